@@ -1,0 +1,144 @@
+"""The sandbox's merchant: made once per working copy, so that no key stands in the repository.
+
+Read by the settings (what a merchant is handed) and by the ``sandbox`` app (what the provider keeps for
+itself). Knows nothing of Django: the settings import it.
+"""
+
+import json
+import os
+import secrets
+import shutil
+import string
+import tempfile
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+_ALNUM = string.ascii_letters + string.digits
+_CERTIFICATE_YEARS = 5
+_FILES = {
+    "WECHAT_PAY_PRIVATE_KEY_FILE": "merchant_key.pem",
+    "WECHAT_PAY_PUBLIC_KEY_FILE": "platform_public_key.pem",
+    "WECHAT_PAY_CERT_DIR": "platform_certificates",
+}
+
+
+def sandbox_settings(folder: Path) -> dict[str, str]:
+    """Answer what the sandbox hands to its merchant, by the names of the settings; make it when missing."""
+    home = _home(folder)
+    values = json.loads((home / "merchant.json").read_text("utf-8"))
+    return values["settings"] | {name: str(home / file) for name, file in _FILES.items()}
+
+
+def provider_files(folder: Path) -> dict[str, str]:
+    """Answer what only the provider has: the PEM texts of its two private keys and of its certificate, and the serial."""
+    home = _home(folder)
+    serial = json.loads((home / "merchant.json").read_text("utf-8"))["certificate_serial"]
+    return {
+        "certificate_serial": serial,
+        "certificate": (home / "platform_certificates" / f"{serial}.pem").read_text("ascii"),
+        "certificate_key": (home / "platform_certificate_key.pem").read_text("ascii"),
+        "public_key_mode_key": (home / "platform_key.pem").read_text("ascii"),
+    }
+
+
+def _home(folder: Path) -> Path:
+    home = folder / "merchant"
+    if not (home / "merchant.json").exists():
+        _make(home)
+    return home
+
+
+def _make(home: Path) -> None:
+    home.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    draft = Path(tempfile.mkdtemp(prefix="merchant-", dir=home.parent))  # mkdtemp: 0700
+    try:
+        _write_merchant(draft)
+        # A whole folder appears at once or not at all: of two processes one wins, the other uses what the winner made.
+        draft.rename(home)
+    except OSError:
+        if not (home / "merchant.json").exists():
+            raise
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def _write_merchant(folder: Path) -> None:
+    # Imported here: the settings are read by every process, keys are made once.
+    from cryptography.hazmat.primitives import serialization
+
+    (folder / "platform_certificates").mkdir(mode=0o700)
+    merchant_key, platform_key, certificate_key = _rsa_key(), _rsa_key(), _rsa_key()
+    serial, certificate = _certificate(certificate_key)
+    public = platform_key.public_key().public_bytes(
+        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    _write(folder / "merchant_key.pem", _pkcs8(merchant_key))
+    _write(folder / "platform_key.pem", _pkcs8(platform_key))
+    _write(folder / "platform_public_key.pem", public)
+    _write(folder / "platform_certificate_key.pem", _pkcs8(certificate_key))
+    _write(folder / "platform_certificates" / f"{serial}.pem", certificate)
+    values = {"settings": _settings(), "certificate_serial": serial}
+    _write(folder / "merchant.json", json.dumps(values, indent=2).encode())
+
+
+def _settings() -> dict[str, str]:
+    return {
+        "WECHAT_APP_ID": "wx" + secrets.token_hex(8),
+        "WECHAT_APP_SECRET": secrets.token_hex(16),
+        "WECHAT_PAY_MCH_ID": "16" + _digits(8),
+        "WECHAT_PAY_API_KEY": _letters(32),
+        "WECHAT_PAY_V3_KEY": _letters(32),
+        "WECHAT_PAY_CERT_SERIAL": secrets.token_hex(20).upper(),
+        "WECHAT_PAY_PUBLIC_KEY_ID": "PUB_KEY_ID_01" + _digits(30),
+        "WEATHER_APP_ID": _digits(8),
+        "WEATHER_APP_SECRET": _letters(8),
+    }
+
+
+def _rsa_key():  # type: ignore[no-untyped-def]  # the type's module is slow to import
+    from cryptography.hazmat.primitives.asymmetric import rsa
+
+    return rsa.generate_private_key(public_exponent=65537, key_size=2048)
+
+
+def _pkcs8(key) -> bytes:  # type: ignore[no-untyped-def]
+    from cryptography.hazmat.primitives import serialization
+
+    return key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+
+
+def _certificate(key) -> tuple[str, bytes]:  # type: ignore[no-untyped-def]
+    """Self-sign a platform certificate; answer its serial (40 hex digits, upper case) and its PEM."""
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+
+    # The high bit stays clear (a certificate's serial is positive) and the next one is set: always 40 digits.
+    serial = secrets.randbits(158) | 1 << 158
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "sandbox.pay.example")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(serial)
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=365 * _CERTIFICATE_YEARS))
+        .sign(key, hashes.SHA256())
+    )
+    return f"{serial:040X}", certificate.public_bytes(serialization.Encoding.PEM)
+
+
+def _write(path: Path, content: bytes) -> None:
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        file.write(content)
+
+
+def _letters(count: int) -> str:
+    return "".join(secrets.choice(_ALNUM) for _ in range(count))
+
+
+def _digits(count: int) -> str:
+    return "".join(secrets.choice(string.digits) for _ in range(count))
