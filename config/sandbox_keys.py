@@ -12,6 +12,10 @@ import string
 import tempfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # slow to import, and every process reads this module
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 _ALNUM = string.ascii_letters + string.digits
 _CERTIFICATE_YEARS = 5
@@ -63,7 +67,6 @@ def _make(home: Path) -> None:
 
 
 def _write_merchant(folder: Path) -> None:
-    # Imported here: the settings are read by every process, keys are made once.
     from cryptography.hazmat.primitives import serialization
 
     (folder / "platform_certificates").mkdir(mode=0o700)
@@ -95,13 +98,13 @@ def _settings() -> dict[str, str]:
     }
 
 
-def _rsa_key():  # type: ignore[no-untyped-def]  # the type's module is slow to import
+def _rsa_key() -> "RSAPrivateKey":
     from cryptography.hazmat.primitives.asymmetric import rsa
 
     return rsa.generate_private_key(public_exponent=65537, key_size=2048)
 
 
-def _pkcs8(key) -> bytes:  # type: ignore[no-untyped-def]
+def _pkcs8(key: "RSAPrivateKey") -> bytes:
     from cryptography.hazmat.primitives import serialization
 
     return key.private_bytes(
@@ -109,7 +112,7 @@ def _pkcs8(key) -> bytes:  # type: ignore[no-untyped-def]
     )
 
 
-def _certificate(key) -> tuple[str, bytes]:  # type: ignore[no-untyped-def]
+def _certificate(key: "RSAPrivateKey") -> tuple[str, bytes]:
     """Self-sign a platform certificate; answer its serial (40 hex digits, upper case) and its PEM."""
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes, serialization

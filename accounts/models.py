@@ -1,0 +1,90 @@
+"""Users, the tokens they hold, and the log of their logins."""
+
+import uuid
+from typing import Any
+
+from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
+from django.contrib.auth.models import PermissionsMixin
+from django.db import models
+
+
+class UserManager(BaseUserManager["User"]):
+    def create_user(self, username: str, password: str | None = None, **fields: Any) -> "User":
+        user = self.model(username=username, **fields)
+        user.set_password(password)
+        user.save(using=self._db)
+        return user
+
+
+def new_unid() -> str:
+    return uuid.uuid4().hex
+
+
+class User(AbstractBaseUser, PermissionsMixin):
+    """A person who logs in, by password or by WeChat.
+
+    ``epoch`` counts what must end the user's tokens: a new password, being disabled, "sign out
+    everywhere". A token carries the epoch it was issued in.
+    """
+
+    unid = models.CharField("用户编号", max_length=32, unique=True, default=new_unid, editable=False)
+    username = models.CharField("用户名", max_length=64, unique=True)
+    nickname = models.CharField("昵称", max_length=64, blank=True)
+    phone = models.CharField("手机号", max_length=32, blank=True)
+    role = models.ForeignKey("permissions.Role", models.PROTECT, verbose_name="角色", related_name="users")
+    headimgurl = models.CharField("头像", max_length=500, blank=True)
+    openid = models.CharField("微信 openid", max_length=128, blank=True)
+    wechat_appid = models.CharField("微信 appid", max_length=64, blank=True)
+    unionid = models.CharField("微信 unionid", max_length=128, null=True, blank=True, unique=True)
+    sex = models.CharField("性别", max_length=8, blank=True)
+    city = models.CharField("城市", max_length=64, blank=True)
+    province = models.CharField("省份", max_length=64, blank=True)
+    country = models.CharField("国家", max_length=64, blank=True)
+    is_active = models.BooleanField("启用", default=True, help_text="停用后立即失去登录状态")
+    is_staff = models.BooleanField("可进入后台", default=False)
+    epoch = models.PositiveIntegerField("令牌批次", default=1, editable=False)
+    created_at = models.DateTimeField("创建时间", auto_now_add=True)
+
+    objects = UserManager()
+    USERNAME_FIELD = "username"
+
+    class Meta:
+        verbose_name = verbose_name_plural = "用户"
+        ordering = ["-pk"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["wechat_appid", "openid"], condition=~models.Q(openid=""), name="user_one_per_openid"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.nickname or self.username
+
+
+class RevokedToken(models.Model):
+    """A token that was signed out before its time; ``jti`` is its id."""
+
+    jti = models.CharField("令牌编号", max_length=64, primary_key=True)
+    expires_at = models.DateTimeField("过期时间", db_index=True)
+
+    class Meta:
+        verbose_name = verbose_name_plural = "已注销令牌"
+
+
+class LoginLog(models.Model):
+    """One successful login; the previous one is copied in, as the API shows both."""
+
+    user = models.ForeignKey(User, models.SET_NULL, null=True, verbose_name="用户", related_name="logins")
+    username = models.CharField("用户名", max_length=64, db_index=True)
+    ip = models.CharField("登录 IP", max_length=45, blank=True)
+    logged_in_at = models.DateTimeField("登录时间")
+    last_ip = models.CharField("上次 IP", max_length=45, blank=True)
+    last_logged_in_at = models.DateTimeField("上次登录时间", null=True, blank=True)
+
+    class Meta:
+        verbose_name = verbose_name_plural = "登录日志"
+        ordering = ["-pk"]
+        indexes = [models.Index(fields=["user", "-id"], name="loginlog_of_user")]
+
+    def __str__(self) -> str:
+        return f"{self.username} {self.logged_in_at:%Y-%m-%d %H:%M:%S}"

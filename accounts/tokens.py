@@ -1,0 +1,38 @@
+"""Tokens: signed by simplejwt, ended by the database (see ``accounts.principal``)."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from django.db import transaction
+from rest_framework_simplejwt.exceptions import TokenError
+from rest_framework_simplejwt.tokens import AccessToken
+
+from accounts import principal
+from accounts.models import RevokedToken, User
+
+
+def token_issue(user: User) -> str:
+    """Make a token for ``user``, good for ``JWT_LIFETIME``."""
+    token = AccessToken()
+    token["unid"] = user.unid
+    token["username"] = user.username
+    token["epoch"] = user.epoch
+    return str(token)
+
+
+def token_claims(raw: str) -> dict[str, Any] | None:
+    """Check signature, algorithm and lifetime; None for a token that is not ours or is over."""
+    try:
+        claims = AccessToken(raw).payload  # type: ignore[arg-type]
+    except (TokenError, UnicodeError, ValueError):
+        return None
+    wanted = isinstance(claims.get("unid"), str) and isinstance(claims.get("epoch"), int)
+    return claims if wanted and isinstance(claims.get("jti"), str) else None
+
+
+def token_revoke(claims: dict[str, Any], *, now: datetime) -> None:
+    """End one token before its time."""
+    expires_at = datetime.fromtimestamp(claims["exp"], UTC)
+    with transaction.atomic():
+        RevokedToken.objects.get_or_create(jti=claims["jti"], defaults={"expires_at": expires_at})
+    principal.mark_dead(claims["jti"], int((expires_at - now).total_seconds()))

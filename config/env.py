@@ -1,0 +1,149 @@
+"""The one place that reads the environment: types each value, refuses bad ones by name."""
+
+import json
+import os
+import re
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.core.exceptions import ImproperlyConfigured
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+STATE_DIR = Path(os.environ.get("STATE_DIR") or BASE_DIR / ".dev").resolve()
+REQUIRED: Any = object()  # "this variable has no default"
+
+_UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
+_TRUE, _FALSE = {"1", "true", "yes", "on"}, {"0", "false", "no", "off"}
+
+
+def _read(name: str, default: Any, convert: Callable[[str], Any], wanted: str) -> Any:
+    raw = os.environ.get(name, "").strip()
+    if not raw:
+        if default is REQUIRED:
+            raise ImproperlyConfigured(f"{name} is not set: {wanted} is needed.")
+        return default
+    try:
+        return convert(raw)
+    except ValueError:
+        # The value may be a secret: name the variable only.
+        raise ImproperlyConfigured(f"{name} has a bad value: {wanted} is needed.") from None
+
+
+def is_production() -> bool:
+    return os.environ.get("DJANGO_SETTINGS_MODULE") == "config.settings.production"
+
+
+def text(name: str, default: Any = "") -> str:
+    return _read(name, default, str, "a text")
+
+
+def flag(name: str, default: Any) -> bool:
+    def convert(raw: str) -> bool:
+        if raw.lower() not in _TRUE | _FALSE:
+            raise ValueError
+        return raw.lower() in _TRUE
+
+    return _read(name, default, convert, "1 or 0")
+
+
+def number(name: str, default: Any, *, least: int = 1) -> int:
+    def convert(raw: str) -> int:
+        if int(raw) < least:
+            raise ValueError
+        return int(raw)
+
+    return _read(name, default, convert, f"a whole number from {least}")
+
+
+def duration(name: str, default: Any) -> timedelta:
+    """Read a time span such as ``120s``, ``2m``, ``12h``, ``7d`` (a bare number is seconds)."""
+
+    def convert(raw: str) -> timedelta:
+        match = re.fullmatch(r"(\d+)\s*([smhd]?)", raw.lower())
+        if not match or int(match[1]) == 0:
+            raise ValueError
+        return timedelta(seconds=int(match[1]) * _UNITS[match[2]])
+
+    return _read(name, default, convert, "a time span such as 120s, 2m, 12h or 7d")
+
+
+def words(name: str, default: Any) -> list[str]:
+    return _read(name, default, lambda raw: [w for w in re.split(r"[,\s]+", raw) if w], "a comma-separated list")
+
+
+def choice(name: str, default: Any, allowed: tuple[str, ...]) -> str:
+    def convert(raw: str) -> str:
+        if raw not in allowed:
+            raise ValueError
+        return raw
+
+    return _read(name, default, convert, "one of " + ", ".join(allowed))
+
+
+def base_url(name: str, default: Any) -> str:
+    """Read an absolute http(s) URL; the answer has no slash at its end."""
+
+    def convert(raw: str) -> str:
+        parts = urlsplit(raw)
+        if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
+            raise ValueError
+        return raw.rstrip("/")
+
+    return _read(name, default, convert, "an http(s) address such as https://api.example.com")
+
+
+def engine_url(name: str) -> str:
+    """Where an engine is: the environment's word, else that of the dev stack while it runs, else ''."""
+    return text(name) or _running_engines().get(name, "")
+
+
+def _running_engines() -> dict[str, str]:
+    # Written by `manage.py up` while it runs, so that commands in another terminal find the engines.
+    try:
+        return json.loads((STATE_DIR / "engines.json").read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+
+
+def database(url: str, *, pool_size: int) -> dict[str, Any]:
+    """Turn a libpq URL (``postgresql://user:password@host:5432/name``) into Django's settings."""
+    from psycopg import ProgrammingError
+    from psycopg.conninfo import conninfo_to_dict
+
+    try:
+        parts = {key: str(value) for key, value in conninfo_to_dict(url).items() if value is not None}
+    except ProgrammingError:
+        raise ImproperlyConfigured(
+            "DATABASE_URL has a bad value: postgresql://user:password@host/name is needed."
+        ) from None
+    parts.setdefault("connect_timeout", "3")
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": parts.pop("dbname", "postgres"),
+        "USER": parts.pop("user", ""),
+        "PASSWORD": parts.pop("password", ""),
+        "HOST": parts.pop("host", ""),
+        "PORT": parts.pop("port", ""),
+        # Checked when taken from the pool: a restarted PostgreSQL must not cost a request.
+        "CONN_HEALTH_CHECKS": True,
+        "OPTIONS": parts | {"pool": {"min_size": 0, "max_size": pool_size, "timeout": 3, "max_idle": 60}},
+    }
+
+
+def redis_urls(url: str) -> dict[str, str]:
+    """Spread one REDIS_URL over three databases: the given one for the cache, the next two for sockets and tasks."""
+    parts = urlsplit(url)
+    if parts.scheme not in {"redis", "rediss", "unix"}:
+        raise ImproperlyConfigured("REDIS_URL has a bad value: redis://host:6379/0 is needed.")
+    if parts.scheme == "unix":
+        socket, first = parts.path, int(dict(p.split("=", 1) for p in parts.query.split("&") if "=" in p).get("db", 0))
+        numbered = [f"unix://{socket}?db={first + i}" for i in range(2)]
+        return dict(zip(("cache", "layer"), numbered, strict=True)) | {
+            "broker": f"redis+socket://{socket}?virtual_host={first + 2}"
+        }
+    first = int(parts.path.strip("/") or 0)
+    names = ("cache", "layer", "broker")
+    return {name: parts._replace(path=f"/{first + i}").geturl() for i, name in enumerate(names)}

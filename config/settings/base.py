@@ -1,0 +1,264 @@
+"""Settings shared by all environments; ``config.env`` alone reads the environment."""
+
+from datetime import timedelta
+
+from celery.schedules import crontab
+
+from config import env
+
+BASE_DIR = env.BASE_DIR
+STATE_DIR = env.STATE_DIR
+
+# --- Which world this is -------------------------------------------------------------------------
+PRODUCTION = env.is_production()
+DEBUG = False
+SANDBOX = env.flag("SANDBOX", not PRODUCTION)
+DEMO_DATA = env.flag("DEMO_DATA", not PRODUCTION)
+PORT = env.number("PORT", 8000)
+PUBLIC_BASE_URL_IS_SET = bool(env.text("PUBLIC_BASE_URL"))
+PUBLIC_BASE_URL = env.base_url("PUBLIC_BASE_URL", f"http://127.0.0.1:{PORT}")
+TRUSTED_PROXIES = env.number("TRUSTED_PROXIES", 0, least=0)  # reverse proxies before us, for X-Forwarded-For
+SECRET_KEY = env.text("DJANGO_SECRET_KEY", "development-only-key-that-production-refuses-to-start-with")
+ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", ["*"])
+CSRF_TRUSTED_ORIGINS = env.words("CSRF_TRUSTED_ORIGINS", [])
+
+# --- Contract figures ----------------------------------------------------------------------------
+JWT_LIFETIME = env.duration("JWT_LIFETIME", timedelta(hours=12))
+ORDER_TTL = env.duration("ORDER_TTL", timedelta(minutes=2))
+WECHAT_QR_TTL = env.duration("WECHAT_QR_TTL", timedelta(seconds=120))
+API_MAX_ROWS = env.number("API_MAX_ROWS", 1000)
+
+# --- Upstreams: the sandbox's addresses and values unless told otherwise --------------------------
+_LOCAL = f"http://127.0.0.1:{PORT}/sandbox"
+_sandbox: dict[str, str] = {}
+if SANDBOX:
+    from config.sandbox_keys import sandbox_settings
+
+    _sandbox = sandbox_settings(STATE_DIR / "sandbox")
+
+
+def _upstream(name: str, sandbox: str, real: str) -> str:
+    return env.base_url(name, sandbox if SANDBOX else real)
+
+
+WECHAT_OAUTH_BASE_URL = _upstream(
+    "WECHAT_OAUTH_BASE_URL", f"{PUBLIC_BASE_URL}/sandbox/oauth", "https://open.weixin.qq.com"
+)
+WECHAT_API_BASE_URL = _upstream("WECHAT_API_BASE_URL", f"{_LOCAL}/wxapi", "https://api.weixin.qq.com")
+WECHAT_PAY_BASE_URL = _upstream("WECHAT_PAY_BASE_URL", f"{_LOCAL}/wxpay", "https://api.mch.weixin.qq.com")
+WEATHER_BASE_URL = _upstream("WEATHER_BASE_URL", f"{_LOCAL}/tianqi", "https://v0.yiketianqi.com")
+
+WECHAT_APP_ID = env.text("WECHAT_APP_ID", _sandbox.get("WECHAT_APP_ID", ""))
+WECHAT_APP_SECRET = env.text("WECHAT_APP_SECRET", _sandbox.get("WECHAT_APP_SECRET", ""))
+WECHAT_PAY_MCH_ID = env.text("WECHAT_PAY_MCH_ID", _sandbox.get("WECHAT_PAY_MCH_ID", ""))
+WECHAT_PAY_API_KEY = env.text("WECHAT_PAY_API_KEY", _sandbox.get("WECHAT_PAY_API_KEY", ""))
+WECHAT_PAY_SIGN_TYPE = env.choice("WECHAT_PAY_SIGN_TYPE", "MD5", ("MD5", "HMAC-SHA256"))
+WECHAT_PAY_V3_KEY = env.text("WECHAT_PAY_V3_KEY", _sandbox.get("WECHAT_PAY_V3_KEY", ""))
+WECHAT_PAY_CERT_SERIAL = env.text("WECHAT_PAY_CERT_SERIAL", _sandbox.get("WECHAT_PAY_CERT_SERIAL", ""))
+WECHAT_PAY_PRIVATE_KEY_FILE = env.text("WECHAT_PAY_PRIVATE_KEY_FILE", _sandbox.get("WECHAT_PAY_PRIVATE_KEY_FILE", ""))
+WECHAT_PAY_PUBLIC_KEY_ID = env.text("WECHAT_PAY_PUBLIC_KEY_ID", _sandbox.get("WECHAT_PAY_PUBLIC_KEY_ID", ""))
+WECHAT_PAY_PUBLIC_KEY_FILE = env.text("WECHAT_PAY_PUBLIC_KEY_FILE", _sandbox.get("WECHAT_PAY_PUBLIC_KEY_FILE", ""))
+WECHAT_PAY_CERT_DIR = env.text("WECHAT_PAY_CERT_DIR", "")
+
+WEATHER_VERSION = env.text("WEATHER_VERSION", "v61")
+WEATHER_APP_ID = env.text("WEATHER_APP_ID", _sandbox.get("WEATHER_APP_ID", ""))
+WEATHER_APP_SECRET = env.text("WEATHER_APP_SECRET", _sandbox.get("WEATHER_APP_SECRET", ""))
+WEATHER_CITY = env.text("WEATHER_CITY", "南京")
+
+ROOT_PASSWORD = env.text("ROOT_PASSWORD")
+
+# --- Applications --------------------------------------------------------------------------------
+INSTALLED_APPS = [
+    "unfold",
+    "unfold.contrib.filters",
+    "daphne",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django.contrib.postgres",
+    "channels",
+    "rest_framework",
+    "corsheaders",
+    "captcha",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "core",
+    "permissions",
+    "accounts",
+    "uploads",
+    "weather",
+    "students",
+    "payments",
+    "shop",
+]
+if SANDBOX:
+    INSTALLED_APPS.append("sandbox")
+
+MIDDLEWARE = [
+    "core.middleware.RequestLogMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "corsheaders.middleware.CorsMiddleware",
+    "core.middleware.BodyLimitMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+ROOT_URLCONF = "config.urls"
+WSGI_APPLICATION = "config.wsgi.application"
+ASGI_APPLICATION = "config.asgi.application"
+AUTH_USER_MODEL = "accounts.User"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+
+# --- Engines -------------------------------------------------------------------------------------
+DATABASE_URL = env.engine_url("DATABASE_URL")
+_redis = env.redis_urls(env.engine_url("REDIS_URL") or "redis://127.0.0.1:6379/0")
+REDIS_URL = _redis["cache"]
+CELERY_BROKER_URL = _redis["broker"]
+DB_POOL_SIZE = env.number("DB_POOL_SIZE", 10)
+
+DATABASES = {"default": env.database(DATABASE_URL, pool_size=DB_POOL_SIZE)}
+
+# Short waits: with Valkey down a request must say so, not hang.
+_REDIS_WAITS = {"socket_connect_timeout": 1, "socket_timeout": 2}
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "LOCATION": REDIS_URL,
+        "OPTIONS": _REDIS_WAITS,
+        "KEY_PREFIX": "spms",
+    }
+}
+SESSION_ENGINE = "django.contrib.sessions.backends.cached_db"
+
+CHANNEL_LAYERS = {
+    "default": {
+        "BACKEND": "channels_redis.core.RedisChannelLayer",
+        "CONFIG": {
+            # No read timeout: the layer blocks for 5 s on purpose, redis-py must not cut that short.
+            "hosts": [{"address": _redis["layer"], "socket_timeout": None}],
+            "capacity": 2000,
+            "expiry": 60,
+        },
+    }
+}
+
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_TIME_LIMIT = 600
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 900, "socket_connect_timeout": 3}
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_BEAT_SCHEDULE_FILENAME = str(STATE_DIR / "celerybeat-schedule")
+CELERY_TIMEZONE = "Asia/Shanghai"
+CELERY_BEAT_SCHEDULE = {
+    "purge-expired-tokens": {"task": "accounts.purge_expired_tokens", "schedule": crontab(minute=17)},
+    "remove-orphan-uploads": {"task": "uploads.remove_orphans", "schedule": crontab(minute=41)},
+}
+
+# --- Language and time ---------------------------------------------------------------------------
+LANGUAGE_CODE = "zh-hans"
+TIME_ZONE = "Asia/Shanghai"
+USE_I18N = True
+USE_TZ = True
+LOCALE_PATHS = [BASE_DIR / "locale"]
+
+# --- Files ---------------------------------------------------------------------------------------
+STATIC_URL = "/static/"
+STATIC_ROOT = STATE_DIR / "static"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+WHITENOISE_USE_FINDERS = True
+MEDIA_URL = "/media/"
+MEDIA_ROOT = env.text("MEDIA_ROOT", str(BASE_DIR / "media"))
+DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
+FILE_UPLOAD_PERMISSIONS = 0o644
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+}
+
+# --- Passwords and tokens ------------------------------------------------------------------------
+PASSWORD_HASHERS = ["accounts.hashers.LeanArgon2PasswordHasher"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 6}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
+]
+SIMPLE_JWT = {
+    "ALGORITHM": "HS256",
+    "SIGNING_KEY": SECRET_KEY,
+    "ACCESS_TOKEN_LIFETIME": JWT_LIFETIME,
+    "USER_ID_FIELD": "unid",
+    "USER_ID_CLAIM": "unid",
+    "UPDATE_LAST_LOGIN": False,
+}
+
+# --- The API -------------------------------------------------------------------------------------
+REST_FRAMEWORK = {
+    "DEFAULT_RENDERER_CLASSES": ["core.api.renderers.OrjsonRenderer"],
+    "DEFAULT_PARSER_CLASSES": [
+        "core.api.parsers.OrjsonParser",
+        "rest_framework.parsers.FormParser",
+        "rest_framework.parsers.MultiPartParser",
+    ],
+    "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.authentication.TokenAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["permissions.gate.RoleGate"],
+    "EXCEPTION_HANDLER": "core.api.handler.envelope_exception_handler",
+    "DEFAULT_SCHEMA_CLASS": "core.api.schema.ContractSchema",
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "core.api.renderers.AlwaysJson",
+    "UNAUTHENTICATED_USER": None,
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "学员项目管理系统 API",
+    "VERSION": "1.0.0",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_PERMISSIONS": [],
+    "SERVE_AUTHENTICATION": [],
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "COMPONENT_SPLIT_REQUEST": True,
+}
+
+CORS_ALLOW_CREDENTIALS = True
+CORS_ALLOWED_ORIGINS = env.words("CORS_ALLOWED_ORIGINS", [])
+CORS_ALLOW_ALL_ORIGINS = not CORS_ALLOWED_ORIGINS  # with credentials the origin is echoed, never `*`
+CORS_EXPOSE_HEADERS = ["X-Request-Id", "Retry-After"]
+
+X_FRAME_OPTIONS = "DENY"
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+
+# --- Captcha -------------------------------------------------------------------------------------
+CAPTCHA_LENGTH = 4
+CAPTCHA_FONT_SIZE = 34
+CAPTCHA_IMAGE_SIZE = (120, 44)
+
+# --- Logs ----------------------------------------------------------------------------------------
+LOG_FORMAT = env.choice("LOG_FORMAT", "console", ("console", "json"))
+LOG_LEVEL = env.choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR"))
+LOGGING_CONFIG = "core.logs.configure"
+LOGGING = {"format": LOG_FORMAT, "level": LOG_LEVEL}

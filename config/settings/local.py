@@ -1,0 +1,5 @@
+"""Development: everything has a default, every upstream is the sandbox."""
+
+from config.settings.base import *  # noqa: F403
+
+DEBUG = False  # a debug page would answer where clients expect the envelope

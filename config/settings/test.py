@@ -1,0 +1,12 @@
+"""Tests: as in development, with cheap passwords and throw-away files."""
+
+import tempfile
+from pathlib import Path
+
+from config.settings.base import *  # noqa: F403
+
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+MEDIA_ROOT = str(Path(tempfile.gettempdir()) / "spms-test-media")
+LOGGING = {"format": "console", "level": "ERROR"}
+# Tests run inside one transaction on one connection: a pool would hand out others.
+DATABASES["default"]["OPTIONS"].pop("pool")  # noqa: F405

@@ -1,0 +1,23 @@
+"""Every address of the project. The API's own paths stand in each app's ``api/urls.py``."""
+
+from django.conf import settings
+from django.contrib import admin
+from django.urls import include, path
+
+urlpatterns = [
+    path("admin/", admin.site.urls),
+    path("", include("core.urls")),
+    path("", include("uploads.api.urls")),
+    path("", include("permissions.api.urls")),
+    path("", include("accounts.api.urls")),
+    path("", include("weather.api.urls")),
+    path("", include("students.api.urls")),
+    path("", include("payments.api.urls")),
+    path("", include("shop.api.urls")),
+]
+if settings.SANDBOX:
+    urlpatterns.append(path("sandbox/", include("sandbox.urls")))
+
+handler400 = "core.views.bad_request"
+handler404 = "core.views.not_found"
+handler500 = "core.views.server_error"

@@ -1,0 +1,99 @@
+"""Fixtures every app's tests share: the API as a client sees it, and the people who use it."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from django.core.cache import cache
+from django.test import Client
+
+
+class ApiClient:
+    """Speaks to the API like the front-end clients do; ``token`` goes into the authorization header."""
+
+    def __init__(self, token: str | None = None, user: Any = None) -> None:
+        self.token, self.user = token, user
+        self.http = Client(raise_request_exception=False)
+
+    def get(self, path: str, /, *, headers: dict[str, str] | None = None, **params: Any) -> Any:
+        return self.http.get(path, params, headers=self._headers(headers))
+
+    def post(
+        self, path: str, data: Any = None, /, *, format: str = "json", headers: dict[str, str] | None = None
+    ) -> Any:
+        if format == "multipart":
+            return self.http.post(path, data or {}, headers=self._headers(headers))
+        if format == "form":
+            from urllib.parse import urlencode
+
+            kind = "application/x-www-form-urlencoded"
+            return self.http.post(path, urlencode(data or {}), content_type=kind, headers=self._headers(headers))
+        return self.http.post(path, data or {}, content_type="application/json", headers=self._headers(headers))
+
+    def _headers(self, more: dict[str, str] | None) -> dict[str, str]:
+        return ({"authorization": self.token} if self.token else {}) | (more or {})
+
+
+@pytest.fixture(autouse=True)
+def _fresh_valkey(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Each test that touches the database starts with nothing remembered of the one before."""
+    if (
+        "db" in request.fixturenames
+        or "transactional_db" in request.fixturenames
+        or request.node.get_closest_marker("django_db")
+    ):
+        cache.clear()
+        from permissions import rights
+
+        rights._loaded = None
+    yield
+
+
+@pytest.fixture
+def api() -> ApiClient:
+    return ApiClient()
+
+
+@pytest.fixture
+def roles(db: None) -> dict[str, Any]:
+    """The four seeded roles by roleid."""
+    from permissions.services.roles import roles_seed
+
+    from permissions.models import Role
+
+    roles_seed()
+    return {role.roleid: role for role in Role.objects.all()}
+
+
+@pytest.fixture
+def person(roles: dict[str, Any]) -> Callable[..., ApiClient]:
+    """Make a user of a role and the client that user is logged in with: ``person("wang", "103")``."""
+
+    def make(username: str, roleid: str = "200", password: str = "a-password", **fields: Any) -> ApiClient:
+        from accounts.models import User
+        from accounts.tokens import token_issue
+
+        user = User.objects.create_user(username, password, role=roles[roleid], **fields)
+        return ApiClient(token_issue(user), user)
+
+    return make
+
+
+@pytest.fixture
+def root(person: Callable[..., ApiClient]) -> ApiClient:
+    return person("root", "1", nickname="王者管理员", is_staff=True, is_superuser=True)
+
+
+@pytest.fixture
+def lbw(person: Callable[..., ApiClient]) -> ApiClient:
+    return person("lbw", "102", nickname="五五开")
+
+
+@pytest.fixture
+def zhuguan(person: Callable[..., ApiClient]) -> ApiClient:
+    return person("zhuguan", "103")
+
+
+@pytest.fixture
+def yuangong(person: Callable[..., ApiClient]) -> ApiClient:
+    return person("yuangong", "200")

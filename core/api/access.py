@@ -1,0 +1,10 @@
+"""Who may call a route. A route that says nothing may be called by nobody."""
+
+from enum import Enum
+
+
+class Access(Enum):
+    OPEN = "所有人"
+    ANY_USER = "登录用户"
+    ROOT = "仅超级管理员"
+    ROWS = "按角色权限"

@@ -1,0 +1,68 @@
+"""The one exception handler: every failure of an API view becomes the envelope here."""
+
+from typing import Any
+
+import redis
+import structlog
+from django.core.exceptions import RequestDataTooBig, TooManyFieldsSent, TooManyFilesSent
+from django.db import InterfaceError, OperationalError
+from django.http import Http404
+from django.http.multipartparser import MultiPartParserError
+from psycopg_pool import PoolTimeout
+from rest_framework import exceptions
+from rest_framework.response import Response
+from rest_framework.views import set_rollback
+
+from core import tracing
+from core.api.envelope import refusal
+from core.errors import BadParameter, DomainError, ServiceUnavailable
+
+log = structlog.get_logger("core.api")
+
+_ENGINE_DOWN = (
+    OperationalError,
+    InterfaceError,
+    PoolTimeout,
+    redis.exceptions.ConnectionError,
+    redis.exceptions.TimeoutError,
+)
+
+
+def envelope_exception_handler(error: Exception, context: dict[str, Any]) -> Response:
+    answer = _translate(error)
+    # Django commits what ran before an exception that we turn into an answer: undo it.
+    set_rollback()
+    return refusal(answer)
+
+
+def _translate(error: Exception) -> DomainError:
+    match error:
+        case DomainError():
+            return error
+        case exceptions.ValidationError():
+            return BadParameter(first_message(error.detail))
+        case exceptions.MethodNotAllowed():
+            return DomainError("请求方式错误", status=405, http_status=405)
+        case exceptions.UnsupportedMediaType():
+            return DomainError("不支持的数据格式", status=415, http_status=415)
+        case RequestDataTooBig() | TooManyFieldsSent() | TooManyFilesSent():
+            return DomainError("请求内容过大", status=413, http_status=413)
+        case exceptions.ParseError() | MultiPartParserError():
+            return DomainError("请求数据无法解析", status=400, http_status=400)
+        case Http404() | exceptions.NotFound():
+            return DomainError("接口地址错误", status=404, http_status=404)
+        case _ if isinstance(error, _ENGINE_DOWN):
+            log.error("engine does not answer", engine=type(error).__module__, reason=str(error)[:200])
+            return ServiceUnavailable()
+    log.exception("unforeseen error")
+    return DomainError("服务器内部错误", status=500, http_status=500, request_id=tracing.current())
+
+
+def first_message(detail: Any, field: str = "") -> str:
+    """Put the first of a serializer's complaints into one sentence that names the field."""
+    if isinstance(detail, dict):
+        name, inner = next(iter(detail.items()))
+        return first_message(inner, "" if name == "non_field_errors" else str(name))
+    if isinstance(detail, list):
+        return first_message(detail[0], field)
+    return f"{field}: {detail}" if field else str(detail)

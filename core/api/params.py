@@ -1,0 +1,85 @@
+"""Parameters as the contract reads them: blank is absent, numbers may be texts, the unknown is ignored."""
+
+import re
+from typing import Any
+
+from rest_framework import serializers
+from rest_framework.request import Request
+
+from core.api.handler import first_message
+from core.errors import BadParameter, DomainError
+
+# PostgreSQL stores neither; a lone surrogate cannot even be answered as UTF-8.
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+
+
+class Params(serializers.Serializer):
+    """Base of all input serializers. A subclass may name the ``error`` its complaints are raised as."""
+
+    error: type[DomainError] = BadParameter
+
+    @classmethod
+    def read(cls, request: Request, **context: Any) -> dict[str, Any]:
+        """Validate the query of a GET or the body of another method.
+
+        :raises DomainError: of class ``error``, ``msg`` naming the first bad parameter.
+        """
+        source = request.query_params if request.method in {"GET", "HEAD"} else request.data
+        params = cls(data=present(source), context={"request": request} | context)
+        if not params.is_valid():
+            raise params.refusal()
+        return params.validated_data
+
+    def refusal(self) -> DomainError:
+        """Turn ``self.errors`` into the documented answer; override where the contract gives a text."""
+        return self.error(first_message(self.errors))
+
+    def missing(self) -> list[str]:
+        """Names of required parameters that were not given."""
+        return [name for name, found in self.errors.items() if any(e.code == "required" for e in found)]
+
+
+def present(source: Any) -> dict[str, Any]:
+    """Keep the parameters that hold something; refuse texts that no database stores."""
+    kept = {}
+    for name in source:
+        value = source[name]  # of a repeated parameter the last one counts
+        if isinstance(value, str):
+            if _UNSTORABLE.search(value):
+                raise BadParameter(f"{_printable(name)}: 包含非法字符")
+            if not value.strip():
+                continue
+        if value is not None:
+            kept[name] = value
+    return kept
+
+
+def _printable(name: str) -> str:
+    return _UNSTORABLE.sub("?", str(name))[:40]
+
+
+class PlainText(serializers.CharField):
+    """Text, or a number that means its digits; never a list, an object or a truth value."""
+
+
+class PositiveInt(serializers.IntegerField):
+    """A whole number from 1. Larger than PostgreSQL's bigint is as good as its largest."""
+
+    default_error_messages = {
+        "invalid": "必须是正整数",
+        "min_value": "必须是正整数",
+        "max_string_length": "必须是正整数",
+    }
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(min_value=1, **kwargs)
+
+    def to_internal_value(self, data: Any) -> int:
+        if isinstance(data, bool):
+            self.fail("invalid")
+        return min(super().to_internal_value(data), 2**31)
+
+
+class PageParams(Params):
+    page = PositiveInt(required=False, default=1)
+    count = PositiveInt(required=False)

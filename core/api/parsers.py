@@ -1,0 +1,23 @@
+"""JSON in. orjson refuses what would harm later: deep nesting, lone surrogates, NaN."""
+
+from typing import Any, BinaryIO
+
+import orjson
+from rest_framework.exceptions import ParseError
+from rest_framework.parsers import BaseParser
+
+
+class OrjsonParser(BaseParser):
+    media_type = "application/json"
+
+    def parse(self, stream: BinaryIO, media_type: str | None = None, parser_context: Any = None) -> dict[str, Any]:
+        body = stream.read()
+        if not body.strip():
+            return {}
+        try:
+            data = orjson.loads(body)
+        except orjson.JSONDecodeError:
+            raise ParseError from None
+        if not isinstance(data, dict):
+            raise ParseError
+        return data

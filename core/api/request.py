@@ -1,0 +1,39 @@
+"""What a request says about its sender."""
+
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest
+
+_NO_TOKEN = {"", "null", "undefined"}  # what axios sends for a missing one
+
+
+def token_of(request: Any) -> str | None:
+    """Find the token: header ``authorization`` (raw or Bearer), else query ``token``, else body ``token``."""
+    header = request.META.get("HTTP_AUTHORIZATION", "").strip()
+    if header[:7].lower() == "bearer ":
+        header = header[7:].strip()
+    if header not in _NO_TOKEN and header.lower() != "bearer":
+        return header
+    query = request.query_params.get("token", "").strip()
+    if query not in _NO_TOKEN:
+        return query
+    if request.method in {"GET", "HEAD"}:
+        return None
+    body = request.data.get("token")
+    return body.strip() if isinstance(body, str) and body.strip() not in _NO_TOKEN else None
+
+
+def client_ip(request: Any) -> str:
+    """The caller's address. ``X-Forwarded-For`` counts only behind as many proxies as settings name."""
+    hops = settings.TRUSTED_PROXIES
+    forwarded = [part.strip() for part in request.META.get("HTTP_X_FORWARDED_FOR", "").split(",") if part.strip()]
+    if hops and len(forwarded) >= hops:
+        return forwarded[-hops]
+    return request.META.get("REMOTE_ADDR") or ""
+
+
+def absolute_url(request: HttpRequest, path: str) -> str:
+    """Make ``path`` a full address: below PUBLIC_BASE_URL where it is set, else below what the client called."""
+    base = settings.PUBLIC_BASE_URL if settings.PUBLIC_BASE_URL_IS_SET else f"{request.scheme}://{request.get_host()}"
+    return base + path

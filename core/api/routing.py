@@ -1,0 +1,94 @@
+"""Routes of the API: declared at the view, matched regardless of letter case and trailing slash."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from django.urls import URLPattern, URLResolver, get_resolver
+from django.urls.resolvers import RoutePattern
+from rest_framework.decorators import action
+
+from core.api.access import Access
+from core.api.views import ApiViewSet
+
+ANY = ("GET", "POST", "PUT", "PATCH", "DELETE")
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """One documented call: what the gate, the doctor and the back office know about it."""
+
+    path: str
+    methods: tuple[str, ...]
+    title: str
+    access: Access | None
+    aliases: tuple[str, ...]
+
+
+def endpoint(
+    methods: str, path: str, title: str, access: Access | None = None, *, aliases: tuple[str, ...] = (), **options: Any
+) -> Callable[[Callable], Callable]:
+    """Declare a viewset method to be the call ``path``.
+
+    :param methods: ``"GET"``, ``"POST"``, ``"GET POST"`` or ``"ANY"``.
+    :param path: the documented path; an alias shares its view and its rights.
+    """
+    verbs = ANY if methods == "ANY" else tuple(methods.split())
+
+    def decorate(view: Callable) -> Callable:
+        view = action(
+            detail=False, methods=[v.lower() for v in verbs], url_path=path, name=title, access=access, **options
+        )(view)
+        view.endpoint = Endpoint(path, verbs, title, access, aliases)  # type: ignore[attr-defined]
+        return view
+
+    return decorate
+
+
+class LenientPattern(RoutePattern):
+    """A Django route that also matches in other letter case and with a slash at its end."""
+
+    def __init__(self, route: str) -> None:
+        super().__init__(route, is_endpoint=True)
+        self._folded = None if "<" in route else route.lower()
+
+    def match(self, path: str) -> tuple[str, tuple, dict[str, Any]] | None:
+        wanted = path[:-1] if path.endswith("/") else path
+        if self._folded is not None:
+            return ("", (), {}) if wanted.lower() == self._folded else None
+        # A route with a parameter: the fixed part in any case, the parameter as it was sent.
+        fixed = str(self).partition("<")[0]
+        if wanted[: len(fixed)].lower() != fixed.lower():
+            return None
+        return super().match(fixed + wanted[len(fixed) :])
+
+
+class ContractRouter:
+    """Collects the endpoints of viewsets into ``urls``."""
+
+    def __init__(self) -> None:
+        self.urls: list[URLPattern] = []
+
+    def add(self, viewset: type[ApiViewSet]) -> None:
+        for method in viewset.get_extra_actions():
+            declared: Endpoint = method.endpoint  # type: ignore[attr-defined]
+            view = viewset.as_view(method.mapping, **method.kwargs, path=declared.path, detail=False)
+            view.csrf_exempt = True  # type: ignore[attr-defined]
+            view.endpoint = declared  # type: ignore[attr-defined]
+            for path in (declared.path, *declared.aliases):
+                self.urls.append(URLPattern(LenientPattern(path.lstrip("/")), view))
+
+
+def endpoints() -> list[Endpoint]:
+    """Every call of the API, in the order of the URL configuration."""
+    return list(dict.fromkeys(view.endpoint for view in _views() if hasattr(view, "endpoint")))
+
+
+def _views() -> Iterator[Any]:
+    waiting: list[URLPattern | URLResolver] = list(get_resolver().url_patterns)
+    while waiting:
+        entry = waiting.pop(0)
+        if isinstance(entry, URLResolver):
+            waiting[:0] = entry.url_patterns
+        else:
+            yield entry.callback

@@ -1,0 +1,21 @@
+"""The base of every API view."""
+
+from typing import Any
+
+from rest_framework.request import Request
+from rest_framework.viewsets import ViewSet
+
+from core.api.access import Access
+
+
+class ApiViewSet(ViewSet):
+    """A viewset whose actions are declared with ``core.api.routing.endpoint``."""
+
+    access: Access | None = None  # denied until an endpoint says otherwise
+    path: str = ""  # the documented path, set by the endpoint
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        # A wrong method is a transport failure: it is told before anyone asks who is calling.
+        if self.action is None:
+            self.http_method_not_allowed(request)
+        super().initial(request, *args, **kwargs)

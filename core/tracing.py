@@ -1,0 +1,38 @@
+"""The request id follows a request into its answer, its log lines and the Celery tasks it starts."""
+
+import re
+from contextvars import ContextVar
+from typing import Any
+
+import structlog
+from celery.signals import before_task_publish, task_prerun
+
+from core.ids import random_text
+
+_current: ContextVar[str] = ContextVar("request_id", default="")
+_ACCEPTED = re.compile(r"[0-9A-Za-z_-]{8,64}")
+
+
+def begin(offered: str | None) -> str:
+    """Start a unit of work; a well-formed id that a proxy ``offered`` is kept."""
+    request_id = offered if offered and _ACCEPTED.fullmatch(offered) else random_text(20)
+    _current.set(request_id)
+    structlog.contextvars.clear_contextvars()
+    structlog.contextvars.bind_contextvars(request_id=request_id)
+    return request_id
+
+
+def current() -> str:
+    return _current.get()
+
+
+@before_task_publish.connect
+def _send_along(headers: dict[str, Any] | None = None, **_: Any) -> None:
+    if headers is not None and current():
+        headers["request_id"] = current()
+
+
+@task_prerun.connect
+def _take_over(task: Any = None, **_: Any) -> None:
+    begin(getattr(task.request, "request_id", None))
+    structlog.contextvars.bind_contextvars(task=task.name)

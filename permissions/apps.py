@@ -1,0 +1,21 @@
+from typing import Any
+
+from django.apps import AppConfig
+from django.db import transaction
+from django.db.models.signals import post_delete, post_save
+
+
+class PermissionsConfig(AppConfig):
+    name = "permissions"
+    verbose_name = "用户与权限"
+
+    def ready(self) -> None:
+        for signal in (post_save, post_delete):
+            signal.connect(_announce, sender="permissions.Role")
+
+
+def _announce(**_: Any) -> None:
+    # Whoever changed a role (service, admin, shell): every process must see it at its next request.
+    from permissions.rights import announce_change
+
+    transaction.on_commit(announce_change)

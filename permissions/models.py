@@ -1,0 +1,43 @@
+"""Roles: which menu a user sees, which calls the user's client may make."""
+
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+
+ROOT_ROLEID = "1"
+DEFAULT_ROLEID = "200"
+
+
+class Button(models.TextChoices):
+    READ = "read", "查看"
+    ADD = "add", "新增"
+    EDIT = "edit", "修改"
+    DELETE = "delete", "删除"
+
+
+class Role(models.Model):
+    """A role as the API knows it.
+
+    ``menu`` is a tree of ``{"name": ..., "children"?: [...]}``; ``rows`` holds API paths, each exact
+    or with a ``*`` at its end; ``buttons`` only tell the client what to show.
+    """
+
+    roleid = models.CharField("角色编号", max_length=32, unique=True)
+    name = models.CharField("角色名称", max_length=64)
+    menu = models.JSONField("菜单", default=list, blank=True)
+    rows = ArrayField(models.CharField(max_length=128), verbose_name="可调用的接口", default=list, blank=True)
+    buttons = ArrayField(
+        models.CharField(max_length=16, choices=Button), verbose_name="按钮权限", default=list, blank=True
+    )
+    created_at = models.DateTimeField("创建时间", auto_now_add=True)
+    updated_at = models.DateTimeField("更新时间", auto_now=True)
+
+    class Meta:
+        verbose_name = verbose_name_plural = "角色"
+        ordering = ["pk"]
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.roleid})"
+
+    @property
+    def is_root(self) -> bool:
+        return self.roleid == ROOT_ROLEID

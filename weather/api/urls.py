@@ -1,0 +1,4 @@
+from core.api.routing import ContractRouter
+
+router = ContractRouter()
+urlpatterns = router.urls
