@@ -1,0 +1,174 @@
+"""What any payment provider is to us. Gateways know neither HTTP requests nor models; amounts are integer fen."""
+
+from abc import ABC
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+
+class GatewayError(Exception):
+    """The provider did not do what was asked.
+
+    :param code: a key of ``payments.errors.WECHAT_CODES`` when the provider answered with a reason, else ``""``.
+    :param may_retry: the same call with the same parameters may succeed later.
+    :param outcome_unknown: the provider may or may not have acted. Never draw a conclusion from it: ask, or repeat
+        the very same call.
+    """
+
+    may_retry = False
+    outcome_unknown = False
+
+    def __init__(self, message: str, *, code: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.code = code
+
+
+class GatewayMisconfigured(GatewayError):
+    """Merchant values are missing or unusable; nothing was sent."""
+
+
+class GatewayUnreachable(GatewayError):
+    """No connection, a broken one, or an answer that is no answer (5xx of a proxy, HTML, too long)."""
+
+    may_retry = outcome_unknown = True
+
+
+class GatewayTimeout(GatewayUnreachable):
+    """No answer in time."""
+
+
+class GatewayUntrusted(GatewayError):
+    """The answer's signature is missing or wrong, or it speaks of another merchant or order."""
+
+    may_retry = outcome_unknown = True
+
+
+class GatewayRefused(GatewayError):
+    """The provider answered with an error code. ``name`` is the code as the provider spelt it."""
+
+    def __init__(self, message: str, *, code: str, name: str = "") -> None:
+        super().__init__(message, code=code)
+        self.name = name or code
+
+
+class GatewayUncertain(GatewayRefused):
+    """The provider failed half-way or is busy: SYSTEMERROR, BANKERROR, FREQUENCY_LIMITED, USERPAYING."""
+
+    may_retry = outcome_unknown = True
+
+
+class AlreadyPaid(GatewayRefused):
+    """ORDERPAID: ask for the details."""
+
+
+class AlreadyClosed(GatewayRefused):
+    """ORDERCLOSED: the number is used up."""
+
+
+class OrderUnknown(GatewayRefused):
+    """ORDERNOTEXIST: no such order, or no such refund, there."""
+
+
+class NumberUsed(GatewayRefused):
+    """OUT_TRADE_NO_USED, INVALID_REQUEST 201: the number exists there with other parameters."""
+
+
+class NoticeRefused(Exception):
+    """A notification that must not be believed. ``str()`` is the reason, in Chinese, for the provider and the journal.
+
+    :param http_status: for providers that read it (v3).
+    """
+
+    def __init__(self, reason: str, *, http_status: int = 400) -> None:
+        super().__init__(reason)
+        self.http_status = http_status
+
+
+@dataclass(frozen=True)
+class PaymentIntent:
+    """All that the provider's order is made of. Times are aware; equal intents make equal requests."""
+
+    out_trade_no: str
+    amount_fen: int
+    description: str
+    trade_type: str
+    client_ip: str
+    notify_url: str
+    time_start: datetime
+    time_expire: datetime
+    openid: str = ""
+    currency: str = "CNY"
+
+
+@dataclass(frozen=True)
+class PaymentTicket:
+    """What a client pays with."""
+
+    prepay_id: str
+    code_url: str = ""  # NATIVE only
+
+
+@dataclass(frozen=True)
+class PaymentResult:
+    """What the provider says of a payment, authentic by signature.
+
+    :param trade_state: SUCCESS, REFUND, NOTPAY, CLOSED, REVOKED, USERPAYING, PAYERROR, ACCEPT.
+    :param paid_fen: the order's total (not what coupons left of it); 0 when unpaid.
+    :param answer: the whole answer, as sent.
+    """
+
+    out_trade_no: str
+    trade_state: str
+    appid: str
+    mch_id: str
+    paid_fen: int = 0
+    currency: str = "CNY"
+    transaction_id: str = ""
+    paid_at: datetime | None = None
+    trade_type: str = ""
+    answer: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class RefundIntent:
+    out_trade_no: str
+    transaction_id: str
+    out_refund_no: str
+    refund_fen: int
+    total_fen: int
+    reason: str
+    notify_url: str
+    currency: str = "CNY"
+
+
+@dataclass(frozen=True)
+class RefundResult:
+    """:param status: PROCESSING, SUCCESS, CLOSED, ABNORMAL."""
+
+    out_trade_no: str
+    out_refund_no: str
+    status: str
+    refund_fen: int
+    total_fen: int
+    refund_id: str = ""
+    refunded_at: datetime | None = None
+
+
+class Gateway(ABC):  # noqa: B024 - what a provider cannot do stays unsupported
+    """Every method may raise ``GatewayError``."""
+
+    def create(self, intent: PaymentIntent) -> PaymentTicket:
+        raise GatewayMisconfigured("create is not supported by this gateway")
+
+    def query(self, out_trade_no: str) -> PaymentResult:
+        raise GatewayMisconfigured("query is not supported by this gateway")
+
+    def close(self, out_trade_no: str) -> None:
+        raise GatewayMisconfigured("close is not supported by this gateway")
+
+    def refund(self, intent: RefundIntent) -> RefundResult:
+        raise GatewayMisconfigured("refund is not supported by this gateway")
+
+    def refund_query(self, out_refund_no: str) -> RefundResult:
+        raise GatewayMisconfigured("refund_query is not supported by this gateway")

@@ -1,0 +1,181 @@
+"""Payments, refunds, their log, and the journal of what the provider told us. Amounts are integer fen."""
+
+from django.db import models
+from django.db.models import Q
+
+CURRENCY = "CNY"
+
+
+class TradeType(models.TextChoices):
+    NATIVE = "NATIVE", "扫码支付"
+    JSAPI = "JSAPI", "公众号支付"
+    APP = "APP", "APP支付"
+
+
+class PaymentStatus(models.TextChoices):
+    STARTING = "starting", "下单中"  # written here; whether the provider knows it is not certain
+    OPEN = "open", "待支付"  # the provider has the order and it can be paid
+    PAID = "paid", "已支付"
+    CLOSED = "closed", "已关闭"  # the provider says so; it may still turn out paid
+
+
+class RefundStatus(models.TextChoices):
+    PENDING = "pending", "待提交"  # intent written; the provider may or may not have it
+    PROCESSING = "processing", "退款中"
+    SUCCESS = "success", "已退款"
+    ABNORMAL = "abnormal", "退款异常"  # accepted, but the money could not be delivered: by hand
+    CLOSED = "closed", "退款关闭"
+    FAILED = "failed", "退款失败"  # refused; a retry uses the same number
+
+
+class Payment(models.Model):
+    """The one payment of an order at the provider; ``out_trade_no`` is the order's number.
+
+    All that goes into the provider's order is stored, so that asking again is word for word the same.
+    """
+
+    out_trade_no = models.CharField("商户订单号", max_length=32, unique=True)
+    amount_fen = models.PositiveBigIntegerField("金额(分)")
+    currency = models.CharField("币种", max_length=3, default=CURRENCY)
+    state = models.CharField("状态", max_length=10, choices=PaymentStatus, default=PaymentStatus.STARTING)
+
+    trade_type = models.CharField("交易类型", max_length=8, choices=TradeType, default=TradeType.NATIVE)
+    description = models.CharField("商品描述", max_length=127, blank=True)
+    client_ip = models.CharField("用户IP", max_length=45, default="127.0.0.1")
+    openid = models.CharField("用户标识", max_length=128, blank=True)
+    notify_url = models.CharField("通知地址", max_length=255, blank=True)
+    time_start = models.DateTimeField("交易起始时间")
+    time_expire = models.DateTimeField("交易结束时间")
+
+    prepay_id = models.CharField("预支付标识", max_length=64, blank=True)
+    code_url = models.CharField("二维码链接", max_length=512, blank=True)
+    code_at = models.DateTimeField("二维码时间", null=True, blank=True)
+
+    transaction_id = models.CharField("微信支付订单号", max_length=32, blank=True)
+    paid_at = models.DateTimeField("支付时间", null=True, blank=True)
+    closed_at = models.DateTimeField("关闭时间", null=True, blank=True)
+
+    claimed_until = models.DateTimeField("下单占用至", null=True, blank=True)
+    last_query_at = models.DateTimeField("上次查询", null=True, blank=True)
+    next_check_at = models.DateTimeField("下次对账", null=True, blank=True)
+    last_error = models.CharField("最近错误", max_length=255, blank=True)
+    created_at = models.DateTimeField("创建时间")
+
+    class Meta:
+        verbose_name = verbose_name_plural = "支付单"
+        ordering = ["-created_at", "-pk"]
+        constraints = [
+            models.CheckConstraint(condition=Q(amount_fen__gt=0), name="payment_amount_above_zero"),
+            models.CheckConstraint(
+                condition=~Q(state="paid") | (Q(paid_at__isnull=False) & ~Q(transaction_id="")),
+                name="payment_paid_has_proof",
+            ),
+            # WeChat's number names one payment: seeing it under a second order is fraud or a fault.
+            models.UniqueConstraint(
+                fields=["transaction_id"], condition=~Q(transaction_id=""), name="payment_transaction_once"
+            ),
+        ]
+        indexes = [
+            # Only what is still to be checked is in it: the sweep costs the same after a million paid orders.
+            models.Index(fields=["next_check_at"], condition=Q(next_check_at__isnull=False), name="payment_due"),
+            models.Index(fields=["-created_at", "-id"], name="payment_newest"),
+        ]
+
+    def __str__(self) -> str:
+        return self.out_trade_no
+
+    @property
+    def is_paid(self) -> bool:
+        return self.state == PaymentStatus.PAID
+
+
+class Refund(models.Model):
+    """Money on its way back. Every try at the provider uses the same ``out_refund_no``, so it moves once."""
+
+    payment = models.ForeignKey(Payment, on_delete=models.PROTECT, related_name="refunds", verbose_name="支付单")
+    out_refund_no = models.CharField("商户退款单号", max_length=64, unique=True)
+    amount_fen = models.PositiveBigIntegerField("退款金额(分)")
+    reason = models.CharField("退款原因", max_length=80, blank=True)
+    requested_by = models.CharField("申请人", max_length=64, blank=True)
+    state = models.CharField("状态", max_length=10, choices=RefundStatus, default=RefundStatus.PENDING)
+
+    refund_id = models.CharField("微信退款单号", max_length=32, blank=True)
+    refunded_at = models.DateTimeField("退款成功时间", null=True, blank=True)
+    attempts = models.PositiveIntegerField("提交次数", default=0)
+    next_try_at = models.DateTimeField("下次处理", null=True, blank=True)
+    last_error = models.CharField("最近错误", max_length=255, blank=True)
+    created_at = models.DateTimeField("创建时间")
+
+    class Meta:
+        verbose_name = verbose_name_plural = "退款单"
+        ordering = ["-created_at", "-pk"]
+        constraints = [models.CheckConstraint(condition=Q(amount_fen__gt=0), name="refund_amount_above_zero")]
+        indexes = [
+            models.Index(fields=["next_try_at"], condition=Q(next_try_at__isnull=False), name="refund_due"),
+            models.Index(fields=["-created_at", "-id"], name="refund_newest"),
+        ]
+
+    def __str__(self) -> str:
+        return self.out_refund_no
+
+
+class PaymentLog(models.Model):
+    """One step of money: who, what, from, to, when. Written in the step's own transaction, never changed."""
+
+    payment = models.ForeignKey(Payment, on_delete=models.PROTECT, related_name="logs", verbose_name="支付单")
+    refund = models.ForeignKey(
+        Refund, on_delete=models.PROTECT, related_name="logs", null=True, blank=True, verbose_name="退款单"
+    )
+    at = models.DateTimeField("时间")
+    actor = models.CharField("操作者", max_length=64)
+    event = models.CharField("事件", max_length=64)
+    from_state = models.CharField("原状态", max_length=10, blank=True)
+    to_state = models.CharField("新状态", max_length=10, blank=True)
+    detail = models.CharField("说明", max_length=255, blank=True)
+
+    class Meta:
+        verbose_name = verbose_name_plural = "资金日志"
+        ordering = ["at", "pk"]
+
+    def __str__(self) -> str:
+        return f"{self.payment_id} {self.event}"
+
+
+class InboundEvent(models.Model):
+    """A notification as it came in, and what became of it. Kept 90 days."""
+
+    class Channel(models.TextChoices):
+        V2 = "v2", "微信支付 v2"
+        V3 = "v3", "微信支付 v3"
+
+    class Verdict(models.TextChoices):
+        RECEIVED = "received", "处理中"  # stays only where the process died half-way
+        ACCEPTED = "accepted", "已受理"
+        REFUSED = "refused", "已拒绝"
+        FAILED = "failed", "处理失败"  # our own fault: the provider will send it again
+
+    channel = models.CharField("通道", max_length=2, choices=Channel)
+    received_at = models.DateTimeField("接收时间")
+    remote_ip = models.CharField("来源IP", max_length=45, blank=True)
+    headers = models.JSONField("请求头", default=dict)
+    body = models.BinaryField("原始报文", editable=False)
+    body_size = models.PositiveIntegerField("报文字节数", default=0)  # more than len(body): it was cut
+
+    verdict = models.CharField("结论", max_length=10, choices=Verdict, default=Verdict.RECEIVED)
+    kind = models.CharField("类型", max_length=32, blank=True)
+    out_trade_no = models.CharField("商户订单号", max_length=64, blank=True)
+    result = models.CharField("处理结果", max_length=255, blank=True)
+    http_status = models.PositiveSmallIntegerField("应答状态码", default=0)
+    handled_at = models.DateTimeField("处理时间", null=True, blank=True)
+    replays = models.PositiveIntegerField("重放次数", default=0)
+
+    class Meta:
+        verbose_name = verbose_name_plural = "通知记录"
+        ordering = ["-received_at", "-pk"]
+        indexes = [
+            models.Index(fields=["-received_at", "-id"], name="event_newest"),
+            models.Index(fields=["out_trade_no"], condition=~Q(out_trade_no=""), name="event_order"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.channel} #{self.pk}"

@@ -1,0 +1,25 @@
+"""The door of this app: start, ask, close, confirm a payment; request a refund.
+
+Who calls what when, and the states, are drawn in ``docs/payments.md``. All are keyword-only, take ``now``,
+and raise ``payments.errors`` only.
+"""
+
+from payments.services.close import payment_close
+from payments.services.confirm import payment_confirm
+from payments.services.query import payment_query
+from payments.services.refund import refund_request, refund_retry, refund_run
+from payments.services.start import payment_sdk_params, payment_start
+from payments.services.types import CloseOutcome, PaymentState
+
+__all__ = [
+    "CloseOutcome",
+    "PaymentState",
+    "payment_close",
+    "payment_confirm",
+    "payment_query",
+    "payment_sdk_params",
+    "payment_start",
+    "refund_request",
+    "refund_retry",
+    "refund_run",
+]
