@@ -135,15 +135,24 @@ def database(url: str, *, pool_size: int) -> dict[str, Any]:
 
 def redis_urls(url: str) -> dict[str, str]:
     """Spread one REDIS_URL over three databases: the given one for the cache, the next two for sockets and tasks."""
+    shift = 3 * _test_worker()
     parts = urlsplit(url)
     if parts.scheme not in {"redis", "rediss", "unix"}:
         raise ImproperlyConfigured("REDIS_URL has a bad value: redis://host:6379/0 is needed.")
     if parts.scheme == "unix":
-        socket, first = parts.path, int(dict(p.split("=", 1) for p in parts.query.split("&") if "=" in p).get("db", 0))
+        socket, first = (
+            parts.path,
+            int(dict(p.split("=", 1) for p in parts.query.split("&") if "=" in p).get("db", 0)) + shift,
+        )
         numbered = [f"unix://{socket}?db={first + i}" for i in range(2)]
         return dict(zip(("cache", "layer"), numbered, strict=True)) | {
             "broker": f"redis+socket://{socket}?virtual_host={first + 2}"
         }
-    first = int(parts.path.strip("/") or 0)
+    first = int(parts.path.strip("/") or 0) + shift
     names = ("cache", "layer", "broker")
     return {name: parts._replace(path=f"/{first + i}").geturl() for i, name in enumerate(names)}
+
+
+def _test_worker() -> int:
+    # Parallel test processes share one Valkey; each has databases of its own.
+    return int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])
