@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
@@ -135,22 +135,23 @@ def database(url: str, *, pool_size: int) -> dict[str, Any]:
 
 def redis_urls(url: str) -> dict[str, str]:
     """Spread one REDIS_URL over three databases: the given one for the cache, the next two for sockets and tasks."""
-    shift = 3 * _test_worker()
     parts = urlsplit(url)
     if parts.scheme not in {"redis", "rediss", "unix"}:
         raise ImproperlyConfigured("REDIS_URL has a bad value: redis://host:6379/0 is needed.")
-    if parts.scheme == "unix":
-        socket, first = (
-            parts.path,
-            int(dict(p.split("=", 1) for p in parts.query.split("&") if "=" in p).get("db", 0)) + shift,
-        )
-        numbered = [f"unix://{socket}?db={first + i}" for i in range(2)]
-        return dict(zip(("cache", "layer"), numbered, strict=True)) | {
-            "broker": f"redis+socket://{socket}?virtual_host={first + 2}"
+    is_socket = parts.scheme == "unix"
+    given = parse_qs(parts.query).get("db", ["0"])[0] if is_socket else parts.path.strip("/") or "0"
+    cache, layer, broker = (int(given) + 3 * _test_worker() + i for i in range(3))
+    if is_socket:
+        socket = f"unix://{parts.path}?db="
+        return {
+            "cache": f"{socket}{cache}",
+            "layer": f"{socket}{layer}",
+            "broker": f"redis+socket://{parts.path}?virtual_host={broker}",
         }
-    first = int(parts.path.strip("/") or 0) + shift
-    names = ("cache", "layer", "broker")
-    return {name: parts._replace(path=f"/{first + i}").geturl() for i, name in enumerate(names)}
+    return {
+        name: parts._replace(path=f"/{number}").geturl()
+        for name, number in {"cache": cache, "layer": layer, "broker": broker}.items()
+    }
 
 
 def _test_worker() -> int:
