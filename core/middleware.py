@@ -6,7 +6,7 @@ from collections.abc import Callable
 import structlog
 from django.http import HttpRequest, HttpResponse
 
-from core import tracing
+from core import metrics, tracing
 from core.api.envelope import error_response
 from core.errors import DomainError
 
@@ -30,7 +30,9 @@ class RequestLogMiddleware:
         request_id = tracing.begin(request.headers.get("X-Request-Id"))
         response = self.get_response(request)
         response["X-Request-Id"] = request_id
-        took_ms = round((time.perf_counter() - started) * 1000, 1)
+        seconds = time.perf_counter() - started
+        metrics.observe(request, response, seconds)
+        took_ms = round(seconds * 1000, 1)
         write = log.warning if response.status_code >= 500 else log.info
         write("request", method=request.method, path=request.path, http_status=response.status_code, took_ms=took_ms)
         return response

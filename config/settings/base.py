@@ -1,6 +1,7 @@
 """Settings shared by all environments; ``config.env`` alone reads the environment."""
 
 from datetime import timedelta
+from pathlib import Path
 
 from celery.schedules import crontab
 
@@ -66,6 +67,9 @@ WEATHER_APP_SECRET = env.text("WEATHER_APP_SECRET", _sandbox.get("WEATHER_APP_SE
 WEATHER_CITY = env.text("WEATHER_CITY", "南京")
 
 ROOT_PASSWORD = env.text("ROOT_PASSWORD")
+
+METRICS_TOKEN = env.text("METRICS_TOKEN")
+METRICS_DIR = STATE_DIR / "metrics"
 
 # --- Applications --------------------------------------------------------------------------------
 INSTALLED_APPS = [
@@ -187,7 +191,8 @@ LOCALE_PATHS = [BASE_DIR / "locale"]
 
 # --- Files ---------------------------------------------------------------------------------------
 STATIC_URL = "/static/"
-STATIC_ROOT = STATE_DIR / "static"
+STATIC_ROOT = Path(env.text("STATIC_ROOT", str(STATE_DIR / "static")))
+STATIC_ROOT.mkdir(parents=True, exist_ok=True)  # whitenoise warns about a missing one
 STATICFILES_DIRS = [BASE_DIR / "static"]
 WHITENOISE_USE_FINDERS = True
 MEDIA_URL = "/media/"
