@@ -1,0 +1,68 @@
+"""How API views take a picture out of a request: as a file, or as the URL of one."""
+
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.core.files.uploadedfile import UploadedFile
+from django.utils import timezone
+
+from core.api.request import absolute_url, client_ip
+from core.errors import BadParameter, Throttled
+from core.ratelimit import hit
+from uploads.services import image_store
+
+# Three pictures a minute for each of a class of 40 behind one address.
+UPLOADS_PER_MINUTE = 120
+MAX_URL_LENGTH = 500
+
+
+def image_or_url(request: Any, field: str) -> str:
+    """Take the picture under ``field``: a file is stored and its absolute URL answered, a text is taken as the
+    URL of a picture (http, https, or a path below /media/); "" when there is neither.
+
+    Call it after all other checks: what it stores stays for a day even if the request fails.
+
+    :raises ImageRefused: the file is no picture. :raises BadParameter: the text is no such URL.
+    """
+    return image_file(request, field) or _image_url(request, field)
+
+
+def image_file(request: Any, field: str) -> str:
+    """Store the file under ``field`` and answer its absolute URL; "" when there is no file.
+
+    :raises ImageRefused: it is no picture. :raises Throttled: too many from this address.
+    """
+    file = request.FILES.get(field)
+    if not isinstance(file, UploadedFile):
+        return ""
+    if wait_s := hit(f"upload:{client_ip(request)}", limit=UPLOADS_PER_MINUTE, window_s=60):
+        raise Throttled(wait_s)
+    image = image_store(file=file, user_pk=getattr(request.user, "pk", None), now=timezone.now())
+    return absolute_url(request, image.url_path)
+
+
+def _image_url(request: Any, field: str) -> str:
+    text = request.data.get(field)
+    if text is None or isinstance(text, UploadedFile):
+        return ""
+    if not isinstance(text, str):
+        raise BadParameter(f"{field}: 不是图片地址")
+    text = text.strip()
+    if not text:
+        return ""
+    if text.startswith(settings.MEDIA_URL):
+        text = absolute_url(request, text)
+    if len(text) > MAX_URL_LENGTH or not _is_web_address(text):
+        raise BadParameter(f"{field}: 不是图片地址")
+    return text
+
+
+def _is_web_address(text: str) -> bool:
+    if any(char.isspace() or char in "\"'<>\\`" or not char.isprintable() for char in text):
+        return False
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in {"http", "https"} and bool(parts.hostname)
+    except ValueError:
+        return False

@@ -1,0 +1,51 @@
+"""Stored pictures, and which record refers to which."""
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+
+
+class Upload(models.Model):
+    """A picture in the media store. A row exists before its file does, and as long as its file may."""
+
+    name = models.CharField("文件", max_length=64, unique=True, help_text="媒体目录下的路径")
+    content_type = models.CharField("类型", max_length=16)
+    size_bytes = models.PositiveIntegerField("字节数")
+    width = models.PositiveIntegerField("宽")
+    height = models.PositiveIntegerField("高")
+    uploaded_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, verbose_name="上传者", related_name="+"
+    )
+    created_at = models.DateTimeField("上传时间")
+    # Empty while a record refers to the picture.
+    idle_since = models.DateTimeField("闲置起始", null=True, blank=True)
+    # The clean-up has chosen it: nobody may refer to it any more.
+    removed_at = models.DateTimeField("清理时间", null=True, blank=True)
+
+    class Meta:
+        verbose_name = verbose_name_plural = "图片"
+        ordering = ["-pk"]
+        indexes = [
+            # Only what may be due is in it: the sweep costs the same after a million kept pictures.
+            models.Index(fields=["idle_since"], condition=Q(idle_since__isnull=False), name="upload_idle"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def url_path(self) -> str:
+        return settings.MEDIA_URL + self.name
+
+
+class ImageUse(models.Model):
+    """A record (``owner``, such as ``students.Student:12``) refers to one picture; many may share one."""
+
+    owner = models.CharField("引用者", max_length=100, unique=True)
+    upload = models.ForeignKey(Upload, models.CASCADE, verbose_name="图片", related_name="uses")
+
+    class Meta:
+        verbose_name = verbose_name_plural = "图片引用"
+
+    def __str__(self) -> str:
+        return self.owner

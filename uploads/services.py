@@ -1,0 +1,140 @@
+"""Taking pictures in, saying who refers to them, and removing those that nobody refers to."""
+
+import re
+import secrets
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from urllib.parse import urlsplit
+
+import structlog
+from django.conf import settings
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
+from django.core.files.uploadedfile import UploadedFile
+from django.db import connection, transaction
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from core.errors import ServiceUnavailable
+from core.times import local
+from uploads.errors import ImageEmpty, ImageTooLarge
+from uploads.images import CleanImage, image_clean
+from uploads.models import ImageUse, Upload
+
+log = structlog.get_logger("uploads")
+
+MAX_BYTES = 5 * 1024 * 1024
+ORPHAN_AFTER = timedelta(hours=24)
+NAME_PATTERN = r"\d{4}/\d{2}/[0-9a-f]{32}\.(?:jpg|png|gif|webp)"
+
+
+@dataclass(frozen=True)
+class StoredImage:
+    """A picture in the media store; ``url_path`` is like ``/media/2026/11/ab….png``."""
+
+    pk: int
+    url_path: str
+    content_type: str
+    width: int
+    height: int
+
+
+def image_store(*, file: UploadedFile, user_pk: int | None, now: datetime) -> StoredImage:
+    """Check, re-encode and store a picture. Until it is adopted it lives ``ORPHAN_AFTER``.
+
+    Call it outside a transaction: a rollback would forget the row and leave the file.
+
+    :raises ImageRefused: nothing was stored.
+    """
+    if not file.size:
+        raise ImageEmpty
+    if file.size > MAX_BYTES:
+        raise ImageTooLarge
+    clean = image_clean(file)
+    upload = Upload.objects.create(
+        name=f"{local(now):%Y/%m}/{secrets.token_hex(16)}.{clean.extension}",
+        content_type=clean.content_type,
+        size_bytes=len(clean.content),
+        width=clean.width,
+        height=clean.height,
+        uploaded_by_id=user_pk,
+        created_at=now,
+        idle_since=now,
+    )
+    _write(upload, clean)
+    return StoredImage(upload.pk, upload.url_path, clean.content_type, clean.width, clean.height)
+
+
+def _write(upload: Upload, clean: CleanImage) -> None:
+    # The row comes first: a process that dies here leaves a row, which the sweep removes, and no lost file.
+    try:
+        default_storage.save(upload.name, ContentFile(clean.content))
+    except Exception as error:  # a full disk, an unreachable bucket
+        log.error("media store failed", reason=type(error).__name__)
+        upload.delete()
+        raise ServiceUnavailable("图片暂时无法保存,请稍后再试") from None
+
+
+def image_adopt(*, url: str, owner: str) -> bool:
+    """Make the record ``owner`` (such as ``students.Student:12``) refer to the picture at ``url``, and to no other.
+
+    Call it in the transaction that writes the record. Anything but a picture of ours (a foreign URL, an empty
+    text) only ends the earlier reference.
+
+    :returns: whether ``url`` is a picture of ours that now stays.
+    """
+    name = _name_in(url)
+    with transaction.atomic():
+        _lock_owner(owner)
+        use = ImageUse.objects.filter(owner=owner).first()
+        concerned = Upload.objects.filter(Q(name=name) | Q(pk=use and use.upload_id), removed_at=None)
+        # In pk order: two records that swap their pictures must not wait for each other.
+        locked = {upload.name: upload for upload in concerned.order_by("pk").select_for_update(no_key=True)}
+        wanted = locked.get(name)
+        if use and (wanted is None or use.upload_id != wanted.pk):
+            use.delete()
+            Upload.objects.filter(pk=use.upload_id, uses=None).update(idle_since=Now())
+            use = None
+        if wanted and use is None:
+            ImageUse.objects.create(owner=owner, upload=wanted)
+            Upload.objects.filter(pk=wanted.pk).update(idle_since=None)
+    return wanted is not None
+
+
+def image_release(*, owner: str) -> None:
+    """End what ``owner`` refers to; the picture goes ``ORPHAN_AFTER`` later unless another record uses it."""
+    image_adopt(url="", owner=owner)
+
+
+def _name_in(url: str) -> str:
+    try:
+        path = urlsplit(url).path
+    except ValueError:
+        return ""
+    name = path.removeprefix(settings.MEDIA_URL)
+    return name if name != path and re.fullmatch(NAME_PATTERN, name) else ""
+
+
+def _lock_owner(owner: str) -> None:
+    # Two edits of one record at once: the second must see which picture the first one left.
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"uploads:{owner}"])
+
+
+def orphans_remove(*, now: datetime) -> int:
+    """Remove pictures that no record has referred to for ``ORPHAN_AFTER``; answer how many.
+
+    May run twice, also at once. An adoption at the same moment either comes first and keeps the picture, or
+    finds it gone.
+    """
+    Upload.objects.filter(idle_since__lt=now - ORPHAN_AFTER, removed_at=None).update(removed_at=now)
+    removed = 0
+    for upload in Upload.objects.filter(removed_at__isnull=False, idle_since__isnull=False).iterator(500):
+        try:
+            default_storage.delete(upload.name)  # a missing file is no error
+        except Exception as error:  # the bucket is unreachable: the row stays, the next sweep tries again
+            log.warning("orphan not removed", name=upload.name, reason=type(error).__name__)
+            continue
+        upload.delete()
+        removed += 1
+    return removed

@@ -1,0 +1,101 @@
+from datetime import timedelta
+
+import pytest
+from django.core.files.storage import default_storage
+from django.utils import timezone
+
+from uploads.models import Upload
+from uploads.services import image_adopt, image_release, image_store, orphans_remove
+from uploads.tests.pictures import encoded, posted
+
+pytestmark = pytest.mark.django_db
+
+
+def stored() -> Upload:
+    image = image_store(file=posted(encoded()), user_pk=None, now=timezone.now())
+    return Upload.objects.get(pk=image.pk)
+
+
+def aged(upload: Upload) -> Upload:
+    Upload.objects.filter(pk=upload.pk).update(idle_since=timezone.now() - timedelta(hours=25))
+    return upload
+
+
+def test_store_writes_a_file_under_a_dated_unguessable_name():
+    upload = stored()
+
+    assert default_storage.exists(upload.name)
+    assert upload.name.startswith(f"{timezone.localtime():%Y/%m}/")
+    assert (upload.width, upload.height, upload.content_type) == (40, 30, "image/png")
+
+
+def test_an_orphan_goes_after_a_day_with_its_file():
+    old, young = aged(stored()), stored()
+
+    assert orphans_remove(now=timezone.now()) == 1
+
+    assert list(Upload.objects.all()) == [young]
+    assert not default_storage.exists(old.name)
+    assert default_storage.exists(young.name)
+
+
+def test_a_missing_file_does_not_stop_the_sweep():
+    default_storage.delete(aged(stored()).name)
+
+    assert orphans_remove(now=timezone.now()) == 1
+
+
+def test_an_adopted_picture_stays():
+    upload = aged(stored())
+
+    assert image_adopt(url=f"http://any.host{upload.url_path}?x=1", owner="students.Student:1")
+
+    assert orphans_remove(now=timezone.now()) == 0
+    assert default_storage.exists(upload.name)
+
+
+def test_a_new_picture_frees_the_old_one():
+    first, second = stored(), stored()
+    image_adopt(url=first.url_path, owner="students.Student:1")
+
+    image_adopt(url=second.url_path, owner="students.Student:1")
+
+    first.refresh_from_db()
+    second.refresh_from_db()
+    assert first.idle_since is not None
+    assert second.idle_since is None
+
+
+def test_a_shared_picture_stays_until_its_last_owner_lets_go():
+    upload = stored()
+    image_adopt(url=upload.url_path, owner="shop.Product:1")
+    image_adopt(url=upload.url_path, owner="shop.Product:2")
+
+    image_release(owner="shop.Product:1")
+    upload.refresh_from_db()
+    assert upload.idle_since is None
+
+    image_release(owner="shop.Product:2")
+    upload.refresh_from_db()
+    assert upload.idle_since is not None
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["", "https://wx.qlogo.cn/a.png", "http://[bad", "/media/../settings.py", "/media/2026/11/" + "0" * 32 + ".jpg"],
+)
+def test_what_is_not_ours_is_passed_over(url):
+    upload = stored()
+    image_adopt(url=upload.url_path, owner="shop.Product:1")
+
+    assert image_adopt(url=url, owner="shop.Product:1") is False
+
+    upload.refresh_from_db()
+    assert upload.idle_since is not None
+
+
+def test_a_picture_chosen_for_removal_cannot_be_adopted():
+    upload = stored()
+    Upload.objects.filter(pk=upload.pk).update(removed_at=timezone.now())
+
+    assert image_adopt(url=upload.url_path, owner="shop.Product:1") is False
