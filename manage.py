@@ -13,10 +13,22 @@ def main() -> None:
         sys.exit("Python %s or newer is needed, this is Python %s." % (wanted, found))
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.local")
     try:
+        if sys.argv[1:] == ["up"]:
+            # It starts the engines that the settings name: Django is none of its business.
+            from core.devstack import supervisor
+
+            sys.exit(supervisor.main())
         from django.core.management import execute_from_command_line
+        from django.db import OperationalError
     except ImportError:
         sys.exit("The dependencies are not installed: run `make up`, or `pip install -r requirements.txt`.")
-    execute_from_command_line(sys.argv)
+    try:
+        execute_from_command_line(sys.argv)
+    except OperationalError as error:
+        if "--traceback" in sys.argv:
+            raise
+        reason = str(error).splitlines()[0]
+        sys.exit("Error: the database does not answer (%s): run `make up`, or set DATABASE_URL." % reason)
 
 
 if __name__ == "__main__":

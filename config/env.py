@@ -113,6 +113,9 @@ def database(url: str, *, pool_size: int) -> dict[str, Any]:
     from psycopg import ProgrammingError
     from psycopg.conninfo import conninfo_to_dict
 
+    if not url:
+        # Nothing is running. Without a host libpq would try whatever server happens to be on this machine.
+        return {"ENGINE": "django.db.backends.postgresql", "HOST": "/nowhere", "NAME": "none"}
     try:
         parts = {key: str(value) for key, value in conninfo_to_dict(url).items() if value is not None}
     except ProgrammingError:

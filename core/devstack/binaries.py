@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core.devstack.errors import StackError
-from core.devstack.process import Account
+from core.devstack.process import Account, run_as
 
 # Accounts that exist on nearly every system and own nothing.
 UNPRIVILEGED = ("nobody", "daemon", "www-data")
@@ -91,12 +91,10 @@ def _can_run(path: Path, account: Account) -> bool:
     try:
         subprocess.run(
             [path, "--version"],
-            user=account.uid,
-            group=account.gid,
-            extra_groups=[],
             cwd="/",
             capture_output=True,
             check=True,
+            **run_as(account),
         )
     except (OSError, subprocess.SubprocessError):
         return False

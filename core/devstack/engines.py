@@ -17,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -25,7 +25,7 @@ from urllib.parse import quote
 
 from core.devstack.binaries import Binaries, account_for, reachable_binaries
 from core.devstack.errors import StackError
-from core.devstack.process import Account, Child, Program, Watchdog, stop_all
+from core.devstack.process import Account, Child, Program, Watchdog, run_as, stop_all
 
 MAX_CONNECTIONS = 300
 # Crash recovery after a power cut may take a while; an engine that dies is reported at once.
@@ -63,8 +63,8 @@ class Engine(Child):
             os.set_inheritable(lock.fileno(), True)
             self._launch(keep_fds=(lock.fileno(),))
 
-    def wait_ready(self, timeout_s: float = START_TIMEOUT_S) -> None:
-        """Return once the server answers.
+    def wait_ready(self, idle: Callable[[], None], timeout_s: float = START_TIMEOUT_S) -> None:
+        """Return once the server answers; ``idle`` is called between two tries.
 
         :raises StackError: it ended or did not answer in time.
         """
@@ -74,7 +74,7 @@ class Engine(Child):
                 raise StackError(f"{self.name} did not start: {self._last_words()}")
             if time.monotonic() > deadline:
                 raise StackError(f"{self.name} did not answer within {timeout_s:.0f} s; see {self.program.log}")
-            time.sleep(0.01)
+            idle()
 
     def is_ready(self) -> bool:
         raise NotImplementedError
@@ -159,7 +159,9 @@ class Postgres(Engine):
         if not self.data.exists():
             self._initialise()
         super()._prepare()
+        # Both are stale, and PostgreSQL would believe them if an unrelated process had the number in them.
         (self.data / "postmaster.pid").unlink(missing_ok=True)
+        (self.sockets / ".s.PGSQL.5432.lock").unlink(missing_ok=True)
 
     def _initialise(self) -> None:
         """Make the data directory under another name first: one that is half made must never look finished."""
@@ -167,7 +169,6 @@ class Postgres(Engine):
         fresh = self.data.with_name("postgres.new")
         shutil.rmtree(fresh, ignore_errors=True)
         own_directory(fresh, account)
-        drop = {"user": account.uid, "group": account.gid, "extra_groups": []} if account else {}
         done = subprocess.run(
             [
                 *(str(self._initdb), "-D", _pgdata(fresh, account), "-U", ROLE, "-A", "trust", "-E", "UTF8"),
@@ -181,7 +182,7 @@ class Postgres(Engine):
             stderr=subprocess.STDOUT,
             text=True,
             errors="replace",
-            **drop,  # type: ignore[call-overload]  # the stubs know no mixed keyword dict
+            **run_as(account),
         )
         if done.returncode:
             shutil.rmtree(fresh, ignore_errors=True)
@@ -227,7 +228,8 @@ class Engines:
     """The engines for the URLs in ``wanted``, with their data in ``home``.
 
     ``home=None`` keeps the data in the temporary directory, which goes when the engines stop; ``durable=False``
-    trades safety for speed. Start them from the main thread.
+    trades safety for speed. ``idle`` waits a moment, and may raise to give the start up. Start them from the main
+    thread.
     """
 
     def __init__(
@@ -236,8 +238,10 @@ class Engines:
         *,
         wanted: Collection[str] = ("DATABASE_URL", "REDIS_URL"),
         durable: bool = True,
+        idle: Callable[[], None] = lambda: time.sleep(0.01),
     ) -> None:
         self._home = home
+        self._idle = idle
         self._wanted = wanted
         self._durable = durable
         self.engines: list[Engine] = []
@@ -280,19 +284,24 @@ class Engines:
         self.stop()
 
     def _start(self, run: Path, watchdog: Watchdog) -> None:
+        if not self._wanted:
+            return
         home = self._home or run / "data"
         home.mkdir(parents=True, exist_ok=True)
         account = account_for(home / "postgres")
         binaries = reachable_binaries(account, run)
         sockets = run / "s"
         own_directory(sockets, account)
-        for kind in (Postgres, Valkey):
-            if kind.url_name in self._wanted:
-                engine = kind(home, sockets, watchdog, binaries, account, self._durable)
-                self.engines.append(engine)
-                engine.start()
+        kinds: tuple[type[Postgres | Valkey], ...] = (Postgres, Valkey)
+        self.engines = [
+            kind(home, sockets, watchdog, binaries, account, self._durable)
+            for kind in kinds
+            if kind.url_name in self._wanted
+        ]
         for engine in self.engines:
-            engine.wait_ready()
+            engine.start()
+        for engine in self.engines:
+            engine.wait_ready(self._idle)
 
 
 def temporary_directory() -> Path:

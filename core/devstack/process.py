@@ -11,11 +11,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from core.devstack.errors import StackError
 
 PR_SET_PDEATHSIG = 1
 KILL_WAIT_S = 5.0
+LARGEST_LOG = 10 * 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,11 @@ class Account:
             entry = pwd.getpwuid(uid_or_name) if isinstance(uid_or_name, int) else pwd.getpwnam(uid_or_name)
             return cls(entry.pw_name, entry.pw_uid, entry.pw_gid)
         return None
+
+
+def run_as(account: Account | None) -> dict[str, Any]:
+    """The options of ``subprocess`` that change to ``account``; none of them for our own."""
+    return {"user": account.uid, "group": account.gid, "extra_groups": []} if account else {}
 
 
 @dataclass(frozen=True)
@@ -70,9 +77,7 @@ def spawn(program: Program, keep_fds: Sequence[int] = ()) -> "subprocess.Popen[b
 
     :raises StackError: it cannot be started.
     """
-    account = program.account
-    drop = {"user": account.uid, "group": account.gid, "extra_groups": []} if account else {}
-    log = program.log.open("ab") if program.log else None
+    log = _open_log(program.log) if program.log else None
     try:
         return subprocess.Popen(
             program.argv,
@@ -80,17 +85,23 @@ def spawn(program: Program, keep_fds: Sequence[int] = ()) -> "subprocess.Popen[b
             env=program.env,
             stdin=subprocess.DEVNULL,
             stdout=log,
-            stderr=subprocess.STDOUT if log else None,
+            stderr=subprocess.STDOUT if log is not None else None,
             pass_fds=keep_fds,
             start_new_session=True,
             preexec_fn=_die_with_parent(program.stop_signal),
-            **drop,  # type: ignore[arg-type]  # the stubs know no mixed keyword dict
+            **run_as(program.account),
         )
     except (OSError, subprocess.SubprocessError) as error:
         raise StackError(f"Cannot start {program.name}: {error}") from error
     finally:
-        if log:
-            log.close()
+        if log is not None:
+            os.close(log)
+
+
+def _open_log(path: Path) -> int:
+    """Open for appending and for the owner's eyes only; a log that has grown large starts anew."""
+    too_large = path.exists() and path.stat().st_size > LARGEST_LOG
+    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | (os.O_TRUNC if too_large else 0), 0o600)
 
 
 class Watchdog:

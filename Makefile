@@ -1,0 +1,74 @@
+# Development from here: `make up`, then open http://127.0.0.1:8000/docs/. `make help` lists the rest.
+# Needs make and Python 3.11 or newer; everything else goes into .venv and .dev.
+
+VENV := .venv
+PY := $(VENV)/bin/python
+PIP := $(PY) -m pip --disable-pip-version-check
+CODE := config core permissions accounts uploads weather students payments shop sandbox
+PYTEST_ARGS ?=
+# One list for every system and every Python from 3.11.
+LOCK = $(PY) -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header $(LOCK_ARGS)
+
+# The first interpreter that is new enough; PYTHON=... names another.
+FIND_PYTHON = for python in $(PYTHON) python3 python3.14 python3.13 python3.12 python3.11; do \
+	"$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && break; python=; \
+	[ -z "$(PYTHON)" ] || break; done; \
+	[ -n "$$python" ] || { echo "Error: Python 3.11 or newer is needed; found: $$($(or $(PYTHON),python3) --version 2>&1). \
+	Name one with: make $@ PYTHON=/path/to/python3" >&2; exit 1; }
+
+.PHONY: help up install install-dev test lint check lock reset clean
+
+help:  ## list these targets
+	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:[^#]*## /\t/' | while IFS="$$(printf '\t')" read -r name what; do \
+		printf '  make %-12s %s\n' "$$name" "$$what"; done
+
+up: $(VENV)/ready  ## start everything; Ctrl-C stops everything
+	@UP_ENDS_WITH_PARENT=1 exec $(PY) manage.py up
+
+install: $(VENV)/ready  ## virtual environment and dependencies only
+
+install-dev: $(VENV)/ready-dev  ## the same, with what tests and checks need
+
+test: $(VENV)/ready-dev  ## run every test; PYTEST_ARGS=... are passed on
+	@exec $(PY) -m pytest $(PYTEST_ARGS)
+
+lint: $(VENV)/ready-dev  ## style, types, import order, missing migrations
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m mypy $(CODE)
+	$(VENV)/bin/python -c 'from importlinter.cli import lint_imports_command as lint; lint()'
+	$(PY) manage.py makemigrations --check --dry-run
+
+check: lint test  ## lint, then every test
+
+lock: $(VENV)/ready-dev  ## write requirements*.txt anew from requirements*.in; LOCK_ARGS=--upgrade for newer releases
+	@$(PIP) install --quiet uv
+	$(LOCK) --output-file requirements.txt requirements.in
+	$(LOCK) --output-file requirements-dev.txt requirements-dev.in
+
+reset:  ## forget the data in .dev (refuses while it runs)
+	@$(FIND_PYTHON); exec "$$python" -m core.devstack.reset
+
+clean:  ## remove the virtual environment and caches; the data stays
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+
+# --no-deps: the lists are complete, so pip need not work out what is missing. The bytecode is made for all at
+# once and on all cores, also where PYTHONDONTWRITEBYTECODE is set: every process start would pay for it.
+INSTALL = $(PIP) install --quiet --no-deps --no-compile --require-hashes
+COMPILE = $(PY) -m compileall -q -j 0
+
+$(VENV)/ready: requirements.txt
+	@$(FIND_PYTHON); \
+	if ! $(PY) -c 'import pip' 2>/dev/null; then \
+		echo "Making a virtual environment with $$("$$python" --version)"; \
+		"$$python" -m venv --clear $(VENV) || { rm -rf $(VENV); exit 1; }; fi
+	@echo "Installing the dependencies (once; a minute or so)"
+	@$(INSTALL) -r requirements.txt
+	@$(COMPILE) $(VENV)/lib $(CODE) manage.py || true
+	@touch $@
+
+$(VENV)/ready-dev: $(VENV)/ready requirements-dev.txt
+	@echo "Installing what tests and checks need"
+	@$(INSTALL) -r requirements-dev.txt
+	@$(COMPILE) $(VENV)/lib || true
+	@touch $@

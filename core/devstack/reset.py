@@ -1,0 +1,59 @@
+"""``make reset``: forget what the embedded engines hold."""
+
+import fcntl
+import os
+import shutil
+import sys
+from collections.abc import Collection, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+from core.devstack import preflight
+from core.devstack.errors import StackError
+from core.devstack.supervisor import ROOT, URLS
+
+LOCKS = ("up.lock", "services.lock", "postgres.lock", "valkey.lock")
+
+
+def reset(state_dir: Path) -> list[str]:
+    """Remove everything below ``state_dir`` and answer the names of what went.
+
+    :raises StackError: something there is in use; nothing was removed.
+    """
+    with ExitStack() as stack:
+        for name in LOCKS:
+            lock = stack.enter_context((state_dir / name).open("a"))
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise StackError("It is running: stop it first (Ctrl-C where `make up` runs).") from None
+        return sorted(_remove_all(state_dir, keep=LOCKS))
+
+
+def _remove_all(folder: Path, keep: Collection[str]) -> Iterator[str]:
+    for path in folder.iterdir():
+        if path.name in keep:
+            continue
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+        yield path.name
+
+
+def main() -> int:
+    """Reset the state directory; the exit code for the shell."""
+    try:
+        gone = reset(preflight.state_directory(os.environ, ROOT))
+    except (StackError, OSError) as error:
+        print(f"Error: {error}", file=sys.stderr)
+        return 1
+    print("Forgotten: " + (", ".join(gone) or "there was nothing") + ".")
+    for name in URLS:
+        if os.environ.get(name):
+            print(f"{name} is set: that server keeps its data.")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
