@@ -257,6 +257,23 @@ SECURE_REFERRER_POLICY = "same-origin"
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 
+# --- Back office ---------------------------------------------------------------------------------
+UNFOLD = {
+    "SITE_TITLE": "学员项目管理系统",
+    "SITE_HEADER": "学员项目管理系统",
+    "SITE_SUBHEADER": "管理后台",
+    "SITE_SYMBOL": "school",
+    "SITE_URL": "/",
+    "SHOW_HISTORY": True,
+    "SHOW_VIEW_ON_SITE": False,
+    "BORDER_RADIUS": "6px",
+    "SIDEBAR": {
+        "show_search": True,
+        "show_all_applications": False,
+        "navigation": "config.backoffice.navigation.navigation",
+    },
+}
+
 # --- Captcha -------------------------------------------------------------------------------------
 CAPTCHA_LENGTH = 4
 CAPTCHA_FONT_SIZE = 34
