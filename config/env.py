@@ -115,7 +115,7 @@ def database(url: str, *, pool_size: int) -> dict[str, Any]:
 
     if not url:
         # Nothing is running. Without a host libpq would try whatever server happens to be on this machine.
-        return {"ENGINE": "django.db.backends.postgresql", "HOST": "/nowhere", "NAME": "none"}
+        return {"ENGINE": "django.db.backends.postgresql", "HOST": "/nowhere", "NAME": "none", "OPTIONS": {}}
     try:
         parts = {key: str(value) for key, value in conninfo_to_dict(url).items() if value is not None}
     except ProgrammingError:

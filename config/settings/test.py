@@ -9,4 +9,4 @@ PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 MEDIA_ROOT = str(Path(tempfile.gettempdir()) / "spms-test-media")
 LOGGING = {"format": "console", "level": "ERROR"}
 # Tests run inside one transaction on one connection: a pool would hand out others.
-DATABASES["default"]["OPTIONS"].pop("pool")  # noqa: F405
+DATABASES["default"]["OPTIONS"].pop("pool", None)  # noqa: F405
