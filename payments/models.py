@@ -149,7 +149,6 @@ class InboundEvent(models.Model):
         V3 = "v3", "微信支付 v3"
 
     class Verdict(models.TextChoices):
-        RECEIVED = "received", "处理中"  # stays only where the process died half-way
         ACCEPTED = "accepted", "已受理"
         REFUSED = "refused", "已拒绝"
         FAILED = "failed", "处理失败"  # our own fault: the provider will send it again
@@ -161,7 +160,7 @@ class InboundEvent(models.Model):
     body = models.BinaryField("原始报文", editable=False)
     body_size = models.PositiveIntegerField("报文字节数", default=0)  # more than len(body): it was cut
 
-    verdict = models.CharField("结论", max_length=10, choices=Verdict, default=Verdict.RECEIVED)
+    verdict = models.CharField("结论", max_length=10, choices=Verdict)
     kind = models.CharField("类型", max_length=32, blank=True)
     out_trade_no = models.CharField("商户订单号", max_length=64, blank=True)
     result = models.CharField("处理结果", max_length=255, blank=True)

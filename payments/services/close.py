@@ -2,7 +2,18 @@
 
 from datetime import datetime
 
+import structlog
+
+from payments.errors import PaymentError
+from payments.gateways.base import AlreadyClosed, AlreadyPaid, Gateway, GatewayError, OrderUnknown
+from payments.gateways.wechat import gateway_to_ask
+from payments.models import Payment, PaymentStatus
+from payments.services.settle import payment_mark_closed, payment_settle
 from payments.services.types import CloseOutcome
+
+log = structlog.get_logger("payments")
+_OUTCOME = {PaymentStatus.PAID.value: CloseOutcome.PAID, PaymentStatus.CLOSED.value: CloseOutcome.CLOSED}
+_BEING_PAID = {"USERPAYING", "ACCEPT"}
 
 
 def payment_close(*, out_trade_no: str, now: datetime) -> CloseOutcome:
@@ -11,4 +22,41 @@ def payment_close(*, out_trade_no: str, now: datetime) -> CloseOutcome:
     CLOSED: also when no payment was ever started. PAID: confirmed on the way, ``on_paid`` has run.
     UNKNOWN: keep the stock and call again with the next sweep.
     """
-    raise NotImplementedError
+    payment = Payment.objects.filter(out_trade_no=out_trade_no).first()
+    if payment is None:
+        return CloseOutcome.CLOSED
+    if payment.state in _OUTCOME:
+        return _OUTCOME[payment.state]
+    if payment.claimed_until and payment.claimed_until > now:
+        return CloseOutcome.UNKNOWN  # it is being created at the provider this very moment
+    try:
+        return _close(gateway_to_ask(), payment, now)
+    except (GatewayError, PaymentError) as error:
+        said = f"{getattr(error, 'code', '') or type(error).__name__} {error}"[:255]
+        Payment.objects.filter(pk=payment.pk).update(last_error=said)
+        log.warning("payment not closed", out_trade_no=out_trade_no, reason=said)
+        return CloseOutcome.UNKNOWN
+
+
+def _close(gateway: Gateway, payment: Payment, now: datetime) -> CloseOutcome:
+    """:raises GatewayError, PaymentError: no conclusion can be drawn."""
+    number = payment.out_trade_no
+    try:
+        result = gateway.query(number)
+    except OrderUnknown:
+        pass  # not created, or not visible yet: close it all the same
+    else:
+        state = payment_settle(result=result, now=now, source="close")
+        if state in _OUTCOME:
+            return _OUTCOME[state]
+        if result.trade_state in _BEING_PAID:
+            return CloseOutcome.UNKNOWN
+    try:
+        gateway.close(number)
+    except AlreadyPaid:
+        # It was paid between the question and now.
+        state = payment_settle(result=gateway.query(number), now=now, source="close")
+        return _OUTCOME.get(state, CloseOutcome.UNKNOWN)
+    except (AlreadyClosed, OrderUnknown):
+        pass
+    return _OUTCOME[payment_mark_closed(payment, now=now, source="close")]

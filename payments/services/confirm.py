@@ -2,8 +2,25 @@
 
 from datetime import datetime
 
+from django.db import connection, transaction
+
+from payments.errors import PaymentMismatch, PaymentUnknown
 from payments.gateways.base import PaymentResult
-from payments.models import Payment
+from payments.gateways.wechat import merchant
+from payments.models import CURRENCY, Payment, PaymentStatus, TradeType
+from payments.register import PaidOutcome, listener
+from payments.services.provider import SYSTEM, log_step
+from payments.services.refund import refund_create
+
+LOCK_WAIT_MS = 3000  # a notification must be answered within 5 s
+SOURCES = {
+    "notify_v2": "微信通知(v2)",
+    "notify_v3": "微信通知(v3)",
+    "query": "主动查询",
+    "start": "发起支付时查询",
+    "close": "关单前查询",
+    "reconcile": "对账",
+}
 
 
 def payment_confirm(*, result: PaymentResult, now: datetime, source: str) -> Payment:
@@ -12,8 +29,100 @@ def payment_confirm(*, result: PaymentResult, now: datetime, source: str) -> Pay
     Notifications v2 and v3, queries and the reconciliation sweep all end here. The result must be authentic
     (signature checked by its gateway); whether it fits our order is checked here.
 
-    :param source: who says so, for the log: ``notify_v2``, ``notify_v3``, ``query``, ``close``, ``reconcile``.
+    :param source: who says so, for the log: a key of ``SOURCES``.
     :raises PaymentUnknown: no order has this number.
     :raises PaymentMismatch: amount, currency, appid, merchant or transaction differ. Logged; nothing changed.
     """
-    raise NotImplementedError
+    try:
+        with transaction.atomic():
+            return _confirm(result, now, source)
+    except PaymentMismatch as error:
+        _log_mismatch(result, error, now, source)
+        raise
+
+
+def limit_lock_wait() -> None:
+    """Within this transaction, rather fail than wait long for a row: whoever asked will ask again."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"SET LOCAL lock_timeout = {LOCK_WAIT_MS}")
+
+
+def _confirm(result: PaymentResult, now: datetime, source: str) -> Payment:
+    limit_lock_wait()
+    owed_fen = listener().lock(out_trade_no=result.out_trade_no)
+    if owed_fen is None:
+        raise PaymentUnknown
+    payment = _locked_payment(result, owed_fen, now)
+    if problem := _mismatch(payment, owed_fen, result):
+        raise PaymentMismatch(problem)
+    if payment.is_paid:
+        return payment
+    _mark_paid(payment, result, now, source)
+    outcome = listener().on_paid(
+        out_trade_no=payment.out_trade_no,
+        paid_fen=result.paid_fen,
+        transaction_id=result.transaction_id,
+        paid_at=payment.paid_at,
+        now=now,
+    )
+    if outcome is PaidOutcome.REFUND:
+        refund_create(payment, payment.amount_fen, reason="订单已关闭,自动退款", requested_by=SYSTEM, now=now)
+    return payment
+
+
+def _locked_payment(result: PaymentResult, owed_fen: int, now: datetime) -> Payment:
+    # The order's row is locked by now, so nobody else is creating this payment's.
+    known = Payment.objects.select_for_update().filter(out_trade_no=result.out_trade_no).first()
+    if known:
+        return known
+    kind = result.trade_type if result.trade_type in TradeType.values else TradeType.NATIVE
+    return Payment.objects.create(
+        out_trade_no=result.out_trade_no,
+        amount_fen=owed_fen,
+        trade_type=kind,
+        time_start=now,
+        time_expire=now,
+        created_at=now,
+    )
+
+
+def _mismatch(payment: Payment, owed_fen: int, result: PaymentResult) -> str:
+    """Say in what the result does not fit the payment; ``""`` when it does."""
+    who = merchant()
+    if result.appid != who.appid or result.mch_id != who.mch_id:
+        return "appid或商户号不一致"
+    if result.currency != CURRENCY or payment.currency != CURRENCY:
+        return "币种不一致"
+    if not result.paid_fen == payment.amount_fen == owed_fen:
+        return f"金额不一致: 应付{owed_fen}分, 微信称{result.paid_fen}分"
+    if payment.transaction_id and payment.transaction_id != result.transaction_id:
+        return "微信支付订单号不一致"
+    if Payment.objects.filter(transaction_id=result.transaction_id).exclude(pk=payment.pk).exists():
+        return "微信支付订单号已用于其他订单"
+    return ""
+
+
+def _mark_paid(payment: Payment, result: PaymentResult, now: datetime, source: str) -> None:
+    before = payment.state
+    payment.state = PaymentStatus.PAID
+    payment.transaction_id = result.transaction_id
+    payment.paid_at = result.paid_at or now
+    payment.next_check_at = payment.claimed_until = None
+    payment.last_error = ""
+    payment.save(update_fields=["state", "transaction_id", "paid_at", "next_check_at", "claimed_until", "last_error"])
+    log_step(
+        payment,
+        "支付成功",
+        now,
+        actor=SOURCES.get(source, source),
+        from_state=before,
+        to_state=payment.state,
+        detail=f"{result.transaction_id} {result.paid_fen}分",
+    )
+
+
+def _log_mismatch(result: PaymentResult, error: PaymentMismatch, now: datetime, source: str) -> None:
+    payment = Payment.objects.filter(out_trade_no=result.out_trade_no).first()
+    if payment:
+        log_step(payment, "支付信息不一致", now, actor=SOURCES.get(source, source), detail=error.msg)
+        Payment.objects.filter(pk=payment.pk).update(last_error=error.msg)

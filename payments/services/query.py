@@ -1,17 +1,40 @@
 """Asking the provider what became of a payment."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
+from django.db.models import Q
+
+from payments.gateways.base import GatewayError
+from payments.gateways.wechat import gateway_to_ask
+from payments.models import Payment
+from payments.services.provider import as_refusal
+from payments.services.settle import payment_settle
 from payments.services.types import PaymentState
 
 
 def payment_query(*, out_trade_no: str, now: datetime, min_interval_s: float = 5) -> PaymentState:
     """Ask the provider (v3) and settle the order if it turns out paid. Not inside a transaction: at most 10 s.
 
-    :param min_interval_s: with this much time not gone since the last question (of anyone), or when no payment was
-        ever started, only tell what is known here (``asked`` is False). 0 asks always.
+    :param min_interval_s: with this much time not gone since the last question (of anyone), once it is paid, or when
+        no payment was ever started, only tell what is known here (``asked`` is False). 0 asks always.
     :raises WeChatRefused: the provider answered with an error of the table (ORDERNOTEXIST...).
     :raises ProviderDown, ProviderTimeout, PaymentNotConfigured: as named; nothing changed.
     :raises PaymentMismatch: the provider calls it paid, but with another amount or merchant. Logged; nothing changed.
     """
-    raise NotImplementedError
+    payment = Payment.objects.filter(out_trade_no=out_trade_no).first()
+    if min_interval_s and not (payment and _may_ask(payment, now, min_interval_s)):
+        return PaymentState(out_trade_no, payment.state if payment else "", asked=False)
+    try:
+        result = gateway_to_ask().query(out_trade_no)
+    except GatewayError as error:
+        raise as_refusal(error) from None
+    state = payment_settle(result=result, now=now, source="query")
+    return PaymentState(out_trade_no, state, asked=True, trade_state=result.trade_state, answer=result.answer)
+
+
+def _may_ask(payment: Payment, now: datetime, min_interval_s: float) -> bool:
+    """Take the right to ask; of many pollers at once only one gets it."""
+    if payment.is_paid:
+        return False
+    not_recently = Q(last_query_at__isnull=True) | Q(last_query_at__lte=now - timedelta(seconds=min_interval_s))
+    return bool(Payment.objects.filter(not_recently, pk=payment.pk).update(last_query_at=now))

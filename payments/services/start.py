@@ -1,8 +1,33 @@
 """Starting a payment at the provider."""
 
-from datetime import datetime
+import time
+from datetime import datetime, timedelta
 
-from payments.models import Payment
+from django.conf import settings
+from django.db import transaction
+
+from payments.errors import PaymentAlreadyPaid, PaymentClosed, ProviderTimeout, WeChatRefused
+from payments.gateways.base import (
+    AlreadyClosed,
+    AlreadyPaid,
+    GatewayError,
+    NumberUsed,
+    PaymentIntent,
+    PaymentTicket,
+)
+from payments.gateways.wechat import gateway_to_ask, gateway_v2
+from payments.models import Payment, PaymentStatus, TradeType
+from payments.services.provider import as_refusal, check_due, log_step
+from payments.services.settle import payment_mark_closed, payment_settle
+
+# The live service refuses a time_expire less than 5 minutes ahead, and clocks differ.
+SHORTEST_LIFE = timedelta(minutes=6)
+CODE_LIFE = timedelta(minutes=110)  # the provider's codes live 2 hours
+CLAIM = timedelta(seconds=25)  # longer than two tries may take
+WAIT_S = 20.0
+POLL_S = 0.1
+PAUSE_S = 0.3
+_BUSY = {"FREQUENCY_LIMITED", "RULELIMIT"}
 
 
 def payment_start(
@@ -30,11 +55,155 @@ def payment_start(
     :raises ProviderDown, ProviderTimeout: the outcome is unknown; calling again repeats the very same order.
     :raises PaymentNotConfigured: merchant values are missing.
     """
-    raise NotImplementedError
+    if trade_type not in TradeType.values or (trade_type == TradeType.JSAPI and not openid):
+        raise WeChatRefused("PARAM_ERROR", detail="trade_type错误, 或JSAPI支付缺少openid")
+    try:
+        gateway_v2()  # before anything is written: without merchant values no payment starts
+    except GatewayError as error:
+        raise as_refusal(error) from None
+    wanted = Payment(
+        out_trade_no=out_trade_no,
+        amount_fen=amount_fen,
+        description=description[:127],
+        trade_type=trade_type,
+        client_ip=client_ip or "127.0.0.1",
+        openid=openid if trade_type == TradeType.JSAPI else "",
+        notify_url=settings.PUBLIC_BASE_URL + "/pay/payResult",
+        time_start=now.replace(microsecond=0),
+        time_expire=max(deadline, now + SHORTEST_LIFE).replace(microsecond=0),
+        created_at=now,
+    )
+    payment = _claim_or_wait(wanted, now)
+    return payment if _is_ready(payment, now) else _order(payment, now)
 
 
 def payment_sdk_params(*, payment: Payment, now: datetime) -> dict[str, str]:
     """Sign what the client's SDK needs: JSAPI ``appId timeStamp nonceStr package signType paySign``,
     APP ``appid partnerid prepayid package noncestr timestamp sign``; NATIVE needs nothing, ``{}``.
     """
-    raise NotImplementedError
+    if payment.trade_type == TradeType.NATIVE:
+        return {}
+    return gateway_v2().sdk_params(payment.trade_type, payment.prepay_id, now)
+
+
+def _claim_or_wait(wanted: Payment, now: datetime) -> Payment:
+    """Answer the payment either ready, or claimed for us to order. While another call orders it, wait for that."""
+    began = time.monotonic()
+    while (waited := time.monotonic() - began) < WAIT_S:
+        if payment := _claim(wanted, now + timedelta(seconds=waited)):
+            return payment
+        time.sleep(POLL_S)
+    raise ProviderTimeout
+
+
+def _claim(wanted: Payment, now: datetime) -> Payment | None:
+    """Write the intent down once, and take the right to call the provider; None while another call holds it."""
+    with transaction.atomic():
+        payment, created = Payment.objects.select_for_update().get_or_create(
+            out_trade_no=wanted.out_trade_no, defaults=_fields(wanted)
+        )
+        _check_payable(payment, wanted, now)
+        if _is_ready(payment, now):
+            return payment
+        if payment.claimed_until and payment.claimed_until > now:
+            return None
+        payment.claimed_until = now + CLAIM
+        payment.next_check_at = payment.next_check_at or check_due(payment, now)
+        payment.save(update_fields=["claimed_until", "next_check_at"])
+        log_step(payment, "发起支付" if created else "重复发起支付", now, to_state=payment.state)
+        return payment
+
+
+def _fields(payment: Payment) -> dict[str, object]:
+    return {
+        field.attname: getattr(payment, field.attname)
+        for field in Payment._meta.concrete_fields
+        if field.attname not in {"id", "out_trade_no"}
+    }
+
+
+def _check_payable(payment: Payment, wanted: Payment, now: datetime) -> None:
+    if payment.is_paid:
+        raise PaymentAlreadyPaid
+    if payment.state == PaymentStatus.CLOSED or now >= payment.time_expire:
+        raise PaymentClosed
+    for name in ("amount_fen", "trade_type", "openid"):
+        if getattr(payment, name) != getattr(wanted, name):
+            # One number is one order at the provider, with the parameters it was first placed with.
+            raise WeChatRefused("OUT_TRADE_NO_USED", detail=f"{name}与首次发起支付时不同")
+
+
+def _is_ready(payment: Payment, now: datetime) -> bool:
+    return bool(payment.prepay_id and payment.code_at and now - payment.code_at < CODE_LIFE)
+
+
+def _order(payment: Payment, now: datetime) -> Payment:
+    """Place the claimed order at the provider and keep what it gives."""
+    try:
+        ticket = _ask_twice(payment)
+    except (AlreadyPaid, NumberUsed, AlreadyClosed) as error:
+        _release(payment, error)
+        raise _taken_number(payment, error, now) from None
+    except GatewayError as error:
+        _release(payment, error)
+        raise as_refusal(error) from None
+    return _keep_ticket(payment, ticket, now)
+
+
+def _ask_twice(payment: Payment) -> PaymentTicket:
+    """A try of unknown outcome is repeated word for word: the provider answers with the same order."""
+    intent = PaymentIntent(
+        out_trade_no=payment.out_trade_no,
+        amount_fen=payment.amount_fen,
+        description=payment.description,
+        trade_type=payment.trade_type,
+        client_ip=payment.client_ip,
+        notify_url=payment.notify_url,
+        time_start=payment.time_start,
+        time_expire=payment.time_expire,
+        openid=payment.openid,
+        currency=payment.currency,
+    )
+    try:
+        return gateway_v2().create(intent)
+    except GatewayError as error:
+        if not error.may_retry or error.code in _BUSY:
+            raise
+    time.sleep(PAUSE_S)
+    return gateway_v2().create(intent)
+
+
+def _taken_number(payment: Payment, error: GatewayError, now: datetime) -> Exception:
+    """The provider has the number already: find out as what."""
+    if isinstance(error, AlreadyClosed):
+        payment_mark_closed(payment, now=now, source="start")
+        return PaymentClosed()
+    try:
+        state = payment_settle(result=gateway_to_ask().query(payment.out_trade_no), now=now, source="start")
+    except GatewayError as unclear:
+        return as_refusal(unclear)
+    if state == PaymentStatus.PAID:
+        return PaymentAlreadyPaid()
+    return PaymentClosed() if state == PaymentStatus.CLOSED else as_refusal(error)
+
+
+def _release(payment: Payment, error: GatewayError) -> None:
+    said = f"{error.code} {error.message}".strip()[:255]
+    Payment.objects.filter(pk=payment.pk).update(claimed_until=None, last_error=said)
+
+
+def _keep_ticket(payment: Payment, ticket: PaymentTicket, now: datetime) -> Payment:
+    with transaction.atomic():
+        kept = Payment.objects.select_for_update().get(pk=payment.pk)
+        if kept.is_paid:
+            raise PaymentAlreadyPaid
+        if kept.state == PaymentStatus.CLOSED:
+            raise PaymentClosed
+        # Of two answers for one order the first stays: "the same code_url".
+        if not _is_ready(kept, now):
+            kept.prepay_id, kept.code_url, kept.code_at = ticket.prepay_id, ticket.code_url, now
+        before, kept.state = kept.state, PaymentStatus.OPEN
+        kept.claimed_until, kept.last_error = None, ""
+        kept.save(update_fields=["prepay_id", "code_url", "code_at", "state", "claimed_until", "last_error"])
+        log_step(kept, "微信已下单", now, from_state=before, to_state=kept.state, detail=kept.prepay_id)
+        return kept

@@ -1,0 +1,33 @@
+"""From the provider's error codes to our errors, for v2 and v3 alike."""
+
+from payments.errors import documented_code
+from payments.gateways.base import (
+    AlreadyClosed,
+    AlreadyPaid,
+    GatewayRefused,
+    GatewayUncertain,
+    NumberUsed,
+    OrderUnknown,
+)
+
+_KINDS: dict[str, type[GatewayRefused]] = {
+    "ORDER_CLOSED": AlreadyClosed,
+    "ORDERNOTEXIST": OrderUnknown,
+    "OUT_TRADE_NO_USED": NumberUsed,
+    "SYSTEMERROR": GatewayUncertain,
+    "BANKERROR": GatewayUncertain,
+    "FREQUENCY_LIMITED": GatewayUncertain,
+    "RULELIMIT": GatewayUncertain,
+    "USERPAYING": GatewayUncertain,
+}
+
+
+def refusal(name: str, message: str, http_status: int = 0) -> GatewayRefused:
+    """Make the error for what the provider calls ``name``. What nobody has documented counts as uncertain."""
+    plain = name.upper().replace("_", "")
+    if plain == "ORDERPAID":
+        return AlreadyPaid(message, code="TRADE_ERROR", name=name)
+    code = documented_code(name, http_status)
+    if code == "INVALID_REQUEST" and "订单号重复" in message:
+        code = "OUT_TRADE_NO_USED"  # what the live service sends instead of the documented code
+    return _KINDS.get(code, GatewayRefused)(message, code=code, name=name)

@@ -1,0 +1,50 @@
+"""The way to WeChat Pay: a deadline in all, a size limit, no redirects."""
+
+import time
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+
+from payments.gateways.base import GatewayTimeout, GatewayUnreachable
+
+CONNECT_TIMEOUT_S = 3
+READ_TIMEOUT_S = 6
+TOTAL_TIMEOUT_S = 8  # what the two above do not bound: an answer that trickles
+MAX_BYTES = 256 * 1024
+USER_AGENT = "student-project-manager/1.0"
+
+_LOOPBACK = {"127.0.0.1", "localhost", "::1"}
+
+
+class BoundedSession(requests.Session):
+    """A session for one call (requests promises no thread safety); its answers are read whole, or not at all.
+
+    :raises GatewayTimeout, GatewayUnreachable: in place of what requests raises.
+    """
+
+    def request(self, method: str, url: str, **options: Any) -> requests.Response:  # type: ignore[override]
+        # A proxy from the environment is for the world outside.
+        self.trust_env = urlsplit(url).hostname not in _LOOPBACK
+        options |= {"timeout": (CONNECT_TIMEOUT_S, READ_TIMEOUT_S), "stream": True, "allow_redirects": False}
+        ends_at = time.monotonic() + TOTAL_TIMEOUT_S
+        try:
+            with super().request(method, url, **options) as answer:
+                answer._content = _read(answer, ends_at)
+                return answer
+        except requests.Timeout as error:
+            raise GatewayTimeout(type(error).__name__) from None
+        except requests.RequestException as error:
+            # The text would hold the address, and is long.
+            raise GatewayUnreachable(type(error).__name__) from None
+
+
+def _read(answer: requests.Response, ends_at: float) -> bytes:
+    body = bytearray()
+    for chunk in answer.iter_content(16_384):
+        body += chunk
+        if len(body) > MAX_BYTES:
+            raise GatewayUnreachable("the answer is too large")
+        if time.monotonic() > ends_at:
+            raise GatewayTimeout("the answer trickles")
+    return bytes(body)

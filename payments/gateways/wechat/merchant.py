@@ -1,0 +1,178 @@
+"""The merchant's values, read from the settings once per call, and the keys they name."""
+
+import base64
+import re
+import textwrap
+import threading
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import lru_cache
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
+from django.conf import settings
+
+from payments.gateways.base import GatewayMisconfigured
+
+
+@dataclass(frozen=True)
+class Merchant:
+    """Equal merchants have equal values, so a gateway can be kept for one."""
+
+    base_url: str  # no slash at its end; may hold a path, which v3 signatures leave out
+    appid: str
+    mch_id: str
+    api_key: str = field(repr=False)
+    sign_type: str
+    v3_key: str = field(repr=False)
+    cert_serial: str
+    private_key_file: str
+    public_key_id: str
+    public_key_file: str
+    cert_dir: str
+
+    @property
+    def has_v3(self) -> bool:
+        return bool(self.v3_key and self.private_key_file)
+
+    def need(self, *names: str) -> None:
+        """:raises GatewayMisconfigured: one of the named values is empty."""
+        if missing := [name for name in names if not getattr(self, name)]:
+            raise GatewayMisconfigured("missing: " + ", ".join(_SETTING[name] for name in missing))
+
+
+_SETTING = {
+    "appid": "WECHAT_APP_ID",
+    "mch_id": "WECHAT_PAY_MCH_ID",
+    "api_key": "WECHAT_PAY_API_KEY",
+    "v3_key": "WECHAT_PAY_V3_KEY",
+    "cert_serial": "WECHAT_PAY_CERT_SERIAL",
+    "private_key_file": "WECHAT_PAY_PRIVATE_KEY_FILE",
+}
+
+
+def merchant() -> Merchant:
+    return Merchant(
+        base_url=settings.WECHAT_PAY_BASE_URL.rstrip("/"),
+        appid=settings.WECHAT_APP_ID,
+        mch_id=settings.WECHAT_PAY_MCH_ID,
+        api_key=settings.WECHAT_PAY_API_KEY,
+        sign_type=settings.WECHAT_PAY_SIGN_TYPE,
+        v3_key=settings.WECHAT_PAY_V3_KEY,
+        cert_serial=settings.WECHAT_PAY_CERT_SERIAL,
+        private_key_file=settings.WECHAT_PAY_PRIVATE_KEY_FILE,
+        public_key_id=settings.WECHAT_PAY_PUBLIC_KEY_ID,
+        public_key_file=settings.WECHAT_PAY_PUBLIC_KEY_FILE,
+        cert_dir=settings.WECHAT_PAY_CERT_DIR,
+    )
+
+
+@lru_cache(maxsize=8)
+def private_key_pem(path: str) -> str:
+    """Read a merchant key of any common form as the PKCS#8 PEM that wechatpayv3 takes.
+
+    :raises GatewayMisconfigured: no such file, or not an RSA key.
+    """
+    try:
+        key = serialization.load_pem_private_key(_pem(path, "PRIVATE KEY"), password=None)
+        if not isinstance(key, RSAPrivateKey):
+            raise ValueError("not an RSA key")
+    except (OSError, ValueError, TypeError) as error:
+        raise GatewayMisconfigured(f"WECHAT_PAY_PRIVATE_KEY_FILE: {type(error).__name__}") from None
+    return key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    ).decode()
+
+
+def _public_key(path: str) -> RSAPublicKey:
+    try:
+        key = serialization.load_pem_public_key(_pem(path, "PUBLIC KEY"))
+        if not isinstance(key, RSAPublicKey):
+            raise ValueError("not an RSA key")
+    except (OSError, ValueError) as error:
+        raise GatewayMisconfigured(f"WECHAT_PAY_PUBLIC_KEY_FILE: {type(error).__name__}") from None
+    return key
+
+
+def _pem(path: str, label: str) -> bytes:
+    text = Path(path).read_text("utf-8").strip()
+    if "-----BEGIN" in text:
+        return text.encode()
+    # The console also hands keys out as bare base64.
+    body = "".join(text.split())
+    base64.b64decode(body, validate=True)
+    lines = textwrap.fill(body, 64)
+    return f"-----BEGIN {label}-----\n{lines}\n-----END {label}-----\n".encode()
+
+
+class Keyring:
+    """The provider's keys by serial: its public key, its platform certificates on disk, or both while it switches."""
+
+    def __init__(self, who: Merchant) -> None:
+        self._public_key_id = who.public_key_id
+        self._public_key = None
+        if who.public_key_id and who.public_key_file:
+            self._public_key = _public_key(who.public_key_file)
+        elif not who.cert_dir:
+            raise GatewayMisconfigured("set WECHAT_PAY_PUBLIC_KEY_ID and _FILE, or WECHAT_PAY_CERT_DIR")
+        self._cert_dir = Path(who.cert_dir) if who.cert_dir else None
+        self._certificates: dict[int, x509.Certificate] = {}
+        self._read_at = -1
+        self._lock = threading.Lock()
+
+    @property
+    def uses_certificates(self) -> bool:
+        return self._public_key is None
+
+    @property
+    def is_empty(self) -> bool:
+        return self._public_key is None and not self._valid_certificates()
+
+    def find(self, serial: str) -> RSAPublicKey | None:
+        """Answer the key a signature names, or None. Never goes to the network: a forger chooses the serial."""
+        if self._public_key is not None and serial == self._public_key_id:
+            return self._public_key
+        if not re.fullmatch(r"[0-9A-Fa-f]{1,64}", serial):
+            return None
+        certificate = self._valid_certificates().get(int(serial, 16))
+        key = certificate.public_key() if certificate else None
+        return key if isinstance(key, RSAPublicKey) else None
+
+    def store(self, pem_by_serial: dict[str, str]) -> None:
+        """Keep downloaded certificates where every process on this disk finds them."""
+        if self._cert_dir is None:
+            return
+        self._cert_dir.mkdir(parents=True, exist_ok=True)
+        for serial, pem in pem_by_serial.items():
+            whole = self._cert_dir / f".{serial}.part"
+            whole.write_text(pem, "utf-8")
+            whole.replace(self._cert_dir / f"{serial}.pem")
+
+    def _valid_certificates(self) -> dict[int, x509.Certificate]:
+        self._reread()
+        now = datetime.now(UTC)
+        return {
+            serial: certificate
+            for serial, certificate in self._certificates.items()
+            if certificate.not_valid_before_utc <= now <= certificate.not_valid_after_utc
+        }
+
+    def _reread(self) -> None:
+        """Read the directory again when it changed: the worker renews certificates, the web processes notice."""
+        try:
+            changed_at = self._cert_dir.stat().st_mtime_ns if self._cert_dir else -1
+        except OSError:
+            return
+        with self._lock:
+            if changed_at == self._read_at or self._cert_dir is None:
+                return
+            found = {}
+            for file in sorted(self._cert_dir.glob("*.pem")):
+                try:
+                    certificate = x509.load_pem_x509_certificate(file.read_bytes())
+                except (OSError, ValueError):
+                    continue  # another file of the merchant's may lie there: its own key, a half copy
+                found[certificate.serial_number] = certificate
+            self._certificates, self._read_at = found, changed_at

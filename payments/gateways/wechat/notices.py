@@ -1,0 +1,132 @@
+"""Reading notifications: from raw bytes to a result that is authentic, or a reason why not.
+
+What they say is not believed here to fit any order of ours: that is ``payment_confirm``'s part.
+"""
+
+import base64
+import hashlib
+import json
+from collections.abc import Mapping
+from datetime import datetime, timedelta, timezone
+
+from cryptography.hazmat.primitives import padding
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+
+from payments.gateways.base import GatewayUntrusted, NoticeRefused, PaymentResult, RefundResult
+from payments.gateways.wechat.merchant import Merchant
+from payments.gateways.wechat.v2 import is_authentic, paid_result, read_fen
+from payments.gateways.wechat.v3 import WeChatV3, read_refund, read_transaction, signature_problem
+from payments.gateways.wechat.xml import read_flat
+
+_V2_REFUND_STATUS = {"SUCCESS": "SUCCESS", "CHANGE": "ABNORMAL", "REFUNDCLOSE": "CLOSED"}
+_V3_REFUNDS = {"REFUND.SUCCESS", "REFUND.ABNORMAL", "REFUND.CLOSED"}
+_BEIJING = timezone(timedelta(hours=8))
+
+
+def read_v2(raw: bytes, who: Merchant) -> PaymentResult | RefundResult:
+    """Read a payment or refund notification of v2.
+
+    :raises NoticeRefused: forged, malformed, for another merchant, or not of a success.
+    """
+    try:
+        fields = read_flat(raw)
+    except ValueError:
+        raise NoticeRefused("报文格式错误") from None
+    if fields.get("return_code") != "SUCCESS":
+        raise NoticeRefused("return_code不是SUCCESS")
+    if "req_info" in fields:
+        _check_v2_merchant(fields, who)
+        return _read_v2_refund(fields["req_info"], who)
+    if not is_authentic(fields, who.api_key):
+        raise NoticeRefused("签名错误", http_status=401)
+    _check_v2_merchant(fields, who)
+    if fields.get("result_code") != "SUCCESS":
+        raise NoticeRefused("result_code不是SUCCESS")
+    try:
+        return paid_result(fields, "SUCCESS")
+    except ValueError:
+        raise NoticeRefused("参数格式错误") from None
+
+
+def _check_v2_merchant(fields: Mapping[str, str], who: Merchant) -> None:
+    if fields.get("appid") != who.appid or not who.appid:
+        raise NoticeRefused("appid不匹配")
+    if fields.get("mch_id") != who.mch_id or not who.mch_id:
+        raise NoticeRefused("mch_id不匹配")
+
+
+def _read_v2_refund(req_info: str, who: Merchant) -> RefundResult:
+    """The outer XML is unsigned: that our API key opens the inner one is what makes it authentic."""
+    if not who.api_key:
+        raise NoticeRefused("商户未配置", http_status=500)
+    try:
+        fields = read_flat(_decrypt_v2(req_info, who.api_key), root="root")
+        return RefundResult(
+            out_trade_no=fields["out_trade_no"],
+            out_refund_no=fields["out_refund_no"],
+            status=_V2_REFUND_STATUS[fields["refund_status"]],
+            refund_fen=read_fen(fields, "refund_fee"),
+            total_fen=read_fen(fields, "total_fee"),
+            refund_id=fields.get("refund_id", ""),
+            refunded_at=_read_v2_day(fields.get("success_time", "")),
+        )
+    except (ValueError, KeyError):
+        raise NoticeRefused("退款通知解密失败", http_status=401) from None
+
+
+def _decrypt_v2(req_info: str, api_key: str) -> bytes:
+    key = hashlib.md5(api_key.encode(), usedforsecurity=False).hexdigest().encode()
+    sealed = base64.b64decode(req_info, validate=True)
+    opener = Cipher(algorithms.AES(key), modes.ECB()).decryptor()  # noqa: S305 - WeChat's choice
+    unpadder = padding.PKCS7(128).unpadder()
+    return unpadder.update(opener.update(sealed) + opener.finalize()) + unpadder.finalize()
+
+
+def _read_v2_day(text: str) -> datetime | None:
+    try:
+        return datetime.strptime(text, "%Y-%m-%d %H:%M:%S").replace(tzinfo=_BEIJING)
+    except ValueError:
+        return None
+
+
+def read_v3(headers: Mapping[str, str], raw: bytes, gateway: WeChatV3, at: datetime) -> PaymentResult | RefundResult:
+    """Read a payment or refund notification of v3.
+
+    :param headers: case-insensitive, or spelt like ``Wechatpay-Signature``.
+    :param at: when it came in; its time stamp is measured against it.
+    :raises NoticeRefused: forged, stale, malformed, for another merchant, or not of a success.
+    """
+    if problem := signature_problem(gateway.keys, headers, raw, at.timestamp()):
+        raise NoticeRefused(problem, http_status=401)
+    try:
+        notice = json.loads(raw)
+        event, resource = notice["event_type"], notice["resource"]
+        if resource.get("algorithm") != "AEAD_AES_256_GCM":
+            raise ValueError("unknown algorithm")
+        said = gateway.decrypt(resource)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        raise NoticeRefused("报文格式错误或解密失败") from None
+    try:
+        if event == "TRANSACTION.SUCCESS":
+            return _paid_v3(said, gateway.who)
+        if event in _V3_REFUNDS:
+            return _refund_v3(said, gateway.who)
+    except GatewayUntrusted:
+        raise NoticeRefused("通知内容与商户信息不符或不完整") from None
+    raise NoticeRefused("不支持的event_type")
+
+
+def _paid_v3(said: object, who: Merchant) -> PaymentResult:
+    result = read_transaction(said, who)
+    if result.trade_state != "SUCCESS":
+        raise NoticeRefused("trade_state不是SUCCESS")
+    if result.appid != who.appid or result.mch_id != who.mch_id:
+        raise NoticeRefused("appid或mchid不匹配")
+    return result
+
+
+def _refund_v3(said: object, who: Merchant) -> RefundResult:
+    result = read_refund(said, "refund_status")
+    if not isinstance(said, dict) or said.get("mchid") != who.mch_id:
+        raise NoticeRefused("mchid不匹配")
+    return result

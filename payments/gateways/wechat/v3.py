@@ -1,0 +1,294 @@
+"""WeChat Pay v3 (JSON), through wechatpayv3: what it leaves open is done here.
+
+wechatpayv3 composes, signs and decrypts. Its transport would follow redirects, read without limit, verify re-decoded
+text, and download certificates whenever a forger names an unknown serial; ``_Core`` replaces those parts.
+"""
+
+import json
+import re
+import threading
+import time
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
+
+from wechatpayv3 import WeChatPay, WeChatPayType
+from wechatpayv3.core import Core
+from wechatpayv3.type import RequestType
+from wechatpayv3.utils import aes_decrypt, build_authorization, load_certificate, rsa_verify
+
+from payments.gateways.base import (
+    Gateway,
+    GatewayError,
+    GatewayMisconfigured,
+    GatewayUnreachable,
+    GatewayUntrusted,
+    PaymentResult,
+    RefundIntent,
+    RefundResult,
+)
+from payments.gateways.wechat.codes import refusal
+from payments.gateways.wechat.http import USER_AGENT, BoundedSession
+from payments.gateways.wechat.merchant import Keyring, Merchant, private_key_pem
+
+SIGNATURE_TYPE = "WECHATPAY2-SHA256-RSA2048"
+MAX_AGE_S = 300
+BOOTSTRAP_PAUSE_S = 60
+_CERTIFICATES = "/v3/certificates"
+
+
+def signature_problem(keys: Keyring, headers: Mapping[str, str], body: bytes, at: float) -> str:
+    """Say what is wrong with the signature of an answer or notification; ``""`` when it is authentic.
+
+    :param at: when it came in, seconds since 1970: a stamp more than five minutes away from it is refused.
+    """
+    if headers.get("Wechatpay-Signature-Type", SIGNATURE_TYPE) != SIGNATURE_TYPE:
+        return "不支持的签名类型"
+    stamp, nonce = headers.get("Wechatpay-Timestamp", ""), headers.get("Wechatpay-Nonce", "")
+    if not re.fullmatch(r"[0-9]{1,12}", stamp) or abs(at - int(stamp)) > MAX_AGE_S:
+        return "时间戳无效或已过期"
+    key = keys.find(headers.get("Wechatpay-Serial", ""))
+    if key is None:
+        return "未知的证书序列号"
+    try:
+        text = body.decode("utf-8")
+    except UnicodeDecodeError:
+        return "报文不是UTF-8"
+    # A probe (WECHATPAY/SIGNTEST/...) fails here like any other wrong signature.
+    return "" if rsa_verify(stamp, nonce, text, headers.get("Wechatpay-Signature", ""), key) else "签名错误"
+
+
+class _Core(Core):
+    """The library's core with our transport, our keys, and no downloads of its own accord."""
+
+    def __init__(self, who: Merchant, keys: Keyring) -> None:
+        super().__init__(who.mch_id, who.cert_serial, private_key_pem(who.private_key_file), who.v3_key)
+        self._gate_way = who.base_url
+        self._keys = keys
+        # Sent along, so that WeChat answers with the key we hold.
+        self._public_key_id = None if keys.uses_certificates else who.public_key_id
+
+    def _init_certificates(self) -> None:
+        pass
+
+    def _update_certificates(self) -> None:
+        pass
+
+    def request(  # type: ignore[override]
+        self,
+        path: str,
+        method: RequestType = RequestType.GET,
+        data: Any = None,
+        skip_verify: bool = False,
+        **_: Any,
+    ) -> tuple[int, str]:
+        """Sign, send, verify. The signature covers ``path`` alone, wherever the base URL leads."""
+        body = json.dumps(data, ensure_ascii=False, separators=(",", ":")) if data else ""
+        headers = {
+            "Accept": "application/json",
+            "Content-Type": "application/json",
+            "User-Agent": USER_AGENT,
+            "Authorization": build_authorization(
+                path, method.value, self._mchid, self._cert_serial_no, self._private_key, data=body
+            ),
+        }
+        if self._public_key_id:
+            headers["Wechatpay-Serial"] = self._public_key_id
+        with BoundedSession() as session:
+            answer = session.request(method.value, self._gate_way + path, data=body.encode() or None, headers=headers)
+        if not skip_verify:
+            self._verify(answer.status_code, answer.headers, answer.content)
+        if answer.status_code not in {200, 204}:
+            raise _refused(answer.status_code, answer.content)
+        return answer.status_code, answer.content.decode("utf-8", "replace")
+
+    def _verify(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
+        # An error, and "not yet" (202), changes nothing by itself and does come unsigned; if signed, then rightly.
+        if status not in {200, 204} and not headers.get("Wechatpay-Signature"):
+            return
+        if problem := signature_problem(self._keys, headers, body, time.time()):
+            raise GatewayUntrusted(f"the answer is not authentic: {problem}")
+
+
+class _Pay(WeChatPay):
+    """The library's calls on our core; its own constructor would build another."""
+
+    def __init__(self, who: Merchant, core: Core) -> None:
+        self._type = WeChatPayType.NATIVE
+        self._mchid, self._appid = who.mch_id, who.appid
+        self._notify_url = None
+        self._partner_mode = False
+        self._core = core
+
+
+def _refused(status: int, body: bytes) -> GatewayError:
+    try:
+        said = json.loads(body)
+        name, message = str(said["code"]), str(said.get("message", ""))
+    except (ValueError, TypeError, KeyError, RecursionError):
+        if status >= 500 or status < 400:
+            return GatewayUnreachable(f"HTTP {status}")
+        name, message = "", f"HTTP {status}"
+    return refusal(name, message, status)
+
+
+class WeChatV3(Gateway):
+    """Made once per merchant and process (reading the keys takes 30 ms); safe between threads."""
+
+    def __init__(self, who: Merchant) -> None:
+        who.need("appid", "mch_id", "v3_key", "cert_serial", "private_key_file")
+        if len(who.v3_key.encode()) != 32:
+            raise GatewayMisconfigured("WECHAT_PAY_V3_KEY must be 32 bytes long")
+        self.who = who
+        self.keys = Keyring(who)
+        self._core = _Core(who, self.keys)
+        self._pay = _Pay(who, self._core)
+        self._bootstrap = threading.Lock()
+        self._next_bootstrap = 0.0
+
+    def query(self, out_trade_no: str) -> PaymentResult:
+        return read_transaction(self._call(self._pay.query, out_trade_no=_plain(out_trade_no)), self.who, out_trade_no)
+
+    def close(self, out_trade_no: str) -> None:
+        self._call(self._pay.close, out_trade_no=_plain(out_trade_no))
+
+    def refund(self, intent: RefundIntent) -> RefundResult:
+        answer = self._call(
+            self._pay.refund,
+            out_refund_no=intent.out_refund_no,
+            amount={"refund": intent.refund_fen, "total": intent.total_fen, "currency": intent.currency},
+            transaction_id=intent.transaction_id,
+            reason=intent.reason or None,
+            notify_url=intent.notify_url,
+        )
+        return read_refund(answer, "status", intent.out_refund_no)
+
+    def refund_query(self, out_refund_no: str) -> RefundResult:
+        answer = self._call(self._pay.query_refund, out_refund_no=_plain(out_refund_no))
+        return read_refund(answer, "status", out_refund_no)
+
+    def decrypt(self, resource: Mapping[str, str]) -> Any:
+        """:raises ValueError: not what our APIv3 key opens, or not JSON."""
+        try:
+            text = aes_decrypt(
+                resource["nonce"], resource["ciphertext"], resource.get("associated_data") or "", self.who.v3_key
+            )
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ValueError("incomplete resource") from error
+        if text is None:
+            raise ValueError("wrong key or damaged ciphertext")
+        return json.loads(text)
+
+    def refresh_certificates(self) -> int:
+        """Download the platform certificates (certificate mode only); answer how many there are.
+
+        They prove themselves: only WeChat and we can make what our APIv3 key opens.
+        """
+        _, text = self._core.request(_CERTIFICATES, skip_verify=True)
+        try:
+            entries = json.loads(text)["data"]
+            pems = {entry["serial_no"]: self._certificate(entry) for entry in entries}
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise GatewayUntrusted("no list of certificates") from error
+        self.keys.store(pems)
+        return len(pems)
+
+    def _certificate(self, entry: Mapping[str, Any]) -> str:
+        sealed = entry["encrypt_certificate"]
+        pem = aes_decrypt(sealed["nonce"], sealed["ciphertext"], sealed.get("associated_data") or "", self.who.v3_key)
+        certificate = load_certificate(pem) if pem else None
+        if certificate is None or int(entry["serial_no"], 16) != certificate.serial_number:
+            raise ValueError("not a certificate for our key")
+        return pem
+
+    def _call(self, method: Callable[..., tuple[int, Any]], **params: Any) -> Any:
+        self._need_keys()
+        _, text = method(**params)
+        if not text:
+            return {}
+        try:
+            return json.loads(text)
+        except ValueError:
+            raise GatewayUntrusted("the answer is no JSON") from None
+
+    def _need_keys(self) -> None:
+        """In certificate mode without any certificate yet, fetch them: for our own questions only, once a minute."""
+        if not self.keys.is_empty:
+            return
+        with self._bootstrap:
+            if time.monotonic() >= self._next_bootstrap and self.keys.is_empty:
+                self._next_bootstrap = time.monotonic() + BOOTSTRAP_PAUSE_S
+                self.refresh_certificates()
+
+
+def _plain(number: str) -> str:
+    """Numbers stand in the signed path: nothing in them may change its meaning."""
+    if not re.fullmatch(r"[0-9A-Za-z_\-*@]{1,64}", number):
+        raise GatewayError("not a number of ours", code="PARAM_ERROR")
+    return number
+
+
+def read_transaction(said: Any, who: Merchant, out_trade_no: str | None = None) -> PaymentResult:
+    """Read the transaction object of a query's answer or a notification.
+
+    :raises GatewayUntrusted: it is about another merchant or order, or lacks what a paid order must say.
+    """
+    if not isinstance(said, dict) or not isinstance(said.get("trade_state"), str):
+        raise GatewayUntrusted("the answer has no trade_state")
+    if said.get("mchid", who.mch_id) != who.mch_id or said.get("appid", who.appid) != who.appid:
+        raise GatewayUntrusted("the answer is for another merchant")
+    number = said.get("out_trade_no", out_trade_no)
+    if not isinstance(number, str) or (out_trade_no is not None and number != out_trade_no):
+        raise GatewayUntrusted("the answer is about another order")
+    state = said["trade_state"]
+    if state not in {"SUCCESS", "REFUND"}:
+        return PaymentResult(number, state, who.appid, who.mch_id, answer=said)
+    amount, transaction_id = said.get("amount"), said.get("transaction_id")
+    if not isinstance(amount, dict) or type(amount.get("total")) is not int or not isinstance(transaction_id, str):
+        raise GatewayUntrusted("the answer lacks amount or transaction_id")
+    return PaymentResult(
+        out_trade_no=number,
+        trade_state=state,
+        appid=str(said.get("appid", "")),
+        mch_id=str(said.get("mchid", "")),
+        paid_fen=amount["total"],
+        currency=str(amount.get("currency") or "CNY"),
+        transaction_id=transaction_id,
+        paid_at=read_time(said.get("success_time")),
+        trade_type=str(said.get("trade_type", "")),
+        answer=said,
+    )
+
+
+def read_refund(said: Any, status_key: str, out_refund_no: str | None = None) -> RefundResult:
+    """Read the refund object of an answer (``status``) or a notification (``refund_status``).
+
+    :raises GatewayUntrusted: it is about another refund, or lacks what a refund must say.
+    """
+    amount = said.get("amount") if isinstance(said, dict) else None
+    if not isinstance(amount, dict):
+        raise GatewayUntrusted("the answer has no amount")
+    texts = [said.get(name) for name in ("out_refund_no", status_key, "out_trade_no")]
+    numbers = [amount.get("refund"), amount.get("total")]
+    if not all(isinstance(t, str) and t for t in texts) or not all(type(n) is int for n in numbers):
+        raise GatewayUntrusted("the answer lacks what a refund must say")
+    if out_refund_no is not None and texts[0] != out_refund_no:
+        raise GatewayUntrusted("the answer is about another refund")
+    return RefundResult(
+        out_trade_no=texts[2],
+        out_refund_no=texts[0],
+        status=texts[1],
+        refund_fen=numbers[0],
+        total_fen=numbers[1],
+        refund_id=str(said.get("refund_id") or ""),
+        refunded_at=read_time(said.get("success_time")),
+    )
+
+
+def read_time(text: Any) -> datetime | None:
+    """Read RFC 3339; a time without a zone, or none at all, is nobody's time."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except (TypeError, ValueError):
+        return None
+    return moment if moment.tzinfo else None

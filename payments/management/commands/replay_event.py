@@ -1,0 +1,21 @@
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils import timezone
+
+from payments.models import InboundEvent
+from payments.services.journal import event_replay
+
+
+class Command(BaseCommand):
+    help = "把一条支付通知记录重新处理一遍 (Handle a journaled payment notification again)"
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("id", type=int, help="通知记录的编号")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            event = event_replay(event_id=options["id"], now=timezone.now())
+        except InboundEvent.DoesNotExist:
+            raise CommandError(f"没有编号为 {options['id']} 的通知记录") from None
+        self.stdout.write(f"{event.get_verdict_display()}: {event.result} {event.out_trade_no}")

@@ -1,0 +1,71 @@
+"""What the services share in dealing with the provider."""
+
+from datetime import datetime, timedelta
+
+from payments.errors import PaymentError, PaymentNotConfigured, ProviderDown, ProviderTimeout, WeChatRefused
+from payments.gateways.base import GatewayError, GatewayMisconfigured, GatewayRefused, GatewayTimeout
+from payments.models import Payment, PaymentLog, PaymentStatus, Refund
+
+SYSTEM = "系统"
+_WATCH_OPEN = (
+    (timedelta(minutes=2), timedelta(seconds=20)),
+    (timedelta(minutes=15), timedelta(minutes=1)),
+    (timedelta(hours=2), timedelta(minutes=10)),
+    (timedelta(days=30), timedelta(hours=6)),
+)
+# Money for a closed order comes late or not at all: a scanned code, a slow bank.
+_WATCH_CLOSED = (
+    (timedelta(minutes=5), timedelta(minutes=1)),
+    (timedelta(minutes=30), timedelta(minutes=10)),
+    (timedelta(days=1), timedelta(hours=4)),
+)
+
+
+def as_refusal(error: GatewayError) -> PaymentError:
+    """Turn a gateway's error into the answer for the caller."""
+    match error:
+        case GatewayMisconfigured():
+            return PaymentNotConfigured()
+        case GatewayTimeout():
+            return ProviderTimeout()
+        case GatewayRefused() if error.code:
+            return WeChatRefused(error.code, detail=error.message)
+    if error.code:
+        return WeChatRefused(error.code)
+    return ProviderDown()
+
+
+def check_due(payment: Payment, now: datetime) -> datetime | None:
+    """When the sweep should ask about the payment again: often while it is young, never once it is settled."""
+    if payment.state == PaymentStatus.PAID:
+        return None
+    closed = payment.state == PaymentStatus.CLOSED
+    age = now - ((payment.closed_at or now) if closed else payment.created_at)
+    for until, every in _WATCH_CLOSED if closed else _WATCH_OPEN:
+        if age < until:
+            return now + every
+    return None
+
+
+def log_step(
+    payment: Payment,
+    event: str,
+    now: datetime,
+    *,
+    actor: str = SYSTEM,
+    refund: Refund | None = None,
+    from_state: str = "",
+    to_state: str = "",
+    detail: str = "",
+) -> None:
+    """Write one line of the money log."""
+    PaymentLog.objects.create(
+        payment=payment,
+        refund=refund,
+        at=now,
+        actor=actor[:64],
+        event=event,
+        from_state=from_state,
+        to_state=to_state,
+        detail=detail[:255],
+    )
