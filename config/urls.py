@@ -4,7 +4,12 @@ from django.conf import settings
 from django.contrib import admin
 from django.urls import include, path
 
+from config import front
+
 urlpatterns = [
+    path("", front.home),
+    path("docs/codes/", front.codes),
+    path("docs/socket/", front.socket_guide),
     path("admin/", admin.site.urls),
     path("", include("core.urls")),
     path("", include("uploads.api.urls")),

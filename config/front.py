@@ -1,0 +1,36 @@
+"""The front door: what this is, whether it is well, and where everything stands."""
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+
+from config.codes import CODES
+from core import health
+from payments.errors import WECHAT_CODES
+
+
+def home(request: HttpRequest) -> HttpResponse:
+    context = {
+        "sandbox": settings.SANDBOX,
+        "failures": list(health.failures()),
+        "accounts": _demo_accounts() if settings.DEMO_DATA else [],
+        "base": settings.PUBLIC_BASE_URL,
+    }
+    return render(request, "front/home.html", context)
+
+
+def codes(request: HttpRequest) -> HttpResponse:
+    context = {"sandbox": settings.SANDBOX, "groups": CODES, "wechat": WECHAT_CODES.values()}
+    return render(request, "front/codes.html", context)
+
+
+def socket_guide(request: HttpRequest) -> HttpResponse:
+    base = settings.PUBLIC_BASE_URL
+    context = {"sandbox": settings.SANDBOX, "base": base, "ws_base": base.replace("http", "ws", 1)}
+    return render(request, "front/socket.html", context)
+
+
+def _demo_accounts() -> list[dict[str, str]]:
+    from accounts.services.seed import DEMO_USERS
+
+    return [{"username": user.username, "password": user.password, "role": user.role} for user in DEMO_USERS]
