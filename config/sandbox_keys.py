@@ -34,7 +34,7 @@ def sandbox_settings(folder: Path) -> dict[str, str]:
 
 
 def provider_files(folder: Path) -> dict[str, str]:
-    """Answer what only the provider has: the PEM texts of its two private keys and of its certificate, and the serial."""
+    """Answer what only the provider has: its two private keys and its certificate as PEM, and the serial."""
     home = _home(folder)
     serial = json.loads((home / "merchant.json").read_text("utf-8"))["certificate_serial"]
     return {

@@ -1,0 +1,150 @@
+"""The control page as JSON, for tests and scripts.
+
+Without a session there is nothing for a CSRF token to protect; what a foreign web page could do is send a
+request from the developer's browser, so requests that a browser marks as cross-site are refused, and a body
+must be declared as JSON.
+"""
+
+import json
+from collections.abc import Callable
+from datetime import timedelta
+from functools import wraps
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.http import HttpRequest, JsonResponse
+from django.utils import timezone
+from django.views.decorators.cache import never_cache
+from django.views.decorators.csrf import csrf_exempt
+
+from sandbox.faults import FaultKind, faults_on, faults_set
+from sandbox.models import Delivery, Trade
+from sandbox.pay.deliveries import deliveries_due, delivery_send
+from sandbox.pay.errors import Refused
+from sandbox.pay.pages import code_find, twin_url
+from sandbox.pay.refunds import refunds_settle
+from sandbox.pay.trades import trade_pay
+
+Body = dict[str, Any]
+MAX_ROWS = 1000
+
+
+def control_endpoint(view: Callable[[HttpRequest, Body], JsonResponse]) -> Callable[[HttpRequest], JsonResponse]:
+    @never_cache
+    @csrf_exempt
+    @wraps(view)
+    def checked(request: HttpRequest) -> JsonResponse:
+        origin = request.headers.get("Origin")
+        if origin and urlsplit(origin).netloc != request.get_host():
+            return _no("cross-site requests are refused", 403)
+        try:
+            return view(request, _body(request))
+        except ValueError as error:
+            return _no(str(error), 400)
+
+    return checked
+
+
+def _body(request: HttpRequest) -> Body:
+    if request.method != "POST":
+        return {}
+    if request.content_type != "application/json":
+        raise ValueError("a JSON body is needed")
+    body = json.loads(request.body or b"{}")
+    if not isinstance(body, dict):
+        raise ValueError("a JSON object is needed")
+    return body
+
+
+def _no(text: str, status: int, **more: str) -> JsonResponse:
+    return JsonResponse({"error": text, **more}, status=status)
+
+
+@control_endpoint
+def faults(request: HttpRequest, body: Body) -> JsonResponse:
+    """GET tells the dial. POST turns it: ``{"notify_twice": true, "provider_slow": 3, "reset": true}``."""
+    if request.method == "POST":
+        reset = body.pop("reset", False) is True
+        faults_set(changes=body, reset=reset)
+    on = faults_on()
+    return JsonResponse({"faults": {kind.value: on.get(kind, False) for kind in FaultKind}})
+
+
+@control_endpoint
+def pay(request: HttpRequest, body: Body) -> JsonResponse:
+    """POST ``code_url``, ``prepay_id`` or ``out_trade_no`` pays; with ``"deliver": true`` it notifies before it answers."""
+    wanted = {name: str(body[name]) for name in ("code_url", "prepay_id", "out_trade_no") if body.get(name)}
+    code = code_find(**wanted) if request.method == "POST" and wanted else None
+    if code is None:
+        return _no("no such code", 404)
+    try:
+        trade = trade_pay(code=code, now=timezone.now())
+    except Refused as refusal:
+        return _no(refusal.text, 409, code=refusal.reason.v3_code)
+    sent = _deliver(trade=trade) if body.get("deliver") is True else []
+    return JsonResponse(_trade(trade) | {"deliveries": sent})
+
+
+@control_endpoint
+def deliver(request: HttpRequest, body: Body) -> JsonResponse:
+    """POST settles refunds and sends what is due, or due within ``ahead_s`` seconds, before it answers."""
+    if request.method != "POST":
+        return _no("POST is needed", 405)
+    ahead_s = body.get("ahead_s", 0)
+    if isinstance(ahead_s, bool) or not isinstance(ahead_s, int | float) or not 0 <= ahead_s <= 86400:
+        raise ValueError("ahead_s: seconds from 0 to 86400")
+    now = timezone.now() + timedelta(seconds=ahead_s)
+    settled = refunds_settle(now=now)
+    return JsonResponse({"refunds_settled": settled, "deliveries": _send(deliveries_due(now=now), now)})
+
+
+@control_endpoint
+def trades(request: HttpRequest, body: Body) -> JsonResponse:
+    """GET the newest orders, or those named by ``out_trade_no`` (repeatable)."""
+    numbers = [number for number in request.GET.getlist("out_trade_no") if number.isascii() and number.isprintable()]
+    rows = Trade.objects.prefetch_related("refunds", "deliveries", "codes")
+    rows = rows.filter(out_trade_no__in=numbers) if numbers else rows
+    return JsonResponse({"trades": [_trade(trade) for trade in rows[:MAX_ROWS]]})
+
+
+def _deliver(*, trade: Trade) -> list[Body]:
+    now = timezone.now()
+    due = trade.deliveries.filter(next_try_at__lte=now).order_by("pk")
+    return _send(list(due.values_list("pk", flat=True)), now)
+
+
+def _send(ids: list[int], now: Any) -> list[Body]:
+    sent = [pk for pk in ids if delivery_send(delivery_id=pk, now=now)]
+    return [_delivery(row) for row in Delivery.objects.filter(pk__in=sent).order_by("pk")]
+
+
+def _delivery(row: Delivery) -> Body:
+    return {
+        "id": row.pk,
+        "kind": "refund" if row.refund_id else "payment",
+        "api": row.api,
+        "url": row.url,
+        "state": row.state,
+        "attempts": row.attempts,
+        "last_status": row.last_status,
+        "last_answer": row.last_answer,
+    }
+
+
+def _trade(trade: Trade) -> Body:
+    return {
+        "out_trade_no": trade.out_trade_no,
+        "trade_state": trade.state,
+        "total_fee": trade.total_fee,
+        "transaction_id": trade.transaction_id,
+        "paid_at": trade.paid_at,
+        "api": trade.api,
+        "codes": [
+            {"code_url": c.code_url, "prepay_id": c.prepay_id, "pay_page": twin_url(c)} for c in trade.codes.all()
+        ],
+        "refunds": [
+            {"out_refund_no": r.out_refund_no, "refund_fee": r.refund_fee, "state": r.state}
+            for r in trade.refunds.all()
+        ],
+        "deliveries": [_delivery(d) for d in trade.deliveries.all()],
+    }

@@ -1,0 +1,70 @@
+"""The fault dial: what the stand-ins do wrong on purpose, for every process, until told otherwise."""
+
+from collections.abc import Mapping
+
+from django.db import models, transaction
+
+MAX_VALUE = 600.0
+
+
+class FaultKind(models.TextChoices):
+    NOTIFY_TWICE = "notify_twice", "通知发两次"
+    NOTIFY_LATE = "notify_late", "通知迟到（秒）"
+    NOTIFY_NEVER = "notify_never", "通知不发"
+    NOTIFY_OUT_OF_ORDER = "notify_out_of_order", "通知乱序（最多扣留秒数）"
+    WRONG_AMOUNT = "wrong_amount", "通知里的金额不对"
+    WRONG_SIGNATURE = "wrong_signature", "通知的签名不对"
+    PROVIDER_SLOW = "provider_slow", "微信支付接口变慢（秒）"
+    PROVIDER_DOWN = "provider_down", "微信支付接口不可用"
+    ANSWER_LOST = "answer_lost", "请求已处理，应答丢失"
+    ANSWER_UNSIGNED = "answer_wrong_signature", "应答的签名不对"
+    PAY_AFTER_EXPIRY = "pay_after_expiry", "过期或已关闭的码仍可支付"
+    REFUND_ABNORMAL = "refund_abnormal", "退款异常（退不到用户账户）"
+    WEATHER_SLOW = "weather_slow", "天气接口变慢（秒）"
+    WEATHER_DOWN = "weather_down", "天气接口不可用"
+    WEATHER_GARBAGE = "weather_garbage", "天气接口返回乱码"
+    WEATHER_HTML = "weather_html", "天气接口返回网页"
+    WEATHER_WRONG_TYPES = "weather_wrong_types", "天气字段类型不对"
+    WEATHER_ALARM_LIST = "weather_alarm_list", "天气预警是列表"
+    WEATHER_QUOTA = "weather_quota", "天气接口次数用完"
+
+
+# Kinds whose value is a time in seconds, with the one used when they are merely switched on.
+DEFAULT_SECONDS = {
+    FaultKind.NOTIFY_LATE: 20.0,
+    FaultKind.NOTIFY_OUT_OF_ORDER: 20.0,
+    FaultKind.PROVIDER_SLOW: 8.0,
+    FaultKind.WEATHER_SLOW: 8.0,
+}
+
+
+def faults_on() -> dict[FaultKind, float]:
+    """Answer the faults that are on, with their values (seconds where the kind has seconds)."""
+    from sandbox.models import Fault
+
+    return {FaultKind(kind): value for kind, value in Fault.objects.values_list("kind", "value") if kind in FaultKind}
+
+
+def faults_set(*, changes: Mapping[str, object], reset: bool = False) -> None:
+    """Switch faults on (true, or a number of seconds) and off (false, 0 or None); ``reset`` switches all off first.
+
+    :raises ValueError: an unknown kind, or a value that is none of these; nothing was changed.
+    """
+    from sandbox.models import Fault
+
+    wanted = {FaultKind(kind): _value(FaultKind(kind), value) for kind, value in changes.items()}
+    with transaction.atomic():
+        gone = Fault.objects.all() if reset else Fault.objects.filter(kind__in=wanted)
+        gone.delete()
+        rows = [Fault(kind=kind, value=value) for kind, value in wanted.items() if value]
+        Fault.objects.bulk_create(rows, update_conflicts=True, update_fields=["value"], unique_fields=["kind"])
+
+
+def _value(kind: FaultKind, raw: object) -> float:
+    if raw is True:
+        return DEFAULT_SECONDS.get(kind, 1.0)
+    if raw is None or raw is False:
+        return 0.0
+    if not isinstance(raw, int | float) or not 0 <= raw <= MAX_VALUE:
+        raise ValueError(f"{kind}: true, false or a number up to {MAX_VALUE:.0f} is needed")
+    return float(raw)

@@ -1,0 +1,165 @@
+"""The stand-in's own books. Nothing else in the project reads or writes these tables."""
+
+from django.db import models
+
+from sandbox.faults import FaultKind
+
+
+def yuan_text(fen: int) -> str:
+    return f"{fen // 100}.{fen % 100:02}"
+
+
+class Api(models.TextChoices):
+    V2 = "v2", "v2（XML）"
+    V3 = "v3", "v3（JSON）"
+
+
+class TradeState(models.TextChoices):
+    NOTPAY = "NOTPAY", "订单未支付"
+    SUCCESS = "SUCCESS", "支付成功"
+    REFUND = "REFUND", "转入退款"
+    CLOSED = "CLOSED", "订单已关闭"
+
+
+class Trade(models.Model):
+    """What WeChat Pay keeps of an order, whichever API created it."""
+
+    out_trade_no = models.CharField("商户订单号", max_length=32, unique=True)
+    api = models.CharField("下单接口", max_length=2, choices=Api)
+    sign_type = models.CharField("v2 签名类型", max_length=12, default="MD5")
+    signed_by = models.CharField("v3 通知用的密钥", max_length=64, blank=True)
+    fingerprint = models.CharField("下单参数指纹", max_length=64)
+    trade_type = models.CharField("交易类型", max_length=16)
+    body = models.CharField("商品描述", max_length=127)
+    attach = models.CharField("附加数据", max_length=128, blank=True)
+    total_fee = models.PositiveIntegerField("金额（分）")
+    notify_url = models.CharField("通知地址", max_length=256)
+    state = models.CharField("状态", max_length=8, choices=TradeState, default=TradeState.NOTPAY)
+    openid = models.CharField("支付者", max_length=128, blank=True)
+    transaction_id = models.CharField("微信支付订单号", max_length=32, unique=True, null=True, blank=True)
+    expires_at = models.DateTimeField("支付截止")
+    created_at = models.DateTimeField("下单时间", db_index=True)
+    closed_at = models.DateTimeField("关闭时间", null=True, blank=True)
+    paid_at = models.DateTimeField("支付时间", null=True, blank=True)
+
+    class Meta:
+        verbose_name = verbose_name_plural = "沙箱订单"
+        ordering = ["-created_at", "-pk"]
+        constraints = [
+            models.CheckConstraint(condition=models.Q(total_fee__gt=0), name="sandbox_trade_costs_something")
+        ]
+
+    def __str__(self) -> str:
+        return self.out_trade_no
+
+    @property
+    def yuan(self) -> str:
+        return yuan_text(self.total_fee)
+
+    @property
+    def is_paid(self) -> bool:
+        return self.state in {TradeState.SUCCESS, TradeState.REFUND}
+
+
+class PayCode(models.Model):
+    """One ``code_url`` or ``prepay_id`` of an order; asking again for the same order gives another one."""
+
+    token = models.CharField("码", max_length=16, unique=True)
+    prepay_id = models.CharField("预支付会话", max_length=64, unique=True)
+    trade = models.ForeignKey(Trade, on_delete=models.CASCADE, related_name="codes", verbose_name="订单")
+    expires_at = models.DateTimeField("失效时间")
+
+    class Meta:
+        verbose_name = verbose_name_plural = "沙箱支付码"
+
+    def __str__(self) -> str:
+        return self.code_url
+
+    @property
+    def code_url(self) -> str:
+        return f"weixin://wxpay/bizpayurl?pr={self.token}"
+
+
+class RefundState(models.TextChoices):
+    PROCESSING = "PROCESSING", "退款处理中"
+    SUCCESS = "SUCCESS", "退款成功"
+    ABNORMAL = "ABNORMAL", "退款异常"
+
+
+class Refund(models.Model):
+    trade = models.ForeignKey(Trade, on_delete=models.CASCADE, related_name="refunds", verbose_name="订单")
+    out_refund_no = models.CharField("商户退款单号", max_length=64, unique=True)
+    refund_id = models.CharField("微信退款单号", max_length=32, unique=True)
+    api = models.CharField("退款接口", max_length=2, choices=Api)
+    signed_by = models.CharField("v3 通知用的密钥", max_length=64, blank=True)
+    refund_fee = models.PositiveIntegerField("退款金额（分）")
+    reason = models.CharField("退款原因", max_length=80, blank=True)
+    notify_url = models.CharField("通知地址", max_length=256, blank=True)
+    state = models.CharField("状态", max_length=10, choices=RefundState, default=RefundState.PROCESSING)
+    created_at = models.DateTimeField("申请时间", db_index=True)
+    settles_at = models.DateTimeField("预计到账")
+    settled_at = models.DateTimeField("到账时间", null=True, blank=True)
+
+    class Meta:
+        verbose_name = verbose_name_plural = "沙箱退款"
+        ordering = ["-created_at", "-pk"]
+        constraints = [
+            models.CheckConstraint(condition=models.Q(refund_fee__gt=0), name="sandbox_refund_gives_something")
+        ]
+        indexes = [
+            models.Index(fields=["settles_at"], condition=models.Q(state="PROCESSING"), name="sandbox_refund_open"),
+        ]
+
+    def __str__(self) -> str:
+        return self.out_refund_no
+
+    @property
+    def yuan(self) -> str:
+        return yuan_text(self.refund_fee)
+
+
+class DeliveryState(models.TextChoices):
+    DUE = "DUE", "待发送"
+    DELIVERED = "DELIVERED", "已送达"
+    GIVEN_UP = "GIVEN_UP", "已放弃"
+    SUPPRESSED = "SUPPRESSED", "按故障设置不发"
+
+
+class Delivery(models.Model):
+    """One notification, from its making to its acknowledgement. The row is the whole truth: no timer holds it."""
+
+    trade = models.ForeignKey(Trade, on_delete=models.CASCADE, related_name="deliveries", verbose_name="订单")
+    refund = models.ForeignKey(Refund, on_delete=models.CASCADE, null=True, blank=True, verbose_name="退款")
+    api = models.CharField("格式", max_length=2, choices=Api)
+    signed_by = models.CharField("v3 签名密钥", max_length=64, blank=True)
+    url = models.CharField("地址", max_length=256)
+    body = models.TextField("正文")
+    is_forged = models.BooleanField("签名不对", default=False)
+    is_held = models.BooleanField("等下一条先走", default=False)
+    state = models.CharField("状态", max_length=10, choices=DeliveryState, default=DeliveryState.DUE)
+    attempts = models.PositiveSmallIntegerField("次数", default=0)
+    next_try_at = models.DateTimeField("下次发送")
+    last_status = models.PositiveSmallIntegerField("对方状态码", null=True, blank=True)
+    last_answer = models.CharField("对方应答", max_length=300, blank=True)
+    created_at = models.DateTimeField("生成时间", db_index=True)
+
+    class Meta:
+        verbose_name = verbose_name_plural = "沙箱通知"
+        ordering = ["-created_at", "-pk"]
+        indexes = [models.Index(fields=["next_try_at"], condition=models.Q(state="DUE"), name="sandbox_delivery_due")]
+
+    def __str__(self) -> str:
+        return f"{self.url} ({self.state})"
+
+
+class Fault(models.Model):
+    """A fault that is switched on; a kind without a row is off."""
+
+    kind = models.CharField("种类", max_length=24, choices=FaultKind, primary_key=True)
+    value = models.FloatField("数值")
+
+    class Meta:
+        verbose_name = verbose_name_plural = "沙箱故障"
+
+    def __str__(self) -> str:
+        return self.get_kind_display()

@@ -1,0 +1,106 @@
+"""Sending notifications. Every step is in the database: kill any process at any moment, the sweep goes on."""
+
+import http.client
+import re
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from urllib.parse import urlsplit
+
+from django.db import transaction
+from django.db.models import F
+from django.utils import timezone
+
+from sandbox.models import Api, Delivery, DeliveryState
+from sandbox.pay.rsa import signature_headers
+
+ANSWER_WITHIN_S = 5
+# Seconds until the next try after each failed one.
+# The real table is 15s/15s/30s/3m/10m/20m/30m/30m/30m/60m/3h/3h/3h/6h/6h.
+RETRY_AFTER_S = (2, 2, 4, 8, 15, 30, 60, 60, 60, 120, 300, 300, 300, 600, 600)
+# Whoever sends has this long to say how it went; then another may send again.
+LEASE = timedelta(seconds=4 * ANSWER_WITHIN_S)
+BATCH = 200
+_ACK_V2 = re.compile(
+    rb"<xml>\s*<return_code><!\[CDATA\[SUCCESS\]\]></return_code>\s*<return_msg><!\[CDATA\[OK\]\]></return_msg>\s*</xml>"
+)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the merchant's server said; status None if nothing usable came in time."""
+
+    status: int | None
+    body: bytes
+
+
+def deliveries_due(*, now: datetime) -> list[int]:
+    """Answer the ids of what should be sent now, oldest first."""
+    due = Delivery.objects.filter(state=DeliveryState.DUE, next_try_at__lte=now).order_by("next_try_at", "pk")
+    return list(due.values_list("pk", flat=True)[:BATCH])
+
+
+def delivery_send(*, delivery_id: int, now: datetime) -> DeliveryState | None:
+    """Send one notification if it is due and nobody else is sending it; answer how it went, None if not sent."""
+    due = Delivery.objects.filter(pk=delivery_id, state=DeliveryState.DUE, next_try_at__lte=now)
+    # The claim is this one statement: of two workers one sends.
+    if not due.update(next_try_at=now + LEASE, attempts=F("attempts") + 1):
+        return None
+    delivery = Delivery.objects.get(pk=delivery_id)
+    answer = _post(delivery.url, delivery.body.encode(), _headers(delivery))
+    return _record(delivery, answer)
+
+
+def _headers(delivery: Delivery) -> dict[str, str]:
+    if delivery.api == Api.V2:
+        return {"Content-Type": "text/xml; charset=utf-8"}
+    # Signed anew at every try: the timestamp must be fresh.
+    body = delivery.body.encode()
+    signed = signature_headers(body, serial=delivery.signed_by, is_forged=delivery.is_forged)
+    return {"Content-Type": "application/json; charset=utf-8", "Accept": "application/json"} | signed
+
+
+def _post(url: str, body: bytes, headers: dict[str, str]) -> Answer:
+    # http.client follows no redirect and obeys no proxy variable, like the provider.
+    parts = urlsplit(url)
+    kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+    connection = kind(parts.hostname or "", parts.port, timeout=ANSWER_WITHIN_S)
+    try:
+        connection.request("POST", parts.path, body, headers | {"User-Agent": "Mozilla/4.0"})
+        response = connection.getresponse()
+        return Answer(response.status, response.read(4096))
+    except (OSError, http.client.HTTPException) as error:
+        return Answer(None, type(error).__name__.encode())
+    finally:
+        connection.close()
+
+
+def _is_acknowledged(api: str, answer: Answer) -> bool:
+    if api == Api.V2:
+        return answer.status == 200 and bool(_ACK_V2.fullmatch(answer.body))
+    return answer.status in {200, 204}  # v3: the status alone decides
+
+
+def _record(delivery: Delivery, answer: Answer) -> DeliveryState:
+    if _is_acknowledged(delivery.api, answer):
+        state = DeliveryState.DELIVERED
+    else:
+        state = DeliveryState.DUE if delivery.attempts <= len(RETRY_AFTER_S) else DeliveryState.GIVEN_UP
+    wait_s = RETRY_AFTER_S[delivery.attempts - 1] if state == DeliveryState.DUE else 0
+    said = answer.body.decode("utf-8", "replace").replace("\x00", "")
+    mine = Delivery.objects.filter(pk=delivery.pk, state=DeliveryState.DUE, attempts=delivery.attempts)
+    mine.update(
+        state=state,
+        last_status=answer.status,
+        last_answer=said[:300],
+        next_try_at=timezone.now() + timedelta(seconds=wait_s),
+    )
+    return state
+
+
+def delivery_requeue(*, delivery_id: int, now: datetime) -> None:
+    """Make a notification due now, whatever became of it, and start it."""
+    from sandbox.tasks import deliver
+
+    again = Delivery.objects.filter(pk=delivery_id)
+    if again.update(state=DeliveryState.DUE, is_held=False, next_try_at=now):
+        transaction.on_commit(lambda: deliver.apply_async((delivery_id,), retry=False), robust=True)

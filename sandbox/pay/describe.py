@@ -1,0 +1,92 @@
+"""An order and a refund as each API words them: the same for answers and for notifications."""
+
+from typing import Any
+
+from sandbox.models import Refund, Trade
+from sandbox.pay.merchant import merchant
+from sandbox.pay.numbers import rfc3339, time14
+
+BANK = "OTHERS"
+RECEIVER = "支付用户零钱"
+
+
+def trade_v2(trade: Trade, *, total_fee: int | None = None) -> dict[str, str]:
+    """The fields of a paid order; ``total_fee`` other than the truth is for the fault dial."""
+    fen = str(total_fee or trade.total_fee)
+    assert trade.transaction_id and trade.paid_at
+    return {
+        "openid": trade.openid,
+        "is_subscribe": "N",
+        "trade_type": trade.trade_type,
+        "bank_type": BANK,
+        "total_fee": fen,
+        "fee_type": "CNY",
+        "cash_fee": fen,
+        "cash_fee_type": "CNY",
+        "transaction_id": trade.transaction_id,
+        "out_trade_no": trade.out_trade_no,
+        "attach": trade.attach,
+        "time_end": time14(trade.paid_at),
+    }
+
+
+def trade_v3(trade: Trade, *, total_fee: int | None = None) -> dict[str, Any]:
+    fen = total_fee or trade.total_fee
+    fields: dict[str, Any] = {
+        "appid": merchant().appid,
+        "mchid": merchant().mch_id,
+        "out_trade_no": trade.out_trade_no,
+        "trade_state": trade.state,
+        "trade_state_desc": trade.get_state_display(),
+        "amount": {"total": fen, "currency": "CNY"},
+    }
+    if not trade.is_paid:
+        return fields
+    assert trade.paid_at
+    return fields | {
+        "amount": {"total": fen, "payer_total": fen, "currency": "CNY", "payer_currency": "CNY"},
+        "transaction_id": trade.transaction_id,
+        "trade_type": trade.trade_type,
+        "bank_type": BANK,
+        "success_time": rfc3339(trade.paid_at),
+        "payer": {"openid": trade.openid},
+        "attach": trade.attach,
+        "promotion_detail": [],
+    }
+
+
+def refund_v2(refund: Refund, suffix: str = "") -> dict[str, str]:
+    """The fields of one refund; a query numbers them: ``refund_fee_0``."""
+    fields = {
+        "out_refund_no": refund.out_refund_no,
+        "refund_id": refund.refund_id,
+        "refund_fee": str(refund.refund_fee),
+        "settlement_refund_fee": str(refund.refund_fee),
+        "refund_status": "CHANGE" if refund.state == "ABNORMAL" else refund.state,
+        "refund_account": "REFUND_SOURCE_RECHARGE_FUNDS",
+        "refund_recv_accout": RECEIVER,  # the provider's own spelling
+    }
+    return {name + suffix: value for name, value in fields.items()}
+
+
+def refund_v3(refund: Refund) -> dict[str, Any]:
+    trade = refund.trade
+    fields = {
+        "refund_id": refund.refund_id,
+        "out_refund_no": refund.out_refund_no,
+        "transaction_id": trade.transaction_id,
+        "out_trade_no": trade.out_trade_no,
+        "channel": "ORIGINAL",
+        "user_received_account": RECEIVER,
+        "create_time": rfc3339(refund.created_at),
+        "status": refund.state,
+        "funds_account": "AVAILABLE",
+        "amount": refund_amount(refund) | {"currency": "CNY"},
+        "promotion_detail": [],
+    }
+    return fields | ({"success_time": rfc3339(refund.settled_at)} if refund.settled_at else {})
+
+
+def refund_amount(refund: Refund, *, refund_fee: int | None = None) -> dict[str, int]:
+    total, fen = refund.trade.total_fee, refund_fee or refund.refund_fee
+    return {"total": total, "refund": fen, "payer_total": total, "payer_refund": fen}

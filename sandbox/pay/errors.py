@@ -1,0 +1,44 @@
+"""Why the stand-in refuses, in the words of both APIs."""
+
+from enum import Enum
+
+
+class Reason(Enum):
+    """v2 ``err_code`` · v3 HTTP status · v3 ``code`` · text. The live service names these as listed here."""
+
+    PARAM = ("PARAM_ERROR", 400, "PARAM_ERROR", "参数错误")
+    APPID = ("APPID_MCHID_NOT_MATCH", 400, "APPID_MCHID_NOT_MATCH", "appid和mch_id不匹配")
+    MCH = ("MCHID_NOT_EXIST", 400, "MCH_NOT_EXISTS", "商户号不存在")
+    NO_AUTH = ("NOAUTH", 403, "NO_AUTH", "商户无此接口权限")
+    SIGN = ("SIGNERROR", 401, "SIGN_ERROR", "签名错误")
+    # v2 is documented as OUT_TRADE_NO_USED, but this is what it is seen to send.
+    NUMBER_USED = ("INVALID_REQUEST", 403, "OUT_TRADE_NO_USED", "201 商户订单号重复")
+    ORDER_PAID = ("ORDERPAID", 400, "ORDERPAID", "该订单已支付")
+    ORDER_CLOSED = ("ORDERCLOSED", 400, "ORDER_CLOSED", "订单已关闭")
+    ORDER_UNKNOWN = ("ORDERNOTEXIST", 404, "ORDER_NOT_EXIST", "订单不存在")
+    TIME_EXPIRE = ("INVALID_REQUEST", 400, "INVALID_REQUEST", "time_expire时间过短，刷卡至少1分钟，其他5分钟")
+    REFUND_UNKNOWN = ("REFUNDNOTEXIST", 404, "RESOURCE_NOT_EXISTS", "退款单不存在")
+    NOT_PAID = ("TRADE_STATE_ERROR", 403, "TRADE_ERROR", "订单未支付，不能退款")
+    NUMBER_REFUNDED = ("ERROR", 400, "INVALID_REQUEST", "订单金额或退款金额与之前请求不一致，请核实后再试")
+    REFUND_TOO_MUCH = ("ERROR", 403, "NOT_ENOUGH", "累计退款金额大于支付金额")
+    REFUNDS_TOO_MANY = ("ERROR", 403, "RULE_LIMIT", "一笔订单最多部分退款50次")
+    EXPIRED = ("TRADE_ERROR", 403, "TRADE_ERROR", "二维码已过期，请刷新后再试")
+
+    def __init__(self, v2_code: str, v3_status: int, v3_code: str, text: str) -> None:
+        self.v2_code, self.v3_status, self.v3_code, self.text = v2_code, v3_status, v3_code, text
+
+
+class Refused(Exception):
+    """The provider says no, and nothing was changed."""
+
+    def __init__(self, reason: Reason, text: str = "") -> None:
+        super().__init__(text or reason.text)
+        self.reason, self.text = reason, text or reason.text
+
+
+class BadParameter(Refused):
+    """A field is missing or malformed; ``field`` is its name in the caller's API."""
+
+    def __init__(self, field: str, issue: str) -> None:
+        super().__init__(Reason.PARAM, f"{field}{issue}")
+        self.field = field

@@ -1,0 +1,63 @@
+"""The one merchant this stand-in serves, and the provider's own keys."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import cast
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from django.conf import settings
+
+from config.sandbox_keys import provider_files, sandbox_settings
+
+SHOP_NAME = "沙箱商户"
+
+
+@dataclass(frozen=True)
+class Merchant:
+    """What the provider knows: the merchant's secrets and its public key, and both of its own signing keys."""
+
+    appid: str
+    mch_id: str
+    api_key: str
+    v3_key: bytes
+    serial: str
+    public_key: RSAPublicKey
+    public_key_id: str
+    certificate: x509.Certificate
+    certificate_pem: str
+    certificate_serial: str
+    platform_keys: dict[str, RSAPrivateKey]  # by what `Wechatpay-Serial` says
+
+
+def merchant() -> Merchant:
+    """Answer the sandbox's merchant, whatever the environment says of real ones."""
+    return _load(Path(settings.STATE_DIR) / "sandbox")
+
+
+@lru_cache(maxsize=4)
+def _load(folder: Path) -> Merchant:
+    values, own = sandbox_settings(folder), provider_files(folder)
+    merchant_key = _private(Path(values["WECHAT_PAY_PRIVATE_KEY_FILE"]).read_text("ascii"))
+    return Merchant(
+        appid=values["WECHAT_APP_ID"],
+        mch_id=values["WECHAT_PAY_MCH_ID"],
+        api_key=values["WECHAT_PAY_API_KEY"],
+        v3_key=values["WECHAT_PAY_V3_KEY"].encode(),
+        serial=values["WECHAT_PAY_CERT_SERIAL"],
+        public_key=merchant_key.public_key(),
+        public_key_id=values["WECHAT_PAY_PUBLIC_KEY_ID"],
+        certificate=x509.load_pem_x509_certificate(own["certificate"].encode()),
+        certificate_pem=own["certificate"],
+        certificate_serial=own["certificate_serial"],
+        platform_keys={
+            own["certificate_serial"]: _private(own["certificate_key"]),
+            values["WECHAT_PAY_PUBLIC_KEY_ID"]: _private(own["public_key_mode_key"]),
+        },
+    )
+
+
+def _private(pem: str) -> RSAPrivateKey:
+    return cast(RSAPrivateKey, load_pem_private_key(pem.encode(), password=None))

@@ -1,0 +1,8 @@
+from django.urls import path
+
+from sandbox.pay import pages
+
+urlpatterns = [
+    path("", pages.find, name="find"),
+    path("<str:token>/", pages.pay, name="pay"),
+]

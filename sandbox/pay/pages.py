@@ -1,0 +1,80 @@
+"""The phone: what a payer would see after scanning, as a page that needs no JavaScript."""
+
+from urllib.parse import parse_qs, urlsplit
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_safe
+
+from sandbox.models import PayCode
+from sandbox.pay.errors import Reason, Refused
+from sandbox.pay.merchant import SHOP_NAME
+from sandbox.pay.trades import pay_refusal, trade_pay
+
+
+def twin_url(code: PayCode) -> str:
+    """The address that a phone opens in place of ``code.code_url``."""
+    return f"{settings.PUBLIC_BASE_URL}{reverse('sandbox:pay', args=[code.token])}"
+
+
+def code_find(*, code_url: str = "", prepay_id: str = "", out_trade_no: str = "") -> PayCode | None:
+    """Find a code by the text in the QR, by the prepay_id, or the newest one of an order."""
+    codes = PayCode.objects.select_related("trade")
+    if code_url:
+        return codes.filter(token=_token(code_url)).first()
+    if prepay_id:
+        return codes.filter(prepay_id=_plain(prepay_id)).first()
+    return codes.filter(trade__out_trade_no=_plain(out_trade_no)).order_by("pk").last()
+
+
+def _token(code_url: str) -> str:
+    try:
+        return _plain(parse_qs(urlsplit(code_url).query).get("pr", [""])[0])
+    except ValueError:
+        return ""
+
+
+def _plain(value: str) -> str:
+    return value if value.isascii() and value.isprintable() else ""
+
+
+@require_safe
+def find(request: HttpRequest) -> HttpResponse:
+    """Go from ``?code_url=`` or ``?prepay_id=`` to the code's page."""
+    code = code_find(code_url=request.GET.get("code_url", ""), prepay_id=request.GET.get("prepay_id", ""))
+    if code is None:
+        return render(request, "sandbox/pay.html", {"refusal": "无法识别的支付码"}, status=404)
+    return redirect("sandbox:pay", token=code.token)
+
+
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+def pay(request: HttpRequest, token: str) -> HttpResponse:
+    """Show the code's order; 支付 pays it, 取消 changes nothing."""
+    code = code_find(code_url=f"?pr={token}")
+    if code is None:
+        return render(request, "sandbox/pay.html", {"refusal": "无法识别的支付码"}, status=404)
+    if request.method != "POST":
+        return render(request, "sandbox/pay.html", _context(code) | {"is_cancelled": "cancelled" in request.GET})
+    if request.POST.get("action") != "pay":
+        return redirect(request.path + "?cancelled")
+    try:
+        trade_pay(code=code, now=timezone.now())
+    except Refused:
+        pass  # the page says why: it looks again
+    return redirect("sandbox:pay", token=token)
+
+
+def _context(code: PayCode) -> dict[str, object]:
+    trade = code.trade
+    reason = pay_refusal(trade=trade, code=code, now=timezone.now())
+    return {
+        "code": code,
+        "trade": trade,
+        "shop": SHOP_NAME,
+        "refusal": reason.text if reason and reason is not Reason.ORDER_PAID else "",
+    }

@@ -1,0 +1,104 @@
+"""v3 on the wire: the Authorization header, RSA signatures, and the AES-256-GCM envelope."""
+
+import base64
+import binascii
+import re
+import secrets
+import time
+from dataclasses import dataclass
+from datetime import datetime
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+
+from sandbox.pay.errors import Reason, Refused
+from sandbox.pay.merchant import merchant
+from sandbox.pay.numbers import base62
+
+SCHEME = "WECHATPAY2-SHA256-RSA2048"
+CLOCK_SKEW_S = 300
+_PART = re.compile(r'\s*([a-z_]+)="([^"]*)"\s*(?:,|$)')
+_NAMES = {"mchid", "nonce_str", "signature", "timestamp", "serial_no"}
+
+
+@dataclass(frozen=True)
+class SignedRequest:
+    """What the Authorization header covers; ``target`` is path and query as the merchant signed them."""
+
+    method: str
+    target: str
+    body: bytes
+    authorization: str
+
+
+def request_check(request: SignedRequest, *, now: datetime) -> None:
+    """Check who signed the request, over what and when.
+
+    :raises Refused: SIGN, whatever is wrong; the text says what.
+    """
+    parts = _authorization(request.authorization)
+    known = merchant()
+    if parts["mchid"] != known.mch_id:
+        raise Refused(Reason.SIGN, "商户号不存在或与签名不符")
+    if parts["serial_no"].upper() != known.serial:
+        raise Refused(Reason.SIGN, "商户证书序列号有误，请使用签名私钥匹配的证书序列号")
+    if not re.fullmatch(r"[0-9A-Za-z]{1,32}", parts["nonce_str"]):
+        raise Refused(Reason.SIGN, "nonce_str格式错误")
+    stamp = parts["timestamp"]
+    if not re.fullmatch(r"[0-9]{10}", stamp) or abs(now.timestamp() - int(stamp)) > CLOCK_SKEW_S:
+        raise Refused(Reason.SIGN, "Http头Authorization中的timestamp与发起请求的时间不得超过5分钟")
+    head = f"{request.method}\n{request.target}\n{stamp}\n{parts['nonce_str']}\n".encode()
+    try:
+        signature = base64.b64decode(parts["signature"], validate=True)
+        known.public_key.verify(signature, head + request.body + b"\n", PKCS1v15(), SHA256())
+    except (InvalidSignature, binascii.Error):
+        raise Refused(Reason.SIGN, "签名错误，验签失败") from None
+
+
+def _authorization(header: str) -> dict[str, str]:
+    scheme, _, rest = header.partition(" ")
+    parts = dict(_PART.findall(rest))
+    if scheme != SCHEME or set(parts) != _NAMES:
+        raise Refused(Reason.SIGN, "Http头Authorization值格式错误，请参考《微信支付商户REST API签名规则》")
+    return parts
+
+
+def signing_serial(asked: str) -> str:
+    """Answer which of the provider's keys signs: the public key where the merchant asks for it, else the certificate.
+
+    :raises Refused: PARAM, a public key id that is not ours.
+    """
+    known = merchant()
+    if asked.startswith("PUB_KEY_ID_"):
+        if asked != known.public_key_id:
+            raise Refused(Reason.PARAM, "Http头Wechatpay-Serial中的公钥ID不存在")
+        return asked
+    return known.certificate_serial
+
+
+def signature_headers(body: bytes, *, serial: str, is_forged: bool = False) -> dict[str, str]:
+    """Sign an answer or a notification now. A forged one has the right shape and length, over another text."""
+    stamp, nonce = str(int(time.time())), base62(32)
+    message = f"{stamp}\n{nonce}\n".encode() + (b"forged" if is_forged else body) + b"\n"
+    signature = merchant().platform_keys[serial].sign(message, PKCS1v15(), SHA256())
+    return {
+        "Wechatpay-Timestamp": stamp,
+        "Wechatpay-Nonce": nonce,
+        "Wechatpay-Signature": base64.b64encode(signature).decode(),
+        "Wechatpay-Serial": serial,
+        "Wechatpay-Signature-Type": SCHEME,
+    }
+
+
+def encrypt(plain: bytes, *, associated_data: str) -> dict[str, str]:
+    """Seal a text with the merchant's APIv3 key."""
+    nonce = secrets.token_hex(6)  # 12 characters
+    sealed = AESGCM(merchant().v3_key).encrypt(nonce.encode(), plain, associated_data.encode())
+    return {
+        "algorithm": "AEAD_AES_256_GCM",
+        "nonce": nonce,
+        "associated_data": associated_data,
+        "ciphertext": base64.b64encode(sealed).decode(),
+    }

@@ -1,0 +1,116 @@
+"""What WeChat Pay does with an order: create, close, pay. Both APIs and the phone page come through here."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db import transaction
+
+from sandbox.faults import FaultKind, faults_on
+from sandbox.models import Api, PayCode, Trade, TradeState
+from sandbox.pay.errors import Reason, Refused
+from sandbox.pay.numbers import base62, prepay_number, transaction_number
+
+CODE_TTL = timedelta(hours=2)  # a code_url or prepay_id lives this long
+PAYABLE_FOR = timedelta(days=7)  # an order without time_expire
+PAYER = "oSandboxPayer00000000000001"
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewTrade:
+    """A checked order as either API asks for it; amounts in fen."""
+
+    api: Api
+    out_trade_no: str
+    trade_type: str
+    body: str
+    attach: str
+    total_fee: int
+    notify_url: str
+    expires_at: datetime | None
+    fingerprint: str
+    openid: str = ""
+    sign_type: str = "MD5"
+    signed_by: str = ""
+
+
+def trade_create(*, new: NewTrade, now: datetime) -> PayCode:
+    """Create the order, or give a known one that is asked for again with equal parameters a fresh code.
+
+    :raises Refused: ORDER_PAID, ORDER_CLOSED, NUMBER_USED.
+    """
+    fields = dict(vars(new))
+    fields["expires_at"] = new.expires_at or now + PAYABLE_FOR
+    with transaction.atomic():
+        trade, _ = Trade.objects.select_for_update().get_or_create(
+            out_trade_no=fields.pop("out_trade_no"), defaults={**fields, "created_at": now}
+        )
+        if trade.is_paid:
+            raise Refused(Reason.ORDER_PAID)
+        if trade.state == TradeState.CLOSED:
+            raise Refused(Reason.ORDER_CLOSED)
+        if (trade.api, trade.fingerprint) != (new.api, new.fingerprint):
+            raise Refused(Reason.NUMBER_USED)
+        return PayCode.objects.create(
+            trade=trade, token=base62(7) + "zz", prepay_id=prepay_number(now), expires_at=now + CODE_TTL
+        )
+
+
+def trade_find(*, out_trade_no: str = "", transaction_id: str = "") -> Trade:
+    """Find an order by the merchant's number or by the provider's, which goes first.
+
+    :raises Refused: ORDER_UNKNOWN.
+    """
+    wanted = {"transaction_id": transaction_id} if transaction_id else {"out_trade_no": out_trade_no}
+    trade = Trade.objects.filter(**wanted).first()
+    if trade is None:
+        raise Refused(Reason.ORDER_UNKNOWN)
+    return trade
+
+
+def trade_close(*, out_trade_no: str, now: datetime) -> None:
+    """Close an unpaid order.
+
+    :raises Refused: ORDER_UNKNOWN, ORDER_PAID, ORDER_CLOSED.
+    """
+    with transaction.atomic():
+        trade = _lock(trade_find(out_trade_no=out_trade_no))
+        if trade.is_paid:
+            raise Refused(Reason.ORDER_PAID)
+        if trade.state == TradeState.CLOSED:
+            raise Refused(Reason.ORDER_CLOSED)
+        trade.state, trade.closed_at = TradeState.CLOSED, now
+        trade.save(update_fields=["state", "closed_at"])
+
+
+def trade_pay(*, code: PayCode, now: datetime) -> Trade:
+    """Let the phone's owner pay; the merchant is notified after commit.
+
+    :raises Refused: ORDER_PAID, ORDER_CLOSED, EXPIRED.
+    """
+    from sandbox.pay.notices import payment_notices_create
+
+    with transaction.atomic():
+        trade = _lock(code.trade)
+        if reason := pay_refusal(trade=trade, code=code, now=now):
+            raise Refused(reason)
+        trade.state, trade.paid_at = TradeState.SUCCESS, now
+        trade.transaction_id = transaction_number(now)
+        trade.openid = trade.openid or PAYER
+        trade.save(update_fields=["state", "paid_at", "transaction_id", "openid"])
+        payment_notices_create(trade=trade, now=now)
+    return trade
+
+
+def pay_refusal(*, trade: Trade, code: PayCode, now: datetime) -> Reason | None:
+    """Answer why the code cannot be paid, None if it can."""
+    if trade.is_paid:
+        return Reason.ORDER_PAID
+    if FaultKind.PAY_AFTER_EXPIRY in faults_on():
+        return None
+    if trade.state == TradeState.CLOSED:
+        return Reason.ORDER_CLOSED
+    return Reason.EXPIRED if now >= min(code.expires_at, trade.expires_at) else None
+
+
+def _lock(trade: Trade) -> Trade:
+    return Trade.objects.select_for_update().get(pk=trade.pk)

@@ -1,0 +1,226 @@
+"""WeChat Pay v2 as its merchants see it: XML in, XML out, always HTTP 200."""
+
+import hashlib
+import json
+import re
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+
+from sandbox.endpoint import View, provider_endpoint
+from sandbox.faults import FaultKind, faults_on
+from sandbox.models import Api, Refund
+from sandbox.pay import fields, xml
+from sandbox.pay.describe import refund_v2, trade_v2
+from sandbox.pay.errors import BadParameter, Reason, Refused
+from sandbox.pay.merchant import merchant
+from sandbox.pay.numbers import BEIJING, base62
+from sandbox.pay.refunds import NewRefund, refund_create, refunds_settle
+from sandbox.pay.trades import NewTrade, trade_close, trade_create, trade_find
+
+Fields = dict[str, str]
+Call = Callable[[Fields, datetime], Fields]
+
+TRADE_TYPES = {"NATIVE", "JSAPI", "APP", "MWEB"}
+# The documents say one minute; the live service refuses anything below five.
+SHORTEST_TO_PAY = timedelta(minutes=5)
+_UNSIGNED = {"sign", "nonce_str"}  # they differ between equal orders
+
+
+def v2_endpoint(call: Call) -> View:
+    """Wrap a call into the two answer layers: transport (unsigned when refused) and business (signed)."""
+
+    @provider_endpoint(slow=FaultKind.PROVIDER_SLOW, down=FaultKind.PROVIDER_DOWN, lost=FaultKind.ANSWER_LOST)
+    def view(request: HttpRequest) -> HttpResponse:
+        try:
+            asked = _read(request)
+            if asked["appid"] != merchant().appid:
+                raise Refused(Reason.APPID)
+            answer = {"result_code": "SUCCESS"} | call(asked, timezone.now())
+        except Refused as refusal:
+            if isinstance(refusal, BadParameter) or refusal.reason in {Reason.SIGN, Reason.MCH}:
+                return _xml({"return_code": "FAIL", "return_msg": refusal.text})
+            answer = {"result_code": "FAIL", "err_code": refusal.reason.v2_code, "err_code_des": refusal.text}
+        return _signed(answer, sign_type=asked.get("sign_type") or "MD5")
+
+    return view
+
+
+def _read(request: HttpRequest) -> Fields:
+    if request.method != "POST":
+        raise BadParameter("REQUIRE_POST_METHOD ", "请使用post方法")
+    try:
+        asked = xml.parse(request.body)
+    except ValueError:
+        raise BadParameter("XML_FORMAT_ERROR ", "XML格式错误") from None
+    sign_type = asked.get("sign_type") or "MD5"
+    fields.text("nonce_str", asked.get("nonce_str"), 32, required=True)
+    if asked.get("mch_id") != merchant().mch_id:
+        raise Refused(Reason.MCH, "mch_id参数缺失" if not asked.get("mch_id") else "商户号mch_id不存在")
+    if sign_type not in xml.SIGN_TYPES or not xml.is_signed(asked, key=merchant().api_key, sign_type=sign_type):
+        raise Refused(Reason.SIGN)
+    if not asked.get("appid"):
+        raise BadParameter("appid", "参数缺失")
+    return asked
+
+
+def _signed(answer: Fields, *, sign_type: str) -> HttpResponse:
+    known = merchant()
+    head = {"return_code": "SUCCESS", "return_msg": "OK", "appid": known.appid, "mch_id": known.mch_id}
+    answer = head | {"nonce_str": base62(32)} | answer
+    key = base62(32) if FaultKind.ANSWER_UNSIGNED in faults_on() else known.api_key
+    return _xml(answer | {"sign": xml.sign(answer, key=key, sign_type=sign_type)})
+
+
+def _xml(answer: Fields) -> HttpResponse:
+    return HttpResponse(xml.render(answer), content_type="text/plain; charset=utf-8")
+
+
+@v2_endpoint
+def unifiedorder(asked: Fields, now: datetime) -> Fields:
+    code = trade_create(new=_new_trade(asked, now), now=now)
+    answer = {"trade_type": asked["trade_type"], "prepay_id": code.prepay_id}
+    if asked["trade_type"] == "NATIVE":
+        answer["code_url"] = code.code_url
+    if asked["trade_type"] == "MWEB":
+        answer["mweb_url"] = f"https://wx.tenpay.com/cgi-bin/mmpayweb-bin/checkmweb?prepay_id={code.prepay_id}"
+    return answer
+
+
+def _new_trade(asked: Fields, now: datetime) -> NewTrade:
+    kind = asked.get("trade_type", "")
+    if kind not in TRADE_TYPES:
+        raise BadParameter("trade_type", "参数错误")
+    if asked.get("fee_type", "CNY") != "CNY":
+        raise BadParameter("fee_type", "只支持CNY")
+    for name, limit in {"device_info": 32, "detail": 6000, "goods_tag": 32, "limit_pay": 32, "receipt": 8}.items():
+        fields.text(name, asked.get(name), limit)
+    fields.text("spbill_create_ip", asked.get("spbill_create_ip"), 64, required=True)
+    fields.text("product_id", asked.get("product_id"), 32, required=kind == "NATIVE")
+    fields.text("scene_info", asked.get("scene_info"), 256, required=kind == "MWEB")
+    compared = {name: value for name, value in sorted(asked.items()) if name not in _UNSIGNED}
+    return NewTrade(
+        api=Api.V2,
+        out_trade_no=fields.matching("out_trade_no", asked.get("out_trade_no"), fields.OUT_TRADE_NO),
+        trade_type=kind,
+        body=fields.text("body", asked.get("body"), 127, required=True),
+        attach=fields.text("attach", asked.get("attach"), 127),
+        total_fee=fields.fee_text("total_fee", asked.get("total_fee")),
+        notify_url=fields.notify_url("notify_url", asked.get("notify_url"), required=True),
+        expires_at=_expiry(asked, now),
+        openid=fields.text("openid", asked.get("openid"), 128, required=kind == "JSAPI"),
+        sign_type=asked.get("sign_type") or "MD5",
+        fingerprint=hashlib.sha256(json.dumps(compared).encode()).hexdigest(),
+    )
+
+
+def _expiry(asked: Fields, now: datetime) -> datetime | None:
+    starts_at = _time14("time_start", asked.get("time_start")) or now
+    expires_at = _time14("time_expire", asked.get("time_expire"))
+    if expires_at is None:
+        return None
+    # Asked again, a known order keeps its own deadline, which may be near by now: only what is new must be long enough.
+    if expires_at - max(starts_at, now) < SHORTEST_TO_PAY and not _is_known(asked):
+        raise Refused(Reason.TIME_EXPIRE)
+    return expires_at
+
+
+def _is_known(asked: Fields) -> bool:
+    try:
+        trade_find(out_trade_no=asked.get("out_trade_no", ""))
+    except Refused:
+        return False
+    return True
+
+
+def _time14(name: str, value: str | None) -> datetime | None:
+    if not value:
+        return None
+    try:
+        if not re.fullmatch(r"[0-9]{14}", value):
+            raise ValueError
+        return datetime.strptime(value, "%Y%m%d%H%M%S").replace(tzinfo=BEIJING)
+    except ValueError:
+        raise BadParameter(name, "格式错误，应为yyyyMMddHHmmss") from None
+
+
+@v2_endpoint
+def orderquery(asked: Fields, now: datetime) -> Fields:
+    trade = trade_find(**_which(asked))
+    state = {"trade_state": trade.state, "trade_state_desc": trade.get_state_display()}
+    if trade.is_paid:
+        return trade_v2(trade) | state
+    return state | {"out_trade_no": trade.out_trade_no, "total_fee": str(trade.total_fee), "attach": trade.attach}
+
+
+def _which(asked: Fields) -> dict[str, str]:
+    if number := asked.get("transaction_id"):
+        return {"transaction_id": fields.text("transaction_id", number, 32)}
+    return {"out_trade_no": fields.matching("out_trade_no", asked.get("out_trade_no"), fields.OUT_TRADE_NO)}
+
+
+@v2_endpoint
+def closeorder(asked: Fields, now: datetime) -> Fields:
+    number = fields.matching("out_trade_no", asked.get("out_trade_no"), fields.OUT_TRADE_NO)
+    try:
+        trade_close(out_trade_no=number, now=now)
+    except Refused as refusal:
+        # Seen at the live service: success for an order that never was.
+        if refusal.reason is not Reason.ORDER_UNKNOWN:
+            raise
+    return {}
+
+
+@v2_endpoint
+def refund(asked: Fields, now: datetime) -> Fields:
+    number = fields.matching("out_refund_no", asked.get("out_refund_no"), fields.OUT_REFUND_NO)
+    new = NewRefund(
+        api=Api.V2,
+        trade=trade_find(**_which(asked)),
+        out_refund_no=number,
+        total_fee=fields.fee_text("total_fee", asked.get("total_fee")),
+        refund_fee=fields.fee_text("refund_fee", asked.get("refund_fee")),
+        reason=fields.text("refund_desc", asked.get("refund_desc"), 80),
+        notify_url=fields.notify_url("notify_url", asked.get("notify_url"), required=False),
+    )
+    made = refund_create(new=new, now=now)
+    assert new.trade.transaction_id
+    return {
+        "transaction_id": new.trade.transaction_id,
+        "out_trade_no": new.trade.out_trade_no,
+        "out_refund_no": made.out_refund_no,
+        "refund_id": made.refund_id,
+        "refund_fee": str(made.refund_fee),
+        "total_fee": str(new.trade.total_fee),
+        "cash_fee": str(new.trade.total_fee),
+    }
+
+
+@v2_endpoint
+def refundquery(asked: Fields, now: datetime) -> Fields:
+    found = list(_refunds(asked))
+    if not found:
+        raise Refused(Reason.REFUND_UNKNOWN)
+    refunds_settle(now=now, refunds=found)
+    trade = found[0].trade
+    assert trade.transaction_id
+    answer = {
+        "transaction_id": trade.transaction_id,
+        "out_trade_no": trade.out_trade_no,
+        "total_fee": str(trade.total_fee),
+        "cash_fee": str(trade.total_fee),
+        "refund_count": str(len(found)),
+    }
+    for number, one in enumerate(_refunds(asked)):
+        answer |= refund_v2(one, f"_{number}")
+    return answer
+
+
+def _refunds(asked: Fields) -> list[Refund]:
+    rows = Refund.objects.select_related("trade").order_by("pk")
+    for name in ("refund_id", "out_refund_no"):
+        if asked.get(name):
+            return list(rows.filter(**{name: fields.text(name, asked[name], 64)}))
+    return list(rows.filter(trade=trade_find(**_which(asked))))

@@ -1,0 +1,215 @@
+"""WeChat Pay v3 as its merchants see it: JSON, HTTP statuses, everything signed."""
+
+import hashlib
+import json
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime
+
+from sandbox.endpoint import View, provider_endpoint
+from sandbox.faults import FaultKind, faults_on
+from sandbox.models import Api, Refund
+from sandbox.pay import fields
+from sandbox.pay.describe import refund_v3, trade_v3
+from sandbox.pay.errors import BadParameter, Reason, Refused
+from sandbox.pay.merchant import merchant
+from sandbox.pay.numbers import rfc3339
+from sandbox.pay.refunds import NewRefund, refund_create, refunds_settle
+from sandbox.pay.rsa import SignedRequest, encrypt, request_check, signature_headers, signing_serial
+from sandbox.pay.trades import NewTrade, trade_close, trade_create, trade_find
+
+# The merchant signs the path below the provider's host; this is where that host's root lies here.
+PREFIX = "/sandbox/wxpay"
+SOONEST_EXPIRY, LATEST_EXPIRY = timedelta(minutes=1), timedelta(days=90)
+Body = dict[str, Any]
+Call = Callable[..., Body | None]
+
+
+def v3_endpoint(**calls: Call) -> View:
+    """Build a view from one call a method (``GET=…``, ``POST=…``); a call answers its JSON, or None for 204."""
+
+    @provider_endpoint(slow=FaultKind.PROVIDER_SLOW, down=FaultKind.PROVIDER_DOWN, lost=FaultKind.ANSWER_LOST)
+    def view(request: HttpRequest, **path: str) -> HttpResponse:
+        serial = merchant().certificate_serial
+        try:
+            request_check(_signed_request(request), now=timezone.now())
+            serial = signing_serial(request.headers.get("Wechatpay-Serial", ""))
+            call = calls.get(request.method or "")
+            if call is None:
+                return _answer(405, {"code": "INVALID_REQUEST", "message": "请求方法不支持"}, serial)
+            answer = call(body=_json(request), query=request.GET, serial=serial, now=timezone.now(), **path)
+            return _answer(204 if answer is None else 200, answer, serial)
+        except Refused as refusal:
+            return _answer(refusal.reason.v3_status, _error(refusal), serial)
+
+    return view
+
+
+def _signed_request(request: HttpRequest) -> SignedRequest:
+    target = request.get_full_path().removeprefix(PREFIX)
+    return SignedRequest(request.method or "", target, request.body, request.headers.get("Authorization", ""))
+
+
+def _json(request: HttpRequest) -> Body:
+    if request.method == "GET":
+        return {}
+    if request.content_type != "application/json":
+        raise BadParameter("Content-Type", "请求头必须是application/json")
+    try:
+        body = json.loads(request.body)
+    except (ValueError, RecursionError):
+        raise BadParameter("body", "不是合法的JSON") from None
+    if not isinstance(body, dict):
+        raise BadParameter("body", "必须是JSON对象")
+    return body
+
+
+def _error(refusal: Refused) -> Body:
+    detail = {"detail": {"field": refusal.field, "location": "body"}} if isinstance(refusal, BadParameter) else {}
+    return {"code": refusal.reason.v3_code, "message": refusal.text, **detail}
+
+
+def _answer(status: int, answer: Body | None, serial: str) -> HttpResponse:
+    raw = b"" if answer is None else json.dumps(answer, ensure_ascii=False).encode()
+    response = HttpResponse(raw, status=status, content_type="application/json; charset=utf-8")
+    if status != 401:  # a stranger gets no signature
+        forged = FaultKind.ANSWER_UNSIGNED in faults_on()
+        response.headers.update(signature_headers(raw, serial=serial, is_forged=forged))
+    return response
+
+
+def _check_mchid(mchid: object) -> None:
+    if not mchid:
+        raise BadParameter("mchid", "参数缺失")
+    if mchid != merchant().mch_id:
+        raise Refused(Reason.MCH, "商户号与签名的商户号不一致")
+
+
+def _object(name: str, value: object) -> Body:
+    if not isinstance(value, dict):
+        raise BadParameter(name, "参数缺失或不是对象")
+    return value
+
+
+def _currency(amount: Body) -> None:
+    if amount.get("currency", "CNY") != "CNY":
+        raise BadParameter("amount.currency", "只支持CNY")
+
+
+def order_native(*, body: Body, serial: str, now: datetime, **_: Any) -> Body:
+    return {"code_url": trade_create(new=_new_trade("NATIVE", body, serial, now), now=now).code_url}
+
+
+def order_jsapi(*, body: Body, serial: str, now: datetime, **_: Any) -> Body:
+    return {"prepay_id": trade_create(new=_new_trade("JSAPI", body, serial, now), now=now).prepay_id}
+
+
+def order_app(*, body: Body, serial: str, now: datetime, **_: Any) -> Body:
+    return {"prepay_id": trade_create(new=_new_trade("APP", body, serial, now), now=now).prepay_id}
+
+
+def _new_trade(kind: str, body: Body, serial: str, now: datetime) -> NewTrade:
+    _check_mchid(body.get("mchid"))
+    if fields.text("appid", body.get("appid"), 32, required=True) != merchant().appid:
+        raise Refused(Reason.APPID)
+    amount = _object("amount", body.get("amount"))
+    _currency(amount)
+    payer = _object("payer", body.get("payer")) if kind == "JSAPI" else {}
+    if "scene_info" in body:
+        scene = _object("scene_info", body["scene_info"])
+        fields.text("scene_info.payer_client_ip", scene.get("payer_client_ip"), 45, required=True)
+    fields.text("goods_tag", body.get("goods_tag"), 32)
+    return NewTrade(
+        api=Api.V3,
+        out_trade_no=fields.matching("out_trade_no", body.get("out_trade_no"), fields.OUT_TRADE_NO),
+        trade_type=kind,
+        body=fields.text("description", body.get("description"), 127, required=True),
+        attach=fields.text("attach", body.get("attach"), 128),
+        total_fee=fields.fee("amount.total", amount.get("total")),
+        notify_url=fields.notify_url("notify_url", body.get("notify_url"), required=True),
+        expires_at=_expiry(body, now),
+        openid=fields.text("payer.openid", payer.get("openid"), 128, required=kind == "JSAPI"),
+        signed_by=serial,
+        fingerprint=hashlib.sha256(json.dumps([kind, body], sort_keys=True).encode()).hexdigest(),
+    )
+
+
+def _expiry(body: Body, now: datetime) -> datetime | None:
+    wanted = fields.text("time_expire", body.get("time_expire"), 64)
+    if not wanted:
+        return None
+    try:
+        expires_at = parse_datetime(wanted)
+    except ValueError:
+        expires_at = None
+    if expires_at is None or expires_at.tzinfo is None:
+        raise BadParameter("time_expire", "格式错误，应为带时区的rfc3339")
+    return min(max(expires_at, now + SOONEST_EXPIRY), now + LATEST_EXPIRY)
+
+
+def order_by_number(*, query: Any, out_trade_no: str, **_: Any) -> Body:
+    _check_mchid(query.get("mchid"))
+    return trade_v3(trade_find(out_trade_no=fields.text("out_trade_no", out_trade_no, 32)))
+
+
+def order_by_id(*, query: Any, transaction_id: str, **_: Any) -> Body:
+    _check_mchid(query.get("mchid"))
+    return trade_v3(trade_find(transaction_id=fields.text("transaction_id", transaction_id, 32)))
+
+
+def order_close(*, body: Body, now: datetime, out_trade_no: str, **_: Any) -> None:
+    _check_mchid(body.get("mchid"))
+    trade_close(out_trade_no=fields.text("out_trade_no", out_trade_no, 32), now=now)
+
+
+def refund_apply(*, body: Body, serial: str, now: datetime, **_: Any) -> Body:
+    amount = _object("amount", body.get("amount"))
+    if "currency" not in amount:
+        raise BadParameter("amount.currency", "参数缺失")
+    _currency(amount)
+    new = NewRefund(
+        api=Api.V3,
+        trade=_refunded_trade(body),
+        out_refund_no=fields.matching("out_refund_no", body.get("out_refund_no"), fields.OUT_REFUND_NO),
+        total_fee=fields.fee("amount.total", amount.get("total")),
+        refund_fee=fields.fee("amount.refund", amount.get("refund")),
+        reason=fields.text("reason", body.get("reason"), 80),
+        notify_url=fields.notify_url("notify_url", body.get("notify_url"), required=False),
+        signed_by=serial,
+    )
+    return refund_v3(refund_create(new=new, now=now))
+
+
+def _refunded_trade(body: Body) -> Any:
+    if body.get("transaction_id"):
+        return trade_find(transaction_id=fields.text("transaction_id", body["transaction_id"], 32))
+    number = fields.matching("out_trade_no", body.get("out_trade_no"), fields.OUT_TRADE_NO)
+    return trade_find(out_trade_no=number)
+
+
+def refund_query(*, now: datetime, out_refund_no: str, **_: Any) -> Body:
+    rows = Refund.objects.select_related("trade").filter(out_refund_no=fields.text("out_refund_no", out_refund_no, 64))
+    found = list(rows)
+    if not found:
+        raise Refused(Reason.REFUND_UNKNOWN)
+    refunds_settle(now=now, refunds=found)
+    return refund_v3(rows.get())
+
+
+def certificates(**_: Any) -> Body:
+    known = merchant()
+    row = {
+        "serial_no": known.certificate_serial,
+        "effective_time": rfc3339(known.certificate.not_valid_before_utc),
+        "expire_time": rfc3339(known.certificate.not_valid_after_utc),
+        "encrypt_certificate": encrypt(known.certificate_pem.encode(), associated_data="certificate"),
+    }
+    return {"data": [row]}
+
+
+def unknown(**_: Any) -> Body:
+    raise Refused(Reason.REFUND_UNKNOWN, "接口不存在")

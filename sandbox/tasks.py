@@ -1,0 +1,22 @@
+"""What the stand-in does in the background. Each task may run twice and may be lost: the sweep finds what is due."""
+
+from celery import shared_task
+from django.utils import timezone
+
+
+@shared_task(name="sandbox.deliver", ignore_result=True)
+def deliver(delivery_id: int) -> None:
+    from sandbox.pay.deliveries import delivery_send
+
+    delivery_send(delivery_id=delivery_id, now=timezone.now())
+
+
+@shared_task(name="sandbox.sweep", ignore_result=True)
+def sweep() -> None:
+    """Settle refunds and start the notifications that are due; run every few seconds by beat."""
+    from sandbox.pay.deliveries import deliveries_due
+    from sandbox.pay.refunds import refunds_settle
+
+    refunds_settle(now=timezone.now())
+    for delivery_id in deliveries_due(now=timezone.now()):
+        deliver.delay(delivery_id)

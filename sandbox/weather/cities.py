@@ -1,0 +1,89 @@
+"""Which cities there are, and what they are called abroad."""
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from hashlib import sha256
+from pathlib import Path
+
+NAME = re.compile(r"[\u4e00-\u9fff]{2,12}")
+# Good Chinese, and no place on a weather map.
+NOWHERE = {
+    "火星",
+    "月球",
+    "水星",
+    "木星",
+    "土星",
+    "地球",
+    "太阳",
+    "银河",
+    "天堂",
+    "地狱",
+    "桃花源",
+    "乌有乡",
+    "花果山",
+    "不存在",
+}
+_SUFFIXES = ("市", "区", "县")
+
+
+class UnknownCity(Exception):
+    """No such city; the text is for the caller."""
+
+
+@dataclass(frozen=True)
+class City:
+    """``mean_c`` is the mean temperature of the year, ``swing_c`` how far summer and winter lie from it."""
+
+    name: str
+    pinyin: str
+    code: str
+    mean_c: float
+    swing_c: float
+
+
+def city_named(name: str) -> City:
+    """Find or make up a city; the same name is the same city for ever.
+
+    :raises UnknownCity: not a Chinese name, one with 市/区/县 at its end, or one that is nowhere.
+    """
+    if known := _known().get(name):
+        return known
+    if not NAME.fullmatch(name) or name in NOWHERE:
+        raise UnknownCity("city参数错误，没有这个城市")
+    if len(name) > 2 and name.endswith(_SUFFIXES):
+        raise UnknownCity("city参数错误，请不要带市和区")
+    digest = sha256(name.encode()).digest()
+    code = f"1019{int.from_bytes(digest[:4], 'big') % 100_000:05}"
+    return City(name, _pinyin(name), code, mean_c=10 + digest[4] % 11, swing_c=8 + digest[5] % 9)
+
+
+def city_coded(code: str) -> City:
+    """Find a city by its ``cityid``.
+
+    :raises UnknownCity: not among the listed ones.
+    """
+    for city in _known().values():
+        if city.code == code:
+            return city
+    raise UnknownCity("cityid参数错误")
+
+
+@lru_cache(maxsize=1)
+def _known() -> dict[str, City]:
+    rows = [line.split() for line in _lines("cities.txt")]
+    return {name: City(name, pinyin, code, float(mean), float(swing)) for name, pinyin, code, mean, swing in rows}
+
+
+@lru_cache(maxsize=1)
+def _syllables() -> dict[str, str]:
+    return {char: syllable for syllable, chars in map(str.split, _lines("pinyin.txt")) for char in chars}
+
+
+def _pinyin(name: str) -> str:
+    return "".join(_syllables().get(char, "") for char in name) or "city"
+
+
+def _lines(file: str) -> list[str]:
+    text = (Path(__file__).parent / file).read_text("utf-8")
+    return [line for line in text.splitlines() if line and not line.startswith("#")]
