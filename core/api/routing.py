@@ -72,7 +72,7 @@ class ContractRouter:
     def add(self, viewset: type[ApiViewSet]) -> None:
         for method in viewset.get_extra_actions():
             declared: Endpoint = method.endpoint  # type: ignore[attr-defined]
-            view = viewset.as_view(method.mapping, **method.kwargs, path=declared.path, detail=False)
+            view = viewset.as_view(dict(method.mapping), **method.kwargs, path=declared.path, detail=False)
             view.csrf_exempt = True  # type: ignore[attr-defined]
             view.endpoint = declared  # type: ignore[attr-defined]
             for path in (declared.path, *declared.aliases):
