@@ -173,7 +173,9 @@ class Supervisor:
 
     def _programs(self) -> list[Program]:
         python = (sys.executable, "-m")
-        celery = (*python, "celery", "-A", "config", "--quiet")
+        # The worker's long warning about root says nothing that matters on a developer's machine.
+        calm = (sys.executable, "-W", "ignore:You're running the worker", "-m")
+        celery = (*calm, "celery", "-A", "config", "--quiet")
         schedule = str(self.state_dir / "celerybeat-schedule")
         level = self.environ.get("LOG_LEVEL") or "INFO"
         commands: dict[str, tuple[str, ...]] = {
