@@ -3,4 +3,4 @@ from django.apps import AppConfig
 
 class UploadsConfig(AppConfig):
     name = "uploads"
-    verbose_name = "系统"
+    verbose_name = "图片"

@@ -4,8 +4,7 @@ Re-encoding is what makes polyglots, metadata (GPS, colour profiles) and odd chu
 """
 
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from io import BytesIO
 from threading import BoundedSemaphore
@@ -67,8 +66,8 @@ def image_clean(file: BinaryIO) -> CleanImage:
     :raises ImageRefused: not a picture, broken, or above ``MAX_PIXELS``.
     """
     try:
-        with _opened(file) as source, _memory_for(source):
-            return _written_anew(source)
+        with ExitStack() as held:
+            return _encoded(_decoded(file, held))
     except (ImageRefused, ServiceUnavailable):
         raise
     except Image.DecompressionBombError:
@@ -80,41 +79,42 @@ def image_clean(file: BinaryIO) -> CleanImage:
         raise ImageBroken from None
 
 
-def _opened(file: BinaryIO) -> Image.Image:
+@dataclass(frozen=True)
+class _Picture:
+    """Only pixels: the decoder and its buffers are gone before the encoder takes memory."""
+
+    saved_as: tuple[str, str, str, dict[str, Any]]
+    first: Image.Image
+    animation: dict[str, Any]
+
+
+def _decoded(file: BinaryIO, held: ExitStack) -> _Picture:
     file.seek(0)
     source = Image.open(file, formats=_READABLE)  # reads the header only
     if source.width * source.height > MAX_PIXELS:
         raise ImageTooManyPixels
-    return source
+    if source.width * source.height > LARGE_PIXELS or getattr(source, "is_animated", False):
+        _take_large_slot(held)
+    saved_as = _SAVED_AS[source.format or ""]
+    kind = saved_as[0]
+    frames = _frames(source) if kind in {"GIF", "WEBP"} else []
+    if len(frames) > 1:
+        return _Picture(saved_as, frames[0][0], _animation(source, frames))
+    source.seek(0)
+    return _Picture(saved_as, _normal(_upright(source), kind), {})
 
 
-@contextmanager
-def _memory_for(source: Image.Image) -> Iterator[None]:
-    is_large = source.width * source.height > LARGE_PIXELS or getattr(source, "is_animated", False)
-    if not is_large:
-        yield
-        return
+def _encoded(picture: _Picture) -> CleanImage:
+    kind, extension, content_type, options = picture.saved_as
+    out = BytesIO()
+    picture.first.save(out, kind, **options, **picture.animation)
+    return CleanImage(out.getvalue(), extension, content_type, picture.first.width, picture.first.height)
+
+
+def _take_large_slot(held: ExitStack) -> None:
     if not _large_slot.acquire(timeout=LARGE_WAIT_S):
         raise ServiceUnavailable("图片处理繁忙,请稍后再试")
-    try:
-        yield
-    finally:
-        _large_slot.release()
-
-
-def _written_anew(source: Image.Image) -> CleanImage:
-    assert source.format
-    kind, extension, content_type, options = _SAVED_AS[source.format]
-    frames = _frames(source) if kind in {"GIF", "WEBP"} else []
-    out = BytesIO()
-    if len(frames) > 1:
-        first = frames[0][0]
-        options = options | _animation(source, frames)
-    else:
-        source.seek(0)
-        first = _normal(_upright(source), kind)
-    first.save(out, kind, **options)
-    return CleanImage(out.getvalue(), extension, content_type, first.width, first.height)
+    held.callback(_large_slot.release)
 
 
 def _frames(source: Image.Image) -> list[tuple[Image.Image, int]]:

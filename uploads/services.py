@@ -25,7 +25,7 @@ log = structlog.get_logger("uploads")
 
 MAX_BYTES = 5 * 1024 * 1024
 ORPHAN_AFTER = timedelta(hours=24)
-NAME_PATTERN = r"\d{4}/\d{2}/[0-9a-f]{32}\.(?:jpg|png|gif|webp)"
+NAME_PATTERN = r"[0-9]{4}/[0-9]{2}/[0-9a-f]{32}\.(?:jpg|png|gif|webp)"
 
 
 @dataclass(frozen=True)
@@ -135,6 +135,5 @@ def orphans_remove(*, now: datetime) -> int:
         except Exception as error:  # the bucket is unreachable: the row stays, the next sweep tries again
             log.warning("orphan not removed", name=upload.name, reason=type(error).__name__)
             continue
-        upload.delete()
-        removed += 1
+        removed += Upload.objects.filter(pk=upload.pk).delete()[0]  # another sweep may have been faster
     return removed

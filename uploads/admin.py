@@ -1,0 +1,66 @@
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest
+from django.template.defaultfilters import filesizeformat
+from django.utils.html import format_html
+from unfold.admin import ModelAdmin
+from unfold.decorators import display
+
+from uploads.models import Upload
+
+
+class InUseFilter(admin.SimpleListFilter):
+    title, parameter_name = "引用", "used"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("yes", "使用中"), ("no", "闲置(24小时后清理)")]
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        return queryset.filter(idle_since__isnull=self.value() == "yes") if self.value() else queryset
+
+
+@admin.register(Upload)
+class UploadAdmin(ModelAdmin):
+    """For looking only: pictures come through the API and go with the records that use them."""
+
+    list_display = ["preview", "name", "dimensions", "size", "used_by", "uploaded_by", "created_at"]
+    list_filter = [InUseFilter, "content_type", "created_at"]
+    search_fields = ["name", "uses__owner"]
+    list_select_related = ["uploaded_by"]
+    fields = ["large_preview", *list_display[1:], "content_type", "idle_since"]
+    readonly_fields = fields
+    list_per_page = 20
+    show_full_result_count = False
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        return super().get_queryset(request).prefetch_related("uses")
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Upload | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Upload | None = None) -> bool:
+        return False
+
+    @display(description="预览")
+    def preview(self, upload: Upload) -> str:
+        return format_html('<img src="{}" alt="" loading="lazy" style="height:48px">', upload.url_path)
+
+    @display(description="预览")
+    def large_preview(self, upload: Upload) -> str:
+        return format_html('<img src="{}" alt="" style="max-width:100%;max-height:480px">', upload.url_path)
+
+    @display(description="尺寸")
+    def dimensions(self, upload: Upload) -> str:
+        return f"{upload.width} × {upload.height}"
+
+    @display(description="大小", ordering="size_bytes")
+    def size(self, upload: Upload) -> str:
+        return filesizeformat(upload.size_bytes)
+
+    @display(description="引用者")
+    def used_by(self, upload: Upload) -> str:
+        return ", ".join(use.owner for use in upload.uses.all()) or "—"

@@ -1,0 +1,16 @@
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def media_root(settings, tmp_path: Path) -> Iterator[Path]:
+    """A media store of its own for each test: what is on disk afterwards is what the test left."""
+    settings.MEDIA_ROOT = str(tmp_path / "media")
+    yield Path(settings.MEDIA_ROOT)
+
+
+@pytest.fixture
+def on_disk(media_root: Path):
+    return lambda: sorted(path for path in media_root.rglob("*") if path.is_file())

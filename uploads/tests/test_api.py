@@ -1,0 +1,228 @@
+"""Contract 3 "Upload", as a client and as an attacker sees it."""
+
+import re
+from threading import Thread
+
+import pytest
+from django.core.files.storage import default_storage
+from django.test import Client
+from django.utils import timezone
+
+from uploads import fields
+from uploads.models import Upload
+from uploads.tests.pictures import encoded, posted
+
+pytestmark = [
+    pytest.mark.django_db,
+    pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning"),
+]
+
+PATH = "/upload/uploadImg"
+NO_PICTURE = {"state": False, "status": 1005, "msg": "没有上传图片"}
+
+
+def upload(api, file, **headers):
+    return api.post(PATH, {"img": file}, format="multipart", headers=headers)
+
+
+def test_an_upload_answers_the_absolute_url_under_which_it_is_served(api, settings):
+    answer = upload(api, posted(encoded("JPEG"), "../../evil.php", "text/html"))
+
+    assert answer.status_code == 200
+    body = answer.json()
+    assert set(body) == {"state", "status", "imgUrl"}
+    assert (body["state"], body["status"]) == (True, 200)
+    month = f"{timezone.localtime():%Y/%m}"
+    assert re.fullmatch(rf"http://testserver/media/{month}/[0-9a-f]{{32}}\.jpg", body["imgUrl"])
+
+
+def test_public_base_url_counts_where_it_is_set(api, settings):
+    settings.PUBLIC_BASE_URL, settings.PUBLIC_BASE_URL_IS_SET = "https://school.example", True
+
+    assert upload(api, posted(encoded())).json()["imgUrl"].startswith("https://school.example/media/")
+
+
+@pytest.mark.parametrize("path", ["/upload/uploadimg", "/upload/uploadImg/", "/Upload/UPLOADIMG"])
+def test_the_path_matches_in_any_case(api, path):
+    assert api.post(path, {"img": posted(encoded())}, format="multipart").json()["state"] is True
+
+
+def test_a_token_is_not_needed_and_names_the_uploader_where_it_is_sent(api, yuangong):
+    upload(api, posted(encoded()), authorization="null")
+    upload(yuangong, posted(encoded()))
+
+    assert [u.uploaded_by for u in Upload.objects.order_by("pk")] == [None, yuangong.user]
+
+
+@pytest.mark.parametrize(
+    ("data", "format"),
+    [
+        ({}, "json"),
+        ({"img": "http://a.b/c.png"}, "json"),
+        ({"img": [1]}, "json"),
+        ({}, "form"),
+        ({"img": "text"}, "form"),
+        ({"img": "text"}, "multipart"),
+        ({"other": "x"}, "multipart"),
+    ],
+)
+def test_no_file_is_the_contracted_refusal(api, on_disk, data, format):
+    answer = api.post(PATH, data, format=format)
+
+    assert (answer.status_code, answer.json()) == (200, NO_PICTURE)
+    assert on_disk() == []
+
+
+@pytest.mark.parametrize(
+    ("content", "name", "msg"),
+    [
+        (b"", "a.png", "图片内容为空"),
+        (
+            b"<svg xmlns='http://www.w3.org/2000/svg' onload='alert(1)'/>",
+            "a.svg",
+            "图片格式不正确,仅支持 JPG、PNG、GIF、WebP",
+        ),
+        (b"<script>alert(1)</script>", "a.png", "图片格式不正确,仅支持 JPG、PNG、GIF、WebP"),
+        (encoded("BMP"), "a.jpg", "图片格式不正确,仅支持 JPG、PNG、GIF、WebP"),
+        (encoded("PNG")[:60], "a.png", "图片已损坏,无法读取"),
+        (encoded("PNG") + bytes(5 * 1024 * 1024), "a.png", "图片不能超过5MB"),
+    ],
+    ids=["empty", "svg", "html", "bmp", "truncated", "5MB"],
+)
+def test_a_refused_file_says_why_and_leaves_nothing(api, on_disk, content, name, msg):
+    answer = upload(api, posted(content, name))
+
+    assert (answer.status_code, answer.json()) == (200, {"state": False, "status": 1005, "msg": msg})
+    assert on_disk() == []
+    assert not Upload.objects.exists()
+
+
+def test_forty_megapixels_and_one_row_are_refused(api, on_disk):
+    answer = upload(api, posted(encoded("PNG", (8000, 5001), "1")))
+
+    assert answer.json() == {"state": False, "status": 1005, "msg": "图片不能超过4000万像素"}
+    assert on_disk() == []
+
+
+@pytest.mark.parametrize("name", ["a", "图片 🙂.jpeg", "x" * 250 + ".exe", "a.png.html", "CON.gif", "a\\..\\b.png"])
+def test_odd_names_do_not_matter(api, on_disk, name):
+    assert upload(api, posted(encoded("PNG"), name)).json()["imgUrl"].endswith(".png")
+    assert len(on_disk()) == 1
+
+
+def test_a_name_that_is_no_name_does_not_matter(api, on_disk):
+    body = (
+        b'--x\r\nContent-Disposition: form-data; name="img"; filename=".."\r\n\r\n' + encoded("PNG") + b"\r\n--x--\r\n"
+    )
+
+    answer = api.http.post(PATH, body, content_type="multipart/form-data; boundary=x")
+
+    assert (answer.status_code, answer.json()) == (200, NO_PICTURE)  # Django takes such a part for no file
+    assert on_disk() == []
+
+
+def test_a_full_disk_is_said_in_the_envelope_and_leaves_no_row(api, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(default_storage, "save", full)
+
+    answer = upload(api, posted(encoded()))
+
+    assert (answer.status_code, answer.json()["state"]) == (503, False)
+    assert not Upload.objects.exists()
+
+
+def test_too_many_from_one_address_must_wait(api, on_disk, monkeypatch):
+    monkeypatch.setattr(fields, "UPLOADS_PER_MINUTE", 2)
+
+    answers = [upload(api, posted(encoded())) for _ in range(3)]
+
+    assert [answer.status_code for answer in answers] == [200, 200, 429]
+    assert 1 <= int(answers[2]["Retry-After"]) <= 60
+    assert answers[2].json()["state"] is False
+    assert len(on_disk()) == 2
+
+
+def test_get_is_the_wrong_method(api):
+    answer = api.get(PATH)
+
+    assert (answer.status_code, answer.json()["state"]) == (405, False)
+
+
+def test_media_is_served_as_a_picture_and_nothing_else(api):
+    path = upload(api, posted(encoded("GIF") + b"<script>")).json()["imgUrl"].removeprefix("http://testserver")
+
+    answer = api.get(path)
+
+    assert answer.status_code == 200
+    assert answer["Content-Type"] == "image/gif"
+    assert answer["X-Content-Type-Options"] == "nosniff"
+    assert answer["Content-Security-Policy"] == "default-src 'none'; sandbox"
+    assert "max-age=31536000" in answer["Cache-Control"]
+    body = b"".join(answer.streaming_content)
+    assert body.startswith((b"GIF87a", b"GIF89a"))
+    assert b"<script>" not in body
+    assert int(answer["Content-Length"]) == len(body)
+
+
+def test_media_answers_head_and_refuses_what_writes(api):
+    path = upload(api, posted(encoded())).json()["imgUrl"].removeprefix("http://testserver")
+
+    head = api.http.head(path)
+    assert (head.status_code, head["Content-Type"]) == (200, "image/png")
+    strict = Client(enforce_csrf_checks=True)
+    assert (strict.post(path).status_code, strict.post(path).json()["state"]) == (405, False)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/media/",
+        "/media/.gitkeep",
+        "/media/2026/11",
+        "/media/2026/11/",
+        "/media/2026/11/" + "0" * 32 + ".png",
+        "/media/2026/11/" + "0" * 32 + ".html",
+        "/media/../config/env.py",
+        "/media/..%2f..%2fconfig/env.py",
+        "/media/%2e%2e/%2e%2e/etc/passwd",
+        "/media/2026/11/..%2f..%2f..%2fmanage.py",
+        "/media//etc/passwd",
+        "/media/2026/11/a%00.png",
+        "/media/C:/Windows/win.ini",
+    ],
+)
+def test_other_media_paths_are_unknown_addresses(api, path):
+    answer = api.http.get(path)
+
+    assert (answer.status_code, answer.json()) == (404, {"status": 404, "state": False, "msg": "接口地址错误"})
+
+
+@pytest.mark.django_db(transaction=True)
+def test_many_uploads_at_once_all_arrive(on_disk):
+    answers = []
+
+    def send(n: int) -> None:
+        from django.db import connection
+
+        answer = Client().post(PATH, {"img": posted(encoded("PNG", color=(n, n, n)))})
+        answers.append(answer.json()["imgUrl"])
+        connection.close()
+
+    threads = [Thread(target=send, args=[n]) for n in range(12)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert len(set(answers)) == len(on_disk()) == 12
+
+
+def test_pictures_go_through_the_storage_api_alone(api, settings, on_disk):
+    settings.STORAGES = settings.STORAGES | {"default": {"BACKEND": "django.core.files.storage.InMemoryStorage"}}
+
+    path = upload(api, posted(encoded())).json()["imgUrl"].removeprefix("http://testserver")
+
+    assert on_disk() == []
+    assert b"".join(api.get(path).streaming_content).startswith(b"\x89PNG")

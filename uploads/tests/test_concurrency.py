@@ -1,0 +1,116 @@
+"""Two at the same moment, over real connections."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from threading import Event, Thread
+
+import pytest
+from django.core.files.storage import default_storage
+from django.db import connection, transaction
+from django.utils import timezone
+
+from uploads.models import ImageUse, Upload
+from uploads.services import image_adopt, image_store, orphans_remove
+from uploads.tests.pictures import encoded, posted
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def due() -> Upload:
+    now = timezone.now() - timedelta(hours=25)
+    return Upload.objects.get(pk=image_store(file=posted(encoded()), user_pk=None, now=now).pk)
+
+
+def beside(work: Callable[[], None]) -> Thread:
+    def run() -> None:
+        try:
+            work()
+        finally:
+            connection.close()
+
+    thread = Thread(target=run)
+    thread.start()
+    return thread
+
+
+def test_a_sweep_waits_for_an_adoption_under_way_and_then_keeps_the_picture():
+    upload = due()
+    adopted, swept = Event(), Event()
+
+    def adopt() -> None:
+        with transaction.atomic():
+            assert image_adopt(url=upload.url_path, owner="shop.Product:1")
+            adopted.set()
+            assert not swept.wait(0.5)  # the sweep is held up until this commits
+
+    def sweep() -> None:
+        adopted.wait(5)
+        orphans_remove(now=timezone.now())
+        swept.set()
+
+    threads = [beside(adopt), beside(sweep)]
+    for thread in threads:
+        thread.join(10)
+
+    assert swept.is_set()
+    assert default_storage.exists(upload.name)
+    assert Upload.objects.filter(pk=upload.pk, removed_at=None).exists()
+
+
+def test_an_adoption_that_comes_while_the_file_goes_is_told(monkeypatch):
+    upload = due()
+    answers = []
+    real = default_storage.delete
+
+    def delete(name: str) -> None:
+        thread = beside(lambda: answers.append(image_adopt(url=upload.url_path, owner="shop.Product:1")))
+        thread.join(10)
+        real(name)
+
+    monkeypatch.setattr(default_storage, "delete", delete)
+
+    assert orphans_remove(now=timezone.now()) == 1
+    assert answers == [False]
+
+
+def test_two_sweeps_at_once_remove_each_orphan_once():
+    for _ in range(6):
+        due()
+    removed = []
+
+    threads = [beside(lambda: removed.append(orphans_remove(now=timezone.now()))) for _ in range(3)]
+    for thread in threads:
+        thread.join(10)
+
+    assert not Upload.objects.exists()
+    assert sum(removed) == 6
+
+
+def test_records_that_swap_pictures_at_once_do_not_deadlock():
+    first, second = due(), due()
+    image_adopt(url=first.url_path, owner="shop.Product:1")
+    image_adopt(url=second.url_path, owner="shop.Product:2")
+
+    def swap(owner: str, url: str) -> Callable[[], None]:
+        return lambda: [image_adopt(url=url, owner=owner) for _ in range(10)] and None
+
+    threads = [beside(swap("shop.Product:1", second.url_path)), beside(swap("shop.Product:2", first.url_path))]
+    for thread in threads:
+        thread.join(20)
+
+    assert {(u.owner, u.upload_id) for u in ImageUse.objects.all()} == {
+        ("shop.Product:1", second.pk),
+        ("shop.Product:2", first.pk),
+    }
+    assert Upload.objects.filter(idle_since=None).count() == 2
+
+
+def test_edits_of_one_record_at_once_leave_one_reference_and_no_picture_kept_for_nothing():
+    pictures = [due() for _ in range(6)]
+
+    threads = [beside(lambda p=p: image_adopt(url=p.url_path, owner="students.Student:7")) for p in pictures]
+    for thread in threads:
+        thread.join(10)
+
+    kept = ImageUse.objects.get().upload_id
+    assert list(Upload.objects.filter(idle_since=None).values_list("pk", flat=True)) == [kept]

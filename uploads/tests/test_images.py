@@ -1,0 +1,300 @@
+import struct
+import zlib
+from io import BytesIO
+from threading import Thread
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from uploads import images
+from uploads.errors import ImageBroken, ImageRefused, ImageTooManyPixels
+from uploads.images import image_clean
+from uploads.tests.pictures import animation, encoded
+
+# Pillow warns from half our limit on; here every warning of that family would be an error.
+pytestmark = pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
+
+SCRIPT = b"<html><script>alert(document.domain)</script></html>"
+
+
+def clean(content: bytes):
+    return image_clean(BytesIO(content))
+
+
+def reopened(content: bytes) -> Image.Image:
+    picture = Image.open(BytesIO(clean(content).content))
+    picture.load()
+    return picture
+
+
+@pytest.mark.parametrize(
+    ("content", "kind", "extension", "content_type"),
+    [
+        (encoded("JPEG"), "JPEG", "jpg", "image/jpeg"),
+        (encoded("PNG"), "PNG", "png", "image/png"),
+        (encoded("GIF"), "GIF", "gif", "image/gif"),
+        (encoded("WEBP"), "WEBP", "webp", "image/webp"),
+    ],
+    ids=["jpeg", "png", "gif", "webp"],
+)
+def test_four_formats_are_taken_by_content(content, kind, extension, content_type):
+    cleaned = clean(content)
+
+    assert (cleaned.extension, cleaned.content_type, cleaned.width, cleaned.height) == (extension, content_type, 40, 30)
+    assert Image.open(BytesIO(cleaned.content)).format == kind
+
+
+@pytest.mark.parametrize(
+    ("kind", "mode"),
+    [
+        *(("JPEG", mode) for mode in ("L", "RGB", "CMYK")),
+        *(("PNG", mode) for mode in ("1", "L", "LA", "P", "RGB", "RGBA", "I;16")),
+        *(("GIF", mode) for mode in ("1", "L", "P", "RGB", "RGBA")),
+        *(("WEBP", mode) for mode in ("RGB", "RGBA")),
+        *(("TIFF", mode) for mode in ("F",)),
+    ],
+)
+def test_every_colour_mode_comes_through(kind, mode):
+    if kind == "TIFF":
+        with pytest.raises(ImageRefused):
+            clean(encoded(kind, mode=mode))
+    else:
+        assert reopened(encoded(kind, mode=mode)).size == (40, 30)
+
+
+def test_sixteen_bit_greys_are_scaled_not_clipped():
+    assert reopened(encoded("PNG", mode="I;16", color=0x8000)).getpixel((0, 0)) == 128
+
+
+def test_the_transparent_colour_stays():
+    content = encoded("PNG", color=(1, 2, 3), transparency=(1, 2, 3))
+
+    assert reopened(content).convert("RGBA").getpixel((0, 0))[3] == 0
+
+
+def test_orientation_is_applied_and_no_metadata_survives():
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turned by 90 degrees
+    exif[0x010F] = "SECRETCAMERA"
+    exif.get_ifd(0x8825)[1] = "SECRETGPS"
+    content = encoded("JPEG", exif=exif, comment=b"SECRETCOMMENT", icc_profile=b"SECRETICC" * 20, dpi=(72, 72))
+    assert b"SECRETGPS" in content
+
+    picture = reopened(content)
+
+    assert picture.size == (30, 40)
+    assert not picture.getexif()
+    assert b"SECRET" not in clean(content).content
+
+
+@pytest.mark.parametrize("kind", ["PNG", "GIF", "WEBP"])
+def test_no_metadata_survives_in_other_formats(kind):
+    from PIL.PngImagePlugin import PngInfo
+
+    text = PngInfo()
+    text.add_text("Comment", "SECRET", zip=False)
+    text.add_itxt("XML:com.adobe.xmp", "SECRET")
+    options = {
+        "PNG": {"pnginfo": text, "icc_profile": b"SECRET" * 9},
+        "GIF": {"comment": b"SECRET"},
+        "WEBP": {"exif": b"Exif\0\0SECRET", "xmp": b"SECRET", "icc_profile": b"SECRET" * 9},
+    }[kind]
+    assert b"SECRET" in encoded(kind, **options) or kind == "PNG"
+
+    assert b"SECRET" not in clean(encoded(kind, **options)).content
+
+
+@pytest.mark.parametrize(
+    "content", [encoded(kind) + SCRIPT for kind in ("GIF", "JPEG", "PNG", "WEBP")], ids=["gif", "jpeg", "png", "webp"]
+)
+def test_what_is_appended_to_a_picture_is_gone(content):
+    assert b"script" not in clean(content).content
+
+
+def test_a_gif_that_is_also_javascript_loses_it():
+    content = b"GIF89a/*" + encoded("GIF")[8:] + b"*/=1;alert(1)"  # 0x2F2A is its width
+
+    try:
+        assert b"alert" not in clean(content).content
+    except ImageRefused:
+        pass
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"hello",
+        SCRIPT,
+        b'<svg xmlns="http://www.w3.org/2000/svg" onload="alert(1)"/>',
+        b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n",
+        encoded("BMP"),
+        encoded("TIFF"),
+        encoded("ICO"),
+        encoded("PPM"),
+        b"GIF89a",
+        b"\xff\xd8\xff",
+        b"\x89PNG\r\n\x1a\n",
+        b"RIFF\x00\x00\x00\x00WEBP",
+        b"PK\x03\x04",
+    ],
+    ids=lambda content: repr(content[:8]),
+)
+def test_everything_else_is_refused(content):
+    with pytest.raises(ImageRefused):
+        clean(content)
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
+def test_a_truncated_picture_is_refused(kind):
+    content = encoded(kind, (200, 200), color=(9, 99, 199), **({"quality": 100} if kind == "WEBP" else {}))
+
+    with pytest.raises(ImageRefused):
+        clean(content[: len(content) * 2 // 3])
+
+
+def png_claiming(width: int, height: int) -> bytes:
+    def chunk(name: bytes, body: bytes) -> bytes:
+        return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    return (
+        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(bytes(1000))) + chunk(b"IEND", b"")
+    )
+
+
+def gif_of(canvas: tuple[int, int], frame: tuple[int, int], frames: int) -> bytes:
+    one = b"\x21\xf9\x04\0\0\0\0\0," + struct.pack("<HHHHB", 0, 0, *frame, 0) + b"\x02\x02\x4c\x01\0"
+    return b"GIF89a" + struct.pack("<HHBBB", *canvas, 0x80, 0, 0) + bytes(6) + one * frames + b";"
+
+
+def webp_claiming(width: int, height: int) -> bytes:
+    body = (
+        b"WEBPVP8L" + struct.pack("<I", 10) + b"\x2f" + struct.pack("<I", (width - 1) | (height - 1) << 14) + bytes(5)
+    )
+    return b"RIFF" + struct.pack("<I", len(body)) + body
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        png_claiming(8000, 5001),
+        png_claiming(60_000, 60_000),
+        png_claiming(2**31 - 1, 2**31 - 1),
+        gif_of((65_535, 65_535), (1, 1), 1),
+        webp_claiming(16_384, 16_384),
+    ],
+    ids=["png", "png-large", "png-max", "gif", "webp"],
+)
+def test_too_many_pixels_are_refused_before_they_are_decoded(content):
+    with pytest.raises((ImageTooManyPixels, ImageBroken, ImageRefused)):
+        clean(content)
+
+
+def test_too_many_pixels_are_named():
+    with pytest.raises(ImageTooManyPixels):
+        clean(png_claiming(8000, 5001))
+
+
+def test_forty_megapixels_are_taken():
+    assert clean(encoded("GIF", (8000, 5000), "L")).width == 8000
+
+
+def test_a_frame_that_outgrows_its_canvas_is_refused_before_it_is_decoded():
+    content = gif_of((10, 10), (1, 1), 1)[:-1] + gif_of((1, 1), (60_000, 60_000), 1)[19:]
+
+    with pytest.raises(ImageRefused):
+        clean(content)
+
+
+def test_a_bomb_of_a_hundred_thousand_frames_becomes_a_still():
+    cleaned = clean(gif_of((10, 10), (1, 1), 100_000))
+
+    assert getattr(Image.open(BytesIO(cleaned.content)), "n_frames", 1) == 1
+
+
+def test_a_bomb_of_large_frames_becomes_a_still():
+    cleaned = clean(gif_of((4000, 2000), (1, 1), 200))
+
+    assert (cleaned.width, cleaned.height) == (4000, 2000)
+    assert Image.open(BytesIO(cleaned.content)).n_frames == 1
+
+
+@pytest.mark.parametrize("kind", ["GIF", "WEBP"])
+def test_an_animation_keeps_its_frames_times_and_loop(kind):
+    picture = Image.open(BytesIO(clean(animation(kind, 5, loop=0)).content))
+
+    durations = []
+    for n in range(picture.n_frames):
+        picture.seek(n)
+        picture.load()
+        durations.append(picture.info["duration"])
+    assert durations == [80] * 5
+    assert picture.info["loop"] == 0
+
+
+def test_a_transparent_animation_does_not_smear():
+    frames = [Image.new("RGBA", (20, 20)) for _ in range(2)]
+    frames[0].paste((255, 0, 0, 255), (0, 0, 10, 10))
+    frames[1].paste((255, 0, 0, 255), (10, 10, 20, 20))
+    out = BytesIO()
+    frames[0].save(out, "GIF", save_all=True, append_images=frames[1:], disposal=2, duration=50)
+
+    picture = Image.open(BytesIO(clean(out.getvalue()).content))
+    picture.seek(1)
+
+    assert picture.convert("RGBA").getpixel((3, 3))[3] == 0
+    assert picture.convert("RGBA").getpixel((15, 15)) == (255, 0, 0, 255)
+
+
+def test_an_animated_png_becomes_a_still():
+    assert getattr(Image.open(BytesIO(clean(animation("PNG")).content)), "n_frames", 1) == 1
+
+
+def test_only_one_large_picture_is_decoded_at_a_time(monkeypatch):
+    running, most = [0], [0]
+    real = images._encoded
+
+    def watched(picture):
+        running[0] += 1
+        most[0] = max(most[0], running[0])
+        try:
+            return real(picture)
+        finally:
+            running[0] -= 1
+
+    monkeypatch.setattr(images, "_encoded", watched)
+    content = encoded("GIF", (3000, 2000), "L")
+    threads = [Thread(target=clean, args=[content]) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert most[0] == 1
+
+
+SAMPLES = [encoded(kind, (9, 7), color=(1, 200, 90)) for kind in ("JPEG", "PNG", "GIF", "WEBP")] + [
+    animation("GIF", 3, (5, 5)),
+    animation("WEBP", 3, (5, 5)),
+]
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    sample=st.sampled_from(SAMPLES),
+    edits=st.lists(st.tuples(st.integers(0, 10_000), st.integers(0, 255)), min_size=1, max_size=8),
+    cut=st.integers(0, 40),
+)
+def test_damaged_pictures_are_refused_or_clean_but_never_a_crash(sample, edits, cut):
+    content = bytearray(sample)
+    for at, value in edits:
+        content[at % len(content)] = value
+
+    try:
+        cleaned = clean(bytes(content[: len(content) - cut]))
+    except ImageRefused:
+        return
+    Image.open(BytesIO(cleaned.content)).load()
