@@ -1,0 +1,57 @@
+"""Where WeChat Pay reports. Its answers are in WeChat's own format, never in the envelope."""
+
+from typing import Any
+
+import structlog
+from django.http import HttpResponse, JsonResponse
+from django.utils import timezone
+from rest_framework.request import Request
+
+from core.api.access import Access
+from core.api.request import client_ip
+from core.api.routing import endpoint
+from core.api.views import ApiViewSet
+from payments.models import InboundEvent
+from payments.services.journal import Finding, notice_take
+
+log = structlog.get_logger("payments")
+_ACK = "<xml><return_code><![CDATA[{}]]></return_code><return_msg><![CDATA[{}]]></return_msg></xml>"
+# No token, no body parsing: the signature over the raw bytes is what counts.
+_RAW: dict[str, Any] = {"authentication_classes": []}
+
+
+class NoticeViewSet(ApiViewSet):
+    tag = "支付"
+
+    @endpoint("POST", "/pay/payResult", "微信支付结果通知(v2)", Access.OPEN, **_RAW)
+    def pay_result(self, request: Request) -> HttpResponse:
+        """微信支付 v2 的支付、退款结果通知(XML)。处理成功返回 SUCCESS，否则返回 FAIL 和原因，微信会重发。"""
+        finding = _take(request, InboundEvent.Channel.V2)
+        word, text = ("SUCCESS", "OK") if finding.accepted else ("FAIL", finding.reason)
+        return HttpResponse(_ACK.format(word, text), content_type="text/xml; charset=utf-8")
+
+    @endpoint("POST", "/pay/notify", "微信支付结果通知(v3)", Access.OPEN, **_RAW)
+    def notify(self, request: Request) -> HttpResponse:
+        """微信支付 v3 的支付、退款结果通知(JSON)。处理成功返回 200，否则返回 4xx/5xx 和原因，微信会重发。"""
+        finding = _take(request, InboundEvent.Channel.V3)
+        if finding.accepted:
+            return JsonResponse({"code": "SUCCESS", "message": "成功"})
+        text = {"code": "FAIL", "message": finding.reason}
+        return JsonResponse(text, status=finding.http_status, json_dumps_params={"ensure_ascii": False})
+
+
+def _take(request: Request, channel: str) -> Finding:
+    try:
+        body = request.body
+        return notice_take(
+            channel=channel,
+            headers=request.headers,
+            body=body,
+            size=len(body),
+            remote_ip=client_ip(request),
+            now=timezone.now(),
+        )
+    except Exception:
+        # Not even written down (no database?): WeChat must hear a failure it understands, and send it again.
+        log.exception("notification not taken", channel=channel)
+        return Finding(InboundEvent.Verdict.FAILED, "处理失败", 500)

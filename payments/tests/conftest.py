@@ -1,0 +1,123 @@
+"""A merchant, its provider on a port of its own, and a shop that sells by number."""
+
+import itertools
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+
+from payments.gateways.wechat import merchant as merchant_module
+from payments.register import PaidOutcome, PaymentListener, listening
+from payments.tests import standin
+
+_numbers = itertools.count(1)
+
+
+class Shop:
+    """Knows orders by number and what they cost; writes down what it is told."""
+
+    def __init__(self):
+        self.owed, self.paid, self.refunds = {}, [], []
+        self.outcome = PaidOutcome.ACCEPTED
+
+    def order(self, fen=1234):
+        number = f"20261125101112000T{next(_numbers):011d}"
+        self.owed[number] = fen
+        return number
+
+    def lock(self, *, out_trade_no):
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", [out_trade_no])
+        return self.owed.get(out_trade_no)
+
+    def on_paid(self, **facts):
+        self.paid.append(facts)
+        return self.outcome
+
+    def on_refund_changed(self, **facts):
+        self.refunds.append((facts["out_refund_no"], facts["state"]))
+
+
+@pytest.fixture
+def shop():
+    shop = Shop()
+    with listening(PaymentListener(shop.lock, shop.on_paid, shop.on_refund_changed)):
+        yield shop
+
+
+@pytest.fixture(scope="session")
+def provider_keys():
+    return standin.Keys()
+
+
+@pytest.fixture(scope="session")
+def running_wechat(provider_keys):
+    wechat = standin.WeChat(provider_keys)
+    yield wechat
+    wechat.stop()
+
+
+@pytest.fixture(scope="session")
+def key_files(provider_keys, tmp_path_factory):
+    return provider_keys.write(tmp_path_factory.mktemp("merchant"))
+
+
+@pytest.fixture
+def wechat(running_wechat, key_files, settings):
+    """The provider, and settings of a merchant of its, in public-key mode."""
+    running_wechat.reset()
+    settings.WECHAT_PAY_BASE_URL = running_wechat.url
+    settings.PUBLIC_BASE_URL = "http://127.0.0.1:8399"
+    settings.WECHAT_APP_ID = standin.APPID
+    settings.WECHAT_PAY_MCH_ID = standin.MCHID
+    settings.WECHAT_PAY_API_KEY = standin.API_KEY
+    settings.WECHAT_PAY_SIGN_TYPE = "MD5"
+    settings.WECHAT_PAY_V3_KEY = standin.V3_KEY
+    settings.WECHAT_PAY_CERT_SERIAL = standin.MERCHANT_SERIAL
+    settings.WECHAT_PAY_PRIVATE_KEY_FILE, settings.WECHAT_PAY_PUBLIC_KEY_FILE = key_files
+    settings.WECHAT_PAY_PUBLIC_KEY_ID = standin.KEY_ID
+    settings.WECHAT_PAY_CERT_DIR = ""
+    return running_wechat
+
+
+@pytest.fixture
+def merchant(wechat):
+    return merchant_module()
+
+
+@pytest.fixture
+def start(shop, wechat):
+    """Start a payment: ``start()`` for a new order of 12.34 yuan, or ``start(number, trade_type="APP")``."""
+    from payments.services import payment_start
+
+    def start(number=None, *, now=None, **changes):
+        now = now or timezone.now()
+        number = number or shop.order()
+        wanted = {
+            "out_trade_no": number,
+            "amount_fen": shop.owed[number],
+            "description": "可乐 x1",
+            "trade_type": "NATIVE",
+            "client_ip": "203.0.113.9",
+            "deadline": now + timedelta(minutes=2),
+        }
+        return payment_start(now=now, **(wanted | changes))
+
+    return start
+
+
+@pytest.fixture
+def paid(start, wechat):
+    """A payment that is paid at the provider and here."""
+    from payments.services import payment_query
+
+    def paid(fen=None):
+        payment = start()
+        wechat.pay(payment.out_trade_no)
+        payment_query(out_trade_no=payment.out_trade_no, now=timezone.now())
+        payment.refresh_from_db()
+        assert payment.is_paid
+        return payment
+
+    return paid

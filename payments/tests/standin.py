@@ -1,0 +1,457 @@
+"""A strict WeChat Pay for tests: its own code, its own server thread, real signatures both ways.
+
+It shares nothing with ``payments.gateways``: what it checks must not be checked by itself.
+"""
+
+import base64
+import hashlib
+import hmac
+import json
+import os
+import re
+import threading
+import time
+from datetime import UTC, datetime, timedelta, timezone
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from xml.etree import ElementTree
+from xml.sax.saxutils import escape
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes, padding, serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.x509.oid import NameOID
+
+BEIJING = timezone(timedelta(hours=8))
+APPID, MCHID = "wxed58e834201d0894", "1568650321"
+API_KEY, V3_KEY = "k" * 16 + "0123456789abcdef", "v" * 16 + "fedcba9876543210"
+MERCHANT_SERIAL, KEY_ID = "5A5B5C5D5E5F", "PUB_KEY_ID_0115686503212025"
+
+
+def sign_v2(fields, kind="MD5", key=API_KEY):
+    text = "&".join(f"{k}={fields[k]}" for k in sorted(fields) if k != "sign" and fields[k] != "") + f"&key={key}"
+    if kind == "HMAC-SHA256":
+        return hmac.new(key.encode(), text.encode(), hashlib.sha256).hexdigest().upper()
+    return hashlib.md5(text.encode()).hexdigest().upper()
+
+
+def to_xml(fields, root="xml"):
+    return f"<{root}>" + "".join(f"<{k}>{escape(str(v))}</{k}>" for k, v in fields.items()) + f"</{root}>"
+
+
+class Keys:
+    """Key pairs of the merchant and of the provider, and the provider's certificate."""
+
+    def __init__(self):
+        self.merchant = rsa.generate_private_key(65537, 2048)
+        self.platform = rsa.generate_private_key(65537, 2048)
+        name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "platform")])
+        now = datetime.now(UTC)
+        self.certificate = (
+            x509.CertificateBuilder(name, name, self.platform.public_key(), x509.random_serial_number())
+            .not_valid_before(now - timedelta(days=1))
+            .not_valid_after(now + timedelta(days=9))
+            .sign(self.platform, hashes.SHA256())
+        )
+
+    @property
+    def serial(self):
+        return f"{self.certificate.serial_number:X}"
+
+    @property
+    def certificate_pem(self):
+        return self.certificate.public_bytes(serialization.Encoding.PEM)
+
+    def write(self, folder, form=serialization.PrivateFormat.PKCS8):
+        """Write the files a merchant has; answer (private key, provider's public key)."""
+        private, public = folder / "apiclient_key.pem", folder / "pub_key.pem"
+        private.write_bytes(self.merchant.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption()))
+        public.write_bytes(
+            self.platform.public_key().public_bytes(
+                serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+            )
+        )
+        return str(private), str(public)
+
+
+class WeChat:
+    """The provider: orders, refunds, and a dial of faults. ``url`` is where it listens."""
+
+    def __init__(self, keys):
+        self.keys = keys
+        self.reset()
+        self.server = _Server(("127.0.0.1", 0), _handler(self))
+        self.url = f"http://127.0.0.1:{self.server.server_port}"
+        threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+
+    def reset(self):
+        self.orders, self.refunds, self.calls, self.nonces = {}, {}, [], set()
+        self.faults = []  # taken in turn: (operation, fault, argument...)
+        self.use_certificate = False
+        self.refund_status = "PROCESSING"
+        self.lock = threading.Lock()
+        self.count = 0
+
+    def stop(self):
+        self.server.shutdown()
+        self.server.server_close()
+
+    def called(self, operation):
+        return sum(1 for name, _ in self.calls if name == operation)
+
+    def next_fault(self, operation):
+        with self.lock:
+            for fault in self.faults:
+                if fault[0] == operation:
+                    self.faults.remove(fault)
+                    return fault[1:]
+        return ()
+
+    # --- what a phone does ---
+    def pay(self, number, *, fen=None, at=None):
+        order = self.orders[number]
+        order |= {
+            "state": "SUCCESS",
+            "transaction_id": f"42000{abs(hash(number)) % 10**18:018d}",
+            "paid_fen": fen or order["total_fee"],
+            "paid_at": at or datetime.now(BEIJING),
+        }
+        return order
+
+    # --- notifications ---
+    def notice_v2(self, number, kind="MD5", key=API_KEY, **changes):
+        order = self.orders[number]
+        fields = {
+            "return_code": "SUCCESS", "result_code": "SUCCESS", "appid": APPID, "mch_id": MCHID,
+            "nonce_str": os.urandom(16).hex(), "openid": "oUpF8uMuAJO", "is_subscribe": "N", "trade_type": "NATIVE",
+            "bank_type": "CMC", "total_fee": str(order["paid_fen"]), "fee_type": "CNY",
+            "cash_fee": str(order["paid_fen"]), "transaction_id": order["transaction_id"], "out_trade_no": number,
+            "time_end": f"{order['paid_at']:%Y%m%d%H%M%S}",
+        } | changes  # fmt: skip
+        fields = {k: v for k, v in fields.items() if v is not None}
+        fields.setdefault("sign", sign_v2(fields, kind, key))
+        return to_xml(fields).encode()
+
+    def refund_notice_v2(self, out_refund_no, status="SUCCESS", key=API_KEY, **changes):
+        refund = self.refunds[out_refund_no]
+        inner = to_xml(
+            {
+                "out_refund_no": out_refund_no, "out_trade_no": refund["out_trade_no"], "refund_status": status,
+                "refund_id": refund["refund_id"], "refund_fee": refund["amount"]["refund"],
+                "total_fee": refund["amount"]["total"], "success_time": "2026-11-25 10:20:30",
+            } | changes,
+            "root",
+        )  # fmt: skip
+        padder = padding.PKCS7(128).padder()
+        sealer = Cipher(algorithms.AES(hashlib.md5(key.encode()).hexdigest().encode()), modes.ECB()).encryptor()
+        sealed = sealer.update(padder.update(inner.encode()) + padder.finalize()) + sealer.finalize()
+        outer = {"return_code": "SUCCESS", "appid": APPID, "mch_id": MCHID, "nonce_str": "n", "req_info": base64.b64encode(sealed).decode()}  # fmt: skip
+        return to_xml(outer).encode()
+
+    def transaction(self, number):
+        order = self.orders[number]
+        said = {
+            "appid": APPID, "mchid": MCHID, "out_trade_no": number, "trade_state": order["state"],
+            "trade_state_desc": "支付成功" if order["state"] == "SUCCESS" else "订单未支付", "attach": "",
+            "promotion_detail": [],
+        }  # fmt: skip
+        if order["state"] in ("SUCCESS", "REFUND"):
+            said |= {
+                "transaction_id": order["transaction_id"], "trade_type": "NATIVE", "bank_type": "CMC",
+                "success_time": order["paid_at"].isoformat(timespec="seconds"), "payer": {"openid": "oUpF8uMuAJO"},
+                "amount": {"total": order["paid_fen"], "payer_total": order["paid_fen"], "currency": "CNY",
+                           "payer_currency": "CNY"},
+            }  # fmt: skip
+        return said
+
+    def notice_v3(self, number, **options):
+        return self.seal("TRANSACTION.SUCCESS", self.transaction(number) | options.pop("changes", {}), **options)
+
+    def refund_notice_v3(self, out_refund_no, status="SUCCESS", **options):
+        refund = self.refunds[out_refund_no]
+        said = {
+            "mchid": MCHID, "out_trade_no": refund["out_trade_no"], "transaction_id": refund["transaction_id"],
+            "out_refund_no": out_refund_no, "refund_id": refund["refund_id"], "refund_status": status,
+            "success_time": "2026-11-25T10:20:30+08:00", "user_received_account": "招商银行信用卡0403",
+            "amount": refund["amount"] | {"payer_total": 1, "payer_refund": 1},
+        } | options.pop("changes", {})  # fmt: skip
+        return self.seal(f"REFUND.{status}", said, **options)
+
+    def seal(self, event, said, key=V3_KEY, **options):
+        """Make the body and headers of a v3 notification."""
+        nonce = os.urandom(6).hex()
+        plain = json.dumps(said, ensure_ascii=False).encode()
+        body = json.dumps({
+            "id": os.urandom(8).hex(), "create_time": datetime.now(BEIJING).isoformat(timespec="seconds"),
+            "event_type": event, "resource_type": "encrypt-resource", "summary": "支付成功",
+            "resource": {"original_type": "transaction", "algorithm": "AEAD_AES_256_GCM", "nonce": nonce,
+                         "associated_data": "transaction",
+                         "ciphertext": base64.b64encode(
+                             AESGCM(key.encode()).encrypt(nonce.encode(), plain, b"transaction")).decode()},
+        }, ensure_ascii=False).encode()  # fmt: skip
+        return body, self.signed_headers(body, **options)
+
+    def signed_headers(self, body, *, at=None, serial=None, signer=None):
+        stamp, nonce = str(int(at or time.time())), os.urandom(16).hex()
+        message = b"\n".join([stamp.encode(), nonce.encode(), body, b""])
+        signature = (signer or self.keys.platform).sign(message, PKCS1v15(), hashes.SHA256())
+        return {
+            "Wechatpay-Timestamp": stamp,
+            "Wechatpay-Nonce": nonce,
+            "Wechatpay-Serial": serial or (self.keys.serial if self.use_certificate else KEY_ID),
+            "Wechatpay-Signature": base64.b64encode(signature).decode(),
+            "Wechatpay-Signature-Type": "WECHATPAY2-SHA256-RSA2048",
+        }
+
+    # --- v2 ---
+    def v2(self, operation, raw):
+        try:
+            fields = {child.tag: child.text or "" for child in ElementTree.fromstring(raw)}
+        except ElementTree.ParseError:
+            return {"return_code": "FAIL", "return_msg": "XML格式错误"}, None
+        kind = fields.get("sign_type", "MD5")
+        if sign_v2(fields, kind) != fields.get("sign"):
+            return {"return_code": "FAIL", "return_msg": "签名错误"}, None
+        base = {"return_code": "SUCCESS", "return_msg": "OK", "appid": APPID, "mch_id": MCHID, "nonce_str": os.urandom(8).hex()}  # fmt: skip
+        if fields.get("appid") != APPID or fields.get("mch_id") != MCHID or len(fields.get("nonce_str", "")) > 32:
+            return base | {"result_code": "FAIL", "err_code": "APPID_MCHID_NOT_MATCH"}, kind
+        with self.lock:
+            said = getattr(self, f"v2_{operation}")(fields)
+        return base | {"result_code": "FAIL" if "err_code" in said else "SUCCESS"} | said, kind
+
+    def v2_unifiedorder(self, fields):
+        wanted = {k: v for k, v in fields.items() if k not in ("sign", "nonce_str")}
+        needed = ["body", "out_trade_no", "total_fee", "spbill_create_ip", "notify_url", "trade_type", "time_expire"]
+        needed.append({"NATIVE": "product_id", "JSAPI": "openid"}.get(fields.get("trade_type"), "body"))
+        if missing := [n for n in needed if not fields.get(n)]:
+            return {"err_code": "LACK_PARAMS", "err_code_des": ",".join(missing)}
+        if not re.fullmatch(r"[0-9A-Za-z_\-|*]{6,32}", fields["out_trade_no"]) or len(fields["body"].encode()) > 127:
+            return {"err_code": "PARAM_ERROR", "err_code_des": "out_trade_no/body"}
+        if not re.fullmatch(r"[1-9][0-9]*", fields["total_fee"]):
+            return {"err_code": "PARAM_ERROR", "err_code_des": "total_fee"}
+        number, known = fields["out_trade_no"], self.orders.get(fields["out_trade_no"])
+        if known is None:
+            ends = datetime.strptime(fields["time_expire"], "%Y%m%d%H%M%S").replace(tzinfo=BEIJING)
+            if ends < datetime.now(BEIJING) + timedelta(minutes=5):
+                return {"err_code": "INVALID_REQUEST", "err_code_des": "time_expire时间过短,刷卡至少1分钟,其他5分钟"}
+            known = {"wanted": wanted, "state": "NOTPAY", "total_fee": int(fields["total_fee"])}
+            self.orders[number] = known
+        if known["state"] == "SUCCESS":
+            return {"err_code": "ORDERPAID", "err_code_des": "该订单已支付"}
+        if known["state"] == "CLOSED":
+            return {"err_code": "ORDERCLOSED", "err_code_des": "该订单已关闭"}
+        if known["wanted"] != wanted:
+            return {"err_code": "INVALID_REQUEST", "err_code_des": "201 商户订单号重复"}
+        self.count += 1
+        said = {"trade_type": fields["trade_type"], "prepay_id": f"wx{os.urandom(16).hex()}"}
+        if fields["trade_type"] == "NATIVE":
+            said["code_url"] = f"weixin://wxpay/bizpayurl?pr=c{self.count}"
+        return said
+
+    def v2_orderquery(self, fields):
+        order = self.orders.get(fields["out_trade_no"])
+        if order is None:
+            return {"err_code": "ORDERNOTEXIST", "err_code_des": "订单不存在"}
+        said = {"out_trade_no": fields["out_trade_no"], "trade_state": order["state"], "trade_state_desc": "说明"}
+        if order["state"] == "SUCCESS":
+            said |= {"total_fee": order["paid_fen"], "transaction_id": order["transaction_id"], "fee_type": "CNY",
+                     "time_end": f"{order['paid_at']:%Y%m%d%H%M%S}", "trade_type": "NATIVE"}  # fmt: skip
+        return said
+
+    def v2_closeorder(self, fields):
+        order = self.orders.get(fields["out_trade_no"])
+        if order and order["state"] == "SUCCESS":
+            return {"err_code": "ORDERPAID", "err_code_des": "该订单已支付"}
+        if order:
+            order["state"] = "CLOSED"
+        return {}
+
+    # --- v3 ---
+    def v3_caller_problem(self, method, path, headers, raw):
+        line = headers.get("Authorization", "")
+        kind, _, rest = line.partition(" ")
+        given = dict(re.findall(r'(\w+)="([^"]*)"', rest))
+        if kind != "WECHATPAY2-SHA256-RSA2048" or set(given) != {"mchid", "nonce_str", "signature", "timestamp", "serial_no"}:  # fmt: skip
+            return "Authorization"
+        if given["mchid"] != MCHID or given["serial_no"] != MERCHANT_SERIAL:
+            return "mchid or serial_no"
+        if abs(time.time() - int(given["timestamp"])) > 300 or given["nonce_str"] in self.nonces:
+            return "timestamp or nonce"
+        if headers.get("Accept") != "application/json" or not headers.get("User-Agent"):
+            return "Accept or User-Agent"
+        if raw and headers.get("Content-Type") != "application/json":
+            return "Content-Type"
+        message = f"{method}\n{path}\n{given['timestamp']}\n{given['nonce_str']}\n".encode() + raw + b"\n"
+        try:
+            self.keys.merchant.public_key().verify(
+                base64.b64decode(given["signature"]), message, PKCS1v15(), hashes.SHA256()
+            )
+        except InvalidSignature:
+            return "signature"
+        self.nonces.add(given["nonce_str"])
+        return ""
+
+    def v3(self, method, path, raw):
+        """Answer (operation, status, object or None)."""
+        place, _, query = path.partition("?")
+        data = json.loads(raw) if raw else {}
+        if match := re.fullmatch(r"/v3/pay/transactions/out-trade-no/([^/]+)(/close)?", place):
+            number, close = match[1], bool(match[2])
+            order = self.orders.get(number)
+            if (data.get("mchid") if close else query.removeprefix("mchid=")) != MCHID:
+                return "close" if close else "query", 400, {"code": "MCH_NOT_EXISTS", "message": "商户号不存在"}
+            if close:
+                return "close", *self.v3_close(order)
+            if order is None:
+                return "query", 404, {"code": "ORDER_NOT_EXIST", "message": "订单不存在"}
+            return "query", 200, self.transaction(number)
+        if place == "/v3/refund/domestic/refunds" and method == "POST":
+            return "refund", *self.v3_refund(data)
+        if place.startswith("/v3/refund/domestic/refunds/"):
+            refund = self.refunds.get(place.rpartition("/")[2])
+            if refund is None:
+                return "refund_query", 404, {"code": "RESOURCE_NOT_EXISTS", "message": "退款单不存在"}
+            return "refund_query", 200, refund
+        if place == "/v3/certificates":
+            nonce = os.urandom(6).hex()
+            sealed = AESGCM(V3_KEY.encode()).encrypt(nonce.encode(), self.keys.certificate_pem, b"certificate")
+            entry = {"algorithm": "AEAD_AES_256_GCM", "nonce": nonce, "associated_data": "certificate",
+                     "ciphertext": base64.b64encode(sealed).decode()}  # fmt: skip
+            return "certificates", 200, {"data": [{"serial_no": self.keys.serial, "encrypt_certificate": entry,
+                                                   "effective_time": "x", "expire_time": "x"}]}  # fmt: skip
+        return "unknown", 404, {"code": "RESOURCE_NOT_EXISTS", "message": "no such path"}
+
+    def v3_close(self, order):
+        if order is None:
+            return 404, {"code": "ORDER_NOT_EXIST", "message": "订单不存在"}
+        if order["state"] == "SUCCESS":
+            return 400, {"code": "ORDERPAID", "message": "该订单已支付"}
+        order["state"] = "CLOSED"
+        return 204, None
+
+    def v3_refund(self, data):
+        known = self.refunds.get(data["out_refund_no"])
+        if known:
+            same = known["amount"] == data["amount"]
+            return (200, known) if same else (400, {"code": "INVALID_REQUEST", "message": "参数不一致"})
+        paid = [o for n, o in self.orders.items() if o.get("transaction_id") == data["transaction_id"]]
+        if not paid or data["amount"]["total"] != paid[0]["paid_fen"]:
+            return 404, {"code": "RESOURCE_NOT_EXISTS", "message": "订单不存在"}
+        number = next(n for n, o in self.orders.items() if o is paid[0])
+        given = sum(r["amount"]["refund"] for r in self.refunds.values() if r["out_trade_no"] == number)
+        if given + data["amount"]["refund"] > data["amount"]["total"]:
+            return 403, {"code": "NOT_ENOUGH", "message": "基本账户余额不足"}
+        self.refunds[data["out_refund_no"]] = {
+            "refund_id": f"50000{len(self.refunds):015d}", "out_refund_no": data["out_refund_no"],
+            "transaction_id": data["transaction_id"], "out_trade_no": number, "channel": "ORIGINAL",
+            "create_time": "2026-11-25T10:20:00+08:00", "status": self.refund_status, "amount": data["amount"],
+        }  # fmt: skip
+        return 200, self.refunds[data["out_refund_no"]]
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request, client_address):
+        pass  # a client that gave up waiting is part of the tests
+
+
+def _handler(wechat):
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def log_message(self, *args):
+            pass
+
+        def do_GET(self):
+            self.serve()
+
+        def do_POST(self):
+            self.serve()
+
+        def serve(self):
+            raw = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            if self.path.startswith("/pay/"):
+                self.serve_v2(self.path.removeprefix("/pay/"), raw)
+            else:
+                self.serve_v3(raw)
+
+        def serve_v2(self, operation, raw):
+            fault = wechat.next_fault(operation)
+            if self.misbehaves(fault):
+                return
+            said, kind = wechat.v2(operation, raw)
+            wechat.calls.append((operation, raw))
+            if fault[:1] == ("error",):
+                said = {"return_code": "SUCCESS", "appid": APPID, "mch_id": MCHID, "nonce_str": "n", "result_code": "FAIL", "err_code": fault[1], "err_code_des": fault[2]}  # fmt: skip
+            if fault[:1] == ("merchant",):
+                said |= {"mch_id": fault[1]}
+            if kind:
+                said["sign"] = sign_v2(said, kind, "another key" if fault[:1] == ("bad_sign",) else API_KEY)
+            if fault[:1] == ("no_sign",):
+                del said["sign"]
+            if fault[:1] != ("drop",):
+                self.answer(200, to_xml(said).encode(), {"Content-Type": "text/xml"})
+            else:
+                self.close_connection = True
+
+        def serve_v3(self, raw):
+            problem = wechat.v3_caller_problem(self.command, self.path, self.headers, raw)
+            if problem:
+                wechat.calls.append(("refused: " + problem, raw))
+                self.answer(401, json.dumps({"code": "SIGN_ERROR", "message": problem}).encode(), {})
+                return
+            with wechat.lock:
+                peek = wechat.v3(self.command, self.path, raw)[0] if self.command == "GET" else None
+            place = "refund" if "refund" in self.path else "close"
+            fault = wechat.next_fault(peek or place)
+            if self.misbehaves(fault):
+                return
+            with wechat.lock:
+                operation, status, said = wechat.v3(self.command, self.path, raw)
+            wechat.calls.append((operation, raw))
+            if fault[:1] == ("error",):
+                status, said = fault[1], {"code": fault[2], "message": "说明"}
+            if fault[:1] == ("change",):
+                said = said | fault[1]
+            body = b"" if said is None else json.dumps(said, ensure_ascii=False).encode()
+            headers = {"Content-Type": "application/json"}
+            if fault[:1] == ("bad_sign",):
+                headers |= wechat.signed_headers(body, signer=wechat.keys.merchant)
+            elif fault[:1] == ("stale",):
+                headers |= wechat.signed_headers(body, at=time.time() - 400)
+            elif fault[:1] != ("no_sign",):
+                headers |= wechat.signed_headers(body)
+            if fault[:1] == ("drop",):
+                self.close_connection = True
+            else:
+                self.answer(status, body, headers)
+
+        def misbehaves(self, fault):
+            """Faults in which nothing is done: down, slow (then closed), a proxy's page."""
+            if fault[:1] == ("slow",):
+                time.sleep(fault[1])
+            if fault[:1] == ("down",):
+                self.close_connection = True
+                return True
+            if fault[:1] == ("page",):
+                self.answer(fault[1], b"<html>Bad Gateway</html>", {"Content-Type": "text/html"})
+                return True
+            if fault[:1] == ("redirect",):
+                self.answer(302, b"", {"Location": wechat.url + "/elsewhere"})
+                return True
+            return False
+
+        def answer(self, status, body, headers):
+            self.send_response(status)
+            for name, value in headers.items():
+                self.send_header(name, value)
+            if status != 204:
+                self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+    return Handler

@@ -1,0 +1,207 @@
+"""The v2 adapter against a strict provider."""
+
+import time
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+from wechatpy.pay.utils import calculate_signature
+
+from payments.gateways.base import (
+    AlreadyClosed,
+    AlreadyPaid,
+    GatewayMisconfigured,
+    GatewayRefused,
+    GatewayTimeout,
+    GatewayUncertain,
+    GatewayUnreachable,
+    GatewayUntrusted,
+    NumberUsed,
+    OrderUnknown,
+    PaymentIntent,
+)
+from payments.gateways.wechat import gateway_v2, http
+from payments.gateways.wechat.v2 import is_authentic, sign
+from payments.gateways.wechat.xml import read_flat
+from payments.tests.standin import API_KEY, APPID, MCHID, sign_v2
+
+
+def intent(number="20261125101112000ABCDEF", **changes):
+    now = timezone.now()
+    wanted = {
+        "out_trade_no": number, "amount_fen": 1234, "description": "可乐", "trade_type": "NATIVE",
+        "client_ip": "203.0.113.9", "notify_url": "http://127.0.0.1:8399/pay/payResult", "time_start": now,
+        "time_expire": now + timedelta(minutes=6),
+    }  # fmt: skip
+    return PaymentIntent(**(wanted | changes))
+
+
+def test_signs_like_the_documented_vector():
+    fields = {"appid": "wxd930ea5d5a258f4f", "mch_id": "10000100", "device_info": "1000", "body": "test",
+              "nonce_str": "ibuaiVcKdpRxkhJA"}  # fmt: skip
+
+    assert sign(fields, "192006250b4c09247ec02edce69f6a2d", "MD5") == "9A0A8659F005D6984697E2CA0A9CF3B7"
+
+
+@pytest.mark.parametrize("kind", ["MD5", "HMAC-SHA256"])
+def test_authentic_is_what_the_key_signed_and_nothing_else(kind):
+    fields = {"appid": APPID, "total_fee": "1", "unknown_new_field": "x"}
+    signed = fields | {"sign": sign_v2(fields, kind)}
+
+    assert is_authentic(signed, API_KEY)
+    assert not is_authentic(signed | {"total_fee": "2"}, API_KEY)
+    assert not is_authentic(signed | {"sign": signed["sign"][:-1]}, API_KEY)
+    assert not is_authentic(fields, API_KEY)
+    assert not is_authentic(signed, "")
+
+
+@pytest.mark.parametrize("kind", ["MD5", "HMAC-SHA256"])
+@pytest.mark.parametrize("trade_type", ["NATIVE", "JSAPI", "APP"])
+def test_places_an_order_of_each_kind(wechat, settings, kind, trade_type):
+    settings.WECHAT_PAY_SIGN_TYPE = kind
+
+    ticket = gateway_v2().create(intent(trade_type=trade_type, openid="oUpF8uMuAJO_M2pxb1Q9zNjWeS6o"))
+
+    assert ticket.prepay_id.startswith("wx")
+    assert ticket.code_url.startswith("weixin://") is (trade_type == "NATIVE")
+    assert wechat.orders["20261125101112000ABCDEF"]["wanted"].get("openid", "") == (
+        "oUpF8uMuAJO_M2pxb1Q9zNjWeS6o" if trade_type == "JSAPI" else ""
+    )
+
+
+def test_equal_intents_are_one_order_and_times_are_beijing_time(wechat):
+    wanted = intent()
+
+    first, second = gateway_v2().create(wanted), gateway_v2().create(wanted)
+
+    assert first.code_url != second.code_url  # a fresh code of the same order
+    assert len(wechat.orders) == 1
+    sent = wechat.orders[wanted.out_trade_no]["wanted"]
+    assert sent["time_expire"] == f"{wanted.time_expire + timedelta(hours=8):%Y%m%d%H%M%S}"
+    with pytest.raises(NumberUsed) as refused:
+        gateway_v2().create(intent(amount_fen=1235))
+    assert refused.value.code == "OUT_TRADE_NO_USED"
+
+
+@pytest.mark.parametrize("description", ["好" * 100, "]]><sign>x</sign>", "a\x00b\x1fc", "", "𝄞" * 60, "<b>&amp;"])
+def test_any_description_makes_a_valid_order(wechat, description):
+    gateway_v2().create(intent(description=description))
+
+    assert len(wechat.orders["20261125101112000ABCDEF"]["wanted"]["body"].encode()) <= 127
+
+
+@pytest.mark.parametrize(
+    ("fault", "error"),
+    [
+        (("down",), GatewayUnreachable),
+        (("drop",), GatewayUnreachable),
+        (("page", 502), GatewayUnreachable),
+        (("page", 200), GatewayUnreachable),
+        (("redirect",), GatewayUnreachable),
+        (("bad_sign",), GatewayUntrusted),
+        (("no_sign",), GatewayUntrusted),
+        (("merchant", "1900000109"), GatewayUntrusted),
+        (("error", "SYSTEMERROR", ""), GatewayUncertain),
+        (("error", "FREQUENCY_LIMITED", ""), GatewayUncertain),
+        (("error", "A_NEW_CODE", ""), GatewayUncertain),
+        (("error", "ORDERPAID", ""), AlreadyPaid),
+        (("error", "ORDERCLOSED", ""), AlreadyClosed),
+        (("error", "OUT_TRADE_NO_USED", ""), NumberUsed),
+        (("error", "NOAUTH", ""), GatewayRefused),
+    ],
+)
+def test_names_what_went_wrong(wechat, fault, error):
+    wechat.faults = [("unifiedorder", *fault)]
+
+    with pytest.raises(error) as raised:
+        gateway_v2().create(intent())
+
+    unknown = error in (GatewayUnreachable, GatewayUntrusted, GatewayUncertain)
+    assert raised.value.outcome_unknown is unknown
+    assert raised.value.may_retry is unknown
+
+
+def test_a_wrong_key_is_told_as_a_sign_error(wechat, settings):
+    settings.WECHAT_PAY_API_KEY = "x" * 32
+
+    with pytest.raises(GatewayRefused) as raised:
+        gateway_v2().create(intent())
+
+    assert raised.value.code == "SIGN_ERROR"
+
+
+def test_a_slow_provider_is_a_timeout(wechat, monkeypatch):
+    monkeypatch.setattr(http, "READ_TIMEOUT_S", 0.2)
+    wechat.faults = [("unifiedorder", "slow", 0.6)]
+
+    began = time.monotonic()
+    with pytest.raises(GatewayTimeout):
+        gateway_v2().create(intent())
+
+    assert time.monotonic() - began < 0.5
+
+
+def test_missing_values_are_named_and_nothing_is_sent(wechat, settings):
+    settings.WECHAT_PAY_API_KEY = ""
+
+    with pytest.raises(GatewayMisconfigured, match="WECHAT_PAY_API_KEY"):
+        gateway_v2()
+
+
+def test_queries_and_closes_where_there_is_no_v3(wechat):
+    wanted = intent()
+    gateway_v2().create(wanted)
+    assert gateway_v2().query(wanted.out_trade_no).trade_state == "NOTPAY"
+
+    wechat.pay(wanted.out_trade_no)
+    result = gateway_v2().query(wanted.out_trade_no)
+
+    assert (result.trade_state, result.paid_fen, result.mch_id) == ("SUCCESS", 1234, MCHID)
+    with pytest.raises(AlreadyPaid):
+        gateway_v2().close(wanted.out_trade_no)
+    with pytest.raises(OrderUnknown):
+        gateway_v2().query("20261125101112000NOBODY")
+
+
+@pytest.mark.parametrize(("kind", "length"), [("MD5", 32), ("HMAC-SHA256", 64)])
+def test_sdk_params_are_signed_with_the_orders_sign_type(wechat, settings, kind, length):
+    settings.WECHAT_PAY_SIGN_TYPE = kind
+    now = timezone.now()
+
+    jsapi = gateway_v2().sdk_params("JSAPI", "wx123", now)
+    app = gateway_v2().sdk_params("APP", "wx123", now)
+
+    assert jsapi.pop("paySign") == sign_v2(jsapi, kind)
+    assert jsapi["package"] == "prepay_id=wx123"
+    assert app["sign"] == sign_v2(app, kind)
+    assert len(app["sign"]) == length
+    assert (app["partnerid"], app["package"]) == (MCHID, "Sign=WXPay")
+
+
+def test_the_api_key_never_reaches_a_log(wechat, caplog):
+    caplog.set_level("DEBUG")
+
+    gateway_v2().create(intent())
+    calculate_signature({"a": "b"}, API_KEY)
+
+    assert API_KEY not in caplog.text
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"", b"x", b"<xml>", b"<html><a>1</a></html>", b"<xml><a>1</a><a>2</a></xml>", b"<xml><a><b>1</b></a></xml>",
+        b'<!DOCTYPE x [<!ENTITY a "b">]><xml><a>&a;</a></xml>',
+        b'<!DOCTYPE x SYSTEM "file:///etc/passwd"><xml><a>1</a></xml>',
+        b'<?xml version="1.0" encoding="nonsense"?><xml/>', b"\xff\xfe\x00", b"<xml>" + b"<a/>" * 300 + b"</xml>",
+    ],
+)  # fmt: skip
+def test_hostile_xml_is_refused(raw):
+    with pytest.raises(ValueError):
+        read_flat(raw)
+
+
+def test_xml_fields_are_read_as_they_are():
+    tree = read_flat("<xml><a><![CDATA[1 & 2]]></a><b/><c>好</c></xml>".encode())
+
+    assert tree == {"a": "1 & 2", "b": "", "c": "好"}

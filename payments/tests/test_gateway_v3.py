@@ -1,0 +1,294 @@
+"""The v3 adapter against a strict provider: public-key mode, certificate mode, base URLs, lies."""
+
+import json
+import threading
+from datetime import timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.request import Request, urlopen
+
+import pytest
+from cryptography.hazmat.primitives import serialization
+from django.utils import timezone
+
+from payments.gateways.base import (
+    AlreadyPaid,
+    GatewayMisconfigured,
+    GatewayRefused,
+    GatewayTimeout,
+    GatewayUncertain,
+    GatewayUnreachable,
+    GatewayUntrusted,
+    NoticeRefused,
+    OrderUnknown,
+    RefundIntent,
+)
+from payments.gateways.wechat import gateway_v2, gateway_v3, http
+from payments.gateways.wechat.notices import read_v3
+from payments.tests.standin import APPID, KEY_ID, MCHID
+from payments.tests.test_gateway_v2 import intent
+
+NUMBER = "20261125101112000ABCDEF"
+
+
+@pytest.fixture
+def order(wechat):
+    gateway_v2().create(intent(NUMBER))
+    return wechat.orders[NUMBER]
+
+
+def refund_intent(order, fen=1234, number=NUMBER + "R01"):
+    return RefundIntent(
+        NUMBER, order["transaction_id"], number, fen, 1234, "不想要了", "http://127.0.0.1:8399/pay/notify"
+    )
+
+
+def test_asks_closes_and_refunds(wechat, order):
+    unpaid = gateway_v3().query(NUMBER)
+    assert (unpaid.trade_state, unpaid.paid_fen, unpaid.answer["trade_state_desc"]) == ("NOTPAY", 0, "订单未支付")
+
+    wechat.pay(NUMBER)
+    paid = gateway_v3().query(NUMBER)
+    assert (paid.trade_state, paid.paid_fen, paid.currency, paid.appid) == ("SUCCESS", 1234, "CNY", APPID)
+    assert abs(paid.paid_at - timezone.now()) < timedelta(minutes=1)
+    with pytest.raises(AlreadyPaid):
+        gateway_v3().close(NUMBER)
+
+    refund = gateway_v3().refund(refund_intent(order))
+    assert (refund.status, refund.refund_fen, refund.total_fen) == ("PROCESSING", 1234, 1234)
+    assert gateway_v3().refund_query(NUMBER + "R01") == refund
+
+
+def test_close_answers_204_without_body_and_is_verified(wechat, order):
+    wechat.faults = [("close", "no_sign")]
+    with pytest.raises(GatewayUntrusted):
+        gateway_v3().close(NUMBER)
+
+    gateway_v3().close(NUMBER)
+
+    assert gateway_v3().query(NUMBER).trade_state == "CLOSED"
+
+
+def test_unknown_numbers_have_their_own_error(wechat):
+    with pytest.raises(OrderUnknown) as raised:
+        gateway_v3().query(NUMBER)
+    assert (raised.value.code, raised.value.name) == ("ORDERNOTEXIST", "ORDER_NOT_EXIST")
+    with pytest.raises(OrderUnknown):
+        gateway_v3().refund_query(NUMBER)
+
+
+@pytest.mark.parametrize(
+    ("fault", "error"),
+    [
+        (("down",), GatewayUnreachable),
+        (("drop",), GatewayUnreachable),
+        (("page", 502), GatewayUnreachable),
+        (("redirect",), GatewayUnreachable),
+        (("page", 200), GatewayUntrusted),
+        (("page", 404), OrderUnknown),
+        (("bad_sign",), GatewayUntrusted),
+        (("no_sign",), GatewayUntrusted),
+        (("stale",), GatewayUntrusted),
+        (("change", {"mchid": "1900000109"}), GatewayUntrusted),
+        (("change", {"appid": "wx0"}), GatewayUntrusted),
+        (("change", {"out_trade_no": "20261125101112000OTHER"}), GatewayUntrusted),
+        (("change", {"trade_state": None}), GatewayUntrusted),
+        (("change", {"trade_state": "SUCCESS"}), GatewayUntrusted),  # paid, but how much?
+        (("error", 202, "USERPAYING"), GatewayUncertain),
+        (("error", 500, "SYSTEM_ERROR"), GatewayUncertain),
+        (("error", 429, "RATELIMIT_EXCEEDED"), GatewayUncertain),
+        (("error", 503, "SOMETHING_NEW"), GatewayUncertain),
+        (("error", 403, "NO_AUTH"), GatewayRefused),
+    ],
+)
+def test_names_what_went_wrong(wechat, order, fault, error):
+    wechat.faults = [("query", *fault)]
+
+    with pytest.raises(error) as raised:
+        gateway_v3().query(NUMBER)
+
+    assert type(raised.value) is error
+
+
+def test_a_signed_error_must_be_signed_rightly(wechat, monkeypatch):
+    signed = wechat.signed_headers
+    monkeypatch.setattr(wechat, "signed_headers", lambda body: signed(body, signer=wechat.keys.merchant))
+
+    with pytest.raises(GatewayUntrusted):
+        gateway_v3().query(NUMBER)
+
+
+def test_a_slow_provider_is_a_timeout(wechat, order, monkeypatch):
+    monkeypatch.setattr(http, "READ_TIMEOUT_S", 0.2)
+    wechat.faults = [("query", "slow", 0.5)]
+
+    with pytest.raises(GatewayTimeout):
+        gateway_v3().query(NUMBER)
+
+
+def test_an_endless_answer_is_cut_off(wechat, order, monkeypatch):
+    monkeypatch.setattr(http, "MAX_BYTES", 100)
+
+    with pytest.raises(GatewayUnreachable, match="too large"):
+        gateway_v3().query(NUMBER)
+
+
+@pytest.mark.parametrize("number", ["../x", "a?mchid=1", "a/close", "", "a b", "单号"])
+def test_a_number_cannot_change_the_signed_path(wechat, number):
+    with pytest.raises(Exception, match="not a number of ours"):
+        gateway_v3().query(number)
+    assert wechat.calls == []
+
+
+def test_the_base_url_may_hold_a_path_that_is_not_signed(wechat, order, settings):
+    """As with the built-in stand-in: `/sandbox/wxpay/v3/...` is called, `/v3/...` is signed."""
+
+    class Front(BaseHTTPRequestHandler):
+        def do_GET(self):
+            inner = Request(wechat.url + self.path.removeprefix("/sandbox/wxpay"), headers=dict(self.headers))
+            with urlopen(inner) as answer:
+                body = answer.read()
+                self.send_response(answer.status)
+                for name, value in answer.headers.items():
+                    self.send_header(name, value)
+                self.end_headers()
+                self.wfile.write(body)
+
+        def log_message(self, *args):
+            pass
+
+    front = ThreadingHTTPServer(("127.0.0.1", 0), Front)
+    threading.Thread(target=front.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+    settings.WECHAT_PAY_BASE_URL = f"http://127.0.0.1:{front.server_port}/sandbox/wxpay/"
+
+    assert gateway_v3().query(NUMBER).trade_state == "NOTPAY"
+
+    front.shutdown()
+    front.server_close()
+
+
+def test_a_proxy_of_the_environment_is_not_for_this_machine(wechat, order, monkeypatch):
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
+
+    assert gateway_v3().query(NUMBER).trade_state == "NOTPAY"
+
+
+@pytest.mark.parametrize("form", ["pkcs1", "crlf", "bare"])
+def test_takes_merchant_keys_in_every_common_form(wechat, order, settings, tmp_path, provider_keys, form):
+    pkcs1 = serialization.PrivateFormat.TraditionalOpenSSL
+    private, public = provider_keys.write(tmp_path, pkcs1 if form == "pkcs1" else serialization.PrivateFormat.PKCS8)
+    for file in (private, public):
+        with open(file) as opened:
+            text = opened.read()
+        if form == "crlf":
+            text = text.replace("\n", "\r\n")
+        if form == "bare":
+            text = "".join(line for line in text.splitlines() if "-----" not in line)
+        with open(file, "w", newline="") as opened:
+            opened.write(text)
+    settings.WECHAT_PAY_PRIVATE_KEY_FILE, settings.WECHAT_PAY_PUBLIC_KEY_FILE = private, public
+
+    assert gateway_v3().query(NUMBER).trade_state == "NOTPAY"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"WECHAT_PAY_V3_KEY": "short"},
+        {"WECHAT_PAY_V3_KEY": ""},
+        {"WECHAT_PAY_PRIVATE_KEY_FILE": "/no/such/file"},
+        {"WECHAT_PAY_PUBLIC_KEY_FILE": "/etc/hostname"},
+        {"WECHAT_PAY_PUBLIC_KEY_ID": ""},
+    ],
+)
+def test_unusable_values_are_a_configuration_error(wechat, settings, changes):
+    for name, value in changes.items():
+        setattr(settings, name, value)
+
+    with pytest.raises(GatewayMisconfigured) as raised:
+        gateway_v3()
+
+    assert "k" * 16 not in str(raised.value)
+
+
+class TestCertificateMode:
+    @pytest.fixture(autouse=True)
+    def certificates(self, wechat, settings, tmp_path):
+        wechat.use_certificate = True
+        settings.WECHAT_PAY_PUBLIC_KEY_ID = settings.WECHAT_PAY_PUBLIC_KEY_FILE = ""
+        settings.WECHAT_PAY_CERT_DIR = str(tmp_path / "certs")
+        return tmp_path / "certs"
+
+    def test_verifies_with_the_certificates_on_disk(self, wechat, order, certificates):
+        certificates.mkdir()
+        (certificates / "wechatpay.pem").write_bytes(wechat.keys.certificate_pem)
+        (certificates / "merchant_key.pem").write_text("not a certificate")
+
+        assert gateway_v3().query(NUMBER).trade_state == "NOTPAY"
+        assert wechat.called("certificates") == 0
+
+    def test_fetches_them_once_where_there_are_none(self, wechat, order, certificates):
+        for _ in range(3):
+            gateway_v3().query(NUMBER)
+
+        assert wechat.called("certificates") == 1
+        assert [file.name for file in certificates.iterdir()] == [f"{wechat.keys.serial}.pem"]
+
+    def test_a_forged_notice_fetches_nothing(self, wechat, order):
+        wechat.pay(NUMBER)
+        gateway_v3().query(NUMBER)
+        calls = len(wechat.calls)
+        body, headers = wechat.notice_v3(NUMBER, serial="ABCDEF0123456789")
+
+        with pytest.raises(NoticeRefused, match="未知的证书序列号"):
+            read_v3(headers, body, gateway_v3(), timezone.now())
+
+        assert len(wechat.calls) == calls
+
+    def test_notices_a_certificate_that_another_process_fetched(self, wechat, order, certificates):
+        wechat.pay(NUMBER)
+        body, headers = wechat.notice_v3(NUMBER)
+        gateway = gateway_v3()
+        with pytest.raises(NoticeRefused):
+            read_v3(headers, body, gateway, timezone.now())
+
+        certificates.mkdir()
+        (certificates / "new.pem").write_bytes(wechat.keys.certificate_pem)
+
+        assert read_v3(headers, body, gateway, timezone.now()).paid_fen == 1234
+
+    def test_believes_no_certificate_that_our_key_does_not_open(self, wechat, settings, certificates):
+        settings.WECHAT_PAY_V3_KEY = "x" * 32
+
+        with pytest.raises(GatewayUntrusted):
+            gateway_v3().query(NUMBER)
+
+        assert not certificates.exists()
+
+    def test_both_kinds_of_key_are_known_while_wechat_switches(self, wechat, order, settings, key_files, certificates):
+        certificates.mkdir()
+        (certificates / "old.pem").write_bytes(wechat.keys.certificate_pem)
+        settings.WECHAT_PAY_PUBLIC_KEY_ID, settings.WECHAT_PAY_PUBLIC_KEY_FILE = KEY_ID, key_files[1]
+
+        assert gateway_v3().query(NUMBER).trade_state == "NOTPAY"
+        wechat.use_certificate = False
+        assert gateway_v3().query(NUMBER).trade_state == "NOTPAY"
+
+
+def test_refund_answers_about_another_refund_are_not_believed(wechat, order):
+    wechat.pay(NUMBER)
+    wechat.faults = [("refund", "change", {"out_refund_no": "other"}), ("refund", "change", {"amount": {}})]
+
+    for _ in range(2):
+        with pytest.raises(GatewayUntrusted):
+            gateway_v3().refund(refund_intent(order))
+
+
+def test_the_body_that_is_sent_is_the_one_that_is_signed(wechat, order):
+    wechat.pay(NUMBER)
+
+    gateway_v3().refund(refund_intent(order))
+
+    sent = json.loads(next(raw for name, raw in wechat.calls if name == "refund"))
+    assert sent["reason"] == "不想要了"
+    assert sent["amount"] == {"refund": 1234, "total": 1234, "currency": "CNY"}
+    assert "mchid" not in sent and MCHID in wechat.orders[NUMBER]["wanted"]["mch_id"]
