@@ -81,7 +81,7 @@ def person(roles: dict[str, Any]) -> Callable[..., ApiClient]:
 
 @pytest.fixture
 def root(person: Callable[..., ApiClient]) -> ApiClient:
-    return person("root", "1", nickname="王者管理员", is_staff=True, is_superuser=True)
+    return person("root", "1", nickname="王者管理员", is_staff=True)
 
 
 @pytest.fixture

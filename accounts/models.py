@@ -6,6 +6,9 @@ from typing import Any
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.auth.models import PermissionsMixin
 from django.db import models
+from django.utils.crypto import salted_hmac
+
+from permissions.models import ROOT_ROLEID, Role
 
 
 class UserManager(BaseUserManager["User"]):
@@ -14,6 +17,10 @@ class UserManager(BaseUserManager["User"]):
         user.set_password(password)
         user.save(using=self._db)
         return user
+
+    def create_superuser(self, username: str, password: str | None = None, **fields: Any) -> "User":
+        """Make a root user (`manage.py createsuperuser`)."""
+        return self.create_user(username, password, is_staff=True, role=Role.objects.get(roleid=ROOT_ROLEID), **fields)
 
 
 def new_unid() -> str:
@@ -25,13 +32,17 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     ``epoch`` counts what must end the user's tokens: a new password, being disabled, "sign out
     everywhere". A token carries the epoch it was issued in.
+    What a user may do, in the API and in the back office, follows from the role alone.
     """
+
+    groups = None
+    user_permissions = None
 
     unid = models.CharField("用户编号", max_length=32, unique=True, default=new_unid, editable=False)
     username = models.CharField("用户名", max_length=64, unique=True)
     nickname = models.CharField("昵称", max_length=64, blank=True)
     phone = models.CharField("手机号", max_length=32, blank=True)
-    role = models.ForeignKey("permissions.Role", models.PROTECT, verbose_name="角色", related_name="users")
+    role = models.ForeignKey(Role, models.PROTECT, verbose_name="角色", related_name="users")
     headimgurl = models.CharField("头像", max_length=500, blank=True)
     openid = models.CharField("微信 openid", max_length=128, blank=True)
     wechat_appid = models.CharField("微信 appid", max_length=64, blank=True)
@@ -60,6 +71,14 @@ class User(AbstractBaseUser, PermissionsMixin):
     def __str__(self) -> str:
         return self.nickname or self.username
 
+    @property
+    def is_superuser(self) -> bool:  # type: ignore[override]
+        return self.role.is_root
+
+    def _get_session_auth_hash(self, secret: str | None = None) -> str:
+        # Signing out everywhere ends the sessions of the back office too.
+        return salted_hmac("accounts.User.session", f"{self.password}{self.epoch}", secret=secret).hexdigest()
+
 
 class RevokedToken(models.Model):
     """A token that was signed out before its time; ``jti`` is its id."""
@@ -69,6 +88,9 @@ class RevokedToken(models.Model):
 
     class Meta:
         verbose_name = verbose_name_plural = "已注销令牌"
+
+    def __str__(self) -> str:
+        return self.jti
 
 
 class LoginLog(models.Model):

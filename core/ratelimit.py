@@ -9,14 +9,30 @@ if n == 1 then redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
 if n <= tonumber(ARGV[1]) then return 0 end
 return redis.call('PTTL', KEYS[1])
 """
+_WAIT = """
+if tonumber(redis.call('GET', KEYS[1]) or 0) < tonumber(ARGV[1]) then return 0 end
+return redis.call('PTTL', KEYS[1])
+"""
 
 
 def hit(key: str, *, limit: int, window_s: float) -> int:
     """Count one call of ``key``; answer the seconds to wait, 0 when it is within ``limit`` a window."""
-    wait_ms = int(client().eval(_HIT, 1, f"spms:rate:{key}", limit, int(window_s * 1000)))
-    return -(-wait_ms // 1000) if wait_ms > 0 else 0
+    return _seconds(client().eval(_HIT, 1, _key(key), limit, int(window_s * 1000)))
+
+
+def wait(key: str, *, limit: int) -> int:
+    """Answer what the next ``hit`` of ``key`` would, without counting."""
+    return _seconds(client().eval(_WAIT, 1, _key(key), limit))
 
 
 def forget(key: str) -> None:
     """Start ``key`` afresh."""
-    client().delete(f"spms:rate:{key}")
+    client().delete(_key(key))
+
+
+def _seconds(wait_ms: int) -> int:
+    return -(-int(wait_ms) // 1000) if wait_ms > 0 else 0
+
+
+def _key(key: str) -> str:
+    return f"spms:rate:{key}"

@@ -18,7 +18,8 @@ class Role(models.Model):
     """A role as the API knows it.
 
     ``menu`` is a tree of ``{"name": ..., "children"?: [...]}``; ``rows`` holds API paths, each exact
-    or with a ``*`` at its end; ``buttons`` only tell the client what to show.
+    or with a ``*`` at its end; ``buttons`` only tell the client what to show; ``permissions`` are Django's,
+    for the back office.
     """
 
     roleid = models.CharField("角色编号", max_length=32, unique=True)
@@ -27,6 +28,9 @@ class Role(models.Model):
     rows = ArrayField(models.CharField(max_length=128), verbose_name="可调用的接口", default=list, blank=True)
     buttons = ArrayField(
         models.CharField(max_length=16, choices=Button), verbose_name="按钮权限", default=list, blank=True
+    )
+    permissions = models.ManyToManyField(
+        "auth.Permission", verbose_name="后台权限", blank=True, help_text="此角色的后台人员能查看和修改什么"
     )
     created_at = models.DateTimeField("创建时间", auto_now_add=True)
     updated_at = models.DateTimeField("更新时间", auto_now=True)

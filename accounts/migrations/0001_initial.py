@@ -11,7 +11,6 @@ class Migration(migrations.Migration):
     initial = True
 
     dependencies = [
-        ('auth', '0012_alter_user_first_name_max_length'),
         ('permissions', '0001_initial'),
     ]
 
@@ -33,7 +32,6 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('password', models.CharField(max_length=128, verbose_name='password')),
                 ('last_login', models.DateTimeField(blank=True, null=True, verbose_name='last login')),
-                ('is_superuser', models.BooleanField(default=False, help_text='Designates that this user has all permissions without explicitly assigning them.', verbose_name='superuser status')),
                 ('unid', models.CharField(default=accounts.models.new_unid, editable=False, max_length=32, unique=True, verbose_name='用户编号')),
                 ('username', models.CharField(max_length=64, unique=True, verbose_name='用户名')),
                 ('nickname', models.CharField(blank=True, max_length=64, verbose_name='昵称')),
@@ -50,9 +48,7 @@ class Migration(migrations.Migration):
                 ('is_staff', models.BooleanField(default=False, verbose_name='可进入后台')),
                 ('epoch', models.PositiveIntegerField(default=1, editable=False, verbose_name='令牌批次')),
                 ('created_at', models.DateTimeField(auto_now_add=True, verbose_name='创建时间')),
-                ('groups', models.ManyToManyField(blank=True, help_text='The groups this user belongs to. A user will get all permissions granted to each of their groups.', related_name='user_set', related_query_name='user', to='auth.group', verbose_name='groups')),
                 ('role', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='users', to='permissions.role', verbose_name='角色')),
-                ('user_permissions', models.ManyToManyField(blank=True, help_text='Specific permissions for this user.', related_name='user_set', related_query_name='user', to='auth.permission', verbose_name='user permissions')),
             ],
             options={
                 'verbose_name': '用户',

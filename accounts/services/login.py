@@ -1,0 +1,49 @@
+"""Logging in and out."""
+
+from datetime import datetime
+
+from django.contrib.auth.hashers import make_password
+from django.db import transaction
+
+from accounts.errors import CredentialsWrong
+from accounts.models import LoginLog, User
+from accounts.services import failures
+from accounts.tokens import token_issue
+
+
+def password_login(*, username: str, password: str, ip: str, now: datetime) -> tuple[User, str]:
+    """Log in by password; answer the user, role loaded, and a token.
+
+    :raises CredentialsWrong: after the same time whether the name or the password is wrong.
+    :raises TooManyFailures: too many wrong passwords lately; says when to come back.
+    """
+    failures.refuse_if_too_many(username=username, ip=ip)
+    user = User.objects.select_related("role").filter(username=username).first()
+    if user is None:
+        make_password(password)  # costs what checking one costs
+    if user is None or not user.check_password(password) or not user.is_active:
+        failures.count(username=username, ip=ip)
+        raise CredentialsWrong
+    failures.forgive(username=username, ip=ip)
+    return user, login_complete(user=user, ip=ip, now=now)
+
+
+def login_complete(*, user: User, ip: str, now: datetime) -> str:
+    """Write the login of a ``user`` who has proved who he is to the log; answer a token."""
+    login_record(user=user, ip=ip, now=now)
+    return token_issue(user)
+
+
+@transaction.atomic
+def login_record(*, user: User, ip: str, now: datetime) -> LoginLog:
+    # The update locks the user's row: of two logins at once the second sees the first one's entry.
+    User.objects.filter(pk=user.pk).update(last_login=now)
+    previous = LoginLog.objects.filter(user_id=user.pk).order_by("-pk").first()
+    return LoginLog.objects.create(
+        user_id=user.pk,
+        username=user.username,
+        ip=ip,
+        logged_in_at=now,
+        last_ip=previous.ip if previous else "",
+        last_logged_in_at=previous.logged_in_at if previous else None,
+    )

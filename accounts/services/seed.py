@@ -1,0 +1,86 @@
+"""The first accounts: root always, the demo users only with demo data on."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from django.conf import settings
+from django.contrib.auth.hashers import make_password
+from django.contrib.auth.password_validation import validate_password
+from django.core.exceptions import ImproperlyConfigured, ValidationError
+
+from accounts.models import User
+from core.ids import random_text
+from permissions.models import ROOT_ROLEID, Role
+
+# Passwords that any policy refuses: this is why no production start ever makes these users.
+DEMO_USERS = (
+    {"username": "lbw", "password": "555", "nickname": "五五开", "roleid": "102", "is_staff": True},
+    {"username": "zhuguan", "password": "555", "nickname": "巴啦啦小魔仙", "roleid": "103", "is_staff": True},
+    {"username": "yuangong", "password": "555", "nickname": "开哥永不开挂", "roleid": "200", "is_staff": False},
+)
+
+
+@dataclass(frozen=True)
+class Account:
+    """An account that exists; ``password`` is None where it is no longer the one that was seeded."""
+
+    username: str
+    password: str | None
+    role: str
+
+
+def accounts_seed() -> list[Account]:
+    """Create the accounts that are missing; needs the seeded roles. Never changes an existing account.
+
+    :raises ImproperlyConfigured: production has no root yet, and no ROOT_PASSWORD or a weak one.
+    """
+    roles = {role.roleid: role for role in Role.objects.all()}
+    found = [_root(roles[ROOT_ROLEID])]
+    if settings.DEMO_DATA:
+        for demo in DEMO_USERS:
+            fields = dict(demo)
+            found.append(_account(role=roles[str(fields.pop("roleid"))], **fields))  # type: ignore[arg-type]
+    return found
+
+
+def root_password_file() -> Path:
+    return settings.STATE_DIR / "root-password"
+
+
+def _root(role: Role) -> Account:
+    is_new = not User.objects.filter(username="root").exists()
+    password = settings.ROOT_PASSWORD or _kept_password(is_new)
+    if settings.PRODUCTION and is_new:
+        _refuse_weak(password)
+    return _account(username="root", password=password, nickname="王者管理员", role=role, is_staff=True)
+
+
+def _account(*, username: str, password: str, role: Role, **fields: object) -> Account:
+    first = {"role": role, "password": lambda: make_password(password), **fields}
+    user, is_new = User.objects.get_or_create(username=username, defaults=first)
+    known = is_new or (bool(password) and user.check_password(password))
+    return Account(username, password if known else None, user.role.name)
+
+
+def _kept_password(is_new: bool) -> str:
+    """Read the generated password; make one for a new root outside production."""
+    file = root_password_file()
+    if file.exists():
+        return file.read_text("ascii").strip()
+    if not is_new or settings.PRODUCTION:
+        return ""
+    password = random_text(16)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as out:
+        out.write(password + "\n")
+    return password
+
+
+def _refuse_weak(password: str) -> None:
+    if not password:
+        raise ImproperlyConfigured("ROOT_PASSWORD is not set: the first start makes the root account with it.")
+    try:
+        validate_password(password)
+    except ValidationError as error:
+        raise ImproperlyConfigured(f"ROOT_PASSWORD is too weak: {' '.join(error.messages)}") from None

@@ -1,0 +1,84 @@
+"""The first accounts: never changed once they exist, never weak in production."""
+
+import stat
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+from django.core.management import call_command
+
+from accounts.models import User
+from accounts.services.seed import accounts_seed, root_password_file
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def _own_state(settings, tmp_path, roles):
+    settings.STATE_DIR = tmp_path
+    settings.ROOT_PASSWORD = ""
+
+
+def test_generates_roots_password_once_and_keeps_it_to_itself():
+    first = {account.username: account for account in accounts_seed()}
+    again = {account.username: account for account in accounts_seed()}
+
+    kept = root_password_file().read_text().strip()
+    assert first["root"].password == again["root"].password == kept
+    assert len(kept) == 16
+    assert stat.S_IMODE(root_password_file().stat().st_mode) == 0o600
+    assert User.objects.get(username="root").is_superuser
+
+
+def test_makes_the_contracts_demo_users():
+    accounts_seed()
+
+    lbw = User.objects.get(username="lbw")
+    assert lbw.check_password("555")
+    assert set(User.objects.values_list("username", "role__roleid")) == {
+        ("root", "1"),
+        ("lbw", "102"),
+        ("zhuguan", "103"),
+        ("yuangong", "200"),
+    }
+
+
+def test_changes_nothing_that_people_changed():
+    accounts_seed()
+    lbw = User.objects.get(username="lbw")
+    lbw.set_password("my own password")
+    lbw.nickname = "老五"
+    lbw.save()
+
+    found = {account.username: account for account in accounts_seed()}
+
+    lbw.refresh_from_db()
+    assert (lbw.nickname, lbw.check_password("my own password")) == ("老五", True)
+    assert found["lbw"].password is None
+
+
+def test_makes_no_demo_users_without_demo_data(settings):
+    settings.DEMO_DATA = False
+    settings.ROOT_PASSWORD = "given by the deployer"
+
+    accounts_seed()
+
+    assert list(User.objects.values_list("username", flat=True)) == ["root"]
+    assert User.objects.get().check_password("given by the deployer")
+    assert not root_password_file().exists()
+
+
+@pytest.mark.parametrize("password", ["", "123456", "short"])
+def test_production_refuses_a_missing_or_weak_root_password(settings, password):
+    settings.PRODUCTION, settings.DEMO_DATA, settings.ROOT_PASSWORD = True, False, password
+
+    with pytest.raises(ImproperlyConfigured, match="ROOT_PASSWORD"):
+        accounts_seed()
+
+    assert not User.objects.exists()
+
+
+def test_command_prints_who_exists(capsys):
+    call_command("seed_roles")
+    call_command("seed_demo")
+
+    assert "lbw / 555" in capsys.readouterr().out
