@@ -160,3 +160,24 @@ def redis_urls(url: str) -> dict[str, str]:
 def _test_worker() -> int:
     # Parallel test processes share one Valkey; each has databases of its own.
     return int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])
+
+
+def media_storage() -> dict[str, Any]:
+    """Where pictures are kept: below ``MEDIA_ROOT``, or in an S3-compatible bucket."""
+    if choice("MEDIA_STORAGE", "local", ("local", "s3")) == "local":
+        return {"BACKEND": "django.core.files.storage.FileSystemStorage"}
+    try:
+        from botocore.config import Config
+    except ImportError:
+        raise ImproperlyConfigured("MEDIA_STORAGE=s3 needs `pip install -r requirements-s3.txt`.") from None
+    options = {
+        "bucket_name": text("MEDIA_S3_BUCKET", REQUIRED),
+        "endpoint_url": base_url("MEDIA_S3_ENDPOINT", None),
+        "region_name": text("MEDIA_S3_REGION", None),
+        "access_key": text("MEDIA_S3_ACCESS_KEY", None),
+        "secret_key": text("MEDIA_S3_SECRET_KEY", None),
+        "default_acl": None,
+        # A bucket that does not answer must not hold a request for botocore's minutes.
+        "client_config": Config(connect_timeout=2, read_timeout=10, retries={"max_attempts": 2}),
+    }
+    return {"BACKEND": "storages.backends.s3.S3Storage", "OPTIONS": options}

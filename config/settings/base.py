@@ -2,7 +2,6 @@
 
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 from celery.schedules import crontab
 
@@ -200,21 +199,8 @@ MEDIA_URL = "/media/"
 MEDIA_ROOT = env.text("MEDIA_ROOT", str(BASE_DIR / "media"))
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
 FILE_UPLOAD_PERMISSIONS = 0o644
-_media: dict[str, Any] = {"BACKEND": "django.core.files.storage.FileSystemStorage"}
-if env.choice("MEDIA_STORAGE", "local", ("local", "s3")) == "s3":  # any S3-compatible bucket; needs requirements-s3.txt
-    _media = {
-        "BACKEND": "storages.backends.s3.S3Storage",
-        "OPTIONS": {
-            "bucket_name": env.text("MEDIA_S3_BUCKET", env.REQUIRED),
-            "endpoint_url": env.text("MEDIA_S3_ENDPOINT") or None,
-            "region_name": env.text("MEDIA_S3_REGION") or None,
-            "access_key": env.text("MEDIA_S3_ACCESS_KEY") or None,
-            "secret_key": env.text("MEDIA_S3_SECRET_KEY") or None,
-            "default_acl": None,
-        },
-    }
-STORAGES: dict[str, dict[str, Any]] = {
-    "default": _media,
+STORAGES = {
+    "default": env.media_storage(),
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
 
