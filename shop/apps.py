@@ -4,3 +4,16 @@ from django.apps import AppConfig
 class ShopConfig(AppConfig):
     name = "shop"
     verbose_name = "商城"
+
+    def ready(self) -> None:
+        from payments.register import PaymentListener, register
+        from shop.services import money_in
+
+        register(
+            PaymentListener(
+                lock=money_in.lock,
+                on_paid=money_in.on_paid,
+                on_refund_changed=money_in.on_refund_changed,
+                describe=money_in.describe,
+            )
+        )

@@ -179,6 +179,8 @@ CELERY_BEAT_SCHEDULE_FILENAME = str(STATE_DIR / "celerybeat-schedule")
 CELERY_TIMEZONE = "Asia/Shanghai"
 CELERY_BEAT_SCHEDULE = {
     "purge-expired-tokens": {"task": "accounts.purge_expired_tokens", "schedule": crontab(minute=17)},
+    # A sweep that waited this long in the queue is of no use any more: the next ones are there.
+    "expire-orders": {"task": "shop.expire_orders", "schedule": 2.0, "options": {"expires": 6}},
     "remove-orphan-uploads": {"task": "uploads.remove_orphans", "schedule": crontab(minute=41)},
 }
 

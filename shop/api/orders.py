@@ -1,0 +1,144 @@
+"""Orders as their buyer sees them; shipping for those whose role may."""
+
+from datetime import datetime
+
+from django.utils import timezone
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from core.api.access import Access
+from core.api.envelope import ok
+from core.api.pagination import page_slice
+from core.api.routing import endpoint
+from core.api.views import ApiViewSet
+from core.errors import NotPermitted
+from payments.errors import PaymentError
+from payments.services import payment_query
+from shop import selectors
+from shop.api import params
+from shop.api.rows import order_row, order_status
+from shop.errors import OrderCancelled, OrderClosed, OrderInvalid, OrderUnpaid, RecordUnknown, ShopError
+from shop.models import Order
+from shop.services.order_close import order_cancel, order_settle
+from shop.services.order_create import order_create
+from shop.services.order_hide import order_hide
+from shop.services.order_return import order_return
+from shop.services.order_ship import order_ship
+from shop.states import OrderStatus, PayStatus, ShippingStatus, State
+
+_SHIP = "/order/ship"
+_UNPAID_ANSWERS: dict[int, type[ShopError]] = {
+    OrderStatus.CANCELLED: OrderCancelled,
+    OrderStatus.INVALID: OrderInvalid,
+    OrderStatus.CLOSED: OrderClosed,
+}
+
+
+class OrderViewSet(ApiViewSet):
+    tag = "商城:订单"
+
+    @endpoint(
+        "POST", "/pay/pre_order", "生成预支付订单(默认2分钟后失效)", Access.ANY_USER, aliases=("/order/pre_order",)
+    )
+    def pre_order(self, request: Request) -> Response:
+        given = params.PreOrderParams.read(request)
+        order = order_create(buyer_pk=request.user.pk, username=request.user.username, now=timezone.now(), **given)
+        return ok("订单提交成功", order_id=order.order_id)
+
+    @endpoint("GET POST", "/order/get_order", "查询订单详情", Access.ANY_USER)
+    def get(self, request: Request) -> Response:
+        given = params.OrderListParams.read(request)
+        now = timezone.now()
+        if given["order_id"]:
+            return ok("订单获取成功", data=order_row(_own(request, given["order_id"], now), now))
+        page = page_slice(given["page"], given.get("count"))
+        orders = list(selectors.order_list(buyer_pk=request.user.pk)[page])
+        return ok("订单获取成功", data=[order_row(_settled(order, now), now) for order in orders])
+
+    @endpoint("GET", "/order/query_order_status", "查询订单支付状态(可轮询)", Access.ANY_USER)
+    def poll(self, request: Request) -> Response:
+        given = params.OrderPollParams.read(request)
+        now = timezone.now()
+        order = _own(request, given["order_id"], now)
+        if order.state == State.OPEN and order.payment_started_at:
+            order = _asked(order, now)
+        return _pay_answer(order, now)
+
+    @endpoint("GET", "/order/del_order", "删除订单", Access.ANY_USER)
+    def remove(self, request: Request) -> Response:
+        given = params.OrderIdParams.read(request)
+        now = timezone.now()
+        order = _own(request, given["order_id"], now)
+        if order.is_overdue(now):  # shown as closed: then it can be deleted, too
+            order_settle(order_pk=order.pk, now=now)
+        order_hide(order_id=order.order_id, buyer_pk=request.user.pk, actor=request.user.username, now=now)
+        return ok("删除成功")
+
+    @endpoint("GET", "/order/cancel", "取消订单", Access.ANY_USER)
+    def cancel(self, request: Request) -> Response:
+        given = params.OrderIdParams.read(request)
+        order_cancel(
+            order_id=given["order_id"], buyer_pk=request.user.pk, actor=request.user.username, now=timezone.now()
+        )
+        return ok("取消成功")
+
+    @endpoint("GET", _SHIP, "发货配送(买家只能确认收货)", Access.ANY_USER)
+    def ship(self, request: Request) -> Response:
+        # Open to any user for the buyer's "received"; everything else needs the path in the role's rows.
+        is_staff = request.user.rights.may_call(_SHIP, Access.ROWS)
+        given = params.ShipParams.read(request)
+        if not is_staff and given["action"] != ShippingStatus.RECEIVED:
+            raise NotPermitted
+        order_ship(
+            order_id=given["order_id"],
+            action=given["action"],
+            actor=request.user.username,
+            now=timezone.now(),
+            buyer_pk=None if is_staff else request.user.pk,
+        )
+        return ok("修改成功")
+
+    @endpoint("POST", "/order/returns", "退货", Access.ANY_USER)
+    def returns(self, request: Request) -> Response:
+        given = params.ReturnParams.read(request)
+        order_return(
+            order_id=given["order_id"],
+            buyer_pk=request.user.pk,
+            actor=request.user.username,
+            reason=given["reason"],
+            now=timezone.now(),
+        )
+        return ok("退货申请成功")
+
+
+def _own(request: Request, order_id: str, now: datetime) -> Order:
+    order = selectors.order_find(buyer_pk=request.user.pk, order_id=order_id)
+    if order is None:
+        raise RecordUnknown
+    return _settled(order, now)
+
+
+def _settled(order: Order, now: datetime) -> Order:
+    """An overdue order that nobody can be paying closes when it is looked at, should the sweep be late."""
+    if order.is_overdue(now) and order.payment_started_at is None:
+        order_settle(order_pk=order.pk, now=now)
+        order.refresh_from_db()
+    return order
+
+
+def _asked(order: Order, now: datetime) -> Order:
+    """Have the provider asked, at most once in 5 s, in case its notification got lost."""
+    try:
+        payment_query(out_trade_no=order.order_id, now=now)
+    except PaymentError:
+        pass  # then the order tells what it knows
+    order.refresh_from_db()
+    return order
+
+
+def _pay_answer(order: Order, now: datetime) -> Response:
+    facts = {"order_id": order.order_id, **order_status(order, now)}
+    refusal = _UNPAID_ANSWERS.get(facts["order_status"])
+    if refusal is None and order.pay_status == PayStatus.PAID:
+        return ok("支付成功", **facts)
+    raise (refusal or OrderUnpaid)(**facts)

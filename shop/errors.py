@@ -1,0 +1,194 @@
+"""Every refusal of the shop, one class a documented answer (contract, section 4)."""
+
+from core.errors import DomainError
+
+
+class ShopError(DomainError):
+    """Base of all refusals of this app."""
+
+
+class RecordUnknown(ShopError):
+    """No such record, or somebody else's: the answer does not tell which."""
+
+    status, msg = 1004, "err 该数据不存在"
+
+
+class RecordMissing(ShopError):
+    """There is nothing to change under this id."""
+
+    status, msg = 1005, "没有该数据"
+
+
+class NothingChanged(ShopError):
+    status, msg = 1006, "没有做任何修改"
+
+
+# --- Categories ---
+class CategoryNameMissing(ShopError):
+    status, msg = 1004, "err 请传入categoryName"
+
+
+class CategoryInvalid(ShopError):
+    """A name that is too long; ``msg`` names the parameter."""
+
+    status = 1004
+
+
+class CategoryIdMissing(ShopError):
+    status, msg = 1004, "err 请传入category_id"
+
+
+class CategoryParamsMissing(ShopError):
+    status, msg = 1004, "缺少categoryName或者category_id"
+
+
+class CategoryExists(ShopError):
+    status, msg = 1004, "已经存在该类目,请不要重复添加"
+
+
+class CategoryInUse(ShopError):
+    status, msg = 1004, "该类目下还有商品,不能删除,确定删除请传入force=1"
+
+
+# --- Products ---
+class ProductCategoryMissing(ShopError):
+    status, msg = 1005, "请传入category_id"
+
+
+class ProductCategoryUnknown(ShopError):
+    status, msg = 1005, "category_id不存在"
+
+
+class ProductParamsMissing(ShopError):
+    status, msg = 1005, "添加失败,检查必传参数是否少传递了"
+
+
+class ProductInvalid(ShopError):
+    """A bad price, inventory or text; ``msg`` names it."""
+
+    status = 1005
+
+
+class ProductIdMissing(ShopError):
+    status, msg = 1004, "缺少product_id"
+
+
+class ProductIdNotGiven(ShopError):
+    status, msg = 1004, "err 请传入product_id"
+
+
+# --- Cart ---
+class CartParamsMissing(ShopError):
+    status, msg = 1004, "缺少product_id或者缺少count"
+
+
+class CartCountInvalid(ShopError):
+    status, msg = 10010, "err 传递的count必须是正整数"
+
+
+class CartProductGone(ShopError):
+    status, msg = 10020, "err 添加购物车失败 商品已下架或者不存在"
+
+
+class CartStockShort(ShopError):
+    status, msg = 10010, "err 商品库存不足"
+
+
+class CheckParamsMissing(ShopError):
+    status, msg = 1004, "请检查是否传递了product_id"
+
+
+class CheckMatchesNothing(ShopError):
+    status, msg = 10010, "没有选中任何商品,请检查product_id是否传递错误"
+
+
+# --- Orders ---
+class NothingSelected(ShopError):
+    status, msg = 10010, "未选中商品"
+
+
+class QuantityInvalid(ShopError):
+    status, msg = 10010, "err 传递的quantity必须是数字"
+
+
+class OrderParamInvalid(ShopError):
+    """A phone or an address that is too long; ``msg`` names it."""
+
+    status = 10010
+
+
+class StockShortage(ShopError):
+    """Fewer pieces are left than wanted; nothing was taken."""
+
+    status = 10010
+
+    def __init__(self, title: str) -> None:
+        super().__init__(f"{title}库存不足")
+
+
+class ProductGone(ShopError):
+    status, msg = 10020, "err商品已下架或者不存在"
+
+
+class OrderTooLarge(ShopError):
+    """More money than one payment can carry."""
+
+    status, msg = 10010, "订单金额过大,请分多次下单"
+
+
+class OrderIdMissing(ShopError):
+    status, msg = 1004, "没有传入order_id"
+
+
+class OrderIdNotGiven(ShopError):
+    status, msg = 1004, "err 没有传入order_id"
+
+
+class OrderRefused(ShopError):
+    """The order's state does not allow it; ``msg`` says why."""
+
+    status = 1004
+
+
+class ProviderUndecided(OrderRefused):
+    """Whether money is on its way is not known: the stock stays held, the sweep decides."""
+
+    msg = "微信支付暂时没有响应,确认未付款后订单会自动关闭,请稍后查看"
+
+
+# --- Paying ---
+class PayOrderIdMissing(ShopError):
+    status, msg = 10010, "err 请传入order_id"
+
+
+class PayOrderUnknown(ShopError):
+    status, msg = 1003, "err 订单不存在"
+
+
+class PayOrderPaid(ShopError):
+    status, msg = 1001, "err 订单已经支付"
+
+
+class PayOrderCancelled(ShopError):
+    status, msg = 1002, "err 订单已取消"
+
+
+class PayOrderClosed(ShopError):
+    status, msg = 1004, "err 订单已经关闭"
+
+
+# --- Polling ---
+class OrderCancelled(ShopError):
+    status, msg = 3002, "订单已取消"
+
+
+class OrderInvalid(ShopError):
+    status, msg = 3003, "无效订单"
+
+
+class OrderClosed(ShopError):
+    status, msg = 3004, "交易关闭"
+
+
+class OrderUnpaid(ShopError):
+    status, msg = 3005, "尚未支付"

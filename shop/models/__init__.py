@@ -1,0 +1,7 @@
+"""What is sold, what lies in carts, what was ordered."""
+
+from shop.models.cart import CartItem
+from shop.models.catalogue import Category, Product
+from shop.models.order import Order, OrderLine, OrderLog
+
+__all__ = ["CartItem", "Category", "Order", "OrderLine", "OrderLog", "Product"]

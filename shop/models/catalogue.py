@@ -1,0 +1,72 @@
+"""Categories and products. Both are taken off sale, never deleted: orders and stock still point at them."""
+
+from django.db import models
+from django.db.models import Q
+
+ID_LENGTH = 17  # a moment, YYYYMMDDHHmmssSSS
+MAX_STOCK = 2_000_000_000
+NAME_LENGTH = 100
+URL_LENGTH = 500
+
+
+class Category(models.Model):
+    category_id = models.CharField("类目编号", max_length=ID_LENGTH, unique=True, editable=False)
+    name = models.CharField("类目名称", max_length=NAME_LENGTH)
+    image_url = models.CharField("类目图片", max_length=URL_LENGTH, blank=True)
+    creator = models.CharField("创建人", max_length=64, blank=True, editable=False)
+    updator = models.CharField("修改人", max_length=64, blank=True, editable=False)
+    created_at = models.DateTimeField("创建时间", editable=False)
+    updated_at = models.DateTimeField("修改时间", null=True, blank=True, editable=False)
+    removed_at = models.DateTimeField("删除时间", null=True, blank=True, editable=False)
+
+    class Meta:
+        verbose_name = verbose_name_plural = "类目"
+        ordering = ["pk"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["name"],
+                condition=Q(removed_at=None),
+                name="category_name_once",
+                violation_error_message="已经存在该类目,请不要重复添加",
+            ),
+            models.CheckConstraint(condition=~Q(name=""), name="category_has_name"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Product(models.Model):
+    """``stock`` is what can still be ordered: pieces in unpaid orders have left it already."""
+
+    product_id = models.CharField("商品编号", max_length=ID_LENGTH, unique=True, editable=False)
+    category = models.ForeignKey(Category, models.PROTECT, verbose_name="类目", related_name="products", db_index=False)
+    name = models.CharField("商品名称", max_length=NAME_LENGTH)
+    price = models.DecimalField("价格(元)", max_digits=10, decimal_places=2)
+    description = models.TextField("商品描述", blank=True)
+    stock = models.PositiveBigIntegerField("库存", default=0)
+    image_url = models.CharField("商品图片", max_length=URL_LENGTH, blank=True)
+    creator = models.CharField("创建人", max_length=64, blank=True, editable=False)
+    updator = models.CharField("修改人", max_length=64, blank=True, editable=False)
+    created_at = models.DateTimeField("创建时间", editable=False)
+    updated_at = models.DateTimeField("修改时间", null=True, blank=True, editable=False)
+    removed_at = models.DateTimeField("下架时间", null=True, blank=True, editable=False)
+
+    class Meta:
+        verbose_name = verbose_name_plural = "商品"
+        ordering = ["pk"]
+        constraints = [
+            models.CheckConstraint(condition=Q(stock__gte=0), name="product_stock_not_negative"),
+            models.CheckConstraint(condition=Q(price__gt=0), name="product_price_above_zero"),
+        ]
+        indexes = [
+            # A page of a category, and its count, without looking at other products.
+            models.Index(fields=["category", "id"], condition=Q(removed_at=None), name="product_on_sale"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def is_on_sale(self) -> bool:
+        return self.removed_at is None

@@ -1,0 +1,148 @@
+"""Orders, their lines, and the log of what happened to them."""
+
+from datetime import datetime
+from decimal import Decimal
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+
+from core.money import yuan_to_fen
+from shop.models.catalogue import NAME_LENGTH, URL_LENGTH
+from shop.states import FACES, OrderStatus, PayStatus, ShippingStatus, State
+
+# What one WeChat payment carries at most is not documented; this is far above any order and fits everywhere.
+MAX_TOTAL = Decimal("9999999.99")
+
+
+def _fits_its_face() -> Q:
+    """Each state shows the seed's three numbers of ``FACES`` and no others."""
+    allowed = Q()
+    for state, face in FACES.items():
+        numbers = {name: number.value for name, number in face._asdict().items() if number is not None}
+        allowed |= Q(state=state.value, **numbers)
+    return allowed
+
+
+class Order(models.Model):
+    """An order; ``order_id`` is the provider's ``out_trade_no`` too.
+
+    ``state`` decides; the seed's three numbers follow from it (``shop.states.FACES``).
+    """
+
+    order_id = models.CharField("订单号", max_length=32, unique=True)
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, verbose_name="买家", related_name="+", db_index=False
+    )
+    username = models.CharField("买家用户名", max_length=64)
+    total = models.DecimalField("金额(元)", max_digits=12, decimal_places=2)
+    phone = models.CharField("电话", max_length=32, blank=True)
+    address = models.CharField("收货地址", max_length=200, blank=True)
+
+    state = models.CharField("状态", max_length=20, choices=State, default=State.OPEN)
+    order_status = models.SmallIntegerField("订单状态", choices=OrderStatus, default=OrderStatus.SUBMITTED)
+    pay_status = models.SmallIntegerField("支付状态", choices=PayStatus, default=PayStatus.UNPAID)
+    shiping_status = models.SmallIntegerField("配送状态", choices=ShippingStatus, default=ShippingStatus.NOT_SHIPPED)
+    holds_stock = models.BooleanField("占用库存", default=True)  # its pieces are off the shelf: held or sold
+    note = models.CharField("说明", max_length=200, blank=True)
+
+    created_at = models.DateTimeField("下单时间")
+    expires_at = models.DateTimeField("支付截止时间")
+    payment_started_at = models.DateTimeField("发起支付时间", null=True, blank=True)
+    paid_at = models.DateTimeField("支付时间", null=True, blank=True)
+    transaction_id = models.CharField("微信支付订单号", max_length=32, blank=True)
+    hidden_at = models.DateTimeField("买家删除时间", null=True, blank=True)
+
+    # The event somebody asked for while the payment was still to be closed upstream; "" when there is none.
+    closing = models.CharField("待关闭", max_length=20, blank=True)
+    closing_by = models.CharField("关闭人", max_length=64, blank=True)
+    # When the sweep looks at the order next: its deadline, later the next try. Empty once it is settled.
+    sweep_at = models.DateTimeField("下次处理", null=True, blank=True)
+    close_attempts = models.PositiveIntegerField("关单次数", default=0)
+
+    class Meta:
+        verbose_name = verbose_name_plural = "订单"
+        ordering = ["-pk"]
+        constraints = [
+            models.CheckConstraint(condition=Q(total__gt=0), name="order_total_above_zero"),
+            models.CheckConstraint(condition=_fits_its_face(), name="order_numbers_fit_state"),
+            models.CheckConstraint(
+                condition=Q(state=State.OPEN.value, sweep_at__isnull=False)
+                | (~Q(state=State.OPEN.value) & Q(sweep_at=None)),
+                name="order_open_is_swept",
+            ),
+            models.CheckConstraint(
+                condition=~Q(state__in=[State.OPEN.value, State.PAID.value, State.PREPARING.value])
+                | Q(holds_stock=True),
+                name="order_open_holds_stock",
+            ),
+        ]
+        indexes = [
+            # Only open orders are in it: the sweep costs the same after a million finished ones.
+            models.Index(fields=["sweep_at"], condition=Q(sweep_at__isnull=False), name="order_due"),
+            models.Index(fields=["user", "-id"], name="order_of_user"),
+            models.Index(fields=["-created_at"], name="order_newest"),
+            models.Index(fields=["phone"], condition=~Q(phone=""), name="order_phone"),
+        ]
+
+    def __str__(self) -> str:
+        return self.order_id
+
+    @property
+    def total_fen(self) -> int:
+        return yuan_to_fen(self.total)
+
+    def is_overdue(self, now: datetime) -> bool:
+        """Its time to be paid is over, whether or not the sweep has been here."""
+        return self.state == State.OPEN and now >= self.expires_at
+
+    def effective_state(self, now: datetime) -> State:
+        """What the buyer is told: an overdue order counts as closed, however late the sweep is."""
+        return State.CLOSED if self.is_overdue(now) else State(self.state)
+
+
+class OrderLine(models.Model):
+    """What was bought, as it was called, priced and pictured at that moment."""
+
+    order = models.ForeignKey(Order, models.PROTECT, verbose_name="订单", related_name="lines", db_index=False)
+    product = models.ForeignKey("shop.Product", models.PROTECT, verbose_name="商品", related_name="+")
+    product_code = models.CharField("商品编号", max_length=32)
+    title = models.CharField("商品名称", max_length=NAME_LENGTH)
+    price = models.DecimalField("单价(元)", max_digits=10, decimal_places=2)
+    quantity = models.PositiveIntegerField("数量")
+    image_url = models.CharField("商品图片", max_length=URL_LENGTH, blank=True)
+
+    class Meta:
+        verbose_name = verbose_name_plural = "订单商品"
+        ordering = ["pk"]
+        constraints = [
+            models.UniqueConstraint(fields=["order", "product"], name="line_once_per_product"),
+            models.CheckConstraint(condition=Q(quantity__gt=0), name="line_quantity_above_zero"),
+            models.CheckConstraint(condition=Q(price__gt=0), name="line_price_above_zero"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.title} x {self.quantity}"
+
+    @property
+    def amount(self) -> Decimal:
+        return self.price * self.quantity
+
+
+class OrderLog(models.Model):
+    """One step of an order: who, what, from, to, when. Written in the step's own transaction, never changed."""
+
+    order = models.ForeignKey(Order, models.PROTECT, verbose_name="订单", related_name="logs")
+    at = models.DateTimeField("时间")
+    actor = models.CharField("操作者", max_length=64)
+    event = models.CharField("事件", max_length=64)
+    from_state = models.CharField("原状态", max_length=20, choices=State, blank=True)
+    to_state = models.CharField("新状态", max_length=20, choices=State)
+    detail = models.CharField("说明", max_length=200, blank=True)
+
+    class Meta:
+        verbose_name = verbose_name_plural = "订单日志"
+        ordering = ["pk"]
+
+    def __str__(self) -> str:
+        return f"{self.order_id} {self.event}"

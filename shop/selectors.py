@@ -1,0 +1,37 @@
+"""Questions to the database. Every list is ordered; none sees what is not the asker's."""
+
+from django.db.models import QuerySet
+
+from shop.models import CartItem, Category, Order, Product
+
+
+def category_list() -> QuerySet[Category]:
+    """The categories, oldest first."""
+    return Category.objects.filter(removed_at=None).order_by("pk")
+
+
+def product_list(*, product_id: str = "", category_id: str = "") -> QuerySet[Product]:
+    """Products on sale, oldest first, with their categories (also one that was removed)."""
+    products = Product.objects.filter(removed_at=None).select_related("category").order_by("pk")
+    if product_id:
+        products = products.filter(product_id=product_id)
+    if category_id:
+        # By key: a page of the category is then one walk along its index.
+        products = products.filter(category__in=Category.objects.filter(category_id=category_id).values("pk"))
+    return products
+
+
+def cart_list(*, user_pk: int) -> QuerySet[CartItem]:
+    """A user's cart, oldest first, with products (also those taken off sale)."""
+    return CartItem.objects.filter(user_id=user_pk).select_related("product").order_by("pk")
+
+
+def order_list(*, buyer_pk: int) -> QuerySet[Order]:
+    """A buyer's orders without the deleted ones, newest first, with their lines."""
+    orders = Order.objects.filter(user_id=buyer_pk, hidden_at=None).order_by("-pk")
+    return orders.prefetch_related("lines")
+
+
+def order_find(*, buyer_pk: int, order_id: str) -> Order | None:
+    """A buyer's own order; None also when it is somebody else's, or deleted."""
+    return order_list(buyer_pk=buyer_pk).filter(order_id=order_id).first()

@@ -1,0 +1,97 @@
+"""What lies in a user's cart, and what of it is selected."""
+
+from collections.abc import Collection
+from datetime import datetime
+
+from django.db import transaction
+
+from shop.errors import (
+    CartProductGone,
+    CartStockShort,
+    CheckMatchesNothing,
+    NothingChanged,
+    RecordMissing,
+    RecordUnknown,
+)
+from shop.models import CartItem, Product
+from shop.models.catalogue import MAX_STOCK
+
+
+@transaction.atomic
+def cart_add(*, user_pk: int, product_id: str, quantity: int, now: datetime) -> CartItem:
+    """Put pieces into the cart, on top of those that lie there already.
+
+    :raises CartProductGone: it is not on sale. :raises CartStockShort: together more than there are.
+    """
+    product = Product.objects.filter(product_id=product_id, removed_at=None).first()
+    if product is None:
+        raise CartProductGone
+    if quantity > _most(product):
+        raise CartStockShort
+    item, is_new = CartItem.objects.select_for_update().get_or_create(
+        user_id=user_pk, product=product, defaults={"quantity": quantity, "created_at": now}
+    )
+    if not is_new:
+        if item.quantity + quantity > _most(product):
+            raise CartStockShort
+        item.quantity += quantity
+        item.save(update_fields=["quantity"])
+    return item
+
+
+@transaction.atomic
+def cart_update(*, user_pk: int, product_id: str, quantity: int) -> CartItem:
+    """Set how many pieces lie in the cart.
+
+    :raises RecordMissing: the product is not in it. :raises NothingChanged, CartStockShort: as named.
+    """
+    item = (
+        CartItem.objects.select_for_update(of=("self",))
+        .select_related("product")
+        .filter(user_id=user_pk, product__product_id=product_id)
+        .first()
+    )
+    if item is None:
+        raise RecordMissing
+    if item.quantity == quantity:
+        raise NothingChanged
+    if quantity > _most(item.product):
+        raise CartStockShort
+    item.quantity = quantity
+    item.save(update_fields=["quantity"])
+    return item
+
+
+@transaction.atomic
+def cart_check(*, user_pk: int, product_ids: Collection[str]) -> int:
+    """Select exactly these products of the cart for the order; answer how many they are.
+
+    :raises CheckMatchesNothing: none of them is in it; the selection stays.
+    """
+    items = _lock_all(user_pk)
+    chosen = [item.pk for item in items if item.product.product_id in product_ids]
+    if not chosen:
+        raise CheckMatchesNothing
+    CartItem.objects.filter(pk__in=chosen, is_checked=False).update(is_checked=True)
+    CartItem.objects.filter(user_id=user_pk, is_checked=True).exclude(pk__in=chosen).update(is_checked=False)
+    return len(chosen)
+
+
+@transaction.atomic
+def cart_remove(*, user_pk: int, product_ids: Collection[str]) -> None:
+    """:raises RecordUnknown: none of them is in the cart."""
+    chosen = [item.pk for item in _lock_all(user_pk) if item.product.product_id in product_ids]
+    if not chosen:
+        raise RecordUnknown
+    CartItem.objects.filter(pk__in=chosen).delete()
+
+
+def _lock_all(user_pk: int) -> list[CartItem]:
+    # In the order in which checkout locks them, so that the two never wait for each other in a circle.
+    rows = CartItem.objects.select_for_update(of=("self",)).select_related("product").filter(user_id=user_pk)
+    return list(rows.order_by("product_id"))
+
+
+def _most(product: Product) -> int:
+    """How many pieces a cart may hold: what is on the shelf, which checkout looks at again."""
+    return min(product.stock, MAX_STOCK) if product.is_on_sale else 0

@@ -1,0 +1,78 @@
+"""Adding, changing and removing categories."""
+
+from datetime import datetime
+
+from django.db import IntegrityError, transaction
+
+from shop.errors import CategoryExists, CategoryInUse, NothingChanged, RecordMissing, RecordUnknown
+from shop.models import Category
+from shop.services.time_ids import create_with_time_id, violated_constraint
+from uploads.services import image_adopt
+
+_ONE_NAME = "category_name_once"
+
+
+def category_create(*, name: str, image_url: str = "", actor: str, now: datetime) -> Category:
+    """:raises CategoryExists: one of this name is there."""
+
+    def make(category_id: str) -> Category:
+        return Category(category_id=category_id, name=name, image_url=image_url, creator=actor, created_at=now)
+
+    try:
+        with transaction.atomic():
+            category = create_with_time_id(make, "category_id", now)
+            image_adopt(url=image_url, owner=_owner(category))
+            return category
+    except IntegrityError as error:
+        raise _name_taken(error) from None
+
+
+def category_update(*, category_id: str, name: str, image_url: str = "", actor: str, now: datetime) -> Category:
+    """Rename a category; an empty ``image_url`` leaves the picture as it is.
+
+    :raises RecordMissing, NothingChanged, CategoryExists: as named.
+    """
+    try:
+        with transaction.atomic():
+            category = _lock(category_id)
+            if category is None:
+                raise RecordMissing
+            image_url = image_url or category.image_url
+            if (name, image_url) == (category.name, category.image_url):
+                raise NothingChanged
+            category.name, category.image_url = name, image_url
+            category.updator, category.updated_at = actor, now
+            category.save(update_fields=["name", "image_url", "updator", "updated_at"])
+            image_adopt(url=image_url, owner=_owner(category))
+            return category
+    except IntegrityError as error:
+        raise _name_taken(error) from None
+
+
+@transaction.atomic
+def category_remove(*, category_id: str, even_with_products: bool = False, now: datetime) -> None:
+    """Take a category away; its products stay on sale and keep its id.
+
+    :raises RecordUnknown: there is none.
+    :raises CategoryInUse: products are in it, and that was not said to be all right.
+    """
+    category = _lock(category_id)
+    if category is None:
+        raise RecordUnknown
+    if not even_with_products and category.products.filter(removed_at=None).exists():
+        raise CategoryInUse
+    category.removed_at = now
+    category.save(update_fields=["removed_at"])
+
+
+def _lock(category_id: str) -> Category | None:
+    # Adding a product locks its category too: none slips in between the look and the removal.
+    return Category.objects.select_for_update().filter(category_id=category_id, removed_at=None).first()
+
+
+def _name_taken(error: IntegrityError) -> Exception:
+    return CategoryExists() if violated_constraint(error) == _ONE_NAME else error
+
+
+def _owner(category: Category) -> str:
+    return f"shop.Category:{category.pk}"

@@ -1,0 +1,78 @@
+"""What the shop does when payments tells it of money. Registered in ``ShopConfig.ready``.
+
+All of it runs inside the transaction that records the money, the order's row locked first.
+"""
+
+from datetime import datetime
+
+import structlog
+from django.db import transaction
+
+from payments.models import RefundStatus
+from payments.register import PaidOutcome
+from shop.errors import ProductGone, StockShortage
+from shop.models import Order
+from shop.services.order_move import WECHAT, order_move
+from shop.states import TABLE, Event, PayStatus, State
+
+log = structlog.get_logger("shop")
+
+_EVENT_OF_REFUND = {
+    RefundStatus.PENDING: Event.REFUND_AGAIN,
+    RefundStatus.PROCESSING: Event.REFUND_AGAIN,
+    RefundStatus.SUCCESS: Event.REFUND_DONE,
+    RefundStatus.FAILED: Event.REFUND_FAIL,
+    RefundStatus.ABNORMAL: Event.REFUND_FAIL,
+    RefundStatus.CLOSED: Event.REFUND_FAIL,
+}
+
+
+def lock(*, out_trade_no: str) -> int | None:
+    """Lock the order and say what it costs, in fen."""
+    order = Order.objects.select_for_update(no_key=True).filter(order_id=out_trade_no).first()
+    return order.total_fen if order else None
+
+
+def on_paid(*, out_trade_no: str, paid_fen: int, transaction_id: str, paid_at: datetime, now: datetime) -> PaidOutcome:
+    """The order is paid; if it was given up before, its stock is taken again, or the money goes back."""
+    order = Order.objects.get(order_id=out_trade_no)
+    if order.pay_status == PayStatus.PAID:  # told before
+        return PaidOutcome.ACCEPTED
+    # Deleted by its buyer or not: an order with money in it is to be seen.
+    facts = {"paid_at": paid_at, "transaction_id": transaction_id, "hidden_at": None}
+    detail = f"{transaction_id} {paid_fen}分"
+    late = order.state != State.OPEN
+    try:
+        with transaction.atomic():
+            note = "订单关闭后收到付款,已重新占用库存" if late else ""
+            order_move(order=order, event=Event.PAY, actor=WECHAT, now=now, detail=detail, note=note, **facts)
+    except (StockShortage, ProductGone) as shortage:
+        return _return_the_money(order, shortage, detail, now, facts)
+    return PaidOutcome.ACCEPTED
+
+
+def _return_the_money(order: Order, shortage: Exception, detail: str, now: datetime, facts: dict) -> PaidOutcome:
+    log.warning("paid after closing, stock gone: refunding", order_id=order.order_id)
+    note = "订单关闭后收到付款,商品已无库存,款项将原路退回"
+    detail = f"{detail} {shortage}"
+    order.refresh_from_db()
+    order_move(order=order, event=Event.PAY_TOO_LATE, actor=WECHAT, now=now, detail=detail, note=note, **facts)
+    return PaidOutcome.REFUND
+
+
+def on_refund_changed(*, out_trade_no: str, out_refund_no: str, amount_fen: int, state: str, now: datetime) -> None:
+    """Follow a refund to its end; news that changes nothing is no news."""
+    order = Order.objects.get(order_id=out_trade_no)
+    event = _EVENT_OF_REFUND[RefundStatus(state)]
+    if (State(order.state), event) not in TABLE:
+        return
+    detail = f"{out_refund_no} {amount_fen}分 {RefundStatus(state).label}"
+    order_move(order=order, event=event, actor=WECHAT, now=now, detail=detail)
+
+
+def describe(*, out_trade_no: str) -> str:
+    """Whose order, of what, for the back office."""
+    order = Order.objects.prefetch_related("lines").filter(order_id=out_trade_no).first()
+    if order is None:
+        return ""
+    return f"{order.username}: " + "、".join(str(line) for line in order.lines.all())[:100]

@@ -1,0 +1,93 @@
+"""Placing an order."""
+
+from datetime import datetime
+from decimal import Decimal
+
+from django.conf import settings
+from django.db import transaction
+
+from core.ids import random_text, time17
+from shop.errors import NothingSelected, OrderTooLarge, ProductGone
+from shop.models import CartItem, Order, OrderLine, OrderLog, Product
+from shop.models.order import MAX_TOTAL
+from shop.services.stock import Taken, stock_take
+from shop.states import State
+
+# 17 digits of time and these make 30: unguessable, and valid as WeChat's out_trade_no (6 to 32).
+SUFFIX_LENGTH = 13
+_SUFFIX_ALPHABET = "0123456789abcdefghijklmnopqrstuvwxyz"
+
+
+def order_id_new(now: datetime) -> str:
+    return time17(now) + random_text(SUFFIX_LENGTH, _SUFFIX_ALPHABET)
+
+
+@transaction.atomic
+def order_create(
+    *,
+    buyer_pk: int,
+    username: str,
+    now: datetime,
+    product_id: str = "",
+    quantity: int = 1,
+    phone: str = "",
+    address: str = "",
+) -> Order:
+    """Order ``quantity`` of a product, or without ``product_id`` what is checked in the cart, which then leaves it.
+
+    All or nothing, at the prices of this moment; the stock is taken at once.
+
+    :raises NothingSelected, ProductGone, StockShortage, OrderTooLarge: nothing was taken, the cart is as it was.
+    """
+    wanted = _one_product(product_id, quantity) if product_id else _checked_out(buyer_pk)
+    taken = stock_take(wanted)
+    order = Order.objects.create(
+        order_id=order_id_new(now),
+        user_id=buyer_pk,
+        username=username,
+        total=_total(taken),
+        phone=phone,
+        address=address,
+        created_at=now,
+        expires_at=now + settings.ORDER_TTL,
+        sweep_at=now + settings.ORDER_TTL,
+    )
+    OrderLine.objects.bulk_create(_line(order, pieces) for pieces in taken)
+    OrderLog.objects.create(order=order, at=now, actor=username, event="下单", to_state=State.OPEN)
+    return order
+
+
+def _one_product(product_id: str, quantity: int) -> dict[int, int]:
+    pk = Product.objects.filter(product_id=product_id).values_list("pk", flat=True).first()
+    if pk is None:
+        raise ProductGone
+    return {pk: quantity}
+
+
+def _checked_out(buyer_pk: int) -> dict[int, int]:
+    """Take the checked rows out of the cart. Of two submits at once the second waits, and finds none."""
+    rows = CartItem.objects.select_for_update().filter(user_id=buyer_pk, is_checked=True).order_by("product_id")
+    items = list(rows)
+    if not items:
+        raise NothingSelected
+    CartItem.objects.filter(pk__in=[item.pk for item in items]).delete()
+    return {item.product_id: item.quantity for item in items}
+
+
+def _total(taken: list[Taken]) -> Decimal:
+    total = sum((pieces.price * pieces.quantity for pieces in taken), Decimal())
+    if total > MAX_TOTAL:
+        raise OrderTooLarge
+    return total
+
+
+def _line(order: Order, pieces: Taken) -> OrderLine:
+    return OrderLine(
+        order=order,
+        product_id=pieces.product_pk,
+        product_code=pieces.product_code,
+        title=pieces.title,
+        price=pieces.price,
+        quantity=pieces.quantity,
+        image_url=pieces.image_url,
+    )

@@ -1,0 +1,106 @@
+"""The one place where an order changes its state."""
+
+from datetime import datetime
+from typing import Any
+
+from payments.services import refund_request
+from shop.errors import OrderRefused, RecordUnknown
+from shop.models import Order, OrderLog
+from shop.services.stock import stock_give_back, stock_take
+from shop.states import FACES, RETURN_EVENTS, TABLE, Event, OrderStatus, State, Step, Stock, refusal
+
+SYSTEM = "系统"
+WECHAT = "微信支付"
+
+
+def order_lock(*, order_id: str, buyer_pk: int | None = None) -> Order:
+    """Lock an order's row: the first lock of every transaction that changes an order or its money.
+
+    :param buyer_pk: whose it must be, and not deleted by that buyer; None for the back office and the provider.
+    :raises RecordUnknown: there is none.
+    """
+    orders = Order.objects.select_for_update(no_key=True).filter(order_id=order_id)
+    if buyer_pk is not None:
+        orders = orders.filter(user_id=buyer_pk, hidden_at=None)
+    order = orders.first()
+    if order is None:
+        raise RecordUnknown
+    return order
+
+
+def require(state: State, event: Event) -> Step:
+    """:raises OrderRefused: ``event`` does not happen in ``state``; ``msg`` says why."""
+    step = TABLE.get((state, event))
+    if step is None:
+        raise OrderRefused(refusal(state, event))
+    return step
+
+
+def order_move(*, order: Order, event: Event, actor: str, now: datetime, detail: str = "", **facts: Any) -> None:
+    """Let ``event`` happen to an order whose row is locked: state, stock, refund and log, all or nothing.
+
+    :param facts: other fields to save with it.
+    :raises OrderRefused: the table does not allow it.
+    :raises StockShortage, ProductGone: the goods were to be taken again and are not there.
+    :raises RefundNotPossible: the money cannot go back.
+    """
+    before = State(order.state)
+    step = require(before, event)
+    changed = facts | _stock_facts(order, step) | _face_facts(order, step, event)
+    for name, value in changed.items():
+        setattr(order, name, value)
+    order.save(update_fields=list(changed))
+    OrderLog.objects.create(
+        order=order,
+        at=now,
+        actor=actor[:64],
+        event=event.label,
+        from_state=before,
+        to_state=step.to,
+        detail=detail[:200],
+    )
+    if step.refund:
+        refund_request(
+            out_trade_no=order.order_id,
+            amount_fen=order.total_fen,
+            reason=detail or event.label,
+            requested_by=actor,
+            now=now,
+        )
+
+
+def order_note(*, order: Order, event: str, actor: str, now: datetime, detail: str = "") -> None:
+    """Write a log row about something that left the state as it was."""
+    OrderLog.objects.create(
+        order=order,
+        at=now,
+        actor=actor[:64],
+        event=event,
+        from_state=order.state,
+        to_state=order.state,
+        detail=detail[:200],
+    )
+
+
+def _stock_facts(order: Order, step: Step) -> dict[str, Any]:
+    if step.stock is Stock.KEEP:
+        return {}
+    takes = step.stock is Stock.TAKE_AGAIN
+    if order.holds_stock is takes:
+        raise RuntimeError(f"{order.order_id}: its stock was {'taken' if takes else 'given back'} before")
+    pieces = dict(order.lines.values_list("product_id", "quantity"))
+    if takes:
+        stock_take(pieces)
+    else:
+        stock_give_back(pieces)
+    return {"holds_stock": takes}
+
+
+def _face_facts(order: Order, step: Step, event: Event) -> dict[str, Any]:
+    facts: dict[str, Any] = {"state": step.to}
+    facts |= {name: number for name, number in FACES[step.to]._asdict().items() if number is not None}
+    if event in RETURN_EVENTS:
+        facts["order_status"] = OrderStatus.RETURNED
+    if step.to is not State.OPEN:
+        facts |= {"sweep_at": None, "closing": "", "closing_by": ""}
+    return facts

@@ -1,0 +1,102 @@
+"""From an order to a started payment."""
+
+from datetime import datetime
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import F
+from django.db.models.functions import Least
+
+from payments.errors import PaymentClosed
+from payments.models import Payment
+from payments.services import payment_close, payment_start
+from shop.errors import (
+    PayOrderCancelled,
+    PayOrderClosed,
+    PayOrderPaid,
+    PayOrderUnknown,
+    RecordUnknown,
+    ShopError,
+)
+from shop.models import Order
+from shop.services.order_move import order_lock, order_note
+from shop.states import TABLE, Event, OrderStatus, State
+
+_TITLE_LENGTH = 30  # 127 bytes hold 42 Chinese characters
+
+
+def order_pay(
+    *, order_id: str, buyer_pk: int, trade_type: str, client_ip: str, openid: str = "", now: datetime
+) -> Payment:
+    """Start the payment of an order, or answer the one that was started before. Not in a transaction: up to 20 s.
+
+    :raises PayOrderUnknown, PayOrderPaid, PayOrderCancelled, PayOrderClosed: as named.
+    :raises PaymentError: the provider's no, or silence.
+    """
+    order = _hold_open(order_id, buyer_pk, now)
+    try:
+        payment = payment_start(
+            out_trade_no=order.order_id,
+            amount_fen=order.total_fen,
+            description=_describe(order),
+            trade_type=trade_type,
+            client_ip=client_ip,
+            openid=openid,
+            deadline=order.expires_at,
+            now=now,
+        )
+    except PaymentClosed:
+        # Its number is used up at the provider: it will never be paid, so its stock need not wait.
+        Order.objects.filter(pk=order.pk, state=State.OPEN).update(expires_at=now, sweep_at=now)
+        raise
+    _cap_deadline(order, payment, now)
+    return payment
+
+
+@transaction.atomic
+def _hold_open(order_id: str, buyer_pk: int, now: datetime) -> Order:
+    """Move the deadline on under the order's lock, so that expiry and this payment cannot cross."""
+    try:
+        order = order_lock(order_id=order_id, buyer_pk=buyer_pk)
+    except RecordUnknown:
+        raise PayOrderUnknown from None
+    if order.closing or (order.effective_state(now), Event.START_PAYMENT) not in TABLE:
+        raise _why_not_payable(order)
+    if order.payment_started_at is None:
+        order_note(order=order, event="发起支付", actor=order.username, now=now)
+    order.expires_at = order.sweep_at = now + settings.ORDER_TTL
+    order.payment_started_at = now
+    order.save(update_fields=["expires_at", "sweep_at", "payment_started_at"])
+    return order
+
+
+def _why_not_payable(order: Order) -> ShopError:
+    match order.order_status:
+        case OrderStatus.CANCELLED:
+            return PayOrderCancelled()
+        case OrderStatus.CLOSED | OrderStatus.INVALID:
+            return PayOrderClosed()
+    if order.closing == Event.CANCEL:
+        return PayOrderCancelled()
+    return PayOrderClosed() if order.state == State.OPEN else PayOrderPaid()
+
+
+def _cap_deadline(order: Order, payment: Payment, now: datetime) -> None:
+    """Nobody can pay after the provider's own deadline: the order need not stay open longer.
+
+    :raises ShopError: the order was closed or paid while the provider was asked.
+    """
+    latest = Least(F("expires_at"), payment.time_expire)
+    if Order.objects.filter(pk=order.pk, state=State.OPEN, closing="").update(expires_at=latest, sweep_at=latest):
+        return
+    order.refresh_from_db()
+    if order.state != State.PAID:
+        payment_close(out_trade_no=order.order_id, now=now)
+        order.refresh_from_db()  # it may have been paid in that very moment
+    raise _why_not_payable(order)
+
+
+def _describe(order: Order) -> str:
+    titles = list(order.lines.values_list("title", flat=True))
+    title = titles[0][:_TITLE_LENGTH]
+    return title if len(titles) == 1 else f"{title}等{len(titles)}件商品"

@@ -1,0 +1,62 @@
+"""Goods and money on their way back."""
+
+from datetime import datetime
+
+from django.db import transaction
+
+from payments.models import Refund, RefundStatus
+from payments.services import refund_retry
+from shop.errors import OrderRefused
+from shop.models import Order
+from shop.services.order_move import order_lock, order_move, require
+from shop.states import Event, State
+
+
+@transaction.atomic
+def order_return(*, order_id: str, buyer_pk: int, actor: str, reason: str = "", now: datetime) -> Order:
+    """Ask for one's money back: refunded at once while nothing was shipped, else the back office decides.
+
+    :raises RecordUnknown, OrderRefused, RefundNotPossible: as named.
+    """
+    order = order_lock(order_id=order_id, buyer_pk=buyer_pk)
+    order_move(order=order, event=Event.ASK_RETURN, actor=actor, now=now, detail=reason, note=reason[:200])
+    return order
+
+
+@transaction.atomic
+def order_return_decide(*, order_id: str, approve: bool, actor: str, reason: str = "", now: datetime) -> Order:
+    """Decide on a return of shipped goods: the money goes back, or the order is as before.
+
+    :raises RecordUnknown, OrderRefused, RefundNotPossible: as named.
+    """
+    order = order_lock(order_id=order_id)
+    event = Event.APPROVE_RETURN if approve else Event.REJECT_RETURN
+    note = "退货申请已同意" if approve else "退货申请未通过"
+    order_move(order=order, event=event, actor=actor, now=now, detail=reason, note=note)
+    return order
+
+
+def order_refund(*, order_id: str, actor: str, reason: str = "", now: datetime) -> Order:
+    """Refund all of a paid order for the back office, or try a refund again that failed.
+
+    :raises RecordUnknown, OrderRefused, RefundNotPossible: as named.
+    """
+    with transaction.atomic():
+        order = order_lock(order_id=order_id)
+        if order.state == State.REFUND_FAILED:
+            _refund_again(order, actor, now)
+        else:
+            require(State(order.state), Event.REFUND)
+            order_move(order=order, event=Event.REFUND, actor=actor, now=now, detail=reason, note=reason or "商家退款")
+        return order
+
+
+def _refund_again(order: Order, actor: str, now: datetime) -> None:
+    failed = Refund.objects.filter(
+        payment__out_trade_no=order.order_id, state__in=[RefundStatus.FAILED, RefundStatus.ABNORMAL]
+    )
+    refund = failed.order_by("pk").last()
+    if refund is None:
+        raise OrderRefused("没有可以重试的退款,请到支付记录中处理")
+    order_move(order=order, event=Event.REFUND_AGAIN, actor=actor, now=now, detail=refund.out_refund_no)
+    refund_retry(refund_id=refund.pk, actor=actor, now=now)

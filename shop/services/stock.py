@@ -1,0 +1,64 @@
+"""The shelf: every piece leaves and returns through these two functions.
+
+Products are always visited in pk order, so two carts with the same products never wait for each other in a circle.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+
+from django.db import connection
+from django.db.models import F
+
+from shop.errors import ProductGone, StockShortage
+from shop.models import Product
+
+
+@dataclass(frozen=True)
+class Taken:
+    """Pieces of one product, with what it was called and cost at the moment they were taken."""
+
+    product_pk: int
+    product_code: str
+    title: str
+    price: Decimal
+    image_url: str
+    quantity: int
+
+
+# One statement checks, takes and answers the price, so two buyers cannot both get the last piece, and nobody pays
+# a price that was changed a moment ago.
+_TAKE = """
+UPDATE shop_product SET stock = stock - %(quantity)s
+WHERE id = %(pk)s AND removed_at IS NULL AND stock >= %(quantity)s
+RETURNING product_id, name, price, image_url
+"""
+
+
+def stock_take(wanted: Mapping[int, int]) -> list[Taken]:
+    """Take pieces off the shelf: product pk to quantity. Call it in a transaction that a refusal undoes.
+
+    :raises StockShortage: fewer are left of one. :raises ProductGone: one is not on sale any more.
+    """
+    return [_take(pk, wanted[pk]) for pk in sorted(wanted)]
+
+
+def stock_give_back(pieces: Mapping[int, int]) -> None:
+    """Put pieces back. Whoever calls it has just changed an order's state under lock: that makes it happen once."""
+    for pk in sorted(pieces):
+        Product.objects.filter(pk=pk).update(stock=F("stock") + pieces[pk])
+
+
+def _take(pk: int, quantity: int) -> Taken:
+    with connection.cursor() as cursor:
+        cursor.execute(_TAKE, {"pk": pk, "quantity": quantity})
+        row = cursor.fetchone()
+    if row is None:
+        raise _why_not(pk)
+    code, title, price, image_url = row
+    return Taken(pk, code, title, price, image_url, quantity)
+
+
+def _why_not(pk: int) -> ProductGone | StockShortage:
+    product = Product.objects.filter(pk=pk, removed_at=None).first()
+    return StockShortage(product.name) if product else ProductGone()

@@ -1,0 +1,181 @@
+"""The life of an order: one table of (state, event). What is not in it does not happen.
+
+``services/order_move.py`` is the only code that changes an order's state, and it asks here first. The picture is
+in ``docs/shop.md``; a test draws it from this table.
+"""
+
+from enum import Enum
+from typing import NamedTuple
+
+from django.db import models
+
+
+class OrderStatus(models.IntegerChoices):
+    DRAFT = 0, "未提交"
+    SUBMITTED = 1, "提交成功"
+    CANCELLED = 2, "已经取消"
+    INVALID = 3, "无效订单"
+    CLOSED = 4, "交易关闭"
+    RETURNED = 5, "退货"
+
+
+class PayStatus(models.IntegerChoices):
+    UNPAID = 0, "未支付"
+    PAID = 1, "已支付"
+
+
+class ShippingStatus(models.IntegerChoices):
+    NOT_SHIPPED = 0, "未发货"
+    SHIPPED = 1, "已发货"
+    RECEIVED = 2, "已收货"
+    PREPARING = 3, "备货中"
+
+
+class State(models.TextChoices):
+    OPEN = "open", "待付款"
+    PAID = "paid", "待发货"
+    PREPARING = "preparing", "备货中"
+    SHIPPED = "shipped", "已发货"
+    RECEIVED = "received", "已收货"
+    CANCELLED = "cancelled", "已取消"
+    CLOSED = "closed", "交易关闭"
+    INVALID = "invalid", "无效订单"
+    RETURN_ASKED = "return_asked", "退货待处理"  # the goods are on their way to the buyer
+    RETURN_ASKED_LATER = "return_asked_later", "收货后退货待处理"
+    REFUNDING = "refunding", "退款中"
+    REFUND_FAILED = "refund_failed", "退款异常"
+    REFUNDED = "refunded", "已退款"
+
+
+class Event(models.TextChoices):
+    PAY = "pay", "付款"
+    PAY_TOO_LATE = "pay_too_late", "付款(商品已无库存)"
+    START_PAYMENT = "start_payment", "支付"
+    CANCEL = "cancel", "取消"
+    EXPIRE = "expire", "超时关闭"
+    CLOSE = "close", "关闭"
+    INVALIDATE = "invalidate", "作废"
+    PREPARE = "prepare", "备货"
+    UNPREPARE = "unprepare", "改为未发货"
+    SHIP = "ship", "发货"
+    RECEIVE = "receive", "确认收货"
+    ASK_RETURN = "ask_return", "退货"
+    APPROVE_RETURN = "approve_return", "同意退货"
+    REJECT_RETURN = "reject_return", "拒绝退货"
+    REFUND = "refund", "退款"
+    REFUND_AGAIN = "refund_again", "重新退款"
+    REFUND_DONE = "refund_done", "退款成功"
+    REFUND_FAIL = "refund_fail", "退款失败"
+    HIDE = "hide", "删除"
+
+
+class Stock(Enum):
+    """What a step does to the goods of the order."""
+
+    KEEP = "keep"
+    GIVE_BACK = "give back"
+    TAKE_AGAIN = "take again"
+
+
+class Step(NamedTuple):
+    to: State
+    stock: Stock = Stock.KEEP
+    refund: bool = False  # all of the money goes back with it
+
+
+class Face(NamedTuple):
+    """The seed's three numbers in a state; ``None`` leaves the number as it was."""
+
+    order_status: OrderStatus | None
+    pay_status: PayStatus
+    shiping_status: ShippingStatus | None
+
+
+_S, _E = State, Event
+
+FACES: dict[State, Face] = {
+    _S.OPEN: Face(OrderStatus.SUBMITTED, PayStatus.UNPAID, ShippingStatus.NOT_SHIPPED),
+    _S.PAID: Face(OrderStatus.SUBMITTED, PayStatus.PAID, ShippingStatus.NOT_SHIPPED),
+    _S.PREPARING: Face(OrderStatus.SUBMITTED, PayStatus.PAID, ShippingStatus.PREPARING),
+    _S.SHIPPED: Face(OrderStatus.SUBMITTED, PayStatus.PAID, ShippingStatus.SHIPPED),
+    _S.RECEIVED: Face(OrderStatus.SUBMITTED, PayStatus.PAID, ShippingStatus.RECEIVED),
+    _S.CANCELLED: Face(OrderStatus.CANCELLED, PayStatus.UNPAID, ShippingStatus.NOT_SHIPPED),
+    _S.CLOSED: Face(OrderStatus.CLOSED, PayStatus.UNPAID, ShippingStatus.NOT_SHIPPED),
+    _S.INVALID: Face(OrderStatus.INVALID, PayStatus.UNPAID, ShippingStatus.NOT_SHIPPED),
+    _S.RETURN_ASKED: Face(OrderStatus.RETURNED, PayStatus.PAID, ShippingStatus.SHIPPED),
+    _S.RETURN_ASKED_LATER: Face(OrderStatus.RETURNED, PayStatus.PAID, ShippingStatus.RECEIVED),
+    # Returned (5), or closed before the money came (2, 3, 4): the order says which.
+    _S.REFUNDING: Face(None, PayStatus.PAID, None),
+    _S.REFUND_FAILED: Face(None, PayStatus.PAID, None),
+    _S.REFUNDED: Face(None, PayStatus.PAID, None),
+}
+
+_CLOSED_UNPAID = (_S.CANCELLED, _S.CLOSED, _S.INVALID)
+_UNSHIPPED = (_S.PAID, _S.PREPARING)
+_OUT_OF_HOUSE = (_S.SHIPPED, _S.RECEIVED)
+_ASKED = (_S.RETURN_ASKED, _S.RETURN_ASKED_LATER)
+
+TABLE: dict[tuple[State, Event], Step] = {
+    # Waiting for money. The payment is closed upstream before one of the last four is recorded.
+    (_S.OPEN, _E.START_PAYMENT): Step(_S.OPEN),
+    (_S.OPEN, _E.PAY): Step(_S.PAID),
+    (_S.OPEN, _E.CANCEL): Step(_S.CANCELLED, Stock.GIVE_BACK),
+    (_S.OPEN, _E.EXPIRE): Step(_S.CLOSED, Stock.GIVE_BACK),
+    (_S.OPEN, _E.CLOSE): Step(_S.CLOSED, Stock.GIVE_BACK),
+    (_S.OPEN, _E.INVALIDATE): Step(_S.INVALID, Stock.GIVE_BACK),
+    # Money for an order that was given up.
+    **{(state, _E.PAY): Step(_S.PAID, Stock.TAKE_AGAIN) for state in _CLOSED_UNPAID},
+    # (payments itself returns the money of the second kind.)
+    **{(state, _E.PAY_TOO_LATE): Step(_S.REFUNDING) for state in _CLOSED_UNPAID},
+    # The goods go out.
+    (_S.PAID, _E.PREPARE): Step(_S.PREPARING),
+    (_S.PREPARING, _E.UNPREPARE): Step(_S.PAID),
+    **{(state, _E.SHIP): Step(_S.SHIPPED) for state in _UNSHIPPED},
+    (_S.SHIPPED, _E.RECEIVE): Step(_S.RECEIVED),
+    # They, or only the money, come back. Goods that were out do not return to the shelf by themselves.
+    **{(state, _E.ASK_RETURN): Step(_S.REFUNDING, Stock.GIVE_BACK, refund=True) for state in _UNSHIPPED},
+    **{(state, _E.REFUND): Step(_S.REFUNDING, Stock.GIVE_BACK, refund=True) for state in _UNSHIPPED},
+    (_S.SHIPPED, _E.ASK_RETURN): Step(_S.RETURN_ASKED),
+    (_S.RECEIVED, _E.ASK_RETURN): Step(_S.RETURN_ASKED_LATER),
+    (_S.RETURN_ASKED, _E.REJECT_RETURN): Step(_S.SHIPPED),
+    (_S.RETURN_ASKED_LATER, _E.REJECT_RETURN): Step(_S.RECEIVED),
+    **{(state, _E.APPROVE_RETURN): Step(_S.REFUNDING, refund=True) for state in _ASKED},
+    **{(state, _E.REFUND): Step(_S.REFUNDING, refund=True) for state in (*_OUT_OF_HOUSE, *_ASKED)},
+    # What becomes of the refund.
+    (_S.REFUNDING, _E.REFUND_DONE): Step(_S.REFUNDED),
+    (_S.REFUNDING, _E.REFUND_FAIL): Step(_S.REFUND_FAILED),
+    (_S.REFUND_FAILED, _E.REFUND_DONE): Step(_S.REFUNDED),
+    (_S.REFUND_FAILED, _E.REFUND_AGAIN): Step(_S.REFUNDING),
+    # The buyer need not see it any more; the record stays.
+    **{(state, _E.HIDE): Step(state) for state in (*_CLOSED_UNPAID, _S.RECEIVED, _S.REFUNDED)},
+}
+
+# Becoming one of these from a paid order makes it a return; a payment that came too late leaves 2, 3 or 4.
+RETURN_EVENTS = frozenset({_E.ASK_RETURN, _E.APPROVE_RETURN, _E.REFUND})
+
+_PHRASES: dict[State, str] = {
+    _S.OPEN: "订单尚未付款",
+    _S.PAID: "订单已付款,尚未发货",
+    _S.PREPARING: "订单正在备货",
+    _S.SHIPPED: "订单已发货",
+    _S.RECEIVED: "订单已收货",
+    _S.CANCELLED: "订单已取消",
+    _S.CLOSED: "订单已经关闭",
+    _S.INVALID: "订单无效",
+    _S.RETURN_ASKED: "订单的退货申请正在处理",
+    _S.RETURN_ASKED_LATER: "订单的退货申请正在处理",
+    _S.REFUNDING: "订单正在退款",
+    _S.REFUND_FAILED: "订单退款异常,正在人工处理",
+    _S.REFUNDED: "订单已退款",
+}
+_ADVICE: dict[tuple[State, Event], str] = {
+    **{(state, _E.CANCEL): "订单已付款,不能取消,请申请退货" for state in (*_UNSHIPPED, *_OUT_OF_HOUSE)},
+    **{(state, _E.SHIP): "订单已经发货,不能重复发货" for state in _OUT_OF_HOUSE},
+    (_S.OPEN, _E.HIDE): "订单尚未付款,请先取消再删除",
+    (_S.RECEIVED, _E.RECEIVE): "订单已收货,不能重复确认收货",
+}
+
+
+def refusal(state: State, event: Event) -> str:
+    """Say in Chinese why ``event`` does not happen to an order in ``state``."""
+    return _ADVICE.get((state, event)) or f"{_PHRASES[state]},不能{event.label}"

@@ -1,0 +1,55 @@
+"""Small makers of what the shop's tests need; all through the services."""
+
+import itertools
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+from django.utils import timezone
+
+from accounts.models import User
+from shop.models import Category, Order, Product
+from shop.services.categories import category_create
+from shop.services.order_create import order_create
+from shop.services.products import product_create
+
+_numbers = itertools.count(1)
+_SPREAD = timedelta(milliseconds=7)
+
+
+def make_category(name: str = "", **fields: Any) -> Category:
+    number = next(_numbers)
+    return category_create(name=name or f"类目{number}", actor="root", now=timezone.now(), **fields)
+
+
+def make_product(name: str = "", *, price: str = "9.90", stock: int = 10, category: Category | None = None) -> Product:
+    number = next(_numbers)
+    return product_create(
+        category_id=(category or make_category()).category_id,
+        name=name or f"商品{number}",
+        price=Decimal(price),
+        stock=stock,
+        description="说明",
+        image_url="http://pictures.example/p.png",
+        actor="root",
+        now=timezone.now(),
+    )
+
+
+def make_order(buyer: User, product: Product | None = None, quantity: int = 1, **fields: Any) -> Order:
+    product = product or make_product()
+    fields.setdefault("now", timezone.now())
+    return order_create(
+        buyer_pk=buyer.pk, username=buyer.username, product_id=product.product_id, quantity=quantity, **fields
+    )
+
+
+def stock_of(product: Product) -> int:
+    return Product.objects.values_list("stock", flat=True).get(pk=product.pk)
+
+
+def pieces_out(product: Product) -> int:
+    """Pieces that orders hold or have sold."""
+    from shop.models import OrderLine
+
+    return sum(OrderLine.objects.filter(product=product, order__holds_stock=True).values_list("quantity", flat=True))
