@@ -129,7 +129,6 @@ class Postgres(Engine):
         )
         super().__init__(program, watchdog, data, sockets)
         self._initdb = binaries.initdb
-        self._durable = durable
         self._database_exists = False
 
     @property
@@ -173,7 +172,8 @@ class Postgres(Engine):
             [
                 *(str(self._initdb), "-D", _pgdata(fresh, account), "-U", ROLE, "-A", "trust", "-E", "UTF8"),
                 *("--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C", "--no-instructions"),
-                *(() if self._durable else ("--no-sync",)),
+                # The kernel writes it out within half a minute: only a power cut before that could tell.
+                "--no-sync",
             ],
             cwd=fresh,
             env=PLAIN_ENV,

@@ -1,6 +1,5 @@
 from typing import Any
 
-from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand
 
@@ -11,5 +10,4 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         call_command("migrate", interactive=False, verbosity=0)
         call_command("seed_roles")
-        if settings.DEMO_DATA:
-            call_command("seed_demo")
+        call_command("seed_demo")  # root always; the rest only with DEMO_DATA on
