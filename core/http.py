@@ -1,8 +1,15 @@
 """The one outgoing HTTP client for plain calls: always with a deadline and a size limit."""
 
 import time
+from concurrent.futures import Future
+from threading import BoundedSemaphore, Thread
+from urllib.parse import urlsplit
 
 import requests
+
+# A server that sends a byte now and then can hold a call for ever, though nobody waits for it any more.
+_slots = BoundedSemaphore(16)
+_OURSELVES = {"127.0.0.1", "localhost", "::1"}
 
 
 class OutgoingError(Exception):
@@ -10,18 +17,42 @@ class OutgoingError(Exception):
 
 
 def get(url: str, *, params: dict[str, str] | None = None, timeout_s: float = 5, max_bytes: int = 1_000_000) -> bytes:
-    """Fetch a body within ``timeout_s`` seconds in all, redirects refused.
+    """Fetch a body within ``timeout_s`` seconds in all, name look-up included; redirects are refused.
 
     :raises OutgoingError: no answer in time, an HTTP error, or more than ``max_bytes``.
     """
     ends_at = time.monotonic() + timeout_s
+    if not _slots.acquire(timeout=timeout_s):
+        raise OutgoingError("Busy")
+    answer: Future[bytes] = Future()
+    # In a thread of its own, because a timeout of requests counts from one byte to the next.
+    Thread(target=_fetch, args=(answer, url, params, ends_at, max_bytes), daemon=True).start()
     try:
-        with requests.get(url, params=params, timeout=timeout_s, stream=True, allow_redirects=False) as answer:
+        return answer.result(max(0, ends_at - time.monotonic()))
+    except TimeoutError:
+        raise OutgoingError("Timeout") from None
+
+
+def _fetch(answer: Future[bytes], url: str, params: dict[str, str] | None, ends_at: float, max_bytes: int) -> None:
+    try:
+        answer.set_result(_body(url, params, ends_at, max_bytes))
+    except OutgoingError as error:
+        answer.set_exception(error)
+    except Exception as error:  # requests raises more than RequestException, above all for odd addresses
+        answer.set_exception(OutgoingError(type(error).__name__))
+    finally:
+        _slots.release()
+
+
+def _body(url: str, params: dict[str, str] | None, ends_at: float, max_bytes: int) -> bytes:
+    with requests.Session() as session:
+        # A proxy that the environment names cannot reach our own sandbox.
+        session.trust_env = urlsplit(url).hostname not in _OURSELVES
+        wait_s = max(0.001, ends_at - time.monotonic())
+        with session.get(url, params=params, timeout=wait_s, stream=True, allow_redirects=False) as answer:
             if answer.status_code != 200:
                 raise OutgoingError(f"HTTP {answer.status_code}")
             return _read(answer, ends_at, max_bytes)
-    except requests.RequestException as error:
-        raise OutgoingError(type(error).__name__) from None
 
 
 def _read(answer: requests.Response, ends_at: float, max_bytes: int) -> bytes:
@@ -30,6 +61,6 @@ def _read(answer: requests.Response, ends_at: float, max_bytes: int) -> bytes:
         body += chunk
         if len(body) > max_bytes:
             raise OutgoingError("answer too large")
-        if time.monotonic() > ends_at:  # a timeout of requests counts from one byte to the next
+        if time.monotonic() > ends_at:
             raise OutgoingError("Timeout")
     return bytes(body)
