@@ -30,6 +30,10 @@ def socket_guide(request: HttpRequest) -> HttpResponse:
     return render(request, "front/socket.html", context)
 
 
+def demo(request: HttpRequest) -> HttpResponse:
+    return render(request, "demo/index.html", {"sandbox": settings.SANDBOX})
+
+
 def _demo_accounts() -> list[dict[str, str]]:
     from accounts.services.seed import DEMO_USERS
 

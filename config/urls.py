@@ -21,7 +21,7 @@ urlpatterns = [
     path("", include("shop.api.urls")),
 ]
 if settings.SANDBOX:
-    urlpatterns.append(path("sandbox/", include("sandbox.urls")))
+    urlpatterns += [path("demo/", front.demo), path("sandbox/", include("sandbox.urls"))]
 
 handler400 = "core.views.bad_request"
 handler404 = "core.views.not_found"
