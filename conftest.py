@@ -2,10 +2,13 @@
 
 from collections.abc import Callable, Iterator
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from django.core.cache import cache
 from django.test import Client
+
+from core.testing import check_documented
 
 
 class ApiClient:
@@ -16,22 +19,26 @@ class ApiClient:
         self.http = Client(raise_request_exception=False)
 
     def get(self, path: str, /, *, headers: dict[str, str] | None = None, **params: Any) -> Any:
-        return self.http.get(path, params, headers=self._headers(headers))
+        return _checked(self.http.get(path, params, headers=self._headers(headers)))
 
     def post(
         self, path: str, data: Any = None, /, *, format: str = "json", headers: dict[str, str] | None = None
     ) -> Any:
         if format == "multipart":
-            return self.http.post(path, data or {}, headers=self._headers(headers))
-        if format == "form":
-            from urllib.parse import urlencode
-
-            kind = "application/x-www-form-urlencoded"
-            return self.http.post(path, urlencode(data or {}), content_type=kind, headers=self._headers(headers))
-        return self.http.post(path, data or {}, content_type="application/json", headers=self._headers(headers))
+            return _checked(self.http.post(path, data or {}, headers=self._headers(headers)))
+        kind = "application/json" if format == "json" else "application/x-www-form-urlencoded"
+        body = data if isinstance(data, (str, bytes)) else (data or {})
+        if format == "form" and not isinstance(body, (str, bytes)):
+            body = urlencode(body, doseq=True)
+        return _checked(self.http.post(path, body, content_type=kind, headers=self._headers(headers)))
 
     def _headers(self, more: dict[str, str] | None) -> dict[str, str]:
         return ({"authorization": self.token} if self.token else {}) | (more or {})
+
+
+def _checked(response: Any) -> Any:
+    check_documented(response)
+    return response
 
 
 @pytest.fixture(autouse=True)

@@ -13,11 +13,22 @@ from accounts.models import User
 from core.ids import random_text
 from permissions.models import ROOT_ROLEID, Role
 
+
+@dataclass(frozen=True)
+class DemoUser:
+    username: str
+    password: str
+    nickname: str
+    roleid: str
+    role: str
+    is_staff: bool
+
+
 # Passwords that any policy refuses: this is why no production start ever makes these users.
 DEMO_USERS = (
-    {"username": "lbw", "password": "555", "nickname": "五五开", "roleid": "102", "is_staff": True},
-    {"username": "zhuguan", "password": "555", "nickname": "巴啦啦小魔仙", "roleid": "103", "is_staff": True},
-    {"username": "yuangong", "password": "555", "nickname": "开哥永不开挂", "roleid": "200", "is_staff": False},
+    DemoUser("lbw", "555", "五五开", "102", "总监", is_staff=True),
+    DemoUser("zhuguan", "555", "巴啦啦小魔仙", "103", "主管", is_staff=True),
+    DemoUser("yuangong", "555", "开哥永不开挂", "200", "员工", is_staff=False),
 )
 
 
@@ -39,8 +50,15 @@ def accounts_seed() -> list[Account]:
     found = [_root(roles[ROOT_ROLEID])]
     if settings.DEMO_DATA:
         for demo in DEMO_USERS:
-            fields = dict(demo)
-            found.append(_account(role=roles[str(fields.pop("roleid"))], **fields))  # type: ignore[arg-type]
+            found.append(
+                _account(
+                    username=demo.username,
+                    password=demo.password,
+                    nickname=demo.nickname,
+                    role=roles[demo.roleid],
+                    is_staff=demo.is_staff,
+                )
+            )
     return found
 
 
@@ -56,8 +74,13 @@ def _root(role: Role) -> Account:
     return _account(username="root", password=password, nickname="王者管理员", role=role, is_staff=True)
 
 
-def _account(*, username: str, password: str, role: Role, **fields: object) -> Account:
-    first = {"role": role, "password": lambda: make_password(password), **fields}
+def _account(*, username: str, password: str, role: Role, nickname: str, is_staff: bool) -> Account:
+    first = {
+        "role": role,
+        "password": lambda: make_password(password),
+        "nickname": nickname,
+        "is_staff": is_staff,
+    }
     user, is_new = User.objects.get_or_create(username=username, defaults=first)
     known = is_new or (bool(password) and user.check_password(password))
     return Account(username, password if known else None, user.role.name)

@@ -9,6 +9,7 @@ from django.urls.resolvers import RoutePattern
 from rest_framework.decorators import action
 
 from core.api.access import Access
+from core.api.docs import Doc
 from core.api.views import ApiViewSet
 
 ANY = ("GET", "POST", "PUT", "PATCH", "DELETE")
@@ -23,23 +24,38 @@ class Endpoint:
     title: str
     access: Access | None
     aliases: tuple[str, ...]
+    docs: Doc | None = None
 
 
 def endpoint(
-    methods: str, path: str, title: str, access: Access | None = None, *, aliases: tuple[str, ...] = (), **options: Any
+    methods: str,
+    path: str,
+    title: str,
+    access: Access | None = None,
+    *,
+    aliases: tuple[str, ...] = (),
+    docs: Doc | None = None,
+    **options: Any,
 ) -> Callable[[Callable], Callable]:
     """Declare a viewset method to be the call ``path``.
 
     :param methods: ``"GET"``, ``"POST"``, ``"GET POST"`` or ``"ANY"``.
     :param path: the documented path; an alias shares its view and its rights.
+    :param docs: what Swagger UI shows; tests hold real answers against it.
     """
     verbs = ANY if methods == "ANY" else tuple(methods.split())
 
     def decorate(view: Callable) -> Callable:
         view = action(
-            detail=False, methods=[v.lower() for v in verbs], url_path=path, name=title, access=access, **options
+            detail=False,
+            methods=[v.lower() for v in verbs],
+            url_path=path,
+            name=title,
+            access=access,
+            docs=docs,
+            **options,
         )(view)
-        view.endpoint = Endpoint(path, verbs, title, access, aliases)  # type: ignore[attr-defined]
+        view.endpoint = Endpoint(path, verbs, title, access, aliases, docs)  # type: ignore[attr-defined]
         return view
 
     return decorate
@@ -72,10 +88,11 @@ class ContractRouter:
     def add(self, viewset: type[ApiViewSet]) -> None:
         for method in viewset.get_extra_actions():
             declared: Endpoint = method.endpoint  # type: ignore[attr-defined]
-            view = viewset.as_view(dict(method.mapping), **method.kwargs, path=declared.path, detail=False)
+            paths = (declared.path, *declared.aliases)
+            view = viewset.as_view(dict(method.mapping), **method.kwargs, paths=paths, detail=False)
             view.csrf_exempt = True  # type: ignore[attr-defined]
             view.endpoint = declared  # type: ignore[attr-defined]
-            for path in (declared.path, *declared.aliases):
+            for path in paths:
                 self.urls.append(URLPattern(LenientPattern(path.lstrip("/")), view))
 
 

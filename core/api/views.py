@@ -6,13 +6,16 @@ from rest_framework.request import Request
 from rest_framework.viewsets import ViewSet
 
 from core.api.access import Access
+from core.api.docs import Doc
 
 
 class ApiViewSet(ViewSet):
     """A viewset whose actions are declared with ``core.api.routing.endpoint``."""
 
     access: Access | None = None  # denied until an endpoint says otherwise
-    path: str = ""  # the documented path, set by the endpoint
+    paths: tuple[str, ...] = ()  # the documented path and its aliases
+    docs: Doc | None = None
+    tag: str = "其他"
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         # A wrong method is a transport failure: it is told before anyone asks who is calling.

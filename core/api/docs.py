@@ -1,0 +1,34 @@
+"""What a call's documentation says, declared next to the call. ``core.api.schema`` turns it into OpenAPI."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rest_framework.serializers import Serializer
+
+from core.errors import DomainError
+
+Failure = DomainError | type[DomainError]
+
+
+@dataclass(frozen=True, eq=False)
+class Doc:
+    """Documentation of one call.
+
+    :param ok: the success answer as in the seed, with ``status`` and ``state``; several where it has several shapes.
+    :param params: the input serializer: the query of a GET, the body of a POST. ``help_text`` says what a field is.
+    :param failures: error classes (or instances, where they need a text); the refusals that follow from the
+        call's access and bad parameters need not be named.
+    :param send: a request body to start from in Swagger UI.
+    :param about: more words, Markdown.
+    """
+
+    ok: dict[str, Any] | Sequence[dict[str, Any]]
+    params: type[Serializer] | None = None
+    failures: Sequence[Failure] = ()
+    send: dict[str, Any] | None = None
+    about: str = ""
+
+    @property
+    def successes(self) -> list[dict[str, Any]]:
+        return [self.ok] if isinstance(self.ok, dict) else list(self.ok)

@@ -1,0 +1,43 @@
+"""The shape of a role's menu and rows: one opinion for the API and the back office."""
+
+import re
+from typing import Any
+
+MAX_ENTRIES = 500
+MAX_DEPTH = 6
+MAX_NAME = 64
+MAX_ROW = 128
+MAX_ROWS = 1000
+_ROW = re.compile(r"/[^\s*]*\*?|\*")
+
+
+def menu_problem(menu: Any) -> str | None:
+    """Say why ``menu`` is no tree of ``{"name": ..., "children"?: [...]}``; None if it is one."""
+    waiting: list[tuple[Any, int]] = [(menu, 1)]
+    entries = 0
+    while waiting:
+        level, depth = waiting.pop()
+        if not isinstance(level, list) or depth > MAX_DEPTH:
+            return f"必须是列表,最多 {MAX_DEPTH} 层"
+        entries += len(level)
+        if entries > MAX_ENTRIES:
+            return f"最多 {MAX_ENTRIES} 项"
+        for entry in level:
+            if not isinstance(entry, dict) or set(entry) - {"name", "children"} or not _is_name(entry.get("name")):
+                return f"每一项必须是 {{name, children}},name 是 1 到 {MAX_NAME} 个字的文本"
+            if "children" in entry:
+                waiting.append((entry["children"], depth + 1))
+    return None
+
+
+def rows_problem(rows: Any) -> str | None:
+    """Say why ``rows`` is no list of API paths, each exact or with a ``*`` at its end; None if it is one."""
+    if not isinstance(rows, list) or len(rows) > MAX_ROWS:
+        return f"必须是列表,最多 {MAX_ROWS} 项"
+    if all(isinstance(row, str) and len(row) <= MAX_ROW and _ROW.fullmatch(row) for row in rows):
+        return None
+    return "每一项必须是以 / 开头的接口路径,末尾可以是 *"
+
+
+def _is_name(name: Any) -> bool:
+    return isinstance(name, str) and bool(name.strip()) and len(name) <= MAX_NAME and name.isprintable()
