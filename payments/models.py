@@ -51,7 +51,7 @@ class Payment(models.Model):
     code_url = models.CharField("二维码链接", max_length=512, blank=True)
     code_at = models.DateTimeField("二维码时间", null=True, blank=True)
 
-    transaction_id = models.CharField("微信支付订单号", max_length=32, blank=True)
+    transaction_id = models.CharField("微信支付订单号", max_length=64, blank=True)
     paid_at = models.DateTimeField("支付时间", null=True, blank=True)
     closed_at = models.DateTimeField("关闭时间", null=True, blank=True)
 
@@ -99,7 +99,7 @@ class Refund(models.Model):
     requested_by = models.CharField("申请人", max_length=64, blank=True)
     state = models.CharField("状态", max_length=10, choices=RefundStatus, default=RefundStatus.PENDING)
 
-    refund_id = models.CharField("微信退款单号", max_length=32, blank=True)
+    refund_id = models.CharField("微信退款单号", max_length=64, blank=True)
     refunded_at = models.DateTimeField("退款成功时间", null=True, blank=True)
     attempts = models.PositiveIntegerField("提交次数", default=0)
     next_try_at = models.DateTimeField("下次处理", null=True, blank=True)

@@ -110,8 +110,7 @@ def _read(notice: Notice) -> PaymentResult | RefundResult:
 
 def _about(result: PaymentResult | RefundResult) -> tuple[str, str]:
     kind = "支付成功" if isinstance(result, PaymentResult) else f"退款{result.status}"
-    # Signed, yet not ours to trust in length or content: it goes into the database.
-    return kind[:32], result.out_trade_no.replace("\x00", "")[:64]
+    return kind[:32], result.out_trade_no
 
 
 def _columns(finding: Finding) -> dict[str, object]:

@@ -64,9 +64,10 @@ def key_files(provider_keys, tmp_path_factory):
 
 
 @pytest.fixture
-def wechat(running_wechat, key_files, settings):
+def wechat(running_wechat, key_files, settings, monkeypatch):
     """The provider, and settings of a merchant of its, in public-key mode."""
     running_wechat.reset()
+    monkeypatch.setattr("payments.services.start.PAUSE_S", 0.01)
     settings.WECHAT_PAY_BASE_URL = running_wechat.url
     settings.PUBLIC_BASE_URL = "http://127.0.0.1:8399"
     settings.WECHAT_APP_ID = standin.APPID

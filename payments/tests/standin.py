@@ -28,6 +28,7 @@ from cryptography.x509.oid import NameOID
 BEIJING = timezone(timedelta(hours=8))
 APPID, MCHID = "wxed58e834201d0894", "1568650321"
 API_KEY, V3_KEY = "k" * 16 + "0123456789abcdef", "v" * 16 + "fedcba9876543210"
+ANSWER = {"return_code": "SUCCESS", "appid": APPID, "mch_id": MCHID, "nonce_str": "n"}
 MERCHANT_SERIAL, KEY_ID = "5A5B5C5D5E5F", "PUB_KEY_ID_0115686503212025"
 
 
@@ -82,17 +83,20 @@ class WeChat:
 
     def __init__(self, keys):
         self.keys = keys
+        self.serving = 0
+        self.lock = threading.Lock()
         self.reset()
         self.server = _Server(("127.0.0.1", 0), _handler(self))
         self.url = f"http://127.0.0.1:{self.server.server_port}"
         threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
 
     def reset(self):
+        while self.serving:  # a slow answer of the test before
+            time.sleep(0.01)
         self.orders, self.refunds, self.calls, self.nonces = {}, {}, [], set()
         self.faults = []  # taken in turn: (operation, fault, argument...)
         self.use_certificate = False
         self.refund_status = "PROCESSING"
-        self.lock = threading.Lock()
         self.count = 0
 
     def stop(self):
@@ -148,8 +152,7 @@ class WeChat:
         padder = padding.PKCS7(128).padder()
         sealer = Cipher(algorithms.AES(hashlib.md5(key.encode()).hexdigest().encode()), modes.ECB()).encryptor()
         sealed = sealer.update(padder.update(inner.encode()) + padder.finalize()) + sealer.finalize()
-        outer = {"return_code": "SUCCESS", "appid": APPID, "mch_id": MCHID, "nonce_str": "n", "req_info": base64.b64encode(sealed).decode()}  # fmt: skip
-        return to_xml(outer).encode()
+        return to_xml(ANSWER | {"req_info": base64.b64encode(sealed).decode()}).encode()
 
     def transaction(self, number):
         order = self.orders[number]
@@ -215,7 +218,7 @@ class WeChat:
         kind = fields.get("sign_type", "MD5")
         if sign_v2(fields, kind) != fields.get("sign"):
             return {"return_code": "FAIL", "return_msg": "签名错误"}, None
-        base = {"return_code": "SUCCESS", "return_msg": "OK", "appid": APPID, "mch_id": MCHID, "nonce_str": os.urandom(8).hex()}  # fmt: skip
+        base = ANSWER | {"return_msg": "OK", "nonce_str": os.urandom(8).hex()}
         if fields.get("appid") != APPID or fields.get("mch_id") != MCHID or len(fields.get("nonce_str", "")) > 32:
             return base | {"result_code": "FAIL", "err_code": "APPID_MCHID_NOT_MATCH"}, kind
         with self.lock:
@@ -274,7 +277,8 @@ class WeChat:
         line = headers.get("Authorization", "")
         kind, _, rest = line.partition(" ")
         given = dict(re.findall(r'(\w+)="([^"]*)"', rest))
-        if kind != "WECHATPAY2-SHA256-RSA2048" or set(given) != {"mchid", "nonce_str", "signature", "timestamp", "serial_no"}:  # fmt: skip
+        needed = {"mchid", "nonce_str", "signature", "timestamp", "serial_no"}
+        if kind != "WECHATPAY2-SHA256-RSA2048" or set(given) != needed:
             return "Authorization"
         if given["mchid"] != MCHID or given["serial_no"] != MERCHANT_SERIAL:
             return "mchid or serial_no"
@@ -373,6 +377,15 @@ def _handler(wechat):
             self.serve()
 
         def serve(self):
+            with wechat.lock:
+                wechat.serving += 1
+            try:
+                self.route()
+            finally:
+                with wechat.lock:
+                    wechat.serving -= 1
+
+        def route(self):
             raw = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             if self.path.startswith("/pay/"):
                 self.serve_v2(self.path.removeprefix("/pay/"), raw)
@@ -386,7 +399,7 @@ def _handler(wechat):
             said, kind = wechat.v2(operation, raw)
             wechat.calls.append((operation, raw))
             if fault[:1] == ("error",):
-                said = {"return_code": "SUCCESS", "appid": APPID, "mch_id": MCHID, "nonce_str": "n", "result_code": "FAIL", "err_code": fault[1], "err_code_des": fault[2]}  # fmt: skip
+                said = ANSWER | {"result_code": "FAIL", "err_code": fault[1], "err_code_des": fault[2]}
             if fault[:1] == ("merchant",):
                 said |= {"mch_id": fault[1]}
             if kind:

@@ -1,5 +1,8 @@
 """From the provider's error codes to our errors, for v2 and v3 alike."""
 
+import re
+from typing import Any, TypeGuard
+
 from payments.errors import documented_code
 from payments.gateways.base import (
     AlreadyClosed,
@@ -20,6 +23,11 @@ _KINDS: dict[str, type[GatewayRefused]] = {
     "RULELIMIT": GatewayUncertain,
     "USERPAYING": GatewayUncertain,
 }
+
+
+def is_number(text: Any) -> TypeGuard[str]:
+    """Tell an order, refund or transaction number from anything else: it goes into paths and database rows."""
+    return isinstance(text, str) and re.fullmatch(r"[0-9A-Za-z_\-|*@]{1,64}", text) is not None
 
 
 def refusal(name: str, message: str, http_status: int = 0) -> GatewayRefused:

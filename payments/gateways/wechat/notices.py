@@ -5,14 +5,15 @@ What they say is not believed here to fit any order of ours: that is ``payment_c
 
 import base64
 import hashlib
-import json
 from collections.abc import Mapping
 from datetime import datetime, timedelta, timezone
 
+import orjson
 from cryptography.hazmat.primitives import padding
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 from payments.gateways.base import GatewayUntrusted, NoticeRefused, PaymentResult, RefundResult
+from payments.gateways.wechat.codes import is_number
 from payments.gateways.wechat.merchant import Merchant
 from payments.gateways.wechat.v2 import is_authentic, paid_result, read_fen
 from payments.gateways.wechat.v3 import WeChatV3, read_refund, read_transaction, signature_problem
@@ -61,13 +62,16 @@ def _read_v2_refund(req_info: str, who: Merchant) -> RefundResult:
         raise NoticeRefused("商户未配置", http_status=500)
     try:
         fields = read_flat(_decrypt_v2(req_info, who.api_key), root="root")
+        numbers = [fields["out_trade_no"], fields["out_refund_no"], fields["refund_id"]]
+        if not all(is_number(number) for number in numbers):
+            raise ValueError("no number")
         return RefundResult(
-            out_trade_no=fields["out_trade_no"],
-            out_refund_no=fields["out_refund_no"],
+            out_trade_no=numbers[0],
+            out_refund_no=numbers[1],
             status=_V2_REFUND_STATUS[fields["refund_status"]],
             refund_fen=read_fen(fields, "refund_fee"),
             total_fen=read_fen(fields, "total_fee"),
-            refund_id=fields.get("refund_id", ""),
+            refund_id=numbers[2],
             refunded_at=_read_v2_day(fields.get("success_time", "")),
         )
     except (ValueError, KeyError):
@@ -99,12 +103,12 @@ def read_v3(headers: Mapping[str, str], raw: bytes, gateway: WeChatV3, at: datet
     if problem := signature_problem(gateway.keys, headers, raw, at.timestamp()):
         raise NoticeRefused(problem, http_status=401)
     try:
-        notice = json.loads(raw)
+        notice = orjson.loads(raw)
         event, resource = notice["event_type"], notice["resource"]
         if resource.get("algorithm") != "AEAD_AES_256_GCM":
             raise ValueError("unknown algorithm")
         said = gateway.decrypt(resource)
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+    except (ValueError, KeyError, TypeError, AttributeError):
         raise NoticeRefused("报文格式错误或解密失败") from None
     try:
         if event == "TRANSACTION.SUCCESS":

@@ -25,7 +25,7 @@ from payments.gateways.base import (
     PaymentResult,
     PaymentTicket,
 )
-from payments.gateways.wechat.codes import refusal
+from payments.gateways.wechat.codes import is_number, refusal
 from payments.gateways.wechat.http import BoundedSession
 from payments.gateways.wechat.merchant import Merchant
 from payments.gateways.wechat.xml import read_flat
@@ -70,7 +70,7 @@ def read_fen(fields: Mapping[str, str], name: str) -> int:
 
 def paid_result(fields: Mapping[str, str], trade_state: str) -> PaymentResult:
     """:raises ValueError: what a paid order must say is missing or no number."""
-    if not fields.get("transaction_id") or not fields.get("out_trade_no"):
+    if not is_number(fields.get("transaction_id")) or not is_number(fields.get("out_trade_no")):
         raise ValueError("transaction_id or out_trade_no is missing")
     return PaymentResult(
         out_trade_no=fields["out_trade_no"],

@@ -4,7 +4,6 @@ wechatpayv3 composes, signs and decrypts. Its transport would follow redirects, 
 text, and download certificates whenever a forger names an unknown serial; ``_Core`` replaces those parts.
 """
 
-import json
 import re
 import threading
 import time
@@ -12,6 +11,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
+import orjson
 from wechatpayv3 import WeChatPay, WeChatPayType
 from wechatpayv3.core import Core
 from wechatpayv3.type import RequestType
@@ -27,7 +27,7 @@ from payments.gateways.base import (
     RefundIntent,
     RefundResult,
 )
-from payments.gateways.wechat.codes import refusal
+from payments.gateways.wechat.codes import is_number, refusal
 from payments.gateways.wechat.http import USER_AGENT, BoundedSession
 from payments.gateways.wechat.merchant import Keyring, Merchant, private_key_pem
 
@@ -83,7 +83,7 @@ class _Core(Core):
         **_: Any,
     ) -> tuple[int, str]:
         """Sign, send, verify. The signature covers ``path`` alone, wherever the base URL leads."""
-        body = json.dumps(data, ensure_ascii=False, separators=(",", ":")) if data else ""
+        body = orjson.dumps(data).decode() if data else ""
         headers = {
             "Accept": "application/json",
             "Content-Type": "application/json",
@@ -123,9 +123,9 @@ class _Pay(WeChatPay):
 
 def _refused(status: int, body: bytes) -> GatewayError:
     try:
-        said = json.loads(body)
+        said = orjson.loads(body)
         name, message = str(said["code"]), str(said.get("message", ""))
-    except (ValueError, TypeError, KeyError, RecursionError):
+    except (ValueError, TypeError, KeyError):
         if status >= 500 or status < 400:
             return GatewayUnreachable(f"HTTP {status}")
         name, message = "", f"HTTP {status}"
@@ -177,7 +177,7 @@ class WeChatV3(Gateway):
             raise ValueError("incomplete resource") from error
         if text is None:
             raise ValueError("wrong key or damaged ciphertext")
-        return json.loads(text)
+        return orjson.loads(text)
 
     def refresh_certificates(self) -> int:
         """Download the platform certificates (certificate mode only); answer how many there are.
@@ -186,7 +186,7 @@ class WeChatV3(Gateway):
         """
         _, text = self._core.request(_CERTIFICATES, skip_verify=True)
         try:
-            entries = json.loads(text)["data"]
+            entries = orjson.loads(text)["data"]
             pems = {entry["serial_no"]: self._certificate(entry) for entry in entries}
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise GatewayUntrusted("no list of certificates") from error
@@ -207,7 +207,7 @@ class WeChatV3(Gateway):
         if not text:
             return {}
         try:
-            return json.loads(text)
+            return orjson.loads(text)
         except ValueError:
             raise GatewayUntrusted("the answer is no JSON") from None
 
@@ -223,7 +223,7 @@ class WeChatV3(Gateway):
 
 def _plain(number: str) -> str:
     """Numbers stand in the signed path: nothing in them may change its meaning."""
-    if not re.fullmatch(r"[0-9A-Za-z_\-*@]{1,64}", number):
+    if not is_number(number) or "|" in number:
         raise GatewayError("not a number of ours", code="PARAM_ERROR")
     return number
 
@@ -238,13 +238,13 @@ def read_transaction(said: Any, who: Merchant, out_trade_no: str | None = None) 
     if said.get("mchid", who.mch_id) != who.mch_id or said.get("appid", who.appid) != who.appid:
         raise GatewayUntrusted("the answer is for another merchant")
     number = said.get("out_trade_no", out_trade_no)
-    if not isinstance(number, str) or (out_trade_no is not None and number != out_trade_no):
+    if not is_number(number) or (out_trade_no is not None and number != out_trade_no):
         raise GatewayUntrusted("the answer is about another order")
     state = said["trade_state"]
     if state not in {"SUCCESS", "REFUND"}:
         return PaymentResult(number, state, who.appid, who.mch_id, answer=said)
     amount, transaction_id = said.get("amount"), said.get("transaction_id")
-    if not isinstance(amount, dict) or type(amount.get("total")) is not int or not isinstance(transaction_id, str):
+    if not isinstance(amount, dict) or type(amount.get("total")) is not int or not is_number(transaction_id):
         raise GatewayUntrusted("the answer lacks amount or transaction_id")
     return PaymentResult(
         out_trade_no=number,
@@ -270,7 +270,7 @@ def read_refund(said: Any, status_key: str, out_refund_no: str | None = None) ->
         raise GatewayUntrusted("the answer has no amount")
     texts = [said.get(name) for name in ("out_refund_no", status_key, "out_trade_no")]
     numbers = [amount.get("refund"), amount.get("total")]
-    if not all(isinstance(t, str) and t for t in texts) or not all(type(n) is int for n in numbers):
+    if not all(is_number(t) for t in texts) or not all(type(n) is int for n in numbers):
         raise GatewayUntrusted("the answer lacks what a refund must say")
     if out_refund_no is not None and texts[0] != out_refund_no:
         raise GatewayUntrusted("the answer is about another refund")
@@ -280,7 +280,7 @@ def read_refund(said: Any, status_key: str, out_refund_no: str | None = None) ->
         status=texts[1],
         refund_fen=numbers[0],
         total_fen=numbers[1],
-        refund_id=str(said.get("refund_id") or ""),
+        refund_id=said["refund_id"] if is_number(said.get("refund_id")) else "",
         refunded_at=read_time(said.get("success_time")),
     )
 

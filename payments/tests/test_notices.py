@@ -1,0 +1,456 @@
+"""Notifications over HTTP: the right ones once, every other one not at all, each answered as WeChat expects."""
+
+import threading
+import time
+from datetime import timedelta
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import connection
+from django.test import Client
+from django.utils import timezone
+
+from payments.models import InboundEvent, Payment, PaymentLog, PaymentStatus, Refund
+from payments.register import PaidOutcome
+from payments.services import payment_close, payment_query, refund_request, refund_run
+from payments.services.journal import MAX_BODY, event_replay, events_purge
+from payments.tests.standin import sign_v2, to_xml
+
+pytestmark = pytest.mark.django_db
+
+OK_XML = b"<xml><return_code><![CDATA[SUCCESS]]></return_code><return_msg><![CDATA[OK]]></return_msg></xml>"
+
+
+def post_v2(raw, path="/pay/payResult", **headers):
+    return Client().post(path, raw, content_type="text/xml", headers=headers)
+
+
+def post_v3(raw, headers, path="/pay/notify"):
+    return Client().post(path, raw, content_type="application/json", headers=headers)
+
+
+def assert_refused_v2(answer, reason=""):
+    assert answer.status_code == 200
+    assert answer["Content-Type"].startswith("text/xml")
+    text = answer.content.decode()
+    assert text.startswith("<xml><return_code><![CDATA[FAIL]]></return_code><return_msg><![CDATA[")
+    assert reason in text
+
+
+def assert_refused_v3(answer, status=None, reason=""):
+    assert 400 <= answer.status_code < 600
+    assert status in (None, answer.status_code)
+    assert answer.json()["code"] == "FAIL" and reason in answer.json()["message"]
+    assert set(answer.json()) == {"code", "message"}
+
+
+def assert_nothing_happened(shop):
+    assert not Payment.objects.filter(state=PaymentStatus.PAID).exists()
+    assert not PaymentLog.objects.filter(event="支付成功").exists()
+    assert shop.paid == []
+
+
+@pytest.fixture
+def order(start, wechat):
+    """An order that is paid over there, unknown to us so far."""
+    payment = start()
+    wechat.pay(payment.out_trade_no)
+    return payment
+
+
+class TestV2:
+    @pytest.mark.parametrize("kind", ["MD5", "HMAC-SHA256"])
+    def test_pays_the_order_and_is_acknowledged(self, order, shop, wechat, kind):
+        raw = wechat.notice_v2(order.out_trade_no, kind=kind)
+
+        answer = post_v2(raw)
+
+        assert (answer.status_code, answer.content) == (200, OK_XML)
+        order.refresh_from_db()
+        assert order.state == PaymentStatus.PAID
+        assert order.paid_at == wechat.orders[order.out_trade_no]["paid_at"].replace(microsecond=0)
+        assert len(shop.paid) == 1
+        event = InboundEvent.objects.get()
+        assert (event.verdict, event.kind, event.out_trade_no) == ("accepted", "支付成功", order.out_trade_no)
+        assert bytes(event.body) == raw
+        assert event.headers["Content-Type"] == "text/xml"
+
+    def test_a_repeat_is_acknowledged_and_changes_nothing(self, order, shop, wechat):
+        for _ in range(3):
+            assert post_v2(wechat.notice_v2(order.out_trade_no)).content == OK_XML
+
+        assert len(shop.paid) == 1
+        assert PaymentLog.objects.filter(event="支付成功").count() == 1
+        assert InboundEvent.objects.filter(verdict="accepted").count() == 3
+
+    @pytest.mark.parametrize(
+        ("changes", "reason"),
+        [
+            ({"appid": "wx0000000000000000"}, "appid"),
+            ({"mch_id": "1900000109"}, "mch_id"),
+            ({"total_fee": "1"}, "不一致"),
+            ({"total_fee": "1234.0"}, "格式"),
+            ({"total_fee": "-1234"}, "格式"),
+            ({"total_fee": "１２３４"}, "格式"),
+            ({"total_fee": None}, "格式"),
+            ({"fee_type": "USD"}, "不一致"),
+            ({"result_code": "FAIL"}, "result_code"),
+            ({"return_code": "FAIL"}, "return_code"),
+            ({"return_code": None}, "return_code"),
+            ({"transaction_id": None}, "格式"),
+            ({"out_trade_no": "20261125101112000NOSUCH"}, "不存在"),
+            ({"out_trade_no": None}, "格式"),
+            ({"appid": None}, "appid"),
+            ({"sign": "0" * 32}, "签名"),
+            ({"sign": "0" * 64}, "签名"),
+            ({"sign": ""}, "签名"),
+        ],
+    )
+    def test_what_does_not_fit_is_refused(self, order, shop, wechat, changes, reason):
+        answer = post_v2(wechat.notice_v2(order.out_trade_no, **changes))
+
+        assert_refused_v2(answer, reason)
+        assert_nothing_happened(shop)
+        assert InboundEvent.objects.get().verdict == "refused"
+
+    def test_another_key_or_a_changed_field_is_refused(self, order, shop, wechat):
+        for raw in (
+            wechat.notice_v2(order.out_trade_no, key="x" * 32),
+            wechat.notice_v2(order.out_trade_no).replace(b"<bank_type>CMC", b"<bank_type>ICBC"),
+            wechat.notice_v2(order.out_trade_no).replace(b"</xml>", b"<more>1</more></xml>"),
+        ):
+            assert_refused_v2(post_v2(raw), "签名")
+        assert_nothing_happened(shop)
+
+    @pytest.mark.parametrize(
+        "raw",
+        [
+            b"", b"<xml></xml>", b"<xml>", b"{}", b"\x00\xff", b"<xml><return_code>SUCCESS</return_code></xml>",
+            b'<!DOCTYPE x [<!ENTITY a "aa"><!ENTITY b "&a;&a;">]><xml><return_code>&b;</return_code></xml>',
+            b'<!DOCTYPE x [<!ENTITY a SYSTEM "file:///etc/passwd">]><xml><return_code>&a;</return_code></xml>',
+            b"<xml>" + b"<a>" * 3000, b"x" * (MAX_BODY + 1),
+        ],
+    )  # fmt: skip
+    def test_what_is_no_notification_is_refused(self, shop, wechat, raw):
+        assert_refused_v2(post_v2(raw))
+        event = InboundEvent.objects.get()
+        assert event.verdict == "refused" and event.body_size == len(raw)
+
+    def test_coupons_do_not_make_the_amount_wrong(self, order, wechat):
+        raw = wechat.notice_v2(order.out_trade_no, cash_fee="1000", coupon_fee="234", coupon_count="1")
+
+        assert post_v2(raw).content == OK_XML
+
+    def test_a_payment_that_was_never_started_here_still_counts(self, shop, wechat):
+        number = shop.order()
+        wechat.orders[number] = {"total_fee": 1234, "state": "NOTPAY"}
+        wechat.pay(number)
+
+        assert post_v2(wechat.notice_v2(number)).content == OK_XML
+
+        assert Payment.objects.get().is_paid and len(shop.paid) == 1
+
+    def test_any_spelling_of_the_path_and_no_get(self, order, wechat):
+        assert post_v2(wechat.notice_v2(order.out_trade_no), "/pay/payresult/").content == OK_XML
+        assert Client().get("/pay/payResult").status_code == 405
+
+
+class TestV3:
+    def test_pays_the_order_and_is_acknowledged(self, order, shop, wechat):
+        raw, headers = wechat.notice_v3(order.out_trade_no)
+
+        answer = post_v3(raw, headers | {"Authorization": "secret", "Cookie": "session=secret"})
+
+        assert (answer.status_code, answer.json()) == (200, {"code": "SUCCESS", "message": "成功"})
+        order.refresh_from_db()
+        assert order.is_paid and len(shop.paid) == 1
+        event = InboundEvent.objects.get()
+        assert (event.verdict, event.channel) == ("accepted", "v3")
+        assert event.headers["Wechatpay-Signature"] == headers["Wechatpay-Signature"]
+        assert "secret" not in str(event.headers)
+
+    def test_after_v2_told_the_same_nothing_changes(self, order, shop, wechat):
+        post_v2(wechat.notice_v2(order.out_trade_no))
+
+        assert post_v3(*wechat.notice_v3(order.out_trade_no)).status_code == 200
+
+        assert len(shop.paid) == 1
+
+    @pytest.mark.parametrize(
+        ("changes", "status"),
+        [
+            ({"appid": "wx0000000000000000"}, 400),
+            ({"mchid": "1900000109"}, 400),
+            ({"appid": None}, 400),
+            ({"amount": {"total": 1, "currency": "CNY"}}, 400),
+            ({"amount": {"total": 1234, "currency": "USD"}}, 400),
+            ({"amount": {"total": "1234", "currency": "CNY"}}, 400),
+            ({"amount": {"total": 1234.0, "currency": "CNY"}}, 400),
+            ({"amount": {"total": True}}, 400),
+            ({"amount": {"payer_total": 1234}}, 400),
+            ({"amount": None}, 400),
+            ({"trade_state": "NOTPAY"}, 400),
+            ({"trade_state": "REFUND"}, 400),
+            ({"transaction_id": None}, 400),
+            ({"transaction_id": 5}, 400),
+            ({"out_trade_no": "20261125101112000NOSUCH"}, 404),
+            ({"out_trade_no": ["x"]}, 400),
+            ({"out_trade_no": "\x00"}, 400),
+        ],
+    )
+    def test_what_does_not_fit_is_refused(self, order, shop, wechat, changes, status):
+        answer = post_v3(*wechat.notice_v3(order.out_trade_no, changes=changes))
+
+        assert_refused_v3(answer, status)
+        assert_nothing_happened(shop)
+        assert InboundEvent.objects.get().verdict == "refused"
+
+    @pytest.mark.parametrize(
+        ("options", "reason"),
+        [
+            ({"at": time.time() - 301}, "过期"),
+            ({"at": time.time() + 900}, "过期"),
+            ({"serial": "PUB_KEY_ID_FORGED"}, "序列号"),
+            ({"serial": "1234ABCD"}, "序列号"),
+            ({"key": "x" * 32}, "解密"),
+        ],
+    )
+    def test_stale_unknown_and_sealed_otherwise_are_refused(self, order, shop, wechat, options, reason):
+        if "at" in options:  # relative to now, not to when this module was read
+            options = {"at": time.time() + (900 if options["at"] > time.time() else -310)}
+
+        assert_refused_v3(post_v3(*wechat.notice_v3(order.out_trade_no, **options)), reason=reason)
+        assert_nothing_happened(shop)
+
+    def test_forged_signatures_and_probes_are_refused(self, order, shop, wechat):
+        raw, headers = wechat.notice_v3(order.out_trade_no)
+        forged = [
+            wechat.notice_v3(order.out_trade_no, signer=wechat.keys.merchant),
+            (raw + b" ", headers),
+            (raw, headers | {"Wechatpay-Signature": "WECHATPAY/SIGNTEST/" + headers["Wechatpay-Signature"]}),
+            (raw, headers | {"Wechatpay-Signature": "WECHATPAY/SIGNTEST/abcd"}),
+            (raw, headers | {"Wechatpay-Signature": ""}),
+            (raw, headers | {"Wechatpay-Signature": "签名"}),
+            (raw, headers | {"Wechatpay-Nonce": "other"}),
+            (raw, headers | {"Wechatpay-Timestamp": "١٢٣"}),
+            (raw, headers | {"Wechatpay-Timestamp": "1e9"}),
+            (raw, headers | {"Wechatpay-Signature-Type": "WECHATPAY2-SM2-WITH-SM3"}),
+            (raw, {}),
+            (b"", {}),
+        ]
+        for body, said in forged:
+            assert_refused_v3(post_v3(body, said), 401)
+        assert_nothing_happened(shop)
+        assert InboundEvent.objects.filter(verdict="refused").count() == len(forged)
+
+    @pytest.mark.parametrize(
+        "body",
+        [b"{}", b"[]", b"null", b'{"event_type":1,"resource":[]}', b"[" * 5000, b"\xff", b'{"event_type":"x"}',
+         b'{"event_type":"TRANSACTION.SUCCESS","resource":{"algorithm":"AEAD_AES_256_GCM","nonce":"1","ciphertext":"AA=="}}',
+         b'{"event_type":"TRANSACTION.SUCCESS","resource":{"algorithm":"AEAD_AES_256_GCM","nonce":5,"ciphertext":7}}'],
+    )  # fmt: skip
+    def test_signed_nonsense_is_refused(self, shop, wechat, body):
+        assert_refused_v3(post_v3(body, wechat.signed_headers(body)))
+
+    @pytest.mark.parametrize("event", ["TRANSACTION.CLOSED", "COUPON.USE", "REFUND.SUCCESS"])
+    def test_other_events_pay_nothing(self, order, shop, wechat, event):
+        raw, headers = wechat.seal(event, wechat.transaction(order.out_trade_no))
+
+        assert_refused_v3(post_v3(raw, headers), 400)
+        assert_nothing_happened(shop)
+
+
+def test_our_own_fault_is_a_failure_so_that_wechat_comes_again(order, shop, wechat, monkeypatch):
+    def broken(**_):
+        raise RuntimeError("out of paper")
+
+    from payments import register
+
+    monkeypatch.setattr(register, "_listener", register.PaymentListener(shop.lock, broken, broken))
+
+    assert_refused_v2(post_v2(wechat.notice_v2(order.out_trade_no)), "处理失败")
+    assert_refused_v3(post_v3(*wechat.notice_v3(order.out_trade_no)), 500)
+
+    order.refresh_from_db()
+    assert order.state == PaymentStatus.OPEN
+    assert set(InboundEvent.objects.values_list("verdict", flat=True)) == {"failed"}
+
+
+def test_no_database_is_a_failure_so_that_wechat_comes_again(order, wechat, monkeypatch):
+    def down(**_):
+        raise ConnectionError
+
+    monkeypatch.setattr(InboundEvent.objects, "create", down)
+
+    assert_refused_v2(post_v2(wechat.notice_v2(order.out_trade_no)))
+    assert_refused_v3(post_v3(*wechat.notice_v3(order.out_trade_no)), 500)
+
+
+def test_an_unconfigured_merchant_accepts_nothing(order, shop, wechat, settings):
+    settings.WECHAT_PAY_API_KEY = settings.WECHAT_PAY_V3_KEY = ""
+    settings.WECHAT_APP_ID = settings.WECHAT_PAY_MCH_ID = ""
+    fields = {"return_code": "SUCCESS", "appid": "", "mch_id": "", "out_trade_no": order.out_trade_no}
+
+    assert_refused_v2(post_v2(to_xml(fields | {"sign": sign_v2(fields, key="")}).encode()))
+    assert_refused_v2(post_v2(to_xml(fields | {"req_info": "AA=="}).encode()))
+    assert_refused_v3(post_v3(*wechat.notice_v3(order.out_trade_no)), 500)
+    assert_nothing_happened(shop)
+
+
+class TestRefundNotices:
+    @pytest.fixture
+    def refund(self, paid, wechat):
+        payment = paid()
+        refund = refund_request(
+            out_trade_no=payment.out_trade_no, amount_fen=1000, reason="退货", requested_by="王", now=timezone.now()
+        )
+        return refund_run(refund_id=refund.pk, now=timezone.now())
+
+    @pytest.mark.parametrize(
+        ("word", "state"), [("SUCCESS", "success"), ("ABNORMAL", "abnormal"), ("CLOSED", "closed")]
+    )
+    def test_v3_moves_the_refund(self, refund, shop, wechat, word, state):
+        assert post_v3(*wechat.refund_notice_v3(refund.out_refund_no, word)).status_code == 200
+
+        refund.refresh_from_db()
+        assert (refund.state, refund.next_try_at) == (state, None)
+        assert shop.refunds[-1] == (refund.out_refund_no, state)
+        assert (refund.refunded_at is not None) is (state == "success")
+
+    @pytest.mark.parametrize(
+        ("word", "state"), [("SUCCESS", "success"), ("CHANGE", "abnormal"), ("REFUNDCLOSE", "closed")]
+    )
+    def test_v2_moves_the_refund(self, refund, wechat, word, state):
+        assert post_v2(wechat.refund_notice_v2(refund.out_refund_no, word)).content == OK_XML
+
+        refund.refresh_from_db()
+        assert refund.state == state
+
+    def test_repeats_and_late_news_change_nothing(self, refund, shop, wechat):
+        for _ in range(2):
+            post_v3(*wechat.refund_notice_v3(refund.out_refund_no))
+        told = list(shop.refunds)
+        post_v3(*wechat.refund_notice_v3(refund.out_refund_no, "ABNORMAL"))
+
+        refund.refresh_from_db()
+        assert refund.state == "success" and shop.refunds == told
+
+    @pytest.mark.parametrize(
+        "changes",
+        [
+            {"amount": {"refund": 1, "total": 1234}}, {"amount": {"refund": 1000, "total": 1}}, {"amount": None},
+            {"out_trade_no": "20261125101112000NOSUCH"}, {"out_refund_no": "20261125101112000R99"}, {"mchid": "1"},
+            {"refund_status": "DONE"}, {"refund_status": None},
+        ],
+    )  # fmt: skip
+    def test_v3_that_does_not_fit_is_refused(self, refund, wechat, changes):
+        assert_refused_v3(post_v3(*wechat.refund_notice_v3(refund.out_refund_no, changes=changes)))
+
+        refund.refresh_from_db()
+        assert refund.state == "processing"
+
+    @pytest.mark.parametrize(
+        "changes", [{"refund_fee": "1"}, {"total_fee": "1"}, {"refund_fee": "x"}, {"key": "x" * 32}]
+    )
+    def test_v2_that_does_not_fit_is_refused(self, refund, wechat, changes):
+        assert_refused_v2(post_v2(wechat.refund_notice_v2(refund.out_refund_no, **changes)))
+
+        refund.refresh_from_db()
+        assert refund.state == "processing"
+
+
+class TestJournal:
+    def test_a_replay_goes_the_same_way(self, order, shop, wechat):
+        owed = shop.owed.pop(order.out_trade_no)
+        assert_refused_v3(post_v3(*wechat.notice_v3(order.out_trade_no)), 404)
+        shop.owed[order.out_trade_no] = owed
+
+        # A day later: its stamp counts from when it came in.
+        event = event_replay(event_id=InboundEvent.objects.get().pk, now=timezone.now() + timedelta(days=1))
+
+        assert (event.verdict, event.replays) == ("accepted", 1)
+        assert len(shop.paid) == 1
+
+    def test_a_forged_one_stays_forged(self, order, shop, wechat, capsys):
+        post_v2(wechat.notice_v2(order.out_trade_no, key="x" * 32))
+
+        call_command("replay_event", str(InboundEvent.objects.get().pk))
+
+        assert "已拒绝: 签名错误" in capsys.readouterr().out
+        assert_nothing_happened(shop)
+        with pytest.raises(CommandError):
+            call_command("replay_event", "999999")
+
+    def test_an_accepted_one_pays_only_once(self, order, shop, wechat):
+        post_v2(wechat.notice_v2(order.out_trade_no))
+
+        call_command("replay_event", str(InboundEvent.objects.get().pk))
+
+        assert len(shop.paid) == 1
+
+    def test_too_long_a_body_is_cut_and_cannot_be_replayed_into_anything(self, order, shop, wechat):
+        post_v2(wechat.notice_v2(order.out_trade_no) + b" " * MAX_BODY)
+        event = InboundEvent.objects.get()
+        assert len(event.body) < event.body_size
+
+        assert event_replay(event_id=event.pk, now=timezone.now()).verdict == "refused"
+        assert_nothing_happened(shop)
+
+    def test_a_flood_of_forgeries_is_refused_but_not_kept(self, wechat, monkeypatch):
+        monkeypatch.setattr("payments.services.journal.REFUSED_PER_MINUTE", 3)
+
+        for _ in range(5):
+            assert_refused_v2(post_v2(b"<xml/>"))
+
+        assert InboundEvent.objects.count() == 3
+
+    def test_ninety_days_are_kept(self, wechat):
+        for _ in range(4):
+            post_v2(b"<xml/>")
+        oldest = InboundEvent.objects.order_by("pk").values_list("pk", flat=True)[:3]
+        InboundEvent.objects.filter(pk__in=list(oldest)).update(received_at=timezone.now() - timedelta(days=91))
+
+        assert events_purge(now=timezone.now(), batch=2) == 3
+
+        assert InboundEvent.objects.count() == 1
+
+    def test_secrets_are_in_neither_journal_nor_log(self, order, wechat, caplog):
+        caplog.set_level("DEBUG")
+        post_v2(wechat.notice_v2(order.out_trade_no))
+        post_v3(*wechat.notice_v3(order.out_trade_no, key="x" * 32))
+
+        for event in InboundEvent.objects.all():
+            assert "k" * 16 not in f"{event.headers}{bytes(event.body)!r}{event.result}"
+        assert "k" * 16 not in caplog.text and "v" * 16 not in caplog.text
+
+
+@pytest.mark.django_db(transaction=True)
+def test_fifty_at_once_mixed_with_polls_and_closes_are_one_transition(order, shop, wechat):
+    number, answers = order.out_trade_no, []
+    shop.outcome = PaidOutcome.REFUND  # the hardest: it must also be refunded once
+    jobs = [lambda: post_v2(wechat.notice_v2(number)).content == OK_XML] * 25
+    jobs += [lambda: post_v3(*wechat.notice_v3(number)).status_code == 200] * 25
+    jobs += [lambda: payment_close(out_trade_no=number, now=timezone.now()).value == "paid"] * 5
+    jobs += [lambda: payment_query(out_trade_no=number, now=timezone.now(), min_interval_s=0).is_paid] * 5
+    gate = threading.Barrier(len(jobs))
+
+    def run(job):
+        try:
+            gate.wait()
+            began = time.monotonic()
+            answers.append((job(), time.monotonic() - began))
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=run, args=[job]) for job in jobs]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert [ok for ok, _ in answers] == [True] * 60
+    assert max(took for _, took in answers) < 5
+    assert len(shop.paid) == 1
+    assert PaymentLog.objects.filter(event="支付成功").count() == 1
+    assert Refund.objects.count() == 1
+    assert InboundEvent.objects.filter(verdict="accepted").count() == 50

@@ -1,0 +1,257 @@
+"""Asking and closing: what the provider says decides, and silence decides nothing."""
+
+import threading
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+
+from payments.errors import PaymentMismatch, PaymentNotConfigured, ProviderDown, WeChatRefused
+from payments.models import Payment, PaymentLog, PaymentStatus
+from payments.register import PaidOutcome
+from payments.services import CloseOutcome, payment_close, payment_query
+from payments.tests.standin import MCHID
+
+pytestmark = pytest.mark.django_db
+
+
+def query(number, **options):
+    return payment_query(out_trade_no=number, now=options.pop("now", None) or timezone.now(), **options)
+
+
+def close(number):
+    return payment_close(out_trade_no=number, now=timezone.now())
+
+
+class TestQuery:
+    def test_answers_the_documented_object_and_settles(self, start, shop, wechat):
+        number = start().out_trade_no
+        unpaid = query(number, min_interval_s=0)
+        assert (unpaid.is_paid, unpaid.trade_state, unpaid.answer["mchid"]) == (False, "NOTPAY", MCHID)
+
+        order = wechat.pay(number)
+        paid = query(number, min_interval_s=0)
+
+        assert paid.is_paid and paid.answer["amount"]["total"] == 1234
+        payment = Payment.objects.get()
+        assert (payment.state, payment.transaction_id) == (PaymentStatus.PAID, order["transaction_id"])
+        assert payment.next_check_at is None
+        assert shop.paid[0]["paid_fen"] == 1234
+        assert shop.paid[0]["transaction_id"] == order["transaction_id"]
+
+    def test_asks_at_most_once_in_five_seconds_for_all_pollers(self, start, wechat):
+        number, now = start().out_trade_no, timezone.now()
+
+        asked = [query(number, now=now + timedelta(seconds=s)).asked for s in (0, 1, 4.9, 5, 6, 10.1)]
+
+        assert asked == [True, False, False, True, False, True]
+        assert wechat.called("query") == 3
+
+    def test_does_not_ask_about_what_was_never_started_or_is_paid(self, paid, shop, wechat):
+        assert query(shop.order()).asked is False
+        number = paid().out_trade_no
+        calls = wechat.called("query")
+
+        again = query(number, now=timezone.now() + timedelta(hours=1))
+
+        assert (again.is_paid, again.asked) == (True, False)
+        assert wechat.called("query") == calls
+
+    def test_tells_the_providers_error(self, shop, wechat):
+        with pytest.raises(WeChatRefused) as refused:
+            query(shop.order(), min_interval_s=0)
+
+        assert refused.value.body() == {
+            "status": 404, "state": False, "msg": "订单不存在", "code": "ORDERNOTEXIST",
+            "solution": "请检查订单是否发起过交易", "detail": "订单不存在",
+        }  # fmt: skip
+
+    @pytest.mark.parametrize("fault", [("down",), ("bad_sign",), ("no_sign",), ("stale",), ("page", 500)])
+    def test_believes_nothing_that_is_not_authentic(self, start, shop, wechat, fault):
+        number = start().out_trade_no
+        wechat.pay(number)
+        wechat.faults = [("query", *fault)]
+
+        with pytest.raises(ProviderDown) as raised:
+            query(number)
+
+        assert raised.value.http_status == 502
+        assert Payment.objects.get().state == PaymentStatus.OPEN
+        assert shop.paid == []
+
+    @pytest.mark.parametrize("lie", [{"fen": 1}, {"fen": 123400}])
+    def test_a_wrong_amount_pays_nothing_and_is_logged(self, start, shop, wechat, lie):
+        number = start().out_trade_no
+        wechat.pay(number, **lie)
+
+        with pytest.raises(PaymentMismatch):
+            query(number)
+
+        assert Payment.objects.get().state == PaymentStatus.OPEN
+        assert "金额不一致" in Payment.objects.get().last_error
+        assert PaymentLog.objects.filter(event="支付信息不一致").count() == 1
+        assert shop.paid == []
+
+    def test_a_wrong_currency_pays_nothing(self, start, shop, wechat):
+        number = start().out_trade_no
+        wechat.pay(number)
+        wechat.faults = [("query", "change", {"amount": {"total": 1234, "currency": "USD"}})]
+
+        with pytest.raises(PaymentMismatch):
+            query(number)
+
+        assert shop.paid == []
+
+    def test_one_transaction_cannot_pay_two_orders(self, start, paid, shop, wechat):
+        first = paid()
+        second = start().out_trade_no
+        wechat.pay(second)
+        wechat.orders[second]["transaction_id"] = first.transaction_id
+
+        with pytest.raises(PaymentMismatch):
+            query(second)
+
+        assert len(shop.paid) == 1
+
+    def test_without_v3_values_v2_is_asked(self, start, wechat, settings):
+        number = start().out_trade_no
+        wechat.pay(number)
+        settings.WECHAT_PAY_V3_KEY = settings.WECHAT_PAY_PRIVATE_KEY_FILE = ""
+
+        assert query(number).is_paid
+        assert (wechat.called("orderquery"), wechat.called("query")) == (1, 0)
+
+    def test_unusable_v3_values_are_told(self, start, settings):
+        number = start().out_trade_no
+        settings.WECHAT_PAY_PRIVATE_KEY_FILE = "/no/such/file"
+
+        with pytest.raises(PaymentNotConfigured):
+            query(number)
+
+
+class TestClose:
+    def test_what_was_never_started_is_closed(self, shop, wechat):
+        assert close(shop.order()) is CloseOutcome.CLOSED
+        assert wechat.calls == []
+
+    def test_asks_first_then_closes(self, start, wechat):
+        payment = start()
+
+        assert close(payment.out_trade_no) is CloseOutcome.CLOSED
+
+        assert [name for name, _ in wechat.calls] == ["unifiedorder", "query", "close"]
+        assert wechat.orders[payment.out_trade_no]["state"] == "CLOSED"
+        payment.refresh_from_db()
+        assert payment.state == PaymentStatus.CLOSED and payment.next_check_at
+        assert close(payment.out_trade_no) is CloseOutcome.CLOSED
+        assert wechat.called("close") == 1
+
+    def test_what_is_paid_there_is_paid_here(self, start, shop, wechat):
+        number = start().out_trade_no
+        wechat.pay(number)
+
+        assert close(number) is CloseOutcome.PAID
+
+        assert len(shop.paid) == 1
+        assert wechat.called("close") == 0
+        assert close(number) is CloseOutcome.PAID
+
+    def test_orderpaid_means_paid(self, start, shop, wechat, monkeypatch):
+        """Paid between the question and the close."""
+        number = start().out_trade_no
+        v3_close = wechat.v3_close
+        monkeypatch.setattr(wechat, "v3_close", lambda order: wechat.pay(number) and v3_close(order))
+
+        assert close(number) is CloseOutcome.PAID
+
+        assert len(shop.paid) == 1
+
+    @pytest.mark.parametrize("operation", ["query", "close"])
+    @pytest.mark.parametrize("fault", [
+        ("down",), ("bad_sign",), ("no_sign",), ("page", 502),
+        ("error", 500, "SYSTEM_ERROR"), ("error", 403, "RULE_LIMIT"),
+    ])  # fmt: skip
+    def test_silence_and_lies_keep_the_stock(self, start, wechat, operation, fault):
+        payment = start()
+        wechat.faults = [(operation, *fault)]
+
+        assert close(payment.out_trade_no) is CloseOutcome.UNKNOWN
+
+        payment.refresh_from_db()
+        assert payment.state == PaymentStatus.OPEN and payment.last_error
+        assert close(payment.out_trade_no) is CloseOutcome.CLOSED
+
+    def test_a_wrong_amount_keeps_the_stock(self, start, shop, wechat):
+        number = start().out_trade_no
+        wechat.pay(number, fen=1)
+
+        assert close(number) is CloseOutcome.UNKNOWN
+        assert shop.paid == []
+
+    def test_being_paid_right_now_keeps_the_stock(self, start, wechat):
+        number = start().out_trade_no
+        wechat.orders[number]["state"] = "USERPAYING"
+
+        assert close(number) is CloseOutcome.UNKNOWN
+        assert wechat.called("close") == 0
+
+    def test_being_ordered_right_now_keeps_the_stock(self, start, shop, wechat):
+        payment = start()
+        Payment.objects.update(state="starting", claimed_until=timezone.now() + timedelta(seconds=9))
+
+        assert close(payment.out_trade_no) is CloseOutcome.UNKNOWN
+
+    def test_an_order_that_never_arrived_is_closed(self, start, shop, wechat):
+        number = shop.order()
+        wechat.faults = [("unifiedorder", "down")] * 2
+        with pytest.raises(ProviderDown):
+            start(number)
+
+        assert close(number) is CloseOutcome.CLOSED
+
+    def test_closed_or_refunded_over_there_is_closed_here(self, start, wechat):
+        first, second = start().out_trade_no, start().out_trade_no
+        wechat.orders[first]["state"] = "CLOSED"
+        wechat.pay(second)["state"] = "REFUND"
+
+        assert close(first) is close(second) is CloseOutcome.CLOSED
+        assert "人工核对" in Payment.objects.get(out_trade_no=second).last_error
+
+
+def test_paid_after_close_is_paid_or_refunded(start, shop, wechat):
+    kept, gone = start().out_trade_no, start().out_trade_no
+    for number in (kept, gone):
+        assert close(number) is CloseOutcome.CLOSED
+        wechat.pay(number)
+
+    assert query(kept).is_paid
+    shop.outcome = PaidOutcome.REFUND
+    assert query(gone).is_paid
+
+    assert not Payment.objects.get(out_trade_no=kept).refunds.exists()
+    refund = Payment.objects.get(out_trade_no=gone).refunds.get()
+    assert (refund.amount_fen, refund.state, refund.out_refund_no) == (1234, "pending", gone + "R01")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_many_closes_and_queries_at_once_pay_once(start, shop, wechat):
+    number = start().out_trade_no
+    wechat.pay(number)
+    outcomes = []
+
+    def act(i):
+        try:
+            outcomes.append(close(number) if i % 2 else query(number, min_interval_s=0).state)
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=act, args=[i]) for i in range(10)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert set(outcomes) == {CloseOutcome.PAID, "paid"}
+    assert len(shop.paid) == 1
+    assert PaymentLog.objects.filter(event="支付成功").count() == 1

@@ -1,0 +1,243 @@
+"""Starting a payment: once at the provider, whatever happens on the way."""
+
+import threading
+import time
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+
+from payments.errors import (
+    PaymentAlreadyPaid,
+    PaymentClosed,
+    PaymentNotConfigured,
+    ProviderDown,
+    ProviderTimeout,
+    WeChatRefused,
+)
+from payments.gateways.wechat import http
+from payments.models import Payment, PaymentLog, PaymentStatus
+from payments.services import payment_close, payment_sdk_params
+
+pytestmark = pytest.mark.django_db
+
+
+def test_writes_the_payment_down_and_answers_a_code(start, wechat):
+    payment = start()
+
+    assert payment.state == PaymentStatus.OPEN
+    assert payment.code_url == "weixin://wxpay/bizpayurl?pr=c1"
+    assert payment.prepay_id.startswith("wx")
+    assert payment.next_check_at is not None
+    events = list(payment.logs.values_list("event", "to_state"))
+    assert events == [("发起支付", "starting"), ("微信已下单", "open")]
+    sent = wechat.orders[payment.out_trade_no]["wanted"]
+    assert sent["total_fee"] == "1234"
+    assert sent["notify_url"] == "http://127.0.0.1:8399/pay/payResult"
+    assert sent["spbill_create_ip"] == "203.0.113.9"
+
+
+def test_the_providers_deadline_is_above_its_shortest_though_the_orders_is_not(start):
+    now = timezone.now()
+
+    short, long = start(now=now), start(now=now, deadline=now + timedelta(hours=1))
+
+    assert short.time_expire - now > timedelta(minutes=5, seconds=30)
+    assert abs(long.time_expire - now - timedelta(hours=1)) < timedelta(seconds=1)
+
+
+def test_asking_again_answers_the_same_code_without_asking_the_provider(start, wechat):
+    first = start()
+
+    second = start(first.out_trade_no, description="another", now=timezone.now() + timedelta(minutes=1))
+
+    assert second.code_url == first.code_url
+    assert second.time_expire == Payment.objects.get().time_expire
+    assert wechat.called("unifiedorder") == 1
+
+
+def test_a_code_near_its_end_is_renewed_by_the_very_same_order(start, wechat):
+    now = timezone.now()
+    first = start(now=now, deadline=now + timedelta(hours=5))
+
+    second = start(first.out_trade_no, now=now + timedelta(hours=2), deadline=now + timedelta(hours=5))
+
+    assert second.code_url != first.code_url
+    assert len(wechat.orders) == 1
+
+
+@pytest.mark.parametrize("change", [{"trade_type": "APP"}, {"amount_fen": 1}])
+def test_a_number_keeps_the_parameters_it_was_first_used_with(start, change):
+    number = start().out_trade_no
+
+    with pytest.raises(WeChatRefused) as refused:
+        start(number, **change)
+
+    assert (refused.value.code, refused.value.status) == ("OUT_TRADE_NO_USED", 403)
+
+
+@pytest.mark.parametrize(
+    ("fault", "error"),
+    [
+        (("down",), ProviderDown),
+        (("drop",), ProviderDown),
+        (("bad_sign",), ProviderDown),
+        (("page", 502), ProviderDown),
+        (("error", "SYSTEMERROR", "系统超时"), WeChatRefused),
+    ],
+)
+def test_an_unknown_outcome_is_repeated_word_for_word_once(start, shop, wechat, fault, error):
+    number = shop.order()
+    wechat.faults = [("unifiedorder", *fault)]
+    assert start(number).state == PaymentStatus.OPEN
+
+    number = shop.order()
+    wechat.faults = [("unifiedorder", *fault)] * 2
+    with pytest.raises(error):
+        start(number)
+
+    payment = Payment.objects.get(out_trade_no=number)
+    assert (payment.state, payment.code_url, payment.claimed_until) == (PaymentStatus.STARTING, "", None)
+    assert payment.last_error
+    assert start(number, now=timezone.now() + timedelta(seconds=40)).state == PaymentStatus.OPEN
+    assert len(wechat.orders) == 2
+
+
+def test_a_timeout_is_told_as_504(start, wechat, monkeypatch):
+    monkeypatch.setattr(http, "READ_TIMEOUT_S", 0.1)
+    wechat.faults = [("unifiedorder", "slow", 0.3)] * 2
+
+    with pytest.raises(ProviderTimeout) as raised:
+        start()
+
+    assert (raised.value.http_status, raised.value.status) == (504, 504)
+
+
+@pytest.mark.parametrize("code", ["FREQUENCY_LIMITED", "NOAUTH", "LACK_PARAMS"])
+def test_a_plain_no_is_not_repeated(start, wechat, code):
+    wechat.faults = [("unifiedorder", "error", code, "说明")]
+
+    with pytest.raises(WeChatRefused):
+        start()
+
+    assert wechat.called("unifiedorder") == 1
+
+
+def test_orderpaid_is_settled_and_told(start, shop, wechat):
+    wechat.faults = [("unifiedorder", "drop")] * 2
+    number = shop.order()
+    with pytest.raises(ProviderDown):
+        start(number)
+    wechat.pay(number)
+
+    with pytest.raises(PaymentAlreadyPaid):
+        start(number)
+
+    assert Payment.objects.get().is_paid
+    assert [call["out_trade_no"] for call in shop.paid] == [number]
+
+
+def test_orderclosed_ends_the_payment(start, shop, wechat):
+    wechat.faults = [("unifiedorder", "drop")] * 2
+    number = shop.order()
+    with pytest.raises(ProviderDown):
+        start(number)
+    wechat.orders[number]["state"] = "CLOSED"
+
+    with pytest.raises(PaymentClosed):
+        start(number)
+
+    assert Payment.objects.get().state == PaymentStatus.CLOSED
+
+
+def test_paid_closed_and_expired_payments_cannot_be_started(start, paid, wechat):
+    with pytest.raises(PaymentAlreadyPaid):
+        start(paid().out_trade_no)
+    closed = start()
+    payment_close(out_trade_no=closed.out_trade_no, now=timezone.now())
+    with pytest.raises(PaymentClosed):
+        start(closed.out_trade_no)
+    expired = start()
+    with pytest.raises(PaymentClosed):
+        start(expired.out_trade_no, now=timezone.now() + timedelta(minutes=7))
+
+
+def test_without_merchant_values_nothing_starts(start, shop, wechat, settings):
+    settings.WECHAT_PAY_API_KEY = ""
+
+    with pytest.raises(PaymentNotConfigured):
+        start()
+
+    assert not Payment.objects.exists()
+
+
+def test_jsapi_needs_an_openid(start):
+    with pytest.raises(WeChatRefused) as refused:
+        start(trade_type="JSAPI")
+    assert refused.value.code == "PARAM_ERROR"
+
+    payment = start(trade_type="JSAPI", openid="oUpF8uMuAJO_M2pxb1Q9zNjWeS6o")
+
+    params = payment_sdk_params(payment=payment, now=timezone.now())
+    assert params["package"] == f"prepay_id={payment.prepay_id}"
+    assert payment_sdk_params(payment=start(), now=timezone.now()) == {}
+    assert payment_sdk_params(payment=start(trade_type="APP"), now=timezone.now())["prepayid"].startswith("wx")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_double_clicks_at_once_place_one_order_and_see_one_code(start, shop, wechat):
+    number, codes, errors = shop.order(), [], []
+    wechat.faults = [("unifiedorder", "slow", 0.3)]
+
+    def click():
+        try:
+            codes.append(start(number).code_url)
+        except Exception as error:
+            errors.append(error)
+        finally:
+            connection.close()
+
+    clicks = [threading.Thread(target=click) for _ in range(8)]
+    for thread in clicks:
+        thread.start()
+    for thread in clicks:
+        thread.join()
+
+    assert errors == []
+    assert len(codes) == 8 and len(set(codes)) == 1
+    assert wechat.called("unifiedorder") == 1
+    assert PaymentLog.objects.filter(event="微信已下单").count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_second_click_takes_over_where_the_first_failed(start, shop, wechat):
+    number, outcomes = shop.order(), []
+    wechat.faults = [("unifiedorder", "down"), ("unifiedorder", "down")]
+
+    def click(delay):
+        time.sleep(delay)
+        try:
+            outcomes.append(start(number).state)
+        except ProviderDown:
+            outcomes.append("down")
+        finally:
+            connection.close()
+
+    clicks = [threading.Thread(target=click, args=[delay]) for delay in (0, 0.1)]
+    for thread in clicks:
+        thread.start()
+    for thread in clicks:
+        thread.join()
+
+    assert sorted(outcomes) == ["down", "open"]
+
+
+def test_a_claim_of_a_dead_process_is_taken_over(start, shop, wechat):
+    number = shop.order()
+    wechat.faults = [("unifiedorder", "drop")] * 2
+    with pytest.raises(ProviderDown):
+        start(number)
+    Payment.objects.update(claimed_until=timezone.now() + timedelta(seconds=0.3))
+
+    assert start(number).state == PaymentStatus.OPEN
