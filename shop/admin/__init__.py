@@ -1,0 +1,6 @@
+"""The back office of the shop. Money, stock and states change here only through the services."""
+
+from shop.admin.catalogue import CategoryAdmin, ProductAdmin
+from shop.admin.order import OrderAdmin
+
+__all__ = ["CategoryAdmin", "OrderAdmin", "ProductAdmin"]

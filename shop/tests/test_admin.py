@@ -1,0 +1,179 @@
+"""The back office: everything is shown, steps run through the services, nothing can be typed in."""
+
+from io import BytesIO
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
+from PIL import Image
+
+from core.times import local
+from shop.models import Category, Order, OrderLog, Product
+from shop.tests.factories import make_category, make_order, make_product, stock_of
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def office(root):
+    client = Client()
+    client.force_login(root.user)
+    return client
+
+
+@pytest.fixture
+def li(person):
+    return person("li").user
+
+
+def press(office, order, button, reason=""):
+    url = f"/admin/shop/order/{order.pk}/change/"
+    answer = office.post(url, {f"step_{button}": "1", "reason": reason}, follow=True)
+    order.refresh_from_db()
+    return answer.content.decode()
+
+
+def picture():
+    out = BytesIO()
+    Image.new("RGB", (40, 30), "red").save(out, "PNG")
+    return SimpleUploadedFile("p.png", out.getvalue(), "image/png")
+
+
+@pytest.mark.parametrize("page", ["order", "product", "category"])
+def test_lists_and_searches(office, li, page):
+    order = make_order(li, phone="13800000000")
+
+    answer = office.get(f"/admin/shop/{page}/")
+    found = office.get(f"/admin/shop/{page}/", {"q": order.order_id})
+
+    assert (answer.status_code, found.status_code) == (200, 200)
+
+
+def test_filters_orders_by_states_and_date(office, li):
+    order = make_order(li)
+    query = {"order_status__exact": 1, "pay_status__exact": 0, "shiping_status__exact": 0}
+    today = f"{local(order.created_at):%Y-%m-%d}"
+    dates = {"created_at_from": today, "created_at_to": today}
+
+    assert order.order_id in office.get("/admin/shop/order/", query | dates).content.decode()
+    assert order.order_id not in office.get("/admin/shop/order/", {"created_at_from": "2099-01-01"}).content.decode()
+    assert order.order_id not in office.get("/admin/shop/order/", {"pay_status__exact": 1}).content.decode()
+
+
+def test_an_order_page_shows_lines_log_and_only_the_steps_its_state_allows(office, li):
+    order = make_order(li, make_product("自行车"), 2)
+
+    page = office.get(f"/admin/shop/order/{order.pk}/change/").content.decode()
+
+    assert "自行车" in page and "下单" in page
+    assert 'name="step_close"' in page and 'name="step_invalidate"' in page
+    assert 'name="step_ship"' not in page and 'name="_save"' not in page
+
+
+def test_closing_gives_the_stock_back_and_names_who_did_it(office, li):
+    product = make_product(stock=5)
+    order = make_order(li, product, 2)
+
+    press(office, order, "close")
+
+    assert (order.order_status, stock_of(product)) == (4, 5)
+    assert OrderLog.objects.filter(order=order).last().actor == "root"
+
+
+def test_a_step_the_state_does_not_allow_is_refused_with_the_reason(office, li):
+    order = make_order(li)
+
+    page = press(office, order, "ship")
+
+    assert order.state == "open" and "订单尚未付款,不能发货" in page
+
+
+def test_nothing_of_an_order_can_be_typed_in(office, li):
+    order = make_order(li)
+    url = f"/admin/shop/order/{order.pk}/change/"
+
+    office.post(url, {"state": "paid", "pay_status": 1, "total": "0.01", "_save": "1"})
+
+    assert Order.objects.filter(pk=order.pk, state="open", pay_status=0, total=order.total).exists()
+    assert office.post("/admin/shop/order/add/", {}).status_code == 403
+    assert office.post(f"/admin/shop/order/{order.pk}/delete/", {"post": "yes"}).status_code == 403
+
+
+def test_many_orders_at_once(office, li):
+    orders = [make_order(li) for _ in range(3)]
+
+    office.post("/admin/shop/order/", {"action": "close", "_selected_action": [order.pk for order in orders]})
+
+    assert set(Order.objects.values_list("state", flat=True)) == {"closed"}
+
+
+def test_who_may_only_look_gets_no_buttons(person, li):
+    from django.contrib.auth.models import Permission
+
+    clerk = person("clerk", is_staff=True).user
+    clerk.role.permissions.add(Permission.objects.get(codename="view_order"))
+    office = Client()
+    office.force_login(clerk)
+    order = make_order(li)
+
+    page = office.get(f"/admin/shop/order/{order.pk}/change/").content.decode()
+    answer = office.post(f"/admin/shop/order/{order.pk}/change/", {"step_close": "1"})
+    office.post("/admin/shop/order/", {"action": "close", "_selected_action": [order.pk]})
+
+    assert "step_" not in page and answer.status_code == 403
+    assert Order.objects.get(pk=order.pk).state == "open"
+
+
+def test_adds_and_changes_a_product(office):
+    category = make_category("车辆")
+    form = {"name": "自行车", "category": category.pk, "price": "99.50", "description": "好", "pieces": 7}
+
+    office.post("/admin/shop/product/add/", form | {"picture": picture()})
+    product = Product.objects.get()
+    office.post(f"/admin/shop/product/{product.pk}/change/", form | {"price": "88", "pieces": "-3"})
+
+    product.refresh_from_db()
+    assert (str(product.price), product.stock, product.creator, product.updator) == ("88.00", 4, "root", "root")
+    assert "/media/" in product.image_url
+
+
+def test_adjusts_stock_by_a_difference_whatever_was_sold_meanwhile(office, li):
+    product = make_product(stock=10)
+    form = {"name": product.name, "category": product.category_id, "price": "9.90", "description": "说明", "pieces": 5}
+    office.get(f"/admin/shop/product/{product.pk}/change/")
+    make_order(li, product, 4)
+
+    office.post(f"/admin/shop/product/{product.pk}/change/", form)
+
+    assert stock_of(product) == 11
+
+
+def test_more_than_there_is_cannot_be_taken_away(office):
+    product = make_product(stock=2)
+    form = {"name": product.name, "category": product.category_id, "price": "9.90", "description": "x", "pieces": -3}
+
+    page = office.post(f"/admin/shop/product/{product.pk}/change/", form).content.decode()
+
+    assert "不能减少3件" in page and stock_of(product) == 2
+
+
+def test_takes_products_off_sale_and_removes_empty_categories_only(office):
+    product, empty = make_product(), make_category("空")
+
+    full, none = product.category, {"action": "remove_selected"}
+    office.post("/admin/shop/category/", none | {"_selected_action": [full.pk, empty.pk]})
+    office.post("/admin/shop/product/", none | {"_selected_action": [product.pk]})
+
+    assert list(Category.objects.filter(removed_at=None)) == [full]
+    assert not Product.objects.filter(removed_at=None).exists()
+
+
+def test_adds_and_renames_a_category(office):
+    office.post("/admin/shop/category/add/", {"name": "车辆"})
+    category = Category.objects.get()
+    office.post(f"/admin/shop/category/{category.pk}/change/", {"name": "汽车", "picture": picture()})
+    page = office.post("/admin/shop/category/add/", {"name": "汽车"}).content.decode()
+
+    category.refresh_from_db()
+    assert category.name == "汽车" and "/media/" in category.image_url
+    assert "已经存在该类目" in page
