@@ -1,7 +1,6 @@
 """Giving money back: written down first, then asked of the provider until it answers, under one number."""
 
 from datetime import datetime, timedelta
-from functools import partial
 
 from django.conf import settings
 from django.db import transaction
@@ -81,8 +80,11 @@ def refund_create(payment: Payment, amount_fen: int, *, reason: str, requested_b
 def _run_after_commit(refund: Refund) -> None:
     from payments.tasks import run_refund  # tasks stand above services
 
+    def send() -> None:
+        run_refund.apply_async(args=[refund.pk], retry=False)
+
     # Without a broker the commit stands all the same; the sweep finds the row.
-    transaction.on_commit(partial(run_refund.apply_async, args=[refund.pk], retry=False), robust=True)
+    transaction.on_commit(send, robust=True)
 
 
 def refund_run(*, refund_id: int, now: datetime) -> Refund:

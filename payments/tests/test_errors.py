@@ -1,0 +1,70 @@
+"""The documented table, and the names by which the provider calls the same facts."""
+
+import pytest
+
+from payments.errors import WECHAT_CODES, WeChatRefused, documented_code
+from payments.gateways.base import AlreadyPaid, GatewayUncertain, NumberUsed
+from payments.gateways.wechat.codes import refusal
+
+# The table as the user wrote it.
+TABLE = """
+202 USERPAYING 用户支付中，需要输入密码
+403 TRADE_ERROR 交易错误
+500 SYSTEMERROR 系统错误
+401 SIGN_ERROR 签名错误
+403 RULELIMIT 业务规则限制
+400 PARAM_ERROR 参数错误
+403 OUT_TRADE_NO_USED 商户订单号重复
+404 ORDERNOTEXIST 订单不存在
+400 ORDER_CLOSED 订单已关闭
+500 OPENID_MISMATCH openid和appid不匹配
+403 NOTENOUGH 余额不足
+403 NOAUTH 商户无权限
+400 MCH_NOT_EXISTS 商户号不存在
+500 INVALID_TRANSACTIONID 订单号非法
+400 INVALID_REQUEST 无效请求
+429 FREQUENCY_LIMITED 频率超限
+500 BANKERROR 银行系统异常
+400 APPID_MCHID_NOT_MATCH appid和mch_id不匹配
+403 ACCOUNTERROR 账号异常
+"""
+
+
+@pytest.mark.parametrize("line", TABLE.strip().splitlines())
+def test_every_row_of_the_table_is_answered(line):
+    status, code, msg = line.split(" ", 2)
+
+    error = WeChatRefused(code)
+
+    assert (error.status, error.code, error.msg, error.http_status) == (int(status), code, msg, 200)
+    assert error.body()["solution"] == WECHAT_CODES[code].solution
+    assert documented_code(code) == code
+
+
+def test_there_are_nineteen():
+    assert len(WECHAT_CODES) == 19
+
+
+@pytest.mark.parametrize(
+    ("name", "http_status", "code"),
+    [
+        ("ORDER_NOT_EXIST", 404, "ORDERNOTEXIST"), ("SYSTEM_ERROR", 500, "SYSTEMERROR"),
+        ("RULE_LIMIT", 403, "RULELIMIT"), ("NO_AUTH", 403, "NOAUTH"), ("NOT_ENOUGH", 403, "NOTENOUGH"),
+        ("ACCOUNT_ERROR", 403, "ACCOUNTERROR"), ("BANK_ERROR", 500, "BANKERROR"), ("SIGNERROR", 401, "SIGN_ERROR"),
+        ("USER_PAYING", 202, "USERPAYING"), ("ORDERCLOSED", 400, "ORDER_CLOSED"),
+        ("INVALID_TRANSACTION_ID", 500, "INVALID_TRANSACTIONID"), ("RATELIMIT_EXCEEDED", 429, "FREQUENCY_LIMITED"),
+        ("RATE_LIMITED", 429, "FREQUENCY_LIMITED"), ("RESOURCE_NOT_EXISTS", 404, "ORDERNOTEXIST"),
+        ("LACK_PARAMS", 0, "PARAM_ERROR"), ("NEVER_HEARD_OF", 429, "FREQUENCY_LIMITED"),
+        ("NEVER_HEARD_OF", 401, "SIGN_ERROR"), ("NEVER_HEARD_OF", 404, "ORDERNOTEXIST"),
+        ("NEVER_HEARD_OF", 503, "SYSTEMERROR"), ("", 0, "SYSTEMERROR"),
+    ],
+)  # fmt: skip
+def test_other_spellings_mean_the_same(name, http_status, code):
+    assert documented_code(name, http_status) == code
+
+
+def test_what_matters_for_money_has_its_own_kind():
+    assert isinstance(refusal("ORDERPAID", "", 400), AlreadyPaid)
+    assert isinstance(refusal("ORDER_PAID", "", 400), AlreadyPaid)
+    assert isinstance(refusal("INVALID_REQUEST", "201 商户订单号重复", 400), NumberUsed)
+    assert isinstance(refusal("NEVER_HEARD_OF", "", 0), GatewayUncertain)

@@ -1,0 +1,127 @@
+"""The sweeps: what notifications missed is found, at a cost that does not grow with what is settled."""
+
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from payments import tasks
+from payments.models import Payment, PaymentStatus
+from payments.register import PaidOutcome
+from payments.services import payment_close, refund_request
+from payments.services.reconcile import payments_reconcile
+
+pytestmark = pytest.mark.django_db
+
+
+def later(**span):
+    return timezone.now() + timedelta(**span)
+
+
+def test_finds_what_no_notification_told(start, shop, wechat):
+    paid_there, unpaid = start().out_trade_no, start().out_trade_no
+    wechat.pay(paid_there)
+
+    assert payments_reconcile(now=timezone.now()) == 0  # too young
+    assert payments_reconcile(now=later(seconds=21)) == 2
+
+    assert [call["out_trade_no"] for call in shop.paid] == [paid_there]
+    assert Payment.objects.get(out_trade_no=unpaid).state == PaymentStatus.OPEN
+    assert payments_reconcile(now=later(seconds=22)) == 0
+    assert payments_reconcile(now=later(seconds=42)) == 1
+
+
+def test_finds_money_that_came_after_closing(start, shop, wechat):
+    number = start().out_trade_no
+    payment_close(out_trade_no=number, now=timezone.now())
+    wechat.pay(number)
+    shop.outcome = PaidOutcome.REFUND
+
+    payments_reconcile(now=later(seconds=61))
+
+    payment = Payment.objects.get()
+    assert payment.is_paid and payment.refunds.get().amount_fen == 1234
+
+
+def test_a_closed_payment_is_watched_for_a_day_and_then_left_alone(start, wechat):
+    number, now = start().out_trade_no, timezone.now()
+    payment_close(out_trade_no=number, now=now)
+
+    asked = []
+    while due := Payment.objects.get().next_check_at:
+        asked.append(due - now)
+        payments_reconcile(now=due)
+
+    assert asked[0] == timedelta(minutes=1)
+    assert timedelta(hours=24) < asked[-1] < timedelta(hours=29)
+    assert len(asked) < 20
+
+
+def test_a_silent_provider_does_not_hold_up_the_sweep(start, wechat):
+    for _ in range(5):
+        start()
+    wechat.faults = [("query", "down")] * 5
+
+    payments_reconcile(now=later(seconds=30))
+
+    assert len(wechat.faults) == 3
+    wechat.faults = []
+    assert payments_reconcile(now=later(minutes=2)) == 5
+
+
+def test_one_that_does_not_fit_does_not_stop_the_others(start, shop, wechat):
+    wrong, right = start().out_trade_no, start().out_trade_no
+    wechat.pay(wrong, fen=1)
+    wechat.pay(right)
+
+    payments_reconcile(now=later(seconds=30))
+
+    assert [call["out_trade_no"] for call in shop.paid] == [right]
+    assert Payment.objects.get(out_trade_no=wrong).last_error
+
+
+def test_the_tasks_do_the_sweeps(start, paid, wechat):
+    payment = paid()
+    refund = refund_request(
+        out_trade_no=payment.out_trade_no, amount_fen=1, reason="", requested_by="", now=timezone.now()
+    )
+    wechat.pay(start().out_trade_no)
+    Payment.objects.filter(state="open").update(next_check_at=timezone.now())
+
+    tasks.run_due_refunds()
+    tasks.reconcile()
+    tasks.purge_events()
+    tasks.refresh_certificates()
+    tasks.run_refund(refund.pk)
+
+    refund.refresh_from_db()
+    assert refund.state == "processing"
+    assert Payment.objects.filter(state="paid").count() == 2
+    assert wechat.called("certificates") == 0  # public-key mode
+
+
+def test_the_sweep_costs_the_same_beside_many_settled_payments(start, wechat, settings):
+    now = timezone.now()
+    Payment.objects.bulk_create(
+        Payment(
+            out_trade_no=f"OLD{i:010d}", amount_fen=1, state="paid", paid_at=now, transaction_id=f"T{i}",
+            time_start=now, time_expire=now, created_at=now,
+        )
+        for i in range(2000)
+    )  # fmt: skip
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE payments_payment")
+        cursor.execute(
+            "EXPLAIN SELECT * FROM payments_payment WHERE next_check_at <= now() ORDER BY next_check_at LIMIT 50"
+        )
+        plan = "\n".join(line for (line,) in cursor.fetchall())
+
+    with CaptureQueriesContext(
+        connection,
+    ) as queries:
+        payments_reconcile(now=now)
+
+    assert "payment_due" in plan
+    assert len(queries) <= 4

@@ -1,0 +1,207 @@
+"""Refunds: written down first, moved once, tried under one number until the provider answers."""
+
+import threading
+from datetime import timedelta
+
+import pytest
+from django.db import connection, transaction
+from django.utils import timezone
+
+from payments.errors import RefundNotPossible
+from payments.models import PaymentLog, Refund
+from payments.services import refund_request, refund_retry, refund_run
+from payments.services.refund import refunds_due
+
+pytestmark = pytest.mark.django_db
+
+
+def request(payment, fen=1234, now=None):
+    return refund_request(
+        out_trade_no=payment.out_trade_no,
+        amount_fen=fen,
+        reason="不想要了",
+        requested_by="王小明",
+        now=now or timezone.now(),
+    )
+
+
+def run(refund, later_s=0):
+    return refund_run(refund_id=refund.pk, now=timezone.now() + timedelta(seconds=later_s))
+
+
+def test_goes_from_intent_to_success(paid, shop, wechat):
+    payment = paid()
+    refund = request(payment)
+    assert (refund.state, refund.out_refund_no) == ("pending", payment.out_trade_no + "R01")
+    assert wechat.called("refund") == 0
+
+    assert run(refund).state == "processing"
+    wechat.refunds[refund.out_refund_no]["status"] = "SUCCESS"
+    done = run(refund, later_s=60)
+
+    assert (done.state, done.next_try_at) == ("success", None)
+    assert (wechat.called("refund"), wechat.called("refund_query")) == (1, 1)
+    assert shop.refunds == [(refund.out_refund_no, "processing"), (refund.out_refund_no, "success")]
+    steps = PaymentLog.objects.filter(refund=refund).values_list("event", "from_state", "to_state")
+    assert list(steps) == [
+        ("申请退款", "", "pending"),
+        ("退款退款中", "pending", "processing"),
+        ("退款已退款", "processing", "success"),
+    ]
+
+
+def test_parts_never_exceed_the_whole(paid):
+    payment = paid()
+    first, second = request(payment, 1000), request(payment, 234)
+    assert second.out_refund_no.endswith("R02")
+
+    for fen in (1, 0, -5):
+        with pytest.raises(RefundNotPossible):
+            request(payment, fen)
+
+    Refund.objects.filter(pk=first.pk).update(state="closed", next_try_at=None)
+    assert request(payment, 1000).out_refund_no.endswith("R03")
+
+
+def test_what_is_not_paid_is_not_refunded(start, shop):
+    with pytest.raises(RefundNotPossible):
+        request(start())
+    with pytest.raises(RefundNotPossible):
+        refund_request(out_trade_no="none", amount_fen=1, reason="", requested_by="", now=timezone.now())
+
+
+@pytest.mark.parametrize("fault", [
+    ("down",), ("drop",), ("bad_sign",), ("page", 502), ("error", 500, "SYSTEM_ERROR"), ("error", 429, "RATE_LIMITED"),
+    ("error", 403, "RULE_LIMIT"), ("change", {"out_refund_no": "other"}),
+])  # fmt: skip
+def test_an_unknown_outcome_is_tried_again_under_the_same_number(paid, wechat, fault):
+    refund = request(paid())
+    wechat.faults = [("refund", *fault)] * 2
+
+    for _ in range(2):
+        tried = run(refund, later_s=100)
+        assert tried.state == "pending" and tried.last_error and tried.next_try_at > timezone.now()
+        Refund.objects.update(next_try_at=timezone.now())
+
+    assert run(refund).state == "processing"
+    assert list(wechat.refunds) == [refund.out_refund_no]
+    assert run(refund).attempts == 3
+
+
+def test_the_pauses_between_tries_grow(paid, wechat):
+    now = timezone.now()
+    refund = request(paid(), now=now)
+    wechat.faults = [("refund", "down")] * 8
+
+    pauses = []
+    for _ in range(8):
+        now = max(now, Refund.objects.get().next_try_at)
+        refund_run(refund_id=refund.pk, now=now)
+        pauses.append((Refund.objects.get().next_try_at - now).total_seconds())
+
+    assert pauses == [15, 30, 60, 300, 900, 3600, 3600, 3600]
+    assert refund_run(refund_id=refund.pk, now=now + timedelta(seconds=3599)).attempts == 8
+
+
+def test_a_plain_no_is_handed_to_a_person_who_may_retry(paid, shop, wechat):
+    payment = paid()
+    refund = request(payment)
+    wechat.faults = [("refund", "error", 403, "NOT_ENOUGH")]
+
+    failed = run(refund)
+
+    assert (failed.state, failed.next_try_at) == ("failed", None)
+    assert failed.last_error.startswith("NOTENOUGH")
+    assert shop.refunds == [(refund.out_refund_no, "failed")]
+    with pytest.raises(RefundNotPossible):
+        request(payment, 1)  # its claim on the money stands
+    retried = refund_retry(refund_id=refund.pk, actor="李", now=timezone.now())
+    assert retried.out_refund_no == refund.out_refund_no
+    assert run(refund).state == "processing"
+    with pytest.raises(RefundNotPossible):
+        refund_retry(refund_id=refund.pk, actor="李", now=timezone.now())
+
+
+def test_a_no_after_an_unknown_outcome_is_checked(paid, wechat):
+    """The first try went through though its answer was lost; the second is refused."""
+    refund = request(paid())
+    wechat.faults = [("refund", "drop"), ("refund", "error", 403, "NOT_ENOUGH")]
+    run(refund)
+
+    assert run(refund, later_s=60).state == "processing"
+    assert len(wechat.refunds) == 1
+
+
+def test_a_refund_the_provider_forgot_is_applied_for_again(paid, wechat):
+    refund = request(paid())
+    run(refund)
+    wechat.refunds.clear()
+
+    run(refund, later_s=60)
+
+    assert list(wechat.refunds) == [refund.out_refund_no]
+
+
+def test_a_wrong_amount_in_the_answer_settles_nothing(paid, shop, wechat):
+    refund = request(paid())
+    wechat.faults = [("refund", "change", {"amount": {"refund": 1, "total": 1234}, "status": "SUCCESS"})]
+
+    assert run(refund).state == "pending"
+    assert shop.refunds == []
+    assert PaymentLog.objects.filter(event="退款信息不一致").exists()
+
+
+def test_without_v3_values_it_waits_for_them(paid, wechat, settings):
+    refund = request(paid())
+    settings.WECHAT_PAY_V3_KEY = ""
+
+    waiting = run(refund)
+
+    assert waiting.state == "pending" and "WECHAT_PAY_V3_KEY" in waiting.last_error
+
+
+def test_nothing_is_asked_before_the_order_is_committed(paid, wechat, django_capture_on_commit_callbacks):
+    payment = paid()
+    with pytest.raises(RuntimeError), transaction.atomic():
+        request(payment)
+        raise RuntimeError("the shop changed its mind")
+    assert not Refund.objects.exists()
+
+    with django_capture_on_commit_callbacks() as callbacks:
+        refund = request(payment)
+
+    assert len(callbacks) == 1
+    assert refunds_due(now=timezone.now()) == [refund.pk]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_without_a_broker_the_request_stands_and_is_quick(paid, wechat, monkeypatch):
+    def no_broker(*_, **__):
+        raise ConnectionError("no broker")
+
+    monkeypatch.setattr("payments.tasks.run_refund.apply_async", no_broker)
+
+    refund = request(paid())
+
+    assert refunds_due(now=timezone.now()) == [refund.pk]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_many_workers_at_once_ask_once(paid, wechat):
+    refund = request(paid())
+    wechat.faults = [("refund", "slow", 0.2)]
+
+    def work():
+        try:
+            run(refund)
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=work) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert wechat.called("refund") == 1
+    assert Refund.objects.get().state == "processing"
