@@ -1,8 +1,11 @@
 """The one outgoing HTTP client for plain calls: always with a deadline and a size limit."""
 
 import time
+from collections.abc import Callable
 from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeout
 from threading import BoundedSemaphore, Thread
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 import requests
@@ -10,10 +13,15 @@ import requests
 # A server that sends a byte now and then can hold a call for ever, though nobody waits for it any more.
 _slots = BoundedSemaphore(16)
 _OURSELVES = {"127.0.0.1", "localhost", "::1"}
+T = TypeVar("T")
 
 
 class OutgoingError(Exception):
     """The other side did not give a usable answer. The text names no URL: it may hold a secret."""
+
+
+class OutgoingTimeout(OutgoingError):
+    """No answer in time."""
 
 
 def get(url: str, *, params: dict[str, str] | None = None, timeout_s: float = 5, max_bytes: int = 1_000_000) -> bytes:
@@ -21,27 +29,40 @@ def get(url: str, *, params: dict[str, str] | None = None, timeout_s: float = 5,
 
     :raises OutgoingError: no answer in time, an HTTP error, or more than ``max_bytes``.
     """
+    try:
+        return run_within(timeout_s, lambda ends_at: _body(url, params, ends_at, max_bytes), slots=_slots)
+    except OutgoingError:
+        raise
+    except Exception as error:  # requests raises more than RequestException, above all for odd addresses
+        raise OutgoingError(type(error).__name__) from None
+
+
+def run_within(timeout_s: float, call: Callable[[float], T], *, slots: BoundedSemaphore) -> T:
+    """Run ``call(ends_at)`` and stop waiting for it after ``timeout_s``; ``ends_at`` is a ``time.monotonic()``.
+
+    :param slots: bounds how many calls may be under way, those that nobody waits for any more included.
+    :raises OutgoingTimeout: no result in time; the call may still go on.
+    :raises OutgoingError: no slot became free in time: nothing was done.
+    """
     ends_at = time.monotonic() + timeout_s
-    if not _slots.acquire(timeout=timeout_s):
+    if not slots.acquire(timeout=timeout_s):
         raise OutgoingError("Busy")
-    answer: Future[bytes] = Future()
+    answer: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            answer.set_result(call(ends_at))
+        except Exception as error:
+            answer.set_exception(error)
+        finally:
+            slots.release()
+
     # In a thread of its own, because a timeout of requests counts from one byte to the next.
-    Thread(target=_fetch, args=(answer, url, params, ends_at, max_bytes), daemon=True).start()
+    Thread(target=run, daemon=True).start()
     try:
         return answer.result(max(0, ends_at - time.monotonic()))
-    except TimeoutError:
-        raise OutgoingError("Timeout") from None
-
-
-def _fetch(answer: Future[bytes], url: str, params: dict[str, str] | None, ends_at: float, max_bytes: int) -> None:
-    try:
-        answer.set_result(_body(url, params, ends_at, max_bytes))
-    except OutgoingError as error:
-        answer.set_exception(error)
-    except Exception as error:  # requests raises more than RequestException, above all for odd addresses
-        answer.set_exception(OutgoingError(type(error).__name__))
-    finally:
-        _slots.release()
+    except FutureTimeout:
+        raise OutgoingTimeout("Timeout") from None
 
 
 def _body(url: str, params: dict[str, str] | None, ends_at: float, max_bytes: int) -> bytes:

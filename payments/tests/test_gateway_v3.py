@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.request import Request, urlopen
@@ -123,6 +124,35 @@ def test_a_slow_provider_is_a_timeout(wechat, order, monkeypatch):
 
     with pytest.raises(GatewayTimeout):
         gateway_v3().query(NUMBER)
+
+
+def test_an_answer_that_trickles_is_a_timeout(wechat, order, monkeypatch, settings):
+    """A byte now and then keeps a read timeout from ever counting."""
+    monkeypatch.setattr(http, "TOTAL_TIMEOUT_S", 0.4)
+
+    class Trickle(BaseHTTPRequestHandler):
+        def do_GET(self):
+            try:
+                for byte in b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n":
+                    self.wfile.write(bytes([byte]))
+                    time.sleep(0.05)
+            except OSError:
+                pass
+
+        def log_message(self, *args):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Trickle)
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+    settings.WECHAT_PAY_BASE_URL = f"http://127.0.0.1:{server.server_port}"
+
+    began = time.monotonic()
+    with pytest.raises(GatewayTimeout):
+        gateway_v3().query(NUMBER)
+
+    assert time.monotonic() - began < 0.8
+    server.shutdown()
+    server.server_close()
 
 
 def test_an_endless_answer_is_cut_off(wechat, order, monkeypatch):

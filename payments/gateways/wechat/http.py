@@ -1,12 +1,14 @@
 """The way to WeChat Pay: a deadline in all, a size limit, no redirects."""
 
 import time
+from threading import BoundedSemaphore
 from typing import Any
 from urllib.parse import urlsplit
 
 import requests
 
-from payments.gateways.base import GatewayTimeout, GatewayUnreachable
+from core.http import OutgoingTimeout, run_within
+from payments.gateways.base import GatewayError, GatewayTimeout, GatewayUnreachable
 
 CONNECT_TIMEOUT_S = 3
 READ_TIMEOUT_S = 6
@@ -15,6 +17,7 @@ MAX_BYTES = 256 * 1024
 USER_AGENT = "student-project-manager/1.0"
 
 _LOOPBACK = {"127.0.0.1", "localhost", "::1"}
+_slots = BoundedSemaphore(64)
 
 
 class BoundedSession(requests.Session):
@@ -27,15 +30,21 @@ class BoundedSession(requests.Session):
         # A proxy from the environment is for the world outside.
         self.trust_env = urlsplit(url).hostname not in _LOOPBACK
         options |= {"timeout": (CONNECT_TIMEOUT_S, READ_TIMEOUT_S), "stream": True, "allow_redirects": False}
-        ends_at = time.monotonic() + TOTAL_TIMEOUT_S
-        try:
-            with super().request(method, url, **options) as answer:
+        send = super().request
+
+        def call(ends_at: float) -> requests.Response:
+            with send(method, url, **options) as answer:
                 answer._content = _read(answer, ends_at)
                 return answer
-        except requests.Timeout as error:
+
+        try:
+            return run_within(TOTAL_TIMEOUT_S, call, slots=_slots)
+        except GatewayError:
+            raise
+        except (requests.Timeout, OutgoingTimeout) as error:
             raise GatewayTimeout(type(error).__name__) from None
-        except requests.RequestException as error:
-            # The text would hold the address, and is long.
+        except Exception as error:
+            # requests raises more than its own exceptions; the text would hold the address, and is long.
             raise GatewayUnreachable(type(error).__name__) from None
 
 
