@@ -3,8 +3,6 @@
 from celery import shared_task
 from django.utils import timezone
 
-SWEEP_S = 15
-
 
 @shared_task(name="payments.run_refund", ignore_result=True)
 def run_refund(refund_id: int) -> None:
@@ -13,7 +11,7 @@ def run_refund(refund_id: int) -> None:
     refund_run(refund_id=refund_id, now=timezone.now())
 
 
-@shared_task(name="payments.run_due_refunds", ignore_result=True, expires=SWEEP_S)
+@shared_task(name="payments.run_due_refunds", ignore_result=True)
 def run_due_refunds() -> None:
     from payments.services.refund import refund_run, refunds_due
 
@@ -21,7 +19,7 @@ def run_due_refunds() -> None:
         refund_run(refund_id=refund_id, now=timezone.now())
 
 
-@shared_task(name="payments.reconcile", ignore_result=True, expires=SWEEP_S)
+@shared_task(name="payments.reconcile", ignore_result=True)
 def reconcile() -> None:
     from payments.services.reconcile import payments_reconcile
 

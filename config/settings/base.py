@@ -182,6 +182,9 @@ CELERY_BEAT_SCHEDULE = {
     # A sweep that waited this long in the queue is of no use any more: the next ones are there.
     "expire-orders": {"task": "shop.expire_orders", "schedule": 2.0, "options": {"expires": 6}},
     "remove-orphan-uploads": {"task": "uploads.remove_orphans", "schedule": crontab(minute=41)},
+    "weather-sync": {"task": "weather.sync", "schedule": crontab(hour="*/8", minute=0)},
+    # Finds out from the database whether a sync was missed or failed: nearly always there is nothing to do.
+    "weather-sync-made-up": {"task": "weather.sync", "schedule": crontab(), "options": {"expires": 55}},
 }
 
 # --- Language and time ---------------------------------------------------------------------------
