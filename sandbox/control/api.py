@@ -72,7 +72,7 @@ def faults(request: HttpRequest, body: Body) -> JsonResponse:
 
 @control_endpoint
 def pay(request: HttpRequest, body: Body) -> JsonResponse:
-    """POST ``code_url``, ``prepay_id`` or ``out_trade_no`` pays; with ``"deliver": true`` it notifies before it answers."""
+    """POST ``code_url``, ``prepay_id`` or ``out_trade_no`` pays; ``"deliver": true`` also notifies at once."""
     wanted = {name: str(body[name]) for name in ("code_url", "prepay_id", "out_trade_no") if body.get(name)}
     code = code_find(**wanted) if request.method == "POST" and wanted else None
     if code is None:

@@ -2,8 +2,9 @@
 
 from urllib.parse import urlsplit
 
+import segno
 from django.conf import settings
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
@@ -12,8 +13,7 @@ from django.views.decorators.http import require_POST, require_safe
 from sandbox.faults import DEFAULT_SECONDS, MAX_VALUE, FaultKind, faults_on, faults_set
 from sandbox.models import Delivery, PayCode, Refund, Trade, TradeState
 from sandbox.pay.deliveries import delivery_requeue
-from sandbox.pay.pages import code_find, twin_url
-from sandbox.qr import svg
+from sandbox.pay.pages import twin_url
 
 ROWS = 20
 CODES = 6
@@ -23,7 +23,7 @@ CODES = 6
 @require_safe
 def index(request: HttpRequest) -> HttpResponse:
     context = {
-        "codes": [(code, twin_url(code)) for code in _open_codes()],
+        "codes": [(code, twin_url(code), _qr(twin_url(code))) for code in _open_codes()],
         "trades": Trade.objects.all()[:ROWS],
         "refunds": Refund.objects.select_related("trade")[:ROWS],
         "deliveries": Delivery.objects.select_related("trade")[:ROWS],
@@ -32,6 +32,10 @@ def index(request: HttpRequest) -> HttpResponse:
         "is_local": urlsplit(settings.PUBLIC_BASE_URL).hostname in {"127.0.0.1", "localhost", "::1"},
     }
     return render(request, "sandbox/index.html", context)
+
+
+def _qr(text: str) -> str:
+    return segno.make_qr(text).svg_data_uri(omitsize=True, light="#fff")
 
 
 def _open_codes() -> list[PayCode]:
@@ -69,21 +73,13 @@ def faults(request: HttpRequest) -> HttpResponse:
 
 def _seconds(raw: str) -> float:
     try:
-        return min(max(float(raw), 0.0), MAX_VALUE)
+        seconds = float(raw)
     except ValueError:
         return 0.0
+    return seconds if 0 <= seconds <= MAX_VALUE else 0.0
 
 
 @require_POST
 def delivery_send_now(request: HttpRequest, pk: int) -> HttpResponse:
     delivery_requeue(delivery_id=pk, now=timezone.now())
     return redirect("sandbox:index")
-
-
-@require_safe
-def qr_image(request: HttpRequest, token: str) -> HttpResponse:
-    """The QR code of a pay page's address."""
-    code = code_find(code_url=f"?pr={token}")
-    if code is None:
-        raise Http404
-    return HttpResponse(svg(twin_url(code)), content_type="image/svg+xml")

@@ -6,7 +6,6 @@ urlpatterns = [
     path("", pages.index, name="index"),
     path("faults/", pages.faults, name="faults"),
     path("deliveries/<int:pk>/send/", pages.delivery_send_now, name="delivery_send_now"),
-    path("qr/<str:token>.svg", pages.qr_image, name="qr"),
     path("control/faults", api.faults),
     path("control/pay", api.pay),
     path("control/deliver", api.deliver),

@@ -71,7 +71,7 @@ def refund_v2(refund: Refund, suffix: str = "") -> dict[str, str]:
 
 def refund_v3(refund: Refund) -> dict[str, Any]:
     trade = refund.trade
-    fields = {
+    fields: dict[str, Any] = {
         "refund_id": refund.refund_id,
         "out_refund_no": refund.out_refund_no,
         "transaction_id": trade.transaction_id,

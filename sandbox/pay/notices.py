@@ -77,7 +77,7 @@ def _shuffle(draft: Delivery, faults: dict[FaultKind, float]) -> None:
         draft.next_try_at += timedelta(seconds=faults[FaultKind.NOTIFY_OUT_OF_ORDER])
 
 
-def _starter(draft: Delivery) -> Callable[[], None]:
+def _starter(draft: Delivery) -> Callable[[], object]:
     from sandbox.tasks import deliver
 
     pk = draft.pk

@@ -75,11 +75,10 @@ def _error(refusal: Refused) -> Body:
 
 def _answer(status: int, answer: Body | None, serial: str) -> HttpResponse:
     raw = b"" if answer is None else json.dumps(answer, ensure_ascii=False).encode()
-    response = HttpResponse(raw, status=status, content_type="application/json; charset=utf-8")
+    headers = {}
     if status != 401:  # a stranger gets no signature
-        forged = FaultKind.ANSWER_UNSIGNED in faults_on()
-        response.headers.update(signature_headers(raw, serial=serial, is_forged=forged))
-    return response
+        headers = signature_headers(raw, serial=serial, is_forged=FaultKind.ANSWER_UNSIGNED in faults_on())
+    return HttpResponse(raw, status=status, headers=headers, content_type="application/json; charset=utf-8")
 
 
 def _check_mchid(mchid: object) -> None:

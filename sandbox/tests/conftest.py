@@ -1,0 +1,187 @@
+"""The real clients, pointed at the stand-in over HTTP, and a merchant's server that hears its notifications."""
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
+
+import pytest
+import requests
+from django.conf import settings
+from django.core.wsgi import get_wsgi_application
+from django.db import connections
+from wechatpayv3 import WeChatPay as WeChatPayV3
+from wechatpayv3 import WeChatPayType
+from wechatpy.pay import WeChatPay as WeChatPayV2
+
+from config.sandbox_keys import sandbox_settings
+
+ACK_V2 = b"<xml><return_code><![CDATA[SUCCESS]]></return_code><return_msg><![CDATA[OK]]></return_msg></xml>"
+
+
+@pytest.fixture(scope="session")
+def keys() -> dict[str, str]:
+    return sandbox_settings(Path(settings.STATE_DIR) / "sandbox")
+
+
+class QuietHandler(WSGIRequestHandler):
+    def log_message(self, *args: Any) -> None:
+        pass
+
+
+@pytest.fixture(scope="session")
+def _server() -> Iterator[WSGIServer]:
+    # pytest-django's live_server empties all tables after each test. This one works inside the test's own
+    # transaction, on its connection: a request at a time, and a rollback at the end.
+    shared = connections["default"]
+    shared.inc_thread_sharing()
+    application = get_wsgi_application()
+    server = make_server("127.0.0.1", 0, application, handler_class=QuietHandler)
+
+    def serve() -> None:
+        connections["default"] = shared
+        server.serve_forever(poll_interval=0.02)
+
+    threading.Thread(target=serve, daemon=True).start()
+    yield server
+    server.shutdown()
+    server.server_close()
+    shared.dec_thread_sharing()
+
+
+@pytest.fixture
+def server(_server: WSGIServer, db: None, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The project over HTTP: its address."""
+    # The end of a request would close a connection with an open transaction, which is the test's.
+    monkeypatch.setattr(connections["default"], "close_if_unusable_or_obsolete", lambda: None)
+    return f"http://127.0.0.1:{_server.server_port}"
+
+
+@dataclass
+class Shop:
+    """A merchant's server: ``heard`` holds (path, headers, body); ``answers`` go first, then acknowledgements."""
+
+    url: str = ""
+    heard: list[tuple[str, Any, bytes]] = field(default_factory=list)
+    answers: list[tuple[int, bytes]] = field(default_factory=list)
+
+    @property
+    def v2_url(self) -> str:
+        return f"{self.url}/pay/payResult"
+
+    @property
+    def v3_url(self) -> str:
+        return f"{self.url}/pay/notify"
+
+
+@pytest.fixture
+def shop() -> Iterator[Shop]:
+    heard = Shop()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            heard.heard.append((self.path, self.headers, body))
+            status, answer = heard.answers.pop(0) if heard.answers else (200, ACK_V2)
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(answer)))
+            self.end_headers()
+            self.wfile.write(answer)
+
+        def log_message(self, *args: Any) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    heard.url = f"http://127.0.0.1:{server.server_address[1]}"
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+    yield heard
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture
+def control(server: str) -> Callable[..., Any]:
+    """POST to the JSON control API; answers the parsed body."""
+
+    def call(name: str, **body: Any) -> Any:
+        return requests.post(f"{server}/sandbox/control/{name}", json=body, timeout=20).json()
+
+    return call
+
+
+@pytest.fixture
+def v2(server: str, keys: dict[str, str]) -> WeChatPayV2:
+    pay = WeChatPayV2(keys["WECHAT_APP_ID"], keys["WECHAT_PAY_API_KEY"], keys["WECHAT_PAY_MCH_ID"], timeout=10)
+    pay.API_BASE_URL = f"{server}/sandbox/wxpay/"
+    return pay
+
+
+@pytest.fixture
+def v3_client(server: str, keys: dict[str, str]) -> Callable[..., WeChatPayV3]:
+    """Build a wechatpayv3 client: ``v3_client()`` in public-key mode, ``v3_client(cert_dir=…)`` with certificates."""
+
+    def make(**changes: Any) -> WeChatPayV3:
+        mode = {
+            "public_key": Path(keys["WECHAT_PAY_PUBLIC_KEY_FILE"]).read_text(),
+            "public_key_id": keys["WECHAT_PAY_PUBLIC_KEY_ID"],
+        }
+        values = {
+            "wechatpay_type": WeChatPayType.NATIVE,
+            "mchid": keys["WECHAT_PAY_MCH_ID"],
+            "private_key": Path(keys["WECHAT_PAY_PRIVATE_KEY_FILE"]).read_text(),
+            "cert_serial_no": keys["WECHAT_PAY_CERT_SERIAL"],
+            "apiv3_key": keys["WECHAT_PAY_V3_KEY"],
+            "appid": keys["WECHAT_APP_ID"],
+            "timeout": 10,
+        }
+        client = WeChatPayV3(**(values | ({} if "cert_dir" in changes else mode) | changes))
+        client._core._gate_way = f"{server}/sandbox/wxpay"
+        return client
+
+    return make
+
+
+@pytest.fixture
+def v3(v3_client: Callable[..., WeChatPayV3]) -> WeChatPayV3:
+    return v3_client()
+
+
+@pytest.fixture
+def order_v2(v2: WeChatPayV2, shop: Shop) -> Callable[..., Any]:
+    """Place a v2 order of 12.34 yuan; keywords change what is asked for."""
+
+    def place(out_trade_no: str = "20261124120000000abcdefghijk", **changes: Any) -> Any:
+        fields: dict[str, Any] = {
+            "trade_type": "NATIVE",
+            "body": "耐克跑鞋 & <特价>",
+            "total_fee": 1234,
+            "notify_url": shop.v2_url,
+            "client_ip": "127.0.0.1",
+            "out_trade_no": out_trade_no,
+            "product_id": "p1",
+            "attach": "a<b&c",
+        }
+        return v2.order.create(**(fields | changes))
+
+    return place
+
+
+@pytest.fixture
+def order_v3(v3: WeChatPayV3, shop: Shop) -> Callable[..., tuple[int, Any]]:
+    """Place a v3 order of 12.34 yuan; answers the HTTP status and the parsed body."""
+
+    def place(out_trade_no: str = "20261124120000000v3v3v3v3v3v", **changes: Any) -> tuple[int, Any]:
+        fields: dict[str, Any] = {
+            "description": "耐克跑鞋 😀",
+            "out_trade_no": out_trade_no,
+            "amount": {"total": 1234, "currency": "CNY"},
+            "notify_url": shop.v3_url,
+        }
+        status, text = v3.pay(**(fields | changes))
+        return status, json.loads(text)
+
+    return place

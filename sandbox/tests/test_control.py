@@ -1,0 +1,174 @@
+"""The control page and its JSON twin."""
+
+import re
+import time
+from typing import Any
+
+import pytest
+import requests
+from django.test import Client
+from django.utils import timezone
+
+from sandbox.faults import DEFAULT_SECONDS, FaultKind, faults_on, faults_set
+from sandbox.models import Delivery, DeliveryState, Trade
+
+NUMBER = "20261124120000000abcdefghijk"
+
+pytestmark = pytest.mark.django_db
+
+
+def browser_post(path: str, data: dict[str, Any]) -> Any:
+    """Post with the token that the control page gave, as its forms do."""
+    browser = Client(enforce_csrf_checks=True)
+    token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', browser.get("/sandbox/").content.decode())
+    assert token
+    return browser.post(path, data | {"csrfmiddlewaretoken": token[1]})
+
+
+def test_the_page_lists_the_books(client: Client, order_v2: Any, v2: Any, control: Any, shop: Any) -> None:
+    order_v2()
+    control("pay", out_trade_no=NUMBER, deliver=True)
+    v2.refund.apply(1234, 1234, "R-77", out_trade_no=NUMBER)
+
+    page = client.get("/sandbox/").content.decode()
+
+    for text in (
+        NUMBER,
+        "¥12.34",
+        "耐克跑鞋 &amp; &lt;特价&gt;",
+        "转入退款",
+        "R-77",
+        "退款处理中",
+        "已送达",
+        shop.v2_url,
+    ):
+        assert text in page
+    assert "<script" not in page
+
+
+def test_an_empty_page(client: Client) -> None:
+    assert "没有等待支付的订单" in client.get("/sandbox/").content.decode()
+
+
+def test_the_page_costs_few_queries(client: Client, order_v2: Any, django_assert_max_num_queries: Any) -> None:
+    for number in range(5):
+        order_v2(f"20261124number{number}")
+
+    with django_assert_max_num_queries(5):
+        client.get("/sandbox/")
+
+
+def test_the_dial_is_set_as_the_form_shows_it() -> None:
+    faults_set(changes={"wrong_amount": True})
+
+    answer = browser_post("/sandbox/faults/", {"on": ["notify_twice", "provider_slow"], "seconds-provider_slow": "2.5"})
+
+    assert answer.status_code == 302
+    assert faults_on() == {FaultKind.NOTIFY_TWICE: 1.0, FaultKind.PROVIDER_SLOW: 2.5}
+    browser_post("/sandbox/faults/", {"on": ["notify_late"], "seconds-notify_late": "soon"})
+    assert faults_on() == {FaultKind.NOTIFY_LATE: DEFAULT_SECONDS[FaultKind.NOTIFY_LATE]}
+    browser_post("/sandbox/faults/", {"on": ["notify_late"], "seconds-notify_late": "nan"})
+    assert faults_on() == {FaultKind.NOTIFY_LATE: DEFAULT_SECONDS[FaultKind.NOTIFY_LATE]}
+    browser_post("/sandbox/faults/", {"on": ["notify_late"], "reset": ""})
+    assert faults_on() == {}
+
+
+def test_forms_need_the_token(client: Client) -> None:
+    strict = Client(enforce_csrf_checks=True)
+
+    assert strict.post("/sandbox/faults/", {"on": "provider_down"}).status_code == 403
+    assert strict.post("/sandbox/deliveries/1/send/").status_code == 403
+    assert faults_on() == {}
+
+
+def test_a_suppressed_notification_can_be_sent_by_hand(order_v2: Any, control: Any) -> None:
+    faults_set(changes={"notify_never": True})
+    order_v2()
+    control("pay", out_trade_no=NUMBER)
+    delivery = Delivery.objects.get()
+
+    browser_post(f"/sandbox/deliveries/{delivery.pk}/send/", {})
+
+    delivery.refresh_from_db()
+    assert delivery.state == DeliveryState.DUE
+    assert delivery.next_try_at <= timezone.now()
+
+
+class TestJson:
+    def test_the_dial(self, control: Any, server: str) -> None:
+        on = control("faults", notify_twice=True, provider_slow=3, notify_late=True)["faults"]
+        assert (on["notify_twice"], on["provider_slow"], on["notify_late"], on["wrong_amount"]) == (1, 3, 20, False)
+
+        assert control("faults", notify_twice=False)["faults"]["notify_twice"] is False
+        assert requests.get(f"{server}/sandbox/control/faults", timeout=5).json()["faults"]["provider_slow"] == 3
+        assert not any(control("faults", reset=True)["faults"].values())
+
+    @pytest.mark.parametrize(
+        "body", [{"no_such": True}, {"notify_late": "x"}, {"notify_late": -1}, {"notify_late": 1e9}]
+    )
+    def test_a_bad_value_changes_nothing(self, control: Any, body: dict[str, Any]) -> None:
+        assert "error" in control("faults", **({"notify_twice": True} | body))
+        assert faults_on() == {}
+
+    def test_pay_by_each_name(self, order_v2: Any, control: Any, shop: Any) -> None:
+        by_code, by_prepay = order_v2("20261124bycode"), order_v2("20261124byprepay")
+        order_v2("20261124bynumber")
+
+        for body in (
+            {"code_url": by_code["code_url"]},
+            {"prepay_id": by_prepay["prepay_id"]},
+            {"out_trade_no": "20261124bynumber", "deliver": True},
+        ):
+            assert control("pay", **body)["trade_state"] == "SUCCESS"
+        assert [row.state for row in Delivery.objects.order_by("pk")] == ["DUE", "DUE", "DELIVERED"]
+        assert control("pay", out_trade_no="20261124nosuch") == {"error": "no such code"}
+
+    def test_trades(self, order_v2: Any, control: Any, server: str, shop: Any) -> None:
+        order_v2()
+        order_v2("20261124other")
+        control("pay", out_trade_no=NUMBER, deliver=True)
+
+        url = f"{server}/sandbox/control/trades"
+        (trade,) = requests.get(url, params={"out_trade_no": NUMBER}, timeout=5).json()["trades"]
+        assert (trade["trade_state"], trade["total_fee"]) == ("SUCCESS", 1234)
+        assert [d["state"] for d in trade["deliveries"]] == ["DELIVERED"]
+        assert trade["codes"][0]["pay_page"].endswith("/")
+        assert len(requests.get(url, timeout=5).json()["trades"]) == 2
+
+    def test_a_foreign_web_page_is_refused(self, client: Client) -> None:
+        post = {"path": "/sandbox/control/faults", "data": {"provider_down": True}}
+
+        foreign = client.post(**post, content_type="application/json", headers={"origin": "https://evil.example"})
+        form = client.post(**post)
+
+        assert (foreign.status_code, form.status_code) == (403, 400)
+        assert faults_on() == {}
+
+
+class TestProviderFaults:
+    def test_down(self, v2: Any, order_v2: Any, control: Any) -> None:
+        control("faults", provider_down=True)
+
+        with pytest.raises(Exception, match="None"):
+            order_v2()
+        assert not Trade.objects.exists()
+
+    def test_slow(self, v2: Any, order_v2: Any, control: Any) -> None:
+        control("faults", provider_slow=0.3)
+        started = time.monotonic()
+
+        order_v2()
+
+        assert time.monotonic() - started >= 0.3
+
+    def test_answer_lost_after_the_work_was_done(self, v2: Any, order_v2: Any, control: Any) -> None:
+        control("faults", answer_lost=True)
+
+        with pytest.raises(Exception, match="None"):
+            order_v2()
+        assert Trade.objects.count() == 1
+
+    def test_answers_with_a_wrong_signature(self, v2: Any, order_v2: Any, control: Any) -> None:
+        control("faults", answer_wrong_signature=True)
+
+        assert not v2.check_signature(order_v2())

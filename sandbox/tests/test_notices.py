@@ -1,0 +1,293 @@
+"""Notifications as the merchant's server hears them, read by the real clients."""
+
+import json
+import threading
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import close_old_connections, connection
+from django.utils import timezone
+from wechatpy.exceptions import InvalidSignatureException
+from wechatpy.pay.utils import calculate_signature_hmac
+
+from sandbox.faults import faults_set
+from sandbox.models import Api, Delivery, DeliveryState, Trade
+from sandbox.pay import xml
+from sandbox.pay.deliveries import RETRY_AFTER_S, deliveries_due, delivery_requeue, delivery_send
+from sandbox.tasks import deliver, sweep
+
+NUMBER = "20261124120000000abcdefghijk"
+V3_NUMBER = "20261124120000000v3v3v3v3v3v"
+
+pytestmark = pytest.mark.django_db
+
+
+def send_all(*, ahead_s: float = 0) -> list[DeliveryState | None]:
+    now = timezone.now() + timedelta(seconds=ahead_s)
+    return [delivery_send(delivery_id=pk, now=now) for pk in deliveries_due(now=now)]
+
+
+@pytest.fixture
+def paid_v2(order_v2: Any, control: Any) -> Callable[..., Delivery]:
+    """Place a v2 order and pay it; answers its notification, not yet sent."""
+
+    def pay(out_trade_no: str = NUMBER, **changes: Any) -> Delivery:
+        order_v2(out_trade_no, **changes)
+        assert control("pay", out_trade_no=out_trade_no)["trade_state"] == "SUCCESS"
+        return Delivery.objects.filter(trade__out_trade_no=out_trade_no).earliest("pk")
+
+    return pay
+
+
+@pytest.fixture
+def paid_v3(order_v3: Any, control: Any) -> Callable[..., Delivery]:
+    def pay(**changes: Any) -> Delivery:
+        assert order_v3(**changes)[0] == 200
+        control("pay", out_trade_no=V3_NUMBER)
+        return Delivery.objects.get(api=Api.V3)
+
+    return pay
+
+
+def test_a_v2_payment_is_told_in_signed_xml(v2: Any, paid_v2: Any, shop: Any, keys: Any) -> None:
+    paid_v2()
+
+    assert send_all() == [DeliveryState.DELIVERED]
+
+    ((path, headers, body),) = shop.heard
+    assert (path, headers["Content-Type"].split(";")[0]) == ("/pay/payResult", "text/xml")
+    told = v2.parse_payment_result(body)
+    trade = Trade.objects.get()
+    assert (told["return_code"], told["result_code"]) == ("SUCCESS", "SUCCESS")
+    assert (told["appid"], told["mch_id"]) == (keys["WECHAT_APP_ID"], keys["WECHAT_PAY_MCH_ID"])
+    assert (told["out_trade_no"], told["total_fee"], told["fee_type"]) == (NUMBER, 1234, "CNY")
+    assert (told["transaction_id"], told["attach"]) == (trade.transaction_id, "a<b&c")
+
+
+def test_an_hmac_order_is_told_with_hmac(v2: Any, paid_v2: Any, shop: Any, keys: Any) -> None:
+    paid_v2(sign_type="HMAC-SHA256")
+
+    send_all()
+
+    told = xml.parse(shop.heard[0][2])
+    sign = told.pop("sign")
+    assert (told["sign_type"], len(sign)) == ("HMAC-SHA256", 64)
+    assert sign == calculate_signature_hmac(told, keys["WECHAT_PAY_API_KEY"])
+
+
+def test_a_v3_payment_is_told_in_sealed_json(v3: Any, paid_v3: Any, shop: Any, keys: Any) -> None:
+    paid_v3(attach="谢谢😀")
+    shop.answers = [(204, b"")]
+
+    assert send_all() == [DeliveryState.DELIVERED]
+
+    ((path, headers, body),) = shop.heard
+    assert (path, headers["Wechatpay-Serial"]) == ("/pay/notify", keys["WECHAT_PAY_PUBLIC_KEY_ID"])
+    told = v3.callback(headers, body)
+    assert (told["event_type"], told["resource_type"]) == ("TRANSACTION.SUCCESS", "encrypt-resource")
+    trade = told["resource"]
+    assert (trade["out_trade_no"], trade["trade_state"], trade["attach"]) == (V3_NUMBER, "SUCCESS", "谢谢😀")
+    assert trade["amount"] == {"total": 1234, "payer_total": 1234, "currency": "CNY", "payer_currency": "CNY"}
+
+
+def test_certificate_mode_is_told_with_the_certificate(v3_client: Any, control: Any, shop: Any, keys: Any) -> None:
+    client = v3_client(cert_dir=keys["WECHAT_PAY_CERT_DIR"])
+    client.pay("鞋", V3_NUMBER, {"total": 1234}, notify_url=shop.v3_url)
+    control("pay", out_trade_no=V3_NUMBER)
+
+    send_all()
+
+    _, headers, body = shop.heard[0]
+    assert not headers["Wechatpay-Serial"].startswith("PUB_KEY_ID_")
+    assert client.callback(headers, body)["resource"]["out_trade_no"] == V3_NUMBER
+
+
+def test_refunds_are_told_in_the_format_of_their_api(v2: Any, v3: Any, paid_v2: Any, control: Any, shop: Any) -> None:
+    paid_v2()
+    send_all()
+    v2.refund.apply(1234, 234, "R1", out_trade_no=NUMBER, notify_url=shop.v2_url)
+    v3.refund("R2", {"refund": 1000, "total": 1234, "currency": "CNY"}, out_trade_no=NUMBER, notify_url=shop.v3_url)
+
+    control("deliver", ahead_s=10)
+
+    by_path = {path: (headers, body) for path, headers, body in shop.heard[1:]}
+    old = v2.parse_refund_notify_result(by_path["/pay/payResult"][1])
+    assert (old["out_refund_no"], old["refund_fee"], old["refund_status"]) == ("R1", 234, "SUCCESS")
+    new = v3.callback(*by_path["/pay/notify"])
+    assert (new["event_type"], new["resource"]["out_refund_no"]) == ("REFUND.SUCCESS", "R2")
+    assert new["resource"]["amount"]["refund"] == 1000
+
+
+def test_an_abnormal_refund_says_so(v3: Any, paid_v2: Any, control: Any, shop: Any) -> None:
+    paid_v2()
+    send_all()
+    control("faults", refund_abnormal=True)
+    v3.refund("R2", {"refund": 1, "total": 1234, "currency": "CNY"}, out_trade_no=NUMBER, notify_url=shop.v3_url)
+
+    control("deliver", ahead_s=10)
+
+    assert v3.callback(*shop.heard[1][1:])["event_type"] == "REFUND.ABNORMAL"
+    assert json.loads(v3.query_refund("R2")[1])["status"] == "ABNORMAL"
+
+
+def test_only_an_exact_acknowledgement_counts_for_v2(paid_v2: Any, shop: Any) -> None:
+    delivery = paid_v2()
+    good = b"<xml><return_code><![CDATA[SUCCESS]]></return_code><return_msg><![CDATA[OK]]></return_msg></xml>"
+    bad = [(200, b"success"), (200, b"<html>" + good), (500, good), (200, good.replace(b"SUCCESS", b"FAIL"))]
+    shop.answers = [*bad]
+
+    for _ in bad:
+        delivery_requeue(delivery_id=delivery.pk, now=timezone.now())
+        assert send_all() == [DeliveryState.DUE]
+    assert send_all() == []  # not due yet
+    assert send_all(ahead_s=60) == [DeliveryState.DELIVERED]
+    assert len({body for *_, body in shop.heard}) == 1  # the same notification each time
+
+
+def test_the_status_decides_for_v3(v3: Any, paid_v3: Any, shop: Any) -> None:
+    paid_v3()
+    shop.answers = [(500, b'{"code":"SUCCESS"}'), (200, b'{"code":"FAIL"}')]
+
+    assert send_all() == [DeliveryState.DUE]
+    assert send_all(ahead_s=5) == [DeliveryState.DELIVERED]
+    assert all(v3.callback(headers, body) for _, headers, body in shop.heard)  # each try is signed anew
+    assert shop.heard[0][1]["Wechatpay-Nonce"] != shop.heard[1][1]["Wechatpay-Nonce"]
+
+
+def test_gives_up_after_the_last_try(paid_v2: Any) -> None:
+    delivery = paid_v2()
+    Delivery.objects.update(attempts=len(RETRY_AFTER_S), url="http://127.0.0.1:9/pay/payResult")
+
+    assert send_all() == [DeliveryState.GIVEN_UP]
+    delivery.refresh_from_db()
+    assert (delivery.last_status, delivery.last_answer) == (None, "ConnectionRefusedError")
+
+
+def test_a_killed_sender_is_replaced_when_its_lease_is_over(paid_v2: Any, shop: Any) -> None:
+    delivery = paid_v2()
+    # What a sender leaves that was killed after its claim.
+    now = timezone.now()
+    Delivery.objects.update(attempts=1, next_try_at=now + timedelta(seconds=20))
+
+    assert delivery_send(delivery_id=delivery.pk, now=now + timedelta(seconds=19)) is None
+    assert delivery_send(delivery_id=delivery.pk, now=now + timedelta(seconds=21)) == DeliveryState.DELIVERED
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_two_senders_one_sends(shop: Any) -> None:
+    now = timezone.now()
+    trade = Trade.objects.create(
+        out_trade_no=NUMBER, api="v2", total_fee=1, notify_url=shop.v2_url, expires_at=now, created_at=now
+    )
+    delivery = Delivery.objects.create(
+        trade=trade, api="v2", url=shop.v2_url, body="<xml/>", next_try_at=now, created_at=now
+    )
+    outcomes: list[DeliveryState | None] = []
+
+    def work() -> None:
+        outcomes.append(delivery_send(delivery_id=delivery.pk, now=now))
+        connection.close()
+
+    threads = [threading.Thread(target=work) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    close_old_connections()
+
+    assert sorted(outcomes, key=str) == [DeliveryState.DELIVERED, *[None] * 5]
+    assert len(shop.heard) == 1
+
+
+def test_paying_starts_the_task_after_commit(
+    order_v2: Any, monkeypatch: Any, django_capture_on_commit_callbacks: Any
+) -> None:
+    from sandbox.pay.pages import code_find
+    from sandbox.pay.trades import trade_pay
+
+    order_v2()
+    started: list[Any] = []
+    monkeypatch.setattr(deliver, "apply_async", lambda args, **_: started.append(args))
+    with django_capture_on_commit_callbacks(execute=True):
+        code = code_find(out_trade_no=NUMBER)
+        assert code is not None
+        trade_pay(code=code, now=timezone.now())
+        assert started == []
+
+    assert started == [(Delivery.objects.get().pk,)]
+
+
+def test_the_sweep_starts_what_is_due(paid_v2: Any, v2: Any, monkeypatch: Any, shop: Any) -> None:
+    delivery = paid_v2()
+    v2.refund.apply(1234, 1234, "R1", out_trade_no=NUMBER, notify_url=shop.v2_url)
+    Trade.objects.get().refunds.update(settles_at=timezone.now())
+    started: list[int] = []
+    monkeypatch.setattr(deliver, "delay", started.append)
+
+    sweep()
+
+    refund_delivery = Delivery.objects.get(refund__isnull=False)
+    assert started == [delivery.pk, refund_delivery.pk]
+
+
+class TestFaults:
+    def test_twice(self, paid_v2: Any, shop: Any) -> None:
+        faults_set(changes={"notify_twice": True})
+        paid_v2()
+
+        assert send_all() == [DeliveryState.DELIVERED] * 2
+        assert shop.heard[0][2] == shop.heard[1][2]
+
+    def test_late(self, paid_v2: Any) -> None:
+        faults_set(changes={"notify_late": 30})
+        paid_v2()
+
+        assert send_all(ahead_s=28) == []
+        assert send_all(ahead_s=31) == [DeliveryState.DELIVERED]
+
+    def test_never(self, v2: Any, paid_v2: Any, shop: Any) -> None:
+        faults_set(changes={"notify_never": True})
+        delivery = paid_v2()
+
+        assert send_all(ahead_s=86400) == []
+        assert (delivery.state, shop.heard) == (DeliveryState.SUPPRESSED, [])
+        assert v2.order.query(out_trade_no=NUMBER)["trade_state"] == "SUCCESS"
+
+    def test_out_of_order(self, paid_v2: Any, shop: Any) -> None:
+        faults_set(changes={"notify_out_of_order": True})
+        paid_v2("20261124first")
+        assert send_all(ahead_s=10) == []
+        paid_v2("20261124second")
+
+        send_all()
+        send_all(ahead_s=2)
+
+        assert [xml.parse(body)["out_trade_no"] for *_, body in shop.heard] == ["20261124second", "20261124first"]
+
+    def test_out_of_order_with_nothing_to_follow(self, paid_v2: Any) -> None:
+        faults_set(changes={"notify_out_of_order": 15})
+        paid_v2()
+
+        assert send_all(ahead_s=16) == [DeliveryState.DELIVERED]
+
+    def test_wrong_amount_is_signed_and_wrong(self, v2: Any, v3: Any, paid_v2: Any, paid_v3: Any, shop: Any) -> None:
+        faults_set(changes={"wrong_amount": True})
+        paid_v2()
+        paid_v3()
+        send_all()
+
+        assert v2.parse_payment_result(shop.heard[0][2])["total_fee"] == 1
+        assert v3.callback(*shop.heard[1][1:])["resource"]["amount"]["total"] == 1
+        assert v2.order.query(out_trade_no=NUMBER)["total_fee"] == "1234"
+
+    def test_wrong_signature(self, v2: Any, v3: Any, paid_v2: Any, paid_v3: Any, shop: Any) -> None:
+        faults_set(changes={"wrong_signature": True})
+        paid_v2()
+        paid_v3()
+        send_all()
+
+        with pytest.raises(InvalidSignatureException):
+            v2.parse_payment_result(shop.heard[0][2])
+        assert v3.callback(*shop.heard[1][1:]) is None

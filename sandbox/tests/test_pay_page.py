@@ -1,0 +1,137 @@
+"""The phone page, as a browser without JavaScript uses it."""
+
+import re
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.test import Client
+from django.utils import timezone
+
+from sandbox.faults import faults_set
+from sandbox.models import PayCode, Trade, TradeState
+from sandbox.pay.trades import NewTrade, trade_create
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def code() -> PayCode:
+    new = NewTrade(
+        api="v2",  # type: ignore[arg-type]
+        out_trade_no="20261124phone",
+        trade_type="NATIVE",
+        body="<b>耐克跑鞋</b>",
+        attach="",
+        total_fee=1205,
+        notify_url="http://127.0.0.1:9/pay/payResult",
+        expires_at=None,
+        fingerprint="",
+    )
+    return trade_create(new=new, now=timezone.now())
+
+
+@pytest.fixture
+def phone() -> Client:
+    return Client(enforce_csrf_checks=True)
+
+
+def press(phone: Client, page: str, action: str) -> Any:
+    """Press a button of the form that the page shows."""
+    form = phone.get(page).content.decode()
+    token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', form)
+    assert token and f'value="{action}"' in form
+    return phone.post(page, {"action": action, "csrfmiddlewaretoken": token[1]}, follow=True).content.decode()
+
+
+def test_shows_amount_shop_and_goods(phone: Client, code: PayCode) -> None:
+    page = phone.get(f"/sandbox/pay/{code.token}/")
+
+    text = page.content.decode()
+    assert "</small>12.05" in text
+    assert "沙箱商户" in text
+    assert "&lt;b&gt;耐克跑鞋&lt;/b&gt;" in text
+    assert "no-store" in page["Cache-Control"]
+    assert "<script" not in text
+
+
+def test_pay(phone: Client, code: PayCode) -> None:
+    assert "支付成功" in press(phone, f"/sandbox/pay/{code.token}/", "pay")
+
+    assert Trade.objects.get().state == TradeState.SUCCESS
+    assert "支付成功" in phone.get(f"/sandbox/pay/{code.token}/").content.decode()
+
+
+def test_cancel_changes_nothing_and_leaves_the_way_back(phone: Client, code: PayCode) -> None:
+    page = press(phone, f"/sandbox/pay/{code.token}/", "cancel")
+
+    assert "已取消支付" in page
+    assert Trade.objects.get().state == TradeState.NOTPAY
+    assert 'value="pay"' in page
+
+
+def test_paying_twice_is_paying_once(phone: Client, code: PayCode) -> None:
+    page = f"/sandbox/pay/{code.token}/"
+    form = phone.get(page).content.decode()
+    token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', form)
+    assert token
+    for _ in range(2):
+        phone.post(page, {"action": "pay", "csrfmiddlewaretoken": token[1]})
+
+    assert Trade.objects.get().deliveries.count() == 1
+
+
+def test_a_foreign_form_cannot_pay(phone: Client, code: PayCode) -> None:
+    phone.get(f"/sandbox/pay/{code.token}/")
+
+    assert phone.post(f"/sandbox/pay/{code.token}/", {"action": "pay"}).status_code == 403
+    assert Trade.objects.get().state == TradeState.NOTPAY
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        ({"state": TradeState.CLOSED}, "订单已关闭"),
+        ({"expires_at": timezone.now() - timedelta(seconds=1)}, "二维码已过期"),
+    ],
+)
+def test_an_ended_code_needs_the_fault_to_be_paid(client: Client, code: PayCode, change: Any, text: str) -> None:
+    Trade.objects.update(**change)
+    page = f"/sandbox/pay/{code.token}/"
+
+    assert text in client.get(page).content.decode()
+    client.post(page, {"action": "pay"})
+    assert not Trade.objects.get().is_paid
+
+    faults_set(changes={"pay_after_expiry": True})
+    client.post(page, {"action": "pay"})
+    assert Trade.objects.get().state == TradeState.SUCCESS
+
+
+def test_an_old_code_is_dead_after_two_hours(client: Client, code: PayCode) -> None:
+    PayCode.objects.update(expires_at=timezone.now())
+
+    assert "二维码已过期" in client.get(f"/sandbox/pay/{code.token}/").content.decode()
+
+
+def test_finds_the_page_by_code_url_and_prepay_id(client: Client, code: PayCode) -> None:
+    for query in ({"code_url": code.code_url}, {"prepay_id": code.prepay_id}):
+        assert client.get("/sandbox/pay/", query)["Location"] == f"/sandbox/pay/{code.token}/"
+
+
+@pytest.mark.parametrize("query", [{}, {"code_url": "weixin://["}, {"code_url": "x?pr=\x00"}, {"prepay_id": "\x00"}])
+def test_an_unknown_code_is_a_clear_404(client: Client, query: Any) -> None:
+    answer = client.get("/sandbox/pay/", query)
+
+    assert answer.status_code == 404
+    assert "无法识别的支付码" in answer.content.decode()
+    assert client.get("/sandbox/pay/zzzzzzzzz/").status_code == 404
+    assert client.get("/sandbox/pay/%00/").status_code == 404
+
+
+def test_the_control_page_shows_the_qr_of_the_twin(client: Client, code: PayCode) -> None:
+    page = client.get("/sandbox/").content.decode()
+
+    assert f"{settings.PUBLIC_BASE_URL}/sandbox/pay/{code.token}/" in page
+    assert 'src="data:image/svg+xml' in page

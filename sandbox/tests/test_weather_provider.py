@@ -1,0 +1,194 @@
+"""The weather stand-in, as the weather app asks it."""
+
+import json
+import re
+from datetime import datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+import time_machine
+from django.test import Client
+
+from sandbox.faults import faults_set
+from sandbox.weather.cities import city_named
+from sandbox.weather.climate import report
+
+BEIJING = ZoneInfo("Asia/Shanghai")
+NOON = datetime(2025, 4, 18, 12, 45, tzinfo=BEIJING)
+# The provider's own sample (v61): same keys, same order, all leaves texts.
+KEYS = [
+    *["cityid", "date", "week", "update_time", "city", "cityEn", "country", "countryEn", "wea", "wea_img"],
+    *["tem", "tem1", "tem2", "win", "win_speed", "win_meter", "humidity", "visibility", "pressure"],
+    *["air", "air_pm25", "air_level", "air_tips", "alarm", "aqi"],
+]
+    "cityid",
+    "date",
+    "week",
+    "update_time",
+    "city",
+    "cityEn",
+    "country",
+    "countryEn",
+    "wea",
+    "wea_img",
+    "tem",
+    "tem1",
+    "tem2",
+    "win",
+    "win_speed",
+    "win_meter",
+    "humidity",
+    "visibility",
+    "pressure",
+    "air",
+    "air_pm25",
+    "air_level",
+    "air_tips",
+    "alarm",
+    "aqi",
+]
+AQI_KEYS = {
+    *["update_time", "air", "air_level", "air_tips", "pm25", "pm25_desc", "pm10", "pm10_desc", "o3", "o3_desc"],
+    *["no2", "no2_desc", "so2", "so2_desc", "co", "co_desc"],
+    *["kouzhao", "yundong", "waichu", "kaichuang", "jinghuaqi"],
+}
+    "update_time",
+    "air",
+    "air_level",
+    "air_tips",
+    "pm25",
+    "pm25_desc",
+    "pm10",
+    "pm10_desc",
+    "o3",
+    "o3_desc",
+    "no2",
+    "no2_desc",
+    "so2",
+    "so2_desc",
+    "co",
+    "co_desc",
+    "kouzhao",
+    "yundong",
+    "waichu",
+    "kaichuang",
+    "jinghuaqi",
+]
+PICTURES = {"xue", "lei", "shachen", "wu", "bingbao", "yun", "yu", "yin", "qing"}
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def ask(client: Client, keys: dict[str, str]) -> Any:
+    def call(**query: str) -> Any:
+        known = {"version": "v61", "appid": keys["WEATHER_APP_ID"], "appsecret": keys["WEATHER_APP_SECRET"]}
+        return client.get("/sandbox/tianqi/api", known | {"city": "南京"} | query)
+
+    return call
+
+
+def test_answers_every_field_as_text(ask: Any) -> None:
+    with time_machine.travel(NOON, tick=False):
+        answer = ask()
+
+    body = answer.json()
+    assert answer.status_code == 200
+    assert list(body) == KEYS
+    assert set(body["aqi"]) == AQI_KEYS
+    assert set(body["alarm"]) == {"alarm_type", "alarm_level", "alarm_content"}
+    leaves = [
+        value
+        for part in (body, body["aqi"], body["alarm"])
+        for value in part.values()
+        if value not in (body["aqi"], body["alarm"])
+    ]
+    assert all(isinstance(value, str) for value in leaves)
+    assert (body["city"], body["cityEn"], body["cityid"]) == ("南京", "nanjing", "101190101")
+    assert (body["date"], body["week"]) == ("2025-04-18", "星期五")
+    assert re.fullmatch(r"1[12]:\d\d", body["update_time"])
+    assert re.fullmatch(r"(小于)?\d+km/h", body["win_meter"])
+    assert re.fullmatch(r"\d+%", body["humidity"])
+
+
+def test_unescape_leaves_chinese_readable(ask: Any) -> None:
+    assert "南京".encode() in ask(unescape="1").content
+    assert "南京".encode() not in ask().content
+
+
+def test_is_plausible_all_year_round() -> None:
+    for city in map(city_named, ["哈尔滨", "三亚", "南京", "腾冲", "克孜勒苏"]):
+        for day in range(0, 365, 5):
+            seen = report(city, NOON + timedelta(days=day, hours=day % 24))
+            assert int(seen["tem2"]) <= int(seen["tem"]) <= int(seen["tem1"])
+            assert int(seen["tem2"]) > -45 and int(seen["tem1"]) < 46
+            assert seen["wea_img"] in PICTURES
+            assert seen["cityid"].isdigit() and seen["cityEn"].isascii()
+
+    january = report(city_named("哈尔滨"), datetime(2026, 1, 15, 8, tzinfo=BEIJING))
+    assert int(january["tem1"]) < 0 < int(report(city_named("三亚"), datetime(2026, 1, 15, 8, tzinfo=BEIJING))["tem2"])
+
+
+def test_is_the_same_within_the_hour_and_new_in_the_next() -> None:
+    city = city_named("南京")
+    first = report(city, NOON)
+
+    assert report(city, NOON + timedelta(minutes=10)) == first
+    later = report(city, NOON + timedelta(hours=1))
+    assert later["update_time"] != first["update_time"]
+    assert (later["tem1"], later["wea"]) == (first["tem1"], first["wea"])
+
+
+def test_midnight_belongs_to_the_day_before_until_the_figures_come() -> None:
+    seen = report(city_named("南京"), datetime(2025, 4, 19, 0, 0, 30, tzinfo=BEIJING))
+
+    assert (seen["date"], seen["update_time"][:2]) == ("2025-04-18", "23")
+
+
+def test_any_chinese_city_keeps_its_identity(ask: Any) -> None:
+    first, second = ask(city="腾冲").json(), ask(city="腾冲").json()
+
+    assert first == second
+    assert first["cityid"].startswith("1019")
+    assert ask(cityid="101010100", city="").json()["city"] == "北京"
+    assert ask(city="").json()["city"] == "北京"  # where the server stands
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"city": "Nanjing"},
+        {"city": "火星"},
+        {"city": "南京市"},
+        {"city": "京"},
+        {"city": "南京\x00"},
+        {"city": "南" * 13},
+        {"city": "", "cityid": "1"},
+        {"appid": "00000000"},
+        {"appsecret": ""},
+        {"appsecret": "密码"},
+        {"version": "v9"},
+    ],
+)
+def test_refuses_with_errcode(ask: Any, query: dict[str, str]) -> None:
+    answer = ask(**query)
+
+    assert answer.status_code == 200
+    assert set(answer.json()) == {"errcode", "errmsg"}
+    assert answer.json()["errcode"] == 100
+
+
+def test_faults(ask: Any) -> None:
+    def with_fault(kind: str, value: object = True) -> Any:
+        faults_set(changes={kind: value}, reset=True)
+        return ask(unescape="1")
+
+    assert with_fault("weather_down").status_code == 502
+    assert with_fault("weather_slow", 0.05).status_code == 200
+    assert with_fault("weather_html").content.startswith(b"<!DOCTYPE html>")
+    with pytest.raises(ValueError):
+        json.loads(with_fault("weather_garbage").content)
+    assert with_fault("weather_wrong_types").json()["tem"] is None
+    assert isinstance(with_fault("weather_alarm_list").json()["alarm"], list)
+    assert with_fault("weather_quota").json()["errcode"] == 101
