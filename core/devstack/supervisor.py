@@ -182,7 +182,7 @@ class Supervisor:
             "web": (
                 *(*python, "granian", "--interface", "asgi", "--host", self.host, "--port", str(self.port)),
                 *("--workers", str(WEB_WORKERS), "--respawn-failed-workers", "--respawn-interval", "0.1"),
-                *("--workers-kill-timeout", "5", "--log-level", "warning", "config.asgi:application"),
+                *("--workers-kill-timeout", "3", "--log-level", "warning", "config.asgi:application"),
             ),
             # Threads: one process to watch and to kill, and tasks mostly wait for others.
             "worker": (
