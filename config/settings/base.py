@@ -181,6 +181,10 @@ CELERY_BEAT_SCHEDULE = {
     "purge-expired-tokens": {"task": "accounts.purge_expired_tokens", "schedule": crontab(minute=17)},
     # A sweep that waited this long in the queue is of no use any more: the next ones are there.
     "expire-orders": {"task": "shop.expire_orders", "schedule": 2.0, "options": {"expires": 6}},
+    "reconcile-payments": {"task": "payments.reconcile", "schedule": 15.0, "options": {"expires": 15}},
+    "run-due-refunds": {"task": "payments.run_due_refunds", "schedule": 15.0, "options": {"expires": 15}},
+    "refresh-wechat-certificates": {"task": "payments.refresh_certificates", "schedule": crontab(minute=23, hour="*/12")},
+    "purge-payment-events": {"task": "payments.purge_events", "schedule": crontab(minute=53, hour=3)},
     "remove-orphan-uploads": {"task": "uploads.remove_orphans", "schedule": crontab(minute=41)},
     "weather-sync": {"task": "weather.sync", "schedule": crontab(hour="*/8", minute=0)},
     # Finds out from the database whether a sync was missed or failed: nearly always there is nothing to do.
@@ -210,6 +214,7 @@ STORAGES = {
 }
 
 # --- Passwords and tokens ------------------------------------------------------------------------
+AUTHENTICATION_BACKENDS = ["accounts.backends.RoleBackend"]
 PASSWORD_HASHERS = ["accounts.hashers.LeanArgon2PasswordHasher"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 6}},
