@@ -64,9 +64,8 @@ def api() -> ApiClient:
 @pytest.fixture
 def roles(db: None) -> dict[str, Any]:
     """The four seeded roles by roleid."""
-    from permissions.services.roles import roles_seed
-
     from permissions.models import Role
+    from permissions.services.roles import roles_seed
 
     roles_seed()
     return {role.roleid: role for role in Role.objects.all()}

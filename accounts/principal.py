@@ -30,6 +30,12 @@ redis.call('SET', KEYS[1], ARGV[2], 'EX', ARGV[3])
 return 1
 """
 
+_FORGET = """
+redis.call('INCR', KEYS[1])
+redis.call('EXPIRE', KEYS[1], ARGV[1])
+redis.call('DEL', KEYS[2])
+"""
+
 
 @dataclass(frozen=True)
 class Principal:
@@ -77,16 +83,19 @@ def principal_of(claims: dict[str, Any]) -> Principal | None:
 
 def forget(unid: str) -> None:
     """Drop the record of a user who has changed. Call it after the commit."""
-    pipe = valkey.client().pipeline()
-    pipe.incr(_generation_key(unid))
-    pipe.expire(_generation_key(unid), GENERATION_TTL_S)
-    pipe.delete(_record_key(unid))
-    pipe.execute()
+    try:
+        valkey.client().eval(_FORGET, 2, _generation_key(unid), _record_key(unid), GENERATION_TTL_S)
+    except redis.RedisError:
+        # The change is committed and must not be answered as a failure: the record ends by itself.
+        log.warning("valkey does not answer, a change of a user is seen late", seconds=RECORD_TTL_S)
 
 
 def mark_dead(jti: str, lifetime_s: int) -> None:
     """Tell all processes that a token was revoked. Call it after the commit."""
-    valkey.client().set(_life_key(jti), _DEAD, ex=max(1, lifetime_s))
+    try:
+        valkey.client().set(_life_key(jti), _DEAD, ex=max(1, lifetime_s))
+    except redis.RedisError:
+        log.warning("valkey does not answer, a sign-out is seen late", seconds=RECORD_TTL_S)
 
 
 def _held(unid: str, jti: str) -> tuple[dict[str, Any] | None, bytes | None, bytes | None, bytes | None]:

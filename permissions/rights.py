@@ -9,9 +9,14 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
+import redis
+import structlog
+
 from core import valkey
 from core.api.access import Access
 from permissions.models import ROOT_ROLEID, Role
+
+log = structlog.get_logger("permissions")
 
 VERSION_KEY = "spms:roles:version"
 # Bounds how long a change stays unseen when the process that made it died before it could say so.
@@ -77,7 +82,11 @@ def current_version() -> bytes:
 
 def announce_change() -> None:
     """Make every process load the roles anew at its next request. Call it after the commit."""
-    valkey.client().set(VERSION_KEY, secrets.token_hex(8))
+    try:
+        valkey.client().set(VERSION_KEY, secrets.token_hex(8))
+    except redis.RedisError:
+        # The change is committed and must not be answered as a failure: what is held ends by itself.
+        log.warning("valkey does not answer, a change of a role is seen late", seconds=MAX_AGE_S)
 
 
 def _rights(role: Role) -> Rights:

@@ -4,3 +4,11 @@ from django.apps import AppConfig
 class UploadsConfig(AppConfig):
     name = "uploads"
     verbose_name = "图片"
+
+    def ready(self) -> None:
+        # Accounts stands below and must not know of us: it is told where avatars are kept.
+        from accounts import avatars
+        from uploads.fields import image_file
+        from uploads.services import image_adopt
+
+        avatars.register(avatars.PictureStore(take=image_file, adopt=image_adopt))

@@ -2,7 +2,9 @@
 
 from typing import Any
 
-from accounts.models import User
+from accounts.models import LoginLog, User
+from core.ids import object_id
+from core.times import slash
 
 
 def login_fields(user: User, token: str) -> dict[str, Any]:
@@ -24,4 +26,15 @@ def user_fields(user: User) -> dict[str, str]:
         "headimgurl": user.headimgurl,
         "roleid": user.role.roleid,
         "roleName": user.role.name,
+    }
+
+
+def log_fields(entry: LoginLog) -> dict[str, Any]:
+    """A login as the log shows it; the one before it is empty texts where there was none."""
+    return {
+        "_id": object_id(entry.logged_in_at, entry.pk),
+        "username": entry.username,
+        "lastLogin": {"loginTime": slash(entry.last_logged_in_at), "ip": entry.last_ip},
+        "nowLogin": {"loginTime": slash(entry.logged_in_at), "ip": entry.ip},
+        "__v": 0,
     }

@@ -1,0 +1,149 @@
+from typing import Any
+
+from django.utils import timezone
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts import avatars
+from accounts.api import docs
+from accounts.api.answers import log_fields, login_fields, user_fields
+from accounts.api.params import (
+    AvatarParams,
+    CaptchaParams,
+    LoginLogParams,
+    LoginParams,
+    PasswordParams,
+    RegisterParams,
+)
+from accounts.captcha import LIFETIME_S, captcha_make, captcha_solve
+from accounts.errors import AvatarRefused, CaptchaWrong, UserUnknown
+from accounts.models import User
+from accounts.selectors import login_log, user_list
+from accounts.services.login import password_login
+from accounts.services.users import avatar_set, own_password_change, password_set, user_register
+from accounts.tokens import token_revoke
+from core.api.access import Access
+from core.api.envelope import ok
+from core.api.pagination import page_slice
+from core.api.params import PageParams
+from core.api.request import client_ip
+from core.api.routing import endpoint
+from core.api.views import ApiViewSet
+from core.errors import NotPermitted
+
+CAPTCHA_COOKIE = "captcha"
+
+
+class UserViewSet(ApiViewSet):
+    tag = "用户模块"
+
+    @endpoint("POST", "/users/login", "用户登入", Access.OPEN, docs=docs.LOGIN)
+    def login(self, request: Request) -> Response:
+        given = LoginParams.read(request)
+        user, token = password_login(**given, ip=client_ip(request), now=timezone.now())
+        return ok("登入成功", status=1, **login_fields(user, token))
+
+    @endpoint("GET", "/users/sigout", "退出登入", Access.ANY_USER, aliases=("/users/signout",), docs=docs.SIGN_OUT)
+    def sign_out(self, request: Request) -> Response:
+        token_revoke(request.user.claims, now=timezone.now())
+        return ok("退出成功", status=1)
+
+    @endpoint("ANY", "/verify", "校验登入状态", Access.ANY_USER, docs=docs.VERIFY)
+    def verify(self, request: Request) -> Response:
+        caller = request.user
+        decode = {"username": caller.username, "nickname": caller.nickname, "unid": caller.unid}
+        times = {name: caller.claims[name] for name in ("iat", "exp")}
+        return ok("校验成功", status=1, decode=decode | {"roleid": caller.roleid} | times)
+
+    @endpoint("POST", "/users/register", "用户注册", Access.ROOT, docs=docs.REGISTER)
+    def register(self, request: Request) -> Response:
+        given: dict[str, Any] = RegisterParams.read(request)
+        roleid = given.pop("roles", None) or given.pop("roleid", None)
+        given.pop("roleid", None)
+        return ok("注册成功", status=1, userInfo=user_fields(user_register(**given, roleid=roleid)))
+
+    @endpoint("POST", "/users/updatePassword", "修改用户密码", Access.ANY_USER, docs=docs.UPDATE_PASSWORD)
+    def update_password(self, request: Request) -> Response:
+        given = PasswordParams.read(request)
+        user = User.objects.filter(username=given["username"]).first()
+        if user is None:
+            raise UserUnknown
+        is_own = user.pk == request.user.pk
+        if not is_own and not request.user.is_root:
+            raise NotPermitted
+        if is_own and (given["oldPassword"] or not request.user.is_root):
+            own_password_change(
+                username=user.username,
+                old_password=given["oldPassword"],
+                new_password=given["newPassword"],
+                ip=client_ip(request),
+            )
+        else:
+            password_set(user=user, new_password=given["newPassword"])
+        return ok("密码修改成功", status=1)
+
+    @endpoint("POST", "/users/uploadAvatar", "上传用户头像", Access.ANY_USER, docs=docs.UPLOAD_AVATAR)
+    def upload_avatar(self, request: Request) -> Response:
+        given = AvatarParams.read(request)
+        user = User.objects.filter(unid=given.get("uId") or given.get("unid") or "").first()
+        if user is None:
+            raise AvatarRefused
+        if user.pk != request.user.pk and not request.user.is_root:
+            raise NotPermitted
+        url = avatars.store().take(request, "headimgurl")
+        avatar_set(user_pk=user.pk, url=url)
+        return ok("图片上传成功", status=1, headimgurl=url)
+
+    @endpoint(
+        "GET", "/users/getAllUers", "获取所有用户", Access.ROWS, aliases=("/users/getAllUsers",), docs=docs.ALL_USERS
+    )
+    def get_all_users(self, request: Request) -> Response:
+        page = PageParams.read(request)
+        users = user_list()
+        return ok("success", total=users.count(), users=[user_fields(u) for u in users[page_slice(**page)]])
+
+
+class CaptchaViewSet(ApiViewSet):
+    tag = "用户模块"
+
+    @endpoint("GET", "/users/getCaptcha", "获取验证码", Access.OPEN, docs=docs.CAPTCHA)
+    def get_captcha(self, request: Request) -> Response:
+        return _new_captcha(request)
+
+    @endpoint("GET", "/users/refreshCaptcha", "刷新验证码", Access.OPEN, docs=docs.CAPTCHA)
+    def refresh_captcha(self, request: Request) -> Response:
+        return _new_captcha(request)
+
+    @endpoint("GET", "/users/verifyCaptcha", "校验验证码", Access.OPEN, docs=docs.VERIFY_CAPTCHA)
+    def verify_captcha(self, request: Request) -> Response:
+        given = CaptchaParams.read(request)
+        key = given["key"] or request.COOKIES.get(CAPTCHA_COOKIE, "")
+        if not captcha_solve(key=key, answer=given["captcha"]):
+            raise CaptchaWrong
+        return ok("验证码正确")
+
+
+class LoginLogViewSet(ApiViewSet):
+    tag = "学员模块"
+
+    @endpoint("GET", "/getloginlog", "获取登入日志", Access.ROWS, docs=docs.LOGIN_LOG)
+    def get_login_log(self, request: Request) -> Response:
+        page = LoginLogParams.read(request)
+        return ok("success", data=[log_fields(entry) for entry in login_log()[page_slice(**page)]])
+
+
+def _new_captcha(request: Request) -> Response:
+    key, img = captcha_make()
+    answer = ok(img=img, key=key)
+    # The cookie says which captcha is meant and nothing else: it never authenticates anybody. Pages of
+    # other sites get it only over HTTPS, as browsers demand; the others send the key back.
+    is_https = request.is_secure()
+    answer.set_cookie(
+        CAPTCHA_COOKIE,
+        key,
+        max_age=LIFETIME_S,
+        httponly=True,
+        secure=is_https,
+        samesite="None" if is_https else "Lax",
+    )
+    return answer

@@ -1,0 +1,28 @@
+"""Where avatars are kept. An app above this one (uploads) says how, when it starts."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class PictureStore:
+    """``take(request, field)`` stores the file under ``field`` and answers its URL, "" without one;
+    ``adopt(url=..., owner=...)`` makes it stay, within the transaction that writes the record."""
+
+    take: Callable[[Any, str], str]
+    adopt: Callable[..., Any]
+
+
+_store: PictureStore | None = None
+
+
+def register(store: PictureStore) -> None:
+    global _store
+    _store = store
+
+
+def store() -> PictureStore:
+    if _store is None:
+        raise RuntimeError("no app has registered a picture store")
+    return _store

@@ -1,0 +1,112 @@
+"""What changes users."""
+
+from datetime import datetime
+from typing import Any
+
+from django.contrib.auth.hashers import make_password
+from django.contrib.auth.password_validation import validate_password
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, transaction
+from django.db.models import F
+
+from accounts import avatars, principal
+from accounts.errors import PasswordNotChanged, PasswordTooWeak, RoleUnknown, UsernameTaken
+from accounts.models import RevokedToken, User
+from accounts.services import failures
+from permissions.models import DEFAULT_ROLEID, Role
+
+MAX_PASSWORD = 128
+
+
+def user_register(
+    *, username: str, password: str, nickname: str, phone: str = "", roleid: str | None = None, **fields: Any
+) -> User:
+    """Create a user, of role ``DEFAULT_ROLEID`` unless ``roleid`` names another.
+
+    :raises RoleUnknown: :raises PasswordTooWeak: :raises UsernameTaken: nothing was created.
+    """
+    role = Role.objects.filter(roleid=roleid or DEFAULT_ROLEID).first()
+    if role is None:
+        raise RoleUnknown
+    draft = User(username=username, nickname=nickname, phone=phone, role=role, **fields)
+    password_check(password, draft)
+    draft.set_password(password)
+    try:
+        # The unique name decides, not a question asked before: of two at once one wins.
+        with transaction.atomic():
+            draft.save(force_insert=True)
+    except IntegrityError:
+        raise UsernameTaken from None
+    return draft
+
+
+def password_check(password: str, user: User) -> None:
+    """:raises PasswordTooWeak: says what is wrong with ``password``."""
+    if len(password) > MAX_PASSWORD:
+        raise PasswordTooWeak(f"密码不符合要求:最多 {MAX_PASSWORD} 个字符")
+    try:
+        validate_password(password, user)
+    except ValidationError as error:
+        raise PasswordTooWeak("密码不符合要求:" + "".join(error.messages)) from None
+
+
+def own_password_change(*, username: str, old_password: str, new_password: str, ip: str) -> None:
+    """Change the password of a user who knows the old one.
+
+    :raises PasswordNotChanged: the old password is wrong. :raises PasswordTooWeak: the new one is.
+    :raises TooManyFailures: a stolen token is no way to guess the password either.
+    """
+    failures.refuse_if_too_many(username=username, ip=ip)
+    with transaction.atomic():
+        # Locked, so that of two changes at once the second one finds its old password outdated.
+        user = User.objects.select_for_update(no_key=True).filter(username=username).first()
+        is_right = user is not None and user.check_password(old_password)
+        if user and is_right:
+            password_set(user=user, new_password=new_password)
+    if not is_right:
+        failures.count(username=username, ip=ip)
+        raise PasswordNotChanged
+
+
+def password_set(*, user: User, new_password: str) -> None:
+    """Give ``user`` a new password; all tokens and sessions of the user end.
+
+    :raises PasswordTooWeak: nothing has changed.
+    """
+    password_check(new_password, user)
+    _end_tokens([user.pk], password=make_password(new_password))
+
+
+def sign_out_everywhere(*, user_pks: list[int]) -> None:
+    """End all tokens and back-office sessions of these users."""
+    _end_tokens(user_pks)
+
+
+def users_disable(*, user_pks: list[int]) -> None:
+    """Shut these users out at once: no login, no token, no session."""
+    _end_tokens(user_pks, is_active=False)
+
+
+def users_enable(*, user_pks: list[int]) -> None:
+    # Tokens of the time before stay dead: the epoch has moved on.
+    _end_tokens(user_pks, is_active=True)
+
+
+@transaction.atomic
+def _end_tokens(user_pks: list[int], **fields: Any) -> None:
+    users = User.objects.filter(pk__in=user_pks)
+    users.update(epoch=F("epoch") + 1, **fields)
+    unids = list(users.values_list("unid", flat=True))
+    transaction.on_commit(lambda: [principal.forget(unid) for unid in unids])
+
+
+@transaction.atomic
+def avatar_set(*, user_pk: int, url: str) -> None:
+    """Make the stored picture at ``url`` the user's avatar."""
+    User.objects.filter(pk=user_pk).update(headimgurl=url)
+    avatars.store().adopt(url=url, owner=f"accounts.User:{user_pk}")
+
+
+def tokens_purge(*, now: datetime) -> int:
+    """Drop the notes on tokens that have run out by themselves; answer how many."""
+    return RevokedToken.objects.filter(expires_at__lt=now).delete()[0]

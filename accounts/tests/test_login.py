@@ -1,0 +1,177 @@
+"""POST /users/login as the contract has it."""
+
+import time
+
+import pytest
+from django.contrib.auth.hashers import make_password
+
+from accounts.models import LoginLog, User
+from accounts.services import failures
+from core import valkey
+
+pytestmark = pytest.mark.django_db
+WRONG = {"status": 0, "state": False, "msg": "用户名或者密码错误"}
+
+
+@pytest.fixture
+def li(person):
+    return person("li", "103", password="right-password", nickname="李", phone="1577775772").user
+
+
+def attempt(api, username="li", password="right-password", ip="10.0.0.1", **options):
+    api.http.defaults["REMOTE_ADDR"] = ip
+    return api.post("/users/login", {"username": username, "password": password}, **options)
+
+
+@pytest.mark.parametrize("format", ["json", "form", "multipart"])
+def test_answers_what_clients_read(api, li, format):
+    body = attempt(api, format=format).json()
+
+    assert body.pop("token").count(".") == 2
+    assert body == {
+        "status": 1,
+        "state": True,
+        "msg": "登入成功",
+        "permission": {"buttons": ["read", "add", "edit", "delete"]},
+        "userInfo": {
+            "username": "li",
+            "nickname": "李",
+            "phone": "1577775772",
+            "unid": li.unid,
+            "roleid": "103",
+            "roleName": "主管",
+            "headimgurl": "",
+        },
+    }
+
+
+def test_takes_a_password_sent_as_a_number(api, person):
+    person("lbw", "102", password="555")
+
+    assert attempt(api, "lbw", 555).json()["state"] is True
+
+
+@pytest.mark.parametrize(
+    "body", [{}, {"username": "li"}, {"password": "x"}, {"username": " ", "password": "x"}, {"username": None}]
+)
+def test_names_missing_fields(api, li, body):
+    answer = api.post("/users/login", body)
+
+    assert answer.json() == {"status": 1004, "state": False, "msg": "没有传递用户名或者密码"}
+
+
+@pytest.mark.parametrize(
+    "username, password",
+    [
+        ("li", "wrong"),
+        ("nobody", "right-password"),
+        ("LI", "right-password"),
+        ("li", " right-password"),
+        ({"$gt": ""}, {"$gt": ""}),
+        (["li"], "right-password"),
+        (True, "right-password"),
+        ("' OR 1=1 --", "x"),
+        ("😀" * 50, "😀"),
+        ("x" * 100_000, "y" * 100_000),
+    ],
+)
+def test_wrong_or_odd_credentials_are_all_alike(api, li, username, password):
+    assert attempt(api, username, password).json() == WRONG
+    assert not LoginLog.objects.exists()
+
+
+def test_refuses_a_disabled_user_like_a_wrong_password(api, li):
+    User.objects.filter(pk=li.pk).update(is_active=False)
+
+    assert attempt(api).json() == WRONG
+
+
+def test_refuses_a_user_without_password(api, roles):
+    User.objects.create_user("wechat", None, role=roles["200"])
+
+    assert attempt(api, "wechat", "").json()["state"] is False
+    assert attempt(api, "wechat", "!").json() == WRONG
+
+
+@pytest.mark.parametrize("junk", ["a\x00b", "a\x00"])
+def test_refuses_nul(api, li, junk):
+    answer = attempt(api, junk)
+
+    assert (answer.status_code, answer.json()["state"]) == (200, False)
+
+
+def test_an_old_token_is_no_obstacle(api, li):
+    assert attempt(api, headers={"authorization": "outdated"}).json()["state"] is True
+
+
+def test_an_unknown_name_takes_as_long_as_a_wrong_password(api, li, settings):
+    settings.PASSWORD_HASHERS = ["accounts.hashers.LeanArgon2PasswordHasher"]
+    User.objects.filter(pk=li.pk).update(password=make_password("right-password"))
+
+    def fastest(username: str) -> float:
+        times = []
+        for number in range(5):
+            started = time.perf_counter()
+            attempt(api, username, "wrong", ip=f"10.0.1.{number}")
+            times.append(time.perf_counter() - started)
+        return min(times)
+
+    known, unknown = fastest("li"), fastest("nobody")
+
+    assert abs(known - unknown) < 0.5 * known
+
+
+def test_guessing_from_one_address_has_to_wait_and_the_owner_elsewhere_does_not(api, li):
+    for _ in range(failures.PAIR_LIMIT):
+        assert attempt(api, password="wrong").json() == WRONG
+
+    refused = attempt(api)
+
+    assert refused.status_code == 429
+    assert refused.json()["state"] is False
+    assert 0 < int(refused["Retry-After"]) <= failures.WINDOW_S
+    assert attempt(api, ip="10.0.0.2").json()["state"] is True
+
+
+def test_waiting_ends_though_the_guesser_goes_on(api, li):
+    for _ in range(failures.PAIR_LIMIT):
+        attempt(api, password="wrong")
+    window = next(key for key in valkey.client().scan_iter("spms:rate:login:pair:*"))
+    before = valkey.client().pttl(window)
+    for _ in range(20):
+        assert attempt(api, password="wrong").status_code == 429
+
+    assert valkey.client().pttl(window) <= before
+    valkey.client().delete(window)  # what its end does
+    assert attempt(api).json()["state"] is True
+
+
+def test_guessers_everywhere_do_not_shut_out_an_address_that_logged_in_before(api, li):
+    assert attempt(api, ip="10.0.0.1").json()["state"] is True
+    for number in range(failures.ACCOUNT_LIMIT):
+        attempt(api, password="wrong", ip=f"10.9.{number}.1")
+
+    assert attempt(api, ip="10.8.0.1").status_code == 429
+    assert attempt(api, ip="10.0.0.1").json()["state"] is True
+
+
+def test_a_class_of_40_behind_one_address_logs_in_with_typos(api, person):
+    for number in range(40):
+        person(f"trainee{number}")
+
+    for number in range(40):
+        attempt(api, f"trainee{number}", "typo")
+        attempt(api, f"trainee{number}", "typo again")
+        assert attempt(api, f"trainee{number}", "a-password").json()["state"] is True
+
+
+def test_one_address_does_not_try_all_accounts(api, li):
+    for number in range(failures.ADDRESS_LIMIT):
+        attempt(api, f"name{number}", "wrong")
+
+    assert attempt(api, "another", "wrong").status_code == 429
+
+
+def test_many_right_logins_are_no_failures(api, li):
+    for _ in range(failures.PAIR_LIMIT + 5):
+        assert attempt(api).json()["state"] is True

@@ -1,0 +1,85 @@
+"""GET /getloginlog and what a login leaves in it."""
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+
+from accounts.models import LoginLog, User
+from accounts.services.login import login_record
+from permissions.services.roles import roles_seed
+from permissions.models import Role
+
+EMPTY = {"loginTime": "", "ip": ""}
+
+
+@pytest.mark.django_db
+def test_shows_this_login_and_the_one_before_newest_first(person):
+    li = person("li", "103", password="right-password")
+    for ip in ("10.0.0.1", "10.0.0.2"):
+        li.http.defaults["REMOTE_ADDR"] = ip
+        assert li.post("/users/login", {"username": "li", "password": "right-password"}).json()["state"]
+
+    body = li.get("/getloginlog").json()
+
+    second, first = body["data"]
+    assert (body["status"], body["state"], body["msg"]) == (200, True, "success")
+    assert (first["username"], first["lastLogin"], first["__v"]) == ("li", EMPTY, 0)
+    assert (first["nowLogin"]["ip"], second["nowLogin"]["ip"]) == ("10.0.0.1", "10.0.0.2")
+    assert second["lastLogin"] == first["nowLogin"]
+    assert len(first["_id"]) == 24 and int(first["_id"], 16) and first["_id"] != second["_id"]
+    assert timezone.datetime.strptime(first["nowLogin"]["loginTime"], "%Y/%m/%d %H:%M:%S")
+
+
+@pytest.mark.django_db
+def test_writes_shanghai_time(person):
+    li = person("li", "103")
+    login_record(user=li.user, ip="", now=timezone.datetime.fromisoformat("2019-05-13T12:36:43+00:00"))
+
+    assert li.get("/getloginlog").json()["data"][0]["nowLogin"]["loginTime"] == "2019/05/13 20:36:43"
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    "params, expected",
+    [({}, range(25, 15, -1)), ({"page": 2}, range(15, 5, -1)), ({"count": "3"}, [25, 24, 23]), ({"page": 9}, [])],
+)
+def test_pages_by_ten_unless_told_otherwise(person, params, expected):
+    li = person("li", "103")
+    LoginLog.objects.bulk_create(
+        LoginLog(user=li.user, username=str(number), logged_in_at=timezone.now()) for number in range(1, 26)
+    )
+
+    data = li.get("/getloginlog", **params).json()["data"]
+
+    assert [entry["username"] for entry in data] == [str(number) for number in expected]
+
+
+@pytest.mark.django_db
+def test_costs_one_query(person, django_assert_num_queries):
+    li = person("li", "103")
+    li.get("/verify")
+
+    with django_assert_num_queries(1):
+        li.get("/getloginlog")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_each_of_many_logins_at_once_sees_a_different_one_before_it():
+    roles_seed()
+    user = User.objects.create_user("li", "x", role=Role.objects.get(roleid="200"))
+    start = timezone.now()
+
+    def log_in(number: int) -> None:
+        try:
+            login_record(user=user, ip=f"10.0.0.{number}", now=start + timedelta(seconds=number))
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(log_in, range(16)))
+
+    entries = list(LoginLog.objects.order_by("pk"))
+    assert [entry.last_ip for entry in entries] == ["", *(entry.ip for entry in entries[:-1])]
