@@ -183,7 +183,7 @@ CELERY_BEAT_SCHEDULE = {
     "expire-orders": {"task": "shop.expire_orders", "schedule": 2.0, "options": {"expires": 6}},
     "reconcile-payments": {"task": "payments.reconcile", "schedule": 15.0, "options": {"expires": 15}},
     "run-due-refunds": {"task": "payments.run_due_refunds", "schedule": 15.0, "options": {"expires": 15}},
-    "refresh-wechat-certificates": {"task": "payments.refresh_certificates", "schedule": crontab(minute=23, hour="*/12")},
+    "refresh-pay-certificates": {"task": "payments.refresh_certificates", "schedule": crontab(minute=23, hour="*/12")},
     "purge-payment-events": {"task": "payments.purge_events", "schedule": crontab(minute=53, hour=3)},
     "remove-orphan-uploads": {"task": "uploads.remove_orphans", "schedule": crontab(minute=41)},
     "weather-sync": {"task": "weather.sync", "schedule": crontab(hour="*/8", minute=0)},
@@ -289,7 +289,11 @@ UNFOLD = {
 # --- Captcha -------------------------------------------------------------------------------------
 CAPTCHA_LENGTH = 4
 CAPTCHA_FONT_SIZE = 34
-CAPTCHA_IMAGE_SIZE = (120, 44)
+CAPTCHA_IMAGE_SIZE = (130, 48)
+# Harder to read than this is harder for people, not for machines.
+CAPTCHA_LETTER_ROTATION = (-25, 25)
+CAPTCHA_FOREGROUND_COLOR = "#1f3a5f"
+CAPTCHA_NOISE_FUNCTIONS = ["captcha.helpers.noise_arcs", "accounts.captcha.noise_specks"]
 
 # --- Logs ----------------------------------------------------------------------------------------
 LOG_FORMAT = env.choice("LOG_FORMAT", "console", ("console", "json"))
