@@ -23,7 +23,7 @@ help:  ## list these targets
 		printf '  make %-12s %s\n' "$$name" "$$what"; done
 
 up: $(VENV)/ready  ## start everything; Ctrl-C stops everything
-	@UP_ENDS_WITH_PARENT=1 exec $(PY) manage.py up
+	@exec env UP_ENDS_WITH_PARENT=1 $(PY) manage.py up
 
 install: $(VENV)/ready  ## virtual environment and dependencies only
 
@@ -54,8 +54,8 @@ clean:  ## remove the virtual environment and caches; the data stays
 
 # --no-deps: the lists are complete, so pip need not work out what is missing. The bytecode is made for all at
 # once and on all cores, also where PYTHONDONTWRITEBYTECODE is set: every process start would pay for it.
-INSTALL = $(PIP) install --quiet --no-deps --no-compile --require-hashes
-COMPILE = $(PY) -m compileall -q -j 0
+INSTALL = $(PIP) install -qq --no-deps --no-compile --require-hashes
+COMPILE = $(PY) -m compileall -qq -j 0
 
 $(VENV)/ready: requirements.txt
 	@$(FIND_PYTHON); \

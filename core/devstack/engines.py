@@ -7,7 +7,6 @@ Only the wheels' programs are used: their Python helpers change the modes of dir
 servers. Both engines listen on Unix sockets in a private temporary directory and on no port.
 """
 
-import fcntl
 import os
 import shutil
 import signal
@@ -21,11 +20,12 @@ from collections.abc import Callable, Collection
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
+from typing import IO
 from urllib.parse import quote
 
 from core.devstack.binaries import Binaries, account_for, reachable_binaries
 from core.devstack.errors import StackError
-from core.devstack.process import Account, Child, Program, Watchdog, run_as, stop_all
+from core.devstack.process import Account, Child, Program, Watchdog, run_as, stop_all, try_lock
 
 MAX_CONNECTIONS = 300
 # Crash recovery after a power cut may take a while; an engine that dies is reported at once.
@@ -58,7 +58,7 @@ class Engine(Child):
         # The server and all its helpers inherit the lock and hold it until the last of them is gone, so
         # whoever gets it knows for certain that any pid file in there is stale. A pid proves nothing.
         with self.data.with_name(f"{self.data.name}.lock").open("w") as lock:
-            self._acquire(lock.fileno())
+            self._acquire(lock)
             self._prepare()
             os.set_inheritable(lock.fileno(), True)
             self._launch(keep_fds=(lock.fileno(),))
@@ -83,15 +83,12 @@ class Engine(Child):
     def url(self) -> str:
         raise NotImplementedError
 
-    def _acquire(self, lock_fd: int) -> None:
+    def _acquire(self, lock: IO[str]) -> None:
         deadline = time.monotonic() + LEFTOVER_TIMEOUT_S
-        while True:
-            try:
-                return fcntl.flock(lock_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                if time.monotonic() > deadline:
-                    raise StackError(f"Another process still uses {self.data}; stop it first.") from None
-                time.sleep(0.05)
+        while not try_lock(lock):
+            if time.monotonic() > deadline:
+                raise StackError(f"Another process still uses {self.data}; stop it first.")
+            time.sleep(0.05)
 
     def _prepare(self) -> None:
         own_directory(self.data, self.program.account)

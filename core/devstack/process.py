@@ -1,6 +1,7 @@
 """Child processes that stop with us, however we end."""
 
 import ctypes
+import fcntl
 import os
 import pwd
 import signal
@@ -11,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from core.devstack.errors import StackError
 
@@ -156,6 +157,15 @@ class Watchdog:
         with suppress(BrokenPipeError):  # it was killed: revive() tells its successor
             self._popen.stdin.write(line)
             self._popen.stdin.flush()
+
+
+def try_lock(file: IO[str]) -> bool:
+    """Lock ``file`` until the last process that inherits it ends; False when somebody else has it."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 class Child:

@@ -1,6 +1,5 @@
 """``make reset``: forget what the embedded engines hold."""
 
-import fcntl
 import os
 import shutil
 import sys
@@ -10,6 +9,7 @@ from pathlib import Path
 
 from core.devstack import preflight
 from core.devstack.errors import StackError
+from core.devstack.process import try_lock
 from core.devstack.supervisor import ROOT, URLS
 
 LOCKS = ("up.lock", "services.lock", "postgres.lock", "valkey.lock")
@@ -22,11 +22,8 @@ def reset(state_dir: Path) -> list[str]:
     """
     with ExitStack() as stack:
         for name in LOCKS:
-            lock = stack.enter_context((state_dir / name).open("a"))
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise StackError("It is running: stop it first (Ctrl-C where `make up` runs).") from None
+            if not try_lock(stack.enter_context((state_dir / name).open("a"))):
+                raise StackError("It is running: stop it first (Ctrl-C where `make up` runs).")
         return sorted(_remove_all(state_dir, keep=LOCKS))
 
 

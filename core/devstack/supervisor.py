@@ -12,6 +12,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from contextlib import ExitStack, suppress
+from io import TextIOWrapper
 from pathlib import Path
 from types import FrameType
 from typing import IO
@@ -19,7 +20,7 @@ from typing import IO
 from core.devstack import preflight
 from core.devstack.engines import Engines
 from core.devstack.errors import StackError
-from core.devstack.process import Child, Program, Watchdog, stop_all
+from core.devstack.process import Child, Program, Watchdog, stop_all, try_lock
 
 ROOT = Path(__file__).resolve().parents[2]
 URLS = ("DATABASE_URL", "REDIS_URL")
@@ -109,11 +110,9 @@ class Supervisor:
     def _only_one(self) -> IO[str]:
         """Hold the lock that says a supervisor is at work in this state directory."""
         lock = (self.state_dir / "up.lock").open("a+")
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not try_lock(lock):
             lock.seek(0)
-            raise StackError(f"It is already running here: {lock.read().strip() or 'just starting'}.") from None
+            raise StackError(f"It is already running here: {lock.read().strip() or 'just starting'}.")
         lock.truncate(0)
         lock.write(f"{self.base_url} (process {os.getpid()})")
         lock.flush()
@@ -148,7 +147,8 @@ class Supervisor:
         log = self.state_dir / "prepare.log"
         log.unlink(missing_ok=True)
         argv = (sys.executable, str(ROOT / "manage.py"), "prepare")
-        child = Child(Program("prepare", argv, cwd=ROOT, env=self.environ, log=log), engines.watchdog)
+        environ = self.environ | {"PYTHONIOENCODING": "utf-8"}
+        child = Child(Program("prepare", argv, cwd=ROOT, env=environ, log=log), engines.watchdog)
         try:
             child.start()
             while (code := child.exit_code()) is None:
@@ -228,10 +228,7 @@ class Supervisor:
         """Give the children of a killed supervisor the time to end and to free the port."""
         deadline = time.monotonic() + STOP_GRACE_S + 2
         with self._services_lock.open("w") as lock:
-            while time.monotonic() < deadline:
-                with suppress(BlockingIOError):
-                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    return
+            while not try_lock(lock) and time.monotonic() < deadline:
                 self._pause()
 
     def _welcome(self, accounts: str) -> str:
@@ -290,6 +287,9 @@ def write_private(path: Path, text: str) -> None:
 
 def main() -> int:
     """Run the stack; the exit code for the shell."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # a terminal that knows no Chinese must not end us
+            stream.reconfigure(errors="replace")
     try:
         Supervisor(os.environ).run()
     except StackError as error:
