@@ -1,0 +1,59 @@
+from typing import Any
+
+from django.utils import timezone
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from core.api.access import Access
+from core.api.envelope import ok
+from core.api.pagination import page_slice
+from core.api.request import client_ip
+from core.api.routing import endpoint
+from core.api.views import ApiViewSet
+from weather.api.serializers import AccountParams, WeatherParams, weather_row
+from weather.errors import WeatherFault
+from weather.models import WeatherRecord
+from weather.provider import Credentials
+from weather.selectors import history, history_page
+from weather.services.account import account_change
+from weather.services.query import weather_newest, weather_query
+
+FOUND = "获取成功"
+
+
+class WeatherViewSet(ApiViewSet):
+    tag = "天气"
+
+    @endpoint("GET", "/weather/getWeather", "获取天气", Access.OPEN)
+    def get_weather(self, request: Request) -> Response:
+        params = WeatherParams.read(request)
+        if params["key"] == "all":
+            return self._history(params)
+        if params["city"]:
+            return _found([self._asked_for(request, params["city"])])
+        return _found([weather_newest(now=timezone.now())])
+
+    @endpoint("GET POST", "/weather/updateWeatherCount", "修改天气账户信息", Access.ROOT)
+    def update_weather_count(self, request: Request) -> Response:
+        credentials = Credentials(**AccountParams.read(request))
+        account_change(credentials=credentials, changed_by=request.user.username, now=timezone.now())
+        return ok("修改成功")
+
+    def _history(self, params: dict[str, Any]) -> Response:
+        records = history(params["city"])
+        page = history_page(records, page_slice(params["page"], params.get("count")))
+        return _found(page, total=records.count())
+
+    def _asked_for(self, request: Request, city: str) -> WeatherRecord:
+        caller = f"user:{request.user.pk}" if request.user else f"address:{client_ip(request)}"
+        try:
+            return weather_query(city=city, caller=caller, now=timezone.now())
+        except WeatherFault as fault:
+            if fault.stored:
+                fault.extra["data"] = [weather_row(fault.stored)]
+            raise
+
+
+def _found(records: list[WeatherRecord], **more: Any) -> Response:
+    # Old clients read `message`, newer ones `msg`.
+    return ok(FOUND, message=FOUND, data=[weather_row(record) for record in records], **more)

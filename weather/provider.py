@@ -1,0 +1,186 @@
+"""The weather provider, tianqi v61 (see docs/weather.md): one question, one checked answer.
+
+Whatever it sends is taken for untrusted: shape, types, lengths and dates are checked, the rest is left out.
+"""
+
+import re
+from dataclasses import dataclass, field
+from datetime import date, datetime, time, timedelta
+from typing import Any
+
+import orjson
+from django.conf import settings
+
+from core import http
+from core.times import SHANGHAI, local
+from weather.errors import ProviderGarbled, ProviderRefused, ProviderSilent
+
+TIMEOUT_S = 4.5  # the API promises its callers five seconds in all
+MAX_BYTES = 200_000
+
+# The provider's names of its texts, in its order, and our columns.
+TEXT_FIELDS = {
+    "cityid": "cityid",
+    "date": "date",
+    "week": "week",
+    "update_time": "update_time",
+    "city": "city",
+    "cityEn": "city_en",
+    "country": "country",
+    "countryEn": "country_en",
+    "wea": "wea",
+    "wea_img": "wea_img",
+    "tem": "tem",
+    "tem1": "tem1",
+    "tem2": "tem2",
+    "win": "win",
+    "win_speed": "win_speed",
+    "win_meter": "win_meter",
+    "humidity": "humidity",
+    "visibility": "visibility",
+    "pressure": "pressure",
+    "air": "air",
+    "air_pm25": "air_pm25",
+    "air_level": "air_level",
+    "air_tips": "air_tips",
+}
+_ALARM_KEYS = ("alarm_type", "alarm_level", "alarm_content")
+_AQI_KEYS = (
+    *("update_time", "air", "air_level", "air_tips", "pm25", "pm25_desc", "pm10", "pm10_desc", "o3", "o3_desc"),
+    *("no2", "no2_desc", "so2", "so2_desc", "co", "co_desc"),
+    *("kouzhao", "yundong", "waichu", "kaichuang", "jinghuaqi"),
+)
+MAX_TEXT = 255
+_MAX_LEAF, _MAX_ENTRIES, _MAX_DEPTH = 2000, 60, 3
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_UPDATE_TIME = re.compile(r"(?:([0-9]{4}-[0-9]{2}-[0-9]{2})[ T])?([0-9]{1,2}):([0-9]{2})(?::[0-9]{2})?")
+_OLDEST = date(2000, 1, 1)
+
+
+@dataclass(frozen=True)
+class Credentials:
+    version: str
+    appid: str
+    appsecret: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Report:
+    """The weather of one city at one time. ``texts`` is keyed by our columns, ``date`` aside."""
+
+    texts: dict[str, str]
+    date: date
+    clock: time
+    observed_at: datetime
+    alarm: Any
+    aqi: dict[str, Any]
+
+    @property
+    def city(self) -> str:
+        return self.texts["city"]
+
+    def is_of(self, asked: str) -> bool:
+        """Whether this is the weather of the city ``asked`` for; some answer for the caller's own place instead."""
+        asked, city = asked.lower(), self.city.lower()
+        return city.startswith(asked) or asked.startswith(city) or asked == self.texts["city_en"].lower()
+
+
+def ask(credentials: Credentials, city: str, *, now: datetime, timeout_s: float = TIMEOUT_S) -> Report:
+    """Ask for the weather of ``city`` now.
+
+    :raises WeatherFault: ``ProviderSilent``, ``ProviderGarbled`` or ``ProviderRefused``, within ``timeout_s``.
+    """
+    params = {
+        "version": credentials.version,
+        "appid": credentials.appid,
+        "appsecret": credentials.appsecret,
+        "city": city,
+    }
+    try:
+        body = http.get(f"{settings.WEATHER_BASE_URL}/api", params=params, timeout_s=timeout_s, max_bytes=MAX_BYTES)
+    except http.OutgoingError:
+        raise ProviderSilent from None
+    answer = _parsed(body)
+    if "cityid" not in answer:
+        raise _refusal(answer, credentials)
+    return _report(answer, now)
+
+
+def _parsed(body: bytes) -> dict[str, Any]:
+    try:
+        answer = orjson.loads(body.removeprefix(b"\xef\xbb\xbf"))
+    except orjson.JSONDecodeError:
+        raise ProviderGarbled from None
+    if not isinstance(answer, dict):
+        raise ProviderGarbled
+    return answer
+
+
+def _refusal(answer: dict[str, Any], credentials: Credentials) -> ProviderRefused | ProviderGarbled:
+    words = _text(answer.get("errmsg"), 100)
+    if not words:
+        return ProviderGarbled()
+    for secret in (credentials.appsecret, credentials.appid):
+        words = words.replace(secret, "***")
+    return ProviderRefused(f"天气查询失败:{words}")
+
+
+def _report(answer: dict[str, Any], now: datetime) -> Report:
+    texts = {column: _text(answer.get(name)) for name, column in TEXT_FIELDS.items() if name != "date"}
+    day = _day(answer.get("date"), now)
+    match = _UPDATE_TIME.fullmatch(texts["update_time"])
+    if not texts["city"] or not match:
+        raise ProviderGarbled
+    try:
+        clock = time(int(match[2]), int(match[3]))
+        observed_day = date.fromisoformat(match[1]) if match[1] else day
+    except ValueError:
+        raise ProviderGarbled from None
+    return Report(
+        texts=texts,
+        date=day,
+        clock=clock,
+        # Just after midnight the clock may still be yesterday's: no record may lie ahead and stay the newest.
+        observed_at=min(datetime.combine(max(observed_day, _OLDEST), clock, SHANGHAI), now),
+        alarm=_alarm(answer.get("alarm")),
+        aqi=_object(answer.get("aqi"), _AQI_KEYS),
+    )
+
+
+def _day(value: Any, now: datetime) -> date:
+    if not isinstance(value, str) or not _DATE.fullmatch(value):
+        raise ProviderGarbled
+    try:
+        day = date.fromisoformat(value)
+    except ValueError:
+        raise ProviderGarbled from None
+    if not _OLDEST <= day <= local(now).date() + timedelta(days=1):
+        raise ProviderGarbled
+    return day
+
+
+def _alarm(value: Any) -> Any:
+    return _leaves(value) if isinstance(value, list) else _object(value, _ALARM_KEYS)
+
+
+def _object(value: Any, keys: tuple[str, ...]) -> dict[str, Any]:
+    """All of ``keys`` are there, as texts: clients read them without asking."""
+    given = _leaves(value) if isinstance(value, dict) else {}
+    return dict.fromkeys(keys, "") | given
+
+
+def _leaves(value: Any, depth: int = 0) -> Any:
+    if isinstance(value, dict):
+        if depth == _MAX_DEPTH:
+            return {}
+        return {_text(k, 40): _leaves(v, depth + 1) for k, v in list(value.items())[:_MAX_ENTRIES]}
+    if isinstance(value, list):
+        return [] if depth == _MAX_DEPTH else [_leaves(item, depth + 1) for item in value[:_MAX_ENTRIES]]
+    return _text(value, _MAX_LEAF)
+
+
+def _text(value: Any, limit: int = MAX_TEXT) -> str:
+    """A text as it is, a number as its digits, anything else as nothing; never a NUL, which PostgreSQL refuses."""
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        return ""
+    return str(value).replace("\0", "").strip()[:limit]

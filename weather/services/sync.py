@@ -1,0 +1,80 @@
+"""The sync: every 8 hours from 00:00 Asia/Shanghai on, made up when missed, never twice at once.
+
+Nothing here depends on a timer: the row of the account says when a sync last succeeded, and whoever looks
+finds out whether one is due. One conditional claim decides who runs it; it ends by itself if he dies.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import structlog
+from django.db import transaction
+
+from weather.errors import ProviderGarbled, WeatherFault
+from weather.models import CLAIM, WeatherAccount, WeatherRecord
+from weather.provider import TIMEOUT_S, ask
+from weather.services.account import account_get
+from weather.services.records import record_store
+
+log = structlog.get_logger("weather")
+
+FIRST_RETRY_S, LONGEST_RETRY_S = 15, 1800
+
+
+@dataclass(frozen=True)
+class SyncResult:
+    """``record`` where a sync ran and succeeded; else ``reason``, for people, or "" when none was due."""
+
+    record: WeatherRecord | None = None
+    reason: str = ""
+
+
+def weather_sync(*, now: datetime, force: bool = False, timeout_s: float = TIMEOUT_S) -> SyncResult:
+    """Fetch the default city's weather if a sync is due, or in any case with ``force``."""
+    claimed = _claim(now, force=force)
+    if claimed is None:
+        return SyncResult(reason="正在同步,请稍后再看" if force else "")
+    try:
+        record = _fetch(claimed, now, timeout_s)
+    except WeatherFault as fault:
+        _failed(claimed, fault, now)
+        return SyncResult(reason=fault.msg)
+    WeatherAccount.objects.filter(pk=1).update(
+        last_success_at=now,
+        synced_city=claimed.city_name,
+        claimed_until=None,
+        failures=0,
+        next_try_at=None,
+        last_error="",
+    )
+    log.info("weather synced", city=record.city, update_time=record.update_time)
+    return SyncResult(record=record)
+
+
+def _claim(now: datetime, *, force: bool) -> WeatherAccount | None:
+    account_get()
+    with transaction.atomic():
+        account = WeatherAccount.objects.select_for_update().get(pk=1)
+        if account.is_claimed(now) or not (force or account.is_due(now)):
+            return None
+        account.claimed_until, account.last_attempt_at = now + CLAIM, now
+        account.save(update_fields=["claimed_until", "last_attempt_at"])
+        return account
+
+
+def _fetch(account: WeatherAccount, now: datetime, timeout_s: float) -> WeatherRecord:
+    report = ask(account.credentials, account.city_name, now=now, timeout_s=timeout_s)
+    if not report.is_of(account.city_name):
+        raise ProviderGarbled(f"天气服务返回了其他城市({report.city})的天气")
+    return record_store(report=report, now=now)
+
+
+def _failed(account: WeatherAccount, fault: WeatherFault, now: datetime) -> None:
+    wait_s = min(FIRST_RETRY_S * 2 ** min(account.failures, 10), LONGEST_RETRY_S)
+    WeatherAccount.objects.filter(pk=1).update(
+        claimed_until=None,
+        failures=account.failures + 1,
+        next_try_at=now + timedelta(seconds=wait_s),
+        last_error=fault.msg[:255],
+    )
+    log.warning("weather sync failed", reason=fault.msg, retry_in_s=wait_s)

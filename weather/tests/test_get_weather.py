@@ -1,0 +1,472 @@
+"""Contract 3 "Weather", GET /weather/getWeather."""
+
+import time
+from datetime import datetime, timedelta
+from threading import Thread
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.utils import timezone
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from core.times import SHANGHAI
+from weather import provider as gateway
+from weather.models import WeatherAccount, WeatherRecord
+from weather.provider import ask
+from weather.services.account import account_get
+from weather.services.records import record_store
+from weather.tests import provider as providers
+from weather.tests.provider import SAMPLE, UNKNOWN_CITY, answer_of
+
+pytestmark = pytest.mark.django_db
+
+PATH = "/weather/getWeather"
+TOO_OFTEN = {"state": False, "status": 100, "msg": "您查询的次数太频繁,一分钟查询一次"}
+
+
+def stored(provider, city="南京", **changes) -> WeatherRecord:
+    """Have a record in the database as if it had been fetched earlier."""
+    before, provider.changes = provider.changes, changes
+    now = timezone.now()
+    try:
+        return record_store(report=ask(account_get().credentials, city, now=now), now=now)
+    finally:
+        provider.changes = before
+        provider.calls.clear()
+
+
+def from_address(number: int) -> dict[str, str]:
+    return {"REMOTE_ADDR": f"10.0.0.{number}"}
+
+
+def test_no_city_is_the_newest_record_of_the_default_city(api, provider):
+    stored(provider, update_time="09:00", tem="11")
+    stored(provider, update_time="15:00", tem="21")
+    stored(provider, city="北京", update_time="18:00")
+
+    answer = api.get(PATH)
+
+    body = answer.json()
+    assert answer.status_code == 200
+    assert {key: body[key] for key in ("state", "status", "message", "msg")} == {
+        "state": True, "status": 200, "message": "获取成功", "msg": "获取成功",
+    }  # fmt: skip
+    [row] = body["data"]
+    assert (row["city"], row["tem"], row["update_time"]) == ("南京", "21", "15:00")
+    assert provider.calls == []
+
+
+def test_a_row_has_every_field_of_v61_as_texts(api, provider):
+    stored(provider)
+
+    [row] = api.get(PATH).json()["data"]
+
+    assert {name: row[name] for name in SAMPLE} == SAMPLE | {"city": "南京", "cityEn": ""}
+    assert len(row["_id"]) == 24
+    assert row["__v"] == 0
+
+
+@pytest.mark.parametrize("params", [{"city": ""}, {"city": " ", "key": "", "page": "", "count": ""}, {"key": "one"}])
+def test_blank_and_unknown_values_count_as_not_given(api, provider, params):
+    stored(provider)
+
+    assert len(api.get(PATH, **params).json()["data"]) == 1
+    assert provider.calls == []
+
+
+@pytest.mark.parametrize("path", ["/weather/getweather", "/Weather/GetWeather/"])
+def test_the_path_matches_in_any_case(api, provider, path):
+    stored(provider)
+
+    assert api.get(path).json()["state"] is True
+
+
+def test_a_fresh_install_asks_the_provider_once(api, provider):
+    [row] = api.get(PATH).json()["data"]
+    api.get(PATH)
+
+    assert row["city"] == "南京"
+    assert len(provider.calls) == 1
+
+
+def test_a_fresh_install_without_a_provider_says_why_and_does_not_insist(api, provider):
+    provider.says(b"", 503)
+
+    first, second = api.get(PATH), api.get(PATH)
+
+    for answer in (first, second):
+        assert (answer.status_code, answer.json()["state"]) == (200, False)
+        assert answer.json()["msg"] == "天气服务暂时不可用,请稍后再试"
+    assert len(provider.calls) == 1
+
+
+# --- key=all ---------------------------------------------------------------------------------------
+
+
+def test_all_is_the_whole_history_newest_first(api, provider):
+    for city, clock in [("南京", "09:00"), ("北京", "12:00"), ("南京", "10:30")]:
+        stored(provider, city, update_time=clock)
+
+    body = api.get(PATH, key="all").json()
+
+    assert [(row["city"], row["update_time"]) for row in body["data"]] == [
+        ("北京", "12:00"), ("南京", "10:30"), ("南京", "09:00"),
+    ]  # fmt: skip
+    assert (body["state"], body["status"], body["message"], body["msg"], body["total"]) == (
+        True, 200, "获取成功", "获取成功", 3,
+    )  # fmt: skip
+    assert provider.calls == []
+
+
+def test_all_in_pages_with_a_true_total(api, provider):
+    for minute in range(7):
+        stored(provider, update_time=f"09:{minute:02}")
+
+    body = api.get(PATH, key="all", page=2, count=3).json()
+
+    assert [row["update_time"] for row in body["data"]] == ["09:03", "09:02", "09:01"]
+    assert body["total"] == 7
+    assert api.get(PATH, key="all", page=99, count=3).json()["data"] == []
+
+
+def test_all_of_one_city_comes_from_what_is_stored(api, provider):
+    stored(provider, "北京")
+    stored(provider, "南京")
+
+    body = api.get(PATH, key="all", city="北京市").json()
+
+    assert ([row["city"] for row in body["data"]], body["total"]) == (["北京"], 1)
+    assert provider.calls == []
+
+
+def test_without_count_at_most_api_max_rows_come(api, provider, settings):
+    settings.API_MAX_ROWS = 2
+    for minute in range(3):
+        stored(provider, update_time=f"09:{minute:02}")
+
+    for params in ({}, {"count": 10**12}):
+        body = api.get(PATH, key="all", **params).json()
+        assert (len(body["data"]), body["total"]) == (2, 3)
+
+
+def test_an_empty_history_is_a_success(api, provider):
+    body = api.get(PATH, key="all").json()
+
+    assert (body["state"], body["data"], body["total"]) == (True, [], 0)
+
+
+@pytest.mark.parametrize("params", [{"page": "abc"}, {"page": "0"}, {"count": "-1"}, {"count": "1.5"}, {"page": "１a"}])
+def test_bad_pages_are_named(api, provider, params):
+    answer = api.get(PATH, key="all", **params)
+
+    assert (answer.status_code, answer.json()["state"]) == (200, False)
+    assert next(iter(params)) in answer.json()["msg"]
+
+
+# --- city=X ----------------------------------------------------------------------------------------
+
+
+def test_a_city_is_asked_for_and_kept(api, provider):
+    body = api.get(PATH, city="苏州").json()
+
+    assert (body["state"], body["message"], body["msg"], len(body["data"])) == (True, "获取成功", "获取成功", 1)
+    assert body["data"][0]["city"] == "苏州"
+    [call] = provider.calls
+    assert call == {"path": "/api", "version": "v61", "appid": "app-1", "appsecret": call["appsecret"], "city": "苏州"}
+    assert WeatherRecord.objects.get().city == "苏州"
+
+
+@pytest.mark.parametrize(("asked", "sent"), [("南京市", "南京"), (" 南京 ", "南京"), ("沙市", "沙市")])
+def test_shi_at_the_end_is_left_out(api, provider, asked, sent):
+    assert api.get(PATH, city=asked).json()["state"] is True
+    assert provider.calls[0]["city"] == sent
+
+
+def test_the_same_report_twice_is_one_row_with_one_id(api, provider):
+    first = api.http.get(PATH, {"city": "苏州"}, **from_address(1)).json()
+    provider.changes = {"tem": "30"}
+    second = api.http.get(PATH, {"city": "苏州"}, **from_address(2)).json()
+
+    assert WeatherRecord.objects.count() == 1
+    assert first["data"][0]["_id"] == second["data"][0]["_id"]
+    assert second["data"][0]["tem"] == "30"
+
+
+def test_both_forms_of_the_update_time_are_the_same_row(api, provider):
+    api.http.get(PATH, {"city": "苏州"}, **from_address(1))
+    provider.changes = {"update_time": "2025-04-18 14:35"}
+    body = api.http.get(PATH, {"city": "苏州"}, **from_address(2)).json()
+
+    assert body["data"][0]["update_time"] == "2025-04-18 14:35"
+    assert WeatherRecord.objects.get().observed_at == datetime(2025, 4, 18, 14, 35, tzinfo=SHANGHAI)
+
+
+def test_a_second_question_within_a_minute_is_refused(api, provider):
+    assert api.get(PATH, city="苏州").json()["state"] is True
+
+    for _ in range(2):
+        answer = api.get(PATH, city="无锡")
+        assert (answer.status_code, answer.json()) == (200, TOO_OFTEN)
+    assert len(provider.calls) == 1
+
+
+def test_a_minute_later_the_next_question_is_answered(api, provider, monkeypatch):
+    monkeypatch.setattr("weather.services.query.QUERY_WINDOW_S", 0.2)
+    api.get(PATH, city="苏州")
+    assert api.get(PATH, city="苏州").json() == TOO_OFTEN
+
+    time.sleep(0.25)
+
+    assert api.get(PATH, city="苏州").json()["state"] is True
+
+
+def test_users_count_by_themselves_and_strangers_by_address(api, provider, yuangong, zhuguan):
+    assert api.get(PATH, city="苏州").json()["state"] is True
+    assert yuangong.get(PATH, city="苏州").json()["state"] is True
+    assert zhuguan.get(PATH, city="苏州").json()["state"] is True
+    assert yuangong.get(PATH, city="苏州").json() == TOO_OFTEN
+    assert api.http.get(PATH, {"city": "苏州"}, **from_address(9)).json()["state"] is True
+    assert api.http.get(PATH, {"city": "苏州", "token": "forged"}).json() == TOO_OFTEN
+
+
+def test_stored_weather_stays_free_of_the_limit(api, provider):
+    api.get(PATH, city="南京")
+
+    assert api.get(PATH).json()["state"] is True
+    assert api.get(PATH, key="all").json()["state"] is True
+
+
+def test_an_unknown_city_is_refused_with_the_providers_reason(api, provider):
+    answer = api.get(PATH, city="火星")
+
+    assert (answer.status_code, answer.json()) == (
+        200,
+        {"status": 400, "state": False, "msg": "天气查询失败:城市不存在"},
+    )
+    assert not WeatherRecord.objects.exists()
+
+
+def test_with_the_provider_down_what_is_stored_comes_along(api, provider):
+    stored(provider, "苏州", tem="19")
+    provider.says(b"down", 500)
+
+    body = api.get(PATH, city="苏州").json()
+
+    assert (body["state"], body["status"], body["msg"]) == (False, 502, "天气服务暂时不可用,请稍后再试")
+    assert body["data"][0]["tem"] == "19"
+    assert WeatherRecord.objects.count() == 1
+
+
+def test_nobody_listening_is_a_refusal(api, provider):
+    provider.stop()
+
+    body = api.get(PATH, city="苏州").json()
+
+    assert (body["state"], body["status"]) == (False, 502)
+    assert "data" not in body
+
+
+@pytest.mark.parametrize("behaviour", [providers.hang, providers.drip_headers, providers.drip_body])
+def test_a_slow_provider_is_not_waited_for_beyond_the_limit(api, provider, monkeypatch, behaviour):
+    monkeypatch.setattr(gateway, "TIMEOUT_S", 0.6)
+    monkeypatch.setattr(ask, "__kwdefaults__", {"timeout_s": 0.6})
+    provider.behave = behaviour
+
+    started = time.monotonic()
+    body = api.get(PATH, city="苏州").json()
+
+    assert time.monotonic() - started < 1.5
+    assert (body["state"], body["status"]) == (False, 502)
+
+
+def test_the_limit_is_below_five_seconds():
+    assert gateway.TIMEOUT_S < 5
+    assert ask.__kwdefaults__ == {"timeout_s": gateway.TIMEOUT_S}
+
+
+@pytest.mark.parametrize("behaviour", [providers.flood, providers.hang_up])
+def test_a_flood_or_a_hang_up_is_a_dead_provider(api, provider, behaviour):
+    provider.behave = behaviour
+
+    assert api.get(PATH, city="苏州").json()["status"] == 502
+
+
+GARBAGE = {
+    "html": b"<html><h1>502</h1></html>",
+    "empty": b"",
+    "list": [answer_of("苏州")],
+    "text": "苏州",
+    "null": None,
+    "number": 5,
+    "no-fields": {},
+    "not-utf-8": b'{"cityid":"1","city":"\xff\xfe"}',
+    "surrogate": b'{"cityid":"1","city":"\\ud800"}',
+    "deep": b'{"cityid":' + b"[" * 5000 + b"]" * 5000 + b"}",
+    "no-city": answer_of(""),
+    "no-date": answer_of("苏州", date=None),
+    "date-number": answer_of("苏州", date=20250418),
+    "date-basic": answer_of("苏州", date="20250418"),
+    "date-impossible": answer_of("苏州", date="2025-02-30"),
+    "date-ancient": answer_of("苏州", date="0001-01-01"),
+    "date-future": answer_of("苏州", date="2099-01-01"),
+    "time-garbage": answer_of("苏州", update_time="soon"),
+    "time-impossible": answer_of("苏州", update_time="29:77"),
+    "time-list": answer_of("苏州", update_time=["14:35"]),
+    "errmsg-object": {"errcode": 1, "errmsg": {"a": 1}},
+    "other-city": answer_of("北京"),
+}
+
+
+@pytest.mark.parametrize("body", GARBAGE.values(), ids=GARBAGE.keys())
+def test_garbage_is_refused_and_nothing_is_kept(api, provider, body):
+    provider.says(body)
+
+    answer = api.get(PATH, city="苏州")
+
+    assert (answer.status_code, answer.json()["state"], answer.json()["status"]) == (200, False, 502)
+    assert not WeatherRecord.objects.exists()
+
+
+def test_a_redirect_is_not_followed(api, provider):
+    provider.says(b"", 302, Location=f"{provider.base_url}/elsewhere")
+
+    assert api.get(PATH, city="苏州").json()["state"] is False
+    assert len(provider.calls) == 1
+
+
+def test_odd_types_become_texts(api, provider):
+    provider.changes = {
+        "tem": None, "tem1": 31.5, "tem2": 7, "humidity": {"value": 58}, "aqi": "优", "week": ["星期五"],
+        "win": True, "wea": "晴\0", "air_tips": "长" * 9999, "alarm": 5, "hours": [{"x": 1}],
+    }  # fmt: skip
+
+    [row] = api.get(PATH, city="苏州").json()["data"]
+
+    assert (row["tem"], row["tem1"], row["tem2"], row["humidity"], row["week"], row["win"], row["wea"]) == (
+        "", "31.5", "7", "", "", "", "晴",
+    )  # fmt: skip
+    assert row["alarm"] == {"alarm_type": "", "alarm_level": "", "alarm_content": ""}
+    assert set(row["aqi"]) == set(SAMPLE["aqi"])
+    assert set(row["aqi"].values()) == {""}
+    assert len(row["air_tips"]) == 255
+
+
+def test_an_alarm_may_be_a_list(api, provider):
+    alarm = [{"alarm_type": "大风", "alarm_level": "蓝色", "alarm_content": "注意"}]
+    provider.changes = {"alarm": alarm}
+
+    assert api.get(PATH, city="苏州").json()["data"][0]["alarm"] == alarm
+
+
+def test_a_clock_of_last_night_does_not_stay_the_newest_all_day(api, provider):
+    today = timezone.localtime()
+    late, early = today + timedelta(minutes=40), today
+    stored(provider, date=f"{today:%Y-%m-%d}", update_time=f"{late:%H:%M}", tem="1")
+    time.sleep(0.01)
+    stored(provider, date=f"{early:%Y-%m-%d}", update_time=f"{early:%Y-%m-%d %H:%M}", tem="2")
+
+    assert WeatherRecord.objects.filter(observed_at__gt=timezone.now()).count() == 0
+
+
+def test_a_name_given_as_pinyin_is_answered_in_chinese(api, provider):
+    provider.says(answer_of("苏州", cityEn="suzhou"))
+
+    assert api.get(PATH, city="SuZhou").json()["data"][0]["city"] == "苏州"
+
+
+def test_a_secret_that_the_provider_repeats_is_masked(api, provider):
+    provider.behave = lambda handler, query: providers.send(
+        handler, {"errcode": 1, "errmsg": f"bad {query['appsecret']}"}
+    )
+
+    assert api.get(PATH, city="苏州").json()["msg"] == "天气查询失败:bad ***"
+
+
+def test_an_account_sealed_under_another_key_is_said_to_be_unusable(api, provider):
+    account_get()
+    WeatherAccount.objects.update(version="v61", appid="x", sealed_secret="gAAAAAB-not-ours")
+
+    body = api.get(PATH, city="苏州").json()
+
+    assert (body["state"], body["msg"]) == (False, "天气账户不可用,请重新设置")
+    assert provider.calls == []
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    params=st.dictionaries(
+        st.sampled_from(["key", "city", "page", "count", "token", "x"]),
+        st.one_of(st.text(max_size=30), st.sampled_from(["all", "南京", "0", "-1", "99999999999999999999", "null"])),
+    )
+)
+def test_no_parameter_is_a_fault(api, provider, params):
+    answer = api.get(PATH, **params)
+
+    assert answer.status_code == 200
+    assert isinstance(answer.json()["state"], bool)
+
+
+@pytest.mark.parametrize("city", ["a\0b", "南京\n", "x" * 33, "\u202e南京", "💥" * 40])
+def test_odd_cities_are_refused_before_anybody_is_asked(api, provider, city):
+    body = api.get(PATH, city=city).json()
+
+    assert body["state"] is False or city == "南京\n"  # white space around a name is left out
+
+
+@pytest.mark.parametrize("city", ["';DROP TABLE x;--", "a&appsecret=b", "南京#", "../../api", "%00"])
+def test_a_city_cannot_change_the_question(api, provider, city):
+    api.get(PATH, city=city)
+
+    assert [call["city"] for call in provider.calls] == [city]
+    assert provider.calls[0]["appsecret"] == providers.GOOD_SECRET
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_many_questions_of_one_caller_at_once_one_is_asked(provider):
+    answers = []
+
+    def send() -> None:
+        answers.append(Client().get(PATH, {"city": "苏州"}).json()["status"])
+        connection.close()
+
+    threads = [Thread(target=send) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(10)
+
+    assert sorted(answers) == [100] * 7 + [200]
+    assert len(provider.calls) == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_many_first_visitors_of_a_fresh_install_ask_once_and_all_see_weather(provider):
+    def slowly(handler, query):
+        time.sleep(0.5)
+        provider.honest(handler, query)
+
+    provider.behave = slowly
+    answers = []
+
+    def send() -> None:
+        answers.append(Client().get(PATH).json())
+        connection.close()
+
+    threads = [Thread(target=send) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(10)
+
+    assert [body["data"][0]["city"] for body in answers] == ["南京"] * 6
+    assert len(provider.calls) == 1
+
+
+def test_a_million_records_would_cost_what_ten_do(api, provider, django_assert_num_queries):
+    stored(provider)
+
+    with django_assert_num_queries(3):
+        api.get(PATH, key="all", page=1, count=10)
+    assert UNKNOWN_CITY["errcode"] == 100
