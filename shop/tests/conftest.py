@@ -1,0 +1,21 @@
+import pytest
+
+from shop.tests.provider import provider  # noqa: F401
+
+
+@pytest.fixture(autouse=True)
+def _no_broker(monkeypatch):
+    """Refunds are run by hand (``provider.run_refunds``): the suite has no worker."""
+    monkeypatch.setattr("payments.tasks.run_refund.apply_async", lambda *args, **kwargs: None)
+
+
+@pytest.fixture
+def li(person):
+    """Li owns the orders."""
+    return person("li")
+
+
+@pytest.fixture
+def zhao(person):
+    """Zhao must see nothing of Li's."""
+    return person("zhao")

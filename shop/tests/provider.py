@@ -1,0 +1,137 @@
+"""WeChat Pay as the shop's tests need it: at the gateway seam, in memory, with a dial for silence."""
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from payments.gateways.base import (
+    AlreadyClosed,
+    AlreadyPaid,
+    Gateway,
+    GatewayTimeout,
+    OrderUnknown,
+    PaymentIntent,
+    PaymentResult,
+    PaymentTicket,
+    RefundIntent,
+    RefundResult,
+)
+from payments.gateways.wechat import merchant
+from payments.services import payment_confirm, refund_run
+from payments.services.refund import refunds_due
+
+
+class FakeProvider(Gateway):
+    def __init__(self):
+        self.orders: dict[str, PaymentIntent] = {}
+        self.states: dict[str, str] = {}
+        self.refunds: dict[str, RefundIntent] = {}
+        self.refund_status = "SUCCESS"
+        self.is_down = False
+        self.calls: list[str] = []
+
+    def _hear(self, call: str) -> None:
+        self.calls.append(call)
+        if self.is_down:
+            raise GatewayTimeout("silence")
+
+    # --- what our side calls ---
+    def create(self, intent):
+        self._hear("create")
+        number = intent.out_trade_no
+        if self.states.get(number) == "SUCCESS":
+            raise AlreadyPaid("paid", code="INVALID_REQUEST")
+        if self.states.get(number) == "CLOSED":
+            raise AlreadyClosed("closed", code="ORDER_CLOSED")
+        self.orders[number] = intent
+        self.states.setdefault(number, "NOTPAY")
+        return PaymentTicket(prepay_id=f"wx{number}"[:64], code_url=f"weixin://wxpay/bizpayurl?pr={number[-9:]}")
+
+    def query(self, number):
+        self._hear("query")
+        if number not in self.orders:
+            raise OrderUnknown("unknown", code="ORDERNOTEXIST")
+        return self.result(number)
+
+    def close(self, number):
+        self._hear("close")
+        if number not in self.orders:
+            raise OrderUnknown("unknown", code="ORDERNOTEXIST")
+        if self.states[number] == "SUCCESS":
+            raise AlreadyPaid("paid", code="INVALID_REQUEST")
+        self.states[number] = "CLOSED"
+
+    def refund(self, intent):
+        self._hear("refund")
+        self.refunds[intent.out_refund_no] = intent
+        return self._refund_result(intent)
+
+    def refund_query(self, number):
+        self._hear("refund_query")
+        if number not in self.refunds:
+            raise OrderUnknown("unknown", code="ORDERNOTEXIST")
+        return self._refund_result(self.refunds[number])
+
+    def sdk_params(self, trade_type, prepay_id, now):
+        return {"package": f"prepay_id={prepay_id}"}
+
+    def _refund_result(self, intent):
+        return RefundResult(
+            out_trade_no=intent.out_trade_no,
+            out_refund_no=intent.out_refund_no,
+            status=self.refund_status,
+            refund_fen=intent.refund_fen,
+            total_fen=intent.total_fen,
+            refund_id=f"50{intent.out_refund_no[:28]}",
+        )
+
+    # --- what happens on the other side ---
+    def pay(self, number: str) -> None:
+        """The phone pays: also a code whose order was closed, as live ones were seen to."""
+        self.states[number] = "SUCCESS"
+
+    def result(self, number: str) -> PaymentResult:
+        paid = self.states[number] == "SUCCESS"
+        fen = self.orders[number].amount_fen
+        return PaymentResult(
+            out_trade_no=number,
+            trade_state=self.states[number],
+            appid=merchant().appid,
+            mch_id=merchant().mch_id,
+            paid_fen=fen if paid else 0,
+            transaction_id=f"42{number[-28:]}" if paid else "",
+            paid_at=timezone.now() if paid else None,
+            trade_type="NATIVE",
+            answer={"out_trade_no": number, "trade_state": self.states[number], "amount": {"total": fen}},
+        )
+
+    def notify(self, number: str, now=None) -> None:
+        """Send the notification of a payment, as received and checked."""
+        payment_confirm(result=self.result(number), now=now or timezone.now(), source="notify_v2")
+
+    def run_refunds(self) -> None:
+        """What the worker does with refunds that are due, however long they were to wait."""
+        later = timezone.now() + timedelta(days=1)
+        for refund_id in refunds_due(now=later):
+            refund_run(refund_id=refund_id, now=later)
+
+
+@pytest.fixture
+def provider(monkeypatch):
+    fake = FakeProvider()
+    install(fake, monkeypatch.setattr)
+    return fake
+
+
+def install(fake, setattr_):
+    for module, name in (
+        ("start", "gateway_v2"),
+        ("start", "gateway_to_ask"),
+        ("close", "gateway_to_ask"),
+        ("query", "gateway_to_ask"),
+        ("reconcile", "gateway_to_ask"),
+        ("refund", "gateway_v3"),
+    ):
+        setattr_(f"payments.services.{module}.{name}", lambda: fake)
+    setattr_("payments.services.start.PAUSE_S", 0)

@@ -1,0 +1,156 @@
+"""The cart over HTTP."""
+
+import pytest
+
+from shop.models import CartItem
+from shop.tests.factories import make_product
+
+pytestmark = pytest.mark.django_db
+
+
+def said(answer):
+    body = answer.json()
+    return body["status"], body["state"], body["msg"]
+
+
+def put(client, product, count=1):
+    return client.post("/cart/add_to_cart", {"product_id": product.product_id, "count": count})
+
+
+def test_adds_lists_changes_selects_and_removes(li):
+    product = make_product("自行车", price="9.90", stock=9)
+
+    assert said(put(li, product, "2")) == (200, True, "添加成功")
+    assert said(put(li, product, 3)) == (200, True, "添加成功")
+    body = li.get("/cart/get_cart").json()
+    row = body["data"][0]
+    assert (body["status"], body["state"], body["msg"]) == (200, True, "获取成功")
+    assert (row["product_id"], row["cart_id"]) == (product.product_id, product.product_id)
+    assert (row["title"], row["price"], row["quantity"], row["count"]) == ("自行车", 9.9, 5, 5)
+    assert (row["isChecked"], row["imageUrl"]) == (False, product.image_url)
+    assert row["create_time"][10] == "," and len(row["_id"]) == 24 and row["__v"] == 0
+
+    change = {"cart_id": row["cart_id"], "quantity": 4}
+    assert said(li.post("/cart/update_cart", change, format="form")) == (200, True, "修改成功")
+    assert said(li.post("/cart/update_cart", change)) == (1006, False, "没有做任何修改")
+    assert said(li.post("/cart/check", {"product_id": row["product_id"]})) == (200, True, "选中成功")
+    assert li.get("/cart/get_cart").json()["data"][0]["isChecked"] is True
+    assert said(li.get("/cart/del_prouct", product_id=row["product_id"])) == (200, True, "删除成功")
+    assert li.get("/cart/get_cart").json()["data"] == []
+
+
+@pytest.mark.parametrize("alias", ["/cart/del_product", "/cart/del_cart", "/cart/del_prouct"])
+def test_removes_under_every_name(li, alias):
+    product = make_product()
+    put(li, product)
+
+    assert said(li.get(alias, cart_id=product.product_id)) == (200, True, "删除成功")
+    assert said(li.get(alias, product_id=product.product_id)) == (1004, False, "err 该数据不存在")
+    assert said(li.get(alias)) == (1004, False, "err 请传入product_id")
+
+
+def test_selects_exactly_the_ids_given(li):
+    one, two, three = (make_product() for _ in range(3))
+    for product in (one, two, three):
+        put(li, product)
+
+    li.post("/cart/check_cart", {"product_id": f"{one.product_id},{two.product_id}"})
+    li.post("/cart/check", {"product_id": f" {two.product_id} , {three.product_id},nope,"})
+
+    checked = {row["product_id"] for row in li.get("/cart/get_cart").json()["data"] if row["isChecked"]}
+    assert checked == {two.product_id, three.product_id}
+
+
+def test_a_selection_of_nothing_known_leaves_the_old_one(li):
+    product = make_product()
+    put(li, product)
+    li.post("/cart/check", {"product_id": product.product_id})
+
+    nothing = said(li.post("/cart/check", {"product_id": "1198,16843"}))
+    missing = said(li.post("/cart/check", {"product_id": " "}))
+
+    assert nothing == (10010, False, "没有选中任何商品,请检查product_id是否传递错误")
+    assert missing == (1004, False, "请检查是否传递了product_id")
+    assert li.get("/cart/get_cart").json()["data"][0]["isChecked"] is True
+
+
+@pytest.mark.parametrize(
+    ("given", "answer"),
+    [
+        ({}, (1004, "缺少product_id或者缺少count")),
+        ({"count": 1}, (1004, "缺少product_id或者缺少count")),
+        ({"product_id": "x"}, (1004, "缺少product_id或者缺少count")),
+        ({"product_id": "nope", "count": 1}, (10020, "err 添加购物车失败 商品已下架或者不存在")),
+        ({"product_id": "P", "count": 6}, (10010, "err 商品库存不足")),
+        ({"product_id": "P", "count": str(10**30)}, (10010, "err 商品库存不足")),
+        *(
+            ({"product_id": "P", "count": c}, (10010, "err 传递的count必须是正整数"))
+            for c in (0, -1, "x", 1.5, True, [])
+        ),
+    ],
+)
+def test_refuses_to_add(li, given, answer):
+    product = make_product(stock=5)
+    given = {name: product.product_id if value == "P" else value for name, value in given.items()}
+
+    assert said(li.post("/cart/add_to_cart", given)) == (answer[0], False, answer[1])
+    assert not CartItem.objects.exists()
+
+
+def test_adding_on_top_never_passes_the_stock(li):
+    product = make_product(stock=5)
+    put(li, product, 3)
+
+    assert said(put(li, product, 3)) == (10010, False, "err 商品库存不足")
+    assert CartItem.objects.get().quantity == 3
+
+
+@pytest.mark.parametrize(
+    ("given", "answer"),
+    [
+        ({}, (1004, "缺少product_id或者缺少count")),
+        ({"product_id": "P"}, (1004, "缺少product_id或者缺少count")),
+        ({"product_id": "nope", "count": 1}, (1005, "没有该数据")),
+        ({"product_id": "P", "count": 6}, (10010, "err 商品库存不足")),
+        *(({"product_id": "P", "count": c}, (10010, "err 传递的count必须是正整数")) for c in (0, -2, "x")),
+    ],
+)
+def test_refuses_to_change(li, given, answer):
+    product = make_product(stock=5)
+    put(li, product, 2)
+    given = {name: product.product_id if value == "P" else value for name, value in given.items()}
+
+    assert said(li.post("/cart/update_cart", given)) == (answer[0], False, answer[1])
+    assert CartItem.objects.get().quantity == 2
+
+
+def test_a_product_taken_off_sale_stays_visible_in_the_cart(li, lbw):
+    product = make_product()
+    put(li, product)
+    lbw.get("/product/del_product", product_id=product.product_id)
+
+    assert li.get("/cart/get_cart").json()["data"][0]["isOnSale"] is False
+    assert said(put(li, product))[0] == 10020
+
+
+def test_everybody_has_a_cart_of_their_own(li, zhao):
+    product = make_product()
+    put(li, product)
+
+    assert zhao.get("/cart/get_cart").json()["data"] == []
+    assert said(zhao.get("/cart/del_prouct", product_id=product.product_id)) == (1004, False, "err 该数据不存在")
+    assert said(zhao.post("/cart/update_cart", {"product_id": product.product_id, "count": 2})) == (
+        1005,
+        False,
+        "没有该数据",
+    )
+    assert zhao.post("/cart/check", {"product_id": product.product_id}).json()["status"] == 10010
+    assert CartItem.objects.filter(user=li.user, is_checked=False, quantity=1).exists()
+
+
+def test_the_cart_asks_at_most_two_queries(li, django_assert_max_num_queries):
+    for _ in range(4):
+        put(li, make_product())
+
+    with django_assert_max_num_queries(2):
+        assert len(li.get("/cart/get_cart", page=1, count=2).json()["data"]) == 2

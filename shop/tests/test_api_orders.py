@@ -1,0 +1,410 @@
+"""Orders over HTTP: placing, reading, cancelling, shipping, returning, deleting."""
+
+from datetime import timedelta
+
+import pytest
+from django.conf import settings
+from django.utils import timezone
+
+from shop.models import CartItem, Order
+from shop.tests.factories import make_order, make_product, stock_of
+
+pytestmark = pytest.mark.django_db
+
+UNKNOWN = (1004, False, "err 该数据不存在")
+
+
+def said(answer):
+    body = answer.json()
+    return body["status"], body["state"], body["msg"]
+
+
+def fill_cart(client, *products, count=1, checked=True):
+    for product in products:
+        client.post("/cart/add_to_cart", {"product_id": product.product_id, "count": count})
+    if checked:
+        client.post("/cart/check", {"product_id": ",".join(product.product_id for product in products)})
+
+
+def paid_order(client, provider, product=None, quantity=1):
+    order = make_order(client.user, product, quantity)
+    client.post("/pay/payment", {"order_id": order.order_id})
+    provider.pay(order.order_id)
+    provider.notify(order.order_id)
+    order.refresh_from_db()
+    return order
+
+
+# --- Placing -------------------------------------------------------------------------------------
+def test_orders_one_product_and_takes_its_stock(li):
+    product = make_product("自行车", price="9.90", stock=5)
+
+    body = li.post(
+        "/pay/pre_order", {"product_id": product.product_id, "quantity": "3", "phone": "1380", "address": "南京"}
+    )
+
+    answer = body.json()
+    assert (answer["status"], answer["state"], answer["msg"]) == (200, True, "订单提交成功")
+    assert 28 <= len(answer["order_id"]) <= 32 and answer["order_id"].isalnum() and answer["order_id"][:17].isdigit()
+    assert stock_of(product) == 2
+
+    body = li.post("/order/get_order", {"order_id": answer["order_id"]}).json()
+    row, line = body["data"], body["data"]["orderDetail"][0]
+    assert (body["status"], body["msg"]) == (200, "订单获取成功")
+    assert (row["order_status"], row["pay_status"], row["shiping_status"]) == (1, 0, 0)
+    assert (row["total_fee"], row["phone"], row["address"]) == (29.7, "1380", "南京")
+    assert (line["product_id"], line["title"], line["price"], line["quantity"]) == (
+        product.product_id,
+        "自行车",
+        9.9,
+        3,
+    )
+    assert row["create_time"][10] == "," and len(row["_id"]) == 24 and row["__v"] == 0
+
+
+def test_one_piece_is_the_default(li):
+    product = make_product(stock=5)
+
+    li.post("/order/pre_order", {"product_id": product.product_id})
+
+    assert stock_of(product) == 4
+
+
+def test_orders_what_is_checked_and_leaves_the_rest_in_the_cart(li):
+    one, two, rest = (make_product(stock=5, price="0.10") for _ in range(3))
+    fill_cart(li, one, two, rest, count=2, checked=False)
+    li.post("/cart/check", {"product_id": f"{one.product_id},{two.product_id}"})
+
+    order_id = li.post("/pay/pre_order").json()["order_id"]
+
+    assert [stock_of(product) for product in (one, two, rest)] == [3, 3, 5]
+    assert [item.product for item in CartItem.objects.all()] == [rest]
+    assert li.get("/order/get_order", order_id=order_id).json()["data"]["total_fee"] == 0.4
+
+
+@pytest.mark.parametrize(
+    ("given", "answer"),
+    [
+        ({}, (10010, "未选中商品")),
+        ({"product_id": "nope"}, (10020, "err商品已下架或者不存在")),
+        ({"product_id": "P", "quantity": 6}, (10010, "自行车库存不足")),
+        ({"product_id": "P", "quantity": str(10**30)}, (10010, "自行车库存不足")),
+        *(
+            ({"product_id": "P", "quantity": q}, (10010, "err 传递的quantity必须是数字"))
+            for q in (0, -1, "x", 1.5, True, [])
+        ),
+        *(({"quantity": q}, (10010, "err 传递的quantity必须是数字")) for q in (0, "x")),
+    ],
+)
+def test_refuses_to_order(li, given, answer):
+    product = make_product("自行车", stock=5)
+    given = {name: product.product_id if value == "P" else value for name, value in given.items()}
+
+    assert said(li.post("/pay/pre_order", given)) == (answer[0], False, answer[1])
+    assert stock_of(product) == 5 and not Order.objects.exists()
+
+
+def test_all_or_nothing_when_one_line_is_short(li):
+    plenty, short = make_product(stock=5), make_product("头盔", stock=5)
+    fill_cart(li, plenty, short, count=3)
+    short.stock = 2
+    short.save()
+
+    assert said(li.post("/pay/pre_order")) == (10010, False, "头盔库存不足")
+    assert (stock_of(plenty), stock_of(short)) == (5, 2)
+    assert CartItem.objects.filter(is_checked=True).count() == 2
+
+
+def test_a_product_gone_since_it_went_into_the_cart_is_refused(li, lbw):
+    product = make_product()
+    fill_cart(li, product)
+    lbw.get("/product/del_product", product_id=product.product_id)
+
+    assert said(li.post("/pay/pre_order")) == (10020, False, "err商品已下架或者不存在")
+    assert said(li.post("/pay/pre_order", {"product_id": product.product_id}))[0] == 10020
+
+
+def test_more_money_than_a_payment_carries_is_refused(li):
+    product = make_product(price="99999999.99", stock=10)
+
+    assert said(li.post("/pay/pre_order", {"product_id": product.product_id}))[:2] == (10010, False)
+    assert stock_of(product) == 10
+
+
+def test_an_order_keeps_name_price_and_picture_of_its_day(li, lbw):
+    product = make_product("自行车", price="9.90")
+    order = make_order(li.user, product)
+    lbw.post("/product/update_product", {"product_id": product.product_id, "price": 1, "productName": "三轮车"})
+    lbw.get("/product/del_product", product_id=product.product_id)
+    lbw.get("/category/delCategory", category_id=product.category.category_id, force=1)
+
+    line = li.get("/order/get_order", order_id=order.order_id).json()["data"]["orderDetail"][0]
+
+    assert (line["title"], line["price"], line["imageUrl"]) == ("自行车", 9.9, product.image_url)
+
+
+# --- Reading -------------------------------------------------------------------------------------
+def test_lists_ones_orders_newest_first_and_pages(li):
+    orders = [make_order(li.user) for _ in range(3)]
+
+    everything = li.post("/order/get_order").json()
+    page = li.get("/order/get_order", page=2, count=2).json()
+
+    assert everything["msg"] == "订单获取成功"
+    assert [row["order_id"] for row in everything["data"]] == [order.order_id for order in reversed(orders)]
+    assert [row["order_id"] for row in page["data"]] == [orders[0].order_id]
+
+
+def test_no_orders_is_a_success(li):
+    assert li.post("/order/get_order").json() == {"status": 200, "state": True, "msg": "订单获取成功", "data": []}
+
+
+def test_a_list_of_orders_asks_two_queries(li, django_assert_num_queries):
+    for _ in range(4):
+        make_order(li.user)
+    li.get("/order/get_order")
+
+    with django_assert_num_queries(2):
+        li.get("/order/get_order")
+
+
+@pytest.mark.parametrize(
+    ("state", "numbers", "answer"),
+    [
+        ("open", {}, (3005, False, "尚未支付")),
+        ("cancelled", {"order_status": 2}, (3002, False, "订单已取消")),
+        ("invalid", {"order_status": 3}, (3003, False, "无效订单")),
+        ("closed", {"order_status": 4}, (3004, False, "交易关闭")),
+        ("paid", {"pay_status": 1}, (200, True, "支付成功")),
+        ("received", {"pay_status": 1, "shiping_status": 2}, (200, True, "支付成功")),
+        ("refunded", {"pay_status": 1, "order_status": 5}, (200, True, "支付成功")),
+        ("refunding", {"pay_status": 1, "order_status": 4}, (3004, False, "交易关闭")),
+        ("refunded", {"pay_status": 1, "order_status": 2}, (3002, False, "订单已取消")),
+    ],
+)
+def test_polling_tells_what_became_of_the_order(li, state, numbers, answer):
+    order = make_order(li.user)
+    if state != "open":
+        Order.objects.filter(pk=order.pk).update(state=state, sweep_at=None, **numbers)
+
+    assert said(li.get("/order/query_order_status", order_id=order.order_id)) == answer
+
+
+def test_polling_needs_an_order(li):
+    assert said(li.get("/order/query_order_status")) == (1004, False, "err 没有传入order_id")
+    assert said(li.get("/order/query_order_status", order_id="nope")) == UNKNOWN
+
+
+def test_an_overdue_order_reads_as_closed_however_late_the_sweep_is(li):
+    product = make_product(stock=3)
+    order = make_order(li.user, product, now=timezone.now() - settings.ORDER_TTL)
+
+    listed = li.get("/order/get_order").json()["data"][0]
+
+    assert (listed["order_status"], listed["expire_time"]) == (4, None)
+    assert said(li.get("/order/query_order_status", order_id=order.order_id)) == (3004, False, "交易关闭")
+    assert stock_of(product) == 3  # looking at it closed it
+
+
+def test_an_overdue_order_with_a_started_payment_reads_as_closed_but_holds_its_stock(li, provider):
+    product = make_product(stock=3)
+    order = make_order(li.user, product)
+    li.post("/pay/payment", {"order_id": order.order_id})
+    Order.objects.filter(pk=order.pk).update(expires_at=timezone.now() - timedelta(seconds=1))
+    provider.is_down = True
+
+    assert li.get("/order/get_order", order_id=order.order_id).json()["data"]["order_status"] == 4
+    assert said(li.get("/order/query_order_status", order_id=order.order_id)) == (3004, False, "交易关闭")
+    assert said(li.get("/order/cancel", order_id=order.order_id)) == (1004, False, "订单已经关闭,不能取消")
+    assert stock_of(product) == 2
+
+
+# --- Whose order it is ---------------------------------------------------------------------------
+@pytest.mark.parametrize("order_id", ["theirs", "nope", "' OR 1=1 --", "x" * 300])
+@pytest.mark.parametrize(
+    ("method", "path", "more"),
+    [
+        ("post", "/order/get_order", {}),
+        ("get", "/order/get_order", {}),
+        ("get", "/order/query_order_status", {}),
+        ("get", "/order/del_order", {}),
+        ("get", "/order/cancel", {}),
+        ("get", "/order/ship", {"action": 2}),
+        ("post", "/order/returns", {}),
+    ],
+)
+def test_anothers_order_answers_like_an_unknown_one(li, zhao, order_id, method, path, more):
+    theirs = make_order(li.user)
+    number = theirs.order_id if order_id == "theirs" else order_id
+    before = Order.objects.values().get(pk=theirs.pk)
+
+    given = {"order_id": number, **more}
+    answer = zhao.post(path, given) if method == "post" else zhao.get(path, **given)
+
+    assert answer.json() == {"status": 1004, "state": False, "msg": "err 该数据不存在"}
+    assert Order.objects.values().get(pk=theirs.pk) == before
+    assert theirs.logs.count() == 1
+
+
+def test_not_even_root_reads_others_orders_here(li, root):
+    assert said(root.post("/order/get_order", {"order_id": make_order(li.user).order_id})) == UNKNOWN
+
+
+# --- Cancelling ----------------------------------------------------------------------------------
+def test_cancels_an_unpaid_order_and_gives_the_stock_back(li):
+    product = make_product(stock=3)
+    order = make_order(li.user, product, 2)
+
+    assert said(li.get("/order/cancel", order_id=order.order_id)) == (200, True, "取消成功")
+    assert said(li.get("/order/cancel", order_id=order.order_id)) == (1004, False, "订单已取消,不能取消")
+    assert stock_of(product) == 3
+
+
+@pytest.mark.parametrize("path", ["/order/cancel", "/order/del_order", "/order/ship"])
+def test_needs_an_order_id(lbw, path):
+    assert said(lbw.get(path, action=1)) == (1004, False, "没有传入order_id")
+
+
+def test_returns_need_an_order_id(li):
+    assert said(li.post("/order/returns")) == (1004, False, "没有传入order_id")
+
+
+# --- Shipping ------------------------------------------------------------------------------------
+def test_goes_from_prepared_to_received(li, lbw, provider):
+    order = paid_order(li, provider)
+
+    def ship(client, action):
+        return said(client.get("/order/ship", order_id=order.order_id, action=action))
+
+    assert ship(lbw, 3) == (200, True, "修改成功")
+    assert ship(lbw, 0) == (200, True, "修改成功")
+    assert ship(lbw, 3) == (200, True, "修改成功")
+    assert ship(li, 2) == (1004, False, "订单正在备货,不能确认收货")
+    assert ship(lbw, 1) == (200, True, "修改成功")
+    assert ship(lbw, 1) == (1004, False, "订单已经发货,不能重复发货")
+    assert ship(lbw, 0)[0] == 1004
+    assert ship(li, 2) == (200, True, "修改成功")
+    assert ship(li, 2) == (1004, False, "订单已收货,不能重复确认收货")
+    assert li.get("/order/get_order", order_id=order.order_id).json()["data"]["shiping_status"] == 2
+
+
+@pytest.mark.parametrize("action", [0, 1, 3, 7, -1])
+def test_a_buyer_without_the_right_only_receives(li, provider, action):
+    order = paid_order(li, provider)
+
+    body = li.get("/order/ship", order_id=order.order_id, action=action).json()
+
+    assert body == {"status": 403, "state": False, "code": "10026", "msg": "not permitted 没有权限"}
+
+
+def test_only_paid_orders_move(li, lbw):
+    order = make_order(li.user)
+
+    assert said(lbw.get("/order/ship", order_id=order.order_id, action=1)) == (1004, False, "订单尚未付款,不能发货")
+
+
+@pytest.mark.parametrize("action", ["", "x", "9", "-1", "99999999999999999999"])
+def test_an_unknown_action_is_refused_with_the_reason(li, lbw, provider, action):
+    order = paid_order(li, provider)
+
+    status, state, msg = said(lbw.get("/order/ship", order_id=order.order_id, action=action))
+
+    assert (status, state) == (1004, False) and "action" in msg
+
+
+# --- Returning -----------------------------------------------------------------------------------
+def test_an_unshipped_order_is_refunded_at_once_and_its_stock_returns(li, provider):
+    product = make_product(stock=5, price="9.90")
+    order = paid_order(li, provider, product, 2)
+
+    assert said(li.post("/order/returns", {"order_id": order.order_id, "reason": "买错了"})) == (
+        200,
+        True,
+        "退货申请成功",
+    )
+    assert stock_of(product) == 5
+    provider.run_refunds()
+
+    row = li.get("/order/get_order", order_id=order.order_id).json()["data"]
+    assert (row["order_status"], row["pay_status"], row["state_text"], row["note"]) == (5, 1, "已退款", "买错了")
+    assert [refund.refund_fen for refund in provider.refunds.values()] == [1980]
+    assert said(li.post("/order/returns", {"order_id": order.order_id})) == (1004, False, "订单已退款,不能退货")
+
+
+@pytest.mark.parametrize("received", [False, True])
+@pytest.mark.parametrize("approve", [False, True])
+def test_a_shipped_order_is_refunded_after_a_decision(li, lbw, provider, received, approve):
+    from shop.services.order_return import order_return_decide
+
+    product = make_product(stock=5)
+    order = paid_order(li, provider, product)
+    lbw.get("/order/ship", order_id=order.order_id, action=1)
+    if received:
+        li.get("/order/ship", order_id=order.order_id, action=2)
+
+    assert said(li.post("/order/returns", {"order_id": order.order_id})) == (200, True, "退货申请成功")
+    row = li.get("/order/get_order", order_id=order.order_id).json()["data"]
+    assert (row["order_status"], row["shiping_status"], provider.refunds) == (5, 2 if received else 1, {})
+
+    order_return_decide(order_id=order.order_id, approve=approve, actor="wang", now=timezone.now())
+    provider.run_refunds()
+
+    row = li.get("/order/get_order", order_id=order.order_id).json()["data"]
+    assert row["order_status"] == (5 if approve else 1)
+    assert len(provider.refunds) == int(approve)
+    assert stock_of(product) == 4  # what was out does not return to the shelf by itself
+
+
+def test_an_unpaid_order_cannot_be_returned(li):
+    order = make_order(li.user)
+
+    assert said(li.post("/order/returns", {"order_id": order.order_id})) == (1004, False, "订单尚未付款,不能退货")
+
+
+def test_a_failed_refund_is_told_and_tried_again_under_its_number(li, provider):
+    from payments.models import Refund
+    from shop.services.order_return import order_refund
+
+    order = paid_order(li, provider)
+    provider.refund_status = "ABNORMAL"
+    li.post("/order/returns", {"order_id": order.order_id})
+    provider.run_refunds()
+    assert li.get("/order/get_order", order_id=order.order_id).json()["data"]["state_text"] == "退款异常"
+
+    provider.refund_status = "SUCCESS"
+    order_refund(order_id=order.order_id, actor="wang", now=timezone.now())
+    provider.run_refunds()
+
+    assert li.get("/order/get_order", order_id=order.order_id).json()["data"]["state_text"] == "已退款"
+    assert Refund.objects.count() == len(provider.refunds) == 1
+
+
+# --- Deleting ------------------------------------------------------------------------------------
+def test_hides_what_is_over_and_keeps_the_record(li):
+    order = make_order(li.user)
+
+    assert said(li.get("/order/del_order", order_id=order.order_id)) == (1004, False, "订单尚未付款,请先取消再删除")
+    li.get("/order/cancel", order_id=order.order_id)
+    assert said(li.get("/order/del_order", order_id=order.order_id)) == (200, True, "删除成功")
+    assert said(li.get("/order/del_order", order_id=order.order_id)) == UNKNOWN
+    assert said(li.post("/order/get_order", {"order_id": order.order_id})) == UNKNOWN
+    assert li.post("/order/get_order").json()["data"] == []
+    assert Order.objects.filter(pk=order.pk, state="cancelled", hidden_at__isnull=False).exists()
+
+
+def test_an_overdue_order_can_be_deleted_at_once(li, provider):
+    order = make_order(li.user)
+    li.post("/pay/payment", {"order_id": order.order_id})
+    Order.objects.filter(pk=order.pk).update(expires_at=timezone.now() - timedelta(seconds=1))
+
+    assert said(li.get("/order/del_order", order_id=order.order_id)) == (200, True, "删除成功")
+
+
+def test_a_finished_order_can_be_deleted_but_not_one_under_way(li, lbw, provider):
+    order = paid_order(li, provider)
+
+    assert said(li.get("/order/del_order", order_id=order.order_id)) == (1004, False, "订单已付款,尚未发货,不能删除")
+    lbw.get("/order/ship", order_id=order.order_id, action=1)
+    assert said(li.get("/order/del_order", order_id=order.order_id))[:2] == (1004, False)
+    li.get("/order/ship", order_id=order.order_id, action=2)
+    assert said(li.get("/order/del_order", order_id=order.order_id)) == (200, True, "删除成功")

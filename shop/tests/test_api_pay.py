@@ -1,0 +1,303 @@
+"""Paying an order, late money, and the seed's 6.2."""
+
+from datetime import timedelta
+
+import pytest
+from django.conf import settings
+from django.utils import timezone
+
+from payments.models import Refund
+from shop.models import Order, OrderLog
+from shop.services.order_close import order_cancel
+from shop.services.order_expire import orders_sweep
+from shop.tests.factories import make_order, make_product, stock_of
+
+pytestmark = pytest.mark.django_db
+
+
+def said(answer):
+    body = answer.json()
+    return body["status"], body["state"], body["msg"]
+
+
+def pay(client, order, **more):
+    return client.post("/pay/payment", {"order_id": order.order_id, **more})
+
+
+def state_of(order):
+    return Order.objects.values_list("state", flat=True).get(pk=order.pk)
+
+
+def test_starts_a_payment_of_the_orders_own_amount(li, provider):
+    order = make_order(li.user, make_product(price="0.29"), 3)
+
+    body = pay(li, order, appid=settings.WECHAT_APP_ID, mch_id=settings.WECHAT_PAY_MCH_ID, total_fee=1).json()
+
+    assert (body["status"], body["state"], body["msg"], body["trade_type"]) == (200, True, "OK", "NATIVE")
+    assert body["prepay_id"] and body["code_url"].startswith("weixin://wxpay/bizpayurl?pr=")
+    assert provider.orders[order.order_id].amount_fen == 87
+    assert pay(li, order).json()["code_url"] == body["code_url"]
+    assert provider.calls.count("create") == 1
+
+
+def test_jsapi_answers_what_the_sdk_needs(li, provider):
+    order = make_order(li.user)
+
+    body = pay(li, order, trade_type="JSAPI", openid="oUpF8uMuAJO").json()
+
+    assert (body["trade_type"], body["package"]) == (
+        "JSAPI",
+        f"prepay_id={body['prepay_id']}",
+    ) and "code_url" not in body
+
+
+def test_jsapi_takes_the_openid_the_caller_logged_in_with(person, provider):
+    wang = person("wang", openid="oWang", wechat_appid=settings.WECHAT_APP_ID)
+    order = make_order(wang.user)
+
+    pay(wang, order, trade_type="JSAPI")
+
+    assert provider.orders[order.order_id].openid == "oWang"
+
+
+@pytest.mark.parametrize(
+    ("more", "code"),
+    [
+        ({"appid": "wx0000"}, "APPID_MCHID_NOT_MATCH"),
+        ({"mch_id": "1"}, "APPID_MCHID_NOT_MATCH"),
+        ({"trade_type": "MICROPAY"}, "PARAM_ERROR"),
+        ({"trade_type": "JSAPI"}, "PARAM_ERROR"),
+    ],
+)
+def test_refuses_with_the_documented_code(li, provider, more, code):
+    order = make_order(li.user)
+
+    answer = pay(li, order, **more)
+    body = answer.json()
+
+    assert (answer.status_code, body["status"], body["state"], body["code"]) == (200, 400, False, code)
+    assert body["msg"] and body["solution"] and not provider.calls
+
+
+def test_refuses_by_the_orders_state(li, zhao, provider):
+    paid, cancelled, closed = (make_order(li.user) for _ in range(3))
+    pay(li, paid)
+    provider.pay(paid.order_id)
+    provider.notify(paid.order_id)
+    li.get("/order/cancel", order_id=cancelled.order_id)
+    Order.objects.filter(pk=closed.pk).update(expires_at=timezone.now())
+
+    assert said(li.post("/pay/payment")) == (10010, False, "err 请传入order_id")
+    assert said(li.post("/pay/payment", {"order_id": "nope"})) == (1003, False, "err 订单不存在")
+    assert said(pay(zhao, paid)) == (1003, False, "err 订单不存在")
+    assert said(pay(li, paid)) == (1001, False, "err 订单已经支付")
+    assert said(pay(li, cancelled)) == (1002, False, "err 订单已取消")
+    assert said(pay(li, closed)) == (1004, False, "err 订单已经关闭")
+
+
+def test_a_started_payment_moves_the_deadline(li, provider):
+    order = make_order(li.user, now=timezone.now() - settings.ORDER_TTL + timedelta(seconds=5))
+    before = timezone.now()
+
+    pay(li, order)
+
+    order.refresh_from_db()
+    assert before + settings.ORDER_TTL <= order.expires_at == order.sweep_at <= timezone.now() + settings.ORDER_TTL
+
+
+def test_the_deadline_never_passes_the_providers_own(li, provider):
+    from payments.models import Payment
+
+    order = make_order(li.user)
+    pay(li, order)
+    ends = timezone.now().replace(microsecond=0) + timedelta(seconds=30)
+    Payment.objects.update(time_expire=ends)
+
+    pay(li, order)
+
+    order.refresh_from_db()
+    assert order.expires_at == order.sweep_at == ends
+
+
+def test_an_order_whose_number_is_used_up_closes_at_once(li, provider):
+    order = make_order(li.user)
+    pay(li, order)
+    provider.states[order.order_id] = "CLOSED"
+    from payments.models import Payment
+
+    Payment.objects.update(code_at=None)
+
+    assert said(pay(li, order)) == (1004, False, "err 订单已经关闭")
+    orders_sweep(now=timezone.now(), closers=1)
+    assert state_of(order) == "closed"
+
+
+def test_a_payment_started_while_the_order_was_being_cancelled_is_closed_again(li, provider, monkeypatch):
+    order = make_order(li.user)
+    create = provider.create
+
+    def slow_create(intent):
+        # Nobody has asked the provider yet: to the canceller it looks as if no payment existed.
+        Order.objects.filter(pk=order.pk).update(payment_started_at=None)
+        order_cancel(order_id=order.order_id, buyer_pk=li.user.pk, actor="li", now=timezone.now())
+        return create(intent)
+
+    monkeypatch.setattr(provider, "create", slow_create)
+
+    assert said(pay(li, order)) == (1002, False, "err 订单已取消")
+    assert provider.states[order.order_id] == "CLOSED"
+
+
+def test_the_notification_settles_once(li, provider):
+    product = make_product(stock=3)
+    order = make_order(li.user, product)
+    pay(li, order)
+    provider.pay(order.order_id)
+
+    for _ in range(3):
+        provider.notify(order.order_id)
+
+    assert said(li.get("/order/query_order_status", order_id=order.order_id)) == (200, True, "支付成功")
+    assert OrderLog.objects.filter(order=order, to_state="paid").count() == 1
+    assert (state_of(order), stock_of(product)) == ("paid", 2)
+
+
+def test_polling_asks_the_provider_when_no_notification_came_but_not_more_than_once_in_5_s(li, provider):
+    order = make_order(li.user)
+    pay(li, order)
+
+    for _ in range(3):
+        assert said(li.get("/order/query_order_status", order_id=order.order_id)) == (3005, False, "尚未支付")
+    assert provider.calls.count("query") == 1
+
+    provider.pay(order.order_id)
+    from payments.models import Payment
+
+    Payment.objects.update(last_query_at=timezone.now() - timedelta(seconds=6))
+    assert said(li.get("/order/query_order_status", order_id=order.order_id)) == (200, True, "支付成功")
+
+
+def test_polling_survives_a_silent_provider(li, provider):
+    order = make_order(li.user)
+    pay(li, order)
+    provider.is_down = True
+
+    assert said(li.get("/order/query_order_status", order_id=order.order_id)) == (3005, False, "尚未支付")
+
+
+# --- Closing what might be paid ------------------------------------------------------------------
+def test_cancelling_closes_the_payment_first(li, provider):
+    product = make_product(stock=3)
+    order = make_order(li.user, product)
+    pay(li, order)
+
+    assert said(li.get("/order/cancel", order_id=order.order_id)) == (200, True, "取消成功")
+    assert (provider.states[order.order_id], stock_of(product)) == ("CLOSED", 3)
+
+
+def test_money_that_was_faster_than_the_cancellation_wins(li, provider):
+    product = make_product(stock=3)
+    order = make_order(li.user, product)
+    pay(li, order)
+    provider.pay(order.order_id)
+
+    assert said(li.get("/order/cancel", order_id=order.order_id)) == (1004, False, "订单已付款,不能取消,请申请退货")
+    assert (state_of(order), stock_of(product)) == ("paid", 2)
+
+
+def test_a_silent_provider_keeps_the_stock_held_and_the_wish_is_kept(li, provider):
+    product = make_product(stock=3)
+    order = make_order(li.user, product)
+    pay(li, order)
+    provider.is_down = True
+
+    status, state, _ = said(li.get("/order/cancel", order_id=order.order_id))
+    assert (status, state, state_of(order), stock_of(product)) == (1004, False, "open", 2)
+    assert said(pay(li, order)) == (1002, False, "err 订单已取消")
+
+    provider.is_down = False
+    orders_sweep(now=timezone.now() + timedelta(seconds=5), closers=1)
+    assert (state_of(order), stock_of(product)) == ("cancelled", 3)
+    log = OrderLog.objects.filter(order=order).last()
+    assert (log.actor, log.event) == ("li", "取消")
+
+
+# --- Late money ----------------------------------------------------------------------------------
+@pytest.mark.parametrize("deleted", [False, True])
+def test_money_for_a_closed_order_takes_the_stock_again(li, provider, deleted):
+    product = make_product(stock=3)
+    order = make_order(li.user, product, 2)
+    pay(li, order)
+    li.get("/order/cancel", order_id=order.order_id)
+    if deleted:
+        li.get("/order/del_order", order_id=order.order_id)
+    provider.pay(order.order_id)
+
+    provider.notify(order.order_id)
+
+    row = li.get("/order/get_order", order_id=order.order_id).json()["data"]
+    assert (row["order_status"], row["pay_status"], stock_of(product)) == (1, 1, 1)
+    assert "已重新占用库存" in row["note"]
+
+
+@pytest.mark.parametrize("gone", ["sold", "removed"])
+def test_money_for_a_closed_order_whose_stock_is_gone_goes_back_visibly(li, zhao, lbw, provider, gone):
+    product = make_product(stock=2)
+    order = make_order(li.user, product, 2)
+    pay(li, order)
+    li.get("/order/cancel", order_id=order.order_id)
+    if gone == "sold":
+        make_order(zhao.user, product)
+    else:
+        lbw.get("/product/del_product", product_id=product.product_id)
+    left = stock_of(product)
+    provider.pay(order.order_id)
+
+    provider.notify(order.order_id)
+    provider.run_refunds()
+
+    row = li.get("/order/get_order", order_id=order.order_id).json()["data"]
+    assert (row["order_status"], row["pay_status"], row["state_text"]) == (2, 1, "已经取消,已退款")
+    assert "原路退回" in row["note"]
+    poll = li.get("/order/query_order_status", order_id=order.order_id).json()
+    assert (poll["status"], poll["state"], poll["msg"]) == (3002, False, "订单已取消") and "原路退回" in poll["note"]
+    assert [intent.refund_fen for intent in provider.refunds.values()] == [order.total_fen]
+    assert stock_of(product) == left
+    assert OrderLog.objects.filter(order=order, event="付款(商品已无库存)").exists()
+    assert said(pay(li, order)) == (1002, False, "err 订单已取消")
+
+
+def test_reconciliation_finds_what_no_notification_told(li, provider):
+    from payments.services.reconcile import payments_reconcile
+
+    order = make_order(li.user)
+    pay(li, order)
+    provider.pay(order.order_id)
+
+    payments_reconcile(now=timezone.now() + timedelta(minutes=1))
+
+    assert state_of(order) == "paid" and not Refund.objects.exists()
+
+
+# --- 6.2 -----------------------------------------------------------------------------------------
+def ask(client, order_id, **more):
+    return client.get(f"/pay/transactions/out-trade-no/{order_id}", **more)
+
+
+def test_asks_wechat_about_ones_own_order_and_settles_it(li, provider):
+    order = make_order(li.user)
+    pay(li, order)
+    provider.pay(order.order_id)
+
+    body = ask(li, order.order_id, mchid=settings.WECHAT_PAY_MCH_ID).json()
+
+    assert (body["status"], body["state"], body["trade_state"]) == (200, True, "SUCCESS")
+    assert body["out_trade_no"] == order.order_id and state_of(order) == "paid"
+
+
+def test_others_orders_are_unknown_and_merchants_must_match(li, zhao, provider):
+    order = make_order(li.user)
+
+    assert said(ask(zhao, order.order_id)) == said(ask(li, "nope")) == (1004, False, "err 该数据不存在")
+    assert ask(li, order.order_id, mchid="1").json()["code"] == "APPID_MCHID_NOT_MATCH"
+    assert ask(li, order.order_id).json()["code"] == "ORDERNOTEXIST"

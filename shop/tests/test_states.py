@@ -1,0 +1,91 @@
+"""The table of the order's states, held against the contract and against its own picture."""
+
+import re
+from pathlib import Path
+
+import pytest
+from django.db import IntegrityError, transaction
+
+from shop.errors import OrderRefused
+from shop.models import Order, OrderLog
+from shop.services.order_move import order_move, require
+from shop.states import FACES, TABLE, Event, State, Stock, refusal
+from shop.tests.factories import make_order
+
+OVER = {State.CANCELLED, State.CLOSED, State.INVALID, State.REFUNDED}
+PAIRS = [(state, event) for state in State for event in Event]
+
+
+@pytest.mark.parametrize(("state", "event"), [pair for pair in PAIRS if pair not in TABLE])
+def test_everything_else_is_refused_in_chinese_and_with_the_reason(state, event):
+    with pytest.raises(OrderRefused) as caught:
+        require(state, event)
+
+    assert caught.value.status == 1004
+    assert re.search(r"[一-鿿]{4}", caught.value.msg)
+    assert caught.value.msg == refusal(state, event)
+
+
+def test_every_state_has_its_numbers_and_can_be_reached():
+    reached = {State.OPEN} | {step.to for step in TABLE.values()}
+
+    assert set(FACES) == set(State) == reached
+
+
+def test_stock_comes_back_only_where_the_goods_never_left():
+    givers = {state for (state, _), step in TABLE.items() if step.stock is Stock.GIVE_BACK}
+    takers = {state for (state, _), step in TABLE.items() if step.stock is Stock.TAKE_AGAIN}
+
+    assert givers == {State.OPEN, State.PAID, State.PREPARING}
+    assert takers == OVER - {State.REFUNDED}
+
+
+def test_whatever_is_paid_stays_paid():
+    for (state, _), step in TABLE.items():
+        assert FACES[step.to].pay_status >= FACES[state].pay_status
+
+
+def test_nothing_but_late_money_and_hiding_happens_to_an_order_that_is_over():
+    events = {event for (state, event) in TABLE if state in OVER}
+
+    assert events == {Event.HIDE, Event.PAY, Event.PAY_TOO_LATE}
+
+
+def test_the_picture_in_the_docs_shows_the_table():
+    page = Path(__file__).resolve().parents[2].joinpath("docs/shop.md").read_text("utf-8")
+    drawn = set(re.findall(r"^\s*(\w+) --> (\w+): (\S+)$", page, re.M))
+
+    wanted = {(state.value, step.to.value, event.label) for (state, event), step in TABLE.items() if state != step.to}
+    assert drawn == wanted
+
+
+@pytest.mark.django_db
+def test_each_step_is_logged_with_who_what_from_to_and_when(yuangong):
+    order = make_order(yuangong.user)
+
+    with transaction.atomic():
+        order_move(order=order, event=Event.CLOSE, actor="wang", now=order.expires_at, detail="电话取消")
+
+    log = OrderLog.objects.filter(order=order).last()
+    assert (log.actor, log.event, log.from_state, log.to_state, log.at, log.detail) == (
+        *("wang", "关闭", "open", "closed"),
+        *(order.expires_at, "电话取消"),
+    )
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"pay_status": 1},
+        {"order_status": 2},
+        {"state": "paid", "pay_status": 1},  # still due for the sweep
+        {"state": "paid", "pay_status": 1, "sweep_at": None, "holds_stock": False},
+        {"total": 0},
+    ],
+)
+def test_the_database_refuses_what_the_table_never_writes(yuangong, wrong):
+    order = make_order(yuangong.user)
+
+    with pytest.raises(IntegrityError), transaction.atomic():
+        Order.objects.filter(pk=order.pk).update(**wrong)
