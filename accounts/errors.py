@@ -47,3 +47,35 @@ class PasswordTooWeak(DomainError):
 
 class AvatarRefused(DomainError):
     status, msg = 0, "图片上传失败"
+
+
+class SidMissing(DomainError):
+    status, msg = 10022, "没有传递sid"
+
+
+class SidUnknown(DomainError):
+    status, msg = 10022, "socket指定sid错误"
+
+
+class StateMissing(DomainError):
+    status, msg = 10004, "没有传递state"
+
+
+class CodeInvalid(DomainError):
+    """A QR code that is unknown, used or over."""
+
+    status, msg = 10004, "无效的二维码"
+
+
+class WechatCodeMissing(DomainError):
+    status, msg = 10004, "请传入wechatCode"
+
+
+class WechatCodeSpent(DomainError):
+    """WeChat's code is used, over or false: only a new scan helps."""
+
+    status, msg = 10004, "请重新扫码"
+
+
+class UserDisabled(DomainError):
+    status, msg = 0, "账号已停用,请联系管理员"

@@ -248,3 +248,8 @@ def _fits(kind: int, data: Any) -> bool:
             return isinstance(data, list)
         case _:  # CONNECT_ERROR
             return isinstance(data, str | dict)
+
+
+def version_of(text: str | None) -> int | None:
+    """Read the query parameter ``EIO``; None for a version that is not spoken here."""
+    return {"3": 3, "4": 4}.get(text or "")

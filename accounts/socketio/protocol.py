@@ -37,7 +37,7 @@ class Peer:
         """:raises PacketError: the client must be cut off."""
         match packet.kind:
             case packets.PING if self.version == 3:
-                return Reaction([packets.PONG + str(packet.data)])
+                return Reaction([packets.PONG])
             case packets.PONG if self.version == 4:
                 return Reaction(has_ponged=True)
             case packets.CLOSE:

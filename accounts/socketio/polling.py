@@ -1,0 +1,227 @@
+"""Engine.IO over HTTP polling: every request may reach another process."""
+
+import asyncio
+import re
+import secrets
+from contextlib import suppress
+from typing import Any
+from urllib.parse import parse_qs
+
+import orjson
+from channels.exceptions import StopConsumer
+
+from accounts.socketio import origins, packets, sessions
+from accounts.socketio.config import timing
+from accounts.socketio.consumers import Greeting, SocketConsumer
+from accounts.socketio.packets import SEPARATOR, PacketError
+from accounts.socketio.protocol import MAX_BODY, Peer, Reaction, open_packet
+
+_MAX_STAMP = 64
+_JSONP_NEWLINE = re.compile(r"(\\)?\\n")
+
+
+class Refusal(Exception):
+    """An answer in Engine.IO's own words."""
+
+    def __init__(self, code: int, message: str, http_status: int = 400) -> None:
+        self.body = orjson.dumps({"code": code, "message": message})
+        self.http_status = http_status
+
+
+def transport_unknown() -> Refusal:
+    return Refusal(0, "Transport unknown")
+
+
+def session_unknown() -> Refusal:
+    return Refusal(1, "Session ID unknown")
+
+
+def bad_method() -> Refusal:
+    return Refusal(2, "Bad handshake method")
+
+
+def bad_request() -> Refusal:
+    return Refusal(3, "Bad request")
+
+
+def forbidden() -> Refusal:
+    return Refusal(4, "Forbidden", 403)
+
+
+def version_unsupported() -> Refusal:
+    return Refusal(5, "Unsupported protocol version")
+
+
+class PollingConsumer(SocketConsumer):
+    """One HTTP request of a client of socket.io."""
+
+    def __init__(self, greeting: Greeting) -> None:
+        super().__init__(greeting)
+        self.body = bytearray()
+        self.has_answered = False
+
+    async def http_request(self, message: dict[str, Any]) -> None:
+        self.body += message.get("body", b"")
+        announced = self.header(b"content-length")
+        if len(self.body) > MAX_BODY or (announced.isdecimal() and int(announced[:12]) > MAX_BODY):
+            await self._too_big()
+            raise StopConsumer
+        if not message.get("more_body"):
+            try:
+                await self._route()
+            except Refusal as refusal:
+                await self._answer(refusal.body, "application/json", refusal.http_status)
+            raise StopConsumer
+
+    async def http_disconnect(self, message: dict[str, Any]) -> None:
+        raise StopConsumer
+
+    async def give_up(self) -> None:
+        if not self.has_answered:
+            await self._answer(b"", "text/plain", 503)
+
+    # --- Requests ------------------------------------------------------------------------------------
+
+    async def _route(self) -> None:
+        self.args = self.query()
+        method, sid = self.scope["method"], self.args.get("sid", "")
+        if not self.is_welcome():
+            raise forbidden()
+        if method == "OPTIONS":
+            await self._answer(b"", "text/plain", 204)
+            raise StopConsumer
+        if self.args.get("transport") != "polling":
+            raise bad_request() if self.args.get("transport") == "websocket" else transport_unknown()
+        version = packets.version_of(self.args.get("EIO"))
+        if sid and not sessions.is_sid(sid):
+            raise session_unknown()
+        if version is None:
+            raise version_unsupported()
+        match method, bool(sid):
+            case "GET", False:
+                await self._handshake(version)
+            case "GET", True:
+                await self._poll(sid, version)
+            case "POST", True:
+                await self._receive(sid, version)
+            case _:
+                raise bad_method()
+
+    async def _handshake(self, version: int) -> None:
+        sid, peer, times = sessions.new_sid(), Peer(version), timing(version)
+        first = [
+            open_packet(sid, version, upgrades=True, interval_ms=times.interval_ms, timeout_ms=times.timeout_ms),
+        ]
+        if version == 3:
+            first += [*peer.join(sid), self.welcome(sid)]
+        await self.hub.sessions.open(sid, sessions.POLLING, peer)
+        await self._answer_packets(first, version)
+
+    async def _poll(self, sid: str, version: int) -> None:
+        poll, stamp = secrets.token_urlsafe(9), self.args.get("t", "")[:_MAX_STAMP]
+        # Listening begins before the first look: nothing can come in between unnoticed.
+        future = self.hub.expect(sid)
+        gone = asyncio.ensure_future(self.base_receive())
+        try:
+            word, *details = await self.hub.sessions.poll(sid, version, poll, stamp, is_first=True)
+            if word == "unknown":
+                raise session_unknown()
+            if word == "mismatch":
+                raise bad_request()
+            while word == "wait":
+                await asyncio.wait({future, gone}, timeout=details[0] / 1000, return_when=asyncio.FIRST_COMPLETED)
+                if gone.done():
+                    raise StopConsumer
+                if future.done():
+                    self.hub.forget(sid, future)
+                    future = self.hub.expect(sid)
+                word, *details = await self.hub.sessions.poll(sid, version, poll, stamp, is_first=False)
+        finally:
+            self.hub.forget(sid, future)
+            gone.cancel()
+        await self._answer_packets(_LAST_WORDS.get(word) or SEPARATOR.join(details).split(SEPARATOR), version)
+
+    async def _receive(self, sid: str, version: int) -> None:
+        found = await self.hub.sessions.peer(sid)
+        if found is None:
+            raise session_unknown()
+        peer, transport = found
+        if transport != sessions.POLLING or peer.version != version:
+            raise bad_request()
+        try:
+            done = self._react(peer, sid, version)
+        except PacketError:
+            await self.hub.sessions.close(sid)
+            raise bad_request() from None
+        if done.is_closed:
+            await self.hub.sessions.close(sid)
+        elif not await self.hub.sessions.apply(sid, peer, done.replies, has_ponged=done.has_ponged):
+            raise session_unknown()
+        await self._answer(b"ok", "text/html")
+
+    def _react(self, peer: Peer, sid: str, version: int) -> Reaction:
+        """Let ``peer`` receive all packets of the body; answers the sum of its reactions."""
+        total = Reaction()
+        for packet in packets.decode_payload(*self._payload(version)):
+            reaction = peer.receive(packet)
+            total.replies += reaction.replies
+            if reaction.has_joined:
+                total.replies += [*peer.join(sid), self.welcome(sid)]
+            total.has_ponged |= reaction.has_ponged
+            total.is_closed |= reaction.is_closed
+        return total
+
+    def _payload(self, version: int) -> tuple[bytes, int, bool]:
+        """The body, the version, and whether it is binary; JSONP posts a form."""
+        kind = self.header(b"content-type").partition(";")[0].strip().lower()
+        body = bytes(self.body)
+        if "j" in self.args and kind == "application/x-www-form-urlencoded":
+            return _from_jsonp(body), version, False
+        return body, version, kind == "application/octet-stream"
+
+    async def _too_big(self) -> None:
+        sid = self.query().get("sid", "")
+        if sessions.is_sid(sid):
+            await self.hub.sessions.close(sid)
+        await self._answer(b"", "text/plain", 413, [(b"connection", b"close")])
+
+    # --- Answers -------------------------------------------------------------------------------------
+
+    async def _answer_packets(self, encoded: list[str], version: int) -> None:
+        payload = packets.encode_payload(encoded, version)
+        number = re.sub(r"\D", "", self.args.get("j", ""), flags=re.ASCII)[:10]
+        if number:
+            # In a script, U+2028 and U+2029 would end the line; orjson escapes neither.
+            script = orjson.dumps(payload).decode().replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
+            await self._answer(f"___eio[{number}]({script});".encode(), "text/javascript; charset=UTF-8")
+        else:
+            await self._answer(payload.encode(), "text/plain; charset=UTF-8")
+
+    async def _answer(
+        self, body: bytes, kind: str, http_status: int = 200, more: list[tuple[bytes, bytes]] | None = None
+    ) -> None:
+        self.has_answered = True
+        headers = [
+            (b"content-type", kind.encode()),
+            (b"content-length", str(len(body)).encode()),
+            (b"cache-control", b"no-store"),
+            (b"x-content-type-options", b"nosniff"),
+            *(more or []),
+        ]
+        if self.is_welcome():
+            asked = self.header(b"access-control-request-headers") if self.scope["method"] == "OPTIONS" else ""
+            headers += origins.cors_headers(self.header(b"origin"), asked)
+        with suppress(Exception):  # the client is gone; each ASGI server says so with an exception of its own
+            await self.base_send({"type": "http.response.start", "status": http_status, "headers": headers})
+            await self.base_send({"type": "http.response.body", "body": body})
+
+
+# How a poll ends when its session has: by time, or because a WebSocket or another poll took over.
+_LAST_WORDS = {"unknown": [packets.CLOSE], "over": [packets.NOOP]}
+
+
+def _from_jsonp(body: bytes) -> bytes:
+    # engine.io-client escapes line breaks because old browsers' forms changed them.
+    data = parse_qs(body.decode("utf-8", "replace"), keep_blank_values=True).get("d", [""])[0]
+    text = _JSONP_NEWLINE.sub(lambda found: found[0] if found[1] else "\n", data)
+    return text.replace("\\\\n", "\\n").encode()

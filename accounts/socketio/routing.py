@@ -1,0 +1,30 @@
+"""Which consumer serves what; imports no models, so that it may be imported before Django is set up."""
+
+from collections.abc import Callable
+from typing import Any
+
+from accounts.services import scan_codes
+from accounts.socketio.consumers import EngineConsumer, PlainConsumer
+from accounts.socketio.hub import Hub
+from accounts.socketio.polling import PollingConsumer
+
+ENGINE_PATH, PLAIN_PATH = "/socket.io", "/ws/login"
+
+_engine = EngineConsumer.as_asgi(greeting=scan_codes.greeting)
+_plain = PlainConsumer.as_asgi(greeting=scan_codes.greeting)
+_polling = PollingConsumer.as_asgi(greeting=scan_codes.greeting)
+Hub.chores.append(scan_codes.codes_expire)
+
+
+async def application(scope: dict[str, Any], receive: Callable, send: Callable) -> None:
+    """Serve WebSockets, and HTTP below ``/socket.io``."""
+    path = scope["path"].rstrip("/")
+    if scope["type"] == "http":
+        await _polling(scope, receive, send)
+    elif path == ENGINE_PATH:
+        await _engine(scope, receive, send)
+    elif path.lower() == PLAIN_PATH:
+        await _plain(scope, receive, send)
+    else:
+        await receive()
+        await send({"type": "websocket.close"})

@@ -1,0 +1,150 @@
+"""What happens to a session in Valkey, each as one atomic step.
+
+A session is a hash that lives as long as its client shows signs of life; what is to be sent waits in a list
+beside it. ``proc`` names the process that holds the client's WebSocket or its waiting poll: packets for it
+put the sid into that process's ``ready`` set. So any process may serve any request of any client, and a
+process that dies takes nothing with it.
+
+KEYS[1] is the session and KEYS[2] its list of packets, in every script.
+"""
+
+_COMMON = """
+local session, queue = KEYS[1], KEYS[2]
+local function now_ms()
+  local t = redis.call('TIME')
+  return t[1] * 1000 + math.floor(t[2] / 1000)
+end
+local function whole(n) return string.format('%.0f', n) end
+local function wake(proc, sid)
+  if not proc or proc == '' then return '' end
+  redis.call('SADD', READY .. proc, sid)
+  redis.call('PEXPIRE', READY .. proc, 120000)
+  return proc
+end
+local function push(sid, packets, first)
+  if first > #packets then return '' end
+  if redis.call('LLEN', queue) + #packets - first >= MAX_QUEUE then
+    redis.call('DEL', session, queue)
+  else
+    for i = first, #packets do redis.call('RPUSH', queue, packets[i]) end
+    redis.call('PEXPIRE', queue, 120000)
+  end
+  return wake(redis.call('HGET', session, 'proc'), sid)
+end
+local function drain()
+  local packets = redis.call('LRANGE', queue, 0, -1)
+  redis.call('DEL', queue)
+  return packets
+end
+"""
+
+# Begin a session. ARGV: transport, version, joined, proc, ttl_ms, next_ping_in_ms ('' for none).
+OPEN = """
+redis.call('HSET', session, 'transport', ARGV[1], 'version', ARGV[2], 'joined', ARGV[3], 'proc', ARGV[4])
+redis.call('HSET', session, 'attachments', 0)
+if ARGV[6] ~= '' then redis.call('HSET', session, 'ping_at', whole(now_ms() + ARGV[6])) end
+redis.call('PEXPIRE', session, ARGV[5])
+return 1
+"""
+
+# Send packets to a client that is in "/". ARGV: sid, packets. Answers the process to wake ('' for none),
+# or nil when there is no such client.
+EMIT = """
+if redis.call('HGET', session, 'joined') ~= '1' then return nil end
+return push(ARGV[1], ARGV, 2)
+"""
+
+# Keep what a polling client's POST changed. ARGV: sid, joined, attachments, ttl_ms, next_ping_in_ms ('' to
+# leave it), packets to send. Answers like EMIT.
+APPLY = """
+if redis.call('HGET', session, 'transport') ~= 'polling' then return nil end
+redis.call('HSET', session, 'joined', ARGV[2], 'attachments', ARGV[3])
+if ARGV[2] == '1' then redis.call('PEXPIRE', session, ARGV[4]) end
+if ARGV[5] ~= '' then redis.call('HSET', session, 'ping_at', whole(now_ms() + ARGV[5])) end
+return push(ARGV[1], ARGV, 6)
+"""
+
+# One look of a poll. ARGV: sid, version, poll, proc, stamp, interval_ms, is_first. Answers what to do and then
+# its details: 'unknown' | 'mismatch' | 'over' (somebody else serves this client now) | 'wait', ms |
+# 'send', packets. The stamp is the client's `t`: a proxy that repeats a poll whose process died under it
+# repeats the stamp too, and gets what the first answer would have been.
+POLL = """
+local sid, version, poll, proc, stamp, interval, is_first = unpack(ARGV)
+local s = redis.call('HMGET', session,
+  'transport', 'version', 'poll', 'proc', 'ping_at', 'upgrade_until', 'stamp', 'sent')
+if not s[1] then return {'unknown'} end
+if is_first == '1' then
+  if s[1] ~= 'polling' or s[2] ~= version then return {'mismatch'} end
+  if s[3] and s[3] ~= '' then wake(s[4], sid) end
+  redis.call('HSET', session, 'poll', poll, 'proc', proc)
+  if stamp ~= '' and s[7] == stamp and s[8] then return {'send', s[8]} end
+elseif s[3] ~= poll then
+  return {'over'}
+end
+local now, ping_at, upgrade_until = now_ms(), tonumber(s[5]), tonumber(s[6]) or 0
+local packets = drain()
+if ping_at and ping_at <= now then
+  packets[#packets + 1] = '2'
+  ping_at = now + interval
+  redis.call('HSET', session, 'ping_at', whole(ping_at))
+end
+if #packets == 0 and upgrade_until > now then
+  -- The client may only upgrade between two polls: end this one soon.
+  if is_first == '1' then return {'wait', 100} end
+  packets[1] = '6'
+end
+if #packets == 0 then
+  local wait = redis.call('PTTL', session) + 10
+  if ping_at then wait = math.min(wait, ping_at - now) end
+  return {'wait', math.max(wait, 1)}
+end
+redis.call('HSET', session, 'poll', '')
+if stamp ~= '' then
+  redis.call('HSET', session, 'stamp', stamp, 'sent', table.concat(packets, '\\30'))
+end
+table.insert(packets, 1, 'send')
+return packets
+"""
+
+# A WebSocket knocks for a polling session. ARGV: sid, version, window_ms. Answers like EMIT.
+PROBE = """
+local s = redis.call('HMGET', session, 'transport', 'version', 'proc')
+if s[1] ~= 'polling' or s[2] ~= ARGV[2] then return nil end
+redis.call('HSET', session, 'upgrade_until', whole(now_ms() + ARGV[3]))
+return wake(s[3], ARGV[1])
+"""
+
+# The WebSocket gave up. Polls may take their time again.
+PROBE_END = """
+return redis.call('HDEL', session, 'upgrade_until')
+"""
+
+# The client has moved to a WebSocket of this process. ARGV: sid, proc, ttl_ms. Answers nil, or the process whose
+# poll is over, joined, attachments, and the packets that waited.
+UPGRADE = """
+local s = redis.call('HMGET', session, 'transport', 'proc', 'joined', 'attachments')
+if s[1] ~= 'polling' then return nil end
+redis.call('HSET', session, 'transport', 'websocket', 'proc', ARGV[2], 'poll', '')
+redis.call('HDEL', session, 'upgrade_until', 'ping_at', 'stamp', 'sent')
+redis.call('PEXPIRE', session, ARGV[3])
+local packets = drain()
+table.insert(packets, 1, s[4] or '0')
+table.insert(packets, 1, s[3] or '0')
+table.insert(packets, 1, wake(s[2], ARGV[1]))
+return packets
+"""
+
+# Take what waits for a WebSocket.
+TAKE = "return drain()"
+
+# End a session. ARGV: sid. Answers like EMIT.
+CLOSE = """
+local proc = redis.call('HGET', session, 'proc')
+if redis.call('DEL', session, queue) == 0 then return nil end
+return wake(proc, ARGV[1])
+"""
+
+
+def source(body: str, *, ready: str, max_queue: int) -> str:
+    """Complete a script."""
+    return f"local READY, MAX_QUEUE = '{ready}', {max_queue}\n{_COMMON}{body}"
