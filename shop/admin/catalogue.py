@@ -187,7 +187,7 @@ class ProductAdmin(CatalogueAdmin):
     list_filter = [OnSaleFilter, ("category", RelatedDropdownFilter)]
     search_fields = ["name", "product_id__startswith"]
     readonly_fields = ["large_preview", "stock", "product_id", "creator", "created_at", "updator", "updated_at"]
-    fields = ["name", "category", "price", "description", "stock", "pieces", "picture", *readonly_fields]
+    fields = ["name", "category", "price", "description", "pieces", "picture", *readonly_fields]
     actions = ["remove_selected"]
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
