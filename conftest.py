@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 
 import pytest
 from django.core.cache import cache
-from django.test import Client
+from django.test import Client, TestCase
 
 from core.testing import check_documented
 
@@ -19,26 +19,28 @@ class ApiClient:
         self.http = Client(raise_request_exception=False)
 
     def get(self, path: str, /, *, headers: dict[str, str] | None = None, **params: Any) -> Any:
-        return _checked(self.http.get(path, params, headers=self._headers(headers)))
+        return self._send(self.http.get, path, params, headers=self._headers(headers))
 
     def post(
         self, path: str, data: Any = None, /, *, format: str = "json", headers: dict[str, str] | None = None
     ) -> Any:
         if format == "multipart":
-            return _checked(self.http.post(path, data or {}, headers=self._headers(headers)))
+            return self._send(self.http.post, path, data or {}, headers=self._headers(headers))
         kind = "application/json" if format == "json" else "application/x-www-form-urlencoded"
         body = data if isinstance(data, (str, bytes)) else (data or {})
         if format == "form" and not isinstance(body, (str, bytes)):
             body = urlencode(body, doseq=True)
-        return _checked(self.http.post(path, body, content_type=kind, headers=self._headers(headers)))
+        return self._send(self.http.post, path, body, content_type=kind, headers=self._headers(headers))
+
+    def _send(self, method: Callable[..., Any], *args: Any, **options: Any) -> Any:
+        # Inside a test's transaction nothing commits: what waits for the commit happens here.
+        with TestCase.captureOnCommitCallbacks(execute=True):
+            response = method(*args, **options)
+        check_documented(response)
+        return response
 
     def _headers(self, more: dict[str, str] | None) -> dict[str, str]:
         return ({"authorization": self.token} if self.token else {}) | (more or {})
-
-
-def _checked(response: Any) -> Any:
-    check_documented(response)
-    return response
 
 
 @pytest.fixture(autouse=True)
@@ -75,7 +77,7 @@ def roles(db: None) -> dict[str, Any]:
 def person(roles: dict[str, Any]) -> Callable[..., ApiClient]:
     """Make a user of a role and the client that user is logged in with: ``person("wang", "103")``."""
 
-    def make(username: str, roleid: str = "200", password: str = "a-password", **fields: Any) -> ApiClient:
+    def make(username: str, roleid: str = "200", password: str = "a-password", **fields: Any) -> ApiClient:  # noqa: S107
         from accounts.models import User
         from accounts.tokens import token_issue
 
@@ -83,6 +85,14 @@ def person(roles: dict[str, Any]) -> Callable[..., ApiClient]:
         return ApiClient(token_issue(user), user)
 
     return make
+
+
+@pytest.fixture
+def login() -> Callable[[Any], str]:
+    """A further token of a user."""
+    from accounts.tokens import token_issue
+
+    return token_issue
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ from django.utils import timezone
 
 from accounts.models import LoginLog, User
 from accounts.services.login import login_record
-from permissions.services.roles import roles_seed
 from permissions.models import Role
+from permissions.services.roles import roles_seed
 
 EMPTY = {"loginTime": "", "ip": ""}
 

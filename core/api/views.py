@@ -22,3 +22,8 @@ class ApiViewSet(ViewSet):
         if self.action is None:
             self.http_method_not_allowed(request)
         super().initial(request, *args, **kwargs)
+
+    def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
+        response = super().finalize_response(request, response, *args, **kwargs)
+        response.headers.setdefault("Cache-Control", "no-store")  # several GETs change data
+        return response

@@ -1,0 +1,138 @@
+"""The three captcha calls, and the picture itself."""
+
+import base64
+import io
+import re
+import xml.etree.ElementTree as ET
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from PIL import Image
+
+from accounts import captcha
+from core import valkey
+
+pytestmark = pytest.mark.django_db
+RIGHT = {"state": True, "status": 200, "msg": "验证码正确"}
+WRONG = {"state": False, "status": 3004, "msg": "验证码错误"}
+
+
+def answer_of(key: str) -> str:
+    return valkey.client().get(f"spms:captcha:{key}").decode()
+
+
+@pytest.mark.parametrize("path", ["/users/getCaptcha", "/users/refreshCaptcha"])
+def test_gives_one_svg_element_around_a_picture(api, path):
+    body = api.get(path, v="next").json()
+
+    svg = ET.fromstring(body["img"])
+    (picture,) = list(svg)
+    kind, _, data = picture.get("href").partition(",")
+    image = Image.open(io.BytesIO(base64.b64decode(data)))
+    assert {name: body[name] for name in ("state", "status")} == {"state": True, "status": 200}
+    assert (svg.tag.rpartition("}")[2], kind, image.format) == ("svg", "data:image/png;base64", "PNG")
+    assert image.size == (int(svg.get("width")), int(svg.get("height")))
+    assert body["img"].startswith("<svg ") and body["img"].endswith("</svg>")
+    assert re.fullmatch(r"[0-9A-Za-z]{32}", body["key"])
+
+
+def test_every_captcha_is_another(api):
+    made = [api.get("/users/getCaptcha").json() for _ in range(20)]
+
+    assert len({body["key"] for body in made}) == len({body["img"] for body in made}) == 20
+    assert len({answer_of(body["key"]) for body in made}) > 15
+
+
+def test_letters_look_like_no_other_letter():
+    assert not set(captcha.ALPHABET) & set("0OQ1ILJ72Z5S6G8BXMW")
+    assert captcha.ALPHABET.upper() == captcha.ALPHABET
+
+
+@pytest.mark.parametrize("change", [str.lower, str.upper, lambda text: f" {text} "])
+def test_accepts_the_answer_once_whatever_its_case(api, change):
+    key = api.get("/users/getCaptcha").json()["key"]
+    answer = change(answer_of(key))
+
+    assert api.get("/users/verifyCaptcha", key=key, captcha=answer).json() == RIGHT
+    assert api.get("/users/verifyCaptcha", key=key, captcha=answer).json() == WRONG
+
+
+def test_a_wrong_try_spends_it(api):
+    key = api.get("/users/getCaptcha").json()["key"]
+    answer = answer_of(key)
+
+    assert api.get("/users/verifyCaptcha", key=key, captcha="0000").json() == WRONG
+    assert api.get("/users/verifyCaptcha", key=key, captcha=answer).json() == WRONG
+
+
+def test_works_by_cookie_alone_and_the_key_wins_over_it(api):
+    first = api.get("/users/getCaptcha").json()["key"]
+    assert api.get("/users/verifyCaptcha", captcha=answer_of(first)).json() == RIGHT
+
+    second = api.get("/users/getCaptcha").json()["key"]
+    other = captcha.captcha_make()[0]
+    assert api.get("/users/verifyCaptcha", key=other, captcha=answer_of(other)).json() == RIGHT
+    assert answer_of(second)
+
+
+def test_the_cookie_holds_the_key_and_nothing_else(api):
+    answer = api.get("/users/getCaptcha")
+
+    (cookie,) = answer.cookies.values()
+    assert (cookie.key, cookie.value) == ("captcha", answer.json()["key"])
+    assert cookie["httponly"] and cookie["samesite"] == "Lax" and not cookie["secure"]
+    assert cookie["max-age"] == 300
+
+
+def test_over_https_the_cookie_works_cross_site(api):
+    answer = api.http.get("/users/getCaptcha", secure=True, headers={"origin": "https://shop.example"})
+
+    cookie = answer.cookies["captcha"]
+    assert (cookie["samesite"], cookie["secure"]) == ("None", True)
+    assert answer["Access-Control-Allow-Origin"] == "https://shop.example"
+    assert answer["Access-Control-Allow-Credentials"] == "true"
+
+
+def test_the_cookie_authenticates_nobody(api, lbw):
+    api.get("/users/getCaptcha")
+    api.http.cookies["sessionid"] = "x" * 32
+
+    assert api.get("/verify").json()["code"] == "10022"
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {},
+        {"captcha": ""},
+        {"key": "unknown", "captcha": "abcd"},
+        {"key": "../../roles:version", "captcha": "x"},
+        {"key": "x" * 5000, "captcha": "x" * 5000},
+        {"captcha": "😀"},
+    ],
+)
+def test_odd_input_is_a_wrong_answer(api, params):
+    assert api.get("/users/verifyCaptcha", **params).json() == WRONG
+
+
+def test_no_answer_is_no_try(api):
+    key = api.get("/users/getCaptcha").json()["key"]
+
+    assert api.get("/users/verifyCaptcha", key=key).json() == WRONG
+    assert api.get("/users/verifyCaptcha", key=key, captcha=answer_of(key)).json() == RIGHT
+
+
+def test_lives_five_minutes(api):
+    key = api.get("/users/getCaptcha").json()["key"]
+
+    assert 295 < valkey.client().ttl(f"spms:captcha:{key}") <= 300
+
+
+def test_of_two_tries_at_once_one_passes():
+    key, _ = captcha.captcha_make()
+    answer = answer_of(key)
+
+    with ThreadPoolExecutor(8) as pool:
+        results = list(pool.map(lambda _: captcha.captcha_solve(key=key, answer=answer), range(8)))
+
+    assert results.count(True) == 1

@@ -1,0 +1,305 @@
+"""Registration, the list of users, passwords, avatars, sign-out, /verify."""
+
+import io
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from django.db import connection
+from PIL import Image
+
+from accounts.errors import UsernameTaken
+from accounts.models import User
+from accounts.services.users import user_register, users_disable
+from permissions.services.roles import roles_seed
+
+pytestmark = pytest.mark.django_db
+NEW = {"username": "lbw4", "password": "kai-ge-2026", "nickname": "开哥永不开挂", "phone": "1577775772"}
+DEAD = {"status": 0, "state": False, "code": "1004", "msg": "校验失败"}
+MAY_NOT = {"status": 403, "state": False, "code": "10026", "msg": "not permitted 没有权限"}
+
+
+def picture(color="red") -> io.BytesIO:
+    file = io.BytesIO()
+    Image.new("RGB", (8, 8), color).save(file, "PNG")
+    file.seek(0)
+    file.name = "me.png"
+    return file
+
+
+def can_log_in(api, username, password) -> bool:
+    return api.post("/users/login", {"username": username, "password": password}).json()["state"]
+
+
+class TestRegister:
+    @pytest.mark.parametrize("format", ["json", "form", "multipart"])
+    def test_creates_a_user_of_the_default_role(self, root, api, format):
+        body = root.post("/users/register", NEW, format=format).json()
+
+        user = User.objects.get(username="lbw4")
+        assert (body["status"], body["state"], body["msg"]) == (1, True, "注册成功")
+        wanted = {"username": "lbw4", "nickname": "开哥永不开挂", "phone": "1577775772", "roleid": "200"}
+        assert body["userInfo"].items() >= (wanted | {"unid": user.unid}).items()
+        assert can_log_in(api, "lbw4", "kai-ge-2026")
+        assert (user.is_staff, user.is_superuser) == (False, False)
+
+    @pytest.mark.parametrize("name, value", [("roles", "103"), ("roleid", "103"), ("roleid", 103), ("roles", ["103"])])
+    def test_takes_the_role_under_either_name(self, root, name, value):
+        assert root.post("/users/register", NEW | {name: value}).json()["userInfo"]["roleid"] == "103"
+
+    @pytest.mark.parametrize("missing", ["username", "password", "nickname"])
+    def test_names_a_missing_field(self, root, missing):
+        body = root.post("/users/register", NEW | {missing: ""}).json()
+
+        assert body == {"status": 0, "state": False, "msg": "注册出错,缺少字段"}
+        assert not User.objects.filter(username="lbw4").exists()
+
+    def test_refuses_a_taken_name(self, root):
+        root.post("/users/register", NEW)
+
+        body = root.post("/users/register", NEW | {"nickname": "another"}).json()
+
+        assert body == {"status": 0, "state": False, "msg": "用户名已注册"}
+        assert User.objects.get(username="lbw4").nickname == "开哥永不开挂"
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            {"roles": "no such role"},
+            {"roles": ["102", "103"]},
+            {"roleid": {"$ne": ""}},
+            {"password": "123456"},
+            {"password": "a"},
+            {"password": "x" * 129},
+            {"username": "x" * 65},
+            {"username": ["a"]},
+            {"username": "a\nb"},
+            {"nickname": {"$gt": ""}},
+            {"phone": "1" * 33},
+            {"phone": True},
+        ],
+    )
+    def test_refuses_what_makes_no_user(self, root, change):
+        answer = root.post("/users/register", NEW | change)
+
+        assert (answer.status_code, answer.json()["state"]) == (200, False)
+        assert "code" not in answer.json()
+        assert not User.objects.filter(nickname=NEW["nickname"]).exists()
+
+    def test_ignores_what_is_not_asked_for(self, root):
+        root.post(
+            "/users/register", NEW | {"is_staff": True, "is_active": False, "unid": "x", "openid": "o", "epoch": 9}
+        )
+
+        user = User.objects.get(username="lbw4")
+        assert (user.is_staff, user.is_active, user.openid, user.epoch) == (False, True, "", 1)
+        assert user.unid != "x"
+
+    @pytest.mark.django_db(transaction=True)
+    def test_of_two_at_once_one_wins(self):
+        roles_seed()
+
+        def register(number: int) -> str:
+            try:
+                return user_register(username="wang", password="a-password", nickname=str(number)).nickname
+            except UsernameTaken as error:
+                return error.msg
+            finally:
+                connection.close()
+
+        with ThreadPoolExecutor(6) as pool:
+            results = list(pool.map(register, range(6)))
+
+        assert results.count("用户名已注册") == 5
+        assert User.objects.get(username="wang").nickname in results
+
+
+class TestList:
+    def test_shows_users_without_their_secrets(self, root, lbw):
+        User.objects.filter(pk=lbw.user.pk).update(openid="oUpF8uMuAJO", phone="157", headimgurl="http://x/a.png")
+
+        answer = lbw.get("/users/getAllUers")
+
+        body = answer.json()
+        assert (body["status"], body["msg"], body["total"]) == (200, "success", 2)
+        assert body["users"][1] == {
+            "username": "lbw",
+            "nickname": "五五开",
+            "roleid": "102",
+            "unid": lbw.user.unid,
+            "phone": "157",
+            "headimgurl": "http://x/a.png",
+            "roleName": "总监",
+        }
+        assert b"oUpF8uMuAJO" not in answer.content and b"password" not in answer.content
+
+    def test_pages_and_has_an_alias(self, root, lbw, zhuguan):
+        body = root.get("/users/getallusers/", page=2, count=1).json()
+
+        assert ([user["username"] for user in body["users"]], body["total"]) == (["lbw"], 3)
+
+    @pytest.mark.parametrize("params", [{"page": "abc"}, {"count": -1}, {"page": 0}, {"count": "1.5"}])
+    def test_refuses_a_page_that_is_none(self, root, params):
+        answer = root.get("/users/getAllUers", **params)
+
+        assert (answer.status_code, answer.json()["state"]) == (200, False)
+
+    def test_cuts_count_and_survives_huge_pages(self, root):
+        assert root.get("/users/getAllUers", count=999_999_999_999).json()["state"]
+        assert root.get("/users/getAllUers", page=10**30).json()["users"] == []
+
+    def test_costs_two_queries(self, root, lbw, django_assert_num_queries):
+        lbw.get("/verify")
+
+        with django_assert_num_queries(2):
+            lbw.get("/users/getAllUers")
+
+
+class TestSignOut:
+    @pytest.mark.parametrize("path", ["/users/sigout", "/users/signout", "/users/SigOut/"])
+    def test_ends_this_token_and_no_other(self, person, login, path):
+        li = person("li")
+        other = login(li.user)
+
+        assert li.get(path).json() == {"status": 1, "state": True, "msg": "退出成功"}
+
+        assert li.get("/verify").json() == DEAD
+        assert li.get("/verify", headers={"authorization": other}).json()["state"] is True
+
+    def test_disabling_ends_all(self, person, login, django_capture_on_commit_callbacks):
+        li = person("li")
+        other = login(li.user)
+        assert li.get("/verify").json()["state"] is True
+
+        with django_capture_on_commit_callbacks(execute=True):
+            users_disable(user_pks=[li.user.pk])
+
+        assert li.get("/verify").json() == DEAD
+        assert li.get("/verify", headers={"authorization": other}).json() == DEAD
+
+
+class TestVerify:
+    @pytest.mark.parametrize("method", ["get", "post", "put", "patch", "delete"])
+    def test_answers_any_method(self, lbw, method):
+        body = getattr(lbw.http, method)("/verify", headers={"authorization": lbw.token}).json()
+
+        assert (body["status"], body["state"], body["msg"]) == (1, True, "校验成功")
+        assert body["decode"]["username"] == "lbw"
+        assert body["decode"]["exp"] - body["decode"]["iat"] == 12 * 3600
+        assert not {"password", "epoch", "jti", "openid"} & set(body["decode"])
+
+
+class TestUpdatePassword:
+    def change(self, who, **fields):
+        given = {"username": "li", "oldPassword": "old-secret", "newPassword": "new-secret"} | fields
+        return who.post("/users/updatePassword", given).json()
+
+    @pytest.fixture
+    def li(self, person):
+        return person("li", "200", password="old-secret")
+
+    def test_changes_it_and_ends_all_tokens(self, li, login, api):
+        other = login(li.user)
+
+        assert self.change(li) == {"status": 1, "state": True, "msg": "密码修改成功"}
+
+        assert li.get("/verify").json() == DEAD
+        assert api.get("/verify", token=other).json() == DEAD
+        assert can_log_in(api, "li", "new-secret") and not can_log_in(api, "li", "old-secret")
+
+    def test_unknown_name(self, li):
+        assert self.change(li, username="nobody") == {"status": 0, "state": False, "msg": "不存在此用户"}
+
+    @pytest.mark.parametrize(
+        "fields",
+        [
+            {"oldPassword": "wrong"},
+            {"oldPassword": ""},
+            {"oldPassword": {"$gt": ""}},
+            {"newPassword": ""},
+            {"newPassword": ["a", "b"]},
+            {"username": ""},
+        ],
+    )
+    def test_failures_change_nothing(self, li, api, fields):
+        assert self.change(li, **fields) == {"status": 0, "state": False, "msg": "密码修改错误"}
+        assert can_log_in(api, "li", "old-secret")
+
+    @pytest.mark.parametrize("weak", ["123", "12345678", "password", "x" * 129])
+    def test_says_what_is_wrong_with_a_weak_one(self, li, api, weak):
+        body = self.change(li, newPassword=weak)
+
+        assert (body["status"], body["state"]) == (0, False)
+        assert body["msg"].startswith("密码不符合要求:") and len(body["msg"]) > 12
+        assert can_log_in(api, "li", "old-secret")
+
+    def test_is_no_way_to_somebody_elses(self, li, person, api):
+        person("wang", password="wangs-secret")
+
+        assert self.change(li, username="wang", oldPassword="wangs-secret") == MAY_NOT
+        assert can_log_in(api, "wang", "wangs-secret")
+
+    def test_root_needs_no_old_one(self, li, root, api):
+        assert self.change(root, oldPassword="")["state"] is True
+        assert li.get("/verify").json() == DEAD
+        assert can_log_in(api, "li", "new-secret")
+
+    def test_root_with_a_wrong_own_one_is_refused(self, root):
+        assert self.change(root, username="root", oldPassword="wrong")["msg"] == "密码修改错误"
+
+    def test_a_stolen_token_is_no_way_to_guess_it(self, li):
+        for _ in range(10):
+            self.change(li, oldPassword="wrong")
+
+        assert self.change(li)["status"] == 429
+
+
+class TestUploadAvatar:
+    def upload(self, who, **fields):
+        return who.post("/users/uploadAvatar", fields, format="multipart").json()
+
+    @pytest.mark.parametrize("name", ["uId", "unid"])
+    def test_stores_ones_own(self, lbw, name):
+        body = self.upload(lbw, headimgurl=picture(), **{name: lbw.user.unid})
+
+        assert (body["status"], body["state"], body["msg"]) == (1, True, "图片上传成功")
+        assert "/media/" in body["headimgurl"] and body["headimgurl"].startswith("http")
+        lbw.user.refresh_from_db()
+        assert lbw.user.headimgurl == body["headimgurl"]
+
+    def test_keeps_the_newest_and_lets_go_of_the_one_before(self, lbw):
+        from uploads.models import Upload
+
+        self.upload(lbw, headimgurl=picture(), uId=lbw.user.unid)
+        newest = self.upload(lbw, headimgurl=picture("blue"), uId=lbw.user.unid)["headimgurl"]
+
+        (kept,) = Upload.objects.filter(idle_since=None)
+        assert newest.endswith(kept.url_path)
+
+    def test_root_may_change_anyones(self, root, lbw):
+        assert self.upload(root, headimgurl=picture(), uId=lbw.user.unid)["state"] is True
+
+    def test_nobody_else_may(self, lbw, yuangong):
+        assert self.upload(yuangong, headimgurl=picture(), uId=lbw.user.unid) == MAY_NOT
+        lbw.user.refresh_from_db()
+        assert lbw.user.headimgurl == ""
+
+    @pytest.mark.parametrize("fields", [{"uId": "unknown"}, {}, {"uId": "x" * 5000}])
+    def test_unknown_id(self, lbw, fields):
+        body = self.upload(lbw, headimgurl=picture(), **fields)
+
+        assert body == {"status": 0, "state": False, "msg": "图片上传失败"}
+
+    def test_no_file(self, lbw):
+        wanted = {"status": 0, "state": False, "msg": "图片上传失败"}
+
+        assert self.upload(lbw, uId=lbw.user.unid) == wanted
+        assert self.upload(lbw, uId=lbw.user.unid, headimgurl="text") == wanted
+        assert lbw.post("/users/uploadAvatar", {"uId": lbw.user.unid, "headimgurl": ["x"]}).json() == wanted
+
+    def test_no_picture(self, lbw):
+        file = io.BytesIO(b"<script>alert(1)</script>")
+        file.name = "me.png"
+
+        assert self.upload(lbw, headimgurl=file, uId=lbw.user.unid)["state"] is False
+        lbw.user.refresh_from_db()
+        assert lbw.user.headimgurl == ""
