@@ -190,6 +190,8 @@ CELERY_BEAT_SCHEDULE = {
     # Finds out from the database whether a sync was missed or failed: nearly always there is nothing to do.
     "weather-sync-made-up": {"task": "weather.sync", "schedule": crontab(), "options": {"expires": 55}},
 }
+if SANDBOX:
+    CELERY_BEAT_SCHEDULE["sandbox-sweep"] = {"task": "sandbox.sweep", "schedule": 3.0, "options": {"expires": 6}}
 
 # --- Language and time ---------------------------------------------------------------------------
 LANGUAGE_CODE = "zh-hans"
