@@ -5,6 +5,7 @@ from core.api.access import Access
 from core.api.envelope import ok
 from core.api.routing import endpoint
 from core.api.views import ApiViewSet
+from uploads.api import docs
 from uploads.errors import ImageMissing
 from uploads.fields import image_file
 
@@ -12,7 +13,7 @@ from uploads.fields import image_file
 class UploadViewSet(ApiViewSet):
     tag = "上传图片"
 
-    @endpoint("POST", "/upload/uploadImg", "上传图片", Access.OPEN)
+    @endpoint("POST", "/upload/uploadImg", "上传图片", Access.OPEN, docs=docs.UPLOAD)
     def upload_img(self, request: Request) -> Response:
         url = image_file(request, "img")
         if not url:

@@ -11,8 +11,8 @@ from weather.provider import TEXT_FIELDS
 
 
 class WeatherParams(PageParams):
-    key = PlainText(required=False, default="")
-    city = PlainText(required=False, max_length=32, default="")
+    key = PlainText(required=False, default="", help_text="`all` 返回全部历史天气")
+    city = PlainText(required=False, max_length=32, default="", help_text="城市名,不带市,如 南京")
 
     def validate_city(self, city: str) -> str:
         if not city.isprintable():
@@ -20,10 +20,14 @@ class WeatherParams(PageParams):
         return city_plain(city)
 
 
+def _code(pattern: str, **options: Any) -> serializers.RegexField:
+    return serializers.RegexField(pattern, error_messages={"invalid": "格式不正确"}, **options)
+
+
 class AccountParams(Params):
-    version = serializers.RegexField(r"^[0-9A-Za-z._-]+\Z", max_length=16, error_messages={"invalid": "格式不正确"})
-    appid = serializers.RegexField(r"^[!-~]+\Z", max_length=128, error_messages={"invalid": "格式不正确"})
-    appsecret = serializers.RegexField(r"^[!-~]+\Z", max_length=128, error_messages={"invalid": "格式不正确"})
+    version = _code(r"^[0-9A-Za-z._-]+\Z", max_length=16, help_text="接口版本,如 v61")
+    appid = _code(r"^[!-~]+\Z", max_length=128, help_text="账号的 id")
+    appsecret = _code(r"^[!-~]+\Z", max_length=128, help_text="账号的 secret")
 
     def refusal(self) -> DomainError:
         return AccountIncomplete() if self.missing() else super().refusal()

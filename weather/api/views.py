@@ -10,6 +10,7 @@ from core.api.pagination import page_slice
 from core.api.request import client_ip
 from core.api.routing import endpoint
 from core.api.views import ApiViewSet
+from weather.api import docs
 from weather.api.serializers import AccountParams, WeatherParams, weather_row
 from weather.errors import WeatherFault
 from weather.models import WeatherRecord
@@ -24,7 +25,7 @@ FOUND = "获取成功"
 class WeatherViewSet(ApiViewSet):
     tag = "天气"
 
-    @endpoint("GET", "/weather/getWeather", "获取天气", Access.OPEN)
+    @endpoint("GET", "/weather/getWeather", "获取天气", Access.OPEN, docs=docs.GET_WEATHER)
     def get_weather(self, request: Request) -> Response:
         params = WeatherParams.read(request)
         if params["key"] == "all":
@@ -33,7 +34,7 @@ class WeatherViewSet(ApiViewSet):
             return _found([self._asked_for(request, params["city"])])
         return _found([weather_newest(now=timezone.now())])
 
-    @endpoint("GET POST", "/weather/updateWeatherCount", "修改天气账户信息", Access.ROOT)
+    @endpoint("GET POST", "/weather/updateWeatherCount", "修改天气账户信息", Access.ROOT, docs=docs.UPDATE_ACCOUNT)
     def update_weather_count(self, request: Request) -> Response:
         credentials = Credentials(**AccountParams.read(request))
         account_change(credentials=credentials, changed_by=request.user.username, now=timezone.now())
