@@ -115,7 +115,7 @@ class ProviderTimeout(ProviderDown):
 
 
 class PaymentNotConfigured(PaymentError):
-    """The merchant's values are missing or unusable; ``manage.py wechat_pay_check`` says which."""
+    """The merchant's values are missing or unusable; ``manage.py doctor`` says which."""
 
     status, http_status, msg = 503, 503, "商户支付参数未配置"
 
