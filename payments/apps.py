@@ -4,3 +4,9 @@ from django.apps import AppConfig
 class PaymentsConfig(AppConfig):
     name = "payments"
     verbose_name = "支付"
+
+    def ready(self) -> None:
+        from core.doctor import register
+        from payments.doctor import wechat_pay
+
+        register(wechat_pay)

@@ -81,7 +81,7 @@ def _run_after_commit(refund: Refund) -> None:
     from payments.tasks import run_refund  # tasks stand above services
 
     def send() -> None:
-        run_refund.apply_async(args=[refund.pk], retry=False)
+        run_refund.apply_async(args=(refund.pk,), retry=False)
 
     # Without a broker the commit stands all the same; the sweep finds the row.
     transaction.on_commit(send, robust=True)
@@ -171,7 +171,7 @@ def refund_settle(*, result: RefundResult, now: datetime, source: str) -> Refund
         detail = f"{result.out_trade_no} {result.status} {result.refund_fen}/{result.total_fen}"
         log_step(refund.payment, "退款信息不一致", now, actor=source, refund=refund, detail=detail)
         raise PaymentMismatch("退款信息与退款单不一致")
-    facts = {"refund_id": result.refund_id, "last_error": ""}
+    facts: dict[str, object] = {"refund_id": result.refund_id, "last_error": ""}
     if state == RefundStatus.SUCCESS:
         facts["refunded_at"] = result.refunded_at or now
     return _move(refund.pk, state, now, actor=source, detail=result.refund_id, **facts)

@@ -17,8 +17,10 @@ TAMPER = settings(
 # What XML can carry, so that the stand-in's own writing is well-formed.
 text = st.text(st.characters(min_codepoint=0x20, max_codepoint=0xD7FF), max_size=40)
 names = st.sampled_from(
-    ["return_code", "result_code", "appid", "mch_id", "total_fee", "fee_type", "out_trade_no", "transaction_id"]
-    + ["sign", "sign_type", "time_end", "cash_fee", "req_info", "attach", "coupon_fee_0"]
+    [
+        *("return_code", "result_code", "appid", "mch_id", "total_fee", "fee_type", "out_trade_no", "transaction_id"),
+        *("sign", "sign_type", "time_end", "cash_fee", "req_info", "attach", "coupon_fee_0"),
+    ]
 )
 
 pytestmark = pytest.mark.django_db

@@ -269,8 +269,8 @@ def read_refund(said: Any, status_key: str, out_refund_no: str | None = None) ->
     if not isinstance(amount, dict):
         raise GatewayUntrusted("the answer has no amount")
     texts = [said.get(name) for name in ("out_refund_no", status_key, "out_trade_no")]
-    numbers = [amount.get("refund"), amount.get("total")]
-    if not all(is_number(t) for t in texts) or not all(type(n) is int for n in numbers):
+    refund_fen, total_fen = amount.get("refund"), amount.get("total")
+    if not all(is_number(t) for t in texts) or type(refund_fen) is not int or type(total_fen) is not int:
         raise GatewayUntrusted("the answer lacks what a refund must say")
     if out_refund_no is not None and texts[0] != out_refund_no:
         raise GatewayUntrusted("the answer is about another refund")
@@ -278,8 +278,8 @@ def read_refund(said: Any, status_key: str, out_refund_no: str | None = None) ->
         out_trade_no=texts[2],
         out_refund_no=texts[0],
         status=texts[1],
-        refund_fen=numbers[0],
-        total_fen=numbers[1],
+        refund_fen=refund_fen,
+        total_fen=total_fen,
         refund_id=said["refund_id"] if is_number(said.get("refund_id")) else "",
         refunded_at=read_time(said.get("success_time")),
     )
