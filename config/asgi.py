@@ -26,7 +26,16 @@ async def application(scope: dict[str, Any], receive: Callable, send: Callable) 
     elif kind == "websocket" or path.startswith("/socket.io"):
         await socket_application(scope, receive, send)
     else:
-        await _http(scope, receive, send)
+        await _http(scope, _as_coroutine(receive), send)
+
+
+def _as_coroutine(receive: Callable) -> Callable:
+    """Granian's ``receive`` answers a future, and a2wsgi schedules coroutines only: without this no body arrives."""
+
+    async def call() -> dict[str, Any]:
+        return await receive()
+
+    return call
 
 
 async def _lifespan(receive: Callable[[], Awaitable[dict[str, Any]]], send: Callable) -> None:
