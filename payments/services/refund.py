@@ -22,6 +22,7 @@ from payments.services.provider import SYSTEM, log_step
 
 _BACKOFF_S = (15, 30, 60, 300, 900, 3600)
 _UNDER_WAY = (RefundStatus.PENDING, RefundStatus.PROCESSING)
+_EVENT = {RefundStatus.PENDING: "重试退款", RefundStatus.PROCESSING: "微信受理退款"}
 _STATE_OF = {
     "PROCESSING": RefundStatus.PROCESSING,
     "SUCCESS": RefundStatus.SUCCESS,
@@ -96,7 +97,7 @@ def refund_run(*, refund_id: int, now: datetime, at_once: bool = False) -> Refun
     if not _take_turn(refund, now, at_once):
         return refund
     try:
-        refund_settle(result=_ask(gateway_v3(), refund), now=now, source="查询" if refund.refund_id else "提交")
+        refund_settle(result=_ask(gateway_v3(), refund), now=now, source="微信应答")
     except GatewayError as error:
         _note_failure(refund, error, now)
     except PaymentMismatch as error:
@@ -201,7 +202,7 @@ def _move(pk: int, state: str, now: datetime, *, actor: str, detail: str = "", *
             setattr(refund, name, value)
         refund.save(update_fields=["state", *facts])
         log_step(
-            payment, "退款" + refund.get_state_display(), now, actor=actor, refund=refund,
+            payment, _EVENT.get(state, refund.get_state_display()), now, actor=actor, refund=refund,
             from_state=before, to_state=state, detail=detail,
         )  # fmt: skip
         listener().on_refund_changed(

@@ -87,7 +87,7 @@ def test_a_failed_refund_is_retried_from_the_list(office, rows):
     office.post(page("refund", "changelist"), {"action": "retry", "_selected_action": [rows["refund"].pk]})
 
     assert Refund.objects.get().state == "pending"
-    assert rows["refund"].logs.filter(event="退款待提交", actor="root").exists()
+    assert rows["refund"].logs.filter(event="重试退款", actor="root").exists()
     office.post(page("refund", row=rows["refund"]), {"step_run_now": "1"})
     assert Refund.objects.get().state == "processing"
 

@@ -45,8 +45,8 @@ def test_goes_from_intent_to_success(paid, shop, wechat):
     steps = PaymentLog.objects.filter(refund=refund).values_list("event", "from_state", "to_state")
     assert list(steps) == [
         ("申请退款", "", "pending"),
-        ("退款退款中", "pending", "processing"),
-        ("退款已退款", "processing", "success"),
+        ("微信受理退款", "pending", "processing"),
+        ("已退款", "processing", "success"),
     ]
 
 
