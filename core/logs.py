@@ -6,6 +6,14 @@ from typing import Any
 
 import structlog
 
+# Django logs every 4xx and 5xx besides our own request line; Celery every task, one of ours runs each 2 s.
+QUIETER = {
+    "django.request": "ERROR",
+    "django.channels.server": "WARNING",
+    "celery.beat": "WARNING",
+    "celery.worker.strategy": "WARNING",
+    "celery.app.trace": "WARNING",
+}
 SECRET_WORDS = re.compile(
     r"(?i)\b((?:old|new)?password|passwd|token|authorization|secret|appsecret|captcha|code|api_?key)"
     r"(\"?\s*[=:]\s*\"?)(?:bearer\s+)?[^\s&\"',}]+"
@@ -46,8 +54,7 @@ def configure(options: dict[str, Any]) -> None:
             },
             "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "main"}},
             "root": {"handlers": ["stderr"], "level": options["level"]},
-            # Django logs every 4xx and 5xx besides our own request line.
-            "loggers": {"django.request": {"level": "ERROR"}, "django.channels.server": {"level": "WARNING"}},
+            "loggers": {name: {"level": level} for name, level in QUIETER.items()},
         }
     )
     structlog.configure(

@@ -141,7 +141,7 @@ DATABASE_URL = env.engine_url("DATABASE_URL")
 _redis = env.redis_urls(env.engine_url("REDIS_URL") or "redis://127.0.0.1:6379/0")
 REDIS_URL = _redis["cache"]
 CELERY_BROKER_URL = _redis["broker"]
-DB_POOL_SIZE = env.number("DB_POOL_SIZE", 10)
+DB_POOL_SIZE = env.number("DB_POOL_SIZE", 32)
 
 DATABASES = {"default": env.database(DATABASE_URL, pool_size=DB_POOL_SIZE)}
 
