@@ -10,7 +10,7 @@ from core.api.params import PageParams
 from core.api.routing import endpoint
 from core.api.views import ApiViewSet
 from shop import selectors
-from shop.api import params
+from shop.api import docs, params
 from shop.api.pages import page_of
 from shop.api.rows import cart_row
 from shop.services.cart import cart_add, cart_check, cart_remove, cart_update
@@ -19,32 +19,39 @@ from shop.services.cart import cart_add, cart_check, cart_remove, cart_update
 class CartViewSet(ApiViewSet):
     tag = "商城:购物车"
 
-    @endpoint("POST", "/cart/check", "购物车选中商品", Access.ANY_USER, aliases=("/cart/check_cart",))
+    @endpoint(
+        "POST", "/cart/check", "购物车选中商品", Access.ANY_USER, aliases=("/cart/check_cart",), docs=docs.CART_CHECK
+    )
     def check(self, request: Request) -> Response:
         given = params.CartCheckParams.read(request)
         cart_check(user_pk=request.user.pk, product_ids=given["product_id"])
         return ok("选中成功")
 
-    @endpoint("GET", "/cart/get_cart", "获取购物车数据", Access.ANY_USER)
+    @endpoint("GET", "/cart/get_cart", "获取购物车数据", Access.ANY_USER, docs=docs.CART_LIST)
     def list_(self, request: Request) -> Response:
         total, page = page_of(selectors.cart_list(user_pk=request.user.pk), PageParams.read(request))
         return ok("获取成功", total=total, data=[cart_row(item) for item in page])
 
     @endpoint(
-        "GET", "/cart/del_prouct", "删除购物车商品", Access.ANY_USER, aliases=("/cart/del_product", "/cart/del_cart")
+        "GET",
+        "/cart/del_prouct",
+        "删除购物车商品",
+        Access.ANY_USER,
+        aliases=("/cart/del_product", "/cart/del_cart"),
+        docs=docs.CART_REMOVE,
     )
     def remove(self, request: Request) -> Response:
         given = params.CartRemoveParams.read(request)
         cart_remove(user_pk=request.user.pk, product_ids=given["product_id"])
         return ok("删除成功")
 
-    @endpoint("POST", "/cart/update_cart", "更新购物车数据", Access.ANY_USER)
+    @endpoint("POST", "/cart/update_cart", "更新购物车数据", Access.ANY_USER, docs=docs.CART_UPDATE)
     def update_(self, request: Request) -> Response:
         given = params.CartParams.read(request)
         cart_update(user_pk=request.user.pk, product_id=given["product_id"], quantity=given["count"])
         return ok("修改成功")
 
-    @endpoint("POST", "/cart/add_to_cart", "增加商品到购物车", Access.ANY_USER)
+    @endpoint("POST", "/cart/add_to_cart", "增加商品到购物车", Access.ANY_USER, docs=docs.CART_ADD)
     def add(self, request: Request) -> Response:
         given = params.CartParams.read(request)
         cart_add(user_pk=request.user.pk, product_id=given["product_id"], quantity=given["count"], now=timezone.now())

@@ -10,7 +10,7 @@ from core.api.params import PageParams
 from core.api.routing import endpoint
 from core.api.views import ApiViewSet
 from shop import selectors
-from shop.api import params
+from shop.api import docs, params
 from shop.api.pages import page_of
 from shop.api.rows import category_row, product_row
 from shop.errors import ProductParamsMissing
@@ -24,7 +24,7 @@ _COLUMNS = {"productName": "name", "inventory": "stock"}
 class CategoryViewSet(ApiViewSet):
     tag = "商城:类目"
 
-    @endpoint("POST", "/category/addCategory", "增加类目", Access.ROWS)
+    @endpoint("POST", "/category/addCategory", "增加类目", Access.ROWS, docs=docs.CATEGORY_ADD)
     def add(self, request: Request) -> Response:
         given = params.CategoryAddParams.read(request)
         category = category_create(
@@ -35,13 +35,13 @@ class CategoryViewSet(ApiViewSet):
         )
         return ok("添加成功", category_id=category.category_id)
 
-    @endpoint("GET", "/category/delCategory", "删除类目(慎用)", Access.ROWS)
+    @endpoint("GET", "/category/delCategory", "删除类目(慎用)", Access.ROWS, docs=docs.CATEGORY_REMOVE)
     def remove(self, request: Request) -> Response:
         given = params.CategoryRemoveParams.read(request)
         category_remove(category_id=given["category_id"], even_with_products=given["force"], now=timezone.now())
         return ok("删除成功")
 
-    @endpoint("POST", "/category/updateCategory", "修改类目", Access.ROWS)
+    @endpoint("POST", "/category/updateCategory", "修改类目", Access.ROWS, docs=docs.CATEGORY_UPDATE)
     def update_(self, request: Request) -> Response:
         given = params.CategoryUpdateParams.read(request)
         category_update(
@@ -53,7 +53,7 @@ class CategoryViewSet(ApiViewSet):
         )
         return ok("修改成功")
 
-    @endpoint("GET", "/category/getCategory", "获取类目", Access.ANY_USER)
+    @endpoint("GET", "/category/getCategory", "获取类目", Access.ANY_USER, docs=docs.CATEGORY_LIST)
     def list_(self, request: Request) -> Response:
         total, page = page_of(selectors.category_list(), PageParams.read(request))
         return ok("获取成功", total=total, data=[category_row(category) for category in page])
@@ -62,7 +62,7 @@ class CategoryViewSet(ApiViewSet):
 class ProductViewSet(ApiViewSet):
     tag = "商城:商品"
 
-    @endpoint("POST", "/product/add_product", "添加商品", Access.ROWS)
+    @endpoint("POST", "/product/add_product", "添加商品", Access.ROWS, docs=docs.PRODUCT_ADD)
     def add(self, request: Request) -> Response:
         given = params.ProductAddParams.read(request)
         image_url = image_or_url(request, "imageUrl")
@@ -80,7 +80,7 @@ class ProductViewSet(ApiViewSet):
         )
         return ok("添加成功", product_id=product.product_id)
 
-    @endpoint("POST", "/product/update_product", "修改商品信息", Access.ROWS)
+    @endpoint("POST", "/product/update_product", "修改商品信息", Access.ROWS, docs=docs.PRODUCT_UPDATE)
     def update_(self, request: Request) -> Response:
         given = params.ProductUpdateParams.read(request)
         changes = {_COLUMNS.get(name, name): value for name, value in given.items()}
@@ -89,14 +89,14 @@ class ProductViewSet(ApiViewSet):
         product_update(**changes, actor=request.user.username, now=timezone.now())
         return ok("修改成功")
 
-    @endpoint("GET", "/product/get_product", "获取商品信息", Access.ANY_USER)
+    @endpoint("GET", "/product/get_product", "获取商品信息", Access.ANY_USER, docs=docs.PRODUCT_LIST)
     def list_(self, request: Request) -> Response:
         given = params.ProductListParams.read(request)
         products = selectors.product_list(product_id=given["product_id"], category_id=given["category_id"])
         total, page = page_of(products, given)
         return ok("获取成功", total=total, data=[product_row(product) for product in page])
 
-    @endpoint("GET", "/product/del_product", "删除商品", Access.ROWS)
+    @endpoint("GET", "/product/del_product", "删除商品", Access.ROWS, docs=docs.PRODUCT_REMOVE)
     def remove(self, request: Request) -> Response:
         given = params.ProductRemoveParams.read(request)
         product_remove(product_id=given["product_id"], now=timezone.now())

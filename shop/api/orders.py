@@ -15,7 +15,7 @@ from core.errors import NotPermitted
 from payments.errors import PaymentError
 from payments.services import payment_query
 from shop import selectors
-from shop.api import params
+from shop.api import docs, params
 from shop.api.rows import order_row, order_status
 from shop.errors import OrderCancelled, OrderClosed, OrderInvalid, OrderUnpaid, RecordUnknown, ShopError
 from shop.models import Order
@@ -38,14 +38,19 @@ class OrderViewSet(ApiViewSet):
     tag = "商城:订单"
 
     @endpoint(
-        "POST", "/pay/pre_order", "生成预支付订单(默认2分钟后失效)", Access.ANY_USER, aliases=("/order/pre_order",)
+        "POST",
+        "/pay/pre_order",
+        "生成预支付订单(默认2分钟后失效)",
+        Access.ANY_USER,
+        aliases=("/order/pre_order",),
+        docs=docs.PRE_ORDER,
     )
     def pre_order(self, request: Request) -> Response:
         given = params.PreOrderParams.read(request)
         order = order_create(buyer_pk=request.user.pk, username=request.user.username, now=timezone.now(), **given)
         return ok("订单提交成功", order_id=order.order_id)
 
-    @endpoint("GET POST", "/order/get_order", "查询订单详情", Access.ANY_USER)
+    @endpoint("GET POST", "/order/get_order", "查询订单详情", Access.ANY_USER, docs=docs.GET_ORDER)
     def get(self, request: Request) -> Response:
         given = params.OrderListParams.read(request)
         now = timezone.now()
@@ -55,7 +60,7 @@ class OrderViewSet(ApiViewSet):
         orders = list(selectors.order_list(buyer_pk=request.user.pk)[page])
         return ok("订单获取成功", data=[order_row(_settled(order, now), now) for order in orders])
 
-    @endpoint("GET", "/order/query_order_status", "查询订单支付状态(可轮询)", Access.ANY_USER)
+    @endpoint("GET", "/order/query_order_status", "查询订单支付状态(可轮询)", Access.ANY_USER, docs=docs.POLL)
     def poll(self, request: Request) -> Response:
         given = params.OrderPollParams.read(request)
         now = timezone.now()
@@ -64,7 +69,7 @@ class OrderViewSet(ApiViewSet):
             order = _asked(order, now)
         return _pay_answer(order, now)
 
-    @endpoint("GET", "/order/del_order", "删除订单", Access.ANY_USER)
+    @endpoint("GET", "/order/del_order", "删除订单", Access.ANY_USER, docs=docs.DEL_ORDER)
     def remove(self, request: Request) -> Response:
         given = params.OrderIdParams.read(request)
         now = timezone.now()
@@ -74,7 +79,7 @@ class OrderViewSet(ApiViewSet):
         order_hide(order_id=order.order_id, buyer_pk=request.user.pk, actor=request.user.username, now=now)
         return ok("删除成功")
 
-    @endpoint("GET", "/order/cancel", "取消订单", Access.ANY_USER)
+    @endpoint("GET", "/order/cancel", "取消订单", Access.ANY_USER, docs=docs.CANCEL)
     def cancel(self, request: Request) -> Response:
         given = params.OrderIdParams.read(request)
         order_cancel(
@@ -82,7 +87,7 @@ class OrderViewSet(ApiViewSet):
         )
         return ok("取消成功")
 
-    @endpoint("GET", _SHIP, "发货配送(买家只能确认收货)", Access.ANY_USER)
+    @endpoint("GET", _SHIP, "发货配送(买家只能确认收货)", Access.ANY_USER, docs=docs.SHIP)
     def ship(self, request: Request) -> Response:
         # Open to any user for the buyer's "received"; everything else needs the path in the role's rows.
         is_staff = request.user.rights.may_call(_SHIP, Access.ROWS)
@@ -98,7 +103,7 @@ class OrderViewSet(ApiViewSet):
         )
         return ok("修改成功")
 
-    @endpoint("POST", "/order/returns", "退货", Access.ANY_USER)
+    @endpoint("POST", "/order/returns", "退货", Access.ANY_USER, docs=docs.RETURNS)
     def returns(self, request: Request) -> Response:
         given = params.ReturnParams.read(request)
         order_return(

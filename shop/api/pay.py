@@ -15,7 +15,7 @@ from payments.errors import WeChatRefused
 from payments.models import TradeType
 from payments.services import payment_query, payment_sdk_params
 from shop import selectors
-from shop.api import params
+from shop.api import docs, params
 from shop.errors import RecordUnknown
 from shop.services.order_pay import order_pay
 
@@ -23,7 +23,7 @@ from shop.services.order_pay import order_pay
 class PayViewSet(ApiViewSet):
     tag = "商城:支付"
 
-    @endpoint("POST", "/pay/payment", "发起支付", Access.ANY_USER)
+    @endpoint("POST", "/pay/payment", "发起支付", Access.ANY_USER, docs=docs.PAYMENT)
     def start(self, request: Request) -> Response:
         given = params.PaymentParams.read(request)
         _require_merchant(given["appid"], given["mch_id"])
@@ -41,7 +41,13 @@ class PayViewSet(ApiViewSet):
         signed = payment_sdk_params(payment=payment, now=now)
         return ok("OK", prepay_id=payment.prepay_id, trade_type=payment.trade_type, **code, **signed)
 
-    @endpoint("GET", "/pay/transactions/out-trade-no/<str:out_trade_no>", "通过订单查询支付状态", Access.ANY_USER)
+    @endpoint(
+        "GET",
+        "/pay/transactions/out-trade-no/<str:out_trade_no>",
+        "通过订单查询支付状态",
+        Access.ANY_USER,
+        docs=docs.TRANSACTION,
+    )
     def query(self, request: Request, out_trade_no: str) -> Response:
         given = params.TransactionParams.read(request)
         if selectors.order_find(buyer_pk=request.user.pk, order_id=out_trade_no) is None:

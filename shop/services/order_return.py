@@ -5,8 +5,7 @@ from datetime import datetime
 from django.db import transaction
 
 from payments.models import Refund, RefundStatus
-from payments.services import refund_retry
-from shop.errors import OrderRefused
+from payments.services import refund_request, refund_retry
 from shop.models import Order
 from shop.services.order_move import order_lock, order_move, require
 from shop.states import Event, State
@@ -52,11 +51,14 @@ def order_refund(*, order_id: str, actor: str, reason: str = "", now: datetime) 
 
 
 def _refund_again(order: Order, actor: str, now: datetime) -> None:
-    failed = Refund.objects.filter(
-        payment__out_trade_no=order.order_id, state__in=[RefundStatus.FAILED, RefundStatus.ABNORMAL]
-    )
-    refund = failed.order_by("pk").last()
-    if refund is None:
-        raise OrderRefused("没有可以重试的退款,请到支付记录中处理")
-    order_move(order=order, event=Event.REFUND_AGAIN, actor=actor, now=now, detail=refund.out_refund_no)
-    refund_retry(refund_id=refund.pk, actor=actor, now=now)
+    """Try the old refund under its old number; one that the provider closed is dead, a new one takes its place."""
+    mine = Refund.objects.filter(payment__out_trade_no=order.order_id)
+    failed = mine.filter(state__in=[RefundStatus.FAILED, RefundStatus.ABNORMAL]).order_by("pk").last()
+    detail = failed.out_refund_no if failed else "原退款单已关闭,重新申请"
+    order_move(order=order, event=Event.REFUND_AGAIN, actor=actor, now=now, detail=detail)
+    if failed:
+        refund_retry(refund_id=failed.pk, actor=actor, now=now)
+    else:
+        refund_request(
+            out_trade_no=order.order_id, amount_fen=order.total_fen, reason=detail, requested_by=actor, now=now
+        )

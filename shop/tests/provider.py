@@ -27,7 +27,8 @@ class FakeProvider(Gateway):
         self.orders: dict[str, PaymentIntent] = {}
         self.states: dict[str, str] = {}
         self.refunds: dict[str, RefundIntent] = {}
-        self.refund_status = "SUCCESS"
+        self.refund_status = "SUCCESS"  # what comes next
+        self.refund_states: dict[str, str] = {}
         self.is_down = False
         self.calls: list[str] = []
 
@@ -74,16 +75,25 @@ class FakeProvider(Gateway):
         return self._refund_result(self.refunds[number])
 
     def sdk_params(self, trade_type, prepay_id, now):
-        return {"package": f"prepay_id={prepay_id}"}
+        names = ("appId", "timeStamp", "nonceStr", "signType", "paySign")
+        return dict.fromkeys(names, "x") | {"package": f"prepay_id={prepay_id}"}
+
+    def refunded_fen(self, number: str) -> int:
+        """What went back of an order's money, or is on its way."""
+        mine = [intent for intent in self.refunds.values() if intent.out_trade_no == number]
+        return sum(intent.refund_fen for intent in mine if self.refund_states[intent.out_refund_no] != "CLOSED")
 
     def _refund_result(self, intent):
+        number = intent.out_refund_no
+        if self.refund_states.get(number) not in ("SUCCESS", "CLOSED"):
+            self.refund_states[number] = self.refund_status
         return RefundResult(
             out_trade_no=intent.out_trade_no,
-            out_refund_no=intent.out_refund_no,
-            status=self.refund_status,
+            out_refund_no=number,
+            status=self.refund_states[number],
             refund_fen=intent.refund_fen,
             total_fen=intent.total_fen,
-            refund_id=f"50{intent.out_refund_no[:28]}",
+            refund_id=f"50{number[:28]}",
         )
 
     # --- what happens on the other side ---
@@ -103,7 +113,14 @@ class FakeProvider(Gateway):
             transaction_id=f"42{number[-28:]}" if paid else "",
             paid_at=timezone.now() if paid else None,
             trade_type="NATIVE",
-            answer={"out_trade_no": number, "trade_state": self.states[number], "amount": {"total": fen}},
+            answer={
+                "appid": merchant().appid,
+                "mchid": merchant().mch_id,
+                "out_trade_no": number,
+                "trade_state": self.states[number],
+                "trade_state_desc": "支付成功" if paid else "订单未支付",
+                "amount": {"total": fen},
+            },
         )
 
     def notify(self, number: str, now=None) -> None:

@@ -1,0 +1,284 @@
+"""What the documentation shows of the shop's calls. Category samples are the seed's."""
+
+from typing import Any
+
+from core.api.docs import Doc
+from core.api.params import PageParams
+from payments.errors import ProviderDown, WeChatRefused
+from shop import errors
+from shop.api import params
+from shop.states import Event, State, refusal
+
+_ORDER_ID = "20201231103338122jnvk4na61h3x7"
+_PRODUCT_ID = "20210104101500123"
+_CATEGORY_ID = "20201231125959413"
+_PICTURE = "http://127.0.0.1:8000/media/2026/11/0123456789abcdef0123456789abcdef.png"
+
+
+def _ok(msg: str, **fields: Any) -> dict[str, Any]:
+    return {"status": 200, "state": True, "msg": msg, **fields}
+
+
+# --- Categories ----------------------------------------------------------------------------------
+_CATEGORY = {
+    "updateTime": None,
+    "updator": None,
+    "_id": "5fed5acfb308240d6037bc13",
+    "category_id": _CATEGORY_ID,
+    "categoryName": "车辆",
+    "categoryImgurl": "",
+    "creator": "lbw",
+    "createTime": "2020-12-31,12:59:59",
+    "__v": 0,
+}
+CATEGORY_ADD = Doc(
+    params=params.CategoryAddParams,
+    send={"categoryName": "车辆"},
+    ok=_ok("添加成功", category_id=_CATEGORY_ID),
+    failures=[errors.CategoryNameMissing, errors.CategoryExists],
+    about="`categoryImgurl` 可以是图片文件,也可以是图片地址。",
+)
+CATEGORY_REMOVE = Doc(
+    params=params.CategoryRemoveParams,
+    ok=_ok("删除成功"),
+    failures=[errors.CategoryIdMissing, errors.RecordUnknown, errors.CategoryInUse],
+    about="类目下还有商品时拒绝删除,除非传递 `force=1`;商品会保留原来的 `category_id`。",
+)
+CATEGORY_UPDATE = Doc(
+    params=params.CategoryUpdateParams,
+    send={"category_id": _CATEGORY_ID, "categoryName": "汽车"},
+    ok=_ok("修改成功"),
+    failures=[
+        errors.CategoryParamsMissing,
+        errors.RecordMissing,
+        errors.NothingChanged,
+        errors.CategoryExists,
+    ],
+)
+CATEGORY_LIST = Doc(params=PageParams, ok=_ok("获取成功", total=1, data=[_CATEGORY]))
+
+# --- Products ------------------------------------------------------------------------------------
+_PRODUCT = {
+    "updateTime": None,
+    "updator": None,
+    "_id": "5ff27e44b308240d6037bc21",
+    "product_id": _PRODUCT_ID,
+    "category_id": _CATEGORY_ID,
+    "categoryName": "车辆",
+    "productName": "折叠自行车",
+    "price": 899.5,
+    "description": "16寸,可折叠",
+    "inventory": 100,
+    "imageUrl": _PICTURE,
+    "creator": "lbw",
+    "createTime": "2021-01-04,10:15:00",
+    "__v": 0,
+}
+_EDITABLE = ("category_id", "productName", "price", "description", "inventory", "imageUrl")
+PRODUCT_ADD = Doc(
+    params=params.ProductAddParams,
+    send={name: _PRODUCT[name] for name in _EDITABLE},
+    ok=_ok("添加成功", product_id=_PRODUCT_ID),
+    failures=[
+        errors.ProductCategoryMissing,
+        errors.ProductParamsMissing,
+        errors.ProductCategoryUnknown,
+        errors.ProductInvalid("price: 必须是大于0、最多两位小数的数字"),
+    ],
+    about="`imageUrl` 必传,可以是图片文件,也可以是图片地址。",
+)
+PRODUCT_UPDATE = Doc(
+    params=params.ProductUpdateParams,
+    send={"product_id": _PRODUCT_ID, "price": 799},
+    ok=_ok("修改成功"),
+    failures=[errors.ProductIdMissing, errors.RecordMissing, errors.NothingChanged, errors.ProductCategoryUnknown],
+    about="按 `product_id` 查找,只修改传递的字段;`inventory` 设定此后可售的数量。",
+)
+PRODUCT_LIST = Doc(params=params.ProductListParams, ok=_ok("获取成功", total=1, data=[_PRODUCT]))
+PRODUCT_REMOVE = Doc(
+    params=params.ProductRemoveParams,
+    ok=_ok("删除成功"),
+    failures=[errors.ProductIdNotGiven, errors.RecordUnknown],
+    about="已有的订单不受影响。",
+)
+
+# --- Cart ----------------------------------------------------------------------------------------
+_CART_ROW = {
+    "_id": "5ff27f10b308240d6037bc2a",
+    "cart_id": _PRODUCT_ID,
+    "product_id": _PRODUCT_ID,
+    "title": "折叠自行车",
+    "price": 899.5,
+    "imageUrl": _PICTURE,
+    "quantity": 2,
+    "count": 2,
+    "isChecked": True,
+    "isOnSale": True,
+    "inventory": 100,
+    "create_time": "2021-01-04,10:20:00",
+    "__v": 0,
+}
+_CART_CHANGE = {"product_id": _PRODUCT_ID, "count": 2}
+CART_LIST = Doc(params=PageParams, ok=_ok("获取成功", total=1, data=[_CART_ROW]))
+CART_ADD = Doc(
+    params=params.CartParams,
+    send=_CART_CHANGE,
+    ok=_ok("添加成功"),
+    failures=[errors.CartParamsMissing, errors.CartCountInvalid, errors.CartProductGone, errors.CartStockShort],
+    about="购物车中已有该商品时数量相加。`count` 也可以写作 `quantity`,`product_id` 也可以写作 `cart_id`。",
+)
+CART_UPDATE = Doc(
+    params=params.CartParams,
+    send=_CART_CHANGE,
+    ok=_ok("修改成功"),
+    failures=[
+        errors.CartParamsMissing,
+        errors.CartCountInvalid,
+        errors.RecordMissing,
+        errors.NothingChanged,
+        errors.CartStockShort,
+    ],
+)
+CART_CHECK = Doc(
+    params=params.CartCheckParams,
+    send={"product_id": f"{_PRODUCT_ID},20210104101501456"},
+    ok=_ok("选中成功"),
+    failures=[errors.CheckParamsMissing, errors.CheckMatchesNothing],
+    about="恰好选中传递的商品,多个 id 以逗号隔开;其余的取消选中。",
+)
+CART_REMOVE = Doc(
+    params=params.CartRemoveParams,
+    ok=_ok("删除成功"),
+    failures=[errors.ProductIdNotGiven, errors.RecordUnknown],
+)
+
+# --- Orders --------------------------------------------------------------------------------------
+_LINE = {
+    "_id": "5ff2801cb308240d6037bc31",
+    "order_id": _ORDER_ID,
+    "product_id": _PRODUCT_ID,
+    "title": "折叠自行车",
+    "price": 899.5,
+    "quantity": 2,
+    "total_fee": 1799,
+    "imageUrl": _PICTURE,
+    "__v": 0,
+}
+_STATUS = {"order_status": 1, "pay_status": 0, "shiping_status": 0, "state_text": "待付款", "note": ""}
+_ORDER = {
+    "_id": "5ff2801bb308240d6037bc30",
+    "order_id": _ORDER_ID,
+    **_STATUS,
+    "total_fee": 1799,
+    "phone": "13800000000",
+    "address": "南京市",
+    "username": "lbw",
+    "create_time": "2021-01-04,10:21:00",
+    "expire_time": None,
+    "pay_time": None,
+    "orderDetail": [_LINE],
+    "__v": 0,
+}
+_FIND = [errors.OrderIdMissing, errors.RecordUnknown]
+PRE_ORDER = Doc(
+    params=params.PreOrderParams,
+    send={"product_id": _PRODUCT_ID, "quantity": 2, "phone": "13800000000", "address": "南京市"},
+    ok=_ok("订单提交成功", order_id=_ORDER_ID),
+    failures=[
+        errors.NothingSelected,
+        errors.QuantityInvalid,
+        errors.StockShortage("折叠自行车"),
+        errors.ProductGone,
+        errors.OrderTooLarge,
+    ],
+    about="传 `product_id` 直接购买;不传则购买购物车中选中的商品。库存立即占用,一种不足则全部不下单。"
+    "超过 2 分钟未付款的订单自动关闭。",
+)
+GET_ORDER = Doc(
+    params=params.OrderListParams,
+    ok=[_ok("订单获取成功", data=_ORDER), _ok("订单获取成功", data=[_ORDER])],
+    failures=[errors.RecordUnknown],
+    about="传 `order_id` 得到一个对象,不传得到自己的所有订单,新的在前。\n\n"
+    "`order_status`:0未提交 1提交成功 2已经取消 3无效订单 4交易关闭 5退货;`pay_status`:0未支付 1已支付;"
+    "`shiping_status`:0未发货 1已发货 2已收货 3备货中。",
+)
+POLL = Doc(
+    params=params.OrderPollParams,
+    ok=_ok("支付成功", order_id=_ORDER_ID, **_STATUS | {"pay_status": 1, "state_text": "待发货"}),
+    failures=[
+        errors.OrderIdNotGiven,
+        errors.RecordUnknown,
+        errors.OrderUnpaid,
+        errors.OrderCancelled,
+        errors.OrderInvalid,
+        errors.OrderClosed,
+    ],
+    about="可以轮询;没有收到微信通知时,每个订单最多 5 秒向微信查询一次。",
+)
+DEL_ORDER = Doc(
+    params=params.OrderIdParams,
+    ok=_ok("删除成功"),
+    failures=[*_FIND, errors.OrderRefused(refusal(State.OPEN, Event.HIDE))],
+    about="只对买家隐藏已关闭或已完成的订单,记录保留。",
+)
+CANCEL = Doc(
+    params=params.OrderIdParams,
+    ok=_ok("取消成功"),
+    failures=[*_FIND, errors.OrderRefused(refusal(State.PAID, Event.CANCEL)), errors.ProviderUndecided],
+)
+SHIP = Doc(
+    params=params.ShipParams,
+    ok=_ok("修改成功"),
+    failures=[*_FIND, errors.OrderRefused(refusal(State.OPEN, Event.SHIP))],
+    about="需要角色有此接口的权限;买家本人只能对已发货的订单传 `action=2`(确认收货)。",
+)
+RETURNS = Doc(
+    params=params.ReturnParams,
+    send={"order_id": _ORDER_ID, "reason": "尺寸不合适"},
+    ok=_ok("退货申请成功"),
+    failures=[*_FIND, errors.OrderRefused(refusal(State.OPEN, Event.ASK_RETURN))],
+    about="未发货的订单立即原路退款;已发货的由后台处理。",
+)
+
+# --- Paying --------------------------------------------------------------------------------------
+_SIGNED = {
+    "appId": "wxed58e834201d0894",
+    "timeStamp": "1609727000",
+    "nonceStr": "5K8264ILTKCH16CQ2502SI8ZNMTM67VS",
+    "package": "prepay_id=wx301847582783578da0cb5e1a6f24890000",
+    "signType": "MD5",
+    "paySign": "9A0A8659F005D6984697E2CA0A9CF3B7",
+}
+_PREPAY = "wx301847582783578da0cb5e1a6f24890000"
+PAYMENT = Doc(
+    params=params.PaymentParams,
+    send={"order_id": _ORDER_ID},
+    ok=[
+        _ok("OK", prepay_id=_PREPAY, trade_type="NATIVE", code_url="weixin://wxpay/bizpayurl?pr=hPUTMw4zz"),
+        _ok("OK", prepay_id=_PREPAY, trade_type="JSAPI", **_SIGNED),
+        _ok("OK", prepay_id=_PREPAY, trade_type="APP", appid=_SIGNED["appId"], prepayid=_PREPAY, sign="9A0A8659…"),
+    ],
+    failures=[
+        errors.PayOrderIdMissing,
+        errors.PayOrderUnknown,
+        errors.PayOrderPaid,
+        errors.PayOrderCancelled,
+        errors.PayOrderClosed,
+        WeChatRefused("APPID_MCHID_NOT_MATCH"),
+        ProviderDown,
+    ],
+    about="金额取自订单。对同一未付款订单重复调用得到同一个 `code_url`。`JSAPI` 需要 `openid`。",
+)
+TRANSACTION = Doc(
+    params=params.TransactionParams,
+    ok=_ok(
+        "OK",
+        appid="wxd678efh567hg6787",
+        mchid="1230000109",
+        out_trade_no=_ORDER_ID,
+        trade_state="NOTPAY",
+        trade_state_desc="订单未支付",
+    ),
+    failures=[errors.RecordUnknown, WeChatRefused("APPID_MCHID_NOT_MATCH"), WeChatRefused("ORDERNOTEXIST")],
+    about="以商户密钥向微信支付 v3 查询,原样返回其答复;若已支付则同时更新订单。错误带文档中的 `code` 与 `solution`。",
+)

@@ -1,0 +1,307 @@
+"""Random lives of orders: whatever happens in whatever order, no piece and no fen is lost or made.
+
+Hypothesis chooses steps of buyers, back office, provider, clock and worker; the invariants are checked after each.
+"""
+
+import os
+from datetime import timedelta
+
+import pytest
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Sum
+from django.utils import timezone
+from hypothesis import HealthCheck, Phase
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+
+from accounts.models import User
+from core.errors import DomainError
+from payments.models import Payment, PaymentStatus, Refund, RefundStatus
+from payments.services.reconcile import payments_reconcile
+from permissions.models import Role
+from shop.models import CartItem, Order, OrderLine, OrderLog, Product
+from shop.services import order_return
+from shop.services.cart import cart_add, cart_check
+from shop.services.order_close import order_cancel, order_close
+from shop.services.order_create import order_create
+from shop.services.order_expire import orders_sweep
+from shop.services.order_hide import order_hide
+from shop.services.order_pay import order_pay
+from shop.services.order_ship import order_ship
+from shop.services.products import product_remove, product_restock
+from shop.states import FACES, TABLE, Event, PayStatus, State
+from shop.tests.factories import make_product
+from shop.tests.provider import FakeProvider, install
+
+LIVES = int(os.environ.get("LIVES", 12))  # more of them: LIVES=500 pytest shop/tests/test_order_life.py
+pick = st.integers(0, 7)
+UNPAID = [State.OPEN, State.CANCELLED, State.CLOSED, State.INVALID]
+
+
+class Life(RuleBasedStateMachine):
+    @initialize()
+    def open_shop(self):
+        self.atomic = transaction.atomic()
+        self.atomic.__enter__()
+        self.provider = FakeProvider()
+        install(self.provider, self.patch.setattr)
+        role = Role.objects.create(roleid="buyers", name="buyers")
+        self.buyers = [User.objects.create_user(f"buyer{n}", role=role) for n in range(2)]
+        self.products = [make_product(price="0.35", stock=4), make_product(price="19.99", stock=2)]
+        self.added = {product.pk: product.stock for product in self.products}
+        self.now = timezone.now()
+        self.seen_logs = 0
+
+    def teardown(self):
+        if hasattr(self, "atomic"):
+            transaction.set_rollback(True)
+            self.atomic.__exit__(None, None, None)
+
+    # --- helpers ---
+    def attempt(self, work, **facts):
+        """Business may refuse; then nothing has changed (the invariants see to that)."""
+        try:
+            with transaction.atomic():
+                return work(**facts, now=self.now)
+        except DomainError:
+            return None
+
+    def order(self, number):
+        orders = list(Order.objects.order_by("pk"))
+        return orders[number % len(orders)] if orders else None
+
+    def at_provider(self, number):
+        numbers = list(self.provider.orders)
+        return numbers[number % len(numbers)] if numbers else None
+
+    # --- buyers ---
+    @rule(who=st.integers(0, 1), what=st.integers(0, 1), quantity=st.integers(1, 3))
+    def buy(self, who, what, quantity):
+        buyer = self.buyers[who]
+        self.attempt(
+            order_create,
+            buyer_pk=buyer.pk,
+            username=buyer.username,
+            product_id=self.products[what].product_id,
+            quantity=quantity,
+        )
+
+    @rule(who=st.integers(0, 1), quantities=st.tuples(st.integers(1, 2), st.integers(1, 2)))
+    def buy_from_the_cart(self, who, quantities):
+        buyer = self.buyers[who]
+        for product, quantity in zip(self.products, quantities, strict=True):
+            facts = {"user_pk": buyer.pk, "product_id": product.product_id, "quantity": quantity}
+            self.attempt(cart_add, **facts)
+        ids = [product.product_id for product in self.products]
+        self.attempt(lambda now: cart_check(user_pk=buyer.pk, product_ids=ids))
+        before = CartItem.objects.filter(user=buyer).count()
+        order = self.attempt(order_create, buyer_pk=buyer.pk, username=buyer.username)
+        assert CartItem.objects.filter(user=buyer).count() == (0 if order else before)
+
+    @rule(number=pick)
+    def start_payment(self, number):
+        if order := self.order(number):
+            facts = {"trade_type": "NATIVE", "client_ip": "::1"}
+            payable = order.effective_state(self.now) == State.OPEN and not order.closing
+            started = self.attempt(order_pay, order_id=order.order_id, buyer_pk=order.user_id, **facts)
+            assert payable or started is None
+
+    @rule(number=pick)
+    def pay_at_once(self, number):
+        """The usual way, so that random lives get far enough."""
+        self.start_payment(number)
+        if (order := self.order(number)) and order.order_id in self.provider.orders:
+            self.provider.pay(order.order_id)
+            self.provider.notify(order.order_id, self.now)
+
+    @rule(number=pick)
+    def cancel(self, number):
+        if order := self.order(number):
+            # Not in a savepoint of ours: the wish must stay when the provider is silent.
+            try:
+                order_cancel(order_id=order.order_id, buyer_pk=order.user_id, actor="buyer", now=self.now)
+            except DomainError:
+                pass
+
+    @rule(number=pick)
+    def ask_return(self, number):
+        if order := self.order(number):
+            facts = {"order_id": order.order_id, "buyer_pk": order.user_id, "actor": "buyer"}
+            self.attempt(order_return.order_return, **facts)
+
+    @rule(number=pick)
+    def hide(self, number):
+        if order := self.order(number):
+            self.attempt(order_hide, order_id=order.order_id, buyer_pk=order.user_id, actor="buyer")
+
+    # --- back office ---
+    @rule(number=pick, action=st.integers(0, 3))
+    def ship(self, number, action):
+        if order := self.order(number):
+            self.attempt(order_ship, order_id=order.order_id, action=action, actor="staff")
+
+    @rule(number=pick, approve=st.booleans())
+    def decide(self, number, approve):
+        if order := self.order(number):
+            facts = {"order_id": order.order_id, "approve": approve, "actor": "staff"}
+            self.attempt(order_return.order_return_decide, **facts)
+
+    @rule(number=pick)
+    def refund(self, number):
+        if order := self.order(number):
+            self.attempt(order_return.order_refund, order_id=order.order_id, actor="staff")
+
+    @rule(number=pick, event=st.sampled_from([Event.CLOSE, Event.INVALIDATE]))
+    def close(self, number, event):
+        if order := self.order(number):
+            try:
+                order_close(order_id=order.order_id, event=event, actor="staff", now=self.now)
+            except DomainError:
+                pass
+
+    @rule(what=st.integers(0, 1), pieces=st.integers(-2, 2))
+    def restock(self, what, pieces):
+        product = self.products[what]
+        if self.attempt(product_restock, product_id=product.product_id, pieces=pieces, actor="staff"):
+            self.added[product.pk] += pieces
+
+    @rule(what=st.just(1))
+    def take_off_sale(self, what):
+        self.attempt(product_remove, product_id=self.products[what].product_id)
+
+    # --- the provider, the clock, the worker ---
+    @rule(number=pick)
+    def money_arrives(self, number):
+        out_trade_no = self.at_provider(number)
+        if out_trade_no:
+            self.provider.pay(out_trade_no)
+
+    @rule(number=pick, times=st.integers(1, 2))
+    def notify(self, number, times):
+        out_trade_no = self.at_provider(number)
+        for _ in range(times if out_trade_no else 0):
+            if self.provider.states[out_trade_no] == "SUCCESS":
+                self.provider.notify(out_trade_no, self.now)
+
+    @rule(silent=st.booleans())
+    def provider_falls_silent_or_speaks(self, silent):
+        self.provider.is_down = silent
+
+    @rule(status=st.sampled_from(["SUCCESS", "PROCESSING", "ABNORMAL", "CLOSED"]))
+    def refunds_turn_out(self, status):
+        self.provider.refund_status = status
+
+    @rule(seconds=st.sampled_from([1, 5, 30, 150, 600]))
+    def time_passes(self, seconds):
+        self.now += timedelta(seconds=seconds)
+
+    @rule()
+    def sweep(self):
+        orders_sweep(now=self.now, closers=1)
+        if not self.provider.is_down:
+            late = Order.objects.filter(state=State.OPEN, sweep_at__lte=self.now, expires_at__lte=self.now)
+            assert not late.exists()
+
+    @rule()
+    def reconcile(self):
+        payments_reconcile(now=self.now)
+
+    @rule()
+    def run_refunds(self):
+        self.provider.run_refunds()
+
+    # --- what must always be true ---
+    @invariant()
+    def no_piece_is_lost_or_made(self):
+        if not hasattr(self, "products"):
+            return
+        for product in self.products:
+            stock = Product.objects.values_list("stock", flat=True).get(pk=product.pk)
+            lines = OrderLine.objects.filter(product=product, order__holds_stock=True)
+            out = lines.aggregate(sum=Sum("quantity"))["sum"] or 0
+            assert stock >= 0 and stock + out == self.added[product.pk]
+
+    @invariant()
+    def money_here_is_money_there(self):
+        if not hasattr(self, "products"):
+            return
+        for order in Order.objects.all():
+            payment = Payment.objects.filter(out_trade_no=order.order_id).first()
+            is_paid = order.pay_status == PayStatus.PAID
+            assert is_paid == bool(payment and payment.state == PaymentStatus.PAID)
+            if is_paid:
+                assert self.provider.states[order.order_id] == "SUCCESS"
+                assert payment.amount_fen == order.total_fen
+            # Never back more than came in; and back only with an order that says so.
+            back_fen = self.provider.refunded_fen(order.order_id)
+            assert back_fen in (0, order.total_fen)
+            alive = Refund.objects.filter(payment__out_trade_no=order.order_id).exclude(state=RefundStatus.CLOSED)
+            says_so = order.state in (State.REFUNDING, State.REFUND_FAILED, State.REFUNDED)
+            assert says_so or not alive.exists()
+            assert alive.count() == 1 or order.state not in (State.REFUNDING, State.REFUNDED)
+            if order.state == State.REFUNDED:
+                assert (alive.get().state, back_fen) == (RefundStatus.SUCCESS, order.total_fen)
+
+    @invariant()
+    def numbers_follow_from_the_state(self):
+        for order in Order.objects.all():
+            for name, number in FACES[State(order.state)]._asdict().items():
+                assert number is None or getattr(order, name) == number
+            assert order.holds_stock or order.state in (
+                *UNPAID[1:],
+                State.REFUNDING,
+                State.REFUND_FAILED,
+                State.REFUNDED,
+            )
+            assert (order.sweep_at is not None) == (order.state == State.OPEN)
+
+    @invariant()
+    def every_step_is_in_the_log_and_in_the_table(self):
+        for order in Order.objects.all():
+            logs = list(OrderLog.objects.filter(order=order).order_by("pk"))
+            state = ""
+            for log in logs:
+                assert log.from_state == state
+                if log.from_state and log.from_state != log.to_state:
+                    steps = [step.to for (before, _), step in TABLE.items() if before == log.from_state]
+                    assert log.to_state in steps
+                state = log.to_state
+            assert state == order.state
+
+
+def life(monkeypatch, examples, steps, phases=tuple(Phase)):
+    Life.patch = monkeypatch
+    run_state_machine_as_test(
+        Life,
+        settings=hypothesis_settings(
+            max_examples=examples,
+            stateful_step_count=steps,
+            deadline=None,
+            phases=phases,
+            database=None,
+            print_blob=True,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
+
+
+@pytest.mark.django_db
+def test_random_lives_lose_nothing(monkeypatch):
+    life(monkeypatch, examples=LIVES, steps=40)
+
+
+@pytest.mark.django_db
+def test_a_piece_given_back_twice_would_be_noticed(monkeypatch):
+    """The twin: with the guard off, the invariants fail. They can."""
+    from shop.services import order_move
+
+    give_back = order_move.stock_give_back
+    monkeypatch.setattr(order_move, "stock_give_back", lambda pieces: (give_back(pieces), give_back(pieces)))
+
+    with pytest.raises(AssertionError):
+        life(monkeypatch, examples=30, steps=30, phases=[Phase.generate])
+
+
+assert timedelta(seconds=150) > settings.ORDER_TTL  # so that time_passes() passes the deadline
