@@ -1,10 +1,12 @@
 """Fixtures every app's tests share: the API as a client sees it, and the people who use it."""
 
+import socket
 from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import urlencode
 
 import pytest
+import redis
 from django.core.cache import cache
 from django.test import Client, TestCase
 
@@ -56,6 +58,25 @@ def _fresh_valkey(request: pytest.FixtureRequest) -> Iterator[None]:
 
         rights._loaded = None
     yield
+
+
+@pytest.fixture(params=["refuses", "is silent"])
+def valkey_down(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Valkey refuses connections, or takes them and never says a word."""
+    from core import valkey
+
+    server = socket.create_server(("127.0.0.1", 0))
+    host, port = server.getsockname()
+    if request.param == "refuses":
+        server.close()
+    pool = redis.ConnectionPool(
+        host=host, port=port, socket_connect_timeout=valkey.CONNECT_TIMEOUT_S, socket_timeout=valkey.ANSWER_TIMEOUT_S
+    )
+    with monkeypatch.context() as patch:
+        patch.setattr(valkey.client(), "connection_pool", pool)
+        yield
+    valkey.client()._resting_until = 0
+    server.close()
 
 
 @pytest.fixture

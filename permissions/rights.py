@@ -68,7 +68,7 @@ def rights_of(roleid: str, version: bytes | None) -> Rights:
     global _loaded
     held = _loaded
     if held is None or held.version != version or time.monotonic() - held.at > MAX_AGE_S:
-        held = _Loaded(version or b"", time.monotonic(), {r.roleid: _rights(r) for r in Role.objects.all()})
+        held = _Loaded(version or b"", time.monotonic(), {r.roleid: rights_held(r) for r in Role.objects.all()})
         if version:
             _loaded = held
     return held.by_roleid.get(roleid) or Rights(roleid, "", frozenset(), (), (), ())
@@ -89,7 +89,8 @@ def announce_change() -> None:
         log.warning("valkey does not answer, a change of a role is seen late", seconds=MAX_AGE_S)
 
 
-def _rights(role: Role) -> Rights:
+def rights_held(role: Role) -> Rights:
+    """Read off a role's row what it may do."""
     rows = [row.lower().rstrip("/") or "/" for row in role.rows]
     return Rights(
         roleid=role.roleid,

@@ -98,14 +98,20 @@ class ContractRouter:
 
 def endpoints() -> list[Endpoint]:
     """Every call of the API, in the order of the URL configuration."""
-    return list(dict.fromkeys(view.endpoint for view in _views() if hasattr(view, "endpoint")))
+    return list(dict.fromkeys(view.endpoint for _, view in _routes() if hasattr(view, "endpoint")))
 
 
-def _views() -> Iterator[Any]:
-    waiting: list[URLPattern | URLResolver] = list(get_resolver().url_patterns)
+def pages() -> list[str]:
+    """Routes of everything else: pages, files, the back office. No role gate stands before these."""
+    return [route for route, view in _routes() if not hasattr(view, "endpoint")]
+
+
+def _routes() -> Iterator[tuple[str, Any]]:
+    waiting: list[tuple[str, URLPattern | URLResolver]] = [("/", entry) for entry in get_resolver().url_patterns]
     while waiting:
-        entry = waiting.pop(0)
+        prefix, entry = waiting.pop(0)
+        route = prefix + str(entry.pattern).removeprefix("^")
         if isinstance(entry, URLResolver):
-            waiting[:0] = entry.url_patterns
+            waiting[:0] = [(route, inner) for inner in entry.url_patterns]
         else:
-            yield entry.callback
+            yield route, entry.callback

@@ -1,0 +1,225 @@
+"""Who is calling: where the token is looked for, which tokens count, and when they end."""
+
+import base64
+import json
+import time
+from datetime import timedelta
+
+import jwt
+import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+from django.utils import timezone
+from rest_framework_simplejwt.tokens import AccessToken, RefreshToken
+
+from accounts.models import RevokedToken, User
+from accounts.services.users import sign_out_everywhere, tokens_purge
+from accounts.tasks import purge_expired_tokens
+from accounts.tokens import token_claims, token_issue
+
+pytestmark = pytest.mark.django_db
+NO_TOKEN = {"status": 403, "state": False, "code": "10022", "msg": "请登入"}
+BAD_TOKEN = {"status": 0, "state": False, "code": "1004", "msg": "校验失败"}
+
+
+def verify(client, token):
+    return client.get("/verify", headers={"authorization": token}).json()
+
+
+class TestWhereTheTokenIs:
+    @pytest.mark.parametrize("form", ["{}", "Bearer {}", "bearer {}", " {} ", "Bearer   {}"])
+    def test_header_raw_or_bearer(self, api, lbw, form):
+        assert verify(api, form.format(lbw.token))["state"] is True
+
+    def test_query(self, api, lbw):
+        assert api.get("/verify", token=lbw.token).json()["state"] is True
+
+    @pytest.mark.parametrize("format", ["json", "form", "multipart"])
+    def test_body(self, api, lbw, format):
+        assert api.post("/verify", {"token": lbw.token}, format=format).json()["state"] is True
+
+    def test_the_header_comes_first_then_the_query(self, api, lbw, zhuguan):
+        header = {"authorization": lbw.token}
+
+        assert api.get("/verify", headers=header, token="bad").json()["decode"]["username"] == "lbw"
+        url = f"/verify?token={zhuguan.token}"
+        assert api.post(url, {"token": "bad"}).json()["decode"]["username"] == "zhuguan"
+
+    @pytest.mark.parametrize("nothing", ["", " ", "null", "undefined", "Bearer", "Bearer ", "Bearer null"])
+    def test_what_axios_sends_for_none_is_none(self, api, lbw, nothing):
+        assert verify(api, nothing) == NO_TOKEN
+        assert api.get("/verify", token=nothing).json() in (NO_TOKEN, BAD_TOKEN)
+        assert api.get("/verify", token=lbw.token, headers={"authorization": nothing}).json()["state"] is True
+
+    @pytest.mark.parametrize("odd", [["a"], {"a": 1}, 1, True, None])
+    def test_a_body_token_that_is_no_text_is_none(self, api, odd):
+        assert api.post("/verify", {"token": odd}).json() == NO_TOKEN
+
+
+class TestWhichTokensCount:
+    def forged(self, user, key, algorithm, **changes):
+        claims = AccessToken(token_issue(user)).payload | changes
+        return jwt.encode(claims, key, algorithm=algorithm)
+
+    def test_another_key(self, api, lbw):
+        assert verify(api, self.forged(lbw.user, "x" * 64, "HS256")) == BAD_TOKEN
+
+    @pytest.mark.parametrize("name", ["none", "None", "NONE", "nOnE"])
+    def test_no_signature(self, api, lbw, name):
+        head = base64.urlsafe_b64encode(json.dumps({"alg": name, "typ": "JWT"}).encode()).rstrip(b"=").decode()
+        body = lbw.token.split(".")[1]
+
+        for signature in ("", lbw.token.split(".")[2]):
+            assert verify(api, f"{head}.{body}.{signature}") == BAD_TOKEN
+
+    def test_another_algorithm_with_our_key(self, api, lbw, settings):
+        assert verify(api, self.forged(lbw.user, settings.SIMPLE_JWT["SIGNING_KEY"], "HS512")) == BAD_TOKEN
+
+    def test_a_public_key_algorithm(self, api, lbw):
+        key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+
+        assert verify(api, self.forged(lbw.user, key, "RS256")) == BAD_TOKEN
+
+    def test_a_changed_claim(self, api, lbw, root):
+        head, _, signature = lbw.token.split(".")
+        claims = AccessToken(lbw.token).payload | {"unid": root.user.unid}
+        body = base64.urlsafe_b64encode(json.dumps(claims).encode()).rstrip(b"=").decode()
+
+        assert verify(api, f"{head}.{body}.{signature}") == BAD_TOKEN
+
+    def test_an_expired_one(self, api, lbw):
+        token = AccessToken(lbw.token)
+        token.set_exp(lifetime=-timedelta(seconds=1))
+
+        assert verify(api, str(token)) == BAD_TOKEN
+
+    def test_another_kind_of_ours(self, api, lbw, settings):
+        refresh = RefreshToken()
+        refresh["unid"], refresh["epoch"] = lbw.user.unid, lbw.user.epoch
+
+        assert verify(api, str(refresh)) == BAD_TOKEN
+
+    @pytest.mark.parametrize("change", [{"unid": 7}, {"epoch": "1"}, {"epoch": None}, {"unid": None}])
+    def test_one_of_ours_with_odd_claims(self, api, lbw, settings, change):
+        assert verify(api, self.forged(lbw.user, settings.SIMPLE_JWT["SIGNING_KEY"], "HS256", **change)) == BAD_TOKEN
+
+    @pytest.mark.parametrize(
+        "junk", ["x", "a.b.c", "..", "é.é.é", "{}", "x" * 7000, "Basic bGJ3OjU1NQ==", "%00", "1.2"]
+    )
+    def test_junk(self, api, junk):
+        assert verify(api, junk) == BAD_TOKEN
+        assert api.get("/verify", token=junk).json() == BAD_TOKEN
+        assert api.post("/verify", {"token": junk}).json() == BAD_TOKEN
+
+    def test_lives_as_long_as_settings_say(self, lbw, settings):
+        claims = token_claims(lbw.token)
+
+        assert claims and claims["exp"] - claims["iat"] == settings.JWT_LIFETIME.total_seconds()
+
+    def test_open_calls_do_not_mind_a_bad_one(self, api):
+        assert api.get("/users/getCaptcha", headers={"authorization": "junk"}).json()["state"] is True
+
+
+class TestWhenTheyEnd:
+    def test_a_deleted_user(self, person, django_capture_on_commit_callbacks):
+        li = person("li")
+        assert li.get("/verify").json()["state"] is True
+
+        with django_capture_on_commit_callbacks(execute=True):
+            li.user.delete()
+
+        assert li.get("/verify").json() == BAD_TOKEN
+
+    def test_saving_a_user_as_disabled(self, person, django_capture_on_commit_callbacks):
+        li = person("li")
+        li.get("/verify")
+
+        with django_capture_on_commit_callbacks(execute=True):
+            li.user.is_active = False
+            li.user.save()
+
+        assert li.get("/verify").json() == BAD_TOKEN
+
+    def test_sign_out_everywhere_spares_others(self, person, django_capture_on_commit_callbacks):
+        li, wang = person("li"), person("wang")
+        li.get("/verify")
+
+        with django_capture_on_commit_callbacks(execute=True):
+            sign_out_everywhere(user_pks=[li.user.pk])
+
+        assert li.get("/verify").json() == BAD_TOKEN
+        assert wang.get("/verify").json()["state"] is True
+        assert verify(li, token_issue(User.objects.get(username="li")))["state"] is True
+
+    def test_a_sign_out_while_the_record_is_read_has_the_last_word(self, person):
+        li = person("li")
+
+        li.get("/users/sigout")
+
+        assert RevokedToken.objects.count() == 1
+        assert li.get("/users/sigout").json() == BAD_TOKEN
+
+    def test_notes_on_dead_tokens_go_when_they_ran_out_anyway(self, person):
+        person("li").get("/users/sigout")
+
+        assert tokens_purge(now=timezone.now()) == 0
+        purge_expired_tokens()
+        assert RevokedToken.objects.count() == 1
+        assert tokens_purge(now=timezone.now() + timedelta(hours=13)) == 1
+
+
+class TestWithoutTheDatabase:
+    def test_a_known_caller_costs_no_query(self, lbw, django_assert_num_queries):
+        lbw.get("/verify")
+
+        with django_assert_num_queries(0):
+            assert lbw.get("/verify").json()["state"] is True
+            assert lbw.get("/permission/getMenuList").json()["state"] is True
+
+    def test_a_new_caller_costs_few(self, lbw, django_assert_max_num_queries):
+        with django_assert_max_num_queries(3):
+            lbw.get("/verify")
+
+    def test_a_change_of_role_counts_at_once(self, person, roles, django_capture_on_commit_callbacks):
+        li = person("li", "200")
+        assert li.get("/permission/getrole").json()["code"] == "10026"
+
+        with django_capture_on_commit_callbacks(execute=True):
+            li.user.role = roles["102"]
+            li.user.save()
+
+        assert li.get("/permission/getrole").json()["state"] is True
+
+
+class TestWithoutValkey:
+    """The database answers instead, or the answer says 503; nothing hangs past 5 s."""
+
+    def test_callers_are_known_and_dead_tokens_stay_dead(self, person, valkey_down):
+        li, wang = person("li", "103"), person("wang", "103")
+        started = time.monotonic()
+
+        assert li.get("/getloginlog").json()["state"] is True
+        assert li.get("/permission/getrole").json()["code"] == "10026"
+        assert li.get("/users/sigout").json()["state"] is True
+        assert li.get("/getloginlog").json() == BAD_TOKEN
+        assert wang.get("/getloginlog").json()["state"] is True
+        assert time.monotonic() - started < 15
+
+    def test_people_log_in_and_change_their_password(self, person, valkey_down):
+        li = person("li", password="old-secret")
+        started = time.monotonic()
+        body = li.post("/users/login", {"username": "li", "password": "old-secret"}).json()
+        assert body["state"] is True
+        assert time.monotonic() - started < 5
+
+        given = {"username": "li", "oldPassword": "old-secret", "newPassword": "new-secret"}
+        assert li.post("/users/updatePassword", given).json()["state"] is True
+        assert verify(li, body["token"]) == BAD_TOKEN
+
+    def test_captchas_say_503(self, api, roles, valkey_down):
+        started = time.monotonic()
+
+        answer = api.get("/users/getCaptcha")
+
+        assert time.monotonic() - started < 5
+        assert answer.status_code == 503
+        assert answer.json() == {"status": 503, "state": False, "msg": "服务暂时不可用,请稍后再试"}

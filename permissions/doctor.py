@@ -1,0 +1,94 @@
+"""Finds holes between what the API offers and what the roles say, and explains one decision."""
+
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.urls import Resolver404, resolve
+
+from core.api.access import Access
+from core.api.routing import Endpoint, endpoints, pages
+from permissions.models import Role
+from permissions.rights import Rights, rights_held
+
+# Pages that are no API calls. Those of the back office ask Django who may; the rest are everybody's.
+KNOWN_PAGES = ("/admin/", "/docs/", "/schema/", "/health/", "/media/", "/static/", "/metrics", "/demo/", "/sandbox/")
+
+
+def undeclared() -> list[str]:
+    """Calls that say nothing of who may: closed to everybody, root included."""
+    return [call.path for call in endpoints() if call.access is None]
+
+
+def unknown_pages() -> list[str]:
+    """Routes that are neither API calls nor among the known pages."""
+    return [route for route in pages() if route != "/" and not route.startswith(KNOWN_PAGES)]
+
+
+def uncovered(roles: list[Rights]) -> list[str]:
+    """Calls left to the roles that no role but root's may make."""
+    return [
+        call.path
+        for call in endpoints()
+        if call.access is Access.ROWS and not any(_may(role, call) for role in roles if not role.is_root)
+    ]
+
+
+def idle_rows(roles: list[Rights]) -> list[tuple[str, str]]:
+    """Pairs of role and row where the row opens nothing: no call of that path, or one that rows do not decide."""
+    open_to_rows = [path.lower() for call in endpoints() if call.access is Access.ROWS for path in _paths(call)]
+    idle = []
+    for role in roles:
+        idle += [(role.roleid, row) for row in sorted(role.paths) if row not in open_to_rows]
+        idle += [
+            (role.roleid, prefix + "*")
+            for prefix in role.prefixes
+            if not any(path.startswith(prefix) for path in open_to_rows)
+        ]
+    return idle
+
+
+def all_rights() -> list[Rights]:
+    return [rights_held(role) for role in Role.objects.order_by("pk")]
+
+
+def why(username: str, method: str, path: str) -> str:
+    """Say in one sentence whether this user may make this call, and why."""
+    try:
+        found: Endpoint | None = getattr(resolve(path.partition("?")[0]).func, "endpoint", None)
+    except Resolver404:
+        return f"拒绝 (404):没有 {path} 这个地址"
+    if found is None:
+        return f"不经过角色检查:{path} 是页面或文件,不是接口"
+    if method.upper() not in found.methods:
+        return f"拒绝 (405):{found.path} 只接受 {'、'.join(found.methods)}"
+    if found.access is None:
+        return f"拒绝:{found.path} 没有声明谁可以调用,任何人都不行"
+    if found.access is Access.OPEN:
+        return f"允许:{found.path} 对所有人开放"
+    return _why_user(username, found)
+
+
+def _why_user(username: str, call: Endpoint) -> str:
+    user: Any = get_user_model().objects.select_related("role").filter(username=username).first()
+    if user is None:
+        return f"拒绝 (10022):没有用户 {username},{call.path} 需要登录"
+    if not user.is_active:
+        return f"拒绝 (1004):用户 {username} 已停用"
+    rights = rights_held(user.role)
+    if rights.is_root:
+        return f"允许:{username} 的角色 {user.role} 是超级管理员"
+    if call.access is Access.ANY_USER:
+        return f"允许:{call.path} 对登录用户开放 (只限本人的数据,由接口检查)"
+    if call.access is Access.ROOT:
+        return f"拒绝 (10026):{call.path} 仅限超级管理员,rows 不起作用"
+    if _may(rights, call):
+        return f"允许:角色 {user.role} 的 rows 包含 {call.path}"
+    return f"拒绝 (10026):角色 {user.role} 的 rows 不包含 {call.path}"
+
+
+def _may(rights: Rights, call: Endpoint) -> bool:
+    return any(rights.may_call(path, call.access) for path in _paths(call))
+
+
+def _paths(call: Endpoint) -> tuple[str, ...]:
+    return (call.path, *call.aliases)
