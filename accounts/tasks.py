@@ -7,3 +7,11 @@ def purge_expired_tokens() -> None:
     from accounts.services.users import tokens_purge
 
     tokens_purge(now=timezone.now())
+
+
+@shared_task(name="accounts.expire_scan_codes", ignore_result=True)
+def expire_scan_codes() -> None:
+    """Every process with sockets does this each second too; this is for codes whose sockets all moved at once."""
+    from accounts.services.scan_codes import codes_expire
+
+    codes_expire()

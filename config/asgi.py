@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import quote_from_bytes
 
 from a2wsgi import WSGIMiddleware
+from django.conf import settings
 from django.core.wsgi import get_wsgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.local")
@@ -26,6 +27,8 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 HTTP_THREADS = 32
 _ASCII = bytes(range(0x21, 0x7F)).decode()
 _http = WSGIMiddleware(wsgi_application, workers=HTTP_THREADS)
+# Our own threads wait for the sandbox when it plays an upstream: were all of them waiting, none could answer.
+_sandbox = WSGIMiddleware(wsgi_application, workers=8) if settings.SANDBOX else _http
 
 
 async def application(scope: Scope, receive: Receive, send: Send) -> None:
@@ -48,7 +51,8 @@ async def _serve_http(scope: Scope, receive: Receive, send: Send) -> None:
     async def replay() -> dict[str, Any]:
         return first.pop() if first else {"type": "http.disconnect"}
 
-    await _http(_as_wsgi_expects(scope, len(body)), replay, send)
+    serve = _sandbox if scope["path"].startswith("/sandbox/") else _http
+    await serve(_as_wsgi_expects(scope, len(body)), replay, send)
 
 
 async def _read_body(receive: Receive) -> bytes | None:

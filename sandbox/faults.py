@@ -20,6 +20,8 @@ class FaultKind(models.TextChoices):
     ANSWER_UNSIGNED = "answer_wrong_signature", "应答的签名不对"
     PAY_AFTER_EXPIRY = "pay_after_expiry", "过期或已关闭的码仍可支付"
     REFUND_ABNORMAL = "refund_abnormal", "退款异常（退不到用户账户）"
+    OAUTH_SLOW = "oauth_slow", "微信登录接口变慢（秒）"
+    OAUTH_DOWN = "oauth_down", "微信登录接口不可用"
     WEATHER_SLOW = "weather_slow", "天气接口变慢（秒）"
     WEATHER_DOWN = "weather_down", "天气接口不可用"
     WEATHER_GARBAGE = "weather_garbage", "天气接口返回乱码"
@@ -34,6 +36,7 @@ DEFAULT_SECONDS = {
     FaultKind.NOTIFY_LATE: 20.0,
     FaultKind.NOTIFY_OUT_OF_ORDER: 20.0,
     FaultKind.PROVIDER_SLOW: 8.0,
+    FaultKind.OAUTH_SLOW: 8.0,
     FaultKind.WEATHER_SLOW: 8.0,
 }
 

@@ -2,11 +2,15 @@
 
 from django.urls import include, path
 
+from sandbox.oauth.urls import api_urls, page_urls
+
 app_name = "sandbox"
 
 urlpatterns = [
     path("wxpay/", include("sandbox.pay.urls")),
     path("pay/", include("sandbox.pay.page_urls")),
+    path("oauth/", include(page_urls)),
+    path("wxapi/", include(api_urls)),
     path("tianqi/", include("sandbox.weather.urls")),
     path("", include("sandbox.control.urls")),
 ]

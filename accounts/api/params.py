@@ -87,3 +87,29 @@ class AvatarParams(Params):
 
 class LoginLogParams(PageParams):
     count = PositiveInt(required=False, default=LOG_PAGE, help_text="每次返回几条,默认返回 10")
+
+
+class QrcodeParams(Params):
+    error = errors.SidUnknown
+
+    sid = PlainText(max_length=64, help_text="connectSuccess 事件给出的 sid")
+
+    def refusal(self) -> DomainError:
+        return errors.SidMissing() if self.missing() else errors.SidUnknown()
+
+
+class CallbackParams(Params):
+    state = PlainText(help_text="二维码的 state")
+    code = serializers.RegexField(r"\A[\x21-\x7e]{1,512}\Z", required=False, help_text="微信返回的临时 code")
+
+    def refusal(self) -> DomainError:
+        return errors.StateMissing() if "state" in self.missing() else errors.CodeInvalid()
+
+
+class WechatLoginParams(Params):
+    wechatCode = serializers.RegexField(
+        r"\A[\x21-\x7e]{1,512}\Z", help_text="扫码成功后 scancodeSuccess 事件给出的 wechatCode"
+    )
+
+    def refusal(self) -> DomainError:
+        return errors.WechatCodeMissing() if self.missing() else errors.WechatCodeSpent()

@@ -1,7 +1,8 @@
+from accounts.api.scan_views import ScanViewSet
 from accounts.api.views import CaptchaViewSet, LoginLogViewSet, UserViewSet
 from core.api.routing import ContractRouter
 
 router = ContractRouter()
-for viewset in (UserViewSet, CaptchaViewSet, LoginLogViewSet):
+for viewset in (UserViewSet, ScanViewSet, CaptchaViewSet, LoginLogViewSet):
     router.add(viewset)
 urlpatterns = router.urls

@@ -185,6 +185,7 @@ CELERY_BEAT_SCHEDULE = {
     "run-due-refunds": {"task": "payments.run_due_refunds", "schedule": 15.0, "options": {"expires": 15}},
     "refresh-pay-certificates": {"task": "payments.refresh_certificates", "schedule": crontab(minute=23, hour="*/12")},
     "purge-payment-events": {"task": "payments.purge_events", "schedule": crontab(minute=53, hour=3)},
+    "expire-scan-codes": {"task": "accounts.expire_scan_codes", "schedule": 5.0, "options": {"expires": 5}},
     "remove-orphan-uploads": {"task": "uploads.remove_orphans", "schedule": crontab(minute=41)},
     "weather-sync": {"task": "weather.sync", "schedule": crontab(hour="*/8", minute=0)},
     # Finds out from the database whether a sync was missed or failed: nearly always there is nothing to do.

@@ -15,7 +15,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='Fault',
             fields=[
-                ('kind', models.CharField(choices=[('notify_twice', '通知发两次'), ('notify_late', '通知迟到（秒）'), ('notify_never', '通知不发'), ('notify_out_of_order', '通知乱序（最多扣留秒数）'), ('wrong_amount', '通知里的金额不对'), ('wrong_signature', '通知的签名不对'), ('provider_slow', '微信支付接口变慢（秒）'), ('provider_down', '微信支付接口不可用'), ('answer_lost', '请求已处理，应答丢失'), ('answer_wrong_signature', '应答的签名不对'), ('pay_after_expiry', '过期或已关闭的码仍可支付'), ('refund_abnormal', '退款异常（退不到用户账户）'), ('weather_slow', '天气接口变慢（秒）'), ('weather_down', '天气接口不可用'), ('weather_garbage', '天气接口返回乱码'), ('weather_html', '天气接口返回网页'), ('weather_wrong_types', '天气字段类型不对'), ('weather_alarm_list', '天气预警是列表'), ('weather_quota', '天气接口次数用完')], max_length=24, primary_key=True, serialize=False, verbose_name='种类')),
+                ('kind', models.CharField(choices=[('notify_twice', '通知发两次'), ('notify_late', '通知迟到（秒）'), ('notify_never', '通知不发'), ('notify_out_of_order', '通知乱序（最多扣留秒数）'), ('wrong_amount', '通知里的金额不对'), ('wrong_signature', '通知的签名不对'), ('provider_slow', '微信支付接口变慢（秒）'), ('provider_down', '微信支付接口不可用'), ('answer_lost', '请求已处理，应答丢失'), ('answer_wrong_signature', '应答的签名不对'), ('pay_after_expiry', '过期或已关闭的码仍可支付'), ('refund_abnormal', '退款异常（退不到用户账户）'), ('oauth_slow', '微信登录接口变慢（秒）'), ('oauth_down', '微信登录接口不可用'), ('weather_slow', '天气接口变慢（秒）'), ('weather_down', '天气接口不可用'), ('weather_garbage', '天气接口返回乱码'), ('weather_html', '天气接口返回网页'), ('weather_wrong_types', '天气字段类型不对'), ('weather_alarm_list', '天气预警是列表'), ('weather_quota', '天气接口次数用完')], max_length=24, primary_key=True, serialize=False, verbose_name='种类')),
                 ('value', models.FloatField(verbose_name='数值')),
             ],
             options={

@@ -1,0 +1,96 @@
+"""The HTTP side of the scan login."""
+
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.api import scan_docs as docs
+from accounts.api.answers import login_fields
+from accounts.api.params import CallbackParams, QrcodeParams, WechatLoginParams
+from accounts.errors import CodeInvalid
+from accounts.services.scan_codes import code_make, code_scanned, is_open
+from accounts.services.scan_login import wechat_login
+from core import ratelimit
+from core.api.access import Access
+from core.api.envelope import ok
+from core.api.request import absolute_url, client_ip
+from core.api.routing import endpoint
+from core.api.views import ApiViewSet
+from core.errors import DomainError, Throttled
+
+CALLBACK = "/users/wechatCallBack"
+# Each call asks WeChat: enough for a whole school behind one address, too few to use up the quota.
+LOGINS_A_MINUTE = 1200
+
+
+class ScanViewSet(ApiViewSet):
+    tag = "用户模块"
+
+    @endpoint(
+        "GET",
+        "/users/getQrcode",
+        "获取扫码登入的二维码地址",
+        Access.OPEN,
+        aliases=("/users/getScancode",),
+        docs=docs.QRCODE,
+    )
+    def get_qrcode(self, request: Request) -> Response:
+        given = QrcodeParams.read(request)
+        url = code_make(
+            sid=given["sid"], callback_url=absolute_url(request, CALLBACK), oauth_base_url=_oauth_base(request)
+        )
+        return ok(scanCodeUrl=url)
+
+    @endpoint("GET", CALLBACK, "微信授权后的跳转页", Access.OPEN, docs=docs.CALLBACK)
+    def wechat_call_back(self, request: Request) -> HttpResponse:
+        if request.method == "HEAD":
+            return HttpResponse()  # a look ahead must not use the code up
+        is_person = "text/html" in request.headers.get("Accept", "")
+        try:
+            _take_scan(CallbackParams.read(request))
+        except DomainError as error:
+            if not is_person:
+                raise
+            return _page(request, error)
+        return _page(request) if is_person else ok("已扫码")
+
+    @endpoint("GET", "/users/wechatLogin", "微信登入", Access.OPEN, docs=docs.WECHAT_LOGIN)
+    def wechat_login(self, request: Request) -> Response:
+        given = WechatLoginParams.read(request)
+        ip = client_ip(request)
+        if wait_s := ratelimit.hit(f"wechat-login:{ip}", limit=LOGINS_A_MINUTE, window_s=60):
+            raise Throttled(wait_s)
+        user, token = wechat_login(code=given["wechatCode"], ip=ip, now=timezone.now())
+        return ok("微信登入成功", **login_fields(user, token))
+
+
+class Declined(CodeInvalid):
+    """The person refused; the QR may be scanned again."""
+
+
+def _take_scan(given: dict[str, Any]) -> None:
+    if "code" in given:
+        code_scanned(state=given["state"], wechat_code=given["code"])
+    elif is_open(given["state"]):
+        raise Declined
+    else:
+        raise CodeInvalid
+
+
+def _page(request: Request, error: DomainError | None = None) -> HttpResponse:
+    context = {"error": error, "is_declined": isinstance(error, Declined)}
+    answer = render(request, "accounts/wechat_callback.html", context)
+    answer.headers["Referrer-Policy"] = "no-referrer"  # code and state stand in its address
+    answer.headers["Cache-Control"] = "no-store"
+    return answer
+
+
+def _oauth_base(request: Request) -> str:
+    """Where WeChat's consent page is; the sandbox's is under the address that the client called us by."""
+    base, own = settings.WECHAT_OAUTH_BASE_URL, settings.PUBLIC_BASE_URL
+    return absolute_url(request, base.removeprefix(own)) if base.startswith(f"{own}/") else base

@@ -1,0 +1,154 @@
+"""WeChat's side of the login: HTTP 200 whatever happens, JSON labelled as text, errors by ``errcode``."""
+
+import secrets
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import orjson
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.templatetags.static import static
+from django.views.decorators.http import require_safe
+
+from config.sandbox_keys import sandbox_settings
+from sandbox.endpoint import provider_endpoint
+from sandbox.faults import FaultKind
+from sandbox.oauth import grants
+from sandbox.oauth.people import Person, person_named
+
+PROFILE_SCOPE = "snsapi_userinfo"
+_ERRORS = {
+    40001: "invalid credential, access_token is invalid or not latest",
+    40002: "invalid grant_type",
+    40003: "invalid openid",
+    40013: "invalid appid",
+    40029: "invalid code",
+    40030: "invalid refresh_token",
+    40125: "invalid appsecret",
+    40163: "code been used",
+    41001: "access_token missing",
+    41002: "appid missing",
+    41003: "refresh_token missing",
+    41004: "appsecret missing",
+    41008: "missing code",
+    41009: "missing openid",
+    48001: "api unauthorized",
+}
+
+
+class Refused(Exception):
+    def __init__(self, errcode: int) -> None:
+        self.errcode = errcode
+
+
+def _answer(view: Callable[[HttpRequest], dict[str, Any]]) -> Callable[[HttpRequest], HttpResponse]:
+    def answered(request: HttpRequest) -> HttpResponse:
+        try:
+            body = view(request)
+        except Refused as error:
+            rid = f"{secrets.token_hex(4)}-{secrets.token_hex(4)}-{secrets.token_hex(4)}"
+            body = {"errcode": error.errcode, "errmsg": f"{_ERRORS[error.errcode]}, rid: {rid}"}
+        return HttpResponse(orjson.dumps(body), content_type="text/plain")
+
+    return require_safe(provider_endpoint(slow=FaultKind.OAUTH_SLOW, down=FaultKind.OAUTH_DOWN)(answered))
+
+
+@_answer
+def access_token(request: HttpRequest) -> dict[str, Any]:
+    """``GET /sns/oauth2/access_token?appid=&secret=&code=&grant_type=authorization_code``"""
+    _check_app(request, with_secret=True)
+    if request.GET.get("grant_type") != "authorization_code":
+        raise Refused(40002)
+    try:
+        grant = grants.code_trade(_need(request, "code", 41008))
+    except grants.CodeUsed:
+        raise Refused(40163) from None
+    except grants.CodeUnknown:
+        raise Refused(40029) from None
+    if grant.appid != request.GET["appid"]:
+        raise Refused(40029)
+    return _tokens(grant) | {"refresh_token": grants.token_make(grant, "refresh", grants.REFRESH_TTL_S)}
+
+
+@_answer
+def refresh_token(request: HttpRequest) -> dict[str, Any]:
+    """``GET /sns/oauth2/refresh_token?appid=&grant_type=refresh_token&refresh_token=``"""
+    _check_app(request, with_secret=False)
+    if request.GET.get("grant_type") != "refresh_token":
+        raise Refused(40002)
+    token = _need(request, "refresh_token", 41003)
+    grant = grants.token_find(token, "refresh")
+    if grant is None:
+        raise Refused(40030)
+    return _tokens(grant) | {"refresh_token": token}
+
+
+@_answer
+def userinfo(request: HttpRequest) -> dict[str, Any]:
+    """``GET /sns/userinfo?access_token=&openid=&lang=zh_CN``"""
+    grant, person = _holder(request)
+    if grant.scope != PROFILE_SCOPE:
+        raise Refused(48001)
+    profile = {
+        "openid": person.openid(grant.appid),
+        "nickname": person.name,
+        "sex": person.sex,
+        "language": "",
+        "city": person.city,
+        "province": person.province,
+        "country": "中国" if person.city else "",
+        "headimgurl": settings.PUBLIC_BASE_URL + static(f"sandbox/faces/{person.face}.svg") if person.face else "",
+        "privilege": [],
+    }
+    return profile | ({"unionid": person.unionid} if person.is_linked else {})
+
+
+@_answer
+def auth(request: HttpRequest) -> dict[str, Any]:
+    """``GET /sns/auth?access_token=&openid=``: is the token still good?"""
+    _holder(request)
+    return {"errcode": 0, "errmsg": "ok"}
+
+
+def _tokens(grant: grants.Grant) -> dict[str, Any]:
+    person = _person(grant)
+    answer = {
+        "access_token": grants.token_make(grant),
+        "expires_in": grants.TOKEN_TTL_S,
+        "openid": person.openid(grant.appid),
+        "scope": grant.scope,
+    }
+    return answer | ({"unionid": person.unionid} if person.is_linked else {})
+
+
+def _holder(request: HttpRequest) -> tuple[grants.Grant, Person]:
+    grant = grants.token_find(_need(request, "access_token", 41001))
+    if grant is None:
+        raise Refused(40001)
+    person = _person(grant)
+    if _need(request, "openid", 41009) != person.openid(grant.appid):
+        raise Refused(40003)
+    return grant, person
+
+
+def _person(grant: grants.Grant) -> Person:
+    person = person_named(grant.name)
+    if person is None:
+        raise Refused(40003)
+    return person
+
+
+def _check_app(request: HttpRequest, *, with_secret: bool) -> None:
+    known = sandbox_settings(Path(settings.STATE_DIR) / "sandbox")
+    if _need(request, "appid", 41002) != known["WECHAT_APP_ID"]:
+        raise Refused(40013)
+    if with_secret and _need(request, "secret", 41004) != known["WECHAT_APP_SECRET"]:
+        raise Refused(40125)
+
+
+def _need(request: HttpRequest, name: str, errcode: int) -> str:
+    value = request.GET.get(name, "")
+    if not value:
+        raise Refused(errcode)
+    return value

@@ -1,0 +1,13 @@
+"""The stand-in of WeChat's login: its pages are below /sandbox/oauth/, its API below /sandbox/wxapi/."""
+
+from django.urls import path
+
+from sandbox.oauth import api, pages
+
+page_urls = [path("connect/oauth2/authorize", pages.authorize, name="authorize")]
+api_urls = [
+    path("sns/oauth2/access_token", api.access_token),
+    path("sns/oauth2/refresh_token", api.refresh_token),
+    path("sns/userinfo", api.userinfo),
+    path("sns/auth", api.auth),
+]
