@@ -1,6 +1,7 @@
 """The account at the provider: read, tried out, changed."""
 
 from datetime import datetime
+from typing import Any
 
 import structlog
 
@@ -36,13 +37,15 @@ def account_change(*, credentials: Credentials, changed_by: str, now: datetime) 
     account_keep(credentials=credentials, changed_by=changed_by, now=now)
 
 
-def account_keep(*, credentials: Credentials, changed_by: str, now: datetime) -> None:
-    """Store an account that was tried out; a sync that failed with the old one runs again at once."""
-    WeatherAccount.objects.filter(pk=account_get().pk).update(
-        version=credentials.version,
-        appid=credentials.appid,
-        sealed_secret=seal(credentials.appsecret),
-        changed_at=now,
-        next_try_at=None,
-    )
-    log.info("weather account changed", by=changed_by, version=credentials.version)
+def account_keep(
+    *, credentials: Credentials | None = None, city: str | None = None, changed_by: str, now: datetime
+) -> None:
+    """Store what was tried out; None leaves a part as it is. A sync that failed runs again at once."""
+    changes: dict[str, Any] = {"next_try_at": None}
+    if city is not None:
+        changes["city"] = city
+    if credentials is not None:
+        changes |= {"version": credentials.version, "appid": credentials.appid, "changed_at": now}
+        changes["sealed_secret"] = seal(credentials.appsecret)
+    WeatherAccount.objects.filter(pk=account_get().pk).update(**changes)
+    log.info("weather account changed", by=changed_by, credentials=credentials is not None)

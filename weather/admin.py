@@ -1,0 +1,216 @@
+"""The weather in the back office: records with a curve per city, the account, and a sync on demand."""
+
+import json
+from datetime import timedelta
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import path, reverse
+from django.utils import timezone
+from django.utils.html import format_html
+from unfold.admin import ModelAdmin
+from unfold.decorators import display
+from unfold.widgets import UnfoldAdminPasswordWidget
+
+from core.times import slash
+from weather.chart import Curve, celsius, temperature_chart
+from weather.errors import WeatherFault
+from weather.models import WeatherAccount, WeatherRecord, city_plain
+from weather.provider import Credentials
+from weather.selectors import cities, temperatures
+from weather.services.account import account_get, account_keep, account_try
+from weather.services.sync import weather_sync
+
+CHART_DAYS = 14
+_CURVES = (("tem1", "最高温度", "#dc2626"), ("tem", "实时温度", "#16a34a"), ("tem2", "最低温度", "#2563eb"))
+
+
+class CityFilter(admin.SimpleListFilter):
+    title, parameter_name = "城市", "city"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(city, city) for city in cities()]
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        return queryset.filter(city=self.value()) if self.value() else queryset
+
+
+class SyncNowMixin:
+    """Shows how the sync stands, and a button for those who may change the account."""
+
+    def sync_context(self, request: HttpRequest) -> dict[str, Any]:
+        account = account_get()
+        state = f"上次成功同步:{slash(account.last_success_at) or '从未'}"
+        if account.last_error:
+            state += f";之后失败 {account.failures} 次:{account.last_error}"
+        return {"may_sync": request.user.has_perm("weather.change_weatheraccount"), "sync_state": state}
+
+
+@admin.register(WeatherRecord)
+class WeatherRecordAdmin(SyncNowMixin, ModelAdmin):
+    """For looking only: records are what the provider said."""
+
+    list_display = [
+        *("city", "date", "update_time", "wea", "tem", "tem1", "tem2"),
+        *("humidity", "win", "win_speed", "air_level", "observed_at"),
+    ]
+    list_filter = [CityFilter, "date"]
+    search_fields = ["^city"]
+    list_before_template = "weather/records_head.html"
+    list_per_page = 50
+    show_full_result_count = False
+    fieldsets = [
+        ("时间地点", {"fields": ["city", "city_en", "cityid", "country", "country_en", "date", "week", "update_time"]}),
+        ("天气", {"fields": ["wea", "wea_img", "tem", "tem1", "tem2", "humidity", "visibility", "pressure"]}),
+        ("风", {"fields": ["win", "win_speed", "win_meter"]}),
+        ("空气", {"fields": ["air", "air_pm25", "air_level", "air_tips", "air_details"]}),
+        ("预警", {"fields": ["alarm_details"]}),
+        ("获取", {"fields": ["observed_at", "created_at", "seen_at"]}),
+    ]
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: WeatherRecord | None = None) -> bool:
+        return False
+
+    @display(description="空气质量详情")
+    def air_details(self, record: WeatherRecord) -> str:
+        return _pretty(record.aqi)
+
+    @display(description="预警")
+    def alarm_details(self, record: WeatherRecord) -> str:
+        return _pretty(record.alarm)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: WeatherRecord | None = None) -> list[str]:
+        return ["air_details", "alarm_details"]
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        shown = _chart_context(request.GET.get("city") or account_get().city_name)
+        return super().changelist_view(request, (extra_context or {}) | shown | self.sync_context(request))
+
+
+def _pretty(value: Any) -> str:
+    return format_html("<pre>{}</pre>", json.dumps(value, ensure_ascii=False, indent=2))
+
+
+def _chart_context(city: str) -> dict[str, Any]:
+    rows = temperatures(city, since=timezone.now() - timedelta(days=CHART_DAYS))
+    curves = [
+        Curve(label, color, [(row["observed_at"], t) for row in rows if (t := celsius(row[column])) is not None])
+        for column, label, color in _CURVES
+    ]
+    title = f"{city}最近 {CHART_DAYS} 天的温度(℃)"
+    return {"chart_title": title, "chart": temperature_chart(title, curves), "curves": curves}
+
+
+class AccountForm(forms.ModelForm):
+    """Tries the account out at the provider before it is kept."""
+
+    new_secret = forms.RegexField(
+        r"^[!-~]+\Z",
+        label="新的 appsecret",
+        required=False,
+        max_length=128,
+        widget=UnfoldAdminPasswordWidget(attrs={"autocomplete": "new-password"}),
+        help_text="留空则不修改",
+    )
+
+    class Meta:
+        model = WeatherAccount
+        fields = ["version", "appid", "city"]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        try:
+            self.held: Credentials | None = self.instance.credentials
+        except WeatherFault:
+            self.held = None  # sealed under another key: it must be entered anew
+        self.held_city = self.instance.city_name
+        for name in ("version", "appid", "city"):
+            self.fields[name].required = True
+        self.initial["city"] = self.held_city
+        if self.held:
+            self.initial |= {"version": self.held.version, "appid": self.held.appid}
+
+    def clean_city(self) -> str:
+        return city_plain(self.cleaned_data["city"])
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or self.cleaned_data
+        if self.errors:
+            return cleaned
+        secret = cleaned["new_secret"] or (self.held.appsecret if self.held else "")
+        if not secret:
+            raise forms.ValidationError("请输入 appsecret")
+        self.wanted = Credentials(cleaned["version"], cleaned["appid"], secret)
+        if self.wanted != self.held or cleaned["city"] != self.held_city:
+            try:
+                account_try(credentials=self.wanted, city=cleaned["city"], now=timezone.now())
+            except WeatherFault as fault:
+                raise forms.ValidationError(f"没有修改。{fault.msg}") from None
+        return cleaned
+
+
+@admin.register(WeatherAccount)
+class WeatherAccountAdmin(SyncNowMixin, ModelAdmin):
+    form = AccountForm
+    change_form_outer_before_template = "weather/sync_now.html"
+    fieldsets = [
+        ("账户", {"fields": ["version", "appid", "masked_secret", "new_secret", "changed_at"]}),
+        ("城市", {"fields": ["city"]}),
+        ("同步", {"fields": ["last_success_at", "last_attempt_at", "failures", "next_try_at", "last_error"]}),
+    ]
+    readonly_fields = ["masked_secret", "changed_at", *fieldsets[2][1]["fields"]]
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: WeatherAccount | None = None) -> bool:
+        return False
+
+    @display(description="appsecret")
+    def masked_secret(self, account: WeatherAccount) -> str:
+        return "•••••••• (已设置)" if account.sealed_secret else "•••••••• (来自配置)"
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """There is one account: its page is the list."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        return HttpResponseRedirect(reverse("admin:weather_weatheraccount_change", args=[account_get().pk]))
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> Any:
+        context = (extra_context or {}) | self.sync_context(request)
+        return super().changeform_view(request, object_id, form_url, context)
+
+    def save_model(self, request: HttpRequest, obj: WeatherAccount, form: Any, change: bool) -> None:
+        account_keep(
+            credentials=form.wanted if form.wanted != form.held else None,
+            city=form.cleaned_data["city"],
+            changed_by=request.user.get_username(),
+            now=timezone.now(),
+        )
+
+    def get_urls(self) -> list[Any]:
+        return [path("sync/", self.admin_site.admin_view(self.sync_now), name="weather_sync_now"), *super().get_urls()]
+
+    def sync_now(self, request: HttpRequest) -> HttpResponse:
+        """Fetch the default city's weather at once, whatever the schedule says, and tell what came of it."""
+        if request.method != "POST" or not self.has_change_permission(request):
+            raise PermissionDenied
+        result = weather_sync(now=timezone.now(), force=True)
+        if result.record:
+            messages.success(request, f"同步成功:{result.record} {result.record.wea} {result.record.tem}℃")
+        else:
+            messages.error(request, f"同步失败:{result.reason}")
+        records, account = (reverse(f"admin:weather_{name}_changelist") for name in ("weatherrecord", "weatheraccount"))
+        return HttpResponseRedirect(records if request.POST.get("back") == records else account)

@@ -1,0 +1,148 @@
+"""Contract 3 "Weather", /weather/updateWeatherCount, and how the secret is kept."""
+
+import logging
+
+import pytest
+from django.db import connection
+
+from weather.models import WeatherAccount
+from weather.services.account import account_get
+from weather.tests import provider as providers
+from weather.tests.provider import GOOD_SECRET
+from weather.vault import SealBroken, seal, unseal
+
+pytestmark = pytest.mark.django_db
+
+PATH = "/weather/updateWeatherCount"
+NEW = {"version": "v61", "appid": "app-2", "appsecret": GOOD_SECRET}
+DONE = {"status": 200, "state": True, "msg": "修改成功"}
+
+
+def unchanged() -> bool:
+    return not WeatherAccount.objects.exclude(sealed_secret="").exists()
+
+
+@pytest.mark.parametrize("way", ["get", "json", "form", "multipart"])
+def test_root_changes_the_account_once_the_provider_has_accepted_it(root, provider, way):
+    answer = root.get(PATH, **NEW) if way == "get" else root.post(PATH, NEW, format=way)
+
+    assert (answer.status_code, answer.json()) == (200, DONE)
+    assert [call["appid"] for call in provider.calls] == ["app-2"]
+    assert account_get().credentials.appid == "app-2"
+    root.get("/weather/getWeather", city="苏州")
+    assert provider.calls[-1]["appid"] == "app-2"
+
+
+@pytest.mark.parametrize("path", ["/weather/updateweathercount", "/weather/updateWeatherCount/"])
+def test_the_path_matches_in_any_case(root, provider, path):
+    assert root.get(path, **NEW).json() == DONE
+
+
+@pytest.mark.parametrize("left_out", ["version", "appid", "appsecret"])
+@pytest.mark.parametrize("blank", [False, True])
+def test_all_three_values_are_needed(root, provider, left_out, blank):
+    params = {name: value for name, value in NEW.items() if name != left_out} | ({left_out: " "} if blank else {})
+
+    body = root.get(PATH, **params).json()
+
+    assert (body["state"], body["msg"]) == (False, "参数少传递了")
+    assert provider.calls == []
+    assert unchanged()
+
+
+def test_nothing_given_is_the_same_refusal(root, provider):
+    assert root.post(PATH, {}).json()["msg"] == "参数少传递了"
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"version": "v 61"}, {"version": "v" * 17}, {"appid": "中文"}, {"appid": "a b"}, {"appsecret": "a\nb"},
+        {"appsecret": "x" * 129}, {"appid": ["a"]}, {"appid": {"$gt": ""}}, {"version": True},
+    ],
+)  # fmt: skip
+def test_odd_values_are_refused_by_name_before_anybody_is_asked(root, provider, params):
+    answer = root.post(PATH, NEW | params)
+
+    assert (answer.status_code, answer.json()["state"]) == (200, False)
+    assert next(iter(params)) in answer.json()["msg"]
+    assert provider.calls == []
+    assert unchanged()
+
+
+def test_an_account_that_the_provider_refuses_is_not_kept(root, provider):
+    body = root.get(PATH, **NEW | {"appsecret": "wrong"}).json()
+
+    assert (body["state"], body["msg"]) == (False, "天气查询失败:appid或appsecret错误")
+    assert unchanged()
+
+
+@pytest.mark.parametrize("body", [b"<html>", b"[]", {"errcode": 0}], ids=["html", "list", "no-words"])
+def test_an_answer_that_is_no_weather_accepts_nothing(root, provider, body):
+    provider.says(body)
+
+    assert root.get(PATH, **NEW).json()["state"] is False
+    assert unchanged()
+
+
+def test_with_the_provider_down_nothing_changes(root, provider):
+    root.get(PATH, **NEW)
+    provider.stop()
+
+    body = root.get(PATH, **NEW | {"appid": "app-3"}).json()
+
+    assert (body["state"], body["status"]) == (False, 502)
+    assert account_get().credentials.appid == "app-2"
+
+
+def test_only_root_may(api, lbw, zhuguan, yuangong, provider):
+    assert api.get(PATH, **NEW).json()["code"] == "10022"
+    for somebody in (lbw, zhuguan, yuangong):
+        for answer in (somebody.get(PATH, **NEW), somebody.post(PATH, NEW)):
+            assert answer.json() == {"status": 403, "state": False, "code": "10026", "msg": "not permitted 没有权限"}
+    assert provider.calls == []
+    assert unchanged()
+
+
+def test_the_secret_is_nowhere_in_the_clear(root, provider, caplog):
+    caplog.set_level(logging.DEBUG)
+    logging.getLogger().setLevel(logging.DEBUG)
+    root.get(PATH, **NEW)
+    provider.behave = lambda handler, query: providers.send(handler, {"errcode": 1, "errmsg": f"?{query['appsecret']}"})
+    refused = root.get(PATH, **NEW)
+    provider.stop()
+    down = root.get(PATH, **NEW)
+
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT t::text FROM weather_weatheraccount t")
+        row = cursor.fetchone()[0]
+    said = [row, refused.content.decode(), down.content.decode(), repr(account_get().credentials)]
+    # urllib3's own debug lines name the path asked for; in the settings they never pass INFO.
+    logged = [r.getMessage() for r in caplog.records if not r.name.startswith("urllib3")]
+    assert not [text for text in said + logged if GOOD_SECRET in text]
+    assert account_get().credentials.appsecret == GOOD_SECRET
+
+
+def test_what_is_sealed_opens_under_the_same_key_only(settings):
+    sealed = seal("秘密")
+    assert unseal(sealed) == "秘密"
+    assert seal("秘密") != sealed
+
+    settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = "another-key" * 5, []
+    with pytest.raises(SealBroken):
+        unseal(sealed)
+
+
+def test_a_retired_key_still_opens(settings):
+    sealed = seal("x")
+
+    settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = "another-key" * 5, [settings.SECRET_KEY]
+
+    assert unseal(sealed) == "x"
+
+
+def test_until_it_is_changed_the_account_is_that_of_the_settings(provider, settings):
+    settings.WEATHER_APP_ID, settings.WEATHER_CITY = "from-env", "无锡市"
+
+    assert account_get().credentials.appid == "from-env"
+    assert account_get().city_name == "无锡"

@@ -1,0 +1,156 @@
+from datetime import timedelta
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from weather.chart import Curve, celsius, temperature_chart
+from weather.models import WeatherAccount, WeatherRecord
+from weather.services.account import account_get
+from weather.services.sync import weather_sync
+from weather.tests.provider import GOOD_SECRET
+
+pytestmark = pytest.mark.django_db
+
+RECORDS = "/admin/weather/weatherrecord/"
+ACCOUNT = "/admin/weather/weatheraccount/1/change/"
+SYNC = "/admin/weather/weatheraccount/sync/"
+
+
+@pytest.fixture
+def office(root) -> Client:
+    client = Client()
+    client.force_login(root.user)
+    return client
+
+
+def test_records_are_listed_with_a_curve_of_the_default_city(office, provider):
+    for hours, degrees in [(30, "3"), (20, "-2"), (1, "12.5")]:
+        moment = timezone.localtime() - timedelta(hours=hours)
+        provider.changes = {"date": f"{moment:%Y-%m-%d}", "update_time": f"{moment:%H:%M}", "tem": degrees}
+        weather_sync(now=timezone.now(), force=True)
+
+    page = office.get(RECORDS).content.decode()
+
+    assert "<svg" in page
+    assert page.count("<polyline") == 3
+    assert "南京最近 14 天的温度" in page
+    assert "立即同步" in page
+
+
+def test_the_curve_follows_the_chosen_city(office, provider):
+    weather_sync(now=timezone.now())
+
+    page = office.get(RECORDS, {"city": "<b>北京"}).content.decode()
+
+    assert "&lt;b&gt;北京最近 14 天" in page
+    assert "<svg viewBox" not in page
+
+
+def test_a_record_shows_everything_and_changes_nothing(office, provider):
+    record = weather_sync(now=timezone.now()).record
+
+    page = office.get(f"{RECORDS}{record.pk}/change/")
+    assert "kouzhao" in page.content.decode()
+    office.post(f"{RECORDS}{record.pk}/change/", {"city": "别处"})
+    assert WeatherRecord.objects.get().city == "南京"
+
+
+def test_the_account_page_masks_the_secret(office, provider, settings):
+    settings.WEATHER_APP_SECRET = "from-settings-secret"
+    for wanted in ("from-settings-secret", GOOD_SECRET):
+        assert wanted not in office.get(ACCOUNT).content.decode()
+    save(office, new_secret=GOOD_SECRET)
+
+    page = office.get(ACCOUNT).content.decode()
+
+    assert GOOD_SECRET not in page
+    assert account_get().sealed_secret not in page
+    assert "••••••••" in page
+
+
+def save(office, **values):
+    account_get()
+    form = {"version": "v61", "appid": "app-9", "city": "南京", "new_secret": ""} | values
+    return office.post(ACCOUNT, form)
+
+
+def test_there_is_one_account_and_its_page_is_the_list(office, provider):
+    assert office.get("/admin/weather/weatheraccount/").headers["Location"] == ACCOUNT
+    assert office.get("/admin/weather/weatheraccount/add/").status_code == 403
+
+
+def test_an_account_is_tried_out_before_it_is_kept(office, provider):
+    assert save(office).status_code == 302
+    assert account_get().credentials.appid == "app-9"
+    assert account_get().credentials.appsecret == GOOD_SECRET
+
+    refused = save(office, appid="app-10", new_secret="wrong")
+    assert "没有修改。天气查询失败:appid或appsecret错误" in refused.content.decode()
+    assert account_get().credentials.appid == "app-9"
+
+
+def test_the_default_city_is_changed_here(office, provider):
+    save(office, appid="app-1", city="苏州市")
+
+    assert account_get().city_name == "苏州"
+    assert account_get().sealed_secret == ""  # the account itself is still that of the settings
+    assert "没有修改" in save(office, city="火星").content.decode()
+    assert account_get().city_name == "苏州"
+
+
+def test_a_lost_key_can_be_mended_here(office, provider):
+    account_get()
+    WeatherAccount.objects.update(version="v61", appid="x", sealed_secret="gAAAA-not-ours")
+
+    assert office.get(ACCOUNT).status_code == 200
+    assert "请输入 appsecret" in save(office).content.decode()
+    assert save(office, new_secret=GOOD_SECRET).status_code == 302
+    assert account_get().credentials.appsecret == GOOD_SECRET
+
+
+def test_sync_now_tells_what_came_of_it(office, provider):
+    done = office.post(SYNC, {"back": RECORDS}, follow=True)
+    assert "同步成功:南京" in done.content.decode()
+    assert done.redirect_chain[0][0] == RECORDS
+
+    provider.stop()
+    assert "同步失败:天气服务暂时不可用" in office.post(SYNC, {"back": "//evil"}, follow=True).content.decode()
+
+
+def test_sync_now_is_a_post_with_a_csrf_token_by_those_who_may(office, provider, person):
+    assert office.get(SYNC).status_code == 403
+    strict = Client(enforce_csrf_checks=True)
+    strict.cookies = office.cookies
+    assert strict.post(SYNC).status_code == 403
+
+    clerk = person("clerk", "200", is_staff=True)
+    other = Client()
+    other.force_login(clerk.user)
+    assert other.post(SYNC).status_code == 403
+    assert other.get(ACCOUNT).status_code == 403
+    assert other.get("/admin/weather/weatheraccount/").status_code == 403
+    assert provider.calls == []
+
+
+def test_every_page_is_in_chinese():
+    for model in (WeatherRecord, WeatherAccount):
+        for field in model._meta.fields:
+            assert field.name in {"id", "appid"} or not field.verbose_name.isascii() or field.verbose_name == "PM2.5"
+    assert reverse("admin:weather_sync_now") == SYNC
+
+
+@pytest.mark.parametrize(
+    ("text", "degrees"), [("22", 22), ("-3", -3), ("12.5", 12.5), (" 7℃", 7), ("", None), ("晴", None), ("9" * 300, 99)]
+)
+def test_temperatures_are_read_off_the_providers_texts(text, degrees):
+    assert celsius(text) == degrees
+
+
+def test_a_curve_needs_two_moments():
+    now = timezone.now()
+
+    assert temperature_chart("x", [Curve("a", "#000", [])]) is None
+    assert temperature_chart("x", [Curve("a", "#000", [(now, 1.0), (now, 2.0)])]) is None
+    assert "polyline" in temperature_chart("x", [Curve("a", "#000", [(now, 5), (now + timedelta(days=40), 5)])])

@@ -1,0 +1,177 @@
+"""Every 8 hours and at 00:00 Asia/Shanghai, made up when missed, never twice at once."""
+
+import time
+from datetime import datetime, timedelta
+from threading import Barrier, Thread
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.times import SHANGHAI
+from weather.models import WeatherAccount, WeatherRecord, slot_start
+from weather.services.account import account_get
+from weather.services.sync import weather_sync
+from weather.tests.provider import answer_of
+
+pytestmark = pytest.mark.django_db
+
+
+def at(hour: int, minute: int = 0, day: int = 24) -> datetime:
+    return datetime(2026, 11, day, hour, minute, tzinfo=SHANGHAI)
+
+
+def test_a_sync_keeps_the_default_city(provider):
+    result = weather_sync(now=at(8))
+
+    assert result.record == WeatherRecord.objects.get()
+    assert result.record.city == "南京"
+    assert account_get().last_success_at == at(8)
+
+
+@pytest.mark.parametrize(
+    ("last", "now", "is_due"),
+    [
+        (at(0), at(0, 1), False),
+        (at(0), at(7, 59), False),
+        (at(0), at(8), True),
+        (at(8), at(15, 59), False),
+        (at(8, 30), at(16), True),
+        (at(16), at(23, 59), False),
+        (at(23, 59), at(0, day=25), True),  # one minute ago, and still: at 00:00 whatever happened
+        (at(0, day=1), at(9), True),  # everything was off for weeks
+        (at(9), at(8, day=20), True),  # the clock was set back
+    ],
+)
+def test_when_a_sync_is_due(provider, last, now, is_due):
+    weather_sync(now=last)
+
+    assert account_get().is_due(now) is is_due
+    assert bool(weather_sync(now=now).record) is is_due
+    assert len(provider.calls) == 1 + is_due
+
+
+def test_slots_begin_at_midnight_in_shanghai():
+    assert [slot_start(at(h)).hour for h in (0, 7, 8, 15, 16, 23)] == [0, 0, 8, 8, 16, 16]
+    assert slot_start(at(3)).utcoffset() == timedelta(hours=8)
+
+
+@given(st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1), timezones=st.just(SHANGHAI)))
+def test_no_moment_is_more_than_eight_hours_from_its_slot(moment):
+    assert timedelta(0) <= moment - slot_start(moment) < timedelta(hours=8)
+
+
+def test_failures_are_retried_ever_more_slowly(provider):
+    provider.says(b"", 500)
+    now, waits = at(8), []
+
+    for _ in range(10):
+        assert weather_sync(now=now).reason == "天气服务暂时不可用,请稍后再试"
+        asked = len(provider.calls)
+        account = account_get()
+        waits.append((account.next_try_at - now).total_seconds())
+        assert weather_sync(now=account.next_try_at - timedelta(seconds=1)).reason == ""
+        assert len(provider.calls) == asked
+        now = account.next_try_at
+
+    assert waits == [15, 30, 60, 120, 240, 480, 960, 1800, 1800, 1800]
+    assert account_get().failures == 10
+    assert not WeatherRecord.objects.exists()
+
+
+def test_after_failures_a_success_starts_afresh(provider):
+    provider.says(b"", 500)
+    weather_sync(now=at(8))
+    provider.behave = provider.honest
+
+    assert weather_sync(now=at(8, 1)).record
+
+    account = account_get()
+    assert (account.failures, account.last_error, account.next_try_at) == (0, "", None)
+
+
+def test_midnight_does_not_wait_for_the_back_off(provider):
+    weather_sync(now=at(16))
+    WeatherAccount.objects.update(
+        last_attempt_at=at(23, 50), failures=9, next_try_at=at(0, 20, day=25), last_success_at=at(8)
+    )
+
+    assert weather_sync(now=at(0, day=25)).record
+
+
+def test_another_default_city_is_fetched_at_once(provider, settings):
+    weather_sync(now=at(8))
+    settings.WEATHER_CITY = "无锡"
+
+    assert weather_sync(now=at(8, 1)).record.city == "无锡"
+    assert not weather_sync(now=at(8, 2)).record
+
+
+def test_weather_of_another_city_counts_as_a_failure(provider):
+    provider.says(answer_of("北京"))
+
+    assert "北京" in weather_sync(now=at(8)).reason
+    assert not WeatherRecord.objects.exists()
+
+
+def test_a_failure_leaves_what_is_stored(provider):
+    weather_sync(now=at(8))
+    provider.says(b"<html>")
+
+    weather_sync(now=at(16))
+
+    assert WeatherRecord.objects.get().city == "南京"
+
+
+def test_somebody_who_died_in_the_middle_does_not_stop_the_next(provider):
+    account_get()
+    WeatherAccount.objects.update(claimed_until=at(8) + timedelta(seconds=60), last_attempt_at=at(8))
+
+    assert not weather_sync(now=at(8, 0) + timedelta(seconds=30)).record
+    assert weather_sync(now=at(8, 1) + timedelta(seconds=1)).record
+
+
+def test_a_forced_sync_runs_at_any_time_but_not_beside_another(provider):
+    weather_sync(now=at(8))
+    assert weather_sync(now=at(8, 1), force=True).record
+
+    WeatherAccount.objects.update(claimed_until=at(8, 3))
+    assert weather_sync(now=at(8, 2, 24), force=True).reason == "正在同步,请稍后再看"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_workers_at_the_same_moment_sync_once(provider):
+    def slowly(handler, query):
+        time.sleep(0.2)
+        provider.honest(handler, query)
+
+    provider.behave = slowly
+    account_get()
+    barrier, now, results = Barrier(5), timezone.now(), []
+
+    def work() -> None:
+        barrier.wait(5)
+        results.append(bool(weather_sync(now=now).record))
+        connection.close()
+
+    threads = [Thread(target=work) for _ in range(5)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(10)
+
+    assert sorted(results) == [False] * 4 + [True]
+    assert len(provider.calls) == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_first_look_of_many_workers_makes_one_account(provider):
+    threads = [Thread(target=lambda: (account_get(), connection.close())) for _ in range(5)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(10)
+
+    assert WeatherAccount.objects.count() == 1
