@@ -71,6 +71,15 @@ class User(AbstractBaseUser, PermissionsMixin):
     def __str__(self) -> str:
         return self.nickname or self.username
 
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        # A new password ends the tokens of the old one, whoever sets it: service, back office, shell. Django
+        # keeps the raw password here until it is saved; a mere new hash of the same password leaves it None.
+        if self._password is not None and not self._state.adding:
+            self.epoch += 1
+            if (fields := kwargs.get("update_fields")) is not None:
+                kwargs["update_fields"] = {*fields, "epoch"}
+        super().save(*args, **kwargs)
+
     @property
     def is_superuser(self) -> bool:  # type: ignore[override]
         return self.role.is_root

@@ -1,0 +1,142 @@
+from typing import Any
+
+from django.contrib import admin
+from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
+from django.contrib.auth.models import Group
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.html import format_html
+from unfold.admin import ModelAdmin
+from unfold.contrib.filters.admin import RangeDateTimeFilter
+from unfold.decorators import action, display
+from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
+
+from accounts.models import LoginLog, User
+from accounts.services.users import sign_out_everywhere, users_disable, users_enable
+from permissions.models import ROOT_ROLEID
+
+admin.site.unregister(Group)  # rights come from the role
+
+
+class NewUserForm(UserCreationForm):
+    class Meta:
+        model = User
+        fields = ["username", "nickname", "phone", "role", "is_staff"]
+
+
+class UserForm(UserChangeForm):
+    class Meta:
+        model = User
+        fields = "__all__"
+
+
+@admin.register(User)
+class UserAdmin(DjangoUserAdmin, ModelAdmin):
+    """Only root makes users, gives roles and resets passwords: else a role could raise itself."""
+
+    form, add_form, change_password_form = UserForm, NewUserForm, AdminPasswordChangeForm
+    list_display = ["picture", "username", "nickname", "role", "phone", "is_active", "is_staff", "last_login"]
+    list_display_links = ["picture", "username"]
+    list_filter = ["role", "is_active", "is_staff", ("last_login", RangeDateTimeFilter)]
+    list_filter_submit = True
+    list_select_related = ["role"]
+    list_per_page = 30
+    search_fields = ["username", "nickname", "phone", "unid"]
+    search_help_text = "用户名、昵称、手机号或用户编号"
+    ordering = ["-pk"]
+    filter_horizontal = []
+    autocomplete_fields: list[str] = []
+    actions = ["disable", "enable", "sign_out"]
+    readonly_fields = ["unid", "last_login", "created_at", "wechat"]
+    fieldsets = [
+        (None, {"fields": ["username", "password", "nickname", "phone", "headimgurl"]}),
+        ("权限", {"fields": ["role", "is_active", "is_staff"]}),
+        ("微信", {"fields": ["wechat", "sex", "country", "province", "city"], "classes": ["collapse"]}),
+        ("记录", {"fields": ["unid", "created_at", "last_login"]}),
+    ]
+    add_fieldsets = [
+        (None, {"fields": ["username", "nickname", "phone", "role", "is_staff", "password1", "password2"]}),
+    ]
+
+    @display(description="")
+    def picture(self, user: User) -> str:
+        if not user.headimgurl:
+            return "—"
+        return format_html(
+            '<img src="{}" alt="" loading="lazy" style="height:32px;width:32px;border-radius:50%">', user.headimgurl
+        )
+
+    @display(description="已绑定微信", boolean=True)
+    def wechat(self, user: User) -> bool:
+        return bool(user.openid)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return super().has_add_permission(request) and request.user.is_superuser
+
+    def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        may = super().has_change_permission(request, obj)
+        return may and (request.user.is_superuser or obj is None or not obj.is_superuser)
+
+    def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        may = super().has_delete_permission(request, obj) and request.user.is_superuser
+        return may and (obj is None or obj.pk != request.user.pk)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> list[str]:
+        fields = list(super().get_readonly_fields(request, obj))
+        return fields if request.user.is_superuser else [*fields, "username", "role", "is_staff", "is_active"]
+
+    def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> Any:
+        if not request.user.is_superuser:
+            raise PermissionDenied
+        return super().user_change_password(request, id, form_url)
+
+    def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
+        if not change:
+            super().save_model(request, obj, form, change)
+            return
+        # Only what was changed: a token that is ended meanwhile must not come back to life.
+        obj.save(update_fields=[name for name in form.changed_data if name != "password"])
+        if "is_active" in form.changed_data and not obj.is_active:
+            users_disable(user_pks=[obj.pk])
+
+    @action(description="停用所选用户 (立即失去登录状态)", permissions=["change"])
+    def disable(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
+        self._apply(request, queryset.exclude(pk=request.user.pk), users_disable, "停用")
+
+    @action(description="启用所选用户", permissions=["change"])
+    def enable(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
+        self._apply(request, queryset, users_enable, "启用")
+
+    @action(description="让所选用户在所有设备上退出登录", permissions=["change"])
+    def sign_out(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
+        self._apply(request, queryset, sign_out_everywhere, "退出登录")
+
+    def _apply(self, request: HttpRequest, users: QuerySet[User], service: Any, what: str) -> None:
+        if not request.user.is_superuser:
+            users = users.exclude(role__roleid=ROOT_ROLEID)
+        found = list(users.order_by())
+        service(user_pks=[user.pk for user in found])
+        for user in found:
+            self.log_change(request, user, what)
+        self.message_user(request, f"{what}: {len(found)} 个用户")
+
+
+@admin.register(LoginLog)
+class LoginLogAdmin(ModelAdmin):
+    list_display = ["username", "ip", "logged_in_at", "last_ip", "last_logged_in_at"]
+    list_filter = [("logged_in_at", RangeDateTimeFilter)]
+    list_filter_submit = True
+    search_fields = ["username__startswith", "ip__startswith"]
+    search_help_text = "用户名或 IP 的开头"
+    show_full_result_count = False
+    list_per_page = 50
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: LoginLog | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: LoginLog | None = None) -> bool:
+        return False

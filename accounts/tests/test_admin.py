@@ -1,0 +1,260 @@
+"""The back office's users and roles: who gets in, what each may do, and that nobody can raise himself."""
+
+import pytest
+from django.contrib.auth.models import Permission
+from django.test import Client
+from django.utils import timezone
+
+from accounts.models import User
+from accounts.services.login import login_record
+from permissions.models import Role
+
+pytestmark = pytest.mark.django_db
+USERS, ROLES, LOG = "/admin/accounts/user/", "/admin/permissions/role/", "/admin/accounts/loginlog/"
+MENU = '[{"name": "学员管理", "children": [{"name": "学员资料"}]}]'
+
+
+@pytest.fixture
+def office(person):
+    """Make a staff user of a role and the browser that user is logged in with."""
+
+    def enter(username: str, roleid: str, *permissions: str) -> Client:
+        user = person(username, roleid, is_staff=True).user
+        for label in permissions:
+            app, codename = label.split(".")
+            user.role.permissions.add(Permission.objects.get(content_type__app_label=app, codename=codename))
+        client = Client()
+        client.force_login(user)
+        return client
+
+    return enter
+
+
+@pytest.fixture
+def boss(office):
+    return office("root", "1")
+
+
+class TestWhoGetsIn:
+    def enters(self, username, password="a-password"):
+        client = Client()
+        client.post("/admin/login/", {"username": username, "password": password})
+        return client.get(USERS).status_code == 200
+
+    def test_root_and_active_staff_with_the_right_do(self, person):
+        person("root", "1", is_staff=True)
+        person("director", "102", is_staff=True)
+
+        assert self.enters("root") and self.enters("director")
+
+    def test_others_do_not(self, person):
+        person("trainee", "102")
+        person("gone", "1", is_staff=True, is_active=False)
+        person("clerk", "103", is_staff=True)
+
+        assert not self.enters("trainee") and not self.enters("gone")
+        assert not self.enters("clerk")
+        assert not self.enters("clerk", "wrong")
+
+    def test_a_disabled_session_ends(self, boss):
+        User.objects.update(is_active=False)
+
+        assert boss.get(USERS).status_code == 302
+
+    def test_sign_out_everywhere_ends_the_session_too(self, boss):
+        from accounts.services.users import sign_out_everywhere
+
+        sign_out_everywhere(user_pks=[User.objects.get(username="root").pk])
+
+        assert boss.get(USERS).status_code == 302
+
+    def test_a_demoted_root_keeps_nothing(self, boss, roles):
+        User.objects.filter(username="root").update(role=roles["103"])
+
+        assert boss.get(USERS).status_code == 403
+
+
+class TestPages:
+    @pytest.mark.parametrize("path", [USERS, ROLES, LOG, USERS + "add/", ROLES + "add/"])
+    def test_open_for_root(self, boss, path):
+        assert boss.get(path).status_code == 200
+
+    def test_search_filter_and_details(self, boss, person):
+        li = person("li", "103", headimgurl='http://x/"><script>').user
+        entry = login_record(user=li, ip="10.0.0.1", now=timezone.now())
+
+        assert "li" in boss.get(USERS, {"q": "li", "role__id__exact": li.role_id}).content.decode()
+        assert b"<script>alert" not in boss.get(USERS).content
+        assert boss.get(f"{USERS}{li.pk}/change/").status_code == 200
+        assert boss.get(f"{USERS}{li.pk}/password/").status_code == 200
+        assert boss.get(f"{ROLES}{li.role_id}/change/").status_code == 200
+        assert boss.get(LOG, {"q": "10.0"}).status_code == 200
+        assert boss.get(f"{LOG}{entry.pk}/change/").status_code == 200
+
+    def test_a_director_may_look_at_users_and_change_none(self, office, person):
+        li = person("li").user
+        director = office("director", "102")
+
+        assert director.get(f"{USERS}{li.pk}/change/").status_code == 200
+        assert director.get(f"{ROLES}{li.role_id}/change/").status_code == 200
+        assert director.post(f"{USERS}{li.pk}/change/", {"nickname": "x"}).status_code == 403
+        assert director.get(USERS + "add/").status_code == 403
+
+    def test_nobody_changes_the_log(self, boss, person):
+        entry = login_record(user=person("li").user, ip="", now=timezone.now())
+
+        assert boss.post(f"{LOG}{entry.pk}/change/", {"ip": "x"}).status_code == 403
+        assert boss.post(f"{LOG}{entry.pk}/delete/", {"post": "yes"}).status_code == 403
+        assert boss.get(LOG + "add/").status_code == 403
+
+
+class TestUsers:
+    def test_root_creates_one_who_can_log_in(self, boss, api, roles):
+        given = {"username": "li", "nickname": "李", "phone": "", "role": roles["103"].pk, "usable_password": "true"}
+        given |= {"password1": "a-password-2026", "password2": "a-password-2026"}
+
+        assert boss.post(USERS + "add/", given).status_code == 302
+        body = api.post("/users/login", {"username": "li", "password": "a-password-2026"}).json()
+        assert body["userInfo"]["roleid"] == "103"
+
+    def test_a_reset_password_ends_all_tokens(self, boss, person, django_capture_on_commit_callbacks):
+        li = person("li")
+        assert li.get("/verify").json()["state"] is True
+        given = {"password1": "a-password-2026", "password2": "a-password-2026", "usable_password": "true"}
+
+        with django_capture_on_commit_callbacks(execute=True):
+            assert boss.post(f"{USERS}{li.user.pk}/password/", given).status_code == 302
+
+        assert li.get("/verify").json()["code"] == "1004"
+        assert boss.get(USERS).status_code == 200
+
+    def test_roots_own_new_password_keeps_this_session(self, boss):
+        given = {"old_password": "a-password", "new_password1": "a-password-2026", "new_password2": "a-password-2026"}
+
+        assert boss.post("/admin/password_change/", given).status_code == 302
+        assert boss.get(USERS).status_code == 200
+        assert User.objects.get(username="root").epoch == 2
+
+    def test_a_new_hash_of_the_same_password_ends_nothing(self, person, settings):
+        li = person("li")
+        settings.PASSWORD_HASHERS = ["accounts.hashers.LeanArgon2PasswordHasher", *settings.PASSWORD_HASHERS]
+
+        body = li.post("/users/login", {"username": "li", "password": "a-password"}).json()
+
+        user = User.objects.get(username="li")
+        assert (user.password[:6], user.epoch) == ("argon2", 1)
+        assert li.get("/verify", headers={"authorization": body["token"]}).json()["state"] is True
+
+    @pytest.mark.parametrize("action", ["disable", "sign_out"])
+    def test_actions_end_tokens_at_once(self, boss, person, action, django_capture_on_commit_callbacks):
+        li, wang = person("li"), person("wang")
+        for someone in (li, wang):
+            someone.get("/verify")
+
+        with django_capture_on_commit_callbacks(execute=True):
+            boss.post(USERS, {"action": action, "_selected_action": [li.user.pk]})
+
+        assert li.get("/verify").json()["code"] == "1004"
+        assert wang.get("/verify").json()["state"] is True
+        assert User.objects.get(username="li").is_active is (action == "sign_out")
+
+    def test_root_does_not_shut_himself_out(self, boss):
+        root = User.objects.get(username="root")
+
+        boss.post(USERS, {"action": "disable", "_selected_action": [root.pk]})
+
+        root.refresh_from_db()
+        assert root.is_active
+
+    def test_unticking_active_ends_tokens(self, boss, person, django_capture_on_commit_callbacks):
+        li = person("li", nickname="李")
+        li.get("/verify")
+        given = {"username": "li", "nickname": "小李", "role": li.user.role_id}
+
+        with django_capture_on_commit_callbacks(execute=True):
+            assert boss.post(f"{USERS}{li.user.pk}/change/", given).status_code == 302
+
+        li.user.refresh_from_db()
+        assert (li.user.nickname, li.user.is_active, li.user.epoch) == ("小李", False, 2)
+        assert li.get("/verify").json()["code"] == "1004"
+
+
+class TestNobodyRaisesHimself:
+    @pytest.fixture
+    def clerk(self, office):
+        rights = ["accounts.view_user", "accounts.change_user", "accounts.add_user", "accounts.delete_user"]
+        return office("clerk", "103", *rights, "permissions.view_role", "permissions.change_role")
+
+    def test_by_role_or_staff_flag(self, clerk, person, roles):
+        for user in (User.objects.get(username="clerk"), person("li").user):
+            given = {
+                "username": user.username,
+                "nickname": "n",
+                "role": roles["1"].pk,
+                "is_staff": "on",
+                "is_active": "on",
+            }
+            assert clerk.post(f"{USERS}{user.pk}/change/", given).status_code == 302
+
+            user.refresh_from_db()
+            assert (user.nickname, user.role.roleid, user.is_staff) == (
+                "n",
+                "103" if user.is_staff else "200",
+                user.is_staff,
+            )
+        assert not User.objects.get(username="li").is_staff
+
+    def test_by_another_ones_password(self, clerk, person):
+        director = person("director", "102").user
+        given = {"password1": "a-password-2026", "password2": "a-password-2026", "usable_password": "true"}
+
+        assert clerk.post(f"{USERS}{director.pk}/password/", given).status_code == 403
+
+    def test_by_root(self, clerk, root):
+        assert clerk.post(f"{USERS}{root.user.pk}/change/", {"nickname": "x"}).status_code == 403
+        clerk.post(USERS, {"action": "disable", "_selected_action": [root.user.pk]})
+        clerk.post(USERS, {"action": "delete_selected", "_selected_action": [root.user.pk], "post": "yes"})
+
+        root.user.refresh_from_db()
+        assert root.user.is_active
+
+    def test_by_a_new_user_or_a_role(self, clerk, roles):
+        assert clerk.get(USERS + "add/").status_code == 403
+        assert clerk.post(f"{ROLES}{roles['103'].pk}/change/", {"name": "x", "rows": "*"}).status_code == 403
+
+
+class TestRoles:
+    def save(self, boss, role, **fields):
+        given = {"name": role.name, "menu": MENU, "rows": "/students/*\n/getloginlog", "buttons": ["read"]} | fields
+        return boss.post(f"{ROLES}{role.pk}/change/", given)
+
+    def test_a_change_counts_at_the_next_request(self, boss, person, roles, django_capture_on_commit_callbacks):
+        li = person("li", "200")
+        assert li.get("/permission/getrole").json()["code"] == "10026"
+
+        with django_capture_on_commit_callbacks(execute=True):
+            assert self.save(boss, roles["200"], rows="/permission/getRole").status_code == 302
+
+        assert li.get("/permission/getrole").json()["state"] is True
+        names = [entry["name"] for entry in li.get("/permission/getMenuList").json()["menuList"]]
+        assert names == ["管理首页", "学员管理"]
+
+    @pytest.mark.parametrize(
+        "fields", [{"menu": '[{"title": "x"}]'}, {"menu": "{}x"}, {"rows": "students"}, {"buttons": ["fly"]}]
+    )
+    def test_refuses_what_is_no_role(self, boss, roles, fields):
+        assert self.save(boss, roles["200"], **fields).status_code == 200
+        assert Role.objects.get(roleid="200").menu[0]["name"] == "管理首页"
+
+    def test_keeps_its_number_and_roots_stays(self, boss, roles):
+        self.save(boss, roles["200"], roleid="1000")
+        boss.post(f"{ROLES}{roles['1'].pk}/delete/", {"post": "yes"})
+
+        assert set(Role.objects.values_list("roleid", flat=True)) == {"1", "102", "103", "200"}
+
+    def test_a_role_with_users_is_not_deleted(self, boss, person, roles):
+        person("li", "200")
+
+        boss.post(f"{ROLES}{roles['200'].pk}/delete/", {"post": "yes"})
+
+        assert Role.objects.filter(roleid="200").exists()
