@@ -1,12 +1,15 @@
 """The front door: what this is, whether it is well, and where everything stands."""
 
+import segno
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 
 from config.codes import CODES
 from core import health
 from payments.errors import WECHAT_CODES
+
+MAX_QR_BYTES = 1000
 
 
 def home(request: HttpRequest) -> HttpResponse:
@@ -32,6 +35,19 @@ def socket_guide(request: HttpRequest) -> HttpResponse:
 
 def demo(request: HttpRequest) -> HttpResponse:
     return render(request, "demo/index.html", {"sandbox": settings.SANDBOX})
+
+
+def demo_login(request: HttpRequest) -> HttpResponse:
+    return render(request, "demo/login.html", {"sandbox": settings.SANDBOX})
+
+
+def demo_qr(request: HttpRequest) -> HttpResponse:
+    """Draw ``?text=`` as a QR code."""
+    text = request.GET.get("text", "")
+    if not text or len(text.encode()) > MAX_QR_BYTES:
+        raise Http404
+    drawing = segno.make_qr(text).svg_inline(omitsize=True, light="#fff", border=2, svgns=True, xmldecl=False)
+    return HttpResponse(drawing, content_type="image/svg+xml")
 
 
 def _demo_accounts() -> list[dict[str, str]]:

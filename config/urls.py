@@ -21,7 +21,12 @@ urlpatterns = [
     path("", include("shop.api.urls")),
 ]
 if settings.SANDBOX:
-    urlpatterns += [path("demo/", front.demo), path("sandbox/", include("sandbox.urls"))]
+    urlpatterns += [
+        path("demo/", front.demo),
+        path("demo/login/", front.demo_login),
+        path("demo/login/qr.svg", front.demo_qr),
+        path("sandbox/", include("sandbox.urls")),
+    ]
 
 handler400 = "core.views.bad_request"
 handler404 = "core.views.not_found"
