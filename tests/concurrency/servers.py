@@ -1,0 +1,126 @@
+"""Real web processes on the test database, and many clients at once."""
+
+import http.client
+import json
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from django.conf import settings
+from django.db import connection
+
+ROOT = Path(__file__).resolve().parents[2]
+START_TIMEOUT_S = 30
+THREADS = 8
+
+
+def database_url() -> str:
+    """The test database, as another process reaches it."""
+    facts = connection.settings_dict
+    user = facts["USER"] + (f":{quote(facts['PASSWORD'])}" if facts["PASSWORD"] else "")
+    host = facts["HOST"]
+    if host.startswith("/"):
+        return f"postgresql://{user}@/{facts['NAME']}?host={quote(host, safe='/')}"
+    return f"postgresql://{user}@{host}:{facts['PORT'] or 5432}/{facts['NAME']}"
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports nobody listens on, so that parallel test runs do not meet."""
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return [one.getsockname()[1] for one in sockets]
+
+
+@contextmanager
+def web_processes(ports: list[int], target: str = "config.wsgi:application", **environ: str) -> Iterator[list[int]]:
+    """Run one granian process per port; they share nothing but PostgreSQL and Valkey."""
+    env = os.environ | {
+        "DJANGO_SETTINGS_MODULE": "config.settings.local",
+        "DATABASE_URL": database_url(),
+        "REDIS_URL": settings.REDIS_URL,
+        "DJANGO_SECRET_KEY": settings.SECRET_KEY,
+        "LOG_LEVEL": "ERROR",
+    }
+    running = [_start(port, target, env | environ) for port in ports]
+    try:
+        for port, process in zip(ports, running, strict=True):
+            _wait_until_it_answers(port, process)
+        yield ports
+    finally:
+        for process in running:
+            process.terminate()
+        for process in running:
+            try:
+                process.wait(5)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def _start(port: int, target: str, env: dict[str, str]) -> subprocess.Popen:
+    argv = [sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port)]
+    argv += ["--workers", "1", "--blocking-threads", str(THREADS), "--no-access-log", "--log-level", "error", target]
+    return subprocess.Popen(argv, cwd=ROOT, env=env | {"PYTHONPATH": str(ROOT)}, start_new_session=True)
+
+
+def _wait_until_it_answers(port: int, process: subprocess.Popen) -> None:
+    until = time.monotonic() + START_TIMEOUT_S
+    while True:
+        try:
+            return ask(port, "GET", "/category/getCategory") and None
+        except OSError:
+            assert process.poll() is None, "the web process ended"
+            assert time.monotonic() < until, "the web process does not answer"
+            time.sleep(0.05)
+
+
+def ask(port: int, method: str, path: str, data: Any = None, token: str = "", **headers: str) -> tuple[int, Any]:
+    """One request on a connection of its own: HTTP status, and the body (parsed where it is JSON)."""
+    headers = {"authorization": token, "content-type": "application/json"} | headers
+    if method == "GET" and data:
+        path, data = f"{path}?{urlencode(data)}", None
+    body = data if isinstance(data, bytes) or data is None else json.dumps(data)
+    client = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    try:
+        client.request(method, path, body, headers)
+        answer = client.getresponse()
+        raw = answer.read()
+    finally:
+        client.close()
+    try:
+        return answer.status, json.loads(raw)
+    except ValueError:
+        return answer.status, raw
+
+
+def at_once(works: Iterable[Callable[[], Any]]) -> list[Any]:
+    """Start all of ``works`` at the same instant, each in a thread; answers in their order, exceptions as values."""
+    works = list(works)
+    start = threading.Barrier(len(works))
+    results: list[Any] = [None] * len(works)
+
+    def run(number: int) -> None:
+        start.wait()
+        try:
+            results[number] = works[number]()
+        except Exception as error:
+            results[number] = error
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=run, args=[number]) for number in range(len(works))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return results

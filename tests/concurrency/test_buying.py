@@ -1,0 +1,143 @@
+"""Everybody buys at once: over HTTP against several web processes, or on as many database connections."""
+
+from datetime import timedelta
+from itertools import cycle
+
+import pytest
+from django.db import OperationalError, transaction
+from django.utils import timezone
+
+from shop.models import CartItem, Category, Order, OrderLog
+from shop.services import stock
+from shop.services.cart import cart_add, cart_check
+from shop.services.categories import category_create
+from shop.services.order_close import order_cancel
+from shop.services.order_create import order_create
+from shop.services.order_expire import orders_sweep
+from shop.tests.factories import make_order, make_product, pieces_out, stock_of
+from tests.concurrency.servers import ask, at_once, free_ports, web_processes
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def rush(ports, product, people):
+    """All of ``people`` order one piece at the same instant; answers (HTTP status, body)."""
+
+    def order(port, token):
+        return lambda: ask(port, "POST", "/pay/pre_order", {"product_id": product.product_id}, token)
+
+    return at_once(order(port, token) for port, (_, token) in zip(cycle(ports), people, strict=False))
+
+
+@pytest.mark.slow
+def test_300_buyers_at_once_get_exactly_the_100_pieces_there_are(web, buyers):
+    product = make_product("限量", stock=100)
+
+    answers = rush(web, product, buyers(300))
+
+    said = [(status, body["status"], body["msg"]) for status, body in answers]
+    assert said.count((200, 200, "订单提交成功")) == 100
+    assert said.count((200, 10010, "限量库存不足")) == 200
+    assert (stock_of(product), pieces_out(product), Order.objects.count()) == (0, 100, 100)
+
+
+@pytest.mark.slow
+def test_the_twin_with_the_lock_off_oversells(buyers):
+    product = make_product("限量", stock=20)
+
+    with web_processes(free_ports(2), "tests.concurrency.unlocked_wsgi:application") as ports:
+        rush(ports, product, buyers(80))
+
+    assert pieces_out(product) > 20
+
+
+def test_submitting_one_cart_eight_times_at_once_makes_one_order(web, buyers):
+    product = make_product(stock=10)
+    [(user, token)] = buyers(1)
+    cart_add(user_pk=user.pk, product_id=product.product_id, quantity=2, now=timezone.now())
+    cart_check(user_pk=user.pk, product_ids=[product.product_id])
+
+    answers = at_once(lambda p=port: ask(p, "POST", "/pay/pre_order", {}, token) for port in web + web + web[:2])
+
+    assert sorted(body["status"] for _, body in answers) == [200] + [10010] * 7
+    assert (Order.objects.count(), stock_of(product), CartItem.objects.count()) == (1, 8, 0)
+
+
+def test_adding_one_product_ten_times_at_once_makes_one_row_of_ten(web, buyers):
+    product = make_product(stock=100)
+    [(_, token)] = buyers(1)
+    given = {"product_id": product.product_id, "count": 1}
+
+    answers = at_once(lambda p=port: ask(p, "POST", "/cart/add_to_cart", given, token) for port in (web * 4)[:10])
+
+    assert {body["msg"] for _, body in answers} == {"添加成功"}
+    assert [item.quantity for item in CartItem.objects.all()] == [10]
+
+
+def test_carts_in_opposite_order_500_times_never_deadlock(buyers):
+    one, two = make_product(stock=1000), make_product(stock=1000)
+    people = buyers(2)
+
+    def shop(user, products):
+        def work():
+            for _ in range(250):
+                for product in products:
+                    cart_add(user_pk=user.pk, product_id=product.product_id, quantity=1, now=timezone.now())
+                cart_check(user_pk=user.pk, product_ids=[product.product_id for product in products])
+                order = order_create(buyer_pk=user.pk, username=user.username, now=timezone.now())
+                order_cancel(order_id=order.order_id, buyer_pk=user.pk, actor=user.username, now=timezone.now())
+
+        return work
+
+    assert at_once([shop(people[0][0], [one, two]), shop(people[1][0], [two, one])]) == [None, None]
+    assert (Order.objects.count(), stock_of(one), stock_of(two)) == (500, 1000, 1000)
+
+
+def test_the_twin_that_takes_products_as_they_come_deadlocks():
+    one, two = make_product(stock=1000), make_product(stock=1000)
+
+    def take(*products):
+        def work():
+            for _ in range(50):
+                with transaction.atomic():
+                    for product in products:
+                        stock._take(product.pk, 1)
+
+        return work
+
+    failed = []
+    for _ in range(20):
+        failed = [error for error in at_once([take(one, two), take(two, one)]) if error]
+        if failed:
+            break
+
+    assert failed and all(isinstance(error, OperationalError) for error in failed)
+
+
+def test_many_sweeps_at_once_give_everything_back_once(buyers):
+    product, other = make_product(stock=300), make_product(stock=300)
+    [(user, _)] = buyers(1)
+    for number in range(60):
+        make_order(user, product if number % 2 else other, 3)
+    past = timezone.now() - timedelta(seconds=1)
+    Order.objects.update(expires_at=past, sweep_at=past)
+
+    settled = at_once([lambda: orders_sweep(now=timezone.now(), closers=1)] * 6)
+
+    assert sum(settled) == 60
+    assert (stock_of(product), stock_of(other)) == (300, 300)
+    assert OrderLog.objects.filter(to_state="closed").count() == 60
+
+
+def test_categories_made_in_one_millisecond_by_many_have_ids_of_their_own():
+    now = timezone.now()
+
+    made = at_once(lambda n=n: category_create(name=f"类目{n}", actor="root", now=now) for n in range(16))
+
+    assert len({category.category_id for category in made}) == 16 == Category.objects.count()
+
+
+def test_one_name_is_given_once_however_many_ask():
+    made = at_once([lambda: category_create(name="车辆", actor="root", now=timezone.now())] * 8)
+
+    assert [type(one).__name__ for one in made].count("Category") == 1 == Category.objects.count()
