@@ -1,6 +1,6 @@
 """Closing a payment at the provider before its order gives the stock back."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import structlog
 
@@ -13,6 +13,7 @@ from payments.services.types import CloseOutcome
 
 log = structlog.get_logger("payments")
 _OUTCOME = {PaymentStatus.PAID.value: CloseOutcome.PAID, PaymentStatus.CLOSED.value: CloseOutcome.CLOSED}
+LATEST_PAYMENT = timedelta(minutes=5)  # one that was begun in time may finish slightly after time_expire
 _BEING_PAID = {"USERPAYING", "ACCEPT"}
 
 
@@ -59,4 +60,8 @@ def _close(gateway: Gateway, payment: Payment, now: datetime) -> CloseOutcome:
         return _OUTCOME.get(state, CloseOutcome.UNKNOWN)
     except (AlreadyClosed, OrderUnknown):
         pass
+    except GatewayError:
+        if now < payment.time_expire + LATEST_PAYMENT:
+            raise
+        # It is unpaid, and past its time over there nobody can pay it: no need for the provider's yes.
     return _OUTCOME[payment_mark_closed(payment, now=now, source="close")]

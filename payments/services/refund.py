@@ -22,7 +22,7 @@ from payments.services.provider import SYSTEM, log_step
 
 _BACKOFF_S = (15, 30, 60, 300, 900, 3600)
 _UNDER_WAY = (RefundStatus.PENDING, RefundStatus.PROCESSING)
-_EVENT = {RefundStatus.PENDING: "重试退款", RefundStatus.PROCESSING: "微信受理退款"}
+_EVENT: dict[str, str] = {RefundStatus.PENDING: "重试退款", RefundStatus.PROCESSING: "微信受理退款"}
 _STATE_OF = {
     "PROCESSING": RefundStatus.PROCESSING,
     "SUCCESS": RefundStatus.SUCCESS,

@@ -182,6 +182,25 @@ class TestClose:
         assert payment.state == PaymentStatus.OPEN and payment.last_error
         assert close(payment.out_trade_no) is CloseOutcome.CLOSED
 
+    def test_past_the_providers_deadline_an_unpaid_order_needs_no_yes(self, start, wechat):
+        payment = start()
+        wechat.faults = [("close", "no_sign")] * 2
+
+        outcomes = [
+            payment_close(out_trade_no=payment.out_trade_no, now=payment.time_expire + timedelta(minutes=m))
+            for m in (4, 6)
+        ]
+
+        assert outcomes == [CloseOutcome.UNKNOWN, CloseOutcome.CLOSED]
+
+    def test_past_the_providers_deadline_silence_still_keeps_the_stock(self, start, wechat):
+        payment = start()
+        wechat.faults = [("query", "down")]
+
+        outcome = payment_close(out_trade_no=payment.out_trade_no, now=payment.time_expire + timedelta(days=1))
+
+        assert outcome is CloseOutcome.UNKNOWN
+
     def test_a_wrong_amount_keeps_the_stock(self, start, shop, wechat):
         number = start().out_trade_no
         wechat.pay(number, fen=1)
