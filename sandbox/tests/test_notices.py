@@ -1,13 +1,11 @@
 """Notifications as the merchant's server hears them, read by the real clients."""
 
 import json
-import threading
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import close_old_connections, connection
 from django.utils import timezone
 from wechatpy.exceptions import InvalidSignatureException
 from wechatpy.pay.utils import calculate_signature_hmac
@@ -173,32 +171,6 @@ def test_a_killed_sender_is_replaced_when_its_lease_is_over(paid_v2: Any, shop: 
 
     assert delivery_send(delivery_id=delivery.pk, now=now + timedelta(seconds=19)) is None
     assert delivery_send(delivery_id=delivery.pk, now=now + timedelta(seconds=21)) == DeliveryState.DELIVERED
-
-
-@pytest.mark.django_db(transaction=True)
-def test_of_two_senders_one_sends(shop: Any) -> None:
-    now = timezone.now()
-    trade = Trade.objects.create(
-        out_trade_no=NUMBER, api="v2", total_fee=1, notify_url=shop.v2_url, expires_at=now, created_at=now
-    )
-    delivery = Delivery.objects.create(
-        trade=trade, api="v2", url=shop.v2_url, body="<xml/>", next_try_at=now, created_at=now
-    )
-    outcomes: list[DeliveryState | None] = []
-
-    def work() -> None:
-        outcomes.append(delivery_send(delivery_id=delivery.pk, now=now))
-        connection.close()
-
-    threads = [threading.Thread(target=work) for _ in range(6)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    close_old_connections()
-
-    assert sorted(outcomes, key=str) == [DeliveryState.DELIVERED, *[None] * 5]
-    assert len(shop.heard) == 1
 
 
 def test_paying_starts_the_task_after_commit(

@@ -1,0 +1,113 @@
+"""The same thing from several sides at the same instant, on connections of their own."""
+
+import threading
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+
+from sandbox.models import Api, Delivery, DeliveryState, PayCode, Refund, RefundState, Trade, TradeState
+from sandbox.pay.deliveries import delivery_send
+from sandbox.pay.errors import Refused
+from sandbox.pay.refunds import NewRefund, refund_create, refunds_settle
+from sandbox.pay.trades import NewTrade, trade_close, trade_create, trade_pay
+
+NUMBER = "20261124120000000abcdefghijk"
+SIDES = 6
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def at_once(call: Callable[[], object]) -> list[object]:
+    """Run ``call`` on all sides together; answers what each got, a refusal as its reason."""
+    outcomes: list[object] = []
+    barrier = threading.Barrier(SIDES)
+
+    def side() -> None:
+        try:
+            barrier.wait()
+            outcomes.append(call())
+        except Refused as refusal:
+            outcomes.append(refusal.reason.name)
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=side) for _ in range(SIDES)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return outcomes
+
+
+def place(now: datetime, url: str = "http://127.0.0.1:9/pay/payResult") -> PayCode:
+    fields: dict[str, Any] = {
+        "trade_type": "NATIVE",
+        "body": "鞋",
+        "attach": "",
+        "expires_at": None,
+        "fingerprint": "f",
+    }
+    return trade_create(new=NewTrade(api=Api.V2, out_trade_no=NUMBER, total_fee=100, notify_url=url, **fields), now=now)
+
+
+def test_one_order_is_made() -> None:
+    codes = at_once(lambda: place(timezone.now()).token)
+
+    assert len(set(codes)) == SIDES
+    assert Trade.objects.count() == 1
+
+
+def test_one_phone_pays() -> None:
+    code = place(timezone.now())
+
+    outcomes = at_once(lambda: trade_pay(code=code, now=timezone.now()).state)
+
+    assert sorted(map(str, outcomes)) == [*["ORDER_PAID"] * (SIDES - 1), "SUCCESS"]
+    assert Delivery.objects.count() == 1
+
+
+def test_an_order_is_paid_or_closed_never_both() -> None:
+    code = place(timezone.now())
+    steps = iter([True, False] * SIDES)
+
+    def pay_or_close() -> object:
+        if next(steps):
+            return trade_pay(code=code, now=timezone.now()).state
+        return trade_close(out_trade_no=NUMBER, now=timezone.now())
+
+    outcomes = at_once(pay_or_close)
+
+    trade = Trade.objects.get()
+    assert len([outcome for outcome in outcomes if outcome in (None, TradeState.SUCCESS)]) == 1
+    assert (trade.paid_at is None) == (trade.state == TradeState.CLOSED)
+
+
+def test_a_refund_is_given_and_settled_once() -> None:
+    now = timezone.now()
+    trade = trade_pay(code=place(now), now=now)
+    fields: dict[str, Any] = {"total_fee": 100, "refund_fee": 100, "reason": "", "notify_url": trade.notify_url}
+    new = NewRefund(api=Api.V2, trade=trade, out_refund_no="R1", **fields)
+
+    made = at_once(lambda: refund_create(new=new, now=now).refund_id)
+    Refund.objects.update(settles_at=now)
+    settled = at_once(lambda: refunds_settle(now=now))
+
+    assert len(set(made)) == 1
+    assert sorted(map(str, settled)) == [*["0"] * (SIDES - 1), "1"]
+    assert Refund.objects.get().state == RefundState.SUCCESS
+    assert Delivery.objects.filter(refund__isnull=False).count() == 1
+
+
+def test_a_notification_is_sent_once(shop: Any) -> None:
+    now = timezone.now()
+    trade_pay(code=place(now, shop.v2_url), now=now)
+    delivery = Delivery.objects.get()
+
+    outcomes = at_once(lambda: delivery_send(delivery_id=delivery.pk, now=timezone.now()))
+
+    assert sorted(map(str, outcomes)) == [DeliveryState.DELIVERED, *["None"] * (SIDES - 1)]
+    assert len(shop.heard) == 1
