@@ -20,8 +20,8 @@ log = structlog.get_logger("shop")
 
 # One run ends after this; the next begins 2 s after this one did.
 MOST_RUN_S = 20.0
-# Closing a payment is waiting for the provider: that many wait side by side.
-CLOSERS = 8
+# Closing a payment is waiting for the provider: that many wait side by side, each with a database connection.
+CLOSERS = 4
 _CLOSING_LOCK = 0x73686F70  # "shop": an advisory lock, which PostgreSQL drops with the process that held it
 
 
@@ -30,7 +30,7 @@ def orders_sweep(*, now: datetime, closers: int | None = None) -> int:
 
     :param closers: threads that close payments, each with a connection of its own; 1 works in the caller's.
     """
-    closers = closers or max(1, min(CLOSERS, settings.DB_POOL_SIZE - 2))
+    closers = closers or max(1, min(CLOSERS, settings.DB_POOL_SIZE // 2))
     ends = time.monotonic() + MOST_RUN_S
     settled = _sweep_never_paid(now, ends)
     return settled + _sweep_started(now, ends, closers)
@@ -73,7 +73,7 @@ def _sweep_started(now: datetime, ends: float, closers: int) -> int:
     settled = 0
     with _alone() as is_alone:
         while is_alone and time.monotonic() < ends:
-            batch = _claim(now, 2 * closers)
+            batch = _claim(now, 4 * closers)
             if not batch:
                 break
             states = _run(partial(_settle_quietly, now=now), batch, closers)

@@ -1,0 +1,33 @@
+import pytest
+
+from shop.demo import PRODUCTS, seed
+from shop.models import Category, Product
+from shop.services.products import product_remove
+
+pytestmark = pytest.mark.django_db
+
+
+def test_makes_the_seeds_categories_and_products_with_pictures_once(yuangong):
+    assert seed() == "新增演示商品 5 件"
+    assert seed() == "演示商品已就绪"
+
+    assert list(Category.objects.values_list("name", flat=True)) == ["车辆", "化妆品"]
+    rows = yuangong.get("/product/get_product").json()["data"]
+    assert len(rows) == len(PRODUCTS) and all("/media/" in row["imageUrl"] for row in rows)
+
+
+def test_what_somebody_removed_stays_removed():
+    seed()
+    product_remove(product_id=Product.objects.first().product_id, now=Product.objects.first().created_at)
+
+    seed()
+
+    assert Product.objects.filter(removed_at=None).count() == len(PRODUCTS) - 1
+
+
+def test_without_demo_data_there_is_none(settings):
+    settings.DEMO_DATA = False
+
+    seed()
+
+    assert not Product.objects.exists()
