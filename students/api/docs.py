@@ -1,0 +1,76 @@
+from core.api.docs import Doc
+from core.errors import BadParameter, Throttled
+from students.api.params import AddParams, AvatarParams, DeleteParams, EditParams, ListParams, SearchParams
+from students.errors import AvatarMissing, StudentIdMissing, StudentNotDeleted, StudentUnchanged, StudentUnknown
+from uploads.errors import ImageBroken, ImageEmpty, ImageRefused, ImageTooLarge, ImageTooManyPixels
+
+_STUDENT = {
+    "_id": "5cd3c534e1e75b0ea034cf83",
+    "name": "谭鹏",
+    "headimgurl": "",
+    "age": "21",
+    "class": "H51901",
+    "city": "重庆",
+    "degree": "专科",
+    "productUrl": "地址",
+    "description": "O(∩_∩)O哈哈~",
+    "cTime": "2019/05/09 02:14:12",
+    "sId": "WWLN97178546",
+    "__v": 0,
+}
+_FIELDS = {
+    "class": "H51901",
+    "name": "谭鹏",
+    "age": "21",
+    "city": "重庆",
+    "degree": "专科",
+    "productUrl": "地址",
+    "description": "O(∩_∩)O哈哈~",
+}
+_NO_PICTURE = [ImageRefused, ImageEmpty, ImageTooLarge, ImageTooManyPixels, ImageBroken]
+_PICTURE = "`headimgurl` 可以是图片文件(multipart/form-data),也可以是图片地址(http、https 或 /media/ 下的路径)。"
+_NO_NUMBER = BadParameter("page: 必须是正整数")
+_NO_AGE = BadParameter("age: 必须是1到150之间的整数")
+
+CLASSES = Doc(ok={"status": 200, "state": True, "data": ["H51901", "H51902"]})
+LIST = Doc(
+    ok={"status": 1, "state": True, "msg": "请求成功", "total": 2, "data": [_STUDENT]},
+    params=ListParams,
+    failures=[_NO_NUMBER],
+    about="最新的在前。`total` 是符合条件的总数,与分页无关。不传 `count` 时返回全部,最多 1000 条。",
+)
+SEARCH = Doc(
+    ok={"status": 200, "state": True, "total": 1, "data": [_STUDENT]},
+    params=SearchParams,
+    failures=[_NO_NUMBER],
+    about="按姓名查找,最新的在前。`key` 按原样匹配姓名中的任意一段,区分大小写;不传则返回全部。",
+)
+ADD = Doc(
+    ok={"status": 1, "state": True, "msg": "添加成功", "sId": "WWLN97178546"},
+    params=AddParams,
+    failures=[BadParameter("缺少参数: class, name"), _NO_AGE, BadParameter("headimgurl: 不是图片地址"), *_NO_PICTURE],
+    send=_FIELDS,
+    about=_PICTURE,
+)
+DELETE = Doc(
+    ok={"status": 1, "state": True, "msg": "删除成功"},
+    params=DeleteParams,
+    failures=[StudentIdMissing, StudentNotDeleted],
+)
+EDIT = Doc(
+    ok={"status": 200, "state": True, "msg": "更新成功"},
+    params=EditParams,
+    failures=[StudentIdMissing, StudentUnknown, StudentUnchanged, _NO_AGE, *_NO_PICTURE],
+    send={"sId": "WWLN97178546", "city": "南京"},
+    about=f"只修改传递的字段,空值视为没有传递;`_id`、`cTime`、`__v` 不会被修改。{_PICTURE}",
+)
+AVATAR = Doc(
+    ok={
+        "status": 200,
+        "state": True,
+        "msg": "上传成功",
+        "headimgurl": "http://127.0.0.1:8000/media/2026/11/0f6c1a9e2b7d4c5e8a913b2f7d6e4c1a.jpg",
+    },
+    params=AvatarParams,
+    failures=[AvatarMissing, *_NO_PICTURE, Throttled(30)],
+)

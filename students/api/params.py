@@ -1,0 +1,97 @@
+"""What the calls take. Everything else in a posted row (`_id`, `cTime`, `__v` …) is ignored."""
+
+import re
+from typing import Any
+
+from rest_framework import serializers
+
+from core.api.params import PageParams, Params, PlainText
+from core.errors import BadParameter, DomainError
+from students.errors import StudentIdMissing
+from students.models import MAX_AGE, MIN_AGE, Student
+
+# What a browser would run when somebody clicks on it. It overlooks control characters and spaces.
+_SCRIPT = re.compile(r"(javascript|vbscript|data):", re.IGNORECASE)
+_OVERLOOKED = re.compile(r"[\x00-\x20\x7f-\xa0\u200b-\u200f\u2028\u2029\ufeff]")
+
+
+def text(column: str, help_text: str, **options: Any) -> PlainText:
+    """A text as long as the model's ``column`` takes."""
+    length: int = getattr(Student._meta.get_field(column), "max_length")  # noqa: B009
+    return PlainText(max_length=length, help_text=help_text, **options)
+
+
+class Age(serializers.IntegerField):
+    """A number, or a text that is one; ``msg`` says which are taken."""
+
+    default_error_messages = dict.fromkeys(
+        ("invalid", "min_value", "max_value", "max_string_length"), f"必须是{MIN_AGE}到{MAX_AGE}之间的整数"
+    )
+
+
+class StudentParams(Params):
+    """The fields of a student, under the names clients use."""
+
+    class_ = text("class_name", "班级", source="class_name")
+    name = text("name", "学员的名字")
+    age = Age(min_value=MIN_AGE, max_value=MAX_AGE, help_text="学员的年龄")
+    city = text("city", "目前居住的城市")
+    degree = text("degree", "学历")
+    productUrl = text("product_url", "项目地址", source="product_url")
+    description = text("description", "一句话对自己的评价")
+
+    def get_fields(self) -> dict[str, serializers.Field]:
+        # `class` is no name for a Python attribute.
+        fields = super().get_fields()
+        return {"class": fields.pop("class_")} | fields
+
+    def validate_productUrl(self, value: str) -> str:
+        if _SCRIPT.match(_OVERLOOKED.sub("", value)):
+            raise serializers.ValidationError("不是项目地址")
+        return value
+
+
+class AddParams(StudentParams):
+    def refusal(self) -> DomainError:
+        missing = self.missing()
+        return BadParameter(f"缺少参数: {', '.join(missing)}") if missing else super().refusal()
+
+
+class EditParams(StudentParams):
+    """One student's ``sId``, and what to change."""
+
+    sId = PlainText(help_text="学员的 sId")
+
+    def get_fields(self) -> dict[str, serializers.Field]:
+        fields = super().get_fields()
+        for name in fields.keys() - {"sId"}:
+            fields[name].required = False
+        return {"sId": fields.pop("sId")} | fields
+
+    def refusal(self) -> DomainError:
+        return StudentIdMissing() if self.missing() else super().refusal()
+
+
+class DeleteParams(Params):
+    sId = PlainText(help_text="学员的 sId")
+
+    def refusal(self) -> DomainError:
+        return StudentIdMissing() if self.missing() else super().refusal()
+
+
+class ListParams(PageParams):
+    class_ = PlainText(source="class_name", required=False, help_text="班级,默认全部班级")
+    # As typed: a space may be what somebody looks for.
+    key = PlainText(required=False, trim_whitespace=False, help_text="姓名中的任意一段")
+
+    def get_fields(self) -> dict[str, serializers.Field]:
+        fields = super().get_fields()
+        return {"class": fields.pop("class_")} | fields
+
+
+class SearchParams(PageParams):
+    key = PlainText(required=False, trim_whitespace=False, help_text="姓名中的任意一段")
+
+
+class AvatarParams(Params):
+    headimgurl = serializers.FileField(help_text="图片文件,jpg、png 或 gif")

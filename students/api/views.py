@@ -1,0 +1,66 @@
+from django.utils import timezone
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from core.api.access import Access
+from core.api.envelope import ok
+from core.api.pagination import page_slice
+from core.api.routing import endpoint
+from core.api.views import ApiViewSet
+from students.api import docs
+from students.api.params import AddParams, DeleteParams, EditParams, ListParams, SearchParams
+from students.api.rows import student_json
+from students.errors import AvatarMissing
+from students.selectors import class_list, student_get, student_page
+from students.services import student_add, student_delete, student_edit
+from uploads.fields import image_file, image_or_url
+
+
+class StudentViewSet(ApiViewSet):
+    tag = "学员"
+
+    @endpoint("GET", "/students/getclasses", "获取班级列表", Access.ROWS, docs=docs.CLASSES)
+    def getclasses(self, request: Request) -> Response:
+        return ok(data=class_list())
+
+    @endpoint("GET", "/students/getstulist", "获取学员信息", Access.ROWS, docs=docs.LIST)
+    def getstulist(self, request: Request) -> Response:
+        query = ListParams.read(request)
+        window = page_slice(query["page"], query.get("count"))
+        page = student_page(window, class_name=query.get("class_name", ""), key=query.get("key", ""))
+        return ok("请求成功", status=1, total=page.total, data=[student_json(row) for row in page.rows])
+
+    @endpoint("GET", "/students/searchstu", "搜索学员", Access.ROWS, docs=docs.SEARCH)
+    def searchstu(self, request: Request) -> Response:
+        query = SearchParams.read(request)
+        page = student_page(page_slice(query["page"], query.get("count")), key=query.get("key", ""))
+        return ok(total=page.total, data=[student_json(row) for row in page.rows])
+
+    @endpoint("POST", "/students/addstu", "增加学员信息", Access.ROWS, docs=docs.ADD)
+    def addstu(self, request: Request) -> Response:
+        fields = AddParams.read(request)
+        picture = image_or_url(request, "headimgurl")
+        student = student_add(headimgurl=picture, now=timezone.now(), **fields)
+        return ok("添加成功", status=1, sId=student.sid)
+
+    @endpoint("GET", "/students/delstu", "删除学员信息", Access.ROWS, docs=docs.DELETE)
+    def delstu(self, request: Request) -> Response:
+        student_delete(sid=DeleteParams.read(request)["sId"])
+        return ok("删除成功", status=1)
+
+    @endpoint("POST", "/students/updatestu", "修改学员信息", Access.ROWS, docs=docs.EDIT)
+    def updatestu(self, request: Request) -> Response:
+        changes = EditParams.read(request)
+        sid = changes.pop("sId")
+        student_get(sid)  # an unknown one is told before a picture is stored for it
+        if picture := image_or_url(request, "headimgurl"):
+            changes["headimgurl"] = picture
+        student_edit(sid=sid, changes=changes)
+        return ok("更新成功")
+
+    @endpoint("POST", "/students/uploadStuAvatar", "上传学员头像", Access.OPEN, docs=docs.AVATAR)
+    def upload_stu_avatar(self, request: Request) -> Response:
+        url = image_file(request, "headimgurl")
+        if not url:
+            raise AvatarMissing
+        return ok("上传成功", headimgurl=url)

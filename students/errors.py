@@ -1,0 +1,23 @@
+"""The documented answers that are not success."""
+
+from core.errors import DomainError
+
+
+class StudentIdMissing(DomainError):
+    status, msg = 0, "没有传递sId"
+
+
+class StudentNotDeleted(DomainError):
+    status, msg = 0, "删除出错"
+
+
+class StudentUnknown(DomainError):
+    status, msg = 0, "没有该学员"
+
+
+class StudentUnchanged(DomainError):
+    status, msg = 304, "没有做任何修改"
+
+
+class AvatarMissing(DomainError):
+    status, msg = 500, "上传失败"

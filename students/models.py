@@ -1,0 +1,60 @@
+"""Students. How they are counted and searched at any number of them: ``students.keys``."""
+
+from django.contrib.postgres.indexes import GinIndex
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+from django.db.models import F, Func, Q
+from django.utils import timezone
+
+from core.ids import random_text
+
+MIN_AGE, MAX_AGE = 1, 150
+_LETTERS, _DIGITS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ", "0123456789"
+
+
+def new_sid() -> str:
+    """Make a student's number such as ``WWLN97178546``; the database keeps it unique."""
+    return random_text(4, _LETTERS) + random_text(8, _DIGITS)
+
+
+class Student(models.Model):
+    """A student of a class. Newest first means: by ``pk``, descending."""
+
+    sid = models.CharField("学号", max_length=12, default=new_sid, editable=False)
+    name = models.CharField("姓名", max_length=64)
+    age = models.SmallIntegerField("年龄", validators=[MinValueValidator(MIN_AGE), MaxValueValidator(MAX_AGE)])
+    class_name = models.CharField("班级", max_length=64)
+    city = models.CharField("城市", max_length=64)
+    degree = models.CharField("学历", max_length=32)
+    product_url = models.CharField("项目地址", max_length=500)
+    description = models.TextField("自我评价", max_length=2000)
+    headimgurl = models.CharField("头像", max_length=500, blank=True)
+    created_at = models.DateTimeField("创建时间", default=timezone.now, editable=False)
+
+    class Meta:
+        verbose_name = verbose_name_plural = "学员"
+        ordering = ["-pk"]
+        indexes = [
+            models.Index(fields=["class_name", "-id"], name="student_of_class"),
+            # Written at once (no fastupdate): a search would have to read through what is still pending.
+            GinIndex(
+                Func(F("id"), F("class_name"), F("name"), function="students_keys"),
+                name="student_keys",
+                fastupdate=False,
+            ),
+        ]
+        constraints = [
+            # Not `unique=True`, which adds a second index for LIKE that nobody asks for.
+            models.UniqueConstraint(fields=["sid"], name="student_sid_is_unique"),
+            models.CheckConstraint(condition=Q(age__range=(MIN_AGE, MAX_AGE)), name="student_age_is_sensible"),
+            # Ids are written as hexadecimal digits (`_id`) and as blocks of 1,024 (`students.keys`).
+            models.CheckConstraint(condition=Q(id__gte=1), name="student_id_is_positive"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.class_name})"
+
+    @property
+    def owner_ref(self) -> str:
+        """How ``uploads`` names this student as the owner of a picture."""
+        return f"students.Student:{self.pk}"

@@ -1,0 +1,72 @@
+"""What changes students."""
+
+from datetime import datetime
+from typing import Any
+
+from django.db import IntegrityError, transaction
+
+from students.errors import StudentNotDeleted, StudentUnchanged, StudentUnknown
+from students.models import Student, new_sid
+from uploads.services import image_adopt, image_release
+
+# One in 46 million at a million students: the second try is there so that nobody ever sees it.
+SID_TRIES = 3
+
+
+def student_add(*, now: datetime, **fields: Any) -> Student:
+    """Add a student under a new number; ``fields`` are the model's, all but ``headimgurl`` required."""
+    with transaction.atomic():
+        student = _insert(Student(created_at=now, **fields))
+        if student.headimgurl:
+            image_adopt(url=student.headimgurl, owner=student.owner_ref)
+    return student
+
+
+def student_edit(*, sid: str, changes: dict[str, Any]) -> Student:
+    """Set fields of one student and leave the others as they are, also as somebody else just made them.
+
+    :raises StudentUnknown: nobody has this number. :raises StudentUnchanged: all was so already.
+    """
+    with transaction.atomic():
+        student = _lock(sid)
+        if student is None:
+            raise StudentUnknown
+        changed = [name for name, value in changes.items() if getattr(student, name) != value]
+        if not changed:
+            raise StudentUnchanged
+        for name in changed:
+            setattr(student, name, changes[name])
+        student.save(update_fields=changed)
+        if "headimgurl" in changed:
+            image_adopt(url=student.headimgurl, owner=student.owner_ref)
+    return student
+
+
+def student_delete(*, sid: str) -> None:
+    """:raises StudentNotDeleted: nobody has this number, or no longer."""
+    with transaction.atomic():
+        student = _lock(sid)
+        if student is None:
+            raise StudentNotDeleted
+        owner = student.owner_ref
+        student.delete()
+        image_release(owner=owner)
+
+
+def _insert(student: Student) -> Student:
+    for _ in range(SID_TRIES - 1):
+        try:
+            with transaction.atomic():
+                student.save(force_insert=True)
+            return student
+        except IntegrityError as error:
+            if "student_sid_is_unique" not in str(error):
+                raise
+            student.sid = new_sid()
+    student.save(force_insert=True)
+    return student
+
+
+def _lock(sid: str) -> Student | None:
+    # Of two at once the second waits here, and then sees what the first one left.
+    return Student.objects.select_for_update().filter(sid=sid).first()
