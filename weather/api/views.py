@@ -15,7 +15,7 @@ from weather.api.serializers import AccountParams, WeatherParams, weather_row
 from weather.errors import WeatherFault
 from weather.models import WeatherRecord
 from weather.provider import Credentials
-from weather.selectors import history, history_page
+from weather.selectors import history_page
 from weather.services.account import account_change
 from weather.services.query import weather_newest, weather_query
 
@@ -41,9 +41,8 @@ class WeatherViewSet(ApiViewSet):
         return ok("修改成功")
 
     def _history(self, params: dict[str, Any]) -> Response:
-        records = history(params["city"])
-        page = history_page(records, page_slice(params["page"], params.get("count")))
-        return _found(page, total=records.count())
+        page = history_page(page_slice(params["page"], params.get("count")), params["city"])
+        return _found(page.records, total=page.total)
 
     def _asked_for(self, request: Request, city: str) -> WeatherRecord:
         caller = f"user:{request.user.pk}" if request.user else f"address:{client_ip(request)}"

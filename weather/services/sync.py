@@ -52,9 +52,11 @@ def weather_sync(*, now: datetime, force: bool = False, timeout_s: float = TIMEO
 
 
 def _claim(now: datetime, *, force: bool) -> WeatherAccount | None:
-    account_get()
+    if not (force or account_get().is_due(now)):
+        return None
     with transaction.atomic():
-        account = WeatherAccount.objects.select_for_update().get(pk=1)
+        account = WeatherAccount.objects.select_for_update().get(pk=account_get().pk)
+        # Asked again under the lock: whoever held it may just have synced.
         if account.is_claimed(now) or not (force or account.is_due(now)):
             return None
         account.claimed_until, account.last_attempt_at = now + CLAIM, now

@@ -1,0 +1,99 @@
+"""What the gateway makes of an answer, whatever is in it."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import orjson
+import pytest
+from django.utils import timezone
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from core.times import SHANGHAI
+from weather.errors import WeatherFault
+from weather.provider import TEXT_FIELDS, Credentials, Report, _parsed, _report
+from weather.tests.provider import SAMPLE, answer_of
+
+NOW = datetime(2026, 11, 24, 0, 5, tzinfo=SHANGHAI)
+
+
+def report(now: datetime = NOW, **changes: Any) -> Report:
+    return _report(answer_of("南京", **changes), now)
+
+
+def test_the_secret_is_not_in_the_credentials_repr():
+    assert "s3cret" not in repr(Credentials("v61", "id", "s3cret"))
+
+
+@pytest.mark.parametrize(
+    ("day", "update_time", "observed_at"),
+    [
+        ("2025-04-18", "14:35", datetime(2025, 4, 18, 14, 35, tzinfo=SHANGHAI)),
+        ("2025-04-18", "2025-04-17 23:55", datetime(2025, 4, 17, 23, 55, tzinfo=SHANGHAI)),
+        ("2025-04-18", "2025-04-17T23:55:30", datetime(2025, 4, 17, 23, 55, tzinfo=SHANGHAI)),
+        ("2025-04-18", "8:05", datetime(2025, 4, 18, 8, 5, tzinfo=SHANGHAI)),
+        ("2026-11-24", "23:55", NOW),  # last night's clock under today's date
+        ("2026-11-25", "00:01", NOW),
+        ("2025-04-18", "2099-01-01 00:00", NOW),
+    ],
+)
+def test_when_it_was_observed(day, update_time, observed_at):
+    assert report(date=day, update_time=update_time).observed_at == observed_at
+
+
+@pytest.mark.parametrize(
+    ("asked", "city", "english", "is_same"),
+    [
+        ("南京", "南京", "nanjing", True),
+        ("浦东新区", "浦东", "pudong", True),
+        ("浦东", "浦东新区", "pudong", True),
+        ("NanJing", "南京", "nanjing", True),
+        ("南京", "北京", "beijing", False),
+        ("x", "南京", "", False),
+    ],
+)
+def test_whether_it_is_of_the_city_asked_for(asked, city, english, is_same):
+    assert _report(answer_of(city, cityEn=english), NOW).is_of(asked) is is_same
+
+
+JSON = st.recursive(
+    st.one_of(
+        st.none(), st.booleans(), st.integers(-(2**63), 2**64 - 1), st.floats(allow_nan=False), st.text(max_size=20)
+    ),
+    lambda inner: st.one_of(st.lists(inner, max_size=4), st.dictionaries(st.text(max_size=8), inner, max_size=4)),
+    max_leaves=12,
+)
+
+
+@pytest.mark.django_db
+@settings(max_examples=150, deadline=None)
+@given(changes=st.dictionaries(st.sampled_from([*SAMPLE, "hours", "x"]), JSON, max_size=6))
+def test_any_answer_is_weather_or_a_named_fault_and_what_is_weather_can_be_kept(changes):
+    from weather.services.records import record_store
+
+    try:
+        answer = _parsed(orjson.dumps(SAMPLE | changes))
+        found = _report(answer, NOW)
+    except WeatherFault:
+        return
+    record = record_store(report=found, now=timezone.now())
+
+    for column in TEXT_FIELDS.values():
+        assert column == "date" or isinstance(getattr(record, column), str)
+    assert record.observed_at <= NOW
+    assert set(SAMPLE["aqi"]) <= set(record.aqi)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.binary(max_size=200))
+def test_no_bytes_are_a_crash(body):
+    try:
+        assert isinstance(_parsed(body), dict)
+    except WeatherFault:
+        pass
+
+
+def test_tomorrow_is_taken_and_the_day_after_is_not():
+    assert report(date=f"{NOW + timedelta(days=1):%Y-%m-%d}").clock.hour == 14
+    with pytest.raises(WeatherFault):
+        report(date=f"{NOW + timedelta(days=2):%Y-%m-%d}")
