@@ -1,0 +1,346 @@
+"""Orders and payments while processes are killed: afterwards every piece and every fen must be where it belongs.
+
+    python benchmarks/chaos.py --orders 500
+
+Starts a whole stack of its own (``manage.py up``: engines, web, worker, beat, sandbox as WeChat Pay) in a temporary
+directory, lets buyers order, pay, cancel and return over HTTP, and meanwhile kills (-9) web, worker, beat, Valkey and
+PostgreSQL at random. Then it waits until all is settled and counts.
+"""
+
+import argparse
+import http.client
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+ROOT = Path(__file__).resolve().parents[1]
+ORDER_TTL_S = 8
+BUYERS = 12
+READY_TIMEOUT_S = 90
+SETTLE_TIMEOUT_S = 150
+# What marks a process of the stack in its command line.
+VICTIMS = {"web": "granian", "worker": " worker ", "beat": " beat ", "valkey": "valkey-server", "postgres": "postgres"}
+
+
+class Stack:
+    """``manage.py up`` in a directory of its own."""
+
+    def __init__(self, home: Path, port: int) -> None:
+        self.home, self.port = home, port
+        self.killed: Counter[str] = Counter()
+        plain = {
+            k: v for k, v in os.environ.items() if k not in ("DATABASE_URL", "REDIS_URL", "DJANGO_SETTINGS_MODULE")
+        }
+        self.env = plain | {
+            "STATE_DIR": str(home),
+            "MEDIA_ROOT": str(home / "media"),
+            "PORT": str(port),
+            "ORDER_TTL": f"{ORDER_TTL_S}s",
+            "LOG_LEVEL": "ERROR",
+            "UP_ENDS_WITH_PARENT": "1",
+        }
+
+    def __enter__(self) -> "Stack":
+        argv = [sys.executable, str(ROOT / "manage.py"), "up"]
+        with (self.home / "up.log").open("wb") as log:
+            self.popen = subprocess.Popen(argv, cwd=ROOT, env=self.env, stdout=log, stderr=log, start_new_session=True)
+        until = time.monotonic() + READY_TIMEOUT_S
+        while not self.answers():
+            if self.popen.poll() is not None or time.monotonic() > until:
+                raise SystemExit(f"the stack does not start:\n{(self.home / 'up.log').read_text()}")
+            time.sleep(0.2)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.popen.terminate()
+        try:
+            self.popen.wait(30)
+        except subprocess.TimeoutExpired:
+            self.popen.kill()
+            self.popen.wait()
+
+    def answers(self) -> bool:
+        try:
+            return self.ask("GET", "/health/ready", retry=False)[0] == 200
+        except OSError:
+            return False
+
+    def processes(self) -> list[tuple[int, str]]:
+        """Our own descendants with their command lines: nobody else's process is ever touched."""
+        parents, lines = {}, {}
+        for entry in Path("/proc").iterdir():
+            if entry.name.isdigit():
+                try:
+                    stat = (entry / "stat").read_text()
+                    lines[int(entry.name)] = (
+                        (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+                    )
+                except OSError:
+                    continue
+                parents[int(entry.name)] = int(stat.rpartition(")")[2].split()[1])
+        ours, added = {self.popen.pid}, True
+        while added:
+            added = {pid for pid, parent in parents.items() if parent in ours} - ours
+            ours |= added
+        return [(pid, lines[pid]) for pid in ours if pid in lines and pid != self.popen.pid]
+
+    def kill_one(self, chance: random.Random) -> None:
+        kind = chance.choice(list(VICTIMS))
+        found = [pid for pid, line in self.processes() if VICTIMS[kind] in f"{line} "]
+        if found:
+            try:
+                os.kill(chance.choice(found), signal.SIGKILL)
+                self.killed[kind] += 1
+            except ProcessLookupError:
+                pass
+
+    def ask(self, method: str, path: str, data: Any = None, token: str = "", retry: bool = True) -> tuple[int, Any]:
+        """One request, repeated like a stubborn client while the stack is down."""
+        if method == "GET" and data:
+            path, data = f"{path}?{urlencode(data)}", None
+        body = json.dumps(data) if data is not None else None
+        until = time.monotonic() + 30
+        while True:
+            client = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+            try:
+                client.request(method, path, body, {"authorization": token, "content-type": "application/json"})
+                answer = client.getresponse()
+                status, raw = answer.status, answer.read()
+                if status < 500 or not retry:
+                    return status, json.loads(raw) if raw[:1] == b"{" else raw
+            except (OSError, http.client.HTTPException):
+                if not retry or time.monotonic() > until:
+                    raise
+            finally:
+                client.close()
+            if time.monotonic() > until:
+                raise OSError(f"{path} does not answer")
+            time.sleep(0.3)
+
+
+class Buyers:
+    """They do what people do, at random; what they were told is of no interest, only where things end up."""
+
+    def __init__(self, stack: Stack, tokens: list[str], staff: str, products: list[str], seed: int) -> None:
+        self.stack, self.tokens, self.staff, self.products = stack, tokens, staff, products
+        self.seed = seed
+        self.lost = Counter[str]()
+
+    def live(self, number: int) -> None:
+        try:
+            self._live(random.Random(self.seed + number))
+        except OSError as error:
+            self.lost[str(error)[:40]] += 1
+
+    def _live(self, chance: random.Random) -> None:
+        token = chance.choice(self.tokens)
+        wanted = {"product_id": chance.choice(self.products), "quantity": chance.randint(1, 3)}
+        order_id = self.stack.ask("POST", "/pay/pre_order", wanted, token)[1].get("order_id")
+        if order_id is None or chance.random() < 0.1:
+            return
+        order = {"order_id": order_id}
+        self.stack.ask("POST", "/pay/payment", order, token)
+        time.sleep(chance.random())
+        does = chance.random()
+        if does < 0.7:
+            self._pay(order_id)
+        if 0.6 < does < 0.8:
+            self.stack.ask("GET", "/order/cancel", order, token)
+        if does < 0.15:
+            self.stack.ask("GET", "/order/query_order_status", order, token)
+            self.stack.ask("POST", "/order/returns", order, token)
+        elif does < 0.3:
+            self.stack.ask("GET", "/order/query_order_status", order, token)
+            self.stack.ask("GET", "/order/ship", order | {"action": 1}, self.staff)
+            self.stack.ask("GET", "/order/ship", order | {"action": 2}, token)
+
+    def _pay(self, order_id: str) -> None:
+        self.stack.ask("POST", "/sandbox/control/pay", {"out_trade_no": order_id})
+
+
+@contextmanager
+def killing(stack: Stack, every_s: float, seed: int) -> Any:
+    """Kill something every ``every_s`` seconds, give or take, for the length of the block."""
+    chance, stop = random.Random(seed), threading.Event()
+
+    def run() -> None:
+        while not stop.wait(every_s * chance.uniform(0.5, 1.5)):
+            stack.kill_one(chance)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
+def connect(stack: Stack) -> None:
+    """Let this process's Django use the stack's engines, to set the scene and to count afterwards."""
+    os.environ |= json.loads((stack.home / "engines.json").read_text())
+    os.environ |= {name: stack.env[name] for name in ("STATE_DIR", "PORT", "ORDER_TTL", "LOG_LEVEL", "MEDIA_ROOT")}
+    os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings.local"
+    sys.path.insert(0, str(ROOT))
+    import django
+
+    django.setup()
+
+
+def set_scene() -> tuple[list[str], str, dict[str, int]]:
+    """Buyers' tokens, a shipper's token, and what is on the shelf: product id to pieces."""
+    from django.utils import timezone
+
+    from accounts.models import User
+    from accounts.tokens import token_issue
+    from permissions.models import Role
+    from shop.models import Product
+    from shop.services.products import product_create
+
+    people = [User(username=f"chaos{n}", password="!", role=Role.objects.get(roleid="200")) for n in range(BUYERS)]
+    tokens = [token_issue(user) for user in User.objects.bulk_create(people)]
+    shipper = User.objects.create(username="shipper", password="!", role=Role.objects.get(roleid="102"))
+    category_id = Product.objects.select_related("category").first().category.category_id
+    shelf = {}
+    for price, stock in (("9.90", 40), ("0.01", 1000), ("128.00", 150), ("33.33", 400)):
+        facts = {"category_id": category_id, "name": f"混沌{price}", "price": price, "stock": stock}
+        product = product_create(**facts, actor="chaos", now=timezone.now())
+        shelf[product.product_id] = stock
+    return tokens, token_issue(shipper), shelf
+
+
+def unsettled() -> dict[str, int]:
+    """What still moves: open orders, refunds under way, money there that is not here."""
+    from payments.models import Refund, RefundStatus
+    from sandbox.models import Trade, TradeState
+    from shop.models import Order
+
+    paid_there = set(
+        Trade.objects.exclude(state__in=[TradeState.NOTPAY, TradeState.CLOSED]).values_list("out_trade_no", flat=True)
+    )
+    paid_here = set(Order.objects.filter(pay_status=1).values_list("order_id", flat=True))
+    under_way = Refund.objects.filter(state__in=[RefundStatus.PENDING, RefundStatus.PROCESSING])
+    found = {
+        "open orders": Order.objects.filter(state="open").count(),
+        "refunds under way": under_way.count(),
+        "paid there, not here": len(paid_there - paid_here),
+    }
+    return {name: count for name, count in found.items() if count}
+
+
+def count_up(shelf: dict[str, int]) -> tuple[list[str], dict[str, Any]]:
+    """Complaints (there must be none) and figures."""
+    from django.db.models import Sum
+
+    from payments.models import Payment, Refund
+    from sandbox.models import Refund as RefundThere
+    from sandbox.models import Trade
+    from shop.models import Order, OrderLine, OrderLog, Product
+
+    wrong = [f"unsettled: {name} {count}" for name, count in unsettled().items()]
+    for product_id, initial in shelf.items():
+        product = Product.objects.get(product_id=product_id)
+        lines = OrderLine.objects.filter(product=product, order__holds_stock=True)
+        out = lines.aggregate(sum=Sum("quantity"))["sum"] or 0
+        if product.stock + out != initial:
+            wrong.append(f"{product}: {product.stock} on the shelf + {out} out != {initial}")
+    there = {trade.out_trade_no: trade for trade in Trade.objects.all()}
+    back_there = dict(RefundThere.objects.values_list("out_refund_no", "refund_fee"))
+    for order in Order.objects.filter(pay_status=1):
+        trade = there.get(order.order_id)
+        if trade is None or not trade.is_paid or trade.total_fee != order.total_fen:
+            wrong.append(f"{order} is paid here, not there")
+    for refund in Refund.objects.filter(state="success"):
+        if back_there.get(refund.out_refund_no) != refund.amount_fen:
+            wrong.append(f"{refund} is refunded here, not there")
+    if extra := set(back_there) - set(Refund.objects.values_list("out_refund_no", flat=True)):
+        wrong.append(f"refunded there, unknown here: {extra}")
+    for name, state in (("paid", "paid"), ("closed", "closed"), ("cancelled", "cancelled")):
+        twice = OrderLog.objects.filter(to_state=state).exclude(from_state__in=["preparing"])
+        numbers = Counter(twice.values_list("order_id", flat=True))
+        wrong += [f"order {pk} became {name} {n} times" for pk, n in numbers.items() if n > 1]
+    late = [
+        (log.at - log.order.expires_at).total_seconds()
+        for log in OrderLog.objects.filter(event="超时关闭").select_related("order")
+    ]
+    figures = {
+        "orders": Order.objects.count(),
+        "states": dict(Counter(Order.objects.values_list("state", flat=True))),
+        "payments": Payment.objects.count(),
+        "refunds": Refund.objects.count(),
+        "closed after their deadline by (s)": {
+            "median": round(sorted(late)[len(late) // 2], 1),
+            "max": round(max(late), 1),
+        }
+        if late
+        else None,
+    }
+    return wrong, figures
+
+
+def run(
+    orders: int, *, port: int, kill_every_s: float = 2.0, seed: int = 1, threads: int = 16
+) -> tuple[list[str], dict[str, Any]]:
+    """One round; answers complaints and figures."""
+    # A short name: sockets live below it.
+    with tempfile.TemporaryDirectory(prefix="chaos-") as home, Stack(Path(home), port) as stack:
+        connect(stack)
+        tokens, staff, shelf = set_scene()
+        buyers = Buyers(stack, tokens, staff, list(shelf), seed)
+        began = time.monotonic()
+        with killing(stack, kill_every_s, seed), ThreadPoolExecutor(threads) as pool:
+            list(pool.map(buyers.live, range(orders)))
+        traffic_s = time.monotonic() - began
+        from django.db import DatabaseError, close_old_connections, connections
+
+        close_old_connections()
+        until = time.monotonic() + SETTLE_TIMEOUT_S
+        while time.monotonic() < until:
+            try:
+                if not unsettled():
+                    break
+            except DatabaseError:  # the database was killed, and comes back
+                close_old_connections()
+            time.sleep(0.5)
+        settle_s = time.monotonic() - began - traffic_s
+        wrong, figures = count_up(shelf)
+        figures |= {
+            "killed": dict(stack.killed),
+            "traffic_s": round(traffic_s),
+            "settled_after_s": round(settle_s),
+            "gave up": dict(buyers.lost),
+        }
+        connections["default"].close()
+        if pool_ := getattr(connections["default"], "close_pool", None):
+            pool_()
+        if wrong:
+            print((Path(home) / "up.log").read_text()[-6000:], file=sys.stderr)
+        return wrong, figures
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--orders", type=int, default=500)
+    parser.add_argument("--kill-every", type=float, default=2.0, help="seconds")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--port", type=int, default=8450)
+    given = parser.parse_args()
+    wrong, figures = run(given.orders, port=given.port, kill_every_s=given.kill_every, seed=given.seed)
+    print(json.dumps({"wrong": wrong} | figures, ensure_ascii=False, indent=2))
+    return bool(wrong)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
