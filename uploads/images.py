@@ -32,7 +32,9 @@ Image.MAX_IMAGE_PIXELS = MAX_PIXELS // 2
 warnings.simplefilter("ignore", Image.DecompressionBombWarning)
 
 _READABLE = ("JPEG", "PNG", "GIF", "WEBP")
-_SAVED_AS = {  # Pillow's format -> (format, extension, content type, options)
+_SAVED_AS: dict[
+    str, tuple[str, str, str, dict[str, Any]]
+] = {  # Pillow's format -> (format, extension, content type, options)
     "JPEG": ("JPEG", "jpg", "image/jpeg", {"quality": 88}),
     "MPO": ("JPEG", "jpg", "image/jpeg", {"quality": 88}),  # what phones call a JPEG with a second picture in it
     "PNG": ("PNG", "png", "image/png", {}),

@@ -4,6 +4,7 @@ import re
 import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import BinaryIO, cast
 from urllib.parse import urlsplit
 
 import structlog
@@ -50,7 +51,7 @@ def image_store(*, file: UploadedFile, user_pk: int | None, now: datetime) -> St
         raise ImageEmpty
     if file.size > MAX_BYTES:
         raise ImageTooLarge
-    clean = image_clean(file)
+    clean = image_clean(cast(BinaryIO, file))
     upload = Upload.objects.create(
         name=f"{local(now):%Y/%m}/{secrets.token_hex(16)}.{clean.extension}",
         content_type=clean.content_type,

@@ -90,7 +90,7 @@ class WeatherRecordAdmin(SyncNowMixin, ModelAdmin):
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         shown = _chart_context(request.GET.get("city") or account_get().city_name)
-        return super().changelist_view(request, (extra_context or {}) | shown | self.sync_context(request))
+        return super().changelist_view(request, shown | self.sync_context(request) | (extra_context or {}))
 
 
 def _pretty(value: Any) -> str:
@@ -134,7 +134,7 @@ class AccountForm(forms.ModelForm):
             self.fields[name].required = True
         self.initial["city"] = self.held_city
         if self.held:
-            self.initial |= {"version": self.held.version, "appid": self.held.appid}
+            self.initial["version"], self.initial["appid"] = self.held.version, self.held.appid
 
     def clean_city(self) -> str:
         return city_plain(self.cleaned_data["city"])
@@ -189,7 +189,7 @@ class WeatherAccountAdmin(SyncNowMixin, ModelAdmin):
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> Any:
-        context = (extra_context or {}) | self.sync_context(request)
+        context = self.sync_context(request) | (extra_context or {})
         return super().changeform_view(request, object_id, form_url, context)
 
     def save_model(self, request: HttpRequest, obj: WeatherAccount, form: Any, change: bool) -> None:

@@ -77,4 +77,4 @@ def temperatures(city: str, *, since: datetime, limit: int = 500) -> list[dict[s
     """``observed_at``, ``tem``, ``tem1``, ``tem2`` (texts) of the newest ``limit`` records, oldest first."""
     records = WeatherRecord.objects.filter(city=city, observed_at__gte=since).order_by(*NEWEST_FIRST)
     newest = records.values("observed_at", "tem", "tem1", "tem2")[:limit]
-    return list(newest)[::-1]
+    return [dict(row) for row in newest][::-1]

@@ -6,6 +6,7 @@ from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from django.conf import settings
+from django.utils.encoding import force_bytes
 
 
 class SealBroken(Exception):
@@ -28,7 +29,7 @@ def _box() -> MultiFernet:
     return MultiFernet([_fernet(key) for key in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)])
 
 
-def _fernet(secret_key: str) -> Fernet:
+def _fernet(secret_key: str | bytes) -> Fernet:
     # Derived, so that this use of SECRET_KEY tells nothing about the others.
-    derived = HKDF(SHA256(), length=32, salt=None, info=b"weather account").derive(secret_key.encode())
+    derived = HKDF(SHA256(), length=32, salt=None, info=b"weather account").derive(force_bytes(secret_key))
     return Fernet(base64.urlsafe_b64encode(derived))
