@@ -13,7 +13,7 @@ from channels.exceptions import StopConsumer
 from accounts.socketio import origins, packets, sessions
 from accounts.socketio.config import timing
 from accounts.socketio.consumers import Greeting, SocketConsumer
-from accounts.socketio.packets import SEPARATOR, PacketError
+from accounts.socketio.packets import SEPARATOR, Packet, PacketError
 from accounts.socketio.protocol import MAX_BODY, Peer, Reaction, open_packet
 
 _MAX_STAMP = 64
@@ -162,7 +162,7 @@ class PollingConsumer(SocketConsumer):
     def _react(self, peer: Peer, sid: str, version: int) -> Reaction:
         """Let ``peer`` receive all packets of the body; answers the sum of its reactions."""
         total = Reaction()
-        for packet in packets.decode_payload(*self._payload(version)):
+        for packet in self._packets(version):
             reaction = peer.receive(packet)
             total.replies += reaction.replies
             if reaction.has_joined:
@@ -171,13 +171,12 @@ class PollingConsumer(SocketConsumer):
             total.is_closed |= reaction.is_closed
         return total
 
-    def _payload(self, version: int) -> tuple[bytes, int, bool]:
-        """The body, the version, and whether it is binary; JSONP posts a form."""
+    def _packets(self, version: int) -> list[Packet]:
         kind = self.header(b"content-type").partition(";")[0].strip().lower()
         body = bytes(self.body)
         if "j" in self.args and kind == "application/x-www-form-urlencoded":
-            return _from_jsonp(body), version, False
-        return body, version, kind == "application/octet-stream"
+            body = _from_jsonp(body)
+        return packets.decode_payload(body, version, is_binary=kind == "application/octet-stream")
 
     async def _too_big(self) -> None:
         sid = self.query().get("sid", "")

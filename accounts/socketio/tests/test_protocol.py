@@ -1,0 +1,157 @@
+"""The state machine: what each packet earns a client, at any point of its life."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from accounts.socketio import packets
+from accounts.socketio.packets import Packet, PacketError
+from accounts.socketio.protocol import Peer, Reaction, open_packet
+from accounts.socketio.tests.test_packets import RECORDINGS, decoded, entries
+
+SID = "abcdefghijklmnopqrstuvwx"
+
+
+def joined(version: int) -> Peer:
+    peer = Peer(version)
+    peer.join(SID)
+    return peer
+
+
+def message(text: str) -> Packet:
+    return Packet(packets.MESSAGE, text)
+
+
+def test_the_handshake_is_that_of_the_real_servers() -> None:
+    old = open_packet(SID, 3, upgrades=True, interval_ms=25000, timeout_ms=5000)
+    new = open_packet(SID, 4, upgrades=False, interval_ms=25000, timeout_ms=20000)
+
+    assert old == f'0{{"sid":"{SID}","upgrades":["websocket"],"pingInterval":25000,"pingTimeout":5000}}'
+    assert json.loads(new[1:]) == {
+        "sid": SID,
+        "upgrades": [],
+        "pingInterval": 25000,
+        "pingTimeout": 20000,
+        "maxPayload": 1000000,
+    }
+
+
+def test_old_clients_are_joined_without_asking_and_new_ones_ask() -> None:
+    assert Peer(3).join(SID) == ["40"]
+    assert Peer(4).receive(message("0")) == Reaction(has_joined=True)
+    assert Peer(4).join(SID) == [f'40{{"sid":"{SID}"}}']
+
+
+@pytest.mark.parametrize(
+    ("version", "packet", "wanted"),
+    [
+        (3, Packet("2"), Reaction(["3"])),
+        (3, Packet("2", "probe"), Reaction(["3"])),
+        (4, Packet("3"), Reaction(has_ponged=True)),
+        (4, Packet("1"), Reaction(is_closed=True)),
+        (3, Packet("6"), Reaction()),
+        (3, message("0"), Reaction()),
+        (4, message('2["any",{"thing":1}]'), Reaction()),
+        (4, message('27["any"]'), Reaction()),
+        (4, message('30["x"]'), Reaction()),
+        (4, message("0/admin,"), Reaction(['44/admin,{"message":"Invalid namespace"}'])),
+        (3, message("0/admin?a=b,"), Reaction(['44/admin,"Invalid namespace"'])),
+        (3, message("1/admin,"), Reaction()),
+    ],
+)
+def test_answers(version: int, packet: Packet, wanted: Reaction) -> None:
+    assert joined(version).receive(packet) == wanted
+
+
+@pytest.mark.parametrize(
+    ("version", "packet"),
+    [
+        (4, Packet("2")),
+        (3, Packet("3")),
+        *[(version, Packet(kind)) for version in (3, 4) for kind in "05"],
+        (4, message("0")),
+        (4, message('4{"message":"x"}')),
+        (4, message('2/admin,["x"]')),
+        (4, message("nonsense")),
+        (4, Packet("4", b"unexpected")),
+    ],
+)
+def test_cuts_off(version: int, packet: Packet) -> None:
+    with pytest.raises(PacketError):
+        joined(version).receive(packet)
+
+
+def test_an_event_before_joining_is_refused() -> None:
+    with pytest.raises(PacketError):
+        Peer(4).receive(message('2["x"]'))
+
+
+def test_who_left_may_join_again_but_not_speak() -> None:
+    peer = joined(4)
+
+    peer.receive(message("1"))
+
+    assert not peer.is_joined
+    with pytest.raises(PacketError):
+        peer.receive(message('2["x"]'))
+    assert peer.receive(message("0")).has_joined
+
+
+def test_binary_attachments_must_come_and_then_no_more() -> None:
+    peer = joined(4)
+
+    peer.receive(message('52-["x",{"_placeholder":true,"num":0},{"_placeholder":true,"num":1}]'))
+    peer.receive(Packet("4", b"1"))
+    peer.receive(Packet("4", b"2"))
+
+    with pytest.raises(PacketError):
+        peer.receive(Packet("4", b"3"))
+
+
+def test_text_in_place_of_an_attachment_is_refused() -> None:
+    peer = joined(4)
+    peer.receive(message('51-["x",{"_placeholder":true,"num":0}]'))
+
+    with pytest.raises(PacketError):
+        peer.receive(message('2["y"]'))
+
+
+@pytest.mark.parametrize("file", RECORDINGS, ids=lambda file: file.stem)
+def test_goes_along_with_every_recorded_client(file: object) -> None:
+    peer, served = Peer(4), 0
+    for version, entry in entries(file):  # type: ignore[arg-type]
+        for packet in decoded(version, entry):
+            if entry["from"] == "server":
+                if packet.kind == packets.OPEN:  # a session begins
+                    peer = Peer(version, is_joined=version == 3)
+                continue
+            if packet in {Packet("2", "probe"), Packet("5"), Packet("1"), message("1")}:
+                continue  # the transport's own, and the ends of the two sessions, which overlap
+            reaction = peer.receive(packet)
+            served += 1
+            if reaction.has_joined:
+                peer.join(SID)
+    assert served >= 5
+
+
+@given(
+    st.sampled_from([3, 4]),
+    st.lists(
+        st.builds(Packet, st.sampled_from("0123456"), st.text(max_size=20) | st.just("0") | st.just('2["a"]'))
+        | st.builds(Packet, st.just("4"), st.binary(max_size=5)),
+        max_size=12,
+    ),
+)
+def test_any_sequence_is_served_or_cut_off(version: int, sequence: list[Packet]) -> None:
+    peer = Peer(version)
+    if version == 3:
+        peer.join(SID)
+    try:
+        for packet in sequence:
+            reaction = peer.receive(packet)
+            if reaction.has_joined:
+                peer.join(SID)
+    except PacketError:
+        pass
