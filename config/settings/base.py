@@ -76,7 +76,6 @@ METRICS_DIR = STATE_DIR / "metrics"
 INSTALLED_APPS = [
     "unfold",
     "unfold.contrib.filters",
-    "daphne",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",

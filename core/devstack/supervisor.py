@@ -101,8 +101,11 @@ class Supervisor:
             self._check()
             engines = self._start_engines(stack)
             accounts = self._prepare(engines)
-            self._start_programs(stack, engines)
+            web, *background = self._services(stack, engines)
+            # The first answer is what somebody waits for: the others start their imports after it.
+            self._start(web)
             self._wait_until_it_answers()
+            self._start(*background)
             say(self._welcome(accounts))
             while True:
                 self._look_after(engines)
@@ -161,23 +164,27 @@ class Supervisor:
             raise StackError(f"The database could not be prepared:\n{text}")
         return text
 
-    def _start_programs(self, stack: ExitStack, engines: Engines) -> None:
+    def _services(self, stack: ExitStack, engines: Engines) -> list[Keeper]:
         assert engines.watchdog
         children = [ServiceChild(program, engines.watchdog, self._services_lock) for program in self._programs()]
-        keepers = [Keeper(child) for child in children]
         stack.callback(stop_all, children, STOP_GRACE_S)
         stack.callback(say, "Stopping")
+        return [Keeper(child) for child in children]
+
+    def _start(self, *keepers: Keeper) -> None:
         for keeper in keepers:
             keeper.start(time.monotonic())
-        self.keepers += keepers
+            self.keepers.append(keeper)
 
     def _programs(self) -> list[Program]:
+        """What serves: the web server first, then what works in the background."""
         python = (sys.executable, "-m")
         # The worker's long warning about root says nothing that matters on a developer's machine.
         calm = (sys.executable, "-W", "ignore:You're running the worker", "-m")
         celery = (*calm, "celery", "-A", "config", "--quiet")
         schedule = str(self.state_dir / "celerybeat-schedule")
-        level = self.environ.get("LOG_LEVEL") or "INFO"
+        # Beat has something due every few seconds: that would hide everything else.
+        level = self.environ.get("LOG_LEVEL") or "WARNING"
         commands: dict[str, tuple[str, ...]] = {
             "web": (
                 *(*python, "granian", "--interface", "asgi", "--host", self.host, "--port", str(self.port)),
