@@ -24,11 +24,11 @@ class InUseFilter(admin.SimpleListFilter):
 class UploadAdmin(ModelAdmin):
     """For looking only: pictures come through the API and go with the records that use them."""
 
-    list_display = ["preview", "name", "dimensions", "size", "used_by", "uploaded_by", "created_at"]
+    list_display = ["preview", "short_name", "dimensions", "size", "used_by", "uploaded_by", "created_at"]
     list_filter = [InUseFilter, "content_type", "created_at"]
     search_fields = ["name", "uses__owner"]
     list_select_related = ["uploaded_by"]
-    fields = ["large_preview", *list_display[1:], "content_type", "idle_since"]
+    fields = ["large_preview", "name", *list_display[2:], "content_type", "idle_since"]
     readonly_fields = fields
     list_per_page = 20
     show_full_result_count = False
@@ -47,15 +47,19 @@ class UploadAdmin(ModelAdmin):
 
     @display(description="预览")
     def preview(self, upload: Upload) -> str:
-        return format_html('<img src="{}" alt="" loading="lazy" style="height:48px">', upload.url_path)
+        return format_html('<img src="{}" alt="" loading="lazy" style="height:48px;max-width:none">', upload.url_path)
 
     @display(description="预览")
     def large_preview(self, upload: Upload) -> str:
         return format_html('<img src="{}" alt="" style="max-width:100%;max-height:480px">', upload.url_path)
 
+    @display(description="文件", ordering="name")
+    def short_name(self, upload: Upload) -> str:
+        return f"{upload.name[:16]}….{upload.name.rpartition('.')[2]}"
+
     @display(description="尺寸")
     def dimensions(self, upload: Upload) -> str:
-        return f"{upload.width} × {upload.height}"
+        return f"{upload.width}×{upload.height}"
 
     @display(description="大小", ordering="size_bytes")
     def size(self, upload: Upload) -> str:

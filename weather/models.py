@@ -83,7 +83,7 @@ class WeatherAccount(models.Model):
     version = models.CharField("接口版本", max_length=16, blank=True)
     appid = models.CharField("appid", max_length=128, blank=True)
     sealed_secret = models.TextField("appsecret(密文)", blank=True, editable=False)
-    city = models.CharField("默认城市", max_length=32, blank=True, help_text="留空则用配置中的城市")
+    city = models.CharField("默认城市", max_length=32, blank=True, help_text="城市名,不带市")
     changed_at = models.DateTimeField("账户修改时间", null=True, blank=True, editable=False)
 
     last_success_at = models.DateTimeField("上次成功同步", null=True, blank=True, editable=False)

@@ -66,7 +66,7 @@ class Migration(migrations.Migration):
                 ('version', models.CharField(blank=True, max_length=16, verbose_name='接口版本')),
                 ('appid', models.CharField(blank=True, max_length=128, verbose_name='appid')),
                 ('sealed_secret', models.TextField(blank=True, editable=False, verbose_name='appsecret(密文)')),
-                ('city', models.CharField(blank=True, help_text='留空则用配置中的城市', max_length=32, verbose_name='默认城市')),
+                ('city', models.CharField(blank=True, help_text='城市名,不带市', max_length=32, verbose_name='默认城市')),
                 ('changed_at', models.DateTimeField(blank=True, editable=False, null=True, verbose_name='账户修改时间')),
                 ('last_success_at', models.DateTimeField(blank=True, editable=False, null=True, verbose_name='上次成功同步')),
                 ('synced_city', models.CharField(blank=True, editable=False, max_length=32, verbose_name='上次同步的城市')),

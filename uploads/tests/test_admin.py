@@ -1,0 +1,55 @@
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from uploads.models import Upload
+from uploads.services import image_adopt, image_store
+from uploads.tasks import remove_orphans
+from uploads.tests.pictures import encoded, posted
+
+pytestmark = pytest.mark.django_db
+
+LIST = "/admin/uploads/upload/"
+
+
+@pytest.fixture
+def upload() -> Upload:
+    return Upload.objects.get(pk=image_store(file=posted(encoded()), user_pk=None, now=timezone.now()).pk)
+
+
+@pytest.fixture
+def office(root) -> Client:
+    client = Client()
+    client.force_login(root.user)
+    return client
+
+
+def test_pictures_are_listed_with_a_preview_and_their_owner(office, upload, django_assert_max_num_queries):
+    image_adopt(url=upload.url_path, owner="shop.Product:1")
+
+    with django_assert_max_num_queries(12):
+        page = office.get(LIST).content.decode()
+
+    assert f'src="{upload.url_path}"' in page
+    assert "shop.Product:1" in page
+    assert upload.url_path in office.get(f"{LIST}{upload.pk}/change/").content.decode()
+
+
+def test_they_are_for_looking_only(office, upload):
+    assert office.get(f"{LIST}add/").status_code == 403
+    assert office.post(f"{LIST}{upload.pk}/delete/", {"post": "yes"}).status_code == 403
+    assert office.post(f"{LIST}{upload.pk}/change/", {"name": "x"}).status_code == 403
+    assert Upload.objects.get().name == upload.name
+
+
+@pytest.mark.parametrize(("used", "number"), [("yes", 0), ("no", 1)])
+def test_idle_ones_can_be_told_from_used_ones(office, upload, used, number):
+    assert office.get(LIST, {"used": used}).content.decode().count("<img src=") == number
+
+
+def test_the_task_sweeps(upload):
+    Upload.objects.update(idle_since=timezone.now() - timezone.timedelta(hours=25))
+
+    remove_orphans()
+
+    assert not Upload.objects.exists()
