@@ -1,6 +1,9 @@
 """Students. How they are counted and searched at any number of them: ``students.keys``."""
 
+import re
+
 from django.contrib.postgres.indexes import GinIndex
+from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import F, Func, Q
@@ -10,6 +13,17 @@ from core.ids import random_text
 
 MIN_AGE, MAX_AGE = 1, 150
 _LETTERS, _DIGITS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ", "0123456789"
+
+
+# What a browser would run when somebody clicks on it. It overlooks control characters and spaces.
+_SCRIPT = re.compile(r"(javascript|vbscript|data):", re.IGNORECASE)
+_OVERLOOKED = re.compile(r"[\x00-\x20\x7f-\xa0\u200b-\u200f\u2028\u2029\ufeff]")
+
+
+def no_script(value: str) -> None:
+    """Let any text pass as a project's address (the seed's sample is one), but none that runs as a script."""
+    if _SCRIPT.match(_OVERLOOKED.sub("", value)):
+        raise ValidationError("不是项目地址")
 
 
 def new_sid() -> str:
@@ -26,7 +40,7 @@ class Student(models.Model):
     class_name = models.CharField("班级", max_length=64)
     city = models.CharField("城市", max_length=64)
     degree = models.CharField("学历", max_length=32)
-    product_url = models.CharField("项目地址", max_length=500)
+    product_url = models.CharField("项目地址", max_length=500, validators=[no_script])
     description = models.TextField("自我评价", max_length=2000)
     headimgurl = models.CharField("头像", max_length=500, blank=True)
     created_at = models.DateTimeField("创建时间", default=timezone.now, editable=False)

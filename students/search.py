@@ -59,7 +59,7 @@ def search_page(window: slice, *, text: str, class_name: str = "") -> Page:
     most = min(counts.values())
     if most == 0:
         return Page(0, [])
-    if len(wanted) > 1:
+    if len(text) > keys.LONGEST_GRAM or class_name:
         return page_read(_SIFT_SQL, window, keys=wanted, text=text)
     if window.start >= most:
         return Page(most, [])

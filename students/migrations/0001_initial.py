@@ -141,7 +141,12 @@ class Migration(migrations.Migration):
                 ("class_name", models.CharField(max_length=64, verbose_name="班级")),
                 ("city", models.CharField(max_length=64, verbose_name="城市")),
                 ("degree", models.CharField(max_length=32, verbose_name="学历")),
-                ("product_url", models.CharField(max_length=500, verbose_name="项目地址")),
+                (
+                    "product_url",
+                    models.CharField(
+                        max_length=500, validators=[students.models.no_script], verbose_name="项目地址"
+                    ),
+                ),
                 ("description", models.TextField(max_length=2000, verbose_name="自我评价")),
                 ("headimgurl", models.CharField(blank=True, max_length=500, verbose_name="头像")),
                 (

@@ -1,0 +1,148 @@
+"""Students in the back office: quick at any number of them, and changed through the services alone."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.core.paginator import Paginator
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.html import format_html
+from unfold.admin import ModelAdmin
+from unfold.contrib.filters.admin import DropdownFilter
+from unfold.decorators import display
+from unfold.widgets import UnfoldAdminImageFieldWidget
+
+from core.api.request import absolute_url
+from core.errors import DomainError
+from core.times import slash
+from students import keys
+from students.errors import StudentNotDeleted, StudentUnchanged, StudentUnknown
+from students.models import Student
+from students.selectors import class_list, student_page
+from students.services import student_add, student_delete, student_edit
+from students.tally import tally_counts
+from uploads.services import image_store
+
+MOST_FOUND = 1_000
+FIELDS = ["class_name", "name", "age", "city", "degree", "product_url", "description"]
+# Query parameters that do not change how many students there are.
+_HARMLESS = {"p", "o", "all"}
+
+
+class ClassFilter(DropdownFilter):
+    """Reads the names from the totals: DISTINCT would read every student."""
+
+    title, parameter_name = "班级", "class"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(name, name) for name in class_list()]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
+        return queryset.filter(class_name=self.value()) if self.value() else queryset
+
+
+class KnownCount(Paginator):
+    """A paginator that is told how many there are."""
+
+    def __init__(self, queryset: QuerySet, per_page: int, count: int) -> None:
+        super().__init__(queryset, per_page)
+        self.count = count  # type: ignore[misc]  # it is a cached property
+
+
+class StudentForm(forms.ModelForm):
+    picture = forms.ImageField(
+        label="上传头像", required=False, widget=UnfoldAdminImageFieldWidget, help_text="JPG、PNG、GIF、WebP,不超过5MB"
+    )
+    request: HttpRequest
+
+    class Meta:
+        model = Student
+        fields = FIELDS
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or self.cleaned_data
+        file = cleaned.pop("picture", None)
+        if file and not self.errors:
+            try:
+                stored = image_store(file=file, user_pk=self.request.user.pk, now=timezone.now())
+            except DomainError as refusal:
+                self.add_error("picture", refusal.msg)
+            else:
+                cleaned["headimgurl"] = absolute_url(self.request, stored.url_path)
+        return cleaned
+
+
+@admin.register(Student)
+class StudentAdmin(ModelAdmin):
+    form = StudentForm
+    list_display = ["photo", "name", "sid", "class_name", "age", "city", "degree", "created"]
+    list_display_links = ["name"]
+    list_filter = [ClassFilter]
+    list_filter_submit = True
+    list_per_page = 50
+    search_fields = ["name"]
+    search_help_text = f"姓名中的任意一段,或完整的学号;最多显示最新的 {MOST_FOUND} 条"
+    show_full_result_count = False
+    # By any other column PostgreSQL would sort every student.
+    sortable_by = ["class_name"]
+    fields = [*FIELDS, "picture", "photo", "sid", "created"]
+    readonly_fields = ["photo", "sid", "created"]
+
+    def get_form(self, request: HttpRequest, obj: Student | None = None, change: bool = False, **kwargs: Any) -> Any:
+        form = super().get_form(request, obj, change, **kwargs)
+        form.request = request
+        return form
+
+    def get_search_results(self, request: HttpRequest, queryset: QuerySet, search_term: str) -> tuple[QuerySet, bool]:
+        text = search_term.strip()
+        if not text:
+            return queryset, False
+        found = student_page(slice(0, MOST_FOUND), key=text, class_name=request.GET.get("class", ""))
+        if found.total > MOST_FOUND:
+            messages.info(request, f"共找到 {found.total} 名学员,显示最新的 {MOST_FOUND} 名")
+        by_sid = queryset.filter(sid=text.upper()).values_list("pk", flat=True)
+        return queryset.filter(pk__in=[*(row.id for row in found.rows), *by_sid]), False
+
+    def get_paginator(self, request: HttpRequest, queryset: QuerySet, per_page: int, *args: Any, **kwargs: Any) -> Any:
+        if request.GET.keys() - _HARMLESS - {ClassFilter.parameter_name}:
+            return super().get_paginator(request, queryset, per_page, *args, **kwargs)
+        name = request.GET.get(ClassFilter.parameter_name)
+        counted = keys.class_key(name) if name else keys.ALL
+        return KnownCount(queryset, per_page, tally_counts([counted])[counted])
+
+    def save_model(self, request: HttpRequest, obj: Student, form: StudentForm, change: bool) -> None:
+        fields = {name: form.cleaned_data[name] for name in [*FIELDS, "headimgurl"] if name in form.cleaned_data}
+        if not change:
+            student = student_add(now=timezone.now(), **fields)
+            obj.pk, obj.sid, obj.headimgurl = student.pk, student.sid, student.headimgurl
+            return
+        # Only what the form changed: the service takes the rest from the row as it is by then.
+        changes = {name: value for name, value in fields.items() if name in form.changed_data or name == "headimgurl"}
+        try:
+            student_edit(sid=obj.sid, changes=changes)
+        except StudentUnchanged:
+            pass  # saved without a change
+        except StudentUnknown as refusal:
+            messages.error(request, f"{refusal.msg},可能刚刚被删除")
+
+    def delete_model(self, request: HttpRequest, obj: Student) -> None:
+        self.delete_queryset(request, Student.objects.filter(pk=obj.pk))
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet) -> None:
+        for sid in list(queryset.values_list("sid", flat=True)):
+            try:
+                student_delete(sid=sid)
+            except StudentNotDeleted:
+                pass  # somebody else was quicker
+
+    @display(description="头像")
+    def photo(self, student: Student) -> str:
+        if not student.headimgurl:
+            return "—"
+        return format_html('<img src="{}" alt="" loading="lazy" style="height:40px">', student.headimgurl)
+
+    @display(description="创建时间", ordering="pk")
+    def created(self, student: Student) -> str:
+        return slash(student.created_at)

@@ -1,0 +1,81 @@
+"""Some sixty students to look at right after the first start. Only with DEMO_DATA on."""
+
+from datetime import datetime, timedelta
+from random import Random
+
+from django.utils import timezone
+
+from core.times import SHANGHAI
+from students.models import Student
+
+SURNAMES = "王李张刘陈杨赵黄周吴徐孙胡朱高林何郭马罗"
+GIVEN = [
+    "鹏",
+    "欣怡",
+    "子轩",
+    "雨桐",
+    "浩然",
+    "思远",
+    "佳琪",
+    "梓涵",
+    "俊杰",
+    "晓彤",
+    "志强",
+    "婷婷",
+    "建国",
+    "明月",
+    "一诺",
+]
+CITIES = ["重庆", "南京", "成都", "武汉", "西安", "长沙", "杭州", "合肥"]
+DEGREES = ["大专", "本科", "专科", "硕士"]
+WORDS = [
+    "每天进步一点点",
+    "O(∩_∩)O哈哈~",
+    "喜欢写代码,也喜欢打篮球",
+    "脚踏实地,仰望星空",
+    "Talk is cheap, show me the code",
+]
+CLASSES = ["H51901", "H51902", "H51903", "H51904"]
+COUNT = 60
+
+
+def seed() -> str:
+    """Fill an empty table; keeps its hands off one that holds anybody."""
+    if Student.objects.exists():
+        return "already there"
+    # The sIds are always the same: of two starts at once each student is added once.
+    Student.objects.bulk_create([_of_the_document(), *_invented()], ignore_conflicts=True)
+    return f"{COUNT} students in {len(CLASSES)} classes"
+
+
+def _of_the_document() -> Student:
+    return Student(
+        sid="WWLN97178546",
+        name="谭鹏",
+        age=21,
+        class_name="H51901",
+        city="重庆",
+        degree="专科",
+        product_url="地址",
+        description="O(∩_∩)O哈哈~",
+        created_at=datetime(2019, 5, 9, 2, 14, 12, tzinfo=SHANGHAI),
+    )
+
+
+def _invented() -> list[Student]:
+    random = Random(51901)  # noqa: S311  (always the same sixty)
+    now = timezone.now()
+    return [
+        Student(
+            sid=f"DEMO{number:08d}",
+            name=random.choice(SURNAMES) + random.choice(GIVEN),
+            age=random.randint(18, 28),
+            class_name=CLASSES[number % len(CLASSES)],
+            city=random.choice(CITIES),
+            degree=random.choice(DEGREES),
+            product_url=f"https://example.com/projects/{number}",
+            description=random.choice(WORDS),
+            created_at=now - timedelta(hours=9 * (COUNT - number)),
+        )
+        for number in range(1, COUNT)
+    ]

@@ -1,0 +1,35 @@
+"""Students for tests: everything has a default, what a test is about is named."""
+
+from typing import Any
+
+from students.models import Student
+
+FIELDS = {
+    "class": "H51901",
+    "name": "谭鹏",
+    "age": "21",
+    "city": "重庆",
+    "degree": "专科",
+    "productUrl": "地址",
+    "description": "O(∩_∩)O哈哈~",
+}
+"""What a client posts to add a student."""
+
+
+def student(**fields: Any) -> Student:
+    """A student that is not saved yet."""
+    defaults: dict[str, Any] = {
+        "name": "谭鹏",
+        "age": 21,
+        "class_name": "H51901",
+        "city": "重庆",
+        "degree": "专科",
+        "product_url": "地址",
+        "description": "O(∩_∩)O哈哈~",
+    }
+    return Student(**defaults | fields)
+
+
+def students(*names: str, **fields: Any) -> list[Student]:
+    """Save one student per name, in one statement."""
+    return Student.objects.bulk_create([student(name=name, **fields) for name in names])

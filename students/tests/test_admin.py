@@ -1,0 +1,114 @@
+import pytest
+from django.test import Client
+
+from students import admin
+from students.models import Student
+from students.tally import tally_wrong
+from students.tests.factories import student, students
+from uploads.models import ImageUse
+from uploads.tests.pictures import encoded, posted
+
+pytestmark = pytest.mark.django_db
+
+LIST = "/admin/students/student/"
+FIELDS = {
+    "class_name": "H51901",
+    "name": "谭鹏",
+    "age": "21",
+    "city": "重庆",
+    "degree": "专科",
+    "product_url": "地址",
+    "description": "hi",
+}
+
+
+@pytest.fixture
+def office(root) -> Client:
+    client = Client()
+    client.force_login(root.user)
+    return client
+
+
+def shown(office, **query):
+    page = office.get(LIST, query).context["cl"]
+    return [row.name for row in page.result_list], page.result_count
+
+
+def test_lists_the_newest_first_and_by_class(office):
+    students("谭鹏", "王芳", class_name="H1")
+    students("李雷", class_name="H2")
+
+    assert shown(office) == (["李雷", "王芳", "谭鹏"], 3)
+    assert shown(office, **{"class": "H1"}) == (["王芳", "谭鹏"], 2)
+
+
+def test_finds_by_any_part_of_the_name_or_by_the_whole_number(office):
+    students("谭鹏", "王谭", "李雷", class_name="H1")
+    student(name="韩梅梅", sid="WWLN97178546", class_name="H2").save()
+
+    assert shown(office, q="谭") == (["王谭", "谭鹏"], 2)
+    assert shown(office, q="wwln97178546") == (["韩梅梅"], 1)
+    assert shown(office, q="谭", **{"class": "H2"}) == ([], 0)
+
+
+def test_shows_no_more_than_it_says(office, monkeypatch):
+    monkeypatch.setattr(admin, "MOST_FOUND", 2)
+    students("谭一", "谭二", "谭三")
+
+    page = office.get(LIST, {"q": "谭"})
+
+    assert [row.name for row in page.context["cl"].result_list] == ["谭三", "谭二"]
+    assert "共找到 3 名学员" in page.content.decode()
+
+
+def test_never_counts_the_table(office, django_assert_max_num_queries, django_capture_on_commit_callbacks):
+    students(*["谭鹏"] * 3)
+
+    with django_assert_max_num_queries(20) as queries:
+        shown(office)
+        shown(office, p="1", **{"class": "H51901"})
+
+    asked = " ".join(query["sql"] for query in queries.captured_queries)
+    assert "COUNT(*)" not in asked
+    assert "DISTINCT" not in asked
+
+
+def test_adds_edits_and_deletes_like_the_api(office):
+    office.post(f"{LIST}add/", FIELDS | {"picture": posted(encoded())})
+    added = Student.objects.get()
+    assert added.headimgurl.startswith("http://testserver/media/")
+    assert ImageUse.objects.get().owner == added.owner_ref
+
+    office.post(f"{LIST}{added.pk}/change/", FIELDS | {"city": "南京", "sid": "AAAA00000000"})
+    edited = Student.objects.get()
+    assert (edited.city, edited.sid, edited.headimgurl) == ("南京", added.sid, added.headimgurl)
+    assert office.post(f"{LIST}{added.pk}/change/", FIELDS | {"city": "南京"}).status_code == 302
+
+    office.post(f"{LIST}{added.pk}/delete/", {"post": "yes"})
+    assert not Student.objects.exists()
+    assert not ImageUse.objects.exists()
+    assert tally_wrong() == []
+
+
+def test_deletes_several(office):
+    people = students("谭鹏", "王芳", "李雷")
+
+    action = {"action": "delete_selected", "_selected_action": [person.pk for person in people[:2]], "post": "yes"}
+    office.post(LIST, action)
+
+    assert [person.name for person in Student.objects.all()] == ["李雷"]
+
+
+@pytest.mark.parametrize(("field", "value"), [("age", "200"), ("product_url", "javascript:alert(1)"), ("name", "")])
+def test_refuses_what_the_api_refuses(office, field, value):
+    page = office.post(f"{LIST}add/", FIELDS | {field: value})
+
+    assert page.context["adminform"].form.errors.keys() == {field}
+    assert not Student.objects.exists()
+
+
+def test_a_picture_that_is_none_is_told_in_the_form(office):
+    page = office.post(f"{LIST}add/", FIELDS | {"picture": posted(b"<script>")})
+
+    assert page.context["adminform"].form.errors.keys() == {"picture"}
+    assert not Student.objects.exists()

@@ -1,0 +1,89 @@
+"""Two requests at the same instant, over real connections."""
+
+from threading import Barrier, Thread
+
+import pytest
+from django.db import connection
+
+from students.models import Student
+from students.tally import tally_wrong
+from students.tests.factories import FIELDS, student
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def at_once(*calls):
+    """Start all calls at one moment and answer what they answered."""
+    start, answers = Barrier(len(calls)), [None] * len(calls)
+
+    def run(number, call):
+        start.wait(10)
+        try:
+            answers[number] = call().json()
+        finally:
+            connection.close()
+
+    threads = [Thread(target=run, args=entry) for entry in enumerate(calls)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+    return answers
+
+
+def test_adds_never_share_a_number(zhuguan):
+    answers = at_once(*[lambda: zhuguan.post("/students/addstu", FIELDS)] * 8)
+
+    assert all(answer["state"] for answer in answers)
+    assert len({answer["sId"] for answer in answers}) == 8
+    assert tally_wrong() == []
+
+
+def test_of_two_deletes_one_succeeds(zhuguan):
+    for _ in range(5):
+        student(sid="AAAA00000001").save()
+
+        answers = at_once(*[lambda: zhuguan.get("/students/delstu", sId="AAAA00000001")] * 2)
+
+        assert sorted(answer["msg"] for answer in answers) == ["删除出错", "删除成功"]
+    assert tally_wrong() == []
+
+
+def test_of_two_edits_neither_is_lost(zhuguan):
+    changes = {"city": "南京", "degree": "本科", "name": "谭大鹏", "age": "33", "class": "H9", "description": "新"}
+    student(sid="AAAA00000001").save()
+
+    answers = at_once(
+        *(
+            lambda name=name, value=value: zhuguan.post("/students/updatestu", {"sId": "AAAA00000001", name: value})
+            for name, value in changes.items()
+        )
+    )
+
+    assert {answer["msg"] for answer in answers} == {"更新成功"}
+    row = zhuguan.get("/students/getstulist").json()["data"][0]
+    assert {name: row[name] for name in changes} == changes
+
+
+def test_of_two_equal_edits_one_changed_something(zhuguan):
+    student(sid="AAAA00000001").save()
+    edit = {"sId": "AAAA00000001", "city": "南京"}
+
+    answers = at_once(*[lambda: zhuguan.post("/students/updatestu", edit)] * 2)
+
+    assert sorted(answer["status"] for answer in answers) == [200, 304]
+
+
+def test_an_edit_and_a_delete_leave_no_half_student(zhuguan):
+    for _ in range(5):
+        student(sid="AAAA00000001").save()
+
+        edited, deleted = at_once(
+            lambda: zhuguan.post("/students/updatestu", {"sId": "AAAA00000001", "class": "H9"}),
+            lambda: zhuguan.get("/students/delstu", sId="AAAA00000001"),
+        )
+
+        assert deleted["msg"] == "删除成功"
+        assert edited["msg"] in {"更新成功", "没有该学员"}
+        assert not Student.objects.exists()
+        assert tally_wrong() == []

@@ -1,0 +1,332 @@
+"""The seven calls as contracted: keys, types, texts, numbers."""
+
+import re
+from datetime import UTC, datetime
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.utils import timezone
+
+from core.ids import object_id
+from students.models import Student
+from students.services import student_add
+from students.tests.factories import FIELDS, student, students
+from uploads.models import ImageUse
+from uploads.tests.pictures import encoded, posted
+
+pytestmark = pytest.mark.django_db
+
+
+def add(client, format="json", **changes):
+    return client.post("/students/addstu", FIELDS | changes, format=format).json()
+
+
+def edit(client, **fields):
+    return client.post("/students/updatestu", fields).json()
+
+
+def test_the_list_is_the_seeds_sample_to_the_byte(yuangong):
+    moment = datetime(2019, 5, 8, 18, 14, 12, tzinfo=UTC)
+    tan = student(sid="WWLN97178546", created_at=moment)
+    tan.save()
+
+    assert yuangong.get("/students/getstulist").json() == {
+        "status": 1,
+        "state": True,
+        "msg": "请求成功",
+        "total": 1,
+        "data": [
+            {
+                "_id": object_id(moment, tan.pk),
+                "name": "谭鹏",
+                "headimgurl": "",
+                "age": "21",
+                "class": "H51901",
+                "city": "重庆",
+                "degree": "专科",
+                "productUrl": "地址",
+                "description": "O(∩_∩)O哈哈~",
+                "cTime": "2019/05/09 02:14:12",
+                "sId": "WWLN97178546",
+                "__v": 0,
+            }
+        ],
+    }
+
+
+def test_ids_are_24_hex_digits_and_stay(yuangong):
+    students("谭鹏", "王芳")
+
+    first, again = (yuangong.get("/students/getstulist").json()["data"] for _ in range(2))
+
+    assert first == again
+    assert all(re.fullmatch("[0-9a-f]{24}", row["_id"]) for row in first)
+    assert len({row["_id"] for row in first}) == 2
+
+
+def test_the_newest_come_first_and_pages_count_from_1(yuangong):
+    students(*"甲乙丙丁戊")
+
+    def names(**query):
+        body = yuangong.get("/students/getstulist", **query).json()
+        assert body["total"] == 5
+        return "".join(row["name"] for row in body["data"])
+
+    assert names() == "戊丁丙乙甲"
+    assert names(page="1", count="2") == "戊丁"
+    assert names(page="3", count="2") == "甲"
+    assert names(page="4", count="2") == ""
+    assert names(page="", count="2", **{"class": ""}) == "戊丁"
+    assert names(count="999999999999") == "戊丁丙乙甲"
+    assert names(page="999999999999", count="999999999999") == ""
+
+
+def test_the_list_takes_class_and_key_together(yuangong):
+    students("谭鹏", "王芳", class_name="H51901")
+    students("谭丽", "谭鹏", class_name="H51902")
+
+    def found(**query):
+        body = yuangong.get("/students/getstulist", **query).json()
+        return body["total"], [row["name"] for row in body["data"]]
+
+    assert found(**{"class": "H51902"}) == (2, ["谭鹏", "谭丽"])
+    assert found(key="谭") == (3, ["谭鹏", "谭丽", "谭鹏"])
+    assert found(key="谭", **{"class": "H51901"}) == (1, ["谭鹏"])
+    assert found(key="芳", **{"class": "H51902"}) == (0, [])
+    assert found(key="谭", count=1, page=9, **{"class": "H51902"}) == (2, [])
+    assert found(**{"class": "h51902"}) == (0, [])
+
+
+def test_without_count_a_list_ends_at_the_limit_and_the_total_does_not(yuangong, settings):
+    settings.API_MAX_ROWS = 3
+    students(*"甲乙丙丁戊")
+
+    for query in ({}, {"count": 4}):
+        body = yuangong.get("/students/getstulist", **query).json()
+        assert (body["total"], len(body["data"])) == (5, 3)
+
+
+def test_search_answers_total_and_data(yuangong):
+    students("谭鹏", "王谭", "李雷", class_name="H1")
+
+    body = yuangong.get("/students/searchstu", key="谭", count="1", page="2").json()
+
+    assert set(body) == {"status", "state", "total", "data"}
+    assert (body["status"], body["state"], body["total"]) == (200, True, 2)
+    assert [row["name"] for row in body["data"]] == ["谭鹏"]
+    assert yuangong.get("/students/searchstu").json()["total"] == 3
+    assert yuangong.get("/students/searchstu", key=" ").json()["total"] == 3
+
+
+def test_classes_are_named_once_and_in_order(yuangong):
+    for name in ("H51902", "H51901", "H51902", "A1"):
+        student(class_name=name).save()
+
+    assert yuangong.get("/students/getclasses").json() == {
+        "status": 200,
+        "state": True,
+        "data": ["A1", "H51901", "H51902"],
+    }
+
+    Student.objects.filter(class_name="H51902").delete()
+    assert yuangong.get("/students/getclasses").json()["data"] == ["A1", "H51901"]
+
+
+@pytest.mark.parametrize("format", ["json", "form", "multipart"])
+def test_adding_answers_the_new_sid(zhuguan, format):
+    body = add(zhuguan, format, sId="", cTime="", _id="", __v="7")
+
+    assert body == {"status": 1, "state": True, "msg": "添加成功", "sId": body["sId"]}
+    assert re.fullmatch(r"[A-Z]{4}[0-9]{8}", body["sId"])
+    row = zhuguan.get("/students/getstulist").json()["data"][0]
+    assert row["sId"] == body["sId"]
+    assert {name: row[name] for name in FIELDS} == FIELDS
+    assert row["__v"] == 0
+
+
+def test_a_given_sid_is_not_taken_over(zhuguan):
+    assert add(zhuguan, sId="AAAA00000000")["sId"] != "AAAA00000000"
+
+
+@pytest.mark.parametrize("missing", FIELDS)
+@pytest.mark.parametrize("how", ["absent", "blank"])
+def test_a_missing_field_is_named(zhuguan, missing, how):
+    fields = FIELDS | {missing: "  "} if how == "blank" else {k: v for k, v in FIELDS.items() if k != missing}
+
+    body = zhuguan.post("/students/addstu", fields).json()
+
+    assert body == {"status": 0, "state": False, "msg": f"缺少参数: {missing}"}
+    assert not Student.objects.exists()
+
+
+def test_all_missing_fields_are_named(zhuguan):
+    assert zhuguan.post("/students/addstu", {"age": 20}).json()["msg"] == (
+        "缺少参数: class, name, city, degree, productUrl, description"
+    )
+
+
+@pytest.mark.parametrize("age", [21, "21", " 21 ", "021", "２１"])
+def test_an_age_may_be_a_number_or_a_text_and_is_answered_as_text(zhuguan, age):
+    assert add(zhuguan, age=age)["state"] is True
+    assert zhuguan.get("/students/getstulist").json()["data"][0]["age"] == "21"
+
+
+@pytest.mark.parametrize("age", ["很老", "-1", "0", "151", "1e3", "21.5", "9" * 2000, True, ["21"], {"$gt": ""}])
+def test_an_age_that_is_none_is_refused(zhuguan, age):
+    assert add(zhuguan, age=age) == {"status": 0, "state": False, "msg": "age: 必须是1到150之间的整数"}
+    assert not Student.objects.exists()
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        *({name: ["谭"]} for name in FIELDS if name != "age"),
+        {"name": {"$gt": ""}},
+        {"name": True},
+        {"name": "名" * 65},
+        {"class": "班" * 65},
+        {"description": "长" * 2001},
+        {"name": "谭\x00鹏"},
+        {"productUrl": "javascript:alert(1)"},
+        {"productUrl": " JaVa\tScript\n:alert(1)"},
+        {"productUrl": "data:text/html,x"},
+        {"headimgurl": "javascript:alert(1)"},
+        {"headimgurl": "ftp://example.com/a.png"},
+        {"headimgurl": ["http://example.com/a.png"]},
+    ],
+    ids=str,
+)
+def test_what_cannot_be_kept_is_refused_by_name(zhuguan, fields):
+    body = add(zhuguan, **fields)
+
+    assert (body["status"], body["state"]) == (0, False)
+    assert body["msg"].startswith(f"{next(iter(fields))}: ")
+    assert not Student.objects.exists()
+
+
+def test_text_comes_back_as_it_was_sent(zhuguan):
+    odd = {"name": "O'Neil %_\\ 👩‍💻", "description": "<b>\u202e\n'; DROP TABLE x;--", "city": "İstanbul"}
+
+    assert add(zhuguan, **odd)["state"] is True
+
+    row = zhuguan.get("/students/getstulist").json()["data"][0]
+    assert {name: row[name] for name in odd} == odd
+
+
+def test_editing_changes_what_is_given_and_nothing_else(zhuguan):
+    sid = add(zhuguan)["sId"]
+    before = zhuguan.get("/students/getstulist").json()["data"][0]
+    posted_back = before | {"city": "南京", "age": 22, "_id": "0" * 24, "cTime": "2000/01/01 00:00:00", "__v": 9}
+
+    assert edit(zhuguan, token="x", **posted_back) == {"status": 200, "state": True, "msg": "更新成功"}
+    assert zhuguan.get("/students/getstulist").json()["data"] == [before | {"city": "南京", "age": "22"}]
+    assert edit(zhuguan, sId=sid, **{"class": "H51999"})["state"] is True
+    assert zhuguan.get("/students/getclasses").json()["data"] == ["H51999"]
+
+
+def test_an_edit_that_changes_nothing_says_so(zhuguan):
+    sid = add(zhuguan)["sId"]
+    row = zhuguan.get("/students/getstulist").json()["data"][0]
+
+    for fields in (row, {"sId": sid}, {"sId": sid, "name": "", "age": " "}, {"sId": sid, "age": 21}):
+        assert edit(zhuguan, **fields) == {"status": 304, "state": False, "msg": "没有做任何修改"}
+
+
+def test_an_edit_needs_a_known_sid(zhuguan):
+    add(zhuguan)
+
+    assert edit(zhuguan, name="谭") == {"status": 0, "state": False, "msg": "没有传递sId"}
+    assert edit(zhuguan, sId="AAAA00000000", name="谭") == {"status": 0, "state": False, "msg": "没有该学员"}
+    assert edit(zhuguan, sId=["x"], name="谭")["state"] is False
+    assert Student.objects.get().name == "谭鹏"
+
+
+def test_a_bad_edit_changes_nothing(zhuguan):
+    sid = add(zhuguan)["sId"]
+
+    assert edit(zhuguan, sId=sid, name="新名", age="很老")["msg"] == "age: 必须是1到150之间的整数"
+    assert Student.objects.get().name == "谭鹏"
+
+
+def test_deleting_works_once(zhuguan):
+    sid = add(zhuguan)["sId"]
+
+    assert zhuguan.get("/students/delstu", sId=sid).json() == {"status": 1, "state": True, "msg": "删除成功"}
+    assert zhuguan.get("/students/delstu", sId=sid).json() == {"status": 0, "state": False, "msg": "删除出错"}
+    for query in ({}, {"sId": ""}):
+        assert zhuguan.get("/students/delstu", **query).json() == {"status": 0, "state": False, "msg": "没有传递sId"}
+    assert not Student.objects.exists()
+
+
+def test_another_number_is_tried_when_one_is_taken(db, monkeypatch):
+    taken = student(sid="AAAA00000001")
+    taken.save()
+    offered = iter(["AAAA00000001", "AAAA00000002"])
+    monkeypatch.setattr("students.services.new_sid", lambda: next(offered))
+    fields = {name: getattr(taken, name) for name in ("name", "age", "class_name", "city", "degree")}
+
+    added = student_add(sid="AAAA00000001", product_url="x", description="x", now=timezone.now(), **fields)
+
+    assert added.sid == "AAAA00000002"
+
+
+class TestPictures:
+    def test_an_avatar_upload_needs_no_token(self, api):
+        body = api.post("/students/uploadStuAvatar", {"headimgurl": posted(encoded())}, format="multipart").json()
+
+        assert body == {"status": 200, "state": True, "msg": "上传成功", "headimgurl": body["headimgurl"]}
+        assert body["headimgurl"].startswith("http://testserver/media/")
+
+    @pytest.mark.parametrize("fields", [{}, {"headimgurl": "text"}, {"other": "x"}])
+    def test_without_a_file_it_fails(self, api, fields):
+        for format in ("json", "form", "multipart"):
+            body = api.post("/students/uploadStuAvatar", fields, format=format).json()
+            assert body == {"status": 500, "state": False, "msg": "上传失败"}
+
+    def test_a_file_that_is_no_picture_is_refused(self, api, zhuguan):
+        page = SimpleUploadedFile("a.png", b"<script>", "image/png")
+
+        assert api.post("/students/uploadStuAvatar", {"headimgurl": page}, format="multipart").json()["state"] is False
+        page.seek(0)
+        assert add(zhuguan, "multipart", headimgurl=page)["state"] is False
+        assert not Student.objects.exists()
+
+    def test_a_picture_belongs_to_its_student_until_replaced_or_deleted(self, zhuguan, api):
+        sid = add(zhuguan, "multipart", headimgurl=posted(encoded()))["sId"]
+        first = Student.objects.get().headimgurl
+        assert first.startswith("http://testserver/media/")
+        assert ImageUse.objects.get().upload.url_path in first
+
+        second = api.post("/students/uploadStuAvatar", {"headimgurl": posted(encoded())}, format="multipart").json()
+        assert edit(zhuguan, sId=sid, headimgurl=second["headimgurl"])["state"] is True
+        assert ImageUse.objects.get().upload.url_path in second["headimgurl"]
+        assert edit(zhuguan, sId=sid, headimgurl=second["headimgurl"])["status"] == 304
+        assert edit(zhuguan, sId=sid, headimgurl="")["status"] == 304
+
+        zhuguan.get("/students/delstu", sId=sid)
+        assert not ImageUse.objects.exists()
+
+    def test_a_foreign_url_is_kept_as_it_is(self, zhuguan):
+        add(zhuguan, headimgurl="https://example.com/a.png?x=1&y=谭")
+
+        row = zhuguan.get("/students/getstulist").json()["data"][0]
+        assert row["headimgurl"] == "https://example.com/a.png?x=1&y=谭"
+
+    def test_no_picture_is_stored_for_an_unknown_student(self, zhuguan):
+        from uploads.models import Upload
+
+        fields = {"sId": "AAAA00000000", "headimgurl": posted(encoded())}
+        assert zhuguan.post("/students/updatestu", fields, format="multipart").json()["msg"] == "没有该学员"
+        assert not Upload.objects.exists()
+
+
+@pytest.mark.parametrize("path", ["getclasses", "getstulist", "searchstu", "delstu"])
+def test_reading_calls_take_get_only(zhuguan, path):
+    assert zhuguan.post(f"/students/{path}").status_code == 405
+
+
+def test_staff_may_read_and_no_more(yuangong):
+    sid = student().sid
+    assert yuangong.get("/students/getstulist").json()["state"] is True
+    for body in (add(yuangong), edit(yuangong, sId=sid, name="x"), yuangong.get("/students/delstu", sId=sid).json()):
+        assert body["code"] == "10026"

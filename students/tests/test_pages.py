@@ -1,0 +1,145 @@
+"""Whatever way a page is found, it holds what going through all students by hand gives."""
+
+from random import Random
+
+import pytest
+from django.db import connection
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from students import keys, pages, search, selectors
+from students.models import Student
+from students.selectors import class_list, student_page
+from students.tests.factories import student, students
+
+pytestmark = pytest.mark.django_db
+
+PEOPLE = 300
+WAYS = {"scan": search._SCAN_SQL, "walk": search._WALK_SQL, "fetch": search._FETCH_SQL}
+
+
+@pytest.fixture
+def small_blocks(monkeypatch):
+    """Ids far apart, so that few students already fill many blocks and stretches, and leave some empty."""
+    random = Random(7)
+    letters = "谭鹏王芳aAbn %_\\.*👩"
+    people = [
+        student(
+            id=number * 997,
+            name="".join(random.choices(letters, k=random.randint(1, 5))),
+            class_name=random.choice(["H1", "H2"]),
+        )
+        for number in range(1, PEOPLE)
+    ]
+    Student.objects.bulk_create(people)
+    Student.objects.filter(id__range=(50_000, 90_000)).delete()
+    monkeypatch.setattr(selectors, "DEEP", 20)
+
+
+def by_hand(text: str, class_name: str = "") -> list[int]:
+    people = Student.objects.order_by("-pk").values_list("pk", "name", "class_name")
+    return [pk for pk, name, belongs in people if text in name and class_name in ("", belongs)]
+
+
+def ids(page: pages.Page) -> list[int]:
+    return [row.id for row in page.rows]
+
+
+@pytest.mark.usefixtures("small_blocks")
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("text", ["谭", "a", "A", "谭鹏", "an", "王芳a", "👩", "%", "_", "\\", ".", "*", " ", "zz"])
+def test_each_way_finds_the_same(monkeypatch, way, text):
+    monkeypatch.setattr(search, "_cheapest", lambda *_: WAYS[way])
+    wanted = by_hand(text)
+
+    for start in (0, 7, 10_000):
+        page = student_page(slice(start, start + 5), key=text)
+        assert (page.total, ids(page)) == (len(wanted), wanted[start : start + 5])
+
+
+@pytest.mark.usefixtures("small_blocks")
+@pytest.mark.parametrize("text", ["谭鹏王芳", "aAbn", "an %", "谭谭谭谭", "x" * 64, "x" * 65])
+def test_longer_texts_are_looked_at_closely(text):
+    student(name=f"1{text[:62]}1"[:64]).save()
+    wanted = by_hand(text)
+
+    page = student_page(slice(0, 5), key=text)
+    assert (page.total, ids(page)) == (len(wanted), wanted[:5])
+    assert student_page(slice(500, 510), key=text) == (len(wanted), [])
+
+
+@pytest.mark.usefixtures("small_blocks")
+@pytest.mark.parametrize("text", ["谭", "an", "aAb", "王芳谭鹏"])
+def test_class_and_text_together(text):
+    wanted = by_hand(text, "H2")
+
+    page = student_page(slice(0, 5), key=text, class_name="H2")
+    assert (page.total, ids(page)) == (len(wanted), wanted[:5])
+
+
+@pytest.mark.usefixtures("small_blocks")
+def test_deep_pages_begin_where_they_should():
+    wanted = by_hand("")
+
+    for start in range(0, len(wanted) + 15, 13):
+        page = student_page(slice(start, start + 10))
+        assert (page.total, ids(page)) == (len(wanted), wanted[start : start + 10])
+
+
+@given(st.lists(st.text(min_size=1, max_size=8), max_size=6), st.text(min_size=1, max_size=5))
+@example(["ab", "ba", "bab"], "aba")
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_text_finds_what_holds_it(db, names, text):
+    storable = [name for name in names if not set(name) & {"\x00"} and name.isprintable()]
+    if "\x00" in text or not text.isprintable():
+        return
+    Student.objects.all().delete()
+    students(*storable)
+
+    assert student_page(slice(0, 10), key=text).total == sum(text in name for name in storable)
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), max_size=12))
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_python_and_the_database_make_the_same_keys(db, name):
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT students_keys(5000, 'H1', %s)", [name])
+        (made,) = cursor.fetchone()
+
+    grams = {"n" + name[at : at + size] for size in (1, 2, 3) for at in range(len(name) - size + 1)}
+    assert set(made) == grams | {keys.class_key("H1"), "b0000000000000004", "w0000000000000000"}
+    assert len(made) == len(set(made))
+
+
+def test_an_odd_class_name_does_not_confuse_the_keys():
+    for name in ("*", "b0000000000000000", "n谭", "", "H1"):
+        student(class_name=name).save()
+
+    assert class_list() == ["", "*", "H1", "b0000000000000000", "n谭"]
+    assert student_page(slice(0, 10), class_name="*").total == 1
+    assert student_page(slice(0, 10)).total == 5
+
+
+@pytest.mark.parametrize(
+    ("matching", "everybody", "way"),
+    [(80_000, 1_000_000, "scan"), (3_000, 1_000_000, "walk"), (20, 1_000_000, "fetch"), (5, 1_000, "scan"),
+     (1, 1_000, "walk")],
+)  # fmt: skip
+def test_the_way_depends_on_how_many_match(matching, everybody, way):
+    assert search._cheapest(matching, everybody, 10) is WAYS[way]
+
+
+@pytest.mark.parametrize(
+    ("query", "queries"),
+    [({}, 1), ({"page": 900}, 1), ({"class": "H51901"}, 1), ({"key": "谭"}, 2), ({"key": "谭鹏王芳"}, 2),
+     ({"key": "谭", "class": "H51901"}, 2), ({"key": "无"}, 1), ({"page": 7, "key": "谭", "class": "H51901"}, 2)],
+)  # fmt: skip
+def test_a_list_takes_at_most_two_queries(yuangong, django_assert_num_queries, query, queries):
+    students("谭鹏王芳", *["谭鹏"] * 20)
+    yuangong.get("/students/getstulist")  # the caller is known from now on
+
+    for path in ("getstulist", "searchstu") if "class" not in query else ("getstulist",):
+        with django_assert_num_queries(queries):
+            assert yuangong.get(f"/students/{path}", count=10, **query).json()["state"] is True
+    with django_assert_num_queries(1):
+        yuangong.get("/students/getclasses")
