@@ -14,17 +14,18 @@ QUIETER = {
     "celery.worker.strategy": "WARNING",
     "celery.app.trace": "WARNING",
 }
+_WORDS = r"[\w-]*(?:password|passwd|secret|token|authorization|captcha|api_?key)|(?:wechat_?)?code"
+SECRET_NAME = re.compile(rf"(?i){_WORDS}")
 SECRET_WORDS = re.compile(
-    r"(?i)\b((?:old|new)?password|passwd|token|authorization|secret|appsecret|captcha|code|api_?key)"
-    r"(\"?\s*[=:]\s*\"?)(?:bearer\s+)?[^\s&\"',}]+"
+    rf"(?i)(\b(?:{_WORDS})[\"']?\s*[=:]\s*)(?:bearer\s+)?(?:\"[^\"]*\"|'[^']*'|[^\s&\"',;}}\])]+)"
 )
 
 
 def hide_secrets(_: Any, __: str, event: dict[str, Any]) -> dict[str, Any]:
     """Last line of defence: nothing of ours logs a secret, but a library's error text may carry a URL."""
-    for key in ("event", "exception"):
-        if isinstance(event.get(key), str):
-            event[key] = SECRET_WORDS.sub(r"\1\2***", event[key])
+    for key, value in event.items():
+        if isinstance(value, str):
+            event[key] = "***" if SECRET_NAME.fullmatch(key) else SECRET_WORDS.sub(r"\1***", value)
     return event
 
 

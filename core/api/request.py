@@ -1,5 +1,6 @@
 """What a request says about its sender."""
 
+from ipaddress import ip_address
 from typing import Any
 
 from django.conf import settings
@@ -25,12 +26,21 @@ def token_of(request: Any) -> str | None:
 
 
 def client_ip(request: Any) -> str:
-    """The caller's address. ``X-Forwarded-For`` counts only behind as many proxies as settings name."""
+    """The caller's address, "" if unknown. ``X-Forwarded-For`` counts only behind as many proxies as settings name."""
     hops = settings.TRUSTED_PROXIES
-    forwarded = [part.strip() for part in request.META.get("HTTP_X_FORWARDED_FOR", "").split(",") if part.strip()]
-    if hops and len(forwarded) >= hops:
-        return forwarded[-hops]
-    return request.META.get("REMOTE_ADDR") or ""
+    if hops:
+        forwarded = [part.strip() for part in request.META.get("HTTP_X_FORWARDED_FOR", "").split(",") if part.strip()]
+        if len(forwarded) >= hops and (address := _address(forwarded[-hops])):
+            return address
+    return _address(request.META.get("REMOTE_ADDR") or "")
+
+
+def _address(text: str) -> str:
+    try:
+        address = ip_address(text)
+    except ValueError:  # "unknown", a port behind it, a forgery
+        return ""
+    return str(getattr(address, "ipv4_mapped", None) or address)
 
 
 def absolute_url(request: HttpRequest, path: str) -> str:

@@ -1,0 +1,117 @@
+"""The documentation: complete, valid, readable without the internet, and true (see ``core.testing``)."""
+
+import re
+
+import pytest
+from django.core.management import call_command
+from django.http import JsonResponse
+from drf_spectacular.validation import validate_schema
+
+from core.api.access import Access
+from core.api.docs import Doc
+from core.api.routing import endpoints
+from core.testing import check_documented
+
+CALLS = endpoints()
+TO_THE_PROVIDER = {"/pay/payResult", "/pay/notify"}
+
+
+@pytest.fixture(scope="module")
+def schema():
+    from drf_spectacular.generators import SchemaGenerator
+
+    return SchemaGenerator().get_schema(request=None, public=True)
+
+
+def operation(schema, call):
+    return schema["paths"][call.path.replace("<str:", "{").replace(">", "}")][call.methods[0].lower()]
+
+
+def test_the_schema_is_valid_and_complete(schema, tmp_path):
+    validate_schema(schema)
+    call_command("spectacular", "--validate", "--fail-on-warn", "--file", str(tmp_path / "schema.yml"))
+
+    assert len(schema["paths"]) == len(CALLS)
+
+
+@pytest.mark.parametrize("call", CALLS, ids=lambda call: call.path)
+def test_every_call_is_documented(call, schema):
+    found = operation(schema, call)
+
+    assert re.search(r"[\u4e00-\u9fff]", found["summary"]) and found["tags"] != ["其他"]
+    assert call.access.value in found["description"]
+    assert found.get("security") == ([{}] if call.access is Access.OPEN else [{"token": []}])
+    if call.path in TO_THE_PROVIDER:
+        return
+    assert isinstance(call.docs, Doc)
+    examples = found["responses"]["200"]["content"]["application/json"]["examples"].values()
+    assert any(example["value"]["state"] is True for example in examples)
+    codes = {example["value"].get("code") for example in examples}
+    assert ({"10022", "1004"} <= codes) is (call.access is not Access.OPEN)
+    assert ("10026" in codes) or call.access not in {Access.ROWS, Access.ROOT}
+    for parameter in found.get("parameters", []):
+        assert re.search(r"[\u4e00-\u9fff]", parameter.get("description", "路径")), parameter
+
+
+def test_the_page_works_offline(api):
+    page = api.http.get("/docs/")
+    text = page.content.decode()
+
+    assert page.status_code == 200
+    assert not re.search(r'(?:src|href)="(?:https?:)?//', text)
+    for asset in re.findall(r'(?:src|href)="(/static/[^"]+)"', text):
+        assert api.http.get(asset).status_code == 200, asset
+    assert "persistAuthorization" in text
+
+
+def test_the_schema_is_served_to_everybody(api):
+    answer = api.http.get("/schema/")
+
+    assert answer.status_code == 200
+    assert answer.json()["components"]["securitySchemes"]["token"]["name"] == "authorization"
+
+
+class TestAnAnswerIsHeldAgainstItsDocumentation:
+    OK = {"status": 200, "state": True, "msg": "好", "data": [{"name": "a", "price": 9.9, "gone": None}]}
+
+    def check(self, body, ok=None):
+        class Match:
+            class func:
+                endpoint = type("E", (), {"docs": Doc(ok=ok or self.OK), "path": "/x"})
+
+        answer = JsonResponse(body)
+        answer.resolver_match = Match
+        answer.json = lambda: body
+        check_documented(answer)
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            {},
+            {"extra": 1},
+            {"data": []},
+            {"data": [{"name": "b", "price": 9, "gone": "2020"}]},
+            {"state": False, "msg": "x", "data": 1},
+        ],
+    )
+    def test_likeness_passes(self, change):
+        self.check(self.OK | change)
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            {"status": 1},
+            {"msg": "不好"},
+            {"data": None},
+            {"data": {}},
+            {"data": [{"name": "a", "price": "9.9", "gone": None}]},
+            {"data": [{"name": "a", "gone": None}]},
+            {"data": [{"name": True, "price": 1, "gone": None}]},
+        ],
+    )
+    def test_difference_fails(self, change):
+        with pytest.raises(AssertionError, match="unlike its documentation"):
+            self.check(self.OK | change)
+
+    def test_one_of_several_shapes_is_enough(self):
+        self.check({"status": 1, "state": True}, ok=[self.OK, {"status": 1, "state": True}])

@@ -1,0 +1,400 @@
+"""What every answer has in common, and the failures that have an HTTP status of their own."""
+
+import io
+import json
+import logging
+import time
+
+import pytest
+from django.db import OperationalError
+from django.test import RequestFactory, override_settings
+from django.urls import path as route
+
+from config.wsgi import application as wsgi_application
+from core import errors
+from core.api.request import absolute_url, client_ip
+from core.errors import DomainError
+
+LOGIN = "/users/login"
+
+
+def every_error(kind=DomainError):
+    for error in kind.__subclasses__():
+        yield error
+        yield from every_error(error)
+
+
+class TestErrors:
+    def test_code_is_only_ever_in_the_three_refusals_and_wechats_table(self):
+        with_code = {error for error in every_error() if error.code is not None}
+        ours = {error for error in with_code if not error.__module__.startswith("payments.")}
+
+        assert ours == {errors.LoginRequired, errors.TokenInvalid, errors.NotPermitted}
+        assert not any(error.code in {"10022", "1004", "10026"} for error in with_code - ours)
+
+    @pytest.mark.parametrize("error", sorted(every_error(), key=lambda e: e.__qualname__), ids=lambda e: e.__name__)
+    def test_every_error_makes_an_envelope(self, error):
+        assert isinstance(error.status, int)
+        assert isinstance(error.msg, str) and error.msg
+        assert error.http_status == 200 or error.http_status >= 400
+
+    def test_extras_ride_along(self):
+        assert DomainError("x", status=7, code="C", solution="y").body() == {
+            "status": 7,
+            "state": False,
+            "msg": "x",
+            "code": "C",
+            "solution": "y",
+        }
+
+    def test_throttled_says_when_to_come_back(self):
+        assert errors.Throttled(0).headers == {"Retry-After": "1"}
+
+
+class TestTransport:
+    @pytest.mark.parametrize("path", ["/nowhere", "/users", "/users/login/x", "/%00", "/%ff", "/学员", "//users/login"])
+    @pytest.mark.parametrize("method", ["get", "post"])
+    def test_unknown_path(self, api, path, method):
+        answer = getattr(api.http, method)(path)
+
+        assert answer.status_code == 404
+        assert answer.json() == {"status": 404, "state": False, "msg": "接口地址错误"}
+
+    def test_wrong_method(self, api):
+        answer = api.get(LOGIN)
+
+        assert (answer.status_code, answer.json()) == (405, {"status": 405, "state": False, "msg": "请求方式错误"})
+        assert "POST" in answer["Allow"]
+
+    @pytest.mark.parametrize(
+        "body",
+        [
+            b"{",
+            b"[1]",
+            b'"text"',
+            b"null",
+            b"\xff\xfe",
+            b'{"username": "\xff"}',
+            b'{"username": "\\ud800"}',
+            b'{"a": NaN}',
+            b"[" * 5000,
+            b'{"a":' * 5000,
+        ],
+        ids=repr,
+    )
+    def test_broken_json(self, api, body):
+        answer = api.post(LOGIN, body)
+
+        assert (answer.status_code, answer.json()) == (400, {"status": 400, "state": False, "msg": "请求数据无法解析"})
+
+    @pytest.mark.parametrize("body", [b"", b"  ", b"{}"])
+    def test_no_json_is_an_empty_one(self, api, body):
+        assert api.post(LOGIN, body).json()["msg"] == "没有传递用户名或者密码"
+
+    @pytest.mark.parametrize(
+        "kind", ["multipart/form-data", "multipart/form-data; boundary=", "multipart/form-data; boundary=x"]
+    )
+    def test_broken_multipart(self, api, kind):
+        answer = api.http.post(LOGIN, b"--x\r\nnonsense", content_type=kind)
+
+        assert (answer.status_code, answer.json()["state"]) in {(400, False), (200, False)}
+
+    @pytest.mark.parametrize("kind", ["text/plain", "application/xml", "image/png", "nonsense"])
+    def test_unknown_format(self, api, kind):
+        answer = api.http.post(LOGIN, b"username=li", content_type=kind)
+
+        assert (answer.status_code, answer.json()) == (415, {"status": 415, "state": False, "msg": "不支持的数据格式"})
+
+    @pytest.mark.parametrize("charset", ["utf-8", "gbk", "base64", "rot13", "utf-16", "idna", "no-such", "hex", '"'])
+    @pytest.mark.parametrize("kind", ["application/x-www-form-urlencoded", "application/json"])
+    def test_odd_charsets(self, db, roles, kind, charset):
+        body = b'{"username": "li"}' if kind.endswith("json") else b"username=li&page=%E4"
+        environ = RequestFactory().post(LOGIN, QUERY_STRING="page=%E4").environ
+        environ |= {"CONTENT_TYPE": f"{kind}; charset={charset}", "CONTENT_LENGTH": str(len(body))}
+        environ["wsgi.input"] = io.BytesIO(body)
+        seen = []
+
+        answer = wsgi_application(environ, lambda status, headers: seen.append(status))
+
+        assert seen == ["200 OK"]
+        assert json.loads(b"".join(answer))["msg"] == "没有传递用户名或者密码"
+
+    @pytest.mark.parametrize("size", [10_000_000, 1_100_000])
+    def test_body_too_large(self, api, size):
+        answer = api.post(LOGIN, json.dumps({"username": "x" * size}))
+
+        assert (answer.status_code, answer.json()) == (413, {"status": 413, "state": False, "msg": "请求内容过大"})
+
+    def test_too_many_fields(self, api):
+        form = "&".join(f"a{number}=1" for number in range(2000))
+
+        for answer in (api.post(LOGIN, form, format="form"), api.http.get(f"/users/getCaptcha?{form}")):
+            assert (answer.status_code, answer.json()["status"]) == (413, 413)
+
+    def test_a_length_that_is_a_lie(self, api):
+        answer = api.http.post(LOGIN, b"{}", content_type="application/json", CONTENT_LENGTH="abc")
+
+        assert answer.status_code < 500
+
+    @override_settings(ALLOWED_HOSTS=["api.example.com"])
+    def test_a_foreign_host(self, api):
+        assert api.http.get("/verify", headers={"host": "evil.example"}).json()["status"] == 400
+
+
+@pytest.mark.django_db
+class TestParameters:
+    @pytest.mark.parametrize("page", ["abc", "-1", "0", "1.5", "1e3", "٣x", "9" * 2000, "true", "[1]"])
+    @pytest.mark.parametrize("name", ["page", "count"])
+    def test_no_positive_integer_is_an_error_in_msg(self, lbw, name, page):
+        answer = lbw.get("/getloginlog", **{name: page})
+
+        assert answer.status_code == 200
+        assert answer.json()["state"] is False and name in answer.json()["msg"]
+
+    def test_blank_is_absent_and_the_unknown_ignored(self, lbw):
+        assert lbw.get("/getloginlog", page="", count=" ", _id="x", whatever="[").json()["state"] is True
+
+    def test_the_last_of_a_repeated_one_counts(self, lbw):
+        url = "/getloginlog?page=abc&page=1"
+
+        assert lbw.http.get(url, headers={"authorization": lbw.token}).json()["state"] is True
+
+    @pytest.mark.parametrize("junk", ["%00", "a%00b"])
+    def test_nul_is_refused(self, lbw, junk):
+        url = f"/permission/getrole?roleid={junk}"
+
+        body = lbw.http.get(url, headers={"authorization": lbw.token}).json()
+
+        assert body == {"status": 0, "state": False, "msg": "roleid: 包含非法字符"}
+
+    def test_nul_deep_inside_json_is_refused(self, root):
+        menu = [{"name": "a", "children": [{"name": "b\x00"}]}]
+
+        assert root.post("/permission/addrole", {"roleid": "9", "menuList": menu}).json()["state"] is False
+
+
+class TestAnswers:
+    def test_carry_a_request_id_and_keep_a_proxys(self, api):
+        first, second = api.get("/nowhere"), api.get("/health/live")
+        offered = api.get("/nowhere", headers={"x-request-id": "from-the-proxy_1"})
+        forged = api.get("/nowhere", headers={"x-request-id": "a b\tc"})
+
+        assert len(first["X-Request-Id"]) == 20 and first["X-Request-Id"] != second["X-Request-Id"]
+        assert offered["X-Request-Id"] == "from-the-proxy_1"
+        assert len(forged["X-Request-Id"]) == 20
+
+    def test_are_neither_sniffed_nor_kept(self, api):
+        answer = api.get("/verify")
+
+        assert answer["X-Content-Type-Options"] == "nosniff"
+        assert answer["Cache-Control"] == "no-store"
+        assert answer["Content-Type"] == "application/json; charset=utf-8"
+
+    def test_our_own_fault_names_the_request_and_nothing_else(self, api, monkeypatch, caplog):
+        from accounts.api import views
+
+        def breaks() -> None:
+            raise RuntimeError("the secret reason")
+
+        monkeypatch.setattr(views, "captcha_make", breaks)
+
+        answer = api.get("/users/getCaptcha")
+
+        wanted = {"status": 500, "state": False, "msg": "服务器内部错误", "request_id": answer["X-Request-Id"]}
+        assert (answer.status_code, answer.json()) == (500, wanted)
+        assert "the secret reason" in caplog.text
+
+    def test_our_own_fault_outside_the_api_too(self, api, settings):
+        def breaks(request):
+            raise RuntimeError("the secret reason")
+
+        class Broken:
+            urlpatterns = [route("broken", breaks)]
+            handler500 = "core.views.server_error"
+
+        settings.ROOT_URLCONF = Broken
+        answer = api.http.get("/broken")
+
+        assert (answer.status_code, answer.json()["msg"]) == (500, "服务器内部错误")
+        assert answer.json()["request_id"] == answer["X-Request-Id"]
+
+    def test_cross_origin_pages_are_told_that_they_may(self, api):
+        origin = {"origin": "https://front.example"}
+        asked = {
+            "access-control-request-method": "POST",
+            "access-control-request-headers": "authorization,content-type",
+        }
+
+        preflight = api.http.options(LOGIN, headers=origin | asked)
+        answer = api.get("/verify", headers=origin)
+
+        for response in (preflight, answer):
+            assert response["Access-Control-Allow-Origin"] == "https://front.example"
+            assert response["Access-Control-Allow-Credentials"] == "true"
+            assert "Origin" in response["Vary"] or "origin" in response["Vary"]
+        assert {"authorization", "content-type"} <= set(preflight["Access-Control-Allow-Headers"].split(", "))
+
+    def test_foreign_pages_are_not(self, api, settings):
+        settings.CORS_ALLOW_ALL_ORIGINS, settings.CORS_ALLOWED_ORIGINS = False, ["https://front.example"]
+
+        assert (
+            "Access-Control-Allow-Origin" not in api.get("/verify", headers={"origin": "https://evil.example"}).headers
+        )
+
+    def test_no_csrf_check_stands_before_a_call(self, roles):
+        from django.test import Client
+
+        answer = Client(enforce_csrf_checks=True).post(LOGIN, {"username": "li", "password": "x"})
+
+        assert answer.json()["msg"] == "用户名或者密码错误"
+
+
+class TestHealth:
+    def test_live(self, api):
+        assert api.get("/health/live").json() == {"status": 200, "state": True, "msg": "ok"}
+
+    @pytest.mark.django_db
+    def test_ready(self, api):
+        assert api.get("/health/ready").json() == {"status": 200, "state": True, "msg": "ok"}
+
+    @pytest.mark.django_db
+    def test_not_ready_without_valkey(self, api, valkey_down):
+        started = time.monotonic()
+        answer = api.get("/health/ready")
+
+        assert time.monotonic() - started < 5
+        assert (answer.status_code, set(answer.json()["checks"])) == (503, {"valkey"})
+        assert "127.0.0.1" not in answer.content.decode()
+
+    @pytest.mark.django_db
+    def test_not_ready_without_tables(self, api, monkeypatch):
+        from core import health
+
+        health._migrations.cache_clear()
+        monkeypatch.setattr(health.MigrationExecutor, "migration_plan", lambda *_: [1, 2])
+
+        assert "2 unapplied" in api.get("/health/ready").json()["checks"]["migrations"]
+
+
+class TestWithoutTheDatabase:
+    @pytest.fixture(autouse=True)
+    def _database_down(self, monkeypatch):
+        from django.db.backends.postgresql.base import DatabaseWrapper
+
+        def refuse(*_):
+            raise OperationalError("connection to 10.0.0.1 as spms failed")
+
+        monkeypatch.setattr(DatabaseWrapper, "cursor", refuse)
+
+    @pytest.mark.parametrize("path, data", [(LOGIN, {"username": "li", "password": "x"})])
+    def test_calls_say_503(self, api, path, data):
+        answer = api.post(path, data)
+
+        assert (answer.status_code, answer.json()) == (
+            503,
+            {"status": 503, "state": False, "msg": "服务暂时不可用,请稍后再试"},
+        )
+
+    def test_captchas_go_on(self, api):
+        assert api.get("/users/getCaptcha").json()["state"] is True
+
+    def test_not_ready_and_no_word_of_where_the_database_is(self, api):
+        answer = api.get("/health/ready")
+
+        assert answer.json()["checks"] == {"database": "OperationalError"}
+
+
+class TestAddresses:
+    @pytest.mark.parametrize(
+        "hops, forwarded, expected",
+        [
+            (0, "1.1.1.1", "10.0.0.1"),
+            (1, "1.1.1.1", "1.1.1.1"),
+            (1, "6.6.6.6, 1.1.1.1", "1.1.1.1"),
+            (2, "6.6.6.6, 1.1.1.1, 2.2.2.2", "1.1.1.1"),
+            (2, "1.1.1.1", "10.0.0.1"),
+            (1, "unknown", "10.0.0.1"),
+            (1, "x" * 5000, "10.0.0.1"),
+            (1, "2001:DB8::1", "2001:db8::1"),
+            (1, "::ffff:1.2.3.4", "1.2.3.4"),
+        ],
+    )
+    def test_a_forged_header_counts_only_behind_known_proxies(self, settings, hops, forwarded, expected):
+        settings.TRUSTED_PROXIES = hops
+        request = RequestFactory().get("/", REMOTE_ADDR="10.0.0.1", headers={"x-forwarded-for": forwarded})
+
+        assert client_ip(request) == expected
+
+    def test_links_begin_with_the_public_address_or_what_was_called(self, settings):
+        request = RequestFactory().get("/", headers={"host": "here:8000"})
+        settings.PUBLIC_BASE_URL, settings.PUBLIC_BASE_URL_IS_SET = "https://api.example.com", False
+
+        assert absolute_url(request, "/media/a.png") == "http://here:8000/media/a.png"
+        settings.PUBLIC_BASE_URL_IS_SET = True
+        assert absolute_url(request, "/media/a.png") == "https://api.example.com/media/a.png"
+
+
+@pytest.mark.django_db
+class TestLogs:
+    """Passwords, tokens and captcha answers never reach a log; whole lines are looked at, as they are written."""
+
+    @pytest.fixture(params=["json", "console"])
+    def lines(self, request):
+        from django.conf import settings as configured
+
+        from core.logs import configure
+
+        configure({"format": request.param, "level": "DEBUG"})
+        (handler,) = logging.getLogger().handlers
+        handler.setStream(written := io.StringIO())
+        yield written.getvalue
+        configure(configured.LOGGING)
+
+    def test_secrets_stay_out(self, lines, person, api, monkeypatch):
+        from accounts import captcha
+
+        monkeypatch.setattr(captcha, "ALPHABET", "Q")
+        li = person("li", password="top-secret-1")
+        token = api.post(LOGIN, {"username": "li", "password": "top-secret-1"}).json()["token"]
+        api.post(LOGIN, {"username": "li", "password": "top-secret-2"})
+        api.post(LOGIN, b'{"username": "li", "password": "top-secret-3')
+        li.post(
+            "/users/updatePassword", {"username": "li", "oldPassword": "top-secret-1", "newPassword": "top-secret-4"}
+        )
+        api.get("/verify", token=token)
+        api.get(f"/nowhere?token={token}&password=top-secret-5")
+        key = api.get("/users/getCaptcha").json()["key"]
+        api.get("/users/verifyCaptcha", key=key, captcha="QQQQ")
+
+        written = lines()
+        assert written.count("/users/login") >= 3
+        for secret in ("top-secret", token, token.split(".")[1], li.token, "QQQQ", "qqqq"):
+            assert secret not in written
+
+    def test_a_librarys_words_are_masked(self, lines):
+        log = logging.getLogger("some.library")
+        for text in (
+            "GET /x?access_token=hush-1&b=2",
+            'body {"password": "hush-2 with blanks", "a": 1}',
+            "{'appsecret': 'hush-3'}",
+            "authorization: Bearer hush-4",
+            "newPassword=hush-5",
+            "wechatCode=hush-6 code=hush-7",
+        ):
+            log.warning(text)
+        try:
+            raise RuntimeError("failed for token=hush-8")
+        except RuntimeError:
+            log.exception("it broke")
+        logging.getLogger("other").warning("fine: %s", "secret=hush-9")
+
+        written = lines()
+        assert "hush" not in written
+        assert "it broke" in written and "***" in written
+
+    def test_lines_carry_the_request_and_cannot_be_forged(self, lines, api):
+        answer = api.http.get("/nowhere%0aforged=1%1b[31m")
+
+        (line,) = [line for line in lines().splitlines() if "nowhere" in line]
+        assert answer["X-Request-Id"] in line and "404" in line
+        assert "\x1b" not in line
