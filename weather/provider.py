@@ -1,4 +1,4 @@
-"""The weather provider, tianqi v61 (see docs/weather.md): one question, one checked answer.
+"""The weather provider, tianqi v61 (see the README beside this): one question, one checked answer.
 
 Whatever it sends is taken for untrusted: shape, types, lengths and dates are checked, the rest is left out.
 """
