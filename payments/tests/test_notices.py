@@ -1,5 +1,6 @@
 """Notifications over HTTP: the right ones once, every other one not at all, each answered as WeChat expects."""
 
+import re
 import threading
 import time
 from datetime import timedelta
@@ -11,7 +12,7 @@ from django.test import Client
 from django.utils import timezone
 
 from payments.models import InboundEvent, Payment, PaymentLog, PaymentStatus, Refund
-from payments.register import PaidOutcome
+from payments.register import PaidOutcome, PaymentListener, listening
 from payments.services import payment_close, payment_query, refund_request, refund_run
 from payments.services.journal import MAX_BODY, event_replay, events_purge
 from payments.tests.standin import sign_v2, to_xml
@@ -82,6 +83,14 @@ class TestV2:
         assert len(shop.paid) == 1
         assert PaymentLog.objects.filter(event="支付成功").count() == 1
         assert InboundEvent.objects.filter(verdict="accepted").count() == 3
+
+    def test_a_second_transaction_for_a_paid_order_is_refused(self, order, shop, wechat):
+        post_v2(wechat.notice_v2(order.out_trade_no))
+
+        assert_refused_v2(post_v2(wechat.notice_v2(order.out_trade_no, transaction_id="4200099999")), "不一致")
+
+        assert len(shop.paid) == 1
+        assert PaymentLog.objects.filter(event="支付信息不一致").count() == 1
 
     @pytest.mark.parametrize(
         ("changes", "reason"),
@@ -260,16 +269,13 @@ class TestV3:
         assert_nothing_happened(shop)
 
 
-def test_our_own_fault_is_a_failure_so_that_wechat_comes_again(order, shop, wechat, monkeypatch):
+def test_our_own_fault_is_a_failure_so_that_wechat_comes_again(order, shop, wechat):
     def broken(**_):
         raise RuntimeError("out of paper")
 
-    from payments import register
-
-    monkeypatch.setattr(register, "_listener", register.PaymentListener(shop.lock, broken, broken))
-
-    assert_refused_v2(post_v2(wechat.notice_v2(order.out_trade_no)), "处理失败")
-    assert_refused_v3(post_v3(*wechat.notice_v3(order.out_trade_no)), 500)
+    with listening(PaymentListener(shop.lock, broken, broken)):
+        assert_refused_v2(post_v2(wechat.notice_v2(order.out_trade_no)), "处理失败")
+        assert_refused_v3(post_v3(*wechat.notice_v3(order.out_trade_no)), 500)
 
     order.refresh_from_db()
     assert order.state == PaymentStatus.OPEN
@@ -354,6 +360,17 @@ class TestRefundNotices:
     )
     def test_v2_that_does_not_fit_is_refused(self, refund, wechat, changes):
         assert_refused_v2(post_v2(wechat.refund_notice_v2(refund.out_refund_no, **changes)))
+
+        refund.refresh_from_db()
+        assert refund.state == "processing"
+
+    @pytest.mark.parametrize("name", ["appid", "mch_id"])
+    def test_v2_for_another_merchant_is_refused(self, refund, wechat, name):
+        raw = re.sub(
+            f"<{name}>.*?</{name}>", f"<{name}>other</{name}>", wechat.refund_notice_v2(refund.out_refund_no).decode()
+        )
+
+        assert_refused_v2(post_v2(raw.encode()), name)
 
         refund.refresh_from_db()
         assert refund.state == "processing"

@@ -10,7 +10,7 @@ from django.utils import timezone
 from payments.errors import RefundNotPossible
 from payments.models import PaymentLog, Refund
 from payments.services import refund_request, refund_retry, refund_run
-from payments.services.refund import refunds_due
+from payments.services.refund import _take_turn, refunds_due
 
 pytestmark = pytest.mark.django_db
 
@@ -190,10 +190,13 @@ def test_without_a_broker_the_request_stands_and_is_quick(paid, wechat, monkeypa
 def test_many_workers_at_once_ask_once(paid, wechat):
     refund = request(paid())
     wechat.faults = [("refund", "slow", 0.2)]
+    gate = threading.Barrier(6)
 
     def work():
         try:
-            run(refund)
+            Refund.objects.count()  # connected
+            gate.wait()
+            refund_run(refund_id=refund.pk, now=timezone.now())
         finally:
             connection.close()
 
@@ -205,3 +208,10 @@ def test_many_workers_at_once_ask_once(paid, wechat):
 
     assert wechat.called("refund") == 1
     assert Refund.objects.get().state == "processing"
+
+
+def test_of_two_who_press_at_once_one_asks(paid):
+    refund = request(paid())
+    both = [Refund.objects.get(pk=refund.pk), Refund.objects.get(pk=refund.pk)]
+
+    assert [_take_turn(seen, timezone.now(), True) for seen in both] == [True, False]

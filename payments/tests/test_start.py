@@ -211,6 +211,31 @@ def test_double_clicks_at_once_place_one_order_and_see_one_code(start, shop, wec
 
 
 @pytest.mark.django_db(transaction=True)
+def test_of_two_answers_for_one_order_the_first_stays(start, shop, wechat, monkeypatch):
+    """The first click hangs longer than its claim lasts: the second orders too, word for word."""
+    monkeypatch.setattr("payments.services.start.CLAIM", timedelta(seconds=0.05))
+    number, codes = shop.order(), []
+    wechat.faults = [("unifiedorder", "slow", 0.4)]
+
+    def click(delay):
+        time.sleep(delay)
+        try:
+            codes.append(start(number).code_url)
+        finally:
+            connection.close()
+
+    clicks = [threading.Thread(target=click, args=[delay]) for delay in (0, 0.15)]
+    for thread in clicks:
+        thread.start()
+    for thread in clicks:
+        thread.join()
+
+    assert wechat.called("unifiedorder") == 2
+    assert len(codes) == 2 and len(set(codes)) == 1
+    assert len(wechat.orders) == 1
+
+
+@pytest.mark.django_db(transaction=True)
 def test_the_second_click_takes_over_where_the_first_failed(start, shop, wechat):
     number, outcomes = shop.order(), []
     wechat.faults = [("unifiedorder", "down"), ("unifiedorder", "down")]
