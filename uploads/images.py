@@ -24,7 +24,7 @@ MAX_ANIMATION_PIXELS = 25_000_000
 MAX_FRAMES = 300
 # A picture above this waits until the process decodes no other such: memory stays bounded.
 LARGE_PIXELS = 4_000_000
-LARGE_WAIT_S = 20
+LARGE_WAIT_S = 10
 _large_slot = BoundedSemaphore(1)
 
 # Pillow raises from twice this number on and warns below; it also counts frames that outgrow their canvas.
