@@ -45,7 +45,10 @@ class RoleForm(forms.ModelForm):
         label="按钮权限", choices=Button, required=False, widget=UnfoldAdminCheckboxSelectMultipleWidget
     )
     permissions = BackOfficeRights(
-        label="后台权限", queryset=Permission.objects.none(), required=False, widget=UnfoldAdminCheckboxSelectMultipleWidget
+        label="后台权限",
+        queryset=Permission.objects.none(),
+        required=False,
+        widget=UnfoldAdminCheckboxSelectMultipleWidget,
     )
 
     class Meta:

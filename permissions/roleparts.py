@@ -34,7 +34,7 @@ def rows_problem(rows: Any) -> str | None:
     """Say why ``rows`` is no list of API paths, each exact or with a ``*`` at its end; None if it is one."""
     if not isinstance(rows, list) or len(rows) > MAX_ROWS:
         return f"必须是列表,最多 {MAX_ROWS} 项"
-    if all(isinstance(row, str) and len(row) <= MAX_ROW and _ROW.fullmatch(row) for row in rows):
+    if all(isinstance(row, str) and len(row) <= MAX_ROW and row.isprintable() and _ROW.fullmatch(row) for row in rows):
         return None
     return "每一项必须是以 / 开头的接口路径,末尾可以是 *"
 

@@ -44,14 +44,25 @@ def present(source: Any) -> dict[str, Any]:
     kept = {}
     for name in source:
         value = source[name]  # of a repeated parameter the last one counts
-        if isinstance(value, str):
-            if _UNSTORABLE.search(value):
-                raise BadParameter(f"{_printable(name)}: 包含非法字符")
-            if not value.strip():
-                continue
-        if value is not None:
+        if _holds_unstorable(value):
+            raise BadParameter(f"{_printable(name)}: 包含非法字符")
+        if value is not None and not (isinstance(value, str) and not value.strip()):
             kept[name] = value
     return kept
+
+
+def _holds_unstorable(value: Any) -> bool:
+    waiting = [value]  # not recursive: JSON may be nested deeper than Python calls may be
+    while waiting:
+        match waiting.pop():
+            case str(text):
+                if _UNSTORABLE.search(text):
+                    return True
+            case list(items):
+                waiting += items
+            case dict(fields):
+                waiting += [*fields, *fields.values()]
+    return False
 
 
 def _printable(name: str) -> str:

@@ -1,0 +1,169 @@
+"""getrole, addrole, getMenuList as the contract has them."""
+
+import json
+
+import pytest
+
+from permissions.models import Role
+from permissions.seed import DIRECTOR_MENU
+
+pytestmark = pytest.mark.django_db
+NEW = {
+    "roleid": "300",
+    "roleName": "讲师",
+    "menuList": [{"name": "管理首页"}, {"name": "学员管理", "children": [{"name": "学员资料"}]}],
+    "rows": ["/students/getstulist"],
+    "buttons": ["read", "add"],
+}
+SEEDED = [
+    {"roleid": "1", "roleName": "王者管理员"},
+    {"roleid": "102", "roleName": "总监"},
+    {"roleid": "103", "roleName": "主管"},
+    {"roleid": "200", "roleName": "员工"},
+]
+
+
+class TestGetRole:
+    def test_answers_get_and_post_alike(self, lbw):
+        wanted = {"status": 200, "state": True, "msg": "success", "roles": SEEDED}
+
+        assert lbw.get("/permission/getrole").json() == wanted
+        assert lbw.post("/permission/getRole").json() == wanted
+        assert lbw.post("/permission/getRole", {"token": lbw.token}, format="form").json() == wanted
+
+    @pytest.mark.parametrize("roleid, found", [("102", [SEEDED[1]]), (102, [SEEDED[1]]), ("999", []), ("", SEEDED)])
+    def test_of_one_role(self, lbw, roleid, found):
+        assert lbw.get("/permission/getrole", roleid=roleid).json()["roles"] == found
+        assert lbw.post("/permission/getrole", {"roleid": roleid}).json()["roles"] == found
+
+    @pytest.mark.parametrize("odd", [["102"], {"$ne": ""}, True])
+    def test_refuses_what_is_no_text(self, lbw, odd):
+        body = lbw.post("/permission/getrole", {"roleid": odd}).json()
+
+        assert (body["status"], body["state"]) == (0, False)
+
+
+class TestAddRole:
+    @pytest.mark.parametrize("as_text", [False, True])
+    def test_creates_a_role_that_works_at_once(self, root, person, roles, as_text):
+        given = {k: json.dumps(v) if as_text and not isinstance(v, str) else v for k, v in NEW.items()}
+
+        body = root.post("/permission/addrole", given, format="form" if as_text else "json").json()
+
+        assert body == {"status": 200, "state": True, "msg": "添加成功"}
+        roles["300"] = Role.objects.get(roleid="300")
+        li = person("li", "300")
+        menu = li.get("/permission/getMenuList").json()
+        assert (menu["roleName"], menu["menuList"]) == ("讲师", NEW["menuList"])
+        assert li.get("/students/getstulist").json().get("code") is None
+        assert li.get("/students/searchstu").json()["code"] == "10026"
+        login = li.post("/users/login", {"username": "li", "password": "a-password"}).json()
+        assert login["permission"] == {"buttons": ["read", "add"]}
+
+    def test_needs_only_the_number(self, root, roles):
+        assert root.post("/permission/addrole", {"roleid": 300}).json()["state"] is True
+
+        role = Role.objects.get(roleid="300")
+        assert (role.name, role.menu, role.rows, role.buttons) == ("300", [{"name": "管理首页"}], [], [])
+
+    def test_every_menu_holds_the_page_clients_land_on(self, root, roles):
+        root.post("/permission/addrole", {"roleid": "300", "menuList": [{"name": "考勤管理"}]})
+
+        assert Role.objects.get(roleid="300").menu == [{"name": "管理首页"}, {"name": "考勤管理"}]
+
+    def test_refuses_a_taken_number_and_changes_nothing(self, root, roles):
+        body = root.post("/permission/addrole", NEW | {"roleid": "102"}).json()
+
+        assert body == {"status": 1004, "state": False, "msg": "角色已存在"}
+        assert Role.objects.get(roleid="102").name == "总监"
+
+    @pytest.mark.parametrize("roleid", ["", None, "  "])
+    def test_needs_the_number(self, root, roleid):
+        assert root.post("/permission/addrole", NEW | {"roleid": roleid}).json() == {
+            "status": 1004,
+            "state": False,
+            "msg": "缺少roleid",
+        }
+
+    @pytest.mark.parametrize(
+        "name, value",
+        [
+            ("roleid", "x" * 33),
+            ("roleid", ["300"]),
+            ("roleName", {"a": 1}),
+            ("menuList", "not json"),
+            ("menuList", {"name": "x"}),
+            ("menuList", [{"title": "x"}]),
+            ("menuList", [{"name": ""}]),
+            ("menuList", '[{"name": "a\\u0000"}]'),
+            ("menuList", [{"name": "x", "children": [{"name": 1}]}]),
+            ("menuList", [{"name": "x" * 65}]),
+            ("menuList", [{"name": str(n)} for n in range(501)]),
+            ("menuList", '[{"name":"a","children":' * 30 + "[]" + "}]" * 30),
+            ("rows", "students"),
+            ("rows", ["students"]),
+            ("rows", ["/a b"]),
+            ("rows", ["/a*b"]),
+            ("rows", ["/" + "x" * 128]),
+            ("rows", '["/a\\u0000"]'),
+            ("rows", [None]),
+            ("buttons", ["fly"]),
+            ("buttons", [["read"]]),
+            ("buttons", 7),
+        ],
+    )
+    def test_refuses_what_is_no_role(self, root, roles, name, value):
+        answer = root.post("/permission/addrole", NEW | {name: value})
+
+        body = answer.json()
+        assert (answer.status_code, body["status"], body["state"]) == (200, 1004, False)
+        assert name in body["msg"] and "code" not in body
+        assert not Role.objects.filter(roleid="300").exists()
+
+    @pytest.mark.parametrize("value", [["/a\x00"], {"a\x00": 1}, [[[[{"a": "b\x00"}]]]]])
+    def test_refuses_nul_however_deep(self, root, roles, value):
+        body = root.post("/permission/addrole", NEW | {"rows": value}).json()
+
+        assert body == {"status": 0, "state": False, "msg": "rows: 包含非法字符"}
+
+    def test_survives_deep_nesting(self, root, roles):
+        deep = "[" * 900 + "]" * 900
+
+        assert root.post("/permission/addrole", f'{{"roleid": "300", "menuList": {deep}}}').json()["state"] is False
+
+    def test_a_roles_rows_open_no_root_call(self, root, person, roles):
+        root.post("/permission/addrole", {"roleid": "300", "rows": ["*", "/users/register", "/permission/addrole"]})
+        roles["300"] = Role.objects.get(roleid="300")
+        li = person("li", "300")
+
+        assert li.post("/users/register", {"username": "x"}).json()["code"] == "10026"
+        assert li.post("/permission/addrole", {"roleid": "400"}).json()["code"] == "10026"
+
+
+class TestMenu:
+    def test_of_the_seed(self, lbw):
+        assert lbw.get("/permission/getMenuList").json() == {
+            "status": 200,
+            "state": True,
+            "msg": "success",
+            "roleName": "总监",
+            "menuList": [
+                {"name": "管理首页"},
+                {
+                    "name": "学员管理",
+                    "children": [{"name": "学员项目管理"}, {"name": "学员资料"}, {"name": "学员宿舍"}],
+                },
+                {"name": "考勤管理"},
+                {"name": "数据统计"},
+                {"name": "我的中心"},
+            ],
+        }
+
+    def test_roots_is_the_whole_tree(self, root):
+        names = [entry["name"] for entry in root.get("/permission/getMenuList").json()["menuList"]]
+
+        assert set(names) == {entry["name"] for entry in DIRECTOR_MENU} | {"用户管理"}
+
+    def test_everybody_lands_on_the_first_page(self, zhuguan, yuangong):
+        for client in (zhuguan, yuangong):
+            assert client.get("/permission/getMenuList").json()["menuList"][0] == {"name": "管理首页"}

@@ -1,0 +1,182 @@
+"""How rights reach every process, what is seeded, and what the doctor sees."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from django.core.management import call_command
+from django.db import connection
+
+from core import valkey
+from core.api.access import Access
+from permissions import doctor, rights
+from permissions.errors import RoleExists
+from permissions.models import Role
+from permissions.services.roles import role_add, roles_seed
+
+
+@pytest.mark.django_db
+class TestRights:
+    @pytest.mark.parametrize(
+        "rows, path, expected",
+        [
+            (["/students/getstulist"], "/students/getstulist", True),
+            (["/Students/GetStuList/"], "/students/getstulist", True),
+            (["/students/getstulist"], "/students/getstulists", False),
+            (["/students/*"], "/students/addstu", True),
+            (["/students/*"], "/studentsx", False),
+            (["*"], "/anything", True),
+            ([], "/students/addstu", False),
+        ],
+    )
+    def test_rows_are_exact_or_end_in_a_star(self, rows, path, expected):
+        held = rights.rights_held(Role(roleid="9", name="x", rows=rows))
+
+        assert held.may_call(path, Access.ROWS) is expected
+        assert held.may_call(path, Access.ROOT) is False
+        assert held.may_call(path, Access.ANY_USER) is True
+        assert held.may_call(path, None) is False
+
+    def test_nobody_may_what_says_nothing(self):
+        assert rights.rights_held(Role(roleid="1", name="root")).may_call("/x", None) is False
+
+    def test_a_change_in_another_process_is_seen_at_the_next_request(self, yuangong, roles):
+        assert yuangong.get("/permission/getrole").json()["code"] == "10026"
+
+        # What the other process leaves behind: the row and a new version.
+        Role.objects.filter(roleid="200").update(rows=["/permission/getrole"], name="新名字")
+        valkey.client().set(rights.VERSION_KEY, "another")
+
+        assert yuangong.get("/permission/getrole").json()["state"] is True
+        assert yuangong.get("/permission/getMenuList").json()["roleName"] == "新名字"
+
+    def test_costs_no_query_while_nothing_changes(self, yuangong, django_assert_num_queries):
+        yuangong.get("/permission/getMenuList")
+
+        with django_assert_num_queries(0):
+            yuangong.get("/permission/getMenuList")
+            yuangong.get("/permission/getrole")
+
+    def test_a_change_nobody_announced_is_seen_in_the_end(self, yuangong, roles, monkeypatch):
+        yuangong.get("/permission/getMenuList")
+        Role.objects.filter(roleid="200").update(rows=["*"])
+        assert yuangong.get("/permission/getrole").json()["code"] == "10026"
+
+        monkeypatch.setattr(rights, "MAX_AGE_S", -1)
+
+        assert yuangong.get("/permission/getrole").json()["state"] is True
+
+    def test_valkey_losing_its_data_ends_nothing(self, yuangong):
+        yuangong.get("/permission/getMenuList")
+
+        valkey.client().flushdb()
+
+        assert yuangong.get("/permission/getMenuList").json()["state"] is True
+        assert yuangong.get("/permission/getrole").json()["code"] == "10026"
+
+    def test_with_valkey_down_the_database_knows(self, yuangong, valkey_down):
+        Role.objects.filter(roleid="200").update(rows=["/permission/getrole"])
+        assert yuangong.get("/permission/getrole").json()["state"] is True
+
+        Role.objects.filter(roleid="200").update(rows=[])
+        assert yuangong.get("/permission/getrole").json()["code"] == "10026"
+
+
+@pytest.mark.django_db
+class TestSeed:
+    def test_may_run_again_and_again(self):
+        assert roles_seed() == ["1", "102", "103", "200"]
+        assert roles_seed() == []
+        assert Role.objects.count() == 4
+
+    def test_keeps_what_staff_changed_until_it_is_reset(self, capsys):
+        roles_seed()
+        Role.objects.filter(roleid="200").update(name="学徒", rows=["/x"])
+        Role.objects.get(roleid="103").permissions.clear()
+
+        call_command("seed_roles")
+        kept = Role.objects.get(roleid="200")
+        assert (kept.name, kept.rows) == ("学徒", ["/x"])
+
+        call_command("seed_roles", "--reset")
+        fresh = Role.objects.get(roleid="200")
+        assert fresh.name == "员工" and "/students/getstulist" in fresh.rows
+        assert Role.objects.get(roleid="103").permissions.exists()
+
+    def test_staff_get_the_sections_of_their_role(self):
+        roles_seed()
+
+        def given(roleid: str) -> set[str]:
+            found = Role.objects.get(roleid=roleid).permissions.values_list("content_type__app_label", "codename")
+            return {f"{app}.{codename}" for app, codename in found}
+
+        assert given("1") == set()
+        assert "students.delete_student" in given("103") and "students.delete_student" not in given("200")
+        assert "students.view_student" in given("200")
+        assert not any(name.partition(".")[0] in {"accounts", "permissions"} for name in given("103") | given("200"))
+        assert "accounts.view_user" in given("102") and "accounts.change_user" not in given("102")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_two_roles_with_one_number_one_is_made():
+    def add(number: int) -> str:
+        try:
+            return role_add(roleid="300", name=str(number)).name
+        except RoleExists as error:
+            return error.msg
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(6) as pool:
+        results = list(pool.map(add, range(6)))
+
+    assert results.count("角色已存在") == 5
+    assert Role.objects.get(roleid="300").name in results
+
+
+@pytest.mark.django_db
+class TestDoctor:
+    def test_finds_what_no_role_may_and_rows_that_open_nothing(self, roles, capsys):
+        Role.objects.filter(roleid="102").update(rows=["/students/*", "/nowhere", "/users/login", "/old/*"])
+
+        call_command("permission_doctor")
+
+        written = capsys.readouterr().out
+        assert "没有声明权限的接口 (任何人都不能调用): 无" in written
+        assert "/category/addCategory" in written
+        assert "102: /nowhere" in written and "102: /users/login" in written and "102: /old/*" in written
+        assert "102: /students/*" not in written
+
+    def test_as_seeded_nothing_is_idle_and_nothing_uncovered(self, roles):
+        assert doctor.idle_rows(doctor.all_rights()) == []
+        assert doctor.uncovered(doctor.all_rights()) == []
+
+    def test_fails_for_a_route_that_says_nothing(self, roles, monkeypatch):
+        from core.api.routing import Endpoint
+
+        monkeypatch.setattr(doctor, "endpoints", lambda: [Endpoint("/new", ("GET",), "新", None, ())])
+
+        with pytest.raises(SystemExit):
+            call_command("permission_doctor")
+
+    @pytest.mark.parametrize(
+        "username, method, path, expected",
+        [
+            ("yuangong", "GET", "/students/getStuList/?page=1", "允许:角色 员工 (200) 的 rows 包含"),
+            ("yuangong", "POST", "/students/addstu", "拒绝 (10026):角色 员工 (200) 的 rows 不包含"),
+            ("yuangong", "POST", "/users/register", "拒绝 (10026):/users/register 仅限超级管理员"),
+            ("yuangong", "GET", "/verify", "允许:/verify 对登录用户开放"),
+            ("yuangong", "GET", "/users/login", "拒绝 (405)"),
+            ("yuangong", "POST", "/users/login", "允许:/users/login 对所有人开放"),
+            ("yuangong", "GET", "/nowhere", "拒绝 (404)"),
+            ("yuangong", "GET", "/health/live", "不经过角色检查"),
+            ("nobody", "GET", "/verify", "拒绝 (10022)"),
+            ("gone", "GET", "/verify", "拒绝 (1004)"),
+            ("root", "POST", "/users/register", "允许:root 的角色"),
+        ],
+    )
+    def test_says_why(self, person, root, yuangong, capsys, username, method, path, expected):
+        person("gone", is_active=False)
+
+        call_command("permission_doctor", "--why", username, method, path)
+
+        assert expected in capsys.readouterr().out
