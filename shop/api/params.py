@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from core.api.params import PageParams, Params, PlainText, PositiveInt
@@ -133,6 +134,7 @@ class CartParams(ShopParams):
         return errors.CartParamsMissing() if self.missing() else errors.CartCountInvalid()
 
 
+@extend_schema_field(str)
 class ProductIds(serializers.Field):
     """Ids with commas between them, as one text; a list is understood too."""
 
