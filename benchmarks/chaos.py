@@ -1,6 +1,7 @@
 """Orders and payments while processes are killed: afterwards every piece and every fen must be where it belongs.
 
     python benchmarks/chaos.py --orders 500
+    python benchmarks/chaos.py --deadline       # how late orders close when one process dies at their deadline
 
 Starts a whole stack of its own (``manage.py up``: engines, web, worker, beat, sandbox as WeChat Pay) in a temporary
 directory, lets buyers order, pay, cancel and return over HTTP, and meanwhile kills (-9) web, worker, beat, Valkey and
@@ -31,7 +32,13 @@ BUYERS = 12
 READY_TIMEOUT_S = 90
 SETTLE_TIMEOUT_S = 150
 # What marks a process of the stack in its command line.
-VICTIMS = {"web": "granian", "worker": " worker ", "beat": " beat ", "valkey": "valkey-server", "postgres": "postgres"}
+VICTIMS = {
+    "web": ("granian",),
+    "worker": ("celery", " worker "),
+    "beat": ("celery", " beat "),
+    "valkey": ("valkey-server",),
+    "postgres": ("postgres",),
+}
 
 
 class Stack:
@@ -96,9 +103,9 @@ class Stack:
             ours |= added
         return [(pid, lines[pid]) for pid in ours if pid in lines and pid != self.popen.pid]
 
-    def kill_one(self, chance: random.Random) -> None:
-        kind = chance.choice(list(VICTIMS))
-        found = [pid for pid, line in self.processes() if VICTIMS[kind] in f"{line} "]
+    def kill_one(self, chance: random.Random, kind: str = "") -> None:
+        kind = kind or chance.choice(list(VICTIMS))
+        found = [pid for pid, line in self.processes() if all(word in line for word in VICTIMS[kind])]
         if found:
             try:
                 os.kill(chance.choice(found), signal.SIGKILL)
@@ -330,13 +337,53 @@ def run(
         return wrong, figures
 
 
+def deadline(*, port: int, orders: int = 20) -> dict[str, float]:
+    """Kill each kind of process at the deadline of ``orders`` orders, half with a started payment: seconds until the
+    last of them had closed."""
+    late = {}
+    with tempfile.TemporaryDirectory(prefix="chaos-") as home, Stack(Path(home), port) as stack:
+        connect(stack)
+        from django.db import DatabaseError, close_old_connections
+
+        from shop.models import Order
+
+        tokens, _, shelf = set_scene()
+        for kind in ("nobody", *VICTIMS):
+            began = time.monotonic()
+            for number in range(orders):
+                wanted = {"product_id": list(shelf)[1]}
+                order_id = stack.ask("POST", "/pay/pre_order", wanted, tokens[0])[1]["order_id"]
+                if number % 2:
+                    stack.ask("POST", "/pay/payment", {"order_id": order_id}, tokens[0])
+            last = Order.objects.order_by("-expires_at").values_list("expires_at", flat=True).first().timestamp()
+            print(f"{orders} orders placed in {time.monotonic() - began:.1f} s", file=sys.stderr)
+            time.sleep(max(0.0, last - time.time()))
+            if kind != "nobody":
+                stack.kill_one(random.Random(1), kind)
+            while True:
+                try:
+                    if not Order.objects.filter(state="open").exists():
+                        break
+                except DatabaseError:
+                    close_old_connections()
+                time.sleep(0.05)
+            late[kind] = round(time.time() - last, 1)
+            print(kind, late[kind], file=sys.stderr)
+            time.sleep(6)
+    return late
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--orders", type=int, default=500)
     parser.add_argument("--kill-every", type=float, default=2.0, help="seconds")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--port", type=int, default=8450)
+    parser.add_argument("--deadline", action="store_true")
     given = parser.parse_args()
+    if given.deadline:
+        print(json.dumps(deadline(port=given.port)))
+        return 0
     wrong, figures = run(given.orders, port=given.port, kill_every_s=given.kill_every, seed=given.seed)
     print(json.dumps({"wrong": wrong} | figures, ensure_ascii=False, indent=2))
     return bool(wrong)

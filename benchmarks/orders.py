@@ -1,0 +1,251 @@
+"""Orders per second beside plain SQL, and what the expiry sweep costs with a million finished orders.
+
+    python benchmarks/orders.py                 # all, about two minutes
+    python benchmarks/orders.py --seconds 2 --finished 1000,100000
+
+Runs on throw-away engines in durable mode (commits reach the disk), or on DATABASE_URL's server, in a database of its
+own. "Plain SQL" sends the same statements as ``order_create`` through psycopg: the ratio is the price of the ORM and of
+our code. Both run in one process per client, because that is how web workers run.
+"""
+
+import argparse
+import json
+import multiprocessing
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+CLIENTS = 4
+STOCK = 1_000_000
+PRODUCTS = 200
+SWEPT = 50  # overdue orders per measured sweep
+ROUNDS = 7
+
+_INSERT_ORDER = """
+INSERT INTO shop_order (order_id, user_id, username, total, phone, address, state, order_status, pay_status,
+    shiping_status, holds_stock, note, created_at, expires_at, transaction_id, closing, closing_by, sweep_at,
+    close_attempts)
+VALUES (%s, %s, %s, %s, '', '', 'open', 1, 0, 0, true, '', %s, %s, '', '', '', %s, 0) RETURNING id
+"""
+_INSERT_LINE = """
+INSERT INTO shop_orderline (order_id, product_id, product_code, title, price, quantity, image_url)
+VALUES (%s, %s, %s, %s, %s, 1, %s)
+"""
+_INSERT_LOG = """
+INSERT INTO shop_orderlog (order_id, at, actor, event, from_state, to_state, detail)
+VALUES (%s, %s, %s, '下单', '', 'open', '')
+"""
+
+
+def setup_django() -> None:
+    os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings.local"
+    os.environ.setdefault("LOG_LEVEL", "ERROR")
+    sys.path.insert(0, str(ROOT))
+    import django
+
+    django.setup()
+
+
+def make_shop() -> tuple[int, list[str]]:
+    """A buyer's pk and the ids of the products."""
+    from decimal import Decimal
+
+    from django.utils import timezone
+
+    from accounts.models import User
+    from permissions.models import Role
+    from shop.models import Product
+    from shop.services.categories import category_create
+
+    role, _ = Role.objects.get_or_create(roleid="200", defaults={"name": "员工"})
+    user = User.objects.create_user("buyer", role=role)
+    now = timezone.now()
+    category = category_create(name="压测", actor="root", now=now)
+    Product.objects.bulk_create(
+        Product(
+            product_id=f"{20260101000000000 + n}",
+            category=category,
+            name=f"商品{n}",
+            price=Decimal("9.90"),
+            stock=STOCK,
+            created_at=now,
+        )
+        for n in range(PRODUCTS)
+    )
+    return user.pk, list(Product.objects.order_by("pk").values_list("product_id", flat=True))
+
+
+def by_service(buyer_pk: int) -> Callable[[str], None]:
+    from django.utils import timezone
+
+    from shop.services.order_create import order_create
+
+    def order(product_id: str) -> None:
+        order_create(buyer_pk=buyer_pk, username="buyer", product_id=product_id, now=timezone.now())
+
+    return order
+
+
+def by_plain_sql(buyer_pk: int) -> Callable[[str], None]:
+    import psycopg
+    from django.utils import timezone
+
+    from shop.services.order_create import order_id_new
+    from shop.services.stock import _TAKE
+
+    connection = psycopg.connect(os.environ["DATABASE_URL"], autocommit=True, cursor_factory=psycopg.ClientCursor)
+
+    def order(product_id: str) -> None:
+        now = timezone.now()
+        with connection.transaction(), connection.cursor() as cursor:
+            cursor.execute("SELECT id FROM shop_product WHERE product_id = %s LIMIT 1", [product_id])
+            (pk,) = cursor.fetchone()
+            cursor.execute(_TAKE, {"pk": pk, "quantity": 1})
+            code, title, price, image_url = cursor.fetchone()
+            cursor.execute(_INSERT_ORDER, [order_id_new(now), buyer_pk, "buyer", price, now, now, now])
+            (order_pk,) = cursor.fetchone()
+            cursor.execute(_INSERT_LINE, [order_pk, pk, code, title, price, image_url])
+            cursor.execute(_INSERT_LOG, [order_pk, now, "buyer"])
+
+    return order
+
+
+def client(kind: str, buyer_pk: int, products: list[str], seconds: float, offset: int, done: Any) -> None:
+    """Order for ``seconds``; put the number of orders into ``done``."""
+    setup_django()
+    order = {"service": by_service, "sql": by_plain_sql}[kind](buyer_pk)
+    order(products[0])
+    count, ends = 0, time.perf_counter() + seconds
+    while time.perf_counter() < ends:
+        order(products[(offset + count * 7) % len(products)])
+        count += 1
+    done.put(count / seconds)
+
+
+def orders_per_second(kind: str, buyer_pk: int, products: list[str], seconds: float) -> float:
+    context = multiprocessing.get_context("spawn")
+    done = context.Queue()
+    clients = [
+        context.Process(target=client, args=(kind, buyer_pk, products, seconds, 31 * n, done)) for n in range(CLIENTS)
+    ]
+    for process in clients:
+        process.start()
+    total = sum(done.get() for _ in clients)
+    for process in clients:
+        process.join()
+    return total
+
+
+def measure_orders(seconds: float, buyer_pk: int, products: list[str]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, chosen in (("one hot product", products[:1]), ("many products", products)):
+        # Turn about, so that a noisy neighbour hits both.
+        rates: dict[str, list[float]] = {"service": [], "sql": []}
+        for _ in range(2):
+            for kind, seen in rates.items():
+                seen.append(orders_per_second(kind, buyer_pk, chosen, seconds))
+        service, sql = max(rates["service"]), max(rates["sql"])
+        found[name] = {
+            "orders/s": round(service),
+            "plain SQL orders/s": round(sql),
+            "ratio": round(service / sql, 2),
+        }
+    return found
+
+
+def add_finished_orders(upto: int, buyer_pk: int) -> None:
+    """Fill the table to ``upto`` finished orders, half received, half closed."""
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM shop_order WHERE sweep_at IS NULL")
+        there = cursor.fetchone()[0]
+        cursor.execute(
+            """
+            INSERT INTO shop_order (order_id, user_id, username, total, phone, address, state, order_status, pay_status,
+                shiping_status, holds_stock, note, created_at, expires_at, transaction_id, closing, closing_by,
+                close_attempts)
+            SELECT 'f' || lpad(n::text, 29, '0'), %s, 'buyer', 9.90, '', '',
+                CASE WHEN n %% 2 = 0 THEN 'received' ELSE 'closed' END, CASE WHEN n %% 2 = 0 THEN 1 ELSE 4 END,
+                (n + 1) %% 2, CASE WHEN n %% 2 = 0 THEN 2 ELSE 0 END, n %% 2 = 0, '', now(), now(), '', '', '', 0
+            FROM generate_series(%s, %s) AS n
+            """,
+            [buyer_pk, there + 1, upto],
+        )
+        cursor.execute("VACUUM ANALYZE shop_order")
+
+
+def measure_sweep(finished: list[int], buyer_pk: int, products: list[str]) -> dict[str, Any]:
+    """Milliseconds per sweep of ``SWEPT`` overdue orders, and of a sweep that finds nothing."""
+    from datetime import timedelta
+    from statistics import median
+
+    from django.db import connection
+    from django.utils import timezone
+
+    from shop.models import Order
+    from shop.services.order_create import order_create
+    from shop.services.order_expire import orders_sweep
+
+    with connection.cursor() as cursor:
+        cursor.execute("TRUNCATE shop_order, shop_orderline, shop_orderlog")
+    found: dict[str, Any] = {}
+    for upto in finished:
+        add_finished_orders(upto, buyer_pk)
+        busy, idle = [], []
+        for _ in range(ROUNDS):
+            for number in range(SWEPT):
+                order_create(
+                    buyer_pk=buyer_pk, username="buyer", product_id=products[number % PRODUCTS], now=timezone.now()
+                )
+            past = timezone.now() - timedelta(seconds=1)
+            Order.objects.filter(state="open").update(expires_at=past, sweep_at=past)
+            began = time.perf_counter()
+            assert orders_sweep(now=timezone.now(), closers=1) == SWEPT
+            swept = time.perf_counter()
+            orders_sweep(now=timezone.now(), closers=1)
+            busy.append((swept - began) * 1000)
+            idle.append((time.perf_counter() - swept) * 1000)
+        found[f"{upto:,}"] = {f"ms for {SWEPT} due": round(median(busy), 1), "ms for none": round(median(idle), 2)}
+    first, last = next(iter(found.values())), found[f"{finished[-1]:,}"]
+    found["growth"] = round(last[f"ms for {SWEPT} due"] / first[f"ms for {SWEPT} due"], 2)
+    return found
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seconds", type=float, default=4, help="per measurement")
+    parser.add_argument("--finished", default="1000,1000000", help="numbers of finished orders for the sweep")
+    parser.add_argument("--only", choices=["orders", "sweep"])
+    given = parser.parse_args()
+    sys.path.insert(0, str(ROOT))
+    from core.devstack.engines import Engines
+
+    with Engines(durable=True) as engines:
+        os.environ |= engines.urls
+        setup_django()
+        from django.core.management import call_command
+
+        call_command("migrate", interactive=False, verbosity=0)
+        buyer_pk, products = make_shop()
+        found: dict[str, Any] = {"clients": CLIENTS}
+        if given.only != "sweep":
+            found["orders"] = measure_orders(given.seconds, buyer_pk, products)
+        if given.only != "orders":
+            numbers = sorted(int(number) for number in given.finished.split(","))
+            found["sweep beside finished orders"] = measure_sweep(numbers, buyer_pk, products)
+        print(json.dumps(found, ensure_ascii=False, indent=2))
+        from django.db import connection
+
+        connection.close()
+        if pool := getattr(connection, "pool", None):
+            pool.close()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,26 @@
+"""A whole stack whose processes are killed while people order and pay; ``CHAOS_ORDERS=500`` makes it a long one."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.concurrency.servers import free_ports
+
+ROOT = Path(__file__).resolve().parents[2]
+ORDERS = os.environ.get("CHAOS_ORDERS", "16")
+
+
+@pytest.mark.slow
+def test_no_piece_and_no_fen_is_lost_when_processes_are_killed():
+    argv = [sys.executable, str(ROOT / "benchmarks/chaos.py"), "--orders", ORDERS, "--kill-every", "1.2"]
+    argv += ["--port", str(free_ports(1)[0])]
+
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=900)
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    figures = json.loads(done.stdout)
+    assert figures["wrong"] == [] and figures["orders"] and figures["killed"]
