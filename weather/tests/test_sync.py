@@ -141,8 +141,9 @@ def test_a_forced_sync_runs_at_any_time_but_not_beside_another(provider):
     assert weather_sync(now=at(8, 2, 24), force=True).reason == "正在同步,请稍后再看"
 
 
-@pytest.mark.django_db(transaction=True)
-def test_workers_at_the_same_moment_sync_once(provider):
+def sync_by_five(provider) -> list[bool]:
+    """Five workers look at the same moment; the provider takes a while."""
+
     def slowly(handler, query):
         time.sleep(0.2)
         provider.honest(handler, query)
@@ -161,9 +162,23 @@ def test_workers_at_the_same_moment_sync_once(provider):
         thread.start()
     for thread in threads:
         thread.join(10)
+    return sorted(results)
 
-    assert sorted(results) == [False] * 4 + [True]
+
+@pytest.mark.django_db(transaction=True)
+def test_workers_at_the_same_moment_sync_once(provider):
+    assert sync_by_five(provider) == [False] * 4 + [True]
     assert len(provider.calls) == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_without_the_claim_they_would_sync_many_times(provider, monkeypatch):
+    monkeypatch.setattr(WeatherAccount, "is_claimed", lambda *_: False)
+
+    sync_by_five(provider)
+
+    assert len(provider.calls) > 1
+    assert WeatherRecord.objects.count() == 1  # even so, one row
 
 
 @pytest.mark.django_db(transaction=True)
