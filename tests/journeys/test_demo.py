@@ -1,0 +1,67 @@
+"""A trainee walks through /demo/: the living sample of a client."""
+
+import re
+
+import pytest
+
+pytestmark = pytest.mark.chromium
+
+
+def log_in(page, running):
+    with page.expect_response("**/users/getCaptcha") as captcha:
+        page.goto("/demo/")
+    page.get_by_role("textbox", name="验证码").fill(running.captcha_answer(captcha.value.json()["key"]))
+    page.get_by_role("button", name="登入", exact=True).click()
+    page.get_by_text("您好,五五开").wait_for()
+
+
+def test_from_login_to_refund(page, running):
+    log_in(page, running)
+
+    page.get_by_role("button", name="获取我的菜单").click()
+    page.get_by_text("学员项目管理", exact=True).wait_for()
+
+    page.get_by_role("button", name="增加一名学员").click()
+    page.locator("#students-outcome", has_text="添加成功").wait_for()
+    page.get_by_label("姓名包含").fill("演示学")
+    page.get_by_role("button", name="搜索").click()
+    page.locator("#students-outcome", has_text="共 1 名").wait_for()
+    page.get_by_role("button", name="删除 演示学员").click()
+    page.locator("#students-outcome", has_text="删除成功").wait_for()
+
+    page.get_by_role("button", name="看看有什么商品").click()
+    page.get_by_role("button", name=re.compile("把 .* 加入购物车")).first.click()
+    page.locator("#cart-outcome", has_text="添加成功").wait_for()
+    page.get_by_role("button", name="选中购物车并下单").click()
+    page.locator("#cart-outcome", has_text="订单提交成功").wait_for()
+
+    page.get_by_role("button", name="发起微信支付").click()
+    with page.expect_popup() as popup:
+        page.get_by_role("link", name="打开“手机”付款").click()
+    phone = popup.value
+    phone.get_by_role("button", name="支付").click()
+    page.locator("#pay-outcome", has_text="支付成功").wait_for(timeout=15_000)
+
+    page.get_by_role("button", name="退货").click()
+    page.locator("#pay-outcome", has_text="退货申请成功").wait_for()
+
+
+def test_a_wrong_captcha_gets_a_new_picture(page, running):
+    page.goto("/demo/")
+    first = page.locator("#captcha-image image").get_attribute("href")
+    page.get_by_role("textbox", name="验证码").fill("0000")
+
+    page.get_by_role("button", name="登入", exact=True).click()
+
+    page.get_by_text("验证码错误", exact=True).wait_for()
+    page.wait_for_function("old => document.querySelector('#captcha-image image').getAttribute('href') !== old", arg=first)
+
+
+@pytest.mark.parametrize("path", ["/", "/docs/codes/", "/docs/socket/", "/docs/", "/demo/login/", "/sandbox/"])
+def test_pages_stand_on_their_own(page, path):
+    answer = page.goto(path)
+
+    page.wait_for_load_state("networkidle")
+
+    assert answer.ok
+    assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth + 1")
