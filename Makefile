@@ -65,6 +65,8 @@ $(VENV)/ready: requirements.txt
 	@echo "Installing the dependencies (once; a minute or so)"
 	@$(INSTALL) -r requirements.txt
 	@$(COMPILE) $(VENV)/lib $(CODE) manage.py || true
+	@# So that .venv/bin/pytest and the like find our packages too; relative, since folders get moved.
+	@for site in $(VENV)/lib/python*/site-packages; do echo ../../../.. > "$$site/project.pth"; done
 	@touch $@
 
 $(VENV)/ready-dev: $(VENV)/ready requirements-dev.txt

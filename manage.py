@@ -10,7 +10,7 @@ OLDEST_PYTHON = (3, 11)
 def main() -> None:
     if sys.version_info < OLDEST_PYTHON:
         wanted, found = ".".join(map(str, OLDEST_PYTHON)), ".".join(map(str, sys.version_info[:2]))
-        sys.exit("Python %s or newer is needed, this is Python %s." % (wanted, found))
+        sys.exit(f"Python {wanted} or newer is needed, this is Python {found}.")
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.local")
     try:
         if sys.argv[1:] == ["up"]:
@@ -18,17 +18,20 @@ def main() -> None:
             from core.devstack import supervisor
 
             sys.exit(supervisor.main())
+        from django.core.exceptions import ImproperlyConfigured
         from django.core.management import execute_from_command_line
         from django.db import OperationalError
     except ImportError:
         sys.exit("The dependencies are not installed: run `make up`, or `pip install -r requirements.txt`.")
     try:
         execute_from_command_line(sys.argv)
-    except OperationalError as error:
+    except (ImproperlyConfigured, OperationalError) as error:
         if "--traceback" in sys.argv:
             raise
         reason = str(error).splitlines()[0]
-        sys.exit("Error: the database does not answer (%s): run `make up`, or set DATABASE_URL." % reason)
+        if isinstance(error, OperationalError):
+            reason = f"the database does not answer ({reason}): run `make up`, or set DATABASE_URL."
+        sys.exit(f"Error: {reason}")
 
 
 if __name__ == "__main__":

@@ -70,11 +70,17 @@ class Engine(Child):
         """
         deadline = time.monotonic() + timeout_s
         while not self.is_ready():
-            if self.exit_code() is not None:
-                raise StackError(f"{self.name} did not start: {self._last_words()}")
+            if (code := self.exit_code()) is not None:
+                raise StackError(f"{self.name} did not start: {self.reason(code)}")
             if time.monotonic() > deadline:
                 raise StackError(f"{self.name} did not answer within {timeout_s:.0f} s; see {self.program.log}")
             idle()
+
+    def reason(self, code: int) -> str:
+        """Why it ended, from the log it wrote; a signal leaves no words there."""
+        log = self.program.log
+        lines = log.read_text(errors="replace").splitlines() if log and log.exists() and code >= 0 else []
+        return explain(lines) or f"{super().reason(code)}; see {log}"
 
     def is_ready(self) -> bool:
         raise NotImplementedError
@@ -92,12 +98,6 @@ class Engine(Child):
 
     def _prepare(self) -> None:
         own_directory(self.data, self.program.account)
-
-    def _last_words(self) -> str:
-        """Why it ended, in one line, from the log it wrote."""
-        log = self.program.log
-        lines = log.read_text(errors="replace").splitlines() if log and log.exists() else []
-        return explain(lines) or f"exit code {self.exit_code()}; see {log}"
 
 
 class Postgres(Engine):

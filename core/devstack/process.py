@@ -196,6 +196,10 @@ class Child:
             self._forget(self._popen.pid)
         return code
 
+    def reason(self, code: int) -> str:
+        """Why it ended with ``code``, in a few words."""
+        return f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+
     def ask_to_stop(self) -> None:
         if self._popen and self._popen.poll() is None:
             self._popen.send_signal(self.program.stop_signal)

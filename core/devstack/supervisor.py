@@ -59,7 +59,8 @@ class Keeper:
                 return
             self.failures = 0 if now - self._started_at > SOUND_LIFE_S else self.failures + 1
             wait_s = BACK_OFF_S[min(self.failures, len(BACK_OFF_S) - 1)]
-            say(f"{self.child.name} ended (code {code}); starting it again" + (f" in {wait_s:g} s" if wait_s else ""))
+            when = f"in {wait_s:g} s" if wait_s else "now"
+            say(f"{self.child.name} ended ({self.child.reason(code)}); starting it again {when}")
             self._due_at = now + wait_s
         if now >= self._due_at:
             try:
@@ -161,7 +162,11 @@ class Supervisor:
             stop_all([child], STOP_GRACE_S)
             log.unlink(missing_ok=True)  # it holds passwords
         if code:
-            raise StackError(f"The database could not be prepared:\n{text}")
+            # What the command itself says is one line; anything longer is a traceback that somebody must read.
+            is_one_line = len(text.splitlines()) == 1
+            raise StackError(
+                text.partition("Error: ")[2] or text if is_one_line else f"The database cannot be prepared:\n{text}"
+            )
         return text
 
     def _services(self, stack: ExitStack, engines: Engines) -> list[Keeper]:

@@ -141,6 +141,13 @@ def test_a_command_without_a_database_says_what_to_do(tmp_path: Path) -> None:
     assert refused.stderr.endswith("): run `make up`, or set DATABASE_URL.\n")
 
 
+def test_a_bad_setting_is_said_in_a_line(tmp_path: Path) -> None:
+    refused = manage(plain_environ(STATE_DIR=str(tmp_path), ORDER_TTL="soon"), "check")
+
+    expected = "Error: ORDER_TTL has a bad value: a time span such as 120s, 2m, 12h or 7d is needed.\n"
+    assert (refused.returncode, refused.stderr) == (1, expected)
+
+
 @pytest.mark.parametrize("names", [["postgres"], ["valkey"], ["watchdog"], ["web", "worker", "beat"]])
 def test_what_is_killed_comes_back(stack: Stack, names: list[str]) -> None:
     before = {name: stack.child(name) for name in names}
