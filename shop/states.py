@@ -110,6 +110,9 @@ FACES: dict[State, Face] = {
     _S.REFUNDED: Face(None, PayStatus.PAID, None),
 }
 
+# States that wait for somebody's decision, parcel or money.
+TO_DO = (_S.PAID, _S.PREPARING, _S.RETURN_ASKED, _S.RETURN_ASKED_LATER, _S.REFUNDING, _S.REFUND_FAILED)
+
 _CLOSED_UNPAID = (_S.CANCELLED, _S.CLOSED, _S.INVALID)
 _UNSHIPPED = (_S.PAID, _S.PREPARING)
 _OUT_OF_HOUSE = (_S.SHIPPED, _S.RECEIVED)

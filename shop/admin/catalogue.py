@@ -35,6 +35,8 @@ class OnSaleFilter(admin.SimpleListFilter):
 class PictureForm(forms.ModelForm):
     """Takes a picture as a file; it goes through ``uploads`` like any other."""
 
+    request: HttpRequest  # set by the admin for each request's own subclass
+
     picture = forms.ImageField(
         label="上传图片", required=False, widget=UnfoldAdminImageFieldWidget, help_text="JPG、PNG、GIF、WebP,不超过5MB"
     )
@@ -194,7 +196,7 @@ class ProductAdmin(CatalogueAdmin):
         return list(dict.fromkeys(self.fields))
 
     def store(self, request: HttpRequest, obj: Product, given: dict[str, Any], change: bool) -> Product:
-        who = {"actor": request.user.get_username(), "now": timezone.now()}
+        who: dict[str, Any] = {"actor": request.user.get_username(), "now": timezone.now()}
         changes = {name: given[name] for name in ("name", "price", "description")}
         changes["category_id"] = given["category"].category_id
         if not change:

@@ -1,7 +1,6 @@
 """The caller's own cart."""
 
 from django.utils import timezone
-from rest_framework.request import Request
 from rest_framework.response import Response
 
 from core.api.access import Access
@@ -11,6 +10,7 @@ from core.api.routing import endpoint
 from core.api.views import ApiViewSet
 from shop import selectors
 from shop.api import docs, params
+from shop.api.caller import CallerRequest
 from shop.api.pages import page_of
 from shop.api.rows import cart_row
 from shop.services.cart import cart_add, cart_check, cart_remove, cart_update
@@ -22,13 +22,13 @@ class CartViewSet(ApiViewSet):
     @endpoint(
         "POST", "/cart/check", "购物车选中商品", Access.ANY_USER, aliases=("/cart/check_cart",), docs=docs.CART_CHECK
     )
-    def check(self, request: Request) -> Response:
+    def check(self, request: CallerRequest) -> Response:
         given = params.CartCheckParams.read(request)
         cart_check(user_pk=request.user.pk, product_ids=given["product_id"])
         return ok("选中成功")
 
     @endpoint("GET", "/cart/get_cart", "获取购物车数据", Access.ANY_USER, docs=docs.CART_LIST)
-    def list_(self, request: Request) -> Response:
+    def list_(self, request: CallerRequest) -> Response:
         total, page = page_of(selectors.cart_list(user_pk=request.user.pk), PageParams.read(request))
         return ok("获取成功", total=total, data=[cart_row(item) for item in page])
 
@@ -40,19 +40,19 @@ class CartViewSet(ApiViewSet):
         aliases=("/cart/del_product", "/cart/del_cart"),
         docs=docs.CART_REMOVE,
     )
-    def remove(self, request: Request) -> Response:
+    def remove(self, request: CallerRequest) -> Response:
         given = params.CartRemoveParams.read(request)
         cart_remove(user_pk=request.user.pk, product_ids=given["product_id"])
         return ok("删除成功")
 
     @endpoint("POST", "/cart/update_cart", "更新购物车数据", Access.ANY_USER, docs=docs.CART_UPDATE)
-    def update_(self, request: Request) -> Response:
+    def update_(self, request: CallerRequest) -> Response:
         given = params.CartParams.read(request)
         cart_update(user_pk=request.user.pk, product_id=given["product_id"], quantity=given["count"])
         return ok("修改成功")
 
     @endpoint("POST", "/cart/add_to_cart", "增加商品到购物车", Access.ANY_USER, docs=docs.CART_ADD)
-    def add(self, request: Request) -> Response:
+    def add(self, request: CallerRequest) -> Response:
         given = params.CartParams.read(request)
         cart_add(user_pk=request.user.pk, product_id=given["product_id"], quantity=given["count"], now=timezone.now())
         return ok("添加成功")

@@ -1,7 +1,6 @@
 """Categories and products."""
 
 from django.utils import timezone
-from rest_framework.request import Request
 from rest_framework.response import Response
 
 from core.api.access import Access
@@ -11,6 +10,7 @@ from core.api.routing import endpoint
 from core.api.views import ApiViewSet
 from shop import selectors
 from shop.api import docs, params
+from shop.api.caller import CallerRequest
 from shop.api.pages import page_of
 from shop.api.rows import category_row, product_row
 from shop.errors import ProductParamsMissing
@@ -25,7 +25,7 @@ class CategoryViewSet(ApiViewSet):
     tag = "商城:类目"
 
     @endpoint("POST", "/category/addCategory", "增加类目", Access.ROWS, docs=docs.CATEGORY_ADD)
-    def add(self, request: Request) -> Response:
+    def add(self, request: CallerRequest) -> Response:
         given = params.CategoryAddParams.read(request)
         category = category_create(
             name=given["categoryName"],
@@ -36,13 +36,13 @@ class CategoryViewSet(ApiViewSet):
         return ok("添加成功", category_id=category.category_id)
 
     @endpoint("GET", "/category/delCategory", "删除类目(慎用)", Access.ROWS, docs=docs.CATEGORY_REMOVE)
-    def remove(self, request: Request) -> Response:
+    def remove(self, request: CallerRequest) -> Response:
         given = params.CategoryRemoveParams.read(request)
         category_remove(category_id=given["category_id"], even_with_products=given["force"], now=timezone.now())
         return ok("删除成功")
 
     @endpoint("POST", "/category/updateCategory", "修改类目", Access.ROWS, docs=docs.CATEGORY_UPDATE)
-    def update_(self, request: Request) -> Response:
+    def update_(self, request: CallerRequest) -> Response:
         given = params.CategoryUpdateParams.read(request)
         category_update(
             category_id=given["category_id"],
@@ -54,7 +54,7 @@ class CategoryViewSet(ApiViewSet):
         return ok("修改成功")
 
     @endpoint("GET", "/category/getCategory", "获取类目", Access.ANY_USER, docs=docs.CATEGORY_LIST)
-    def list_(self, request: Request) -> Response:
+    def list_(self, request: CallerRequest) -> Response:
         total, page = page_of(selectors.category_list(), PageParams.read(request))
         return ok("获取成功", total=total, data=[category_row(category) for category in page])
 
@@ -63,7 +63,7 @@ class ProductViewSet(ApiViewSet):
     tag = "商城:商品"
 
     @endpoint("POST", "/product/add_product", "添加商品", Access.ROWS, docs=docs.PRODUCT_ADD)
-    def add(self, request: Request) -> Response:
+    def add(self, request: CallerRequest) -> Response:
         given = params.ProductAddParams.read(request)
         image_url = image_or_url(request, "imageUrl")
         if not image_url:
@@ -81,7 +81,7 @@ class ProductViewSet(ApiViewSet):
         return ok("添加成功", product_id=product.product_id)
 
     @endpoint("POST", "/product/update_product", "修改商品信息", Access.ROWS, docs=docs.PRODUCT_UPDATE)
-    def update_(self, request: Request) -> Response:
+    def update_(self, request: CallerRequest) -> Response:
         given = params.ProductUpdateParams.read(request)
         changes = {_COLUMNS.get(name, name): value for name, value in given.items()}
         if image_url := image_or_url(request, "imageUrl"):
@@ -90,14 +90,14 @@ class ProductViewSet(ApiViewSet):
         return ok("修改成功")
 
     @endpoint("GET", "/product/get_product", "获取商品信息", Access.ANY_USER, docs=docs.PRODUCT_LIST)
-    def list_(self, request: Request) -> Response:
+    def list_(self, request: CallerRequest) -> Response:
         given = params.ProductListParams.read(request)
         products = selectors.product_list(product_id=given["product_id"], category_id=given["category_id"])
         total, page = page_of(products, given)
         return ok("获取成功", total=total, data=[product_row(product) for product in page])
 
     @endpoint("GET", "/product/del_product", "删除商品", Access.ROWS, docs=docs.PRODUCT_REMOVE)
-    def remove(self, request: Request) -> Response:
+    def remove(self, request: CallerRequest) -> Response:
         given = params.ProductRemoveParams.read(request)
         product_remove(product_id=given["product_id"], now=timezone.now())
         return ok("删除成功")

@@ -3,7 +3,6 @@
 from datetime import datetime
 
 from django.utils import timezone
-from rest_framework.request import Request
 from rest_framework.response import Response
 
 from core.api.access import Access
@@ -16,6 +15,7 @@ from payments.errors import PaymentError
 from payments.services import payment_query
 from shop import selectors
 from shop.api import docs, params
+from shop.api.caller import CallerRequest
 from shop.api.rows import order_row, order_status
 from shop.errors import OrderCancelled, OrderClosed, OrderInvalid, OrderUnpaid, RecordUnknown, ShopError
 from shop.models import Order
@@ -45,13 +45,13 @@ class OrderViewSet(ApiViewSet):
         aliases=("/order/pre_order",),
         docs=docs.PRE_ORDER,
     )
-    def pre_order(self, request: Request) -> Response:
+    def pre_order(self, request: CallerRequest) -> Response:
         given = params.PreOrderParams.read(request)
         order = order_create(buyer_pk=request.user.pk, username=request.user.username, now=timezone.now(), **given)
         return ok("订单提交成功", order_id=order.order_id)
 
     @endpoint("GET POST", "/order/get_order", "查询订单详情", Access.ANY_USER, docs=docs.GET_ORDER)
-    def get(self, request: Request) -> Response:
+    def get(self, request: CallerRequest) -> Response:
         given = params.OrderListParams.read(request)
         now = timezone.now()
         if given["order_id"]:
@@ -61,7 +61,7 @@ class OrderViewSet(ApiViewSet):
         return ok("订单获取成功", data=[order_row(_settled(order, now), now) for order in orders])
 
     @endpoint("GET", "/order/query_order_status", "查询订单支付状态(可轮询)", Access.ANY_USER, docs=docs.POLL)
-    def poll(self, request: Request) -> Response:
+    def poll(self, request: CallerRequest) -> Response:
         given = params.OrderPollParams.read(request)
         now = timezone.now()
         order = _own(request, given["order_id"], now)
@@ -70,7 +70,7 @@ class OrderViewSet(ApiViewSet):
         return _pay_answer(order, now)
 
     @endpoint("GET", "/order/del_order", "删除订单", Access.ANY_USER, docs=docs.DEL_ORDER)
-    def remove(self, request: Request) -> Response:
+    def remove(self, request: CallerRequest) -> Response:
         given = params.OrderIdParams.read(request)
         now = timezone.now()
         order = _own(request, given["order_id"], now)
@@ -80,7 +80,7 @@ class OrderViewSet(ApiViewSet):
         return ok("删除成功")
 
     @endpoint("GET", "/order/cancel", "取消订单", Access.ANY_USER, docs=docs.CANCEL)
-    def cancel(self, request: Request) -> Response:
+    def cancel(self, request: CallerRequest) -> Response:
         given = params.OrderIdParams.read(request)
         order_cancel(
             order_id=given["order_id"], buyer_pk=request.user.pk, actor=request.user.username, now=timezone.now()
@@ -88,7 +88,7 @@ class OrderViewSet(ApiViewSet):
         return ok("取消成功")
 
     @endpoint("GET", _SHIP, "发货配送(买家只能确认收货)", Access.ANY_USER, docs=docs.SHIP)
-    def ship(self, request: Request) -> Response:
+    def ship(self, request: CallerRequest) -> Response:
         # Open to any user for the buyer's "received"; everything else needs the path in the role's rows.
         is_staff = request.user.rights.may_call(_SHIP, Access.ROWS)
         given = params.ShipParams.read(request)
@@ -104,7 +104,7 @@ class OrderViewSet(ApiViewSet):
         return ok("修改成功")
 
     @endpoint("POST", "/order/returns", "退货", Access.ANY_USER, docs=docs.RETURNS)
-    def returns(self, request: Request) -> Response:
+    def returns(self, request: CallerRequest) -> Response:
         given = params.ReturnParams.read(request)
         order_return(
             order_id=given["order_id"],
@@ -116,7 +116,7 @@ class OrderViewSet(ApiViewSet):
         return ok("退货申请成功")
 
 
-def _own(request: Request, order_id: str, now: datetime) -> Order:
+def _own(request: CallerRequest, order_id: str, now: datetime) -> Order:
     order = selectors.order_find(buyer_pk=request.user.pk, order_id=order_id)
     if order is None:
         raise RecordUnknown

@@ -178,7 +178,8 @@ class OrderListParams(PageParams):
 
 
 class OrderIdParams(ShopParams):
-    error, missing_error = errors.OrderRefused, errors.OrderIdMissing
+    error: type[DomainError] = errors.OrderRefused
+    missing_error: type[DomainError] | None = errors.OrderIdMissing
     order_id = PlainText()
 
 

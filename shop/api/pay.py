@@ -1,8 +1,9 @@
 """Paying an order, and the seed's 6.2: asking WeChat Pay about it."""
 
+from typing import Any
+
 from django.conf import settings
 from django.utils import timezone
-from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.models import User
@@ -16,6 +17,7 @@ from payments.models import TradeType
 from payments.services import payment_query, payment_sdk_params
 from shop import selectors
 from shop.api import docs, params
+from shop.api.caller import CallerRequest
 from shop.errors import RecordUnknown
 from shop.services.order_pay import order_pay
 
@@ -24,7 +26,7 @@ class PayViewSet(ApiViewSet):
     tag = "商城:支付"
 
     @endpoint("POST", "/pay/payment", "发起支付", Access.ANY_USER, docs=docs.PAYMENT)
-    def start(self, request: Request) -> Response:
+    def start(self, request: CallerRequest) -> Response:
         given = params.PaymentParams.read(request)
         _require_merchant(given["appid"], given["mch_id"])
         trade_type = _trade_type(given["trade_type"])
@@ -37,8 +39,8 @@ class PayViewSet(ApiViewSet):
             openid=_openid(request, given["openid"]) if trade_type == TradeType.JSAPI else "",
             now=now,
         )
-        code = {"code_url": payment.code_url} if payment.trade_type == TradeType.NATIVE else {}
-        signed = payment_sdk_params(payment=payment, now=now)
+        code: dict[str, Any] = {"code_url": payment.code_url} if payment.trade_type == TradeType.NATIVE else {}
+        signed: dict[str, Any] = payment_sdk_params(payment=payment, now=now)
         return ok("OK", prepay_id=payment.prepay_id, trade_type=payment.trade_type, **code, **signed)
 
     @endpoint(
@@ -48,7 +50,7 @@ class PayViewSet(ApiViewSet):
         Access.ANY_USER,
         docs=docs.TRANSACTION,
     )
-    def query(self, request: Request, out_trade_no: str) -> Response:
+    def query(self, request: CallerRequest, out_trade_no: str) -> Response:
         given = params.TransactionParams.read(request)
         if selectors.order_find(buyer_pk=request.user.pk, order_id=out_trade_no) is None:
             raise RecordUnknown
@@ -70,7 +72,7 @@ def _trade_type(text: str) -> str:
     return text.upper()
 
 
-def _openid(request: Request, given: str) -> str:
+def _openid(request: CallerRequest, given: str) -> str:
     """Whose wallet pays: who the client says, else whom the caller scans in as."""
     if given:
         return given

@@ -9,7 +9,7 @@ from django.db.models import Q
 
 from core.money import yuan_to_fen
 from shop.models.catalogue import NAME_LENGTH, URL_LENGTH
-from shop.states import FACES, OrderStatus, PayStatus, ShippingStatus, State
+from shop.states import FACES, TO_DO, OrderStatus, PayStatus, ShippingStatus, State
 
 # What one WeChat payment carries at most is not documented; this is far above any order and fits everywhere.
 MAX_TOTAL = Decimal("9999999.99")
@@ -82,7 +82,9 @@ class Order(models.Model):
             models.Index(fields=["sweep_at"], condition=Q(sweep_at__isnull=False), name="order_due"),
             models.Index(fields=["user", "-id"], name="order_of_user"),
             models.Index(fields=["-created_at"], name="order_newest"),
-            models.Index(fields=["phone"], condition=~Q(phone=""), name="order_phone"),
+            models.Index(fields=["phone"], name="order_phone", opclasses=["varchar_pattern_ops"]),  # for a prefix
+            # What staff have to do, without looking at finished orders. Unpaid ones are in "order_due".
+            models.Index(fields=["state"], condition=Q(state__in=[state.value for state in TO_DO]), name="order_to_do"),
         ]
 
     def __str__(self) -> str:

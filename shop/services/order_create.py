@@ -15,6 +15,8 @@ from shop.states import State
 
 # 17 digits of time and these make 30: unguessable, and valid as WeChat's out_trade_no (6 to 32).
 SUFFIX_LENGTH = 13
+# Every product stays locked until the order is written.
+MOST_LINES = 200
 _SUFFIX_ALPHABET = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 
@@ -70,6 +72,8 @@ def _checked_out(buyer_pk: int) -> dict[int, int]:
     items = list(rows)
     if not items:
         raise NothingSelected
+    if len(items) > MOST_LINES:
+        raise OrderTooLarge(f"一次最多结算{MOST_LINES}种商品")
     CartItem.objects.filter(pk__in=[item.pk for item in items]).delete()
     return {item.product_id: item.quantity for item in items}
 

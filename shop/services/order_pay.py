@@ -22,7 +22,7 @@ from shop.models import Order
 from shop.services.order_move import order_lock, order_note
 from shop.states import TABLE, Event, OrderStatus, State
 
-_TITLE_LENGTH = 30  # 127 bytes hold 42 Chinese characters
+_TITLE_BYTES = 100  # of the provider's 127; the rest is for "and so many more"
 
 
 def order_pay(
@@ -98,5 +98,5 @@ def _cap_deadline(order: Order, payment: Payment, now: datetime) -> None:
 
 def _describe(order: Order) -> str:
     titles = list(order.lines.values_list("title", flat=True))
-    title = titles[0][:_TITLE_LENGTH]
+    title = titles[0].encode()[:_TITLE_BYTES].decode(errors="ignore")
     return title if len(titles) == 1 else f"{title}等{len(titles)}件商品"

@@ -131,6 +131,14 @@ def test_more_money_than_a_payment_carries_is_refused(li):
     assert stock_of(product) == 10
 
 
+def test_more_products_than_one_order_holds_are_refused(li, monkeypatch):
+    monkeypatch.setattr("shop.services.order_create.MOST_LINES", 1)
+    fill_cart(li, make_product(), make_product())
+
+    assert said(li.post("/pay/pre_order")) == (10010, False, "一次最多结算1种商品")
+    assert CartItem.objects.count() == 2
+
+
 def test_an_order_keeps_name_price_and_picture_of_its_day(li, lbw):
     product = make_product("自行车", price="9.90")
     order = make_order(li.user, product)

@@ -40,6 +40,14 @@ def test_starts_a_payment_of_the_orders_own_amount(li, provider):
     assert provider.calls.count("create") == 1
 
 
+def test_the_description_fits_the_providers_127_bytes_whatever_the_title(li, provider):
+    order = make_order(li.user, make_product("🚲" * 100))
+
+    pay(li, order)
+
+    assert provider.orders[order.order_id].description == "🚲" * 25
+
+
 def test_jsapi_answers_what_the_sdk_needs(li, provider):
     order = make_order(li.user)
 
