@@ -12,9 +12,26 @@ from urllib.parse import parse_qs, urlsplit
 from django.core.exceptions import ImproperlyConfigured
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-STATE_DIR = Path(os.environ.get("STATE_DIR") or BASE_DIR / ".dev").resolve()
 REQUIRED: Any = object()  # "this variable has no default"
 
+
+def _load_file(path: Path) -> None:
+    """Take ``NAME=value`` lines of a ``.env`` file for variables that the environment does not name."""
+    if not path.is_file():
+        return
+    for number, line in enumerate(path.read_text("utf-8").splitlines(), 1):
+        if not line.strip() or line.lstrip().startswith("#"):
+            continue
+        name, sign, value = line.removeprefix("export ").partition("=")
+        if not sign or not name.strip().isidentifier():
+            raise ImproperlyConfigured(f"{path.name}, line {number}: NAME=value is needed.")
+        os.environ.setdefault(name.strip(), value.strip().strip("'\""))
+
+
+if os.environ.get("DJANGO_SETTINGS_MODULE") != "config.settings.test":  # tests are the same everywhere
+    _load_file(BASE_DIR / ".env")
+
+STATE_DIR = Path(os.environ.get("STATE_DIR") or BASE_DIR / ".dev").resolve()
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 _TRUE, _FALSE = {"1", "true", "yes", "on"}, {"0", "false", "no", "off"}
 
