@@ -9,6 +9,7 @@ import os
 from collections.abc import Callable, Iterator
 from ipaddress import ip_address
 
+import structlog
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
@@ -18,6 +19,8 @@ os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(settings.METRICS_DIR)  # prometheus
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, generate_latest  # noqa: E402
 from prometheus_client.core import GaugeMetricFamily  # noqa: E402
 from prometheus_client.multiprocess import MultiProcessCollector  # noqa: E402
+
+log = structlog.get_logger("core.metrics")
 
 Sample = tuple[str, str, dict[str, str], float]
 """Name, help text, labels, value."""
@@ -54,7 +57,12 @@ class _Asked:
     def collect(self) -> Iterator[GaugeMetricFamily]:
         families: dict[str, GaugeMetricFamily] = {}
         for source in _sources:
-            for name, text, labels, value in source():
+            try:
+                samples = list(source())
+            except Exception:  # an engine that is down: what the others know still counts
+                log.warning("figures are missing", source=source.__name__, exc_info=True)
+                continue
+            for name, text, labels, value in samples:
                 family = families.setdefault(name, GaugeMetricFamily(name, text, labels=list(labels)))
                 family.add_metric(list(labels.values()), value)
         yield from families.values()

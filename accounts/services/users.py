@@ -13,6 +13,7 @@ from accounts import avatars, principal
 from accounts.errors import PasswordNotChanged, PasswordTooWeak, RoleUnknown, UsernameTaken
 from accounts.models import RevokedToken, User
 from accounts.services import failures
+from core.audit import audited
 from permissions.models import DEFAULT_ROLEID, Role
 
 MAX_PASSWORD = 128
@@ -95,7 +96,8 @@ def users_enable(*, user_pks: list[int]) -> None:
 @transaction.atomic
 def _end_tokens(user_pks: list[int], **fields: Any) -> None:
     users = User.objects.filter(pk__in=user_pks)
-    users.update(epoch=F("epoch") + 1, **fields)
+    with audited(users):
+        users.update(epoch=F("epoch") + 1, **fields)
     unids = list(users.values_list("unid", flat=True))
     transaction.on_commit(lambda: [principal.forget(unid) for unid in unids])
 
@@ -103,7 +105,9 @@ def _end_tokens(user_pks: list[int], **fields: Any) -> None:
 @transaction.atomic
 def avatar_set(*, user_pk: int, url: str) -> None:
     """Make the stored picture at ``url`` the user's avatar."""
-    User.objects.filter(pk=user_pk).update(headimgurl=url)
+    me = User.objects.filter(pk=user_pk)
+    with audited(me):
+        me.update(headimgurl=url)
     avatars.store().adopt(url=url, owner=f"accounts.User:{user_pk}")
 
 

@@ -23,7 +23,7 @@ GROUPS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
         (("payments.payment", "payments"), ("payments.refund", "undo"), ("payments.inboundevent", "move_to_inbox")),
     ),
     ("天气", (("weather.weatherrecord", "partly_cloudy_day"), ("weather.weatheraccount", "key"))),
-    ("系统", (("uploads.upload", "image"), ("core.change", "history"))),
+    ("系统", (("uploads.upload", "image"), ("auditlog.logentry", "history"))),
 )
 
 

@@ -4,6 +4,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from celery.schedules import crontab
+from django.templatetags.static import static
 
 from config import env
 
@@ -89,6 +90,7 @@ INSTALLED_APPS = [
     "captcha",
     "drf_spectacular",
     "drf_spectacular_sidecar",
+    "auditlog",
     "core",
     "permissions",
     "accounts",
@@ -97,6 +99,7 @@ INSTALLED_APPS = [
     "students",
     "payments",
     "shop",
+    "config.backoffice",
 ]
 if SANDBOX:
     INSTALLED_APPS.append("sandbox")
@@ -111,6 +114,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "core.audit.AuditMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
@@ -187,6 +191,8 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BEAT_SCHEDULE_FILENAME = str(STATE_DIR / "celerybeat-schedule")
 CELERY_TIMEZONE = "Asia/Shanghai"
 CELERY_BEAT_SCHEDULE = {
+    "heartbeat": {"task": "core.heartbeat", "schedule": 10.0, "options": {"expires": 10}},
+    "count-student-months": {"task": "backoffice.count_months", "schedule": 300.0, "options": {"expires": 300}},
     "purge-expired-tokens": {"task": "accounts.purge_expired_tokens", "schedule": crontab(minute=17)},
     # A sweep that waited this long in the queue is of no use any more: the next ones are there.
     "expire-orders": {"task": "shop.expire_orders", "schedule": 2.0, "options": {"expires": 6}},
@@ -290,6 +296,8 @@ UNFOLD = {
     "SITE_SYMBOL": "school",
     "SITE_URL": "/",
     "SHOW_HISTORY": True,
+    "DASHBOARD_CALLBACK": "config.backoffice.dashboard.dashboard",
+    "STYLES": [lambda request: static("backoffice/backoffice.css")],
     "SHOW_VIEW_ON_SITE": False,
     "BORDER_RADIUS": "6px",
     "SIDEBAR": {
@@ -298,6 +306,12 @@ UNFOLD = {
         "navigation": "config.backoffice.navigation.navigation",
     },
 }
+
+# --- Who changed what: see core/audit.py ---
+AUDITLOG_CID_GETTER = "core.tracing.current"
+AUDITLOG_MASK_CALLABLE = "core.audit.mask"
+AUDITLOG_STORE_JSON_CHANGES = True
+AUDITLOG_USE_FK_STRING_REPRESENTATION = True
 
 # --- Captcha -------------------------------------------------------------------------------------
 CAPTCHA_LENGTH = 4

@@ -5,6 +5,7 @@ from typing import Any
 
 import structlog
 
+from core.audit import audited
 from weather.models import WeatherAccount
 from weather.provider import Credentials, ask
 from weather.services.records import record_store
@@ -47,5 +48,7 @@ def account_keep(
     if credentials is not None:
         changes |= {"version": credentials.version, "appid": credentials.appid, "changed_at": now}
         changes["sealed_secret"] = seal(credentials.appsecret)
-    WeatherAccount.objects.filter(pk=account_get().pk).update(**changes)
+    account = WeatherAccount.objects.filter(pk=account_get().pk)
+    with audited(account):
+        account.update(**changes)
     log.info("weather account changed", by=changed_by, credentials=credentials is not None)

@@ -1,0 +1,93 @@
+"""Which changes are recorded, and how a person reads them.
+
+Orders, payments and refunds are not here: each of their steps is in a log of its own, written by the step itself.
+Nor is what comes by itself and in masses: logins, tokens, journals, sessions, carts.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from auditlog.models import LogEntry
+from auditlog.registry import auditlog
+from django.apps import apps
+from django.core.exceptions import FieldDoesNotExist
+from django.db.models import BooleanField, DateTimeField, Field
+
+from core.times import slash
+
+# The model, and what auditlog is to know of it. Fields that say no more than the entry itself are left out.
+WATCHED: dict[str, dict[str, Any]] = {
+    "students.Student": {},
+    "accounts.User": {"mask_fields": ["password"], "exclude_fields": ["last_login", "epoch"]},
+    "permissions.Role": {"m2m_fields": {"permissions"}, "exclude_fields": ["created_at", "updated_at"]},
+    "shop.Category": {"exclude_fields": ["creator", "updator", "created_at", "updated_at"]},
+    "shop.Product": {"exclude_fields": ["creator", "updator", "created_at", "updated_at"]},
+    "weather.WeatherAccount": {
+        "mask_fields": ["sealed_secret"],
+        "include_fields": ["version", "appid", "city", "sealed_secret"],
+    },
+    "uploads.Upload": {"include_fields": ["name", "removed_at"]},
+}
+LONGEST = 300  # characters of a value that are shown
+_VERBS = {"add": "添加", "delete": "移除"}
+
+
+def watch_models() -> None:
+    for label, options in WATCHED.items():
+        auditlog.register(apps.get_model(label), **options)
+
+
+@dataclass(frozen=True)
+class Change:
+    """One field of an entry, in words. ``before`` is "" where a record was created."""
+
+    field: str
+    before: str
+    after: str
+
+
+def changes_of(entry: LogEntry) -> Iterator[Change]:
+    """Put an entry's changes into words: the fields' Chinese names, choices by their labels, local times."""
+    model = entry.content_type.model_class()
+    for name, values in (entry.changes or {}).items():
+        try:
+            field: Any = model._meta.get_field(name) if model else None
+        except FieldDoesNotExist:  # it was there when the entry was written
+            field = None
+        label = str(getattr(field, "verbose_name", name))
+        if isinstance(values, dict):
+            objects = "、".join(values["objects"])
+            yield Change(f"{label}({_VERBS.get(values['operation'], '')})", "", objects)
+        else:
+            yield Change(label, *(_in_words(field, value) for value in values))
+
+
+def _in_words(field: Field | None, value: Any) -> str:
+    if value in (None, "None", ""):
+        return ""
+    if isinstance(field, BooleanField):
+        return "是" if value in (True, "True") else "否"
+    if isinstance(field, DateTimeField):
+        return _moment(value)
+    choices = dict(
+        getattr(field, "flatchoices", None) or getattr(getattr(field, "base_field", None), "flatchoices", [])
+    )
+    if isinstance(value, list) and all(isinstance(part, str) for part in value):
+        return "、".join(str(choices.get(part, part)) for part in value)
+    if isinstance(value, (list, dict)):
+        return _shortened(json.dumps(value, ensure_ascii=False))
+    return _shortened(str(choices.get(value, value)))
+
+
+def _moment(value: str) -> str:
+    try:
+        return slash(datetime.fromisoformat(value).replace(tzinfo=UTC))  # auditlog keeps UTC without saying so
+    except ValueError:
+        return str(value)
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= LONGEST else text[:LONGEST] + "…"

@@ -1,0 +1,45 @@
+"""Students by the month they were added. Counting them reads every student, so a worker does it."""
+
+from datetime import datetime
+
+from django.core.cache import cache
+from django.db import connection
+
+from students import keys
+from students.tally import tally_counts
+
+MONTHS = 12
+# Up to so many it takes less time than to wait for the worker.
+COUNTED_AT_ONCE = 50_000
+KEPT_S = 3600
+_KEY = "backoffice:months"
+_COUNT = """
+SELECT to_char(created_at AT TIME ZONE 'Asia/Shanghai', 'YYYY-MM'), count(*)
+FROM students_student WHERE created_at >= %s GROUP BY 1
+"""
+
+
+def months_of(now: datetime) -> list[datetime]:
+    """The beginnings of the last ``MONTHS`` months, oldest first. ``now`` is local, so are they."""
+    number = now.year * 12 + now.month - 1
+    first = now.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    return [first.replace(year=n // 12, month=n % 12 + 1) for n in range(number - MONTHS + 1, number + 1)]
+
+
+def month_counts(now: datetime) -> dict[str, int] | None:
+    """``{"2026-11": 17}``, at most some minutes old; None while the worker still counts a large number of students."""
+    kept = cache.get(_KEY)
+    if kept is None and tally_counts([keys.ALL])[keys.ALL] <= COUNTED_AT_ONCE:
+        return _count(now)
+    return kept
+
+
+def months_recount(now: datetime) -> None:
+    """Count anew, for the next views of the dashboard."""
+    cache.set(_KEY, _count(now), KEPT_S)
+
+
+def _count(now: datetime) -> dict[str, int]:
+    with connection.cursor() as cursor:
+        cursor.execute(_COUNT, [months_of(now)[0]])
+        return dict(cursor.fetchall())
