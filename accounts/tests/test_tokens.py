@@ -71,6 +71,7 @@ class TestWhichTokensCount:
         for signature in ("", lbw.token.split(".")[2]):
             assert verify(api, f"{head}.{body}.{signature}") == BAD_TOKEN
 
+    @pytest.mark.filterwarnings("ignore::jwt.warnings.InsecureKeyLengthWarning")
     def test_another_algorithm_with_our_key(self, api, lbw, settings):
         assert verify(api, self.forged(lbw.user, settings.SIMPLE_JWT["SIGNING_KEY"], "HS512")) == BAD_TOKEN
 
@@ -202,14 +203,14 @@ class TestWithoutValkey:
         assert li.get("/users/sigout").json()["state"] is True
         assert li.get("/getloginlog").json() == BAD_TOKEN
         assert wang.get("/getloginlog").json()["state"] is True
-        assert time.monotonic() - started < 15
+        assert time.monotonic() - started < 5
 
     def test_people_log_in_and_change_their_password(self, person, valkey_down):
         li = person("li", password="old-secret")
         started = time.monotonic()
         body = li.post("/users/login", {"username": "li", "password": "old-secret"}).json()
         assert body["state"] is True
-        assert time.monotonic() - started < 5
+        assert time.monotonic() - started < 5 / 4
 
         given = {"username": "li", "oldPassword": "old-secret", "newPassword": "new-secret"}
         assert li.post("/users/updatePassword", given).json()["state"] is True
@@ -220,6 +221,6 @@ class TestWithoutValkey:
 
         answer = api.get("/users/getCaptcha")
 
-        assert time.monotonic() - started < 5
+        assert time.monotonic() - started < 5 / 4
         assert answer.status_code == 503
         assert answer.json() == {"status": 503, "state": False, "msg": "服务暂时不可用,请稍后再试"}

@@ -64,5 +64,12 @@ def roles_seed(*, reset: bool = False) -> list[str]:
 
 def _set_back_office(role: Role) -> None:
     wanted = BACK_OFFICE.get(role.roleid, {})
-    found = Permission.objects.filter(content_type__app_label__in=wanted).select_related("content_type")
-    role.permissions.set(p for p in found if p.codename.partition("_")[0] in wanted[p.content_type.app_label])
+    found = Permission.objects.filter(content_type__app_label__in=wanted).values_list(
+        "pk", "codename", "content_type__app_label"
+    )
+    # The rows themselves: `set` would have the audit name each right, with a query apiece.
+    through = Role.permissions.through
+    through.objects.filter(role=role).delete()
+    through.objects.bulk_create(
+        through(role=role, permission_id=pk) for pk, codename, app in found if codename.partition("_")[0] in wanted[app]
+    )
