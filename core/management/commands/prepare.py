@@ -1,13 +1,17 @@
 from typing import Any
 
+from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand
+from django.utils.module_loading import import_string
 
 
 class Command(BaseCommand):
     help = "Bring the database up to date: migrations, roles, the root account, demo data. Safe to repeat."
 
     def handle(self, *args: Any, **options: Any) -> None:
+        # Code that does not import is said here once, not by each web worker again and again.
+        import_string(settings.ASGI_APPLICATION)
         call_command("migrate", interactive=False, verbosity=0)
         call_command("seed_roles")
         call_command("seed_demo")  # root always; the rest only with DEMO_DATA on
