@@ -471,3 +471,29 @@ def test_fifty_at_once_mixed_with_polls_and_closes_are_one_transition(order, sho
     assert PaymentLog.objects.filter(event="支付成功").count() == 1
     assert Refund.objects.count() == 1
     assert InboundEvent.objects.filter(verdict="accepted").count() == 50
+
+
+@pytest.mark.django_db(transaction=True)
+def test_many_at_once_for_a_payment_unknown_here_are_one_payment(shop, wechat):
+    """There is no payment row to lock yet: the order's lock makes them wait for each other."""
+    number, answers = shop.order(), []
+    wechat.orders[number] = {"total_fee": 1234, "state": "NOTPAY"}
+    wechat.pay(number)
+    gate = threading.Barrier(10)
+
+    def notify():
+        try:
+            connection.ensure_connection()
+            gate.wait()
+            answers.append(post_v2(wechat.notice_v2(number)).content)
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=notify) for _ in range(10)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert answers == [OK_XML] * 10
+    assert len(shop.paid) == 1

@@ -1,9 +1,10 @@
 """The sweeps: what notifications missed is found, at a cost that does not grow with what is settled."""
 
+import threading
 from datetime import timedelta
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
@@ -69,6 +70,30 @@ def test_a_silent_provider_does_not_hold_up_the_sweep(start, wechat):
     assert len(wechat.faults) == 3
     wechat.faults = []
     assert payments_reconcile(now=later(minutes=2)) == 5
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_row_that_somebody_holds_does_not_hold_up_the_sweep(start, shop, wechat):
+    held, free = start().out_trade_no, start().out_trade_no
+    wechat.pay(free)
+    asked = []
+
+    def sweep():
+        try:
+            asked.append(payments_reconcile(now=later(seconds=30)))
+        finally:
+            connection.close()
+
+    with transaction.atomic():
+        Payment.objects.select_for_update().get(out_trade_no=held)
+        sweeper = threading.Thread(target=sweep)
+        sweeper.start()
+        sweeper.join(5)
+        in_time = not sweeper.is_alive()
+
+    sweeper.join()
+    assert in_time and asked == [1]
+    assert [call["out_trade_no"] for call in shop.paid] == [free]
 
 
 def test_one_that_does_not_fit_does_not_stop_the_others(start, shop, wechat):
