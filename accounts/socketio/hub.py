@@ -13,7 +13,8 @@ from weakref import WeakKeyDictionary
 
 import redis
 import structlog
-from channels.layers import get_channel_layer
+from channels import DEFAULT_CHANNEL_LAYER
+from channels.layers import channel_layers
 
 from accounts.socketio.sessions import Sessions
 
@@ -47,8 +48,8 @@ class Hub:
     # Called once a second in a thread, in every process that has clients: each must be safe to run anywhere.
     chores: ClassVar[list[Callable[[], Any]]] = []
 
-    def __init__(self, proc: str) -> None:
-        self.proc = proc
+    def __init__(self, proc: str, layer: Any) -> None:
+        self.proc, self.layer = proc, layer
         self.sessions = Sessions(proc)
         self.sessions.on_own_ready = self._ring
         self.sockets: dict[str, Socket] = {}
@@ -101,7 +102,8 @@ class Hub:
     # --- What runs for ever --------------------------------------------------------------------------
 
     async def _forever(self, job: Callable[[], Awaitable[None]]) -> None:
-        while True:
+        # Asked again each time: under the layer and redis-py a cancellation may get lost on its way here.
+        while not _is_cancelled():
             try:
                 await job()
                 self._is_troubled = False
@@ -112,11 +114,12 @@ class Hub:
                 self._is_troubled = True
                 await asyncio.sleep(TICK_S)
             except Exception:
-                log.exception("sockets: unforeseen error")
-                await asyncio.sleep(TICK_S)
+                if not _is_cancelled():
+                    log.exception("sockets: unforeseen error")
+                    await asyncio.sleep(TICK_S)
 
     async def _listen(self) -> None:
-        await get_channel_layer().receive(self.proc)
+        await self.layer.receive(self.proc)
         self._ring()
 
     async def _hand_out(self) -> None:
@@ -158,6 +161,11 @@ class Hub:
             await asyncio.to_thread(chore)
 
 
+def _is_cancelled() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
 _hubs: "WeakKeyDictionary[asyncio.AbstractEventLoop, Hub]" = WeakKeyDictionary()
 
 
@@ -166,9 +174,11 @@ async def current_hub() -> Hub:
     loop = asyncio.get_running_loop()
     hub = _hubs.get(loop)
     if hub is None:
-        proc = await get_channel_layer().new_channel("sockets")
+        # A layer of its own, because only one event loop may receive from one.
+        layer = channel_layers.make_backend(DEFAULT_CHANNEL_LAYER)
+        proc = await layer.new_channel("sockets")
         # Of two first clients one came first while the other waited for its name.
-        hub = _hubs.get(loop) or _hubs.setdefault(loop, Hub(proc))
+        hub = _hubs.get(loop) or _hubs.setdefault(loop, Hub(proc, layer))
         if hub.proc == proc:
             hub.start()
     return hub

@@ -4,14 +4,16 @@ Sockets run in asyncio and the API in threads, so there are two doors to the sam
 the sockets, ``emit`` and ``is_live`` for everybody else.
 """
 
+import asyncio
+import os
 import re
 import secrets
 from functools import cache
+from threading import Thread
 from typing import Any
 
 import redis.asyncio
 import structlog
-from asgiref.sync import async_to_sync
 from channels.exceptions import ChannelFull
 from channels.layers import get_channel_layer
 from django.conf import settings
@@ -59,10 +61,7 @@ def emit(sid: str, event: str, data: Any) -> bool:
     """Send an event to one client, whichever process it is connected to; False if it has gone."""
     proc = _sync_script("emit")(keys=_keys(sid), args=[sid, packets.encode_event(event, data)])
     if proc:
-        try:
-            async_to_sync(ring)(proc.decode())
-        except redis.RedisError:
-            log.warning("a socket's process was not woken; it looks by itself within a second")
+        asyncio.run_coroutine_threadsafe(ring(proc.decode()), _loop_for_threads(os.getpid()))
     return proc is not None
 
 
@@ -71,11 +70,23 @@ async def ring(proc: str) -> None:
 
     The layer carries no data: what it loses costs the client at most a second (see ``Hub``).
     """
-    layer = get_channel_layer()
     try:
-        await layer.send(proc, WAKE)
+        await get_channel_layer().send(proc, WAKE)
     except ChannelFull:
         pass  # it has plenty of reasons to wake up already
+    except (redis.RedisError, OSError) as error:
+        log.warning("the process of a socket was not woken", reason=type(error).__name__)
+
+
+@cache
+def _loop_for_threads(pid: int) -> asyncio.AbstractEventLoop:
+    """An event loop that runs in the background of this process, for the channel layer knows asyncio only.
+
+    async_to_sync would make a loop and a connection for each event, which takes longer than all the rest.
+    """
+    loop = asyncio.new_event_loop()
+    Thread(target=loop.run_forever, name=f"sockets-{pid}", daemon=True).start()
+    return loop
 
 
 @cache

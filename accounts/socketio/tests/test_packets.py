@@ -19,8 +19,10 @@ KINDS = {"message": packets.MESSAGE, "ping": packets.PING}
 def entries(file: Path) -> list[tuple[int, dict[str, Any]]]:
     recording = json.loads(file.read_text("utf-8"))
     version = 3 if recording["client"].startswith("2.") else 4
-    # The answer to a POST is "ok", no packet.
-    return [(version, entry) for entry in recording["log"] if (entry["from"], entry.get("method")) != ("server", "POST")]
+    # These are "ok", no packets.
+    return [
+        (version, entry) for entry in recording["log"] if (entry["from"], entry.get("method")) != ("server", "POST")
+    ]
 
 
 def decoded(version: int, entry: dict[str, Any]) -> list[Packet]:
@@ -126,7 +128,17 @@ def test_refuses_malformed_payloads(version: int, body: bytes) -> None:
 
 @pytest.mark.parametrize(
     "body",
-    [b"\x02", b"\0", b"\0\1", b"\0\xff", b"\0\1\xff", b"\0\x0a\xff2", b"\1\1\xff5", b"\0\1\xff\xff", b"\0" + b"\1" * 40],
+    [
+        b"\x02",
+        b"\0",
+        b"\0\1",
+        b"\0\xff",
+        b"\0\1\xff",
+        b"\0\x0a\xff2",
+        b"\1\1\xff5",
+        b"\0\1\xff\xff",
+        b"\0" + b"\1" * 40,
+    ],
 )
 def test_refuses_malformed_binary_payloads(body: bytes) -> None:
     with pytest.raises(PacketError):
@@ -153,7 +165,10 @@ def test_refuses_a_binary_payload_from_newer_clients() -> None:
         ('2/chat,7["a"]', Message(packets.EVENT, "/chat", ["a"], 7)),
         ("30[]", Message(packets.ACK, data=[], id=0)),
         ('4{"message":"no"}', Message(packets.CONNECT_ERROR, data={"message": "no"})),
-        ('51-["a",{"_placeholder":true,"num":0}]', Message(5, data=["a", {"_placeholder": True, "num": 0}], attachments=1)),
+        (
+            '51-["a",{"_placeholder":true,"num":0}]',
+            Message(5, data=["a", {"_placeholder": True, "num": 0}], attachments=1),
+        ),
         ('61-/a,4["a"]', Message(6, "/a", ["a"], 4, 1)),
     ],
 )

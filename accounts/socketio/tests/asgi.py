@@ -1,0 +1,147 @@
+"""A small ASGI client: drives the socket application inside the test's own event loop."""
+
+import asyncio
+import json
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlencode
+
+from accounts.socketio.routing import application
+
+PATIENCE_S = 5.0
+
+
+@dataclass
+class Answer:
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def text(self) -> str:
+        return self.body.decode()
+
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+async def request(
+    method: str = "GET",
+    body: bytes = b"",
+    *,
+    headers: dict[str, str] | None = None,
+    chunks: list[bytes] | None = None,
+    leaves_after: float | None = None,
+    path: str = "/socket.io/",
+    **query: str,
+) -> Answer | None:
+    """One HTTP request; None if the server gave no answer because the client left."""
+    scope = {
+        "type": "http",
+        "method": method,
+        "path": path,
+        "query_string": urlencode(query).encode(),
+        "headers": [(name.lower().encode(), value.encode()) for name, value in (headers or {}).items()],
+    }
+    parts = chunks if chunks is not None else [body]
+    waiting = [
+        {"type": "http.request", "body": part, "more_body": number < len(parts)} for number, part in enumerate(parts, 1)
+    ]
+    sent: list[dict[str, Any]] = []
+
+    async def receive() -> dict[str, Any]:
+        if waiting:
+            return waiting.pop(0)
+        await asyncio.sleep(leaves_after if leaves_after is not None else 3600)
+        return {"type": "http.disconnect"}
+
+    async def send(message: dict[str, Any]) -> None:
+        sent.append(message)
+
+    await asyncio.wait_for(application(scope, receive, send), 60)
+    if not sent:
+        return None
+    start, end = sent
+    return Answer(start["status"], {k.decode(): v.decode() for k, v in start["headers"]}, end["body"])
+
+
+@dataclass
+class Client:
+    """A polling client of Engine.IO ``version``."""
+
+    version: str
+    sid: str = ""
+    origin: str = ""
+    number: int = 0
+    more: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def query(self) -> dict[str, str]:
+        self.number += 1
+        common = {"EIO": self.version, "transport": "polling", "t": str(self.number)} | self.more
+        return common | ({"sid": self.sid} if self.sid else {})
+
+    async def connect(self) -> str:
+        """Shake hands and join ``/``; answers what came up to and with the greeting."""
+        answer = await request(**self.query)
+        assert answer and answer.status == 200, answer
+        self.sid = json.loads(answer.text[answer.text.index("{") : answer.text.index("}") + 1])["sid"]
+        if self.version == "3":
+            return answer.text
+        posted = await self.post("40")
+        assert posted.text == "ok"
+        return (await self.poll()).text
+
+    async def poll(self, **more: Any) -> Answer:
+        answer = await request(**(self.query | more))
+        assert answer is not None
+        return answer
+
+    async def post(self, body: str | bytes, **headers: str) -> Answer:
+        content = body.encode() if isinstance(body, str) else body
+        kind = {"content-type": "text/plain;charset=UTF-8"}
+        answer = await request("POST", content, headers=kind | headers, **self.query)
+        assert answer is not None
+        return answer
+
+
+class WebSocket:
+    """A WebSocket client; use it with ``async with``."""
+
+    def __init__(self, path: str = "/socket.io/", headers: dict[str, str] | None = None, **query: str) -> None:
+        self.scope = {
+            "type": "websocket",
+            "path": path,
+            "query_string": urlencode(query).encode(),
+            "headers": [(name.lower().encode(), value.encode()) for name, value in (headers or {}).items()],
+        }
+        self._out: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        self._in: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+
+    async def __aenter__(self) -> "WebSocket":
+        self._out.put_nowait({"type": "websocket.connect"})
+        self.task = asyncio.create_task(application(self.scope, self._out.get, self._in.put))
+        self.first = await self.event()
+        return self
+
+    async def __aexit__(self, *args: object) -> None:
+        self._out.put_nowait({"type": "websocket.disconnect", "code": 1005})
+        await asyncio.wait_for(self.task, PATIENCE_S)
+
+    async def event(self) -> dict[str, Any]:
+        return await asyncio.wait_for(self._in.get(), PATIENCE_S)
+
+    async def text(self) -> str:
+        return (await self.event())["text"]
+
+    def send(self, data: str | bytes) -> None:
+        message: dict[str, Any] = {"type": "websocket.receive", "text": None, "bytes": None}
+        self._out.put_nowait(message | {"text" if isinstance(data, str) else "bytes": data})
+
+    def is_silent(self) -> bool:
+        return self._in.empty()
+
+
+async def in_another_process(work: Any) -> Any:
+    """Run the coroutine function ``work`` on an event loop of its own, with a hub of its own."""
+    return await asyncio.to_thread(lambda: asyncio.run(work()))

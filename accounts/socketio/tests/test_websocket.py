@@ -1,0 +1,410 @@
+import asyncio
+import json
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from accounts.socketio import sessions
+from accounts.socketio.hub import current_hub
+from accounts.socketio.tests.asgi import Client, WebSocket, in_another_process
+from core import valkey
+
+GREETING = '42["connectSuccess",{"state":true,"status":200,"sid":"%s","msg":"连接成功"}]'
+
+
+def engine(version: str = "4", **more: str) -> WebSocket:
+    return WebSocket(EIO=version, transport="websocket", **more)
+
+
+def emit(sid: str, data: Any = "x") -> Awaitable[bool]:
+    return asyncio.to_thread(sessions.emit, sid, "news", data)
+
+
+async def joined(ws: WebSocket, version: str = "4") -> str:
+    """Come through the handshake; answers the sid."""
+    sid = json.loads((await ws.text())[1:])["sid"]
+    if version == "4":
+        ws.send("40")
+        assert await ws.text() == f'40{{"sid":"{sid}"}}'
+    else:
+        assert await ws.text() == "40"
+    assert await ws.text() == GREETING % sid
+    return sid
+
+
+def tell(story: Callable[[], Awaitable[None]]) -> None:
+    asyncio.run(story())  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("version", ["3", "4"])
+def test_greets_and_carries_events(version: str) -> None:
+    async def story() -> None:
+        async with engine(version) as ws:
+            assert ws.first == {"type": "websocket.accept"}
+            sid = await joined(ws, version)
+            assert await emit(sid, "好 😀")
+            assert await ws.text() == '42["news","好 😀"]'
+        assert not sessions.is_live(sid)
+        assert not await emit(sid)
+
+    tell(story)
+
+
+def test_keeps_the_order_of_many_events() -> None:
+    async def story() -> None:
+        async with engine() as ws:
+            sid = await joined(ws)
+            for number in range(100):
+                await emit(sid, number)
+            assert [await ws.text() for _ in range(100)] == [f'42["news",{n}]' for n in range(100)]
+
+    tell(story)
+
+
+def test_an_event_that_the_layer_lost_arrives_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def silence(proc: str) -> None:
+        pass
+
+    monkeypatch.setattr(sessions, "ring", silence)
+
+    async def story() -> None:
+        async with engine() as ws:
+            await emit(await joined(ws))
+            assert await ws.text() == '42["news","x"]'
+
+    tell(story)
+
+
+@pytest.mark.usefixtures("quick")
+def test_heartbeats_of_a_new_client_go_both_ways() -> None:
+    async def story() -> None:
+        async with engine() as ws:
+            sid = await joined(ws)
+            for _ in range(2):
+                assert await ws.text() == "2"
+                ws.send("3")
+            await asyncio.sleep(0.1)
+            assert sessions.is_live(sid)
+
+    tell(story)
+
+
+@pytest.mark.usefixtures("quick")
+def test_heartbeats_of_an_old_client_go_both_ways() -> None:
+    async def story() -> None:
+        async with engine("3") as ws:
+            await joined(ws, "3")
+            for _ in range(6):
+                await asyncio.sleep(0.3)
+                ws.send("2")
+                assert await ws.text() == "3"
+
+    tell(story)
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize("version", ["3", "4"])
+def test_who_is_silent_is_closed(version: str) -> None:
+    async def story() -> None:
+        async with engine(version) as ws:
+            sid = await joined(ws, version)
+            event = await ws.event()
+            while "text" in event:
+                assert event["text"] == "2"
+                event = await ws.event()
+            assert event == {"type": "websocket.close", "code": 1000}
+        assert not sessions.is_live(sid)
+
+    tell(story)
+
+
+@pytest.mark.usefixtures("quick")
+def test_who_never_joins_is_closed() -> None:
+    async def story() -> None:
+        async with engine() as ws:
+            await ws.text()
+            ws.send("3")
+            assert (await ws.event())["type"] == "websocket.close"
+
+    tell(story)
+
+
+@pytest.mark.parametrize(
+    "frame", ["", "nonsense", '42["not closed', "2", "40", "5", "b!", '451-["x",{"_placeholder":true}]', b"\0", b""]
+)
+def test_malformed_packets_close_the_connection_without_a_trace(
+    frame: str | bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def story() -> None:
+        async with engine() as ws:
+            sid = await joined(ws)
+            ws.send(frame)
+            if frame == '451-["x",{"_placeholder":true}]':
+                ws.send("3")  # a heartbeat may come between, another message may not
+                ws.send('42["y"]')
+            assert await ws.event() == {"type": "websocket.close", "code": 1000}
+        assert not sessions.is_live(sid)
+
+    with caplog.at_level(logging.DEBUG, "accounts"):
+        tell(story)
+    assert not caplog.records
+
+
+@pytest.mark.parametrize("frame", ["4" * 1_000_001, b"4" * 1_000_001])
+@pytest.mark.parametrize("path", ["/socket.io/", "/ws/login"])
+def test_oversized_frames_close_the_connection(frame: str | bytes, path: str) -> None:
+    async def story() -> None:
+        async with WebSocket(path, EIO="4", transport="websocket") as ws:
+            await ws.text()
+            ws.send(frame)
+            assert await ws.event() == {"type": "websocket.close", "code": 1009}
+
+    tell(story)
+
+
+def test_takes_binary_messages() -> None:
+    async def story() -> None:
+        async with engine() as ws:
+            sid = await joined(ws)
+            ws.send('452-["x",{"_placeholder":true,"num":0},{"_placeholder":true,"num":1}]')
+            ws.send(b"\0\xff")
+            ws.send(b"")
+            ws.send('42["and on"]')
+            await emit(sid)
+            assert await ws.text() == '42["news","x"]'
+
+    tell(story)
+
+
+def test_other_namespaces_are_refused_and_the_connection_stays() -> None:
+    async def story() -> None:
+        async with engine() as ws:
+            sid = await joined(ws)
+            ws.send("40/admin,")
+            assert await ws.text() == '44/admin,{"message":"Invalid namespace"}'
+            assert sessions.is_live(sid)
+
+    tell(story)
+
+
+def test_who_leaves_the_namespace_gets_no_events_and_may_come_back() -> None:
+    async def story() -> None:
+        async with engine() as ws:
+            sid = await joined(ws)
+            ws.send("41")
+            await asyncio.sleep(0.1)
+            assert not sessions.is_live(sid)
+            assert not await emit(sid)
+            ws.send("40")
+            assert await ws.text() == f'40{{"sid":"{sid}"}}'
+            assert await ws.text() == GREETING % sid
+            assert sessions.is_live(sid)
+
+    tell(story)
+
+
+@pytest.mark.parametrize(
+    ("path", "query"),
+    [
+        ("/socket.io/", {}),
+        ("/socket.io/", {"EIO": "2", "transport": "websocket"}),
+        ("/socket.io/", {"EIO": "4", "transport": "polling"}),
+        ("/socket.io/", {"EIO": "4", "transport": "websocket", "sid": "a" * 24}),
+        ("/socket.io/", {"EIO": "4", "transport": "websocket", "sid": "../../x"}),
+        ("/elsewhere", {"EIO": "4", "transport": "websocket"}),
+    ],
+)
+def test_refuses_at_the_door(path: str, query: dict[str, str]) -> None:
+    async def story() -> None:
+        async with WebSocket(path, **query) as ws:
+            assert ws.first["type"] == "websocket.close"
+
+    tell(story)
+
+
+@pytest.mark.parametrize("path", ["/socket.io/", "/ws/login"])
+def test_refuses_pages_of_unlisted_origins(path: str, settings: Any) -> None:
+    settings.CORS_ALLOW_ALL_ORIGINS, settings.CORS_ALLOWED_ORIGINS = False, ["https://front.example"]
+
+    async def first(origin: str) -> str:
+        async with WebSocket(path, {"origin": origin}, EIO="4", transport="websocket") as ws:
+            return ws.first["type"]
+
+    assert asyncio.run(first("https://evil.example")) == "websocket.close"
+    assert asyncio.run(first("https://front.example")) == "websocket.accept"
+
+
+# --- Upgrades ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("version", ["3", "4"])
+def test_a_polling_client_moves_to_a_websocket_of_another_process(version: str) -> None:
+    async def story() -> None:
+        client = Client(version)
+        await in_another_process(client.connect)
+        poll = asyncio.create_task(client.poll())
+        async with engine(version, sid=client.sid) as ws:
+            ws.send("2probe")
+            assert await ws.text() == "3probe"
+            assert (await asyncio.wait_for(poll, 2)).text in {"6", "1:6"}
+            await emit(client.sid, "between")
+            ws.send("5")
+            assert await ws.text() == '42["news","between"]'
+            await emit(client.sid, "after")
+            assert await ws.text() == '42["news","after"]'
+            assert (await client.poll()).json() == {"code": 3, "message": "Bad request"}
+            assert sessions.is_live(client.sid)
+        assert not sessions.is_live(client.sid)
+
+    tell(story)
+
+
+def test_polling_goes_on_when_the_websocket_gives_up() -> None:
+    async def story() -> None:
+        client = Client("4")
+        await client.connect()
+        async with engine(sid=client.sid) as ws:
+            ws.send("2probe")
+            await ws.text()
+        await emit(client.sid)
+        assert (await client.poll()).text == '42["news","x"]'
+        poll = asyncio.create_task(client.poll())
+        await asyncio.sleep(0.2)
+        assert not poll.done(), "no more short polls"
+        await emit(client.sid, "y")
+        assert (await poll).text == '42["news","y"]'
+
+    tell(story)
+
+
+@pytest.mark.parametrize("frame", ["2", "40", "3probe", "nonsense", b"\0"])
+def test_a_probe_that_is_none_ends_the_websocket_only(frame: str | bytes) -> None:
+    async def story() -> None:
+        client = Client("4")
+        await client.connect()
+        async with engine(sid=client.sid) as ws:
+            ws.send(frame)
+            assert (await ws.event())["type"] == "websocket.close"
+        assert sessions.is_live(client.sid)
+
+    tell(story)
+
+
+def test_of_two_websockets_one_takes_over() -> None:
+    async def story() -> None:
+        client = Client("4")
+        await client.connect()
+        async with engine(sid=client.sid) as first, engine(sid=client.sid) as second:
+            for ws in (first, second):
+                ws.send("2probe")
+                await ws.text()
+                ws.send("5")
+            assert (await second.event())["type"] == "websocket.close"
+            await emit(client.sid)
+            assert await first.text() == '42["news","x"]'
+
+    tell(story)
+
+
+def test_no_event_is_lost_or_doubled_while_clients_upgrade() -> None:
+    async def upgrade(client: Client, got: list[str]) -> None:
+        while len(got) < 10:
+            got.extend(t for t in (await client.poll()).text.split("\x1e") if t.startswith("42"))
+        poll = asyncio.create_task(client.poll())
+        async with engine(sid=client.sid) as ws:
+            ws.send("2probe")
+            await ws.text()
+            got.extend(t for t in (await poll).text.split("\x1e") if t.startswith("42"))
+            ws.send("5")
+            while len(got) < 60:
+                got.append(await ws.text())
+
+    async def speak(clients: list[Client]) -> None:
+        for number in range(60):
+            for client in clients:
+                await emit(client.sid, number)
+
+    async def story() -> None:
+        clients = [Client("4") for _ in range(6)]
+        for client in clients:
+            await client.connect()
+        got: list[list[str]] = [[] for _ in clients]
+        upgrades = [upgrade(client, events) for client, events in zip(clients, got, strict=True)]
+        await asyncio.wait_for(asyncio.gather(speak(clients), *upgrades), 30)
+        assert got == [[f'42["news",{n}]' for n in range(60)]] * 6
+
+    tell(story)
+
+
+# --- The plain WebSocket -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", ["/ws/login", "/ws/login/"])
+def test_a_plain_websocket_carries_the_same_events(path: str) -> None:
+    async def story() -> None:
+        async with WebSocket(path) as ws:
+            greeting = json.loads(await ws.text())
+            sid = greeting["data"]["sid"]
+            assert greeting == {
+                "event": "connectSuccess",
+                "data": {"state": True, "status": 200, "sid": sid, "msg": "连接成功"},
+            }
+            assert sessions.is_live(sid)
+            ws.send("whatever")
+            ws.send(b"\0")
+            await emit(sid, {"a": "好"})
+            assert await ws.text() == '{"event":"news","data":{"a":"好"}}'
+        assert not sessions.is_live(sid)
+
+    tell(story)
+
+
+# --- Trouble -----------------------------------------------------------------------------------------
+
+
+def test_a_client_whose_session_valkey_forgot_is_sent_away() -> None:
+    async def story() -> None:
+        async with WebSocket("/ws/login") as ws:
+            await ws.text()
+            (await current_hub()).alive.update((await current_hub()).sockets)
+            valkey.client().flushdb()
+            assert (await ws.event())["type"] == "websocket.close"
+
+    tell(story)
+
+
+def test_a_client_that_does_not_read_holds_up_nobody_else() -> None:
+    async def story() -> None:
+        async with engine() as deaf, engine() as other:
+            stuck_sid, sid = await joined(deaf), await joined(other)
+            hub = await current_hub()
+
+            async def stuck(message: dict[str, Any]) -> None:
+                await asyncio.sleep(3600)
+
+            hub.sockets[stuck_sid].base_send = stuck  # type: ignore[attr-defined]
+            await emit(stuck_sid)
+            await emit(sid)
+            assert await other.text() == '42["news","x"]'
+
+    tell(story)
+
+
+@given(
+    st.sampled_from(["3", "4"]),
+    st.lists(st.text(max_size=30) | st.binary(max_size=30) | st.sampled_from(["40", "41", "2", "3", "1"]), max_size=6),
+)
+@hypothesis_settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_frames_are_served_or_cut_off(version: str, frames: list[str | bytes]) -> None:
+    async def story() -> None:
+        async with engine(version) as ws:
+            for frame in frames:
+                ws.send(frame)
+            await asyncio.sleep(0)
+
+    tell(story)
