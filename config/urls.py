@@ -5,20 +5,23 @@ from django.contrib import admin
 from django.urls import include, path
 
 from config import front
+from core.api.routing import CallResolver
 
 urlpatterns = [
+    CallResolver(
+        "uploads.api.urls",
+        "permissions.api.urls",
+        "accounts.api.urls",
+        "weather.api.urls",
+        "students.api.urls",
+        "payments.api.urls",
+        "shop.api.urls",
+    ),
     path("", front.home),
     path("docs/codes/", front.codes),
     path("docs/socket/", front.socket_guide),
     path("admin/", admin.site.urls),
     path("", include("core.urls")),
-    path("", include("uploads.api.urls")),
-    path("", include("permissions.api.urls")),
-    path("", include("accounts.api.urls")),
-    path("", include("weather.api.urls")),
-    path("", include("students.api.urls")),
-    path("", include("payments.api.urls")),
-    path("", include("shop.api.urls")),
 ]
 if settings.SANDBOX:
     urlpatterns += [

@@ -2,9 +2,11 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
+from importlib import import_module
 from typing import Any
 
-from django.urls import URLPattern, URLResolver, get_resolver
+from django.urls import Resolver404, ResolverMatch, URLPattern, URLResolver, get_resolver
 from django.urls.resolvers import RoutePattern
 from rest_framework.decorators import action
 
@@ -66,12 +68,12 @@ class LenientPattern(RoutePattern):
 
     def __init__(self, route: str) -> None:
         super().__init__(route, is_endpoint=True)
-        self._folded = None if "<" in route else route.lower()
+        self.folded = None if "<" in route else route.lower()
 
     def match(self, path: str) -> tuple[str, tuple, dict[str, Any]] | None:
         wanted = path[:-1] if path.endswith("/") else path
-        if self._folded is not None:
-            return ("", (), {}) if wanted.lower() == self._folded else None
+        if self.folded is not None:
+            return ("", (), {}) if wanted.lower() == self.folded else None
         # A route with a parameter: the fixed part in any case, the parameter as it was sent.
         fixed = str(self).partition("<")[0]
         if wanted[: len(fixed)].lower() != fixed.lower():
@@ -94,6 +96,32 @@ class ContractRouter:
             view.endpoint = declared  # type: ignore[attr-defined]
             for path in paths:
                 self.urls.append(URLPattern(LenientPattern(path.lstrip("/")), view))
+
+
+class CallResolver(URLResolver):
+    """The routes of several modules behind one look-up: asking 70 patterns in turn costs as much as a query."""
+
+    def __init__(self, *modules: str) -> None:
+        super().__init__(RoutePattern(""), [entry for name in modules for entry in import_module(name).urlpatterns])
+
+    def resolve(self, path: str) -> ResolverMatch:
+        known = self._by_path.get(path.removesuffix("/").lower())
+        for entry in (known,) if known else self._others:
+            if match := entry.resolve(path):
+                return match
+        raise Resolver404({"tried": [], "path": path})
+
+    @cached_property
+    def _by_path(self) -> dict[str, URLPattern]:
+        return {entry.pattern.folded: entry for entry in reversed(self.url_patterns) if _is_fixed(entry)}
+
+    @cached_property
+    def _others(self) -> list[URLPattern]:
+        return [entry for entry in self.url_patterns if not _is_fixed(entry)]
+
+
+def _is_fixed(entry: URLPattern) -> bool:
+    return getattr(entry.pattern, "folded", None) is not None
 
 
 def endpoints() -> list[Endpoint]:
