@@ -2,10 +2,10 @@
 
 import time
 from collections.abc import Iterator
-from functools import cache
 
 import redis
-from django.conf import settings
+from celery import current_app
+from kombu.exceptions import OperationalError
 
 from core import doctor, metrics, valkey
 from core.doctor import Finding
@@ -14,7 +14,7 @@ from core.metrics import Sample
 LATE_S = 60
 KEPT_S = 7 * 24 * 3600
 _KEY = "spms:heartbeat"
-_QUEUE = "celery"
+BrokerDown = (redis.RedisError, OperationalError, OSError)
 
 
 def pulse_leave(now_s: float) -> None:
@@ -29,14 +29,13 @@ def pulse_age_s(now_s: float) -> float | None:
 
 
 def queue_depth() -> int:
-    """How many tasks wait for a worker."""
-    return int(_broker().llen(_QUEUE))  # type: ignore[arg-type]
+    """How many tasks wait for a worker.
 
-
-@cache
-def _broker() -> redis.Redis:
-    waits = {"socket_connect_timeout": valkey.CONNECT_TIMEOUT_S, "socket_timeout": valkey.ANSWER_TIMEOUT_S}
-    return redis.Redis.from_url(settings.CELERY_BROKER_URL, **waits)
+    :raises: one of ``BrokerDown`` when the broker does not answer.
+    """
+    # Through Celery, which knows the broker's address in all its forms.
+    with current_app.connection_for_read() as connection:
+        return int(connection.default_channel.client.llen(current_app.conf.task_default_queue))
 
 
 @doctor.register

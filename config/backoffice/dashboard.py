@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
-import redis
 from django.apps import apps
 from django.contrib import admin
 from django.http import HttpRequest
@@ -183,7 +182,7 @@ def _weather(now: datetime) -> Iterator[Tile | Panel]:
 def _system(now: datetime) -> Panel:
     try:
         age_s, waiting, sockets = pulse.pulse_age_s(time.time()), pulse.queue_depth(), figures.sockets_open()
-    except redis.RedisError:
+    except pulse.BrokerDown:
         facts = [Fact("Valkey", "没有应答", is_ok=False)]
     else:
         is_alive = age_s is not None and age_s < pulse.LATE_S

@@ -289,6 +289,7 @@ SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 
 # --- Back office ---------------------------------------------------------------------------------
+LOGIN_URL, LOGIN_REDIRECT_URL = "admin:login", "admin:index"
 UNFOLD = {
     "SITE_TITLE": "学员项目管理系统",
     "SITE_HEADER": "学员项目管理系统",
@@ -297,9 +298,11 @@ UNFOLD = {
     "SITE_URL": "/",
     "SHOW_HISTORY": True,
     "DASHBOARD_CALLBACK": "config.backoffice.dashboard.dashboard",
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("front/icon.svg")}],
     "STYLES": [lambda request: static("backoffice/backoffice.css")],
     "SHOW_VIEW_ON_SITE": False,
     "BORDER_RADIUS": "6px",
+    "COLORS": {"primary": {str(n): f"var(--color-blue-{n})" for n in (50, *range(100, 1000, 100), 950)}},
     "SIDEBAR": {
         "show_search": True,
         "show_all_applications": False,
