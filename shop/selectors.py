@@ -1,6 +1,6 @@
 """Questions to the database. Every list is ordered; none sees what is not the asker's."""
 
-from django.db.models import QuerySet
+from django.db.models import QuerySet, Subquery
 
 from shop.models import CartItem, Category, Order, Product
 
@@ -17,7 +17,7 @@ def product_list(*, product_id: str = "", category_id: str = "") -> QuerySet[Pro
         products = products.filter(product_id=product_id)
     if category_id:
         # By key: a page of the category is then one walk along its index.
-        products = products.filter(category__in=Category.objects.filter(category_id=category_id).values("pk"))
+        products = products.filter(category=Subquery(Category.objects.filter(category_id=category_id).values("pk")))
     return products
 
 

@@ -189,11 +189,11 @@ class ProductAdmin(CatalogueAdmin):
     list_filter = [OnSaleFilter, ("category", RelatedDropdownFilter)]
     search_fields = ["name", "product_id__startswith"]
     readonly_fields = ["large_preview", "stock", "product_id", "creator", "created_at", "updator", "updated_at"]
-    fields = ["name", "category", "price", "description", "pieces", "picture", *readonly_fields]
+    fields = [
+        *("name", "category", "price", "description", "stock", "pieces", "picture"),
+        *(name for name in readonly_fields if name != "stock"),
+    ]
     actions = ["remove_selected"]
-
-    def get_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
-        return list(dict.fromkeys(self.fields))
 
     def store(self, request: HttpRequest, obj: Product, given: dict[str, Any], change: bool) -> Product:
         who: dict[str, Any] = {"actor": request.user.get_username(), "now": timezone.now()}

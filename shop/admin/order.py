@@ -154,12 +154,11 @@ class OrderAdmin(ModelAdmin):
         *("payments", "refunds", "timeline"),
     ]
     fieldsets = [
-        ("订单", {"fields": ["order_id", "username", "total", "phone", "address", "note"]}),
-        ("状态", {"fields": ["state_label", "order_status", "pay_status", "shiping_status", "holds_stock"]}),
-        ("时间", {"fields": ["created_at", "expires_at", "paid_at", "transaction_id", "hidden_at"]}),
+        ("订单", {"fields": [("order_id", "username"), ("total", "phone"), "address", "note"]}),
+        ("状态", {"fields": [("state_label", "holds_stock"), ("order_status", "pay_status", "shiping_status")]}),
+        ("时间", {"fields": [("created_at", "expires_at"), ("paid_at", "transaction_id"), "hidden_at"]}),
         ("支付与退款", {"fields": ["payments", "refunds"]}),
         ("日志", {"fields": ["timeline"]}),
-        ("操作", {"fields": ["reason"]}),
     ]
     actions = list(BUTTONS)
 
@@ -186,6 +185,10 @@ class OrderAdmin(ModelAdmin):
         return False
 
     # --- The steps as buttons of one order ---
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        steps = self.get_actions_submit_line(request, obj.pk) if obj else []
+        return [*self.fieldsets, ("操作", {"fields": ["reason"]})] if steps else self.fieldsets
+
     def get_actions_submit_line(self, request: HttpRequest, object_id: Any) -> list[UnfoldAction]:
         order = self.get_object(request, str(object_id))
         if order is None or not self.has_change_permission(request, order):

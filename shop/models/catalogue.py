@@ -57,11 +57,14 @@ class Product(models.Model):
         ordering = ["pk"]
         constraints = [
             models.CheckConstraint(condition=Q(stock__gte=0), name="product_stock_not_negative"),
-            models.CheckConstraint(condition=Q(price__gt=0), name="product_price_above_zero"),
+            models.CheckConstraint(
+                condition=Q(price__gt=0), name="product_price_above_zero", violation_error_message="价格必须大于0"
+            ),
         ]
         indexes = [
             # A page of a category, and its count, without looking at other products.
             models.Index(fields=["category", "id"], condition=Q(removed_at=None), name="product_on_sale"),
+            models.Index(fields=["id"], condition=Q(removed_at=None), name="product_listed"),
         ]
 
     def __str__(self) -> str:

@@ -5,10 +5,13 @@ from io import BytesIO
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
+from django.utils import timezone
 from PIL import Image
 
 from core.times import local
 from shop.models import Category, Order, OrderLog, Product
+from shop.services.order_pay import order_pay
+from shop.services.order_return import order_return
 from shop.tests.factories import make_category, make_order, make_product, stock_of
 
 pytestmark = pytest.mark.django_db
@@ -177,3 +180,29 @@ def test_adds_and_renames_a_category(office):
     category.refresh_from_db()
     assert category.name == "汽车" and "/media/" in category.image_url
     assert "已经存在该类目" in page
+
+
+def test_a_price_of_nothing_is_refused(office):
+    form = {"name": "白送", "category": make_category().pk, "price": "0", "description": "x", "pieces": 1}
+
+    page = office.post("/admin/shop/product/add/", form).content.decode()
+
+    assert "价格必须大于0" in page and not Product.objects.exists()
+
+
+def test_ships_decides_on_a_return_and_refunds(office, li, provider):
+    order = make_order(li, make_product(price="9.90"), 2)
+    order_pay(order_id=order.order_id, buyer_pk=li.pk, trade_type="NATIVE", client_ip="::1", now=timezone.now())
+    provider.pay(order.order_id)
+    provider.notify(order.order_id)
+
+    press(office, order, "ship")
+    order_return(order_id=order.order_id, buyer_pk=li.pk, actor="li", reason="破损", now=timezone.now())
+    page = press(office, order, "approve", "寄回已收到")
+    provider.run_refunds()
+
+    order.refresh_from_db()
+    assert (order.state, order.order_status, order.note) == ("refunded", 5, "退货申请已同意")
+    assert [intent.refund_fen for intent in provider.refunds.values()] == [1980]
+    assert "寄回已收到" in page and "破损" in page and f"{order.order_id}R01" in page
+    assert "step_" not in office.get(f"/admin/shop/order/{order.pk}/change/").content.decode()
