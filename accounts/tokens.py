@@ -1,6 +1,8 @@
 """Tokens: signed by simplejwt, ended by the database (see ``accounts.principal``)."""
 
+import time
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from django.db import transaction
@@ -23,11 +25,22 @@ def token_issue(user: User) -> str:
 def token_claims(raw: str) -> dict[str, Any] | None:
     """Check signature, algorithm and lifetime; None for a token that is not ours or is over."""
     try:
-        claims = AccessToken(raw).payload  # type: ignore[arg-type]
+        claims = _verified(raw)
     except (TokenError, UnicodeError, ValueError):
         return None
-    wanted = isinstance(claims.get("unid"), str) and isinstance(claims.get("epoch"), int)
-    return claims if wanted and isinstance(claims.get("jti"), str) else None
+    return claims if claims["exp"] > time.time() else None
+
+
+# A signature once good stays good, and checking it costs more than the rest of the token's way together.
+# What is no good is not kept: strangers must not push out our users' tokens.
+@lru_cache(maxsize=4096)
+def _verified(raw: str) -> dict[str, Any]:
+    claims = AccessToken(raw).payload  # type: ignore[arg-type]
+    if not (isinstance(claims.get("unid"), str) and isinstance(claims.get("jti"), str)):
+        raise ValueError("no token of a user")
+    if type(claims.get("epoch")) is not int:
+        raise ValueError("no token of a user")
+    return claims
 
 
 def token_revoke(claims: dict[str, Any], *, now: datetime) -> None:

@@ -93,6 +93,13 @@ class TestWhichTokensCount:
 
         assert verify(api, str(token)) == BAD_TOKEN
 
+    def test_one_that_expires_while_it_is_known(self, api, lbw, time_machine):
+        assert verify(api, lbw.token)["state"] is True
+
+        time_machine.move_to(timezone.now() + timedelta(hours=12, seconds=1))
+
+        assert verify(api, lbw.token) == BAD_TOKEN
+
     def test_another_kind_of_ours(self, api, lbw, settings):
         refresh = RefreshToken()
         refresh["unid"], refresh["epoch"] = lbw.user.unid, lbw.user.epoch
