@@ -14,7 +14,8 @@ from django.core.wsgi import get_wsgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.local")
 
-wsgi_application = get_wsgi_application()  # sets Django up, which the imports below need
+# a2wsgi's own types for WSGI and ASGI are narrower than what Django and Granian hand over.
+wsgi_application: Any = get_wsgi_application()  # sets Django up, which the imports below need
 
 from accounts.socketio.routing import application as socket_application  # noqa: E402
 from core.middleware import MULTIPART_LIMIT  # noqa: E402
@@ -51,7 +52,7 @@ async def _serve_http(scope: Scope, receive: Receive, send: Send) -> None:
     async def replay() -> dict[str, Any]:
         return first.pop() if first else {"type": "http.disconnect"}
 
-    serve = _sandbox if scope["path"].startswith("/sandbox/") else _http
+    serve: Any = _sandbox if scope["path"].startswith("/sandbox/") else _http
     await serve(_as_wsgi_expects(scope, len(body)), replay, send)
 
 

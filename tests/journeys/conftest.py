@@ -92,9 +92,11 @@ def page(chromium, running: Running) -> Iterator[object]:
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.on(
         "request",
-        lambda request: complaints.append(request.url)
-        if not request.url.startswith((running.base, "data:", "blob:", running.base.replace("http", "ws")))
-        else None,
+        lambda request: (
+            complaints.append(request.url)
+            if not request.url.startswith((running.base, "data:", "blob:", running.base.replace("http", "ws")))
+            else None
+        ),
     )
     yield page
     context.close()

@@ -54,7 +54,9 @@ def test_a_wrong_captcha_gets_a_new_picture(page, running):
     page.get_by_role("button", name="登入", exact=True).click()
 
     page.get_by_text("验证码错误", exact=True).wait_for()
-    page.wait_for_function("old => document.querySelector('#captcha-image image').getAttribute('href') !== old", arg=first)
+    page.wait_for_function(
+        "old => document.querySelector('#captcha-image image').getAttribute('href') !== old", arg=first
+    )
 
 
 @pytest.mark.parametrize("path", ["/", "/docs/codes/", "/docs/socket/", "/docs/", "/demo/login/", "/sandbox/"])
