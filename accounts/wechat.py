@@ -67,8 +67,8 @@ class _OAuth(WeChatOAuth):
         body = http.get(url, params=kwargs["params"], timeout_s=TIMEOUT_S, max_bytes=MAX_BYTES)
         # It is JSON in UTF-8, whatever its Content-Type says.
         answer = json.loads(body.decode("utf-8", "replace"), strict=False)
-        if not isinstance(answer, dict):
-            raise ValueError("not an object")
+        if not isinstance(answer, dict) or not isinstance(answer.get("errcode", 0), int):
+            raise ValueError("not an answer of WeChat's")
         if answer.get("errcode"):
             raise WeChatOAuthException(answer["errcode"], str(answer.get("errmsg", "")))
         return {"refresh_token": "", "expires_in": 0} | answer  # wechatpy wants them, we do not
@@ -81,11 +81,11 @@ def profile_fetch(*, code: str) -> WechatProfile:
     :raises WechatUnclear: :raises WechatLost: no usable answer.
     """
     oauth = _OAuth()
-    token = _ask(lambda: oauth.fetch_access_token(code), WechatUnclear)
+    token = _ask(lambda: _checked(oauth.fetch_access_token(code)), WechatUnclear)
     person = _ask(oauth.get_user_info, WechatLost)
-    openid = token.get("openid")
-    if not _is_id(openid) or person.get("openid") != openid:
-        log.error("wechat gave an unusable openid")
+    openid = token["openid"]
+    if person.get("openid") != openid:
+        log.error("wechat gave the profile of somebody else")
         raise WechatLost
     unionid = person.get("unionid") or token.get("unionid")
     return WechatProfile(
@@ -114,6 +114,12 @@ def _ask(question: Any, trouble: type[UpstreamDown]) -> dict[str, Any]:
     except (ValueError, KeyError, RecursionError) as error:
         log.error("wechat talks nonsense", reason=type(error).__name__)
     raise trouble
+
+
+def _checked(token: dict[str, Any]) -> dict[str, Any]:
+    if not _is_id(token["openid"]) or not isinstance(token["access_token"], str):
+        raise ValueError("not a token")
+    return token
 
 
 def _is_id(value: Any) -> bool:

@@ -1,0 +1,580 @@
+"""The scan login from the QR code to the token, with a strict WeChat on the other side."""
+
+import json
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import Any
+from urllib.parse import parse_qs, quote, urlsplit
+
+import pytest
+from django.conf import settings as django_settings
+from django.db import connection
+from django.utils import timezone
+
+from accounts.errors import CodeInvalid
+from accounts.models import LoginLog, User
+from accounts.services import scan_codes, scan_login
+from accounts.socketio import packets, sessions
+from accounts.tokens import token_claims
+from accounts.wechat import WechatProfile
+from core import http, valkey
+
+INVALID = {"state": False, "status": 10004, "msg": "无效的二维码"}
+HTML = {"accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+
+
+@pytest.fixture(autouse=True)
+def _empty_valkey() -> Iterator[None]:
+    valkey.client().flushdb()
+    yield
+
+
+class Screen:
+    """A connected socket, as Valkey knows it."""
+
+    def __init__(self) -> None:
+        self.sid = sessions.new_sid()
+        session = {"transport": "polling", "version": 4, "joined": 1, "attachments": 0, "proc": ""}
+        valkey.client().hset(self._keys[0], mapping=session)
+
+    @property
+    def _keys(self) -> list[str]:
+        return sessions._keys(self.sid)
+
+    def leave(self) -> None:
+        valkey.client().delete(*self._keys)
+
+    @property
+    def events(self) -> list[Any]:
+        return [packets.decode_event(packet.decode()) for packet in valkey.client().lrange(self._keys[1], 0, -1)]
+
+
+@pytest.fixture
+def screen() -> Screen:
+    return Screen()
+
+
+class Wechat:
+    """WeChat's API: a code works once."""
+
+    def __init__(self) -> None:
+        self.people: dict[str, dict[str, Any]] = {}
+        self.used: set[str] = set()
+        self.calls: list[str] = []
+        self.trouble: dict[str, Any] = {}
+        self.changes: dict[str, dict[str, Any]] = {}
+
+    def may(self, code: str, **person: Any) -> str:
+        self.people[code] = {"openid": "o1", "nickname": "李小明", "headimgurl": "https://a.example/1.png"} | person
+        return code
+
+    def get(self, url: str, *, params: dict[str, str], timeout_s: float, max_bytes: int) -> bytes:
+        assert url.startswith(django_settings.WECHAT_API_BASE_URL + "/sns/")
+        call = url.rsplit("/", 1)[1]
+        self.calls.append(call)
+        if trouble := self.trouble.get(call):
+            if isinstance(trouble, Exception):
+                raise trouble
+            return trouble
+        answer = self._token(params) if call == "access_token" else self._person(params)
+        return json.dumps(answer | self.changes.get(call, {})).encode()
+
+    def _token(self, params: dict[str, str]) -> dict[str, Any]:
+        assert params["grant_type"] == "authorization_code"
+        assert (params["appid"], params["secret"]) == (
+            django_settings.WECHAT_APP_ID,
+            django_settings.WECHAT_APP_SECRET,
+        )
+        code = params["code"]
+        if code in self.used:
+            return {"errcode": 40163, "errmsg": "code been used, rid: 1"}
+        if code not in self.people:
+            return {"errcode": 40029, "errmsg": "invalid code, rid: 1"}
+        self.used.add(code)
+        return {
+            "access_token": f"token-{code}",
+            "expires_in": 7200,
+            "refresh_token": "r",
+            "openid": self.people[code]["openid"],
+            "scope": "snsapi_userinfo",
+        }
+
+    def _person(self, params: dict[str, str]) -> dict[str, Any]:
+        person = self.people[params["access_token"].removeprefix("token-")]
+        assert params["openid"] == person["openid"] and params["lang"] == "zh_CN"
+        return {"sex": 1, "city": "重庆", "province": "重庆", "country": "中国", "privilege": []} | person
+
+
+@pytest.fixture
+def wechat(monkeypatch: pytest.MonkeyPatch) -> Wechat:
+    stand_in = Wechat()
+    monkeypatch.setattr("accounts.wechat.http.get", stand_in.get)
+    return stand_in
+
+
+@pytest.fixture
+def qr(api: Any) -> Callable[[Screen], str]:
+    """Ask for a QR code; answers its state."""
+
+    def ask(screen: Screen) -> str:
+        url = api.get("/users/getQrcode", sid=screen.sid).json()["scanCodeUrl"]
+        return parse_qs(urlsplit(url).query)["state"][0]
+
+    return ask
+
+
+# --- getQrcode ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", ["/users/getQrcode", "/users/getScancode", "/users/getqrcode/"])
+def test_gives_a_connected_socket_its_code(api: Any, screen: Screen, settings: Any, path: str) -> None:
+    settings.WECHAT_OAUTH_BASE_URL = "https://open.weixin.qq.com"
+    settings.PUBLIC_BASE_URL, settings.PUBLIC_BASE_URL_IS_SET = "https://api.example.com", True
+
+    body = api.get(path, sid=screen.sid).json()
+
+    url = body.pop("scanCodeUrl")
+    head, state = url.removesuffix("#wechat_redirect").split("&state=")
+    callback = quote("https://api.example.com/users/wechatCallBack", safe="")
+    assert body == {"state": True, "status": 200}
+    assert url.endswith("#wechat_redirect")
+    assert head == (
+        f"https://open.weixin.qq.com/connect/oauth2/authorize?appid={settings.WECHAT_APP_ID}"
+        f"&redirect_uri={callback}&response_type=code&scope=snsapi_userinfo"
+    )
+    assert state.isascii() and state.isalnum() and len(state) == 32
+
+
+def test_the_sandbox_is_found_by_a_phone_in_the_same_network(api: Any, screen: Screen) -> None:
+    url = api.get("/users/getQrcode", headers={"host": "192.168.1.5:8000"}, sid=screen.sid).json()["scanCodeUrl"]
+
+    assert url.startswith("http://192.168.1.5:8000/sandbox/oauth/connect/oauth2/authorize?")
+    assert "redirect_uri=http%3A%2F%2F192.168.1.5%3A8000%2Fusers%2FwechatCallBack&" in url
+
+
+@pytest.mark.parametrize(
+    ("params", "msg"),
+    [
+        ({}, "没有传递sid"),
+        ({"sid": ""}, "没有传递sid"),
+        ({"sid": "never-seen-never-connected"}, "socket指定sid错误"),
+        ({"sid": "x" * 1000}, "socket指定sid错误"),
+        ({"sid": "../*"}, "socket指定sid错误"),
+    ],
+)
+def test_gives_nobody_else_one(api: Any, params: dict[str, str], msg: str) -> None:
+    assert api.get("/users/getQrcode", **params).json() == {"state": False, "status": 10022, "msg": msg}
+
+
+def test_gives_a_socket_that_left_none(api: Any, screen: Screen) -> None:
+    screen.leave()
+
+    assert api.get("/users/getQrcode", sid=screen.sid).json()["msg"] == "socket指定sid错误"
+
+
+# --- The phone ---------------------------------------------------------------------------------------
+
+
+def test_a_scan_reaches_the_screen_that_showed_the_code_and_no_other(api: Any, qr: Any) -> None:
+    mine, other = Screen(), Screen()
+    state, _ = qr(mine), qr(other)
+
+    answer = api.get("/users/wechatCallBack", code="0a-B_c", state=state)
+
+    assert answer.json() == {"status": 200, "state": True, "msg": "已扫码"}
+    scanned = {"status": 200, "state": True, "msg": "已扫码", "wechatCode": "0a-B_c"}
+    assert mine.events == [("scancodeSuccess", scanned)]
+    assert other.events == []
+
+
+def test_a_code_works_once(api: Any, qr: Any, screen: Screen) -> None:
+    state = qr(screen)
+    api.get("/users/wechatCallBack", code="c1", state=state)
+
+    assert api.get("/users/wechatCallBack", code="c1", state=state).json() == INVALID
+    assert api.get("/users/wechatCallBack", code="c2", state=state).json() == INVALID
+    assert len(screen.events) == 1
+
+
+def test_of_many_phones_at_the_same_instant_one_wins(qr: Any, screen: Screen) -> None:
+    state, start, winners = qr(screen), threading.Barrier(16), []
+
+    def scan(number: int) -> None:
+        start.wait()
+        try:
+            scan_codes.code_scanned(state=state, wechat_code=f"c{number}")
+            winners.append(number)
+        except CodeInvalid:
+            pass
+
+    with ThreadPoolExecutor(16) as pool:
+        list(pool.map(scan, range(16)))
+
+    assert len(winners) == 1
+    assert [event[1]["wechatCode"] for event in screen.events] == [f"c{winners[0]}"]
+
+
+def test_a_new_code_retires_the_earlier_one(api: Any, qr: Any, screen: Screen) -> None:
+    first, second = qr(screen), qr(screen)
+
+    assert api.get("/users/wechatCallBack", code="c", state=first).json() == INVALID
+    assert api.get("/users/wechatCallBack", code="c", state=second).json()["state"] is True
+    scan_codes.codes_expire()
+    assert [name for name, _ in screen.events] == ["scancodeSuccess"]
+
+
+@pytest.mark.parametrize(
+    ("params", "msg"),
+    [
+        ({}, "没有传递state"),
+        ({"code": "c"}, "没有传递state"),
+        ({"code": "c", "state": ""}, "没有传递state"),
+        ({"code": "c", "state": "unknown"}, "无效的二维码"),
+        ({"code": "c", "state": "a" * 32}, "无效的二维码"),
+        ({"code": "c", "state": "é" * 32}, "无效的二维码"),
+        ({"state": "a" * 32}, "无效的二维码"),
+    ],
+)
+def test_tells_what_is_wrong_with_a_scan(api: Any, params: dict[str, str], msg: str) -> None:
+    assert api.get("/users/wechatCallBack", **params).json() == {"state": False, "status": 10004, "msg": msg}
+    page = api.get("/users/wechatCallBack", headers=HTML, **params)
+    assert page.status_code == 200
+    assert msg in page.content.decode()
+
+
+@pytest.mark.parametrize("code", ["a b", "a" * 513, "代码", "a\x00b"])
+def test_an_impossible_code_does_not_use_the_qr_up(api: Any, qr: Any, screen: Screen, code: str) -> None:
+    state = qr(screen)
+
+    assert api.get("/users/wechatCallBack", code=code, state=state).json()["state"] is False
+    assert api.get("/users/wechatCallBack", code="c", state=state).json()["state"] is True
+
+
+def test_a_person_gets_a_page_that_works_without_javascript(api: Any, qr: Any, screen: Screen) -> None:
+    page = api.get("/users/wechatCallBack", headers=HTML, code="c", state=qr(screen))
+
+    text = page.content.decode()
+    assert page.headers["Content-Type"].startswith("text/html")
+    assert "欢迎" in text and 'lang="zh-CN"' in text and "width=device-width" in text
+    assert "<script" not in text and "http" not in text.replace("http-equiv", "")
+    assert page.headers["Referrer-Policy"] == "no-referrer"
+    assert page.headers["Cache-Control"] == "no-store"
+
+
+def test_who_refuses_may_scan_again(api: Any, qr: Any, screen: Screen) -> None:
+    state = qr(screen)
+
+    assert api.get("/users/wechatCallBack", state=state).json() == INVALID
+    assert "您取消了登入" in api.get("/users/wechatCallBack", headers=HTML, state=state).content.decode()
+    assert screen.events == []
+    assert api.get("/users/wechatCallBack", code="c", state=state).json()["state"] is True
+
+
+def test_a_look_ahead_does_not_use_the_code_up(api: Any, qr: Any, screen: Screen) -> None:
+    state = qr(screen)
+
+    api.http.head("/users/wechatCallBack", {"code": "c", "state": state})
+
+    assert screen.events == []
+    assert api.get("/users/wechatCallBack", code="c", state=state).json()["state"] is True
+
+
+def test_a_scan_for_a_screen_that_left_is_told_so(api: Any, qr: Any, screen: Screen) -> None:
+    state = qr(screen)
+    screen.leave()
+
+    assert api.get("/users/wechatCallBack", code="c", state=state).json() == INVALID
+
+
+# --- Expiry ------------------------------------------------------------------------------------------
+
+
+def test_an_expired_code_is_told_once_however_many_look(qr: Any, api: Any, screen: Screen, settings: Any) -> None:
+    settings.WECHAT_QR_TTL = timedelta(milliseconds=50)
+    state = qr(screen)
+    scan_codes.codes_expire()
+    assert screen.events == []
+    time.sleep(0.06)
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda _: scan_codes.codes_expire(), range(8)))
+
+    assert screen.events == [("invalidCode", INVALID)]
+    assert api.get("/users/wechatCallBack", code="c", state=state).json() == INVALID
+
+
+def test_an_expired_code_does_not_work_even_before_anyone_looked(
+    qr: Any, api: Any, screen: Screen, settings: Any
+) -> None:
+    settings.WECHAT_QR_TTL = timedelta(milliseconds=50)
+    state = qr(screen)
+    time.sleep(0.06)
+
+    assert api.get("/users/wechatCallBack", code="c", state=state).json() == INVALID
+    scan_codes.codes_expire()
+    assert [name for name, _ in screen.events] == ["invalidCode"]
+
+
+def test_a_used_code_does_not_expire(qr: Any, api: Any, screen: Screen, settings: Any) -> None:
+    settings.WECHAT_QR_TTL = timedelta(milliseconds=50)
+    api.get("/users/wechatCallBack", code="c", state=qr(screen))
+    time.sleep(0.06)
+    scan_codes.codes_expire()
+
+    assert [name for name, _ in screen.events] == ["scancodeSuccess"]
+
+
+def test_the_sweep_is_in_the_beat_and_leaves_nothing_behind(qr: Any, screen: Screen, settings: Any) -> None:
+    from accounts.tasks import expire_scan_codes
+
+    settings.WECHAT_QR_TTL = timedelta(milliseconds=50)
+    qr(screen)
+    time.sleep(0.06)
+    expire_scan_codes()
+
+    assert any(entry["task"] == expire_scan_codes.name for entry in settings.CELERY_BEAT_SCHEDULE.values())
+    assert [name for name, _ in screen.events] == ["invalidCode"]
+    assert not valkey.client().keys("spms:scan:*")
+
+
+# --- wechatLogin -------------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("roles")
+def test_a_first_login_makes_a_user_of_role_200(api: Any, wechat: Wechat) -> None:
+    answer = api.get("/users/wechatLogin", wechatCode=wechat.may("c", nickname="小鹿🦌", unionid="u1")).json()
+
+    user = User.objects.get()
+    assert {k: answer[k] for k in ("status", "state", "msg")} == {"status": 200, "state": True, "msg": "微信登入成功"}
+    assert answer["permission"] == {"buttons": user.role.buttons}
+    assert answer["userInfo"] == {
+        "unid": user.unid,
+        "username": user.username,
+        "nickname": "小鹿🦌",
+        "phone": "",
+        "headimgurl": "https://a.example/1.png",
+        "roleid": "200",
+        "roleName": "员工",
+    }
+    assert token_claims(answer["token"])["unid"] == user.unid
+    assert api.get("/verify", token=answer["token"]).json()["decode"]["unid"] == user.unid
+    assert (user.openid, user.unionid, user.wechat_appid) == ("o1", "u1", django_settings.WECHAT_APP_ID)
+    assert not user.has_usable_password()
+    assert LoginLog.objects.get().user == user
+
+
+@pytest.mark.usefixtures("roles")
+def test_later_logins_bring_nickname_and_picture_up_to_date(api: Any, wechat: Wechat) -> None:
+    api.get("/users/wechatLogin", wechatCode=wechat.may("c1"))
+    api.get("/users/wechatLogin", wechatCode=wechat.may("c2", nickname="新名字", headimgurl="https://a.example/2.png"))
+    answer = api.get("/users/wechatLogin", wechatCode=wechat.may("c3", nickname="", headimgurl="")).json()
+
+    assert answer["userInfo"]["nickname"] == "新名字"
+    assert answer["userInfo"]["headimgurl"] == "https://a.example/2.png"
+    assert User.objects.count() == 1
+    assert LoginLog.objects.count() == 3
+
+
+@pytest.mark.usefixtures("roles")
+def test_knows_people_by_unionid_and_else_by_openid(api: Any, wechat: Wechat, settings: Any) -> None:
+    def login(code: str, **person: Any) -> str:
+        return api.get("/users/wechatLogin", wechatCode=wechat.may(code, **person)).json()["userInfo"]["unid"]
+
+    li = login("c1", openid="o-li")
+    assert login("c2", openid="o-li", unionid="u-li") == li, "the app is told unionids now"
+    wang = login("c3", openid="o-wang", unionid="u-wang")
+    settings.WECHAT_APP_ID = "wx-another-app"
+    assert login("c4", openid="o-li-2", unionid="u-li") == li, "the same person in another app"
+    assert login("c5", openid="o-li") != li, "an openid of another app means nothing"
+    assert len({li, wang}) == 2
+    assert User.objects.count() == 3
+
+
+@pytest.mark.usefixtures("roles")
+def test_disabled_users_stay_out(api: Any, wechat: Wechat) -> None:
+    api.get("/users/wechatLogin", wechatCode=wechat.may("c1"))
+    User.objects.update(is_active=False)
+
+    answer = api.get("/users/wechatLogin", wechatCode=wechat.may("c2", nickname="换了名字")).json()
+
+    assert answer == {"status": 0, "state": False, "msg": "账号已停用,请联系管理员"}
+    assert User.objects.get().nickname == "李小明"
+    assert LoginLog.objects.count() == 1
+
+
+@pytest.mark.usefixtures("roles")
+def test_a_code_logs_in_once_even_if_wechat_forgets(api: Any, wechat: Wechat) -> None:
+    code = wechat.may("c")
+    api.get("/users/wechatLogin", wechatCode=code)
+    wechat.used.clear()
+
+    assert api.get("/users/wechatLogin", wechatCode=code).json()["msg"] == "请重新扫码"
+    assert wechat.calls == ["access_token", "userinfo"]
+    assert LoginLog.objects.count() == 1
+
+
+@pytest.mark.parametrize("code", ["false", "x y", "x" * 600, "代码"])
+def test_a_false_code_is_told_so(api: Any, wechat: Wechat, code: str) -> None:
+    answer = api.get("/users/wechatLogin", wechatCode=code).json()
+
+    assert answer == {"status": 10004, "state": False, "msg": "请重新扫码"}
+
+
+@pytest.mark.parametrize("params", [{}, {"wechatCode": ""}, {"wechatCode": "  "}])
+def test_a_missing_code_is_told_so(api: Any, wechat: Wechat, params: dict[str, str]) -> None:
+    answer = api.get("/users/wechatLogin", **params).json()
+
+    assert (answer["state"], answer["msg"]) == (False, "请传入wechatCode")
+    assert wechat.calls == []
+
+
+DOWN = http.OutgoingError("HTTP 502")
+SLOW = http.OutgoingTimeout("Timeout")
+
+
+@pytest.mark.parametrize("call", ["access_token", "userinfo"])
+@pytest.mark.parametrize(
+    ("trouble", "http_status"),
+    [
+        (DOWN, 502),
+        (SLOW, 504),
+        (b"<html>", 502),
+        (b"\xff\xfe", 502),
+        (b"[]", 502),
+        (b"null", 502),
+        (b"{}", 502),
+        (b"[" * 50_000, 502),
+        (b'{"errcode":-1,"errmsg":"busy"}', 502),
+        (b'{"errcode":40125,"errmsg":"invalid appsecret"}', 502),
+        (b'{"errcode":{"a":1}}', 502),
+        (b'{"access_token":1,"openid":["x"],"refresh_token":null,"expires_in":"x"}', 502),
+    ],
+)
+def test_a_wechat_in_trouble_is_told_so(
+    api: Any, wechat: Wechat, db: None, call: str, trouble: Any, http_status: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    code = wechat.may("the-code")
+    wechat.trouble[call] = trouble
+
+    answer = api.get("/users/wechatLogin", wechatCode=code)
+
+    assert answer.status_code == answer.json()["status"] == http_status
+    assert answer.json()["msg"].startswith("微信服务暂时不可用")
+    assert not User.objects.exists()
+    for secret in (django_settings.WECHAT_APP_SECRET, "the-code", "token-the"):
+        assert secret not in caplog.text
+
+
+@pytest.mark.usefixtures("roles")
+def test_a_code_may_be_tried_again_when_wechat_never_got_it(api: Any, wechat: Wechat) -> None:
+    code = wechat.may("c")
+    wechat.trouble["access_token"] = DOWN
+    api.get("/users/wechatLogin", wechatCode=code)
+    wechat.trouble.clear()
+
+    assert api.get("/users/wechatLogin", wechatCode=code).json()["state"] is True
+
+
+def test_a_code_is_not_tried_again_when_wechat_took_it(api: Any, wechat: Wechat, db: None) -> None:
+    code = wechat.may("c")
+    wechat.trouble["userinfo"] = DOWN
+    assert api.get("/users/wechatLogin", wechatCode=code).json()["msg"] == "微信服务暂时不可用,请重新扫码"
+
+    assert api.get("/users/wechatLogin", wechatCode=code).json()["msg"] == "请重新扫码"
+    assert wechat.calls == ["access_token", "userinfo"]
+
+
+@pytest.mark.usefixtures("roles")
+def test_odd_profiles_are_made_harmless(api: Any, wechat: Wechat) -> None:
+    odd = {
+        "nickname": "甲\x00\n\u2028乙" + "长" * 100,
+        "headimgurl": "javascript:alert(1)",
+        "unionid": ["list"],
+        "sex": {"no": 1},
+        "city": None,
+        "province": 7,
+    }
+
+    info = api.get("/users/wechatLogin", wechatCode=wechat.may("c", **odd)).json()["userInfo"]
+
+    user = User.objects.get()
+    assert info["nickname"] == "甲乙" + "长" * 62
+    assert (info["headimgurl"], user.unionid, user.sex, user.city, user.province) == ("", None, "", "", "")
+
+
+def test_a_profile_of_somebody_else_is_refused(api: Any, wechat: Wechat, db: None) -> None:
+    wechat.changes["userinfo"] = {"openid": "o-somebody-else"}
+
+    assert api.get("/users/wechatLogin", wechatCode=wechat.may("c")).status_code == 502
+    assert not User.objects.exists()
+
+
+def profile(**changes: str) -> WechatProfile:
+    blank = dict.fromkeys(WechatProfile.__dataclass_fields__, "")
+    return WechatProfile(**(blank | {"appid": "a", "openid": "o"} | changes))
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("unionid", ["", "u1"])
+def test_many_first_logins_at_once_make_one_user(roles: Any, unionid: str) -> None:
+    start = threading.Barrier(8)
+
+    def login(_: int) -> int:
+        try:
+            start.wait()
+            return scan_login.user_of(profile(unionid=unionid, nickname="李")).pk
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(8) as pool:
+        found = set(pool.map(login, range(8)))
+
+    assert len(found) == 1
+    assert User.objects.count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_many_logins_with_one_code_at_once_one_wins(roles: Any, wechat: Wechat) -> None:
+    from accounts.errors import WechatCodeSpent
+
+    code, start = wechat.may("c"), threading.Barrier(6)
+    wechat.used = set()
+
+    def login(_: int) -> bool:
+        try:
+            start.wait()
+            scan_login.wechat_login(code=code, ip="10.0.0.1", now=timezone.now())
+            return True
+        except WechatCodeSpent:
+            return False
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(6) as pool:
+        won = list(pool.map(login, range(6)))
+
+    assert sum(won) == 1
+    assert wechat.calls.count("access_token") == 1
+
+
+def test_logins_are_limited_per_address(api: Any, wechat: Wechat, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("accounts.api.scan_views.LOGINS_A_MINUTE", 2)
+    for _ in range(2):
+        api.get("/users/wechatLogin", wechatCode="false")
+
+    answer = api.get("/users/wechatLogin", wechatCode="false")
+
+    assert answer.status_code == 429
+    assert int(answer.headers["Retry-After"]) > 0
+
+
+def test_nothing_secret_is_logged_by_wechatpy(caplog: pytest.LogCaptureFixture, wechat: Wechat, api: Any) -> None:
+    with caplog.at_level(logging.DEBUG):
+        api.get("/users/wechatLogin", wechatCode="false-code-7")
+
+    assert "false-code-7" not in caplog.text
+    assert django_settings.WECHAT_APP_SECRET not in caplog.text

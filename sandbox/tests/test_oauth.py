@@ -1,0 +1,171 @@
+"""The stand-in of WeChat's login, used by the real client and by a phone."""
+
+import re
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import parse_qs, quote, urlencode, urlsplit
+
+import pytest
+import requests
+from wechatpy.exceptions import WeChatOAuthException
+from wechatpy.oauth import WeChatOAuth
+
+from core import valkey
+
+
+@pytest.fixture
+def phone(server: str, keys: dict[str, str]) -> Callable[..., Any]:
+    """Scan: answers where the phone is sent."""
+
+    def scan(action: str = "allow", scope: str = "snsapi_userinfo", **form: str) -> Any:
+        oauth = WeChatOAuth(keys["WECHAT_APP_ID"], "", f"{server}/users/wechatCallBack", scope, "abc123")
+        oauth.OAUTH_BASE_URL = f"{server}/sandbox/oauth/connect/"
+        session = requests.Session()
+        shown = session.get(oauth.authorize_url)
+        assert "<script" not in shown.text
+        token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', shown.text)[1]
+        data = {"csrfmiddlewaretoken": token, "action": action, "person": "李小明"} | form
+        answer = session.post(shown.url, data=data, allow_redirects=False)
+        return urlsplit(answer.headers["Location"]) if answer.is_redirect else answer
+
+    return scan
+
+
+@pytest.fixture
+def oauth(server: str, keys: dict[str, str]) -> Callable[..., WeChatOAuth]:
+    def make(**changes: str) -> WeChatOAuth:
+        app = {"app_id": keys["WECHAT_APP_ID"], "secret": keys["WECHAT_APP_SECRET"]} | changes
+        client = WeChatOAuth(**app, redirect_uri="")
+        client.API_BASE_URL = f"{server}/sandbox/wxapi/"
+        return client
+
+    return make
+
+
+def code_of(address: Any) -> str:
+    return parse_qs(address.query)["code"][0]
+
+
+def refusal(call: Callable[[], Any]) -> int:
+    with pytest.raises(WeChatOAuthException) as caught:
+        call()
+    assert "rid: " in caught.value.errmsg
+    return caught.value.errcode
+
+
+def test_who_allows_comes_back_with_a_code_and_is_known(phone: Any, oauth: Any, server: str) -> None:
+    address = phone(other="小鹿🦌")
+    client = oauth()
+
+    token = client.fetch_access_token(code_of(address))
+    person = client.get_user_info()
+
+    assert address.path == "/users/wechatCallBack"
+    assert parse_qs(address.query)["state"] == ["abc123"]
+    assert (token["expires_in"], token["scope"], len(token["openid"])) == (7200, "snsapi_userinfo", 28)
+    assert (person["openid"], person["nickname"], person["sex"]) == (token["openid"], "小鹿🦌", 2)
+    assert person["unionid"] == token["unionid"]
+    assert person["headimgurl"].endswith("/static/sandbox/faces/3.svg")
+    assert client.check_access_token()
+    assert client.refresh_access_token(token["refresh_token"])["openid"] == token["openid"]
+
+
+def test_answers_json_that_is_labelled_as_text(server: str) -> None:
+    answer = requests.get(f"{server}/sandbox/wxapi/sns/oauth2/access_token")
+
+    assert (answer.status_code, answer.headers["Content-Type"]) == (200, "text/plain")
+    assert answer.json()["errcode"] == 41002
+
+
+def test_the_same_person_is_the_same_each_time_and_others_are_others(phone: Any, oauth: Any) -> None:
+    def openid(name: str) -> str:
+        return oauth().fetch_access_token(code_of(phone(other=name)))["openid"]
+
+    assert openid("某人") == openid("某人") != openid("别人")
+
+
+def test_not_everybody_has_a_unionid(phone: Any, oauth: Any) -> None:
+    client = oauth()
+
+    token = client.fetch_access_token(code_of(phone(person="没有 unionid 的张三", other="")))
+
+    assert "unionid" not in token and "unionid" not in client.get_user_info()
+
+
+def test_who_refuses_comes_back_without_a_code(phone: Any) -> None:
+    assert phone(action="deny").query == "state=abc123"
+
+
+def test_nobody_cannot_scan(phone: Any) -> None:
+    assert "请选择或填写一位微信用户" in phone(person="", other="   ").text
+
+
+def test_a_code_works_once_and_not_for_ever(phone: Any, oauth: Any) -> None:
+    used, over = code_of(phone()), code_of(phone())
+    oauth().fetch_access_token(used)
+    for key in valkey.client().keys(f"sandbox:oauth:*:{over}"):
+        assert 0 < valkey.client().ttl(key) <= 300
+        valkey.client().delete(key)
+
+    assert refusal(lambda: oauth().fetch_access_token(used)) == 40163
+    assert refusal(lambda: oauth().fetch_access_token(over)) == 40029
+    assert refusal(lambda: oauth().fetch_access_token("made-up")) == 40029
+
+
+def test_refuses_like_the_real_one(phone: Any, oauth: Any) -> None:
+    code = code_of(phone())
+
+    assert refusal(lambda: oauth(app_id="wx0").fetch_access_token(code)) == 40013
+    assert refusal(lambda: oauth(secret="no").fetch_access_token(code)) == 40125
+    assert refusal(lambda: oauth().fetch_access_token("")) == 41008
+    assert refusal(lambda: oauth().get_user_info("o", "made-up")) == 40001
+    assert refusal(lambda: oauth().refresh_access_token("made-up")) == 40030
+    client = oauth()
+    client.fetch_access_token(code)
+    assert refusal(lambda: client.get_user_info(openid="o-somebody-else")) == 40003
+
+
+def test_the_silent_scope_shows_no_profile(phone: Any, oauth: Any) -> None:
+    client = oauth()
+    client.fetch_access_token(code_of(phone(scope="snsapi_base")))
+
+    assert refusal(client.get_user_info) == 48001
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({"appid": "wx0"}, "AppID 参数错误"),
+        ({"response_type": "token"}, "response_type 参数错误"),
+        ({"scope": "snsapi_login"}, "Scope 参数错误"),
+        ({"state": "a-b"}, "state 参数错误"),
+        ({"state": "a" * 129}, "state 参数错误"),
+        ({"redirect_uri": "https://evil.example/"}, "redirect_uri 域名与后台配置不一致"),
+        ({"redirect_uri": "http://["}, "redirect_uri 域名与后台配置不一致"),
+    ],
+)
+def test_checks_the_address_in_the_qr(server: str, keys: dict[str, str], changes: dict[str, str], text: str) -> None:
+    fields = {
+        "appid": keys["WECHAT_APP_ID"],
+        "redirect_uri": f"{server}/users/wechatCallBack",
+        "response_type": "code",
+        "scope": "snsapi_userinfo",
+        "state": "abc",
+    }
+
+    page = requests.get(
+        f"{server}/sandbox/oauth/connect/oauth2/authorize?{urlencode(fields | changes, quote_via=quote)}"
+    )
+
+    assert text in page.text
+
+
+def test_the_order_of_the_parameters_counts(server: str, keys: dict[str, str]) -> None:
+    query = f"redirect_uri={server}/x&appid={keys['WECHAT_APP_ID']}&response_type=code&scope=snsapi_userinfo&state=a"
+
+    assert "参数顺序错误" in requests.get(f"{server}/sandbox/oauth/connect/oauth2/authorize?{query}").text
+
+
+def test_fails_on_demand(server: str, control: Any) -> None:
+    control("faults", oauth_down=True)
+    assert requests.get(f"{server}/sandbox/wxapi/sns/userinfo").status_code == 502
