@@ -13,10 +13,9 @@ def run_refund(refund_id: int) -> None:
 
 @shared_task(name="payments.run_due_refunds", ignore_result=True)
 def run_due_refunds() -> None:
-    from payments.services.refund import refund_run, refunds_due
+    from payments.services.refund import refunds_run_due
 
-    for refund_id in refunds_due(now=timezone.now()):
-        refund_run(refund_id=refund_id, now=timezone.now())
+    refunds_run_due(now=timezone.now())
 
 
 @shared_task(name="payments.reconcile", ignore_result=True)

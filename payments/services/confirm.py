@@ -2,17 +2,16 @@
 
 from datetime import datetime
 
-from django.db import connection, transaction
+from django.db import transaction
 
 from payments.errors import PaymentMismatch, PaymentUnknown
 from payments.gateways.base import PaymentResult
 from payments.gateways.wechat import merchant
 from payments.models import CURRENCY, Payment, PaymentStatus, TradeType
 from payments.register import PaidOutcome, listener
-from payments.services.provider import SYSTEM, log_step
+from payments.services.provider import SYSTEM, limit_lock_wait, log_step
 from payments.services.refund import refund_create
 
-LOCK_WAIT_MS = 3000  # a notification must be answered within 5 s
 SOURCES = {
     "notify_v2": "微信通知(v2)",
     "notify_v3": "微信通知(v3)",
@@ -39,12 +38,6 @@ def payment_confirm(*, result: PaymentResult, now: datetime, source: str) -> Pay
     except PaymentMismatch as error:
         _log_mismatch(result, error, now, source)
         raise
-
-
-def limit_lock_wait() -> None:
-    """Within this transaction, rather fail than wait long for a row: whoever asked will ask again."""
-    with connection.cursor() as cursor:
-        cursor.execute(f"SET LOCAL lock_timeout = {LOCK_WAIT_MS}")
 
 
 def _confirm(result: PaymentResult, now: datetime, source: str) -> Payment:

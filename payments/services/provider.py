@@ -2,11 +2,22 @@
 
 from datetime import datetime, timedelta
 
+from django.db import connection
+
 from payments.errors import PaymentError, PaymentNotConfigured, ProviderDown, ProviderTimeout, WeChatRefused
-from payments.gateways.base import GatewayError, GatewayMisconfigured, GatewayRefused, GatewayTimeout
+from payments.gateways.base import (
+    GatewayError,
+    GatewayMisconfigured,
+    GatewayRefused,
+    GatewayTimeout,
+    GatewayUnreachable,
+)
 from payments.models import Payment, PaymentLog, PaymentStatus, Refund
 
 SYSTEM = "系统"
+LOCK_WAIT_MS = 3000  # a notification must be answered within 5 s
+BATCH = 50
+GIVE_UP_AFTER = 2  # of a sweep, when the provider is silent: the rest of the batch would only wait as well
 _WATCH_OPEN = (
     (timedelta(minutes=2), timedelta(seconds=20)),
     (timedelta(minutes=15), timedelta(minutes=1)),
@@ -33,6 +44,17 @@ def as_refusal(error: GatewayError) -> PaymentError:
     if error.code:
         return WeChatRefused(error.code)
     return ProviderDown()
+
+
+def is_silence(error: GatewayError | None) -> bool:
+    """Tell whether the next call would most likely fail in the same way."""
+    return isinstance(error, GatewayUnreachable | GatewayMisconfigured)
+
+
+def limit_lock_wait() -> None:
+    """Within this transaction, rather fail than wait long for a row: whoever asked will ask again."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"SET LOCAL lock_timeout = {LOCK_WAIT_MS}")
 
 
 def check_due(payment: Payment, now: datetime) -> datetime | None:

@@ -5,39 +5,46 @@ from datetime import datetime
 import structlog
 from django.db import transaction
 
+from core.locks import alone
 from payments.errors import PaymentError
-from payments.gateways.base import GatewayError, GatewayMisconfigured, GatewayUnreachable, OrderUnknown
+from payments.gateways.base import GatewayError, OrderUnknown
 from payments.gateways.wechat import gateway_to_ask
 from payments.models import Payment
-from payments.services.provider import check_due
+from payments.services.provider import BATCH, GIVE_UP_AFTER, check_due, is_silence
 from payments.services.settle import payment_settle
 
 log = structlog.get_logger("payments")
-BATCH = 50
-GIVE_UP_AFTER = 2  # silent provider: the rest of the batch would only wait as well
+_SWEEP_LOCK = 0x70617901
 
 
 def payments_reconcile(*, now: datetime, limit: int = BATCH) -> int:
-    """Ask the provider about the payments that are due; answer how many were asked about.
+    """Ask the provider about the payments that are due; answer how many were asked about. One sweep at a time.
 
     Closed ones stay due for a day: money that comes late is found here if no notification tells.
     """
     silent = asked = 0
-    for payment in _take_due(now, limit):
-        asked += 1
-        try:
-            result = gateway_to_ask().query(payment.out_trade_no)
-            payment_settle(result=result, now=now, source="reconcile")
-        except OrderUnknown:
-            continue  # the order was never placed there; its expiry closes it
-        except PaymentError as error:
-            log.error("payment does not reconcile", out_trade_no=payment.out_trade_no, reason=error.msg)
-        except GatewayError as error:
-            log.warning("payment not asked about", out_trade_no=payment.out_trade_no, reason=str(error))
-            silent += isinstance(error, GatewayUnreachable | GatewayMisconfigured)
+    with alone(_SWEEP_LOCK) as is_alone:
+        for payment in _take_due(now, limit) if is_alone else []:
+            asked += 1
+            silent += is_silence(_reconcile(payment, now))
             if silent >= GIVE_UP_AFTER:
                 break
     return asked
+
+
+def _reconcile(payment: Payment, now: datetime) -> GatewayError | None:
+    """Answer the error if the provider did not say anything."""
+    try:
+        result = gateway_to_ask().query(payment.out_trade_no)
+        payment_settle(result=result, now=now, source="reconcile")
+    except OrderUnknown:
+        return None  # the order was never placed there; its expiry closes it
+    except PaymentError as error:
+        log.error("payment does not reconcile", out_trade_no=payment.out_trade_no, reason=error.msg)
+    except GatewayError as error:
+        log.warning("payment not asked about", out_trade_no=payment.out_trade_no, reason=str(error))
+        return error
+    return None
 
 
 def _take_due(now: datetime, limit: int) -> list[Payment]:

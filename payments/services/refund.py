@@ -6,6 +6,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Sum
 
+from core.locks import alone
 from payments.errors import PaymentMismatch, PaymentUnknown, RefundNotPossible
 from payments.gateways.base import (
     Gateway,
@@ -18,8 +19,9 @@ from payments.gateways.base import (
 from payments.gateways.wechat import gateway_v3
 from payments.models import Payment, Refund, RefundStatus
 from payments.register import listener
-from payments.services.provider import SYSTEM, log_step
+from payments.services.provider import BATCH, GIVE_UP_AFTER, SYSTEM, is_silence, limit_lock_wait, log_step
 
+_SWEEP_LOCK = 0x70617902
 _BACKOFF_S = (15, 30, 60, 300, 900, 3600)
 _UNDER_WAY = (RefundStatus.PENDING, RefundStatus.PROCESSING)
 _EVENT: dict[str, str] = {RefundStatus.PENDING: "重试退款", RefundStatus.PROCESSING: "微信受理退款"}
@@ -94,16 +96,22 @@ def refund_run(*, refund_id: int, now: datetime, at_once: bool = False) -> Refun
     :param at_once: do not wait until the step is due.
     """
     refund = Refund.objects.select_related("payment").get(pk=refund_id)
-    if not _take_turn(refund, now, at_once):
-        return refund
+    if _take_turn(refund, now, at_once):
+        _step(refund, now)
+        refund.refresh_from_db()
+    return refund
+
+
+def _step(refund: Refund, now: datetime) -> GatewayError | None:
+    """Answer the error if the provider did not do it."""
     try:
         refund_settle(result=_ask(gateway_v3(), refund), now=now, source="微信应答")
     except GatewayError as error:
         _note_failure(refund, error, now)
+        return error
     except PaymentMismatch as error:
         Refund.objects.filter(pk=refund.pk).update(last_error=error.msg[:255])
-    refund.refresh_from_db()
-    return refund
+    return None
 
 
 def _take_turn(refund: Refund, now: datetime, at_once: bool) -> bool:
@@ -188,6 +196,7 @@ def _may_follow(new: str, old: str) -> bool:
 def _move(pk: int, state: str, now: datetime, *, actor: str, detail: str = "", **facts: object) -> Refund:
     out_trade_no = Payment.objects.values_list("out_trade_no", flat=True).get(refunds=pk)
     with transaction.atomic():
+        limit_lock_wait()
         # Order row, payment row, refund row: the same order everywhere.
         listener().lock(out_trade_no=out_trade_no)
         payment = Payment.objects.select_for_update().get(out_trade_no=out_trade_no)
@@ -228,7 +237,21 @@ def refund_retry(*, refund_id: int, actor: str, now: datetime) -> Refund:
     return refund
 
 
-def refunds_due(*, now: datetime, limit: int = 50) -> list[int]:
+def refunds_due(*, now: datetime, limit: int = BATCH) -> list[int]:
     """Refunds whose next step is due, the longest waiting first."""
     due = Refund.objects.filter(next_try_at__lte=now, state__in=_UNDER_WAY).order_by("next_try_at")
     return list(due.values_list("pk", flat=True)[:limit])
+
+
+def refunds_run_due(*, now: datetime) -> int:
+    """Take the next step of every refund that is due; answer how many. One sweep at a time, short in a silence."""
+    silent = done = 0
+    with alone(_SWEEP_LOCK) as is_alone:
+        for pk in refunds_due(now=now) if is_alone else []:
+            refund = Refund.objects.select_related("payment").get(pk=pk)
+            if _take_turn(refund, now, at_once=False):
+                done += 1
+                silent += is_silence(_step(refund, now))
+            if silent >= GIVE_UP_AFTER:
+                break
+    return done

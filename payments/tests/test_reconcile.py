@@ -149,4 +149,4 @@ def test_the_sweep_costs_the_same_beside_many_settled_payments(start, wechat, se
         payments_reconcile(now=now)
 
     assert "payment_due" in plan
-    assert len(queries) <= 4
+    assert len(queries) <= 5

@@ -1,6 +1,7 @@
 """Refunds: written down first, moved once, tried under one number until the provider answers."""
 
 import threading
+import time
 from datetime import timedelta
 
 import pytest
@@ -10,7 +11,7 @@ from django.utils import timezone
 from payments.errors import RefundNotPossible
 from payments.models import PaymentLog, Refund
 from payments.services import refund_request, refund_retry, refund_run
-from payments.services.refund import _take_turn, refunds_due
+from payments.services.refund import _take_turn, refunds_due, refunds_run_due
 
 pytestmark = pytest.mark.django_db
 
@@ -215,3 +216,41 @@ def test_of_two_who_press_at_once_one_asks(paid):
     both = [Refund.objects.get(pk=refund.pk), Refund.objects.get(pk=refund.pk)]
 
     assert [_take_turn(seen, timezone.now(), True) for seen in both] == [True, False]
+
+
+def test_a_silent_provider_does_not_hold_up_the_sweep(paid, wechat):
+    for _ in range(4):
+        request(paid())
+    wechat.faults = [("refund", "down")] * 4
+
+    assert refunds_run_due(now=timezone.now()) == 2
+
+    assert len(wechat.faults) == 2
+    wechat.faults = []
+    assert refunds_run_due(now=timezone.now()) == 2  # those that were not tried
+    assert Refund.objects.filter(state="processing").count() == 2
+
+
+@pytest.mark.django_db(transaction=True)
+def test_one_sweep_at_a_time(paid, wechat):
+    request(paid())
+    wechat.faults = [("refund", "slow", 0.3)]
+    done = []
+
+    def sweep():
+        try:
+            done.append(refunds_run_due(now=timezone.now()))
+        finally:
+            connection.close()
+
+    first = threading.Thread(target=sweep)
+    first.start()
+    time.sleep(0.15)
+    late = request(paid())
+    sweep()
+    first.join()
+
+    assert sorted(done) == [0, 1]
+    late.refresh_from_db()
+    assert late.attempts == 0
+    assert refunds_run_due(now=timezone.now()) == 1
