@@ -130,7 +130,7 @@ class AccountForm(forms.ModelForm):
         except WeatherFault:
             self.held = None  # sealed under another key: it must be entered anew
         self.held_city = self.instance.city_name
-        for name in ("version", "appid", "city"):
+        for name in self.fields.keys() & {"version", "appid", "city"}:  # none for those who may only look
             self.fields[name].required = True
         self.initial["city"] = self.held_city
         if self.held:

@@ -57,6 +57,8 @@ def changes_of(entry: LogEntry) -> Iterator[Change]:
             field: Any = model._meta.get_field(name) if model else None
         except FieldDoesNotExist:  # it was there when the entry was written
             field = None
+        if getattr(field, "auto_created", False):  # the number, and what others' keys make of the model
+            continue
         label = str(getattr(field, "verbose_name", name))
         if isinstance(values, dict):
             objects = "、".join(values["objects"])
@@ -77,9 +79,17 @@ def _in_words(field: Field | None, value: Any) -> str:
     )
     if isinstance(value, list) and all(isinstance(part, str) for part in value):
         return "、".join(str(choices.get(part, part)) for part in value)
+    if isinstance(value, list) and all(isinstance(part, dict) and "name" in part for part in value):
+        return "、".join(_branch(part) for part in value)
     if isinstance(value, (list, dict)):
         return _shortened(json.dumps(value, ensure_ascii=False))
     return _shortened(str(choices.get(value, value)))
+
+
+def _branch(entry: dict[str, Any]) -> str:
+    """An entry of a role's menu with what is below it."""
+    below = "、".join(_branch(child) for child in entry.get("children", []))
+    return f"{entry['name']}({below})" if below else str(entry["name"])
 
 
 def _moment(value: str) -> str:

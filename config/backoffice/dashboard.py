@@ -38,8 +38,9 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     if request.user.is_superuser:
         parts.append(_system(now))
     tiles = [part for part in parts if isinstance(part, Tile)]
-    panels = [part for part in parts if isinstance(part, Panel)]
-    return context | {"tiles": tiles, "panels": panels}
+    # The charts first, then what stands three in a row.
+    panels = sorted((part for part in parts if isinstance(part, Panel)), key=lambda panel: panel.width)
+    return context | {"title": "首页", "tiles": tiles, "panels": panels}
 
 
 def _may_see(request: HttpRequest, label: str) -> bool:

@@ -13,22 +13,6 @@ from core.audit import MASK, audited
 from students.models import Student
 
 pytestmark = pytest.mark.django_db
-STUDENT = {
-    "class": "H51901",
-    "name": "张三",
-    "age": "20",
-    "city": "重庆",
-    "degree": "本科",
-    "productUrl": "http://a.cn",
-    "description": "-",
-}
-
-
-@pytest.fixture
-def office(root: Any) -> Client:
-    client = Client()
-    client.force_login(root.user)
-    return client
 
 
 def make_student(**fields: Any) -> Student:

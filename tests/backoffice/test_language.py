@@ -1,0 +1,88 @@
+"""Nobody in the back office meets an English word."""
+
+from typing import Any
+
+import pytest
+from django.contrib import admin
+from django.test import Client
+from django.urls import reverse
+
+from accounts.models import User
+from tests.backoffice.reading import english_on
+
+pytestmark = pytest.mark.django_db
+
+
+def test_finds_what_is_english() -> None:
+    icon, script = '<span class="material-symbols-outlined">home</span>', "<script>var x</script>"
+    page = f'<p title="Go back">姓名 H51901 /a/b</p>{icon}{script}'
+
+    assert english_on(page) == {"Go", "back"}
+
+
+def english(answer: Any) -> list[str]:
+    return sorted(english_on(answer.content.decode()))
+
+
+def addresses() -> list[str]:
+    """Every page of the back office that can be asked for, one record of each kind."""
+    found = [reverse(f"admin:{name}") for name in ("index", "password_change")]
+    for model in admin.site._registry:
+        name = f"admin:{model._meta.app_label}_{model._meta.model_name}"
+        listed = reverse(f"{name}_changelist")
+        found += [listed, f"{listed}?q=没有", reverse(f"{name}_add")]
+        if (record := model._default_manager.first()) is not None:
+            found += [reverse(f"{name}_{page}", args=[record.pk]) for page in ("change", "history", "delete")]
+    found.append(reverse("admin:auth_user_password_change", args=[User.objects.latest("pk").pk]))
+    return found
+
+
+def test_every_page_is_chinese(office: Client, stock: dict[str, Any]) -> None:
+    office.post(reverse("admin:accounts_user_changelist"), {"action": "enable", "_selected_action": ["1"]})
+    seen, found = 0, {}
+
+    for address in addresses():
+        answer = office.get(address, follow=True)
+        if answer.status_code == 403:  # nobody may add or delete such a record
+            continue
+        assert answer.status_code == 200, address
+        seen += 1
+        if words := english(answer):
+            found[address] = words
+
+    assert found == {}
+    assert seen > 40
+
+
+def test_the_door_is_chinese_and_says_where_one_is(client: Client) -> None:
+    page = client.get(reverse("admin:login"))
+    refused = client.post(reverse("admin:login"), {"username": "x", "password": "y"})
+
+    assert "学员项目管理系统" in page.content.decode()
+    assert (english(page), english(refused)) == ([], [])
+
+
+def test_leaving_is_chinese(office: Client) -> None:
+    assert english(office.post(reverse("admin:logout"))) == []
+
+
+def test_a_login_without_destination_leads_to_the_dashboard(client: Client, person: Any) -> None:
+    person("staffer", "103", is_staff=True)
+
+    answer = client.post(reverse("admin:login"), {"username": "staffer", "password": "a-password"})
+
+    assert answer.headers["Location"] == reverse("admin:index")
+
+
+def test_a_form_with_mistakes_is_chinese(office: Client, stock: dict[str, Any]) -> None:
+    for model in ("students_student", "shop_product", "accounts_user", "permissions_role", "shop_category"):
+        assert english(office.post(reverse(f"admin:{model}_add"), {})) == [], model
+
+
+def test_bulk_actions_ask_in_chinese(office: Client, stock: dict[str, Any]) -> None:
+    chosen = {"action": "delete_selected", "_selected_action": [stock["students"][0].pk]}
+
+    page = office.post(reverse("admin:students_student_changelist"), chosen)
+    done = office.post(reverse("admin:students_student_changelist"), chosen | {"post": "yes"}, follow=True)
+
+    assert (english(page), english(done)) == ([], [])
