@@ -46,7 +46,6 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):
     search_help_text = "用户名、昵称、手机号或用户编号"
     ordering = ["-pk"]
     filter_horizontal = []
-    autocomplete_fields: list[str] = []
     actions = ["disable", "enable", "sign_out"]
     readonly_fields = ["unid", "last_login", "created_at", "wechat"]
     fieldsets = [
@@ -102,7 +101,7 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):
 
     @action(description="停用所选用户 (立即失去登录状态)", permissions=["change"])
     def disable(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
-        self._apply(request, queryset.exclude(pk=request.user.pk), users_disable, "停用")
+        self._apply(request, queryset.exclude(username=request.user.get_username()), users_disable, "停用")
 
     @action(description="启用所选用户", permissions=["change"])
     def enable(self, request: HttpRequest, queryset: QuerySet[User]) -> None:

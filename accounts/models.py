@@ -35,8 +35,8 @@ class User(AbstractBaseUser, PermissionsMixin):
     What a user may do, in the API and in the back office, follows from the role alone.
     """
 
-    groups = None
-    user_permissions = None
+    groups = None  # type: ignore[assignment]
+    user_permissions = None  # type: ignore[assignment]
 
     unid = models.CharField("用户编号", max_length=32, unique=True, default=new_unid, editable=False)
     username = models.CharField("用户名", max_length=64, unique=True)
@@ -74,7 +74,7 @@ class User(AbstractBaseUser, PermissionsMixin):
     def save(self, *args: Any, **kwargs: Any) -> None:
         # A new password ends the tokens of the old one, whoever sets it: service, back office, shell. Django
         # keeps the raw password here until it is saved; a mere new hash of the same password leaves it None.
-        if self._password is not None and not self._state.adding:
+        if self._password is not None and not self._state.adding:  # type: ignore[attr-defined]
             self.epoch += 1
             if (fields := kwargs.get("update_fields")) is not None:
                 kwargs["update_fields"] = {*fields, "epoch"}

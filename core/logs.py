@@ -31,13 +31,13 @@ def hide_secrets(_: Any, __: str, event: dict[str, Any]) -> dict[str, Any]:
 
 def configure(options: dict[str, Any]) -> None:
     """Django's ``LOGGING_CONFIG``: ``options`` holds ``format`` ("console" or "json") and ``level``."""
-    shared = [
+    shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=False),
     ]
-    last = (
+    last: list[Any] = (
         [structlog.processors.format_exc_info, hide_secrets, structlog.processors.JSONRenderer(ensure_ascii=False)]
         if options["format"] == "json"
         else [structlog.processors.format_exc_info, hide_secrets, structlog.dev.ConsoleRenderer(colors=False)]

@@ -11,8 +11,8 @@ def check_documented(response: Any) -> None:
     if response.status_code != 200:
         return
     endpoint = getattr(getattr(response.resolver_match, "func", None), "endpoint", None)
-    docs = endpoint and endpoint.docs
-    if not docs or "application/json" not in response.headers.get("Content-Type", ""):
+    docs = getattr(endpoint, "docs", None)
+    if endpoint is None or not docs or "application/json" not in response.headers.get("Content-Type", ""):
         return
     body = response.json()
     if body.get("state") is not True:

@@ -33,8 +33,11 @@ class ImpatientRedis(redis.Redis):
 
 
 @cache
-def client() -> redis.Redis:
-    """One client per process; its connection pool is safe between threads. Values are ``bytes``."""
+def client() -> Any:
+    """One ``redis.Redis`` per process; its connection pool is safe between threads. Values are ``bytes``.
+
+    Typed as anything: its own types do not know whether a call is awaited.
+    """
     return ImpatientRedis.from_url(
         settings.REDIS_URL,
         socket_connect_timeout=CONNECT_TIMEOUT_S,

@@ -18,6 +18,7 @@ from accounts.api.params import (
 from accounts.captcha import LIFETIME_S, captcha_make, captcha_solve
 from accounts.errors import AvatarRefused, CaptchaWrong, UserUnknown
 from accounts.models import User
+from accounts.principal import caller
 from accounts.selectors import login_log, user_list
 from accounts.services.login import password_login
 from accounts.services.users import avatar_set, own_password_change, password_set, user_register
@@ -45,15 +46,15 @@ class UserViewSet(ApiViewSet):
 
     @endpoint("GET", "/users/sigout", "退出登入", Access.ANY_USER, aliases=("/users/signout",), docs=docs.SIGN_OUT)
     def sign_out(self, request: Request) -> Response:
-        token_revoke(request.user.claims, now=timezone.now())
+        token_revoke(caller(request).claims, now=timezone.now())
         return ok("退出成功", status=1)
 
     @endpoint("ANY", "/verify", "校验登入状态", Access.ANY_USER, docs=docs.VERIFY)
     def verify(self, request: Request) -> Response:
-        caller = request.user
-        decode = {"username": caller.username, "nickname": caller.nickname, "unid": caller.unid}
-        times = {name: caller.claims[name] for name in ("iat", "exp")}
-        return ok("校验成功", status=1, decode=decode | {"roleid": caller.roleid} | times)
+        me = caller(request)
+        decode = {"username": me.username, "nickname": me.nickname, "unid": me.unid}
+        times = {name: me.claims[name] for name in ("iat", "exp")}
+        return ok("校验成功", status=1, decode=decode | {"roleid": me.roleid} | times)
 
     @endpoint("POST", "/users/register", "用户注册", Access.ROOT, docs=docs.REGISTER)
     def register(self, request: Request) -> Response:
@@ -68,10 +69,11 @@ class UserViewSet(ApiViewSet):
         user = User.objects.filter(username=given["username"]).first()
         if user is None:
             raise UserUnknown
-        is_own = user.pk == request.user.pk
-        if not is_own and not request.user.is_root:
+        me = caller(request)
+        is_own = user.pk == me.pk
+        if not is_own and not me.is_root:
             raise NotPermitted
-        if is_own and (given["oldPassword"] or not request.user.is_root):
+        if is_own and (given["oldPassword"] or not me.is_root):
             own_password_change(
                 username=user.username,
                 old_password=given["oldPassword"],
@@ -88,7 +90,8 @@ class UserViewSet(ApiViewSet):
         user = User.objects.filter(unid=given.get("uId") or given.get("unid") or "").first()
         if user is None:
             raise AvatarRefused
-        if user.pk != request.user.pk and not request.user.is_root:
+        me = caller(request)
+        if user.pk != me.pk and not me.is_root:
             raise NotPermitted
         url = avatars.store().take(request, "headimgurl")
         avatar_set(user_pk=user.pk, url=url)

@@ -99,7 +99,12 @@ def _end_tokens(user_pks: list[int], **fields: Any) -> None:
     with audited(users):
         users.update(epoch=F("epoch") + 1, **fields)
     unids = list(users.values_list("unid", flat=True))
-    transaction.on_commit(lambda: [principal.forget(unid) for unid in unids])
+
+    def tell_all_processes() -> None:
+        for unid in unids:
+            principal.forget(unid)
+
+    transaction.on_commit(tell_all_processes)
 
 
 @transaction.atomic

@@ -1,6 +1,6 @@
 """JSON in. orjson refuses what would harm later: deep nesting, lone surrogates, NaN."""
 
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 import orjson
 from rest_framework.exceptions import ParseError
@@ -10,7 +10,7 @@ from rest_framework.parsers import BaseParser
 class OrjsonParser(BaseParser):
     media_type = "application/json"
 
-    def parse(self, stream: BinaryIO, media_type: str | None = None, parser_context: Any = None) -> dict[str, Any]:
+    def parse(self, stream: IO[Any], media_type: str | None = None, parser_context: Any = None) -> dict[str, Any]:
         body = stream.read()
         if not body.strip():
             return {}

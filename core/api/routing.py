@@ -50,7 +50,7 @@ def endpoint(
     def decorate(view: Callable) -> Callable:
         view = action(
             detail=False,
-            methods=[v.lower() for v in verbs],
+            methods=[v.lower() for v in verbs],  # type: ignore[misc]
             url_path=path,
             name=title,
             access=access,
@@ -88,8 +88,9 @@ class ContractRouter:
         self.urls: list[URLPattern] = []
 
     def add(self, viewset: type[ApiViewSet]) -> None:
+        method: Any  # the function, with what `action` and `endpoint` hung onto it
         for method in viewset.get_extra_actions():
-            declared: Endpoint = method.endpoint  # type: ignore[attr-defined]
+            declared: Endpoint = method.endpoint
             paths = (declared.path, *declared.aliases)
             view = viewset.as_view(dict(method.mapping), **method.kwargs, paths=paths, detail=False)
             view.csrf_exempt = True  # type: ignore[attr-defined]
@@ -112,16 +113,16 @@ class CallResolver(URLResolver):
         raise Resolver404({"tried": [], "path": path})
 
     @cached_property
-    def _by_path(self) -> dict[str, URLPattern]:
-        return {entry.pattern.folded: entry for entry in reversed(self.url_patterns) if _is_fixed(entry)}
+    def _by_path(self) -> dict[str, Any]:
+        return {folded: entry for entry in reversed(self.url_patterns) if (folded := _folded(entry)) is not None}
 
     @cached_property
-    def _others(self) -> list[URLPattern]:
-        return [entry for entry in self.url_patterns if not _is_fixed(entry)]
+    def _others(self) -> list[Any]:
+        return [entry for entry in self.url_patterns if _folded(entry) is None]
 
 
-def _is_fixed(entry: URLPattern) -> bool:
-    return getattr(entry.pattern, "folded", None) is not None
+def _folded(entry: Any) -> str | None:
+    return getattr(entry.pattern, "folded", None)
 
 
 def endpoints() -> list[Endpoint]:

@@ -27,7 +27,7 @@ class ContractSchema(AutoSchema):
     def get_summary(self) -> str | None:
         return getattr(self.view, "name", None)
 
-    def get_description(self) -> str:
+    def get_description(self) -> str:  # type: ignore[override]
         access = getattr(self.view, "access", None)
         doc = self._doc
         return "\n\n".join(

@@ -10,6 +10,7 @@ from core.api.routing import endpoint
 from core.api.views import ApiViewSet
 from permissions.api.params import RoleParams, RoleQuery
 from permissions.errors import BadRole, RoleExists, RoleidMissing
+from permissions.rights import Rights
 from permissions.seed import DIRECTOR_MENU
 from permissions.selectors import role_list
 from permissions.services.roles import role_add
@@ -63,5 +64,5 @@ class PermissionViewSet(ApiViewSet):
 
     @endpoint("GET", "/permission/getMenuList", "获取权限菜单", Access.ANY_USER, docs=MENU_DOC)
     def get_menu_list(self, request: Request) -> Response:
-        rights = request.user.rights
+        rights: Rights = request.user.rights  # type: ignore[union-attr]
         return ok("success", roleName=rights.name, menuList=rights.menu)
