@@ -23,6 +23,7 @@ from students.models import Student
 from students.selectors import class_list, student_page
 from students.services import student_add, student_delete, student_edit
 from students.tally import tally_counts
+from students.transfer.bulk import BulkStudentsMixin
 from uploads.services import image_store
 
 MOST_FOUND = 1_000
@@ -75,13 +76,14 @@ class StudentForm(forms.ModelForm):
 
 
 @admin.register(Student)
-class StudentAdmin(ModelAdmin):
+class StudentAdmin(BulkStudentsMixin, ModelAdmin):
     form = StudentForm
     list_display = ["photo", "name", "sid", "class_name", "age", "city", "degree", "created"]
     list_display_links = ["name"]
     list_filter = [ClassFilter]
     list_filter_submit = True
     list_per_page = 50
+    actions = ["change_class"]
     search_fields = ["name"]
     search_help_text = f"姓名中的任意一段,或完整的学号;最多显示最新的 {MOST_FOUND} 条"
     show_full_result_count = False

@@ -72,3 +72,6 @@ class Student(models.Model):
     def owner_ref(self) -> str:
         """How ``uploads`` names this student as the owner of a picture."""
         return f"students.Student:{self.pk}"
+
+
+from students.transfer.models import TransferFile, TransferRow, TransferRun  # noqa: E402, F401  (Django looks here)

@@ -7,3 +7,21 @@ def fold_tally() -> None:
     from students.tally import tally_fold_all
 
     tally_fold_all()
+
+
+@shared_task(name="students.transfer_work", ignore_result=True)
+def transfer_work(run_pk: int) -> None:
+    """Do what an import, an export or a batch of pictures waits for. May run twice, also at once."""
+    from students.transfer.work import transfer_do
+
+    transfer_do(run_pk=run_pk)
+
+
+@shared_task(name="students.purge_transfers", ignore_result=True)
+def purge_transfers() -> None:
+    """Remove the files and rows of old imports and exports: they hold personal data."""
+    from django.utils import timezone
+
+    from students.transfer.runs import runs_purge
+
+    runs_purge(now=timezone.now())

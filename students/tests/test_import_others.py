@@ -1,0 +1,254 @@
+"""Exports, pictures in a ZIP, and the change of class."""
+
+import csv
+import io
+import zipfile
+
+import pytest
+from auditlog.models import LogEntry
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
+from django.utils import timezone
+
+from students.models import Student
+from students.tally import tally_wrong
+from students.tests.factories import student, students
+from students.transfer import exports, photos
+from students.transfer.errors import SheetRefused
+from students.transfer.models import TransferRow, TransferRun
+from students.transfer.photos import pictures_in
+from students.transfer.runs import run_start
+from students.transfer.sheets import sheet_read
+from students.transfer.work import transfer_do
+from uploads.models import ImageUse
+from uploads.tests.pictures import encoded
+
+pytestmark = pytest.mark.django_db
+
+STUDENTS, RUNS = "/admin/students/student/", "/admin/students/transferrun/"
+State, Kind = TransferRun.State, TransferRow.Kind
+
+
+@pytest.fixture
+def browser(zhuguan):
+    zhuguan.user.is_staff = True
+    zhuguan.user.save()
+    client = Client()
+    client.force_login(zhuguan.user)
+    return client
+
+
+def exported(answer):
+    return list(csv.DictReader(io.StringIO(answer.content.decode("utf-8-sig"), newline="")))
+
+
+# --- Export ---
+def test_exports_what_the_list_shows(browser):
+    students("谭鹏", "王芳", class_name="H1")
+    students("谭一", class_name="H2")
+    student(name="韩", sid="WWLN97178546").save()
+
+    def names(**query):
+        return [row["姓名"] for row in exported(browser.get(f"{RUNS}export/", {"format": "csv"} | query))]
+
+    assert names() == ["韩", "谭一", "王芳", "谭鹏"]
+    assert names(**{"class": "H1"}) == ["王芳", "谭鹏"]
+    assert names(q="谭") == ["谭一", "谭鹏"]
+    assert names(q="谭", **{"class": "H2"}) == ["谭一"]
+    assert names(q="wwln97178546") == ["韩"]
+    assert names(q="谭%\x00") == []
+    page = browser.get(STUDENTS, {"class": "H1", "q": "谭"}).content.decode()
+    assert "format=xlsx&amp;class=H1&amp;q=%E8%B0%AD" in page
+
+
+@pytest.mark.parametrize("kind", ["csv", "xlsx"])
+def test_an_export_comes_back_unchanged_and_holds_no_formula(browser, kind):
+    risky = student(name="=1+1", city="@SUM(A1)", degree="'-1", description="\t=cmd", product_url="+86")
+    risky.save()
+
+    answer = browser.get(f"{RUNS}export/", {"format": kind})
+
+    cells = [cell for _, row in sheet_read(answer.content) for cell in row]
+    assert "=1+1" in cells  # as an import reads it
+    if kind == "csv":
+        assert not [v for row in exported(answer) for v in row.values() if v[:1] in tuple("=+-@\t\r")]
+    run = run_start(kind="import", user_pk=None, now=timezone.now(), file_name="a", source=answer.content)
+    transfer_do(run_pk=run.pk)
+    run.refresh_from_db()
+    assert (run.counts.get("new"), run.rows.get().diff) == (None, {"description": ["\t=cmd", "=cmd"]})
+
+
+def test_a_large_export_is_made_in_the_background(browser, monkeypatch):
+    monkeypatch.setattr(exports, "AT_ONCE", 2)
+    students("谭鹏", "王芳", "李雷", class_name="H1")
+    students("韩", class_name="H2")
+
+    url = browser.get(f"{RUNS}export/", {"class": "H1"}).url
+    run = TransferRun.objects.get()
+    transfer_do(run_pk=run.pk)
+
+    assert "共 3 名学员" in browser.get(url).content.decode()
+    rows = list(sheet_read(browser.get(f"{RUNS}{run.pk}/result/").content))
+    assert [row[2] for _, row in rows] == ["姓名", "李雷", "王芳", "谭鹏"]
+
+
+def test_too_large_an_export_is_refused(browser, monkeypatch):
+    monkeypatch.setattr(exports, "AT_ONCE", 1)
+    monkeypatch.setattr(exports, "MAX_ROWS", 1)
+    students("谭鹏", "王芳")
+
+    answer = browser.get(f"{RUNS}export/", follow=True)
+
+    assert "一次最多导出1名" in answer.content.decode()
+    assert not TransferRun.objects.exists()
+
+
+# --- Pictures ---
+def archive(files):
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as made:
+        for name, content in files.items():
+            made.writestr(name, content)
+    return out.getvalue()
+
+
+def test_pictures_are_matched_shown_and_given(browser, zhuguan):
+    tan, wang, li, double = students("谭鹏", "王芳", "李雷", "重名", class_name="H1")
+    other = students("重名", class_name="H2")[0]
+    files = {
+        f"头像/{tan.sid.lower()}.png": encoded(),
+        "王芳.jpg": encoded("JPEG"),
+        "重名.png": encoded(),
+        "没有人.png": encoded(),
+        "李雷.png": b"<script>",
+        "../../李雷.gif": encoded("GIF"),
+        "谭鹏.png": encoded(),
+        "__MACOSX/._谭鹏.png": b"x",
+        ".DS_Store": b"x",
+    }
+    upload = SimpleUploadedFile("a.zip", archive(files))
+    url = browser.post(f"{RUNS}photos/", {"file": upload}).url
+    run = TransferRun.objects.get()
+    transfer_do(run_pk=run.pk)
+
+    page = browser.get(url).content.decode()
+    for text in ("没有这个学号或姓名的学员", "不是图片", "有 2 名重名学员", f"与“{tan.sid.lower()}”是同一名学员"):
+        assert text in page
+    rows = {row.cells["file"]: row for row in TransferRow.objects.all()}
+    assert len(rows) == 7
+    choice = rows["重名.png"]
+    ticked = [rows["王芳.jpg"].number, rows[f"头像/{tan.sid.lower()}.png"].number]
+    browser.post(url, {"do": "confirm", "use": ticked, f"student-{choice.number}": str(other.pk)})
+    transfer_do(run_pk=run.pk)
+    transfer_do(run_pk=run.pk)
+
+    run.refresh_from_db()
+    assert (run.state, run.counts) == (State.DONE, {"done": 3, "error": 3, "skipped": 1})
+    have = {s.pk for s in Student.objects.exclude(headimgurl="")}
+    assert have == {tan.pk, wang.pk, other.pk}
+    assert ImageUse.objects.count() == 3
+    assert Student.objects.get(pk=tan.pk).headimgurl.startswith("http://testserver/media/")
+    entry = LogEntry.objects.get_for_object(wang).filter(action=LogEntry.Action.UPDATE).get()
+    assert entry.actor_id == zhuguan.user.pk
+    assert "已更换 3 名" in browser.get(url).content.decode()
+
+
+def test_nobody_but_those_offered_gets_a_picture(browser):
+    one, two, outsider = students("重名", "重名", "谭鹏")
+    run = run_start(
+        kind="photos", user_pk=None, now=timezone.now(), file_name="a", source=archive({"重名.png": encoded()})
+    )
+    transfer_do(run_pk=run.pk)
+
+    browser.post(f"{RUNS}{run.pk}/change/", {"do": "confirm", "student-1": str(outsider.pk), "use": ["1", "x"]})
+    transfer_do(run_pk=run.pk)
+
+    assert not Student.objects.exclude(headimgurl="").exists()
+
+
+def test_a_picture_that_breaks_on_decoding_is_told(browser):
+    students("谭鹏", "王芳")
+    content = archive({"谭鹏.png": encoded(size=(400, 300), color=(9, 8, 7))[:60], "王芳.png": encoded()})
+    run = run_start(
+        kind="photos", user_pk=None, now=timezone.now(), file_name="a", source=content, options={"base": "http://h"}
+    )
+    transfer_do(run_pk=run.pk)
+    browser.post(f"{RUNS}{run.pk}/change/", {"do": "confirm", "use": ["1", "2"]})
+    transfer_do(run_pk=run.pk)
+
+    run.refresh_from_db()
+    assert run.counts == {"error": 1, "done": 1}
+    assert [row.errors for row in run.rows.filter(kind=Kind.ERROR)] == [[["", "图片已损坏,无法读取"]]]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"no zip", archive({})[:-5], archive({f"{n}.png": b"" for n in range(photos.MAX_FILES + 1)}), archive({})],
+)
+def test_an_archive_that_is_none_or_too_much_is_refused(content):
+    run = run_start(kind="photos", user_pk=None, now=timezone.now(), file_name="a", source=content)
+    transfer_do(run_pk=run.pk)
+
+    run.refresh_from_db()
+    assert (run.state, bool(run.message)) == (State.FAILED, True)
+
+
+def test_a_bomb_of_pictures_is_never_unpacked(monkeypatch):
+    monkeypatch.setattr(photos, "MAX_UNPACKED_BYTES", 1_000_000)
+
+    with pytest.raises(SheetRefused, match="解压后"):
+        pictures_in(archive({"a.png": b"\0" * 1_000_001}))
+    monkeypatch.setattr(photos, "MAX_BYTES", 1_000)
+    assert "不能超过" in pictures_in(archive({"a.png": b"\0" * 2_000}))[0].fault
+
+
+def test_names_as_chinese_windows_writes_them():
+    # As zipfile reads a name without the mark of UTF-8.
+    for encoding in ("gbk", "utf-8"):
+        entry = zipfile.ZipInfo("谭鹏.png".encode(encoding).decode("cp437"))
+        assert photos._name(entry) == "谭鹏.png"
+
+
+# --- Class ---
+def test_moves_many_into_another_class(browser, zhuguan):
+    first, second, third = students("谭鹏", "王芳", "李雷", class_name="H1")
+    stays = students("韩", class_name="H2")[0]
+    chosen = {"action": "change_class", "_selected_action": [first.pk, second.pk, stays.pk]}
+
+    page = browser.post(STUDENTS, chosen).content.decode()
+    assert "把 3 名学员转入另一个班级" in page
+    assert "H1(2 名)、H2(1 名)" in page
+    refused = browser.post(STUDENTS, chosen | {"apply": "1", "class_name": " "})
+    assert refused.context["form"].errors
+    done = browser.post(STUDENTS, chosen | {"apply": "1", "class_name": "H2"}, follow=True).content.decode()
+
+    assert "2 名学员已转入 H2,1 名本来就在该班" in done
+    assert sorted(Student.objects.filter(class_name="H2").values_list("name", flat=True)) == ["王芳", "谭鹏", "韩"]
+    assert tally_wrong() == []
+    entry = LogEntry.objects.get_for_object(first).filter(action=LogEntry.Action.UPDATE).get()
+    assert (entry.actor_id, entry.changes) == (zhuguan.user.pk, {"class_name": ["H1", "H2"]})
+
+
+def test_moves_all_of_the_filtered(browser):
+    students(*["谭鹏"] * 60, class_name="H1")
+    students("韩", class_name="H2")
+    url = f"{STUDENTS}?class=H1"
+    chosen = {"action": "change_class", "select_across": "1", "_selected_action": [Student.objects.first().pk]}
+
+    assert "把 60 名学员" in browser.post(url, chosen).content.decode()
+    browser.post(url, chosen | {"apply": "1", "class_name": "H3"})
+
+    assert Student.objects.filter(class_name="H3").count() == 60
+
+
+def test_who_may_only_look_cannot_move(yuangong):
+    yuangong.user.is_staff = True
+    yuangong.user.save()
+    client = Client()
+    client.force_login(yuangong.user)
+    person = students("谭鹏", class_name="H1")[0]
+
+    client.post(STUDENTS, {"action": "change_class", "_selected_action": [person.pk], "apply": "1", "class_name": "H2"})
+
+    person.refresh_from_db()
+    assert person.class_name == "H1"

@@ -1,0 +1,176 @@
+"""Reading and writing sheets: encodings, odd cells, and files made to hurt."""
+
+import csv
+import io
+import zipfile
+
+import pytest
+from openpyxl import Workbook, load_workbook
+
+from students.transfer import sheets
+from students.transfer.check import head_read
+from students.transfer.errors import SheetRefused
+from students.transfer.sheets import escaped, sheet_read, sheet_write, unescaped
+from students.transfer.template import template_bytes
+
+
+def xlsx(*rows):
+    book = Workbook()
+    for row in rows:
+        book.active.append(list(row))
+    out = io.BytesIO()
+    book.save(out)
+    return out.getvalue()
+
+
+def zipped(parts):
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in parts.items():
+            archive.writestr(name, content)
+    return out.getvalue()
+
+
+def parts_of(content):
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "gbk", "gb18030", "utf-16"])
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_reads_the_csv_of_any_program(encoding, delimiter):
+    text = f"姓名{delimiter}城市\r\n谭鹏{delimiter}重庆\r\n\r\n王芳{delimiter}南京\r\n"
+
+    rows = list(sheet_read(text.encode(encoding)))
+
+    assert rows == [(1, ["姓名", "城市"]), (2, ["谭鹏", "重庆"]), (4, ["王芳", "南京"])]
+
+
+def test_reads_numbers_of_excel_as_people_see_them():
+    content = xlsx(["姓名", "年龄"], ["谭鹏", 21], ["王芳", 22.0], ["李雷", 22.5], [None, None], ["  韩 ", True])
+
+    rows = list(sheet_read(content))
+
+    assert [(number, *row[:2]) for number, row in rows[1:]] == [
+        (2, "谭鹏", "21"),
+        (3, "王芳", "22"),
+        (4, "李雷", "22.5"),
+        (6, "韩", "True"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"\xd0\xcf\x11\xe0 an old workbook",
+        b"PK\x03\x04 and then nothing",
+        b"\x81\x00\xff\xff\xff",
+        b'a,b\n"' + b"x" * 200_000,
+        zipped({"hello.txt": "no workbook"}),
+        zipped({f"{n}.xml": "" for n in range(sheets.MAX_PARTS + 1)}),
+        zipped({"xl/worksheets/sheet1.xml": "0" * 3_000_001}),
+        b"x" * 3_000_001,
+    ],
+    ids=["xls", "broken", "garbage", "quote", "no workbook", "parts", "bomb", "size"],
+)
+def test_refuses_what_is_no_sheet_or_too_much(content, monkeypatch):
+    monkeypatch.setattr(sheets, "MAX_UNPACKED_BYTES", 3_000_000)
+    monkeypatch.setattr(sheets, "MAX_FILE_BYTES", 3_000_000)
+
+    with pytest.raises(SheetRefused):
+        list(sheet_read(content))
+
+
+def test_refuses_entities():
+    parts = parts_of(xlsx(["姓名"]))
+    bomb = b'<?xml version="1.0"?><!DOCTYPE x [<!ENTITY a "ha"><!ENTITY b "&a;&a;">]>'
+    parts["xl/worksheets/sheet1.xml"] = bomb + parts["xl/worksheets/sheet1.xml"]
+
+    with pytest.raises(SheetRefused, match="不允许"):
+        list(sheet_read(zipped(parts)))
+
+
+def test_a_row_with_a_huge_number_ends_soon(monkeypatch):
+    monkeypatch.setattr(sheets, "MAX_SCANNED", 1_000)
+    parts = parts_of(xlsx(["姓名"], ["谭鹏"]))
+    sheet = parts["xl/worksheets/sheet1.xml"]
+    parts["xl/worksheets/sheet1.xml"] = sheet.replace(b'r="2"', b'r="999999999999"').replace(
+        b'r="A2"', b'r="A999999999999"'
+    )
+
+    with pytest.raises(SheetRefused):
+        list(sheet_read(zipped(parts)))
+
+
+def test_refuses_more_rows_than_it_says(monkeypatch):
+    monkeypatch.setattr(sheets, "MAX_ROWS", 3)
+
+    assert len(list(sheet_read(b"head\n1\n2\n3\n"))) == 4
+    with pytest.raises(SheetRefused, match="最多3行"):
+        list(sheet_read(b"head\n1\n2\n3\n4\n"))
+
+
+RISKY = [
+    "=1+1",
+    "+1",
+    "-1",
+    "@SUM(A1)",
+    "\tx",
+    "\rx",
+    "  =1",
+    "=",
+    "＝1+1",
+    "'=1",
+    "'quoted",
+    "''",
+    "=cmd|' /C calc'!A0",
+]
+
+
+@pytest.mark.parametrize("text", [*RISKY, "", "a=b", "谭鹏", "it's", "1"])
+def test_escaping_is_undone_exactly(text):
+    assert unescaped(escaped(text)) == text
+    assert escaped(text)[:1] not in tuple("=+-@\t\r＝")
+
+
+@pytest.mark.parametrize("kind", ["csv", "xlsx"])
+def test_no_cell_that_is_written_is_a_formula(kind):
+    content = sheet_write(kind, ["=head"], [[text] for text in RISKY])
+
+    if kind == "csv":
+        cells = [row[0] for row in csv.reader(io.StringIO(content.decode("utf-8-sig"), newline=""))]
+    else:
+        column = next(iter(load_workbook(io.BytesIO(content)).active.iter_cols()))
+        assert {cell.data_type for cell in column} == {"s"}
+        cells = [cell.value for cell in column]
+    assert len(cells) == len(RISKY) + 1
+    assert all(cell.startswith("'") for cell in cells)
+
+
+@pytest.mark.parametrize(
+    ("head", "complaint"),
+    [
+        (["姓名", "年龄"], "缺少列:班级、城市、学历、项目地址、自我评价"),
+        (["学号", "姓名", "name"], "出现了两次"),
+        (["学号", "姓名", "电话"], "不认识的列:电话(C1)"),
+        (["谭鹏", "21"], "不认识的列"),
+    ],
+)
+def test_wrong_columns_are_named(head, complaint):
+    with pytest.raises(SheetRefused) as refusal:
+        head_read(head)
+
+    assert complaint in refusal.value.msg
+
+
+def test_columns_are_known_by_either_name_in_any_order():
+    sheet = head_read(["自我评价", "结果", "sid", "班级*", "Name", "", "AGE", "创建时间", "头像"])
+
+    assert sheet.places == {"description": 0, "sId": 2, "class": 3, "name": 4, "age": 6}
+
+
+@pytest.mark.parametrize("kind", ["csv", "xlsx"])
+def test_the_template_can_be_filled_in(kind):
+    [(_, head)] = list(sheet_read(template_bytes(kind)))
+
+    assert len(head_read(head).places) == 8

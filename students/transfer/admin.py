@@ -1,0 +1,292 @@
+"""Imports, exports and bulk pictures in the back office."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.core.paginator import Paginator
+from django.db.models import QuerySet
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
+from django.shortcuts import render
+from django.urls import URLPattern, path, reverse
+from django.utils import timezone
+from django.utils.http import content_disposition_header
+from unfold.admin import ModelAdmin
+from unfold.decorators import display
+from unfold.widgets import UnfoldAdminFileFieldWidget
+
+from core.api.request import absolute_url
+from core.errors import DomainError
+from core.times import slash
+from students.transfer import exports
+from students.transfer.columns import BY_FIELD, COLUMNS
+from students.transfer.imports import import_result
+from students.transfer.models import TransferFile, TransferRow, TransferRun
+from students.transfer.photos import MAX_FILES, MAX_ZIP_BYTES, photos_choice
+from students.transfer.progress import is_stalled, progress_read
+from students.transfer.runs import KEEP_FOR, run_cancel, run_confirm, run_restart, run_start
+from students.transfer.sheets import CSV_TYPE, MAX_FILE_BYTES, MAX_ROWS, XLSX_TYPE
+from students.transfer.template import template_bytes
+
+Kind, State, Row = TransferRun.Kind, TransferRun.State, TransferRow.Kind
+PER_PAGE = 50
+TYPES = {"csv": CSV_TYPE, "xlsx": XLSX_TYPE}
+_COLOURS = {
+    State.CHECKING.label: "info", State.APPLYING.label: "info", State.READY.label: "warning",
+    State.REFUSED.label: "danger", State.FAILED.label: "danger", State.DONE.label: "success",
+}  # fmt: skip
+_ORDER = [Row.ERROR, Row.CHOICE, Row.CHANGED, Row.NEW, Row.UNCHANGED, Row.DONE, Row.SKIPPED]
+
+
+class SheetForm(forms.Form):
+    file = forms.FileField(
+        label="文件", widget=UnfoldAdminFileFieldWidget(attrs={"accept": ".xlsx,.csv", "required": True})
+    )
+
+    limit = MAX_FILE_BYTES
+
+    def clean_file(self) -> Any:
+        file = self.cleaned_data["file"]
+        if file.size > self.limit:
+            raise forms.ValidationError(f"文件不能超过{self.limit // 1024**2}MB")
+        return file
+
+
+class ZipForm(SheetForm):
+    file = forms.FileField(
+        label="ZIP 文件", widget=UnfoldAdminFileFieldWidget(attrs={"accept": ".zip", "required": True})
+    )
+
+    limit = MAX_ZIP_BYTES
+
+
+def may_transfer(request: HttpRequest) -> bool:
+    """Tell whether the user may add and change students."""
+    user = request.user
+    return user.is_active and user.has_perm("students.add_student") and user.has_perm("students.change_student")
+
+
+def download(name: str, content: bytes) -> HttpResponse:
+    response = HttpResponse(content, content_type=TYPES[name.rpartition(".")[2]])
+    response["Content-Disposition"] = content_disposition_header(True, name) or "attachment"
+    return response
+
+
+@admin.register(TransferRun)
+class TransferRunAdmin(ModelAdmin):
+    list_display = ["title", "state_label", "summary", "created_by", "created"]
+    list_filter = ["kind", "state"]
+    list_filter_submit = True
+    list_per_page = 50
+    list_select_related = ["created_by"]
+    list_before_template = "students/transfer_toolbar.html"
+    actions = None
+    show_full_result_count = False
+
+    @display(description="文件")
+    def title(self, run: TransferRun) -> str:
+        return str(run)
+
+    @display(description="状态", label=_COLOURS)
+    def state_label(self, run: TransferRun) -> str:
+        return run.get_state_display()
+
+    @display(description="行数")
+    def summary(self, run: TransferRun) -> str:
+        if "rows" in run.counts:
+            return f"{run.counts['rows']} 名"
+        return "、".join(f"{kind.label} {run.counts[kind]}" for kind in _ORDER if run.counts.get(kind)) or "—"
+
+    @display(description="开始时间", ordering="pk")
+    def created(self, run: TransferRun) -> str:
+        return slash(run.created_at)
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return may_transfer(request)
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return may_transfer(request)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def get_urls(self) -> list[URLPattern]:
+        pages = [
+            ("import/", self.import_page, "students_import"),
+            ("photos/", self.photos_page, "students_photos"),
+            ("export/", self.export_page, "students_export"),
+            ("template.<str:kind>", self.template_page, "students_template"),
+            ("<int:pk>/progress/", self.progress_page, "students_transfer_progress"),
+            ("<int:pk>/result/", self.result_page, "students_transfer_result"),
+        ]
+        own = [path(route, self.admin_site.admin_view(self._allowed(view)), name=name) for route, view, name in pages]
+        return own + super().get_urls()
+
+    def _allowed(self, view: Any) -> Any:
+        def guarded(request: HttpRequest, **kwargs: Any) -> HttpResponse:
+            if not may_transfer(request):
+                raise PermissionDenied
+            return view(request, **kwargs)
+
+        return guarded
+
+    def _page(self, request: HttpRequest, template: str, title: str, **context: Any) -> HttpResponse:
+        base = self.admin_site.each_context(request) | {"opts": self.opts, "title": title}
+        return render(request, template, base | context)
+
+    # --- To start ---
+    def import_page(self, request: HttpRequest) -> HttpResponse:
+        form = SheetForm(request.POST or None, request.FILES or None)
+        if request.method == "POST" and form.is_valid():
+            return self._start(request, Kind.IMPORT, form)
+        context = {"form": form, "columns": COLUMNS, "max_rows": MAX_ROWS, "max_mb": MAX_FILE_BYTES // 1024**2}
+        return self._page(request, "students/import_start.html", "导入学员", **context)
+
+    def photos_page(self, request: HttpRequest) -> HttpResponse:
+        form = ZipForm(request.POST or None, request.FILES or None)
+        if request.method == "POST" and form.is_valid():
+            return self._start(request, Kind.PHOTOS, form, base=absolute_url(request, ""))
+        context = {"form": form, "max_files": MAX_FILES, "max_mb": MAX_ZIP_BYTES // 1024**2}
+        return self._page(request, "students/photos_start.html", "批量上传头像", **context)
+
+    def _start(self, request: HttpRequest, kind: str, form: SheetForm, **options: Any) -> HttpResponse:
+        file = form.cleaned_data["file"]
+        run = run_start(
+            kind=kind,
+            user_pk=request.user.pk,
+            now=timezone.now(),
+            file_name=file.name,
+            source=file.read(),
+            options=options,
+        )
+        return HttpResponseRedirect(run_url(run))
+
+    def template_page(self, request: HttpRequest, kind: str) -> HttpResponse:
+        if kind not in TYPES:
+            raise Http404
+        return download(f"学员导入模板.{kind}", template_bytes(kind))
+
+    def export_page(self, request: HttpRequest) -> HttpResponse:
+        kind = "csv" if request.GET.get("format") == "csv" else "xlsx"
+        class_name, text = (request.GET.get(name, "").replace("\x00", "").strip()[:64] for name in ("class", "q"))
+        count = exports.export_count(class_name, text)
+        now = timezone.localtime()
+        name = "-".join(part for part in ("学员", class_name, text, f"{now:%Y%m%d-%H%M}") if part).replace("/", "_")
+        if count <= exports.AT_ONCE:
+            rows = exports.export_filter(class_name, text)[: exports.MAX_ROWS].iterator(exports.AT_ONCE)
+            return download(f"{name}.{kind}", exports.export_bytes(kind, rows))
+        try:
+            exports.export_refuse_too_many(count)
+        except DomainError as refusal:
+            messages.error(request, refusal.msg)
+            return HttpResponseRedirect(reverse("admin:students_student_changelist"))
+        options = {"class": class_name, "q": text, "format": kind}
+        run = run_start(kind=Kind.EXPORT, user_pk=request.user.pk, now=now, file_name=f"{name}.{kind}", options=options)
+        return HttpResponseRedirect(run_url(run))
+
+    # --- One run ---
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        if not may_transfer(request):
+            raise PermissionDenied
+        run = self._run(int(object_id) if object_id.isdecimal() else 0)
+        if request.method == "POST":
+            self._act(request, run)
+            return HttpResponseRedirect(run_url(run))
+        return self._page(request, "students/transfer_run.html", str(run), **_shown(request, run))
+
+    def _run(self, pk: int) -> TransferRun:
+        run = TransferRun.objects.select_related("created_by").filter(pk=pk).first() if pk < 2**63 else None
+        if run is None:
+            raise Http404
+        return run
+
+    def _act(self, request: HttpRequest, run: TransferRun) -> None:
+        now = timezone.now()
+        try:
+            match request.POST.get("do"):
+                case "confirm" if run.kind == Kind.PHOTOS:
+                    run_confirm(run=run, now=now, options=photos_choice(run, request.POST))
+                case "confirm":
+                    run_confirm(run=run, now=now)
+                case "restart":
+                    run_restart(run=run, now=now)
+                case "cancel":
+                    run_cancel(run=run, now=now)
+        except DomainError as refusal:
+            messages.error(request, refusal.msg)
+
+    def progress_page(self, request: HttpRequest, pk: int) -> HttpResponse:
+        run = self._run(pk)
+        told = progress_read(run.pk)
+        shown = {"state": run.state, "working": run.is_working, "done": told.done, "total": told.total}
+        shown |= {"percent": told.percent if run.is_working else 100, "stalled": is_stalled(run, timezone.now())}
+        response = JsonResponse(shown)
+        response["Cache-Control"] = "no-store"
+        return response
+
+    def result_page(self, request: HttpRequest, pk: int) -> HttpResponse:
+        run = self._run(pk)
+        if run.kind == Kind.IMPORT and run.state in {State.DONE, State.REFUSED} and run.counts:
+            try:
+                file = import_result(run=run)
+            except DomainError as refusal:
+                messages.error(request, refusal.msg)
+                return HttpResponseRedirect(run_url(run))
+        else:
+            file = TransferFile.objects.filter(run=run, role=TransferFile.Role.RESULT).first()  # type: ignore[assignment]
+        if file is None:
+            raise Http404
+        return download(file.name, bytes(file.content))
+
+
+def run_url(run: TransferRun) -> str:
+    return reverse("admin:students_transferrun_change", args=[run.pk])
+
+
+def _shown(request: HttpRequest, run: TransferRun) -> dict[str, Any]:
+    kinds = [kind for kind in _ORDER if run.counts.get(kind)]
+    wanted = request.GET.get("kind", "")
+    kind = wanted if wanted in kinds else next(iter(kinds), "")
+    # The ticks of a ZIP are sent together: all its rows are on one page.
+    per_page = MAX_FILES * 2 if run.kind == Kind.PHOTOS else PER_PAGE
+    found = TransferRow.objects.filter(run=run)
+    if run.kind == Kind.IMPORT:
+        found = found.filter(kind=kind)
+    page = _Counted(
+        found,
+        per_page,
+        sum(run.counts.get(k, 0) for k in kinds) if run.kind == Kind.PHOTOS else run.counts.get(kind, 0),
+    )
+    rows = page.get_page(request.GET.get("p", "1"))
+    now = timezone.now()
+    writes = run.counts.get(Row.NEW, 0) + run.counts.get(Row.CHANGED, 0)
+    return {
+        "run": run, "tabs": [(k, k.label, run.counts[k]) for k in kinds], "kind": kind, "rows": rows,
+        "previews": [_preview(row) for row in rows], "writes": writes, "progress": progress_read(run.pk),
+        "stalled": is_stalled(run, now), "columns": COLUMNS, "keep_days": KEEP_FOR.days,
+        "created": slash(run.created_at), "is_photos": run.kind == Kind.PHOTOS, "is_import": run.kind == Kind.IMPORT,
+        "has_result": (run.kind == Kind.IMPORT and run.state in {State.DONE, State.REFUSED} and bool(run.counts))
+        or (run.kind == Kind.EXPORT and run.state == State.DONE),
+    }  # fmt: skip
+
+
+class _Counted(Paginator):
+    def __init__(self, rows: QuerySet, per_page: int, count: int) -> None:
+        super().__init__(rows, per_page)
+        self.count = count  # type: ignore[misc]  # it is a cached property
+
+
+def _preview(row: TransferRow) -> dict[str, Any]:
+    changes = []
+    if row.kind in {Row.NEW, Row.CHANGED} and "student" not in row.diff:
+        changes = [(BY_FIELD[f].label, before, after) for f, (before, after) in row.diff.items()]
+    return {"row": row, "changes": changes, "kind_label": row.get_kind_display()}

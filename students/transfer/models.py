@@ -1,0 +1,106 @@
+"""Imports, exports and bulk pictures: who started which, how far it is, and what came out."""
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+
+
+class TransferRun(models.Model):
+    """One import, export or batch of pictures. Its files lie in the database: any machine's worker may take it."""
+
+    class Kind(models.TextChoices):
+        IMPORT = "import", "导入学员"
+        EXPORT = "export", "导出学员"
+        PHOTOS = "photos", "批量上传头像"
+
+    class State(models.TextChoices):
+        CHECKING = "checking", "检查中"
+        READY = "ready", "待确认"
+        REFUSED = "refused", "有错误"
+        APPLYING = "applying", "写入中"
+        DONE = "done", "已完成"
+        FAILED = "failed", "已中断"
+        CANCELLED = "cancelled", "已放弃"
+
+    kind = models.CharField("类型", max_length=8, choices=Kind)
+    state = models.CharField("状态", max_length=12, choices=State, default=State.CHECKING)
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, verbose_name="操作人", related_name="+"
+    )
+    created_at = models.DateTimeField("开始时间")
+    phase_at = models.DateTimeField("本阶段开始时间")
+    finished_at = models.DateTimeField("结束时间", null=True)
+    file_name = models.CharField("文件", max_length=120)
+    options = models.JSONField("选项", default=dict)
+    counts = models.JSONField("行数", default=dict)
+    message = models.CharField("说明", max_length=500, blank=True)
+
+    class Meta:
+        verbose_name = verbose_name_plural = "导入导出记录"
+        ordering = ["-pk"]
+        default_permissions = ()  # whoever may add and change students
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()} {self.file_name}"
+
+    @property
+    def is_working(self) -> bool:
+        return self.state in WORKING
+
+
+WORKING = (TransferRun.State.CHECKING, TransferRun.State.APPLYING)
+
+
+class TransferFile(models.Model):
+    """What was sent in (``source``) or came out (``result``)."""
+
+    class Role(models.TextChoices):
+        SOURCE = "source", "上传的文件"
+        RESULT = "result", "结果文件"
+
+    run = models.ForeignKey(TransferRun, models.CASCADE, verbose_name="记录", related_name="files")
+    role = models.CharField("用途", max_length=8, choices=Role)
+    name = models.CharField("文件名", max_length=120)
+    content = models.BinaryField("内容")
+
+    class Meta:
+        verbose_name = verbose_name_plural = "导入导出文件"
+        default_permissions = ()
+        constraints = [models.UniqueConstraint(fields=["run", "role"], name="transfer_file_of_run")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class TransferRow(models.Model):
+    """A row of the file that was sent in (of a ZIP: a picture), and what it would do."""
+
+    class Kind(models.TextChoices):
+        ERROR = "error", "有错误"
+        NEW = "new", "新增"
+        CHANGED = "changed", "修改"
+        UNCHANGED = "unchanged", "没有变化"
+        CHOICE = "choice", "需要选择"
+        SKIPPED = "skipped", "跳过"
+        DONE = "done", "已更换"
+
+    run = models.ForeignKey(TransferRun, models.CASCADE, verbose_name="记录", related_name="rows")
+    number = models.PositiveIntegerField("行号")
+    kind = models.CharField("结果", max_length=10, choices=Kind)
+    cells = models.JSONField("单元格", default=dict)  # column -> text, as it stands in the file
+    diff = models.JSONField("变化", default=dict)  # field of the model -> [before, after]; a new one has no before
+    errors = models.JSONField("错误", default=list)  # [cell, reason]
+    student_pk = models.BigIntegerField("学员", null=True)
+
+    class Meta:
+        verbose_name = verbose_name_plural = "导入的行"
+        ordering = ["number"]
+        default_permissions = ()
+        constraints = [models.UniqueConstraint(fields=["run", "number"], name="transfer_row_of_run")]
+        indexes = [
+            # Few rows of a file are wrong: they are looked for first.
+            models.Index(fields=["run", "kind", "number"], name="transfer_row_kind", condition=~Q(kind="unchanged")),
+        ]
+
+    def __str__(self) -> str:
+        return f"第 {self.number} 行"

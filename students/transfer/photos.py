@@ -1,0 +1,209 @@
+"""Pictures of many students in one ZIP, matched by the file's name: a student's number, or the name of one alone."""
+
+import io
+import zipfile
+from collections import Counter, defaultdict
+from datetime import datetime
+from pathlib import PurePosixPath
+from typing import Any, NamedTuple
+
+from auditlog.context import set_actor
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import transaction
+from django.utils import timezone
+
+from core.errors import DomainError
+from students.errors import StudentUnchanged
+from students.models import Student
+from students.services import student_edit
+from students.transfer.errors import SheetRefused
+from students.transfer.models import TransferRow, TransferRun
+from students.transfer.progress import progress_end, told
+from students.transfer.runs import run_do, source_of
+from uploads.services import MAX_BYTES, image_store
+
+MAX_ZIP_BYTES = 30 * 1024 * 1024
+MAX_FILES = 500
+MAX_UNPACKED_BYTES = 200 * 1024 * 1024
+MAX_CANDIDATES = 20
+_MAGIC = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF8", b"RIFF")
+_UTF8_NAME = 0x800
+_ENCRYPTED = 0x1
+
+Kind, State = TransferRow.Kind, TransferRun.State
+
+
+class Picture(NamedTuple):
+    path: str
+    stem: str
+    fault: str
+
+
+def pictures_in(content: bytes) -> list[Picture]:
+    """List the files of the archive, each with what is wrong with it. Unpacks no more than their first bytes.
+
+    :raises SheetRefused: it is no ZIP, or too large when unpacked.
+    """
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            entries = [entry for entry in archive.infolist() if not entry.is_dir() and not _is_clutter(entry.filename)]
+            if len(entries) > MAX_FILES:
+                raise SheetRefused(f"一个 ZIP 最多{MAX_FILES}张图片")
+            # zipfile never unpacks more of a file than its entry claims, so the claims are what counts.
+            if sum(entry.file_size for entry in entries) > MAX_UNPACKED_BYTES:
+                raise SheetRefused(f"ZIP 解压后不能超过{MAX_UNPACKED_BYTES // 1024**2}MB")
+            return [_picture(archive, entry) for entry in entries]
+    except SheetRefused:
+        raise
+    except Exception:  # a broken archive has many faces
+        raise SheetRefused("不是 ZIP 文件,或文件已损坏") from None
+
+
+def _is_clutter(path: str) -> bool:
+    return path.startswith("__MACOSX/") or PurePosixPath(path).name.startswith(".") or path.endswith("Thumbs.db")
+
+
+def _picture(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Picture:
+    name = PurePosixPath(_name(entry)).name.replace("\x00", "")[:120]
+    return Picture(entry.filename, PurePosixPath(name).stem.strip(), _fault(archive, entry))
+
+
+def _name(entry: zipfile.ZipInfo) -> str:
+    if entry.flag_bits & _UTF8_NAME:
+        return entry.filename
+    raw = entry.filename.encode("cp437", "replace")  # as zipfile read it
+    for encoding in ("utf-8", "gb18030"):  # macOS does not set the flag, Chinese Windows writes GBK
+        try:
+            return raw.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+    return entry.filename
+
+
+def _fault(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> str:
+    if entry.flag_bits & _ENCRYPTED:
+        return "文件有密码"
+    if entry.file_size > MAX_BYTES:
+        return f"图片不能超过{MAX_BYTES // 1024**2}MB"
+    try:
+        with archive.open(entry) as stream:
+            return "" if stream.read(16).startswith(_MAGIC) else "不是图片(支持 JPG、PNG、GIF、WebP)"
+    except Exception:
+        return "文件已损坏"
+
+
+def photos_check(*, run_pk: int) -> None:
+    run_do(run_pk=run_pk, state=State.CHECKING, work=_check)
+
+
+def _check(run: TransferRun) -> None:
+    pictures = pictures_in(source_of(run))
+    if not pictures:
+        raise SheetRefused("ZIP 中没有图片")
+    candidates = _candidates([picture.stem for picture in pictures if not picture.fault])
+    taken: dict[int, str] = {}
+    rows = [_row(number, picture, candidates, taken) for number, picture in enumerate(pictures, 1)]
+    TransferRow.objects.filter(run=run).delete()
+    for row in rows:
+        row.run = run
+    TransferRow.objects.bulk_create(rows)
+    run.counts = dict(Counter(row.kind for row in rows))
+    run.message = ""
+    run.state = State.READY if run.counts.keys() & {Kind.CHANGED, Kind.CHOICE} else State.REFUSED
+
+
+def _candidates(stems: list[str]) -> dict[str, list[Student]]:
+    """A number names one student, whoever else is called so."""
+    found: dict[str, list[Student]] = defaultdict(list)
+    numbers = {stem.upper() for stem in stems}
+    by_sid = {student.sid: student for student in Student.objects.filter(sid__in=numbers).order_by()}
+    wanted = [stem for stem in stems if stem.upper() not in by_sid]
+    # The name's own index holds runs of characters, not names: one pass over the table serves all files.
+    for student in Student.objects.filter(name__in=wanted).order_by("class_name", "pk")[: MAX_FILES * MAX_CANDIDATES]:
+        found[student.name].append(student)
+    for stem in stems:
+        if student_of := by_sid.get(stem.upper()):
+            found[stem] = [student_of]
+    return found
+
+
+def _row(number: int, picture: Picture, candidates: dict[str, list[Student]], taken: dict[int, str]) -> TransferRow:
+    row = TransferRow(number=number, kind=Kind.ERROR, cells={"file": picture.path, "shown": picture.stem})
+    found = candidates.get(picture.stem, [])
+    if picture.fault:
+        row.errors = [["", picture.fault]]
+    elif not found:
+        row.errors = [["", "没有这个学号或姓名的学员"]]
+    elif len(found) > 1:
+        row.kind = Kind.CHOICE
+        row.diff = {"candidates": [[s.pk, _label(s)] for s in found[:MAX_CANDIDATES]]}
+    elif found[0].pk in taken:
+        row.errors = [["", f"与“{taken[found[0].pk]}”是同一名学员"]]
+    else:
+        taken[found[0].pk] = picture.stem
+        row.kind, row.student_pk = Kind.CHANGED, found[0].pk
+        row.diff = {"student": _label(found[0])}
+    return row
+
+
+def _label(student: Student) -> str:
+    return f"{student.name} · {student.class_name} · {student.sid}"
+
+
+def photos_choice(run: TransferRun, posted: Any) -> dict[str, dict[str, int]]:
+    """Read which picture goes to whom from the page's fields ``use`` (numbers) and ``student-<number>``.
+
+    Only a student the preview offered is taken.
+    """
+    chosen: dict[str, int] = {}
+    ticked = set(posted.getlist("use"))
+    for row in TransferRow.objects.filter(run=run, kind__in=[Kind.CHANGED, Kind.CHOICE]):
+        if row.kind == Kind.CHANGED and str(row.number) in ticked and row.student_pk:
+            chosen[str(row.number)] = row.student_pk
+        elif row.kind == Kind.CHOICE:
+            wanted = posted.get(f"student-{row.number}", "")
+            chosen |= {str(row.number): pk for pk, _ in row.diff["candidates"] if str(pk) == wanted}
+    return {"chosen": chosen}
+
+
+def photos_apply(*, run_pk: int, now: datetime) -> None:
+    """Give the chosen students their pictures, one by one; started again, it goes on where it stopped."""
+    run = TransferRun.objects.select_related("created_by").filter(pk=run_pk, state=State.APPLYING).first()
+    if run is None:
+        return
+    chosen: dict[str, int] = run.options.get("chosen", {})
+    waiting = TransferRow.objects.filter(run=run, number__in=[int(number) for number in chosen])
+    rows = list(waiting.filter(kind__in=[Kind.CHANGED, Kind.CHOICE]))
+    with zipfile.ZipFile(io.BytesIO(source_of(run))) as archive, set_actor(run.created_by):
+        for row in told(run.pk, rows, start=0, total=len(rows), step=1):
+            _give(run, row, archive, chosen[str(row.number)], now)
+    left = TransferRow.objects.filter(run=run, kind__in=[Kind.CHANGED, Kind.CHOICE])
+    left.update(kind=Kind.SKIPPED)
+    counts = Counter(TransferRow.objects.filter(run=run).values_list("kind", flat=True))
+    ended = {"state": State.DONE, "counts": dict(counts), "finished_at": timezone.now()}
+    TransferRun.objects.filter(pk=run.pk, state=State.APPLYING).update(**ended)
+    progress_end(run.pk)
+
+
+def _give(run: TransferRun, row: TransferRow, archive: zipfile.ZipFile, student_pk: int, now: datetime) -> None:
+    try:
+        # Stored outside a transaction (uploads.services); twice stored is once too often, and swept after a day.
+        content = archive.read(row.cells["file"])
+        file = SimpleUploadedFile("photo", content)
+        stored = image_store(file=file, user_pk=run.created_by_id, now=now)
+        with transaction.atomic():
+            student = Student.objects.filter(pk=student_pk).first()
+            if student is None:
+                raise SheetRefused("学员刚刚被删除")
+            student_edit(sid=student.sid, changes={"headimgurl": run.options["base"] + stored.url_path})
+            TransferRow.objects.filter(pk=row.pk).update(kind=Kind.DONE, student_pk=student_pk)
+    except StudentUnchanged:
+        pass
+    except DomainError as refusal:
+        _refuse(row, refusal.msg)
+    except (zipfile.BadZipFile, RuntimeError, OSError, EOFError, NotImplementedError, ValueError):
+        _refuse(row, "文件已损坏")
+
+
+def _refuse(row: TransferRow, reason: str) -> None:
+    TransferRow.objects.filter(pk=row.pk).update(kind=Kind.ERROR, errors=[["", reason]])

@@ -1,0 +1,191 @@
+"""Reading and writing .xlsx and .csv. What comes in may be hostile: size, zip bombs, entities, odd encodings."""
+
+import csv
+import io
+import zipfile
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import date, datetime
+from itertools import chain
+from typing import Any
+
+from openpyxl import Workbook, load_workbook
+from openpyxl.cell import WriteOnlyCell
+from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
+from openpyxl.styles import Font
+from openpyxl.utils import get_column_letter
+
+from students.transfer.errors import SheetRefused
+
+MAX_FILE_BYTES = 20 * 1024 * 1024
+MAX_UNPACKED_BYTES = 200 * 1024 * 1024
+MAX_TEXTS_BYTES = 80 * 1024 * 1024  # the table of shared texts is held in memory
+MAX_PARTS = 500
+MAX_ROWS = 50_000
+# Empty rows cost little but not nothing, and a file may claim any number of them.
+MAX_SCANNED = 4 * MAX_ROWS
+MAX_COLUMNS = 40
+CSV_TYPE = "text/csv; charset=utf-8"
+XLSX_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+
+_ZIP, _OLD_EXCEL = b"PK\x03\x04", b"\xd0\xcf\x11\xe0"
+# A spreadsheet program would run a text that begins so; the apostrophe, too, so that `unescaped` is exact.
+_RISKY = "=+-@'＝＋－＠\t\r\n"
+
+
+def sheet_read(content: bytes) -> Iterator[tuple[int, list[str]]]:
+    """Read the first sheet: each row that is not blank, with its number as spreadsheet programs show it.
+
+    :raises SheetRefused: also while reading.
+    """
+    if len(content) > MAX_FILE_BYTES:
+        raise SheetRefused(f"文件不能超过{MAX_FILE_BYTES // 1024**2}MB")
+    if content.startswith(_OLD_EXCEL):
+        raise SheetRefused("旧版 .xls 或加密的 Excel 文件无法读取,请另存为 .xlsx(不设密码)")
+    rows = _xlsx_rows(content) if content.startswith(_ZIP) else _csv_rows(content)
+    held = 0
+    for number, cells in enumerate(rows, 1):
+        if number > MAX_SCANNED:
+            raise SheetRefused(f"最多{MAX_ROWS}行")
+        texts = [unescaped(_text(cell)) for cell in cells]
+        if any(texts):
+            held += 1
+            if held > MAX_ROWS + 1:
+                raise SheetRefused(f"最多{MAX_ROWS}行,请分成几个文件")
+            yield number, texts
+
+
+def sheet_kind(content: bytes) -> str:
+    return "xlsx" if content.startswith(_ZIP) else "csv"
+
+
+def _xlsx_rows(content: bytes) -> Iterator[Sequence[Any]]:
+    _refuse_bomb(content)
+    try:
+        book = load_workbook(io.BytesIO(content), read_only=True, data_only=True, keep_links=False)
+        sheet = book.worksheets[0]
+        sheet.reset_dimensions()  # what a file says of its own size is often wrong
+        yield from sheet.iter_rows(max_col=MAX_COLUMNS, values_only=True)
+    except SheetRefused:
+        raise
+    except Exception:  # openpyxl raises a dozen kinds for broken files: none of them is our fault
+        raise SheetRefused("Excel 文件已损坏,无法读取") from None
+
+
+def _refuse_bomb(content: bytes) -> None:
+    # zipfile never unpacks more of a part than its entry claims, so the claims are what counts.
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            parts = archive.infolist()
+            if len(parts) > MAX_PARTS or sum(part.file_size for part in parts) > MAX_UNPACKED_BYTES:
+                raise SheetRefused("Excel 文件解压后过大,请只保留需要导入的工作表")
+            for part in parts:
+                if part.filename.endswith("sharedStrings.xml") and part.file_size > MAX_TEXTS_BYTES:
+                    raise SheetRefused("Excel 文件解压后过大,请只保留需要导入的工作表")
+                if part.filename.endswith((".xml", ".rels")):
+                    with archive.open(part) as stream:
+                        if b"<!DOCTYPE" in stream.read(64 * 1024):
+                            raise SheetRefused("Excel 文件含有不允许的内容")
+    except SheetRefused:
+        raise
+    except Exception:  # a broken archive, an unknown compression, a password
+        raise SheetRefused("Excel 文件已损坏,无法读取") from None
+
+
+def _csv_rows(content: bytes) -> Iterator[list[str]]:
+    text = _decoded(content)
+    first = text[: text.find("\n") + 1 or len(text)]
+    delimiter = max(",;\t", key=first.count)
+    try:
+        for row in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter):
+            yield row[:MAX_COLUMNS]
+    except csv.Error:
+        raise SheetRefused("CSV 文件格式不正确(引号没有成对,或单元格过长)") from None
+
+
+def _decoded(content: bytes) -> str:
+    is_utf16 = content.startswith((b"\xff\xfe", b"\xfe\xff"))  # what Excel calls Unicode text
+    encodings = ["utf-16"] if is_utf16 else ["utf-8-sig", "gb18030"]
+    for encoding in encodings:
+        try:
+            return content.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+    raise SheetRefused("无法识别文件编码,请使用 UTF-8 或 GBK 编码的 CSV,或 .xlsx")
+
+
+def _text(cell: Any) -> str:
+    match cell:
+        case None:
+            return ""
+        case float() if cell.is_integer():
+            return str(int(cell))
+        case datetime() if (cell.hour, cell.minute, cell.second) == (0, 0, 0):
+            return cell.date().isoformat()
+        case datetime() | date():
+            return cell.isoformat(sep=" ") if isinstance(cell, datetime) else cell.isoformat()
+        case _:
+            return str(cell).strip()
+
+
+def escaped(text: str) -> str:
+    """Make a text that no spreadsheet program takes for a formula; ``unescaped`` undoes it."""
+    first = text.lstrip(" ")[:1]
+    return "'" + text if first and first in _RISKY else text
+
+
+def unescaped(text: str) -> str:
+    return text[1:] if text[:1] == "'" and escaped(text[1:]) == text else text
+
+
+def sheet_write(kind: str, head: Sequence[str], rows: Iterable[Sequence[Any]], widths: Sequence[int] = ()) -> bytes:
+    """Write a sheet with one line of heads. Texts are escaped; numbers stay numbers.
+
+    :param kind: ``xlsx`` or ``csv`` (UTF-8 with a BOM, without which Excel shows Chinese as garbage).
+    """
+    return _csv_bytes(head, rows) if kind == "csv" else _xlsx_bytes(head, rows, widths)
+
+
+def _safe(value: Any) -> Any:
+    return escaped(value) if isinstance(value, str) else value
+
+
+def _csv_bytes(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> bytes:
+    out = io.StringIO(newline="")
+    writer = csv.writer(out)
+    for row in chain([head], rows):
+        writer.writerow([_safe(value) for value in row])
+    return out.getvalue().encode("utf-8-sig", "replace")
+
+
+def _xlsx_bytes(head: Sequence[str], rows: Iterable[Sequence[Any]], widths: Sequence[int]) -> bytes:
+    book = Workbook(write_only=True)
+    add_sheet(book, "学员", head, rows, widths)
+    return saved(book)
+
+
+def add_sheet(
+    book: Workbook, title: str, head: Sequence[str], rows: Iterable[Sequence[Any]], widths: Sequence[int]
+) -> None:
+    sheet = book.create_sheet(title)
+    sheet.freeze_panes = "A2"
+    for at, width in enumerate(widths, 1):
+        sheet.column_dimensions[get_column_letter(at)].width = width
+    sheet.append([_bold(sheet, text) for text in head])
+    for row in rows:
+        sheet.append([_storable(_safe(value)) for value in row])
+
+
+def _bold(sheet: Any, text: str) -> WriteOnlyCell:
+    cell = WriteOnlyCell(sheet, _storable(_safe(text)))
+    cell.font = Font(bold=True)
+    return cell
+
+
+def _storable(value: Any) -> Any:
+    return ILLEGAL_CHARACTERS_RE.sub("", value) if isinstance(value, str) else value
+
+
+def saved(book: Workbook) -> bytes:
+    out = io.BytesIO()
+    book.save(out)
+    return out.getvalue()
