@@ -243,6 +243,7 @@ class Engines:
         self._durable = durable
         self.engines: list[Engine] = []
         self.watchdog: Watchdog | None = None
+        self.run_dir: Path
 
     @property
     def urls(self) -> dict[str, str]:
@@ -254,10 +255,10 @@ class Engines:
 
         :raises StackError: one does not start; nothing is left running.
         """
-        run = temporary_directory()
-        self.watchdog = Watchdog(run)
+        self.run_dir = temporary_directory()
+        self.watchdog = Watchdog(self.run_dir)
         try:
-            self._start(run, self.watchdog)
+            self._start(self.run_dir, self.watchdog)
         except BaseException:
             self.stop()
             raise

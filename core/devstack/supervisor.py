@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import sys
-import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -27,7 +26,7 @@ URLS = ("DATABASE_URL", "REDIS_URL")
 PRODUCTION = "config.settings.production"
 TICK_S = 0.05
 STOP_GRACE_S = 8.0
-READY_TIMEOUT_S = 60.0
+READY_TIMEOUT_S = 120.0
 # A child that lived this long has earned an immediate restart; the others wait longer each time.
 SOUND_LIFE_S = 5.0
 BACK_OFF_S = (0.0, 0.5, 1.0, 2.0, 5.0, 10.0)
@@ -139,8 +138,8 @@ class Supervisor:
         engines = stack.enter_context(Engines(self.state_dir, wanted=missing, idle=self._pause))
         self.environ |= engines.urls
         note = self.state_dir / "engines.json"
-        write_private(note, json.dumps(engines.urls))
         stack.callback(note.unlink, missing_ok=True)
+        leave_note(note, json.dumps(engines.urls), engines.run_dir)
         self.keepers += map(Keeper, engines.engines)
         return engines
 
@@ -289,12 +288,16 @@ def say(text: str) -> None:
         print(text, flush=True)
 
 
-def write_private(path: Path, text: str) -> None:
-    """Replace ``path`` at once by ``text``, for its owner's eyes only."""
-    handle, draft = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
+def leave_note(note: Path, text: str, run_dir: Path) -> None:
+    """Let ``note`` say ``text`` to our own account for as long as ``run_dir`` is there.
+
+    It is a link into that directory: whatever ends the engines removes it, and the note is void at once.
+    """
+    target = run_dir / note.name
+    with os.fdopen(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
         file.write(text)
-    Path(draft).replace(path)
+    note.unlink(missing_ok=True)
+    note.symlink_to(target)
 
 
 def main() -> int:

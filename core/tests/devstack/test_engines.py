@@ -52,7 +52,7 @@ def test_leaves_no_process_and_no_temporary_file(home: Path) -> None:
         started, temporary = processes_of(engines), run_dir(engines)
         assert len(started) > 2
 
-    assert_all_gone(started, timeout_s=0.5)
+    assert_all_gone(started, timeout_s=5)
     assert not temporary.exists()
 
 
