@@ -1,0 +1,181 @@
+"""A web process whose engines restart or fall silent under load: it answers or says 503, and recovers by itself."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from contextlib import contextmanager
+
+import pytest
+
+from core.devstack.engines import Engines
+from tests.concurrency.servers import ROOT, ask, at_once, free_ports, web_processes
+
+# One process for all three: starting Python and Django is what takes the time.
+PREPARE = """
+import django
+from django.core.management import call_command
+django.setup()
+call_command("migrate", verbosity=0)
+call_command("seed_roles")
+call_command("seed_demo")
+"""
+PASSWORD = "of-the-test-only"
+LONGEST_S = 5
+SAYS_503 = (503, {"status": 503, "state": False, "msg": "服务暂时不可用,请稍后再试"})
+
+
+@pytest.fixture(scope="module")
+def engines(tmp_path_factory):
+    with Engines(tmp_path_factory.mktemp("engines")) as engines:
+        yield {engine.url_name: engine for engine in engines.engines}
+
+
+@pytest.fixture(scope="module")
+def port(engines):
+    """A web process on engines of its own, with the seeded users."""
+    environ = {name: engine.url for name, engine in engines.items()} | {"ROOT_PASSWORD": PASSWORD, "DEMO_DATA": "0"}
+    settings = {"DJANGO_SETTINGS_MODULE": "config.settings.local", "LOG_LEVEL": "ERROR"}
+    subprocess.run([sys.executable, "-c", PREPARE], cwd=ROOT, env=os.environ | environ | settings, check=True)
+    with web_processes(free_ports(1), **environ) as (port,):
+        yield port
+
+
+def log_in(port: int) -> str:
+    status, body = ask(port, "POST", "/users/login", {"username": "root", "password": PASSWORD})
+    assert status == 200, body
+    return body["token"]
+
+
+@contextmanager
+def load(port: int, token: str):
+    """Four clients that ask all the time; the value collects (seconds taken, HTTP status, body)."""
+    seen, stop = [], threading.Event()
+
+    def client() -> None:
+        while not stop.is_set():
+            started = time.monotonic()
+            try:
+                answer = ask(port, "GET", "/getloginlog", token=token)
+            except OSError as error:
+                answer = (0, repr(error))
+            seen.append((time.monotonic() - started, *answer))
+
+    threads = [threading.Thread(target=client) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    try:
+        yield seen
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+
+
+def recovers(port: int, token: str, within_s: float = 5) -> None:
+    until = time.monotonic() + within_s
+    while ask(port, "GET", "/getloginlog", token=token)[0] != 200:
+        assert time.monotonic() < until, "no recovery"
+        time.sleep(0.1)
+
+
+def restart(engine) -> None:
+    os.kill(engine.pid, engine.program.stop_signal)
+    engine.wait_or_kill(time.monotonic() + 10)
+    engine.start()
+    engine.wait_ready(lambda: time.sleep(0.02))
+
+
+@pytest.mark.slow
+def test_postgresql_restarts(port, engines):
+    token = log_in(port)
+
+    with load(port, token) as seen:
+        time.sleep(0.5)
+        restart(engines["DATABASE_URL"])
+        recovers(port, token)
+        after = len(seen)
+        time.sleep(0.5)
+
+    assert {status for _, status, _ in seen} <= {200, 503}
+    assert all((status, body) == SAYS_503 or body["state"] is True for _, status, body in seen)
+    assert max(took for took, _, _ in seen) < LONGEST_S
+    assert {status for _, status, _ in seen[after + 4 :]} == {200}
+
+
+@pytest.mark.slow
+def test_postgresql_falls_silent(port, engines):
+    """What hangs, hangs until PostgreSQL goes on; a process that only has no connection yet says 503."""
+    token = log_in(port)
+    pid = engines["DATABASE_URL"].pid
+
+    os.killpg(pid, signal.SIGSTOP)
+    try:
+        started = time.monotonic()
+        status, body = ask(port, "GET", "/permission/getMenuList", token=token)
+        took = time.monotonic() - started
+    finally:
+        os.killpg(pid, signal.SIGCONT)
+
+    # The caller and the roles are known without the database.
+    assert (status, body["state"]) == (200, True) and took < LONGEST_S
+    recovers(port, token)
+
+
+@pytest.mark.slow
+def test_valkey_restarts(port, engines):
+    token, ended = log_in(port), log_in(port)
+    assert ask(port, "GET", "/users/sigout", token=ended)[1]["state"] is True
+
+    with load(port, token) as seen:
+        time.sleep(0.3)
+        restart(engines["REDIS_URL"])
+        recovers(port, token)
+
+    assert {status for _, status, _ in seen} == {200}
+    assert max(took for took, _, _ in seen) < LONGEST_S
+    assert ask(port, "GET", "/verify", token=ended)[1]["code"] == "1004"
+
+
+@pytest.mark.slow
+def test_valkey_falls_silent(port, engines):
+    token, ended = log_in(port), log_in(port)
+    ask(port, "GET", "/verify", token=ended)
+    pid = engines["REDIS_URL"].pid
+
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        calls = {
+            "log": lambda: ask(port, "GET", "/getloginlog", token=token),
+            "sign out": lambda: ask(port, "GET", "/users/sigout", token=ended),
+            "log in": lambda: ask(port, "POST", "/users/login", {"username": "root", "password": PASSWORD}),
+            "captcha": lambda: ask(port, "GET", "/users/getCaptcha"),
+            "ready": lambda: ask(port, "GET", "/health/ready"),
+        }
+        started = time.monotonic()
+        answers = dict(zip(calls, at_once(calls.values()), strict=True))
+        took = time.monotonic() - started
+        dead = ask(port, "GET", "/verify", token=ended)
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+    assert took < LONGEST_S
+    for name in ("log", "sign out", "log in"):
+        assert answers[name][1]["state"] is True, answers[name]
+    assert answers["captcha"] == SAYS_503
+    assert (answers["ready"][0], answers["ready"][1]["checks"].keys()) == (503, {"valkey"})
+    assert dead[1]["code"] == "1004"
+    recovers(port, token)
+
+
+@pytest.mark.slow
+def test_of_two_registrations_of_one_name_one_wins(port):
+    token = log_in(port)
+    given = {"username": "wang", "password": "wang-secret-1", "nickname": "王"}
+
+    answers = at_once([lambda: ask(port, "POST", "/users/register", given, token=token)] * 8)
+
+    texts = sorted(body["msg"] for _, body in answers)
+    assert texts == sorted(["注册成功"] + ["用户名已注册"] * 7)
