@@ -1,0 +1,166 @@
+"""Two servers as in production, each a process of its own, on the test database; and what Node says to them."""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.management import call_command
+from django.db import connections
+from psycopg.conninfo import make_conninfo
+
+HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
+START_TIMEOUT_S = 40
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.get_closest_marker("node") and not _has_node():
+            _skip_unless_ci(item, "needs Node.js and `npm ci` in tests/clients")
+        if item.get_closest_marker("chromium") and not chromium_path():
+            _skip_unless_ci(item, "needs Chromium")
+
+
+def _skip_unless_ci(item: pytest.Item, reason: str) -> None:
+    # In CI nothing may be missing unnoticed: there the test runs, and fails.
+    if not os.environ.get("CI"):
+        item.add_marker(pytest.mark.skip(reason=reason))
+
+
+def _has_node() -> bool:
+    return shutil.which("node") is not None and (HERE / "node_modules" / "socket.io-client-2").is_dir()
+
+
+def chromium_path() -> str | None:
+    return shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return probe.getsockname()[1]
+
+
+class Server:
+    """One process that serves HTTP and sockets."""
+
+    def __init__(self, log: Path, public_url: str) -> None:
+        self.port, self.log = free_port(), log
+        environ = os.environ | {
+            "DJANGO_SETTINGS_MODULE": "tests.clients.settings",
+            "DATABASE_URL": _test_database_url(),
+            "PORT": str(self.port),
+            "PUBLIC_BASE_URL": public_url,
+            "LOG_LEVEL": "WARNING",
+        }
+        command = [sys.executable, "-m", "granian", "--interface", "asgi", "--workers", "1", "--backpressure", "2000"]
+        with log.open("wb") as out:
+            self.process = subprocess.Popen(
+                [*command, "--host", "127.0.0.1", "--port", str(self.port), "config.asgi:application"],
+                cwd=ROOT,
+                env=environ,
+                stdout=out,
+                stderr=out,
+                start_new_session=True,
+            )
+
+    def is_ready(self) -> bool:
+        assert self.process.poll() is None, self.log.read_text()
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/health/live", timeout=2):
+                return True
+        except urllib.error.HTTPError:
+            return True
+        except OSError:
+            return False
+
+    def kill(self) -> None:
+        # The whole group: Granian's workers outlive a parent that is killed.
+        try:
+            os.killpg(self.process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        self.process.wait()
+
+
+def _test_database_url() -> str:
+    found = connections["default"].settings_dict
+    parts = {"host": found["HOST"], "port": found["PORT"], "user": found["USER"], "password": found["PASSWORD"]}
+    kept = {name: str(value) for name, value in parts.items() if value}
+    return make_conninfo(dbname=found["NAME"], **kept)
+
+
+@pytest.fixture(scope="module")
+def proxy_port() -> int:
+    return free_port()
+
+
+@pytest.fixture(scope="module")
+def servers(
+    django_db_setup: None, django_db_blocker: Any, proxy_port: int, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[list[Server]]:
+    """Two servers that know the address of a proxy before them."""
+    logs = tmp_path_factory.mktemp("servers")
+    with django_db_blocker.unblock():
+        from permissions.services.roles import roles_seed
+
+        roles_seed()
+        connections.close_all()
+    running = [Server(logs / f"{number}.log", f"http://127.0.0.1:{proxy_port}") for number in (1, 2)]
+    try:
+        ends_at = time.monotonic() + START_TIMEOUT_S
+        while not all(server.is_ready() for server in running):
+            assert time.monotonic() < ends_at, "the servers did not start"
+            time.sleep(0.1)
+        yield running
+    finally:
+        for server in running:
+            server.kill()
+        with django_db_blocker.unblock():
+            call_command("flush", interactive=False, verbosity=0)
+            connections.close_all()
+
+
+@pytest.fixture
+def proxy(servers: list[Server], proxy_port: int) -> Iterator[str]:
+    """A round-robin proxy before both servers: its address."""
+    command = ["node", str(HERE / "proxy.js"), str(proxy_port), *(str(server.port) for server in servers)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert process.stdout
+    try:
+        yield process.stdout.readline().strip()
+    finally:
+        process.kill()
+        process.wait()
+
+
+@pytest.fixture
+def node() -> Callable[..., Any]:
+    """Run a script of this folder; answers what it printed as JSON."""
+
+    def run(script: str, *args: object, timeout_s: float = 60) -> Any:
+        command = ["node", str(HERE / script), *map(str, args)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=timeout_s)
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    return run
+
+
+@pytest.fixture
+def quiet(servers: list[Server]) -> Iterator[None]:
+    """No server may write a traceback while the test runs."""
+    before = [len(server.log.read_text()) for server in servers]
+    yield
+    for server, length in zip(servers, before, strict=True):
+        assert "Traceback" not in server.log.read_text()[length:]

@@ -1,0 +1,54 @@
+"""The real npm clients, old and new, against two servers behind a proxy that is not sticky."""
+
+import json
+import subprocess
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from core import valkey
+from tests.clients.conftest import HERE, Server
+
+# `django_db` makes pytest-django prepare the database; the servers use it, not the tests.
+pytestmark = [pytest.mark.node, pytest.mark.slow, pytest.mark.django_db, pytest.mark.usefixtures("quiet")]
+
+
+def test_every_client_logs_in_by_every_transport(proxy: str, node: Callable[..., Any]) -> None:
+    results = node("matrix.js", proxy, 3000)
+
+    assert [result for result in results if not result.get("ok")] == []
+    assert len(results) == 9
+
+
+def test_a_plain_websocket_logs_in(proxy: str, node: Callable[..., Any]) -> None:
+    assert node("plain.js", proxy) == {"ok": True}
+
+
+def test_a_code_that_nobody_scans_is_told_to_be_over(proxy: str) -> None:
+    command = ["node", str(HERE / "expiry.js"), proxy]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as clients:
+        assert clients.stderr
+        assert clients.stderr.readline() == "shown\n", clients.stderr.read()
+        due = valkey.client().zrange("spms:scan:due", 0, -1)
+        valkey.client().zadd("spms:scan:due", dict.fromkeys(due, 1))
+        out, errors = clients.communicate(timeout=60)
+    assert clients.returncode == 0, errors
+    assert json.loads(out) == {"ok": True, "screens": 9}
+
+
+def test_two_hundred_at_once_get_their_own_event_only(proxy: str, node: Callable[..., Any]) -> None:
+    assert node("crowd.js", proxy, 200, timeout_s=120)["ok"]
+
+
+def test_a_killed_server_costs_no_polling_client_its_connection(servers: list[Server], proxy_port: int) -> None:
+    ports = [proxy_port, *(server.port for server in servers)]
+    command = ["node", str(HERE / "kill.js"), *map(str, ports)]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True) as clients:
+        assert clients.stdin and clients.stderr
+        assert clients.stderr.readline() == "kill\n", clients.stderr.read()
+        servers[1].kill()
+        out, errors = clients.communicate("killed\n", timeout=60)
+    assert clients.returncode == 0, errors
+    assert '"ok":true' in out
