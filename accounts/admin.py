@@ -12,7 +12,7 @@ from unfold.contrib.filters.admin import RangeDateTimeFilter
 from unfold.decorators import action, display
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
-from accounts.models import LoginLog, User
+from accounts.models import LoginLog, RevokedToken, User
 from accounts.services.users import sign_out_everywhere, users_disable, users_enable
 from permissions.models import ROOT_ROLEID
 
@@ -139,3 +139,13 @@ class LoginLogAdmin(ModelAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj: LoginLog | None = None) -> bool:
         return False
+
+
+@admin.register(RevokedToken)
+class RevokedTokenAdmin(LoginLogAdmin):
+    """For looking only; they go by themselves when the token would have run out anyway."""
+
+    list_display = ["jti", "expires_at"]
+    list_filter = [("expires_at", RangeDateTimeFilter)]
+    search_fields = ["jti__startswith"]
+    search_help_text = "令牌编号的开头"

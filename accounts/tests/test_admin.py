@@ -11,6 +11,7 @@ from permissions.models import Role
 
 pytestmark = pytest.mark.django_db
 USERS, ROLES, LOG = "/admin/accounts/user/", "/admin/permissions/role/", "/admin/accounts/loginlog/"
+REVOKED = "/admin/accounts/revokedtoken/"
 MENU = '[{"name": "学员管理", "children": [{"name": "学员资料"}]}]'
 
 
@@ -75,7 +76,7 @@ class TestWhoGetsIn:
 
 
 class TestPages:
-    @pytest.mark.parametrize("path", [USERS, ROLES, LOG, USERS + "add/", ROLES + "add/"])
+    @pytest.mark.parametrize("path", [USERS, ROLES, LOG, REVOKED, USERS + "add/", ROLES + "add/"])
     def test_open_for_root(self, boss, path):
         assert boss.get(path).status_code == 200
 

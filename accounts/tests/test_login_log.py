@@ -8,6 +8,7 @@ from django.db import connection
 from django.utils import timezone
 
 from accounts.models import LoginLog, User
+from accounts.selectors import login_log
 from accounts.services.login import login_record
 from permissions.models import Role
 from permissions.services.roles import roles_seed
@@ -83,3 +84,19 @@ def test_each_of_many_logins_at_once_sees_a_different_one_before_it():
 
     entries = list(LoginLog.objects.order_by("pk"))
     assert [entry.last_ip for entry in entries] == ["", *(entry.ip for entry in entries[:-1])]
+
+
+@pytest.mark.django_db
+def test_stays_fast_however_long_it_grows(person):
+    li = person("li", "103").user
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO accounts_loginlog (user_id, username, ip, logged_in_at, last_ip)"
+            " SELECT %s, 'u' || n, '', now(), '' FROM generate_series(1, 20000) n",
+            [li.pk],
+        )
+        cursor.execute("ANALYZE accounts_loginlog")
+
+    for rows in (login_log()[:10], login_log()[10_000:10_010], li.logins.order_by("-pk")[:1]):
+        plan = rows.explain()
+        assert "Index" in plan and "Sort" not in plan, plan
