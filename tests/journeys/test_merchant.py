@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -10,7 +11,8 @@ import time
 import pytest
 import requests
 
-PORT = 8395
+with socket.create_server(("127.0.0.1", 0)) as free:
+    PORT = free.getsockname()[1]
 HERE = f"http://127.0.0.1:{PORT}"
 
 pytestmark = pytest.mark.slow
@@ -55,7 +57,7 @@ def stack(provider, tmp_path_factory):
     with (home / "up.log").open("w") as log:
         up = subprocess.Popen([sys.executable, "manage.py", "up"], env=environment, stdout=log, stderr=log)
     try:
-        assert until(lambda: requests.get(HERE + "/health/ready", timeout=2).status_code == 200, 90), (
+        assert until(lambda: requests.get(HERE + "/health/ready", timeout=5).status_code == 200, 150), (
             home / "up.log"
         ).read_text()
         yield
@@ -113,7 +115,7 @@ def test_order_pay_notify_return_refund(buyer, provider):
     asked = buyer(f"/pay/transactions/out-trade-no/{number}", mchid=provider.environment["WECHAT_PAY_MCH_ID"])
     assert (asked["transaction_id"], asked["amount"]["total"]) == (transaction, 357)
     assert buyer("/order/returns", {"order_id": number})["state"] is True
-    refunds = until(lambda: provider("show")["refunds"], 20)
+    refunds = until(lambda: provider("show")["refunds"], 60)
     assert refunds == [number + "R01"]
     assert provider("refund_v3", refunds[0], HERE + "/pay/notify")["status"] == 200
     assert buyer("/order/get_order", {"order_id": number})["data"]["order_status"] == 5
@@ -129,8 +131,8 @@ def test_polling_settles_when_no_notification_comes(buyer, provider):
 def test_an_unpaid_order_is_closed_over_there_first_and_late_money_is_not_lost(buyer, provider):
     number, _ = buy(buyer)
 
-    assert until(lambda: buyer("/order/get_order", {"order_id": number})["data"]["order_status"] == 4, 20)
-    assert provider("show")["orders"][number] == "CLOSED"
+    assert until(lambda: buyer("/order/get_order", {"order_id": number})["data"]["order_status"] == 4, 30)
+    assert until(lambda: provider("show")["orders"][number] == "CLOSED", 60)
     provider("pay", number)  # an old code, scanned all the same
     assert provider("notify_v3", number, HERE + "/pay/notify")["status"] == 200
     assert buyer("/order/query_order_status", order_id=number)["msg"] == "支付成功"
