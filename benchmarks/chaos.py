@@ -27,7 +27,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 ROOT = Path(__file__).resolve().parents[1]
-ORDER_TTL_S = 8
+ORDER_TTL_S = 5
 BUYERS = 12
 READY_TIMEOUT_S = 90
 SETTLE_TIMEOUT_S = 150
@@ -183,6 +183,7 @@ def killing(stack: Stack, every_s: float, seed: int) -> Any:
     chance, stop = random.Random(seed), threading.Event()
 
     def run() -> None:
+        stack.kill_one(chance)
         while not stop.wait(every_s * chance.uniform(0.5, 1.5)):
             stack.kill_one(chance)
 

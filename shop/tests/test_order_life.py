@@ -35,7 +35,7 @@ from shop.states import FACES, TABLE, Event, PayStatus, State
 from shop.tests.factories import make_product
 from shop.tests.provider import FakeProvider, install
 
-LIVES = int(os.environ.get("LIVES", 12))  # more of them: LIVES=500 pytest shop/tests/test_order_life.py
+LIVES = int(os.environ.get("LIVES", 10))  # more of them: LIVES=500 pytest shop/tests/test_order_life.py
 pick = st.integers(0, 7)
 UNPAID = [State.OPEN, State.CANCELLED, State.CLOSED, State.INVALID]
 

@@ -1,0 +1,355 @@
+"""What the student calls cost at 1,000 students and at many, and how close the list comes to a bare function.
+
+    python benchmarks/students.py                        # 1,000,000 students, about three minutes
+    python benchmarks/students.py --rows 100000 --seconds 4
+
+Runs on throw-away engines, or on DATABASE_URL's server in a database of its own. "Database" is what PostgreSQL says
+of each statement (planning and execution, median), two statements added up where a call sends two. "Requests" are
+answered by the same server (granian, WSGI, as many workers and threads), ours with all middleware, the token check
+and the role gate on, beside a WSGI function that has psycopg, orjson and a total it need not count, and nothing else.
+"""
+
+import argparse
+import os
+import socket
+import statistics
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import accumulate
+from pathlib import Path
+from random import Random
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+SMALL = 1_000
+COPY_ROWS = 20_000
+ROUNDS = 25
+PAGE = 10
+WORKERS, THREADS, CONNECTIONS = 2, int(os.environ.get("BT", 4)), 32
+DATABASE = "bench_students"
+# The surname at place n is held by 1/(n+3) as many as the first: 王 about 8 %, 谭 about 0.4 %.
+SURNAMES = (
+    "王李张刘陈杨赵黄周吴徐孙胡朱高林何郭马罗梁宋郑谢韩唐冯于董萧程曹袁邓许傅沈曾彭吕苏卢蒋蔡贾丁魏薛叶阎"
+    "余潘杜戴夏钟汪田任姜范方石姚谭廖邹熊金陆郝孔白崔康毛邱秦江史顾侯邵孟龙万段雷钱汤尹黎易常武乔贺赖龚文"
+)
+LATIN = ["Anna", "Zhang", "Wei", "Li", "Mei", "Tom", "Smith", "Johnson", "Xiao", "Qiu", "Maria", "Ivan", "Kate", "Lin"]
+COLUMNS = "sid, name, age, class_name, city, degree, product_url, description, headimgurl, created_at"
+CREATED = "2019-05-09 02:14:12+08"
+# Three students of a name nobody else has any part of, however many there are.
+ODD_NAME, ODD_STUDENTS = "龘靐齉", 3
+
+
+# --- Students ------------------------------------------------------------------------------------
+def names(count: int) -> Iterator[list[str]]:
+    """Chunks of names, always the same: nine in ten Chinese, two or three characters; one in ten Latin."""
+    random = Random(1)
+    given = [chr(0x4E00 + random.randrange(6_000)) for _ in range(1_200)]
+    surname_weights = list(accumulate(1 / (place + 3) for place in range(len(SURNAMES))))
+    given_weights = list(accumulate(1 / (place + 8) for place in range(len(given))))
+    for start in range(0, count, COPY_ROWS):
+        size = min(COPY_ROWS, count - start)
+        surnames = random.choices(SURNAMES, cum_weights=surname_weights, k=size)
+        firsts, seconds = (random.choices([*given, ""], cum_weights=[*given_weights, x], k=size) for x in (7.0, 9.0))
+        chunk = list(map("".join, zip(surnames, firsts, seconds, strict=True)))
+        chunk[::10] = map(" ".join, zip(*(random.choices(LATIN, k=len(chunk[::10])) for _ in "ab"), strict=True))
+        if start == 0:
+            chunk[500 : 500 + ODD_STUDENTS] = [ODD_NAME] * ODD_STUDENTS
+        yield chunk
+
+
+def fill(count: int) -> float:
+    """Make the table hold ``count`` students; answer the seconds it took, index and totals included."""
+    from django.db import connection
+
+    from students.tally import tally_fold_all
+
+    started, done = time.monotonic(), 0
+    with connection.cursor() as cursor:
+        cursor.execute("TRUNCATE students_student RESTART IDENTITY")
+        cursor.execute("SELECT pg_get_indexdef('student_keys'::regclass)")
+        (index,) = cursor.fetchone()
+        cursor.execute("DROP INDEX student_keys")  # as for any import of this size: load, then index
+    for chunk in names(count):
+        with connection.cursor() as cursor, cursor.copy(f"COPY students_student ({COLUMNS}) FROM STDIN") as out:
+            for number, name in enumerate(chunk, done):
+                fixed = ("重庆", "专科", f"https://example.com/projects/{number}", "O(∩_∩)O哈哈~", "", CREATED)
+                out.write_row((f"BNCH{number:08d}", name, 18 + number % 10, f"H519{number % 50:02d}", *fixed))
+        done += len(chunk)
+        progress(done, count, time.monotonic() - started)
+    tally_fold_all()
+    with connection.cursor() as cursor:
+        cursor.execute(index)
+        cursor.execute("VACUUM ANALYZE")
+    return time.monotonic() - started
+
+
+def progress(done: int, count: int, seconds: float) -> None:
+    if sys.stderr.isatty() or done == count:
+        bar = "█" * (40 * done // count)
+        end = "\n" if done == count else ""
+        print(f"\r{bar:40} {done:>9,} students {seconds:6.1f} s", end=end, file=sys.stderr, flush=True)
+
+
+# --- The database's side -------------------------------------------------------------------------
+def calls(rows: int) -> dict[str, Callable[[], Any]]:
+    """What is measured: the selectors that the API calls."""
+    from students.selectors import class_list, student_page
+
+    def page(start: int = 0, **what: str) -> Callable[[], Any]:
+        return lambda: student_page(slice(start, start + PAGE), **what)
+
+    return {
+        "page 1": page(),
+        "page 1000": page(999 * PAGE),
+        "last page": page(rows - PAGE),
+        "one class": page(class_name="H51901"),
+        "class list": class_list,
+        "1 character, common: 王": page(key="王"),
+        "1 character, seldom: 谭": page(key="谭"),
+        "1 character, rare: 龘": page(key="龘"),
+        "2 characters, common": page(key=common(2)),
+        "2 characters, rare: 靐齉": page(key="靐齉"),
+        "3 characters, common": page(key=common(3)),
+        "3 characters, rare: 龘靐齉": page(key="龘靐齉"),
+        "1 letter: a": page(key="a"),
+        "1 letter, rare: Q": page(key="Q"),
+        "2 letters: an": page(key="an"),
+        "3 letters: ang": page(key="ang"),
+        "nobody: 谭Q": page(key="谭Q"),
+        "5 letters: Zhang": page(key="Zhang"),
+        "class and 王": page(key="王", class_name="H51901"),
+        "page 100 of 王": page(99 * PAGE, key="王"),
+    }
+
+
+def common(size: int) -> str:
+    """The Chinese run of ``size`` characters that most names hold."""
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT substr(key, 2) FROM students_tally WHERE key ~ %s GROUP BY key ORDER BY sum(n) DESC, key LIMIT 1",
+            [f"^n[一-龥]{{{size}}}$"],
+        )
+        return cursor.fetchone()[0]
+
+
+def database_ms(call: Callable[[], Any]) -> float:
+    """Planning and execution of all statements of ``call``, in ms."""
+    from django.db import connection
+
+    sent: list[tuple[str, Any]] = []
+
+    def listen(execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:
+        sent.append((sql, params))
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(listen):
+        call()
+    assert len(sent) <= 2, sent
+    total = 0.0
+    with connection.cursor() as cursor:
+        for sql, params in sent:
+            times = []
+            for _ in range(ROUNDS):
+                cursor.execute(f"EXPLAIN (ANALYZE, TIMING OFF, FORMAT JSON) {sql}", params)
+                (plan,) = cursor.fetchone()[0]
+                times.append(plan["Planning Time"] + plan["Execution Time"])
+            total += statistics.median(times)
+    return total
+
+
+def measure(rows: int) -> dict[str, tuple[float, int]]:
+    """Each call's ms and the total it answered."""
+    found = {}
+    for name, call in calls(rows).items():
+        answer = call()
+        found[name] = (database_ms(call), len(answer) if isinstance(answer, list) else answer.total)
+    return found
+
+
+def print_table(small: dict[str, tuple[float, int]], large: dict[str, tuple[float, int]], rows: int) -> None:
+    print(f"\n{'Database, ms':32}{SMALL:>12,}{rows:>12,}{'ratio':>8}{'total':>12}")
+    for name, (ms, total) in large.items():
+        before = small[name][0]
+        wide = sum(ord(character) > 0x2E80 for character in name)  # shown twice as wide
+        print(f"{name:{32 - wide}}{before:12.2f}{ms:12.2f}{ms / before:8.1f}{total:12,}")
+
+
+# --- Requests ------------------------------------------------------------------------------------
+_held = threading.local()
+_BARE_SQL = f"SELECT {COLUMNS}, id::text AS _id FROM students_student ORDER BY id DESC LIMIT {PAGE}"
+_BARE_KEYS = ["sId", "name", "age", "class", "city", "degree", "productUrl", "description", "headimgurl", "cTime", "_id"]
+
+
+def bare(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
+    """The same page from a WSGI function that knows nothing but how to fetch it."""
+    import orjson
+    import psycopg
+
+    if not hasattr(_held, "connection"):
+        _held.connection = psycopg.connect(os.environ["DATABASE_URL"], autocommit=True)
+    rows = _held.connection.execute(_BARE_SQL).fetchall()
+    data = [dict(zip(_BARE_KEYS, row, strict=True)) for row in rows]
+    total = int(os.environ["BARE_TOTAL"])
+    body = orjson.dumps({"status": 1, "state": True, "msg": "请求成功", "total": total, "data": data})
+    start_response("200 OK", [("Content-Type", "application/json"), ("Content-Length", str(len(body)))])
+    return [body]
+
+
+@contextmanager
+def served(target: str, environ: dict[str, str]) -> Iterator[int]:
+    """Run granian with ``target`` on a free port."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    argv = [sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port)]
+    argv += ["--workers", str(WORKERS), "--blocking-threads", str(THREADS), "--log-level", "error", target]
+    with Path(os.devnull).open("wb") as nowhere:
+        server = subprocess.Popen(argv, cwd=ROOT, env=environ, stdout=nowhere, stderr=nowhere)
+    try:
+        wait_for(port)
+        yield port
+    finally:
+        server.terminate()
+        try:
+            server.wait(5)
+        except subprocess.TimeoutExpired:
+            server.kill()
+            server.wait()
+
+
+def wait_for(port: int) -> None:
+    for _ in range(300):
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+            return
+        except OSError:
+            time.sleep(0.1)
+    raise SystemExit("The server does not start.")
+
+
+def requests_per_second(port: int, token: str, seconds: float) -> float:
+    """Ask for page 1 over ``CONNECTIONS`` connections that stay open; every answer must be a 200."""
+    head = f"GET /students/getstulist?page=1&count={PAGE} HTTP/1.1\r\nHost: 127.0.0.1\r\nauthorization: {token}\r\n\r\n"
+    load(port, head.encode(), 1.5)  # warm up: caches, pools, prepared statements
+    return load(port, head.encode(), seconds)
+
+
+def load(port: int, request: bytes, seconds: float) -> float:
+    import selectors
+
+    waiting, buffers = selectors.DefaultSelector(), {}
+    for _ in range(CONNECTIONS):
+        connection = socket.create_connection(("127.0.0.1", port), 5)
+        connection.sendall(request)
+        waiting.register(connection, selectors.EVENT_READ)
+        buffers[connection] = b""
+    answered, started = 0, time.perf_counter()
+    while (now := time.perf_counter()) < started + seconds:
+        for entry, _ in waiting.select(1):
+            connection: Any = entry.fileobj
+            buffers[connection] += connection.recv(65_536)
+            if is_whole(buffers[connection]):
+                buffers[connection] = b""
+                answered += 1
+                connection.sendall(request)
+    for connection in buffers:
+        connection.close()
+    return answered / (now - started)
+
+
+def is_whole(answer: bytes) -> bool:
+    head, found, body = answer.partition(b"\r\n\r\n")
+    if not found:
+        return False
+    if not head.startswith(b"HTTP/1.1 200"):
+        raise SystemExit(f"Not a 200: {answer[:500]!r}")
+    fields = head.lower().partition(b"content-length:")[2]
+    return len(body) >= int(fields.split(b"\r\n")[0])
+
+
+def caller_token() -> str:
+    from accounts.models import User
+    from accounts.tokens import token_issue
+    from permissions.models import Role
+    from permissions.services.roles import roles_seed
+
+    roles_seed()
+    role = Role.objects.get(roleid="200")  # may read students by its rows, not by being root
+    return token_issue(User.objects.create_user("bench", "-", role=role))
+
+
+def compare(rows: int, seconds: float) -> None:
+    token = caller_token()
+    environ = os.environ | {"PYTHONPATH": str(ROOT), "BARE_TOTAL": str(rows), "LOG_LEVEL": "INFO"}
+    targets = {"bare": "benchmarks.students:bare", "ours": "config.wsgi:application"}
+    rates: dict[str, list[float]] = {"bare": [], "ours": []}
+    for name in ("bare", "ours", "bare", "ours"):  # in turns: a shared machine has good and bad moments
+        with served(targets[name], environ) as port:
+            rates[name].append(requests_per_second(port, token, seconds))
+    bare, ours = (max(rates[name]) for name in ("bare", "ours"))
+    print(f"\nRequests per second, page 1 of {PAGE} ({WORKERS} workers x {THREADS} threads, {CONNECTIONS} connections)")
+    print(f"  bare WSGI function        {bare:8,.0f}")
+    print(f"  ours, everything switched on {ours:5,.0f}   {ours / bare:.2f} of it")
+
+
+# --- Start ---------------------------------------------------------------------------------------
+@contextmanager
+def engines() -> Iterator[None]:
+    from core.devstack.engines import Engines
+
+    missing = [name for name in ("DATABASE_URL", "REDIS_URL") if not os.environ.get(name)]
+    with Engines(wanted=missing, durable=False) as started:
+        os.environ.update(started.urls)
+        yield
+
+
+@contextmanager
+def own_database() -> Iterator[None]:
+    import psycopg
+    from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+    url = os.environ["DATABASE_URL"]
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(f"DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE)")
+        connection.execute(f"CREATE DATABASE {DATABASE}")
+    os.environ["DATABASE_URL"] = make_conninfo(**conninfo_to_dict(url) | {"dbname": DATABASE})
+    try:
+        yield
+    finally:
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute(f"DROP DATABASE {DATABASE} WITH (FORCE)")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rows", type=int, default=1_000_000, help="how many students (default: 1,000,000)")
+    parser.add_argument("--seconds", type=float, default=6, help="how long each server is asked (default: 6)")
+    options = parser.parse_args()
+    sys.path.insert(0, str(ROOT))
+    with engines(), own_database():
+        os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings.local"
+        os.environ["LOG_LEVEL"] = "ERROR"
+        import django
+        from django.core.management import call_command
+
+        django.setup()
+        call_command("migrate", verbosity=0)
+        fill(SMALL)
+        small = measure(SMALL)
+        seconds = fill(options.rows)
+        print(f"{options.rows:,} students in {seconds:.0f} s")
+        print_table(small, measure(options.rows), options.rows)
+        compare(options.rows, options.seconds)
+        from django.db import connections
+
+        connections.close_all()
+
+
+if __name__ == "__main__":
+    main()
