@@ -1,13 +1,12 @@
 """The request id follows a request into its answer, its log lines and the Celery tasks it starts."""
 
 import re
+import secrets
 from contextvars import ContextVar
 from typing import Any
 
 import structlog
 from celery.signals import before_task_publish, task_prerun
-
-from core.ids import random_text
 
 _current: ContextVar[str] = ContextVar("request_id", default="")
 _ACCEPTED = re.compile(r"[0-9A-Za-z_-]{8,64}")
@@ -15,7 +14,7 @@ _ACCEPTED = re.compile(r"[0-9A-Za-z_-]{8,64}")
 
 def begin(offered: str | None) -> str:
     """Start a unit of work; a well-formed id that a proxy ``offered`` is kept."""
-    request_id = offered if offered and _ACCEPTED.fullmatch(offered) else random_text(20)
+    request_id = offered if offered and _ACCEPTED.fullmatch(offered) else secrets.token_hex(10)
     _current.set(request_id)
     structlog.contextvars.clear_contextvars()
     structlog.contextvars.bind_contextvars(request_id=request_id)

@@ -1,0 +1,28 @@
+"""The pool of database connections."""
+
+import select
+
+from psycopg import Connection
+from psycopg_pool import ConnectionPool
+
+_ask = ConnectionPool.check_connection
+
+
+def look_first() -> None:
+    """Have Django's pool look at a connection's socket before it asks the server whether the connection works.
+
+    Django names ``ConnectionPool.check_connection`` when it makes a pool and leaves no other way to name a check.
+    """
+    ConnectionPool.check_connection = staticmethod(connection_check)  # type: ignore[method-assign]
+
+
+def connection_check(connection: Connection) -> None:
+    """Raise ``OperationalError`` for a connection that the server has ended.
+
+    Nothing comes from the server while nobody asks it anything: when there is something to read, it is the
+    server's farewell, or a notice. Looking takes a microsecond, asking a round trip on every request.
+    """
+    poller = select.poll()
+    poller.register(connection.fileno(), select.POLLIN)
+    if poller.poll(0):
+        _ask(connection)

@@ -1,0 +1,46 @@
+import os
+
+import psycopg
+import pytest
+from psycopg_pool import ConnectionPool
+
+from core import postgres
+
+
+@pytest.fixture
+def pool():
+    with ConnectionPool(os.environ["DATABASE_URL"], min_size=1, check=postgres.connection_check) as pool:
+        yield pool
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    connections = []
+    real = postgres._ask
+    monkeypatch.setattr(postgres, "_ask", lambda connection: connections.append(connection) or real(connection))
+    return connections
+
+
+def test_django_uses_it():
+    assert ConnectionPool.check_connection is postgres.connection_check
+
+
+def test_a_connection_that_works_is_not_asked(pool, asked):
+    for _ in range(3):
+        with pool.connection() as connection:
+            connection.execute("SELECT 1")
+
+    assert asked == []
+
+
+def test_a_connection_that_the_server_ended_is_replaced(pool, asked):
+    with pool.connection() as connection:
+        pid = connection.info.backend_pid
+    with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True) as other:
+        other.execute("SELECT pg_terminate_backend(%s, 5000)", [pid])
+
+    with pool.connection() as connection:
+        assert connection.info.backend_pid != pid
+        assert connection.execute("SELECT 1").fetchone() == (1,)
+
+    assert len(asked) == 1
