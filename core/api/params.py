@@ -1,6 +1,7 @@
 """Parameters as the contract reads them: blank is absent, numbers may be texts, the unknown is ignored."""
 
 import re
+from functools import cache
 from typing import Any
 
 from rest_framework import serializers
@@ -19,16 +20,19 @@ class Params(serializers.Serializer):
     error: type[DomainError] = BadParameter
 
     @classmethod
-    def read(cls, request: Request, **context: Any) -> dict[str, Any]:
+    def read(cls, request: Request) -> dict[str, Any]:
         """Validate the query of a GET or the body of another method.
 
         :raises DomainError: of class ``error``, ``msg`` naming the first bad parameter.
         """
         source = request.query_params if request.method in {"GET", "HEAD"} else request.data
-        params = cls(data=present(source), context={"request": request} | context)
-        if not params.is_valid():
-            raise params.refusal()
-        return params.validated_data
+        given = present(source)
+        try:
+            return _shared(cls).run_validation(given)
+        except serializers.ValidationError:
+            params = cls(data=given, context={"request": request})
+            params.is_valid()
+            raise params.refusal() from None
 
     def refusal(self) -> DomainError:
         """Turn ``self.errors`` into the documented answer; override where the contract gives a text."""
@@ -37,6 +41,12 @@ class Params(serializers.Serializer):
     def missing(self) -> list[str]:
         """Names of required parameters that were not given."""
         return [name for name, found in self.errors.items() if any(e.code == "required" for e in found)]
+
+
+@cache
+def _shared(kind: type[Params]) -> Params:
+    """One instance per class: it keeps nothing of what it checks, and making its fields costs more than checking."""
+    return kind()
 
 
 def present(source: Any) -> dict[str, Any]:
