@@ -91,7 +91,7 @@ def profile_fetch(*, code: str) -> WechatProfile:
     return WechatProfile(
         appid=oauth.app_id,
         openid=openid,
-        unionid=unionid if _is_id(unionid) else "",
+        unionid=str(unionid) if _is_id(unionid) else "",
         nickname=_text(person.get("nickname"))[:MAX_NICKNAME],
         headimgurl=_picture(person.get("headimgurl")),
         sex=str(person.get("sex") or "")[:8] if isinstance(person.get("sex"), int | str) else "",

@@ -13,7 +13,7 @@ def look_first() -> None:
 
     Django names ``ConnectionPool.check_connection`` when it makes a pool and leaves no other way to name a check.
     """
-    ConnectionPool.check_connection = staticmethod(connection_check)  # type: ignore[method-assign]
+    ConnectionPool.check_connection = staticmethod(connection_check)  # type: ignore[assignment, method-assign]
 
 
 def connection_check(connection: Connection) -> None:

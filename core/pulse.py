@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import redis
 from celery import current_app
@@ -35,7 +36,8 @@ def queue_depth() -> int:
     """
     # Through Celery, which knows the broker's address in all its forms.
     with current_app.connection_for_read() as connection:
-        return int(connection.default_channel.client.llen(current_app.conf.task_default_queue))
+        channel: Any = connection.default_channel
+        return int(channel.client.llen(current_app.conf.task_default_queue))
 
 
 @doctor.register

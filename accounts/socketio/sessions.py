@@ -131,7 +131,9 @@ class Sessions:
 
     async def peer(self, sid: str) -> tuple[Peer, str] | None:
         """Load the state of a client and its transport."""
-        found = await self.client.hmget(_keys(sid)[0], ["version", "joined", "attachments", "transport"])
+        found: list[Any] = await self.client.hmget(  # type: ignore[misc]
+            _keys(sid)[0], ["version", "joined", "attachments", "transport"]
+        )
         if found[0] is None:
             return None
         version, joined, attachments = (int(value) for value in found[:3])
@@ -167,7 +169,7 @@ class Sessions:
 
     async def mark_joined(self, sid: str, is_joined: bool, ttl_ms: int) -> None:
         async with self.client.pipeline() as pipe:
-            pipe.hset(_keys(sid)[0], "joined", int(is_joined))
+            pipe.hset(_keys(sid)[0], "joined", str(int(is_joined)))
             pipe.pexpire(_keys(sid)[0], ttl_ms)
             await pipe.execute()
 
@@ -181,7 +183,8 @@ class Sessions:
 
     async def ready(self) -> list[str]:
         """Take the sids of this process for which something is ready."""
-        return [sid.decode() for sid in await self.client.spop(READY + self.proc, 10_000)]
+        sids: Any = await self.client.spop(READY + self.proc, 10_000)  # type: ignore[misc]
+        return [sid.decode() for sid in sids]
 
     async def touch(self, ttls_ms: dict[str, int]) -> list[str]:
         """Keep sessions alive; answers those that are over all the same."""

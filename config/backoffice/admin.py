@@ -36,9 +36,10 @@ class WatchedModelFilter(admin.SimpleListFilter):
         return [(label.lower(), str(apps.get_model(label)._meta.verbose_name)) for label in WATCHED]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
-        if self.value() not in {label.lower() for label in WATCHED}:
+        label = self.value()
+        if label is None or label not in {watched.lower() for watched in WATCHED}:
             return queryset
-        return queryset.filter(content_type=ContentType.objects.get_for_model(apps.get_model(self.value())))
+        return queryset.filter(content_type=ContentType.objects.get_for_model(apps.get_model(label)))
 
 
 class BoundedPaginator(Paginator):
@@ -46,7 +47,8 @@ class BoundedPaginator(Paginator):
 
     @cached_property
     def count(self) -> int:
-        return self.object_list.order_by()[:MOST_COUNTED].count()
+        rows: Any = self.object_list
+        return rows.order_by()[:MOST_COUNTED].count()
 
 
 @admin.register(LogEntry)
