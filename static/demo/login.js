@@ -26,7 +26,7 @@
   })
   socket.on("disconnect", reason => {
     note("disconnect", reason)
-    retire("连接断开,正在重连…")
+    if (reason !== "io client disconnect") retire("连接断开,正在重连…")
   })
 
   // 2. Ask for the address that the QR code holds.

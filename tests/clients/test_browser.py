@@ -1,0 +1,112 @@
+"""A browser with the 2.3.0 bundle: our own demo page, and a page of another origin."""
+
+import threading
+from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect, sync_playwright
+
+from tests.clients.conftest import ROOT, chromium_path
+
+pytestmark = [pytest.mark.chromium, pytest.mark.slow, pytest.mark.django_db, pytest.mark.usefixtures("quiet")]
+
+QUIET = ("background-networking", "component-update", "sync", "gpu", "dev-shm-usage")
+ARGS = ["--no-sandbox", "--no-first-run", *(f"--disable-{name}" for name in QUIET)]
+BUNDLE = ROOT / "static/vendor/socket.io-client-2.3.0/socket.io.slim.js"
+PAGE = """<!doctype html><meta charset="utf-8"><script src="bundle.js"></script><script>
+const query = new URLSearchParams(location.search)
+const options = { transports: [query.get("transport")], forceJSONP: query.has("jsonp"), forceNew: true }
+const socket = io(query.get("base"), options)
+const note = (name, data) => document.title += ` ${name}:${data && data.msg}`
+socket.on("connectSuccess", data => { window.sid = data.sid; note("connectSuccess", data) })
+socket.on("scancodeSuccess", data => note("scancodeSuccess", data))
+socket.on("invalidCode", data => note("invalidCode", data))
+</script>"""
+
+
+@pytest.fixture
+def page(db: None) -> Iterator[Page]:
+    # Begun after Django has its database and ended before it is put away: playwright keeps an event loop in this
+    # thread, in which Django would refuse to use it.
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium_path(), args=ARGS)
+        page = browser.new_context(locale="zh-CN").new_page()
+        page.set_default_timeout(20_000)
+        yield page
+        browser.close()
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path) -> Iterator[str]:
+    """Another origin, with a page that connects to us."""
+    (tmp_path / "bundle.js").write_bytes(BUNDLE.read_bytes())
+    (tmp_path / "index.html").write_text(PAGE, "utf-8")
+
+    class Handler(SimpleHTTPRequestHandler):
+        def log_message(self, *args: Any) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=str(tmp_path)))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://localhost:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.mark.parametrize("transport", ["", "polling", "websocket"])
+def test_the_demo_page_logs_in_with_a_phone_in_another_tab(page: Page, proxy: str, transport: str) -> None:
+    problems: list[str] = []
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    page.goto(f"{proxy}/demo/login/?next=/demo/" + (f"&transport={transport}" if transport else ""))
+    expect(page.locator("#outcome")).to_have_text("请用微信扫码")
+    assert page.evaluate("document.querySelector('#qr').decode().then(() => true)"), "the QR code is drawn"
+
+    with page.context.expect_page() as opened:
+        page.get_by_role("link", name="打开“手机”").click()
+    phone = opened.value
+    phone.get_by_label("小鹿🦌").check()
+    phone.get_by_role("button", name="允许").click()
+
+    expect(phone.get_by_role("heading")).to_have_text("扫码成功,欢迎您")
+    expect(page.locator("#outcome")).to_have_text("微信登入成功")
+    expect(page.locator("#name")).to_have_text("小鹿🦌")
+    expect(page.locator("#role")).to_have_text("员工")
+    assert page.evaluate("localStorage.getItem('token')")
+    expect(page.get_by_role("link", name="继续")).to_have_attribute("href", "/demo/")
+    assert problems == []
+
+
+def test_who_refuses_on_the_phone_may_scan_again(page: Page, proxy: str) -> None:
+    page.goto(f"{proxy}/demo/login/")
+    with page.context.expect_page() as opened:
+        page.get_by_role("link", name="打开“手机”").click()
+    phone = opened.value
+    address = phone.url
+    phone.get_by_role("button", name="拒绝").click()
+    expect(phone.get_by_role("heading")).to_have_text("您取消了登入")
+
+    phone.goto(address)
+    phone.get_by_role("button", name="允许").click()
+
+    expect(page.locator("#name")).to_have_text("李小明")
+    phone.reload()
+    expect(phone.get_by_role("heading")).to_have_text("无效的二维码")
+
+
+@pytest.mark.parametrize("how", ["transport=polling", "transport=websocket", "transport=polling&jsonp"])
+def test_a_page_of_another_origin_gets_its_events(page: Page, proxy: str, elsewhere: str, how: str) -> None:
+    # JSONP waits in a script, and a page is not loaded before its scripts are.
+    page.goto(f"{elsewhere}/index.html?base={proxy}&{how}", wait_until="domcontentloaded")
+    page.wait_for_function("document.title.includes('connectSuccess:连接成功')")
+    asked = f"fetch('{proxy}/users/getQrcode?sid=' + window.sid, {{credentials: 'include'}}).then(a => a.json())"
+    url = page.evaluate(asked)["scanCodeUrl"]
+
+    phone = page.context.new_page()
+    phone.goto(url)
+    phone.get_by_role("button", name="允许").click()
+
+    page.wait_for_function("document.title.includes('scancodeSuccess:已扫码')")
