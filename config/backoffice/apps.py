@@ -1,4 +1,4 @@
-from django.apps import AppConfig
+from django.apps import AppConfig, apps
 from django.db.models.signals import pre_save
 
 
@@ -13,4 +13,12 @@ class BackofficeConfig(AppConfig):
         from core.audit import name_actor
 
         watch_models()
+        _name_rights()
         pre_save.connect(name_actor, sender="auditlog.LogEntry")
+
+
+def _name_rights() -> None:
+    # The page that asks before a role is deleted lists its rights under these names, else in English.
+    through = apps.get_model("permissions.Role").permissions.through
+    through._meta.verbose_name = through._meta.verbose_name_plural = "后台权限"
+    through.__str__ = lambda row: f"后台权限 {row.permission_id}"

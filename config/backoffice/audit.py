@@ -5,6 +5,7 @@ Nor is what comes by itself and in masses: logins, tokens, journals, sessions, c
 """
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -29,10 +30,12 @@ WATCHED: dict[str, dict[str, Any]] = {
         "mask_fields": ["sealed_secret"],
         "include_fields": ["version", "appid", "city", "sealed_secret"],
     },
-    "uploads.Upload": {"include_fields": ["name", "removed_at"]},
 }
 LONGEST = 300  # characters of a value that are shown
-_VERBS = {"add": "添加", "delete": "移除"}
+_DONE = {"add": "添加", "delete": "移除"}
+# How Django names a right: 学员 | 学员 | Can view 学员
+_RIGHT = re.compile(r".* \| (?P<model>.*) \| Can (?P<verb>view|add|change|delete) .*")
+_VERBS = {"view": "查看", "add": "新增", "change": "修改", "delete": "删除"}
 
 
 def watch_models() -> None:
@@ -61,8 +64,9 @@ def changes_of(entry: LogEntry) -> Iterator[Change]:
             continue
         label = str(getattr(field, "verbose_name", name))
         if isinstance(values, dict):
-            objects = "、".join(values["objects"])
-            yield Change(f"{label}({_VERBS.get(values['operation'], '')})", "", objects)
+            objects = "、".join(_right(text) for text in values["objects"])
+            is_gone = values["operation"] == "delete"
+            yield Change(f"{label}({_DONE[values['operation']]})", *((objects, "") if is_gone else ("", objects)))
         else:
             yield Change(label, *(_in_words(field, value) for value in values))
 
@@ -84,6 +88,11 @@ def _in_words(field: Field | None, value: Any) -> str:
     if isinstance(value, (list, dict)):
         return _shortened(json.dumps(value, ensure_ascii=False))
     return _shortened(str(choices.get(value, value)))
+
+
+def _right(text: str) -> str:
+    found = _RIGHT.fullmatch(text)
+    return f"{found['model']}: {_VERBS[found['verb']]}" if found else text
 
 
 def _branch(entry: dict[str, Any]) -> str:

@@ -31,7 +31,8 @@ def addresses() -> list[str]:
         name = f"admin:{model._meta.app_label}_{model._meta.model_name}"
         listed = reverse(f"{name}_changelist")
         found += [listed, f"{listed}?q=没有", reverse(f"{name}_add")]
-        if (record := model._default_manager.first()) is not None:
+        records = model._default_manager.order_by("pk")
+        for record in filter(None, {records.first(), records.last()}):
             found += [reverse(f"{name}_{page}", args=[record.pk]) for page in ("change", "history", "delete")]
     found.append(reverse("admin:auth_user_password_change", args=[User.objects.latest("pk").pk]))
     return found

@@ -1,0 +1,72 @@
+"""Root works in the back office; a new member of staff sees what the role gives and nothing else."""
+
+import pytest
+
+pytestmark = pytest.mark.chromium
+PASSWORD = "a-good-Password-7"
+PHONE = {"width": 390, "height": 844}
+
+
+def log_in(page, username, password):
+    page.goto("/admin/login/")
+    page.get_by_label("用户名").fill(username)
+    page.locator("input[name=password]").fill(password)
+    page.get_by_role("button", name="登录").click()
+    page.wait_for_url("**/admin/")
+
+
+def is_wider_than_the_screen(page):
+    return page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth")
+
+
+def test_from_a_number_to_the_rows_and_to_what_changed(page, running):
+    log_in(page, "root", running.root_password)
+    page.locator(".bo-card", has_text="运行状况").get_by_text("后台任务").wait_for()
+
+    page.locator(".bo-rows a", has_text="H51903").click()
+    page.get_by_role("heading", name="学员").first.wait_for()
+    page.locator("#result_list tbody a").first.click()
+    page.get_by_label("城市").fill("哈尔滨")
+    page.locator("[name=_save]").click()
+    page.wait_for_url("**/admin/students/student/*")
+
+    page.goto("/admin/auditlog/logentry/")
+    row = page.locator("#result_list tbody tr").first
+    assert "root" in row.inner_text() and "城市" in row.inner_text()
+    row.get_by_role("link").last.click()
+    page.goto(page.url.replace("/change/", "/history/"))
+    page.locator(".bo-changes td", has_text="哈尔滨").wait_for()
+
+
+def test_new_staff_see_their_section_alone(page, running, chromium):
+    log_in(page, "root", running.root_password)
+    page.goto("/admin/accounts/user/add/")
+    page.get_by_label("用户名").fill("xiaowang")
+    page.locator("[name=role]").select_option(label="主管 (103)", force=True)
+    page.locator("[name=is_staff]").check()
+    for name in ("password1", "password2"):
+        page.locator(f"[name={name}]").fill(PASSWORD)
+    page.locator("[name=_save]").click()
+    page.wait_for_url("**/accounts/user/*/change/")
+
+    context = chromium.new_context(locale="zh-CN", base_url=running.base, viewport=PHONE, color_scheme="dark")
+    theirs = context.new_page()
+    log_in(theirs, "xiaowang", PASSWORD)
+
+    links = theirs.locator("#nav-sidebar-apps a, nav a").evaluate_all("all => all.map(a => a.getAttribute('href'))")
+    assert "/admin/students/student/" in links
+    assert not [link for link in links if link and "/shop/" in link]
+    assert theirs.goto("/admin/shop/order/").status == 403
+    context.close()
+
+
+def test_fits_a_phone_in_the_dark(chromium, running):
+    context = chromium.new_context(locale="zh-CN", base_url=running.base, viewport=PHONE, color_scheme="dark")
+    page = context.new_page()
+    log_in(page, "root", running.root_password)
+
+    assert page.evaluate("document.documentElement.classList.contains('dark')")
+    for path in ("", "students/student/", "shop/order/", "accounts/user/", "auditlog/logentry/", "permissions/role/"):
+        page.goto(f"/admin/{path}")
+        assert not is_wider_than_the_screen(page), path
+    context.close()
