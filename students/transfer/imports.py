@@ -16,7 +16,7 @@ from students.transfer.models import TransferFile, TransferRow, TransferRun
 from students.transfer.progress import told
 from students.transfer.runs import run_do, source_of
 from students.transfer.sheets import sheet_kind, sheet_read, sheet_write
-from students.transfer.writing import students_update
+from students.transfer.writing import rows_number, students_update
 
 Kind, State = TransferRow.Kind, TransferRun.State
 T = TypeVar("T")
@@ -65,7 +65,7 @@ def _apply(run: TransferRun) -> None:
     wanted = TransferRow.objects.filter(run=run)
     total = sum(run.counts.get(kind, 0) for kind in (Kind.NEW, Kind.CHANGED))
     changed = _change(run, list(wanted.filter(kind=Kind.CHANGED)), total)
-    _add(run, list(wanted.filter(kind=Kind.NEW)), start=changed, total=total)
+    _add(run, wanted.filter(kind=Kind.NEW).iterator(BATCH), start=changed, total=total)
     run.state = State.DONE
 
 
@@ -94,7 +94,7 @@ def _refuse_stale(row: TransferRow, student: Student | None) -> None:
         raise RunStale(f"第{row.number}行的学员在预览之后被别人修改了,没有写入任何数据。请重新检查")
 
 
-def _add(run: TransferRun, rows: list[TransferRow], start: int, total: int) -> None:
+def _add(run: TransferRun, rows: Iterator[TransferRow], start: int, total: int) -> None:
     now = timezone.now()
     for batch in batches(told(run.pk, rows, start=start, total=total)):
         sids = _free_sids(len(batch))
@@ -103,9 +103,7 @@ def _add(run: TransferRun, rows: list[TransferRow], start: int, total: int) -> N
             for sid, row in zip(sids, batch, strict=True)
         ]
         Student.objects.bulk_create(students)
-        for row, student in zip(batch, students, strict=True):
-            row.student_pk, row.cells["sId"] = student.pk, student.sid
-        TransferRow.objects.bulk_update(batch, ["student_pk", "cells"])
+        rows_number(batch, students)
         log_created(students, actor_pk=run.created_by_id)
 
 

@@ -1,10 +1,12 @@
 """Many students in one statement."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from django.db import connection
 
 from students.models import Student
+from students.transfer.models import TransferRow
 
 _UPDATE = """
 UPDATE students_student AS s
@@ -25,3 +27,22 @@ def students_update(students: Sequence[Student]) -> None:
     if students:
         with connection.cursor() as cursor:
             cursor.execute(_UPDATE, [[getattr(student, name) for student in students] for name in _FIELDS])
+
+
+_NUMBERS = """
+UPDATE students_transferrow AS r
+SET student_pk = v.student_pk, cells = r.cells || jsonb_build_object('sId', v.sid)
+FROM unnest(%s::bigint[], %s::bigint[], %s::text[]) AS v (id, student_pk, sid)
+WHERE r.id = v.id
+"""
+
+
+def rows_number(rows: Sequence[TransferRow], students: Sequence[Student]) -> None:
+    """Note in each row which student came of it, for the result file."""
+    given: list[Any] = [
+        [row.pk for row in rows],
+        [student.pk for student in students],
+        [student.sid for student in students],
+    ]
+    with connection.cursor() as cursor:
+        cursor.execute(_NUMBERS, given)
