@@ -9,7 +9,7 @@ from django.urls import reverse
 
 # Group, then "app.model" and its icon (Material Symbols, which ship with the theme).
 GROUPS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
-    ("学员", (("students.student", "school"),)),
+    ("学员", (("students.student", "school"), ("students.transferrun", "swap_vert"))),
     (
         "用户与权限",
         (("accounts.user", "person"), ("permissions.role", "badge"), ("accounts.loginlog", "login")),
