@@ -125,7 +125,7 @@ def _running_engines() -> dict[str, str]:
         return {}
 
 
-def database(url: str, *, pool_size: int) -> dict[str, Any]:
+def database(url: str, *, pool_size: int, prepare: bool = True) -> dict[str, Any]:
     """Turn a libpq URL (``postgresql://user:password@host:5432/name``) into Django's settings."""
     from psycopg import ProgrammingError
     from psycopg.conninfo import conninfo_to_dict
@@ -149,7 +149,11 @@ def database(url: str, *, pool_size: int) -> dict[str, Any]:
         "PORT": parts.pop("port", ""),
         # Checked when taken from the pool: a restarted PostgreSQL must not cost a request.
         "CONN_HEALTH_CHECKS": True,
-        "OPTIONS": parts | {"pool": {"min_size": 0, "max_size": pool_size, "timeout": 3, "max_idle": 60}},
+        "OPTIONS": {
+            **parts,
+            "pool": {"min_size": 0, "max_size": pool_size, "timeout": 3, "max_idle": 60},
+            "prepare_threshold": 5 if prepare else None,  # only for core.postgres.prepared_cursor
+        },
     }
 
 

@@ -3,8 +3,7 @@
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from django.db import connection
-
+from core.postgres import prepared_cursor
 from students.tally import fold_if_long
 
 
@@ -51,8 +50,9 @@ def page_sql(ids: str, *, count: str = _TALLY) -> str:
 
 
 def page_read(sql: str, window: slice, **params: Any) -> Page:
-    params |= {"limit": window.stop - window.start, "offset": window.start}
-    with connection.cursor() as cursor:
+    # Page and size stand in the statement itself: not knowing them, PostgreSQL would plan it anew each time.
+    sql = sql.replace("%(limit)s", str(window.stop - window.start)).replace("%(offset)s", str(window.start))
+    with prepared_cursor() as cursor:
         cursor.execute(sql, params)
         found = cursor.fetchall()
     *_, total, parts = found[0]

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 
 from django.db import connection, transaction
 
+from core.postgres import prepared_cursor
+
 # A sum over this many rows is still as fast as one over a single row.
 MANY_PARTS = 64
 FOLD_BATCH = 5_000
@@ -39,7 +41,7 @@ WHERE coalesce(t.n, 0) <> coalesce(s.n, 0) ORDER BY 1
 
 def tally_counts(wanted: Sequence[str]) -> dict[str, int]:
     """Count the students of each key; shortens the sums that have grown long."""
-    with connection.cursor() as cursor:
+    with prepared_cursor() as cursor:
         cursor.execute(_COUNTS, [list(wanted)])
         rows = cursor.fetchall()
     fold_if_long({key: parts for key, _, parts in rows})

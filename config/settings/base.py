@@ -146,8 +146,9 @@ _redis = env.redis_urls(env.engine_url("REDIS_URL") or "redis://127.0.0.1:6379/0
 REDIS_URL = _redis["cache"]
 CELERY_BROKER_URL = _redis["broker"]
 DB_POOL_SIZE = env.number("DB_POOL_SIZE", 32)
+DB_PREPARE = env.flag("DB_PREPARE", True)
 
-DATABASES = {"default": env.database(DATABASE_URL, pool_size=DB_POOL_SIZE)}
+DATABASES = {"default": env.database(DATABASE_URL, pool_size=DB_POOL_SIZE, prepare=DB_PREPARE)}
 
 # Short waits: with Valkey down a request must say so, not hang.
 _REDIS_WAITS = {"socket_connect_timeout": 1, "socket_timeout": 2}
