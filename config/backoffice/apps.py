@@ -1,3 +1,5 @@
+from typing import Any
+
 from django.apps import AppConfig, apps
 from django.db.models.signals import pre_save
 
@@ -19,6 +21,6 @@ class BackofficeConfig(AppConfig):
 
 def _name_rights() -> None:
     # The page that asks before a role is deleted lists its rights under these names, else in English.
-    through = apps.get_model("permissions.Role").permissions.through
+    through: Any = apps.get_model("permissions.Role").permissions.through
     through._meta.verbose_name = through._meta.verbose_name_plural = "后台权限"
     through.__str__ = lambda row: f"后台权限 {row.permission_id}"
