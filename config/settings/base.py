@@ -204,6 +204,7 @@ CELERY_BEAT_SCHEDULE = {
     "expire-scan-codes": {"task": "accounts.expire_scan_codes", "schedule": 5.0, "options": {"expires": 5}},
     "remove-orphan-uploads": {"task": "uploads.remove_orphans", "schedule": crontab(minute=41)},
     "fold-student-totals": {"task": "students.fold_tally", "schedule": 10.0, "options": {"expires": 10}},
+    "purge-student-transfers": {"task": "students.purge_transfers", "schedule": crontab(minute=11, hour=4)},
     "weather-sync": {"task": "weather.sync", "schedule": crontab(hour="*/8", minute=0)},
     # Finds out from the database whether a sync was missed or failed: nearly always there is nothing to do.
     "weather-sync-made-up": {"task": "weather.sync", "schedule": crontab(), "options": {"expires": 55}},
