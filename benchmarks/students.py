@@ -183,7 +183,7 @@ def print_table(small: dict[str, tuple[float, int]], large: dict[str, tuple[floa
 # --- Requests ------------------------------------------------------------------------------------
 _held = threading.local()
 _BARE_SQL = f"SELECT {COLUMNS}, id::text AS _id FROM students_student ORDER BY id DESC LIMIT {PAGE}"
-_BARE_KEYS = ["sId", "name", "age", "class", "city", "degree", "productUrl", "description", "headimgurl", "cTime", "_id"]
+_BARE_KEYS = "sId name age class city degree productUrl description headimgurl cTime _id".split()
 
 
 def bare(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
