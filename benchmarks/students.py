@@ -29,8 +29,8 @@ SMALL = 1_000
 COPY_ROWS = 20_000
 ROUNDS = 25
 PAGE = 10
-WORKERS, THREADS, CONNECTIONS = 2, int(os.environ.get("BT", 4)), 32
-DATABASE = "bench_students"
+WORKERS, THREADS, CONNECTIONS = 2, 4, 32
+SMALL_DATABASE, LARGE_DATABASE = "bench_students_small", "bench_students"
 # The surname at place n is held by 1/(n+3) as many as the first: 王 about 8 %, 谭 about 0.4 %.
 SURNAMES = (
     "王李张刘陈杨赵黄周吴徐孙胡朱高林何郭马罗梁宋郑谢韩唐冯于董萧程曹袁邓许傅沈曾彭吕苏卢蒋蔡贾丁魏薛叶阎"
@@ -138,8 +138,8 @@ def common(size: int) -> str:
         return cursor.fetchone()[0]
 
 
-def database_ms(call: Callable[[], Any]) -> float:
-    """Planning and execution of all statements of ``call``, in ms."""
+def prepare(rows: int) -> dict[str, tuple[list[tuple[str, Any]], int]]:
+    """Each call's statements, as the selectors send them, and the total it answers."""
     from django.db import connection
 
     sent: list[tuple[str, Any]] = []
@@ -148,42 +148,57 @@ def database_ms(call: Callable[[], Any]) -> float:
         sent.append((sql, params))
         return execute(sql, params, many, context)
 
-    with connection.execute_wrapper(listen):
-        call()
-    assert len(sent) <= 2, sent
-    total = 0.0
-    with connection.cursor() as cursor:
-        for sql, params in sent:
-            times = []
-            for _ in range(ROUNDS):
-                cursor.execute(f"EXPLAIN (ANALYZE, TIMING OFF, FORMAT JSON) {sql}", params)
-                (plan,) = cursor.fetchone()[0]
-                times.append(plan["Planning Time"] + plan["Execution Time"])
-            total += statistics.median(times)
-    return total
-
-
-def measure(rows: int) -> dict[str, tuple[float, int]]:
-    """Each call's ms and the total it answered."""
     found = {}
     for name, call in calls(rows).items():
-        answer = call()
-        found[name] = (database_ms(call), len(answer) if isinstance(answer, list) else answer.total)
+        sent.clear()
+        with connection.execute_wrapper(listen):
+            answer = call()
+        assert len(sent) <= 2, sent
+        found[name] = (list(sent), len(answer) if isinstance(answer, list) else answer.total)
     return found
 
 
-def print_table(small: dict[str, tuple[float, int]], large: dict[str, tuple[float, int]], rows: int) -> None:
-    print(f"\n{'Database, ms':32}{SMALL:>12,}{rows:>12,}{'ratio':>8}{'total':>12}")
-    for name, (ms, total) in large.items():
-        before = small[name][0]
-        wide = sum(ord(character) > 0x2E80 for character in name)  # shown twice as wide
-        print(f"{name:{32 - wide}}{before:12.2f}{ms:12.2f}{ms / before:8.1f}{total:12,}")
+def database_ms(connection: Any, statements: list[tuple[str, Any]]) -> float:
+    """Planning and execution of the statements, in ms, by PostgreSQL's own clock."""
+    total = 0.0
+    for sql, params in statements:
+        row = connection.execute(f"EXPLAIN (ANALYZE, TIMING OFF, FORMAT JSON) {sql}", params).fetchone()
+        total += row[0][0]["Planning Time"] + row[0][0]["Execution Time"]
+    return total
+
+
+def print_table(small: dict[str, Any], large: dict[str, Any], rows: int) -> None:
+    """Measure and print; the two sizes in turns, so that a busy machine slows both alike."""
+    import psycopg
+
+    with (
+        psycopg.connect(url_of(SMALL_DATABASE), autocommit=True, cursor_factory=psycopg.ClientCursor) as at_small,
+        psycopg.connect(url_of(LARGE_DATABASE), autocommit=True, cursor_factory=psycopg.ClientCursor) as at_large,
+    ):
+        print(f"\n{'Database, ms':32}{SMALL:>12,}{rows:>12,}{'ratio':>8}{'total':>12}")
+        for name, (statements, total) in large.items():
+            turns = [(database_ms(at_small, small[name][0]), database_ms(at_large, statements)) for _ in range(ROUNDS)]
+            before, now = (statistics.median(times) for times in zip(*turns, strict=True))
+            wide = sum(ord(character) > 0x2E80 for character in name)  # shown twice as wide
+            print(f"{name:{32 - wide}}{before:12.2f}{now:12.2f}{now / before:8.1f}{total:12,}")
 
 
 # --- Requests ------------------------------------------------------------------------------------
 _held = threading.local()
 _BARE_SQL = f"SELECT {COLUMNS}, id::text AS _id FROM students_student ORDER BY id DESC LIMIT {PAGE}"
-_BARE_KEYS = "sId name age class city degree productUrl description headimgurl cTime _id".split()
+_BARE_KEYS = [
+    "sId",
+    "name",
+    "age",
+    "class",
+    "city",
+    "degree",
+    "productUrl",
+    "description",
+    "headimgurl",
+    "cTime",
+    "_id",
+]
 
 
 def bare(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
@@ -236,7 +251,7 @@ def wait_for(port: int) -> None:
 def requests_per_second(port: int, token: str, seconds: float) -> float:
     """Ask for page 1 over ``CONNECTIONS`` connections that stay open; every answer must be a 200."""
     head = f"GET /students/getstulist?page=1&count={PAGE} HTTP/1.1\r\nHost: 127.0.0.1\r\nauthorization: {token}\r\n\r\n"
-    load(port, head.encode(), 1.5)  # warm up: caches, pools, prepared statements
+    load(port, head.encode(), 3)  # warm up: imports, pools, prepared statements
     return load(port, head.encode(), seconds)
 
 
@@ -309,21 +324,38 @@ def engines() -> Iterator[None]:
         yield
 
 
-@contextmanager
-def own_database() -> Iterator[None]:
-    import psycopg
+def url_of(database: str) -> str:
     from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+    return make_conninfo(**conninfo_to_dict(os.environ["DATABASE_URL"]) | {"dbname": database})
+
+
+@contextmanager
+def own_databases() -> Iterator[None]:
+    import psycopg
+
     url = os.environ["DATABASE_URL"]
-    with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute(f"DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE)")
-        connection.execute(f"CREATE DATABASE {DATABASE}")
-    os.environ["DATABASE_URL"] = make_conninfo(**conninfo_to_dict(url) | {"dbname": DATABASE})
+    with psycopg.connect(url, autocommit=True) as server:
+        for name in (SMALL_DATABASE, LARGE_DATABASE):
+            server.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+            server.execute(f"CREATE DATABASE {name}")
     try:
         yield
     finally:
-        with psycopg.connect(url, autocommit=True) as connection:
-            connection.execute(f"DROP DATABASE {DATABASE} WITH (FORCE)")
+        with psycopg.connect(url, autocommit=True) as server:
+            for name in (SMALL_DATABASE, LARGE_DATABASE):
+                server.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def use(database: str) -> None:
+    """Point Django at ``database`` and bring it up to date."""
+    from django.core.management import call_command
+    from django.db import connection
+
+    connection.close()
+    connection.close_pool()
+    connection.settings_dict["NAME"] = database
+    call_command("migrate", verbosity=0)
 
 
 def main() -> None:
@@ -332,23 +364,23 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=6, help="how long each server is asked (default: 6)")
     options = parser.parse_args()
     sys.path.insert(0, str(ROOT))
-    with engines(), own_database():
-        os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings.local"
-        os.environ["LOG_LEVEL"] = "ERROR"
+    with engines(), own_databases():
+        os.environ["DATABASE_URL"] = url_of(LARGE_DATABASE)
+        os.environ |= {"DJANGO_SETTINGS_MODULE": "config.settings.local", "LOG_LEVEL": "ERROR"}
         import django
-        from django.core.management import call_command
-
-        django.setup()
-        call_command("migrate", verbosity=0)
-        fill(SMALL)
-        small = measure(SMALL)
-        seconds = fill(options.rows)
-        print(f"{options.rows:,} students in {seconds:.0f} s")
-        print_table(small, measure(options.rows), options.rows)
-        compare(options.rows, options.seconds)
         from django.db import connections
 
+        django.setup()
+        use(SMALL_DATABASE)
+        fill(SMALL)
+        small = prepare(SMALL)
+        use(LARGE_DATABASE)
+        seconds = fill(options.rows)
+        print(f"{options.rows:,} students in {seconds:.0f} s")
+        print_table(small, prepare(options.rows), options.rows)
+        compare(options.rows, options.seconds)
         connections.close_all()
+        connections["default"].close_pool()
 
 
 if __name__ == "__main__":
