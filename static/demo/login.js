@@ -58,6 +58,7 @@
     if (headimgurl) $("face").src = headimgurl
     ends = 0
     $("qr").className = "over"
+    $("renew").disabled = true
     tell(answer.msg, true)
     const next = new URLSearchParams(location.search).get("next") || ""
     // Only a path of this site: an address such as `//elsewhere` leads away.
