@@ -132,7 +132,7 @@ def test_pictures_are_matched_shown_and_given(browser, zhuguan):
     transfer_do(run_pk=run.pk)
 
     page = browser.get(url).content.decode()
-    for text in ("没有这个学号或姓名的学员", "不是图片", "有 2 名重名学员", f"与“{tan.sid.lower()}”是同一名学员"):
+    for text in ("没有这个学号或姓名的学员", "不是图片", "有 2 名重名学员", f"与“{tan.sid.lower()}.png”是同一名学员"):
         assert text in page
     rows = {row.cells["file"]: row for row in TransferRow.objects.all()}
     assert len(rows) == 7

@@ -155,6 +155,16 @@ def test_the_same_file_again_changes_nothing():
     assert again.counts == {"unchanged": 1}
 
 
+def test_the_same_file_sent_twice_is_pointed_out(root):
+    content = sheet(line(1), line(2))
+    assert confirmed(checked(content)).message == ""
+
+    run = checked(content)
+
+    assert (run.state, run.counts) == (State.READY, {"new": 2})
+    assert "其中 2 名新增学员与同班现有学员同名" in office(root).get(f"{RUNS}{run.pk}/change/").content.decode()
+
+
 def test_unknown_and_repeated_numbers_are_errors():
     known = students("谭鹏")[0]
 

@@ -20,7 +20,7 @@ from core.api.request import absolute_url
 from core.errors import DomainError
 from core.times import slash
 from students.transfer import exports
-from students.transfer.columns import BY_FIELD, COLUMNS
+from students.transfer.columns import COLUMNS
 from students.transfer.imports import import_result
 from students.transfer.models import TransferFile, TransferRow, TransferRun
 from students.transfer.photos import MAX_FILES, MAX_ZIP_BYTES, photos_choice
@@ -288,5 +288,6 @@ class _Counted(Paginator):
 def _preview(row: TransferRow) -> dict[str, Any]:
     changes = []
     if row.kind in {Row.NEW, Row.CHANGED} and "student" not in row.diff:
-        changes = [(BY_FIELD[f].label, before, after) for f, (before, after) in row.diff.items()]
+        # The database sorts the keys of JSON; people know the order of the columns.
+        changes = [(column.label, *row.diff[column.field]) for column in COLUMNS if column.field in row.diff]
     return {"row": row, "changes": changes, "kind_label": row.get_kind_display()}

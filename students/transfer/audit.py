@@ -8,6 +8,7 @@ from auditlog.registry import auditlog
 from django.contrib.contenttypes.models import ContentType
 from django.utils import timezone
 
+from core import tracing
 from students.models import Student
 
 _CREATED = ("sid", "name", "age", "class_name", "city", "degree", "product_url", "description")
@@ -35,6 +36,7 @@ def _log(action: int, students: Sequence[Student], changes: Sequence[dict[str, A
             action=action,
             changes={name: [before, after] for name, (before, after) in diff.items()},
             actor_id=actor_pk,
+            cid=tracing.current() or None,
             timestamp=now,
         )
         for student, diff in zip(students, changes, strict=True)

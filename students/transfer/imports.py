@@ -44,16 +44,26 @@ def _check(run: TransferRun) -> None:
         raise SheetRefused("文件中没有学员:第一行是列名,从第二行起每行一名学员")
     sheet = head_read(rows.pop(0)[1])
     counts: Counter[str] = Counter()
+    namesakes = 0
     TransferRow.objects.filter(run=run).delete()
     TransferFile.objects.filter(run=run, role=TransferFile.Role.RESULT).delete()
     for batch in batches(told(run.pk, rows_check(sheet, rows), start=0, total=len(rows))):
         counts.update(row.kind for row in batch)
+        namesakes += _namesakes(batch)
         for row in batch:
             row.run = run
         TransferRow.objects.bulk_create(batch)
     run.counts = dict(counts)
-    run.message = ""
+    # The same file sent twice, without numbers, would add everybody twice.
+    run.message = f"其中 {namesakes} 名新增学员与同班现有学员同名,请确认不是重复导入" if namesakes else ""
     run.state = State.REFUSED if counts[Kind.ERROR] else State.READY
+
+
+def _namesakes(rows: list[TransferRow]) -> int:
+    new = [(row.diff["class_name"][1], row.diff["name"][1]) for row in rows if row.kind == Kind.NEW]
+    same = Student.objects.filter(class_name__in={c for c, _ in new}, name__in={name for _, name in new})
+    there = set(same.order_by().values_list("class_name", "name"))
+    return sum(who in there for who in new)
 
 
 def import_apply(*, run_pk: int) -> None:
@@ -66,6 +76,7 @@ def _apply(run: TransferRun) -> None:
     total = sum(run.counts.get(kind, 0) for kind in (Kind.NEW, Kind.CHANGED))
     changed = _change(run, list(wanted.filter(kind=Kind.CHANGED)), total)
     _add(run, wanted.filter(kind=Kind.NEW).iterator(BATCH), start=changed, total=total)
+    run.message = ""
     run.state = State.DONE
 
 

@@ -35,8 +35,12 @@ Kind, State = TransferRow.Kind, TransferRun.State
 
 class Picture(NamedTuple):
     path: str
-    stem: str
+    name: str
     fault: str
+
+    @property
+    def stem(self) -> str:
+        return PurePosixPath(self.name).stem.strip()
 
 
 def pictures_in(content: bytes) -> list[Picture]:
@@ -65,7 +69,7 @@ def _is_clutter(path: str) -> bool:
 
 def _picture(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Picture:
     name = PurePosixPath(_name(entry)).name.replace("\x00", "")[:120]
-    return Picture(entry.filename, PurePosixPath(name).stem.strip(), _fault(archive, entry))
+    return Picture(entry.filename, name, _fault(archive, entry))
 
 
 def _name(entry: zipfile.ZipInfo) -> str:
@@ -128,7 +132,7 @@ def _candidates(stems: list[str]) -> dict[str, list[Student]]:
 
 
 def _row(number: int, picture: Picture, candidates: dict[str, list[Student]], taken: dict[int, str]) -> TransferRow:
-    row = TransferRow(number=number, kind=Kind.ERROR, cells={"file": picture.path, "shown": picture.stem})
+    row = TransferRow(number=number, kind=Kind.ERROR, cells={"file": picture.path, "shown": picture.name})
     found = candidates.get(picture.stem, [])
     if picture.fault:
         row.errors = [["", picture.fault]]
@@ -140,7 +144,7 @@ def _row(number: int, picture: Picture, candidates: dict[str, list[Student]], ta
     elif found[0].pk in taken:
         row.errors = [["", f"与“{taken[found[0].pk]}”是同一名学员"]]
     else:
-        taken[found[0].pk] = picture.stem
+        taken[found[0].pk] = picture.name
         row.kind, row.student_pk = Kind.CHANGED, found[0].pk
         row.diff = {"student": _label(found[0])}
     return row
