@@ -4,11 +4,13 @@ from collections.abc import Callable
 from typing import Any
 
 from accounts.services import scan_codes
+from accounts.socketio.client_file import serve_client
 from accounts.socketio.consumers import EngineConsumer, PlainConsumer
 from accounts.socketio.hub import Hub
 from accounts.socketio.polling import PollingConsumer
 
 ENGINE_PATH, PLAIN_PATH = "/socket.io", "/ws/login"
+CLIENT_PATH = "/socket.io/socket.io.js"
 
 _engine = EngineConsumer.as_asgi(greeting=scan_codes.greeting)
 _plain = PlainConsumer.as_asgi(greeting=scan_codes.greeting)
@@ -19,7 +21,9 @@ Hub.chores.append(scan_codes.codes_expire)
 async def application(scope: dict[str, Any], receive: Callable, send: Callable) -> None:
     """Serve WebSockets, and HTTP below ``/socket.io``."""
     path = scope["path"].rstrip("/")
-    if scope["type"] == "http":
+    if path == CLIENT_PATH and scope["type"] == "http":
+        await serve_client(scope, receive, send)
+    elif scope["type"] == "http":
         await _polling(scope, receive, send)
     elif path == ENGINE_PATH:
         await _engine(scope, receive, send)

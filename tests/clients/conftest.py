@@ -100,12 +100,12 @@ def _test_database_url() -> str:
     return make_conninfo(dbname=found["NAME"], **kept)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def proxy_port() -> int:
     return free_port()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def servers(
     django_db_setup: None, django_db_blocker: Any, proxy_port: int, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[list[Server]]:

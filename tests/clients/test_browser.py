@@ -10,15 +10,16 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect, sync_playwright
 
-from tests.clients.conftest import ROOT, chromium_path
+from tests.clients.conftest import chromium_path
 
 pytestmark = [pytest.mark.chromium, pytest.mark.slow, pytest.mark.django_db, pytest.mark.usefixtures("quiet")]
 
 QUIET = ("background-networking", "component-update", "sync", "gpu", "dev-shm-usage")
 ARGS = ["--no-sandbox", "--no-first-run", *(f"--disable-{name}" for name in QUIET)]
-BUNDLE = ROOT / "static/vendor/socket.io-client-2.3.0/socket.io.slim.js"
-PAGE = """<!doctype html><meta charset="utf-8"><script src="bundle.js"></script><script>
+PAGE = """<!doctype html><meta charset="utf-8"><script>
 const query = new URLSearchParams(location.search)
+document.write(`<script src="${query.get("base")}/socket.io/socket.io.js"><\\/script>`)
+</script><script>
 const options = { transports: [query.get("transport")], forceJSONP: query.has("jsonp"), forceNew: true }
 const socket = io(query.get("base"), options)
 const note = (name, data) => document.title += ` ${name}:${data && data.msg}`
@@ -43,7 +44,6 @@ def page(db: None) -> Iterator[Page]:
 @pytest.fixture
 def elsewhere(tmp_path: Path) -> Iterator[str]:
     """Another origin, with a page that connects to us."""
-    (tmp_path / "bundle.js").write_bytes(BUNDLE.read_bytes())
     (tmp_path / "index.html").write_text(PAGE, "utf-8")
 
     class Handler(SimpleHTTPRequestHandler):

@@ -383,6 +383,14 @@ def test_only_listed_origins_may_connect_where_there_is_a_list(settings: Any, or
         assert answer.json() == {"code": 4, "message": "Forbidden"}
 
 
+def test_serves_the_client_itself() -> None:
+    answer = asyncio.run(request(path="/socket.io/socket.io.js"))
+
+    assert answer.status == 200
+    assert answer.text.startswith("/*!\n * Socket.IO v2.3.0")
+    assert "sourceMappingURL" not in answer.text
+
+
 # --- JSONP -------------------------------------------------------------------------------------------
 
 
