@@ -3,6 +3,7 @@
 Django's sync views are several times faster under WSGI (docs/adr/0001), so HTTP is handed over in threads.
 """
 
+import asyncio
 import os
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -10,15 +11,14 @@ from urllib.parse import quote_from_bytes
 
 from a2wsgi import WSGIMiddleware
 from django.conf import settings
-from django.core.wsgi import get_wsgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.local")
 
-# a2wsgi's own types for WSGI and ASGI are narrower than what Django and Granian hand over.
-wsgi_application: Any = get_wsgi_application()  # sets Django up, which the imports below need
+from config.wsgi import application as wsgi_application
 
-from accounts.socketio.routing import application as socket_application  # noqa: E402
-from core.middleware import MULTIPART_LIMIT  # noqa: E402
+# isort: split
+from accounts.socketio.routing import application as socket_application
+from core.middleware import body_limit
 
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -26,17 +26,20 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 # A thread waits while WeChat or the weather provider thinks; so many may wait before others do.
 HTTP_THREADS = 32
+BODY_TIMEOUT_S = 120
 _ASCII = bytes(range(0x21, 0x7F)).decode()
-_http = WSGIMiddleware(wsgi_application, workers=HTTP_THREADS)
+# a2wsgi's own types for WSGI and ASGI are narrower than what Django and Granian hand over.
+_wsgi: Any = wsgi_application
+_http: Any = WSGIMiddleware(_wsgi, workers=HTTP_THREADS)
 # Our own threads wait for the sandbox when it plays an upstream: were all of them waiting, none could answer.
-_sandbox = WSGIMiddleware(wsgi_application, workers=8) if settings.SANDBOX else _http
+_sandbox: Any = WSGIMiddleware(_wsgi, workers=8) if settings.SANDBOX else _http
 
 
 async def application(scope: Scope, receive: Receive, send: Send) -> None:
     kind, path = scope["type"], scope.get("path", "")
     if kind == "lifespan":
         await _lifespan(receive, send)
-    elif kind == "websocket" or path.startswith("/socket.io"):
+    elif kind == "websocket" or (path + "/").startswith("/socket.io/"):
         await socket_application(scope, receive, send)
     else:
         await _serve_http(scope, receive, send)
@@ -44,7 +47,13 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
 
 async def _serve_http(scope: Scope, receive: Receive, send: Send) -> None:
     # The body is read here: a client that sends it slowly must not hold a thread.
-    body = await _read_body(receive)
+    headers = dict(scope["headers"])
+    limit = body_limit(headers.get(b"content-type", b"").decode("latin1"))
+    try:
+        async with asyncio.timeout(BODY_TIMEOUT_S):
+            body = await _read_body(receive, limit)
+    except TimeoutError:
+        return
     if body is None:
         return
     first: list[dict[str, Any]] = [{"type": "http.request", "body": body, "more_body": False}]
@@ -52,21 +61,21 @@ async def _serve_http(scope: Scope, receive: Receive, send: Send) -> None:
     async def replay() -> dict[str, Any]:
         return first.pop() if first else {"type": "http.disconnect"}
 
-    serve: Any = _sandbox if scope["path"].startswith("/sandbox/") else _http
+    serve = _sandbox if scope["path"].startswith("/sandbox/") else _http
     await serve(_as_wsgi_expects(scope, len(body)), replay, send)
 
 
-async def _read_body(receive: Receive) -> bytes | None:
-    """Collect the body, one byte beyond the limit at most; None if the client has left."""
+async def _read_body(receive: Receive, limit: int) -> bytes | None:
+    """Collect the body; of one beyond ``limit`` only as much as shows that it is. None if the client has left."""
     body = bytearray()
-    while len(body) <= MULTIPART_LIMIT:
+    while True:
         message = await receive()
         if message["type"] == "http.disconnect":
             return None
-        body += message.get("body", b"")
+        if len(body) <= limit:
+            body += message.get("body", b"")
         if not message.get("more_body"):
-            break
-    return bytes(body)
+            return bytes(body)
 
 
 def _as_wsgi_expects(scope: Scope, length: int) -> Scope:

@@ -25,6 +25,9 @@ def _load_file(path: Path) -> None:
         name, sign, value = line.removeprefix("export ").partition("=")
         if not sign or not name.strip().isidentifier():
             raise ImproperlyConfigured(f"{path.name}, line {number}: NAME=value is needed.")
+        if name.strip() == "DJANGO_SETTINGS_MODULE":
+            # Too late to be heeded: development settings, with all their doors open, would run unnoticed.
+            raise ImproperlyConfigured(f"{path.name}: DJANGO_SETTINGS_MODULE belongs into the real environment.")
         os.environ.setdefault(name.strip(), value.strip().strip("'\""))
 
 

@@ -19,6 +19,11 @@ MULTIPART_LIMIT = 32 * KIB * KIB
 OTHER_LIMIT = 1 * KIB * KIB
 
 
+def body_limit(content_type: str) -> int:
+    """Bytes that a body of this type may have."""
+    return MULTIPART_LIMIT if content_type.lower().startswith("multipart/form-data") else OTHER_LIMIT
+
+
 class RequestLogMiddleware:
     """One id and one log line a request. The query string stays out of the log: tokens travel in it."""
 
@@ -45,7 +50,7 @@ class BodyLimitMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        limit = MULTIPART_LIMIT if request.content_type == "multipart/form-data" else OTHER_LIMIT
+        limit = body_limit(request.content_type or "")
         length = request.META.get("CONTENT_LENGTH") or "0"
         if length.isdigit() and int(length) > limit:
             return error_response(DomainError("请求内容过大", status=413, http_status=413))

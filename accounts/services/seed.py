@@ -10,6 +10,7 @@ from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ImproperlyConfigured, ValidationError
 
 from accounts.models import User
+from accounts.services.users import users_disable
 from core.ids import random_text
 from permissions.models import ROOT_ROLEID, Role
 
@@ -48,6 +49,8 @@ def accounts_seed() -> list[Account]:
     """
     roles = {role.roleid: role for role in Role.objects.all()}
     found = [_root(roles[ROOT_ROLEID])]
+    if settings.PRODUCTION:
+        _shut_out_demo_users()
     if settings.DEMO_DATA:
         for demo in DEMO_USERS:
             found.append(
@@ -60,6 +63,13 @@ def accounts_seed() -> list[Account]:
                 )
             )
     return found
+
+
+def _shut_out_demo_users() -> None:
+    # A database that began in development, or a backup of one, brings passwords that everybody knows.
+    passwords = {demo.username: demo.password for demo in DEMO_USERS}
+    active = User.objects.filter(username__in=passwords, is_active=True)
+    users_disable(user_pks=[user.pk for user in active if user.check_password(passwords[user.username])])
 
 
 def root_password_file() -> Path:

@@ -282,6 +282,8 @@ SPECTACULAR_SETTINGS = {
 CORS_ALLOW_CREDENTIALS = True
 CORS_ALLOWED_ORIGINS = env.words("CORS_ALLOWED_ORIGINS", [])
 CORS_ALLOW_ALL_ORIGINS = not CORS_ALLOWED_ORIGINS  # with credentials the origin is echoed, never `*`
+# Pages for people are for their own origin only: a front end on a sister host is same-site, its cookies travel.
+CORS_URLS_REGEX = r"^/(?!(admin|sandbox|metrics|demo)(/|$))"
 CORS_EXPOSE_HEADERS = ["X-Request-Id", "Retry-After"]
 
 X_FRAME_OPTIONS = "DENY"

@@ -47,7 +47,7 @@ def _translate(error: Exception) -> DomainError:
             return DomainError("不支持的数据格式", status=415, http_status=415)
         case RequestDataTooBig() | TooManyFieldsSent() | TooManyFilesSent():
             return DomainError("请求内容过大", status=413, http_status=413)
-        case exceptions.ParseError() | MultiPartParserError() | UnreadablePostError():
+        case exceptions.ParseError() | MultiPartParserError() | UnreadablePostError() | RecursionError():
             return DomainError("请求数据无法解析", status=400, http_status=400)
         case Http404() | exceptions.NotFound():
             return DomainError("接口地址错误", status=404, http_status=404)

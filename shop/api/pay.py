@@ -1,5 +1,6 @@
 """Paying an order, and the seed's 6.2: asking WeChat Pay about it."""
 
+import re
 from typing import Any
 
 from django.conf import settings
@@ -7,11 +8,13 @@ from django.utils import timezone
 from rest_framework.response import Response
 
 from accounts.models import User
+from core import ratelimit
 from core.api.access import Access
 from core.api.envelope import ok
 from core.api.request import client_ip
 from core.api.routing import endpoint
 from core.api.views import ApiViewSet
+from core.errors import Throttled
 from payments.errors import WeChatRefused
 from payments.models import TradeType
 from payments.services import payment_query, payment_sdk_params
@@ -20,6 +23,9 @@ from shop.api import docs, params
 from shop.api.caller import CallerRequest
 from shop.errors import RecordUnknown
 from shop.services.order_pay import order_pay
+
+# What WeChat Pay allows as an out_trade_no; anything else is nobody's order, and may be nothing PostgreSQL takes.
+ORDER_NUMBER = re.compile(r"[0-9A-Za-z_*|-]{6,32}")
 
 
 class PayViewSet(ApiViewSet):
@@ -52,9 +58,15 @@ class PayViewSet(ApiViewSet):
     )
     def query(self, request: CallerRequest, out_trade_no: str) -> Response:
         given = params.TransactionParams.read(request)
-        if selectors.order_find(buyer_pk=request.user.pk, order_id=out_trade_no) is None:
+        if (
+            not ORDER_NUMBER.fullmatch(out_trade_no)
+            or selectors.order_find(buyer_pk=request.user.pk, order_id=out_trade_no) is None
+        ):
             raise RecordUnknown
         _require_merchant("", given["mchid"])
+        # Each call asks WeChat: one buyer must not use up what the merchant may ask, nor our threads.
+        if wait_s := ratelimit.hit(f"pay-query:{request.user.pk}", limit=30, window_s=60):
+            raise Throttled(wait_s)
         state = payment_query(out_trade_no=out_trade_no, now=timezone.now(), min_interval_s=0)
         return ok("OK", **state.answer)
 
