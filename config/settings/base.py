@@ -268,6 +268,7 @@ REST_FRAMEWORK = {
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "学员项目管理系统 API",
+    "DESCRIPTION": (BASE_DIR / "config" / "first_call.md").read_text("utf-8"),
     "VERSION": "1.0.0",
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_PERMISSIONS": [],
