@@ -12,7 +12,10 @@ def local(moment: datetime) -> datetime:
 
 def slash(moment: datetime | None) -> str:
     """``2019/05/09 02:14:12``: students and the login log."""
-    return f"{local(moment):%Y/%m/%d %H:%M:%S}" if moment else ""
+    if moment is None:
+        return ""
+    t = local(moment)  # strftime takes three times as long, and lists hold a thousand of these
+    return f"{t.year}/{t.month:02}/{t.day:02} {t.hour:02}:{t.minute:02}:{t.second:02}"
 
 
 def comma(moment: datetime | None) -> str | None:

@@ -44,3 +44,13 @@ def test_a_connection_that_the_server_ended_is_replaced(pool, asked):
         assert connection.execute("SELECT 1").fetchone() == (1,)
 
     assert len(asked) == 1
+
+
+@pytest.mark.django_db
+def test_a_prepared_cursor_speaks_like_djangos(django_assert_num_queries):
+    with django_assert_num_queries(1), postgres.prepared_cursor() as cursor:
+        cursor.execute("SELECT %(text)s::text, 7::bigint, '2020-01-01 08:00+08'::timestamptz", {"text": "谭"})
+
+        text, number, moment = cursor.fetchone()
+
+    assert (text, number, moment.isoformat()) == ("谭", 7, "2020-01-01T00:00:00+00:00")
