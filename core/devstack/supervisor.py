@@ -193,6 +193,8 @@ class Supervisor:
             "web": (
                 *(*python, "granian", "--interface", "asgi", "--host", self.host, "--port", str(self.port)),
                 *("--workers", str(WEB_WORKERS), "--respawn-failed-workers", "--respawn-interval", "0.1"),
+                # A waiting poll counts as a request: by default some hundred of them would shut everybody else out.
+                *("--backlog", "4096", "--backpressure", "20000"),
                 *("--workers-kill-timeout", "3", "--log-level", "warning", "config.asgi:application"),
             ),
             # Threads: one process to watch and to kill, and tasks mostly wait for others.
