@@ -8,16 +8,12 @@ from functools import cache
 from typing import Any
 from urllib.parse import quote
 
-import redis
-import structlog
 from django.conf import settings
 
 from accounts.errors import CodeInvalid, SidUnknown
 from accounts.socketio import sessions
 from core import valkey
 from core.ids import random_text
-
-log = structlog.get_logger("accounts.scan")
 
 STATE_LENGTH = 32
 INVALID = {"state": False, "status": 10004, "msg": "无效的二维码"}
@@ -103,11 +99,8 @@ def is_open(state: str) -> bool:
 
 def codes_expire() -> None:
     """Tell the sockets whose codes have run out. Each is told once, however many processes call this."""
-    try:
-        for sid in _run(_EXPIRE):
-            sessions.emit(sid.decode(), "invalidCode", INVALID)
-    except redis.RedisError as error:
-        log.warning("expired codes wait: valkey does not answer", reason=type(error).__name__)
+    for sid in _run(_EXPIRE):
+        sessions.emit(sid.decode(), "invalidCode", INVALID)
 
 
 def _is_state(text: str) -> bool:

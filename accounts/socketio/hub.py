@@ -57,7 +57,6 @@ class Hub:
         self._polls: dict[str, asyncio.Future[None]] = {}
         self._bell = asyncio.Event()
         self._tasks: set[asyncio.Task[Any]] = set()
-        self._is_troubled = False
 
     def start(self) -> None:
         for job in (self._listen, self._hand_out, self._tick, self._run_chores):
@@ -102,16 +101,17 @@ class Hub:
     # --- What runs for ever --------------------------------------------------------------------------
 
     async def _forever(self, job: Callable[[], Awaitable[None]]) -> None:
+        is_troubled = False
         # Asked again each time: under the layer and redis-py a cancellation may get lost on its way here.
         while not _is_cancelled():
             try:
                 await job()
-                self._is_troubled = False
+                is_troubled = False
             except (redis.RedisError, OSError) as error:
                 # Nothing is lost: packets wait in Valkey, and clients notice a server that stays silent.
-                if not self._is_troubled:
+                if not is_troubled:
                     log.warning("sockets: valkey does not answer", reason=type(error).__name__)
-                self._is_troubled = True
+                is_troubled = True
                 await asyncio.sleep(TICK_S)
             except Exception:
                 if not _is_cancelled():
