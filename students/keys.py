@@ -5,7 +5,7 @@ Every student has a set of keys, made by ``students_keys()`` in the database (fi
 ===========  ==========================================================================
 ``*``       everybody (counted only)
 ``cH51901`` the class
-``b…``, ``w…``  the block of 1,024 and the stretch of 8,192 ids the student's id lies in
+``b…``, ``w…``  the block of 1,024 and the stretch of 4,096 ids the student's id lies in
 ``n谭``      each run of one, two or three characters of the name
 ==========  ==========================================================================
 
@@ -13,7 +13,7 @@ The table ``students_tally`` holds how many students have a key, the GIN index `
 """
 
 ALL = "*"
-BLOCK_BITS, STRETCH_BITS = 10, 13
+BLOCK_BITS, STRETCH_BITS = 10, 12
 LONGEST_GRAM = 3
 
 

@@ -15,7 +15,7 @@ DECLARE
     keys text[] := ARRAY[
         'c' || class_name,
         'b' || lpad((id >> 10)::text, 16, '0'),
-        'w' || lpad((id >> 13)::text, 16, '0')
+        'w' || lpad((id >> 12)::text, 16, '0')
     ];
     gram text;
 BEGIN
