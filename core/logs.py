@@ -60,6 +60,7 @@ def configure(options: dict[str, Any]) -> None:
     )
     structlog.configure(
         processors=[
+            structlog.stdlib.filter_by_level,  # first: a line that nobody wants costs nothing
             *shared,
             structlog.stdlib.PositionalArgumentsFormatter(),
             structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
