@@ -22,6 +22,12 @@ from psycopg.conninfo import make_conninfo
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 START_TIMEOUT_S = 40
+APPLICATION = "config.asgi:application"
+# TEST_SERVER=uvicorn: the same tests on another ASGI server.
+SERVERS = {
+    "granian": "granian --interface asgi --workers 1 --backpressure 2000",
+    "uvicorn": "uvicorn --ws accounts.socketio.lean:LeanProtocol --log-level warning",
+}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -63,10 +69,10 @@ class Server:
             "PUBLIC_BASE_URL": public_url,
             "LOG_LEVEL": "WARNING",
         }
-        command = [sys.executable, "-m", "granian", "--interface", "asgi", "--workers", "1", "--backpressure", "2000"]
+        command = SERVERS[os.environ.get("TEST_SERVER", "granian")].split()
         with log.open("wb") as out:
             self.process = subprocess.Popen(
-                [*command, "--host", "127.0.0.1", "--port", str(self.port), "config.asgi:application"],
+                [sys.executable, "-m", *command, "--host", "127.0.0.1", "--port", str(self.port), APPLICATION],
                 cwd=ROOT,
                 env=environ,
                 stdout=out,
