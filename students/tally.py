@@ -1,7 +1,7 @@
 """How many students have a key: exact at every moment, at a cost that does not grow with them.
 
 Triggers on the table of students add to ``students_tally`` what each statement changed, in its own
-transaction, whoever sent it (docs/adr/0010). A count is the sum of a key's few rows.
+transaction, whoever sent it (docs/adr/0011). A count is the sum of a key's few rows.
 """
 
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""The table of students, and what counts and finds them: see docs/adr/0010."""
+"""The table of students, and what counts and finds them: see docs/adr/0011."""
 
 import django.contrib.postgres.indexes
 import django.core.validators
