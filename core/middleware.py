@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 
 import structlog
+from django.contrib.messages.middleware import MessageMiddleware
 from django.http import HttpRequest, HttpResponse
 
 from core import metrics, tracing
@@ -55,3 +56,11 @@ class BodyLimitMiddleware:
         if length.isdigit() and int(length) > limit:
             return error_response(DomainError("请求内容过大", status=413, http_status=413))
         return self.get_response(request)
+
+
+class BackOfficeMessageMiddleware(MessageMiddleware):
+    """Django's messages, for the back office alone: nobody would read those of an API call."""
+
+    def process_request(self, request: HttpRequest) -> None:
+        if request.path_info.startswith("/admin/"):
+            super().process_request(request)
