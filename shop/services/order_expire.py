@@ -1,9 +1,8 @@
 """The sweep: closes what is overdue. Any number may run at once, any may be killed; nothing is kept in a timer."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from datetime import datetime
 from functools import partial
 
@@ -12,6 +11,7 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import QuerySet
 
+from core.locks import alone
 from shop.models import Order
 from shop.services.order_close import CLAIM, backoff, order_settle, settle_locked
 from shop.states import State
@@ -71,7 +71,7 @@ def _sweep_started(now: datetime, ends: float, closers: int) -> int:
     """Orders with a started payment wait for the provider. One sweep at a time does that: when the provider hangs,
     the other workers stay free for the rest."""
     settled = 0
-    with _alone() as is_alone:
+    with alone(_CLOSING_LOCK) as is_alone:
         while is_alone and time.monotonic() < ends:
             batch = _claim(now, 4 * closers)
             if not batch:
@@ -116,16 +116,3 @@ def _with_own_connection(work: Callable[[int], str], item: int) -> str:
         return work(item)
     finally:
         connection.close()
-
-
-@contextmanager
-def _alone() -> Iterator[bool]:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(%s)", [_CLOSING_LOCK])
-        held = cursor.fetchone()[0]
-    try:
-        yield held
-    finally:
-        if held:
-            with connection.cursor() as cursor:
-                cursor.execute("SELECT pg_advisory_unlock(%s)", [_CLOSING_LOCK])
