@@ -3,18 +3,15 @@
 from collections.abc import Callable, Iterable
 from typing import Any, ClassVar
 
-from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied
-from django.db.models import Model, QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
-from unfold.admin import ModelAdmin
-from unfold.dataclasses import UnfoldAction
 from unfold.decorators import display
 
-from core.errors import DomainError
+from core.buttons import ButtonsAdmin
 from core.money import fen_to_yuan
 from core.times import local
 from payments.models import InboundEvent, Payment, PaymentLog, PaymentStatus, Refund, RefundStatus
@@ -38,82 +35,19 @@ _STATE_COLOURS = {
 Button = tuple[str, Callable[[Any, HttpRequest], str]]  # its name, and what it does; that answers what became of it
 
 
-class MoneyAdmin(ModelAdmin):
-    """Read-only, with ``buttons`` that work on one row's page and on rows chosen in the list."""
+class MoneyAdmin(ButtonsAdmin):
+    """Read-only, with ``buttons``."""
 
     buttons: ClassVar[dict[str, Button]] = {}
-    list_per_page = 30
-    show_full_result_count = False
 
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
+    def __init_subclass__(cls) -> None:
+        cls.labels = {name: label for name, (label, _) in cls.buttons.items()}
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Iterable[Any]:
         return self.fields or ()
 
-    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
-        if not self.has_change_permission(request):
-            return {}
-        return {name: (_bulk(name), name, f"{label}(所选)") for name, (label, _) in self.buttons.items()}
-
-    def get_actions_submit_line(self, request: HttpRequest, object_id: Any) -> list[UnfoldAction]:
-        if not self.has_change_permission(request):
-            return []
-        return [_as_unfold(name, label) for name, (label, _) in self.buttons.items()]
-
-    def changeform_view(
-        self,
-        request: HttpRequest,
-        object_id: str | None = None,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
-        if request.method == "POST" and object_id:
-            return self._press(request, object_id)
-        no_save = dict.fromkeys(("show_save", "show_save_and_continue", "show_save_and_add_another"), False)
-        return super().changeform_view(request, object_id, form_url, no_save | (extra_context or {}))
-
-    def _press(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        # Not Django's own saving: that would hold a transaction while the provider is asked.
-        row = self.get_object(request, object_id)
-        if row is None or not self.has_change_permission(request, row):
-            raise PermissionDenied
-        for name in self.buttons:
-            if _field_name(name) in request.POST:
-                self.run(request, name, row)
-        return HttpResponseRedirect(request.path)
-
-    def run(self, request: HttpRequest, name: str, row: Model) -> None:
-        label, act = self.buttons[name]
-        try:
-            found = act(row, request)
-        except DomainError as refusal:
-            messages.error(request, f"{row}: {refusal.msg}")
-            return
-        messages.success(request, f"{row}: {label}完成, {found}")
-        self.log_change(request, row, label)
-
-
-def _field_name(name: str) -> str:
-    return f"step_{name}"
-
-
-def _as_unfold(name: str, label: str) -> UnfoldAction:
-    def method() -> None: ...
-
-    method.attrs = {}  # type: ignore[attr-defined]
-    return UnfoldAction(action_name=_field_name(name), method=method, description=label, path=name, attrs=None)
-
-
-def _bulk(name: str) -> Callable[[MoneyAdmin, HttpRequest, QuerySet], None]:
-    def run(model_admin: MoneyAdmin, request: HttpRequest, rows: QuerySet) -> None:
-        for row in rows:
-            model_admin.run(request, name, row)
-
-    return run
+    def press(self, request: HttpRequest, name: str, row: Any) -> str:
+        return self.buttons[name][1](row, request)
 
 
 def _yuan(fen: int) -> str:

@@ -3,24 +3,22 @@
 Nothing of an order can be typed in. A button calls the same service as the API does.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from django import forms
-from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied
+from django.contrib import admin
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.safestring import SafeString
-from unfold.admin import ModelAdmin, TabularInline
+from unfold.admin import TabularInline
 from unfold.contrib.filters.admin import RangeDateFilter
-from unfold.dataclasses import UnfoldAction
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminTextInputWidget
 
-from core.errors import DomainError
+from core.buttons import ButtonsAdmin
 from core.times import SHANGHAI
 from shop.admin.order_parts import log_timeline, payments_table, refunds_table
 from shop.models import Order, OrderLine
@@ -132,7 +130,9 @@ class LineInline(TabularInline):
 
 
 @admin.register(Order)
-class OrderAdmin(ModelAdmin):
+class OrderAdmin(ButtonsAdmin):
+    labels = {name: button.label for name, button in BUTTONS.items()}
+    chosen = "(所选订单)"
     form = OrderForm
     inlines = [LineInline]
     list_display = [
@@ -141,8 +141,6 @@ class OrderAdmin(ModelAdmin):
     ]
     list_filter = ["order_status", "pay_status", "shiping_status", "state", ("created_at", DayFilter)]
     list_filter_submit = True
-    list_per_page = 30
-    show_full_result_count = False
     # With these look-ups PostgreSQL can use its indexes.
     search_fields = ["order_id__startswith", "phone__startswith"]
     search_help_text = "订单号或电话"
@@ -178,79 +176,18 @@ class OrderAdmin(ModelAdmin):
     def timeline(self, order: Order) -> SafeString:
         return log_timeline(order)
 
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    # --- The steps as buttons of one order ---
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
-        steps = self.get_actions_submit_line(request, obj.pk) if obj else []
+        steps = self.offered(request, obj.pk) if obj else ()
         return [*self.fieldsets, ("操作", {"fields": ["reason"]})] if steps else self.fieldsets
 
-    def get_actions_submit_line(self, request: HttpRequest, object_id: Any) -> list[UnfoldAction]:
+    def offered(self, request: HttpRequest, object_id: Any) -> Iterable[str]:
         order = self.get_object(request, str(object_id))
         if order is None or not self.has_change_permission(request, order):
-            return []
-        return [_as_unfold(name) for name, button in BUTTONS.items() if (State(order.state), button.event) in TABLE]
+            return ()
+        return [name for name, button in BUTTONS.items() if (State(order.state), button.event) in TABLE]
 
-    def changeform_view(
-        self,
-        request: HttpRequest,
-        object_id: str | None = None,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
-        if request.method == "POST" and object_id:
-            return self._press(request, object_id)
-        no_save = dict.fromkeys(("show_save", "show_save_and_continue", "show_save_and_add_another"), False)
-        return super().changeform_view(request, object_id, form_url, no_save | (extra_context or {}))
-
-    def _press(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        # Not Django's own saving: that would hold a transaction while the provider is asked.
-        order = self.get_object(request, object_id)
-        if order is None or not self.has_change_permission(request, order):
-            raise PermissionDenied
-        for name in BUTTONS:
-            if _field_name(name) in request.POST:
-                self._run(request, name, order)
-        return HttpResponseRedirect(request.path)
-
-    def _run(self, request: HttpRequest, name: str, order: Order) -> None:
-        button = BUTTONS[name]
+    def press(self, request: HttpRequest, name: str, row: Order) -> str:
         reason = request.POST.get("reason", "").replace("\x00", "").strip()[:200]
-        try:
-            button.run(order_id=order.order_id, actor=request.user.get_username(), reason=reason, now=timezone.now())
-        except DomainError as refusal:
-            messages.error(request, f"{order.order_id}: {refusal.msg}")
-            return
-        messages.success(request, f"{order.order_id}: {button.label}完成")
-        self.log_change(request, order, button.label)
-
-    # --- The same steps for several orders ---
-    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
-        if not self.has_change_permission(request):
-            return {}
-        return {name: (_bulk(name), name, f"{button.label}(所选订单)") for name, button in BUTTONS.items()}
-
-
-def _field_name(name: str) -> str:
-    return f"step_{name}"
-
-
-def _as_unfold(name: str) -> UnfoldAction:
-    def method() -> None: ...
-
-    method.attrs = {}  # type: ignore[attr-defined]
-    return UnfoldAction(
-        action_name=_field_name(name), method=method, description=BUTTONS[name].label, path=name, attrs=None
-    )
-
-
-def _bulk(name: str) -> Callable[[OrderAdmin, HttpRequest, QuerySet[Order]], None]:
-    def run(model_admin: OrderAdmin, request: HttpRequest, orders: QuerySet[Order]) -> None:
-        for order in orders:
-            model_admin._run(request, name, order)
-
-    return run
+        actor = request.user.get_username()
+        BUTTONS[name].run(order_id=row.order_id, actor=actor, reason=reason, now=timezone.now())
+        return ""
