@@ -12,10 +12,7 @@ from django.utils.html import format_html
 from unfold.admin import ModelAdmin
 from unfold.contrib.filters.admin import DropdownFilter
 from unfold.decorators import display
-from unfold.widgets import UnfoldAdminImageFieldWidget
 
-from core.api.request import absolute_url
-from core.errors import DomainError
 from core.times import slash
 from students import keys
 from students.errors import StudentNotDeleted, StudentUnchanged, StudentUnknown
@@ -24,7 +21,7 @@ from students.selectors import class_list, student_page
 from students.services import student_add, student_delete, student_edit
 from students.tally import tally_counts
 from students.transfer.bulk import BulkStudentsMixin
-from uploads.services import image_store
+from uploads.forms import picture_field, picture_take
 
 MOST_FOUND = 1_000
 FIELDS = ["class_name", "name", "age", "city", "degree", "product_url", "description"]
@@ -53,9 +50,7 @@ class KnownCount(Paginator):
 
 
 class StudentForm(forms.ModelForm):
-    picture = forms.ImageField(
-        label="上传头像", required=False, widget=UnfoldAdminImageFieldWidget, help_text="JPG、PNG、GIF、WebP,不超过5MB"
-    )
+    picture = picture_field("上传头像")
     request: HttpRequest
 
     class Meta:
@@ -64,14 +59,8 @@ class StudentForm(forms.ModelForm):
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data
-        file = cleaned.pop("picture", None)
-        if file and not self.errors:
-            try:
-                stored = image_store(file=file, user_pk=self.request.user.pk, now=timezone.now())
-            except DomainError as refusal:
-                self.add_error("picture", refusal.msg)
-            else:
-                cleaned["headimgurl"] = absolute_url(self.request, stored.url_path)
+        if address := picture_take(self, cleaned):
+            cleaned["headimgurl"] = address
         return cleaned
 
 

@@ -11,15 +11,14 @@ from django.utils.html import format_html
 from unfold.admin import ModelAdmin
 from unfold.contrib.filters.admin import RelatedDropdownFilter
 from unfold.decorators import action, display
-from unfold.widgets import UnfoldAdminImageFieldWidget, UnfoldAdminIntegerFieldWidget
+from unfold.widgets import UnfoldAdminIntegerFieldWidget
 
-from core.api.request import absolute_url
 from core.errors import DomainError
 from shop.models import Category, Product
 from shop.models.catalogue import MAX_STOCK
 from shop.services.categories import category_create, category_remove, category_update
 from shop.services.products import product_create, product_remove, product_restock, product_update
-from uploads.services import image_store
+from uploads.forms import picture_field, picture_take
 
 
 class OnSaleFilter(admin.SimpleListFilter):
@@ -37,21 +36,11 @@ class PictureForm(forms.ModelForm):
 
     request: HttpRequest  # set by the admin for each request's own subclass
 
-    picture = forms.ImageField(
-        label="上传图片", required=False, widget=UnfoldAdminImageFieldWidget, help_text="JPG、PNG、GIF、WebP,不超过5MB"
-    )
+    picture = picture_field("上传图片")
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data
-        file = cleaned.get("picture")
-        cleaned["image_url"] = ""
-        if file and not self.errors:
-            try:
-                stored = image_store(file=file, user_pk=self.request.user.pk, now=timezone.now())
-            except DomainError as refusal:
-                self.add_error("picture", refusal.msg)
-            else:
-                cleaned["image_url"] = absolute_url(self.request, stored.url_path)
+        cleaned["image_url"] = picture_take(self, cleaned)
         return cleaned
 
 
