@@ -3,18 +3,14 @@
 import json
 import os
 import shutil
-import signal
-import socket
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import redis
-import requests
+
+from tests.journeys.installation import free_port, installation
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 # Background services of Chromium look for hosts outside; the journeys allow none.
@@ -38,34 +34,9 @@ class Running:
 
 @pytest.fixture(scope="session")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    home = tmp_path_factory.mktemp("running")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    own = {"DATABASE_URL", "REDIS_URL", "DJANGO_SETTINGS_MODULE"}
-    environment = {name: value for name, value in os.environ.items() if name not in own} | {
-        "STATE_DIR": str(home), "MEDIA_ROOT": str(home / "media"), "PORT": str(port), "ROOT_PASSWORD": "journey-root-9",
-    }  # fmt: skip
-    with (home / "up.log").open("w") as log:
-        up = subprocess.Popen([sys.executable, "manage.py", "up"], env=environment, stdout=log, stderr=log)
-    try:
-        found = Running(f"http://127.0.0.1:{port}", home, "journey-root-9")
-        assert _answers(found.base + "/health/ready", 90), (home / "up.log").read_text()[-4000:]
-        yield found
-    finally:
-        up.send_signal(signal.SIGTERM)
-        up.wait(30)
-
-
-def _answers(url: str, seconds: float) -> bool:
-    ends = time.monotonic() + seconds
-    while time.monotonic() < ends:
-        try:
-            if requests.get(url, timeout=2).ok:
-                return True
-        except requests.RequestException:
-            time.sleep(0.2)
-    return False
+    home, password = tmp_path_factory.mktemp("running"), "journey-root-9"
+    with installation(home, free_port(), ROOT_PASSWORD=password) as base:
+        yield Running(base, home, password)
 
 
 @pytest.fixture(scope="session")

@@ -1,18 +1,16 @@
 """SANDBOX=0: a merchant's values in the environment, WeChat Pay in another process, the whole stack as it is run."""
 
 import json
-import os
 import signal
-import socket
 import subprocess
 import sys
-import time
 
 import pytest
 import requests
 
-with socket.create_server(("127.0.0.1", 0)) as free:
-    PORT = free.getsockname()[1]
+from tests.journeys.installation import free_port, installation, until
+
+PORT = free_port()
 HERE = f"http://127.0.0.1:{PORT}"
 
 pytestmark = pytest.mark.slow
@@ -45,37 +43,9 @@ def provider(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def stack(provider, tmp_path_factory):
-    """`manage.py up` with engines of its own."""
-    home = tmp_path_factory.mktemp("stack")
-    inherited = {
-        k: v for k, v in os.environ.items() if k not in ("DATABASE_URL", "REDIS_URL", "DJANGO_SETTINGS_MODULE")
-    }
-    environment = inherited | provider.environment | {
-        "SANDBOX": "0", "DEMO_DATA": "1", "PORT": str(PORT), "STATE_DIR": str(home), "ORDER_TTL": "6s",
-        "MEDIA_ROOT": str(home / "media"),
-    }  # fmt: skip
-    with (home / "up.log").open("w") as log:
-        up = subprocess.Popen([sys.executable, "manage.py", "up"], env=environment, stdout=log, stderr=log)
-    try:
-        assert until(lambda: requests.get(HERE + "/health/ready", timeout=5).status_code == 200, 150), (
-            home / "up.log"
-        ).read_text()
+    merchant = provider.environment | {"SANDBOX": "0", "DEMO_DATA": "1", "ORDER_TTL": "6s"}
+    with installation(tmp_path_factory.mktemp("stack"), PORT, ends_by=signal.SIGINT, **merchant):
         yield
-    finally:
-        up.send_signal(signal.SIGINT)
-        up.wait(30)
-
-
-def until(true, seconds):
-    ends = time.monotonic() + seconds
-    while time.monotonic() < ends:
-        try:
-            if found := true():
-                return found
-        except requests.RequestException:
-            pass
-        time.sleep(0.2)
-    return None
 
 
 @pytest.fixture(scope="module")
