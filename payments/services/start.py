@@ -73,7 +73,7 @@ def payment_start(
         time_expire=max(deadline, now + SHORTEST_LIFE).replace(microsecond=0),
         created_at=now,
     )
-    payment = _claim_or_wait(wanted, now)
+    payment, now = _claim_or_wait(wanted, now)
     return payment if _is_ready(payment, now) else _order(payment, now)
 
 
@@ -86,12 +86,16 @@ def payment_sdk_params(*, payment: Payment, now: datetime) -> dict[str, str]:
     return gateway_v2().sdk_params(payment.trade_type, payment.prepay_id, now)
 
 
-def _claim_or_wait(wanted: Payment, now: datetime) -> Payment:
-    """Answer the payment either ready, or claimed for us to order. While another call orders it, wait for that."""
+def _claim_or_wait(wanted: Payment, now: datetime) -> tuple[Payment, datetime]:
+    """Answer the payment either ready, or claimed for us to order. While another call orders it, wait for that.
+
+    The moment it is so comes along: what follows is not earlier, in the log neither.
+    """
     began = time.monotonic()
     while (waited := time.monotonic() - began) < WAIT_S:
-        if payment := _claim(wanted, now + timedelta(seconds=waited)):
-            return payment
+        moment = now + timedelta(seconds=waited)
+        if payment := _claim(wanted, moment):
+            return payment, moment
         time.sleep(POLL_S)
     raise ProviderTimeout
 
