@@ -1,7 +1,7 @@
 """The scan login at size: memory for each waiting socket, and time from callback to event.
 
-    python benchmarks/sockets.py                         # Granian and Node, 5,000 sockets, 2 minutes
-    python benchmarks/sockets.py --servers uvicorn node  # needs `pip install uvicorn wsproto uvloop httptools`
+    python benchmarks/sockets.py                                 # uvicorn and Node, 5,000 sockets, 2 minutes
+    python benchmarks/sockets.py --servers granian uvicorn node  # what `make up` runs as well
 
 5,000 WebSockets wait on one process, then 5,000 polling clients on two, each request at the next process.
 The clients speak Engine.IO 4 themselves and run in this process, on the same cores as the servers: times are
@@ -36,6 +36,7 @@ from core.devstack.engines import Engines  # noqa: E402
 SCANS, SCANS_AT_ONCE = 400, 4
 CONNECTING_AT_ONCE = 100
 FIRST_PORT = 8230
+RATIOS = ("kb_per_socket", "servers_mb", "p50_ms", "p99_ms")
 QUIET_S = 28  # longer than one round of heartbeats
 BROWSER = (
     "Origin: http://localhost:3000\r\nUser-Agent: Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/130.0\r\n"
@@ -44,8 +45,8 @@ BROWSER = (
 COMMANDS = {
     "granian": "{py} -m granian --interface asgi --workers 1 --backlog 8192 --backpressure 20000 --host 127.0.0.1 "
     "--port {port} config.asgi:application",
-    "uvicorn": "{py} -m uvicorn --ws {uvicorn_ws} --no-access-log --log-level warning --ws-per-message-deflate 0 "
-    "--no-proxy-headers --backlog 8192 --host 127.0.0.1 --port {port} config.asgi:application",
+    "uvicorn": "{py} -m uvicorn --ws accounts.socketio.lean:LeanProtocol --ws-per-message-deflate 0 --no-access-log "
+    "--log-level warning --no-proxy-headers --backlog 8192 --host 127.0.0.1 --port {port} config.asgi:application",
     "daphne": "{py} -m daphne -b 127.0.0.1 -p {port} -v 0 config.asgi:application",
     "node": "node benchmarks/sockets_node.js {port}",
 }
@@ -54,9 +55,9 @@ COMMANDS = {
 class Server:
     """One process under test; ``pss_kb`` counts it and its children."""
 
-    def __init__(self, name: str, port: int, environ: dict[str, str], args: argparse.Namespace) -> None:
+    def __init__(self, name: str, port: int, environ: dict[str, str]) -> None:
         self.port = port
-        command = COMMANDS[name].format(py=args.python, port=port, uvicorn_ws=args.uvicorn_ws).split()
+        command = COMMANDS[name].format(py=sys.executable, port=port).split()
         self.log = tempfile.TemporaryFile()  # noqa: SIM115  (lives as long as the server)
         self.process = subprocess.Popen(
             command,
@@ -301,11 +302,11 @@ def times(took: list[float]) -> dict[str, float]:
 
 
 @contextlib.contextmanager
-def running(name: str, count: int, environ: dict[str, str], args: argparse.Namespace) -> Iterator[list[Server]]:
+def running(name: str, count: int, environ: dict[str, str]) -> Iterator[list[Server]]:
     servers: list[Server] = []
     try:
         for number in range(count):
-            servers.append(Server(name, FIRST_PORT + number, environ, args))
+            servers.append(Server(name, FIRST_PORT + number, environ))
         yield servers
     finally:
         for server in servers:
@@ -314,25 +315,29 @@ def running(name: str, count: int, environ: dict[str, str], args: argparse.Names
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--servers", nargs="+", choices=COMMANDS, default=["granian", "node"])
+    parser.add_argument("--servers", nargs="+", choices=COMMANDS, default=["uvicorn", "node"])
     parser.add_argument("--sockets", type=int, default=5000)
     parser.add_argument("--only", choices=["websockets", "polling"])
-    parser.add_argument("--python", default=sys.executable, help="the interpreter that runs our server")
-    parser.add_argument("--uvicorn-ws", default="accounts.socketio.lean:LeanProtocol")
     args = parser.parse_args()
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     with Engines(wanted=["REDIS_URL"], durable=False) as engines:
         settings = {"DJANGO_SETTINGS_MODULE": "config.settings.local", "LOG_LEVEL": "ERROR", "DATABASE_URL": ""}
         environ = os.environ | engines.urls | settings
+        results: dict[tuple[str, str], dict[str, Any]] = {}
         for name in args.servers:
             if name == "node" and not shutil.which("node"):
                 continue
             for work, processes in ((websockets, 1), (polling, 2)):
                 if args.only in {None, work.__name__}:
-                    with running(name, processes, environ, args) as servers:
+                    with running(name, processes, environ) as servers:
                         figures = asyncio.run(work(servers, args.sockets, name))
+                    results[name, work.__name__] = figures
                     print(json.dumps({"server": name, "work": work.__name__, "clients": args.sockets} | figures))
+    for (name, work_name), figures in results.items():
+        if name != "node" and (node := results.get(("node", work_name))):
+            ratios = {key: round(figures[key] / node[key], 2) for key in RATIOS if key in figures}
+            print(f"{name} / node, {work_name}: {ratios}")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """For uvicorn, where thousands of WebSockets wait: ``uvicorn --ws accounts.socketio.lean:LeanProtocol``.
 
 wsproto keeps for the whole life of a WebSocket what its handshake needed: 4 KB of 20. Without that a socket costs
-less than in Node (``benchmarks/sockets.py``). uvicorn is not among the requirements; nothing else imports this.
+less than in Node (``benchmarks/sockets.py``). deploy/systemd/spms-socket.service starts it; nothing else imports this.
 """
 
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ class _HandshakeIsOver:
         return iter(())
 
 
-_over = _HandshakeIsOver()
+_over: Any = _HandshakeIsOver()
 
 
 class LeanProtocol(WSProtocol):

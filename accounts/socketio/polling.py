@@ -136,6 +136,9 @@ class PollingConsumer(SocketConsumer):
                     self.hub.forget(sid, future)
                     future = self.hub.expect(sid)
                 word, *details = await self.hub.sessions.poll(sid, version, poll, stamp, is_first=False)
+        except asyncio.CancelledError:
+            # The server ends and waits for nobody. The client asks again, and another process answers.
+            word = "over"
         finally:
             self.hub.forget(sid, future)
             gone.cancel()

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -22,12 +23,17 @@ from psycopg.conninfo import make_conninfo
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 START_TIMEOUT_S = 40
-APPLICATION = "config.asgi:application"
-# TEST_SERVER=uvicorn: the same tests on another ASGI server.
-SERVERS = {
-    "granian": "granian --interface asgi --workers 1 --backpressure 2000",
-    "uvicorn": "uvicorn --ws accounts.socketio.lean:LeanProtocol --log-level warning",
-}
+
+
+def deployed_server() -> str:
+    """What deploy/ starts for sockets: uvicorn."""
+    unit = (ROOT / "deploy/systemd/spms-socket.service").read_text()
+    (command,) = re.findall(r"^ExecStart=.*/(\w+ .*)$", unit, re.M)
+    return f"{command} --log-level warning"
+
+
+# One of each that serves sockets: `make up` does it with Granian.
+SERVERS = ["granian --interface asgi --workers 1 --backpressure 2000 config.asgi:application", deployed_server()]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -60,7 +66,7 @@ def free_port() -> int:
 class Server:
     """One process that serves HTTP and sockets."""
 
-    def __init__(self, log: Path, public_url: str) -> None:
+    def __init__(self, command: str, log: Path, public_url: str) -> None:
         self.port, self.log = free_port(), log
         environ = os.environ | {
             "DJANGO_SETTINGS_MODULE": "tests.clients.settings",
@@ -69,10 +75,9 @@ class Server:
             "PUBLIC_BASE_URL": public_url,
             "LOG_LEVEL": "WARNING",
         }
-        command = SERVERS[os.environ.get("TEST_SERVER", "granian")].split()
         with log.open("wb") as out:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", *command, "--host", "127.0.0.1", "--port", str(self.port), APPLICATION],
+                [sys.executable, "-m", *command.split(), "--host", "127.0.0.1", "--port", str(self.port)],
                 cwd=ROOT,
                 env=environ,
                 stdout=out,
@@ -122,7 +127,8 @@ def servers(
 
         roles_seed()
         connections.close_all()
-    running = [Server(logs / f"{number}.log", f"http://127.0.0.1:{proxy_port}") for number in (1, 2)]
+    public_url = f"http://127.0.0.1:{proxy_port}"
+    running = [Server(command, logs / f"{command.split()[0]}.log", public_url) for command in SERVERS]
     try:
         ends_at = time.monotonic() + START_TIMEOUT_S
         while not all(server.is_ready() for server in running):

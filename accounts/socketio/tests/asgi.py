@@ -58,7 +58,8 @@ async def request(
     async def send(message: dict[str, Any]) -> None:
         sent.append(message)
 
-    await asyncio.wait_for(application(scope, receive, send), 60)
+    async with asyncio.timeout(60):
+        await application(scope, receive, send)
     if not sent:
         return None
     start, end = sent

@@ -70,6 +70,20 @@ def test_is_not_live_before_it_has_joined_nor_after_it_has_left() -> None:
     asyncio.run(story())
 
 
+@pytest.mark.parametrize(("version", "noop"), [("3", "1:6"), ("4", "6")])
+def test_a_server_that_ends_sends_waiting_polls_to_another_one(version: str, noop: str) -> None:
+    async def story() -> None:
+        client = Client(version)
+        await client.connect()
+        poll = await poll_that_waits(client)
+        poll.cancel()  # as uvicorn does when its time for a graceful end is over
+        assert (await poll).text == noop
+        assert await emit(client, "kept")
+        assert "kept" in (await client.poll()).text
+
+    asyncio.run(story())
+
+
 @pytest.mark.parametrize("version", ["3", "4"])
 def test_a_waiting_poll_gets_what_another_process_sends(version: str) -> None:
     async def story() -> None:
