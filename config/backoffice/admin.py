@@ -6,12 +6,10 @@ from auditlog.models import LogEntry
 from django.apps import apps
 from django.contrib import admin
 from django.contrib.contenttypes.models import ContentType
-from django.core.paginator import Paginator
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.template.loader import render_to_string
 from django.urls import NoReverseMatch, reverse
-from django.utils.functional import cached_property
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin
@@ -19,9 +17,9 @@ from unfold.contrib.filters.admin import RangeDateTimeFilter
 from unfold.decorators import display
 
 from config.backoffice.audit import WATCHED, changes_of
+from core.paginator import BoundedPaginator
 from core.times import slash
 
-MOST_COUNTED = 10_000
 FIELDS_NAMED = 4
 
 admin.site.unregister(LogEntry)
@@ -40,15 +38,6 @@ class WatchedModelFilter(admin.SimpleListFilter):
         if label is None or label not in {watched.lower() for watched in WATCHED}:
             return queryset
         return queryset.filter(content_type=ContentType.objects.get_for_model(apps.get_model(label)))
-
-
-class BoundedPaginator(Paginator):
-    """Counts no further than ``MOST_COUNTED``: nobody turns that many pages, and a full count reads everything."""
-
-    @cached_property
-    def count(self) -> int:
-        rows: Any = self.object_list
-        return rows.order_by()[:MOST_COUNTED].count()
 
 
 @admin.register(LogEntry)
