@@ -1,8 +1,13 @@
 """Questions to the database. Every list is ordered; none sees what is not the asker's."""
 
-from django.db.models import QuerySet, Subquery
+import re
+
+from django.db.models import Q, QuerySet, Subquery
+from django.db.models.functions import Reverse
 
 from shop.models import CartItem, Category, Order, Product
+
+TAIL_LENGTH = 4  # fewer last characters of an order's number find too much
 
 
 def category_list() -> QuerySet[Category]:
@@ -35,3 +40,19 @@ def order_list(*, buyer_pk: int) -> QuerySet[Order]:
 def order_find(*, buyer_pk: int, order_id: str) -> Order | None:
     """A buyer's own order; None also when it is somebody else's, or deleted."""
     return order_list(buyer_pk=buyer_pk).filter(order_id=order_id).first()
+
+
+def order_search(orders: QuerySet[Order], text: str) -> QuerySet[Order]:
+    """Those of ``orders`` whose number begins or ends with ``text``, or whose phone or buyer begins with it.
+
+    Each of these look-ups has an index of its own; "contains" would read every order.
+    """
+    text = text.strip()
+    number = re.sub(r"[\s-]", "", text) or text  # people write phones with spaces
+    found = Q(order_id__startswith=number) | Q(username__startswith=text)
+    for phone in {number, text}:
+        found |= Q(phone__startswith=phone)
+    if len(number) >= TAIL_LENGTH:
+        orders = orders.alias(tail=Reverse("order_id"))
+        found |= Q(tail__startswith=number[::-1])
+    return orders.filter(found)

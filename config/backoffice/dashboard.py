@@ -91,9 +91,9 @@ def _orders(now: datetime) -> Iterator[Tile | Panel]:
     returns = to_do[State.RETURN_ASKED] + to_do[State.RETURN_ASKED_LATER]
     failed = to_do[State.REFUND_FAILED]
     yield _count("待付款订单", to_do[State.OPEN], "", state__exact="open", sweep_at__isnull="False")
-    yield _count("待发货订单", to_ship, "warning", state__in="paid,preparing")
-    yield _count("待处理退货", returns, "warning", state__in="return_asked,return_asked_later")
-    yield _count("退款异常订单", failed, "danger", state__exact="refund_failed")
+    yield _count("待发货订单", to_ship, "warning", work="ship")
+    yield _count("待处理退货", returns, "warning", work="returns")
+    yield _count("退款异常订单", failed, "danger", work="refunds", state__exact="refund_failed")
     days = figures.order_days(now)
     span = {"created_at_from": days[0].day, "created_at_to": days[-1].day}
     everything = records("shop.order", **span)

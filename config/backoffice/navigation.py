@@ -1,5 +1,6 @@
 """The back office's menu: every section the user's role may see, in Chinese, and no other."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from django.apps import apps
@@ -32,19 +33,29 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
     home = {"title": "首页", "icon": "dashboard", "link": reverse("admin:index")}
     groups: list[dict[str, Any]] = [{"title": "", "items": [home]}]
     for title, entries in GROUPS:
-        items = [item for label, icon in entries if (item := _item(request, label, icon))]
+        items = [item for label, icon in entries for item in _items(request, label, icon)]
         if items:
             groups.append({"title": title, "separator": True, "items": items})
     return groups
 
 
-def _item(request: HttpRequest, label: str, icon: str) -> dict[str, Any] | None:
+def _items(request: HttpRequest, label: str, icon: str) -> Iterator[dict[str, Any]]:
+    """A model's list, and the work lists its page has made of it."""
     try:
         model = apps.get_model(label)
     except LookupError:
-        return None
+        return
     page = admin.site._registry.get(model)
     if page is None or not page.has_view_permission(request):
-        return None
+        return
     link = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
-    return {"title": str(model._meta.verbose_name_plural), "icon": icon, "link": link}
+    entry: dict[str, Any] = {"title": str(model._meta.verbose_name_plural), "icon": icon, "link": link}
+    lists: dict[str, tuple[str, str]] = getattr(page, "work_lists", {})
+    if not lists:
+        yield entry
+        return
+    # Unfold compares paths alone: all of these would be the current one.
+    shown = request.GET.get("work", "") if request.path == link else ""
+    yield entry | {"active": request.path.startswith(link) and shown not in lists}
+    for name, (title, its_icon) in lists.items():
+        yield {"title": title, "icon": its_icon, "link": f"{link}?work={name}", "active": shown == name}

@@ -1,27 +1,42 @@
 """Orders in the back office: all of an order on one page, and the steps its state allows as buttons.
 
-Nothing of an order can be typed in. A button calls the same service as the API does.
+Nothing of an order can be typed in. A button calls the same service as the API does. What staff do daily has a list
+of its own: ``order_work.py``.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from django import forms
 from django.contrib import admin
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import path
 from django.utils import timezone
 from django.utils.safestring import SafeString
 from unfold.admin import TabularInline
 from unfold.contrib.filters.admin import RangeDateFilter
-from unfold.decorators import display
+from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminTextInputWidget
 
-from core.buttons import ButtonsAdmin
+from core.buttons import ButtonsAdmin, bulk_action
 from core.times import SHANGHAI
-from shop.admin.order_parts import log_timeline, payments_table, refunds_table
+from shop.admin.order_parts import last_step, log_timeline, payments_table, refunds_table
+from shop.admin.order_work import (
+    PACKING,
+    WORKS,
+    WorkColumns,
+    WorkFilter,
+    attach_refunds,
+    step_buttons,
+    work_of,
+    work_rows,
+)
+from shop.admin.packing import MOST_PRINTED, packing_address, packing_page
+from shop.errors import OrderRefused, ProviderUndecided
 from shop.models import Order, OrderLine
+from shop.selectors import order_search
 from shop.services.order_close import order_close
 from shop.services.order_return import order_refund, order_return_decide
 from shop.services.order_ship import order_ship
@@ -69,6 +84,8 @@ BUTTONS: dict[str, Button] = {
     "refund": Button(Event.REFUND, "全额退款", order_refund),
     "refund_again": Button(Event.REFUND_AGAIN, "重新退款", order_refund),
 }
+_REFUNDING = "款项原路退回,进度见“退款处理”"
+OUTCOMES = {"approve": _REFUNDING, "refund": _REFUNDING, "refund_again": _REFUNDING}
 _COLOURS = {
     State.OPEN.label: "warning",
     State.PAID.label: "info",
@@ -103,7 +120,11 @@ class DayFilter(RangeDateFilter):
 
 class OrderForm(forms.ModelForm):
     reason = forms.CharField(
-        label="操作说明", required=False, max_length=200, widget=UnfoldAdminTextInputWidget, help_text="写入订单日志"
+        label="操作说明",
+        required=False,
+        max_length=200,
+        widget=UnfoldAdminTextInputWidget,
+        help_text="写入订单日志;拒绝退货的理由买家也会看到",
     )
 
     class Meta:
@@ -130,7 +151,7 @@ class LineInline(TabularInline):
 
 
 @admin.register(Order)
-class OrderAdmin(ButtonsAdmin):
+class OrderAdmin(WorkColumns, ButtonsAdmin):
     labels = {name: button.label for name, button in BUTTONS.items()}
     chosen = "(所选订单)"
     form = OrderForm
@@ -139,11 +160,12 @@ class OrderAdmin(ButtonsAdmin):
         *("order_id", "username", "total", "state_label", "order_status", "pay_status", "shiping_status"),
         *("phone", "created_at"),
     ]
-    list_filter = ["order_status", "pay_status", "shiping_status", "state", ("created_at", DayFilter)]
+    list_filter = [WorkFilter, "order_status", "pay_status", "shiping_status", "state", ("created_at", DayFilter)]
     list_filter_submit = True
-    # With these look-ups PostgreSQL can use its indexes.
-    search_fields = ["order_id__startswith", "phone__startswith"]
-    search_help_text = "订单号或电话"
+    list_before_template = "shop/order_bar.html"
+    work_lists = {name: (work.label, work.icon) for name, work in WORKS.items()}
+    search_fields = ["order_id"]  # shows the box; what it finds is up to order_search
+    search_help_text = "电话、订单号(或其最后几位)、收货人"
     ordering = ["-pk"]
     readonly_fields = [
         *("order_id", "username", "total", "phone", "address", "note"),
@@ -159,6 +181,7 @@ class OrderAdmin(ButtonsAdmin):
         ("日志", {"fields": ["timeline"]}),
     ]
     actions = list(BUTTONS)
+    actions_detail = ["packing_one"]
 
     @display(description="状态", label=_COLOURS)
     def state_label(self, order: Order) -> str:
@@ -176,6 +199,73 @@ class OrderAdmin(ButtonsAdmin):
     def timeline(self, order: Order) -> SafeString:
         return log_timeline(order)
 
+    @display(description="操作")
+    def steps(self, order: Any) -> SafeString:
+        return step_buttons(order, order.steps)
+
+    @action(description="打印配货单", url_path="packing", permissions=["view"])
+    def packing_one(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return HttpResponseRedirect(packing_address([object_id]))
+
+    def get_urls(self) -> list[Any]:
+        packing = self.admin_site.admin_view(self.packing_view)
+        return [path("packing/", packing, name="shop_order_packing"), *super().get_urls()]
+
+    def packing_view(self, request: HttpRequest) -> HttpResponse:
+        return packing_page(self, request)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Order]:
+        orders, work = super().get_queryset(request), work_of(request)
+        return work_rows(orders, work) if work else orders
+
+    def get_search_results(self, request: HttpRequest, queryset: QuerySet, search_term: str) -> tuple[QuerySet, bool]:
+        return order_search(queryset, search_term) if search_term.strip() else queryset, False
+
+    def get_list_display(self, request: HttpRequest) -> Sequence[Any]:
+        work = work_of(request)
+        if work is None:
+            return self.list_display
+        return [*work.columns, "steps"] if self._steps(request) else work.columns
+
+    def get_ordering(self, request: HttpRequest) -> Sequence[Any]:
+        work = work_of(request)
+        return work.ordering if work else self.ordering
+
+    def get_sortable_by(self, request: HttpRequest) -> Sequence[Any]:
+        return () if work_of(request) else super().get_sortable_by(request)
+
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        listed, work = super().get_changelist_instance(request), work_of(request)
+        if work:
+            orders, steps = list(listed.result_list), self._steps(request)
+            for order in orders:
+                order.steps = [step for step in steps if step[0] in (PACKING, *_allowed(order))]
+            if "refund_progress" in work.columns:
+                attach_refunds(orders)
+        return listed
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        work = work_of(request)
+        bar: dict[str, Any] = {"work": work, "works": WORKS, "work_steps": self._steps(request)}
+        if work:
+            bar["title"] = work.label
+        return super().changelist_view(request, bar | (extra_context or {}))
+
+    def _steps(self, request: HttpRequest) -> list[tuple[str, str]]:
+        """Names and labels of what this member of staff may do in the work list."""
+        work, labels = work_of(request), {PACKING: "打印配货单"}
+        if self.has_change_permission(request):
+            labels |= self.labels
+        return [(name, labels[name]) for name in work.steps if name in labels] if work else []
+
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+        return super().get_actions(request) | {PACKING: bulk_action(PACKING, "打印配货单" + self.chosen)}
+
+    def press_in_list(self, request: HttpRequest, name: str, rows: QuerySet) -> HttpResponse | None:
+        if name != PACKING:
+            return super().press_in_list(request, name, rows)
+        return HttpResponseRedirect(packing_address(rows.values_list("pk", flat=True)[: MOST_PRINTED + 1]))
+
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         steps = self.offered(request, obj.pk) if obj else ()
         return [*self.fieldsets, ("操作", {"fields": ["reason"]})] if steps else self.fieldsets
@@ -184,10 +274,19 @@ class OrderAdmin(ButtonsAdmin):
         order = self.get_object(request, str(object_id))
         if order is None or not self.has_change_permission(request, order):
             return ()
-        return [name for name, button in BUTTONS.items() if (State(order.state), button.event) in TABLE]
+        return _allowed(order)
 
     def press(self, request: HttpRequest, name: str, row: Order) -> str:
         reason = request.POST.get("reason", "").replace("\x00", "").strip()[:200]
         actor = request.user.get_username()
-        BUTTONS[name].run(order_id=row.order_id, actor=actor, reason=reason, now=timezone.now())
-        return ""
+        try:
+            BUTTONS[name].run(order_id=row.order_id, actor=actor, reason=reason, now=timezone.now())
+        except ProviderUndecided:
+            raise
+        except OrderRefused as refusal:  # often a colleague, or one's own first click, was faster
+            raise OrderRefused(f"{refusal.msg}({last_step(row)})") from None
+        return OUTCOMES.get(name, "")
+
+
+def _allowed(order: Order) -> list[str]:
+    return [name for name, button in BUTTONS.items() if (State(order.state), button.event) in TABLE]

@@ -19,7 +19,7 @@ _CELL = "padding:4px 16px 4px 0;text-align:left;white-space:nowrap"
 def payments_table(order: Order) -> SafeString:
     rows = [
         (
-            _link("payment", payment, payment.transaction_id or payment.out_trade_no),
+            payments_link("payment", payment, payment.transaction_id or payment.out_trade_no),
             payment.get_state_display(),
             f"{fen_to_yuan(payment.amount_fen):.2f}",
             payment.get_trade_type_display(),
@@ -33,16 +33,17 @@ def payments_table(order: Order) -> SafeString:
 def refunds_table(order: Order) -> SafeString:
     rows = [
         (
-            _link("refund", refund, refund.out_refund_no),
+            payments_link("refund", refund, refund.out_refund_no),
             refund.get_state_display(),
             f"{fen_to_yuan(refund.amount_fen):.2f}",
             refund.reason,
             refund.requested_by,
+            refund.attempts,
             refund.last_error,
         )
         for refund in Refund.objects.filter(payment__out_trade_no=order.order_id).order_by("pk")
     ]
-    return _table(("退款单号", "状态", "金额(元)", "原因", "申请人", "最近错误"), rows)
+    return _table(("退款单号", "状态", "金额(元)", "原因", "申请人", "提交次数", "最近错误"), rows)
 
 
 def log_timeline(order: Order) -> SafeString:
@@ -60,6 +61,12 @@ def log_timeline(order: Order) -> SafeString:
     return format_html('<ol style="margin:0;padding:0;list-style:none">{}</ol>', entries)
 
 
+def last_step(order: Order) -> str:
+    """Who did what last, and when."""
+    log = order.logs.order_by("-pk").first()
+    return f"{log.actor} 于 {_moment(log.at)} {log.event}" if log else ""
+
+
 def _arrow(before: str, after: str) -> str:
     if not before or before == after:
         return State(after).label if not before else ""
@@ -70,7 +77,7 @@ def _moment(at: Any) -> str:
     return f"{local(at):%Y-%m-%d %H:%M:%S}" if at else "—"
 
 
-def _link(model: str, row: Any, text: str) -> SafeString:
+def payments_link(model: str, row: Any, text: str) -> SafeString:
     try:
         url = reverse(f"admin:payments_{model}_change", args=[row.pk])
     except NoReverseMatch:

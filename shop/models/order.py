@@ -4,8 +4,10 @@ from datetime import datetime
 from decimal import Decimal
 
 from django.conf import settings
+from django.contrib.postgres.indexes import OpClass
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Reverse
 
 from core.money import yuan_to_fen
 from shop.models.catalogue import NAME_LENGTH, URL_LENGTH
@@ -83,6 +85,8 @@ class Order(models.Model):
             models.Index(fields=["user", "-id"], name="order_of_user"),
             models.Index(fields=["-created_at"], name="order_newest"),
             models.Index(fields=["phone"], name="order_phone", opclasses=["varchar_pattern_ops"]),  # for a prefix
+            models.Index(fields=["username"], name="order_buyer", opclasses=["varchar_pattern_ops"]),
+            models.Index(OpClass(Reverse("order_id"), name="text_pattern_ops"), name="order_tail"),  # its last digits
             # What staff have to do, without looking at finished orders. Unpaid ones are in "order_due".
             models.Index(fields=["state"], condition=Q(state__in=[state.value for state in TO_DO]), name="order_to_do"),
         ]

@@ -26,12 +26,13 @@ def order_return(*, order_id: str, buyer_pk: int, actor: str, reason: str = "", 
 def order_return_decide(*, order_id: str, approve: bool, actor: str, reason: str = "", now: datetime) -> Order:
     """Decide on a return of shipped goods: the money goes back, or the order is as before.
 
+    :param reason: goes into the log; the buyer reads why a return was refused.
     :raises RecordUnknown, OrderRefused, RefundNotPossible: as named.
     """
     order = order_lock(order_id=order_id)
     event = Event.APPROVE_RETURN if approve else Event.REJECT_RETURN
-    note = "退货申请已同意" if approve else "退货申请未通过"
-    order_move(order=order, event=event, actor=actor, now=now, detail=reason, note=note)
+    note = "退货申请已同意" if approve else ": ".join(filter(None, ["退货申请未通过", reason]))
+    order_move(order=order, event=event, actor=actor, now=now, detail=reason, note=note[:200])
     return order
 
 

@@ -8,6 +8,9 @@ from django.test import Client
 from django.urls import reverse
 
 from accounts.models import User
+from shop.admin.order_work import WORKS
+from shop.admin.packing import packing_address
+from shop.models import Order
 from tests.backoffice.reading import english_on
 
 pytestmark = pytest.mark.django_db
@@ -34,6 +37,9 @@ def addresses() -> list[str]:
         records = model._default_manager.order_by("pk")
         for record in filter(None, {records.first(), records.last()}):
             found += [reverse(f"{name}_{page}", args=[record.pk]) for page in ("change", "history", "delete")]
+    orders = reverse("admin:shop_order_changelist")
+    found += [f"{orders}?work={name}" for name in WORKS]
+    found.append(packing_address(Order.objects.values_list("pk", flat=True)))
     found.append(reverse("admin:auth_user_password_change", args=[User.objects.latest("pk").pk]))
     return found
 

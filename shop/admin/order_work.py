@@ -1,0 +1,174 @@
+"""What staff do with orders every day, as lists: what waits longest comes first, a button does the step."""
+
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from django.contrib import admin
+from django.db.models import Case, OuterRef, QuerySet, Subquery, When
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+from django.utils.timesince import timesince
+from unfold.decorators import display
+
+from core.buttons import PRESS
+from payments.models import Refund
+from shop.admin.order_parts import payments_link
+from shop.models import Order, OrderLog
+from shop.states import Event, State
+
+
+class Work(NamedTuple):
+    """A work list: the orders in ``states``, in an ``ordering``, with what one must know of them and do with them."""
+
+    label: str
+    icon: str
+    states: tuple[State, ...]
+    steps: tuple[str, ...]  # names of the buttons, the usual one first
+    columns: tuple[str, ...]
+    ordering: tuple[Any, ...]
+    reason: str = ""  # what a reason given with a step is good for
+
+
+PARAMETER = "work"
+PACKING = "packing"  # no step of an order: it prints
+_ASKED = OrderLog.objects.filter(order=OuterRef("pk"), event=Event.ASK_RETURN.label).order_by("-pk")
+ASKED_AT = Subquery(_ASKED.values("at")[:1])
+WORKS: dict[str, Work] = {
+    "ship": Work(
+        "待发货",
+        "local_shipping",
+        (State.PAID, State.PREPARING),
+        ("ship", "prepare", PACKING),
+        ("order_id", "goods", "receiver", "since_paid", "state_label"),
+        ("paid_at", "pk"),
+    ),
+    "returns": Work(
+        "待处理退货",
+        "assignment_return",
+        (State.RETURN_ASKED, State.RETURN_ASKED_LATER),
+        ("approve", "reject"),
+        ("order_id", "goods", "receiver", "total", "why", "since_asked", "state_label"),
+        (ASKED_AT, "pk"),
+        "拒绝退货的理由会告诉买家,同意的只写入订单日志",
+    ),
+    "refunds": Work(
+        "退款处理",
+        "currency_exchange",
+        (State.REFUND_FAILED, State.REFUNDING),
+        ("refund_again",),
+        ("order_id", "receiver", "total", "state_label", "refund_progress"),
+        (Case(When(state=State.REFUND_FAILED, then=0), default=1), "pk"),
+    ),
+}
+LATE_DAYS = 2
+
+
+def work_of(request: HttpRequest) -> Work | None:
+    return WORKS.get(request.GET.get(PARAMETER, ""))
+
+
+class WorkFilter(admin.SimpleListFilter):
+    title, parameter_name = "工作清单", PARAMETER
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(name, work.label) for name, work in WORKS.items()]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
+        work = WORKS.get(self.value() or "")
+        return queryset.filter(state__in=work.states) if work else queryset
+
+
+def work_rows(orders: QuerySet[Order], work: Work) -> QuerySet[Order]:
+    """``orders`` with what the columns of ``work`` show."""
+    if "goods" in work.columns:
+        orders = orders.prefetch_related("lines")
+    if "since_asked" in work.columns:
+        orders = orders.annotate(asked_at=ASKED_AT)
+    return orders
+
+
+def attach_refunds(orders: list[Any]) -> None:
+    """Give each order its newest ``refund``, in one query: an order's number is its payment's."""
+    refunds = Refund.objects.filter(payment__out_trade_no__in=[order.order_id for order in orders])
+    newest = {refund.payment.out_trade_no: refund for refund in refunds.select_related("payment").order_by("pk")}
+    for order in orders:
+        order.refund = newest.get(order.order_id)
+
+
+def step_buttons(order: Order, steps: list[tuple[str, str]]) -> SafeString:
+    """Buttons that press one row of the list."""
+    buttons = [
+        ("" if at else " is-main", _TARGET if name == PACKING else "", PRESS, name, order.pk, label, order, label)
+        for at, (name, label) in enumerate(steps)
+    ]
+    form = '<button type="submit" class="tr-button{}"{} name="{}" value="{}:{}" aria-label="{} {}">{}</button>'
+    return format_html('<span class="od-steps">{}</span>', format_html_join("", form, buttons)) if buttons else _NONE
+
+
+class WorkColumns:
+    """Columns of the work lists."""
+
+    @display(description="商品")
+    def goods(self, order: Order) -> SafeString:
+        lines = format_html_join(
+            "", "<li>{} <b>× {}</b></li>", ((line.title, line.quantity) for line in order.lines.all())
+        )
+        return format_html('<ul class="od-text od-goods">{}</ul>', lines)
+
+    @display(description="收货人")
+    def receiver(self, order: Order) -> SafeString:
+        return format_html(
+            '<div class="od-text"><b>{}</b> <a href="tel:{}">{}</a><br>{}</div>',
+            order.username,
+            order.phone,
+            order.phone or "没有电话",
+            order.address or "没有地址",
+        )
+
+    @display(description="已付款")
+    def since_paid(self, order: Order) -> SafeString:
+        return _age(order.paid_at)
+
+    @display(description="已申请")
+    def since_asked(self, order: Any) -> SafeString:
+        return _age(order.asked_at)
+
+    @display(description="理由")
+    def why(self, order: Order) -> SafeString:
+        return format_html('<div class="od-text">{}</div>', order.note or "没有写明")
+
+    @display(description="退款进度")
+    def refund_progress(self, order: Any) -> SafeString:
+        refund = getattr(order, "refund", None)
+        if refund is None:
+            return _NONE
+        return format_html(
+            '<div class="od-text">{} <b>{}</b>, 已提交 {} 次<br>{}</div>',
+            payments_link("refund", refund, refund.out_refund_no),
+            refund.get_state_display(),
+            refund.attempts,
+            refund.last_error or _next_try(refund),
+        )
+
+
+def _next_try(refund: Refund) -> SafeString | str:
+    if refund.next_try_at is None:
+        return ""
+    return f"{_age_text(refund.created_at)}前申请, 等待微信支付"
+
+
+def _age(since: datetime | None) -> SafeString:
+    if since is None:
+        return _NONE
+    is_late = (timezone.now() - since).days >= LATE_DAYS
+    return format_html('<span class="{}">{}</span>', "od-late" if is_late else "", _age_text(since))
+
+
+def _age_text(since: datetime) -> str:
+    return timesince(since, depth=1)
+
+
+_NONE = format_html("{}", "—")
+_TARGET = format_html(' formtarget="{}"', "_blank")

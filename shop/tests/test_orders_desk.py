@@ -1,0 +1,430 @@
+"""What staff do daily: ship, decide on returns, refund, find, print."""
+
+import re
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from threading import Barrier
+
+import pytest
+from django.contrib.auth.models import Permission
+from django.db import connection, connections
+from django.test import Client
+from django.utils import timezone
+
+from payments.models import Refund
+from shop.models import Order, OrderLog
+from shop.selectors import order_search
+from shop.services.order_pay import order_pay
+from shop.services.order_return import order_return
+from shop.services.order_ship import order_ship
+from shop.states import ShippingStatus
+from shop.tests.factories import make_order, make_product
+
+pytestmark = pytest.mark.django_db
+ORDERS = "/admin/shop/order/"
+PACKING = "/admin/shop/order/packing/"
+NOW = timezone.now()
+
+
+@pytest.fixture
+def office(root):
+    return _logged_in(root)
+
+
+@pytest.fixture
+def clerk(person):
+    """May see orders and nothing else."""
+    clerk = person("clerk", is_staff=True)
+    clerk.user.role.permissions.set([Permission.objects.get(codename="view_order")])
+    return _logged_in(clerk)
+
+
+def _logged_in(person):
+    client = Client()
+    client.force_login(person.user)
+    return client
+
+
+@pytest.fixture
+def li(person):
+    return person("li").user
+
+
+@pytest.fixture
+def paid(li, provider):
+    """Make a paid order: ``paid(product, 2, ago=timedelta(hours=1))``."""
+
+    def make(product=None, quantity=1, *, ago=timedelta(0), **fields):
+        order = make_order(li, product, quantity, **fields)
+        order_pay(order_id=order.order_id, buyer_pk=li.pk, trade_type="NATIVE", client_ip="::1", now=timezone.now())
+        provider.pay(order.order_id)
+        provider.notify(order.order_id)
+        Order.objects.filter(pk=order.pk).update(paid_at=timezone.now() - ago)
+        order.refresh_from_db()
+        return order
+
+    return make
+
+
+@pytest.fixture
+def returned(paid):
+    """Make an order that was shipped and that its buyer wants to give back."""
+
+    def make(reason="破损", now=None):
+        order = paid()
+        facts = {"order_id": order.order_id, "now": now or timezone.now()}
+        order_ship(action=ShippingStatus.SHIPPED, actor="root", **facts)
+        return order_return(buyer_pk=order.user_id, actor="li", reason=reason, **facts)
+
+    return make
+
+
+def listed(client, work, **query):
+    return [order.pk for order in client.get(ORDERS, {"work": work, **query}).context["cl"].result_list]
+
+
+def press(client, work, name, *orders, row=None, **posted):
+    """Press a button above the list for ``orders``, or the one in the row of ``row``; answer what is told."""
+    value = f"{name}:{row.pk if row else ''}"
+    data = {"press": value, "_selected_action": [order.pk for order in orders], **posted}
+    answer = client.post(f"{ORDERS}?work={work}", data, follow=True)
+    return told(answer)
+
+
+def told(answer):
+    return [str(message) for message in answer.context["messages"]]
+
+
+def state(order):
+    return Order.objects.values_list("state", flat=True).get(pk=order.pk)
+
+
+class TestToShip:
+    def test_the_longest_paid_comes_first_with_all_one_packs_by(self, office, paid):
+        new = paid(make_product("自行车"), 2, phone="13800000001", address="重庆市渝中区")
+        old = paid(make_product("手套"), 3, ago=timedelta(days=3))
+
+        page = office.get(ORDERS, {"work": "ship"}).content.decode()
+
+        assert listed(office, "ship") == [old.pk, new.pk]
+        assert "自行车 <b>× 2</b>" in page and "手套 <b>× 3</b>" in page
+        assert "13800000001" in page and "重庆市渝中区" in page and "li" in page
+        assert re.search(r'od-late">3\s日', page) and re.search(r'"">0\s分钟', page)
+
+    def test_has_what_is_paid_or_being_packed_and_nothing_else(self, office, paid, returned, li):
+        waiting, packed = paid(), paid()
+        order_ship(order_id=packed.order_id, action=ShippingStatus.PREPARING, actor="root", now=NOW)
+        make_order(li)
+        returned()
+
+        assert set(listed(office, "ship")) == {waiting.pk, packed.pk}
+
+    def test_one_click_ships_one(self, office, paid):
+        order, other = paid(), paid()
+
+        said = press(office, "ship", "ship", other, row=order)  # what else is ticked does not matter
+
+        assert said == [f"{order.order_id}: 发货完成"]
+        assert (state(order), state(other)) == ("shipped", "paid")
+        assert order.logs.last().actor == "root"
+
+    def test_one_click_ships_the_chosen_and_tells_of_each(self, office, paid):
+        orders = [paid() for _ in range(3)]
+        order_ship(order_id=orders[2].order_id, action=ShippingStatus.SHIPPED, actor="wang", now=timezone.now())
+
+        said = press(office, "ship", "ship", *orders)
+
+        assert [state(order) for order in orders] == ["shipped"] * 3
+        done, refused = sorted(said, key=lambda text: "不能" in text)
+        assert orders[0].order_id in done and orders[1].order_id in done and done.endswith("发货完成(2 条)")
+        assert refused.startswith(f"{orders[2].order_id}: 订单已经发货,不能重复发货(wang 于 ")
+        assert OrderLog.objects.filter(event="发货").count() == 3
+
+    def test_a_second_click_is_told_that_it_was_done(self, office, paid):
+        order = paid()
+        press(office, "ship", "ship", row=order)
+
+        assert "订单已经发货,不能重复发货(root 于" in press(office, "ship", "ship", row=order)[0]
+        assert OrderLog.objects.filter(event="发货").count() == 1
+
+    def test_the_list_of_actions_tells_it_too(self, office, paid):
+        """Django itself would leave out a row that the list's filter no longer has, and say nothing."""
+        order = paid()
+        order_ship(order_id=order.order_id, action=ShippingStatus.SHIPPED, actor="wang", now=timezone.now())
+
+        data = {"action": "ship", "index": "0", "_selected_action": [order.pk]}
+        answer = office.post(f"{ORDERS}?work=ship", data, follow=True)
+
+        assert "不能重复发货" in told(answer)[0]
+
+    @pytest.mark.parametrize("chosen", [[], ["0"], ["x"], ["9" * 30], ["１"]])
+    def test_choosing_nothing_says_so(self, office, chosen):
+        answer = office.post(f"{ORDERS}?work=ship", {"press": "ship:", "_selected_action": chosen}, follow=True)
+
+        assert told(answer) == ["没有选中任何记录"]
+
+    def test_there_is_no_other_button(self, office, paid):
+        assert office.post(f"{ORDERS}?work=ship", {"press": f"delete_selected:{paid().pk}"}).status_code == 403
+
+    def test_asks_as_much_for_many_as_for_one(self, office, paid, django_assert_num_queries):
+        product = make_product(stock=100)
+        paid(product)
+        office.get(ORDERS, {"work": "ship"})  # what is read once
+
+        for _ in range(4):
+            paid(product)
+
+        # Session, user; how many, the orders, their lines.
+        with django_assert_num_queries(5):
+            office.get(ORDERS, {"work": "ship"})
+
+    def test_who_may_only_look_may_print_and_not_ship(self, clerk, paid):
+        order = paid()
+
+        page = clerk.get(ORDERS, {"work": "ship"}).content.decode()
+        answer = clerk.post(f"{ORDERS}?work=ship", {"press": f"ship:{order.pk}"})
+
+        assert 'value="packing:' in page and 'value="ship:' not in page
+        assert (answer.status_code, state(order)) == (403, "paid")
+
+
+@pytest.mark.django_db(transaction=True)
+class TestTwoAtTheSameInstant:
+    def ship(self, order, root):
+        """Have two members of staff click; answer their pages."""
+
+        def click(_):
+            try:
+                client = _logged_in(root)
+                client.post(f"{ORDERS}?work=ship", {"press": f"ship:{order.pk}"})
+                return client.get(ORDERS).content.decode()
+            finally:
+                connections.close_all()
+
+        with ThreadPoolExecutor(2) as pool:
+            return list(pool.map(click, range(2)))
+
+    def test_one_ships_and_the_other_is_told(self, root, paid):
+        order = paid()
+
+        pages = self.ship(order, root)
+
+        assert sum(f"{order.order_id}: 发货完成" in page for page in pages) == 1
+        assert sum(f"{order.order_id}: 订单已经发货,不能重复发货(root 于" in page for page in pages) == 1
+        assert OrderLog.objects.filter(order=order, event="发货").count() == 1
+
+    def test_without_the_lock_both_would(self, root, paid, monkeypatch):
+        order, both_have_read = paid(), Barrier(2)
+
+        def read(*, order_id, buyer_pk):
+            found = Order.objects.get(order_id=order_id)
+            both_have_read.wait(10)
+            return found
+
+        monkeypatch.setattr("shop.services.order_ship.order_lock", read)
+        self.ship(order, root)
+
+        assert OrderLog.objects.filter(order=order, event="发货").count() == 2
+
+
+class TestReturns:
+    def test_the_longest_waiting_comes_first_with_its_reason(self, office, returned):
+        new, old = returned("不想要了"), returned("破损", now=timezone.now() - timedelta(days=1))
+
+        assert listed(office, "returns") == [old.pk, new.pk]
+        page = office.get(ORDERS, {"work": "returns"}).content.decode()
+        assert "不想要了" in page and "破损" in page
+
+    def test_a_refusal_tells_the_buyer_why(self, office, returned):
+        order = returned()
+
+        said = press(office, "returns", "reject", row=order, reason="已超过七天")
+
+        order.refresh_from_db()
+        assert said == [f"{order.order_id}: 拒绝退货完成"]
+        assert (order.state, order.order_status, order.note) == ("shipped", 1, "退货申请未通过: 已超过七天")
+        assert order.logs.last().detail == "已超过七天"
+
+    def test_an_approval_refunds_and_the_refund_is_followed_to_its_end(self, office, returned, provider):
+        order = returned()
+        provider.refund_status = "ABNORMAL"
+
+        said = press(office, "returns", "approve", row=order)
+        assert "进度见“退款处理”" in said[0]
+        assert "待提交" in office.get(ORDERS, {"work": "refunds"}).content.decode()
+
+        provider.run_refunds()
+        page = office.get(ORDERS, {"work": "refunds"}).content.decode()
+        assert "退款异常" in page and f"{order.order_id}R01" in page and f'value="refund_again:{order.pk}"' in page
+
+        provider.refund_states.clear()
+        provider.refund_status = "SUCCESS"
+        press(office, "refunds", "refund_again", row=order)
+        assert f'value="refund_again:{order.pk}"' not in office.get(ORDERS, {"work": "refunds"}).content.decode()
+        provider.run_refunds()
+
+        assert (state(order), listed(office, "refunds")) == ("refunded", [])
+        assert Refund.objects.count() == 1
+
+    def test_what_the_provider_said_is_shown_while_it_is_tried_again(self, office, returned, provider):
+        order = returned()
+        press(office, "returns", "approve", row=order)
+        provider.is_down = True
+        provider.run_refunds()
+
+        assert "silence" in office.get(ORDERS, {"work": "refunds"}).content.decode()
+
+    def test_failures_come_before_what_is_under_way(self, office, returned, provider):
+        under_way, failed = returned(), returned()
+        press(office, "returns", "approve", failed)
+        provider.refund_status = "ABNORMAL"
+        provider.run_refunds()
+        press(office, "returns", "approve", under_way)
+
+        assert listed(office, "refunds") == [failed.pk, under_way.pk]
+
+    @pytest.mark.parametrize(("work", "queries"), [("returns", 5), ("refunds", 5)])
+    def test_asks_as_much_for_many_as_for_one(self, office, returned, work, queries, django_assert_num_queries):
+        for _ in range(3):
+            order = returned()
+            if work == "refunds":
+                press(office, "returns", "approve", row=order)
+        office.get(ORDERS, {"work": work})
+
+        # Session, user; how many, the orders, their lines or refunds.
+        with django_assert_num_queries(queries):
+            office.get(ORDERS, {"work": work})
+
+
+class TestPacking:
+    def test_sums_up_what_to_fetch_then_one_block_an_order(self, office, paid):
+        product, other = make_product("自行车"), make_product("手套")
+        orders = [paid(product, 2, phone="13800000001", address="重庆"), paid(product, 3), paid(other, 1)]
+
+        page = office.get(PACKING, {"ids": ",".join(str(order.pk) for order in orders)})
+
+        picks = [(pick.title, pick.pieces, pick.orders) for pick in page.context["picks"]]
+        text = page.content.decode()
+        assert picks == [("自行车", 5, 2), ("手套", 1, 1)]
+        assert text.count("<article") == 3 and text.index("拣货汇总") < text.index("<article")
+        assert text.count('src="data:image/svg+xml') == 3
+        assert "13800000001" in text and "重庆" in text and all(order.order_id in text for order in orders)
+        assert not re.findall(r'(?:src|href)="(?:https?:)?//', text)
+        for address in re.findall(r'(?:src|href)="(/static/[^"]+)', text):
+            assert office.get(address).status_code == 200
+
+    def test_marks_what_is_not_to_be_sent(self, office, paid, returned):
+        to_ship, back = paid(make_product("自行车")), returned()
+
+        page = office.get(PACKING, {"ids": f"{to_ship.pk},{back.pk}"})
+
+        assert [pick.title for pick in page.context["picks"]] == ["自行车"]
+        assert page.content.decode().count("不要发货") == 1
+        assert f'name="_selected_action" value="{back.pk}"' not in page.content.decode()
+
+    def test_its_button_ships_what_was_printed(self, office, paid):
+        orders = [paid(), paid()]
+        page = office.get(PACKING, {"ids": f"{orders[0].pk},{orders[1].pk}"}).content.decode()
+        to = re.search(r'method="post" action="([^"]+)"', page)[1]
+        chosen = re.findall(r'name="_selected_action" value="(\d+)"', page)
+
+        office.post(to, {"press": "ship:", "_selected_action": chosen})
+
+        assert [state(order) for order in orders] == ["shipped", "shipped"]
+
+    @pytest.mark.parametrize("data", [{"press": "packing:"}, {"action": "packing", "index": "0"}])
+    def test_is_reached_from_the_chosen_rows(self, clerk, paid, data):
+        order = paid()
+
+        answer = clerk.post(f"{ORDERS}?work=ship", data | {"_selected_action": [order.pk]})
+
+        assert answer.headers["Location"] == f"{PACKING}?ids={order.pk}"
+
+    def test_is_reached_from_the_order(self, clerk, paid):
+        order = paid()
+        page = clerk.get(f"{ORDERS}{order.pk}/change/").content.decode()
+        link = re.search(rf'href="({ORDERS}{order.pk}/packing/)"', page)[1]
+
+        assert order.order_id in clerk.get(link, follow=True).content.decode()
+
+    @pytest.mark.parametrize("ids", [None, "", "0", "x,y", "9" * 40, "1;2", "\x00"])
+    def test_of_nothing_leads_back(self, office, ids):
+        answer = office.get(PACKING, {} if ids is None else {"ids": ids}, follow=True)
+
+        assert told(answer) == ["没有选中任何订单"]
+
+    def test_is_bounded(self, office, paid, monkeypatch):
+        monkeypatch.setattr("shop.admin.packing.MOST_PRINTED", 1)
+        orders = [paid(), paid()]
+
+        answer = office.get(PACKING, {"ids": f"{orders[0].pk},{orders[1].pk}"}, follow=True)
+
+        assert "一次最多打印 1 个订单" in told(answer)[0]
+
+    def test_is_for_those_who_may_see_orders(self, person, paid):
+        order = paid(phone="13800000001")
+        staff = person("zhao", "103", is_staff=True)
+
+        for client in (_logged_in(staff), Client()):
+            for address in (f"{PACKING}?ids={order.pk}", f"{ORDERS}{order.pk}/packing/"):
+                answer = client.get(address, follow=True)
+                assert "13800000001" not in answer.content.decode()
+            assert client.post(ORDERS, {"press": f"packing:{order.pk}"}).status_code in (302, 403)
+        assert _logged_in(staff).get(PACKING, {"ids": order.pk}).status_code == 403
+
+    def test_asks_as_much_for_many_as_for_one(self, office, paid, django_assert_num_queries):
+        ids = ",".join(str(paid().pk) for _ in range(3))
+
+        with django_assert_num_queries(4):  # session, user; orders, lines
+            office.get(PACKING, {"ids": ids})
+
+
+class TestSearch:
+    @pytest.fixture
+    def order(self, li):
+        make_order(li, phone="13900000000", address="南京")
+        return make_order(li, phone="13800001234")
+
+    @pytest.mark.parametrize(
+        "text",
+        ["13800001234", "138 0000 1234", "138-0000-1234", "1380000", "{number}", "{tail}", " {tail} "],
+    )
+    def test_finds_by_phone_and_by_order_number(self, office, order, text):
+        text = text.format(number=order.order_id, tail=order.order_id[-5:])
+
+        found = office.get(ORDERS, {"q": text}).context["cl"].result_list
+
+        assert [row.pk for row in found] == [order.pk]
+
+    def test_finds_by_the_receiver(self, office, order, person):
+        theirs = make_order(person("王小明").user)
+
+        assert [row.pk for row in office.get(ORDERS, {"q": "王小"}).context["cl"].result_list] == [theirs.pk]
+
+    @pytest.mark.parametrize("text", ["%", "_" * 11, "-", "不存在", "\x00", "a" * 5000, "'"])
+    def test_finds_nothing_by_anything_else(self, office, order, text):
+        answer = office.get(ORDERS, {"q": text})
+
+        assert answer.status_code == 200
+        assert len(answer.context["cl"].result_list) in ((0, 2) if text == "\x00" else (0,))
+
+    def test_looks_within_the_work_list(self, office, order, paid):
+        mine = paid(phone="13800001234")
+
+        assert listed(office, "ship", q="13800001234") == [mine.pk]
+
+    @pytest.mark.parametrize("text", ["13800001234", "abcdef", "王小明的弟弟"])
+    def test_reads_indexes_alone(self, order, text):
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL enable_seqscan = off")  # for a handful of rows it would be cheaper
+            plan = order_search(Order.objects.order_by("-pk"), text).explain()
+
+        for index in ("order_id_", "order_phone", "order_buyer", "order_tail"):
+            assert index in plan
+        assert "Seq Scan" not in plan
+
+    def test_the_list_of_all_asks_little(self, office, order, django_assert_num_queries):
+        office.get(ORDERS)
+
+        with django_assert_num_queries(4):  # session, user; how many, the orders
+            office.get(ORDERS, {"q": "138"})
