@@ -9,6 +9,13 @@ def purge_expired_tokens() -> None:
     tokens_purge(now=timezone.now())
 
 
+@shared_task(name="accounts.purge_login_log", ignore_result=True)
+def purge_login_log() -> None:
+    from accounts.services.login import logins_purge
+
+    logins_purge(now=timezone.now())
+
+
 @shared_task(name="accounts.expire_scan_codes", ignore_result=True)
 def expire_scan_codes() -> None:
     """Every process with sockets does this each second too; this is for codes whose sockets all moved at once."""

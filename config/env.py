@@ -69,13 +69,13 @@ def flag(name: str, default: Any) -> bool:
     return _read(name, default, convert, "1 or 0")
 
 
-def number(name: str, default: Any, *, least: int = 1) -> int:
+def number(name: str, default: Any, *, least: int = 1, most: int | None = None) -> int:
     def convert(raw: str) -> int:
-        if int(raw) < least:
+        if int(raw) < least or (most is not None and int(raw) > most):
             raise ValueError
         return int(raw)
 
-    return _read(name, default, convert, f"a whole number from {least}")
+    return _read(name, default, convert, f"a whole number from {least}" + (f" to {most}" if most is not None else ""))
 
 
 def duration(name: str, default: Any) -> timedelta:

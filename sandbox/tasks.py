@@ -20,3 +20,10 @@ def sweep() -> None:
     refunds_settle(now=timezone.now())
     for delivery_id in deliveries_due(now=timezone.now()):
         deliver.delay(delivery_id)
+
+
+@shared_task(name="sandbox.purge", ignore_result=True)
+def purge() -> None:
+    from sandbox.pay.purge import books_purge
+
+    books_purge(now=timezone.now())

@@ -1,14 +1,17 @@
 """Logging in and out."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
+from django.conf import settings
 from django.contrib.auth.hashers import make_password
 from django.db import transaction
+from django.db.models import Exists, OuterRef, Q
 
 from accounts.errors import CredentialsWrong
 from accounts.models import LoginLog, User
 from accounts.services import failures
 from accounts.tokens import token_issue
+from core.purge import BATCH, rows_purge
 
 
 def password_login(*, username: str, password: str, ip: str, now: datetime) -> tuple[User, str]:
@@ -47,3 +50,13 @@ def login_record(*, user: User, ip: str, now: datetime) -> LoginLog:
         last_ip=previous.ip if previous else "",
         last_logged_in_at=previous.logged_in_at if previous else None,
     )
+
+
+def logins_purge(*, now: datetime, batch: int = BATCH) -> int:
+    """Delete the logins that ``AUDIT_KEEP_DAYS`` keeps no longer; answer how many."""
+    if not settings.AUDIT_KEEP_DAYS:
+        return 0
+    old = LoginLog.objects.filter(logged_in_at__lt=now - timedelta(days=settings.AUDIT_KEEP_DAYS))
+    # Each user's newest one stays: the next login tells when and from where the last one was.
+    is_outdone = Exists(LoginLog.objects.filter(user=OuterRef("user"), pk__gt=OuterRef("pk")))
+    return rows_purge(old.filter(Q(user=None) | is_outdone), batch=batch)

@@ -9,7 +9,8 @@ from django.utils import timezone
 
 from accounts.models import LoginLog, User
 from accounts.selectors import login_log
-from accounts.services.login import login_record
+from accounts.services.login import login_record, logins_purge
+from accounts.tasks import purge_login_log
 from permissions.models import Role
 from permissions.services.roles import roles_seed
 
@@ -100,3 +101,41 @@ def test_stays_fast_however_long_it_grows(person):
     for rows in (login_log()[:10], login_log()[10_000:10_010], li.logins.order_by("-pk")[:1]):
         plan = rows.explain()
         assert "Index" in plan and "Sort" not in plan, plan
+
+
+@pytest.mark.django_db
+class TestOldLogins:
+    NOW = timezone.now()
+
+    @pytest.fixture
+    def logins(self, person):
+        """Li's logins of 400, 399, 366 and 364 days ago, Wang's only one of 400, and one of somebody deleted."""
+        li, wang = person("li").user, person("wang").user
+        whose = [(li, 400), (li, 399), (li, 366), (li, 364), (wang, 400), (None, 400)]
+        LoginLog.objects.bulk_create(
+            LoginLog(user=user, username=f"{user}-{days}", logged_in_at=self.NOW - timedelta(days=days), ip="10.0.0.1")
+            for user, days in whose
+        )
+
+    def left(self):
+        return list(LoginLog.objects.order_by("pk").values_list("username", flat=True))
+
+    def test_go_after_a_year_but_each_users_newest_stays(self, logins):
+        assert logins_purge(now=self.NOW, batch=2) == 4
+
+        assert self.left() == ["li-364", "wang-400"]
+        assert login_record(user=User.objects.get(username="wang"), ip="", now=self.NOW).last_ip == "10.0.0.1"
+
+    def test_stay_for_ever_where_the_days_are_0(self, logins, settings):
+        settings.AUDIT_KEEP_DAYS = 0
+
+        purge_login_log()
+
+        assert len(self.left()) == 6
+
+    def test_stay_longer_where_the_days_are_more(self, logins, settings):
+        settings.AUDIT_KEEP_DAYS = 380
+
+        purge_login_log()
+
+        assert self.left() == ["li-366", "li-364", "wang-400"]

@@ -8,15 +8,17 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from auditlog.models import LogEntry
 from auditlog.registry import auditlog
 from django.apps import apps
+from django.conf import settings
 from django.core.exceptions import FieldDoesNotExist
 from django.db.models import BooleanField, DateTimeField, Field
 
+from core.purge import BATCH, rows_purge
 from core.times import slash
 
 # The model, and what auditlog is to know of it. Fields that say no more than the entry itself are left out.
@@ -41,6 +43,14 @@ _VERBS = {"view": "查看", "add": "新增", "change": "修改", "delete": "删�
 def watch_models() -> None:
     for label, options in WATCHED.items():
         auditlog.register(apps.get_model(label), **options)
+
+
+def entries_purge(*, now: datetime, batch: int = BATCH) -> int:
+    """Delete the entries that ``AUDIT_KEEP_DAYS`` keeps no longer; answer how many."""
+    if not settings.AUDIT_KEEP_DAYS:
+        return 0
+    kept_from = now - timedelta(days=settings.AUDIT_KEEP_DAYS)
+    return rows_purge(LogEntry.objects.filter(timestamp__lt=kept_from), batch=batch)
 
 
 @dataclass(frozen=True)

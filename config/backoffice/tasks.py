@@ -9,3 +9,15 @@ def count_months() -> None:
     from config.backoffice.months import months_recount
 
     months_recount(local(timezone.now()))
+
+
+@shared_task(name="backoffice.purge", ignore_result=True)
+def purge() -> None:
+    """Forget old entries of the audit trail, and sessions that have ended."""
+    from django.contrib.sessions.models import Session
+
+    from config.backoffice.audit import entries_purge
+    from core.purge import rows_purge
+
+    entries_purge(now=timezone.now())
+    rows_purge(Session.objects.filter(expire_date__lt=timezone.now()))

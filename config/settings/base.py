@@ -201,6 +201,8 @@ CELERY_BEAT_SCHEDULE = {
     "run-due-refunds": {"task": "payments.run_due_refunds", "schedule": 15.0, "options": {"expires": 15}},
     "refresh-pay-certificates": {"task": "payments.refresh_certificates", "schedule": crontab(minute=23, hour="*/12")},
     "purge-payment-events": {"task": "payments.purge_events", "schedule": crontab(minute=53, hour=3)},
+    "purge-login-log": {"task": "accounts.purge_login_log", "schedule": crontab(minute=31, hour=3)},
+    "purge-back-office": {"task": "backoffice.purge", "schedule": crontab(minute=37, hour=3)},
     "expire-scan-codes": {"task": "accounts.expire_scan_codes", "schedule": 5.0, "options": {"expires": 5}},
     "remove-orphan-uploads": {"task": "uploads.remove_orphans", "schedule": crontab(minute=41)},
     "fold-student-totals": {"task": "students.fold_tally", "schedule": 10.0, "options": {"expires": 10}},
@@ -211,6 +213,7 @@ CELERY_BEAT_SCHEDULE = {
 }
 if SANDBOX:
     CELERY_BEAT_SCHEDULE["sandbox-sweep"] = {"task": "sandbox.sweep", "schedule": 3.0, "options": {"expires": 6}}
+    CELERY_BEAT_SCHEDULE["sandbox-purge"] = {"task": "sandbox.purge", "schedule": crontab(minute=43, hour=3)}
 
 # --- Language and time ---------------------------------------------------------------------------
 LANGUAGE_CODE = "zh-hans"
@@ -316,6 +319,7 @@ UNFOLD = {
 }
 
 # --- Who changed what: see core/audit.py ---
+AUDIT_KEEP_DAYS = env.number("AUDIT_KEEP_DAYS", 365, least=0, most=36500)  # the login log as well; 0: for ever
 AUDITLOG_CID_GETTER = "core.tracing.current"
 AUDITLOG_MASK_CALLABLE = "core.audit.mask"
 AUDITLOG_STORE_JSON_CHANGES = True

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -19,7 +20,8 @@ NOT_SETTINGS = {"BIND", "STATE_DIR"}
 def test_env_example_names_every_variable_and_no_other():
     explained = set(re.findall(r"^# ([A-Z0-9_]+)=", (HOME / ".env.example").read_text("utf-8"), re.M))
     source = "".join(path.read_text("utf-8") for path in [*HOME.glob("config/settings/*.py"), HOME / "config/env.py"])
-    read = set(re.findall(r'[a-z]\(\s*"([A-Z][A-Z0-9_]{3,})"', source)) - {
+    readers = "text|flag|number|duration|words|choice|base_url|engine_url|_upstream|get"
+    read = set(re.findall(rf'\b(?:{readers})\(\s*"([A-Z][A-Z0-9_]{{3,}})"', source)) - {
         "DJANGO_SETTINGS_MODULE",
         "PYTEST_XDIST_WORKER",
     }
@@ -44,6 +46,52 @@ def test_a_bad_value_is_refused_by_name_and_not_shown(monkeypatch, reader, value
         reader()
 
     assert value not in str(refused.value).replace("a whole number from 1", "")
+
+
+def test_a_number_that_is_too_large_is_refused(monkeypatch):
+    monkeypatch.setenv("SPMS_X", "36501")
+
+    with pytest.raises(ImproperlyConfigured, match="SPMS_X has a bad value: a whole number from 0 to 36500"):
+        env.number("SPMS_X", 1, least=0, most=36500)
+
+
+class TestTheEnvFile:
+    """Read in a folder of its own: a real ``.env`` must stay untouched."""
+
+    @pytest.fixture
+    def read(self, tmp_path):
+        (tmp_path / "config").mkdir()
+        (tmp_path / "config/__init__.py").touch()
+        shutil.copy(HOME / "config/env.py", tmp_path / "config")
+
+        def read(text: str, **real: str) -> subprocess.CompletedProcess[str]:
+            (tmp_path / ".env").write_text(text, "utf-8")
+            command = [sys.executable, "-c", "from config import env; print(env.text('WEATHER_CITY', 'none'))"]
+            environment = {"PATH": os.environ["PATH"], "PYTHONIOENCODING": "utf-8"} | real
+            return subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, encoding="utf-8")
+
+        return read
+
+    def test_is_read_and_the_real_environment_goes_first(self, read):
+        text = "# a comment\n\nexport WEATHER_CITY='成都'\n"
+
+        assert read(text).stdout == "成都\n"
+        assert read(text, WEATHER_CITY="重庆").stdout == "重庆\n"
+
+    @pytest.mark.parametrize(
+        "line", ["DJANGO_SETTINGS_MODULE=config.settings.production", "export DJANGO_SETTINGS_MODULE=x"]
+    )
+    def test_may_not_choose_the_settings(self, read, line):
+        refused = read(line)
+
+        assert refused.returncode != 0
+        assert ".env: DJANGO_SETTINGS_MODULE belongs into the real environment." in refused.stderr
+
+    def test_a_line_that_is_none_is_named(self, read):
+        assert ".env, line 2: NAME=value is needed." in read("WEATHER_CITY=x\nnonsense").stderr
+
+    def test_is_not_read_by_tests(self, read):
+        assert read("WEATHER_CITY=x", DJANGO_SETTINGS_MODULE="config.settings.test").stdout == "none\n"
 
 
 PRODUCTION = {
@@ -81,7 +129,12 @@ def test_production_has_no_default_for(tmp_path, name):
 
 @pytest.mark.parametrize(
     ("changes", "word"),
-    [({"SANDBOX": "1"}, "SANDBOX"), ({"DEMO_DATA": "1"}, "DEMO_DATA"), ({"DJANGO_SECRET_KEY": "short"}, "SECRET_KEY")],
+    [
+        ({"SANDBOX": "1"}, "SANDBOX"),
+        ({"DEMO_DATA": "1"}, "DEMO_DATA"),
+        ({"DJANGO_SECRET_KEY": "short"}, "SECRET_KEY"),
+        ({"DJANGO_SECRET_KEY": "replace-with-50-random-characters"}, "SECRET_KEY"),
+    ],
 )
 def test_production_refuses_what_only_helps_in_development(tmp_path, changes, word):
     refused = start_production(tmp_path, **changes)

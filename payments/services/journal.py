@@ -8,6 +8,7 @@ import redis
 import structlog
 from django.utils import timezone
 
+from core.purge import BATCH, rows_purge
 from core.ratelimit import hit
 from payments.errors import PaymentError, PaymentUnknown
 from payments.gateways.base import GatewayMisconfigured, NoticeRefused, PaymentResult, RefundResult
@@ -155,12 +156,6 @@ def event_replay(*, event_id: int, now: datetime) -> InboundEvent:
     return event
 
 
-def events_purge(*, now: datetime, batch: int = 5000) -> int:
-    """Delete what is older than 90 days, in batches; answer how many."""
-    gone = 0
-    while True:
-        old = InboundEvent.objects.filter(received_at__lt=now - KEEP).order_by("received_at").values("pk")[:batch]
-        deleted, _ = InboundEvent.objects.filter(pk__in=list(old.values_list("pk", flat=True))).delete()
-        gone += deleted
-        if deleted < batch:
-            return gone
+def events_purge(*, now: datetime, batch: int = BATCH) -> int:
+    """Delete what is older than 90 days; answer how many."""
+    return rows_purge(InboundEvent.objects.filter(received_at__lt=now - KEEP), batch=batch)

@@ -1,15 +1,22 @@
 """Who changed what, when, before and after, whichever door it came through."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from auditlog.models import LogEntry
+from django.contrib.sessions.models import Session
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from accounts.models import User
-from config.backoffice.audit import WATCHED, changes_of
+from config.backoffice.audit import WATCHED, changes_of, entries_purge
+from config.backoffice.tasks import purge
+from config.celery import app
 from core.audit import MASK, audited
+from payments.models import Payment, PaymentLog, Refund
+from shop.models import OrderLog
 from students.models import Student
 
 pytestmark = pytest.mark.django_db
@@ -124,3 +131,54 @@ def test_watches_every_model_that_staff_can_change(root: Any, rf: Any) -> None:
     changeable = {m._meta.label for m, page in admin.site._registry.items() if page.has_change_permission(request)}
 
     assert changeable <= WATCHED.keys() | own_log
+
+
+class TestOldEntries:
+    NOW = timezone.now()
+
+    @pytest.fixture
+    def entries(self) -> None:
+        """Entries of 400, 399, 366 and 364 days ago."""
+        for days in (400, 399, 366, 364):
+            make_student(name=f"{days}天")
+            LogEntry.objects.filter(object_repr__contains=f"{days}天").update(timestamp=self.NOW - timedelta(days=days))
+
+    def test_go_after_a_year(self, entries: None) -> None:
+        assert entries_purge(now=self.NOW, batch=2) == 3
+
+        assert "364天" in LogEntry.objects.get().object_repr
+
+    @pytest.mark.parametrize(("days", "left"), [(0, 4), (400, 3), (30, 0), (36500, 4)])
+    def test_go_when_the_setting_says(self, entries: None, settings: Any, days: int, left: int) -> None:
+        settings.AUDIT_KEEP_DAYS = days
+
+        purge()
+
+        assert LogEntry.objects.count() == left
+
+    def test_leave_the_log_of_money_alone(self, stock: dict[str, Any]) -> None:
+        long_ago = self.NOW - timedelta(days=4000)
+        for model, field in ((PaymentLog, "at"), (OrderLog, "at"), (Payment, "created_at"), (Refund, "created_at")):
+            assert model.objects.update(**{field: long_ago})
+
+        for task in purging_tasks():
+            task()
+
+        assert PaymentLog.objects.exists() and OrderLog.objects.exists()
+        assert Payment.objects.exists() and Refund.objects.exists()
+
+    def test_go_with_the_sessions_that_have_ended(self, office: Client) -> None:
+        ended = Session.objects.create(session_key="ended", expire_date=self.NOW - timedelta(seconds=1))
+
+        purge()
+
+        assert not Session.objects.filter(pk=ended.pk).exists()
+        assert office.get(reverse("admin:index")).status_code == 200
+
+
+def purging_tasks() -> list[Any]:
+    """What beat starts to delete old rows."""
+    app.loader.import_default_modules()
+    names = {entry["task"] for entry in app.conf.beat_schedule.values() if "purge" in entry["task"]}
+    assert {"backoffice.purge", "accounts.purge_login_log", "sandbox.purge"} <= names
+    return [app.tasks[name] for name in names]

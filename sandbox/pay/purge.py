@@ -1,0 +1,28 @@
+"""The stand-in's books, kept short."""
+
+from datetime import datetime, timedelta
+
+from django.db.models import Exists, OuterRef, Q, Subquery, Sum
+
+from core.purge import rows_purge
+from sandbox.models import Delivery, DeliveryState, PayCode, Refund, RefundState, Trade, TradeState
+
+KEEP = timedelta(days=30)
+
+
+def books_purge(*, now: datetime) -> int:
+    """Forget codes, notifications and orders that ended ``KEEP`` ago; answer how many orders.
+
+    An order has ended when it is closed, or given back in full. A paid one stays, as it may be returned at any time,
+    and so does one that nobody has closed yet.
+    """
+    old = now - KEEP
+    due = Delivery.objects.filter(state=DeliveryState.DUE)
+    given_back = Refund.objects.filter(trade=OuterRef("pk"), state=RefundState.SUCCESS, settled_at__lt=old)
+    given_back_fen = given_back.order_by().values("trade").annotate(fen=Sum("refund_fee")).values("fen")
+    ended = Q(state=TradeState.CLOSED, closed_at__lt=old) | Q(
+        state=TradeState.REFUND, total_fee=Subquery(given_back_fen)
+    )
+    rows_purge(PayCode.objects.filter(expires_at__lt=old))
+    rows_purge(Delivery.objects.filter(created_at__lt=old).exclude(state=DeliveryState.DUE))
+    return rows_purge(Trade.objects.filter(ended).exclude(Exists(due.filter(trade=OuterRef("pk")))))
