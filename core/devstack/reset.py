@@ -1,4 +1,4 @@
-"""``make reset``: forget what the embedded engines hold."""
+"""``make reset``: forget what the embedded engines hold, and the pictures that belong to it."""
 
 import os
 import shutil
@@ -15,8 +15,8 @@ from core.devstack.supervisor import ROOT, URLS
 LOCKS = ("up.lock", "services.lock", "postgres.lock", "valkey.lock")
 
 
-def reset(state_dir: Path) -> list[str]:
-    """Remove everything below ``state_dir`` and answer the names of what went.
+def reset(state_dir: Path, *, keep: Collection[str] = ()) -> list[str]:
+    """Remove everything below ``state_dir`` but ``keep``, and answer the names of what went.
 
     :raises StackError: something there is in use; nothing was removed.
     """
@@ -24,7 +24,7 @@ def reset(state_dir: Path) -> list[str]:
         for name in LOCKS:
             if not try_lock(stack.enter_context((state_dir / name).open("a"))):
                 raise StackError("It is running: stop it first (Ctrl-C where `make up` runs).")
-        return sorted(_remove_all(state_dir, keep=LOCKS))
+        return sorted(_remove_all(state_dir, keep={*LOCKS, *keep}))
 
 
 def _remove_all(folder: Path, keep: Collection[str]) -> Iterator[str]:
@@ -41,7 +41,10 @@ def _remove_all(folder: Path, keep: Collection[str]) -> Iterator[str]:
 def main() -> int:
     """Reset the state directory; the exit code for the shell."""
     try:
-        gone = reset(preflight.state_directory(os.environ, ROOT))
+        state_dir = preflight.state_directory(os.environ, ROOT)
+        # A server of your own keeps its rows, and they go on naming their pictures.
+        is_ours = (state_dir / "postgres").is_dir() and not os.environ.get("DATABASE_URL")
+        gone = reset(state_dir, keep=[] if is_ours else ["media"])
     except (StackError, OSError) as error:
         print(f"Error: {error}", file=sys.stderr)
         return 1
@@ -49,6 +52,9 @@ def main() -> int:
     for name in URLS:
         if os.environ.get(name):
             print(f"{name} is set: that server keeps its data.")
+    media = Path(os.environ.get("MEDIA_ROOT") or state_dir / "media")
+    if media.exists():
+        print(f"The pictures in {media} stay.")
     return 0
 
 

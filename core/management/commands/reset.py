@@ -6,7 +6,7 @@ from core.devstack import reset
 
 
 class Command(BaseCommand):
-    help = "Forget the data of the embedded engines. Refuses while they run."
+    help = "Forget the data of the embedded engines, and its pictures. Refuses while they run."
     requires_system_checks = []
 
     def handle(self, *args: Any, **options: Any) -> None:
