@@ -6,7 +6,7 @@ class CoreConfig(AppConfig):
     verbose_name = "系统"
 
     def ready(self) -> None:
-        from core import checks, postgres, pulse, tracing  # noqa: F401  (register signals, checks, figures)
+        from core import checks, postgres, proxies, pulse, tracing  # noqa: F401  (register signals, checks, figures)
 
         # manage.py runs the checks, a web server or a worker would not: every process passes here.
         checks.refuse_unsafe_start()

@@ -1,8 +1,12 @@
 """Findings about a deployment, each with what to do. Apps add their own checks."""
 
+import socket
+import ssl
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from urllib.parse import urlsplit
 
 import requests
 from django.conf import settings
@@ -12,6 +16,8 @@ from django.db import connection
 from core import health, valkey
 
 CLOCK_SKEW_S = 60
+RENEW_WITHIN_DAYS = 14  # certbot renews 30 days ahead: by then it has failed many times
+ANSWER_WITHIN_S = 5
 
 
 @dataclass(frozen=True)
@@ -61,22 +67,55 @@ def engines() -> Iterator[Finding]:
     }
     failed = health.failures()
     for name, remedy in remedies.items():
+        if name == "migrations" and "database" in failed:
+            continue  # nobody could look
         yield Finding(name not in failed, f"{name}: {failed.get(name, 'in order')}", remedy if name in failed else "")
+
+
+@register
+def doors() -> Iterator[Finding]:
+    if settings.PRODUCTION and not settings.METRICS_TOKEN:
+        yield Finding(None, "METRICS_TOKEN is not set: nobody may read /metrics", "Set it to let Prometheus in.")
 
 
 @register
 def clocks() -> Iterator[Finding]:
     with connection.cursor() as cursor:
         cursor.execute("SELECT extract(epoch FROM clock_timestamp())")
-        of_database = float(cursor.fetchone()[0])
-    of_valkey = float(valkey.client().time()[0])
-    for name, theirs in (("PostgreSQL", of_database), ("Valkey", of_valkey)):
-        skew = abs(time.time() - theirs)
-        yield Finding(
-            skew < CLOCK_SKEW_S,
-            f"Clock of {name} differs by {skew:.0f} s",
-            "" if skew < CLOCK_SKEW_S else "Set up NTP.",
-        )
+        yield _clock("PostgreSQL", float(cursor.fetchone()[0]))
+    seconds, microseconds = valkey.client().time()
+    yield _clock("Valkey", seconds + microseconds / 1e6)
+
+
+def _clock(name: str, theirs_s: float) -> Finding:
+    skew = abs(time.time() - theirs_s)
+    if skew < CLOCK_SKEW_S:
+        return Finding(True, f"Clock of {name} differs by {skew:.0f} s")
+    return Finding(False, f"Clock of {name} differs by {skew:.0f} s", "Set up NTP on every machine.")
+
+
+@register
+def certificate() -> Iterator[Finding]:
+    """How long clients and WeChat will believe that we are who we say."""
+    ours = urlsplit(settings.PUBLIC_BASE_URL)
+    if ours.scheme != "https":
+        return
+    host = ours.hostname or ""
+    try:
+        with (
+            socket.create_connection((host, ours.port or 443), timeout=ANSWER_WITHIN_S) as plain,
+            ssl.create_default_context().wrap_socket(plain, server_hostname=host) as secure,
+        ):
+            found = secure.getpeercert() or {}
+    except ssl.SSLCertVerificationError as error:
+        yield Finding(False, f"The certificate of {host} is refused: {error.verify_message}", "Renew it with certbot.")
+    except OSError as error:
+        why = f"{type(error).__name__}: {error}"
+        yield Finding(False, f"{settings.PUBLIC_BASE_URL} does not answer ({why})", "Is nginx running, is DNS right?")
+    else:
+        days = (ssl.cert_time_to_seconds(str(found["notAfter"])) - time.time()) / 86400
+        remedy = "" if days > RENEW_WITHIN_DAYS else "Renew it: `certbot renew`, then reload nginx."
+        yield Finding(not remedy, f"The certificate of {host} ends in {days:.0f} days", remedy)
 
 
 @register
@@ -84,7 +123,7 @@ def upstreams() -> Iterator[Finding]:
     for name in ("WECHAT_API_BASE_URL", "WECHAT_PAY_BASE_URL", "WEATHER_BASE_URL"):
         address = getattr(settings, name)
         try:
-            answer = requests.get(address, timeout=5, allow_redirects=False)
+            answer = requests.get(address, timeout=ANSWER_WITHIN_S, allow_redirects=False)
         except requests.RequestException as error:
             remedy = (
                 "The sandbox answers while `make up` runs."
@@ -93,5 +132,8 @@ def upstreams() -> Iterator[Finding]:
             )
             yield Finding(False, f"{name} does not answer: {type(error).__name__}", remedy)
             continue
-        theirs = answer.headers.get("Date")
-        yield Finding(True, f"{name} answers" + (f" (its clock: {theirs})" if theirs else ""))
+        yield Finding(True, f"{name} answers")
+        try:
+            yield _clock(name, parsedate_to_datetime(answer.headers["Date"]).timestamp())
+        except (KeyError, ValueError):
+            pass  # it does not say

@@ -7,7 +7,7 @@ import structlog
 from django.contrib.messages.middleware import MessageMiddleware
 from django.http import HttpRequest, HttpResponse
 
-from core import metrics, tracing
+from core import metrics, proxies, tracing
 from core.api.envelope import error_response
 from core.errors import DomainError
 
@@ -34,6 +34,7 @@ class RequestLogMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         started = time.perf_counter()
         request_id = tracing.begin(request.headers.get("X-Request-Id"))
+        proxies.look(request)
         response = self.get_response(request)
         response["X-Request-Id"] = request_id
         seconds = time.perf_counter() - started

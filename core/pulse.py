@@ -50,6 +50,7 @@ def background_work() -> Iterator[Finding]:
     remedy = (
         "Start the worker: `celery -A config worker`." if waiting else "Start beat and worker: `celery -A config beat`."
     )
+    remedy += " If they have just started, look again in ten seconds."
     yield Finding(False, f"Worker and beat were last seen {seen}; {waiting} task(s) wait", remedy)
 
 

@@ -1,8 +1,10 @@
 """The kernel's own background task."""
 
 import time
+from typing import Any
 
 from celery import shared_task
+from celery.signals import beat_init
 
 
 @shared_task(name="core.heartbeat", ignore_result=True)
@@ -10,3 +12,9 @@ def heartbeat() -> None:
     from core.pulse import pulse_leave
 
     pulse_leave(time.time())
+
+
+@beat_init.connect
+def ask_at_once(**_: Any) -> None:
+    # Beat's own first question comes after a whole interval: until then all would seem to stand still.
+    heartbeat.apply_async(expires=60)

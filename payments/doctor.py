@@ -1,9 +1,11 @@
 """``manage.py doctor``: would WeChat Pay take our calls, and could it reach us?"""
 
 from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
 from django.conf import settings
+from django.utils import timezone
 
 from core.doctor import Finding
 
@@ -16,7 +18,10 @@ def wechat_pay() -> Iterator[Finding]:
 
     yield _ask("WeChat Pay v2", gateway_v2, "Check WECHAT_APP_ID, WECHAT_PAY_MCH_ID and WECHAT_PAY_API_KEY.")
     if merchant().has_v3:
-        yield _ask("WeChat Pay v3", gateway_v3, "Check the WECHAT_PAY_* values of v3 and their files.")
+        v3 = _ask("WeChat Pay v3", gateway_v3, "Check the WECHAT_PAY_* values of v3 and their files.")
+        yield v3
+        if v3.ok and gateway_v3().keys.uses_certificates:
+            yield _platform_certificates(gateway_v3().keys.certificates_end)
     else:
         yield Finding(False, "WeChat Pay v3 is not configured: refunds wait", "Set the WECHAT_PAY_* values of v3.")
     yield _reachable()
@@ -32,6 +37,15 @@ def _ask(name: str, gateway: Callable, remedy: str) -> Finding:
     except GatewayError as error:
         return Finding(False, f"{name}: {type(error).__name__} {error.code} {error.message}", remedy)
     return Finding(False, f"{name} knows an order that nobody placed", "Is WECHAT_PAY_BASE_URL right?")
+
+
+def _platform_certificates(end: datetime | None) -> Finding:
+    # WeChat offers the next one days ahead, the worker looks twice a day: so late it should be here.
+    left = end - timezone.now() if end else timedelta()
+    what = f"WeChat Pay's platform certificates end in {left / timedelta(days=1):.1f} days"
+    if left > timedelta(days=1):
+        return Finding(True, what)
+    return Finding(False, what, "Is the worker running, may it write to WECHAT_PAY_CERT_DIR?")
 
 
 def _reachable() -> Finding:

@@ -10,6 +10,10 @@ class PermissionsConfig(AppConfig):
     verbose_name = "用户与权限"
 
     def ready(self) -> None:
+        from core.doctor import register
+        from permissions.findings import roles_and_calls
+
+        register(roles_and_calls)
         for signal in (post_save, post_delete):
             signal.connect(_announce, sender="permissions.Role")
 

@@ -1,7 +1,11 @@
 """What the doctor says of a merchant's values, before money says it."""
 
-import pytest
+from datetime import timedelta
 
+import pytest
+from django.utils import timezone
+
+from payments import doctor
 from payments.doctor import wechat_pay
 
 
@@ -34,3 +38,15 @@ def test_a_bad_value_is_named(wechat, settings, name, value, row, says):
     rows = found()
 
     assert rows[row][0] is False and says in rows[row][1]
+
+
+@pytest.mark.parametrize(("days_later", "ok"), [(0, True), (8.5, False)])
+def test_platform_certificates_that_nobody_renews_are_named(wechat, settings, tmp_path, monkeypatch, days_later, ok):
+    settings.WECHAT_PAY_PUBLIC_KEY_ID = settings.WECHAT_PAY_PUBLIC_KEY_FILE = ""
+    settings.WECHAT_PAY_CERT_DIR, wechat.use_certificate = str(tmp_path / "certs"), True
+    now = timezone.now() + timedelta(days=days_later)
+    monkeypatch.setattr(doctor.timezone, "now", lambda: now)
+
+    (certificates,) = [(is_ok, what) for is_ok, what in found() if "platform certificates" in what]
+
+    assert certificates == (ok, f"WeChat Pay's platform certificates end in {9 - days_later:.1f} days")

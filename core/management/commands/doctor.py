@@ -6,7 +6,10 @@ from core import doctor
 
 
 class Command(BaseCommand):
-    help = "Examine settings, engines, upstreams, clocks, certificates and permissions; say what to do."
+    help = (
+        "Examine settings, engines, upstreams, clocks, certificates, proxies and permissions; say what to do. "
+        "The exit code is 1 if anything is wrong."
+    )
     requires_system_checks: list[str] = []  # they are among the findings
 
     def handle(self, *args: Any, **options: Any) -> None:

@@ -127,6 +127,11 @@ class Keyring:
         return self._public_key is None
 
     @property
+    def certificates_end(self) -> datetime | None:
+        """When the last of the platform certificates ends; None if there is none."""
+        return max((one.not_valid_after_utc for one in self._valid_certificates().values()), default=None)
+
+    @property
     def is_empty(self) -> bool:
         return self._public_key is None and not self._valid_certificates()
 

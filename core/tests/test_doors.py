@@ -1,0 +1,64 @@
+"""What is not for everybody: the figures, and pages that another site's scripts must not read."""
+
+import pytest
+
+TOKEN = "a-long-metrics-token"
+
+
+@pytest.mark.django_db
+class TestMetrics:
+    def status(self, api, address="127.0.0.1", **headers):
+        return api.http.get("/metrics", REMOTE_ADDR=address, headers=headers).status_code
+
+    @pytest.mark.parametrize("address", ["127.0.0.1", "::1"])
+    def test_development_shows_them_to_this_machine(self, api, address):
+        assert self.status(api, address) == 200
+
+    def test_development_hides_them_from_others_and_from_whom_a_proxy_brings(self, api):
+        assert self.status(api, "192.168.1.7") == 404
+        assert self.status(api, **{"X-Forwarded-For": "8.8.8.8"}) == 404
+
+    def test_production_without_a_token_hides_them_from_everybody(self, api, settings):
+        settings.PRODUCTION = True
+
+        assert self.status(api) == 404
+        assert self.status(api, Authorization="Bearer ") == 404
+        assert self.status(api, Authorization="Bearer") == 404
+
+    @pytest.mark.parametrize("is_production", [True, False])
+    def test_a_token_is_asked_of_everybody(self, api, settings, is_production):
+        settings.PRODUCTION, settings.METRICS_TOKEN = is_production, TOKEN
+
+        assert self.status(api) == 404
+        assert self.status(api, Authorization=f"Bearer {TOKEN}x") == 404
+        assert self.status(api, Authorization="Bearer 不是") == 404
+        assert self.status(api, "8.8.8.8", Authorization=f"Bearer {TOKEN}") == 200
+
+    def test_strangers_learn_nothing_from_the_answer(self, api, settings):
+        settings.METRICS_TOKEN = TOKEN
+
+        hidden, unknown = api.get("/metrics"), api.get("/no/such/path")
+
+        assert (hidden.status_code, hidden.json()) == (unknown.status_code, unknown.json())
+
+
+@pytest.mark.django_db
+class TestOtherOrigins:
+    FRONT = {"origin": "https://front.example"}
+
+    @pytest.mark.parametrize(
+        "path", ["/admin/", "/admin/login/", "/admin/students/student/", "/admin", "/metrics", "/sandbox/", "/demo/"]
+    )
+    @pytest.mark.parametrize("allowed", [[], ["https://front.example"]], ids=["any origin", "an allowed one"])
+    def test_pages_for_people_cannot_be_read(self, api, settings, path, allowed):
+        settings.CORS_ALLOW_ALL_ORIGINS, settings.CORS_ALLOWED_ORIGINS = not allowed, allowed
+        asked = {"access-control-request-method": "POST"}
+
+        for answer in (api.http.get(path, headers=self.FRONT), api.http.options(path, headers=self.FRONT | asked)):
+            assert not [name for name in answer.headers if name.lower().startswith("access-control-")]
+
+    @pytest.mark.parametrize("path", ["/product/get_product", "/administrators", "/media/none.png", "/health/live"])
+    def test_the_api_can(self, api, path):
+        answer = api.http.get(path, headers=self.FRONT)
+
+        assert answer["Access-Control-Allow-Origin"] == "https://front.example"

@@ -1,0 +1,130 @@
+"""A deployer asks what is wrong: nothing at first, then one thing after another, each planted from outside."""
+
+import json
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import urlsplit
+
+import psycopg
+import pytest
+import requests
+
+from tests.journeys.installation import until
+
+NOBODY = "http://127.0.0.1:1"
+
+
+def ask(running, **changes):
+    """Run the doctor on the installation; answer its exit code and all that it says."""
+    inherited = {name: value for name, value in os.environ.items() if name != "DJANGO_SETTINGS_MODULE"}
+    engines = json.loads((running.state / "engines.json").read_text())
+    places = {"STATE_DIR": str(running.state), "PORT": str(urlsplit(running.base).port)}
+    command = [sys.executable, "manage.py", "doctor"]
+    done = subprocess.run(command, env=inherited | engines | places | changes, capture_output=True, text=True)
+    return done.returncode, done.stdout + done.stderr
+
+
+def production(running):
+    """The variables of a production whose providers are the stand-ins of this installation."""
+    sandbox = running.base + "/sandbox"
+    return {
+        "DJANGO_SETTINGS_MODULE": "config.settings.production",
+        "DJANGO_SECRET_KEY": "k" * 50,
+        "ALLOWED_HOSTS": "api.example.com",
+        "CORS_ALLOWED_ORIGINS": "https://app.example.com",
+        "CSRF_TRUSTED_ORIGINS": "https://api.example.com",
+        "PUBLIC_BASE_URL": "https://127.0.0.1:1",
+        "WECHAT_API_BASE_URL": f"{sandbox}/wxapi",
+        "WECHAT_PAY_BASE_URL": f"{sandbox}/wxpay",
+        "WEATHER_BASE_URL": f"{sandbox}/tianqi",
+    }
+
+
+# What is planted: variables of the doctor's process, made from the installation's.
+FAULTS = {
+    "silent worker and beat": lambda running, engines: {"REDIS_URL": engines["REDIS_URL"].partition("?")[0] + "?db=9"},
+    "empty database": lambda running, engines: {
+        "DATABASE_URL": urlsplit(engines["DATABASE_URL"])._replace(path="/postgres").geturl()
+    },
+    "no database": lambda running, engines: {"DATABASE_URL": "postgresql://spms@127.0.0.1:1/spms"},
+    "no provider": lambda running, engines: {"WEATHER_BASE_URL": NOBODY},
+    "development's secret in production": lambda running, engines: (
+        production(running) | {"DJANGO_SECRET_KEY": "development-only-key-that-production-refuses-to-start-with"}
+    ),
+    "a careless production": lambda running, engines: production(running),
+}
+
+
+@pytest.fixture(scope="module")
+def said(running):
+    """What the doctor says to each fault."""
+    # A proxy of ours brings somebody, and nobody counted on it.
+    requests.get(f"{running.base}/health/live", headers={"X-Forwarded-For": "203.0.113.7"}, timeout=10)
+    engines = json.loads((running.state / "engines.json").read_text())
+    with ThreadPoolExecutor(3) as pool:
+        asked = {fault: pool.submit(ask, running, **plant(running, engines)) for fault, plant in FAULTS.items()}
+    return {fault: answer.result() for fault, answer in asked.items()}
+
+
+def test_a_healthy_installation_is_in_order(running):
+    code, words = until(lambda: (answer := ask(running))[0] == 0 and answer, 20) or ask(running)
+
+    assert code == 0, words
+    assert "BAD" not in words
+    assert words.endswith("Everything is in order.\n")
+
+
+@pytest.mark.parametrize(
+    ("fault", "finding", "remedy"),
+    [
+        ("silent worker and beat", "BAD  Worker and beat were last seen never", "Start beat and worker"),
+        ("empty database", "BAD  migrations: RuntimeError", "Run `python manage.py migrate`."),
+        ("no database", "BAD  database: OperationalError", "Is PostgreSQL running, is DATABASE_URL right?"),
+        ("no provider", "BAD  WEATHER_BASE_URL does not answer", "The sandbox answers while `make up` runs."),
+        ("development's secret in production", "Error: DJANGO_SECRET_KEY is too weak.", "Use 50 random characters."),
+        ("a careless production", "BAD  https://127.0.0.1:1 does not answer", "Is nginx running, is DNS right?"),
+        ("a careless production", "BAD  A request from 127.0.0.1 came with X-Forwarded-For", "Set TRUSTED_PROXIES"),
+        ("a careless production", "BAD  WeChat Pay v2: GatewayMisconfigured", "Check WECHAT_APP_ID"),
+        ("a careless production", "note METRICS_TOKEN is not set", "Set it to let Prometheus in."),
+    ],
+)
+def test_a_fault_is_named_with_what_to_do(said, fault, finding, remedy):
+    code, words = said[fault]
+
+    assert code != 0
+    assert "Traceback" not in words
+    after = words.partition(finding)[2]
+    assert after, words
+    assert remedy in "".join(after.splitlines(keepends=True)[:2])
+
+
+def test_what_nobody_could_look_at_is_not_called_in_order(said):
+    assert "migrations" not in said["no database"][1]
+
+
+def test_a_fault_hides_no_other_findings(said):
+    _, words = said["no provider"]
+
+    assert words.count("BAD ") == 1
+    assert "1 finding(s) need attention." in words
+
+
+def test_a_row_of_a_role_that_opens_nothing_is_named(running):
+    url = json.loads((running.state / "engines.json").read_text())["DATABASE_URL"]
+    row = ("deployer", "旧角色", "[]", ["/students/getstulst"], [])
+    with psycopg.connect(url, autocommit=True) as database:
+        database.execute(
+            "INSERT INTO permissions_role (roleid, name, menu, rows, buttons, created_at, updated_at)"
+            " VALUES (%s, %s, %s, %s, %s, now(), now())",
+            row,
+        )
+        try:
+            code, words = ask(running)
+        finally:
+            database.execute("DELETE FROM permissions_role WHERE roleid = %s", [row[0]])
+
+    assert code != 0
+    assert "BAD  Role deployer: its row /students/getstulst opens nothing" in words
+    assert "-> Correct or remove it" in words
