@@ -11,7 +11,7 @@ class Command(BaseCommand):
     help = "Replace the database and the pictures by those of a backup. Stop web, worker and beat first."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("file", type=Path)
+        parser.add_argument("file", type=Path, help="what `backup` wrote")
         parser.add_argument("--yes", action="store_true", help="do not ask: everything in the database is replaced")
 
     def handle(self, *args: Any, **options: Any) -> None:

@@ -9,7 +9,12 @@ class Command(BaseCommand):
     help = "检查接口与角色权限之间的漏洞;--why 解释某个用户能否调用某个接口"
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--why", nargs=3, metavar=("USERNAME", "METHOD", "PATH"))
+        parser.add_argument(
+            "--why",
+            nargs=3,
+            metavar=("USERNAME", "METHOD", "PATH"),
+            help="例如 --why lbw GET /students/getstulist",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options["why"]:

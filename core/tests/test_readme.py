@@ -1,0 +1,39 @@
+"""Both READMEs name every setting and every management command, and none that there is not."""
+
+import re
+from pathlib import Path
+
+import pytest
+from django.apps import apps
+from django.conf import settings
+from django.core.management import get_commands
+
+READMES = [settings.BASE_DIR / "README.md", settings.BASE_DIR / "README.zh-CN.md"]
+
+pytestmark = pytest.mark.parametrize("readme", READMES, ids=lambda readme: readme.name)
+
+
+def first_column(readme: Path, head: str) -> list[str]:
+    """What stands in code marks in the first column of the table that begins with ``head``."""
+    table = re.search(rf"^\| {head} \|.*\n\|[- |]+\|\n((?:\|.*\n)+)", readme.read_text("utf-8"), re.M)
+    assert table
+    return [name for row in table[1].splitlines() for name in re.findall(r"`([^`]+)`", row.split("|")[1])]
+
+
+def test_every_setting_is_in_the_table_and_no_other(readme: Path) -> None:
+    settings_read = set(re.findall(r"^# ([A-Z0-9_]+)=", (settings.BASE_DIR / ".env.example").read_text("utf-8"), re.M))
+    patterns = [name.replace("*", r"\w+") for name in first_column(readme, "(?:variable|变量)")]
+
+    found = {pattern: {name for name in settings_read if re.fullmatch(pattern, name)} for pattern in patterns}
+
+    assert set().union(*found.values()) == settings_read
+    assert [pattern for pattern, names in found.items() if not names] == []
+
+
+def test_every_command_is_in_the_table_and_no_other(readme: Path) -> None:
+    ours = {app.name for app in apps.get_app_configs() if Path(app.path).parent == settings.BASE_DIR}
+    commands = {name for name, app in get_commands().items() if app in ours}
+
+    named = {name.split()[0] for name in first_column(readme, "(?:command|管理命令)")}
+
+    assert named == commands
