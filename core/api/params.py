@@ -102,5 +102,5 @@ class PositiveInt(serializers.IntegerField):
 
 
 class PageParams(Params):
-    page = PositiveInt(required=False, default=1)
-    count = PositiveInt(required=False)
+    page = PositiveInt(required=False, default=1, help_text="第几页,从 1 开始")
+    count = PositiveInt(required=False, help_text="每页多少条,不传则给出全部(有上限)")

@@ -3,7 +3,7 @@
 from typing import Any
 
 from core.api.docs import Doc
-from core.api.params import PageParams
+from core.api.params import PageParams, PlainText
 from payments.errors import ProviderDown, WeChatRefused
 from shop import errors
 from shop.api import params
@@ -19,6 +19,27 @@ def _ok(msg: str, **fields: Any) -> dict[str, Any]:
     return {"status": 200, "state": True, "msg": msg, **fields}
 
 
+# The views take a picture from the request itself, as a file or an address; here it joins the other parameters.
+def _picture(what: str, *, required: bool = False) -> PlainText:
+    return PlainText(required=required, help_text=f"{what}图片:地址,或以 multipart/form-data 上传文件")
+
+
+class CategoryAddWithPicture(params.CategoryAddParams):
+    categoryImgurl = _picture("类目")
+
+
+class CategoryUpdateWithPicture(params.CategoryUpdateParams):
+    categoryImgurl = _picture("类目")
+
+
+class ProductAddWithPicture(params.ProductAddParams):
+    imageUrl = _picture("商品", required=True)
+
+
+class ProductUpdateWithPicture(params.ProductUpdateParams):
+    imageUrl = _picture("商品")
+
+
 # --- Categories ----------------------------------------------------------------------------------
 _CATEGORY = {
     "updateTime": None,
@@ -32,11 +53,10 @@ _CATEGORY = {
     "__v": 0,
 }
 CATEGORY_ADD = Doc(
-    params=params.CategoryAddParams,
+    params=CategoryAddWithPicture,
     send={"categoryName": "车辆"},
     ok=_ok("添加成功", category_id=_CATEGORY_ID),
     failures=[errors.CategoryNameMissing, errors.CategoryExists],
-    about="`categoryImgurl` 可以是图片文件,也可以是图片地址。",
 )
 CATEGORY_REMOVE = Doc(
     params=params.CategoryRemoveParams,
@@ -45,7 +65,7 @@ CATEGORY_REMOVE = Doc(
     about="类目下还有商品时拒绝删除,除非传递 `force=1`;商品会保留原来的 `category_id`。",
 )
 CATEGORY_UPDATE = Doc(
-    params=params.CategoryUpdateParams,
+    params=CategoryUpdateWithPicture,
     send={"category_id": _CATEGORY_ID, "categoryName": "汽车"},
     ok=_ok("修改成功"),
     failures=[
@@ -76,7 +96,7 @@ _PRODUCT = {
 }
 _EDITABLE = ("category_id", "productName", "price", "description", "inventory", "imageUrl")
 PRODUCT_ADD = Doc(
-    params=params.ProductAddParams,
+    params=ProductAddWithPicture,
     send={name: _PRODUCT[name] for name in _EDITABLE},
     ok=_ok("添加成功", product_id=_PRODUCT_ID),
     failures=[
@@ -85,10 +105,9 @@ PRODUCT_ADD = Doc(
         errors.ProductCategoryUnknown,
         errors.ProductInvalid("price: 必须是大于0、最多两位小数的数字"),
     ],
-    about="`imageUrl` 必传,可以是图片文件,也可以是图片地址。",
 )
 PRODUCT_UPDATE = Doc(
-    params=params.ProductUpdateParams,
+    params=ProductUpdateWithPicture,
     send={"product_id": _PRODUCT_ID, "price": 799},
     ok=_ok("修改成功"),
     failures=[errors.ProductIdMissing, errors.RecordMissing, errors.NothingChanged, errors.ProductCategoryUnknown],

@@ -72,29 +72,29 @@ class Inventory(serializers.IntegerField):
 # --- Categories ----------------------------------------------------------------------------------
 class CategoryAddParams(ShopParams):
     error, missing_error = errors.CategoryInvalid, errors.CategoryNameMissing
-    categoryName = PlainText(max_length=NAME_LENGTH)
+    categoryName = PlainText(max_length=NAME_LENGTH, help_text="类目名称,不能与已有的重复")
 
 
 class CategoryUpdateParams(ShopParams):
     error, missing_error = errors.CategoryInvalid, errors.CategoryParamsMissing
-    category_id = PlainText(max_length=64)
-    categoryName = PlainText(max_length=NAME_LENGTH)
+    category_id = PlainText(max_length=64, help_text="要修改的类目 id")
+    categoryName = PlainText(max_length=NAME_LENGTH, help_text="新的类目名称")
 
 
 class CategoryRemoveParams(ShopParams):
     error, missing_error = errors.CategoryInvalid, errors.CategoryIdMissing
-    category_id = PlainText()
-    force = YesNo(required=False, default=False)
+    category_id = PlainText(help_text="要删除的类目 id")
+    force = YesNo(required=False, default=False, help_text="传 1 则类目下还有商品也删除")
 
 
 # --- Products ------------------------------------------------------------------------------------
 class ProductAddParams(ShopParams):
     error, missing_error = errors.ProductInvalid, errors.ProductParamsMissing
-    category_id = PlainText()
-    productName = PlainText(max_length=NAME_LENGTH)
-    price = Price()
-    description = PlainText(max_length=DESCRIPTION_LENGTH)
-    inventory = Inventory()
+    category_id = PlainText(help_text="所属类目的 id")
+    productName = PlainText(max_length=NAME_LENGTH, help_text="商品名称")
+    price = Price(help_text="价格,单位元,最多两位小数")
+    description = PlainText(max_length=DESCRIPTION_LENGTH, help_text="商品描述")
+    inventory = Inventory(help_text="库存件数")
 
     def refusal(self) -> DomainError:
         return errors.ProductCategoryMissing() if "category_id" in self.missing() else super().refusal()
@@ -102,22 +102,22 @@ class ProductAddParams(ShopParams):
 
 class ProductUpdateParams(ShopParams):
     error, missing_error = errors.ProductInvalid, errors.ProductIdMissing
-    product_id = PlainText()
-    category_id = PlainText(required=False)
-    productName = PlainText(required=False, max_length=NAME_LENGTH)
-    price = Price(required=False)
-    description = PlainText(required=False, max_length=DESCRIPTION_LENGTH)
-    inventory = Inventory(required=False)
+    product_id = PlainText(help_text="要修改的商品 id")
+    category_id = PlainText(required=False, help_text="改到哪个类目")
+    productName = PlainText(required=False, max_length=NAME_LENGTH, help_text="新的商品名称")
+    price = Price(required=False, help_text="新的价格,单位元,最多两位小数")
+    description = PlainText(required=False, max_length=DESCRIPTION_LENGTH, help_text="新的商品描述")
+    inventory = Inventory(required=False, help_text="此后可售的件数")
 
 
 class ProductListParams(PageParams):
-    product_id = PlainText(required=False, default="")
-    category_id = PlainText(required=False, default="")
+    product_id = PlainText(required=False, default="", help_text="只看这一个商品")
+    category_id = PlainText(required=False, default="", help_text="只看这个类目的商品")
 
 
 class ProductRemoveParams(ShopParams):
     error, missing_error = errors.ProductInvalid, errors.ProductIdNotGiven
-    product_id = PlainText()
+    product_id = PlainText(help_text="要删除的商品 id")
 
 
 # --- Cart ----------------------------------------------------------------------------------------
@@ -127,8 +127,8 @@ _SAME_ID = {"cart_id": "product_id"}
 class CartParams(ShopParams):
     error, missing_error = errors.CartCountInvalid, errors.CartParamsMissing
     aliases = {**_SAME_ID, "quantity": "count"}
-    product_id = PlainText()
-    count = PositiveInt()
+    product_id = PlainText(help_text="商品 id")
+    count = PositiveInt(help_text="件数")
 
     def refusal(self) -> DomainError:
         return errors.CartParamsMissing() if self.missing() else errors.CartCountInvalid()
@@ -151,36 +151,36 @@ class ProductIds(serializers.Field):
 class CartCheckParams(ShopParams):
     error, missing_error = errors.CheckParamsMissing, errors.CheckParamsMissing
     aliases = _SAME_ID
-    product_id = ProductIds()
+    product_id = ProductIds(help_text="要选中的商品 id,多个用逗号隔开")
 
 
 class CartRemoveParams(ShopParams):
     error, missing_error = errors.ProductInvalid, errors.ProductIdNotGiven
     aliases = _SAME_ID
-    product_id = ProductIds()
+    product_id = ProductIds(help_text="要删除的商品 id,多个用逗号隔开")
 
 
 # --- Orders --------------------------------------------------------------------------------------
 class PreOrderParams(ShopParams):
     error = errors.OrderParamInvalid
     aliases = {"count": "quantity"}
-    product_id = PlainText(required=False, default="")
-    quantity = PositiveInt(required=False, default=1)
-    phone = PlainText(required=False, default="", max_length=32)
-    address = PlainText(required=False, default="", max_length=200)
+    product_id = PlainText(required=False, default="", help_text="直接购买的商品 id;不传则购买购物车中选中的")
+    quantity = PositiveInt(required=False, default=1, help_text="直接购买的件数")
+    phone = PlainText(required=False, default="", max_length=32, help_text="收货电话")
+    address = PlainText(required=False, default="", max_length=200, help_text="收货地址")
 
     def refusal(self) -> DomainError:
         return errors.QuantityInvalid() if "quantity" in self.errors else super().refusal()
 
 
 class OrderListParams(PageParams):
-    order_id = PlainText(required=False, default="")
+    order_id = PlainText(required=False, default="", help_text="只看这一个订单;不传则给出自己的所有订单")
 
 
 class OrderIdParams(ShopParams):
     error: type[DomainError] = errors.OrderRefused
     missing_error: type[DomainError] | None = errors.OrderIdMissing
-    order_id = PlainText()
+    order_id = PlainText(help_text="订单号")
 
 
 class OrderPollParams(OrderIdParams):
@@ -188,25 +188,28 @@ class OrderPollParams(OrderIdParams):
 
 
 class ShipParams(OrderIdParams):
-    action = serializers.IntegerField(error_messages={"required": "缺少action", "invalid": "必须是0、1、2、3之一"})
+    action = serializers.IntegerField(
+        error_messages={"required": "缺少action", "invalid": "必须是0、1、2、3之一"},
+        help_text="0未发货 1已发货 2已收货 3备货中",
+    )
 
     def refusal(self) -> DomainError:
         return errors.OrderIdMissing() if "order_id" in self.missing() else Params.refusal(self)
 
 
 class ReturnParams(OrderIdParams):
-    reason = PlainText(required=False, default="", max_length=200)
+    reason = PlainText(required=False, default="", max_length=200, help_text="退货理由,后台会看到")
 
 
 # --- Paying --------------------------------------------------------------------------------------
 class PaymentParams(ShopParams):
     error, missing_error = errors.PayOrderUnknown, errors.PayOrderIdMissing
-    order_id = PlainText()
-    appid = PlainText(required=False, default="")
-    mch_id = PlainText(required=False, default="")
-    trade_type = PlainText(required=False, default="NATIVE")
-    openid = PlainText(required=False, default="")
+    order_id = PlainText(help_text="要支付的订单号")
+    appid = PlainText(required=False, default="", help_text="公众号或应用的 appid;传了就必须与服务器配置的相同")
+    mch_id = PlainText(required=False, default="", help_text="商户号;传了就必须与服务器配置的相同")
+    trade_type = PlainText(required=False, default="NATIVE", help_text="支付方式: NATIVE 扫码、JSAPI 公众号、APP")
+    openid = PlainText(required=False, default="", help_text="付款人的 openid,仅 JSAPI 需要;微信登录的用户可以不传")
 
 
 class TransactionParams(ShopParams):
-    mchid = PlainText(required=False, default="")
+    mchid = PlainText(required=False, default="", help_text="商户号;传了就必须与服务器配置的相同")
