@@ -29,13 +29,13 @@ def uncovered(roles: list[Rights]) -> list[str]:
     return [
         call.path
         for call in endpoints()
-        if call.access is Access.ROWS and not any(_may(role, call) for role in roles if not role.is_root)
+        if call.access is Access.ROWS and not any(may(role, call) for role in roles if not role.is_root)
     ]
 
 
 def idle_rows(roles: list[Rights]) -> list[tuple[str, str]]:
     """Pairs of role and row where the row opens nothing: no call of that path, or one that rows do not decide."""
-    open_to_rows = [path.lower() for call in endpoints() if call.access is Access.ROWS for path in _paths(call)]
+    open_to_rows = [path.lower() for call in endpoints() if call.row_title for path in call.paths]
     idle = []
     for role in roles:
         idle += [(role.roleid, row) for row in sorted(role.paths) if row not in open_to_rows]
@@ -81,14 +81,10 @@ def _why_user(username: str, call: Endpoint) -> str:
         return f"允许:{call.path} 对登录用户开放 (只限本人的数据,由接口检查)"
     if call.access is Access.ROOT:
         return f"拒绝 (10026):{call.path} 仅限超级管理员,rows 不起作用"
-    if _may(rights, call):
+    if may(rights, call):
         return f"允许:角色 {user.role} 的 rows 包含 {call.path}"
     return f"拒绝 (10026):角色 {user.role} 的 rows 不包含 {call.path}"
 
 
-def _may(rights: Rights, call: Endpoint) -> bool:
-    return any(rights.may_call(path, call.access) for path in _paths(call))
-
-
-def _paths(call: Endpoint) -> tuple[str, ...]:
-    return (call.path, *call.aliases)
+def may(rights: Rights, call: Endpoint) -> bool:
+    return any(rights.may_call(path, call.access) for path in call.paths)

@@ -1,7 +1,7 @@
 """Routes of the API: declared at the view, matched regardless of letter case and trailing slash."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib import import_module
 from typing import Any
@@ -27,6 +27,17 @@ class Endpoint:
     access: Access | None
     aliases: tuple[str, ...]
     docs: Doc | None = None
+    by_rows: str = ""
+    tag: str = ""
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        return (self.path, *self.aliases)
+
+    @property
+    def row_title(self) -> str:
+        """What this path in a role's rows allows; "" where rows decide nothing."""
+        return self.title if self.access is Access.ROWS else self.by_rows
 
 
 def endpoint(
@@ -37,6 +48,7 @@ def endpoint(
     *,
     aliases: tuple[str, ...] = (),
     docs: Doc | None = None,
+    by_rows: str = "",
     **options: Any,
 ) -> Callable[[Callable], Callable]:
     """Declare a viewset method to be the call ``path``.
@@ -44,6 +56,7 @@ def endpoint(
     :param methods: ``"GET"``, ``"POST"``, ``"GET POST"`` or ``"ANY"``.
     :param path: the documented path; an alias shares its view and its rights.
     :param docs: what Swagger UI shows; tests hold real answers against it.
+    :param by_rows: what the path in a role's rows adds to a call that others may make as well.
     """
     verbs = ANY if methods == "ANY" else tuple(methods.split())
 
@@ -57,7 +70,7 @@ def endpoint(
             docs=docs,
             **options,
         )(view)
-        view.endpoint = Endpoint(path, verbs, title, access, aliases, docs)  # type: ignore[attr-defined]
+        view.endpoint = Endpoint(path, verbs, title, access, aliases, docs, by_rows)  # type: ignore[attr-defined]
         return view
 
     return decorate
@@ -90,12 +103,11 @@ class ContractRouter:
     def add(self, viewset: type[ApiViewSet]) -> None:
         method: Any  # the function, with what `action` and `endpoint` hung onto it
         for method in viewset.get_extra_actions():
-            declared: Endpoint = method.endpoint
-            paths = (declared.path, *declared.aliases)
-            view = viewset.as_view(dict(method.mapping), **method.kwargs, paths=paths, detail=False)
+            declared: Endpoint = replace(method.endpoint, tag=viewset.tag)
+            view = viewset.as_view(dict(method.mapping), **method.kwargs, paths=declared.paths, detail=False)
             view.csrf_exempt = True  # type: ignore[attr-defined]
             view.endpoint = declared  # type: ignore[attr-defined]
-            for path in paths:
+            for path in declared.paths:
                 self.urls.append(URLPattern(LenientPattern(path.lstrip("/")), view))
 
 

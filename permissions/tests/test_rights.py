@@ -150,6 +150,12 @@ class TestDoctor:
         assert doctor.idle_rows(doctor.all_rights()) == []
         assert doctor.uncovered(doctor.all_rights()) == []
 
+    def test_a_row_may_add_to_a_call_that_is_everybodys(self, roles):
+        roles["200"].rows = ["/order/ship"]
+        roles["200"].save()
+
+        assert doctor.idle_rows(doctor.all_rights()) == []
+
     def test_fails_for_a_route_that_says_nothing(self, roles, monkeypatch):
         from core.api.routing import Endpoint
 

@@ -87,7 +87,14 @@ class OrderViewSet(ApiViewSet):
         )
         return ok("取消成功")
 
-    @endpoint("GET", _SHIP, "发货配送(买家只能确认收货)", Access.ANY_USER, docs=docs.SHIP)
+    @endpoint(
+        "GET",
+        _SHIP,
+        "发货配送(买家只能确认收货)",
+        Access.ANY_USER,
+        docs=docs.SHIP,
+        by_rows="发货配送(任何人的订单)",
+    )
     def ship(self, request: CallerRequest) -> Response:
         # Open to any user for the buyer's "received"; everything else needs the path in the role's rows.
         is_staff = request.user.rights.may_call(_SHIP, Access.ROWS)
