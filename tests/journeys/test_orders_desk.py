@@ -1,0 +1,99 @@
+"""Staff finds an order by phone, prints its packing list and ships it; another comes back and is refunded."""
+
+import re
+
+import pytest
+import requests
+
+from tests.journeys.installation import until
+from tests.journeys.test_backoffice import log_in
+
+pytestmark = pytest.mark.chromium
+PHONE = "13911112222"
+
+
+class Buyer:
+    """The API as the demo account's front end calls it."""
+
+    def __init__(self, base):
+        self.base = base
+        told = requests.post(base + "/users/login", json={"username": "lbw", "password": "555"}, timeout=10)
+        self.headers = {"authorization": told.json()["token"]}
+
+    def __call__(self, path, data=None, **query):
+        verb = "GET" if data is None else "POST"
+        answer = requests.request(verb, self.base + path, json=data, params=query, headers=self.headers, timeout=20)
+        return answer.json()
+
+    def buy(self, **where):
+        """Order something, pay it on the stand-in's phone, answer its number."""
+        product = self("/product/get_product", count=1)["data"][0]["product_id"]
+        number = self("/pay/pre_order", {"product_id": product, "quantity": 2, **where})["order_id"]
+        self("/pay/payment", {"order_id": number})
+        payment = {"out_trade_no": number, "deliver": True}
+        assert requests.post(self.base + "/sandbox/control/pay", json=payment, timeout=20).status_code == 200
+        assert until(lambda: self("/order/query_order_status", order_id=number)["msg"] == "支付成功", 10)
+        return number
+
+    def order(self, number):
+        return self("/order/get_order", {"order_id": number})["data"]
+
+
+def find(page, text):
+    page.locator("#searchbar").fill(text)
+    page.locator("#searchbar").press("Enter")
+
+
+def row(page, number):
+    return page.locator("#result_list tr", has_text=number)
+
+
+def test_from_the_phone_to_the_parcel_and_back(page, running):
+    buyer = Buyer(running.base)
+    number, other = buyer.buy(phone=PHONE, address="重庆市渝中区 1 号"), buyer.buy(phone="13700000000")
+    log_in(page, "root", running.root_password)
+
+    # Found by phone, printed, shipped.
+    page.get_by_role("link", name="待发货订单").click()
+    pks = f"{pk(page, number)},{pk(page, other)}"
+    find(page, PHONE)
+    row(page, number).get_by_text("重庆市渝中区 1 号").wait_for()
+    assert not row(page, other).is_visible()
+    row(page, number).get_by_role("checkbox").check()
+    with page.expect_popup() as popup:
+        page.locator(".od-bar").get_by_role("button", name="打印配货单").click()
+    paper = popup.value
+    paper.evaluate("window.print = () => document.title = '打印了'")
+    paper.get_by_role("button", name="打印", exact=True).click()
+    paper.wait_for_function("document.title === '打印了'")
+    assert number in paper.locator("article").inner_text() and PHONE in paper.locator("article").inner_text()
+    assert paper.get_by_role("img", name="订单号二维码").evaluate("image => image.naturalWidth") > 20
+    assert sheets(paper) == 1
+    row(page, number).get_by_role("button", name="发货 " + number).click()
+    page.get_by_text(f"{number}: 发货完成").wait_for()
+    assert (buyer.order(number)["shiping_status"], buyer.order(other)["shiping_status"]) == (1, 0)
+
+    # The second from the paper of both.
+    paper.goto(f"/admin/shop/order/packing/?ids={pks}")
+    assert sheets(paper) == 3  # what to fetch, then one order each
+    paper.get_by_role("button", name="全部发货").click()
+    paper.get_by_text(f"{other}: 发货完成").wait_for()
+
+    # It comes back.
+    assert buyer("/order/returns", {"order_id": other, "reason": "外壳破损"})["state"]
+    page.get_by_role("link", name="待处理退货").first.click()
+    row(page, other).get_by_text("外壳破损").wait_for()
+    row(page, other).get_by_role("button", name="同意退货并退款 " + other).click()
+    page.get_by_text("款项原路退回").wait_for()
+    requests.post(running.base + "/sandbox/control/deliver", json={"ahead_s": 60}, timeout=20)
+    assert until(lambda: buyer.order(other)["state_text"] == "已退款", 15), buyer.order(other)
+    assert buyer.order(other)["order_status"] == 5
+
+
+def pk(page, number):
+    return row(page, number).get_by_role("checkbox").get_attribute("value")
+
+
+def sheets(paper):
+    """Pages of paper that it prints on."""
+    return len(re.findall(rb"/Type\s*/Page\b", paper.pdf(prefer_css_page_size=True)))
