@@ -1,89 +1,41 @@
+from collections.abc import Iterable
 from typing import Any
 
-from django import forms
 from django.contrib import admin
 from django.contrib.auth.models import Permission
-from django.http import HttpRequest
+from django.core.exceptions import PermissionDenied
+from django.db.models import Count, QuerySet
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
-from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminTextareaWidget
 
-from core.api.access import Access
-from core.api.routing import endpoints
-from permissions.models import Button, Role
-from permissions.roleparts import menu_problem, rows_problem
-from permissions.services.roles import menu_with_home
-
-_VERBS = {"view": "查看", "add": "新增", "change": "修改", "delete": "删除"}
-
-
-class Lines(forms.CharField):
-    """A list, one entry a line."""
-
-    widget = UnfoldAdminTextareaWidget
-
-    def prepare_value(self, value: Any) -> Any:
-        return "\n".join(value) if isinstance(value, list) else value
-
-    def to_python(self, value: Any) -> Any:
-        return [line.strip() for line in (value or "").splitlines() if line.strip()]
-
-    def has_changed(self, initial: Any, data: Any) -> bool:
-        return (initial or []) != self.to_python(data)
+from core.times import slash
+from permissions.doctor import all_rights
+from permissions.forms import RoleForm
+from permissions.models import DEFAULT_ROLEID, Button, Role
+from permissions.preview import preview_of
+from permissions.rights import rights_held
+from permissions.rowlist import row_allows, row_calls
+from permissions.seed import HOME
 
 
-class BackOfficeRights(forms.ModelMultipleChoiceField):
-    def label_from_instance(self, obj: Permission) -> str:
-        verb, _, model = obj.codename.partition("_")
-        found = obj.content_type.model_class()
-        return f"{found._meta.verbose_name if found else model}: {_VERBS.get(verb, verb)}"
+class MayCallFilter(admin.SimpleListFilter):
+    """Which roles may make a call, by whatever row."""
 
+    title, parameter_name = "可调用的接口", "call"
 
-class RoleForm(forms.ModelForm):
-    rows = Lines(label="可调用的接口", required=False)
-    buttons = forms.MultipleChoiceField(
-        label="按钮权限", choices=Button, required=False, widget=UnfoldAdminCheckboxSelectMultipleWidget
-    )
-    permissions = BackOfficeRights(
-        label="后台权限",
-        queryset=Permission.objects.none(),
-        required=False,
-        widget=UnfoldAdminCheckboxSelectMultipleWidget,
-    )
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(call.path, f"{tag}: {call.row_title}") for tag, calls in row_calls().items() for call in calls]
 
-    class Meta:
-        model = Role
-        fields = ["roleid", "name", "menu", "rows", "buttons", "permissions"]
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.fields["rows"].help_text = "每行一个,末尾可以是 *。可选:" + "、".join(
-            f"{call.path} {call.title}" for call in endpoints() if call.access is Access.ROWS
-        )
-        if "permissions" in self.fields:
-            self.fields["permissions"].queryset = _offered_rights()  # type: ignore[attr-defined]
-
-    def clean_menu(self) -> Any:
-        menu = self.cleaned_data["menu"] or []
-        if problem := menu_problem(menu):
-            raise forms.ValidationError(problem)
-        return menu_with_home(menu)
-
-    def clean_rows(self) -> list[str]:
-        rows = self.cleaned_data["rows"]
-        if problem := rows_problem(rows):
-            raise forms.ValidationError(problem)
-        return list(dict.fromkeys(rows))
-
-
-def _offered_rights() -> Any:
-    shown = [model._meta for model in admin.site._registry]
-    return (
-        Permission.objects.select_related("content_type")
-        .filter(content_type__app_label__in={meta.app_label for meta in shown})
-        .filter(content_type__model__in={meta.model_name for meta in shown})
-        .order_by("content_type__app_label", "content_type__model", "pk")
-    )
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Role]) -> QuerySet[Role]:
+        call = next((call for calls in row_calls().values() for call in calls if call.path == self.value()), None)
+        if call is None:
+            return queryset
+        return queryset.filter(roleid__in=[rights.roleid for rights in all_rights() if row_allows(rights, call)])
 
 
 @admin.register(Role)
@@ -91,18 +43,45 @@ class RoleAdmin(ModelAdmin):
     """Only root changes roles: whoever may change one could give himself everything."""
 
     form = RoleForm
-    list_display = ["name", "roleid", "user_count", "button_names", "updated_at"]
+    list_display = ["name", "roleid", "user_count", "call_count", "button_names", "updated"]
+    list_filter = [MayCallFilter]
     search_fields = ["name", "roleid"]
     search_help_text = "角色名称或编号"
+    fields = ["roleid", "name", "menu", "buttons", "rows", "permissions", "created_at", "updated_at"]
     readonly_fields = ["created_at", "updated_at"]
+    change_form_before_template = "permissions/preview_button.html"
 
-    @display(description="用户数")
-    def user_count(self, role: Role) -> int:
-        return role.users.count()
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Role]:
+        return super().get_queryset(request).annotate(users_held=Count("users"))
+
+    def get_list_display(self, request: HttpRequest) -> list[str]:
+        shown = list(super().get_list_display(request))
+        return [*shown, "preview_link"] if self.has_change_permission(request) else shown
+
+    @display(description="用户数", ordering="users_held")
+    def user_count(self, role: Any) -> SafeString:
+        users = reverse("admin:accounts_user_changelist")
+        return format_html('<a class="text-link" href="{}?role__id__exact={}">{}</a>', users, role.pk, role.users_held)
+
+    @display(description="可调用的接口")
+    def call_count(self, role: Role) -> str:
+        rights, calls = rights_held(role), [call for group in row_calls().values() for call in group]
+        allowed = sum(row_allows(rights, call) for call in calls)
+        return "全部" if allowed == len(calls) else f"{allowed} 个"
 
     @display(description="按钮权限")
     def button_names(self, role: Role) -> str:
         return "、".join(Button(button).label for button in role.buttons if button in Button.values) or "—"
+
+    @display(description="更新时间", ordering="updated_at")
+    def updated(self, role: Role) -> str:
+        return slash(role.updated_at)
+
+    @display(description="预览")
+    def preview_link(self, role: Role) -> SafeString:
+        return format_html(
+            '<a class="text-link" href="{}">以此角色预览</a>', reverse("admin:permissions_role_preview", args=[role.pk])
+        )
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return super().has_add_permission(request) and request.user.is_superuser
@@ -112,8 +91,61 @@ class RoleAdmin(ModelAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj: Role | None = None) -> bool:
         may = super().has_delete_permission(request, obj) and request.user.is_superuser
-        return may and not (obj and obj.is_root)
+        # Whoever registers or scans a code is given the default role.
+        return may and not (obj and (obj.is_root or obj.roleid == DEFAULT_ROLEID))
 
     def get_readonly_fields(self, request: HttpRequest, obj: Role | None = None) -> list[str]:
         # Clients and users refer to a role by its number.
         return [*self.readonly_fields, "roleid"] if obj else list(self.readonly_fields)
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        return {"menu": [{"name": HOME}]} | super().get_changeform_initial_data(request)
+
+    def save_model(self, request: HttpRequest, obj: Role, form: Any, change: bool) -> None:
+        if not change or form.changed_data:
+            super().save_model(request, obj, form, change)
+
+    # --- What a user of the role gets ---
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(self.preview)
+        return [
+            path("preview/", view, name="permissions_role_preview_new"),
+            path("<int:pk>/preview/", view, name="permissions_role_preview"),
+            *super().get_urls(),
+        ]
+
+    def change_view(self, request: HttpRequest, object_id: str, *args: Any, **kwargs: Any) -> HttpResponse:
+        role = self.get_object(request, object_id)
+        may_look, may_change = self.has_view_permission(request, role), self.has_change_permission(request, role)
+        if role and request.method == "GET" and may_look and not may_change:
+            return self._preview(request, role, _rights(role))
+        return super().change_view(request, object_id, *args, **kwargs)
+
+    def preview(self, request: HttpRequest, pk: int | None = None) -> HttpResponse:
+        """The role as it is saved, or as the form says that was sent here."""
+        if not self.has_change_permission(request):
+            raise PermissionDenied
+        role = None if pk is None else self.get_object(request, str(pk))
+        if role is None and (pk is not None or request.method != "POST"):
+            raise Http404
+        if role and request.method != "POST":
+            return self._preview(request, role, _rights(role))
+        sent = request.POST.copy()
+        sent.pop("seen", None)  # nothing is overwritten here
+        form = self.get_form(request, role)(sent, instance=role)
+        if not form.is_valid():
+            return self._page(request, "预览", form=form)
+        return self._preview(request, form.save(commit=False), form.cleaned_data["permissions"])
+
+    def _preview(self, request: HttpRequest, role: Role, permissions: Iterable[Permission]) -> HttpResponse:
+        shown = preview_of(role, permissions, request, self.admin_site)
+        facts = {"is_saved": request.method != "POST", "may_change": self.has_change_permission(request)}
+        return self._page(request, f"以此角色预览: {role}", **facts, **shown)
+
+    def _page(self, request: HttpRequest, title: str, **context: Any) -> HttpResponse:
+        base = self.admin_site.each_context(request) | {"opts": self.opts, "title": title}
+        return render(request, "permissions/preview.html", base | context)
+
+
+def _rights(role: Role) -> QuerySet[Permission]:
+    return role.permissions.select_related("content_type")

@@ -89,9 +89,14 @@ def announce_change() -> None:
         log.warning("valkey does not answer, a change of a role is seen late", seconds=MAX_AGE_S)
 
 
+def row_folded(row: str) -> str:
+    """What two spellings of one entry of ``rows`` have in common."""
+    return row.lower().rstrip("/") or "/"
+
+
 def rights_held(role: Role) -> Rights:
     """Read off a role's row what it may do."""
-    rows = [row.lower().rstrip("/") or "/" for row in role.rows]
+    rows = [row_folded(row) for row in role.rows]
     return Rights(
         roleid=role.roleid,
         name=role.name,

@@ -1,6 +1,8 @@
 """The shape of a role's menu and rows: one opinion for the API and the back office."""
 
 import re
+import reprlib
+from collections.abc import Iterator
 from typing import Any
 
 MAX_ENTRIES = 500
@@ -8,6 +10,7 @@ MAX_DEPTH = 6
 MAX_NAME = 64
 MAX_ROW = 128
 MAX_ROWS = 1000
+QUOTED = 60  # characters of what was refused
 _ROW = re.compile(r"/[^\s*]*\*?|\*")
 
 
@@ -24,7 +27,7 @@ def menu_problem(menu: Any) -> str | None:
             return f"最多 {MAX_ENTRIES} 项"
         for entry in level:
             if not isinstance(entry, dict) or set(entry) - {"name", "children"} or not _is_name(entry.get("name")):
-                return f"每一项必须是 {{name, children}},name 是 1 到 {MAX_NAME} 个字的文本"
+                return f"每一项必须是 {{name, children}},name 是 1 到 {MAX_NAME} 个字的文本;不符合的是 {_quoted(entry)}"
             if "children" in entry:
                 waiting.append((entry["children"], depth + 1))
     return None
@@ -34,9 +37,23 @@ def rows_problem(rows: Any) -> str | None:
     """Say why ``rows`` is no list of API paths, each exact or with a ``*`` at its end; None if it is one."""
     if not isinstance(rows, list) or len(rows) > MAX_ROWS:
         return f"必须是列表,最多 {MAX_ROWS} 项"
-    if all(isinstance(row, str) and len(row) <= MAX_ROW and row.isprintable() and _ROW.fullmatch(row) for row in rows):
-        return None
-    return "每一项必须是以 / 开头的接口路径,末尾可以是 *"
+    for row in rows:
+        if not (isinstance(row, str) and len(row) <= MAX_ROW and row.isprintable() and _ROW.fullmatch(row)):
+            return f"每一项必须是以 / 开头的接口路径,末尾可以是 *;不符合的是 {_quoted(row)}"
+    return None
+
+
+def menu_names(menu: Any) -> Iterator[str]:
+    """Names of a menu's entries, at all levels."""
+    for entry in menu:
+        yield entry["name"]
+        yield from menu_names(entry.get("children", []))
+
+
+def _quoted(part: Any) -> str:
+    # Whatever was sent: it may be deep, endless, or hold half a character, which could not be sent back.
+    text = reprlib.repr(part)
+    return text if len(text) <= QUOTED else text[:QUOTED] + "…"
 
 
 def _is_name(name: Any) -> bool:

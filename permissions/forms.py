@@ -1,0 +1,135 @@
+"""The form of a role. What was not touched is neither judged nor changed, however it came there."""
+
+import json
+from typing import Any
+
+import orjson
+from django import forms
+from django.contrib import admin
+from django.contrib.auth.models import Permission
+from django.db.models import QuerySet
+
+from permissions.models import Button, Role
+from permissions.roleparts import menu_problem, rows_problem
+from permissions.rowlist import row_choices
+from permissions.services.roles import menu_with_home
+from permissions.widgets import MenuTree, Picker, RowPicker, Switches
+
+VERBS = {"view": "查看", "add": "新增", "change": "修改", "delete": "删除"}
+
+
+class MenuField(forms.Field):
+    """JSON as it was typed, until it is read."""
+
+    widget = MenuTree
+
+    def prepare_value(self, value: Any) -> Any:
+        return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=2)
+
+    def to_python(self, value: Any) -> Any:
+        try:
+            return orjson.loads(value) if value and value.strip() else []
+        except orjson.JSONDecodeError as error:
+            raise forms.ValidationError(f"不是有效的 JSON:第 {error.lineno} 行第 {error.colno} 列附近") from None
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        try:
+            return self.to_python(data) != (initial or [])
+        except forms.ValidationError:
+            return True
+
+
+class RowsField(forms.Field):
+    widget = RowPicker
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        return set(initial or []) != set(data)
+
+
+class RoleForm(forms.ModelForm):
+    menu = MenuField(label="菜单", required=False)
+    rows = RowsField(label="可调用的接口", required=False)
+    buttons = forms.MultipleChoiceField(label="按钮权限", required=False, widget=Switches)
+    permissions = forms.ModelMultipleChoiceField(
+        label="后台权限", queryset=Permission.objects.none(), required=False, widget=Picker
+    )
+
+    class Meta:
+        model = Role
+        fields = ["roleid", "name", "menu", "buttons", "rows", "permissions"]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        fields: dict[str, Any] = self.fields
+        fields["rows"].widget.choices = row_choices(self.instance.rows)
+        unknown = [button for button in self.instance.buttons if button not in Button.values]
+        fields["buttons"].choices = [*Button.choices, *((name, f"{name}(没有这个按钮)") for name in unknown)]
+        offered = offered_rights()
+        fields["permissions"].queryset = offered
+        fields["permissions"].choices = _by_model(offered)
+        # A role may hold rights that nothing shows: they stay as they are.
+        held, shown = self.initial.get("permissions", []), set(offered)
+        self.hidden_rights = [right for right in held if right not in shown]
+        self.initial["permissions"] = [right for right in held if right in shown]
+
+    def clean_menu(self) -> Any:
+        if self._is_untouched("menu"):
+            return self.instance.menu
+        menu = self.cleaned_data["menu"]
+        if problem := menu_problem(menu):
+            raise forms.ValidationError(problem)
+        return menu_with_home(menu)
+
+    def clean_rows(self) -> list[str]:
+        held = self.instance.rows
+        if self._is_untouched("rows"):
+            return held
+        wanted = dict.fromkeys(self.cleaned_data["rows"])
+        rows = [row for row in dict.fromkeys(held) if row in wanted] + [row for row in wanted if row not in held]
+        if problem := rows_problem(rows):
+            raise forms.ValidationError(problem)
+        return rows
+
+    def clean_buttons(self) -> list[str]:
+        return self.instance.buttons if self._is_untouched("buttons") else self.cleaned_data["buttons"]
+
+    def clean_permissions(self) -> list[Permission]:
+        return [*self.cleaned_data["permissions"], *self.hidden_rights]
+
+    def clean(self) -> None:
+        super().clean()
+        # What the page was made from. It is not sent where nothing can be overwritten.
+        seen = self.data.get("seen")
+        if self.instance.pk and seen and seen != self.instance.updated_at.isoformat():
+            raise forms.ValidationError(
+                "你打开此页之后,这个角色被别人修改过(见“历史”)。再次保存会以下面的内容覆盖对方的修改。"
+            )
+
+    def _is_untouched(self, name: str) -> bool:
+        return bool(self.instance.pk) and name not in self.changed_data
+
+
+def offered_rights() -> QuerySet[Permission]:
+    """Rights on what the back office shows: its pages, and the tables within them."""
+    shown = [model._meta for model in admin.site._registry]
+    shown += [inline.model._meta for page in admin.site._registry.values() for inline in page.inlines]
+    return (
+        Permission.objects.select_related("content_type")
+        .filter(content_type__app_label__in={meta.app_label for meta in shown})
+        .filter(content_type__model__in={meta.model_name for meta in shown})
+        .order_by("content_type__app_label", "content_type__model", "pk")
+    )
+
+
+def _by_model(rights: QuerySet[Permission]) -> list[tuple[str, list[tuple[int, str]]]]:
+    groups: dict[str, list[tuple[int, str]]] = {}
+    order = {verb: at for at, verb in enumerate(VERBS)}
+    for right in sorted(rights, key=lambda right: order.get(_verb(right), len(order))):
+        found = right.content_type.model_class()
+        name = str(found._meta.verbose_name) if found else right.content_type.model
+        groups.setdefault(name, []).append((right.pk, VERBS.get(_verb(right), right.codename)))
+    return list(groups.items())
+
+
+def _verb(right: Permission) -> str:
+    return right.codename.partition("_")[0]

@@ -1,0 +1,416 @@
+"""The editor of a role: it loses nothing, says what is wrong, and is root's alone; the preview tells the truth."""
+
+import re
+from html.parser import HTMLParser
+
+import pytest
+from auditlog.models import LogEntry
+from django.contrib.auth.models import Permission
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+
+from core.api.routing import endpoints
+from permissions.models import Role
+from permissions.rowlist import row_calls, row_notes
+from tests.backoffice.reading import english_on
+
+pytestmark = pytest.mark.django_db
+ADD, LIST = reverse("admin:permissions_role_add"), reverse("admin:permissions_role_changelist")
+
+
+class Form(HTMLParser):
+    """What a browser without JavaScript would send for the form of the page."""
+
+    def __init__(self, page):
+        super().__init__()
+        self.sent, self.area = [], None
+        self.feed(page.content.decode())
+
+    def handle_starttag(self, tag, attrs):
+        facts = dict(attrs)
+        if tag == "textarea":
+            self.area = [facts["name"], ""]
+        if tag != "input" or not facts.get("name") or facts.get("type") in {"submit", "search"}:
+            return
+        if facts.get("type") not in {"checkbox", "radio"} or "checked" in facts:
+            self.sent.append((facts["name"], facts.get("value", "")))
+
+    def handle_data(self, data):
+        if self.area:
+            self.area[1] += data
+
+    def handle_endtag(self, tag):
+        if tag == "textarea":
+            self.sent.append((self.area[0], self.area[1].removeprefix("\n")))
+            self.area = None
+
+    def data(self, **changed):
+        data = {}
+        for name, value in self.sent:
+            if name not in {"q", "csrfmiddlewaretoken"}:
+                data.setdefault(name, []).append(value)
+        return data | changed
+
+
+@pytest.fixture
+def office(root):
+    client = Client()
+    client.force_login(root.user)
+    return client
+
+
+def page_of(role):
+    return reverse("admin:permissions_role_change", args=[role.pk])
+
+
+def preview_of(role):
+    return reverse("admin:permissions_role_preview", args=[role.pk])
+
+
+def state(role):
+    held = Role.objects.filter(pk=role.pk).values().get()
+    return held | {"permissions": sorted(role.permissions.values_list("pk", flat=True))}
+
+
+def errors_of(answer):
+    assert answer.status_code == 200
+    return {name: " ".join(found) for name, found in answer.context["adminform"].form.errors.items()}
+
+
+ODD = {
+    "wildcards": {"rows": ["/students/*", "*", "/Order/*", "/gone/*"]},
+    "unknown": {"rows": ["/gone/call", "/students/getstulist", "/users/register", "/verify", "/gone/call"]},
+    "spelling": {"rows": ["/Students/GetStuList/", "/students/getstulist", "/users/getAllUsers", "/order/ship"]},
+    "shape": {"rows": ["no slash", "/a b", "/" + "x" * 120]},
+    "menu": {"menu": [{"name": "管理首页", "icon": "home", "path": "/x"}, {"name": "", "children": []}]},
+    "html": {"menu": [{"name": "</textarea><script>x</script>"}], "rows": ["/<b>&amp;"]},
+    "no home": {"menu": [{"name": "我的中心"}]},
+    "buttons": {"buttons": ["delete", "read"]},
+}
+
+
+class TestRoundTrip:
+    @pytest.mark.parametrize("roleid", ["1", "102", "103", "200"])
+    def test_of_a_seeded_role(self, office, roles, roleid):
+        self.unchanged(office, roles[roleid])
+
+    @pytest.mark.parametrize("odd", ODD)
+    def test_of_an_odd_role(self, office, odd):
+        role = Role.objects.create(roleid="300", name="怪", **ODD[odd])
+        role.permissions.set(Permission.objects.filter(content_type__app_label__in=["auth", "shop"]))
+
+        self.unchanged(office, role)
+
+    def unchanged(self, office, role):
+        before, entries = state(role), LogEntry.objects.count()
+        assert before["permissions"] or role.is_root
+
+        answer = office.post(page_of(role), Form(office.get(page_of(role))).data())
+
+        assert answer.status_code == 302
+        assert (state(role), LogEntry.objects.count()) == (before, entries)
+
+    def test_another_name_changes_the_name_alone(self, office):
+        role = Role.objects.create(
+            roleid="300", name="怪", rows=["no slash", "/gone/*"], menu=[{"name": "x", "icon": "home"}]
+        )
+
+        office.post(page_of(role), Form(office.get(page_of(role))).data(name="新"))
+
+        changed = state(role)
+        assert (changed["name"], changed["rows"], changed["menu"]) == ("新", role.rows, role.menu)
+
+    def test_a_tick_more_keeps_the_order_of_the_others(self, office):
+        role = Role.objects.create(roleid="300", name="x", rows=["/students/searchstu", "/gone/call", "/getloginlog"])
+        data = Form(office.get(page_of(role))).data()
+
+        office.post(page_of(role), data | {"rows": [*data["rows"], "/product/add_product", "/x/*"]})
+
+        assert state(role)["rows"] == [*role.rows, "/product/add_product", "/x/*"]
+
+    def test_what_is_unticked_goes_and_nothing_else(self, office):
+        role = Role.objects.create(roleid="300", name="x", rows=["/Students/SearchStu/", "/gone/call", "/gone/*"])
+        data = Form(office.get(page_of(role))).data()
+
+        office.post(page_of(role), data | {"rows": [row for row in data["rows"] if "Search" not in row]})
+
+        assert state(role)["rows"] == ["/gone/call", "/gone/*"]
+
+    def test_a_role_keeps_rights_that_no_page_shows_when_others_are_given(self, office):
+        role = Role.objects.create(roleid="300", name="x")
+        hidden, shown = (Permission.objects.get(codename=name) for name in ("view_cartitem", "view_student"))
+        role.permissions.add(hidden)
+
+        office.post(page_of(role), Form(office.get(page_of(role))).data(permissions=[shown.pk]))
+
+        assert set(role.permissions.all()) == {hidden, shown}
+
+
+class TestTheForm:
+    def test_makes_a_role_that_works(self, office, person, roles):
+        data = Form(office.get(ADD)).data(
+            roleid="300", name="讲师", rows=["/students/getstulist", "/getloginlog\n/x/*"], buttons=["add", "read"]
+        )
+
+        assert office.post(ADD, data).status_code == 302
+
+        role = roles["300"] = Role.objects.get(roleid="300")
+        assert (role.menu, role.rows) == ([{"name": "管理首页"}], ["/students/getstulist", "/getloginlog", "/x/*"])
+        assert sorted(role.buttons) == ["add", "read"]
+        assert person("li", "300").get("/students/getstulist").json().get("code") is None
+
+    @pytest.mark.parametrize("menu", ["", "[]", '[{"name": "我的中心"}]'])
+    def test_a_new_menu_holds_the_page_clients_land_on(self, office, menu):
+        office.post(ADD, Form(office.get(ADD)).data(roleid="300", name="x", menu=menu))
+
+        assert Role.objects.get(roleid="300").menu[0] == {"name": "管理首页"}
+
+    def test_offers_each_call_that_rows_decide_and_no_other(self, office):
+        page = office.get(ADD).content.decode()
+
+        offered = set(re.findall(r'name="rows" value="([^"]+)"', page))
+        assert offered == {"*", "/order/ship"} | {c.path for c in endpoints() if c.access and c.access.name == "ROWS"}
+        for call in endpoints():
+            assert (call.title in page) or call.path not in offered or call.path == "/order/ship"
+
+    def test_marks_rows_that_open_nothing(self, office):
+        rows = ["/gone/call", "/gone/*", "/students/*", "/users/register", "/verify", "/students/SearchStu"]
+        role = Role.objects.create(roleid="300", name="x", rows=["/students/searchstu", *rows])
+
+        page = office.get(page_of(role)).content.decode()
+
+        told = {note.row: (note.text, note.is_idle) for note in row_notes(rows)}
+        assert told == {
+            "/gone/call": ("没有这个接口", True),
+            "/gone/*": ("没有这个接口", True),
+            "/students/*": ("包含 6 个接口", False),
+            "/users/register": ("仅限超级管理员,写在这里不起作用", True),
+            "/verify": ("登录用户都能调用,不必写在这里", True),
+            "/students/SearchStu": ("搜索学员(另一种写法)", False),
+        }
+        for row, (text, _) in told.items():
+            assert f"<code>{row}</code> {text}" in page
+
+    @pytest.mark.parametrize(
+        "name, value, told",
+        [
+            ("menu", "{", "不是有效的 JSON:第 1 行第"),
+            ("menu", "[" * 100_000, "不是有效的 JSON"),
+            ("menu", "[" * 900 + "]" * 900, "每一项必须是"),
+            ("menu", '[{"name": ' + "[" * 900 + "]" * 900 + "}]", "每一项必须是"),
+            ("menu", '{"name": "x"}', "必须是列表"),
+            ("menu", '[{"name": "a", "icon": "b"}]', "不符合的是 {'icon': 'b', 'name': 'a'}"),
+            ("menu", '[{"name": "a", "children": [{"name": " "}]}]', "不符合的是 {'name': ' '}"),
+            ("menu", '[{"name": "a\\u0000"}]', "每一项必须是"),
+            ("menu", '[{"name": "\\ud800"}]', "不是有效的 JSON"),
+            ("menu", "\ud800", "不是有效的 JSON"),
+            ("menu", "[NaN]", "不是有效的 JSON"),
+            ("rows", ["students"], "不符合的是 'students'"),
+            ("rows", ["/a\n/b c"], "不符合的是 '/b c'"),
+            ("rows", ["/a*b"], "不符合的是 '/a*b'"),
+            ("rows", ["/a\x00"], "不符合的是"),
+            ("rows", ["/" + "x" * 200], "不符合的是"),
+            ("rows", ["\n".join(f"/{n}" for n in range(1001))], "最多 1000 项"),
+            ("buttons", ["fly"], "fly"),
+            ("permissions", ["0"], "0"),
+            ("permissions", ["x"], "x"),
+            ("roleid", "102", "已存在"),
+            ("name", "", "必填"),
+        ],
+    )
+    def test_says_what_is_wrong_and_keeps_what_was_typed(self, office, roles, name, value, told):
+        data = Form(office.get(ADD)).data(roleid="300", name="讲师", rows=["/getloginlog"]) | {name: value}
+
+        if "\ud800" in str(value):
+            data = "&".join(["roleid=300", "name=x", "menu=%ED%A0%80"])
+            answer = office.post(ADD, data, content_type="application/x-www-form-urlencoded")
+        else:
+            answer = office.post(ADD, data)
+
+        assert told in errors_of(answer)[name]
+        assert not Role.objects.filter(roleid="300").exists()
+        if name == "rows":
+            assert Form(answer).data()["rows"] == [line for row in value for line in [row]]
+
+    def test_overwrites_nobody_unasked(self, office, roles):
+        mine = Form(office.get(page_of(roles["200"]))).data(name="我的")
+        theirs = Form(office.get(page_of(roles["200"]))).data(rows=["/getloginlog"])
+        assert office.post(page_of(roles["200"]), theirs).status_code == 302
+
+        told = office.post(page_of(roles["200"]), mine)
+
+        assert "被别人修改过" in errors_of(told)["__all__"]
+        assert (state(roles["200"])["name"], state(roles["200"])["rows"]) == ("员工", ["/getloginlog"])
+        assert office.post(preview_of(roles["200"]), mine).context["role"].name == "我的"
+
+        assert office.post(page_of(roles["200"]), Form(told).data()).status_code == 302  # now it is asked
+        assert (state(roles["200"])["name"], len(state(roles["200"])["rows"])) == ("我的", 4)
+
+    def test_a_call_unknown_to_the_form_is_no_reason_to_refuse(self, office):
+        office.post(ADD, Form(office.get(ADD)).data(roleid="300", name="x", rows=["/later"]))
+
+        assert Role.objects.get(roleid="300").rows == ["/later"]
+
+    def test_a_button_that_is_none_must_be_taken_away(self, office):
+        role = Role.objects.create(roleid="300", name="x", buttons=["fly", "read"])
+        data = Form(office.get(page_of(role))).data()
+        assert data["buttons"] == ["read", "fly"]
+
+        assert "buttons" in errors_of(office.post(page_of(role), data))
+        assert office.post(page_of(role), data | {"buttons": ["read"]}).status_code == 302
+        assert state(role)["buttons"] == ["read"]
+
+
+class TestOnlyRoot:
+    def test_may_write_or_preview(self, person, roles):
+        roles["102"].permissions.set(Permission.objects.all())  # even of the rights that name roles
+        staff, before = Client(), state(roles["102"])
+        staff.force_login(person("wang", "102", is_staff=True).user)
+        wish = {"roleid": "300", "name": "x", "rows": ["*"], "menu": "[]"}
+
+        answers = [staff.post(address, wish) for address in (ADD, page_of(roles["102"]), preview_of(roles["102"]))]
+        answers += [staff.post(reverse("admin:permissions_role_preview_new"), wish), staff.get(preview_of(roles["1"]))]
+
+        assert [answer.status_code for answer in answers] == [403] * 5
+        assert state(roles["102"]) == before
+        assert not Role.objects.filter(roleid="300").exists()
+
+    def test_takes_the_role_of_new_users_or_its_own_away(self, office, roles):
+        for roleid in ("1", "200"):
+            assert office.post(reverse("admin:permissions_role_delete", args=[roles[roleid].pk])).status_code == 403
+        chosen = {"action": "delete_selected", "_selected_action": [roles["200"].pk], "post": "yes"}
+        office.post(LIST, chosen)
+
+        assert Role.objects.filter(roleid__in=["1", "200"]).count() == 2
+
+    def test_strangers_are_sent_to_the_door(self, client, roles):
+        assert client.get(preview_of(roles["1"])).status_code == 302
+
+    def test_whoever_may_look_sees_what_the_role_gives_and_no_form(self, person, roles):
+        staff = Client()
+        staff.force_login(person("wang", "102", is_staff=True).user)
+
+        page = staff.get(page_of(roles["200"]))
+
+        assert page.context["menu"] == tuple(roles["200"].menu)
+        text = page.content.decode()
+        assert 'name="menu"' not in text and english_on(text) == {"wang"}
+        assert preview_of(roles["200"]) not in staff.get(LIST).content.decode()
+
+
+class TestPreview:
+    @pytest.mark.parametrize("roleid", ["1", "102", "103", "200", "300"])
+    def test_is_what_a_user_of_the_role_gets(self, office, person, roles, roleid):
+        roles["300"] = Role.objects.create(
+            roleid="300", name="怪", rows=["/Students/*", "/users/getallusers/", "/gone"], menu=[{"name": "管理首页"}]
+        )
+        roles["300"].permissions.set(Permission.objects.filter(codename__in=["view_order", "change_student"]))
+        li, staff = person("li", roleid, is_staff=True), Client()
+        staff.force_login(li.user)
+
+        shown = office.get(preview_of(roles[roleid])).context
+
+        assert list(shown["menu"]) == li.get("/permission/getMenuList").json()["menuList"]
+        sidebar = staff.get("/admin/").context["sidebar_navigation"]
+        theirs = [(group["title"], [item["title"] for item in group["items"]]) for group in sidebar if group["title"]]
+        assert [(title, [section for section, _ in items]) for title, items in shown["sections"]] == theirs
+        for call in (call for group in row_calls().values() for call in group if call.path != "/order/ship"):
+            told = next(c for calls in shown["granted"].values() for c in calls if c.path == call.path)
+            answer = li.http.generic(call.methods[0], call.path, headers=li._headers({}))
+            assert ("10026" in answer.content.decode()) is not told.may, call.path
+
+    def test_names_what_may_be_done_in_a_section(self, office, roles):
+        sections = office.get(preview_of(roles["102"])).context["sections"]
+
+        told = {section: verbs for _, items in sections for section, verbs in items}
+        assert (told["学员"], told["角色"]) == (["查看", "新增", "修改", "删除"], ["查看"])
+
+    def test_of_what_is_not_saved(self, office, roles):
+        view = Permission.objects.get(codename="view_student")
+        data = Form(office.get(page_of(roles["200"]))).data(
+            menu='[{"name": "管理首页"}, {"name": "新"}]', rows=["/product/*\n/gone"], buttons=[], permissions=[view.pk]
+        )
+        before, entries = state(roles["200"]), LogEntry.objects.count()
+
+        page = office.post(preview_of(roles["200"]), data)
+
+        shown = page.context
+        assert [entry["name"] for entry in shown["menu"]] == ["管理首页", "新"]
+        assert [call.path for calls in shown["granted"].values() for call in calls if call.may] == [
+            "/product/add_product",
+            "/product/del_product",
+            "/product/update_product",
+        ]
+        assert [note.row for note in shown["idle"]] == ["/gone"]
+        assert shown["sections"] == [("学员", [("学员", ["查看"])])]
+        assert "未保存" in page.content.decode()
+        assert (state(roles["200"]), LogEntry.objects.count()) == (before, entries)
+
+    def test_of_a_role_that_is_yet_to_be_made(self, office):
+        wish = Form(office.get(ADD)).data(roleid="300", name="讲师", rows=["/getloginlog"])
+
+        page = office.post(reverse("admin:permissions_role_preview_new"), wish)
+
+        assert page.context["counts"][0] == 1
+        assert "讲师 (300)" in page.content.decode()
+        assert not Role.objects.filter(roleid="300").exists()
+
+    def test_says_what_is_wrong_with_the_form(self, office, roles):
+        page = office.post(preview_of(roles["200"]), {"name": "", "menu": "[", "rows": "x"})
+
+        text = page.content.decode()
+        assert page.status_code == 200
+        assert "不是有效的 JSON" in text and "不符合的是 &#x27;x&#x27;" in text and english_on(text) <= {"JSON"}
+
+    def test_of_no_role(self, office):
+        for address in ("/admin/permissions/role/preview/", "/admin/permissions/role/999999/preview/"):
+            assert office.get(address).status_code == 404
+        for address in (
+            "/admin/permissions/role/99999999999999999999999/preview/",
+            "/admin/permissions/role/0/preview/",
+        ):
+            assert office.post(address, {"name": "x"}).status_code == 404
+
+    def test_is_chinese(self, office, roles):
+        for role in roles.values():
+            assert english_on(office.get(preview_of(role)).content.decode()) == set()
+
+
+class TestTheList:
+    def test_costs_the_same_for_many_roles(self, office, roles):
+        def ask():
+            with CaptureQueriesContext(connection) as queries:
+                assert office.get(LIST).status_code == 200
+            return len(queries)
+
+        few = ask()
+        Role.objects.bulk_create(Role(roleid=f"4{n}", name="x", rows=["*"]) for n in range(20))
+
+        assert ask() == few
+
+    def test_counts_users_and_leads_to_them(self, office, person, roles):
+        person("li", "103")
+        person("wang", "103")
+
+        page = office.get(LIST).content.decode()
+
+        link = re.search(rf'href="([^"]+role__id__exact={roles["103"].pk})">(\d+)<', page)
+        assert link[2] == "2"
+        assert len(office.get(link[1]).context["cl"].result_list) == 2
+
+    def test_finds_the_roles_that_may_make_a_call(self, office, roles):
+        Role.objects.create(roleid="300", name="x", rows=["/Students/*"])
+
+        found = office.get(LIST, {"call": "/students/delstu"}).context["cl"].result_list
+
+        assert [role.roleid for role in found] == ["1", "102", "103", "300"]
+
+    @pytest.mark.parametrize("query", [{"q": "主管"}, {"q": "103"}])
+    def test_finds_a_role_by_name_or_number(self, office, roles, query):
+        assert [role.roleid for role in office.get(LIST, query).context["cl"].result_list] == ["103"]
+
+    @pytest.mark.parametrize("query", [{"call": "/gone"}, {"call": "\x00"}, {"q": "没有"}, {"o": "3.-1"}])
+    def test_bears_odd_questions(self, office, roles, query):
+        assert office.get(LIST, query).status_code == 200
