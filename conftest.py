@@ -2,6 +2,7 @@
 
 import socket
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
@@ -11,6 +12,23 @@ from django.core.cache import cache
 from django.test import Client, TestCase
 
 from core.testing import check_documented
+
+ROOT = Path(__file__).parent
+# What takes longest starts first, so that all workers end at about the same time.
+LONG = ["tests/journeys", "tests/concurrency", "core/tests/devstack", "tests/clients"]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Hand out tests to workers by file, and by folder where a folder shares what is slow to start."""
+
+    def group(item: pytest.Item) -> str:
+        path = item.path.relative_to(ROOT).as_posix()
+        return next((folder for folder in LONG if path.startswith(folder + "/")), path)
+
+    items.sort(key=lambda item: LONG.index(group(item)) if group(item) in LONG else len(LONG))
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(group(item)))
 
 
 class ApiClient:

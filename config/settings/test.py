@@ -1,12 +1,13 @@
 """Tests: as in development, with cheap passwords and throw-away files."""
 
+import os
 import tempfile
 from pathlib import Path
 
 from config.settings.base import *  # noqa: F403
 
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
-MEDIA_ROOT = str(Path(tempfile.gettempdir()) / "spms-test-media")
+MEDIA_ROOT = str(Path(tempfile.gettempdir()) / f"spms-test-media-{os.environ.get('PYTEST_XDIST_WORKER', '')}")
 LOGGING = {"format": "console", "level": "ERROR"}
 # Tests run inside one transaction on one connection: a pool would hand out others.
 DATABASES["default"]["OPTIONS"].pop("pool", None)  # noqa: F405

@@ -1,7 +1,8 @@
 """pytest plugin: throw-away engines for a test session that has no DATABASE_URL or REDIS_URL.
 
 Named by ``-p`` in ``pytest.ini``, so that the variables are set before pytest-django loads the settings.
-Under xdist the controller starts the engines; its workers inherit the variables.
+Under xdist each worker starts its own, since tests empty Valkey and count rows. A PostgreSQL that DATABASE_URL names
+is shared: pytest-django gives each worker a database there. A Valkey that REDIS_URL names is for a run without workers.
 """
 
 import atexit
@@ -15,14 +16,21 @@ import pytest
 from core.devstack.engines import Engines
 from core.devstack.errors import StackError
 
+_OURS = "PYTEST_ENGINES"  # tells workers which of the variables name what the controller started
 _engines: Engines | None = None
 
 
 def start() -> None:
     """Set DATABASE_URL and REDIS_URL, starting what is missing. Calling it again does nothing."""
     global _engines  # the session has one pair
-    missing = [name for name in ("DATABASE_URL", "REDIS_URL") if not os.environ.get(name)]
-    if not missing or _engines:
+    if _engines:
+        return
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        missing = os.environ[_OURS].split()
+    else:
+        missing = [name for name in ("DATABASE_URL", "REDIS_URL") if not os.environ.get(name)]
+        os.environ[_OURS] = " ".join(missing)
+    if not missing:
         return
     try:
         _engines = Engines(wanted=missing, durable=False).start()

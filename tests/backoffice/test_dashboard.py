@@ -8,12 +8,14 @@ from html import unescape
 from typing import Any
 
 import pytest
+from celery import current_app
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
 from config.backoffice import months
 from core import pulse
+from core.tasks import heartbeat
 from core.times import SHANGHAI
 from students.models import Student
 
@@ -134,13 +136,16 @@ def test_loads_nothing_from_elsewhere(office: Client, stock: dict[str, Any]) -> 
 
 def test_metrics_tell_what_waits(client: Client, stock: dict[str, Any]) -> None:
     pulse.pulse_leave(time.time() - 5)
+    with current_app.connection_for_write() as broker:
+        broker.default_channel.queue_purge("celery")  # other tests leave tasks to nobody
+    heartbeat.delay()
 
     text = client.get("/metrics", REMOTE_ADDR="127.0.0.1").content.decode()
 
     figures = dict(re.findall(r"^(spms_\S+) (\S+)$", text, re.MULTILINE))
     assert figures['spms_orders{state="preparing"}'] == "1.0"
     assert figures['spms_notifications_24h{verdict="refused"}'] == "1.0"
-    assert figures["spms_queue_depth"] == "0.0"
+    assert figures["spms_queue_depth"] == "1.0"
     assert figures["spms_sockets"] == "0.0"
     assert 5 <= float(figures["spms_heartbeat_age_seconds"]) < 60
     assert 3600 <= float(figures["spms_weather_sync_age_seconds"]) < 3700
