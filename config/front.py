@@ -14,9 +14,13 @@ from payments.errors import WECHAT_CODES
 MAX_QR_BYTES = 1000
 
 
+def switches(request: HttpRequest) -> dict[str, bool]:
+    """Context processor: what the pages' navigation leads to."""
+    return {"sandbox": settings.SANDBOX}
+
+
 def home(request: HttpRequest) -> HttpResponse:
     context = {
-        "sandbox": settings.SANDBOX,
         "failures": list(health.failures()),
         "accounts": _demo_accounts() if settings.DEMO_DATA else [],
         "base": settings.PUBLIC_BASE_URL,
@@ -25,22 +29,20 @@ def home(request: HttpRequest) -> HttpResponse:
 
 
 def codes(request: HttpRequest) -> HttpResponse:
-    context = {"sandbox": settings.SANDBOX, "groups": CODES, "wechat": WECHAT_CODES.values()}
-    return render(request, "front/codes.html", context)
+    return render(request, "front/codes.html", {"groups": CODES, "wechat": WECHAT_CODES.values()})
 
 
 def socket_guide(request: HttpRequest) -> HttpResponse:
     base = settings.PUBLIC_BASE_URL
-    context = {"sandbox": settings.SANDBOX, "base": base, "ws_base": base.replace("http", "ws", 1)}
-    return render(request, "front/socket.html", context)
+    return render(request, "front/socket.html", {"base": base, "ws_base": base.replace("http", "ws", 1)})
 
 
 def demo(request: HttpRequest) -> HttpResponse:
-    return render(request, "demo/index.html", {"sandbox": settings.SANDBOX})
+    return render(request, "demo/index.html", {"qr_ttl_s": int(settings.WECHAT_QR_TTL.total_seconds())})
 
 
 def demo_login(request: HttpRequest) -> HttpResponse:
-    return render(request, "demo/login.html", {"sandbox": settings.SANDBOX})
+    return render(request, "demo/login.html", {"qr_ttl_s": int(settings.WECHAT_QR_TTL.total_seconds())})
 
 
 def demo_qr(request: HttpRequest) -> HttpResponse:

@@ -135,6 +135,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "config.front.switches",
             ]
         },
     }
@@ -269,9 +270,14 @@ REST_FRAMEWORK = {
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "core.api.renderers.AlwaysJson",
     "UNAUTHENTICATED_USER": None,
 }
+# In the order of the API document.
+_MODULES = [
+    "天气模块", "上传图片", "学员模块", "用户模块", "权限模块",
+    "类目模块", "商品模块", "购物车模块", "订单模块", "支付",
+]  # fmt: skip
 SPECTACULAR_SETTINGS = {
     "TITLE": "学员项目管理系统 API",
-    "DESCRIPTION": (BASE_DIR / "config" / "first_call.md").read_text("utf-8"),
+    "DESCRIPTION": (BASE_DIR / "config" / "first_call.md").read_text("utf-8").replace("BASE_URL", PUBLIC_BASE_URL),
     "VERSION": "1.0.0",
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_PERMISSIONS": [],
@@ -280,6 +286,7 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "PREPROCESSING_HOOKS": ["core.api.schema.drop_aliases"],
     "SORT_OPERATION_PARAMETERS": False,
+    "TAGS": [{"name": name} for name in _MODULES],
     "SWAGGER_UI_SETTINGS": {"persistAuthorization": True, "displayRequestDuration": True, "docExpansion": "none"},
 }
 

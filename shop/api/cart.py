@@ -17,7 +17,7 @@ from shop.services.cart import cart_add, cart_check, cart_remove, cart_update
 
 
 class CartViewSet(ApiViewSet):
-    tag = "商城:购物车"
+    tag = "购物车模块"
 
     @endpoint(
         "POST", "/cart/check", "购物车选中商品", Access.ANY_USER, aliases=("/cart/check_cart",), docs=docs.CART_CHECK

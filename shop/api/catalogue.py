@@ -22,7 +22,7 @@ _COLUMNS = {"productName": "name", "inventory": "stock"}
 
 
 class CategoryViewSet(ApiViewSet):
-    tag = "商城:类目"
+    tag = "类目模块"
 
     @endpoint("POST", "/category/addCategory", "增加类目", Access.ROWS, docs=docs.CATEGORY_ADD)
     def add(self, request: CallerRequest) -> Response:
@@ -60,7 +60,7 @@ class CategoryViewSet(ApiViewSet):
 
 
 class ProductViewSet(ApiViewSet):
-    tag = "商城:商品"
+    tag = "商品模块"
 
     @endpoint("POST", "/product/add_product", "添加商品", Access.ROWS, docs=docs.PRODUCT_ADD)
     def add(self, request: CallerRequest) -> Response:

@@ -35,7 +35,7 @@ _UNPAID_ANSWERS: dict[int, type[ShopError]] = {
 
 
 class OrderViewSet(ApiViewSet):
-    tag = "商城:订单"
+    tag = "订单模块"
 
     @endpoint(
         "POST",

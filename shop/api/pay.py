@@ -29,7 +29,7 @@ ORDER_NUMBER = re.compile(r"[0-9A-Za-z_*|-]{6,32}")
 
 
 class PayViewSet(ApiViewSet):
-    tag = "商城:支付"
+    tag = "支付"
 
     @endpoint("POST", "/pay/payment", "发起支付", Access.ANY_USER, docs=docs.PAYMENT)
     def start(self, request: CallerRequest) -> Response:

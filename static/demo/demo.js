@@ -1,7 +1,8 @@
 // The demo client: plain fetch, no framework, no build step. Read it from the top.
+import { scanLogin } from "./scan.js"
 
 const $ = id => document.getElementById(id)
-const state = { token: localStorage.getItem("token"), captchaKey: "", orderId: "", polling: 0 }
+const state = { token: localStorage.getItem("token"), captchaKey: "", orderId: "", polling: 0, stopScan: null }
 
 /** Call the API and show the call in the log of `step`. Answers the parsed body. */
 async function call(step, method, path, params = {}) {
@@ -23,13 +24,22 @@ async function call(step, method, path, params = {}) {
 }
 
 function show(step, method, address, params, body) {
+  const sent = params && { ...params, ...(params.password ? { password: "***" } : {}) }
+  const title = `${method} ${address} → ${body.state ? "成功" : "失败"} ${body.msg ?? ""}`
+  note(step, title, (sent ? "请求 " + pretty(sent) + "\n\n" : "") + "返回 " + pretty(body))
+}
+
+function pretty(value) {
+  return JSON.stringify(value, (key, inner) => (key === "img" ? inner.slice(0, 60) + "…" : inner), 2)
+}
+
+function note(step, title, text) {
   const details = document.createElement("details")
   const summary = document.createElement("summary")
-  summary.textContent = `${method} ${address} → ${body.state ? "成功" : "失败"} ${body.msg ?? ""}`
-  const sent = params && { ...params, ...(params.password ? { password: "***" } : {}) }
-  const text = document.createElement("pre")
-  text.textContent = (sent ? "请求 " + JSON.stringify(sent, null, 2) + "\n\n" : "") + "返回 " + JSON.stringify(body, (key, value) => (key === "img" ? value.slice(0, 60) + "…" : value), 2)
-  details.append(summary, text)
+  summary.textContent = title
+  const body = document.createElement("pre")
+  body.textContent = text
+  details.append(summary, body)
   document.querySelector(`[data-log="${step}"]`).prepend(details)
 }
 
@@ -59,12 +69,28 @@ async function login(event) {
     tell("login-outcome", answer.msg, false)
     return refreshCaptcha()
   }
-  localStorage.setItem("token", answer.token)
-  enter(answer.token, answer.userInfo.nickname || answer.userInfo.username)
+  welcome(answer)
+}
+
+function scan() {
+  state.stopScan?.()
+  $("scan").hidden = false
+  state.stopScan = scanLogin({
+    call: (path, params) => call("login", "GET", path, params),
+    note: (event, data) => note("login", `socket 收到 ${event}`, pretty(data)),
+    welcome,
+  })
+  $("scan").scrollIntoView({ block: "nearest" })
+}
+
+function welcome({ token, userInfo: { nickname, username } }) {
+  localStorage.setItem("token", token)
+  enter(token, nickname || username)
 }
 
 function enter(token, name) {
   state.token = token
+  state.stopScan?.()
   tell("login-outcome", `您好,${name}`, true)
   setLoggedIn(true)
 }
@@ -74,11 +100,15 @@ function leave(text) {
   state.token = null
   setLoggedIn(false)
   tell("login-outcome", text, false)
+  refreshCaptcha()
 }
 
 function setLoggedIn(yes) {
-  for (const id of ["logout", "load-menu", "add-student", "load-products"]) $(id).disabled = !yes
+  for (const id of ["load-menu", "add-student", "load-products"]) $(id).disabled = !yes
   $("search-form").querySelector("[type=submit]").disabled = !yes
+  $("ways").hidden = yes
+  $("logout").hidden = !yes
+  $("scan").hidden = true
 }
 
 // ---- 2. Menu -----------------------------------------------------------------------------------
@@ -139,8 +169,9 @@ async function addStudent() {
 // ---- 4. Shop -----------------------------------------------------------------------------------
 
 async function loadProducts() {
-  const { data } = await call("shop", "GET", "/product/get_product", { page: 1, count: 8 })
-  $("product-list").replaceChildren(...data.map(productCard))
+  const answer = await call("shop", "GET", "/product/get_product", { page: 1, count: 8 })
+  if (!answer.state) return tell("cart-outcome", answer.msg, false)
+  $("product-list").replaceChildren(...answer.data.map(productCard))
 }
 
 function productCard(product) {
@@ -170,6 +201,7 @@ function productCard(product) {
 
 async function placeOrder() {
   const cart = await call("shop", "GET", "/cart/get_cart")
+  if (!cart.state) return tell("cart-outcome", cart.msg, false)
   const product_id = cart.data.map(row => row.product_id).join(",")
   await call("shop", "POST", "/cart/check", { product_id })
   const answer = await call("shop", "POST", "/pay/pre_order", { phone: "13800000000", address: "重庆" })
@@ -215,6 +247,7 @@ async function returnOrder() {
 
 $("login-form").addEventListener("submit", login)
 $("captcha-image").addEventListener("click", refreshCaptcha)
+$("wechat-login").addEventListener("click", scan)
 $("logout").addEventListener("click", async () => leave((await call("login", "GET", "/users/sigout")).msg))
 $("load-menu").addEventListener("click", loadMenu)
 $("search-form").addEventListener("submit", search)
@@ -227,5 +260,5 @@ $("return-order").addEventListener("click", returnOrder)
 refreshCaptcha()
 if (state.token) {
   const { state: fine, decode } = await call("login", "GET", "/verify")
-  if (fine) enter(state.token, decode.username)
+  if (fine) enter(state.token, decode.nickname || decode.username)
 }

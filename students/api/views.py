@@ -17,7 +17,7 @@ from uploads.fields import image_file, image_or_url
 
 
 class StudentViewSet(ApiViewSet):
-    tag = "学员"
+    tag = "学员模块"
 
     @endpoint("GET", "/students/getclasses", "获取班级列表", Access.ROWS, docs=docs.CLASSES)
     def getclasses(self, request: Request) -> Response:

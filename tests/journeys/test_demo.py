@@ -3,6 +3,7 @@
 import re
 
 import pytest
+import requests
 
 pytestmark = pytest.mark.chromium
 
@@ -40,10 +41,48 @@ def test_from_login_to_refund(page, running):
         page.get_by_role("link", name="打开“手机”付款").click()
     phone = popup.value
     phone.get_by_role("button", name="支付").click()
+    phone.get_by_role("heading", name="支付成功").wait_for()
+    phone.close()
     page.locator("#pay-outcome", has_text="支付成功").wait_for(timeout=15_000)
 
     page.get_by_role("button", name="退货").click()
     page.locator("#pay-outcome", has_text="退货申请成功").wait_for()
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_with_wechat_from_the_qr_code_to_the_order(page, width):
+    page.set_viewport_size({"width": width, "height": 844})
+    page.goto("/demo/")
+
+    page.get_by_role("button", name="用微信扫码登入").click()
+    page.get_by_text("请用微信扫码", exact=True).wait_for()
+    assert page.evaluate("document.querySelector('#qr').decode().then(() => true)"), "the QR code is drawn"
+    assert page.locator("#qr").bounding_box()["x"] + 240 <= width
+    with page.expect_popup() as popup:
+        page.get_by_role("link", name="打开“手机”").click()
+    phone = popup.value
+    phone.get_by_label("王远杰").check()
+    phone.get_by_role("button", name="允许").click()
+    phone.get_by_role("heading", name="扫码成功").wait_for()
+    phone.close()
+
+    page.get_by_text("您好,王远杰").wait_for()
+    said = page.locator("[data-log=login] summary").all_inner_texts()
+    for step in ("socket 收到 connectSuccess", "GET /users/getQrcode", "socket 收到 scancodeSuccess"):
+        assert [line for line in said if line.startswith(step)], said
+    page.get_by_role("button", name="获取我的菜单").click()
+    page.get_by_text("学员项目管理", exact=True).wait_for()
+    page.get_by_role("button", name="看看有什么商品").click()
+    page.get_by_role("button", name=re.compile("把 .* 加入购物车")).first.click()
+    page.get_by_role("button", name="选中购物车并下单").click()
+    page.locator("#cart-outcome", has_text="订单提交成功").wait_for()
+    assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+
+    page.reload()
+    page.get_by_text("您好,王远杰").wait_for()
+    page.get_by_role("button", name="退出登入").click()
+    page.get_by_role("button", name="登入", exact=True).wait_for()
+    assert page.evaluate("localStorage.getItem('token')") is None
 
 
 def test_a_wrong_captcha_gets_a_new_picture(page, running):
@@ -67,3 +106,24 @@ def test_pages_stand_on_their_own(page, path):
 
     assert answer.ok
     assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth + 1")
+
+
+def test_the_api_reference_is_in_order_and_takes_the_raw_token(page, running):
+    answer = requests.post(running.base + "/users/login", json={"username": "lbw", "password": "555"}, timeout=10)
+    page.goto("/docs/")
+    page.locator(".opblock-tag").first.wait_for()
+    assert page.locator(".opblock-tag").all_inner_texts() == [
+        "天气模块", "上传图片", "学员模块", "用户模块", "权限模块",
+        "类目模块", "商品模块", "购物车模块", "订单模块", "支付",
+    ]  # fmt: skip
+
+    page.locator(".btn.authorize").click()
+    page.locator(".auth-container input").fill(answer.json()["token"])
+    page.get_by_role("button", name="Apply credentials").click()
+    page.get_by_role("button", name="Close").click()
+    page.locator(".opblock-tag", has_text="学员模块").click()
+    page.locator(".opblock-summary", has_text="/students/getclasses").click()
+    page.get_by_role("button", name="Try it out").click()
+    page.get_by_role("button", name="Execute").click()
+
+    page.locator(".live-responses-table .microlight", has_text="H51901").first.wait_for()

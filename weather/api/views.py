@@ -23,7 +23,7 @@ FOUND = "获取成功"
 
 
 class WeatherViewSet(ApiViewSet):
-    tag = "天气"
+    tag = "天气模块"
 
     @endpoint("GET", "/weather/getWeather", "获取天气", Access.OPEN, docs=docs.GET_WEATHER)
     def get_weather(self, request: Request) -> Response:
