@@ -18,7 +18,7 @@ _noted_at = float("-inf")
 
 
 def look(request: HttpRequest) -> None:
-    """Note a request whose ``X-Forwarded-For`` names fewer proxies, or more, than there are said to be."""
+    """Note a request that came through a proxy where none is said to be, or through fewer than are."""
     forwarded = request.META.get("HTTP_X_FORWARDED_FOR")
     if forwarded and not _fits(hops := forwarded.count(",") + 1):
         _note(f"{hops} {request.META.get('REMOTE_ADDR') or ''}")
