@@ -47,7 +47,7 @@ lock: $(VENV)/ready-dev  ## write requirements*.txt anew from requirements*.in; 
 	$(LOCK) --output-file requirements.txt requirements.in
 	$(LOCK) --output-file requirements-dev.txt requirements-dev.in
 
-reset:  ## forget the data and pictures in .dev (refuses while it runs)
+reset:  ## forget the data in .dev and the pictures in media (refuses while it runs)
 	@$(FIND_PYTHON); exec "$$python" -m core.devstack.reset
 
 clean:  ## remove the virtual environment and caches; the data stays

@@ -11,28 +11,17 @@ from urllib.parse import parse_qs, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
+from core import dotenv
+
 BASE_DIR = Path(__file__).resolve().parent.parent
 REQUIRED: Any = object()  # "this variable has no default"
 
 
-def _load_file(path: Path) -> None:
-    """Take ``NAME=value`` lines of a ``.env`` file for variables that the environment does not name."""
-    if not path.is_file():
-        return
-    for number, line in enumerate(path.read_text("utf-8").splitlines(), 1):
-        if not line.strip() or line.lstrip().startswith("#"):
-            continue
-        name, sign, value = line.removeprefix("export ").partition("=")
-        if not sign or not name.strip().isidentifier():
-            raise ImproperlyConfigured(f"{path.name}, line {number}: NAME=value is needed.")
-        if name.strip() == "DJANGO_SETTINGS_MODULE":
-            # Too late to be heeded: development settings, with all their doors open, would run unnoticed.
-            raise ImproperlyConfigured(f"{path.name}: DJANGO_SETTINGS_MODULE belongs into the real environment.")
-        os.environ.setdefault(name.strip(), value.strip().strip("'\""))
-
-
 if os.environ.get("DJANGO_SETTINGS_MODULE") != "config.settings.test":  # tests are the same everywhere
-    _load_file(BASE_DIR / ".env")
+    try:
+        dotenv.load(BASE_DIR / ".env")
+    except ValueError as error:
+        raise ImproperlyConfigured(str(error)) from error
 
 STATE_DIR = Path(os.environ.get("STATE_DIR") or BASE_DIR / ".dev").resolve()
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -167,7 +156,7 @@ def redis_urls(url: str) -> dict[str, str]:
         raise ImproperlyConfigured("REDIS_URL has a bad value: redis://host:6379/0 is needed.")
     is_socket = parts.scheme == "unix"
     given = parse_qs(parts.query).get("db", ["0"])[0] if is_socket else parts.path.strip("/") or "0"
-    cache, layer, broker = (int(given) + 3 * _test_worker() + i for i in range(3))
+    cache, layer, broker = (int(given) + i for i in range(3))
     if is_socket:
         socket = f"unix://{parts.path}?db="
         return {
@@ -179,11 +168,6 @@ def redis_urls(url: str) -> dict[str, str]:
         name: parts._replace(path=f"/{number}").geturl()
         for name, number in {"cache": cache, "layer": layer, "broker": broker}.items()
     }
-
-
-def _test_worker() -> int:
-    # Parallel test processes share one Valkey; each has databases of its own.
-    return int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])
 
 
 def media_storage() -> dict[str, Any]:

@@ -7,6 +7,7 @@ from celery.schedules import crontab
 from django.templatetags.static import static
 
 from config import env
+from core.devstack.preflight import default_media_root
 
 BASE_DIR = env.BASE_DIR
 STATE_DIR = env.STATE_DIR
@@ -230,7 +231,7 @@ STATIC_ROOT.mkdir(parents=True, exist_ok=True)  # whitenoise warns about a missi
 STATICFILES_DIRS = [BASE_DIR / "static"]
 WHITENOISE_USE_FINDERS = True
 MEDIA_URL = "/media/"
-MEDIA_ROOT = env.text("MEDIA_ROOT", str(STATE_DIR / "media"))
+MEDIA_ROOT = env.text("MEDIA_ROOT", str(default_media_root(STATE_DIR, BASE_DIR)))
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
 FILE_UPLOAD_PERMISSIONS = 0o644
 STORAGES = {

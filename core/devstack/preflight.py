@@ -83,6 +83,11 @@ def _one_line(error: Exception, url: str) -> str:
     return (text.replace(password, "***") if password else text.replace(url, "***"))[:300] or type(error).__name__
 
 
+def default_media_root(state_dir: Path, root: Path) -> Path:
+    """Where pictures lie unless MEDIA_ROOT says so: in ``media``, or beside the rows of a STATE_DIR of one's own."""
+    return (root if state_dir == (root / ".dev").resolve() else state_dir) / "media"
+
+
 def state_directory(environ: Mapping[str, str], root: Path) -> Path:
     """Where the stack keeps its data: STATE_DIR, or ``.dev`` in the project; made when missing.
 

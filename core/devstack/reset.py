@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
+from core import dotenv
 from core.devstack import preflight
 from core.devstack.errors import StackError
 from core.devstack.process import try_lock
@@ -15,8 +16,8 @@ from core.devstack.supervisor import ROOT, URLS
 LOCKS = ("up.lock", "services.lock", "postgres.lock", "valkey.lock")
 
 
-def reset(state_dir: Path, *, keep: Collection[str] = ()) -> list[str]:
-    """Remove everything below ``state_dir`` but ``keep``, and answer the names of what went.
+def reset(state_dir: Path, pictures: Path | None = None) -> list[str]:
+    """Remove everything below ``state_dir``, and ``pictures``; answer the names of what went.
 
     :raises StackError: something there is in use; nothing was removed.
     """
@@ -24,7 +25,10 @@ def reset(state_dir: Path, *, keep: Collection[str] = ()) -> list[str]:
         for name in LOCKS:
             if not try_lock(stack.enter_context((state_dir / name).open("a"))):
                 raise StackError("It is running: stop it first (Ctrl-C where `make up` runs).")
-        return sorted(_remove_all(state_dir, keep={*LOCKS, *keep}))
+        gone = sorted(_remove_all(state_dir, keep={*LOCKS, "media"}))
+        if pictures and pictures.is_dir() and any(_remove_all(pictures, keep={".gitkeep"})):
+            gone.append("pictures")
+        return gone
 
 
 def _remove_all(folder: Path, keep: Collection[str]) -> Iterator[str]:
@@ -41,19 +45,20 @@ def _remove_all(folder: Path, keep: Collection[str]) -> Iterator[str]:
 def main() -> int:
     """Reset the state directory; the exit code for the shell."""
     try:
+        dotenv.load(ROOT / ".env")
         state_dir = preflight.state_directory(os.environ, ROOT)
+        media = Path(os.environ.get("MEDIA_ROOT") or preflight.default_media_root(state_dir, ROOT))
         # A server of your own keeps its rows, and they go on naming their pictures.
         is_ours = (state_dir / "postgres").is_dir() and not os.environ.get("DATABASE_URL")
-        gone = reset(state_dir, keep=[] if is_ours else ["media"])
-    except (StackError, OSError) as error:
+        gone = reset(state_dir, media if is_ours and not os.environ.get("MEDIA_ROOT") else None)
+    except (StackError, OSError, ValueError) as error:
         print(f"Error: {error}", file=sys.stderr)
         return 1
     print("Forgotten: " + (", ".join(gone) or "there was nothing") + ".")
     for name in URLS:
         if os.environ.get(name):
             print(f"{name} is set: that server keeps its data.")
-    media = Path(os.environ.get("MEDIA_ROOT") or state_dir / "media")
-    if media.exists():
+    if media.is_dir() and any(path.name != ".gitkeep" for path in media.iterdir()):
         print(f"The pictures in {media} stay.")
     return 0
 

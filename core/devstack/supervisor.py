@@ -4,6 +4,7 @@ import errno
 import fcntl
 import json
 import os
+import shutil
 import signal
 import sys
 import time
@@ -16,6 +17,7 @@ from pathlib import Path
 from types import FrameType
 from typing import IO
 
+from core import dotenv
 from core.devstack import preflight
 from core.devstack.engines import Engines
 from core.devstack.errors import StackError
@@ -99,6 +101,8 @@ class Supervisor:
         with ExitStack() as stack, suppress(Stopped):
             stack.enter_context(self._only_one())
             self._check()
+            # Each process leaves a file of figures behind, and a scrape reads them all.
+            shutil.rmtree(self.state_dir / "metrics", ignore_errors=True)
             engines = self._start_engines(stack)
             accounts = self._prepare(engines)
             web, *background = self._services(stack, engines)
@@ -308,8 +312,9 @@ def main() -> int:
         if isinstance(stream, TextIOWrapper):  # a terminal that knows no Chinese must not end us
             stream.reconfigure(errors="replace")
     try:
+        dotenv.load(ROOT / ".env")
         Supervisor(os.environ).run()
-    except StackError as error:
+    except (StackError, ValueError) as error:
         print(f"Error: {error}", file=sys.stderr)
         return 1
     except OSError as error:

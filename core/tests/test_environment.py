@@ -11,6 +11,7 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 
 from config import env
+from core.devstack import supervisor
 
 HOME = env.BASE_DIR
 # Read by manage.py, make or the dev stack themselves.
@@ -21,10 +22,8 @@ def test_env_example_names_every_variable_and_no_other():
     explained = set(re.findall(r"^# ([A-Z0-9_]+)=", (HOME / ".env.example").read_text("utf-8"), re.M))
     source = "".join(path.read_text("utf-8") for path in [*HOME.glob("config/settings/*.py"), HOME / "config/env.py"])
     readers = "text|flag|number|duration|words|choice|base_url|engine_url|_upstream|get"
-    read = set(re.findall(rf'\b(?:{readers})\(\s*"([A-Z][A-Z0-9_]{{3,}})"', source)) - {
-        "DJANGO_SETTINGS_MODULE",
-        "PYTEST_XDIST_WORKER",
-    }
+    read = set(re.findall(rf'\b(?:{readers})\(\s*"([A-Z][A-Z0-9_]{{3,}})"', source))
+    read -= {"DJANGO_SETTINGS_MODULE", "PYTEST_XDIST_WORKER"}
 
     assert explained - NOT_SETTINGS == read - NOT_SETTINGS
 
@@ -60,9 +59,10 @@ class TestTheEnvFile:
 
     @pytest.fixture
     def read(self, tmp_path):
-        (tmp_path / "config").mkdir()
-        (tmp_path / "config/__init__.py").touch()
-        shutil.copy(HOME / "config/env.py", tmp_path / "config")
+        for file in ("config/env.py", "core/dotenv.py"):
+            (tmp_path / file).parent.mkdir()
+            (tmp_path / file).with_name("__init__.py").touch()
+            shutil.copy(HOME / file, tmp_path / file)
 
         def read(text: str, **real: str) -> subprocess.CompletedProcess[str]:
             (tmp_path / ".env").write_text(text, "utf-8")
@@ -89,6 +89,15 @@ class TestTheEnvFile:
 
     def test_a_line_that_is_none_is_named(self, read):
         assert ".env, line 2: NAME=value is needed." in read("WEATHER_CITY=x\nnonsense").stderr
+
+    def test_is_heeded_before_anything_starts(self, tmp_path, monkeypatch, capsys):
+        (tmp_path / ".env").write_text("PORT=many\n")
+        monkeypatch.setattr(supervisor, "ROOT", tmp_path)
+        monkeypatch.setattr(os, "environ", os.environ.copy())
+        monkeypatch.delenv("PORT", raising=False)
+
+        assert supervisor.main() == 1
+        assert "PORT has a bad value ('many')" in capsys.readouterr().err
 
     def test_is_not_read_by_tests(self, read):
         assert read("WEATHER_CITY=x", DJANGO_SETTINGS_MODULE="config.settings.test").stdout == "none\n"

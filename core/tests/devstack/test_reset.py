@@ -37,10 +37,12 @@ def make_reset(home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pyte
 
 def test_forgets_the_pictures_with_the_rows_that_name_them(home: Path, capsys, monkeypatch) -> None:
     file = picture(home / "media")
+    (home / "media/.gitkeep").touch()
     (home / "postgres").mkdir()
 
-    assert make_reset(home, capsys, monkeypatch) == "Forgotten: media, postgres.\n"
+    assert make_reset(home, capsys, monkeypatch) == "Forgotten: postgres, pictures.\n"
     assert not file.exists()
+    assert (home / "media/.gitkeep").exists()
 
 
 @pytest.mark.parametrize("is_set", [True, False], ids=["named in the environment", "named elsewhere"])
@@ -72,7 +74,7 @@ def test_pictures_are_kept_where_reset_looks_for_them() -> None:
 
     told = subprocess.run([sys.executable, "-c", ask], cwd=ROOT, env=clean, capture_output=True, text=True)
 
-    assert told.stdout.strip() == str(ROOT / ".dev" / "media")
+    assert told.stdout.strip() == str(ROOT / "media")
 
 
 def test_refuses_while_an_engine_runs_and_removes_nothing(home: Path) -> None:

@@ -1,0 +1,23 @@
+"""``.env``: settings of this machine, for whatever starts here."""
+
+import os
+from pathlib import Path
+
+
+def load(path: Path) -> None:
+    """Take ``NAME=value`` lines for variables that the environment does not name.
+
+    :raises ValueError: a line that cannot be heeded, named in one line of text.
+    """
+    if not path.is_file():
+        return
+    for number, line in enumerate(path.read_text("utf-8").splitlines(), 1):
+        if not line.strip() or line.lstrip().startswith("#"):
+            continue
+        name, sign, value = line.removeprefix("export ").partition("=")
+        if not sign or not name.strip().isidentifier():
+            raise ValueError(f"{path.name}, line {number}: NAME=value is needed.")
+        if name.strip() == "DJANGO_SETTINGS_MODULE":
+            # Too late to be heeded: development settings, with all their doors open, would run unnoticed.
+            raise ValueError(f"{path.name}: DJANGO_SETTINGS_MODULE belongs into the real environment.")
+        os.environ.setdefault(name.strip(), value.strip().strip("'\""))
