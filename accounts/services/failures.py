@@ -21,7 +21,7 @@ from core.valkey import client
 log = structlog.get_logger("accounts")
 
 WINDOW_S = 60
-PAIR_LIMIT = 10  # one account from one address
+PAIR_LIMIT = 30  # one account from one address, which a class may share
 ACCOUNT_LIMIT = 60  # one account from all addresses it never logged in from
 ADDRESS_LIMIT = 200  # all accounts from one address: 40 trainees with five typos each
 KNOWN_FOR_S = 30 * 24 * 3600

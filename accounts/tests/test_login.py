@@ -165,6 +165,13 @@ def test_a_class_of_40_behind_one_address_logs_in_with_typos(api, person):
         assert attempt(api, f"trainee{number}", "a-password").json()["state"] is True
 
 
+def test_a_class_that_shares_one_account_logs_in_with_typos(api, li):
+    for typos in (10, 20, 5):
+        for _ in range(typos):
+            assert attempt(api, password="typo").json() == WRONG
+        assert attempt(api).json()["state"] is True
+
+
 def test_one_address_does_not_try_all_accounts(api, li, monkeypatch):
     assert failures.ADDRESS_LIMIT >= 40 * 5  # a class, five typos each
     monkeypatch.setattr(failures, "ADDRESS_LIMIT", 20)
