@@ -111,9 +111,9 @@ def test_an_unknown_name_takes_as_long_as_a_wrong_password(api, li, settings):
     def fastest(username: str) -> float:
         times = []
         for number in range(5):
-            started = time.perf_counter()
+            started = time.thread_time()  # what other tests do at this moment must not count
             attempt(api, username, "wrong", ip=f"10.0.1.{number}")
-            times.append(time.perf_counter() - started)
+            times.append(time.thread_time() - started)
         return min(times)
 
     known, unknown = fastest("li"), fastest("nobody")

@@ -9,6 +9,7 @@ from PIL import Image
 
 from accounts.errors import UsernameTaken
 from accounts.models import User
+from accounts.services import failures
 from accounts.services.users import user_register, users_disable
 from permissions.services.roles import roles_seed
 
@@ -247,7 +248,7 @@ class TestUpdatePassword:
         assert self.change(root, username="root", oldPassword="wrong")["msg"] == "密码修改错误"
 
     def test_a_stolen_token_is_no_way_to_guess_it(self, li):
-        for _ in range(10):
+        for _ in range(failures.PAIR_LIMIT):
             self.change(li, oldPassword="wrong")
 
         assert self.change(li)["status"] == 429

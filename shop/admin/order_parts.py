@@ -55,7 +55,7 @@ def log_timeline(order: Order) -> SafeString:
     entries = format_html_join(
         "",
         '<li style="border-left:2px solid #9ca3af;padding:0 0 12px 12px;margin-left:4px">'
-        '<div style="opacity:.7">{} · {}</div><div><strong>{}</strong> {}</div><div style="opacity:.8">{}</div></li>',
+        '<div style="opacity:.85">{} · {}</div><div><strong>{}</strong> {}</div><div style="opacity:.85">{}</div></li>',
         steps,
     )
     return format_html('<ol style="margin:0;padding:0;list-style:none">{}</ol>', entries)
