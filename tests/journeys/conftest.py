@@ -39,7 +39,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         yield Running(base, home, password)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def chromium() -> Iterator[object]:
     if not CHROMIUM:
         if os.environ.get("CI"):
@@ -47,6 +47,7 @@ def chromium() -> Iterator[object]:
         pytest.skip("Chromium is not installed")
     from playwright.sync_api import sync_playwright
 
+    # Its event loop runs in this thread: it has to end before other tests start their own.
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_ARGS)
         yield browser
