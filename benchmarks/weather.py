@@ -22,8 +22,8 @@ FILL = """
 INSERT INTO weather_weatherrecord (cityid, date, week, update_time, city, city_en, country, country_en, wea, wea_img,
     tem, tem1, tem2, win, win_speed, win_meter, humidity, visibility, pressure, air, air_pm25, air_level, air_tips,
     alarm, aqi, clock, observed_at, created_at, seen_at)
-SELECT '101', at::date, '星期一', to_char(at, 'HH24:MI'), '城' || mod(n, %(cities)s), 'City', '中国', 'China', '多云', 'yun',
-    '21', '24', '12', '东风', '2级', '6km/h', '41%%', '16km', '1019', '66', '48', '良', '可以正常活动',
+SELECT '101', at::date, '星期一', to_char(at, 'HH24:MI'), '城' || mod(n, %(cities)s), 'City', '中国', 'China',
+    '多云', 'yun', '21', '24', '12', '东风', '2级', '6km/h', '41%%', '16km', '1019', '66', '48', '良', '可以正常活动',
     '{"alarm_type": ""}', '{"air": "66", "air_level": "良"}', at::time, at AT TIME ZONE 'Asia/Shanghai', now(), now()
 FROM (
     SELECT n, timestamp '2026-11-24 16:00' - n / %(cities)s * interval '8 hours' AS at
