@@ -1,0 +1,134 @@
+"""deploy/nginx.conf in front of two servers that answer with what they were sent."""
+
+import http.client
+import json
+import os
+import shutil
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from tests.concurrency.servers import free_ports
+from tests.journeys.installation import until
+
+CONF = Path(__file__).parents[1] / "deploy" / "nginx.conf"
+NGINX = shutil.which("nginx", path=os.environ["PATH"] + ":/usr/sbin")
+# All that it writes stays in one folder: it need not be root's.
+FOLDERS = " ".join(f"{name}_temp_path temp;" for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
+FRAME = "pid nginx.pid; error_log error.log; daemon off; events {{}} http {{ {} }}"
+START_TIMEOUT_S = 30
+
+
+class Echo(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        body = json.dumps({"port": self.server.server_address[1], **self.headers}).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *args: object) -> None:
+        pass
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("nginx")
+
+
+@pytest.fixture(scope="module")
+def ports(home: Path) -> Iterator[dict[str, int]]:
+    """Ports of nginx's two servers, and of what plays `web` and `socket`. Without TLS: there is no certificate here."""
+    if not NGINX:
+        if os.environ.get("CI"):
+            pytest.fail("nginx is not installed")
+        pytest.skip("nginx is not installed")
+    upstreams = {name: ThreadingHTTPServer(("127.0.0.1", 0), Echo) for name in ("web", "socket")}
+    for upstream in upstreams.values():
+        threading.Thread(target=upstream.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+    found = {name: upstream.server_address[1] for name, upstream in upstreams.items()}
+    found["https"], found["http"] = free_ports(2)
+    text = CONF.read_text("utf-8")
+    for ours, theirs in {
+        "127.0.0.1:8001": f"127.0.0.1:{found['web']}",
+        "127.0.0.1:8002": f"127.0.0.1:{found['socket']}",
+        "listen 443 ssl http2;": f"listen 127.0.0.1:{found['https']};",
+        "listen 80;": f"listen 127.0.0.1:{found['http']};",
+        "ssl_certificate": "# ssl_certificate",
+        "/var/log/nginx/": "",
+    }.items():
+        assert ours in text
+        text = text.replace(ours, theirs)
+    (home / "nginx.conf").write_text(FRAME.format(FOLDERS + text), "utf-8")
+    process = subprocess.Popen([NGINX, "-p", str(home), "-c", str(home / "nginx.conf"), "-e", str(home / "error.log")])
+    try:
+        ends_at = time.monotonic() + START_TIMEOUT_S
+        while not (home / "nginx.pid").exists():
+            assert process.poll() is None and time.monotonic() < ends_at, (home / "error.log").read_text()
+            time.sleep(0.02)
+        yield found
+    finally:
+        process.terminate()
+        process.wait(10)
+        for upstream in upstreams.values():
+            upstream.shutdown()
+            upstream.server_close()
+
+
+def ask(port: int, path: str, **headers: str) -> tuple[int, dict[str, str]]:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    connection.request("GET", path, headers={"Host": "api.example.com"} | headers)
+    answer = connection.getresponse()
+    body = answer.read()
+    connection.close()
+    return answer.status, json.loads(body) if answer.status == 200 else {}
+
+
+@pytest.mark.parametrize(
+    ("path", "whose"),
+    [
+        ("/", "web"),
+        ("/admin/login/", "web"),
+        ("/socket.io/?EIO=4", "socket"),
+        ("/ws/login", "socket"),
+    ],
+)
+def test_each_path_reaches_its_process_with_who_asked_and_for_what(ports, path, whose):
+    forged = {"X-Forwarded-For": "6.6.6.6", "X-Forwarded-Proto": "gopher", "X-Request-Id": "mine"}
+
+    status, seen = ask(ports["https"], path, **forged)
+
+    assert (status, seen["port"]) == (200, ports[whose])
+    assert (seen["Host"], seen["X-Forwarded-For"], seen["X-Forwarded-Proto"]) == (
+        "api.example.com",
+        "127.0.0.1",
+        "http",
+    )
+    assert len(seen["X-Request-Id"]) == 32
+
+
+@pytest.mark.parametrize("path", ["/socket.io/?EIO=4&transport=websocket", "/ws/login"])
+def test_a_websocket_is_asked_for_and_nothing_else_is(ports, path):
+    _, socket = ask(ports["https"], path, Upgrade="websocket", Connection="Upgrade")
+    _, other = ask(ports["https"], path, Upgrade="h2c", Connection="Upgrade")
+
+    assert (socket["Upgrade"], socket["Connection"]) == ("websocket", "upgrade")
+    assert "Connection" not in other
+
+
+def test_tokens_are_not_logged(ports, home):
+    ask(ports["https"], "/students/getstulist?token=secret")
+    ask(ports["http"], "/students/getstulist?token=secret")
+
+    # nginx writes after it has answered.
+    assert until(lambda: (home / "spms.log").read_text().count("/students/getstulist") == 2, 20)
+    assert not [file for file in home.glob("*.log") if "secret" in file.read_text()]
+
+
+def test_figures_stay_inside(ports):
+    assert ask(ports["https"], "/metrics")[0] == 404
