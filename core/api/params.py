@@ -83,7 +83,16 @@ class PlainText(serializers.CharField):
     """Text, or a number that means its digits; never a list, an object or a truth value."""
 
 
-class PositiveInt(serializers.IntegerField):
+class WholeNumber(serializers.IntegerField):
+    """A number, or a text of digits; a truth value is neither."""
+
+    def to_internal_value(self, data: Any) -> int:
+        if "_" in str(data):  # Python reads 1_000 as a thousand, nobody else does
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
+class PositiveInt(WholeNumber):
     """A whole number from 1. Larger than PostgreSQL's bigint is as good as its largest."""
 
     default_error_messages = {
@@ -96,8 +105,6 @@ class PositiveInt(serializers.IntegerField):
         super().__init__(min_value=1, **kwargs)
 
     def to_internal_value(self, data: Any) -> int:
-        if isinstance(data, bool):
-            self.fail("invalid")
         return min(super().to_internal_value(data), 2**31)
 
 

@@ -143,7 +143,7 @@ class TestTransport:
 
 @pytest.mark.django_db
 class TestParameters:
-    @pytest.mark.parametrize("page", ["abc", "-1", "0", "1.5", "1e3", "٣x", "9" * 2000, "true", "[1]"])
+    @pytest.mark.parametrize("page", ["abc", "-1", "0", "1.5", "1e3", "٣x", "9" * 2000, "true", "[1]", "1_0"])
     @pytest.mark.parametrize("name", ["page", "count"])
     def test_no_positive_integer_is_an_error_in_msg(self, lbw, name, page):
         answer = lbw.get("/getloginlog", **{name: page})

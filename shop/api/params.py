@@ -7,7 +7,7 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from core.api.params import PageParams, Params, PlainText, PositiveInt
+from core.api.params import PageParams, Params, PlainText, PositiveInt, WholeNumber
 from core.errors import DomainError
 from shop import errors
 from shop.models.catalogue import MAX_STOCK, NAME_LENGTH
@@ -50,23 +50,18 @@ class Price(serializers.DecimalField):
         super().__init__(max_digits=10, decimal_places=2, min_value=Decimal("0.01"), **kwargs)
 
     def to_internal_value(self, data: Any) -> Decimal:
-        if not isinstance(data, (int, float, str)) or isinstance(data, bool):
+        if not isinstance(data, (int, float, str)) or isinstance(data, bool) or "_" in str(data):
             self.fail("invalid")
         return super().to_internal_value(data)
 
 
-class Inventory(serializers.IntegerField):
+class Inventory(WholeNumber):
     default_error_messages = dict.fromkeys(
         ("invalid", "min_value", "max_value", "max_string_length"), f"必须是0到{MAX_STOCK}的整数"
     )
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(min_value=0, max_value=MAX_STOCK, **kwargs)
-
-    def to_internal_value(self, data: Any) -> int:
-        if isinstance(data, bool):
-            self.fail("invalid")
-        return super().to_internal_value(data)
 
 
 # --- Categories ----------------------------------------------------------------------------------
@@ -131,7 +126,8 @@ class CartParams(ShopParams):
     count = PositiveInt(help_text="件数")
 
     def refusal(self) -> DomainError:
-        return errors.CartParamsMissing() if self.missing() else errors.CartCountInvalid()
+        # A bad product_id is named; the count has a text of its own.
+        return super().refusal() if self.missing() or "product_id" in self.errors else errors.CartCountInvalid()
 
 
 @extend_schema_field(str)
@@ -188,8 +184,8 @@ class OrderPollParams(OrderIdParams):
 
 
 class ShipParams(OrderIdParams):
-    action = serializers.IntegerField(
-        error_messages={"required": "缺少action", "invalid": "必须是0、1、2、3之一"},
+    action = WholeNumber(
+        error_messages=dict.fromkeys(("required", "invalid", "max_string_length"), "必须是0、1、2、3之一"),
         help_text="0未发货 1已发货 2已收货 3备货中",
     )
 

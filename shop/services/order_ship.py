@@ -26,7 +26,7 @@ def order_ship(*, order_id: str, action: int, actor: str, now: datetime, buyer_p
     """
     event = EVENT_OF_ACTION.get(action)  # type: ignore[call-overload]
     if event is None:
-        raise OrderRefused("action必须是0、1、2、3之一")
+        raise OrderRefused("action: 必须是0、1、2、3之一")
     order = order_lock(order_id=order_id, buyer_pk=buyer_pk)
     order_move(order=order, event=event, actor=actor, now=now)
     return order

@@ -85,8 +85,9 @@ def test_a_selection_of_nothing_known_leaves_the_old_one(li):
         ({"product_id": "P", "count": str(10**30)}, (10010, "err 商品库存不足")),
         *(
             ({"product_id": "P", "count": c}, (10010, "err 传递的count必须是正整数"))
-            for c in (0, -1, "x", 1.5, True, [])
+            for c in (0, -1, "x", 1.5, True, [], "1_0")
         ),
+        ({"product_id": ["P"], "count": 1}, (10010, "product_id: 不是有效的字符串。")),
     ],
 )
 def test_refuses_to_add(li, given, answer):

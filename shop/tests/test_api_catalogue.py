@@ -153,7 +153,8 @@ def test_a_product_needs_all_of_its_parameters(lbw, missing):
     ("name", "value"),
     [
         *(("price", value) for value in (0, -1, "0.00", 9.999, "abc", True, "NaN", "Infinity", 1e20, [], {}, "9" * 50)),
-        *(("inventory", value) for value in (-1, 1.5, "x", True, 10**30, [], "1e3")),
+        ("price", "1_0"),
+        *(("inventory", value) for value in (-1, 1.5, "x", True, 10**30, [], "1e3", "1_0")),
         ("productName", "长" * 101),
     ],
 )

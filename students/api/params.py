@@ -4,7 +4,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from core.api.params import PageParams, Params, PlainText
+from core.api.params import PageParams, Params, PlainText, WholeNumber
 from core.errors import BadParameter, DomainError
 from students.errors import StudentIdMissing
 from students.models import MAX_AGE, MIN_AGE, Student, no_script
@@ -16,7 +16,7 @@ def text(column: str, help_text: str, **options: Any) -> PlainText:
     return PlainText(max_length=length, help_text=help_text, **options)
 
 
-class Age(serializers.IntegerField):
+class Age(WholeNumber):
     """A number, or a text that is one; ``msg`` says which are taken."""
 
     default_error_messages = dict.fromkeys(
