@@ -25,10 +25,6 @@ function welcome({ token, userInfo: { nickname, username, roleName, headimgurl }
   $("role").textContent = roleName
   $("face").hidden = !headimgurl
   if (headimgurl) $("face").src = headimgurl
-  const next = new URLSearchParams(location.search).get("next") || ""
-  // Only a path of this site: an address such as `//elsewhere` leads away.
-  $("next").hidden = !/^\/(?![/\\])/.test(next)
-  if (!$("next").hidden) $("next").href = next
 }
 
 scanLogin({ call, note, welcome })
