@@ -8,6 +8,7 @@ from django.contrib.auth.models import PermissionsMixin
 from django.db import models
 from django.utils.crypto import salted_hmac
 
+from core.times import dash
 from permissions.models import ROOT_ROLEID, Role
 
 
@@ -118,4 +119,4 @@ class LoginLog(models.Model):
         indexes = [models.Index(fields=["user", "-id"], name="loginlog_of_user")]
 
     def __str__(self) -> str:
-        return f"{self.username} {self.logged_in_at:%Y-%m-%d %H:%M:%S}"
+        return f"{self.username} {dash(self.logged_in_at)}"

@@ -13,7 +13,7 @@ from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
-from core.times import slash
+from core.times import dash
 from permissions.doctor import all_rights
 from permissions.forms import RoleForm
 from permissions.models import DEFAULT_ROLEID, Button, Role
@@ -75,7 +75,7 @@ class RoleAdmin(ModelAdmin):
 
     @display(description="更新时间", ordering="updated_at")
     def updated(self, role: Role) -> str:
-        return slash(role.updated_at)
+        return dash(role.updated_at)
 
     @display(description="预览")
     def preview_link(self, role: Role) -> SafeString:

@@ -13,7 +13,7 @@ from unfold.admin import ModelAdmin
 from unfold.contrib.filters.admin import DropdownFilter
 from unfold.decorators import display
 
-from core.times import slash
+from core.times import dash
 from students import keys
 from students.errors import StudentNotDeleted, StudentUnchanged, StudentUnknown
 from students.models import Student
@@ -97,6 +97,8 @@ class StudentAdmin(BulkStudentsMixin, ModelAdmin):
         return queryset.filter(pk__in=[*(row.id for row in found.rows), *by_sid]), False
 
     def get_paginator(self, request: HttpRequest, queryset: QuerySet, per_page: int, *args: Any, **kwargs: Any) -> Any:
+        if queryset.model is not Student:  # the page of a student's history
+            return super().get_paginator(request, queryset, per_page, *args, **kwargs)
         if request.GET.keys() - _HARMLESS - {ClassFilter.parameter_name}:
             return super().get_paginator(request, queryset, per_page, *args, **kwargs)
         name = request.GET.get(ClassFilter.parameter_name)
@@ -136,4 +138,4 @@ class StudentAdmin(BulkStudentsMixin, ModelAdmin):
 
     @display(description="创建时间", ordering="pk")
     def created(self, student: Student) -> str:
-        return slash(student.created_at)
+        return dash(student.created_at)

@@ -18,7 +18,7 @@ from unfold.decorators import display
 
 from config.backoffice.audit import WATCHED, changes_of
 from core.paginator import BoundedPaginator
-from core.times import slash
+from core.times import dash
 
 FIELDS_NAMED = 4
 
@@ -67,7 +67,7 @@ class ChangeAdmin(ModelAdmin):
 
     @display(description="时间", ordering="timestamp")
     def at(self, entry: LogEntry) -> str:
-        return slash(entry.timestamp)
+        return dash(entry.timestamp)
 
     @display(description="操作者")
     def actor_name(self, entry: LogEntry) -> str:

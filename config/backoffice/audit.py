@@ -19,7 +19,7 @@ from django.core.exceptions import FieldDoesNotExist
 from django.db.models import BooleanField, DateTimeField, Field
 
 from core.purge import BATCH, rows_purge
-from core.times import slash
+from core.times import dash
 
 # The model, and what auditlog is to know of it. Fields that say no more than the entry itself are left out.
 WATCHED: dict[str, dict[str, Any]] = {
@@ -113,7 +113,7 @@ def _branch(entry: dict[str, Any]) -> str:
 
 def _moment(value: str) -> str:
     try:
-        return slash(datetime.fromisoformat(value).replace(tzinfo=UTC))  # auditlog keeps UTC without saying so
+        return dash(datetime.fromisoformat(value).replace(tzinfo=UTC))  # auditlog keeps UTC without saying so
     except ValueError:
         return str(value)
 

@@ -17,7 +17,7 @@ from config.backoffice import figures
 from config.backoffice.months import month_counts, months_of
 from config.backoffice.parts import TALLEST, Bar, Fact, Panel, Tile, records, shares
 from core import pulse
-from core.times import local, slash
+from core.times import dash, local
 from payments.models import InboundEvent
 from shop.states import State
 from students import keys
@@ -165,7 +165,7 @@ def _weather(now: datetime) -> Iterator[Tile | Panel]:
     is_fresh = done is not None and now - done < timedelta(hours=SLOT_HOURS + 1)
     link = records("weather.weatherrecord", city=account.city_name)
     facts = [
-        Fact("上次同步", slash(done) or "从未", is_ok=is_fresh and not account.failures),
+        Fact("上次同步", dash(done) or "从未", is_ok=is_fresh and not account.failures),
         *([Fact("最近错误", account.last_error, is_ok=False)] if account.failures else []),
     ]
     if record:
@@ -173,7 +173,7 @@ def _weather(now: datetime) -> Iterator[Tile | Panel]:
             Fact("今日", f"{record.tem2} ~ {record.tem1} ℃"),
             Fact("风", f"{record.win} {record.win_speed}"),
             Fact("空气", record.air_level or "—"),
-            Fact("观测时间", slash(record.observed_at)),
+            Fact("观测时间", dash(record.observed_at)),
             *facts,
         ]
     head = f"{record.city} {record.wea} {record.tem}℃" if record else f"{account.city_name}: 还没有记录"

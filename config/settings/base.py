@@ -223,6 +223,7 @@ TIME_ZONE = "Asia/Shanghai"
 USE_I18N = True
 USE_TZ = True
 LOCALE_PATHS = [BASE_DIR / "locale"]
+FORMAT_MODULE_PATH = "config.formats"
 
 # --- Files ---------------------------------------------------------------------------------------
 STATIC_URL = "/static/"

@@ -18,7 +18,7 @@ from unfold.widgets import UnfoldAdminFileFieldWidget
 
 from core.api.request import absolute_url
 from core.errors import DomainError
-from core.times import slash
+from core.times import dash
 from students.transfer import exports
 from students.transfer.columns import COLUMNS
 from students.transfer.imports import import_result
@@ -100,7 +100,7 @@ class TransferRunAdmin(ModelAdmin):
 
     @display(description="开始时间", ordering="pk")
     def created(self, run: TransferRun) -> str:
-        return slash(run.created_at)
+        return dash(run.created_at)
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         return may_transfer(request)
@@ -273,7 +273,7 @@ def _shown(request: HttpRequest, run: TransferRun) -> dict[str, Any]:
         "run": run, "tabs": [(k, k.label, run.counts[k]) for k in kinds], "kind": kind, "rows": rows,
         "previews": [_preview(row) for row in rows], "writes": writes, "progress": progress_read(run.pk),
         "stalled": is_stalled(run, now), "columns": COLUMNS, "keep_days": KEEP_FOR.days,
-        "created": slash(run.created_at), "is_photos": run.kind == Kind.PHOTOS, "is_import": run.kind == Kind.IMPORT,
+        "created": dash(run.created_at), "is_photos": run.kind == Kind.PHOTOS, "is_import": run.kind == Kind.IMPORT,
         "has_result": (run.kind == Kind.IMPORT and run.state in {State.DONE, State.REFUSED} and bool(run.counts))
         or (run.kind == Kind.EXPORT and run.state == State.DONE),
     }  # fmt: skip
