@@ -17,6 +17,11 @@ def fen_to_yuan(fen: int) -> Decimal:
     return Decimal(fen) / FEN_PER_YUAN
 
 
+def fen_text(fen: int) -> str:
+    """``1234``: "12.34元", for people."""
+    return f"{fen_to_yuan(fen):.2f}元"
+
+
 def wire(yuan: Decimal) -> int | float:
     """The JSON number clients read: ``9``, ``9.9``, ``9.99``. For output only."""
     return int(yuan) if yuan == yuan.to_integral_value() else float(yuan)

@@ -4,6 +4,7 @@ from datetime import datetime
 
 from django.db import transaction
 
+from core.money import fen_text
 from payments.errors import PaymentMismatch, PaymentUnknown
 from payments.gateways.base import PaymentResult
 from payments.gateways.wechat import merchant
@@ -87,7 +88,7 @@ def _mismatch(payment: Payment, owed_fen: int, result: PaymentResult) -> str:
     if result.currency != CURRENCY or payment.currency != CURRENCY:
         return "币种不一致"
     if not result.paid_fen == payment.amount_fen == owed_fen:
-        return f"金额不一致: 应付{owed_fen}分, 微信称{result.paid_fen}分"
+        return f"金额不一致: 应付{fen_text(owed_fen)}, 微信称{fen_text(result.paid_fen)}"
     if payment.transaction_id and payment.transaction_id != result.transaction_id:
         return "微信支付订单号不一致"
     if Payment.objects.filter(transaction_id=result.transaction_id).exclude(pk=payment.pk).exists():
@@ -110,7 +111,7 @@ def _mark_paid(payment: Payment, result: PaymentResult, now: datetime, source: s
         actor=SOURCES.get(source, source),
         from_state=before,
         to_state=payment.state,
-        detail=f"{result.transaction_id} {result.paid_fen}分",
+        detail=f"{result.transaction_id} {fen_text(result.paid_fen)}",
     )
 
 

@@ -16,7 +16,7 @@ from payments.gateways.wechat import gateway_v3, merchant
 from payments.gateways.wechat.notices import read_v2, read_v3
 from payments.models import InboundEvent
 from payments.services.confirm import payment_confirm
-from payments.services.refund import refund_settle
+from payments.services.refund import STATE_OF, refund_settle
 
 log = structlog.get_logger("payments")
 MAX_BODY = 64 * 1024  # a real one has 1 to 3 KiB
@@ -98,7 +98,7 @@ def notice_handle(notice: Notice, *, now: datetime) -> Finding:
         # Whatever it is, the provider must hear a failure in its own format, and send it again.
         log.exception("notification failed", channel=notice.channel, out_trade_no=number)
         return Finding(Verdict.FAILED, "处理失败", 500, kind, number)
-    return Finding(Verdict.ACCEPTED, "OK", 200, kind, number)
+    return Finding(Verdict.ACCEPTED, "处理成功", 200, kind, number)
 
 
 def _read(notice: Notice) -> PaymentResult | RefundResult:
@@ -110,8 +110,10 @@ def _read(notice: Notice) -> PaymentResult | RefundResult:
 
 
 def _about(result: PaymentResult | RefundResult) -> tuple[str, str]:
-    kind = "支付成功" if isinstance(result, PaymentResult) else f"退款{result.status}"
-    return kind[:32], result.out_trade_no
+    if isinstance(result, PaymentResult):
+        return "支付成功", result.out_trade_no
+    state = STATE_OF.get(result.status)
+    return (state.label if state else f"退款{result.status}")[:32], result.out_trade_no
 
 
 def _columns(finding: Finding) -> dict[str, object]:

@@ -7,6 +7,7 @@ from django.db import transaction
 from django.db.models import Sum
 
 from core.locks import alone
+from core.money import fen_text
 from payments.errors import PaymentMismatch, PaymentUnknown, RefundNotPossible
 from payments.gateways.base import (
     Gateway,
@@ -25,7 +26,7 @@ _SWEEP_LOCK = 0x70617902
 _BACKOFF_S = (15, 30, 60, 300, 900, 3600)
 _UNDER_WAY = (RefundStatus.PENDING, RefundStatus.PROCESSING)
 _EVENT: dict[str, str] = {RefundStatus.PENDING: "重试退款", RefundStatus.PROCESSING: "微信受理退款"}
-_STATE_OF = {
+STATE_OF = {
     "PROCESSING": RefundStatus.PROCESSING,
     "SUCCESS": RefundStatus.SUCCESS,
     "CLOSED": RefundStatus.CLOSED,
@@ -74,7 +75,7 @@ def refund_create(payment: Payment, amount_fen: int, *, reason: str, requested_b
         actor=requested_by,
         refund=refund,
         to_state=refund.state,
-        detail=f"{amount_fen}分 {reason}",
+        detail=f"{fen_text(amount_fen)} {reason}",
     )
     _run_after_commit(refund)
     return refund
@@ -175,9 +176,9 @@ def refund_settle(*, result: RefundResult, now: datetime, source: str) -> Refund
     if refund is None:
         raise PaymentUnknown("退款单不存在")
     ours = (refund.payment.out_trade_no, refund.amount_fen, refund.payment.amount_fen)
-    state = _STATE_OF.get(result.status)
+    state = STATE_OF.get(result.status)
     if state is None or (result.out_trade_no, result.refund_fen, result.total_fen) != ours:
-        detail = f"{result.out_trade_no} {result.status} {result.refund_fen}/{result.total_fen}"
+        detail = f"{result.out_trade_no} {result.status} {fen_text(result.refund_fen)}/{fen_text(result.total_fen)}"
         log_step(refund.payment, "退款信息不一致", now, actor=source, refund=refund, detail=detail)
         raise PaymentMismatch("退款信息与退款单不一致")
     facts: dict[str, object] = {"refund_id": result.refund_id, "last_error": ""}

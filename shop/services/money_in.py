@@ -8,6 +8,7 @@ from datetime import datetime
 import structlog
 from django.db import transaction
 
+from core.money import fen_text
 from payments.models import RefundStatus
 from payments.register import PaidOutcome
 from shop.errors import ProductGone, StockShortage
@@ -40,7 +41,7 @@ def on_paid(*, out_trade_no: str, paid_fen: int, transaction_id: str, paid_at: d
         return PaidOutcome.ACCEPTED
     # Deleted by its buyer or not: an order with money in it is to be seen.
     facts = {"paid_at": paid_at, "transaction_id": transaction_id, "hidden_at": None}
-    detail = f"{transaction_id} {paid_fen}分"
+    detail = f"{transaction_id} {fen_text(paid_fen)}"
     late = order.state != State.OPEN
     try:
         with transaction.atomic():
@@ -66,7 +67,7 @@ def on_refund_changed(*, out_trade_no: str, out_refund_no: str, amount_fen: int,
     event = _EVENT_OF_REFUND[RefundStatus(state)]
     if (State(order.state), event) not in TABLE:
         return
-    detail = f"{out_refund_no} {amount_fen}分 {RefundStatus(state).label}"
+    detail = f"{out_refund_no} {fen_text(amount_fen)} {RefundStatus(state).label}"
     order_move(order=order, event=event, actor=WECHAT, now=now, detail=detail)
 
 
