@@ -9,24 +9,35 @@ from typing import Any, ClassVar
 
 from django.contrib import messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.contrib.admin.utils import label_for_field, lookup_field
 from django.core.exceptions import PermissionDenied
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
 from unfold.admin import ModelAdmin
 from unfold.dataclasses import UnfoldAction
 
 from core.errors import DomainError
 from core.paginator import BoundedPaginator
+from core.tables import table
 
 PRESS = "press"  # what a button inside a list is called; its value: "name:pk", or "name:" for the chosen rows
 MOST_CHOSEN = 500
+SURE = "sure"  # is sent by the page that asks before a button of ``asks`` does something
 
 
 class ButtonsAdmin(ModelAdmin):
     """Base of such a page: name the buttons in ``labels`` and say in ``press`` what each does."""
 
     labels: ClassVar[dict[str, str]] = {}
+    # Buttons that ask before they act, what they then say, and the columns that show of which rows.
+    asks: ClassVar[dict[str, str]] = {}
+    asks_of: ClassVar[tuple[str, ...]] = ()
+    asks_why: ClassVar[dict[str, str]] = {}  # those that take a reason with it, and what becomes of that
+    grave: ClassVar[frozenset[str]] = frozenset()  # of these, those that take something away
     chosen = "(所选)"  # follows a label where it means the rows chosen in the list
+    change_form_before_template = "backoffice/moving.html"
+    list_before_template = "backoffice/moving.html"
     list_per_page = 30
     paginator = BoundedPaginator
     show_full_result_count = False
@@ -37,6 +48,14 @@ class ButtonsAdmin(ModelAdmin):
         :raises DomainError: it was refused; the member of staff reads why.
         """
         raise KeyError(name)
+
+    def is_moving(self, row: Any) -> bool:
+        """Whether the row will soon change by itself: its page then shows itself anew."""
+        return False
+
+    def sum_of(self, rows: list[Any]) -> str:
+        """How many rows, and how much money, a button that asks is about."""
+        return f"{len(rows)} 条"
 
     def offered(self, request: HttpRequest, object_id: Any) -> Iterable[str]:
         """Names of the buttons on the page of one row."""
@@ -54,7 +73,9 @@ class ButtonsAdmin(ModelAdmin):
         return {name: bulk_action(name, label + self.chosen) for name, label in self.labels.items()}
 
     def get_actions_submit_line(self, request: HttpRequest, object_id: Any) -> list[UnfoldAction]:
-        return [_as_unfold(name, self.labels[name]) for name in self.offered(request, object_id)]
+        names = list(self.offered(request, object_id))
+        # The last stands at the right, where "save" is elsewhere.
+        return [_as_unfold(name, self.labels[name], name in self.grave) for name in names]
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         if request.method == "POST" and PRESS in request.POST:
@@ -64,7 +85,11 @@ class ButtonsAdmin(ModelAdmin):
             pks = [pk] if pk else request.POST.getlist(ACTION_CHECKBOX_NAME)
             answer = self.press_in_list(request, name, self.rows_named(request, pks))
             return answer or HttpResponseRedirect(request.get_full_path())
-        return super().changelist_view(request, extra_context)
+        answer = super().changelist_view(request, extra_context)
+        shown = getattr(answer, "context_data", {}).get("cl")
+        if shown:
+            answer.context_data["is_moving"] = any(self.is_moving(row) for row in shown.result_list)
+        return answer
 
     def rows_named(self, request: HttpRequest, pks: Iterable[str]) -> QuerySet:
         """The rows of these keys, whatever the list is filtered by: one that somebody else just dealt with, too."""
@@ -80,9 +105,33 @@ class ButtonsAdmin(ModelAdmin):
             messages.warning(request, "没有选中任何记录")
         elif len(chosen) > MOST_CHOSEN:
             messages.error(request, f"一次最多处理 {MOST_CHOSEN} 条,请分批进行")
+        elif self._must_ask(request, name):
+            return self.ask(request, name, chosen)
         else:
             self.press_and_tell(request, name, *chosen)
         return None
+
+    def _must_ask(self, request: HttpRequest, name: str) -> bool:
+        return name in self.asks and SURE not in request.POST
+
+    def ask(self, request: HttpRequest, name: str, rows: list[Any]) -> HttpResponse:
+        """Show what the button is about to do; confirmed, the same comes again, for these rows and no others."""
+        kept = request.POST.keys() - {"csrfmiddlewaretoken", "select_across", "reason", ACTION_CHECKBOX_NAME}
+        posted = [(key, value) for key in sorted(kept) for value in request.POST.getlist(key)]
+        context = self.admin_site.each_context(request) | {
+            "opts": self.opts,
+            "title": self.labels[name],
+            "is_grave": name in self.grave,
+            "text": self.asks[name],
+            "sum": self.sum_of(rows),
+            "rows": table(
+                [str(label_for_field(column, self.model, self)) for column in self.asks_of],
+                [[lookup_field(column, row, self)[2] for column in self.asks_of] for row in rows],
+            ),
+            "why": self.asks_why.get(name),
+            "posted": [*posted, *((ACTION_CHECKBOX_NAME, row.pk) for row in rows), (SURE, 1)],
+        }
+        return render(request, "backoffice/sure.html", context)
 
     def changeform_view(
         self,
@@ -93,8 +142,10 @@ class ButtonsAdmin(ModelAdmin):
     ) -> HttpResponse:
         if request.method == "POST" and object_id:
             return self._press_posted(request, object_id)
+        row = self.get_object(request, object_id) if object_id else None
+        is_moving = {"is_moving": row is not None and self.is_moving(row)}
         no_save = dict.fromkeys(("show_save", "show_save_and_continue", "show_save_and_add_another"), False)
-        return super().changeform_view(request, object_id, form_url, no_save | (extra_context or {}))
+        return super().changeform_view(request, object_id, form_url, no_save | is_moving | (extra_context or {}))
 
     def _press_posted(self, request: HttpRequest, object_id: str) -> HttpResponse:
         # Not Django's own saving: that would hold a transaction while the provider is asked.
@@ -103,6 +154,8 @@ class ButtonsAdmin(ModelAdmin):
             raise PermissionDenied
         for name in self.labels:
             if _field_name(name) in request.POST:
+                if self._must_ask(request, name):
+                    return self.ask(request, name, [row])
                 self.press_and_tell(request, name, row)
         return HttpResponseRedirect(request.path)
 
@@ -127,11 +180,12 @@ def _field_name(name: str) -> str:
     return f"step_{name}"
 
 
-def _as_unfold(name: str, label: str) -> UnfoldAction:
+def _as_unfold(name: str, label: str, is_grave: bool) -> UnfoldAction:
     def method() -> None: ...
 
     method.attrs = {}  # type: ignore[attr-defined]
-    return UnfoldAction(action_name=_field_name(name), method=method, description=label, path=name, attrs=None)
+    look = {"data-grave": is_grave}
+    return UnfoldAction(action_name=_field_name(name), method=method, description=label, path=name, attrs=look)
 
 
 def bulk_action(name: str, description: str) -> tuple[Callable[..., HttpResponse | None], str, str]:

@@ -4,16 +4,18 @@ from collections.abc import Callable, Iterable
 from typing import Any, ClassVar
 
 from django.contrib import admin
+from django.contrib.admin.utils import flatten_fieldsets
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.urls import reverse
 from django.utils import timezone
-from django.utils.html import format_html, format_html_join
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.decorators import display
 
 from core.buttons import ButtonsAdmin
-from core.money import fen_to_yuan
-from core.times import local
+from core.money import fen_text, fen_to_yuan
+from core.tables import Step, table, timeline
 from payments.models import InboundEvent, Payment, PaymentLog, PaymentStatus, Refund, RefundStatus
 from payments.register import listener
 from payments.services import payment_query, refund_retry, refund_run
@@ -44,7 +46,7 @@ class MoneyAdmin(ButtonsAdmin):
         cls.labels = {name: label for name, (label, _) in cls.buttons.items()}
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Iterable[Any]:
-        return self.fields or ()
+        return flatten_fieldsets(self.get_fieldsets(request, obj))
 
     def press(self, request: HttpRequest, name: str, row: Any) -> str:
         return self.buttons[name][1](row, request)
@@ -55,18 +57,13 @@ def _yuan(fen: int) -> str:
 
 
 def _log_list(logs: QuerySet[PaymentLog]) -> SafeString:
-    rows = [
-        (
-            f"{local(step.at):%Y-%m-%d %H:%M:%S}",
-            step.actor,
-            step.event,
-            f"{step.from_state} → {step.to_state}" if step.from_state != step.to_state else step.to_state,
-            step.detail,
-        )
-        for step in logs
-    ]
-    cells = format_html_join("", "<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>", rows)
-    return format_html('<table style="border-spacing:16px 4px;border-collapse:separate">{}</table>', cells)
+    return timeline(Step(log.at, log.actor, log.event, _change(log), log.detail) for log in logs)
+
+
+def _change(log: PaymentLog) -> str:
+    words = dict(RefundStatus.choices if log.refund_id else PaymentStatus.choices)
+    states = dict.fromkeys(words.get(state, state) for state in (log.from_state, log.to_state) if state)
+    return " → ".join(states)
 
 
 def _query_now(payment: Payment, request: HttpRequest) -> str:
@@ -82,10 +79,30 @@ class PaymentAdmin(MoneyAdmin):
     search_fields = ("out_trade_no__startswith", "transaction_id__startswith")
     search_help_text = "商户订单号或微信支付订单号"
     ordering = ("-created_at", "-pk")
-    fields = (
-        *("out_trade_no", "what_for", "amount", "currency", "state_label", "trade_type", "transaction_id", "paid_at"),
-        *("description", "client_ip", "openid", "time_start", "time_expire", "prepay_id", "code_url"),
-        *("closed_at", "last_query_at", "next_check_at", "last_error", "created_at", "refund_list", "log"),
+    fieldsets = (
+        ("支付", {"fields": (("amount", "state_label"), "what_for", ("created_at", "paid_at"), "refund_list", "log")}),
+        (
+            "微信支付",
+            {
+                "fields": (
+                    "out_trade_no",
+                    "transaction_id",
+                    "trade_type",
+                    ("last_query_at", "next_check_at"),
+                    "last_error",
+                )
+            },
+        ),
+        (
+            "下单参数",
+            {
+                "fields": (
+                    *("description", "currency", "client_ip", "openid", "time_start", "time_expire", "closed_at"),
+                    *("prepay_id", "code_url"),
+                ),
+                "classes": ("collapse",),
+            },
+        ),
     )
     buttons = {"query_now": ("立即查询", _query_now)}
 
@@ -98,12 +115,20 @@ class PaymentAdmin(MoneyAdmin):
         return payment.get_state_display()
 
     @display(description="订单")
-    def what_for(self, payment: Payment) -> str:
-        return listener().describe(out_trade_no=payment.out_trade_no) or "—"
+    def what_for(self, payment: Payment) -> SafeString:
+        return _order_link(payment)
 
     @display(description="退款")
-    def refund_list(self, payment: Payment) -> str:
-        return "；".join(f"{r} {_yuan(r.amount_fen)}元 {r.get_state_display()}" for r in payment.refunds.all()) or "—"
+    def refund_list(self, payment: Payment) -> SafeString:
+        rows = [
+            (
+                format_html('<a class="text-link" href="{}">{}</a>', _page("refund", refund), refund),
+                _yuan(refund.amount_fen),
+                refund.get_state_display(),
+            )
+            for refund in payment.refunds.all()
+        ]
+        return table(("退款单号", "金额(元)", "状态"), rows)
 
     @display(description="资金日志")
     def log(self, payment: Payment) -> SafeString:
@@ -129,11 +154,35 @@ class RefundAdmin(MoneyAdmin):
     search_fields = ("out_refund_no__startswith", "refund_id__startswith")
     search_help_text = "退款单号(以商户订单号开头)"
     ordering = ("-created_at", "-pk")
-    fields = (
-        *("out_refund_no", "payment", "amount", "state_label", "reason", "requested_by", "refund_id", "refunded_at"),
-        *("attempts", "next_try_at", "last_error", "created_at", "log"),
+    fieldsets = (
+        ("退款", {"fields": (("amount", "state_label"), "what_for", "reason", ("requested_by", "created_at"), "log")}),
+        (
+            "微信支付",
+            {
+                "fields": (
+                    *("out_refund_no", "payment", "refund_id", "refunded_at"),
+                    *(("attempts", "next_try_at"), "last_error"),
+                )
+            },
+        ),
     )
     buttons = {"retry": ("重试退款", _retry), "run_now": ("立即处理", _run_now)}
+    asks = {"retry": "再次请微信支付把款项退回买家;同一个退款单号,钱只会退一次。"}
+    asks_of = ("out_refund_no", "amount", "state_label", "last_error")
+
+    def offered(self, request: HttpRequest, object_id: Any) -> Iterable[str]:
+        refund = self.get_object(request, str(object_id))
+        if refund is None or not self.has_change_permission(request, refund):
+            return ()
+        if self.is_moving(refund):
+            return ("run_now",)
+        return ("retry",) if refund.state in (RefundStatus.FAILED, RefundStatus.ABNORMAL) else ()
+
+    def is_moving(self, row: Refund) -> bool:
+        return row.state in (RefundStatus.PENDING, RefundStatus.PROCESSING)
+
+    def sum_of(self, rows: list[Refund]) -> str:
+        return f"{len(rows)} 笔退款,共 {fen_text(sum(refund.amount_fen for refund in rows))}"
 
     @display(description="退款金额(元)", ordering="amount_fen")
     def amount(self, refund: Refund) -> str:
@@ -142,6 +191,10 @@ class RefundAdmin(MoneyAdmin):
     @display(description="状态", label=_STATE_COLOURS)
     def state_label(self, refund: Refund) -> str:
         return refund.get_state_display()
+
+    @display(description="订单")
+    def what_for(self, refund: Refund) -> SafeString:
+        return _order_link(refund.payment)
 
     @display(description="资金日志")
     def log(self, refund: Refund) -> SafeString:
@@ -155,16 +208,24 @@ def _replay(event: InboundEvent, request: HttpRequest) -> str:
 
 @admin.register(InboundEvent)
 class InboundEventAdmin(MoneyAdmin):
-    list_display = ("id", "received_at", "channel", "kind", "out_trade_no", "verdict_label", "result", "remote_ip")
+    list_display = ("received_at", "channel", "kind", "out_trade_no", "verdict_label", "result", "remote_ip")
     list_filter = ("verdict", "channel", "received_at")
     search_fields = ("out_trade_no",)
     search_help_text = "商户订单号"
     ordering = ("-received_at", "-pk")
-    fields = (
-        *("received_at", "channel", "remote_ip", "kind", "out_trade_no", "verdict_label", "result", "http_status"),
-        *("handled_at", "replays", "body_size", "header_text", "body_text"),
+    fieldsets = (
+        (
+            "通知",
+            {
+                "fields": (
+                    *(("received_at", "channel"), ("kind", "out_trade_no"), ("verdict_label", "result")),
+                    *(("handled_at", "replays"),),
+                )
+            },
+        ),
+        ("报文", {"fields": (("remote_ip", "http_status"), "body_size", "header_text", "body_text")}),
     )
-    buttons = {"replay": ("重放", _replay)}
+    buttons = {"replay": ("重新处理", _replay)}
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[InboundEvent]:
         return super().get_queryset(request).defer("body", "headers")
@@ -180,6 +241,19 @@ class InboundEventAdmin(MoneyAdmin):
     @display(description="原始报文")
     def body_text(self, event: InboundEvent) -> SafeString:
         return _block(bytes(event.body).decode("utf-8", "backslashreplace"))
+
+
+def _page(model: str, row: Any) -> str:
+    return reverse(f"admin:payments_{model}_change", args=[row.pk])
+
+
+def _order_link(payment: Payment) -> SafeString:
+    """What was bought, and the way to it: the list of orders finds one by its number."""
+    number = payment.out_trade_no
+    text = listener().describe(out_trade_no=number) or number
+    return format_html(
+        '<a class="text-link" href="{}?q={}">{}</a>', reverse("admin:shop_order_changelist"), number, text
+    )
 
 
 def _block(text: str) -> SafeString:

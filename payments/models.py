@@ -177,4 +177,4 @@ class InboundEvent(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.channel} #{self.pk}"
+        return f"{self.get_channel_display()} 通知 #{self.pk}"

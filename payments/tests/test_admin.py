@@ -84,7 +84,11 @@ def test_an_error_is_told_and_changes_nothing(office, start, wechat):
 def test_a_failed_refund_is_retried_from_the_list(office, rows):
     Refund.objects.update(state="failed", next_try_at=None)
 
-    office.post(page("refund", "changelist"), {"action": "retry", "_selected_action": [rows["refund"].pk]})
+    chosen = {"action": "retry", "_selected_action": [rows["refund"].pk]}
+    asked = office.post(page("refund", "changelist"), chosen).content.decode()
+    assert "1 笔退款,共 1.00元" in asked and Refund.objects.get().state == "failed"
+
+    office.post(page("refund", "changelist"), chosen | {"sure": "1"})
 
     assert Refund.objects.get().state == "pending"
     assert rows["refund"].logs.filter(event="重试退款", actor="root").exists()

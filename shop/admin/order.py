@@ -8,21 +8,18 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from django import forms
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import path
 from django.utils import timezone
 from django.utils.safestring import SafeString
-from unfold.admin import TabularInline
 from unfold.contrib.filters.admin import RangeDateFilter
 from unfold.decorators import action, display
-from unfold.widgets import UnfoldAdminTextInputWidget
 
 from core.buttons import ButtonsAdmin, bulk_action
 from core.times import SHANGHAI
-from shop.admin.order_parts import last_step, log_timeline, payments_table, refunds_table
+from shop.admin.order_parts import last_step, lines_table, log_timeline, payments_table, refunds_table
 from shop.admin.order_work import (
     PACKING,
     WORKS,
@@ -35,7 +32,7 @@ from shop.admin.order_work import (
 )
 from shop.admin.packing import MOST_PRINTED, packing_address, packing_page
 from shop.errors import OrderRefused, ProviderUndecided
-from shop.models import Order, OrderLine
+from shop.models import Order
 from shop.selectors import order_search
 from shop.services.order_close import order_close
 from shop.services.order_return import order_refund, order_return_decide
@@ -118,48 +115,25 @@ class DayFilter(RangeDateFilter):
             return None
 
 
-class OrderForm(forms.ModelForm):
-    reason = forms.CharField(
-        label="操作说明",
-        required=False,
-        max_length=200,
-        widget=UnfoldAdminTextInputWidget,
-        help_text="写入订单日志;拒绝退货的理由买家也会看到",
-    )
-
-    class Meta:
-        model = Order
-        fields: list[str] = []
-
-
-class LineInline(TabularInline):
-    model = OrderLine
-    fields = readonly_fields = ["title", "product_code", "price", "quantity", "amount_yuan"]
-    extra = 0
-    can_delete = False
-    verbose_name_plural = "商品"
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    @display(description="小计(元)")
-    def amount_yuan(self, line: OrderLine) -> str:
-        return f"{line.amount:.2f}"
-
-
 @admin.register(Order)
 class OrderAdmin(WorkColumns, ButtonsAdmin):
     labels = {name: button.label for name, button in BUTTONS.items()}
     chosen = "(所选订单)"
-    form = OrderForm
-    inlines = [LineInline]
-    list_display = [
-        *("order_id", "username", "total", "state_label", "order_status", "pay_status", "shiping_status"),
-        *("phone", "created_at"),
-    ]
+    asks = {
+        "ship": "发货后不能改回未发货。",
+        "approve": "同意退货,款项全额原路退回买家,不能撤回。",
+        "reject": "拒绝买家的退货申请,订单回到原来的状态。",
+        "close": "订单没有付款,关闭后商品回到库存。",
+        "invalidate": "订单没有付款,作废后商品回到库存。",
+        "refund": "款项全额原路退回买家,不能撤回。还没有发货的商品回到库存,已经发出的不会。",
+        "refund_again": "再次请微信支付把款项全额原路退回买家。",
+    }
+    asks_of = ("order_id", "goods", "receiver", "total", "state_label")
+    asks_why = dict.fromkeys(("approve", "close", "invalidate", "refund", "refund_again"), "写入订单日志") | {
+        "reject": "写入订单日志,买家也会看到"
+    }
+    grave = frozenset({"reject", "close", "invalidate", "refund"})
+    list_display = ["order_id", "goods", "username", "phone", "total", "state_label", "created_at"]
     list_filter = [WorkFilter, "order_status", "pay_status", "shiping_status", "state", ("created_at", DayFilter)]
     list_filter_submit = True
     list_before_template = "shop/order_bar.html"
@@ -168,17 +142,17 @@ class OrderAdmin(WorkColumns, ButtonsAdmin):
     search_help_text = "电话、订单号(或其最后几位)、收货人"
     ordering = ["-pk"]
     readonly_fields = [
-        *("order_id", "username", "total", "phone", "address", "note"),
+        *("order_id", "username", "total", "phone", "address", "note", "lines"),
         *("state_label", "order_status", "pay_status", "shiping_status", "holds_stock"),
         *("created_at", "expires_at", "paid_at", "transaction_id", "hidden_at"),
         *("payments", "refunds", "timeline"),
     ]
     fieldsets = [
-        ("订单", {"fields": [("order_id", "username"), ("total", "phone"), "address", "note"]}),
-        ("状态", {"fields": [("state_label", "holds_stock"), ("order_status", "pay_status", "shiping_status")]}),
-        ("时间", {"fields": [("created_at", "expires_at"), ("paid_at", "transaction_id"), "hidden_at"]}),
+        ("订单", {"fields": [("order_id", "state_label"), ("username", "phone"), "address", "note", "total", "lines"]}),
         ("支付与退款", {"fields": ["payments", "refunds"]}),
         ("日志", {"fields": ["timeline"]}),
+        ("时间", {"fields": [("created_at", "expires_at"), ("paid_at", "hidden_at")]}),
+        ("接口中的状态", {"fields": [("order_status", "pay_status", "shiping_status"), "holds_stock"]}),
     ]
     actions = list(BUTTONS)
     actions_detail = ["packing_one"]
@@ -186,6 +160,10 @@ class OrderAdmin(WorkColumns, ButtonsAdmin):
     @display(description="状态", label=_COLOURS)
     def state_label(self, order: Order) -> str:
         return State(order.state).label
+
+    @display(description="商品")
+    def lines(self, order: Order) -> SafeString:
+        return lines_table(order)
 
     @display(description="支付记录")
     def payments(self, order: Order) -> SafeString:
@@ -216,7 +194,7 @@ class OrderAdmin(WorkColumns, ButtonsAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Order]:
         orders, work = super().get_queryset(request), work_of(request)
-        return work_rows(orders, work) if work else orders
+        return work_rows(orders, work) if work else orders.prefetch_related("lines")
 
     def get_search_results(self, request: HttpRequest, queryset: QuerySet, search_term: str) -> tuple[QuerySet, bool]:
         return order_search(queryset, search_term) if search_term.strip() else queryset, False
@@ -266,9 +244,11 @@ class OrderAdmin(WorkColumns, ButtonsAdmin):
             return super().press_in_list(request, name, rows)
         return HttpResponseRedirect(packing_address(rows.values_list("pk", flat=True)[: MOST_PRINTED + 1]))
 
-    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
-        steps = self.offered(request, obj.pk) if obj else ()
-        return [*self.fieldsets, ("操作", {"fields": ["reason"]})] if steps else self.fieldsets
+    def is_moving(self, row: Order) -> bool:
+        return row.state == State.REFUNDING
+
+    def sum_of(self, rows: list[Order]) -> str:
+        return f"{len(rows)} 个订单,共 {sum(order.total for order in rows):.2f} 元"
 
     def offered(self, request: HttpRequest, object_id: Any) -> Iterable[str]:
         order = self.get_object(request, str(object_id))

@@ -28,7 +28,6 @@ class Work(NamedTuple):
     steps: tuple[str, ...]  # names of the buttons, the usual one first
     columns: tuple[str, ...]
     ordering: tuple[Any, ...]
-    reason: str = ""  # what a reason given with a step is good for
 
 
 PARAMETER = "work"
@@ -51,7 +50,6 @@ WORKS: dict[str, Work] = {
         ("approve", "reject"),
         ("order_id", "goods", "receiver", "total", "why", "since_asked", "state_label"),
         (ASKED_AT, "pk"),
-        "拒绝退货的理由会告诉买家,同意的只写入订单日志",
     ),
     "refunds": Work(
         "退款处理",

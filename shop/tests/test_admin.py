@@ -31,7 +31,7 @@ def li(person):
 
 def press(office, order, button, reason=""):
     url = f"/admin/shop/order/{order.pk}/change/"
-    answer = office.post(url, {f"step_{button}": "1", "reason": reason}, follow=True)
+    answer = office.post(url, {f"step_{button}": "1", "reason": reason, "sure": "1"}, follow=True)
     order.refresh_from_db()
     return answer.content.decode()
 
@@ -105,7 +105,8 @@ def test_nothing_of_an_order_can_be_typed_in(office, li):
 def test_many_orders_at_once(office, li):
     orders = [make_order(li) for _ in range(3)]
 
-    office.post("/admin/shop/order/", {"action": "close", "_selected_action": [order.pk for order in orders]})
+    chosen = {"action": "close", "_selected_action": [order.pk for order in orders]}
+    office.post("/admin/shop/order/", chosen | {"sure": "1"})
 
     assert set(Order.objects.values_list("state", flat=True)) == {"closed"}
 

@@ -86,7 +86,7 @@ def listed(client, work, **query):
 def press(client, work, name, *orders, row=None, **posted):
     """Press a button above the list for ``orders``, or the one in the row of ``row``; answer what is told."""
     value = f"{name}:{row.pk if row else ''}"
-    data = {"press": value, "_selected_action": [order.pk for order in orders], **posted}
+    data = {"press": value, "_selected_action": [order.pk for order in orders], "sure": "1", **posted}
     answer = client.post(f"{ORDERS}?work={work}", data, follow=True)
     return told(answer)
 
@@ -152,7 +152,7 @@ class TestToShip:
         order = paid()
         order_ship(order_id=order.order_id, action=ShippingStatus.SHIPPED, actor="wang", now=timezone.now())
 
-        data = {"action": "ship", "index": "0", "_selected_action": [order.pk]}
+        data = {"action": "ship", "index": "0", "_selected_action": [order.pk], "sure": "1"}
         answer = office.post(f"{ORDERS}?work=ship", data, follow=True)
 
         assert "不能重复发货" in told(answer)[0]
@@ -196,7 +196,7 @@ class TestTwoAtTheSameInstant:
         def click(_):
             try:
                 client = _logged_in(root)
-                client.post(f"{ORDERS}?work=ship", {"press": f"ship:{order.pk}"})
+                client.post(f"{ORDERS}?work=ship", {"press": f"ship:{order.pk}", "sure": "1"})
                 return client.get(ORDERS).content.decode()
             finally:
                 connections.close_all()
@@ -225,6 +225,71 @@ class TestTwoAtTheSameInstant:
         self.ship(order, root)
 
         assert OrderLog.objects.filter(order=order, event="发货").count() == 2
+
+
+def hidden(page):
+    """What the page that asks sends when it is confirmed."""
+    fields = re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)"', page.content.decode())
+    return {name: [value for other, value in fields if other == name] for name, _ in fields}
+
+
+class TestAsks:
+    @pytest.mark.parametrize("name", ["ship", "refund"])
+    def test_before_it_acts_saying_what_and_how_much(self, office, paid, name):
+        order = paid(make_product("自行车", price="9.90"), 2)
+        address = f"{ORDERS}{order.pk}/change/"
+
+        asked = office.post(address, {f"step_{name}": "1"})
+
+        text = asked.content.decode()
+        assert "1 个订单,共 19.80 元" in text and "自行车" in text and order.order_id in text
+        assert (state(order), order.logs.last().event) == ("paid", "付款")
+        office.post(address, hidden(asked))
+        assert state(order) == {"ship": "shipped", "refund": "refunding"}[name]
+
+    def test_what_can_be_undone_is_done_at_once(self, office, paid):
+        order = paid()
+
+        office.post(f"{ORDERS}?work=ship", {"press": f"prepare:{order.pk}"})
+
+        assert state(order) == "preparing"
+
+    def test_confirmed_it_acts_on_what_was_shown_and_on_nothing_that_came_since(self, office, paid):
+        shown = paid()
+        everything = {"action": "ship", "index": "0", "select_across": "1", "_selected_action": [shown.pk]}
+        asked = office.post(f"{ORDERS}?work=ship", everything)
+        later = paid()
+
+        office.post(f"{ORDERS}?work=ship", hidden(asked))
+
+        assert (state(shown), state(later)) == ("shipped", "paid")
+
+    def test_a_colleague_who_is_faster_is_named(self, office, paid):
+        order = paid()
+        asked = office.post(f"{ORDERS}?work=ship", {"press": f"ship:{order.pk}"})
+        order_ship(order_id=order.order_id, action=ShippingStatus.SHIPPED, actor="wang", now=timezone.now())
+
+        said = told(office.post(f"{ORDERS}?work=ship", hidden(asked), follow=True))
+
+        assert "不能重复发货(wang 于" in said[0]
+        assert OrderLog.objects.filter(event="发货").count() == 1
+
+    def test_nobody_who_may_not(self, clerk, paid):
+        order = paid()
+
+        for data in ({"press": f"refund:{order.pk}"}, {"press": f"refund:{order.pk}", "sure": "1"}):
+            assert clerk.post(f"{ORDERS}?work=ship", data).status_code == 403
+        assert clerk.post(f"{ORDERS}{order.pk}/change/", {"step_refund": "1"}).status_code == 403
+        assert state(order) == "paid"
+
+    def test_a_page_with_a_refund_under_way_shows_itself_anew(self, office, returned, provider):
+        order = returned()
+        pages = [f"{ORDERS}{order.pk}/change/", f"{ORDERS}?work=refunds"]
+        press(office, "returns", "approve", row=order)
+
+        assert all("moving.js" in office.get(page).content.decode() for page in pages)
+        provider.run_refunds()
+        assert not any("moving.js" in office.get(page).content.decode() for page in pages)
 
 
 class TestReturns:
@@ -328,7 +393,8 @@ class TestPacking:
         to = re.search(r'method="post" action="([^"]+)"', page)[1]
         chosen = re.findall(r'name="_selected_action" value="(\d+)"', page)
 
-        office.post(to, {"press": "ship:", "_selected_action": chosen})
+        asked = office.post(to, {"press": "ship:", "_selected_action": chosen})
+        office.post(to, hidden(asked))
 
         assert [state(order) for order in orders] == ["shipped", "shipped"]
 
@@ -426,5 +492,5 @@ class TestSearch:
     def test_the_list_of_all_asks_little(self, office, order, django_assert_num_queries):
         office.get(ORDERS)
 
-        with django_assert_num_queries(4):  # session, user; how many, the orders
+        with django_assert_num_queries(5):  # session, user; how many, the orders, their lines
             office.get(ORDERS, {"q": "138"})

@@ -70,6 +70,7 @@ def test_from_the_phone_to_the_parcel_and_back(page, running):
     assert paper.get_by_role("img", name="订单号二维码").evaluate("image => image.naturalWidth") > 20
     assert sheets(paper) == 1
     row(page, number).get_by_role("button", name="发货 " + number).click()
+    page.get_by_role("button", name="确认发货").click()
     page.get_by_text(f"{number}: 发货完成").wait_for()
     assert (buyer.order(number)["shiping_status"], buyer.order(other)["shiping_status"]) == (1, 0)
 
@@ -77,6 +78,7 @@ def test_from_the_phone_to_the_parcel_and_back(page, running):
     paper.goto(f"/admin/shop/order/packing/?ids={pks}")
     assert sheets(paper) == 3  # what to fetch, then one order each
     paper.get_by_role("button", name="全部发货").click()
+    paper.get_by_role("button", name="确认发货").click()
     paper.get_by_text(f"{other}: 发货完成").wait_for()
 
     # It comes back.
@@ -84,6 +86,7 @@ def test_from_the_phone_to_the_parcel_and_back(page, running):
     page.get_by_role("link", name="待处理退货").first.click()
     row(page, other).get_by_text("外壳破损").wait_for()
     row(page, other).get_by_role("button", name="同意退货并退款 " + other).click()
+    page.get_by_role("button", name="确认同意退货并退款").click()
     page.get_by_text("款项原路退回").wait_for()
     requests.post(running.base + "/sandbox/control/deliver", json={"ahead_s": 60}, timeout=20)
     assert until(lambda: buyer.order(other)["state_text"] == "已退款", 15), buyer.order(other)
