@@ -1,9 +1,11 @@
 from typing import Any
 
+from django.apps import apps
 from django.contrib import admin
 from django.http import HttpRequest
 from django.template.defaultfilters import filesizeformat
-from django.utils.html import format_html
+from django.urls import NoReverseMatch, reverse
+from django.utils.html import format_html, format_html_join
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
@@ -27,6 +29,7 @@ class UploadAdmin(ModelAdmin):
     list_display = ["preview", "short_name", "dimensions", "size", "used_by", "uploaded_by", "created_at"]
     list_filter = [InUseFilter, "content_type", "created_at"]
     search_fields = ["name", "uses__owner"]
+    search_help_text = "文件名,或引用者如 Student:12"
     list_select_related = ["uploaded_by"]
     fields = ["large_preview", "name", *list_display[2:], "content_type", "idle_since"]
     readonly_fields = fields
@@ -47,7 +50,8 @@ class UploadAdmin(ModelAdmin):
 
     @display(description="预览")
     def preview(self, upload: Upload) -> str:
-        return format_html('<img src="{}" alt="" loading="lazy" style="height:48px;max-width:none">', upload.url_path)
+        look = "height:48px;max-width:none"
+        return format_html('<img src="{}" alt="查看图片" loading="lazy" style="{}">', upload.url_path, look)
 
     @display(description="预览")
     def large_preview(self, upload: Upload) -> str:
@@ -67,4 +71,15 @@ class UploadAdmin(ModelAdmin):
 
     @display(description="引用者")
     def used_by(self, upload: Upload) -> str:
-        return ", ".join(use.owner for use in upload.uses.all()) or "—"
+        return format_html_join("、", "{}", ((_owner(use.owner),) for use in upload.uses.all())) or "—"
+
+
+def _owner(owner: str) -> str:
+    """``students.Student:12`` as a person says it, with the way there."""
+    label, _, pk = owner.partition(":")
+    try:
+        model = apps.get_model(label)
+        page = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_change", args=[pk])
+    except (LookupError, ValueError, NoReverseMatch):  # whatever it was, it is not here any more
+        return owner
+    return format_html('<a class="text-link" href="{}">{} #{}</a>', page, model._meta.verbose_name, pk)

@@ -1,6 +1,5 @@
 """The weather in the back office: records with a curve per city, the account, and a sync on demand."""
 
-import json
 from datetime import timedelta
 from typing import Any
 
@@ -10,12 +9,12 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import path, reverse
 from django.utils import timezone
-from django.utils.html import format_html
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminPasswordWidget
 
-from core.times import slash
+from core.tables import table
+from core.times import dash
 from weather.chart import Curve, celsius, temperature_chart
 from weather.errors import WeatherFault
 from weather.models import WeatherAccount, WeatherRecord, city_plain
@@ -26,6 +25,17 @@ from weather.services.sync import weather_sync
 
 CHART_DAYS = 14
 _CURVES = (("tem1", "最高温度", "#dc2626"), ("tem", "实时温度", "#16a34a"), ("tem2", "最低温度", "#2563eb"))
+
+
+# What the provider calls the parts of a record's details.
+_WORDS = {
+    "air": "空气质量指数", "air_level": "空气质量", "air_tips": "空气提示", "update_time": "更新时间",
+    "pm25": "PM2.5", "pm10": "PM10", "o3": "臭氧", "no2": "二氧化氮", "so2": "二氧化硫", "co": "一氧化碳",
+    "pm25_desc": "PM2.5 等级", "pm10_desc": "PM10 等级", "o3_desc": "臭氧等级", "no2_desc": "二氧化氮等级",
+    "so2_desc": "二氧化硫等级", "co_desc": "一氧化碳等级", "kouzhao": "口罩", "yundong": "运动", "waichu": "外出",
+    "kaichuang": "开窗", "jinghuaqi": "空气净化器",
+    "alarm_type": "预警类型", "alarm_level": "预警级别", "alarm_content": "预警内容",
+}  # fmt: skip
 
 
 class CityFilter(admin.SimpleListFilter):
@@ -43,7 +53,7 @@ class SyncNowMixin:
 
     def sync_context(self, request: HttpRequest) -> dict[str, Any]:
         account = account_get()
-        state = f"上次成功同步:{slash(account.last_success_at) or '从未'}"
+        state = f"上次成功同步:{dash(account.last_success_at) or '从未'}"
         if account.last_error:
             state += f";之后失败 {account.failures} 次:{account.last_error}"
         return {"may_sync": request.user.has_perm("weather.change_weatheraccount"), "sync_state": state}
@@ -59,6 +69,7 @@ class WeatherRecordAdmin(SyncNowMixin, ModelAdmin):
     ]
     list_filter = [CityFilter, "date"]
     search_fields = ["^city"]
+    search_help_text = "城市名的开头"
     list_before_template = "weather/records_head.html"
     list_per_page = 50
     show_full_result_count = False
@@ -79,11 +90,11 @@ class WeatherRecordAdmin(SyncNowMixin, ModelAdmin):
 
     @display(description="空气质量详情")
     def air_details(self, record: WeatherRecord) -> str:
-        return _pretty(record.aqi)
+        return _in_words(record.aqi)
 
     @display(description="预警")
     def alarm_details(self, record: WeatherRecord) -> str:
-        return _pretty(record.alarm)
+        return _in_words(record.alarm)
 
     def get_readonly_fields(self, request: HttpRequest, obj: WeatherRecord | None = None) -> list[str]:
         return ["air_details", "alarm_details"]
@@ -93,8 +104,11 @@ class WeatherRecordAdmin(SyncNowMixin, ModelAdmin):
         return super().changelist_view(request, shown | self.sync_context(request) | (extra_context or {}))
 
 
-def _pretty(value: Any) -> str:
-    return format_html("<pre>{}</pre>", json.dumps(value, ensure_ascii=False, indent=2))
+def _in_words(value: Any) -> str:
+    """Name what the provider said; it says a thing, or a list of things."""
+    things = value if isinstance(value, list) else [value]
+    facts = [fact for thing in things for fact in (thing.items() if isinstance(thing, dict) else [("", thing)])]
+    return table(("项目", "内容"), [(_WORDS.get(name, name), text) for name, text in facts if text])
 
 
 def _chart_context(city: str) -> dict[str, Any]:

@@ -25,7 +25,7 @@ class OnSaleFilter(admin.SimpleListFilter):
     title, parameter_name = "状态", "removed"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("no", "使用中"), ("yes", "已下架/已删除")]
+        return list(zip(("no", "yes"), model_admin.words, strict=True))
 
     def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
         return queryset.filter(removed_at__isnull=self.value() == "no") if self.value() else queryset
@@ -85,6 +85,7 @@ class ProductForm(PictureForm):
 class CatalogueAdmin(ModelAdmin):
     """What the two have in common: nothing is deleted, everything goes through the services."""
 
+    words = ("使用中", "已删除")
     list_filter_submit = True
     list_per_page = 30
     show_full_result_count = False
@@ -133,15 +134,15 @@ class CatalogueAdmin(ModelAdmin):
 
     @display(description="图片")
     def preview(self, row: Any) -> str:
-        return _picture(row.image_url, "height:48px")
+        return _picture(row.image_url, "height:48px", row.name)
 
     @display(description="当前图片")
     def large_preview(self, row: Any) -> str:
-        return _picture(row.image_url, "max-width:100%;max-height:320px")
+        return _picture(row.image_url, "max-width:100%;max-height:200px", row.name)
 
-    @display(description="状态", label={"使用中": "success", "已下架": "danger"})
+    @display(description="状态", label={"使用中": "success", "在售": "success", "已删除": "danger", "已下架": "danger"})
     def status(self, row: Any) -> str:
-        return "使用中" if row.removed_at is None else "已下架"
+        return self.words[row.removed_at is not None]
 
 
 @admin.register(Category)
@@ -151,6 +152,7 @@ class CategoryAdmin(CatalogueAdmin):
     list_display_links = ["preview", "name"]
     list_filter = [OnSaleFilter]
     search_fields = ["name", "category_id__startswith"]
+    search_help_text = "类目名称,或类目编号的开头"
     readonly_fields = ["large_preview", "category_id", "creator", "created_at", "updator", "updated_at"]
     fields = ["name", "picture", *readonly_fields]
     actions = ["remove_selected"]
@@ -172,11 +174,13 @@ class CategoryAdmin(CatalogueAdmin):
 @admin.register(Product)
 class ProductAdmin(CatalogueAdmin):
     form = ProductForm
+    words = ("在售", "已下架")
     list_display = ["preview", "name", "category", "price", "stock", "product_id", "created_at", "status"]
     list_display_links = ["preview", "name"]
     list_select_related = ["category"]
     list_filter = [OnSaleFilter, ("category", RelatedDropdownFilter)]
     search_fields = ["name", "product_id__startswith"]
+    search_help_text = "商品名称,或商品编号的开头"
     readonly_fields = ["large_preview", "stock", "product_id", "creator", "created_at", "updator", "updated_at"]
     fields = [
         *("name", "category", "price", "description", "stock", "pieces", "picture"),
@@ -213,5 +217,5 @@ class ProductAdmin(CatalogueAdmin):
         self.remove_all(request, rows, remove, "已下架")
 
 
-def _picture(url: str, style: str) -> str:
-    return format_html('<img src="{}" alt="" loading="lazy" style="{}">', url, style) if url else "—"
+def _picture(url: str, style: str, name: str) -> str:
+    return format_html('<img src="{}" alt="{}" loading="lazy" style="{}">', url, name, style) if url else "—"

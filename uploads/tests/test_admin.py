@@ -31,7 +31,7 @@ def test_pictures_are_listed_with_a_preview_and_their_owner(office, upload, djan
         page = office.get(LIST).content.decode()
 
     assert f'src="{upload.url_path}"' in page
-    assert "shop.Product:1" in page
+    assert 'href="/admin/shop/product/1/change/">商品 #1</a>' in page
     assert upload.url_path in office.get(f"{LIST}{upload.pk}/change/").content.decode()
 
 

@@ -52,7 +52,7 @@ def test_a_record_shows_everything_and_changes_nothing(office, provider):
     record = weather_sync(now=timezone.now()).record
 
     page = office.get(f"{RECORDS}{record.pk}/change/")
-    assert "kouzhao" in page.content.decode()
+    assert "口罩" in page.content.decode()
     office.post(f"{RECORDS}{record.pk}/change/", {"city": "别处"})
     assert WeatherRecord.objects.get().city == "南京"
 
