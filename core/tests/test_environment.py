@@ -150,3 +150,15 @@ def test_production_refuses_what_only_helps_in_development(tmp_path, changes, wo
 
     assert refused.returncode != 0
     assert word in refused.stderr.splitlines()[-1]
+
+
+def test_an_image_is_built_with_the_list_of_names_that_its_pages_ask_for(tmp_path):
+    steps = (HOME / "deploy" / "Containerfile").read_text("utf-8").replace("\\\n", " ")
+    (given,) = re.findall(r"^RUN (.*) \.venv/bin/python manage\.py collectstatic", steps, re.M)
+    environment = dict(pair.split("=", 1) for pair in given.split())
+    environment |= {"PATH": os.environ["PATH"], "STATE_DIR": str(tmp_path), "STATIC_ROOT": str(tmp_path)}
+    ask = "import django; django.setup(); from django.conf import settings; print(settings.STORAGES['staticfiles'])"
+
+    told = subprocess.run([sys.executable, "-c", ask], cwd=HOME, env=environment, capture_output=True, text=True)
+
+    assert "CompressedManifestStaticFilesStorage" in told.stdout, told.stderr
