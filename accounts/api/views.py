@@ -25,7 +25,7 @@ from accounts.services.users import avatar_set, own_password_change, password_se
 from accounts.tokens import token_revoke
 from core.api.access import Access
 from core.api.envelope import ok
-from core.api.pagination import page_slice
+from core.api.pagination import page_of, page_slice
 from core.api.params import PageParams
 from core.api.request import client_ip
 from core.api.routing import endpoint
@@ -101,9 +101,8 @@ class UserViewSet(ApiViewSet):
         "GET", "/users/getAllUers", "获取所有用户", Access.ROWS, aliases=("/users/getAllUsers",), docs=docs.ALL_USERS
     )
     def get_all_users(self, request: Request) -> Response:
-        page = PageParams.read(request)
-        users = user_list()
-        return ok("success", total=users.count(), users=[user_fields(u) for u in users[page_slice(**page)]])
+        total, users = page_of(user_list(), PageParams.read(request))
+        return ok("success", total=total, users=[user_fields(user) for user in users])
 
 
 class CaptchaViewSet(ApiViewSet):

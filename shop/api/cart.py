@@ -5,13 +5,13 @@ from rest_framework.response import Response
 
 from core.api.access import Access
 from core.api.envelope import ok
+from core.api.pagination import page_of
 from core.api.params import PageParams
 from core.api.routing import endpoint
 from core.api.views import ApiViewSet
 from shop import selectors
 from shop.api import docs, params
 from shop.api.caller import CallerRequest
-from shop.api.pages import page_of
 from shop.api.rows import cart_row
 from shop.services.cart import cart_add, cart_check, cart_remove, cart_update
 

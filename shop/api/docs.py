@@ -215,7 +215,7 @@ PRE_ORDER = Doc(
 )
 GET_ORDER = Doc(
     params=params.OrderListParams,
-    ok=[_ok("订单获取成功", data=_ORDER), _ok("订单获取成功", data=[_ORDER])],
+    ok=[_ok("订单获取成功", data=_ORDER), _ok("订单获取成功", total=1, data=[_ORDER])],
     failures=[errors.RecordUnknown],
     about="传 `order_id` 得到一个对象,不传得到自己的所有订单,新的在前。\n\n"
     "`order_status`:0未提交 1提交成功 2已经取消 3无效订单 4交易关闭 5退货;`pay_status`:0未支付 1已支付;"

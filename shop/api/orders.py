@@ -7,7 +7,7 @@ from rest_framework.response import Response
 
 from core.api.access import Access
 from core.api.envelope import ok
-from core.api.pagination import page_slice
+from core.api.pagination import page_of
 from core.api.routing import endpoint
 from core.api.views import ApiViewSet
 from core.errors import NotPermitted
@@ -56,9 +56,8 @@ class OrderViewSet(ApiViewSet):
         now = timezone.now()
         if given["order_id"]:
             return ok("订单获取成功", data=order_row(_own(request, given["order_id"], now), now))
-        page = page_slice(given["page"], given.get("count"))
-        orders = list(selectors.order_list(buyer_pk=request.user.pk)[page])
-        return ok("订单获取成功", data=[order_row(_settled(order, now), now) for order in orders])
+        total, orders = page_of(selectors.order_list(buyer_pk=request.user.pk), given)
+        return ok("订单获取成功", total=total, data=[order_row(_settled(order, now), now) for order in orders])
 
     @endpoint("GET", "/order/query_order_status", "查询订单支付状态(可轮询)", Access.ANY_USER, docs=docs.POLL)
     def poll(self, request: CallerRequest) -> Response:

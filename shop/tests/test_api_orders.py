@@ -161,10 +161,13 @@ def test_lists_ones_orders_newest_first_and_pages(li):
     assert everything["msg"] == "订单获取成功"
     assert [row["order_id"] for row in everything["data"]] == [order.order_id for order in reversed(orders)]
     assert [row["order_id"] for row in page["data"]] == [orders[0].order_id]
+    assert (everything["total"], page["total"]) == (3, 3)
 
 
 def test_no_orders_is_a_success(li):
-    assert li.post("/order/get_order").json() == {"status": 200, "state": True, "msg": "订单获取成功", "data": []}
+    answer = li.post("/order/get_order").json()
+
+    assert answer == {"status": 200, "state": True, "msg": "订单获取成功", "total": 0, "data": []}
 
 
 def test_a_list_of_orders_asks_two_queries(li, django_assert_num_queries):
