@@ -3,6 +3,7 @@
 A button calls the same service as the API does, for one row on its page or for rows chosen in the list.
 """
 
+import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from typing import Any, ClassVar
@@ -23,6 +24,7 @@ from core.tables import table
 
 PRESS = "press"  # what a button inside a list is called; its value: "name:pk", or "name:" for the chosen rows
 MOST_CHOSEN = 500
+ENOUGH_S = 30  # then the rest has to wait: one step may ask the provider for 20 s, and a proxy gives up after 60
 SURE = "sure"  # is sent by the page that asks before a button of ``asks`` does something
 
 
@@ -163,7 +165,11 @@ class ButtonsAdmin(ModelAdmin):
         """Press a button for each row; rows with the same outcome are told of together."""
         label = self.labels[name]
         told: dict[tuple[int, str], list[str]] = defaultdict(list)
-        for row in rows:
+        ends_at = time.monotonic() + ENOUGH_S
+        for at, row in enumerate(rows):
+            if at and time.monotonic() > ends_at:
+                told[messages.WARNING, f"时间不够,还没有{label},请再选一次"] = [str(row) for row in rows[at:]]
+                break
             try:
                 outcome = self.press(request, name, row)
             except DomainError as refusal:

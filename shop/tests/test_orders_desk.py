@@ -140,6 +140,16 @@ class TestToShip:
         assert refused.startswith(f"{orders[2].order_id}: 订单已经发货,不能重复发货(wang 于 ")
         assert OrderLog.objects.filter(event="发货").count() == 3
 
+    def test_what_takes_too_long_is_told_and_left_for_the_next_time(self, office, paid, monkeypatch):
+        monkeypatch.setattr("core.buttons.ENOUGH_S", -1)
+        first, *rest = [paid(ago=timedelta(hours=hours)) for hours in (3, 2, 1)]
+
+        done, left = press(office, "ship", "ship", first, *rest)
+
+        assert done == f"{first.order_id}: 发货完成"
+        assert left == f"{rest[0].order_id}、{rest[1].order_id}: 时间不够,还没有发货,请再选一次(2 条)"
+        assert [state(order) for order in (first, *rest)] == ["shipped", "paid", "paid"]
+
     def test_a_second_click_is_told_that_it_was_done(self, office, paid):
         order = paid()
         press(office, "ship", "ship", row=order)
