@@ -32,7 +32,7 @@ class Buyer:
         self("/pay/payment", {"order_id": number})
         payment = {"out_trade_no": number, "deliver": True}
         assert requests.post(self.base + "/sandbox/control/pay", json=payment, timeout=20).status_code == 200
-        assert until(lambda: self("/order/query_order_status", order_id=number)["msg"] == "支付成功", 10)
+        assert until(lambda: self("/order/query_order_status", order_id=number)["msg"] == "支付成功", 30)
         return number
 
     def order(self, number):
@@ -89,7 +89,7 @@ def test_from_the_phone_to_the_parcel_and_back(page, running):
     page.get_by_role("button", name="确认同意退货并退款").click()
     page.get_by_text("款项原路退回").wait_for()
     requests.post(running.base + "/sandbox/control/deliver", json={"ahead_s": 60}, timeout=20)
-    assert until(lambda: buyer.order(other)["state_text"] == "已退款", 15), buyer.order(other)
+    assert until(lambda: buyer.order(other)["state_text"] == "已退款", 30), buyer.order(other)
     assert buyer.order(other)["order_status"] == 5
 
 
