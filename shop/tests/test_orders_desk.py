@@ -228,7 +228,7 @@ class TestTwoAtTheSameInstant:
 
         def read(*, order_id, buyer_pk):
             found = Order.objects.get(order_id=order_id)
-            both_have_read.wait(10)
+            both_have_read.wait(30)
             return found
 
         monkeypatch.setattr("shop.services.order_ship.order_lock", read)
