@@ -5,8 +5,8 @@ VENV := .venv
 PY := $(VENV)/bin/python
 PIP := $(PY) -m pip --disable-pip-version-check
 CODE := config core permissions accounts uploads weather students payments shop sandbox
-# Two workers for two cores; more of them mostly start more engines. PYTEST_ARGS=-n0: one after another.
-PYTEST_ARGS ?= -n 2
+# Three workers keep two cores busy: tests wait a lot. PYTEST_ARGS=-n0: one after another.
+PYTEST_ARGS ?= -n 3
 # One list for every system and every Python from 3.11.
 LOCK = $(PY) -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header $(LOCK_ARGS)
 
@@ -30,7 +30,7 @@ install: $(VENV)/ready  ## virtual environment and dependencies only
 
 install-dev: $(VENV)/ready-dev  ## the same, with what tests and checks need
 
-test: $(VENV)/ready-dev  ## run every test; PYTEST_ARGS=... instead of "-n 2"
+test: $(VENV)/ready-dev  ## run every test; PYTEST_ARGS=... instead of "-n 3"
 	@exec $(PY) -m pytest $(PYTEST_ARGS)
 
 lint: $(VENV)/ready-dev  ## style, types, import order, missing migrations

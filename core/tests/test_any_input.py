@@ -25,7 +25,7 @@ VALUES = st.recursive(
     max_leaves=5,
 )
 IN_TEST = settings(
-    max_examples=12, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=8, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 
 
@@ -79,7 +79,7 @@ def test_any_json(call, root):
 @pytest.mark.django_db
 @pytest.mark.parametrize("call", [c for c in CALLS if "POST" in c.methods], ids=lambda c: c.path)
 def test_any_form(call, root):
-    @settings(IN_TEST, max_examples=6)
+    @settings(IN_TEST, max_examples=4)
     @given(st.dictionaries(names(call), JUNK, max_size=6))
     def holds(body):
         form = "&".join(f"{name}={encoded(text)}" for name, text in body.items())
