@@ -1,9 +1,11 @@
-"""Answers for requests that no view took, in the envelope."""
+"""Answers for requests that no view took, in the envelope; in the back office, a page."""
 
 from typing import Any
 
 import structlog
 from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
+from django.urls import reverse
 from django.views.decorators.csrf import requires_csrf_token
 
 from core import tracing
@@ -15,6 +17,8 @@ log = structlog.get_logger("core")
 
 @requires_csrf_token
 def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    if request.path.startswith(reverse("admin:index")):  # a person, not a client
+        return render(request, "404.html", status=404)
     return error_response(DomainError("接口地址错误", status=404, http_status=404))
 
 
