@@ -81,6 +81,10 @@ class StudentAdmin(BulkStudentsMixin, ModelAdmin):
     fields = [*FIELDS, "picture", "photo", "sid", "created"]
     readonly_fields = ["photo", "sid", "created"]
 
+    def get_fields(self, request: HttpRequest, obj: Student | None = None) -> list[str]:
+        # What a student has only once there is one: the form's own number would not be the one it gets.
+        return self.fields if obj else [*FIELDS, "picture"]
+
     def get_form(self, request: HttpRequest, obj: Student | None = None, change: bool = False, **kwargs: Any) -> Any:
         form = super().get_form(request, obj, change, **kwargs)
         form.request = request

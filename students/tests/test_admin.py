@@ -112,3 +112,18 @@ def test_a_picture_that_is_none_is_told_in_the_form(office):
 
     assert page.context["adminform"].form.errors.keys() == {"picture"}
     assert not Student.objects.exists()
+
+
+def test_a_history_has_as_many_pages_as_it_has_steps(office):
+    row = students(*["谭鹏"] * 101)[0]  # a page of a history has room for 100
+    office.post(f"{LIST}{row.pk}/change/", FIELDS | {"city": "北京"})
+
+    page = office.get(f"{LIST}{row.pk}/history/")
+
+    assert "北京" in page.content.decode() and page.context["action_list"].paginator.count == 1
+
+
+def test_a_new_student_is_shown_no_number_before_there_is_one(office):
+    page = office.post(f"{LIST}add/", FIELDS | {"name": ""}).content.decode()
+
+    assert "姓名" in page and "学号" not in page
