@@ -1,16 +1,18 @@
 from typing import Any
 
+from django import forms
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.urls import reverse
 from django.utils.html import format_html
 from unfold.admin import ModelAdmin
 from unfold.contrib.filters.admin import RangeDateTimeFilter
 from unfold.decorators import action, display
-from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
+from unfold.forms import AdminPasswordChangeForm, UserCreationForm
 
 from accounts.models import LoginLog, RevokedToken, User
 from accounts.services.users import sign_out_everywhere, users_disable, users_enable
@@ -25,10 +27,26 @@ class NewUserForm(UserCreationForm):
         fields = ["username", "nickname", "phone", "role", "is_staff"]
 
 
-class UserForm(UserChangeForm):
+class UserForm(forms.ModelForm):
+    """Not Django's: the hash of a password tells nobody anything."""
+
     class Meta:
         model = User
-        fields = "__all__"
+        fields = [
+            "username",
+            "nickname",
+            "phone",
+            "headimgurl",
+            "role",
+            "is_active",
+            "is_staff",
+            "sex",
+            "country",
+            "province",
+            "city",
+        ]
+        labels = {"headimgurl": "头像网址"}
+        help_texts = {"headimgurl": "微信用户为微信头像,用户也可以在客户端上传"}
 
 
 @admin.register(User)
@@ -47,9 +65,9 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):
     ordering = ["-pk"]
     filter_horizontal = []
     actions = ["disable", "enable", "sign_out"]
-    readonly_fields = ["unid", "last_login", "created_at", "wechat"]
+    readonly_fields = ["new_password", "picture", "unid", "last_login", "created_at", "wechat"]
     fieldsets = [
-        (None, {"fields": ["username", "password", "nickname", "phone", "headimgurl"]}),
+        (None, {"fields": ["username", "new_password", "nickname", "phone", "picture", "headimgurl"]}),
         ("权限", {"fields": ["role", "is_active", "is_staff"]}),
         ("微信", {"fields": ["wechat", "sex", "country", "province", "city"], "classes": ["collapse"]}),
         ("记录", {"fields": ["unid", "created_at", "last_login"]}),
@@ -58,12 +76,19 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):
         (None, {"fields": ["username", "nickname", "phone", "role", "is_staff", "password1", "password2"]}),
     ]
 
-    @display(description="")
+    @display(description="密码")
+    def new_password(self, user: User) -> str:
+        page = reverse("admin:auth_user_password_change", args=[user.pk])
+        return format_html('<a class="text-link underline" href="{}">重设密码</a>,只有超级管理员可以', page)
+
+    @display(description="头像")
     def picture(self, user: User) -> str:
         if not user.headimgurl:
             return "—"
         return format_html(
-            '<img src="{}" alt="" loading="lazy" style="height:32px;width:32px;border-radius:50%">', user.headimgurl
+            '<img src="{}" alt="{}" loading="lazy" style="height:32px;width:32px;border-radius:50%">',
+            user.headimgurl,
+            user.get_username(),
         )
 
     @display(description="已绑定微信", boolean=True)

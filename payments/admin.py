@@ -73,7 +73,7 @@ def _query_now(payment: Payment, request: HttpRequest) -> str:
 
 @admin.register(Payment)
 class PaymentAdmin(MoneyAdmin):
-    list_display = ("out_trade_no", "amount", "state_label", "trade_type", "transaction_id", "paid_at", "created_at")
+    list_display = ("out_trade_no", "amount", "state_label", "transaction_id", "paid_at", "created_at")
     list_filter = ("state", "trade_type", "created_at")
     # With these look-ups PostgreSQL can use its indexes.
     search_fields = ("out_trade_no__startswith", "transaction_id__startswith")

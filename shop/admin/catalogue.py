@@ -72,6 +72,8 @@ class ProductForm(PictureForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        if "pieces" in self.fields and not self.instance.pk:
+            self.fields["pieces"].label, self.fields["pieces"].help_text = "库存", ""
         if "category" in self.fields:
             self.fields["category"].queryset = Category.objects.filter(removed_at=None)  # type: ignore[attr-defined]
 
@@ -94,6 +96,10 @@ class CatalogueAdmin(ModelAdmin):
         form = super().get_form(request, obj, change, **kwargs)
         form.request = request
         return form
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        shown = super().get_fields(request, obj)
+        return shown if obj else [name for name in shown if name not in self.readonly_fields]
 
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
         return {name: entry for name, entry in super().get_actions(request).items() if name != "delete_selected"}

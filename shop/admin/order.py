@@ -89,6 +89,7 @@ _COLOURS = {
     State.PREPARING.label: "info",
     State.SHIPPED.label: "info",
     State.RECEIVED.label: "success",
+    State.REFUNDING.label: "warning",
     State.REFUND_FAILED.label: "danger",
     State.RETURN_ASKED.label: "danger",
     State.RETURN_ASKED_LATER.label: "danger",
