@@ -46,18 +46,22 @@ def _server() -> Iterator[WSGIServer]:
         connections["default"] = shared
         server.serve_forever(poll_interval=0.02)
 
-    threading.Thread(target=serve, daemon=True).start()
+    thread = threading.Thread(target=serve, daemon=True)
+    close = shared.close_if_unusable_or_obsolete
+    # The end of a request would close a connection with an open transaction, which is the test's. It may come when
+    # the client has its answer and the next test has begun, so this holds for as long as the server runs.
+    shared.close_if_unusable_or_obsolete = lambda: None if threading.current_thread() is thread else close()
+    thread.start()
     yield server
     server.shutdown()
     server.server_close()
+    del shared.close_if_unusable_or_obsolete
     shared.dec_thread_sharing()
 
 
 @pytest.fixture
-def server(_server: WSGIServer, db: None, monkeypatch: pytest.MonkeyPatch) -> str:
+def server(_server: WSGIServer, db: None) -> str:
     """The project over HTTP: its address."""
-    # The end of a request would close a connection with an open transaction, which is the test's.
-    monkeypatch.setattr(connections["default"], "close_if_unusable_or_obsolete", lambda: None)
     return f"http://127.0.0.1:{_server.server_port}"
 
 

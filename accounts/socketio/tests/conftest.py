@@ -16,4 +16,4 @@ def quick(settings: object, monkeypatch: pytest.MonkeyPatch) -> None:
     """Heartbeats that a test can wait for."""
     monkeypatch.setattr("accounts.socketio.hub.TICK_S", 0.05)
     settings.SOCKET_PING_INTERVAL_S = 0.3  # type: ignore[attr-defined]
-    settings.SOCKET_PING_TIMEOUT_S = 0.2  # type: ignore[attr-defined]
+    settings.SOCKET_PING_TIMEOUT_S = 0.6  # type: ignore[attr-defined]

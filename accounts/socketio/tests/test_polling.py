@@ -200,11 +200,11 @@ def test_who_is_silent_is_closed(version: str) -> None:
     async def story() -> None:
         client = Client(version)
         await client.connect()
-        if version == "4":
-            assert (await client.poll()).text == "2"
-            assert (await client.poll()).text == "1"
-        else:
-            assert (await client.poll()).text == "1:1"
+        heard = [(await client.poll()).text]
+        while heard[-1] == "2":
+            heard.append((await client.poll()).text)
+        assert heard[-1] == ("1" if version == "4" else "1:1")
+        assert ("2" in heard) == (version == "4")
         assert (await client.poll()).json() == UNKNOWN
         assert not await emit(client)
 
@@ -218,7 +218,7 @@ def test_who_never_joins_is_closed() -> None:
         client.sid = json.loads((await request(**client.query)).text[1:])["sid"]
         for _ in range(2):
             await client.post("3")
-            await asyncio.sleep(0.35)
+            await asyncio.sleep(0.5)
         assert (await client.poll()).status == 400
 
     asyncio.run(story())
