@@ -85,7 +85,7 @@ def test_heartbeats_of_a_new_client_go_both_ways() -> None:
     async def story() -> None:
         async with engine() as ws:
             sid = await joined(ws)
-            for _ in range(2):
+            for _ in range(4):
                 assert await ws.text() == "2"
                 ws.send("3")
             await asyncio.sleep(0.1)
