@@ -26,7 +26,7 @@ def reset(state_dir: Path, pictures: Path | None = None) -> list[str]:
             if not try_lock(stack.enter_context((state_dir / name).open("a"))):
                 raise StackError("It is running: stop it first (Ctrl-C where `make up` runs).")
         gone = sorted(_remove_all(state_dir, keep={*LOCKS, "media"}))
-        if pictures and pictures.is_dir() and any(_remove_all(pictures, keep={".gitkeep"})):
+        if pictures and pictures.is_dir() and list(_remove_all(pictures, keep={".gitkeep"})):
             gone.append("pictures")
         return gone
 

@@ -36,12 +36,14 @@ def make_reset(home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pyte
 
 
 def test_forgets_the_pictures_with_the_rows_that_name_them(home: Path, capsys, monkeypatch) -> None:
-    file = picture(home / "media")
+    file, other = picture(home / "media"), home / "media/2025"
+    other.mkdir()
     (home / "media/.gitkeep").touch()
     (home / "postgres").mkdir()
 
     assert make_reset(home, capsys, monkeypatch) == "Forgotten: postgres, pictures.\n"
     assert not file.exists()
+    assert not other.exists()
     assert (home / "media/.gitkeep").exists()
 
 
