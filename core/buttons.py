@@ -144,10 +144,12 @@ class ButtonsAdmin(ModelAdmin):
     ) -> HttpResponse:
         if request.method == "POST" and object_id:
             return self._press_posted(request, object_id)
-        row = self.get_object(request, object_id) if object_id else None
-        is_moving = {"is_moving": row is not None and self.is_moving(row)}
         no_save = dict.fromkeys(("show_save", "show_save_and_continue", "show_save_and_add_another"), False)
-        return super().changeform_view(request, object_id, form_url, no_save | is_moving | (extra_context or {}))
+        answer = super().changeform_view(request, object_id, form_url, no_save | (extra_context or {}))
+        row = getattr(answer, "context_data", {}).get("original")
+        if row:
+            answer.context_data["is_moving"] = self.is_moving(row)
+        return answer
 
     def _press_posted(self, request: HttpRequest, object_id: str) -> HttpResponse:
         # Not Django's own saving: that would hold a transaction while the provider is asked.

@@ -115,9 +115,8 @@ class RoleAdmin(ModelAdmin):
         ]
 
     def change_view(self, request: HttpRequest, object_id: str, *args: Any, **kwargs: Any) -> HttpResponse:
-        role = self.get_object(request, object_id)
-        may_look, may_change = self.has_view_permission(request, role), self.has_change_permission(request, role)
-        if role and request.method == "GET" and may_look and not may_change:
+        may_only_look = self.has_view_permission(request) and not self.has_change_permission(request)
+        if request.method == "GET" and may_only_look and (role := self.get_object(request, object_id)):
             return self._preview(request, role, _rights(role))
         return super().change_view(request, object_id, *args, **kwargs)
 
