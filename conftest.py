@@ -139,6 +139,14 @@ def root(person: Callable[..., ApiClient]) -> ApiClient:
 
 
 @pytest.fixture
+def office(root: ApiClient) -> Client:
+    """Root, logged in to the back office."""
+    client = Client()
+    client.force_login(root.user)
+    return client
+
+
+@pytest.fixture
 def lbw(person: Callable[..., ApiClient]) -> ApiClient:
     return person("lbw", "102", nickname="五五开")
 

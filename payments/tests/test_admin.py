@@ -13,14 +13,6 @@ MODELS = ["payment", "refund", "inboundevent"]
 
 
 @pytest.fixture
-def office(root):
-    """Root, logged in to the back office."""
-    client = Client()
-    client.force_login(root.user, backend="accounts.backends.RoleBackend")
-    return client
-
-
-@pytest.fixture
 def rows(paid, wechat):
     """One payment, one refund, one event."""
     payment = paid()

@@ -54,13 +54,6 @@ class Form(HTMLParser):
         return data | changed
 
 
-@pytest.fixture
-def office(root):
-    client = Client()
-    client.force_login(root.user)
-    return client
-
-
 def page_of(role):
     return reverse("admin:permissions_role_change", args=[role.pk])
 

@@ -18,13 +18,6 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def office(root):
-    client = Client()
-    client.force_login(root.user)
-    return client
-
-
-@pytest.fixture
 def li(person):
     return person("li").user
 

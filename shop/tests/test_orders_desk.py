@@ -27,11 +27,6 @@ NOW = timezone.now()
 
 
 @pytest.fixture
-def office(root):
-    return _logged_in(root)
-
-
-@pytest.fixture
 def clerk(person):
     """May see orders and nothing else."""
     clerk = person("clerk", is_staff=True)

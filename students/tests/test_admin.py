@@ -1,5 +1,4 @@
 import pytest
-from django.test import Client
 
 from students import admin
 from students.models import Student
@@ -20,13 +19,6 @@ FIELDS = {
     "product_url": "地址",
     "description": "hi",
 }
-
-
-@pytest.fixture
-def office(root) -> Client:
-    client = Client()
-    client.force_login(root.user)
-    return client
 
 
 def shown(office, **query):

@@ -71,12 +71,6 @@ def stock(root: Any) -> dict[str, Any]:
 
 
 @pytest.fixture
-def office(root: Any) -> Client:
-    """Root in the back office."""
-    return _logged_in(root)
-
-
-@pytest.fixture
 def staff(person: Callable[..., Any]) -> Callable[[str], Client]:
     """A member of staff of a role: ``staff("103")``."""
     return lambda roleid: _logged_in(person(f"staff{roleid}", roleid, is_staff=True))

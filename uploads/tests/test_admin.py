@@ -1,5 +1,4 @@
 import pytest
-from django.test import Client
 from django.utils import timezone
 
 from uploads.models import Upload
@@ -15,13 +14,6 @@ LIST = "/admin/uploads/upload/"
 @pytest.fixture
 def upload() -> Upload:
     return Upload.objects.get(pk=image_store(file=posted(encoded()), user_pk=None, now=timezone.now()).pk)
-
-
-@pytest.fixture
-def office(root) -> Client:
-    client = Client()
-    client.force_login(root.user)
-    return client
 
 
 def test_pictures_are_listed_with_a_preview_and_their_owner(office, upload, django_assert_max_num_queries):

@@ -18,13 +18,6 @@ ACCOUNT = "/admin/weather/weatheraccount/1/change/"
 SYNC = "/admin/weather/weatheraccount/sync/"
 
 
-@pytest.fixture
-def office(root) -> Client:
-    client = Client()
-    client.force_login(root.user)
-    return client
-
-
 def test_records_are_listed_with_a_curve_of_the_default_city(office, provider):
     for hours, degrees in [(30, "3"), (20, "-2"), (1, "12.5")]:
         moment = timezone.localtime() - timedelta(hours=hours)
