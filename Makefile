@@ -4,7 +4,7 @@
 VENV := .venv
 PY := $(VENV)/bin/python
 PIP := $(PY) -m pip --disable-pip-version-check
-CODE := config core permissions accounts uploads weather students payments shop sandbox
+CODE := config devstack core permissions accounts uploads weather students payments shop backoffice sandbox
 # Three workers keep two cores busy: tests wait a lot. PYTEST_ARGS=-n0: one after another.
 PYTEST_ARGS ?= -n 3
 # One list for every system and every Python from 3.11.
@@ -48,7 +48,7 @@ lock: $(VENV)/ready-dev  ## write requirements*.txt anew from requirements*.in; 
 	$(LOCK) --output-file requirements-dev.txt requirements-dev.in
 
 reset:  ## forget the data in .dev and the pictures in media (refuses while it runs)
-	@$(FIND_PYTHON); exec "$$python" -m core.devstack.reset
+	@$(FIND_PYTHON); exec "$$python" -m devstack.reset
 
 clean:  ## remove the virtual environment and caches; the data stays
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -15,7 +15,7 @@ from core.testing import check_documented
 
 ROOT = Path(__file__).parent
 # What takes longest starts first, so that all workers end at about the same time.
-LONG = ["tests/journeys", "tests/concurrency", "core/tests/devstack", "tests/clients"]
+LONG = ["tests/journeys", "tests/concurrency", "devstack/tests", "tests/clients"]
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -81,7 +81,7 @@ def _fresh_valkey(request: pytest.FixtureRequest) -> Iterator[None]:
 @pytest.fixture(params=["refuses", "is silent"])
 def valkey_down(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Valkey refuses connections, or takes them and never says a word."""
-    from core import valkey
+    from core.cache import valkey
 
     server = socket.create_server(("127.0.0.1", 0))
     host, port = server.getsockname()

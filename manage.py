@@ -15,7 +15,7 @@ def main() -> None:
     try:
         if sys.argv[1:] == ["up"]:
             # It starts the engines that the settings name: Django is none of its business.
-            from core.devstack import supervisor
+            from devstack import supervisor
 
             sys.exit(supervisor.main())
         from django.core.exceptions import ImproperlyConfigured

@@ -8,8 +8,8 @@ from typing import Any
 from captcha.views import _captcha_image
 from django.conf import settings
 
+from core.cache.valkey import client
 from core.ids import random_text
-from core.valkey import client
 
 LIFETIME_S = 300
 # No two that look alike when turned (0OQ, 1ILJ7, 2Z, 5S, 6G, 8B, XY), nor the wide MW: nobody has to guess.

@@ -12,7 +12,7 @@ import redis
 import structlog
 
 from accounts.models import RevokedToken, User
-from core import valkey
+from core.cache import valkey
 from permissions import rights
 from permissions.rights import Rights
 

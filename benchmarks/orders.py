@@ -223,7 +223,7 @@ def main() -> int:
     parser.add_argument("--only", choices=["orders", "sweep"])
     given = parser.parse_args()
     sys.path.insert(0, str(ROOT))
-    from core.devstack.engines import Engines
+    from devstack.engines import Engines
 
     with Engines(durable=True) as engines:
         os.environ |= engines.urls

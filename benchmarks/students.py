@@ -316,7 +316,7 @@ def compare(rows: int, seconds: float) -> None:
 # --- Start ---------------------------------------------------------------------------------------
 @contextmanager
 def engines() -> Iterator[None]:
-    from core.devstack.engines import Engines
+    from devstack.engines import Engines
 
     missing = [name for name in ("DATABASE_URL", "REDIS_URL") if not os.environ.get(name)]
     with Engines(wanted=missing, durable=False) as started:

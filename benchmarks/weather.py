@@ -75,7 +75,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=1_000_000, help="how many records (default: 1,000,000)")
     options = parser.parse_args()
     sys.path.insert(0, str(ROOT))
-    from core.devstack.engines import Engines
+    from devstack.engines import Engines
 
     with Engines(durable=False) as engines:
         os.environ |= engines.urls | {"DJANGO_SETTINGS_MODULE": "config.settings.local", "LOG_LEVEL": "ERROR"}

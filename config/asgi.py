@@ -18,7 +18,7 @@ from config.wsgi import application as wsgi_application
 
 # isort: split
 from accounts.socketio.routing import application as socket_application
-from core.middleware import body_limit
+from core.observe.middleware import body_limit
 
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]

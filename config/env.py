@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
-from core import dotenv
+from core.ops import environment
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 REQUIRED: Any = object()  # "this variable has no default"
@@ -19,7 +19,7 @@ REQUIRED: Any = object()  # "this variable has no default"
 
 if os.environ.get("DJANGO_SETTINGS_MODULE") != "config.settings.test":  # tests are the same everywhere
     try:
-        dotenv.load(BASE_DIR / ".env")
+        environment.load_dotenv(BASE_DIR / ".env")
     except ValueError as error:
         raise ImproperlyConfigured(str(error)) from error
 
@@ -144,7 +144,7 @@ def database(url: str, *, pool_size: int, prepare: bool = True) -> dict[str, Any
         "OPTIONS": {
             **parts,
             "pool": {"min_size": 0, "max_size": pool_size, "timeout": 3, "max_idle": 60},
-            "prepare_threshold": 5 if prepare else None,  # only for core.postgres.prepared_cursor
+            "prepare_threshold": 5 if prepare else None,  # only for core.db.pool.prepared_cursor
         },
     }
 

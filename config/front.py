@@ -8,7 +8,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 
 from config.codes import CODES
-from core import health
+from core.ops import health
 from payments.errors import WECHAT_CODES
 
 MAX_QR_BYTES = 1000

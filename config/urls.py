@@ -21,7 +21,7 @@ urlpatterns = [
     path("docs/codes/", front.codes),
     path("docs/socket/", front.socket_guide),
     path("admin/", admin.site.urls),
-    path("", include("core.urls")),
+    path("", include("core.api.urls")),
 ]
 if settings.SANDBOX:
     urlpatterns += [
@@ -31,6 +31,6 @@ if settings.SANDBOX:
         path("sandbox/", include("sandbox.urls")),
     ]
 
-handler400 = "core.views.bad_request"
-handler404 = "core.views.not_found"
-handler500 = "core.views.server_error"
+handler400 = "core.api.pages.bad_request"
+handler404 = "core.api.pages.not_found"
+handler500 = "core.api.pages.server_error"

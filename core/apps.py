@@ -6,8 +6,11 @@ class CoreConfig(AppConfig):
     verbose_name = "系统"
 
     def ready(self) -> None:
-        from core import checks, postgres, proxies, pulse, tracing  # noqa: F401  (register signals, checks, figures)
+        # The imports register checks, signals and figures.
+        from core.db import pool
+        from core.observe import tracing  # noqa: F401
+        from core.ops import checks, heartbeat, proxies  # noqa: F401
 
         # manage.py runs the checks, a web server or a worker would not: every process passes here.
         checks.refuse_unsafe_start()
-        postgres.look_first()
+        pool.look_first()

@@ -13,9 +13,9 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.decorators import display
 
-from core.buttons import ButtonsAdmin
+from core.admin.buttons import ButtonsAdmin
+from core.admin.tables import Step, table, timeline
 from core.money import fen_text, fen_to_yuan
-from core.tables import Step, table, timeline
 from payments.models import InboundEvent, Payment, PaymentLog, PaymentStatus, Refund, RefundStatus
 from payments.register import listener
 from payments.services import payment_query, refund_retry, refund_run

@@ -6,7 +6,7 @@ class PaymentsConfig(AppConfig):
     verbose_name = "支付"
 
     def ready(self) -> None:
-        from core.doctor import register
+        from core.ops.doctor import register
         from payments.doctor import wechat_pay
 
         register(wechat_pay)

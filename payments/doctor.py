@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.utils import timezone
 
-from core.doctor import Finding
+from core.ops.doctor import Finding
 
 # A question that changes nothing: nobody has this number, and only who may ask is told so.
 NOBODYS_NUMBER = "00000000000000000000000DOCTOR"

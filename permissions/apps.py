@@ -10,7 +10,7 @@ class PermissionsConfig(AppConfig):
     verbose_name = "用户与权限"
 
     def ready(self) -> None:
-        from core.doctor import register
+        from core.ops.doctor import register
         from permissions.findings import roles_and_calls
 
         register(roles_and_calls)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from core.doctor import Finding
+from core.ops.doctor import Finding
 from permissions import doctor
 
 

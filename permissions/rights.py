@@ -12,8 +12,8 @@ from typing import Any
 import redis
 import structlog
 
-from core import valkey
 from core.api.access import Access
+from core.cache import valkey
 from permissions.models import ROOT_ROLEID, Role
 
 log = structlog.get_logger("permissions")

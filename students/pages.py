@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from core.postgres import prepared_cursor
+from core.db.pool import prepared_cursor
 from students.tally import fold_if_long
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from django.db import connection, transaction
 
-from core.postgres import prepared_cursor
+from core.db.pool import prepared_cursor
 
 # A sum over this many rows is still as fast as one over a single row.
 MANY_PARTS = 64

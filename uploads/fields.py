@@ -8,8 +8,8 @@ from django.core.files.uploadedfile import UploadedFile
 from django.utils import timezone
 
 from core.api.request import absolute_url, client_ip
+from core.cache.ratelimit import hit
 from core.errors import BadParameter, Throttled
-from core.ratelimit import hit
 from uploads.services import image_store
 
 # Three pictures a minute for each of a class of 40 behind one address.

@@ -13,7 +13,7 @@ from unfold.admin import ModelAdmin
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminPasswordWidget
 
-from core.tables import table
+from core.admin.tables import table
 from core.times import dash
 from weather.chart import Curve, celsius, temperature_chart
 from weather.errors import WeatherFault

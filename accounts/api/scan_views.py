@@ -15,12 +15,12 @@ from accounts.api.params import CallbackParams, QrcodeParams, WechatLoginParams
 from accounts.errors import CodeInvalid
 from accounts.services.scan_codes import code_make, code_scanned, is_open
 from accounts.services.scan_login import wechat_login
-from core import ratelimit
 from core.api.access import Access
 from core.api.envelope import ok
 from core.api.request import absolute_url, client_ip
 from core.api.routing import endpoint
 from core.api.views import ApiViewSet
+from core.cache import ratelimit
 from core.errors import DomainError, Throttled
 
 CALLBACK = "/users/wechatCallBack"

@@ -15,8 +15,8 @@ import redis
 import structlog
 
 from accounts.errors import TooManyFailures
-from core import ratelimit
-from core.valkey import client
+from core.cache import ratelimit
+from core.cache.valkey import client
 
 log = structlog.get_logger("accounts")
 

@@ -11,7 +11,7 @@ from accounts.errors import CredentialsWrong
 from accounts.models import LoginLog, User
 from accounts.services import failures
 from accounts.tokens import token_issue
-from core.purge import BATCH, rows_purge
+from core.db.purge import BATCH, rows_purge
 
 
 def password_login(*, username: str, password: str, ip: str, now: datetime) -> tuple[User, str]:

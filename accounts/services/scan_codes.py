@@ -12,7 +12,7 @@ from django.conf import settings
 
 from accounts.errors import CodeInvalid, SidUnknown
 from accounts.socketio import sessions
-from core import valkey
+from core.cache import valkey
 from core.ids import random_text
 
 STATE_LENGTH = 32

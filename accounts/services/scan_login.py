@@ -10,7 +10,7 @@ from accounts.errors import UserDisabled, WechatCodeSpent
 from accounts.models import User
 from accounts.services.login import login_complete
 from accounts.wechat import WechatProfile, WechatUnclear, profile_fetch
-from core import valkey
+from core.cache import valkey
 from core.ids import random_text
 from permissions.models import DEFAULT_ROLEID, Role
 

@@ -13,7 +13,7 @@ from accounts import avatars, principal
 from accounts.errors import PasswordNotChanged, PasswordTooWeak, RoleUnknown, UsernameTaken
 from accounts.models import RevokedToken, User
 from accounts.services import failures
-from core.audit import audited
+from core.admin.audit import audited
 from permissions.models import DEFAULT_ROLEID, Role
 
 MAX_PASSWORD = 128

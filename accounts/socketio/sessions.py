@@ -23,7 +23,7 @@ from redis.backoff import NoBackoff
 from accounts.socketio import packets, scripts
 from accounts.socketio.config import timing
 from accounts.socketio.protocol import Peer
-from core import valkey
+from core.cache import valkey
 
 log = structlog.get_logger("accounts.sockets")
 

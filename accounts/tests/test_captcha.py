@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from accounts import captcha
-from core import valkey
+from core.cache import valkey
 
 pytestmark = pytest.mark.django_db
 RIGHT = {"state": True, "status": 200, "msg": "验证码正确"}

@@ -7,7 +7,7 @@ from django.contrib.auth.hashers import make_password
 
 from accounts.models import LoginLog, User
 from accounts.services import failures
-from core import valkey
+from core.cache import valkey
 
 pytestmark = pytest.mark.django_db
 WRONG = {"status": 0, "state": False, "msg": "用户名或者密码错误"}

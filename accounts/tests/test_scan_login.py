@@ -21,7 +21,8 @@ from accounts.services import scan_codes, scan_login
 from accounts.socketio import packets, sessions
 from accounts.tokens import token_claims
 from accounts.wechat import WechatProfile
-from core import http, valkey
+from core import http
+from core.cache import valkey
 
 INVALID = {"state": False, "status": 10004, "msg": "无效的二维码"}
 HTML = {"accept": "text/html,application/xhtml+xml,*/*;q=0.8"}

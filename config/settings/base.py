@@ -7,7 +7,7 @@ from celery.schedules import crontab
 from django.templatetags.static import static
 
 from config import env
-from core.devstack.preflight import default_media_root
+from core.ops.environment import default_media_root
 
 BASE_DIR = env.BASE_DIR
 STATE_DIR = env.STATE_DIR
@@ -93,6 +93,7 @@ INSTALLED_APPS = [
     "drf_spectacular_sidecar",
     "auditlog",
     "core",
+    "core.ops",
     "permissions",
     "accounts",
     "uploads",
@@ -100,23 +101,23 @@ INSTALLED_APPS = [
     "students",
     "payments",
     "shop",
-    "config.backoffice",
+    "backoffice",
 ]
 if SANDBOX:
     INSTALLED_APPS.append("sandbox")
 
 MIDDLEWARE = [
-    "core.middleware.RequestLogMiddleware",
+    "core.observe.middleware.RequestLogMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "corsheaders.middleware.CorsMiddleware",
-    "core.middleware.BodyLimitMiddleware",
+    "core.observe.middleware.BodyLimitMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "core.audit.AuditMiddleware",
-    "core.middleware.BackOfficeMessageMiddleware",
+    "core.admin.audit.AuditMiddleware",
+    "core.observe.middleware.BackOfficeMessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 
@@ -314,7 +315,7 @@ UNFOLD = {
     "SITE_SYMBOL": "school",
     "SITE_URL": "/",
     "SHOW_HISTORY": True,
-    "DASHBOARD_CALLBACK": "config.backoffice.dashboard.dashboard",
+    "DASHBOARD_CALLBACK": "backoffice.dashboard.dashboard",
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("front/icon.svg")}],
     "STYLES": [lambda request: static("backoffice/backoffice.css")],
     "SHOW_VIEW_ON_SITE": False,
@@ -323,14 +324,14 @@ UNFOLD = {
     "SIDEBAR": {
         "show_search": True,
         "show_all_applications": False,
-        "navigation": "config.backoffice.navigation.navigation",
+        "navigation": "backoffice.navigation.navigation",
     },
 }
 
-# --- Who changed what: see core/audit.py ---
+# --- Who changed what: see core/admin/audit.py ---
 AUDIT_KEEP_DAYS = env.number("AUDIT_KEEP_DAYS", 365, least=0, most=36500)  # the login log as well; 0: for ever
-AUDITLOG_CID_GETTER = "core.tracing.current"
-AUDITLOG_MASK_CALLABLE = "core.audit.mask"
+AUDITLOG_CID_GETTER = "core.observe.tracing.current"
+AUDITLOG_MASK_CALLABLE = "core.admin.audit.mask"
 AUDITLOG_STORE_JSON_CHANGES = True
 AUDITLOG_USE_FK_STRING_REPRESENTATION = True
 
@@ -346,5 +347,5 @@ CAPTCHA_NOISE_FUNCTIONS = ["captcha.helpers.noise_arcs", "accounts.captcha.noise
 # --- Logs ----------------------------------------------------------------------------------------
 LOG_FORMAT = env.choice("LOG_FORMAT", "console", ("console", "json"))
 LOG_LEVEL = env.choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR"))
-LOGGING_CONFIG = "core.logs.configure"
+LOGGING_CONFIG = "core.observe.logs.configure"
 LOGGING = {"format": LOG_FORMAT, "level": LOG_LEVEL}

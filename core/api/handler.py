@@ -13,9 +13,9 @@ from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
-from core import tracing
 from core.api.envelope import refusal
 from core.errors import BadParameter, DomainError, ServiceUnavailable
+from core.observe import tracing
 
 log = structlog.get_logger("core.api")
 

@@ -15,7 +15,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from core import doctor, proxies, pulse, valkey
+from core.cache import valkey
+from core.ops import doctor, heartbeat, proxies
 
 pytestmark = pytest.mark.django_db
 
@@ -223,4 +224,4 @@ def test_beat_asks_for_a_sign_of_life_as_soon_as_it_starts():
 
     beat_init.send(sender=None)
 
-    assert pulse.queue_depth() == app.control.purge() == 1
+    assert heartbeat.queue_depth() == app.control.purge() == 1

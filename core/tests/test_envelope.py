@@ -210,7 +210,7 @@ class TestAnswers:
 
         class Broken:
             urlpatterns = [route("broken", breaks)]
-            handler500 = "core.views.server_error"
+            handler500 = "core.api.pages.server_error"
 
         settings.ROOT_URLCONF = Broken
         answer = api.http.get("/broken")
@@ -268,7 +268,7 @@ class TestHealth:
 
     @pytest.mark.django_db
     def test_not_ready_without_tables(self, api, monkeypatch):
-        from core import health
+        from core.ops import health
 
         health._migrations.cache_clear()
         monkeypatch.setattr(health.MigrationExecutor, "migration_plan", lambda *_: [1, 2])
@@ -342,7 +342,7 @@ class TestLogs:
     def lines(self, request):
         from django.conf import settings as configured
 
-        from core.logs import configure
+        from core.observe.logs import configure
 
         configure({"format": request.param, "level": "DEBUG"})
         (handler,) = logging.getLogger().handlers

@@ -11,7 +11,7 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 
 from config import env
-from core.devstack import supervisor
+from devstack import supervisor
 
 HOME = env.BASE_DIR
 # Read by manage.py, make or the dev stack themselves.
@@ -59,8 +59,8 @@ class TestTheEnvFile:
 
     @pytest.fixture
     def read(self, tmp_path):
-        for file in ("config/env.py", "core/dotenv.py"):
-            (tmp_path / file).parent.mkdir()
+        for file in ("config/env.py", "core/ops/environment.py"):
+            (tmp_path / file).parent.mkdir(parents=True)
             (tmp_path / file).with_name("__init__.py").touch()
             shutil.copy(HOME / file, tmp_path / file)
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from core.purge import rows_purge
+from core.db.purge import rows_purge
 from permissions.models import Role
 
 

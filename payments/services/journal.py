@@ -8,8 +8,8 @@ import redis
 import structlog
 from django.utils import timezone
 
-from core.purge import BATCH, rows_purge
-from core.ratelimit import hit
+from core.cache.ratelimit import hit
+from core.db.purge import BATCH, rows_purge
 from payments.errors import PaymentError, PaymentUnknown
 from payments.gateways.base import GatewayMisconfigured, NoticeRefused, PaymentResult, RefundResult
 from payments.gateways.wechat import gateway_v3, merchant

@@ -6,7 +6,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Sum
 
-from core.locks import alone
+from core.db.locks import alone
 from core.money import fen_text
 from payments.errors import PaymentMismatch, PaymentUnknown, RefundNotPossible
 from payments.gateways.base import (

@@ -11,10 +11,10 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
+from backoffice.tests.reading import english_on
 from core.api.routing import endpoints
 from permissions.models import Role
 from permissions.rowlist import row_calls, row_notes
-from tests.backoffice.reading import english_on
 
 pytestmark = pytest.mark.django_db
 ADD, LIST = reverse("admin:permissions_role_add"), reverse("admin:permissions_role_changelist")

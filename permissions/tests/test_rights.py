@@ -6,8 +6,8 @@ import pytest
 from django.core.management import call_command
 from django.db import connection
 
-from core import valkey
 from core.api.access import Access
+from core.cache import valkey
 from permissions import doctor, rights
 from permissions.errors import RoleExists
 from permissions.models import Role

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import orjson
 
-from core.valkey import client
+from core.cache.valkey import client
 
 CODE_TTL_S = 300
 TOKEN_TTL_S = 7200

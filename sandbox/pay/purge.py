@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 from django.db.models import Exists, OuterRef, Q, Subquery, Sum
 
-from core.purge import rows_purge
+from core.db.purge import rows_purge
 from sandbox.models import Delivery, DeliveryState, PayCode, Refund, RefundState, Trade, TradeState
 
 KEEP = timedelta(days=30)

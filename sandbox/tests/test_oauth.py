@@ -10,7 +10,7 @@ import requests
 from wechatpy.exceptions import WeChatOAuthException
 from wechatpy.oauth import WeChatOAuth
 
-from core import valkey
+from core.cache import valkey
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import RangeDateFilter
 from unfold.decorators import action, display
 
-from core.buttons import ButtonsAdmin, bulk_action
+from core.admin.buttons import ButtonsAdmin, bulk_action
 from core.times import SHANGHAI
 from shop.admin.order_parts import last_step, lines_table, log_timeline, payments_table, refunds_table
 from shop.admin.order_work import (

@@ -6,8 +6,8 @@ from django.urls import NoReverseMatch, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from core.admin.tables import Step, table, timeline
 from core.money import fen_to_yuan
-from core.tables import Step, table, timeline
 from core.times import dash
 from payments.models import Payment, Refund
 from shop.models import Order

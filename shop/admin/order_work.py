@@ -12,7 +12,7 @@ from django.utils.safestring import SafeString
 from django.utils.timesince import timesince
 from unfold.decorators import display
 
-from core.buttons import PRESS
+from core.admin.buttons import PRESS
 from payments.models import Refund
 from shop.admin.order_parts import payments_link
 from shop.models import Order, OrderLog

@@ -8,12 +8,12 @@ from django.utils import timezone
 from rest_framework.response import Response
 
 from accounts.models import User
-from core import ratelimit
 from core.api.access import Access
 from core.api.envelope import ok
 from core.api.request import client_ip
 from core.api.routing import endpoint
 from core.api.views import ApiViewSet
+from core.cache import ratelimit
 from core.errors import Throttled
 from payments.errors import WeChatRefused
 from payments.models import TradeType

@@ -11,7 +11,7 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import QuerySet
 
-from core.locks import alone
+from core.db.locks import alone
 from shop.models import Order
 from shop.services.order_close import CLAIM, backoff, order_settle, settle_locked
 from shop.states import State

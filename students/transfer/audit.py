@@ -8,7 +8,7 @@ from auditlog.registry import auditlog
 from django.contrib.contenttypes.models import ContentType
 from django.utils import timezone
 
-from core import tracing
+from core.observe import tracing
 from students.models import Student
 
 _CREATED = ("sid", "name", "age", "class_name", "city", "degree", "product_url", "description")

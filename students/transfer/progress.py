@@ -7,7 +7,7 @@ from typing import NamedTuple, TypeVar
 
 import redis
 
-from core import valkey
+from core.cache import valkey
 from students.transfer.models import TransferRun
 
 # A worker that lives says something far more often than this.

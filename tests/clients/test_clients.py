@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from core import valkey
+from core.cache import valkey
 from tests.clients.conftest import HERE, Server
 
 # `django_db` makes pytest-django prepare the database; the servers use it, not the tests.

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from core.devstack.engines import Engines
+from devstack.engines import Engines
 from tests.concurrency.servers import ROOT, ask, at_once, free_ports, web_processes
 
 # One process for all three: starting Python and Django is what takes the time.

@@ -6,8 +6,8 @@ from django.http import FileResponse, HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
 
 from core.api.envelope import error_response
+from core.api.pages import not_found
 from core.errors import DomainError, ServiceUnavailable
-from core.views import not_found
 from uploads.images import CONTENT_TYPES
 
 log = structlog.get_logger("uploads")

@@ -5,7 +5,7 @@ from typing import Any
 
 import structlog
 
-from core.audit import audited
+from core.admin.audit import audited
 from weather.models import WeatherAccount
 from weather.provider import Credentials, ask
 from weather.services.records import record_store

@@ -3,7 +3,7 @@
 import time
 from datetime import datetime
 
-from core.ratelimit import hit
+from core.cache.ratelimit import hit
 from weather.errors import NoWeather, ProviderGarbled, WeatherFault, WeatherTooOften
 from weather.models import WeatherRecord
 from weather.provider import TIMEOUT_S, ask

@@ -5,7 +5,7 @@ import logging
 import pytest
 from django.db import connection
 
-from core.logs import hide_secrets
+from core.observe.logs import hide_secrets
 from weather.models import WeatherAccount
 from weather.services.account import account_get
 from weather.tests import provider as providers
@@ -118,7 +118,7 @@ def test_the_secret_is_nowhere_in_the_clear(root, provider, caplog):
         cursor.execute("SELECT t::text FROM weather_weatheraccount t")
         row = cursor.fetchone()[0]
     said = [row, refused.content.decode(), down.content.decode(), repr(account_get().credentials)]
-    # At DEBUG urllib3 names the address it asks: core.logs hides the secret in it.
+    # At DEBUG urllib3 names the address it asks: core.observe.logs hides the secret in it.
     logged = [hide_secrets(None, "", {"event": r.getMessage()})["event"] for r in caplog.records]
     assert not [text for text in said + logged if GOOD_SECRET in text]
     assert account_get().credentials.appsecret == GOOD_SECRET

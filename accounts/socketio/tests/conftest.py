@@ -2,7 +2,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from core import valkey
+from core.cache import valkey
 
 
 @pytest.fixture(autouse=True)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from accounts.socketio import sessions
 from accounts.socketio.hub import current_hub
 from accounts.socketio.tests.asgi import Client, WebSocket, in_another_process
-from core import valkey
+from core.cache import valkey
 
 GREETING = '42["connectSuccess",{"state":true,"status":200,"sid":"%s","msg":"连接成功"}]'
 

@@ -1,0 +1,122 @@
+"""Which changes are recorded, and how a person reads them.
+
+Orders, payments and refunds are not here: each of their steps is in a log of its own, written by the step itself.
+Nor is what comes by itself and in masses: logins, tokens, journals, sessions, carts.
+"""
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from auditlog.models import LogEntry
+from auditlog.registry import auditlog
+from django.apps import apps
+from django.conf import settings
+from django.core.exceptions import FieldDoesNotExist
+from django.db.models import BooleanField, DateTimeField, Field
+
+from core.db.purge import BATCH, rows_purge
+from core.times import dash
+
+# The model, and what auditlog is to know of it. Fields that say no more than the entry itself are left out.
+WATCHED: dict[str, dict[str, Any]] = {
+    "students.Student": {},
+    "accounts.User": {"mask_fields": ["password"], "exclude_fields": ["last_login", "epoch"]},
+    "permissions.Role": {"m2m_fields": {"permissions"}, "exclude_fields": ["created_at", "updated_at"]},
+    "shop.Category": {"exclude_fields": ["creator", "updator", "created_at", "updated_at"]},
+    "shop.Product": {"exclude_fields": ["creator", "updator", "created_at", "updated_at"]},
+    "weather.WeatherAccount": {
+        "mask_fields": ["sealed_secret"],
+        "include_fields": ["version", "appid", "city", "sealed_secret"],
+    },
+}
+LONGEST = 300  # characters of a value that are shown
+_DONE = {"add": "添加", "delete": "移除"}
+# How Django names a right: 学员 | 学员 | Can view 学员
+_RIGHT = re.compile(r".* \| (?P<model>.*) \| Can (?P<verb>view|add|change|delete) .*")
+_VERBS = {"view": "查看", "add": "新增", "change": "修改", "delete": "删除"}
+
+
+def watch_models() -> None:
+    for label, options in WATCHED.items():
+        auditlog.register(apps.get_model(label), **options)
+
+
+def entries_purge(*, now: datetime, batch: int = BATCH) -> int:
+    """Delete the entries that ``AUDIT_KEEP_DAYS`` keeps no longer; answer how many."""
+    if not settings.AUDIT_KEEP_DAYS:
+        return 0
+    kept_from = now - timedelta(days=settings.AUDIT_KEEP_DAYS)
+    return rows_purge(LogEntry.objects.filter(timestamp__lt=kept_from), batch=batch)
+
+
+@dataclass(frozen=True)
+class Change:
+    """One field of an entry, in words. ``before`` is "" where a record was created."""
+
+    field: str
+    before: str
+    after: str
+
+
+def changes_of(entry: LogEntry) -> Iterator[Change]:
+    """Put an entry's changes into words: the fields' Chinese names, choices by their labels, local times."""
+    model = entry.content_type.model_class()
+    for name, values in (entry.changes or {}).items():
+        try:
+            field: Any = model._meta.get_field(name) if model else None
+        except FieldDoesNotExist:  # it was there when the entry was written
+            field = None
+        if getattr(field, "auto_created", False):  # the number, and what others' keys make of the model
+            continue
+        label = str(getattr(field, "verbose_name", name))
+        if isinstance(values, dict):
+            objects = "、".join(_right(text) for text in values["objects"])
+            is_gone = values["operation"] == "delete"
+            yield Change(f"{label}({_DONE[values['operation']]})", *((objects, "") if is_gone else ("", objects)))
+        else:
+            yield Change(label, *(_in_words(field, value) for value in values))
+
+
+def _in_words(field: Field | None, value: Any) -> str:
+    if value in (None, "None", ""):
+        return ""
+    if isinstance(field, BooleanField):
+        return "是" if value in (True, "True") else "否"
+    if isinstance(field, DateTimeField):
+        return _moment(value)
+    choices = dict(
+        getattr(field, "flatchoices", None) or getattr(getattr(field, "base_field", None), "flatchoices", [])
+    )
+    if isinstance(value, list) and all(isinstance(part, str) for part in value):
+        return "、".join(str(choices.get(part, part)) for part in value)
+    if isinstance(value, list) and all(isinstance(part, dict) and "name" in part for part in value):
+        return "、".join(_branch(part) for part in value)
+    if isinstance(value, (list, dict)):
+        return _shortened(json.dumps(value, ensure_ascii=False))
+    return _shortened(str(choices.get(value, value)))
+
+
+def _right(text: str) -> str:
+    found = _RIGHT.fullmatch(text)
+    return f"{found['model']}: {_VERBS[found['verb']]}" if found else text
+
+
+def _branch(entry: dict[str, Any]) -> str:
+    """An entry of a role's menu with what is below it."""
+    below = "、".join(_branch(child) for child in entry.get("children", []))
+    return f"{entry['name']}({below})" if below else str(entry["name"])
+
+
+def _moment(value: str) -> str:
+    try:
+        return dash(datetime.fromisoformat(value).replace(tzinfo=UTC))  # auditlog keeps UTC without saying so
+    except ValueError:
+        return str(value)
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= LONGEST else text[:LONGEST] + "…"

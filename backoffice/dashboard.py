@@ -1,0 +1,211 @@
+"""The first page of the back office: what is going on, and what waits for somebody.
+
+Each card is there for those whose role may see the list behind it. A test holds the number of queries.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.apps import apps
+from django.contrib import admin
+from django.http import HttpRequest
+from django.utils import timezone
+
+from backoffice import figures
+from backoffice.months import month_counts, months_of
+from backoffice.parts import TALLEST, Bar, Fact, Panel, Tile, records, shares
+from core.ops import heartbeat
+from core.times import dash, local
+from payments.models import InboundEvent
+from shop.states import State
+from students import keys
+from students.tally import tally_counts
+from weather.models import SLOT_HOURS
+from weather.selectors import record_newest
+from weather.services.account import account_get
+
+CLASSES_SHOWN, SCARCE_SHOWN = 12, 8
+NOTICES_OF = timedelta(hours=24)
+Card = Callable[[datetime], Iterator[Tile | Panel]]
+
+
+def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
+    """Fill the context of ``templates/admin/index.html``."""
+    now = local(timezone.now())
+    parts = [part for label, card in CARDS if _may_see(request, label) for part in card(now)]
+    if request.user.is_superuser:
+        parts.append(_system(now))
+    tiles = [part for part in parts if isinstance(part, Tile)]
+    # The charts first, then what stands three in a row.
+    panels = sorted((part for part in parts if isinstance(part, Panel)), key=lambda panel: panel.width)
+    return context | {"title": "首页", "tiles": tiles, "panels": panels}
+
+
+def _may_see(request: HttpRequest, label: str) -> bool:
+    return admin.site._registry[apps.get_model(label)].has_view_permission(request)
+
+
+def _students(now: datetime) -> Iterator[Tile | Panel]:
+    yield Tile("学员", tally_counts([keys.ALL])[keys.ALL], records("students.student"))
+    classes = figures.largest_classes(CLASSES_SHOWN)
+    lengths = shares(count for _, count in classes)
+    yield Panel(
+        "各班学员",
+        "backoffice/rows.html",
+        hint=f"人数最多的 {CLASSES_SHOWN} 个班" if len(classes) == CLASSES_SHOWN else "",
+        link=records("students.student"),
+        empty="还没有学员",
+        bars=[
+            Bar(name, count, records("students.student", **{"class": name}), share)
+            for (name, count), share in zip(classes, lengths, strict=True)
+        ],
+    )
+    yield Panel("每月新增学员", "backoffice/columns.html", bars=_month_bars(now), are_numbered=True)
+
+
+def _month_bars(now: datetime) -> list[Bar] | None:
+    counts = month_counts(now)
+    if counts is None:
+        return None
+    months = months_of(now)
+    numbers = [counts.get(f"{month:%Y-%m}", 0) for month in months]
+    ends = [*months[1:], now.replace(day=28) + timedelta(days=4)]
+    ends[-1] = ends[-1].replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    return [
+        Bar(
+            f"{month:%Y年%m月}",
+            number,
+            records("students.student", created_at__gte=month.isoformat(), created_at__lt=end.isoformat()),
+            share,
+            f"{month.month}月",
+        )
+        for month, end, number, share in zip(months, ends, numbers, shares(numbers, TALLEST), strict=True)
+    ]
+
+
+def _orders(now: datetime) -> Iterator[Tile | Panel]:
+    to_do = figures.orders_to_do()
+    to_ship = to_do[State.PAID] + to_do[State.PREPARING]
+    returns = to_do[State.RETURN_ASKED] + to_do[State.RETURN_ASKED_LATER]
+    failed = to_do[State.REFUND_FAILED]
+    yield _count("待付款订单", to_do[State.OPEN], "", state__exact="open", sweep_at__isnull="False")
+    yield _count("待发货订单", to_ship, "warning", work="ship")
+    yield _count("待处理退货", returns, "warning", work="returns")
+    yield _count("退款异常订单", failed, "danger", work="refunds", state__exact="refund_failed")
+    days = figures.order_days(now)
+    span = {"created_at_from": days[0].day, "created_at_to": days[-1].day}
+    everything = records("shop.order", **span)
+    revenue = sum(day.revenue for day in days)
+    yield Tile("30 天订单", sum(day.orders for day in days), everything)
+    earning = records("shop.order", state__in=",".join(state.value for state in figures.EARNING), **span)
+    yield Tile("30 天收入(元)", f"{revenue:.2f}", earning, hint="按下单日,不含已退款")
+    yield _day_panel("每日订单", days, [day.orders for day in days], "{}")
+    yield _day_panel("每日收入(元)", days, [day.revenue for day in days], "{:.2f}")
+
+
+def _count(label: str, number: int, tone: str, **query: str) -> Tile:
+    return Tile(label, number, records("shop.order", **query), tone if number else "")
+
+
+def _day_panel(title: str, days: list[figures.Day], numbers: list[Any], form: str) -> Panel:
+    bars = [
+        Bar(
+            f"{day.day:%m月%d日}",
+            form.format(number),
+            records("shop.order", created_at_from=day.day, created_at_to=day.day),
+            share,
+            f"{day.day.month}/{day.day.day}" if at % 7 == 1 else "",
+        )
+        for at, (day, number, share) in enumerate(zip(days, numbers, shares(numbers, TALLEST), strict=True))
+    ]
+    most = form.format(max(numbers))
+    return Panel(title, "backoffice/columns.html", hint=f"最近 {figures.DAYS} 天,最多一天 {most}", bars=bars)
+
+
+def _refunds(now: datetime) -> Iterator[Tile | Panel]:
+    number = figures.refunds_waiting()
+    link = records("payments.refund", next_try_at__isnull="False")
+    yield Tile("处理中的退款", number, link, "warning" if number else "")
+
+
+def _notices(now: datetime) -> Iterator[Tile | Panel]:
+    since = (now - NOTICES_OF).replace(microsecond=0)
+    counts = figures.verdicts(since)
+    bad = (InboundEvent.Verdict.REFUSED.value, InboundEvent.Verdict.FAILED.value)
+    number = sum(counts.get(verdict, 0) for verdict in bad)
+    link = records("payments.inboundevent", verdict__in=",".join(bad), received_at__gte=since.isoformat())
+    yield Tile("失败的支付通知", number, link, "danger" if number else "", hint="24 小时内")
+
+
+def _products(now: datetime) -> Iterator[Tile | Panel]:
+    scarce = figures.scarce_products()
+    link = records("shop.product", removed="no", stock__lte=figures.SCARCE)
+    many = f"{figures.MOST_SCARCE}+" if len(scarce) == figures.MOST_SCARCE else len(scarce)
+    yield Tile("库存不足的商品", many, link, "warning" if scarce else "", hint=f"不多于 {figures.SCARCE} 件")
+    lengths = shares([product.stock for product in scarce[:SCARCE_SHOWN]] + [figures.SCARCE])
+    yield Panel(
+        "库存最少的商品",
+        "backoffice/rows.html",
+        width="bo-third",
+        link=link,
+        empty="没有库存不足的商品",
+        bars=[
+            Bar(product.name, product.stock, records("shop.product") + f"{product.pk}/change/", share)
+            for product, share in zip(scarce[:SCARCE_SHOWN], lengths, strict=False)
+        ],
+    )
+
+
+def _weather(now: datetime) -> Iterator[Tile | Panel]:
+    account = account_get()
+    record = record_newest(account.city_name)
+    done = account.last_success_at
+    is_fresh = done is not None and now - done < timedelta(hours=SLOT_HOURS + 1)
+    link = records("weather.weatherrecord", city=account.city_name)
+    facts = [
+        Fact("上次同步", dash(done) or "从未", is_ok=is_fresh and not account.failures),
+        *([Fact("最近错误", account.last_error, is_ok=False)] if account.failures else []),
+    ]
+    if record:
+        facts = [
+            Fact("今日", f"{record.tem2} ~ {record.tem1} ℃"),
+            Fact("风", f"{record.win} {record.win_speed}"),
+            Fact("空气", record.air_level or "—"),
+            Fact("观测时间", dash(record.observed_at)),
+            *facts,
+        ]
+    head = f"{record.city} {record.wea} {record.tem}℃" if record else f"{account.city_name}: 还没有记录"
+    yield Panel("现在的天气", "backoffice/facts.html", width="bo-third", link=link, head=head, facts=facts)
+
+
+def _system(now: datetime) -> Panel:
+    try:
+        age_s, waiting, sockets = (
+            heartbeat.age_s(time.time()),
+            heartbeat.queue_depth(),
+            figures.sockets_open(),
+        )
+    except heartbeat.BrokerDown:
+        facts = [Fact("Valkey", "没有应答", is_ok=False)]
+    else:
+        is_alive = age_s is not None and age_s < heartbeat.LATE_S
+        seen = "从未" if age_s is None else f"{age_s:.0f} 秒前"
+        facts = [
+            Fact("后台任务", f"{'正常' if is_alive else '没有运行'},上次心跳 {seen}", is_ok=is_alive),
+            Fact("排队的任务", str(waiting), is_ok=waiting < 1000),
+            Fact("扫码登录连接", str(sockets)),
+            Fact("修改记录", "查看", link=records("auditlog.logentry")),
+        ]
+    return Panel("运行状况", "backoffice/facts.html", width="bo-third", facts=facts)
+
+
+CARDS: tuple[tuple[str, Card], ...] = (
+    ("shop.order", _orders),
+    ("payments.refund", _refunds),
+    ("payments.inboundevent", _notices),
+    ("shop.product", _products),
+    ("students.student", _students),
+    ("weather.weatherrecord", _weather),
+)

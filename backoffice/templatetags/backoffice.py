@@ -1,0 +1,22 @@
+from typing import Any
+
+from auditlog.models import LogEntry
+from django import template
+
+from backoffice.audit import Change, changes_of
+
+register = template.Library()
+NEWEST = 50
+
+
+@register.simple_tag
+def audit_entries(record: Any) -> list[LogEntry]:
+    """The newest changes of one record."""
+    if record is None:
+        return []
+    return list(LogEntry.objects.get_for_object(record).select_related("actor", "content_type")[:NEWEST])
+
+
+@register.filter
+def changes(entry: LogEntry) -> list[Change]:
+    return list(changes_of(entry))

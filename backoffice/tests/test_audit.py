@@ -1,0 +1,184 @@
+"""Who changed what, when, before and after, whichever door it came through."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from auditlog.models import LogEntry
+from django.contrib.sessions.models import Session
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from accounts.models import User
+from backoffice.audit import WATCHED, changes_of, entries_purge
+from backoffice.tasks import purge
+from config.celery import app
+from core.admin.audit import MASK, audited
+from payments.models import Payment, PaymentLog, Refund
+from shop.models import OrderLog
+from students.models import Student
+
+pytestmark = pytest.mark.django_db
+
+
+def make_student(**fields: Any) -> Student:
+    facts = {"name": "李四", "age": 20, "class_name": "H51901", "city": "南京", "degree": "本科", "product_url": "x"}
+    return Student.objects.create(**(facts | fields))
+
+
+def newest(record: Any) -> LogEntry:
+    return LogEntry.objects.get_for_object(record).order_by("-pk")[0]
+
+
+def test_names_the_caller_of_the_api(lbw: Any) -> None:
+    student = make_student()
+
+    lbw.post("/students/updatestu", {"sId": student.sid, "name": "王五"}, headers={"X-Request-Id": "abcdefgh12345"})
+
+    entry = newest(student)
+    assert (entry.actor, entry.remote_addr, entry.cid) == (lbw.user, "127.0.0.1", "abcdefgh12345")
+    assert [(c.field, c.before, c.after) for c in changes_of(entry)] == [("姓名", "李四", "王五")]
+
+
+def test_names_the_user_of_the_back_office(office: Client, root: Any, roles: Any) -> None:
+    role = roles["200"]
+    form = {"roleid": "200", "name": "职员", "menu": "[]", "rows": "/students/getstulist", "buttons": ["read", "add"]}
+
+    office.post(reverse("admin:permissions_role_change", args=[role.pk]), form)
+
+    entries = LogEntry.objects.get_for_object(role).filter(actor=root.user)
+    words = {c.field: (c.before, c.after) for entry in entries for c in changes_of(entry)}
+    assert words["角色名称"] == ("员工", "职员")
+    assert words["按钮权限"] == ("查看", "查看、新增")
+    assert "后台权限(移除)" in words
+
+
+def test_leaves_the_actor_empty_outside_a_request() -> None:
+    entry = newest(make_student())
+
+    assert (entry.actor, entry.remote_addr) == (None, None)
+
+
+def test_shows_nothing_of_a_password(person: Any) -> None:
+    user = person("wang").user
+    user.set_password("another-password")
+    user.save()
+
+    entries = LogEntry.objects.get_for_object(user)
+
+    kept = str([(entry.changes, entry.serialized_data) for entry in entries])
+    assert "argon2" not in kept and "md5" not in kept and "another" not in kept
+    assert [(c.field, c.before, c.after) for c in changes_of(newest(user))] == [("密码", MASK, MASK)]
+
+
+def test_sees_an_update_without_signals(person: Any) -> None:
+    user = person("wang").user
+
+    with audited(User.objects.filter(pk=user.pk)):
+        User.objects.filter(pk=user.pk).update(is_active=False)
+
+    assert [(c.field, c.before, c.after) for c in changes_of(newest(user))] == [("启用", "是", "否")]
+
+
+def test_keeps_no_noise(api: Any, person: Any) -> None:
+    person("wang")
+    before = LogEntry.objects.count()
+
+    answer = api.post("/users/login", {"username": "wang", "password": "a-password"})
+
+    assert answer.status_code == 200
+    assert LogEntry.objects.count() == before
+
+
+def test_shows_on_the_object_what_changed(office: Client) -> None:
+    student = make_student()
+    student.city = "成都"
+    student.save()
+
+    page = office.get(reverse("admin:students_student_history", args=[student.pk])).content.decode()
+
+    assert "南京" in page and "成都" in page
+
+
+def test_lists_all_changes_without_counting_them_all(office: Client, django_assert_max_num_queries: Any) -> None:
+    for _ in range(3):
+        make_student()
+
+    with django_assert_max_num_queries(12):
+        page = office.get(reverse("admin:auditlog_logentry_changelist")).content.decode()
+    detail = office.get(reverse("admin:auditlog_logentry_change", args=[LogEntry.objects.latest("pk").pk]))
+
+    assert page.count("李四") >= 3
+    assert "H51901" in detail.content.decode()
+
+
+def test_can_be_changed_by_nobody(office: Client) -> None:
+    entry = newest(make_student())
+
+    assert office.post(reverse("admin:auditlog_logentry_delete", args=[entry.pk]), {"post": "yes"}).status_code == 403
+    assert office.get(reverse("admin:auditlog_logentry_add")).status_code == 403
+    assert LogEntry.objects.filter(pk=entry.pk).exists()
+
+
+def test_watches_every_model_that_staff_can_change(root: Any, rf: Any) -> None:
+    """A new admin page whose records can be changed must be watched, or keep a log of its own."""
+    from django.contrib import admin
+
+    own_log = {"shop.Order", "payments.Payment", "payments.Refund", "payments.InboundEvent"}
+    request = rf.get("/")
+    request.user = root.user
+    changeable = {m._meta.label for m, page in admin.site._registry.items() if page.has_change_permission(request)}
+
+    assert changeable <= WATCHED.keys() | own_log
+
+
+class TestOldEntries:
+    NOW = timezone.now()
+
+    @pytest.fixture
+    def entries(self) -> None:
+        """Entries of 400, 399, 366 and 364 days ago."""
+        for days in (400, 399, 366, 364):
+            make_student(name=f"{days}天")
+            LogEntry.objects.filter(object_repr__contains=f"{days}天").update(timestamp=self.NOW - timedelta(days=days))
+
+    def test_go_after_a_year(self, entries: None) -> None:
+        assert entries_purge(now=self.NOW, batch=2) == 3
+
+        assert "364天" in LogEntry.objects.get().object_repr
+
+    @pytest.mark.parametrize(("days", "left"), [(0, 4), (400, 3), (30, 0), (36500, 4)])
+    def test_go_when_the_setting_says(self, entries: None, settings: Any, days: int, left: int) -> None:
+        settings.AUDIT_KEEP_DAYS = days
+
+        purge()
+
+        assert LogEntry.objects.count() == left
+
+    def test_leave_the_log_of_money_alone(self, stock: dict[str, Any]) -> None:
+        long_ago = self.NOW - timedelta(days=4000)
+        for model, field in ((PaymentLog, "at"), (OrderLog, "at"), (Payment, "created_at"), (Refund, "created_at")):
+            assert model.objects.update(**{field: long_ago})
+
+        for task in purging_tasks():
+            task()
+
+        assert PaymentLog.objects.exists() and OrderLog.objects.exists()
+        assert Payment.objects.exists() and Refund.objects.exists()
+
+    def test_go_with_the_sessions_that_have_ended(self, office: Client) -> None:
+        ended = Session.objects.create(session_key="ended", expire_date=self.NOW - timedelta(seconds=1))
+
+        purge()
+
+        assert not Session.objects.filter(pk=ended.pk).exists()
+        assert office.get(reverse("admin:index")).status_code == 200
+
+
+def purging_tasks() -> list[Any]:
+    """What beat starts to delete old rows."""
+    app.loader.import_default_modules()
+    names = {entry["task"] for entry in app.conf.beat_schedule.values() if "purge" in entry["task"]}
+    assert {"backoffice.purge", "accounts.purge_login_log", "sandbox.purge"} <= names
+    return [app.tasks[name] for name in names]

@@ -1,0 +1,202 @@
+"""The first page: right numbers, each leading to the rows behind it, few queries, and nothing one may not see."""
+
+import re
+import time
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from html import unescape
+from typing import Any
+
+import pytest
+from celery import current_app
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from backoffice import months
+from core.ops import heartbeat, tasks
+from core.times import SHANGHAI
+from students.models import Student
+
+pytestmark = pytest.mark.django_db
+HOME = "/admin/"
+
+
+def tiles(client: Client) -> dict[str, Any]:
+    return {tile.label: tile for tile in client.get(HOME).context["tiles"]}
+
+
+def panels(client: Client) -> dict[str, Any]:
+    return {panel.title: panel for panel in client.get(HOME).context["panels"]}
+
+
+def test_counts_what_waits_for_somebody(office: Client, stock: dict[str, Any]) -> None:
+    found = tiles(office)
+
+    assert {label: str(tile.value) for label, tile in found.items()} == {
+        "待付款订单": "1", "待发货订单": "2", "待处理退货": "2", "退款异常订单": "1", "30 天订单": "13",
+        "30 天收入(元)": "75.00", "处理中的退款": "1", "失败的支付通知": "1", "库存不足的商品": "1", "学员": "3",
+    }  # fmt: skip
+
+
+def test_each_number_leads_to_the_rows_behind_it(office: Client, stock: dict[str, Any]) -> None:
+    for label, tile in tiles(office).items():
+        rows = office.get(tile.link)
+        assert rows.status_code == 200, label
+        wanted = 6 if label == "30 天收入(元)" else int(tile.value)
+        assert len(rows.context["cl"].result_list) == wanted, label
+
+
+def test_each_bar_leads_to_the_rows_behind_it(office: Client, stock: dict[str, Any]) -> None:
+    found = panels(office)
+    bars = [
+        bar
+        for title in ("各班学员", "每月新增学员", "每日订单")
+        for bar in found[title].bars
+        if bar.value not in (0, "0")
+    ]
+
+    assert len(bars) == 4  # two classes, this month, today
+    for bar in bars:
+        rows = office.get(bar.link).context["cl"].result_list
+        assert len(rows) == int(bar.value), bar
+
+
+def test_asks_few_questions_whatever_there_is(
+    office: Client, stock: dict[str, Any], django_assert_num_queries: Any
+) -> None:
+    office.get(HOME)
+
+    # Session, user; orders 3, refunds, notices, products, students 4 (a total, its check, classes, months), weather 2.
+    with django_assert_num_queries(14):
+        office.get(HOME)
+
+
+@pytest.mark.parametrize(
+    ("roleid", "titles"),
+    [
+        ("103", {"各班学员", "每月新增学员"}),
+        ("200", {"各班学员", "每月新增学员"}),
+        ("102", {"各班学员", "每月新增学员", "每日订单", "每日收入(元)", "库存最少的商品", "现在的天气"}),
+    ],
+)
+def test_shows_a_role_its_own_cards_alone(
+    staff: Callable[[str], Client], stock: dict[str, Any], roleid: str, titles: set[str]
+) -> None:
+    assert panels(staff(roleid)).keys() == titles
+
+
+def test_root_sees_whether_the_work_is_done(office: Client) -> None:
+    assert "没有运行" in str(panels(office)["运行状况"].facts)
+
+    heartbeat.record(time.time())
+
+    assert "正常" in str(panels(office)["运行状况"].facts)
+
+
+def test_is_there_without_valkey(office: Client, stock: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse() -> int:
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr(heartbeat, "queue_depth", refuse)
+
+    assert "没有应答" in str(panels(office)["运行状况"].facts)
+
+
+def test_leaves_the_counting_of_many_students_to_a_worker(
+    office: Client, stock: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(months, "COUNTED_AT_ONCE", 2)
+    assert panels(office)["每月新增学员"].bars is None
+
+    months.months_recount(timezone.localtime())
+
+    assert panels(office)["每月新增学员"].bars[-1].value == 3
+
+
+def test_a_month_begins_at_midnight_in_shanghai() -> None:
+    now = datetime(2026, 1, 15, 12, tzinfo=SHANGHAI)
+    facts = {"age": 20, "city": "南京", "degree": "本科", "product_url": "/1/", "class_name": "H51901"}
+    first = datetime(2026, 1, 1, tzinfo=SHANGHAI)
+    for moment in (first, first - timedelta(seconds=1), datetime(2025, 1, 31, 23, tzinfo=SHANGHAI)):
+        Student.objects.create(name="李四", created_at=moment, **facts)
+
+    assert months.month_counts(now) == {"2026-01": 1, "2025-12": 1}
+    assert [f"{month:%Y-%m}" for month in months.months_of(now)][:2] == ["2025-02", "2025-03"]
+
+
+def test_loads_nothing_from_elsewhere(office: Client, stock: dict[str, Any]) -> None:
+    page = office.get(HOME).content.decode()
+
+    assert not re.findall(r'(?:src|href)="(?:https?:)?//[^"]+', page)
+    for address in re.findall(r'(?:src|href)="(/static/[^"]+)', page):
+        assert office.get(unescape(address)).status_code == 200, address
+
+
+def test_metrics_tell_what_waits(client: Client, stock: dict[str, Any]) -> None:
+    heartbeat.record(time.time() - 5)
+    with current_app.connection_for_write() as broker:
+        broker.default_channel.queue_purge("celery")  # other tests leave tasks to nobody
+    tasks.heartbeat.delay()
+
+    text = client.get("/metrics", REMOTE_ADDR="127.0.0.1").content.decode()
+
+    figures = dict(re.findall(r"^(spms_\S+) (\S+)$", text, re.MULTILINE))
+    assert figures['spms_orders{state="preparing"}'] == "1.0"
+    assert figures['spms_notifications_24h{verdict="refused"}'] == "1.0"
+    assert figures["spms_queue_depth"] == "1.0"
+    assert figures["spms_sockets"] == "0.0"
+    assert 5 <= float(figures["spms_heartbeat_age_seconds"]) < 60
+    assert 3600 <= float(figures["spms_weather_sync_age_seconds"]) < 3700
+
+
+def test_the_doctor_finds_a_worker_that_stands_still() -> None:
+    heartbeat.record(time.time() - 300)
+    assert [finding.ok for finding in heartbeat.background_work()] == [False]
+
+    heartbeat.record(time.time())
+    assert [finding.ok for finding in heartbeat.background_work()] == [True]
+
+
+DIRECTOR = {
+    "学员", "导入导出记录", "用户", "角色", "登录日志", "订单", "待发货", "待处理退货", "退款处理", "商品", "类目",
+    "支付单", "退款单", "通知记录", "天气记录", "天气账户", "图片",
+}  # fmt: skip
+SECTIONS = {"1": DIRECTOR | {"修改记录"}, "102": DIRECTOR, "103": {"学员", "导入导出记录"}, "200": {"学员"}}
+
+
+@pytest.mark.parametrize("roleid", SECTIONS)
+def test_a_role_finds_its_own_sections_and_no_other(
+    office: Client, staff: Callable[[str], Client], stock: dict[str, Any], roleid: str
+) -> None:
+    client = office if roleid == "1" else staff(roleid)
+    groups = client.get(HOME).context["sidebar_navigation"]
+    shown = {item["title"]: item["link"] for group in groups for item in group["items"] if item["title"] != "首页"}
+    every = {
+        item["title"]: item["link"]
+        for group in office.get(HOME).context["sidebar_navigation"]
+        for item in group["items"]
+    }
+
+    assert shown.keys() == SECTIONS[roleid]
+    for title, link in every.items():
+        answer = client.get(link, follow=True)
+        may = title in shown or title == "首页"
+        assert answer.status_code == (200 if may else 403), title
+
+
+def test_the_trainees_role_may_look_and_not_touch(staff: Callable[[str], Client], stock: dict[str, Any]) -> None:
+    client, student = staff("200"), stock["students"][0]
+    page = reverse("admin:students_student_change", args=[student.pk])
+
+    assert client.get(page).status_code == 200
+    assert client.post(page, {"name": "别人"}).status_code == 403
+    assert client.get(reverse("admin:students_student_add")).status_code == 403
+
+
+def test_somebody_without_rights_is_told_so(roles: Any, person: Callable[..., Any]) -> None:
+    roles["200"].permissions.clear()
+    client = Client()
+    client.force_login(person("nobody", "200", is_staff=True).user)
+
+    assert "还没有任何后台权限" in client.get(HOME).content.decode()

@@ -1,0 +1,111 @@
+"""Nobody in the back office meets an English word."""
+
+from typing import Any
+
+import pytest
+from django.contrib import admin
+from django.test import Client
+from django.urls import reverse
+
+from accounts.models import User
+from backoffice.tests.reading import english_on
+from shop.admin.order_work import WORKS
+from shop.admin.packing import packing_address
+from shop.models import Order
+
+pytestmark = pytest.mark.django_db
+
+
+def test_finds_what_is_english() -> None:
+    icon, script = '<span class="material-symbols-outlined">home</span>', "<script>var x</script>"
+    page = f'<p title="Go back">姓名 H51901 /a/b</p>{icon}{script}'
+
+    assert english_on(page) == {"Go", "back"}
+
+
+def english(answer: Any) -> list[str]:
+    return sorted(english_on(answer.content.decode()))
+
+
+def addresses() -> list[str]:
+    """Every page of the back office that can be asked for, one record of each kind."""
+    found = [reverse(f"admin:{name}") for name in ("index", "password_change")]
+    for model in admin.site._registry:
+        name = f"admin:{model._meta.app_label}_{model._meta.model_name}"
+        listed = reverse(f"{name}_changelist")
+        found += [listed, f"{listed}?q=没有", reverse(f"{name}_add")]
+        records = model._default_manager.order_by("pk")
+        for record in filter(None, {records.first(), records.last()}):
+            found += [reverse(f"{name}_{page}", args=[record.pk]) for page in ("change", "history", "delete")]
+    orders = reverse("admin:shop_order_changelist")
+    found += [f"{orders}?work={name}" for name in WORKS]
+    found.append(packing_address(Order.objects.values_list("pk", flat=True)))
+    found.append(reverse("admin:auth_user_password_change", args=[User.objects.latest("pk").pk]))
+    return found
+
+
+def test_every_page_is_chinese(office: Client, stock: dict[str, Any]) -> None:
+    office.post(reverse("admin:accounts_user_changelist"), {"action": "enable", "_selected_action": ["1"]})
+    seen, found = 0, {}
+
+    for address in addresses():
+        answer = office.get(address, follow=True)
+        if answer.status_code == 403:  # nobody may add or delete such a record
+            continue
+        assert answer.status_code == 200, address
+        seen += 1
+        if words := english(answer):
+            found[address] = words
+
+    assert found == {}
+    assert seen > 40
+
+
+def test_the_door_is_chinese_and_says_where_one_is(client: Client) -> None:
+    page = client.get(reverse("admin:login"))
+    refused = client.post(reverse("admin:login"), {"username": "x", "password": "y"})
+
+    assert "学员项目管理系统" in page.content.decode()
+    assert (english(page), english(refused)) == ([], [])
+
+
+def test_leaving_is_chinese(office: Client) -> None:
+    assert english(office.post(reverse("admin:logout"))) == []
+
+
+def test_a_login_without_destination_leads_to_the_dashboard(client: Client, person: Any) -> None:
+    person("staffer", "103", is_staff=True)
+
+    answer = client.post(reverse("admin:login"), {"username": "staffer", "password": "a-password"})
+
+    assert answer.headers["Location"] == reverse("admin:index")
+
+
+def test_a_form_with_mistakes_is_chinese(office: Client, stock: dict[str, Any]) -> None:
+    for model in ("students_student", "shop_product", "accounts_user", "permissions_role", "shop_category"):
+        assert english(office.post(reverse(f"admin:{model}_add"), {})) == [], model
+
+
+def test_bulk_actions_ask_in_chinese(office: Client, stock: dict[str, Any]) -> None:
+    chosen = {"action": "delete_selected", "_selected_action": [stock["students"][0].pk]}
+
+    page = office.post(reverse("admin:students_student_changelist"), chosen)
+    done = office.post(reverse("admin:students_student_changelist"), chosen | {"post": "yes"}, follow=True)
+
+    assert (english(page), english(done)) == ([], [])
+
+
+def test_what_is_not_there_or_not_allowed_is_told_in_chinese_with_a_way_back(office: Client, staff: Any) -> None:
+    forged = Client(enforce_csrf_checks=True)
+    answers = {
+        404: office.get("/admin/nothing/"),
+        403: staff("103").get(reverse("admin:shop_order_changelist")),
+        "csrf": forged.post(reverse("admin:login"), {"username": "x", "password": "y"}),
+    }
+
+    for answer in answers.values():
+        main = answer.content.decode().partition("<main>")[2].partition("</main>")[0]
+        assert english_on(main) <= {"Cookie"} and main
+        assert 'href="/admin/"' in answer.content.decode()
+    assert [answer.status_code for answer in answers.values()] == [404, 403, 403]
+    assert office.get("/nothing/").json()["msg"] == "接口地址错误"

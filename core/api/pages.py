@@ -1,0 +1,48 @@
+"""Answers for requests that no view took, in the envelope; in the back office, a page."""
+
+from typing import Any
+
+import structlog
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.views.decorators.csrf import requires_csrf_token
+
+from core.api.envelope import error_response
+from core.errors import DomainError
+from core.observe import tracing
+
+log = structlog.get_logger("core")
+
+
+@requires_csrf_token
+def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    if request.path.startswith(reverse("admin:index")):  # a person, not a client
+        return render(request, "404.html", status=404)
+    return error_response(DomainError("接口地址错误", status=404, http_status=404))
+
+
+def bad_request(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    return error_response(DomainError("请求格式错误", status=400, http_status=400))
+
+
+def server_error(request: HttpRequest, *_: Any) -> HttpResponse:
+    return error_response(DomainError("服务器内部错误", status=500, http_status=500, request_id=tracing.current()))
+
+
+def alive(request: HttpRequest) -> HttpResponse:
+    """Liveness: the process answers."""
+    return JsonResponse({"status": 200, "state": True, "msg": "ok"})
+
+
+def ready(request: HttpRequest) -> HttpResponse:
+    """Readiness: the engines answer and the tables are up to date."""
+    from core.ops.health import failures
+
+    found = failures()
+    if found:
+        log.warning("not ready", **found)
+        # Everybody may ask: where the engines are and as whom we log in stays in the log.
+        public = {name: why if name == "migrations" else why.partition(":")[0] for name, why in found.items()}
+        return error_response(DomainError("尚未就绪", status=503, http_status=503, checks=public))
+    return JsonResponse({"status": 200, "state": True, "msg": "ok"})

@@ -1,0 +1,38 @@
+"""Counting calls in Valkey, so that a limit holds across processes and machines."""
+
+from core.cache.valkey import client
+
+# One statement counts and starts the clock: two first calls cannot both start it.
+_HIT = """
+local n = redis.call('INCR', KEYS[1])
+if n == 1 then redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
+if n <= tonumber(ARGV[1]) then return 0 end
+return redis.call('PTTL', KEYS[1])
+"""
+_WAIT = """
+if tonumber(redis.call('GET', KEYS[1]) or 0) < tonumber(ARGV[1]) then return 0 end
+return redis.call('PTTL', KEYS[1])
+"""
+
+
+def hit(key: str, *, limit: int, window_s: float) -> int:
+    """Count one call of ``key``; answer the seconds to wait, 0 when it is within ``limit`` a window."""
+    return _seconds(client().eval(_HIT, 1, _key(key), limit, int(window_s * 1000)))
+
+
+def wait(key: str, *, limit: int) -> int:
+    """Answer what the next ``hit`` of ``key`` would, without counting."""
+    return _seconds(client().eval(_WAIT, 1, _key(key), limit))
+
+
+def forget(key: str) -> None:
+    """Start ``key`` afresh."""
+    client().delete(_key(key))
+
+
+def _seconds(wait_ms: int) -> int:
+    return -(-int(wait_ms) // 1000) if wait_ms > 0 else 0
+
+
+def _key(key: str) -> str:
+    return f"spms:rate:{key}"

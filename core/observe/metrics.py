@@ -1,0 +1,90 @@
+"""Figures for Prometheus at ``/metrics``.
+
+Requests are counted in every process and added up at the scrape (prometheus_client's multiprocess files);
+what the database or Valkey knows is asked at the scrape, by the functions that apps register here.
+"""
+
+import hmac
+import os
+from collections.abc import Callable, Iterator
+from ipaddress import ip_address
+
+import structlog
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+
+settings.METRICS_DIR.mkdir(parents=True, exist_ok=True)
+os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(settings.METRICS_DIR)  # prometheus_client reads it when imported
+
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, generate_latest  # noqa: E402
+from prometheus_client.core import GaugeMetricFamily  # noqa: E402
+from prometheus_client.multiprocess import MultiProcessCollector  # noqa: E402
+
+log = structlog.get_logger("core.observe.metrics")
+
+Sample = tuple[str, str, dict[str, str], float]
+"""Name, help text, labels, value."""
+
+REQUESTS = Counter("spms_requests_total", "Requests by route and outcome", ["route", "outcome"])
+SECONDS = Histogram("spms_request_seconds", "Time to answer", ["route"], buckets=(0.005, 0.02, 0.1, 0.5, 2, 5))
+
+_sources: list[Callable[[], Iterator[Sample]]] = []
+
+
+def register(source: Callable[[], Iterator[Sample]]) -> Callable[[], Iterator[Sample]]:
+    """Add a function that is asked for its samples at each scrape."""
+    _sources.append(source)
+    return source
+
+
+def observe(request: HttpRequest, response: HttpResponse, seconds: float) -> None:
+    match = request.resolver_match
+    route = f"/{match.route}" if match else "unknown"
+    REQUESTS.labels(route, _outcome(response)).inc()
+    SECONDS.labels(route).observe(seconds)
+
+
+def _outcome(response: HttpResponse) -> str:
+    if response.status_code >= 400:
+        return str(response.status_code)
+    body = getattr(response, "data", None)
+    if isinstance(body, dict) and body.get("state") is False:
+        return f"refused_{body.get('status')}"
+    return "ok"
+
+
+class _Asked:
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        families: dict[str, GaugeMetricFamily] = {}
+        for source in _sources:
+            try:
+                samples = list(source())
+            except Exception:  # an engine that is down: what the others know still counts
+                log.warning("figures are missing", source=source.__name__, exc_info=True)
+                continue
+            for name, text, labels, value in samples:
+                family = families.setdefault(name, GaugeMetricFamily(name, text, labels=list(labels)))
+                family.add_metric(list(labels.values()), value)
+        yield from families.values()
+
+
+def export(request: HttpRequest) -> HttpResponse:
+    """Answer the scrape; strangers get what an unknown path gets."""
+    if not _may_read(request):
+        from core.api.pages import not_found
+
+        return not_found(request)
+    registry = CollectorRegistry()
+    MultiProcessCollector(registry)
+    registry.register(_Asked())  # type: ignore[arg-type]
+    return HttpResponse(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
+
+
+def _may_read(request: HttpRequest) -> bool:
+    if settings.METRICS_TOKEN:
+        offered = request.headers.get("Authorization", "").removeprefix("Bearer ")
+        return hmac.compare_digest(offered.encode(), settings.METRICS_TOKEN.encode())
+    if settings.PRODUCTION:  # a proxy on the same machine makes everybody seem local
+        return False
+    address = request.META.get("REMOTE_ADDR") or "127.0.0.1"
+    return not request.headers.get("X-Forwarded-For") and ip_address(address).is_loopback

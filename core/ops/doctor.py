@@ -1,0 +1,140 @@
+"""Findings about a deployment, each with what to do. Apps add their own checks."""
+
+import socket
+import ssl
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from urllib.parse import urlsplit
+
+import requests
+from django.conf import settings
+from django.core.checks import WARNING, run_checks
+from django.db import connection
+
+from core.cache import valkey
+from core.ops import health
+
+CLOCK_SKEW_S = 60
+RENEW_WITHIN_DAYS = 14  # certbot renews 30 days ahead: by then it has failed many times
+ANSWER_WITHIN_S = 5
+
+
+@dataclass(frozen=True)
+class Finding:
+    """``ok`` is None where the check does not apply."""
+
+    ok: bool | None
+    what: str
+    do: str = ""
+
+
+Check = Callable[[], Iterator[Finding]]
+_checks: list[Check] = []
+
+
+def register(check: Check) -> Check:
+    _checks.append(check)
+    return check
+
+
+def examine() -> Iterator[Finding]:
+    """Run every check; one that fails itself is a finding, too."""
+    for check in _checks:
+        try:
+            yield from check()
+        except Exception as error:
+            yield Finding(False, f"{check.__name__.replace('_', ' ')}: {type(error).__name__}: {error}", "See above.")
+
+
+@register
+def settings_and_models() -> Iterator[Finding]:
+    serious = [message for message in run_checks() if message.level >= WARNING and not message.is_silenced()]
+    for message in serious:
+        yield Finding(False, f"{message.id}: {message.msg}", message.hint or "")
+    if not serious:
+        yield Finding(True, "Settings and models are consistent")
+    if not settings.PRODUCTION:
+        yield Finding(None, "Development settings", "Production: DJANGO_SETTINGS_MODULE=config.settings.production")
+
+
+@register
+def engines() -> Iterator[Finding]:
+    remedies = {
+        "database": "Is PostgreSQL running, is DATABASE_URL right?",
+        "valkey": "Is Valkey/Redis running, is REDIS_URL right?",
+        "migrations": "Run `python manage.py migrate`.",
+    }
+    failed = health.failures()
+    for name, remedy in remedies.items():
+        if name == "migrations" and "database" in failed:
+            continue  # nobody could look
+        yield Finding(name not in failed, f"{name}: {failed.get(name, 'in order')}", remedy if name in failed else "")
+
+
+@register
+def doors() -> Iterator[Finding]:
+    if settings.PRODUCTION and not settings.METRICS_TOKEN:
+        yield Finding(None, "METRICS_TOKEN is not set: nobody may read /metrics", "Set it to let Prometheus in.")
+
+
+@register
+def clocks() -> Iterator[Finding]:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT extract(epoch FROM clock_timestamp())")
+        yield _clock("PostgreSQL", float(cursor.fetchone()[0]))
+    seconds, microseconds = valkey.client().time()
+    yield _clock("Valkey", seconds + microseconds / 1e6)
+
+
+def _clock(name: str, theirs_s: float) -> Finding:
+    skew = abs(time.time() - theirs_s)
+    if skew < CLOCK_SKEW_S:
+        return Finding(True, f"Clock of {name} differs by {skew:.0f} s")
+    return Finding(False, f"Clock of {name} differs by {skew:.0f} s", "Set up NTP on every machine.")
+
+
+@register
+def certificate() -> Iterator[Finding]:
+    """How long clients and WeChat will believe that we are who we say."""
+    ours = urlsplit(settings.PUBLIC_BASE_URL)
+    if ours.scheme != "https":
+        return
+    host = ours.hostname or ""
+    try:
+        with (
+            socket.create_connection((host, ours.port or 443), timeout=ANSWER_WITHIN_S) as plain,
+            ssl.create_default_context().wrap_socket(plain, server_hostname=host) as secure,
+        ):
+            found = secure.getpeercert() or {}
+    except ssl.SSLCertVerificationError as error:
+        yield Finding(False, f"The certificate of {host} is refused: {error.verify_message}", "Renew it with certbot.")
+    except OSError as error:
+        why = f"{type(error).__name__}: {error}"
+        yield Finding(False, f"{settings.PUBLIC_BASE_URL} does not answer ({why})", "Is nginx running, is DNS right?")
+    else:
+        days = (ssl.cert_time_to_seconds(str(found["notAfter"])) - time.time()) / 86400
+        remedy = "" if days > RENEW_WITHIN_DAYS else "Renew it: `certbot renew`, then reload nginx."
+        yield Finding(not remedy, f"The certificate of {host} ends in {days:.0f} days", remedy)
+
+
+@register
+def upstreams() -> Iterator[Finding]:
+    for name in ("WECHAT_API_BASE_URL", "WECHAT_PAY_BASE_URL", "WEATHER_BASE_URL"):
+        address = getattr(settings, name)
+        try:
+            answer = requests.get(address, timeout=ANSWER_WITHIN_S, allow_redirects=False)
+        except requests.RequestException as error:
+            remedy = (
+                "The sandbox answers while `make up` runs."
+                if settings.SANDBOX
+                else "Check network, proxy and firewall."
+            )
+            yield Finding(False, f"{name} does not answer: {type(error).__name__}", remedy)
+            continue
+        yield Finding(True, f"{name} answers")
+        try:
+            yield _clock(name, parsedate_to_datetime(answer.headers["Date"]).timestamp())
+        except (KeyError, ValueError):
+            pass  # it does not say

@@ -1,0 +1,27 @@
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils import timezone
+
+from core.ops import backup
+
+
+class Command(BaseCommand):
+    help = "Write the database and the pictures into one file. Safe while the system runs."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("file", nargs="?", type=Path, help="default: backup-YYYYMMDD-HHMMSS.tar here")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        now = timezone.localtime()
+        target = options["file"] or Path(f"backup-{now:%Y%m%d-%H%M%S}.tar")
+        if target.exists():
+            raise CommandError(f"{target} exists already; nothing was written.")
+        try:
+            backup.write(target, now=now)
+        except backup.BackupError as error:
+            raise CommandError(str(error)) from error
+        self.stdout.write(
+            f"{target}: {target.stat().st_size / 1_000_000:.1f} MB. Keep it where nobody else can read it."
+        )

@@ -1,0 +1,26 @@
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from core.ops import doctor
+
+
+class Command(BaseCommand):
+    help = (
+        "Examine settings, engines, upstreams, clocks, certificates, proxies and permissions; say what to do. "
+        "The exit code is 1 if anything is wrong."
+    )
+    requires_system_checks: list[str] = []  # they are among the findings
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        bad = 0
+        for finding in doctor.examine():
+            mark = {True: "ok  ", False: "BAD ", None: "note"}[finding.ok]
+            style = {True: self.style.SUCCESS, False: self.style.ERROR, None: self.style.NOTICE}[finding.ok]
+            self.stdout.write(f"{style(mark)} {finding.what}")
+            if finding.do:
+                self.stdout.write(f"     -> {finding.do}")
+            bad += finding.ok is False
+        if bad:
+            raise CommandError(f"{bad} finding(s) need attention.")
+        self.stdout.write("Everything is in order.")

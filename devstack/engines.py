@@ -1,0 +1,348 @@
+"""Embedded PostgreSQL and Valkey, run from their wheels' programs as children of this process.
+
+    with Engines(home=Path(".dev")) as engines:
+        engines.urls  # {"DATABASE_URL": ..., "REDIS_URL": ...}
+
+Only the wheels' programs are used: their Python helpers change the modes of directories and lose track of
+servers. Both engines listen on Unix sockets in a private temporary directory and on no port.
+"""
+
+import os
+import shutil
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Collection
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import IO
+from urllib.parse import quote
+
+from devstack.binaries import Binaries, account_for, reachable_binaries
+from devstack.errors import StackError
+from devstack.process import Account, Child, Program, Watchdog, run_as, stop_all, try_lock
+
+MAX_CONNECTIONS = 300
+# Crash recovery after a power cut may take a while; an engine that dies is reported at once.
+START_TIMEOUT_S = 60.0
+LEFTOVER_TIMEOUT_S = 15.0
+STOP_GRACE_S = 10.0
+# A socket path holds 107 bytes on Linux, 103 on macOS; ours adds about 30 to the temporary directory.
+LONGEST_TEMP = 70
+DATABASE = "app"
+ROLE = "app"
+QUICK_BUT_FORGETFUL = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")
+PLAIN_ENV = {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}
+
+
+class Engine(Child):
+    """A server with a data directory that only one process at a time may have."""
+
+    url_name = ""
+
+    def __init__(self, program: Program, watchdog: Watchdog, data: Path, sockets: Path) -> None:
+        super().__init__(program, watchdog)
+        self.data = data
+        self.sockets = sockets
+
+    def start(self) -> None:
+        """Start the server once nothing uses its data any more.
+
+        :raises StackError: something still does, or the server cannot be started.
+        """
+        # The server and all its helpers inherit the lock and hold it until the last of them is gone, so
+        # whoever gets it knows for certain that any pid file in there is stale. A pid proves nothing.
+        with self.data.with_name(f"{self.data.name}.lock").open("w") as lock:
+            self._acquire(lock)
+            self._prepare()
+            os.set_inheritable(lock.fileno(), True)
+            self._launch(keep_fds=(lock.fileno(),))
+
+    def wait_ready(self, idle: Callable[[], None], timeout_s: float = START_TIMEOUT_S) -> None:
+        """Return once the server answers; ``idle`` is called between two tries.
+
+        :raises StackError: it ended or did not answer in time.
+        """
+        deadline = time.monotonic() + timeout_s
+        while not self.is_ready():
+            if (code := self.exit_code()) is not None:
+                raise StackError(f"{self.name} did not start: {self.reason(code)}")
+            if time.monotonic() > deadline:
+                raise StackError(f"{self.name} did not answer within {timeout_s:.0f} s; see {self.program.log}")
+            idle()
+
+    def reason(self, code: int) -> str:
+        """Why it ended, from the log it wrote; a signal leaves no words there."""
+        log = self.program.log
+        lines = log.read_text(errors="replace").splitlines() if log and log.exists() and code >= 0 else []
+        return explain(lines) or f"{super().reason(code)}; see {log}"
+
+    def is_ready(self) -> bool:
+        raise NotImplementedError
+
+    @property
+    def url(self) -> str:
+        raise NotImplementedError
+
+    def _acquire(self, lock: IO[str]) -> None:
+        deadline = time.monotonic() + LEFTOVER_TIMEOUT_S
+        while not try_lock(lock):
+            if time.monotonic() > deadline:
+                raise StackError(f"Another process still uses {self.data}; stop it first.")
+            time.sleep(0.05)
+
+    def _prepare(self) -> None:
+        own_directory(self.data, self.program.account)
+
+
+class Postgres(Engine):
+    url_name = "DATABASE_URL"
+
+    def __init__(
+        self, home: Path, sockets: Path, watchdog: Watchdog, binaries: Binaries, account: Account | None, durable: bool
+    ) -> None:
+        data = home / "postgres"
+        settings = [
+            "listen_addresses=",
+            f"unix_socket_directories={sockets}",
+            f"max_connections={MAX_CONNECTIONS}",
+            "timezone=UTC",
+            "log_timezone=UTC",
+            *(() if durable else QUICK_BUT_FORGETFUL),
+        ]
+        program = Program(
+            name="postgres",
+            argv=[str(binaries.postgres), "-D", _pgdata(data, account), *(f"--{setting}" for setting in settings)],
+            cwd=data,
+            env=PLAIN_ENV,
+            account=account,
+            stop_signal=signal.SIGINT,  # "fast": ends sessions, writes a checkpoint
+            log=home / "postgres.log",
+        )
+        super().__init__(program, watchdog, data, sockets)
+        self._initdb = binaries.initdb
+        self._database_exists = False
+
+    @property
+    def url(self) -> str:
+        return f"postgresql://{ROLE}@/{DATABASE}?host={quote(str(self.sockets), safe='/')}"
+
+    def is_ready(self) -> bool:
+        import psycopg  # 60 ms, well spent while the server starts
+
+        try:
+            if not self._database_exists:
+                self._create_database()
+            psycopg.connect(self.url, connect_timeout=5).close()
+        except psycopg.OperationalError:
+            return False
+        return True
+
+    def _create_database(self) -> None:
+        import psycopg
+
+        with psycopg.connect(self.url, dbname="postgres", connect_timeout=5, autocommit=True) as connection:
+            if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE]).fetchone():
+                connection.execute(f"CREATE DATABASE {DATABASE}")
+        self._database_exists = True
+
+    def _prepare(self) -> None:
+        if not self.data.exists():
+            self._initialise()
+        super()._prepare()
+        # Both are stale, and PostgreSQL would believe them if an unrelated process had the number in them.
+        (self.data / "postmaster.pid").unlink(missing_ok=True)
+        (self.sockets / ".s.PGSQL.5432.lock").unlink(missing_ok=True)
+
+    def _initialise(self) -> None:
+        """Make the data directory under another name first: one that is half made must never look finished."""
+        account = self.program.account
+        fresh = self.data.with_name("postgres.new")
+        shutil.rmtree(fresh, ignore_errors=True)
+        own_directory(fresh, account)
+        done = subprocess.run(
+            [
+                *(str(self._initdb), "-D", _pgdata(fresh, account), "-U", ROLE, "-A", "trust", "-E", "UTF8"),
+                *("--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C", "--no-instructions"),
+                # The kernel writes it out within half a minute: only a power cut before that could tell.
+                "--no-sync",
+            ],
+            cwd=fresh,
+            env=PLAIN_ENV,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            **run_as(account),
+        )
+        if done.returncode:
+            shutil.rmtree(fresh, ignore_errors=True)
+            raise StackError(f"PostgreSQL's data directory cannot be made: {explain(done.stdout.splitlines())}")
+        fresh.rename(self.data)
+
+
+class Valkey(Engine):
+    url_name = "REDIS_URL"
+
+    def __init__(
+        self, home: Path, sockets: Path, watchdog: Watchdog, binaries: Binaries, account: Account | None, durable: bool
+    ) -> None:
+        data = home / "valkey"
+        keep = ("--appendonly", "yes", "--appendfsync", "everysec", "--save", "300 10")
+        program = Program(
+            name="valkey",
+            argv=[
+                *(str(binaries.valkey), "--port", "0", "--unixsocket", str(sockets / "vk.sock")),
+                *("--unixsocketperm", "700", *(keep if durable else ("--appendonly", "no", "--save", ""))),
+            ],
+            cwd=data,
+            env=PLAIN_ENV,
+            account=account,
+            log=home / "valkey.log",
+        )
+        super().__init__(program, watchdog, data, sockets)
+
+    @property
+    def url(self) -> str:
+        return f"unix://{quote(str(self.sockets / 'vk.sock'), safe='/')}?db=0"
+
+    def is_ready(self) -> bool:
+        with suppress(OSError), socket.socket(socket.AF_UNIX) as client:
+            client.settimeout(5)
+            client.connect(str(self.sockets / "vk.sock"))
+            client.sendall(b"PING\r\n")
+            return client.recv(64).startswith(b"+PONG")  # "-LOADING" while it reads its data
+        return False
+
+
+class Engines:
+    """The engines for the URLs in ``wanted``, with their data in ``home``.
+
+    ``home=None`` keeps the data in the temporary directory, which goes when the engines stop; ``durable=False``
+    trades safety for speed. ``idle`` waits a moment, and may raise to give the start up. Start them from the main
+    thread.
+    """
+
+    def __init__(
+        self,
+        home: Path | None = None,
+        *,
+        wanted: Collection[str] = ("DATABASE_URL", "REDIS_URL"),
+        durable: bool = True,
+        idle: Callable[[], None] = lambda: time.sleep(0.01),
+    ) -> None:
+        self._home = home
+        self._idle = idle
+        self._wanted = wanted
+        self._durable = durable
+        self.engines: list[Engine] = []
+        self.watchdog: Watchdog | None = None
+        self.run_dir: Path
+
+    @property
+    def urls(self) -> dict[str, str]:
+        """The variables to set, by name."""
+        return {engine.url_name: engine.url for engine in self.engines}
+
+    def start(self) -> "Engines":
+        """Start the engines and wait until they answer.
+
+        :raises StackError: one does not start; nothing is left running.
+        """
+        self.run_dir = temporary_directory()
+        self.watchdog = Watchdog(self.run_dir)
+        try:
+            self._start(self.run_dir, self.watchdog)
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def stop(self) -> list[str]:
+        """Stop the engines; names those that had to be killed."""
+        killed = stop_all(self.engines, STOP_GRACE_S)
+        self.engines = []
+        if self.watchdog:
+            self.watchdog.close()
+            self.watchdog = None
+        return killed
+
+    def __enter__(self) -> "Engines":
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def _start(self, run: Path, watchdog: Watchdog) -> None:
+        if not self._wanted:
+            return
+        home = self._home or run / "data"
+        home.mkdir(parents=True, exist_ok=True)
+        account = account_for(home / "postgres")
+        binaries = reachable_binaries(account, run)
+        sockets = run / "s"
+        own_directory(sockets, account)
+        kinds: tuple[type[Postgres | Valkey], ...] = (Postgres, Valkey)
+        self.engines = [
+            kind(home, sockets, watchdog, binaries, account, self._durable)
+            for kind in kinds
+            if kind.url_name in self._wanted
+        ]
+        for engine in self.engines:
+            engine.start()
+        for engine in self.engines:
+            engine.wait_ready(self._idle)
+
+
+def temporary_directory() -> Path:
+    """Make a directory for sockets whose path is short and that every account can pass through."""
+    for parent in (Path(tempfile.gettempdir()), Path("/tmp"), Path("/var/tmp"), Path("/run")):  # noqa: S108
+        if _suits(parent):
+            run = Path(tempfile.mkdtemp(prefix="desk-", dir=parent))
+            # Pass, not read: the servers' own directory in it admits them alone.
+            run.chmod(0o711)
+            return run
+    raise StackError("No usable temporary directory: /tmp must be writable and allow programs to run.")
+
+
+def own_directory(path: Path, account: Account | None) -> None:
+    """Make ``path`` a directory that only the engines' account may enter."""
+    path.mkdir(mode=0o700, exist_ok=True)
+    status = path.stat()
+    if account and status.st_uid != account.uid:
+        os.chown(path, account.uid, account.gid)
+    elif not account and status.st_uid != os.geteuid():
+        raise StackError(f"{path} belongs to another account: start as that one, or `make reset` as root.")
+
+
+def explain(lines: list[str]) -> str:
+    """The line of a server's output that says why it gave up."""
+    for mark in ("No space left on device", "FATAL:", "error:", "PANIC:", "ERROR:"):
+        for line in reversed(lines[-40:]):
+            if mark in line:
+                return "the disk is full." if mark.startswith("No space") else line.strip()
+    return lines[-1].strip() if lines else ""
+
+
+def _suits(parent: Path) -> bool:
+    if len(os.fsencode(parent)) > LONGEST_TEMP or not os.access(parent, os.W_OK | os.X_OK):
+        return False
+    if os.geteuid() != 0:
+        return True
+    # As root: the unprivileged engines must pass through, and programs may have to be copied there.
+    everyone_may_pass = all(path.stat().st_mode & stat.S_IXOTH for path in (parent, *parent.resolve().parents))
+    return everyone_may_pass and not os.statvfs(parent).f_flag & os.ST_NOEXEC
+
+
+def _pgdata(data: Path, account: Account | None) -> str:
+    # The data may lie below a directory that the account cannot pass (a 0700 home). The server works relative
+    # to its working directory, where we put it as root, and this is the one absolute name of it that works.
+    return "/proc/self/cwd" if account and sys.platform == "linux" else str(data)

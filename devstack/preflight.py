@@ -1,0 +1,98 @@
+"""What must be in order before anything starts; each trouble is one clear line."""
+
+import os
+import shutil
+import socket
+from collections.abc import Mapping
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from devstack.errors import StackError
+
+CONNECT_TIMEOUT_S = 3
+ROOM_NEEDED = 200 * 1024 * 1024  # a new PostgreSQL data directory takes 40 MB, its log of changes 80 MB
+
+
+def read_port(text: str) -> int:
+    """:raises StackError: ``text`` is no port number."""
+    if text.isascii() and text.isdigit() and 0 < int(text) < 65536:
+        return int(text)
+    raise StackError(f"PORT has a bad value ({text!r}): a number from 1 to 65535 is needed.")
+
+
+def check_port_free(host: str, port: int) -> None:
+    """:raises StackError: we cannot listen there."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
+        # As the server does: a port whose old connections are still closing counts as free.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+            probe.listen(1)
+        except PermissionError as error:
+            raise StackError(f"Port {port} needs more rights than we have: set PORT to one above 1023.") from error
+        except (OSError, UnicodeError) as error:
+            raise StackError(
+                f"Port {port} is taken by another program: stop that, or set PORT to another one ({error})."
+            ) from error
+
+
+def check_disk_room(state_dir: Path) -> None:
+    """:raises StackError: the disk is nearly full."""
+    free = shutil.disk_usage(state_dir).free
+    if free < ROOM_NEEDED:
+        raise StackError(f"The disk is full: {state_dir} has {free >> 20} MB left, {ROOM_NEEDED >> 20} MB are needed.")
+
+
+def check_servers_answer(environ: Mapping[str, str]) -> None:
+    """Try the servers that DATABASE_URL and REDIS_URL name, where they are set.
+
+    :raises StackError: one does not answer, or refuses us.
+    """
+    if url := environ.get("DATABASE_URL"):
+        _check_postgres(url)
+    if url := environ.get("REDIS_URL"):
+        _check_redis(url)
+
+
+def _check_postgres(url: str) -> None:
+    import psycopg
+
+    try:
+        psycopg.connect(url, connect_timeout=CONNECT_TIMEOUT_S).close()
+    except psycopg.Error as error:
+        raise StackError(f"DATABASE_URL: PostgreSQL cannot be reached: {_one_line(error, url)}") from error
+
+
+def _check_redis(url: str) -> None:
+    import redis
+
+    try:
+        with redis.Redis.from_url(
+            url, socket_connect_timeout=CONNECT_TIMEOUT_S, socket_timeout=CONNECT_TIMEOUT_S
+        ) as client:
+            client.ping()
+    except (redis.RedisError, OSError, ValueError) as error:
+        raise StackError(f"REDIS_URL: Redis cannot be reached: {_one_line(error, url)}") from error
+
+
+def _one_line(error: Exception, url: str) -> str:
+    text = " ".join(str(error).split())
+    # A bad URL may be quoted in the message, with its password.
+    password = urlsplit(url).password if "://" in url else None
+    return (text.replace(password, "***") if password else text.replace(url, "***"))[:300] or type(error).__name__
+
+
+def state_directory(environ: Mapping[str, str], root: Path) -> Path:
+    """Where the stack keeps its data: STATE_DIR, or ``.dev`` in the project; made when missing.
+
+    :raises StackError: it cannot be made or written.
+    """
+    path = Path(environ.get("STATE_DIR") or root / ".dev").resolve()
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StackError(f"{path} cannot be made: {error.strerror}.") from error
+    if not os.access(path, os.W_OK | os.X_OK):
+        raise StackError(f"{path} cannot be written: it belongs to another account.")
+    return path

@@ -1,0 +1,237 @@
+"""Child processes that stop with us, however we end."""
+
+import ctypes
+import fcntl
+import os
+import pwd
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from devstack.errors import StackError
+
+PR_SET_PDEATHSIG = 1
+KILL_WAIT_S = 5.0
+LARGEST_LOG = 10 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Account:
+    """The existing system account a program runs under."""
+
+    name: str
+    uid: int
+    gid: int
+
+    @classmethod
+    def of(cls, uid_or_name: int | str) -> "Account | None":
+        with suppress(KeyError):
+            entry = pwd.getpwuid(uid_or_name) if isinstance(uid_or_name, int) else pwd.getpwnam(uid_or_name)
+            return cls(entry.pw_name, entry.pw_uid, entry.pw_gid)
+        return None
+
+
+def run_as(account: Account | None) -> dict[str, Any]:
+    """The options of ``subprocess`` that change to ``account``; none of them for our own."""
+    return {"user": account.uid, "group": account.gid, "extra_groups": []} if account else {}
+
+
+@dataclass(frozen=True)
+class Program:
+    """What to run and how to end it."""
+
+    name: str
+    argv: Sequence[str]
+    cwd: Path | None = None
+    env: Mapping[str, str] | None = None
+    account: Account | None = None
+    stop_signal: int = signal.SIGTERM
+    log: Path | None = None
+
+
+def _die_with_parent(signum: int) -> Callable[[], None] | None:
+    """Have the kernel send ``signum`` when the starting thread ends (Linux; elsewhere the watchdog alone does it).
+
+    Runs after the change of user, which would clear the setting.
+    """
+    if sys.platform != "linux":
+        return None
+    prctl = ctypes.CDLL(None).prctl
+    parent = os.getpid()
+
+    def in_child() -> None:
+        prctl(PR_SET_PDEATHSIG, signum)
+        if os.getppid() != parent:
+            os._exit(1)
+
+    return in_child
+
+
+def spawn(program: Program, keep_fds: Sequence[int] = ()) -> "subprocess.Popen[bytes]":
+    """Start ``program`` at the head of a process group of its own; call it from the main thread.
+
+    :raises StackError: it cannot be started.
+    """
+    log = _open_log(program.log) if program.log else None
+    try:
+        return subprocess.Popen(
+            program.argv,
+            cwd=program.cwd,
+            env=program.env,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT if log is not None else None,
+            pass_fds=keep_fds,
+            start_new_session=True,
+            preexec_fn=_die_with_parent(program.stop_signal),
+            **run_as(program.account),
+        )
+    except (OSError, subprocess.SubprocessError) as error:
+        raise StackError(f"Cannot start {program.name}: {error}") from error
+    finally:
+        if log is not None:
+            os.close(log)
+
+
+def _open_log(path: Path) -> int:
+    """Open for appending and for the owner's eyes only; a log that has grown large starts anew."""
+    too_large = path.exists() and path.stat().st_size > LARGEST_LOG
+    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | (os.O_TRUNC if too_large else 0), 0o600)
+
+
+class Watchdog:
+    """The process that cleans up after us when we are killed; see ``watchdog.py``."""
+
+    def __init__(self, run_dir: Path) -> None:
+        self._run_dir = run_dir
+        self._groups: dict[int, int] = {}
+        self._popen = self._spawn()
+
+    @property
+    def pid(self) -> int:
+        return self._popen.pid
+
+    def guard(self, pid: int, signum: int) -> None:
+        self._groups[pid] = signum
+        self._tell(f"+{pid} {signum}\n")
+
+    def release(self, pid: int) -> None:
+        self._groups.pop(pid, None)
+        self._tell(f"-{pid}\n")
+
+    def revive(self) -> bool:
+        """Start it again if it was killed; True if that was so."""
+        if self._popen.poll() is None:
+            return False
+        self._popen = self._spawn()
+        for pid, signum in self._groups.items():
+            self._tell(f"+{pid} {signum}\n")
+        return True
+
+    def close(self) -> None:
+        """Let it remove the temporary directory and end."""
+        if self._popen.stdin:
+            with suppress(BrokenPipeError):
+                self._popen.stdin.close()
+        with suppress(subprocess.TimeoutExpired):
+            self._popen.wait(KILL_WAIT_S)
+
+    def _spawn(self) -> "subprocess.Popen[str]":
+        script = Path(__file__).with_name("watchdog.py")
+        return subprocess.Popen(
+            # -S -I: it needs nothing but the standard library, and starts in 15 ms.
+            [sys.executable, "-S", "-I", str(script), str(self._run_dir)],
+            stdin=subprocess.PIPE,
+            start_new_session=True,
+            text=True,
+        )
+
+    def _tell(self, line: str) -> None:
+        assert self._popen.stdin
+        with suppress(BrokenPipeError):  # it was killed: revive() tells its successor
+            self._popen.stdin.write(line)
+            self._popen.stdin.flush()
+
+
+def try_lock(file: IO[str]) -> bool:
+    """Lock ``file`` until the last process that inherits it ends; False when somebody else has it."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+class Child:
+    """One program we answer for."""
+
+    def __init__(self, program: Program, watchdog: Watchdog) -> None:
+        self.program = program
+        self._watchdog = watchdog
+        self._popen: subprocess.Popen[bytes] | None = None
+
+    @property
+    def name(self) -> str:
+        return self.program.name
+
+    @property
+    def pid(self) -> int | None:
+        return self._popen.pid if self._popen else None
+
+    def start(self) -> None:
+        self._launch()
+
+    def exit_code(self) -> int | None:
+        """The code it ended with; None while it runs. Ends whatever an ended program left of its group."""
+        if self._popen is None:
+            return 0
+        code = self._popen.poll()
+        if code is not None:
+            self._forget(self._popen.pid)
+        return code
+
+    def reason(self, code: int) -> str:
+        """Why it ended with ``code``, in a few words."""
+        return f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+
+    def ask_to_stop(self) -> None:
+        if self._popen and self._popen.poll() is None:
+            self._popen.send_signal(self.program.stop_signal)
+
+    def wait_or_kill(self, deadline: float) -> bool:
+        """Wait for the end until ``deadline`` (``time.monotonic``), then use force; False if force was needed."""
+        if self._popen is None:
+            return True
+        try:
+            self._popen.wait(max(0.0, deadline - time.monotonic()))
+            in_time = True
+        except subprocess.TimeoutExpired:
+            in_time = False
+        self._forget(self._popen.pid)
+        self._popen.wait(KILL_WAIT_S)
+        self._popen = None
+        return in_time
+
+    def _launch(self, keep_fds: Sequence[int] = ()) -> None:
+        self._popen = spawn(self.program, keep_fds)
+        self._watchdog.guard(self._popen.pid, self.program.stop_signal)
+
+    def _forget(self, pid: int) -> None:
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(pid, signal.SIGKILL)
+        self._watchdog.release(pid)
+
+
+def stop_all(children: Iterable[Child], grace_s: float) -> list[str]:
+    """Stop ``children`` side by side and return the names of those that had to be killed."""
+    children = list(children)
+    for child in children:
+        child.ask_to_stop()
+    deadline = time.monotonic() + grace_s
+    return [child.name for child in children if not child.wait_or_kill(deadline)]

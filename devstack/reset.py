@@ -1,0 +1,67 @@
+"""``make reset``: forget what the embedded engines hold, and the pictures that belong to it."""
+
+import os
+import shutil
+import sys
+from collections.abc import Collection, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+from core.ops import environment
+from devstack import preflight
+from devstack.errors import StackError
+from devstack.process import try_lock
+from devstack.supervisor import ROOT, URLS
+
+LOCKS = ("up.lock", "services.lock", "postgres.lock", "valkey.lock")
+
+
+def reset(state_dir: Path, pictures: Path | None = None) -> list[str]:
+    """Remove everything below ``state_dir``, and ``pictures``; answer the names of what went.
+
+    :raises StackError: something there is in use; nothing was removed.
+    """
+    with ExitStack() as stack:
+        for name in LOCKS:
+            if not try_lock(stack.enter_context((state_dir / name).open("a"))):
+                raise StackError("It is running: stop it first (Ctrl-C where `make up` runs).")
+        gone = sorted(_remove_all(state_dir, keep={*LOCKS, "media"}))
+        if pictures and pictures.is_dir() and list(_remove_all(pictures, keep={".gitkeep"})):
+            gone.append("pictures")
+        return gone
+
+
+def _remove_all(folder: Path, keep: Collection[str]) -> Iterator[str]:
+    for path in folder.iterdir():
+        if path.name in keep:
+            continue
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+        yield path.name
+
+
+def main() -> int:
+    """Reset the state directory; the exit code for the shell."""
+    try:
+        environment.load_dotenv(ROOT / ".env")
+        state_dir = preflight.state_directory(os.environ, ROOT)
+        media = Path(os.environ.get("MEDIA_ROOT") or environment.default_media_root(state_dir, ROOT))
+        # A server of your own keeps its rows, and they go on naming their pictures.
+        is_ours = (state_dir / "postgres").is_dir() and not os.environ.get("DATABASE_URL")
+        gone = reset(state_dir, media if is_ours and not os.environ.get("MEDIA_ROOT") else None)
+    except (StackError, OSError, ValueError) as error:
+        print(f"Error: {error}", file=sys.stderr)
+        return 1
+    print("Forgotten: " + (", ".join(gone) or "there was nothing") + ".")
+    for name in URLS:
+        if os.environ.get(name):
+            print(f"{name} is set: that server keeps its data.")
+    if media.is_dir() and any(path.name != ".gitkeep" for path in media.iterdir()):
+        print(f"The pictures in {media} stay.")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

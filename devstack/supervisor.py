@@ -1,0 +1,323 @@
+"""``make up``: engines, preparation, web, worker and beat, kept running together until told to stop."""
+
+import errno
+import fcntl
+import json
+import os
+import shutil
+import signal
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from contextlib import ExitStack, suppress
+from io import TextIOWrapper
+from pathlib import Path
+from types import FrameType
+from typing import IO
+
+from core.ops import environment
+from devstack import preflight
+from devstack.engines import Engines
+from devstack.errors import StackError
+from devstack.process import Child, Program, Watchdog, stop_all, try_lock
+
+ROOT = Path(__file__).resolve().parents[1]
+URLS = ("DATABASE_URL", "REDIS_URL")
+PRODUCTION = "config.settings.production"
+TICK_S = 0.05
+STOP_GRACE_S = 8.0
+READY_TIMEOUT_S = 120.0
+# A child that lived this long has earned an immediate restart; the others wait longer each time.
+SOUND_LIFE_S = 5.0
+BACK_OFF_S = (0.0, 0.5, 1.0, 2.0, 5.0, 10.0)
+WEB_WORKERS = 2
+
+
+class Stopped(Exception):
+    """Somebody asked for the end while the stack was still starting."""
+
+
+class Keeper:
+    """Restarts one child whenever it ends."""
+
+    def __init__(self, child: Child) -> None:
+        self.child = child
+        self.failures = 0
+        self._started_at = 0.0
+        self._due_at: float | None = None
+
+    def start(self, now: float) -> None:
+        self._due_at = None
+        self._started_at = now
+        self.child.start()
+
+    def look_after(self, now: float) -> None:
+        """Notice an end, and start again once that is due."""
+        if self._due_at is None:
+            if (code := self.child.exit_code()) is None:
+                return
+            self.failures = 0 if now - self._started_at > SOUND_LIFE_S else self.failures + 1
+            wait_s = BACK_OFF_S[min(self.failures, len(BACK_OFF_S) - 1)]
+            when = f"in {wait_s:g} s" if wait_s else "now"
+            say(f"{self.child.name} ended ({self.child.reason(code)}); starting it again {when}")
+            self._due_at = now + wait_s
+        if now >= self._due_at:
+            try:
+                self.start(now)
+            except StackError as error:
+                self.failures += 1
+                self._due_at = now + BACK_OFF_S[min(self.failures, len(BACK_OFF_S) - 1)]
+                say(str(error))
+
+
+class Supervisor:
+    """One run of the stack; ``environ`` is what the children get, with the embedded engines' URLs added."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self.environ = dict(environ)
+        self.state_dir = preflight.state_directory(environ, ROOT)
+        self.host = environ.get("BIND") or "127.0.0.1"
+        self.port = preflight.read_port(environ.get("PORT") or "8000")
+        self.keepers: list[Keeper] = []
+        self._parent = os.getppid() if environ.get("UP_ENDS_WITH_PARENT") else None
+        self._stop = False
+
+    @property
+    def base_url(self) -> str:
+        host = "127.0.0.1" if self.host in ("0.0.0.0", "::") else self.host  # noqa: S104  (compared, not bound)
+        return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
+
+    def run(self) -> None:
+        """Start everything, keep it running, and stop it all when told to.
+
+        :raises StackError: it cannot start; nothing is left running.
+        """
+        for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            # nohup asks to outlive the terminal; a Ctrl-C that a shell ignored for us is still wanted.
+            if signum != signal.SIGHUP or signal.getsignal(signum) is not signal.SIG_IGN:
+                signal.signal(signum, self._ask_to_stop)
+        with ExitStack() as stack, suppress(Stopped):
+            stack.enter_context(self._only_one())
+            self._check()
+            # Each process leaves a file of figures behind, and a scrape reads them all.
+            shutil.rmtree(self.state_dir / "metrics", ignore_errors=True)
+            engines = self._start_engines(stack)
+            accounts = self._prepare(engines)
+            web, *background = self._services(stack, engines)
+            # The first answer is what somebody waits for: the others start their imports after it.
+            self._start(web)
+            self._wait_until_it_answers()
+            self._start(*background)
+            say(self._welcome(accounts))
+            while True:
+                self._look_after(engines)
+
+    def _only_one(self) -> IO[str]:
+        """Hold the lock that says a supervisor is at work in this state directory."""
+        lock = (self.state_dir / "up.lock").open("a+")
+        if not try_lock(lock):
+            lock.seek(0)
+            raise StackError(f"It is already running here: {lock.read().strip() or 'just starting'}.")
+        lock.truncate(0)
+        lock.write(f"{self.base_url} (process {os.getpid()})")
+        lock.flush()
+        return lock
+
+    def _check(self) -> None:
+        if self.environ.get("DJANGO_SETTINGS_MODULE") == PRODUCTION:
+            for name in URLS:
+                if not self.environ.get(name):
+                    raise StackError(f"{name} is not set: production has no embedded engines.")
+        preflight.check_disk_room(self.state_dir)
+        self._wait_for_leftovers()
+        preflight.check_port_free(self.host, self.port)
+        preflight.check_servers_answer(self.environ)
+
+    def _start_engines(self, stack: ExitStack) -> Engines:
+        missing = [name for name in URLS if not self.environ.get(name)]
+        if missing:
+            say("Starting " + " and ".join({"DATABASE_URL": "PostgreSQL", "REDIS_URL": "Valkey"}[m] for m in missing))
+        engines = stack.enter_context(Engines(self.state_dir, wanted=missing, idle=self._pause))
+        self.environ |= engines.urls
+        note = self.state_dir / "engines.json"
+        stack.callback(note.unlink, missing_ok=True)
+        leave_note(note, json.dumps(engines.urls), engines.run_dir)
+        self.keepers += map(Keeper, engines.engines)
+        return engines
+
+    def _prepare(self, engines: Engines) -> str:
+        """Bring the database up to date in one process; answers what it says about the accounts."""
+        assert engines.watchdog
+        say("Preparing the database")
+        log = self.state_dir / "prepare.log"
+        log.unlink(missing_ok=True)
+        argv = (sys.executable, str(ROOT / "manage.py"), "prepare")
+        environ = self.environ | {"PYTHONIOENCODING": "utf-8"}
+        child = Child(Program("prepare", argv, cwd=ROOT, env=environ, log=log), engines.watchdog)
+        try:
+            child.start()
+            while (code := child.exit_code()) is None:
+                self._pause()
+            text = log.read_text("utf-8", errors="replace").strip()
+        finally:
+            stop_all([child], STOP_GRACE_S)
+            log.unlink(missing_ok=True)  # it holds passwords
+        if code:
+            # What the command itself says is one line; anything longer is a traceback that somebody must read.
+            is_one_line = len(text.splitlines()) == 1
+            raise StackError(
+                text.partition("Error: ")[2] or text if is_one_line else f"The database cannot be prepared:\n{text}"
+            )
+        return text
+
+    def _services(self, stack: ExitStack, engines: Engines) -> list[Keeper]:
+        assert engines.watchdog
+        children = [ServiceChild(program, engines.watchdog, self._services_lock) for program in self._programs()]
+        stack.callback(stop_all, children, STOP_GRACE_S)
+        stack.callback(say, "Stopping")
+        return [Keeper(child) for child in children]
+
+    def _start(self, *keepers: Keeper) -> None:
+        for keeper in keepers:
+            keeper.start(time.monotonic())
+            self.keepers.append(keeper)
+
+    def _programs(self) -> list[Program]:
+        """What serves: the web server first, then what works in the background."""
+        python = (sys.executable, "-m")
+        # The worker's long warning about root says nothing that matters on a developer's machine.
+        calm = (sys.executable, "-W", "ignore:You're running the worker", "-m")
+        celery = (*calm, "celery", "-A", "config", "--quiet")
+        schedule = str(self.state_dir / "celerybeat-schedule")
+        # Beat has something due every few seconds: that would hide everything else.
+        level = self.environ.get("LOG_LEVEL") or "WARNING"
+        commands: dict[str, tuple[str, ...]] = {
+            "web": (
+                *(*python, "granian", "--interface", "asgi", "--host", self.host, "--port", str(self.port)),
+                *("--workers", str(WEB_WORKERS), "--respawn-failed-workers", "--respawn-interval", "0.1"),
+                # A waiting poll counts as a request: by default some hundred of them would shut everybody else out.
+                *("--backlog", "4096", "--backpressure", "20000"),
+                *("--workers-kill-timeout", "3", "--log-level", "warning", "config.asgi:application"),
+            ),
+            # Threads: one process to watch and to kill, and tasks mostly wait for others.
+            "worker": (
+                *(*celery, "worker", "--pool", "threads", "--concurrency", "4", "--loglevel", level),
+                *("--without-gossip", "--without-mingle"),
+            ),
+            "beat": (*celery, "beat", "--schedule", schedule, "--pidfile=", "--loglevel", level),
+        }
+        return [Program(name, argv, cwd=ROOT, env=self.environ) for name, argv in commands.items()]
+
+    def _wait_until_it_answers(self) -> None:
+        deadline = time.monotonic() + READY_TIMEOUT_S
+        while not answers(f"{self.base_url}/health/live"):
+            for keeper in self.keepers:
+                keeper.look_after(time.monotonic())
+                if keeper.failures > 2:
+                    raise StackError(f"{keeper.child.name} does not stay up; the reason is above.")
+            if time.monotonic() > deadline:
+                raise StackError(f"The server did not answer within {READY_TIMEOUT_S:.0f} s.")
+            self._pause()
+
+    def _look_after(self, engines: Engines) -> None:
+        if engines.watchdog and engines.watchdog.revive():
+            say("watchdog ended; started it again")
+        for keeper in self.keepers:
+            keeper.look_after(time.monotonic())
+        self._pause()
+
+    def _pause(self) -> None:
+        """:raises Stopped: it is time to end."""
+        if self._stop or (self._parent is not None and os.getppid() != self._parent):
+            raise Stopped
+        time.sleep(TICK_S)
+
+    def _ask_to_stop(self, signum: int, frame: FrameType | None) -> None:
+        self._stop = True
+
+    @property
+    def _services_lock(self) -> Path:
+        return self.state_dir / "services.lock"
+
+    def _wait_for_leftovers(self) -> None:
+        """Give the children of a killed supervisor the time to end and to free the port."""
+        deadline = time.monotonic() + STOP_GRACE_S + 2
+        with self._services_lock.open("w") as lock:
+            while not try_lock(lock) and time.monotonic() < deadline:
+                self._pause()
+
+    def _welcome(self, accounts: str) -> str:
+        lines = [
+            "",
+            f"API    {self.base_url}/",
+            f"Docs   {self.base_url}/docs/",
+            f"Admin  {self.base_url}/admin/",
+            "",
+            accounts,
+            "",
+            "Ctrl-C stops everything.",
+        ]
+        return "\n".join(lines)
+
+
+class ServiceChild(Child):
+    """A child that shows, by a lock it inherits, that it is still there."""
+
+    def __init__(self, program: Program, watchdog: Watchdog, lock: Path) -> None:
+        super().__init__(program, watchdog)
+        self._lock = lock
+
+    def start(self) -> None:
+        with self._lock.open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH)
+            os.set_inheritable(lock.fileno(), True)
+            self._launch(keep_fds=(lock.fileno(),))
+
+
+def answers(url: str) -> bool:
+    """Whether anything HTTP comes back from ``url``."""
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        opener.open(url, timeout=2).close()
+    except urllib.error.HTTPError:
+        return True
+    except OSError:
+        return False
+    return True
+
+
+def say(text: str) -> None:
+    # The terminal may be gone (a closed window, `| head`): that is no reason to fall.
+    with suppress(OSError):
+        print(text, flush=True)
+
+
+def leave_note(note: Path, text: str, run_dir: Path) -> None:
+    """Let ``note`` say ``text`` to our own account for as long as ``run_dir`` is there.
+
+    It is a link into that directory: whatever ends the engines removes it, and the note is void at once.
+    """
+    target = run_dir / note.name
+    with os.fdopen(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+        file.write(text)
+    note.unlink(missing_ok=True)
+    note.symlink_to(target)
+
+
+def main() -> int:
+    """Run the stack; the exit code for the shell."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # a terminal that knows no Chinese must not end us
+            stream.reconfigure(errors="replace")
+    try:
+        environment.load_dotenv(ROOT / ".env")
+        Supervisor(os.environ).run()
+    except (StackError, ValueError) as error:
+        print(f"Error: {error}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(f"Error: {'the disk is full.' if error.errno == errno.ENOSPC else error}", file=sys.stderr)
+        return 1
+    return 0

@@ -1,0 +1,41 @@
+"""The one sentence for a Python that is too old, before anything is installed or imported."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from devstack.tests.processes import ROOT, plain_environ
+
+
+@pytest.mark.skipif(not shutil.which("make"), reason="needs make")
+def test_make_names_the_version_it_needs_and_makes_nothing(tmp_path: Path) -> None:
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    (tmp_path / "requirements.txt").touch()
+    old = tmp_path / "python3"
+    old.write_text('#!/bin/sh\n[ "$1" = --version ] && echo "Python 3.9.6" && exit 0\nexit 1\n')
+    old.chmod(0o755)
+
+    done = subprocess.run(
+        ["make", "up", f"PYTHON={old}"], cwd=tmp_path, env=plain_environ(), capture_output=True, text=True
+    )
+
+    assert done.returncode != 0
+    assert done.stderr.splitlines()[0].startswith("Error: Python 3.11 or newer is needed; found: Python 3.9.6.")
+    assert not (tmp_path / ".venv").exists()
+
+
+@pytest.mark.parametrize("arguments", [["up"], ["migrate"]])
+def test_manage_names_the_version_it_needs(arguments: list[str]) -> None:
+    script = (
+        "import runpy, sys\n"
+        "sys.version_info = (3, 9, 6, 'final', 0)\n"
+        f"sys.argv = ['manage.py', *{arguments!r}]\n"
+        "runpy.run_path('manage.py', run_name='__main__')"
+    )
+
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, env=plain_environ(), capture_output=True, text=True)
+
+    assert (done.returncode, done.stderr) == (1, "Python 3.11 or newer is needed, this is Python 3.9.\n")

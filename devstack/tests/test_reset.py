@@ -1,0 +1,88 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from devstack.engines import Engines
+from devstack.errors import StackError
+from devstack.reset import main, reset
+from devstack.supervisor import ROOT
+
+
+def test_forgets_all_data(home: Path) -> None:
+    with Engines(home, wanted=["REDIS_URL"]):
+        pass
+    (home / "root-password").write_text("geheim")
+
+    assert reset(home) == ["root-password", "valkey", "valkey.log"]
+    assert not (home / "valkey").exists()
+
+
+def picture(folder: Path) -> Path:
+    file = folder / "2026" / "11" / "8e8c2eda0a8340d043c71d02678033f2.png"
+    file.parent.mkdir(parents=True)
+    file.write_bytes(b"a picture")
+    return file
+
+
+def make_reset(home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, **set_: str) -> str:
+    monkeypatch.setenv("STATE_DIR", str(home))
+    for name in ("DATABASE_URL", "REDIS_URL", "MEDIA_ROOT"):
+        monkeypatch.setenv(name, set_.get(name, ""))
+    assert main() == 0
+    return capsys.readouterr().out
+
+
+def test_forgets_the_pictures_with_the_rows_that_name_them(home: Path, capsys, monkeypatch) -> None:
+    file, other = picture(home / "media"), home / "media/2025"
+    other.mkdir()
+    (home / "media/.gitkeep").touch()
+    (home / "postgres").mkdir()
+
+    assert make_reset(home, capsys, monkeypatch) == "Forgotten: postgres, pictures.\n"
+    assert not file.exists()
+    assert not other.exists()
+    assert (home / "media/.gitkeep").exists()
+
+
+@pytest.mark.parametrize("is_set", [True, False], ids=["named in the environment", "named elsewhere"])
+def test_leaves_the_pictures_of_a_server_of_ones_own(home: Path, capsys, monkeypatch, is_set: bool) -> None:
+    file = picture(home / "media")
+    if is_set:
+        (home / "postgres").mkdir()
+
+    said = make_reset(home, capsys, monkeypatch, DATABASE_URL="postgresql://x@127.0.0.1/x" if is_set else "")
+
+    assert file.exists()
+    assert f"The pictures in {home / 'media'} stay." in said
+
+
+def test_leaves_the_pictures_in_a_folder_of_ones_own(home: Path, tmp_path: Path, capsys, monkeypatch) -> None:
+    file = picture(tmp_path / "photos")
+    (home / "postgres").mkdir(parents=True)
+
+    said = make_reset(home, capsys, monkeypatch, MEDIA_ROOT=str(tmp_path / "photos"))
+
+    assert file.exists()
+    assert f"The pictures in {tmp_path / 'photos'} stay." in said
+
+
+def test_pictures_are_kept_where_reset_looks_for_them() -> None:
+    clean = {name: value for name, value in os.environ.items() if name not in ("MEDIA_ROOT", "STATE_DIR")}
+    clean["DJANGO_SETTINGS_MODULE"] = "config.settings.local"
+    ask = "from django.conf import settings; print(settings.MEDIA_ROOT)"
+
+    told = subprocess.run([sys.executable, "-c", ask], cwd=ROOT, env=clean, capture_output=True, text=True)
+
+    assert told.stdout.strip() == str(ROOT / "media")
+
+
+def test_refuses_while_an_engine_runs_and_removes_nothing(home: Path) -> None:
+    with Engines(home, wanted=["REDIS_URL"]) as engines:
+        with pytest.raises(StackError, match="It is running"):
+            reset(home)
+
+        assert (home / "valkey").is_dir()
+        assert engines.engines[0].is_ready()

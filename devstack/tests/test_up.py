@@ -1,0 +1,205 @@
+"""The whole stack for real, in the order of a day: started, hurt, killed, started again, stopped."""
+
+import json
+import os
+import socket
+import stat
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+import pytest
+
+from devstack.supervisor import WEB_WORKERS, answers
+from devstack.tests.processes import ROOT, assert_all_gone, eventually, family, plain_environ
+
+pytestmark = pytest.mark.slow
+MARKS = {
+    "web": " granian --interface",
+    "worker": " worker --pool",
+    "beat": " beat --schedule",
+    "postgres": "bin/postgres",
+    "valkey": "valkey-server",
+    "watchdog": "watchdog.py",
+}
+
+
+def manage(environ: dict[str, str], *arguments: str) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, str(ROOT / "manage.py"), *arguments]
+    return subprocess.run(command, env=environ, capture_output=True, text=True, timeout=120)
+
+
+class Stack:
+    """A running ``manage.py up``."""
+
+    def __init__(self, state_dir: Path, port: int) -> None:
+        self.state_dir, self.port = state_dir, port
+        self.log = state_dir.with_name("up.log")
+        self.environ = plain_environ(STATE_DIR=str(state_dir), PORT=str(port), DEMO_DATA="0", LOG_LEVEL="INFO")
+        self.start()
+
+    def start(self) -> None:
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, str(ROOT / "manage.py"), "up"], env=self.environ, stdout=log, stderr=log
+            )
+
+    def is_ready(self) -> bool:
+        assert self.process.poll() is None, self.said()
+        return self.state("/health/ready") == 200
+
+    def state(self, path: str) -> int:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=3) as answer:
+                return answer.status
+        except urllib.error.HTTPError as error:
+            return error.code
+        except OSError:
+            return 0
+
+    def said(self) -> str:
+        return self.log.read_text("utf-8")
+
+    def child(self, name: str) -> psutil.Process | None:
+        for process in psutil.Process(self.process.pid).children():
+            with suppress(psutil.NoSuchProcess):  # a zombie is none either
+                if MARKS[name] in " ".join(process.cmdline()):
+                    return process
+        return None
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    stack = Stack(tmp_path_factory.mktemp("一个 项目") / ".dev", port)
+    try:
+        eventually(stack.is_ready)
+        eventually(lambda: "Ctrl-C stops everything." in stack.said())
+        yield stack
+    finally:
+        if stack.process.poll() is None:
+            stack.process.terminate()
+        stack.process.wait(60)
+
+
+def test_says_where_everything_is(stack: Stack) -> None:
+    said = stack.said()
+
+    for path in ("/", "/docs/", "/admin/"):
+        assert f" http://127.0.0.1:{stack.port}{path}\n" in said
+
+
+def test_commands_elsewhere_find_the_engines(stack: Stack) -> None:
+    note = stack.state_dir / "engines.json"
+    urls = json.loads(note.read_text())
+
+    assert set(urls) == {"DATABASE_URL", "REDIS_URL"}
+    assert stat.S_IMODE(note.stat().st_mode) == 0o600
+    assert str(note.resolve().parent) in urls["DATABASE_URL"]  # where it goes when they go
+    assert manage(stack.environ, "migrate", "--check").returncode == 0
+
+
+def test_a_second_start_says_so_in_a_line(stack: Stack) -> None:
+    second = manage(stack.environ, "up")
+
+    assert second.returncode == 1
+    expected = f"http://127.0.0.1:{stack.port} (process {stack.process.pid})"
+    assert second.stderr == f"Error: It is already running here: {expected}.\n"
+
+
+def test_a_taken_port_is_said_in_a_line(stack: Stack, tmp_path: Path) -> None:
+    second = manage(stack.environ | {"STATE_DIR": str(tmp_path / "other")}, "up")
+
+    assert second.returncode == 1
+    assert second.stderr.startswith(f"Error: Port {stack.port} is taken by another program")
+    assert second.stderr.count("\n") == 1
+
+
+def test_an_unreachable_database_is_said_in_a_line(tmp_path: Path) -> None:
+    environ = plain_environ(STATE_DIR=str(tmp_path), PORT="8199", DATABASE_URL="postgresql://127.0.0.1:1/app")
+
+    refused = manage(environ, "up")
+
+    assert refused.returncode == 1
+    assert refused.stderr.startswith("Error: DATABASE_URL: PostgreSQL cannot be reached: ")
+    assert refused.stderr.count("\n") == 1
+
+
+def test_production_without_a_database_refuses(tmp_path: Path) -> None:
+    refused = manage(plain_environ(STATE_DIR=str(tmp_path), DJANGO_SETTINGS_MODULE="config.settings.production"), "up")
+
+    assert (refused.returncode, refused.stderr) == (
+        1,
+        "Error: DATABASE_URL is not set: production has no embedded engines.\n",
+    )
+
+
+def test_a_command_without_a_database_says_what_to_do(tmp_path: Path) -> None:
+    refused = manage(plain_environ(STATE_DIR=str(tmp_path)), "showmigrations")
+
+    assert refused.returncode == 1
+    assert refused.stderr.startswith("Error: the database does not answer (")
+    assert refused.stderr.endswith("): run `make up`, or set DATABASE_URL.\n")
+
+
+def test_a_bad_setting_is_said_in_a_line(tmp_path: Path) -> None:
+    refused = manage(plain_environ(STATE_DIR=str(tmp_path), ORDER_TTL="soon"), "check")
+
+    expected = "Error: ORDER_TTL has a bad value: a time span such as 120s, 2m, 12h or 7d is needed.\n"
+    assert (refused.returncode, refused.stderr) == (1, expected)
+
+
+@pytest.mark.parametrize("names", [["postgres"], ["valkey"], ["watchdog"], ["web", "worker", "beat"]])
+def test_what_is_killed_comes_back(stack: Stack, names: list[str]) -> None:
+    before = {name: stack.child(name) for name in names}
+    ready_lines = stack.said().count("ready.")
+
+    for process in before.values():
+        assert process
+        process.kill()
+
+    for name in names:
+        eventually(lambda name=name: stack.child(name) not in (None, before[name]))
+    eventually(stack.is_ready)
+    if "worker" in names:
+        eventually(lambda: stack.said().count("ready.") > ready_lines)
+
+
+def test_a_killed_web_server_leaves_no_worker_of_its_own(stack: Stack) -> None:
+    web = stack.child("web")
+    assert web
+    eventually(lambda: len(web.children()) == WEB_WORKERS)
+    started = family(web.pid)
+
+    web.kill()
+
+    assert_all_gone(started)
+    eventually(stack.is_ready)
+
+
+def test_a_killed_supervisor_leaves_nothing_and_the_next_start_recovers(stack: Stack) -> None:
+    started = family(stack.process.pid)
+
+    stack.process.kill()
+    stack.process.wait()
+    stack.start()  # at once: it has to wait for the leftovers itself
+
+    eventually(stack.is_ready)
+    assert_all_gone(started[1:], timeout_s=5)
+
+
+def test_sigterm_stops_all_of_it(stack: Stack) -> None:
+    started = family(stack.process.pid)
+
+    stack.process.terminate()
+
+    assert stack.process.wait(60) == 0
+    assert_all_gone(started[1:])
+    assert "engines.json" not in os.listdir(stack.state_dir)
+    assert not answers(f"http://127.0.0.1:{stack.port}/")
