@@ -39,6 +39,10 @@ class PasswordNotChanged(DomainError):
     status, msg = 0, "密码修改错误"
 
 
+class DemoPasswordStays(DomainError):
+    status, msg = 0, "演示账号的密码不能修改"
+
+
 class PasswordTooWeak(DomainError):
     """``msg`` holds the reasons."""
 

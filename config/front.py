@@ -56,6 +56,6 @@ def demo_qr(request: HttpRequest) -> HttpResponse:
 
 
 def _demo_accounts() -> list[dict[str, str]]:
-    from accounts.services.seed import DEMO_USERS
+    from accounts.demo_users import DEMO_USERS
 
     return [{"username": user.username, "password": user.password, "role": user.role} for user in DEMO_USERS]

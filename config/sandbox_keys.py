@@ -17,6 +17,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:  # slow to import, and every process reads this module
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
+# The API document's own example, so that its request pays as it stands.
+APP_ID = "wxed58e834201d0894"
+MCH_ID = "1568650321"
 _ALNUM = string.ascii_letters + string.digits
 _CERTIFICATE_YEARS = 5
 _FILES = {
@@ -30,7 +33,9 @@ def sandbox_settings(folder: Path) -> dict[str, str]:
     """Answer what the sandbox hands to its merchant, by the names of the settings; make it when missing."""
     home = _home(folder)
     values = json.loads((home / "merchant.json").read_text("utf-8"))
-    return values["settings"] | {name: str(home / file) for name, file in _FILES.items()}
+    # A working copy of an earlier release had other names here.
+    names = {"WECHAT_APP_ID": APP_ID, "WECHAT_PAY_MCH_ID": MCH_ID}
+    return values["settings"] | names | {name: str(home / file) for name, file in _FILES.items()}
 
 
 def provider_files(folder: Path) -> dict[str, str]:
@@ -86,9 +91,9 @@ def _write_merchant(folder: Path) -> None:
 
 def _settings() -> dict[str, str]:
     return {
-        "WECHAT_APP_ID": "wx" + secrets.token_hex(8),
+        "WECHAT_APP_ID": APP_ID,
         "WECHAT_APP_SECRET": secrets.token_hex(16),
-        "WECHAT_PAY_MCH_ID": "16" + _digits(8),
+        "WECHAT_PAY_MCH_ID": MCH_ID,
         "WECHAT_PAY_API_KEY": _letters(32),
         "WECHAT_PAY_V3_KEY": _letters(32),
         "WECHAT_PAY_CERT_SERIAL": secrets.token_hex(20).upper(),

@@ -32,9 +32,9 @@ def cart_list(*, user_pk: int) -> QuerySet[CartItem]:
 
 
 def order_list(*, buyer_pk: int) -> QuerySet[Order]:
-    """A buyer's orders without the deleted ones, newest first, with their lines."""
+    """A buyer's orders without the deleted ones, newest first, with the buyer and their lines."""
     orders = Order.objects.filter(user_id=buyer_pk, hidden_at=None).order_by("-pk")
-    return orders.prefetch_related("lines")
+    return orders.select_related("user").prefetch_related("lines")
 
 
 def order_find(*, buyer_pk: int, order_id: str) -> Order | None:

@@ -19,11 +19,16 @@ def login_fields(user: User, token: str) -> dict[str, Any]:
 def user_fields(user: User) -> dict[str, str]:
     """A user as the API shows one: neither password nor openid."""
     return {
+        "_id": object_id(user.created_at, user.pk),
         "unid": user.unid,
         "username": user.username,
         "nickname": user.nickname,
         "phone": user.phone,
         "headimgurl": user.headimgurl,
+        "sex": user.sex,
+        "city": user.city,
+        "province": user.province,
+        "country": user.country,
         "roleid": user.role.roleid,
         "roleName": user.role.name,
     }

@@ -16,6 +16,7 @@ from core.api.params import PageParams
 from core.errors import NotPermitted
 
 _UNID = "5f0b6c1de1e75b0ea034cf83a1b2c3d4"
+_PICTURE = "http://127.0.0.1:8000/media/2026/11/0123456789abcdef0123456789abcdef.png"
 _USER: dict[str, Any] = {
     "username": "lbw4",
     "nickname": "开哥永不开挂",
@@ -24,6 +25,11 @@ _USER: dict[str, Any] = {
     "roleid": "200",
     "roleName": "员工",
     "headimgurl": "",
+    "_id": "5cd964db16bd6f346879cf77",
+    "sex": "",
+    "city": "",
+    "province": "",
+    "country": "",
 }
 
 LOGIN = Doc(
@@ -87,7 +93,8 @@ UPLOAD_AVATAR = Doc(
         "status": 1,
         "state": True,
         "msg": "图片上传成功",
-        "headimgurl": "http://127.0.0.1:8000/media/2026/11/0123456789abcdef0123456789abcdef.png",
+        "headimgurl": _PICTURE,
+        "imgurl": _PICTURE,
     },
     failures=[errors.AvatarRefused, NotPermitted],
     about="只能上传自己的头像;root 可以上传任何人的头像。",

@@ -51,7 +51,7 @@ class CaptchaParams(Params):
 
 class RegisterParams(Params):
     username = Line(max_length=64, help_text="用户名")
-    password = Password(max_length=128, help_text="密码")
+    password = Password(help_text="密码")
     nickname = Line(max_length=64, help_text="昵称")
     phone = Line(max_length=32, required=False, default="", help_text="手机号")
     roles = serializers.JSONField(required=False, help_text="角色编号,默认 200")
@@ -70,7 +70,7 @@ class RegisterParams(Params):
 class PasswordParams(Params):
     username = PlainText(help_text="用户名")
     oldPassword = Password(required=False, default="", help_text="原来的密码;root 修改他人密码时不需要")
-    newPassword = Password(help_text="需要修改的新密码")
+    newPassword = Password(required=False, default="", help_text="需要修改的新密码")
 
     def refusal(self) -> DomainError:
         return errors.PasswordNotChanged()

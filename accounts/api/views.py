@@ -95,7 +95,7 @@ class UserViewSet(ApiViewSet):
             raise NotPermitted
         url = avatars.store().take(request, "headimgurl")
         avatar_set(user_pk=user.pk, url=url)
-        return ok("图片上传成功", status=1, headimgurl=url)
+        return ok("图片上传成功", status=1, headimgurl=url, imgurl=url)
 
     @endpoint(
         "GET", "/users/getAllUers", "获取所有用户", Access.ROWS, aliases=("/users/getAllUsers",), docs=docs.ALL_USERS

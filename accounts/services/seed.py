@@ -9,28 +9,11 @@ from django.contrib.auth.hashers import make_password
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ImproperlyConfigured, ValidationError
 
+from accounts.demo_users import DEMO_USERS
 from accounts.models import User
 from accounts.services.users import users_disable
 from core.ids import random_text
 from permissions.models import ROOT_ROLEID, Role
-
-
-@dataclass(frozen=True)
-class DemoUser:
-    username: str
-    password: str
-    nickname: str
-    roleid: str
-    role: str
-    is_staff: bool
-
-
-# Passwords that any policy refuses: this is why no production start ever makes these users.
-DEMO_USERS = (
-    DemoUser("lbw", "555", "五五开", "102", "总监", is_staff=True),
-    DemoUser("zhuguan", "555", "巴啦啦小魔仙", "103", "主管", is_staff=True),
-    DemoUser("yuangong", "555", "开哥永不开挂", "200", "员工", is_staff=False),
-)
 
 
 @dataclass(frozen=True)
@@ -114,6 +97,6 @@ def _refuse_weak(password: str) -> None:
     if not password:
         raise ImproperlyConfigured("ROOT_PASSWORD is not set: the first start makes the root account with it.")
     try:
-        validate_password(password)
+        validate_password(password, User(username="root", is_staff=True))
     except ValidationError as error:
         raise ImproperlyConfigured(f"ROOT_PASSWORD is too weak: {' '.join(error.messages)}") from None

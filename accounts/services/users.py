@@ -10,7 +10,8 @@ from django.db import IntegrityError, transaction
 from django.db.models import F
 
 from accounts import avatars, principal
-from accounts.errors import PasswordNotChanged, PasswordTooWeak, RoleUnknown, UsernameTaken
+from accounts.demo_users import is_demo_account
+from accounts.errors import DemoPasswordStays, PasswordNotChanged, PasswordTooWeak, RoleUnknown, UsernameTaken
 from accounts.models import RevokedToken, User
 from accounts.services import failures
 from core.admin.audit import audited
@@ -29,11 +30,13 @@ def user_register(
     role = Role.objects.filter(roleid=roleid or DEFAULT_ROLEID).first()
     if role is None:
         raise RoleUnknown
+    if User.objects.filter(username=username).exists():
+        raise UsernameTaken  # told before anything about the password
     draft = User(username=username, nickname=nickname, phone=phone, role=role, **fields)
     password_check(password, draft)
     draft.set_password(password)
     try:
-        # The unique name decides, not a question asked before: of two at once one wins.
+        # Of two at once the unique name lets one win.
         with transaction.atomic():
             draft.save(force_insert=True)
     except IntegrityError:
@@ -54,7 +57,9 @@ def password_check(password: str, user: User) -> None:
 def own_password_change(*, username: str, old_password: str, new_password: str, ip: str) -> None:
     """Change the password of a user who knows the old one.
 
-    :raises PasswordNotChanged: the old password is wrong. :raises PasswordTooWeak: the new one is.
+    :raises PasswordNotChanged: the old password is wrong, or there is no new one.
+    :raises DemoPasswordStays: a whole class logs in with it.
+    :raises PasswordTooWeak: the new one is.
     :raises TooManyFailures: a stolen token is no way to guess the password either.
     """
     failures.refuse_if_too_many(username=username, ip=ip)
@@ -72,8 +77,13 @@ def own_password_change(*, username: str, old_password: str, new_password: str, 
 def password_set(*, user: User, new_password: str) -> None:
     """Give ``user`` a new password; all tokens and sessions of the user end.
 
+    :raises PasswordNotChanged: there is none. :raises DemoPasswordStays: a whole class logs in with it.
     :raises PasswordTooWeak: nothing has changed.
     """
+    if is_demo_account(user.username):
+        raise DemoPasswordStays
+    if not new_password:
+        raise PasswordNotChanged
     password_check(new_password, user)
     _end_tokens([user.pk], password=make_password(new_password))
 

@@ -129,6 +129,20 @@ class TestUsers:
         assert li.get("/verify").json()["code"] == "1004"
         assert boss.get(USERS).status_code == 200
 
+    @pytest.mark.parametrize("page", ["password_change/", "accounts/user/{pk}/password/"])
+    def test_demo_passwords_stay(self, boss, person, page):
+        lbw = person("lbw", "1", is_staff=True).user
+        client = Client()
+        client.force_login(lbw)
+        given = {"old_password": "a-password", "new_password1": "mine-alone", "new_password2": "mine-alone"}
+        given |= {"password1": "mine-alone", "password2": "mine-alone", "usable_password": "true"}
+
+        answer = client.post(f"/admin/{page.format(pk=lbw.pk)}", given)
+
+        assert "演示账号的密码不能修改" in answer.content.decode()
+        lbw.refresh_from_db()
+        assert lbw.check_password("a-password")
+
     def test_roots_own_new_password_keeps_this_session(self, boss):
         given = {"old_password": "a-password", "new_password1": "a-password-2026", "new_password2": "a-password-2026"}
 

@@ -8,6 +8,7 @@ from django.contrib.auth.hashers import make_password
 from accounts.models import LoginLog, User
 from accounts.services import failures
 from core.cache import valkey
+from core.ids import object_id
 
 pytestmark = pytest.mark.django_db
 WRONG = {"status": 0, "state": False, "msg": "用户名或者密码错误"}
@@ -41,6 +42,11 @@ def test_answers_what_clients_read(api, li, format):
             "roleid": "103",
             "roleName": "主管",
             "headimgurl": "",
+            "_id": object_id(li.created_at, li.pk),
+            "sex": "",
+            "city": "",
+            "province": "",
+            "country": "",
         },
     }
 

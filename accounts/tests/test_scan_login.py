@@ -23,6 +23,7 @@ from accounts.tokens import token_claims
 from accounts.wechat import WechatProfile
 from core import http
 from core.cache import valkey
+from core.ids import object_id
 
 INVALID = {"state": False, "status": 10004, "msg": "无效的二维码"}
 HTML = {"accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
@@ -356,7 +357,12 @@ def test_a_first_login_makes_a_user_of_role_200(api: Any, wechat: Wechat) -> Non
         "unid": user.unid,
         "username": user.username,
         "nickname": "小鹿🦌",
+        "_id": object_id(user.created_at, user.pk),
         "phone": "",
+        "sex": "1",
+        "city": "重庆",
+        "province": "重庆",
+        "country": "中国",
         "headimgurl": "https://a.example/1.png",
         "roleid": "200",
         "roleName": "员工",

@@ -67,9 +67,10 @@ def test_makes_no_demo_users_without_demo_data(settings):
     assert not root_password_file().exists()
 
 
-@pytest.mark.parametrize("password", ["", "123456", "short"])
+@pytest.mark.parametrize("password", ["", "123456", "short", "kq-83-mz-7p"])
 def test_production_refuses_a_missing_or_weak_root_password(settings, password):
     settings.PRODUCTION, settings.DEMO_DATA, settings.ROOT_PASSWORD = True, False, password
+    settings.AUTH_PASSWORD_VALIDATORS = settings.PASSWORD_POLICY
 
     with pytest.raises(ImproperlyConfigured, match="ROOT_PASSWORD"):
         accounts_seed()

@@ -2,8 +2,9 @@
 
 import pytest
 
+from accounts.demo_users import DEMO_USERS
 from accounts.models import User
-from accounts.services.seed import DEMO_USERS, accounts_seed
+from accounts.services.seed import accounts_seed
 
 
 @pytest.mark.django_db

@@ -11,6 +11,7 @@ from accounts.errors import UsernameTaken
 from accounts.models import User
 from accounts.services import failures
 from accounts.services.users import user_register, users_disable
+from core.ids import object_id
 from permissions.services.roles import roles_seed
 
 pytestmark = pytest.mark.django_db
@@ -25,6 +26,12 @@ def picture(color="red") -> io.BytesIO:
     file.seek(0)
     file.name = "me.png"
     return file
+
+
+@pytest.fixture
+def strict(settings):
+    """Passwords are judged as where no demo data is."""
+    settings.AUTH_PASSWORD_VALIDATORS = settings.PASSWORD_POLICY
 
 
 def can_log_in(api, username, password) -> bool:
@@ -68,8 +75,6 @@ class TestRegister:
             {"roles": "no such role"},
             {"roles": ["102", "103"]},
             {"roleid": {"$ne": ""}},
-            {"password": "123456"},
-            {"password": "a"},
             {"password": "x" * 129},
             {"username": "x" * 65},
             {"username": ["a"]},
@@ -85,6 +90,24 @@ class TestRegister:
         assert (answer.status_code, answer.json()["state"]) == (200, False)
         assert "code" not in answer.json()
         assert not User.objects.filter(nickname=NEW["nickname"]).exists()
+
+    @pytest.mark.parametrize("password", ["1", "123456", "555"])
+    def test_takes_any_password_with_demo_data_on(self, root, api, password):
+        assert root.post("/users/register", NEW | {"password": password}).json()["state"] is True
+        assert can_log_in(api, "lbw4", password)
+
+    @pytest.mark.parametrize("password", ["abc-123", "12345678", "开哥永不开挂01", "x" * 129])
+    def test_refuses_weak_passwords_without_demo_data(self, root, strict, password):
+        body = root.post("/users/register", NEW | {"password": password}).json()
+
+        assert body["msg"].startswith("密码不符合要求:")
+        assert not User.objects.filter(username="lbw4").exists()
+
+    def test_tells_of_a_taken_name_before_anything_about_the_password(self, root, lbw, strict):
+        for password in ("a", "x" * 200):
+            body = root.post("/users/register", NEW | {"username": "lbw", "password": password}).json()
+
+            assert body == {"status": 0, "state": False, "msg": "用户名已注册"}
 
     def test_ignores_what_is_not_asked_for(self, root):
         root.post(
@@ -129,6 +152,11 @@ class TestList:
             "unid": lbw.user.unid,
             "phone": "157",
             "headimgurl": "http://x/a.png",
+            "_id": object_id(lbw.user.created_at, lbw.user.pk),
+            "sex": "",
+            "city": "",
+            "province": "",
+            "country": "",
             "roleName": "总监",
         }
         assert b"oUpF8uMuAJO" not in answer.content and b"password" not in answer.content
@@ -146,7 +174,10 @@ class TestList:
 
     def test_cuts_count_and_survives_huge_pages(self, root):
         assert root.get("/users/getAllUers", count=999_999_999_999).json()["state"]
-        assert root.get("/users/getAllUers", page=10**30).json()["users"] == []
+        assert root.get("/users/getAllUers", page=10**30, count=1).json()["users"] == []
+
+    def test_a_page_without_count_is_ignored(self, root, lbw):
+        assert root.get("/users/getAllUers", page=7).json() == root.get("/users/getAllUers").json()
 
     @pytest.mark.parametrize(("count", "queries"), [(1, 2), (10, 1)])
     def test_counts_only_what_the_page_does_not_tell(self, root, lbw, django_assert_num_queries, count, queries):
@@ -229,15 +260,42 @@ class TestUpdatePassword:
     @pytest.mark.parametrize(
         ("weak", "reason"),
         [
-            ("a9%Z", "密码长度太短。密码必须包含至少 6 个字符。"),
-            ("12345678", "这个密码太常见了。密码只包含数字。"),
+            ("a9%Z-kq", "密码长度太短。密码必须包含至少 8 个字符。"),
+            ("12345678", "这个密码太常见了。"),
             ("password", "这个密码太常见了。"),
             ("x" * 129, "最多 128 个字符"),
         ],
     )
-    def test_says_what_is_wrong_with_a_weak_one(self, li, api, weak, reason):
+    def test_says_what_is_wrong_with_a_weak_one(self, li, api, strict, weak, reason):
         assert self.change(li, newPassword=weak) == {"status": 0, "state": False, "msg": f"密码不符合要求:{reason}"}
         assert can_log_in(api, "li", "old-secret")
+
+    def test_root_and_staff_need_longer_ones(self, root, person, strict):
+        person("wang", is_staff=True)
+
+        for name in ("root", "wang"):
+            body = self.change(root, username=name, oldPassword="", newPassword="kq-83-mz-7p")
+            assert body["msg"] == "密码不符合要求:密码长度太短。密码必须包含至少 12 个字符。"
+
+    @pytest.mark.parametrize("fields", [{"newPassword": ""}, {"newPassword": "x" * 129}])
+    def test_names_what_is_wrong_in_the_documents_order(self, li, strict, fields):
+        assert self.change(li, username="nobody", oldPassword="wrong", **fields)["msg"] == "不存在此用户"
+        assert self.change(li, oldPassword="wrong", **fields)["msg"] == "密码修改错误"
+
+    def test_demo_passwords_stay(self, lbw, root, api):
+        refused = {"status": 0, "state": False, "msg": "演示账号的密码不能修改"}
+
+        mine = {"username": "lbw", "oldPassword": "a-password", "newPassword": "mine-alone"}
+        assert lbw.post("/users/updatePassword", mine).json() == refused
+        assert root.post("/users/updatePassword", mine | {"oldPassword": ""}).json() == refused
+        assert lbw.post("/users/updatePassword", mine | {"oldPassword": "no"}).json()["msg"] == "密码修改错误"
+        assert can_log_in(api, "lbw", "a-password")
+
+    def test_without_demo_data_a_lbw_is_like_anybody(self, lbw, settings):
+        settings.DEMO_DATA = False
+
+        mine = {"username": "lbw", "oldPassword": "a-password", "newPassword": "mine-alone"}
+        assert lbw.post("/users/updatePassword", mine).json()["state"] is True
 
     def test_is_no_way_to_somebody_elses(self, li, person, api):
         person("wang", password="wangs-secret")

@@ -9,8 +9,13 @@ Row = TypeVar("Row", bound=Model)
 
 
 def page_slice(page: int, count: int | None = None) -> slice:
-    """Turn ``page`` (from 1) and ``count`` into a slice; never more than ``API_MAX_ROWS`` rows."""
-    size = min(count or settings.API_MAX_ROWS, settings.API_MAX_ROWS)
+    """Turn ``page`` (from 1) and ``count`` into a slice; never more than ``API_MAX_ROWS`` rows.
+
+    Without ``count`` there are no pages: ``page`` is ignored.
+    """
+    if count is None:
+        return slice(0, settings.API_MAX_ROWS)
+    size = min(count, settings.API_MAX_ROWS)
     return slice((page - 1) * size, page * size)
 
 

@@ -109,5 +109,5 @@ class PositiveInt(WholeNumber):
 
 
 class PageParams(Params):
-    page = PositiveInt(required=False, default=1, help_text="第几页,从 1 开始")
+    page = PositiveInt(required=False, default=1, help_text="第几页,从 1 开始;不传 count 时忽略")
     count = PositiveInt(required=False, help_text="每页多少条,不传则给出全部(有上限)")

@@ -17,6 +17,11 @@ class ApiViewSet(ViewSet):
     docs: Doc | None = None
     tag: str = "其他"
 
+    @property
+    def allowed_methods(self) -> list[str]:
+        # REST framework looks for attributes named like methods, and an action may be called ``get``.
+        return [*(method.upper() for method in self.action_map or ()), "OPTIONS"]
+
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         # A wrong method is a transport failure: it is told before anyone asks who is calling.
         if self.action is None:

@@ -30,7 +30,7 @@ class CartViewSet(ApiViewSet):
     @endpoint("GET", "/cart/get_cart", "获取购物车数据", Access.ANY_USER, docs=docs.CART_LIST)
     def list_(self, request: CallerRequest) -> Response:
         total, page = page_of(selectors.cart_list(user_pk=request.user.pk), PageParams.read(request))
-        return ok("获取成功", total=total, data=[cart_row(item) for item in page])
+        return ok("获取成功", total=total, data=[cart_row(item, request.user.unid) for item in page])
 
     @endpoint(
         "GET",

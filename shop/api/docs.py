@@ -10,6 +10,7 @@ from shop.api import params
 from shop.states import Event, State, refusal
 
 _ORDER_ID = "20201231103338122jnvk4na61h3x7"
+_UNID = "5f0b6c1de1e75b0ea034cf83a1b2c3d4"
 _PRODUCT_ID = "20210104101500123"
 _CATEGORY_ID = "20201231125959413"
 _PICTURE = "http://127.0.0.1:8000/media/2026/11/0123456789abcdef0123456789abcdef.png"
@@ -124,6 +125,7 @@ PRODUCT_REMOVE = Doc(
 # --- Cart ----------------------------------------------------------------------------------------
 _CART_ROW = {
     "_id": "5ff27f10b308240d6037bc2a",
+    "unid": _UNID,
     "cart_id": _PRODUCT_ID,
     "product_id": _PRODUCT_ID,
     "title": "折叠自行车",
@@ -179,7 +181,8 @@ _LINE = {
     "title": "折叠自行车",
     "price": 899.5,
     "quantity": 2,
-    "total_fee": 1799,
+    "subtotal": 1799,
+    "description": "16寸,可折叠",
     "imageUrl": _PICTURE,
     "__v": 0,
 }
@@ -189,6 +192,9 @@ _ORDER = {
     "order_id": _ORDER_ID,
     **_STATUS,
     "total_fee": 1799,
+    "unid": _UNID,
+    "user_nickname": "五五开",
+    "user_phone": "13800000000",
     "phone": "13800000000",
     "address": "南京市",
     "username": "lbw",
@@ -237,8 +243,8 @@ POLL = Doc(
 DEL_ORDER = Doc(
     params=params.OrderIdParams,
     ok=_ok("删除成功"),
-    failures=[*_FIND, errors.OrderRefused(refusal(State.OPEN, Event.HIDE))],
-    about="只对买家隐藏已关闭或已完成的订单,记录保留。",
+    failures=[*_FIND, errors.OrderRefused(refusal(State.PAID, Event.HIDE)), errors.ProviderUndecided],
+    about="只对买家隐藏已关闭或已完成的订单,记录保留;未付款的订单先取消再隐藏。",
 )
 CANCEL = Doc(
     params=params.OrderIdParams,
@@ -271,7 +277,7 @@ _SIGNED = {
 _PREPAY = "wx301847582783578da0cb5e1a6f24890000"
 PAYMENT = Doc(
     params=params.PaymentParams,
-    send={"order_id": _ORDER_ID},
+    send={"appid": _SIGNED["appId"], "mch_id": 1568650321, "order_id": _ORDER_ID},
     ok=[
         _ok("OK", prepay_id=_PREPAY, trade_type="NATIVE", code_url="weixin://wxpay/bizpayurl?pr=hPUTMw4zz"),
         _ok("OK", prepay_id=_PREPAY, trade_type="JSAPI", **_SIGNED),

@@ -51,7 +51,7 @@ class OrderViewSet(ApiViewSet):
         return ok("订单提交成功", order_id=order.order_id)
 
     @endpoint("GET POST", "/order/get_order", "查询订单详情", Access.ANY_USER, docs=docs.GET_ORDER)
-    def get(self, request: CallerRequest) -> Response:
+    def get_order(self, request: CallerRequest) -> Response:
         given = params.OrderListParams.read(request)
         now = timezone.now()
         if given["order_id"]:
@@ -75,6 +75,8 @@ class OrderViewSet(ApiViewSet):
         order = _own(request, given["order_id"], now)
         if order.is_overdue(now):  # shown as closed: then it can be deleted, too
             order_settle(order_pk=order.pk, now=now)
+        elif order.state == State.OPEN:
+            order_cancel(order_id=order.order_id, buyer_pk=request.user.pk, actor=request.user.username, now=now)
         order_hide(order_id=order.order_id, buyer_pk=request.user.pk, actor=request.user.username, now=now)
         return ok("删除成功")
 

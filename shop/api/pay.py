@@ -54,6 +54,7 @@ class PayViewSet(ApiViewSet):
         "/pay/transactions/out-trade-no/<str:out_trade_no>",
         "通过订单查询支付状态",
         Access.ANY_USER,
+        aliases=("/v3/pay/transactions/out-trade-no/<str:out_trade_no>",),  # as the document writes it
         docs=docs.TRANSACTION,
     )
     def query(self, request: CallerRequest, out_trade_no: str) -> Response:

@@ -43,10 +43,12 @@ def product_row(product: Product) -> dict[str, Any]:
     }
 
 
-def cart_row(item: CartItem) -> dict[str, Any]:
+def cart_row(item: CartItem, unid: str) -> dict[str, Any]:
+    """A row of the cart of the user ``unid``."""
     product = item.product
     return {
         "_id": object_id(item.created_at, item.pk),
+        "unid": unid,
         "cart_id": product.product_id,  # the two mean the same to every call of the cart
         "product_id": product.product_id,
         "title": product.name,
@@ -64,23 +66,28 @@ def cart_row(item: CartItem) -> dict[str, Any]:
 
 
 def order_row(order: Order, now: datetime) -> dict[str, Any]:
+    """An order with its rows; ``order.user`` and ``order.lines`` are read.
+
+    Clients merge the first row into its order, so a name that both have means the same in both.
+    """
     state = order.effective_state(now)
-    lines = list(order.lines.all())
     return {
         "_id": object_id(order.created_at, order.pk),
         "order_id": order.order_id,
         **order_status(order, now),
         "total_fee": wire(order.total),
-        "quantity": sum(line.quantity for line in lines),
+        "unid": order.user.unid if order.user else "",
+        "username": order.username,
+        "user_nickname": (order.user and order.user.nickname) or order.username,
+        "user_phone": order.phone,
         "phone": order.phone,
         "address": order.address,
-        "username": order.username,
         "create_time": comma(order.created_at),
         "createTime": comma(order.created_at),
         "expire_time": comma(order.expires_at) if state is State.OPEN else None,
         "pay_time": comma(order.paid_at),
         "transaction_id": order.transaction_id,
-        "orderDetail": [_line_row(order, line) for line in lines],
+        "orderDetail": [_line_row(order, line) for line in order.lines.all()],
         "__v": 0,
     }
 
@@ -114,7 +121,8 @@ def _line_row(order: Order, line: OrderLine) -> dict[str, Any]:
         "price": wire(line.price),
         "quantity": line.quantity,
         "count": line.quantity,
-        "total_fee": wire(line.amount),
+        "subtotal": wire(line.amount),
+        "description": line.description,
         "imageUrl": line.image_url,
         "__v": 0,
     }

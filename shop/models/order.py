@@ -114,6 +114,7 @@ class OrderLine(models.Model):
     product = models.ForeignKey("shop.Product", models.PROTECT, verbose_name="商品", related_name="+")
     product_code = models.CharField("商品编号", max_length=32)
     title = models.CharField("商品名称", max_length=NAME_LENGTH)
+    description = models.TextField("商品描述", blank=True)
     price = models.DecimalField("单价(元)", max_digits=10, decimal_places=2)
     quantity = models.PositiveIntegerField("数量")
     image_url = models.CharField("商品图片", max_length=URL_LENGTH, blank=True)

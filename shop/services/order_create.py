@@ -93,5 +93,6 @@ def _line(order: Order, pieces: Taken) -> OrderLine:
         title=pieces.title,
         price=pieces.price,
         quantity=pieces.quantity,
+        description=pieces.description,
         image_url=pieces.image_url,
     )

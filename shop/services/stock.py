@@ -22,6 +22,7 @@ class Taken:
     product_code: str
     title: str
     price: Decimal
+    description: str
     image_url: str
     quantity: int
 
@@ -31,7 +32,7 @@ class Taken:
 _TAKE = """
 UPDATE shop_product SET stock = stock - %(quantity)s
 WHERE id = %(pk)s AND removed_at IS NULL AND stock >= %(quantity)s
-RETURNING product_id, name, price, image_url
+RETURNING product_id, name, price, description, image_url
 """
 
 
@@ -55,8 +56,8 @@ def _take(pk: int, quantity: int) -> Taken:
         row = cursor.fetchone()
     if row is None:
         raise _why_not(pk)
-    code, title, price, image_url = row
-    return Taken(pk, code, title, price, image_url, quantity)
+    code, title, price, description, image_url = row
+    return Taken(pk, code, title, price, description, image_url, quantity)
 
 
 def _why_not(pk: int) -> ProductGone | StockShortage:

@@ -6,7 +6,7 @@ import pytest
 from django.conf import settings
 from django.utils import timezone
 
-from shop.models import CartItem, Order
+from shop.models import CartItem, Order, Product
 from shop.tests.factories import make_order, make_product, stock_of
 
 pytestmark = pytest.mark.django_db
@@ -60,6 +60,35 @@ def test_orders_one_product_and_takes_its_stock(li):
         3,
     )
     assert row["create_time"][10] == "," and len(row["_id"]) == 24 and row["__v"] == 0
+    assert (row["unid"], row["user_nickname"], row["user_phone"]) == (li.user.unid, li.user.username, "1380")
+    assert (line["subtotal"], line["description"]) == (29.7, product.description)
+
+
+def test_a_row_merged_into_its_order_changes_nothing_of_it(li):
+    order = make_order(li.user, make_product(price="9.90"), quantity=2)
+
+    row = li.post("/order/get_order", {"order_id": order.order_id}).json()["data"]
+    merged = row | row["orderDetail"][0]
+
+    assert {name: merged[name] for name in row.keys() - {"_id"}} == {name: row[name] for name in row.keys() - {"_id"}}
+
+
+def test_an_order_keeps_the_description_of_its_day(li):
+    product = make_product("自行车")
+    order_id = li.post("/pay/pre_order", {"product_id": product.product_id}).json()["order_id"]
+    Product.objects.filter(pk=product.pk).update(description="20寸")
+
+    assert li.get("/order/get_order", order_id=order_id).json()["data"]["orderDetail"][0]["description"] == "说明"
+
+
+@pytest.mark.parametrize(
+    ("path", "method", "allowed"),
+    [("/order/returns", "get", "POST, OPTIONS"), ("/order/get_order", "delete", "GET, POST, HEAD, OPTIONS")],
+)
+def test_allow_names_the_methods_that_a_call_takes(li, path, method, allowed):
+    answer = getattr(li.http, method)(path, headers={"authorization": li.token})
+
+    assert (answer.status_code, set(answer["Allow"].split(", "))) == (405, set(allowed.split(", ")))
 
 
 def test_one_piece_is_the_default(li):
@@ -391,16 +420,27 @@ def test_a_failed_refund_is_told_and_tried_again_under_its_number(li, provider):
 
 
 # --- Deleting ------------------------------------------------------------------------------------
-def test_hides_what_is_over_and_keeps_the_record(li):
-    order = make_order(li.user)
+def test_cancels_an_open_order_hides_it_and_keeps_the_record(li):
+    product = make_product(stock=5)
+    order = make_order(li.user, product)
 
-    assert said(li.get("/order/del_order", order_id=order.order_id)) == (1004, False, "订单尚未付款,请先取消再删除")
-    li.get("/order/cancel", order_id=order.order_id)
     assert said(li.get("/order/del_order", order_id=order.order_id)) == (200, True, "删除成功")
     assert said(li.get("/order/del_order", order_id=order.order_id)) == UNKNOWN
     assert said(li.post("/order/get_order", {"order_id": order.order_id})) == UNKNOWN
     assert li.post("/order/get_order").json()["data"] == []
     assert Order.objects.filter(pk=order.pk, state="cancelled", hidden_at__isnull=False).exists()
+    assert stock_of(product) == 5
+
+
+def test_an_open_order_stays_while_nobody_knows_whether_it_was_paid(li, provider):
+    order = make_order(li.user)
+    li.post("/pay/payment", {"order_id": order.order_id})
+    provider.is_down = True
+
+    status, state, _ = said(li.get("/order/del_order", order_id=order.order_id))
+
+    assert (status, state) == (1004, False)
+    assert Order.objects.filter(pk=order.pk, state="open", hidden_at=None).exists()
 
 
 def test_an_overdue_order_can_be_deleted_at_once(li, provider):

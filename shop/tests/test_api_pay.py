@@ -40,6 +40,13 @@ def test_starts_a_payment_of_the_orders_own_amount(li, provider):
     assert provider.calls.count("create") == 1
 
 
+@pytest.mark.parametrize("mch_id", ["1568650321", 1568650321])
+def test_the_documents_own_request_pays(li, provider, mch_id):
+    order = make_order(li.user)
+
+    assert pay(li, order, appid="wxed58e834201d0894", mch_id=mch_id).json()["msg"] == "OK"
+
+
 def test_the_description_fits_the_providers_127_bytes_whatever_the_title(li, provider):
     order = make_order(li.user, make_product("🚲" * 100))
 
@@ -290,6 +297,16 @@ def test_reconciliation_finds_what_no_notification_told(li, provider):
 # --- 6.2 -----------------------------------------------------------------------------------------
 def ask(client, order_id, **more):
     return client.get(f"/pay/transactions/out-trade-no/{order_id}", **more)
+
+
+def test_the_path_as_the_document_writes_it_asks_the_same(li, provider):
+    order = make_order(li.user)
+    pay(li, order)
+
+    body = li.get(f"/v3/pay/transactions/out-trade-no/{order.order_id}", mchid=1568650321).json()
+
+    assert body == ask(li, order.order_id).json()
+    assert body["trade_state"] == "NOTPAY"
 
 
 def test_asks_wechat_about_ones_own_order_and_settles_it(li, provider):

@@ -1,0 +1,28 @@
+"""The accounts that everybody knows: only with demo data on, and their passwords stay."""
+
+from dataclasses import dataclass
+
+from django.conf import settings
+
+
+@dataclass(frozen=True)
+class DemoUser:
+    username: str
+    password: str
+    nickname: str
+    roleid: str
+    role: str
+    is_staff: bool
+
+
+DEMO_USERS = (
+    DemoUser("lbw", "555", "五五开", "102", "总监", is_staff=True),
+    DemoUser("zhuguan", "555", "巴啦啦小魔仙", "103", "主管", is_staff=True),
+    DemoUser("yuangong", "555", "开哥永不开挂", "200", "员工", is_staff=False),
+)
+_NAMES = frozenset(user.username for user in DEMO_USERS)
+
+
+def is_demo_account(username: str) -> bool:
+    """Tell whether a whole class logs in with this account."""
+    return settings.DEMO_DATA and username in _NAMES
