@@ -8,9 +8,11 @@ from typing import Any
 @dataclass(frozen=True)
 class PictureStore:
     """``take(request, field)`` stores the file under ``field`` and answers its URL, "" without one;
+    ``take_or_name`` also takes a text, as the URL of a picture;
     ``adopt(url=..., owner=...)`` makes it stay, within the transaction that writes the record."""
 
     take: Callable[[Any, str], str]
+    take_or_name: Callable[[Any, str], str]
     adopt: Callable[..., Any]
 
 

@@ -15,6 +15,40 @@ class TooManyFailures(Throttled):
     msg = "登入失败次数过多,请稍后再试"
 
 
+class SmsPhoneMissing(DomainError):
+    status, msg = 3004, "请输入手机号"
+
+
+class SmsPhoneInvalid(DomainError):
+    status, msg = 3004, "手机号格式不正确,请输入11位的大陆手机号"
+
+
+class SmsNotSent(DomainError):
+    """Too many messages, or the provider does not send it; ``msg`` says which."""
+
+    status, msg = 4003, "短信发送失败,请稍后再试"
+
+
+class SmsCodeNotAsked(DomainError):
+    status, msg = 10027, "先点击发送验证码"
+
+
+class SmsCodeIncomplete(DomainError):
+    status, msg = 10025, "请传入5位验证码"
+
+
+class SmsCodeWrong(DomainError):
+    status, msg = 10026, "验证码不正确"
+
+
+class SmsPhoneUnknown(DomainError):
+    status, msg = 0, "这个手机号没有注册"
+
+
+class SmsUserDisabled(DomainError):
+    status, msg = 1007, "用户被禁用,请联系管理员"
+
+
 class CaptchaWrong(DomainError):
     status, msg = 3004, "验证码错误"
 
@@ -47,6 +81,46 @@ class PasswordTooWeak(DomainError):
     """``msg`` holds the reasons."""
 
     status, msg = 0, "密码不符合要求"
+
+
+class UnidMissing(DomainError):
+    status, msg = 3004, "请传入用户unid"
+
+
+class RoleNotYours(DomainError):
+    """Somebody else than root sends another role or VIP level."""
+
+    status, msg = 3004, "没有权限修改用户角色的id"
+
+
+class UserToChangeUnknown(DomainError):
+    status, msg = 10066, "修改用户不存在"
+
+
+class UserNotYours(DomainError):
+    status, msg = 10066, "没有权限修改该用户"
+
+
+class PhoneTaken(DomainError):
+    status, msg = 10066, "手机号已经被绑定"
+
+
+class DemoNameStays(DomainError):
+    status, msg = 0, "演示账号的用户名不能修改"
+
+
+class UserToDeleteMissing(DomainError):
+    status, msg = 30001, "没有传递username或者unid"
+
+
+class UserToDeleteUnknown(DomainError):
+    status, msg = 30001, "用户不存在"
+
+
+class UserNotDeleted(DomainError):
+    """``msg`` says why this user stays."""
+
+    status, msg = 30001, "不能删除该用户"
 
 
 class AvatarRefused(DomainError):

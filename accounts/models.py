@@ -1,6 +1,7 @@
 """Users, the tokens they hold, and the log of their logins."""
 
 import uuid
+from datetime import datetime
 from typing import Any
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
@@ -42,7 +43,8 @@ class User(AbstractBaseUser, PermissionsMixin):
     unid = models.CharField("用户编号", max_length=32, unique=True, default=new_unid, editable=False)
     username = models.CharField("用户名", max_length=64, unique=True)
     nickname = models.CharField("昵称", max_length=64, blank=True)
-    phone = models.CharField("手机号", max_length=32, blank=True)
+    phone = models.CharField("手机号", max_length=32, blank=True, db_index=True)
+    is_phone_bound = models.BooleanField("手机号已用于登录", default=False, editable=False)
     role = models.ForeignKey(Role, models.PROTECT, verbose_name="角色", related_name="users")
     headimgurl = models.CharField("头像", max_length=500, blank=True)
     openid = models.CharField("微信 openid", max_length=128, blank=True)
@@ -52,6 +54,10 @@ class User(AbstractBaseUser, PermissionsMixin):
     city = models.CharField("城市", max_length=64, blank=True)
     province = models.CharField("省份", max_length=64, blank=True)
     country = models.CharField("国家", max_length=64, blank=True)
+    vip_level = models.PositiveSmallIntegerField("VIP 等级", default=0)
+    vip_expires_at = models.DateTimeField(
+        "VIP 到期时间", null=True, blank=True, help_text="有等级而没有到期时间:长期有效"
+    )
     is_active = models.BooleanField("启用", default=True, help_text="停用后立即失去登录状态")
     is_staff = models.BooleanField("可进入后台", default=False)
     epoch = models.PositiveIntegerField("令牌批次", default=1, editable=False)
@@ -66,7 +72,11 @@ class User(AbstractBaseUser, PermissionsMixin):
         constraints = [
             models.UniqueConstraint(
                 fields=["wechat_appid", "openid"], condition=~models.Q(openid=""), name="user_one_per_openid"
-            )
+            ),
+            # Until a number has been used for a login, several records may name it: nobody has proved anything yet.
+            models.UniqueConstraint(
+                fields=["phone"], condition=models.Q(is_phone_bound=True), name="user_one_per_login_phone"
+            ),
         ]
 
     def __str__(self) -> str:
@@ -84,6 +94,11 @@ class User(AbstractBaseUser, PermissionsMixin):
     @property
     def is_superuser(self) -> bool:  # type: ignore[override]
         return self.role.is_root
+
+    def vip_level_at(self, now: datetime) -> int:
+        """The level that counts at ``now``: 0 from the second on in which the VIP ends."""
+        has_ended = self.vip_expires_at is not None and self.vip_expires_at <= now
+        return 0 if has_ended else self.vip_level
 
     def _get_session_auth_hash(self, secret: str | None = None) -> str:
         # Signing out everywhere ends the sessions of the back office too.

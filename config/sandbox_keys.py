@@ -33,9 +33,7 @@ def sandbox_settings(folder: Path) -> dict[str, str]:
     """Answer what the sandbox hands to its merchant, by the names of the settings; make it when missing."""
     home = _home(folder)
     values = json.loads((home / "merchant.json").read_text("utf-8"))
-    # A working copy of an earlier release had other names here.
-    names = {"WECHAT_APP_ID": APP_ID, "WECHAT_PAY_MCH_ID": MCH_ID}
-    return values["settings"] | names | {name: str(home / file) for name, file in _FILES.items()}
+    return values["settings"] | {name: str(home / file) for name, file in _FILES.items()}
 
 
 def provider_files(folder: Path) -> dict[str, str]:
@@ -51,7 +49,8 @@ def provider_files(folder: Path) -> dict[str, str]:
 
 
 def _home(folder: Path) -> Path:
-    home = folder / "merchant"
+    # The number goes up with what the folder holds: a working copy of an earlier release then makes a new one.
+    home = folder / "merchant-2"
     if not (home / "merchant.json").exists():
         _make(home)
     return home
@@ -100,6 +99,10 @@ def _settings() -> dict[str, str]:
         "WECHAT_PAY_PUBLIC_KEY_ID": "PUB_KEY_ID_01" + _digits(30),
         "WEATHER_APP_ID": _digits(8),
         "WEATHER_APP_SECRET": _letters(8),
+        "SMS_ACCESS_KEY_ID": "LTAI" + _letters(20),
+        "SMS_ACCESS_KEY_SECRET": _letters(30),
+        "SMS_SIGN_NAME": "沙箱学院",
+        "SMS_TEMPLATE_CODE": "SMS_" + _digits(9),
     }
 
 

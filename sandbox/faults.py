@@ -22,6 +22,9 @@ class FaultKind(models.TextChoices):
     REFUND_ABNORMAL = "refund_abnormal", "退款异常（退不到用户账户）"
     OAUTH_SLOW = "oauth_slow", "微信登录接口变慢（秒）"
     OAUTH_DOWN = "oauth_down", "微信登录接口不可用"
+    SMS_SLOW = "sms_slow", "短信接口变慢（秒）"
+    SMS_DOWN = "sms_down", "短信接口不可用"
+    SMS_QUOTA = "sms_quota", "短信发送次数用完"
     WEATHER_SLOW = "weather_slow", "天气接口变慢（秒）"
     WEATHER_DOWN = "weather_down", "天气接口不可用"
     WEATHER_GARBAGE = "weather_garbage", "天气接口返回乱码"
@@ -37,6 +40,7 @@ DEFAULT_SECONDS = {
     FaultKind.NOTIFY_OUT_OF_ORDER: 20.0,
     FaultKind.PROVIDER_SLOW: 8.0,
     FaultKind.OAUTH_SLOW: 8.0,
+    FaultKind.SMS_SLOW: 8.0,
     FaultKind.WEATHER_SLOW: 8.0,
 }
 

@@ -152,6 +152,23 @@ class Delivery(models.Model):
         return f"{self.url} ({self.state})"
 
 
+class TextMessage(models.Model):
+    """A text message that the provider has sent to a phone."""
+
+    phone = models.CharField("手机号", max_length=11)
+    code = models.CharField("验证码", max_length=10)
+    text = models.CharField("内容", max_length=200)
+    at = models.DateTimeField("时间")
+
+    class Meta:
+        verbose_name = verbose_name_plural = "沙箱短信"
+        ordering = ["-pk"]
+        indexes = [models.Index(fields=["phone", "at"], name="sandbox_sms_of_phone")]
+
+    def __str__(self) -> str:
+        return f"{self.phone} {self.text}"
+
+
 class Fault(models.Model):
     """A fault that is switched on; a kind without a row is off."""
 

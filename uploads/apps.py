@@ -8,7 +8,7 @@ class UploadsConfig(AppConfig):
     def ready(self) -> None:
         # Accounts stands below and must not know of us: it is told where avatars are kept.
         from accounts import avatars
-        from uploads.fields import image_file
+        from uploads.fields import image_file, image_or_url
         from uploads.services import image_adopt
 
-        avatars.register(avatars.PictureStore(take=image_file, adopt=image_adopt))
+        avatars.register(avatars.PictureStore(take=image_file, take_or_name=image_or_url, adopt=image_adopt))

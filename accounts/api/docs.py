@@ -10,9 +10,12 @@ from accounts.api.params import (
     LoginParams,
     PasswordParams,
     RegisterParams,
+    SmsSendParams,
+    UserDeleteParams,
+    UserListParams,
+    UserUpdateParams,
 )
 from core.api.docs import Doc
-from core.api.params import PageParams
 from core.errors import NotPermitted
 
 _UNID = "5f0b6c1de1e75b0ea034cf83a1b2c3d4"
@@ -30,6 +33,10 @@ _USER: dict[str, Any] = {
     "city": "",
     "province": "",
     "country": "",
+    "vipLevel": 0,
+    "vipExpires": "",
+    "vipStamp": 0,
+    "status": "1",
 }
 
 LOGIN = Doc(
@@ -43,9 +50,27 @@ LOGIN = Doc(
         "permission": {"buttons": ["read", "add", "edit", "delete"]},
         "userInfo": _USER,
     },
-    failures=[errors.CredentialsWrong, errors.CredentialsMissing, errors.TooManyFailures(42)],
+    failures=[
+        errors.CredentialsWrong,
+        errors.CredentialsMissing,
+        errors.TooManyFailures(42),
+        errors.SmsCodeNotAsked,
+        errors.SmsCodeIncomplete,
+        errors.SmsCodeWrong,
+        errors.SmsPhoneUnknown,
+        errors.SmsUserDisabled,
+    ],
     about="之后的请求都在请求头 `authorization` 中携带返回的 `token`。密码错误次数过多时返回 HTTP 429,"
-    "`Retry-After` 是需要等待的秒数。",
+    "`Retry-After` 是需要等待的秒数。\n\n短信登入:先 `/sms/send`,再 `POST /users/login?type=sms`,"
+    "请求体只有短信中的 `code`(不能带 cookie 的客户端再加 `/sms/send` 返回的 `key`)。",
+)
+SMS_SEND = Doc(
+    params=SmsSendParams,
+    send={"phoneNumber": "13800000000"},
+    ok={"status": 200, "state": True, "msg": "OK", "key": "9cQ2vXo0L5sTj7WbE1yRk3HnUf6Za8Dp"},
+    failures=[errors.SmsPhoneMissing, errors.SmsPhoneInvalid, errors.SmsNotSent],
+    about="验证码 5 位,60 分钟内有效,登入成功一次或输错 5 次后作废。同一手机号每分钟 1 条、每天 10 条。"
+    "沙箱中的短信在 `/sandbox/sms/` 查看。",
 )
 SIGN_OUT = Doc(ok={"status": 1, "state": True, "msg": "退出成功"}, about="令牌立即失效。")
 VERIFY = Doc(
@@ -81,11 +106,39 @@ UPDATE_PASSWORD = Doc(
     failures=[
         errors.UserUnknown,
         errors.PasswordNotChanged,
+        errors.DemoPasswordStays,
         errors.PasswordTooWeak("密码不符合要求:密码长度太短。密码必须包含至少 6 个字符。"),
         NotPermitted,
         errors.TooManyFailures(42),
     ],
     about="只能修改自己的密码;root 可以修改任何人的密码。修改后该用户的所有令牌失效,需要重新登入。",
+)
+UPDATE_USER = Doc(
+    params=UserUpdateParams,
+    send={"unid": _UNID, "nickname": "五五开", "city": "南京"},
+    ok={"status": 200, "state": True, "msg": "更新成功"},
+    failures=[
+        errors.UnidMissing,
+        errors.UserToChangeUnknown,
+        errors.UserNotYours,
+        errors.RoleNotYours,
+        errors.PhoneTaken,
+        errors.UsernameTaken,
+        errors.RoleUnknown,
+        errors.PasswordNotChanged,
+        errors.DemoPasswordStays,
+        errors.DemoNameStays,
+    ],
+    about="只修改传递的字段;只能修改自己,root 可以修改任何人。"
+    "头像 `headimgurl` 传图片地址,或以 multipart/form-data 上传文件。"
+    "修改密码需要 `oldPassword`(root 不需要),修改后令牌失效。",
+)
+DELETE_USER = Doc(
+    params=UserDeleteParams,
+    ok={"status": 200, "state": True, "msg": "删除成功"},
+    failures=[errors.UserToDeleteMissing, errors.UserToDeleteUnknown, errors.UserNotDeleted("不能删除自己")],
+    about="`unid` 可以重复或用逗号隔开,一次删除多个:全部删除,或一个也不删。订单、支付与登入日志保留(不再指向用户),"
+    "令牌立即失效,购物车与头像一并删除。",
 )
 UPLOAD_AVATAR = Doc(
     params=AvatarParams,
@@ -100,7 +153,7 @@ UPLOAD_AVATAR = Doc(
     about="只能上传自己的头像;root 可以上传任何人的头像。",
 )
 ALL_USERS = Doc(
-    params=PageParams,
+    params=UserListParams,
     ok={"status": 200, "state": True, "msg": "success", "total": 1, "users": [_USER]},
 )
 CAPTCHA = Doc(

@@ -6,7 +6,7 @@ from typing import Any
 from rest_framework import serializers
 
 from accounts import errors
-from core.api.params import PageParams, Params, PlainText, PositiveInt
+from core.api.params import PageParams, Params, PlainText, PositiveInt, WholeNumber
 from core.errors import DomainError
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
@@ -30,6 +30,15 @@ class Password(PlainText):
         super().__init__(trim_whitespace=False, **kwargs)
 
 
+class VipLevel(WholeNumber):
+    default_error_messages = dict.fromkeys(
+        ("invalid", "min_value", "max_value", "max_string_length"), "必须是0到99的整数"
+    )
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(min_value=0, max_value=99, **kwargs)
+
+
 class LoginParams(Params):
     username = PlainText(help_text="账户")
     password = Password(help_text="密码")
@@ -47,6 +56,20 @@ class CaptchaParams(Params):
 
     def refusal(self) -> DomainError:
         return errors.CaptchaWrong()
+
+
+class SmsLoginParams(Params):
+    code = PlainText(required=False, default="", help_text="短信中的 5 位验证码")
+    key = PlainText(required=False, default="", help_text="/sms/send 返回的 key;带 cookie 的客户端可以不传")
+
+
+class SmsSendParams(Params):
+    error = errors.SmsPhoneInvalid
+
+    phoneNumber = serializers.RegexField(r"\A1[0-9]{10}\Z", help_text="11位的大陆手机号")
+
+    def refusal(self) -> DomainError:
+        return errors.SmsPhoneMissing() if self.missing() else errors.SmsPhoneInvalid()
 
 
 class RegisterParams(Params):
@@ -74,6 +97,34 @@ class PasswordParams(Params):
 
     def refusal(self) -> DomainError:
         return errors.PasswordNotChanged()
+
+
+class UserListParams(PageParams):
+    key = PlainText(required=False, default="", help_text="用户名、昵称或手机号的一部分")
+    roleid = PlainText(required=False, default="", help_text="只看这个角色的用户")
+
+
+class UserUpdateParams(Params):
+    unid = PlainText(help_text="要修改的用户的 unid;只有 root 可以修改别人")
+    username = Line(required=False, max_length=64, help_text="用户名")
+    password = Password(required=False, default="", help_text="新密码,修改后需要重新登入")
+    oldPassword = Password(required=False, default="", help_text="原来的密码;root 不需要")
+    phone = Line(required=False, max_length=32, help_text="手机号")
+    nickname = Line(required=False, max_length=64, help_text="昵称")
+    sex = Line(required=False, max_length=8, help_text="性别")
+    city = Line(required=False, max_length=64, help_text="城市")
+    province = Line(required=False, max_length=64, help_text="省份")
+    country = Line(required=False, max_length=64, help_text="国家")
+    roleid = PlainText(required=False, max_length=32, help_text="角色编号,仅 root")
+    vipLevel = VipLevel(required=False, help_text="VIP 等级,仅 root")
+
+    def refusal(self) -> DomainError:
+        return errors.UnidMissing() if "unid" in self.missing() else super().refusal()
+
+
+class UserDeleteParams(Params):
+    unid = PlainText(required=False, help_text="要删除的用户的 unid,可以重复,也可以用逗号隔开多个")
+    username = PlainText(required=False, default="", help_text="或者用户名")
 
 
 class AvatarParams(Params):

@@ -65,8 +65,9 @@ class ScanViewSet(ApiViewSet):
         ip = client_ip(request)
         if wait_s := ratelimit.hit(f"wechat-login:{ip}", limit=LOGINS_A_MINUTE, window_s=60):
             raise Throttled(wait_s)
-        user, token = wechat_login(code=given["wechatCode"], ip=ip, now=timezone.now())
-        return ok("微信登入成功", **login_fields(user, token))
+        now = timezone.now()
+        user, token = wechat_login(code=given["wechatCode"], ip=ip, now=now)
+        return ok("微信登入成功", **login_fields(user, token, now))
 
 
 class Declined(CodeInvalid):

@@ -1,3 +1,4 @@
+from datetime import datetime
 from typing import Any
 
 from django.utils import timezone
@@ -14,25 +15,45 @@ from accounts.api.params import (
     LoginParams,
     PasswordParams,
     RegisterParams,
+    SmsLoginParams,
+    SmsSendParams,
+    UserDeleteParams,
+    UserListParams,
+    UserUpdateParams,
 )
 from accounts.captcha import LIFETIME_S, captcha_make, captcha_solve
-from accounts.errors import AvatarRefused, CaptchaWrong, UserUnknown
+from accounts.errors import (
+    AvatarRefused,
+    CaptchaWrong,
+    UserNotYours,
+    UserToChangeUnknown,
+    UserToDeleteMissing,
+    UserUnknown,
+)
 from accounts.models import User
 from accounts.principal import caller
 from accounts.selectors import login_log, user_list
 from accounts.services.login import password_login
-from accounts.services.users import avatar_set, own_password_change, password_set, user_register
+from accounts.services.sms_login import LIFETIME, sms_code_send, sms_login
+from accounts.services.users import (
+    avatar_set,
+    own_password_change,
+    password_set,
+    user_register,
+    user_update,
+    users_delete,
+)
 from accounts.tokens import token_revoke
 from core.api.access import Access
 from core.api.envelope import ok
 from core.api.pagination import page_of, page_slice
-from core.api.params import PageParams
 from core.api.request import client_ip
 from core.api.routing import endpoint
 from core.api.views import ApiViewSet
 from core.errors import NotPermitted
 
-CAPTCHA_COOKIE = "captcha"
+CAPTCHA_COOKIE, SMS_COOKIE = "captcha", "sms"
+_COLUMNS = {"vipLevel": "vip_level"}
 
 
 class UserViewSet(ApiViewSet):
@@ -40,9 +61,20 @@ class UserViewSet(ApiViewSet):
 
     @endpoint("POST", "/users/login", "用户登入", Access.OPEN, docs=docs.LOGIN)
     def login(self, request: Request) -> Response:
-        given = LoginParams.read(request)
-        user, token = password_login(**given, ip=client_ip(request), now=timezone.now())
-        return ok("登入成功", status=1, **login_fields(user, token))
+        now = timezone.now()
+        if request.query_params.get("type") == "sms":
+            user, token = _login_by_sms(request, now)
+        else:
+            user, token = password_login(**LoginParams.read(request), ip=client_ip(request), now=now)
+        return ok("登入成功", status=1, **login_fields(user, token, now))
+
+    @endpoint("POST", "/sms/send", "发送短信验证码", Access.OPEN, docs=docs.SMS_SEND)
+    def send_sms(self, request: Request) -> Response:
+        given = SmsSendParams.read(request)
+        key = sms_code_send(phone=given["phoneNumber"], network=client_ip(request), now=timezone.now())
+        answer = ok("OK", key=key)
+        cookie_set(request, answer, SMS_COOKIE, key, max_age_s=int(LIFETIME.total_seconds()))
+        return answer
 
     @endpoint("GET", "/users/sigout", "退出登入", Access.ANY_USER, aliases=("/users/signout",), docs=docs.SIGN_OUT)
     def sign_out(self, request: Request) -> Response:
@@ -56,12 +88,47 @@ class UserViewSet(ApiViewSet):
         times = {name: me.claims[name] for name in ("iat", "exp")}
         return ok("校验成功", status=1, decode=decode | {"roleid": me.roleid} | times)
 
-    @endpoint("POST", "/users/register", "用户注册", Access.ROOT, docs=docs.REGISTER)
+    @endpoint("POST", "/users/register", "用户注册", Access.ROOT, aliases=("/users/addUser",), docs=docs.REGISTER)
     def register(self, request: Request) -> Response:
         given: dict[str, Any] = RegisterParams.read(request)
         roleid = given.pop("roles", None) or given.pop("roleid", None)
         given.pop("roleid", None)
-        return ok("注册成功", status=1, userInfo=user_fields(user_register(**given, roleid=roleid)))
+        user = user_register(**given, roleid=roleid)
+        return ok("注册成功", status=1, userInfo=user_fields(user, timezone.now()))
+
+    @endpoint("POST", "/users/updateUser", "修改用户信息", Access.ANY_USER, docs=docs.UPDATE_USER)
+    def update_user(self, request: Request) -> Response:
+        given = UserUpdateParams.read(request)
+        user = User.objects.filter(unid=given.pop("unid")).first()
+        if user is None:
+            raise UserToChangeUnknown
+        me = caller(request)
+        if user.pk != me.pk and not me.is_root:
+            raise UserNotYours
+        old_password, new_password = given.pop("oldPassword"), given.pop("password")
+        changes = {_COLUMNS.get(name, name): value for name, value in given.items()}
+        if picture := avatars.store().take_or_name(request, "headimgurl"):
+            changes["headimgurl"] = picture
+        user_update(
+            user_pk=user.pk,
+            by_root=me.is_root,
+            changes=changes,
+            old_password=old_password,
+            new_password=new_password,
+            ip=client_ip(request),
+        )
+        return ok("更新成功")
+
+    @endpoint("GET", "/users/deleteUser", "删除用户", Access.ROOT, docs=docs.DELETE_USER)
+    def delete_user(self, request: Request) -> Response:
+        given = UserDeleteParams.read(request)
+        # Clients repeat the parameter for several users; Params reads the last one only.
+        unids = [part.strip() for text in request.query_params.getlist("unid") for part in text.split(",")]
+        unids = [unid for unid in unids if unid]
+        if not unids and not given["username"]:
+            raise UserToDeleteMissing
+        users_delete(unids=unids, username=given["username"], by_pk=caller(request).pk)
+        return ok("删除成功")
 
     @endpoint("POST", "/users/updatePassword", "修改用户密码", Access.ANY_USER, docs=docs.UPDATE_PASSWORD)
     def update_password(self, request: Request) -> Response:
@@ -101,8 +168,10 @@ class UserViewSet(ApiViewSet):
         "GET", "/users/getAllUers", "获取所有用户", Access.ROWS, aliases=("/users/getAllUsers",), docs=docs.ALL_USERS
     )
     def get_all_users(self, request: Request) -> Response:
-        total, users = page_of(user_list(), PageParams.read(request))
-        return ok("success", total=total, users=[user_fields(user) for user in users])
+        given = UserListParams.read(request)
+        total, users = page_of(user_list(key=given["key"], roleid=given["roleid"]), given)
+        now = timezone.now()
+        return ok("success", total=total, users=[user_fields(user, now) for user in users])
 
 
 class CaptchaViewSet(ApiViewSet):
@@ -137,15 +206,24 @@ class LoginLogViewSet(ApiViewSet):
 def _new_captcha(request: Request) -> Response:
     key, img = captcha_make()
     answer = ok(img=img, key=key)
-    # The cookie says which captcha is meant and nothing else: it never authenticates anybody. Pages of
-    # other sites get it only over HTTPS, as browsers demand; the others send the key back.
+    cookie_set(request, answer, CAPTCHA_COOKIE, key, max_age_s=LIFETIME_S)
+    return answer
+
+
+def _login_by_sms(request: Request, now: datetime) -> tuple[User, str]:
+    given = SmsLoginParams.read(request)
+    ip = client_ip(request)
+    key = given["key"] or request.COOKIES.get(SMS_COOKIE, "")
+    return sms_login(key=key, code=given["code"], ip=ip, network=ip, now=now)
+
+
+def cookie_set(request: Request, answer: Response, name: str, key: str, *, max_age_s: int) -> None:
+    """Let a browser keep the key of a captcha or a text message, so that its client need not.
+
+    It says which one is meant and nothing else: it never authenticates anybody. Pages of other sites get it only
+    over HTTPS, as browsers demand; the others send the key back.
+    """
     is_https = request.is_secure()
     answer.set_cookie(
-        CAPTCHA_COOKIE,
-        key,
-        max_age=LIFETIME_S,
-        httponly=True,
-        secure=is_https,
-        samesite="None" if is_https else "Lax",
+        name, key, max_age=max_age_s, httponly=True, secure=is_https, samesite="None" if is_https else "Lax"
     )
-    return answer

@@ -1,5 +1,6 @@
 """What changes users."""
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
@@ -11,7 +12,18 @@ from django.db.models import F
 
 from accounts import avatars, principal
 from accounts.demo_users import is_demo_account
-from accounts.errors import DemoPasswordStays, PasswordNotChanged, PasswordTooWeak, RoleUnknown, UsernameTaken
+from accounts.errors import (
+    DemoNameStays,
+    DemoPasswordStays,
+    PasswordNotChanged,
+    PasswordTooWeak,
+    PhoneTaken,
+    RoleNotYours,
+    RoleUnknown,
+    UsernameTaken,
+    UserNotDeleted,
+    UserToDeleteUnknown,
+)
 from accounts.models import RevokedToken, User
 from accounts.services import failures
 from core.admin.audit import audited
@@ -42,6 +54,82 @@ def user_register(
     except IntegrityError:
         raise UsernameTaken from None
     return draft
+
+
+@transaction.atomic
+def user_update(
+    *, user_pk: int, by_root: bool, changes: dict[str, Any], old_password: str, new_password: str, ip: str
+) -> None:
+    """Change one's own record, or as root anybody's; all of it or nothing.
+
+    :param changes: fields of ``User`` with their new values; ``roleid`` names the role.
+    :param old_password: must be right when somebody else than root sets ``new_password``.
+    :raises RoleNotYours: somebody else than root changes ``roleid`` or ``vip_level``.
+    :raises UsernameTaken, DemoNameStays, PhoneTaken, RoleUnknown: as named.
+    :raises PasswordNotChanged, DemoPasswordStays, PasswordTooWeak, TooManyFailures: as for the password alone.
+    """
+    user = User.objects.select_for_update(of=("self",), no_key=True).select_related("role").get(pk=user_pk)
+    changes = changes | _role_change(user, changes.pop("roleid", None))
+    changes = {name: value for name, value in changes.items() if getattr(user, name) != value}
+    if not by_root and changes.keys() & {"role", "vip_level"}:
+        raise RoleNotYours
+    if "username" in changes and is_demo_account(user.username):
+        raise DemoNameStays
+    if "phone" in changes:
+        _refuse_taken_phone(user, changes["phone"])
+        changes["is_phone_bound"] = False  # nobody has proved to hold the new one
+    if changes.get("vip_level") == 0:
+        changes["vip_expires_at"] = None
+    for name, value in changes.items():
+        setattr(user, name, value)
+    try:
+        with transaction.atomic():
+            user.save(update_fields=list(changes))
+    except IntegrityError:
+        raise UsernameTaken from None
+    if not new_password:
+        return
+    if by_root:
+        password_set(user=user, new_password=new_password)
+    else:
+        own_password_change(username=user.username, old_password=old_password, new_password=new_password, ip=ip)
+
+
+def _role_change(user: User, roleid: str | None) -> dict[str, Any]:
+    if roleid is None or roleid == user.role.roleid:
+        return {}
+    role = Role.objects.filter(roleid=roleid).first()
+    if role is None:
+        raise RoleUnknown
+    return {"role": role}
+
+
+def _refuse_taken_phone(user: User, phone: str) -> None:
+    if phone and User.objects.filter(phone=phone).exclude(pk=user.pk).exists():
+        raise PhoneTaken
+
+
+@transaction.atomic
+def users_delete(*, unids: Collection[str] = (), username: str = "", by_pk: int) -> int:
+    """Delete users for good, all of those named or none; answer how many.
+
+    Their orders, payments and logs stay, without a user. Tokens, sessions, cart and avatar go.
+
+    :param by_pk: who deletes, who cannot go this way himself.
+    :raises UserToDeleteUnknown: one of them does not exist. :raises UserNotDeleted: one must not be deleted.
+    """
+    named = User.objects.filter(unid__in=unids) if unids else User.objects.filter(username=username)
+    users = list(named.select_for_update(of=("self",)).select_related("role").order_by("pk"))
+    if len(users) < max(len(set(unids)), 1):
+        raise UserToDeleteUnknown
+    for user in users:
+        if user.pk == by_pk:
+            raise UserNotDeleted("不能删除自己")
+        if user.role.is_root:
+            raise UserNotDeleted("不能删除超级管理员")
+    for user in users:
+        user.delete()
+    return len(users)
 
 
 def password_check(password: str, user: User) -> None:

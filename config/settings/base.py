@@ -69,6 +69,12 @@ WEATHER_APP_ID = env.text("WEATHER_APP_ID", _sandbox.get("WEATHER_APP_ID", ""))
 WEATHER_APP_SECRET = env.text("WEATHER_APP_SECRET", _sandbox.get("WEATHER_APP_SECRET", ""))
 WEATHER_CITY = env.text("WEATHER_CITY", "南京")
 
+SMS_BASE_URL = _upstream("SMS_BASE_URL", f"{_LOCAL}/aliyun-sms", "https://dysmsapi.aliyuncs.com")
+SMS_ACCESS_KEY_ID = env.text("SMS_ACCESS_KEY_ID", _sandbox.get("SMS_ACCESS_KEY_ID", ""))
+SMS_ACCESS_KEY_SECRET = env.text("SMS_ACCESS_KEY_SECRET", _sandbox.get("SMS_ACCESS_KEY_SECRET", ""))
+SMS_SIGN_NAME = env.text("SMS_SIGN_NAME", _sandbox.get("SMS_SIGN_NAME", ""))
+SMS_TEMPLATE_CODE = env.text("SMS_TEMPLATE_CODE", _sandbox.get("SMS_TEMPLATE_CODE", ""))
+
 ROOT_PASSWORD = env.text("ROOT_PASSWORD")
 
 METRICS_TOKEN = env.text("METRICS_TOKEN")

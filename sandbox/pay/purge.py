@@ -5,13 +5,13 @@ from datetime import datetime, timedelta
 from django.db.models import Exists, OuterRef, Q, Subquery, Sum
 
 from core.db.purge import rows_purge
-from sandbox.models import Delivery, DeliveryState, PayCode, Refund, RefundState, Trade, TradeState
+from sandbox.models import Delivery, DeliveryState, PayCode, Refund, RefundState, TextMessage, Trade, TradeState
 
 KEEP = timedelta(days=30)
 
 
 def books_purge(*, now: datetime) -> int:
-    """Forget codes, notifications and orders that ended ``KEEP`` ago; answer how many orders.
+    """Forget codes, text messages, notifications and orders that ended ``KEEP`` ago; answer how many orders.
 
     An order has ended when it is closed, or given back in full. A paid one stays, as it may be returned at any time,
     and so does one that nobody has closed yet.
@@ -23,6 +23,7 @@ def books_purge(*, now: datetime) -> int:
     ended = Q(state=TradeState.CLOSED, closed_at__lt=old) | Q(
         state=TradeState.REFUND, total_fee=Subquery(given_back_fen)
     )
+    rows_purge(TextMessage.objects.filter(at__lt=old))
     rows_purge(PayCode.objects.filter(expires_at__lt=old))
     rows_purge(Delivery.objects.filter(created_at__lt=old).exclude(state=DeliveryState.DUE))
     return rows_purge(Trade.objects.filter(ended).exclude(Exists(due.filter(trade=OuterRef("pk")))))

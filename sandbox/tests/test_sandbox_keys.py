@@ -22,6 +22,10 @@ NAMES = {
     "WECHAT_PAY_PUBLIC_KEY_ID",
     "WECHAT_PAY_PUBLIC_KEY_FILE",
     "WECHAT_PAY_CERT_DIR",
+    "SMS_ACCESS_KEY_ID",
+    "SMS_ACCESS_KEY_SECRET",
+    "SMS_SIGN_NAME",
+    "SMS_TEMPLATE_CODE",
     "WEATHER_APP_ID",
     "WEATHER_APP_SECRET",
 }
@@ -66,4 +70,4 @@ def test_processes_that_start_at_once_share_one_merchant(tmp_path: Path) -> None
     said = {run.communicate(timeout=20)[0] for run in runs}
 
     assert len(said) == 1 and "WECHAT_APP_ID" in said.pop()
-    assert [path.name for path in tmp_path.iterdir()] == ["merchant"]
+    assert [path.name for path in tmp_path.iterdir()] == ["merchant-2"]

@@ -1,0 +1,281 @@
+"""Logging in by text message: what clients read, and how little guessing gains."""
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+
+from accounts.errors import SmsNotSent
+from accounts.models import LoginLog, User
+from accounts.services import sms_login
+from accounts.services.sms_login import sms_code_send
+
+pytestmark = pytest.mark.django_db
+NUMBER = "13800000001"
+NOT_ASKED = (10027, False, "先点击发送验证码")
+WRONG = (10026, False, "验证码不正确")
+
+
+def said(answer):
+    body = answer.json()
+    return body["status"], body["state"], body["msg"]
+
+
+@pytest.fixture
+def phone(monkeypatch):
+    """The messages that went out, oldest first: (number, code)."""
+    sent: list[tuple[str, str]] = []
+    monkeypatch.setattr(sms_login, "sms_send", lambda phone, code: sent.append((phone, code)))
+    return sent
+
+
+@pytest.fixture
+def li(person):
+    return person("li", "103", phone=NUMBER, nickname="李")
+
+
+def ask(api, number=NUMBER):
+    return api.post("/sms/send", {"phoneNumber": number})
+
+
+def attempt(api, code, **more):
+    return api.post("/users/login?type=sms", {"code": code, **more})
+
+
+def other_than(code: str) -> str:
+    return f"{(int(code) + 1) % 100000:05d}"
+
+
+@pytest.mark.usefixtures("phone")
+class TestSending:
+    def test_answers_what_clients_read(self, api):
+        answer = ask(api)
+
+        body = answer.json()
+        assert {name: body[name] for name in ("status", "state", "msg")} == {"status": 200, "state": True, "msg": "OK"}
+        assert len(body["key"]) == 32
+        assert answer.cookies["sms"]["httponly"]
+
+    def test_sends_five_digits(self, api, phone):
+        ask(api, "19912345678")
+
+        ((number, code),) = phone
+        assert number == "19912345678"
+        assert len(code) == 5 and code.isdigit()
+
+    @pytest.mark.parametrize("body", [{}, {"phoneNumber": ""}, {"phoneNumber": None}])
+    def test_needs_a_number(self, api, body):
+        assert said(api.post("/sms/send", body)) == (3004, False, "请输入手机号")
+
+    @pytest.mark.parametrize(
+        "number", ["1380000000", "138000000011", "23800000001", "1380000000a", "１３８００００００００１", ["x"]]
+    )
+    def test_says_what_a_number_is(self, api, phone, number):
+        assert said(ask(api, number)) == (3004, False, "手机号格式不正确,请输入11位的大陆手机号")
+        assert phone == []
+
+    def test_one_a_minute_for_one_number(self, api, phone):
+        ask(api)
+
+        status, state, msg = said(ask(api))
+
+        assert (status, state, len(phone)) == (4003, False, 1)
+        assert "秒后再试" in msg
+        assert said(ask(api, "13800000002"))[1] is True
+
+    def test_ten_a_day_for_one_number(self, api, phone, monkeypatch):
+        monkeypatch.setattr(sms_login, "PER_NUMBER", sms_login.PER_NUMBER[1:])
+
+        answers = [said(ask(api)) for _ in range(11)]
+
+        assert [state for _, state, _ in answers] == [True] * 10 + [False]
+        assert len(phone) == 10
+
+    @pytest.mark.parametrize("limit", ["PER_ADDRESS", "PER_SITE"])
+    def test_an_address_and_the_site_have_limits_too(self, api, phone, monkeypatch, limit):
+        monkeypatch.setattr(sms_login, limit, (("hour", 3, 3600),))
+
+        answers = [said(ask(api, f"1390000000{n}")) for n in range(5)]
+
+        assert [state for _, state, _ in answers] == [True, True, True, False, False]
+
+    def test_a_known_number_and_an_unknown_one_are_answered_alike(self, api, li, phone):
+        known, unknown = ask(api).json(), ask(api, "13700000000").json()
+
+        assert known | {"key": ""} == unknown | {"key": ""}
+        assert len(phone) == 2
+
+    def test_of_many_at_once_one_goes_out(self, phone):
+        def send(_: int) -> str:
+            try:
+                return sms_code_send(phone=NUMBER, network="192.0.2.1", now=timezone.now())
+            except SmsNotSent:
+                return ""
+
+        with ThreadPoolExecutor(8) as pool:
+            keys = [key for key in pool.map(send, range(8)) if key]
+
+        assert len(keys) == len(phone) == 1
+
+    def test_a_provider_that_refuses_leaves_no_code(self, api, monkeypatch):
+        def refuse(**_):
+            raise SmsNotSent
+
+        monkeypatch.setattr(sms_login, "sms_send", refuse)
+
+        assert said(ask(api)) == (4003, False, "短信发送失败,请稍后再试")
+        assert said(attempt(api, "12345")) == NOT_ASKED
+
+
+class TestLogin:
+    def test_answers_like_a_login_by_password(self, api, li, phone):
+        ask(api)
+
+        body = attempt(api, phone[0][1]).json()
+
+        by_password = api.post("/users/login", {"username": "li", "password": "a-password"}).json()
+        assert body | {"token": ""} == by_password | {"token": ""}
+        assert api.get("/verify", token=body["token"]).json()["decode"]["username"] == "li"
+        assert LoginLog.objects.filter(user=li.user).count() == 2
+
+    def test_works_by_key_without_a_cookie(self, api, li, phone):
+        key = ask(api).json()["key"]
+        api.http.cookies.clear()
+
+        assert said(attempt(api, phone[0][1])) == NOT_ASKED
+        assert said(attempt(api, phone[0][1], key=key))[1] is True
+
+    @pytest.mark.parametrize("key", ["", "x" * 32, "x" * 31 + "*", "中" * 32, "x" * 500])
+    def test_without_a_message_before(self, api, phone, key):
+        assert said(attempt(api, "12345", key=key)) == NOT_ASKED
+
+    @pytest.mark.parametrize("code", ["", "1234", None])
+    def test_fewer_than_five_digits_cost_no_try(self, api, li, phone, code):
+        ask(api)
+
+        for _ in range(6):
+            assert said(attempt(api, code)) == (10025, False, "请传入5位验证码")
+        assert said(attempt(api, phone[0][1]))[1] is True
+
+    def test_a_code_works_once(self, api, li, phone):
+        ask(api)
+
+        assert said(attempt(api, phone[0][1]))[1] is True
+        assert said(attempt(api, phone[0][1])) == WRONG
+
+    def test_of_two_logins_at_once_one_gets_in(self, li, phone):
+        now = timezone.now()
+        key = sms_code_send(phone=NUMBER, network="192.0.2.1", now=now)
+
+        def login(_: int) -> bool:
+            try:
+                sms_login._spend(key, phone[0][1], "192.0.2.1", now)
+            except Exception:
+                return False
+            finally:
+                connection.close()
+            return True
+
+        with ThreadPoolExecutor(8) as pool:
+            assert sum(pool.map(login, range(8))) == 1
+
+    def test_five_wrong_tries_spend_it(self, api, li, phone):
+        ask(api)
+        code = phone[0][1]
+
+        for _ in range(5):
+            assert said(attempt(api, other_than(code))) == WRONG
+        assert said(attempt(api, code)) == WRONG
+
+    def test_four_wrong_tries_do_not(self, api, li, phone):
+        ask(api)
+        code = phone[0][1]
+
+        for _ in range(4):
+            attempt(api, other_than(code))
+        assert said(attempt(api, code))[1] is True
+
+    def test_it_is_over_after_an_hour(self, api, li, phone):
+        key = sms_code_send(phone=NUMBER, network="127.0.0.1", now=timezone.now() - timedelta(minutes=61))
+
+        assert said(attempt(api, phone[0][1], key=key)) == WRONG
+
+    @pytest.mark.parametrize("limit", ["WRONG_PER_NUMBER", "WRONG_PER_ADDRESS", "WRONG_PER_SITE"])
+    def test_new_codes_give_no_new_tries(self, api, li, phone, monkeypatch, limit):
+        monkeypatch.setattr(sms_login, limit, (6, 3600))
+        monkeypatch.setattr(sms_login, "PER_NUMBER", ())
+        for _ in range(2):
+            ask(api)
+            for _ in range(3):
+                attempt(api, other_than(phone[-1][1]))
+        ask(api)
+
+        assert said(attempt(api, phone[-1][1])) == WRONG
+
+    def test_a_number_that_nobody_has(self, api, phone, roles):
+        ask(api)
+
+        assert said(attempt(api, phone[0][1])) == (0, False, "这个手机号没有注册")
+
+    def test_a_disabled_user(self, api, li, phone):
+        User.objects.filter(pk=li.user.pk).update(is_active=False)
+        ask(api)
+
+        assert said(attempt(api, phone[0][1])) == (1007, False, "用户被禁用,请联系管理员")
+
+    def test_the_number_belongs_to_its_user_from_then_on(self, api, li, person, phone):
+        wang = person("wang", phone=NUMBER)  # two records name it, nobody has proved anything
+        ask(api)
+
+        body = attempt(api, phone[0][1]).json()
+
+        assert body["userInfo"]["username"] == "li"
+        li.user.refresh_from_db()
+        wang.user.refresh_from_db()
+        assert (li.user.is_phone_bound, wang.user.is_phone_bound) == (True, False)
+
+
+@pytest.mark.django_db(transaction=True)
+class TestThroughTheProvider:
+    """The real client library, over HTTP, to the stand-in that checks its signature."""
+
+    @pytest.fixture
+    def provider(self, live_server, settings):
+        settings.SMS_BASE_URL = f"{live_server.url}/sandbox/aliyun-sms"
+        return live_server
+
+    def test_a_message_reaches_the_phone_and_logs_in(self, api, li, provider):
+        ask(api)
+
+        message = api.http.get("/sandbox/sms/messages/").json()[0]
+        assert (message["phone"], message["code"] in message["text"]) == (NUMBER, True)
+        assert message["text"] in api.http.get("/sandbox/sms/").content.decode()
+        assert said(attempt(api, message["code"]))[1] is True
+
+    @pytest.mark.parametrize(
+        "name", ["SMS_ACCESS_KEY_SECRET", "SMS_ACCESS_KEY_ID", "SMS_SIGN_NAME", "SMS_TEMPLATE_CODE"]
+    )
+    def test_wrong_values_send_nothing(self, api, provider, settings, name):
+        setattr(settings, name, "wrong")
+
+        assert said(ask(api)) == (4003, False, "短信发送失败,请稍后再试")
+        assert api.http.get("/sandbox/sms/messages/").json() == []
+
+    @pytest.mark.parametrize(
+        ("fault", "msg"),
+        [
+            ("sms_down", "短信发送失败,请稍后再试"),
+            ("sms_quota", "该手机号的短信发送过于频繁,请稍后再试"),
+        ],
+    )
+    def test_a_provider_in_trouble(self, api, provider, fault, msg):
+        api.http.post("/sandbox/control/faults", {fault: True}, content_type="application/json")
+
+        assert said(ask(api)) == (4003, False, msg)
+
+    def test_a_provider_that_is_not_there(self, api, settings):
+        settings.SMS_BASE_URL = "http://127.0.0.1:9"
+
+        assert said(ask(api)) == (4003, False, "短信发送失败,请稍后再试")

@@ -1,0 +1,252 @@
+"""The later user calls: changing, deleting and searching users."""
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from accounts.models import User
+from core.times import dash
+from shop.models import CartItem, Order
+from shop.tests.factories import make_order, make_product
+
+pytestmark = pytest.mark.django_db
+UPDATED = (200, True, "更新成功")
+NOT_YOURS = (10066, False, "没有权限修改该用户")
+NO_ROLE = (3004, False, "没有权限修改用户角色的id")
+
+
+def said(answer):
+    body = answer.json()
+    return body["status"], body["state"], body["msg"]
+
+
+@pytest.fixture
+def li(person):
+    return person("li", "200", phone="13800000001", nickname="李")
+
+
+def change(client, whom, **fields):
+    return said(client.post("/users/updateUser", {"unid": whom.user.unid} | fields))
+
+
+class TestUpdate:
+    def test_changes_ones_own_record(self, li):
+        fields = {
+            "nickname": "小李",
+            "phone": "13900000000",
+            "sex": "1",
+            "city": "南京",
+            "province": "江苏",
+            "country": "中国",
+        }
+
+        assert change(li, li, username="lili", **fields) == UPDATED
+
+        li.user.refresh_from_db()
+        assert {name: getattr(li.user, name) for name in fields} == fields
+        assert li.user.username == "lili"
+        assert li.get("/verify").json()["decode"]["nickname"] == "小李"
+
+    def test_a_whole_row_posted_back_changes_what_differs(self, li, root):
+        row = next(row for row in root.get("/users/getAllUsers").json()["users"] if row["unid"] == li.user.unid)
+
+        assert said(li.post("/users/updateUser", row | {"city": "南京", "_id": "x", "status": "0"})) == UPDATED
+
+        li.user.refresh_from_db()
+        assert (li.user.city, li.user.is_active, li.user.nickname) == ("南京", True, "李")
+
+    def test_nothing_to_change_is_a_success(self, li):
+        assert change(li, li) == UPDATED
+
+    @pytest.mark.parametrize("body", [{}, {"unid": ""}, {"nickname": "x"}])
+    def test_needs_a_unid(self, li, body):
+        assert said(li.post("/users/updateUser", body)) == (3004, False, "请传入用户unid")
+
+    def test_an_unknown_user(self, li):
+        assert said(li.post("/users/updateUser", {"unid": "x" * 32})) == (10066, False, "修改用户不存在")
+
+    def test_somebody_elses_record_is_roots_alone(self, li, root, lbw):
+        assert change(lbw, li, nickname="x") == NOT_YOURS
+        assert change(root, li, nickname="王") == UPDATED
+
+    @pytest.mark.parametrize("fields", [{"roleid": "1"}, {"roleid": "102"}, {"vipLevel": 3}])
+    def test_role_and_vip_are_roots_alone(self, li, root, fields):
+        assert change(li, li, nickname="x", **fields) == NO_ROLE
+        li.user.refresh_from_db()
+        assert (li.user.nickname, li.user.role.roleid, li.user.vip_level) == ("李", "200", 0)
+
+        assert change(root, li, **fields) == UPDATED
+
+    def test_a_new_role_counts_on_the_next_request(self, li, root):
+        assert li.get("/users/getAllUers").json()["code"] == "10026"
+
+        change(root, li, roleid="102")
+
+        assert li.get("/users/getAllUers").json()["state"] is True
+
+    def test_unknown_role(self, li, root):
+        assert change(root, li, roleid="9") == (0, False, "角色不存在")
+
+    def test_taken_names_and_numbers(self, li, person):
+        wang = person("wang", phone="13800000002")
+
+        assert change(wang, wang, phone="13800000001", city="南京") == (10066, False, "手机号已经被绑定")
+        assert change(wang, wang, username="li", city="南京") == (0, False, "用户名已注册")
+        wang.user.refresh_from_db()
+        assert (wang.user.phone, wang.user.city) == ("13800000002", "")
+
+    def test_a_new_number_is_not_bound_yet(self, li):
+        User.objects.filter(pk=li.user.pk).update(is_phone_bound=True)
+
+        change(li, li, phone="13900000000")
+
+        li.user.refresh_from_db()
+        assert li.user.is_phone_bound is False
+
+    def test_a_new_password_needs_the_old_one_and_ends_the_tokens(self, li, api):
+        assert change(li, li, password="new-secret", city="南京") == (0, False, "密码修改错误")
+        li.user.refresh_from_db()
+        assert li.user.city == ""
+
+        assert change(li, li, password="new-secret", oldPassword="a-password") == UPDATED
+
+        assert li.get("/verify").json()["code"] == "1004"
+        assert said(api.post("/users/login", {"username": "li", "password": "new-secret"}))[1] is True
+
+    def test_root_needs_no_old_password(self, li, root, api):
+        assert change(root, li, password="new-secret") == UPDATED
+        assert said(api.post("/users/login", {"username": "li", "password": "new-secret"}))[1] is True
+
+    def test_nobody_takes_the_demo_accounts_from_a_class(self, lbw, root):
+        assert change(lbw, lbw, username="mine") == (0, False, "演示账号的用户名不能修改")
+        assert change(root, lbw, password="mine-alone") == (0, False, "演示账号的密码不能修改")
+        assert change(lbw, lbw, city="南京") == UPDATED
+
+    @pytest.mark.parametrize(
+        "fields",
+        [
+            {"username": "a\nb"},
+            {"username": ["a"]},
+            {"nickname": "x" * 65},
+            {"phone": True},
+            {"vipLevel": "many"},
+            {"vipLevel": -1},
+            {"vipLevel": 10**30},
+            {"headimgurl": "javascript:alert(1)"},
+        ],
+    )
+    def test_bad_values_are_named_and_change_nothing(self, li, root, fields):
+        status, state, msg = change(root, li, city="南京", **fields)
+
+        assert (state, msg.startswith(next(iter(fields)))) == (False, True)
+        li.user.refresh_from_db()
+        assert li.user.city == ""
+
+    def test_takes_an_avatar_as_an_address(self, li):
+        change(li, li, headimgurl="https://a.example/1.png")
+
+        li.user.refresh_from_db()
+        assert li.user.headimgurl == "https://a.example/1.png"
+
+
+class TestVip:
+    def test_a_level_that_root_sets_has_no_end(self, li, root, api):
+        change(root, li, vipLevel="2")
+
+        info = api.post("/users/login", {"username": "li", "password": "a-password"}).json()["userInfo"]
+        assert (info["vipLevel"], info["vipExpires"], info["vipStamp"]) == (2, "", 0)
+
+    def test_it_is_over_from_the_second_on_in_which_it_ends(self, li, root, api):
+        ends = timezone.now() + timedelta(hours=1)
+        User.objects.filter(pk=li.user.pk).update(vip_level=2, vip_expires_at=ends)
+
+        info = api.post("/users/login", {"username": "li", "password": "a-password"}).json()["userInfo"]
+        assert (info["vipLevel"], info["vipExpires"]) == (2, dash(ends))
+        assert info["vipStamp"] == int(ends.timestamp() * 1000)
+
+        li.user.refresh_from_db()
+        assert li.user.vip_level_at(ends - timedelta(microseconds=1)) == 2
+        assert li.user.vip_level_at(ends) == 0
+
+        User.objects.filter(pk=li.user.pk).update(vip_expires_at=timezone.now())
+        row = root.get("/users/getAllUsers", key="li").json()["users"][0]
+        assert (row["vipLevel"], row["vipExpires"], row["vipStamp"]) == (0, "", 0)
+
+
+class TestList:
+    @pytest.mark.parametrize("key", ["LI", "李", "0000001"])
+    def test_finds_by_part_of_name_nickname_or_phone(self, li, root, person, key):
+        person("wang", "102")
+
+        body = root.get("/users/getAllUsers", key=key).json()
+
+        assert ([row["username"] for row in body["users"]], body["total"]) == (["li"], 1)
+
+    def test_finds_by_role(self, li, root, lbw):
+        body = root.get("/users/getAllUsers", roleid="102", page=1, count=5).json()
+
+        assert [row["username"] for row in body["users"]] == ["lbw"]
+
+    def test_tells_who_is_disabled_and_never_an_openid(self, li, root):
+        User.objects.filter(pk=li.user.pk).update(is_active=False, openid="oUpF8uMuAJO")
+
+        answer = root.get("/users/getAllUsers", key="li")
+
+        assert answer.json()["users"][0]["status"] == "0"
+        assert b"oUpF8uMuAJO" not in answer.content
+
+
+class TestDelete:
+    def delete(self, client, query):
+        return client.get(f"/users/deleteUser?{query}")
+
+    @pytest.mark.parametrize("query", ["unid={0}&unid={1}", "unid={0},{1}", "unid={0}, {1},"])
+    def test_several_at_once(self, root, person, query):
+        unids = [person(name).user.unid for name in ("a", "b")]
+
+        assert said(self.delete(root, query.format(*unids))) == (200, True, "删除成功")
+        assert list(User.objects.values_list("username", flat=True)) == ["root"]
+
+    def test_by_name_and_the_token_ends(self, root, li):
+        assert li.get("/verify").json()["state"] is True
+
+        assert said(self.delete(root, "username=li")) == (200, True, "删除成功")
+
+        assert li.get("/verify").json()["code"] == "1004"
+
+    @pytest.mark.parametrize("query", ["", "unid=", "unid=,", "username="])
+    def test_needs_to_know_whom(self, root, query):
+        assert said(self.delete(root, query)) == (30001, False, "没有传递username或者unid")
+
+    def test_all_or_none(self, root, li):
+        assert said(self.delete(root, f"unid={li.user.unid},nobody")) == (30001, False, "用户不存在")
+        assert said(self.delete(root, f"unid={li.user.unid},{root.user.unid}")) == (30001, False, "不能删除自己")
+        assert User.objects.filter(username="li").exists()
+
+    def test_root_accounts_stay(self, root, person):
+        person("boss", "1")
+
+        assert said(self.delete(root, "username=boss")) == (30001, False, "不能删除超级管理员")
+
+    def test_is_roots_alone(self, lbw, li):
+        assert self.delete(lbw, "username=li").json()["code"] == "10026"
+
+    def test_orders_stay_and_the_cart_goes(self, root, li):
+        order, product = make_order(li.user), make_product()
+        li.post("/cart/add_to_cart", {"product_id": product.product_id, "count": 1})
+
+        self.delete(root, "username=li")
+
+        order.refresh_from_db()
+        assert (order.user, order.username) == (None, "li")
+        assert Order.objects.count() == 1 and not CartItem.objects.exists()
+
+
+def test_add_user_is_register(root):
+    new = {"username": "lbw4", "password": "kai-ge-2026", "nickname": "开哥永不开挂"}
+
+    body = root.post("/users/addUser", new).json()
+
+    assert (body["status"], body["state"], body["msg"]) == (1, True, "注册成功")
+    assert said(root.post("/users/register", new)) == (0, False, "用户名已注册")

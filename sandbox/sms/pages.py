@@ -1,0 +1,37 @@
+"""The phone that the text messages come to, as a page and as JSON."""
+
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+from core.times import dash
+from sandbox.models import TextMessage
+
+ROWS = 50
+
+
+@never_cache
+@require_safe
+def phone(request: HttpRequest) -> HttpResponse:
+    """Show the newest messages, those of ``?phone=`` alone where it is given."""
+    wanted = request.GET.get("phone", "").strip()
+    return render(request, "sandbox/sms.html", {"messages_": _newest(wanted), "phone": wanted})
+
+
+@never_cache
+@require_safe
+def messages(request: HttpRequest) -> JsonResponse:
+    """Answer the newest messages, newest first: ``[{"phone", "code", "text", "at"}]``."""
+    rows = [
+        {"phone": message.phone, "code": message.code, "text": message.text, "at": dash(message.at)}
+        for message in _newest(request.GET.get("phone", "").strip())
+    ]
+    return JsonResponse(rows, safe=False, json_dumps_params={"ensure_ascii": False})
+
+
+def _newest(phone: str) -> list[TextMessage]:
+    found = TextMessage.objects.order_by("-pk")
+    if phone:
+        found = found.filter(phone=phone) if phone.isascii() and phone.isdigit() else found.none()
+    return list(found[:ROWS])
