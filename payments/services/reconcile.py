@@ -24,12 +24,40 @@ def payments_reconcile(*, now: datetime, limit: int = BATCH) -> int:
     """
     silent = asked = 0
     with alone(_SWEEP_LOCK) as is_alone:
-        for payment in _take_due(now, limit) if is_alone else []:
+        for payment in _due(now, limit) if is_alone else []:
+            if not _take_turn(payment, now):
+                continue
             asked += 1
-            silent += is_silence(_reconcile(payment, now))
+            silent += is_silence(_reconcile_quietly(payment, now))
             if silent >= GIVE_UP_AFTER:
                 break
     return asked
+
+
+def _due(now: datetime, limit: int) -> list[Payment]:
+    return list(Payment.objects.filter(next_check_at__lte=now).order_by("next_check_at")[:limit])
+
+
+def _take_turn(payment: Payment, now: datetime) -> bool:
+    """Move the next check of this one payment on; the rest of the batch stays due until it is their turn.
+
+    A row that somebody holds is passed over, for it is being settled this very moment.
+    """
+    with transaction.atomic():
+        mine = Payment.objects.select_for_update(skip_locked=True, no_key=True)
+        if not mine.filter(pk=payment.pk, next_check_at=payment.next_check_at).exists():
+            return False
+        due = check_due(payment, now)
+        Payment.objects.filter(pk=payment.pk).update(next_check_at=due, last_query_at=now)
+        return True
+
+
+def _reconcile_quietly(payment: Payment, now: datetime) -> GatewayError | None:
+    try:
+        return _reconcile(payment, now)
+    except Exception:  # a row that another transaction holds too long, say, must not cost the others their turn
+        log.exception("payment does not reconcile", out_trade_no=payment.out_trade_no)
+        return None
 
 
 def _reconcile(payment: Payment, now: datetime) -> GatewayError | None:
@@ -45,15 +73,3 @@ def _reconcile(payment: Payment, now: datetime) -> GatewayError | None:
         log.warning("payment not asked about", out_trade_no=payment.out_trade_no, reason=str(error))
         return error
     return None
-
-
-def _take_due(now: datetime, limit: int) -> list[Payment]:
-    """Take due payments and move their next time on, so that two sweeps never ask about the same one."""
-    with transaction.atomic():
-        due = Payment.objects.select_for_update(skip_locked=True).filter(next_check_at__lte=now)
-        taken = list(due.order_by("next_check_at")[:limit])
-        for payment in taken:
-            payment.next_check_at = check_due(payment, now)
-            payment.last_query_at = now
-        Payment.objects.bulk_update(taken, ["next_check_at", "last_query_at"])
-    return taken

@@ -337,6 +337,9 @@ class WeChat:
         return 204, None
 
     def v3_refund(self, data):
+        reason = data.get("reason", "")
+        if len(reason.encode()) > 80 or re.search(r"[^ -~\u3000-\u9fff\uff00-\uffef]", reason):
+            return 400, {"code": "PARAM_ERROR", "message": "输入源“/body/reason”校验失败"}
         known = self.refunds.get(data["out_refund_no"])
         if known:
             same = known["amount"] == data["amount"]

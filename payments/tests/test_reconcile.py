@@ -150,3 +150,46 @@ def test_the_sweep_costs_the_same_beside_many_settled_payments(start, wechat, se
 
     assert "payment_due" in plan
     assert len(queries) <= 5
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_row_whose_order_is_locked_too_long_does_not_cost_the_others_their_turn(start, shop, wechat, monkeypatch):
+    monkeypatch.setattr("payments.services.provider.LOCK_WAIT_MS", 100)
+    poisoned, *others = [start().out_trade_no for _ in range(4)]
+    for number in (poisoned, *others):
+        wechat.pay(number)
+    held, over = threading.Event(), threading.Event()
+
+    def hold():
+        try:
+            with transaction.atomic():
+                shop.lock(out_trade_no=poisoned)
+                held.set()
+                over.wait(10)
+        finally:
+            connection.close()
+
+    holder = threading.Thread(target=hold)
+    holder.start()
+    held.wait(5)
+    Payment.objects.filter(out_trade_no=poisoned).update(next_check_at=timezone.now())
+
+    try:
+        assert payments_reconcile(now=later(seconds=30)) == 4
+    finally:
+        over.set()
+        holder.join()
+
+    assert sorted(call["out_trade_no"] for call in shop.paid) == sorted(others)
+    assert payments_reconcile(now=later(minutes=2)) == 1
+    assert Payment.objects.get(out_trade_no=poisoned).is_paid
+
+
+def test_those_that_were_not_asked_about_stay_due(start, wechat):
+    for _ in range(5):
+        start()
+    wechat.faults = [("query", "down")] * 2
+
+    assert payments_reconcile(now=later(seconds=30)) == 2
+
+    assert payments_reconcile(now=later(seconds=31)) == 3

@@ -1,5 +1,6 @@
 """Refunds: written down first, moved once, tried under one number until the provider answers."""
 
+import json
 import threading
 import time
 from datetime import timedelta
@@ -16,11 +17,11 @@ from payments.services.refund import _take_turn, refunds_due, refunds_run_due
 pytestmark = pytest.mark.django_db
 
 
-def request(payment, fen=1234, now=None):
+def request(payment, fen=1234, now=None, reason="不想要了"):
     return refund_request(
         out_trade_no=payment.out_trade_no,
         amount_fen=fen,
-        reason="不想要了",
+        reason=reason,
         requested_by="王小明",
         now=now or timezone.now(),
     )
@@ -49,6 +50,20 @@ def test_goes_from_intent_to_success(paid, shop, wechat):
         ("微信受理退款", "pending", "processing"),
         ("已退款", "processing", "success"),
     ]
+
+
+@pytest.mark.parametrize(("reason", "sent"), [
+    ("质量问题" * 20, "质量问题" * 6 + "质量"),  # 80 bytes, not 80 characters
+    ("a" * 79 + "好", "a" * 79),  # not half a character
+    ("颜色不对😀👍🏽\u200d☹️\x07\r\n请退款 \u202e", "颜色不对 请退款"),
+    ("\x1b\uffff", None),
+    ("😀", None),
+])  # fmt: skip
+def test_a_reason_never_keeps_the_money_back(paid, wechat, reason, sent):
+    refund = request(paid(), reason=reason)
+
+    assert run(refund).state == "processing"
+    assert json.loads(dict(wechat.calls)["refund"]).get("reason") == sent
 
 
 def test_parts_never_exceed_the_whole(paid):

@@ -12,18 +12,18 @@ MAX_FEE = 10_000_000_00  # ten million yuan in fen
 _UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
 
-def text(name: str, value: Any, limit: int, *, required: bool = False) -> str:
-    """Check a text of at most ``limit`` characters; a missing optional one is ``""``."""
+def text(name: str, value: Any, limit: int, *, required: bool = False, in_bytes: bool = False) -> str:
+    """Check a text of at most ``limit`` characters (or bytes of UTF-8); a missing optional one is ``""``."""
     if value is None or value == "":
         if required:
             raise BadParameter(name, "参数缺失")
         return ""
     if not isinstance(value, str):
         raise BadParameter(name, "必须是字符串")
-    if len(value) > limit:
-        raise BadParameter(name, f"长度超过{limit}")
     if _UNPRINTABLE.search(value):
         raise BadParameter(name, "含有非法字符")
+    if len(value.encode() if in_bytes else value) > limit:
+        raise BadParameter(name, f"长度超过{limit}")
     return value
 
 

@@ -182,7 +182,7 @@ def refund(asked: Fields, now: datetime) -> Fields:
         out_refund_no=number,
         total_fee=fields.fee_text("total_fee", asked.get("total_fee")),
         refund_fee=fields.fee_text("refund_fee", asked.get("refund_fee")),
-        reason=fields.text("refund_desc", asked.get("refund_desc"), 80),
+        reason=fields.text("refund_desc", asked.get("refund_desc"), 80, in_bytes=True),
         notify_url=fields.notify_url("notify_url", asked.get("notify_url"), required=False),
     )
     made = refund_create(new=new, now=now)

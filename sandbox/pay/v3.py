@@ -176,7 +176,7 @@ def refund_apply(*, body: Body, serial: str, now: datetime, **_: Any) -> Body:
         out_refund_no=fields.matching("out_refund_no", body.get("out_refund_no"), fields.OUT_REFUND_NO),
         total_fee=fields.fee("amount.total", amount.get("total")),
         refund_fee=fields.fee("amount.refund", amount.get("refund")),
-        reason=fields.text("reason", body.get("reason"), 80),
+        reason=fields.text("reason", body.get("reason"), 80, in_bytes=True),
         notify_url=fields.notify_url("notify_url", body.get("notify_url"), required=False),
         signed_by=serial,
     )

@@ -28,6 +28,7 @@ from payments.gateways.base import (
 from payments.gateways.wechat.codes import is_number, refusal
 from payments.gateways.wechat.http import BoundedSession
 from payments.gateways.wechat.merchant import Merchant
+from payments.gateways.wechat.texts import cut
 from payments.gateways.wechat.xml import read_flat
 
 # At DEBUG it writes the API key into the log.
@@ -207,4 +208,4 @@ class WeChatV2(Gateway):
 def _body_text(description: str) -> str:
     """Fit the description into ``body``: no control characters, nothing that ends a CDATA section, 127 bytes."""
     text = re.sub(r"[\x00-\x1f\x7f\ud800-\udfff\ufffe\uffff]", " ", description).replace("]]>", "]] >").strip()
-    return text.encode()[:BODY_BYTES].decode(errors="ignore") or "订单"
+    return cut(text, BODY_BYTES) or "订单"

@@ -30,10 +30,12 @@ from payments.gateways.base import (
 from payments.gateways.wechat.codes import is_number, refusal
 from payments.gateways.wechat.http import USER_AGENT, BoundedSession
 from payments.gateways.wechat.merchant import Keyring, Merchant, private_key_pem
+from payments.gateways.wechat.texts import plain
 
 SIGNATURE_TYPE = "WECHATPAY2-SHA256-RSA2048"
 MAX_AGE_S = 300
 BOOTSTRAP_PAUSE_S = 60
+REASON_BYTES = 80
 _CERTIFICATES = "/v3/certificates"
 
 
@@ -158,7 +160,7 @@ class WeChatV3(Gateway):
             out_refund_no=intent.out_refund_no,
             amount={"refund": intent.refund_fen, "total": intent.total_fen, "currency": intent.currency},
             transaction_id=intent.transaction_id,
-            reason=intent.reason or None,
+            reason=plain(intent.reason, REASON_BYTES) or None,
             notify_url=intent.notify_url,
         )
         return read_refund(answer, "status", intent.out_refund_no)
