@@ -25,6 +25,11 @@ if os.environ.get("DJANGO_SETTINGS_MODULE") != "config.settings.test":  # tests 
 
 STATE_DIR = Path(os.environ.get("STATE_DIR") or BASE_DIR / ".dev").resolve()
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
+_MERCHANT = {
+    *("WECHAT_APP_ID", "WECHAT_PAY_MCH_ID", "WECHAT_PAY_API_KEY", "WECHAT_PAY_SIGN_TYPE", "WECHAT_PAY_V3_KEY"),
+    *("WECHAT_PAY_CERT_SERIAL", "WECHAT_PAY_PRIVATE_KEY_FILE"),
+    *("WECHAT_PAY_PUBLIC_KEY_ID", "WECHAT_PAY_PUBLIC_KEY_FILE", "WECHAT_PAY_CERT_DIR"),
+}
 _TRUE, _FALSE = {"1", "true", "yes", "on"}, {"0", "false", "no", "off"}
 
 
@@ -81,6 +86,24 @@ def duration(name: str, default: Any) -> timedelta:
 
 def words(name: str, default: Any) -> list[str]:
     return _read(name, default, lambda raw: [w for w in re.split(r"[,\s]+", raw) if w], "a comma-separated list")
+
+
+def former_merchants(name: str) -> list[dict[str, str]]:
+    """Read the merchants of earlier days, each from a file with the lines that once stood in the environment."""
+
+    def merchant(file: str) -> dict[str, str]:
+        values = dict(environment.read_dotenv(Path(file)))
+        if not values.keys() <= _MERCHANT or not {"WECHAT_APP_ID", "WECHAT_PAY_MCH_ID"} <= values.keys():
+            raise ValueError
+        return values
+
+    def convert(raw: str) -> list[dict[str, str]]:
+        try:
+            return [merchant(file) for file in re.split(r"[,\s]+", raw) if file]
+        except OSError as error:
+            raise ValueError from error
+
+    return _read(name, [], convert, "files that hold WECHAT_APP_ID, WECHAT_PAY_MCH_ID and its keys, nothing else,")
 
 
 def choice(name: str, default: Any, allowed: tuple[str, ...]) -> str:

@@ -88,6 +88,7 @@ class PaymentAdmin(MoneyAdmin):
                     "out_trade_no",
                     "transaction_id",
                     "trade_type",
+                    ("mch_id", "appid"),
                     ("last_query_at", "next_check_at"),
                     "last_error",
                 )

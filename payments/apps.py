@@ -7,6 +7,7 @@ class PaymentsConfig(AppConfig):
 
     def ready(self) -> None:
         from core.ops.doctor import register
-        from payments.doctor import wechat_pay
+        from payments.doctor import former_payments, wechat_pay
 
         register(wechat_pay)
+        register(former_payments)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
+from functools import partial
 from urllib.parse import urlsplit
 
 from django.conf import settings
@@ -14,7 +15,7 @@ NOBODYS_NUMBER = "00000000000000000000000DOCTOR"
 
 
 def wechat_pay() -> Iterator[Finding]:
-    from payments.gateways.wechat import gateway_v2, gateway_v3, merchant
+    from payments.gateways.wechat import gateway_v2, gateway_v3, merchant, merchants
 
     yield _ask("WeChat Pay v2", gateway_v2, "Check WECHAT_APP_ID, WECHAT_PAY_MCH_ID and WECHAT_PAY_API_KEY.")
     if merchant().has_v3:
@@ -24,7 +25,27 @@ def wechat_pay() -> Iterator[Finding]:
             yield _platform_certificates(gateway_v3().keys.certificates_end)
     else:
         yield Finding(False, "WeChat Pay v3 is not configured: refunds wait", "Set the WECHAT_PAY_* values of v3.")
+    for who in merchants()[1:]:
+        remedy = "Check the file of this merchant in WECHAT_PAY_FORMER_MERCHANTS."
+        yield _ask(f"WeChat Pay v2 of former merchant {who.mch_id}", partial(gateway_v2, who), remedy)
+        if who.has_v3:
+            yield _ask(f"WeChat Pay v3 of former merchant {who.mch_id}", partial(gateway_v3, who), remedy)
     yield _reachable()
+
+
+def former_payments() -> Iterator[Finding]:
+    """Find money that nobody can ask about any more, since its merchant's keys are gone."""
+    from payments.gateways.wechat import merchants
+    from payments.selectors import merchants_waiting
+
+    known = {who.mch_id for who in merchants()}
+    for mch_id, number in merchants_waiting().items():
+        if mch_id and mch_id not in known:
+            yield Finding(
+                False,
+                f"{number} payments or refunds wait for merchant {mch_id}, whose keys are not there",
+                "Put its values into a file and name that in WECHAT_PAY_FORMER_MERCHANTS.",
+            )
 
 
 def _ask(name: str, gateway: Callable, remedy: str) -> Finding:

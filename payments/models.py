@@ -35,6 +35,9 @@ class Payment(models.Model):
     """
 
     out_trade_no = models.CharField("商户订单号", max_length=32, unique=True)
+    # Of the merchant it was made for, which is asked about it for ever. "": older than these columns.
+    appid = models.CharField("AppID", max_length=32, blank=True)
+    mch_id = models.CharField("商户号", max_length=32, blank=True)
     amount_fen = models.PositiveBigIntegerField("金额(分)")
     currency = models.CharField("币种", max_length=3, default=CURRENCY)
     state = models.CharField("状态", max_length=10, choices=PaymentStatus, default=PaymentStatus.STARTING)

@@ -35,7 +35,8 @@ def purge_events() -> None:
 @shared_task(name="payments.refresh_certificates", ignore_result=True)
 def refresh_certificates() -> None:
     """Platform certificates change every few years, announced a day ahead; public keys do not."""
-    from payments.gateways.wechat import gateway_v3, merchant
+    from payments.gateways.wechat import gateway_v3, merchants
 
-    if merchant().has_v3 and gateway_v3().keys.uses_certificates:
-        gateway_v3().refresh_certificates()
+    for who in merchants():
+        if who.has_v3 and gateway_v3(who).keys.uses_certificates:
+            gateway_v3(who).refresh_certificates()

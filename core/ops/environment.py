@@ -1,6 +1,7 @@
 """What both the settings and the development stack need to know before Django is there."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 
@@ -11,16 +12,25 @@ def load_dotenv(path: Path) -> None:
     """
     if not path.is_file():
         return
+    for name, value in read_dotenv(path):
+        if name == "DJANGO_SETTINGS_MODULE":
+            # Too late to be heeded: development settings, with all their doors open, would run unnoticed.
+            raise ValueError(f"{path.name}: DJANGO_SETTINGS_MODULE belongs into the real environment.")
+        os.environ.setdefault(name, value)
+
+
+def read_dotenv(path: Path) -> Iterator[tuple[str, str]]:
+    """Yield the ``NAME=value`` lines of a file.
+
+    :raises ValueError: another line than these, than empty ones and comments; named in one line of text.
+    """
     for number, line in enumerate(path.read_text("utf-8").splitlines(), 1):
         if not line.strip() or line.lstrip().startswith("#"):
             continue
         name, sign, value = line.removeprefix("export ").partition("=")
         if not sign or not name.strip().isidentifier():
             raise ValueError(f"{path.name}, line {number}: NAME=value is needed.")
-        if name.strip() == "DJANGO_SETTINGS_MODULE":
-            # Too late to be heeded: development settings, with all their doors open, would run unnoticed.
-            raise ValueError(f"{path.name}: DJANGO_SETTINGS_MODULE belongs into the real environment.")
-        os.environ.setdefault(name.strip(), value.strip().strip("'\""))
+        yield name.strip(), value.strip().strip("'\"")
 
 
 def default_media_root(state_dir: Path, root: Path) -> Path:

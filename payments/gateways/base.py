@@ -28,6 +28,10 @@ class GatewayMisconfigured(GatewayError):
     """Merchant values are missing or unusable; nothing was sent."""
 
 
+class MerchantUnknown(GatewayMisconfigured):
+    """The payment was made for a merchant whose keys we do not have. Other payments can go on."""
+
+
 class GatewayUnreachable(GatewayError):
     """No connection, a broken one, or an answer that is no answer (5xx of a proxy, HTML, too long)."""
 
@@ -144,13 +148,17 @@ class RefundIntent:
 
 @dataclass(frozen=True)
 class RefundResult:
-    """:param status: PROCESSING, SUCCESS, CLOSED, ABNORMAL."""
+    """:param status: PROCESSING, SUCCESS, CLOSED, ABNORMAL.
+    :param appid, mch_id: whose it is; "" where the provider does not say.
+    """
 
     out_trade_no: str
     out_refund_no: str
     status: str
     refund_fen: int
     total_fen: int
+    appid: str = ""
+    mch_id: str = ""
     refund_id: str = ""
     refunded_at: datetime | None = None
 

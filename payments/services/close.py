@@ -8,6 +8,7 @@ from payments.errors import PaymentError
 from payments.gateways.base import AlreadyClosed, AlreadyPaid, Gateway, GatewayError, OrderUnknown
 from payments.gateways.wechat import gateway_to_ask
 from payments.models import Payment, PaymentStatus
+from payments.services.provider import payee
 from payments.services.settle import payment_mark_closed, payment_settle
 from payments.services.types import CloseOutcome
 
@@ -31,7 +32,7 @@ def payment_close(*, out_trade_no: str, now: datetime) -> CloseOutcome:
     if payment.claimed_until and payment.claimed_until > now:
         return CloseOutcome.UNKNOWN  # it is being created at the provider this very moment
     try:
-        return _close(gateway_to_ask(), payment, now)
+        return _close(gateway_to_ask(payee(payment)), payment, now)
     except (GatewayError, PaymentError) as error:
         said = f"{getattr(error, 'code', '') or type(error).__name__} {error}"[:255]
         Payment.objects.filter(pk=payment.pk).update(last_error=said)

@@ -7,10 +7,9 @@ from django.db import transaction
 from core.money import fen_text
 from payments.errors import PaymentMismatch, PaymentUnknown
 from payments.gateways.base import PaymentResult
-from payments.gateways.wechat import merchant
 from payments.models import CURRENCY, Payment, PaymentStatus, TradeType
 from payments.register import PaidOutcome, listener
-from payments.services.provider import SYSTEM, limit_lock_wait, log_step
+from payments.services.provider import SYSTEM, limit_lock_wait, log_step, payees
 from payments.services.refund import refund_create
 
 SOURCES = {
@@ -82,8 +81,7 @@ def _locked_payment(result: PaymentResult, owed_fen: int, now: datetime) -> Paym
 
 def _mismatch(payment: Payment, owed_fen: int, result: PaymentResult) -> str:
     """Say in what the result does not fit the payment; ``""`` when it does."""
-    who = merchant()
-    if result.appid != who.appid or result.mch_id != who.mch_id:
+    if (result.appid, result.mch_id) not in payees(payment):
         return "appid或商户号不一致"
     if result.currency != CURRENCY or payment.currency != CURRENCY:
         return "币种不一致"
@@ -99,11 +97,17 @@ def _mismatch(payment: Payment, owed_fen: int, result: PaymentResult) -> str:
 def _mark_paid(payment: Payment, result: PaymentResult, now: datetime, source: str) -> None:
     before = payment.state
     payment.state = PaymentStatus.PAID
+    payment.appid, payment.mch_id = result.appid, result.mch_id
     payment.transaction_id = result.transaction_id
     payment.paid_at = result.paid_at or now
     payment.next_check_at = payment.claimed_until = None
     payment.last_error = ""
-    payment.save(update_fields=["state", "transaction_id", "paid_at", "next_check_at", "claimed_until", "last_error"])
+    payment.save(
+        update_fields=[
+            *("state", "appid", "mch_id", "transaction_id", "paid_at"),
+            *("next_check_at", "claimed_until", "last_error"),
+        ]
+    )
     log_step(
         payment,
         "支付成功",

@@ -12,8 +12,9 @@ from core.cache.ratelimit import hit
 from core.db.purge import BATCH, rows_purge
 from payments.errors import PaymentError, PaymentUnknown
 from payments.gateways.base import GatewayMisconfigured, NoticeRefused, PaymentResult, RefundResult
-from payments.gateways.wechat import gateway_v3, merchant
+from payments.gateways.wechat import gateway_v3, merchants
 from payments.gateways.wechat.notices import read_v2, read_v3
+from payments.gateways.wechat.v3 import WeChatV3
 from payments.models import InboundEvent
 from payments.services.confirm import payment_confirm
 from payments.services.refund import STATE_OF, refund_settle
@@ -105,8 +106,21 @@ def _read(notice: Notice) -> PaymentResult | RefundResult:
     if notice.size > MAX_BODY:
         raise NoticeRefused("报文过大", http_status=413)
     if notice.channel == Channel.V2:
-        return read_v2(notice.body, merchant())
-    return read_v3(notice.headers, notice.body, gateway_v3(), notice.received_at)
+        return read_v2(notice.body, merchants())
+    return read_v3(notice.headers, notice.body, _v3_gateways(), notice.received_at)
+
+
+def _v3_gateways() -> list[WeChatV3]:
+    """:raises GatewayMisconfigured: the present merchant has no v3 values, and no earlier one had."""
+    usable, problems = [], []
+    for who in merchants():
+        try:
+            usable.append(gateway_v3(who))
+        except GatewayMisconfigured as error:
+            problems.append(error)
+    if not usable:
+        raise problems[0]
+    return usable
 
 
 def _about(result: PaymentResult | RefundResult) -> tuple[str, str]:

@@ -11,7 +11,10 @@ from payments.gateways.base import (
     GatewayRefused,
     GatewayTimeout,
     GatewayUnreachable,
+    MerchantUnknown,
 )
+from payments.gateways.wechat import merchant_of, merchants
+from payments.gateways.wechat.merchant import Merchant
 from payments.models import Payment, PaymentLog, PaymentStatus, Refund
 
 SYSTEM = "系统"
@@ -46,9 +49,24 @@ def as_refusal(error: GatewayError) -> PaymentError:
     return ProviderDown()
 
 
+def payee(payment: Payment) -> Merchant:
+    """The merchant that a payment was made for: it alone can be asked about it.
+
+    :raises MerchantUnknown: we have no keys of it any more.
+    """
+    return merchant_of(payment.appid, payment.mch_id)
+
+
+def payees(payment: Payment) -> list[tuple[str, str]]:
+    """Appids and merchant numbers that its money may have gone to: its own; any of ours where that is not known."""
+    if payment.mch_id:
+        return [(payment.appid, payment.mch_id)]
+    return [(who.appid, who.mch_id) for who in merchants()]
+
+
 def is_silence(error: GatewayError | None) -> bool:
     """Tell whether the next call would most likely fail in the same way."""
-    return isinstance(error, GatewayUnreachable | GatewayMisconfigured)
+    return isinstance(error, GatewayUnreachable | GatewayMisconfigured) and not isinstance(error, MerchantUnknown)
 
 
 def limit_lock_wait() -> None:

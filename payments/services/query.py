@@ -7,7 +7,7 @@ from django.db.models import Q
 from payments.gateways.base import GatewayError
 from payments.gateways.wechat import gateway_to_ask
 from payments.models import Payment
-from payments.services.provider import as_refusal
+from payments.services.provider import as_refusal, payee
 from payments.services.settle import payment_settle
 from payments.services.types import PaymentState
 
@@ -25,7 +25,7 @@ def payment_query(*, out_trade_no: str, now: datetime, min_interval_s: float = 5
     if min_interval_s and not (payment and _may_ask(payment, now, min_interval_s)):
         return PaymentState(out_trade_no, payment.state if payment else "", asked=False)
     try:
-        result = gateway_to_ask().query(out_trade_no)
+        result = gateway_to_ask(payee(payment) if payment else None).query(out_trade_no)
     except GatewayError as error:
         raise as_refusal(error) from None
     state = payment_settle(result=result, now=now, source="query")

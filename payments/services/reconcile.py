@@ -10,7 +10,7 @@ from payments.errors import PaymentError
 from payments.gateways.base import GatewayError, OrderUnknown
 from payments.gateways.wechat import gateway_to_ask
 from payments.models import Payment
-from payments.services.provider import BATCH, GIVE_UP_AFTER, check_due, is_silence
+from payments.services.provider import BATCH, GIVE_UP_AFTER, check_due, is_silence, payee
 from payments.services.settle import payment_settle
 
 log = structlog.get_logger("payments")
@@ -63,7 +63,7 @@ def _reconcile_quietly(payment: Payment, now: datetime) -> GatewayError | None:
 def _reconcile(payment: Payment, now: datetime) -> GatewayError | None:
     """Answer the error if the provider did not say anything."""
     try:
-        result = gateway_to_ask().query(payment.out_trade_no)
+        result = gateway_to_ask(payee(payment)).query(payment.out_trade_no)
         payment_settle(result=result, now=now, source="reconcile")
     except OrderUnknown:
         return None  # the order was never placed there; its expiry closes it

@@ -20,7 +20,16 @@ from payments.gateways.base import (
 from payments.gateways.wechat import gateway_v3
 from payments.models import Payment, Refund, RefundStatus
 from payments.register import listener
-from payments.services.provider import BATCH, GIVE_UP_AFTER, SYSTEM, is_silence, limit_lock_wait, log_step
+from payments.services.provider import (
+    BATCH,
+    GIVE_UP_AFTER,
+    SYSTEM,
+    is_silence,
+    limit_lock_wait,
+    log_step,
+    payee,
+    payees,
+)
 
 _SWEEP_LOCK = 0x70617902
 _BACKOFF_S = (15, 30, 60, 300, 900, 3600)
@@ -106,7 +115,7 @@ def refund_run(*, refund_id: int, now: datetime, at_once: bool = False) -> Refun
 def _step(refund: Refund, now: datetime) -> GatewayError | None:
     """Answer the error if the provider did not do it."""
     try:
-        refund_settle(result=_ask(gateway_v3(), refund), now=now, source="微信应答")
+        refund_settle(result=_ask(gateway_v3(payee(refund.payment)), refund), now=now, source="微信应答")
     except GatewayError as error:
         _note_failure(refund, error, now)
         return error
@@ -175,11 +184,13 @@ def refund_settle(*, result: RefundResult, now: datetime, source: str) -> Refund
     refund = Refund.objects.select_related("payment").filter(out_refund_no=result.out_refund_no).first()
     if refund is None:
         raise PaymentUnknown("退款单不存在")
-    ours = (refund.payment.out_trade_no, refund.amount_fen, refund.payment.amount_fen)
+    payment = refund.payment
+    ours = (payment.out_trade_no, refund.amount_fen, payment.amount_fen)
+    is_ours = any(result.appid in ("", appid) and result.mch_id in ("", mch_id) for appid, mch_id in payees(payment))
     state = STATE_OF.get(result.status)
-    if state is None or (result.out_trade_no, result.refund_fen, result.total_fen) != ours:
+    if state is None or not is_ours or (result.out_trade_no, result.refund_fen, result.total_fen) != ours:
         detail = f"{result.out_trade_no} {result.status} {fen_text(result.refund_fen)}/{fen_text(result.total_fen)}"
-        log_step(refund.payment, "退款信息不一致", now, actor=source, refund=refund, detail=detail)
+        log_step(payment, "退款信息不一致", now, actor=source, refund=refund, detail=detail)
         raise PaymentMismatch("退款信息与退款单不一致")
     facts: dict[str, object] = {"refund_id": result.refund_id, "last_error": ""}
     if state == RefundStatus.SUCCESS:

@@ -15,9 +15,9 @@ from payments.gateways.base import (
     PaymentIntent,
     PaymentTicket,
 )
-from payments.gateways.wechat import gateway_to_ask, gateway_v2
+from payments.gateways.wechat import gateway_to_ask, gateway_v2, merchant
 from payments.models import Payment, PaymentStatus, TradeType
-from payments.services.provider import as_refusal, check_due, log_step
+from payments.services.provider import as_refusal, check_due, log_step, payee
 from payments.services.settle import payment_mark_closed, payment_settle
 
 # The live service refuses a time_expire less than 5 minutes ahead, and clocks differ.
@@ -61,8 +61,11 @@ def payment_start(
         gateway_v2()  # before anything is written: without merchant values no payment starts
     except GatewayError as error:
         raise as_refusal(error) from None
+    who = merchant()
     wanted = Payment(
         out_trade_no=out_trade_no,
+        appid=who.appid,
+        mch_id=who.mch_id,
         amount_fen=amount_fen,
         description=description[:127],
         trade_type=trade_type,
@@ -83,7 +86,7 @@ def payment_sdk_params(*, payment: Payment, now: datetime) -> dict[str, str]:
     """
     if payment.trade_type == TradeType.NATIVE:
         return {}
-    return gateway_v2().sdk_params(payment.trade_type, payment.prepay_id, now)
+    return gateway_v2(payee(payment)).sdk_params(payment.trade_type, payment.prepay_id, now)
 
 
 def _claim_or_wait(wanted: Payment, now: datetime) -> tuple[Payment, datetime]:
@@ -169,12 +172,12 @@ def _ask_twice(payment: Payment) -> PaymentTicket:
         currency=payment.currency,
     )
     try:
-        return gateway_v2().create(intent)
+        return gateway_v2(payee(payment)).create(intent)
     except GatewayError as error:
         if not error.may_retry or error.code in _BUSY:
             raise
     time.sleep(PAUSE_S)
-    return gateway_v2().create(intent)
+    return gateway_v2(payee(payment)).create(intent)
 
 
 def _taken_number(payment: Payment, error: GatewayError, now: datetime) -> Exception:
@@ -183,7 +186,9 @@ def _taken_number(payment: Payment, error: GatewayError, now: datetime) -> Excep
         payment_mark_closed(payment, now=now, source="start")
         return PaymentClosed()
     try:
-        state = payment_settle(result=gateway_to_ask().query(payment.out_trade_no), now=now, source="start")
+        state = payment_settle(
+            result=gateway_to_ask(payee(payment)).query(payment.out_trade_no), now=now, source="start"
+        )
     except GatewayError as unclear:
         return as_refusal(unclear)
     if state == PaymentStatus.PAID:

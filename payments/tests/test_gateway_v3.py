@@ -270,7 +270,7 @@ class TestCertificateMode:
         body, headers = wechat.notice_v3(NUMBER, serial="ABCDEF0123456789")
 
         with pytest.raises(NoticeRefused, match="未知的证书序列号"):
-            read_v3(headers, body, gateway_v3(), timezone.now())
+            read_v3(headers, body, [gateway_v3()], timezone.now())
 
         assert len(wechat.calls) == calls
 
@@ -279,12 +279,12 @@ class TestCertificateMode:
         body, headers = wechat.notice_v3(NUMBER)
         gateway = gateway_v3()
         with pytest.raises(NoticeRefused):
-            read_v3(headers, body, gateway, timezone.now())
+            read_v3(headers, body, [gateway], timezone.now())
 
         certificates.mkdir()
         (certificates / "new.pem").write_bytes(wechat.keys.certificate_pem)
 
-        assert read_v3(headers, body, gateway, timezone.now()).paid_fen == 1234
+        assert read_v3(headers, body, [gateway], timezone.now()).paid_fen == 1234
 
     def test_believes_no_certificate_that_our_key_does_not_open(self, wechat, settings, certificates):
         settings.WECHAT_PAY_V3_KEY = "x" * 32

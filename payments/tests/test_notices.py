@@ -370,7 +370,7 @@ class TestRefundNotices:
             f"<{name}>.*?</{name}>", f"<{name}>other</{name}>", wechat.refund_notice_v2(refund.out_refund_no).decode()
         )
 
-        assert_refused_v2(post_v2(raw.encode()), name)
+        assert_refused_v2(post_v2(raw.encode()), "mch_id" if name == "mch_id" else "不一致")
 
         refund.refresh_from_db()
         assert refund.state == "processing"

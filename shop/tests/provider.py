@@ -150,5 +150,5 @@ def install(fake, setattr_):
         ("reconcile", "gateway_to_ask"),
         ("refund", "gateway_v3"),
     ):
-        setattr_(f"payments.services.{module}.{name}", lambda: fake)
+        setattr_(f"payments.services.{module}.{name}", lambda *who: fake)
     setattr_("payments.services.start.PAUSE_S", 0)

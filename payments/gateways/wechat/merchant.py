@@ -4,7 +4,8 @@ import base64
 import re
 import textwrap
 import threading
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
@@ -14,7 +15,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
 from django.conf import settings
 
-from payments.gateways.base import GatewayMisconfigured
+from payments.gateways.base import GatewayMisconfigured, MerchantUnknown
 
 
 @dataclass(frozen=True)
@@ -47,26 +48,44 @@ _SETTING = {
     "appid": "WECHAT_APP_ID",
     "mch_id": "WECHAT_PAY_MCH_ID",
     "api_key": "WECHAT_PAY_API_KEY",
+    "sign_type": "WECHAT_PAY_SIGN_TYPE",
     "v3_key": "WECHAT_PAY_V3_KEY",
     "cert_serial": "WECHAT_PAY_CERT_SERIAL",
     "private_key_file": "WECHAT_PAY_PRIVATE_KEY_FILE",
+    "public_key_id": "WECHAT_PAY_PUBLIC_KEY_ID",
+    "public_key_file": "WECHAT_PAY_PUBLIC_KEY_FILE",
+    "cert_dir": "WECHAT_PAY_CERT_DIR",
 }
 
 
 def merchant() -> Merchant:
-    return Merchant(
-        base_url=settings.WECHAT_PAY_BASE_URL.rstrip("/"),
-        appid=settings.WECHAT_APP_ID,
-        mch_id=settings.WECHAT_PAY_MCH_ID,
-        api_key=settings.WECHAT_PAY_API_KEY,
-        sign_type=settings.WECHAT_PAY_SIGN_TYPE,
-        v3_key=settings.WECHAT_PAY_V3_KEY,
-        cert_serial=settings.WECHAT_PAY_CERT_SERIAL,
-        private_key_file=settings.WECHAT_PAY_PRIVATE_KEY_FILE,
-        public_key_id=settings.WECHAT_PAY_PUBLIC_KEY_ID,
-        public_key_file=settings.WECHAT_PAY_PUBLIC_KEY_FILE,
-        cert_dir=settings.WECHAT_PAY_CERT_DIR,
-    )
+    """The merchant that takes money now."""
+    return _merchant({name: getattr(settings, name) for name in _SETTING.values()})
+
+
+def merchants() -> list[Merchant]:
+    """Every merchant whose keys we have: the present one first, then those of earlier days."""
+    return [merchant(), *(_merchant(values) for values in settings.WECHAT_PAY_FORMER_MERCHANTS)]
+
+
+def merchant_of(appid: str, mch_id: str) -> Merchant:
+    """The merchant that once took a payment. Keys go with the number, whatever app the payment was made for.
+
+    :param mch_id: "" for a payment that is older than this memory: then it is the present merchant's.
+    :raises MerchantUnknown: we have no keys of that number.
+    """
+    if not mch_id:
+        return merchant()
+    for who in merchants():
+        if who.mch_id == mch_id:
+            return replace(who, appid=appid)
+    raise MerchantUnknown(f"merchant {mch_id} is in none of the files of WECHAT_PAY_FORMER_MERCHANTS")
+
+
+def _merchant(values: Mapping[str, str]) -> Merchant:
+    known = {name: values.get(setting, "") for name, setting in _SETTING.items()}
+    known["sign_type"] = known["sign_type"] or "MD5"
+    return Merchant(base_url=settings.WECHAT_PAY_BASE_URL.rstrip("/"), **known)
 
 
 @lru_cache(maxsize=8)

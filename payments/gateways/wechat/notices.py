@@ -5,8 +5,9 @@ What they say is not believed here to fit any order of ours: that is ``payment_c
 
 import base64
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta, timezone
+from typing import Any
 
 import orjson
 from cryptography.hazmat.primitives import padding
@@ -24,8 +25,8 @@ _V3_REFUNDS = {"REFUND.SUCCESS", "REFUND.ABNORMAL", "REFUND.CLOSED"}
 _BEIJING = timezone(timedelta(hours=8))
 
 
-def read_v2(raw: bytes, who: Merchant) -> PaymentResult | RefundResult:
-    """Read a payment or refund notification of v2.
+def read_v2(raw: bytes, known: Sequence[Merchant]) -> PaymentResult | RefundResult:
+    """Read a payment or refund notification of v2, for whichever of the ``known`` merchants it is.
 
     :raises NoticeRefused: forged, malformed, for another merchant, or not of a success.
     """
@@ -35,12 +36,11 @@ def read_v2(raw: bytes, who: Merchant) -> PaymentResult | RefundResult:
         raise NoticeRefused("报文格式错误") from None
     if fields.get("return_code") != "SUCCESS":
         raise NoticeRefused("return_code不是SUCCESS")
+    who = _v2_merchant(fields, known)
     if "req_info" in fields:
-        _check_v2_merchant(fields, who)
-        return _read_v2_refund(fields["req_info"], who)
+        return _read_v2_refund(fields["req_info"], who, fields["appid"])
     if not is_authentic(fields, who.api_key):
         raise NoticeRefused("签名错误", http_status=401)
-    _check_v2_merchant(fields, who)
     if fields.get("result_code") != "SUCCESS":
         raise NoticeRefused("result_code不是SUCCESS")
     try:
@@ -49,14 +49,17 @@ def read_v2(raw: bytes, who: Merchant) -> PaymentResult | RefundResult:
         raise NoticeRefused("参数格式错误") from None
 
 
-def _check_v2_merchant(fields: Mapping[str, str], who: Merchant) -> None:
-    if fields.get("appid") != who.appid or not who.appid:
-        raise NoticeRefused("appid不匹配")
-    if fields.get("mch_id") != who.mch_id or not who.mch_id:
+def _v2_merchant(fields: Mapping[str, str], known: Sequence[Merchant]) -> Merchant:
+    """Find whose key the notification must be signed with: it names the merchant, and lies at its own cost."""
+    mine = [who for who in known if who.mch_id and who.mch_id == fields.get("mch_id")]
+    if not mine:
         raise NoticeRefused("mch_id不匹配")
+    if not fields.get("appid"):
+        raise NoticeRefused("appid不匹配")  # which one it must be, the payment knows
+    return mine[0]
 
 
-def _read_v2_refund(req_info: str, who: Merchant) -> RefundResult:
+def _read_v2_refund(req_info: str, who: Merchant, appid: str) -> RefundResult:
     """The outer XML is unsigned: that our API key opens the inner one is what makes it authentic."""
     if not who.api_key:
         raise NoticeRefused("商户未配置", http_status=500)
@@ -71,6 +74,8 @@ def _read_v2_refund(req_info: str, who: Merchant) -> RefundResult:
             status=_V2_REFUND_STATUS[fields["refund_status"]],
             refund_fen=read_fen(fields, "refund_fee"),
             total_fen=read_fen(fields, "total_fee"),
+            appid=appid,
+            mch_id=who.mch_id,
             refund_id=numbers[2],
             refunded_at=_read_v2_day(fields.get("success_time", "")),
         )
@@ -93,44 +98,62 @@ def _read_v2_day(text: str) -> datetime | None:
         return None
 
 
-def read_v3(headers: Mapping[str, str], raw: bytes, gateway: WeChatV3, at: datetime) -> PaymentResult | RefundResult:
-    """Read a payment or refund notification of v3.
+def read_v3(
+    headers: Mapping[str, str], raw: bytes, gateways: Sequence[WeChatV3], at: datetime
+) -> PaymentResult | RefundResult:
+    """Read a payment or refund notification of v3, for whichever of the gateways' merchants it is.
 
     :param headers: case-insensitive, or spelt like ``Wechatpay-Signature``.
     :param at: when it came in; its time stamp is measured against it.
     :raises NoticeRefused: forged, stale, malformed, for another merchant, or not of a success.
     """
-    if problem := signature_problem(gateway.keys, headers, raw, at.timestamp()):
-        raise NoticeRefused(problem, http_status=401)
+    problems = [signature_problem(gateway.keys, headers, raw, at.timestamp()) for gateway in gateways]
+    authentic = [gateway for gateway, problem in zip(gateways, problems, strict=True) if not problem]
+    if not authentic:
+        raise NoticeRefused(problems[0], http_status=401)
     try:
         notice = orjson.loads(raw)
         event, resource = notice["event_type"], notice["resource"]
         if resource.get("algorithm") != "AEAD_AES_256_GCM":
             raise ValueError("unknown algorithm")
-        said = gateway.decrypt(resource)
+        said, who = _opened(resource, authentic)
     except (ValueError, KeyError, TypeError, AttributeError):
         raise NoticeRefused("报文格式错误或解密失败") from None
     try:
         if event == "TRANSACTION.SUCCESS":
-            return _paid_v3(said, gateway.who)
+            return _paid_v3(said, who)
         if event in _V3_REFUNDS:
-            return _refund_v3(said, gateway.who)
+            return _refund_v3(said, who)
     except GatewayUntrusted:
         raise NoticeRefused("通知内容与商户信息不符或不完整") from None
     raise NoticeRefused("不支持的event_type")
 
 
-def _paid_v3(said: object, who: Merchant) -> PaymentResult:
-    result = read_transaction(said, who)
+def _opened(resource: Mapping[str, str], gateways: Sequence[WeChatV3]) -> tuple[Any, Merchant]:
+    """Open what only the right merchant's APIv3 key opens; the provider signs for several with one certificate.
+
+    :raises ValueError: none of the keys does.
+    """
+    for gateway in gateways:
+        try:
+            return gateway.decrypt(resource), gateway.who
+        except ValueError:
+            continue
+    raise ValueError("nobody's key")
+
+
+def _paid_v3(said: Any, who: Merchant) -> PaymentResult:
+    # Which appid it must be, the payment knows.
+    result = read_transaction(said, who.mch_id)
     if result.trade_state != "SUCCESS":
         raise NoticeRefused("trade_state不是SUCCESS")
-    if result.appid != who.appid or result.mch_id != who.mch_id:
+    if not result.appid or result.mch_id != who.mch_id:
         raise NoticeRefused("appid或mchid不匹配")
     return result
 
 
-def _refund_v3(said: object, who: Merchant) -> RefundResult:
+def _refund_v3(said: Any, who: Merchant) -> RefundResult:
     result = read_refund(said, "refund_status")
-    if not isinstance(said, dict) or said.get("mchid") != who.mch_id:
+    if result.mch_id != who.mch_id:
         raise NoticeRefused("mchid不匹配")
     return result

@@ -149,7 +149,8 @@ class WeChatV3(Gateway):
         self._next_bootstrap = 0.0
 
     def query(self, out_trade_no: str) -> PaymentResult:
-        return read_transaction(self._call(self._pay.query, out_trade_no=_plain(out_trade_no)), self.who, out_trade_no)
+        said = self._call(self._pay.query, out_trade_no=_plain(out_trade_no))
+        return read_transaction(said, self.who.mch_id, appid=self.who.appid, out_trade_no=out_trade_no)
 
     def close(self, out_trade_no: str) -> None:
         self._call(self._pay.close, out_trade_no=_plain(out_trade_no))
@@ -230,21 +231,24 @@ def _plain(number: str) -> str:
     return number
 
 
-def read_transaction(said: Any, who: Merchant, out_trade_no: str | None = None) -> PaymentResult:
+def read_transaction(
+    said: Any, mch_id: str, *, appid: str | None = None, out_trade_no: str | None = None
+) -> PaymentResult:
     """Read the transaction object of a query's answer or a notification.
 
+    :param appid: what it must be about, like ``out_trade_no``; None where that is not known yet.
     :raises GatewayUntrusted: it is about another merchant or order, or lacks what a paid order must say.
     """
     if not isinstance(said, dict) or not isinstance(said.get("trade_state"), str):
         raise GatewayUntrusted("the answer has no trade_state")
-    if said.get("mchid", who.mch_id) != who.mch_id or said.get("appid", who.appid) != who.appid:
+    if said.get("mchid", mch_id) != mch_id or (appid is not None and said.get("appid", appid) != appid):
         raise GatewayUntrusted("the answer is for another merchant")
     number = said.get("out_trade_no", out_trade_no)
     if not is_number(number) or (out_trade_no is not None and number != out_trade_no):
         raise GatewayUntrusted("the answer is about another order")
     state = said["trade_state"]
     if state not in {"SUCCESS", "REFUND"}:
-        return PaymentResult(number, state, who.appid, who.mch_id, answer=said)
+        return PaymentResult(number, state, appid or "", mch_id, answer=said)
     amount, transaction_id = said.get("amount"), said.get("transaction_id")
     if not isinstance(amount, dict) or type(amount.get("total")) is not int or not is_number(transaction_id):
         raise GatewayUntrusted("the answer lacks amount or transaction_id")
@@ -282,6 +286,7 @@ def read_refund(said: Any, status_key: str, out_refund_no: str | None = None) ->
         status=texts[1],
         refund_fen=refund_fen,
         total_fen=total_fen,
+        mch_id=str(said.get("mchid", "")),
         refund_id=said["refund_id"] if is_number(said.get("refund_id")) else "",
         refunded_at=read_time(said.get("success_time")),
     )

@@ -1,0 +1,159 @@
+"""A school changes its merchant: payments of the old one are asked about, told of and refunded with its own keys."""
+
+from datetime import timedelta
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+from django.test import Client
+from django.utils import timezone
+
+from config import env
+from payments.doctor import former_payments, wechat_pay
+from payments.errors import PaymentMismatch, PaymentNotConfigured
+from payments.gateways.base import PaymentResult
+from payments.models import Payment
+from payments.services import payment_confirm, payment_query, refund_request, refund_run
+from payments.services.reconcile import payments_reconcile
+from payments.tests.standin import APPID, MCHID
+
+pytestmark = pytest.mark.django_db
+VALUES = ("APP_ID", "PAY_MCH_ID", "PAY_API_KEY", "PAY_V3_KEY", "PAY_CERT_SERIAL", "PAY_PRIVATE_KEY_FILE",
+          "PAY_PUBLIC_KEY_ID", "PAY_PUBLIC_KEY_FILE")  # fmt: skip
+
+
+@pytest.fixture
+def moved(settings):
+    """Call it to let the school move to a merchant whom the provider of these tests does not know."""
+
+    def move(*, forget=False):
+        former = {f"WECHAT_{name}": getattr(settings, f"WECHAT_{name}") for name in VALUES}
+        settings.WECHAT_PAY_FORMER_MERCHANTS = [] if forget else [former]
+        settings.WECHAT_APP_ID, settings.WECHAT_PAY_MCH_ID = "wx00000000000000ne", "1900000999"
+        settings.WECHAT_PAY_API_KEY, settings.WECHAT_PAY_V3_KEY = "n" * 32, "N" * 32
+        settings.WECHAT_PAY_CERT_SERIAL = "AAAA"
+
+    return move
+
+
+def test_remembers_whom_it_was_made_for(start):
+    assert (start().appid, start().mch_id) == (APPID, MCHID)
+
+
+def test_an_old_payment_is_settled_and_refunded_with_its_own_keys(start, shop, wechat, moved):
+    asked, swept, noticed = start(), start(), start()
+    for payment in (asked, swept, noticed):
+        wechat.pay(payment.out_trade_no)
+    moved()
+
+    payment_query(out_trade_no=asked.out_trade_no, now=timezone.now())
+    payments_reconcile(now=timezone.now() + timedelta(seconds=30))
+    body, headers = wechat.notice_v3(noticed.out_trade_no)
+    assert Client().post("/pay/notify", body, "application/json", headers=headers).status_code == 200
+
+    assert Payment.objects.filter(state="paid", mch_id=MCHID).count() == 3
+    refund = refund_request(
+        out_trade_no=asked.out_trade_no, amount_fen=1234, reason="", requested_by="王", now=timezone.now()
+    )
+    assert refund_run(refund_id=refund.pk, now=timezone.now()).state == "processing"
+    body, headers = wechat.refund_notice_v3(refund.out_refund_no)
+    assert Client().post("/pay/notify", body, "application/json", headers=headers).status_code == 200
+    refund.refresh_from_db()
+    assert refund.state == "success"
+
+
+def test_its_v2_notifications_are_taken(start, shop, wechat, moved):
+    payment = start()
+    wechat.pay(payment.out_trade_no)
+    moved()
+
+    answer = Client().post("/pay/payResult", wechat.notice_v2(payment.out_trade_no), "text/xml")
+
+    assert b"SUCCESS" in answer.content
+    assert len(shop.paid) == 1
+
+
+def test_a_merchants_keys_open_no_other_merchants_payments(start, shop, wechat, moved):
+    """An earlier merchant's signature is good; for money that went to him, not for an order of the present one."""
+    payment = start()
+    wechat.pay(payment.out_trade_no)
+    moved()
+    Payment.objects.update(appid="wx00000000000000ne", mch_id="1900000999")
+
+    for path, body, headers in (
+        ("/pay/notify", *wechat.notice_v3(payment.out_trade_no)),
+        ("/pay/payResult", wechat.notice_v2(payment.out_trade_no), {}),
+    ):
+        answer = Client().post(path, body, "application/json", headers=headers)
+        assert b"FAIL" in answer.content
+
+    assert shop.paid == []
+
+
+def test_a_new_app_of_the_same_merchant_loses_nothing(start, shop, wechat, settings):
+    payment = start()
+    wechat.pay(payment.out_trade_no)
+    settings.WECHAT_APP_ID = "wx00000000000000ne"
+
+    payment_query(out_trade_no=payment.out_trade_no, now=timezone.now())
+
+    assert Payment.objects.get().state == "paid"
+
+
+def test_without_the_old_keys_the_others_go_on(start, shop, wechat, moved, settings):
+    old = [start().out_trade_no for _ in range(3)]
+    kept = {name: getattr(settings, f"WECHAT_{name}") for name in VALUES}
+    moved(forget=True)
+    for name, value in kept.items():
+        setattr(settings, f"WECHAT_{name}", value)
+    Payment.objects.update(mch_id="1900000001")
+    new = start().out_trade_no
+    wechat.pay(new)
+
+    with pytest.raises(PaymentNotConfigured):
+        payment_query(out_trade_no=old[0], now=timezone.now())
+    payments_reconcile(now=timezone.now() + timedelta(seconds=30))
+
+    assert Payment.objects.get(out_trade_no=new).is_paid
+    (said,) = [finding.what for finding in former_payments() if "1900000001" in finding.what]
+    assert said.startswith("3 payments or refunds wait for merchant 1900000001")
+
+
+def test_an_older_payment_takes_any_merchant_of_ours_and_no_other(start, shop):
+    payment = start()
+    Payment.objects.update(appid="", mch_id="")
+    result = PaymentResult(payment.out_trade_no, "SUCCESS", APPID, "1900000001", 1234, transaction_id="42")
+
+    with pytest.raises(PaymentMismatch):
+        payment_confirm(result=result, now=timezone.now(), source="query")
+
+    result = PaymentResult(payment.out_trade_no, "SUCCESS", APPID, MCHID, 1234, transaction_id="42")
+    assert payment_confirm(result=result, now=timezone.now(), source="query").mch_id == MCHID
+
+
+def test_doctor_asks_for_each_merchant(wechat, moved, settings):
+    settings.SANDBOX, settings.PUBLIC_BASE_URL = False, "https://api.example.com"
+    moved()
+
+    said = {finding.what.partition(":")[0]: finding.ok for finding in wechat_pay()}
+
+    assert said[f"WeChat Pay v2 of former merchant {MCHID} takes our signature, and we take its"] is True
+    assert said[f"WeChat Pay v3 of former merchant {MCHID} takes our signature, and we take its"] is True
+    assert said["WeChat Pay v2"] is False
+
+
+def test_the_files_of_former_merchants_are_read_and_checked(tmp_path, monkeypatch):
+    good, bad = tmp_path / "2024.env", tmp_path / "2025.env"
+    good.write_text("WECHAT_APP_ID=wx1\n# its number\nWECHAT_PAY_MCH_ID=19\nWECHAT_PAY_API_KEY='k'\n")
+    monkeypatch.setenv("FORMER", str(good))
+    assert env.former_merchants("FORMER") == [
+        {"WECHAT_APP_ID": "wx1", "WECHAT_PAY_MCH_ID": "19", "WECHAT_PAY_API_KEY": "k"}
+    ]
+
+    for text in ("WECHAT_APP_ID=wx1\n", "WECHAT_APP_ID=wx1\nWECHAT_PAY_MCH_ID=19\nDATABASE_URL=x\n", "nonsense\n"):
+        bad.write_text(text)
+        monkeypatch.setenv("FORMER", f"{good},{bad}")
+        with pytest.raises(ImproperlyConfigured, match="FORMER has a bad value"):
+            env.former_merchants("FORMER")
+    monkeypatch.setenv("FORMER", str(tmp_path / "missing.env"))
+    with pytest.raises(ImproperlyConfigured, match="FORMER has a bad value"):
+        env.former_merchants("FORMER")
