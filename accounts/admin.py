@@ -40,6 +40,8 @@ class UserForm(forms.ModelForm):
             "role",
             "is_active",
             "is_staff",
+            "vip_level",
+            "vip_expires_at",
             "sex",
             "country",
             "province",
@@ -69,6 +71,7 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):
     fieldsets = [
         (None, {"fields": ["username", "new_password", "nickname", "phone", "picture", "headimgurl"]}),
         ("权限", {"fields": ["role", "is_active", "is_staff"]}),
+        ("VIP", {"fields": [("vip_level", "vip_expires_at")]}),
         ("微信", {"fields": ["wechat", "sex", "country", "province", "city"], "classes": ["collapse"]}),
         ("记录", {"fields": ["unid", "created_at", "last_login"]}),
     ]
@@ -108,7 +111,9 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):
 
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> list[str]:
         fields = list(super().get_readonly_fields(request, obj))
-        return fields if request.user.is_superuser else [*fields, "username", "role", "is_staff", "is_active"]
+        if request.user.is_superuser:
+            return fields
+        return [*fields, "username", "role", "is_staff", "is_active", "vip_level", "vip_expires_at"]
 
     def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> Any:
         if not request.user.is_superuser:

@@ -10,7 +10,7 @@ from django.utils import timezone
 from PIL import Image, ImageDraw
 
 from shop.models import Category, Product
-from shop.services.categories import category_create
+from shop.services.categories import category_create, vip_category_create
 from shop.services.products import product_create
 from uploads.services import image_store
 
@@ -40,6 +40,11 @@ def _lipstick(draw: ImageDraw.ImageDraw, ink: str) -> None:
     draw.rounded_rectangle((170, 270, 310, 400), 12, outline=ink, width=12)
 
 
+def _star(draw: ImageDraw.ImageDraw, ink: str) -> None:
+    draw.regular_polygon((240, 240, 150), 5, fill=ink)
+    draw.regular_polygon((240, 240, 100), 5, rotation=36, fill="white")
+
+
 def _jar(draw: ImageDraw.ImageDraw, ink: str) -> None:
     draw.rounded_rectangle((130, 130, 350, 190), 16, fill=ink)
     draw.rounded_rectangle((110, 190, 370, 370), 40, outline=ink, width=12)
@@ -47,12 +52,17 @@ def _jar(draw: ImageDraw.ImageDraw, ink: str) -> None:
 
 
 # Category, name, price, stock, description, colour, picture. The two categories are the seed's.
+VIP_CATEGORY = "vip充值"
+VIP_LEVELS = {"vip充值": 1, "vip2充值": 2, "vip3充值": 3}
 PRODUCTS: list[tuple[str, str, str, int, str, str, Draw]] = [
     ("车辆", "折叠自行车", "899.50", 100, "16寸折叠车,放进后备箱。", "#0f766e", _bicycle),
     ("车辆", "山地自行车", "1580.00", 50, "27速,前后碟刹。", "#1d4ed8", _bicycle),
     ("车辆", "电动代步车", "12800.00", 5, "城市通勤,续航120公里。", "#b45309", _car),
     ("化妆品", "哑光口红", "128.00", 200, "正红色,持久不脱色。", "#be123c", _lipstick),
     ("化妆品", "保湿面霜", "0.01", 999, "一分钱试用装,适合测试支付。", "#7c3aed", _jar),
+    (VIP_CATEGORY, "vip充值", "0.01", 99999, "30 天 1 级会员,付款后立即生效。", "#a16207", _star),
+    (VIP_CATEGORY, "vip2充值", "0.02", 99999, "30 天 2 级会员,付款后立即生效。", "#c2410c", _star),
+    (VIP_CATEGORY, "vip3充值", "0.03", 99999, "30 天 3 级会员,付款后立即生效。", "#9d174d", _star),
 ]
 
 
@@ -75,6 +85,7 @@ def _make(category: str, name: str, price: str, stock: int, description: str, in
         stock=stock,
         description=description,
         image_url=_picture_url(ink, draw),
+        vip_level=VIP_LEVELS.get(name, 1),
         actor=ACTOR,
         now=now,
     )
@@ -82,6 +93,8 @@ def _make(category: str, name: str, price: str, stock: int, description: str, in
 
 
 def _category_id(name: str) -> str:
+    if name == VIP_CATEGORY:
+        return vip_category_create(actor=ACTOR, now=timezone.now()).category_id
     found = Category.objects.filter(name=name, removed_at=None).first()
     return (found or category_create(name=name, actor=ACTOR, now=timezone.now())).category_id
 

@@ -103,6 +103,10 @@ class CheckMatchesNothing(ShopError):
 
 
 # --- Orders ---
+class VipLevelTooLow(ShopError):
+    status, msg = 10004, "不能充值低等级的vip"
+
+
 class NothingSelected(ShopError):
     status, msg = 10010, "未选中商品"
 

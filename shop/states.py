@@ -59,6 +59,7 @@ class Event(models.TextChoices):
     UNPREPARE = "unprepare", "改为未发货"
     SHIP = "ship", "发货"
     RECEIVE = "receive", "确认收货"
+    NOTHING_TO_SHIP = "nothing_to_ship", "无需发货"
     ASK_RETURN = "ask_return", "退货"
     APPROVE_RETURN = "approve_return", "同意退货"
     REJECT_RETURN = "reject_return", "拒绝退货"
@@ -135,6 +136,7 @@ TABLE: dict[tuple[State, Event], Step] = {
     (_S.PREPARING, _E.UNPREPARE): Step(_S.PAID),
     **{(state, _E.SHIP): Step(_S.SHIPPED) for state in _UNSHIPPED},
     (_S.SHIPPED, _E.RECEIVE): Step(_S.RECEIVED),
+    (_S.PAID, _E.NOTHING_TO_SHIP): Step(_S.RECEIVED),
     # They, or only the money, come back. Goods that were out do not return to the shelf by themselves.
     **{(state, _E.ASK_RETURN): Step(_S.REFUNDING, Stock.GIVE_BACK, refund=True) for state in _UNSHIPPED},
     **{(state, _E.REFUND): Step(_S.REFUNDING, Stock.GIVE_BACK, refund=True) for state in _UNSHIPPED},

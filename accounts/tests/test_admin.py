@@ -184,7 +184,7 @@ class TestUsers:
     def test_unticking_active_ends_tokens(self, boss, person, django_capture_on_commit_callbacks):
         li = person("li", nickname="李")
         li.get("/verify")
-        given = {"username": "li", "nickname": "小李", "role": li.user.role_id}
+        given = {"username": "li", "nickname": "小李", "role": li.user.role_id, "vip_level": 0}
 
         with django_capture_on_commit_callbacks(execute=True):
             assert boss.post(f"{USERS}{li.user.pk}/change/", given).status_code == 302

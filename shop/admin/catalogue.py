@@ -68,7 +68,7 @@ class ProductForm(PictureForm):
 
     class Meta:
         model = Product
-        fields = ["name", "category", "price", "description"]
+        fields = ["name", "category", "price", "description", "vip_level", "vip_days"]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -190,13 +190,14 @@ class ProductAdmin(CatalogueAdmin):
     readonly_fields = ["large_preview", "stock", "product_id", "creator", "created_at", "updator", "updated_at"]
     fields = [
         *("name", "category", "price", "description", "stock", "pieces", "picture"),
+        ("vip_level", "vip_days"),
         *(name for name in readonly_fields if name != "stock"),
     ]
     actions = ["remove_selected"]
 
     def store(self, request: HttpRequest, obj: Product, given: dict[str, Any], change: bool) -> Product:
         who: dict[str, Any] = {"actor": request.user.get_username(), "now": timezone.now()}
-        changes = {name: given[name] for name in ("name", "price", "description")}
+        changes = {name: given[name] for name in ("name", "price", "description", "vip_level", "vip_days")}
         changes["category_id"] = given["category"].category_id
         if not change:
             return product_create(**changes, stock=given["pieces"], image_url=given["image_url"], **who)

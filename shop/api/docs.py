@@ -215,6 +215,7 @@ PRE_ORDER = Doc(
         errors.StockShortage("折叠自行车"),
         errors.ProductGone,
         errors.OrderTooLarge,
+        errors.VipLevelTooLow,
     ],
     about="传 `product_id` 直接购买;不传则购买购物车中选中的商品。库存立即占用,一种不足则全部不下单。"
     "超过 2 分钟未付款的订单自动关闭。",

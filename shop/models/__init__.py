@@ -3,5 +3,6 @@
 from shop.models.cart import CartItem
 from shop.models.catalogue import Category, Product
 from shop.models.order import Order, OrderLine, OrderLog
+from shop.models.vip import VipGrant
 
-__all__ = ["CartItem", "Category", "Order", "OrderLine", "OrderLog", "Product"]
+__all__ = ["CartItem", "Category", "Order", "OrderLine", "OrderLog", "Product", "VipGrant"]

@@ -3,6 +3,8 @@
 from django.db import models
 from django.db.models import Q
 
+# Clients have it in their source. What is sold in this category is VIP time, not goods.
+VIP_CATEGORY_ID = "20210827165510715"
 ID_LENGTH = 17  # a moment, YYYYMMDDHHmmssSSS
 MAX_STOCK = 2_000_000_000
 NAME_LENGTH = 100
@@ -46,6 +48,9 @@ class Product(models.Model):
     description = models.TextField("商品描述", blank=True)
     stock = models.PositiveBigIntegerField("库存", default=0)
     image_url = models.CharField("商品图片", max_length=URL_LENGTH, blank=True)
+    # Of a product of the VIP category; no other product's mean anything.
+    vip_level = models.PositiveSmallIntegerField("VIP 等级", default=1, help_text="只对 VIP 类目的商品有效")
+    vip_days = models.PositiveSmallIntegerField("VIP 天数", default=30, help_text="每件延长的天数")
     creator = models.CharField("创建人", max_length=64, blank=True, editable=False)
     updator = models.CharField("修改人", max_length=64, blank=True, editable=False)
     created_at = models.DateTimeField("创建时间", editable=False)
@@ -57,6 +62,7 @@ class Product(models.Model):
         ordering = ["pk"]
         constraints = [
             models.CheckConstraint(condition=Q(stock__gte=0), name="product_stock_not_negative"),
+            models.CheckConstraint(condition=Q(vip_level__gt=0, vip_days__gt=0), name="product_vip_above_zero"),
             models.CheckConstraint(
                 condition=Q(price__gt=0), name="product_price_above_zero", violation_error_message="价格必须大于0"
             ),

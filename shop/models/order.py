@@ -118,6 +118,8 @@ class OrderLine(models.Model):
     price = models.DecimalField("单价(元)", max_digits=10, decimal_places=2)
     quantity = models.PositiveIntegerField("数量")
     image_url = models.CharField("商品图片", max_length=URL_LENGTH, blank=True)
+    vip_level = models.PositiveSmallIntegerField("VIP 等级", default=0)  # 0: goods, not VIP time
+    vip_days = models.PositiveSmallIntegerField("VIP 天数", default=0)
 
     class Meta:
         verbose_name = verbose_name_plural = "订单商品"

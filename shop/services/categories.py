@@ -6,6 +6,7 @@ from django.db import IntegrityError, transaction
 
 from shop.errors import CategoryExists, CategoryInUse, NothingChanged, RecordMissing, RecordUnknown
 from shop.models import Category
+from shop.models.catalogue import VIP_CATEGORY_ID
 from shop.services.time_ids import create_with_time_id, violated_constraint
 from uploads.services import image_adopt
 
@@ -25,6 +26,17 @@ def category_create(*, name: str, image_url: str = "", actor: str, now: datetime
             return category
     except IntegrityError as error:
         raise _name_taken(error) from None
+
+
+def vip_category_create(*, actor: str, now: datetime) -> Category:
+    """Answer the category whose products are VIP time; create it where it is missing or was removed."""
+    category, _ = Category.objects.get_or_create(
+        category_id=VIP_CATEGORY_ID, defaults={"name": "vip充值", "creator": actor, "created_at": now}
+    )
+    if category.removed_at is not None:
+        category.removed_at = None
+        category.save(update_fields=["removed_at"])
+    return category
 
 
 def category_update(*, category_id: str, name: str, image_url: str = "", actor: str, now: datetime) -> Category:

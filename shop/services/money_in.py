@@ -13,7 +13,8 @@ from payments.models import RefundStatus
 from payments.register import PaidOutcome
 from shop.errors import ProductGone, StockShortage
 from shop.models import Order
-from shop.services.order_move import WECHAT, order_move
+from shop.services.order_move import SYSTEM, WECHAT, order_move
+from shop.services.vip import vip_grant
 from shop.states import TABLE, Event, PayStatus, State
 
 log = structlog.get_logger("shop")
@@ -47,6 +48,8 @@ def on_paid(*, out_trade_no: str, paid_fen: int, transaction_id: str, paid_at: d
         with transaction.atomic():
             note = "订单关闭后收到付款,已重新占用库存" if late else ""
             order_move(order=order, event=Event.PAY, actor=WECHAT, now=now, detail=detail, note=note, **facts)
+            if vip_grant(order=order, now=now):
+                order_move(order=order, event=Event.NOTHING_TO_SHIP, actor=SYSTEM, now=now)
     except (StockShortage, ProductGone) as shortage:
         return _return_the_money(order, shortage, detail, now, facts)
     return PaidOutcome.ACCEPTED

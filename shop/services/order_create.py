@@ -11,6 +11,7 @@ from shop.errors import NothingSelected, OrderTooLarge, ProductGone
 from shop.models import CartItem, Order, OrderLine, OrderLog, Product
 from shop.models.order import MAX_TOTAL
 from shop.services.stock import Taken, stock_take
+from shop.services.vip import vip_check
 from shop.states import State
 
 # 17 digits of time and these make 30: unguessable, and valid as WeChat's out_trade_no (6 to 32).
@@ -39,10 +40,13 @@ def order_create(
 
     All or nothing, at the prices of this moment; the stock is taken at once.
 
-    :raises NothingSelected, ProductGone, StockShortage, OrderTooLarge: nothing was taken, the cart is as it was.
+    :raises NothingSelected, ProductGone, StockShortage, OrderTooLarge: as named.
+    :raises VipLevelTooLow: it holds VIP time below the buyer's level.
+        Whatever is raised, nothing was taken and the cart is as it was.
     """
     wanted = _one_product(product_id, quantity) if product_id else _checked_out(buyer_pk)
     taken = stock_take(wanted)
+    vip_check(buyer_pk=buyer_pk, levels=[pieces.vip_level for pieces in taken], now=now)
     order = Order.objects.create(
         order_id=order_id_new(now),
         user_id=buyer_pk,
@@ -94,5 +98,7 @@ def _line(order: Order, pieces: Taken) -> OrderLine:
         price=pieces.price,
         quantity=pieces.quantity,
         description=pieces.description,
+        vip_level=pieces.vip_level,
+        vip_days=pieces.vip_days if pieces.vip_level else 0,
         image_url=pieces.image_url,
     )

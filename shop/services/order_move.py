@@ -7,6 +7,7 @@ from payments.services import refund_request
 from shop.errors import OrderRefused, RecordUnknown
 from shop.models import Order, OrderLog
 from shop.services.stock import stock_give_back, stock_take
+from shop.services.vip import vip_revoke
 from shop.states import FACES, RETURN_EVENTS, TABLE, Event, OrderStatus, State, Step, Stock, refusal
 
 SYSTEM = "系统"
@@ -60,6 +61,7 @@ def order_move(*, order: Order, event: Event, actor: str, now: datetime, detail:
         detail=detail[:200],
     )
     if step.refund:
+        vip_revoke(order=order, now=now)
         refund_request(
             out_trade_no=order.order_id,
             amount_fen=order.total_fen,

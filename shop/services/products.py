@@ -31,6 +31,8 @@ def product_create(
     stock: int,
     description: str = "",
     image_url: str = "",
+    vip_level: int = 1,
+    vip_days: int = 30,
     actor: str,
     now: datetime,
 ) -> Product:
@@ -46,6 +48,8 @@ def product_create(
             stock=stock,
             description=description,
             image_url=image_url,
+            vip_level=vip_level,
+            vip_days=vip_days,
             creator=actor,
             created_at=now,
         )
@@ -57,7 +61,7 @@ def product_create(
 
 @transaction.atomic
 def product_update(*, product_id: str, actor: str, now: datetime, **changes: Any) -> Product:
-    """Change ``category_id``, ``name``, ``price``, ``stock``, ``description``, ``image_url``: those given.
+    """Change the given ones of a product's fields; ``category_id`` names another category.
 
     ``stock`` sets what can be ordered from now on; what unpaid orders hold comes back on top of it.
 

@@ -12,6 +12,7 @@ from django.db.models import F
 
 from shop.errors import ProductGone, StockShortage
 from shop.models import Product
+from shop.models.catalogue import VIP_CATEGORY_ID
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,8 @@ class Taken:
     price: Decimal
     description: str
     image_url: str
+    vip_level: int  # 0: goods
+    vip_days: int
     quantity: int
 
 
@@ -32,7 +35,10 @@ class Taken:
 _TAKE = """
 UPDATE shop_product SET stock = stock - %(quantity)s
 WHERE id = %(pk)s AND removed_at IS NULL AND stock >= %(quantity)s
-RETURNING product_id, name, price, description, image_url
+RETURNING product_id, name, price, description, image_url,
+  CASE WHEN EXISTS (
+    SELECT FROM shop_category c WHERE c.id = shop_product.category_id AND c.category_id = %(vip)s
+  ) THEN vip_level ELSE 0 END, vip_days
 """
 
 
@@ -52,12 +58,12 @@ def stock_give_back(pieces: Mapping[int, int]) -> None:
 
 def _take(pk: int, quantity: int) -> Taken:
     with connection.cursor() as cursor:
-        cursor.execute(_TAKE, {"pk": pk, "quantity": quantity})
+        cursor.execute(_TAKE, {"pk": pk, "quantity": quantity, "vip": VIP_CATEGORY_ID})
         row = cursor.fetchone()
     if row is None:
         raise _why_not(pk)
-    code, title, price, description, image_url = row
-    return Taken(pk, code, title, price, description, image_url, quantity)
+    code, title, price, description, image_url, vip_level, vip_days = row
+    return Taken(pk, code, title, price, description, image_url, vip_level, vip_days, quantity)
 
 
 def _why_not(pk: int) -> ProductGone | StockShortage:

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from shop.models import Category, Order, Product
-from shop.services.categories import category_create
+from shop.services.categories import category_create, vip_category_create
 from shop.services.order_create import order_create
 from shop.services.products import product_create
 
@@ -22,7 +22,9 @@ def make_category(name: str = "", **fields: Any) -> Category:
     return category_create(name=name or f"类目{number}", actor="root", now=timezone.now(), **fields)
 
 
-def make_product(name: str = "", *, price: str = "9.90", stock: int = 10, category: Category | None = None) -> Product:
+def make_product(
+    name: str = "", *, price: str = "9.90", stock: int = 10, category: Category | None = None, **fields: Any
+) -> Product:
     number = next(_numbers)
     return product_create(
         category_id=(category or make_category()).category_id,
@@ -33,7 +35,14 @@ def make_product(name: str = "", *, price: str = "9.90", stock: int = 10, catego
         image_url="http://pictures.example/p.png",
         actor="root",
         now=timezone.now(),
+        **fields,
     )
+
+
+def make_vip(level: int, days: int = 30, **fields: Any) -> Product:
+    """A product of the VIP category."""
+    category = vip_category_create(actor="root", now=timezone.now())
+    return make_product(f"vip{level}充值", category=category, vip_level=level, vip_days=days, **fields)
 
 
 def make_order(buyer: User, product: Product | None = None, quantity: int = 1, **fields: Any) -> Order:

@@ -15,6 +15,7 @@ from shop.services.order_return import order_return
 from shop.tests.factories import make_category, make_order, make_product, stock_of
 
 pytestmark = pytest.mark.django_db
+VIP = {"vip_level": 1, "vip_days": 30}  # every product's form has them
 
 
 @pytest.fixture
@@ -123,7 +124,7 @@ def test_who_may_only_look_gets_no_buttons(person, li):
 
 def test_adds_and_changes_a_product(office):
     category = make_category("车辆")
-    form = {"name": "自行车", "category": category.pk, "price": "99.50", "description": "好", "pieces": 7}
+    form = {"name": "自行车", "category": category.pk, "price": "99.50", "description": "好", "pieces": 7, **VIP}
 
     office.post("/admin/shop/product/add/", form | {"picture": picture()})
     product = Product.objects.get()
@@ -136,7 +137,14 @@ def test_adds_and_changes_a_product(office):
 
 def test_adjusts_stock_by_a_difference_whatever_was_sold_meanwhile(office, li):
     product = make_product(stock=10)
-    form = {"name": product.name, "category": product.category_id, "price": "9.90", "description": "说明", "pieces": 5}
+    form = {
+        "name": product.name,
+        "category": product.category_id,
+        "price": "9.90",
+        "description": "说明",
+        "pieces": 5,
+        **VIP,
+    }
     office.get(f"/admin/shop/product/{product.pk}/change/")
     make_order(li, product, 4)
 
@@ -147,7 +155,14 @@ def test_adjusts_stock_by_a_difference_whatever_was_sold_meanwhile(office, li):
 
 def test_more_than_there_is_cannot_be_taken_away(office):
     product = make_product(stock=2)
-    form = {"name": product.name, "category": product.category_id, "price": "9.90", "description": "x", "pieces": -3}
+    form = {
+        "name": product.name,
+        "category": product.category_id,
+        "price": "9.90",
+        "description": "x",
+        "pieces": -3,
+        **VIP,
+    }
 
     page = office.post(f"/admin/shop/product/{product.pk}/change/", form).content.decode()
 
@@ -177,7 +192,7 @@ def test_adds_and_renames_a_category(office):
 
 
 def test_a_price_of_nothing_is_refused(office):
-    form = {"name": "白送", "category": make_category().pk, "price": "0", "description": "x", "pieces": 1}
+    form = {"name": "白送", "category": make_category().pk, "price": "0", "description": "x", "pieces": 1, **VIP}
 
     page = office.post("/admin/shop/product/add/", form).content.decode()
 

@@ -8,10 +8,10 @@ pytestmark = pytest.mark.django_db
 
 
 def test_makes_the_seeds_categories_and_products_with_pictures_once(yuangong):
-    assert seed() == "新增演示商品 5 件"
+    assert seed() == "新增演示商品 8 件"
     assert seed() == "演示商品已就绪"
 
-    assert list(Category.objects.values_list("name", flat=True)) == ["车辆", "化妆品"]
+    assert list(Category.objects.values_list("name", flat=True)) == ["车辆", "化妆品", "vip充值"]
     rows = yuangong.get("/product/get_product").json()["data"]
     assert len(rows) == len(PRODUCTS) and all("/media/" in row["imageUrl"] for row in rows)
 

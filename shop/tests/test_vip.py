@@ -1,0 +1,329 @@
+"""VIP time is bought like anything else, and counted once whatever the payment's news does."""
+
+from datetime import datetime, timedelta
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from django.utils import timezone
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from accounts.models import User
+from core.times import dash
+from payments.register import PaidOutcome
+from shop.models import Order, VipGrant
+from shop.models.catalogue import VIP_CATEGORY_ID
+from shop.services import money_in
+from shop.services.order_close import order_cancel
+from shop.services.order_return import order_refund, order_return, order_return_decide
+from shop.tests.factories import make_order, make_product, make_vip, stock_of
+
+pytestmark = pytest.mark.django_db
+DAY = timedelta(days=1)
+
+
+def said(answer: Any) -> tuple[int, bool, str]:
+    body = answer.json()
+    return body["status"], body["state"], body["msg"]
+
+
+def info(api: Any, username: str = "li") -> dict[str, Any]:
+    return api.post("/users/login", {"username": username, "password": "a-password"}).json()["userInfo"]
+
+
+def pay(order: Order, now: datetime) -> PaidOutcome:
+    """The news that an order's money is there, as payments brings it."""
+    return money_in.on_paid(
+        out_trade_no=order.order_id, paid_fen=order.total_fen, transaction_id="42", paid_at=now, now=now
+    )
+
+
+def vip_of(user: User, now: datetime) -> tuple[int, datetime | None]:
+    user.refresh_from_db()
+    level = user.vip_level_at(now)
+    return level, user.vip_expires_at if level else None
+
+
+class TestByTheApi:
+    def test_a_month_is_bought_and_seen_in_user_info(self, api, li, provider):
+        product = make_vip(1, price="0.01")
+        rows = li.get("/product/get_product", category_id=VIP_CATEGORY_ID).json()["data"]
+        assert [row["productName"] for row in rows] == ["vip1充值"]
+        order_id = li.post("/pay/pre_order", {"product_id": product.product_id, "quantity": 2}).json()["order_id"]
+        li.post("/pay/payment", {"order_id": order_id})
+        before = timezone.now()
+        provider.pay(order_id)
+        provider.notify(order_id)
+
+        seen = info(api)
+
+        ends = User.objects.get(username="li").vip_expires_at
+        assert ends is not None and before + 60 * DAY <= ends <= timezone.now() + 60 * DAY
+        assert (seen["vipLevel"], seen["vipExpires"]) == (1, dash(ends))
+        assert seen["vipStamp"] == int(ends.timestamp() * 1000)
+
+    def test_there_is_nothing_to_ship(self, li, provider):
+        order = make_order(li.user, make_vip(1))
+        li.post("/pay/payment", {"order_id": order.order_id})
+        provider.pay(order.order_id)
+        provider.notify(order.order_id)
+
+        row = li.get("/order/get_order", order_id=order.order_id).json()["data"]
+        assert (row["order_status"], row["pay_status"], row["shiping_status"]) == (1, 1, 2)
+        assert said(li.get("/order/query_order_status", order_id=order.order_id)) == (200, True, "支付成功")
+        assert said(li.get("/order/del_order", order_id=order.order_id))[1] is True
+
+    @pytest.mark.parametrize("by_cart", [False, True])
+    def test_a_lower_level_is_refused_and_takes_nothing(self, li, by_cart):
+        User.objects.filter(pk=li.user.pk).update(vip_level=2, vip_expires_at=timezone.now() + DAY)
+        product = make_vip(1, stock=5)
+        body = {"product_id": product.product_id}
+        if by_cart:
+            li.post("/cart/add_to_cart", body | {"count": 1})
+            li.post("/cart/check", body)
+            body = {}
+
+        assert said(li.post("/pay/pre_order", body)) == (10004, False, "不能充值低等级的vip")
+        assert stock_of(product) == 5 and not Order.objects.exists()
+
+    def test_after_its_end_any_level_may_be_bought(self, li):
+        User.objects.filter(pk=li.user.pk).update(vip_level=3, vip_expires_at=timezone.now())
+
+        assert said(li.post("/pay/pre_order", {"product_id": make_vip(1).product_id}))[1] is True
+
+    def test_only_products_of_the_vip_category_are_vip(self, li):
+        order = make_order(li.user, make_product(vip_level=3, vip_days=30))
+        now = timezone.now()
+        pay(order, now)
+
+        order.refresh_from_db()
+        assert (order.state, vip_of(li.user, now)) == ("paid", (0, None))
+
+    def test_an_order_keeps_what_it_was_placed_for(self, li):
+        product = make_vip(1, days=30)
+        order = make_order(li.user, product)
+        product.vip_level, product.vip_days = 3, 365
+        product.save()
+        now = timezone.now()
+
+        pay(order, now)
+
+        assert vip_of(li.user, now) == (1, now + 30 * DAY)
+
+
+class TestCounting:
+    @pytest.fixture
+    def now(self):
+        return timezone.now()
+
+    def test_paid_twice_it_counts_once(self, li, now):
+        order = make_order(li.user, make_vip(1))
+
+        assert [pay(order, now), pay(order, now + DAY)] == [PaidOutcome.ACCEPTED] * 2
+
+        assert vip_of(li.user, now) == (1, now + 30 * DAY)
+
+    def test_it_lengthens_what_is_left(self, li, now):
+        for later in (0, 10):
+            pay(make_order(li.user, make_vip(1)), now + later * DAY)
+
+        assert vip_of(li.user, now) == (1, now + 60 * DAY)
+
+    def test_after_a_gap_it_begins_anew(self, li, now):
+        pay(make_order(li.user, make_vip(1)), now)
+        pay(make_order(li.user, make_vip(1)), now + 40 * DAY)
+
+        assert vip_of(li.user, now + 40 * DAY) == (1, now + 70 * DAY)
+
+    def test_paid_late_it_counts(self, li, now):
+        order = make_order(li.user, make_vip(1))
+        order_cancel(order_id=order.order_id, buyer_pk=li.user.pk, actor="li", now=now)
+
+        assert pay(order, now) is PaidOutcome.ACCEPTED
+
+        assert vip_of(li.user, now) == (1, now + 30 * DAY)
+
+    def test_paid_too_late_it_does_not(self, li, now):
+        product = make_vip(1, stock=1)
+        order = make_order(li.user, product)
+        order_cancel(order_id=order.order_id, buyer_pk=li.user.pk, actor="li", now=now)
+        make_order(li.user, product)  # takes the last one
+
+        assert pay(order, now) is PaidOutcome.REFUND
+
+        assert vip_of(li.user, now) == (0, None) and not VipGrant.objects.exists()
+
+    def test_the_level_never_falls_while_it_runs(self, li, now):
+        low, high = make_order(li.user, make_vip(1)), make_order(li.user, make_vip(3))
+
+        pay(high, now)
+        pay(low, now)
+
+        assert vip_of(li.user, now) == (3, now + 60 * DAY)
+
+    def test_goods_in_the_same_order_are_shipped(self, li, now):
+        for product in (make_vip(1), make_product("自行车")):
+            li.post("/cart/add_to_cart", {"product_id": product.product_id, "count": 1})
+        li.post(
+            "/cart/check",
+            {"product_id": ",".join(row["product_id"] for row in li.get("/cart/get_cart").json()["data"])},
+        )
+        order = Order.objects.get(order_id=li.post("/pay/pre_order").json()["order_id"])
+
+        pay(order, now)
+
+        order.refresh_from_db()
+        assert (order.state, vip_of(li.user, now)[0]) == ("paid", 1)
+
+    def test_without_an_end_there_is_nothing_to_lengthen(self, li, now):
+        User.objects.filter(pk=li.user.pk).update(vip_level=1)
+        order = make_order(li.user, make_vip(2))
+
+        pay(order, now)
+        assert vip_of(li.user, now) == (2, None)
+
+    def test_nobody_to_lengthen_it_for(self, li, now):
+        order = make_order(li.user, make_vip(1))
+        User.objects.filter(pk=li.user.pk).delete()
+
+        assert pay(order, now) is PaidOutcome.ACCEPTED
+
+
+@pytest.mark.usefixtures("provider")
+class TestReturning:
+    """A refund takes the same span back."""
+
+    def bought(self, user: User, level: int, now: datetime, quantity: int = 1) -> Order:
+        order = make_order(user, make_vip(level), quantity)
+        provider_pays(order, now)
+        return order
+
+    def test_a_return_that_is_approved_ends_it(self, li):
+        now = timezone.now()
+        order = self.bought(li.user, 2, now)
+
+        order_return(order_id=order.order_id, buyer_pk=li.user.pk, actor="li", now=now)
+        assert vip_of(li.user, now)[0] == 2  # nobody has decided yet
+        order_return_decide(order_id=order.order_id, approve=True, actor="root", now=now)
+
+        assert vip_of(li.user, now) == (0, None)
+
+    def test_the_rest_keeps_its_level_and_time(self, li):
+        now = timezone.now()
+        self.bought(li.user, 1, now)
+        higher = self.bought(li.user, 2, now)
+        assert vip_of(li.user, now) == (2, now + 60 * DAY)
+
+        order_refund(order_id=higher.order_id, actor="root", now=now)
+
+        assert vip_of(li.user, now) == (1, now + 30 * DAY)
+
+    def test_what_has_been_used_up_takes_nothing_from_a_later_one(self, li):
+        now = timezone.now()
+        first = self.bought(li.user, 1, now - 40 * DAY)
+        self.bought(li.user, 1, now)
+
+        order_refund(order_id=first.order_id, actor="root", now=now)
+
+        assert vip_of(li.user, now) == (1, now + 30 * DAY)
+
+    def test_refunding_the_first_moves_the_second_forward(self, li):
+        now = timezone.now()
+        first, second = (self.bought(li.user, 1, now) for _ in range(2))
+
+        order_refund(order_id=first.order_id, actor="root", now=now + 10 * DAY)
+        assert vip_of(li.user, now) == (1, now + 30 * DAY)
+        order_refund(order_id=second.order_id, actor="root", now=now + 10 * DAY)
+        assert vip_of(li.user, now + 10 * DAY) == (0, None)
+
+
+def provider_pays(order: Order, now: datetime) -> None:
+    """A paid payment beside the paid order, so that there is money to give back."""
+    from payments.models import Payment, PaymentStatus, TradeType
+
+    Payment.objects.create(
+        out_trade_no=order.order_id,
+        amount_fen=order.total_fen,
+        trade_type=TradeType.NATIVE,
+        state=PaymentStatus.PAID,
+        transaction_id=f"42{order.pk}",
+        paid_at=now,
+        time_start=now,
+        time_expire=now,
+        created_at=now,
+    )
+    pay(order, now)
+
+
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("buy"), st.integers(1, 3), st.integers(1, 3)),
+        st.tuples(st.just("pay"), st.integers(0, 9), st.integers(1, 3)),  # told so often
+        st.tuples(st.just("cancel"), st.integers(0, 9), st.just(0)),
+        st.tuples(st.just("refund"), st.integers(0, 9), st.just(0)),
+        st.tuples(st.just("wait"), st.integers(1, 45), st.just(0)),  # days
+    ),
+    max_size=25,
+)
+
+
+@hypothesis_settings(
+    max_examples=40, deadline=None, database=None, suppress_health_check=list(HealthCheck), print_blob=True
+)
+@given(steps=STEPS)
+def test_in_any_order_of_events_each_span_counts_once(provider, person, steps):
+    user = User.objects.filter(username="li").first() or person("li").user
+    User.objects.filter(pk=user.pk).update(vip_level=0, vip_expires_at=None)
+    VipGrant.objects.all().delete()
+    products = {level: make_vip(level, days=10, stock=10_000) for level in (1, 2, 3)}
+    orders: list[Order] = []
+    now = timezone.now()
+
+    for step, first, second in steps:
+        if step == "wait":
+            now += first * DAY
+        elif step == "buy":
+            try:
+                orders.append(make_order(user, products[first], second, now=now))
+            except Exception as refusal:
+                assert first < vip_of(user, now)[0], refusal
+        elif orders:
+            follow(step, orders[first % len(orders)], second, user, now)
+        check(user, orders, now)
+
+
+def follow(step: str, order: Order, times: int, user: User, now: datetime) -> None:
+    order.refresh_from_db()
+    if step == "pay" and order.pay_status == 0:
+        provider_pays(order, now)
+        for _ in range(times - 1):
+            pay(order, now)
+    elif step == "cancel" and order.state == "open":
+        order_cancel(
+            order_id=order.order_id, buyer_pk=user.pk, actor="li", now=min(now, order.expires_at - timedelta(seconds=1))
+        )
+    elif step == "refund" and order.state == "received":
+        order_refund(order_id=order.order_id, actor="root", now=now)
+
+
+def check(user: User, orders: list[Order], now: datetime) -> None:
+    granted = {grant.line.order_id: grant for grant in VipGrant.objects.select_related("line")}
+    for order in orders:
+        order.refresh_from_db()
+        grant = granted.pop(order.pk, None)
+        assert (grant is not None) == (order.pay_status == 1)
+        if grant:
+            assert grant.ends_at - grant.begins_at == 10 * DAY * order.lines.get().quantity
+            assert (grant.revoked_at is not None) == (order.state in ("refunding", "refunded"))
+    assert not granted
+    running = list(VipGrant.objects.filter(revoked_at=None, ends_at__gt=now).order_by("begins_at"))
+    level, ends = vip_of(user, now)
+    if not running:
+        assert (level, ends) == (0, None)
+        return
+    assert ends == running[-1].ends_at
+    assert level >= max(grant.level for grant in running)
+    for earlier, later in pairwise(running):
+        assert earlier.ends_at == later.begins_at
