@@ -62,8 +62,8 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):
     list_filter_submit = True
     list_select_related = ["role"]
     list_per_page = 30
-    search_fields = ["username", "nickname", "phone", "unid"]
-    search_help_text = "用户名、昵称、手机号或用户编号"
+    search_fields = ["username", "nickname", "phone", "unid", "class_name"]
+    search_help_text = "用户名、昵称、手机号、用户编号或班级"
     ordering = ["-pk"]
     filter_horizontal = []
     actions = ["disable", "enable", "sign_out"]

@@ -123,6 +123,12 @@ class UserNotDeleted(DomainError):
     status, msg = 30001, "不能删除该用户"
 
 
+class ClassAccountsRefused(DomainError):
+    """No account was made; ``msg`` says why."""
+
+    status, msg = 0, "不能为班级开账号"
+
+
 class AvatarRefused(DomainError):
     status, msg = 0, "图片上传失败"
 

@@ -54,6 +54,9 @@ class User(AbstractBaseUser, PermissionsMixin):
     city = models.CharField("城市", max_length=64, blank=True)
     province = models.CharField("省份", max_length=64, blank=True)
     country = models.CharField("国家", max_length=64, blank=True)
+    class_name = models.CharField(
+        "班级", max_length=32, blank=True, db_index=True, help_text="与全班账号一起开的才有", editable=False
+    )
     vip_level = models.PositiveSmallIntegerField("VIP 等级", default=0)
     vip_expires_at = models.DateTimeField(
         "VIP 到期时间", null=True, blank=True, help_text="有等级而没有到期时间:长期有效"

@@ -36,6 +36,8 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
         items = [item for label, icon in entries for item in _items(request, label, icon)]
         if items:
             groups.append({"title": title, "separator": True, "items": items})
+    if request.user.is_superuser:
+        groups[-1]["items"].append({"title": "课堂", "icon": "co_present", "link": reverse("classroom")})
     return groups
 
 

@@ -20,6 +20,7 @@ urlpatterns = [
     path("", front.home),
     path("docs/codes/", front.codes),
     path("docs/socket/", front.socket_guide),
+    path("admin/", include("backoffice.urls")),
     path("admin/", admin.site.urls),
     path("", include("core.api.urls")),
 ]

@@ -74,12 +74,35 @@ def seed() -> str:
     return f"新增演示商品 {made} 件" if made else "演示商品已就绪"
 
 
+def reset() -> str:
+    """Put the demo products and their categories back as they were, also those taken off sale."""
+    for category, name, price, stock, description, *_ in PRODUCTS:
+        _revive(category)
+        Product.objects.filter(name=name, creator=ACTOR).update(
+            category=_category(category),
+            price=Decimal(price),
+            stock=stock,
+            description=description,
+            vip_level=VIP_LEVELS.get(name, 1),
+            vip_days=30,
+            removed_at=None,
+        )
+    made = sum(_make(*facts) for facts in PRODUCTS)
+    return f"恢复商品 {len(PRODUCTS) - made} 件,新增 {made} 件"
+
+
+def _revive(category: str) -> None:
+    named = Category.objects.filter(name=category)
+    if not named.filter(removed_at=None).exists():
+        named.filter(pk=named.order_by("-pk").values("pk")[:1]).update(removed_at=None)
+
+
 def _make(category: str, name: str, price: str, stock: int, description: str, ink: str, draw: Draw) -> bool:
     if Product.objects.filter(name=name, creator=ACTOR).exists():
         return False
     now = timezone.now()
     product_create(
-        category_id=_category_id(category),
+        category_id=_category(category).category_id,
         name=name,
         price=Decimal(price),
         stock=stock,
@@ -92,11 +115,11 @@ def _make(category: str, name: str, price: str, stock: int, description: str, in
     return True
 
 
-def _category_id(name: str) -> str:
+def _category(name: str) -> Category:
     if name == VIP_CATEGORY:
-        return vip_category_create(actor=ACTOR, now=timezone.now()).category_id
+        return vip_category_create(actor=ACTOR, now=timezone.now())
     found = Category.objects.filter(name=name, removed_at=None).first()
-    return (found or category_create(name=name, actor=ACTOR, now=timezone.now())).category_id
+    return found or category_create(name=name, actor=ACTOR, now=timezone.now())
 
 
 def _picture_url(ink: str, draw: Draw) -> str:

@@ -55,6 +55,11 @@ def class_list() -> list[str]:
         return [name for (name,) in cursor.fetchall()]
 
 
+def class_students(class_name: str, *, most: int) -> list[Student]:
+    """The first ``most`` students of a class, in the order they were entered."""
+    return list(Student.objects.filter(class_name=class_name).order_by("pk")[:most])
+
+
 def student_get(sid: str) -> Student:
     """:raises StudentUnknown: nobody has this number."""
     student = Student.objects.filter(sid=sid).first()

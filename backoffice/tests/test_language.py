@@ -29,7 +29,7 @@ def english(answer: Any) -> list[str]:
 
 def addresses() -> list[str]:
     """Every page of the back office that can be asked for, one record of each kind."""
-    found = [reverse(f"admin:{name}") for name in ("index", "password_change")]
+    found = [reverse(f"admin:{name}") for name in ("index", "password_change")] + [reverse("classroom")]
     for model in admin.site._registry:
         name = f"admin:{model._meta.app_label}_{model._meta.model_name}"
         listed = reverse(f"{name}_changelist")

@@ -8,8 +8,8 @@ pytestmark = pytest.mark.django_db
 
 
 def test_fills_an_empty_table_once():
-    assert demo.seed() == "60 students in 4 classes"
-    assert demo.seed() == "already there"
+    assert demo.seed() == "新增 60 名学员,4 个班"
+    assert demo.seed() == "已有学员,保持不变"
 
     assert Student.objects.count() == 60
     assert class_list() == ["H51901", "H51902", "H51903", "H51904"]

@@ -1,20 +1,26 @@
-from importlib import import_module
-from importlib.util import find_spec
 from typing import Any
 
-from django.apps import apps
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from accounts.services.demo_data import demo_reset, demo_seed
 from accounts.services.seed import accounts_seed, root_password_file
 
 
 class Command(BaseCommand):
-    help = "创建 root 账号;演示数据开启时再创建演示账号和各应用的演示数据 (可反复运行)"
+    help = "Make the root account; with DEMO_DATA on also the demo accounts and data. Safe to repeat."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "--reset",
+            action="store_true",
+            help="put demo accounts, their passwords and the demo data back as they were; nobody else's is touched",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
+            lines = demo_reset() if options["reset"] else []
             found = accounts_seed()
         except ImproperlyConfigured as error:
             raise CommandError(str(error)) from None
@@ -22,11 +28,7 @@ class Command(BaseCommand):
             self.stdout.write(f"账号: {account.username} / {account.password or '(密码已修改)'}  {account.role}")
         if root_password_file().exists():
             self.stdout.write(f"root 的初始密码保存在 {root_password_file()}")
-        if settings.DEMO_DATA:
-            self._seed_apps()
-
-    def _seed_apps(self) -> None:
-        # An app that has demo data of its own offers `<app>/demo.py` with `seed() -> str`.
-        for config in apps.get_app_configs():
-            if config.path.startswith(str(settings.BASE_DIR)) and find_spec(f"{config.name}.demo"):
-                self.stdout.write(f"{config.verbose_name}: {import_module(f'{config.name}.demo').seed()}")
+        if settings.DEMO_DATA and not options["reset"]:
+            lines = demo_seed()
+        for line in lines:
+            self.stdout.write(line)

@@ -1,0 +1,149 @@
+"""Accounts for a class in one step: made, given new passwords, and deleted together."""
+
+import re
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.contrib.auth.hashers import make_password
+from django.db import transaction
+from django.db.models import Count, QuerySet
+
+from accounts.errors import ClassAccountsRefused
+from accounts.models import User
+from accounts.services.users import password_set
+from permissions.models import DEFAULT_ROLEID, Role
+
+MOST = 200  # hashing a password takes 17 ms
+NAME_LENGTH, NUMBER_LENGTH = 64, 32
+_CLASS_NAME = re.compile(r"[\w-]{1,32}")
+_NUMBER = re.compile(r"[0-9A-Za-z_-]{1,32}")
+_CONSONANTS, _VOWELS, _DIGITS = "bdfghkmnprst", "aeiu", "23456789"
+
+
+@dataclass(frozen=True)
+class Trainee:
+    """A line of a class list; ``number`` may be empty."""
+
+    name: str
+    number: str = ""
+
+
+@dataclass(frozen=True)
+class Slip:
+    """What a trainee gets handed. The password is known here and now, later only its hash is."""
+
+    name: str
+    number: str
+    username: str
+    password: str
+
+
+def names_read(text: str) -> list[Trainee]:
+    """Read a list of one trainee a line: a name, or name and student number with a comma, tab or blank between.
+
+    :raises ClassAccountsRefused: ``msg`` names the first line that cannot be used.
+    """
+    trainees: list[Trainee] = []
+    for number, line in enumerate(text.replace("\ufeff", "").splitlines(), 1):
+        if not line.strip():
+            continue
+        if len(trainees) == MOST:
+            raise ClassAccountsRefused(f"一次最多 {MOST} 人")
+        trainees.append(_trainee(line, number))
+    if not trainees:
+        raise ClassAccountsRefused("名单是空的,每行写一个姓名")
+    return trainees
+
+
+def class_accounts_create(*, class_name: str, trainees: Sequence[Trainee], roleid: str = DEFAULT_ROLEID) -> list[Slip]:
+    """Make an account for each trainee, all or none; answer the slips in the list's order.
+
+    The user name is the student number, or else the class with a running number.
+
+    :raises ClassAccountsRefused: a bad class name or role, or user names that are taken.
+    """
+    if not _CLASS_NAME.fullmatch(class_name):
+        raise ClassAccountsRefused("班级名只能有文字、数字、下划线和减号,最多 32 个字符")
+    role = Role.objects.filter(roleid=roleid).first()
+    if role is None or role.is_root:
+        raise ClassAccountsRefused("请选择角色(不能是超级管理员)")
+    slips = [
+        Slip(trainee.name, trainee.number, username, password_make())
+        for trainee, username in zip(trainees, _usernames(class_name, trainees), strict=True)
+    ]
+    with transaction.atomic():
+        _refuse_taken([slip.username for slip in slips])
+        for slip in slips:
+            User.objects.create(
+                username=slip.username,
+                nickname=slip.name,
+                role=role,
+                class_name=class_name,
+                password=make_password(slip.password),
+            )
+    return slips
+
+
+@transaction.atomic
+def class_accounts_reset(*, class_name: str) -> list[Slip]:
+    """Give every account of a class a new password; tokens of the old ones end. Answer the new slips."""
+    slips = []
+    for user in _of_class(class_name).select_for_update(no_key=True):
+        slip = Slip(user.nickname, "", user.username, password_make())
+        password_set(user=user, new_password=slip.password)
+        slips.append(slip)
+    return slips
+
+
+@transaction.atomic
+def class_accounts_delete(*, class_name: str) -> int:
+    """Delete every account of a class; what they ordered stays. Answer how many."""
+    users = list(_of_class(class_name))
+    for user in users:
+        user.delete()
+    return len(users)
+
+
+def class_list() -> list[tuple[str, int]]:
+    """The classes that have accounts, with how many."""
+    rows = User.objects.exclude(class_name="").order_by("class_name").values_list("class_name")
+    return list(rows.annotate(accounts=Count("pk")))
+
+
+def password_make() -> str:
+    """Make a password that is easy to read out and to type, such as ``lumi-kase-4829``: 36 bits."""
+    words = ["".join(secrets.choice(_CONSONANTS) + secrets.choice(_VOWELS) for _ in range(2)) for _ in range(2)]
+    return "-".join([*words, "".join(secrets.choice(_DIGITS) for _ in range(4))])
+
+
+def _trainee(line: str, line_number: int) -> Trainee:
+    parts = [part for part in re.split(r"[,，\t ]", line.strip()) if part]
+    name, number = (*parts[:2], "", "")[:2]
+    if len(parts) not in (1, 2) or len(name) > NAME_LENGTH or not name.isprintable():
+        raise ClassAccountsRefused(f"第 {line_number} 行不对: 每行只写姓名,或姓名和学号")
+    if number and not _NUMBER.fullmatch(number):
+        raise ClassAccountsRefused(f"第 {line_number} 行不对: 学号只能有字母、数字、下划线和减号")
+    return Trainee(name, number)
+
+
+def _usernames(class_name: str, trainees: Sequence[Trainee]) -> list[str]:
+    taken = set(User.objects.filter(username__startswith=f"{class_name.lower()}-").values_list("username", flat=True))
+    free = (name for n in range(1, 10_000) if (name := f"{class_name.lower()}-{n:02}") not in taken)
+    names = [trainee.number.lower() or next(free) for trainee in trainees]
+    if len(set(names)) < len(names):
+        twice = sorted({name for name in names if names.count(name) > 1})
+        raise ClassAccountsRefused("学号重复: " + "、".join(twice[:5]))
+    return names
+
+
+def _refuse_taken(usernames: list[str]) -> None:
+    taken = sorted(User.objects.filter(username__in=usernames).values_list("username", flat=True))
+    if taken:
+        more = f" 等 {len(taken)} 个" if len(taken) > 5 else ""
+        raise ClassAccountsRefused(f"用户名已存在: {'、'.join(taken[:5])}{more}。已有账号的班级请用“重设密码”")
+
+
+def _of_class(class_name: str) -> QuerySet[User]:
+    # Never without a class: that would be everybody else.
+    return User.objects.filter(class_name=class_name).exclude(class_name="").order_by("pk")

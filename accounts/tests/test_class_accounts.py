@@ -1,0 +1,123 @@
+"""Accounts for a class: one step for forty, and none for somebody who should not have one."""
+
+import pytest
+
+from accounts.errors import ClassAccountsRefused
+from accounts.models import User
+from accounts.services.class_accounts import (
+    MOST,
+    Trainee,
+    class_accounts_create,
+    class_accounts_delete,
+    class_accounts_reset,
+    class_list,
+    names_read,
+    password_make,
+)
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def h51901(roles):
+    return class_accounts_create(class_name="H51901", trainees=[Trainee("谭鹏"), Trainee("王欣怡", "WWLN97178546")])
+
+
+def can_log_in(api, slip) -> bool:
+    return api.post("/users/login", {"username": slip.username, "password": slip.password}).json()["state"]
+
+
+@pytest.mark.parametrize(
+    ("text", "trainees"),
+    [
+        ("谭鹏\n王欣怡", [("谭鹏", ""), ("王欣怡", "")]),
+        ("\ufeff谭鹏, 2026001\r\n\r\n  王欣怡\t2026002  ", [("谭鹏", "2026001"), ("王欣怡", "2026002")]),
+        ("谭鹏，2026001", [("谭鹏", "2026001")]),
+    ],
+)
+def test_reads_lists_as_people_write_them(text, trainees):
+    assert [(trainee.name, trainee.number) for trainee in names_read(text)] == trainees
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", "名单是空的"),
+        (" \n,,\n", "第 2 行不对"),
+        ("谭鹏\n王欣怡 1 2", "第 2 行不对"),
+        ("谭鹏 学号", "第 1 行不对: 学号"),
+        ("x" * 65, "第 1 行不对"),
+        ("a\x07b", "第 1 行不对"),
+        ("谭鹏\n" * (MOST + 1), f"一次最多 {MOST} 人"),
+    ],
+)
+def test_names_the_line_that_it_cannot_read(text, reason):
+    with pytest.raises(ClassAccountsRefused, match=reason):
+        names_read(text)
+
+
+def test_each_gets_an_account_that_works(api, h51901):
+    assert [(slip.name, slip.username) for slip in h51901] == [("谭鹏", "h51901-01"), ("王欣怡", "wwln97178546")]
+    assert all(can_log_in(api, slip) for slip in h51901)
+    user = User.objects.get(username="h51901-01")
+    assert (user.nickname, user.role.roleid, user.class_name, user.is_staff) == ("谭鹏", "200", "H51901", False)
+    assert class_list() == [("H51901", 2)]
+
+
+def test_later_comers_get_the_next_numbers(h51901):
+    (slip,) = class_accounts_create(class_name="H51901", trainees=[Trainee("李雷")])
+
+    assert slip.username == "h51901-02"
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"trainees": [Trainee("李雷", "WWLN97178546")]}, "用户名已存在: wwln97178546"),
+        ({"trainees": [Trainee("李雷", "7"), Trainee("韩梅梅", "7")]}, "学号重复: 7"),
+        ({"roleid": "1"}, "请选择角色"),
+        ({"roleid": "none"}, "请选择角色"),
+        ({"class_name": "H5 1901"}, "班级名"),
+        ({"class_name": ""}, "班级名"),
+    ],
+)
+def test_all_or_none(h51901, change, reason):
+    asked = {"class_name": "H51902", "trainees": [Trainee("李雷"), Trainee("韩梅梅")]} | change
+
+    with pytest.raises(ClassAccountsRefused, match=reason):
+        class_accounts_create(**asked)
+
+    assert User.objects.count() == 2
+
+
+def test_new_passwords_for_all_end_the_old_ones(api, h51901):
+    slips = class_accounts_reset(class_name="H51901")
+
+    assert [slip.username for slip in slips] == [slip.username for slip in h51901]
+    assert all(can_log_in(api, slip) for slip in slips)
+    assert not any(can_log_in(api, slip) for slip in h51901)
+
+
+def test_deletes_the_class_and_nobody_else(h51901, lbw):
+    class_accounts_create(class_name="H51902", trainees=[Trainee("李雷")])
+
+    assert class_accounts_delete(class_name="H51901") == 2
+    assert sorted(User.objects.values_list("username", flat=True)) == ["h51902-01", "lbw"]
+
+
+@pytest.mark.parametrize("act", [class_accounts_reset, class_accounts_delete])
+def test_no_class_is_nobody_and_not_everybody(act, lbw):
+    assert not act(class_name="")
+    assert User.objects.get().check_password("a-password")
+
+
+def test_passwords_can_be_read_out_and_pass_the_policy(settings):
+    from accounts.services.users import password_check
+
+    settings.AUTH_PASSWORD_VALIDATORS = settings.PASSWORD_POLICY
+    passwords = {password_make() for _ in range(200)}
+
+    assert len(passwords) == 200
+    for password in passwords:
+        password_check(password, User(username="h51901-01", nickname="谭鹏"))
+        assert not set(password) & set("01oOlIq")

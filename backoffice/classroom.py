@@ -1,0 +1,187 @@
+"""The classroom page: accounts for a whole class, and the demo data back as it was. Root's alone."""
+
+import base64
+import csv
+from io import StringIO
+from typing import Any
+
+import segno
+from django import forms
+from django.conf import settings
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+from django.utils import timezone
+from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
+
+from accounts.errors import ClassAccountsRefused
+from accounts.services.class_accounts import (
+    MOST,
+    Slip,
+    Trainee,
+    class_accounts_create,
+    class_accounts_delete,
+    class_accounts_reset,
+    class_list,
+    names_read,
+)
+from accounts.services.demo_data import demo_reset
+from permissions.models import DEFAULT_ROLEID, ROOT_ROLEID, Role
+from students.selectors import class_list as student_classes
+from students.selectors import class_students
+
+MAX_FILE_BYTES = 100_000
+
+
+class ClassForm(forms.Form):
+    """A list of trainees: typed or pasted, from a file, or the students of a class."""
+
+    class_name = forms.RegexField(
+        r"\A[\w-]{1,32}\Z",
+        label="班级",
+        widget=UnfoldAdminTextInputWidget,
+        help_text="没有学号的人,用户名是班级加序号,如 h51901-01",
+        error_messages={"invalid": "只能有文字、数字、下划线和减号,最多 32 个字符"},
+    )
+    role = forms.ChoiceField(label="角色", widget=UnfoldAdminSelectWidget)
+    names = forms.CharField(
+        label="名单",
+        required=False,
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 8}),
+        help_text="每行一人:姓名,或姓名和学号(逗号、空格或制表符隔开,可直接从 Excel 粘贴)",
+    )
+    file = forms.FileField(label="或上传名单", required=False, help_text=".txt 或 .csv,内容与上面相同")
+    students_of = forms.ChoiceField(
+        label="或取班级学员", required=False, widget=UnfoldAdminSelectWidget, help_text="学员表里这个班的全部学员"
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        roles = Role.objects.exclude(roleid=ROOT_ROLEID).order_by("roleid").values_list("roleid", "name")
+        self.fields["role"].choices = list(roles)  # type: ignore[attr-defined]
+        self.fields["role"].initial = DEFAULT_ROLEID
+        self.fields["students_of"].choices = [("", "—"), *((name, name) for name in student_classes())]  # type: ignore[attr-defined]
+
+    def clean(self) -> dict[str, Any]:
+        given = super().clean() or self.cleaned_data
+        sources = [name for name in ("names", "file", "students_of") if given.get(name)]
+        if len(sources) != 1:
+            raise forms.ValidationError("名单、文件、班级学员三者选一")
+        try:
+            given["trainees"] = self._trainees(given)
+        except ClassAccountsRefused as refusal:
+            self.add_error(sources[0], refusal.msg)
+        return given
+
+    def _trainees(self, given: dict[str, Any]) -> list[Trainee]:
+        if given.get("students_of"):
+            found = class_students(given["students_of"], most=MOST + 1)
+            if len(found) > MOST:
+                raise ClassAccountsRefused(f"一次最多 {MOST} 人")
+            return [Trainee(student.name) for student in found]
+        return names_read(given.get("names") or _text_of(given["file"]))
+
+
+def _text_of(file: Any) -> str:
+    if file.size > MAX_FILE_BYTES:
+        raise ClassAccountsRefused("文件太大")
+    content = file.read()
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return content.decode("gb18030", "replace")  # what Excel writes in China
+
+
+def classroom_page(request: HttpRequest) -> HttpResponse:
+    """Show the classes with accounts, and make, reset or delete a class's accounts."""
+    if not request.user.is_superuser:
+        raise PermissionDenied
+    if request.method == "POST" and "do" in request.POST:
+        return _do(request, request.POST["do"], request.POST.get("class_name", ""))
+    form = ClassForm(request.POST or None, request.FILES or None)
+    if request.method == "POST" and form.is_valid():
+        given = form.cleaned_data
+        try:
+            slips = class_accounts_create(
+                class_name=given["class_name"], trainees=given["trainees"], roleid=given["role"]
+            )
+        except ClassAccountsRefused as refusal:
+            form.add_error(None, refusal.msg)
+        else:
+            return slips_page(request, given["class_name"], slips)
+    context = admin.site.each_context(request) | {
+        "title": "课堂",
+        "form": form,
+        "classes": class_list(),
+        "has_demo_data": settings.DEMO_DATA,
+        "most": MOST,
+    }
+    return render(request, "backoffice/classroom.html", context)
+
+
+def _do(request: HttpRequest, what: str, class_name: str) -> HttpResponse:
+    """Do what a button of the page says; those that take something away ask first."""
+    if what not in ASKS:
+        raise PermissionDenied
+    if "sure" not in request.POST:
+        title, text = ASKS[what]
+        context = admin.site.each_context(request) | {
+            "title": title.format(class_name),
+            "text": text,
+            "do": what,
+            "class_name": class_name,
+        }
+        return render(request, "backoffice/classroom_sure.html", context)
+    if what == "reset":
+        slips = class_accounts_reset(class_name=class_name)
+        if slips:
+            return slips_page(request, class_name, slips)
+        messages.warning(request, "这个班没有账号")
+    elif what == "delete":
+        count = class_accounts_delete(class_name=class_name)
+        messages.success(request, f"{class_name}: 已删除 {count} 个账号")
+    else:
+        messages.success(request, ";".join(demo_reset()))
+    return HttpResponseRedirect(request.path)
+
+
+ASKS = {
+    "reset": ("重设 {} 全班的密码", "每个账号得到新密码,原来的密码和登入立即失效。新的账号条随后显示,请当场打印。"),
+    "delete": ("删除 {} 的全部账号", "账号、购物车和头像将被删除,不能恢复;他们的订单和日志保留。"),
+    "demo": (
+        "恢复演示账号和演示数据",
+        "演示账号(lbw、zhuguan、yuangong)的密码和资料、演示学员和演示商品恢复原样;其他人的数据不变。",
+    ),
+}
+
+
+def slips_page(request: HttpRequest, class_name: str, slips: list[Slip]) -> HttpResponse:
+    """The slips to print and cut up. Shown once: only hashes of the passwords are kept."""
+    docs = f"{settings.PUBLIC_BASE_URL}/docs/"
+    context = {
+        "class_name": class_name,
+        "slips": slips,
+        "docs": docs,
+        "qr": segno.make_qr(docs, error="m").svg_data_uri(omitsize=True, border=1),
+        "file": "data:text/csv;base64," + base64.b64encode(slips_csv(slips).encode("utf-8-sig")).decode(),
+        "made_at": timezone.now(),
+        "back": request.path,
+    }
+    answer = render(request, "backoffice/slips.html", context)
+    answer.headers["Cache-Control"] = "no-store"
+    return answer
+
+
+def slips_csv(slips: list[Slip]) -> str:
+    """The slips as a table that Excel opens."""
+    out = StringIO()
+    table = csv.writer(out)
+    table.writerow(["姓名", "学号", "用户名", "密码"])
+    table.writerows([_plain(slip.name), slip.number, slip.username, slip.password] for slip in slips)
+    return out.getvalue()
+
+
+def _plain(text: str) -> str:
+    # A name that begins like a formula would be run by Excel.
+    return f"'{text}" if text[:1] in "=+-@" else text

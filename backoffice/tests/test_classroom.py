@@ -1,0 +1,155 @@
+"""The classroom page and its command."""
+
+import base64
+import re
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.core.management import CommandError, call_command
+from django.test import Client
+
+from accounts.models import User
+from shop.models import Product
+from shop.tests.factories import make_product
+from students.models import Student
+
+pytestmark = pytest.mark.django_db
+PAGE = "/admin/classroom/"
+
+
+def add(office, **fields):
+    return office.post(PAGE, {"class_name": "H51901", "role": "200"} | fields)
+
+
+def test_forty_accounts_and_their_slips_in_one_step(office, api):
+    names = "\n".join(f"学员{n:02}" for n in range(40))
+
+    page = add(office, names=names, role="102").content.decode()
+
+    passwords = re.findall(r"<dt>密码</dt><dd class=\"code\">([^<]+)</dd>", page)
+    assert len(passwords) == page.count('class="slip"') == 40
+    assert page.count("http://127.0.0.1:8000/docs/") == 40 and "data:image/svg+xml" in page
+    body = api.post("/users/login", {"username": "h51901-40", "password": passwords[-1]}).json()
+    assert (body["userInfo"]["nickname"], body["userInfo"]["roleid"]) == ("学员39", "102")
+    table = base64.b64decode(re.search(r"data:text/csv;base64,([^\"]+)", page)[1]).decode("utf-8-sig")
+    assert f"学员39,,h51901-40,{passwords[-1]}" in table
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "gb18030"])
+def test_takes_a_file(office, encoding):
+    file = SimpleUploadedFile("names.csv", "谭鹏,2026001\n王欣怡,2026002".encode(encoding))
+
+    add(office, file=file)
+
+    assert sorted(User.objects.exclude(class_name="").values_list("username", "nickname")) == [
+        ("2026001", "谭鹏"),
+        ("2026002", "王欣怡"),
+    ]
+
+
+def test_takes_the_students_of_a_class(office):
+    Student.objects.create(sid="A1", name="谭鹏", age=21, class_name="H51901")
+    Student.objects.create(sid="A2", name="别班", age=21, class_name="H51902")
+
+    add(office, students_of="H51901")
+
+    assert list(User.objects.exclude(class_name="").values_list("nickname", flat=True)) == ["谭鹏"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({}, "三者选一"),
+        ({"names": "a", "students_of": "H51901"}, "三者选一"),
+        ({"names": "谭鹏 学号"}, "第 1 行不对"),
+        ({"names": "谭鹏", "class_name": "H5 1"}, "只能有文字"),
+        ({"names": "谭鹏", "role": "1"}, "选择一个有效的选项"),
+        ({"names": "谭鹏 root"}, "用户名已存在: root"),
+    ],
+)
+def test_says_what_is_wrong_and_makes_nobody(office, fields, reason):
+    Student.objects.create(sid="A1", name="谭鹏", age=21, class_name="H51901")
+
+    page = add(office, **fields).content.decode()
+
+    assert reason in page
+    assert User.objects.count() == 1
+
+
+def test_resets_and_deletes_a_class_after_asking(office):
+    add(office, names="谭鹏")
+    user = User.objects.get(nickname="谭鹏")
+
+    asked = office.post(PAGE, {"do": "reset", "class_name": "H51901"}).content.decode()
+    assert "重设 H51901 全班的密码" in asked
+    assert User.objects.get(pk=user.pk).password == user.password
+
+    assert "谭鹏" in office.post(PAGE, {"do": "reset", "class_name": "H51901", "sure": "1"}).content.decode()
+    assert User.objects.get(pk=user.pk).password != user.password
+    office.post(PAGE, {"do": "delete", "class_name": "H51901", "sure": "1"})
+    assert not User.objects.filter(pk=user.pk).exists()
+
+
+def test_puts_the_demo_back_and_leaves_the_rest(office, api):
+    call_command("seed_demo")
+    lbw = User.objects.get(username="lbw")
+    lbw.set_password("mine-alone")
+    lbw.is_active = False
+    lbw.save()
+    Student.objects.filter(name="谭鹏").delete()
+    Student.objects.create(sid="A1", name="我的学员", age=21, class_name="H51901")
+    Product.objects.filter(name="折叠自行车").update(stock=0, price="1")
+    mine = make_product("我的商品", stock=3)
+
+    office.post(PAGE, {"do": "demo", "sure": "1"})
+
+    assert api.post("/users/login", {"username": "lbw", "password": "555"}).json()["state"] is True
+    assert Student.objects.filter(name="谭鹏", sid="WWLN97178546").exists()
+    assert Student.objects.filter(name="我的学员").exists()
+    assert list(Product.objects.filter(name="折叠自行车").values_list("stock", "price")) == [(100, 899.5)]
+    mine.refresh_from_db()
+    assert mine.stock == 3
+
+
+def test_is_roots_alone(person):
+    director = Client()
+    director.force_login(person("director", "102", is_staff=True).user)
+
+    assert director.get(PAGE).status_code == 403
+    assert director.post(PAGE, {"do": "demo", "sure": "1"}).status_code == 403
+    assert Client().get(PAGE).status_code == 302
+
+
+def test_without_demo_data_there_is_no_button(office, settings):
+    settings.DEMO_DATA = False
+
+    assert "恢复原样" not in office.get(PAGE).content.decode()
+
+
+class TestCommand:
+    def test_makes_accounts_from_a_file(self, roles, tmp_path, capsys):
+        (tmp_path / "H51901.txt").write_text("谭鹏\n王欣怡 2026002", "utf-8")
+
+        call_command("class_accounts", str(tmp_path / "H51901.txt"), "--role", "102", "--out", tmp_path / "slips.csv")
+
+        rows = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
+        assert [row[:3] for row in rows] == [["谭鹏", "", "h51901-01"], ["王欣怡", "2026002", "2026002"]]
+        assert rows[0][3] in (tmp_path / "slips.csv").read_text("utf-8-sig")
+        assert (tmp_path / "slips.csv").stat().st_mode & 0o777 == 0o600
+
+        call_command("class_accounts", "--class", "H51901", "--reset")
+        call_command("class_accounts", "--class", "H51901", "--delete")
+        assert not User.objects.exists()
+
+    @pytest.mark.parametrize(
+        ("arguments", "reason"),
+        [
+            ([], "Name the class"),
+            (["--class", "H51901"], "Name the list"),
+            (["/nowhere.txt"], "cannot be read"),
+            (["/dev/null", "--class", "H51901"], "名单是空的"),
+        ],
+    )
+    def test_says_what_is_missing(self, roles, arguments, reason):
+        with pytest.raises(CommandError, match=reason):
+            call_command("class_accounts", *arguments)

@@ -1,0 +1,8 @@
+"""Pages of the back office that belong to no single app; below /admin/."""
+
+from django.contrib import admin
+from django.urls import path
+
+from backoffice.classroom import classroom_page
+
+urlpatterns = [path("classroom/", admin.site.admin_view(classroom_page), name="classroom")]
