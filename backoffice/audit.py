@@ -36,7 +36,7 @@ WATCHED: dict[str, dict[str, Any]] = {
 LONGEST = 300  # characters of a value that are shown
 _DONE = {"add": "添加", "delete": "移除"}
 # How Django names a right: 学员 | 学员 | Can view 学员
-_RIGHT = re.compile(r".* \| (?P<model>.*) \| Can (?P<verb>view|add|change|delete) .*")
+_RIGHT = re.compile(r"[^|]* \| (?P<model>[^|]*) \| Can (?P<verb>view|add|change|delete) .*")
 _VERBS = {"view": "查看", "add": "新增", "change": "修改", "delete": "删除"}
 
 

@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from core.api.envelope import error_response
 from core.errors import DomainError
 from core.observe import metrics, tracing
+from core.observe.logs import LONGEST_PATH
 from core.ops import proxies
 
 log = structlog.get_logger("core.request")
@@ -42,7 +43,8 @@ class RequestLogMiddleware:
         metrics.observe(request, response, seconds)
         took_ms = round(seconds * 1000, 1)
         write = log.warning if response.status_code >= 500 else log.info
-        write("request", method=request.method, path=request.path, http_status=response.status_code, took_ms=took_ms)
+        path = request.path[:LONGEST_PATH]
+        write("request", method=request.method, path=path, http_status=response.status_code, took_ms=took_ms)
         return response
 
 

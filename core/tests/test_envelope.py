@@ -392,6 +392,27 @@ class TestLogs:
         assert "hush" not in written
         assert "it broke" in written and "***" in written
 
+    def test_a_quote_that_is_never_closed_hides_the_rest(self, lines):
+        logging.getLogger("some.library").warning('cut off: {"password": "hush with blanks')
+
+        assert "hush" not in lines() and "blanks" not in lines()
+
+    def test_of_a_path_300_characters_are_shown(self, lines, api, settings):
+        def breaks(request, rest):
+            raise RuntimeError
+
+        class Broken:
+            urlpatterns = [route("broken/<path:rest>", breaks)]
+            handler500 = "core.api.pages.server_error"
+
+        settings.ROOT_URLCONF = Broken
+        api.http.get("/broken/" + "p" * 5000)  # ours and Django's own line
+        api.http.get("/nowhere/" + "p" * 5000)
+
+        written = lines()
+        assert written.count("/broken/") >= 2 and "/nowhere/" in written
+        assert "p" * 280 in written and "p" * 300 not in written
+
     def test_lines_carry_the_request_and_cannot_be_forged(self, lines, api):
         answer = api.http.get("/nowhere%0aforged=1%1b[31m")
 

@@ -19,7 +19,7 @@ from sandbox.pay.numbers import base62
 
 SCHEME = "WECHATPAY2-SHA256-RSA2048"
 CLOCK_SKEW_S = 300
-_PART = re.compile(r'\s*([a-z_]+)="([^"]*)"\s*(?:,|$)')
+_PART = re.compile(r'\s*([a-z_]+)="([^"]*)"\s*')
 _NAMES = {"mchid", "nonce_str", "signature", "timestamp", "serial_no"}
 
 
@@ -59,7 +59,8 @@ def request_check(request: SignedRequest, *, now: datetime) -> None:
 
 def _authorization(header: str) -> dict[str, str]:
     scheme, _, rest = header.partition(" ")
-    parts = dict(_PART.findall(rest))
+    # Cut at the commas first: searched for in the whole, a part costs the square of the header's length.
+    parts = {found[1]: found[2] for part in rest.split(",") if (found := _PART.fullmatch(part))}
     if scheme != SCHEME or set(parts) != _NAMES:
         raise Refused(Reason.SIGN, "Http头Authorization值格式错误，请参考《微信支付商户REST API签名规则》")
     return parts

@@ -1,0 +1,109 @@
+"""Text from outside costs a time in proportion to its length: a long one must not hold a process."""
+
+import io
+import time
+from collections.abc import Callable
+from contextlib import suppress
+
+import pytest
+from django.test import RequestFactory
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from accounts.socketio import origins, packets, polling
+from config.wsgi import application
+from core.api.params import present
+from core.observe.logs import hide_secrets
+from payments.gateways.wechat.xml import read_flat
+from sandbox.pay import deliveries, rsa
+from students.keys import name_keys
+
+SHORT, LONGER = 1_000, 8  # characters, and how many times as many
+# In proportion would be 8, with the square 64. Times are the thread's own, the best of several: another program's
+# work is not in them. Below FLOOR_S the cost of a call outweighs that of its text.
+MOST_GROWTH, FLOOR_S, TRIES = 24, 0.000_2, 5
+
+PIECES = [
+    *("a", "a-", "A_1", "é", "学", "😀", " ", "\t", "\n", "-", "_", ".", ",", ";", ":", "=", "&", "%41", "\\", "\\\\"),
+    *('"', "'", "/", "?", "#", "<a>", "</a>", "<", ">", "&amp;", "(", "[", "{", "}", "*", "@", "|", "0", "1:", "255"),
+    *("password", "token=", "secret", "authorization: bearer ", "wechatCode", "api_key", "captcha"),
+    *("bearer ", "code", "gzip;q=1,", 'W/"x"', "http://", "bytes=1-", "\x1e", "4", "51-", "; charset", '; x="', "\\n"),
+]
+TEXTS = st.tuples(
+    st.text(st.sampled_from('a" =;'), max_size=3),
+    st.lists(st.sampled_from(PIECES), min_size=1, max_size=4).map("".join),
+    st.sampled_from(["", '"', ":", "=x", "\n"]),
+)
+HEADERS = [
+    *("HTTP_COOKIE", "CONTENT_TYPE", "HTTP_ACCEPT", "HTTP_ACCEPT_ENCODING", "HTTP_AUTHORIZATION", "HTTP_HOST"),
+    *("HTTP_IF_NONE_MATCH", "HTTP_IF_MODIFIED_SINCE", "HTTP_ORIGIN", "HTTP_REFERER", "HTTP_X_FORWARDED_FOR"),
+    *("HTTP_X_REQUEST_ID", "HTTP_ACCESS_CONTROL_REQUEST_HEADERS", "CONTENT_LENGTH", "PATH_INFO", "QUERY_STRING"),
+]
+
+
+def through_the_door(name: str) -> Callable[[str], object]:
+    """A request that carries the text in ``name``, from the server to the answer, its log line included."""
+
+    def send(text: str) -> object:
+        environ = RequestFactory().get("/health/live").environ
+        environ[name] = text.encode("utf-8").decode("latin-1") if name != "PATH_INFO" else "/" + text
+        environ["wsgi.errors"] = io.StringIO()
+        return list(application(environ, lambda *_: None))
+
+    return send
+
+
+READERS: dict[str, Callable[[str], object]] = {
+    "a log line": lambda text: hide_secrets(None, "", {"event": text + ":"}),
+    "parameters": lambda text: present({"key": text}),
+    "a payload of Engine.IO 3": lambda text: packets.decode_payload(text.encode(), 3),
+    "a payload of Engine.IO 4": lambda text: packets.decode_payload(text.encode(), 4),
+    "a binary payload": lambda text: packets.decode_payload(text.encode(), 3, is_binary=True),
+    "a message of Socket.IO": packets.decode_message,
+    "a form of JSONP": lambda text: polling._from_jsonp(text.encode()),
+    "an origin": lambda text: origins.is_allowed(text, "example.com"),
+    "a notification": lambda text: read_flat(f"<xml><a>{text}</a></xml>"),
+    "a signature of the merchant": lambda text: rsa._authorization(f"{rsa.SCHEME} {text}"),
+    "an acknowledgement": lambda text: deliveries._ACK_V2.search(text.encode()),
+    "a search": name_keys,
+} | {name: through_the_door(name) for name in HEADERS}
+
+
+def squared(text: str) -> None:
+    for start in range(len(text)):
+        text.count("a", start)
+
+
+def seconds(read: Callable[[str], object], text: str) -> float:
+    best = float("inf")
+    for _ in range(TRIES):
+        started = time.thread_time()
+        with suppress(Exception):  # most texts are refused
+            read(text)
+        best = min(best, time.thread_time() - started)
+    return best
+
+
+def costs_in_proportion(read: Callable[[str], object], text: tuple[str, str, str]) -> bool:
+    start, middle, end = text
+    short, long = (start + middle * (size // len(middle)) + end for size in (SHORT, SHORT * LONGER))
+    return seconds(read, long) < MOST_GROWTH * max(seconds(read, short), FLOOR_S)
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_a_text_eight_times_as_long_costs_about_eight_times_as_much(name):
+    @settings(max_examples=40, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+    @given(TEXTS)
+    @example(("", "a-", ":"))
+    @example(('a="', "\\", '"'))
+    @example(('a; x="', ";", ""))
+    @example(("", "a", ""))
+    @example(("", " ", ""))
+    def holds(text):
+        assert costs_in_proportion(READERS[name], text)
+
+    holds()
+
+
+def test_what_costs_the_square_is_found():
+    assert not costs_in_proportion(squared, ("", "a", ""))
