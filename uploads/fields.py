@@ -7,7 +7,7 @@ from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
 from django.utils import timezone
 
-from core.api.request import absolute_url, client_ip
+from core.api.request import absolute_url, client_network
 from core.cache.ratelimit import hit
 from core.errors import BadParameter, Throttled
 from uploads.services import image_store
@@ -36,7 +36,7 @@ def image_file(request: Any, field: str) -> str:
     file = request.FILES.get(field)
     if not isinstance(file, UploadedFile):
         return ""
-    if wait_s := hit(f"upload:{client_ip(request)}", limit=UPLOADS_PER_MINUTE, window_s=60):
+    if wait_s := hit(f"upload:{client_network(request)}", limit=UPLOADS_PER_MINUTE, window_s=60):
         raise Throttled(wait_s)
     image = image_store(file=file, user_pk=getattr(request.user, "pk", None), now=timezone.now())
     return absolute_url(request, image.url_path)

@@ -47,7 +47,7 @@ from accounts.tokens import token_revoke
 from core.api.access import Access
 from core.api.envelope import ok
 from core.api.pagination import page_of, page_slice
-from core.api.request import client_ip
+from core.api.request import client_ip, client_network
 from core.api.routing import endpoint
 from core.api.views import ApiViewSet
 from core.errors import NotPermitted
@@ -71,7 +71,7 @@ class UserViewSet(ApiViewSet):
     @endpoint("POST", "/sms/send", "发送短信验证码", Access.OPEN, docs=docs.SMS_SEND)
     def send_sms(self, request: Request) -> Response:
         given = SmsSendParams.read(request)
-        key = sms_code_send(phone=given["phoneNumber"], network=client_ip(request), now=timezone.now())
+        key = sms_code_send(phone=given["phoneNumber"], network=client_network(request), now=timezone.now())
         answer = ok("OK", key=key)
         cookie_set(request, answer, SMS_COOKIE, key, max_age_s=int(LIFETIME.total_seconds()))
         return answer
@@ -212,9 +212,8 @@ def _new_captcha(request: Request) -> Response:
 
 def _login_by_sms(request: Request, now: datetime) -> tuple[User, str]:
     given = SmsLoginParams.read(request)
-    ip = client_ip(request)
     key = given["key"] or request.COOKIES.get(SMS_COOKIE, "")
-    return sms_login(key=key, code=given["code"], ip=ip, network=ip, now=now)
+    return sms_login(key=key, code=given["code"], ip=client_ip(request), network=client_network(request), now=now)
 
 
 def cookie_set(request: Request, answer: Response, name: str, key: str, *, max_age_s: int) -> None:

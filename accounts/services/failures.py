@@ -58,17 +58,17 @@ def forgive(*, username: str, ip: str) -> None:
 
 def _limits(username: str, ip: str) -> Iterator[tuple[str, int]]:
     yield _pair(username, ip), PAIR_LIMIT
-    yield f"login:address:{ip}", ADDRESS_LIMIT
+    yield f"login:address:{ratelimit.network_of(ip)}", ADDRESS_LIMIT
     if not client().exists(_known(username, ip)):
         yield f"login:account:{_digest(username)}", ACCOUNT_LIMIT
 
 
 def _pair(username: str, ip: str) -> str:
-    return f"login:pair:{_digest(username)}:{ip}"
+    return f"login:pair:{_digest(username)}:{ratelimit.network_of(ip)}"
 
 
 def _known(username: str, ip: str) -> str:
-    return f"spms:login:known:{_digest(username)}:{ip}"
+    return f"spms:login:known:{_digest(username)}:{ratelimit.network_of(ip)}"
 
 
 def _digest(username: str) -> str:

@@ -6,6 +6,8 @@ from typing import Any
 from django.conf import settings
 from django.http import HttpRequest
 
+from core.cache.ratelimit import network_of
+
 _NO_TOKEN = {"", "null", "undefined"}  # what axios sends for a missing one
 
 
@@ -33,6 +35,20 @@ def client_ip(request: Any) -> str:
         if len(forwarded) >= hops and (address := _address(forwarded[-hops])):
             return address
     return _address(request.META.get("REMOTE_ADDR") or "")
+
+
+def client_network(request: Any) -> str:
+    """The caller's address as limits by address count it."""
+    return network_of(client_ip(request))
+
+
+def caller_key(request: Any) -> str:
+    """The caller as limits for each caller count it: account and address together.
+
+    A class shares a demo account: one trainee's call must not use up the turn of all others.
+    """
+    account = getattr(request.user, "pk", None)
+    return f"{account or 'anybody'}@{client_network(request)}"
 
 
 def _address(text: str) -> str:

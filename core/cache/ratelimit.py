@@ -1,5 +1,7 @@
 """Counting calls in Valkey, so that a limit holds across processes and machines."""
 
+from ipaddress import IPv6Address, IPv6Network
+
 from core.cache.valkey import client
 
 # One statement counts and starts the clock: two first calls cannot both start it.
@@ -28,6 +30,18 @@ def wait(key: str, *, limit: int) -> int:
 def forget(key: str) -> None:
     """Start ``key`` afresh."""
     client().delete(_key(key))
+
+
+def network_of(address: str) -> str:
+    """Name what a limit by address counts as one sender: an IPv4 address, or an IPv6 /64.
+
+    Every customer of a provider has at least a /64: limits by address would give him 2**64 times as much.
+
+    :param address: as ``core.api.request.client_ip`` answers it; "" (unknown) stays "".
+    """
+    if ":" not in address:
+        return address
+    return str(IPv6Network((int(IPv6Address(address)), 64), strict=False))
 
 
 def _seconds(wait_ms: int) -> int:

@@ -10,7 +10,7 @@ from rest_framework.response import Response
 from accounts.models import User
 from core.api.access import Access
 from core.api.envelope import ok
-from core.api.request import client_ip
+from core.api.request import caller_key, client_ip
 from core.api.routing import endpoint
 from core.api.views import ApiViewSet
 from core.cache import ratelimit
@@ -66,7 +66,7 @@ class PayViewSet(ApiViewSet):
             raise RecordUnknown
         _require_merchant("", given["mchid"])
         # Each call asks WeChat: one buyer must not use up what the merchant may ask, nor our threads.
-        if wait_s := ratelimit.hit(f"pay-query:{request.user.pk}", limit=30, window_s=60):
+        if wait_s := ratelimit.hit(f"pay-query:{caller_key(request)}", limit=30, window_s=60):
             raise Throttled(wait_s)
         state = payment_query(out_trade_no=out_trade_no, now=timezone.now(), min_interval_s=0)
         return ok("OK", **state.answer)

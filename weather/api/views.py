@@ -7,7 +7,7 @@ from rest_framework.response import Response
 from core.api.access import Access
 from core.api.envelope import ok
 from core.api.pagination import page_slice
-from core.api.request import client_ip
+from core.api.request import caller_key
 from core.api.routing import endpoint
 from core.api.views import ApiViewSet
 from weather.api import docs
@@ -45,9 +45,8 @@ class WeatherViewSet(ApiViewSet):
         return _found(page.records, total=page.total)
 
     def _asked_for(self, request: Request, city: str) -> WeatherRecord:
-        caller = f"user:{request.user.pk}" if request.user else f"address:{client_ip(request)}"
         try:
-            return weather_query(city=city, caller=caller, now=timezone.now())
+            return weather_query(city=city, caller=caller_key(request), now=timezone.now())
         except WeatherFault as fault:
             if fault.stored:
                 fault.extra["data"] = [weather_row(fault.stored)]

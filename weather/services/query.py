@@ -39,7 +39,7 @@ def _awaited(city: str, now: datetime) -> WeatherRecord | None:
 
 
 def weather_query(*, city: str, caller: str, now: datetime) -> WeatherRecord:
-    """Ask the provider for ``city``, once a minute per ``caller`` (a user or an address), within five seconds.
+    """Ask the provider for ``city``, once a minute per ``caller`` (a key that names him), within five seconds.
 
     :raises WeatherTooOften: the caller asked less than a minute ago.
     :raises WeatherFault: no weather; ``stored`` is the newest record from before, where there is one.

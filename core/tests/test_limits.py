@@ -1,0 +1,87 @@
+"""Who counts as one caller, wherever calls are limited."""
+
+import io
+
+import pytest
+from PIL import Image
+
+from core.cache.ratelimit import network_of
+from core.cache.valkey import client
+from weather.errors import ProviderSilent
+
+pytestmark = pytest.mark.django_db
+
+
+def picture() -> io.BytesIO:
+    file = io.BytesIO()
+    Image.new("RGB", (2, 2)).save(file, "PNG")
+    file.seek(0)
+    file.name = "a.png"
+    return file
+
+
+LIMITED = {
+    "uploads": lambda http, **sender: http.post("/upload/uploadImg", {"img": picture()}, **sender),
+    "scan logins": lambda http, **sender: http.get("/users/wechatLogin", {"wechatCode": "false"}, **sender),
+    "wrong passwords": lambda http, **sender: http.post("/users/login", {"username": "a", "password": "b"}, **sender),
+    "text messages": lambda http, **sender: http.post("/sms/send", {"phoneNumber": "13800000001"}, **sender),
+    "weather": lambda http, **sender: http.get("/weather/getWeather", {"city": "苏州"}, **sender),
+}
+
+
+@pytest.fixture(autouse=True)
+def _no_provider(monkeypatch, settings, tmp_path):
+    def silent(*_, **__):
+        raise ProviderSilent
+
+    settings.MEDIA_ROOT = tmp_path
+    monkeypatch.setattr("weather.services.query.ask", silent)
+    monkeypatch.setattr("accounts.services.sms_login.sms_send", lambda **_: None)
+
+
+def counters(call, http, address: str) -> set[bytes]:
+    """Names of the counters that ``call`` from ``address`` moves."""
+    for key in client().scan_iter("spms:rate:*"):
+        client().delete(key)
+    call(http, REMOTE_ADDR=address)
+    return set(client().scan_iter("spms:rate:*"))
+
+
+@pytest.mark.parametrize("name", LIMITED)
+def test_addresses_of_one_ipv6_network_share_a_limit(api, roles, name):
+    call = LIMITED[name]
+
+    first = counters(call, api.http, "2001:db8:1:2::1")
+
+    assert first and first == counters(call, api.http, "2001:db8:1:2:ffff::99")
+    assert first != counters(call, api.http, "2001:db8:1:3::1")
+    assert counters(call, api.http, "192.0.2.1") != counters(call, api.http, "192.0.2.2")
+
+
+@pytest.mark.parametrize(
+    ("address", "network"),
+    [
+        ("192.0.2.1", "192.0.2.1"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("2001:db8::1", "2001:db8::/64"),
+        ("fe80::1%eth0", "fe80::/64"),
+        ("", ""),
+    ],
+)
+def test_an_ipv6_address_counts_as_its_64_bit_network(address, network):
+    assert network_of(address) == network
+
+
+def test_a_demo_account_is_limited_at_each_address_by_itself(yuangong, zhuguan):
+    def ask(person, address: str) -> int:
+        headers = {"authorization": person.token}
+        return person.http.get("/weather/getWeather", {"city": "苏州"}, headers=headers, REMOTE_ADDR=address).json()[
+            "status"
+        ]
+
+    too_often, silent = 100, 502
+
+    assert ask(yuangong, "10.0.0.1") == silent
+    assert ask(yuangong, "10.0.0.2") == silent
+    assert ask(zhuguan, "10.0.0.1") == silent
+    assert ask(yuangong, "10.0.0.1") == too_often
