@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import secrets
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -52,6 +53,17 @@ def is_production() -> bool:
 
 def text(name: str, default: Any = "") -> str:
     return _read(name, default, str, "a text")
+
+
+def secret_key() -> str:
+    """Read the key that signs tokens and sessions. Development makes its own, production has no default."""
+    if key := text("DJANGO_SECRET_KEY", REQUIRED if is_production() else ""):
+        return key
+    file = STATE_DIR / "secret-key"
+    try:
+        return environment.kept_text(file, lambda: secrets.token_urlsafe(50))
+    except OSError as error:
+        raise ImproperlyConfigured(f"{file} cannot be used ({error.strerror}): set DJANGO_SECRET_KEY.") from None
 
 
 def flag(name: str, default: Any) -> bool:

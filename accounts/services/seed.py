@@ -1,6 +1,5 @@
 """The first accounts: root always, the demo users only with demo data on."""
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from accounts.demo_users import DEMO_USERS
 from accounts.models import User
 from accounts.services.users import users_disable
 from core.ids import random_text
+from core.ops.environment import kept_text
 from permissions.models import ROOT_ROLEID, Role
 
 
@@ -104,15 +104,9 @@ def _account(*, username: str, password: str, role: Role, nickname: str, is_staf
 def _kept_password(is_new: bool) -> str:
     """Read the generated password; make one for a new root outside production."""
     file = root_password_file()
-    if file.exists():
-        return file.read_text("ascii").strip()
-    if not is_new or settings.PRODUCTION:
+    if not file.exists() and (not is_new or settings.PRODUCTION):
         return ""
-    password = random_text(16)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as out:
-        out.write(password + "\n")
-    return password
+    return kept_text(file, lambda: random_text(16))
 
 
 def _refuse_weak(password: str) -> None:

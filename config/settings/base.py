@@ -21,7 +21,7 @@ PORT = env.number("PORT", 8000)
 PUBLIC_BASE_URL_IS_SET = bool(env.text("PUBLIC_BASE_URL"))
 PUBLIC_BASE_URL = env.base_url("PUBLIC_BASE_URL", f"http://127.0.0.1:{PORT}")
 TRUSTED_PROXIES = env.number("TRUSTED_PROXIES", 0, least=0)  # reverse proxies before us, for X-Forwarded-For
-SECRET_KEY = env.text("DJANGO_SECRET_KEY", "development-only-key-that-production-refuses-to-start-with")
+SECRET_KEY = env.secret_key()
 SECRET_KEY_FALLBACKS = env.words("DJANGO_SECRET_KEY_FALLBACKS", [])  # earlier keys, while one is being replaced
 ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", ["*"])
 CSRF_TRUSTED_ORIGINS = env.words("CSRF_TRUSTED_ORIGINS", [])

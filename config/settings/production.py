@@ -3,8 +3,6 @@
 from config import env
 from config.settings.base import *  # noqa: F403
 
-SECRET_KEY = env.text("DJANGO_SECRET_KEY", env.REQUIRED)
-SIMPLE_JWT["SIGNING_KEY"] = SECRET_KEY  # noqa: F405
 ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", env.REQUIRED)
 PUBLIC_BASE_URL = env.base_url("PUBLIC_BASE_URL", env.REQUIRED)
 CORS_ALLOWED_ORIGINS = env.words("CORS_ALLOWED_ORIGINS", env.REQUIRED)

@@ -1,7 +1,9 @@
 """What both the settings and the development stack need to know before Django is there."""
 
 import os
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -36,3 +38,22 @@ def read_dotenv(path: Path) -> Iterator[tuple[str, str]]:
 def default_media_root(state_dir: Path, root: Path) -> Path:
     """Where pictures lie unless MEDIA_ROOT says so: in ``media``, or beside the rows of a STATE_DIR of one's own."""
     return (root if state_dir == (root / ".dev").resolve() else state_dir) / "media"
+
+
+def kept_text(path: Path, make: Callable[[], str]) -> str:
+    """Answer the text that ``path`` keeps for this installation, for our account's eyes alone; make it when missing.
+
+    :raises OSError: it can be neither read nor made.
+    """
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, draft = tempfile.mkstemp(prefix=f"{path.name}-", dir=path.parent)  # mkstemp: 0600
+        try:
+            with os.fdopen(handle, "w", encoding="ascii") as file:
+                file.write(make() + "\n")
+            # The name appears with all of its text: of two processes one wins, and both read what the winner wrote.
+            with suppress(FileExistsError):
+                os.link(draft, path)
+        finally:
+            os.unlink(draft)  # noqa: PTH108  (a path of text, as mkstemp gives it)
+    return path.read_text("ascii").strip()

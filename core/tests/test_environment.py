@@ -3,14 +3,18 @@
 import os
 import re
 import shutil
+import stat
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
 from config import env
+from core.ops.environment import kept_text
 from devstack import supervisor
 
 HOME = env.BASE_DIR
@@ -101,6 +105,65 @@ class TestTheEnvFile:
 
     def test_is_not_read_by_tests(self, read):
         assert read("WEATHER_CITY=x", DJANGO_SETTINGS_MODULE="config.settings.test").stdout == "none\n"
+
+
+class TestDevelopmentsSigningKey:
+    """Made for one installation: one that stands in the repository would let anybody sign himself root's token."""
+
+    ASK = (
+        "import django; django.setup(); from django.conf import settings as s;"
+        "assert s.SIMPLE_JWT['SIGNING_KEY'] == s.SECRET_KEY; print(s.SECRET_KEY)"
+    )
+
+    def ask(self, state_dir: Path, **more: str) -> "subprocess.Popen[str]":
+        environment = {"PATH": os.environ["PATH"], "STATE_DIR": str(state_dir), "SANDBOX": "0"}
+        environment |= {"DJANGO_SETTINGS_MODULE": "config.settings.local"} | more
+        command = [sys.executable, "-c", self.ASK]
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        return subprocess.Popen(command, cwd=HOME, env=environment, text=True, **pipes)
+
+    def keys(self, *processes: "subprocess.Popen[str]") -> set[str]:
+        return {process.communicate()[0].strip() for process in processes}
+
+    def test_is_another_one_in_each_and_stays(self, tmp_path):
+        here, there = tmp_path / "here", tmp_path / "there"
+
+        first, again, other = (self.keys(self.ask(place)) for place in (here, here, there))
+
+        assert first == again != other
+        assert {len(key) >= 50 for key in first | other} == {True}
+        assert stat.S_IMODE((here / "secret-key").stat().st_mode) == 0o600
+
+    def test_is_one_for_processes_that_start_at_once(self, tmp_path):
+        keys = self.keys(*(self.ask(tmp_path) for _ in range(4)))
+
+        assert len(keys) == 1
+        assert [path.name for path in tmp_path.glob("secret-key*")] == ["secret-key"]
+
+    def test_gives_way_to_one_from_the_environment(self, tmp_path):
+        assert self.keys(self.ask(tmp_path, DJANGO_SECRET_KEY="k" * 50)) == {"k" * 50}
+        assert not (tmp_path / "secret-key").exists()
+
+    def test_that_cannot_be_kept_is_told_in_one_line(self, tmp_path):
+        (tmp_path / "secret-key").mkdir()
+
+        _, said = self.ask(tmp_path).communicate()
+
+        assert "secret-key cannot be used (Is a directory): set DJANGO_SECRET_KEY." in said.splitlines()[-1]
+
+
+def test_of_two_that_keep_a_text_at_once_both_read_the_winners(tmp_path):
+    path, both = tmp_path / "text", threading.Barrier(2)
+
+    def make(text: str) -> str:
+        both.wait(10)  # each has found nothing there
+        return text
+
+    with ThreadPoolExecutor(2) as pool:
+        read = set(pool.map(lambda text: kept_text(path, lambda: make(text)), ["one", "other"]))
+
+    assert len(read) == 1 and read == {path.read_text().strip()}
+    assert os.listdir(tmp_path) == ["text"]
 
 
 PRODUCTION = {
