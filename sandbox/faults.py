@@ -1,8 +1,15 @@
-"""The fault dial: what the stand-ins do wrong on purpose, for every process, until told otherwise."""
+"""The fault dial: what the stand-ins do wrong on purpose, for every process, until told otherwise.
 
-from collections.abc import Mapping
+A fault strikes everybody, or one order alone (``ORDER_KINDS``): where a class shares a machine, a buyer tries his own.
+"""
+
+from collections.abc import Collection, Mapping
+from typing import TYPE_CHECKING
 
 from django.db import models, transaction
+
+if TYPE_CHECKING:
+    from sandbox.models import Trade
 
 MAX_VALUE = 600.0
 
@@ -45,11 +52,27 @@ DEFAULT_SECONDS = {
 }
 
 
-def faults_on() -> dict[FaultKind, float]:
-    """Answer the faults that are on, with their values (seconds where the kind has seconds)."""
+# Kinds that may be set for one order.
+ORDER_KINDS = (
+    FaultKind.NOTIFY_TWICE,
+    FaultKind.NOTIFY_LATE,
+    FaultKind.NOTIFY_NEVER,
+    FaultKind.WRONG_AMOUNT,
+    FaultKind.WRONG_SIGNATURE,
+    FaultKind.PAY_AFTER_EXPIRY,
+    FaultKind.REFUND_ABNORMAL,
+)
+
+
+def faults_on(trade: "Trade | None" = None) -> dict[FaultKind, float]:
+    """Answer the faults that are on, with their values (seconds where the kind has seconds).
+
+    :param trade: the order that is at hand; its own faults are among them.
+    """
     from sandbox.models import Fault
 
-    return {FaultKind(kind): value for kind, value in Fault.objects.values_list("kind", "value") if kind in FaultKind}
+    on = dict(Fault.objects.values_list("kind", "value")) | (trade.faults if trade else {})
+    return {FaultKind(kind): value for kind, value in on.items() if kind in FaultKind}
 
 
 def faults_set(*, changes: Mapping[str, object], reset: bool = False) -> None:
@@ -59,12 +82,32 @@ def faults_set(*, changes: Mapping[str, object], reset: bool = False) -> None:
     """
     from sandbox.models import Fault
 
-    wanted = {FaultKind(kind): _value(FaultKind(kind), value) for kind, value in changes.items()}
+    wanted = _values(changes, FaultKind)
     with transaction.atomic():
         gone = Fault.objects.all() if reset else Fault.objects.filter(kind__in=wanted)
         gone.delete()
         rows = [Fault(kind=kind, value=value) for kind, value in wanted.items() if value]
         Fault.objects.bulk_create(rows, update_conflicts=True, update_fields=["value"], unique_fields=["kind"])
+
+
+def order_faults_set(*, trade: "Trade", changes: Mapping[str, object], reset: bool = False) -> None:
+    """Like ``faults_set``, for one order alone.
+
+    :raises ValueError: also a kind that is not among ``ORDER_KINDS``; nothing was changed.
+    """
+    wanted = _values(changes, ORDER_KINDS)
+    with transaction.atomic():
+        locked = type(trade)._default_manager.select_for_update().get(pk=trade.pk)
+        kept = {} if reset else locked.faults
+        locked.faults = {kind: value for kind, value in (kept | wanted).items() if value}
+        locked.save(update_fields=["faults"])
+    trade.faults = locked.faults
+
+
+def _values(changes: Mapping[str, object], allowed: Collection[str]) -> dict[str, float]:
+    if strange := [kind for kind in changes if kind not in allowed]:
+        raise ValueError(f"{strange[0]!r} is not one of {', '.join(allowed)}")
+    return {str(kind): _value(FaultKind(kind), value) for kind, value in changes.items()}
 
 
 def _value(kind: FaultKind, raw: object) -> float:

@@ -41,6 +41,7 @@ class Trade(models.Model):
     created_at = models.DateTimeField("下单时间", db_index=True)
     closed_at = models.DateTimeField("关闭时间", null=True, blank=True)
     paid_at = models.DateTimeField("支付时间", null=True, blank=True)
+    faults = models.JSONField("这笔订单的故障", default=dict)
 
     class Meta:
         verbose_name = verbose_name_plural = "沙箱订单"

@@ -51,6 +51,12 @@ def caller_key(request: Any) -> str:
     return f"{account or 'anybody'}@{client_network(request)}"
 
 
+def is_from_here(request: HttpRequest) -> bool:
+    """Whether a program on this machine asks, and no proxy for somebody else."""
+    address = request.META.get("REMOTE_ADDR") or "127.0.0.1"
+    return not request.headers.get("X-Forwarded-For") and ip_address(address).is_loopback
+
+
 def _address(text: str) -> str:
     try:
         address = ip_address(text)

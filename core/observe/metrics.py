@@ -7,11 +7,12 @@ what the database or Valkey knows is asked at the scrape, by the functions that 
 import hmac
 import os
 from collections.abc import Callable, Iterator
-from ipaddress import ip_address
 
 import structlog
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
+
+from core.api.request import is_from_here
 
 settings.METRICS_DIR.mkdir(parents=True, exist_ok=True)
 os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(settings.METRICS_DIR)  # prometheus_client reads it when imported
@@ -86,5 +87,4 @@ def _may_read(request: HttpRequest) -> bool:
         return hmac.compare_digest(offered.encode(), settings.METRICS_TOKEN.encode())
     if settings.PRODUCTION:  # a proxy on the same machine makes everybody seem local
         return False
-    address = request.META.get("REMOTE_ADDR") or "127.0.0.1"
-    return not request.headers.get("X-Forwarded-For") and ip_address(address).is_loopback
+    return is_from_here(request)

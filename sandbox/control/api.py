@@ -6,7 +6,7 @@ must be declared as JSON.
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import timedelta
 from functools import wraps
 from typing import Any
@@ -17,7 +17,8 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 
-from sandbox.faults import FaultKind, faults_on, faults_set
+from sandbox.dial import may_turn
+from sandbox.faults import ORDER_KINDS, FaultKind, faults_on, faults_set, order_faults_set
 from sandbox.models import Delivery, Trade
 from sandbox.pay.deliveries import deliveries_due, delivery_send
 from sandbox.pay.errors import Refused
@@ -62,12 +63,27 @@ def _no(text: str, status: int, **more: str) -> JsonResponse:
 
 @control_endpoint
 def faults(request: HttpRequest, body: Body) -> JsonResponse:
-    """GET tells the dial. POST turns it: ``{"notify_twice": true, "provider_slow": 3, "reset": true}``."""
+    """GET tells the dial. POST turns it: ``{"notify_twice": true, "provider_slow": 3, "reset": true}``.
+
+    With ``code_url`` or ``prepay_id`` it is the dial of that order alone.
+    """
+    names = {name: str(body.pop(name)) for name in ("code_url", "prepay_id") if name in body}
+    reset = body.pop("reset", False) is True
+    if names:
+        code = code_find(**names)
+        if code is None:
+            return _no("no such code", 404)
+        order_faults_set(trade=code.trade, changes=body, reset=reset)
+        return _dial({FaultKind(kind): value for kind, value in code.trade.faults.items()}, ORDER_KINDS)
     if request.method == "POST":
-        reset = body.pop("reset", False) is True
+        if not may_turn(request):
+            return _no("from another machine only root, logged in to the back office, sets faults for everybody", 403)
         faults_set(changes=body, reset=reset)
-    on = faults_on()
-    return JsonResponse({"faults": {kind.value: on.get(kind, False) for kind in FaultKind}})
+    return _dial(faults_on(), FaultKind)
+
+
+def _dial(on: dict[FaultKind, float], kinds: Iterable[FaultKind]) -> JsonResponse:
+    return JsonResponse({"faults": {kind.value: on.get(kind, False) for kind in kinds}})
 
 
 @control_endpoint

@@ -4,13 +4,15 @@ from urllib.parse import urlsplit
 
 import segno
 from django.conf import settings
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
-from sandbox.faults import DEFAULT_SECONDS, MAX_VALUE, FaultKind, faults_on, faults_set
+from sandbox.dial import changes_of, dial, may_turn
+from sandbox.faults import faults_on, faults_set
 from sandbox.models import Delivery, PayCode, Refund, Trade, TradeState
 from sandbox.pay.deliveries import delivery_requeue
 from sandbox.pay.pages import twin_url
@@ -27,9 +29,9 @@ def index(request: HttpRequest) -> HttpResponse:
         "trades": Trade.objects.all()[:ROWS],
         "refunds": Refund.objects.select_related("trade")[:ROWS],
         "deliveries": Delivery.objects.select_related("trade")[:ROWS],
-        "faults": _dial(),
-        "longest_s": int(MAX_VALUE),
+        **dial(faults_on()),
         "is_local": urlsplit(settings.PUBLIC_BASE_URL).hostname in {"127.0.0.1", "localhost", "::1"},
+        "may_turn": may_turn(request),
     }
     return render(request, "sandbox/index.html", context)
 
@@ -46,37 +48,13 @@ def _open_codes() -> list[PayCode]:
     return list(PayCode.objects.filter(pk__in=newest).select_related("trade").order_by("-pk")[:CODES])
 
 
-def _dial() -> list[dict[str, object]]:
-    on = faults_on()
-    return [
-        {
-            "kind": kind,
-            "is_on": kind in on,
-            "seconds": on.get(kind, DEFAULT_SECONDS.get(kind)),
-            "timed": kind in DEFAULT_SECONDS,
-        }
-        for kind in FaultKind
-    ]
-
-
 @require_POST
 def faults(request: HttpRequest) -> HttpResponse:
-    """Set the whole dial as the form shows it; a value that is no number counts as the usual one."""
-    changes: dict[str, object] = {}
-    if "reset" not in request.POST:
-        for kind in FaultKind:
-            if kind in request.POST.getlist("on"):
-                changes[kind] = _seconds(request.POST.get(f"seconds-{kind}", "")) or True
-    faults_set(changes=changes, reset=True)
+    """Set the whole dial as the form shows it."""
+    if not may_turn(request):
+        raise PermissionDenied
+    faults_set(changes=changes_of(request.POST), reset=True)
     return redirect("sandbox:index")
-
-
-def _seconds(raw: str) -> float:
-    try:
-        seconds = float(raw)
-    except ValueError:
-        return 0.0
-    return seconds if 0 <= seconds <= MAX_VALUE else 0.0
 
 
 @require_POST

@@ -26,7 +26,7 @@ OVERTAKEN_BY = timedelta(seconds=1)  # how far a held notification comes after t
 
 def payment_notices_create(*, trade: Trade, now: datetime) -> None:
     """Queue the notification of a payment, in the format of the API that created the order."""
-    faults = faults_on()
+    faults = faults_on(trade)
     fen = _false_fee(trade.total_fee) if FaultKind.WRONG_AMOUNT in faults else None
     if trade.api == Api.V2:
         body = _payment_v2(trade, fen, is_forged=FaultKind.WRONG_SIGNATURE in faults)
@@ -40,7 +40,7 @@ def refund_notices_create(*, refund: Refund, now: datetime) -> None:
     """Queue the notification of a settled refund, if the merchant asked for one."""
     if not refund.notify_url:
         return
-    faults = faults_on()
+    faults = faults_on(refund.trade)
     fen = _false_fee(refund.refund_fee) if FaultKind.WRONG_AMOUNT in faults else None
     if refund.api == Api.V2:
         body = _refund_body_v2(refund, fen, is_forged=FaultKind.WRONG_SIGNATURE in faults)

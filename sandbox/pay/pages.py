@@ -8,8 +8,10 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_http_methods, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from sandbox.dial import changes_of, dial
+from sandbox.faults import ORDER_KINDS, FaultKind, order_faults_set
 from sandbox.models import PayCode
 from sandbox.pay.errors import Reason, Refused
 from sandbox.pay.merchant import SHOP_NAME
@@ -69,6 +71,16 @@ def pay(request: HttpRequest, token: str) -> HttpResponse:
     return redirect("sandbox:pay", token=token)
 
 
+@require_POST
+def order_faults(request: HttpRequest, token: str) -> HttpResponse:
+    """Set the dial of the code's own order. Whoever has the code is its buyer, as at the real one."""
+    code = code_find(code_url=f"?pr={token}")
+    if code is None:
+        return render(request, "sandbox/pay.html", {"refusal": "无法识别的支付码"}, status=404)
+    order_faults_set(trade=code.trade, changes=changes_of(request.POST, ORDER_KINDS), reset=True)
+    return redirect("sandbox:pay", token=token)
+
+
 def _context(code: PayCode) -> dict[str, object]:
     trade = code.trade
     reason = pay_refusal(trade=trade, code=code, now=timezone.now())
@@ -77,4 +89,6 @@ def _context(code: PayCode) -> dict[str, object]:
         "trade": trade,
         "shop": SHOP_NAME,
         "refusal": reason.text if reason and reason is not Reason.ORDER_PAID else "",
+        "has_faults": bool(trade.faults),
+        **dial({FaultKind(kind): value for kind, value in trade.faults.items()}, ORDER_KINDS),
     }

@@ -72,7 +72,8 @@ def refunds_settle(*, now: datetime, refunds: Iterable[Refund] | None = None) ->
 def _settle(pk: int, now: datetime) -> bool:
     from sandbox.pay.notices import refund_notices_create
 
-    state = RefundState.ABNORMAL if FaultKind.REFUND_ABNORMAL in faults_on() else RefundState.SUCCESS
+    trade = Trade.objects.get(refunds=pk)
+    state = RefundState.ABNORMAL if FaultKind.REFUND_ABNORMAL in faults_on(trade) else RefundState.SUCCESS
     with transaction.atomic():
         # The change of state is the guard: of two sweeps one goes on.
         open_refund = Refund.objects.filter(pk=pk, state=RefundState.PROCESSING)

@@ -105,7 +105,7 @@ def pay_refusal(*, trade: Trade, code: PayCode, now: datetime) -> Reason | None:
     """Answer why the code cannot be paid, None if it can."""
     if trade.is_paid:
         return Reason.ORDER_PAID
-    if FaultKind.PAY_AFTER_EXPIRY in faults_on():
+    if FaultKind.PAY_AFTER_EXPIRY in faults_on(trade):
         return None
     if trade.state == TradeState.CLOSED:
         return Reason.ORDER_CLOSED

@@ -2,6 +2,7 @@
 
 import re
 import time
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -10,19 +11,19 @@ from django.test import Client
 from django.utils import timezone
 
 from sandbox.faults import DEFAULT_SECONDS, FaultKind, faults_on, faults_set
-from sandbox.models import Delivery, DeliveryState, Trade
+from sandbox.models import Delivery, DeliveryState, Refund, Trade
 
 NUMBER = "20261124120000000abcdefghijk"
 
 pytestmark = pytest.mark.django_db
 
 
-def browser_post(path: str, data: dict[str, Any]) -> Any:
+def browser_post(path: str, data: dict[str, Any], **caller: str) -> Any:
     """Post with the token that the control page gave, as its forms do."""
     browser = Client(enforce_csrf_checks=True)
     token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', browser.get("/sandbox/").content.decode())
     assert token
-    return browser.post(path, data | {"csrfmiddlewaretoken": token[1]})
+    return browser.post(path, data | {"csrfmiddlewaretoken": token[1]}, **caller)
 
 
 def test_the_page_lists_the_books(client: Client, order_v2: Any, v2: Any, control: Any, shop: Any) -> None:
@@ -71,6 +72,91 @@ def test_the_dial_is_set_as_the_form_shows_it() -> None:
     assert faults_on() == {FaultKind.NOTIFY_LATE: DEFAULT_SECONDS[FaultKind.NOTIFY_LATE]}
     browser_post("/sandbox/faults/", {"on": ["notify_late"], "reset": ""})
     assert faults_on() == {}
+
+
+class TestFromAnotherMachine:
+    """A dial that strikes everybody is no toy for whoever in the class room finds the page."""
+
+    ELSEWHERE = {"REMOTE_ADDR": "192.168.1.7"}
+    PROXIED = {"HTTP_X_FORWARDED_FOR": "192.168.1.7"}
+
+    def turn(self, client: Client, **caller: str) -> list[int]:
+        body = {"data": {"provider_down": True}, "content_type": "application/json"}
+        form = client.post("/sandbox/faults/", {"on": "provider_down"}, **caller)
+        return [form.status_code, client.post("/sandbox/control/faults", **body, **caller).status_code]
+
+    @pytest.mark.parametrize("caller", [ELSEWHERE, PROXIED])
+    def test_nobody_turns_it(self, client: Client, person: Any, caller: dict[str, str]) -> None:
+        assert self.turn(client, **caller) == [403, 403]
+        client.force_login(person("director", "102", is_staff=True).user)
+        assert self.turn(client, **caller) == [403, 403]
+        assert faults_on() == {}
+
+        page = client.get("/sandbox/", **caller).content.decode()
+        assert "登录后台" in page and 'action="/sandbox/faults/"' not in page
+
+    def test_root_of_the_back_office_does(self, office: Client) -> None:
+        assert self.turn(office, **self.ELSEWHERE) == [302, 200]
+        assert faults_on() == {FaultKind.PROVIDER_DOWN: 1.0}
+        assert 'action="/sandbox/faults/"' in office.get("/sandbox/", **self.ELSEWHERE).content.decode()
+
+    def test_everybody_sees_what_is_on(self, client: Client) -> None:
+        faults_set(changes={"provider_slow": 3})
+
+        told = client.get("/sandbox/control/faults", **self.ELSEWHERE).json()["faults"]
+
+        assert told["provider_slow"] == 3
+
+
+class TestTheFaultsOfOneOrder:
+    """Set by its buyer, felt by nobody else."""
+
+    OTHER = "20261124theother"
+
+    def test_strike_it_alone(self, order_v2: Any, control: Any) -> None:
+        mine, _ = order_v2(), order_v2(self.OTHER)
+
+        told = control("faults", code_url=mine["code_url"], notify_twice=True, notify_late=30)["faults"]
+
+        assert (told["notify_twice"], told["notify_late"], told["notify_never"]) == (1, 30, False)
+        assert "provider_down" not in told and faults_on() == {}
+        for number in (NUMBER, self.OTHER):
+            control("pay", out_trade_no=number)
+        sent = Counter(Delivery.objects.values_list("trade__out_trade_no", flat=True))
+        assert sent == {NUMBER: 2, self.OTHER: 1}
+        assert Delivery.objects.filter(trade__out_trade_no=NUMBER, next_try_at__lte=timezone.now()).count() == 0
+
+    def test_reach_its_refund(self, order_v2: Any, v2: Any, control: Any, client: Client) -> None:
+        for number in (NUMBER, self.OTHER):
+            order_v2(number)
+            control("pay", out_trade_no=number)
+            v2.refund.apply(1234, 1234, f"R-{number}", out_trade_no=number)
+        prepay_id = Trade.objects.get(out_trade_no=NUMBER).codes.get().prepay_id
+
+        control("faults", prepay_id=prepay_id, refund_abnormal=True)
+        control("deliver", ahead_s=60)
+
+        states = dict(Refund.objects.values_list("trade__out_trade_no", "state"))
+        assert states == {NUMBER: "ABNORMAL", self.OTHER: "SUCCESS"}
+
+    def test_are_set_on_the_phone_from_any_machine(self, order_v2: Any) -> None:
+        token = order_v2()["code_url"].partition("pr=")[2]
+        page, caller = f"/sandbox/pay/{token}/", {"REMOTE_ADDR": "192.168.1.7"}
+
+        browser_post(f"{page}faults/", {"on": ["notify_late", "provider_down"], "seconds-notify_late": "2.5"}, **caller)
+
+        assert Trade.objects.get().faults == {"notify_late": 2.5}
+        browser_post(f"{page}faults/", {"reset": ""}, **caller)
+        assert Trade.objects.get().faults == {}
+
+    def test_that_concern_everybody_are_refused(self, order_v2: Any, control: Any) -> None:
+        code_url = order_v2()["code_url"]
+
+        assert "'provider_down' is not one of" in control("faults", code_url=code_url, provider_down=True)["error"]
+        assert control("faults", code_url="weixin://wxpay/bizpayurl?pr=none", notify_twice=True) == {
+            "error": "no such code"
+        }
+        assert (Trade.objects.get().faults, faults_on()) == ({}, {})
 
 
 def test_forms_need_the_token(client: Client) -> None:

@@ -1,0 +1,44 @@
+"""The fault dial as a form: who may turn it, what it shows, and what was sent."""
+
+from collections.abc import Collection, Mapping
+
+from django.contrib import admin
+from django.http import HttpRequest, QueryDict
+
+from core.api.request import is_from_here
+from sandbox.faults import DEFAULT_SECONDS, MAX_VALUE, FaultKind
+
+
+def may_turn(request: HttpRequest) -> bool:
+    """Whether the caller may set faults for everybody: whoever sits at this machine, and root of the back office."""
+    return is_from_here(request) or (admin.site.has_permission(request) and request.user.is_superuser)
+
+
+def dial(on: Mapping[FaultKind, float], kinds: Collection[FaultKind] = tuple(FaultKind)) -> dict[str, object]:
+    """The context of ``sandbox/dial.html``; ``on`` holds the faults that are on, with their values."""
+    rows = [
+        {
+            "kind": kind,
+            "is_on": kind in on,
+            "seconds": on.get(kind, DEFAULT_SECONDS.get(kind)),
+            "timed": kind in DEFAULT_SECONDS,
+        }
+        for kind in kinds
+    ]
+    return {"faults": rows, "longest_s": int(MAX_VALUE)}
+
+
+def changes_of(sent: QueryDict, kinds: Collection[FaultKind] = tuple(FaultKind)) -> dict[str, object]:
+    """Read the whole dial as the form sends it; a value that is no number counts as the usual one."""
+    if "reset" in sent:
+        return {}
+    on = sent.getlist("on")
+    return {kind: _seconds(sent.get(f"seconds-{kind}", "")) or True for kind in kinds if kind in on}
+
+
+def _seconds(raw: str) -> float:
+    try:
+        seconds = float(raw)
+    except ValueError:
+        return 0.0
+    return seconds if 0 <= seconds <= MAX_VALUE else 0.0
