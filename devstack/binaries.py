@@ -13,7 +13,11 @@ from pathlib import Path
 from devstack.errors import StackError
 from devstack.process import Account, run_as
 
-# Accounts that exist on nearly every system and own nothing.
+# As root the engines run under a number without an account: the kernel asks for none, so none has to be made. An
+# existing account will not do, because whatever else runs as `nobody` could use the servers' sockets and read their
+# files and memory. It is one of the numbers that systemd keeps for services that come and go.
+ENGINES = Account("engines", 61543, 61543)
+# For initdb, which insists on a name. They exist on nearly every system and own nothing.
 UNPRIVILEGED = ("nobody", "daemon", "www-data")
 
 
@@ -27,21 +31,20 @@ class Binaries:
 def account_for(data: Path) -> Account | None:
     """The account to run the engines under; None: our own, since we are not root.
 
-    Data that belongs to an ordinary account already stays with it.
-
-    :raises StackError: root without any unprivileged account.
+    Data that belongs to a person's account stays with it.
     """
     if os.geteuid() != 0:
         return None
-    if data.exists() and data.stat().st_uid != 0:
-        names: tuple[int | str, ...] = (data.stat().st_uid, *UNPRIVILEGED)
-    else:
-        names = UNPRIVILEGED
-    for name in names:
-        account = Account.of(name)
-        if account and account.uid != 0:
+    owner = Account.of(data.stat().st_uid) if data.exists() else None
+    return owner if owner and owner.uid and owner.name not in UNPRIVILEGED else ENGINES
+
+
+def account_with_a_name() -> Account:
+    """:raises StackError: root without any unprivileged account."""
+    for account in map(Account.of, UNPRIVILEGED):
+        if account and account.uid:
             return account
-    raise StackError("PostgreSQL does not run as root and there is no account 'nobody' here: set DATABASE_URL.")
+    raise StackError("initdb does not run as root and there is no account 'nobody' here: set DATABASE_URL.")
 
 
 def find_binaries() -> Binaries:

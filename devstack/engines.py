@@ -23,7 +23,7 @@ from types import TracebackType
 from typing import IO
 from urllib.parse import quote
 
-from devstack.binaries import Binaries, account_for, reachable_binaries
+from devstack.binaries import ENGINES, Binaries, account_for, account_with_a_name, reachable_binaries
 from devstack.errors import StackError
 from devstack.process import Account, Child, Program, Watchdog, run_as, stop_all, try_lock
 
@@ -161,7 +161,7 @@ class Postgres(Engine):
 
     def _initialise(self) -> None:
         """Make the data directory under another name first: one that is half made must never look finished."""
-        account = self.program.account
+        account = account_with_a_name() if self.program.account == ENGINES else self.program.account
         fresh = self.data.with_name("postgres.new")
         shutil.rmtree(fresh, ignore_errors=True)
         own_directory(fresh, account)
@@ -314,11 +314,16 @@ def temporary_directory() -> Path:
 
 
 def own_directory(path: Path, account: Account | None) -> None:
-    """Make ``path`` a directory that only the engines' account may enter."""
+    """Make ``path`` a directory that only the engines' account may enter; what is in it belongs to that account."""
     path.mkdir(mode=0o700, exist_ok=True)
     status = path.stat()
     if account and status.st_uid != account.uid:
-        os.chown(path, account.uid, account.gid)
+        # Ours first, so that whoever had it until now is out, and the account's last: a start that is cut short here is
+        # done again by the next one.
+        os.chown(path, 0, 0)
+        path.chmod(0o700)
+        for found in (*path.rglob("*"), path):
+            os.chown(found, account.uid, account.gid, follow_symlinks=False)
     elif not account and status.st_uid != os.geteuid():
         raise StackError(f"{path} belongs to another account: start as that one, or `make reset` as root.")
 

@@ -1,8 +1,11 @@
 import os
+import pwd
 import signal
+import socket
 import stat
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -14,6 +17,8 @@ from devstack import binaries
 from devstack.engines import Engines, temporary_directory
 from devstack.errors import StackError
 from devstack.tests.processes import assert_all_gone, eventually, family, plain_environ
+
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root has an account to give up")
 
 
 def write(engines: Engines, value: str) -> None:
@@ -129,7 +134,7 @@ def test_only_the_missing_engine_is_started() -> None:
         assert list(engines.urls) == ["REDIS_URL"]
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root has an account to give up")
+@as_root
 def test_as_root_the_servers_run_unprivileged_and_no_mode_changes(home: Path) -> None:
     home.mkdir(parents=True)
     above = [home, *home.parents]
@@ -140,6 +145,76 @@ def test_as_root_the_servers_run_unprivileged_and_no_mode_changes(home: Path) ->
 
     assert 0 not in owners
     assert [stat.S_IMODE(path.stat().st_mode) for path in above] == before
+
+
+def tried_as(name: str, attempt: Callable[[], object]) -> str:
+    """What came of ``attempt``, made by another account of this machine: "done", or the error's name."""
+    reading, writing = os.pipe()
+    if (child := os.fork()) == 0:
+        account = pwd.getpwnam(name)
+        os.setgroups([])
+        os.setgid(account.pw_gid)
+        os.setuid(account.pw_uid)
+        try:
+            attempt()
+            outcome = "done"
+        except BaseException as error:
+            outcome = type(error).__name__
+        os.write(writing, outcome.encode())
+        os._exit(0)
+    os.close(writing)
+    os.waitpid(child, 0)
+    with os.fdopen(reading) as outcome:
+        return outcome.read()
+
+
+def connect(path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as client:
+        client.connect(str(path))
+
+
+@as_root
+def test_as_root_no_other_account_gets_at_the_servers_or_their_files(home: Path) -> None:
+    with Engines(home) as engines:
+        write(engines, "只给我们")
+        sockets = run_dir(engines) / "s"
+        postgres, valkey = (f"/proc/{engine.pid}/cwd" for engine in engines.engines)
+        attempts = [
+            lambda: connect(sockets / ".s.PGSQL.5432"),
+            lambda: connect(sockets / "vk.sock"),
+            lambda: Path(postgres, "PG_VERSION").read_text(),
+            lambda: os.listdir(valkey),
+        ]
+
+        assert [tried_as("nobody", attempt) for attempt in attempts] == ["PermissionError"] * 4
+        for attempt in attempts:
+            attempt()  # which we may
+
+
+@as_root
+def test_as_root_data_that_was_nobodys_changes_hands(home: Path) -> None:
+    with Engines(home) as engines:
+        write(engines, "早先的")
+    nobody = pwd.getpwnam("nobody")
+    for path in [path for name in ("postgres", "valkey") for path in (home / name, *(home / name).rglob("*"))]:
+        os.chown(path, nobody.pw_uid, nobody.pw_gid)
+    os.chown(home / "postgres", 0, 0)  # where a start was cut short
+
+    with Engines(home) as engines:
+        assert read(engines) == (["早先的"], ["早先的"])
+        owners = {psutil.Process(engine.pid).uids().effective for engine in engines.engines}
+        assert nobody.pw_uid not in owners | {path.stat().st_uid for path in (home / "postgres").rglob("*")}
+
+
+@as_root
+def test_as_root_data_of_a_persons_account_stays_with_it(home: Path) -> None:
+    person = next(entry for entry in pwd.getpwall() if entry.pw_uid and entry.pw_name not in binaries.UNPRIVILEGED)
+    home.mkdir(parents=True)
+    os.chown(home, person.pw_uid, person.pw_gid)
+
+    account = binaries.account_for(home)
+
+    assert account and (account.name, account.uid) == (person.pw_name, person.pw_uid)
 
 
 def test_programs_out_of_reach_are_copied(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
