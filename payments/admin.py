@@ -16,6 +16,7 @@ from unfold.decorators import display
 from core.admin.buttons import ButtonsAdmin
 from core.admin.tables import Step, table, timeline
 from core.money import fen_text, fen_to_yuan
+from payments.errors import EventCut
 from payments.models import InboundEvent, Payment, PaymentLog, PaymentStatus, Refund, RefundStatus
 from payments.register import listener
 from payments.services import payment_query, refund_retry, refund_run
@@ -210,7 +211,7 @@ def _replay(event: InboundEvent, request: HttpRequest) -> str:
 @admin.register(InboundEvent)
 class InboundEventAdmin(MoneyAdmin):
     list_display = ("received_at", "channel", "kind", "out_trade_no", "verdict_label", "result", "remote_ip")
-    list_filter = ("verdict", "channel", "received_at")
+    list_filter = ("verdict", "is_genuine", "channel", "received_at")
     search_fields = ("out_trade_no",)
     search_help_text = "商户订单号"
     ordering = ("-received_at", "-pk")
@@ -224,9 +225,21 @@ class InboundEventAdmin(MoneyAdmin):
                 )
             },
         ),
-        ("报文", {"fields": (("remote_ip", "http_status"), "body_size", "header_text", "body_text")}),
+        (
+            "报文",
+            {
+                "fields": (
+                    *(("remote_ip", "http_status"), ("is_genuine", "body_size"), "body_sha256"),
+                    *("header_text", "body_text"),
+                )
+            },
+        ),
     )
     buttons = {"replay": ("重新处理", _replay)}
+
+    def offered(self, request: HttpRequest, object_id: Any) -> Iterable[str]:
+        event = self.get_object(request, str(object_id))
+        return () if event is None or event.is_cut else super().offered(request, object_id)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[InboundEvent]:
         return super().get_queryset(request).defer("body", "headers")
@@ -241,7 +254,12 @@ class InboundEventAdmin(MoneyAdmin):
 
     @display(description="原始报文")
     def body_text(self, event: InboundEvent) -> SafeString:
-        return _block(bytes(event.body).decode("utf-8", "backslashreplace"))
+        text = _block(bytes(event.body).decode("utf-8", "backslashreplace"))
+        if not event.is_cut:
+            return text
+        return format_html(
+            "<p>{}。全文 {} 字节,以下是前 {} 字节。</p>{}", EventCut.msg, event.body_size, len(event.body), text
+        )
 
 
 def _page(model: str, row: Any) -> str:

@@ -140,6 +140,12 @@ class PaymentMismatch(PaymentError):
     status, msg = 1004, "支付信息与订单不一致"
 
 
+class EventCut(PaymentError):
+    """Only the beginning of this notification was kept."""
+
+    status, msg = 1004, "这条通知没有来自微信的证明,只保留了开头,不能重新处理"
+
+
 class RefundNotPossible(PaymentError):
     """The payment is not paid, or less than the asked amount is left of it."""
 

@@ -145,7 +145,10 @@ class PaymentLog(models.Model):
 
 
 class InboundEvent(models.Model):
-    """A notification as it came in, and what became of it. Kept 90 days."""
+    """A notification as it came in, and what became of it.
+
+    One that nothing proves to be the provider's is cut, and kept for a shorter time: anybody may send such.
+    """
 
     class Channel(models.TextChoices):
         V2 = "v2", "微信支付 v2"
@@ -161,7 +164,9 @@ class InboundEvent(models.Model):
     remote_ip = models.CharField("来源IP", max_length=45, blank=True)
     headers = models.JSONField("请求头", default=dict)
     body = models.BinaryField("原始报文", editable=False)
-    body_size = models.PositiveIntegerField("报文字节数", default=0)  # more than len(body): it was cut
+    body_size = models.PositiveIntegerField("报文字节数", default=0)
+    body_sha256 = models.CharField("报文SHA-256", max_length=64, blank=True, db_default="")  # of all of it
+    is_genuine = models.BooleanField("确认来自微信", db_default=False)
 
     verdict = models.CharField("结论", max_length=10, choices=Verdict)
     kind = models.CharField("类型", max_length=32, blank=True)
@@ -181,3 +186,7 @@ class InboundEvent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.get_channel_display()} 通知 #{self.pk}"
+
+    @property
+    def is_cut(self) -> bool:
+        return len(self.body) < self.body_size

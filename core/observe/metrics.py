@@ -6,7 +6,7 @@ what the database or Valkey knows is asked at the scrape, by the functions that 
 
 import hmac
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import structlog
 from django.conf import settings
@@ -36,6 +36,11 @@ def register(source: Callable[[], Iterator[Sample]]) -> Callable[[], Iterator[Sa
     """Add a function that is asked for its samples at each scrape."""
     _sources.append(source)
     return source
+
+
+def counter(name: str, text: str, labels: Sequence[str]) -> Counter:
+    """Make a figure that counts up in every process."""
+    return Counter(name, text, labels)
 
 
 def observe(request: HttpRequest, response: HttpResponse, seconds: float) -> None:

@@ -84,9 +84,17 @@ class NoticeRefused(Exception):
     :param http_status: for providers that read it (v3).
     """
 
+    is_genuine = False  # nothing proves that the provider sent it: anybody may send as many as he likes
+
     def __init__(self, reason: str, *, http_status: int = 400) -> None:
         super().__init__(reason)
         self.http_status = http_status
+
+
+class NoticeUnfit(NoticeRefused):
+    """The provider did send it, but it says nothing that we can act on."""
+
+    is_genuine = True
 
 
 @dataclass(frozen=True)

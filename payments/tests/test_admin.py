@@ -107,6 +107,20 @@ def test_who_may_not_does_not(person, rows):
     assert InboundEvent.objects.get().replays == 0
 
 
+def test_of_an_event_that_was_cut_the_page_says_so_and_offers_no_replay(office, shop):
+    body = b"<xml>" + b"x" * 5000
+    office.post("/pay/payResult", body, content_type="text/xml")
+    event = InboundEvent.objects.get()
+
+    shown = office.get(page("inboundevent", row=event)).content.decode()
+    pressed = office.post(page("inboundevent", row=event), {"step_replay": "1"}, follow=True)
+
+    assert "全文 5005 字节,以下是前 1024 字节" in shown and "step_replay" not in shown
+    assert "不能重新处理" in pressed.content.decode()
+    event.refresh_from_db()
+    assert event.replays == 0
+
+
 def test_the_list_of_events_leaves_the_bodies_in_the_database(office, rows, django_assert_max_num_queries):
     for _ in range(5):
         Client().post("/pay/payResult", b"<xml/>", content_type="text/xml")

@@ -1,16 +1,21 @@
 """Notifications over HTTP: the right ones once, every other one not at all, each answered as WeChat expects."""
 
+import hashlib
 import re
 import threading
 import time
 from datetime import timedelta
+from functools import partial
+from importlib import import_module
 
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test import Client
 from django.utils import timezone
+from prometheus_client import REGISTRY
 
+from payments.errors import EventCut
 from payments.models import InboundEvent, Payment, PaymentLog, PaymentStatus, Refund
 from payments.register import PaidOutcome, PaymentListener, listening
 from payments.services import payment_close, payment_query, refund_request, refund_run
@@ -49,6 +54,10 @@ def assert_nothing_happened(shop):
     assert not Payment.objects.filter(state=PaymentStatus.PAID).exists()
     assert not PaymentLog.objects.filter(event="支付成功").exists()
     assert shop.paid == []
+
+
+def figure(name, **labels):
+    return REGISTRY.get_sample_value(name, labels) or 0
 
 
 @pytest.fixture
@@ -405,31 +414,106 @@ class TestJournal:
 
         assert len(shop.paid) == 1
 
-    def test_too_long_a_body_is_cut_and_cannot_be_replayed_into_anything(self, order, shop, wechat):
+    def test_of_what_nothing_proves_genuine_little_is_kept(self, order, shop, wechat):
+        raw = wechat.notice_v2(order.out_trade_no, key="x" * 32) + b" " * (MAX_BODY - 5000)
+        junk = {f"X-Junk-{number}": "j" * 1000 for number in range(40)}
+
+        post_v2(raw, **junk, **{"User-Agent": "u" * 5000, "Wechatpay-Nonce": "n" * 5000})
+
+        event = InboundEvent.objects.get()
+        assert (bytes(event.body), event.body_size) == (raw[:1024], len(raw))
+        assert event.body_sha256 == hashlib.sha256(raw).hexdigest()
+        assert event.headers == {"Content-Type": "text/xml", "User-Agent": "u" * 128, "Wechatpay-Nonce": "n" * 128}
+        assert not event.is_genuine
+
+    def test_what_was_cut_cannot_be_replayed_and_says_so(self, order, shop, wechat):
         post_v2(wechat.notice_v2(order.out_trade_no) + b" " * MAX_BODY)
         event = InboundEvent.objects.get()
-        assert len(event.body) < event.body_size
 
-        assert event_replay(event_id=event.pk, now=timezone.now()).verdict == "refused"
+        with pytest.raises(EventCut):
+            event_replay(event_id=event.pk, now=timezone.now())
+        with pytest.raises(CommandError, match="只保留了开头"):
+            call_command("replay_event", str(event.pk))
+
+        event.refresh_from_db()
+        assert event.replays == 0
         assert_nothing_happened(shop)
 
-    def test_a_flood_of_forgeries_is_refused_but_not_kept(self, wechat, monkeypatch):
-        monkeypatch.setattr("payments.services.journal.REFUSED_PER_MINUTE", 3)
+    def test_what_the_provider_did_send_is_kept_whole_though_refused(self, order, shop, wechat):
+        notices = [
+            wechat.notice_v3(order.out_trade_no, changes={"amount": {"total": 1, "currency": "CNY"}}),
+            wechat.notice_v3(order.out_trade_no, changes={"trade_state": "NOTPAY"}),
+            wechat.notice_v3(order.out_trade_no, changes={"attach": "a" * 2000, "out_trade_no": "NOSUCH" * 3}),
+        ]
+        for raw, headers in notices:
+            assert_refused_v3(post_v3(raw, headers))
 
-        for _ in range(5):
-            assert_refused_v2(post_v2(b"<xml/>"))
+        events = InboundEvent.objects.order_by("pk")
+        assert [bytes(event.body) for event in events] == [raw for raw, _ in notices]
+        assert all(event.is_genuine and event.verdict == "refused" for event in events)
+
+    def test_our_own_fault_before_the_signature_is_checked_can_be_replayed(self, order, shop, wechat, settings):
+        key, settings.WECHAT_PAY_V3_KEY = settings.WECHAT_PAY_V3_KEY, ""
+        assert_refused_v3(post_v3(*wechat.notice_v3(order.out_trade_no)), 500)
+        settings.WECHAT_PAY_V3_KEY = key
+
+        event = event_replay(event_id=InboundEvent.objects.get().pk, now=timezone.now())
+
+        assert (event.verdict, event.is_genuine) == ("accepted", True)
+        assert len(shop.paid) == 1
+
+    def test_a_flood_of_forgeries_from_everywhere_is_answered_but_not_kept(self, order, shop, wechat, monkeypatch):
+        monkeypatch.setattr("payments.services.journal.REFUSED_PER_MINUTE", 3)
+        counted = partial(figure, "spms_notifications_total", channel="v2", verdict="refused", kept="False")
+        before = counted()
+
+        for number in range(5):
+            answer = Client(REMOTE_ADDR=f"10.0.0.{number}").post("/pay/payResult", b"<xml/>", content_type="text/xml")
+            assert_refused_v2(answer)
 
         assert InboundEvent.objects.count() == 3
+        assert counted() - before == 2
+        # Whoever floods us keeps no genuine notification out, neither from effect nor from the journal.
+        assert post_v2(wechat.notice_v2(order.out_trade_no)).content == OK_XML
+        assert_refused_v3(post_v3(*wechat.notice_v3(order.out_trade_no, changes={"trade_state": "NOTPAY"})))
+        assert InboundEvent.objects.filter(is_genuine=True).count() == 2
 
-    def test_ninety_days_are_kept(self, wechat):
-        for _ in range(4):
-            post_v2(b"<xml/>")
-        oldest = InboundEvent.objects.order_by("pk").values_list("pk", flat=True)[:3]
-        InboundEvent.objects.filter(pk__in=list(oldest)).update(received_at=timezone.now() - timedelta(days=91))
+    def test_of_those_from_before_as_little_is_kept(self, wechat):
+        old = {"Wechatpay-Signature": "s" * 900, "Content-Type": "text/xml", "X-Junk": "j"}
+        for verdict, kind in [("refused", ""), ("refused", "支付成功"), ("failed", "")]:
+            InboundEvent.objects.create(
+                channel="v2", received_at=timezone.now(), verdict=verdict, kind=kind, headers=old,
+                body=b"b" * 3000, body_size=3000,
+            )  # fmt: skip
 
-        assert events_purge(now=timezone.now(), batch=2) == 3
+        with connection.cursor() as cursor:
+            cursor.execute(import_module("payments.migrations.0003_refused_notices").CUT)
 
-        assert InboundEvent.objects.count() == 1
+        forged, *genuine = InboundEvent.objects.order_by("pk")
+        assert forged.headers == {"Wechatpay-Signature": "s" * 700, "Content-Type": "text/xml"}
+        assert (len(forged.body), forged.is_genuine) == (1024, False)
+        assert all(event.is_genuine and event.headers == old and len(event.body) == 3000 for event in genuine)
+        assert {event.body_sha256 for event in (forged, *genuine)} == {hashlib.sha256(b"b" * 3000).hexdigest()}
+
+    def test_without_valkey_nobody_counts_forgeries_so_none_is_kept(self, order, wechat, valkey_down):
+        assert_refused_v2(post_v2(b"<xml/>"))
+        assert post_v2(wechat.notice_v2(order.out_trade_no)).content == OK_XML
+
+        assert InboundEvent.objects.get().is_genuine
+
+    def test_genuine_ones_are_kept_for_ninety_days_and_others_for_seven(self, order, wechat):
+        for days, raw in [
+            *((8, b"<xml/>"), (6, b"<xml/>"), (8, wechat.notice_v2(order.out_trade_no))),
+            *((89, wechat.notice_v2(order.out_trade_no)), (91, wechat.notice_v2(order.out_trade_no))),
+        ]:
+            post_v2(raw)
+            newest = InboundEvent.objects.latest("pk")
+            InboundEvent.objects.filter(pk=newest.pk).update(received_at=timezone.now() - timedelta(days=days))
+
+        assert events_purge(now=timezone.now(), batch=2) == 2
+
+        kept = InboundEvent.objects.order_by("pk").values_list("is_genuine", flat=True)
+        assert list(kept) == [False, True, True]
 
     def test_secrets_are_in_neither_journal_nor_log(self, order, wechat, caplog):
         caplog.set_level("DEBUG")

@@ -13,7 +13,7 @@ import orjson
 from cryptography.hazmat.primitives import padding
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
-from payments.gateways.base import GatewayUntrusted, NoticeRefused, PaymentResult, RefundResult
+from payments.gateways.base import GatewayUntrusted, NoticeRefused, NoticeUnfit, PaymentResult, RefundResult
 from payments.gateways.wechat.codes import is_number
 from payments.gateways.wechat.merchant import Merchant
 from payments.gateways.wechat.v2 import is_authentic, paid_result, read_fen
@@ -28,7 +28,8 @@ _BEIJING = timezone(timedelta(hours=8))
 def read_v2(raw: bytes, known: Sequence[Merchant]) -> PaymentResult | RefundResult:
     """Read a payment or refund notification of v2, for whichever of the ``known`` merchants it is.
 
-    :raises NoticeRefused: forged, malformed, for another merchant, or not of a success.
+    :raises NoticeRefused: forged, malformed, for another merchant, or not of a success; where the signature has
+        proved who sent it, ``NoticeUnfit``.
     """
     try:
         fields = read_flat(raw)
@@ -42,11 +43,11 @@ def read_v2(raw: bytes, known: Sequence[Merchant]) -> PaymentResult | RefundResu
     if not is_authentic(fields, who.api_key):
         raise NoticeRefused("签名错误", http_status=401)
     if fields.get("result_code") != "SUCCESS":
-        raise NoticeRefused("result_code不是SUCCESS")
+        raise NoticeUnfit("result_code不是SUCCESS")
     try:
         return paid_result(fields, "SUCCESS")
     except ValueError:
-        raise NoticeRefused("参数格式错误") from None
+        raise NoticeUnfit("参数格式错误") from None
 
 
 def _v2_merchant(fields: Mapping[str, str], known: Sequence[Merchant]) -> Merchant:
@@ -105,7 +106,8 @@ def read_v3(
 
     :param headers: case-insensitive, or spelt like ``Wechatpay-Signature``.
     :param at: when it came in; its time stamp is measured against it.
-    :raises NoticeRefused: forged, stale, malformed, for another merchant, or not of a success.
+    :raises NoticeRefused: forged, stale, malformed, for another merchant, or not of a success; where signature and
+        key have proved who sent it and to whom, ``NoticeUnfit``.
     """
     problems = [signature_problem(gateway.keys, headers, raw, at.timestamp()) for gateway in gateways]
     authentic = [gateway for gateway, problem in zip(gateways, problems, strict=True) if not problem]
@@ -125,8 +127,8 @@ def read_v3(
         if event in _V3_REFUNDS:
             return _refund_v3(said, who)
     except GatewayUntrusted:
-        raise NoticeRefused("通知内容与商户信息不符或不完整") from None
-    raise NoticeRefused("不支持的event_type")
+        raise NoticeUnfit("通知内容与商户信息不符或不完整") from None
+    raise NoticeUnfit("不支持的event_type")
 
 
 def _opened(resource: Mapping[str, str], gateways: Sequence[WeChatV3]) -> tuple[Any, Merchant]:
@@ -146,14 +148,14 @@ def _paid_v3(said: Any, who: Merchant) -> PaymentResult:
     # Which appid it must be, the payment knows.
     result = read_transaction(said, who.mch_id)
     if result.trade_state != "SUCCESS":
-        raise NoticeRefused("trade_state不是SUCCESS")
+        raise NoticeUnfit("trade_state不是SUCCESS")
     if not result.appid or result.mch_id != who.mch_id:
-        raise NoticeRefused("appid或mchid不匹配")
+        raise NoticeUnfit("appid或mchid不匹配")
     return result
 
 
 def _refund_v3(said: Any, who: Merchant) -> RefundResult:
     result = read_refund(said, "refund_status")
     if result.mch_id != who.mch_id:
-        raise NoticeRefused("mchid不匹配")
+        raise NoticeUnfit("mchid不匹配")
     return result

@@ -3,6 +3,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
+from payments.errors import EventCut
 from payments.models import InboundEvent
 from payments.services.journal import event_replay
 
@@ -18,4 +19,6 @@ class Command(BaseCommand):
             event = event_replay(event_id=options["id"], now=timezone.now())
         except InboundEvent.DoesNotExist:
             raise CommandError(f"没有编号为 {options['id']} 的通知记录") from None
+        except EventCut as error:
+            raise CommandError(error.msg) from None
         self.stdout.write(f"{event.get_verdict_display()}: {event.result} {event.out_trade_no}")
