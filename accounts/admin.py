@@ -9,13 +9,13 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
-from unfold.admin import ModelAdmin
 from unfold.contrib.filters.admin import RangeDateTimeFilter
 from unfold.decorators import action, display
 from unfold.forms import AdminPasswordChangeForm, UserCreationForm
 
 from accounts.models import LoginLog, RevokedToken, User
 from accounts.services.users import sign_out_everywhere, users_disable, users_enable
+from core.admin.base import OfficeAdmin
 from permissions.models import ROOT_ROLEID
 
 admin.site.unregister(Group)  # rights come from the role
@@ -52,7 +52,7 @@ class UserForm(forms.ModelForm):
 
 
 @admin.register(User)
-class UserAdmin(DjangoUserAdmin, ModelAdmin):
+class UserAdmin(DjangoUserAdmin, OfficeAdmin):  # type: ignore[misc]  # Django's own `get_form` hides `change`
     """Only root makes users, gives roles and resets passwords: else a role could raise itself."""
 
     form, add_form, change_password_form = UserForm, NewUserForm, AdminPasswordChangeForm
@@ -121,12 +121,8 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):
         return super().user_change_password(request, id, form_url)
 
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
-        if not change:
-            super().save_model(request, obj, form, change)
-            return
-        # Only what was changed: a token that is ended meanwhile must not come back to life.
-        obj.save(update_fields=[name for name in form.changed_data if name != "password"])
-        if "is_active" in form.changed_data and not obj.is_active:
+        super().save_model(request, obj, form, change)
+        if change and "is_active" in form.changed_data and not obj.is_active:
             users_disable(user_pks=[obj.pk])
 
     @action(description="停用所选用户 (立即失去登录状态)", permissions=["change"])
@@ -152,7 +148,7 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):
 
 
 @admin.register(LoginLog)
-class LoginLogAdmin(ModelAdmin):
+class LoginLogAdmin(OfficeAdmin):
     list_display = ["username", "ip", "logged_in_at", "last_ip", "last_logged_in_at"]
     list_filter = [("logged_in_at", RangeDateTimeFilter)]
     list_filter_submit = True

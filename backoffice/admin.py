@@ -12,11 +12,11 @@ from django.template.loader import render_to_string
 from django.urls import NoReverseMatch, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from unfold.admin import ModelAdmin
 from unfold.contrib.filters.admin import RangeDateTimeFilter
 from unfold.decorators import display
 
 from backoffice.audit import WATCHED, changes_of
+from core.admin.base import OfficeAdmin
 from core.admin.paginator import BoundedPaginator
 from core.times import dash
 
@@ -41,7 +41,7 @@ class WatchedModelFilter(admin.SimpleListFilter):
 
 
 @admin.register(LogEntry)
-class ChangeAdmin(ModelAdmin):
+class ChangeAdmin(OfficeAdmin):
     list_display = ["at", "actor_name", "kind", "what", "which", "fields_named", "remote_addr"]
     list_display_links = ["at"]
     list_filter = [("timestamp", RangeDateTimeFilter), "action", WatchedModelFilter]

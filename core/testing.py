@@ -1,5 +1,6 @@
-"""Holding real answers against the documented ones. The API client of ``conftest.py`` does it for every answer."""
+"""What tests of several apps share: answers held against the documented ones, and forms as a browser sends them."""
 
+from html.parser import HTMLParser
 from typing import Any
 
 
@@ -44,3 +45,59 @@ def _kind(value: Any) -> str:
     if isinstance(value, bool):
         return "boolean"
     return {int: "number", float: "number", str: "text", dict: "object", list: "list"}.get(type(value), "null")
+
+
+class PageForm(HTMLParser):
+    """What a browser without JavaScript would send for the change form of a page of the back office."""
+
+    def __init__(self, page: Any) -> None:
+        super().__init__()
+        self.sent: list[tuple[str, str]] = []
+        self.is_inside = False
+        self.area: list[str] | None = None
+        self.select = ""
+        self.feed(page.content.decode())
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        facts = {name: value or "" for name, value in attrs}
+        if tag == "form":
+            self.is_inside = facts.get("id", "").endswith("_form") and facts.get("method") == "post"
+        name = facts.get("name", "")
+        if not self.is_inside:
+            return
+        if tag == "textarea":
+            self.area = [name, ""]
+        elif tag == "select":
+            self.select = name
+        elif tag == "option" and self.select and "selected" in facts:
+            self.sent.append((self.select, facts.get("value", "")))
+        elif tag == "input" and name and facts.get("type") not in {"submit", "file", "search"}:
+            is_tick = facts.get("type") in {"checkbox", "radio"}
+            if not is_tick or "checked" in facts:
+                self.sent.append((name, facts.get("value", "on" if is_tick else "")))
+
+    def handle_data(self, data: str) -> None:
+        if self.area:
+            self.area[1] += data
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag == "textarea" and self.area:
+            # A browser sends the ends of lines as CRLF.
+            self.sent.append((self.area[0], self.area[1].removeprefix("\n").replace("\n", "\r\n")))
+            self.area = None
+        elif tag == "select":
+            self.select = ""
+        elif tag == "form":
+            self.is_inside = False
+
+    def data(self, **changed: Any) -> dict[str, Any]:
+        data: dict[str, Any] = {}
+        for name, value in self.sent:
+            if name != "csrfmiddlewaretoken":
+                data.setdefault(name, []).append(value)
+        return data | changed
+
+
+def save_page(browser: Any, url: str, **changed: Any) -> Any:
+    """Open a change form, change what is named, and save it."""
+    return browser.post(url, PageForm(browser.get(url)).data(**changed))

@@ -10,9 +10,9 @@ from django.shortcuts import render
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
+from core.admin.base import OfficeAdmin
 from core.times import dash
 from permissions.doctor import all_rights
 from permissions.forms import RoleForm
@@ -39,7 +39,7 @@ class MayCallFilter(admin.SimpleListFilter):
 
 
 @admin.register(Role)
-class RoleAdmin(ModelAdmin):
+class RoleAdmin(OfficeAdmin):
     """Only root changes roles: whoever may change one could give himself everything."""
 
     form = RoleForm
@@ -101,10 +101,6 @@ class RoleAdmin(ModelAdmin):
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
         return {"menu": [{"name": HOME}]} | super().get_changeform_initial_data(request)
 
-    def save_model(self, request: HttpRequest, obj: Role, form: Any, change: bool) -> None:
-        if not change or form.changed_data:
-            super().save_model(request, obj, form, change)
-
     # --- What a user of the role gets ---
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view(self.preview)
@@ -129,9 +125,7 @@ class RoleAdmin(ModelAdmin):
             raise Http404
         if role and request.method != "POST":
             return self._preview(request, role, _rights(role))
-        sent = request.POST.copy()
-        sent.pop("seen", None)  # nothing is overwritten here
-        form = self.get_form(request, role)(sent, instance=role)
+        form = self.get_form(request, role)(request.POST, instance=role)
         if not form.is_valid():
             return self._page(request, "预览", form=form)
         return self._preview(request, form.save(commit=False), form.cleaned_data["permissions"])

@@ -27,8 +27,10 @@ class MenuField(forms.Field):
         return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=2)
 
     def to_python(self, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value or []
         try:
-            return orjson.loads(value) if value and value.strip() else []
+            return orjson.loads(value) if value.strip() else []
         except orjson.JSONDecodeError as error:
             raise forms.ValidationError(f"不是有效的 JSON:第 {error.lineno} 行第 {error.colno} 列附近") from None
 
@@ -95,15 +97,6 @@ class RoleForm(forms.ModelForm):
 
     def clean_permissions(self) -> list[Permission]:
         return [*self.cleaned_data["permissions"], *self.hidden_rights]
-
-    def clean(self) -> None:
-        super().clean()
-        # What the page was made from. It is not sent where nothing can be overwritten.
-        seen = self.data.get("seen")
-        if self.instance.pk and seen and seen != self.instance.updated_at.isoformat():
-            raise forms.ValidationError(
-                "你打开此页之后,这个角色被别人修改过(见“历史”)。再次保存会以下面的内容覆盖对方的修改。"
-            )
 
     def _is_untouched(self, name: str) -> bool:
         return bool(self.instance.pk) and name not in self.changed_data

@@ -1,6 +1,6 @@
 """Students in the back office: quick at any number of them, and changed through the services alone."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin, messages
@@ -9,19 +9,19 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.html import format_html
-from unfold.admin import ModelAdmin
 from unfold.contrib.filters.admin import DropdownFilter
 from unfold.decorators import display
 
+from core.admin.base import OfficeAdmin
 from core.times import dash
 from students import keys
-from students.errors import StudentNotDeleted, StudentUnchanged, StudentUnknown
+from students.errors import StudentNotDeleted
 from students.models import Student
 from students.selectors import class_list, student_page
 from students.services import student_add, student_delete, student_edit
 from students.tally import tally_counts
 from students.transfer.bulk import BulkStudentsMixin
-from uploads.forms import picture_field, picture_take
+from uploads.forms import PictureAdminMixin, PictureFormMixin, picture_field
 
 MOST_FOUND = 1_000
 FIELDS = ["class_name", "name", "age", "city", "degree", "product_url", "description"]
@@ -49,23 +49,18 @@ class KnownCount(Paginator):
         self.count = count  # type: ignore[misc]  # it is a cached property
 
 
-class StudentForm(forms.ModelForm):
+class StudentForm(PictureFormMixin, forms.ModelForm):
     picture = picture_field("上传头像")
-    request: HttpRequest
+    picture_column = "headimgurl"
+    columns: ClassVar = {"picture": "headimgurl"}
 
     class Meta:
         model = Student
         fields = FIELDS
 
-    def clean(self) -> dict[str, Any]:
-        cleaned = super().clean() or self.cleaned_data
-        if address := picture_take(self, cleaned):
-            cleaned["headimgurl"] = address
-        return cleaned
-
 
 @admin.register(Student)
-class StudentAdmin(BulkStudentsMixin, ModelAdmin):
+class StudentAdmin(BulkStudentsMixin, PictureAdminMixin, OfficeAdmin):
     form = StudentForm
     list_display = ["photo", "name", "sid", "class_name", "age", "city", "degree", "created"]
     list_display_links = ["name"]
@@ -84,11 +79,6 @@ class StudentAdmin(BulkStudentsMixin, ModelAdmin):
     def get_fields(self, request: HttpRequest, obj: Student | None = None) -> list[str]:
         # What a student has only once there is one: the form's own number would not be the one it gets.
         return self.fields if obj else [*FIELDS, "picture"]
-
-    def get_form(self, request: HttpRequest, obj: Student | None = None, change: bool = False, **kwargs: Any) -> Any:
-        form = super().get_form(request, obj, change, **kwargs)
-        form.request = request
-        return form
 
     def get_search_results(self, request: HttpRequest, queryset: QuerySet, search_term: str) -> tuple[QuerySet, bool]:
         text = search_term.strip()
@@ -110,19 +100,14 @@ class StudentAdmin(BulkStudentsMixin, ModelAdmin):
         return KnownCount(queryset, per_page, tally_counts([counted])[counted])
 
     def save_model(self, request: HttpRequest, obj: Student, form: StudentForm, change: bool) -> None:
-        fields = {name: form.cleaned_data[name] for name in [*FIELDS, "headimgurl"] if name in form.cleaned_data}
+        fields = {name: form.cleaned_data[name] for name in FIELDS if not change or name in form.changed_data}
+        if form.new_picture:
+            fields["headimgurl"] = form.new_picture
         if not change:
             student = student_add(now=timezone.now(), **fields)
             obj.pk, obj.sid, obj.headimgurl = student.pk, student.sid, student.headimgurl
-            return
-        # Only what the form changed: the service takes the rest from the row as it is by then.
-        changes = {name: value for name, value in fields.items() if name in form.changed_data or name == "headimgurl"}
-        try:
-            student_edit(sid=obj.sid, changes=changes)
-        except StudentUnchanged:
-            pass  # saved without a change
-        except StudentUnknown as refusal:
-            messages.error(request, f"{refusal.msg},可能刚刚被删除")
+        elif fields:
+            student_edit(sid=obj.sid, changes=fields)
 
     def delete_model(self, request: HttpRequest, obj: Student) -> None:
         self.delete_queryset(request, Student.objects.filter(pk=obj.pk))

@@ -6,9 +6,9 @@ from django.http import HttpRequest
 from django.template.defaultfilters import filesizeformat
 from django.urls import NoReverseMatch, reverse
 from django.utils.html import format_html, format_html_join
-from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
+from core.admin.base import OfficeAdmin
 from uploads.models import Upload
 
 
@@ -23,7 +23,7 @@ class InUseFilter(admin.SimpleListFilter):
 
 
 @admin.register(Upload)
-class UploadAdmin(ModelAdmin):
+class UploadAdmin(OfficeAdmin):
     """For looking only: pictures come through the API and go with the records that use them."""
 
     list_display = ["preview", "short_name", "dimensions", "size", "used_by", "uploaded_by", "created_at"]

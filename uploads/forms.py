@@ -3,32 +3,113 @@
 from typing import Any
 
 from django import forms
+from django.core import signing
+from django.core.files.uploadedfile import UploadedFile
+from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from unfold.widgets import UnfoldAdminImageFieldWidget
 
 from core.api.request import absolute_url
 from core.errors import DomainError
-from uploads.services import image_store
+from uploads.services import ORPHAN_AFTER, image_store
+
+FILE = "picture"  # what the file is called in a form, and the form's field
+STORED = "picture_stored"  # the hidden field with the signed address of a picture that was just stored
+_SALT = "uploads.forms"
 
 
-def picture_field(label: str) -> forms.ImageField:
-    """A form's field ``picture``; :func:`picture_take` reads it."""
-    return forms.ImageField(
-        label=label, required=False, widget=UnfoldAdminImageFieldWidget, help_text="JPG、PNG、GIF、WebP,不超过5MB"
-    )
+class PictureWidget(UnfoldAdminImageFieldWidget):
+    """A file to choose; a picture that is stored already stays chosen when the form is shown again."""
+
+    def value_from_datadict(self, data: Any, files: Any, name: str) -> str:
+        try:
+            return signing.loads(data.get(STORED, ""), salt=_SALT, max_age=ORPHAN_AFTER)
+        except signing.BadSignature:
+            return ""
+
+    def value_omitted_from_data(self, data: Any, files: Any, name: str) -> bool:
+        return STORED not in data
+
+    def render(self, name: str, value: Any, attrs: Any = None, renderer: Any = None) -> SafeString:
+        file = super().render(name, None, attrs, renderer)
+        if not isinstance(value, _Chosen):
+            return file
+        return format_html(
+            '{}<input type="hidden" name="{}" value="{}"><p class="bo-chosen">{}已上传,保存后生效</p>',
+            file, STORED, signing.dumps(str(value), salt=_SALT), picture_shown(value),
+        )  # fmt: skip
 
 
-def picture_take(form: Any, cleaned: dict[str, Any]) -> str:
-    """Store the picture of ``form``, whose ``request`` is set, and answer its address.
+class _Chosen(str):
+    """The address of a picture that was sent with the form, unlike that of the record's picture."""
 
-    "" when there is none, when the form has errors already, or when the picture was refused: the form then says why.
-    """
-    file = cleaned.pop("picture", None)
-    if not file or form.errors:
-        return ""
-    try:
-        stored = image_store(file=file, user_pk=form.request.user.pk, now=timezone.now())
-    except DomainError as refusal:
-        form.add_error("picture", refusal.msg)
-        return ""
-    return absolute_url(form.request, stored.url_path)
+
+class PictureField(forms.Field):
+    """A picture; its value is an address. Without a file it is the address the record has."""
+
+    widget = PictureWidget
+
+    def bound_data(self, data: Any, initial: Any) -> Any:
+        return _Chosen(data) if data else initial
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        return bool(data) and data != initial
+
+    def in_words(self, value: Any) -> str | SafeString:
+        return picture_shown(value) if value else "(空)"
+
+
+def picture_shown(address: str) -> SafeString:
+    return format_html('<img src="{}" alt="" class="bo-thumb">', address)
+
+
+def picture_field(label: str) -> PictureField:
+    return PictureField(label=label, required=False, help_text="JPG、PNG、GIF、WebP,不超过5MB")
+
+
+class PictureFormMixin:
+    """A form with a field ``picture`` for the model's ``picture_column``; its ``request`` is set by the page."""
+
+    picture_column: str
+    request: HttpRequest
+
+    def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.initial[FILE] = getattr(self.instance, self.picture_column)
+
+    def clean(self: Any) -> dict[str, Any]:
+        cleaned = super().clean() or self.cleaned_data  # type: ignore[misc]
+        if refusal := getattr(self.request, "picture_refusal", ""):
+            self.add_error(FILE, refusal)
+        return cleaned
+
+    @property
+    def new_picture(self: Any) -> str:
+        """The address of the picture that was sent, "" without one."""
+        return self.cleaned_data[FILE] if FILE in self.changed_data else ""
+
+
+class PictureAdminMixin:
+    """Stores the picture of a sent form before the form's transaction begins: a rollback would leave the file."""
+
+    def get_form(self: Any, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        form = super().get_form(request, obj, change, **kwargs)  # type: ignore[misc]
+        form.request = request
+        return form
+
+    def prepare(self: Any, request: HttpRequest, object_id: str | None) -> None:
+        super().prepare(request, object_id)  # type: ignore[misc]
+        may = self.has_change_permission(request) if object_id else self.has_add_permission(request)
+        file = request.FILES.get(FILE)
+        if not may or not isinstance(file, UploadedFile):
+            return
+        try:
+            stored = image_store(file=file, user_pk=request.user.pk, now=timezone.now())
+        except DomainError as refusal:
+            request.picture_refusal = refusal.msg  # type: ignore[attr-defined]
+            return
+        posted = request.POST.copy()
+        posted[STORED] = signing.dumps(absolute_url(request, stored.url_path), salt=_SALT)
+        request.POST = posted  # type: ignore[assignment]

@@ -1,7 +1,7 @@
 """The weather in the back office: records with a curve per city, the account, and a sync on demand."""
 
 from datetime import timedelta
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin, messages
@@ -9,10 +9,11 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import path, reverse
 from django.utils import timezone
-from unfold.admin import ModelAdmin
+from django.utils.crypto import salted_hmac
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminPasswordWidget
 
+from core.admin.base import OfficeAdmin
 from core.admin.tables import table
 from core.times import dash
 from weather.chart import Curve, celsius, temperature_chart
@@ -60,7 +61,7 @@ class SyncNowMixin:
 
 
 @admin.register(WeatherRecord)
-class WeatherRecordAdmin(SyncNowMixin, ModelAdmin):
+class WeatherRecordAdmin(SyncNowMixin, OfficeAdmin):
     """For looking only: records are what the provider said."""
 
     list_display = [
@@ -122,7 +123,10 @@ def _chart_context(city: str) -> dict[str, Any]:
 
 
 class AccountForm(forms.ModelForm):
-    """Tries the account out at the provider before it is kept."""
+    """Keeps only an account that was tried out at the provider (:meth:`WeatherAccountAdmin.prepare`)."""
+
+    request: HttpRequest
+    columns: ClassVar = {"new_secret": "sealed_secret"}
 
     new_secret = forms.RegexField(
         r"^[!-~]+\Z",
@@ -144,6 +148,8 @@ class AccountForm(forms.ModelForm):
         except WeatherFault:
             self.held = None  # sealed under another key: it must be entered anew
         self.held_city = self.instance.city_name
+        secret = self.held.appsecret if self.held else ""
+        self.versions = {"new_secret": salted_hmac("weather.admin", secret).hexdigest()}
         for name in self.fields.keys() & {"version", "appid", "city"}:  # none for those who may only look
             self.fields[name].required = True
         self.initial["city"] = self.held_city
@@ -161,16 +167,21 @@ class AccountForm(forms.ModelForm):
         if not secret:
             raise forms.ValidationError("请输入 appsecret")
         self.wanted = Credentials(cleaned["version"], cleaned["appid"], secret)
-        if self.wanted != self.held or cleaned["city"] != self.held_city:
-            try:
-                account_try(credentials=self.wanted, city=cleaned["city"], now=timezone.now())
-            except WeatherFault as fault:
-                raise forms.ValidationError(f"没有修改。{fault.msg}") from None
+        trials: dict[Any, str] | None = getattr(self.request, "account_trials", None)
+        if trials is not None and self.has_news:
+            refusal = trials.get((self.wanted, cleaned["city"]), "账户刚刚被修改,请核对后再次保存")
+            if refusal:
+                raise forms.ValidationError(f"没有修改。{refusal}")
         return cleaned
+
+    @property
+    def has_news(self) -> bool:
+        """Whether the provider has to be asked about what the form holds."""
+        return self.wanted != self.held or self.cleaned_data["city"] != self.held_city
 
 
 @admin.register(WeatherAccount)
-class WeatherAccountAdmin(SyncNowMixin, ModelAdmin):
+class WeatherAccountAdmin(SyncNowMixin, OfficeAdmin):
     form = AccountForm
     change_form_outer_before_template = "weather/sync_now.html"
     fieldsets = [
@@ -205,6 +216,29 @@ class WeatherAccountAdmin(SyncNowMixin, ModelAdmin):
     ) -> Any:
         context = self.sync_context(request) | (extra_context or {})
         return super().changeform_view(request, object_id, form_url, context)
+
+    def get_form(
+        self, request: HttpRequest, obj: WeatherAccount | None = None, change: bool = False, **kwargs: Any
+    ) -> Any:
+        form = super().get_form(request, obj, change, **kwargs)
+        form.request = request
+        return form
+
+    def prepare(self, request: HttpRequest, object_id: str | None) -> None:
+        """Ask the provider before the transaction begins: nobody must wait for it while the row is locked."""
+        account = self.get_object(request, object_id or "")
+        if account is None or not self.has_change_permission(request, account):
+            return
+        form = self.get_form(request, account, change=True)(request.POST, instance=account)
+        trials: dict[Any, str] = {}
+        if form.is_valid() and form.has_news:
+            city = form.cleaned_data["city"]
+            try:
+                account_try(credentials=form.wanted, city=city, now=timezone.now())
+                trials[form.wanted, city] = ""
+            except WeatherFault as fault:
+                trials[form.wanted, city] = fault.msg
+        request.account_trials = trials  # type: ignore[attr-defined]
 
     def save_model(self, request: HttpRequest, obj: WeatherAccount, form: Any, change: bool) -> None:
         account_keep(

@@ -15,6 +15,7 @@ from backoffice.audit import WATCHED, changes_of, entries_purge
 from backoffice.tasks import purge
 from config.celery import app
 from core.admin.audit import MASK, audited
+from core.testing import save_page
 from payments.models import Payment, PaymentLog, Refund
 from shop.models import OrderLog
 from students.models import Student
@@ -43,9 +44,15 @@ def test_names_the_caller_of_the_api(lbw: Any) -> None:
 
 def test_names_the_user_of_the_back_office(office: Client, root: Any, roles: Any) -> None:
     role = roles["200"]
-    form = {"roleid": "200", "name": "职员", "menu": "[]", "rows": "/students/getstulist", "buttons": ["read", "add"]}
+    changes = {
+        "name": "职员",
+        "menu": "[]",
+        "rows": "/students/getstulist",
+        "buttons": ["read", "add"],
+        "permissions": [],
+    }
 
-    office.post(reverse("admin:permissions_role_change", args=[role.pk]), form)
+    save_page(office, reverse("admin:permissions_role_change", args=[role.pk]), **changes)
 
     entries = LogEntry.objects.get_for_object(role).filter(actor=root.user)
     words = {c.field: (c.before, c.after) for entry in entries for c in changes_of(entry)}

@@ -15,9 +15,9 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
-from unfold.admin import ModelAdmin
 from unfold.dataclasses import UnfoldAction
 
+from core.admin.base import OfficeAdmin
 from core.admin.paginator import BoundedPaginator
 from core.admin.tables import table
 from core.errors import DomainError
@@ -28,7 +28,7 @@ ENOUGH_S = 30  # then the rest has to wait: one step may ask the provider for 20
 SURE = "sure"  # is sent by the page that asks before a button of ``asks`` does something
 
 
-class ButtonsAdmin(ModelAdmin):
+class ButtonsAdmin(OfficeAdmin):
     """Base of such a page: name the buttons in ``labels`` and say in ``press`` what each does."""
 
     labels: ClassVar[dict[str, str]] = {}

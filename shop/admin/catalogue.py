@@ -1,6 +1,6 @@
 """Categories and products in the back office."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin, messages
@@ -8,17 +8,19 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.html import format_html
-from unfold.admin import ModelAdmin
 from unfold.contrib.filters.admin import RelatedDropdownFilter
 from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminIntegerFieldWidget
 
+from core.admin.base import OfficeAdmin
 from core.errors import DomainError
 from shop.models import Category, Product
 from shop.models.catalogue import MAX_STOCK
 from shop.services.categories import category_create, category_remove, category_update
 from shop.services.products import product_create, product_remove, product_restock, product_update
-from uploads.forms import picture_field, picture_take
+from uploads.forms import PictureAdminMixin, PictureFormMixin, picture_field
+
+PLAIN = ("name", "price", "description", "vip_level", "vip_days")  # what a product's service takes as the form has it
 
 
 class OnSaleFilter(admin.SimpleListFilter):
@@ -31,17 +33,10 @@ class OnSaleFilter(admin.SimpleListFilter):
         return queryset.filter(removed_at__isnull=self.value() == "no") if self.value() else queryset
 
 
-class PictureForm(forms.ModelForm):
-    """Takes a picture as a file; it goes through ``uploads`` like any other."""
-
-    request: HttpRequest  # set by the admin for each request's own subclass
-
+class PictureForm(PictureFormMixin, forms.ModelForm):
     picture = picture_field("上传图片")
-
-    def clean(self) -> dict[str, Any]:
-        cleaned = super().clean() or self.cleaned_data
-        cleaned["image_url"] = picture_take(self, cleaned)
-        return cleaned
+    picture_column = "image_url"
+    columns: ClassVar = {"picture": "image_url"}
 
 
 class CategoryForm(PictureForm):
@@ -84,18 +79,13 @@ class ProductForm(PictureForm):
         return pieces
 
 
-class CatalogueAdmin(ModelAdmin):
+class CatalogueAdmin(PictureAdminMixin, OfficeAdmin):
     """What the two have in common: nothing is deleted, everything goes through the services."""
 
     words = ("使用中", "已删除")
     list_filter_submit = True
     list_per_page = 30
     show_full_result_count = False
-
-    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
-        form = super().get_form(request, obj, change, **kwargs)
-        form.request = request
-        return form
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         shown = super().get_fields(request, obj)
@@ -107,9 +97,11 @@ class CatalogueAdmin(ModelAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
+    def is_gone(self, row: Any) -> bool:
+        return row.removed_at is not None
+
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        is_gone = getattr(obj, "removed_at", None) is not None
-        return super().has_change_permission(request, obj) and not is_gone
+        return super().has_change_permission(request, obj) and not (obj and self.is_gone(obj))
 
     def has_remove_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return request.user.has_perm(f"shop.delete_{self.opts.model_name}")
@@ -117,14 +109,14 @@ class CatalogueAdmin(ModelAdmin):
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         """Hand the form to a service and let ``obj`` be what it made."""
         try:
-            saved = self.store(request, obj, form.cleaned_data, change)
+            saved = self.store(request, obj, form, change)
         except DomainError as refusal:  # somebody else was a moment faster
             messages.error(request, refusal.msg)
             saved = self.model.objects.filter(pk=obj.pk).first() or obj
         obj.pk = saved.pk
         obj.refresh_from_db() if saved.pk else None
 
-    def store(self, request: HttpRequest, obj: Any, given: dict[str, Any], change: bool) -> Any:
+    def store(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> Any:
         raise NotImplementedError
 
     def remove_all(self, request: HttpRequest, rows: QuerySet, remove: Any, done: str) -> None:
@@ -163,11 +155,12 @@ class CategoryAdmin(CatalogueAdmin):
     fields = ["name", "picture", *readonly_fields]
     actions = ["remove_selected"]
 
-    def store(self, request: HttpRequest, obj: Category, given: dict[str, Any], change: bool) -> Category:
-        facts = {"name": given["name"], "image_url": given["image_url"], "actor": request.user.get_username()}
-        if change:
-            return category_update(category_id=obj.category_id, **facts, now=timezone.now())
-        return category_create(**facts, now=timezone.now())
+    def store(self, request: HttpRequest, obj: Category, form: CategoryForm, change: bool) -> Category:
+        facts: dict[str, Any] = {"name": form.cleaned_data["name"], "image_url": form.new_picture}
+        facts |= {"actor": request.user.get_username(), "now": timezone.now()}
+        if not change:
+            return category_create(**facts)
+        return category_update(category_id=obj.category_id, **facts) if form.changed_data else obj
 
     @action(description="删除所选类目(没有商品的)", permissions=["remove"])
     def remove_selected(self, request: HttpRequest, rows: QuerySet[Category]) -> None:
@@ -195,26 +188,20 @@ class ProductAdmin(CatalogueAdmin):
     ]
     actions = ["remove_selected"]
 
-    def store(self, request: HttpRequest, obj: Product, given: dict[str, Any], change: bool) -> Product:
+    def store(self, request: HttpRequest, obj: Product, form: ProductForm, change: bool) -> Product:
+        given = form.cleaned_data
         who: dict[str, Any] = {"actor": request.user.get_username(), "now": timezone.now()}
-        changes = {name: given[name] for name in ("name", "price", "description", "vip_level", "vip_days")}
-        changes["category_id"] = given["category"].category_id
+        touched = [name for name in PLAIN if not change or name in form.changed_data]
+        changes: dict[str, Any] = {name: given[name] for name in touched}
+        if not change or "category" in form.changed_data:
+            changes["category_id"] = given["category"].category_id
+        if form.new_picture:
+            changes["image_url"] = form.new_picture
         if not change:
-            return product_create(**changes, stock=given["pieces"], image_url=given["image_url"], **who)
-        if given["image_url"]:
-            changes["image_url"] = given["image_url"]
+            return product_create(**changes, stock=given["pieces"], **who)
         if given["pieces"]:
             product_restock(product_id=obj.product_id, pieces=given["pieces"], **who)
-            if not self._differs(obj, changes):
-                return obj
-        return product_update(product_id=obj.product_id, **changes, **who)
-
-    @staticmethod
-    def _differs(obj: Product, changes: dict[str, Any]) -> bool:
-        kept = Product.objects.select_related("category").get(pk=obj.pk)
-        category_id = changes["category_id"]
-        rest = {name: value for name, value in changes.items() if name != "category_id"}
-        return category_id != kept.category.category_id or any(getattr(kept, n) != v for n, v in rest.items())
+        return product_update(product_id=obj.product_id, **changes, **who) if changes else obj
 
     @action(description="下架所选商品", permissions=["remove"])
     def remove_selected(self, request: HttpRequest, rows: QuerySet[Product]) -> None:

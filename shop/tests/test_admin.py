@@ -8,6 +8,7 @@ from django.test import Client
 from django.utils import timezone
 from PIL import Image
 
+from core.testing import PageForm, save_page
 from core.times import local
 from shop.models import Category, Order, OrderLog, Product
 from shop.services.order_pay import order_pay
@@ -128,7 +129,7 @@ def test_adds_and_changes_a_product(office):
 
     office.post("/admin/shop/product/add/", form | {"picture": picture()})
     product = Product.objects.get()
-    office.post(f"/admin/shop/product/{product.pk}/change/", form | {"price": "88", "pieces": "-3"})
+    save_page(office, f"/admin/shop/product/{product.pk}/change/", price="88", pieces="-3")
 
     product.refresh_from_db()
     assert (str(product.price), product.stock, product.creator, product.updator) == ("88.00", 4, "root", "root")
@@ -137,15 +138,7 @@ def test_adds_and_changes_a_product(office):
 
 def test_adjusts_stock_by_a_difference_whatever_was_sold_meanwhile(office, li):
     product = make_product(stock=10)
-    form = {
-        "name": product.name,
-        "category": product.category_id,
-        "price": "9.90",
-        "description": "说明",
-        "pieces": 5,
-        **VIP,
-    }
-    office.get(f"/admin/shop/product/{product.pk}/change/")
+    form = PageForm(office.get(f"/admin/shop/product/{product.pk}/change/")).data(pieces=5)
     make_order(li, product, 4)
 
     office.post(f"/admin/shop/product/{product.pk}/change/", form)
@@ -155,16 +148,7 @@ def test_adjusts_stock_by_a_difference_whatever_was_sold_meanwhile(office, li):
 
 def test_more_than_there_is_cannot_be_taken_away(office):
     product = make_product(stock=2)
-    form = {
-        "name": product.name,
-        "category": product.category_id,
-        "price": "9.90",
-        "description": "x",
-        "pieces": -3,
-        **VIP,
-    }
-
-    page = office.post(f"/admin/shop/product/{product.pk}/change/", form).content.decode()
+    page = save_page(office, f"/admin/shop/product/{product.pk}/change/", pieces=-3).content.decode()
 
     assert "不能减少3件" in page and stock_of(product) == 2
 
@@ -183,7 +167,7 @@ def test_takes_products_off_sale_and_removes_empty_categories_only(office):
 def test_adds_and_renames_a_category(office):
     office.post("/admin/shop/category/add/", {"name": "车辆"})
     category = Category.objects.get()
-    office.post(f"/admin/shop/category/{category.pk}/change/", {"name": "汽车", "picture": picture()})
+    save_page(office, f"/admin/shop/category/{category.pk}/change/", name="汽车", picture=picture())
     page = office.post("/admin/shop/category/add/", {"name": "汽车"}).content.decode()
 
     category.refresh_from_db()

@@ -1,5 +1,6 @@
 import pytest
 
+from core.testing import save_page
 from students import admin
 from students.models import Student
 from students.tally import tally_wrong
@@ -71,10 +72,10 @@ def test_adds_edits_and_deletes_like_the_api(office):
     assert added.headimgurl.startswith("http://testserver/media/")
     assert ImageUse.objects.get().owner == added.owner_ref
 
-    office.post(f"{LIST}{added.pk}/change/", FIELDS | {"city": "南京", "sid": "AAAA00000000"})
+    save_page(office, f"{LIST}{added.pk}/change/", city="南京", sid="AAAA00000000")
     edited = Student.objects.get()
     assert (edited.city, edited.sid, edited.headimgurl) == ("南京", added.sid, added.headimgurl)
-    assert office.post(f"{LIST}{added.pk}/change/", FIELDS | {"city": "南京"}).status_code == 302
+    assert save_page(office, f"{LIST}{added.pk}/change/", city="南京").status_code == 302
 
     office.post(f"{LIST}{added.pk}/delete/", {"post": "yes"})
     assert not Student.objects.exists()
@@ -108,7 +109,7 @@ def test_a_picture_that_is_none_is_told_in_the_form(office):
 
 def test_a_history_has_as_many_pages_as_it_has_steps(office):
     row = students(*["谭鹏"] * 101)[0]  # a page of a history has room for 100
-    office.post(f"{LIST}{row.pk}/change/", FIELDS | {"city": "北京"})
+    save_page(office, f"{LIST}{row.pk}/change/", city="北京")
 
     page = office.get(f"{LIST}{row.pk}/history/")
 

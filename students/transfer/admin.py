@@ -12,10 +12,10 @@ from django.shortcuts import render
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.http import content_disposition_header
-from unfold.admin import ModelAdmin
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminFileFieldWidget
 
+from core.admin.base import OfficeAdmin
 from core.api.request import absolute_url
 from core.errors import DomainError
 from core.times import dash
@@ -74,7 +74,7 @@ def download(name: str, content: bytes) -> HttpResponse:
 
 
 @admin.register(TransferRun)
-class TransferRunAdmin(ModelAdmin):
+class TransferRunAdmin(OfficeAdmin):
     list_display = ["title", "state_label", "summary", "created_by", "created"]
     list_filter = ["kind", "state"]
     list_filter_submit = True

@@ -5,6 +5,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from core.testing import save_page
 from weather.chart import Curve, celsius, temperature_chart
 from weather.models import WeatherAccount, WeatherRecord
 from weather.services.account import account_get
@@ -65,8 +66,7 @@ def test_the_account_page_masks_the_secret(office, provider, settings):
 
 def save(office, **values):
     account_get()
-    form = {"version": "v61", "appid": "app-9", "city": "南京", "new_secret": ""} | values
-    return office.post(ACCOUNT, form)
+    return save_page(office, ACCOUNT, **{"version": "v61", "appid": "app-9", "city": "南京"} | values)
 
 
 def test_there_is_one_account_and_its_page_is_the_list(office, provider):

@@ -1,0 +1,517 @@
+"""Two people with one form: neither loses what he wrote, and a clash is shown to the second."""
+
+from threading import Barrier, BrokenBarrierError, Thread
+
+import pytest
+from django.contrib import admin
+from django.contrib.auth.models import Permission
+from django.db import connection
+from django.db.models import CharField, DecimalField, TextField
+from django.test import Client
+from django.urls import reverse
+
+from core.admin import conflicts
+from core.admin.base import OfficeAdmin
+from core.admin.buttons import ButtonsAdmin
+from core.testing import PageForm
+from permissions.models import Role
+from shop.models import Product
+from students.admin import StudentForm
+from students.models import Student
+from students.tests.factories import student
+from uploads.models import Upload
+from uploads.tests.pictures import encoded, posted
+from weather.models import WeatherAccount
+
+pytestmark = pytest.mark.django_db
+
+
+def page_of(row):
+    return reverse(f"admin:{row._meta.app_label}_{row._meta.model_name}_change", args=[row.pk])
+
+
+def opened(browser, row):
+    return PageForm(browser.get(page_of(row)))
+
+
+def text_of(answer):
+    return answer.content.decode()
+
+
+@pytest.fixture
+def li(db):
+    row = student(name="李四", city="重庆", degree="专科", description="一\n二")
+    row.save()
+    return row
+
+
+@pytest.fixture
+def wang(person):
+    """A colleague in the back office."""
+    browser = Client()
+    browser.force_login(person("wang", "1", is_staff=True).user)
+    return browser
+
+
+def colleague_saves(wang, row, **changes):
+    assert wang.post(page_of(row), opened(wang, row).data(**changes)).status_code == 302
+
+
+class TestEveryPage:
+    def test_has_the_base_that_merges(self):
+        assert [page for page in admin.site._registry.values() if not isinstance(page, OfficeAdmin)] == []
+
+    def test_has_no_form_beside_it(self, rf, root):
+        """A table within a page, or fields within a list, would need the same care: there are none."""
+        request = rf.get("/")
+        request.user = root.user
+        for page in admin.site._registry.values():
+            assert not page.list_editable
+            for inline in page.get_inline_instances(request):
+                assert not inline.has_change_permission(request) and not inline.has_add_permission(request, None)
+
+    def test_keeps_what_a_colleague_changed(self, office, root, stock, rf):
+        request = rf.get("/")
+        request.user = root.user
+        merging = set()
+        for model, page in admin.site._registry.items():
+            row = model._base_manager.order_by("pk").last()
+            if row is None or isinstance(page, ButtonsAdmin) or not page.has_change_permission(request, row):
+                continue
+            form, checked = opened(office, row), 0
+            for name in page.get_form(request, row, change=True).base_fields:
+                field = next((field for field in model._meta.concrete_fields if field.name == name), None)
+                if not isinstance(field, (CharField, TextField, DecimalField)) or field.choices:
+                    continue
+                theirs = "7.77" if isinstance(field, DecimalField) else "同事写的"
+                model._base_manager.filter(pk=row.pk).update(**{name: theirs})
+                answer = office.post(page_of(row), form.data())
+                assert answer.status_code == 302, (model, name, answer.context["adminform"].form.errors)
+                assert str(model._base_manager.values_list(name, flat=True).get(pk=row.pk)) == theirs, (model, name)
+                checked += 1
+            assert checked, model
+            merging.add(model._meta.label)
+        assert merging >= {
+            *("students.Student", "accounts.User", "permissions.Role", "shop.Product", "shop.Category"),
+            "weather.WeatherAccount",
+        }
+
+
+class TestDifferentFields:
+    def test_are_merged_and_the_colleague_is_named(self, office, wang, li):
+        mine = opened(office, li).data(degree="本科")
+        colleague_saves(wang, li, city="南京")
+
+        answer = office.post(page_of(li), mine, follow=True)
+
+        li.refresh_from_db()
+        assert (li.city, li.degree) == ("南京", "本科")
+        assert "同事修改了:城市(wang 20" in text_of(answer)
+
+    def test_only_what_was_changed_is_written(self, office, li, django_assert_num_queries):
+        with conflicts_sql() as written:
+            office.post(page_of(li), opened(office, li).data(degree="本科"))
+
+        assert [sql for sql in written if "SET" in sql and "students_student" in sql] == [
+            f'UPDATE "students_student" SET "degree" = \'本科\' WHERE "students_student"."id" = {li.pk}'
+        ]
+
+    def test_an_untouched_form_writes_nothing(self, office, li):
+        with conflicts_sql() as written:
+            assert office.post(page_of(li), opened(office, li).data()).status_code == 302
+
+        assert [sql for sql in written if "students_student" in sql and sql.startswith("UPDATE")] == []
+        li.refresh_from_db()
+        assert li.description == "一\n二"  # a browser has sent it back as one CRLF two
+
+    def test_of_a_product_leave_price_and_stock_alone(self, office, wang, stock):
+        product = stock["product"]
+        mine = opened(office, product).data(name="新手表", pieces="5")
+        colleague_saves(wang, product, price="99.00")
+        Product.objects.filter(pk=product.pk).update(stock=1)  # two were sold
+
+        office.post(page_of(product), mine)
+
+        product.refresh_from_db()
+        assert (product.name, str(product.price), product.stock) == ("新手表", "99.00", 6)
+
+    def test_of_the_weather_account(self, office, wang, stock):
+        account = stock["account"]
+        mine = opened(office, account).data()
+        WeatherAccount.objects.filter(pk=1).update(city="北京")
+
+        assert office.post(page_of(account), mine).status_code == 302
+
+        assert WeatherAccount.objects.get().city == "北京"
+
+    def test_of_a_user_leave_his_role_alone(self, office, wang, person, roles):
+        user = person("zhao").user
+        mine = opened(office, user).data(nickname="小赵")
+        colleague_saves(wang, user, role=str(roles["103"].pk))
+
+        office.post(page_of(user), mine)
+
+        user.refresh_from_db()
+        assert (user.nickname, user.role.roleid) == ("小赵", "103")
+
+
+class TestOneField:
+    def test_may_be_a_time(self, office, wang, person):
+        user = person("zhao").user
+        mine = opened(office, user).data(vip_expires_at_0="2030-01-02", vip_expires_at_1="03:04:05")
+        colleague_saves(wang, user, vip_expires_at_0="2031-01-02", vip_expires_at_1="03:04:05")
+
+        answer = office.post(page_of(user), mine)
+
+        change = answer.context["adminform"].form.open_changes[0]
+        assert (change.mine, change.theirs) == ("2030-01-02 03:04:05", "2031-01-02 03:04:05")
+        assert office.post(page_of(user), PageForm(answer).data(nickname="x")).status_code == 200
+        assert office.post(page_of(user), PageForm(answer).data(**{"keep-vip_expires_at": "mine"})).status_code == 302
+        user.refresh_from_db()
+        assert user.vip_expires_at.year == 2030
+        colleague_saves(wang, user, nickname="赵")  # the time is untouched
+
+    @pytest.mark.parametrize("typed", ["", "x", "2030-99-99", "\x00", None])
+    def test_bears_what_is_no_value(self, office, wang, person, typed):
+        user = person("zhao").user
+        mine = opened(office, user).data(vip_expires_at_0=typed, vip_level="x", role="x", username="\x00")
+        if typed is None:
+            mine = {"seen": mine["seen"]}
+        changes = {"vip_expires_at_0": "2031-01-02", "vip_expires_at_1": "03:04:05", "vip_level": "2", "nickname": "n"}
+        colleague_saves(wang, user, **changes)
+
+        answer = office.post(page_of(user), mine)
+
+        assert answer.status_code == 200 and answer.context["adminform"].form.errors
+
+    def clash(self, office, wang, li):
+        mine = opened(office, li).data(city="北京", degree="本科")
+        colleague_saves(wang, li, city="南京", description="同事的话")
+        return office.post(page_of(li), mine)
+
+    def test_shows_both_values_and_who_saved_when_and_writes_nothing(self, office, wang, li):
+        answer = self.clash(office, wang, li)
+
+        change = answer.context["adminform"].form.open_changes[0]
+        assert (change.mine, change.theirs, change.who) == ("北京", "南京", "wang")
+        text = text_of(answer)
+        assert "还没有保存" in text and change.moment in text and "同事的话" in text
+        li.refresh_from_db()
+        assert (li.city, li.degree, li.description) == ("南京", "专科", "同事的话")
+
+    @pytest.mark.parametrize(("choice", "city"), [("mine", "北京"), ("theirs", "南京")])
+    def test_the_choice_decides_and_the_rest_is_not_lost(self, office, wang, li, choice, city):
+        again = PageForm(self.clash(office, wang, li)).data(**{"keep-city": choice})
+
+        assert office.post(page_of(li), again).status_code == 302
+
+        li.refresh_from_db()
+        assert (li.city, li.degree, li.description) == (city, "本科", "同事的话")
+
+    def test_is_asked_again_without_a_choice(self, office, wang, li):
+        again = PageForm(self.clash(office, wang, li)).data()
+
+        answer = office.post(page_of(li), again)
+
+        assert "还没有保存" in text_of(answer)
+        li.refresh_from_db()
+        assert li.city == "南京"
+
+    def test_is_asked_again_when_it_changed_once_more(self, office, wang, li):
+        again = PageForm(self.clash(office, wang, li)).data(**{"keep-city": "mine"})
+        colleague_saves(wang, li, city="上海")
+
+        answer = office.post(page_of(li), again)
+
+        assert answer.context["adminform"].form.open_changes[0].theirs == "上海"
+        assert office.post(page_of(li), PageForm(answer).data(**{"keep-city": "theirs"})).status_code == 302
+        li.refresh_from_db()
+        assert li.city == "上海"
+
+    def test_with_the_same_value_is_no_clash(self, office, wang, li):
+        mine = opened(office, li).data(city="南京", degree="本科")
+        colleague_saves(wang, li, city="南京")
+
+        assert office.post(page_of(li), mine).status_code == 302
+
+        li.refresh_from_db()
+        assert (li.city, li.degree) == ("南京", "本科")
+
+    def test_ones_own_other_tab_is_called_so(self, office, li):
+        mine = opened(office, li).data(city="北京")
+        office.post(page_of(li), opened(office, li).data(city="南京"))
+
+        assert "你自己(另一个页面)" in text_of(office.post(page_of(li), mine))
+
+    def test_another_mistake_in_the_form_loses_neither(self, office, wang, li):
+        mine = opened(office, li).data(degree="本科", age="999")
+        colleague_saves(wang, li, city="南京")
+
+        answer = office.post(page_of(li), mine)
+
+        again = PageForm(answer).data()
+        assert (again["city"], again["degree"], again["age"]) == (["南京"], ["本科"], ["999"])
+        assert office.post(page_of(li), again | {"age": "30"}).status_code == 302
+        li.refresh_from_db()
+        assert (li.city, li.degree, li.age) == ("南京", "本科", 30)
+
+    def test_secret_is_not_shown(self, office, stock, monkeypatch):
+        from weather import admin as page
+        from weather.vault import seal
+
+        monkeypatch.setattr(page, "account_try", lambda **_: None)
+        account = stock["account"]
+        mine = opened(office, account).data(new_secret="my-secret-1")
+        WeatherAccount.objects.filter(pk=1).update(version="v61", appid="app-1", sealed_secret=seal("their-secret"))
+
+        answer = office.post(page_of(account), mine)
+
+        change = answer.context["adminform"].form.open_changes[0]
+        assert (change.name, change.mine, change.theirs) == ("new_secret", conflicts.HIDDEN, conflicts.HIDDEN)
+        assert "their-secret" not in text_of(answer)
+        assert WeatherAccount.objects.get().credentials.appsecret == "their-secret"
+        assert office.post(page_of(account), PageForm(answer).data(**{"keep-new_secret": "mine"})).status_code == 302
+        assert WeatherAccount.objects.get().credentials.appsecret == "my-secret-1"
+
+
+class TestRights:
+    def test_ticks_of_two_people_are_all_kept(self, office, wang, roles):
+        role = roles["200"]
+        role.permissions.clear()
+        view, add, change = (Permission.objects.get(codename=f"{verb}_student") for verb in ("view", "add", "change"))
+        role.permissions.set([view, add])
+        mine = opened(office, role).data(permissions=[str(view.pk)], rows=["/getloginlog"])  # takes "add" away
+        colleague_saves(wang, role, permissions=[str(row.pk) for row in (view, add, change)])
+
+        answer = office.post(page_of(role), mine, follow=True)
+
+        assert set(role.permissions.all()) == {view, change}
+        assert Role.objects.get(pk=role.pk).rows == ["/getloginlog"]
+        assert "后台权限(wang" in text_of(answer)
+
+    def test_rows_and_buttons_too(self, office, wang, roles):
+        role = Role.objects.create(roleid="300", name="x", rows=["/students/searchstu", "/gone"], buttons=["read"])
+        mine = opened(office, role).data(rows=["/students/searchstu", "/gone", "/getloginlog"], buttons=["read", "add"])
+        colleague_saves(wang, role, rows=["/gone", "/x/*"], buttons=[])
+
+        assert office.post(page_of(role), mine).status_code == 302
+
+        role.refresh_from_db()
+        assert (role.rows, role.buttons) == (["/gone", "/x/*", "/getloginlog"], ["add"])
+
+    def test_a_menu_is_one_field(self, office, wang, roles):
+        role = roles["200"]
+        mine = opened(office, role).data(menu='[{"name": "管理首页"}, {"name": "我的"}]')
+        colleague_saves(wang, role, menu='[{"name": "管理首页"}, {"name": "同事的"}]')
+
+        answer = office.post(page_of(role), mine)
+
+        change = answer.context["adminform"].form.open_changes[0]
+        assert "我的" in change.mine and "同事的" in change.theirs
+        assert office.post(page_of(role), PageForm(answer).data(**{"keep-menu": "theirs"})).status_code == 302
+        assert Role.objects.get(pk=role.pk).menu[1]["name"] == "同事的"
+
+
+class TestPictures:
+    def test_a_new_one_stays_beside_a_colleagues_change(self, office, wang, li):
+        mine = opened(office, li).data(picture=posted(encoded()))
+        colleague_saves(wang, li, city="南京")
+
+        assert office.post(page_of(li), mine).status_code == 302
+
+        li.refresh_from_db()
+        assert li.city == "南京" and "/media/" in li.headimgurl
+
+    @pytest.mark.parametrize("choice", ["mine", "theirs"])
+    def test_two_new_ones_are_shown_and_mine_need_not_be_chosen_again(self, office, wang, li, choice):
+        mine = opened(office, li).data(picture=posted(encoded()), city="北京")
+        colleague_saves(wang, li, picture=posted(encoded()))
+        li.refresh_from_db()
+        theirs = li.headimgurl
+
+        answer = office.post(page_of(li), mine)
+
+        change = answer.context["adminform"].form.open_changes[0]
+        assert change.who == "wang" and theirs in change.theirs and "/media/" in change.mine
+        assert office.post(page_of(li), PageForm(answer).data(**{"keep-picture": choice})).status_code == 302
+        li.refresh_from_db()
+        assert (li.headimgurl == theirs) is (choice == "theirs")
+        assert li.city == "北京" and li.headimgurl.rpartition("/media/")[2] in set(
+            Upload.objects.filter(idle_since=None).values_list("name", flat=True)
+        )
+
+    def test_one_is_kept_when_the_form_has_a_mistake(self, office, li):
+        answer = office.post(page_of(li), opened(office, li).data(picture=posted(encoded()), age="999"))
+
+        assert office.post(page_of(li), PageForm(answer).data(age="30")).status_code == 302
+
+        li.refresh_from_db()
+        assert "/media/" in li.headimgurl and Upload.objects.count() == 1
+
+    def test_an_address_that_nobody_signed_is_no_picture(self, office, li):
+        office.post(page_of(li), opened(office, li).data(picture_stored="https://evil.example/x.png"))
+
+        li.refresh_from_db()
+        assert li.headimgurl == ""
+
+
+class TestGone:
+    def test_says_so_and_gives_back_what_was_typed(self, office, wang, li):
+        mine = opened(office, li).data(city="北京", description="很长的话")
+        wang.post(reverse("admin:students_student_delete", args=[li.pk]), {"post": "yes"})
+
+        answer = office.post(page_of(li), mine)
+
+        text = text_of(answer)
+        assert answer.status_code == 404
+        assert "已被删除" in text and "wang" in text and "很长的话" in text and "北京" in text
+        assert not Student.objects.exists()
+
+    def test_a_product_off_sale_counts_as_gone(self, office, stock):
+        product = stock["product"]
+        mine = opened(office, product).data(name="新手表")
+        office.post("/admin/shop/product/", {"action": "remove_selected", "_selected_action": [product.pk]})
+
+        answer = office.post(page_of(product), mine)
+
+        assert answer.status_code == 404 and "已被删除" in text_of(answer) and "新手表" in text_of(answer)
+
+
+class TestPagesThatKnowNothing:
+    @pytest.mark.parametrize("seen", [None, "", "x", "of another"])
+    def test_are_asked_about_each_difference(self, office, li, seen):
+        other = student(name="王五")
+        other.save()
+        data = opened(office, li).data(city="北京") | {"seen": opened(office, other).data()["seen"]}
+        if seen != "of another":
+            data["seen"] = seen or ""
+
+        answer = office.post(page_of(li), data)
+
+        assert [change.name for change in answer.context["adminform"].form.open_changes] == ["city"]
+        li.refresh_from_db()
+        assert li.city == "重庆"
+        assert office.post(page_of(li), PageForm(answer).data(**{"keep-city": "mine"})).status_code == 302
+
+    def test_about_ticks_too(self, office, roles):
+        role = roles["200"]
+
+        answer = office.post(page_of(role), opened(office, role).data(rows=["/getloginlog"], seen=""))
+
+        assert [change.name for change in answer.context["adminform"].form.open_changes] == ["rows"]
+        assert Role.objects.get(pk=role.pk).rows == role.rows
+        assert office.post(page_of(role), PageForm(answer).data(**{"keep-rows": "mine"})).status_code == 302
+        assert Role.objects.get(pk=role.pk).rows == ["/getloginlog"]
+
+
+@pytest.mark.parametrize("key", ["x", "", "9" * 40, "-1", "1.5", "\x00"])
+def test_a_crafted_selection_is_no_fault(office, stock, key):
+    for page in ("students/student", "accounts/user", "permissions/role", "shop/product", "weather/weatherrecord"):
+        address = f"/admin/{page}/"
+        for action in ("delete_selected", "remove_selected", "change_class", "disable"):
+            answer = office.post(address, {"action": action, "_selected_action": [key]})
+            assert answer.status_code in {200, 302}
+
+
+class conflicts_sql:
+    """What the block sends to the database."""
+
+    def __enter__(self):
+        from django.test.utils import CaptureQueriesContext
+
+        self.context = CaptureQueriesContext(connection)
+        self.context.__enter__()
+        self.sent = []
+        return self.sent
+
+    def __exit__(self, *error):
+        self.context.__exit__(*error)
+        self.sent += [query["sql"] for query in self.context.captured_queries]
+
+
+@pytest.mark.django_db(transaction=True)
+class TestAtTheSameMoment:
+    @pytest.fixture
+    def meeting(self, monkeypatch):
+        """Both have read the row before either saves it, as far as the lock lets them."""
+        both_have_read = Barrier(2)
+
+        def meet(form_class):
+            clean = form_class.clean
+
+            def slow(form):
+                cleaned = clean(form)
+                try:
+                    both_have_read.wait(1.5)
+                except BrokenBarrierError:
+                    pass  # the other one waits for the lock
+                return cleaned
+
+            monkeypatch.setattr(form_class, "clean", slow)
+
+        return meet
+
+    def both(self, row, *forms):
+        answers = {}
+
+        def send(number, browser, data):
+            try:
+                answers[number] = browser.post(page_of(row), data)
+            finally:
+                connection.close()
+
+        threads = [Thread(target=send, args=(number, *form)) for number, form in enumerate(forms)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(30)
+        return [answers[number] for number in sorted(answers)]
+
+    def forms(self, office, wang, row, mine, theirs):
+        return (office, opened(office, row).data(**mine)), (wang, opened(wang, row).data(**theirs))
+
+    def test_one_of_two_wins_a_field_and_the_other_is_asked(self, office, wang, li, meeting):
+        forms = self.forms(office, wang, li, {"city": "北京"}, {"city": "南京"})
+        meeting(StudentForm)
+
+        answers = self.both(li, *forms)
+
+        assert sorted(answer.status_code for answer in answers) == [200, 302]
+        li.refresh_from_db()
+        winner = ["北京", "南京"][[answer.status_code for answer in answers].index(302)]
+        assert li.city == winner
+
+    def test_without_the_lock_one_is_overwritten_unasked(self, office, wang, li, meeting, monkeypatch):
+        """The twin: what the lock is for."""
+        monkeypatch.setattr(conflicts, "lock_row", lambda row: True)
+        forms = self.forms(office, wang, li, {"city": "北京"}, {"city": "南京"})
+        meeting(StudentForm)
+
+        answers = self.both(li, *forms)
+
+        assert [answer.status_code for answer in answers] == [302, 302]
+
+    def test_two_roots_saving_one_role_both_keep_their_work(self, office, wang, roles, meeting):
+        from permissions.forms import RoleForm
+
+        role = roles["200"]
+        forms = self.forms(office, wang, role, {"name": "我的", "buttons": ["read"]}, {"rows": ["/getloginlog"]})
+        meeting(RoleForm)
+
+        answers = self.both(role, *forms)
+
+        assert [answer.status_code for answer in answers] == [302, 302]
+        role.refresh_from_db()
+        assert (role.name, role.rows, role.buttons) == ("我的", ["/getloginlog"], ["read"])
+
+    def test_ticks_set_at_the_same_moment_are_all_kept(self, office, wang, roles, meeting):
+        from permissions.forms import RoleForm
+
+        role = Role.objects.create(roleid="300", name="x", buttons=[])
+        forms = self.forms(office, wang, role, {"buttons": ["read"]}, {"buttons": ["delete"]})
+        meeting(RoleForm)
+
+        self.both(role, *forms)
+
+        role.refresh_from_db()
+        assert sorted(role.buttons) == ["delete", "read"]

@@ -1,0 +1,371 @@
+"""Two people, one form: what a colleague saved meanwhile stays, and a conflict is shown instead of overwritten.
+
+The page carries the values it was made from. When it is sent, each field is compared with them while the row is
+locked: what the sender did not touch keeps the value the row has by then, ticks are merged one by one, and where
+both have changed a field, the form comes back with both values and a choice between them.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from auditlog.models import LogEntry
+from django import forms
+from django.contrib import messages
+from django.core import signing
+from django.core.serializers.json import DjangoJSONEncoder
+from django.db import connection
+from django.db.models import Model
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils.safestring import SafeString
+
+from core.times import dash
+
+SEEN = "seen"  # the form's hidden field with the values the page was made from
+KEEP = "keep-"  # a conflict's choice: "keep-city" is "mine" or "theirs"
+ENTRIES_LOOKED_AT = 50
+LONGEST_SHOWN = 600
+HIDDEN = "••••••"
+_UNKNOWN = object()
+
+
+@dataclass
+class TheirChange:
+    """A field that a colleague changed after the page was made; ``is_open`` where the sender changed it as well."""
+
+    name: str
+    label: str
+    theirs: str | SafeString
+    mine: str | SafeString = ""
+    is_open: bool = False
+    choice: str = ""
+    who: str = ""
+    at: datetime | None = None
+
+    @property
+    def moment(self) -> str:
+        return dash(self.at) if self.at else ""
+
+    @property
+    def by(self) -> str:
+        return " ".join(part for part in (self.who or "有人", self.moment) if part)
+
+    @property
+    def keep_name(self) -> str:
+        return KEEP + self.name
+
+
+class _Encoder(DjangoJSONEncoder):
+    def default(self, value: Any) -> Any:
+        return value.pk if isinstance(value, Model) else super().default(value)
+
+
+class _Serializer:
+    def dumps(self, value: Any) -> bytes:
+        return _Encoder(ensure_ascii=True, separators=(",", ":")).encode(value).encode()
+
+    def loads(self, data: bytes) -> Any:
+        return signing.JSONSerializer().loads(data)
+
+
+def _plain(value: Any) -> Any:
+    """The value as it comes back from JSON."""
+    return _Serializer().loads(_Serializer().dumps(value))
+
+
+class MergingForm:
+    """Mixin of a model form that changes a row; its instance is read under the row's lock (:class:`MergingAdmin`)."""
+
+    their_changes: list[TheirChange]
+
+    def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.their_changes = []
+        # What a form may say of itself: marks in place of values that a page must not show, such as a secret; and
+        # which of the model's fields another field sets, under whose name the audit knows who changed it.
+        self.versions: dict[str, Any] = getattr(self, "versions", {})
+        self.columns: dict[str, str] = getattr(self, "columns", {})
+        self._was_merged = False
+
+    # --- What the page was made from ---
+    @property
+    def seen_token(self: Any) -> str:
+        """The hidden field: the values that the page shows, and which conflicts wait for a choice."""
+        if not self.instance.pk or not self.fields:
+            return ""
+        seen = {"pk": self.instance.pk, "values": {name: self._value_now(name) for name in self.fields}}
+        seen["open"] = [change.name for change in self.their_changes if change.is_open]
+        return signing.dumps(seen, salt=self._salt, serializer=_Serializer, compress=True)
+
+    @property
+    def _salt(self: Any) -> str:
+        return f"core.admin.conflicts:{self._meta.model._meta.label}"
+
+    def _read_seen(self: Any) -> tuple[dict[str, Any], list[str]]:
+        # A page without it, or of another record, is taken to know nothing: all that it would change is asked about.
+        try:
+            seen = signing.loads(self.data.get(self.add_prefix(SEEN), ""), salt=self._salt, serializer=_Serializer)
+        except signing.BadSignature:
+            return {}, []
+        return (seen["values"], seen["open"]) if seen["pk"] == _plain(self.instance.pk) else ({}, [])
+
+    def _value_now(self: Any, name: str) -> Any:
+        if name in self.versions:
+            return _plain(self.versions[name])
+        value = _plain(self._initial(name))
+        return sorted(value, key=str) if _is_set(self.fields[name]) and value else value
+
+    def _initial(self: Any, name: str) -> Any:
+        return self.get_initial_for_field(self.fields[name], name)
+
+    # --- What becomes of each field ---
+    def full_clean(self: Any) -> None:
+        kept = self._merge() if self.is_bound and self.instance.pk and not self._was_merged else []
+        super().full_clean()  # type: ignore[misc]
+        if not self.is_bound:
+            return
+        for change in self.their_changes:
+            if change.is_open and change.name not in self._errors:
+                self.add_error(change.name, "同事也修改了这一项,请在上面选择")
+                # A password field comes back empty, and "mine" would then mean nothing.
+                self.fields[change.name].widget.render_value = True
+        _ = self.changed_data  # counted now, while what is kept counts as untouched
+        for field in kept:
+            field.disabled = False
+            field.bound_data = lambda data, initial: initial  # a page shown again shows what is kept
+
+    def _merge(self: Any) -> list[forms.Field]:
+        self._was_merged = True
+        seen, undecided = self._read_seen()
+        kept = []
+        for name, field in self.fields.items():
+            if field.disabled:
+                continue
+            before, now = seen.get(name, _UNKNOWN), self._value_now(name)
+            compare = self._merge_set if _is_set(field) else self._compare
+            is_mine, is_open = compare(name, field, before, now, name in undecided)
+            if not is_mine:
+                # Django takes such a field from the row instead of from the request.
+                field.disabled = True
+                kept.append(field)
+            if is_open or (before is not _UNKNOWN and before != now):
+                self.their_changes.append(self._their_change(name, field, before, is_open))
+        return kept
+
+    def _compare(self: Any, name: str, field: Any, before: Any, now: Any, is_undecided: bool) -> tuple[bool, bool]:
+        """Tell whether the sender's value counts, and whether it clashes with a colleague's."""
+        posted, current = self._posted(name, field), None if name in self.versions else self._initial(name)
+        was_changed = before is _UNKNOWN or before != now
+        shown = current if name in self.versions or not was_changed or before is _UNKNOWN else before
+        if not _differs(field, shown, posted, like=current) or not _differs(field, current, posted, like=current):
+            return False, False  # untouched, or both have written the same
+        return (True, True) if was_changed else self._decided(name, is_undecided)
+
+    def _merge_set(self: Any, name: str, field: Any, before: Any, now: Any, is_undecided: bool) -> tuple[bool, bool]:
+        """Apply the sender's ticks to the ticks there are now: of one tick two people cannot want different things."""
+        posted = list(dict.fromkeys(str(value) for value in self._posted(name, field) or []))
+        held = [str(value) for value in _plain(self._initial(name)) or []]
+        if set(posted) == set(held):
+            return False, False
+        if before is _UNKNOWN:
+            return True, True
+        shown = [str(value) for value in before or []]
+        gone = {value for value in shown if value not in posted}
+        merged = [value for value in held if value not in gone]
+        merged += [value for value in posted if value not in shown and value not in held]
+        self.data = self.data.copy()
+        self.data.setlist(self.add_prefix(name), merged)
+        return self._decided(name, is_undecided) if set(merged) != set(held) else (False, False)
+
+    def _decided(self: Any, name: str, is_undecided: bool) -> tuple[bool, bool]:
+        choice = self.data.get(self.add_prefix(KEEP + name)) if is_undecided else "mine"
+        return choice != "theirs", choice not in {"mine", "theirs"}
+
+    def _posted(self: Any, name: str, field: Any) -> Any:
+        return field.widget.value_from_datadict(self.data, self.files, self.add_prefix(name))
+
+    def _their_change(self: Any, name: str, field: Any, before: Any, is_open: bool) -> TheirChange:
+        is_secret = name in self.versions
+        if _is_set(field):
+            shown, now = [] if before is _UNKNOWN else before or [], self._value_now(name) or []
+            theirs = _ticks_in_words(field, shown, now)
+            mine = _ticks_in_words(field, now, self._posted(name, field) or []) if is_open else ""
+        else:
+            theirs = HIDDEN if is_secret else in_words(field, self._initial(name))
+            mine = HIDDEN if is_secret else _typed_in_words(field, self._posted(name, field)) if is_open else ""
+        label = str(field.label or name)
+        return TheirChange(name, label, theirs, mine, is_open, self.data.get(self.add_prefix(KEEP + name), ""))
+
+    @property
+    def open_changes(self) -> list[TheirChange]:
+        return [change for change in self.their_changes if change.is_open]
+
+    @property
+    def kept_changes(self) -> list[TheirChange]:
+        return [change for change in self.their_changes if not change.is_open]
+
+
+def _is_set(field: Any) -> bool:
+    return bool(getattr(getattr(field.widget, "widget", field.widget), "allow_multiple_selected", False))
+
+
+def _differs(field: Any, before: Any, posted: Any, *, like: Any) -> bool:
+    # Browsers send line ends as CRLF, whatever the row holds.
+    if isinstance(posted, str):
+        posted = posted.replace("\r\n", "\n")
+    if isinstance(before, str):
+        before = before.replace("\r\n", "\n")
+        # JSON knows no decimals and no dates; a form strips spaces.
+        if isinstance(field, forms.SplitDateTimeField):
+            before = forms.DateTimeField().to_python(before)
+        elif isinstance(field, forms.CharField) or not isinstance(like, str):
+            before = field.to_python(before)
+    return field.has_changed(before, posted)
+
+
+def in_words(field: Any, value: Any) -> str | SafeString:
+    """Put the value of a form's field as a person reads it on the page."""
+    if hasattr(field, "in_words"):
+        return field.in_words(value)
+    if isinstance(field, forms.BooleanField):
+        return "是" if field.to_python(value) else "否"
+    if isinstance(field, forms.MultiValueField) and isinstance(value, list):
+        value = field.compress([inner.to_python(part) for inner, part in zip(field.fields, value, strict=True)])
+    if value in (None, ""):
+        return "(空)"
+    if isinstance(value, datetime):
+        return dash(value)
+    if hasattr(field, "choices"):
+        return _choices(field).get(str(field.prepare_value(value)), str(value))
+    text = str(field.prepare_value(value))
+    return text if len(text) <= LONGEST_SHOWN else text[:LONGEST_SHOWN] + "…"
+
+
+def _typed_in_words(field: Any, posted: Any) -> str | SafeString:
+    try:
+        return in_words(field, posted)
+    except forms.ValidationError:  # the form says below what is wrong with it
+        return " ".join(str(part) for part in posted) if isinstance(posted, list) else str(posted)
+
+
+def _ticks_in_words(field: Any, before: Iterable[Any], now: Iterable[Any]) -> str:
+    old, new = [str(value) for value in before], [str(value) for value in now]
+    labels = _choices(field)
+    added = "、".join(labels.get(value, value) for value in new if value not in old)
+    gone = "、".join(labels.get(value, value) for value in old if value not in new)
+    return ";".join(part for part in (f"加上 {added}" if added else "", f"去掉 {gone}" if gone else "") if part)
+
+
+def _choices(field: Any) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for value, label in getattr(field, "choices", None) or getattr(field.widget, "choices", []):
+        if isinstance(label, (list, tuple)):
+            found |= {str(inner): f"{value}: {name}" for inner, name in label}
+        else:
+            found[str(value)] = str(label)
+    return found
+
+
+class MergingAdmin:
+    """Mixin of a page whose form changes a row."""
+
+    gone_template = "backoffice/gone.html"
+
+    def prepare(self, request: HttpRequest, object_id: str | None) -> None:
+        """Do what must not happen in a transaction before a sent form is looked at: store files, ask an upstream."""
+
+    def is_gone(self, row: Any) -> bool:
+        """Tell whether the row counts as deleted although it is there."""
+        return False
+
+    def changeform_view(self: Any, request: HttpRequest, object_id: str | None = None, *args: Any, **kw: Any) -> Any:
+        if request.method == "POST":
+            self.prepare(request, object_id)
+        return super().changeform_view(request, object_id, *args, **kw)  # type: ignore[misc]
+
+    def get_object(self: Any, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
+        row = super().get_object(request, object_id, from_field)  # type: ignore[misc]
+        if row is None or request.method != "POST" or not connection.in_atomic_block:
+            return row
+        # Read again once it is locked: of two at once the second sees what the first has saved.
+        is_there = lock_row(row)
+        row = super().get_object(request, object_id, from_field) if is_there else None  # type: ignore[misc]
+        return None if row is None or self.is_gone(row) else row
+
+    def get_form(self: Any, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        made = super().get_form(request, obj, change, **kwargs)  # type: ignore[misc]
+        return type(made)(made.__name__, (MergingForm, made), {}) if obj and change else made
+
+    def render_change_form(self: Any, request: HttpRequest, context: dict[str, Any], *args: Any, **kw: Any) -> Any:
+        form = context["adminform"].form
+        if getattr(form, "their_changes", None):
+            name_authors(form, request)
+        return super().render_change_form(request, context, *args, **kw)  # type: ignore[misc]
+
+    def save_form(self: Any, request: HttpRequest, form: Any, change: bool) -> Any:
+        if getattr(form, "their_changes", None):
+            name_authors(form, request)  # before this save becomes the latest one
+        return super().save_form(request, form, change)  # type: ignore[misc]
+
+    def save_model(self: Any, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        if not change:
+            super().save_model(request, obj, form, change)  # type: ignore[misc]
+        elif columns := changed_columns(obj, form.changed_data):
+            obj.save(update_fields=columns)
+
+    def save_related(self: Any, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        super().save_related(request, form, formsets, change)  # type: ignore[misc]
+        if getattr(form, "kept_changes", None):
+            kept = ";".join(f"{change.label}({change.by})" for change in form.kept_changes)
+            messages.info(request, f"你打开此页之后,同事修改了:{kept}。这些修改都保留了")
+
+    def _get_obj_does_not_exist_redirect(self: Any, request: HttpRequest, opts: Any, object_id: str) -> HttpResponse:
+        if request.method != "POST":
+            return super()._get_obj_does_not_exist_redirect(request, opts, object_id)  # type: ignore[misc]
+        typed = [
+            (str(field.verbose_name), text)
+            for field in opts.concrete_fields
+            if not field.is_relation and (text := request.POST.get(field.name))
+        ]
+        entry = _last_entry(opts.model, object_id)
+        context = self.admin_site.each_context(request) | {
+            "opts": opts, "title": "记录已被删除", "typed": typed, "who": _actor(entry, request) if entry else "",
+            "at": dash(entry.timestamp) if entry else "",
+        }  # fmt: skip
+        return render(request, self.gone_template, context, status=404)
+
+
+def lock_row(row: Model) -> bool:
+    """Lock the row until the transaction ends; tell whether it is still there."""
+    rows = type(row)._base_manager.select_for_update(no_key=True).filter(pk=row.pk)
+    return bool(rows.values_list("pk", flat=True).first())
+
+
+def changed_columns(row: Model, names: Sequence[str]) -> list[str]:
+    """Name the model's fields to save where a form changed ``names``, with the times that Django sets by itself."""
+    columns = [field.name for field in row._meta.concrete_fields if field.name in names]
+    automatic = [field.name for field in row._meta.concrete_fields if getattr(field, "auto_now", False)]
+    return columns + automatic if names else []
+
+
+def name_authors(form: Any, request: HttpRequest) -> None:
+    """Say of each of the colleagues' changes whose it is and when it was saved, as far as the audit knows."""
+    entries = LogEntry.objects.get_for_object(form.instance).select_related("actor").order_by("-timestamp", "-pk")
+    recent = list(entries[:ENTRIES_LOOKED_AT])
+    for change in form.their_changes:
+        column = form.columns.get(change.name, change.name)
+        if entry := next((entry for entry in recent if column in (entry.changes or {})), None):
+            change.who, change.at = _actor(entry, request), entry.timestamp
+
+
+def _actor(entry: LogEntry, request: HttpRequest) -> str:
+    if entry.actor_id is None:
+        return "系统"
+    return "你自己(另一个页面)" if entry.actor_id == request.user.pk else str(entry.actor.get_username())
+
+
+def _last_entry(model: type[Model], object_id: str) -> LogEntry | None:
+    found = LogEntry.objects.get_for_model(model).filter(object_pk=object_id[:255]).select_related("actor")
+    return found.order_by("-timestamp", "-pk").first()
