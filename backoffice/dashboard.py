@@ -20,8 +20,7 @@ from core.ops import heartbeat
 from core.times import dash, local
 from payments.models import InboundEvent
 from shop.states import State
-from students import keys
-from students.tally import tally_counts
+from students.counts import class_counts, student_count
 from weather.models import SLOT_HOURS
 from weather.selectors import record_newest
 from weather.services.account import account_get
@@ -48,8 +47,8 @@ def _may_see(request: HttpRequest, label: str) -> bool:
 
 
 def _students(now: datetime) -> Iterator[Tile | Panel]:
-    yield Tile("学员", tally_counts([keys.ALL])[keys.ALL], records("students.student"))
-    classes = figures.largest_classes(CLASSES_SHOWN)
+    yield Tile("学员", student_count(), records("students.student"))
+    classes = sorted(class_counts(), key=lambda row: -row[1])[:CLASSES_SHOWN]
     lengths = shares(count for _, count in classes)
     yield Panel(
         "各班学员",

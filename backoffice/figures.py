@@ -19,10 +19,6 @@ MOST_SCARCE = 200
 DAYS = 30
 # Money that is ours, unless somebody asks for it back.
 EARNING = (State.PAID, State.PREPARING, State.SHIPPED, State.RECEIVED, State.RETURN_ASKED, State.RETURN_ASKED_LATER)
-_CLASSES = """
-SELECT substr(key, 2), sum(n)::bigint FROM students_tally WHERE key >= 'c' AND key < 'd'
-GROUP BY key HAVING sum(n) > 0 ORDER BY 2 DESC, 1 LIMIT %s
-"""
 _DAYS = """
 SELECT (created_at AT TIME ZONE 'Asia/Shanghai')::date, count(*),
     coalesce(sum(total) FILTER (WHERE state = ANY(%s)), 0)
@@ -36,12 +32,6 @@ class Day:
     day: date
     orders: int
     revenue: Decimal
-
-
-def largest_classes(limit: int) -> list[tuple[str, int]]:
-    with connection.cursor() as cursor:
-        cursor.execute(_CLASSES, [limit])
-        return cursor.fetchall()
 
 
 def order_days(now: datetime) -> list[Day]:

@@ -5,8 +5,7 @@ from datetime import datetime
 from django.core.cache import cache
 from django.db import connection
 
-from students import keys
-from students.tally import tally_counts
+from students.counts import student_count
 
 MONTHS = 12
 # Up to so many it takes less time than to wait for the worker.
@@ -29,7 +28,7 @@ def months_of(now: datetime) -> list[datetime]:
 def month_counts(now: datetime) -> dict[str, int] | None:
     """``{"2026-11": 17}``, at most some minutes old; None while the worker still counts a large number of students."""
     kept = cache.get(_KEY)
-    if kept is None and tally_counts([keys.ALL])[keys.ALL] <= COUNTED_AT_ONCE:
+    if kept is None and student_count() <= COUNTED_AT_ONCE:
         return _count(now)
     return kept
 

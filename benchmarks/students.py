@@ -65,7 +65,7 @@ def fill(count: int) -> float:
     """Make the table hold ``count`` students; answer the seconds it took, index and totals included."""
     from django.db import connection
 
-    from students.tally import tally_fold_all
+    from students.counts import counts_fold
 
     started, done = time.monotonic(), 0
     with connection.cursor() as cursor:
@@ -80,7 +80,7 @@ def fill(count: int) -> float:
                 out.write_row((f"BNCH{number:08d}", name, 18 + number % 10, f"H519{number % 50:02d}", *fixed))
         done += len(chunk)
         progress(done, count, time.monotonic() - started)
-    tally_fold_all()
+    counts_fold()
     with connection.cursor() as cursor:
         cursor.execute(index)
         cursor.execute("VACUUM ANALYZE")

@@ -14,12 +14,11 @@ from unfold.decorators import display
 
 from core.admin.base import OfficeAdmin
 from core.times import dash
-from students import keys
+from students.counts import student_count
 from students.errors import StudentNotDeleted
 from students.models import Student
 from students.selectors import class_list, student_page
 from students.services import student_add, student_delete, student_edit
-from students.tally import tally_counts
 from students.transfer.bulk import BulkStudentsMixin
 from uploads.forms import PictureAdminMixin, PictureFormMixin, picture_field
 
@@ -96,8 +95,7 @@ class StudentAdmin(BulkStudentsMixin, PictureAdminMixin, OfficeAdmin):
         if request.GET.keys() - _HARMLESS - {ClassFilter.parameter_name}:
             return super().get_paginator(request, queryset, per_page, *args, **kwargs)
         name = request.GET.get(ClassFilter.parameter_name)
-        counted = keys.class_key(name) if name else keys.ALL
-        return KnownCount(queryset, per_page, tally_counts([counted])[counted])
+        return KnownCount(queryset, per_page, student_count(name or ""))
 
     def save_model(self, request: HttpRequest, obj: Student, form: StudentForm, change: bool) -> None:
         fields = {name: form.cleaned_data[name] for name in FIELDS if not change or name in form.changed_data}

@@ -1,4 +1,6 @@
-"""Students. How they are counted and searched at any number of them: ``students.keys``."""
+"""Students. How they are counted and searched at any number of them: ``students.counts`` and
+``students.selectors``.
+"""
 
 import re
 
@@ -52,7 +54,7 @@ class Student(models.Model):
             models.Index(fields=["class_name", "-id"], name="student_of_class"),
             # Written at once (no fastupdate): a search would have to read through what is still pending.
             GinIndex(
-                Func(F("id"), F("class_name"), F("name"), function="students_keys"),
+                Func(F("class_name"), F("name"), function="students_keys"),
                 name="student_keys",
                 fastupdate=False,
             ),
@@ -61,7 +63,7 @@ class Student(models.Model):
             # Not `unique=True`, which adds a second index for LIKE that nobody asks for.
             models.UniqueConstraint(fields=["sid"], name="student_sid_is_unique"),
             models.CheckConstraint(condition=Q(age__range=(MIN_AGE, MAX_AGE)), name="student_age_is_sensible"),
-            # Ids are written as hexadecimal digits (`_id`) and as blocks of 1,024 (`students.keys`).
+            # Ids are written as hexadecimal digits (`_id`).
             models.CheckConstraint(condition=Q(id__gte=1), name="student_id_is_positive"),
         ]
 

@@ -3,10 +3,10 @@ from celery import shared_task
 
 @shared_task(name="students.fold_tally", ignore_result=True)
 def fold_tally() -> None:
-    """Keep the sums of the tally short."""
-    from students.tally import tally_fold_all
+    """Keep the rows few that each count is the sum of."""
+    from students.counts import counts_fold
 
-    tally_fold_all()
+    counts_fold()
 
 
 @shared_task(name="students.transfer_work", ignore_result=True)

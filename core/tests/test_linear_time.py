@@ -16,7 +16,7 @@ from core.api.params import present
 from core.observe.logs import hide_secrets
 from payments.gateways.wechat.xml import read_flat
 from sandbox.pay import deliveries, rsa
-from students.keys import name_keys
+from students.counts import name_keys
 
 SHORT, LONGER = 1_000, 8  # characters, and how many times as many
 # In proportion would be 8, with the square 64. Times are the thread's own, the best of several: another program's

@@ -4,7 +4,7 @@ from typing import Any
 
 from core.ids import object_id
 from core.times import slash
-from students.pages import StudentRow
+from students.selectors import StudentRow
 
 
 def student_json(row: StudentRow) -> dict[str, Any]:

@@ -2,8 +2,8 @@ import pytest
 
 from core.testing import save_page
 from students import admin
+from students.counts import counts_wrong
 from students.models import Student
-from students.tally import tally_wrong
 from students.tests.factories import student, students
 from uploads.models import ImageUse
 from uploads.tests.pictures import encoded, posted
@@ -80,7 +80,7 @@ def test_adds_edits_and_deletes_like_the_api(office):
     office.post(f"{LIST}{added.pk}/delete/", {"post": "yes"})
     assert not Student.objects.exists()
     assert not ImageUse.objects.exists()
-    assert tally_wrong() == []
+    assert counts_wrong() == []
 
 
 def test_deletes_several(office):

@@ -5,8 +5,8 @@ from threading import Barrier, Thread
 import pytest
 from django.db import connection
 
+from students.counts import counts_wrong
 from students.models import Student
-from students.tally import tally_wrong
 from students.tests.factories import FIELDS, student
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -36,7 +36,7 @@ def test_adds_never_share_a_number(zhuguan):
 
     assert all(answer["state"] for answer in answers)
     assert len({answer["sId"] for answer in answers}) == 8
-    assert tally_wrong() == []
+    assert counts_wrong() == []
 
 
 def test_of_two_deletes_one_succeeds(zhuguan):
@@ -46,7 +46,7 @@ def test_of_two_deletes_one_succeeds(zhuguan):
         answers = at_once(*[lambda: zhuguan.get("/students/delstu", sId="AAAA00000001")] * 2)
 
         assert sorted(answer["msg"] for answer in answers) == ["删除出错", "删除成功"]
-    assert tally_wrong() == []
+    assert counts_wrong() == []
 
 
 def test_of_two_edits_neither_is_lost(zhuguan):
@@ -86,4 +86,4 @@ def test_an_edit_and_a_delete_leave_no_half_student(zhuguan):
         assert deleted["msg"] == "删除成功"
         assert edited["msg"] in {"更新成功", "没有该学员"}
         assert not Student.objects.exists()
-        assert tally_wrong() == []
+        assert counts_wrong() == []

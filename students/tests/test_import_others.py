@@ -10,8 +10,8 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.utils import timezone
 
+from students.counts import counts_wrong
 from students.models import Student
-from students.tally import tally_wrong
 from students.tests.factories import student, students
 from students.transfer import exports, photos
 from students.transfer.errors import SheetRefused
@@ -225,7 +225,7 @@ def test_moves_many_into_another_class(browser, zhuguan):
 
     assert "2 名学员已转入 H2,1 名本来就在该班" in done
     assert sorted(Student.objects.filter(class_name="H2").values_list("name", flat=True)) == ["王芳", "谭鹏", "韩"]
-    assert tally_wrong() == []
+    assert counts_wrong() == []
     entry = LogEntry.objects.get_for_object(first).filter(action=LogEntry.Action.UPDATE).get()
     assert (entry.actor_id, entry.changes) == (zhuguan.user.pk, {"class_name": ["H1", "H2"]})
 

@@ -13,8 +13,8 @@ from django.test import Client
 from django.utils import timezone
 
 from students import tasks
+from students.counts import counts_wrong
 from students.models import Student
-from students.tally import tally_wrong
 from students.tests.factories import student, students
 from students.transfer import imports, runs
 from students.transfer.models import TransferFile, TransferRow, TransferRun
@@ -118,7 +118,7 @@ def test_two_hundred_with_three_bad_rows_fixed_on_the_second_try(
 
     assert "新增 200 名" in browser.get(url).content.decode()
     assert Student.objects.count() == 200
-    assert tally_wrong() == []
+    assert counts_wrong() == []
     done = result(browser, TransferRun.objects.first())
     assert {row["结果"] for row in done} == {"已新增"}
     assert {row["学号"] for row in done} == set(Student.objects.values_list("sid", flat=True))
@@ -141,7 +141,7 @@ def test_existing_students_are_matched_by_number_and_only_what_is_given_changes(
         "name": ["王芳", "王芳芳"],
         "city": ["重庆", "南京"],
     }
-    assert tally_wrong() == []
+    assert counts_wrong() == []
 
 
 def test_the_same_file_again_changes_nothing():

@@ -3,7 +3,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from students.tally import tally_recount, tally_wrong
+from students.counts import counts_rebuild, counts_wrong
 
 
 class Command(BaseCommand):
@@ -13,11 +13,11 @@ class Command(BaseCommand):
         parser.add_argument("--check", action="store_true", help="only compare; exit code 1 if a total is wrong")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        wrong = tally_wrong()
+        wrong = counts_wrong()
         if not wrong:
             self.stdout.write("All totals are right.")
         elif options["check"]:
             raise CommandError(f"{len(wrong)} totals are wrong, among them: {', '.join(wrong[:5])}")
         else:
-            tally_recount()
+            counts_rebuild()
             self.stdout.write(f"{len(wrong)} totals were wrong and are right now.")

@@ -4,23 +4,24 @@ from random import Random
 
 import pytest
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from students import keys, pages, search, selectors
+from students import selectors
+from students.counts import class_key
 from students.models import Student
-from students.selectors import class_list, student_page
+from students.selectors import StudentPage, class_list, student_page
 from students.tests.factories import student, students
 
 pytestmark = pytest.mark.django_db
 
 PEOPLE = 300
-WAYS = {"scan": search._SCAN_SQL, "walk": search._WALK_SQL, "fetch": search._FETCH_SQL}
 
 
 @pytest.fixture
-def small_blocks(monkeypatch):
-    """Ids far apart, so that few students already fill many blocks and stretches, and leave some empty."""
+def people():
+    """Students of all kinds of names, with holes between their ids."""
     random = Random(7)
     letters = "谭鹏王芳aAbn %_\\.*👩"
     people = [
@@ -33,7 +34,6 @@ def small_blocks(monkeypatch):
     ]
     Student.objects.bulk_create(people)
     Student.objects.filter(id__range=(50_000, 90_000)).delete()
-    monkeypatch.setattr(selectors, "DEEP", 20)
 
 
 def by_hand(text: str, class_name: str = "") -> list[int]:
@@ -41,15 +41,16 @@ def by_hand(text: str, class_name: str = "") -> list[int]:
     return [pk for pk, name, belongs in people if text in name and class_name in ("", belongs)]
 
 
-def ids(page: pages.Page) -> list[int]:
+def ids(page: StudentPage) -> list[int]:
     return [row.id for row in page.rows]
 
 
-@pytest.mark.usefixtures("small_blocks")
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.usefixtures("people")
+@pytest.mark.parametrize("costs", [{"SCAN_US": 0}, {"FETCH_US": 0}], ids=["scan", "fetch"])
 @pytest.mark.parametrize("text", ["谭", "a", "A", "谭鹏", "an", "王芳a", "👩", "%", "_", "\\", ".", "*", " ", "zz"])
-def test_each_way_finds_the_same(monkeypatch, way, text):
-    monkeypatch.setattr(search, "_cheapest", lambda *_: WAYS[way])
+def test_each_way_finds_the_same(monkeypatch, costs, text):
+    for name, cost in costs.items():
+        monkeypatch.setattr(selectors, name, cost)
     wanted = by_hand(text)
 
     for start in (0, 7, 10_000):
@@ -57,7 +58,7 @@ def test_each_way_finds_the_same(monkeypatch, way, text):
         assert (page.total, ids(page)) == (len(wanted), wanted[start : start + 5])
 
 
-@pytest.mark.usefixtures("small_blocks")
+@pytest.mark.usefixtures("people")
 @pytest.mark.parametrize("text", ["谭鹏王芳", "aAbn", "an %", "谭谭谭谭", "x" * 64, "x" * 65])
 def test_longer_texts_are_looked_at_closely(text):
     student(name=f"1{text[:62]}1"[:64]).save()
@@ -68,7 +69,7 @@ def test_longer_texts_are_looked_at_closely(text):
     assert student_page(slice(500, 510), key=text) == (len(wanted), [])
 
 
-@pytest.mark.usefixtures("small_blocks")
+@pytest.mark.usefixtures("people")
 @pytest.mark.parametrize("text", ["谭", "an", "aAb", "王芳谭鹏"])
 def test_class_and_text_together(text):
     wanted = by_hand(text, "H2")
@@ -77,8 +78,8 @@ def test_class_and_text_together(text):
     assert (page.total, ids(page)) == (len(wanted), wanted[:5])
 
 
-@pytest.mark.usefixtures("small_blocks")
-def test_deep_pages_begin_where_they_should():
+@pytest.mark.usefixtures("people")
+def test_every_page_begins_where_it_should():
     wanted = by_hand("")
 
     for start in range(0, len(wanted) + 15, 13):
@@ -103,11 +104,11 @@ def test_any_text_finds_what_holds_it(db, names, text):
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_python_and_the_database_make_the_same_keys(db, name):
     with connection.cursor() as cursor:
-        cursor.execute("SELECT students_keys(5000, 'H1', %s)", [name])
+        cursor.execute("SELECT students_keys('H1', %s)", [name])
         (made,) = cursor.fetchone()
 
     grams = {"n" + name[at : at + size] for size in (1, 2, 3) for at in range(len(name) - size + 1)}
-    assert set(made) == grams | {keys.class_key("H1"), "b0000000000000004", "w0000000000000001"}
+    assert set(made) == grams | {class_key("H1")}
     assert len(made) == len(set(made))
 
 
@@ -120,13 +121,14 @@ def test_an_odd_class_name_does_not_confuse_the_keys():
     assert student_page(slice(0, 10)).total == 5
 
 
-@pytest.mark.parametrize(
-    ("matching", "everybody", "way"),
-    [(80_000, 1_000_000, "scan"), (3_000, 1_000_000, "walk"), (20, 1_000_000, "fetch"), (5, 1_000, "scan"),
-     (1, 1_000, "walk")],
-)  # fmt: skip
-def test_the_way_depends_on_how_many_match(matching, everybody, way):
-    assert search._cheapest(matching, everybody, 10) is WAYS[way]
+@pytest.mark.parametrize(("matching", "way"), [(400, "strpos"), (2, "@>")], ids=["many: scan", "few: ask the index"])
+def test_the_way_depends_on_how_many_match(matching, way):
+    students(*["谭鹏"] * matching, *["王芳"] * (2_000 - matching))
+
+    with CaptureQueriesContext(connection) as sent:
+        assert student_page(slice(0, 10), key="谭").total == matching
+
+    assert way in sent[-1]["sql"]
 
 
 @pytest.mark.parametrize(

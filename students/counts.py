@@ -1,0 +1,118 @@
+"""How many students there are, of each class, and with each run of characters in their name: exact at every moment.
+
+Triggers on the table of students write to ``students_tally`` what each statement changed, in its own transaction,
+whoever sent it (docs/adr/0011). A key's count is the sum of its rows; a sweep keeps them few. The keys:
+
+===========  ===========================================
+``*``        everybody
+``cH51901``  the class
+``n谭``      each run of one to three characters of names
+===========  ===========================================
+
+``students_keys()`` in the database makes a student's keys; the GIN index ``student_keys`` finds students by them.
+"""
+
+from collections.abc import Sequence
+
+from django.db import connection, transaction
+
+from core.db.pool import prepared_cursor
+
+ALL = "*"
+LONGEST_GRAM = 3
+FOLD_BATCH = 5_000
+
+_COUNTS = "SELECT key, sum(n)::bigint FROM students_tally WHERE key = ANY(%s) GROUP BY key"
+_CLASSES = """
+SELECT substr(key, 2), sum(n)::bigint FROM students_tally WHERE key >= 'c' AND key < 'd'
+GROUP BY key HAVING sum(n) > 0 ORDER BY key
+"""
+# Rows are replaced by their sum in one statement: no reader sees both, or neither. A row that another fold or
+# an open transaction holds is left to a later fold, so nobody waits.
+_FOLD = """
+WITH gone AS (
+    DELETE FROM students_tally WHERE ctid = ANY (ARRAY(
+        SELECT ctid FROM students_tally WHERE key = ANY(%s) FOR UPDATE SKIP LOCKED
+    ))
+    RETURNING key, n
+)
+INSERT INTO students_tally (key, n, fresh)
+SELECT key, sum(n), false FROM gone GROUP BY key HAVING sum(n) <> 0
+"""
+_FRESH = "SELECT DISTINCT key FROM students_tally WHERE fresh AND key > %s ORDER BY key LIMIT %s"
+_TRUE_COUNTS = """
+SELECT key, count(*) AS n FROM students_student, unnest('*'::text || students_keys(class_name, name)) AS key
+GROUP BY key
+"""
+_WRONG = f"""
+SELECT coalesce(t.key, s.key) FROM ({_TRUE_COUNTS}) AS s
+FULL JOIN (SELECT key, sum(n) AS n FROM students_tally GROUP BY key) AS t ON t.key = s.key
+WHERE coalesce(t.n, 0) <> coalesce(s.n, 0) ORDER BY 1
+"""  # noqa: S608  (a constant)
+
+
+def class_key(class_name: str) -> str:
+    return "c" + class_name
+
+
+def name_keys(text: str) -> list[str]:
+    """Keys of every student whose name holds ``text``; up to three characters, of nobody else."""
+    size = min(len(text), LONGEST_GRAM)
+    return list(dict.fromkeys("n" + text[at : at + size] for at in range(len(text) - size + 1)))
+
+
+def counts_of(keys: Sequence[str]) -> dict[str, int]:
+    """Count the students of each key."""
+    with prepared_cursor() as cursor:
+        cursor.execute(_COUNTS, [list(keys)])
+        return dict.fromkeys(keys, 0) | dict(cursor.fetchall())
+
+
+def student_count(class_name: str = "") -> int:
+    """Count the students, or those of one class."""
+    key = class_key(class_name) if class_name else ALL
+    return counts_of([key])[key]
+
+
+def class_counts() -> list[tuple[str, int]]:
+    """The classes that have students, in order, with how many."""
+    with connection.cursor() as cursor:
+        cursor.execute(_CLASSES)
+        return cursor.fetchall()
+
+
+def counts_fold() -> int:
+    """Replace each key's rows by one that holds their sum; answer how many keys. May run twice, also at once."""
+    folded, last = 0, ""
+    while keys := _fresh_keys(after=last):
+        keys_fold(keys)
+        folded, last = folded + len(keys), keys[-1]
+    return folded
+
+
+def keys_fold(keys: Sequence[str]) -> None:
+    """Fold some keys. No count changes."""
+    with connection.cursor() as cursor:
+        cursor.execute(_FOLD, [list(keys)])
+
+
+def _fresh_keys(*, after: str) -> list[str]:
+    with connection.cursor() as cursor:
+        cursor.execute(_FRESH, [after, FOLD_BATCH])
+        return [key for (key,) in cursor.fetchall()]
+
+
+def counts_wrong() -> list[str]:
+    """Name the keys whose count is not what counting gives. Reads every student: for tests and doubts."""
+    with connection.cursor() as cursor:
+        cursor.execute(_WRONG)
+        return [key for (key,) in cursor.fetchall()]
+
+
+def counts_rebuild() -> None:
+    """Count anew. Writers wait meanwhile; readers do not. Only needed after work with the triggers disabled."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("LOCK TABLE students_student IN SHARE ROW EXCLUSIVE MODE")
+        cursor.execute("LOCK TABLE students_tally IN EXCLUSIVE MODE")
+        cursor.execute("DELETE FROM students_tally")
+        cursor.execute(f"INSERT INTO students_tally (key, n, fresh) SELECT key, n, false FROM ({_TRUE_COUNTS})")  # noqa: S608
