@@ -115,6 +115,7 @@ if SANDBOX:
 
 MIDDLEWARE = [
     "core.observe.middleware.RequestLogMiddleware",
+    "core.admin.pages.BackOfficePagesMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "corsheaders.middleware.CorsMiddleware",

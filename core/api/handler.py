@@ -19,7 +19,7 @@ from core.observe import tracing
 
 log = structlog.get_logger("core.api")
 
-_ENGINE_DOWN = (
+ENGINE_DOWN = (
     OperationalError,
     InterfaceError,
     PoolTimeout,
@@ -29,13 +29,14 @@ _ENGINE_DOWN = (
 
 
 def envelope_exception_handler(error: Exception, context: dict[str, Any]) -> Response:
-    answer = _translate(error)
+    answer = translate(error)
     # Django commits what ran before an exception that we turn into an answer: undo it.
     set_rollback()
     return refusal(answer)
 
 
-def _translate(error: Exception) -> DomainError:
+def translate(error: Exception) -> DomainError:
+    """Make an answer of any exception; the unforeseen is logged, and told as our own fault."""
     match error:
         case DomainError():
             return error
@@ -51,7 +52,7 @@ def _translate(error: Exception) -> DomainError:
             return DomainError("请求数据无法解析", status=400, http_status=400)
         case Http404() | exceptions.NotFound():
             return DomainError("接口地址错误", status=404, http_status=404)
-        case _ if isinstance(error, _ENGINE_DOWN):
+        case _ if isinstance(error, ENGINE_DOWN):
             log.error("engine does not answer", engine=type(error).__module__, reason=str(error)[:200])
             return ServiceUnavailable()
     log.exception("unforeseen error")

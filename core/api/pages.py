@@ -1,32 +1,34 @@
-"""Answers for requests that no view took, in the envelope; in the back office, a page."""
+"""Answers for requests that no view took, in the envelope; ``core.admin.pages`` makes pages of them for people."""
 
+import sys
 from typing import Any
 
 import structlog
+from django.core.exceptions import RequestDataTooBig, TooManyFieldsSent, TooManyFilesSent
 from django.http import HttpRequest, HttpResponse, JsonResponse
-from django.shortcuts import render
-from django.urls import reverse
-from django.views.decorators.csrf import requires_csrf_token
 
 from core.api.envelope import error_response
-from core.errors import DomainError
+from core.api.handler import ENGINE_DOWN, translate
+from core.errors import DomainError, ServiceUnavailable
 from core.observe import tracing
 
 log = structlog.get_logger("core")
 
 
-@requires_csrf_token
 def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
-    if request.path.startswith(reverse("admin:index")):  # a person, not a client
-        return render(request, "404.html", status=404)
     return error_response(DomainError("接口地址错误", status=404, http_status=404))
 
 
 def bad_request(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    if isinstance(exception, (RequestDataTooBig, TooManyFieldsSent, TooManyFilesSent)):
+        return error_response(translate(exception))
     return error_response(DomainError("请求格式错误", status=400, http_status=400))
 
 
 def server_error(request: HttpRequest, *_: Any) -> HttpResponse:
+    # Django calls this while it handles the exception.
+    if isinstance(sys.exception(), ENGINE_DOWN):
+        return error_response(ServiceUnavailable())
     return error_response(DomainError("服务器内部错误", status=500, http_status=500, request_id=tracing.current()))
 
 

@@ -1,0 +1,151 @@
+"""Whatever goes wrong in the back office, a person reads a page in Chinese with a way back, never JSON."""
+
+import re
+
+import pytest
+from django.contrib import admin
+from django.db import OperationalError
+from django.test import Client
+from django.urls import URLPattern, URLResolver, get_resolver, reverse
+
+from core.errors import BadParameter, Throttled
+
+pytestmark = pytest.mark.django_db
+LIST = "/admin/students/student/"
+# What the pages' own scripts fetch, and files to download.
+FOR_SCRIPTS = {"autocomplete": "json", "jsi18n": "javascript", "students_transfer_progress": "json"}
+DOWNLOADS = {"students_template", "students_export", "students_transfer_result"}
+
+
+@pytest.fixture
+def browser(office):
+    office.raise_request_exception = False
+    return office
+
+
+def assert_page(answer, status, text):
+    page = answer.content.decode()
+    assert (answer.status_code, answer["Content-Type"]) == (status, "text/html; charset=utf-8"), page[:200]
+    assert text in page and reverse("admin:index") in page and '"state"' not in page
+    assert int(answer.get("Content-Length", len(answer.content))) == len(answer.content)
+    return page
+
+
+def broken(monkeypatch, error):
+    def view(*args, **kwargs):
+        raise error
+
+    page = admin.site._registry[next(model for model in admin.site._registry if model.__name__ == "Student")]
+    monkeypatch.setattr(page, "get_queryset", view)
+
+
+class TestIsAPage:
+    def test_when_more_is_sent_than_django_reads(self, browser):
+        chosen = {"action": "change_class", "_selected_action": [str(n) for n in range(2000)]}
+
+        assert_page(browser.post(LIST, chosen), 413, "请减少选中的记录")
+
+    def test_when_a_body_is_too_large(self, browser):
+        assert_page(browser.post(LIST, "x" * 2**21, content_type="text/plain"), 413, "内容太大")
+
+    def test_when_a_field_is_too_large(self, browser):
+        assert_page(browser.post(f"{LIST}add/", {"description": "x" * (3 * 2**20)}), 413, "内容太大")
+
+    def test_when_a_form_cannot_be_read(self, browser):
+        assert_page(browser.post(LIST, b"--x", content_type="multipart/form-data; boundary=\xff"), 400, "请求无法处理")
+        assert_page(browser.get(f"{LIST}?_to_field=x&_popup=1"), 400, "请求无法处理")
+
+    def test_when_the_host_is_wrong(self, browser, settings):
+        settings.ALLOWED_HOSTS = ["school.example"]
+
+        assert_page(browser.get(LIST, headers={"host": "evil.example"}), 400, "请求无法处理")
+
+    @pytest.mark.parametrize("path", ["/admin/none/", "/admin/none", "/ADMIN/students/none/", "/admin/x/%00/"])
+    def test_when_nothing_is_there(self, browser, path):
+        assert_page(browser.get(path), 404, "没有这一页")
+
+    def test_when_a_button_is_opened_as_an_address(self, browser):
+        assert_page(browser.get("/admin/logout/"), 405, "不能这样打开")
+
+    def test_when_it_is_not_allowed(self, person):
+        clerk = Client()
+        clerk.force_login(person("clerk", "200", is_staff=True).user)
+
+        assert_page(clerk.get("/admin/weather/weatheraccount/1/change/"), 403, "没有权限")
+
+    def test_when_the_page_is_old(self, browser):
+        strict = Client(enforce_csrf_checks=True)
+        strict.cookies = browser.cookies
+
+        assert_page(strict.post(LIST, {"action": "change_class"}), 403, "页面已过期")
+
+    def test_when_it_is_too_often(self, browser, monkeypatch):
+        broken(monkeypatch, Throttled(17))
+
+        answer = browser.get(LIST)
+
+        assert "17 秒后可以再试" in assert_page(answer, 429, "操作太频繁")
+        assert answer["Retry-After"] == "17"
+
+    def test_when_a_service_refuses_and_no_page_has_caught_it(self, browser, monkeypatch):
+        broken(monkeypatch, BadParameter("价格不对"))
+
+        assert_page(browser.get(LIST), 409, "价格不对")
+
+    def test_when_an_engine_is_down(self, browser, monkeypatch):
+        broken(monkeypatch, OperationalError("secret host"))
+
+        assert "secret" not in assert_page(browser.get(LIST), 503, "系统暂时不可用")
+
+    def test_when_we_fail(self, browser, monkeypatch):
+        broken(monkeypatch, ZeroDivisionError("secret"))
+
+        answer = browser.get(LIST)
+
+        page = assert_page(answer, 500, "系统出错了")
+        assert answer["X-Request-Id"] in page and "secret" not in page
+
+    def test_with_the_way_to_where_one_came_from(self, browser):
+        where = "http://testserver/admin/students/student/?q=%3Cb%3E"
+        for came_from, is_offered in ((where, True), ("http://evil.example/admin/", False), ("javascript:x", False)):
+            page = browser.get("/admin/none/", headers={"referer": came_from}).content.decode()
+
+            assert ("返回上一页" in page) is is_offered
+
+
+def test_a_script_of_the_page_still_reads_json(browser):
+    answer = browser.get("/admin/students/transferrun/9/progress/", headers={"accept": "application/json"})
+
+    assert (answer.status_code, answer.json()["state"]) == (404, False)
+
+
+def test_clients_of_the_api_still_read_json(browser):
+    assert browser.get("/none", headers={"accept": "text/html"}).json()["msg"] == "接口地址错误"
+
+
+def routes(entries, prefix=""):
+    for entry in entries:
+        if isinstance(entry, URLResolver):
+            yield from routes(entry.url_patterns, prefix + str(entry.pattern))
+        elif isinstance(entry, URLPattern):
+            yield prefix + str(entry.pattern), entry.name
+
+
+def test_every_address_answers_a_person_with_a_page(browser, stock):
+    """Also addresses that want a POST, or a record that is not there."""
+    asked = 0
+    for route, name in routes(get_resolver().url_patterns):
+        if not route.startswith("admin/"):
+            continue
+        path = "/" + re.sub(r"\(\?P<app_label>[^)]*\)/\$", "shop/", route).replace("(?P<url>.*)$", "none")
+        path = re.sub(r"<[a-z]+:[a-z_]+>|<id>", lambda found: "csv" if "str:" in found[0] else "1", path)
+        for method in (browser.get, browser.post, browser.put):
+            answer = method(path)
+            kind = answer.get("Content-Type", "")
+            where = (method.__name__, path, answer.status_code, kind)
+            assert "<" not in path and answer.status_code != 500, where
+            if answer.status_code >= 400 or not (name in FOR_SCRIPTS or name in DOWNLOADS):
+                assert answer.status_code < 400 or answer.content, where
+                assert kind.startswith("text/html"), where
+            asked += 1
+    assert asked > 200

@@ -1,0 +1,94 @@
+"""In the back office a person reads the answers: what is refused or fails is a page with a way back, never JSON."""
+
+from collections.abc import Callable
+
+import orjson
+from django.core.exceptions import DisallowedHost
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils.http import url_has_allowed_host_and_scheme
+
+from core.api.envelope import error_response
+from core.errors import DomainError
+from core.observe import tracing
+
+ROOT = "/admin/"
+CONFLICT = 409  # a business refusal that no page has caught: with 200 it would look like success
+# What has happened, and what to do now; the answer's own words stand between them.
+TEXTS: dict[int, tuple[str, str]] = {
+    400: ("请求无法处理", "浏览器发来的内容不完整或有误,什么都没有保存。"),
+    403: ("没有权限", "你的角色不能打开这一页,或不能做这一步。需要的话请联系管理员。"),
+    404: ("没有这一页", "地址可能写错了,或者记录已经被删除。"),
+    405: ("不能这样打开", "这个地址只能由页面上的按钮打开。"),
+    409: ("没有完成", "什么都没有保存。"),
+    413: ("内容太大", "一次发送的内容超过了上限,什么都没有保存。请减少选中的记录,或换一个小一些的文件。"),
+    429: ("操作太频繁", "请稍等片刻再试。"),
+    500: ("系统出错了", "这一步没有保存。请稍后再试;仍然出错时,把下面的编号告诉管理员。"),
+    503: ("系统暂时不可用", "这一步没有保存。请稍后再试。"),
+}
+
+
+class BackOfficePagesMiddleware:
+    """Turns JSON refusals into pages, whoever made them: a view, Django's handlers, a middleware within this one."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        if response.status_code >= 400 and is_for_person(request) and not _is_page(response):
+            _turn_into_page(request, response)
+        return response
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        if not isinstance(exception, DomainError) or not is_back_office(request):
+            return None
+        exception.http_status = max(exception.http_status, CONFLICT if exception.http_status < 400 else 0)
+        return error_response(exception)
+
+
+def is_back_office(request: HttpRequest) -> bool:
+    return (request.path_info.lower() + "/").startswith(ROOT)
+
+
+def is_for_person(request: HttpRequest) -> bool:
+    """Tell whether somebody looks at the answer; the page's own scripts say that they want JSON."""
+    accept = request.headers.get("Accept", "")
+    return is_back_office(request) and ("text/html" in accept or "json" not in accept)
+
+
+def _is_page(response: HttpResponse) -> bool:
+    return response.streaming or (response.get("Content-Type", "").startswith("text/html") and bool(response.content))
+
+
+def _turn_into_page(request: HttpRequest, response: HttpResponse) -> None:
+    status = response.status_code
+    title, text = TEXTS.get(status) or TEXTS[503 if status >= 502 else 500 if status >= 500 else 400]
+    context = {"title": title, "text": text, "said": _said(response), "back": _way_back(request)}
+    context |= {"wait_s": response.get("Retry-After", ""), "number": tracing.current() if status >= 500 else ""}
+    # Changed in place: cookies and the headers of the middleware within this one stay.
+    response.content = render(request, "refused.html", context).content
+    response["Content-Type"] = "text/html; charset=utf-8"
+    response["Content-Length"] = str(len(response.content))
+
+
+def _said(response: HttpResponse) -> str:
+    """The envelope's own words, where they say more than the title."""
+    try:
+        body = orjson.loads(response.content)
+    except orjson.JSONDecodeError:
+        return ""
+    msg = body.get("msg") if isinstance(body, dict) else None
+    return msg if isinstance(msg, str) and response.status_code not in {400, 404, 500} else ""
+
+
+def _way_back(request: HttpRequest) -> str:
+    """The page the person came from, "" if that is not one of the back office, or is this one."""
+    came_from = request.headers.get("Referer", "")
+    try:
+        is_ours = url_has_allowed_host_and_scheme(came_from, {request.get_host()})
+    except DisallowedHost:
+        return ""
+    if not is_ours or ROOT not in came_from:
+        return ""
+    return came_from if came_from.partition(ROOT)[2] != request.get_full_path().partition(ROOT)[2] else ""
