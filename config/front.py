@@ -8,6 +8,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 
 from config.codes import CODES
+from config.limits import limits, span
 from core.ops import health
 from payments.errors import WECHAT_CODES
 
@@ -29,7 +30,7 @@ def home(request: HttpRequest) -> HttpResponse:
 
 
 def codes(request: HttpRequest) -> HttpResponse:
-    return render(request, "front/codes.html", {"groups": CODES, "wechat": WECHAT_CODES.values()})
+    return render(request, "front/codes.html", {"groups": CODES, "wechat": WECHAT_CODES.values(), "limits": limits()})
 
 
 def socket_guide(request: HttpRequest) -> HttpResponse:
@@ -38,7 +39,12 @@ def socket_guide(request: HttpRequest) -> HttpResponse:
 
 
 def demo(request: HttpRequest) -> HttpResponse:
-    return render(request, "demo/index.html", {"qr_ttl_s": int(settings.WECHAT_QR_TTL.total_seconds())})
+    context = {
+        "qr_ttl_s": int(settings.WECHAT_QR_TTL.total_seconds()),
+        "order_ttl": span(settings.ORDER_TTL),
+        "limits": limits(),
+    }
+    return render(request, "demo/index.html", context)
 
 
 def demo_login(request: HttpRequest) -> HttpResponse:

@@ -24,6 +24,7 @@ from shop.api.caller import CallerRequest
 from shop.errors import RecordUnknown
 from shop.services.order_pay import order_pay
 
+QUERIES_A_MINUTE = 30
 # What WeChat Pay allows as an out_trade_no; anything else is nobody's order, and may be nothing PostgreSQL takes.
 ORDER_NUMBER = re.compile(r"[0-9A-Za-z_*|-]{6,32}")
 
@@ -66,7 +67,7 @@ class PayViewSet(ApiViewSet):
             raise RecordUnknown
         _require_merchant("", given["mchid"])
         # Each call asks WeChat: one buyer must not use up what the merchant may ask, nor our threads.
-        if wait_s := ratelimit.hit(f"pay-query:{caller_key(request)}", limit=30, window_s=60):
+        if wait_s := ratelimit.hit(f"pay-query:{caller_key(request)}", limit=QUERIES_A_MINUTE, window_s=60):
             raise Throttled(wait_s)
         state = payment_query(out_trade_no=out_trade_no, now=timezone.now(), min_interval_s=0)
         return ok("OK", **state.answer)

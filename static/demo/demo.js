@@ -2,7 +2,8 @@
 import { scanLogin } from "./scan.js"
 
 const $ = id => document.getElementById(id)
-const state = { token: localStorage.getItem("token"), captchaKey: "", orderId: "", polling: 0, stopScan: null }
+const kept = JSON.parse(localStorage.getItem("buttons") ?? "[]")
+const state = { token: localStorage.getItem("token"), buttons: kept, captchaKey: "", orderId: "", polling: 0, stopScan: null }
 
 /** Call the API and show the call in the log of `step`. Answers the parsed body. */
 async function call(step, method, path, params = {}) {
@@ -83,8 +84,25 @@ function scan() {
   $("scan").scrollIntoView({ block: "nearest" })
 }
 
-function welcome({ token, userInfo: { nickname, username } }) {
+async function sendSms() {
+  const phoneNumber = new FormData($("sms-form")).get("phone")
+  const answer = await call("login", "POST", "/sms/send", { phoneNumber })
+  tell("login-outcome", answer.state ? "验证码已发送" : answer.msg, answer.state)
+}
+
+async function loginBySms(event) {
+  event.preventDefault()
+  const code = new FormData(event.target).get("code")
+  const answer = await call("login", "POST", "/users/login?type=sms", { code })
+  if (!answer.state) return tell("login-outcome", answer.msg, false)
+  welcome(answer)
+}
+
+function welcome({ token, permission, userInfo: { nickname, username } }) {
   localStorage.setItem("token", token)
+  // What the role may do with records. The server decides; a client only hides what would be refused.
+  localStorage.setItem("buttons", JSON.stringify(permission.buttons))
+  state.buttons = permission.buttons
   enter(token, nickname || username)
 }
 
@@ -97,6 +115,8 @@ function enter(token, name) {
 
 function leave(text) {
   localStorage.removeItem("token")
+  localStorage.removeItem("buttons")
+  state.buttons = []
   state.token = null
   setLoggedIn(false)
   tell("login-outcome", text, false)
@@ -107,8 +127,16 @@ function setLoggedIn(yes) {
   for (const id of ["load-menu", "add-student", "load-products"]) $(id).disabled = !yes
   $("search-form").querySelector("[type=submit]").disabled = !yes
   $("ways").hidden = yes
+  $("add-student").hidden = yes && !may("add")
+  $("buttons-hint").hidden = !yes
+  $("buttons-hint").textContent = `permission.buttons: ${state.buttons.join("、") || "无"};没有的按钮不显示`
   $("logout").hidden = !yes
   $("scan").hidden = true
+}
+
+/** Whether the role has the button `read`, `add`, `edit` or `delete`. */
+function may(button) {
+  return state.buttons.includes(button)
 }
 
 // ---- 2. Menu -----------------------------------------------------------------------------------
@@ -153,7 +181,8 @@ function studentRow(student) {
     await search()
     tell("students-outcome", answer.msg, answer.state)
   }
-  row.insertCell().append(remove)
+  const cell = row.insertCell()
+  if (may("delete")) cell.append(remove)
   return row
 }
 
@@ -211,7 +240,8 @@ async function placeOrder() {
   $("place-order").disabled = true
   $("start-payment").disabled = false
   $("return-order").disabled = true
-  tell("pay-outcome", "订单 2 分钟内有效,请付款", true)
+  tell("pay-outcome", `订单 ${$("pay").dataset.orderTtl}内有效,请付款`, true)
+  await loadProducts() // the stock has changed
 }
 
 // ---- 5. Pay ------------------------------------------------------------------------------------
@@ -247,6 +277,8 @@ async function returnOrder() {
 
 $("login-form").addEventListener("submit", login)
 $("captcha-image").addEventListener("click", refreshCaptcha)
+$("send-sms").addEventListener("click", sendSms)
+$("sms-form").addEventListener("submit", loginBySms)
 $("wechat-login").addEventListener("click", scan)
 $("logout").addEventListener("click", async () => leave((await call("login", "GET", "/users/sigout")).msg))
 $("load-menu").addEventListener("click", loadMenu)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import redis
+import requests
 
 from tests.journeys.installation import free_port, installation
 
@@ -25,6 +26,10 @@ class Running:
     base: str
     state: Path
     root_password: str
+
+    def token(self, username: str, password: str) -> str:
+        given = {"username": username, "password": password}
+        return requests.post(f"{self.base}/users/login", given, timeout=10).json()["token"]
 
     def captcha_answer(self, key: str) -> str:
         """Read what a person would read off the picture."""

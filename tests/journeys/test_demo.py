@@ -35,6 +35,7 @@ def test_from_login_to_refund(page, running):
     page.locator("#cart-outcome", has_text="添加成功").wait_for()
     page.get_by_role("button", name="选中购物车并下单").click()
     page.locator("#cart-outcome", has_text="订单提交成功").wait_for()
+    page.locator("#product-list", has_text="库存 99").wait_for()  # one of the hundred is gone
 
     page.get_by_role("button", name="发起微信支付").click()
     with page.expect_popup() as popup:
@@ -47,6 +48,31 @@ def test_from_login_to_refund(page, running):
 
     page.get_by_role("button", name="退货").click()
     page.locator("#pay-outcome", has_text="退货申请成功").wait_for()
+
+
+def test_by_text_message_as_somebody_who_may_only_read(page, running):
+    page.goto("/demo/")
+    number = "13800000200"
+    token = running.token("yuangong", "555")
+    mine = requests.get(f"{running.base}/verify", headers={"authorization": token}, timeout=10).json()["decode"]["unid"]
+    body = {"unid": mine, "phone": number}
+    requests.post(f"{running.base}/users/updateUser", body, headers={"authorization": token}, timeout=10)
+
+    page.get_by_label("或者手机号").fill(number)
+    page.get_by_role("button", name="发送短信").click()
+    page.locator("#login-outcome", has_text="验证码已发送").wait_for()
+    with page.expect_popup() as popup:
+        page.get_by_role("link", name="看短信").click()
+    text = popup.value.locator("article", has_text=number).first.inner_text()
+    page.get_by_label("短信里的 5 位数字").fill(re.search(r"验证码是(\d{5})", text)[1])
+    page.get_by_role("button", name="短信登入").click()
+    page.get_by_text("您好,开哥永不开挂").wait_for()
+
+    page.get_by_role("button", name="搜索").click()
+    page.locator("#student-table tbody tr").first.wait_for()
+    assert page.get_by_role("button", name=re.compile("^删除 ")).count() == 0
+    assert not page.get_by_role("button", name="增加一名学员").is_visible()
+    assert "read" in page.locator("#buttons-hint").inner_text()
 
 
 @pytest.mark.parametrize("width", [1280, 390])

@@ -1,0 +1,49 @@
+"""Every limit that a client can meet, with its figure as configured: for the pages /docs/codes/ and /demo/."""
+
+from datetime import timedelta
+
+from django.conf import settings
+
+from accounts.captcha import LIFETIME_S as CAPTCHA_LIFETIME_S
+from accounts.services import failures, sms_login
+from shop.api.pay import QUERIES_A_MINUTE
+from shop.services.order_create import MOST_LINES
+from uploads.fields import UPLOADS_PER_MINUTE
+from weather.services.query import QUERY_WINDOW_S
+
+Row = tuple[str, str]
+
+
+def limits() -> list[Row]:
+    """What is limited, and how much is allowed."""
+    sms = {name: (limit, window_s) for name, limit, window_s in sms_login.PER_NUMBER}
+    return [
+        ("token 有效期", f"{span(settings.JWT_LIFETIME)};退出登入、修改密码、账号停用后立即失效"),
+        ("未付款的订单", f"{span(settings.ORDER_TTL)}后关闭;发起支付后重新计时"),
+        ("列表不传 count", f"最多返回 {settings.API_MAX_ROWS} 条,total 是真实总数"),
+        ("一次结算", f"最多 {MOST_LINES} 种商品"),
+        ("图片验证码", f"{span(timedelta(seconds=CAPTCHA_LIFETIME_S))}内有效,校验一次就作废"),
+        (
+            "短信验证码",
+            f"{span(sms_login.LIFETIME)}内有效,输错 {sms_login.MOST_TRIES} 次作废;"
+            f"同一手机号每分钟 {sms['minute'][0]} 条,每天 {sms['day'][0]} 条",
+        ),
+        ("微信二维码", f"{span(settings.WECHAT_QR_TTL)}内有效,只能用一次"),
+        (
+            "输错密码",
+            f"同一账号同一地址每分钟 {failures.PAIR_LIMIT} 次,"
+            f"同一地址每分钟 {failures.ADDRESS_LIMIT} 次,之后等一分钟(429)",
+        ),
+        ("上传图片", f"每个地址每分钟 {UPLOADS_PER_MINUTE} 张;每张最大 5 MB、4000 万像素"),
+        ("按城市查天气", f"每个调用者{span(timedelta(seconds=QUERY_WINDOW_S))}一次"),
+        ("向微信查询订单", f"每个调用者每分钟 {QUERIES_A_MINUTE} 次"),
+    ]
+
+
+def span(length: timedelta) -> str:
+    """A time span as people say it: ``2 分钟``."""
+    seconds = int(length.total_seconds())
+    for unit, name in ((86400, "天"), (3600, "小时"), (60, "分钟")):
+        if seconds >= unit and seconds % unit == 0:
+            return f"{seconds // unit} {name}"
+    return f"{seconds} 秒"
