@@ -26,6 +26,8 @@ from weather.selectors import record_newest
 from weather.services.account import account_get
 
 CLASSES_SHOWN, SCARCE_SHOWN = 12, 8
+QUEUE_NAMES = {"money": "订单与资金", "now": "即时任务", "bulk": "批量任务"}
+CROWDED = 1000  # so many waiting tasks are a worry
 NOTICES_OF = timedelta(hours=24)
 Card = Callable[[datetime], Iterator[Tile | Panel]]
 
@@ -181,23 +183,23 @@ def _weather(now: datetime) -> Iterator[Tile | Panel]:
 
 def _system(now: datetime) -> Panel:
     try:
-        age_s, waiting, sockets = (
-            heartbeat.age_s(time.time()),
-            heartbeat.queue_depth(),
-            figures.sockets_open(),
-        )
+        ages, depths, sockets = heartbeat.ages_s(time.time()), heartbeat.queue_depths(), figures.sockets_open()
     except heartbeat.BrokerDown:
         facts = [Fact("Valkey", "没有应答", is_ok=False)]
     else:
-        is_alive = age_s is not None and age_s < heartbeat.LATE_S
-        seen = "从未" if age_s is None else f"{age_s:.0f} 秒前"
         facts = [
-            Fact("后台任务", f"{'正常' if is_alive else '没有运行'},上次心跳 {seen}", is_ok=is_alive),
-            Fact("排队的任务", str(waiting), is_ok=waiting < 1000),
+            *(_worker(QUEUE_NAMES[queue], age_s, depths[queue]) for queue, age_s in ages.items()),
             Fact("扫码登录连接", str(sockets)),
             Fact("修改记录", "查看", link=records("auditlog.logentry")),
         ]
     return Panel("运行状况", "backoffice/facts.html", width="bo-third", facts=facts)
+
+
+def _worker(name: str, age_s: float | None, waiting: int) -> Fact:
+    is_alive = heartbeat.is_alive(age_s)
+    seen = "从未" if age_s is None else f"{age_s:.0f} 秒前"
+    text = f"{'正常' if is_alive else '没有运行'},心跳 {seen},排队 {waiting}"
+    return Fact(name, text, is_ok=is_alive and waiting < CROWDED)
 
 
 CARDS: tuple[tuple[str, Card], ...] = (

@@ -1,4 +1,4 @@
-"""``make up``: engines, preparation, web, worker and beat, kept running together until told to stop."""
+"""``make up``: engines, preparation, web, workers and beat, kept running together until told to stop."""
 
 import errno
 import fcntl
@@ -33,6 +33,7 @@ READY_TIMEOUT_S = 120.0
 SOUND_LIFE_S = 5.0
 BACK_OFF_S = (0.0, 0.5, 1.0, 2.0, 5.0, 10.0)
 WEB_WORKERS = 2
+WORKERS = {"money": 4, "now": 2, "bulk": 2}  # the queues of the settings, and the threads of each one's worker
 
 
 class Stopped(Exception):
@@ -202,10 +203,13 @@ class Supervisor:
                 *("--workers-kill-timeout", "3", "--log-level", "warning", "config.asgi:application"),
             ),
             # Threads: one process to watch and to kill, and tasks mostly wait for others.
-            "worker": (
-                *(*celery, "worker", "--pool", "threads", "--concurrency", "4", "--loglevel", level),
-                *("--without-gossip", "--without-mingle"),
-            ),
+            **{
+                f"worker {queue}": (
+                    *(*celery, "worker", "--queues", queue, "--hostname", f"{queue}@%h", "--loglevel", level),
+                    *("--pool", "threads", "--concurrency", str(threads), "--without-gossip", "--without-mingle"),
+                )
+                for queue, threads in WORKERS.items()
+            },
             "beat": (*celery, "beat", "--schedule", schedule, "--pidfile=", "--loglevel", level),
         }
         return [Program(name, argv, cwd=ROOT, env=self.environ) for name, argv in commands.items()]

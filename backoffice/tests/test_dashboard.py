@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from celery import current_app
+from django.conf import settings
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -89,16 +90,18 @@ def test_shows_a_role_its_own_cards_alone(
 def test_root_sees_whether_the_work_is_done(office: Client) -> None:
     assert "没有运行" in str(panels(office)["运行状况"].facts)
 
-    heartbeat.record(time.time())
+    for queue in settings.QUEUES:
+        heartbeat.record(queue, time.time())
 
-    assert "正常" in str(panels(office)["运行状况"].facts)
+    facts = str(panels(office)["运行状况"].facts)
+    assert "没有运行" not in facts and facts.count("正常") == 3
 
 
 def test_is_there_without_valkey(office: Client, stock: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse() -> int:
         raise ConnectionRefusedError
 
-    monkeypatch.setattr(heartbeat, "queue_depth", refuse)
+    monkeypatch.setattr(heartbeat, "queue_depths", refuse)
 
     assert "没有应答" in str(panels(office)["运行状况"].facts)
 
@@ -134,28 +137,28 @@ def test_loads_nothing_from_elsewhere(office: Client, stock: dict[str, Any]) -> 
 
 
 def test_metrics_tell_what_waits(client: Client, stock: dict[str, Any]) -> None:
-    heartbeat.record(time.time() - 5)
-    with current_app.connection_for_write() as broker:
-        broker.default_channel.queue_purge("celery")  # other tests leave tasks to nobody
-    tasks.heartbeat.delay()
+    heartbeat.record("money", time.time() - 5)
+    current_app.control.purge()  # other tests leave tasks to nobody
+    tasks.heartbeat.delay("now")
 
     text = client.get("/metrics", REMOTE_ADDR="127.0.0.1").content.decode()
 
     figures = dict(re.findall(r"^(spms_\S+) (\S+)$", text, re.MULTILINE))
     assert figures['spms_orders{state="preparing"}'] == "1.0"
     assert figures['spms_notifications_24h{verdict="refused"}'] == "1.0"
-    assert figures["spms_queue_depth"] == "1.0"
+    assert [figures[f'spms_queue_depth{{queue="{queue}"}}'] for queue in ("money", "now")] == ["0.0", "1.0"]
     assert figures["spms_sockets"] == "0.0"
-    assert 5 <= float(figures["spms_heartbeat_age_seconds"]) < 60
+    assert 5 <= float(figures['spms_heartbeat_age_seconds{queue="money"}']) < 60
     assert 3600 <= float(figures["spms_weather_sync_age_seconds"]) < 3700
 
 
 def test_the_doctor_finds_a_worker_that_stands_still() -> None:
-    heartbeat.record(time.time() - 300)
-    assert [finding.ok for finding in heartbeat.background_work()] == [False]
+    for queue in settings.QUEUES:
+        heartbeat.record(queue, time.time() - 300)
+    assert [finding.ok for finding in heartbeat.background_work()] == [False] * 3
 
-    heartbeat.record(time.time())
-    assert [finding.ok for finding in heartbeat.background_work()] == [True]
+    heartbeat.record("money", time.time())
+    assert [finding.ok for finding in heartbeat.background_work()] == [True, False, False]
 
 
 DIRECTOR = {

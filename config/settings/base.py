@@ -5,6 +5,7 @@ from pathlib import Path
 
 from celery.schedules import crontab
 from django.templatetags.static import static
+from kombu import Queue
 
 from config import env
 from core.ops.environment import default_media_root
@@ -185,6 +186,40 @@ CHANNEL_LAYERS = {
     }
 }
 
+# Each queue has a worker of its own, so that money never waits for a spreadsheet (docs/adr/0031).
+QUEUES = {
+    "money": [
+        "payments.reconcile",
+        "payments.refresh_certificates",
+        "payments.run_due_refunds",
+        "payments.run_refund",
+        "shop.expire_orders",
+    ],
+    # What somebody waits for: short, and nothing of it asks somebody else's server.
+    "now": [
+        "accounts.expire_scan_codes",
+        "accounts.purge_expired_tokens",
+        "backoffice.count_months",
+        "core.heartbeat",
+        "students.fold_tally",
+    ],
+    "bulk": [
+        "accounts.purge_login_log",
+        "backoffice.purge",
+        "payments.purge_events",
+        "students.purge_transfers",
+        "students.transfer_work",
+        "uploads.remove_orphans",
+        "weather.sync",
+    ],
+}
+if SANDBOX:
+    # It plays the provider: were it slow, money would be late.
+    QUEUES["money"] += ["sandbox.deliver", "sandbox.sweep"]
+    QUEUES["bulk"] += ["sandbox.purge"]
+CELERY_TASK_ROUTES = {task: {"queue": queue} for queue, tasks in QUEUES.items() for task in tasks}
+CELERY_TASK_QUEUES = [Queue(name) for name in QUEUES]  # a worker that names none works for all
+CELERY_TASK_DEFAULT_QUEUE = "now"
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_TIME_LIMIT = 600
@@ -203,7 +238,15 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BEAT_SCHEDULE_FILENAME = str(STATE_DIR / "celerybeat-schedule")
 CELERY_TIMEZONE = "Asia/Shanghai"
 CELERY_BEAT_SCHEDULE = {
-    "heartbeat": {"task": "core.heartbeat", "schedule": 10.0, "options": {"expires": 10}},
+    **{
+        f"heartbeat-{queue}": {
+            "task": "core.heartbeat",
+            "schedule": 10.0,
+            "args": [queue],
+            "options": {"queue": queue, "expires": 10},
+        }
+        for queue in QUEUES
+    },
     "count-student-months": {"task": "backoffice.count_months", "schedule": 300.0, "options": {"expires": 300}},
     "purge-expired-tokens": {"task": "accounts.purge_expired_tokens", "schedule": crontab(minute=17)},
     # A sweep that waited this long in the queue is of no use any more: the next ones are there.

@@ -1,4 +1,7 @@
-"""Is the background work being done? Beat asks every 10 s for a sign of life, which a worker leaves in Valkey."""
+"""Is the background work being done?
+
+Beat asks each queue every 10 s for a sign of life, which the queue's worker leaves in Valkey.
+"""
 
 import time
 from collections.abc import Iterator
@@ -6,6 +9,7 @@ from typing import Any
 
 import redis
 from celery import current_app
+from django.conf import settings
 from kombu.exceptions import OperationalError
 
 from core.cache import valkey
@@ -16,49 +20,58 @@ from core.ops.doctor import Finding
 
 LATE_S = 60
 KEPT_S = 7 * 24 * 3600
-_KEY = "spms:heartbeat"
+_KEY = "spms:heartbeat:"
 BrokerDown = (redis.RedisError, OperationalError, OSError)
 
 
-def record(now_s: float) -> None:
-    """Note that beat and a worker were alive at ``now_s`` (seconds since 1970)."""
-    valkey.client().set(_KEY, now_s, ex=KEPT_S)
+def record(queue: str, now_s: float) -> None:
+    """Note that beat and the worker of ``queue`` were alive at ``now_s`` (seconds since 1970)."""
+    valkey.client().set(_KEY + queue, now_s, ex=KEPT_S)
 
 
-def age_s(now_s: float) -> float | None:
-    """Seconds since the last sign of life; None if there was none for a week."""
-    found = valkey.client().get(_KEY)
-    return max(0.0, now_s - float(found)) if found else None
+def ages_s(now_s: float) -> dict[str, float | None]:
+    """Seconds since the last sign of life, by queue; None if there was none for a week."""
+    found = valkey.client().mget([_KEY + queue for queue in settings.QUEUES])
+    return {
+        queue: max(0.0, now_s - float(moment)) if moment else None
+        for queue, moment in zip(settings.QUEUES, found, strict=True)
+    }
 
 
-def queue_depth() -> int:
-    """How many tasks wait for a worker.
+def queue_depths() -> dict[str, int]:
+    """How many tasks wait for a worker, by queue.
 
     :raises: one of ``BrokerDown`` when the broker does not answer.
     """
     # Through Celery, which knows the broker's address in all its forms.
     with current_app.connection_for_read() as connection:
         channel: Any = connection.default_channel
-        return int(channel.client.llen(current_app.conf.task_default_queue))
+        return {queue: int(channel.client.llen(queue)) for queue in settings.QUEUES}
 
 
 @doctor.register
 def background_work() -> Iterator[Finding]:
-    seconds, waiting = age_s(time.time()), queue_depth()
-    if seconds is not None and seconds < LATE_S:
-        yield Finding(True, f"Worker and beat were alive {seconds:.0f} s ago; {waiting} task(s) wait")
-        return
-    seen = "never" if seconds is None else f"{seconds:.0f} s ago"
-    remedy = (
-        "Start the worker: `celery -A config worker`." if waiting else "Start beat and worker: `celery -A config beat`."
-    )
-    remedy += " If they have just started, look again in ten seconds."
-    yield Finding(False, f"Worker and beat were last seen {seen}; {waiting} task(s) wait", remedy)
+    ages, depths = ages_s(time.time()), queue_depths()
+    nobody_works = not any(is_alive(age) for age in ages.values())
+    for queue, age in ages.items():
+        seen = "never" if age is None else f"{age:.0f} s ago"
+        what = f"Queue {queue}: its worker was last seen {seen}; {depths[queue]} task(s) wait"
+        remedy = f"Start its worker: `celery -A config worker -Q {queue}`."
+        if nobody_works and not any(depths.values()):
+            remedy = f"Start beat (`celery -A config beat`) and the worker: `celery -A config worker -Q {queue}`."
+        remedy += " If they have just started, look again in ten seconds."
+        yield Finding(is_alive(age), what, "" if is_alive(age) else remedy)
+
+
+def is_alive(age_s: float | None) -> bool:
+    """Whether a sign of life this old is a good one."""
+    return age_s is not None and age_s < LATE_S
 
 
 @metrics.register
 def samples() -> Iterator[Sample]:
-    yield "spms_queue_depth", "Tasks that wait for a worker", {}, queue_depth()
-    seconds = age_s(time.time())
-    if seconds is not None:
-        yield "spms_heartbeat_age_seconds", "Since a worker last did what beat asked for", {}, seconds
+    for queue, depth in queue_depths().items():
+        yield "spms_queue_depth", "Tasks that wait for a worker", {"queue": queue}, depth
+    for queue, age in ages_s(time.time()).items():
+        if age is not None:
+            yield "spms_heartbeat_age_seconds", "Since a worker did what beat asked for", {"queue": queue}, age

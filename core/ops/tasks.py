@@ -5,16 +5,18 @@ from typing import Any
 
 from celery import shared_task
 from celery.signals import beat_init
+from django.conf import settings
 
 
 @shared_task(name="core.heartbeat", ignore_result=True)
-def heartbeat() -> None:
+def heartbeat(queue: str) -> None:
     from core.ops.heartbeat import record
 
-    record(time.time())
+    record(queue, time.time())
 
 
 @beat_init.connect
 def ask_at_once(**_: Any) -> None:
     # Beat's own first question comes after a whole interval: until then all would seem to stand still.
-    heartbeat.apply_async(expires=60)
+    for queue in settings.QUEUES:
+        heartbeat.apply_async((queue,), queue=queue, expires=60)

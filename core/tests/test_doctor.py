@@ -224,4 +224,5 @@ def test_beat_asks_for_a_sign_of_life_as_soon_as_it_starts():
 
     beat_init.send(sender=None)
 
-    assert heartbeat.queue_depth() == app.control.purge() == 1
+    assert heartbeat.queue_depths() == dict.fromkeys(["money", "now", "bulk"], 1)
+    assert app.control.purge() == 3

@@ -21,7 +21,9 @@ from devstack.tests.processes import ROOT, assert_all_gone, eventually, family, 
 pytestmark = pytest.mark.slow
 MARKS = {
     "web": " granian --interface",
-    "worker": " worker --pool",
+    "worker money": " worker --queues money",
+    "worker now": " worker --queues now",
+    "worker bulk": " worker --queues bulk",
     "beat": " beat --schedule",
     "postgres": "bin/postgres",
     "valkey": "valkey-server",
@@ -155,7 +157,9 @@ def test_a_bad_setting_is_said_in_a_line(tmp_path: Path) -> None:
     assert (refused.returncode, refused.stderr) == (1, expected)
 
 
-@pytest.mark.parametrize("names", [["postgres"], ["valkey"], ["watchdog"], ["web", "worker", "beat"]])
+@pytest.mark.parametrize(
+    "names", [["postgres"], ["valkey"], ["watchdog"], ["web", "worker money", "worker now", "worker bulk", "beat"]]
+)
 def test_what_is_killed_comes_back(stack: Stack, names: list[str]) -> None:
     before = {name: stack.child(name) for name in names}
     ready_lines = stack.said().count("ready.")
@@ -167,7 +171,7 @@ def test_what_is_killed_comes_back(stack: Stack, names: list[str]) -> None:
     for name in names:
         eventually(lambda name=name: stack.child(name) not in (None, before[name]))
     eventually(stack.is_ready)
-    if "worker" in names:
+    if "worker money" in names:
         eventually(lambda: stack.said().count("ready.") > ready_lines)
 
 
