@@ -7,7 +7,8 @@ class PaymentsConfig(AppConfig):
 
     def ready(self) -> None:
         from core.ops.doctor import register
-        from payments.doctor import former_payments, wechat_pay
+        from payments.doctor import former_payments, warn_without_refunds, wechat_pay
 
+        warn_without_refunds()
         register(wechat_pay)
         register(former_payments)

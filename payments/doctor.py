@@ -5,13 +5,23 @@ from datetime import datetime, timedelta
 from functools import partial
 from urllib.parse import urlsplit
 
+import structlog
 from django.conf import settings
 from django.utils import timezone
 
 from core.ops.doctor import Finding
 
+log = structlog.get_logger("payments")
 # A question that changes nothing: nobody has this number, and only who may ask is told so.
 NOBODYS_NUMBER = "00000000000000000000000DOCTOR"
+
+
+def warn_without_refunds() -> None:
+    """Say at the start of each process that a merchant takes money and cannot give it back."""
+    from payments.gateways.wechat import merchant
+
+    if settings.WECHAT_PAY_MCH_ID and not merchant().has_v3:
+        log.warning("refunds are not possible: returns are refused until the WECHAT_PAY_* values of v3 are set")
 
 
 def wechat_pay() -> Iterator[Finding]:
@@ -24,7 +34,8 @@ def wechat_pay() -> Iterator[Finding]:
         if v3.ok and gateway_v3().keys.uses_certificates:
             yield _platform_certificates(gateway_v3().keys.certificates_end)
     else:
-        yield Finding(False, "WeChat Pay v3 is not configured: refunds wait", "Set the WECHAT_PAY_* values of v3.")
+        what = "WeChat Pay v3 is not configured: returns are refused, refunds wait"
+        yield Finding(False, what, "Set the WECHAT_PAY_* values of v3.")
     for who in merchants()[1:]:
         remedy = "Check the file of this merchant in WECHAT_PAY_FORMER_MERCHANTS."
         yield _ask(f"WeChat Pay v2 of former merchant {who.mch_id}", partial(gateway_v2, who), remedy)

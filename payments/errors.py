@@ -147,6 +147,6 @@ class EventCut(PaymentError):
 
 
 class RefundNotPossible(PaymentError):
-    """The payment is not paid, or less than the asked amount is left of it."""
+    """The money cannot go back, or not this way; ``msg`` says why."""
 
     status, msg = 1004, "该订单无法退款"

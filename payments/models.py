@@ -24,8 +24,25 @@ class RefundStatus(models.TextChoices):
     PROCESSING = "processing", "退款中"
     SUCCESS = "success", "已退款"
     ABNORMAL = "abnormal", "退款异常"  # accepted, but the money could not be delivered: by hand
-    CLOSED = "closed", "退款关闭"
+    CLOSED = "closed", "退款关闭"  # the number is dead, nothing moved; a new one takes its place
     FAILED = "failed", "退款失败"  # refused; a retry uses the same number
+    OWED = "owed", "待线下退款"  # an abnormal one came back to the merchant: the buyer has nothing yet
+    OFFLINE = "offline", "已线下退款"  # paid by other means; the provider is asked nothing more
+
+
+class RefundWay(models.TextChoices):
+    ORIGINAL = "", "原路"
+    MERCHANT = "merchant", "商户账户"
+    CARD = "card", "买家银行卡"
+
+
+class OfflineWay(models.TextChoices):
+    BANK = "bank", "银行转账"
+    CASH = "cash", "现金"
+    WECHAT = "wechat", "微信转账"
+    ALIPAY = "alipay", "支付宝转账"
+    PLATFORM = "platform", "在商户平台退款"
+    OTHER = "other", "其他"
 
 
 class Payment(models.Model):
@@ -103,16 +120,31 @@ class Refund(models.Model):
     state = models.CharField("状态", max_length=10, choices=RefundStatus, default=RefundStatus.PENDING)
 
     refund_id = models.CharField("微信退款单号", max_length=64, blank=True)
+    way = models.CharField("退至", max_length=10, choices=RefundWay, default=RefundWay.ORIGINAL, blank=True)
+    received_by = models.CharField("入账账户", max_length=64, blank=True)  # as the provider words it
     refunded_at = models.DateTimeField("退款成功时间", null=True, blank=True)
     attempts = models.PositiveIntegerField("提交次数", default=0)
+    sent_at = models.DateTimeField("最近提交", null=True, blank=True)  # when the provider was last told to move it
     next_try_at = models.DateTimeField("下次处理", null=True, blank=True)
     last_error = models.CharField("最近错误", max_length=255, blank=True)
     created_at = models.DateTimeField("创建时间")
 
+    offline_way = models.CharField("线下退款方式", max_length=10, choices=OfflineWay, blank=True)
+    offline_voucher = models.CharField("凭证号", max_length=64, blank=True)
+    offline_by = models.CharField("线下退款登记人", max_length=64, blank=True)
+    offline_at = models.DateTimeField("线下退款登记时间", null=True, blank=True)
+
     class Meta:
         verbose_name = verbose_name_plural = "退款单"
         ordering = ["-created_at", "-pk"]
-        constraints = [models.CheckConstraint(condition=Q(amount_fen__gt=0), name="refund_amount_above_zero")]
+        constraints = [
+            models.CheckConstraint(condition=Q(amount_fen__gt=0), name="refund_amount_above_zero"),
+            models.CheckConstraint(
+                condition=~Q(state="offline")
+                | (Q(offline_at__isnull=False) & ~Q(offline_by="") & ~Q(offline_way="") & ~Q(offline_voucher="")),
+                name="refund_offline_has_proof",
+            ),
+        ]
         indexes = [
             models.Index(fields=["next_try_at"], condition=Q(next_try_at__isnull=False), name="refund_due"),
             models.Index(fields=["-created_at", "-id"], name="refund_newest"),
@@ -120,6 +152,20 @@ class Refund(models.Model):
 
     def __str__(self) -> str:
         return self.out_refund_no
+
+    @property
+    def trouble(self) -> str:
+        """What keeps the money from the buyer, in a sentence for staff; "" when nothing does."""
+        match self.state:
+            case RefundStatus.ABNORMAL:
+                return f"微信退不到「{self.received_by or '原支付账户'}」,账户可能已注销或冻结"
+            case RefundStatus.OWED:
+                return f"款项已退回商户(「{self.received_by or '商户账户'}」),还没有退给买家"
+            case RefundStatus.CLOSED:
+                return "微信关闭了这笔退款,款项没有退出"
+            case RefundStatus.FAILED:
+                return f"微信拒绝了这笔退款: {self.last_error or '没有说明原因'}"
+        return self.last_error
 
 
 class PaymentLog(models.Model):

@@ -19,7 +19,9 @@ class OnPaid(Protocol):
 
 
 class OnRefundChanged(Protocol):
-    def __call__(self, *, out_trade_no: str, out_refund_no: str, amount_fen: int, state: str, now) -> None: ...
+    def __call__(
+        self, *, out_trade_no: str, out_refund_no: str, amount_fen: int, state: str, now, staff: str
+    ) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,7 @@ class PaymentListener:
         or ``None`` when there is no such order.
     :param on_paid: called once per payment, whatever the order's state by then.
     :param on_refund_changed: ``state`` is a value of ``payments.models.RefundStatus``. May be told the same
-        state twice.
+        state twice. ``staff`` names who did it, "" is the provider.
     :param describe: one line for the back office: whose order, of what. Takes no lock.
     """
 

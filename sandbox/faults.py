@@ -27,6 +27,7 @@ class FaultKind(models.TextChoices):
     ANSWER_UNSIGNED = "answer_wrong_signature", "应答的签名不对"
     PAY_AFTER_EXPIRY = "pay_after_expiry", "过期或已关闭的码仍可支付"
     REFUND_ABNORMAL = "refund_abnormal", "退款异常（退不到用户账户）"
+    REFUND_CLOSED = "refund_closed", "退款被关闭"
     OAUTH_SLOW = "oauth_slow", "微信登录接口变慢（秒）"
     OAUTH_DOWN = "oauth_down", "微信登录接口不可用"
     SMS_SLOW = "sms_slow", "短信接口变慢（秒）"
@@ -61,6 +62,7 @@ ORDER_KINDS = (
     FaultKind.WRONG_SIGNATURE,
     FaultKind.PAY_AFTER_EXPIRY,
     FaultKind.REFUND_ABNORMAL,
+    FaultKind.REFUND_CLOSED,
 )
 
 

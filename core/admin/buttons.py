@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 from typing import Any, ClassVar
 
+from django import forms
 from django.contrib import messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.utils import label_for_field, lookup_field
@@ -36,6 +37,8 @@ class ButtonsAdmin(OfficeAdmin):
     asks: ClassVar[dict[str, str]] = {}
     asks_of: ClassVar[tuple[str, ...]] = ()
     asks_why: ClassVar[dict[str, str]] = {}  # those that take a reason with it, and what becomes of that
+    asks_form: ClassVar[dict[str, type[forms.Form]]] = {}  # those that need more to be said; see ``answers``
+    begins: ClassVar[frozenset[str]] = frozenset()  # those whose work only begins: 已提交, not 完成
     grave: ClassVar[frozenset[str]] = frozenset()  # of these, those that take something away
     chosen = "(所选)"  # follows a label where it means the rows chosen in the list
     change_form_before_template = "backoffice/moving.html"
@@ -72,7 +75,8 @@ class ButtonsAdmin(OfficeAdmin):
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
         if not self.has_change_permission(request):
             return {}
-        return {name: bulk_action(name, label + self.chosen) for name, label in self.labels.items()}
+        names = self.labels.keys() - self.asks_form.keys()  # what a form says is true of one row
+        return {name: bulk_action(name, label + self.chosen) for name, label in self.labels.items() if name in names}
 
     def get_actions_submit_line(self, request: HttpRequest, object_id: Any) -> list[UnfoldAction]:
         names = list(self.offered(request, object_id))
@@ -107,6 +111,8 @@ class ButtonsAdmin(OfficeAdmin):
             messages.warning(request, "没有选中任何记录")
         elif len(chosen) > MOST_CHOSEN:
             messages.error(request, f"一次最多处理 {MOST_CHOSEN} 条,请分批进行")
+        elif name in self.asks_form and len(chosen) > 1:
+            messages.error(request, "请逐条办理")
         elif self._must_ask(request, name):
             return self.ask(request, name, chosen)
         else:
@@ -114,11 +120,24 @@ class ButtonsAdmin(OfficeAdmin):
         return None
 
     def _must_ask(self, request: HttpRequest, name: str) -> bool:
-        return name in self.asks and SURE not in request.POST
+        if name not in self.asks:
+            return False
+        return SURE not in request.POST or (name in self.asks_form and not self._form(request, name).is_valid())
+
+    def _form(self, request: HttpRequest, name: str) -> forms.Form:
+        return self.asks_form[name](request.POST if SURE in request.POST else None)
+
+    def answers(self, request: HttpRequest, name: str) -> dict[str, Any]:
+        """What was said in the form of a button of ``asks_form``, for ``press``: it is valid by then."""
+        form = self._form(request, name)
+        form.full_clean()
+        return form.cleaned_data
 
     def ask(self, request: HttpRequest, name: str, rows: list[Any]) -> HttpResponse:
         """Show what the button is about to do; confirmed, the same comes again, for these rows and no others."""
-        kept = request.POST.keys() - {"csrfmiddlewaretoken", "select_across", "reason", ACTION_CHECKBOX_NAME}
+        form = self._form(request, name) if name in self.asks_form else None
+        own = {"csrfmiddlewaretoken", "select_across", "reason", SURE, ACTION_CHECKBOX_NAME}
+        kept = request.POST.keys() - own - (form.fields.keys() if form else set())
         posted = [(key, value) for key in sorted(kept) for value in request.POST.getlist(key)]
         context = self.admin_site.each_context(request) | {
             "opts": self.opts,
@@ -131,6 +150,7 @@ class ButtonsAdmin(OfficeAdmin):
                 [[lookup_field(column, row, self)[2] for column in self.asks_of] for row in rows],
             ),
             "why": self.asks_why.get(name),
+            "form": form,
             "posted": [*posted, *((ACTION_CHECKBOX_NAME, row.pk) for row in rows), (SURE, 1)],
         }
         return render(request, "backoffice/sure.html", context)
@@ -177,11 +197,17 @@ class ButtonsAdmin(OfficeAdmin):
             except DomainError as refusal:
                 told[messages.ERROR, refusal.msg].append(str(row))
                 continue
-            told[messages.SUCCESS, f"{label}完成" + (f", {outcome}" if outcome else "")].append(str(row))
+            told[messages.SUCCESS, self._done(name) + (f", {outcome}" if outcome else "")].append(str(row))
             self.log_change(request, row, label)
         for (level, text), names in told.items():
             count = f"({len(names)} 条)" if len(names) > 1 else ""
             messages.add_message(request, level, f"{'、'.join(names)}: {text}{count}")
+
+    def _done(self, name: str) -> str:
+        label = self.labels[name]
+        if label.startswith("已"):
+            return label
+        return f"{label}{'已提交' if name in self.begins else '完成'}"
 
 
 def _field_name(name: str) -> str:

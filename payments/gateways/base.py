@@ -169,6 +169,24 @@ class RefundResult:
     mch_id: str = ""
     refund_id: str = ""
     refunded_at: datetime | None = None
+    received_by: str = ""  # the account the money goes to, in the provider's words
+
+    @property
+    def is_back_at_merchant(self) -> bool:
+        """The money of an abnormal refund was returned to the merchant, not to the buyer."""
+        return self.received_by.startswith("商户")
+
+
+@dataclass(frozen=True)
+class BankCard:
+    """Where an abnormal refund may go instead. Never stored, never logged.
+
+    :param bank: the provider's name of a bank, like ``ICBC_DEBIT``.
+    """
+
+    bank: str
+    number: str = field(repr=False)
+    holder: str = field(repr=False)
 
 
 class Gateway(ABC):  # noqa: B024 - what a provider cannot do stays unsupported
@@ -185,6 +203,10 @@ class Gateway(ABC):  # noqa: B024 - what a provider cannot do stays unsupported
 
     def refund(self, intent: RefundIntent) -> RefundResult:
         raise GatewayMisconfigured("refund is not supported by this gateway")
+
+    def refund_abnormal(self, refund_id: str, out_refund_no: str, card: BankCard | None = None) -> RefundResult:
+        """Send an abnormal refund elsewhere: to a card of the buyer's, or without one back to the merchant."""
+        raise GatewayMisconfigured("refund_abnormal is not supported by this gateway")
 
     def refund_query(self, out_refund_no: str) -> RefundResult:
         raise GatewayMisconfigured("refund_query is not supported by this gateway")

@@ -1,13 +1,14 @@
 """The door of this app: start, ask, close, confirm a payment; request a refund.
 
 Who calls what when, and the states, are drawn in ``docs/payments.md``. All are keyword-only, take ``now``,
-and raise ``payments.errors`` only.
+and raise ``payments.errors`` only. What staff do with a refund that did not arrive is in ``refund_stuck``.
 """
 
 from payments.services.close import payment_close
 from payments.services.confirm import payment_confirm
 from payments.services.query import payment_query
-from payments.services.refund import refund_request, refund_retry, refund_run
+from payments.services.refund import refund_request, refund_run, refunds_require
+from payments.services.refund_stuck import refund_again
 from payments.services.start import payment_sdk_params, payment_start
 from payments.services.types import CloseOutcome, PaymentState
 
@@ -19,7 +20,8 @@ __all__ = [
     "payment_query",
     "payment_sdk_params",
     "payment_start",
+    "refund_again",
     "refund_request",
-    "refund_retry",
     "refund_run",
+    "refunds_require",
 ]

@@ -1,7 +1,9 @@
 """Giving money back: written down first, then asked of the provider until it answers, under one number."""
 
 from datetime import datetime, timedelta
+from typing import Any
 
+import structlog
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Sum
@@ -18,7 +20,7 @@ from payments.gateways.base import (
     RefundResult,
 )
 from payments.gateways.wechat import gateway_v3
-from payments.models import Payment, Refund, RefundStatus
+from payments.models import Payment, Refund, RefundStatus, RefundWay
 from payments.register import listener
 from payments.services.provider import (
     BATCH,
@@ -31,10 +33,27 @@ from payments.services.provider import (
     payees,
 )
 
+log = structlog.get_logger("payments")
+PAID_TWICE = "已线下退款,微信又退款成功,请核对是否重复"
 _SWEEP_LOCK = 0x70617902
 _BACKOFF_S = (15, 30, 60, 300, 900, 3600)
-_UNDER_WAY = (RefundStatus.PENDING, RefundStatus.PROCESSING)
-_EVENT: dict[str, str] = {RefundStatus.PENDING: "重试退款", RefundStatus.PROCESSING: "微信受理退款"}
+MOST_REFUNDS = 50  # of one payment, at the provider
+_S = RefundStatus
+UNDER_WAY = (_S.PENDING, _S.PROCESSING)
+_EVENT: dict[str, str] = {_S.PENDING: "重试退款", _S.PROCESSING: "微信受理退款"}
+# Which states a refund may leave for each: late news changes nothing, and what ended stays ended.
+_FROM: dict[str, set[str]] = {
+    _S.PENDING: {_S.FAILED},
+    _S.PROCESSING: {_S.PENDING, _S.FAILED, _S.ABNORMAL},
+    _S.FAILED: {_S.PENDING},
+    _S.ABNORMAL: {_S.PENDING, _S.PROCESSING, _S.FAILED},
+    _S.CLOSED: {_S.PENDING, _S.PROCESSING, _S.FAILED, _S.ABNORMAL},
+    _S.SUCCESS: {_S.PENDING, _S.PROCESSING, _S.FAILED, _S.ABNORMAL, _S.CLOSED},
+    _S.OWED: {_S.PENDING, _S.PROCESSING, _S.FAILED, _S.ABNORMAL, _S.CLOSED},
+    _S.OFFLINE: {_S.PENDING, _S.FAILED, _S.ABNORMAL, _S.CLOSED, _S.OWED},
+}
+# They say that our values are wrong, not that this refund is: mended, the same call succeeds.
+_CONFIGURATION = {"SIGN_ERROR", "NOAUTH", "MCH_NOT_EXISTS", "APPID_MCHID_NOT_MATCH"}
 STATE_OF = {
     "PROCESSING": RefundStatus.PROCESSING,
     "SUCCESS": RefundStatus.SUCCESS,
@@ -49,21 +68,46 @@ def refund_request(*, out_trade_no: str, amount_fen: int, reason: str, requested
     Call it inside the transaction that changes the order (with the order's row locked). The amount may be part of
     the payment; all refunds together never exceed it.
 
-    :raises RefundNotPossible: the payment is not paid, or less than ``amount_fen`` is left of it.
+    :raises RefundNotPossible: the payment is not paid, less than ``amount_fen`` is left of it, or its merchant has no
+        values for refunds.
     """
     with transaction.atomic():
         payment = Payment.objects.select_for_update().filter(out_trade_no=out_trade_no).first()
         if payment is None or not payment.is_paid:
             raise RefundNotPossible("该订单尚未支付,无法退款")
-        if not 0 < amount_fen <= _refundable_fen(payment):
-            raise RefundNotPossible("退款金额超过可退金额")
+        _require_merchant(payment)
+        require_room(payment, amount_fen)
         return refund_create(payment, amount_fen, reason=reason, requested_by=requested_by, now=now)
 
 
-def _refundable_fen(payment: Payment) -> int:
-    # A failed one keeps its claim: it may be tried again.
+def refunds_require(*, out_trade_no: str) -> None:
+    """Refuse what would promise money back that the merchant cannot send.
+
+    :raises RefundNotPossible: the merchant of the payment lacks what refunds need at the provider (v3).
+    """
+    if payment := Payment.objects.filter(out_trade_no=out_trade_no).first():
+        _require_merchant(payment)
+
+
+def _require_merchant(payment: Payment) -> None:
+    try:
+        gateway_v3(payee(payment))
+    except GatewayMisconfigured as error:
+        log.error("refunds are not possible", reason=str(error))
+        raise RefundNotPossible("商户还没有配好微信支付退款(APIv3),暂时不能退款,请联系商家") from None
+
+
+def require_room(payment: Payment, amount_fen: int) -> None:
+    """Check that a further refund fits into a payment whose row the caller has locked.
+
+    :raises RefundNotPossible: all refunds together would exceed it, or be too many.
+    """
+    # A failed one keeps its claim: it may be tried again. A closed one has none, its number is dead.
     claimed = payment.refunds.exclude(state=RefundStatus.CLOSED).aggregate(sum=Sum("amount_fen"))["sum"] or 0
-    return payment.amount_fen - claimed
+    if not 0 < amount_fen <= payment.amount_fen - claimed:
+        raise RefundNotPossible("退款金额超过可退金额")
+    if payment.refunds.count() >= MOST_REFUNDS:
+        raise RefundNotPossible(f"一笔支付最多退款{MOST_REFUNDS}次")
 
 
 def refund_create(payment: Payment, amount_fen: int, *, reason: str, requested_by: str, now: datetime) -> Refund:
@@ -86,11 +130,11 @@ def refund_create(payment: Payment, amount_fen: int, *, reason: str, requested_b
         to_state=refund.state,
         detail=f"{fen_text(amount_fen)} {reason}",
     )
-    _run_after_commit(refund)
+    run_after_commit(refund)
     return refund
 
 
-def _run_after_commit(refund: Refund) -> None:
+def run_after_commit(refund: Refund) -> None:
     from payments.tasks import run_refund  # tasks stand above services
 
     def send() -> None:
@@ -115,20 +159,38 @@ def refund_run(*, refund_id: int, now: datetime, at_once: bool = False) -> Refun
 def _step(refund: Refund, now: datetime) -> GatewayError | None:
     """Answer the error if the provider did not do it."""
     try:
-        refund_settle(result=_ask(gateway_v3(payee(refund.payment)), refund), now=now, source="微信应答")
+        refund_settle(result=_ask(gateway_v3(payee(refund.payment)), refund, now), now=now, source="微信应答")
+    except _Denied as denied:
+        said = _words(denied.error)
+        refund_move(refund.pk, RefundStatus.FAILED, now, actor=SYSTEM, detail=said, last_error=said)
+        return denied.error
     except GatewayError as error:
-        _note_failure(refund, error, now)
+        note_error(refund, _words(error))
         return error
     except PaymentMismatch as error:
-        Refund.objects.filter(pk=refund.pk).update(last_error=error.msg[:255])
+        note_error(refund, error.msg)
+    except _Gone:
+        pass
     return None
+
+
+class _Denied(Exception):
+    """The provider will not do it, and has not done it: a person must look."""
+
+    def __init__(self, error: GatewayError) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
+class _Gone(Exception):
+    """Somebody ended the refund while it was this one's turn: nothing must be sent."""
 
 
 def _take_turn(refund: Refund, now: datetime, at_once: bool) -> bool:
     """Move ``next_try_at`` on; only who does that talks to the provider."""
     wait_s = _BACKOFF_S[min(refund.attempts, len(_BACKOFF_S) - 1)]
-    # Who counts the same attempt second, finds it counted.
-    turn = Refund.objects.filter(pk=refund.pk, state__in=_UNDER_WAY, attempts=refund.attempts)
+    # Two workers may see the same attempt as the next one; only the first of them finds the number unchanged.
+    turn = Refund.objects.filter(pk=refund.pk, state__in=UNDER_WAY, attempts=refund.attempts)
     if not at_once:
         turn = turn.filter(next_try_at__lte=now)
     taken = turn.update(attempts=refund.attempts + 1, next_try_at=now + timedelta(seconds=wait_s))
@@ -136,22 +198,32 @@ def _take_turn(refund: Refund, now: datetime, at_once: bool) -> bool:
     return bool(taken)
 
 
-def _ask(gateway: Gateway, refund: Refund) -> RefundResult:
+def _ask(gateway: Gateway, refund: Refund, now: datetime) -> RefundResult:
+    """:raises _Denied: a no that is final. :raises GatewayError: any other error, and every one of a mere question."""
     if refund.state == RefundStatus.PROCESSING:
         try:
             return gateway.refund_query(refund.out_refund_no)
         except OrderUnknown:
-            pass  # it was never really accepted: apply again, the number makes sure it happens once
+            if refund.way != RefundWay.ORIGINAL:
+                raise
+            # It was never really accepted: apply again, the number makes sure it happens once.
+    mine = Refund.objects.filter(pk=refund.pk, state__in=UNDER_WAY)
+    is_first = mine.filter(sent_at=None).update(sent_at=now)
+    if not is_first and not mine.update(sent_at=now):
+        raise _Gone
     try:
         return gateway.refund(_intent(refund))
     except GatewayError as error:
-        if error.outcome_unknown or refund.attempts == 1:
+        if error.outcome_unknown or isinstance(error, GatewayMisconfigured) or error.code in _CONFIGURATION:
             raise
-        # A no after a try of unknown outcome: that try may have gone through.
+        denial = _Denied(error)
+    # A no may follow a try of unknown outcome, which may have gone through.
+    if not is_first:
         try:
             return gateway.refund_query(refund.out_refund_no)
         except OrderUnknown:
-            raise error from None
+            pass
+    raise denial
 
 
 def _intent(refund: Refund) -> RefundIntent:
@@ -166,13 +238,12 @@ def _intent(refund: Refund) -> RefundIntent:
     )
 
 
-def _note_failure(refund: Refund, error: GatewayError, now: datetime) -> None:
-    """Keep trying what may yet succeed; hand what was refused to a person."""
-    said = f"{error.code} {error.message}".strip()[:255]
-    if error.may_retry or isinstance(error, GatewayMisconfigured):
-        Refund.objects.filter(pk=refund.pk).update(last_error=said)
-        return
-    _move(refund.pk, RefundStatus.FAILED, now, actor=SYSTEM, detail=said, last_error=said)
+def note_error(refund: Refund, text: str) -> None:
+    Refund.objects.filter(pk=refund.pk).update(last_error=text[:255])
+
+
+def _words(error: GatewayError) -> str:
+    return f"{error.code} {error.message}".strip()[:255]
 
 
 def refund_settle(*, result: RefundResult, now: datetime, source: str) -> Refund:
@@ -192,20 +263,26 @@ def refund_settle(*, result: RefundResult, now: datetime, source: str) -> Refund
         detail = f"{result.out_trade_no} {result.status} {fen_text(result.refund_fen)}/{fen_text(result.total_fen)}"
         log_step(payment, "退款信息不一致", now, actor=source, refund=refund, detail=detail)
         raise PaymentMismatch("退款信息与退款单不一致")
-    facts: dict[str, object] = {"refund_id": result.refund_id, "last_error": ""}
-    if state == RefundStatus.SUCCESS:
+    facts: dict[str, Any] = {"refund_id": result.refund_id, "last_error": ""}
+    if result.received_by:
+        facts["received_by"] = result.received_by
+    is_back = result.is_back_at_merchant or (refund.way == RefundWay.MERCHANT and not result.received_by)
+    if state == RefundStatus.SUCCESS and is_back:
+        state = RefundStatus.OWED
+    elif state == RefundStatus.SUCCESS:
         facts["refunded_at"] = result.refunded_at or now
-    return _move(refund.pk, state, now, actor=source, detail=result.refund_id, **facts)
+    return refund_move(refund.pk, state, now, actor=source, detail=result.refund_id, **facts)
 
 
-def _may_follow(new: str, old: str) -> bool:
-    """Late news changes nothing: a success is final, and "processing" says less than any end."""
-    if old in (RefundStatus.SUCCESS, new):
-        return False
-    return new != RefundStatus.PROCESSING or old in (RefundStatus.PENDING, RefundStatus.FAILED)
+def refund_move(
+    pk: int, state: str, now: datetime, *, actor: str, staff: str = "", detail: str = "", **facts: Any
+) -> Refund:
+    """Let a refund change its state, its order told, in one transaction; answer it as it is then.
 
+    Nothing changes where ``_FROM`` does not lead to ``state``. No call to the provider is made here.
 
-def _move(pk: int, state: str, now: datetime, *, actor: str, detail: str = "", **facts: object) -> Refund:
+    :param staff: the member of staff who did it; "" when the provider says so.
+    """
     out_trade_no = Payment.objects.values_list("out_trade_no", flat=True).get(refunds=pk)
     with transaction.atomic():
         limit_lock_wait()
@@ -214,11 +291,11 @@ def _move(pk: int, state: str, now: datetime, *, actor: str, detail: str = "", *
         payment = Payment.objects.select_for_update().get(out_trade_no=out_trade_no)
         refund = Refund.objects.select_for_update().get(pk=pk)
         before = refund.state
-        if not _may_follow(state, before):
+        if before not in _FROM[state]:
+            _note_contradiction(payment, refund, state, now, actor)
             return refund
         refund.state = state
-        if state not in _UNDER_WAY:
-            facts["next_try_at"] = None
+        facts["next_try_at"] = (refund.next_try_at or now) if state in UNDER_WAY else None
         for name, value in facts.items():
             setattr(refund, name, value)
         refund.save(update_fields=["state", *facts])
@@ -232,26 +309,23 @@ def _move(pk: int, state: str, now: datetime, *, actor: str, detail: str = "", *
             amount_fen=refund.amount_fen,
             state=state,
             now=now,
+            staff=staff,
         )
         return refund
 
 
-def refund_retry(*, refund_id: int, actor: str, now: datetime) -> Refund:
-    """Try a failed or abnormal refund again, under its old number.
-
-    :raises RefundNotPossible: it is under way or done.
-    """
-    refund = Refund.objects.get(pk=refund_id)
-    if refund.state not in (RefundStatus.FAILED, RefundStatus.ABNORMAL):
-        raise RefundNotPossible("只有失败或异常的退款可以重试")
-    refund = _move(refund.pk, RefundStatus.PENDING, now, actor=actor, next_try_at=now, last_error="")
-    _run_after_commit(refund)
-    return refund
+def _note_contradiction(payment: Payment, refund: Refund, state: str, now: datetime, actor: str) -> None:
+    """Write down, once, that the provider paid a refund that staff had already paid by other means."""
+    if refund.state != RefundStatus.OFFLINE or state != RefundStatus.SUCCESS or refund.last_error == PAID_TWICE:
+        return
+    note_error(refund, PAID_TWICE)
+    log.error("refund paid twice", out_refund_no=refund.out_refund_no)
+    log_step(payment, PAID_TWICE, now, actor=actor, refund=refund, from_state=refund.state, to_state=refund.state)
 
 
 def refunds_due(*, now: datetime, limit: int = BATCH) -> list[int]:
     """Refunds whose next step is due, the longest waiting first."""
-    due = Refund.objects.filter(next_try_at__lte=now, state__in=_UNDER_WAY).order_by("next_try_at")
+    due = Refund.objects.filter(next_try_at__lte=now, state__in=UNDER_WAY).order_by("next_try_at")
     return list(due.values_list("pk", flat=True)[:limit])
 
 
@@ -263,7 +337,15 @@ def refunds_run_due(*, now: datetime) -> int:
             refund = Refund.objects.select_related("payment").get(pk=pk)
             if _take_turn(refund, now, at_once=False):
                 done += 1
-                silent += is_silence(_step(refund, now))
+                silent += is_silence(_step_quietly(refund, now))
             if silent >= GIVE_UP_AFTER:
                 break
     return done
+
+
+def _step_quietly(refund: Refund, now: datetime) -> GatewayError | None:
+    try:
+        return _step(refund, now)
+    except Exception:  # one whose order is locked too long, say, must not cost the others their turn
+        log.exception("refund not moved on", out_refund_no=refund.out_refund_no)
+        return None

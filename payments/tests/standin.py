@@ -20,7 +20,7 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, padding, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
-from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+from cryptography.hazmat.primitives.asymmetric.padding import MGF1, OAEP, PKCS1v15
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.x509.oid import NameOID
@@ -178,7 +178,7 @@ class WeChat:
         said = {
             "mchid": MCHID, "out_trade_no": refund["out_trade_no"], "transaction_id": refund["transaction_id"],
             "out_refund_no": out_refund_no, "refund_id": refund["refund_id"], "refund_status": status,
-            "success_time": "2026-11-25T10:20:30+08:00", "user_received_account": "招商银行信用卡0403",
+            "success_time": "2026-11-25T10:20:30+08:00", "user_received_account": refund["user_received_account"],
             "amount": refund["amount"] | {"payer_total": 1, "payer_refund": 1},
         } | options.pop("changes", {})  # fmt: skip
         return self.seal(f"REFUND.{status}", said, **options)
@@ -314,6 +314,8 @@ class WeChat:
             return "query", 200, self.transaction(number)
         if place == "/v3/refund/domestic/refunds" and method == "POST":
             return "refund", *self.v3_refund(data)
+        if match := re.fullmatch(r"/v3/refund/domestic/refunds/([^/]+)/apply-abnormal-refund", place):
+            return "refund_abnormal", *self.v3_refund_abnormal(match[1], data)
         if place.startswith("/v3/refund/domestic/refunds/"):
             refund = self.refunds.get(place.rpartition("/")[2])
             if refund is None:
@@ -348,15 +350,36 @@ class WeChat:
         if not paid or data["amount"]["total"] != paid[0]["paid_fen"]:
             return 404, {"code": "RESOURCE_NOT_EXISTS", "message": "订单不存在"}
         number = next(n for n, o in self.orders.items() if o is paid[0])
-        given = sum(r["amount"]["refund"] for r in self.refunds.values() if r["out_trade_no"] == number)
+        alive = [r for r in self.refunds.values() if r["out_trade_no"] == number and r["status"] != "CLOSED"]
+        given = sum(r["amount"]["refund"] for r in alive)
         if given + data["amount"]["refund"] > data["amount"]["total"]:
             return 403, {"code": "NOT_ENOUGH", "message": "基本账户余额不足"}
         self.refunds[data["out_refund_no"]] = {
             "refund_id": f"50000{len(self.refunds):015d}", "out_refund_no": data["out_refund_no"],
             "transaction_id": data["transaction_id"], "out_trade_no": number, "channel": "ORIGINAL",
-            "create_time": "2026-11-25T10:20:00+08:00", "status": self.refund_status, "amount": data["amount"],
+            "create_time": datetime.now(BEIJING).isoformat(timespec="seconds"), "status": self.refund_status,
+            "amount": data["amount"], "user_received_account": "支付用户零钱", "funds_account": "UNSETTLED",
         }  # fmt: skip
         return 200, self.refunds[data["out_refund_no"]]
+
+    def v3_refund_abnormal(self, refund_id, data):
+        refund = self.refunds.get(data["out_refund_no"])
+        if refund is None or refund["refund_id"] != refund_id:
+            return 404, {"code": "RESOURCE_NOT_EXISTS", "message": "退款单不存在"}
+        if refund["status"] != "ABNORMAL":
+            return 400, {"code": "INVALID_REQUEST", "message": "退款单状态不是退款异常"}
+        receiver = "商户基本账户"
+        if data["type"] == "USER_BANK_CARD":
+            number, name = (self.opened(data[field]) for field in ("bank_account", "real_name"))
+            if not re.fullmatch(r"\d{12,19}", number) or not name or not data["bank_type"].endswith("_DEBIT"):
+                return 400, {"code": "PARAM_ERROR", "message": "银行卡信息有误"}
+            receiver = f"{data['bank_type']}{number[-4:]}"
+        refund |= {"status": "PROCESSING", "user_received_account": receiver}
+        return 200, refund
+
+    def opened(self, sealed):
+        way = OAEP(MGF1(hashes.SHA1()), hashes.SHA1(), None)
+        return self.keys.platform.decrypt(base64.b64decode(sealed), way).decode()
 
 
 class _Server(ThreadingHTTPServer):

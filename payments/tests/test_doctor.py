@@ -1,8 +1,12 @@
 """What the doctor says of a merchant's values, before money says it."""
 
+import os
+import subprocess
+import sys
 from datetime import timedelta
 
 import pytest
+from django.conf import settings as settings_module
 from django.utils import timezone
 
 from payments import doctor
@@ -50,3 +54,18 @@ def test_platform_certificates_that_nobody_renews_are_named(wechat, settings, tm
     (certificates,) = [(is_ok, what) for is_ok, what in found() if "platform certificates" in what]
 
     assert certificates == (ok, f"WeChat Pay's platform certificates end in {9 - days_later:.1f} days")
+
+
+@pytest.mark.parametrize(("values", "says"), [({}, True), ({"WECHAT_PAY_V3_KEY": "3" * 32}, False)])
+def test_every_start_says_that_refunds_are_not_possible(values, says, tmp_path):
+    key = tmp_path / "key.pem"
+    merchant = {"SANDBOX": "0", "WECHAT_PAY_MCH_ID": "1900000001", "WECHAT_PAY_PRIVATE_KEY_FILE": str(key)}
+    environment = os.environ | merchant | values | {"DJANGO_SETTINGS_MODULE": "config.settings.local"}
+
+    done = subprocess.run(
+        [sys.executable, "manage.py", "diffsettings"],
+        cwd=settings_module.BASE_DIR, env=environment, capture_output=True, text=True,
+    )  # fmt: skip
+
+    assert done.returncode == 0, done.stderr
+    assert ("refunds are not possible" in done.stderr) is says

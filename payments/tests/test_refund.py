@@ -11,8 +11,9 @@ from django.utils import timezone
 
 from payments.errors import RefundNotPossible
 from payments.models import PaymentLog, Refund
-from payments.services import refund_request, refund_retry, refund_run
+from payments.services import refund_request, refund_run
 from payments.services.refund import _take_turn, refunds_due, refunds_run_due
+from payments.services.refund_stuck import refund_retry
 
 pytestmark = pytest.mark.django_db
 

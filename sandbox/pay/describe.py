@@ -7,7 +7,7 @@ from sandbox.pay.merchant import merchant
 from sandbox.pay.numbers import rfc3339, time14
 
 BANK = "OTHERS"
-RECEIVER = "支付用户零钱"
+_V2_STATES = {"ABNORMAL": "CHANGE", "CLOSED": "REFUNDCLOSE"}
 
 
 def trade_v2(trade: Trade, *, total_fee: int | None = None) -> dict[str, str]:
@@ -62,9 +62,9 @@ def refund_v2(refund: Refund, suffix: str = "") -> dict[str, str]:
         "refund_id": refund.refund_id,
         "refund_fee": str(refund.refund_fee),
         "settlement_refund_fee": str(refund.refund_fee),
-        "refund_status": "CHANGE" if refund.state == "ABNORMAL" else refund.state,
+        "refund_status": _V2_STATES.get(refund.state, refund.state),
         "refund_account": "REFUND_SOURCE_RECHARGE_FUNDS",
-        "refund_recv_accout": RECEIVER,  # the provider's own spelling
+        "refund_recv_accout": refund.receiver,  # the provider's own spelling
     }
     return {name + suffix: value for name, value in fields.items()}
 
@@ -77,10 +77,10 @@ def refund_v3(refund: Refund) -> dict[str, Any]:
         "transaction_id": trade.transaction_id,
         "out_trade_no": trade.out_trade_no,
         "channel": "ORIGINAL",
-        "user_received_account": RECEIVER,
+        "user_received_account": refund.receiver,
         "create_time": rfc3339(refund.created_at),
         "status": refund.state,
-        "funds_account": "AVAILABLE",
+        "funds_account": "UNSETTLED",
         "amount": refund_amount(refund) | {"currency": "CNY"},
         "promotion_detail": [],
     }

@@ -16,7 +16,7 @@ from django.db import transaction
 from sandbox.faults import FaultKind, faults_on
 from sandbox.models import Api, Delivery, DeliveryState, Refund, Trade
 from sandbox.pay import xml
-from sandbox.pay.describe import RECEIVER, refund_amount, refund_v2, trade_v2, trade_v3
+from sandbox.pay.describe import refund_amount, refund_v2, trade_v2, trade_v3
 from sandbox.pay.merchant import merchant
 from sandbox.pay.numbers import BEIJING, rfc3339
 from sandbox.pay.rsa import encrypt
@@ -45,7 +45,7 @@ def refund_notices_create(*, refund: Refund, now: datetime) -> None:
     if refund.api == Api.V2:
         body = _refund_body_v2(refund, fen, is_forged=FaultKind.WRONG_SIGNATURE in faults)
     else:
-        summary = "退款" + ("成功" if refund.state == "SUCCESS" else "异常")
+        summary = refund.get_state_display()
         body = _envelope_v3("refund", f"REFUND.{refund.state}", summary, _refund_plain_v3(refund, fen), now)
     draft = Delivery(
         trade=refund.trade, refund=refund, api=refund.api, signed_by=refund.signed_by, url=refund.notify_url, body=body
@@ -142,7 +142,7 @@ def _refund_plain_v3(refund: Refund, fen: int | None) -> dict[str, Any]:
         "out_refund_no": refund.out_refund_no,
         "refund_status": refund.state,
         "success_time": rfc3339(refund.settled_at),
-        "user_received_account": RECEIVER,
+        "user_received_account": refund.receiver,
         "amount": refund_amount(refund, refund_fee=fen),
     }
 

@@ -14,6 +14,7 @@ from sandbox.pay.numbers import refund_number
 
 SETTLES_AFTER = timedelta(seconds=3)  # minutes to days at the real one
 MAX_REFUNDS = 50
+PAYERS_ACCOUNT = Refund._meta.get_field("receiver").default
 BATCH = 50
 
 
@@ -72,22 +73,49 @@ def refunds_settle(*, now: datetime, refunds: Iterable[Refund] | None = None) ->
 def _settle(pk: int, now: datetime) -> bool:
     from sandbox.pay.notices import refund_notices_create
 
-    trade = Trade.objects.get(refunds=pk)
-    state = RefundState.ABNORMAL if FaultKind.REFUND_ABNORMAL in faults_on(trade) else RefundState.SUCCESS
     with transaction.atomic():
-        # The change of state is the guard: of two sweeps one goes on.
-        open_refund = Refund.objects.filter(pk=pk, state=RefundState.PROCESSING)
-        if not open_refund.update(state=state, settled_at=now):
+        refund = Refund.objects.select_related("trade").select_for_update(of=["self"]).get(pk=pk)
+        if refund.state != RefundState.PROCESSING:  # another sweep was faster
             return False
-        refund_notices_create(refund=Refund.objects.select_related("trade").get(pk=pk), now=now)
+        refund.state, refund.settled_at = _outcome(refund), now
+        refund.save(update_fields=["state", "settled_at"])
+        refund_notices_create(refund=refund, now=now)
         return True
+
+
+def _outcome(refund: Refund) -> RefundState:
+    """What becomes of a refund. The faults are those of the way back to the payer; another account takes it."""
+    faults = faults_on(refund.trade)
+    if refund.receiver == PAYERS_ACCOUNT and FaultKind.REFUND_CLOSED in faults:
+        return RefundState.CLOSED
+    if refund.receiver == PAYERS_ACCOUNT and FaultKind.REFUND_ABNORMAL in faults:
+        return RefundState.ABNORMAL
+    return RefundState.SUCCESS
+
+
+def refund_divert(*, refund_id: str, out_refund_no: str, receiver: str, now: datetime) -> Refund:
+    """Send an abnormal refund to another account; it settles a little later.
+
+    :raises Refused: REFUND_UNKNOWN, NOT_ABNORMAL.
+    """
+    with transaction.atomic():
+        mine = Refund.objects.select_related("trade").select_for_update(of=["self"])
+        refund = mine.filter(refund_id=refund_id, out_refund_no=out_refund_no).first()
+        if refund is None:
+            raise Refused(Reason.REFUND_UNKNOWN)
+        if refund.state != RefundState.ABNORMAL:
+            raise Refused(Reason.NOT_ABNORMAL)
+        refund.state, refund.receiver, refund.settled_at = RefundState.PROCESSING, receiver, None
+        refund.settles_at = now + SETTLES_AFTER
+        refund.save(update_fields=["state", "receiver", "settled_at", "settles_at"])
+        return refund
 
 
 def _check_room(trade: Trade) -> None:
     """Look at an order with the new refund among its refunds."""
     if not trade.is_paid:
         raise Refused(Reason.NOT_PAID)
-    asked = trade.refunds.aggregate(fen=Sum("refund_fee"), number=Count("pk"))
+    asked = trade.refunds.exclude(state=RefundState.CLOSED).aggregate(fen=Sum("refund_fee"), number=Count("pk"))
     if asked["fen"] > trade.total_fee:
         raise Refused(Reason.REFUND_TOO_MUCH)
     if asked["number"] > MAX_REFUNDS:

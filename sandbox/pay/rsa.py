@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+from cryptography.hazmat.primitives.asymmetric.padding import MGF1, OAEP, PKCS1v15
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.hashes import SHA1, SHA256
 
-from sandbox.pay.errors import Reason, Refused
+from sandbox.pay.errors import BadParameter, Reason, Refused
 from sandbox.pay.merchant import merchant
 from sandbox.pay.numbers import base62
 
@@ -91,6 +91,20 @@ def signature_headers(body: bytes, *, serial: str, is_forged: bool = False) -> d
         "Wechatpay-Serial": serial,
         "Wechatpay-Signature-Type": SCHEME,
     }
+
+
+def decrypt(name: str, sealed: object, *, serial: str) -> str:
+    """Open a field that the merchant encrypted with the key it named in ``Wechatpay-Serial``.
+
+    :raises BadParameter: it is missing, or was made with another key.
+    """
+    if not isinstance(sealed, str) or not sealed:
+        raise BadParameter(name, "参数缺失")
+    try:
+        padding = OAEP(mgf=MGF1(SHA1()), algorithm=SHA1(), label=None)  # noqa: S303 - the provider's choice
+        return merchant().platform_keys[serial].decrypt(base64.b64decode(sealed, validate=True), padding).decode()
+    except ValueError:
+        raise BadParameter(name, "解密失败") from None
 
 
 def encrypt(plain: bytes, *, associated_data: str) -> dict[str, str]:

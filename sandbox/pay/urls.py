@@ -20,6 +20,10 @@ urlpatterns = [
     path(f"{_TRANSACTIONS}/out-trade-no/<str:out_trade_no>/close", v3.v3_endpoint(POST=v3.order_close)),
     path("v3/refund/domestic/refunds", v3.v3_endpoint(POST=v3.refund_apply)),
     path("v3/refund/domestic/refunds/<str:out_refund_no>", v3.v3_endpoint(GET=v3.refund_query)),
+    path(
+        "v3/refund/domestic/refunds/<str:refund_id>/apply-abnormal-refund",
+        v3.v3_endpoint(POST=v3.refund_divert_apply),
+    ),
     path("v3/certificates", v3.v3_endpoint(GET=v3.certificates)),
     re_path(r"^v3/", v3.v3_endpoint(GET=v3.unknown, POST=v3.unknown)),
 ]

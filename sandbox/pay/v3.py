@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
@@ -18,12 +19,30 @@ from sandbox.pay.describe import refund_v3, trade_v3
 from sandbox.pay.errors import BadParameter, Reason, Refused
 from sandbox.pay.merchant import merchant
 from sandbox.pay.numbers import rfc3339
-from sandbox.pay.refunds import NewRefund, refund_create, refunds_settle
-from sandbox.pay.rsa import SignedRequest, encrypt, request_check, signature_headers, signing_serial
+from sandbox.pay.refunds import NewRefund, refund_create, refund_divert, refunds_settle
+from sandbox.pay.rsa import SignedRequest, decrypt, encrypt, request_check, signature_headers, signing_serial
 from sandbox.pay.trades import NewTrade, trade_close, trade_create, trade_find
 
 # The merchant signs the path below the provider's host; this is where that host's root lies here.
 PREFIX = "/sandbox/wxpay"
+# Debit cards that an abnormal refund may go to.
+BANKS = {
+    "ICBC_DEBIT": "工商银行",
+    "ABC_DEBIT": "农业银行",
+    "BOC_DEBIT": "中国银行",
+    "CCB_DEBIT": "建设银行",
+    "COMM_DEBIT": "交通银行",
+    "PSBC_DEBIT": "邮储银行",
+    "CMB_DEBIT": "招商银行",
+    "CITIC_DEBIT": "中信银行",
+    "CEB_DEBIT": "光大银行",
+    "CMBC_DEBIT": "民生银行",
+    "CIB_DEBIT": "兴业银行",
+    "SPDB_DEBIT": "浦发银行",
+    "PAB_DEBIT": "平安银行",
+    "GDB_DEBIT": "广发银行",
+    "NBCB_DEBIT": "宁波银行",
+}
 SOONEST_EXPIRY, LATEST_EXPIRY = timedelta(minutes=1), timedelta(days=90)
 Body = dict[str, Any]
 Call = Callable[..., Body | None]
@@ -188,6 +207,31 @@ def _refunded_trade(body: Body) -> Any:
         return trade_find(transaction_id=fields.text("transaction_id", body["transaction_id"], 32))
     number = fields.matching("out_trade_no", body.get("out_trade_no"), fields.OUT_TRADE_NO)
     return trade_find(out_trade_no=number)
+
+
+def refund_divert_apply(*, body: Body, serial: str, now: datetime, refund_id: str, **_: Any) -> Body:
+    kind = body.get("type")
+    if kind not in ("USER_BANK_CARD", "MERCHANT_BANK_CARD"):
+        raise BadParameter("type", "参数错误")
+    refund = refund_divert(
+        refund_id=fields.text("refund_id", refund_id, 32),
+        out_refund_no=fields.matching("out_refund_no", body.get("out_refund_no"), fields.OUT_REFUND_NO),
+        receiver="商户结算银行账户" if kind == "MERCHANT_BANK_CARD" else _card(body, serial),
+        now=now,
+    )
+    return refund_v3(refund)
+
+
+def _card(body: Body, serial: str) -> str:
+    """What the payer is told of the card: its last digits. Number and name come encrypted, and are checked."""
+    bank = fields.text("bank_type", body.get("bank_type"), 32, required=True)
+    if bank not in BANKS:
+        raise BadParameter("bank_type", "不支持的银行")
+    number = decrypt("bank_account", body.get("bank_account"), serial=serial)
+    if not re.fullmatch(r"[0-9]{12,19}", number):
+        raise BadParameter("bank_account", "不是银行卡号")
+    fields.text("real_name", decrypt("real_name", body.get("real_name"), serial=serial), 64, required=True)
+    return f"{BANKS[bank]}借记卡{number[-4:]}"
 
 
 def refund_query(*, now: datetime, out_refund_no: str, **_: Any) -> Body:

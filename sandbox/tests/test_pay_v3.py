@@ -229,3 +229,74 @@ def test_the_client_really_verifies(v3: Any, order_v3: Any, control: Any) -> Non
 
     with pytest.raises(Exception, match="failed to verify the signature"):
         v3.query(out_trade_no=NUMBER)
+
+
+@pytest.fixture
+def abnormal(v3: Any, order_v3: Any, control: Any, shop: Any) -> Any:
+    """A refund that could not be delivered."""
+    control("pay", code_url=order_v3()[1]["code_url"])
+    control("faults", refund_abnormal=True)
+    asked = {"refund": 1234, "total": 1234, "currency": "CNY"}
+    v3.refund(out_refund_no="R1", amount=asked, out_trade_no=NUMBER, notify_url=shop.v3_url)
+    control("deliver", ahead_s=10)
+    refund = json.loads(v3.query_refund("R1")[1])
+    assert (refund["status"], refund["user_received_account"]) == ("ABNORMAL", "支付用户零钱")
+    return refund
+
+
+CARD = {"bank_type": "ICBC_DEBIT", "bank_account": "6222021234567890", "real_name": "王小明"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "card", "account"),
+    [("USER_BANK_CARD", CARD, "工商银行借记卡7890"), ("MERCHANT_BANK_CARD", {}, "商户结算银行账户")],
+)
+def test_an_abnormal_refund_goes_elsewhere(
+    v3: Any, abnormal: Any, control: Any, shop: Any, kind: str, card: Any, account: str
+) -> None:
+    status, text = v3.abnormal_refund(abnormal["refund_id"], "R1", kind, **card)
+    assert (status, json.loads(text)["status"]) == (200, "PROCESSING")
+    assert code_of(v3.abnormal_refund(abnormal["refund_id"], "R1", kind, **card)) == (400, "INVALID_REQUEST")
+
+    control("deliver", ahead_s=10)
+
+    refund = json.loads(v3.query_refund("R1")[1])
+    assert (refund["status"], refund["user_received_account"]) == ("SUCCESS", account)
+    told = [json.loads(body)["event_type"] for _, _, body in shop.heard]
+    assert told[-2:] == ["REFUND.ABNORMAL", "REFUND.SUCCESS"]
+
+
+def test_what_is_wrong_with_a_diversion_is_named(v3: Any, abnormal: Any) -> None:
+    number = abnormal["refund_id"]
+
+    assert code_of(v3.abnormal_refund("5030000", "R1", "MERCHANT_BANK_CARD")) == (404, "RESOURCE_NOT_EXISTS")
+    assert code_of(v3.abnormal_refund(number, "R1", "SOMEWHERE")) == (400, "PARAM_ERROR")
+    for change in ({"bank_type": "NOBANK"}, {"bank_account": "123"}, {"real_name": None}):
+        assert code_of(v3.abnormal_refund(number, "R1", "USER_BANK_CARD", **(CARD | change))) == (400, "PARAM_ERROR")
+    v3._core.encrypt = lambda text: "bm90IHNlYWxlZA=="
+    assert code_of(v3.abnormal_refund(number, "R1", "USER_BANK_CARD", **CARD)) == (400, "PARAM_ERROR")
+
+
+def test_a_closed_refund_leaves_room_for_another(v3: Any, order_v3: Any, control: Any, shop: Any) -> None:
+    control("pay", code_url=order_v3()[1]["code_url"])
+    asked = {"refund": 1234, "total": 1234, "currency": "CNY"}
+    control("faults", refund_closed=True)
+    v3.refund(out_refund_no="R1", amount=asked, out_trade_no=NUMBER, notify_url=shop.v3_url)
+    control("deliver", ahead_s=10)
+    control("faults", reset=True)
+
+    assert json.loads(v3.query_refund("R1")[1])["status"] == "CLOSED"
+    assert json.loads(shop.heard[-1][2])["event_type"] == "REFUND.CLOSED"
+    assert v3.refund(out_refund_no="R2", amount=asked, out_trade_no=NUMBER)[0] == 200
+    assert code_of(v3.refund(out_refund_no="R3", amount=asked, out_trade_no=NUMBER)) == (403, "NOT_ENOUGH")
+
+
+def test_a_reason_is_counted_in_bytes(v3: Any, order_v3: Any, control: Any) -> None:
+    control("pay", code_url=order_v3()[1]["code_url"])
+    asked = {"refund": 1, "total": 1234, "currency": "CNY"}
+
+    assert code_of(v3.refund(out_refund_no="R1", amount=asked, out_trade_no=NUMBER, reason="好" * 27)) == (
+        400,
+        "PARAM_ERROR",
+    )
+    assert v3.refund(out_refund_no="R1", amount=asked, out_trade_no=NUMBER, reason="好" * 26)[0] == 200

@@ -26,6 +26,7 @@ from shop.admin.order_work import (
     WorkColumns,
     WorkFilter,
     attach_refunds,
+    is_by_hand,
     step_buttons,
     work_of,
     work_rows,
@@ -81,8 +82,9 @@ BUTTONS: dict[str, Button] = {
     "refund": Button(Event.REFUND, "全额退款", order_refund),
     "refund_again": Button(Event.REFUND_AGAIN, "重新退款", order_refund),
 }
-_REFUNDING = "款项原路退回,进度见“退款处理”"
-OUTCOMES = {"approve": _REFUNDING, "refund": _REFUNDING, "refund_again": _REFUNDING}
+_REFUNDING = "款项将原路退回,进度见“退款处理”"
+_BEGINS = frozenset({"approve", "refund", "refund_again"})  # money has not moved yet when they are done
+OUTCOMES = dict.fromkeys(_BEGINS, _REFUNDING)
 _COLOURS = {
     State.OPEN.label: "warning",
     State.PAID.label: "info",
@@ -127,12 +129,13 @@ class OrderAdmin(WorkColumns, ButtonsAdmin):
         "close": "订单没有付款,关闭后商品回到库存。",
         "invalidate": "订单没有付款,作废后商品回到库存。",
         "refund": "款项全额原路退回买家,不能撤回。还没有发货的商品回到库存,已经发出的不会。",
-        "refund_again": "再次请微信支付把款项全额原路退回买家。",
+        "refund_again": "被拒绝的退款用原单号再提交一次;已关闭的先向微信确认,再换新单号。钱只会退一次。",
     }
     asks_of = ("order_id", "goods", "receiver", "total", "state_label")
     asks_why = dict.fromkeys(("approve", "close", "invalidate", "refund", "refund_again"), "写入订单日志") | {
         "reject": "写入订单日志,买家也会看到"
     }
+    begins = _BEGINS
     grave = frozenset({"reject", "close", "invalidate", "refund"})
     list_display = ["order_id", "goods", "username", "phone", "total", "state_label", "created_at"]
     list_filter = [WorkFilter, "order_status", "pay_status", "shiping_status", "state", ("created_at", DayFilter)]
@@ -217,10 +220,10 @@ class OrderAdmin(WorkColumns, ButtonsAdmin):
         listed, work = super().get_changelist_instance(request), work_of(request)
         if work:
             orders, steps = list(listed.result_list), self._steps(request)
-            for order in orders:
-                order.steps = [step for step in steps if step[0] in (PACKING, *_allowed(order))]
             if "refund_progress" in work.columns:
                 attach_refunds(orders)
+            for order in orders:
+                order.steps = [step for step in steps if step[0] in (PACKING, *_allowed(order))]
         return listed
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
@@ -255,6 +258,8 @@ class OrderAdmin(WorkColumns, ButtonsAdmin):
         order = self.get_object(request, str(object_id))
         if order is None or not self.has_change_permission(request, order):
             return ()
+        if order.state == State.REFUND_FAILED:
+            attach_refunds([order])
         return _allowed(order)
 
     def press(self, request: HttpRequest, name: str, row: Order) -> str:
@@ -270,4 +275,5 @@ class OrderAdmin(WorkColumns, ButtonsAdmin):
 
 
 def _allowed(order: Order) -> list[str]:
-    return [name for name, button in BUTTONS.items() if (State(order.state), button.event) in TABLE]
+    names = [name for name, button in BUTTONS.items() if (State(order.state), button.event) in TABLE]
+    return [name for name in names if name != "refund_again" or not is_by_hand(order)]

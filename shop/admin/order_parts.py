@@ -45,11 +45,11 @@ def refunds_table(order: Order) -> SafeString:
             refund.reason,
             refund.requested_by,
             refund.attempts,
-            refund.last_error,
+            refund.trouble,
         )
         for refund in Refund.objects.filter(payment__out_trade_no=order.order_id).order_by("pk")
     ]
-    return table(("退款单号", "状态", "金额(元)", "原因", "申请人", "提交次数", "最近错误"), rows)
+    return table(("退款单号", "状态", "金额(元)", "原因", "申请人", "提交次数", "说明"), rows)
 
 
 def log_timeline(order: Order) -> SafeString:

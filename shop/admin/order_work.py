@@ -13,7 +13,7 @@ from django.utils.timesince import timesince
 from unfold.decorators import display
 
 from core.admin.buttons import PRESS
-from payments.models import Refund
+from payments.models import Refund, RefundStatus
 from shop.admin.order_parts import payments_link
 from shop.models import Order, OrderLog
 from shop.states import Event, State
@@ -95,6 +95,12 @@ def attach_refunds(orders: list[Any]) -> None:
         order.refund = newest.get(order.order_id)
 
 
+def is_by_hand(order: Any) -> bool:
+    """Whether neither another try nor a new number helps its refund: staff choose the way on the refund's own page."""
+    refund = getattr(order, "refund", None)
+    return refund is not None and refund.state in (RefundStatus.ABNORMAL, RefundStatus.OWED)
+
+
 def step_buttons(order: Order, steps: list[tuple[str, str]]) -> SafeString:
     """Buttons that press one row of the list."""
     buttons = [
@@ -143,11 +149,12 @@ class WorkColumns:
         if refund is None:
             return _NONE
         return format_html(
-            '<div class="od-text">{} <b>{}</b>, 已提交 {} 次<br>{}</div>',
+            '<div class="od-text">{} <b>{}</b>, 已提交 {} 次<br>{}{}</div>',
             payments_link("refund", refund, refund.out_refund_no),
             refund.get_state_display(),
             refund.attempts,
-            refund.last_error or _next_try(refund),
+            refund.trouble or _next_try(refund),
+            payments_link("refund", refund, "选择退法") if is_by_hand(order) else "",
         )
 
 

@@ -26,6 +26,8 @@ _EVENT_OF_REFUND = {
     RefundStatus.FAILED: Event.REFUND_FAIL,
     RefundStatus.ABNORMAL: Event.REFUND_FAIL,
     RefundStatus.CLOSED: Event.REFUND_FAIL,
+    RefundStatus.OWED: Event.REFUND_FAIL,
+    RefundStatus.OFFLINE: Event.REFUND_DONE,
 }
 
 
@@ -64,14 +66,16 @@ def _return_the_money(order: Order, shortage: Exception, detail: str, now: datet
     return PaidOutcome.REFUND
 
 
-def on_refund_changed(*, out_trade_no: str, out_refund_no: str, amount_fen: int, state: str, now: datetime) -> None:
-    """Follow a refund to its end; news that changes nothing is no news."""
+def on_refund_changed(
+    *, out_trade_no: str, out_refund_no: str, amount_fen: int, state: str, now: datetime, staff: str
+) -> None:
+    """Follow a refund to its end. What the order's table does not know, does not change it."""
     order = Order.objects.get(order_id=out_trade_no)
     event = _EVENT_OF_REFUND[RefundStatus(state)]
     if (State(order.state), event) not in TABLE:
         return
     detail = f"{out_refund_no} {fen_text(amount_fen)} {RefundStatus(state).label}"
-    order_move(order=order, event=event, actor=WECHAT, now=now, detail=detail)
+    order_move(order=order, event=event, actor=staff or WECHAT, now=now, detail=detail)
 
 
 def describe(*, out_trade_no: str) -> str:

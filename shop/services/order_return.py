@@ -4,8 +4,8 @@ from datetime import datetime
 
 from django.db import transaction
 
-from payments.models import Refund, RefundStatus
-from payments.services import refund_request, refund_retry
+from payments.models import Refund
+from payments.services import refund_again, refunds_require
 from shop.models import Order
 from shop.services.order_move import order_lock, order_move, require
 from shop.states import Event, State
@@ -15,9 +15,12 @@ from shop.states import Event, State
 def order_return(*, order_id: str, buyer_pk: int, actor: str, reason: str = "", now: datetime) -> Order:
     """Ask for one's money back: refunded at once while nothing was shipped, else the back office decides.
 
-    :raises RecordUnknown, OrderRefused, RefundNotPossible: as named.
+    :raises RecordUnknown, OrderRefused: as named.
+    :raises RefundNotPossible: the merchant cannot refund at all: rather a clear no than 退款中 for ever.
     """
     order = order_lock(order_id=order_id, buyer_pk=buyer_pk)
+    require(State(order.state), Event.ASK_RETURN)
+    refunds_require(out_trade_no=order_id)
     order_move(order=order, event=Event.ASK_RETURN, actor=actor, now=now, detail=reason, note=reason[:200])
     return order
 
@@ -37,29 +40,23 @@ def order_return_decide(*, order_id: str, approve: bool, actor: str, reason: str
 
 
 def order_refund(*, order_id: str, actor: str, reason: str = "", now: datetime) -> Order:
-    """Refund all of a paid order for the back office, or try a refund again that failed.
+    """Refund all of a paid order for the back office, or take the next step of a refund that failed.
+
+    Not in a transaction: before a refund gets a new number, the provider is asked about the old one.
 
     :raises RecordUnknown, OrderRefused, RefundNotPossible: as named.
     """
+    if failed := _failed_refund(order_id):
+        refund_again(refund_id=failed.pk, actor=actor, now=now)
+        return Order.objects.get(order_id=order_id)
     with transaction.atomic():
         order = order_lock(order_id=order_id)
-        if order.state == State.REFUND_FAILED:
-            _refund_again(order, actor, now)
-        else:
-            require(State(order.state), Event.REFUND)
-            order_move(order=order, event=Event.REFUND, actor=actor, now=now, detail=reason, note=reason or "商家退款")
+        require(State(order.state), Event.REFUND)
+        order_move(order=order, event=Event.REFUND, actor=actor, now=now, detail=reason, note=reason or "商家退款")
         return order
 
 
-def _refund_again(order: Order, actor: str, now: datetime) -> None:
-    """Try the old refund under its old number; one that the provider closed is dead, a new one takes its place."""
-    mine = Refund.objects.filter(payment__out_trade_no=order.order_id)
-    failed = mine.filter(state__in=[RefundStatus.FAILED, RefundStatus.ABNORMAL]).order_by("pk").last()
-    detail = failed.out_refund_no if failed else "原退款单已关闭,重新申请"
-    order_move(order=order, event=Event.REFUND_AGAIN, actor=actor, now=now, detail=detail)
-    if failed:
-        refund_retry(refund_id=failed.pk, actor=actor, now=now)
-    else:
-        refund_request(
-            out_trade_no=order.order_id, amount_fen=order.total_fen, reason=detail, requested_by=actor, now=now
-        )
+def _failed_refund(order_id: str) -> Refund | None:
+    if not Order.objects.filter(order_id=order_id, state=State.REFUND_FAILED).exists():
+        return None
+    return Refund.objects.filter(payment__out_trade_no=order_id).order_by("pk").last()

@@ -9,6 +9,7 @@ from payments.gateways.base import (
     AlreadyClosed,
     AlreadyPaid,
     Gateway,
+    GatewayRefused,
     GatewayTimeout,
     OrderUnknown,
     PaymentIntent,
@@ -29,7 +30,8 @@ class FakeProvider(Gateway):
         self.refunds: dict[str, RefundIntent] = {}
         self.refund_status = "SUCCESS"  # what comes next
         self.refund_states: dict[str, str] = {}
-        self.is_down = False
+        self.receivers: dict[str, str] = {}
+        self.is_down = self.denies_refunds = False
         self.calls: list[str] = []
 
     def _hear(self, call: str) -> None:
@@ -65,8 +67,18 @@ class FakeProvider(Gateway):
 
     def refund(self, intent):
         self._hear("refund")
+        if self.denies_refunds:
+            raise GatewayRefused("基本账户余额不足", code="NOTENOUGH")
         self.refunds[intent.out_refund_no] = intent
         return self._refund_result(intent)
+
+    def refund_abnormal(self, refund_id, number, card=None):
+        self._hear("refund_abnormal")
+        if self.refund_states.get(number) != "ABNORMAL":
+            raise GatewayRefused("not abnormal", code="INVALID_REQUEST")
+        self.refund_states[number] = "SUCCESS"
+        self.receivers[number] = card.number if card else "商户基本账户"
+        return self._refund_result(self.refunds[number])
 
     def refund_query(self, number):
         self._hear("refund_query")
@@ -83,6 +95,12 @@ class FakeProvider(Gateway):
         mine = [intent for intent in self.refunds.values() if intent.out_trade_no == number]
         return sum(intent.refund_fen for intent in mine if self.refund_states[intent.out_refund_no] != "CLOSED")
 
+    def paid_back_fen(self, number: str) -> int:
+        """What the buyer got."""
+        mine = [intent for intent in self.refunds.values() if intent.out_trade_no == number]
+        arrived = [i for i in mine if self.refund_states[i.out_refund_no] == "SUCCESS"]
+        return sum(i.refund_fen for i in arrived if not self.receivers.get(i.out_refund_no, "").startswith("商户"))
+
     def _refund_result(self, intent):
         number = intent.out_refund_no
         if self.refund_states.get(number) not in ("SUCCESS", "CLOSED"):
@@ -94,6 +112,7 @@ class FakeProvider(Gateway):
             refund_fen=intent.refund_fen,
             total_fen=intent.total_fen,
             refund_id=f"50{number[:28]}",
+            received_by=self.receivers.get(number, "支付用户零钱"),
         )
 
     # --- what happens on the other side ---
@@ -127,11 +146,10 @@ class FakeProvider(Gateway):
         """Send the notification of a payment, as received and checked."""
         payment_confirm(result=self.result(number), now=now or timezone.now(), source="notify_v2")
 
-    def run_refunds(self) -> None:
+    def run_refunds(self, now=None) -> None:
         """What the worker does with refunds that are due, however long they were to wait."""
-        later = timezone.now() + timedelta(days=1)
-        for refund_id in refunds_due(now=later):
-            refund_run(refund_id=refund_id, now=later)
+        for refund_id in refunds_due(now=timezone.now() + timedelta(days=365)):
+            refund_run(refund_id=refund_id, now=now or timezone.now(), at_once=True)
 
 
 @pytest.fixture
@@ -149,6 +167,7 @@ def install(fake, setattr_):
         ("query", "gateway_to_ask"),
         ("reconcile", "gateway_to_ask"),
         ("refund", "gateway_v3"),
+        ("refund_stuck", "gateway_v3"),
     ):
         setattr_(f"payments.services.{module}.{name}", lambda *who: fake)
     setattr_("payments.services.start.PAUSE_S", 0)

@@ -6,7 +6,12 @@ import pytest
 from django.conf import settings
 from django.utils import timezone
 
+from payments.errors import RefundNotPossible
+from payments.gateways.base import GatewayMisconfigured
+from payments.models import Refund
 from shop.models import CartItem, Order, Product
+from shop.services.order_return import order_refund
+from shop.services.order_ship import order_ship
 from shop.tests.factories import make_order, make_product, stock_of
 
 pytestmark = pytest.mark.django_db
@@ -402,21 +407,36 @@ def test_an_unpaid_order_cannot_be_returned(li):
 
 
 def test_a_failed_refund_is_told_and_tried_again_under_its_number(li, provider):
-    from payments.models import Refund
-    from shop.services.order_return import order_refund
-
     order = paid_order(li, provider)
-    provider.refund_status = "ABNORMAL"
+    provider.denies_refunds = True
     li.post("/order/returns", {"order_id": order.order_id})
     provider.run_refunds()
     assert li.get("/order/get_order", order_id=order.order_id).json()["data"]["state_text"] == "退款异常"
 
-    provider.refund_status = "SUCCESS"
+    provider.denies_refunds = False
     order_refund(order_id=order.order_id, actor="wang", now=timezone.now())
     provider.run_refunds()
 
     assert li.get("/order/get_order", order_id=order.order_id).json()["data"]["state_text"] == "已退款"
     assert Refund.objects.count() == len(provider.refunds) == 1
+
+
+def test_a_merchant_who_cannot_refund_promises_no_refund(li, provider, monkeypatch):
+    def no_values(who):
+        raise GatewayMisconfigured("missing: WECHAT_PAY_V3_KEY")
+
+    unshipped, shipped = paid_order(li, provider), paid_order(li, provider)
+    order_ship(order_id=shipped.order_id, action=1, actor="wang", now=timezone.now())
+    monkeypatch.setattr("payments.services.refund.gateway_v3", no_values)
+
+    for order, state in ((unshipped, "paid"), (shipped, "shipped")):
+        status, ok, msg = said(li.post("/order/returns", {"order_id": order.order_id}))
+        assert (status, ok) == (1004, False) and "APIv3" in msg
+        order.refresh_from_db()
+        assert order.state == state
+    with pytest.raises(RefundNotPossible, match="APIv3"):
+        order_refund(order_id=shipped.order_id, actor="wang", now=timezone.now())
+    assert not Refund.objects.exists()
 
 
 # --- Deleting ------------------------------------------------------------------------------------

@@ -317,24 +317,75 @@ class TestReturns:
 
     def test_an_approval_refunds_and_the_refund_is_followed_to_its_end(self, office, returned, provider):
         order = returned()
-        provider.refund_status = "ABNORMAL"
+        provider.denies_refunds = True
 
         said = press(office, "returns", "approve", row=order)
-        assert "进度见“退款处理”" in said[0]
+        assert said == [f"{order.order_id}: 同意退货并退款已提交, 款项将原路退回,进度见“退款处理”"]
         assert "待提交" in office.get(ORDERS, {"work": "refunds"}).content.decode()
 
         provider.run_refunds()
         page = office.get(ORDERS, {"work": "refunds"}).content.decode()
-        assert "退款异常" in page and f"{order.order_id}R01" in page and f'value="refund_again:{order.pk}"' in page
+        assert "退款失败" in page and f"{order.order_id}R01" in page and f'value="refund_again:{order.pk}"' in page
+        assert "微信拒绝了这笔退款: NOTENOUGH 基本账户余额不足" in page
 
-        provider.refund_states.clear()
-        provider.refund_status = "SUCCESS"
+        provider.denies_refunds = False
         press(office, "refunds", "refund_again", row=order)
         assert f'value="refund_again:{order.pk}"' not in office.get(ORDERS, {"work": "refunds"}).content.decode()
         provider.run_refunds()
 
         assert (state(order), listed(office, "refunds")) == ("refunded", [])
         assert Refund.objects.count() == 1
+
+    def test_a_closed_refund_gets_a_new_number(self, office, returned, provider):
+        order = returned()
+        provider.refund_status = "CLOSED"
+        press(office, "returns", "approve", row=order)
+        provider.run_refunds()
+        provider.refund_status = "SUCCESS"
+
+        said = press(office, "refunds", "refund_again", row=order)
+        provider.run_refunds()
+
+        assert said == [f"{order.order_id}: 重新退款已提交, 款项将原路退回,进度见“退款处理”"]
+        assert state(order) == "refunded"
+        assert sorted(provider.refunds) == [f"{order.order_id}R01", f"{order.order_id}R02"]
+
+    def test_an_abnormal_refund_leads_to_the_page_where_its_way_is_chosen(self, office, returned, provider):
+        order = returned()
+        provider.refund_status = "ABNORMAL"
+        press(office, "returns", "approve", row=order)
+        provider.run_refunds()
+
+        page = office.get(ORDERS, {"work": "refunds"}).content.decode()
+        refund = Refund.objects.get()
+        assert f'value="refund_again:{order.pk}"' not in page and "账户可能已注销或冻结" in page
+        assert f"/admin/payments/refund/{refund.pk}/change/" in page and ">选择退法</a>" in page
+        assert "step_refund_again" not in office.get(f"{ORDERS}{order.pk}/change/").content.decode()
+        assert press(office, "refunds", "refund_again", row=order)[0].startswith(f"{order.order_id}: 微信退不到原账户")
+
+    def test_an_abnormal_refund_ends_on_its_page(self, office, returned, provider):
+        order = returned()
+        provider.refund_status = "ABNORMAL"
+        press(office, "returns", "approve", row=order)
+        provider.run_refunds()
+        refund = Refund.objects.get()
+        Refund.objects.update(sent_at=refund.sent_at - timedelta(days=2))
+        page = f"/admin/payments/refund/{refund.pk}/change/"
+        shown = office.get(page).content.decode()
+        assert all(f"step_{name}" in shown for name in ("to_merchant", "to_card", "offline", "ask"))
+        assert not any(f"step_{name}" in shown for name in ("retry", "renew", "run_now"))
+
+        asked = office.post(page, {"step_offline": "1"}).content.decode()
+        assert "账户可能已注销或冻结" in asked and 'name="voucher"' in asked
+        said = {"step_offline": "1", "sure": "1", "way": "bank", "voucher": ""}
+        again = office.post(page, said).content.decode()
+        assert 'name="voucher"' in again and "bo-wrong" in again and Refund.objects.get().state == "abnormal"
+        done = office.post(page, said | {"voucher": "BANK-778", "is_sure": "on"}, follow=True).content.decode()
+
+        assert ": 已线下退款, 银行转账 凭证号 BANK-778" in done
+        refund.refresh_from_db()
+        assert (refund.state, refund.offline_by, state(order)) == ("offline", "root", "refunded")
+        assert order.logs.order_by("pk").last().actor == "root"
 
     def test_what_the_provider_said_is_shown_while_it_is_tried_again(self, office, returned, provider):
         order = returned()

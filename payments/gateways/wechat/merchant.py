@@ -164,6 +164,19 @@ class Keyring:
         key = certificate.public_key() if certificate else None
         return key if isinstance(key, RSAPublicKey) else None
 
+    def encryption_key(self) -> tuple[str, RSAPublicKey]:
+        """Answer the key to encrypt for the provider with, and its serial.
+
+        :raises GatewayMisconfigured: there is none yet.
+        """
+        if self._public_key is not None:
+            return self._public_key_id, self._public_key
+        certificates = sorted(self._valid_certificates().values(), key=lambda one: one.not_valid_after_utc)
+        key = certificates[-1].public_key() if certificates else None
+        if not isinstance(key, RSAPublicKey):
+            raise GatewayMisconfigured("there is no platform certificate to encrypt with")
+        return f"{certificates[-1].serial_number:X}", key
+
     def store(self, pem_by_serial: dict[str, str]) -> None:
         """Keep downloaded certificates where every process on this disk finds them."""
         if self._cert_dir is None:

@@ -79,6 +79,7 @@ def _read_v2_refund(req_info: str, who: Merchant, appid: str) -> RefundResult:
             mch_id=who.mch_id,
             refund_id=numbers[2],
             refunded_at=_read_v2_day(fields.get("success_time", "")),
+            received_by=fields.get("refund_recv_accout", "")[:64],  # the provider's own spelling
         )
     except (ValueError, KeyError):
         raise NoticeRefused("退款通知解密失败", http_status=401) from None

@@ -15,9 +15,10 @@ import orjson
 from wechatpayv3 import WeChatPay, WeChatPayType
 from wechatpayv3.core import Core
 from wechatpayv3.type import RequestType
-from wechatpayv3.utils import aes_decrypt, build_authorization, load_certificate, rsa_verify
+from wechatpayv3.utils import aes_decrypt, build_authorization, load_certificate, rsa_encrypt, rsa_verify
 
 from payments.gateways.base import (
+    BankCard,
     Gateway,
     GatewayError,
     GatewayMisconfigured,
@@ -76,15 +77,22 @@ class _Core(Core):
     def _update_certificates(self) -> None:
         pass
 
+    def encrypt(self, text: str) -> str:
+        return rsa_encrypt(text, self._keys.encryption_key()[1])
+
     def request(  # type: ignore[override]
         self,
         path: str,
         method: RequestType = RequestType.GET,
         data: Any = None,
         skip_verify: bool = False,
+        cipher_data: bool = False,
         **_: Any,
     ) -> tuple[int, str]:
-        """Sign, send, verify. The signature covers ``path`` alone, wherever the base URL leads."""
+        """Sign, send, verify. The signature covers ``path`` alone, wherever the base URL leads.
+
+        :param cipher_data: ``data`` holds what ``encrypt`` made: the header then names the key.
+        """
         body = orjson.dumps(data).decode() if data else ""
         headers = {
             "Accept": "application/json",
@@ -94,8 +102,8 @@ class _Core(Core):
                 path, method.value, self._mchid, self._cert_serial_no, self._private_key, data=body
             ),
         }
-        if self._public_key_id:
-            headers["Wechatpay-Serial"] = self._public_key_id
+        if cipher_data or self._public_key_id:
+            headers["Wechatpay-Serial"] = self._keys.encryption_key()[0] if cipher_data else self._public_key_id
         with BoundedSession() as session:
             answer = session.request(method.value, self._gate_way + path, data=body.encode() or None, headers=headers)
         if not skip_verify:
@@ -165,6 +173,17 @@ class WeChatV3(Gateway):
             notify_url=intent.notify_url,
         )
         return read_refund(answer, "status", intent.out_refund_no)
+
+    def refund_abnormal(self, refund_id: str, out_refund_no: str, card: BankCard | None = None) -> RefundResult:
+        target = {"bank_type": card.bank, "bank_account": card.number, "real_name": card.holder} if card else {}
+        answer = self._call(
+            self._pay.abnormal_refund,
+            refund_id=_plain(refund_id),
+            out_refund_no=out_refund_no,
+            type="USER_BANK_CARD" if card else "MERCHANT_BANK_CARD",
+            **target,
+        )
+        return read_refund(answer, "status", out_refund_no)
 
     def refund_query(self, out_refund_no: str) -> RefundResult:
         answer = self._call(self._pay.query_refund, out_refund_no=_plain(out_refund_no))
@@ -289,6 +308,7 @@ def read_refund(said: Any, status_key: str, out_refund_no: str | None = None) ->
         mch_id=str(said.get("mchid", "")),
         refund_id=said["refund_id"] if is_number(said.get("refund_id")) else "",
         refunded_at=read_time(said.get("success_time")),
+        received_by=str(said.get("user_received_account") or "")[:64],
     )
 
 

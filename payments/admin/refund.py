@@ -1,0 +1,189 @@
+"""Refunds: how far each is, what keeps the money from the buyer, and what staff can do about it."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.safestring import SafeString
+from unfold.decorators import display
+
+from core.money import fen_text
+from core.times import dash
+from payments.admin.shared import STATE_COLOURS, MoneyAdmin, log_list, order_link, yuan
+from payments.gateways.base import BankCard
+from payments.models import OfflineWay, Refund, RefundStatus
+from payments.services import refund_run
+from payments.services.refund_stuck import refund_ask, refund_divert, refund_offline, refund_renew, refund_retry
+
+# Where WeChat Pay sends an abnormal refund: debit cards of these banks (发起异常退款).
+BANKS = (
+    ("ICBC_DEBIT", "工商银行"),
+    ("ABC_DEBIT", "农业银行"),
+    ("BOC_DEBIT", "中国银行"),
+    ("CCB_DEBIT", "建设银行"),
+    ("COMM_DEBIT", "交通银行"),
+    ("PSBC_DEBIT", "邮政储蓄银行"),
+    ("CMB_DEBIT", "招商银行"),
+    ("CITIC_DEBIT", "中信银行"),
+    ("CEB_DEBIT", "光大银行"),
+    ("CMBC_DEBIT", "民生银行"),
+    ("CIB_DEBIT", "兴业银行"),
+    ("SPDB_DEBIT", "浦发银行"),
+    ("PAB_DEBIT", "平安银行"),
+    ("GDB_DEBIT", "广发银行"),
+    ("NBCB_DEBIT", "宁波银行"),
+)
+
+
+def _retry(refund: Refund, request: HttpRequest) -> str:
+    return refund_retry(refund_id=refund.pk, actor=request.user.get_username(), now=timezone.now()).get_state_display()
+
+
+def _renew(refund: Refund, request: HttpRequest) -> str:
+    new = refund_renew(refund_id=refund.pk, actor=request.user.get_username(), now=timezone.now())
+    return f"新单号 {new.out_refund_no}"
+
+
+def _ask(refund: Refund, request: HttpRequest) -> str:
+    return refund_ask(refund_id=refund.pk, now=timezone.now()).get_state_display()
+
+
+def _to_merchant(refund: Refund, request: HttpRequest) -> str:
+    moved = refund_divert(refund_id=refund.pk, actor=request.user.get_username(), now=timezone.now())
+    return moved.get_state_display()
+
+
+def _run_now(refund: Refund, request: HttpRequest) -> str:
+    moved = refund_run(refund_id=refund.pk, now=timezone.now(), at_once=True)
+    return " ".join(filter(None, [moved.get_state_display(), moved.last_error]))
+
+
+def _to_card(refund: Refund, request: HttpRequest, *, bank: str, number: str, holder: str) -> str:
+    card = BankCard(bank=bank, number=number, holder=holder)
+    moved = refund_divert(refund_id=refund.pk, card=card, actor=request.user.get_username(), now=timezone.now())
+    return moved.get_state_display()
+
+
+def _offline(refund: Refund, request: HttpRequest, *, way: str, voucher: str, is_sure: bool) -> str:
+    actor = request.user.get_username()
+    refund_offline(refund_id=refund.pk, way=way, voucher=voucher, actor=actor, now=timezone.now())
+    return f"{OfflineWay(way).label} 凭证号 {voucher}"
+
+
+class CardForm(forms.Form):
+    """A debit card of the buyer's, at one of the banks that WeChat Pay sends abnormal refunds to."""
+
+    bank = forms.ChoiceField(label="开户银行", choices=BANKS)
+    number = forms.RegexField(r"^[0-9]{12,19}$", label="银行卡号", error_messages={"invalid": "请填写 12 到 19 位数字"})
+    holder = forms.CharField(label="持卡人姓名", max_length=32)
+
+
+class OfflineForm(forms.Form):
+    way = forms.ChoiceField(label="退款方式", choices=OfflineWay)
+    voucher = forms.CharField(label="凭证号", max_length=64, help_text="转账单号、收据号等,以后查账用")
+    is_sure = forms.BooleanField(label="已确认买家收到款,且微信侧不会再退这笔款(商户平台上也没有人在办)")
+
+
+_ENDED = ("ask", "offline")
+_STEPS: dict[RefundStatus, tuple[str, ...]] = {
+    RefundStatus.PENDING: ("run_now",),
+    RefundStatus.PROCESSING: ("run_now",),
+    RefundStatus.FAILED: (*_ENDED, "retry"),
+    RefundStatus.CLOSED: (*_ENDED, "renew"),
+    RefundStatus.ABNORMAL: (*_ENDED, "to_card", "to_merchant"),
+    RefundStatus.OWED: ("offline",),
+}
+
+
+@admin.register(Refund)
+class RefundAdmin(MoneyAdmin):
+    list_display = (
+        *("out_refund_no", "amount", "state_label", "trouble", "reason", "requested_by"),
+        *("attempts", "created_at"),
+    )
+    list_filter = ("state", "created_at")
+    search_fields = ("out_refund_no__startswith", "refund_id__startswith")
+    search_help_text = "退款单号(以商户订单号开头)"
+    ordering = ("-created_at", "-pk")
+    fieldsets = (
+        (
+            "退款",
+            {
+                "fields": (
+                    *(("amount", "state_label"), "trouble", "what_for", "reason", ("requested_by", "created_at")),
+                    *("offline_proof", "log"),
+                )
+            },
+        ),
+        (
+            "微信支付",
+            {
+                "fields": (
+                    *("out_refund_no", "payment", "refund_id", ("way", "received_by"), "refunded_at"),
+                    *(("attempts", "sent_at", "next_try_at"), "last_error"),
+                )
+            },
+        ),
+    )
+    buttons = {
+        "run_now": ("立即处理", _run_now),
+        "retry": ("重新提交", _retry),
+        "renew": ("换新单号退款", _renew),
+        "ask": ("查询进度", _ask),
+        "to_merchant": ("退至商户账户", _to_merchant),
+        "to_card": ("退至买家银行卡", _to_card),
+        "offline": ("已线下退款", _offline),
+    }
+    begins = frozenset({"run_now", "retry", "renew", "to_merchant", "to_card"})
+    asks = {
+        "retry": "再次请微信支付把款项退回买家;同一个退款单号,钱只会退一次。",
+        "renew": "先向微信确认旧单号已经关闭,再用新的单号把款项原路退回买家。",
+        "to_merchant": "请微信把这笔异常退款退回商户的银行账户。到账后请线下退给买家,并点“已线下退款”登记。",
+        "to_card": "请微信把这笔异常退款退至买家本人的借记卡。卡号与姓名只交给微信,本系统不保存。",
+        "offline": "登记款项已用其他办法退给买家,这笔退款到此结束,不能撤回。登记前会向微信确认它没有退出。",
+    }
+    asks_of = ("out_refund_no", "amount", "state_label", "trouble")
+    asks_form = {"to_card": CardForm, "offline": OfflineForm}
+    grave = frozenset({"offline"})
+
+    def offered(self, request: HttpRequest, object_id: Any) -> Iterable[str]:
+        refund = self.get_object(request, str(object_id))
+        if refund is None or not self.has_change_permission(request, refund):
+            return ()
+        return _STEPS.get(RefundStatus(refund.state), ())
+
+    def is_moving(self, row: Refund) -> bool:
+        return row.state in (RefundStatus.PENDING, RefundStatus.PROCESSING)
+
+    def sum_of(self, rows: list[Refund]) -> str:
+        return f"{len(rows)} 笔退款,共 {fen_text(sum(refund.amount_fen for refund in rows))}"
+
+    @display(description="问题")
+    def trouble(self, refund: Refund) -> str:
+        return refund.trouble or "—"
+
+    @display(description="线下退款")
+    def offline_proof(self, refund: Refund) -> str:
+        if refund.state != RefundStatus.OFFLINE:
+            return "—"
+        proof = f"{refund.get_offline_way_display()} 凭证号 {refund.offline_voucher}"
+        return f"{proof}, {refund.offline_by} 于 {dash(refund.offline_at)} 登记"
+
+    @display(description="退款金额(元)", ordering="amount_fen")
+    def amount(self, refund: Refund) -> str:
+        return yuan(refund.amount_fen)
+
+    @display(description="状态", label=STATE_COLOURS)
+    def state_label(self, refund: Refund) -> str:
+        return refund.get_state_display()
+
+    @display(description="订单")
+    def what_for(self, refund: Refund) -> SafeString:
+        return order_link(refund.payment)
+
+    @display(description="资金日志")
+    def log(self, refund: Refund) -> SafeString:
+        return log_list(refund.logs.all())

@@ -1,0 +1,77 @@
+"""What the pages about money share."""
+
+from collections.abc import Callable, Iterable
+from typing import Any, ClassVar
+
+from django.contrib.admin.utils import flatten_fieldsets
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from core.admin.buttons import ButtonsAdmin
+from core.admin.tables import Step, timeline
+from core.money import fen_to_yuan
+from payments.models import InboundEvent, Payment, PaymentLog, PaymentStatus, RefundStatus
+from payments.register import listener
+
+STATE_COLOURS = {
+    PaymentStatus.OPEN.label: "warning",
+    PaymentStatus.PAID.label: "success",
+    RefundStatus.PROCESSING.label: "info",
+    RefundStatus.PENDING.label: "warning",
+    RefundStatus.SUCCESS.label: "success",
+    RefundStatus.ABNORMAL.label: "danger",
+    RefundStatus.FAILED.label: "danger",
+    RefundStatus.OWED.label: "danger",
+    RefundStatus.OFFLINE.label: "success",
+    InboundEvent.Verdict.ACCEPTED.label: "success",
+    InboundEvent.Verdict.REFUSED.label: "danger",
+    InboundEvent.Verdict.FAILED.label: "danger",
+}
+# Its name, and what it does: called with the row, the request and what its form asked; answers what became of it.
+Button = tuple[str, Callable[..., str]]
+
+
+class MoneyAdmin(ButtonsAdmin):
+    """Base of these pages: read-only, with ``buttons``."""
+
+    buttons: ClassVar[dict[str, Button]] = {}
+
+    def __init_subclass__(cls) -> None:
+        cls.labels = {name: label for name, (label, _) in cls.buttons.items()}
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Iterable[Any]:
+        return flatten_fieldsets(self.get_fieldsets(request, obj))
+
+    def press(self, request: HttpRequest, name: str, row: Any) -> str:
+        said = self.answers(request, name) if name in self.asks_form else {}
+        return self.buttons[name][1](row, request, **said)
+
+
+def yuan(fen: int) -> str:
+    return f"{fen_to_yuan(fen):.2f}"
+
+
+def log_list(logs: QuerySet[PaymentLog]) -> SafeString:
+    return timeline(Step(log.at, log.actor, log.event, _change(log), log.detail) for log in logs)
+
+
+def _change(log: PaymentLog) -> str:
+    words = dict(RefundStatus.choices if log.refund_id else PaymentStatus.choices)
+    states = dict.fromkeys(words.get(state, state) for state in (log.from_state, log.to_state) if state)
+    return " → ".join(states)
+
+
+def page_of(model: str, row: Any) -> str:
+    return reverse(f"admin:payments_{model}_change", args=[row.pk])
+
+
+def order_link(payment: Payment) -> SafeString:
+    """What was bought, and the way to it: the list of orders finds one by its number."""
+    number = payment.out_trade_no
+    text = listener().describe(out_trade_no=number) or number
+    return format_html(
+        '<a class="text-link" href="{}?q={}">{}</a>', reverse("admin:shop_order_changelist"), number, text
+    )

@@ -1,0 +1,389 @@
+"""A refund that did not arrive comes to an end, and its money goes out once, whoever presses what when."""
+
+import threading
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+
+from payments.errors import RefundNotPossible
+from payments.gateways.base import BankCard
+from payments.models import PaymentLog, Refund
+from payments.services import refund_again, refund_request, refund_run
+from payments.services.refund import PAID_TWICE, refunds_run_due
+from payments.services.refund_stuck import (
+    refund_ask,
+    refund_divert,
+    refund_offline,
+    refund_renew,
+    refund_retry,
+)
+
+pytestmark = pytest.mark.django_db
+CARD = BankCard("ICBC_DEBIT", "6222021234567890", "王小明")
+LATER = timedelta(minutes=3)
+
+
+def later():
+    return timezone.now() + LATER
+
+
+@pytest.fixture
+def refund_in(paid, wechat):
+    """Make a refund that ended so at the provider, and here: ``refund_in("ABNORMAL")``."""
+
+    def make(status, fen=1234, payment=None):
+        payment = payment or paid()
+        refund = refund_request(
+            out_trade_no=payment.out_trade_no, amount_fen=fen, reason="破损", requested_by="王", now=timezone.now()
+        )
+        wechat.refund_status = "ABNORMAL" if status == "FAILED" else status
+        if status == "FAILED":
+            wechat.faults = [("refund", "error", 403, "NOT_ENOUGH")]
+        return refund_run(refund_id=refund.pk, now=timezone.now())
+
+    return make
+
+
+def offline(refund, **changes):
+    said = {"way": "bank", "voucher": "2026112500017", "actor": "李", "now": later()}
+    return refund_offline(refund_id=refund.pk, **(said | changes))
+
+
+class TestAbnormal:
+    def test_the_same_number_again_is_no_way_out_and_is_said_so(self, refund_in, wechat):
+        refund = refund_in("ABNORMAL")
+
+        with pytest.raises(RefundNotPossible, match="退至商户账户"):
+            refund_again(refund_id=refund.pk, actor="李", now=later())
+        with pytest.raises(RefundNotPossible):
+            refund_retry(refund_id=refund.pk, actor="李", now=later())
+
+        assert refund.trouble == "微信退不到「支付用户零钱」,账户可能已注销或冻结"
+        assert wechat.called("refund") == 1
+
+    def test_goes_to_a_card_of_the_buyers(self, refund_in, shop, wechat):
+        refund = refund_in("ABNORMAL")
+
+        moved = refund_divert(refund_id=refund.pk, card=CARD, actor="李", now=later())
+
+        assert (moved.state, moved.way) == ("processing", "card")
+        assert shop.refunds[-1] == (refund.out_refund_no, "processing")
+        wechat.refunds[refund.out_refund_no]["status"] = "SUCCESS"
+        assert refunds_run_due(now=later() + timedelta(hours=2)) == 1
+        refund.refresh_from_db()
+        assert (refund.state, refund.received_by) == ("success", "ICBC_DEBIT7890")
+        log = PaymentLog.objects.get(refund=refund, event="改退买家银行卡")
+        assert (log.actor, log.detail) == ("李", "ICBC_DEBIT 尾号7890")
+        rows = [*Refund.objects.values_list(), *PaymentLog.objects.values_list()]
+        assert "6222021234567890" not in str(rows) and "王小明" not in str(rows)
+
+    def test_back_at_the_merchant_it_is_still_owed_and_ends_offline(self, refund_in, shop, wechat):
+        refund = refund_in("ABNORMAL")
+        refund_divert(refund_id=refund.pk, actor="李", now=later())
+        wechat.refunds[refund.out_refund_no]["status"] = "SUCCESS"
+
+        owed = refund_ask(refund_id=refund.pk, now=later())
+
+        assert (owed.state, owed.refunded_at, owed.next_try_at) == ("owed", None, None)
+        assert "还没有退给买家" in owed.trouble
+        ended = offline(refund)
+        assert (ended.state, ended.offline_way, ended.offline_voucher) == ("offline", "bank", "2026112500017")
+        assert (ended.offline_by, shop.refunds[-1]) == ("李", (refund.out_refund_no, "offline"))
+
+    def test_what_was_settled_at_the_merchants_own_desk_is_owed_too(self, refund_in, wechat):
+        refund = refund_in("ABNORMAL")
+        wechat.refunds[refund.out_refund_no] |= {"status": "SUCCESS", "user_received_account": "商户结算银行账户"}
+
+        assert refund_ask(refund_id=refund.pk, now=later()).state == "owed"
+
+    def test_a_mistyped_card_may_be_corrected_at_once(self, refund_in, wechat):
+        refund = refund_in("ABNORMAL")
+        wrong = BankCard("ICBC_DEBIT", "123", "王小明")
+
+        with pytest.raises(RefundNotPossible, match="银行卡信息有误"):
+            refund_divert(refund_id=refund.pk, card=wrong, actor="李", now=later())
+
+        refund.refresh_from_db()
+        assert (refund.state, refund.way) == ("abnormal", "")
+        assert refund_divert(refund_id=refund.pk, card=CARD, actor="李", now=later()).state == "processing"
+
+    def test_after_an_unclear_answer_nobody_acts_until_it_is_clear(self, refund_in, wechat):
+        refund, now = refund_in("ABNORMAL"), later()
+        wechat.faults = [("refund", "drop")]
+
+        with pytest.raises(RefundNotPossible, match="结果不明"):
+            refund_divert(refund_id=refund.pk, actor="李", now=now)
+
+        for step in (
+            lambda: refund_divert(refund_id=refund.pk, card=CARD, actor="王", now=now + timedelta(seconds=100)),
+            lambda: offline(refund, now=now + timedelta(seconds=100)),
+        ):
+            with pytest.raises(RefundNotPossible, match="刚刚"):
+                step()
+        # It had gone through.
+        with pytest.raises(RefundNotPossible, match="退款中"):
+            offline(refund, now=now + LATER)
+        refund.refresh_from_db()
+        assert refund.state == "processing"
+
+    def test_in_certificate_mode_the_card_is_sealed_with_the_newest_certificate(
+        self, refund_in, wechat, settings, tmp_path
+    ):
+        settings.WECHAT_PAY_PUBLIC_KEY_ID = settings.WECHAT_PAY_PUBLIC_KEY_FILE = ""
+        settings.WECHAT_PAY_CERT_DIR, wechat.use_certificate = str(tmp_path / "certs"), True
+        refund = refund_in("ABNORMAL")
+
+        assert refund_divert(refund_id=refund.pk, card=CARD, actor="李", now=later()).state == "processing"
+
+
+class TestClosed:
+    def test_gets_a_new_number(self, refund_in, shop, wechat):
+        old = refund_in("CLOSED")
+        wechat.refund_status = "SUCCESS"
+
+        new = refund_again(refund_id=old.pk, actor="李", now=later())
+
+        assert (new.out_refund_no[-3:], new.amount_fen, new.reason) == ("R02", 1234, "破损")
+        assert shop.refunds[-1] == (new.out_refund_no, "pending")
+        assert refund_run(refund_id=new.pk, now=later()).state == "success"
+        old.refresh_from_db()
+        assert old.state == "closed"
+
+    def test_only_when_the_provider_calls_the_old_one_closed(self, refund_in, wechat):
+        old = refund_in("CLOSED")
+        wechat.refunds[old.out_refund_no]["status"] = "SUCCESS"
+
+        with pytest.raises(RefundNotPossible, match="已退款"):
+            refund_renew(refund_id=old.pk, actor="李", now=later())
+
+        old.refresh_from_db()
+        assert (old.state, Refund.objects.count()) == ("success", 1)
+
+    @pytest.mark.parametrize("fault", [("down",), ("bad_sign",), ("error", 401, "SIGN_ERROR")])
+    def test_not_while_the_provider_cannot_say(self, refund_in, wechat, fault):
+        old = refund_in("CLOSED")
+        wechat.faults = [("refund_query", *fault)]
+
+        with pytest.raises(RefundNotPossible, match="无法向微信确认"):
+            refund_renew(refund_id=old.pk, actor="李", now=later())
+
+        assert Refund.objects.count() == 1
+
+    @pytest.mark.django_db(transaction=True)
+    def test_two_who_press_at_once_make_one_new_number(self, refund_in, wechat):
+        old = refund_in("CLOSED")
+        outcomes, gate = [], threading.Barrier(2)
+
+        def press():
+            try:
+                gate.wait()
+                outcomes.append(refund_renew(refund_id=old.pk, actor="李", now=later()).out_refund_no)
+            except RefundNotPossible as refusal:
+                outcomes.append(refusal.msg)
+            finally:
+                connection.close()
+
+        threads = [threading.Thread(target=press) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+        assert sorted(outcomes) == [old.payment.out_trade_no + "R02", "退款金额超过可退金额"]
+
+    def test_its_money_is_not_paid_offline_as_well(self, refund_in):
+        old = refund_in("CLOSED")
+        refund_renew(refund_id=old.pk, actor="李", now=later())
+
+        with pytest.raises(RefundNotPossible, match="新单号"):
+            offline(old)
+
+    def test_paid_offline_it_gets_no_new_number(self, refund_in):
+        old = refund_in("CLOSED")
+        offline(old)
+
+        with pytest.raises(RefundNotPossible):
+            refund_renew(refund_id=old.pk, actor="李", now=later())
+
+
+class TestOffline:
+    @pytest.mark.parametrize("status", ["ABNORMAL", "CLOSED", "FAILED"])
+    def test_ends_what_the_provider_will_not_pay(self, refund_in, wechat, status):
+        refund = refund_in(status)
+
+        assert offline(refund).state == "offline"
+
+        asked = wechat.called("refund") + wechat.called("refund_query")
+        for step in (refund_retry, refund_renew, refund_divert, refund_again):
+            with pytest.raises(RefundNotPossible):
+                step(refund_id=refund.pk, actor="李", now=later() + LATER)
+        refund_run(refund_id=refund.pk, now=later() + LATER, at_once=True)
+        assert wechat.called("refund") + wechat.called("refund_query") == asked
+
+    @pytest.mark.parametrize("status", ["PROCESSING", "SUCCESS"])
+    def test_is_refused_while_the_provider_pays(self, refund_in, status):
+        refund = refund_in(status)
+
+        with pytest.raises(RefundNotPossible, match="不能登记线下退款"):
+            offline(refund)
+
+    @pytest.mark.parametrize("status", ["PROCESSING", "SUCCESS"])
+    def test_is_refused_when_the_provider_pays_though_we_believe_it_does_not(self, refund_in, wechat, status):
+        refund = refund_in("ABNORMAL")
+        wechat.refunds[refund.out_refund_no]["status"] = status
+
+        with pytest.raises(RefundNotPossible, match="已记录,不能再退"):
+            offline(refund)
+
+        refund.refresh_from_db()
+        assert refund.state == status.lower()
+
+    def test_is_refused_while_the_provider_is_silent(self, refund_in, wechat):
+        refund = refund_in("ABNORMAL")
+        wechat.faults = [("refund_query", "down")]
+
+        with pytest.raises(RefundNotPossible, match="无法向微信确认"):
+            offline(refund)
+
+    def test_is_refused_a_moment_after_the_money_was_asked_for(self, refund_in):
+        refund = refund_in("FAILED")
+
+        with pytest.raises(RefundNotPossible, match="两分钟"):
+            offline(refund, now=timezone.now() + timedelta(seconds=90))
+
+    @pytest.mark.parametrize("said", [{"voucher": " "}, {"way": ""}, {"way": "gold"}])
+    def test_needs_way_and_voucher(self, refund_in, said):
+        with pytest.raises(RefundNotPossible, match="凭证号"):
+            offline(refund_in("FAILED"), **said)
+
+    def test_ends_what_never_left_the_house(self, paid, wechat, settings):
+        refund = refund_request(
+            out_trade_no=paid().out_trade_no, amount_fen=1, reason="", requested_by="王", now=timezone.now()
+        )
+        settings.WECHAT_PAY_V3_KEY = ""
+        assert refund_run(refund_id=refund.pk, now=timezone.now()).sent_at is None
+
+        assert offline(refund).state == "offline"
+
+    def test_what_staff_ended_is_not_sent_by_a_worker_whose_turn_it_was(self, paid, wechat, monkeypatch):
+        refund = refund_request(
+            out_trade_no=paid().out_trade_no, amount_fen=1, reason="", requested_by="王", now=timezone.now()
+        )
+        from payments.services import refund as module
+
+        def ended_meanwhile(*arguments):
+            offline(refund)
+            return take_turn_result
+
+        take_turn_result = True
+        monkeypatch.setattr(module, "_take_turn", ended_meanwhile)
+
+        refund_run(refund_id=refund.pk, now=timezone.now())
+
+        assert wechat.called("refund") == 0
+
+    def test_money_that_the_provider_sends_all_the_same_is_shown_red(self, refund_in, wechat, shop):
+        refund = refund_in("ABNORMAL")
+        offline(refund)
+        wechat.refunds[refund.out_refund_no]["status"] = "SUCCESS"
+
+        for _ in range(2):
+            assert refund_ask(refund_id=refund.pk, now=later()).state == "offline"
+
+        refund.refresh_from_db()
+        assert refund.trouble == PAID_TWICE
+        assert PaymentLog.objects.filter(event=PAID_TWICE).count() == 1
+        assert shop.refunds[-1] == (refund.out_refund_no, "offline")
+
+
+class TestQuestionsEndNothing:
+    """A refusal of a question is no refusal of the refund."""
+
+    @pytest.mark.parametrize(
+        "code", [(401, "SIGN_ERROR"), (403, "NO_AUTH"), (400, "PARAM_ERROR"), (400, "MCH_NOT_EXISTS")]
+    )
+    def test_a_configuration_error_while_asking_does_not_end_it(self, refund_in, shop, wechat, code):
+        refund = refund_in("PROCESSING")
+        wechat.faults = [("refund_query", "error", *code)]
+
+        refund = refund_run(refund_id=refund.pk, now=later())
+
+        assert refund.state == "processing" and refund.last_error and refund.next_try_at
+        wechat.refunds[refund.out_refund_no]["status"] = "SUCCESS"
+        assert refund_run(refund_id=refund.pk, now=later() + timedelta(hours=2)).state == "success"
+
+    def test_nor_while_asking_about_a_no(self, paid, wechat):
+        refund = refund_request(
+            out_trade_no=paid().out_trade_no, amount_fen=1234, reason="", requested_by="王", now=timezone.now()
+        )
+        denied = ("refund", "error", 403, "NOT_ENOUGH")
+        wechat.faults = [("refund", "drop"), denied, ("refund_query", "error", 401, "SIGN_ERROR")]
+        refund_run(refund_id=refund.pk, now=timezone.now())
+
+        assert refund_run(refund_id=refund.pk, now=later()).state == "pending"
+        assert refund_run(refund_id=refund.pk, now=later() + LATER).state == "processing"
+
+    @pytest.mark.parametrize("code", [(401, "SIGN_ERROR"), (403, "NO_AUTH"), (400, "APPID_MCHID_NOT_MATCH")])
+    def test_nor_does_one_while_applying(self, paid, wechat, code):
+        refund = refund_request(
+            out_trade_no=paid().out_trade_no, amount_fen=1234, reason="", requested_by="王", now=timezone.now()
+        )
+        wechat.faults = [("refund", "error", *code)]
+
+        assert refund_run(refund_id=refund.pk, now=timezone.now()).state == "pending"
+
+
+def test_no_more_than_fifty_refunds_of_a_payment(paid):
+    payment = paid()
+    facts = {"out_trade_no": payment.out_trade_no, "amount_fen": 1, "reason": "", "requested_by": "王"}
+    for _ in range(50):
+        refund_request(**facts, now=timezone.now())
+
+    with pytest.raises(RefundNotPossible, match="50次"):
+        refund_request(**facts, now=timezone.now())
+
+
+def test_without_v3_values_a_refund_is_not_promised(paid, settings):
+    payment = paid()
+    settings.WECHAT_PAY_V3_KEY = ""
+
+    with pytest.raises(RefundNotPossible, match="APIv3"):
+        refund_request(
+            out_trade_no=payment.out_trade_no, amount_fen=1, reason="", requested_by="王", now=timezone.now()
+        )
+
+    assert not Refund.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_refund_whose_order_is_locked_too_long_does_not_cost_the_others_their_turn(paid, shop, wechat, monkeypatch):
+    monkeypatch.setattr("payments.services.provider.LOCK_WAIT_MS", 100)
+    refunds = [
+        refund_request(out_trade_no=paid().out_trade_no, amount_fen=1, reason="", requested_by="王", now=timezone.now())
+        for _ in range(3)
+    ]
+    held, over = threading.Event(), threading.Event()
+
+    def hold():
+        from django.db import transaction
+
+        try:
+            with transaction.atomic():
+                shop.lock(out_trade_no=refunds[0].payment.out_trade_no)
+                held.set()
+                over.wait(10)
+        finally:
+            connection.close()
+
+    holder = threading.Thread(target=hold)
+    holder.start()
+    held.wait(5)
+    try:
+        assert refunds_run_due(now=later()) == 3
+    finally:
+        over.set()
+        holder.join()
+
+    assert [Refund.objects.get(pk=refund.pk).state for refund in refunds] == ["pending", "processing", "processing"]
