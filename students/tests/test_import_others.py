@@ -183,8 +183,14 @@ def test_a_picture_that_breaks_on_decoding_is_told(browser):
 
 @pytest.mark.parametrize(
     "content",
-    [b"no zip", archive({})[:-5], archive({f"{n}.png": b"" for n in range(photos.MAX_FILES + 1)}), archive({})],
-    ids=["no archive", "cut off", "too many", "empty"],
+    [
+        b"no zip",
+        archive({})[:-5],
+        archive({f"{n}.png": b"" for n in range(photos.MAX_FILES + 1)}),
+        archive({f"d{n}/": b"" for n in range(photos.MAX_ENTRIES + 1)}),
+        archive({}),
+    ],
+    ids=["no archive", "cut off", "too many", "crowded", "empty"],
 )
 def test_an_archive_that_is_none_or_too_much_is_refused(content):
     run = run_start(kind="photos", user_pk=None, now=timezone.now(), file_name="a", source=content)
