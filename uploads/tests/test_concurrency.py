@@ -36,22 +36,24 @@ def beside(work: Callable[[], None]) -> Thread:
 def test_a_sweep_waits_for_an_adoption_under_way_and_then_keeps_the_picture():
     upload = due()
     adopted, swept = Event(), Event()
+    seen = []
 
     def adopt() -> None:
         with transaction.atomic():
-            assert image_adopt(url=upload.url_path, owner="shop.Product:1")
+            seen.append(image_adopt(url=upload.url_path, owner="shop.Product:1"))
             adopted.set()
-            assert not swept.wait(0.5)  # the sweep is held up until this commits
+            seen.append(swept.wait(0.5))  # the sweep is held up until this commits
 
     def sweep() -> None:
         adopted.wait(5)
-        orphans_remove(now=timezone.now())
+        seen.append(orphans_remove(now=timezone.now()))
         swept.set()
 
     threads = [beside(adopt), beside(sweep)]
     for thread in threads:
         thread.join(10)
 
+    assert seen == [True, False, 0]
     assert swept.is_set()
     assert default_storage.exists(upload.name)
     assert Upload.objects.filter(pk=upload.pk, removed_at=None).exists()
