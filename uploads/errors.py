@@ -1,6 +1,6 @@
 """Why an upload is refused. Every refusal leaves nothing on disk."""
 
-from core.errors import DomainError
+from core.errors import DomainError, ServiceUnavailable
 
 
 class ImageMissing(DomainError):
@@ -27,3 +27,30 @@ class ImageTooManyPixels(ImageRefused):
 
 class ImageBroken(ImageRefused):
     msg = "图片已损坏,无法读取"
+
+
+class ImageTooComplex(ImageRefused):
+    """Decoding it took more time or memory than a picture may have."""
+
+    msg = "图片过于复杂,无法处理,请压缩后再上传"
+
+
+class DecodersBusy(ServiceUnavailable):
+    """As many pictures as may be decoded at once are being decoded."""
+
+    msg = "图片处理繁忙,请稍后再试"
+
+    def __init__(self) -> None:
+        super().__init__(headers={"Retry-After": "2"})
+
+
+# What a call that takes a picture documents.
+NO_PICTURE_TAKEN = (
+    ImageRefused,
+    ImageEmpty,
+    ImageTooLarge,
+    ImageTooManyPixels,
+    ImageBroken,
+    ImageTooComplex,
+    DecodersBusy,
+)

@@ -1,5 +1,6 @@
 """How API views take a picture out of a request: as a file, or as the URL of one."""
 
+import time
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -14,6 +15,8 @@ from uploads.services import image_store
 
 # Three pictures a minute for each of a class of 40 behind one address.
 UPLOADS_PER_MINUTE = 120
+# A second of decoding counts as so many.
+UPLOADS_PER_SECOND = 5
 MAX_URL_LENGTH = 500
 
 
@@ -32,13 +35,22 @@ def image_file(request: Any, field: str) -> str:
     """Store the file under ``field`` and answer its absolute URL; "" when there is no file.
 
     :raises ImageRefused: it is no picture. :raises Throttled: too many from this address.
+    :raises DecodersBusy: it is not taken in for now.
     """
     file = request.FILES.get(field)
     if not isinstance(file, UploadedFile):
         return ""
-    if wait_s := hit(f"upload:{client_network(request)}", limit=UPLOADS_PER_MINUTE, window_s=60):
+    network = client_network(request)
+    counter = f"upload:{network}"
+    if wait_s := hit(counter, limit=UPLOADS_PER_MINUTE, window_s=60):
         raise Throttled(wait_s)
-    image = image_store(file=file, user_pk=getattr(request.user, "pk", None), now=timezone.now())
+    started = time.monotonic()
+    try:
+        image = image_store(file=file, user_pk=getattr(request.user, "pk", None), now=timezone.now())
+    finally:
+        # Who sends what takes long to decode may send less of it.
+        if extra := UPLOADS_PER_SECOND * int(time.monotonic() - started):
+            hit(counter, count=extra, limit=UPLOADS_PER_MINUTE, window_s=60)
     return absolute_url(request, image.url_path)
 
 

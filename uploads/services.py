@@ -18,13 +18,13 @@ from django.db.models.functions import Now
 
 from core.errors import ServiceUnavailable
 from core.times import local
+from uploads.decoder import WAIT_S, image_decode
 from uploads.errors import ImageEmpty, ImageTooLarge
-from uploads.images import CleanImage, image_clean
+from uploads.images import MAX_BYTES, CleanImage
 from uploads.models import ImageUse, Upload
 
 log = structlog.get_logger("uploads")
 
-MAX_BYTES = 5 * 1024 * 1024
 ORPHAN_AFTER = timedelta(hours=24)
 NAME_PATTERN = r"[0-9]{4}/[0-9]{2}/[0-9a-f]{32}\.(?:jpg|png|gif|webp)"
 
@@ -40,18 +40,19 @@ class StoredImage:
     height: int
 
 
-def image_store(*, file: UploadedFile, user_pk: int | None, now: datetime) -> StoredImage:
+def image_store(*, file: UploadedFile, user_pk: int | None, wait_s: float = WAIT_S, now: datetime) -> StoredImage:
     """Check, re-encode and store a picture. Until it is adopted it lives ``ORPHAN_AFTER``.
 
     Call it outside a transaction: a rollback would forget the row and leave the file.
 
-    :raises ImageRefused: nothing was stored.
+    :param wait_s: how long to wait for a free decoder.
+    :raises ImageRefused, DecodersBusy: nothing was stored.
     """
     if not file.size:
         raise ImageEmpty
     if file.size > MAX_BYTES:
         raise ImageTooLarge
-    clean = image_clean(cast(BinaryIO, file))
+    clean = image_decode(cast(BinaryIO, file), wait_s=wait_s)
     upload = Upload.objects.create(
         name=f"{local(now):%Y/%m}/{secrets.token_hex(16)}.{clean.extension}",
         content_type=clean.content_type,

@@ -6,8 +6,8 @@ from core.cache.valkey import client
 
 # One statement counts and starts the clock: two first calls cannot both start it.
 _HIT = """
-local n = redis.call('INCR', KEYS[1])
-if n == 1 then redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
+local n = redis.call('INCRBY', KEYS[1], ARGV[3])
+if n == tonumber(ARGV[3]) then redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
 if n <= tonumber(ARGV[1]) then return 0 end
 return redis.call('PTTL', KEYS[1])
 """
@@ -17,9 +17,10 @@ return redis.call('PTTL', KEYS[1])
 """
 
 
-def hit(key: str, *, limit: int, window_s: float) -> int:
-    """Count one call of ``key``; answer the seconds to wait, 0 when it is within ``limit`` a window."""
-    return _seconds(client().eval(_HIT, 1, _key(key), limit, int(window_s * 1000)))
+def hit(key: str, *, limit: int, window_s: float, count: int = 1) -> int:
+    """Count a call of ``key``, or one as heavy as ``count``; answer the seconds to wait, 0 when all is within ``limit``
+    a window."""
+    return _seconds(client().eval(_HIT, 1, _key(key), limit, int(window_s * 1000), count))
 
 
 def wait(key: str, *, limit: int) -> int:

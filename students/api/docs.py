@@ -2,7 +2,7 @@ from core.api.docs import Doc
 from core.errors import BadParameter, Throttled
 from students.api.params import AddParams, AvatarParams, DeleteParams, EditParams, ListParams, SearchParams
 from students.errors import AvatarMissing, StudentIdMissing, StudentNotDeleted, StudentUnchanged, StudentUnknown
-from uploads.errors import ImageBroken, ImageEmpty, ImageRefused, ImageTooLarge, ImageTooManyPixels
+from uploads.errors import NO_PICTURE_TAKEN
 
 _STUDENT = {
     "_id": "5cd3c534e1e75b0ea034cf83",
@@ -27,7 +27,6 @@ _FIELDS = {
     "productUrl": "地址",
     "description": "O(∩_∩)O哈哈~",
 }
-_NO_PICTURE = [ImageRefused, ImageEmpty, ImageTooLarge, ImageTooManyPixels, ImageBroken]
 _PICTURE = "`headimgurl` 可以是图片文件(multipart/form-data),也可以是图片地址(http、https 或 /media/ 下的路径)。"
 _NO_NUMBER = BadParameter("page: 必须是正整数")
 _NO_AGE = BadParameter("age: 必须是1到150之间的整数")
@@ -48,7 +47,12 @@ SEARCH = Doc(
 ADD = Doc(
     ok={"status": 1, "state": True, "msg": "添加成功", "sId": "WWLN97178546"},
     params=AddParams,
-    failures=[BadParameter("缺少参数: class, name"), _NO_AGE, BadParameter("headimgurl: 不是图片地址"), *_NO_PICTURE],
+    failures=[
+        BadParameter("缺少参数: class, name"),
+        _NO_AGE,
+        BadParameter("headimgurl: 不是图片地址"),
+        *NO_PICTURE_TAKEN,
+    ],
     send=_FIELDS,
     about=_PICTURE,
 )
@@ -60,7 +64,7 @@ DELETE = Doc(
 EDIT = Doc(
     ok={"status": 200, "state": True, "msg": "更新成功"},
     params=EditParams,
-    failures=[StudentIdMissing, StudentUnknown, StudentUnchanged, _NO_AGE, *_NO_PICTURE],
+    failures=[StudentIdMissing, StudentUnknown, StudentUnchanged, _NO_AGE, *NO_PICTURE_TAKEN],
     send={"sId": "WWLN97178546", "city": "南京"},
     about=f"只修改传递的字段,空值视为没有传递;`_id`、`cTime`、`__v` 不会被修改。{_PICTURE}",
 )
@@ -72,5 +76,5 @@ AVATAR = Doc(
         "headimgurl": "http://127.0.0.1:8000/media/2026/11/0f6c1a9e2b7d4c5e8a913b2f7d6e4c1a.jpg",
     },
     params=AvatarParams,
-    failures=[AvatarMissing, *_NO_PICTURE, Throttled(30)],
+    failures=[AvatarMissing, *NO_PICTURE_TAKEN, Throttled(30)],
 )

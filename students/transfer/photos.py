@@ -27,6 +27,7 @@ MAX_FILES = 500
 MAX_ENTRIES = 4 * MAX_FILES  # folders, and what macOS adds to each file
 MAX_UNPACKED_BYTES = 200 * 1024 * 1024
 MAX_CANDIDATES = 20
+DECODER_WAIT_S = 60  # nobody's request waits meanwhile
 _MAGIC = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF8", b"RIFF")
 _UTF8_NAME = 0x800
 _ENCRYPTED = 0x1
@@ -205,7 +206,7 @@ def _give(run: TransferRun, row: TransferRow, archive: zipfile.ZipFile, student_
         # Stored outside a transaction (uploads.services); twice stored is once too often, and swept after a day.
         content = archive.read(row.cells["file"])
         file = SimpleUploadedFile("photo", content)
-        stored = image_store(file=file, user_pk=run.created_by_id, now=now)
+        stored = image_store(file=file, user_pk=run.created_by_id, wait_s=DECODER_WAIT_S, now=now)
         with transaction.atomic():
             student = Student.objects.filter(pk=student_pk).first()
             if student is None:

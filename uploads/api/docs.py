@@ -3,7 +3,7 @@ from rest_framework import serializers
 from core.api.docs import Doc
 from core.api.params import Params
 from core.errors import Throttled
-from uploads.errors import ImageBroken, ImageEmpty, ImageMissing, ImageRefused, ImageTooLarge, ImageTooManyPixels
+from uploads.errors import NO_PICTURE_TAKEN, ImageMissing
 
 
 class UploadParams(Params):
@@ -17,9 +17,10 @@ UPLOAD = Doc(
         "imgUrl": "http://127.0.0.1:8000/media/2026/11/0f6c1a9e2b7d4c5e8a913b2f7d6e4c1a.jpg",
     },
     params=UploadParams,
-    failures=[ImageMissing, ImageRefused, ImageEmpty, ImageTooLarge, ImageTooManyPixels, ImageBroken, Throttled(30)],
+    failures=[ImageMissing, *NO_PICTURE_TAKEN, Throttled(30)],
     about=(
         "支持 JPG、PNG、GIF、WebP,按内容判断,与文件名无关;不超过 5MB、4000 万像素。图片会重新编码,"
-        "不保留拍摄地点等附加信息。24 小时内没有被任何数据引用的图片会被清理。"
+        "不保留拍摄地点等附加信息,长边超过 4096 像素的会缩小。24 小时内没有被任何数据引用的图片会被清理。"
+        "答复 503 或 429 时,请在 `Retry-After` 秒之后重试。"
     ),
 )

@@ -8,6 +8,7 @@ import pytest
 def media_root(settings, tmp_path: Path) -> Iterator[Path]:
     """A media store of its own for each test: what is on disk afterwards is what the test left."""
     settings.MEDIA_ROOT = str(tmp_path / "media")
+    settings.STATE_DIR = tmp_path  # another test process, or a server in development, may decode a heavy picture
     yield Path(settings.MEDIA_ROOT)
 
 

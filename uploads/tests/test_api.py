@@ -1,6 +1,7 @@
 """Contract 3 "Upload", as a client and as an attacker sees it."""
 
 import re
+from itertools import count
 from threading import Thread
 
 import pytest
@@ -144,6 +145,16 @@ def test_too_many_from_one_address_must_wait(api, on_disk, monkeypatch):
     assert len(on_disk()) == 2
 
 
+def test_a_second_of_decoding_counts_as_several_uploads(api, monkeypatch):
+    clock = count(step=3)
+    monkeypatch.setattr(fields.time, "monotonic", lambda: next(clock))
+    monkeypatch.setattr(fields, "UPLOADS_PER_MINUTE", 16)
+
+    answers = [upload(api, posted(encoded())) for _ in range(2)]
+
+    assert [answer.status_code for answer in answers] == [200, 429]
+
+
 def test_get_is_the_wrong_method(api):
     answer = api.get(PATH)
 
@@ -200,14 +211,13 @@ def test_other_media_paths_are_unknown_addresses(api, path):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_many_uploads_at_once_all_arrive(on_disk):
+def test_of_many_uploads_at_once_each_arrives_or_is_told_to_come_back(on_disk):
     answers = []
 
     def send(n: int) -> None:
         from django.db import connection
 
-        answer = Client().post(PATH, {"img": posted(encoded("PNG", color=(n, n, n)))})
-        answers.append(answer.json()["imgUrl"])
+        answers.append(Client().post(PATH, {"img": posted(encoded("PNG", color=(n, n, n)))}))
         connection.close()
 
     threads = [Thread(target=send, args=[n]) for n in range(12)]
@@ -216,7 +226,11 @@ def test_many_uploads_at_once_all_arrive(on_disk):
     for thread in threads:
         thread.join()
 
-    assert len(set(answers)) == len(on_disk()) == 12
+    urls = {answer.json().get("imgUrl") for answer in answers} - {None}
+    refused = [answer for answer in answers if answer.status_code == 503]
+    assert len(answers) == len(urls) + len(refused) == 12
+    assert all(answer["Retry-After"] == "2" and answer.json()["state"] is False for answer in refused)
+    assert len(urls) == len(on_disk()) == Upload.objects.count() > 0
 
 
 def test_pictures_go_through_the_storage_api_alone(api, settings, on_disk):

@@ -1,7 +1,6 @@
 import struct
 import zlib
 from io import BytesIO
-from threading import Thread
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -9,8 +8,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from uploads import images
-from uploads.errors import ImageBroken, ImageRefused, ImageTooManyPixels
-from uploads.images import image_clean
+from uploads.errors import ImageBroken, ImageRefused, ImageTooComplex, ImageTooLarge, ImageTooManyPixels
+from uploads.images import image_clean, looks_heavy
 from uploads.tests.pictures import animation, encoded
 
 # Pillow warns from half our limit on; here every warning of that family would be an error.
@@ -198,8 +197,11 @@ def test_too_many_pixels_are_named():
         clean(png_claiming(8000, 5001))
 
 
-def test_forty_megapixels_are_taken():
-    assert clean(encoded("GIF", (8000, 5000), "L")).width == 8000
+@pytest.mark.parametrize(("kind", "mode"), [("JPEG", "RGB"), ("PNG", "1"), ("GIF", "L")])
+def test_forty_megapixels_are_taken(kind, mode):
+    cleaned = clean(encoded(kind, (8000, 5000), mode))
+
+    assert (cleaned.width, cleaned.height) == (4096, 2560)
 
 
 def test_a_frame_that_outgrows_its_canvas_is_refused_before_it_is_decoded():
@@ -253,27 +255,116 @@ def test_an_animated_png_becomes_a_still():
     assert getattr(Image.open(BytesIO(clean(animation("PNG")).content)), "n_frames", 1) == 1
 
 
-def test_only_one_large_picture_is_decoded_at_a_time(monkeypatch):
-    running, most = [0], [0]
-    real = images._encoded
+def noise(size: tuple[int, int], mode: str = "RGB") -> Image.Image:
+    channels = [Image.effect_noise(size, 90) for _ in mode]
+    return channels[0] if len(channels) == 1 else Image.merge(mode, channels)
 
-    def watched(picture):
-        running[0] += 1
-        most[0] = max(most[0], running[0])
-        try:
-            return real(picture)
-        finally:
-            running[0] -= 1
 
-    monkeypatch.setattr(images, "_encoded", watched)
-    content = encoded("GIF", (3000, 2000), "L")
-    threads = [Thread(target=clean, args=[content]) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+def saved(image: Image.Image, kind: str, **options) -> bytes:
+    out = BytesIO()
+    image.save(out, kind, **options)
+    return out.getvalue()
 
-    assert most[0] == 1
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "GIF", "WEBP"])
+def test_no_side_is_stored_longer_than_anybody_needs(kind, monkeypatch):
+    monkeypatch.setattr(images, "MAX_SIDE", 100)
+
+    assert reopened(encoded(kind, (400, 200), color=(9, 99, 199))).size == (100, 50)
+    assert reopened(encoded(kind, (3, 500))).size == (1, 100)
+
+
+def test_scaling_keeps_what_is_transparent_and_what_is_upright(monkeypatch):
+    monkeypatch.setattr(images, "MAX_SIDE", 100)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+
+    palette = reopened(encoded("PNG", (400, 200), mode="P", transparency=0)).convert("RGBA")
+    colour_key = reopened(encoded("PNG", (400, 200), color=(1, 2, 3), transparency=(1, 2, 3))).convert("RGBA")
+
+    assert palette.getpixel((50, 25))[3] == colour_key.getpixel((50, 25))[3] == 0
+    assert reopened(encoded("JPEG", (400, 200), exif=exif)).size == (50, 100)
+
+
+@pytest.mark.parametrize("kind", ["GIF", "WEBP"])
+def test_an_animation_is_scaled_as_a_whole(kind, monkeypatch):
+    monkeypatch.setattr(images, "MAX_SIDE", 100)
+
+    picture = reopened(animation(kind, 4, (400, 200)))
+
+    assert (picture.size, picture.n_frames) == ((100, 50), 4)
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "GIF", "WEBP"])
+def test_nothing_is_stored_that_is_larger_than_what_may_be_sent(kind, monkeypatch):
+    monkeypatch.setattr(images, "MAX_BYTES", 30_000)
+
+    cleaned = clean(saved(noise((400, 300)), kind))
+
+    assert len(cleaned.content) <= 30_000
+    assert 0.8 < cleaned.width / cleaned.height / (4 / 3) < 1.2
+    assert cleaned.width > 50
+
+
+def test_an_animation_that_grows_is_scaled_down_and_still_moves(monkeypatch):
+    monkeypatch.setattr(images, "MAX_BYTES", 30_000)
+    frames = [noise((80, 60)) for _ in range(6)]
+    content = saved(frames[0], "GIF", save_all=True, append_images=frames[1:], duration=50)
+
+    cleaned = clean(content)
+
+    assert len(cleaned.content) <= 30_000
+    assert Image.open(BytesIO(cleaned.content)).n_frames == 6
+
+
+def test_what_cannot_be_made_small_enough_is_refused(monkeypatch):
+    monkeypatch.setattr(images, "MAX_BYTES", 10)
+
+    with pytest.raises(ImageTooLarge):
+        clean(encoded("PNG"))
+
+
+@pytest.mark.parametrize(
+    ("content", "is_heavy"),
+    [
+        (encoded("JPEG", (4032, 3024)), False),
+        (encoded("JPEG", (4032, 3024), progressive=True, icc_profile=bytes(100_000)), False),
+        (encoded("JPEG", (5000, 4001)), True),
+        (encoded("PNG", (1440, 3200)), False),
+        (encoded("PNG", (8000, 5000), "1"), True),
+        (encoded("GIF"), True),
+        (encoded("WEBP"), True),
+        (b"\xff\xd8\xff", True),
+        (b"\xff\xd8" + b"\xff\xe1\0\0" * 90_000, True),
+        (b"\x89PNG\r\n\x1a\n", True),
+    ],
+    ids=["photograph", "progressive", "large", "screenshot", "large-png", "gif", "webp", "jpeg?", "markers", "png?"],
+)
+def test_what_takes_long_is_told_by_its_first_bytes(content, is_heavy):
+    assert looks_heavy(BytesIO(content)) is is_heavy
+
+
+def test_a_file_that_fools_the_look_at_its_first_bytes_is_refused_before_it_is_decoded():
+    small, large = encoded("JPEG", (100, 100)), encoded("JPEG", (5000, 4001))
+    frame = small.index(b"\xff\xc0")
+    fooling = large[:2] + small[frame : frame + 19] + large[2:]
+    assert looks_heavy(BytesIO(fooling)) is False
+
+    with pytest.raises(ImageRefused):
+        image_clean(BytesIO(fooling), may_be_heavy=False)
+    with pytest.raises(ImageTooComplex):
+        image_clean(BytesIO(large), may_be_heavy=False)
+
+
+MAGIC = [b"", b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF8", b"RIFF"]
+
+
+@given(start=st.sampled_from(MAGIC), rest=st.binary(max_size=200))
+def test_no_first_bytes_are_a_crash(start, rest):
+    try:
+        looks_heavy(BytesIO(start + rest))
+    except ImageRefused:
+        pass
 
 
 SAMPLES = [encoded(kind, (9, 7), color=(1, 200, 90)) for kind in ("JPEG", "PNG", "GIF", "WEBP")] + [
