@@ -8,7 +8,10 @@ class UploadsConfig(AppConfig):
     def ready(self) -> None:
         # Accounts stands below and must not know of us: it is told where avatars are kept.
         from accounts import avatars
+        from core.ops.doctor import register
         from uploads.fields import image_file, image_or_url
+        from uploads.findings import room_for_pictures
         from uploads.services import image_adopt
 
         avatars.register(avatars.PictureStore(take=image_file, take_or_name=image_or_url, adopt=image_adopt))
+        register(room_for_pictures)

@@ -1,6 +1,6 @@
 """Why an upload is refused. Every refusal leaves nothing on disk."""
 
-from core.errors import DomainError, ServiceUnavailable
+from core.errors import DomainError, ServiceUnavailable, Throttled
 
 
 class ImageMissing(DomainError):
@@ -44,6 +44,24 @@ class DecodersBusy(ServiceUnavailable):
         super().__init__(headers={"Retry-After": "2"})
 
 
+class StoreFull(ServiceUnavailable):
+    """The disk has less free space than must stay free."""
+
+    msg = "服务器存储空间不足,暂时不能上传图片"
+
+    def __init__(self) -> None:
+        super().__init__(headers={"Retry-After": "600"})
+
+
+class TooManyUnused(Throttled):
+    """Pictures that no record refers to fill their budget, or the sender's share of it."""
+
+    msg = "上传后没有使用的图片太多,请稍后再试"
+
+    def __init__(self) -> None:
+        super().__init__(600)
+
+
 # What a call that takes a picture documents.
 NO_PICTURE_TAKEN = (
     ImageRefused,
@@ -53,4 +71,6 @@ NO_PICTURE_TAKEN = (
     ImageBroken,
     ImageTooComplex,
     DecodersBusy,
+    StoreFull,
+    TooManyUnused,
 )

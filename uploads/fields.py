@@ -35,7 +35,7 @@ def image_file(request: Any, field: str) -> str:
     """Store the file under ``field`` and answer its absolute URL; "" when there is no file.
 
     :raises ImageRefused: it is no picture. :raises Throttled: too many from this address.
-    :raises DecodersBusy: it is not taken in for now.
+    :raises DecodersBusy, StoreFull: it is not taken in for now.
     """
     file = request.FILES.get(field)
     if not isinstance(file, UploadedFile):
@@ -46,7 +46,7 @@ def image_file(request: Any, field: str) -> str:
         raise Throttled(wait_s)
     started = time.monotonic()
     try:
-        image = image_store(file=file, user_pk=getattr(request.user, "pk", None), now=timezone.now())
+        image = image_store(file=file, user_pk=getattr(request.user, "pk", None), network=network, now=timezone.now())
     finally:
         # Who sends what takes long to decode may send less of it.
         if extra := UPLOADS_PER_SECOND * int(time.monotonic() - started):

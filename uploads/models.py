@@ -16,6 +16,8 @@ class Upload(models.Model):
     uploaded_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, verbose_name="上传者", related_name="+"
     )
+    # Who used up the budget of unreferenced pictures (``uploads.budget``); empty: nobody's share.
+    sender = models.CharField(max_length=40, blank=True, default="", editable=False)
     created_at = models.DateTimeField("上传时间")
     # Empty while a record refers to the picture.
     idle_since = models.DateTimeField("闲置起始", null=True, blank=True)
@@ -28,6 +30,13 @@ class Upload(models.Model):
         indexes = [
             # Only what may be due is in it: the sweep costs the same after a million kept pictures.
             models.Index(fields=["idle_since"], condition=Q(idle_since__isnull=False), name="upload_idle"),
+            # Read by every upload; the budget bounds how many rows are in it.
+            models.Index(
+                fields=["sender"],
+                include=["size_bytes"],
+                condition=Q(idle_since__isnull=False) & ~Q(sender=""),
+                name="upload_budget",
+            ),
         ]
 
     def __str__(self) -> str:

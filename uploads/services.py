@@ -18,14 +18,16 @@ from django.db.models.functions import Now
 
 from core.errors import ServiceUnavailable
 from core.times import local
+from uploads.budget import free_space_check, insert_within_budget, sender_of
 from uploads.decoder import WAIT_S, image_decode
-from uploads.errors import ImageEmpty, ImageTooLarge
+from uploads.errors import ImageEmpty, ImageTooLarge, TooManyUnused
 from uploads.images import MAX_BYTES, CleanImage
 from uploads.models import ImageUse, Upload
 
 log = structlog.get_logger("uploads")
 
 ORPHAN_AFTER = timedelta(hours=24)
+REMOVED_BY_A_REQUEST = 50
 NAME_PATTERN = r"[0-9]{4}/[0-9]{2}/[0-9a-f]{32}\.(?:jpg|png|gif|webp)"
 
 
@@ -40,31 +42,47 @@ class StoredImage:
     height: int
 
 
-def image_store(*, file: UploadedFile, user_pk: int | None, wait_s: float = WAIT_S, now: datetime) -> StoredImage:
+def image_store(
+    *, file: UploadedFile, user_pk: int | None, network: str = "", wait_s: float = WAIT_S, now: datetime
+) -> StoredImage:
     """Check, re-encode and store a picture. Until it is adopted it lives ``ORPHAN_AFTER``.
 
     Call it outside a transaction: a rollback would forget the row and leave the file.
 
+    :param network: where an unknown sender sits, as limits count it.
     :param wait_s: how long to wait for a free decoder.
-    :raises ImageRefused, DecodersBusy: nothing was stored.
+    :raises ImageRefused, DecodersBusy, StoreFull, TooManyUnused: nothing was stored.
     """
     if not file.size:
         raise ImageEmpty
     if file.size > MAX_BYTES:
         raise ImageTooLarge
+    free_space_check()
     clean = image_decode(cast(BinaryIO, file), wait_s=wait_s)
-    upload = Upload.objects.create(
+    upload = Upload(
         name=f"{local(now):%Y/%m}/{secrets.token_hex(16)}.{clean.extension}",
         content_type=clean.content_type,
         size_bytes=len(clean.content),
         width=clean.width,
         height=clean.height,
         uploaded_by_id=user_pk,
+        sender=sender_of(user_pk, network),
         created_at=now,
         idle_since=now,
     )
+    _insert(upload, now)
     _write(upload, clean)
     return StoredImage(upload.pk, upload.url_path, clean.content_type, clean.width, clean.height)
+
+
+def _insert(upload: Upload, now: datetime) -> None:
+    try:
+        insert_within_budget(upload)
+    except TooManyUnused:
+        # The sweep comes once an hour; what is due by now makes room.
+        if not orphans_remove(now=now, most=REMOVED_BY_A_REQUEST):
+            raise
+        insert_within_budget(upload)
 
 
 def _write(upload: Upload, clean: CleanImage) -> None:
@@ -85,27 +103,34 @@ def image_adopt(*, url: str, owner: str) -> bool:
 
     :returns: whether ``url`` is a picture of ours that now stays.
     """
-    name = _name_in(url)
-    with transaction.atomic():
-        _lock_owner(owner)
-        use = ImageUse.objects.filter(owner=owner).first()
-        concerned = Upload.objects.filter(Q(name=name) | Q(pk=use and use.upload_id), removed_at=None)
-        # In pk order: two records that swap their pictures must not wait for each other.
-        locked = {upload.name: upload for upload in concerned.order_by("pk").select_for_update(no_key=True)}
-        wanted = locked.get(name)
-        if use and (wanted is None or use.upload_id != wanted.pk):
-            use.delete()
-            Upload.objects.filter(pk=use.upload_id, uses=None).update(idle_since=Now())
-            use = None
-        if wanted and use is None:
-            ImageUse.objects.create(owner=owner, upload=wanted)
-            Upload.objects.filter(pk=wanted.pk).update(idle_since=None)
-    return wanted is not None
+    return _refer(url, owner, {})
 
 
 def image_release(*, owner: str) -> None:
-    """End what ``owner`` refers to; the picture goes ``ORPHAN_AFTER`` later unless another record uses it."""
-    image_adopt(url="", owner=owner)
+    """End what ``owner``, which is deleted, refers to; the picture goes ``ORPHAN_AFTER`` later unless another uses it.
+
+    It is in nobody's budget: deleting a thousand students with photographs must not keep anybody from uploading.
+    """
+    _refer("", owner, {"sender": ""})
+
+
+@transaction.atomic
+def _refer(url: str, owner: str, let_go: dict[str, str]) -> bool:
+    name = _name_in(url)
+    _lock_owner(owner)
+    use = ImageUse.objects.filter(owner=owner).first()
+    concerned = Upload.objects.filter(Q(name=name) | Q(pk=use and use.upload_id), removed_at=None)
+    # In pk order: two records that swap their pictures must not wait for each other.
+    locked = {upload.name: upload for upload in concerned.order_by("pk").select_for_update(no_key=True)}
+    upload = locked.get(name)
+    if use and (upload is None or use.upload_id != upload.pk):
+        use.delete()
+        Upload.objects.filter(pk=use.upload_id, uses=None).update(idle_since=Now(), **let_go)
+        use = None
+    if upload and use is None:
+        ImageUse.objects.create(owner=owner, upload=upload)
+        Upload.objects.filter(pk=upload.pk).update(idle_since=None)
+    return upload is not None
 
 
 def _name_in(url: str) -> str:
@@ -123,15 +148,16 @@ def _lock_owner(owner: str) -> None:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"uploads:{owner}"])
 
 
-def orphans_remove(*, now: datetime) -> int:
-    """Remove pictures that no record has referred to for ``ORPHAN_AFTER``; answer how many.
+def orphans_remove(*, now: datetime, most: int | None = None) -> int:
+    """Remove pictures that no record has referred to for ``ORPHAN_AFTER``, the oldest first; answer how many.
 
     May run twice, also at once. An adoption at the same moment either comes first and keeps the picture, or
     finds it gone.
     """
     Upload.objects.filter(idle_since__lt=now - ORPHAN_AFTER, removed_at=None).update(removed_at=now)
     removed = 0
-    for upload in Upload.objects.filter(removed_at__isnull=False, idle_since__isnull=False).iterator(500):
+    chosen = Upload.objects.filter(removed_at__isnull=False, idle_since__isnull=False).order_by("idle_since")
+    for upload in chosen[:most].iterator(500):
         try:
             default_storage.delete(upload.name)  # a missing file is no error
         except Exception as error:  # the bucket is unreachable: the row stays, the next sweep tries again

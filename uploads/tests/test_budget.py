@@ -1,0 +1,252 @@
+"""What pictures may take that nobody refers to, and what stays free whoever sends."""
+
+from datetime import timedelta
+from threading import Barrier, BrokenBarrierError, Thread
+from types import SimpleNamespace
+
+import pytest
+from django.core.files.storage import default_storage
+from django.db import connection
+from django.utils import timezone
+
+from uploads import budget
+from uploads.errors import TooManyUnused
+from uploads.findings import room_for_pictures
+from uploads.models import Upload
+from uploads.services import image_adopt, image_release, image_store
+from uploads.tests.pictures import encoded, posted
+
+pytestmark = pytest.mark.django_db
+
+PATH = "/upload/uploadImg"
+FULL = {"status": 429, "state": False, "msg": "上传后没有使用的图片太多,请稍后再试"}
+NO_ROOM = {"status": 503, "state": False, "msg": "服务器存储空间不足,暂时不能上传图片"}
+
+
+@pytest.fixture(autouse=True)
+def one_mb(settings):
+    """Room for 16 small pictures: 8 of strangers, 4 of one sender."""
+    settings.MEDIA_UNUSED_MB = 1
+    settings.TRUSTED_PROXIES = 1
+
+
+def send(api, address="1.1.1.1"):
+    return api.post(PATH, {"img": posted(encoded())}, format="multipart", headers={"X-Forwarded-For": address})
+
+
+def row(sender="user:1", size_bytes=1, now=None) -> Upload:
+    number = Upload.objects.count()
+    return Upload(
+        name=f"2026/11/{number:032x}.png",
+        size_bytes=size_bytes,
+        width=1,
+        height=1,
+        sender=sender,
+        created_at=now or timezone.now(),
+        idle_since=now or timezone.now(),
+    )
+
+
+def rows(number, **facts):
+    for _ in range(number):
+        row(**facts).save()
+
+
+class TestSenders:
+    def test_a_stranger_gets_a_quarter_and_then_a_clear_refusal(self, api, on_disk):
+        answers = [send(api) for _ in range(5)]
+
+        assert [answer.status_code for answer in answers] == [200] * 4 + [429]
+        assert (answers[4].json(), answers[4]["Retry-After"]) == (FULL, "600")
+        assert len(on_disk()) == Upload.objects.count() == 4
+
+    def test_others_are_not_in_the_way(self, api):
+        rows(4, sender=budget.sender_of(None, "1.1.1.1"))
+
+        assert send(api, "1.1.1.1").status_code == 429
+        assert send(api, "2.2.2.2").status_code == 200
+
+    def test_all_strangers_together_leave_half_to_those_who_are_logged_in(self, api, yuangong):
+        for address in ("1.1.1.1", "2.2.2.2"):
+            rows(4, sender=budget.sender_of(None, address))
+
+        assert send(api, "3.3.3.3").status_code == 429
+        assert send(yuangong, "3.3.3.3").status_code == 200
+
+    def test_a_user_gets_a_quarter_wherever_from(self, yuangong, lbw):
+        answers = [send(yuangong, f"1.1.1.{n}") for n in range(5)]
+
+        assert [answer.status_code for answer in answers] == [200] * 4 + [429]
+        assert send(lbw, "1.1.1.1").status_code == 200
+
+    def test_beyond_the_whole_nobody_is_taken(self, yuangong):
+        rows(16, sender="user:0")
+
+        assert send(yuangong).json() == FULL
+
+    def test_large_pictures_count_as_large_as_they_are(self):
+        budget.insert_within_budget(row(size_bytes=200_000))
+
+        with pytest.raises(TooManyUnused):
+            budget.insert_within_budget(row(size_bytes=100_000))
+        assert Upload.objects.count() == 1
+
+    def test_the_row_does_not_tell_the_address(self, api):
+        send(api, "123.45.67.89")
+
+        assert "123" not in Upload.objects.get().sender
+
+    def test_what_we_store_ourselves_counts_for_nobody(self):
+        rows(16, sender="user:0")
+
+        image_store(file=posted(encoded()), user_pk=None, now=timezone.now())
+
+
+class TestWhatCounts:
+    def test_a_picture_in_use_does_not(self, yuangong):
+        for n in range(6):
+            url = send(yuangong).json()["imgUrl"]
+            assert image_adopt(url=url, owner=f"shop.Product:{n}")
+
+    def test_a_picture_that_another_replaced_does(self, yuangong):
+        for _ in range(4):
+            image_adopt(url=send(yuangong).json()["imgUrl"], owner="shop.Product:1")
+        assert send(yuangong).status_code == 200
+
+        assert send(yuangong).status_code == 429
+
+    def test_a_picture_whose_owner_is_deleted_does_not(self, yuangong):
+        for n in range(6):
+            image_adopt(url=send(yuangong).json()["imgUrl"], owner=f"students.Student:{n}")
+        for n in range(6):
+            image_release(owner=f"students.Student:{n}")
+
+        assert send(yuangong).status_code == 200
+
+    def test_what_is_due_goes_first(self, yuangong, on_disk):
+        for _ in range(4):
+            send(yuangong)
+        oldest = Upload.objects.order_by("pk").first()
+        Upload.objects.filter(pk=oldest.pk).update(idle_since=timezone.now() - timedelta(hours=25))
+
+        assert send(yuangong).status_code == 200
+
+        assert not default_storage.exists(oldest.name)
+        assert len(on_disk()) == 4
+        assert send(yuangong).status_code == 429
+
+
+def test_asking_what_is_used_reads_an_index_of_unused_pictures_alone():
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off")
+    plans = []
+
+    def explain(execute, sql, params, many, context):
+        if "SUM(" in sql:
+            with connection.cursor() as cursor:
+                cursor.cursor.execute(f"EXPLAIN {sql}", params)
+                plans.append("\n".join(line for (line,) in cursor.cursor.fetchall()))
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(explain):
+        budget.unused_bytes("user:1")
+
+    assert "Index Only Scan using upload_budget" in plans[0]
+
+
+def insert_at_once(number: int) -> int:
+    """Insert ``number`` pictures at the same moment, each over a connection of its own; answer how many were taken."""
+    taken = []
+
+    def insert(upload: Upload) -> None:
+        try:
+            budget.insert_within_budget(upload)
+            taken.append(upload)
+        except TooManyUnused:
+            pass
+        finally:
+            connection.close()
+
+    uploads = [row() for _ in range(number)]
+    for n, upload in enumerate(uploads):
+        upload.name = f"2026/11/{n + 100:032x}.png"
+    threads = [Thread(target=insert, args=[upload]) for upload in uploads]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+    return len(taken)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_many_at_once_as_many_are_taken_as_fit():
+    rows(2)
+
+    assert insert_at_once(6) == 2
+    assert Upload.objects.count() == 4
+
+
+@pytest.mark.django_db(transaction=True)
+def test_without_the_lock_more_would_be_taken(monkeypatch):
+    rows(2)
+    all_have_looked = Barrier(6)
+    real = budget.unused_bytes
+
+    def unused_bytes(sender):
+        used = real(sender)
+        try:
+            all_have_looked.wait(10)
+        except BrokenBarrierError:
+            pass
+        return used
+
+    monkeypatch.setattr(budget, "unused_bytes", unused_bytes)
+    monkeypatch.setattr(budget, "_wait_for_others", lambda: None)
+
+    assert insert_at_once(6) == 6
+
+
+class TestTheDisk:
+    @pytest.fixture
+    def free_mb(self, monkeypatch, settings):
+        settings.MEDIA_FREE_MB = 100
+
+        def set_to(number):
+            usage = SimpleNamespace(free=number * budget.MB)
+            monkeypatch.setattr(budget.shutil, "disk_usage", lambda folder: usage)
+
+        return set_to
+
+    def test_so_much_stays_free_whoever_sends(self, api, root, on_disk, free_mb):
+        free_mb(99)
+
+        for client in (api, root):
+            answer = send(client)
+            assert (answer.status_code, answer.json(), answer["Retry-After"]) == (503, NO_ROOM, "600")
+        assert on_disk() == [] and not Upload.objects.exists()
+        free_mb(100)
+        assert send(api).status_code == 200
+
+    def test_a_bucket_has_no_floor(self, api, settings, free_mb):
+        free_mb(0)
+        settings.STORAGES = settings.STORAGES | {"default": {"BACKEND": "django.core.files.storage.InMemoryStorage"}}
+
+        assert send(api).status_code == 200
+        assert next(room_for_pictures()).ok is None
+
+    def test_the_back_office_says_it_in_the_form(self, office, free_mb):
+        free_mb(0)
+
+        page = office.post("/admin/shop/category/add/", {"name": "车", "picture": posted(encoded())})
+
+        assert page.context["adminform"].form.errors["picture"] == [NO_ROOM["msg"]]
+
+    @pytest.mark.parametrize(("free", "unused", "expected"), [(100, 0, [True, True]), (99, 13, [False, False])])
+    def test_doctor_tells_before_and_when_uploads_are_refused(self, free_mb, free, unused, expected):
+        free_mb(free)
+        rows(unused)
+
+        findings = list(room_for_pictures())
+
+        assert [finding.ok for finding in findings] == expected
+        assert [bool(finding.do) for finding in findings] == [not ok for ok in expected]
