@@ -13,6 +13,7 @@ from unfold.contrib.filters.admin import RangeDateTimeFilter
 from unfold.decorators import action, display
 from unfold.forms import AdminPasswordChangeForm, UserCreationForm
 
+from accounts.avatars import avatar_keep
 from accounts.models import LoginLog, RevokedToken, User
 from accounts.services.users import sign_out_everywhere, users_disable, users_enable
 from core.admin.base import OfficeAdmin
@@ -122,6 +123,8 @@ class UserAdmin(DjangoUserAdmin, OfficeAdmin):  # type: ignore[misc]  # Django's
 
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
         super().save_model(request, obj, form, change)
+        if change and "headimgurl" in form.changed_data:
+            avatar_keep(user_pk=obj.pk, url=obj.headimgurl)
         if change and "is_active" in form.changed_data and not obj.is_active:
             users_disable(user_pks=[obj.pk])
 

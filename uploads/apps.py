@@ -1,4 +1,7 @@
+from typing import Any
+
 from django.apps import AppConfig
+from django.db.models.signals import post_delete
 
 
 class UploadsConfig(AppConfig):
@@ -14,4 +17,12 @@ class UploadsConfig(AppConfig):
         from uploads.services import image_adopt
 
         avatars.register(avatars.PictureStore(take=image_file, take_or_name=image_or_url, adopt=image_adopt))
+        post_delete.connect(_release_avatar, sender="accounts.User")
         register(room_for_pictures)
+
+
+def _release_avatar(instance: Any, **_: Any) -> None:
+    # Whoever deleted the user: a service, the back office, a shell.
+    from uploads.services import image_release
+
+    image_release(owner=f"accounts.User:{instance.pk}")

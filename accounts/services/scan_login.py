@@ -6,6 +6,7 @@ from typing import Any
 
 from django.db import IntegrityError, transaction
 
+from accounts import avatars
 from accounts.errors import UserDisabled, WechatCodeSpent
 from accounts.models import User
 from accounts.services.login import login_complete
@@ -102,7 +103,10 @@ def _refresh(user: User, profile: WechatProfile) -> None:
     if changed:
         for name, value in changed.items():
             setattr(user, name, value)
-        user.save(update_fields=list(changed))
+        with transaction.atomic():
+            user.save(update_fields=list(changed))
+            if "headimgurl" in changed:
+                avatars.avatar_keep(user_pk=user.pk, url=user.headimgurl)
 
 
 def _personal(profile: WechatProfile) -> dict[str, str]:

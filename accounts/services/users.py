@@ -87,6 +87,8 @@ def user_update(
             user.save(update_fields=list(changes))
     except IntegrityError:
         raise UsernameTaken from None
+    if "headimgurl" in changes:
+        avatars.avatar_keep(user_pk=user.pk, url=user.headimgurl)
     if not new_password:
         return
     if by_root:
@@ -211,7 +213,7 @@ def avatar_set(*, user_pk: int, url: str) -> None:
     me = User.objects.filter(pk=user_pk)
     with audited(me):
         me.update(headimgurl=url)
-    avatars.store().adopt(url=url, owner=f"accounts.User:{user_pk}")
+    avatars.avatar_keep(user_pk=user_pk, url=url)
 
 
 def tokens_purge(*, now: datetime) -> int:

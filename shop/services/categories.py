@@ -8,7 +8,7 @@ from shop.errors import CategoryExists, CategoryInUse, NothingChanged, RecordMis
 from shop.models import Category
 from shop.models.catalogue import VIP_CATEGORY_ID
 from shop.services.time_ids import create_with_time_id, violated_constraint
-from uploads.services import image_adopt
+from uploads.services import image_adopt, image_release
 
 _ONE_NAME = "category_name_once"
 
@@ -75,6 +75,7 @@ def category_remove(*, category_id: str, even_with_products: bool = False, now: 
         raise CategoryInUse
     category.removed_at = now
     category.save(update_fields=["removed_at"])
+    image_release(owner=_owner(category))
 
 
 def _lock(category_id: str) -> Category | None:

@@ -1,0 +1,19 @@
+"""Let the avatars of users go that were deleted when nobody did so."""
+
+from django.db import migrations
+
+_RELEASE = """
+DELETE FROM uploads_imageuse WHERE owner LIKE 'accounts.User:%'
+  AND NOT EXISTS (SELECT 1 FROM accounts_user WHERE owner = 'accounts.User:' || accounts_user.id);
+UPDATE uploads_upload SET idle_since = now() WHERE idle_since IS NULL
+  AND NOT EXISTS (SELECT 1 FROM uploads_imageuse WHERE upload_id = uploads_upload.id);
+"""
+
+
+class Migration(migrations.Migration):
+    dependencies = [
+        ("uploads", "0002_sender"),
+        ("accounts", "0001_initial"),
+    ]
+
+    operations = [migrations.RunSQL(_RELEASE, migrations.RunSQL.noop)]

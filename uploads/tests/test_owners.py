@@ -1,0 +1,137 @@
+"""Whoever deletes a record, its picture goes with it; whoever writes one, its picture stays."""
+
+import importlib
+
+import pytest
+from django.apps import apps
+from django.db import connection
+from django.utils import timezone
+
+from accounts.models import User
+from accounts.services.scan_login import _refresh
+from accounts.services.users import avatar_set
+from accounts.wechat import WechatProfile
+from core.testing import save_page
+from shop.models import Category
+from shop.services.categories import category_create, category_remove
+from students.models import Student
+from uploads.models import ImageUse, Upload
+from uploads.services import image_adopt, image_store
+from uploads.tests.pictures import encoded, posted
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def picture() -> Upload:
+    return Upload.objects.get(pk=image_store(file=posted(encoded()), user_pk=None, now=timezone.now()).pk)
+
+
+@pytest.fixture
+def li(person, picture):
+    client = person("li")
+    avatar_set(user_pk=client.user.pk, url=picture.url_path)
+    return client
+
+
+def is_in_use(picture: Upload) -> bool:
+    picture.refresh_from_db()
+    assert picture.uses.exists() is (picture.idle_since is None)
+    return picture.uses.exists()
+
+
+@pytest.mark.parametrize("way", ["API", "back office", "back office, several", "shell"])
+def test_a_deleted_users_avatar_goes_too(way, root, office, li, picture):
+    assert is_in_use(picture)
+    pk = li.user.pk
+
+    match way:
+        case "API":
+            assert root.get("/users/deleteUser", unid=li.user.unid).json()["state"] is True
+        case "back office":
+            office.post(f"/admin/accounts/user/{pk}/delete/", {"post": "yes"})
+        case "back office, several":
+            chosen = {"action": "delete_selected", "_selected_action": [pk], "post": "yes"}
+            office.post("/admin/accounts/user/", chosen)
+        case "shell":
+            User.objects.filter(pk=pk).delete()
+
+    assert not User.objects.filter(pk=pk).exists()
+    assert not is_in_use(picture)
+
+
+def test_a_picture_of_two_stays_when_one_is_deleted(li, picture):
+    image_adopt(url=picture.url_path, owner="students.Student:1")
+
+    li.user.delete()
+
+    assert is_in_use(picture)
+
+
+@pytest.mark.parametrize("way", ["API", "back office"])
+def test_a_deleted_students_photograph_goes_too(way, office, zhuguan, picture):
+    facts = {"name": "李", "age": 20, "class_name": "H1", "city": "x", "degree": "x", "product_url": "x"}
+    student = Student.objects.create(**facts, description="x", headimgurl=picture.url_path)
+    image_adopt(url=picture.url_path, owner=student.owner_ref)
+
+    if way == "API":
+        zhuguan.get("/students/delstu", sId=student.sid)
+    else:
+        office.post(f"/admin/students/student/{student.pk}/delete/", {"post": "yes"})
+
+    assert not Student.objects.exists()
+    assert not is_in_use(picture)
+
+
+def test_the_picture_of_a_category_that_is_taken_away_goes_too(picture):
+    category_create(name="车", image_url=picture.url_path, actor="li", now=timezone.now())
+    assert is_in_use(picture)
+
+    category_remove(category_id=Category.objects.get().category_id, now=timezone.now())
+
+    assert not is_in_use(picture)
+
+
+def test_an_avatar_stays_whichever_call_sets_it(root, office, person, picture):
+    li = person("li")
+
+    li.post("/users/updateUser", {"unid": li.user.unid, "headimgurl": picture.url_path})
+    assert is_in_use(picture)
+
+    page = f"/admin/accounts/user/{li.user.pk}/change/"
+    for address, stays in (("https://a.example/1.png", False), (picture.url_path, True)):
+        assert save_page(office, page, nickname="李", headimgurl=address).status_code == 302
+        assert is_in_use(picture) is stays
+
+
+def test_an_avatar_that_wechats_picture_replaces_goes(li, picture):
+    profile = WechatProfile(
+        appid="wx1",
+        openid="o1",
+        unionid="",
+        nickname="李",
+        headimgurl="https://a.example/1.png",
+        sex="",
+        city="",
+        province="",
+        country="",
+    )
+
+    _refresh(User.objects.get(pk=li.user.pk), profile)
+
+    assert not is_in_use(picture)
+
+
+def test_the_update_lets_the_avatars_of_users_go_that_were_deleted_before(li, picture):
+    other = Upload.objects.get(pk=image_store(file=posted(encoded()), user_pk=None, now=timezone.now()).pk)
+    image_adopt(url=other.url_path, owner="accounts.User:99999")
+    migration = importlib.import_module("uploads.migrations.0003_avatars_of_deleted_users").Migration
+
+    with connection.schema_editor() as editor:
+        migration("0003_avatars_of_deleted_users", "uploads").operations[0].database_forwards(
+            "uploads", editor, apps, apps
+        )
+
+    assert is_in_use(picture)
+    assert not is_in_use(other)
+    assert ImageUse.objects.count() == 1
