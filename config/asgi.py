@@ -18,7 +18,7 @@ from config.wsgi import application as wsgi_application
 
 # isort: split
 from accounts.socketio.routing import application as socket_application
-from core.observe.middleware import body_limit
+from core.api.bodies import IncomingBody, body_limit
 
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -48,43 +48,40 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
 async def _serve_http(scope: Scope, receive: Receive, send: Send) -> None:
     # The body is read here: a client that sends it slowly must not hold a thread.
     headers = dict(scope["headers"])
-    limit = body_limit(headers.get(b"content-type", b"").decode("latin1"))
-    try:
-        async with asyncio.timeout(BODY_TIMEOUT_S):
-            body = await _read_body(receive, limit)
-    except TimeoutError:
-        return
-    if body is None:
-        return
-    first: list[dict[str, Any]] = [{"type": "http.request", "body": body, "more_body": False}]
+    body = IncomingBody(body_limit(scope["path"], headers.get(b"content-type", b"").decode("latin1")))
 
     async def replay() -> dict[str, Any]:
-        return first.pop() if first else {"type": "http.disconnect"}
+        return {"type": "http.request", "body": body.take(), "more_body": bool(body.blocks)}
 
-    serve = _sandbox if scope["path"].startswith("/sandbox/") else _http
-    await serve(_as_wsgi_expects(scope, len(body)), replay, send)
-
-
-async def _read_body(receive: Receive, limit: int) -> bytes | None:
-    """Collect the body; of one beyond ``limit`` only as much as shows that it is. None if the client has left."""
-    body = bytearray()
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            return None
-        if len(body) <= limit:
-            body += message.get("body", b"")
-        if not message.get("more_body"):
-            return bytes(body)
+    try:
+        if await _has_come(body, receive):
+            serve = _sandbox if scope["path"].startswith("/sandbox/") else _http
+            await serve(_as_wsgi_expects(scope, body), replay, send)
+    finally:
+        body.end()
 
 
-def _as_wsgi_expects(scope: Scope, length: int) -> Scope:
+async def _has_come(body: IncomingBody, receive: Receive) -> bool:
+    """Take in the body to its end, kept or not: only then do clients read an answer. False if it leaves or is slow."""
+    try:
+        async with asyncio.timeout(BODY_TIMEOUT_S):
+            while (message := await receive())["type"] != "http.disconnect":
+                body.add(message.pop("body", b""))  # or this part would stay until the next one comes
+                if not message.get("more_body"):
+                    body.finish()
+                    return True
+    except TimeoutError:
+        pass
+    return False
+
+
+def _as_wsgi_expects(scope: Scope, body: IncomingBody) -> Scope:
     # `a_b` and `a-b` are one name to WSGI: a client could slip in a header that only a proxy may set.
     headers = [(name, value) for name, value in scope["headers"] if b"_" not in name and name != b"content-length"]
-    headers.append((b"content-length", str(length).encode()))
+    headers.append((b"content-length", str(body.size).encode()))
     # curl and old clients send Chinese in the query as it is.
     query = quote_from_bytes(scope["query_string"], safe=_ASCII).encode()
-    return scope | {"headers": headers, "query_string": query}
+    return scope | {"headers": headers, "query_string": query, "body": body}
 
 
 async def _lifespan(receive: Receive, send: Send) -> None:

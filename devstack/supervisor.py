@@ -200,6 +200,8 @@ class Supervisor:
                 *("--workers", str(WEB_WORKERS), "--respawn-failed-workers", "--respawn-interval", "0.1"),
                 # A waiting poll counts as a request: by default some hundred of them would shut everybody else out.
                 *("--backlog", "4096", "--backpressure", "20000"),
+                # Each connection keeps such a buffer, by default 400 KB; headers may be as long, in HTTP/2 16 MB.
+                *("--http", "1", "--http1-buffer-size", "65536"),
                 *("--workers-kill-timeout", "3", "--log-level", "warning", "config.asgi:application"),
             ),
             # Threads: one process to watch and to kill, and tasks mostly wait for others.

@@ -8,11 +8,14 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
+from core.api.bodies import FILE_LIMIT, MIB
+from core.api.routing import endpoints
 from tests.concurrency.servers import free_ports
 from tests.journeys.installation import until
 
@@ -20,7 +23,9 @@ CONF = Path(__file__).parents[1] / "deploy" / "nginx.conf"
 NGINX = shutil.which("nginx", path=os.environ["PATH"] + ":/usr/sbin")
 # All that it writes stays in one folder: it need not be root's.
 FOLDERS = " ".join(f"{name}_temp_path temp;" for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
-FRAME = "pid nginx.pid; error_log error.log; daemon off; events {{}} http {{ {} }}"
+# Started by root its workers would be nobody's, who may not write there.
+USER = "user root;" if os.geteuid() == 0 else ""
+FRAME = USER + " pid nginx.pid; error_log error.log; daemon off; events {{}} http {{ {} }}"
 START_TIMEOUT_S = 30
 
 
@@ -31,6 +36,10 @@ class Echo(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.do_GET()
 
     def log_message(self, *args: object) -> None:
         pass
@@ -128,6 +137,48 @@ def test_tokens_are_not_logged(ports, home):
     # nginx writes after it has answered.
     assert until(lambda: (home / "spms.log").read_text().count("/students/getstulist") == 2, 20)
     assert not [file for file in home.glob("*.log") if "secret" in file.read_text()]
+
+
+def post(port: int, path: str, size: int) -> tuple[int, dict[str, str], str]:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    headers = {"Host": "api.example.com", "Origin": "https://front.example", "Content-Type": "multipart/form-data"}
+    connection.putrequest("POST", path, skip_host=True)
+    for name, value in (headers | {"Content-Length": str(size)}).items():
+        connection.putheader(name, value)
+    connection.endheaders()
+    with suppress(ConnectionError):  # nginx answers by the announced length, and does not read on
+        connection.send(b"x" * size)
+    answer = connection.getresponse()
+    body = answer.read().decode()
+    connection.close()
+    return answer.status, dict(answer.headers), body
+
+
+@pytest.mark.parametrize("call", endpoints(), ids=lambda call: call.path)
+def test_a_large_body_is_for_calls_that_take_files(ports, call):
+    for path in call.paths:
+        path = path.replace("<str:out_trade_no>", "x")
+        for spelling in (path, path.lower() + "/"):
+            status, _, _ = post(ports["https"], spelling, 2 * MIB)
+            assert status == (200 if call.takes_files else 413), spelling
+
+
+def test_a_body_that_is_too_large_is_told_in_the_envelope_and_to_pages_of_any_origin(ports):
+    status, headers, body = post(ports["https"], "/verify", 2 * MIB)
+
+    assert (status, json.loads(body)) == (413, {"status": 413, "state": False, "msg": "请求内容过大"})
+    assert headers["Content-Type"] == "application/json; charset=utf-8"
+    assert headers["Access-Control-Allow-Origin"] == "https://front.example"
+    assert headers["Access-Control-Allow-Credentials"] == "true"
+
+
+def test_the_back_office_takes_what_its_pages_may_and_answers_with_a_page(ports):
+    assert post(ports["https"], "/admin/students/transferrun/import/", FILE_LIMIT)[0] == 200
+
+    status, headers, body = post(ports["https"], "/admin/students/transferrun/import/", FILE_LIMIT + 1)
+
+    assert (status, headers["Content-Type"]) == (413, "text/html; charset=utf-8")
+    assert "请求内容过大" in body
 
 
 def test_figures_stay_inside(ports):

@@ -151,7 +151,7 @@ class UserViewSet(ApiViewSet):
             password_set(user=user, new_password=given["newPassword"])
         return ok("密码修改成功", status=1)
 
-    @endpoint("POST", "/users/uploadAvatar", "上传用户头像", Access.ANY_USER, docs=docs.UPLOAD_AVATAR)
+    @endpoint("POST", "/users/uploadAvatar", "上传用户头像", Access.ANY_USER, docs=docs.UPLOAD_AVATAR, takes_files=True)
     def upload_avatar(self, request: Request) -> Response:
         given = AvatarParams.read(request)
         user = User.objects.filter(unid=given.get("uId") or given.get("unid") or "").first()

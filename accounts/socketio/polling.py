@@ -15,6 +15,7 @@ from accounts.socketio.config import timing
 from accounts.socketio.consumers import Greeting, SocketConsumer
 from accounts.socketio.packets import SEPARATOR, Packet, PacketError
 from accounts.socketio.protocol import MAX_BODY, Peer, Reaction, open_packet
+from core.api.bodies import RETRY_AFTER_S, IncomingBody
 
 _MAX_STAMP = 64
 _JSONP_NEWLINE = re.compile(r"(\\)?\\n")
@@ -57,16 +58,20 @@ class PollingConsumer(SocketConsumer):
 
     def __init__(self, greeting: Greeting) -> None:
         super().__init__(greeting)
-        self.body = bytearray()
+        self.body = IncomingBody(MAX_BODY)
         self.has_answered = False
 
     async def http_request(self, message: dict[str, Any]) -> None:
-        self.body += message.get("body", b"")
+        self.body.add(message.get("body", b""))
         announced = self.header(b"content-length")
-        if len(self.body) > MAX_BODY or (announced.isdecimal() and int(announced[:12]) > MAX_BODY):
+        if self.body.is_too_large or (announced.isdecimal() and int(announced[:12]) > MAX_BODY):
             await self._too_big()
             raise StopConsumer
+        if self.body.has_lost_room:
+            await self._answer(b"", "text/plain", 503, [(b"retry-after", str(RETRY_AFTER_S).encode())])
+            raise StopConsumer
         if not message.get("more_body"):
+            self.body.finish()
             try:
                 await self._route()
             except Refusal as refusal:
@@ -75,6 +80,9 @@ class PollingConsumer(SocketConsumer):
 
     async def http_disconnect(self, message: dict[str, Any]) -> None:
         raise StopConsumer
+
+    async def tidy_up(self) -> None:
+        self.body.end()
 
     async def give_up(self) -> None:
         if not self.has_answered:
@@ -176,7 +184,7 @@ class PollingConsumer(SocketConsumer):
 
     def _packets(self, version: int) -> list[Packet]:
         kind = self.header(b"content-type").partition(";")[0].strip().lower()
-        body = bytes(self.body)
+        body = b"".join(self.body.blocks)
         if "j" in self.args and kind == "application/x-www-form-urlencoded":
             body = _from_jsonp(body)
         return packets.decode_payload(body, version, is_binary=kind == "application/octet-stream")

@@ -28,6 +28,7 @@ class Endpoint:
     aliases: tuple[str, ...]
     docs: Doc | None = None
     by_rows: str = ""
+    takes_files: bool = False
     tag: str = ""
 
     @property
@@ -49,6 +50,7 @@ def endpoint(
     aliases: tuple[str, ...] = (),
     docs: Doc | None = None,
     by_rows: str = "",
+    takes_files: bool = False,
     **options: Any,
 ) -> Callable[[Callable], Callable]:
     """Declare a viewset method to be the call ``path``.
@@ -57,6 +59,7 @@ def endpoint(
     :param path: the documented path; an alias shares its view and its rights.
     :param docs: what Swagger UI shows; tests hold real answers against it.
     :param by_rows: what the path in a role's rows adds to a call that others may make as well.
+    :param takes_files: its body may be as large as ``core.api.bodies.FILE_LIMIT``.
     """
     verbs = ANY if methods == "ANY" else tuple(methods.split())
 
@@ -70,7 +73,7 @@ def endpoint(
             docs=docs,
             **options,
         )(view)
-        view.endpoint = Endpoint(path, verbs, title, access, aliases, docs, by_rows)  # type: ignore[attr-defined]
+        view.endpoint = Endpoint(path, verbs, title, access, aliases, docs, by_rows, takes_files)  # type: ignore[attr-defined]
         return view
 
     return decorate

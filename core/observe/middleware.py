@@ -7,8 +7,9 @@ import structlog
 from django.contrib.messages.middleware import MessageMiddleware
 from django.http import HttpRequest, HttpResponse
 
+from core.api import bodies
 from core.api.envelope import error_response
-from core.errors import DomainError
+from core.errors import DomainError, ServiceUnavailable
 from core.observe import metrics, tracing
 from core.observe.logs import LONGEST_PATH
 from core.ops import proxies
@@ -16,15 +17,6 @@ from core.ops import proxies
 log = structlog.get_logger("core.request")
 
 Handler = Callable[[HttpRequest], HttpResponse]
-KIB = 1024
-# Uploads may hold a 5 MB picture and its form; the admin imports spreadsheets.
-MULTIPART_LIMIT = 32 * KIB * KIB
-OTHER_LIMIT = 1 * KIB * KIB
-
-
-def body_limit(content_type: str) -> int:
-    """Bytes that a body of this type may have."""
-    return MULTIPART_LIMIT if content_type.lower().startswith("multipart/form-data") else OTHER_LIMIT
 
 
 class RequestLogMiddleware:
@@ -49,17 +41,25 @@ class RequestLogMiddleware:
 
 
 class BodyLimitMiddleware:
-    """Refuse a body by its announced length, before anything reads it."""
+    """Refuse a body by its announced length, before anything reads it, or because the front door had no room for it."""
 
     def __init__(self, get_response: Handler) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        limit = body_limit(request.content_type or "")
-        length = request.META.get("CONTENT_LENGTH") or "0"
-        if length.isdigit() and int(length) > limit:
+        if _announced(request) > bodies.body_limit(request.path_info, request.content_type or ""):
             return error_response(DomainError("请求内容过大", status=413, http_status=413))
+        body = request.META.get("asgi.scope", {}).get("body")
+        if body and body.has_lost_room:
+            return error_response(ServiceUnavailable(headers={"Retry-After": str(bodies.RETRY_AFTER_S)}))
         return self.get_response(request)
+
+
+def _announced(request: HttpRequest) -> int:
+    length = request.META.get("CONTENT_LENGTH") or "0"
+    if not (length.isascii() and length.isdigit()):
+        return 0  # Django takes it so, too
+    return int(length[:20])  # Python refuses to read endless numbers
 
 
 class BackOfficeMessageMiddleware(MessageMiddleware):

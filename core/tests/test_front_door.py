@@ -1,39 +1,54 @@
 """What reaches the API through the ASGI door that `make up` and the container use."""
 
 import asyncio
+import io
 import json
+from collections.abc import AsyncIterable
 from typing import Any
 
 import pytest
 
 from config.asgi import application
+from core.api.bodies import KIB, MIB, room
+from core.api.routing import endpoints
 
 pytestmark = pytest.mark.django_db
+ORIGIN = b"https://front.example"
+MULTIPART = b"multipart/form-data; boundary=x"
+FORM = b'--x\r\nContent-Disposition: form-data; name="img"; filename="a.jpg"\r\n\r\n'
+UPLOAD = "/upload/uploadImg"
+
+
+async def send_in_parts(method: str, path: str, parts: AsyncIterable[bytes], kind: bytes, query: bytes = b"") -> Any:
+    """Send a request whose body comes in ``parts``; answer the HTTP status, the headers and the body."""
+    sent: list[dict[str, Any]] = []
+    coming = aiter(parts)
+
+    async def receive() -> dict[str, Any]:
+        part = await anext(coming, None)
+        return {"type": "http.request", "body": part or b"", "more_body": part is not None}
+
+    async def send(message: dict[str, Any]) -> None:
+        sent.append(message)
+
+    headers = [(b"host", b"testserver"), (b"content-type", kind), (b"x_forwarded_for", b"6.6.6.6"), (b"origin", ORIGIN)]
+    scope = {
+        "type": "http", "http_version": "1.1", "method": method, "path": path, "raw_path": path.encode(),
+        "query_string": query, "headers": headers, "scheme": "http", "client": ("127.0.0.1", 1), "server": ("x", 80),
+    }  # fmt: skip
+    await application(scope, receive, send)
+    return sent[0]["status"], dict(sent[0]["headers"]), b"".join(m.get("body", b"") for m in sent[1:])
 
 
 def call(
     method: str, path: str, *, query: bytes = b"", kind: bytes = b"application/json", chunks: tuple[bytes, ...] = (b"",)
 ):
-    async def run() -> tuple[int, dict[str, Any]]:
-        waiting, sent = list(chunks), []
+    async def parts() -> AsyncIterable[bytes]:
+        for chunk in chunks:
+            yield chunk
 
-        async def receive() -> dict[str, Any]:
-            chunk = waiting.pop(0)
-            return {"type": "http.request", "body": chunk, "more_body": bool(waiting)}
-
-        async def send(message: dict[str, Any]) -> None:
-            sent.append(message)
-
-        headers = [(b"host", b"testserver"), (b"content-type", kind), (b"x_forwarded_for", b"6.6.6.6")]
-        scope = {
-            "type": "http", "http_version": "1.1", "method": method, "path": path, "raw_path": path.encode(),
-            "query_string": query, "headers": headers, "scheme": "http", "client": ("127.0.0.1", 1),
-            "server": ("x", 80),
-        }  # fmt: skip
-        await application(scope, receive, send)
-        return sent[0]["status"], json.loads(b"".join(m.get("body", b"") for m in sent[1:]))
-
-    return asyncio.run(run())
+    status, _, body = asyncio.run(send_in_parts(method, path, parts(), kind, query))
+    return status, json.loads(body)
 
 
 def test_a_body_in_pieces_is_one_body():
@@ -65,3 +80,136 @@ def test_only_the_socket_path_goes_to_the_sockets():
     status, body = call("GET", "/socket.iox")
 
     assert (status, body["msg"]) == (404, "接口地址错误")
+
+
+class TestRoomForBodies:
+    @pytest.fixture(autouse=True)
+    def _all_is_given_back(self):
+        yield
+        assert (room.taken, room.unfinished) == (0, set())
+
+    def test_where_no_files_are_taken_a_large_form_is_not_even_collected(self):
+        held = []
+
+        async def parts() -> AsyncIterable[bytes]:
+            for _ in range(40):
+                held.append(room.taken)
+                yield b"x" * 256 * KIB
+
+        status, _, body = asyncio.run(send_in_parts("POST", "/verify", parts(), MULTIPART))
+
+        assert (status, json.loads(body)["msg"]) == (413, "请求内容过大")
+        assert max(held) <= MIB and held[-1] == 0
+
+    def test_where_files_are_taken_a_large_form_arrives(self):
+        status, body = call("POST", UPLOAD, kind=MULTIPART, chunks=(FORM, b"x" * 3 * MIB, b"\r\n--x--\r\n"))
+
+        assert (status, body["state"]) == (200, False) and "图片" in body["msg"]
+
+    def test_a_client_that_leaves_gives_its_room_back(self):
+        async def run() -> None:
+            waiting = [{"type": "http.request", "body": b"x" * MIB, "more_body": True}, {"type": "http.disconnect"}]
+
+            async def receive() -> dict[str, Any]:
+                return waiting.pop(0)
+
+            scope = {"type": "http", "method": "POST", "path": UPLOAD, "query_string": b"", "headers": []}
+            await application(scope, receive, lambda _: None)
+
+        asyncio.run(run())
+
+    def test_many_that_send_slowly_neither_fill_the_memory_nor_shut_out_others(self, monkeypatch):
+        monkeypatch.setattr(room, "size", 4 * MIB)
+        most = 0
+
+        async def run() -> tuple[Any, Any, Any]:
+            is_over = asyncio.Event()
+
+            async def slowly() -> AsyncIterable[bytes]:
+                nonlocal most
+                yield FORM
+                for _ in range(20):
+                    yield b"x" * 256 * KIB
+                    most = max(most, room.taken)
+                    await asyncio.sleep(0)
+                await is_over.wait()
+
+            async def at_once(*chunks: bytes) -> AsyncIterable[bytes]:
+                for chunk in chunks:
+                    yield chunk
+
+            crowd = [asyncio.create_task(send_in_parts("POST", UPLOAD, slowly(), MULTIPART)) for _ in range(50)]
+            while room.taken < room.size - 512 * KIB:
+                await asyncio.sleep(0)
+            login = send_in_parts("POST", "/users/login", at_once(b'{"username": "li"}'), b"application/json")
+            form = FORM + b"x" * MIB + b"\r\n--x--\r\n"
+            upload = send_in_parts("POST", UPLOAD, at_once(form), MULTIPART)
+            answers = await login, await upload
+            is_over.set()
+            return *answers, await asyncio.gather(*crowd)
+
+        login, upload, crowd = asyncio.run(run())
+
+        assert most <= 4 * MIB
+        assert (login[0], json.loads(login[2])["msg"]) == (200, "没有传递用户名或者密码")
+        assert upload[0] == 200
+        refused = [answer for answer in crowd if answer[0] == 503]
+        assert len(refused) > 40
+        _, headers, body = refused[0]
+        assert json.loads(body) == {"status": 503, "state": False, "msg": "服务暂时不可用,请稍后再试"}
+        assert (headers[b"retry-after"], headers[b"access-control-allow-origin"]) == (b"5", ORIGIN)
+
+
+TAKES_FILES = {
+    *("/upload/uploadImg", "/students/addstu", "/students/updatestu", "/students/uploadStuAvatar"),
+    *("/users/uploadAvatar", "/category/addCategory", "/category/updateCategory"),
+    *("/product/add_product", "/product/update_product"),
+}
+
+
+class TestLimits:
+    """The same limits where a server speaks WSGI: by the announced length."""
+
+    def test_calls_say_whether_they_take_files(self):
+        assert {call.path for call in endpoints() if call.takes_files} == TAKES_FILES
+
+    @pytest.mark.parametrize("call", endpoints(), ids=lambda call: call.path)
+    def test_a_form_of_two_megabytes_is_for_calls_that_take_files(self, root, call):
+        path = call.path.replace("<str:out_trade_no>", "x").upper() + "/"
+        form = {"img": io.BytesIO(b"x" * 2 * MIB)}
+
+        answer = root.http.post(path, form, headers={"authorization": root.token})
+
+        assert (answer.status_code == 413) is not call.takes_files
+
+    @pytest.mark.parametrize(
+        ("page", "is_taken"),
+        [
+            ("/admin/students/transferrun/import/", True),
+            ("/admin/students/transferrun/photos/", True),
+            ("/admin/students/student/add/", True),
+            ("/admin/shop/product/1/change/", True),
+            ("/admin/shop/category/add/", True),
+            ("/admin/students/student/", False),
+            ("/admin/shop/order/1/change/", False),
+            ("/admin/login/", False),
+            ("/admin/nowhere/", False),
+        ],
+    )
+    def test_in_the_back_office_for_pages_whose_form_takes_files(self, office, page, is_taken):
+        answer = office.post(page, {"file": io.BytesIO(b"x" * 2 * MIB)})
+
+        assert (answer.status_code != 413) is is_taken
+        if not is_taken:  # a person reads it
+            assert answer["Content-Type"].startswith("text/html") and "内容太大" in answer.content.decode()
+
+    def test_other_bodies_have_one_megabyte_there_too(self, root):
+        for kind in ("application/json", "application/x-www-form-urlencoded"):
+            answer = root.http.post(UPLOAD, b"x" * (MIB + 1), content_type=kind)
+            assert (answer.status_code, answer.json()["status"]) == (413, 413)
+
+    @pytest.mark.parametrize("length", ["9" * 5000, "\xb2", "-1", "1e9", ""])
+    def test_an_odd_length_is_no_fault_of_ours(self, api, length):
+        answer = api.http.post(UPLOAD, b"{}", content_type="application/json", CONTENT_LENGTH=length)
+
+        assert answer.status_code < 500

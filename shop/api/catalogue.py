@@ -24,7 +24,7 @@ _COLUMNS = {"productName": "name", "inventory": "stock"}
 class CategoryViewSet(ApiViewSet):
     tag = "类目模块"
 
-    @endpoint("POST", "/category/addCategory", "增加类目", Access.ROWS, docs=docs.CATEGORY_ADD)
+    @endpoint("POST", "/category/addCategory", "增加类目", Access.ROWS, docs=docs.CATEGORY_ADD, takes_files=True)
     def add(self, request: CallerRequest) -> Response:
         given = params.CategoryAddParams.read(request)
         category = category_create(
@@ -41,7 +41,7 @@ class CategoryViewSet(ApiViewSet):
         category_remove(category_id=given["category_id"], even_with_products=given["force"], now=timezone.now())
         return ok("删除成功")
 
-    @endpoint("POST", "/category/updateCategory", "修改类目", Access.ROWS, docs=docs.CATEGORY_UPDATE)
+    @endpoint("POST", "/category/updateCategory", "修改类目", Access.ROWS, docs=docs.CATEGORY_UPDATE, takes_files=True)
     def update_(self, request: CallerRequest) -> Response:
         given = params.CategoryUpdateParams.read(request)
         category_update(
@@ -62,7 +62,7 @@ class CategoryViewSet(ApiViewSet):
 class ProductViewSet(ApiViewSet):
     tag = "商品模块"
 
-    @endpoint("POST", "/product/add_product", "添加商品", Access.ROWS, docs=docs.PRODUCT_ADD)
+    @endpoint("POST", "/product/add_product", "添加商品", Access.ROWS, docs=docs.PRODUCT_ADD, takes_files=True)
     def add(self, request: CallerRequest) -> Response:
         given = params.ProductAddParams.read(request)
         image_url = image_or_url(request, "imageUrl")
@@ -80,7 +80,9 @@ class ProductViewSet(ApiViewSet):
         )
         return ok("添加成功", product_id=product.product_id)
 
-    @endpoint("POST", "/product/update_product", "修改商品信息", Access.ROWS, docs=docs.PRODUCT_UPDATE)
+    @endpoint(
+        "POST", "/product/update_product", "修改商品信息", Access.ROWS, docs=docs.PRODUCT_UPDATE, takes_files=True
+    )
     def update_(self, request: CallerRequest) -> Response:
         given = params.ProductUpdateParams.read(request)
         changes = {_COLUMNS.get(name, name): value for name, value in given.items()}

@@ -36,7 +36,7 @@ class StudentViewSet(ApiViewSet):
         page = student_page(page_slice(query["page"], query.get("count")), key=query.get("key", ""))
         return ok(total=page.total, data=[student_json(row) for row in page.rows])
 
-    @endpoint("POST", "/students/addstu", "增加学员信息", Access.ROWS, docs=docs.ADD)
+    @endpoint("POST", "/students/addstu", "增加学员信息", Access.ROWS, docs=docs.ADD, takes_files=True)
     def addstu(self, request: Request) -> Response:
         fields = AddParams.read(request)
         picture = image_or_url(request, "headimgurl")
@@ -48,7 +48,7 @@ class StudentViewSet(ApiViewSet):
         student_delete(sid=DeleteParams.read(request)["sId"])
         return ok("删除成功", status=1)
 
-    @endpoint("POST", "/students/updatestu", "修改学员信息", Access.ROWS, docs=docs.EDIT)
+    @endpoint("POST", "/students/updatestu", "修改学员信息", Access.ROWS, docs=docs.EDIT, takes_files=True)
     def updatestu(self, request: Request) -> Response:
         changes = EditParams.read(request)
         sid = changes.pop("sId")
@@ -58,7 +58,7 @@ class StudentViewSet(ApiViewSet):
         student_edit(sid=sid, changes=changes)
         return ok("更新成功")
 
-    @endpoint("POST", "/students/uploadStuAvatar", "上传学员头像", Access.OPEN, docs=docs.AVATAR)
+    @endpoint("POST", "/students/uploadStuAvatar", "上传学员头像", Access.OPEN, docs=docs.AVATAR, takes_files=True)
     def upload_stu_avatar(self, request: Request) -> Response:
         url = image_file(request, "headimgurl")
         if not url:

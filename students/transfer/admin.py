@@ -1,5 +1,6 @@
 """Imports, exports and bulk pictures in the back office."""
 
+from functools import wraps
 from typing import Any
 
 from django import forms
@@ -16,6 +17,7 @@ from unfold.decorators import display
 from unfold.widgets import UnfoldAdminFileFieldWidget
 
 from core.admin.base import OfficeAdmin
+from core.api.bodies import takes_files
 from core.api.request import absolute_url
 from core.errors import DomainError
 from core.times import dash
@@ -130,6 +132,7 @@ class TransferRunAdmin(OfficeAdmin):
         return own + super().get_urls()
 
     def _allowed(self, view: Any) -> Any:
+        @wraps(view)
         def guarded(request: HttpRequest, **kwargs: Any) -> HttpResponse:
             if not may_transfer(request):
                 raise PermissionDenied
@@ -142,6 +145,7 @@ class TransferRunAdmin(OfficeAdmin):
         return render(request, template, base | context)
 
     # --- To start ---
+    @takes_files
     def import_page(self, request: HttpRequest) -> HttpResponse:
         form = SheetForm(request.POST or None, request.FILES or None)
         if request.method == "POST" and form.is_valid():
@@ -149,6 +153,7 @@ class TransferRunAdmin(OfficeAdmin):
         context = {"form": form, "columns": COLUMNS, "max_rows": MAX_ROWS, "max_mb": MAX_FILE_BYTES // 1024**2}
         return self._page(request, "students/import_start.html", "导入学员", **context)
 
+    @takes_files
     def photos_page(self, request: HttpRequest) -> HttpResponse:
         form = ZipForm(request.POST or None, request.FILES or None)
         if request.method == "POST" and form.is_valid():

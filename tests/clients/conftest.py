@@ -33,7 +33,8 @@ def deployed_server() -> str:
 
 
 # One of each that serves sockets: `make up` does it with Granian.
-SERVERS = ["granian --interface asgi --workers 1 --backpressure 2000 config.asgi:application", deployed_server()]
+GRANIAN = "granian --interface asgi --workers 1 --http 1 --http1-buffer-size 65536 --backpressure 2000"
+SERVERS = [f"{GRANIAN} config.asgi:application", deployed_server()]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

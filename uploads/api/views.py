@@ -13,7 +13,7 @@ from uploads.fields import image_file
 class UploadViewSet(ApiViewSet):
     tag = "上传图片"
 
-    @endpoint("POST", "/upload/uploadImg", "上传图片", Access.OPEN, docs=docs.UPLOAD)
+    @endpoint("POST", "/upload/uploadImg", "上传图片", Access.OPEN, docs=docs.UPLOAD, takes_files=True)
     def upload_img(self, request: Request) -> Response:
         url = image_file(request, "img")
         if not url:
