@@ -20,14 +20,13 @@ from core.errors import ServiceUnavailable
 from core.times import local
 from uploads.budget import free_space_check, insert_within_budget, sender_of
 from uploads.decoder import WAIT_S, image_decode
-from uploads.errors import ImageEmpty, ImageTooLarge, TooManyUnused
+from uploads.errors import ImageEmpty, ImageTooLarge
 from uploads.images import MAX_BYTES, CleanImage
 from uploads.models import ImageUse, Upload
 
 log = structlog.get_logger("uploads")
 
 ORPHAN_AFTER = timedelta(hours=24)
-REMOVED_BY_A_REQUEST = 50
 NAME_PATTERN = r"[0-9]{4}/[0-9]{2}/[0-9a-f]{32}\.(?:jpg|png|gif|webp)"
 
 
@@ -70,19 +69,9 @@ def image_store(
         created_at=now,
         idle_since=now,
     )
-    _insert(upload, now)
+    insert_within_budget(upload)
     _write(upload, clean)
     return StoredImage(upload.pk, upload.url_path, clean.content_type, clean.width, clean.height)
-
-
-def _insert(upload: Upload, now: datetime) -> None:
-    try:
-        insert_within_budget(upload)
-    except TooManyUnused:
-        # The sweep comes once an hour; what is due by now makes room.
-        if not orphans_remove(now=now, most=REMOVED_BY_A_REQUEST):
-            raise
-        insert_within_budget(upload)
 
 
 def _write(upload: Upload, clean: CleanImage) -> None:
@@ -148,7 +137,7 @@ def _lock_owner(owner: str) -> None:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"uploads:{owner}"])
 
 
-def orphans_remove(*, now: datetime, most: int | None = None) -> int:
+def orphans_remove(*, now: datetime) -> int:
     """Remove pictures that no record has referred to for ``ORPHAN_AFTER``, the oldest first; answer how many.
 
     May run twice, also at once. An adoption at the same moment either comes first and keeps the picture, or
@@ -157,7 +146,7 @@ def orphans_remove(*, now: datetime, most: int | None = None) -> int:
     Upload.objects.filter(idle_since__lt=now - ORPHAN_AFTER, removed_at=None).update(removed_at=now)
     removed = 0
     chosen = Upload.objects.filter(removed_at__isnull=False, idle_since__isnull=False).order_by("idle_since")
-    for upload in chosen[:most].iterator(500):
+    for upload in chosen.iterator(500):
         try:
             default_storage.delete(upload.name)  # a missing file is no error
         except Exception as error:  # the bucket is unreachable: the row stays, the next sweep tries again

@@ -258,7 +258,12 @@ CELERY_BEAT_SCHEDULE = {
     "purge-login-log": {"task": "accounts.purge_login_log", "schedule": crontab(minute=31, hour=3)},
     "purge-back-office": {"task": "backoffice.purge", "schedule": crontab(minute=37, hour=3)},
     "expire-scan-codes": {"task": "accounts.expire_scan_codes", "schedule": 5.0, "options": {"expires": 5}},
-    "remove-orphan-uploads": {"task": "uploads.remove_orphans", "schedule": crontab(minute=41)},
+    # Often: what is due makes room in the budget of new pictures.
+    "remove-orphan-uploads": {
+        "task": "uploads.remove_orphans",
+        "schedule": crontab(minute="*/5"),
+        "options": {"expires": 300},
+    },
     "fold-student-totals": {"task": "students.fold_tally", "schedule": 10.0, "options": {"expires": 10}},
     "purge-student-transfers": {"task": "students.purge_transfers", "schedule": crontab(minute=11, hour=4)},
     "weather-sync": {"task": "weather.sync", "schedule": crontab(hour="*/8", minute=0)},
