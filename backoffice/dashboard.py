@@ -131,6 +131,11 @@ def _refunds(now: datetime) -> Iterator[Tile | Panel]:
     yield Tile("处理中的退款", number, link, "warning" if number else "")
 
 
+def _differences(now: datetime) -> Iterator[Tile | Panel]:
+    number = figures.differences_open()
+    yield Tile("对账差异", number, records("payments.difference"), "danger" if number else "")
+
+
 def _notices(now: datetime) -> Iterator[Tile | Panel]:
     since = (now - NOTICES_OF).replace(microsecond=0)
     counts = figures.verdicts(since)
@@ -205,6 +210,7 @@ def _worker(name: str, age_s: float | None, waiting: int) -> Fact:
 CARDS: tuple[tuple[str, Card], ...] = (
     ("shop.order", _orders),
     ("payments.refund", _refunds),
+    ("payments.difference", _differences),
     ("payments.inboundevent", _notices),
     ("shop.product", _products),
     ("students.student", _students),

@@ -21,7 +21,11 @@ GROUPS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
     ),
     (
         "支付",
-        (("payments.payment", "payments"), ("payments.refund", "undo"), ("payments.inboundevent", "move_to_inbox")),
+        (
+            *(("payments.payment", "payments"), ("payments.refund", "undo")),
+            *(("payments.difference", "difference"), ("payments.billrun", "fact_check")),
+            ("payments.inboundevent", "move_to_inbox"),
+        ),
     ),
     ("天气", (("weather.weatherrecord", "partly_cloudy_day"), ("weather.weatheraccount", "key"))),
     ("系统", (("uploads.upload", "image"), ("auditlog.logentry", "history"))),

@@ -150,3 +150,23 @@ class RefundNotPossible(PaymentError):
     """The money cannot go back, or not this way; ``msg`` says why."""
 
     status, msg = 1004, "该订单无法退款"
+
+
+class BillNotOut(PaymentError):
+    """The provider makes a day's bill by 10:00 (Shanghai) of the next day."""
+
+    status, msg = 1004, "这一天的账单还没有出,请在次日 10:00(北京时间)以后再对账"
+
+
+class BillTooOld(PaymentError):
+    status, msg = 1004, "微信只保留三个月内的账单"
+
+
+class BillBusy(PaymentError):
+    status, msg = 1004, "正在对账,请稍后再试"
+
+
+class DifferenceEnded(PaymentError):
+    """A colleague, or a later comparison, was faster."""
+
+    status, msg = 1004, "这条差异已经处理过了"

@@ -17,6 +17,7 @@ class PaymentStatus(models.TextChoices):
     OPEN = "open", "待支付"  # the provider has the order and it can be paid
     PAID = "paid", "已支付"
     CLOSED = "closed", "已关闭"  # the provider says so; it may still turn out paid
+    STRAY = "stray", "待退回"  # money that fits no order of ours: all of it goes back
 
 
 class RefundStatus(models.TextChoices):
@@ -73,6 +74,7 @@ class Payment(models.Model):
 
     transaction_id = models.CharField("微信支付订单号", max_length=64, blank=True)
     paid_at = models.DateTimeField("支付时间", null=True, blank=True)
+    billed_on = models.DateField("对账日", null=True, blank=True)  # the day whose bill says the same as we do
     closed_at = models.DateTimeField("关闭时间", null=True, blank=True)
 
     claimed_until = models.DateTimeField("下单占用至", null=True, blank=True)
@@ -87,7 +89,7 @@ class Payment(models.Model):
         constraints = [
             models.CheckConstraint(condition=Q(amount_fen__gt=0), name="payment_amount_above_zero"),
             models.CheckConstraint(
-                condition=~Q(state="paid") | (Q(paid_at__isnull=False) & ~Q(transaction_id="")),
+                condition=~Q(state__in=["paid", "stray"]) | (Q(paid_at__isnull=False) & ~Q(transaction_id="")),
                 name="payment_paid_has_proof",
             ),
             # WeChat's number names one payment: seeing it under a second order is fraud or a fault.
@@ -96,6 +98,7 @@ class Payment(models.Model):
             ),
         ]
         indexes = [
+            models.Index(fields=["paid_at"], condition=Q(billed_on=None, state="paid"), name="payment_unbilled"),
             # Only what is still to be checked is in it: the sweep costs the same after a million paid orders.
             models.Index(fields=["next_check_at"], condition=Q(next_check_at__isnull=False), name="payment_due"),
             models.Index(fields=["-created_at", "-id"], name="payment_newest"),
@@ -122,6 +125,9 @@ class Refund(models.Model):
     refund_id = models.CharField("微信退款单号", max_length=64, blank=True)
     way = models.CharField("退至", max_length=10, choices=RefundWay, default=RefundWay.ORIGINAL, blank=True)
     received_by = models.CharField("入账账户", max_length=64, blank=True)  # as the provider words it
+    accepted_at = models.DateTimeField("微信受理时间", null=True, blank=True)  # its bill is that day's
+    funds_account = models.CharField("出款账户", max_length=32, blank=True)
+    billed_on = models.DateField("对账日", null=True, blank=True)
     refunded_at = models.DateTimeField("退款成功时间", null=True, blank=True)
     attempts = models.PositiveIntegerField("提交次数", default=0)
     sent_at = models.DateTimeField("最近提交", null=True, blank=True)  # when the provider was last told to move it
@@ -147,6 +153,7 @@ class Refund(models.Model):
         ]
         indexes = [
             models.Index(fields=["next_try_at"], condition=Q(next_try_at__isnull=False), name="refund_due"),
+            models.Index(fields=["accepted_at"], condition=Q(billed_on=None), name="refund_unbilled"),
             models.Index(fields=["-created_at", "-id"], name="refund_newest"),
         ]
 
@@ -236,3 +243,88 @@ class InboundEvent(models.Model):
     @property
     def is_cut(self) -> bool:
         return len(self.body) < self.body_size
+
+
+class BillRun(models.Model):
+    """The comparison of one day with the provider's bill, as it was made last."""
+
+    class State(models.TextChoices):
+        DONE = "done", "已核对"
+        WAITING = "waiting", "账单未出"
+        FAILED = "failed", "未能核对"
+
+    mch_id = models.CharField("商户号", max_length=32)
+    day = models.DateField("账单日")
+    state = models.CharField("结果", max_length=10, choices=State)
+    ran_at = models.DateTimeField("核对时间")
+    rows = models.PositiveIntegerField("笔数", default=0)
+    foreign_rows = models.PositiveIntegerField("其他系统的笔数", default=0)  # that share our merchant number
+    paid_fen = models.BigIntegerField("收款(分)", default=0)
+    refunded_fen = models.BigIntegerField("退款(分)", default=0)
+    differences = models.PositiveIntegerField("差异", default=0)  # that were still open at its end
+    sha1 = models.CharField("账单摘要", max_length=40, blank=True)
+    last_error = models.CharField("最近错误", max_length=255, blank=True)
+
+    class Meta:
+        verbose_name = verbose_name_plural = "对账记录"
+        ordering = ["-day", "mch_id"]
+        constraints = [models.UniqueConstraint(fields=["mch_id", "day"], name="bill_run_once_a_day")]
+
+    def __str__(self) -> str:
+        return f"{self.day} {self.mch_id}"
+
+
+class Difference(models.Model):
+    """Where the provider's bill and our books disagree about one payment or refund, until they agree again."""
+
+    class Kind(models.TextChoices):
+        STRAY_MONEY = "stray_money", "有款无单"
+        NO_MONEY = "no_money", "有单无款"
+        AMOUNT = "amount", "金额不同"
+        STATE = "state", "状态不同"
+        REFUND_UNKNOWN_HERE = "refund_here", "本地没有的退款"
+        REFUND_UNKNOWN_THERE = "refund_there", "微信没有的退款"
+
+    class Ending(models.TextChoices):
+        OPEN = "", "未处理"
+        GONE = "gone", "已一致"
+        ACCEPTED = "accepted", "人工核对"
+
+    mch_id = models.CharField("商户号", max_length=32)
+    day = models.DateField("账单日")
+    kind = models.CharField("差异", max_length=16, choices=Kind)
+    out_trade_no = models.CharField("商户订单号", max_length=64)
+    out_refund_no = models.CharField("商户退款单号", max_length=64, blank=True)  # "": it is about a payment
+    # What the bill says; empty where it says nothing.
+    appid = models.CharField("AppID", max_length=32, blank=True)
+    transaction_id = models.CharField("微信支付订单号", max_length=64, blank=True)
+    refund_id = models.CharField("微信退款单号", max_length=64, blank=True)
+    bill_state = models.CharField("账单状态", max_length=16, blank=True)
+    bill_fen = models.BigIntegerField("账单金额(分)", null=True, blank=True)
+    bill_at = models.DateTimeField("账单时间", null=True, blank=True)
+    # What we say.
+    our_state = models.CharField("本地状态", max_length=16, blank=True)
+    our_fen = models.BigIntegerField("本地金额(分)", null=True, blank=True)
+
+    note = models.CharField("说明", max_length=255, blank=True)
+    found_at = models.DateTimeField("发现时间")
+    ending = models.CharField("处理", max_length=10, choices=Ending, default=Ending.OPEN, blank=True)
+    ended_at = models.DateTimeField("结束时间", null=True, blank=True)
+    ended_by = models.CharField("处理人", max_length=64, blank=True)
+
+    class Meta:
+        verbose_name = verbose_name_plural = "对账差异"
+        ordering = ["-day", "-pk"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["mch_id", "day", "out_trade_no", "out_refund_no"], name="difference_once_a_day"
+            ),
+            models.CheckConstraint(
+                condition=Q(ending="", ended_at=None) | (~Q(ending="") & Q(ended_at__isnull=False)),
+                name="difference_open_or_ended",
+            ),
+        ]
+        indexes = [models.Index(fields=["day"], condition=Q(ending=""), name="difference_open")]
+
+    def __str__(self) -> str:
+        return f"{self.day} {self.out_refund_no or self.out_trade_no}"

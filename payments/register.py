@@ -28,7 +28,7 @@ class OnRefundChanged(Protocol):
 class PaymentListener:
     """What the owner of the orders hands over in its ``AppConfig.ready()``.
 
-    Everything but ``describe`` is called inside the transaction that records the money, with the order
+    Everything but ``describe`` and ``is_ours`` is called inside the transaction that records the money, with the order
     locked by ``lock`` first: the lock order is order row, payment row, refund row, everywhere. An exception
     from a callback undoes the whole step, and the provider will notify again.
 
@@ -38,12 +38,14 @@ class PaymentListener:
     :param on_refund_changed: ``state`` is a value of ``payments.models.RefundStatus``. May be told the same
         state twice. ``staff`` names who did it, "" is the provider.
     :param describe: one line for the back office: whose order, of what. Takes no lock.
+    :param is_ours: whether a number has the form of our orders' numbers: others share our merchant number.
     """
 
     lock: Callable[..., int | None]
     on_paid: OnPaid
     on_refund_changed: OnRefundChanged
     describe: Callable[..., str] = lambda *, out_trade_no: ""
+    is_ours: Callable[..., bool] = lambda *, out_trade_no: True
 
 
 _listener: PaymentListener | None = None

@@ -1,7 +1,14 @@
 """Each may run twice or never: what is due stands in the database."""
 
+from datetime import date
+
+import structlog
 from celery import shared_task
 from django.utils import timezone
+
+from payments.errors import BillBusy
+
+log = structlog.get_logger("payments")
 
 
 @shared_task(name="payments.run_refund", ignore_result=True)
@@ -23,6 +30,23 @@ def reconcile() -> None:
     from payments.services.reconcile import payments_reconcile
 
     payments_reconcile(now=timezone.now())
+
+
+@shared_task(name="payments.reconcile_bills", ignore_result=True)
+def reconcile_bills() -> None:
+    from payments.services.bills import bills_reconcile_missing
+
+    bills_reconcile_missing(now=timezone.now())
+
+
+@shared_task(name="payments.reconcile_bill", ignore_result=True)
+def reconcile_bill(day: str) -> None:
+    from payments.services.bills import bill_reconcile
+
+    try:
+        bill_reconcile(day=date.fromisoformat(day), now=timezone.now())
+    except BillBusy:
+        log.warning("bill not compared, another comparison is going on", day=day)
 
 
 @shared_task(name="payments.purge_events", ignore_result=True)

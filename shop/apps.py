@@ -15,5 +15,6 @@ class ShopConfig(AppConfig):
                 on_paid=money_in.on_paid,
                 on_refund_changed=money_in.on_refund_changed,
                 describe=money_in.describe,
+                is_ours=money_in.is_ours,
             )
         )

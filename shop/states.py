@@ -65,6 +65,7 @@ class Event(models.TextChoices):
     REJECT_RETURN = "reject_return", "拒绝退货"
     REFUND = "refund", "退款"
     REFUND_AGAIN = "refund_again", "重新退款"
+    REFUND_FOUND = "refund_found", "微信侧退款"
     REFUND_DONE = "refund_done", "退款成功"
     REFUND_FAIL = "refund_fail", "退款失败"
     HIDE = "hide", "删除"
@@ -146,6 +147,9 @@ TABLE: dict[tuple[State, Event], Step] = {
     (_S.RETURN_ASKED_LATER, _E.REJECT_RETURN): Step(_S.RECEIVED),
     **{(state, _E.APPROVE_RETURN): Step(_S.REFUNDING, refund=True) for state in _ASKED},
     **{(state, _E.REFUND): Step(_S.REFUNDING, refund=True) for state in (*_OUT_OF_HOUSE, *_ASKED)},
+    # A refund of all the money that was made elsewhere, and found in the provider's bill.
+    **{(state, _E.REFUND_FOUND): Step(_S.REFUNDING, Stock.GIVE_BACK) for state in _UNSHIPPED},
+    **{(state, _E.REFUND_FOUND): Step(_S.REFUNDING) for state in (*_OUT_OF_HOUSE, *_ASKED)},
     # What becomes of the refund.
     (_S.REFUNDING, _E.REFUND_DONE): Step(_S.REFUNDED),
     (_S.REFUNDING, _E.REFUND_FAIL): Step(_S.REFUND_FAILED),
@@ -156,7 +160,7 @@ TABLE: dict[tuple[State, Event], Step] = {
 }
 
 # Becoming one of these from a paid order makes it a return; a payment that came too late leaves 2, 3 or 4.
-RETURN_EVENTS = frozenset({_E.ASK_RETURN, _E.APPROVE_RETURN, _E.REFUND})
+RETURN_EVENTS = frozenset({_E.ASK_RETURN, _E.APPROVE_RETURN, _E.REFUND, _E.REFUND_FOUND})
 
 _PHRASES: dict[State, str] = {
     _S.OPEN: "订单尚未付款",

@@ -36,7 +36,8 @@ def test_counts_what_waits_for_somebody(office: Client, stock: dict[str, Any]) -
 
     assert {label: str(tile.value) for label, tile in found.items()} == {
         "待付款订单": "1", "待发货订单": "2", "待处理退货": "2", "退款异常订单": "1", "30 天订单": "13",
-        "30 天收入(元)": "75.00", "处理中的退款": "1", "失败的支付通知": "1", "库存不足的商品": "1", "学员": "3",
+        "30 天收入(元)": "75.00", "处理中的退款": "1", "对账差异": "0", "失败的支付通知": "1", "库存不足的商品": "1",
+        "学员": "3",
     }  # fmt: skip
 
 
@@ -69,7 +70,7 @@ def test_asks_few_questions_whatever_there_is(
     office.get(HOME)
 
     # Session, user; orders 3, refunds, notices, products, students 4 (a total, its check, classes, months), weather 2.
-    with django_assert_num_queries(14):
+    with django_assert_num_queries(15):
         office.get(HOME)
 
 
@@ -163,7 +164,7 @@ def test_the_doctor_finds_a_worker_that_stands_still() -> None:
 
 DIRECTOR = {
     "学员", "导入导出记录", "用户", "角色", "登录日志", "订单", "待发货", "待处理退货", "退款处理", "商品", "类目",
-    "支付单", "退款单", "通知记录", "天气记录", "天气账户", "图片",
+    "支付单", "退款单", "对账差异", "对账记录", "通知记录", "天气记录", "天气账户", "图片",
 }  # fmt: skip
 SECTIONS = {"1": DIRECTOR | {"修改记录", "课堂"}, "102": DIRECTOR, "103": {"学员", "导入导出记录"}, "200": {"学员"}}
 

@@ -207,6 +207,8 @@ QUEUES = {
         "accounts.purge_login_log",
         "backoffice.purge",
         "payments.purge_events",
+        "payments.reconcile_bill",
+        "payments.reconcile_bills",
         "students.purge_transfers",
         "students.transfer_work",
         "uploads.remove_orphans",
@@ -254,6 +256,12 @@ CELERY_BEAT_SCHEDULE = {
     "reconcile-payments": {"task": "payments.reconcile", "schedule": 15.0, "options": {"expires": 15}},
     "run-due-refunds": {"task": "payments.run_due_refunds", "schedule": 15.0, "options": {"expires": 15}},
     "refresh-pay-certificates": {"task": "payments.refresh_certificates", "schedule": crontab(minute=23, hour="*/12")},
+    # WeChat makes yesterday's bill by 10:00; the other hours make up what was missed.
+    "reconcile-bills": {
+        "task": "payments.reconcile_bills",
+        "schedule": crontab(minute=15, hour="10-23"),
+        "options": {"expires": 3000},
+    },
     "purge-payment-events": {"task": "payments.purge_events", "schedule": crontab(minute=53, hour=3)},
     "purge-login-log": {"task": "accounts.purge_login_log", "schedule": crontab(minute=31, hour=3)},
     "purge-back-office": {"task": "backoffice.purge", "schedule": crontab(minute=37, hour=3)},

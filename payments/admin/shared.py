@@ -19,6 +19,7 @@ from payments.register import listener
 STATE_COLOURS = {
     PaymentStatus.OPEN.label: "warning",
     PaymentStatus.PAID.label: "success",
+    PaymentStatus.STRAY.label: "danger",
     RefundStatus.PROCESSING.label: "info",
     RefundStatus.PENDING.label: "warning",
     RefundStatus.SUCCESS.label: "success",

@@ -2,7 +2,7 @@
 
 from abc import ABC
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 
@@ -60,6 +60,10 @@ class GatewayUncertain(GatewayRefused):
     """The provider failed half-way or is busy: SYSTEMERROR, BANKERROR, FREQUENCY_LIMITED, USERPAYING."""
 
     may_retry = outcome_unknown = True
+
+
+class BillNotReady(GatewayUncertain):
+    """STATEMENT_CREATING: the provider has not made the day's bill yet."""
 
 
 class AlreadyPaid(GatewayRefused):
@@ -170,6 +174,8 @@ class RefundResult:
     refund_id: str = ""
     refunded_at: datetime | None = None
     received_by: str = ""  # the account the money goes to, in the provider's words
+    accepted_at: datetime | None = None
+    funds_account: str = ""  # where the merchant's money comes from: UNSETTLED, AVAILABLE...
 
     @property
     def is_back_at_merchant(self) -> bool:
@@ -189,6 +195,36 @@ class BankCard:
     holder: str = field(repr=False)
 
 
+@dataclass(frozen=True)
+class BillRow:
+    """A line of the provider's daily bill: a payment, or with ``out_refund_no`` a refund.
+
+    :param at: the provider's own time.
+    :param state: of a payment SUCCESS or REVOKED; of a refund what it was when the bill was made (SUCCESS,
+        PROCESSING, FAIL, CHANGE...): a bill is never brought up to date.
+    :param fen: what was paid, coupons included; of a refund what goes back.
+    """
+
+    at: datetime
+    appid: str
+    mch_id: str
+    out_trade_no: str
+    transaction_id: str
+    state: str
+    fen: int
+    out_refund_no: str = ""
+    refund_id: str = ""
+
+
+@dataclass(frozen=True)
+class Bill:
+    """All that the provider moved for a merchant on a day, proved by its digest. No rows: it moved nothing."""
+
+    day: date
+    rows: tuple[BillRow, ...] = ()
+    sha1: str = ""
+
+
 class Gateway(ABC):  # noqa: B024 - what a provider cannot do stays unsupported
     """Every method may raise ``GatewayError``."""
 
@@ -203,6 +239,9 @@ class Gateway(ABC):  # noqa: B024 - what a provider cannot do stays unsupported
 
     def refund(self, intent: RefundIntent) -> RefundResult:
         raise GatewayMisconfigured("refund is not supported by this gateway")
+
+    def bill(self, day: date) -> Bill:
+        raise GatewayMisconfigured("bill is not supported by this gateway")
 
     def refund_abnormal(self, refund_id: str, out_refund_no: str, card: BankCard | None = None) -> RefundResult:
         """Send an abnormal refund elsewhere: to a card of the buyer's, or without one back to the merchant."""

@@ -13,7 +13,11 @@ from payments.services.settle import payment_mark_closed, payment_settle
 from payments.services.types import CloseOutcome
 
 log = structlog.get_logger("payments")
-_OUTCOME = {PaymentStatus.PAID.value: CloseOutcome.PAID, PaymentStatus.CLOSED.value: CloseOutcome.CLOSED}
+_OUTCOME = {
+    PaymentStatus.PAID.value: CloseOutcome.PAID,
+    PaymentStatus.CLOSED.value: CloseOutcome.CLOSED,
+    PaymentStatus.STRAY.value: CloseOutcome.CLOSED,  # what came goes back: the order was not paid, and will not be
+}
 LATEST_PAYMENT = timedelta(minutes=5)  # one that was begun in time may finish slightly after time_expire
 _BEING_PAID = {"USERPAYING", "ACCEPT"}
 

@@ -19,6 +19,7 @@ SOURCES = {
     "start": "发起支付时查询",
     "close": "关单前查询",
     "reconcile": "对账",
+    "bill": "对账单",
 }
 
 
@@ -43,6 +44,8 @@ def payment_confirm(*, result: PaymentResult, now: datetime, source: str) -> Pay
 def _confirm(result: PaymentResult, now: datetime, source: str) -> Payment:
     limit_lock_wait()
     owed_fen = listener().lock(out_trade_no=result.out_trade_no)
+    if stray := _stray(result):
+        return stray
     if owed_fen is None:
         raise PaymentUnknown
     payment = _locked_payment(result, owed_fen, now)
@@ -61,6 +64,12 @@ def _confirm(result: PaymentResult, now: datetime, source: str) -> Payment:
     if outcome is PaidOutcome.REFUND:
         refund_create(payment, payment.amount_fen, reason="订单已关闭,自动退款", requested_by=SYSTEM, now=now)
     return payment
+
+
+def _stray(result: PaymentResult) -> Payment | None:
+    """Money that is known to fit no order, and on its way back: to hear of it again changes nothing."""
+    known = Payment.objects.filter(out_trade_no=result.out_trade_no, state=PaymentStatus.STRAY)
+    return known.filter(transaction_id=result.transaction_id).first()
 
 
 def _locked_payment(result: PaymentResult, owed_fen: int, now: datetime) -> Payment:

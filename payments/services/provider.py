@@ -77,7 +77,7 @@ def limit_lock_wait() -> None:
 
 def check_due(payment: Payment, now: datetime) -> datetime | None:
     """When the sweep should ask about the payment again: often while it is young, never once it is settled."""
-    if payment.state == PaymentStatus.PAID:
+    if payment.state in (PaymentStatus.PAID, PaymentStatus.STRAY):
         return None
     closed = payment.state == PaymentStatus.CLOSED
     age = now - ((payment.closed_at or now) if closed else payment.created_at)

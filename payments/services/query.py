@@ -6,7 +6,7 @@ from django.db.models import Q
 
 from payments.gateways.base import GatewayError
 from payments.gateways.wechat import gateway_to_ask
-from payments.models import Payment
+from payments.models import Payment, PaymentStatus
 from payments.services.provider import as_refusal, payee
 from payments.services.settle import payment_settle
 from payments.services.types import PaymentState
@@ -34,7 +34,7 @@ def payment_query(*, out_trade_no: str, now: datetime, min_interval_s: float = 5
 
 def _may_ask(payment: Payment, now: datetime, min_interval_s: float) -> bool:
     """Take the right to ask; of many pollers at once only one gets it."""
-    if payment.is_paid:
+    if payment.state in (PaymentStatus.PAID, PaymentStatus.STRAY):
         return False
     not_recently = Q(last_query_at__isnull=True) | Q(last_query_at__lte=now - timedelta(seconds=min_interval_s))
     return bool(Payment.objects.filter(not_recently, pk=payment.pk).update(last_query_at=now))

@@ -264,8 +264,9 @@ def refund_settle(*, result: RefundResult, now: datetime, source: str) -> Refund
         log_step(payment, "退款信息不一致", now, actor=source, refund=refund, detail=detail)
         raise PaymentMismatch("退款信息与退款单不一致")
     facts: dict[str, Any] = {"refund_id": result.refund_id, "last_error": ""}
-    if result.received_by:
-        facts["received_by"] = result.received_by
+    facts |= {name: value for name in ("received_by", "funds_account") if (value := getattr(result, name))}
+    if refund.accepted_at is None:
+        facts["accepted_at"] = result.accepted_at or now
     is_back = result.is_back_at_merchant or (refund.way == RefundWay.MERCHANT and not result.received_by)
     if state == RefundStatus.SUCCESS and is_back:
         state = RefundStatus.OWED

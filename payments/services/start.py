@@ -132,7 +132,7 @@ def _fields(payment: Payment) -> dict[str, object]:
 def _check_payable(payment: Payment, wanted: Payment, now: datetime) -> None:
     if payment.is_paid:
         raise PaymentAlreadyPaid
-    if payment.state == PaymentStatus.CLOSED or now >= payment.time_expire:
+    if payment.state in (PaymentStatus.CLOSED, PaymentStatus.STRAY) or now >= payment.time_expire:
         raise PaymentClosed
     for name in ("amount_fen", "trade_type", "openid"):
         if getattr(payment, name) != getattr(wanted, name):
@@ -193,7 +193,7 @@ def _taken_number(payment: Payment, error: GatewayError, now: datetime) -> Excep
         return as_refusal(unclear)
     if state == PaymentStatus.PAID:
         return PaymentAlreadyPaid()
-    return PaymentClosed() if state == PaymentStatus.CLOSED else as_refusal(error)
+    return PaymentClosed() if state in (PaymentStatus.CLOSED, PaymentStatus.STRAY) else as_refusal(error)
 
 
 def _release(payment: Payment, error: GatewayError) -> None:
@@ -206,7 +206,7 @@ def _keep_ticket(payment: Payment, ticket: PaymentTicket, now: datetime) -> Paym
         kept = Payment.objects.select_for_update().get(pk=payment.pk)
         if kept.is_paid:
             raise PaymentAlreadyPaid
-        if kept.state == PaymentStatus.CLOSED:
+        if kept.state in (PaymentStatus.CLOSED, PaymentStatus.STRAY):
             raise PaymentClosed
         # Of two answers for one order the first stays: "the same code_url".
         if not _is_ready(kept, now):

@@ -4,6 +4,7 @@ It shares nothing with ``payments.gateways``: what it checks must not be checked
 """
 
 import base64
+import gzip
 import hashlib
 import hmac
 import json
@@ -41,6 +42,22 @@ def sign_v2(fields, kind="MD5", key=API_KEY):
 
 def to_xml(fields, root="xml"):
     return f"<{root}>" + "".join(f"<{k}>{escape(str(v))}</{k}>" for k, v in fields.items()) + f"</{root}>"
+
+
+BILL_TITLES = (
+    "交易时间,公众账号ID,商户号,特约商户号,设备号,微信订单号,商户订单号,用户标识,交易类型,交易状态,付款银行,货币种类,应结订单金额,代金券金额,微信退款单号,"
+    "商户退款单号,退款金额,充值券退款金额,退款类型,退款状态,商品名称,商户数据包,手续费,费率,订单金额,申请退款金额,费率备注"
+)
+BILL_SUMS = "总交易单数,应结订单总金额,退款总金额,充值券退款总金额,手续费总金额,订单总金额,申请退款总金额"
+
+
+def bill_row(at, number, transaction_id, fen, refund_no="0", refund_id="0", refund_fen=0, refund_status=""):
+    state, way = ("REFUND", "ORIGINAL") if refund_no != "0" else ("SUCCESS", "")
+    return [
+        *(f"{at.astimezone(BEIJING):%Y-%m-%d %H:%M:%S}", APPID, MCHID, "0", "", transaction_id, number, "oUpF8uMuAJO"),
+        *("NATIVE", state, "OTHERS", "CNY", "0.00", "0.00", refund_id, refund_no, "0.00", "0.00", way, refund_status),
+        *("可乐,大瓶 ,`x", "", "0.00000", "0.60%", fen, refund_fen, ""),
+    ]
 
 
 class Keys:
@@ -97,6 +114,7 @@ class WeChat:
         self.faults = []  # taken in turn: (operation, fault, argument...)
         self.use_certificate = False
         self.refund_status = "PROCESSING"
+        self.bill_files, self.edit_bill = {}, lambda rows: rows
         self.count = 0
 
     def stop(self):
@@ -321,6 +339,10 @@ class WeChat:
             if refund is None:
                 return "refund_query", 404, {"code": "RESOURCE_NOT_EXISTS", "message": "退款单不存在"}
             return "refund_query", 200, refund
+        if place == "/v3/bill/tradebill":
+            return "bill", *self.v3_bill(dict(pair.split("=") for pair in query.split("&")))
+        if place == "/v3/billdownload/file":
+            return "billdownload", 200, self.bill_files.get(query.removeprefix("token="), b"no such file")
         if place == "/v3/certificates":
             nonce = os.urandom(6).hex()
             sealed = AESGCM(V3_KEY.encode()).encrypt(nonce.encode(), self.keys.certificate_pem, b"certificate")
@@ -376,6 +398,37 @@ class WeChat:
             receiver = f"{data['bank_type']}{number[-4:]}"
         refund |= {"status": "PROCESSING", "user_received_account": receiver}
         return 200, refund
+
+    def v3_bill(self, asked):
+        if asked.get("bill_type") != "ALL" or asked.get("tar_type") != "GZIP":
+            return 400, {"code": "PARAM_ERROR", "message": "bill_type"}
+        rows = self.edit_bill(self.bill_rows(asked["bill_date"]))
+        if not rows:
+            return 400, {"code": "NO_STATEMENT_EXIST", "message": "账单文件不存在"}
+        paid, given = (sum(row[title] for row in rows) for title in (24, 25))
+        sums = [len(rows), f"{paid / 100:.2f}", "0.00", "0.00", "0.00000", f"{paid / 100:.2f}", f"{given / 100:.2f}"]
+        rows = [[f"{cell / 100:.2f}" if at in (24, 25) else cell for at, cell in enumerate(row)] for row in rows]
+        lines = [BILL_TITLES, *(",".join(f"`{cell}" for cell in row) for row in rows)]
+        lines += [BILL_SUMS, ",".join(f"`{cell}" for cell in sums)]
+        raw = ("\ufeff" + "\r\n".join(lines) + "\r\n").encode()
+        token = os.urandom(8).hex()
+        self.bill_files[token] = gzip.compress(raw)
+        return 200, {"hash_type": "SHA1", "hash_value": hashlib.sha1(raw).hexdigest(),
+                     "download_url": f"https://api.mch.weixin.qq.com/v3/billdownload/file?token={token}"}  # fmt: skip
+
+    def bill_rows(self, day):
+        """The day's rows; amounts, in the columns 24 and 25, in fen."""
+        rows = []
+        for number, order in self.orders.items():
+            if order["state"] in ("SUCCESS", "REFUND") and f"{order['paid_at']:%Y-%m-%d}" == day:
+                rows.append(bill_row(order["paid_at"], number, order["transaction_id"], order["paid_fen"]))
+        for number, refund in self.refunds.items():
+            made = datetime.fromisoformat(refund["create_time"])
+            if f"{made:%Y-%m-%d}" == day:
+                about = (refund["out_trade_no"], refund["transaction_id"])
+                status = {"ABNORMAL": "CHANGE", "CLOSED": "FAIL"}.get(refund["status"], refund["status"])
+                rows.append(bill_row(made, *about, 0, number, refund["refund_id"], refund["amount"]["refund"], status))
+        return rows
 
     def opened(self, sealed):
         way = OAEP(MGF1(hashes.SHA1()), hashes.SHA1(), None)
@@ -456,6 +509,9 @@ def _handler(wechat):
                 status, said = fault[1], {"code": fault[2], "message": "说明"}
             if fault[:1] == ("change",):
                 said = said | fault[1]
+            if isinstance(said, bytes):
+                self.answer(status, said[: -len(said) // 2] if fault[:1] == ("half",) else said, {})
+                return
             body = b"" if said is None else json.dumps(said, ensure_ascii=False).encode()
             headers = {"Content-Type": "application/json"}
             if fault[:1] == ("bad_sign",):

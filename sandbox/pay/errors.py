@@ -22,6 +22,9 @@ class Reason(Enum):
     NUMBER_REFUNDED = ("ERROR", 400, "INVALID_REQUEST", "订单金额或退款金额与之前请求不一致，请核实后再试")
     REFUND_TOO_MUCH = ("ERROR", 403, "NOT_ENOUGH", "累计退款金额大于支付金额")
     REFUNDS_TOO_MANY = ("ERROR", 403, "RULE_LIMIT", "一笔订单最多部分退款50次")
+    BILL_DATE = ("", 400, "INVALID_REQUEST", "账单日期不正确，只能下载三个月内、截至昨天的账单")
+    NO_BILL = ("", 400, "NO_STATEMENT_EXIST", "账单文件不存在")
+    BILL_LATE = ("", 400, "STATEMENT_CREATING", "账单生成中")
     NOT_ABNORMAL = ("ERROR", 400, "INVALID_REQUEST", "退款单状态不是退款异常，不能发起异常退款")
     EXPIRED = ("TRADE_ERROR", 403, "TRADE_ERROR", "二维码已过期，请刷新后再试")
 

@@ -24,6 +24,8 @@ urlpatterns = [
         "v3/refund/domestic/refunds/<str:refund_id>/apply-abnormal-refund",
         v3.v3_endpoint(POST=v3.refund_divert_apply),
     ),
+    path("v3/bill/tradebill", v3.v3_endpoint(GET=v3.bill_ask)),
+    path("v3/billdownload/file", v3.bill_download),
     path("v3/certificates", v3.v3_endpoint(GET=v3.certificates)),
     re_path(r"^v3/", v3.v3_endpoint(GET=v3.unknown, POST=v3.unknown)),
 ]

@@ -15,6 +15,7 @@ from sandbox.endpoint import View, provider_endpoint
 from sandbox.faults import FaultKind, faults_on
 from sandbox.models import Api, Refund
 from sandbox.pay import fields
+from sandbox.pay.bills import bill_file, bill_make
 from sandbox.pay.describe import refund_v3, trade_v3
 from sandbox.pay.errors import BadParameter, Reason, Refused
 from sandbox.pay.merchant import merchant
@@ -60,7 +61,8 @@ def v3_endpoint(**calls: Call) -> View:
             call = calls.get(request.method or "")
             if call is None:
                 return _answer(405, {"code": "INVALID_REQUEST", "message": "请求方法不支持"}, serial)
-            answer = call(body=_json(request), query=request.GET, serial=serial, now=timezone.now(), **path)
+            facts = {"body": _json(request), "query": request.GET, "root": request.build_absolute_uri(PREFIX)}
+            answer = call(**facts, serial=serial, now=timezone.now(), **path)
             return _answer(204 if answer is None else 200, answer, serial)
         except Refused as refusal:
             return _answer(refusal.reason.v3_status, _error(refusal), serial)
@@ -241,6 +243,27 @@ def refund_query(*, now: datetime, out_refund_no: str, **_: Any) -> Body:
         raise Refused(Reason.REFUND_UNKNOWN)
     refunds_settle(now=now, refunds=found)
     return refund_v3(rows.get())
+
+
+def bill_ask(*, query: Any, root: str, now: datetime, **_: Any) -> Body:
+    made = bill_make(
+        bill_date=fields.text("bill_date", query.get("bill_date"), 10, required=True),
+        bill_type=query.get("bill_type", "ALL"),
+        tar_type=query.get("tar_type", ""),
+        now=now,
+    )
+    address = f"{root}/v3/billdownload/file?token={made.token}"
+    return {"hash_type": "SHA1", "hash_value": made.sha1, "download_url": address}
+
+
+@provider_endpoint(slow=FaultKind.PROVIDER_SLOW, down=FaultKind.PROVIDER_DOWN, lost=FaultKind.ANSWER_LOST)
+def bill_download(request: HttpRequest) -> HttpResponse:
+    """Hand out a bill to whom it was made for. The file is not signed: its digest is in the answer that named it."""
+    try:
+        request_check(_signed_request(request), now=timezone.now())
+        return HttpResponse(bill_file(request.GET.get("token", "")), content_type="application/octet-stream")
+    except Refused as refusal:
+        return _answer(refusal.reason.v3_status, _error(refusal), merchant().certificate_serial)
 
 
 def certificates(**_: Any) -> Body:

@@ -3,6 +3,7 @@
 All of it runs inside the transaction that records the money, the order's row locked first.
 """
 
+import re
 from datetime import datetime
 
 import structlog
@@ -14,7 +15,7 @@ from payments.register import PaidOutcome
 from shop.errors import ProductGone, StockShortage
 from shop.models import Order
 from shop.services.order_move import SYSTEM, WECHAT, order_move
-from shop.services.vip import vip_grant
+from shop.services.vip import vip_grant, vip_revoke
 from shop.states import TABLE, Event, PayStatus, State
 
 log = structlog.get_logger("shop")
@@ -29,6 +30,10 @@ _EVENT_OF_REFUND = {
     RefundStatus.OWED: Event.REFUND_FAIL,
     RefundStatus.OFFLINE: Event.REFUND_DONE,
 }
+
+
+_MONEY_IS_GOING = (RefundStatus.PROCESSING, RefundStatus.SUCCESS, RefundStatus.ABNORMAL, RefundStatus.OWED)
+NUMBER = re.compile(r"[0-9]{17}[0-9A-Za-z]{11,15}")  # of an order: 17 digits of time, a suffix
 
 
 def lock(*, out_trade_no: str) -> int | None:
@@ -70,12 +75,28 @@ def on_refund_changed(
     *, out_trade_no: str, out_refund_no: str, amount_fen: int, state: str, now: datetime, staff: str
 ) -> None:
     """Follow a refund to its end. What the order's table does not know, does not change it."""
-    order = Order.objects.get(order_id=out_trade_no)
-    event = _EVENT_OF_REFUND[RefundStatus(state)]
-    if (State(order.state), event) not in TABLE:
+    order = Order.objects.filter(order_id=out_trade_no).first()
+    if order is None:  # money that fits no order, on its way back
         return
-    detail = f"{out_refund_no} {fen_text(amount_fen)} {RefundStatus(state).label}"
-    order_move(order=order, event=event, actor=staff or WECHAT, now=now, detail=detail)
+    actor, detail = staff or WECHAT, f"{out_refund_no} {fen_text(amount_fen)} {RefundStatus(state).label}"
+    if amount_fen == order.total_fen and state in _MONEY_IS_GOING:
+        _found(order, actor, now, detail)
+    event = _EVENT_OF_REFUND[RefundStatus(state)]
+    if (State(order.state), event) in TABLE:
+        order_move(order=order, event=event, actor=actor, now=now, detail=detail)
+
+
+def _found(order: Order, actor: str, now: datetime, detail: str) -> None:
+    """Bring an order that knows nothing of it to a refund of all its money, made elsewhere."""
+    if (State(order.state), Event.REFUND_FOUND) not in TABLE:
+        return
+    note = "微信侧已全额退款"
+    order_move(order=order, event=Event.REFUND_FOUND, actor=actor, now=now, detail=detail, note=note)
+    vip_revoke(order=order, now=now)
+
+
+def is_ours(*, out_trade_no: str) -> bool:
+    return NUMBER.fullmatch(out_trade_no) is not None
 
 
 def describe(*, out_trade_no: str) -> str:

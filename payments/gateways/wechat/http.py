@@ -23,8 +23,14 @@ _slots = BoundedSemaphore(64)
 class BoundedSession(requests.Session):
     """A session for one call (requests promises no thread safety); its answers are read whole, or not at all.
 
+    :param total_s: how long the call may take in all.
+    :param max_bytes: how long its answer may be.
     :raises GatewayTimeout, GatewayUnreachable: in place of what requests raises.
     """
+
+    def __init__(self, *, total_s: float | None = None, max_bytes: int | None = None) -> None:
+        super().__init__()
+        self._total_s, self._max_bytes = total_s or TOTAL_TIMEOUT_S, max_bytes or MAX_BYTES
 
     def request(self, method: str, url: str, **options: Any) -> requests.Response:  # type: ignore[override]
         # A proxy from the environment is for the world outside.
@@ -34,11 +40,11 @@ class BoundedSession(requests.Session):
 
         def call(ends_at: float) -> requests.Response:
             with send(method, url, **options) as answer:
-                answer._content = _read(answer, ends_at)
+                answer._content = _read(answer, ends_at, self._max_bytes)
                 return answer
 
         try:
-            return run_within(TOTAL_TIMEOUT_S, call, slots=_slots)
+            return run_within(self._total_s, call, slots=_slots)
         except GatewayError:
             raise
         except (requests.Timeout, OutgoingTimeout) as error:
@@ -48,11 +54,11 @@ class BoundedSession(requests.Session):
             raise GatewayUnreachable(type(error).__name__) from None
 
 
-def _read(answer: requests.Response, ends_at: float) -> bytes:
+def _read(answer: requests.Response, ends_at: float, max_bytes: int) -> bytes:
     body = bytearray()
     for chunk in answer.iter_content(16_384):
         body += chunk
-        if len(body) > MAX_BYTES:
+        if len(body) > max_bytes:
             raise GatewayUnreachable("the answer is too large")
         if time.monotonic() > ends_at:
             raise GatewayTimeout("the answer trickles")

@@ -4,12 +4,15 @@ wechatpayv3 composes, signs and decrypts. Its transport would follow redirects, 
 text, and download certificates whenever a forger names an unknown serial; ``_Core`` replaces those parts.
 """
 
+import hashlib
 import re
 import threading
 import time
+import zlib
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 import orjson
 from wechatpayv3 import WeChatPay, WeChatPayType
@@ -19,15 +22,19 @@ from wechatpayv3.utils import aes_decrypt, build_authorization, load_certificate
 
 from payments.gateways.base import (
     BankCard,
+    Bill,
+    BillNotReady,
     Gateway,
     GatewayError,
     GatewayMisconfigured,
+    GatewayRefused,
     GatewayUnreachable,
     GatewayUntrusted,
     PaymentResult,
     RefundIntent,
     RefundResult,
 )
+from payments.gateways.wechat.bill import read_bill
 from payments.gateways.wechat.codes import is_number, refusal
 from payments.gateways.wechat.http import USER_AGENT, BoundedSession
 from payments.gateways.wechat.merchant import Keyring, Merchant, private_key_pem
@@ -37,6 +44,9 @@ SIGNATURE_TYPE = "WECHATPAY2-SHA256-RSA2048"
 MAX_AGE_S = 300
 BOOTSTRAP_PAUSE_S = 60
 REASON_BYTES = 80
+BILL_TIMEOUT_S = 60
+MAX_BILL_BYTES = 32 * 1024 * 1024  # some 100,000 rows
+_DOWNLOADS = "/v3/billdownload/"
 _CERTIFICATES = "/v3/certificates"
 
 
@@ -94,16 +104,9 @@ class _Core(Core):
         :param cipher_data: ``data`` holds what ``encrypt`` made: the header then names the key.
         """
         body = orjson.dumps(data).decode() if data else ""
-        headers = {
-            "Accept": "application/json",
-            "Content-Type": "application/json",
-            "User-Agent": USER_AGENT,
-            "Authorization": build_authorization(
-                path, method.value, self._mchid, self._cert_serial_no, self._private_key, data=body
-            ),
-        }
-        if cipher_data or self._public_key_id:
-            headers["Wechatpay-Serial"] = self._keys.encryption_key()[0] if cipher_data else self._public_key_id
+        headers = self._headers(path, method, body)
+        if cipher_data:
+            headers["Wechatpay-Serial"] = self._keys.encryption_key()[0]
         with BoundedSession() as session:
             answer = session.request(method.value, self._gate_way + path, data=body.encode() or None, headers=headers)
         if not skip_verify:
@@ -111,6 +114,33 @@ class _Core(Core):
         if answer.status_code not in {200, 204}:
             raise _refused(answer.status_code, answer.content)
         return answer.status_code, answer.content.decode("utf-8", "replace")
+
+    def download(self, url: str) -> bytes:
+        """Fetch a bill from where a signed answer says it is. The file itself is unsigned: its digest proves it."""
+        path = url.removeprefix(self._gate_way)
+        if path == url:  # the provider names its own host, whichever of its hosts we call
+            parts = urlsplit(url)
+            path = f"{parts.path}?{parts.query}"
+        if not path.startswith(_DOWNLOADS):
+            raise GatewayUntrusted("the bill is said to be somewhere else")
+        with BoundedSession(total_s=BILL_TIMEOUT_S, max_bytes=MAX_BILL_BYTES) as session:
+            headers = self._headers(path, RequestType.GET, "")
+            answer = session.request("GET", self._gate_way + path, headers=headers)
+        if answer.status_code != 200:
+            raise _refused(answer.status_code, answer.content)
+        return answer.content
+
+    def _headers(self, path: str, method: RequestType, body: str) -> dict[str, str]:
+        authorization = build_authorization(
+            path, method.value, self._mchid, self._cert_serial_no, self._private_key, data=body
+        )
+        headers = {
+            "Accept": "application/json",
+            "Content-Type": "application/json",
+            "User-Agent": USER_AGENT,
+            "Authorization": authorization,
+        }
+        return headers | ({"Wechatpay-Serial": self._public_key_id} if self._public_key_id else {})
 
     def _verify(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
         # An error, and "not yet" (202), changes nothing by itself and does come unsigned; if signed, then rightly.
@@ -189,6 +219,31 @@ class WeChatV3(Gateway):
         answer = self._call(self._pay.query_refund, out_refund_no=_plain(out_refund_no))
         return read_refund(answer, "status", out_refund_no)
 
+    def bill(self, day: date) -> Bill:
+        """Fetch the day's bill of payments and refunds (交易账单), which the provider makes by 10:00 of the next day.
+
+        :raises BillNotReady: it is not made yet.
+        """
+        try:
+            said = self._call(self._pay.trade_bill, bill_date=day.isoformat(), bill_type="ALL", tar_type="GZIP")
+        except GatewayRefused as error:
+            match error.name.upper().replace("_", ""):
+                case "NOSTATEMENTEXIST":
+                    return Bill(day)
+                case "STATEMENTCREATING":
+                    raise BillNotReady(error.message, code=error.code, name=error.name) from None
+            raise
+        if not isinstance(said, dict) or said.get("hash_type") != "SHA1":
+            raise GatewayUntrusted("the answer names no bill")
+        raw = _unzipped(self._core.download(str(said.get("download_url", ""))))
+        digest = hashlib.sha1(raw, usedforsecurity=False).hexdigest()
+        if digest != str(said.get("hash_value", "")).lower():
+            raise GatewayUntrusted("the bill's digest differs")
+        try:
+            return Bill(day, tuple(read_bill(raw.decode("utf-8"), self.who.mch_id)), digest)
+        except UnicodeDecodeError:
+            raise GatewayUntrusted("the bill is not UTF-8") from None
+
     def decrypt(self, resource: Mapping[str, str]) -> Any:
         """:raises ValueError: not what our APIv3 key opens, or not JSON."""
         try:
@@ -241,6 +296,23 @@ class WeChatV3(Gateway):
             if time.monotonic() >= self._next_bootstrap and self.keys.is_empty:
                 self._next_bootstrap = time.monotonic() + BOOTSTRAP_PAUSE_S
                 self.refresh_certificates()
+
+
+def _unzipped(raw: bytes) -> bytes:
+    """Unpack a file, or answer it as it is when the transport has done so already.
+
+    :raises GatewayUntrusted: it is damaged, or larger than any bill of ours.
+    """
+    if not raw.startswith(b"\x1f\x8b"):
+        return raw
+    reader = zlib.decompressobj(wbits=31)
+    try:
+        text = reader.decompress(raw, MAX_BILL_BYTES)
+    except zlib.error:
+        raise GatewayUntrusted("the bill is damaged") from None
+    if not reader.eof or reader.unused_data:
+        raise GatewayUntrusted("the bill is damaged, or too large")
+    return text
 
 
 def _plain(number: str) -> str:
@@ -309,6 +381,8 @@ def read_refund(said: Any, status_key: str, out_refund_no: str | None = None) ->
         refund_id=said["refund_id"] if is_number(said.get("refund_id")) else "",
         refunded_at=read_time(said.get("success_time")),
         received_by=str(said.get("user_received_account") or "")[:64],
+        accepted_at=read_time(said.get("create_time")),
+        funds_account=str(said.get("funds_account") or "")[:32],
     )
 
 

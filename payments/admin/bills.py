@@ -1,0 +1,224 @@
+"""The daily comparison with WeChat Pay's bill: what was compared, what differs, and what to do about it."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from django.contrib import admin
+from django.db import transaction
+from django.db.models import Count, OuterRef, QuerySet, Subquery
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from unfold.decorators import display
+
+from core.money import fen_text
+from payments.admin.shared import MoneyAdmin, page_of, yuan
+from payments.errors import RefundNotPossible
+from payments.models import BillRun, Difference, Payment, PaymentStatus
+from payments.services.differences import (
+    difference_accept,
+    difference_adopt,
+    difference_ask,
+    difference_return,
+    ours_of,
+    row_of,
+)
+from payments.tasks import reconcile_bill
+
+Kind = Difference.Kind
+Ending = Difference.Ending
+_RUN_COLOURS = {
+    BillRun.State.DONE.label: "success",
+    BillRun.State.WAITING.label: "warning",
+    BillRun.State.FAILED.label: "danger",
+}
+_ENDING_COLOURS = {Ending.OPEN.label: "danger", Ending.GONE.label: "success", Ending.ACCEPTED.label: "info"}
+
+
+def _again(run: BillRun, request: HttpRequest) -> str:
+    transaction.on_commit(lambda: reconcile_bill.delay(run.day.isoformat()))
+    return "结果稍后在本页显示"
+
+
+@admin.register(BillRun)
+class BillRunAdmin(MoneyAdmin):
+    list_display = ("day", "mch_id", "state_label", "rows", "paid", "refunded", "found", "ran_at")
+    list_filter = ("state", "day")
+    ordering = ("-day", "mch_id")
+    fieldsets = (
+        ("对账", {"fields": (("day", "mch_id"), ("state_label", "ran_at"), "found", "last_error")}),
+        ("账单", {"fields": (("rows", "foreign_rows"), ("paid", "refunded"), "sha1")}),
+    )
+    buttons = {"again": ("重新核对", _again)}
+    begins = frozenset({"again"})
+
+    @display(description="结果", label=_RUN_COLOURS)
+    def state_label(self, run: BillRun) -> str:
+        return run.get_state_display()
+
+    @display(description="收款(元)")
+    def paid(self, run: BillRun) -> str:
+        return yuan(run.paid_fen)
+
+    @display(description="退款(元)")
+    def refunded(self, run: BillRun) -> str:
+        return yuan(run.refunded_fen)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[BillRun]:
+        mine = Difference.objects.filter(mch_id=OuterRef("mch_id"), day=OuterRef("day"), ending=Ending.OPEN)
+        number = mine.order_by().values("day").annotate(number=Count("pk")).values("number")
+        return super().get_queryset(request).annotate(open=Subquery(number))
+
+    @display(description="未处理的差异")
+    def found(self, run: Any) -> SafeString | int:
+        """The way to what is still open of that day."""
+        if not run.open:
+            return 0
+        address = reverse("admin:payments_difference_changelist")
+        query = f"day__exact={run.day.isoformat()}&mch_id__exact={run.mch_id}"
+        return format_html('<a class="text-link" href="{}?{}">{}</a>', address, query, run.open)
+
+
+class EndingFilter(admin.SimpleListFilter):
+    """Open ones, unless asked otherwise: the list is work to do."""
+
+    title, parameter_name = "处理", "ending"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("all", "全部"), (Ending.GONE.value, Ending.GONE.label), (Ending.ACCEPTED.value, Ending.ACCEPTED.label)]
+
+    def choices(self, changelist: Any) -> Iterator[Any]:
+        for number, choice in enumerate(super().choices(changelist)):
+            yield choice if number else {**choice, "display": Ending.OPEN.label}
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
+        if request.resolver_match and request.resolver_match.url_name != "payments_difference_changelist":
+            return queryset
+        value = self.value()
+        if value == "all":
+            return queryset
+        return queryset.filter(ending=value if value in (Ending.GONE, Ending.ACCEPTED) else Ending.OPEN)
+
+
+def _step(service: Any) -> Any:
+    def press(difference: Difference, request: HttpRequest) -> str:
+        actor = request.user.get_username()
+        ended = service(difference_id=difference.pk, actor=actor, now=timezone.now())
+        return ", ".join(filter(None, [ended.get_ending_display() if ended.ending else "", ended.note]))
+
+    return press
+
+
+def _accept(difference: Difference, request: HttpRequest) -> str:
+    reason = request.POST.get("reason", "").replace("\x00", "").strip()
+    if not reason:
+        raise RefundNotPossible("请写明核对的结果")
+    actor = request.user.get_username()
+    difference_accept(difference_id=difference.pk, reason=reason, actor=actor, now=timezone.now())
+    return ""
+
+
+@admin.register(Difference)
+class DifferenceAdmin(MoneyAdmin):
+    list_display = ("day", "kind_label", "number", "there", "here", "note", "ending_label", "found_at")
+    list_filter = (EndingFilter, "kind", "day", "mch_id")
+    search_fields = ("out_trade_no__startswith", "out_refund_no__startswith", "transaction_id__startswith")
+    search_help_text = "商户订单号、退款单号或微信支付订单号"
+    ordering = ("-day", "-pk")
+    fieldsets = (
+        ("差异", {"fields": (("day", "kind_label"), ("there", "here"), "note", "what_to_do", "ours")}),
+        ("处理", {"fields": (("ending_label", "found_at"), ("ended_at", "ended_by"))}),
+        (
+            "单号",
+            {
+                "fields": (
+                    *("out_trade_no", "out_refund_no", "transaction_id", "refund_id"),
+                    *(("mch_id", "appid"), "bill_at"),
+                )
+            },
+        ),
+    )
+    buttons = {
+        "accept": ("已核对,不需处理", _accept),
+        "ask": ("查询微信", _step(difference_ask)),
+        "return": ("退回这笔钱", _step(difference_return)),
+        "adopt": ("补记退款", _step(difference_adopt)),
+    }
+    begins = frozenset({"return"})
+    asks = {
+        "return": "没有相符的订单,全额原路退回付款人,不能撤回。同一商户号下还有别的系统时,请先确认这不是它的订单。",
+        "adopt": "把微信侧已有的退款记入本系统:全额的,订单变为已退款,没有发货的商品回到库存。钱不会再退一次。",
+        "accept": "这条差异不再显示为待处理。账单或本地的记录变了,会重新出现。",
+    }
+    asks_of = ("day", "kind_label", "number", "there", "here")
+    asks_why = {"accept": "核对的结果,必填"}
+    grave = frozenset({"return"})
+
+    def offered(self, request: HttpRequest, object_id: Any) -> Iterable[str]:
+        difference = self.get_object(request, str(object_id))
+        if difference is None or difference.ending or not self.has_change_permission(request, difference):
+            return ()
+        return _steps_of(difference)
+
+    def sum_of(self, rows: list[Difference]) -> str:
+        return f"{len(rows)} 处差异,账单金额共 {fen_text(sum(row.bill_fen or 0 for row in rows))}"
+
+    @display(description="差异")
+    def kind_label(self, difference: Difference) -> str:
+        return difference.get_kind_display()
+
+    @display(description="处理", label=_ENDING_COLOURS)
+    def ending_label(self, difference: Difference) -> str:
+        return difference.get_ending_display()
+
+    @display(description="单号")
+    def number(self, difference: Difference) -> str:
+        return difference.out_refund_no or difference.out_trade_no
+
+    @display(description="微信账单")
+    def there(self, difference: Difference) -> str:
+        return _side(difference.bill_state, difference.bill_fen)
+
+    @display(description="本地")
+    def here(self, difference: Difference) -> str:
+        return _side(difference.our_state, difference.our_fen)
+
+    @display(description="下一步")
+    def what_to_do(self, difference: Difference) -> str:
+        return _ADVICE[Kind(difference.kind)] if not difference.ending else "—"
+
+    @display(description="本地记录")
+    def ours(self, difference: Difference) -> SafeString | str:
+        row = ours_of(row_of(difference))
+        if row is None:
+            return "—"
+        page = page_of("refund" if difference.out_refund_no else "payment", row)
+        return format_html('<a class="text-link" href="{}">{}</a>', page, row)
+
+
+def _side(state: str, fen: int | None) -> str:
+    return "没有" if fen is None else f"{state} {fen_text(fen)}"
+
+
+def _steps_of(difference: Difference) -> list[str]:
+    """The steps that may help, the usual one last: it stands at the right."""
+    if difference.kind == Kind.REFUND_UNKNOWN_HERE:
+        return ["accept", "adopt"]
+    if difference.out_refund_no or difference.kind == Kind.NO_MONEY:
+        return ["accept", "ask"]
+    here = Payment.objects.filter(out_trade_no=difference.out_trade_no).first()
+    if here is not None and here.state == PaymentStatus.PAID:
+        return ["accept", "ask"]
+    return ["accept", "ask", "return"] if difference.kind != Kind.STATE else ["accept", "return", "ask"]
+
+
+_ADVICE = {
+    Kind.STRAY_MONEY: "没有相符的订单(例如恢复备份之后):先「查询微信」,仍对不上就「退回这笔钱」。",
+    Kind.NO_MONEY: "「查询微信」;微信确认已付而账单没有,请下载账单核对或联系微信支付,然后登记核对结果。",
+    Kind.AMOUNT: "「查询微信」看真实金额;款项与订单不符而没有入账的,「退回这笔钱」。",
+    Kind.STATE: "「查询微信」,按微信的结果入账。",
+    Kind.REFUND_UNKNOWN_HERE: "在商户平台办理的,或恢复备份之后丢失的退款:「补记退款」。",
+    Kind.REFUND_UNKNOWN_THERE: "「查询微信」;微信没有的,在退款单上重新提交。",
+}

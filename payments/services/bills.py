@@ -1,0 +1,278 @@
+"""The daily comparison with the provider's bill (对账): what one side knows and the other does not.
+
+Each day and merchant is one run. A difference that has gone ends with the next run; running twice changes nothing.
+"""
+
+import time as clock
+from collections.abc import Iterator, Sequence
+from datetime import date, datetime, time, timedelta
+from itertools import islice
+from typing import Any
+
+import structlog
+from django.db import transaction
+from django.db.models import QuerySet
+
+from core.db.locks import alone
+from core.times import SHANGHAI, local
+from payments.errors import BillBusy, BillNotOut, BillTooOld, PaymentNotConfigured
+from payments.gateways.base import Bill, BillNotReady, BillRow, GatewayError
+from payments.gateways.wechat import gateway_v3, merchants
+from payments.gateways.wechat.merchant import Merchant
+from payments.models import BillRun, Difference, Payment, PaymentStatus, Refund, RefundStatus
+from payments.register import listener
+from payments.services.differences import (
+    Ending,
+    Kind,
+    Questions,
+    difference_end_gone,
+    difference_of,
+    is_worth_asking,
+    kind_of,
+    ours_of,
+    row_of,
+)
+
+log = structlog.get_logger("payments")
+_LOCK = 0x70617903
+MADE_BY = time(10)  # Shanghai, of the next day
+KEPT = timedelta(days=89)  # the provider keeps bills for three months
+LOOK_BACK = timedelta(days=30)
+MOST_ASKED = 200  # questions of one run; what is left over is a difference with a button
+MOST_ASKING_S = 120
+MOST_RUN_S = 240  # of all the days that are made up; a task is killed after 600 s
+PORTION = 1000  # rows that are looked up at once
+_ON_THE_BILL = (RefundStatus.PROCESSING, RefundStatus.SUCCESS, RefundStatus.ABNORMAL, RefundStatus.OWED)
+
+
+def bill_reconcile(*, day: date, now: datetime) -> list[BillRun]:
+    """Compare a day with the bill of each merchant whose keys we have; answer what came of it. Not in a transaction.
+
+    Money that came for an order of ours and is unknown here, and refunds that went on, are asked about and settled at
+    once. All else that differs becomes a ``Difference``.
+
+    :raises BillNotOut, BillTooOld: the provider has no bill of that day, yet or any more.
+    :raises BillBusy: another comparison is going on.
+    :raises PaymentNotConfigured: no merchant has the values of v3.
+    """
+    if now < bill_made_at(day):
+        raise BillNotOut
+    if local(now).date() - day > KEPT:
+        raise BillTooOld
+    able = [who for who in merchants() if who.has_v3]
+    if not able:
+        raise PaymentNotConfigured
+    with alone(_LOCK) as is_alone:
+        if not is_alone:
+            raise BillBusy
+        return [_run(who, day, now) for who in able]
+
+
+def bills_reconcile_missing(*, now: datetime) -> int:
+    """Compare every day that was not compared yet, oldest first; answer how many runs were made.
+
+    It stops after some minutes, and for a merchant at the first failure: the next hour goes on.
+    """
+    ends_at, made = clock.monotonic() + MOST_RUN_S, 0
+    with alone(_LOCK) as is_alone:
+        for who in merchants() if is_alone else []:
+            for day in bill_days_missing(who.mch_id, now=now) if who.has_v3 else []:
+                if clock.monotonic() > ends_at:
+                    return made
+                made += 1
+                if _run(who, day, now).state != BillRun.State.DONE:
+                    break
+    return made
+
+
+def bill_made_at(day: date) -> datetime:
+    """When the provider has the bill of ``day`` ready."""
+    return datetime.combine(day + timedelta(days=1), MADE_BY, SHANGHAI)
+
+
+def bill_days_missing(mch_id: str, *, now: datetime) -> list[date]:
+    """Days without a finished comparison, oldest first: the last 30, from the first payment on."""
+    first = Payment.objects.order_by("created_at", "pk").values_list("created_at", flat=True).first()
+    if first is None:
+        return []
+    today = local(now).date()
+    last = today - timedelta(days=1 if now >= bill_made_at(today - timedelta(days=1)) else 2)
+    day = max(local(first).date(), today - LOOK_BACK)
+    done = set(
+        BillRun.objects.filter(mch_id=mch_id, day__gte=day, state=BillRun.State.DONE).values_list("day", flat=True)
+    )
+    days = (day + timedelta(days=n) for n in range((last - day).days + 1))
+    return [one for one in days if one not in done]
+
+
+def _run(who: Merchant, day: date, now: datetime) -> BillRun:
+    facts: dict[str, object] = {"ran_at": now, "last_error": ""}
+    try:
+        bill = gateway_v3(who).bill(day)
+    except GatewayError as error:
+        log.error("bill not compared", day=str(day), mch_id=who.mch_id, reason=str(error))
+        state = BillRun.State.WAITING if isinstance(error, BillNotReady) else BillRun.State.FAILED
+        return _keep_failure(who, day, now, state, f"{error.code} {error.message}".strip())
+    if _is_late(who, bill, now):
+        return _keep_failure(who, day, now, BillRun.State.WAITING, "微信说这一天没有账单,而本地有收款")
+    found, foreign = _compare(who, bill, now)
+    _keep_differences(who.mch_id, day, found, now)
+    _end_billed(now)
+    facts |= {
+        "state": BillRun.State.DONE,
+        "rows": len(bill.rows),
+        "foreign_rows": foreign,
+        "paid_fen": sum(row.fen for row in bill.rows if not row.out_refund_no),
+        "refunded_fen": sum(row.fen for row in bill.rows if row.out_refund_no),
+        "differences": Difference.objects.filter(mch_id=who.mch_id, day=day, ending=Ending.OPEN).count(),
+        "sha1": bill.sha1,
+    }
+    return BillRun.objects.update_or_create(mch_id=who.mch_id, day=day, defaults=facts)[0]
+
+
+def _is_late(who: Merchant, bill: Bill, now: datetime) -> bool:
+    """Whether "no statement" may only mean that it is not made yet: WeChat's pages do not tell the two words apart."""
+    if bill.sha1 or now >= bill_made_at(bill.day) + timedelta(days=1):
+        return False
+    return _paid_on(who, bill.day).exists()
+
+
+def _paid_on(who: Merchant, day: date) -> QuerySet[Payment]:
+    begins = datetime.combine(day, time.min, SHANGHAI)
+    mine = Payment.objects.filter(state=PaymentStatus.PAID, billed_on=None, mch_id=who.mch_id)
+    return mine.filter(paid_at__gte=begins, paid_at__lt=begins + timedelta(days=1)).order_by("pk")
+
+
+def _keep_failure(who: Merchant, day: date, now: datetime, state: str, said: str) -> BillRun:
+    """A comparison that was made stays made, though it could not be repeated."""
+    first = {"state": state, "ran_at": now, "last_error": said[:255]}
+    run, is_new = BillRun.objects.get_or_create(mch_id=who.mch_id, day=day, defaults=first)
+    if not is_new:
+        run.last_error, run.ran_at = said[:255], now
+        if run.state != BillRun.State.DONE:
+            run.state = state
+        run.save(update_fields=["state", "ran_at", "last_error"])
+    return run
+
+
+def _compare(who: Merchant, bill: Bill, now: datetime) -> tuple[list[Difference], int]:
+    """Answer the differences of a day, and how many rows are another system's with the same merchant."""
+    questions, foreign = Questions(now, most=MOST_ASKED, seconds=MOST_ASKING_S), 0
+    found: list[Difference] = []
+    facts: dict[str, Any] = {"day": bill.day, "found_at": now}
+    for rows, model, number in _portions(bill):
+        known = _known(model, number, rows)
+        agreed: list[int] = []
+        for row in rows:
+            ours: Any = known.get(getattr(row, number))
+            note = ""
+            if ours is None and not _may_be_ours(row):
+                foreign += 1
+                continue
+            kind = kind_of(row, ours)
+            if is_worth_asking(kind, row, ours):
+                note = questions.ask(row)
+                ours = ours_of(row)
+                kind = kind_of(row, ours)
+            if kind is None:
+                agreed.append(ours.pk)
+            else:
+                found.append(difference_of(kind, row, ours, note=note, **facts))
+        model.objects.filter(pk__in=agreed, billed_on=None).update(billed_on=bill.day)
+    return [*found, *_unknown_there(who, bill, facts)], foreign
+
+
+def _portions(bill: Bill) -> Iterator[tuple[list[BillRow], Any, str]]:
+    """Take the bill in portions: payments first, since a refund is of no use without its payment."""
+    for is_refund, model, number in ((False, Payment, "out_trade_no"), (True, Refund, "out_refund_no")):
+        rows = iter([row for row in bill.rows if bool(row.out_refund_no) is is_refund])
+        while portion := list(islice(rows, PORTION)):
+            yield portion, model, number
+
+
+def _known(model: Any, number: str, rows: Sequence[BillRow]) -> dict[str, Any]:
+    found = model.objects.filter(**{f"{number}__in": [getattr(row, number) for row in rows]})
+    if model is Refund:
+        found = found.select_related("payment")
+    return {getattr(one, number): one for one in found}
+
+
+def _may_be_ours(row: BillRow) -> bool:
+    """Whether a row concerns us: other systems may share our merchant number, under another app or other numbers."""
+    apps = {who.appid for who in merchants() if who.mch_id == row.mch_id}
+    if row.appid in apps and listener().is_ours(out_trade_no=row.out_trade_no):
+        return True
+    return Payment.objects.filter(out_trade_no=row.out_trade_no).exists()
+
+
+def _unknown_there(who: Merchant, bill: Bill, facts: dict) -> Iterator[Difference]:
+    """What we have of that day and the bill has not."""
+    begins = datetime.combine(bill.day, time.min, SHANGHAI)
+    ends = begins + timedelta(days=1)
+    listed = {(row.out_trade_no, row.out_refund_no) for row in bill.rows}
+    for payment in _paid_on(who, bill.day):
+        if (payment.out_trade_no, "") not in listed:
+            yield _missing(Kind.NO_MONEY, payment, payment, facts)
+    refunds = Refund.objects.select_related("payment").filter(billed_on=None, payment__mch_id=who.mch_id)
+    # A refund out of the merchant's available balance is in no trade bill.
+    refunds = refunds.filter(state__in=_ON_THE_BILL).exclude(funds_account="AVAILABLE")
+    for refund in refunds.filter(accepted_at__gte=begins, accepted_at__lt=ends).order_by("pk"):
+        if (refund.payment.out_trade_no, refund.out_refund_no) not in listed:
+            yield _missing(Kind.REFUND_UNKNOWN_THERE, refund.payment, refund, facts)
+
+
+def _missing(kind: Kind, payment: Payment, ours: Payment | Refund, facts: dict) -> Difference:
+    return Difference(
+        mch_id=payment.mch_id,
+        kind=kind,
+        out_trade_no=payment.out_trade_no,
+        out_refund_no=ours.out_refund_no if isinstance(ours, Refund) else "",
+        appid=payment.appid,
+        transaction_id=payment.transaction_id,
+        refund_id=ours.refund_id if isinstance(ours, Refund) else "",
+        our_state=ours.get_state_display(),
+        our_fen=ours.amount_fen,
+        **facts,
+    )
+
+
+def _keep_differences(mch_id: str, day: date, found: Sequence[Difference], now: datetime) -> None:
+    """Write down what was found, and end what was not found any more."""
+    with transaction.atomic():
+        rows = Difference.objects.select_for_update().filter(mch_id=mch_id, day=day).order_by("pk")
+        known = {_key(row): row for row in rows}
+        for difference in found:
+            _keep(difference, known.pop(_key(difference), None))
+        for gone in known.values():
+            if not gone.ending:
+                difference_end_gone(difference=gone, now=now)
+
+
+def _key(difference: Difference) -> tuple[str, str]:
+    return difference.out_trade_no, difference.out_refund_no
+
+
+_SAID = ("kind", "appid", "transaction_id", "refund_id", "bill_state", "bill_fen", "bill_at", "our_state", "our_fen")
+
+
+def _keep(difference: Difference, known: Difference | None) -> None:
+    if known is None:
+        difference.save(force_insert=True)
+        return
+    is_same = all(getattr(known, name) == getattr(difference, name) for name in _SAID)
+    if is_same and known.ending != Ending.GONE:
+        return  # seen before: open still, or explained by a person
+    for name in _SAID:
+        setattr(known, name, getattr(difference, name))
+    known.note = difference.note or known.note
+    known.ending, known.ended_at, known.ended_by = Ending.OPEN, None, ""
+    known.save()
+
+
+def _end_billed(now: datetime) -> None:
+    """End what one day's bill lacked and another day's has: near midnight, the two sides may not agree on the day."""
+    waiting = Difference.objects.filter(kind__in=[Kind.NO_MONEY, Kind.REFUND_UNKNOWN_THERE], ending=Ending.OPEN)
+    for difference in waiting.order_by("pk"):
+        ours = ours_of(row_of(difference))
+        if ours is None or ours.billed_on:
+            difference_end_gone(difference=difference, now=now)

@@ -1,0 +1,287 @@
+"""Where the provider's bill and our books disagree, and the steps that bring them together.
+
+Every step goes through the handlers that notifications use: the bill is a reason to ask, the provider's signed answer
+is what counts.
+"""
+
+import time
+from datetime import datetime
+from typing import Any
+
+import structlog
+from django.db import DatabaseError, transaction
+from django.db.models import Sum
+
+from core.money import fen_text
+from payments.errors import DifferenceEnded, PaymentError
+from payments.gateways.base import BillRow, GatewayError, OrderUnknown
+from payments.gateways.wechat import gateway_v3, merchant_of
+from payments.gateways.wechat.v3 import WeChatV3
+from payments.models import CURRENCY, Difference, Payment, PaymentStatus, Refund, RefundStatus
+from payments.services.provider import GIVE_UP_AFTER, as_refusal, is_silence
+from payments.services.refund import refund_settle
+from payments.services.settle import payment_settle
+from payments.services.stray import refund_adopt, stray_return
+
+log = structlog.get_logger("payments")
+Kind = Difference.Kind
+Ending = Difference.Ending
+_S = RefundStatus
+# What we may say of a refund whose bill says so. A bill is never brought up to date, so later states agree as well.
+_AGREES: dict[str, set[str]] = {
+    "SUCCESS": {_S.SUCCESS, _S.OWED},
+    "PROCESSING": {_S.PROCESSING, _S.SUCCESS, _S.ABNORMAL, _S.CLOSED, _S.OWED, _S.OFFLINE},
+}
+_AGREES_WITH_FAILURE = {_S.SUCCESS, _S.ABNORMAL, _S.CLOSED, _S.OWED, _S.OFFLINE}
+
+
+def payment_kind(row: BillRow, payment: Payment | None) -> Kind | None:
+    """Say how a payment of the bill differs from ours; None when it does not."""
+    if payment is None:
+        return Kind.STRAY_MONEY
+    if row.fen != payment.amount_fen or payment.currency != CURRENCY:
+        return Kind.AMOUNT
+    if payment.state == PaymentStatus.STRAY:
+        return None if _is_on_its_way_back(payment) else Kind.STRAY_MONEY
+    is_same = (row.state, row.transaction_id, row.mch_id) == ("SUCCESS", payment.transaction_id, payment.mch_id)
+    return None if payment.is_paid and is_same else Kind.STATE
+
+
+def _is_on_its_way_back(payment: Payment) -> bool:
+    back_fen = payment.refunds.exclude(state=_S.CLOSED).aggregate(sum=Sum("amount_fen"))["sum"] or 0
+    return back_fen == payment.amount_fen
+
+
+def refund_kind(row: BillRow, refund: Refund | None) -> Kind | None:
+    """Say how a refund of the bill differs from ours, which comes with its payment; None when it does not."""
+    if refund is None:
+        return Kind.REFUND_UNKNOWN_HERE
+    if row.fen != refund.amount_fen:
+        return Kind.AMOUNT
+    is_same = (row.out_trade_no, row.mch_id) == (refund.payment.out_trade_no, refund.payment.mch_id)
+    agreed = _AGREES.get(row.state, _AGREES_WITH_FAILURE)
+    return None if is_same and refund.state in agreed else Kind.STATE
+
+
+def kind_of(row: BillRow, ours: Any) -> Kind | None:
+    """Say how a line of the bill differs from our payment or refund; None when it does not."""
+    return refund_kind(row, ours) if row.out_refund_no else payment_kind(row, ours)
+
+
+def is_worth_asking(kind: Kind | None, row: BillRow, ours: Any) -> bool:
+    """Whether the provider's word may bring our books to the bill without anybody's decision."""
+    if row.out_refund_no:
+        return kind is Kind.STATE
+    is_settled = ours is not None and ours.state in (PaymentStatus.PAID, PaymentStatus.STRAY)
+    return kind in (Kind.STRAY_MONEY, Kind.STATE) and not is_settled
+
+
+class Questions:
+    """The questions that a comparison may ask by itself: so many, for so long, and no more in a silence."""
+
+    def __init__(self, now: datetime, *, most: int, seconds: float) -> None:
+        self._now, self._left, self._silent = now, most, 0
+        self._ends_at = time.monotonic() + seconds
+
+    def ask(self, row: BillRow) -> str:
+        """Ask about a line of the bill and settle it; answer why nothing came of it, else ""."""
+        if not self._left or self._silent >= GIVE_UP_AFTER or time.monotonic() > self._ends_at:
+            return "还没有查询"
+        self._left -= 1
+        try:
+            _settle(row, self._now)
+        except PaymentError as error:
+            return error.msg
+        except GatewayError as error:
+            self._silent += is_silence(error)
+            return f"{error.code} {error.message}".strip()
+        except DatabaseError:  # a row that somebody holds, say, is no reason to end the comparison
+            log.exception("difference not settled")
+            return "本地暂时无法入账,请再查询"
+        return ""
+
+
+def _settle(row: BillRow, now: datetime) -> str:
+    """Have the provider asked and its answer handled like a notification; tell it in words.
+
+    :raises GatewayError: no answer. :raises PaymentError: it does not fit what we have.
+    """
+    if row.out_refund_no:
+        refund = _gateway(row).refund_query(row.out_refund_no)
+        refund_settle(result=refund, now=now, source="对账单")
+        return f"{refund.status} {fen_text(refund.refund_fen)}"
+    payment = _gateway(row).query(row.out_trade_no)
+    payment_settle(result=payment, now=now, source="bill")
+    return f"{payment.trade_state} {fen_text(payment.paid_fen)}"
+
+
+def _gateway(row: BillRow) -> WeChatV3:
+    return gateway_v3(merchant_of(row.appid, row.mch_id))
+
+
+def difference_ask(*, difference_id: int, actor: str, now: datetime) -> Difference:
+    """Ask the provider about a difference and settle what follows; it ends if both sides agree then.
+
+    Not in a transaction. What the provider said stands in ``note``.
+
+    :raises DifferenceEnded: it is over.
+    """
+    difference = _open(difference_id)
+    row = row_of(difference)
+    try:
+        note = f"微信: {_settle(row, now)}"
+    except OrderUnknown:
+        note = "微信: 没有这个单号"
+    except PaymentError as error:
+        note = f"微信有此记录: {error.msg}"
+    except GatewayError as error:
+        raise as_refusal(error) from None
+    return _examine(difference, note, actor, now)
+
+
+def difference_return(*, difference_id: int, actor: str, now: datetime) -> Difference:
+    """Send the money of a difference back, all of it: it fits no order of ours. Not in a transaction.
+
+    :raises DifferenceEnded: it is over.
+    :raises RefundNotPossible: the money is an order's; ``msg`` says what to do.
+    :raises WeChatRefused, ProviderDown: the provider does not know it, or cannot be asked.
+    """
+    difference = _open(difference_id)
+    row = row_of(difference)
+    try:
+        result = _gateway(row).query(row.out_trade_no)
+    except GatewayError as error:
+        raise as_refusal(error) from None
+    stray_return(result=result, actor=actor, now=now)
+    note = "已提交退款" if result.trade_state == "SUCCESS" else "微信侧已有退款,请再补记它的退款单"
+    return _examine(difference, note, actor, now)
+
+
+def difference_adopt(*, difference_id: int, actor: str, now: datetime) -> Difference:
+    """Record a refund that only the provider knows. Not in a transaction.
+
+    :raises DifferenceEnded: it is over.
+    :raises RefundNotPossible: its payment is not in our books yet, or its money is claimed here.
+    :raises WeChatRefused, ProviderDown: the provider does not know it, or cannot be asked.
+    """
+    difference = _open(difference_id)
+    row = row_of(difference)
+    try:
+        result = _gateway(row).refund_query(row.out_refund_no)
+    except GatewayError as error:
+        raise as_refusal(error) from None
+    refund_adopt(result=result, actor=actor, now=now)
+    return _examine(difference, "已补记", actor, now)
+
+
+def difference_accept(*, difference_id: int, reason: str, actor: str, now: datetime) -> Difference:
+    """End a difference by a person's word: it is explained, nothing is to be done.
+
+    :raises DifferenceEnded: it is over.
+    """
+    with transaction.atomic():
+        difference = _locked(difference_id)
+        _end(difference, Ending.ACCEPTED, actor, now, reason)
+        return difference
+
+
+def _open(difference_id: int) -> Difference:
+    difference = Difference.objects.get(pk=difference_id)
+    if difference.ending:
+        raise DifferenceEnded
+    return difference
+
+
+def _locked(difference_id: int) -> Difference:
+    difference = Difference.objects.select_for_update().get(pk=difference_id)
+    if difference.ending:
+        raise DifferenceEnded
+    return difference
+
+
+def row_of(difference: Difference) -> BillRow:
+    """The line of the bill that a difference is about, or what it would be."""
+    return BillRow(
+        at=difference.bill_at or difference.found_at,
+        appid=difference.appid,
+        mch_id=difference.mch_id,
+        out_trade_no=difference.out_trade_no,
+        transaction_id=difference.transaction_id,
+        state=difference.bill_state,
+        fen=difference.bill_fen or 0,
+        out_refund_no=difference.out_refund_no,
+        refund_id=difference.refund_id,
+    )
+
+
+def ours_of(row: BillRow) -> Payment | Refund | None:
+    """Our payment or refund that a line of the bill is about."""
+    if row.out_refund_no:
+        return Refund.objects.select_related("payment").filter(out_refund_no=row.out_refund_no).first()
+    return Payment.objects.filter(out_trade_no=row.out_trade_no).first()
+
+
+def difference_of(kind: Kind, row: BillRow, ours: Payment | Refund | None, **facts: Any) -> Difference:
+    """A difference as it is now, not saved."""
+    difference = Difference(
+        mch_id=row.mch_id,
+        kind=kind,
+        out_trade_no=row.out_trade_no,
+        out_refund_no=row.out_refund_no,
+        appid=row.appid,
+        transaction_id=row.transaction_id,
+        refund_id=row.refund_id,
+        bill_state=row.state,
+        bill_fen=row.fen,
+        bill_at=row.at,
+        **facts,
+    )
+    _set_ours(difference, ours)
+    return difference
+
+
+def _set_ours(difference: Difference, ours: Payment | Refund | None) -> None:
+    difference.our_state = ours.get_state_display() if ours else ""
+    difference.our_fen = ours.amount_fen if ours else None
+
+
+def _examine(difference: Difference, note: str, actor: str, now: datetime) -> Difference:
+    """Look at both sides again after a step: end the difference, or bring its columns up to date."""
+    row = row_of(difference)
+    ours = ours_of(row)
+    kind = _kind_now(difference, row, ours)
+    with transaction.atomic():
+        try:
+            locked = _locked(difference.pk)
+        except DifferenceEnded:  # by a colleague who took the same step
+            return Difference.objects.get(pk=difference.pk)
+        if kind is None:
+            _mark_billed(ours, locked)
+            _end(locked, Ending.GONE, actor, now, note)
+            return locked
+        locked.kind, locked.note = kind, note[:255]
+        _set_ours(locked, ours)
+        locked.save(update_fields=["kind", "note", "our_state", "our_fen"])
+        return locked
+
+
+def _kind_now(difference: Difference, row: BillRow, ours: Any) -> Kind | None:
+    if difference.bill_fen is None:  # the bill says nothing of it; only another day's may
+        return None if ours is None or ours.billed_on else Kind(difference.kind)
+    return kind_of(row, ours)
+
+
+def _mark_billed(ours: Any, difference: Difference) -> None:
+    if ours is not None and ours.billed_on is None:
+        type(ours)._default_manager.filter(pk=ours.pk).update(billed_on=difference.day)
+
+
+def difference_end_gone(*, difference: Difference, now: datetime) -> None:
+    """End a difference that a comparison does not find any more."""
+    _end(difference, Ending.GONE, "对账", now, difference.note)
+
+
+def _end(difference: Difference, ending: str, actor: str, now: datetime, note: str) -> None:
+    difference.ending, difference.ended_at = ending, now
+    difference.ended_by, difference.note = actor[:64], note[:255]
+    difference.save(update_fields=["ending", "ended_at", "ended_by", "note"])

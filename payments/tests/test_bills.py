@@ -1,0 +1,652 @@
+"""Every morning: what the provider's bill and our books say differently is found, and settled by the usual handlers."""
+
+from datetime import date, datetime, timedelta
+from io import StringIO
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.utils import timezone
+
+from core.times import local
+from payments import tasks
+from payments.errors import BillNotOut, BillTooOld, DifferenceEnded, PaymentNotConfigured, RefundNotPossible
+from payments.models import BillRun, Difference, Payment, PaymentLog, Refund
+from payments.register import PaidOutcome
+from payments.services import payment_query, refund_request, refund_run
+from payments.services.bills import bill_days_missing, bill_reconcile, bills_reconcile_missing
+from payments.services.differences import (
+    difference_accept,
+    difference_adopt,
+    difference_ask,
+    difference_return,
+)
+from payments.tests.standin import APPID, BEIJING, MCHID, bill_row
+
+pytestmark = pytest.mark.django_db
+NOON = (local(timezone.now()) - timedelta(days=3)).replace(hour=12, minute=0, second=0, microsecond=0)
+DAY = NOON.date()
+
+
+@pytest.fixture
+def sold(start, wechat):
+    """Sell something three days ago: paid there, and here too unless ``here=False``."""
+
+    def sell(fen=None, *, at=NOON, here=True):
+        payment = start()
+        wechat.pay(payment.out_trade_no, at=at.astimezone(BEIJING), fen=fen)
+        if here:
+            payment_query(out_trade_no=payment.out_trade_no, now=timezone.now())
+        payment.refresh_from_db()
+        return payment
+
+    return sell
+
+
+@pytest.fixture
+def refunded(wechat):
+    def refund(payment, status="SUCCESS", fen=1234, at=NOON, here=True):
+        wechat.refund_status = status
+        made = refund_request(
+            out_trade_no=payment.out_trade_no, amount_fen=fen, reason="", requested_by="王", now=timezone.now()
+        )
+        refund_run(refund_id=made.pk, now=timezone.now())
+        made.refresh_from_db()
+        wechat.refunds[made.out_refund_no]["create_time"] = at.isoformat()
+        Refund.objects.filter(pk=made.pk).update(accepted_at=at)
+        return made
+
+    return refund
+
+
+def compare(day=DAY):
+    (run,) = bill_reconcile(day=day, now=timezone.now())
+    return run
+
+
+def found():
+    return [
+        (one.kind, one.out_refund_no or one.out_trade_no) for one in Difference.objects.filter(ending="").order_by("pk")
+    ]
+
+
+def snapshot():
+    return [list(model.objects.order_by("pk").values()) for model in (Difference, Payment, Refund, PaymentLog)]
+
+
+def the_one():
+    return Difference.objects.get(ending="")
+
+
+def step(service, **facts):
+    return service(difference_id=the_one().pk, actor="李", now=timezone.now(), **facts)
+
+
+class TestComparison:
+    def test_a_day_on_which_both_agree(self, sold, refunded, wechat):
+        first, second = sold(), sold()
+        refunded(first, fen=200)
+
+        run = compare()
+
+        assert (run.state, run.rows, run.paid_fen, run.refunded_fen, run.differences) == ("done", 3, 2468, 200, 0)
+        assert run.mch_id == MCHID and len(run.sha1) == 40
+        assert set(Payment.objects.values_list("billed_on", flat=True)) == {DAY}
+        assert Refund.objects.get().billed_on == DAY
+        assert not Difference.objects.exists()
+        second.refresh_from_db()
+
+    def test_twice_changes_nothing(self, sold, wechat):
+        sold()
+        wechat.edit_bill = lambda rows: [*rows, bill_row(NOON, "20261120101112000Tsurplus001", "42000777", 100)]
+        compare()
+        before = snapshot()
+
+        compare()
+
+        assert snapshot() == before
+        assert BillRun.objects.count() == 1
+
+    def test_money_that_no_notification_told_of_is_settled(self, sold, shop):
+        payment = sold(here=False)
+
+        run = compare()
+
+        payment.refresh_from_db()
+        assert payment.is_paid and payment.billed_on == DAY
+        assert [call["out_trade_no"] for call in shop.paid] == [payment.out_trade_no]
+        assert (run.differences, PaymentLog.objects.filter(actor="对账单", event="支付成功").count()) == (0, 1)
+
+    def test_money_for_an_order_whose_payment_is_forgotten_is_settled(self, sold, shop):
+        payment = sold(here=False)
+        PaymentLog.objects.all().delete()
+        Payment.objects.all().delete()
+
+        compare()
+
+        assert Payment.objects.get(out_trade_no=payment.out_trade_no).is_paid
+        assert len(shop.paid) == 1
+
+    def test_late_money_goes_the_way_of_late_money(self, sold, shop):
+        sold(here=False)
+        shop.outcome = PaidOutcome.REFUND
+
+        compare()
+
+        assert Refund.objects.get().reason == "订单已关闭,自动退款"
+
+    def test_a_refund_that_went_on_is_settled(self, sold, refunded, wechat):
+        refund = refunded(sold(), "PROCESSING")
+        wechat.refunds[refund.out_refund_no]["status"] = "SUCCESS"
+
+        compare()
+
+        refund.refresh_from_db()
+        assert (refund.state, refund.billed_on, found()) == ("success", DAY, [])
+
+    @pytest.mark.parametrize(("billed", "here"), [
+        ("PROCESSING", "success"), ("PROCESSING", "abnormal"), ("PROCESSING", "closed"), ("CHANGE", "success"),
+        ("FAIL", "closed"), ("SUCCESS", "owed"),
+    ])  # fmt: skip
+    def test_a_bill_is_never_brought_up_to_date_so_later_states_agree(self, sold, refunded, wechat, billed, here):
+        refunded(sold(), "PROCESSING")
+        Refund.objects.update(state=here, next_try_at=None)
+        wechat.edit_bill = lambda rows: [[billed if cell == "PROCESSING" else cell for cell in row] for row in rows]
+
+        assert (compare().differences, wechat.called("refund_query")) == (0, 0)
+
+    def test_near_midnight_the_day_is_the_providers(self, sold, wechat):
+        """We believe it was paid a moment after midnight, the provider a moment before."""
+        midnight = (NOON + timedelta(days=1)).replace(hour=0)
+        payment = sold(at=midnight - timedelta(seconds=1))
+        Payment.objects.update(paid_at=midnight)
+
+        compare(DAY + timedelta(days=1))
+        assert found() == [("no_money", payment.out_trade_no)]
+        compare(DAY)
+
+        assert found() == []
+        assert compare(DAY + timedelta(days=1)).differences == 0
+
+    def test_another_systems_rows_are_counted_and_left_alone(self, sold, wechat, shop):
+        from dataclasses import replace
+
+        from payments import register
+
+        sold()
+        ours = register.listener()
+        other = bill_row(NOON, "OTHER-SYSTEM-1", "42000771", 500)
+        other_app = bill_row(NOON, "20261120101112000Tother00001", "42000772", 500)
+        other_app[1] = "wx0000000000000000"
+        other_refund = bill_row(NOON, "OTHER-SYSTEM-1", "42000771", 0, "OTHER-R1", "5000", 500, "SUCCESS")
+        wechat.edit_bill = lambda rows: [*rows, other, other_app, other_refund]
+        with register.listening(replace(ours, is_ours=lambda *, out_trade_no: not out_trade_no.startswith("OTHER"))):
+            run = compare()
+
+        assert (run.rows, run.foreign_rows, run.differences) == (4, 3, 0)
+
+    def test_two_merchants_are_two_runs(self, sold, wechat, settings):
+        sold()
+        former = {"WECHAT_APP_ID": "wx1", "WECHAT_PAY_MCH_ID": "1900000001", "WECHAT_PAY_V3_KEY": "v" * 32,
+                  "WECHAT_PAY_CERT_SERIAL": "AA", "WECHAT_PAY_PRIVATE_KEY_FILE": settings.WECHAT_PAY_PRIVATE_KEY_FILE,
+                  "WECHAT_PAY_PUBLIC_KEY_ID": settings.WECHAT_PAY_PUBLIC_KEY_ID,
+                  "WECHAT_PAY_PUBLIC_KEY_FILE": settings.WECHAT_PAY_PUBLIC_KEY_FILE}  # fmt: skip
+        settings.WECHAT_PAY_FORMER_MERCHANTS = [former]
+
+        runs = bill_reconcile(day=DAY, now=timezone.now())
+
+        assert [(run.mch_id, run.state) for run in runs] == [(MCHID, "done"), ("1900000001", "failed")]
+        assert runs[1].last_error.startswith("SIGN_ERROR")
+
+
+class TestDifferences:
+    def test_money_without_an_order_is_found_and_goes_back(self, sold, shop, wechat):
+        payment = sold(here=False)
+        PaymentLog.objects.all().delete()
+        Payment.objects.all().delete()
+        del shop.owed[payment.out_trade_no]
+
+        assert compare().differences == 1
+        assert (found(), the_one().note) == ([("stray_money", payment.out_trade_no)], "err 订单不存在")
+        assert (the_one().bill_fen, the_one().our_fen) == (1234, None)
+
+        ended = step(difference_return)
+
+        stray = Payment.objects.get()
+        assert (stray.state, stray.amount_fen, stray.mch_id) == ("stray", 1234, MCHID)
+        assert (ended.ending, ended.ended_by, ended.note) == ("gone", "李", "已提交退款")
+        refund = Refund.objects.get()
+        assert refund_run(refund_id=refund.pk, now=timezone.now()).state == "processing"
+        assert wechat.refunds[refund.out_refund_no]["amount"]["refund"] == 1234
+        assert compare().differences == 0
+        # Its notification, coming late, is acknowledged and changes nothing.
+        from django.test import Client
+
+        body, headers = wechat.notice_v3(payment.out_trade_no)
+        assert Client().post("/pay/notify", body, "application/json", headers=headers).status_code == 200
+        assert Refund.objects.count() == 1 and shop.paid == []
+
+    def test_it_goes_back_once_whoever_presses(self, sold, shop, wechat):
+        payment = sold(here=False)
+        PaymentLog.objects.all().delete()
+        Payment.objects.all().delete()
+        del shop.owed[payment.out_trade_no]
+        compare()
+        pk = the_one().pk
+        step(difference_return)
+
+        with pytest.raises(DifferenceEnded):
+            difference_return(difference_id=pk, actor="王", now=timezone.now())
+        Difference.objects.update(ending="", ended_at=None)
+        with pytest.raises(RefundNotPossible):
+            difference_return(difference_id=pk, actor="王", now=timezone.now())
+
+        assert Refund.objects.count() == 1
+
+    def test_a_row_more_that_is_no_money_sends_none(self, sold, wechat):
+        wechat.edit_bill = lambda rows: [*rows, bill_row(NOON, "20261120101112000Tsurplus001", "42000777", 100)]
+        sold()
+        compare()
+        assert found() == [("stray_money", "20261120101112000Tsurplus001")]
+
+        from payments.errors import WeChatRefused
+
+        with pytest.raises(WeChatRefused):
+            step(difference_return)
+        assert step(difference_ask).note == "微信: 没有这个单号"
+        assert not Refund.objects.exists()
+        wechat.edit_bill = lambda rows: rows
+        compare()
+        assert found() == []
+        assert Difference.objects.get().ending == "gone"
+
+    def test_an_order_without_money_is_found(self, sold, wechat):
+        sold()
+        payment = sold()
+        wechat.edit_bill = lambda rows: [row for row in rows if row[6] != payment.out_trade_no]
+
+        compare()
+
+        assert found() == [("no_money", payment.out_trade_no)]
+        assert (the_one().bill_fen, the_one().our_fen, the_one().our_state) == (None, 1234, "已支付")
+        assert step(difference_ask).note == "微信: SUCCESS 12.34元"
+        assert found() != []
+        wechat.edit_bill = lambda rows: rows
+        assert (compare().differences, found()) == (0, [])
+
+    def test_a_day_without_a_statement_does_not_hide_our_payments(self, sold, wechat):
+        payment = sold()
+        wechat.edit_bill = lambda rows: []
+
+        assert compare().rows == 0
+        assert found() == [("no_money", payment.out_trade_no)]
+
+    def test_another_amount_in_the_bill_is_found(self, sold, wechat):
+        payment = sold()
+        wechat.edit_bill = lambda rows: [[1235 if at == 24 else cell for at, cell in enumerate(row)] for row in rows]
+
+        compare()
+
+        assert found() == [("amount", payment.out_trade_no)]
+        with pytest.raises(RefundNotPossible, match="已经入账"):
+            step(difference_return)
+        assert not Refund.objects.exists()
+
+    def test_another_amount_in_truth_goes_back(self, sold, shop, wechat):
+        payment = sold(fen=1, here=False)
+
+        compare()
+
+        assert found() == [("amount", payment.out_trade_no)]
+        assert step(difference_return).ending == "gone"
+        payment.refresh_from_db()
+        assert (payment.state, payment.amount_fen, Refund.objects.get().amount_fen) == ("stray", 1, 1)
+        assert "原应付12.34元" in PaymentLog.objects.get(event="款项与订单不符").detail
+        assert shop.paid == []
+
+    def test_money_that_fits_its_order_is_not_sent_back(self, sold, wechat):
+        sold(here=False)
+        wechat.faults = [("query", "down")]
+        compare()
+        assert found()[0][0] == "state" and the_one().note
+
+        with pytest.raises(RefundNotPossible, match="查询微信"):
+            step(difference_return)
+        assert step(difference_ask).ending == "gone"
+        assert Payment.objects.get().is_paid
+
+    def test_a_refund_unknown_here_is_adopted(self, sold, refunded, shop, wechat):
+        payment = sold()
+        refund = refunded(payment)
+        PaymentLog.objects.filter(refund=refund).delete()
+        Refund.objects.all().delete()
+        shop.refunds.clear()
+
+        compare()
+
+        assert found() == [("refund_here", refund.out_refund_no)]
+        asked = wechat.called("refund")
+        ended = step(difference_adopt)
+        adopted = Refund.objects.get()
+        assert (ended.ending, adopted.state, adopted.amount_fen) == ("gone", "success", 1234)
+        assert (adopted.requested_by, adopted.billed_on, wechat.called("refund")) == ("李", DAY, asked)
+        assert shop.refunds == [(refund.out_refund_no, "success")]
+        with pytest.raises(RefundNotPossible):
+            refund_request(
+                out_trade_no=payment.out_trade_no, amount_fen=1, reason="", requested_by="", now=timezone.now()
+            )
+
+    def test_a_refund_is_not_adopted_beside_one_that_claims_its_money(self, sold, refunded, wechat):
+        payment = sold()
+        lost = refunded(payment)
+        PaymentLog.objects.filter(refund=lost).delete()
+        Refund.objects.all().delete()
+        wechat.refunds["DESK1"] = wechat.refunds.pop(lost.out_refund_no) | {"out_refund_no": "DESK1"}
+        wechat.faults = [("refund", "error", 403, "NOT_ENOUGH")]
+        mine = refund_request(
+            out_trade_no=payment.out_trade_no, amount_fen=1234, reason="", requested_by="", now=timezone.now()
+        )
+        refund_run(refund_id=mine.pk, now=timezone.now())
+        compare()
+
+        with pytest.raises(RefundNotPossible, match="线下退款"):
+            step(difference_adopt)
+
+        assert Refund.objects.count() == 1
+
+    def test_a_refund_whose_payment_is_unknown_waits_for_it(self, sold, refunded, shop):
+        payment = sold()
+        refunded(payment)
+        PaymentLog.objects.all().delete()
+        Refund.objects.all().delete()
+        Payment.objects.all().delete()
+        del shop.owed[payment.out_trade_no]
+        compare()
+        money, refund = Difference.objects.order_by("out_refund_no")
+        assert (money.kind, refund.kind) == ("stray_money", "refund_here")
+
+        with pytest.raises(RefundNotPossible, match="所属的收款"):
+            difference_adopt(difference_id=refund.pk, actor="李", now=timezone.now())
+
+    def test_money_that_came_and_went_without_us_leaves_two_rows_that_agree(self, sold, refunded, shop, wechat):
+        """Paid and refunded after a backup: nothing is sent, both are written down."""
+        payment = sold()
+        refund = refunded(payment)
+        wechat.orders[payment.out_trade_no]["state"] = "REFUND"
+        PaymentLog.objects.all().delete()
+        Refund.objects.all().delete()
+        Payment.objects.all().delete()
+        del shop.owed[payment.out_trade_no]
+        compare()
+        money, given = Difference.objects.order_by("out_refund_no")
+        asked = wechat.called("refund")
+
+        assert difference_return(difference_id=money.pk, actor="李", now=timezone.now()).ending == ""
+        assert difference_adopt(difference_id=given.pk, actor="李", now=timezone.now()).ending == "gone"
+        assert difference_ask(difference_id=money.pk, actor="李", now=timezone.now()).ending == "gone"
+
+        assert (Payment.objects.get().state, Refund.objects.get().out_refund_no) == ("stray", refund.out_refund_no)
+        assert wechat.called("refund") == asked
+
+    def test_a_refund_unknown_there_is_found(self, sold, refunded, wechat):
+        refund = refunded(sold())
+        wechat.edit_bill = lambda rows: [row for row in rows if row[9] != "REFUND"]
+
+        compare()
+
+        assert found() == [("refund_there", refund.out_refund_no)]
+        assert step(difference_ask).note == "微信: SUCCESS 12.34元"
+
+    def test_a_refund_from_the_available_balance_is_in_no_bill(self, sold, refunded, wechat):
+        refunded(sold())
+        Refund.objects.update(funds_account="AVAILABLE")
+        wechat.edit_bill = lambda rows: [row for row in rows if row[9] != "REFUND"]
+
+        assert compare().differences == 0
+
+    def test_a_refund_that_was_paid_twice_is_found(self, sold, refunded, wechat):
+        refund = refunded(sold(), "ABNORMAL")
+        proof = {"offline_way": "bank", "offline_voucher": "1", "offline_by": "李", "offline_at": timezone.now()}
+        Refund.objects.update(state="offline", next_try_at=None, **proof)
+        wechat.refunds[refund.out_refund_no]["status"] = "SUCCESS"
+
+        compare()
+
+        assert found() == [("state", refund.out_refund_no)]
+        assert Refund.objects.get().trouble == "已线下退款,微信又退款成功,请核对是否重复"
+
+    def test_what_a_person_has_explained_stays_so_until_the_facts_change(self, sold, wechat):
+        payment = sold()
+        wechat.edit_bill = lambda rows: []
+        compare()
+
+        ended = step(difference_accept, reason="微信客服确认,账单补发中")
+
+        assert (ended.ending, ended.ended_by, ended.note) == ("accepted", "李", "微信客服确认,账单补发中")
+        compare()
+        assert found() == []
+        wechat.edit_bill = lambda rows: [[1 if at == 24 else cell for at, cell in enumerate(row)] for row in rows]
+        compare()
+        assert found() == [("amount", payment.out_trade_no)]
+
+    def test_so_many_questions_and_fewer_in_a_silence(self, sold, wechat, monkeypatch):
+        from payments.services import bills
+
+        monkeypatch.setattr(bills, "MOST_ASKED", 2)
+        for _ in range(4):
+            sold(here=False)
+        assert compare().differences == 2
+        assert {one.note for one in Difference.objects.all()} == {"还没有查询"}
+
+        monkeypatch.setattr(bills, "MOST_ASKED", 200)
+        wechat.faults = [("query", "down")] * 4
+        compare()
+        assert len(wechat.faults) == 2
+        wechat.faults = []
+        assert compare().differences == 0
+
+
+class TestDays:
+    def test_no_bill_before_ten_of_the_next_day(self, wechat):
+        today = local(timezone.now()).date()
+        ten = datetime(today.year, today.month, today.day, 10, tzinfo=BEIJING)
+        yesterday = today - timedelta(days=1)
+
+        for day, now in ((today, ten), (yesterday, ten - timedelta(seconds=1)), (today + timedelta(days=1), ten)):
+            with pytest.raises(BillNotOut):
+                bill_reconcile(day=day, now=now)
+        assert wechat.called("bill") == 0
+        assert bill_reconcile(day=yesterday, now=ten)[0].state == "done"
+
+    def test_no_bill_older_than_the_provider_keeps(self, wechat):
+        with pytest.raises(BillTooOld):
+            bill_reconcile(day=local(timezone.now()).date() - timedelta(days=90), now=timezone.now())
+
+    def test_without_v3_there_is_none(self, wechat, settings):
+        settings.WECHAT_PAY_V3_KEY = ""
+
+        with pytest.raises(PaymentNotConfigured):
+            bill_reconcile(day=DAY, now=timezone.now())
+        assert bills_reconcile_missing(now=timezone.now()) == 0
+
+    @pytest.mark.parametrize(("fault", "state"), [
+        (("bill", "error", 400, "STATEMENT_CREATING"), "waiting"), (("bill", "down"), "failed"),
+        (("billdownload", "half"), "failed"), (("bill", "change", {"hash_value": "0" * 40}), "failed"),
+    ])  # fmt: skip
+    def test_what_could_not_be_compared_is_tried_again(self, sold, wechat, fault, state):
+        sold()
+        Payment.objects.update(created_at=NOON)
+        wechat.faults = [fault]
+
+        run = compare()
+
+        assert (run.state, Difference.objects.count()) == (state, 0) and run.last_error
+        assert DAY in bill_days_missing(MCHID, now=timezone.now())
+        assert compare().state == "done"
+        wechat.faults = [fault]
+        run = compare()
+        assert run.state == "done" and run.last_error and run.rows == 1
+
+    def test_a_bill_that_is_late_is_not_taken_for_an_empty_one(self, sold, wechat):
+        payment, out = sold(), NOON.replace(hour=10, minute=15) + timedelta(days=1)
+        wechat.edit_bill = lambda rows: []
+
+        assert [run.state for run in bill_reconcile(day=DAY, now=out)] == ["waiting"]
+        assert found() == []
+        assert [run.state for run in bill_reconcile(day=DAY, now=out + timedelta(days=1))] == ["done"]
+        assert found() == [("no_money", payment.out_trade_no)]
+
+    def test_missed_days_are_made_up_once(self, sold, wechat):
+        payment = sold()
+        Payment.objects.update(created_at=NOON)
+        now = NOON + timedelta(days=3)
+        assert bill_days_missing(MCHID, now=now) == [DAY, DAY + timedelta(days=1), DAY + timedelta(days=2)]
+
+        assert bills_reconcile_missing(now=now) == 3
+        assert bills_reconcile_missing(now=now) == 0
+
+        assert bills_reconcile_missing(now=now + timedelta(hours=23)) == 1
+        payment.refresh_from_db()
+        assert payment.billed_on == DAY
+
+    def test_at_most_thirty_days_back_and_not_before_the_first_payment(self, sold):
+        sold()
+        Payment.objects.update(created_at=NOON - timedelta(days=300))
+
+        days = bill_days_missing(MCHID, now=NOON.replace(hour=9))
+
+        assert (days[0], days[-1]) == (DAY - timedelta(days=30), DAY - timedelta(days=2))
+
+    def test_a_day_that_fails_holds_up_its_merchant_alone(self, sold, wechat):
+        sold()
+        Payment.objects.update(created_at=NOON)
+        wechat.faults = [("bill", "down")]
+
+        assert bills_reconcile_missing(now=NOON + timedelta(days=3)) == 1
+
+        assert bills_reconcile_missing(now=NOON + timedelta(days=3)) == 3
+
+    def test_the_tasks_do_it(self, sold, wechat):
+        sold()
+        Payment.objects.update(created_at=NOON)
+
+        tasks.reconcile_bills()
+        assert BillRun.objects.filter(state="done", day=DAY).exists()
+        BillRun.objects.all().delete()
+        tasks.reconcile_bill(DAY.isoformat())
+        assert BillRun.objects.get().day == DAY
+
+
+class TestCommand:
+    def test_tells_what_was_found(self, sold, wechat):
+        payment = sold()
+        wechat.edit_bill = lambda rows: []
+        out = StringIO()
+
+        call_command("reconcile_bill", DAY.isoformat(), stdout=out)
+
+        lines = out.getvalue().splitlines()
+        assert lines[0] == f"{DAY} 商户 {MCHID}: 已核对, 0 笔(其他系统 0 笔), 收款 0.00元, 退款 0.00元, 差异 1 处"
+        assert lines[1] == f"  有单无款 {payment.out_trade_no}: 账单 没有, 本地 已支付 12.34元"
+
+    def test_says_when_it_could_not(self, wechat):
+        with pytest.raises(CommandError, match="10:00"):
+            call_command("reconcile_bill", date(2099, 1, 1).isoformat())
+        wechat.faults = [("bill", "down")]
+        with pytest.raises(CommandError, match="未能核对"):
+            call_command("reconcile_bill", DAY.isoformat(), stdout=StringIO())
+        with pytest.raises(CommandError):
+            call_command("reconcile_bill", "yesterday")
+
+
+def test_the_questions_of_a_comparison_do_not_grow_with_the_bill(sold, wechat, django_assert_max_num_queries):
+    for _ in range(2):
+        sold()
+    compare()
+    Payment.objects.update(billed_on=None)
+
+    rows = [bill_row(NOON, f"20261120101112000Told{n:08d}", f"4200{n:08d}", 100) for n in range(300)]
+    Payment.objects.bulk_create(
+        Payment(
+            out_trade_no=row[6], transaction_id=row[5], amount_fen=100, state="paid", paid_at=NOON, appid=APPID,
+            mch_id=MCHID, time_start=NOON, time_expire=NOON, created_at=NOON,
+        )
+        for row in rows
+    )  # fmt: skip
+    wechat.edit_bill = lambda mine: [*mine, *rows]
+
+    with django_assert_max_num_queries(16):
+        assert compare().rows == 302
+
+    assert Payment.objects.filter(billed_on=None).count() == 0
+
+
+class TestBackOffice:
+    @pytest.fixture
+    def stray(self, sold, shop):
+        payment = sold(here=False)
+        PaymentLog.objects.all().delete()
+        Payment.objects.all().delete()
+        del shop.owed[payment.out_trade_no]
+        compare()
+        return the_one()
+
+    def page(self, row):
+        return f"/admin/payments/difference/{row.pk}/change/"
+
+    def test_shows_what_differs_and_what_to_do(self, office, stray):
+        listing = office.get("/admin/payments/difference/").content.decode()
+        page = office.get(self.page(stray)).content.decode()
+        run = office.get("/admin/payments/billrun/").content.decode()
+
+        assert "有款无单" in listing and "SUCCESS 12.34元" in listing and stray.out_trade_no in listing
+        assert "恢复备份之后" in page
+        assert [name for name in ("accept", "ask", "return", "adopt") if f"step_{name}" in page] == [
+            "accept", "ask", "return"
+        ]  # fmt: skip
+        assert f"day__exact={DAY}" in run and "24.68" not in run
+
+    def test_each_step_is_a_button(self, office, stray):
+        asked = office.post(self.page(stray), {"step_ask": "1"}, follow=True).content.decode()
+        assert "查询微信完成, 微信有此记录: err 订单不存在" in asked
+
+        sure = office.post(self.page(stray), {"step_return": "1"}).content.decode()
+        assert "1 处差异,账单金额共 12.34元" in sure and not Refund.objects.exists()
+        done = office.post(self.page(stray), {"step_return": "1", "sure": "1"}, follow=True).content.decode()
+
+        assert "退回这笔钱已提交, 已一致, 已提交退款" in done
+        assert Refund.objects.get().requested_by == "root"
+        assert "step_return" not in done and "有款无单" in done
+        assert stray.out_trade_no not in office.get("/admin/payments/difference/").content.decode()
+        assert stray.out_trade_no in office.get("/admin/payments/difference/?ending=gone").content.decode()
+        assert stray.out_trade_no in office.get("/admin/payments/difference/?ending=all").content.decode()
+
+    def test_an_explanation_is_needed_to_lay_one_aside(self, office, stray):
+        chosen = {"action": "accept", "_selected_action": [stray.pk], "sure": "1"}
+
+        said = office.post("/admin/payments/difference/", chosen | {"reason": " "}, follow=True).content.decode()
+        assert "请写明核对的结果" in said
+        office.post("/admin/payments/difference/", chosen | {"reason": "测试款"}, follow=True)
+
+        stray.refresh_from_db()
+        assert (stray.ending, stray.note, stray.ended_by) == ("accepted", "测试款", "root")
+
+    def test_a_day_is_compared_again(self, office, stray, monkeypatch, django_capture_on_commit_callbacks):
+        asked = []
+        monkeypatch.setattr("payments.tasks.reconcile_bill.delay", asked.append)
+
+        with django_capture_on_commit_callbacks(execute=True):
+            run = f"/admin/payments/billrun/{BillRun.objects.get().pk}/change/"
+            said = office.post(run, {"step_again": "1"}, follow=True).content.decode()
+
+        assert "重新核对已提交, 结果稍后在本页显示" in said
+        assert asked == [DAY.isoformat()]
+
+    def test_who_may_not_does_not(self, person, stray):
+        from django.test import Client
+
+        client = Client()
+        client.force_login(person("zhao", "200", is_staff=True).user, backend="accounts.backends.RoleBackend")
+
+        assert client.get("/admin/payments/difference/").status_code == 403
+        assert client.post(self.page(stray), {"step_return": "1", "sure": "1"}).status_code == 403
+        assert not Refund.objects.exists()

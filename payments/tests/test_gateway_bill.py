@@ -1,0 +1,182 @@
+"""The provider's daily bill: read strictly, believed by its digest."""
+
+import gzip
+import hashlib
+import itertools
+from datetime import date, datetime, timedelta
+
+import pytest
+
+from payments.gateways.base import (
+    Bill,
+    BillNotReady,
+    GatewayRefused,
+    GatewayUnreachable,
+    GatewayUntrusted,
+    RefundIntent,
+)
+from payments.gateways.wechat import gateway_v2, gateway_v3, http, v3
+from payments.gateways.wechat.bill import read_bill
+from payments.tests.standin import APPID, BEIJING, BILL_SUMS, BILL_TITLES, MCHID
+from payments.tests.test_gateway_v2 import intent
+
+DAY = date(2026, 11, 20)
+AT = datetime(2026, 11, 20, 23, 59, 59, tzinfo=BEIJING)
+NUMBER = "20261125101112000ABCDEF"
+ROW = (
+    f"`2026-11-20 10:11:12,`{APPID},`{MCHID},`0,`,`4200001,`20261120abc,`o1,`NATIVE,`SUCCESS,`OTHERS,`CNY,`12.34,`0.00,"
+    "`0,`0,`0.00,`0.00,`,`,`可乐,`,`0.07000,`0.60%,`12.34,`0.00,`"
+)
+SUMS = "`1,`12.34,`0.00,`0.00,`0.07000,`12.34,`0.00"
+
+
+@pytest.fixture
+def sold(wechat):
+    """An order of that day, with a refund of the day after."""
+    gateway_v2().create(intent(NUMBER))
+    order = wechat.pay(NUMBER, at=AT)
+    gateway_v3().refund(RefundIntent(NUMBER, order["transaction_id"], NUMBER + "R01", 234, 1234, "", "http://x/y"))
+    wechat.refunds[NUMBER + "R01"]["create_time"] = (AT + timedelta(seconds=1)).isoformat()
+    return order
+
+
+def text(*rows, titles=BILL_TITLES, sums=SUMS, count=None):
+    sums = sums.replace("`1,", f"`{len(rows) if count is None else count},", 1)
+    return "\n".join([titles, *rows, BILL_SUMS, sums, ""])
+
+
+def test_payments_and_refunds_each_on_their_day(wechat, sold):
+    bill, next_day = gateway_v3().bill(DAY), gateway_v3().bill(DAY + timedelta(days=1))
+
+    (paid,), (given,) = bill.rows, next_day.rows
+    assert (paid.out_trade_no, paid.fen, paid.state, paid.out_refund_no, paid.at) == (NUMBER, 1234, "SUCCESS", "", AT)
+    assert (paid.appid, paid.mch_id, paid.transaction_id) == (APPID, MCHID, sold["transaction_id"])
+    assert (given.out_trade_no, given.out_refund_no, given.fen) == (NUMBER, NUMBER + "R01", 234)
+    assert (given.state, given.refund_id) == ("PROCESSING", wechat.refunds[NUMBER + "R01"]["refund_id"])
+    assert len(bill.sha1) == 40
+
+
+def test_a_day_on_which_nothing_moved_has_an_empty_bill(wechat):
+    assert gateway_v3().bill(DAY) == Bill(DAY)
+
+
+def test_a_bill_that_is_not_made_yet_is_no_empty_bill(wechat, sold):
+    wechat.faults = [("bill", "error", 400, "STATEMENT_CREATING")]
+
+    with pytest.raises(BillNotReady):
+        gateway_v3().bill(DAY)
+
+
+@pytest.mark.parametrize(("change", "error"), [
+    ({"hash_value": "0" * 40}, GatewayUntrusted),
+    ({"hash_type": "MD5"}, GatewayUntrusted),
+    ({"download_url": "https://evil.example/v3/elsewhere?token=1"}, GatewayUntrusted),
+    ({"download_url": "https://evil.example/v3/billdownload/file?token=1"}, GatewayUntrusted),  # asked of our own base
+    ({"download_url": None}, GatewayUntrusted),
+])  # fmt: skip
+def test_a_false_pointer_is_not_followed(wechat, sold, change, error):
+    wechat.faults = [("bill", "change", change)]
+
+    with pytest.raises(error):
+        gateway_v3().bill(DAY)
+
+
+@pytest.mark.parametrize("fault", [("bill", "bad_sign"), ("bill", "no_sign"), ("billdownload", "half")])
+def test_a_forged_or_torn_bill_is_not_believed(wechat, sold, fault):
+    wechat.faults = [fault]
+
+    with pytest.raises(GatewayUntrusted):
+        gateway_v3().bill(DAY)
+
+
+@pytest.mark.parametrize("fault", [("bill", "down"), ("billdownload", "down"), ("billdownload", "page", 502)])
+def test_a_silent_provider_is_one(wechat, sold, fault):
+    wechat.faults = [fault]
+
+    with pytest.raises(GatewayUnreachable):
+        gateway_v3().bill(DAY)
+
+
+def test_a_refusal_is_told(wechat, sold):
+    wechat.faults = [("bill", "error", 403, "NO_AUTH")]
+
+    with pytest.raises(GatewayRefused) as refused:
+        gateway_v3().bill(DAY)
+
+    assert refused.value.code == "NOAUTH"
+
+
+def test_a_bill_may_be_larger_than_other_answers_and_no_larger_than_its_own_limit(wechat, sold, monkeypatch):
+    monkeypatch.setattr(http, "MAX_BYTES", 700)
+    assert len(gateway_v3().bill(DAY).rows) == 1
+
+    monkeypatch.setattr(v3, "MAX_BILL_BYTES", 700)
+    with pytest.raises(GatewayUntrusted, match="too large"):
+        gateway_v3().bill(DAY)
+
+
+def test_a_small_file_that_unpacks_to_a_huge_one_is_stopped(wechat, sold, monkeypatch):
+    monkeypatch.setattr(v3, "MAX_BILL_BYTES", 1_000_000)
+    raw = b"0" * 50_000_000
+    wechat.bill_files["bomb"] = gzip.compress(raw)
+    wechat.faults = [
+        ("bill", "change", {"download_url": "https://x/v3/billdownload/file?token=bomb",
+                            "hash_value": hashlib.sha1(raw).hexdigest()})
+    ]  # fmt: skip
+
+    with pytest.raises(GatewayUntrusted, match="too large"):
+        gateway_v3().bill(DAY)
+
+
+def test_reads_what_the_provider_writes():
+    (row,) = read_bill("\ufeff" + text(ROW).replace("\n", "\r\n"), MCHID)
+    assert (row.out_trade_no, row.fen, row.state) == ("20261120abc", 1234, "SUCCESS")
+    assert read_bill(text(), MCHID) == []
+
+
+def test_columns_are_found_by_their_titles():
+    titles = BILL_TITLES.split(",")
+    cells = ROW[1:].split(",`")
+    turned = "`" + ",`".join(reversed([*cells, "new"]))
+
+    (row,) = read_bill(text(turned, titles=",".join(reversed([*titles, "新的一列"]))), MCHID)
+
+    assert (row.out_trade_no, row.fen) == ("20261120abc", 1234)
+
+
+def test_a_title_of_goods_may_hold_what_separates_fields():
+    (row,) = read_bill(text(ROW.replace("`可乐,", "`可乐,大瓶,`3 瓶,`,送,")), MCHID)
+
+    assert (row.out_trade_no, row.fen) == ("20261120abc", 1234)
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        "",
+        "<html>",
+        BILL_TITLES,
+        text(ROW, titles=BILL_TITLES.replace("订单金额,申请", "金额,申请")),
+        text(ROW, titles=BILL_TITLES.replace("设备号", "商户号")),
+        text(ROW, count=2),
+        text(ROW, count=0),
+        text(ROW, sums="`x,`12.34"),
+        text(ROW, ROW),
+        text(ROW[1:]),
+        text(ROW.rsplit(",`", 1)[0]),
+        text(ROW.replace(MCHID, "1900000109")),
+        text(ROW.replace("CNY", "USD")),
+        text(ROW.replace("`SUCCESS", "`HAPPY")),
+        text(ROW.replace("`12.34,`0.00,`", "`12.345,`0.00,`")),
+        text(ROW.replace("`12.34,`0.00,`", "`-12.34,`0.00,`")),
+        text(ROW.replace("`12.34,`0.00,`", "`１２.34,`0.00,`")),
+        text(ROW.replace("2026-11-20", "2026-13-20")),
+        text(ROW.replace("`4200001", "`4200 001")),
+        text(ROW.replace("`4200001", "`")),
+        text(ROW.replace("`SUCCESS", "`REFUND")),  # a refund without a number
+    ],
+    ids=itertools.count(),
+)
+def test_what_is_not_as_documented_is_refused_whole(bad):
+    with pytest.raises(GatewayUntrusted):
+        read_bill(bad, MCHID)
