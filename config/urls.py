@@ -9,13 +9,14 @@ from core.api.routing import CallResolver
 
 urlpatterns = [
     CallResolver(
-        "uploads.api.urls",
-        "permissions.api.urls",
-        "accounts.api.urls",
+        # In the order of the API document, in which the documentation lists them.
         "weather.api.urls",
+        "uploads.api.urls",
+        "accounts.api.urls",
         "students.api.urls",
-        "payments.api.urls",
+        "permissions.api.urls",
         "shop.api.urls",
+        "payments.api.urls",
     ),
     path("", front.home),
     path("docs/codes/", front.codes),

@@ -1,7 +1,12 @@
 """What tests of several apps share: answers held against the documented ones, and forms as a browser sends them."""
 
+from functools import cache
 from html.parser import HTMLParser
 from typing import Any
+
+from jsonschema import Draft202012Validator
+
+from core.api.records import record_name, record_schema, schema_of
 
 
 def check_documented(response: Any) -> None:
@@ -21,6 +26,35 @@ def check_documented(response: Any) -> None:
     complaints = [list(_differences(example, body, "")) for example in docs.successes]
     if all(complaints):
         raise AssertionError(f"{endpoint.path} answers unlike its documentation: {min(complaints, key=len)}")
+    for key, hint in docs.records.items():
+        for error in _validator(endpoint.path, key, hint).iter_errors(body[key]):
+            raise AssertionError(f"{endpoint.path}: {key}{error.json_path[1:]}: {error.message}")
+
+
+@cache
+def _validator(path: str, key: str, hint: Any) -> Any:
+    """A validator for the records of an answer, as OpenAPI 3.0 describes them."""
+    definitions: dict[str, Any] = {}
+
+    def refer(record: type) -> dict[str, Any]:
+        name = record_name(record)
+        if name not in definitions:
+            definitions[name] = {}
+            definitions[name] = _plain(record_schema(record, refer))
+        return {"$ref": f"#/$defs/{name}"}
+
+    schema = _plain(schema_of(hint, refer))
+    return Draft202012Validator({**schema, "$defs": definitions})
+
+
+def _plain(schema: Any) -> Any:
+    """OpenAPI 3.0 says ``nullable`` where JSON Schema says ``null``."""
+    if isinstance(schema, list):
+        return [_plain(inner) for inner in schema]
+    if not isinstance(schema, dict):
+        return schema
+    plain = {name: _plain(inner) for name, inner in schema.items() if name != "nullable"}
+    return {"anyOf": [plain, {"type": "null"}]} if schema.get("nullable") is True else plain
 
 
 def _differences(example: Any, real: Any, where: str) -> Any:

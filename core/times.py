@@ -1,6 +1,7 @@
 """The two time formats of the contract and that of the back office, all Asia/Shanghai and 24-hour."""
 
 from datetime import datetime
+from typing import overload
 from zoneinfo import ZoneInfo
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
@@ -23,6 +24,10 @@ def dash(moment: datetime | None) -> str:
     return f"{local(moment):%Y-%m-%d %H:%M:%S}" if moment else ""
 
 
+@overload
+def comma(moment: datetime) -> str: ...
+@overload
+def comma(moment: None) -> None: ...
 def comma(moment: datetime | None) -> str | None:
     """``2020-12-31,12:59:59``: shop records."""
     return f"{local(moment):%Y-%m-%d,%H:%M:%S}" if moment else None

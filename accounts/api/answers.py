@@ -1,23 +1,68 @@
 """Parts of answers that several calls share."""
 
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Literal, TypedDict, cast
 
 from accounts.models import LoginLog, User
 from core.ids import object_id
 from core.times import dash, slash
 
 
-def login_fields(user: User, token: str, now: datetime) -> dict[str, Any]:
+class UserJson(TypedDict):
+    _id: str
+    unid: str
+    username: str
+    nickname: str
+    phone: str
+    headimgurl: str
+    sex: str
+    city: str
+    province: str
+    country: str
+    roleid: str
+    roleName: str
+    vipLevel: Annotated[int, "当前 VIP 等级,0 为没有"]
+    vipExpires: Annotated[str, "2023-05-24 11:46:00,没有时为空"]
+    vipStamp: Annotated[int, "到期时间,毫秒;没有时为 0"]
+    status: Annotated[Literal["1", "0"], "1 正常,0 停用"]
+
+
+Button = Literal["read", "add", "edit", "delete"]
+
+
+class PermissionJson(TypedDict):
+    buttons: Annotated[list[Button], "角色可用的按钮"]
+
+
+class LoginMomentJson(TypedDict):
+    loginTime: Annotated[str, "2019/05/13 20:36:26,没有时为空"]
+    ip: str
+
+
+LoginLogEntryJson = TypedDict(
+    "LoginLogEntryJson",
+    {"_id": str, "username": str, "lastLogin": LoginMomentJson, "nowLogin": LoginMomentJson, "__v": int},
+)
+
+
+class LoginFields(TypedDict):
+    """What every login answers besides its ``status`` and ``msg``."""
+
+    token: str
+    permission: PermissionJson
+    userInfo: UserJson
+
+
+def login_fields(user: User, token: str, now: datetime) -> LoginFields:
     """What every login answers besides its ``status`` and ``msg``; ``user.role`` is read."""
     return {
         "token": token,
-        "permission": {"buttons": list(user.role.buttons)},
+        "permission": {"buttons": cast(list[Button], user.role.buttons)},
         "userInfo": user_fields(user, now),
     }
 
 
-def user_fields(user: User, now: datetime) -> dict[str, Any]:
+def user_fields(user: User, now: datetime) -> UserJson:
     """A user as the API shows one: neither password nor openid. ``vipStamp`` is in milliseconds, 0 for no end."""
     level = user.vip_level_at(now)
     ends = user.vip_expires_at if level else None
@@ -41,7 +86,7 @@ def user_fields(user: User, now: datetime) -> dict[str, Any]:
     }
 
 
-def log_fields(entry: LoginLog) -> dict[str, Any]:
+def log_fields(entry: LoginLog) -> LoginLogEntryJson:
     """A login as the log shows it; the one before it is empty texts where there was none."""
     return {
         "_id": object_id(entry.logged_in_at, entry.pk),

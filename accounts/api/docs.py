@@ -3,6 +3,7 @@
 from typing import Any
 
 from accounts import errors
+from accounts.api.answers import LoginLogEntryJson, PermissionJson, UserJson
 from accounts.api.params import (
     AvatarParams,
     CaptchaParams,
@@ -39,6 +40,7 @@ _USER: dict[str, Any] = {
     "status": "1",
 }
 
+LOGIN_RECORDS = {"permission": PermissionJson, "userInfo": UserJson}
 LOGIN = Doc(
     params=LoginParams,
     send={"username": "lbw", "password": "555"},
@@ -50,6 +52,7 @@ LOGIN = Doc(
         "permission": {"buttons": ["read", "add", "edit", "delete"]},
         "userInfo": _USER,
     },
+    records=LOGIN_RECORDS,
     failures=[
         errors.CredentialsWrong,
         errors.CredentialsMissing,
@@ -92,6 +95,7 @@ REGISTER = Doc(
     params=RegisterParams,
     send={"username": "lbw4", "password": "kai-ge-2026", "nickname": "开哥永不开挂", "phone": "1577775772"},
     ok={"status": 1, "state": True, "msg": "注册成功", "userInfo": _USER},
+    records={"userInfo": UserJson},
     failures=[
         errors.UsernameTaken,
         errors.RegistrationIncomplete,
@@ -155,6 +159,7 @@ UPLOAD_AVATAR = Doc(
 ALL_USERS = Doc(
     params=UserListParams,
     ok={"status": 200, "state": True, "msg": "success", "total": 1, "users": [_USER]},
+    records={"users": list[UserJson]},
 )
 CAPTCHA = Doc(
     ok={
@@ -186,4 +191,5 @@ LOGIN_LOG = Doc(
             }
         ],
     },
+    records={"data": list[LoginLogEntryJson]},
 )

@@ -3,6 +3,6 @@ from accounts.api.views import CaptchaViewSet, LoginLogViewSet, UserViewSet
 from core.api.routing import ContractRouter
 
 router = ContractRouter()
-for viewset in (UserViewSet, ScanViewSet, CaptchaViewSet, LoginLogViewSet):
+for viewset in (LoginLogViewSet, CaptchaViewSet, UserViewSet, ScanViewSet):
     router.add(viewset)
 urlpatterns = router.urls

@@ -359,7 +359,10 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "PREPROCESSING_HOOKS": ["core.api.schema.drop_aliases"],
+    "POSTPROCESSING_HOOKS": [],  # the usual one makes components of enums, with names made of hashes
+    "SORT_OPERATIONS": False,
     "SORT_OPERATION_PARAMETERS": False,
+    "SERVERS": [{"url": PUBLIC_BASE_URL if PUBLIC_BASE_URL_IS_SET else "/"}],
     "TAGS": [{"name": name} for name in _MODULES],
     "SWAGGER_UI_SETTINGS": {"persistAuthorization": True, "displayRequestDuration": True, "docExpansion": "none"},
 }

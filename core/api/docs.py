@@ -1,7 +1,7 @@
 """What a call's documentation says, declared next to the call. ``core.api.schema`` turns it into OpenAPI."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from rest_framework.serializers import Serializer
@@ -16,6 +16,8 @@ class Doc:
     """Documentation of one call.
 
     :param ok: the success answer as in the seed, with ``status`` and ``state``; several where it has several shapes.
+    :param records: what a key of the answer holds, as a type: ``{"data": list[OrderJson]}``; see ``core.api.records``.
+    :param raw: the schemas of answers that are no envelope, by HTTP status and media type.
     :param params: the input serializer: the query of a GET, the body of a POST. ``help_text`` says what a field is.
     :param failures: error classes (or instances, where they need a text); the refusals that follow from the
         call's access and bad parameters need not be named.
@@ -23,8 +25,10 @@ class Doc:
     :param about: more words, Markdown.
     """
 
-    ok: dict[str, Any] | Sequence[dict[str, Any]]
+    ok: dict[str, Any] | Sequence[dict[str, Any]] = ()
+    records: Mapping[str, Any] = field(default_factory=dict)
     params: type[Serializer] | None = None
+    raw: Mapping[tuple[int, str], dict[str, Any]] = field(default_factory=dict)
     failures: Sequence[Failure] = ()
     send: dict[str, Any] | None = None
     about: str = ""

@@ -1,5 +1,6 @@
 """Routes of the API: declared at the view, matched regardless of letter case and trailing slash."""
 
+import inspect
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -105,13 +106,18 @@ class ContractRouter:
 
     def add(self, viewset: type[ApiViewSet]) -> None:
         method: Any  # the function, with what `action` and `endpoint` hung onto it
-        for method in viewset.get_extra_actions():
+        # REST framework sorts actions by name; the documentation shows them as the viewset declares them.
+        for method in sorted(viewset.get_extra_actions(), key=_line_of):
             declared: Endpoint = replace(method.endpoint, tag=viewset.tag)
             view = viewset.as_view(dict(method.mapping), **method.kwargs, paths=declared.paths, detail=False)
             view.csrf_exempt = True  # type: ignore[attr-defined]
             view.endpoint = declared  # type: ignore[attr-defined]
             for path in declared.paths:
                 self.urls.append(URLPattern(LenientPattern(path.lstrip("/")), view))
+
+
+def _line_of(method: Any) -> int:
+    return inspect.unwrap(method).__code__.co_firstlineno
 
 
 class CallResolver(URLResolver):

@@ -1,14 +1,17 @@
 """How drf-spectacular reads our endpoints: from what they declare (``core.api.docs.Doc``)."""
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from drf_spectacular.openapi import AutoSchema
+from drf_spectacular.plumbing import ResolvedComponent
 from drf_spectacular.utils import OpenApiExample, OpenApiRequest, OpenApiResponse
 from rest_framework.serializers import FileField, Serializer
 
 from core.api.access import Access
 from core.api.docs import Doc
+from core.api.records import Schema, fitting, record_name, record_schema, schema_of
 from core.errors import DomainError, LoginRequired, NotPermitted, TokenInvalid
 
 _HTTP_NAMES = {
@@ -24,15 +27,20 @@ _HTTP_NAMES = {
 class ContractSchema(AutoSchema):
     """Summary, tag, parameters and answers come from the endpoint and its viewset."""
 
+    view: Any
+
     def get_summary(self) -> str | None:
         return getattr(self.view, "name", None)
 
     def get_description(self) -> str:  # type: ignore[override]
         access = getattr(self.view, "access", None)
-        doc = self._doc
-        return "\n\n".join(
-            part for part in (f"权限:{access.value}" if access else "", doc.about if doc else "") if part
-        )
+        aliases = [_template(path) for path in self.view.paths if _template(path) != self.path.rstrip("/")]
+        parts = [
+            f"权限:{access.value}" if access else "",
+            self._doc.about if self._doc else "",
+            "也可以写作 " + "、".join(f"`{path}`" for path in aliases) if aliases else "",
+        ]
+        return "\n\n".join(part for part in parts if part)
 
     def get_tags(self) -> list[str]:
         return [getattr(self.view, "tag", "其他")]
@@ -62,18 +70,61 @@ class ContractSchema(AutoSchema):
     def get_response_serializers(self) -> Any:
         doc = self._doc
         if doc is None:
-            return {200: OpenApiResponse(_ENVELOPE, description=_HTTP_NAMES[200])}
+            return {200: OpenApiResponse(self._refer_failure(), description=_HTTP_NAMES[200])}
+        if doc.raw:
+            return {
+                (status, media_type): OpenApiResponse(schema, description=_HTTP_NAMES.get(status, "失败"))
+                for (status, media_type), schema in doc.raw.items()
+            }
         by_http_status: dict[int, list[dict[str, Any]]] = {200: doc.successes}
         for error in self._failures(doc):
             by_http_status.setdefault(error.http_status, []).append(error.body())
         return {
             http_status: OpenApiResponse(
-                _shape(bodies[0]) | _REQUIRED if http_status == 200 else _ENVELOPE,
+                {"oneOf": [*self._successes(doc), self._refer_failure()]}
+                if http_status == 200
+                else self._refer_failure(),
                 description=_HTTP_NAMES.get(http_status, "失败"),
                 examples=_named(bodies),
             )
-            for http_status, bodies in by_http_status.items()
+            for http_status, bodies in sorted(by_http_status.items())
         }
+
+    def _successes(self, doc: Doc) -> Iterator[Schema]:
+        """One component for each shape of success: ``OrderGetOrderAnswer``, ``OrderGetOrderAnswer2``."""
+        words = re.findall(r"[A-Za-z0-9]+", re.sub(r"<[^>]*>", "", self.view.paths[0]))
+        name = "".join(word[:1].upper() + word[1:] for word in words) + "Answer"
+        shapes: list[Schema] = []
+        for example in doc.successes:
+            shape = self._success(doc, example)
+            if shape not in shapes:
+                shapes.append(shape)
+        for number, shape in enumerate(shapes, 1):
+            yield self._component(f"{name}{number if number > 1 else ''}", shape)
+
+    def _success(self, doc: Doc, example: dict[str, Any]) -> Schema:
+        properties = {
+            key: schema_of(fitting(doc.records[key], value), self._refer) if key in doc.records else _shape(value)
+            for key, value in example.items()
+        }
+        properties["state"] = {"type": "boolean", "enum": [True]}
+        return {"type": "object", "properties": properties, "required": sorted(properties)}
+
+    def _refer(self, record: type) -> Schema:
+        component = _component_of(record_name(record), {"type": "object"})
+        if component not in self.registry:
+            # Registered before its schema is written: a menu entry holds menu entries.
+            self.registry.register(component)
+            component.schema = record_schema(record, self._refer)
+        return component.ref
+
+    def _refer_failure(self) -> Schema:
+        return self._component("Failure", _FAILURE)
+
+    def _component(self, name: str, schema: Schema) -> Schema:
+        component = _component_of(name, schema)
+        self.registry.register_on_missing(component)
+        return component.ref
 
     @property
     def _doc(self) -> Doc | None:
@@ -81,6 +132,8 @@ class ContractSchema(AutoSchema):
 
     def _failures(self, doc: Doc) -> Iterable[DomainError]:
         yield from (error() if isinstance(error, type) else error for error in doc.failures)
+        if self.method != "GET":
+            yield DomainError("请求数据无法解析", status=400, http_status=400)
         access = getattr(self.view, "access", None)
         if access is not Access.OPEN:
             yield from (LoginRequired(), TokenInvalid())
@@ -95,12 +148,20 @@ class ContractSchema(AutoSchema):
         return [OpenApiExample("示例", value=doc.send, request_only=True)] if doc.send else []
 
 
-_ENVELOPE = {
+def _component_of(name: str, schema: Schema) -> ResolvedComponent:
+    return ResolvedComponent(name=name, type=ResolvedComponent.SCHEMA, object=name, schema=schema)
+
+
+_FAILURE = {
     "type": "object",
-    "properties": {"status": {"type": "integer"}, "state": {"type": "boolean"}, "msg": {"type": "string"}},
-    "required": ["status", "state"],
+    "properties": {
+        "status": {"type": "integer"},
+        "state": {"type": "boolean", "enum": [False]},
+        "msg": {"type": "string", "description": "原因,可以直接显示给用户"},
+        "code": {"type": "string", "description": "只在没有登入、没有权限和微信支付的错误中出现"},
+    },
+    "required": ["msg", "state", "status"],
 }
-_REQUIRED = {"required": ["status", "state"]}  # a failure has nothing else for certain
 
 
 def _shape(value: Any) -> dict[str, Any]:
@@ -115,7 +176,8 @@ def _shape(value: Any) -> dict[str, Any]:
         case str():
             return {"type": "string"}
         case dict():
-            return {"type": "object", "properties": {name: _shape(inner) for name, inner in value.items()}}
+            properties = {name: _shape(inner) for name, inner in value.items()}
+            return {"type": "object", "properties": properties, "required": sorted(properties)}
         case list():
             return {"type": "array", "items": _shape(value[0]) if value else {}}
     return {}
@@ -126,7 +188,7 @@ def _named(bodies: list[dict[str, Any]]) -> list[OpenApiExample]:
     return [
         OpenApiExample(
             f"{number}",
-            summary=f"{'成功' if body['state'] else '失败'} {body['status']} {body.get('msg', '')}".strip(),
+            summary=_label(body),
             value=body,
             response_only=True,
         )
@@ -134,13 +196,22 @@ def _named(bodies: list[dict[str, Any]]) -> list[OpenApiExample]:
     ]
 
 
+def _label(body: dict[str, Any]) -> str:
+    """What tells an example from the others: its text, else its keys."""
+    if not body["state"]:
+        return f"失败 {body['status']} {body['msg']}"
+    return f"成功 {body.get('msg', '')}".strip()
+
+
 def drop_aliases(endpoints: list[tuple[str, str, str, Any]]) -> list[tuple[str, str, str, Any]]:
-    """Document a call under its documented path only."""
-    return [
-        entry
-        for entry in endpoints
-        if not hasattr(entry[3], "endpoint") or entry[0].rstrip("/") == _template(entry[3].endpoint.path)
-    ]
+    """Document a call under its documented path only, and one of any method once."""
+    kept = []
+    for entry in endpoints:
+        path, _, method, view = entry
+        call = getattr(view, "endpoint", None)
+        if call is None or (path.rstrip("/") == _template(call.path) and (len(call.methods) <= 2 or method == "GET")):
+            kept.append(entry)
+    return kept
 
 
 def _template(path: str) -> str:

@@ -8,6 +8,7 @@ from django.utils import timezone
 from rest_framework.request import Request
 
 from core.api.access import Access
+from core.api.docs import Doc
 from core.api.request import client_ip
 from core.api.routing import endpoint
 from core.api.views import ApiViewSet
@@ -20,19 +21,38 @@ _ACK = "<xml><return_code><![CDATA[{}]]></return_code><return_msg><![CDATA[{}]]>
 _RAW: dict[str, Any] = {"authentication_classes": []}
 
 
+_XML = {
+    "type": "object",
+    "xml": {"name": "xml"},
+    "properties": {"return_code": {"type": "string", "enum": ["SUCCESS", "FAIL"]}, "return_msg": {"type": "string"}},
+    "required": ["return_code", "return_msg"],
+}
+_V3 = {
+    "type": "object",
+    "properties": {"code": {"type": "string", "enum": ["SUCCESS", "FAIL"]}, "message": {"type": "string"}},
+    "required": ["code", "message"],
+}
+V2_DOC = Doc(
+    raw={(200, "text/xml"): _XML},
+    about="由微信支付 v2 调用(XML),前端不调用。处理成功返回 SUCCESS,否则返回 FAIL 和原因,微信会重发。",
+)
+V3_DOC = Doc(
+    raw={(status, "application/json"): _V3 for status in (200, 400, 401, 500)},
+    about="由微信支付 v3 调用(JSON),前端不调用。处理成功返回 200,签名不对返回 401,其余失败 400 或 500,微信会重发。",
+)
+
+
 class NoticeViewSet(ApiViewSet):
     tag = "支付"
 
-    @endpoint("POST", "/pay/payResult", "微信支付结果通知(v2)", Access.OPEN, **_RAW)
+    @endpoint("POST", "/pay/payResult", "微信支付结果通知(v2)", Access.OPEN, docs=V2_DOC, **_RAW)
     def pay_result(self, request: Request) -> HttpResponse:
-        """微信支付 v2 的支付、退款结果通知(XML)。处理成功返回 SUCCESS，否则返回 FAIL 和原因，微信会重发。"""
         finding = _take(request, InboundEvent.Channel.V2)
         word, text = ("SUCCESS", "OK") if finding.accepted else ("FAIL", finding.reason)
         return HttpResponse(_ACK.format(word, text), content_type="text/xml; charset=utf-8")
 
-    @endpoint("POST", "/pay/notify", "微信支付结果通知(v3)", Access.OPEN, **_RAW)
+    @endpoint("POST", "/pay/notify", "微信支付结果通知(v3)", Access.OPEN, docs=V3_DOC, **_RAW)
     def notify(self, request: Request) -> HttpResponse:
-        """微信支付 v3 的支付、退款结果通知(JSON)。处理成功返回 200，否则返回 4xx/5xx 和原因，微信会重发。"""
         finding = _take(request, InboundEvent.Channel.V3)
         if finding.accepted:
             return JsonResponse({"code": "SUCCESS", "message": "成功"})

@@ -1,4 +1,4 @@
-from typing import Any
+from typing import Any, NotRequired, TypedDict
 
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -15,6 +15,17 @@ from permissions.seed import DIRECTOR_MENU
 from permissions.selectors import role_list
 from permissions.services.roles import role_add
 
+
+class RoleJson(TypedDict):
+    roleid: str
+    roleName: str
+
+
+class MenuEntryJson(TypedDict):
+    name: str
+    children: NotRequired[list["MenuEntryJson"]]
+
+
 ROLES_DOC = Doc(
     params=RoleQuery,
     ok={
@@ -23,6 +34,7 @@ ROLES_DOC = Doc(
         "msg": "success",
         "roles": [{"roleid": "200", "roleName": "员工"}, {"roleid": "102", "roleName": "总监"}],
     },
+    records={"roles": list[RoleJson]},
 )
 ADD_DOC = Doc(
     params=RoleParams,
@@ -38,17 +50,12 @@ ADD_DOC = Doc(
 )
 MENU_DOC = Doc(
     ok={"status": 200, "state": True, "msg": "success", "roleName": "总监", "menuList": DIRECTOR_MENU},
+    records={"menuList": list[MenuEntryJson]},
 )
 
 
 class PermissionViewSet(ApiViewSet):
     tag = "权限模块"
-
-    @endpoint("GET POST", "/permission/getrole", "获取角色列表", Access.ROWS, docs=ROLES_DOC)
-    def getrole(self, request: Request) -> Response:
-        wanted = RoleQuery.read(request)
-        roles = role_list(**wanted)
-        return ok("success", roles=[{"roleid": role.roleid, "roleName": role.name} for role in roles])
 
     @endpoint("POST", "/permission/addrole", "添加角色", Access.ROOT, docs=ADD_DOC)
     def addrole(self, request: Request) -> Response:
@@ -61,6 +68,12 @@ class PermissionViewSet(ApiViewSet):
             buttons=given["buttons"],
         )
         return ok("添加成功")
+
+    @endpoint("GET POST", "/permission/getrole", "获取角色列表", Access.ROWS, docs=ROLES_DOC)
+    def getrole(self, request: Request) -> Response:
+        wanted = RoleQuery.read(request)
+        roles = role_list(**wanted)
+        return ok("success", roles=[{"roleid": role.roleid, "roleName": role.name} for role in roles])
 
     @endpoint("GET", "/permission/getMenuList", "获取权限菜单", Access.ANY_USER, docs=MENU_DOC)
     def get_menu_list(self, request: Request) -> Response:

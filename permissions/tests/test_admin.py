@@ -295,8 +295,8 @@ class TestPreview:
         assert [entry["name"] for entry in shown["menu"]] == ["管理首页", "新"]
         assert [call.path for calls in shown["granted"].values() for call in calls if call.may] == [
             "/product/add_product",
-            "/product/del_product",
             "/product/update_product",
+            "/product/del_product",
         ]
         assert [note.row for note in shown["idle"]] == ["/gone"]
         assert shown["sections"] == [("学员", [("学员", ["查看"])])]

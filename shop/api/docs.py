@@ -7,6 +7,7 @@ from core.api.params import PageParams, PlainText
 from payments.errors import ProviderDown, WeChatRefused
 from shop import errors
 from shop.api import params
+from shop.api.rows import CartRowJson, CategoryJson, OrderJson, ProductJson
 from shop.states import Event, State, refusal
 
 _ORDER_ID = "20201231103338122jnvk4na61h3x7"
@@ -76,7 +77,9 @@ CATEGORY_UPDATE = Doc(
         errors.CategoryExists,
     ],
 )
-CATEGORY_LIST = Doc(params=PageParams, ok=_ok("获取成功", total=1, data=[_CATEGORY]))
+CATEGORY_LIST = Doc(
+    params=PageParams, ok=_ok("获取成功", total=1, data=[_CATEGORY]), records={"data": list[CategoryJson]}
+)
 
 # --- Products ------------------------------------------------------------------------------------
 _PRODUCT = {
@@ -114,7 +117,11 @@ PRODUCT_UPDATE = Doc(
     failures=[errors.ProductIdMissing, errors.RecordMissing, errors.NothingChanged, errors.ProductCategoryUnknown],
     about="按 `product_id` 查找,只修改传递的字段;`inventory` 设定此后可售的数量。",
 )
-PRODUCT_LIST = Doc(params=params.ProductListParams, ok=_ok("获取成功", total=1, data=[_PRODUCT]))
+PRODUCT_LIST = Doc(
+    params=params.ProductListParams,
+    ok=_ok("获取成功", total=1, data=[_PRODUCT]),
+    records={"data": list[ProductJson]},
+)
 PRODUCT_REMOVE = Doc(
     params=params.ProductRemoveParams,
     ok=_ok("删除成功"),
@@ -140,7 +147,7 @@ _CART_ROW = {
     "__v": 0,
 }
 _CART_CHANGE = {"product_id": _PRODUCT_ID, "count": 2}
-CART_LIST = Doc(params=PageParams, ok=_ok("获取成功", total=1, data=[_CART_ROW]))
+CART_LIST = Doc(params=PageParams, ok=_ok("获取成功", total=1, data=[_CART_ROW]), records={"data": list[CartRowJson]})
 CART_ADD = Doc(
     params=params.CartParams,
     send=_CART_CHANGE,
@@ -223,6 +230,7 @@ PRE_ORDER = Doc(
 GET_ORDER = Doc(
     params=params.OrderListParams,
     ok=[_ok("订单获取成功", data=_ORDER), _ok("订单获取成功", total=1, data=[_ORDER])],
+    records={"data": OrderJson | list[OrderJson]},
     failures=[errors.RecordUnknown],
     about="传 `order_id` 得到一个对象,不传得到自己的所有订单,新的在前。\n\n"
     "`order_status`:0未提交 1提交成功 2已经取消 3无效订单 4交易关闭 5退货;`pay_status`:0未支付 1已支付;"

@@ -1,6 +1,7 @@
 """Orders as their buyer sees them; shipping for those whose role may."""
 
 from datetime import datetime
+from typing import Any
 
 from django.utils import timezone
 from rest_framework.response import Response
@@ -150,7 +151,7 @@ def _asked(order: Order, now: datetime) -> Order:
 
 
 def _pay_answer(order: Order, now: datetime) -> Response:
-    facts = {"order_id": order.order_id, **order_status(order, now)}
+    facts: dict[str, Any] = {"order_id": order.order_id, **order_status(order, now)}
     refusal = _UNPAID_ANSWERS.get(facts["order_status"])
     if refusal is None and order.pay_status == PayStatus.PAID:
         return ok("支付成功", **facts)

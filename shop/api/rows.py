@@ -1,7 +1,7 @@
 """Records as clients read them: the seed's keys, prices as numbers of yuan, times as ``2020-12-31,12:59:59``."""
 
 from datetime import datetime
-from typing import Any
+from typing import Annotated, TypedDict
 
 from core.ids import object_id
 from core.money import wire
@@ -9,8 +9,117 @@ from core.times import comma
 from shop.models import CartItem, Category, Order, OrderLine, Product
 from shop.states import FACES, OrderStatus, PayStatus, State
 
+_Moment = Annotated[str, "2020-12-31,12:59:59"]
 
-def category_row(category: Category) -> dict[str, Any]:
+CategoryJson = TypedDict(
+    "CategoryJson",
+    {
+        "updateTime": _Moment | None,
+        "updator": str | None,
+        "_id": str,
+        "category_id": str,
+        "categoryName": str,
+        "categoryImgurl": str,
+        "creator": str,
+        "createTime": _Moment,
+        "__v": int,
+    },
+)
+ProductJson = TypedDict(
+    "ProductJson",
+    {
+        "updateTime": _Moment | None,
+        "updator": str | None,
+        "_id": str,
+        "product_id": str,
+        "category_id": str,
+        "categoryName": str,
+        "productName": str,
+        "price": Annotated[float, "单价,元"],
+        "description": str,
+        "inventory": Annotated[int, "可售件数"],
+        "imageUrl": str,
+        "creator": str,
+        "createTime": _Moment,
+        "__v": int,
+    },
+)
+CartRowJson = TypedDict(
+    "CartRowJson",
+    {
+        "_id": str,
+        "unid": str,
+        "cart_id": Annotated[str, "与 product_id 相同"],
+        "product_id": str,
+        "title": str,
+        "productName": str,
+        "price": Annotated[float, "单价,元"],
+        "imageUrl": str,
+        "quantity": int,
+        "count": Annotated[int, "与 quantity 相同"],
+        "isChecked": bool,
+        "isOnSale": bool,
+        "inventory": Annotated[int, "可售件数"],
+        "create_time": _Moment,
+        "__v": int,
+    },
+)
+OrderRowJson = TypedDict(
+    "OrderRowJson",
+    {
+        "_id": str,
+        "order_id": str,
+        "product_id": str,
+        "title": str,
+        "productName": str,
+        "price": Annotated[float, "单价,元"],
+        "quantity": int,
+        "count": Annotated[int, "与 quantity 相同"],
+        "subtotal": Annotated[float, "小计,元"],
+        "description": str,
+        "imageUrl": str,
+        "__v": int,
+    },
+)
+
+
+class OrderStatusJson(TypedDict):
+    order_status: Annotated[int, "0未提交 1提交成功 2已经取消 3无效订单 4交易关闭 5退货"]
+    pay_status: Annotated[int, "0未支付 1已支付"]
+    shiping_status: Annotated[int, "0未发货 1已发货 2已收货 3备货中"]
+    state_text: Annotated[str, "状态的文字"]
+    note: Annotated[str, "说明,可能为空"]
+
+
+OrderJson = TypedDict(
+    "OrderJson",
+    {
+        "_id": str,
+        "order_id": str,
+        "order_status": Annotated[int, "0未提交 1提交成功 2已经取消 3无效订单 4交易关闭 5退货"],
+        "pay_status": Annotated[int, "0未支付 1已支付"],
+        "shiping_status": Annotated[int, "0未发货 1已发货 2已收货 3备货中"],
+        "state_text": str,
+        "note": str,
+        "total_fee": Annotated[float, "应付金额,元"],
+        "unid": str,
+        "username": str,
+        "user_nickname": str,
+        "user_phone": Annotated[str, "收货电话"],
+        "phone": Annotated[str, "与 user_phone 相同"],
+        "address": str,
+        "create_time": _Moment,
+        "createTime": _Moment,
+        "expire_time": Annotated[str | None, "付款截止时间,只有待付款的订单才有"],
+        "pay_time": _Moment | None,
+        "transaction_id": Annotated[str, "微信支付订单号,没有时为空"],
+        "orderDetail": list[OrderRowJson],
+        "__v": int,
+    },
+)
+
+
+def category_row(category: Category) -> CategoryJson:
     return {
         "updateTime": comma(category.updated_at),
         "updator": category.updator or None,
@@ -24,7 +133,7 @@ def category_row(category: Category) -> dict[str, Any]:
     }
 
 
-def product_row(product: Product) -> dict[str, Any]:
+def product_row(product: Product) -> ProductJson:
     return {
         "updateTime": comma(product.updated_at),
         "updator": product.updator or None,
@@ -43,7 +152,7 @@ def product_row(product: Product) -> dict[str, Any]:
     }
 
 
-def cart_row(item: CartItem, unid: str) -> dict[str, Any]:
+def cart_row(item: CartItem, unid: str) -> CartRowJson:
     """A row of the cart of the user ``unid``."""
     product = item.product
     return {
@@ -65,7 +174,7 @@ def cart_row(item: CartItem, unid: str) -> dict[str, Any]:
     }
 
 
-def order_row(order: Order, now: datetime) -> dict[str, Any]:
+def order_row(order: Order, now: datetime) -> OrderJson:
     """An order with its rows; ``order.user`` and ``order.lines`` are read.
 
     Clients merge the first row into its order, so a name that both have means the same in both.
@@ -92,7 +201,7 @@ def order_row(order: Order, now: datetime) -> dict[str, Any]:
     }
 
 
-def order_status(order: Order, now: datetime) -> dict[str, Any]:
+def order_status(order: Order, now: datetime) -> OrderStatusJson:
     """The seed's three numbers, our own word for the state, and what there is to say about it."""
     state = order.effective_state(now)
     overdue = FACES[state].order_status if order.is_overdue(now) else None
@@ -111,7 +220,7 @@ def _state_text(order: Order, state: State) -> str:
     return state.label
 
 
-def _line_row(order: Order, line: OrderLine) -> dict[str, Any]:
+def _line_row(order: Order, line: OrderLine) -> OrderRowJson:
     return {
         "_id": object_id(order.created_at, line.pk),
         "order_id": order.order_id,

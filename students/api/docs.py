@@ -1,6 +1,7 @@
 from core.api.docs import Doc
 from core.errors import BadParameter, Throttled
 from students.api.params import AddParams, AvatarParams, DeleteParams, EditParams, ListParams, SearchParams
+from students.api.rows import StudentJson
 from students.errors import AvatarMissing, StudentIdMissing, StudentNotDeleted, StudentUnchanged, StudentUnknown
 from uploads.errors import NO_PICTURE_TAKEN
 
@@ -34,12 +35,14 @@ _NO_AGE = BadParameter("age: 必须是1到150之间的整数")
 CLASSES = Doc(ok={"status": 200, "state": True, "data": ["H51901", "H51902"]})
 LIST = Doc(
     ok={"status": 1, "state": True, "msg": "请求成功", "total": 2, "data": [_STUDENT]},
+    records={"data": list[StudentJson]},
     params=ListParams,
     failures=[_NO_NUMBER],
     about="最新的在前。`total` 是符合条件的总数,与分页无关。不传 `count` 时返回全部,最多 1000 条。",
 )
 SEARCH = Doc(
     ok={"status": 200, "state": True, "total": 1, "data": [_STUDENT]},
+    records={"data": list[StudentJson]},
     params=SearchParams,
     failures=[_NO_NUMBER],
     about="按姓名查找,最新的在前。`key` 按原样匹配姓名中的任意一段,区分大小写;不传则返回全部。",

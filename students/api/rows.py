@@ -1,13 +1,31 @@
 """A student as clients read it."""
 
-from typing import Any
+from typing import Annotated, TypedDict
 
 from core.ids import object_id
 from core.times import slash
 from students.selectors import StudentRow
 
+StudentJson = TypedDict(
+    "StudentJson",
+    {
+        "_id": str,
+        "name": str,
+        "headimgurl": Annotated[str, "头像地址,没有时为空"],
+        "age": Annotated[str, "年龄,字符串"],
+        "class": Annotated[str, "班级"],
+        "city": str,
+        "degree": Annotated[str, "学历"],
+        "productUrl": Annotated[str, "项目地址"],
+        "description": Annotated[str, "自我评价"],
+        "cTime": Annotated[str, "创建时间,2019/05/09 02:14:12"],
+        "sId": Annotated[str, "学号"],
+        "__v": int,
+    },
+)
 
-def student_json(row: StudentRow) -> dict[str, Any]:
+
+def student_json(row: StudentRow) -> StudentJson:
     return {
         "_id": object_id(row.created_at, row.id),
         "name": row.name,

@@ -30,12 +30,6 @@ class StudentViewSet(ApiViewSet):
         page = student_page(window, class_name=query.get("class_name", ""), key=query.get("key", ""))
         return ok("请求成功", status=1, total=page.total, data=[student_json(row) for row in page.rows])
 
-    @endpoint("GET", "/students/searchstu", "搜索学员", Access.ROWS, docs=docs.SEARCH)
-    def searchstu(self, request: Request) -> Response:
-        query = SearchParams.read(request)
-        page = student_page(page_slice(query["page"], query.get("count")), key=query.get("key", ""))
-        return ok(total=page.total, data=[student_json(row) for row in page.rows])
-
     @endpoint("POST", "/students/addstu", "增加学员信息", Access.ROWS, docs=docs.ADD, takes_files=True)
     def addstu(self, request: Request) -> Response:
         fields = AddParams.read(request)
@@ -57,6 +51,12 @@ class StudentViewSet(ApiViewSet):
             changes["headimgurl"] = picture
         student_edit(sid=sid, changes=changes)
         return ok("更新成功")
+
+    @endpoint("GET", "/students/searchstu", "搜索学员", Access.ROWS, docs=docs.SEARCH)
+    def searchstu(self, request: Request) -> Response:
+        query = SearchParams.read(request)
+        page = student_page(page_slice(query["page"], query.get("count")), key=query.get("key", ""))
+        return ok(total=page.total, data=[student_json(row) for row in page.rows])
 
     @endpoint("POST", "/students/uploadStuAvatar", "上传学员头像", Access.OPEN, docs=docs.AVATAR, takes_files=True)
     def upload_stu_avatar(self, request: Request) -> Response:

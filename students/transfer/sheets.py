@@ -31,6 +31,7 @@ XLSX_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 _ZIP, _OLD_EXCEL = b"PK\x03\x04", b"\xd0\xcf\x11\xe0"
 _TOO_LARGE = "Excel 文件内容过大,请只保留需要导入的工作表,删除多余的格式和空行"
 _REFUSALS = {
+    workbook_reader.TOO_LARGE: _TOO_LARGE,
     workbook_reader.BROKEN: "Excel 文件已损坏,无法读取",
     workbook_reader.FORBIDDEN: "Excel 文件含有不允许的内容",
 }
@@ -71,8 +72,12 @@ def _xlsx_rows(content: bytes) -> Iterator[list[str]]:
         done = subprocess.run(command, input=content, capture_output=True, timeout=READING_TIMEOUT_S)  # noqa: S603
     except subprocess.TimeoutExpired:
         raise SheetRefused(_TOO_LARGE) from None
-    if done.returncode:  # also when its limits ended it
-        raise SheetRefused(_REFUSALS.get(done.returncode, _TOO_LARGE))
+    if done.returncode < 0:  # a signal: its limits ended it
+        raise SheetRefused(_TOO_LARGE)
+    if done.returncode:
+        if done.returncode not in _REFUSALS:
+            raise RuntimeError(f"the workbook reader failed: {done.stderr[-500:].decode(errors='replace')}")
+        raise SheetRefused(_REFUSALS[done.returncode])
     for line in done.stdout.splitlines():
         yield json.loads(line)
 

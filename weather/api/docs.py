@@ -1,5 +1,5 @@
 from core.api.docs import Doc
-from weather.api.serializers import AccountParams, WeatherParams
+from weather.api.serializers import AccountParams, WeatherJson, WeatherParams
 from weather.errors import (
     AccountIncomplete,
     NoWeather,
@@ -66,6 +66,7 @@ _ALARM = {"alarm_type": "大风", "alarm_level": "蓝色", "alarm_content": "南
 
 GET_WEATHER = Doc(
     ok=[_FOUND, _FOUND | {"total": 1}, _FOUND | {"data": [_ROW | {"alarm": [_ALARM]}]}],
+    records={"data": list[WeatherJson]},
     params=WeatherParams,
     failures=[
         WeatherTooOften,

@@ -1,4 +1,4 @@
-from typing import Any
+from typing import Any, TypedDict, cast
 
 from rest_framework import serializers
 
@@ -33,8 +33,73 @@ class AccountParams(Params):
         return AccountIncomplete() if self.missing() else super().refusal()
 
 
-def weather_row(record: WeatherRecord) -> dict[str, Any]:
+class AlarmJson(TypedDict):
+    alarm_type: str
+    alarm_level: str
+    alarm_content: str
+
+
+class AqiJson(TypedDict):
+    update_time: str
+    air: str
+    air_level: str
+    air_tips: str
+    pm25: str
+    pm25_desc: str
+    pm10: str
+    pm10_desc: str
+    o3: str
+    o3_desc: str
+    no2: str
+    no2_desc: str
+    so2: str
+    so2_desc: str
+    co: str
+    co_desc: str
+    kouzhao: str
+    yundong: str
+    waichu: str
+    kaichuang: str
+    jinghuaqi: str
+
+
+WeatherJson = TypedDict(
+    "WeatherJson",
+    {
+        "_id": str,
+        "cityid": str,
+        "date": str,
+        "week": str,
+        "update_time": str,
+        "city": str,
+        "cityEn": str,
+        "country": str,
+        "countryEn": str,
+        "wea": str,
+        "wea_img": str,
+        "tem": str,
+        "tem1": str,
+        "tem2": str,
+        "win": str,
+        "win_speed": str,
+        "win_meter": str,
+        "humidity": str,
+        "visibility": str,
+        "pressure": str,
+        "air": str,
+        "air_pm25": str,
+        "air_level": str,
+        "air_tips": str,
+        "alarm": AlarmJson | list[AlarmJson],
+        "aqi": AqiJson,
+        "__v": int,
+    },
+)
+
+
+def weather_row(record: WeatherRecord) -> WeatherJson:
     """A record as the provider's v61 answer has it, with our ``_id`` and ``__v``."""
     row: dict[str, Any] = {"_id": object_id(record.created_at, record.pk)}
     row |= {name: getattr(record, column) for name, column in TEXT_FIELDS.items()}
-    return row | {"date": record.date.isoformat(), "alarm": record.alarm, "aqi": record.aqi, "__v": 0}
+    row |= {"date": record.date.isoformat(), "alarm": record.alarm, "aqi": record.aqi, "__v": 0}
+    return cast(WeatherJson, row)
