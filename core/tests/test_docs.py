@@ -1,12 +1,15 @@
 """The documentation: complete, valid, readable without the internet, and true (see ``core.testing``)."""
 
 import re
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from django.core.management import call_command
 from django.http import JsonResponse
+from django.test import Client
 from drf_spectacular.validation import validate_schema
 
+from core.api import openapi
 from core.api.access import Access
 from core.api.docs import Doc
 from core.api.routing import endpoints
@@ -76,6 +79,26 @@ def test_the_schema_is_served_to_everybody(api):
 
     assert answer.status_code == 200
     assert answer.json()["components"]["securitySchemes"]["token"]["name"] == "authorization"
+
+
+def test_the_schema_is_made_once_however_many_ask_at_once(monkeypatch):
+    made, make = [], openapi.SchemaGenerator.get_schema
+    openapi._made.cache_clear()
+    monkeypatch.setattr(openapi.SchemaGenerator, "get_schema", lambda *_, **kw: made.append(1) or make(*_, **kw))
+
+    with ThreadPoolExecutor(6) as pool:
+        answers = list(pool.map(lambda _: Client().get("/schema/").content, range(6)))
+
+    assert len(made) == 1 and len(set(answers)) == 1
+
+
+def test_who_has_the_schema_is_not_sent_it_again(api):
+    first = api.http.get("/schema/")
+    again = api.http.get("/schema/", headers={"if-none-match": first["ETag"]})
+
+    assert (again.status_code, again.content, again["ETag"]) == (304, b"", first["ETag"])
+    assert first["Cache-Control"] == "no-cache"
+    assert api.http.post("/schema/").json()["status"] == 405
 
 
 class TestAnAnswerIsHeldAgainstItsDocumentation:
