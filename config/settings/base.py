@@ -116,6 +116,7 @@ if SANDBOX:
 
 MIDDLEWARE = [
     "core.observe.middleware.RequestLogMiddleware",
+    "core.api.policy.PagePolicyMiddleware",
     "core.admin.pages.BackOfficePagesMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
