@@ -61,7 +61,6 @@ class StudentForm(PictureFormMixin, forms.ModelForm):
 @admin.register(Student)
 class StudentAdmin(BulkStudentsMixin, PictureAdminMixin, OfficeAdmin):
     form = StudentForm
-    takes_files = True
     list_display = ["photo", "name", "sid", "class_name", "age", "city", "degree", "created"]
     list_display_links = ["name"]
     list_filter = [ClassFilter]

@@ -94,6 +94,8 @@ class PictureFormMixin:
 class PictureAdminMixin:
     """Stores the picture of a sent form before the form's transaction begins: a rollback would leave the file."""
 
+    takes_files = True  # see core.api.bodies
+
     def get_form(self: Any, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         form = super().get_form(request, obj, change, **kwargs)  # type: ignore[misc]
         form.request = request

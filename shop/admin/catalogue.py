@@ -82,7 +82,6 @@ class ProductForm(PictureForm):
 class CatalogueAdmin(PictureAdminMixin, OfficeAdmin):
     """What the two have in common: nothing is deleted, everything goes through the services."""
 
-    takes_files = True
     words = ("使用中", "已删除")
     list_filter_submit = True
     list_per_page = 30
