@@ -121,6 +121,50 @@ class RevokedToken(models.Model):
         return self.jti
 
 
+class LoginAttempt(models.Model):
+    """What the login log does not tell: refused logins, and logins to the back office.
+
+    Equal ones of a minute share a row, so that a flood of them is a few rows.
+    """
+
+    class Door(models.TextChoices):
+        API = "api", "接口"
+        SMS = "sms", "短信"
+        WECHAT = "wechat", "微信"
+        OFFICE = "office", "后台"
+
+    class Outcome(models.TextChoices):
+        DONE = "done", "登录成功"
+        UNKNOWN = "unknown", "没有这个用户"
+        WRONG = "wrong", "密码错误"
+        CODE = "code", "验证码错误"
+        DISABLED = "disabled", "账号已停用"
+        NO_STAFF = "no_staff", "不能进入后台"
+        MANY = "many", "次数过多,被挡下"
+
+    at = models.DateTimeField("时间(分钟)")
+    door = models.CharField("入口", max_length=8, choices=Door)
+    outcome = models.CharField("结果", max_length=10, choices=Outcome)
+    username = models.CharField("输入的用户名", max_length=64, blank=True, db_index=True)
+    ip = models.CharField("IP", max_length=45, blank=True, db_index=True)
+    device = models.CharField("设备", max_length=200, blank=True)
+    times = models.PositiveIntegerField("次数", default=1)
+
+    class Meta:
+        verbose_name = verbose_name_plural = "登录尝试"
+        ordering = ["-at", "-pk"]
+        # No right that a role could be given: people type passwords where the name belongs, so root alone may look.
+        default_permissions = ()
+        constraints = [
+            models.UniqueConstraint(
+                fields=["at", "door", "outcome", "username", "ip"], name="login_attempt_once_a_minute"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.username} {dash(self.at)}"
+
+
 class LoginLog(models.Model):
     """One successful login; the previous one is copied in, as the API shows both."""
 

@@ -1,8 +1,10 @@
 """Questions about users and their logins."""
 
-from django.db.models import Q, QuerySet
+from datetime import datetime
 
-from accounts.models import LoginLog, User
+from django.db.models import Count, Q, QuerySet, Sum
+
+from accounts.models import LoginAttempt, LoginLog, User
 
 
 def user_list(*, key: str = "", roleid: str = "") -> QuerySet[User]:
@@ -14,6 +16,13 @@ def user_list(*, key: str = "", roleid: str = "") -> QuerySet[User]:
     if key:
         users = users.filter(Q(username__icontains=key) | Q(nickname__icontains=key) | Q(phone__contains=key))
     return users.filter(role__roleid=roleid) if roleid else users
+
+
+def login_failures(since: datetime) -> tuple[int, int]:
+    """How many logins were refused from ``since`` on, and from how many addresses they came."""
+    refused = LoginAttempt.objects.filter(at__gte=since).exclude(outcome=LoginAttempt.Outcome.DONE)
+    found = refused.order_by().aggregate(times=Sum("times", default=0), addresses=Count("ip", distinct=True))
+    return found["times"], found["addresses"]
 
 
 def login_log() -> QuerySet[LoginLog]:

@@ -16,6 +16,13 @@ def purge_login_log() -> None:
     logins_purge(now=timezone.now())
 
 
+@shared_task(name="accounts.purge_login_attempts", ignore_result=True)
+def purge_login_attempts() -> None:
+    from accounts.services.attempts import attempts_purge
+
+    attempts_purge(now=timezone.now())
+
+
 @shared_task(name="accounts.expire_scan_codes", ignore_result=True)
 def expire_scan_codes() -> None:
     """Every process with sockets does this each second too; this is for codes whose sockets all moved at once."""

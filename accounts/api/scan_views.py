@@ -17,7 +17,7 @@ from accounts.services.scan_codes import code_make, code_scanned, is_open
 from accounts.services.scan_login import wechat_login
 from core.api.access import Access
 from core.api.envelope import ok
-from core.api.request import absolute_url, client_ip, client_network
+from core.api.request import absolute_url, client_ip, client_network, user_agent
 from core.api.routing import endpoint
 from core.api.views import ApiViewSet
 from core.cache import ratelimit
@@ -65,7 +65,7 @@ class ScanViewSet(ApiViewSet):
         if wait_s := ratelimit.hit(f"wechat-login:{client_network(request)}", limit=LOGINS_A_MINUTE, window_s=60):
             raise Throttled(wait_s)
         now = timezone.now()
-        user, token = wechat_login(code=given["wechatCode"], ip=client_ip(request), now=now)
+        user, token = wechat_login(code=given["wechatCode"], ip=client_ip(request), device=user_agent(request), now=now)
         return ok("微信登入成功", **login_fields(user, token, now))
 
 

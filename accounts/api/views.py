@@ -47,7 +47,7 @@ from accounts.tokens import token_revoke
 from core.api.access import Access
 from core.api.envelope import ok
 from core.api.pagination import page_of, page_slice
-from core.api.request import client_ip, client_network
+from core.api.request import client_ip, client_network, user_agent
 from core.api.routing import endpoint
 from core.api.views import ApiViewSet
 from core.errors import NotPermitted
@@ -65,7 +65,9 @@ class UserViewSet(ApiViewSet):
         if request.query_params.get("type") == "sms":
             user, token = _login_by_sms(request, now)
         else:
-            user, token = password_login(**LoginParams.read(request), ip=client_ip(request), now=now)
+            user, token = password_login(
+                **LoginParams.read(request), ip=client_ip(request), device=user_agent(request), now=now
+            )
         return ok("登入成功", status=1, **login_fields(user, token, now))
 
     @endpoint("POST", "/sms/send", "发送短信验证码", Access.OPEN, docs=docs.SMS_SEND)
@@ -213,7 +215,14 @@ def _new_captcha(request: Request) -> Response:
 def _login_by_sms(request: Request, now: datetime) -> tuple[User, str]:
     given = SmsLoginParams.read(request)
     key = given["key"] or request.COOKIES.get(SMS_COOKIE, "")
-    return sms_login(key=key, code=given["code"], ip=client_ip(request), network=client_network(request), now=now)
+    return sms_login(
+        key=key,
+        code=given["code"],
+        ip=client_ip(request),
+        network=client_network(request),
+        device=user_agent(request),
+        now=now,
+    )
 
 
 def cookie_set(request: Request, answer: Response, name: str, key: str, *, max_age_s: int) -> None:

@@ -9,6 +9,7 @@ from django.db import IntegrityError, transaction
 from accounts import avatars
 from accounts.errors import UserDisabled, WechatCodeSpent
 from accounts.models import User
+from accounts.services.attempts import Door, Outcome, Where, attempt_record
 from accounts.services.login import login_complete
 from accounts.wechat import WechatProfile, WechatUnclear, profile_fetch
 from core.cache import valkey
@@ -21,22 +22,35 @@ _SHOWN = ("nickname", "headimgurl")
 _NAME_LENGTH = 10
 
 
-def wechat_login(*, code: str, ip: str, now: datetime) -> tuple[User, str]:
+def wechat_login(*, code: str, ip: str, device: str = "", now: datetime) -> tuple[User, str]:
     """Log in whoever scanned; answer the user, role loaded, and a token. A new face becomes a user.
 
     :raises WechatCodeSpent: the code is false or was used before.
     :raises UserDisabled: nothing has changed.
     :raises UpstreamDown: WeChat gives no usable answer.
     """
+    where: Where = {"door": Door.WECHAT, "ip": ip, "device": device, "now": now}
+    try:
+        profile = _profile(code)
+    except WechatCodeSpent:
+        attempt_record(outcome=Outcome.CODE, username="", **where)
+        raise
+    try:
+        user = user_of(profile)
+    except UserDisabled:
+        attempt_record(outcome=Outcome.DISABLED, username=profile.nickname, **where)
+        raise
+    return user, login_complete(user=user, ip=ip, now=now)
+
+
+def _profile(code: str) -> WechatProfile:
     _spend(code)
     try:
-        profile = profile_fetch(code=code)
+        return profile_fetch(code=code)
     except WechatUnclear:
         # Whether the code is used up is now for WeChat to say.
         valkey.client().delete(_spent_key(code))
         raise
-    user = user_of(profile)
-    return user, login_complete(user=user, ip=ip, now=now)
 
 
 def user_of(profile: WechatProfile) -> User:

@@ -20,10 +20,12 @@ from accounts.errors import (
     SmsUserDisabled,
 )
 from accounts.models import User
+from accounts.services.attempts import Door, Outcome, attempt_record
 from accounts.services.login import login_complete
 from accounts.sms import sms_send
 from core.cache import ratelimit
 from core.cache.valkey import client
+from core.errors import DomainError
 from core.ids import random_text
 
 DIGITS = 5
@@ -41,6 +43,12 @@ PER_SITE = (("minute", 60, MINUTE), ("day", 2000, DAY))
 WRONG_PER_NUMBER = (50, DAY)
 WRONG_PER_ADDRESS = (200, HOUR)
 WRONG_PER_SITE = (2000, HOUR)
+
+_OUTCOMES: dict[type[DomainError], Outcome] = {
+    SmsCodeWrong: Outcome.CODE,
+    SmsPhoneUnknown: Outcome.UNKNOWN,
+    SmsUserDisabled: Outcome.DISABLED,
+}
 
 # One statement counts the try and compares: of two tries at once each counts, and only one spends the code.
 _TRY = """
@@ -80,7 +88,7 @@ def sms_code_send(*, phone: str, network: str, now: datetime) -> str:
     return key
 
 
-def sms_login(*, key: str, code: str, ip: str, network: str, now: datetime) -> tuple[User, str]:
+def sms_login(*, key: str, code: str, ip: str, network: str, device: str = "", now: datetime) -> tuple[User, str]:
     """Log in by the code that was sent for ``key``; answer the user, role loaded, and a token.
 
     :raises SmsCodeNotAsked: nothing was sent for ``key``.
@@ -89,8 +97,14 @@ def sms_login(*, key: str, code: str, ip: str, network: str, now: datetime) -> t
     :raises SmsPhoneUnknown: nobody has this number.
     :raises SmsUserDisabled: nothing has changed.
     """
-    phone = _spend(key, code, network, now)
-    user = _user_of(phone)
+    phone = _phone_of(key)
+    try:
+        _spend(key, phone, code, network, now)
+        user = _user_of(phone)
+    except (SmsCodeWrong, SmsPhoneUnknown, SmsUserDisabled) as refusal:
+        outcome = _OUTCOMES[type(refusal)]
+        attempt_record(door=Door.SMS, outcome=outcome, username=phone, ip=ip, device=device, now=now)
+        raise
     return user, login_complete(user=user, ip=ip, now=now)
 
 
@@ -106,13 +120,18 @@ def _refuse_if_too_many(phone: str, network: str) -> None:
             raise SmsNotSent(f"短信发送过于频繁,请{_in_words(wait_s)}后再试")
 
 
-def _spend(key: str, code: str, network: str, now: datetime) -> str:
-    """Use up the code that was sent for ``key``; answer the number it was sent to."""
+def _phone_of(key: str) -> str:
+    """Answer the number that a code was sent to for ``key``."""
     if len(key) != KEY_LENGTH or not key.isascii() or not key.isalnum():
         raise SmsCodeNotAsked
     phone = (client().hget(_stored(key), "phone") or b"").decode()
     if not phone:
         raise SmsCodeNotAsked
+    return phone
+
+
+def _spend(key: str, phone: str, code: str, network: str, now: datetime) -> None:
+    """Use up the code that was sent for ``key`` to ``phone``."""
     if len(code) < DIGITS:
         raise SmsCodeIncomplete
     wrong = _wrong_tries(phone, network)
@@ -120,7 +139,7 @@ def _spend(key: str, code: str, network: str, now: datetime) -> str:
         raise SmsCodeWrong
     outcome, _ = client().eval(_TRY, 1, _stored(key), code, MOST_TRIES, now.timestamp())
     if outcome == b"right":
-        return phone
+        return
     if outcome == b"none":
         raise SmsCodeNotAsked
     for name, limit, window_s in wrong:

@@ -428,6 +428,7 @@ def test_a_code_logs_in_once_even_if_wechat_forgets(api: Any, wechat: Wechat) ->
     assert LoginLog.objects.count() == 1
 
 
+@pytest.mark.django_db
 @pytest.mark.parametrize("code", ["false", "x y", "x" * 600, "代码"])
 def test_a_false_code_is_told_so(api: Any, wechat: Wechat, code: str) -> None:
     answer = api.get("/users/wechatLogin", wechatCode=code).json()

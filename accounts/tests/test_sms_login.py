@@ -7,7 +7,7 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from accounts.errors import SmsNotSent
+from accounts.errors import SmsCodeWrong, SmsNotSent
 from accounts.models import LoginLog, User
 from accounts.services import sms_login
 from accounts.services.sms_login import sms_code_send
@@ -171,8 +171,8 @@ class TestLogin:
 
         def login(_: int) -> bool:
             try:
-                sms_login._spend(key, phone[0][1], "192.0.2.1", now)
-            except Exception:
+                sms_login._spend(key, NUMBER, phone[0][1], "192.0.2.1", now)
+            except SmsCodeWrong:
                 return False
             finally:
                 connection.close()

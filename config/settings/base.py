@@ -205,6 +205,7 @@ QUEUES = {
         "students.fold_tally",
     ],
     "bulk": [
+        "accounts.purge_login_attempts",
         "accounts.purge_login_log",
         "backoffice.purge",
         "payments.purge_events",
@@ -264,6 +265,7 @@ CELERY_BEAT_SCHEDULE = {
         "options": {"expires": 3000},
     },
     "purge-payment-events": {"task": "payments.purge_events", "schedule": crontab(minute=53, hour=3)},
+    "purge-login-attempts": {"task": "accounts.purge_login_attempts", "schedule": crontab(minute=29)},
     "purge-login-log": {"task": "accounts.purge_login_log", "schedule": crontab(minute=31, hour=3)},
     "purge-back-office": {"task": "backoffice.purge", "schedule": crontab(minute=37, hour=3)},
     "expire-scan-codes": {"task": "accounts.expire_scan_codes", "schedule": 5.0, "options": {"expires": 5}},

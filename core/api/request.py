@@ -65,6 +65,11 @@ def _address(text: str) -> str:
     return str(getattr(address, "ipv4_mapped", None) or address)
 
 
+def user_agent(request: Any) -> str:
+    """What the caller says it is; anything may stand there."""
+    return request.META.get("HTTP_USER_AGENT", "")
+
+
 def absolute_url(request: HttpRequest, path: str) -> str:
     """Make ``path`` a full address: below PUBLIC_BASE_URL where it is set, else below what the client called."""
     base = settings.PUBLIC_BASE_URL if settings.PUBLIC_BASE_URL_IS_SET else f"{request.scheme}://{request.get_host()}"
