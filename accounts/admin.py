@@ -9,17 +9,31 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.text import Truncator
+from django_otp.plugins.otp_static.models import StaticDevice
+from django_otp.plugins.otp_totp.models import TOTPDevice
 from unfold.contrib.filters.admin import RangeDateTimeFilter
 from unfold.decorators import action, display
 from unfold.forms import AdminPasswordChangeForm, UserCreationForm
 
 from accounts.avatars import avatar_keep
-from accounts.models import LoginLog, RevokedToken, User
+from accounts.models import LoginAttempt, LoginLog, RevokedToken, User
+from accounts.services.second_factor import device_of, is_offered
 from accounts.services.users import sign_out_everywhere, users_disable, users_enable
 from core.admin.base import OfficeAdmin
+from core.admin.paginator import BoundedPaginator
+from core.admin.password import PasswordFirst, require_password
+from core.times import local
 from permissions.models import ROOT_ROLEID
 
 admin.site.unregister(Group)  # rights come from the role
+admin.site.unregister([TOTPDevice, StaticDevice])  # their pages show keys; ours are accounts.entrance.pages
+
+
+_OUTCOMES = {
+    outcome.label: "success" if outcome is LoginAttempt.Outcome.DONE else "danger" for outcome in LoginAttempt.Outcome
+}
 
 
 class NewUserForm(UserCreationForm):
@@ -53,7 +67,7 @@ class UserForm(forms.ModelForm):
 
 
 @admin.register(User)
-class UserAdmin(DjangoUserAdmin, OfficeAdmin):  # type: ignore[misc]  # Django's own `get_form` hides `change`
+class UserAdmin(PasswordFirst, DjangoUserAdmin, OfficeAdmin):  # type: ignore[misc]  # Django's own `get_form` hides `change`
     """Only root makes users, gives roles and resets passwords: else a role could raise itself."""
 
     form, add_form, change_password_form = UserForm, NewUserForm, AdminPasswordChangeForm
@@ -68,10 +82,10 @@ class UserAdmin(DjangoUserAdmin, OfficeAdmin):  # type: ignore[misc]  # Django's
     ordering = ["-pk"]
     filter_horizontal = []
     actions = ["disable", "enable", "sign_out"]
-    readonly_fields = ["new_password", "picture", "unid", "last_login", "created_at", "wechat"]
+    readonly_fields = ["new_password", "second_factor", "picture", "unid", "last_login", "created_at", "wechat"]
     fieldsets = [
         (None, {"fields": ["username", "new_password", "nickname", "phone", "picture", "headimgurl"]}),
-        ("权限", {"fields": ["role", "is_active", "is_staff"]}),
+        ("权限", {"fields": ["role", "is_active", "is_staff", "second_factor"]}),
         ("VIP", {"fields": [("vip_level", "vip_expires_at")]}),
         ("微信", {"fields": ["wechat", "sex", "country", "province", "city"], "classes": ["collapse"]}),
         ("记录", {"fields": ["unid", "created_at", "last_login"]}),
@@ -84,6 +98,15 @@ class UserAdmin(DjangoUserAdmin, OfficeAdmin):  # type: ignore[misc]  # Django's
     def new_password(self, user: User) -> str:
         page = reverse("admin:auth_user_password_change", args=[user.pk])
         return format_html('<a class="text-link underline" href="{}">重设密码</a>,只有超级管理员可以', page)
+
+    @display(description="动态验证码")
+    def second_factor(self, user: User) -> str:
+        phone = device_of(user) if is_offered() else None
+        if phone is None:
+            return "没有绑定" if is_offered() else "没有启用"
+        page = reverse("admin:second_factor_remove", args=[user.pk])
+        link = format_html('<a class="text-link underline" href="{}">解除</a>,只有超级管理员可以', page)
+        return format_html("已绑定手机({})。{}", f"{local(phone.created_at):%Y-%m-%d}", link)
 
     @display(description="头像")
     def picture(self, user: User) -> str:
@@ -119,6 +142,7 @@ class UserAdmin(DjangoUserAdmin, OfficeAdmin):  # type: ignore[misc]  # Django's
     def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> Any:
         if not request.user.is_superuser:
             raise PermissionDenied
+        require_password(request)
         return super().user_change_password(request, id, form_url)
 
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
@@ -153,7 +177,7 @@ class UserAdmin(DjangoUserAdmin, OfficeAdmin):  # type: ignore[misc]  # Django's
 @admin.register(LoginLog)
 class LoginLogAdmin(OfficeAdmin):
     list_display = ["username", "ip", "logged_in_at", "last_ip", "last_logged_in_at"]
-    list_filter = [("logged_in_at", RangeDateTimeFilter)]
+    list_filter: Any = [("logged_in_at", RangeDateTimeFilter)]
     list_filter_submit = True
     search_fields = ["username__startswith", "ip__startswith"]
     search_help_text = "用户名或 IP 的开头"
@@ -168,6 +192,34 @@ class LoginLogAdmin(OfficeAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj: LoginLog | None = None) -> bool:
         return False
+
+
+@admin.register(LoginAttempt)
+class LoginAttemptAdmin(LoginLogAdmin):
+    """Who was refused, and who came into the back office. Root's alone, see the model."""
+
+    list_display = ["minute", "door", "how", "username", "ip", "times", "browser"]
+    list_filter = ["door", "outcome", ("at", RangeDateTimeFilter)]
+    search_help_text = "输入的用户名或 IP 的开头"
+    paginator = BoundedPaginator
+
+    @display(description="时间(分钟)", ordering="at")
+    def minute(self, attempt: LoginAttempt) -> str:
+        return f"{local(attempt.at):%Y-%m-%d %H:%M}"
+
+    @display(description="设备")
+    def browser(self, attempt: LoginAttempt) -> SafeString:
+        return format_html('<span title="{}">{}</span>', attempt.device, Truncator(attempt.device).chars(40))
+
+    @display(description="结果", ordering="outcome", label=_OUTCOMES)
+    def how(self, attempt: LoginAttempt) -> str:
+        return attempt.get_outcome_display()
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return self.has_view_permission(request)
+
+    def has_view_permission(self, request: HttpRequest, obj: LoginAttempt | None = None) -> bool:
+        return request.user.is_active and request.user.is_superuser
 
 
 @admin.register(RevokedToken)

@@ -1,8 +1,10 @@
 from typing import Any
 
-from django.apps import AppConfig
+from django.apps import AppConfig, apps
+from django.contrib.auth.signals import user_logged_in
 from django.db import transaction
 from django.db.models.signals import post_delete, post_save
+from django.utils import timezone
 
 
 class AccountsConfig(AppConfig):
@@ -12,6 +14,8 @@ class AccountsConfig(AppConfig):
     def ready(self) -> None:
         for signal in (post_save, post_delete):
             signal.connect(_forget_user, sender="accounts.User")
+        user_logged_in.connect(_begin_session)
+        _name_devices()
 
 
 def _forget_user(instance: Any, **_: Any) -> None:
@@ -19,3 +23,22 @@ def _forget_user(instance: Any, **_: Any) -> None:
     from accounts.principal import forget
 
     transaction.on_commit(lambda: forget(instance.unid))
+
+
+def _begin_session(request: Any, **_: Any) -> None:
+    from accounts.entrance.session import session_begin
+
+    session_begin(request, now=timezone.now())
+
+
+def _name_devices() -> None:
+    # The page that asks before a user is deleted lists them under these names, else in English.
+    names = {
+        "otp_totp.TOTPDevice": "动态验证码",
+        "otp_static.StaticDevice": "恢复码",
+        "otp_static.StaticToken": "恢复码",
+    }
+    for label, name in names.items():
+        model: Any = apps.get_model(label)
+        model._meta.verbose_name = model._meta.verbose_name_plural = name
+        model.__str__ = lambda row, name=name: f"{name} {row.pk}"

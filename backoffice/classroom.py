@@ -27,6 +27,7 @@ from accounts.services.class_accounts import (
     names_read,
 )
 from accounts.services.demo_data import demo_reset
+from core.admin.password import require_password
 from permissions.models import DEFAULT_ROLEID, ROOT_ROLEID, Role
 from students.selectors import class_list as student_classes
 from students.selectors import class_students
@@ -97,6 +98,7 @@ def classroom_page(request: HttpRequest) -> HttpResponse:
     """Show the classes with accounts, and make, reset or delete a class's accounts."""
     if not request.user.is_superuser:
         raise PermissionDenied
+    require_password(request)
     if request.method == "POST" and "do" in request.POST:
         return _do(request, request.POST["do"], request.POST.get("class_name", ""))
     form = ClassForm(request.POST or None, request.FILES or None)

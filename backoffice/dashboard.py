@@ -13,6 +13,8 @@ from django.contrib import admin
 from django.http import HttpRequest
 from django.utils import timezone
 
+from accounts.models import LoginAttempt
+from accounts.selectors import login_failures
 from backoffice import figures
 from backoffice.months import month_counts, months_of
 from backoffice.parts import TALLEST, Bar, Fact, Panel, Tile, records, shares
@@ -29,6 +31,8 @@ CLASSES_SHOWN, SCARCE_SHOWN = 12, 8
 QUEUE_NAMES = {"money": "订单与资金", "now": "即时任务", "bulk": "批量任务"}
 CROWDED = 1000  # so many waiting tasks are a worry
 NOTICES_OF = timedelta(hours=24)
+ATTEMPTS_OF, MANY_ATTEMPTS = timedelta(hours=1), 100  # a class of 40 at the beginning of a lesson stays below
+REFUSALS = [outcome.value for outcome in LoginAttempt.Outcome if outcome is not LoginAttempt.Outcome.DONE]
 Card = Callable[[datetime], Iterator[Tile | Panel]]
 
 
@@ -207,7 +211,17 @@ def _worker(name: str, age_s: float | None, waiting: int) -> Fact:
     return Fact(name, text, is_ok=is_alive and waiting < CROWDED)
 
 
+def _attempts(now: datetime) -> Iterator[Tile | Panel]:
+    since = (now - ATTEMPTS_OF).replace(second=0, microsecond=0)
+    times, addresses = login_failures(since)
+    if times < MANY_ATTEMPTS:
+        return
+    link = records("accounts.loginattempt", at__gte=since.isoformat(), outcome__in=",".join(REFUSALS))
+    yield Tile("被拒绝的登录", times, link, "danger", hint=f"1 小时内,来自 {addresses} 个地址")
+
+
 CARDS: tuple[tuple[str, Card], ...] = (
+    ("accounts.loginattempt", _attempts),
     ("shop.order", _orders),
     ("payments.refund", _refunds),
     ("payments.difference", _differences),

@@ -13,7 +13,12 @@ GROUPS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
     ("学员", (("students.student", "school"), ("students.transferrun", "swap_vert"))),
     (
         "用户与权限",
-        (("accounts.user", "person"), ("permissions.role", "badge"), ("accounts.loginlog", "login")),
+        (
+            ("accounts.user", "person"),
+            ("permissions.role", "badge"),
+            ("accounts.loginlog", "login"),
+            ("accounts.loginattempt", "gpp_maybe"),
+        ),
     ),
     (
         "商城",

@@ -65,7 +65,8 @@ class Throttled(DomainError):
     status, http_status, msg = 429, 429, "请求太频繁,请稍后再试"
 
     def __init__(self, wait_s: int, msg: str | None = None) -> None:
-        super().__init__(msg, headers={"Retry-After": str(max(1, wait_s))})
+        self.wait_s = max(1, wait_s)
+        super().__init__(msg, headers={"Retry-After": str(self.wait_s)})
 
 
 class ServiceUnavailable(DomainError):

@@ -13,6 +13,7 @@ from django.utils.safestring import SafeString
 from unfold.decorators import display
 
 from core.admin.base import OfficeAdmin
+from core.admin.password import PasswordFirst
 from core.times import dash
 from permissions.doctor import all_rights
 from permissions.forms import RoleForm
@@ -39,7 +40,7 @@ class MayCallFilter(admin.SimpleListFilter):
 
 
 @admin.register(Role)
-class RoleAdmin(OfficeAdmin):
+class RoleAdmin(PasswordFirst, OfficeAdmin):
     """Only root changes roles: whoever may change one could give himself everything."""
 
     form = RoleForm

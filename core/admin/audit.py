@@ -10,7 +10,7 @@ from contextvars import ContextVar
 from typing import Any
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 
 from core.api.request import client_ip
@@ -48,6 +48,13 @@ def name_actor(instance: Any, **_: Any) -> None:
 def mask(value: str) -> str:
     """Show that a secret was there, and nothing of it: no length, no part."""
     return "" if value in {"", "None"} else MASK
+
+
+def change_note(row: Model, what: str, before: str, after: str) -> None:
+    """Record a change of ``row`` that is none of its fields, in words."""
+    from auditlog.models import LogEntry
+
+    LogEntry.objects.log_create(row, action=LogEntry.Action.UPDATE, changes={what: [before, after]})
 
 
 @contextmanager

@@ -20,6 +20,7 @@ from unfold.dataclasses import UnfoldAction
 
 from core.admin.base import OfficeAdmin
 from core.admin.paginator import BoundedPaginator
+from core.admin.password import require_password
 from core.admin.tables import table
 from core.errors import DomainError
 
@@ -40,6 +41,7 @@ class ButtonsAdmin(OfficeAdmin):
     asks_form: ClassVar[dict[str, type[forms.Form]]] = {}  # those that need more to be said; see ``answers``
     begins: ClassVar[frozenset[str]] = frozenset()  # those whose work only begins: 已提交, not 完成
     grave: ClassVar[frozenset[str]] = frozenset()  # of these, those that take something away
+    need_password: ClassVar[frozenset[str]] = frozenset()  # those that ask for the password again: money goes out
     chosen = "(所选)"  # follows a label where it means the rows chosen in the list
     change_form_before_template = "backoffice/moving.html"
     list_before_template = "backoffice/moving.html"
@@ -106,6 +108,8 @@ class ButtonsAdmin(OfficeAdmin):
         """Press a button for rows of the list."""
         if name not in self.labels or not self.has_change_permission(request):
             raise PermissionDenied
+        if name in self.need_password:
+            require_password(request)
         chosen = list(rows[: MOST_CHOSEN + 1])
         if not chosen:
             messages.warning(request, "没有选中任何记录")
@@ -178,6 +182,8 @@ class ButtonsAdmin(OfficeAdmin):
             raise PermissionDenied
         for name in self.labels:
             if _field_name(name) in request.POST:
+                if name in self.need_password:
+                    require_password(request)
                 if self._must_ask(request, name):
                     return self.ask(request, name, [row])
                 self.press_and_tell(request, name, row)

@@ -155,6 +155,7 @@ class DifferenceAdmin(MoneyAdmin):
     asks_of = ("day", "kind_label", "number", "there", "here")
     asks_why = {"accept": "核对的结果,必填"}
     grave = frozenset({"return"})
+    need_password = frozenset({"return"})
 
     def offered(self, request: HttpRequest, object_id: Any) -> Iterable[str]:
         difference = self.get_object(request, str(object_id))

@@ -148,6 +148,7 @@ class RefundAdmin(MoneyAdmin):
     asks_of = ("out_refund_no", "amount", "state_label", "trouble")
     asks_form = {"to_card": CardForm, "offline": OfflineForm}
     grave = frozenset({"offline"})
+    need_password = frozenset({"retry", "renew", "to_merchant", "to_card", "offline"})
 
     def offered(self, request: HttpRequest, object_id: Any) -> Iterable[str]:
         refund = self.get_object(request, str(object_id))

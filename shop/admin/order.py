@@ -137,6 +137,7 @@ class OrderAdmin(WorkColumns, ButtonsAdmin):
     }
     begins = _BEGINS
     grave = frozenset({"reject", "close", "invalidate", "refund"})
+    need_password = frozenset({"approve", "refund", "refund_again"})
     list_display = ["order_id", "goods", "username", "phone", "total", "state_label", "created_at"]
     list_filter = [WorkFilter, "order_status", "pay_status", "shiping_status", "state", ("created_at", DayFilter)]
     list_filter_submit = True

@@ -11,6 +11,7 @@ from django.db import connection, connections
 from django.test import Client
 from django.utils import timezone
 
+from accounts.tests.entering import age, asks, confirm
 from payments.models import Refund
 from shop.models import Order, OrderLog
 from shop.selectors import order_search
@@ -278,6 +279,28 @@ class TestAsks:
 
         assert "不能重复发货(wang 于" in said[0]
         assert OrderLog.objects.filter(event="发货").count() == 1
+
+    @pytest.mark.parametrize(
+        ("name", "place"),
+        [("refund", "the list"), ("refund", "its page"), ("approve", "the list"), ("ship", "the list")],
+    )
+    def test_for_the_password_again_where_money_goes_out(self, office, paid, returned, name, place):
+        order = returned() if name == "approve" else paid()
+        age(office, 2)
+        address = f"{ORDERS}{order.pk}/change/" if place == "its page" else f"{ORDERS}?work=ship"
+        sent = {f"step_{name}": "1"} if place == "its page" else {"press": f"{name}:{order.pk}"}
+
+        question = office.post(address, sent)
+        if name == "ship":
+            assert not asks(question)
+            return
+        assert asks(question) and not Refund.objects.exists()
+        sure = confirm(office, question)
+        assert not asks(sure) and "确认" in sure.content.decode() and not Refund.objects.exists()
+        office.post(address, hidden(sure) | {"reason": "破损"})
+
+        assert Refund.objects.count() == 1
+        assert OrderLog.objects.filter(order=order).latest("pk").detail == "破损"
 
     def test_nobody_who_may_not(self, clerk, paid):
         order = paid()

@@ -17,6 +17,7 @@ from unfold.decorators import display
 from unfold.widgets import UnfoldAdminFileFieldWidget
 
 from core.admin.base import OfficeAdmin
+from core.admin.password import require_password
 from core.api.bodies import takes_files
 from core.api.request import absolute_url
 from core.errors import DomainError
@@ -179,6 +180,7 @@ class TransferRunAdmin(OfficeAdmin):
         return download(f"学员导入模板.{kind}", template_bytes(kind))
 
     def export_page(self, request: HttpRequest) -> HttpResponse:
+        require_password(request, is_download=True)
         kind = "csv" if request.GET.get("format") == "csv" else "xlsx"
         class_name, text = (request.GET.get(name, "").replace("\x00", "").strip()[:64] for name in ("class", "q"))
         count = exports.export_count(class_name, text)
@@ -240,6 +242,8 @@ class TransferRunAdmin(OfficeAdmin):
 
     def result_page(self, request: HttpRequest, pk: int) -> HttpResponse:
         run = self._run(pk)
+        if run.kind == Kind.EXPORT:
+            require_password(request, is_download=True)
         if run.kind == Kind.IMPORT and run.state in {State.DONE, State.REFUSED} and run.counts:
             try:
                 file = import_result(run=run)

@@ -40,7 +40,7 @@ class Running:
 @pytest.fixture(scope="session")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     home, password = tmp_path_factory.mktemp("running"), "journey-root-9"
-    with installation(home, free_port(), ROOT_PASSWORD=password) as base:
+    with installation(home, free_port(), ROOT_PASSWORD=password, ADMIN_TOTP="optional") as base:
         yield Running(base, home, password)
 
 

@@ -87,7 +87,7 @@ def test_from_the_phone_to_the_parcel_and_back(page, running):
     row(page, other).get_by_text("外壳破损").wait_for()
     row(page, other).get_by_role("button", name="同意退货并退款 " + other).click()
     page.get_by_role("button", name="确认同意退货并退款").click()
-    page.get_by_text("款项原路退回").wait_for()
+    page.get_by_text("款项将原路退回").wait_for()
     requests.post(running.base + "/sandbox/control/deliver", json={"ahead_s": 60}, timeout=20)
     assert until(lambda: buyer.order(other)["state_text"] == "已退款", 30), buyer.order(other)
     assert buyer.order(other)["order_status"] == 5

@@ -1,0 +1,115 @@
+"""The pages of the second factor: one's own, and taking away a colleague's."""
+
+from base64 import b32encode
+from typing import Any
+
+import segno
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404, render
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.cache import never_cache
+from django_otp.plugins.otp_totp.models import TOTPDevice
+
+from accounts.entrance.forms import EnrolForm
+from accounts.errors import CodeWrong, SecondFactorRefused
+from accounts.models import User
+from accounts.services.second_factor import (
+    device_of,
+    enrolment_begin,
+    enrolment_confirm,
+    is_demanded,
+    is_offered,
+    passed,
+    recovery_codes_left,
+    recovery_codes_renew,
+    second_factor_remove,
+)
+from core.admin.password import require_password
+
+_TITLE = "动态验证码"
+
+
+def account_links(request: HttpRequest) -> list[dict[str, str]]:
+    """What the theme's menu of one's own account holds."""
+    links = [{"title": "修改密码", "link": reverse("admin:password_change")}]
+    return [*links, {"title": _TITLE, "link": reverse("admin:second_factor")}] if is_offered() else links
+
+
+@never_cache
+def second_factor_page(request: HttpRequest) -> HttpResponse:
+    """Get a second factor, see to it, give it up."""
+    if not is_offered():
+        raise Http404
+    require_password(request)
+    user: Any = request.user
+    if request.method == "POST" and device_of(user) and "do" in request.POST:
+        return _do(request, user, request.POST["do"])
+    phone = device_of(user)
+    return _page(request, **_facts(user, phone)) if phone else _enrol(request, user)
+
+
+def _enrol(request: HttpRequest, user: User) -> HttpResponse:
+    form = EnrolForm(request, request.POST if "code" in request.POST else None)
+    try:
+        pending = enrolment_begin(user=user, now=timezone.now())
+        if form.is_valid():
+            phone, codes = enrolment_confirm(user=user, code=form.cleaned_data["code"])
+            passed(request.session, phone)
+            return _page(request, codes=codes, is_new=True)
+    except SecondFactorRefused as refusal:
+        return _page(request, refusal=refusal.msg)
+    except CodeWrong:
+        form.add_error("code", "验证码不对:请看手机的时间准不准,再填一次新的")
+    return _page(request, form=form, qr=_qr(pending), key=_key(pending), is_demanded=is_demanded(user))
+
+
+def _do(request: HttpRequest, user: User, what: str) -> HttpResponse:
+    if what == "codes":
+        return _page(request, codes=recovery_codes_renew(user=user))
+    if what == "remove" and "sure" in request.POST:
+        second_factor_remove(user=user)
+        messages.success(request, "已解除动态验证码")
+        return HttpResponseRedirect(request.path)
+    if what == "remove":
+        return _page(request, asks_remove=True, is_demanded=is_demanded(user))
+    raise PermissionDenied
+
+
+@never_cache
+def remove_page(request: HttpRequest, pk: int) -> HttpResponse:
+    """Let root take away a colleague's second factor: the phone is lost, and the recovery codes with it."""
+    if not (request.user.is_superuser and is_offered()):
+        raise PermissionDenied
+    require_password(request)
+    user = get_object_or_404(User.objects.select_related("role"), pk=pk)
+    record = reverse("admin:accounts_user_change", args=[pk])
+    if request.method == "POST":
+        is_done = second_factor_remove(user=user)
+        text = f"{user.username}: " + ("已解除动态验证码" if is_done else "没有绑定动态验证码")
+        messages.add_message(request, messages.SUCCESS if is_done else messages.WARNING, text)
+        return HttpResponseRedirect(record)
+    context = admin.site.each_context(request) | {"title": "解除动态验证码", "colleague": user, "record": record}
+    return render(request, "entrance/remove.html", context)
+
+
+def _page(request: HttpRequest, **context: Any) -> HttpResponse:
+    shown = admin.site.each_context(request)
+    layout = "admin/base_site.html" if shown["has_permission"] else "entrance/base.html"
+    return render(request, "entrance/second_factor.html", shown | {"title": _TITLE, "layout": layout} | context)
+
+
+def _facts(user: User, phone: TOTPDevice) -> dict[str, Any]:
+    return {"phone": phone, "codes_left": recovery_codes_left(user), "is_demanded": is_demanded(user)}
+
+
+def _qr(phone: TOTPDevice) -> str:
+    return segno.make_qr(phone.config_url).svg_data_uri(omitsize=True, light="#fff")
+
+
+def _key(phone: TOTPDevice) -> str:
+    """The key as people type it where no camera can read it: four letters at a time."""
+    text = b32encode(phone.bin_key).decode()
+    return " ".join(text[at : at + 4] for at in range(0, len(text), 4))

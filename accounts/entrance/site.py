@@ -1,0 +1,140 @@
+"""The back office's one entrance: every page comes through here, whichever app it belongs to.
+
+Who comes in has given name and password in the last 12 hours, and the code of the own phone if there is one. A page
+may ask for the password again (``core.admin.password``).
+"""
+
+from collections.abc import Callable
+from functools import update_wrapper
+from typing import Any
+
+from django.contrib import admin
+from django.contrib.admin import action, actions
+from django.contrib.auth.views import PasswordChangeView
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+from django.urls import URLPattern, path, reverse, reverse_lazy
+from django.utils import timezone
+from django.utils.translation import gettext_lazy
+from unfold.sites import UnfoldAdminSite
+
+from accounts.entrance import pages
+from accounts.entrance.asking import ask, back_of, go_on
+from accounts.entrance.forms import CodeForm, LoginForm, OwnPasswordForm, PasswordForm, login_record
+from accounts.entrance.session import is_recent
+from accounts.services.attempts import Outcome
+from accounts.services.second_factor import Standing, passed, standing
+from core.admin.password import PasswordNeeded, password_given, require_password
+
+Page = Callable[..., Any]
+
+
+class BackOfficeSite(UnfoldAdminSite):
+    login_form = LoginForm
+
+    def __init__(self, name: str = "admin") -> None:
+        super().__init__(name)
+        self._actions = {"delete_selected": delete_selected}
+
+    def extra_urls(self) -> list[URLPattern]:
+        return [
+            path("second-factor/", self.admin_view(pages.second_factor_page), name="second_factor"),
+            path("second-factor/<int:pk>/remove/", self.admin_view(pages.remove_page), name="second_factor_remove"),
+        ]
+
+    def has_permission(self, request: HttpRequest) -> bool:
+        return self._knows(request) and _standing(request) is Standing.INSIDE
+
+    def _knows(self, request: HttpRequest) -> bool:
+        """Whether a member of staff has given name and password lately."""
+        return super().has_permission(request) and is_recent(request.session, now=timezone.now())
+
+    def admin_view(self, view: Page, cacheable: bool = False) -> Page:
+        inside = super().admin_view(view, cacheable)
+
+        def entrance(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+            if not self._knows(request):
+                return inside(request, *args, **kwargs)  # which leads to the login
+            if request.path == reverse("admin:logout"):
+                return view(request, *args, **kwargs)  # who cannot come in can still go
+            if (stop := _stop(request, is_enrolment=view is pages.second_factor_page)) is not None:
+                return stop
+            # Who has to enrol is not inside yet, and gets to this one page.
+            page = inside if self.has_permission(request) else view
+            try:
+                return page(request, *args, **kwargs)
+            except PasswordNeeded as needed:
+                return _ask_password(request, PasswordForm(request), is_download=needed.is_download)
+
+        return update_wrapper(entrance, inside)
+
+    def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        answer = super().login(request, extra_context)
+        is_done = request.method == "POST" and answer.status_code == HttpResponseRedirect.status_code
+        if is_done and _standing(request) is not Standing.CODE:
+            login_record(request, request.user.get_username(), Outcome.DONE)
+        return answer
+
+    def password_change(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        context = self.each_context(request) | (extra_context or {})
+        page: Page = OwnPasswordView.as_view(extra_context=context)
+        return page(request)
+
+
+class OwnPasswordView(PasswordChangeView):
+    form_class = OwnPasswordForm
+    success_url = reverse_lazy("admin:password_change_done")
+
+    def get_form_kwargs(self) -> dict[str, Any]:
+        return super().get_form_kwargs() | {"request": self.request}
+
+
+@action(permissions=["delete"], description=gettext_lazy("Delete selected %(verbose_name_plural)s"))
+def delete_selected(page: Any, request: HttpRequest, rows: QuerySet) -> HttpResponse | None:
+    """Django's own, after the password."""
+    require_password(request)
+    return actions.delete_selected(page, request, rows)
+
+
+def _stop(request: HttpRequest, *, is_enrolment: bool) -> HttpResponse | None:
+    """Answer what has to come before the page that is asked for; None: nothing has."""
+    where = _standing(request)
+    if where is Standing.CODE:
+        return _take_code(request)
+    if where is Standing.ENROL and not is_enrolment:
+        return HttpResponseRedirect(reverse("admin:second_factor"))
+    return _take_password(request) if "entrance_password" in request.POST else None
+
+
+def _take_code(request: HttpRequest) -> HttpResponse | None:
+    form = CodeForm(request, request.POST if "entrance_code" in request.POST else None)
+    if not form.is_valid():
+        return ask(request, form, "entrance/code.html", title="动态验证码")
+    passed(request.session, form.phone)
+    del request.standing  # type: ignore[attr-defined]
+    login_record(request, request.user.get_username(), Outcome.DONE)
+    return go_on(request)
+
+
+def _take_password(request: HttpRequest) -> HttpResponse | None:
+    form = PasswordForm(request, request.POST)
+    is_download = "entrance_download" in request.POST
+    if not form.is_valid():
+        return _ask_password(request, form, is_download=is_download)
+    password_given(request, now=timezone.now())
+    if is_download:
+        # The file comes with the next request, and leaves the page as it is: one that still asks would puzzle people.
+        facts = {"title": "下载", "back": back_of(request), "address": request.get_full_path()}
+        return render(request, "entrance/download.html", admin.site.each_context(request) | facts)
+    return go_on(request)
+
+
+def _ask_password(request: HttpRequest, form: PasswordForm, *, is_download: bool) -> HttpResponse:
+    return ask(request, form, "entrance/password.html", title="请再输入一次密码", is_download=is_download)
+
+
+def _standing(request: Any) -> Standing:
+    if not hasattr(request, "standing"):
+        request.standing = standing(request.user, request.session)
+    return request.standing

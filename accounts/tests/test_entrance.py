@@ -1,0 +1,221 @@
+"""The back office's login: the API's limits, no trace lost, sessions that end."""
+
+import re
+from datetime import timedelta
+
+import pytest
+from django.conf import settings
+from django.test import Client
+from django.utils import timezone
+
+from accounts.models import LoginAttempt, LoginLog, User
+from accounts.services import failures
+from accounts.services.users import password_set, sign_out_everywhere, users_disable
+from permissions.forms import offered_rights
+
+pytestmark = pytest.mark.django_db
+LOGIN, HOME = "/admin/login/", "/admin/"
+PASSWORD = "a-password"
+NO_ENTRY = "用户名或密码错误,或者没有后台权限"
+TRIES = [("wang", "wrong"), ("nobody", "x"), ("trainee", PASSWORD), ("gone", PASSWORD), ("wang", PASSWORD)]
+
+
+@pytest.fixture
+def wang(person):
+    return person("wang", "103", is_staff=True)
+
+
+@pytest.fixture
+def browser():
+    return Client(REMOTE_ADDR="10.0.0.1", HTTP_USER_AGENT="Firefox")
+
+
+def attempt(browser, password=PASSWORD, username="wang", **caller):
+    return browser.post(LOGIN, {"username": username, "password": password}, **caller)
+
+
+def is_inside(browser):
+    return browser.get(HOME).status_code == 200
+
+
+def told(answer):
+    return " ".join(answer.context["form"].non_field_errors())
+
+
+def tries():
+    return list(LoginAttempt.objects.order_by("pk").values_list("door", "outcome", "username", "ip", "device", "times"))
+
+
+class TestGuessing:
+    def test_has_to_wait_and_reads_for_how_long(self, browser, wang):
+        for _ in range(failures.PAIR_LIMIT):
+            assert told(attempt(browser, "wrong")) == NO_ENTRY
+
+        refused = attempt(browser)  # the right password
+
+        assert re.fullmatch(r"登录失败次数过多,请 \d+ 秒后再试", told(refused))
+        assert not is_inside(browser)
+
+    def test_counts_together_with_guesses_at_the_api(self, browser, wang, api):
+        api.http.defaults["REMOTE_ADDR"] = "10.0.0.1"
+        for number in range(failures.PAIR_LIMIT):
+            if number % 2:
+                attempt(browser, "wrong")
+            else:
+                api.post("/users/login", {"username": "wang", "password": "wrong"})
+
+        assert "次数过多" in told(attempt(browser))
+        assert api.post("/users/login", {"username": "wang", "password": PASSWORD}).status_code == 429
+
+    def test_at_many_names_does_not_shut_out_those_who_log_in_there_daily(self, browser, wang, api, monkeypatch):
+        monkeypatch.setattr(failures, "ADDRESS_LIMIT", 20)
+        assert attempt(browser).status_code == 302
+        for number in range(25):
+            attempt(Client(REMOTE_ADDR="10.0.0.1"), "wrong", f"name{number}")
+
+        assert "次数过多" in told(attempt(Client(REMOTE_ADDR="10.0.0.1"), "wrong", "one-more"))
+        assert attempt(Client(REMOTE_ADDR="10.0.0.1")).status_code == 302
+        api.http.defaults["REMOTE_ADDR"] = "10.0.0.1"
+        assert api.post("/users/login", {"username": "wang", "password": PASSWORD}).json()["state"]
+
+    def test_the_old_password_on_the_page_for_a_new_one_has_to_wait_too(self, browser, wang):
+        attempt(browser)
+        new = {"new_password1": "another-Password-7", "new_password2": "another-Password-7"}
+        for _ in range(failures.PAIR_LIMIT):
+            page = browser.post("/admin/password_change/", {"old_password": "wrong", **new})
+            assert page.context["form"].errors["old_password"] == ["密码错误"]
+
+        page = browser.post("/admin/password_change/", {"old_password": PASSWORD, **new})
+
+        assert "次数过多" in page.context["form"].errors["old_password"][0]
+        wang.user.refresh_from_db()
+        assert wang.user.check_password(PASSWORD)
+
+    def test_is_not_limited_without_valkey_and_leaves_its_trace(self, browser, wang, valkey_down):
+        assert told(attempt(browser, "wrong")) == NO_ENTRY
+
+        assert [outcome for _, outcome, *_ in tries()] == ["wrong"]
+
+
+class TestTheTrace:
+    def test_tells_who_came_in_and_who_did_not(self, browser, wang, person):
+        person("trainee")
+        person("gone", "103", is_staff=True, is_active=False)
+        for username, password in TRIES:
+            attempt(browser, password, username)
+
+        assert tries() == [
+            ("office", outcome, username, "10.0.0.1", "Firefox", 1)
+            for outcome, (username, _) in zip(("wrong", "unknown", "no_staff", "disabled", "done"), TRIES, strict=True)
+        ]
+
+    def test_tells_of_the_api_and_its_own_log_shows_successes_alone(self, wang, api):
+        before = wang.get("/getloginlog").content
+        for username, password in (("wang", "wrong"), ("nobody", "x")):
+            api.post("/users/login", {"username": username, "password": password}, headers={"user-agent": "axios"})
+
+        assert [(*row[:3], row[4]) for row in tries()] == [
+            ("api", "wrong", "wang", "axios"), ("api", "unknown", "nobody", "axios"),
+        ]  # fmt: skip
+        assert wang.get("/getloginlog").content == before
+        assert not LoginLog.objects.exists()
+
+    def test_of_the_back_office_is_not_in_the_apis_log(self, browser, wang):
+        attempt(browser)
+
+        assert is_inside(browser)
+        assert wang.get("/getloginlog").json()["data"] == []
+
+    def test_of_whoever_is_held_off_is_one_note_a_minute(self, browser, wang, monkeypatch):
+        monkeypatch.setattr(failures, "PAIR_LIMIT", 3)
+        for _ in range(3 + 5):
+            attempt(browser, "wrong")
+
+        assert [(outcome, times) for _, outcome, _, _, _, times in tries()] == [("wrong", 3), ("many", 1)]
+
+    def test_says_nothing_to_a_guesser_who_meets_a_trainees_password(self, browser, person):
+        person("trainee")
+
+        assert told(attempt(browser, PASSWORD, "trainee")) == told(attempt(browser, "wrong", "trainee")) == NO_ENTRY
+        assert not is_inside(browser)
+
+    def test_is_for_root_alone(self, office, person, roles):
+        director = Client()
+        director.force_login(person("director", "102", is_staff=True).user)
+
+        assert director.get("/admin/accounts/loginattempt/").status_code == 403
+        assert office.get("/admin/accounts/loginattempt/").status_code == 200
+        assert office.get("/admin/accounts/loginattempt/add/").status_code == 403
+        assert not offered_rights().filter(content_type__model="loginattempt")  # no role can be given the right
+
+
+class TestTheSession:
+    def test_is_a_new_one_after_each_login(self, browser, wang):
+        session = browser.session
+        session["planted"] = 1
+        session.save()
+        browser.cookies[settings.SESSION_COOKIE_NAME] = session.session_key
+
+        keys = [session.session_key]
+        for _ in range(2):
+            attempt(browser)
+            keys.append(browser.session.session_key)
+
+        assert len(set(keys)) == 3
+        assert not type(session)(keys[0]).exists(keys[0]) and not type(session)(keys[1]).exists(keys[1])
+
+    def test_ends_after_12_hours_whatever_was_done_in_it(self, browser, wang, monkeypatch):
+        attempt(browser)
+        assert browser.cookies[settings.SESSION_COOKIE_NAME]["max-age"] == 12 * 3600
+        started = timezone.now()
+
+        for hours, expected in ((11.9, True), (12.1, False)):
+            session = browser.session
+            session["logged_in_at"] = (started - timedelta(hours=hours)).timestamp()
+            session.save()  # whatever is done in it: the clock of its row starts anew
+            assert is_inside(browser) is expected
+
+    def test_of_the_time_before_this_rule_is_over(self, browser, wang):
+        attempt(browser)
+        session = browser.session
+        del session["logged_in_at"]
+        session.save()
+
+        assert not is_inside(browser)
+
+    @pytest.mark.parametrize(
+        "end",
+        [
+            lambda user: password_set(user=user, new_password="another-Password-7"),
+            lambda user: sign_out_everywhere(user_pks=[user.pk]),
+            lambda user: users_disable(user_pks=[user.pk]),
+            lambda user: User.objects.filter(pk=user.pk).update(is_staff=False),
+        ],
+        ids=["a new password", "signed out", "disabled", "no staff any more"],
+    )
+    def test_ends_at_once(self, browser, wang, end):
+        attempt(browser)
+        assert is_inside(browser)
+
+        end(wang.user)
+
+        assert not is_inside(browser)
+
+    def test_of_a_demoted_root_is_no_roots_session(self, browser, root, roles):
+        attempt(browser, username="root")
+        assert browser.get("/admin/accounts/loginattempt/").status_code == 200
+
+        User.objects.filter(pk=root.user.pk).update(role=roles["103"])
+
+        assert browser.get("/admin/accounts/loginattempt/").status_code == 403
+        assert browser.get("/admin/permissions/role/").status_code == 403
+
+    def test_stays_where_the_password_was_changed_and_ends_elsewhere(self, browser, wang):
+        elsewhere = Client()
+        attempt(browser), attempt(elsewhere)
+        new = {"new_password1": "another-Password-7", "new_password2": "another-Password-7"}
+
+        answer = browser.post("/admin/password_change/", {"old_password": PASSWORD, **new})
+
+        assert answer.status_code == 302
+        assert (is_inside(browser), is_inside(elsewhere)) == (True, False)

@@ -1,0 +1,190 @@
+"""Before what is dangerous the password is asked for again, and nothing of what was sent is lost."""
+
+import re
+
+import pytest
+from django.contrib.auth.models import Permission
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
+from django.urls import reverse
+
+from accounts.models import LoginAttempt, User
+from accounts.services import failures
+from accounts.tests.entering import PASSWORD, age, asks, confirm
+from core.admin.password import FRESH_FOR
+from core.testing import PageForm
+from permissions.models import Role
+from students.tests.factories import students
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def old(office):
+    """Root, who gave the password two hours ago."""
+    return age(office, 2)
+
+
+@pytest.fixture
+def pages(root, yuangong, roles):
+    """Addresses that are dangerous to whoever finds an open screen."""
+    user, role = [yuangong.user.pk], [roles["200"].pk]
+    return {
+        "a role": reverse("admin:permissions_role_change", args=role),
+        "a new role": reverse("admin:permissions_role_add"),
+        "a role's end": reverse("admin:permissions_role_delete", args=[roles["103"].pk]),
+        "a user": reverse("admin:accounts_user_change", args=user),
+        "a new user": reverse("admin:accounts_user_add") + "?role=2",
+        "a user's end": reverse("admin:accounts_user_delete", args=user),
+        "a user's password": reverse("admin:auth_user_password_change", args=user),
+        "the classroom": reverse("classroom"),
+    }
+
+
+PAGES = [
+    *("a role", "a new role", "a role's end", "a user", "a new user", "a user's end"),
+    *("a user's password", "the classroom"),
+]
+
+
+class TestAPage:
+    @pytest.mark.parametrize("name", PAGES)
+    def test_asks_before_it_is_shown_and_comes_after_the_answer(self, old, pages, name):
+        question = old.get(pages[name])
+        assert asks(question) and question.status_code == 200
+        assert "no-store" in question["Cache-Control"] and "yuangong" not in question.content.decode()
+
+        answer = confirm(old, question)
+
+        assert (answer.status_code, answer["Location"]) == (302, pages[name])
+        assert not asks(old.get(pages[name]))
+
+    @pytest.mark.parametrize("name", PAGES)
+    def test_does_not_ask_within_the_hour(self, office, pages, name):
+        age(office, FRESH_FOR.total_seconds() / 3600 - 0.1)
+
+        shown = office.get(pages[name])
+
+        assert shown.status_code == 200 and not asks(shown)
+
+    @pytest.mark.parametrize("name", PAGES)
+    def test_does_nothing_for_a_wrong_password(self, old, pages, name):
+        before = list(User.objects.order_by("pk").values()), list(Role.objects.order_by("pk").values())
+
+        question = confirm(old, old.post(pages[name], {"post": "yes", "do": "delete"}), "wrong")
+
+        assert asks(question) and "密码错误" in question.content.decode()
+        assert (list(User.objects.order_by("pk").values()), list(Role.objects.order_by("pk").values())) == before
+
+    @pytest.mark.parametrize("label", ["accounts_user", "permissions_role", "students_student", "shop_order"])
+    def test_that_is_for_looking_does_not_ask(self, old, label):
+        assert not asks(old.get(reverse(f"admin:{label}_changelist")))
+
+    def test_of_a_user_does_not_ask_those_who_may_only_look(self, person, pages, roles):
+        roles["200"].permissions.add(Permission.objects.get(codename="view_user"))
+        clerk = Client()
+        clerk.force_login(person("clerk", "200", is_staff=True).user)
+
+        shown = age(clerk, 2).get(pages["a user"])
+
+        assert shown.status_code == 200 and not asks(shown)
+
+
+class TestAForm:
+    def test_goes_on_as_it_was_sent(self, office, roles):
+        page = reverse("admin:permissions_role_change", args=[roles["200"].pk])
+        rights = [str(right.pk) for right in Permission.objects.filter(codename__endswith="_student")]
+        changed = {"name": '员工 "新" & <旧>', "buttons": ["read", "add"], "permissions": rights, "_continue": "1"}
+        sent = PageForm(office.get(page)).data(**changed)
+
+        question = age(office, 2).post(page, sent)  # whoever filled it in took an hour over it
+        assert asks(question)
+        roles["200"].refresh_from_db()
+        assert roles["200"].name == "员工"
+        done = confirm(office, question)
+
+        assert (done.status_code, done["Location"]) == (302, page)  # as "save and go on" does
+        roles["200"].refresh_from_db()
+        assert (roles["200"].name, roles["200"].buttons) == (changed["name"], ["read", "add"])
+        assert roles["200"].permissions.count() == len(rights)
+
+    def test_with_a_file_has_to_be_sent_again_and_says_so(self, old):
+        page = reverse("classroom")
+        question = old.post(page, {"class_name": "H5", "file": SimpleUploadedFile("n.txt", "李四".encode())})
+
+        done = confirm(old, question)
+
+        assert (done.status_code, done["Location"]) == (302, page)
+        assert "文件没有保留下来" in old.get(page).content.decode()
+        assert not User.objects.filter(username__startswith="h5").exists()
+
+    def test_of_another_site_is_refused_before_anything_is_asked(self, old, pages):
+        forged = Client(enforce_csrf_checks=True)
+        forged.cookies = old.cookies
+
+        answer = forged.post(pages["a role"], {"name": "x", "entrance_password": PASSWORD})
+
+        assert answer.status_code == 403 and not asks(answer)
+
+    @pytest.mark.parametrize("label", ["students_student", "accounts_user"])
+    def test_that_deletes_many_asks(self, old, label, yuangong):
+        doomed = students("谭鹏")[0] if label == "students_student" else yuangong.user
+        listed = reverse(f"admin:{label}_changelist")
+        question = old.post(listed, {"action": "delete_selected", "_selected_action": [str(doomed.pk)]})
+        assert asks(question)
+
+        sure = confirm(old, question)
+        assert sure.status_code == 200 and not asks(sure) and type(doomed).objects.filter(pk=doomed.pk).exists()
+
+        old.post(listed, {"action": "delete_selected", "_selected_action": [str(doomed.pk)], "post": "yes"})
+        assert not type(doomed).objects.filter(pk=doomed.pk).exists()
+
+
+class TestADownload:
+    @pytest.fixture
+    def page(self):
+        students("李四", class_name="H51901")
+        return reverse("admin:students_export") + "?class=H51901&format=csv"
+
+    def test_comes_after_the_answer_and_leaves_a_page_that_asks_no_more(self, old, page):
+        question = old.get(page, headers={"referer": "http://testserver/admin/students/student/?class=H51901"})
+        assert asks(question) and "李四" not in question.content.decode()
+
+        between = confirm(old, question)
+
+        text = between.content.decode()
+        assert 'content="0; url=/admin/students/transferrun/export/?class=H51901&amp;format=csv"' in text
+        assert 'href="http://testserver/admin/students/student/?class=H51901"' in text  # the way back
+        assert "李四" in old.get(page).content.decode("utf-8-sig")
+
+    def test_leads_back_to_our_own_pages_alone(self, old, page):
+        question = old.get(page, headers={"referer": "https://evil.example/"})
+
+        assert "evil.example" not in question.content.decode()
+        assert "evil.example" not in old.post(page, {"entrance_back": "//evil.example"}).content.decode()
+
+
+class TestTheAnswer:
+    def test_is_limited_like_the_login_and_leaves_a_trace(self, old, pages, root, api):
+        question = old.get(pages["a role"])
+        for _ in range(failures.PAIR_LIMIT):
+            confirm(old, question, "wrong")
+
+        held = confirm(old, question)
+
+        assert asks(held) and re.search(r"登录失败次数过多,请 \d+ 秒后再试", held.content.decode())
+        api.http.defaults["REMOTE_ADDR"] = "127.0.0.1"
+        assert api.post("/users/login", {"username": "root", "password": PASSWORD}).status_code == 429
+        trace = LoginAttempt.objects.order_by("pk").values_list("door", "outcome", "username", "times")
+        assert [*trace] == [("office", "wrong", "root", failures.PAIR_LIMIT), ("office", "many", "root", 1)]
+
+    def test_is_ones_own_password(self, old, pages, yuangong):
+        User.objects.get(pk=yuangong.user.pk).set_password("theirs")
+
+        assert asks(confirm(old, old.get(pages["a role"]), "theirs"))
+
+    def test_counts_for_an_hour_and_no_longer(self, old, pages):
+        confirm(old, old.get(pages["a role"]))
+        assert not asks(old.get(pages["a user"]))
+
+        assert asks(age(old, 1).get(pages["a user"]))

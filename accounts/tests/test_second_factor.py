@@ -1,0 +1,400 @@
+"""The code of a phone beside the password, for the back office alone."""
+
+import re
+import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from io import StringIO
+
+import pytest
+from auditlog.models import LogEntry
+from django.core.management import CommandError, call_command
+from django.db import connection
+from django.test import Client
+from django.utils import timezone
+from django_otp.oath import TOTP
+from django_otp.plugins.otp_static.models import StaticToken
+from django_otp.plugins.otp_totp.models import TOTPDevice
+
+from accounts.errors import CodeTooSoon, CodeWrong, SecondFactorRefused
+from accounts.models import LoginAttempt, User
+from accounts.services.second_factor import (
+    RECOVERY_CODES,
+    code_check,
+    device_of,
+    enrolment_begin,
+    enrolment_confirm,
+    second_factor_remove,
+)
+from accounts.tests.entering import PASSWORD, age, asks, confirm
+from backoffice.tests.reading import english_on
+from permissions.models import Role
+from permissions.services.roles import roles_seed
+
+pytestmark = pytest.mark.django_db
+LOGIN, HOME, PAGE = "/admin/login/", "/admin/", "/admin/second-factor/"
+BRANDS = {"Microsoft", "Google", "Authenticator", "FreeOTP"}
+
+
+@pytest.fixture(autouse=True)
+def _offered(settings):
+    settings.ADMIN_TOTP = "optional"
+
+
+@pytest.fixture
+def wang(person):
+    return person("wang", "103", is_staff=True).user
+
+
+@pytest.fixture
+def phone(wang):
+    """Wang's phone, and the codes on his paper."""
+    return enrol(wang)
+
+
+def enrol(user):
+    pending = enrolment_begin(user=user, now=timezone.now())
+    device, paper = enrolment_confirm(user=user, code=shown_by(pending))
+    TOTPDevice.objects.filter(pk=device.pk).update(last_t=-1)  # as if that had been a while ago
+    device.paper = paper
+    return device
+
+
+def shown_by(device, steps=0):
+    """The code that the phone shows, or will show ``steps`` half minutes later."""
+    clock = TOTP(device.bin_key)
+    clock.time = time.time() + 30 * steps
+    return f"{clock.token():06}"
+
+
+def wrong(device):
+    near = {shown_by(device, steps) for steps in (-1, 0, 1)}
+    return next(code for code in map("{:06}".format, range(100)) if code not in near)
+
+
+def log_in(username="wang", address=LOGIN):
+    browser = Client(REMOTE_ADDR="10.0.0.1")
+    browser.post(address, {"username": username, "password": PASSWORD, "next": HOME})
+    return browser
+
+
+def enter(browser, code, page=HOME):
+    return confirm(browser, browser.get(page), code, "code")
+
+
+class TestEnrolment:
+    def test_shows_the_key_once_takes_a_code_and_gives_recovery_codes(self, wang):
+        browser = log_in()
+
+        page = browser.get(PAGE).content.decode()
+        device = TOTPDevice.objects.get()
+        assert not device.confirmed and "data:image/svg" in page
+        assert re.sub(r"\s", "", re.search(r"<code>([A-Z2-7 ]+)</code>", page)[1]) in device.config_url
+        assert TOTPDevice.objects.get().key == device.key  # the same at the next look
+        assert "验证码不对" in browser.post(PAGE, {"code": wrong(device)}).content.decode()
+        assert browser.get(HOME).status_code == 200 and device_of(wang) is None
+
+        done = browser.post(PAGE, {"code": shown_by(device)})
+
+        codes = re.findall(r"<li>([a-z2-9]{5}-[a-z2-9]{5})</li>", done.content.decode())
+        assert len(set(codes)) == RECOVERY_CODES and "no-store" in done["Cache-Control"]
+        assert "恢复码" not in browser.get(HOME).content.decode()
+        shown = browser.get(PAGE).content.decode()
+        assert "已绑定手机" in shown and codes[0] not in shown and "<code>" not in shown
+        assert device_of(wang) == device
+
+    def test_asks_sessions_elsewhere_for_a_code(self, wang):
+        here, elsewhere = log_in(), log_in()
+        here.get(PAGE)
+        here.post(PAGE, {"code": shown_by(TOTPDevice.objects.get())})
+
+        assert here.get(HOME).status_code == 200 and not asks(here.get(HOME), "code")
+        assert asks(elsewhere.get(HOME), "code")
+
+    def test_of_an_old_login_asks_for_the_password_first(self, wang):
+        assert asks(age(log_in(), 2).get(PAGE))
+        assert not TOTPDevice.objects.exists()
+
+    def test_a_key_that_lay_open_is_made_anew(self, wang):
+        old = enrolment_begin(user=wang, now=timezone.now())
+
+        later = enrolment_begin(user=wang, now=timezone.now() + timedelta(minutes=31))
+
+        assert later.key != old.key and TOTPDevice.objects.count() == 1
+
+    def test_of_a_second_phone_is_refused(self, wang, phone):
+        with pytest.raises(SecondFactorRefused):
+            enrolment_begin(user=wang, now=timezone.now())
+        with pytest.raises(SecondFactorRefused):
+            enrolment_confirm(user=wang, code=shown_by(phone))
+
+    def test_of_an_account_that_a_class_shares_is_refused(self, person):
+        lbw = person("lbw", "102", is_staff=True)
+
+        page = log_in("lbw").get(PAGE).content.decode()
+
+        assert "演示账号大家共用,不能绑定" in page and not TOTPDevice.objects.filter(user=lbw.user).exists()
+
+    def test_stands_in_the_audit_trail_without_the_key(self, wang, phone):
+        entry = LogEntry.objects.latest("pk")
+
+        assert (entry.object_repr, entry.changes) == (str(wang), {"动态验证码": ["", "已绑定"]})
+        assert phone.key not in str(list(LogEntry.objects.values_list("changes", flat=True)))
+
+
+class TestLogin:
+    def test_asks_for_the_code_in_place_of_the_page_and_goes_on_there(self, wang, phone):
+        browser = log_in()
+        question = browser.get("/admin/students/student/?class=H5")
+        assert asks(question, "code") and "no-store" in question["Cache-Control"]
+
+        answer = confirm(browser, question, shown_by(phone), "code")
+
+        assert (answer.status_code, answer["Location"]) == (302, "/admin/students/student/?class=H5")
+        assert browser.get(HOME).status_code == 200 and not asks(browser.get(HOME), "code")
+
+    def test_begins_a_new_session_with_the_code(self, wang, phone):
+        browser = log_in()
+        before = browser.session.session_key
+
+        enter(browser, shown_by(phone))
+
+        assert browser.session.session_key != before
+        assert not type(browser.session)(before).exists(before)
+
+    def test_asks_again_in_a_session_that_is_still_there(self, wang, phone):
+        browser = log_in()
+        enter(browser, shown_by(phone))
+
+        browser.post(LOGIN, {"username": "wang", "password": PASSWORD})
+
+        assert asks(browser.get(HOME), "code")
+
+    def test_without_the_code_nothing_can_be_done_but_leave(self, office, root, phone):
+        enrol(root.user)
+        browser = log_in("root")
+        addresses = ["/admin/students/student/", "/admin/students/transferrun/export/", "/admin/jsi18n/", PAGE]
+        addresses += ["/admin/search/?s=a", "/admin/autocomplete/", "/admin/password_change/", "/admin/classroom/"]
+        for address in addresses:
+            assert asks(browser.get(address), "code"), address
+            assert asks(browser.post(address, {"entrance_password": PASSWORD}), "code"), address
+        far = {"REMOTE_ADDR": "192.168.1.7", "content_type": "application/json"}
+        assert browser.post("/sandbox/control/faults", {"provider_down": True}, **far).status_code == 403
+
+        assert browser.post("/admin/logout/").status_code == 200
+        assert browser.get(HOME).status_code == 302
+
+    def test_writes_down_who_came_in_and_whose_code_was_wrong(self, wang, phone):
+        browser = log_in()
+        assert not LoginAttempt.objects.exists()
+        enter(browser, wrong(phone))
+        TOTPDevice.objects.update(throttling_failure_count=0)
+        enter(browser, shown_by(phone))
+
+        assert [*LoginAttempt.objects.order_by("pk").values_list("outcome", flat=True)] == ["code", "done"]
+
+    def test_at_the_api_is_as_before(self, wang, phone, api):
+        assert api.post("/users/login", {"username": "wang", "password": PASSWORD}).json()["state"]
+
+    def test_with_the_setting_off_asks_nothing(self, wang, phone, settings):
+        settings.ADMIN_TOTP = "off"
+        browser = log_in()
+
+        assert browser.get(HOME).status_code == 200
+        assert browser.get(PAGE).status_code == 404
+        assert PAGE not in browser.get(HOME).content.decode()
+
+
+class TestACode:
+    def test_works_once(self, wang, phone):
+        code = shown_by(phone)
+        assert enter(log_in(), code).status_code == 302
+
+        again = enter(log_in(), code)
+
+        assert asks(again, "code") and "验证码不对,或者已经用过" in again.content.decode()
+
+    def test_that_is_wrong_makes_the_next_one_wait_twice_as_long(self, wang, phone):
+        browser, waits = log_in(), []
+        for failed in range(1, 5):
+            enter(browser, wrong(phone))
+            held = enter(browser, shown_by(phone)).content.decode()
+            waits.append(int(re.search(r"验证码错误次数过多,请 (\d+) 秒后再试", held)[1]))
+            past = timezone.now() - timedelta(seconds=2 ** (failed - 1) + 1)
+            TOTPDevice.objects.update(throttling_failure_timestamp=past)  # the wait is over
+
+        assert waits == sorted(waits) and waits[-1] in (7, 8, 9)
+        assert enter(browser, shown_by(phone)).status_code == 302
+        assert device_of(wang).throttling_failure_count == 0
+
+    def test_of_somebody_else_does_not_count(self, wang, phone, person):
+        other = enrol(person("li", "103", is_staff=True).user)
+
+        assert asks(enter(log_in(), shown_by(other)), "code")
+
+    @pytest.mark.parametrize("junk", ["", "x", "１２", "0" * 20, "💥💥💥💥💥💥", "-00001", "\x00" * 6, "abcde-fghij"])
+    def test_of_any_kind_is_answered(self, wang, phone, junk):
+        assert asks(enter(log_in(), junk), "code")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_two_who_give_one_code_at_once_one_comes_in():
+    roles_seed()
+    user = User.objects.create_user("wang", PASSWORD, role=Role.objects.get(roleid="103"), is_staff=True)
+    phone = enrol(user)
+
+    def both_ways(code: str) -> int:
+        def give(_: int) -> bool:
+            try:
+                code_check(user=user, code=code, ip="", agent="", now=timezone.now())
+            except (CodeWrong, CodeTooSoon):
+                return False
+            finally:
+                connection.close()
+            return True
+
+        with ThreadPoolExecutor(6) as pool:
+            return sum(pool.map(give, range(6)))
+
+    assert both_ways(phone.paper[0]) == 1
+    assert both_ways(shown_by(phone)) == 1
+
+
+class TestARecoveryCode:
+    @pytest.mark.parametrize("typed", [str, str.upper, lambda code: code.replace("-", " "), lambda code: f" {code} "])
+    def test_stands_in_for_the_phone_once(self, wang, phone, typed):
+        code = typed(phone.paper[3])
+
+        assert enter(log_in(), code).status_code == 302
+        assert asks(enter(log_in(), code), "code")
+        assert StaticToken.objects.count() == RECOVERY_CODES - 1
+
+    def test_cannot_be_read_in_the_database(self, phone):
+        stored = set(StaticToken.objects.values_list("token", flat=True))
+
+        assert len(stored) == RECOVERY_CODES
+        assert not stored & {code for paper in phone.paper for code in (paper, paper.replace("-", ""))}
+
+    def test_outlives_a_change_of_the_signing_key(self, wang, phone, settings):
+        settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = "another-key" * 5, [settings.SECRET_KEY]
+        browser = log_in()
+
+        assert enter(browser, phone.paper[0]).status_code == 302
+
+    def test_of_an_earlier_sheet_is_void(self, wang, phone):
+        browser = log_in()
+        enter(browser, shown_by(phone))
+
+        sheet = browser.post(PAGE, {"do": "codes"}).content.decode()
+
+        assert len(re.findall(r"<li>[a-z2-9]{5}-[a-z2-9]{5}</li>", sheet)) == RECOVERY_CODES
+        assert asks(enter(log_in(), phone.paper[0]), "code")
+
+
+class TestWhoMust:
+    @pytest.mark.parametrize(
+        ("level", "roleid", "must"),
+        [
+            ("optional", "1", False), ("root", "1", True), ("root", "103", False), ("staff", "103", True),
+            ("staff", "1", True), ("off", "1", False),
+        ],
+    )  # fmt: skip
+    def test_gets_to_no_other_page_before(self, person, settings, level, roleid, must):
+        settings.ADMIN_TOTP = level
+        zhao = person("zhao", roleid, is_staff=True).user
+        browser = log_in("zhao")
+
+        for address in (HOME, "/admin/students/student/", "/admin/password_change/"):
+            answer = browser.get(address)
+            assert (answer.status_code == 302 and answer["Location"] == PAGE) is must, address
+        if must:
+            page = browser.get(PAGE).content.decode()
+            assert "你的账号必须使用动态验证码" in page and "/admin/students/student/" not in page
+            assert browser.post(PAGE, {"code": shown_by(TOTPDevice.objects.get(user=zhao))}).status_code == 200
+            assert browser.get(HOME).status_code == 200
+
+    def test_a_class_that_shares_an_account_need_not(self, person, settings):
+        settings.ADMIN_TOTP = "staff"
+        person("lbw", "102", is_staff=True)
+
+        assert log_in("lbw").get(HOME).status_code == 200
+
+    def test_asks_for_the_password_where_the_login_is_old(self, root, settings):
+        settings.ADMIN_TOTP = "root"
+        browser = age(log_in("root"), 2)
+        question = browser.get(PAGE)
+        assert asks(question)
+
+        assert confirm(browser, question)["Location"] == PAGE
+        assert "绑定手机" in browser.get(PAGE).content.decode()
+
+
+class TestRemoval:
+    def test_of_ones_own_asks_first(self, wang, phone):
+        browser = log_in()
+        enter(browser, shown_by(phone))
+
+        assert "解除动态验证码?" in browser.post(PAGE, {"do": "remove"}).content.decode() and device_of(wang)
+        browser.post(PAGE, {"do": "remove", "sure": "1"})
+
+        assert device_of(wang) is None and not StaticToken.objects.exists()
+        assert browser.get(HOME).status_code == 200
+
+    def test_of_a_colleagues_is_roots_and_stands_in_the_trail(self, office, root, wang, phone):
+        record = f"/admin/accounts/user/{wang.pk}/change/"
+        page = f"/admin/second-factor/{wang.pk}/remove/"
+        assert page in office.get(record).content.decode()
+        assert "wang" in office.get(page).content.decode() and device_of(wang)
+
+        answer = office.post(page)
+
+        assert (answer["Location"], device_of(wang)) == (record, None)
+        entry = LogEntry.objects.latest("pk")
+        assert (entry.actor, entry.object_pk, entry.changes) == (
+            root.user, str(wang.pk), {"动态验证码": ["已绑定", ""]},
+        )  # fmt: skip
+        assert not asks(log_in().get(HOME), "code")
+
+    def test_of_a_colleagues_is_nobody_elses(self, person, wang, phone):
+        person("director", "102", is_staff=True)
+
+        assert log_in("director").post(f"/admin/second-factor/{wang.pk}/remove/").status_code == 403
+        assert device_of(wang)
+
+    def test_of_a_colleagues_asks_for_the_password(self, office, wang, phone):
+        assert asks(age(office, 2).post(f"/admin/second-factor/{wang.pk}/remove/"))
+        assert device_of(wang)
+
+    def test_by_the_engineer_where_no_root_can_come_in(self, wang, phone):
+        call_command("second_factor_remove", "wang", stdout=StringIO())
+
+        assert device_of(wang) is None
+        for name, reason in (("wang", "no second factor"), ("nobody", "no user")):
+            with pytest.raises(CommandError, match=reason):
+                call_command("second_factor_remove", name)
+
+    def test_shuts_out_whoever_came_in_with_it_where_another_follows(self, wang, phone):
+        browser = log_in()
+        enter(browser, shown_by(phone))
+        second_factor_remove(user=wang)
+        enrol(wang)
+
+        assert asks(browser.get(HOME), "code")
+
+
+def test_every_page_is_chinese(office, person, root, wang, phone, settings):
+    told = {PAGE: office.get(PAGE), "code": log_in().get(HOME), "password": age(office, 2).get(PAGE)}
+    confirm(office, told["password"])
+    told |= {page: office.get(page) for page in (f"/admin/second-factor/{wang.pk}/remove/",)}
+    told["delete"] = office.get(f"/admin/accounts/user/{wang.pk}/delete/")
+    mine = enrol(root.user)
+    settings.ADMIN_TOTP = "root"
+    told["inside"] = enter(office, shown_by(mine)) and office.get(PAGE)
+    told["codes"] = office.post(PAGE, {"do": "codes"})
+    told["removal"] = office.post(PAGE, {"do": "remove"})
+
+    told["codes"].content = re.sub(rb"<li>\S+</li>", b"", told["codes"].content)
+    found = {name: english_on(answer.content.decode()) - BRANDS - {"wang", "Wang"} for name, answer in told.items()}
+
+    assert {name: words for name, words in found.items() if words} == {}
+    assert {answer.status_code for answer in told.values()} == {200}
