@@ -13,7 +13,7 @@ import structlog
 from django.db import transaction
 from django.db.models import QuerySet
 
-from core.db.locks import alone
+from core.db.leases import lease
 from core.times import SHANGHAI, local
 from payments.errors import BillBusy, BillNotOut, BillTooOld, PaymentNotConfigured
 from payments.gateways.base import Bill, BillNotReady, BillRow, GatewayError
@@ -34,13 +34,13 @@ from payments.services.differences import (
 )
 
 log = structlog.get_logger("payments")
-_LOCK = 0x70617903
 MADE_BY = time(10)  # Shanghai, of the next day
 KEPT = timedelta(days=89)  # the provider keeps bills for three months
 LOOK_BACK = timedelta(days=30)
 MOST_ASKED = 200  # questions of one run; what is left over is a difference with a button
 MOST_ASKING_S = 120
 MOST_RUN_S = 240  # of all the days that are made up; a task is killed after 600 s
+_LEASE, LEASE_SPAN = "payments.bills", timedelta(minutes=10)  # a task is killed after that time
 PORTION = 1000  # rows that are looked up at once
 _ON_THE_BILL = (RefundStatus.PROCESSING, RefundStatus.SUCCESS, RefundStatus.ABNORMAL, RefundStatus.OWED)
 
@@ -62,8 +62,8 @@ def bill_reconcile(*, day: date, now: datetime) -> list[BillRun]:
     able = [who for who in merchants() if who.has_v3]
     if not able:
         raise PaymentNotConfigured
-    with alone(_LOCK) as is_alone:
-        if not is_alone:
+    with lease(_LEASE, span=LEASE_SPAN) as is_ours:
+        if not is_ours:
             raise BillBusy
         return [_run(who, day, now) for who in able]
 
@@ -74,8 +74,8 @@ def bills_reconcile_missing(*, now: datetime) -> int:
     It stops after some minutes, and for a merchant at the first failure: the next hour goes on.
     """
     ends_at, made = clock.monotonic() + MOST_RUN_S, 0
-    with alone(_LOCK) as is_alone:
-        for who in merchants() if is_alone else []:
+    with lease(_LEASE, span=LEASE_SPAN) as is_ours:
+        for who in merchants() if is_ours else []:
             for day in bill_days_missing(who.mch_id, now=now) if who.has_v3 else []:
                 if clock.monotonic() > ends_at:
                     return made

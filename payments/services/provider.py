@@ -1,6 +1,9 @@
 """What the services share in dealing with the provider."""
 
+import time
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
+from typing import TypeVar
 
 from django.db import connection
 
@@ -20,7 +23,9 @@ from payments.models import Payment, PaymentLog, PaymentStatus, Refund
 SYSTEM = "系统"
 LOCK_WAIT_MS = 3000  # a notification must be answered within 5 s
 BATCH = 50
+MOST_SWEEP_S = 12.0  # no new call after this: the next sweep begins after 15 s
 GIVE_UP_AFTER = 2  # of a sweep, when the provider is silent: the rest of the batch would only wait as well
+T = TypeVar("T")
 _WATCH_OPEN = (
     (timedelta(minutes=2), timedelta(seconds=20)),
     (timedelta(minutes=15), timedelta(minutes=1)),
@@ -62,6 +67,15 @@ def payees(payment: Payment) -> list[tuple[str, str]]:
     if payment.mch_id:
         return [(payment.appid, payment.mch_id)]
     return [(who.appid, who.mch_id) for who in merchants()]
+
+
+def in_a_sweep(due: Iterable[T]) -> Iterator[T]:
+    """Yield what is due for as long as one sweep may take. The rest stays due for the next one."""
+    ends = time.monotonic() + MOST_SWEEP_S
+    for item in due:
+        yield item
+        if time.monotonic() >= ends:
+            break
 
 
 def is_silence(error: GatewayError | None) -> bool:

@@ -5,32 +5,30 @@ from datetime import datetime
 import structlog
 from django.db import transaction
 
-from core.db.locks import alone
 from payments.errors import PaymentError
 from payments.gateways.base import GatewayError, OrderUnknown
 from payments.gateways.wechat import gateway_to_ask
 from payments.models import Payment
-from payments.services.provider import BATCH, GIVE_UP_AFTER, check_due, is_silence, payee
+from payments.services.provider import BATCH, GIVE_UP_AFTER, check_due, in_a_sweep, is_silence, payee
 from payments.services.settle import payment_settle
 
 log = structlog.get_logger("payments")
-_SWEEP_LOCK = 0x70617901
 
 
 def payments_reconcile(*, now: datetime, limit: int = BATCH) -> int:
-    """Ask the provider about the payments that are due; answer how many were asked about. One sweep at a time.
+    """Ask the provider about the payments that are due; answer how many were asked about.
 
-    Closed ones stay due for a day: money that comes late is found here if no notification tells.
+    Any number of sweeps may run side by side: each takes a payment's turn before it asks. Closed payments stay due
+    for a day: money that comes late is found here if no notification tells.
     """
     silent = asked = 0
-    with alone(_SWEEP_LOCK) as is_alone:
-        for payment in _due(now, limit) if is_alone else []:
-            if not _take_turn(payment, now):
-                continue
-            asked += 1
-            silent += is_silence(_reconcile_quietly(payment, now))
-            if silent >= GIVE_UP_AFTER:
-                break
+    for payment in in_a_sweep(_due(now, limit)):
+        if not _take_turn(payment, now):
+            continue
+        asked += 1
+        silent += is_silence(_reconcile_quietly(payment, now))
+        if silent >= GIVE_UP_AFTER:
+            break
     return asked
 
 

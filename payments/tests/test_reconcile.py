@@ -193,3 +193,11 @@ def test_those_that_were_not_asked_about_stay_due(start, wechat):
     assert payments_reconcile(now=later(seconds=30)) == 2
 
     assert payments_reconcile(now=later(seconds=31)) == 3
+
+
+def test_a_slow_provider_keeps_a_sweep_from_going_on_and_on(start, wechat, monkeypatch):
+    monkeypatch.setattr("payments.services.provider.MOST_SWEEP_S", 0)
+    for _ in range(3):
+        start()
+
+    assert [payments_reconcile(now=later(seconds=30)) for _ in range(4)] == [1, 1, 1, 0]

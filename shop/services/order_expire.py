@@ -2,27 +2,29 @@
 
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
+from datetime import datetime, timedelta
 from functools import partial
+from typing import Any
 
 import structlog
 from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import QuerySet
 
-from core.db.locks import alone
+from core.db.claims import rows_claim, rows_keep
 from shop.models import Order
 from shop.services.order_close import CLAIM, backoff, order_settle, settle_locked
 from shop.states import State
 
 log = structlog.get_logger("shop")
 
-# One run ends after this; the next begins 2 s after this one did.
+# One run takes nothing new after this; the next begins 2 s after this one did.
 MOST_RUN_S = 20.0
 # Closing a payment is waiting for the provider: that many wait side by side, each with a database connection.
 CLOSERS = 4
-_CLOSING_LOCK = 0x73686F70  # "shop": an advisory lock, which PostgreSQL drops with the process that held it
+GIVE_UP_AFTER = 4  # orders in a row that the provider did not close: the rest would only wait as well
+RENEW_S = 1.0  # often enough for CLAIM
 
 
 def orders_sweep(*, now: datetime, closers: int | None = None) -> int:
@@ -31,9 +33,27 @@ def orders_sweep(*, now: datetime, closers: int | None = None) -> int:
     :param closers: threads that close payments, each with a connection of its own; 1 works in the caller's.
     """
     closers = closers or max(1, min(CLOSERS, settings.DB_POOL_SIZE // 2))
-    ends = time.monotonic() + MOST_RUN_S
-    settled = _sweep_never_paid(now, ends)
-    return settled + _sweep_started(now, ends, closers)
+    began, moment = time.monotonic(), now
+    settled = silent = 0
+    under_way: dict[Future[str], Order] = {}
+    with _threads(closers) as pool:
+        while True:
+            rows_keep(under_way.values(), sweep_at=moment + CLAIM)
+            if time.monotonic() < began + MOST_RUN_S:
+                settled += _settle_never_paid(moment, began + MOST_RUN_S)
+                if silent < GIVE_UP_AFTER:
+                    under_way |= {
+                        pool.submit(_settle_quietly, order.pk, moment): order
+                        for order in _claim(moment, closers - len(under_way))
+                    }
+            if not under_way:
+                return settled
+            for done in wait(under_way, timeout=RENEW_S, return_when=FIRST_COMPLETED).done:
+                del under_way[done]
+                is_settled = done.result() != State.OPEN
+                settled += is_settled
+                silent = 0 if is_settled else silent + 1
+            moment = now + timedelta(seconds=time.monotonic() - began)
 
 
 def _due(now: datetime) -> QuerySet[Order]:
@@ -41,7 +61,7 @@ def _due(now: datetime) -> QuerySet[Order]:
     return Order.objects.select_for_update(skip_locked=True, no_key=True).filter(sweep_at__lte=now).order_by("sweep_at")
 
 
-def _sweep_never_paid(now: datetime, ends: float) -> int:
+def _settle_never_paid(now: datetime, ends: float) -> int:
     """Orders whose payment was never started need nobody else: one short transaction each."""
     settled = 0
     while time.monotonic() < ends:
@@ -67,27 +87,10 @@ def _settle_next(now: datetime) -> int | None:
     return order.pk
 
 
-def _sweep_started(now: datetime, ends: float, closers: int) -> int:
-    """Orders with a started payment wait for the provider. One sweep at a time does that: when the provider hangs,
-    the other workers stay free for the rest."""
-    settled = 0
-    with alone(_CLOSING_LOCK) as is_alone:
-        while is_alone and time.monotonic() < ends:
-            batch = _claim(now, 4 * closers)
-            if not batch:
-                break
-            states = _run(partial(_settle_quietly, now=now), batch, closers)
-            settled += sum(state != State.OPEN for state in states)
-            if all(state == State.OPEN for state in states):  # the provider does not answer: not now, then
-                break
-    return settled
-
-
-@transaction.atomic
-def _claim(now: datetime, limit: int) -> list[int]:
-    batch = list(_due(now).exclude(payment_started_at=None).values_list("pk", flat=True)[:limit])
-    Order.objects.filter(pk__in=batch).update(sweep_at=now + CLAIM)
-    return batch
+def _claim(now: datetime, limit: int) -> list[Order]:
+    """Take orders whose payment was started: what is left of them to do waits for the provider."""
+    started = _due(now).exclude(payment_started_at=None).only("sweep_at")
+    return rows_claim(started, limit=limit, sweep_at=now + CLAIM) if limit else []
 
 
 def _settle_quietly(pk: int, now: datetime) -> str:
@@ -104,15 +107,28 @@ def _set_aside(pk: int, now: datetime) -> None:
     Order.objects.filter(pk=pk, state=State.OPEN).update(close_attempts=attempts, sweep_at=now + backoff(attempts))
 
 
-def _run(work: Callable[[int], str], items: list[int], threads: int) -> list[str]:
-    if threads == 1:
-        return [work(item) for item in items]
-    with ThreadPoolExecutor(threads, thread_name_prefix="close") as pool:
-        return list(pool.map(partial(_with_own_connection, work), items))
+def _threads(number: int) -> Executor:
+    return _Threads(number, thread_name_prefix="close") if number > 1 else _Caller()
 
 
-def _with_own_connection(work: Callable[[int], str], item: int) -> str:
+class _Threads(ThreadPoolExecutor):
+    """Gives a thread's connection back after each piece of work."""
+
+    def submit(self, work: Callable[..., Any], /, *args: Any, **options: Any) -> Future[Any]:
+        return super().submit(partial(_with_own_connection, work), *args, **options)
+
+
+class _Caller(Executor):
+    """Does the work at once, in the caller's thread."""
+
+    def submit(self, work: Callable[..., Any], /, *args: Any, **options: Any) -> Future[Any]:
+        done: Future[Any] = Future()
+        done.set_result(work(*args, **options))
+        return done
+
+
+def _with_own_connection(work: Callable[..., Any], *args: Any, **options: Any) -> Any:
     try:
-        return work(item)
+        return work(*args, **options)
     finally:
         connection.close()

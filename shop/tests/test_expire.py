@@ -1,5 +1,8 @@
 """The sweep: on time, once, through outages, whoever runs it."""
 
+import threading
+import time
+from contextlib import contextmanager
 from datetime import timedelta
 
 import pytest
@@ -152,7 +155,7 @@ def test_one_broken_order_holds_up_nobody_else(li, monkeypatch):
 
 def test_a_claim_of_a_killed_sweep_passes_to_the_next(li, provider):
     overdue(li.user, make_product(), started=True)
-    _claim(timezone.now(), 10)
+    assert len(_claim(timezone.now(), 10)) == 1
 
     assert (sweep(), states()) == (0, ["open"])
     assert (sweep(CLAIM), states()) == (1, ["closed"])
@@ -200,3 +203,77 @@ def test_looks_only_at_open_orders(li):
         plan = "\n".join(row[0] for row in cursor.fetchall())
 
     assert "order_due" in plan and "Seq Scan" not in plan
+
+
+def within(seconds, is_so):
+    until = time.monotonic() + seconds
+    while not is_so() and time.monotonic() < until:
+        time.sleep(0.05)
+    return is_so()
+
+
+@contextmanager
+def hanging(provider, monkeypatch):
+    """A sweep in a thread that waits for the provider, longer than a claim lasts, until the block is left."""
+    monkeypatch.setattr("shop.services.order_expire.CLAIM", timedelta(seconds=0.3))
+    monkeypatch.setattr("shop.services.order_expire.RENEW_S", 0.1)
+    asked, answered = threading.Event(), threading.Event()
+    query = provider.query
+
+    def wait(number):
+        provider.calls.append("asked")
+        asked.set()
+        answered.wait(20)
+        return query(number)
+
+    monkeypatch.setattr(provider, "query", wait)
+
+    def run():
+        try:
+            orders_sweep(now=timezone.now(), closers=2)
+        finally:
+            connection.close()
+
+    sweeper = threading.Thread(target=run)
+    sweeper.start()
+    try:
+        assert asked.wait(10)
+        yield
+    finally:
+        answered.set()
+        sweeper.join()
+
+
+@pytest.mark.django_db(transaction=True)
+class TestSweepsSideBySide:
+    def test_an_order_that_one_waits_for_is_not_asked_about_by_another(self, li, provider, monkeypatch):
+        overdue(li.user, make_product(), started=True)
+
+        with hanging(provider, monkeypatch):
+            time.sleep(0.6)
+            assert sweep() == 0
+
+        assert (provider.calls.count("asked"), states()) == (1, ["closed"])
+
+    def test_it_is_asked_about_again_where_the_claim_is_not_renewed(self, li, provider, monkeypatch):
+        monkeypatch.setattr("shop.services.order_expire.rows_keep", lambda *_, **__: None)
+        overdue(li.user, make_product(), started=True)
+        other = threading.Thread(target=lambda: (orders_sweep(now=timezone.now(), closers=1), connection.close()))
+
+        with hanging(provider, monkeypatch):
+            time.sleep(0.6)
+            other.start()
+            asked_twice = within(10, lambda: provider.calls.count("asked") == 2)
+        other.join()
+
+        assert asked_twice
+
+    def test_one_that_waits_goes_on_closing_what_nobody_pays(self, li, provider, monkeypatch):
+        product = make_product()
+        overdue(li.user, product, started=True)
+
+        with hanging(provider, monkeypatch):
+            unpaid = overdue(li.user, product)
+            is_closed = within(10, lambda: Order.objects.get(pk=unpaid.pk).state == "closed")
+
+        assert is_closed
