@@ -152,38 +152,6 @@ def _running_engines() -> dict[str, str]:
         return {}
 
 
-def database(url: str, *, pool_size: int, prepare: bool = True) -> dict[str, Any]:
-    """Turn a libpq URL (``postgresql://user:password@host:5432/name``) into Django's settings."""
-    from psycopg import ProgrammingError
-    from psycopg.conninfo import conninfo_to_dict
-
-    if not url:
-        # Nothing is running. Without a host libpq would try whatever server happens to be on this machine.
-        return {"ENGINE": "django.db.backends.postgresql", "HOST": "/nowhere", "NAME": "none", "OPTIONS": {}}
-    try:
-        parts = {key: str(value) for key, value in conninfo_to_dict(url).items() if value is not None}
-    except ProgrammingError:
-        raise ImproperlyConfigured(
-            "DATABASE_URL has a bad value: postgresql://user:password@host/name is needed."
-        ) from None
-    parts.setdefault("connect_timeout", "3")
-    return {
-        "ENGINE": "django.db.backends.postgresql",
-        "NAME": parts.pop("dbname", "postgres"),
-        "USER": parts.pop("user", ""),
-        "PASSWORD": parts.pop("password", ""),
-        "HOST": parts.pop("host", ""),
-        "PORT": parts.pop("port", ""),
-        # Checked when taken from the pool: a restarted PostgreSQL must not cost a request.
-        "CONN_HEALTH_CHECKS": True,
-        "OPTIONS": {
-            **parts,
-            "pool": {"min_size": 0, "max_size": pool_size, "timeout": 3, "max_idle": 60},
-            "prepare_threshold": 5 if prepare else None,  # only for core.db.pool.prepared_cursor
-        },
-    }
-
-
 def redis_urls(url: str) -> dict[str, str]:
     """Spread one REDIS_URL over three databases: the given one for the cache, the next two for sockets and tasks."""
     parts = urlsplit(url)

@@ -1,5 +1,6 @@
 """Settings shared by all environments; ``config.env`` alone reads the environment."""
 
+import sys
 from datetime import timedelta
 from pathlib import Path
 
@@ -8,6 +9,7 @@ from django.templatetags.static import static
 from kombu import Queue
 
 from config import env
+from config.database import POOLERS, database
 from core.ops.environment import default_media_root
 
 BASE_DIR = env.BASE_DIR
@@ -161,9 +163,17 @@ _redis = env.redis_urls(env.engine_url("REDIS_URL") or "redis://127.0.0.1:6379/0
 REDIS_URL = _redis["cache"]
 CELERY_BROKER_URL = _redis["broker"]
 DB_POOL_SIZE = env.number("DB_POOL_SIZE", 32)
-DB_PREPARE = env.flag("DB_PREPARE", True)
-
-DATABASES = {"default": env.database(DATABASE_URL, pool_size=DB_POOL_SIZE, prepare=DB_PREPARE)}
+DB_POOLER = env.choice("DB_POOLER", "none", POOLERS)
+DB_PREPARE = env.flag("DB_PREPARE", DB_POOLER == "none")
+DATABASES = {
+    "default": database(
+        DATABASE_URL,
+        pool_size=DB_POOL_SIZE,
+        pooler=DB_POOLER,
+        prepare=DB_PREPARE,
+        serving=Path(sys.argv[0]).name != "manage.py" or "runserver" in sys.argv,
+    )
+}
 
 # Short waits: with Valkey down a request must say so, not hang.
 _REDIS_WAITS = {"socket_connect_timeout": 1, "socket_timeout": 2}

@@ -1,0 +1,92 @@
+"""A real PgBouncer in transaction mode in front of the test database."""
+
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import quote
+
+import psycopg
+from django.db import connection, connections
+
+from config.database import database
+from devstack.binaries import account_for
+from devstack.engines import temporary_directory
+from devstack.process import run_as
+from tests.concurrency.servers import free_ports
+
+PROGRAM = shutil.which("pgbouncer", path="/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin:/opt/homebrew/bin")
+SERVER_CONNECTIONS = 3
+START_TIMEOUT_S = 10
+_SETTINGS = """
+[databases]
+* = {server} pool_size={size}
+[pgbouncer]
+listen_addr = 127.0.0.1
+listen_port = {port}
+unix_socket_dir =
+auth_type = any
+pool_mode = transaction
+max_client_conn = 200
+admin_users = pooler
+"""
+
+
+@contextmanager
+def pgbouncer(*, size: int = SERVER_CONNECTIONS) -> Iterator[int]:
+    """Run PgBouncer; the value is its port on 127.0.0.1. All clients share ``size`` connections of the server's."""
+    assert PROGRAM
+    facts = connection.settings_dict
+    server = {"host": facts["HOST"], "port": facts["PORT"], "user": facts["USER"], "password": facts["PASSWORD"]}
+    [port] = free_ports(1)
+    folder = temporary_directory()  # pytest's own is closed to other accounts
+    settings = folder / "pgbouncer.ini"
+    words = " ".join(f"{name}='{value}'" for name, value in server.items() if value)
+    settings.write_text(_SETTINGS.format(server=words, port=port, size=size))
+    # The account of the embedded engines: their socket is for it alone, and PgBouncer refuses to run as root.
+    account = account_for(folder / "of-nobody")
+    command = [PROGRAM, "--quiet", str(settings)]
+    with (folder / "log").open("w") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=log, cwd="/", start_new_session=True, **run_as(account))
+    try:
+        until = time.monotonic() + START_TIMEOUT_S
+        while not _answers(port):
+            assert process.poll() is None and time.monotonic() < until, (folder / "log").read_text()
+            time.sleep(0.02)
+        yield port
+    finally:
+        process.terminate()
+        process.wait(10)
+        shutil.rmtree(folder)
+
+
+def _answers(port: int) -> bool:
+    try:
+        psycopg.connect(pooled_url(port), connect_timeout=2).close()
+    except psycopg.OperationalError:
+        return False
+    return True
+
+
+def pooled_url(port: int) -> str:
+    facts = connection.settings_dict
+    return f"postgresql://{quote(facts['USER'] or 'app')}@127.0.0.1:{port}/{facts['NAME']}"
+
+
+@contextmanager
+def through(port: int) -> Iterator[None]:
+    """Let this process, and the threads it starts, reach the test database by way of the pooler."""
+    facts: dict[str, Any] = connections.databases["default"]
+    direct = dict(facts)
+    pooled = database(pooled_url(port), pool_size=1, pooler="transaction")
+    pooled["OPTIONS"].pop("pool")  # tests have none: each thread is a client of its own
+    connection.close()
+    facts.update(pooled)
+    try:
+        yield
+    finally:
+        connection.close()
+        facts.clear()
+        facts.update(direct)

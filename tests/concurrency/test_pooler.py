@@ -1,0 +1,179 @@
+"""Behind a PgBouncer in transaction mode, where each transaction may run on another connection of the server's."""
+
+from contextlib import ExitStack
+from datetime import timedelta
+
+import psycopg
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from payments.models import Payment, Refund
+from payments.services import payment_query, refund_request
+from payments.services.reconcile import payments_reconcile
+from payments.services.refund import refunds_run_due
+from shop.models import Order
+from shop.services.order_expire import orders_sweep
+from shop.tests.factories import make_order, make_product, stock_of
+from students.models import Student
+from students.tests.factories import students
+from students.transfer.models import TransferFile, TransferRun
+from students.transfer.runs import run_confirm, run_start
+from students.transfer.sheets import sheet_write
+from students.transfer.work import transfer_do
+from tests.concurrency.pooler import PROGRAM, SERVER_CONNECTIONS, pgbouncer, pooled_url, through
+from tests.concurrency.servers import ask, at_once, database_url, free_ports, web_processes
+
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.skipif(not PROGRAM, reason="needs PgBouncer (Debian: apt install pgbouncer)"),
+    pytest.mark.slow,
+]
+# What PgBouncer keeps for each client and sets before it hands a connection over.
+KEPT_BY_PGBOUNCER = {
+    *("application_name", "client_encoding", "DateStyle", "IntervalStyle", "TimeZone", "standard_conforming_strings"),
+    "search_path",
+}
+LEFT_BEHIND = """
+SELECT 'setting ' || name FROM pg_settings WHERE source = 'session'
+UNION ALL SELECT 'cursor ' || name FROM pg_cursors WHERE is_holdable
+UNION ALL SELECT 'statement ' || name FROM pg_prepared_statements
+UNION ALL SELECT 'lock ' || objid FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()
+UNION ALL SELECT 'channel ' || name FROM pg_listening_channels() AS name
+UNION ALL SELECT 'temporary tables' WHERE pg_my_temp_schema() <> 0
+"""
+HEAD = ["学号", "班级", "姓名", "年龄", "城市", "学历", "项目地址", "自我评价"]
+
+
+@pytest.fixture(scope="module")
+def port(django_db_setup, django_db_blocker):
+    with django_db_blocker.unblock(), pgbouncer() as port:
+        yield port
+
+
+@pytest.fixture
+def pooled(port):
+    """This process, and its threads, behind the pooler. Afterwards nothing of them is left on a connection."""
+    with through(port):
+        yield port
+        assert left_behind(port) == set()
+
+
+def left_behind(port):
+    """What the last client left on the connections of the server's."""
+    found = set()
+    with ExitStack() as stack:
+        for _ in range(SERVER_CONNECTIONS):  # each holds one in its transaction, so the next gets another
+            client = stack.enter_context(psycopg.connect(pooled_url(port), prepare_threshold=None))
+            found |= {what for (what,) in client.execute(LEFT_BEHIND)}
+    return {what for what in found if what.removeprefix("setting ") not in KEPT_BY_PGBOUNCER}
+
+
+def test_what_a_session_keeps_would_be_found(port):
+    with psycopg.connect(pooled_url(port), autocommit=True, prepare_threshold=None) as client:
+        client.execute("SELECT pg_advisory_lock(7)")
+        client.execute("SET statement_timeout = '1h'")
+        client.execute("CREATE TEMPORARY TABLE mine (x int)")
+
+    assert left_behind(port) == {"lock 7", "setting statement_timeout", "temporary tables"}
+
+    # Other clients have them now, and cannot give them back but by chance.
+    with psycopg.connect(database_url(), autocommit=True) as direct:
+        direct.execute("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND objid = 7")
+
+
+def test_60_sweeps_at_once_ask_about_each_payment_once(pooled, wechat, person):
+    """A lock of a session refused 39 of 60 sweeps, and stayed on an idle connection."""
+    li, product, other = person("li"), make_product(stock=100), make_product(stock=100)
+    orders = [make_order(li.user, product) for _ in range(8)] + [make_order(li.user, other) for _ in range(16)]
+    for order in orders:
+        assert li.post("/pay/payment", {"order_id": order.order_id}).json()["msg"] == "OK"
+    to_expire, to_reconcile, to_refund = orders[:8], orders[8:16], orders[16:]
+    for order in to_refund:
+        wechat.pay(order.order_id)
+        payment_query(out_trade_no=order.order_id, now=timezone.now())
+        refund_request(out_trade_no=order.order_id, amount_fen=990, reason="", requested_by="li", now=timezone.now())
+    for order in to_reconcile:
+        wechat.pay(order.order_id)
+    past = timezone.now() - timedelta(seconds=1)
+    numbers = {
+        name: [order.order_id for order in rows]
+        for name, rows in {"expire": to_expire, "reconcile": to_reconcile}.items()
+    }
+    Order.objects.filter(order_id__in=numbers["expire"]).update(expires_at=past, sweep_at=past)
+    Payment.objects.filter(out_trade_no__in=numbers["expire"]).update(next_check_at=None)
+    Payment.objects.filter(out_trade_no__in=numbers["reconcile"]).update(next_check_at=past)
+    asked = {name: wechat.called(name) for name in ("query", "refund")}
+
+    kinds = [payments_reconcile, refunds_run_due, lambda now: orders_sweep(now=now, closers=1)]
+    done = at_once([lambda work=work: work(now=timezone.now()) for work in kinds * 20])
+
+    assert not [result for result in done if isinstance(result, Exception)]
+    assert (sum(done[0::3]), sum(done[1::3])) == (8, 8)
+    assert set(Order.objects.filter(order_id__in=numbers["reconcile"]).values_list("state", flat=True)) == {"paid"}
+    assert set(Refund.objects.values_list("state", flat=True)) == {"processing"}
+    assert wechat.called("refund") - asked["refund"] == 8
+    orders_sweep(now=timezone.now() + timedelta(minutes=1), closers=1)
+    assert set(Order.objects.filter(order_id__in=numbers["expire"]).values_list("state", flat=True)) == {"closed"}
+    assert stock_of(product) == 100
+
+
+def test_an_import_and_an_export(pooled, root, monkeypatch):
+    monkeypatch.setattr("students.tasks.transfer_work.apply_async", lambda *_, **__: None)
+    rows = [["", "H1", f"学员{n}", "21", "重庆", "本科", "地址", "你好"] for n in range(1200)]
+    now = timezone.now()
+    run = run_start(
+        kind="import", user_pk=root.user.pk, now=now, file_name="a.csv", source=sheet_write("csv", HEAD, rows)
+    )
+
+    transfer_do(run_pk=run.pk)
+    run.refresh_from_db()
+    run_confirm(run=run, now=now)
+    transfer_do(run_pk=run.pk)
+    options = {"class": "", "q": "", "format": "csv"}
+    out = run_start(kind="export", user_pk=root.user.pk, now=now, file_name="b.csv", options=options)
+    transfer_do(run_pk=out.pk)
+
+    run.refresh_from_db()
+    assert (run.state, Student.objects.count()) == (TransferRun.State.DONE, 1200)
+    results = {file.run_id: bytes(file.content) for file in TransferFile.objects.filter(role="result")}
+    assert {pk: content.count(b"\n") for pk, content in results.items()} == {run.pk: 1201, out.pk: 1201}
+    browser = Client()
+    browser.force_login(root.user)
+    answer = browser.get("/admin/students/transferrun/export/", {"format": "csv", "q": "学员11"})
+    assert answer.content.count("学员11".encode()) == 111
+
+
+def test_the_api_and_a_payment_by_several_processes(port, wechat, merchant_values, root, person):
+    """As deployed: each process has a pool of its own, and together more connections than the server gives out."""
+    students(*(f"学员{n}" for n in range(60)))
+    product = make_product(stock=30)
+    buyers = [person(f"buyer{n}") for n in range(6)]
+    environ = {"DATABASE_URL": pooled_url(port), "DB_POOLER": "transaction", "DB_PREPARE": "1", **merchant_values}
+
+    def buy(web, buyer):
+        said = [ask(web, "POST", "/pay/pre_order", {"product_id": product.product_id}, buyer.token)]
+        order_id = said[0][1]["order_id"]
+        said.append(ask(web, "POST", "/pay/payment", {"order_id": order_id}, buyer.token))
+        wechat.pay(order_id)
+        notice = wechat.notice_v2(order_id)
+        said.append(ask(web, "POST", "/pay/payResult", notice, **{"content-type": "text/xml"}))
+        said.append(ask(web, "GET", "/order/query_order_status", {"order_id": order_id}, buyer.token))
+        return said
+
+    def look(web, number):
+        query = {"page": number % 5 + 1, "count": 7}
+        return [ask(web, "GET", "/students/getstulist", query, root.token) for _ in range(8)]
+
+    with web_processes(free_ports(2), **environ) as webs:
+        answers = at_once(
+            [lambda web=webs[n % 2], buyer=buyer: buy(web, buyer) for n, buyer in enumerate(buyers)]
+            + [lambda web=webs[n % 2], n=n: look(web, n) for n in range(10)]
+        )
+        bought, seen = answers[: len(buyers)], answers[len(buyers) :]
+
+    assert {said[-1][1]["msg"] for said in bought} == {"支付成功"}
+    assert {(status, body["total"], len(body["data"])) for pages in seen for status, body in pages} == {(200, 60, 7)}
+    assert stock_of(product) == 24
+    # Of prepared statements PgBouncer knows, and prepares them where they are missing.
+    assert {what.split()[0] for what in left_behind(port)} <= {"statement"}
