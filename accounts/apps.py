@@ -16,6 +16,10 @@ class AccountsConfig(AppConfig):
             signal.connect(_forget_user, sender="accounts.User")
         user_logged_in.connect(_begin_session)
         _name_devices()
+        from accounts.services.restored import users_follow, users_remember
+        from core.ops import restored
+
+        restored.register(restored.Follower("accounts", users_follow, users_remember))
 
 
 def _forget_user(instance: Any, **_: Any) -> None:

@@ -21,6 +21,7 @@ from backoffice.parts import TALLEST, Bar, Fact, Panel, Tile, records, shares
 from core.ops import heartbeat
 from core.times import dash, local
 from payments.models import InboundEvent
+from payments.selectors import differences_open
 from shop.states import State
 from students.counts import class_counts, student_count
 from weather.models import SLOT_HOURS
@@ -136,7 +137,7 @@ def _refunds(now: datetime) -> Iterator[Tile | Panel]:
 
 
 def _differences(now: datetime) -> Iterator[Tile | Panel]:
-    number = figures.differences_open()
+    number = differences_open()
     yield Tile("对账差异", number, records("payments.difference"), "danger" if number else "")
 
 

@@ -10,7 +10,7 @@ from django.db.models import Count
 from django.db.models.functions import Now
 
 from core.cache import valkey
-from payments.models import Difference, InboundEvent, Refund
+from payments.models import InboundEvent, Refund
 from shop.models import Order, Product
 from shop.states import TO_DO, State
 
@@ -55,10 +55,6 @@ def orders_to_do() -> dict[str, int]:
 
 def refunds_waiting() -> int:
     return Refund.objects.filter(next_try_at__isnull=False).count()
-
-
-def differences_open() -> int:
-    return Difference.objects.filter(ending=Difference.Ending.OPEN).count()
 
 
 def scarce_products() -> list[Product]:

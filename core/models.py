@@ -10,3 +10,17 @@ class Lease(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class Restoration(models.Model):
+    """A backup was put back: between ``written_at`` and ``restored_at`` the world went on without these rows."""
+
+    written_at = models.DateTimeField("备份时间")
+    restored_at = models.DateTimeField("恢复时间")
+
+    class Meta:
+        verbose_name = verbose_name_plural = "恢复记录"
+        ordering = ["-restored_at", "-pk"]
+
+    def __str__(self) -> str:
+        return f"{self.restored_at} ({self.written_at})"

@@ -6,9 +6,13 @@ class PaymentsConfig(AppConfig):
     verbose_name = "支付"
 
     def ready(self) -> None:
+        from core.ops import restored
         from core.ops.doctor import register
-        from payments.doctor import former_payments, warn_without_refunds, wechat_pay
+        from payments.doctor import bills, former_payments, warn_without_refunds, wechat_pay
+        from payments.services.recall import payments_follow
 
         warn_without_refunds()
+        restored.register(restored.Follower("payments", payments_follow))
         register(wechat_pay)
         register(former_payments)
+        register(bills)

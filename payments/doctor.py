@@ -9,7 +9,9 @@ import structlog
 from django.conf import settings
 from django.utils import timezone
 
+from core.ops import restored
 from core.ops.doctor import Finding
+from core.times import dash
 
 log = structlog.get_logger("payments")
 # A question that changes nothing: nobody has this number, and only who may ask is told so.
@@ -57,6 +59,23 @@ def former_payments() -> Iterator[Finding]:
                 f"{number} payments or refunds wait for merchant {mch_id}, whose keys are not there",
                 "Put its values into a file and name that in WECHAT_PAY_FORMER_MERCHANTS.",
             )
+
+
+def bills() -> Iterator[Finding]:
+    """Whether the books agree with WeChat Pay's, as far as the bills say."""
+    from payments.gateways.wechat import merchant
+    from payments.selectors import bills_failed, differences_open
+    from payments.services.bills import bill_days_missing
+
+    past, missing = restored.latest(), bill_days_missing(merchant().mch_id, now=timezone.now())
+    if past and missing and merchant().has_v3:
+        what = f"Restored at {dash(past.restored_at)} what was there at {dash(past.written_at)}"
+        yield Finding(None, f"{what}: the bills of {len(missing)} days are still to be compared")
+    if number := differences_open():
+        yield Finding(False, f"{number} differences with WeChat Pay's bills wait", "Back office: 支付, 对账差异.")
+    for run in bills_failed(older_than=timezone.now() - timedelta(days=1)):
+        what = f"The bill of {run.day} (merchant {run.mch_id}) could not be compared: {run.last_error}"
+        yield Finding(False, what, f"`manage.py reconcile_bill {run.day}`")
 
 
 def _ask(name: str, gateway: Callable, remedy: str) -> Finding:

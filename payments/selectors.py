@@ -1,10 +1,11 @@
 """Questions to the database."""
 
 from collections import Counter
+from datetime import datetime, timedelta
 
-from django.db.models import Count
+from django.db.models import Count, QuerySet
 
-from payments.models import Payment, Refund
+from payments.models import BillRun, Difference, Payment, Refund
 
 
 def merchants_waiting() -> Counter[str]:
@@ -16,3 +17,15 @@ def merchants_waiting() -> Counter[str]:
     ):
         waiting.update(dict(rows.order_by(name).values_list(name).annotate(Count("pk"))))
     return waiting
+
+
+def differences_open() -> int:
+    """How many differences with the provider's bills wait for somebody."""
+    return Difference.objects.filter(ending=Difference.Ending.OPEN).count()
+
+
+def bills_failed(*, older_than: datetime) -> QuerySet[BillRun]:
+    """Comparisons of the last weeks that did not succeed though there was a day's time, oldest first."""
+    failed = BillRun.objects.exclude(state=BillRun.State.DONE)
+    span = (older_than - timedelta(days=30), older_than - timedelta(days=1))
+    return failed.filter(day__gte=span[0].date(), day__lte=span[1].date()).order_by("day", "mch_id")[:5]

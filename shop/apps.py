@@ -6,8 +6,10 @@ class ShopConfig(AppConfig):
     verbose_name = "商城"
 
     def ready(self) -> None:
+        from core.ops import restored
         from payments.register import PaymentListener, register
         from shop.services import money_in
+        from shop.services.restored import orders_follow
 
         register(
             PaymentListener(
@@ -18,3 +20,4 @@ class ShopConfig(AppConfig):
                 is_ours=money_in.is_ours,
             )
         )
+        restored.register(restored.Follower("shop", orders_follow))

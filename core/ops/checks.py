@@ -1,10 +1,14 @@
 """System checks: contradictory settings stop the process before it serves anybody."""
 
+import sys
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 from django.core.checks import Error, register
 from django.core.exceptions import ImproperlyConfigured
+
+from core.ops import restored
 
 
 @register()
@@ -22,7 +26,23 @@ def production_is_safe(**_: Any) -> list[Error]:
     return errors
 
 
+@register()
+def restore_is_finished(**_: Any) -> list[Error]:
+    # Tokens, open orders and money are only put right at the end of a restore.
+    if not (source := restored.unfinished()):
+        return []
+    hint = f"Run `manage.py restore {source}` again, to its end."
+    return [Error("A restore was begun and has not ended.", hint=hint, id="core.E004")]
+
+
 def refuse_unsafe_start() -> None:
-    """:raises ImproperlyConfigured: production settings with anything that only helps in development."""
-    if errors := production_is_safe():
+    """Stop a process that must not start.
+
+    :raises ImproperlyConfigured: production settings with anything that only helps in development, or a restore that
+        has not ended. ``manage.py`` runs the checks itself, and is what ends a restore.
+    """
+    errors = production_is_safe()
+    if Path(sys.argv[0]).name != "manage.py":
+        errors += restore_is_finished()
+    if errors:
         raise ImproperlyConfigured(" ".join(f"{error.msg} {error.hint}" for error in errors))

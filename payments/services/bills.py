@@ -14,6 +14,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from core.db.leases import lease
+from core.ops import restored
 from core.times import SHANGHAI, local
 from payments.errors import BillBusy, BillNotOut, BillTooOld, PaymentNotConfigured
 from payments.gateways.base import Bill, BillNotReady, BillRow, GatewayError
@@ -91,18 +92,26 @@ def bill_made_at(day: date) -> datetime:
 
 
 def bill_days_missing(mch_id: str, *, now: datetime) -> list[date]:
-    """Days without a finished comparison, oldest first: the last 30, from the first payment on."""
-    first = Payment.objects.order_by("created_at", "pk").values_list("created_at", flat=True).first()
-    if first is None:
-        return []
+    """Days without a finished comparison, oldest first: the last 30, from the first payment on.
+
+    After a restore all days since the backup, as far as the provider has bills of them.
+    """
     today = local(now).date()
     last = today - timedelta(days=1 if now >= bill_made_at(today - timedelta(days=1)) else 2)
-    day = max(local(first).date(), today - LOOK_BACK)
+    day = _first_day(today)
     done = set(
         BillRun.objects.filter(mch_id=mch_id, day__gte=day, state=BillRun.State.DONE).values_list("day", flat=True)
     )
     days = (day + timedelta(days=n) for n in range((last - day).days + 1))
     return [one for one in days if one not in done]
+
+
+def _first_day(today: date) -> date:
+    first = Payment.objects.order_by("created_at", "pk").values_list("created_at", flat=True).first()
+    day = max(local(first).date(), today - LOOK_BACK) if first else today
+    if restoration := restored.latest():
+        day = max(min(day, local(restoration.written_at).date()), today - KEPT)
+    return day
 
 
 def _run(who: Merchant, day: date, now: datetime) -> BillRun:

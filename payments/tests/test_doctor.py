@@ -9,8 +9,10 @@ import pytest
 from django.conf import settings as settings_module
 from django.utils import timezone
 
+from core.models import Restoration
 from payments import doctor
-from payments.doctor import wechat_pay
+from payments.doctor import bills, wechat_pay
+from payments.models import BillRun, Difference
 
 
 def found():
@@ -69,3 +71,26 @@ def test_every_start_says_that_refunds_are_not_possible(values, says, tmp_path):
 
     assert done.returncode == 0, done.stderr
     assert ("refunds are not possible" in done.stderr) is says
+
+
+@pytest.mark.django_db
+def test_differences_and_days_that_were_not_compared_are_named(wechat):
+    today = timezone.localdate()
+    facts = {"mch_id": "19", "ran_at": timezone.now()}
+    BillRun.objects.create(day=today - timedelta(days=5), state="failed", last_error="digest", **facts)
+    BillRun.objects.create(day=today - timedelta(days=4), state="done", **facts)
+    BillRun.objects.create(day=today - timedelta(days=1), state="waiting", **facts)
+    assert [finding.what for finding in bills()] == [
+        f"The bill of {today - timedelta(days=5)} (merchant 19) could not be compared: digest"
+    ]
+
+    past = Restoration.objects.create(written_at=timezone.now() - timedelta(days=9), restored_at=timezone.now())
+    (said, _) = [finding.what for finding in bills()]
+    assert "are still to be compared" in said
+    past.delete()
+
+    Difference.objects.create(
+        mch_id="19", day=today, kind="stray_money", out_trade_no="1", bill_fen=1, found_at=timezone.now()
+    )
+
+    assert "1 differences with WeChat Pay's bills wait" in [finding.what for finding in bills()]

@@ -1,15 +1,19 @@
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from celery import current_app
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils import timezone
 
 from core.cache import valkey
-from core.ops import backup
+from core.ops import backup, restored
 
 
 class Command(BaseCommand):
     help = "Replace the database and the pictures by those of a backup. Stop web, worker and beat first."
+    requires_system_checks: list[str] = []  # one of them is that no restore is left unfinished
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("file", type=Path, help="what `backup` wrote")
@@ -18,11 +22,20 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         if not options["yes"] and input("Everything in the database will be replaced. Type 'yes': ") != "yes":
             raise CommandError("Nothing was changed.")
+        was_unfinished = restored.unfinished()
+        memory = restored.begin(options["file"])
         try:
             manifest = backup.restore(options["file"])
         except backup.BackupError as error:
+            if not was_unfinished:
+                restored.give_up()
             raise CommandError(str(error)) from error
         call_command("migrate", verbosity=0)
-        # What Valkey remembers of users, roles and tokens belongs to the replaced database.
+        # What Valkey remembers of users, roles and tokens, and what tasks wait in it, belongs to the replaced database.
         valkey.client().flushdb()
-        self.stdout.write(f"Restored the state of {manifest['written_at']}. Start web, worker and beat again.")
+        current_app.control.purge()
+        self.stdout.write(f"Restored the state of {manifest['written_at']}.")
+        written_at = datetime.fromisoformat(manifest["written_at"])
+        for line in restored.finish(memory, written_at=written_at, now=timezone.now()):
+            self.stdout.write(f"- {line}")
+        self.stdout.write("Start web, socket, worker and beat again.")

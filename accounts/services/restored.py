@@ -1,0 +1,52 @@
+"""After a restore: nobody is logged in any more, and who was shut out stays out."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+from django.db.models import F, Max, QuerySet, Value
+from django.db.models.functions import Greatest
+
+from accounts.models import User
+from accounts.services.users import users_disable
+from core.models import Restoration
+
+MOST_NAMED = 20
+_ZERO = datetime(2020, 1, 1, tzinfo=UTC)
+
+
+def users_remember() -> dict[str, Any]:
+    """Who there is, who is disabled, and how far epochs have come, before the database is replaced."""
+    return {
+        "epoch": User.objects.aggregate(most=Max("epoch"))["most"] or 0,
+        "known": list(User.objects.order_by("pk").values_list("unid", flat=True)),
+        "disabled": list(User.objects.filter(is_active=False).order_by("pk").values_list("unid", flat=True)),
+    }
+
+
+def users_follow(restoration: Restoration, memory: Any) -> Iterator[str]:
+    """End every token and session, and keep those out who were disabled since the backup."""
+    # Tokens issued since the backup carry epochs that users had reached by then, which nobody may know any more. The
+    # clock is ahead of them all: an epoch counts single events.
+    seconds = int((restoration.restored_at - _ZERO).total_seconds())
+    epoch = max(seconds, memory["epoch"] + 1 if memory else 0)
+    number = User.objects.update(epoch=Greatest(F("epoch") + 1, Value(epoch)))
+    yield f"Ended every token and session: all {number} users log in again, with the passwords of the backup."
+    back = User.objects.filter(is_active=True)
+    if memory is None or not back.filter(unid__in=memory["known"]).exists():
+        # No database, or that of another installation: a new machine's, on which nobody of ours is known.
+        yield "Who was disabled or deleted since the backup is not known: look through the list of users."
+        return
+    disabled = back.filter(unid__in=memory["disabled"])
+    if pks := list(disabled.order_by("pk").values_list("pk", flat=True)):
+        yield f"Disabled again who was disabled since the backup: {_names(disabled)}."
+        users_disable(user_pks=pks)
+    deleted = back.exclude(unid__in=memory["known"])
+    if deleted.exists():
+        # They may be why the backup was put back: that is for a person to decide.
+        yield f"Users deleted since the backup are there again: {_names(deleted)}."
+
+
+def _names(users: QuerySet[User]) -> str:
+    names = list(users.order_by("pk").values_list("username", flat=True)[: MOST_NAMED + 1])
+    return ", ".join(names[:MOST_NAMED]) + (" and more" if len(names) > MOST_NAMED else "")

@@ -1,0 +1,62 @@
+"""After a restore: what may have happened at the provider since the backup is asked about."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+from django.conf import settings
+
+from core.models import Restoration
+from core.times import dash, local
+from payments.gateways.wechat import merchant
+from payments.models import Payment, PaymentStatus, Refund
+from payments.services.bills import bill_days_missing, bill_made_at
+from payments.services.provider import log_step
+from payments.services.refund import UNDER_WAY
+from payments.services.start import SHORTEST_LIFE
+
+
+def payment_recall(*, out_trade_no: str, amount_fen: int, deadline: datetime, now: datetime) -> bool:
+    """Have the provider asked about an order before it closes, as if its payment had been started; it may have been.
+
+    Answer whether there is anything to ask: not without a merchant, nor where the payment is known.
+
+    :param deadline: until when it may still be paid there.
+    """
+    who = merchant()
+    if not who.mch_id:
+        return False
+    payment, is_new = Payment.objects.get_or_create(
+        out_trade_no=out_trade_no,
+        defaults={
+            "appid": who.appid,
+            "mch_id": who.mch_id,
+            "amount_fen": amount_fen,
+            "notify_url": settings.PUBLIC_BASE_URL + "/pay/payResult",
+            "time_start": now,
+            "time_expire": max(deadline, now + SHORTEST_LIFE),
+            "next_check_at": now,
+            "created_at": now,
+        },
+    )
+    if is_new:
+        log_step(payment, "恢复备份之后询问", now, to_state=payment.state)
+    return is_new
+
+
+def payments_follow(restoration: Restoration, memory: Any) -> Iterator[str]:
+    """Have everything unsettled asked about at once; bills tell of the rest."""
+    now = restoration.restored_at
+    payments = Payment.objects.filter(next_check_at__isnull=False).exclude(state=PaymentStatus.PAID)
+    refunds = Refund.objects.filter(state__in=UNDER_WAY)
+    asked = payments.update(next_check_at=now, claimed_until=None), refunds.update(next_try_at=now)
+    yield f"{asked[0]} payments and {asked[1]} refunds are asked about at WeChat Pay as soon as a worker runs."
+    if not merchant().has_v3:
+        yield "Without WeChat Pay v3 there are no bills: compare the payments since the backup at the merchant's desk."
+        return
+    first, today = local(restoration.written_at).date(), local(now).date()
+    number = len(bill_days_missing(merchant().mch_id, now=now))
+    yield (
+        f"The bills of {first} to {today} find the money that has no order here any more: {number} of these days are "
+        f"compared within the hour, the last one after {dash(bill_made_at(today))}. Then see 对账差异 (back office)."
+    )

@@ -1,0 +1,32 @@
+"""After a restore: no order gives its stock back before the provider was asked whether it was paid meanwhile."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+
+from core.models import Restoration
+from payments.services.recall import payment_recall
+from shop.models import Order
+from shop.services.order_move import SYSTEM, order_note
+from shop.states import State
+
+
+def orders_follow(restoration: Restoration, memory: Any) -> Iterator[str]:
+    """Treat every open order as one whose payment was started: it may have been, after the backup."""
+    now, number = restoration.restored_at, 0
+    deadline = now + settings.ORDER_TTL
+    for order_pk in Order.objects.filter(state=State.OPEN).order_by("pk").values_list("pk", flat=True):
+        with transaction.atomic():
+            order = Order.objects.select_for_update(no_key=True).get(pk=order_pk)
+            asks = payment_recall(out_trade_no=order.order_id, amount_fen=order.total_fen, deadline=deadline, now=now)
+            if asks and order.payment_started_at is None:
+                order.payment_started_at = now
+                order.save(update_fields=["payment_started_at"])
+                order_note(
+                    order=order, event="恢复备份", actor=SYSTEM, now=now, detail="关闭之前先向微信询问是否已付款"
+                )
+        number += 1
+    yield f"{number} open orders keep their stock until WeChat Pay has said whether they were paid."
+    yield "Orders that were placed since the backup are gone, and what was shipped or returned since is not recorded."

@@ -1,0 +1,272 @@
+"""A backup is put back while the provider went on living: money is found, stock waits for its word, nobody revives."""
+
+import itertools
+import json
+from datetime import timedelta
+from io import StringIO
+
+import pytest
+from django.core.management import call_command
+from django.test import Client
+from django.utils import timezone
+
+from accounts.services.users import users_disable
+from core.ops import restored
+from core.times import local
+from payments.models import BillRun, Difference, Payment, Refund
+from payments.services import refund_run
+from payments.services.bills import bill_made_at, bills_reconcile_missing
+from payments.services.differences import difference_adopt, difference_return
+from payments.services.reconcile import payments_reconcile
+from shop.models import Order, Product
+from shop.services.order_expire import orders_sweep
+from shop.services.order_pay import order_pay
+from shop.services.order_return import order_return
+from shop.tests.factories import make_order, make_product
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def backup(tmp_path, settings):
+    """Write a backup, and put it back: ``back = backup()`` ... ``said = back()``."""
+    settings.STATE_DIR, settings.MEDIA_ROOT = tmp_path / "state", str(tmp_path / "media")
+    numbers = itertools.count()
+
+    def write():
+        file = tmp_path / f"backup-{next(numbers)}.tar"
+        call_command("backup", str(file), stdout=StringIO())
+
+        def put_back():
+            out = StringIO()
+            call_command("restore", str(file), "--yes", stdout=out)
+            return out.getvalue()
+
+        return put_back
+
+    return write
+
+
+def pay(order, wechat, notify=True):
+    """Start the payment of an order and pay it at the provider."""
+    order_pay(order_id=order.order_id, buyer_pk=order.user_id, trade_type="NATIVE", client_ip="::1", now=timezone.now())
+    wechat.pay(order.order_id)
+    if notify:
+        body, headers = wechat.notice_v3(order.order_id)
+        assert Client().post("/pay/notify", body, "application/json", headers=headers).status_code == 200
+
+
+def state(order):
+    return Order.objects.get(order_id=order.order_id).state
+
+
+def later(**span):
+    return timezone.now() + timedelta(**span)
+
+
+def test_money_that_came_after_the_backup_is_found(li, wechat, backup):
+    product = make_product("自行车", stock=10)
+    not_started, started, unpaid = (make_order(li.user, product) for _ in range(3))
+    order_pay(order_id=started.order_id, buyer_pk=li.user.pk, trade_type="NATIVE", client_ip="::1", now=timezone.now())
+    given_back = make_order(li.user, product)
+    pay(given_back, wechat)
+    put_back = backup()
+
+    # The world goes on: an open order is started and paid, a started one is paid, a new one is placed and paid, and an
+    # earlier one is refunded.
+    pay(not_started, wechat)
+    wechat.pay(started.order_id)
+    placed = make_order(li.user, product)
+    pay(placed, wechat)
+    wechat.refund_status = "SUCCESS"
+    order_return(order_id=given_back.order_id, buyer_pk=li.user.pk, actor="li", now=timezone.now())
+    refund = refund_run(refund_id=Refund.objects.get().pk, now=timezone.now())
+    assert (refund.state, state(given_back)) == ("success", "refunded")
+
+    said = put_back()
+
+    assert "3 open orders keep their stock" in said and "find the money that has no order here any more" in said
+    assert not Order.objects.filter(order_id=placed.order_id).exists()
+    assert (state(not_started), state(given_back)) == ("open", "paid")
+    asked = wechat.called("query")
+
+    # Before stock moves, the provider is asked.
+    orders_sweep(now=later(minutes=10), closers=1)
+
+    assert [state(order) for order in (not_started, started, unpaid)] == ["paid", "paid", "closed"]
+    assert wechat.called("query") - asked >= 3
+    assert Product.objects.get().stock == 10 - 3
+
+    # The next morning the bill finds the rest.
+    ten = bill_made_at(local(timezone.now()).date())
+    bills_reconcile_missing(now=ten + timedelta(minutes=15))
+    stray, lost = Difference.objects.filter(ending="").order_by("out_refund_no")
+    assert (stray.kind, stray.out_trade_no) == ("stray_money", placed.order_id)
+    assert (lost.kind, lost.out_refund_no) == ("refund_here", refund.out_refund_no)
+    difference_return(difference_id=stray.pk, actor="wang", now=ten)
+    difference_adopt(difference_id=lost.pk, actor="wang", now=ten)
+
+    sent = Refund.objects.get(payment__out_trade_no=placed.order_id)
+    assert refund_run(refund_id=sent.pk, now=ten).state == "success"
+    assert wechat.refunds[sent.out_refund_no]["amount"]["refund"] == placed.total_fen
+    assert state(given_back) == "refunded" and Product.objects.get().stock == 10 - 2
+    assert not Difference.objects.filter(ending="").exists()
+    assert not wechat.faults and wechat.called("refund") == 2  # one for each, no more
+
+
+def test_without_asking_paid_goods_would_be_sold_twice(li, wechat, backup, monkeypatch):
+    """The twin: with nobody to follow a restore, an order paid since the backup closes unasked."""
+    product = make_product(stock=1)
+    order = make_order(li.user, product)
+    put_back = backup()
+    pay(order, wechat)
+    monkeypatch.setattr(restored, "_followers", [])
+
+    put_back()
+    orders_sweep(now=later(minutes=10), closers=1)
+
+    assert (state(order), Product.objects.get().stock) == ("closed", 1)
+
+
+def test_the_stock_waits_while_the_provider_is_silent(li, wechat, backup):
+    product = make_product(stock=1)
+    order = make_order(li.user, product)
+    put_back = backup()
+    pay(order, wechat)
+    put_back()
+    wechat.faults = [("query", "down")] * 10
+
+    orders_sweep(now=later(minutes=10), closers=1)
+    assert (state(order), Product.objects.get().stock) == ("open", 0)
+    wechat.faults = []
+    payments_reconcile(now=later(minutes=10))
+
+    assert state(order) == "paid"
+
+
+def test_days_since_the_backup_are_compared_however_long_ago_it_was(li, wechat, backup):
+    put_back = backup()
+    put_back()
+    restored.latest().__class__.objects.update(written_at=timezone.now() - timedelta(days=60))
+
+    bills_reconcile_missing(now=bill_made_at(local(timezone.now()).date()))
+
+    assert BillRun.objects.filter(state="done").count() == 61
+
+
+def test_nobody_revives(api, person, wechat, backup, login):
+    """Neither a token, nor a session of the back office, nor a user who was shut out since."""
+    li, wang, zhao = person("li"), person("wang"), person("zhao", "1", is_staff=True)
+    office = Client()
+    office.force_login(zhao.user)
+    put_back = backup()
+    assert zhao.get("/users/sigout").json()["state"] is True
+    wang.user.set_password("another-password")
+    wang.user.save()
+    later_token = login(wang.user)  # of an epoch that the backup has not reached
+    users_disable(user_pks=[li.user.pk])
+
+    said = put_back()
+
+    assert "Disabled again who was disabled since the backup: li." in said
+    for token in (li.token, wang.token, zhao.token, later_token):
+        assert api.get("/verify", headers={"authorization": token}).json()["msg"] == "校验失败"
+    assert office.get("/admin/").status_code == 302
+    for username, ok in (("li", False), ("zhao", True)):
+        answer = api.post("/users/login", {"username": username, "password": "a-password"}).json()
+        assert answer["state"] is ok, answer
+    # Nor do they by what moves an epoch on by one, after the restore.
+    wang.user.refresh_from_db()
+    wang.user.set_password("a-third-password")
+    wang.user.save()
+    assert api.get("/verify", headers={"authorization": later_token}).json()["msg"] == "校验失败"
+
+
+def test_a_second_restore_ends_the_tokens_of_the_first(api, person, wechat, backup, login):
+    li = person("li")
+    put_back = backup()
+    put_back()
+    li.user.refresh_from_db()
+    between = login(li.user)
+    assert api.get("/verify", headers={"authorization": between}).json()["state"] is True
+
+    put_back()
+
+    assert api.get("/verify", headers={"authorization": between}).json()["msg"] == "校验失败"
+
+
+def test_on_a_new_machine_nobody_is_taken_for_deleted(person, wechat, backup, tmp_path, settings):
+    """There the replaced database knows none of ours, and must not decide who may come in."""
+    from accounts.models import User
+
+    li, wang = person("li"), person("wang")
+    put_back = backup()
+    User.objects.all().delete()
+    person("root", "1")
+
+    said = put_back()
+
+    assert "is not known: look through the list of users" in said
+    assert set(User.objects.filter(is_active=True).values_list("username", flat=True)) == {"li", "wang"}
+    assert li.user.username and wang.user.username
+
+
+def test_users_deleted_since_are_named_and_stay(person, wechat, backup):
+    from accounts.models import User
+
+    person("li"), person("wang")
+    put_back = backup()
+    User.objects.filter(username="li").delete()
+
+    assert "Users deleted since the backup are there again: li." in put_back()
+
+
+def test_an_interrupted_restore_is_ended_by_the_next_and_stops_every_start(li, wechat, backup, settings, monkeypatch):
+    from core.ops import checks
+
+    put_back = backup()
+    users_disable(user_pks=[li.user.pk])
+
+    def power_cut(*arguments, **facts):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(restored, "finish", power_cut)
+        with pytest.raises(KeyboardInterrupt):
+            put_back()
+    marker = settings.STATE_DIR / "restoring.json"
+    assert marker.stat().st_mode & 0o077 == 0
+    (error,) = checks.restore_is_finished()
+    assert json.loads(marker.read_text())["source"] in error.hint
+    with pytest.raises(checks.ImproperlyConfigured, match="has not ended"):
+        checks.refuse_unsafe_start()
+
+    said = put_back()  # what it replaces now is the backup itself: it remembers from the first time
+
+    assert "Disabled again who was disabled since the backup: li." in said
+    assert checks.restore_is_finished() == [] and not marker.exists()
+
+
+def test_a_damaged_file_leaves_no_mark(wechat, backup, tmp_path, settings):
+    from django.core.management import CommandError
+
+    settings.STATE_DIR = tmp_path / "state"
+    (tmp_path / "bad.tar").write_bytes(b"nonsense")
+
+    with pytest.raises(CommandError):
+        call_command("restore", str(tmp_path / "bad.tar"), "--yes")
+
+    assert restored.unfinished() == ""
+
+
+def test_payments_that_were_being_watched_are_asked_about_at_once(li, wechat, backup):
+    order = make_order(li.user)
+    order_pay(order_id=order.order_id, buyer_pk=li.user.pk, trade_type="NATIVE", client_ip="::1", now=timezone.now())
+    put_back = backup()
+    wechat.pay(order.order_id)
+
+    said = put_back()
+
+    assert "1 payments and 0 refunds are asked about" in said
+    assert payments_reconcile(now=timezone.now()) == 1
+    assert Payment.objects.get().is_paid
