@@ -17,7 +17,7 @@ FIND_PYTHON = for python in $(PYTHON) python3 python3.14 python3.13 python3.12 p
 	[ -n "$$python" ] || { echo "Error: Python 3.11 or newer is needed; found: $$($(or $(PYTHON),python3) --version 2>&1). \
 	Name one with: make $@ PYTHON=/path/to/python3" >&2; exit 1; }
 
-.PHONY: help up install install-dev test lint check lock reset clean
+.PHONY: help up install install-dev test lint check lock api-files reset clean
 
 help:  ## list these targets
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:[^#]*## /\t/' | while IFS="$$(printf '\t')" read -r name what; do \
@@ -46,6 +46,11 @@ lock: $(VENV)/ready-dev  ## write requirements*.txt anew from requirements*.in; 
 	@$(PIP) install --quiet uv
 	$(LOCK) --output-file requirements.txt requirements.in
 	$(LOCK) --output-file requirements-dev.txt requirements-dev.in
+
+api-files: $(VENV)/ready-dev  ## make docs/api/types.d.ts and collection.json anew (needs Node.js)
+	npm ci --prefix docs/api --no-audit --no-fund --loglevel=error
+	DJANGO_SETTINGS_MODULE=config.settings.test $(PY) -W ignore manage.py spectacular --format openapi-json --file .dev/schema.json
+	node docs/api/make.mjs .dev/schema.json docs/api
 
 reset:  ## forget the data in .dev and the pictures in media (refuses while it runs)
 	@$(FIND_PYTHON); exec "$$python" -m devstack.reset

@@ -4,7 +4,7 @@ from io import BytesIO
 
 import segno
 from django.conf import settings
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 
 from config.codes import CODES
@@ -13,6 +13,7 @@ from core.ops import health
 from payments.errors import WECHAT_CODES
 
 MAX_QR_BYTES = 1000
+API_FILES = {"types.d.ts": "text/plain; charset=utf-8", "collection.json": "application/json"}
 
 
 def switches(request: HttpRequest) -> dict[str, bool]:
@@ -36,6 +37,15 @@ def codes(request: HttpRequest) -> HttpResponse:
 def socket_guide(request: HttpRequest) -> HttpResponse:
     base = settings.PUBLIC_BASE_URL
     return render(request, "front/socket.html", {"base": base, "ws_base": base.replace("http", "ws", 1)})
+
+
+def client_guide(request: HttpRequest) -> HttpResponse:
+    return render(request, "front/client.html", {"base": settings.PUBLIC_BASE_URL})
+
+
+def api_file(request: HttpRequest, name: str) -> FileResponse:
+    """A file that is made out of the OpenAPI description (docs/api/make.mjs)."""
+    return FileResponse((settings.BASE_DIR / "docs/api" / name).open("rb"), content_type=API_FILES[name])
 
 
 def demo(request: HttpRequest) -> HttpResponse:

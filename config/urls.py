@@ -21,6 +21,8 @@ urlpatterns = [
     path("", front.home),
     path("docs/codes/", front.codes),
     path("docs/socket/", front.socket_guide),
+    path("docs/client/", front.client_guide),
+    *(path(f"docs/{name}", front.api_file, {"name": name}) for name in front.API_FILES),
     path("admin/", include("backoffice.urls")),
     path("admin/", admin.site.urls),
     path("", include("core.api.urls")),

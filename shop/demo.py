@@ -1,6 +1,7 @@
 """Demo categories and products, so that a stranger can order something at once. Only with DEMO_DATA on."""
 
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from decimal import Decimal
 from io import BytesIO
 
@@ -9,6 +10,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.utils import timezone
 from PIL import Image, ImageDraw
 
+from core.times import SHANGHAI
 from shop.models import Category, Product
 from shop.services.categories import category_create, vip_category_create
 from shop.services.products import product_create
@@ -52,6 +54,12 @@ def _jar(draw: ImageDraw.ImageDraw, ink: str) -> None:
 
 
 # Category, name, price, stock, description, colour, picture. The two categories are the seed's.
+# The seed's own two categories have these numbers in the API document.
+CATEGORY_TIMES = {
+    "车辆": datetime(2020, 12, 31, 12, 59, 59, 413_000, tzinfo=SHANGHAI),
+    "化妆品": datetime(2020, 12, 31, 13, 6, 13, 547_000, tzinfo=SHANGHAI),
+}
+FIRST_PRODUCT_AT = datetime(2021, 1, 4, 10, 15, 0, 123_000, tzinfo=SHANGHAI)
 VIP_CATEGORY = "vip充值"
 VIP_LEVELS = {"vip充值": 1, "vip2充值": 2, "vip3充值": 3}
 PRODUCTS: list[tuple[str, str, str, int, str, str, Draw]] = [
@@ -100,7 +108,6 @@ def _revive(category: str) -> None:
 def _make(category: str, name: str, price: str, stock: int, description: str, ink: str, draw: Draw) -> bool:
     if Product.objects.filter(name=name, creator=ACTOR).exists():
         return False
-    now = timezone.now()
     product_create(
         category_id=_category(category).category_id,
         name=name,
@@ -110,7 +117,7 @@ def _make(category: str, name: str, price: str, stock: int, description: str, in
         image_url=_picture_url(ink, draw),
         vip_level=VIP_LEVELS.get(name, 1),
         actor=ACTOR,
-        now=now,
+        now=_made_at(name),
     )
     return True
 
@@ -119,7 +126,12 @@ def _category(name: str) -> Category:
     if name == VIP_CATEGORY:
         return vip_category_create(actor=ACTOR, now=timezone.now())
     found = Category.objects.filter(name=name, removed_at=None).first()
-    return found or category_create(name=name, actor=ACTOR, now=timezone.now())
+    return found or category_create(name=name, actor=ACTOR, now=CATEGORY_TIMES.get(name) or timezone.now())
+
+
+def _made_at(name: str) -> datetime:
+    """The moment that gives a product its number: the first two are those that the documentation's examples name."""
+    return FIRST_PRODUCT_AT + [facts[1] for facts in PRODUCTS].index(name) * timedelta(milliseconds=1333)
 
 
 def _picture_url(ink: str, draw: Draw) -> str:

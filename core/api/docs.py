@@ -21,7 +21,7 @@ class Doc:
     :param params: the input serializer: the query of a GET, the body of a POST. ``help_text`` says what a field is.
     :param failures: error classes (or instances, where they need a text); the refusals that follow from the
         call's access and bad parameters need not be named.
-    :param send: a request body to start from in Swagger UI.
+    :param send: the parameters to start from in Swagger UI and in the collection: a body, or the query of a GET.
     :param about: more words, Markdown.
     """
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.plumbing import ResolvedComponent
-from drf_spectacular.utils import OpenApiExample, OpenApiRequest, OpenApiResponse
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiRequest, OpenApiResponse
 from rest_framework.serializers import FileField, Serializer
 
 from core.api.access import Access
@@ -53,8 +53,21 @@ class ContractSchema(AutoSchema):
         return [{}] if getattr(self.view, "access", None) is Access.OPEN else [entry for entry in auth if entry]
 
     def get_override_parameters(self) -> list[Any]:
-        params = self._doc and self._doc.params
-        return [params] if params and self.method == "GET" else []
+        doc = self._doc
+        if doc is None or doc.params is None or self.method != "GET":
+            return []
+        fields = self._map_serializer(doc.params(), "request")
+        required = fields.get("required", [])
+        return [
+            OpenApiParameter(
+                name,
+                type=schema,
+                description=schema.pop("description", ""),
+                required=name in required,
+                examples=[OpenApiExample("示例", value=doc.send[name])] if doc.send and name in doc.send else [],
+            )
+            for name, schema in fields["properties"].items()
+        ]
 
     def get_request_serializer(self) -> Any:
         """Answer the body by media type; inlined, as equally named serializers of two apps are not one component."""
@@ -211,7 +224,8 @@ def drop_aliases(endpoints: list[tuple[str, str, str, Any]]) -> list[tuple[str, 
         call = getattr(view, "endpoint", None)
         if call is None or (path.rstrip("/") == _template(call.path) and (len(call.methods) <= 2 or method == "GET")):
             kept.append(entry)
-    return kept
+    place = {path: number for number, path in enumerate(dict.fromkeys(entry[0] for entry in kept))}
+    return sorted(kept, key=lambda entry: (place[entry[0]], entry[2]))  # REST framework keeps methods in a set
 
 
 def _template(path: str) -> str:

@@ -24,20 +24,34 @@ _RAW: dict[str, Any] = {"authentication_classes": []}
 _XML = {
     "type": "object",
     "xml": {"name": "xml"},
-    "properties": {"return_code": {"type": "string", "enum": ["SUCCESS", "FAIL"]}, "return_msg": {"type": "string"}},
+    "properties": {
+        "return_code": {"type": "string", "enum": ["SUCCESS", "FAIL"]},
+        "return_msg": {"type": "string", "example": "OK"},
+    },
     "required": ["return_code", "return_msg"],
 }
-_V3 = {
-    "type": "object",
-    "properties": {"code": {"type": "string", "enum": ["SUCCESS", "FAIL"]}, "message": {"type": "string"}},
-    "required": ["code", "message"],
-}
+
+
+def _v3_answer(code: str, message: str) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "properties": {
+            "code": {"type": "string", "enum": [code]},
+            "message": {"type": "string", "example": message},
+        },
+        "required": ["code", "message"],
+    }
+
+
 V2_DOC = Doc(
     raw={(200, "text/xml"): _XML},
     about="由微信支付 v2 调用(XML),前端不调用。处理成功返回 SUCCESS,否则返回 FAIL 和原因,微信会重发。",
 )
 V3_DOC = Doc(
-    raw={(status, "application/json"): _V3 for status in (200, 400, 401, 500)},
+    raw={
+        (200, "application/json"): _v3_answer("SUCCESS", "成功"),
+        **{(status, "application/json"): _v3_answer("FAIL", "原因") for status in (400, 401, 500)},
+    },
     about="由微信支付 v3 调用(JSON),前端不调用。处理成功返回 200,签名不对返回 401,其余失败 400 或 500,微信会重发。",
 )
 

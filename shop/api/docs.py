@@ -119,6 +119,7 @@ PRODUCT_UPDATE = Doc(
 )
 PRODUCT_LIST = Doc(
     params=params.ProductListParams,
+    send={"page": 1, "count": 5},
     ok=_ok("获取成功", total=1, data=[_PRODUCT]),
     records={"data": list[ProductJson]},
 )

@@ -37,6 +37,7 @@ LIST = Doc(
     ok={"status": 1, "state": True, "msg": "请求成功", "total": 2, "data": [_STUDENT]},
     records={"data": list[StudentJson]},
     params=ListParams,
+    send={"page": 1, "count": 5, "class": "H51901"},
     failures=[_NO_NUMBER],
     about="最新的在前。`total` 是符合条件的总数,与分页无关。不传 `count` 时返回全部,最多 1000 条。",
 )
@@ -44,6 +45,7 @@ SEARCH = Doc(
     ok={"status": 200, "state": True, "total": 1, "data": [_STUDENT]},
     records={"data": list[StudentJson]},
     params=SearchParams,
+    send={"key": "谭", "page": 1, "count": 5},
     failures=[_NO_NUMBER],
     about="按姓名查找,最新的在前。`key` 按原样匹配姓名中的任意一段,区分大小写;不传则返回全部。",
 )
