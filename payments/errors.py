@@ -152,6 +152,9 @@ class RefundNotPossible(PaymentError):
     status, msg = 1004, "该订单无法退款"
 
 
+NO_REFUNDS = "商户还没有配好微信支付退款(APIv3),暂时不能退款,请联系商家"
+
+
 class BillNotOut(PaymentError):
     """The provider makes a day's bill by 10:00 (Shanghai) of the next day."""
 

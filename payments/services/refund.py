@@ -9,7 +9,7 @@ from django.db import transaction
 from django.db.models import Sum
 
 from core.money import fen_text
-from payments.errors import PaymentMismatch, PaymentUnknown, RefundNotPossible
+from payments.errors import NO_REFUNDS, PaymentMismatch, PaymentUnknown, RefundNotPossible
 from payments.gateways.base import (
     Gateway,
     GatewayError,
@@ -93,7 +93,7 @@ def _require_merchant(payment: Payment) -> None:
         gateway_v3(payee(payment))
     except GatewayMisconfigured as error:
         log.error("refunds are not possible", reason=str(error))
-        raise RefundNotPossible("商户还没有配好微信支付退款(APIv3),暂时不能退款,请联系商家") from None
+        raise RefundNotPossible(NO_REFUNDS) from None
 
 
 def require_room(payment: Payment, amount_fen: int) -> None:

@@ -57,6 +57,8 @@ def refund_retry(*, refund_id: int, actor: str, now: datetime) -> Refund:
     refund = _refund(refund_id, {_S.FAILED}, "只有被拒绝的退款可以用原单号重新提交")
     _require_gateway(refund)
     moved = refund_move(refund.pk, _S.PENDING, now, actor=actor, staff=actor, last_error="")
+    if moved.state != _S.PENDING:
+        raise RefundNotPossible(f"这笔退款现在是“{moved.get_state_display()}”")
     run_after_commit(moved)
     return moved
 
@@ -73,7 +75,7 @@ def refund_renew(*, refund_id: int, actor: str, now: datetime) -> Refund:
     with transaction.atomic():
         payment, old = _lock(old)
         if old.state != _S.CLOSED:
-            raise RefundNotPossible(f"这笔退款已经是{old.get_state_display()}")
+            raise RefundNotPossible(f"这笔退款现在是“{old.get_state_display()}”")
         require_room(payment, old.amount_fen)
         new = refund_create(payment, old.amount_fen, reason=old.reason, requested_by=actor, now=now)
         log_step(payment, "换新单号", now, actor=actor, refund=old, detail=f"新单号 {new.out_refund_no}")
@@ -127,7 +129,7 @@ def _note_diversion(refund: Refund, card: BankCard | None, actor: str, now: date
     with transaction.atomic():
         payment, locked = _lock(refund)
         if locked.state != _S.ABNORMAL:
-            raise RefundNotPossible(f"这笔退款已经是{locked.get_state_display()}")
+            raise RefundNotPossible(f"这笔退款现在是“{locked.get_state_display()}”")
         _require_quiet(locked, now)
         locked.way = RefundWay.CARD if card else RefundWay.MERCHANT
         locked.sent_at = now

@@ -1,10 +1,13 @@
 """A refund that did not arrive comes to an end, and its money goes out once, whoever presses what when."""
 
+import contextlib
 import threading
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from django.db import connection
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from payments.errors import RefundNotPossible
@@ -387,3 +390,63 @@ def test_a_refund_whose_order_is_locked_too_long_does_not_cost_the_others_their_
         holder.join()
 
     assert [Refund.objects.get(pk=refund.pk).state for refund in refunds] == ["pending", "processing", "processing"]
+
+
+class TestTwoAtTheSameInstant:
+    """One registers a refund as paid by other means while another submits it again: the money must go out once."""
+
+    def press_both(self, refund, monkeypatch):
+        gate, outcomes = threading.Barrier(2), {}
+        save = Refund.save
+
+        def slow_save(row, *arguments, **facts):
+            # Both have read the row by now, unless one waits for the other's lock.
+            with contextlib.suppress(threading.BrokenBarrierError):
+                gate.wait(timeout=1)
+            return save(row, *arguments, **facts)
+
+        monkeypatch.setattr(Refund, "save", slow_save)
+
+        def press(name, step):
+            try:
+                outcomes[name] = step().state
+            except RefundNotPossible as refusal:
+                outcomes[name] = refusal.msg
+            finally:
+                connection.close()
+
+        steps = {
+            "offline": lambda: offline(refund),
+            "retry": lambda: refund_retry(refund_id=refund.pk, actor="王", now=later()),
+        }
+        threads = [threading.Thread(target=press, args=item) for item in steps.items()]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        return outcomes
+
+    @pytest.mark.django_db(transaction=True)
+    def test_one_of_them_is_told(self, refund_in, monkeypatch):
+        refund = refund_in("FAILED")
+
+        outcomes = self.press_both(refund, monkeypatch)
+
+        refund.refresh_from_db()
+        if refund.state == "offline":
+            assert outcomes == {"offline": "offline", "retry": "这笔退款现在是“已线下退款”"}
+        else:
+            assert outcomes["retry"] == refund.state == "pending" and "不能登记线下退款" in outcomes["offline"]
+
+    @pytest.mark.django_db(transaction=True)
+    def test_without_the_locks_both_would(self, refund_in, shop, monkeypatch):
+        refund = refund_in("FAILED")
+        monkeypatch.setattr(QuerySet, "select_for_update", lambda rows, **options: rows)
+        monkeypatch.setattr(shop, "lock", lambda *, out_trade_no: shop.owed.get(out_trade_no))
+        from payments import register
+
+        ours = register.listener()
+        with register.listening(replace(ours, lock=shop.lock)):
+            outcomes = self.press_both(refund, monkeypatch)
+
+        assert outcomes == {"offline": "offline", "retry": "pending"}

@@ -4,7 +4,7 @@ from typing import Any
 
 from core.api.docs import Doc
 from core.api.params import PageParams, PlainText
-from payments.errors import ProviderDown, WeChatRefused
+from payments.errors import NO_REFUNDS, ProviderDown, RefundNotPossible, WeChatRefused
 from shop import errors
 from shop.api import params
 from shop.api.rows import CartRowJson, CategoryJson, OrderJson, ProductJson
@@ -271,8 +271,8 @@ RETURNS = Doc(
     params=params.ReturnParams,
     send={"order_id": _ORDER_ID, "reason": "尺寸不合适"},
     ok=_ok("退货申请成功"),
-    failures=[*_FIND, errors.OrderRefused(refusal(State.OPEN, Event.ASK_RETURN))],
-    about="未发货的订单立即原路退款;已发货的由后台处理。",
+    failures=[*_FIND, errors.OrderRefused(refusal(State.OPEN, Event.ASK_RETURN)), RefundNotPossible(NO_REFUNDS)],
+    about="未发货的订单立即申请原路退款;已发货的由后台处理。商户没有配好退款(微信支付 v3)时不受理。",
 )
 
 # --- Paying --------------------------------------------------------------------------------------
