@@ -82,7 +82,7 @@ class ButtonsAdmin(OfficeAdmin):
 
     def get_actions_submit_line(self, request: HttpRequest, object_id: Any) -> list[UnfoldAction]:
         names = list(self.offered(request, object_id))
-        # The last stands at the right, where "save" is elsewhere.
+        # The first stands at the right, where "save" is elsewhere.
         return [_as_unfold(name, self.labels[name], name in self.grave) for name in names]
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:

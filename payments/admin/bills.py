@@ -204,15 +204,15 @@ def _side(state: str, fen: int | None) -> str:
 
 
 def _steps_of(difference: Difference) -> list[str]:
-    """The steps that may help, the usual one last: it stands at the right."""
+    """The steps that may help, the usual one first."""
     if difference.kind == Kind.REFUND_UNKNOWN_HERE:
-        return ["accept", "adopt"]
+        return ["adopt", "accept"]
     if difference.out_refund_no or difference.kind == Kind.NO_MONEY:
-        return ["accept", "ask"]
+        return ["ask", "accept"]
     here = Payment.objects.filter(out_trade_no=difference.out_trade_no).first()
     if here is not None and here.state == PaymentStatus.PAID:
-        return ["accept", "ask"]
-    return ["accept", "ask", "return"] if difference.kind != Kind.STATE else ["accept", "return", "ask"]
+        return ["ask", "accept"]
+    return ["ask", "return", "accept"]
 
 
 _ADVICE = {

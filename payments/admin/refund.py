@@ -87,13 +87,13 @@ class OfflineForm(forms.Form):
     is_sure = forms.BooleanField(label="已确认买家收到款,且微信侧不会再退这笔款(商户平台上也没有人在办)")
 
 
-_ENDED = ("ask", "offline")
+# The usual one first.
 _STEPS: dict[RefundStatus, tuple[str, ...]] = {
     RefundStatus.PENDING: ("run_now",),
     RefundStatus.PROCESSING: ("run_now",),
-    RefundStatus.FAILED: (*_ENDED, "retry"),
-    RefundStatus.CLOSED: (*_ENDED, "renew"),
-    RefundStatus.ABNORMAL: (*_ENDED, "to_card", "to_merchant"),
+    RefundStatus.FAILED: ("retry", "offline", "ask"),
+    RefundStatus.CLOSED: ("renew", "offline", "ask"),
+    RefundStatus.ABNORMAL: ("ask", "to_merchant", "to_card", "offline"),
     RefundStatus.OWED: ("offline",),
 }
 

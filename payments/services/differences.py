@@ -32,6 +32,7 @@ _AGREES: dict[str, set[str]] = {
     "SUCCESS": {_S.SUCCESS, _S.OWED},
     "PROCESSING": {_S.PROCESSING, _S.SUCCESS, _S.ABNORMAL, _S.CLOSED, _S.OWED, _S.OFFLINE},
 }
+_UNKNOWN = "微信: 没有这个单号"
 _AGREES_WITH_FAILURE = {_S.SUCCESS, _S.ABNORMAL, _S.CLOSED, _S.OWED, _S.OFFLINE}
 
 
@@ -90,6 +91,8 @@ class Questions:
         self._left -= 1
         try:
             _settle(row, self._now)
+        except OrderUnknown:
+            return _UNKNOWN
         except PaymentError as error:
             return error.msg
         except GatewayError as error:
@@ -131,7 +134,7 @@ def difference_ask(*, difference_id: int, actor: str, now: datetime) -> Differen
     try:
         note = f"微信: {_settle(row, now)}"
     except OrderUnknown:
-        note = "微信: 没有这个单号"
+        note = _UNKNOWN
     except PaymentError as error:
         note = f"微信有此记录: {error.msg}"
     except GatewayError as error:

@@ -601,7 +601,7 @@ class TestBackOffice:
         assert "有款无单" in listing and "SUCCESS 12.34元" in listing and stray.out_trade_no in listing
         assert "恢复备份之后" in page
         assert [name for name in ("accept", "ask", "return", "adopt") if f"step_{name}" in page] == [
-            "accept", "ask", "return"
+            "accept", "ask", "return",
         ]  # fmt: skip
         assert f"day__exact={DAY}" in run and "24.68" not in run
 

@@ -149,7 +149,7 @@ class WorkColumns:
         if refund is None:
             return _NONE
         return format_html(
-            '<div class="od-text">{} <b>{}</b>, 已提交 {} 次<br>{}{}</div>',
+            '<div class="od-text">{} <b>{}</b>, 已提交 {} 次<br>{}<br>{}</div>',
             payments_link("refund", refund, refund.out_refund_no),
             refund.get_state_display(),
             refund.attempts,
