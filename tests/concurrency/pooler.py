@@ -1,5 +1,6 @@
 """A real PgBouncer in transaction mode in front of the test database."""
 
+import re
 import shutil
 import subprocess
 import time
@@ -15,23 +16,12 @@ from config.database import database
 from devstack.binaries import account_for
 from devstack.engines import temporary_directory
 from devstack.process import run_as
-from tests.concurrency.servers import free_ports
+from tests.concurrency.servers import ROOT, free_ports
 
 PROGRAM = shutil.which("pgbouncer", path="/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin:/opt/homebrew/bin")
 SERVER_CONNECTIONS = 3
 START_TIMEOUT_S = 10
-_SETTINGS = """
-[databases]
-* = {server} pool_size={size}
-[pgbouncer]
-listen_addr = 127.0.0.1
-listen_port = {port}
-unix_socket_dir =
-auth_type = any
-pool_mode = transaction
-max_client_conn = 200
-admin_users = pooler
-"""
+DEPLOYED = ROOT / "deploy" / "pgbouncer.ini"
 
 
 @contextmanager
@@ -44,7 +34,17 @@ def pgbouncer(*, size: int = SERVER_CONNECTIONS) -> Iterator[int]:
     folder = temporary_directory()  # pytest's own is closed to other accounts
     settings = folder / "pgbouncer.ini"
     words = " ".join(f"{name}='{value}'" for name, value in server.items() if value)
-    settings.write_text(_SETTINGS.format(server=words, port=port, size=size))
+    # The deployment's own file, with another server, port and account.
+    text = DEPLOYED.read_text("utf-8")
+    for name, value in {
+        "spms": f"* = {words} pool_size={size}",
+        "listen_port": f"listen_port = {port}",
+        "auth_type": "auth_type = any",
+        "auth_file": "",
+    }.items():
+        text, found = re.subn(rf"(?m)^{name} = .*$", value, text)
+        assert found == 1, name
+    settings.write_text(text)
     # The account of the embedded engines: their socket is for it alone, and PgBouncer refuses to run as root.
     account = account_for(folder / "of-nobody")
     command = [PROGRAM, "--quiet", str(settings)]

@@ -1,13 +1,18 @@
 """Behind a PgBouncer in transaction mode, where each transaction may run on another connection of the server's."""
 
+import threading
 from contextlib import ExitStack
 from datetime import timedelta
 
 import psycopg
 import pytest
+from django.core.management import CommandError, call_command
+from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
+from config.database import direct
+from core.ops import doctor
 from payments.models import Payment, Refund
 from payments.services import payment_query, refund_request
 from payments.services.reconcile import payments_reconcile
@@ -52,7 +57,12 @@ def port(django_db_setup, django_db_blocker):
 
 
 @pytest.fixture
-def pooled(port):
+def past_pooler(port):
+    return direct(database_url())
+
+
+@pytest.fixture
+def pooled(port, past_pooler):
     """This process, and its threads, behind the pooler. Afterwards nothing of them is left on a connection."""
     with through(port):
         yield port
@@ -142,6 +152,53 @@ def test_an_import_and_an_export(pooled, root, monkeypatch):
     browser.force_login(root.user)
     answer = browser.get("/admin/students/transferrun/export/", {"format": "csv", "q": "学员11"})
     assert answer.content.count("学员11".encode()) == 111
+
+
+def test_backup_and_restore_pass_it_and_still_see_who_uses_the_database(
+    pooled, past_pooler, tmp_path, settings, monkeypatch
+):
+    monkeypatch.setattr("core.ops.at_work.USED_WITHIN_S", 1.0)
+    settings.DB_POOLER, settings.MEDIA_ROOT = "transaction", str(tmp_path / "media")
+    settings.STATE_DIR = tmp_path / "state"
+    settings.DATABASE_DIRECT = {}
+    file = str(tmp_path / "one.tar")
+    with pytest.raises(CommandError, match="set DATABASE_DIRECT_URL to pass the pooler"):
+        call_command("backup", file)
+    settings.DATABASE_DIRECT = past_pooler
+    call_command("backup", file)
+    over = threading.Event()
+
+    def sweep():
+        try:
+            while not over.wait(0.1):
+                Student.objects.first()
+        finally:
+            connection.close()
+
+    sweeper = threading.Thread(target=sweep)
+    sweeper.start()
+    try:
+        with pytest.raises(CommandError, match="still runs"):
+            call_command("restore", file, "--yes")
+    finally:
+        over.set()
+        sweeper.join()
+
+    call_command("restore", file, "--yes")  # the pooler's connections are there, and nobody uses them
+
+
+def test_doctor_finds_a_pooler_that_nobody_told_of_and_limits_that_nobody_set(port, pooled, settings):
+    untold = list(doctor.pooler())
+    settings.DB_POOLER = "transaction"
+    told = {finding.what: finding.ok for finding in doctor.pooler()}
+
+    assert [(finding.ok, finding.what) for finding in untold] == [(False, "A pooler stands before PostgreSQL")]
+    assert told["DATABASE_DIRECT_URL is not set"] is None
+    assert told["statement_timeout of the database's role is 0"] is False
+
+
+def test_doctor_is_content_without_a_pooler(db):
+    assert list(doctor.pooler()) == []
 
 
 def test_the_api_and_a_payment_by_several_processes(port, wechat, merchant_values, root, person):

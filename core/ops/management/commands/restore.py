@@ -22,6 +22,10 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         if not options["yes"] and input("Everything in the database will be replaced. Type 'yes': ") != "yes":
             raise CommandError("Nothing was changed.")
+        try:
+            backup.refuse_while_it_runs()
+        except backup.BackupError as error:
+            raise CommandError(str(error)) from error
         was_unfinished = restored.unfinished()
         memory = restored.begin(options["file"])
         try:

@@ -1,0 +1,45 @@
+"""Does the system run? Its connections to the database tell, from whatever machine they come."""
+
+import time
+from datetime import datetime
+from typing import Any
+
+import psycopg
+from django.conf import settings
+from django.db import connection
+
+from core.db.direct import SERVING, direct_options
+
+# A process that has just ended may be seen a moment longer.
+ENDS_WITHIN_S = 1.0
+# A pooler's connections stay when its clients have gone: only their use tells. A sweep comes every 2 s.
+USED_WITHIN_S = 5.0
+_CONNECTIONS = """
+SELECT pid, state_change, coalesce(host(client_addr), 'this machine') FROM pg_stat_activity
+WHERE datname = current_database() AND application_name = %s AND pid <> ALL(%s)
+"""
+
+
+def machines_at_work() -> set[str]:
+    """Name the machines whose processes serve somebody with this database; our own process does not count.
+
+    Behind a pooler it is the pooler's machine. Takes some seconds there, and elsewhere one if anything is found.
+
+    :raises NoDirectWay: as for :func:`core.db.direct.direct_options`.
+    """
+    own = [connection.connection.info.backend_pid] if connection.connection else []
+    options: dict[str, Any] = direct_options()
+    with psycopg.connect(**options, autocommit=True) as observer:
+
+        def look() -> dict[tuple[int, datetime | None], str]:
+            rows = observer.execute(_CONNECTIONS, [SERVING, own]).fetchall()
+            return {(pid, used if has_pooler else None): machine for pid, used, machine in rows}
+
+        has_pooler = settings.DB_POOLER != "none"
+        first = look()
+        if not first and not has_pooler:
+            return set()
+        time.sleep(USED_WITHIN_S if has_pooler else ENDS_WITHIN_S)
+        second = look()
+        lasting = second.keys() - first.keys() if has_pooler else second.keys() & first.keys()
+        return {second[key] for key in lasting}
