@@ -67,6 +67,7 @@ class SmsUserDisabled(DomainError):
 
 class CaptchaWrong(DomainError):
     status, msg = 3004, "验证码错误"
+    remedy = "刷新验证码"
 
 
 class RegistrationIncomplete(DomainError):
@@ -151,10 +152,12 @@ class AvatarRefused(DomainError):
 
 class SidMissing(DomainError):
     status, msg = 10022, "没有传递sid"
+    remedy = "先等 socket 的 connectSuccess,带上它的 sid"
 
 
 class SidUnknown(DomainError):
     status, msg = 10022, "socket指定sid错误"
+    remedy = "重新连接 socket"
 
 
 class StateMissing(DomainError):
@@ -165,6 +168,7 @@ class CodeInvalid(DomainError):
     """A QR code that is unknown, used or over."""
 
     status, msg = 10004, "无效的二维码"
+    remedy = "重新请求 /users/getQrcode"
 
 
 class WechatCodeMissing(DomainError):
@@ -175,6 +179,7 @@ class WechatCodeSpent(DomainError):
     """WeChat's code is used, over or false: only a new scan helps."""
 
     status, msg = 10004, "请重新扫码"
+    remedy = "重新扫码"
 
 
 class UserDisabled(DomainError):

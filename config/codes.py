@@ -1,100 +1,89 @@
-"""Every ``status`` / ``code`` a client can meet, for the page /docs/codes/: (value, text, meaning, what to do)."""
+"""Every refusal that a client can meet, for the page /docs/codes/: read off the error classes and the calls."""
 
-Row = tuple[str, str, str, str]
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import cache
 
-_WAIT = "按响应头 Retry-After 的秒数等待后再试"
+from core import errors
+from core.api.routing import Endpoint, endpoints
+from core.errors import DomainError
 
-CODES: list[tuple[str, list[Row]]] = [
-    (
-        "身份与权限(HTTP 200,看 body.code)",
-        [
-            ("code “10022”", "请登入", "没有携带 token", "跳转到登入页"),
-            ("code “1004”", "校验失败", "token 错误、过期或已注销", "清除本地 token,重新登入"),
-            (
-                "code “10026”",
-                "not permitted 没有权限",
-                "已登入,但角色没有该接口的权限",
-                "换账号,或请管理员在后台给角色增加接口",
+SHOW_TEXT = "把 msg 显示给用户"
+
+
+@dataclass
+class Row:
+    """``value`` is the field that tells it: the HTTP status, ``code`` or ``status``."""
+
+    value: str
+    text: str
+    remedy: str
+    calls: list[str] = field(default_factory=list)
+
+
+@dataclass
+class Group:
+    title: str
+    rows: list[Row]
+    of_calls: bool = True
+
+
+@cache
+def groups() -> list[Group]:
+    """First what any call may answer, then what its own rules refuse, tag by tag."""
+    return [
+        Group(
+            "身份与权限(HTTP 200,看 body.code)",
+            _rows([errors.LoginRequired(), errors.TokenInvalid(), errors.NotPermitted()]),
+            of_calls=False,
+        ),
+        Group(
+            "传输与参数(每个接口都可能遇到)",
+            _rows(
+                [
+                    errors.BadParameter(),
+                    errors.Unreadable(),
+                    errors.UnknownAddress(),
+                    errors.WrongMethod(),
+                    errors.BodyTooLarge(),
+                    errors.UnsupportedFormat(),
+                    errors.Throttled(1),
+                    errors.InternalError(""),
+                    errors.UpstreamDown(),
+                    errors.ServiceUnavailable(),
+                ]
             ),
-        ],
-    ),
-    (
-        "传输错误(HTTP 状态码相同)",
-        [
-            ("400", "请求数据无法解析", "JSON 或表单格式错误", "检查 Content-Type 与请求体是否一致"),
-            ("404", "接口地址错误", "没有这个地址", "对照接口文档检查路径(大小写、末尾斜杠不限)"),
-            ("405", "请求方式错误", "地址正确,GET / POST 用错了", "看响应头 Allow"),
-            ("413", "请求内容过大", "请求体超过上限", "压缩图片或减少数据"),
-            ("415", "不支持的数据格式", "Content-Type 不是 JSON、urlencoded 或 multipart", "改用三者之一"),
-            ("429", "请求太频繁,请稍后再试", "超过了次数限制", _WAIT),
-            ("500", "服务器内部错误", "我们的问题", "把返回的 request_id 告诉管理员"),
-            ("502 / 504", "上游服务暂时不可用", "微信或天气服务没有正常应答", "稍后再试,数据没有改变"),
-            ("503", "服务暂时不可用", "数据库或缓存正在恢复", "稍后再试"),
-        ],
-    ),
-    (
-        "成功",
-        [
-            ("200", "success / 获取成功 / …", "多数接口的成功", "—"),
-            (
-                "1",
-                "登入成功 / 添加成功 / …",
-                "登入、注册、学员增删等接口的成功(历史原因)",
-                "以 state 为 true 判断最稳妥",
-            ),
-        ],
-    ),
-    (
-        "用户与学员",
-        [
-            ("0", "用户名或者密码错误 等", "业务失败,原因在 msg", "把 msg 显示给用户"),
-            ("304", "没有做任何修改", "提交的内容与原来相同", "提示用户"),
-            ("500(HTTP 200)", "上传失败", "/students/uploadStuAvatar 没有收到图片", "检查字段名 headimgurl"),
-            ("1004", "没有传递用户名或者密码 / 角色已存在", "缺参数或重复", "看 msg"),
-            (
-                "1005",
-                "没有上传图片",
-                "/upload/uploadImg 没有收到图片,或图片不合格",
-                "检查字段名 img;JPEG/PNG/GIF/WebP,最大 5 MB",
-            ),
-            ("3004", "验证码错误", "验证码输错、过期或已用过", "刷新验证码"),
-        ],
-    ),
-    (
-        "微信扫码登入",
-        [
-            ("10022", "没有传递sid", "getQrcode 缺少 sid(在 status 中,不是 code)", "先等 socket 的 connectSuccess"),
-            ("0", "socket指定sid错误", "sid 不存在或已断开", "重新连接 socket"),
-            ("10004", "无效的二维码", "二维码过期或已被使用", "重新请求 getQrcode"),
-            ("0", "请重新扫码", "wechatCode 已用过或是假的", "重新扫码"),
-        ],
-    ),
-    (
-        "天气",
-        [("100", "您查询的次数太频繁,一分钟查询一次", "同一用户(或地址)一分钟内再次按城市查询", "一分钟后再试")],
-    ),
-    (
-        "商城与订单",
-        [
-            ("1004", "err 该数据不存在 等", "没有这条数据,或者不是您的;或缺少参数", "看 msg"),
-            ("1005", "没有该数据 / 添加失败…", "修改的对象不存在,或参数不合格", "看 msg"),
-            ("1006", "没有做任何修改", "提交的内容与原来相同", "提示用户"),
-            ("10010", "库存不足 / 未选中商品 等", "数量不对或库存不够", "减少数量,或先选中购物车商品"),
-            ("10020", "商品已下架或者不存在", "商品不存在", "刷新商品列表"),
-            ("3002", "订单已取消", "查询支付状态:已取消", "重新下单"),
-            ("3003", "无效订单", "查询支付状态:无效", "重新下单"),
-            ("3004", "交易关闭", "查询支付状态:超时关闭", "重新下单"),
-            ("3005", "尚未支付", "查询支付状态:还没付", "继续轮询"),
-        ],
-    ),
-    (
-        "支付",
-        [
-            ("10010", "err 请传入order_id", "缺少 order_id", "传入 order_id"),
-            ("1001", "err 订单已经支付", "不用再付", "查询订单"),
-            ("1002", "err 订单已取消", "不能再付", "重新下单"),
-            ("1003", "err 订单不存在", "没有这张订单,或者不是您的", "检查 order_id"),
-            ("1004", "err 订单已经关闭", "超过 2 分钟未付", "重新下单"),
-        ],
-    ),
-]
+            of_calls=False,
+        ),
+        *(Group(tag, rows) for tag, rows in _by_tag().items()),
+    ]
+
+
+def _by_tag() -> dict[str, list[Row]]:
+    tags: dict[str, dict[tuple[int, str], Row]] = {}
+    for call in endpoints():
+        rows = tags.setdefault(call.tag, {})
+        for refusal in _own(call):
+            row = rows.setdefault((refusal.status, refusal.msg), _row(refusal))
+            row.calls.append(re.sub(r"<\w+:(\w+)>", r":\1", call.path))
+    return {tag: list(rows.values()) for tag, rows in tags.items() if rows}
+
+
+def _own(call: Endpoint) -> Iterable[DomainError]:
+    failures = call.docs.failures if call.docs else ()
+    return (failure() if isinstance(failure, type) else failure for failure in failures)
+
+
+def _rows(refusals: Iterable[DomainError]) -> list[Row]:
+    return [_row(refusal) for refusal in refusals]
+
+
+def _row(refusal: DomainError) -> Row:
+    if refusal.code is not None:
+        value = f"code “{refusal.code}”"
+    elif refusal.http_status != 200:
+        value = f"HTTP {refusal.http_status}"
+    else:
+        value = str(refusal.status)
+    return Row(value, refusal.msg, refusal.remedy or SHOW_TEXT)

@@ -7,9 +7,10 @@ from django.conf import settings
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 
-from config.codes import CODES
-from config.limits import limits, span
+from config import codes as refusals
+from config.limits import limits
 from core.ops import health
+from core.times import span
 from payments.errors import WECHAT_CODES
 
 MAX_QR_BYTES = 1000
@@ -30,13 +31,21 @@ def home(request: HttpRequest) -> HttpResponse:
     return render(request, "front/home.html", context)
 
 
+def reference(request: HttpRequest) -> HttpResponse:
+    """The API reference; its page draws ``/schema/``."""
+    return render(request, "front/reference.html")
+
+
 def codes(request: HttpRequest) -> HttpResponse:
-    return render(request, "front/codes.html", {"groups": CODES, "wechat": WECHAT_CODES.values(), "limits": limits()})
+    return render(
+        request, "front/codes.html", {"groups": refusals.groups(), "wechat": WECHAT_CODES.values(), "limits": limits()}
+    )
 
 
 def socket_guide(request: HttpRequest) -> HttpResponse:
     base = settings.PUBLIC_BASE_URL
-    return render(request, "front/socket.html", {"base": base, "ws_base": base.replace("http", "ws", 1)})
+    context = {"base": base, "ws_base": base.replace("http", "ws", 1), "qr_ttl": span(settings.WECHAT_QR_TTL)}
+    return render(request, "front/socket.html", context)
 
 
 def client_guide(request: HttpRequest) -> HttpResponse:

@@ -6,6 +6,7 @@ from django.conf import settings
 
 from accounts.captcha import LIFETIME_S as CAPTCHA_LIFETIME_S
 from accounts.services import failures, sms_login
+from core.times import span
 from shop.api.pay import QUERIES_A_MINUTE
 from shop.services.order_create import MOST_LINES
 from uploads.fields import UPLOADS_PER_MINUTE
@@ -38,12 +39,3 @@ def limits() -> list[Row]:
         ("按城市查天气", f"每个调用者{span(timedelta(seconds=QUERY_WINDOW_S))}一次"),
         ("向微信查询订单", f"每个调用者每分钟 {QUERIES_A_MINUTE} 次"),
     ]
-
-
-def span(length: timedelta) -> str:
-    """A time span as people say it: ``2 分钟``."""
-    seconds = int(length.total_seconds())
-    for unit, name in ((86400, "天"), (3600, "小时"), (60, "分钟")):
-        if seconds >= unit and seconds % unit == 0:
-            return f"{seconds // unit} {name}"
-    return f"{seconds} 秒"

@@ -19,6 +19,7 @@ urlpatterns = [
         "payments.api.urls",
     ),
     path("", front.home),
+    path("docs/", front.reference),
     path("docs/codes/", front.codes),
     path("docs/socket/", front.socket_guide),
     path("docs/client/", front.client_guide),

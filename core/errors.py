@@ -9,12 +9,14 @@ class DomainError(Exception):
     Subclass it once per documented answer and set ``status`` (the number in the body) and ``msg``;
     ``http_status`` leaves 200 only for transport failures (contract: business outcomes travel with 200).
     ``code`` is a text that only the three refusals and WeChat Pay's error table carry.
+    ``remedy`` is what a client should do about it, for /docs/codes/.
     """
 
     status: int = 0
     msg: str = "操作失败"
     code: str | None = None
     http_status: int = 200
+    remedy: str = ""
 
     def __init__(
         self,
@@ -45,24 +47,64 @@ class BadParameter(DomainError):
     """A parameter that is missing or of the wrong kind; ``msg`` names it."""
 
     msg = "参数错误"
+    remedy = "msg 指出是哪个参数、为什么"
 
 
 class LoginRequired(DomainError):
     status, code, msg = 403, "10022", "请登入"
+    remedy = "没有携带 token:跳转到登入页"
 
 
 class TokenInvalid(DomainError):
     status, code, msg = 0, "1004", "校验失败"
+    remedy = "token 错误、过期或已注销:清除本地 token,重新登入"
 
 
 class NotPermitted(DomainError):
     status, code, msg = 403, "10026", "not permitted 没有权限"
+    remedy = "角色没有该接口的权限:换账号,或请管理员在后台给角色增加接口"
+
+
+class Unreadable(DomainError):
+    status, http_status, msg = 400, 400, "请求数据无法解析"
+    remedy = "检查 Content-Type 与请求体是否一致"
+
+
+class UnknownAddress(DomainError):
+    status, http_status, msg = 404, 404, "接口地址错误"
+    remedy = "对照接口文档检查路径(大小写、末尾斜杠不限)"
+
+
+class WrongMethod(DomainError):
+    status, http_status, msg = 405, 405, "请求方式错误"
+    remedy = "GET / POST 用错了:看响应头 Allow"
+
+
+class BodyTooLarge(DomainError):
+    status, http_status, msg = 413, 413, "请求内容过大"
+    remedy = "压缩图片或减少数据"
+
+
+class UnsupportedFormat(DomainError):
+    status, http_status, msg = 415, 415, "不支持的数据格式"
+    remedy = "Content-Type 用 JSON、urlencoded 或 multipart 三者之一"
+
+
+class InternalError(DomainError):
+    """Our own fault; ``request_id`` finds it in the log."""
+
+    status, http_status, msg = 500, 500, "服务器内部错误"
+    remedy = "把返回的 request_id 告诉管理员"
+
+    def __init__(self, request_id: str) -> None:
+        super().__init__(request_id=request_id)
 
 
 class Throttled(DomainError):
     """Too many requests; ``wait_s`` is when to come back."""
 
     status, http_status, msg = 429, 429, "请求太频繁,请稍后再试"
+    remedy = "按响应头 Retry-After 的秒数等待后再试"
 
     def __init__(self, wait_s: int, msg: str | None = None) -> None:
         self.wait_s = max(1, wait_s)
@@ -73,9 +115,11 @@ class ServiceUnavailable(DomainError):
     """An engine of ours (PostgreSQL, Valkey) does not answer."""
 
     status, http_status, msg = 503, 503, "服务暂时不可用,请稍后再试"
+    remedy = "按响应头 Retry-After 的秒数等待后再试"
 
 
 class UpstreamDown(DomainError):
     """Somebody else's server does not answer, or talks nonsense."""
 
     status, http_status, msg = 502, 502, "上游服务暂时不可用,请稍后再试"
+    remedy = "稍后再试,数据没有改变"

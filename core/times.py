@@ -1,6 +1,6 @@
 """The two time formats of the contract and that of the back office, all Asia/Shanghai and 24-hour."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import overload
 from zoneinfo import ZoneInfo
 
@@ -31,3 +31,12 @@ def comma(moment: None) -> None: ...
 def comma(moment: datetime | None) -> str | None:
     """``2020-12-31,12:59:59``: shop records."""
     return f"{local(moment):%Y-%m-%d,%H:%M:%S}" if moment else None
+
+
+def span(length: timedelta) -> str:
+    """A time span as people say it: ``2 分钟``."""
+    seconds = int(length.total_seconds())
+    for unit, name in ((86400, "天"), (3600, "小时"), (60, "分钟")):
+        if seconds >= unit and seconds % unit == 0:
+            return f"{seconds // unit} {name}"
+    return f"{seconds} 秒"

@@ -21,6 +21,7 @@ class RecordMissing(ShopError):
 
 class NothingChanged(ShopError):
     status, msg = 1006, "没有做任何修改"
+    remedy = "提交的内容与原来相同:提示用户"
 
 
 # --- Categories ---
@@ -88,10 +89,12 @@ class CartCountInvalid(ShopError):
 
 class CartProductGone(ShopError):
     status, msg = 10020, "err 添加购物车失败 商品已下架或者不存在"
+    remedy = "刷新商品列表"
 
 
 class CartStockShort(ShopError):
     status, msg = 10010, "err 商品库存不足"
+    remedy = "减少数量"
 
 
 class CheckParamsMissing(ShopError):
@@ -109,6 +112,7 @@ class VipLevelTooLow(ShopError):
 
 class NothingSelected(ShopError):
     status, msg = 10010, "未选中商品"
+    remedy = "先选中购物车里的商品"
 
 
 class QuantityInvalid(ShopError):
@@ -125,6 +129,7 @@ class StockShortage(ShopError):
     """Fewer pieces are left than wanted; nothing was taken."""
 
     status = 10010
+    remedy = "减少数量"
 
     def __init__(self, title: str) -> None:
         super().__init__(f"{title}库存不足")
@@ -132,6 +137,7 @@ class StockShortage(ShopError):
 
 class ProductGone(ShopError):
     status, msg = 10020, "err商品已下架或者不存在"
+    remedy = "刷新商品列表"
 
 
 class OrderTooLarge(ShopError):
@@ -171,28 +177,35 @@ class PayOrderUnknown(ShopError):
 
 class PayOrderPaid(ShopError):
     status, msg = 1001, "err 订单已经支付"
+    remedy = "不用再付:查询订单"
 
 
 class PayOrderCancelled(ShopError):
     status, msg = 1002, "err 订单已取消"
+    remedy = "重新下单"
 
 
 class PayOrderClosed(ShopError):
     status, msg = 1004, "err 订单已经关闭"
+    remedy = "重新下单"
 
 
 # --- Polling ---
 class OrderCancelled(ShopError):
     status, msg = 3002, "订单已取消"
+    remedy = "重新下单"
 
 
 class OrderInvalid(ShopError):
     status, msg = 3003, "无效订单"
+    remedy = "重新下单"
 
 
 class OrderClosed(ShopError):
     status, msg = 3004, "交易关闭"
+    remedy = "重新下单"
 
 
 class OrderUnpaid(ShopError):
     status, msg = 3005, "尚未支付"
+    remedy = "继续轮询"

@@ -17,7 +17,9 @@ class StudentUnknown(DomainError):
 
 class StudentUnchanged(DomainError):
     status, msg = 304, "没有做任何修改"
+    remedy = "提交的内容与原来相同:提示用户"
 
 
 class AvatarMissing(DomainError):
     status, msg = 500, "上传失败"
+    remedy = "检查字段名 headimgurl"

@@ -5,6 +5,7 @@ from core.errors import DomainError, ServiceUnavailable, Throttled
 
 class ImageMissing(DomainError):
     status, msg = 1005, "没有上传图片"
+    remedy = "检查字段名 img"
 
 
 class ImageRefused(DomainError):

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
 class WeatherTooOften(DomainError):
     status, msg = 100, "您查询的次数太频繁,一分钟查询一次"
+    remedy = "一分钟后再试"
 
 
 class NoWeather(DomainError):

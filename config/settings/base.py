@@ -369,18 +369,12 @@ SPECTACULAR_SETTINGS = {
     "TITLE": "学员项目管理系统 API",
     "DESCRIPTION": (BASE_DIR / "config" / "first_call.md").read_text("utf-8").replace("BASE_URL", PUBLIC_BASE_URL),
     "VERSION": "1.0.0",
-    "SERVE_INCLUDE_SCHEMA": False,
-    "SERVE_PERMISSIONS": [],
-    "SERVE_AUTHENTICATION": [],
-    "SWAGGER_UI_DIST": "SIDECAR",
-    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "PREPROCESSING_HOOKS": ["core.api.schema.drop_aliases"],
     "POSTPROCESSING_HOOKS": [],  # the usual one makes components of enums, with names made of hashes
     "SORT_OPERATIONS": False,
     "SORT_OPERATION_PARAMETERS": False,
     "SERVERS": [{"url": PUBLIC_BASE_URL if PUBLIC_BASE_URL_IS_SET else "/"}],
     "TAGS": [{"name": name} for name in _MODULES],
-    "SWAGGER_UI_SETTINGS": {"persistAuthorization": True, "displayRequestDuration": True, "docExpansion": "none"},
 }
 
 CORS_ALLOW_CREDENTIALS = True

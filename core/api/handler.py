@@ -14,7 +14,17 @@ from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
 from core.api.envelope import refusal
-from core.errors import BadParameter, DomainError, ServiceUnavailable
+from core.errors import (
+    BadParameter,
+    BodyTooLarge,
+    DomainError,
+    InternalError,
+    ServiceUnavailable,
+    UnknownAddress,
+    Unreadable,
+    UnsupportedFormat,
+    WrongMethod,
+)
 from core.observe import tracing
 
 log = structlog.get_logger("core.api")
@@ -43,20 +53,20 @@ def translate(error: Exception) -> DomainError:
         case exceptions.ValidationError():
             return BadParameter(first_message(error.detail))
         case exceptions.MethodNotAllowed():
-            return DomainError("请求方式错误", status=405, http_status=405)
+            return WrongMethod()
         case exceptions.UnsupportedMediaType():
-            return DomainError("不支持的数据格式", status=415, http_status=415)
+            return UnsupportedFormat()
         case RequestDataTooBig() | TooManyFieldsSent() | TooManyFilesSent():
-            return DomainError("请求内容过大", status=413, http_status=413)
+            return BodyTooLarge()
         case exceptions.ParseError() | MultiPartParserError() | UnreadablePostError() | RecursionError():
-            return DomainError("请求数据无法解析", status=400, http_status=400)
+            return Unreadable()
         case Http404() | exceptions.NotFound():
-            return DomainError("接口地址错误", status=404, http_status=404)
+            return UnknownAddress()
         case _ if isinstance(error, ENGINE_DOWN):
             log.error("engine does not answer", engine=type(error).__module__, reason=str(error)[:200])
             return ServiceUnavailable()
     log.exception("unforeseen error")
-    return DomainError("服务器内部错误", status=500, http_status=500, request_id=tracing.current())
+    return InternalError(tracing.current())
 
 
 def first_message(detail: Any, field: str = "") -> str:

@@ -10,7 +10,7 @@ from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.renderers import OpenApiJsonRenderer
 
 from core.api.envelope import error_response
-from core.errors import DomainError
+from core.errors import WrongMethod
 
 _making = Lock()
 
@@ -30,7 +30,7 @@ def _document() -> tuple[bytes, str]:
 @condition(etag_func=lambda request: _document()[1])
 def schema(request: HttpRequest) -> HttpResponse:
     if request.method not in {"GET", "HEAD"}:
-        return error_response(DomainError("请求方式错误", status=405, http_status=405))
+        return error_response(WrongMethod())
     body, _ = _document()
     # A browser asks each time whether it is still the same one: after an upgrade it is not.
     return HttpResponse(body, content_type=OpenApiJsonRenderer.media_type, headers={"Cache-Control": "no-cache"})

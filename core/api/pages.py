@@ -9,14 +9,14 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 
 from core.api.envelope import error_response
 from core.api.handler import ENGINE_DOWN, translate
-from core.errors import DomainError, ServiceUnavailable
+from core.errors import DomainError, InternalError, ServiceUnavailable, UnknownAddress
 from core.observe import tracing
 
 log = structlog.get_logger("core")
 
 
 def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
-    return error_response(DomainError("接口地址错误", status=404, http_status=404))
+    return error_response(UnknownAddress())
 
 
 def bad_request(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
@@ -29,7 +29,7 @@ def server_error(request: HttpRequest, *_: Any) -> HttpResponse:
     # Django calls this while it handles the exception.
     if isinstance(sys.exception(), ENGINE_DOWN):
         return error_response(ServiceUnavailable())
-    return error_response(DomainError("服务器内部错误", status=500, http_status=500, request_id=tracing.current()))
+    return error_response(InternalError(tracing.current()))
 
 
 def alive(request: HttpRequest) -> HttpResponse:

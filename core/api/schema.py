@@ -12,7 +12,7 @@ from rest_framework.serializers import FileField, Serializer
 from core.api.access import Access
 from core.api.docs import Doc
 from core.api.records import Schema, fitting, record_name, record_schema, schema_of
-from core.errors import DomainError, LoginRequired, NotPermitted, TokenInvalid
+from core.errors import DomainError, LoginRequired, NotPermitted, TokenInvalid, Unreadable
 
 _HTTP_NAMES = {
     200: "业务结果:看 `state` 和 `status`",
@@ -146,7 +146,7 @@ class ContractSchema(AutoSchema):
     def _failures(self, doc: Doc) -> Iterable[DomainError]:
         yield from (error() if isinstance(error, type) else error for error in doc.failures)
         if self.method != "GET":
-            yield DomainError("请求数据无法解析", status=400, http_status=400)
+            yield Unreadable()
         access = getattr(self.view, "access", None)
         if access is not Access.OPEN:
             yield from (LoginRequired(), TokenInvalid())

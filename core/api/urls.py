@@ -1,5 +1,4 @@
 from django.urls import path
-from drf_spectacular.views import SpectacularSwaggerSplitView
 
 from core.api import pages
 from core.api.openapi import schema
@@ -9,6 +8,5 @@ urlpatterns = [
     path("health/live", pages.alive),
     path("health/ready", pages.ready),
     path("metrics", metrics.export),
-    path("schema/", schema, name="schema"),
-    path("docs/", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="docs"),
+    path("schema/", schema),
 ]

@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse
 
 from core.api import bodies
 from core.api.envelope import error_response
-from core.errors import DomainError, ServiceUnavailable
+from core.errors import BodyTooLarge, ServiceUnavailable
 from core.observe import metrics, tracing
 from core.observe.logs import LONGEST_PATH
 from core.ops import proxies
@@ -48,7 +48,7 @@ class BodyLimitMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         if _announced(request) > bodies.body_limit(request.path_info, request.content_type or ""):
-            return error_response(DomainError("请求内容过大", status=413, http_status=413))
+            return error_response(BodyTooLarge())
         body = request.META.get("asgi.scope", {}).get("body")
         if body and body.has_lost_room:
             return error_response(ServiceUnavailable(headers={"Retry-After": str(bodies.RETRY_AFTER_S)}))

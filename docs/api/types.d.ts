@@ -1088,7 +1088,7 @@ export interface paths {
          * 退货
          * @description 权限:登录用户
          *
-         *     未发货的订单立即原路退款;已发货的由后台处理。
+         *     未发货的订单立即申请原路退款;已发货的由后台处理。商户没有配好退款(微信支付 v3)时不受理。
          */
         post: operations["post_order_returns"];
         delete?: never;

@@ -2,8 +2,11 @@
 
 from typing import Any
 
+from django.conf import settings
+
 from core.api.docs import Doc
 from core.api.params import PageParams, PlainText
+from core.times import span
 from payments.errors import NO_REFUNDS, ProviderDown, RefundNotPossible, WeChatRefused
 from shop import errors
 from shop.api import params
@@ -226,7 +229,7 @@ PRE_ORDER = Doc(
         errors.VipLevelTooLow,
     ],
     about="传 `product_id` 直接购买;不传则购买购物车中选中的商品。库存立即占用,一种不足则全部不下单。"
-    "超过 2 分钟未付款的订单自动关闭。",
+    f"超过 {span(settings.ORDER_TTL)}未付款的订单自动关闭。",
 )
 GET_ORDER = Doc(
     params=params.OrderListParams,

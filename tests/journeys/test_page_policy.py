@@ -50,8 +50,7 @@ def test_the_documentation_tries_a_call(page):
     page.goto("/docs/")
     page.locator(".opblock-tag", has_text="天气模块").click()
     page.locator(".opblock", has_text="getWeather").click()
-    page.get_by_role("button", name="Try it out").click()
-    page.get_by_role("button", name="Execute").click()
+    page.get_by_role("button", name="发送", exact=True).click()
 
     page.locator(".live-responses-table .response-col_status", has_text="200").wait_for()
 

@@ -7,7 +7,7 @@ from django.views.decorators.csrf import csrf_exempt
 
 from core.api.envelope import error_response
 from core.api.pages import not_found
-from core.errors import DomainError, ServiceUnavailable
+from core.errors import ServiceUnavailable, WrongMethod
 from uploads.images import CONTENT_TYPES
 
 log = structlog.get_logger("uploads")
@@ -26,7 +26,7 @@ _HEADERS = {
 def media(request: HttpRequest, name: str) -> HttpResponse | FileResponse:
     """Answer the picture ``name``; the URL pattern lets only names through that we give ourselves."""
     if request.method not in {"GET", "HEAD"}:
-        return error_response(DomainError("请求方式错误", status=405, http_status=405))
+        return error_response(WrongMethod())
     try:
         file = default_storage.open(name)
     except FileNotFoundError:
