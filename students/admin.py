@@ -66,7 +66,7 @@ class StudentAdmin(BulkStudentsMixin, PictureAdminMixin, OfficeAdmin):
     list_filter = [ClassFilter]
     list_filter_submit = True
     list_per_page = 50
-    actions = ["change_class"]
+    actions = ["change_class", "delete_selected"]
     search_fields = ["name"]
     search_help_text = f"姓名中的任意一段,或完整的学号;最多显示最新的 {MOST_FOUND} 条"
     show_full_result_count = False
@@ -84,7 +84,7 @@ class StudentAdmin(BulkStudentsMixin, PictureAdminMixin, OfficeAdmin):
         if not text:
             return queryset, False
         found = student_page(slice(0, MOST_FOUND), key=text, class_name=request.GET.get("class", ""))
-        if found.total > MOST_FOUND:
+        if found.total > MOST_FOUND and request.method == "GET":  # an action of the list asks twice
             messages.info(request, f"共找到 {found.total} 名学员,显示最新的 {MOST_FOUND} 名")
         by_sid = queryset.filter(sid=text.upper()).values_list("pk", flat=True)
         return queryset.filter(pk__in=[*(row.id for row in found.rows), *by_sid]), False

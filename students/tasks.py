@@ -11,10 +11,20 @@ def fold_tally() -> None:
 
 @shared_task(name="students.transfer_work", ignore_result=True)
 def transfer_work(run_pk: int) -> None:
-    """Do what an import, an export or a batch of pictures waits for. May run twice, also at once."""
+    """Do what an import, an export, a batch of pictures or a deletion waits for. May run twice, also at once."""
     from students.transfer.work import transfer_do
 
     transfer_do(run_pk=run_pk)
+
+
+@shared_task(name="students.resume_transfers", ignore_result=True)
+def resume_transfers() -> None:
+    """Go on with deletions and undoings whose worker has died. May run twice, also at once."""
+    from django.utils import timezone
+
+    from students.transfer.runs import runs_resume
+
+    runs_resume(now=timezone.now())
 
 
 @shared_task(name="students.purge_transfers", ignore_result=True)

@@ -2,6 +2,7 @@
 
 import re
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import BinaryIO, cast
@@ -120,6 +121,31 @@ def _refer(url: str, owner: str, let_go: dict[str, str]) -> bool:
         ImageUse.objects.create(owner=owner, upload=upload)
         Upload.objects.filter(pk=upload.pk).update(idle_since=None)
     return upload is not None
+
+
+def images_hand_over(pairs: Sequence[tuple[str, str]]) -> None:
+    """Let each second owner refer to the picture of the first, which refers to none then.
+
+    Call it in the transaction that changes the records, with their rows locked; the second owners are new.
+    """
+    before, after = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE uploads_imageuse AS u SET owner = v.after FROM unnest(%s::text[], %s::text[]) AS v (before, after)"
+            " WHERE u.owner = v.before",
+            [before, after],
+        )
+
+
+def images_release(*, owners: Sequence[str]) -> None:
+    """End what these owners refer to, as :func:`image_release` does for one; none of them may be in use elsewhere."""
+    with transaction.atomic():
+        uses = ImageUse.objects.filter(owner__in=owners)
+        # Locked in pk order before the uses go: who adopts one at this moment comes first, or sees it idle.
+        locked = Upload.objects.filter(pk__in=uses.values("upload")).order_by("pk").select_for_update(no_key=True)
+        pks = list(locked.values_list("pk", flat=True))
+        uses.delete()
+        Upload.objects.filter(pk__in=pks, uses=None).update(idle_since=Now())
 
 
 def _name_in(url: str) -> str:

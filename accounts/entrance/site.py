@@ -9,14 +9,11 @@ from functools import update_wrapper
 from typing import Any
 
 from django.contrib import admin
-from django.contrib.admin import action, actions
 from django.contrib.auth.views import PasswordChangeView
-from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import URLPattern, path, reverse, reverse_lazy
 from django.utils import timezone
-from django.utils.translation import gettext_lazy
 from unfold.sites import UnfoldAdminSite
 
 from accounts.entrance import pages
@@ -25,7 +22,8 @@ from accounts.entrance.forms import CodeForm, LoginForm, OwnPasswordForm, Passwo
 from accounts.entrance.session import is_recent
 from accounts.services.attempts import Outcome
 from accounts.services.second_factor import Standing, passed, standing
-from core.admin.password import PasswordNeeded, password_given, require_password
+from core.admin.deletion import delete_selected
+from core.admin.password import PasswordNeeded, password_given
 
 Page = Callable[..., Any]
 
@@ -35,7 +33,7 @@ class BackOfficeSite(UnfoldAdminSite):
 
     def __init__(self, name: str = "admin") -> None:
         super().__init__(name)
-        self._actions = {"delete_selected": delete_selected}
+        self._actions = {"delete_selected": delete_selected}  # every list takes its actions from here
 
     def extra_urls(self) -> list[URLPattern]:
         return [
@@ -88,13 +86,6 @@ class OwnPasswordView(PasswordChangeView):
 
     def get_form_kwargs(self) -> dict[str, Any]:
         return super().get_form_kwargs() | {"request": self.request}
-
-
-@action(permissions=["delete"], description=gettext_lazy("Delete selected %(verbose_name_plural)s"))
-def delete_selected(page: Any, request: HttpRequest, rows: QuerySet) -> HttpResponse | None:
-    """Django's own, after the password."""
-    require_password(request)
-    return actions.delete_selected(page, request, rows)
 
 
 def _stop(request: HttpRequest, *, is_enrolment: bool) -> HttpResponse | None:

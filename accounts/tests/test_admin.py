@@ -225,7 +225,7 @@ class TestNobodyRaisesHimself:
     def test_by_root(self, clerk, root):
         assert clerk.post(f"{USERS}{root.user.pk}/change/", {"nickname": "x"}).status_code == 403
         clerk.post(USERS, {"action": "disable", "_selected_action": [root.user.pk]})
-        clerk.post(USERS, {"action": "delete_selected", "_selected_action": [root.user.pk], "post": "yes"})
+        clerk.post(USERS, {"action": "delete_selected", "_selected_action": [root.user.pk], "mark": "x"})
 
         root.user.refresh_from_db()
         assert root.user.is_active

@@ -7,6 +7,7 @@ from django.contrib.auth.models import Permission
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from accounts.models import LoginAttempt, User
 from accounts.services import failures
@@ -15,6 +16,7 @@ from core.admin.password import FRESH_FOR
 from core.testing import PageForm
 from permissions.models import Role
 from students.tests.factories import students
+from students.transfer.models import TransferRun
 
 pytestmark = pytest.mark.django_db
 
@@ -136,8 +138,21 @@ class TestAForm:
         sure = confirm(old, question)
         assert sure.status_code == 200 and not asks(sure) and type(doomed).objects.filter(pk=doomed.pk).exists()
 
-        old.post(listed, {"action": "delete_selected", "_selected_action": [str(doomed.pk)], "post": "yes"})
-        assert not type(doomed).objects.filter(pk=doomed.pk).exists()
+        old.post(listed, dict(sure.context["posted"]))
+        is_done = not type(doomed).objects.filter(pk=doomed.pk).exists()
+        assert is_done or TransferRun.objects.filter(kind="delete").exists()  # students go in the background
+
+    def test_that_takes_an_import_or_a_deletion_back_asks(self, old):
+        now = timezone.now()
+        run = TransferRun.objects.create(kind="import", state="done", created_at=now, phase_at=now, file_name="x")
+        page = reverse("admin:students_transferrun_change", args=[run.pk])
+
+        question = old.post(page, {"do": "undo"})
+        assert asks(question)
+        confirm(old, question)
+
+        run.refresh_from_db()
+        assert run.state == "undoing"
 
 
 class TestADownload:

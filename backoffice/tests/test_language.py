@@ -90,7 +90,8 @@ def test_bulk_actions_ask_in_chinese(office: Client, stock: dict[str, Any]) -> N
     chosen = {"action": "delete_selected", "_selected_action": [stock["students"][0].pk]}
 
     page = office.post(reverse("admin:students_student_changelist"), chosen)
-    done = office.post(reverse("admin:students_student_changelist"), chosen | {"post": "yes"}, follow=True)
+    posted = chosen | dict(page.context["posted"])
+    done = office.post(reverse("admin:students_student_changelist"), posted, follow=True)
 
     assert (english(page), english(done)) == ([], [])
 

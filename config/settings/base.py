@@ -216,6 +216,7 @@ QUEUES = {
         "backoffice.count_months",
         "core.heartbeat",
         "students.fold_tally",
+        "students.resume_transfers",
     ],
     "bulk": [
         "accounts.purge_login_attempts",
@@ -289,6 +290,7 @@ CELERY_BEAT_SCHEDULE = {
         "options": {"expires": 300},
     },
     "fold-student-totals": {"task": "students.fold_tally", "schedule": 10.0, "options": {"expires": 10}},
+    "resume-student-transfers": {"task": "students.resume_transfers", "schedule": 30.0, "options": {"expires": 30}},
     "purge-student-transfers": {"task": "students.purge_transfers", "schedule": crontab(minute=11, hour=4)},
     "weather-sync": {"task": "weather.sync", "schedule": crontab(hour="*/8", minute=0)},
     # Finds out from the database whether a sync was missed or failed: nearly always there is nothing to do.

@@ -235,7 +235,7 @@ class TestOnlyRoot:
     def test_takes_the_role_of_new_users_or_its_own_away(self, office, roles):
         for roleid in ("1", "200"):
             assert office.post(reverse("admin:permissions_role_delete", args=[roles[roleid].pk])).status_code == 403
-        chosen = {"action": "delete_selected", "_selected_action": [roles["200"].pk], "post": "yes"}
+        chosen = {"action": "delete_selected", "_selected_action": [roles["200"].pk], "mark": "x"}
         office.post(LIST, chosen)
 
         assert Role.objects.filter(roleid__in=["1", "200"]).count() == 2

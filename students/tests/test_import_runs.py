@@ -3,6 +3,7 @@
 import csv
 import io
 from datetime import timedelta
+from functools import partial
 from threading import Thread
 
 import pytest
@@ -19,7 +20,7 @@ from students.tests.factories import student, students
 from students.transfer import imports, runs
 from students.transfer.models import TransferFile, TransferRow, TransferRun
 from students.transfer.progress import SILENCE, progress_tell
-from students.transfer.runs import run_cancel, run_confirm, run_restart, run_start, runs_purge
+from students.transfer.runs import run_cancel, run_confirm, run_restart, run_start, run_undo, runs_purge
 from students.transfer.sheets import sheet_write
 from students.transfer.work import transfer_do
 
@@ -50,7 +51,7 @@ def checked(content, user=None, **options):
 
 
 def confirmed(run):
-    run_confirm(run=run, now=timezone.now())
+    run_confirm(run=run, user_pk=None, now=timezone.now())
     transfer_do(run_pk=run.pk)
     run.refresh_from_db()
     return run
@@ -223,7 +224,7 @@ def test_killed_half_way_leaves_nothing_and_starts_again(monkeypatch):
     run = checked(sheet(*[line(n) for n in range(30)]))
     monkeypatch.setattr(imports, "BATCH", 10)
     monkeypatch.setattr(imports, "batches", lambda items, size=10: _batches(items, size))
-    run_confirm(run=run, now=timezone.now())
+    run_confirm(run=run, user_pk=None, now=timezone.now())
     calls = []
 
     def killed(*args, **kwargs):
@@ -269,7 +270,7 @@ def test_confirming_twice_or_after_giving_up_is_refused():
     run = checked(sheet(line()))
     run_cancel(run=run, now=timezone.now())
 
-    for again in (run_confirm, run_cancel, run_restart):
+    for again in (partial(run_confirm, user_pk=None), run_cancel, run_restart, partial(run_undo, user_pk=None)):
         with pytest.raises(runs.RunNotReady):
             again(run=run, now=timezone.now())
 
@@ -352,7 +353,7 @@ def test_two_workers_on_one_run_write_once_and_a_broker_that_is_down_loses_nothi
     monkeypatch.setattr(tasks.transfer_work, "apply_async", lambda *a, **k: 1 / 0)
     run = run_start(kind="import", user_pk=None, now=timezone.now(), file_name="a.csv", source=sheet(line()))
     tasks.transfer_work(run.pk)
-    run_confirm(run=run, now=timezone.now())
+    run_confirm(run=run, user_pk=None, now=timezone.now())
 
     def second():
         tasks.transfer_work(run.pk)

@@ -1,4 +1,4 @@
-"""Imports, exports and bulk pictures in the back office."""
+"""Imports, exports, bulk pictures and deletions in the back office."""
 
 from functools import wraps
 from typing import Any
@@ -28,18 +28,23 @@ from students.transfer.imports import import_result
 from students.transfer.models import TransferFile, TransferRow, TransferRun
 from students.transfer.photos import MAX_FILES, MAX_ZIP_BYTES, photos_choice
 from students.transfer.progress import is_stalled, progress_read
-from students.transfer.runs import KEEP_FOR, run_cancel, run_confirm, run_restart, run_start
+from students.transfer.runs import KEEP_FOR, run_can_undo, run_cancel, run_confirm, run_restart, run_start, run_undo
 from students.transfer.sheets import CSV_TYPE, MAX_FILE_BYTES, MAX_ROWS, XLSX_TYPE
 from students.transfer.template import template_bytes
 
 Kind, State, Row = TransferRun.Kind, TransferRun.State, TransferRow.Kind
 PER_PAGE = 50
+WITH_RESULT = {State.DONE, State.REFUSED, State.UNDONE}
 TYPES = {"csv": CSV_TYPE, "xlsx": XLSX_TYPE}
 _COLOURS = {
-    State.CHECKING.label: "info", State.APPLYING.label: "info", State.READY.label: "warning",
+    State.CHECKING.label: "info", State.APPLYING.label: "info", "删除中": "info", State.UNDOING.label: "info",
+    State.READY.label: "warning", State.UNDONE.label: "warning",
     State.REFUSED.label: "danger", State.FAILED.label: "danger", State.DONE.label: "success",
 }  # fmt: skip
-_ORDER = [Row.ERROR, Row.CHOICE, Row.CHANGED, Row.NEW, Row.UNCHANGED, Row.DONE, Row.SKIPPED]
+_ORDER = [
+    *(Row.ERROR, Row.KEPT, Row.CHOICE, Row.CHANGED, Row.NEW, Row.UNCHANGED, Row.DONE),
+    *(Row.DELETED, Row.UNDONE, Row.WAITING, Row.GONE, Row.SKIPPED),
+]
 
 
 class SheetForm(forms.Form):
@@ -70,6 +75,17 @@ def may_transfer(request: HttpRequest) -> bool:
     return user.is_active and user.has_perm("students.add_student") and user.has_perm("students.change_student")
 
 
+def may_see(request: HttpRequest, run: TransferRun | None = None) -> bool:
+    """Tell whether the user may see the run: whoever may delete students sees deletions."""
+    may_delete = request.user.is_active and request.user.has_perm("students.delete_student")
+    return may_transfer(request) or (may_delete and (run is None or run.kind == Kind.DELETE))
+
+
+def may_undo(request: HttpRequest, run: TransferRun) -> bool:
+    """To undo an import deletes students; to undo a deletion is for whoever may delete."""
+    return may_see(request, run) and request.user.has_perm("students.delete_student")
+
+
 def download(name: str, content: bytes) -> HttpResponse:
     response = HttpResponse(content, content_type=TYPES[name.rpartition(".")[2]])
     response["Content-Disposition"] = content_disposition_header(True, name) or "attachment"
@@ -93,7 +109,7 @@ class TransferRunAdmin(OfficeAdmin):
 
     @display(description="状态", label=_COLOURS)
     def state_label(self, run: TransferRun) -> str:
-        return run.get_state_display()
+        return run.state_name
 
     @display(description="行数")
     def summary(self, run: TransferRun) -> str:
@@ -106,10 +122,17 @@ class TransferRunAdmin(OfficeAdmin):
         return dash(run.created_at)
 
     def has_module_permission(self, request: HttpRequest) -> bool:
-        return may_transfer(request)
+        return may_see(request)
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return may_transfer(request)
+        return may_see(request, obj)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[TransferRun]:
+        runs = super().get_queryset(request)
+        return runs if may_transfer(request) else runs.filter(kind=Kind.DELETE)
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        return super().changelist_view(request, {"may_transfer": may_transfer(request)} | (extra_context or {}))
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -126,11 +149,11 @@ class TransferRunAdmin(OfficeAdmin):
             ("photos/", self.photos_page, "students_photos"),
             ("export/", self.export_page, "students_export"),
             ("template.<str:kind>", self.template_page, "students_template"),
-            ("<int:pk>/progress/", self.progress_page, "students_transfer_progress"),
             ("<int:pk>/result/", self.result_page, "students_transfer_result"),
         ]
         own = [path(route, self.admin_site.admin_view(self._allowed(view)), name=name) for route, view, name in pages]
-        return own + super().get_urls()
+        progress = self.admin_site.admin_view(self.progress_page)
+        return [*own, path("<int:pk>/progress/", progress, name="students_transfer_progress"), *super().get_urls()]
 
     def _allowed(self, view: Any) -> Any:
         @wraps(view)
@@ -202,28 +225,36 @@ class TransferRunAdmin(OfficeAdmin):
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        if not may_transfer(request):
-            raise PermissionDenied
-        run = self._run(int(object_id) if object_id.isdecimal() else 0)
+        run = self._run(request, int(object_id) if object_id.isdecimal() else 0)
         if request.method == "POST":
             self._act(request, run)
             return HttpResponseRedirect(run_url(run))
         return self._page(request, "students/transfer_run.html", str(run), **_shown(request, run))
 
-    def _run(self, pk: int) -> TransferRun:
-        run = TransferRun.objects.select_related("created_by").filter(pk=pk).first() if pk < 2**63 else None
+    def _run(self, request: HttpRequest, pk: int) -> TransferRun:
+        if not may_see(request):
+            raise PermissionDenied
+        runs = TransferRun.objects.select_related("created_by", "undone_by")
+        run = runs.filter(pk=pk).first() if pk < 2**63 else None
         if run is None:
             raise Http404
+        if not may_see(request, run):
+            raise PermissionDenied
         return run
 
     def _act(self, request: HttpRequest, run: TransferRun) -> None:
-        now = timezone.now()
+        now, user_pk = timezone.now(), request.user.pk
         try:
             match request.POST.get("do"):
                 case "confirm" if run.kind == Kind.PHOTOS:
-                    run_confirm(run=run, now=now, options=photos_choice(run, request.POST))
+                    run_confirm(run=run, user_pk=user_pk, now=now, options=photos_choice(run, request.POST))
                 case "confirm":
-                    run_confirm(run=run, now=now)
+                    run_confirm(run=run, user_pk=user_pk, now=now)
+                case "undo":
+                    if not may_undo(request, run):
+                        raise PermissionDenied
+                    require_password(request)
+                    run_undo(run=run, user_pk=user_pk, now=now)
                 case "restart":
                     run_restart(run=run, now=now)
                 case "cancel":
@@ -232,7 +263,7 @@ class TransferRunAdmin(OfficeAdmin):
             messages.error(request, refusal.msg)
 
     def progress_page(self, request: HttpRequest, pk: int) -> HttpResponse:
-        run = self._run(pk)
+        run = self._run(request, pk)
         told = progress_read(run.pk)
         shown = {"state": run.state, "working": run.is_working, "done": told.done, "total": told.total}
         shown |= {"percent": told.percent if run.is_working else 100, "stalled": is_stalled(run, timezone.now())}
@@ -241,10 +272,10 @@ class TransferRunAdmin(OfficeAdmin):
         return response
 
     def result_page(self, request: HttpRequest, pk: int) -> HttpResponse:
-        run = self._run(pk)
+        run = self._run(request, pk)
         if run.kind == Kind.EXPORT:
             require_password(request, is_download=True)
-        if run.kind == Kind.IMPORT and run.state in {State.DONE, State.REFUSED} and run.counts:
+        if run.kind == Kind.IMPORT and run.state in WITH_RESULT and run.counts:
             try:
                 file = import_result(run=run)
             except DomainError as refusal:
@@ -268,7 +299,7 @@ def _shown(request: HttpRequest, run: TransferRun) -> dict[str, Any]:
     # The ticks of a ZIP are sent together: all its rows are on one page.
     per_page = MAX_FILES * 2 if run.kind == Kind.PHOTOS else PER_PAGE
     found = TransferRow.objects.filter(run=run)
-    if run.kind == Kind.IMPORT:
+    if run.kind != Kind.PHOTOS:
         found = found.filter(kind=kind)
     page = _Counted(
         found,
@@ -282,8 +313,10 @@ def _shown(request: HttpRequest, run: TransferRun) -> dict[str, Any]:
         "run": run, "tabs": [(k, k.label, run.counts[k]) for k in kinds], "kind": kind, "rows": rows,
         "previews": [_preview(row) for row in rows], "writes": writes, "progress": progress_read(run.pk),
         "stalled": is_stalled(run, now), "columns": COLUMNS, "keep_days": KEEP_FOR.days,
-        "created": dash(run.created_at), "is_photos": run.kind == Kind.PHOTOS, "is_import": run.kind == Kind.IMPORT,
-        "has_result": (run.kind == Kind.IMPORT and run.state in {State.DONE, State.REFUSED} and bool(run.counts))
+        "created": dash(run.created_at), "may_undo": may_undo(request, run) and run_can_undo(run, now),
+        "undo_until": dash(run.created_at + KEEP_FOR), "is_delete": run.kind == Kind.DELETE,
+        "is_photos": run.kind == Kind.PHOTOS, "is_import": run.kind == Kind.IMPORT,
+        "has_result": (run.kind == Kind.IMPORT and run.state in WITH_RESULT and bool(run.counts))
         or (run.kind == Kind.EXPORT and run.state == State.DONE),
     }  # fmt: skip
 

@@ -23,6 +23,11 @@ def log_updated(students: Sequence[Student], diffs: Sequence[dict[str, Any]], *,
     _log(LogEntry.Action.UPDATE, students, diffs, actor_pk)
 
 
+def log_deleted(students: Sequence[Student], *, actor_pk: int | None) -> None:
+    changes = [{name: [getattr(student, name), None] for name in _CREATED} for student in students]
+    _log(LogEntry.Action.DELETE, students, changes, actor_pk)
+
+
 def _log(action: int, students: Sequence[Student], changes: Sequence[dict[str, Any]], actor_pk: int | None) -> None:
     if not auditlog.contains(Student):
         return

@@ -5,14 +5,23 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse, QueryDict
+from django.db.models import Count, QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.shortcuts import render
+from django.utils import timezone
 
+from core.admin.deletion import MARK, NAMES_SHOWN, ask
+from core.admin.password import require_password
 from students.models import Student
 from students.selectors import class_list
-from students.transfer.admin import may_transfer
+from students.transfer.admin import may_transfer, run_url
 from students.transfer.classes import MOST, students_move
+from students.transfer.deletion import deletion_chosen, deletion_start
+from students.transfer.errors import SelectionChanged, TooManyChosen
+from students.transfer.runs import KEEP_FOR
+
+CLASSES_SHOWN = 12
+MOST_TICKED = 500  # one by one in a list; a page of it has fewer
 
 
 class ClassForm(forms.ModelForm):
@@ -34,6 +43,29 @@ class BulkStudentsMixin:
         query.update(kept)
         shown = {"may_transfer": may_transfer(request), "export_query": query.urlencode(), "is_filtered": bool(kept)}
         return super().changelist_view(request, shown | (extra_context or {}))  # type: ignore[misc]
+
+    @admin.action(description="删除所选学员", permissions=["delete"])
+    def delete_selected(self, request: HttpRequest, students: QuerySet[Student]) -> HttpResponse | None:
+        require_password(request)
+        try:
+            chosen = deletion_chosen(students)
+            if MARK in request.POST:
+                facts: dict[str, Any] = {"mark": request.POST[MARK], "user_pk": request.user.pk, "now": timezone.now()}
+                return HttpResponseRedirect(run_url(deletion_start(students=students, **facts)))
+        except SelectionChanged as refusal:
+            messages.warning(request, refusal.msg)
+        except TooManyChosen as refusal:
+            messages.error(request, refusal.msg)
+            return None
+        pks = students.order_by("-pk").values_list("pk", flat=True)[:MOST_TICKED]
+        counts = students.order_by().values_list("class_name").annotate(n=Count("pk")).order_by("-n", "class_name")
+        groups = list(counts[: CLASSES_SHOWN + 1])
+        return ask(
+            self, request, count=chosen.size, unit="名", mark=chosen.mark, pks=pks,
+            names=[f"{student} {student.sid}" for student in students.order_by("-pk")[:NAMES_SHOWN]],
+            groups=groups[:CLASSES_SHOWN], more_groups=len(groups) > CLASSES_SHOWN,
+            note=f"在后台进行,可以看到进度。{KEEP_FOR.days} 天之内可以撤销,学号、头像和创建时间都会恢复。",
+        )  # fmt: skip
 
     @admin.action(description="更改所选学员的班级", permissions=["change"])
     def change_class(self, request: HttpRequest, students: QuerySet[Student]) -> HttpResponse | None:

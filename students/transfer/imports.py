@@ -24,6 +24,7 @@ _RESULTS = {
     Kind.NEW: ("可以新增", "已新增"),
     Kind.CHANGED: ("可以修改", "已修改"),
     Kind.UNCHANGED: ("没有变化", "没有变化,跳过"),
+    Kind.UNDONE: ("已撤销", "已撤销"),
 }
 
 
@@ -94,7 +95,7 @@ def _change(run: TransferRun, rows: list[TransferRow], total: int) -> int:
                 setattr(student, field, after)
             touched.append(student)
         students_update(touched)
-        log_updated(touched, [row.diff for row in batch], actor_pk=run.created_by_id)
+        log_updated(touched, [row.diff for row in batch], actor_pk=run.confirmed_by_id)
     return len(rows)
 
 
@@ -115,7 +116,7 @@ def _add(run: TransferRun, rows: Iterator[TransferRow], start: int, total: int) 
         ]
         Student.objects.bulk_create(students)
         rows_number(batch, students)
-        log_created(students, actor_pk=run.created_by_id)
+        log_created(students, actor_pk=run.confirmed_by_id)
 
 
 def _free_sids(count: int) -> list[str]:
@@ -134,7 +135,7 @@ def import_result(*, run: TransferRun) -> TransferFile:
     kind = sheet_kind(source_of(run))
     head = [*(column.label for column in COLUMNS), RESULT]
     rows = TransferRow.objects.filter(run=run).iterator(2_000)
-    done = run.state == State.DONE
+    done = run.state in {State.DONE, State.UNDONE}
     content = sheet_write(kind, head, (_result_row(row, done) for row in rows), [*(c.width for c in COLUMNS), 40])
     stem = run.file_name.rpartition(".")[0] or run.file_name
     made, _ = TransferFile.objects.get_or_create(
@@ -148,11 +149,7 @@ def _result_row(row: TransferRow, done: bool) -> list[Any]:
 
 
 def row_result(row: TransferRow, done: bool) -> str:
-    if row.kind == Kind.ERROR:
-        return "错误:" + ";".join(f"{cell}: {reason}" for cell, reason in row.errors)
-    labels = {
-        Kind.NEW: ("可以新增", "已新增"),
-        Kind.CHANGED: ("可以修改", "已修改"),
-        Kind.UNCHANGED: ("没有变化", "没有变化,跳过"),
-    }
-    return labels[Kind(row.kind)][done]
+    if row.kind in {Kind.ERROR, Kind.KEPT}:
+        word = "错误" if row.kind == Kind.ERROR else "无法撤销"
+        return f"{word}:" + ";".join(f"{cell}: {reason}" for cell, reason in row.errors)
+    return _RESULTS[Kind(row.kind)][done]

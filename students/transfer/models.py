@@ -1,4 +1,4 @@
-"""Imports, exports and bulk pictures: who started which, how far it is, and what came out."""
+"""Imports, exports, bulk pictures and deletions: who started which, how far it is, and what came out."""
 
 from django.conf import settings
 from django.db import models
@@ -6,12 +6,13 @@ from django.db.models import Q
 
 
 class TransferRun(models.Model):
-    """One import, export or batch of pictures. Its files lie in the database: any machine's worker may take it."""
+    """One import, export, batch of pictures or deletion. What it needs lies in the database: any worker may take it."""
 
     class Kind(models.TextChoices):
         IMPORT = "import", "导入学员"
         EXPORT = "export", "导出学员"
         PHOTOS = "photos", "批量上传头像"
+        DELETE = "delete", "删除学员"
 
     class State(models.TextChoices):
         CHECKING = "checking", "检查中"
@@ -21,11 +22,20 @@ class TransferRun(models.Model):
         DONE = "done", "已完成"
         FAILED = "failed", "已中断"
         CANCELLED = "cancelled", "已放弃"
+        UNDOING = "undoing", "撤销中"
+        UNDONE = "undone", "已撤销"
 
     kind = models.CharField("类型", max_length=8, choices=Kind)
     state = models.CharField("状态", max_length=12, choices=State, default=State.CHECKING)
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.SET_NULL, null=True, verbose_name="操作人", related_name="+"
+    )
+    # The audit names them: the work is done by a task, which is nobody.
+    confirmed_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, verbose_name="确认人", related_name="+"
+    )
+    undone_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, verbose_name="撤销人", related_name="+"
     )
     created_at = models.DateTimeField("开始时间")
     phase_at = models.DateTimeField("本阶段开始时间")
@@ -36,7 +46,7 @@ class TransferRun(models.Model):
     message = models.CharField("说明", max_length=500, blank=True)
 
     class Meta:
-        verbose_name = verbose_name_plural = "导入导出记录"
+        verbose_name = verbose_name_plural = "批量操作记录"
         ordering = ["-pk"]
         default_permissions = ()  # whoever may add and change students
 
@@ -44,11 +54,16 @@ class TransferRun(models.Model):
         return f"{self.get_kind_display()} {self.file_name}"
 
     @property
+    def state_name(self) -> str:
+        is_deleting = self.kind == self.Kind.DELETE and self.state == self.State.APPLYING
+        return "删除中" if is_deleting else self.get_state_display()
+
+    @property
     def is_working(self) -> bool:
         return self.state in WORKING
 
 
-WORKING = (TransferRun.State.CHECKING, TransferRun.State.APPLYING)
+WORKING = (TransferRun.State.CHECKING, TransferRun.State.APPLYING, TransferRun.State.UNDOING)
 
 
 class TransferFile(models.Model):
@@ -73,7 +88,7 @@ class TransferFile(models.Model):
 
 
 class TransferRow(models.Model):
-    """A row of the file that was sent in (of a ZIP: a picture), and what it would do."""
+    """A row of the file that was sent in (of a ZIP: a picture), and what it would do; or a student to delete."""
 
     class Kind(models.TextChoices):
         ERROR = "error", "有错误"
@@ -83,17 +98,23 @@ class TransferRow(models.Model):
         CHOICE = "choice", "需要选择"
         SKIPPED = "skipped", "跳过"
         DONE = "done", "已更换"
+        WAITING = "waiting", "待删除"
+        DELETED = "deleted", "已删除"
+        GONE = "gone", "已不存在"
+        UNDONE = "undone", "已撤销"
+        KEPT = "kept", "无法撤销"
 
     run = models.ForeignKey(TransferRun, models.CASCADE, verbose_name="记录", related_name="rows")
     number = models.PositiveIntegerField("行号")
     kind = models.CharField("结果", max_length=10, choices=Kind)
     cells = models.JSONField("单元格", default=dict)  # column -> text, as it stands in the file
-    diff = models.JSONField("变化", default=dict)  # field of the model -> [before, after]; a new one has no before
+    # Field of the model -> [before, after]. A new student has no before; of a deleted one all fields stand here.
+    diff = models.JSONField("变化", default=dict)
     errors = models.JSONField("错误", default=list)  # [cell, reason]
     student_pk = models.BigIntegerField("学员", null=True)
 
     class Meta:
-        verbose_name = verbose_name_plural = "导入的行"
+        verbose_name = verbose_name_plural = "批量操作的行"
         ordering = ["number"]
         default_permissions = ()
         constraints = [models.UniqueConstraint(fields=["run", "number"], name="transfer_row_of_run")]
@@ -104,3 +125,8 @@ class TransferRow(models.Model):
 
     def __str__(self) -> str:
         return f"第 {self.number} 行"
+
+    @property
+    def owner_ref(self) -> str:
+        """How ``uploads`` names this row as the owner of a deleted student's picture, as long as it can come back."""
+        return f"students.TransferRow:{self.pk}"

@@ -184,13 +184,13 @@ def photos_choice(run: TransferRun, posted: Any) -> dict[str, dict[str, int]]:
 
 def photos_apply(*, run_pk: int, now: datetime) -> None:
     """Give the chosen students their pictures, one by one; started again, it goes on where it stopped."""
-    run = TransferRun.objects.select_related("created_by").filter(pk=run_pk, state=State.APPLYING).first()
+    run = TransferRun.objects.select_related("confirmed_by").filter(pk=run_pk, state=State.APPLYING).first()
     if run is None:
         return
     chosen: dict[str, int] = run.options.get("chosen", {})
     waiting = TransferRow.objects.filter(run=run, number__in=[int(number) for number in chosen])
     rows = list(waiting.filter(kind__in=[Kind.CHANGED, Kind.CHOICE]))
-    with zipfile.ZipFile(io.BytesIO(source_of(run))) as archive, set_actor(run.created_by):
+    with zipfile.ZipFile(io.BytesIO(source_of(run))) as archive, set_actor(run.confirmed_by):
         for row in told(run.pk, rows, start=0, total=len(rows), step=1):
             _give(run, row, archive, chosen[str(row.number)], now)
     left = TransferRow.objects.filter(run=run, kind__in=[Kind.CHANGED, Kind.CHOICE])
@@ -206,7 +206,7 @@ def _give(run: TransferRun, row: TransferRow, archive: zipfile.ZipFile, student_
         # Stored outside a transaction (uploads.services); twice stored is once too often, and swept after a day.
         content = archive.read(row.cells["file"])
         file = SimpleUploadedFile("photo", content)
-        stored = image_store(file=file, user_pk=run.created_by_id, wait_s=DECODER_WAIT_S, now=now)
+        stored = image_store(file=file, user_pk=run.confirmed_by_id, wait_s=DECODER_WAIT_S, now=now)
         with transaction.atomic():
             student = Student.objects.filter(pk=student_pk).first()
             if student is None:

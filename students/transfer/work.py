@@ -2,10 +2,12 @@
 
 from django.utils import timezone
 
+from students.transfer.deletion import deletion_apply, deletion_undo
 from students.transfer.exports import export_work
 from students.transfer.imports import import_apply, import_check, import_result
 from students.transfer.models import TransferRun
 from students.transfer.photos import photos_apply, photos_check
+from students.transfer.undo import import_undo
 
 Kind, State = TransferRun.Kind, TransferRun.State
 
@@ -21,6 +23,12 @@ def transfer_do(*, run_pk: int) -> None:
             _keep_result(run_pk, State.DONE)
         case (Kind.EXPORT, State.CHECKING):
             export_work(run_pk=run_pk)
+        case (Kind.IMPORT, State.UNDOING):
+            import_undo(run_pk=run_pk)
+        case (Kind.DELETE, State.APPLYING):
+            deletion_apply(run_pk=run_pk)
+        case (Kind.DELETE, State.UNDOING):
+            deletion_undo(run_pk=run_pk)
         case (Kind.PHOTOS, State.CHECKING):
             photos_check(run_pk=run_pk)
         case (Kind.PHOTOS, State.APPLYING):

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.db import connection
+from psycopg.types.json import Jsonb
 
 from students.models import Student
 from students.transfer.models import TransferRow
@@ -46,3 +47,25 @@ def rows_number(rows: Sequence[TransferRow], students: Sequence[Student]) -> Non
     ]
     with connection.cursor() as cursor:
         cursor.execute(_NUMBERS, given)
+
+
+def students_delete(students: Sequence[Student]) -> None:
+    """Delete the students, whose rows must be locked; Django would read them again and delete them one by one."""
+    if students:
+        with connection.cursor() as cursor:
+            cursor.execute("DELETE FROM students_student WHERE id = ANY(%s)", [[student.pk for student in students]])
+
+
+_RESULTS = """
+UPDATE students_transferrow AS r SET kind = v.kind, diff = v.diff, errors = v.errors
+FROM unnest(%s::bigint[], %s::text[], %s::jsonb[], %s::jsonb[]) AS v (id, kind, diff, errors)
+WHERE r.id = v.id
+"""
+
+
+def rows_save(rows: Sequence[TransferRow]) -> None:
+    """Save what became of each row."""
+    columns: list[list[Any]] = [[row.pk for row in rows], [str(row.kind) for row in rows]]
+    columns += [[Jsonb(getattr(row, name)) for row in rows] for name in ("diff", "errors")]
+    with connection.cursor() as cursor:
+        cursor.execute(_RESULTS, columns)

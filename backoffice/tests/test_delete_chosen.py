@@ -1,0 +1,131 @@
+"""Deleting what is chosen in a list: one page for all lists, a count and some names, and of exactly what was shown."""
+
+import pytest
+from django.contrib import admin
+from django.db import connection
+from django.db.models import ProtectedError
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from accounts.models import User
+from core.admin import deletion
+from permissions.models import Role
+from weather.models import WeatherRecord
+
+pytestmark = pytest.mark.django_db
+USERS, ROLES, RECORDS = "/admin/accounts/user/", "/admin/permissions/role/", "/admin/weather/weatherrecord/"
+
+
+def asked(office, address, *rows, across=False):
+    data = {"action": "delete_selected", "_selected_action": [row.pk for row in rows], "select_across": int(across)}
+    return office.post(address, data)
+
+
+def posted_of(page):
+    data = {}
+    for name, value in page.context["posted"]:
+        data.setdefault(name, []).append(value)
+    return data
+
+
+def records(count, first=0):
+    now = timezone.now()
+    facts = {"date": now.date(), "update_time": "10:00", "clock": "10:00", "wea": "晴", "tem": "20"}
+    moments = {"observed_at": now, "created_at": now, "seen_at": now}
+    return WeatherRecord.objects.bulk_create(
+        WeatherRecord(city=f"城{first + n}", **facts, **moments) for n in range(count)
+    )
+
+
+def test_only_these_lists_offer_it(rf, root):
+    """A list that is added decides whether it does, and then has the page that asks."""
+    request = rf.get("/")
+    request.user = root.user
+    offering = {
+        model._meta.label: page
+        for model, page in admin.site._registry.items()
+        if "delete_selected" in page.get_actions(request)
+    }
+
+    assert offering.keys() == {"students.Student", "accounts.User", "permissions.Role", "weather.WeatherRecord"}
+    actions = {label: page.get_actions(request)["delete_selected"][0] for label, page in offering.items()}
+    assert actions.pop("students.Student").__qualname__ == "BulkStudentsMixin.delete_selected"
+    assert set(actions.values()) == {deletion.delete_selected}
+
+
+def test_asks_with_a_count_and_twenty_names(office, person):
+    users = [person(f"u{n:02}").user for n in range(25)]
+
+    page = asked(office, USERS, *users)
+
+    text = page.content.decode()
+    assert "确认删除 25 条用户" in text and "以及另外 5 条" in text and len(page.context["names"]) == 20
+    assert User.objects.filter(username__startswith="u").count() == 25
+
+    done = office.post(USERS, posted_of(page), follow=True)
+
+    assert "已删除 25 条用户" in done.content.decode()
+    assert not User.objects.filter(username__startswith="u").exists()
+
+
+def test_all_of_the_list_travels_as_such(office):
+    records(300)
+
+    page = asked(office, RECORDS, WeatherRecord.objects.first(), across=True)
+
+    assert "确认删除 300 条" in page.content.decode() and len(page.context["posted"]) == 4
+    office.post(RECORDS, posted_of(page))
+    assert not WeatherRecord.objects.exists()
+
+
+def test_deletes_nothing_that_was_not_shown(office):
+    records(2)
+    page = asked(office, RECORDS, WeatherRecord.objects.first(), across=True)
+    records(1, first=2)
+
+    again = office.post(RECORDS, posted_of(page))
+
+    assert "名单在你确认之前变了" in again.content.decode() and again.context["count"] == 3
+    assert WeatherRecord.objects.count() == 3
+    office.post(RECORDS, posted_of(again))
+    assert not WeatherRecord.objects.exists()
+
+
+def test_more_than_the_limit_is_refused(office, monkeypatch):
+    monkeypatch.setattr(deletion, "MOST_DELETED", 2)
+    records(3)
+
+    asked(office, RECORDS, WeatherRecord.objects.first(), across=True)
+
+    assert "一次最多删除 2 条" in office.get(RECORDS).content.decode()
+
+
+def test_what_is_in_use_or_not_allowed_is_named(office, person, roles):
+    person("li", "103")
+    page = asked(office, ROLES, roles["103"])
+    assert "不能删除这 1 条角色" in page.content.decode() and page.context["refusals"][0].startswith("仍被使用:")
+    assert ">li</a>" in page.content.decode()
+    assert "确认删除 1 条" not in page.content.decode()
+
+    office.post(ROLES, posted_of(page))
+    assert Role.objects.filter(roleid="103").exists()
+
+    page = asked(office, ROLES, roles["200"])
+    assert "没有删除“角色”的权限" in page.content.decode()
+    assert office.post(ROLES, posted_of(page)).status_code == 403
+    with pytest.raises(ProtectedError):
+        roles["103"].delete()
+
+
+def test_costs_the_same_for_many(office):
+    def ask():
+        with CaptureQueriesContext(connection) as queries:
+            assert asked(office, RECORDS, WeatherRecord.objects.first(), across=True).status_code == 200
+        return len(queries)
+
+    records(2)
+    ask()  # the first looks up what is remembered
+    few = ask()
+    records(200, first=2)
+
+    assert ask() == few

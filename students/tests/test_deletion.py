@@ -1,0 +1,401 @@
+"""Many students are deleted in the background, from one click to the last row, and come back whole."""
+
+from datetime import timedelta
+from threading import Event, Thread
+
+import pytest
+from auditlog.models import LogEntry
+from django.contrib.auth.models import Permission
+from django.db import connection
+from django.test import Client
+from django.utils import timezone
+
+from students import tasks
+from students.counts import counts_wrong
+from students.models import Student
+from students.services import student_edit
+from students.tests.factories import FIELDS, student, students
+from students.transfer import deletion, runs
+from students.transfer.errors import RunNotReady
+from students.transfer.models import TransferRow, TransferRun
+from students.transfer.progress import SILENCE, progress_end, progress_read
+from students.transfer.runs import Steps, run_undo, runs_purge, runs_resume
+from students.transfer.work import transfer_do
+from uploads.models import ImageUse, Upload
+from uploads.services import ORPHAN_AFTER, orphans_remove
+from uploads.tests.pictures import encoded, posted
+
+pytestmark = pytest.mark.django_db
+LIST, RUNS = "/admin/students/student/", "/admin/students/transferrun/"
+State, Kind = TransferRun.State, TransferRow.Kind
+
+
+@pytest.fixture(autouse=True)
+def sent(monkeypatch):
+    """What would have gone to a worker."""
+    runs_sent = []
+    monkeypatch.setattr(tasks.transfer_work, "apply_async", lambda args, **_: runs_sent.append(args[0]))
+    return runs_sent
+
+
+def people(count, **fields):
+    return students(*[f"学员{number}" for number in range(count)], **fields)
+
+
+def asked(office, *chosen, **query):
+    """The page that asks, as for a person who has chosen these, or all of the list."""
+    keys = [person.pk for person in chosen] or [Student.objects.first().pk]
+    data = {"action": "delete_selected", "_selected_action": keys, "select_across": "0" if chosen else "1"}
+    address = LIST + ("?" + "&".join(f"{name}={value}" for name, value in query.items()) if query else "")
+    return office.post(address, data), address
+
+
+def confirmed(office, *chosen, **query):
+    page, address = asked(office, *chosen, **query)
+    answer = office.post(address, posted_of(page))
+    return TransferRun.objects.get(pk=int(answer.url.split("/")[-3]))
+
+
+def posted_of(page):
+    data = {}
+    for name, value in page.context["posted"]:
+        data.setdefault(name, []).append(value)
+    return data
+
+
+def worked(run):
+    transfer_do(run_pk=run.pk)
+    run.refresh_from_db()
+    return run
+
+
+def undone(run, user=None):
+    run_undo(run=run, user_pk=user and user.pk, now=timezone.now())
+    return worked(run)
+
+
+def kinds(run):
+    return dict(run.rows.order_by().values_list("student_pk", "kind"))
+
+
+class TestTheWay:
+    def test_of_two_thousand_from_the_list_to_the_undo(self, office, root, sent, django_capture_on_commit_callbacks):
+        people(2000, class_name="H1")
+        kept = people(3, class_name="H2")
+        before = list(Student.objects.order_by("pk").values())
+
+        page, address = asked(office, **{"class": "H1"})
+
+        text = page.content.decode()
+        assert "确认删除 2000 名" in text and "H1 2000 名" in text and "以及另外 1980 名" in text
+        assert text.count("学员1") < 25 and len(page.context["posted"]) < 10 and len(text) < 60_000
+        with django_capture_on_commit_callbacks(execute=True):
+            answer = office.post(address, posted_of(page), follow=True)
+        run = TransferRun.objects.get()
+        assert sent == [run.pk] and "删除中" in answer.content.decode()
+
+        worked(run)
+
+        assert (run.state, run.counts) == (State.DONE, {"deleted": 2000})
+        assert list(Student.objects.order_by("pk")) == kept and counts_wrong() == []
+        entries = LogEntry.objects.get_for_model(Student).filter(action=LogEntry.Action.DELETE)
+        assert entries.count() == 2000 and set(entries.values_list("actor", flat=True)) == {root.user.pk}
+        text = office.get(answer.request["PATH_INFO"]).content.decode()
+        assert "已删除 2000 名学员" in text and "撤销这次删除" in text
+
+        with django_capture_on_commit_callbacks(execute=True):
+            office.post(answer.request["PATH_INFO"], {"do": "undo"})
+        assert sent == [run.pk] * 2
+        worked(run)
+
+        assert (run.state, run.counts, run.undone_by) == (State.UNDONE, {"undone": 2000}, root.user)
+        assert list(Student.objects.order_by("pk").values()) == before and counts_wrong() == []
+        assert "恢复了 2000 名学员" in office.get(answer.request["PATH_INFO"]).content.decode()
+
+    def test_of_a_few_that_were_ticked(self, office):
+        one, two, three = people(3)
+
+        run = worked(confirmed(office, one, three))
+
+        assert list(Student.objects.all()) == [two] and str(run) == "删除学员 学员2、学员0"
+
+    @pytest.mark.parametrize("query", [{"q": "学员1"}, {"q": "学员1", "class": "H1"}, {"city": "南京"}])
+    def test_of_what_the_list_shows_and_no_other(self, office, query):
+        found = people(2, class_name="H1", city="南京")[1:] if "q" in query else people(2, city="南京")
+        others = students("李雷", "韩梅梅", city="北京")
+
+        run = worked(confirmed(office, **query))
+
+        assert {pk for pk, kind in kinds(run).items() if kind == Kind.DELETED} == {person.pk for person in found}
+        assert Student.objects.filter(pk__in=[person.pk for person in others]).count() == 2
+
+    def test_shows_how_far_it_is(self, office, monkeypatch):
+        people(30)
+        run = confirmed(office)
+        told = []
+        monkeypatch.setattr(runs, "progress_tell", lambda pk, done, total: told.append((done, total)))
+        monkeypatch.setattr(deletion, "Steps", lambda *a, **k: Steps(*a, **k, size=10))
+
+        worked(run)
+
+        assert told == [(10, 30), (20, 30), (30, 30)]
+
+
+class TestIsCareful:
+    def test_when_the_list_changed_after_it_was_shown(self, office):
+        first, _ = people(2, class_name="H1")
+        page, address = asked(office, **{"class": "H1"})
+        Student.objects.filter(pk=first.pk).update(class_name="H2")
+        people(1, class_name="H1")  # as many, but not the same
+
+        answer = office.post(address, posted_of(page))
+
+        assert "名单在你确认之前变了" in answer.content.decode() and answer.context["count"] == 2
+        assert Student.objects.count() == 3 and not TransferRun.objects.exists()
+        assert office.post(address, posted_of(answer)).status_code == 302
+
+    @pytest.mark.parametrize("mark", ["", "x", "1-0", "\x00"])
+    def test_with_a_forged_confirmation(self, office, mark):
+        data = {"action": "delete_selected", "select_across": "1", "_selected_action": people(2)[0].pk, "mark": mark}
+        assert "确认删除 2 名" in office.post(LIST, data).content.decode()
+        assert not TransferRun.objects.exists()
+
+    def test_with_who_came_after_the_confirmation(self, office):
+        people(2, class_name="H1")
+        run = confirmed(office, **{"class": "H1"})
+        people(1, class_name="H1")
+
+        worked(run)
+
+        assert Student.objects.count() == 1
+
+    def test_with_more_than_it_can_take_back(self, office, monkeypatch):
+        people(3)
+        monkeypatch.setattr(deletion, "MOST", 2)
+
+        page, address = asked(office)
+
+        assert page.status_code == 302 and "一次最多删除2名学员" in office.get(address).content.decode()
+
+    def test_with_a_list_that_holds_nobody(self, office):
+        answer, _ = asked(office, *[student(pk=5)])
+
+        assert answer.context["count"] == 0
+        assert office.post(LIST, posted_of(answer)).status_code == 200 and not TransferRun.objects.exists()
+
+    def test_with_who_went_in_another_way(self, office):
+        one, two = people(2)
+        run = confirmed(office)
+        Student.objects.filter(pk=one.pk).delete()
+
+        worked(run)
+
+        assert kinds(run) == {one.pk: Kind.GONE, two.pk: Kind.DELETED}
+        assert undone(run).counts == {"gone": 1, "undone": 1}
+
+    def test_with_what_somebody_wrote_in_the_meantime(self, office):
+        one = people(1)[0]
+        run = confirmed(office)
+        student_edit(sid=one.sid, changes={"city": "刚写的"})
+
+        undone(worked(run))
+
+        assert Student.objects.get().city == "刚写的"
+
+
+class TestWhoMay:
+    def clerk(self, person, *rights):
+        user = person("clerk", "200", is_staff=True).user
+        user.role.permissions.set(Permission.objects.filter(codename__in=rights))
+        browser = Client()
+        browser.force_login(user)
+        return browser
+
+    def test_delete(self, office, person):
+        people(1)
+        page, _ = asked(office)
+
+        self.clerk(person, "view_student", "change_student", "add_student").post(LIST, posted_of(page))
+
+        assert not TransferRun.objects.exists()
+
+    def test_see_and_undo_a_deletion_but_no_import(self, office, person, root):
+        people(1)
+        run = worked(confirmed(office))
+        other = TransferRun.objects.create(
+            kind="import", state=State.DONE, created_at=timezone.now(), phase_at=timezone.now(), file_name="x"
+        )
+        page, others = f"{RUNS}{run.pk}/change/", f"{RUNS}{other.pk}/change/"
+        browser = self.clerk(person, "view_student", "delete_student")
+
+        assert [browser.get(path).status_code for path in (page, f"{RUNS}{run.pk}/progress/", RUNS)] == [200] * 3
+        assert [browser.get(path).status_code for path in (others, f"{RUNS}{other.pk}/progress/")] == [403, 403]
+        assert browser.get(RUNS).context["cl"].result_count == 1
+        assert browser.post(others, {"do": "undo"}).status_code == 403
+        assert browser.post(page, {"do": "undo"}).status_code == 302
+        run.refresh_from_db()
+        assert run.state == State.UNDOING
+
+    def test_not_undo_an_import_without_the_right_to_delete(self, person):
+        run = TransferRun.objects.create(
+            kind="import", state=State.DONE, created_at=timezone.now(), phase_at=timezone.now(), file_name="x"
+        )
+        browser = self.clerk(person, "view_student", "add_student", "change_student")
+        page = f"{RUNS}{run.pk}/change/"
+
+        assert "撤销这次导入" not in browser.get(page).content.decode()
+        assert browser.post(page, {"do": "undo"}).status_code == 403
+
+
+class TestUndo:
+    def test_brings_a_student_back_as_clients_knew_him(self, office, zhuguan):
+        zhuguan.post("/students/addstu", FIELDS | {"headimgurl": posted(encoded())}, format="multipart")
+        before = zhuguan.get("/students/getstulist").json()["data"]
+        run = worked(confirmed(office))
+        assert zhuguan.get("/students/getstulist").json()["total"] == 0
+
+        undone(run)
+
+        assert zhuguan.get("/students/getstulist").json()["data"] == before
+        assert before[0]["headimgurl"] and ImageUse.objects.get().owner == Student.objects.get().owner_ref
+
+    def test_finds_the_picture_although_the_sweep_came_by(self, office, zhuguan):
+        zhuguan.post("/students/addstu", FIELDS | {"headimgurl": posted(encoded())}, format="multipart")
+        run = worked(confirmed(office))
+
+        assert orphans_remove(now=timezone.now() + 2 * ORPHAN_AFTER) == 0
+        undone(run)
+
+        assert Upload.objects.get().idle_since is None
+        assert zhuguan.http.get(Student.objects.get().headimgurl).status_code == 200
+
+    def test_is_possible_for_a_week_then_the_picture_goes(self, office, zhuguan):
+        zhuguan.post("/students/addstu", FIELDS | {"headimgurl": posted(encoded())}, format="multipart")
+        run = worked(confirmed(office))
+        now = timezone.now() + timedelta(days=7, minutes=1)
+
+        assert runs_purge(now=now - timedelta(hours=1)) == 0
+        with pytest.raises(RunNotReady):
+            run_undo(run=run, user_pk=None, now=now)
+        assert runs_purge(now=now) == 1
+
+        assert not TransferRow.objects.exists() and not ImageUse.objects.exists()
+        assert orphans_remove(now=timezone.now() + 2 * ORPHAN_AFTER) == 1
+        TransferRun.objects.update(created_at=timezone.now() - timedelta(days=8))
+        assert "撤销" not in office.get(f"{RUNS}{run.pk}/change/").content.decode()
+
+    def test_lists_whose_number_is_taken(self, office):
+        one, two = people(2)
+        run = worked(confirmed(office))
+        student(name="后来", sid=one.sid).save()
+
+        undone(run)
+
+        assert kinds(run) == {one.pk: Kind.KEPT, two.pk: Kind.UNDONE}
+        text = office.get(f"{RUNS}{run.pk}/change/").content.decode()
+        assert "1 名无法撤销" in text and "已经属于另一名学员" in text and one.name in text
+        assert {person.name for person in Student.objects.all()} == {"后来", two.name}
+
+    def test_stops_what_is_going_on(self, office, monkeypatch):
+        everybody = people(30)
+        run = confirmed(office)
+        steps = Steps(deletion._delete, todo=(Kind.WAITING,), results=(Kind.DELETED,), size=10)
+
+        runs.run_in_steps(run_pk=run.pk, state=State.APPLYING, steps=only_one_step(steps), end=State.DONE)
+        run.refresh_from_db()
+        assert (run.state, run.counts) == (State.APPLYING, {"deleted": 10, "waiting": 20})
+        assert "停止并撤销" in office.get(f"{RUNS}{run.pk}/change/").content.decode()
+
+        undone(run)
+        transfer_do(run_pk=run.pk)  # the worker that was deleting comes back
+
+        assert (run.state, run.counts) == (State.UNDONE, {"undone": 10, "skipped": 20})
+        assert Student.objects.count() == len(everybody) and counts_wrong() == []
+
+    def test_happens_once(self, office):
+        people(2)
+        run = worked(confirmed(office))
+        undone(run)
+
+        with pytest.raises(RunNotReady):
+            run_undo(run=run, user_pk=None, now=timezone.now())
+        Student.objects.all().delete()
+        transfer_do(run_pk=run.pk)
+
+        assert not Student.objects.exists()
+
+
+def only_one_step(steps):
+    """Steps whose worker dies after the first one."""
+    done = []
+
+    def do(run, rows):
+        if done:
+            raise RuntimeError("the worker has died")
+        done.append(1)
+        steps.do(run, rows)
+
+    return Steps(do, steps.todo, steps.results, steps.size)
+
+
+class TestWorkersThatDie:
+    def test_leave_what_is_done_and_another_goes_on(self, office, monkeypatch, sent):
+        people(30)
+        run = confirmed(office)
+        steps = Steps(deletion._delete, todo=(Kind.WAITING,), results=(Kind.DELETED,), size=10)
+        runs.run_in_steps(run_pk=run.pk, state=State.APPLYING, steps=only_one_step(steps), end=State.DONE)
+        run.refresh_from_db()
+        assert (Student.objects.count(), run.counts) == (20, {"deleted": 10, "waiting": 20})
+        assert "会自动重试" in run.message
+
+        del sent[:]
+        TransferRun.objects.update(phase_at=timezone.now() - 2 * SILENCE)
+        assert runs_resume(now=timezone.now()) == 1
+
+        worked(run)
+        assert (run.state, run.counts, run.message) == (State.DONE, {"deleted": 30}, "")
+        assert LogEntry.objects.get_for_model(Student).filter(action=LogEntry.Action.DELETE).count() == 30
+        assert runs_resume(now=timezone.now()) == 0
+
+    def test_are_not_replaced_while_they_live(self, office):
+        people(1)
+        run = confirmed(office)
+
+        assert runs_resume(now=timezone.now()) == 0
+        TransferRun.objects.update(phase_at=timezone.now() - 2 * SILENCE)
+        runs.progress_tell(run.pk, 1, 2)
+        assert runs_resume(now=timezone.now()) == 0
+        progress_end(run.pk)
+        assert runs_resume(now=timezone.now()) == 1 and not progress_read(run.pk).has_started
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_task_delivered_twice_does_nothing_twice(office):
+    people(40)
+    run = confirmed(office)
+    is_inside, may_go = Event(), Event()
+    real = deletion._delete
+
+    def slow(run, rows):
+        is_inside.set()
+        may_go.wait(10)
+        real(run, rows)
+
+    def first():
+        steps = Steps(slow, todo=(Kind.WAITING,), results=(Kind.DELETED, Kind.GONE), size=10)
+        runs.run_in_steps(run_pk=run.pk, state=State.APPLYING, steps=steps, end=State.DONE)
+        connection.close()
+
+    worker = Thread(target=first)
+    worker.start()
+    assert is_inside.wait(10)
+    transfer_do(run_pk=run.pk)  # goes at once: the other one has it
+    assert Student.objects.count() == 40
+    may_go.set()
+    worker.join(20)
+    transfer_do(run_pk=run.pk)
+
+    run.refresh_from_db()
+    assert (run.state, run.counts, Student.objects.count()) == (State.DONE, {"deleted": 40}, 0)
+    entries = LogEntry.objects.get_for_model(Student).filter(action=LogEntry.Action.DELETE)
+    assert entries.count() == 40 and counts_wrong() == []
