@@ -16,6 +16,7 @@ from django.db import transaction
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
+from core.db.limits import statements_may_take
 from core.errors import DomainError
 from students.transfer.errors import RunNotReady
 from students.transfer.models import WORKING, TransferFile, TransferRow, TransferRun
@@ -28,6 +29,8 @@ Kind, State = TransferRun.Kind, TransferRun.State
 # Files and rows hold personal data: they go, what was done stays.
 KEEP_FOR = timedelta(days=7)
 PURGE_BATCH = 1_000
+# Two imports of the same students wait for each other, and nobody waits for them before a page.
+MOST_STATEMENT = timedelta(minutes=5)
 
 
 @dataclass(frozen=True)
@@ -143,6 +146,7 @@ def run_send(run: TransferRun, *, expires_s: float | None = None) -> None:
 def working(run_pk: int, state: str) -> Iterator[TransferRun | None]:
     """Hold the run while it is in ``state``; ``None`` if it is not, or another worker holds it."""
     with transaction.atomic():
+        statements_may_take(MOST_STATEMENT)
         if run := _free(run_pk, state):
             progress_tell(run.pk, 0, 0)
         yield run

@@ -106,6 +106,22 @@ def test_postgresql_restarts(port, engines):
 
 
 @pytest.mark.slow
+def test_postgresql_is_away_for_longer(port, engines):
+    """The pool doubled its wait with each try: after 40 s without PostgreSQL it found out 17 s late."""
+    token, postgres = log_in(port), engines["DATABASE_URL"]
+
+    with load(port, token) as seen:
+        os.kill(postgres.pid, postgres.program.stop_signal)
+        postgres.wait_or_kill(time.monotonic() + 10)
+        time.sleep(9)
+        postgres.start()
+        postgres.wait_ready(lambda: time.sleep(0.02))
+        recovers(port, token, within_s=3)
+
+    assert {status for _, status, _ in seen} <= {200, 503}
+
+
+@pytest.mark.slow
 def test_postgresql_falls_silent(port, engines):
     """What hangs, hangs until PostgreSQL goes on; a process that only has no connection yet says 503."""
     token = log_in(port)

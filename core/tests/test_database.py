@@ -1,0 +1,109 @@
+"""DATABASE_URL: what it says goes first, and what it does not say has sound limits."""
+
+import threading
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+from django.db import connection, transaction
+
+from config.database import database, direct
+from core.db.limits import statements_may_take
+from shop.models import Category
+from shop.tests.factories import make_category
+from students.transfer.runs import MOST_STATEMENT, working
+
+URL = "postgresql://spms:a%40b@db1:5432,db2:5433/spms?target_session_attrs=read-write&sslmode=verify-full"
+
+
+def shown(name):
+    with connection.cursor() as cursor:
+        cursor.execute(f"SHOW {name}")
+        return cursor.fetchone()[0]
+
+
+def test_every_host_and_option_arrives():
+    facts = database(URL, pool_size=4)
+
+    assert (facts["HOST"], facts["PORT"], facts["PASSWORD"]) == ("db1,db2", "5432,5433", "a@b")
+    assert {"target_session_attrs": "read-write", "sslmode": "verify-full"}.items() <= facts["OPTIONS"].items()
+    # The second host is reached within the time that somebody waits for a connection.
+    assert facts["OPTIONS"]["pool"]["timeout"] > 2 * int(facts["OPTIONS"]["connect_timeout"])
+
+
+def test_what_the_url_says_goes_before_our_own_values():
+    options = database(URL + "&connect_timeout=9&keepalives_idle=60&options=-c%20lock_timeout%3D1s", pool_size=4)[
+        "OPTIONS"
+    ]
+
+    assert (options["connect_timeout"], options["keepalives_idle"]) == ("9", "60")
+    assert options["options"].endswith("-c lock_timeout=1s")  # PostgreSQL heeds the last one
+
+
+def test_a_pooler_is_given_nothing_for_a_session():
+    facts = database(URL, pool_size=4, pooler="transaction", prepare=False)
+
+    assert "options" not in facts["OPTIONS"]
+    assert facts["OPTIONS"]["prepare_threshold"] is None
+    assert facts["DISABLE_SERVER_SIDE_CURSORS"] is True
+
+
+def test_a_bad_address_is_refused_by_the_name_of_its_variable():
+    with pytest.raises(ImproperlyConfigured, match=r"^DATABASE_URL has a bad value"):
+        database("postgresql://x?nonsense=1", pool_size=1)
+    with pytest.raises(ImproperlyConfigured, match=r"^DATABASE_DIRECT_URL has a bad value"):
+        direct("mysql://x")
+
+
+def test_a_command_may_take_as_long_as_it_needs():
+    served, command = (database(URL, pool_size=1, serving=serving)["OPTIONS"] for serving in (True, False))
+
+    assert "statement_timeout" in served["options"] and "statement_timeout" not in command["options"]
+    assert "lock_timeout" in command["options"]
+
+
+@pytest.mark.django_db
+def test_the_limits_hold():
+    assert [shown(name) for name in ("statement_timeout", "lock_timeout")] == ["30s", "10s"]
+    assert shown("idle_in_transaction_session_timeout") == "2min"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_transaction_may_have_limits_of_its_own_and_leaves_none_behind():
+    with transaction.atomic():
+        statements_may_take(MOST_STATEMENT)
+        assert [shown(name) for name in ("statement_timeout", "lock_timeout")] == ["5min", "5min"]
+    with working(0, ""):
+        assert shown("lock_timeout") == "5min"  # imports
+
+    assert [shown(name) for name in ("statement_timeout", "lock_timeout")] == ["30s", "10s"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_who_waits_too_long_for_a_row_gets_a_503_and_nothing_is_half_written(root):
+    category = make_category("旧名")
+    held, over = threading.Event(), threading.Event()
+
+    def hold():
+        try:
+            with transaction.atomic():
+                Category.objects.select_for_update().get(pk=category.pk)
+                held.set()
+                over.wait(20)
+        finally:
+            connection.close()
+
+    holder = threading.Thread(target=hold)
+    holder.start()
+    assert held.wait(10)
+    with connection.cursor() as cursor:
+        cursor.execute("SET lock_timeout = '200ms'")
+    try:
+        given = {"category_id": category.category_id, "categoryName": "新名"}
+        answer = root.post("/category/updateCategory", given)
+    finally:
+        over.set()
+        holder.join()
+        connection.close()
+
+    assert (answer.status_code, answer.json()["msg"]) == (503, "服务暂时不可用,请稍后再试")
+    assert Category.objects.get(pk=category.pk).name == "旧名"

@@ -1,0 +1,144 @@
+"""The database's machine or ours vanishes without a word: people notice for ten seconds at most."""
+
+import json
+import subprocess
+import sys
+import time
+from dataclasses import replace
+
+import psycopg
+import pytest
+
+from config.database import database
+from devstack.engines import Engines
+from tests.concurrency.network import can_make_networks, second_machine
+from tests.concurrency.servers import ROOT, free_ports
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not can_make_networks(), reason="needs root and iproute2, to make a network of its own"),
+]
+LONGEST_S = 10
+THREADS = 4
+# Threads that ask all the time on the second machine; a line for each answer: thread, seconds taken, whether it worked.
+ASKING = """
+import sys, threading, time
+import django
+django.setup()
+from django.db import connection, Error
+
+def ask(number):
+    while True:
+        began = time.monotonic()
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT 1")
+            worked = 1
+        except Error:
+            worked = 0
+        finally:
+            connection.close()
+        sys.stdout.write(f"{number} {time.monotonic() - began:.2f} {worked}\\n")
+        sys.stdout.flush()
+        time.sleep(0.05)
+
+threads = [threading.Thread(target=ask, args=[n], daemon=True) for n in range(int(sys.argv[2]))]
+for thread in threads:
+    thread.start()
+time.sleep(float(sys.argv[1]))
+"""
+# Holds a row, and says so, until it is cut off.
+HOLDING = """
+import json, sys, time
+import psycopg
+connection = psycopg.connect(**json.loads(sys.argv[1]))
+connection.execute("SELECT * FROM thing FOR UPDATE")
+print("held", flush=True)
+time.sleep(60)
+"""
+
+
+@pytest.fixture(scope="module")
+def machine():
+    with second_machine() as machine:
+        yield machine
+
+
+@pytest.fixture(scope="module")
+def server(machine, tmp_path_factory):
+    """PostgreSQL at both of our addresses; the value is its port."""
+    [port] = free_ports(1)
+    with Engines(tmp_path_factory.mktemp("engines"), wanted=["DATABASE_URL"]) as engines:
+        [postgres] = engines.engines
+        postgres.ask_to_stop()
+        postgres.wait_or_kill(time.monotonic() + 10)
+        with (postgres.data / "pg_hba.conf").open("a") as rules:
+            rules.write("host all all 10.0.0.0/8 trust\n")
+        options = [f"--listen_addresses={','.join(machine.here)}", f"--port={port}"]
+        postgres.program = replace(postgres.program, argv=[*postgres.program.argv, *options])
+        postgres.start()
+        until = time.monotonic() + 20
+        while not answers(machine.here[1], port):
+            assert time.monotonic() < until
+            time.sleep(0.05)
+        yield port
+
+
+def answers(host, port):
+    try:
+        psycopg.connect(host=host, port=port, user="app", dbname="postgres", connect_timeout=2).close()
+    except psycopg.OperationalError:
+        return False
+    return True
+
+
+def test_of_the_databases_two_hosts_one_vanishes(machine, server, tmp_path):
+    """Without the limits a request hung for more than 40 s."""
+    url = f"postgresql://app@{','.join(machine.here)}/postgres?port={server}&target_session_attrs=read-write"
+    environ = {"DATABASE_URL": url, "DJANGO_SETTINGS_MODULE": "config.settings.local", "PYTHONPATH": str(ROOT)}
+    environ |= {
+        "PATH": "/usr/bin:/bin",
+        "STATE_DIR": str(tmp_path),
+        "DJANGO_SECRET_KEY": "x" * 50,
+        "REDIS_URL": "redis://x",
+    }
+    seconds = 2 + LONGEST_S + 5
+    command = machine.command(sys.executable, "-c", ASKING, str(seconds), str(THREADS))
+    process = subprocess.Popen(command, env=environ, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    lines = (line.split() for line in process.stdout)
+    assert next(lines)[2] == "1"
+
+    machine.cut(0)
+    cut_at = time.monotonic()
+    try:
+        seen = [(time.monotonic() - cut_at, thread, float(took), worked == "1") for thread, took, worked in lines]
+    finally:
+        machine.mend(0)
+        process.wait(10)
+
+    assert max(took for _, _, took, _ in seen) < LONGEST_S
+    late = [(thread, worked) for at, thread, _, worked in seen if at > LONGEST_S]
+    assert {thread for thread, _ in late} == {str(n) for n in range(THREADS)}, "some still hang"
+    assert all(worked for _, worked in late)
+
+
+def test_a_row_that_our_machine_had_locked_is_free_soon_after_it_vanished(machine, server):
+    """By default PostgreSQL finds out after two hours."""
+    direct = {"host": machine.here[1], "port": server, "user": "app", "dbname": "postgres"}
+    facts = database(f"postgresql://app@{machine.here[0]}:{server}/postgres", pool_size=1)
+    options = {name: value for name, value in facts["OPTIONS"].items() if name not in ("pool", "prepare_threshold")}
+    options |= {"host": facts["HOST"], "port": facts["PORT"], "user": facts["USER"], "dbname": facts["NAME"]}
+    with psycopg.connect(**direct, autocommit=True) as other:
+        other.execute("CREATE TABLE IF NOT EXISTS thing AS SELECT 1 AS x")
+        command = machine.command(sys.executable, "-c", HOLDING, json.dumps(options))
+        holder = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        try:
+            assert holder.stdout.readline() == "held\n"
+            machine.cut(0)
+            other.execute(f"SET lock_timeout = '{LONGEST_S}s'")
+
+            assert other.execute("SELECT x FROM thing FOR UPDATE").fetchone() == (1,)
+        finally:
+            machine.mend(0)
+            holder.kill()
+            holder.wait()
