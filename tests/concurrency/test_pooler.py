@@ -138,7 +138,7 @@ def test_an_import_and_an_export(pooled, root, monkeypatch):
 
     transfer_do(run_pk=run.pk)
     run.refresh_from_db()
-    run_confirm(run=run, now=now)
+    run_confirm(run=run, user_pk=root.user.pk, now=now)
     transfer_do(run_pk=run.pk)
     options = {"class": "", "q": "", "format": "csv"}
     out = run_start(kind="export", user_pk=root.user.pk, now=now, file_name="b.csv", options=options)
