@@ -7,6 +7,7 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
+from accounts import sms
 from accounts.errors import SmsCodeWrong, SmsNotSent
 from accounts.models import LoginLog, User
 from accounts.services import sms_login
@@ -274,6 +275,18 @@ class TestThroughTheProvider:
         api.http.post("/sandbox/control/faults", {fault: True}, content_type="application/json")
 
         assert said(ask(api)) == (4003, False, msg)
+
+    def test_loading_the_library_takes_nothing_of_the_time_for_an_answer(self, api, provider, monkeypatch):
+        def run_within(*args, **options):
+            loaded_before.append(sms._library.cache_info().currsize)
+            return real(*args, **options)
+
+        loaded_before, real = [], sms.run_within
+        monkeypatch.setattr(sms, "run_within", run_within)
+        sms._library.cache_clear()
+
+        assert said(ask(api))[1] is True
+        assert loaded_before == [1]
 
     def test_a_provider_that_is_not_there(self, api, settings):
         settings.SMS_BASE_URL = "http://127.0.0.1:9"

@@ -42,7 +42,7 @@ def production(running):
 
 # What is planted: variables of the doctor's process, made from the installation's.
 FAULTS = {
-    "silent worker and no weather": lambda running, engines: {
+    "silent workers and no weather": lambda running, engines: {
         "REDIS_URL": engines["REDIS_URL"].partition("?")[0] + "?db=9",  # where nobody left a sign of life
         "WEATHER_BASE_URL": "http://127.0.0.1:1",
     },
@@ -79,11 +79,18 @@ def test_a_healthy_installation_is_in_order(running):
 @pytest.mark.parametrize(
     ("fault", "finding", "remedy"),
     [
-        ("silent worker and no weather", "BAD  Worker and beat were last seen never", "Start beat and worker"),
+        *(
+            (
+                "silent workers and no weather",
+                f"BAD  Queue {queue}: its worker was last seen never",
+                f"`celery -A config worker -Q {queue}`",
+            )
+            for queue in ("money", "now", "bulk")
+        ),
         ("empty database", "BAD  migrations: RuntimeError", "Run `python manage.py migrate`."),
         ("no database", "BAD  database: OperationalError", "Is PostgreSQL running, is DATABASE_URL right?"),
         (
-            "silent worker and no weather",
+            "silent workers and no weather",
             "BAD  WEATHER_BASE_URL does not answer",
             "The sandbox answers while `make up` runs.",
         ),
@@ -109,10 +116,10 @@ def test_what_nobody_could_look_at_is_not_called_in_order(said):
 
 
 def test_each_fault_is_counted_and_nothing_else_is(said):
-    _, words = said["silent worker and no weather"]
+    _, words = said["silent workers and no weather"]
 
-    assert words.count("BAD ") == 2
-    assert "2 finding(s) need attention." in words
+    assert words.count("BAD ") == 4  # a worker for each of three queues, and the weather
+    assert "4 finding(s) need attention." in words
 
 
 def test_a_row_of_a_role_that_opens_nothing_is_named(running):
