@@ -26,7 +26,7 @@ def payment_close(*, out_trade_no: str, now: datetime) -> CloseOutcome:
     """Query, then close at the provider. Never raises for the provider's sake. Not inside a transaction: at most 20 s.
 
     CLOSED: also when no payment was ever started. PAID: confirmed on the way, ``on_paid`` has run.
-    UNKNOWN: keep the stock and call again with the next sweep.
+    STARTING, UNKNOWN: keep the stock and call again, soon or with a later sweep.
     """
     payment = Payment.objects.filter(out_trade_no=out_trade_no).first()
     if payment is None:
@@ -34,7 +34,7 @@ def payment_close(*, out_trade_no: str, now: datetime) -> CloseOutcome:
     if payment.state in _OUTCOME:
         return _OUTCOME[payment.state]
     if payment.claimed_until and payment.claimed_until > now:
-        return CloseOutcome.UNKNOWN  # it is being created at the provider this very moment
+        return CloseOutcome.STARTING
     try:
         return _close(gateway_to_ask(payee(payment)), payment, now)
     except (GatewayError, PaymentError) as error:

@@ -8,6 +8,7 @@ from typing import Any
 class CloseOutcome(Enum):
     CLOSED = "closed"  # the provider will not take money for it (or never heard of it)
     PAID = "paid"  # it was paid: settled by now, the order must not be closed
+    STARTING = "starting"  # it is being placed at the provider this very moment: keep the stock, ask again soon
     UNKNOWN = "unknown"  # the provider could not say: keep the stock, ask again later
 
 

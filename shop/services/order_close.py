@@ -18,6 +18,7 @@ from shop.states import Event, State, refusal
 # have been killed; closing twice does no harm.
 CLAIM = timedelta(seconds=4)
 MOST_BACKOFF_S = 30
+SOON = timedelta(seconds=1)  # while a payment is being placed at the provider
 
 
 def order_cancel(*, order_id: str, buyer_pk: int, actor: str, now: datetime) -> Order:
@@ -86,6 +87,8 @@ def settle_locked(order: Order, outcome: CloseOutcome | None, now: datetime) -> 
         _look_again(order, order.expires_at)
     elif outcome is CloseOutcome.CLOSED or order.payment_started_at is None:
         order_move(order=order, event=event, actor=order.closing_by or SYSTEM, now=now)
+    elif outcome is CloseOutcome.STARTING:
+        _look_again(order, now + SOON)
     else:
         _hold_on(order, now)
 

@@ -4,12 +4,13 @@ from datetime import datetime
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, Value
 from django.db.models.functions import Least
 
 from payments.errors import PaymentClosed
 from payments.models import Payment
 from payments.services import payment_close, payment_start
+from payments.services.start import SHORTEST_LIFE
 from shop.errors import (
     PayOrderCancelled,
     PayOrderClosed,
@@ -33,7 +34,8 @@ def order_pay(
     :raises PayOrderUnknown, PayOrderPaid, PayOrderCancelled, PayOrderClosed: as named.
     :raises PaymentError: the provider's no, or silence.
     """
-    order = _hold_open(order_id, buyer_pk, now)
+    order = _begin(order_id, buyer_pk, now)
+    latest = order.created_at + settings.ORDER_TTL + SHORTEST_LIFE
     try:
         payment = payment_start(
             out_trade_no=order.order_id,
@@ -42,20 +44,22 @@ def order_pay(
             trade_type=trade_type,
             client_ip=client_ip,
             openid=openid,
-            deadline=order.expires_at,
+            deadline=min(now + settings.ORDER_TTL, latest),
             now=now,
         )
     except PaymentClosed:
         # Its number is used up at the provider: it will never be paid, so its stock need not wait.
-        Order.objects.filter(pk=order.pk, state=State.OPEN).update(expires_at=now, sweep_at=now)
+        Order.objects.filter(pk=order.pk, state=State.OPEN).update(
+            expires_at=Least(F("expires_at"), Value(now)), sweep_at=now
+        )
         raise
-    _cap_deadline(order, payment, now)
+    _move_deadline(order, payment, now)
     return payment
 
 
 @transaction.atomic
-def _hold_open(order_id: str, buyer_pk: int, now: datetime) -> Order:
-    """Move the deadline on under the order's lock, so that expiry and this payment cannot cross."""
+def _begin(order_id: str, buyer_pk: int, now: datetime) -> Order:
+    """Note under the order's lock that a payment was begun: from now on it is closed upstream before the order is."""
     try:
         order = order_lock(order_id=order_id, buyer_pk=buyer_pk)
     except RecordUnknown:
@@ -64,9 +68,8 @@ def _hold_open(order_id: str, buyer_pk: int, now: datetime) -> Order:
         raise _why_not_payable(order)
     if order.payment_started_at is None:
         order_note(order=order, event="发起支付", actor=order.username, now=now)
-    order.expires_at = order.sweep_at = now + settings.ORDER_TTL
     order.payment_started_at = now
-    order.save(update_fields=["expires_at", "sweep_at", "payment_started_at"])
+    order.save(update_fields=["payment_started_at"])
     return order
 
 
@@ -81,13 +84,13 @@ def _why_not_payable(order: Order) -> ShopError:
     return PayOrderClosed() if order.state == State.OPEN else PayOrderPaid()
 
 
-def _cap_deadline(order: Order, payment: Payment, now: datetime) -> None:
-    """Nobody can pay after the provider's own deadline: the order need not stay open longer.
+def _move_deadline(order: Order, payment: Payment, now: datetime) -> None:
+    """Give the buyer the whole time from now on, for the provider took the payment; not beyond its own deadline.
 
     :raises ShopError: the order was closed or paid while the provider was asked.
     """
-    latest = Least(F("expires_at"), payment.time_expire)
-    if Order.objects.filter(pk=order.pk, state=State.OPEN, closing="").update(expires_at=latest, sweep_at=latest):
+    ends = min(now + settings.ORDER_TTL, payment.time_expire)
+    if Order.objects.filter(pk=order.pk, state=State.OPEN, closing="").update(expires_at=ends, sweep_at=ends):
         return
     order.refresh_from_db()
     if order.state != State.PAID:

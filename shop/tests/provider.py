@@ -9,6 +9,7 @@ from payments.gateways.base import (
     AlreadyClosed,
     AlreadyPaid,
     Gateway,
+    GatewayError,
     GatewayRefused,
     GatewayTimeout,
     OrderUnknown,
@@ -32,12 +33,15 @@ class FakeProvider(Gateway):
         self.refund_states: dict[str, str] = {}
         self.receivers: dict[str, str] = {}
         self.is_down = self.denies_refunds = False
+        self.refusal: GatewayError | None = None  # of whatever is asked
         self.calls: list[str] = []
 
     def _hear(self, call: str) -> None:
         self.calls.append(call)
         if self.is_down:
             raise GatewayTimeout("silence")
+        if self.refusal:
+            raise self.refusal
 
     # --- what our side calls ---
     def create(self, intent):

@@ -6,10 +6,12 @@ import pytest
 from django.conf import settings
 from django.utils import timezone
 
+from payments.gateways.base import GatewayMisconfigured, GatewayRefused
 from payments.models import Refund
 from shop.models import Order, OrderLog
 from shop.services.order_close import order_cancel
 from shop.services.order_expire import orders_sweep
+from shop.services.order_pay import order_pay
 from shop.tests.factories import make_order, make_product, stock_of
 
 pytestmark = pytest.mark.django_db
@@ -118,6 +120,89 @@ def test_a_started_payment_moves_the_deadline(li, provider):
 
     order.refresh_from_db()
     assert before + settings.ORDER_TTL <= order.expires_at == order.sweep_at <= timezone.now() + settings.ORDER_TTL
+
+
+REFUSALS = {
+    "jsapi without openid": ({"trade_type": "JSAPI"}, "PARAM_ERROR"),
+    "no such trade type": ({"trade_type": "MICROPAY"}, "PARAM_ERROR"),
+    "another merchant": ({"mch_id": "1"}, "APPID_MCHID_NOT_MATCH"),
+    "the provider says no": ({}, "NOAUTH"),
+    "the provider says no to another trade type": ({"trade_type": "JSAPI", "openid": "oLi"}, "NOAUTH"),
+    "the provider is silent": ({}, None),
+    "the merchant is not configured": ({}, None),
+}
+
+
+@pytest.mark.parametrize("refusal", REFUSALS)
+def test_a_refused_payment_leaves_the_deadline_where_it_is_however_often_it_is_tried(li, provider, settings, refusal):
+    product = make_product(stock=3)
+    order = make_order(li.user, product, now=timezone.now() - settings.ORDER_TTL + timedelta(seconds=20))
+    more, code = REFUSALS[refusal]
+    if code == "NOAUTH":
+        provider.refusal = GatewayRefused("no", code="NOAUTH")
+    provider.is_down = refusal == "the provider is silent"
+    if refusal == "the merchant is not configured":
+        provider.refusal = GatewayMisconfigured("missing")
+
+    answers = [pay(li, order, **more).json() for _ in range(3)]
+
+    assert [(body["state"], body.get("code")) for body in answers] == [(False, code)] * 3
+    deadline = order.expires_at
+    order.refresh_from_db()
+    assert order.expires_at == order.sweep_at == deadline
+    provider.refusal, provider.is_down = None, False
+    orders_sweep(now=deadline, closers=1)
+    assert (state_of(order), stock_of(product)) == ("closed", 3)
+
+
+def test_a_refused_repetition_does_not_move_the_deadline_that_the_first_payment_moved(li, provider):
+    order = make_order(li.user)
+    pay(li, order)
+    order.refresh_from_db()
+    deadline = order.expires_at
+
+    body = pay(li, order, trade_type="JSAPI", openid="oLi").json()
+
+    order.refresh_from_db()
+    assert (body["code"], order.expires_at) == ("OUT_TRADE_NO_USED", deadline)
+
+
+@pytest.mark.parametrize("ttl", [timedelta(minutes=2), timedelta(minutes=30)])
+def test_no_order_stays_open_longer_than_its_time_and_six_minutes_however_often_it_is_paid(li, provider, settings, ttl):
+    settings.ORDER_TTL = ttl
+    order = make_order(li.user)
+    latest = order.created_at + ttl + timedelta(minutes=6)
+
+    def pay_at(moment):
+        return order_pay(order_id=order.order_id, buyer_pk=li.user.pk, trade_type="NATIVE", client_ip="::1", now=moment)
+
+    deadline = order.expires_at
+    for _ in range(20):
+        pay_at(deadline - timedelta(seconds=1))
+        order.refresh_from_db()
+        if order.expires_at == deadline:
+            break
+        deadline = order.expires_at
+
+    assert latest - timedelta(seconds=2) <= order.expires_at <= latest
+
+
+def test_an_order_that_falls_due_while_the_provider_is_asked_is_not_closed_under_the_buyers_hands(
+    li, provider, monkeypatch
+):
+    order = make_order(li.user, now=timezone.now() - settings.ORDER_TTL + timedelta(seconds=5))
+    create = provider.create
+
+    def slow_create(intent):
+        orders_sweep(now=order.expires_at + timedelta(seconds=1), closers=1)
+        return create(intent)
+
+    monkeypatch.setattr(provider, "create", slow_create)
+
+    assert said(pay(li, order)) == (200, True, "OK")
+    order.refresh_from_db()
+    assert (order.state, order.expires_at > timezone.now(), order.close_attempts) == ("open", True, 0)
+    assert not OrderLog.objects.filter(order=order, event="等待关单").exists()
 
 
 def test_the_deadline_never_passes_the_providers_own(li, provider):
