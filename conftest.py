@@ -11,7 +11,7 @@ import redis
 from django.core.cache import cache
 from django.test import Client, TestCase
 
-from core.testing import check_documented
+from tests.kit import check_documented
 
 ROOT = Path(__file__).parent
 # What takes longest starts first, so that all workers end at about the same time.

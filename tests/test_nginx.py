@@ -16,8 +16,8 @@ import pytest
 
 from core.api.bodies import FILE_LIMIT, MIB
 from core.api.routing import endpoints
-from tests.concurrency.servers import free_ports
 from tests.journeys.installation import until
+from tests.kit import free_ports
 
 CONF = Path(__file__).parents[1] / "deploy" / "nginx.conf"
 NGINX = shutil.which("nginx", path=os.environ["PATH"] + ":/usr/sbin")

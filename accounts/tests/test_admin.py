@@ -7,8 +7,8 @@ from django.utils import timezone
 
 from accounts.models import User
 from accounts.services.login import login_record
-from core.testing import PageForm, save_page
 from permissions.models import Role
+from tests.kit import PageForm, save_page
 
 pytestmark = pytest.mark.django_db
 USERS, ROLES, LOG = "/admin/accounts/user/", "/admin/permissions/role/", "/admin/accounts/loginlog/"

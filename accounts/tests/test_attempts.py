@@ -1,16 +1,15 @@
 """The record of tries to log in: what stands in it, and how much of a flood."""
 
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
-from django.db import connection
 from django.utils import timezone
 
 from accounts.models import LoginAttempt
 from accounts.services import attempts
 from accounts.services.attempts import Door, Outcome, attempt_record, attempts_purge
 from accounts.tasks import purge_login_attempts
+from tests.kit import at_once
 
 NOW = timezone.now().replace(second=30)
 
@@ -53,14 +52,7 @@ class TestARow:
 
 @pytest.mark.django_db(transaction=True)
 def test_of_tries_at_once_none_is_lost():
-    def one(_: int) -> None:
-        try:
-            record()
-        finally:
-            connection.close()
-
-    with ThreadPoolExecutor(8) as pool:
-        list(pool.map(one, range(24)))
+    at_once([record] * 24)
 
     assert rows("times") == [24]
 

@@ -1,7 +1,7 @@
 """GET /getloginlog and what a login leaves in it."""
 
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from functools import partial
 
 import pytest
 from django.db import connection
@@ -13,6 +13,7 @@ from accounts.services.login import login_record, logins_purge
 from accounts.tasks import purge_login_log
 from permissions.models import Role
 from permissions.services.roles import roles_seed
+from tests.kit import at_once
 
 EMPTY = {"loginTime": "", "ip": ""}
 
@@ -75,13 +76,9 @@ def test_each_of_many_logins_at_once_sees_a_different_one_before_it():
     start = timezone.now()
 
     def log_in(number: int) -> None:
-        try:
-            login_record(user=user, ip=f"10.0.0.{number}", now=start + timedelta(seconds=number))
-        finally:
-            connection.close()
+        login_record(user=user, ip=f"10.0.0.{number}", now=start + timedelta(seconds=number))
 
-    with ThreadPoolExecutor(8) as pool:
-        list(pool.map(log_in, range(16)))
+    at_once([partial(log_in, number) for number in range(16)])
 
     entries = list(LoginLog.objects.order_by("pk"))
     assert [entry.last_ip for entry in entries] == ["", *(entry.ip for entry in entries[:-1])]

@@ -13,10 +13,10 @@ from accounts.models import LoginAttempt, User
 from accounts.services import failures
 from accounts.tests.entering import PASSWORD, age, asks, confirm
 from core.admin.password import FRESH_FOR
-from core.testing import PageForm
 from permissions.models import Role
 from students.tests.factories import students
 from students.transfer.models import TransferRun
+from tests.kit import PageForm
 
 pytestmark = pytest.mark.django_db
 

@@ -2,17 +2,15 @@
 
 import json
 import logging
-import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from functools import partial
 from typing import Any
 from urllib.parse import parse_qs, quote, urlsplit
 
 import pytest
 from django.conf import settings as django_settings
-from django.db import connection
 from django.utils import timezone
 
 from accounts.errors import CodeInvalid
@@ -24,6 +22,7 @@ from accounts.wechat import WechatProfile
 from core import http
 from core.cache import valkey
 from core.ids import object_id
+from tests.kit import at_once
 
 INVALID = {"state": False, "status": 10004, "msg": "无效的二维码"}
 HTML = {"accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
@@ -203,21 +202,16 @@ def test_a_code_works_once(api: Any, qr: Any, screen: Screen) -> None:
 
 
 def test_of_many_phones_at_the_same_instant_one_wins(qr: Any, screen: Screen) -> None:
-    state, start, winners = qr(screen), threading.Barrier(16), []
+    state = qr(screen)
 
-    def scan(number: int) -> None:
-        start.wait()
-        try:
-            scan_codes.code_scanned(state=state, wechat_code=f"c{number}")
-            winners.append(number)
-        except CodeInvalid:
-            pass
+    def scan(code: str) -> str:
+        scan_codes.code_scanned(state=state, wechat_code=code)
+        return code
 
-    with ThreadPoolExecutor(16) as pool:
-        list(pool.map(scan, range(16)))
+    found = at_once([partial(scan, f"c{number}") for number in range(16)], refusals=(CodeInvalid,))
 
-    assert len(winners) == 1
-    assert [event[1]["wechatCode"] for event in screen.events] == [f"c{winners[0]}"]
+    [winner] = [code for code in found if isinstance(code, str)]
+    assert [event[1]["wechatCode"] for event in screen.events] == [winner]
 
 
 def test_a_new_code_retires_the_earlier_one(api: Any, qr: Any, screen: Screen) -> None:
@@ -302,8 +296,7 @@ def test_an_expired_code_is_told_once_however_many_look(qr: Any, api: Any, scree
     assert screen.events == []
     time.sleep(0.06)
 
-    with ThreadPoolExecutor(8) as pool:
-        list(pool.map(lambda _: scan_codes.codes_expire(), range(8)))
+    at_once([scan_codes.codes_expire] * 8)
 
     assert screen.events == [("invalidCode", INVALID)]
     assert api.get("/users/wechatCallBack", code="c", state=state).json() == INVALID
@@ -533,19 +526,9 @@ def profile(**changes: str) -> WechatProfile:
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("unionid", ["", "u1"])
 def test_many_first_logins_at_once_make_one_user(roles: Any, unionid: str) -> None:
-    start = threading.Barrier(8)
+    found = at_once([lambda: scan_login.user_of(profile(unionid=unionid, nickname="李")).pk] * 8)
 
-    def login(_: int) -> int:
-        try:
-            start.wait()
-            return scan_login.user_of(profile(unionid=unionid, nickname="李")).pk
-        finally:
-            connection.close()
-
-    with ThreadPoolExecutor(8) as pool:
-        found = set(pool.map(login, range(8)))
-
-    assert len(found) == 1
+    assert len(set(found)) == 1
     assert User.objects.count() == 1
 
 
@@ -553,23 +536,15 @@ def test_many_first_logins_at_once_make_one_user(roles: Any, unionid: str) -> No
 def test_of_many_logins_with_one_code_at_once_one_wins(roles: Any, wechat: Wechat) -> None:
     from accounts.errors import WechatCodeSpent
 
-    code, start = wechat.may("c"), threading.Barrier(6)
+    code = wechat.may("c")
     wechat.used = set()
 
-    def login(_: int) -> bool:
-        try:
-            start.wait()
-            scan_login.wechat_login(code=code, ip="10.0.0.1", now=timezone.now())
-            return True
-        except WechatCodeSpent:
-            return False
-        finally:
-            connection.close()
+    def login() -> Any:
+        return scan_login.wechat_login(code=code, ip="10.0.0.1", now=timezone.now())
 
-    with ThreadPoolExecutor(6) as pool:
-        won = list(pool.map(login, range(6)))
+    found = at_once([login] * 6, refusals=(WechatCodeSpent,))
 
-    assert sum(won) == 1
+    assert [isinstance(outcome, WechatCodeSpent) for outcome in found].count(False) == 1
     assert wechat.calls.count("access_token") == 1
 
 

@@ -2,7 +2,6 @@
 
 import re
 import time
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from io import StringIO
 from threading import Barrier
@@ -10,7 +9,6 @@ from threading import Barrier
 import pytest
 from auditlog.models import LogEntry
 from django.core.management import CommandError, call_command
-from django.db import connection
 from django.test import Client
 from django.utils import timezone
 from django_otp.oath import TOTP
@@ -32,6 +30,7 @@ from accounts.tests.entering import PASSWORD, age, asks, confirm
 from backoffice.tests.reading import english_on
 from permissions.models import Role
 from permissions.services.roles import roles_seed
+from tests.kit import at_once
 
 pytestmark = pytest.mark.django_db
 LOGIN, HOME, PAGE = "/admin/login/", "/admin/", "/admin/second-factor/"
@@ -249,20 +248,8 @@ class TestAtTheSameInstant:
 
     def how_many(self, attempt, number=4):
         """Of ``number`` who do it at once, how many succeed."""
-        start = Barrier(number)
-
-        def one(_: int) -> bool:
-            try:
-                start.wait(10)
-                attempt()
-            except (CodeWrong, CodeTooSoon, SecondFactorRefused):
-                return False
-            finally:
-                connection.close()
-            return True
-
-        with ThreadPoolExecutor(number) as pool:
-            return sum(pool.map(one, range(number)))
+        refusals = (CodeWrong, CodeTooSoon, SecondFactorRefused)
+        return sum(not isinstance(found, refusals) for found in at_once([attempt] * number, refusals=refusals))
 
     def give(self, user, code):
         return lambda: code_check(user=user, code=code, ip="", agent="", now=timezone.now())

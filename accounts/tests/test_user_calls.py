@@ -9,16 +9,12 @@ from accounts.models import User
 from core.times import dash
 from shop.models import CartItem, Order
 from shop.tests.factories import make_order, make_product
+from tests.kit import said
 
 pytestmark = pytest.mark.django_db
 UPDATED = (200, True, "更新成功")
 NOT_YOURS = (10066, False, "没有权限修改该用户")
 NO_ROLE = (3004, False, "没有权限修改用户角色的id")
-
-
-def said(answer):
-    body = answer.json()
-    return body["status"], body["state"], body["msg"]
 
 
 @pytest.fixture

@@ -15,10 +15,10 @@ from backoffice.audit import WATCHED, changes_of, entries_purge
 from backoffice.tasks import purge
 from config.celery import app
 from core.admin.audit import MASK, audited
-from core.testing import save_page
 from payments.models import Payment, PaymentLog, Refund
 from shop.models import OrderLog
 from students.models import Student
+from tests.kit import save_page
 
 pytestmark = pytest.mark.django_db
 

@@ -1,6 +1,7 @@
 """Two people with one form: neither loses what he wrote, and a clash is shown to the second."""
 
-from threading import Barrier, BrokenBarrierError, Thread
+from functools import partial
+from threading import Barrier, BrokenBarrierError
 
 import pytest
 from django.contrib import admin
@@ -13,12 +14,12 @@ from django.urls import reverse
 from core.admin import conflicts
 from core.admin.base import OfficeAdmin
 from core.admin.buttons import ButtonsAdmin
-from core.testing import PageForm
 from permissions.models import Role
 from shop.models import Product
 from students.admin import StudentForm
 from students.models import Student
 from students.tests.factories import student
+from tests.kit import PageForm, at_once
 from uploads.models import Upload
 from uploads.tests.pictures import encoded, posted
 from weather.models import WeatherAccount
@@ -452,20 +453,7 @@ class TestAtTheSameMoment:
         return meet
 
     def both(self, row, *forms):
-        answers = {}
-
-        def send(number, browser, data):
-            try:
-                answers[number] = browser.post(page_of(row), data)
-            finally:
-                connection.close()
-
-        threads = [Thread(target=send, args=(number, *form)) for number, form in enumerate(forms)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join(30)
-        return [answers[number] for number in sorted(answers)]
+        return at_once([partial(browser.post, page_of(row), data) for browser, data in forms])
 
     def forms(self, office, wang, row, mine, theirs):
         return (office, opened(office, row).data(**mine)), (wang, opened(wang, row).data(**theirs))

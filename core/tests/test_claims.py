@@ -1,13 +1,13 @@
 """Claims: each row goes to one sweep, however many claim at the same instant, and none is locked afterwards."""
 
 from datetime import timedelta
-from threading import Barrier, Thread
 
 import pytest
-from django.db import connection, transaction
+from django.db import transaction
 from django.utils import timezone
 
 from core.db.claims import rows_claim
+from tests.kit import at_once
 from uploads.models import Upload
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -22,30 +22,22 @@ def due():
     return Upload.objects.filter(idle_since__lte=timezone.now()).order_by("pk")
 
 
-def at_once(claim):
-    """Let ``SWEEPS`` threads claim until nothing is due; answer the rows that each of them got."""
-    start, taken = Barrier(SWEEPS), []
+def claimed_by_many(claim):
+    """Let ``SWEEPS`` threads claim until nothing is due; return the rows that they got, one after another."""
+    taken = []
 
     def sweep():
-        try:
-            start.wait()
-            while rows := claim():
-                taken.extend(row.pk for row in rows)
-        finally:
-            connection.close()
+        while rows := claim():
+            taken.extend(row.pk for row in rows)
 
-    threads = [Thread(target=sweep) for _ in range(SWEEPS)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    at_once([sweep] * SWEEPS)
     return taken
 
 
 def test_each_row_goes_to_one_sweep(due):
     later = timezone.now() + timedelta(hours=1)
 
-    taken = at_once(lambda: rows_claim(due, limit=3, idle_since=later))
+    taken = claimed_by_many(lambda: rows_claim(due, limit=3, idle_since=later))
 
     assert sorted(taken) == sorted(Upload.objects.values_list("pk", flat=True))
     assert due.count() == 0
@@ -59,24 +51,15 @@ def test_without_the_lock_a_row_goes_to_several(due):
         Upload.objects.filter(pk__in=[row.pk for row in rows]).update(idle_since=later)
         return rows
 
-    assert len(at_once(claim)) > ROWS
+    assert len(claimed_by_many(claim)) > ROWS
 
 
 def test_a_row_that_somebody_holds_is_passed_over(due):
-    claimed = []
-
-    def sweep():
-        try:
-            claimed.extend(rows_claim(due, limit=ROWS, idle_since=timezone.now() + timedelta(hours=1)))
-        finally:
-            connection.close()
+    later = timezone.now() + timedelta(hours=1)
 
     with transaction.atomic():
         held = Upload.objects.select_for_update().order_by("pk").first()
-        thread = Thread(target=sweep)
-        thread.start()
-        thread.join(10)
-        assert not thread.is_alive()
+        [claimed] = at_once([lambda: rows_claim(due, limit=ROWS, idle_since=later)])
 
     assert len(claimed) == ROWS - 1 and held not in claimed
 

@@ -1,7 +1,6 @@
-"""The documentation: complete, valid, readable without the internet, and true (see ``core.testing``)."""
+"""The documentation: complete, valid, readable without the internet, and true (see ``tests.kit``)."""
 
 import re
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from django.core.management import call_command
@@ -13,7 +12,7 @@ from core.api import openapi
 from core.api.access import Access
 from core.api.docs import Doc
 from core.api.routing import endpoints
-from core.testing import check_documented
+from tests.kit import at_once, check_documented
 
 CALLS = endpoints()
 TO_THE_PROVIDER = {"/pay/payResult", "/pay/notify"}
@@ -85,8 +84,7 @@ def test_the_schema_is_made_once_however_many_ask_at_once(monkeypatch):
     openapi._made.cache_clear()
     monkeypatch.setattr(openapi.SchemaGenerator, "get_schema", lambda *_, **kw: made.append(1) or make(*_, **kw))
 
-    with ThreadPoolExecutor(6) as pool:
-        answers = list(pool.map(lambda _: Client().get("/schema/").content, range(6)))
+    answers = at_once([lambda: Client().get("/schema/").content] * 6)
 
     assert len(made) == 1 and len(set(answers)) == 1
 

@@ -7,7 +7,6 @@ import stat
 import subprocess
 import sys
 import threading
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -16,6 +15,7 @@ from django.core.exceptions import ImproperlyConfigured
 from config import env
 from core.ops.environment import kept_text
 from devstack import supervisor
+from tests.kit import at_once
 
 HOME = env.BASE_DIR
 # Read by manage.py, make or the dev stack themselves.
@@ -159,8 +159,7 @@ def test_of_two_that_keep_a_text_at_once_both_read_the_winners(tmp_path):
         both.wait(10)  # each has found nothing there
         return text
 
-    with ThreadPoolExecutor(2) as pool:
-        read = set(pool.map(lambda text: kept_text(path, lambda: make(text)), ["one", "other"]))
+    read = set(at_once([lambda t=text: kept_text(path, lambda: make(t)) for text in ("one", "other")]))
 
     assert len(read) == 1 and read == {path.read_text().strip()}
     assert os.listdir(tmp_path) == ["text"]

@@ -2,14 +2,14 @@
 
 from contextlib import contextmanager
 from datetime import timedelta
-from threading import Barrier, Thread
+from threading import Barrier
 
 import pytest
-from django.db import connection
 from django.utils import timezone
 
 from core.db.leases import lease
 from core.models import Lease
+from tests.kit import at_once
 
 pytestmark = pytest.mark.django_db(transaction=True)
 TRIES = 8
@@ -18,24 +18,14 @@ SPAN = timedelta(minutes=1)
 
 def holders(take):
     """Let ``TRIES`` threads try at once, all of them holding on; answer how many hold."""
-    start, tried, held = Barrier(TRIES), Barrier(TRIES), []
+    tried = Barrier(TRIES)
 
-    def work():
-        try:
-            start.wait(10)
-            with take() as is_held:
-                held.append(is_held)
-                tried.wait(10)
-        finally:
-            connection.close()
+    def hold():
+        with take() as is_held:
+            tried.wait(10)
+            return is_held
 
-    threads = [Thread(target=work) for _ in range(TRIES)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(held) == TRIES
-    return sum(held)
+    return sum(at_once([hold] * TRIES))
 
 
 @pytest.mark.parametrize("before", ["nobody", "a killed holder"])

@@ -2,7 +2,6 @@
 
 import hashlib
 import re
-import threading
 import time
 from datetime import timedelta
 from functools import partial
@@ -21,6 +20,7 @@ from payments.register import PaidOutcome, PaymentListener, listening
 from payments.services import payment_close, payment_query, refund_request, refund_run
 from payments.services.journal import MAX_BODY, event_replay, events_purge
 from payments.tests.standin import sign_v2, to_xml
+from tests.kit import at_once
 
 pytestmark = pytest.mark.django_db
 
@@ -527,30 +527,14 @@ class TestJournal:
 
 @pytest.mark.django_db(transaction=True)
 def test_fifty_at_once_mixed_with_polls_and_closes_are_one_transition(order, shop, wechat):
-    number, answers = order.out_trade_no, []
+    number = order.out_trade_no
     shop.outcome = PaidOutcome.REFUND  # the hardest: it must also be refunded once
     jobs = [lambda: post_v2(wechat.notice_v2(number)).content == OK_XML] * 25
     jobs += [lambda: post_v3(*wechat.notice_v3(number)).status_code == 200] * 25
     jobs += [lambda: payment_close(out_trade_no=number, now=timezone.now()).value == "paid"] * 5
     jobs += [lambda: payment_query(out_trade_no=number, now=timezone.now(), min_interval_s=0).is_paid] * 5
-    gate = threading.Barrier(len(jobs))
 
-    def run(job):
-        try:
-            gate.wait()
-            began = time.monotonic()
-            answers.append((job(), time.monotonic() - began))
-        finally:
-            connection.close()
-
-    threads = [threading.Thread(target=run, args=[job]) for job in jobs]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-
-    assert [ok for ok, _ in answers] == [True] * 60
-    assert max(took for _, took in answers) < 5
+    assert at_once(jobs) == [True] * 60
     assert len(shop.paid) == 1
     assert PaymentLog.objects.filter(event="支付成功").count() == 1
     assert Refund.objects.count() == 1
@@ -560,24 +544,9 @@ def test_fifty_at_once_mixed_with_polls_and_closes_are_one_transition(order, sho
 @pytest.mark.django_db(transaction=True)
 def test_many_at_once_for_a_payment_unknown_here_are_one_payment(shop, wechat):
     """There is no payment row to lock yet: the order's lock makes them wait for each other."""
-    number, answers = shop.order(), []
+    number = shop.order()
     wechat.orders[number] = {"total_fee": 1234, "state": "NOTPAY"}
     wechat.pay(number)
-    gate = threading.Barrier(10)
 
-    def notify():
-        try:
-            connection.ensure_connection()
-            gate.wait()
-            answers.append(post_v2(wechat.notice_v2(number)).content)
-        finally:
-            connection.close()
-
-    threads = [threading.Thread(target=notify) for _ in range(10)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-
-    assert answers == [OK_XML] * 10
+    assert at_once([lambda: post_v2(wechat.notice_v2(number)).content] * 10) == [OK_XML] * 10
     assert len(shop.paid) == 1

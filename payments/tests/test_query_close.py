@@ -1,10 +1,8 @@
 """Asking and closing: what the provider says decides, and silence decides nothing."""
 
-import threading
 from datetime import timedelta
 
 import pytest
-from django.db import connection
 from django.utils import timezone
 
 from payments.errors import PaymentMismatch, PaymentNotConfigured, ProviderDown, WeChatRefused
@@ -12,6 +10,7 @@ from payments.models import Payment, PaymentLog, PaymentStatus
 from payments.register import PaidOutcome
 from payments.services import CloseOutcome, payment_close, payment_query
 from payments.tests.standin import MCHID
+from tests.kit import at_once
 
 pytestmark = pytest.mark.django_db
 
@@ -257,19 +256,8 @@ def test_paid_after_close_is_paid_or_refunded(start, shop, wechat):
 def test_many_closes_and_queries_at_once_pay_once(start, shop, wechat):
     number = start().out_trade_no
     wechat.pay(number)
-    outcomes = []
 
-    def act(i):
-        try:
-            outcomes.append(close(number) if i % 2 else query(number, min_interval_s=0).state)
-        finally:
-            connection.close()
-
-    threads = [threading.Thread(target=act, args=[i]) for i in range(10)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    outcomes = at_once([lambda: close(number), lambda: query(number, min_interval_s=0).state] * 5)
 
     assert set(outcomes) == {CloseOutcome.PAID, "paid"}
     assert len(shop.paid) == 1

@@ -14,6 +14,7 @@ from payments.models import PaymentLog, Refund
 from payments.services import refund_request, refund_run
 from payments.services.refund import _take_turn, refunds_due, refunds_run_due
 from payments.services.refund_stuck import refund_retry
+from tests.kit import at_once
 
 pytestmark = pytest.mark.django_db
 
@@ -207,21 +208,8 @@ def test_without_a_broker_the_request_stands_and_is_quick(paid, wechat, monkeypa
 def test_many_workers_at_once_ask_once(paid, wechat):
     refund = request(paid())
     wechat.faults = [("refund", "slow", 0.2)]
-    gate = threading.Barrier(6)
 
-    def work():
-        try:
-            Refund.objects.count()  # connected
-            gate.wait()
-            refund_run(refund_id=refund.pk, now=timezone.now())
-        finally:
-            connection.close()
-
-    threads = [threading.Thread(target=work) for _ in range(6)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    at_once([lambda: refund_run(refund_id=refund.pk, now=timezone.now())] * 6)
 
     assert wechat.called("refund") == 1
     assert Refund.objects.get().state == "processing"

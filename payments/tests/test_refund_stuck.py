@@ -22,6 +22,7 @@ from payments.services.refund_stuck import (
     refund_renew,
     refund_retry,
 )
+from tests.kit import at_once
 
 pytestmark = pytest.mark.django_db
 CARD = BankCard("ICBC_DEBIT", "6222021234567890", "王小明")
@@ -177,23 +178,12 @@ class TestClosed:
     @pytest.mark.django_db(transaction=True)
     def test_two_who_press_at_once_make_one_new_number(self, refund_in, wechat):
         old = refund_in("CLOSED")
-        outcomes, gate = [], threading.Barrier(2)
 
-        def press():
-            try:
-                gate.wait()
-                outcomes.append(refund_renew(refund_id=old.pk, actor="李", now=later()).out_refund_no)
-            except RefundNotPossible as refusal:
-                outcomes.append(refusal.msg)
-            finally:
-                connection.close()
+        outcomes = at_once(
+            [lambda: refund_renew(refund_id=old.pk, actor="李", now=later())] * 2, refusals=(RefundNotPossible,)
+        )
 
-        threads = [threading.Thread(target=press) for _ in range(2)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-
+        outcomes = [getattr(outcome, "out_refund_no", None) or outcome.msg for outcome in outcomes]
         assert sorted(outcomes) == [old.payment.out_trade_no + "R02", "退款金额超过可退金额"]
 
     def test_its_money_is_not_paid_offline_as_well(self, refund_in):
@@ -396,7 +386,7 @@ class TestTwoAtTheSameInstant:
     """One registers a refund as paid by other means while another submits it again: the money must go out once."""
 
     def press_both(self, refund, monkeypatch):
-        gate, outcomes = threading.Barrier(2), {}
+        gate = threading.Barrier(2)
         save = Refund.save
 
         def slow_save(row, *arguments, **facts):
@@ -407,24 +397,15 @@ class TestTwoAtTheSameInstant:
 
         monkeypatch.setattr(Refund, "save", slow_save)
 
-        def press(name, step):
-            try:
-                outcomes[name] = step().state
-            except RefundNotPossible as refusal:
-                outcomes[name] = refusal.msg
-            finally:
-                connection.close()
-
         steps = {
             "offline": lambda: offline(refund),
             "retry": lambda: refund_retry(refund_id=refund.pk, actor="王", now=later()),
         }
-        threads = [threading.Thread(target=press, args=item) for item in steps.items()]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        return outcomes
+        outcomes = at_once(steps.values(), refusals=(RefundNotPossible,))
+        return {
+            name: outcome.msg if isinstance(outcome, RefundNotPossible) else outcome.state
+            for name, outcome in zip(steps, outcomes, strict=True)
+        }
 
     @pytest.mark.django_db(transaction=True)
     def test_one_of_them_is_told(self, refund_in, monkeypatch):

@@ -21,6 +21,7 @@ from payments.errors import (
 from payments.gateways.wechat import http
 from payments.models import Payment, PaymentLog, PaymentStatus
 from payments.services import payment_close, payment_sdk_params
+from tests.kit import at_once
 
 pytestmark = pytest.mark.django_db
 
@@ -200,25 +201,12 @@ def test_jsapi_needs_an_openid(start):
 
 @pytest.mark.django_db(transaction=True)
 def test_double_clicks_at_once_place_one_order_and_see_one_code(start, shop, wechat):
-    number, codes, errors = shop.order(), [], []
+    number = shop.order()
     wechat.faults = [("unifiedorder", "slow", 0.3)]
 
-    def click():
-        try:
-            codes.append(start(number).code_url)
-        except Exception as error:
-            errors.append(error)
-        finally:
-            connection.close()
+    codes = at_once([lambda: start(number).code_url] * 8)
 
-    clicks = [threading.Thread(target=click) for _ in range(8)]
-    for thread in clicks:
-        thread.start()
-    for thread in clicks:
-        thread.join()
-
-    assert errors == []
-    assert len(codes) == 8 and len(set(codes)) == 1
+    assert len(set(codes)) == 1
     assert wechat.called("unifiedorder") == 1
     assert PaymentLog.objects.filter(event="微信已下单").count() == 1
 

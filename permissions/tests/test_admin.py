@@ -12,9 +12,9 @@ from django.urls import reverse
 
 from backoffice.tests.reading import english_on
 from core.api.routing import endpoints
-from core.testing import PageForm as Form
 from permissions.models import Role
 from permissions.rowlist import row_calls, row_notes
+from tests.kit import PageForm as Form
 
 pytestmark = pytest.mark.django_db
 ADD, LIST = reverse("admin:permissions_role_add"), reverse("admin:permissions_role_changelist")

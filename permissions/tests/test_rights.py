@@ -1,10 +1,9 @@
 """How rights reach every process, what is seeded, and what the doctor sees."""
 
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import pytest
 from django.core.management import call_command
-from django.db import connection
 
 from core.api.access import Access
 from core.cache import valkey
@@ -12,6 +11,7 @@ from permissions import doctor, rights
 from permissions.errors import RoleExists
 from permissions.models import Role
 from permissions.services.roles import role_add, roles_seed
+from tests.kit import at_once
 
 
 @pytest.mark.django_db
@@ -118,19 +118,13 @@ class TestSeed:
 
 @pytest.mark.django_db(transaction=True)
 def test_of_two_roles_with_one_number_one_is_made():
-    def add(number: int) -> str:
-        try:
-            return role_add(roleid="300", name=str(number)).name
-        except RoleExists as error:
-            return error.msg
-        finally:
-            connection.close()
+    def add(name: str) -> str:
+        return role_add(roleid="300", name=name).name
 
-    with ThreadPoolExecutor(6) as pool:
-        results = list(pool.map(add, range(6)))
+    results = at_once([partial(add, str(number)) for number in range(6)], refusals=(RoleExists,))
 
-    assert results.count("角色已存在") == 5
-    assert Role.objects.get(roleid="300").name in results
+    [made] = [result for result in results if not isinstance(result, RoleExists)]
+    assert Role.objects.get(roleid="300").name == made
 
 
 @pytest.mark.django_db

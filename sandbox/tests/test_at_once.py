@@ -1,12 +1,10 @@
 """The same thing from several sides at the same instant, on connections of their own."""
 
-import threading
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
 import pytest
-from django.db import connection
 from django.utils import timezone
 
 from sandbox.models import Api, Delivery, DeliveryState, PayCode, Refund, RefundState, Trade, TradeState
@@ -14,6 +12,7 @@ from sandbox.pay.deliveries import delivery_send
 from sandbox.pay.errors import Refused
 from sandbox.pay.refunds import NewRefund, refund_create, refunds_settle
 from sandbox.pay.trades import NewTrade, trade_close, trade_create, trade_pay
+from tests.kit import at_once
 
 NUMBER = "20261124120000000abcdefghijk"
 SIDES = 6
@@ -21,26 +20,10 @@ SIDES = 6
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def at_once(call: Callable[[], object]) -> list[object]:
-    """Run ``call`` on all sides together; answers what each got, a refusal as its reason."""
-    outcomes: list[object] = []
-    barrier = threading.Barrier(SIDES)
-
-    def side() -> None:
-        try:
-            barrier.wait()
-            outcomes.append(call())
-        except Refused as refusal:
-            outcomes.append(refusal.reason.name)
-        finally:
-            connection.close()
-
-    threads = [threading.Thread(target=side) for _ in range(SIDES)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return outcomes
+def from_all_sides(call: Callable[[], object]) -> list[object]:
+    """Run ``call`` on all sides together; return what each got, a refusal as its reason."""
+    outcomes = at_once([call] * SIDES, refusals=(Refused,))
+    return [outcome.reason.name if isinstance(outcome, Refused) else outcome for outcome in outcomes]
 
 
 def place(now: datetime, url: str = "http://127.0.0.1:9/pay/payResult") -> PayCode:
@@ -55,7 +38,7 @@ def place(now: datetime, url: str = "http://127.0.0.1:9/pay/payResult") -> PayCo
 
 
 def test_one_order_is_made() -> None:
-    codes = at_once(lambda: place(timezone.now()).token)
+    codes = from_all_sides(lambda: place(timezone.now()).token)
 
     assert len(set(codes)) == SIDES
     assert Trade.objects.count() == 1
@@ -64,7 +47,7 @@ def test_one_order_is_made() -> None:
 def test_one_phone_pays() -> None:
     code = place(timezone.now())
 
-    outcomes = at_once(lambda: trade_pay(code=code, now=timezone.now()).state)
+    outcomes = from_all_sides(lambda: trade_pay(code=code, now=timezone.now()).state)
 
     assert sorted(map(str, outcomes)) == [*["ORDER_PAID"] * (SIDES - 1), "SUCCESS"]
     assert Delivery.objects.count() == 1
@@ -79,7 +62,7 @@ def test_an_order_is_paid_or_closed_never_both() -> None:
             return trade_pay(code=code, now=timezone.now()).state
         return trade_close(out_trade_no=NUMBER, now=timezone.now())
 
-    outcomes = at_once(pay_or_close)
+    outcomes = from_all_sides(pay_or_close)
 
     trade = Trade.objects.get()
     assert len([outcome for outcome in outcomes if outcome in (None, TradeState.SUCCESS)]) == 1
@@ -92,9 +75,9 @@ def test_a_refund_is_given_and_settled_once() -> None:
     fields: dict[str, Any] = {"total_fee": 100, "refund_fee": 100, "reason": "", "notify_url": trade.notify_url}
     new = NewRefund(api=Api.V2, trade=trade, out_refund_no="R1", **fields)
 
-    made = at_once(lambda: refund_create(new=new, now=now).refund_id)
+    made = from_all_sides(lambda: refund_create(new=new, now=now).refund_id)
     Refund.objects.update(settles_at=now)
-    settled = at_once(lambda: refunds_settle(now=now))
+    settled = from_all_sides(lambda: refunds_settle(now=now))
 
     assert len(set(made)) == 1
     assert sorted(map(str, settled)) == [*["0"] * (SIDES - 1), "1"]
@@ -107,7 +90,7 @@ def test_a_notification_is_sent_once(shop: Any) -> None:
     trade_pay(code=place(now, shop.v2_url), now=now)
     delivery = Delivery.objects.get()
 
-    outcomes = at_once(lambda: delivery_send(delivery_id=delivery.pk, now=timezone.now()))
+    outcomes = from_all_sides(lambda: delivery_send(delivery_id=delivery.pk, now=timezone.now()))
 
     assert sorted(map(str, outcomes)) == [DeliveryState.DELIVERED, *["None"] * (SIDES - 1)]
     assert len(shop.heard) == 1

@@ -8,12 +8,12 @@ from django.test import Client
 from django.utils import timezone
 from PIL import Image
 
-from core.testing import PageForm, save_page
 from core.times import local
 from shop.models import Category, Order, OrderLog, Product
 from shop.services.order_pay import order_pay
 from shop.services.order_return import order_return
 from shop.tests.factories import make_category, make_order, make_product, stock_of
+from tests.kit import PageForm, save_page
 
 pytestmark = pytest.mark.django_db
 VIP = {"vip_level": 1, "vip_days": 30}  # every product's form has them

@@ -4,13 +4,9 @@ import pytest
 
 from shop.models import CartItem
 from shop.tests.factories import make_product
+from tests.kit import said
 
 pytestmark = pytest.mark.django_db
-
-
-def said(answer):
-    body = answer.json()
-    return body["status"], body["state"], body["msg"]
 
 
 def put(client, product, count=1):

@@ -8,6 +8,7 @@ from PIL import Image
 
 from shop.models import Category, Product
 from shop.tests.factories import make_category, make_order, make_product, stock_of
+from tests.kit import said
 
 pytestmark = pytest.mark.django_db
 
@@ -24,11 +25,6 @@ def picture(name="车.png"):
     out = BytesIO()
     Image.new("RGB", (40, 30), "red").save(out, "PNG")
     return SimpleUploadedFile(name, out.getvalue(), "image/png")
-
-
-def said(answer):
-    body = answer.json()
-    return body["status"], body["state"], body["msg"]
 
 
 # --- Categories ----------------------------------------------------------------------------------

@@ -13,15 +13,11 @@ from shop.models import CartItem, Order, Product
 from shop.services.order_return import order_refund
 from shop.services.order_ship import order_ship
 from shop.tests.factories import make_order, make_product, stock_of
+from tests.kit import said
 
 pytestmark = pytest.mark.django_db
 
 UNKNOWN = (1004, False, "err 该数据不存在")
-
-
-def said(answer):
-    body = answer.json()
-    return body["status"], body["state"], body["msg"]
 
 
 def fill_cart(client, *products, count=1, checked=True):

@@ -13,13 +13,9 @@ from shop.services.order_close import order_cancel
 from shop.services.order_expire import orders_sweep
 from shop.services.order_pay import order_pay
 from shop.tests.factories import make_order, make_product, stock_of
+from tests.kit import said
 
 pytestmark = pytest.mark.django_db
-
-
-def said(answer):
-    body = answer.json()
-    return body["status"], body["state"], body["msg"]
 
 
 def pay(client, order, **more):

@@ -1,13 +1,12 @@
 """What staff do daily: ship, decide on returns, refund, find, print."""
 
 import re
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from threading import Barrier
 
 import pytest
 from django.contrib.auth.models import Permission
-from django.db import connection, connections
+from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
@@ -20,6 +19,7 @@ from shop.services.order_return import order_return
 from shop.services.order_ship import order_ship
 from shop.states import ShippingStatus
 from shop.tests.factories import make_order, make_product
+from tests.kit import at_once
 
 pytestmark = pytest.mark.django_db
 ORDERS = "/admin/shop/order/"
@@ -199,16 +199,12 @@ class TestTwoAtTheSameInstant:
     def ship(self, order, root):
         """Have two members of staff click; answer their pages."""
 
-        def click(_):
-            try:
-                client = _logged_in(root)
-                client.post(f"{ORDERS}?work=ship", {"press": f"ship:{order.pk}", "sure": "1"})
-                return client.get(ORDERS).content.decode()
-            finally:
-                connections.close_all()
+        def click():
+            client = _logged_in(root)
+            client.post(f"{ORDERS}?work=ship", {"press": f"ship:{order.pk}", "sure": "1"})
+            return client.get(ORDERS).content.decode()
 
-        with ThreadPoolExecutor(2) as pool:
-            return list(pool.map(click, range(2)))
+        return at_once([click] * 2)
 
     def test_one_ships_and_the_other_is_told(self, root, paid):
         order = paid()

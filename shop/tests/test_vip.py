@@ -19,14 +19,10 @@ from shop.services import money_in
 from shop.services.order_close import order_cancel
 from shop.services.order_return import order_refund, order_return, order_return_decide
 from shop.tests.factories import make_order, make_product, make_vip, stock_of
+from tests.kit import said
 
 pytestmark = pytest.mark.django_db
 DAY = timedelta(days=1)
-
-
-def said(answer: Any) -> tuple[int, bool, str]:
-    body = answer.json()
-    return body["status"], body["state"], body["msg"]
 
 
 def info(api: Any, username: str = "li") -> dict[str, Any]:

@@ -1,10 +1,10 @@
 import pytest
 
-from core.testing import save_page
 from students import admin
 from students.counts import counts_wrong
 from students.models import Student
 from students.tests.factories import student, students
+from tests.kit import save_page
 from uploads.models import ImageUse
 from uploads.tests.pictures import encoded, posted
 

@@ -1,38 +1,19 @@
 """Two requests at the same instant, over real connections."""
 
-from threading import Barrier, Thread
+from functools import partial
 
 import pytest
-from django.db import connection
 
 from students.counts import counts_wrong
 from students.models import Student
 from students.tests.factories import FIELDS, student
+from tests.kit import at_once, said
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def at_once(*calls):
-    """Start all calls at one moment and answer what they answered."""
-    start, answers = Barrier(len(calls)), [None] * len(calls)
-
-    def run(number, call):
-        start.wait(10)
-        try:
-            answers[number] = call().json()
-        finally:
-            connection.close()
-
-    threads = [Thread(target=run, args=entry) for entry in enumerate(calls)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(20)
-    return answers
-
-
 def test_adds_never_share_a_number(zhuguan):
-    answers = at_once(*[lambda: zhuguan.post("/students/addstu", FIELDS)] * 8)
+    answers = at_once([lambda: zhuguan.post("/students/addstu", FIELDS).json()] * 8)
 
     assert all(answer["state"] for answer in answers)
     assert len({answer["sId"] for answer in answers}) == 8
@@ -43,7 +24,7 @@ def test_of_two_deletes_one_succeeds(zhuguan):
     for _ in range(5):
         student(sid="AAAA00000001").save()
 
-        answers = at_once(*[lambda: zhuguan.get("/students/delstu", sId="AAAA00000001")] * 2)
+        answers = at_once([lambda: zhuguan.get("/students/delstu", sId="AAAA00000001").json()] * 2)
 
         assert sorted(answer["msg"] for answer in answers) == ["删除出错", "删除成功"]
     assert counts_wrong() == []
@@ -53,12 +34,10 @@ def test_of_two_edits_neither_is_lost(zhuguan):
     changes = {"city": "南京", "degree": "本科", "name": "谭大鹏", "age": "33", "class": "H9", "description": "新"}
     student(sid="AAAA00000001").save()
 
-    answers = at_once(
-        *(
-            lambda name=name, value=value: zhuguan.post("/students/updatestu", {"sId": "AAAA00000001", name: value})
-            for name, value in changes.items()
-        )
-    )
+    def edit(name, value):
+        return zhuguan.post("/students/updatestu", {"sId": "AAAA00000001", name: value}).json()
+
+    answers = at_once(partial(edit, *change) for change in changes.items())
 
     assert {answer["msg"] for answer in answers} == {"更新成功"}
     row = zhuguan.get("/students/getstulist").json()["data"][0]
@@ -69,7 +48,7 @@ def test_of_two_equal_edits_one_changed_something(zhuguan):
     student(sid="AAAA00000001").save()
     edit = {"sId": "AAAA00000001", "city": "南京"}
 
-    answers = at_once(*[lambda: zhuguan.post("/students/updatestu", edit)] * 2)
+    answers = at_once([lambda: zhuguan.post("/students/updatestu", edit).json()] * 2)
 
     assert sorted(answer["status"] for answer in answers) == [200, 304]
 
@@ -79,11 +58,13 @@ def test_an_edit_and_a_delete_leave_no_half_student(zhuguan):
         student(sid="AAAA00000001").save()
 
         edited, deleted = at_once(
-            lambda: zhuguan.post("/students/updatestu", {"sId": "AAAA00000001", "class": "H9"}),
-            lambda: zhuguan.get("/students/delstu", sId="AAAA00000001"),
+            [
+                lambda: zhuguan.post("/students/updatestu", {"sId": "AAAA00000001", "class": "H9"}),
+                lambda: zhuguan.get("/students/delstu", sId="AAAA00000001"),
+            ]
         )
 
-        assert deleted["msg"] == "删除成功"
-        assert edited["msg"] in {"更新成功", "没有该学员"}
+        assert said(deleted)[2] == "删除成功"
+        assert said(edited)[2] in {"更新成功", "没有该学员"}
         assert not Student.objects.exists()
         assert counts_wrong() == []

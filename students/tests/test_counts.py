@@ -1,8 +1,7 @@
 """The totals are those of counting, whatever changes the students, in whatever way, at the same time."""
 
-from collections.abc import Callable
+from functools import partial
 from random import Random
-from threading import Thread
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -12,6 +11,7 @@ from students.counts import counts_fold, counts_of, counts_wrong, keys_fold
 from students.models import Student
 from students.selectors import class_list, student_page
 from students.tests.factories import student, students
+from tests.kit import at_once
 
 COLUMNS = "sid, name, age, class_name, city, degree, product_url, description, headimgurl, created_at"
 ROW = "%s, %s, 20, %s, 'x', 'x', 'x', 'x', '', now()"
@@ -232,25 +232,6 @@ def everything_at_once(seed: int) -> None:
                 raise
 
 
-def together(*works: Callable[[], None]) -> None:
-    failures: list[BaseException] = []
-
-    def run(work: Callable[[], None]) -> None:
-        try:
-            work()
-        except BaseException as error:
-            failures.append(error)
-        finally:
-            connection.close()
-
-    threads = [Thread(target=run, args=[work]) for work in works]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(30)
-    assert failures == []
-
-
 @pytest.mark.django_db(transaction=True, reset_sequences=True)
 class TestAtOnce:
     WRITERS = 6
@@ -269,7 +250,7 @@ class TestAtOnce:
                 if page.total != len(page.rows):
                     wrong.append(page.total - len(page.rows))
 
-        together(watch, *(lambda seed=seed: everything_at_once(seed) for seed in range(self.WRITERS)))
+        at_once([watch, *(partial(everything_at_once, seed) for seed in range(self.WRITERS))])
 
         assert wrong == []
         assert counts_wrong() == []
@@ -293,7 +274,7 @@ class TestAtOnce:
 
         def careless(wanted: list[str]) -> None:
             counts = counts_of(wanted)
-            together(lambda: students("谭"))  # somebody adds a student between the two statements
+            at_once([lambda: students("谭")])  # somebody adds a student between the two statements
             sql("DELETE FROM students_tally WHERE key = ANY(%s)", list(wanted))
             for key, n in counts.items():
                 sql("INSERT INTO students_tally (key, n) VALUES (%s, %s)", key, n)
@@ -306,12 +287,12 @@ class TestAtOnce:
         with transaction.atomic():
             students("谭")
             keys_fold(["*"])  # holds the rows of "*" until the transaction ends
-            together(lambda: keys_fold(["*"]), lambda: students("谭"), lambda: counts_fold())
+            at_once([lambda: keys_fold(["*"]), lambda: students("谭"), lambda: counts_fold()])
         assert counts_wrong() == []
 
     def test_a_truncate_waits_for_folds_and_leaves_nothing(self):
         for _ in range(5):
-            together(counts_fold, lambda: sql("TRUNCATE students_student"), counts_fold)
+            at_once([counts_fold, lambda: sql("TRUNCATE students_student"), counts_fold])
             assert counts_wrong() == []
             assert parts("*") == 0
             students("谭", "王")

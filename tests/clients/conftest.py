@@ -5,7 +5,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -19,6 +18,8 @@ import pytest
 from django.core.management import call_command
 from django.db import connections
 from psycopg.conninfo import make_conninfo
+
+from tests.kit import free_ports
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -59,16 +60,11 @@ def chromium_path() -> str | None:
     return shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return probe.getsockname()[1]
-
-
 class Server:
     """One process that serves HTTP and sockets."""
 
     def __init__(self, command: str, log: Path, public_url: str) -> None:
-        self.port, self.log = free_port(), log
+        self.port, self.log = free_ports(1)[0], log
         environ = os.environ | {
             "DJANGO_SETTINGS_MODULE": "tests.clients.settings",
             "DATABASE_URL": _test_database_url(),
@@ -114,7 +110,7 @@ def _test_database_url() -> str:
 
 @pytest.fixture(scope="package")
 def proxy_port() -> int:
-    return free_port()
+    return free_ports(1)[0]
 
 
 @pytest.fixture(scope="package")

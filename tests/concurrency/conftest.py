@@ -3,7 +3,8 @@
 import pytest
 
 from payments.tests import standin
-from tests.concurrency.servers import free_ports, web_processes
+from tests.concurrency.servers import web_processes
+from tests.kit import free_ports
 
 
 @pytest.fixture(scope="session")

@@ -16,7 +16,8 @@ from config.database import database
 from devstack.binaries import account_for
 from devstack.engines import temporary_directory
 from devstack.process import run_as
-from tests.concurrency.servers import ROOT, free_ports
+from tests.concurrency.servers import ROOT
+from tests.kit import free_ports
 
 PROGRAM = shutil.which("pgbouncer", path="/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin:/opt/homebrew/bin")
 SERVER_CONNECTIONS = 3

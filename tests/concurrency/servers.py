@@ -3,13 +3,11 @@
 import http.client
 import json
 import os
-import socket
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -30,15 +28,6 @@ def database_url() -> str:
     if host.startswith("/"):
         return f"postgresql://{user}@/{facts['NAME']}?host={quote(host, safe='/')}"
     return f"postgresql://{user}@{host}:{facts['PORT'] or 5432}/{facts['NAME']}"
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports nobody listens on, so that parallel test runs do not meet."""
-    with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
 
 
 @contextmanager
@@ -101,26 +90,3 @@ def ask(port: int, method: str, path: str, data: Any = None, token: str = "", **
         return answer.status, json.loads(raw)
     except ValueError:
         return answer.status, raw
-
-
-def at_once(works: Iterable[Callable[[], Any]]) -> list[Any]:
-    """Start all of ``works`` at the same instant, each in a thread; answers in their order, exceptions as values."""
-    works = list(works)
-    start = threading.Barrier(len(works))
-    results: list[Any] = [None] * len(works)
-
-    def run(number: int) -> None:
-        start.wait()
-        try:
-            results[number] = works[number]()
-        except Exception as error:
-            results[number] = error
-        finally:
-            connection.close()
-
-    threads = [threading.Thread(target=run, args=[number]) for number in range(len(works))]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return results

@@ -12,7 +12,8 @@ import pytest
 from config.database import database
 from devstack.engines import Engines
 from tests.concurrency.network import can_make_networks, second_machine
-from tests.concurrency.servers import ROOT, free_ports
+from tests.concurrency.servers import ROOT
+from tests.kit import free_ports
 
 pytestmark = [
     pytest.mark.slow,

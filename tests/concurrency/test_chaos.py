@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.concurrency.servers import free_ports
+from tests.kit import free_ports
 
 ROOT = Path(__file__).resolve().parents[2]
 ORDERS = os.environ.get("CHAOS_ORDERS", "16")

@@ -11,7 +11,8 @@ from contextlib import contextmanager
 import pytest
 
 from devstack.engines import Engines
-from tests.concurrency.servers import ROOT, ask, at_once, free_ports, web_processes
+from tests.concurrency.servers import ROOT, ask, web_processes
+from tests.kit import at_once, free_ports
 
 # One process for all three: starting Python and Django is what takes the time.
 PREPARE = """

@@ -7,7 +7,8 @@ import time
 import pytest
 import requests
 
-from tests.journeys.installation import free_port, installation, until
+from tests.journeys.installation import installation, until
+from tests.kit import free_ports
 
 pytestmark = pytest.mark.slow
 PASSWORD = "of-the-test-only"
@@ -19,7 +20,7 @@ IMPORTS = 4  # twice as many as the bulk worker has slots
 @pytest.fixture(scope="module")
 def base(tmp_path_factory):
     home = tmp_path_factory.mktemp("money-first")
-    with installation(home, free_port(), ROOT_PASSWORD=PASSWORD, ORDER_TTL="3s") as base:
+    with installation(home, free_ports(1)[0], ROOT_PASSWORD=PASSWORD, ORDER_TTL="3s") as base:
         yield base
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.concurrency.servers import ask, at_once, free_ports, web_processes
+from tests.concurrency.servers import ask, web_processes
+from tests.kit import at_once, free_ports
 from uploads.models import Upload
 from uploads.tests.pictures import encoded
 

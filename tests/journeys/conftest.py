@@ -11,7 +11,8 @@ import pytest
 import redis
 import requests
 
-from tests.journeys.installation import free_port, installation
+from tests.journeys.installation import installation
+from tests.kit import free_ports
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 # Background services of Chromium look for hosts outside; the journeys allow none.
@@ -40,7 +41,7 @@ class Running:
 @pytest.fixture(scope="session")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     home, password = tmp_path_factory.mktemp("running"), "journey-root-9"
-    with installation(home, free_port(), ROOT_PASSWORD=password, ADMIN_TOTP="optional") as base:
+    with installation(home, free_ports(1)[0], ROOT_PASSWORD=password, ADMIN_TOTP="optional") as base:
         yield Running(base, home, password)
 
 

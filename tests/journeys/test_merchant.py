@@ -8,9 +8,10 @@ import sys
 import pytest
 import requests
 
-from tests.journeys.installation import free_port, installation, until
+from tests.journeys.installation import installation, until
+from tests.kit import free_ports
 
-PORT = free_port()
+PORT = free_ports(1)[0]
 HERE = f"http://127.0.0.1:{PORT}"
 
 pytestmark = pytest.mark.slow

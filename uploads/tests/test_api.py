@@ -1,14 +1,15 @@
 """Contract 3 "Upload", as a client and as an attacker sees it."""
 
 import re
+from functools import partial
 from itertools import count
-from threading import Thread
 
 import pytest
 from django.core.files.storage import default_storage
 from django.test import Client
 from django.utils import timezone
 
+from tests.kit import at_once
 from uploads import fields
 from uploads.models import Upload
 from uploads.tests.pictures import encoded, posted
@@ -212,19 +213,10 @@ def test_other_media_paths_are_unknown_addresses(api, path):
 
 @pytest.mark.django_db(transaction=True)
 def test_of_many_uploads_at_once_each_arrives_or_is_told_to_come_back(on_disk):
-    answers = []
+    def send(n: int):
+        return Client().post(PATH, {"img": posted(encoded("PNG", color=(n, n, n)))})
 
-    def send(n: int) -> None:
-        from django.db import connection
-
-        answers.append(Client().post(PATH, {"img": posted(encoded("PNG", color=(n, n, n)))}))
-        connection.close()
-
-    threads = [Thread(target=send, args=[n]) for n in range(12)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    answers = at_once([partial(send, n) for n in range(12)])
 
     urls = {answer.json().get("imgUrl") for answer in answers} - {None}
     refused = [answer for answer in answers if answer.status_code == 503]

@@ -1,7 +1,8 @@
 """What pictures may take that nobody refers to, and what stays free whoever sends."""
 
 from datetime import timedelta
-from threading import Barrier, BrokenBarrierError, Thread
+from functools import partial
+from threading import Barrier, BrokenBarrierError
 from types import SimpleNamespace
 
 import pytest
@@ -9,6 +10,7 @@ from django.core.files.storage import default_storage
 from django.db import connection
 from django.utils import timezone
 
+from tests.kit import at_once
 from uploads import budget
 from uploads.errors import TooManyUnused
 from uploads.findings import room_for_pictures
@@ -158,26 +160,11 @@ def test_asking_what_is_used_reads_an_index_of_unused_pictures_alone():
 
 def insert_at_once(number: int) -> int:
     """Insert ``number`` pictures at the same moment, each over a connection of its own; answer how many were taken."""
-    taken = []
-
-    def insert(upload: Upload) -> None:
-        try:
-            budget.insert_within_budget(upload)
-            taken.append(upload)
-        except TooManyUnused:
-            pass
-        finally:
-            connection.close()
-
     uploads = [row() for _ in range(number)]
     for n, upload in enumerate(uploads):
         upload.name = f"2026/11/{n + 100:032x}.png"
-    threads = [Thread(target=insert, args=[upload]) for upload in uploads]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(20)
-    return len(taken)
+    inserts = [partial(budget.insert_within_budget, upload) for upload in uploads]
+    return at_once(inserts, refusals=(TooManyUnused,)).count(None)
 
 
 @pytest.mark.django_db(transaction=True)

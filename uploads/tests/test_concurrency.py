@@ -2,13 +2,14 @@
 
 from collections.abc import Callable
 from datetime import timedelta
-from threading import Event, Thread
+from threading import Event
 
 import pytest
 from django.core.files.storage import default_storage
-from django.db import connection, transaction
+from django.db import transaction
 from django.utils import timezone
 
+from tests.kit import at_once
 from uploads.models import ImageUse, Upload
 from uploads.services import image_adopt, image_store, orphans_remove
 from uploads.tests.pictures import encoded, posted
@@ -19,18 +20,6 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def due() -> Upload:
     now = timezone.now() - timedelta(hours=25)
     return Upload.objects.get(pk=image_store(file=posted(encoded()), user_pk=None, now=now).pk)
-
-
-def beside(work: Callable[[], None]) -> Thread:
-    def run() -> None:
-        try:
-            work()
-        finally:
-            connection.close()
-
-    thread = Thread(target=run)
-    thread.start()
-    return thread
 
 
 def test_a_sweep_waits_for_an_adoption_under_way_and_then_keeps_the_picture():
@@ -49,9 +38,7 @@ def test_a_sweep_waits_for_an_adoption_under_way_and_then_keeps_the_picture():
         seen.append(orphans_remove(now=timezone.now()))
         swept.set()
 
-    threads = [beside(adopt), beside(sweep)]
-    for thread in threads:
-        thread.join(10)
+    at_once([adopt, sweep])
 
     assert seen == [True, False, 0]
     assert swept.is_set()
@@ -65,8 +52,7 @@ def test_an_adoption_that_comes_while_the_file_goes_is_told(monkeypatch):
     real = default_storage.delete
 
     def delete(name: str) -> None:
-        thread = beside(lambda: answers.append(image_adopt(url=upload.url_path, owner="shop.Product:1")))
-        thread.join(10)
+        answers.extend(at_once([lambda: image_adopt(url=upload.url_path, owner="shop.Product:1")]))
         real(name)
 
     monkeypatch.setattr(default_storage, "delete", delete)
@@ -78,11 +64,8 @@ def test_an_adoption_that_comes_while_the_file_goes_is_told(monkeypatch):
 def test_two_sweeps_at_once_remove_each_orphan_once():
     for _ in range(6):
         due()
-    removed = []
 
-    threads = [beside(lambda: removed.append(orphans_remove(now=timezone.now()))) for _ in range(3)]
-    for thread in threads:
-        thread.join(10)
+    removed = at_once([lambda: orphans_remove(now=timezone.now())] * 3)
 
     assert not Upload.objects.exists()
     assert sum(removed) == 6
@@ -96,9 +79,7 @@ def test_records_that_swap_pictures_at_once_do_not_deadlock():
     def swap(owner: str, url: str) -> Callable[[], None]:
         return lambda: [image_adopt(url=url, owner=owner) for _ in range(10)] and None
 
-    threads = [beside(swap("shop.Product:1", second.url_path)), beside(swap("shop.Product:2", first.url_path))]
-    for thread in threads:
-        thread.join(20)
+    at_once([swap("shop.Product:1", second.url_path), swap("shop.Product:2", first.url_path)])
 
     assert {(u.owner, u.upload_id) for u in ImageUse.objects.all()} == {
         ("shop.Product:1", second.pk),
@@ -110,9 +91,7 @@ def test_records_that_swap_pictures_at_once_do_not_deadlock():
 def test_edits_of_one_record_at_once_leave_one_reference_and_no_picture_kept_for_nothing():
     pictures = [due() for _ in range(6)]
 
-    threads = [beside(lambda p=p: image_adopt(url=p.url_path, owner="students.Student:7")) for p in pictures]
-    for thread in threads:
-        thread.join(10)
+    at_once([lambda p=p: image_adopt(url=p.url_path, owner="students.Student:7") for p in pictures])
 
     kept = ImageUse.objects.get().upload_id
     assert list(Upload.objects.filter(idle_since=None).values_list("pk", flat=True)) == [kept]

@@ -11,10 +11,10 @@ from accounts.models import User
 from accounts.services.scan_login import _refresh
 from accounts.services.users import avatar_set
 from accounts.wechat import WechatProfile
-from core.testing import save_page
 from shop.models import Category
 from shop.services.categories import category_create, category_remove
 from students.models import Student
+from tests.kit import save_page
 from uploads.models import ImageUse, Upload
 from uploads.services import image_adopt, image_store
 from uploads.tests.pictures import encoded, posted

@@ -5,7 +5,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from core.testing import save_page
+from tests.kit import save_page
 from weather.chart import Curve, celsius, temperature_chart
 from weather.models import WeatherAccount, WeatherRecord
 from weather.services.account import account_get

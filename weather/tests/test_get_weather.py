@@ -2,16 +2,15 @@
 
 import time
 from datetime import datetime, timedelta
-from threading import Thread
 
 import pytest
-from django.db import connection
 from django.test import Client
 from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from core.times import SHANGHAI
+from tests.kit import at_once
 from weather import provider as gateway
 from weather.models import WeatherAccount, WeatherRecord
 from weather.provider import ask
@@ -425,17 +424,7 @@ def test_a_city_cannot_change_the_question(api, provider, city):
 
 @pytest.mark.django_db(transaction=True)
 def test_of_many_questions_of_one_caller_at_once_one_is_asked(provider):
-    answers = []
-
-    def send() -> None:
-        answers.append(Client().get(PATH, {"city": "苏州"}).json()["status"])
-        connection.close()
-
-    threads = [Thread(target=send) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(10)
+    answers = at_once([lambda: Client().get(PATH, {"city": "苏州"}).json()["status"]] * 8)
 
     assert sorted(answers) == [100] * 7 + [200]
     assert len(provider.calls) == 1
@@ -448,17 +437,8 @@ def test_many_first_visitors_of_a_fresh_install_ask_once_and_all_see_weather(pro
         provider.honest(handler, query)
 
     provider.behave = slowly
-    answers = []
 
-    def send() -> None:
-        answers.append(Client().get(PATH).json())
-        connection.close()
-
-    threads = [Thread(target=send) for _ in range(6)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(10)
+    answers = at_once([lambda: Client().get(PATH).json()] * 6)
 
     assert [body["data"][0]["city"] for body in answers] == ["南京"] * 6
     assert len(provider.calls) == 1

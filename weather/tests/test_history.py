@@ -1,13 +1,14 @@
 """Totals and pages by the tally of days, held against a plain count and a plain OFFSET."""
 
 from datetime import UTC, date, datetime, time, timedelta
+from functools import partial
 from random import Random
-from threading import Thread
 
 import pytest
 from django.db import connection, transaction
 
 from core.times import local
+from tests.kit import at_once
 from weather.models import WeatherRecord
 from weather.selectors import NEWEST_FIRST, cities, history_page
 from weather.services.records import record_store
@@ -93,13 +94,8 @@ def test_writers_at_once_are_all_counted():
     def work(seed: int) -> None:
         make(30, seed=seed)
         WeatherRecord.objects.filter(clock=time(seed), observed_at__lt=MIDNIGHT).delete()
-        connection.close()
 
-    threads = [Thread(target=work, args=[seed]) for seed in range(1, 6)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(20)
+    at_once([partial(work, seed) for seed in range(1, 6)])
 
     assert WeatherRecord.objects.filter(observed_at__gte=MIDNIGHT).count() == WeatherRecord.objects.count() > 50
     assert_exact()

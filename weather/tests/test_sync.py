@@ -2,15 +2,14 @@
 
 import time
 from datetime import datetime, timedelta
-from threading import Barrier, Thread
 
 import pytest
-from django.db import connection
 from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
 from core.times import SHANGHAI
+from tests.kit import at_once
 from weather.models import WeatherAccount, WeatherRecord, slot_start
 from weather.services.account import account_get
 from weather.services.sync import weather_sync
@@ -150,19 +149,8 @@ def sync_by_five(provider) -> list[bool]:
 
     provider.behave = slowly
     account_get()
-    barrier, now, results = Barrier(5), timezone.now(), []
-
-    def work() -> None:
-        barrier.wait(5)
-        results.append(bool(weather_sync(now=now).record))
-        connection.close()
-
-    threads = [Thread(target=work) for _ in range(5)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(10)
-    return sorted(results)
+    now = timezone.now()
+    return sorted(at_once([lambda: bool(weather_sync(now=now).record)] * 5))
 
 
 @pytest.mark.django_db(transaction=True)
@@ -183,10 +171,6 @@ def test_without_the_claim_they_would_sync_many_times(provider, monkeypatch):
 
 @pytest.mark.django_db(transaction=True)
 def test_the_first_look_of_many_workers_makes_one_account(provider):
-    threads = [Thread(target=lambda: (account_get(), connection.close())) for _ in range(5)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(10)
+    at_once([account_get] * 5)
 
     assert WeatherAccount.objects.count() == 1

@@ -1,12 +1,58 @@
-"""What tests of several apps share: answers held against the documented ones, and forms as a browser sends them."""
+"""What the tests of several apps share. Product code never imports it."""
 
+import socket
+import threading
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from functools import cache
 from html.parser import HTMLParser
 from typing import Any
 
+from django.db import connection
 from jsonschema import Draft202012Validator
 
 from core.api.records import record_name, record_schema, schema_of
+
+
+def said(answer: Any) -> tuple[int, bool, str]:
+    """Return what an answer of the API says in its envelope: status, state, and text."""
+    body = answer.json()
+    return body["status"], body["state"], body["msg"]
+
+
+# --- At the same instant -------------------------------------------------------------------------
+
+
+def at_once(works: Iterable[Callable[[], Any]], *, refusals: tuple[type[Exception], ...] = ()) -> list[Any]:
+    """Start all of ``works`` at the same instant, each on a connection of its own; return their results in order.
+
+    An exception named in ``refusals`` is a result; any other one is raised once all have ended.
+    """
+    works = list(works)
+    start = threading.Barrier(len(works))
+
+    def run(work: Callable[[], Any]) -> Any:
+        try:
+            start.wait(30)
+            return work()
+        except refusals as refusal:
+            return refusal
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(len(works)) as pool:
+        return [future.result() for future in [pool.submit(run, work) for work in works]]
+
+
+def free_ports(count: int) -> list[int]:
+    """Return ports nobody listens on, so that parallel test runs do not meet."""
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
+        return [one.getsockname()[1] for one in sockets]
+
+
+# --- Answers held against the documented ones ----------------------------------------------------
 
 
 def check_documented(response: Any) -> None:
@@ -79,6 +125,9 @@ def _kind(value: Any) -> str:
     if isinstance(value, bool):
         return "boolean"
     return {int: "number", float: "number", str: "text", dict: "object", list: "list"}.get(type(value), "null")
+
+
+# --- Forms as a browser sends them ---------------------------------------------------------------
 
 
 class PageForm(HTMLParser):
