@@ -3,8 +3,10 @@
 import csv
 import io
 import resource
+import struct
 import zipfile
 from datetime import date, datetime
+from pathlib import Path
 
 import pytest
 from openpyxl import Workbook, load_workbook
@@ -101,29 +103,98 @@ def test_a_row_with_a_huge_number_ends_soon(monkeypatch):
         list(sheet_read(zipped(parts)))
 
 
-STYLES = "xl/styles.xml"
-HUGE = {
+STYLES, TEXTS, BOOK = "xl/styles.xml", "xl/sharedStrings.xml", "xl/workbook.xml"
+LINKS, SHEET = "xl/_rels/workbook.xml.rels", "xl/worksheets/sheet1.xml"
+SMALL = xlsx(["姓名"], ["谭鹏"])
+
+
+def part(name, before, more):
+    """The part ``name`` of a workbook, with ``more`` in front of ``before``."""
+    content = parts_of(SMALL)[name]
+    assert before in content
+    return {name: content.replace(before, more + before, 1)}
+
+
+CRAFTED = {
     # 150,000 formats: openpyxl takes 6.5 s and 143 MB for these 28 KB
-    "styles": {
-        STYLES: b"<styleSheet><cellXfs>" + b'<xf numFmtId="0" fontId="0"/>' * 150_000 + b"</cellXfs></styleSheet>"
-    },
-    "deep XML": {STYLES: b"<a>" * 500_000 + b"</a>" * 500_000},
-    "names": {"xl/workbook.xml": b"<definedName>x</definedName>" * 500_000},
-    "shared texts": {"xl/sharedStrings.xml": b"<sst>" + b"<si><t>x</t></si>" * 2_000_000 + b"</sst>"},
+    "formats": part(STYLES, b"</cellXfs>", b'<xf numFmtId="0" fontId="0"/>' * 150_000),
+    "number formats": part(STYLES, b"<fonts", b'<numFmts><numFmt numFmtId="200" formatCode="y"/></numFmts>' * 500_000),
+    "deep XML": part(SHEET, b"<sheetData>", b"<a>" * 1_000_000),
+    "deep XML in a cell": part(
+        SHEET,
+        b"</sheetData>",
+        b'<row><c t="inlineStr"><is>' + b"<a>" * 500_000 + b"</a>" * 500_000 + b"</is></c></row>",
+    ),
+    "names": part(BOOK, b"<calcPr", b'<definedNames><definedName name="a">A1</definedName></definedNames>' * 500_000),
+    "shared texts": {TEXTS: b"<sst>" + b"<si><t>x</t></si>" * 2_000_000 + b"</sst>"},
+    "links": part(LINKS, b"</Relationships>", b'<Relationship Type="x" Target="y" Id="z"/>' * 1_000_000),
+    "merged cells": part(
+        SHEET, b"</worksheet>", b'<mergeCells><mergeCell ref="A1:XFD1048576"/></mergeCells>' * 1_000_000
+    ),
+    "a claimed size": {SHEET: parts_of(SMALL)[SHEET].replace(b'ref="A1:A2"', b'ref="A1:XFD1048576"')},
+    "many parts": {f"xl/media/{n}.xml": b"<a/>" * 20_000 for n in range(400)},
 }
 
 
-@pytest.mark.parametrize("parts", HUGE.values(), ids=HUGE)
-def test_a_crafted_part_costs_no_more_than_its_limit(parts, children):
-    content = zipped(parts_of(xlsx(["姓名"], ["谭鹏"])) | parts)
+@pytest.fixture
+def tight_limits(monkeypatch, tmp_path):
+    """The reader with a fraction of its limits."""
+    code = Path(workbook_reader.__file__).read_text("utf-8")
+    tight = code.replace("MEMORY_BYTES = 1024**3", "MEMORY_BYTES = 200 * 1024**2").replace("CPU_S = 20", "CPU_S = 4")
+    assert code.count("\n") == tight.count("\n") and tight != code
+    (tmp_path / "reader.py").write_text(tight, "utf-8")
+    monkeypatch.setattr(workbook_reader, "__file__", str(tmp_path / "reader.py"))
+
+
+@pytest.mark.parametrize("parts", CRAFTED.values(), ids=CRAFTED)
+def test_a_crafted_part_costs_little(parts, tight_limits):
+    content = zipped(parts_of(SMALL) | parts)
     assert len(content) < 300_000
 
-    try:
-        list(sheet_read(content))
-    except SheetRefused as refusal:
-        assert "Excel 文件" in refusal.msg
+    rows = list(sheet_read(content))
 
-    assert children.cpu_s() <= workbook_reader.CPU_S + 1
+    assert [row[0] for _, row in rows][:2] == ["姓名", "谭鹏"]
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        part(SHEET, b"</sheetData>", b"<row>" + b"<c><v>1</v></c>" * 10_000_000 + b"</row>"),
+        {TEXTS: b"<sst>" + b"<si><t>x</t></si>" * 11_000_000 + b"</sst>"},
+    ],
+    ids=["memory", "time"],
+)
+def test_a_crafted_part_that_costs_much_is_ended_by_the_limits(parts, tight_limits, children):
+    content = zipped(parts_of(SMALL) | parts)
+    assert len(content) < 600_000
+
+    with pytest.raises(SheetRefused, match="内容过大"):
+        list(sheet_read(content))
+
+    assert children.cpu_s() <= 4 + 2
+
+
+@pytest.mark.parametrize("claimed", [100, 1_000_000])
+@pytest.mark.parametrize(
+    "parts",
+    [
+        {TEXTS: b"<sst>" + b"<si><t>aaaaaaaa</t></si>" * 2_000_000 + b"</sst>"},
+        part(SHEET, b"</sheetData>", b"<row/>" * 8_000_000),
+    ],
+    ids=[TEXTS, SHEET],
+)
+def test_a_part_that_is_larger_than_it_claims_is_never_unpacked(parts, claimed, children):
+    (name,) = parts
+    content = bytearray(zipped(parts_of(SMALL) | parts))
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        size = struct.pack("<I", archive.getinfo(name).file_size)
+    assert content.count(size) == 2  # before the part, and in the directory
+    lying = bytes(content).replace(size, struct.pack("<I", claimed))
+
+    with pytest.raises(SheetRefused, match="损坏"):
+        list(sheet_read(lying))
+
+    assert children.cpu_s() < 2
 
 
 def test_one_long_text_named_by_every_cell_is_no_way_to_fill_the_memory():
@@ -132,7 +203,7 @@ def test_one_long_text_named_by_every_cell_is_no_way_to_fill_the_memory():
     shared = f'<sst xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><si><t>{text}</t></si></sst>'
     sheet = parts["xl/worksheets/sheet1.xml"]
     head, tail = sheet[: sheet.index(b"<row")], sheet[sheet.index(b"</sheetData>") :]
-    parts["xl/sharedStrings.xml"] = shared.encode()
+    parts[TEXTS] = shared.encode()
     parts["xl/worksheets/sheet1.xml"] = head + (b"<row>" + cells + b"</row>") * 1_000 + tail
 
     with pytest.raises(SheetRefused, match="内容过大"):
