@@ -1,29 +1,40 @@
 """Students in the back office: quick at any number of them, and changed through the services alone."""
 
+from collections import Counter
 from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin, messages
-from django.core.paginator import Paginator
-from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.db.models import Count, QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
+from django.shortcuts import render
 from django.utils import timezone
 from django.utils.html import format_html
 from unfold.contrib.filters.admin import DropdownFilter
 from unfold.decorators import display
 
 from core.admin.base import OfficeAdmin
+from core.admin.deletion import MARK, NAMES_SHOWN, ask
+from core.admin.paginator import KnownCount
+from core.admin.password import require_password
 from core.times import dash
+from students.bulk import MOST_MOVED, students_move
+from students.columns import COLUMNS, EDITABLE
 from students.counts import student_count
 from students.errors import StudentNotDeleted
 from students.models import Student
-from students.selectors import class_list, student_page
+from students.selectors import class_list, student_page, value_matches
 from students.services import student_add, student_delete, student_edit
-from students.transfer.bulk import BulkStudentsMixin
+from students.transfer.admin import may_transfer, run_url
+from students.transfer.deletion import deletion_selection, deletion_start
+from students.transfer.errors import SelectionChanged, TooManyChosen
+from students.transfer.runs import KEEP_FOR
 from uploads.forms import PictureAdminMixin, PictureFormMixin, picture_field
 
 MOST_FOUND = 1_000
-FIELDS = ["class_name", "name", "age", "city", "degree", "product_url", "description"]
+MOST_TICKED = 500  # one by one in a list; a page of it has fewer
+CLASSES_SHOWN = 12
+SEARCHED = "、".join(column.label for column in COLUMNS if column.is_searched)
 # Query parameters that do not change how many students there are.
 _HARMLESS = {"p", "o", "all"}
 
@@ -40,14 +51,6 @@ class ClassFilter(DropdownFilter):
         return queryset.filter(class_name=self.value()) if self.value() else queryset
 
 
-class KnownCount(Paginator):
-    """A paginator that is told how many there are."""
-
-    def __init__(self, queryset: QuerySet, per_page: int, count: int) -> None:
-        super().__init__(queryset, per_page)
-        self.count = count  # type: ignore[misc]  # it is a cached property
-
-
 class StudentForm(PictureFormMixin, forms.ModelForm):
     picture = picture_field("上传头像")
     picture_column = "headimgurl"
@@ -55,39 +58,48 @@ class StudentForm(PictureFormMixin, forms.ModelForm):
 
     class Meta:
         model = Student
-        fields = FIELDS
+        fields = EDITABLE
+
+
+class ClassForm(forms.ModelForm):
+    """The model's own rules for a class."""
+
+    class Meta:
+        model = Student
+        fields = ["class_name"]
 
 
 @admin.register(Student)
-class StudentAdmin(BulkStudentsMixin, PictureAdminMixin, OfficeAdmin):
+class StudentAdmin(PictureAdminMixin, OfficeAdmin):
     form = StudentForm
     list_display = ["photo", "name", "sid", "class_name", "age", "city", "degree", "created"]
     list_display_links = ["name"]
     list_filter = [ClassFilter]
     list_filter_submit = True
     list_per_page = 50
+    list_before_template = "students/toolbar.html"
     actions = ["change_class", "delete_selected"]
     search_fields = ["name"]
-    search_help_text = f"姓名中的任意一段,或完整的学号;最多显示最新的 {MOST_FOUND} 条"
+    search_help_text = f"姓名中的任意一段,或完整的{SEARCHED};最多显示最新的 {MOST_FOUND} 条"
     show_full_result_count = False
     # By any other column PostgreSQL would sort every student.
     sortable_by = ["class_name"]
-    fields = [*FIELDS, "picture", "photo", "sid", "created"]
+    fields = [*EDITABLE, "picture", "photo", "sid", "created"]
     readonly_fields = ["photo", "sid", "created"]
 
     def get_fields(self, request: HttpRequest, obj: Student | None = None) -> list[str]:
         # What a student has only once there is one: the form's own number would not be the one it gets.
-        return self.fields if obj else [*FIELDS, "picture"]
+        return self.fields if obj else [*EDITABLE, "picture"]
 
     def get_search_results(self, request: HttpRequest, queryset: QuerySet, search_term: str) -> tuple[QuerySet, bool]:
         text = search_term.strip()
         if not text:
             return queryset, False
-        found = student_page(slice(0, MOST_FOUND), key=text, class_name=request.GET.get("class", ""))
-        if found.total > MOST_FOUND and request.method == "GET":  # an action of the list asks twice
-            messages.info(request, f"共找到 {found.total} 名学员,显示最新的 {MOST_FOUND} 名")
-        by_sid = queryset.filter(sid=text.upper()).values_list("pk", flat=True)
-        return queryset.filter(pk__in=[*(row.id for row in found.rows), *by_sid]), False
+        by_name = student_page(slice(0, MOST_FOUND), key=text, class_name=request.GET.get("class", ""))
+        if by_name.total > MOST_FOUND and request.method == "GET":  # an action of the list asks twice
+            messages.info(request, f"共找到 {by_name.total} 名学员,显示最新的 {MOST_FOUND} 名")
+        by_value = queryset.filter(value_matches(text)).values_list("pk", flat=True)
+        return queryset.filter(pk__in=[*(row.id for row in by_name.rows), *by_value]), False
 
     def get_paginator(self, request: HttpRequest, queryset: QuerySet, per_page: int, *args: Any, **kwargs: Any) -> Any:
         if queryset.model is not Student:  # the page of a student's history
@@ -98,7 +110,7 @@ class StudentAdmin(BulkStudentsMixin, PictureAdminMixin, OfficeAdmin):
         return KnownCount(queryset, per_page, student_count(name or ""))
 
     def save_model(self, request: HttpRequest, obj: Student, form: StudentForm, change: bool) -> None:
-        fields = {name: form.cleaned_data[name] for name in FIELDS if not change or name in form.changed_data}
+        fields = {name: form.cleaned_data[name] for name in EDITABLE if not change or name in form.changed_data}
         if form.new_picture:
             fields["headimgurl"] = form.new_picture
         if not change:
@@ -117,6 +129,60 @@ class StudentAdmin(BulkStudentsMixin, PictureAdminMixin, OfficeAdmin):
             except StudentNotDeleted:
                 pass  # somebody else was quicker
 
+    # --- Many at once ---
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        filters = {name: request.GET[name] for name in ("class", "q") if request.GET.get(name)}
+        query = QueryDict(mutable=True)
+        query.update(filters)
+        facts = {"is_filtered": bool(filters), "export_query": query.urlencode(), "may_transfer": may_transfer(request)}
+        return super().changelist_view(request, facts | (extra_context or {}))
+
+    @admin.action(description="删除所选学员", permissions=["delete"])
+    def delete_selected(self, request: HttpRequest, students: QuerySet[Student]) -> HttpResponse | None:
+        require_password(request)
+        try:
+            selection = deletion_selection(students)
+            if MARK in request.POST:
+                mark, now = request.POST[MARK], timezone.now()
+                run = deletion_start(students=students, mark=mark, user_pk=request.user.pk, now=now)
+                return HttpResponseRedirect(run_url(run))
+        except SelectionChanged as refusal:
+            messages.warning(request, refusal.msg)
+        except TooManyChosen as refusal:
+            messages.error(request, refusal.msg)
+            return None
+        pks = students.order_by("-pk").values_list("pk", flat=True)[:MOST_TICKED]
+        counts = students.order_by().values_list("class_name").annotate(n=Count("pk")).order_by("-n", "class_name")
+        classes = list(counts[: CLASSES_SHOWN + 1])
+        return ask(
+            self, request, count=selection.size, unit="名", mark=selection.mark, pks=pks,
+            names=[f"{student} {student.sid}" for student in students.order_by("-pk")[:NAMES_SHOWN]],
+            groups=classes[:CLASSES_SHOWN], more_groups=len(classes) > CLASSES_SHOWN,
+            note=f"在后台进行,可以看到进度。{KEEP_FOR.days} 天之内可以撤销,学号、头像和创建时间都会恢复。",
+        )  # fmt: skip
+
+    @admin.action(description="更改所选学员的班级", permissions=["change"])
+    def change_class(self, request: HttpRequest, students: QuerySet[Student]) -> HttpResponse | None:
+        pks = list(students.order_by("pk").values_list("pk", flat=True)[: MOST_MOVED + 1])
+        if len(pks) > MOST_MOVED:
+            messages.error(request, f"一次最多更改{MOST_MOVED}名学员的班级;更多请用导入")
+            return None
+        form = ClassForm(request.POST if "apply" in request.POST else None)
+        if "apply" in request.POST and form.is_valid():
+            name = form.cleaned_data["class_name"]
+            moved = students_move(pks=pks, class_name=name, actor_pk=request.user.pk, now=timezone.now())
+            already = f",{len(pks) - moved} 名本来就在该班" if moved < len(pks) else ""
+            messages.success(request, f"{moved} 名学员已转入 {name}{already}")
+            return None
+        names = Student.objects.filter(pk__in=pks).order_by().values_list("class_name", flat=True)
+        context = self.admin_site.each_context(request) | {
+            "opts": Student._meta, "title": "更改班级", "form": form, "pks": pks, "classes": class_list(),
+            "present": sorted(Counter(names).items()), "across": request.POST.get("select_across", "0"),
+            "names": Student.objects.filter(pk__in=pks[:12]),
+        }  # fmt: skip
+        return render(request, "students/class_change.html", context)
+
+    # --- Columns of the list ---
     @display(description="头像")
     def photo(self, student: Student) -> str:
         if not student.headimgurl:

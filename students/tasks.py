@@ -1,4 +1,7 @@
+"""What happens without a request. Each task may run twice, also at once."""
+
 from celery import shared_task
+from django.utils import timezone
 
 
 @shared_task(name="students.fold_tally", ignore_result=True)
@@ -11,17 +14,34 @@ def fold_tally() -> None:
 
 @shared_task(name="students.transfer_work", ignore_result=True)
 def transfer_work(run_pk: int) -> None:
-    """Do what an import, an export, a batch of pictures or a deletion waits for. May run twice, also at once."""
-    from students.transfer.work import transfer_do
+    """Do what an import, an export, a batch of pictures or a deletion waits for."""
+    from students.transfer import deletion, exports, imports, photos
+    from students.transfer.models import TransferRun
 
-    transfer_do(run_pk=run_pk)
+    Kind, State = TransferRun.Kind, TransferRun.State
+    run, now = TransferRun.objects.filter(pk=run_pk).first(), timezone.now()
+    match (run.kind, run.state) if run else (None, None):
+        case (Kind.IMPORT, State.CHECKING):
+            imports.import_check(run_pk=run_pk)
+        case (Kind.IMPORT, State.APPLYING):
+            imports.import_apply(run_pk=run_pk, now=now)
+        case (Kind.IMPORT, State.UNDOING):
+            imports.import_undo(run_pk=run_pk, now=now)
+        case (Kind.EXPORT, State.CHECKING):
+            exports.export_make(run_pk=run_pk)
+        case (Kind.PHOTOS, State.CHECKING):
+            photos.photos_check(run_pk=run_pk)
+        case (Kind.PHOTOS, State.APPLYING):
+            photos.photos_apply(run_pk=run_pk, now=now)
+        case (Kind.DELETE, State.APPLYING):
+            deletion.deletion_apply(run_pk=run_pk, now=now)
+        case (Kind.DELETE, State.UNDOING):
+            deletion.deletion_undo(run_pk=run_pk, now=now)
 
 
 @shared_task(name="students.resume_transfers", ignore_result=True)
 def resume_transfers() -> None:
-    """Go on with deletions and undoings whose worker has died. May run twice, also at once."""
-    from django.utils import timezone
-
+    """Go on with deletions and undoings whose worker has died."""
     from students.transfer.runs import runs_resume
 
     runs_resume(now=timezone.now())
@@ -30,8 +50,6 @@ def resume_transfers() -> None:
 @shared_task(name="students.purge_transfers", ignore_result=True)
 def purge_transfers() -> None:
     """Remove the files and rows of old imports and exports: they hold personal data."""
-    from django.utils import timezone
-
     from students.transfer.runs import runs_purge
 
     runs_purge(now=timezone.now())

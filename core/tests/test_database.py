@@ -10,7 +10,7 @@ from config.database import database, direct
 from core.db.limits import statements_may_take
 from shop.models import Category
 from shop.tests.factories import make_category
-from students.transfer.runs import MOST_STATEMENT, working
+from students.transfer.runs import MOST_STATEMENT, run_hold
 
 URL = "postgresql://spms:a%40b@db1:5432,db2:5433/spms?target_session_attrs=read-write&sslmode=verify-full"
 
@@ -72,7 +72,7 @@ def test_a_transaction_may_have_limits_of_its_own_and_leaves_none_behind():
     with transaction.atomic():
         statements_may_take(MOST_STATEMENT)
         assert [shown(name) for name in ("statement_timeout", "lock_timeout")] == ["5min", "5min"]
-    with working(0, ""):
+    with run_hold(0, ""):
         assert shown("lock_timeout") == "5min"  # imports
 
     assert [shown(name) for name in ("statement_timeout", "lock_timeout")] == ["30s", "10s"]

@@ -1,6 +1,7 @@
 """Many students are deleted in the background, from one click to the last row, and come back whole."""
 
 from datetime import timedelta
+from functools import partial
 from threading import Event, Thread
 
 import pytest
@@ -14,13 +15,12 @@ from students import tasks
 from students.counts import counts_wrong
 from students.models import Student
 from students.services import student_edit
+from students.tasks import transfer_work
 from students.tests.factories import FIELDS, student, students
 from students.transfer import deletion, runs
 from students.transfer.errors import RunNotReady
 from students.transfer.models import TransferRow, TransferRun
-from students.transfer.progress import SILENCE, progress_end, progress_read
-from students.transfer.runs import Steps, run_undo, runs_purge, runs_resume
-from students.transfer.work import transfer_do
+from students.transfer.runs import SILENCE, Steps, progress_end, progress_read, run_undo, runs_purge, runs_resume
 from uploads.models import ImageUse, Upload
 from uploads.services import ORPHAN_AFTER, orphans_remove
 from uploads.tests.pictures import encoded, posted
@@ -64,7 +64,7 @@ def posted_of(page):
 
 
 def worked(run):
-    transfer_do(run_pk=run.pk)
+    transfer_work(run.pk)
     run.refresh_from_db()
     return run
 
@@ -133,7 +133,7 @@ class TestTheWay:
         people(30)
         run = confirmed(office)
         told = []
-        monkeypatch.setattr(runs, "progress_tell", lambda pk, done, total: told.append((done, total)))
+        monkeypatch.setattr(runs, "progress_write", lambda pk, done, total: told.append((done, total)))
         monkeypatch.setattr(deletion, "Steps", lambda *a, **k: Steps(*a, **k, size=10))
 
         worked(run)
@@ -299,7 +299,9 @@ class TestUndo:
     def test_stops_what_is_going_on(self, office, monkeypatch):
         everybody = people(30)
         run = confirmed(office)
-        steps = Steps(deletion._delete, todo=(Kind.WAITING,), results=(Kind.DELETED,), size=10)
+        steps = Steps(
+            partial(deletion._delete, now=timezone.now()), todo=(Kind.WAITING,), results=(Kind.DELETED,), size=10
+        )
 
         runs.run_in_steps(run_pk=run.pk, state=State.APPLYING, steps=only_one_step(steps), end=State.DONE)
         run.refresh_from_db()
@@ -307,7 +309,7 @@ class TestUndo:
         assert "停止并撤销" in office.get(f"{RUNS}{run.pk}/change/").content.decode()
 
         undone(run)
-        transfer_do(run_pk=run.pk)  # the worker that was deleting comes back
+        transfer_work(run.pk)  # the worker that was deleting comes back
 
         assert (run.state, run.counts) == (State.UNDONE, {"undone": 10, "skipped": 20})
         assert Student.objects.count() == len(everybody) and counts_wrong() == []
@@ -320,7 +322,7 @@ class TestUndo:
         with pytest.raises(RunNotReady):
             run_undo(run=run, user_pk=None, now=timezone.now())
         Student.objects.all().delete()
-        transfer_do(run_pk=run.pk)
+        transfer_work(run.pk)
 
         assert not Student.objects.exists()
 
@@ -342,7 +344,9 @@ class TestWorkersThatDie:
     def test_leave_what_is_done_and_another_goes_on(self, office, monkeypatch, sent):
         people(30)
         run = confirmed(office)
-        steps = Steps(deletion._delete, todo=(Kind.WAITING,), results=(Kind.DELETED,), size=10)
+        steps = Steps(
+            partial(deletion._delete, now=timezone.now()), todo=(Kind.WAITING,), results=(Kind.DELETED,), size=10
+        )
         runs.run_in_steps(run_pk=run.pk, state=State.APPLYING, steps=only_one_step(steps), end=State.DONE)
         run.refresh_from_db()
         assert (Student.objects.count(), run.counts) == (20, {"deleted": 10, "waiting": 20})
@@ -363,7 +367,7 @@ class TestWorkersThatDie:
 
         assert runs_resume(now=timezone.now()) == 0
         TransferRun.objects.update(phase_at=timezone.now() - 2 * SILENCE)
-        runs.progress_tell(run.pk, 1, 2)
+        runs.progress_write(run.pk, 1, 2)
         assert runs_resume(now=timezone.now()) == 0
         progress_end(run.pk)
         assert runs_resume(now=timezone.now()) == 1 and not progress_read(run.pk).has_started
@@ -379,7 +383,7 @@ def test_a_task_delivered_twice_does_nothing_twice(office):
     def slow(run, rows):
         is_inside.set()
         may_go.wait(10)
-        real(run, rows)
+        real(run, rows, timezone.now())
 
     def first():
         steps = Steps(slow, todo=(Kind.WAITING,), results=(Kind.DELETED, Kind.GONE), size=10)
@@ -389,11 +393,11 @@ def test_a_task_delivered_twice_does_nothing_twice(office):
     worker = Thread(target=first)
     worker.start()
     assert is_inside.wait(10)
-    transfer_do(run_pk=run.pk)  # goes at once: the other one has it
+    transfer_work(run.pk)  # goes at once: the other one has it
     assert Student.objects.count() == 40
     may_go.set()
     worker.join(20)
-    transfer_do(run_pk=run.pk)
+    transfer_work(run.pk)
 
     run.refresh_from_db()
     assert (run.state, run.counts, Student.objects.count()) == (State.DONE, {"deleted": 40}, 0)

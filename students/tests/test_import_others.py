@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from students.counts import counts_wrong
 from students.models import Student
+from students.tasks import transfer_work
 from students.tests.factories import student, students
 from students.transfer import exports, photos
 from students.transfer.errors import SheetRefused
@@ -19,7 +20,6 @@ from students.transfer.models import TransferRow, TransferRun
 from students.transfer.photos import pictures_in
 from students.transfer.runs import run_start
 from students.transfer.sheets import sheet_read
-from students.transfer.work import transfer_do
 from uploads.models import ImageUse
 from uploads.tests.pictures import encoded
 
@@ -73,7 +73,7 @@ def test_an_export_comes_back_unchanged_and_holds_no_formula(browser, kind):
     if kind == "csv":
         assert not [v for row in exported(answer) for v in row.values() if v[:1] in tuple("=+-@\t\r")]
     run = run_start(kind="import", user_pk=None, now=timezone.now(), file_name="a", source=answer.content)
-    transfer_do(run_pk=run.pk)
+    transfer_work(run.pk)
     run.refresh_from_db()
     assert (run.counts.get("new"), run.rows.get().diff) == (None, {"description": ["\t=cmd", "=cmd"]})
 
@@ -85,7 +85,7 @@ def test_a_large_export_is_made_in_the_background(browser, monkeypatch):
 
     url = browser.get(f"{RUNS}export/", {"class": "H1"}).url
     run = TransferRun.objects.get()
-    transfer_do(run_pk=run.pk)
+    transfer_work(run.pk)
 
     assert "共 3 名学员" in browser.get(url).content.decode()
     rows = list(sheet_read(browser.get(f"{RUNS}{run.pk}/result/").content))
@@ -129,7 +129,7 @@ def test_pictures_are_matched_shown_and_given(browser, zhuguan):
     upload = SimpleUploadedFile("a.zip", archive(files))
     url = browser.post(f"{RUNS}photos/", {"file": upload}).url
     run = TransferRun.objects.get()
-    transfer_do(run_pk=run.pk)
+    transfer_work(run.pk)
 
     page = browser.get(url).content.decode()
     for text in ("没有这个学号或姓名的学员", "不是图片", "有 2 名重名学员", f"与“{tan.sid.lower()}.png”是同一名学员"):
@@ -139,8 +139,8 @@ def test_pictures_are_matched_shown_and_given(browser, zhuguan):
     choice = rows["重名.png"]
     ticked = [rows["王芳.jpg"].number, rows[f"头像/{tan.sid.lower()}.png"].number]
     browser.post(url, {"do": "confirm", "use": ticked, f"student-{choice.number}": str(other.pk)})
-    transfer_do(run_pk=run.pk)
-    transfer_do(run_pk=run.pk)
+    transfer_work(run.pk)
+    transfer_work(run.pk)
 
     run.refresh_from_db()
     assert (run.state, run.counts) == (State.DONE, {"done": 3, "error": 3, "skipped": 1})
@@ -158,10 +158,10 @@ def test_nobody_but_those_offered_gets_a_picture(browser):
     run = run_start(
         kind="photos", user_pk=None, now=timezone.now(), file_name="a", source=archive({"重名.png": encoded()})
     )
-    transfer_do(run_pk=run.pk)
+    transfer_work(run.pk)
 
     browser.post(f"{RUNS}{run.pk}/change/", {"do": "confirm", "student-1": str(outsider.pk), "use": ["1", "x"]})
-    transfer_do(run_pk=run.pk)
+    transfer_work(run.pk)
 
     assert not Student.objects.exclude(headimgurl="").exists()
 
@@ -172,9 +172,9 @@ def test_a_picture_that_breaks_on_decoding_is_told(browser):
     run = run_start(
         kind="photos", user_pk=None, now=timezone.now(), file_name="a", source=content, options={"base": "http://h"}
     )
-    transfer_do(run_pk=run.pk)
+    transfer_work(run.pk)
     browser.post(f"{RUNS}{run.pk}/change/", {"do": "confirm", "use": ["1", "2"]})
-    transfer_do(run_pk=run.pk)
+    transfer_work(run.pk)
 
     run.refresh_from_db()
     assert run.counts == {"error": 1, "done": 1}
@@ -194,7 +194,7 @@ def test_a_picture_that_breaks_on_decoding_is_told(browser):
 )
 def test_an_archive_that_is_none_or_too_much_is_refused(content):
     run = run_start(kind="photos", user_pk=None, now=timezone.now(), file_name="a", source=content)
-    transfer_do(run_pk=run.pk)
+    transfer_work(run.pk)
 
     run.refresh_from_db()
     assert (run.state, bool(run.message)) == (State.FAILED, True)

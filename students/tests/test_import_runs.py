@@ -16,13 +16,21 @@ from django.utils import timezone
 from students import tasks
 from students.counts import counts_wrong
 from students.models import Student
+from students.tasks import transfer_work
 from students.tests.factories import student, students
 from students.transfer import imports, runs
 from students.transfer.models import TransferFile, TransferRow, TransferRun
-from students.transfer.progress import SILENCE, progress_tell
-from students.transfer.runs import run_cancel, run_confirm, run_restart, run_start, run_undo, runs_purge
+from students.transfer.runs import (
+    SILENCE,
+    progress_write,
+    run_cancel,
+    run_confirm,
+    run_restart,
+    run_start,
+    run_undo,
+    runs_purge,
+)
 from students.transfer.sheets import sheet_write
-from students.transfer.work import transfer_do
 
 pytestmark = pytest.mark.django_db
 
@@ -45,14 +53,14 @@ def checked(content, user=None, **options):
     run = run_start(
         kind="import", user_pk=user and user.pk, now=timezone.now(), file_name="a.csv", source=content, options=options
     )
-    transfer_do(run_pk=run.pk)
+    transfer_work(run.pk)
     run.refresh_from_db()
     return run
 
 
 def confirmed(run):
     run_confirm(run=run, user_pk=None, now=timezone.now())
-    transfer_do(run_pk=run.pk)
+    transfer_work(run.pk)
     run.refresh_from_db()
     return run
 
@@ -87,7 +95,7 @@ def test_two_hundred_with_three_bad_rows_fixed_on_the_second_try(
         file = SimpleUploadedFile("学员.csv", sheet(*rows))
         with django_capture_on_commit_callbacks(execute=True):
             answer = browser.post(f"{RUNS}import/", {"file": file})
-        transfer_do(run_pk=sent.pop()[0])
+        transfer_work(sent.pop()[0])
         return answer.url
 
     url = upload()
@@ -115,7 +123,7 @@ def test_two_hundred_with_three_bad_rows_fixed_on_the_second_try(
     assert "确认导入 200 名学员" in browser.get(url).content.decode()
     with django_capture_on_commit_callbacks(execute=True):
         browser.post(url, {"do": "confirm"})
-    transfer_do(run_pk=sent.pop()[0])
+    transfer_work(sent.pop()[0])
 
     assert "新增 200 名" in browser.get(url).content.decode()
     assert Student.objects.count() == 200
@@ -216,7 +224,7 @@ def test_all_or_nothing_when_somebody_changed_or_deleted_a_student_meanwhile():
     assert {s.name for s in Student.objects.all()} == {"谭鹏", "丙"}
     second.delete()
     run_restart(run=run, now=timezone.now())
-    transfer_do(run_pk=run.pk)
+    transfer_work(run.pk)
     assert errors(run) == [(3, [["A3 学号", "没有该学员"]])]
 
 
@@ -233,16 +241,16 @@ def test_killed_half_way_leaves_nothing_and_starts_again(monkeypatch):
             raise KeyboardInterrupt  # not an error that anybody catches: like the end of the process
 
     with monkeypatch.context() as patch:
-        patch.setattr(imports, "log_created", killed)
+        patch.setattr(imports, "_rows_number", killed)
         with pytest.raises(KeyboardInterrupt), transaction.atomic():
-            transfer_do(run_pk=run.pk)
+            transfer_work(run.pk)
     assert not Student.objects.exists()
     run.refresh_from_db()
     assert run.state == State.APPLYING
 
     run_restart(run=run, now=timezone.now())
-    transfer_do(run_pk=run.pk)
-    transfer_do(run_pk=run.pk)  # the broker delivers the first message once more
+    transfer_work(run.pk)
+    transfer_work(run.pk)  # the broker delivers the first message once more
 
     assert Student.objects.count() == 30
 
@@ -260,7 +268,7 @@ def test_an_unforeseen_fault_is_told_and_can_be_tried_again(monkeypatch):
     assert (run.state, Student.objects.count()) == (State.FAILED, 0)
 
     run_restart(run=run, now=timezone.now())
-    transfer_do(run_pk=run.pk)
+    transfer_work(run.pk)
     run.refresh_from_db()
 
     assert confirmed(run).state == State.DONE
@@ -268,11 +276,17 @@ def test_an_unforeseen_fault_is_told_and_can_be_tried_again(monkeypatch):
 
 def test_confirming_twice_or_after_giving_up_is_refused():
     run = checked(sheet(line()))
-    run_cancel(run=run, now=timezone.now())
+    run_cancel(run=run)
 
-    for again in (partial(run_confirm, user_pk=None), run_cancel, run_restart, partial(run_undo, user_pk=None)):
+    now = timezone.now()
+    for again in (
+        partial(run_confirm, user_pk=None, now=now),
+        run_cancel,
+        partial(run_restart, now=now),
+        partial(run_undo, user_pk=None, now=now),
+    ):
         with pytest.raises(runs.RunNotReady):
-            again(run=run, now=timezone.now())
+            again(run=run)
 
 
 def test_progress_is_told_and_silence_offers_a_new_start(root):
@@ -288,7 +302,7 @@ def test_progress_is_told_and_silence_offers_a_new_start(root):
         "percent": 0,
         "stalled": False,
     }
-    progress_tell(run.pk, 250, 1000)
+    progress_write(run.pk, 250, 1000)
     assert browser.get(asked).json()["percent"] == 25
     TransferRun.objects.update(phase_at=timezone.now() - 2 * SILENCE)
     assert not browser.get(asked).json()["stalled"]
@@ -359,7 +373,7 @@ def test_two_workers_on_one_run_write_once_and_a_broker_that_is_down_loses_nothi
         tasks.transfer_work(run.pk)
         connection.close()
 
-    with runs.working(run.pk, State.APPLYING) as held:
+    with runs.run_hold(run.pk, State.APPLYING) as held:
         assert held
         other = Thread(target=second)
         other.start()

@@ -11,11 +11,12 @@ from pathlib import Path
 import pytest
 from openpyxl import Workbook, load_workbook
 
+from students.columns import COLUMNS
 from students.transfer import sheets, workbook_reader
-from students.transfer.check import head_read
 from students.transfer.errors import SheetRefused
+from students.transfer.exports import template_bytes
+from students.transfer.imports import heading_read
 from students.transfer.sheets import escaped, sheet_read, sheet_write, unescaped
-from students.transfer.template import template_bytes
 
 
 def xlsx(*rows):
@@ -315,13 +316,13 @@ def test_no_cell_that_is_written_is_a_formula(kind):
 )
 def test_wrong_columns_are_named(head, complaint):
     with pytest.raises(SheetRefused) as refusal:
-        head_read(head)
+        heading_read(head)
 
     assert complaint in refusal.value.msg
 
 
 def test_columns_are_known_by_either_name_in_any_order():
-    sheet = head_read(["自我评价", "结果", "sid", "班级*", "Name", "", "AGE", "创建时间", "头像"])
+    sheet = heading_read(["自我评价", "结果", "sid", "班级*", "Name", "", "AGE", "创建时间", "头像"])
 
     assert sheet.places == {"description": 0, "sId": 2, "class": 3, "name": 4, "age": 6}
 
@@ -330,4 +331,4 @@ def test_columns_are_known_by_either_name_in_any_order():
 def test_the_template_can_be_filled_in(kind):
     [(_, head)] = list(sheet_read(template_bytes(kind)))
 
-    assert len(head_read(head).places) == 8
+    assert len(heading_read(head).places) == len(COLUMNS)

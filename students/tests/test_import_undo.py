@@ -10,11 +10,11 @@ from django.utils import timezone
 from students.counts import counts_wrong
 from students.models import Student
 from students.services import student_edit
+from students.tasks import transfer_work
 from students.tests.factories import students
 from students.tests.test_import_runs import checked, line, office, sheet
 from students.transfer.models import TransferRow, TransferRun
 from students.transfer.runs import run_confirm, run_undo
-from students.transfer.work import transfer_do
 
 pytestmark = pytest.mark.django_db
 RUNS = "/admin/students/transferrun/"
@@ -24,14 +24,14 @@ State, Kind = TransferRun.State, TransferRow.Kind
 def imported(content, user=None, confirmer=None):
     run = checked(content, user)
     run_confirm(run=run, user_pk=confirmer and confirmer.pk, now=timezone.now())
-    transfer_do(run_pk=run.pk)
+    transfer_work(run.pk)
     run.refresh_from_db()
     return run
 
 
 def undone(run, user=None):
     run_undo(run=run, user_pk=user and user.pk, now=timezone.now())
-    transfer_do(run_pk=run.pk)
+    transfer_work(run.pk)
     run.refresh_from_db()
     return run
 

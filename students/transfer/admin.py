@@ -6,7 +6,6 @@ from typing import Any
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.core.paginator import Paginator
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import render
@@ -17,30 +16,41 @@ from unfold.decorators import display
 from unfold.widgets import UnfoldAdminFileFieldWidget
 
 from core.admin.base import OfficeAdmin
+from core.admin.paginator import KnownCount
 from core.admin.password import require_password
 from core.api.bodies import takes_files
 from core.api.request import absolute_url
 from core.errors import DomainError
 from core.times import dash
+from students.bulk import differences_load
+from students.columns import COLUMNS
 from students.transfer import exports
-from students.transfer.columns import COLUMNS
 from students.transfer.imports import import_result
 from students.transfer.models import TransferFile, TransferRow, TransferRun
 from students.transfer.photos import MAX_FILES, MAX_ZIP_BYTES, photos_choice
-from students.transfer.progress import is_stalled, progress_read
-from students.transfer.runs import KEEP_FOR, run_can_undo, run_cancel, run_confirm, run_restart, run_start, run_undo
+from students.transfer.runs import (
+    KEEP_FOR,
+    progress_read,
+    run_can_undo,
+    run_cancel,
+    run_confirm,
+    run_is_stalled,
+    run_restart,
+    run_start,
+    run_undo,
+)
 from students.transfer.sheets import CSV_TYPE, MAX_FILE_BYTES, MAX_ROWS, XLSX_TYPE
-from students.transfer.template import template_bytes
 
 Kind, State, Row = TransferRun.Kind, TransferRun.State, TransferRow.Kind
 PER_PAGE = 50
-WITH_RESULT = {State.DONE, State.REFUSED, State.UNDONE}
+WITH_DIFFERENCES = (Row.NEW, Row.CHANGED)
 TYPES = {"csv": CSV_TYPE, "xlsx": XLSX_TYPE}
 _COLOURS = {
     State.CHECKING.label: "info", State.APPLYING.label: "info", "删除中": "info", State.UNDOING.label: "info",
     State.READY.label: "warning", State.UNDONE.label: "warning",
     State.REFUSED.label: "danger", State.FAILED.label: "danger", State.DONE.label: "success",
 }  # fmt: skip
+# Of the tabs: what somebody has to look at stands first.
 _ORDER = [
     *(Row.ERROR, Row.KEPT, Row.CHOICE, Row.CHANGED, Row.NEW, Row.UNCHANGED, Row.DONE),
     *(Row.DELETED, Row.UNDONE, Row.WAITING, Row.GONE, Row.SKIPPED),
@@ -76,13 +86,13 @@ def may_transfer(request: HttpRequest) -> bool:
 
 
 def may_see(request: HttpRequest, run: TransferRun | None = None) -> bool:
-    """Tell whether the user may see the run: whoever may delete students sees deletions."""
+    """Tell whether the user may see the run, or any run. Who may only delete students sees deletions alone."""
     may_delete = request.user.is_active and request.user.has_perm("students.delete_student")
     return may_transfer(request) or (may_delete and (run is None or run.kind == Kind.DELETE))
 
 
 def may_undo(request: HttpRequest, run: TransferRun) -> bool:
-    """To undo an import deletes students; to undo a deletion is for whoever may delete."""
+    """Tell whether the user may undo the run: to undo an import deletes students, too."""
     return may_see(request, run) and request.user.has_perm("students.delete_student")
 
 
@@ -200,7 +210,7 @@ class TransferRunAdmin(OfficeAdmin):
     def template_page(self, request: HttpRequest, kind: str) -> HttpResponse:
         if kind not in TYPES:
             raise Http404
-        return download(f"学员导入模板.{kind}", template_bytes(kind))
+        return download(f"学员导入模板.{kind}", exports.template_bytes(kind))
 
     def export_page(self, request: HttpRequest) -> HttpResponse:
         require_password(request, is_download=True)
@@ -229,7 +239,7 @@ class TransferRunAdmin(OfficeAdmin):
         if request.method == "POST":
             self._act(request, run)
             return HttpResponseRedirect(run_url(run))
-        return self._page(request, "students/transfer_run.html", str(run), **_shown(request, run))
+        return self._page(request, "students/transfer_run.html", str(run), **_context(request, run))
 
     def _run(self, request: HttpRequest, pk: int) -> TransferRun:
         if not may_see(request):
@@ -258,16 +268,17 @@ class TransferRunAdmin(OfficeAdmin):
                 case "restart":
                     run_restart(run=run, now=now)
                 case "cancel":
-                    run_cancel(run=run, now=now)
+                    run_cancel(run=run)
         except DomainError as refusal:
             messages.error(request, refusal.msg)
 
     def progress_page(self, request: HttpRequest, pk: int) -> HttpResponse:
         run = self._run(request, pk)
-        told = progress_read(run.pk)
-        shown = {"state": run.state, "working": run.is_working, "done": told.done, "total": told.total}
-        shown |= {"percent": told.percent if run.is_working else 100, "stalled": is_stalled(run, timezone.now())}
-        response = JsonResponse(shown)
+        progress = progress_read(run.pk)
+        facts = {"state": run.state, "working": run.is_working, "done": progress.done, "total": progress.total}
+        facts["percent"] = progress.percent if run.is_working else 100
+        facts["stalled"] = run_is_stalled(run, timezone.now())
+        response = JsonResponse(facts)
         response["Cache-Control"] = "no-store"
         return response
 
@@ -275,61 +286,46 @@ class TransferRunAdmin(OfficeAdmin):
         run = self._run(request, pk)
         if run.kind == Kind.EXPORT:
             require_password(request, is_download=True)
-        if run.kind == Kind.IMPORT and run.state in WITH_RESULT and run.counts:
+        file = TransferFile.objects.filter(run=run, role=TransferFile.Role.RESULT).first()
+        if file is None and run.kind == Kind.IMPORT and _has_result(run):
             try:
                 file = import_result(run=run)
             except DomainError as refusal:
                 messages.error(request, refusal.msg)
                 return HttpResponseRedirect(run_url(run))
-        else:
-            file = TransferFile.objects.filter(run=run, role=TransferFile.Role.RESULT).first()  # type: ignore[assignment]
         if file is None:
             raise Http404
         return download(file.name, bytes(file.content))
+
+
+def _has_result(run: TransferRun) -> bool:
+    if run.kind == Kind.IMPORT:
+        return run.state in {State.DONE, State.REFUSED, State.UNDONE} and bool(run.counts)
+    return run.kind == Kind.EXPORT and run.state == State.DONE
 
 
 def run_url(run: TransferRun) -> str:
     return reverse("admin:students_transferrun_change", args=[run.pk])
 
 
-def _shown(request: HttpRequest, run: TransferRun) -> dict[str, Any]:
-    kinds = [kind for kind in _ORDER if run.counts.get(kind)]
-    wanted = request.GET.get("kind", "")
-    kind = wanted if wanted in kinds else next(iter(kinds), "")
-    # The ticks of a ZIP are sent together: all its rows are on one page.
-    per_page = MAX_FILES * 2 if run.kind == Kind.PHOTOS else PER_PAGE
-    found = TransferRow.objects.filter(run=run)
-    if run.kind != Kind.PHOTOS:
-        found = found.filter(kind=kind)
-    page = _Counted(
-        found,
-        per_page,
-        sum(run.counts.get(k, 0) for k in kinds) if run.kind == Kind.PHOTOS else run.counts.get(kind, 0),
-    )
-    rows = page.get_page(request.GET.get("p", "1"))
-    now = timezone.now()
-    writes = run.counts.get(Row.NEW, 0) + run.counts.get(Row.CHANGED, 0)
+def _context(request: HttpRequest, run: TransferRun) -> dict[str, Any]:
+    """What the page of a run shows: how far it is, and one page of its rows."""
+    now, counts = timezone.now(), run.counts
+    kinds = [kind for kind in _ORDER if counts.get(kind)]
+    kind = next((kind for kind in kinds if kind == request.GET.get("kind")), kinds[0] if kinds else "")
+    rows = TransferRow.objects.filter(run=run)
+    if run.kind == Kind.PHOTOS:
+        # All ticks of a ZIP are sent together, so all its rows are on one page.
+        pages = KnownCount(rows, MAX_FILES * 2, sum(counts.get(kind, 0) for kind in kinds))
+    else:
+        pages = KnownCount(rows.filter(kind=kind), PER_PAGE, counts.get(kind, 0))
+    page = pages.get_page(request.GET.get("p", "1"))
     return {
-        "run": run, "tabs": [(k, k.label, run.counts[k]) for k in kinds], "kind": kind, "rows": rows,
-        "previews": [_preview(row) for row in rows], "writes": writes, "progress": progress_read(run.pk),
-        "stalled": is_stalled(run, now), "columns": COLUMNS, "keep_days": KEEP_FOR.days,
-        "created": dash(run.created_at), "may_undo": may_undo(request, run) and run_can_undo(run, now),
-        "undo_until": dash(run.created_at + KEEP_FOR), "is_delete": run.kind == Kind.DELETE,
-        "is_photos": run.kind == Kind.PHOTOS, "is_import": run.kind == Kind.IMPORT,
-        "has_result": (run.kind == Kind.IMPORT and run.state in WITH_RESULT and bool(run.counts))
-        or (run.kind == Kind.EXPORT and run.state == State.DONE),
+        "run": run, "tabs": [(kind, kind.label, counts[kind]) for kind in kinds], "kind": kind, "page": page,
+        "rows": [(row, differences_load(row.diff) if row.kind in WITH_DIFFERENCES else []) for row in page],
+        "writes": sum(counts.get(kind, 0) for kind in WITH_DIFFERENCES), "progress": progress_read(run.pk),
+        "stalled": run_is_stalled(run, now), "keep_days": KEEP_FOR.days, "created": dash(run.created_at),
+        "may_undo": may_undo(request, run) and run_can_undo(run, now), "undo_until": dash(run.created_at + KEEP_FOR),
+        "is_delete": run.kind == Kind.DELETE, "is_photos": run.kind == Kind.PHOTOS,
+        "is_import": run.kind == Kind.IMPORT, "has_result": _has_result(run),
     }  # fmt: skip
-
-
-class _Counted(Paginator):
-    def __init__(self, rows: QuerySet, per_page: int, count: int) -> None:
-        super().__init__(rows, per_page)
-        self.count = count  # type: ignore[misc]  # it is a cached property
-
-
-def _preview(row: TransferRow) -> dict[str, Any]:
-    changes = []
-    if row.kind in {Row.NEW, Row.CHANGED} and "student" not in row.diff:
-        # The database sorts the keys of JSON; people know the order of the columns.
-        changes = [(column.label, *row.diff[column.field]) for column in COLUMNS if column.field in row.diff]
-    return {"row": row, "changes": changes, "kind_label": row.get_kind_display()}

@@ -1,76 +1,82 @@
-"""Deleting many students: as many as an import brings in, step by step, and they can come back whole.
+"""Deleting many students, as many as an import brings in: step by step, and they can come back whole.
 
-A row of the run keeps each student as it was, and owns the picture meanwhile, so that the picture stays in the store.
+A row of the run keeps each student as it was. It owns the picture meanwhile, so that the picture stays in the store.
 """
 
 from datetime import datetime
+from functools import partial
 from typing import Any, NamedTuple
 
 from django.db import connection, transaction
 from django.db.models import BigIntegerField, Count, DecimalField, F, Func, Q, QuerySet, Sum, Value
 
+from students.bulk import (
+    STORED,
+    Difference,
+    differences_dump,
+    differences_load,
+    students_create,
+    students_delete,
+)
 from students.models import Student
-from students.transfer.audit import log_created, log_deleted
 from students.transfer.errors import SelectionChanged, TooManyChosen
 from students.transfer.models import TransferRow, TransferRun
-from students.transfer.runs import Steps, run_in_steps, run_send
+from students.transfer.runs import Steps, rows_save, run_in_steps, run_send
 from students.transfer.sheets import MAX_ROWS
-from students.transfer.writing import rows_save, students_delete
 from uploads.services import images_hand_over
 
 Kind, State = TransferRow.Kind, TransferRun.State
 MOST = MAX_ROWS
-FIELDS = (
-    *("sid", "name", "age", "class_name", "city", "degree"),
-    *("product_url", "description", "headimgurl", "created_at"),
-)
 _TITLE_NAMES = 3
 
 
-class Chosen(NamedTuple):
-    """How many students are chosen, and a mark of exactly these."""
+class Selection(NamedTuple):
+    """How many students are chosen, and a mark that only exactly these have."""
 
     size: int
     mark: str
 
 
-def deletion_chosen(students: QuerySet[Student]) -> Chosen:
-    """Tell what would be deleted, without reading it all into memory.
+def deletion_selection(students: QuerySet[Student]) -> Selection:
+    """Describe what would be deleted, without reading all of it into memory.
 
-    :raises TooManyChosen: more than one run deletes.
+    :raises TooManyChosen: there are more than one run deletes.
     """
-    chosen = _mark(students.order_by()[: MOST + 1], "pk")
-    if chosen.size > MOST:
+    selection = _selection(students.order_by()[: MOST + 1], "pk")
+    if selection.size > MOST:
         raise TooManyChosen(f"一次最多删除{MOST}名学员,请先按班级或姓名筛选")
-    return chosen
+    return selection
 
 
-def _mark(rows: QuerySet[Any], field: str) -> Chosen:
-    # A sum of hashes: two sets of students of one size that are not the same have another.
+def _selection(rows: QuerySet[Any], field: str) -> Selection:
+    # The sum of a hash of each key: other students of the same number have another sum.
     hashed = Func(F(field), Value(0), function="hashint8extended", output_field=BigIntegerField())
-    found = rows.aggregate(n=Count(field), mark=Sum(hashed, output_field=DecimalField(max_digits=30, decimal_places=0)))
-    return Chosen(found["n"], f"{found['n']}-{found['mark'] or 0}")
+    total = Sum(hashed, output_field=DecimalField(max_digits=30, decimal_places=0))
+    facts = rows.aggregate(size=Count(field), total=total)
+    return Selection(facts["size"], f"{facts['size']}-{facts['total'] or 0}")
 
 
-def deletion_start(*, students: QuerySet[Student], mark: str, user_pk: int, now: datetime) -> TransferRun:
+def deletion_start(*, students: QuerySet[Student], mark: str, user_pk: int | None, now: datetime) -> TransferRun:
     """Note which students are to be deleted, and let a worker begin.
 
-    :param mark: of the students that the confirmation has shown (:func:`deletion_chosen`).
-    :raises SelectionChanged: they are others by now. :raises TooManyChosen: nothing has happened.
+    :param mark: of the students that the page has shown (:func:`deletion_selection`).
+    :raises SelectionChanged: these are other students by now. Nothing is deleted.
+    :raises TooManyChosen: there are more than one run deletes.
     """
-    chosen = deletion_chosen(students)
-    if mark != chosen.mark or not chosen.size:
+    selection = deletion_selection(students)
+    if mark != selection.mark or not selection.size:
         raise SelectionChanged
     names = list(students.order_by("-pk").values_list("name", flat=True)[:_TITLE_NAMES])
-    more = f" 等 {chosen.size} 名" if chosen.size > len(names) else ""
+    more = f" 等 {selection.size} 名" if selection.size > len(names) else ""
     with transaction.atomic():
         run = TransferRun.objects.create(
             kind=TransferRun.Kind.DELETE, state=State.APPLYING, created_by_id=user_pk, confirmed_by_id=user_pk,
             created_at=now, phase_at=now, file_name=("、".join(names) + more)[-120:],
-            counts={Kind.WAITING: chosen.size},
+            counts={Kind.WAITING: selection.size},
         )  # fmt: skip
         _note(run, students)
-        if _mark(TransferRow.objects.filter(run=run), "student_pk").mark != mark:
+        # Somebody may have changed a student between the question and the note.
+        if _selection(TransferRow.objects.filter(run=run), "student_pk").mark != mark:
             raise SelectionChanged
         run_send(run)
     return run
@@ -90,59 +96,51 @@ def _note(run: TransferRun, students: QuerySet[Student]) -> None:
         cursor.execute(_NOTE.format(chosen=chosen), [run.pk, *values])
 
 
-def deletion_apply(*, run_pk: int) -> None:
-    """Delete what the run has noted; started again, it goes on where it stopped."""
-    steps = Steps(_delete, todo=(Kind.WAITING,), results=(Kind.DELETED, Kind.GONE))
+def deletion_apply(*, run_pk: int, now: datetime) -> None:
+    """Delete the students that the run has noted. Started again, it goes on where it stopped."""
+    steps = Steps(partial(_delete, now=now), todo=(Kind.WAITING,), results=(Kind.DELETED, Kind.GONE))
     run_in_steps(run_pk=run_pk, state=State.APPLYING, steps=steps, end=State.DONE)
 
 
-def _delete(run: TransferRun, rows: list[TransferRow]) -> None:
-    held = Student.objects.select_for_update().filter(pk__in=[row.student_pk for row in rows])
-    students = {student.pk: student for student in held.order_by("pk")}
+def _delete(run: TransferRun, rows: list[TransferRow], now: datetime) -> None:
+    locked = Student.objects.select_for_update().filter(pk__in=[row.student_pk for row in rows])
+    students = {student.pk: student for student in locked.order_by("pk")}
     for row in rows:
         student = students.get(row.student_pk or 0)
         row.kind = Kind.DELETED if student else Kind.GONE
-        row.diff = {name: [_as_json(getattr(student, name)), None] for name in FIELDS} if student else {}
+        row.diff = differences_dump([Difference(name, getattr(student, name), None) for name in STORED if student])
     rows_save(rows)
     deleted = [row for row in rows if row.kind == Kind.DELETED]
     images_hand_over([(students[row.student_pk or 0].owner_ref, row.owner_ref) for row in deleted])
-    students_delete(list(students.values()))
-    log_deleted(list(students.values()), actor_pk=run.confirmed_by_id)
+    students_delete(list(students.values()), actor_pk=run.confirmed_by_id, now=now)
 
 
-def _as_json(value: Any) -> Any:
-    return value.isoformat() if isinstance(value, datetime) else value
-
-
-def deletion_undo(*, run_pk: int) -> None:
+def deletion_undo(*, run_pk: int, now: datetime) -> None:
     """Bring the deleted students back, each with number, id, date and picture; one that cannot come back says why."""
-    # What was not deleted yet when somebody stopped it stays as it is.
+    # Students that were not deleted yet when somebody stopped the run stay as they are.
     todo = (Kind.DELETED, Kind.WAITING)
-    steps = Steps(_restore, todo=todo, results=(Kind.UNDONE, Kind.KEPT, Kind.SKIPPED))
+    steps = Steps(partial(_restore, now=now), todo=todo, results=(Kind.UNDONE, Kind.KEPT, Kind.SKIPPED))
     run_in_steps(run_pk=run_pk, state=State.UNDOING, steps=steps, end=State.UNDONE)
 
 
-def _restore(run: TransferRun, rows: list[TransferRow]) -> None:
-    deleted = [row for row in rows if row.kind == Kind.DELETED]
-    pks, sids = [row.student_pk for row in deleted], [row.diff["sid"][0] for row in deleted]
-    there = Student.objects.filter(Q(pk__in=pks) | Q(sid__in=sids)).values_list("pk", "sid")
-    taken = {key for pair in there for key in pair}
-    back: list[tuple[TransferRow, Student]] = []
+def _restore(run: TransferRun, rows: list[TransferRow], now: datetime) -> None:
+    students = {row.pk: _student(row) for row in rows if row.kind == Kind.DELETED}
+    pks, sids = ([getattr(student, name) for student in students.values()] for name in ("pk", "sid"))
+    existing = Student.objects.filter(Q(pk__in=pks) | Q(sid__in=sids)).values_list("pk", "sid")
+    taken = {key for pair in existing for key in pair}
     for row in rows:
-        if row.kind == Kind.WAITING:
+        student = students.get(row.pk)
+        if student is None:
             row.kind = Kind.SKIPPED
-        elif taken & {row.student_pk, row.diff["sid"][0]}:
+        elif taken & {student.pk, student.sid}:
             row.kind, row.errors = Kind.KEPT, [["学号", "已经属于另一名学员"]]
         else:
             row.kind = Kind.UNDONE
-            back.append((row, _student(row)))
-    students = [student for _, student in back]
-    Student.objects.bulk_create(students)
-    images_hand_over([(row.owner_ref, student.owner_ref) for row, student in back])
-    log_created(students, actor_pk=run.undone_by_id)
+    restored = [row for row in rows if row.kind == Kind.UNDONE]
+    students_create([students[row.pk] for row in restored], actor_pk=run.undone_by_id, now=now)
+    images_hand_over([(row.owner_ref, students[row.pk].owner_ref) for row in restored])
     rows_save(rows)
 
 
 def _student(row: TransferRow) -> Student:
-    values = {name: row.diff[name][0] for name in FIELDS}
-    return Student(pk=row.student_pk, **values | {"created_at": datetime.fromisoformat(values["created_at"])})
+    return Student(pk=row.student_pk, **{change.field: change.before for change in differences_load(row.diff)})

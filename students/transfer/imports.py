@@ -1,25 +1,54 @@
-"""An import of students: checked by one task, and after a person's word written by another, all of it or nothing."""
+"""An import of students from a sheet: one task checks it, a person confirms, another task writes all of it or nothing.
 
+Each row is judged by the rules of the calls addstu and updatestu. The result file says what became of each row. An
+import can be undone: new students are deleted and changed ones get their old values, except where somebody has changed
+them since.
+"""
+
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from datetime import datetime
+from functools import partial
 from itertools import islice
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
-from django.utils import timezone
+from django.db import connection
+from openpyxl.utils import get_column_letter
+from rest_framework.exceptions import ValidationError
 
+from core.api.params import present
+from core.errors import BadParameter
+from students.api.params import AddParams, EditParams
+from students.bulk import (
+    Difference,
+    differences_between,
+    differences_dump,
+    differences_load,
+    students_change,
+    students_create,
+    students_delete,
+)
+from students.columns import BY_WIRE, COLUMNS, PHOTO, RESULT, UNREAD
+from students.errors import StudentUnknown
 from students.models import Student, new_sid
-from students.transfer.audit import log_created, log_updated
-from students.transfer.check import BATCH, head_read, rows_check
-from students.transfer.columns import COLUMNS, RESULT
 from students.transfer.errors import RunStale, SheetRefused
 from students.transfer.models import TransferFile, TransferRow, TransferRun
-from students.transfer.progress import told
-from students.transfer.runs import run_do, source_of
+from students.transfer.runs import (
+    Steps,
+    rows_save,
+    run_in_one_transaction,
+    run_in_steps,
+    source_of,
+    with_progress,
+)
 from students.transfer.sheets import sheet_kind, sheet_read, sheet_write
-from students.transfer.writing import rows_number, students_update
 
 Kind, State = TransferRow.Kind, TransferRun.State
 T = TypeVar("T")
+BATCH = 1000
+UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+# By the kind of a row: what the result file says before and after the import is written.
 _RESULTS = {
     Kind.NEW: ("可以新增", "已新增"),
     Kind.CHANGED: ("可以修改", "已修改"),
@@ -34,89 +63,187 @@ def batches(items: Iterable[T], size: int = BATCH) -> Iterator[list[T]]:
         yield batch
 
 
+# --- To check a sheet ---
 def import_check(*, run_pk: int) -> None:
-    """Read the file and keep what each row would do. Ends ``READY``, or ``REFUSED`` with a list of what is wrong."""
-    run_do(run_pk=run_pk, state=State.CHECKING, work=_check)
+    """Read the file and keep what each row would do. Ends ``READY``, or ``REFUSED`` with what is wrong."""
+    run_in_one_transaction(run_pk=run_pk, state=State.CHECKING, do=_check)
+    _result_make(run_pk, State.REFUSED)
 
 
 def _check(run: TransferRun) -> None:
     rows = list(sheet_read(source_of(run)))
     if len(rows) < 2:
         raise SheetRefused("文件中没有学员:第一行是列名,从第二行起每行一名学员")
-    sheet = head_read(rows.pop(0)[1])
+    heading = heading_read(rows.pop(0)[1])
     counts: Counter[str] = Counter()
     namesakes = 0
     TransferRow.objects.filter(run=run).delete()
     TransferFile.objects.filter(run=run, role=TransferFile.Role.RESULT).delete()
-    for batch in batches(told(run.pk, rows_check(sheet, rows), start=0, total=len(rows))):
+    for batch in batches(with_progress(rows_check(heading, rows), run.pk, total=len(rows))):
         counts.update(row.kind for row in batch)
         namesakes += _namesakes(batch)
         for row in batch:
             row.run = run
         TransferRow.objects.bulk_create(batch)
     run.counts = dict(counts)
-    # The same file sent twice, without numbers, would add everybody twice.
+    # A file without numbers that is sent twice would add everybody twice.
     run.message = f"其中 {namesakes} 名新增学员与同班现有学员同名,请确认不是重复导入" if namesakes else ""
     run.state = State.REFUSED if counts[Kind.ERROR] else State.READY
 
 
 def _namesakes(rows: list[TransferRow]) -> int:
     new = [(row.diff["class_name"][1], row.diff["name"][1]) for row in rows if row.kind == Kind.NEW]
-    same = Student.objects.filter(class_name__in={c for c, _ in new}, name__in={name for _, name in new})
-    there = set(same.order_by().values_list("class_name", "name"))
-    return sum(who in there for who in new)
+    students = Student.objects.filter(class_name__in={c for c, _ in new}, name__in={name for _, name in new})
+    existing = set(students.order_by().values_list("class_name", "name"))
+    return sum(pair in existing for pair in new)
 
 
-def import_apply(*, run_pk: int) -> None:
+class Heading(NamedTuple):
+    """The first line of a sheet: where in a row each column stands, by the API's name."""
+
+    places: dict[str, int]
+
+    def cells(self, texts: list[str]) -> dict[str, str]:
+        return {wire: texts[at] for wire, at in self.places.items() if at < len(texts) and texts[at]}
+
+    def cell_name(self, wire: str, number: int) -> str:
+        """Name a cell as spreadsheet programs do, with the column's label: ``D5 年龄``."""
+        label = BY_WIRE[wire].label
+        return f"{get_column_letter(self.places[wire] + 1)}{number} {label}" if wire in self.places else label
+
+
+def heading_read(texts: list[str]) -> Heading:
+    """Find the columns by either name, in any order.
+
+    :raises SheetRefused: a column is unknown, there twice, or missing.
+    """
+    wires = {name.casefold(): column.wire for column in COLUMNS for name in (column.wire, column.label)}
+    places: dict[str, int] = {}
+    unknown = []
+    for at, text in enumerate(texts):
+        name = text.strip(" *＊")
+        wire = wires.get(name.casefold())
+        if wire in places:
+            raise SheetRefused(f"列“{name}”出现了两次({get_column_letter(at + 1)}1)")
+        if wire:
+            places[wire] = at
+        elif name and name not in UNREAD:
+            unknown.append(f"{name[:20]}({get_column_letter(at + 1)}1)")
+    if unknown:
+        raise SheetRefused(f"不认识的列:{'、'.join(unknown[:8])}。第一行必须是模板中的列名")
+    missing = [column.label for column in COLUMNS if column.is_required and column.wire not in places]
+    if "sId" not in places and missing:
+        raise SheetRefused(f"缺少列:{'、'.join(missing)}。没有“学号”列时全部按新增处理,其余列都必须有")
+    return Heading(places)
+
+
+def rows_check(heading: Heading, rows: Iterable[tuple[int, list[str]]]) -> Iterator[TransferRow]:
+    """Judge the numbered rows of a sheet. What comes out is not saved, and belongs to no run yet."""
+    add, edit = AddParams(), EditParams()
+    first_rows: dict[str, int] = {}  # number of a student -> the row that names it first
+    for batch in batches((number, heading.cells(texts)) for number, texts in rows):
+        students = _students_of(cells.get("sId", "") for _, cells in batch)
+        for number, cells in batch:
+            row = TransferRow(number=number, cells=cells)
+            sid = cells.get("sId", "")
+            if sid in first_rows:
+                row.kind = Kind.ERROR
+                row.errors = [[heading.cell_name("sId", number), f"与第{first_rows[sid]}行的学号重复"]]
+            elif sid:
+                first_rows[sid] = number
+                _judge(row, heading, edit, students.get(sid))
+            else:
+                _judge(row, heading, add, None)
+            row.cells = {wire: UNSTORABLE.sub("\ufffd", text) for wire, text in cells.items()}
+            yield row
+
+
+def _students_of(sids: Iterable[str]) -> dict[str, Student]:
+    storable = {sid for sid in sids if sid and not UNSTORABLE.search(sid)}
+    return {student.sid: student for student in Student.objects.filter(sid__in=storable).order_by()}
+
+
+def _judge(row: TransferRow, heading: Heading, params: AddParams | EditParams, student: Student | None) -> None:
+    """Note in the row what it would do, or what is wrong with it."""
+    try:
+        values = params.run_validation(present(row.cells))
+    except BadParameter as refusal:
+        wire = refusal.msg.partition(":")[0]
+        row.errors = [[heading.cell_name(wire, row.number), "含有非法字符"]]
+    except ValidationError as refusal:
+        row.errors = [[heading.cell_name(wire, row.number), reason] for wire, reason in _reasons(refusal)]
+    else:
+        if student is None and "sId" in values:
+            row.errors = [[heading.cell_name("sId", row.number), StudentUnknown.msg]]
+    if row.errors:
+        row.kind = Kind.ERROR
+        return
+    row.diff = differences_dump(differences_between(student, values))
+    row.student_pk = student.pk if student else None
+    row.kind = Kind.NEW if student is None else Kind.CHANGED if row.diff else Kind.UNCHANGED
+
+
+def _reasons(refusal: ValidationError) -> list[tuple[str, str]]:
+    detail: Any = refusal.detail
+    return [
+        (wire, "不能为空(新增学员时必填)" if errors[0].code == "required" else str(errors[0]))
+        for wire, errors in detail.items()
+        if wire in BY_WIRE
+    ]
+
+
+# --- To write what was confirmed ---
+def import_apply(*, run_pk: int, now: datetime) -> None:
     """Write all rows that change something, in one transaction; then make the result file."""
-    run_do(run_pk=run_pk, state=State.APPLYING, work=_apply)
+    run_in_one_transaction(run_pk=run_pk, state=State.APPLYING, do=partial(_apply, now=now))
+    _result_make(run_pk, State.DONE)
 
 
-def _apply(run: TransferRun) -> None:
-    wanted = TransferRow.objects.filter(run=run)
+def _apply(run: TransferRun, now: datetime) -> None:
+    rows = TransferRow.objects.filter(run=run)
     total = sum(run.counts.get(kind, 0) for kind in (Kind.NEW, Kind.CHANGED))
-    changed = _change(run, list(wanted.filter(kind=Kind.CHANGED)), total)
-    _add(run, wanted.filter(kind=Kind.NEW).iterator(BATCH), start=changed, total=total)
+    changed = _change(run, list(rows.filter(kind=Kind.CHANGED)), total, now)
+    _add(run, rows.filter(kind=Kind.NEW).iterator(BATCH), changed, total, now)
     run.message = ""
     run.state = State.DONE
 
 
-def _change(run: TransferRun, rows: list[TransferRow], total: int) -> int:
-    # All at once and in pk order: two imports of the same students wait for each other, never in a circle.
-    held = Student.objects.select_for_update(no_key=True).filter(pk__in=[row.student_pk for row in rows])
-    students = {student.pk: student for student in held.order_by("pk")}
+def _change(run: TransferRun, rows: list[TransferRow], total: int, now: datetime) -> int:
+    students = _students_lock(rows)
     for row in rows:
         _refuse_stale(row, students.get(row.student_pk or 0))
-    for batch in batches(told(run.pk, rows, start=0, total=total)):
-        touched = []
-        for row in batch:
-            student = students[row.student_pk or 0]
-            for field, (_, after) in row.diff.items():
-                setattr(student, field, after)
-            touched.append(student)
-        students_update(touched)
-        log_updated(touched, [row.diff for row in batch], actor_pk=run.confirmed_by_id)
+    for batch in batches(with_progress(rows, run.pk, total=total)):
+        students_change(
+            [students[row.student_pk or 0] for row in batch],
+            [differences_load(row.diff) for row in batch],
+            actor_pk=run.confirmed_by_id,
+            now=now,
+        )
     return len(rows)
+
+
+def _students_lock(rows: list[TransferRow]) -> dict[int, Student]:
+    # In the order of keys: two imports of the same students wait for each other, but never in a circle.
+    students = Student.objects.select_for_update().filter(pk__in=[row.student_pk for row in rows])
+    return {student.pk: student for student in students.order_by("pk")}
 
 
 def _refuse_stale(row: TransferRow, student: Student | None) -> None:
     if student is None:
         raise RunStale(f"第{row.number}行的学员在预览之后被删除了,没有写入任何数据。请重新检查")
-    if any(getattr(student, field) not in values for field, values in row.diff.items()):
-        raise RunStale(f"第{row.number}行的学员在预览之后被别人修改了,没有写入任何数据。请重新检查")
+    for difference in differences_load(row.diff):
+        if getattr(student, difference.field) not in (difference.before, difference.after):
+            raise RunStale(f"第{row.number}行的学员在预览之后被别人修改了,没有写入任何数据。请重新检查")
 
 
-def _add(run: TransferRun, rows: Iterator[TransferRow], start: int, total: int) -> None:
-    now = timezone.now()
-    for batch in batches(told(run.pk, rows, start=start, total=total)):
-        sids = _free_sids(len(batch))
+def _add(run: TransferRun, rows: Iterator[TransferRow], start: int, total: int, now: datetime) -> None:
+    for batch in batches(with_progress(rows, run.pk, start=start, total=total)):
         students = [
-            Student(sid=sid, created_at=now, **{field: after for field, (_, after) in row.diff.items()})
-            for sid, row in zip(sids, batch, strict=True)
+            Student(sid=sid, created_at=now, **{change.field: change.after for change in differences_load(row.diff)})
+            for sid, row in zip(_free_sids(len(batch)), batch, strict=True)
         ]
-        Student.objects.bulk_create(students)
-        rows_number(batch, students)
-        log_created(students, actor_pk=run.confirmed_by_id)
+        students_create(students, actor_pk=run.confirmed_by_id, now=now)
+        _rows_number(batch, students)
 
 
 def _free_sids(count: int) -> list[str]:
@@ -127,29 +254,93 @@ def _free_sids(count: int) -> list[str]:
     return list(free)
 
 
+_NUMBER_ROWS = """
+UPDATE students_transferrow AS r
+SET student_pk = v.student_pk, cells = r.cells || jsonb_build_object('sId', v.sid)
+FROM unnest(%s::bigint[], %s::bigint[], %s::text[]) AS v (id, student_pk, sid)
+WHERE r.id = v.id
+"""
+
+
+def _rows_number(rows: list[TransferRow], students: list[Student]) -> None:
+    """Note in each row which student came of it: the result file names it, and undoing deletes it."""
+    columns: list[list[Any]] = [[row.pk for row in rows]]
+    columns += [[getattr(student, name) for student in students] for name in ("pk", "sid")]
+    with connection.cursor() as cursor:
+        cursor.execute(_NUMBER_ROWS, columns)
+
+
+# --- The result file ---
+def _result_make(run_pk: int, state: str) -> None:
+    # After the commit, so that nobody waits for it. Whoever asks for the file earlier makes it.
+    if run := TransferRun.objects.filter(pk=run_pk, state=state).first():
+        import_result(run=run)
+
+
 def import_result(*, run: TransferRun) -> TransferFile:
-    """The rows of the file with what became of each. Made once, then kept."""
-    found = TransferFile.objects.filter(run=run, role=TransferFile.Role.RESULT).first()
-    if found:
-        return found
+    """Read the file that says what became of each row; it is made at the first call, then kept."""
+    existing = TransferFile.objects.filter(run=run, role=TransferFile.Role.RESULT).first()
+    if existing:
+        return existing
     kind = sheet_kind(source_of(run))
     head = [*(column.label for column in COLUMNS), RESULT]
-    rows = TransferRow.objects.filter(run=run).iterator(2_000)
-    done = run.state in {State.DONE, State.UNDONE}
-    content = sheet_write(kind, head, (_result_row(row, done) for row in rows), [*(c.width for c in COLUMNS), 40])
+    is_written = run.state in {State.DONE, State.UNDONE}
+    rows = (
+        [*(row.cells.get(column.wire, "") for column in COLUMNS), _row_result(row, is_written)]
+        for row in TransferRow.objects.filter(run=run).iterator(2_000)
+    )
+    content = sheet_write(kind, head, rows, [*(column.width for column in COLUMNS), 40])
     stem = run.file_name.rpartition(".")[0] or run.file_name
-    made, _ = TransferFile.objects.get_or_create(
+    file, _ = TransferFile.objects.get_or_create(
         run=run, role=TransferFile.Role.RESULT, defaults={"name": f"{stem[-100:]}-结果.{kind}", "content": content}
     )
-    return made
+    return file
 
 
-def _result_row(row: TransferRow, done: bool) -> list[Any]:
-    return [*(row.cells.get(column.key, "") for column in COLUMNS), row_result(row, done)]
-
-
-def row_result(row: TransferRow, done: bool) -> str:
+def _row_result(row: TransferRow, is_written: bool) -> str:
     if row.kind in {Kind.ERROR, Kind.KEPT}:
         word = "错误" if row.kind == Kind.ERROR else "无法撤销"
         return f"{word}:" + ";".join(f"{cell}: {reason}" for cell, reason in row.errors)
-    return _RESULTS[Kind(row.kind)][done]
+    return _RESULTS[Kind(row.kind)][is_written]
+
+
+# --- To take it back ---
+def import_undo(*, run_pk: int, now: datetime) -> None:
+    """Take back what the import wrote. A student that somebody has changed since stays, and its row says so."""
+    # The result file says what became of each row: it is made anew when somebody asks for it.
+    TransferFile.objects.filter(run=run_pk, run__state=State.UNDOING, role=TransferFile.Role.RESULT).delete()
+    do = partial(_take_back, now=now)
+    steps = Steps(do, todo=(Kind.NEW, Kind.CHANGED), results=(Kind.UNDONE, Kind.KEPT))
+    run_in_steps(run_pk=run_pk, state=State.UNDOING, steps=steps, end=State.UNDONE)
+
+
+def _take_back(run: TransferRun, rows: list[TransferRow], now: datetime) -> None:
+    students = _students_lock(rows)
+    added: list[Student] = []
+    changed: list[Student] = []
+    reversals: list[list[Difference]] = []
+    for row in rows:
+        student = students.get(row.student_pk or 0)
+        if student is None:
+            row.kind, row.errors = Kind.KEPT, [["学员", "导入之后已被删除"]]
+        elif labels := _changed_since(row, student):
+            row.kind, row.errors = Kind.KEPT, [["、".join(labels), "导入之后被修改过,保留现在的内容"]]
+        elif row.kind == Kind.NEW:
+            row.kind = Kind.UNDONE
+            added.append(student)
+        else:
+            row.kind = Kind.UNDONE
+            changed.append(student)
+            reversals.append([difference.reversed() for difference in differences_load(row.diff)])
+    students_delete(added, actor_pk=run.undone_by_id, now=now)
+    students_change(changed, reversals, actor_pk=run.undone_by_id, now=now)
+    rows_save(rows)
+
+
+def _changed_since(row: TransferRow, student: Student) -> list[str]:
+    """Name the fields that somebody has changed since the import wrote them."""
+    differences = differences_load(row.diff)
+    labels = [change.label for change in differences if getattr(student, change.field) != change.after]
+    if row.kind == Kind.NEW and student.headimgurl:
+        labels.append(PHOTO)
+    return labels

@@ -39,7 +39,6 @@ class TransferRun(models.Model):
     )
     created_at = models.DateTimeField("开始时间")
     phase_at = models.DateTimeField("本阶段开始时间")
-    finished_at = models.DateTimeField("结束时间", null=True)
     file_name = models.CharField("文件", max_length=120)
     options = models.JSONField("选项", default=dict)
     counts = models.JSONField("行数", default=dict)
@@ -107,9 +106,9 @@ class TransferRow(models.Model):
     run = models.ForeignKey(TransferRun, models.CASCADE, verbose_name="记录", related_name="rows")
     number = models.PositiveIntegerField("行号")
     kind = models.CharField("结果", max_length=10, choices=Kind)
-    cells = models.JSONField("单元格", default=dict)  # column -> text, as it stands in the file
-    # Field of the model -> [before, after]. A new student has no before; of a deleted one all fields stand here.
-    diff = models.JSONField("变化", default=dict)
+    # Of a sheet: the API's name of a column -> the text in the file. Of a ZIP: see students.transfer.photos.
+    cells = models.JSONField("单元格", default=dict)
+    diff = models.JSONField("变化", default=dict)  # students.bulk.Difference, as JSON
     errors = models.JSONField("错误", default=list)  # [cell, reason]
     student_pk = models.BigIntegerField("学员", null=True)
 

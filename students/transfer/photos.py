@@ -1,4 +1,4 @@
-"""Pictures of many students in one ZIP, matched by the file's name: a student's number, or the name of one alone."""
+"""Pictures of many students in one ZIP. The name of a file is a student's number, or a name that one student has."""
 
 import io
 import zipfile
@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 from auditlog.context import set_actor
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import transaction
-from django.utils import timezone
 
 from core.errors import DomainError
 from students.errors import StudentUnchanged
@@ -18,8 +17,7 @@ from students.models import Student
 from students.services import student_edit
 from students.transfer.errors import SheetRefused
 from students.transfer.models import TransferRow, TransferRun
-from students.transfer.progress import progress_end, told
-from students.transfer.runs import run_do, source_of
+from students.transfer.runs import progress_end, run_in_one_transaction, source_of, with_progress
 from uploads.services import MAX_BYTES, image_store
 
 MAX_ZIP_BYTES = 30 * 1024 * 1024
@@ -33,6 +31,7 @@ _UTF8_NAME = 0x800
 _ENCRYPTED = 0x1
 
 Kind, State = TransferRow.Kind, TransferRun.State
+OPEN = (Kind.CHANGED, Kind.CHOICE)  # neither done nor given up
 
 
 class Picture(NamedTuple):
@@ -109,7 +108,8 @@ def _fault(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> str:
 
 
 def photos_check(*, run_pk: int) -> None:
-    run_do(run_pk=run_pk, state=State.CHECKING, work=_check)
+    """Find the student of each picture. Ends ``READY``, or ``REFUSED`` when no picture has one."""
+    run_in_one_transaction(run_pk=run_pk, state=State.CHECKING, do=_check)
 
 
 def _check(run: TransferRun) -> None:
@@ -117,8 +117,8 @@ def _check(run: TransferRun) -> None:
     if not pictures:
         raise SheetRefused("ZIP 中没有图片")
     candidates = _candidates([picture.stem for picture in pictures if not picture.fault])
-    taken: dict[int, str] = {}
-    rows = [_row(number, picture, candidates, taken) for number, picture in enumerate(pictures, 1)]
+    names_of: dict[int, str] = {}
+    rows = [_row(number, picture, candidates, names_of) for number, picture in enumerate(pictures, 1)]
     TransferRow.objects.filter(run=run).delete()
     for row in rows:
         row.run = run
@@ -129,83 +129,84 @@ def _check(run: TransferRun) -> None:
 
 
 def _candidates(stems: list[str]) -> dict[str, list[Student]]:
-    """A number names one student, whoever else is called so."""
-    found: dict[str, list[Student]] = defaultdict(list)
+    """Find the students of each file name. A number means one student, whoever else has it as a name."""
+    candidates: dict[str, list[Student]] = defaultdict(list)
     numbers = {stem.upper() for stem in stems}
     by_sid = {student.sid: student for student in Student.objects.filter(sid__in=numbers).order_by()}
-    wanted = [stem for stem in stems if stem.upper() not in by_sid]
-    # The name's own index holds runs of characters, not names: one pass over the table serves all files.
-    for student in Student.objects.filter(name__in=wanted).order_by("class_name", "pk")[: MAX_FILES * MAX_CANDIDATES]:
-        found[student.name].append(student)
+    names = [stem for stem in stems if stem.upper() not in by_sid]
+    # The index of names holds runs of characters, not names: one pass over the table serves all files.
+    for student in Student.objects.filter(name__in=names).order_by("class_name", "pk")[: MAX_FILES * MAX_CANDIDATES]:
+        candidates[student.name].append(student)
     for stem in stems:
         if student_of := by_sid.get(stem.upper()):
-            found[stem] = [student_of]
-    return found
+            candidates[stem] = [student_of]
+    return candidates
 
 
-def _row(number: int, picture: Picture, candidates: dict[str, list[Student]], taken: dict[int, str]) -> TransferRow:
+def _row(number: int, picture: Picture, candidates: dict[str, list[Student]], names_of: dict[int, str]) -> TransferRow:
+    """Make the row of a picture.
+
+    ``cells`` holds its path in the ZIP (``file``), its name (``shown``), and the students it may belong to, each as
+    key and description (``students``). ``names_of`` collects which student has which picture already.
+    """
+    students = candidates.get(picture.stem, [])
     row = TransferRow(number=number, kind=Kind.ERROR, cells={"file": picture.path, "shown": picture.name})
-    found = candidates.get(picture.stem, [])
     if picture.fault:
         row.errors = [["", picture.fault]]
-    elif not found:
+    elif not students:
         row.errors = [["", "没有这个学号或姓名的学员"]]
-    elif len(found) > 1:
+    elif len(students) > 1:
         row.kind = Kind.CHOICE
-        row.diff = {"candidates": [[s.pk, _label(s)] for s in found[:MAX_CANDIDATES]]}
-    elif found[0].pk in taken:
-        row.errors = [["", f"与“{taken[found[0].pk]}”是同一名学员"]]
+    elif students[0].pk in names_of:
+        row.errors = [["", f"与“{names_of[students[0].pk]}”是同一名学员"]]
     else:
-        taken[found[0].pk] = picture.name
-        row.kind, row.student_pk = Kind.CHANGED, found[0].pk
-        row.diff = {"student": _label(found[0])}
+        names_of[students[0].pk] = picture.name
+        row.kind, row.student_pk = Kind.CHANGED, students[0].pk
+    if row.kind != Kind.ERROR:
+        row.cells["students"] = [[student.pk, _description(student)] for student in students[:MAX_CANDIDATES]]
     return row
 
 
-def _label(student: Student) -> str:
+def _description(student: Student) -> str:
     return f"{student.name} · {student.class_name} · {student.sid}"
 
 
 def photos_choice(run: TransferRun, posted: Any) -> dict[str, dict[str, int]]:
     """Read which picture goes to whom from the page's fields ``use`` (numbers) and ``student-<number>``.
 
-    Only a student the preview offered is taken.
+    Only a student that the preview has offered is taken.
     """
     chosen: dict[str, int] = {}
     ticked = set(posted.getlist("use"))
-    for row in TransferRow.objects.filter(run=run, kind__in=[Kind.CHANGED, Kind.CHOICE]):
+    for row in TransferRow.objects.filter(run=run, kind__in=OPEN):
         if row.kind == Kind.CHANGED and str(row.number) in ticked and row.student_pk:
             chosen[str(row.number)] = row.student_pk
         elif row.kind == Kind.CHOICE:
-            wanted = posted.get(f"student-{row.number}", "")
-            chosen |= {str(row.number): pk for pk, _ in row.diff["candidates"] if str(pk) == wanted}
+            answer = posted.get(f"student-{row.number}", "")
+            chosen |= {str(row.number): pk for pk, _ in row.cells["students"] if str(pk) == answer}
     return {"chosen": chosen}
 
 
 def photos_apply(*, run_pk: int, now: datetime) -> None:
-    """Give the chosen students their pictures, one by one; started again, it goes on where it stopped."""
+    """Give the chosen students their pictures, one by one. Started again, it goes on where it stopped."""
     run = TransferRun.objects.select_related("confirmed_by").filter(pk=run_pk, state=State.APPLYING).first()
     if run is None:
         return
     chosen: dict[str, int] = run.options.get("chosen", {})
-    waiting = TransferRow.objects.filter(run=run, number__in=[int(number) for number in chosen])
-    rows = list(waiting.filter(kind__in=[Kind.CHANGED, Kind.CHOICE]))
+    rows = list(TransferRow.objects.filter(run=run, number__in=[int(number) for number in chosen], kind__in=OPEN))
     with zipfile.ZipFile(io.BytesIO(source_of(run))) as archive, set_actor(run.confirmed_by):
-        for row in told(run.pk, rows, start=0, total=len(rows), step=1):
+        for row in with_progress(rows, run.pk, total=len(rows), every=1):
             _give(run, row, archive, chosen[str(row.number)], now)
-    left = TransferRow.objects.filter(run=run, kind__in=[Kind.CHANGED, Kind.CHOICE])
-    left.update(kind=Kind.SKIPPED)
+    TransferRow.objects.filter(run=run, kind__in=OPEN).update(kind=Kind.SKIPPED)
     counts = Counter(TransferRow.objects.filter(run=run).values_list("kind", flat=True))
-    ended = {"state": State.DONE, "counts": dict(counts), "finished_at": timezone.now()}
-    TransferRun.objects.filter(pk=run.pk, state=State.APPLYING).update(**ended)
+    TransferRun.objects.filter(pk=run.pk, state=State.APPLYING).update(state=State.DONE, counts=dict(counts))
     progress_end(run.pk)
 
 
 def _give(run: TransferRun, row: TransferRow, archive: zipfile.ZipFile, student_pk: int, now: datetime) -> None:
     try:
-        # Stored outside a transaction (uploads.services); twice stored is once too often, and swept after a day.
-        content = archive.read(row.cells["file"])
-        file = SimpleUploadedFile("photo", content)
+        # Stored outside a transaction (see uploads.services). A picture that is stored twice is swept after a day.
+        file = SimpleUploadedFile("photo", archive.read(row.cells["file"]))
         stored = image_store(file=file, user_pk=run.confirmed_by_id, wait_s=DECODER_WAIT_S, now=now)
         with transaction.atomic():
             student = Student.objects.filter(pk=student_pk).first()

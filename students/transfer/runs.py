@@ -1,48 +1,45 @@
-"""The life of a run: started, worked on by a task, confirmed, started again, given up, undone.
+"""The life of a run: started, worked on by a task, confirmed, started again, given up, undone; and how far it is.
 
-A task works inside one transaction that holds the run's row (:func:`run_do`), or inside one after the other, each of
-which does a part and notes it (:func:`run_in_steps`). Killed half-way it leaves nothing half-done, a second task at the
-same time finds the row taken and goes, and to start again is always safe.
+A worker does its part in one transaction that holds the run's row (:func:`run_in_one_transaction`), or in many short
+ones, each of which does some rows and notes it (:func:`run_in_steps`). A worker that is killed leaves nothing
+half-done. A second worker at the same time finds the row locked and leaves. To start a run again is always safe.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
 
+import redis
 import structlog
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet
-from django.utils import timezone
+from psycopg.types.json import Jsonb
 
+from core.cache import valkey
 from core.db.limits import statements_may_take
 from core.errors import DomainError
 from students.transfer.errors import RunNotReady
 from students.transfer.models import WORKING, TransferFile, TransferRow, TransferRun
-from students.transfer.progress import is_stalled, progress_end, progress_tell
 from uploads.services import images_release
 
 log = structlog.get_logger("students.transfer")
 
 Kind, State = TransferRun.Kind, TransferRun.State
-# Files and rows hold personal data: they go, what was done stays.
+T = TypeVar("T")
+# Files and rows hold personal data, so they are removed; the run itself stays.
 KEEP_FOR = timedelta(days=7)
 PURGE_BATCH = 1_000
-# Two imports of the same students wait for each other, and nobody waits for them before a page.
+# Two imports of the same students wait for each other. No page waits for them, so they may take this long.
 MOST_STATEMENT = timedelta(minutes=5)
+# A worker that lives writes its progress far more often than this.
+SILENCE = timedelta(seconds=30)
+PROGRESS_EVERY = 500  # rows
+_NO_UNDO = "这次操作不能撤销,或者已经撤销"
 
 
-@dataclass(frozen=True)
-class Steps:
-    """``do`` takes some rows of the kinds ``todo`` and leaves each as one of the kinds ``results``."""
-
-    do: Callable[[TransferRun, list[TransferRow]], None]
-    todo: tuple[TransferRow.Kind, ...]
-    results: tuple[TransferRow.Kind, ...]
-    size: int = 500
-
-
+# --- What staff does with a run ---
 def run_start(
     *,
     kind: str,
@@ -52,7 +49,7 @@ def run_start(
     source: bytes | None = None,
     options: dict[str, Any] | None = None,
 ) -> TransferRun:
-    """Note a run and let a worker take it once this is committed."""
+    """Create a run, and let a worker take it once this is committed."""
     file_name = "".join(c for c in file_name if c.isprintable())[-120:] or "file"
     with transaction.atomic():
         run = TransferRun.objects.create(
@@ -67,7 +64,7 @@ def run_start(
 def run_confirm(*, run: TransferRun, user_pk: int | None, now: datetime, options: dict[str, Any] | None = None) -> None:
     """Let a worker write what the preview showed, in the name of ``user_pk``.
 
-    :raises RunNotReady: it is not waiting for that, or no longer.
+    :raises RunNotReady: the run does not wait for a confirmation, or no longer.
     """
     with transaction.atomic():
         changes: dict[str, Any] = {"state": State.APPLYING, "phase_at": now, "confirmed_by_id": user_pk}
@@ -77,31 +74,31 @@ def run_confirm(*, run: TransferRun, user_pk: int | None, now: datetime, options
         run_send(run)
 
 
-def run_cancel(*, run: TransferRun, now: datetime) -> None:
-    """:raises RunNotReady: it is being worked on, or over."""
-    open_ones = TransferRun.objects.filter(pk=run.pk, state__in=[State.READY, State.REFUSED, State.FAILED])
-    if not open_ones.update(state=State.CANCELLED, finished_at=now):
+def run_cancel(*, run: TransferRun) -> None:
+    """Give the run up.
+
+    :raises RunNotReady: a worker is at it, or it is over.
+    """
+    waiting = TransferRun.objects.filter(pk=run.pk, state__in=[State.READY, State.REFUSED, State.FAILED])
+    if not waiting.update(state=State.CANCELLED):
         raise RunNotReady
 
 
 def run_restart(*, run: TransferRun, now: datetime) -> None:
-    """Send it to a worker once more: where it stands, or from the check on after it failed.
+    """Send the run to a worker once more: a failed or checked one begins with the check, another where it stands.
 
     :raises RunNotReady: it is over, or its file is gone.
     """
     with transaction.atomic():
-        again = [State.FAILED, State.READY, State.REFUSED]
-        if TransferRun.objects.filter(pk=run.pk, state__in=again).update(
-            state=State.CHECKING, phase_at=now, message="", finished_at=None
-        ):
-            pass
-        elif not TransferRun.objects.filter(pk=run.pk, state__in=WORKING).exists():
+        checked = TransferRun.objects.filter(pk=run.pk, state__in=[State.FAILED, State.READY, State.REFUSED])
+        is_checked_again = checked.update(state=State.CHECKING, phase_at=now, message="")
+        if not is_checked_again and not TransferRun.objects.filter(pk=run.pk, state__in=WORKING).exists():
             raise RunNotReady
         run_send(run)
 
 
 def run_can_undo(run: TransferRun, now: datetime) -> bool:
-    """Tell whether the run can be taken back: a deletion also while it is at work, which stops it."""
+    """Tell whether the run can be taken back: an import once it is done, a deletion also while it is at work."""
     states = {Kind.IMPORT: [State.DONE], Kind.DELETE: [State.DONE, State.APPLYING]}.get(Kind(run.kind), [])
     return run.state in states and now - run.created_at < KEEP_FOR
 
@@ -109,58 +106,45 @@ def run_can_undo(run: TransferRun, now: datetime) -> bool:
 def run_undo(*, run: TransferRun, user_pk: int | None, now: datetime) -> None:
     """Let a worker take back what the run has done, in the name of ``user_pk``.
 
-    :raises RunNotReady: it is no such run, being undone already, or too old: its rows are gone.
+    :raises RunNotReady: it cannot be undone, is being undone already, or is so old that its rows are gone.
     """
     if not run_can_undo(run, now):
-        raise RunNotReady("这次操作不能撤销,或者已经撤销")
+        raise RunNotReady(_NO_UNDO)
     with transaction.atomic():
-        changes = {"state": State.UNDOING, "undone_by_id": user_pk, "phase_at": now, "finished_at": None, "message": ""}
-        # Waits for a worker that is in the middle of a step; that one then finds the state changed, and ends.
+        changes = {"state": State.UNDOING, "undone_by_id": user_pk, "phase_at": now, "message": ""}
+        # Waits for a worker in the middle of a step. That worker then finds the state changed, and stops.
         if not TransferRun.objects.filter(pk=run.pk, state=run.state).update(**changes):
-            raise RunNotReady("这次操作不能撤销,或者已经撤销")
+            raise RunNotReady(_NO_UNDO)
         run_send(run)
-
-
-def runs_resume(*, now: datetime) -> int:
-    """Send those to a worker again whose worker has died between two steps; answer how many.
-
-    Imports are not among them: a file that has killed its worker would kill the next one as well.
-    """
-    in_steps = Q(kind=Kind.DELETE, state=State.APPLYING) | Q(state=State.UNDOING)
-    stalled = [run for run in TransferRun.objects.filter(in_steps).order_by("pk") if is_stalled(run, now)]
-    for run in stalled:
-        run_send(run, expires_s=60)  # the queue may be long: the next sweep sends it again
-    return len(stalled)
 
 
 def run_send(run: TransferRun, *, expires_s: float | None = None) -> None:
     """Let a worker take the run once this is committed."""
-    from students.tasks import transfer_work
+    from students.tasks import transfer_work  # tasks import this module
 
-    # With the broker down the page offers to start again: the upload is not lost.
+    # If the broker is down, the run stays, and its page offers to start it again.
     options: dict[str, Any] = {"retry": False, "expires": expires_s}
     transaction.on_commit(lambda: transfer_work.apply_async((run.pk,), **options), robust=True)
 
 
+# --- What a worker does with a run ---
 @contextmanager
-def working(run_pk: int, state: str) -> Iterator[TransferRun | None]:
-    """Hold the run while it is in ``state``; ``None`` if it is not, or another worker holds it."""
+def run_hold(run_pk: int, state: str) -> Iterator[TransferRun | None]:
+    """Hold the run in one transaction; ``None`` if it is not in ``state``, or another worker holds it."""
     with transaction.atomic():
         statements_may_take(MOST_STATEMENT)
-        if run := _free(run_pk, state):
-            progress_tell(run.pk, 0, 0)
+        if run := _run_lock(run_pk, state):
+            progress_write(run.pk, 0, 0)
         yield run
 
 
-def run_do(*, run_pk: int, state: str, work: Callable[[TransferRun], None]) -> None:
-    """Do ``work`` and save the run as it leaves it; a refusal or a fault is written down instead."""
+def run_in_one_transaction(*, run_pk: int, state: str, do: Callable[[TransferRun], None]) -> None:
+    """Call ``do`` and save the run as it leaves it. If it raises, nothing is written but the reason."""
     try:
-        with working(run_pk, state) as run:
+        with run_hold(run_pk, state) as run:
             if run is None:
                 return
-            work(run)
-            if not run.is_working:
-                run.finished_at = timezone.now()
+            do(run)
             run.save()
     except DomainError as refusal:
         _fail(run_pk, state, refusal.msg)
@@ -170,61 +154,150 @@ def run_do(*, run_pk: int, state: str, work: Callable[[TransferRun], None]) -> N
     progress_end(run_pk)
 
 
+@dataclass(frozen=True)
+class Steps:
+    """``do`` takes some rows of the kinds ``todo``, and leaves each of them as one of the kinds ``results``."""
+
+    do: Callable[[TransferRun, list[TransferRow]], None]
+    todo: tuple[TransferRow.Kind, ...]
+    results: tuple[TransferRow.Kind, ...]
+    size: int = 500
+
+
 def run_in_steps(*, run_pk: int, state: str, steps: Steps, end: str) -> None:
-    """Do step after step, each in a transaction of its own, until no row of the kinds ``steps.todo`` is left."""
+    """Do one step after the other, each in its own transaction, until no row of ``steps.todo`` is left."""
     is_more = True
     try:
         while is_more:
             with transaction.atomic():
-                run = _free(run_pk, state)
-                if run is None:  # undone meanwhile, or another worker is at it
+                run = _run_lock(run_pk, state)
+                if run is None:  # somebody undoes it, or another worker is at it
                     return
                 rows = list(TransferRow.objects.filter(run=run, kind__in=steps.todo).order_by("number")[: steps.size])
                 if rows:
                     steps.do(run, rows)
-                run.counts, run.message = _counted(run), ""
+                run.counts, run.message = _row_counts(run), ""
                 left, done = (sum(run.counts.get(kind, 0) for kind in kinds) for kinds in (steps.todo, steps.results))
                 is_more = left > 0
                 if not is_more:
-                    run.state, run.finished_at = end, timezone.now()
+                    run.state = end
                 run.save()
-            progress_tell(run_pk, done, done + left)
+            progress_write(run_pk, done, done + left)
     except Exception:
-        # The state stays: what is done is noted, and the sweep goes on with the rest.
+        # The state stays as it is: what is done is noted, and `runs_resume` has the rest done.
         log.exception("transfer step failed", run=run_pk)
         message = "处理时出现意外错误,已完成的部分有效,其余会自动重试"
         TransferRun.objects.filter(pk=run_pk, state=state).update(message=message)
     progress_end(run_pk)
 
 
-def _free(run_pk: int, state: str) -> TransferRun | None:
-    """Lock the run and answer it, ``None`` if it is in another state, or another worker holds it."""
-    free = TransferRun.objects.select_for_update(skip_locked=True, no_key=True).filter(pk=run_pk, state=state)
-    return free.first()
+def _run_lock(run_pk: int, state: str) -> TransferRun | None:
+    runs = TransferRun.objects.select_for_update(skip_locked=True, no_key=True)
+    return runs.filter(pk=run_pk, state=state).first()
 
 
-def _counted(run: TransferRun) -> dict[str, int]:
+def _row_counts(run: TransferRun) -> dict[str, int]:
     return dict(TransferRow.objects.filter(run=run).order_by().values_list("kind").annotate(Count("pk")))
 
 
 def _fail(run_pk: int, state: str, message: str) -> None:
-    TransferRun.objects.filter(pk=run_pk, state=state).update(
-        state=State.FAILED, message=message[:500], finished_at=timezone.now()
-    )
+    TransferRun.objects.filter(pk=run_pk, state=state).update(state=State.FAILED, message=message[:500])
 
 
 def source_of(run: TransferRun) -> bytes:
-    """:raises RunNotReady: the file was removed meanwhile."""
-    found = TransferFile.objects.filter(run=run, role=TransferFile.Role.SOURCE).first()
-    if found is None:
+    """Read the file that was sent in.
+
+    :raises RunNotReady: it was removed meanwhile.
+    """
+    file = TransferFile.objects.filter(run=run, role=TransferFile.Role.SOURCE).first()
+    if file is None:
         raise RunNotReady("文件已过期删除,请重新上传")
-    return bytes(found.content)
+    return bytes(file.content)
+
+
+_SAVE_ROWS = """
+UPDATE students_transferrow AS r SET kind = v.kind, diff = v.diff, errors = v.errors
+FROM unnest(%s::bigint[], %s::text[], %s::jsonb[], %s::jsonb[]) AS v (id, kind, diff, errors)
+WHERE r.id = v.id
+"""
+
+
+def rows_save(rows: Sequence[TransferRow]) -> None:
+    """Save kind, diff and errors of each row in one statement."""
+    columns: list[list[Any]] = [[row.pk for row in rows], [str(row.kind) for row in rows]]
+    columns += [[Jsonb(getattr(row, name)) for row in rows] for name in ("diff", "errors")]
+    with connection.cursor() as cursor:
+        cursor.execute(_SAVE_ROWS, columns)
+
+
+# --- How far a run is ---
+# In Valkey: nobody sees what a run writes to the database before it is committed.
+class Progress(NamedTuple):
+    done: int
+    total: int
+    has_started: bool
+
+    @property
+    def percent(self) -> int:
+        return min(99, self.done * 100 // self.total) if self.total else 0
+
+
+def progress_write(run_pk: int, done: int, total: int) -> None:
+    with suppress(redis.RedisError):  # only the bar stands still
+        valkey.client().set(_progress_key(run_pk), f"{done}/{total}", ex=SILENCE)
+
+
+def progress_end(run_pk: int) -> None:
+    with suppress(redis.RedisError):
+        valkey.client().delete(_progress_key(run_pk))
+
+
+def progress_read(run_pk: int) -> Progress:
+    text = None
+    with suppress(redis.RedisError):
+        text = valkey.client().get(_progress_key(run_pk))
+    if not text:
+        return Progress(0, 0, has_started=False)
+    done, _, total = text.decode().partition("/")
+    return Progress(int(done), int(total), has_started=True)
+
+
+def with_progress(
+    items: Iterable[T], run_pk: int, *, total: int, start: int = 0, every: int = PROGRESS_EVERY
+) -> Iterator[T]:
+    """Pass ``items`` on, and write how far they are: the first one is number ``start`` of ``total``."""
+    for done, item in enumerate(items, start):
+        if done % every == 0:
+            progress_write(run_pk, done, total)
+        yield item
+
+
+def _progress_key(run_pk: int) -> str:
+    return f"spms:transfer:{run_pk}"
+
+
+def run_is_stalled(run: TransferRun, now: datetime) -> bool:
+    """Tell whether the run seems to have lost its worker. Its page then offers to start it again, which is safe."""
+    return run.is_working and now - run.phase_at > SILENCE and not progress_read(run.pk).has_started
+
+
+# --- What happens by the clock ---
+def runs_resume(*, now: datetime) -> int:
+    """Send runs whose worker has died between two steps to a worker again; answer how many.
+
+    Imports and pictures wait for a person: a file that has killed its worker would kill the next one as well.
+    """
+    in_steps = Q(kind=Kind.DELETE, state=State.APPLYING) | Q(state=State.UNDOING)
+    stalled = [run for run in TransferRun.objects.filter(in_steps).order_by("pk") if run_is_stalled(run, now)]
+    for run in stalled:
+        run_send(run, expires_s=60)  # the queue may be long: the next sweep sends it again
+    return len(stalled)
 
 
 def runs_purge(*, now: datetime) -> int:
     """Remove files and rows of old runs, and the pictures of students who can no longer come back.
 
-    Answers how many runs.
+    Answers how many runs had some.
     """
     is_being_undone = Q(state=State.UNDOING, phase_at__gt=now - timedelta(days=1))
     old = TransferRun.objects.filter(created_at__lt=now - KEEP_FOR).exclude(is_being_undone)
@@ -232,7 +305,7 @@ def runs_purge(*, now: datetime) -> int:
     emptied += old.filter(kind=Kind.DELETE).filter(Exists(TransferRow.objects.filter(run=OuterRef("pk")))).count()
     TransferFile.objects.filter(run__in=old).delete()
     _rows_purge(TransferRow.objects.filter(run__in=old))
-    old.filter(state__in=[State.READY, State.REFUSED, *WORKING]).update(state=State.CANCELLED, finished_at=now)
+    old.filter(state__in=[State.READY, State.REFUSED, *WORKING]).update(state=State.CANCELLED)
     return emptied
 
 

@@ -21,11 +21,11 @@ from shop.models import Order
 from shop.services.order_expire import orders_sweep
 from shop.tests.factories import make_order, make_product, stock_of
 from students.models import Student
+from students.tasks import transfer_work
 from students.tests.factories import students
 from students.transfer.models import TransferFile, TransferRun
 from students.transfer.runs import run_confirm, run_start
 from students.transfer.sheets import sheet_write
-from students.transfer.work import transfer_do
 from tests.concurrency.pooler import PROGRAM, SERVER_CONNECTIONS, pgbouncer, pooled_url, through
 from tests.concurrency.servers import ask, database_url, web_processes
 from tests.kit import at_once, free_ports
@@ -136,13 +136,13 @@ def test_an_import_and_an_export(pooled, root, monkeypatch):
         kind="import", user_pk=root.user.pk, now=now, file_name="a.csv", source=sheet_write("csv", HEAD, rows)
     )
 
-    transfer_do(run_pk=run.pk)
+    transfer_work(run.pk)
     run.refresh_from_db()
     run_confirm(run=run, user_pk=root.user.pk, now=now)
-    transfer_do(run_pk=run.pk)
+    transfer_work(run.pk)
     options = {"class": "", "q": "", "format": "csv"}
     out = run_start(kind="export", user_pk=root.user.pk, now=now, file_name="b.csv", options=options)
-    transfer_do(run_pk=out.pk)
+    transfer_work(out.pk)
 
     run.refresh_from_db()
     assert (run.state, Student.objects.count()) == (TransferRun.State.DONE, 1200)

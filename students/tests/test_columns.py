@@ -1,0 +1,196 @@
+"""Every field of a student is known everywhere it has to be. Each failure names the file to edit."""
+
+import csv
+import io
+from importlib import import_module
+
+import pytest
+from auditlog.models import LogEntry
+from django.db import connection
+from django.utils import timezone
+
+from students.api.params import AddParams, EditParams
+from students.api.rows import StudentJson
+from students.bulk import students_delete
+from students.columns import COLUMNS, EDITABLE, model_field
+from students.models import Student
+from students.selectors import StudentRow
+from students.tasks import transfer_work
+from students.tests.factories import student
+from students.transfer.exports import export_bytes
+from students.transfer.models import TransferRow, TransferRun
+from students.transfer.runs import run_confirm, run_start, run_undo
+from students.transfer.sheets import sheet_write
+from tests.kit import save_page
+
+pytestmark = pytest.mark.django_db
+
+COLUMN = {column.field: column for column in COLUMNS}
+# A second value of each column, as people type it.
+OTHER = {
+    "class_name": "H59999",
+    "name": "王芳",
+    "age": "35",
+    "city": "南京",
+    "degree": "博士",
+    "product_url": "https://example.com/other",
+    "description": "脚踏实地",
+}
+
+
+def other(field):
+    assert field in OTHER, f"students/tests/test_columns.py: give OTHER a second value of {field}"
+    return OTHER[field]
+
+
+def sample_student():
+    person = student(**{name: model_field(name).to_python(COLUMN[name].sample) for name in EDITABLE})
+    person.save()
+    return person
+
+
+def sheet_of(person):
+    [row] = csv.DictReader(io.StringIO(export_bytes("csv", iter([person])).decode("utf-8-sig"), newline=""))
+    return row
+
+
+def imported(sheet):
+    run = run_start(kind="import", user_pk=None, now=timezone.now(), file_name="a.csv", source=sheet)
+    transfer_work(run.pk)
+    run.refresh_from_db()
+    assert run.state == TransferRun.State.READY, [row.errors for row in run.rows.all()]
+    run_confirm(run=run, user_pk=None, now=timezone.now())
+    transfer_work(run.pk)
+    run.refresh_from_db()
+    return run
+
+
+class TestPlaces:
+    def test_what_people_fill_in_is_a_column(self):
+        fields = {field.name for field in Student._meta.concrete_fields if field.editable}
+
+        assert fields - {"id", "headimgurl"} == set(EDITABLE), "students/columns.py: COLUMNS"
+
+    def test_a_list_reads_every_field(self):
+        assert set(StudentRow._fields) == {field.name for field in Student._meta.concrete_fields}, (
+            f"{StudentRow.__module__.replace('.', '/')}.py: StudentRow"
+        )
+
+    @pytest.mark.parametrize("params", [AddParams, EditParams])
+    def test_the_calls_take_every_column(self, params):
+        sources = {name: field.source for name, field in params().fields.items() if name != "sId"}
+
+        assert sources == {COLUMN[name].wire: name for name in EDITABLE}, "students/api/params.py: StudentParams"
+
+    def test_the_calls_need_what_the_model_needs(self):
+        needed = {field.source for field in AddParams().fields.values() if field.required}
+
+        assert needed == {name for name in EDITABLE if COLUMN[name].is_required}, (
+            "students/api/params.py: StudentParams"
+        )
+
+    def test_clients_read_every_column(self):
+        wires = {column.wire for column in COLUMNS}
+
+        assert wires <= set(StudentJson.__annotations__), "students/api/rows.py: StudentJson"
+
+    def test_what_is_searched_has_an_index(self):
+        indexed = {index.fields[0].lstrip("-") for index in Student._meta.indexes if index.fields}
+        indexed |= {constraint.fields[0] for constraint in Student._meta.constraints if hasattr(constraint, "fields")}
+
+        assert {column.field for column in COLUMNS if column.is_searched} <= indexed, "students/models.py: indexes"
+
+
+class TestTheWayThere:
+    def test_what_a_client_posts_is_what_it_reads(self, zhuguan):
+        posted = {COLUMN[name].wire: COLUMN[name].sample for name in EDITABLE}
+        sid = zhuguan.post("/students/addstu", posted).json()["sId"]
+        [row] = zhuguan.get("/students/getstulist").json()["data"]
+        assert {wire: row[wire] for wire in posted} == posted, "students/api/rows.py: student_json"
+
+        changed = {COLUMN[name].wire: other(name) for name in EDITABLE}
+        zhuguan.post("/students/updatestu", changed | {"sId": sid})
+        [row] = zhuguan.get("/students/getstulist").json()["data"]
+        assert {wire: row[wire] for wire in changed} == changed
+
+    @pytest.mark.parametrize("kind", ["csv", "xlsx"])
+    def test_an_export_comes_back_as_it_is(self, kind):
+        person = sample_student()
+        content = export_bytes(kind, iter([person]))
+
+        assert imported(content).counts == {"unchanged": 1}
+
+        students_delete([person], actor_pk=None, now=timezone.now())
+        head, row = csv.reader(io.StringIO(export_bytes("csv", iter([person])).decode("utf-8-sig"), newline=""))
+        imported(sheet_write("csv", head, [["", *row[1:]]]))
+        new = Student.objects.get()
+        assert {name: getattr(new, name) for name in EDITABLE} == {name: getattr(person, name) for name in EDITABLE}
+
+    @pytest.mark.parametrize("field", EDITABLE)
+    def test_an_import_changes_a_column_and_the_undo_changes_it_back(self, field):
+        person, column = sample_student(), COLUMN[field]
+        before = Student.objects.values().get()
+
+        run = imported(sheet_write("csv", ["学号", column.label], [[person.sid, other(field)]]))
+
+        value = model_field(field).to_python(other(field))
+        assert Student.objects.values().get() == before | {field: value}
+        assert sheet_of(Student.objects.get())[column.label] == other(field)
+        entry = LogEntry.objects.get_for_object(person).filter(action=LogEntry.Action.UPDATE).get()
+        assert entry.changes == {field: [before[field], value]}
+
+        run_undo(run=run, user_pk=None, now=timezone.now())
+        transfer_work(run.pk)
+
+        assert Student.objects.values().get() == before
+
+    def test_the_audit_of_a_new_and_of_a_deleted_student_names_every_column(self):
+        run = imported(sheet_write("csv", [COLUMN[f].label for f in EDITABLE], [[COLUMN[f].sample for f in EDITABLE]]))
+        person = Student.objects.get()
+        values = {name: getattr(person, name) for name in ("sid", *EDITABLE)}
+
+        run_undo(run=run, user_pk=None, now=timezone.now())
+        transfer_work(run.pk)
+
+        new, deleted = LogEntry.objects.filter(object_pk=str(run.rows.get().student_pk)).order_by("pk")
+        assert new.changes == {name: [None, value] for name, value in values.items()}
+        assert deleted.changes == {name: [value, None] for name, value in values.items()}
+
+    def test_the_back_office_edits_every_column(self, office):
+        person = sample_student()
+
+        save_page(office, f"/admin/students/student/{person.pk}/change/", **{name: other(name) for name in EDITABLE})
+
+        edited = Student.objects.get()
+        assert {name: str(getattr(edited, name)) for name in EDITABLE} == OTHER
+
+    def test_the_back_office_finds_the_whole_value(self, office):
+        person = sample_student()
+        student(name="李雷").save()
+
+        for column in COLUMNS:
+            if column.is_searched:
+                page = office.get("/admin/students/student/", {"q": getattr(person, column.field)})
+                assert [row.pk for row in page.context["cl"].result_list] == [person.pk]
+
+
+def test_a_run_of_pictures_survives_the_move_of_its_students():
+    now = timezone.now()
+    run = TransferRun.objects.create(kind="photos", created_at=now, phase_at=now, file_name="a.zip")
+    rows = [
+        TransferRow(run=run, number=1, kind="changed", student_pk=7, cells={"file": "a"}, diff={"student": "谭鹏"}),
+        TransferRow(run=run, number=2, kind="choice", diff={"candidates": [[7, "谭鹏"], [8, "王芳"]]}),
+        TransferRow(run=run, number=3, kind="error", errors=[["", "不是图片"]]),
+        TransferRow(run=run, number=4, kind="changed", diff={"name": ["谭鹏", "王芳"]}),
+    ]
+    TransferRow.objects.bulk_create(rows)
+
+    with connection.cursor() as cursor:
+        cursor.execute(import_module("students.migrations.0005_transfer_rows").MOVE_CANDIDATES)
+
+    assert list(TransferRow.objects.values_list("cells", "diff")) == [
+        ({"file": "a", "students": [[7, "谭鹏"]]}, {}),
+        ({"students": [[7, "谭鹏"], [8, "王芳"]]}, {}),
+        ({}, {}),
+        ({}, {"name": ["谭鹏", "王芳"]}),
+    ]
