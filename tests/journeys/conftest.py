@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,19 +64,20 @@ def chromium() -> Iterator[object]:
 @pytest.fixture
 def page(chromium, running: Running) -> Iterator[object]:
     """A page that must neither complain in its console nor ask another host for anything."""
-    context = chromium.new_context(locale="zh-CN", base_url=running.base)
+    with watched_page(chromium, running.base) as page:
+        yield page
+
+
+@contextmanager
+def watched_page(chromium, *servers: str) -> Iterator[object]:
+    """A page of the first of ``servers`` that must not complain in its console, and may ask these servers only."""
+    context = chromium.new_context(locale="zh-CN", base_url=servers[0])
     page = context.new_page()
     complaints: list[str] = []
+    allowed = (*servers, *(server.replace("http", "ws") for server in servers), "data:", "blob:")
     page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
     page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.on(
-        "request",
-        lambda request: (
-            complaints.append(request.url)
-            if not request.url.startswith((running.base, "data:", "blob:", running.base.replace("http", "ws")))
-            else None
-        ),
-    )
+    page.on("request", lambda asked: None if asked.url.startswith(allowed) else complaints.append(asked.url))
     yield page
     context.close()
     assert complaints == []

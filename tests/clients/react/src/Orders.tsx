@@ -1,0 +1,85 @@
+import { useEffect, useState } from "react"
+import QRCode from "qrcode"
+import { get, post, server, type Order } from "./api"
+
+const MERCHANT = { appid: "wxed58e834201d0894", mch_id: "1568650321" }
+const UNPAID = 3005
+
+export function Orders({ fresh }: { fresh: string }) {
+  const [orders, setOrders] = useState<Order[]>([])
+  const [paying, setPaying] = useState<{ order_id: string; phone: string; picture: string }>()
+  const [outcome, setOutcome] = useState("")
+
+  async function load() {
+    const answer = await post("/order/get_order")
+    // 不传 order_id 是列表,传了是一个
+    if (answer.state && Array.isArray(answer.data)) setOrders(answer.data)
+  }
+
+  useEffect(() => {
+    load()
+    if (fresh) pay(fresh)
+  }, [fresh])
+
+  // 付款页开着就每秒问一次,关掉就停
+  useEffect(() => {
+    if (!paying) return
+    const timer = setInterval(async () => {
+      const answer = await get("/order/query_order_status", { order_id: paying.order_id })
+      if (answer.status === UNPAID) return
+      setPaying(undefined)
+      setOutcome(answer.msg)
+      load()
+    }, 1000)
+    return () => clearInterval(timer)
+  }, [paying])
+
+  async function pay(order_id: string) {
+    const answer = await post("/pay/payment", { ...MERCHANT, order_id })
+    if (!answer.state) return setOutcome(answer.msg)
+    if (!("code_url" in answer)) return // JSAPI、APP 才没有
+    const phone = server + "/sandbox/pay/?code_url=" + encodeURIComponent(answer.code_url)
+    setPaying({ order_id, phone, picture: await QRCode.toDataURL(answer.code_url) })
+  }
+
+  async function act(path: "/order/cancel" | "/order/del_order", order_id: string) {
+    setOutcome((await get(path, { order_id })).msg)
+    load()
+  }
+
+  return (
+    <>
+      <p role="status">{outcome}</p>
+      {paying && (
+        <div className="scan">
+          <img src={paying.picture} alt="付款码" />
+          {/* 没有真微信时:沙箱的手机 */}
+          <a href={paying.phone} target="_blank" rel="noreferrer">打开“手机”付款</a>
+          <button onClick={() => setPaying(undefined)}>关闭</button>
+        </div>
+      )}
+      <table>
+        <thead><tr><th>订单号</th><th>商品</th><th>金额</th><th>买家</th><th>时间</th><th>状态</th><th /></tr></thead>
+        <tbody>
+          {orders.map(({ order_id, orderDetail, total_fee, user_nickname, create_time, state_text, order_status, pay_status }) => (
+            <tr key={order_id}>
+              <td>{order_id}</td>
+              <td>{orderDetail.map(row => `${row.title}×${row.quantity}`).join("、")}</td>
+              <td>{total_fee.toFixed(2)}</td><td>{user_nickname}</td><td>{create_time}</td><td>{state_text}</td>
+              <td>
+                {order_status === 1 && pay_status === 0 ? (
+                  <>
+                    <button onClick={() => pay(order_id)}>付款</button>
+                    <button onClick={() => act("/order/cancel", order_id)}>取消</button>
+                  </>
+                ) : (
+                  <button onClick={() => act("/order/del_order", order_id)}>删除</button>
+                )}
+              </td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </>
+  )
+}

@@ -1,0 +1,299 @@
+"""Two whole clients as a trainee would write them, each through a day: tests/clients/vue and tests/clients/react.
+
+The Vue client runs as its author runs it, behind the development server's proxy; the React client is built and served
+from an origin of its own, and asks the server across origins.
+"""
+
+import os
+import subprocess
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+import requests
+from PIL import Image
+
+from tests.journeys.conftest import watched_page
+from tests.journeys.installation import until
+from tests.kit import free_ports
+
+pytestmark = [pytest.mark.chromium, pytest.mark.node]
+
+CLIENTS = Path(__file__).parents[1] / "clients"
+TOOLS = CLIENTS / "node_modules"
+PASSWORD = "a-password-for-a-day"
+STUDENT = {
+    "班级": "H51907",
+    "姓名": "写客户端的人",
+    "年龄": "21",
+    "城市": "重庆",
+    "学历": "本科",
+    "项目地址": "https://example.com",
+    "自我评价": "今天写完了",
+}
+
+
+@pytest.fixture(scope="module")
+def tools():
+    if not (TOOLS / "vite").is_dir():
+        if os.environ.get("CI"):
+            pytest.fail("`npm ci` has not run in tests/clients")
+        pytest.skip("needs `npm ci` in tests/clients")
+
+
+@pytest.fixture(scope="module")
+def environment(running):
+    return os.environ | {"VITE_SERVER": running.base}
+
+
+@pytest.fixture(scope="module")
+def vue(tools, environment, tmp_path_factory):
+    """The address of `npm run dev`."""
+    (port,), log = free_ports(1), tmp_path_factory.mktemp("vue") / "log"
+    command = ["node", TOOLS / "vite/bin/vite.js", "--host", "127.0.0.1", "--port", str(port), "--strictPort"]
+    with log.open("w") as out:
+        process = subprocess.Popen(command, cwd=CLIENTS / "vue", env=environment, stdout=out, stderr=out)
+    base = f"http://127.0.0.1:{port}"
+    assert until(lambda: requests.get(base + "/src/main.js", timeout=5).ok, 60), log.read_text()
+    yield base
+    process.kill()
+    process.wait()
+
+
+@pytest.fixture(scope="module")
+def react(tools, environment, tmp_path_factory):
+    """The address of what `npm run build` makes."""
+    out = tmp_path_factory.mktemp("react")
+    command = ["node", TOOLS / "vite/bin/vite.js", "build", "--logLevel", "error", "--minify", "false", "--outDir", out]
+    built = subprocess.run(command, cwd=CLIENTS / "react", env=environment, capture_output=True, text=True)
+    assert built.returncode == 0, built.stderr
+
+    class Quiet(SimpleHTTPRequestHandler):
+        def log_message(self, *args):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=out))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture(scope="module")
+def trainee(running):
+    """Make somebody who may do all with students: user name and phone number."""
+    headers = {"authorization": running.token("root", running.root_password)}
+
+    def make(username, phone):
+        body = {"username": username, "password": PASSWORD, "nickname": "写客户端的人", "roles": "102", "phone": phone}
+        answer = requests.post(f"{running.base}/users/register", json=body, headers=headers, timeout=10).json()
+        assert answer["state"], answer
+        return username, phone
+
+    return make
+
+
+def code_sent_to(running, phone):
+    messages = requests.get(f"{running.base}/sandbox/sms/messages/", timeout=10).json()
+    return next(message["code"] for message in messages if message["phone"] == phone)
+
+
+def scan(page, name):
+    with page.expect_popup() as popup:
+        page.get_by_role("link", name="打开“手机”").click()
+    phone = popup.value
+    phone.get_by_label(name).check()
+    phone.get_by_role("button", name="允许").click()
+    phone.get_by_role("heading", name="扫码成功").wait_for()
+    phone.close()
+
+
+def pay(page):
+    with page.expect_popup() as popup:
+        page.get_by_role("link", name="打开“手机”付款").click()
+    phone = popup.value
+    phone.get_by_role("button", name="支付").click()
+    phone.get_by_role("heading", name="支付成功").wait_for()
+    phone.close()
+
+
+def test_the_react_client_compiles_under_strict(tools):
+    tsc = ["node", TOOLS / "typescript/bin/tsc", "--project", CLIENTS / "react", "--noEmit"]
+
+    done = subprocess.run(tsc, capture_output=True, text=True)
+
+    assert done.returncode == 0, done.stdout
+
+
+def test_a_day_with_the_react_client(chromium, running, react, trainee):
+    username, number = trainee("react-trainee", "13900000001")
+    with watched_page(chromium, react, running.base) as page:
+        page.goto("/index.html")
+        page.get_by_placeholder("账户").fill(username)
+        page.get_by_placeholder("密码").fill("wrong")
+        page.get_by_role("button", name="登入", exact=True).click()
+        page.get_by_role("alert").get_by_text("用户名或者密码错误").wait_for()
+        page.get_by_placeholder("密码").fill(PASSWORD)
+        page.get_by_role("button", name="登入", exact=True).click()
+        page.get_by_text("您好,写客户端的人(总监)").wait_for()
+
+        status = page.get_by_role("status")
+        page.get_by_role("navigation").get_by_role("button", name="学员项目管理").click()
+        page.get_by_role("button", name="增加学员").click()
+        page.get_by_role("button", name="保存").click()
+        status.get_by_text("缺少参数").wait_for()
+        for label, value in STUDENT.items():
+            page.get_by_label(label).fill(value)
+        page.get_by_role("button", name="保存").click()
+        status.get_by_text("添加成功").wait_for()
+        page.locator("option", has_text="H51907").wait_for(state="attached")
+        page.locator("select").select_option("H51907")
+        page.get_by_text("共 1 名").wait_for()
+        row = page.get_by_role("row").filter(has_text="写客户端的人")
+        row.get_by_role("button", name="修改").click()
+        page.get_by_label("城市").fill("南京")
+        page.get_by_role("button", name="保存").click()
+        status.get_by_text("更新成功").wait_for()
+        row.filter(has_text="南京").wait_for()
+        page.once("dialog", lambda dialog: dialog.accept())
+        row.get_by_role("button", name="删除").click()
+        status.get_by_text("删除成功").wait_for()
+        page.get_by_text("共 0 名").wait_for()
+        page.get_by_role("button", name="退出登入").click()
+
+        page.get_by_role("button", name="短信登入").click()
+        page.get_by_placeholder("手机号").fill(number)
+        page.get_by_role("button", name="发送验证码").click()
+        page.get_by_role("button", name="已发送").wait_for()
+        page.get_by_placeholder("5位验证码").fill(code_sent_to(running, number))
+        page.get_by_role("button", name="登入", exact=True).click()
+        page.get_by_text("您好,写客户端的人").wait_for()
+        assert not page.get_by_text("VIP1 至").is_visible()
+
+        page.get_by_role("navigation").get_by_role("button", name="商城").click()
+        page.get_by_role("button", name="把 保湿面霜 加入购物车").click()
+        page.get_by_role("button", name="保湿面霜 加一件").click()
+        page.get_by_text("保湿面霜 ¥0.01 × 2").wait_for()
+        page.get_by_role("button", name="vip充值", exact=True).click()
+        page.get_by_role("button", name="把 vip充值 加入购物车").click()
+        page.get_by_role("button", name="下单(¥0.03)").click()
+        pay(page)
+        status.get_by_text("支付成功").wait_for()
+        bought = page.get_by_role("row").filter(has_text="写客户端的人")
+        bought.filter(has_text="保湿面霜×2").filter(has_text="vip充值×1").filter(has_text="0.03").wait_for()
+        page.get_by_role("button", name="退出登入").click()
+
+        page.get_by_placeholder("账户").fill(username)
+        page.get_by_placeholder("密码").fill(PASSWORD)
+        page.get_by_role("button", name="登入", exact=True).click()
+        page.get_by_text("VIP1 至").wait_for()
+        page.get_by_role("button", name="退出登入").click()
+
+        page.get_by_role("button", name="扫码登入").click()
+        page.get_by_text("请用微信扫码").wait_for()
+        assert page.evaluate("document.querySelector('[alt=二维码]').naturalWidth > 100")
+        scan(page, "小鹿")
+        page.get_by_text("您好,小鹿🦌(员工)").wait_for()
+        page.get_by_role("navigation").get_by_role("button", name="学员项目管理").click()
+        page.locator("tbody tr").first.wait_for()
+        assert page.get_by_role("button", name="增加学员").count() == 0
+        assert page.get_by_role("button", name="删除").count() == 0
+
+
+def test_a_day_with_the_vue_client(chromium, running, vue, trainee, tmp_path):
+    username, number = trainee("vue-trainee", "13900000002")
+    face = tmp_path / "face.png"
+    Image.new("RGB", (64, 64), "teal").save(face)
+    with watched_page(chromium, vue, running.base) as page:
+
+        def log_in(show_the_form):
+            with page.expect_response("**/users/getCaptcha") as captcha:
+                show_the_form()
+            page.locator(".captcha svg").wait_for()
+            page.get_by_placeholder("账户").fill(username)
+            page.get_by_placeholder("密码").fill(PASSWORD)
+            page.get_by_placeholder("验证码", exact=True).fill(running.captcha_answer(captcha.value.json()["key"]))
+            page.get_by_role("button", name="登入", exact=True).click()
+            page.get_by_text("您好,写客户端的人(总监)").wait_for()
+
+        def log_out():
+            page.get_by_role("button", name="退出登入").click()
+
+        def go(place):
+            page.get_by_role("menuitem", name=place, exact=True).click()
+
+        def told(text):
+            page.get_by_role("alert").filter(has_text=text).first.wait_for()
+
+        log_in(lambda: page.goto("/"))
+
+        go("学员项目管理")
+        page.get_by_role("button", name="增加学员").click()
+        form = page.get_by_role("dialog", name="增加学员")
+        form.get_by_role("button", name="保存").click()
+        told("缺少参数")
+        with page.expect_response("**/students/uploadStuAvatar"):
+            form.locator("input[type=file]").set_input_files(face)
+        for label, value in STUDENT.items():
+            form.get_by_label(label).fill(value)
+        form.get_by_role("button", name="保存").click()
+        told("添加成功")
+        page.get_by_placeholder("姓名").fill("写客户端的人")
+        page.get_by_placeholder("姓名").press("Enter")
+        page.get_by_text("共 1 条").wait_for()
+        row = page.locator("[data-test=students] tr", has_text="写客户端的人")
+        assert row.locator("img").evaluate("img => img.decode().then(() => img.naturalWidth)") == 64
+        row.get_by_role("button", name="修改").click()
+        form = page.get_by_role("dialog", name="修改学员")
+        form.get_by_label("城市").fill("南京")
+        form.get_by_role("button", name="保存").click()
+        told("更新成功")
+        row.filter(has_text="南京").wait_for()
+        row.get_by_role("button", name="删除").click()
+        page.get_by_role("button", name="确定").click()
+        told("删除成功")
+        page.get_by_text("共 0 条").wait_for()
+        log_out()
+
+        page.get_by_role("tab", name="短信登入").click()
+        page.get_by_placeholder("手机号").fill(number)
+        page.get_by_role("button", name="发送验证码").click()
+        told("验证码已发送")
+        page.get_by_placeholder("5位验证码").fill(code_sent_to(running, number))
+        page.get_by_role("button", name="登入", exact=True).click()
+        page.get_by_text("您好,写客户端的人").wait_for()
+        assert page.locator("[data-test=vip]").count() == 0
+
+        go("商城")
+        page.get_by_role("tab", name="化妆品").click()
+        page.get_by_role("button", name="把 保湿面霜 加入购物车").click()
+        cart = page.locator("[data-test=cart]")
+        cart.get_by_text("保湿面霜").wait_for()
+        page.get_by_role("tab", name="vip充值").click()
+        page.get_by_role("button", name="把 vip充值 加入购物车").click()
+        cart.get_by_text("vip充值").wait_for()
+        cart.locator("tr", has_text="保湿面霜").locator(".el-input-number__increase").click()
+        told("修改成功")
+        page.get_by_placeholder("收货电话").fill("13800000000")
+        page.get_by_placeholder("收货地址").fill("重庆")
+        cart.locator("thead .el-checkbox").click()
+        page.get_by_role("button", name="下单(¥0.03)").click()
+        pay(page)
+        told("支付成功")
+        # 订单和第一件商品合成一行:买家、电话、金额都是订单的
+        bought = page.locator("[data-test=orders] tr", has_text="写客户端的人")
+        bought.filter(has_text="13800000000").filter(has_text="0.03").wait_for()
+        log_in(log_out)
+        page.locator("[data-test=vip]", has_text="VIP1 至").wait_for()
+        log_out()
+
+        page.get_by_role("tab", name="扫码登入").click()
+        page.get_by_text("请用微信扫码").wait_for()
+        scan(page, "王远杰")
+        page.get_by_text("您好,王远杰(员工)").wait_for()
+        go("学员项目管理")
+        page.locator("[data-test=students] tbody tr").first.wait_for()
+        assert page.get_by_role("button", name="增加学员").count() == 0
+        assert page.get_by_role("button", name="删除").count() == 0
