@@ -5,10 +5,10 @@ from django.contrib import admin
 from django.urls import include, path
 
 from config import front
-from core.api.routing import CallResolver
+from core.api.routing import CallTable
 
 urlpatterns = [
-    CallResolver(
+    CallTable(
         # In the order of the API document, in which the documentation lists them.
         "weather.api.urls",
         "uploads.api.urls",
@@ -19,6 +19,7 @@ urlpatterns = [
         "payments.api.urls",
     ),
     path("", front.home),
+    path("media/", include("uploads.urls")),
     path("docs/", front.reference),
     path("docs/codes/", front.codes),
     path("docs/socket/", front.socket_guide),

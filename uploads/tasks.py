@@ -1,9 +1,9 @@
 from celery import shared_task
 from django.utils import timezone
 
+from uploads.services import orphans_remove
+
 
 @shared_task(name="uploads.remove_orphans", ignore_result=True)
 def remove_orphans() -> None:
-    from uploads.services import orphans_remove
-
     orphans_remove(now=timezone.now())

@@ -1,9 +1,9 @@
 """Routes of the API: declared at the view, matched regardless of letter case and trailing slash."""
 
 import inspect
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from functools import cached_property
 from importlib import import_module
 from typing import Any
 
@@ -80,24 +80,6 @@ def endpoint(
     return decorate
 
 
-class LenientPattern(RoutePattern):
-    """A Django route that also matches in other letter case and with a slash at its end."""
-
-    def __init__(self, route: str) -> None:
-        super().__init__(route, is_endpoint=True)
-        self.folded = None if "<" in route else route.lower()
-
-    def match(self, path: str) -> tuple[str, tuple, dict[str, Any]] | None:
-        wanted = path[:-1] if path.endswith("/") else path
-        if self.folded is not None:
-            return ("", (), {}) if wanted.lower() == self.folded else None
-        # A route with a parameter: the fixed part in any case, the parameter as it was sent.
-        fixed = str(self).partition("<")[0]
-        if wanted[: len(fixed)].lower() != fixed.lower():
-            return None
-        return super().match(fixed + wanted[len(fixed) :])
-
-
 class ContractRouter:
     """Collects the endpoints of viewsets into ``urls``."""
 
@@ -113,37 +95,40 @@ class ContractRouter:
             view.csrf_exempt = True  # type: ignore[attr-defined]
             view.endpoint = declared  # type: ignore[attr-defined]
             for path in declared.paths:
-                self.urls.append(URLPattern(LenientPattern(path.lstrip("/")), view))
+                self.urls.append(URLPattern(RoutePattern(path.lstrip("/"), is_endpoint=True), view))
 
 
 def _line_of(method: Any) -> int:
     return inspect.unwrap(method).__code__.co_firstlineno
 
 
-class CallResolver(URLResolver):
-    """The routes of several modules behind one look-up: asking 70 patterns in turn costs as much as a query."""
+class CallTable(URLResolver):
+    """The paths of all calls in one table, looked up in any letter case and with or without a slash at the end.
+
+    Django tries one pattern after the other: for our 80 paths that costs as much as a query to the database.
+    A parameter may only be the last part of a path; its value keeps its letter case.
+    """
 
     def __init__(self, *modules: str) -> None:
-        super().__init__(RoutePattern(""), [entry for name in modules for entry in import_module(name).urlpatterns])
+        calls: list[URLPattern] = [entry for name in modules for entry in import_module(name).urlpatterns]
+        super().__init__(RoutePattern(""), calls)
+        # Each path in small letters, a parameter as `<>`.
+        self.table = {re.sub("<.*>", "<>", str(entry.pattern).lower()): entry for entry in calls}
 
     def resolve(self, path: str) -> ResolverMatch:
-        known = self._by_path.get(path.removesuffix("/").lower())
-        for entry in (known,) if known else self._others:
-            if match := entry.resolve(path):
-                return match
+        wanted = path.removesuffix("/")
+        head, _, value = wanted.rpartition("/")
+        if entry := self.table.get(wanted.lower()):
+            return _match(entry, {})
+        if value and (entry := self.table.get(f"{head.lower()}/<>")):
+            [name] = entry.pattern.converters
+            return _match(entry, {name: value})
         raise Resolver404({"tried": [], "path": path})
 
-    @cached_property
-    def _by_path(self) -> dict[str, Any]:
-        return {folded: entry for entry in reversed(self.url_patterns) if (folded := _folded(entry)) is not None}
 
-    @cached_property
-    def _others(self) -> list[Any]:
-        return [entry for entry in self.url_patterns if _folded(entry) is None]
-
-
-def _folded(entry: Any) -> str | None:
-    return getattr(entry.pattern, "folded", None)
+def _match(entry: URLPattern, parameters: dict[str, str]) -> ResolverMatch:
+    route = str(entry.pattern)
+    return ResolverMatch(entry.callback, (), parameters, route=route, captured_kwargs=parameters, extra_kwargs={})
 
 
 def endpoints() -> list[Endpoint]:

@@ -1,0 +1,8 @@
+"""Where pictures are served when no nginx and no bucket does it."""
+
+from django.urls import re_path
+
+from uploads.api.media import media
+from uploads.services import NAME_PATTERN
+
+urlpatterns = [re_path(rf"^(?P<name>{NAME_PATTERN})\Z", media)]
