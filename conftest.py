@@ -11,6 +11,7 @@ import redis
 from django.core.cache import cache
 from django.test import Client, TestCase
 
+from config.celery import app as celery_app
 from tests.kit import check_documented
 
 ROOT = Path(__file__).parent
@@ -61,6 +62,14 @@ class ApiClient:
 
     def _headers(self, more: dict[str, str] | None) -> dict[str, str]:
         return ({"authorization": self.token} if self.token else {}) | (more or {})
+
+
+@pytest.fixture
+def sent_tasks(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, tuple]]:
+    """What goes to a worker, as (name, arguments); no worker gets it."""
+    sent: list[tuple[str, tuple]] = []
+    monkeypatch.setattr(celery_app, "send_task", lambda name, args=(), *_, **__: sent.append((name, tuple(args))))
+    return sent
 
 
 @pytest.fixture(autouse=True)

@@ -1,31 +1,28 @@
 from celery import shared_task
 from django.utils import timezone
 
+from accounts.services.attempts import attempts_purge
+from accounts.services.login import logins_purge
+from accounts.services.scan_codes import codes_expire
+from accounts.services.users import tokens_purge
+
 
 @shared_task(name="accounts.purge_expired_tokens", ignore_result=True)
 def purge_expired_tokens() -> None:
-    from accounts.services.users import tokens_purge
-
     tokens_purge(now=timezone.now())
 
 
 @shared_task(name="accounts.purge_login_log", ignore_result=True)
 def purge_login_log() -> None:
-    from accounts.services.login import logins_purge
-
     logins_purge(now=timezone.now())
 
 
 @shared_task(name="accounts.purge_login_attempts", ignore_result=True)
 def purge_login_attempts() -> None:
-    from accounts.services.attempts import attempts_purge
-
     attempts_purge(now=timezone.now())
 
 
 @shared_task(name="accounts.expire_scan_codes", ignore_result=True)
 def expire_scan_codes() -> None:
     """Every process with sockets does this each second too; this is for codes whose sockets all moved at once."""
-    from accounts.services.scan_codes import codes_expire
-
     codes_expire()

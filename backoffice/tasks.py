@@ -1,23 +1,20 @@
 from celery import shared_task
+from django.contrib.sessions.models import Session
 from django.utils import timezone
 
+from backoffice.audit import entries_purge
+from backoffice.months import months_recount
+from core.db.purge import rows_purge
 from core.times import local
 
 
 @shared_task(name="backoffice.count_months", ignore_result=True)
 def count_months() -> None:
-    from backoffice.months import months_recount
-
     months_recount(local(timezone.now()))
 
 
 @shared_task(name="backoffice.purge", ignore_result=True)
 def purge() -> None:
     """Forget old entries of the audit trail, and sessions that have ended."""
-    from django.contrib.sessions.models import Session
-
-    from backoffice.audit import entries_purge
-    from core.db.purge import rows_purge
-
     entries_purge(now=timezone.now())
     rows_purge(Session.objects.filter(expire_date__lt=timezone.now()))

@@ -6,7 +6,8 @@ from django.contrib import admin
 from django.http import HttpRequest, QueryDict
 
 from core.api.request import is_from_here
-from sandbox.faults import DEFAULT_SECONDS, MAX_VALUE, FaultKind
+from sandbox.faults import DEFAULT_SECONDS, MAX_VALUE
+from sandbox.models import FaultKind
 
 
 def may_turn(request: HttpRequest) -> bool:

@@ -9,7 +9,8 @@ from django.http import HttpRequest, HttpResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 
-from sandbox.faults import FaultKind, faults_on
+from sandbox.faults import faults_on
+from sandbox.models import FaultKind
 
 View = Callable[..., HttpResponse]
 BAD_GATEWAY = "<html><head><title>502 Bad Gateway</title></head><body><h1>502 Bad Gateway</h1></body></html>"

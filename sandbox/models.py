@@ -2,11 +2,42 @@
 
 from django.db import models
 
-from sandbox.faults import FaultKind
-
 
 def yuan_text(fen: int) -> str:
     return f"{fen // 100}.{fen % 100:02}"
+
+
+class FaultKind(models.TextChoices):
+    NOTIFY_TWICE = "notify_twice", "通知发两次"
+    NOTIFY_LATE = "notify_late", "通知迟到（秒）"
+    NOTIFY_NEVER = "notify_never", "通知不发"
+    NOTIFY_OUT_OF_ORDER = "notify_out_of_order", "通知乱序（最多扣留秒数）"
+    WRONG_AMOUNT = "wrong_amount", "通知里的金额不对"
+    WRONG_SIGNATURE = "wrong_signature", "通知的签名不对"
+    PROVIDER_SLOW = "provider_slow", "微信支付接口变慢（秒）"
+    PROVIDER_DOWN = "provider_down", "微信支付接口不可用"
+    ANSWER_LOST = "answer_lost", "请求已处理，应答丢失"
+    ANSWER_UNSIGNED = "answer_wrong_signature", "应答的签名不对"
+    PAY_AFTER_EXPIRY = "pay_after_expiry", "过期或已关闭的码仍可支付"
+    REFUND_ABNORMAL = "refund_abnormal", "退款异常（退不到用户账户）"
+    REFUND_CLOSED = "refund_closed", "退款被关闭"
+    BILL_ROW_MISSING = "bill_row_missing", "账单少一笔"
+    BILL_ROW_MORE = "bill_row_more", "账单多一笔"
+    BILL_WRONG_AMOUNT = "bill_wrong_amount", "账单里一笔金额不对"
+    BILL_WRONG_HASH = "bill_wrong_hash", "账单摘要不对"
+    BILL_LATE = "bill_late", "账单还没有生成"
+    OAUTH_SLOW = "oauth_slow", "微信登录接口变慢（秒）"
+    OAUTH_DOWN = "oauth_down", "微信登录接口不可用"
+    SMS_SLOW = "sms_slow", "短信接口变慢（秒）"
+    SMS_DOWN = "sms_down", "短信接口不可用"
+    SMS_QUOTA = "sms_quota", "短信发送次数用完"
+    WEATHER_SLOW = "weather_slow", "天气接口变慢（秒）"
+    WEATHER_DOWN = "weather_down", "天气接口不可用"
+    WEATHER_GARBAGE = "weather_garbage", "天气接口返回乱码"
+    WEATHER_HTML = "weather_html", "天气接口返回网页"
+    WEATHER_WRONG_TYPES = "weather_wrong_types", "天气字段类型不对"
+    WEATHER_ALARM_LIST = "weather_alarm_list", "天气预警是列表"
+    WEATHER_QUOTA = "weather_quota", "天气接口次数用完"
 
 
 class Api(models.TextChoices):

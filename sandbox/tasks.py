@@ -3,20 +3,19 @@
 from celery import shared_task
 from django.utils import timezone
 
+from sandbox.pay.deliveries import deliveries_due, delivery_send
+from sandbox.pay.purge import books_purge
+from sandbox.pay.refunds import refunds_settle
+
 
 @shared_task(name="sandbox.deliver", ignore_result=True)
 def deliver(delivery_id: int) -> None:
-    from sandbox.pay.deliveries import delivery_send
-
     delivery_send(delivery_id=delivery_id, now=timezone.now())
 
 
 @shared_task(name="sandbox.sweep", ignore_result=True)
 def sweep() -> None:
     """Settle refunds and start the notifications that are due; run every few seconds by beat."""
-    from sandbox.pay.deliveries import deliveries_due
-    from sandbox.pay.refunds import refunds_settle
-
     refunds_settle(now=timezone.now())
     for delivery_id in deliveries_due(now=timezone.now()):
         deliver.delay(delivery_id)
@@ -24,6 +23,4 @@ def sweep() -> None:
 
 @shared_task(name="sandbox.purge", ignore_result=True)
 def purge() -> None:
-    from sandbox.pay.purge import books_purge
-
     books_purge(now=timezone.now())

@@ -3,21 +3,21 @@
 from celery import shared_task
 from django.utils import timezone
 
+from students.counts import counts_fold
+from students.transfer import deletion, exports, imports, photos
+from students.transfer.models import TransferRun
+from students.transfer.runs import runs_purge, runs_resume
+
 
 @shared_task(name="students.fold_tally", ignore_result=True)
 def fold_tally() -> None:
     """Keep the rows few that each count is the sum of."""
-    from students.counts import counts_fold
-
     counts_fold()
 
 
 @shared_task(name="students.transfer_work", ignore_result=True)
 def transfer_work(run_pk: int) -> None:
     """Do what an import, an export, a batch of pictures or a deletion waits for."""
-    from students.transfer import deletion, exports, imports, photos
-    from students.transfer.models import TransferRun
-
     Kind, State = TransferRun.Kind, TransferRun.State
     run, now = TransferRun.objects.filter(pk=run_pk).first(), timezone.now()
     match (run.kind, run.state) if run else (None, None):
@@ -42,14 +42,10 @@ def transfer_work(run_pk: int) -> None:
 @shared_task(name="students.resume_transfers", ignore_result=True)
 def resume_transfers() -> None:
     """Go on with deletions and undoings whose worker has died."""
-    from students.transfer.runs import runs_resume
-
     runs_resume(now=timezone.now())
 
 
 @shared_task(name="students.purge_transfers", ignore_result=True)
 def purge_transfers() -> None:
     """Remove the files and rows of old imports and exports: they hold personal data."""
-    from students.transfer.runs import runs_purge
-
     runs_purge(now=timezone.now())

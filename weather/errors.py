@@ -1,11 +1,6 @@
 """What goes wrong with the weather. None of these texts may hold the account's secret or a URL."""
 
-from typing import TYPE_CHECKING
-
 from core.errors import DomainError
-
-if TYPE_CHECKING:
-    from weather.models import WeatherRecord
 
 
 class WeatherTooOften(DomainError):
@@ -24,10 +19,9 @@ class AccountIncomplete(DomainError):
 
 
 class WeatherFault(DomainError):
-    """The provider gave no weather; ``stored`` is what we have of the city from before."""
+    """The provider gave no weather."""
 
     status, msg = 502, "天气服务暂时不可用,请稍后再试"
-    stored: "WeatherRecord | None" = None
 
 
 class ProviderSilent(WeatherFault):

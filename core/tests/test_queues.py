@@ -29,6 +29,16 @@ def test_a_task_goes_where_its_worker_is(task):
     assert queue == {"shop": "money", "payments": "money", "students": "bulk", "x": "now"}[task.split(".")[0]]
 
 
+def test_services_send_tasks_that_there_are():
+    sent = set()
+    for app_folder in {name.split(".")[0] for name in settings.CELERY_TASK_ROUTES}:
+        for path in (settings.BASE_DIR / app_folder).rglob("*.py"):
+            sent |= set(re.findall(r"task_send\(\s*\"([\w.]+)\"", path.read_text("utf-8")))
+
+    assert "payments.run_refund" in sent
+    assert sent <= set(settings.CELERY_TASK_ROUTES)
+
+
 def test_every_queue_has_a_worker_in_each_way_to_run():
     compose = (settings.BASE_DIR / "deploy/compose.yaml").read_text("utf-8")
     guide = (settings.BASE_DIR / "docs/going-live.md").read_text("utf-8")

@@ -8,6 +8,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Sum
 
+from core.db.after_commit import task_send
 from core.money import fen_text
 from payments.errors import NO_REFUNDS, PaymentMismatch, PaymentUnknown, RefundNotPossible
 from payments.gateways.base import (
@@ -129,18 +130,13 @@ def refund_create(payment: Payment, amount_fen: int, *, reason: str, requested_b
         to_state=refund.state,
         detail=f"{fen_text(amount_fen)} {reason}",
     )
-    run_after_commit(refund)
+    refund_send(refund)
     return refund
 
 
-def run_after_commit(refund: Refund) -> None:
-    from payments.tasks import run_refund  # tasks stand above services
-
-    def send() -> None:
-        run_refund.apply_async(args=(refund.pk,), retry=False)
-
-    # Without a broker the commit stands all the same; the sweep finds the row.
-    transaction.on_commit(send, robust=True)
+def refund_send(refund: Refund) -> None:
+    """Let a worker take the refund's next step once this is committed."""
+    task_send("payments.run_refund", refund.pk)
 
 
 def refund_run(*, refund_id: int, now: datetime, at_once: bool = False) -> Refund:

@@ -19,9 +19,9 @@ from payments.services.refund import (
     note_error,
     refund_create,
     refund_move,
+    refund_send,
     refund_settle,
     require_room,
-    run_after_commit,
 )
 
 # Longer than a call may be on its way: what was sent before has arrived by then, or never will.
@@ -59,7 +59,7 @@ def refund_retry(*, refund_id: int, actor: str, now: datetime) -> Refund:
     moved = refund_move(refund.pk, _S.PENDING, now, actor=actor, staff=actor, last_error="")
     if moved.state != _S.PENDING:
         raise RefundNotPossible(f"这笔退款现在是“{moved.get_state_display()}”")
-    run_after_commit(moved)
+    refund_send(moved)
     return moved
 
 

@@ -9,6 +9,7 @@ import pytest
 from django.db import connection, transaction
 from django.utils import timezone
 
+from config.celery import app as celery_app
 from payments.errors import RefundNotPossible
 from payments.models import PaymentLog, Refund
 from payments.services import refund_request, refund_run
@@ -197,7 +198,7 @@ def test_without_a_broker_the_request_stands_and_is_quick(paid, wechat, monkeypa
     def no_broker(*_, **__):
         raise ConnectionError("no broker")
 
-    monkeypatch.setattr("payments.tasks.run_refund.apply_async", no_broker)
+    monkeypatch.setattr(celery_app, "send_task", no_broker)
 
     refund = request(paid())
 

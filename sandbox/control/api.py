@@ -18,8 +18,8 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 
 from sandbox.dial import may_turn
-from sandbox.faults import ORDER_KINDS, FaultKind, faults_on, faults_set, order_faults_set
-from sandbox.models import Delivery, Trade
+from sandbox.faults import ORDER_KINDS, faults_on, faults_set, order_faults_set
+from sandbox.models import Delivery, FaultKind, Trade
 from sandbox.pay.deliveries import deliveries_due, delivery_send
 from sandbox.pay.errors import Refused
 from sandbox.pay.pages import code_find, twin_url

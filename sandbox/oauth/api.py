@@ -13,7 +13,7 @@ from django.views.decorators.http import require_safe
 
 from config.sandbox_keys import sandbox_settings
 from sandbox.endpoint import provider_endpoint
-from sandbox.faults import FaultKind
+from sandbox.models import FaultKind
 from sandbox.oauth import grants
 from sandbox.oauth.people import Person, person_named
 

@@ -8,8 +8,8 @@ from datetime import date, datetime, time, timedelta
 
 from django.core.cache import cache
 
-from sandbox.faults import FaultKind, faults_on
-from sandbox.models import Refund, Trade, TradeState, yuan_text
+from sandbox.faults import faults_on
+from sandbox.models import FaultKind, Refund, Trade, TradeState, yuan_text
 from sandbox.pay.describe import BANK
 from sandbox.pay.errors import BadParameter, Reason, Refused
 from sandbox.pay.merchant import merchant

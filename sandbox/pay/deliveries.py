@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
-from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
+from core.db.after_commit import task_send
 from sandbox.models import Api, Delivery, DeliveryState
 from sandbox.pay.rsa import signature_headers
 
@@ -99,8 +99,6 @@ def _record(delivery: Delivery, answer: Answer) -> DeliveryState:
 
 def delivery_requeue(*, delivery_id: int, now: datetime) -> None:
     """Make a notification due now, whatever became of it, and start it."""
-    from sandbox.tasks import deliver
-
     again = Delivery.objects.filter(pk=delivery_id)
     if again.update(state=DeliveryState.DUE, is_held=False, next_try_at=now):
-        transaction.on_commit(lambda: deliver.apply_async((delivery_id,), retry=False), robust=True)
+        task_send("sandbox.deliver", delivery_id)

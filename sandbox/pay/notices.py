@@ -5,16 +5,15 @@ import hashlib
 import json
 import secrets
 import uuid
-from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.padding import PKCS7
-from django.db import transaction
 
-from sandbox.faults import FaultKind, faults_on
-from sandbox.models import Api, Delivery, DeliveryState, Refund, Trade
+from core.db.after_commit import task_send
+from sandbox.faults import faults_on
+from sandbox.models import Api, Delivery, DeliveryState, FaultKind, Refund, Trade
 from sandbox.pay import xml
 from sandbox.pay.describe import refund_amount, refund_v2, trade_v2, trade_v3
 from sandbox.pay.merchant import merchant
@@ -65,7 +64,7 @@ def _queue(draft: Delivery, faults: dict[FaultKind, float], now: datetime) -> No
         draft.pk = None
         draft.save(force_insert=True)
         if draft.next_try_at <= now:
-            transaction.on_commit(_starter(draft), robust=True)
+            task_send("sandbox.deliver", draft.pk)
 
 
 def _shuffle(draft: Delivery, faults: dict[FaultKind, float]) -> None:
@@ -75,14 +74,6 @@ def _shuffle(draft: Delivery, faults: dict[FaultKind, float]) -> None:
     if not overtaken and FaultKind.NOTIFY_OUT_OF_ORDER in faults:
         draft.is_held = True
         draft.next_try_at += timedelta(seconds=faults[FaultKind.NOTIFY_OUT_OF_ORDER])
-
-
-def _starter(draft: Delivery) -> Callable[[], object]:
-    from sandbox.tasks import deliver
-
-    pk = draft.pk
-    # A hint only: with the broker away the sweep finds the row.
-    return lambda: deliver.apply_async((pk,), retry=False)
 
 
 def _false_fee(fen: int) -> int:

@@ -11,8 +11,8 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from sandbox.dial import changes_of, dial
-from sandbox.faults import ORDER_KINDS, FaultKind, order_faults_set
-from sandbox.models import PayCode
+from sandbox.faults import ORDER_KINDS, order_faults_set
+from sandbox.models import FaultKind, PayCode
 from sandbox.pay.errors import Reason, Refused
 from sandbox.pay.merchant import SHOP_NAME
 from sandbox.pay.trades import pay_refusal, trade_pay

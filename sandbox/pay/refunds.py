@@ -7,9 +7,10 @@ from datetime import datetime, timedelta
 from django.db import transaction
 from django.db.models import Count, Sum
 
-from sandbox.faults import FaultKind, faults_on
-from sandbox.models import Api, Refund, RefundState, Trade, TradeState
+from sandbox.faults import faults_on
+from sandbox.models import Api, FaultKind, Refund, RefundState, Trade, TradeState
 from sandbox.pay.errors import Reason, Refused
+from sandbox.pay.notices import refund_notices_create
 from sandbox.pay.numbers import refund_number
 
 SETTLES_AFTER = timedelta(seconds=3)  # minutes to days at the real one
@@ -71,8 +72,6 @@ def refunds_settle(*, now: datetime, refunds: Iterable[Refund] | None = None) ->
 
 
 def _settle(pk: int, now: datetime) -> bool:
-    from sandbox.pay.notices import refund_notices_create
-
     with transaction.atomic():
         refund = Refund.objects.select_related("trade").select_for_update(of=["self"]).get(pk=pk)
         if refund.state != RefundState.PROCESSING:  # another sweep was faster

@@ -5,9 +5,10 @@ from datetime import datetime, timedelta
 
 from django.db import transaction
 
-from sandbox.faults import FaultKind, faults_on
-from sandbox.models import Api, PayCode, Trade, TradeState
+from sandbox.faults import faults_on
+from sandbox.models import Api, FaultKind, PayCode, Trade, TradeState
 from sandbox.pay.errors import Reason, Refused
+from sandbox.pay.notices import payment_notices_create
 from sandbox.pay.numbers import base62, prepay_number, transaction_number
 
 CODE_TTL = timedelta(hours=2)  # a code_url or prepay_id lives this long
@@ -87,8 +88,6 @@ def trade_pay(*, code: PayCode, now: datetime) -> Trade:
 
     :raises Refused: ORDER_PAID, ORDER_CLOSED, EXPIRED.
     """
-    from sandbox.pay.notices import payment_notices_create
-
     with transaction.atomic():
         trade = _lock(code.trade)
         if reason := pay_refusal(trade=trade, code=code, now=now):

@@ -10,8 +10,8 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
 from sandbox.endpoint import View, provider_endpoint
-from sandbox.faults import FaultKind, faults_on
-from sandbox.models import Api, Refund
+from sandbox.faults import faults_on
+from sandbox.models import Api, FaultKind, Refund
 from sandbox.pay import fields, xml
 from sandbox.pay.describe import refund_v2, trade_v2
 from sandbox.pay.errors import BadParameter, Reason, Refused

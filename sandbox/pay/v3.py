@@ -12,8 +12,8 @@ from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
 from sandbox.endpoint import View, provider_endpoint
-from sandbox.faults import FaultKind, faults_on
-from sandbox.models import Api, Refund
+from sandbox.faults import faults_on
+from sandbox.models import Api, FaultKind, Refund
 from sandbox.pay import fields
 from sandbox.pay.bills import bill_file, bill_make
 from sandbox.pay.describe import refund_v3, trade_v3

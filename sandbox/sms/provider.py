@@ -21,8 +21,8 @@ from django.views.decorators.http import require_POST
 from config.sandbox_keys import sandbox_settings
 from core.times import SHANGHAI
 from sandbox.endpoint import provider_endpoint
-from sandbox.faults import FaultKind, faults_on
-from sandbox.models import TextMessage
+from sandbox.faults import faults_on
+from sandbox.models import FaultKind, TextMessage
 
 ALGORITHM = "ACS3-HMAC-SHA256"
 CLOCK_SKEW = timedelta(minutes=15)

@@ -10,8 +10,8 @@ import requests
 from django.test import Client
 from django.utils import timezone
 
-from sandbox.faults import DEFAULT_SECONDS, FaultKind, faults_on, faults_set
-from sandbox.models import Delivery, DeliveryState, Refund, Trade
+from sandbox.faults import DEFAULT_SECONDS, faults_on, faults_set
+from sandbox.models import Delivery, DeliveryState, FaultKind, Refund, Trade
 
 NUMBER = "20261124120000000abcdefghijk"
 

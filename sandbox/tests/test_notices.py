@@ -14,7 +14,7 @@ from sandbox.faults import faults_set
 from sandbox.models import Api, Delivery, DeliveryState, Trade
 from sandbox.pay import xml
 from sandbox.pay.deliveries import RETRY_AFTER_S, deliveries_due, delivery_requeue, delivery_send
-from sandbox.tasks import deliver, sweep
+from sandbox.tasks import sweep
 
 NUMBER = "20261124120000000abcdefghijk"
 V3_NUMBER = "20261124120000000v3v3v3v3v3v"
@@ -174,34 +174,31 @@ def test_a_killed_sender_is_replaced_when_its_lease_is_over(paid_v2: Any, shop: 
 
 
 def test_paying_starts_the_task_after_commit(
-    order_v2: Any, monkeypatch: Any, django_capture_on_commit_callbacks: Any
+    order_v2: Any, sent_tasks: Any, django_capture_on_commit_callbacks: Any
 ) -> None:
     from sandbox.pay.pages import code_find
     from sandbox.pay.trades import trade_pay
 
     order_v2()
-    started: list[Any] = []
-    monkeypatch.setattr(deliver, "apply_async", lambda args, **_: started.append(args))
     with django_capture_on_commit_callbacks(execute=True):
         code = code_find(out_trade_no=NUMBER)
         assert code is not None
         trade_pay(code=code, now=timezone.now())
-        assert started == []
+        assert sent_tasks == []
 
-    assert started == [(Delivery.objects.get().pk,)]
+    assert sent_tasks == [("sandbox.deliver", (Delivery.objects.get().pk,))]
 
 
-def test_the_sweep_starts_what_is_due(paid_v2: Any, v2: Any, monkeypatch: Any, shop: Any) -> None:
+def test_the_sweep_starts_what_is_due(paid_v2: Any, v2: Any, sent_tasks: Any, shop: Any) -> None:
     delivery = paid_v2()
     v2.refund.apply(1234, 1234, "R1", out_trade_no=NUMBER, notify_url=shop.v2_url)
     Trade.objects.get().refunds.update(settles_at=timezone.now())
-    started: list[int] = []
-    monkeypatch.setattr(deliver, "delay", started.append)
+    sent_tasks.clear()
 
     sweep()
 
     refund_delivery = Delivery.objects.get(refund__isnull=False)
-    assert started == [delivery.pk, refund_delivery.pk]
+    assert sent_tasks == [("sandbox.deliver", (pk,)) for pk in (delivery.pk, refund_delivery.pk)]
 
 
 class TestFaults:

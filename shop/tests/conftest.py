@@ -6,9 +6,8 @@ from shop.tests.provider import provider  # noqa: F401
 
 
 @pytest.fixture(autouse=True)
-def _no_broker(monkeypatch):
+def _no_worker(sent_tasks):
     """Refunds are run by hand (``provider.run_refunds``): the suite has no worker."""
-    monkeypatch.setattr("payments.tasks.run_refund.apply_async", lambda *args, **kwargs: None)
 
 
 @pytest.fixture

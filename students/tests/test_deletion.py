@@ -11,7 +11,6 @@ from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
-from students import tasks
 from students.counts import counts_wrong
 from students.models import Student
 from students.services import student_edit
@@ -31,11 +30,9 @@ State, Kind = TransferRun.State, TransferRow.Kind
 
 
 @pytest.fixture(autouse=True)
-def sent(monkeypatch):
+def sent(sent_tasks):
     """What would have gone to a worker."""
-    runs_sent = []
-    monkeypatch.setattr(tasks.transfer_work, "apply_async", lambda args, **_: runs_sent.append(args[0]))
-    return runs_sent
+    return sent_tasks
 
 
 def people(count, **fields):
@@ -92,7 +89,7 @@ class TestTheWay:
         with django_capture_on_commit_callbacks(execute=True):
             answer = office.post(address, posted_of(page), follow=True)
         run = TransferRun.objects.get()
-        assert sent == [run.pk] and "删除中" in answer.content.decode()
+        assert sent == [("students.transfer_work", (run.pk,))] and "删除中" in answer.content.decode()
 
         worked(run)
 
@@ -105,7 +102,7 @@ class TestTheWay:
 
         with django_capture_on_commit_callbacks(execute=True):
             office.post(answer.request["PATH_INFO"], {"do": "undo"})
-        assert sent == [run.pk] * 2
+        assert sent == [("students.transfer_work", (run.pk,))] * 2
         worked(run)
 
         assert (run.state, run.counts, run.undone_by) == (State.UNDONE, {"undone": 2000}, root.user)

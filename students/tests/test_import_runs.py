@@ -13,6 +13,7 @@ from django.db import connection, transaction
 from django.test import Client
 from django.utils import timezone
 
+from config.celery import app as celery_app
 from students import tasks
 from students.counts import counts_wrong
 from students.models import Student
@@ -83,11 +84,9 @@ def result(browser, run):
 
 
 def test_two_hundred_with_three_bad_rows_fixed_on_the_second_try(
-    zhuguan, django_capture_on_commit_callbacks, monkeypatch
+    zhuguan, django_capture_on_commit_callbacks, sent_tasks
 ):
     browser = office(zhuguan)
-    sent = []
-    monkeypatch.setattr(tasks.transfer_work, "apply_async", lambda args, **_: sent.append(args))
     rows = [line(n) for n in range(200)]
     rows[4][3], rows[99][2], rows[150][6] = "二十", "", "javascript:alert(1)"
 
@@ -95,7 +94,7 @@ def test_two_hundred_with_three_bad_rows_fixed_on_the_second_try(
         file = SimpleUploadedFile("学员.csv", sheet(*rows))
         with django_capture_on_commit_callbacks(execute=True):
             answer = browser.post(f"{RUNS}import/", {"file": file})
-        transfer_work(sent.pop()[0])
+        transfer_work(sent_tasks.pop()[1][0])
         return answer.url
 
     url = upload()
@@ -123,7 +122,7 @@ def test_two_hundred_with_three_bad_rows_fixed_on_the_second_try(
     assert "确认导入 200 名学员" in browser.get(url).content.decode()
     with django_capture_on_commit_callbacks(execute=True):
         browser.post(url, {"do": "confirm"})
-    transfer_work(sent.pop()[0])
+    transfer_work(sent_tasks.pop()[1][0])
 
     assert "新增 200 名" in browser.get(url).content.decode()
     assert Student.objects.count() == 200
@@ -364,7 +363,7 @@ def test_old_files_are_removed():
 
 @pytest.mark.django_db(transaction=True)
 def test_two_workers_on_one_run_write_once_and_a_broker_that_is_down_loses_nothing(monkeypatch):
-    monkeypatch.setattr(tasks.transfer_work, "apply_async", lambda *a, **k: 1 / 0)
+    monkeypatch.setattr(celery_app, "send_task", lambda *a, **k: 1 / 0)
     run = run_start(kind="import", user_pk=None, now=timezone.now(), file_name="a.csv", source=sheet(line()))
     tasks.transfer_work(run.pk)
     run_confirm(run=run, user_pk=None, now=timezone.now())

@@ -18,6 +18,7 @@ from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 from psycopg.types.json import Jsonb
 
 from core.cache import valkey
+from core.db.after_commit import task_send
 from core.db.limits import statements_may_take
 from core.errors import DomainError
 from students.transfer.errors import RunNotReady
@@ -120,11 +121,8 @@ def run_undo(*, run: TransferRun, user_pk: int | None, now: datetime) -> None:
 
 def run_send(run: TransferRun, *, expires_s: float | None = None) -> None:
     """Let a worker take the run once this is committed."""
-    from students.tasks import transfer_work  # tasks import this module
-
     # If the broker is down, the run stays, and its page offers to start it again.
-    options: dict[str, Any] = {"retry": False, "expires": expires_s}
-    transaction.on_commit(lambda: transfer_work.apply_async((run.pk,), **options), robust=True)
+    task_send("students.transfer_work", run.pk, expires_s=expires_s)
 
 
 # --- What a worker does with a run ---

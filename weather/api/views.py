@@ -15,7 +15,7 @@ from weather.api.serializers import AccountParams, WeatherParams, weather_row
 from weather.errors import WeatherFault
 from weather.models import WeatherRecord
 from weather.provider import Credentials
-from weather.selectors import history_page
+from weather.selectors import history_page, record_newest
 from weather.services.account import account_change
 from weather.services.query import weather_newest, weather_query
 
@@ -48,8 +48,8 @@ class WeatherViewSet(ApiViewSet):
         try:
             return weather_query(city=city, caller=caller_key(request), now=timezone.now())
         except WeatherFault as fault:
-            if fault.stored:
-                fault.extra["data"] = [weather_row(fault.stored)]
+            if record := record_newest(city):
+                fault.extra["data"] = [weather_row(record)]
             raise
 
 

@@ -4,7 +4,7 @@ import time
 from datetime import datetime
 
 from core.cache.ratelimit import hit
-from weather.errors import NoWeather, ProviderGarbled, WeatherFault, WeatherTooOften
+from weather.errors import NoWeather, ProviderGarbled, WeatherTooOften
 from weather.models import WeatherRecord
 from weather.provider import TIMEOUT_S, ask
 from weather.selectors import record_newest
@@ -42,15 +42,11 @@ def weather_query(*, city: str, caller: str, now: datetime) -> WeatherRecord:
     """Ask the provider for ``city``, once a minute per ``caller`` (a key that names him), within five seconds.
 
     :raises WeatherTooOften: the caller asked less than a minute ago.
-    :raises WeatherFault: no weather; ``stored`` is the newest record from before, where there is one.
+    :raises WeatherFault: the provider gave no weather of this city.
     """
     if hit(f"weather:{caller}", limit=1, window_s=QUERY_WINDOW_S):
         raise WeatherTooOften
-    try:
-        report = ask(account_get().credentials, city, now=now)
-        if not report.is_of(city):
-            raise ProviderGarbled(f"天气服务返回了其他城市({report.city})的天气")
-    except WeatherFault as fault:
-        fault.stored = record_newest(city)
-        raise
+    report = ask(account_get().credentials, city, now=now)
+    if not report.is_of(city):
+        raise ProviderGarbled(f"天气服务返回了其他城市({report.city})的天气")
     return record_store(report=report, now=now)
