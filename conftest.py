@@ -81,26 +81,34 @@ def _fresh_valkey(request: pytest.FixtureRequest) -> Iterator[None]:
         or request.node.get_closest_marker("django_db")
     ):
         cache.clear()
-        from permissions import rights
+        from core.cache import valkey
+        from permissions.rights import VERSION_KEY
 
-        rights._loaded = None
+        valkey.client().delete(VERSION_KEY)  # the roles are loaded anew
     yield
 
 
 @pytest.fixture(params=["refuses", "is silent"])
-def valkey_down(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Valkey refuses connections, or takes them and never says a word."""
+def valkey_down(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """Valkey refuses connections, or takes them and never says a word; the value lists how often it was waited for."""
     from core.cache import valkey
 
     server = socket.create_server(("127.0.0.1", 0))
     host, port = server.getsockname()
     if request.param == "refuses":
         server.close()
-    # A quarter of what is waited for in earnest: how often it is waited for is what counts.
-    pool = redis.ConnectionPool(host=host, port=port, socket_timeout=valkey.ANSWER_TIMEOUT_S / 4)
+    waits: list[str] = []
+
+    class Pool(redis.ConnectionPool):
+        def get_connection(self, *args: Any, **options: Any) -> Any:
+            waits.append(request.param)
+            return super().get_connection(*args, **options)
+
+    pool = Pool(host=host, port=port, socket_timeout=0.5)
     with monkeypatch.context() as patch:
+        patch.setattr(valkey, "REST_S", 3600)
         patch.setattr(valkey.client(), "connection_pool", pool)
-        yield
+        yield waits
     valkey.client()._resting_until = 0
     server.close()
 

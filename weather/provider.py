@@ -85,7 +85,7 @@ class Report:
         return city.startswith(asked) or asked.startswith(city) or asked == self.texts["city_en"].lower()
 
 
-def ask(credentials: Credentials, city: str, *, now: datetime, timeout_s: float = TIMEOUT_S) -> Report:
+def ask(credentials: Credentials, city: str, *, now: datetime, timeout_s: float | None = None) -> Report:
     """Ask for the weather of ``city`` now.
 
     :raises WeatherFault: ``ProviderSilent``, ``ProviderGarbled`` or ``ProviderRefused``, within ``timeout_s``.
@@ -96,6 +96,7 @@ def ask(credentials: Credentials, city: str, *, now: datetime, timeout_s: float 
         "appsecret": credentials.appsecret,
         "city": city,
     }
+    timeout_s = TIMEOUT_S if timeout_s is None else timeout_s
     try:
         body = http.get(f"{settings.WEATHER_BASE_URL}/api", params=params, timeout_s=timeout_s, max_bytes=MAX_BYTES)
     except http.OutgoingError:

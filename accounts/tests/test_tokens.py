@@ -2,7 +2,6 @@
 
 import base64
 import json
-import time
 from datetime import timedelta
 
 import jwt
@@ -203,31 +202,27 @@ class TestWithoutValkey:
 
     def test_callers_are_known_and_dead_tokens_stay_dead(self, person, valkey_down):
         li, wang = person("li", "103"), person("wang", "103")
-        started = time.monotonic()
 
         assert li.get("/getloginlog").json()["state"] is True
         assert li.get("/permission/getrole").json()["code"] == "10026"
         assert li.get("/users/sigout").json()["state"] is True
         assert li.get("/getloginlog").json() == BAD_TOKEN
         assert wang.get("/getloginlog").json()["state"] is True
-        assert time.monotonic() - started < 5
+        assert len(valkey_down) == 1
 
     def test_people_log_in_and_change_their_password(self, person, valkey_down):
         li = person("li", password="old-secret")
-        started = time.monotonic()
         body = li.post("/users/login", {"username": "li", "password": "old-secret"}).json()
         assert body["state"] is True
-        assert time.monotonic() - started < 5 / 4
+        assert len(valkey_down) == 1
 
         given = {"username": "li", "oldPassword": "old-secret", "newPassword": "new-secret"}
         assert li.post("/users/updatePassword", given).json()["state"] is True
         assert verify(li, body["token"]) == BAD_TOKEN
 
     def test_captchas_say_503(self, api, roles, valkey_down):
-        started = time.monotonic()
-
         answer = api.get("/users/getCaptcha")
 
-        assert time.monotonic() - started < 5 / 4
+        assert len(valkey_down) == 1
         assert answer.status_code == 503
         assert answer.json() == {"status": 503, "state": False, "msg": "服务暂时不可用,请稍后再试"}

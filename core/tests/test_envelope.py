@@ -3,7 +3,6 @@
 import io
 import json
 import logging
-import time
 
 import pytest
 from django.db import OperationalError
@@ -259,10 +258,9 @@ class TestHealth:
 
     @pytest.mark.django_db
     def test_not_ready_without_valkey(self, api, valkey_down):
-        started = time.monotonic()
         answer = api.get("/health/ready")
 
-        assert time.monotonic() - started < 5 / 4
+        assert len(valkey_down) == 1
         assert (answer.status_code, set(answer.json()["checks"])) == (503, {"valkey"})
         assert "127.0.0.1" not in answer.content.decode()
 

@@ -1,10 +1,9 @@
 """The v3 adapter against a strict provider: public-key mode, certificate mode, base URLs, lies."""
 
 import json
-import threading
 import time
 from datetime import timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from urllib.request import Request, urlopen
 
 import pytest
@@ -27,6 +26,7 @@ from payments.gateways.wechat import gateway_v2, gateway_v3, http
 from payments.gateways.wechat.notices import read_v3
 from payments.tests.standin import APPID, KEY_ID, MCHID
 from payments.tests.test_gateway_v2 import intent
+from tests.kit import serving
 
 NUMBER = "20261125101112000ABCDEF"
 
@@ -132,27 +132,14 @@ def test_an_answer_that_trickles_is_a_timeout(wechat, order, monkeypatch, settin
 
     class Trickle(BaseHTTPRequestHandler):
         def do_GET(self):
-            try:
-                for byte in b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n":
-                    self.wfile.write(bytes([byte]))
-                    time.sleep(0.05)
-            except OSError:
-                pass
+            for byte in b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n":
+                self.wfile.write(bytes([byte]))
+                time.sleep(0.05)
 
-        def log_message(self, *args):
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Trickle)
-    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
-    settings.WECHAT_PAY_BASE_URL = f"http://127.0.0.1:{server.server_port}"
-
-    began = time.monotonic()
-    with pytest.raises(GatewayTimeout):
-        gateway_v3().query(NUMBER)
-
-    assert time.monotonic() - began < 0.8
-    server.shutdown()
-    server.server_close()
+    with serving(Trickle) as address:
+        settings.WECHAT_PAY_BASE_URL = address
+        with pytest.raises(GatewayTimeout):
+            gateway_v3().query(NUMBER)
 
 
 def test_an_endless_answer_is_cut_off(wechat, order, monkeypatch):
@@ -183,17 +170,9 @@ def test_the_base_url_may_hold_a_path_that_is_not_signed(wechat, order, settings
                 self.end_headers()
                 self.wfile.write(body)
 
-        def log_message(self, *args):
-            pass
-
-    front = ThreadingHTTPServer(("127.0.0.1", 0), Front)
-    threading.Thread(target=front.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
-    settings.WECHAT_PAY_BASE_URL = f"http://127.0.0.1:{front.server_port}/sandbox/wxpay/"
-
-    assert gateway_v3().query(NUMBER).trade_state == "NOTPAY"
-
-    front.shutdown()
-    front.server_close()
+    with serving(Front) as address:
+        settings.WECHAT_PAY_BASE_URL = f"{address}/sandbox/wxpay/"
+        assert gateway_v3().query(NUMBER).trade_state == "NOTPAY"
 
 
 def test_a_proxy_of_the_environment_is_not_for_this_machine(wechat, order, monkeypatch):

@@ -7,13 +7,14 @@ from datetime import timedelta
 
 import pytest
 from django.db import connection, transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from config.celery import app as celery_app
 from payments.errors import RefundNotPossible
 from payments.models import PaymentLog, Refund
 from payments.services import refund_request, refund_run
-from payments.services.refund import _take_turn, refunds_due, refunds_run_due
+from payments.services.refund import refunds_due, refunds_run_due
 from payments.services.refund_stuck import refund_retry
 from tests.kit import at_once
 
@@ -216,11 +217,21 @@ def test_many_workers_at_once_ask_once(paid, wechat):
     assert Refund.objects.get().state == "processing"
 
 
-def test_of_two_who_press_at_once_one_asks(paid):
+@pytest.mark.django_db(transaction=True)
+def test_of_two_who_press_at_once_one_asks(paid, wechat, monkeypatch):
     refund = request(paid())
-    both = [Refund.objects.get(pk=refund.pk), Refund.objects.get(pk=refund.pk)]
+    both_have_read, update = threading.Barrier(2), QuerySet.update
 
-    assert [_take_turn(seen, timezone.now(), True) for seen in both] == [True, False]
+    def late_update(rows, **values):
+        if "attempts" in values:
+            both_have_read.wait(10)
+        return update(rows, **values)
+
+    monkeypatch.setattr(QuerySet, "update", late_update)
+
+    at_once([lambda: refund_run(refund_id=refund.pk, now=timezone.now(), at_once=True)] * 2)
+
+    assert wechat.called("refund") == 1
 
 
 def test_a_silent_provider_does_not_hold_up_the_sweep(paid, wechat):

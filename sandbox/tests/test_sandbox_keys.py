@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 from cryptography import x509
@@ -33,11 +32,9 @@ NAMES = {
 
 def test_makes_a_merchant_and_keeps_it(tmp_path: Path) -> None:
     first = sandbox_settings(tmp_path / "new folder" / "沙箱")
-    started = time.perf_counter()
     second = sandbox_settings(tmp_path / "new folder" / "沙箱")
 
     assert first == second
-    assert time.perf_counter() - started < 0.05
     assert set(first) == NAMES
     assert (len(first["WECHAT_PAY_API_KEY"]), len(first["WECHAT_PAY_V3_KEY"].encode())) == (32, 32)
     assert first["WECHAT_PAY_PUBLIC_KEY_ID"].startswith("PUB_KEY_ID_")

@@ -3,7 +3,6 @@
 import fcntl
 import signal
 import sys
-import time
 from contextlib import contextmanager, suppress
 from io import BytesIO
 from threading import Thread
@@ -154,7 +153,6 @@ def test_a_decoder_that_cannot_be_started_is_our_fault(api, monkeypatch):
 )
 def test_a_picture_that_takes_too_long_is_refused(program, code):
     program(code + "; child.main()")
-    began = time.monotonic()
     # A server's thread may block signals, and its children then inherit that.
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGALRM, signal.SIGXCPU})
     try:
@@ -162,7 +160,6 @@ def test_a_picture_that_takes_too_long_is_refused(program, code):
             image_decode(BytesIO(encoded()))
     finally:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGALRM, signal.SIGXCPU})
-    assert time.monotonic() - began < 30
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems know no such limit")
@@ -215,13 +212,10 @@ class TestBusy:
         ("threads", "content"), [(decoder._light_threads, encoded()), (decoder._heavy_threads, encoded("GIF"))]
     )
     def test_who_finds_too_many_waiting_does_not_wait(self, monkeypatch, threads, content):
-        monkeypatch.setattr(decoder, "WAIT_S", 60)
-        began = time.monotonic()
+        monkeypatch.setattr(decoder, "WAIT_S", 3600)
 
         with taken(threads), pytest.raises(errors.DecodersBusy):
-            image_decode(BytesIO(content), wait_s=60)
-
-        assert time.monotonic() - began < 30
+            image_decode(BytesIO(content), wait_s=3600)
 
     def test_of_heavy_pictures_the_machine_decodes_one_at_a_time(self, api, settings, on_disk):
         with another_process_decodes_a_heavy_one(settings):

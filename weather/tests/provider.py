@@ -39,6 +39,7 @@ class Provider:
         self.calls: list[dict[str, str]] = []
         self.behave: Callable[[BaseHTTPRequestHandler, dict[str, str]], None] = self.honest
         self.changes: dict[str, Any] = {}
+        self.has_answered = False
         provider = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -47,6 +48,7 @@ class Provider:
                 provider.calls.append(query | {"path": urlsplit(self.path).path})
                 try:
                     provider.behave(self, query)
+                    provider.has_answered = True
                 except OSError:
                     pass  # the caller has given up
 
