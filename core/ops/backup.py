@@ -27,6 +27,28 @@ from core.ops import pgtools
 from core.ops.at_work import machines_at_work
 
 FORMAT = 1
+# pg_restore drops what stands in the dump and nothing else. A table of a newer release that refers to one of these kept
+# it from that, so that no way led back from an upgrade; and one that it left made the next `migrate` fail.
+_DROP_OURS = """
+SET LOCAL client_min_messages = warning;
+DO $$
+DECLARE item text;
+BEGIN
+  FOREACH item IN ARRAY ARRAY(
+    SELECT format('DROP %s IF EXISTS public.%I CASCADE', CASE relkind WHEN 'v' THEN 'VIEW' WHEN 'm' THEN
+      'MATERIALIZED VIEW' WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END, relname)
+    FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p', 'v', 'm', 'S')
+      -- Not what belongs to an extension, nor what goes with its table.
+      AND NOT EXISTS (SELECT FROM pg_depend WHERE objid = pg_class.oid AND deptype IN ('e', 'i', 'a'))
+    UNION ALL
+    SELECT format('DROP ROUTINE IF EXISTS %s CASCADE', pg_proc.oid::regprocedure)
+    FROM pg_proc WHERE pronamespace = 'public'::regnamespace
+      AND NOT EXISTS (SELECT FROM pg_depend WHERE objid = pg_proc.oid AND deptype = 'e')
+  ) LOOP
+    EXECUTE item;
+  END LOOP;
+END $$
+"""
 
 
 class BackupError(Exception):
@@ -131,11 +153,9 @@ def restore(source: Path) -> dict[str, Any]:
         with _put_back(archive, pictures):
             connection.close()
             dump = archive.extractfile("database.dump")
+            assert dump  # _manifest has read it
             try:
-                pgtools.run(
-                    "pg_restore", "--single-transaction", "--clean", "--if-exists", "--no-owner", "--no-privileges",
-                    source=dump,
-                )  # fmt: skip
+                pgtools.load(dump, first=_DROP_OURS)
             except pgtools.ToolError as error:
                 raise BackupError(f"The database is as before: {error}") from error
     return manifest

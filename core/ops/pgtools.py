@@ -1,4 +1,4 @@
-"""PostgreSQL's own programs, pg_dump and pg_restore: which one, and with what options."""
+"""PostgreSQL's own programs, pg_dump, pg_restore and psql: which one, and with what options."""
 
 import importlib.util
 import os
@@ -6,7 +6,9 @@ import re
 import shutil
 import subprocess
 import tempfile
+from contextlib import ExitStack
 from pathlib import Path
+from threading import Thread
 from typing import IO, Any
 
 from django.db import connection
@@ -18,35 +20,94 @@ class ToolError(Exception):
     """What went wrong, in a sentence for the engineer."""
 
 
-def run(program: str, *arguments: str, source: IO[bytes] | None = None) -> None:
-    """Run a program on our database; ``source`` is what it reads.
+def run(program: str, *arguments: str) -> None:
+    """Run a program on our database.
 
     :raises ToolError: it is missing or failed.
     """
+    with _Client() as client:
+        client.start(program, *arguments, "--dbname=service=ours", stdout=subprocess.DEVNULL).communicate()
+        client.check()
+
+
+def load(dump: IO[bytes], *, first: str) -> None:
+    """Execute ``first``, SQL, and what pg_restore makes of ``dump``, in one transaction.
+
+    :raises ToolError: nothing has changed.
+    """
+    with _Client() as client:
+        script = client.start(
+            "pg_restore", "--clean", "--if-exists", "--no-owner", "--no-privileges", "--file=-", stdout=subprocess.PIPE
+        )
+        arguments = ("--no-psqlrc", "--quiet", "--no-password", "--set=ON_ERROR_STOP=1", "--dbname=service=ours")
+        target = client.start("psql", *arguments, stdout=subprocess.DEVNULL)
+        feeder = Thread(target=_feed, args=(script.stdin, dump))
+        feeder.start()
+        try:
+            _pump(script, target, first)
+        finally:
+            script.kill()  # it has ended, unless psql has refused the script
+            feeder.join()
+        client.check()
+
+
+def _pump(script: "subprocess.Popen[bytes]", target: "subprocess.Popen[bytes]", first: str) -> None:
+    assert script.stdout and target.stdin
     try:
-        options = direct_options()
-    except NoDirectWay:
-        raise ToolError(f"{program} needs PostgreSQL itself: set DATABASE_DIRECT_URL to pass the pooler.") from None
-    path = _path(program, options)
-    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile() as errors:
-        command = [path, *arguments, "--dbname=service=ours"]
-        environment = os.environ | _environment(options, Path(folder))
-        with subprocess.Popen(  # noqa: S603
-            command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=errors
-        ) as process:
-            assert process.stdin
-            _feed(process.stdin, source)
-        if process.returncode:
-            errors.seek(0)
-            lines = errors.read().decode(errors="replace").strip().splitlines()
-            raise ToolError(f"{program} failed: {lines[0] if lines else 'no reason given'}")
+        with target.stdin as there, script.stdout as here:
+            there.write(f"BEGIN;\n{first};\n".encode())
+            shutil.copyfileobj(here, there, 1024 * 1024)
+            # Not psql's own --single-transaction: it would commit the half of a dump that breaks off.
+            if script.wait() == 0:
+                there.write(b"COMMIT;\n")
+    except BrokenPipeError:
+        pass  # psql has ended, and says why
+    target.wait()
 
 
-def _feed(target: IO[bytes], source: IO[bytes] | None) -> None:
+class _Client:
+    """PostgreSQL's programs with our database's address, and what they complain of."""
+
+    def __enter__(self) -> "_Client":
+        self._stack = ExitStack()
+        folder = self._stack.enter_context(tempfile.TemporaryDirectory())
+        try:
+            self._options = direct_options()
+        except NoDirectWay:
+            raise ToolError("PostgreSQL itself is needed: set DATABASE_DIRECT_URL to pass the pooler.") from None
+        self._environment = os.environ | _environment(self._options, Path(folder))
+        self._started: list[tuple[str, subprocess.Popen[bytes], IO[bytes]]] = []
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._stack.close()
+
+    def start(self, program: str, *arguments: str, stdout: int) -> "subprocess.Popen[bytes]":
+        complaints = self._stack.enter_context(tempfile.TemporaryFile())  # noqa: SIM115  (the stack closes it)
+        process = subprocess.Popen(  # noqa: S603
+            [_path(program, self._options), *arguments],
+            env=self._environment,
+            stdin=subprocess.PIPE,
+            stdout=stdout,
+            stderr=complaints,
+        )
+        self._started.append((program, self._stack.enter_context(process), complaints))
+        return process
+
+    def check(self) -> None:
+        """:raises ToolError: one of the programs has failed."""
+        # The last one first: when it refuses, it takes those before it along.
+        for program, process, complaints in reversed(self._started):
+            if process.returncode:
+                complaints.seek(0)
+                lines = complaints.read().decode(errors="replace").strip().splitlines()
+                raise ToolError(f"{program} failed: {lines[0] if lines else 'no reason given'}")
+
+
+def _feed(target: IO[bytes], source: IO[bytes]) -> None:
     try:
         with target:
-            if source:
-                shutil.copyfileobj(source, target, 1024 * 1024)
+            shutil.copyfileobj(source, target, 1024 * 1024)
     except BrokenPipeError:
         pass  # it has ended, and says why
 

@@ -174,6 +174,50 @@ def test_a_restore_that_fails_leaves_rows_and_pictures_as_they_were(tmp_path: Pa
     assert Role.objects.filter(roleid="779").exists()
 
 
+def test_a_dump_that_breaks_off_changes_nothing(tmp_path: Path, media: Path) -> None:
+    """Each table that had come whole would be there, and the rest be gone."""
+    Role.objects.bulk_create(Role(roleid=str(number), name=os.urandom(30).hex()) for number in range(1000, 6000))
+    call_command("backup", str(tmp_path / "one.tar"))
+    with tarfile.open(tmp_path / "one.tar") as archive:
+        file = archive.extractfile("database.dump")
+        dump = file.read() if file else b""
+    bad = altered(tmp_path / "one.tar", tmp_path / "bad.tar", dump[: len(dump) - 200_000])
+    before = Role.objects.create(roleid="779", name="还在")
+
+    with pytest.raises(CommandError, match="The database is as before: "):
+        call_command("restore", str(bad), "--yes")
+
+    assert Role.objects.count() == 5001 and Role.objects.get(pk=before.pk).name == "还在"
+
+
+def test_a_script_that_the_server_refuses_changes_nothing(tmp_path: Path, media: Path, monkeypatch: Any) -> None:
+    call_command("backup", str(tmp_path / "one.tar"))
+    Role.objects.create(roleid="779", name="还在")
+    monkeypatch.setattr(backup, "_DROP_OURS", backup._DROP_OURS + "; SELECT 1 / 0")
+
+    with pytest.raises(CommandError, match=r"The database is as before: psql failed: .*division by zero"):
+        call_command("restore", str(tmp_path / "one.tar"), "--yes")
+
+    assert Role.objects.filter(roleid="779").exists()
+
+
+def test_what_a_newer_release_has_added_is_gone(tmp_path: Path, media: Path) -> None:
+    """Also what refers to our tables: pg_restore alone fails there."""
+    call_command("backup", str(tmp_path / "one.tar"))
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE TABLE newer (id bigserial, role bigint REFERENCES permissions_role)")
+        cursor.execute('CREATE VIEW "Newer view" AS SELECT * FROM newer')
+        cursor.execute("CREATE FUNCTION newer_key(a int) RETURNS int LANGUAGE sql AS 'SELECT 1'")
+
+    call_command("restore", str(tmp_path / "one.tar"), "--yes")
+
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT relname FROM pg_class WHERE relname ILIKE 'newer%'")
+        assert cursor.fetchall() == []
+        cursor.execute("SELECT proname FROM pg_proc WHERE proname LIKE 'newer%'")
+        assert cursor.fetchall() == []
+
+
 def test_a_file_that_is_cut_short_is_refused(tmp_path: Path, media: Path) -> None:
     (media / "large.png").write_bytes(bytes(300_000))
     call_command("backup", str(tmp_path / "one.tar"))
