@@ -88,6 +88,16 @@ def _fresh_valkey(request: pytest.FixtureRequest) -> Iterator[None]:
     yield
 
 
+@pytest.fixture(autouse=True)
+def _fresh_upstreams() -> Iterator[None]:
+    """A server that was dead in one test is tried by the next."""
+    yield
+    from core.upstreams import Upstream
+
+    for upstream in Upstream.known.values():
+        upstream.forget()
+
+
 @pytest.fixture(params=["refuses", "is silent"])
 def valkey_down(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     """Valkey refuses connections, or takes them and never says a word; the value lists how often it was waited for."""

@@ -2,7 +2,6 @@
 
 import json
 from functools import cache, partial
-from threading import BoundedSemaphore
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -10,14 +9,15 @@ import structlog
 from django.conf import settings
 
 from accounts.errors import SmsNotSent
-from core.http import OutgoingError, run_within
+from core.http import OutgoingError, ServerFailed, UpstreamRefused, run_within
+from core.upstreams import Upstream
 
 log = structlog.get_logger("accounts.sms")
 
 CONNECT_TIMEOUT_MS, READ_TIMEOUT_MS = 3000, 5000
 TOTAL_TIMEOUT_S = 6
 BUSY = "isv.BUSINESS_LIMIT_CONTROL"  # the provider's own limit for one number
-_slots = BoundedSemaphore(8)
+UPSTREAM = Upstream("sms")
 
 
 def sms_send(*, phone: str, code: str) -> None:
@@ -27,7 +27,9 @@ def sms_send(*, phone: str, code: str) -> None:
     """
     _library()
     try:
-        answer = run_within(TOTAL_TIMEOUT_S, partial(_send, phone, code), slots=_slots)
+        answer = run_within(UPSTREAM, TOTAL_TIMEOUT_S, partial(_send, phone, code))
+    except UpstreamRefused as refused:
+        raise SmsNotSent(headers=refused.answer()["headers"]) from None
     except OutgoingError as error:
         log.warning("no answer from the text message provider", reason=str(error))
         raise SmsNotSent from None
@@ -80,4 +82,9 @@ def _send(phone: str, code: str, _ends_at: float) -> dict[str, Any]:
     )
     # A message that is sent twice costs twice: never again by itself.
     options = options_class(connect_timeout=CONNECT_TIMEOUT_MS, read_timeout=READ_TIMEOUT_MS, autoretry=False)
-    return client.send_sms_with_options(message, options).body.to_map()
+    try:
+        return client.send_sms_with_options(message, options).body.to_map()
+    except Exception as error:
+        if getattr(error, "statusCode", 500) < 500:
+            raise
+        raise ServerFailed(type(error).__name__) from None

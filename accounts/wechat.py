@@ -16,11 +16,13 @@ from wechatpy.oauth import WeChatOAuth
 from accounts.errors import WechatCodeSpent
 from core import http
 from core.errors import UpstreamDown
+from core.upstreams import Upstream
 
 log = structlog.get_logger("accounts.wechat")
 
 TIMEOUT_S = 5
 MAX_BYTES = 64_000
+UPSTREAM = Upstream("wechat_login")
 MAX_ID, MAX_NICKNAME, MAX_URL = 128, 64, 500
 # The code is false, used or over, or what it gave is: only a new scan helps. WeChat does not promise that
 # the list is complete; what is not on it is our configuration or WeChat's trouble, and nobody's new scan helps.
@@ -64,7 +66,7 @@ class _OAuth(WeChatOAuth):
 
     def _request(self, method: str, url_or_endpoint: str, **kwargs: Any) -> dict[str, Any]:
         url = self.API_BASE_URL + url_or_endpoint
-        body = http.get(url, params=kwargs["params"], timeout_s=TIMEOUT_S, max_bytes=MAX_BYTES)
+        body = http.get(url, upstream=UPSTREAM, params=kwargs["params"], timeout_s=TIMEOUT_S, max_bytes=MAX_BYTES)
         # It is JSON in UTF-8, whatever its Content-Type says.
         answer = json.loads(body.decode("utf-8", "replace"), strict=False)
         if not isinstance(answer, dict) or not isinstance(answer.get("errcode", 0), int):
@@ -81,8 +83,12 @@ def profile_fetch(*, code: str) -> WechatProfile:
     :raises WechatUnclear: :raises WechatLost: no usable answer.
     """
     oauth = _OAuth()
-    token = _ask(lambda: _checked(oauth.fetch_access_token(code)), WechatUnclear)
-    person = _ask(oauth.get_user_info, WechatLost)
+    try:
+        with UPSTREAM.room():  # for both questions: the first one uses the code up
+            token = _ask(lambda: _checked(oauth.fetch_access_token(code)), WechatUnclear)
+            person = _ask(oauth.get_user_info, WechatLost)
+    except http.UpstreamRefused as refused:
+        raise WechatUnclear(**refused.answer()) from None
     openid = token["openid"]
     if person.get("openid") != openid:
         log.error("wechat gave the profile of somebody else")

@@ -7,6 +7,7 @@ class CoreConfig(AppConfig):
 
     def ready(self) -> None:
         # The imports register checks, signals and figures.
+        from core import upstreams  # noqa: F401
         from core.db import pool
         from core.observe import tracing  # noqa: F401
         from core.ops import checks, heartbeat, proxies  # noqa: F401

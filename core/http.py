@@ -9,43 +9,80 @@ from typing import TypeVar
 from urllib.parse import urlsplit
 
 import requests
+from django.db import connection
+
+from core.upstreams import OutgoingError, Upstream, UpstreamRefused, time_left
+
+__all__ = ["OutgoingError", "OutgoingTimeout", "ServerFailed", "UpstreamRefused", "get", "read_body", "run_within"]
 
 # A server that sends a byte now and then can hold a call for ever, though nobody waits for it any more.
-_slots = BoundedSemaphore(16)
+_under_way = BoundedSemaphore(128)
 _OURSELVES = {"127.0.0.1", "localhost", "::1"}
 T = TypeVar("T")
-
-
-class OutgoingError(Exception):
-    """The other side did not give a usable answer. The text names no URL: it may hold a secret."""
 
 
 class OutgoingTimeout(OutgoingError):
     """No answer in time."""
 
 
-def get(url: str, *, params: dict[str, str] | None = None, timeout_s: float = 5, max_bytes: int = 1_000_000) -> bytes:
+class ServerFailed(OutgoingError):
+    """A failure of the server's own: HTTP 5xx."""
+
+
+def get(
+    url: str,
+    *,
+    upstream: Upstream,
+    params: dict[str, str] | None = None,
+    timeout_s: float = 5,
+    max_bytes: int = 1_000_000,
+) -> bytes:
     """Fetch a body within ``timeout_s`` seconds in all, name look-up included; redirects are refused.
 
+    :raises UpstreamRefused: nothing was sent.
     :raises OutgoingError: no answer in time, an HTTP error, or more than ``max_bytes``.
     """
     try:
-        return run_within(timeout_s, lambda ends_at: _body(url, params, ends_at, max_bytes), slots=_slots)
+        return run_within(upstream, timeout_s, lambda ends_at: _body(url, params, ends_at, max_bytes))
     except OutgoingError:
         raise
     except Exception as error:  # requests raises more than RequestException, above all for odd addresses
         raise OutgoingError(type(error).__name__) from None
 
 
-def run_within(timeout_s: float, call: Callable[[float], T], *, slots: BoundedSemaphore) -> T:
+def run_within(
+    upstream: Upstream, timeout_s: float, call: Callable[[float], T], *, works: Callable[[T], bool] = lambda _: True
+) -> T:
     """Run ``call(ends_at)`` and stop waiting for it after ``timeout_s``; ``ends_at`` is a ``time.monotonic()``.
 
-    :param slots: bounds how many calls may be under way, those that nobody waits for any more included.
+    Where somebody waits, it may be less time, or no room. Not inside a transaction: the database connection is given
+    back meanwhile.
+
+    :param works: whether the server answered as one that is alive.
+    :raises UpstreamRefused: nothing was sent.
     :raises OutgoingTimeout: no result in time; the call may still go on.
-    :raises OutgoingError: no slot became free in time: nothing was done.
     """
+    with upstream.room():
+        timeout_s = time_left(timeout_s)
+        if not timeout_s:
+            raise OutgoingTimeout("no time left")
+        try:
+            answer = _run(timeout_s, call)
+        except Exception as error:
+            upstream.report(works=not isinstance(error, _DEAD))
+            raise
+        upstream.report(works=works(answer))
+        return answer
+
+
+_DEAD = (OutgoingTimeout, ServerFailed, requests.RequestException, OSError)
+
+
+def _run(timeout_s: float, call: Callable[[float], T]) -> T:
+    if not connection.in_atomic_block:
+        connection.close()
     ends_at = time.monotonic() + timeout_s
-    if not slots.acquire(timeout=timeout_s):
+    if not _under_way.acquire(timeout=timeout_s):
         raise OutgoingError("Busy")
     answer: Future[T] = Future()
 
@@ -55,7 +92,7 @@ def run_within(timeout_s: float, call: Callable[[float], T], *, slots: BoundedSe
         except Exception as error:
             answer.set_exception(error)
         finally:
-            slots.release()
+            _under_way.release()
 
     # In a thread of its own, because a timeout of requests counts from one byte to the next.
     Thread(target=run, daemon=True).start()
@@ -72,16 +109,18 @@ def _body(url: str, params: dict[str, str] | None, ends_at: float, max_bytes: in
         wait_s = max(0.001, ends_at - time.monotonic())
         with session.get(url, params=params, timeout=wait_s, stream=True, allow_redirects=False) as answer:
             if answer.status_code != 200:
-                raise OutgoingError(f"HTTP {answer.status_code}")
-            return _read(answer, ends_at, max_bytes)
+                kind = ServerFailed if answer.status_code >= 500 else OutgoingError
+                raise kind(f"HTTP {answer.status_code}")
+            return read_body(answer, ends_at, max_bytes)
 
 
-def _read(answer: requests.Response, ends_at: float, max_bytes: int) -> bytes:
+def read_body(answer: requests.Response, ends_at: float, max_bytes: int) -> bytes:
+    """:raises OutgoingError: it is longer than ``max_bytes``, or goes on beyond ``ends_at``."""
     body = bytearray()
     for chunk in answer.iter_content(16_384):
         body += chunk
         if len(body) > max_bytes:
             raise OutgoingError("answer too large")
         if time.monotonic() > ends_at:
-            raise OutgoingError("Timeout")
+            raise OutgoingTimeout("Timeout")
     return bytes(body)

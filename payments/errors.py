@@ -114,6 +114,13 @@ class ProviderTimeout(ProviderDown):
     status, http_status, msg = 504, 504, "微信支付响应超时,请稍后再试"
 
 
+class ProviderBusy(ProviderDown):
+    """Nothing was sent: too many wait for WeChat Pay already, or it does not answer anybody. Come back later."""
+
+    status, http_status, msg = 503, 503, "微信支付暂时不可用,请稍后再试"
+    remedy = "按响应头 Retry-After 的秒数等待后再试,订单没有改变"
+
+
 class PaymentNotConfigured(PaymentError):
     """The merchant's values are missing or unusable; ``manage.py doctor`` says which."""
 

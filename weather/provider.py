@@ -13,10 +13,12 @@ from django.conf import settings
 
 from core import http
 from core.times import SHANGHAI, local
+from core.upstreams import Upstream
 from weather.errors import ProviderGarbled, ProviderRefused, ProviderSilent
 
 TIMEOUT_S = 4.5  # the API promises its callers five seconds in all
 MAX_BYTES = 200_000
+UPSTREAM = Upstream("weather")
 
 # The provider's names of its texts, in its order, and our columns.
 TEXT_FIELDS = {
@@ -98,7 +100,15 @@ def ask(credentials: Credentials, city: str, *, now: datetime, timeout_s: float 
     }
     timeout_s = TIMEOUT_S if timeout_s is None else timeout_s
     try:
-        body = http.get(f"{settings.WEATHER_BASE_URL}/api", params=params, timeout_s=timeout_s, max_bytes=MAX_BYTES)
+        body = http.get(
+            f"{settings.WEATHER_BASE_URL}/api",
+            upstream=UPSTREAM,
+            params=params,
+            timeout_s=timeout_s,
+            max_bytes=MAX_BYTES,
+        )
+    except http.UpstreamRefused as refused:
+        raise ProviderSilent(headers=refused.answer()["headers"]) from None
     except http.OutgoingError:
         raise ProviderSilent from None
     answer = _parsed(body)

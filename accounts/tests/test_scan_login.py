@@ -72,7 +72,7 @@ class Wechat:
         self.people[code] = {"openid": "o1", "nickname": "李小明", "headimgurl": "https://a.example/1.png"} | person
         return code
 
-    def get(self, url: str, *, params: dict[str, str], timeout_s: float, max_bytes: int) -> bytes:
+    def get(self, url: str, *, params: dict[str, str], **_: Any) -> bytes:
         assert url.startswith(django_settings.WECHAT_API_BASE_URL + "/sns/")
         call = url.rsplit("/", 1)[1]
         self.calls.append(call)

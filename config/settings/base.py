@@ -79,6 +79,9 @@ SMS_ACCESS_KEY_SECRET = env.text("SMS_ACCESS_KEY_SECRET", _sandbox.get("SMS_ACCE
 SMS_SIGN_NAME = env.text("SMS_SIGN_NAME", _sandbox.get("SMS_SIGN_NAME", ""))
 SMS_TEMPLATE_CODE = env.text("SMS_TEMPLATE_CODE", _sandbox.get("SMS_TEMPLATE_CODE", ""))
 
+# How many requests of a process may wait for the same one of these at once: well below its threads.
+UPSTREAM_CALLS = env.number("UPSTREAM_CALLS", 6)
+
 ROOT_PASSWORD = env.text("ROOT_PASSWORD")
 
 METRICS_TOKEN = env.text("METRICS_TOKEN")

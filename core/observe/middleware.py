@@ -13,6 +13,9 @@ from core.errors import BodyTooLarge, ServiceUnavailable
 from core.observe import metrics, tracing
 from core.observe.logs import LONGEST_PATH
 from core.ops import proxies
+from core.upstreams import answer_within
+
+UPSTREAMS_ANSWER_S = 7.0  # all of them together: the caller has an answer within 8 s
 
 log = structlog.get_logger("core.request")
 
@@ -29,7 +32,8 @@ class RequestLogMiddleware:
         started = time.perf_counter()
         request_id = tracing.begin(request.headers.get("X-Request-Id"))
         proxies.look(request)
-        response = self.get_response(request)
+        with answer_within(UPSTREAMS_ANSWER_S):
+            response = self.get_response(request)
         response["X-Request-Id"] = request_id
         seconds = time.perf_counter() - started
         metrics.observe(request, response, seconds)

@@ -4356,6 +4356,15 @@ export interface operations {
                     "application/json": components["schemas"]["Failure"];
                 };
             };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
         };
     };
     "get_pay_transactions_out_trade_no_{out_trade_no}": {
@@ -4379,6 +4388,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["PayTransactionsOutTradeNoAnswer"] | components["schemas"]["Failure"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
                 };
             };
         };

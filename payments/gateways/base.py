@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 
+from core.upstreams import UpstreamRefused
+
 
 class GatewayError(Exception):
     """The provider did not do what was asked.
@@ -40,6 +42,14 @@ class GatewayUnreachable(GatewayError):
 
 class GatewayTimeout(GatewayUnreachable):
     """No answer in time."""
+
+
+class GatewayBusy(GatewayUnreachable):
+    """Nothing was sent: too many wait for the provider, or it is dead. Come back later."""
+
+    def __init__(self, refused: UpstreamRefused) -> None:
+        super().__init__(str(refused))
+        self.refused = refused
 
 
 class GatewayUntrusted(GatewayError):

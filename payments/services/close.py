@@ -23,7 +23,8 @@ _BEING_PAID = {"USERPAYING", "ACCEPT"}
 
 
 def payment_close(*, out_trade_no: str, now: datetime) -> CloseOutcome:
-    """Query, then close at the provider. Never raises for the provider's sake. Not inside a transaction: at most 20 s.
+    """Query, then close at the provider. Never raises for the provider's sake. Not inside a transaction: at most 20 s,
+    or what somebody who waits has left.
 
     CLOSED: also when no payment was ever started. PAID: confirmed on the way, ``on_paid`` has run.
     STARTING, UNKNOWN: keep the stock and call again, soon or with a later sweep.

@@ -7,8 +7,16 @@ from typing import TypeVar
 
 from django.db import connection
 
-from payments.errors import PaymentError, PaymentNotConfigured, ProviderDown, ProviderTimeout, WeChatRefused
+from payments.errors import (
+    PaymentError,
+    PaymentNotConfigured,
+    ProviderBusy,
+    ProviderDown,
+    ProviderTimeout,
+    WeChatRefused,
+)
 from payments.gateways.base import (
+    GatewayBusy,
     GatewayError,
     GatewayMisconfigured,
     GatewayRefused,
@@ -45,6 +53,8 @@ def as_refusal(error: GatewayError) -> PaymentError:
     match error:
         case GatewayMisconfigured():
             return PaymentNotConfigured()
+        case GatewayBusy():
+            return ProviderBusy(**error.refused.answer())
         case GatewayTimeout():
             return ProviderTimeout()
         case GatewayRefused() if error.code:

@@ -6,16 +6,18 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.db import transaction
 
+from core.upstreams import answer_within, time_left
 from payments.errors import PaymentAlreadyPaid, PaymentClosed, ProviderTimeout, WeChatRefused
 from payments.gateways.base import (
     AlreadyClosed,
     AlreadyPaid,
+    GatewayBusy,
     GatewayError,
     NumberUsed,
     PaymentIntent,
     PaymentTicket,
 )
-from payments.gateways.wechat import gateway_to_ask, gateway_v2, merchant
+from payments.gateways.wechat import gateway_to_ask, gateway_v2, merchant, room
 from payments.models import Payment, PaymentStatus, TradeType
 from payments.services.provider import as_refusal, check_due, log_step, payee
 from payments.services.settle import payment_mark_closed, payment_settle
@@ -23,10 +25,11 @@ from payments.services.settle import payment_mark_closed, payment_settle
 # The live service refuses a time_expire less than 5 minutes ahead, and clocks differ.
 SHORTEST_LIFE = timedelta(minutes=6)
 CODE_LIFE = timedelta(minutes=110)  # the provider's codes live 2 hours
-CLAIM = timedelta(seconds=25)  # longer than two tries may take
-WAIT_S = 20.0
+ANSWER_S = 7.0  # whatever the provider does
+CLAIM = timedelta(seconds=8)  # longer than that; short, since the order cannot close meanwhile
 POLL_S = 0.1
 PAUSE_S = 0.3
+SECOND_TRY_S = 2.0  # less time than this is not worth another try
 _BUSY = {"FREQUENCY_LIMITED", "RULELIMIT"}
 
 
@@ -43,7 +46,7 @@ def payment_start(
 ) -> Payment:
     """Have the provider take money for an order; asking again answers the same payment, word for word.
 
-    Call it outside any transaction: it talks to the provider (at most 20 s). Two calls at once make one order there.
+    Call it outside any transaction: it talks to the provider (at most 7 s). Two calls at once make one order there.
     ``payment.code_url`` (NATIVE) or ``payment.prepay_id`` is what the client needs; see ``payment_sdk_params``.
 
     :param deadline: when the order closes if nobody pays. The provider's own deadline, ``payment.time_expire``, is
@@ -52,6 +55,7 @@ def payment_start(
     :raises PaymentAlreadyPaid: it is paid; settled by the time this is raised.
     :raises PaymentClosed: it was closed at the provider, or its time there is over: the number is used up.
     :raises WeChatRefused: the provider's no, or a second call with another trade_type or openid (OUT_TRADE_NO_USED).
+    :raises ProviderBusy: nothing was sent, nothing is written down.
     :raises ProviderDown, ProviderTimeout: the outcome is unknown; calling again repeats the very same order.
     :raises PaymentNotConfigured: merchant values are missing.
     """
@@ -76,8 +80,8 @@ def payment_start(
         time_expire=max(deadline, now + SHORTEST_LIFE).replace(microsecond=0),
         created_at=now,
     )
-    payment, now = _claim_or_wait(wanted, now)
-    return payment if _is_ready(payment, now) else _order(payment, now)
+    with answer_within(ANSWER_S):
+        return _start(wanted, now)
 
 
 def payment_sdk_params(*, payment: Payment, now: datetime) -> dict[str, str]:
@@ -89,18 +93,34 @@ def payment_sdk_params(*, payment: Payment, now: datetime) -> dict[str, str]:
     return gateway_v2(payee(payment)).sdk_params(payment.trade_type, payment.prepay_id, now)
 
 
-def _claim_or_wait(wanted: Payment, now: datetime) -> tuple[Payment, datetime]:
-    """Answer the payment either ready, or claimed for us to order. While another call orders it, wait for that.
+def _start(wanted: Payment, now: datetime) -> Payment:
+    """Answer the payment ready; while another call orders it, wait for that.
 
-    The moment it is so comes along: what follows is not earlier, in the log neither.
+    Every try is a moment later: what follows is not earlier, in the log neither.
     """
     began = time.monotonic()
-    while (waited := time.monotonic() - began) < WAIT_S:
-        moment = now + timedelta(seconds=waited)
-        if payment := _claim(wanted, moment):
-            return payment, moment
+    while time_left(POLL_S):
+        moment = now + timedelta(seconds=time.monotonic() - began)
+        payment = Payment.objects.filter(out_trade_no=wanted.out_trade_no).first()
+        if payment is None or _is_free(payment, wanted, moment):
+            try:
+                with room():
+                    payment = _claim(wanted, moment)
+                    if payment and not _is_ready(payment, moment):
+                        return _order(payment, moment)
+            except GatewayBusy as error:
+                raise as_refusal(error) from None
+        if payment and _is_ready(payment, moment):
+            return payment
         time.sleep(POLL_S)
     raise ProviderTimeout
+
+
+def _is_free(payment: Payment, wanted: Payment, now: datetime) -> bool:
+    """Tell whether it is for us to order; not once it is ready, nor while another call orders it."""
+    _check_payable(payment, wanted, now)
+    is_claimed = payment.claimed_until and payment.claimed_until > now
+    return not is_claimed and not _is_ready(payment, now)
 
 
 def _claim(wanted: Payment, now: datetime) -> Payment | None:
@@ -109,11 +129,8 @@ def _claim(wanted: Payment, now: datetime) -> Payment | None:
         payment, created = Payment.objects.select_for_update().get_or_create(
             out_trade_no=wanted.out_trade_no, defaults=_fields(wanted)
         )
-        _check_payable(payment, wanted, now)
-        if _is_ready(payment, now):
-            return payment
-        if payment.claimed_until and payment.claimed_until > now:
-            return None
+        if not _is_free(payment, wanted, now):
+            return payment if _is_ready(payment, now) else None
         payment.claimed_until = now + CLAIM
         payment.next_check_at = payment.next_check_at or check_due(payment, now)
         payment.save(update_fields=["claimed_until", "next_check_at"])
@@ -174,7 +191,7 @@ def _ask_twice(payment: Payment) -> PaymentTicket:
     try:
         return gateway_v2(payee(payment)).create(intent)
     except GatewayError as error:
-        if not error.may_retry or error.code in _BUSY:
+        if not error.may_retry or error.code in _BUSY or time_left(SECOND_TRY_S) < SECOND_TRY_S:
             raise
     time.sleep(PAUSE_S)
     return gateway_v2(payee(payment)).create(intent)

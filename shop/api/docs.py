@@ -7,7 +7,7 @@ from django.conf import settings
 from core.api.docs import Doc
 from core.api.params import PageParams, PlainText
 from core.times import span
-from payments.errors import NO_REFUNDS, ProviderDown, RefundNotPossible, WeChatRefused
+from payments.errors import NO_REFUNDS, ProviderBusy, ProviderDown, RefundNotPossible, WeChatRefused
 from shop import errors
 from shop.api import params
 from shop.api.rows import CartRowJson, CategoryJson, OrderJson, ProductJson
@@ -304,6 +304,7 @@ PAYMENT = Doc(
         errors.PayOrderClosed,
         WeChatRefused("APPID_MCHID_NOT_MATCH"),
         ProviderDown,
+        ProviderBusy,
     ],
     about="金额取自订单。对同一未付款订单重复调用得到同一个 `code_url`。`JSAPI` 需要 `openid`。",
 )
@@ -317,6 +318,11 @@ TRANSACTION = Doc(
         trade_state="NOTPAY",
         trade_state_desc="订单未支付",
     ),
-    failures=[errors.RecordUnknown, WeChatRefused("APPID_MCHID_NOT_MATCH"), WeChatRefused("ORDERNOTEXIST")],
+    failures=[
+        errors.RecordUnknown,
+        WeChatRefused("APPID_MCHID_NOT_MATCH"),
+        WeChatRefused("ORDERNOTEXIST"),
+        ProviderBusy,
+    ],
     about="以商户密钥向微信支付 v3 查询,原样返回其答复;若已支付则同时更新订单。错误带文档中的 `code` 与 `solution`。",
 )

@@ -1,13 +1,17 @@
 """WeChat Pay: orders are placed through v2; questions, closing and refunds go through v3."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 
-from payments.gateways.base import Gateway
+from core.upstreams import UpstreamRefused
+from payments.gateways.base import Gateway, GatewayBusy
+from payments.gateways.wechat.http import UPSTREAM
 from payments.gateways.wechat.merchant import Merchant, merchant, merchant_of, merchants
 from payments.gateways.wechat.v2 import WeChatV2
 from payments.gateways.wechat.v3 import WeChatV3
 
-__all__ = ["gateway_to_ask", "gateway_v2", "gateway_v3", "merchant", "merchant_of", "merchants"]
+__all__ = ["gateway_to_ask", "gateway_v2", "gateway_v3", "merchant", "merchant_of", "merchants", "room"]
 
 
 def gateway_v2(who: Merchant | None = None) -> WeChatV2:
@@ -33,3 +37,16 @@ def gateway_to_ask(who: Merchant | None = None) -> Gateway:
     """For query and close: v3, or v2 with a merchant who has no v3 values at all."""
     who = who or merchant()
     return gateway_v3(who) if who.has_v3 else gateway_v2(who)
+
+
+@contextmanager
+def room() -> Iterator[None]:
+    """Have room for the calls inside before anything is written: then none of them is refused as one too many.
+
+    :raises GatewayBusy: there is none.
+    """
+    try:
+        with UPSTREAM.room():
+            yield
+    except UpstreamRefused as refused:
+        raise GatewayBusy(refused) from None

@@ -1,14 +1,13 @@
 """The way to WeChat Pay: a deadline in all, a size limit, no redirects."""
 
-import time
-from threading import BoundedSemaphore
 from typing import Any
 from urllib.parse import urlsplit
 
 import requests
 
-from core.http import OutgoingTimeout, run_within
-from payments.gateways.base import GatewayError, GatewayTimeout, GatewayUnreachable
+from core.http import OutgoingError, OutgoingTimeout, UpstreamRefused, read_body, run_within
+from core.upstreams import Upstream
+from payments.gateways.base import GatewayBusy, GatewayTimeout, GatewayUnreachable
 
 CONNECT_TIMEOUT_S = 3
 READ_TIMEOUT_S = 6
@@ -17,7 +16,7 @@ MAX_BYTES = 256 * 1024
 USER_AGENT = "student-project-manager/1.0"
 
 _LOOPBACK = {"127.0.0.1", "localhost", "::1"}
-_slots = BoundedSemaphore(64)
+UPSTREAM = Upstream("wechat_pay")
 
 
 class BoundedSession(requests.Session):
@@ -25,7 +24,7 @@ class BoundedSession(requests.Session):
 
     :param total_s: how long the call may take in all.
     :param max_bytes: how long its answer may be.
-    :raises GatewayTimeout, GatewayUnreachable: in place of what requests raises.
+    :raises GatewayBusy, GatewayTimeout, GatewayUnreachable: in place of what requests raises.
     """
 
     def __init__(self, *, total_s: float | None = None, max_bytes: int | None = None) -> None:
@@ -40,26 +39,17 @@ class BoundedSession(requests.Session):
 
         def call(ends_at: float) -> requests.Response:
             with send(method, url, **options) as answer:
-                answer._content = _read(answer, ends_at, self._max_bytes)
+                answer._content = read_body(answer, ends_at, self._max_bytes)
                 return answer
 
         try:
-            return run_within(self._total_s, call, slots=_slots)
-        except GatewayError:
-            raise
+            return run_within(UPSTREAM, self._total_s, call, works=lambda answer: answer.status_code < 500)
+        except UpstreamRefused as refused:
+            raise GatewayBusy(refused) from None
         except (requests.Timeout, OutgoingTimeout) as error:
             raise GatewayTimeout(type(error).__name__) from None
+        except OutgoingError as error:
+            raise GatewayUnreachable(str(error)) from None
         except Exception as error:
             # requests raises more than its own exceptions; the text would hold the address, and is long.
             raise GatewayUnreachable(type(error).__name__) from None
-
-
-def _read(answer: requests.Response, ends_at: float, max_bytes: int) -> bytes:
-    body = bytearray()
-    for chunk in answer.iter_content(16_384):
-        body += chunk
-        if len(body) > max_bytes:
-            raise GatewayUnreachable("the answer is too large")
-        if time.monotonic() > ends_at:
-            raise GatewayTimeout("the answer trickles")
-    return bytes(body)

@@ -1,0 +1,335 @@
+"""Other people's servers: dead, slow, crowded, and alive again."""
+
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+from django.db import connections
+
+from core import http, upstreams
+from core.cache import valkey
+from core.http import OutgoingError, OutgoingTimeout, UpstreamRefused
+from core.upstreams import FAILURES, Upstream, answer_within, resting, time_left
+
+BUDGET = 4
+
+
+class Server:
+    """Answers as ``mode`` says: a status, or "swallow", or "drip"; counts what arrived."""
+
+    def __init__(self):
+        self.mode, self.arrived, self.released = 200, 0, threading.Event()
+        self._lock = threading.Lock()
+        server = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self):
+                with server._lock:
+                    server.arrived += 1
+                    mode = server.mode
+                if mode == "swallow":
+                    server.released.wait(20)
+                    mode = 200
+                self.send_response(200 if mode == "drip" else mode)
+                self.send_header("Content-Length", "100" if mode == "drip" else "2")
+                self.end_headers()
+                while mode == "drip" and not server.released.wait(0.05):
+                    self.wfile.write(b".")
+                self.wfile.write(b"ok")
+
+            def log_message(self, *args):
+                pass
+
+        self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self._http.server_port}/"
+        threading.Thread(target=self._http.serve_forever, daemon=True).start()
+
+    def stop(self):
+        self.released.set()
+        self._http.shutdown()
+        self._http.server_close()
+
+
+@pytest.fixture
+def server():
+    server = Server()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def upstream(settings, monkeypatch):
+    settings.UPSTREAM_CALLS = BUDGET
+    yield Upstream("of_this_test")
+    del Upstream.known["of_this_test"]
+    for key in valkey.client().scan_iter("spms:upstream:of_this_test:*"):
+        valkey.client().delete(key)
+
+
+@pytest.fixture
+def ask(server, upstream):
+    """Call the server as a request does, somebody waiting; ``ask(timeout_s)`` answers the body."""
+
+    def ask(timeout_s=5.0):
+        with answer_within(20):
+            return http.get(server.url, upstream=upstream, timeout_s=timeout_s)
+
+    return ask
+
+
+def outcome(ask, *args):
+    try:
+        return ask(*args)
+    except OutgoingError as error:
+        return error
+
+
+def until(condition):
+    ends = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < ends
+        time.sleep(0.01)
+
+
+def rest_is_over(upstream):
+    upstream._rests_until = 0.0
+
+
+def kill(upstream, server, ask):
+    server.mode = 503
+    for _ in range(FAILURES):
+        outcome(ask)
+    assert server.arrived >= FAILURES
+
+
+class TestBreaker:
+    def test_a_dead_server_is_not_asked_any_more_and_callers_hear_at_once_when_to_come_back(
+        self, server, upstream, ask
+    ):
+        kill(upstream, server, ask)
+        before = server.arrived
+
+        refused = [outcome(ask) for _ in range(20)]
+
+        assert server.arrived == before
+        assert {type(error) for error in refused} == {UpstreamRefused}
+        answer = refused[0].answer()
+        assert (answer["http_status"], 1 <= int(answer["headers"]["Retry-After"]) <= 5) == (503, True)
+
+    @pytest.mark.parametrize("mode", ["swallow", "drip", 500, 503])
+    def test_silence_trickling_and_failures_of_its_own_count(self, server, upstream, ask, mode):
+        server.mode = mode
+
+        said = [outcome(ask, 0.2) for _ in range(FAILURES + 1)]
+
+        assert not any(isinstance(error, UpstreamRefused) for error in said[:-1])
+        assert isinstance(said[-1], UpstreamRefused)
+
+    def test_a_refused_connection_counts(self, server, upstream, ask):
+        server.stop()
+
+        assert isinstance([outcome(ask) for _ in range(FAILURES + 1)][-1], UpstreamRefused)
+
+    @pytest.mark.parametrize("mode", [400, 401, 404, 429, 302])
+    def test_a_no_of_a_server_that_is_alive_does_not_count(self, server, upstream, ask, mode):
+        server.mode = mode
+
+        said = [outcome(ask) for _ in range(3 * FAILURES)]
+
+        assert not any(isinstance(error, UpstreamRefused) for error in said)
+        assert server.arrived == 3 * FAILURES
+
+    def test_an_answer_in_between_begins_the_count_anew(self, server, upstream, ask):
+        for _ in range(3):
+            server.mode = 503
+            for _ in range(FAILURES - 1):
+                outcome(ask)
+            server.mode = 200
+            assert ask() == b"ok"
+
+    def test_one_call_alone_tries_it_again_and_its_answer_lets_everybody_in(self, server, upstream, ask):
+        kill(upstream, server, ask)
+        before = server.arrived
+        server.mode = "swallow"
+        rest_is_over(upstream)
+
+        with ThreadPoolExecutor(20) as pool:
+            calls = [pool.submit(outcome, ask) for _ in range(20)]
+            until(lambda: server.arrived > before and sum(call.done() for call in calls) == 19)
+            assert server.arrived == before + 1
+            server.mode = 200
+            server.released.set()
+        answers = [call.result() for call in calls]
+
+        assert answers.count(b"ok") == 1
+        assert sum(isinstance(answer, UpstreamRefused) for answer in answers) == 19
+        assert [ask() for _ in range(3)] == [b"ok"] * 3
+
+    def test_without_the_turn_all_of_them_would_try_it_at_once(self, server, upstream, ask, monkeypatch):
+        monkeypatch.setattr(
+            Upstream, "_probed_at", property(lambda self: None, lambda self, value: None), raising=False
+        )
+        kill(upstream, server, ask)
+        before = server.arrived
+        server.mode = "swallow"
+        rest_is_over(upstream)
+
+        with ThreadPoolExecutor(5) as pool:
+            for _ in range(5):
+                pool.submit(outcome, ask)
+            until(lambda: server.arrived == before + 5)
+            server.released.set()
+
+    def test_each_vain_try_makes_the_next_pause_longer_up_to_a_limit_and_no_two_are_alike(self, server, upstream, ask):
+        kill(upstream, server, ask)
+        pauses = []
+        for _ in range(12):
+            pauses.append(upstream._rests_until - time.monotonic())
+            rest_is_over(upstream)
+            outcome(ask)
+
+        assert pauses[0] <= upstreams.PAUSE_S < max(pauses) <= upstreams.LONGEST_PAUSE_S
+        assert len({round(pause, 3) for pause in pauses[3:]}) > 5
+
+    def test_a_try_that_asked_nothing_after_all_leaves_the_turn_to_the_next(self, server, upstream, ask):
+        kill(upstream, server, ask)
+        rest_is_over(upstream)
+        server.mode = 200
+
+        with answer_within(5), upstream.room():
+            pass
+
+        assert ask() == b"ok"
+
+    def test_work_that_nobody_waits_for_is_never_refused(self, server, upstream, ask):
+        kill(upstream, server, ask)
+        server.mode = 200
+
+        assert http.get(server.url, upstream=upstream) == b"ok"
+        assert isinstance(outcome(ask), UpstreamRefused)  # and changes nothing for those who wait
+
+    def test_doctor_and_metrics_know_of_it_until_it_is_over(self, server, upstream, ask):
+        assert resting()["of_this_test"] == 0
+        kill(upstream, server, ask)
+
+        assert resting()["of_this_test"] == 1
+        assert ("spms_upstream_dead", 1) in [
+            (name, value)
+            for name, _, labels, value in upstreams.dead_upstreams()
+            if labels["upstream"] == "of_this_test"
+        ]
+        [finding] = [finding for finding in upstreams.breakers() if "of_this_test" in finding.what]
+        assert finding.ok is False
+
+        server.mode = 200
+        rest_is_over(upstream)
+        ask()
+        assert resting()["of_this_test"] == 0
+
+    def test_without_valkey_it_works_all_the_same(self, server, upstream, ask, valkey_down):
+        kill(upstream, server, ask)
+        assert isinstance(outcome(ask), UpstreamRefused)
+        server.mode = 200
+        rest_is_over(upstream)
+
+        assert ask() == b"ok"
+
+
+class TestBudget:
+    def test_no_more_than_the_budget_wait_at_once_and_few_wait_for_room(self, server, upstream, ask, monkeypatch):
+        monkeypatch.setattr(upstreams, "QUEUE_S", 20)
+        server.mode = "swallow"
+        with ThreadPoolExecutor(20) as pool:
+            calls = [pool.submit(outcome, ask, 20) for _ in range(20)]
+            # Those inside and those that queue stay; the others are told at once.
+            until(lambda: sum(call.done() for call in calls) == 20 - BUDGET - BUDGET // 2)
+            until(lambda: server.arrived == BUDGET)
+            assert all(isinstance(call.result(), UpstreamRefused) for call in calls if call.done())
+            server.mode = 200
+            server.released.set()
+
+        answers = [call.result() for call in calls]
+        assert answers.count(b"ok") == BUDGET + BUDGET // 2
+
+    def test_who_queues_too_long_is_refused_and_sends_nothing(self, server, upstream, ask, monkeypatch):
+        monkeypatch.setattr(upstreams, "QUEUE_S", 0.05)
+        server.mode = "swallow"
+        with ThreadPoolExecutor(BUDGET) as pool:
+            for _ in range(BUDGET):
+                pool.submit(outcome, ask)
+            until(lambda: server.arrived == BUDGET)
+
+            assert isinstance(outcome(ask), UpstreamRefused)
+
+            server.released.set()
+        assert server.arrived == BUDGET
+
+    def test_an_answer_that_trickles_for_ever_takes_no_room_once_nobody_waits_for_it(self, server, upstream, ask):
+        server.mode = "drip"
+        for _ in range(FAILURES - 1):
+            assert isinstance(outcome(ask, 0.1), OutgoingTimeout)
+        server.mode = 200
+
+        with ThreadPoolExecutor(BUDGET) as pool:
+            assert list(pool.map(lambda _: ask(), range(BUDGET))) == [b"ok"] * BUDGET
+
+    def test_one_server_takes_nothing_of_anothers(self, server, upstream, ask):
+        other = Upstream("another_of_this_test")
+        kill(upstream, server, ask)
+        server.mode = 200
+
+        with answer_within(5):
+            assert http.get(server.url, upstream=other) == b"ok"
+        del Upstream.known["another_of_this_test"]
+
+    def test_room_that_one_has_is_room_for_the_next_call_too(self, server, upstream, settings):
+        settings.UPSTREAM_CALLS = 1
+        with answer_within(5), upstream.room():
+            assert [http.get(server.url, upstream=upstream) for _ in range(2)] == [b"ok"] * 2
+
+
+class TestDeadline:
+    def test_one_deadline_for_whatever_is_asked_one_after_the_other(self, server, upstream):
+        server.mode = "swallow"
+        with answer_within(0.3):
+            with pytest.raises(OutgoingTimeout):
+                http.get(server.url, upstream=upstream, timeout_s=20)
+            with pytest.raises(OutgoingTimeout):
+                http.get(server.url, upstream=upstream, timeout_s=20)
+
+        assert server.arrived == 1  # no time was left for the second
+
+    def test_the_shorter_of_two_deadlines_counts(self):
+        with answer_within(1), answer_within(60):
+            assert time_left(90) <= 1
+        assert time_left(90) == 90
+
+    def test_every_request_has_one(self, api, monkeypatch):
+        seen = []
+        monkeypatch.setattr("core.ops.health.failures", lambda: seen.append(time_left(90)) or {})
+
+        api.http.get("/health/ready")
+
+        assert seen and seen[0] <= 7
+
+
+@pytest.mark.django_db(transaction=True)
+def test_nobody_keeps_a_database_connection_while_waiting_for_others(upstream):
+    mine = connections["default"]
+    mine.ensure_connection()
+    held = []
+
+    http.run_within(upstream, 5, lambda ends_at: held.append(mine.connection))
+
+    assert held == [None]
+    mine.ensure_connection()
+
+
+@pytest.mark.django_db
+def test_inside_a_transaction_it_is_kept(upstream):
+    http.run_within(upstream, 5, lambda ends_at: None)
+
+    with connections["default"].cursor() as cursor:
+        cursor.execute("SELECT 1")
