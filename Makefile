@@ -10,6 +10,11 @@ PYTEST_ARGS ?= -n 3
 # One list for every system and every Python from 3.11.
 LOCK = $(PY) -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header $(LOCK_ARGS)
 
+# Where Node.js is, its packages are installed for the tests that need them. Without the network those tests are left
+# out, and the end of the tests says so.
+NODE_READY := $(if $(shell command -v npm),$(patsubst %/package-lock.json,%/node_modules/ready,\
+	$(wildcard tests/*/package-lock.json) docs/api/package-lock.json))
+
 # The first interpreter that is new enough; PYTHON=... names another.
 FIND_PYTHON = for python in $(PYTHON) python3 python3.14 python3.13 python3.12 python3.11; do \
 	"$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && break; python=; \
@@ -30,7 +35,7 @@ install: $(VENV)/ready  ## virtual environment and dependencies only
 
 install-dev: $(VENV)/ready-dev  ## the same, with what tests and checks need
 
-test: $(VENV)/ready-dev  ## run every test; PYTEST_ARGS=... instead of "-n 3"
+test: $(VENV)/ready-dev $(NODE_READY)  ## run every test; PYTEST_ARGS=... instead of "-n 3"
 	@exec $(PY) -m pytest $(PYTEST_ARGS)
 
 lint: $(VENV)/ready-dev  ## style, types, import order, missing migrations
@@ -47,8 +52,7 @@ lock: $(VENV)/ready-dev  ## write requirements*.txt anew from requirements*.in; 
 	$(LOCK) --output-file requirements.txt requirements.in
 	$(LOCK) --output-file requirements-dev.txt requirements-dev.in
 
-api-files: $(VENV)/ready-dev  ## make docs/api/types.d.ts and collection.json anew (needs Node.js)
-	npm ci --prefix docs/api --no-audit --no-fund --loglevel=error
+api-files: $(VENV)/ready-dev docs/api/node_modules/ready  ## make docs/api/types.d.ts and collection.json anew (needs Node.js)
 	DJANGO_SETTINGS_MODULE=config.settings.test $(PY) -W ignore manage.py spectacular --format openapi-json --file .dev/schema.json
 	node docs/api/make.mjs .dev/schema.json docs/api
 
@@ -74,6 +78,10 @@ $(VENV)/ready: requirements.txt
 	@# So that .venv/bin/pytest and the like find our packages too; relative, since folders get moved.
 	@for site in $(VENV)/lib/python*/site-packages; do echo ../../../.. > "$$site/project.pth"; done
 	@touch $@
+
+%/node_modules/ready: %/package-lock.json
+	@echo "Installing the packages of $*"
+	@npm ci --prefix $* --no-audit --no-fund --loglevel=error && touch $@ || echo "The packages of $* are missing."
 
 $(VENV)/ready-dev: $(VENV)/ready requirements-dev.txt
 	@echo "Installing what tests and checks need"

@@ -14,6 +14,7 @@ from django.test import Client, TestCase
 from config.celery import app as celery_app
 from tests.kit import check_documented
 
+pytest_plugins = ["tests.needs"]
 ROOT = Path(__file__).parent
 # What takes longest starts first, so that all workers end at about the same time.
 LONG = ["tests/journeys", "tests/concurrency", "devstack/tests", "tests/clients"]

@@ -3,7 +3,6 @@
 import http.client
 import json
 import os
-import shutil
 import subprocess
 import threading
 import time
@@ -18,9 +17,10 @@ from core.api.bodies import FILE_LIMIT, MIB
 from core.api.routing import endpoints
 from tests.journeys.installation import until
 from tests.kit import free_ports
+from tests.needs import NGINX
 
 CONF = Path(__file__).parents[1] / "deploy" / "nginx.conf"
-NGINX = shutil.which("nginx", path=os.environ["PATH"] + ":/usr/sbin")
+pytestmark = pytest.mark.nginx
 # All that it writes stays in one folder: it need not be root's.
 FOLDERS = " ".join(f"{name}_temp_path temp;" for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
 # Started by root its workers would be nobody's, who may not write there.
@@ -53,10 +53,6 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def ports(home: Path) -> Iterator[dict[str, int]]:
     """Ports of nginx's two servers, and of what plays `web` and `socket`. Without TLS: there is no certificate here."""
-    if not NGINX:
-        if os.environ.get("CI"):
-            pytest.fail("nginx is not installed")
-        pytest.skip("nginx is not installed")
     upstreams = {name: ThreadingHTTPServer(("127.0.0.1", 0), Echo) for name in ("web", "socket")}
     for upstream in upstreams.values():
         threading.Thread(target=upstream.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()

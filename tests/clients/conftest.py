@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -36,28 +35,6 @@ def deployed_server() -> str:
 # One of each that serves sockets: `make up` does it with Granian.
 GRANIAN = "granian --interface asgi --workers 1 --http 1 --http1-buffer-size 65536 --backpressure 2000"
 SERVERS = [f"{GRANIAN} config.asgi:application", deployed_server()]
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        if item.get_closest_marker("node") and not _has_node():
-            _skip_unless_ci(item, "needs Node.js and `npm ci` in tests/clients")
-        if item.get_closest_marker("chromium") and not chromium_path():
-            _skip_unless_ci(item, "needs Chromium")
-
-
-def _skip_unless_ci(item: pytest.Item, reason: str) -> None:
-    # In CI nothing may be missing unnoticed: there the test runs, and fails.
-    if not os.environ.get("CI"):
-        item.add_marker(pytest.mark.skip(reason=reason))
-
-
-def _has_node() -> bool:
-    return shutil.which("node") is not None and (HERE / "node_modules" / "socket.io-client-2").is_dir()
-
-
-def chromium_path() -> str | None:
-    return shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
 
 class Server:

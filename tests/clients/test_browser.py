@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect, sync_playwright
 
-from tests.clients.conftest import chromium_path
+from tests.needs import CHROMIUM
 
 pytestmark = [pytest.mark.chromium, pytest.mark.slow, pytest.mark.django_db, pytest.mark.usefixtures("quiet")]
 
@@ -34,7 +34,7 @@ def page(db: None) -> Iterator[Page]:
     # Begun after Django has its database and ended before it is put away: playwright keeps an event loop in this
     # thread, in which Django would refuse to use it.
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium_path(), args=ARGS)
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGS)
         page = browser.new_context(locale="zh-CN").new_page()
         page.set_default_timeout(20_000)
         yield page

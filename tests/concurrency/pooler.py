@@ -18,8 +18,8 @@ from devstack.engines import temporary_directory
 from devstack.process import run_as
 from tests.concurrency.servers import ROOT
 from tests.kit import free_ports
+from tests.needs import PGBOUNCER
 
-PROGRAM = shutil.which("pgbouncer", path="/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin:/opt/homebrew/bin")
 SERVER_CONNECTIONS = 3
 START_TIMEOUT_S = 10
 DEPLOYED = ROOT / "deploy" / "pgbouncer.ini"
@@ -28,7 +28,7 @@ DEPLOYED = ROOT / "deploy" / "pgbouncer.ini"
 @contextmanager
 def pgbouncer(*, size: int = SERVER_CONNECTIONS) -> Iterator[int]:
     """Run PgBouncer; the value is its port on 127.0.0.1. All clients share ``size`` connections of the server's."""
-    assert PROGRAM
+    assert PGBOUNCER
     facts = connection.settings_dict
     server = {"host": facts["HOST"], "port": facts["PORT"], "user": facts["USER"], "password": facts["PASSWORD"]}
     [port] = free_ports(1)
@@ -48,7 +48,7 @@ def pgbouncer(*, size: int = SERVER_CONNECTIONS) -> Iterator[int]:
     settings.write_text(text)
     # The account of the embedded engines: their socket is for it alone, and PgBouncer refuses to run as root.
     account = account_for(folder / "of-nobody")
-    command = [PROGRAM, "--quiet", str(settings)]
+    command = [PGBOUNCER, "--quiet", str(settings)]
     with (folder / "log").open("w") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log, cwd="/", start_new_session=True, **run_as(account))
     try:

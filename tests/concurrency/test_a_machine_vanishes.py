@@ -11,13 +11,13 @@ import pytest
 
 from config.database import database
 from devstack.engines import Engines
-from tests.concurrency.network import can_make_networks, second_machine
+from tests.concurrency.network import second_machine
 from tests.concurrency.servers import ROOT
 from tests.kit import free_ports
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(not can_make_networks(), reason="needs root and iproute2, to make a network of its own"),
+    pytest.mark.network,
 ]
 LONGEST_S = 10
 THREADS = 4

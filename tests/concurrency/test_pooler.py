@@ -26,13 +26,13 @@ from students.tests.factories import students
 from students.transfer.models import TransferFile, TransferRun
 from students.transfer.runs import run_confirm, run_start
 from students.transfer.sheets import sheet_write
-from tests.concurrency.pooler import PROGRAM, SERVER_CONNECTIONS, pgbouncer, pooled_url, through
+from tests.concurrency.pooler import SERVER_CONNECTIONS, pgbouncer, pooled_url, through
 from tests.concurrency.servers import ask, database_url, web_processes
 from tests.kit import at_once, free_ports
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
-    pytest.mark.skipif(not PROGRAM, reason="needs PgBouncer (Debian: apt install pgbouncer)"),
+    pytest.mark.pgbouncer,
     pytest.mark.slow,
 ]
 # What PgBouncer keeps for each client and sets before it hands a connection over.

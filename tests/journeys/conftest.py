@@ -1,8 +1,6 @@
 """A running installation, as `make up` starts it, and a browser to visit it with."""
 
 import json
-import os
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,8 +12,8 @@ import requests
 
 from tests.journeys.installation import installation
 from tests.kit import free_ports
+from tests.needs import CHROMIUM
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 # Background services of Chromium look for hosts outside; the journeys allow none.
 CHROMIUM_ARGS = [
     "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-background-networking",
@@ -48,10 +46,6 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 
 @pytest.fixture(scope="package")
 def chromium() -> Iterator[object]:
-    if not CHROMIUM:
-        if os.environ.get("CI"):
-            pytest.fail("Chromium is not installed")
-        pytest.skip("Chromium is not installed")
     from playwright.sync_api import sync_playwright
 
     # Its event loop runs in this thread: it has to end before other tests start their own.

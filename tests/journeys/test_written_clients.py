@@ -36,20 +36,12 @@ STUDENT = {
 
 
 @pytest.fixture(scope="module")
-def tools():
-    if not (TOOLS / "vite").is_dir():
-        if os.environ.get("CI"):
-            pytest.fail("`npm ci` has not run in tests/clients")
-        pytest.skip("needs `npm ci` in tests/clients")
-
-
-@pytest.fixture(scope="module")
 def environment(running):
     return os.environ | {"VITE_SERVER": running.base}
 
 
 @pytest.fixture(scope="module")
-def vue(tools, environment, tmp_path_factory):
+def vue(environment, tmp_path_factory):
     """The address of `npm run dev`."""
     (port,), log = free_ports(1), tmp_path_factory.mktemp("vue") / "log"
     command = ["node", TOOLS / "vite/bin/vite.js", "--host", "127.0.0.1", "--port", str(port), "--strictPort"]
@@ -63,7 +55,7 @@ def vue(tools, environment, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def react(tools, environment, tmp_path_factory):
+def react(environment, tmp_path_factory):
     """The address of what `npm run build` makes."""
     out = tmp_path_factory.mktemp("react")
     command = ["node", TOOLS / "vite/bin/vite.js", "build", "--logLevel", "error", "--minify", "false", "--outDir", out]

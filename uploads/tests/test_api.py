@@ -183,6 +183,7 @@ def test_media_answers_head_and_refuses_what_writes(api):
 
     head = api.http.head(path)
     assert (head.status_code, head["Content-Type"]) == (200, "image/png")
+    head.close()
     strict = Client(enforce_csrf_checks=True)
     assert (strict.post(path).status_code, strict.post(path).json()["state"]) == (405, False)
 
