@@ -17,7 +17,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.local")
 from config.wsgi import application as wsgi_application
 
 # isort: split
-from accounts.socketio.routing import application as socket_application
+from accounts.routing import application as socket_application
 from core.api.bodies import IncomingBody, body_limit
 
 Scope = dict[str, Any]

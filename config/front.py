@@ -7,6 +7,7 @@ from django.conf import settings
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 
+from accounts.demo_users import DEMO_USERS
 from config import codes as refusals
 from config.limits import limits
 from core.ops import health
@@ -81,6 +82,4 @@ def demo_qr(request: HttpRequest) -> HttpResponse:
 
 
 def _demo_accounts() -> list[dict[str, str]]:
-    from accounts.demo_users import DEMO_USERS
-
     return [{"username": user.username, "password": user.password, "role": user.role} for user in DEMO_USERS]

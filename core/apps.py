@@ -7,10 +7,9 @@ class CoreConfig(AppConfig):
 
     def ready(self) -> None:
         # The imports register checks, signals and figures.
-        from core import upstreams  # noqa: F401
         from core.db import pool
         from core.observe import tracing  # noqa: F401
-        from core.ops import checks, heartbeat, proxies  # noqa: F401
+        from core.ops import checks, heartbeat, proxies, upstreams  # noqa: F401
 
         # manage.py runs the checks, a web server or a worker would not: every process passes here.
         checks.refuse_unsafe_start()

@@ -46,6 +46,8 @@ def get(
         return run_within(upstream, timeout_s, lambda ends_at: _body(url, params, ends_at, max_bytes))
     except OutgoingError:
         raise
+    except requests.Timeout:  # of the connection or of a part, a moment before ours of the whole
+        raise OutgoingTimeout("Timeout") from None
     except Exception as error:  # requests raises more than RequestException, above all for odd addresses
         raise OutgoingError(type(error).__name__) from None
 

@@ -21,8 +21,6 @@ from django.conf import settings
 from core.cache import valkey
 from core.observe import metrics
 from core.observe.metrics import Sample
-from core.ops import doctor
-from core.ops.doctor import Finding
 
 log = structlog.get_logger("core.upstreams")
 
@@ -207,11 +205,3 @@ def resting() -> dict[str, int]:
 def dead_upstreams() -> Iterator[Sample]:
     for name, number in resting().items():
         yield "spms_upstream_dead", "Processes that refuse calls to it", {"upstream": name}, number
-
-
-@doctor.register
-def breakers() -> Iterator[Finding]:
-    for name, number in resting().items():
-        if number:
-            what = f"{name} does not answer: {number} process(es) refuse calls to it and try again by themselves"
-            yield Finding(False, what, "Is it down? Check network, proxy and firewall of this machine.")

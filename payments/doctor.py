@@ -12,6 +12,10 @@ from django.utils import timezone
 from core.ops import restored
 from core.ops.doctor import Finding
 from core.times import dash
+from payments.gateways.base import GatewayError, OrderUnknown
+from payments.gateways.wechat import gateway_v2, gateway_v3, merchant, merchants
+from payments.selectors import bills_failed, differences_open, merchants_waiting
+from payments.services.bills import bill_days_missing
 
 log = structlog.get_logger("payments")
 # A question that changes nothing: nobody has this number, and only who may ask is told so.
@@ -20,15 +24,11 @@ NOBODYS_NUMBER = "00000000000000000000000DOCTOR"
 
 def warn_without_refunds() -> None:
     """Say at the start of each process that a merchant takes money and cannot give it back."""
-    from payments.gateways.wechat import merchant
-
     if settings.WECHAT_PAY_MCH_ID and not merchant().has_v3:
         log.warning("refunds are not possible: returns are refused until the WECHAT_PAY_* values of v3 are set")
 
 
 def wechat_pay() -> Iterator[Finding]:
-    from payments.gateways.wechat import gateway_v2, gateway_v3, merchant, merchants
-
     yield _ask("WeChat Pay v2", gateway_v2, "Check WECHAT_APP_ID, WECHAT_PAY_MCH_ID and WECHAT_PAY_API_KEY.")
     if merchant().has_v3:
         v3 = _ask("WeChat Pay v3", gateway_v3, "Check the WECHAT_PAY_* values of v3 and their files.")
@@ -48,9 +48,6 @@ def wechat_pay() -> Iterator[Finding]:
 
 def former_payments() -> Iterator[Finding]:
     """Find money that nobody can ask about any more, since its merchant's keys are gone."""
-    from payments.gateways.wechat import merchants
-    from payments.selectors import merchants_waiting
-
     known = {who.mch_id for who in merchants()}
     for mch_id, number in merchants_waiting().items():
         if mch_id and mch_id not in known:
@@ -63,10 +60,6 @@ def former_payments() -> Iterator[Finding]:
 
 def bills() -> Iterator[Finding]:
     """Whether the books agree with WeChat Pay's, as far as the bills say."""
-    from payments.gateways.wechat import merchant
-    from payments.selectors import bills_failed, differences_open
-    from payments.services.bills import bill_days_missing
-
     past, missing = restored.latest(), bill_days_missing(merchant().mch_id, now=timezone.now())
     if past and missing and merchant().has_v3:
         what = f"Restored at {dash(past.restored_at)} what was there at {dash(past.written_at)}"
@@ -79,8 +72,6 @@ def bills() -> Iterator[Finding]:
 
 
 def _ask(name: str, gateway: Callable, remedy: str) -> Finding:
-    from payments.gateways.base import GatewayError, OrderUnknown
-
     try:
         gateway().query(NOBODYS_NUMBER)
     except OrderUnknown:

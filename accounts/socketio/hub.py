@@ -50,8 +50,7 @@ class Hub:
 
     def __init__(self, proc: str, layer: Any) -> None:
         self.proc, self.layer = proc, layer
-        self.sessions = Sessions(proc)
-        self.sessions.on_own_ready = self._ring  # type: ignore[method-assign]
+        self.sessions = Sessions(proc, on_own_ready=self._ring)
         self.sockets: dict[str, Socket] = {}
         self.alive: set[str] = set()  # sockets that showed a sign of life since the last tick
         self._polls: dict[str, asyncio.Future[None]] = {}

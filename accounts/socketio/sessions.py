@@ -8,6 +8,7 @@ import asyncio
 import os
 import re
 import secrets
+from collections.abc import Callable
 from functools import cache
 from threading import Thread
 from typing import Any
@@ -102,10 +103,13 @@ def _keys(sid: str) -> list[str]:
 
 
 class Sessions:
-    """The scripts, called from one event loop by the process ``proc``."""
+    """The scripts, called from one event loop by the process ``proc``.
 
-    def __init__(self, proc: str) -> None:
-        self.proc = proc
+    :param on_own_ready: called when something is ready for a client of this very process.
+    """
+
+    def __init__(self, proc: str, on_own_ready: Callable[[], None]) -> None:
+        self.proc, self.on_own_ready = proc, on_own_ready
         # Commands are short: a few connections serve thousands of clients, who queue for them.
         pool = redis.asyncio.BlockingConnectionPool.from_url(
             settings.REDIS_URL,
@@ -203,6 +207,3 @@ class Sessions:
         elif proc:
             self.on_own_ready()
         return proc is not None
-
-    def on_own_ready(self) -> None:
-        """Set by the hub: something is ready for a client of this very process."""

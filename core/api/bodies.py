@@ -1,9 +1,14 @@
 """How large the body of a request may be, and how much of all bodies one process holds: decided here alone."""
 
 from collections import deque
+from collections.abc import Callable
 from typing import Any
 
+from django.http import HttpRequest, HttpResponse
 from django.urls import Resolver404, resolve
+
+from core.api.envelope import error_response
+from core.errors import BodyTooLarge, ServiceUnavailable
 
 KIB = 1024
 MIB = KIB * KIB
@@ -118,3 +123,25 @@ class IncomingBody:
             room.unfinished.add(self)
         else:
             room.unfinished.discard(self)
+
+
+class BodyLimitMiddleware:
+    """Refuse a body by its announced length, before anything reads it, or because the front door had no room for it."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if _announced(request) > body_limit(request.path_info, request.content_type or ""):
+            return error_response(BodyTooLarge())
+        body = request.META.get("asgi.scope", {}).get("body")
+        if body and body.has_lost_room:
+            return error_response(ServiceUnavailable(headers={"Retry-After": str(RETRY_AFTER_S)}))
+        return self.get_response(request)
+
+
+def _announced(request: HttpRequest) -> int:
+    length = request.META.get("CONTENT_LENGTH") or "0"
+    if not (length.isascii() and length.isdigit()):
+        return 0  # Django takes it so, too
+    return int(length[:20])  # Python refuses to read endless numbers

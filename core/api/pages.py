@@ -1,16 +1,21 @@
 """Answers for requests that no view took, in the envelope; ``core.admin.pages`` makes pages of them for people."""
 
+import hmac
 import sys
 from typing import Any
 
 import structlog
+from django.conf import settings
 from django.core.exceptions import RequestDataTooBig, TooManyFieldsSent, TooManyFilesSent
 from django.http import HttpRequest, HttpResponse, JsonResponse
+from prometheus_client import CONTENT_TYPE_LATEST
 
 from core.api.envelope import error_response
 from core.api.handler import ENGINE_DOWN, translate
+from core.api.request import is_from_here
 from core.errors import DomainError, InternalError, ServiceUnavailable, UnknownAddress
-from core.observe import tracing
+from core.observe import metrics, tracing
+from core.ops.health import failures
 
 log = structlog.get_logger("core")
 
@@ -39,8 +44,6 @@ def alive(request: HttpRequest) -> HttpResponse:
 
 def ready(request: HttpRequest) -> HttpResponse:
     """Readiness: the engines answer and the tables are up to date."""
-    from core.ops.health import failures
-
     found = failures()
     if found:
         log.warning("not ready", **found)
@@ -48,3 +51,19 @@ def ready(request: HttpRequest) -> HttpResponse:
         public = {name: why if name == "migrations" else why.partition(":")[0] for name, why in found.items()}
         return error_response(DomainError("尚未就绪", status=503, http_status=503, checks=public))
     return JsonResponse({"status": 200, "state": True, "msg": "ok"})
+
+
+def figures(request: HttpRequest) -> HttpResponse:
+    """Answer the scrape of ``/metrics``; strangers get what an unknown path gets."""
+    if not _may_read_figures(request):
+        return not_found(request)
+    return HttpResponse(metrics.exposition(), content_type=CONTENT_TYPE_LATEST)
+
+
+def _may_read_figures(request: HttpRequest) -> bool:
+    if settings.METRICS_TOKEN:
+        offered = request.headers.get("Authorization", "").removeprefix("Bearer ")
+        return hmac.compare_digest(offered.encode(), settings.METRICS_TOKEN.encode())
+    if settings.PRODUCTION:  # a proxy on the same machine makes everybody seem local
+        return False
+    return is_from_here(request)

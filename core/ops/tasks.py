@@ -7,11 +7,11 @@ from celery import shared_task
 from celery.signals import beat_init
 from django.conf import settings
 
+from core.ops.heartbeat import record
+
 
 @shared_task(name="core.heartbeat", ignore_result=True)
 def heartbeat(queue: str) -> None:
-    from core.ops.heartbeat import record
-
     record(queue, time.time())
 
 

@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from core.cache import valkey
+from core.observe import forwarded
 from core.ops import doctor, heartbeat, proxies
 
 pytestmark = pytest.mark.django_db
@@ -161,8 +162,8 @@ class TestTheCertificate:
 class TestTrustedProxies:
     @pytest.fixture(autouse=True)
     def _not_said_yet(self, monkeypatch):
-        valkey.client().delete(proxies._KEY)
-        monkeypatch.setattr(proxies, "_noted_at", float("-inf"))
+        valkey.client().delete(forwarded.KEY)
+        monkeypatch.setattr(forwarded, "_noted_at", float("-inf"))
 
     def found(self, api, sender, forwarded=None):
         headers = {"X-Forwarded-For": forwarded} if forwarded else {}

@@ -11,6 +11,7 @@ from django.db import connections
 from core import http, upstreams
 from core.cache import valkey
 from core.http import OutgoingError, OutgoingTimeout, UpstreamRefused
+from core.ops.upstreams import breakers
 from core.upstreams import FAILURES, Upstream, answer_within, resting, time_left
 
 BUDGET = 4
@@ -220,7 +221,7 @@ class TestBreaker:
             for name, _, labels, value in upstreams.dead_upstreams()
             if labels["upstream"] == "of_this_test"
         ]
-        [finding] = [finding for finding in upstreams.breakers() if "of_this_test" in finding.what]
+        [finding] = [finding for finding in breakers() if "of_this_test" in finding.what]
         assert finding.ok is False
 
         server.mode = 200
@@ -308,7 +309,7 @@ class TestDeadline:
 
     def test_every_request_has_one(self, api, monkeypatch):
         seen = []
-        monkeypatch.setattr("core.ops.health.failures", lambda: seen.append(time_left(90)) or {})
+        monkeypatch.setattr("core.api.pages.failures", lambda: seen.append(time_left(90)) or {})
 
         api.http.get("/health/ready")
 

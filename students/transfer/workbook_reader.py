@@ -72,7 +72,7 @@ def check_parts(content: bytes) -> None:
 
 def rows(content: bytes) -> Iterator[list[Any]]:
     """The cells of each row as JSON can hold them, from A1 on."""
-    from python_calamine import CalamineWorkbook
+    from python_calamine import CalamineWorkbook  # only here: the caps on memory are set before it is loaded
 
     try:
         book = CalamineWorkbook.from_filelike(io.BytesIO(content))

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
 
-from accounts.socketio.routing import application
+from accounts.routing import application
 
 PATIENCE_S = 5.0
 

@@ -1,0 +1,10 @@
+from django.contrib.messages.middleware import MessageMiddleware
+from django.http import HttpRequest
+
+
+class BackOfficeMessageMiddleware(MessageMiddleware):
+    """Django's messages, for the back office alone: nobody would read those of an API call."""
+
+    def process_request(self, request: HttpRequest) -> None:
+        if request.path_info.startswith("/admin/"):
+            super().process_request(request)

@@ -1,0 +1,15 @@
+"""``manage.py doctor``: is a server of other people dead at the moment?"""
+
+from collections.abc import Iterator
+
+from core.ops import doctor
+from core.ops.doctor import Finding
+from core.upstreams import resting
+
+
+@doctor.register
+def breakers() -> Iterator[Finding]:
+    for name, number in resting().items():
+        if number:
+            what = f"{name} does not answer: {number} process(es) refuse calls to it and try again by themselves"
+            yield Finding(False, what, "Is it down? Check network, proxy and firewall of this machine.")
