@@ -12,8 +12,9 @@ urlpatterns = [
         # In the order of the API document, in which the documentation lists them.
         "weather.api.urls",
         "uploads.api.urls",
-        "accounts.api.urls",
+        "accounts.api.log_urls",
         "students.api.urls",
+        "accounts.api.urls",
         "permissions.api.urls",
         "shop.api.urls",
         "payments.api.urls",

@@ -9,15 +9,18 @@ from accounts.api.params import (
     CaptchaParams,
     LoginLogParams,
     LoginParams,
+    LoginQuery,
     PasswordParams,
     RegisterParams,
+    SmsLoginParams,
     SmsSendParams,
     UserDeleteParams,
     UserListParams,
     UserUpdateParams,
 )
 from core.api.docs import Doc
-from core.errors import NotPermitted
+from core.api.params import Picture, PlainText
+from core.errors import BadParameter, NotPermitted, ServiceUnavailable, Throttled
 
 _UNID = "5f0b6c1de1e75b0ea034cf83a1b2c3d4"
 _PICTURE = "http://127.0.0.1:8000/media/2026/11/0123456789abcdef0123456789abcdef.png"
@@ -41,8 +44,23 @@ _USER: dict[str, Any] = {
 }
 
 LOGIN_RECORDS = {"permission": PermissionJson, "userInfo": UserJson}
+
+# Whoever takes pictures in may be busy, full, or have had enough from this address.
+_PICTURE_LATER = (ServiceUnavailable, Throttled(30))
+
+
+class SmsLogin(SmsLoginParams):
+    code = PlainText(help_text="短信中的 5 位验证码")
+
+
+class UserUpdateWithPicture(UserUpdateParams):
+    headimgurl = Picture("头像", required=False)
+
+
 LOGIN = Doc(
     params=LoginParams,
+    others=[SmsLogin],
+    query=LoginQuery,
     send={"username": "lbw", "password": "555"},
     ok={
         "status": 1,
@@ -118,7 +136,7 @@ UPDATE_PASSWORD = Doc(
     about="只能修改自己的密码;root 可以修改任何人的密码。修改后该用户的所有令牌失效,需要重新登入。",
 )
 UPDATE_USER = Doc(
-    params=UserUpdateParams,
+    params=UserUpdateWithPicture,
     send={"unid": _UNID, "nickname": "五五开", "city": "南京"},
     ok={"status": 200, "state": True, "msg": "更新成功"},
     failures=[
@@ -132,10 +150,11 @@ UPDATE_USER = Doc(
         errors.PasswordNotChanged,
         errors.DemoPasswordStays,
         errors.DemoNameStays,
+        errors.TooManyFailures(42),
+        BadParameter("headimgurl: 不是图片地址"),
+        *_PICTURE_LATER,
     ],
-    about="只修改传递的字段;只能修改自己,root 可以修改任何人。"
-    "头像 `headimgurl` 传图片地址,或以 multipart/form-data 上传文件。"
-    "修改密码需要 `oldPassword`(root 不需要),修改后令牌失效。",
+    about="只修改传递的字段;只能修改自己,root 可以修改任何人。修改密码需要 `oldPassword`(root 不需要),修改后令牌失效。",
 )
 DELETE_USER = Doc(
     params=UserDeleteParams,
@@ -153,7 +172,7 @@ UPLOAD_AVATAR = Doc(
         "headimgurl": _PICTURE,
         "imgurl": _PICTURE,
     },
-    failures=[errors.AvatarRefused, NotPermitted],
+    failures=[errors.AvatarRefused, NotPermitted, *_PICTURE_LATER],
     about="只能上传自己的头像;root 可以上传任何人的头像。",
 )
 ALL_USERS = Doc(

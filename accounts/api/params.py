@@ -3,6 +3,7 @@
 import re
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from accounts import errors
@@ -58,6 +59,10 @@ class CaptchaParams(Params):
         return errors.CaptchaWrong()
 
 
+class LoginQuery(Params):
+    type = PlainText(required=False, help_text="传 sms 为短信登入;不传为账号密码登入")
+
+
 class SmsLoginParams(Params):
     code = PlainText(required=False, default="", help_text="短信中的 5 位验证码")
     key = PlainText(required=False, default="", help_text="/sms/send 返回的 key;带 cookie 的客户端可以不传")
@@ -72,19 +77,31 @@ class SmsSendParams(Params):
         return errors.SmsPhoneMissing() if self.missing() else errors.SmsPhoneInvalid()
 
 
+@extend_schema_field(str)
+class Roles(serializers.JSONField):
+    """The number of a role; old clients send the list of a multiple choice."""
+
+    in_json = {
+        "oneOf": [
+            {"type": "string"},
+            {"type": "number"},
+            {"type": "array", "items": {"oneOf": [{"type": "string"}, {"type": "number"}]}, "maxItems": 1},
+        ]
+    }
+
+
 class RegisterParams(Params):
     username = Line(max_length=64, help_text="用户名")
     password = Password(help_text="密码")
     nickname = Line(max_length=64, help_text="昵称")
     phone = Line(max_length=32, required=False, default="", help_text="手机号")
-    roles = serializers.JSONField(required=False, help_text="角色编号,默认 200")
+    roles = Roles(required=False, help_text="角色编号,默认 200")
     roleid = PlainText(max_length=32, required=False, help_text="角色编号,与 roles 相同")
 
     def refusal(self) -> DomainError:
         return errors.RegistrationIncomplete() if self.missing() else super().refusal()
 
     def validate_roles(self, value: Any) -> str:
-        # Old clients send the list of a multiple choice.
         if isinstance(value, list) and len(value) == 1:
             value = value[0]
         return PlainText(max_length=32).run_validation(value)

@@ -5,6 +5,7 @@ from accounts.api import docs
 from accounts.api.params import CallbackParams, QrcodeParams, WechatLoginParams
 from accounts.wechat import WechatLost, WechatUnclear
 from core.api.docs import Doc
+from core.errors import Throttled
 
 QRCODE = Doc(
     params=QrcodeParams,
@@ -29,6 +30,13 @@ WECHAT_LOGIN = Doc(
     params=WechatLoginParams,
     ok=docs.LOGIN.successes[0] | {"status": 200, "msg": "微信登入成功"},
     records=docs.LOGIN_RECORDS,
-    failures=[errors.WechatCodeMissing, errors.WechatCodeSpent, errors.UserDisabled, WechatUnclear, WechatLost],
+    failures=[
+        errors.WechatCodeMissing,
+        errors.WechatCodeSpent,
+        errors.UserDisabled,
+        WechatUnclear,
+        WechatLost,
+        Throttled(30),
+    ],
     about="返回值与账号登入相同。第一次登入的微信用户会成为 `200` 角色的新用户。每个 `wechatCode` 只能用一次。",
 )

@@ -56,8 +56,56 @@ CAPTCHA_COOKIE, SMS_COOKIE = "captcha", "sms"
 _COLUMNS = {"vipLevel": "vip_level"}
 
 
-class UserViewSet(ApiViewSet):
+class LoginLogViewSet(ApiViewSet):
+    tag = "学员模块"
+
+    @endpoint("GET", "/getloginlog", "获取登入日志", Access.ROWS, docs=docs.LOGIN_LOG)
+    def get_login_log(self, request: Request) -> Response:
+        page = LoginLogParams.read(request)
+        return ok("success", data=[log_fields(entry) for entry in login_log()[page_slice(**page)]])
+
+
+class CaptchaViewSet(ApiViewSet):
     tag = "用户模块"
+
+    @endpoint("GET", "/users/getCaptcha", "获取验证码", Access.OPEN, docs=docs.CAPTCHA)
+    def get_captcha(self, request: Request) -> Response:
+        return _new_captcha(request)
+
+    @endpoint("GET", "/users/refreshCaptcha", "刷新验证码", Access.OPEN, docs=docs.CAPTCHA)
+    def refresh_captcha(self, request: Request) -> Response:
+        return _new_captcha(request)
+
+    @endpoint("GET", "/users/verifyCaptcha", "校验验证码", Access.OPEN, docs=docs.VERIFY_CAPTCHA)
+    def verify_captcha(self, request: Request) -> Response:
+        given = CaptchaParams.read(request)
+        key = given["key"] or request.COOKIES.get(CAPTCHA_COOKIE, "")
+        if not captcha_solve(key=key, answer=given["captcha"]):
+            raise CaptchaWrong
+        return ok("验证码正确")
+
+
+class UserViewSet(ApiViewSet):
+    """Users, and their way in; the scan login follows in ``scan_views``."""
+
+    tag = "用户模块"
+
+    @endpoint(
+        "GET", "/users/getAllUers", "获取所有用户", Access.ROWS, aliases=("/users/getAllUsers",), docs=docs.ALL_USERS
+    )
+    def get_all_users(self, request: Request) -> Response:
+        given = UserListParams.read(request)
+        total, users = page_of(user_list(key=given["key"], roleid=given["roleid"]), given)
+        now = timezone.now()
+        return ok("success", total=total, users=[user_fields(user, now) for user in users])
+
+    @endpoint("POST", "/users/register", "用户注册", Access.ROOT, aliases=("/users/addUser",), docs=docs.REGISTER)
+    def register(self, request: Request) -> Response:
+        given: dict[str, Any] = RegisterParams.read(request)
+        roleid = given.pop("roles", None) or given.pop("roleid", None)
+        given.pop("roleid", None)
+        user = user_register(**given, roleid=roleid)
+        return ok("注册成功", status=1, userInfo=user_fields(user, timezone.now()))
 
     @endpoint("POST", "/users/login", "用户登入", Access.OPEN, docs=docs.LOGIN)
     def login(self, request: Request) -> Response:
@@ -78,10 +126,29 @@ class UserViewSet(ApiViewSet):
         cookie_set(request, answer, SMS_COOKIE, key, max_age_s=int(LIFETIME.total_seconds()))
         return answer
 
+
+class OwnViewSet(ApiViewSet):
+    """What who is logged in does with an account: mostly the own one."""
+
+    tag = "用户模块"
+
     @endpoint("GET", "/users/sigout", "退出登入", Access.ANY_USER, aliases=("/users/signout",), docs=docs.SIGN_OUT)
     def sign_out(self, request: Request) -> Response:
         token_revoke(caller(request).claims, now=timezone.now())
         return ok("退出成功", status=1)
+
+    @endpoint("POST", "/users/uploadAvatar", "上传用户头像", Access.ANY_USER, docs=docs.UPLOAD_AVATAR, takes_files=True)
+    def upload_avatar(self, request: Request) -> Response:
+        given = AvatarParams.read(request)
+        user = User.objects.filter(unid=given.get("uId") or given.get("unid") or "").first()
+        if user is None:
+            raise AvatarRefused
+        me = caller(request)
+        if user.pk != me.pk and not me.is_root:
+            raise NotPermitted
+        url = avatars.store().take(request, "headimgurl")
+        avatar_set(user_pk=user.pk, url=url)
+        return ok("图片上传成功", status=1, headimgurl=url, imgurl=url)
 
     @endpoint("ANY", "/verify", "校验登入状态", Access.ANY_USER, docs=docs.VERIFY)
     def verify(self, request: Request) -> Response:
@@ -90,13 +157,26 @@ class UserViewSet(ApiViewSet):
         times = {name: me.claims[name] for name in ("iat", "exp")}
         return ok("校验成功", status=1, decode=decode | {"roleid": me.roleid} | times)
 
-    @endpoint("POST", "/users/register", "用户注册", Access.ROOT, aliases=("/users/addUser",), docs=docs.REGISTER)
-    def register(self, request: Request) -> Response:
-        given: dict[str, Any] = RegisterParams.read(request)
-        roleid = given.pop("roles", None) or given.pop("roleid", None)
-        given.pop("roleid", None)
-        user = user_register(**given, roleid=roleid)
-        return ok("注册成功", status=1, userInfo=user_fields(user, timezone.now()))
+    @endpoint("POST", "/users/updatePassword", "修改用户密码", Access.ANY_USER, docs=docs.UPDATE_PASSWORD)
+    def update_password(self, request: Request) -> Response:
+        given = PasswordParams.read(request)
+        user = User.objects.filter(username=given["username"]).first()
+        if user is None:
+            raise UserUnknown
+        me = caller(request)
+        is_own = user.pk == me.pk
+        if not is_own and not me.is_root:
+            raise NotPermitted
+        if is_own and (given["oldPassword"] or not me.is_root):
+            own_password_change(
+                username=user.username,
+                old_password=given["oldPassword"],
+                new_password=given["newPassword"],
+                ip=client_ip(request),
+            )
+        else:
+            password_set(user=user, new_password=given["newPassword"])
+        return ok("密码修改成功", status=1)
 
     @endpoint("POST", "/users/updateUser", "修改用户信息", Access.ANY_USER, docs=docs.UPDATE_USER)
     def update_user(self, request: Request) -> Response:
@@ -131,78 +211,6 @@ class UserViewSet(ApiViewSet):
             raise UserToDeleteMissing
         users_delete(unids=unids, username=given["username"], by_pk=caller(request).pk)
         return ok("删除成功")
-
-    @endpoint("POST", "/users/updatePassword", "修改用户密码", Access.ANY_USER, docs=docs.UPDATE_PASSWORD)
-    def update_password(self, request: Request) -> Response:
-        given = PasswordParams.read(request)
-        user = User.objects.filter(username=given["username"]).first()
-        if user is None:
-            raise UserUnknown
-        me = caller(request)
-        is_own = user.pk == me.pk
-        if not is_own and not me.is_root:
-            raise NotPermitted
-        if is_own and (given["oldPassword"] or not me.is_root):
-            own_password_change(
-                username=user.username,
-                old_password=given["oldPassword"],
-                new_password=given["newPassword"],
-                ip=client_ip(request),
-            )
-        else:
-            password_set(user=user, new_password=given["newPassword"])
-        return ok("密码修改成功", status=1)
-
-    @endpoint("POST", "/users/uploadAvatar", "上传用户头像", Access.ANY_USER, docs=docs.UPLOAD_AVATAR, takes_files=True)
-    def upload_avatar(self, request: Request) -> Response:
-        given = AvatarParams.read(request)
-        user = User.objects.filter(unid=given.get("uId") or given.get("unid") or "").first()
-        if user is None:
-            raise AvatarRefused
-        me = caller(request)
-        if user.pk != me.pk and not me.is_root:
-            raise NotPermitted
-        url = avatars.store().take(request, "headimgurl")
-        avatar_set(user_pk=user.pk, url=url)
-        return ok("图片上传成功", status=1, headimgurl=url, imgurl=url)
-
-    @endpoint(
-        "GET", "/users/getAllUers", "获取所有用户", Access.ROWS, aliases=("/users/getAllUsers",), docs=docs.ALL_USERS
-    )
-    def get_all_users(self, request: Request) -> Response:
-        given = UserListParams.read(request)
-        total, users = page_of(user_list(key=given["key"], roleid=given["roleid"]), given)
-        now = timezone.now()
-        return ok("success", total=total, users=[user_fields(user, now) for user in users])
-
-
-class CaptchaViewSet(ApiViewSet):
-    tag = "用户模块"
-
-    @endpoint("GET", "/users/getCaptcha", "获取验证码", Access.OPEN, docs=docs.CAPTCHA)
-    def get_captcha(self, request: Request) -> Response:
-        return _new_captcha(request)
-
-    @endpoint("GET", "/users/refreshCaptcha", "刷新验证码", Access.OPEN, docs=docs.CAPTCHA)
-    def refresh_captcha(self, request: Request) -> Response:
-        return _new_captcha(request)
-
-    @endpoint("GET", "/users/verifyCaptcha", "校验验证码", Access.OPEN, docs=docs.VERIFY_CAPTCHA)
-    def verify_captcha(self, request: Request) -> Response:
-        given = CaptchaParams.read(request)
-        key = given["key"] or request.COOKIES.get(CAPTCHA_COOKIE, "")
-        if not captcha_solve(key=key, answer=given["captcha"]):
-            raise CaptchaWrong
-        return ok("验证码正确")
-
-
-class LoginLogViewSet(ApiViewSet):
-    tag = "学员模块"
-
-    @endpoint("GET", "/getloginlog", "获取登入日志", Access.ROWS, docs=docs.LOGIN_LOG)
-    def get_login_log(self, request: Request) -> Response:
-        page = LoginLogParams.read(request)
-        return ok("success", data=[log_fields(entry) for entry in login_log()[page_slice(**page)]])
 
 
 def _new_captcha(request: Request) -> Response:

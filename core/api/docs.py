@@ -19,6 +19,8 @@ class Doc:
     :param records: what a key of the answer holds, as a type: ``{"data": list[OrderJson]}``; see ``core.api.records``.
     :param raw: the schemas of answers that are no envelope, by HTTP status and media type.
     :param params: the input serializer: the query of a GET, the body of a POST. ``help_text`` says what a field is.
+    :param others: more input serializers, where the body of a POST may have several forms.
+    :param query: the serializer of what a POST reads from its address.
     :param failures: error classes (or instances, where they need a text); the refusals that follow from the
         call's access and bad parameters need not be named.
     :param send: the parameters to start from in Swagger UI and in the collection: a body, or the query of a GET.
@@ -28,6 +30,8 @@ class Doc:
     ok: dict[str, Any] | Sequence[dict[str, Any]] = ()
     records: Mapping[str, Any] = field(default_factory=dict)
     params: type[Serializer] | None = None
+    others: Sequence[type[Serializer]] = ()
+    query: type[Serializer] | None = None
     raw: Mapping[tuple[int, str], dict[str, Any]] = field(default_factory=dict)
     failures: Sequence[Failure] = ()
     send: dict[str, Any] | None = None

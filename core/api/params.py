@@ -83,6 +83,17 @@ class PlainText(serializers.CharField):
     """Text, or a number that means its digits; never a list, an object or a truth value."""
 
 
+class Picture(PlainText):
+    """A picture as the documentation shows it: its address, or in a form its file.
+
+    Views take it from the request itself: ``uploads.fields``.
+    """
+
+    def __init__(self, what: str, **kwargs: Any) -> None:
+        text = f"{what}:图片地址(http、https 或 /media/ 下的路径),或以 multipart/form-data 上传的文件"
+        super().__init__(help_text=text, **kwargs)
+
+
 class WholeNumber(serializers.IntegerField):
     """A number, or a text of digits; a truth value is neither."""
 

@@ -11,12 +11,23 @@ from rest_framework.serializers import FileField, Serializer
 
 from core.api.access import Access
 from core.api.docs import Doc
+from core.api.params import Picture
 from core.api.records import Schema, fitting, record_name, record_schema, schema_of
-from core.errors import DomainError, LoginRequired, NotPermitted, TokenInvalid, Unreadable
+from core.errors import (
+    BodyTooLarge,
+    DomainError,
+    LoginRequired,
+    NotPermitted,
+    TokenInvalid,
+    Unreadable,
+    UnsupportedFormat,
+)
 
 _HTTP_NAMES = {
     200: "业务结果:看 `state` 和 `status`",
     400: "请求无法解析",
+    413: "请求内容过大",
+    415: "不支持的数据格式",
     429: "请求太频繁",
     502: "上游服务不可用",
     503: "服务暂时不可用",
@@ -54,17 +65,21 @@ class ContractSchema(AutoSchema):
 
     def get_override_parameters(self) -> list[Any]:
         doc = self._doc
-        if doc is None or doc.params is None or self.method != "GET":
+        if doc is None:
             return []
-        fields = self._map_serializer(doc.params(), "request")
+        kind = doc.params if self.method == "GET" else doc.query
+        if kind is None:
+            return []
+        fields = self._map_serializer(kind(), "request")
         required = fields.get("required", [])
+        sent = (doc.send if self.method == "GET" else None) or {}
         return [
             OpenApiParameter(
                 name,
                 type=schema,
                 description=schema.pop("description", ""),
                 required=name in required,
-                examples=[OpenApiExample("示例", value=doc.send[name])] if doc.send and name in doc.send else [],
+                examples=[OpenApiExample("示例", value=sent[name])] if name in sent else [],
             )
             for name, schema in fields["properties"].items()
         ]
@@ -74,11 +89,25 @@ class ContractSchema(AutoSchema):
         doc = self._doc
         if doc is None or doc.params is None or self.method == "GET":
             return {}
-        params = doc.params()
+        forms = [kind() for kind in (doc.params, *doc.others)]
+        return {
+            media_type: OpenApiRequest(
+                _any_of([self._body(params, media_type) for params in forms]), examples=self._request_examples(doc)
+            )
+            for media_type in self._media_types(forms[0])
+        }
+
+    def _body(self, params: Serializer, media_type: str) -> Schema:
         schema = self._map_serializer(params, "request")
         schema.pop("description", None)  # a docstring speaks to programmers
-        body = OpenApiRequest(schema, examples=self._request_examples(doc))
-        return dict.fromkeys(self._media_types(params), body)
+        required = schema.get("required", [])
+        for name, entry in schema["properties"].items():
+            if media_type == "multipart/form-data" and isinstance(params.fields[name], Picture):
+                entry["format"] = "binary"
+            elif media_type == "application/json":
+                entry = _as_json(params.fields[name], entry)
+                schema["properties"][name] = entry if name in required else entry | {"nullable": True}
+        return schema
 
     def get_response_serializers(self) -> Any:
         doc = self._doc
@@ -146,7 +175,7 @@ class ContractSchema(AutoSchema):
     def _failures(self, doc: Doc) -> Iterable[DomainError]:
         yield from (error() if isinstance(error, type) else error for error in doc.failures)
         if self.method != "GET":
-            yield Unreadable()
+            yield from (Unreadable(), BodyTooLarge(), UnsupportedFormat())
         access = getattr(self.view, "access", None)
         if access is not Access.OPEN:
             yield from (LoginRequired(), TokenInvalid())
@@ -159,6 +188,25 @@ class ContractSchema(AutoSchema):
 
     def _request_examples(self, doc: Doc) -> list[OpenApiExample]:
         return [OpenApiExample("示例", value=doc.send, request_only=True)] if doc.send else []
+
+
+def _any_of(schemas: list[Schema]) -> Schema:
+    return schemas[0] if len(schemas) == 1 else {"anyOf": schemas}
+
+
+def _as_json(field: Any, schema: Schema) -> Schema:
+    """What JSON may hold for a parameter: a number that means its digits, a text that means a number.
+
+    A field that takes still more says so by ``in_json``.
+    """
+    about = {name: schema[name] for name in ("description", "default") if name in schema}
+    if more := getattr(field, "in_json", None):
+        return {**more, **about}
+    other = {"string": "number", "integer": "string", "number": "string"}.get(schema.get("type", ""))
+    if other is None or isinstance(field, Picture):
+        return schema
+    plain = {name: value for name, value in schema.items() if name not in about}
+    return {"oneOf": [plain, {"type": other}]} | about
 
 
 def _component_of(name: str, schema: Schema) -> ResolvedComponent:

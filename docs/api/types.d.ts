@@ -93,6 +93,152 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/students/getclasses": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * 获取班级列表
+         * @description 权限:按角色权限
+         */
+        get: operations["get_students_getclasses"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/students/getstulist": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * 获取学员信息
+         * @description 权限:按角色权限
+         *
+         *     最新的在前。`total` 是符合条件的总数,与分页无关。不传 `count` 时返回全部,最多 1000 条。
+         */
+        get: operations["get_students_getstulist"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/students/addstu": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * 增加学员信息
+         * @description 权限:按角色权限
+         */
+        post: operations["post_students_addstu"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/students/delstu": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * 删除学员信息
+         * @description 权限:按角色权限
+         */
+        get: operations["get_students_delstu"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/students/updatestu": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * 修改学员信息
+         * @description 权限:按角色权限
+         *
+         *     只修改传递的字段,空值视为没有传递;`_id`、`cTime`、`__v` 不会被修改。
+         */
+        post: operations["post_students_updatestu"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/students/searchstu": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * 搜索学员
+         * @description 权限:按角色权限
+         *
+         *     按姓名查找,最新的在前。`key` 按原样匹配姓名中的任意一段,区分大小写;不传则返回全部。
+         */
+        get: operations["get_students_searchstu"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/students/uploadStuAvatar": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * 上传学员头像
+         * @description 权限:所有人
+         */
+        post: operations["post_students_uploadStuAvatar"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/users/getCaptcha": {
         parameters: {
             query?: never;
@@ -157,6 +303,50 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/users/getAllUers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * 获取所有用户
+         * @description 权限:按角色权限
+         *
+         *     也可以写作 `/users/getAllUsers`
+         */
+        get: operations["get_users_getAllUers"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/users/register": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * 用户注册
+         * @description 权限:仅超级管理员
+         *
+         *     也可以写作 `/users/addUser`
+         */
+        post: operations["post_users_register"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/users/login": {
         parameters: {
             query?: never;
@@ -197,182 +387,6 @@ export interface paths {
          *     验证码 5 位,60 分钟内有效,登入成功一次或输错 5 次后作废。同一手机号每分钟 1 条、每天 10 条。沙箱中的短信在 `/sandbox/sms/` 查看。
          */
         post: operations["post_sms_send"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/users/sigout": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * 退出登入
-         * @description 权限:登录用户
-         *
-         *     令牌立即失效。
-         *
-         *     也可以写作 `/users/signout`
-         */
-        get: operations["get_users_sigout"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/verify": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * 校验登入状态
-         * @description 权限:登录用户
-         */
-        get: operations["get_verify"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/users/register": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * 用户注册
-         * @description 权限:仅超级管理员
-         *
-         *     也可以写作 `/users/addUser`
-         */
-        post: operations["post_users_register"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/users/updateUser": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * 修改用户信息
-         * @description 权限:登录用户
-         *
-         *     只修改传递的字段;只能修改自己,root 可以修改任何人。头像 `headimgurl` 传图片地址,或以 multipart/form-data 上传文件。修改密码需要 `oldPassword`(root 不需要),修改后令牌失效。
-         */
-        post: operations["post_users_updateUser"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/users/deleteUser": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * 删除用户
-         * @description 权限:仅超级管理员
-         *
-         *     `unid` 可以重复或用逗号隔开,一次删除多个:全部删除,或一个也不删。订单、支付与登入日志保留(不再指向用户),令牌立即失效,购物车与头像一并删除。
-         */
-        get: operations["get_users_deleteUser"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/users/updatePassword": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * 修改用户密码
-         * @description 权限:登录用户
-         *
-         *     只能修改自己的密码;root 可以修改任何人的密码。修改后该用户的所有令牌失效,需要重新登入。
-         */
-        post: operations["post_users_updatePassword"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/users/uploadAvatar": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * 上传用户头像
-         * @description 权限:登录用户
-         *
-         *     只能上传自己的头像;root 可以上传任何人的头像。
-         */
-        post: operations["post_users_uploadAvatar"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/users/getAllUers": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * 获取所有用户
-         * @description 权限:按角色权限
-         *
-         *     也可以写作 `/users/getAllUsers`
-         */
-        get: operations["get_users_getAllUers"];
-        put?: never;
-        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -447,7 +461,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/students/getclasses": {
+    "/users/sigout": {
         parameters: {
             query?: never;
             header?: never;
@@ -455,32 +469,14 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * 获取班级列表
-         * @description 权限:按角色权限
-         */
-        get: operations["get_students_getclasses"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/students/getstulist": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * 获取学员信息
-         * @description 权限:按角色权限
+         * 退出登入
+         * @description 权限:登录用户
          *
-         *     最新的在前。`total` 是符合条件的总数,与分页无关。不传 `count` 时返回全部,最多 1000 条。
+         *     令牌立即失效。
+         *
+         *     也可以写作 `/users/signout`
          */
-        get: operations["get_students_getstulist"];
+        get: operations["get_users_sigout"];
         put?: never;
         post?: never;
         delete?: never;
@@ -489,7 +485,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/students/addstu": {
+    "/users/uploadAvatar": {
         parameters: {
             query?: never;
             header?: never;
@@ -499,19 +495,19 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * 增加学员信息
-         * @description 权限:按角色权限
+         * 上传用户头像
+         * @description 权限:登录用户
          *
-         *     `headimgurl` 可以是图片文件(multipart/form-data),也可以是图片地址(http、https 或 /media/ 下的路径)。
+         *     只能上传自己的头像;root 可以上传任何人的头像。
          */
-        post: operations["post_students_addstu"];
+        post: operations["post_users_uploadAvatar"];
         delete?: never;
         options?: never;
         head?: never;
         patch?: never;
         trace?: never;
     };
-    "/students/delstu": {
+    "/verify": {
         parameters: {
             query?: never;
             header?: never;
@@ -519,10 +515,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * 删除学员信息
-         * @description 权限:按角色权限
+         * 校验登入状态
+         * @description 权限:登录用户
          */
-        get: operations["get_students_delstu"];
+        get: operations["get_verify"];
         put?: never;
         post?: never;
         delete?: never;
@@ -531,7 +527,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/students/updatestu": {
+    "/users/updatePassword": {
         parameters: {
             query?: never;
             header?: never;
@@ -541,41 +537,19 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * 修改学员信息
-         * @description 权限:按角色权限
+         * 修改用户密码
+         * @description 权限:登录用户
          *
-         *     只修改传递的字段,空值视为没有传递;`_id`、`cTime`、`__v` 不会被修改。`headimgurl` 可以是图片文件(multipart/form-data),也可以是图片地址(http、https 或 /media/ 下的路径)。
+         *     只能修改自己的密码;root 可以修改任何人的密码。修改后该用户的所有令牌失效,需要重新登入。
          */
-        post: operations["post_students_updatestu"];
+        post: operations["post_users_updatePassword"];
         delete?: never;
         options?: never;
         head?: never;
         patch?: never;
         trace?: never;
     };
-    "/students/searchstu": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * 搜索学员
-         * @description 权限:按角色权限
-         *
-         *     按姓名查找,最新的在前。`key` 按原样匹配姓名中的任意一段,区分大小写;不传则返回全部。
-         */
-        get: operations["get_students_searchstu"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/students/uploadStuAvatar": {
+    "/users/updateUser": {
         parameters: {
             query?: never;
             header?: never;
@@ -585,10 +559,34 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * 上传学员头像
-         * @description 权限:所有人
+         * 修改用户信息
+         * @description 权限:登录用户
+         *
+         *     只修改传递的字段;只能修改自己,root 可以修改任何人。修改密码需要 `oldPassword`(root 不需要),修改后令牌失效。
          */
-        post: operations["post_students_uploadStuAvatar"];
+        post: operations["post_users_updateUser"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/users/deleteUser": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * 删除用户
+         * @description 权限:仅超级管理员
+         *
+         *     `unid` 可以重复或用逗号隔开,一次删除多个:全部删除,或一个也不删。订单、支付与登入日志保留(不再指向用户),令牌立即失效,购物车与头像一并删除。
+         */
+        get: operations["get_users_deleteUser"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -957,6 +955,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/order/query_order_status": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * 查询订单支付状态(可轮询)
+         * @description 权限:登录用户
+         *
+         *     可以轮询;没有收到微信通知时,每个订单最多 5 秒向微信查询一次。
+         */
+        get: operations["get_order_query_order_status"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/order/get_order": {
         parameters: {
             query?: never;
@@ -983,28 +1003,6 @@ export interface paths {
          *     `order_status`:0未提交 1提交成功 2已经取消 3无效订单 4交易关闭 5退货;`pay_status`:0未支付 1已支付;`shiping_status`:0未发货 1已发货 2已收货 3备货中。
          */
         post: operations["post_order_get_order"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/order/query_order_status": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * 查询订单支付状态(可轮询)
-         * @description 权限:登录用户
-         *
-         *     可以轮询;没有收到微信通知时,每个订单最多 5 秒向微信查询一次。
-         */
-        get: operations["get_order_query_order_status"];
-        put?: never;
-        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1993,11 +1991,11 @@ export interface operations {
             content: {
                 "application/json": {
                     /** @description 接口版本,如 v61 */
-                    version: string;
+                    version: string | number;
                     /** @description 账号的 id */
-                    appid: string;
+                    appid: string | number;
                     /** @description 账号的 secret */
-                    appsecret: string;
+                    appsecret: string | number;
                 };
                 "application/x-www-form-urlencoded": {
                     /** @description 接口版本,如 v61 */
@@ -2029,6 +2027,24 @@ export interface operations {
             };
             /** @description 请求无法解析 */
             400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description 请求内容过大 */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description 不支持的数据格式 */
+            415: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2068,6 +2084,24 @@ export interface operations {
             };
             /** @description 请求无法解析 */
             400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description 请求内容过大 */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description 不支持的数据格式 */
+            415: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2116,685 +2150,6 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["GetloginlogAnswer"] | components["schemas"]["Failure"];
-                };
-            };
-        };
-    };
-    get_users_getCaptcha: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description 业务结果:看 `state` 和 `status` */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["UsersGetCaptchaAnswer"] | components["schemas"]["Failure"];
-                };
-            };
-        };
-    };
-    get_users_refreshCaptcha: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description 业务结果:看 `state` 和 `status` */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["UsersRefreshCaptchaAnswer"] | components["schemas"]["Failure"];
-                };
-            };
-        };
-    };
-    get_users_verifyCaptcha: {
-        parameters: {
-            query?: {
-                /** @description 用户输入的验证码,不区分大小写 */
-                captcha?: string;
-                /** @description getCaptcha 返回的 key;带 cookie 的客户端可以不传 */
-                key?: string;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description 业务结果:看 `state` 和 `status` */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["UsersVerifyCaptchaAnswer"] | components["schemas"]["Failure"];
-                };
-            };
-        };
-    };
-    post_users_login: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: {
-            content: {
-                "application/json": {
-                    /** @description 账户 */
-                    username: string;
-                    /** @description 密码 */
-                    password: string;
-                };
-                "application/x-www-form-urlencoded": {
-                    /** @description 账户 */
-                    username: string;
-                    /** @description 密码 */
-                    password: string;
-                };
-                "multipart/form-data": {
-                    /** @description 账户 */
-                    username: string;
-                    /** @description 密码 */
-                    password: string;
-                };
-            };
-        };
-        responses: {
-            /** @description 业务结果:看 `state` 和 `status` */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["UsersLoginAnswer"] | components["schemas"]["Failure"];
-                };
-            };
-            /** @description 请求无法解析 */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Failure"];
-                };
-            };
-            /** @description 请求太频繁 */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Failure"];
-                };
-            };
-        };
-    };
-    post_sms_send: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: {
-            content: {
-                "application/json": {
-                    /** @description 11位的大陆手机号 */
-                    phoneNumber: string;
-                };
-                "application/x-www-form-urlencoded": {
-                    /** @description 11位的大陆手机号 */
-                    phoneNumber: string;
-                };
-                "multipart/form-data": {
-                    /** @description 11位的大陆手机号 */
-                    phoneNumber: string;
-                };
-            };
-        };
-        responses: {
-            /** @description 业务结果:看 `state` 和 `status` */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["SmsSendAnswer"] | components["schemas"]["Failure"];
-                };
-            };
-            /** @description 请求无法解析 */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Failure"];
-                };
-            };
-        };
-    };
-    get_users_sigout: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description 业务结果:看 `state` 和 `status` */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["UsersSigoutAnswer"] | components["schemas"]["Failure"];
-                };
-            };
-        };
-    };
-    get_verify: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description 业务结果:看 `state` 和 `status` */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["VerifyAnswer"] | components["schemas"]["Failure"];
-                };
-            };
-        };
-    };
-    post_users_register: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: {
-            content: {
-                "application/json": {
-                    /** @description 用户名 */
-                    username: string;
-                    /** @description 密码 */
-                    password: string;
-                    /** @description 昵称 */
-                    nickname: string;
-                    /**
-                     * @description 手机号
-                     * @default
-                     */
-                    phone?: string;
-                    /** @description 角色编号,默认 200 */
-                    roles?: unknown;
-                    /** @description 角色编号,与 roles 相同 */
-                    roleid?: string;
-                };
-                "application/x-www-form-urlencoded": {
-                    /** @description 用户名 */
-                    username: string;
-                    /** @description 密码 */
-                    password: string;
-                    /** @description 昵称 */
-                    nickname: string;
-                    /**
-                     * @description 手机号
-                     * @default
-                     */
-                    phone?: string;
-                    /** @description 角色编号,默认 200 */
-                    roles?: unknown;
-                    /** @description 角色编号,与 roles 相同 */
-                    roleid?: string;
-                };
-                "multipart/form-data": {
-                    /** @description 用户名 */
-                    username: string;
-                    /** @description 密码 */
-                    password: string;
-                    /** @description 昵称 */
-                    nickname: string;
-                    /**
-                     * @description 手机号
-                     * @default
-                     */
-                    phone?: string;
-                    /** @description 角色编号,默认 200 */
-                    roles?: unknown;
-                    /** @description 角色编号,与 roles 相同 */
-                    roleid?: string;
-                };
-            };
-        };
-        responses: {
-            /** @description 业务结果:看 `state` 和 `status` */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["UsersRegisterAnswer"] | components["schemas"]["Failure"];
-                };
-            };
-            /** @description 请求无法解析 */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Failure"];
-                };
-            };
-        };
-    };
-    post_users_updateUser: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: {
-            content: {
-                "application/json": {
-                    /** @description 要修改的用户的 unid;只有 root 可以修改别人 */
-                    unid: string;
-                    /** @description 用户名 */
-                    username?: string;
-                    /**
-                     * @description 新密码,修改后需要重新登入
-                     * @default
-                     */
-                    password?: string;
-                    /**
-                     * @description 原来的密码;root 不需要
-                     * @default
-                     */
-                    oldPassword?: string;
-                    /** @description 手机号 */
-                    phone?: string;
-                    /** @description 昵称 */
-                    nickname?: string;
-                    /** @description 性别 */
-                    sex?: string;
-                    /** @description 城市 */
-                    city?: string;
-                    /** @description 省份 */
-                    province?: string;
-                    /** @description 国家 */
-                    country?: string;
-                    /** @description 角色编号,仅 root */
-                    roleid?: string;
-                    /** @description VIP 等级,仅 root */
-                    vipLevel?: number;
-                };
-                "application/x-www-form-urlencoded": {
-                    /** @description 要修改的用户的 unid;只有 root 可以修改别人 */
-                    unid: string;
-                    /** @description 用户名 */
-                    username?: string;
-                    /**
-                     * @description 新密码,修改后需要重新登入
-                     * @default
-                     */
-                    password?: string;
-                    /**
-                     * @description 原来的密码;root 不需要
-                     * @default
-                     */
-                    oldPassword?: string;
-                    /** @description 手机号 */
-                    phone?: string;
-                    /** @description 昵称 */
-                    nickname?: string;
-                    /** @description 性别 */
-                    sex?: string;
-                    /** @description 城市 */
-                    city?: string;
-                    /** @description 省份 */
-                    province?: string;
-                    /** @description 国家 */
-                    country?: string;
-                    /** @description 角色编号,仅 root */
-                    roleid?: string;
-                    /** @description VIP 等级,仅 root */
-                    vipLevel?: number;
-                };
-                "multipart/form-data": {
-                    /** @description 要修改的用户的 unid;只有 root 可以修改别人 */
-                    unid: string;
-                    /** @description 用户名 */
-                    username?: string;
-                    /**
-                     * @description 新密码,修改后需要重新登入
-                     * @default
-                     */
-                    password?: string;
-                    /**
-                     * @description 原来的密码;root 不需要
-                     * @default
-                     */
-                    oldPassword?: string;
-                    /** @description 手机号 */
-                    phone?: string;
-                    /** @description 昵称 */
-                    nickname?: string;
-                    /** @description 性别 */
-                    sex?: string;
-                    /** @description 城市 */
-                    city?: string;
-                    /** @description 省份 */
-                    province?: string;
-                    /** @description 国家 */
-                    country?: string;
-                    /** @description 角色编号,仅 root */
-                    roleid?: string;
-                    /** @description VIP 等级,仅 root */
-                    vipLevel?: number;
-                };
-            };
-        };
-        responses: {
-            /** @description 业务结果:看 `state` 和 `status` */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["UsersUpdateUserAnswer"] | components["schemas"]["Failure"];
-                };
-            };
-            /** @description 请求无法解析 */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Failure"];
-                };
-            };
-        };
-    };
-    get_users_deleteUser: {
-        parameters: {
-            query?: {
-                /** @description 要删除的用户的 unid,可以重复,也可以用逗号隔开多个 */
-                unid?: string;
-                /** @description 或者用户名 */
-                username?: string;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description 业务结果:看 `state` 和 `status` */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["UsersDeleteUserAnswer"] | components["schemas"]["Failure"];
-                };
-            };
-        };
-    };
-    post_users_updatePassword: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: {
-            content: {
-                "application/json": {
-                    /** @description 用户名 */
-                    username: string;
-                    /**
-                     * @description 原来的密码;root 修改他人密码时不需要
-                     * @default
-                     */
-                    oldPassword?: string;
-                    /**
-                     * @description 需要修改的新密码
-                     * @default
-                     */
-                    newPassword?: string;
-                };
-                "application/x-www-form-urlencoded": {
-                    /** @description 用户名 */
-                    username: string;
-                    /**
-                     * @description 原来的密码;root 修改他人密码时不需要
-                     * @default
-                     */
-                    oldPassword?: string;
-                    /**
-                     * @description 需要修改的新密码
-                     * @default
-                     */
-                    newPassword?: string;
-                };
-                "multipart/form-data": {
-                    /** @description 用户名 */
-                    username: string;
-                    /**
-                     * @description 原来的密码;root 修改他人密码时不需要
-                     * @default
-                     */
-                    oldPassword?: string;
-                    /**
-                     * @description 需要修改的新密码
-                     * @default
-                     */
-                    newPassword?: string;
-                };
-            };
-        };
-        responses: {
-            /** @description 业务结果:看 `state` 和 `status` */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["UsersUpdatePasswordAnswer"] | components["schemas"]["Failure"];
-                };
-            };
-            /** @description 请求无法解析 */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Failure"];
-                };
-            };
-            /** @description 请求太频繁 */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Failure"];
-                };
-            };
-        };
-    };
-    post_users_uploadAvatar: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: {
-            content: {
-                "multipart/form-data": {
-                    /**
-                     * Format: uri
-                     * @description 上传的图片文件
-                     */
-                    headimgurl: string;
-                    /** @description 当前用户的 id (unid) */
-                    uId?: string;
-                    /** @description 与 uId 相同 */
-                    unid?: string;
-                };
-            };
-        };
-        responses: {
-            /** @description 业务结果:看 `state` 和 `status` */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["UsersUploadAvatarAnswer"] | components["schemas"]["Failure"];
-                };
-            };
-            /** @description 请求无法解析 */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Failure"];
-                };
-            };
-        };
-    };
-    get_users_getAllUers: {
-        parameters: {
-            query?: {
-                /** @description 第几页,从 1 开始;不传 count 时忽略 */
-                page?: number;
-                /** @description 每页多少条,不传则给出全部(有上限) */
-                count?: number;
-                /** @description 用户名、昵称或手机号的一部分 */
-                key?: string;
-                /** @description 只看这个角色的用户 */
-                roleid?: string;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description 业务结果:看 `state` 和 `status` */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["UsersGetAllUersAnswer"] | components["schemas"]["Failure"];
-                };
-            };
-        };
-    };
-    get_users_getQrcode: {
-        parameters: {
-            query: {
-                /** @description connectSuccess 事件给出的 sid */
-                sid: string;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description 业务结果:看 `state` 和 `status` */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["UsersGetQrcodeAnswer"] | components["schemas"]["Failure"];
-                };
-            };
-        };
-    };
-    get_users_wechatCallBack: {
-        parameters: {
-            query: {
-                /** @description 二维码的 state */
-                state: string;
-                /** @description 微信返回的临时 code */
-                code?: string;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description 业务结果:看 `state` 和 `status` */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["UsersWechatCallBackAnswer"] | components["schemas"]["Failure"];
-                };
-            };
-        };
-    };
-    get_users_wechatLogin: {
-        parameters: {
-            query: {
-                /** @description 扫码成功后 scancodeSuccess 事件给出的 wechatCode */
-                wechatCode: string;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description 业务结果:看 `state` 和 `status` */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["UsersWechatLoginAnswer"] | components["schemas"]["Failure"];
-                };
-            };
-            /** @description 上游服务不可用 */
-            502: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Failure"];
                 };
             };
         };
@@ -2859,19 +2214,21 @@ export interface operations {
             content: {
                 "application/json": {
                     /** @description 班级 */
-                    class: string;
+                    class: string | number;
                     /** @description 学员的名字 */
-                    name: string;
+                    name: string | number;
                     /** @description 学员的年龄 */
-                    age: number;
+                    age: number | string;
                     /** @description 目前居住的城市 */
-                    city: string;
+                    city: string | number;
                     /** @description 学历 */
-                    degree: string;
+                    degree: string | number;
                     /** @description 项目地址 */
-                    productUrl: string;
+                    productUrl: string | number;
                     /** @description 一句话对自己的评价 */
-                    description: string;
+                    description: string | number;
+                    /** @description 头像:图片地址(http、https 或 /media/ 下的路径),或以 multipart/form-data 上传的文件 */
+                    headimgurl?: string | null;
                 };
                 "application/x-www-form-urlencoded": {
                     /** @description 班级 */
@@ -2888,6 +2245,8 @@ export interface operations {
                     productUrl: string;
                     /** @description 一句话对自己的评价 */
                     description: string;
+                    /** @description 头像:图片地址(http、https 或 /media/ 下的路径),或以 multipart/form-data 上传的文件 */
+                    headimgurl?: string;
                 };
                 "multipart/form-data": {
                     /** @description 班级 */
@@ -2904,6 +2263,11 @@ export interface operations {
                     productUrl: string;
                     /** @description 一句话对自己的评价 */
                     description: string;
+                    /**
+                     * Format: binary
+                     * @description 头像:图片地址(http、https 或 /media/ 下的路径),或以 multipart/form-data 上传的文件
+                     */
+                    headimgurl?: string;
                 };
             };
         };
@@ -2919,6 +2283,24 @@ export interface operations {
             };
             /** @description 请求无法解析 */
             400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description 请求内容过大 */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description 不支持的数据格式 */
+            415: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2980,21 +2362,23 @@ export interface operations {
             content: {
                 "application/json": {
                     /** @description 学员的 sId */
-                    sId: string;
+                    sId: string | number;
                     /** @description 班级 */
-                    class?: string;
+                    class?: (string | number) | null;
                     /** @description 学员的名字 */
-                    name?: string;
+                    name?: (string | number) | null;
                     /** @description 学员的年龄 */
-                    age?: number;
+                    age?: (number | string) | null;
                     /** @description 目前居住的城市 */
-                    city?: string;
+                    city?: (string | number) | null;
                     /** @description 学历 */
-                    degree?: string;
+                    degree?: (string | number) | null;
                     /** @description 项目地址 */
-                    productUrl?: string;
+                    productUrl?: (string | number) | null;
                     /** @description 一句话对自己的评价 */
-                    description?: string;
+                    description?: (string | number) | null;
+                    /** @description 头像:图片地址(http、https 或 /media/ 下的路径),或以 multipart/form-data 上传的文件 */
+                    headimgurl?: string | null;
                 };
                 "application/x-www-form-urlencoded": {
                     /** @description 学员的 sId */
@@ -3013,6 +2397,8 @@ export interface operations {
                     productUrl?: string;
                     /** @description 一句话对自己的评价 */
                     description?: string;
+                    /** @description 头像:图片地址(http、https 或 /media/ 下的路径),或以 multipart/form-data 上传的文件 */
+                    headimgurl?: string;
                 };
                 "multipart/form-data": {
                     /** @description 学员的 sId */
@@ -3031,6 +2417,11 @@ export interface operations {
                     productUrl?: string;
                     /** @description 一句话对自己的评价 */
                     description?: string;
+                    /**
+                     * Format: binary
+                     * @description 头像:图片地址(http、https 或 /media/ 下的路径),或以 multipart/form-data 上传的文件
+                     */
+                    headimgurl?: string;
                 };
             };
         };
@@ -3046,6 +2437,24 @@ export interface operations {
             };
             /** @description 请求无法解析 */
             400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description 请求内容过大 */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description 不支持的数据格式 */
+            415: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3137,6 +2546,24 @@ export interface operations {
                     "application/json": components["schemas"]["Failure"];
                 };
             };
+            /** @description 请求内容过大 */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description 不支持的数据格式 */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
             /** @description 请求太频繁 */
             429: {
                 headers: {
@@ -3157,6 +2584,874 @@ export interface operations {
             };
         };
     };
+    get_users_getCaptcha: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description 业务结果:看 `state` 和 `status` */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UsersGetCaptchaAnswer"] | components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    get_users_refreshCaptcha: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description 业务结果:看 `state` 和 `status` */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UsersRefreshCaptchaAnswer"] | components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    get_users_verifyCaptcha: {
+        parameters: {
+            query?: {
+                /** @description 用户输入的验证码,不区分大小写 */
+                captcha?: string;
+                /** @description getCaptcha 返回的 key;带 cookie 的客户端可以不传 */
+                key?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description 业务结果:看 `state` 和 `status` */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UsersVerifyCaptchaAnswer"] | components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    get_users_getAllUers: {
+        parameters: {
+            query?: {
+                /** @description 第几页,从 1 开始;不传 count 时忽略 */
+                page?: number;
+                /** @description 每页多少条,不传则给出全部(有上限) */
+                count?: number;
+                /** @description 用户名、昵称或手机号的一部分 */
+                key?: string;
+                /** @description 只看这个角色的用户 */
+                roleid?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description 业务结果:看 `state` 和 `status` */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UsersGetAllUersAnswer"] | components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    post_users_register: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": {
+                    /** @description 用户名 */
+                    username: string | number;
+                    /** @description 密码 */
+                    password: string | number;
+                    /** @description 昵称 */
+                    nickname: string | number;
+                    /**
+                     * @description 手机号
+                     * @default
+                     */
+                    phone?: (string | number) | null;
+                    /** @description 角色编号,默认 200 */
+                    roles?: (string | number | (string | number)[]) | null;
+                    /** @description 角色编号,与 roles 相同 */
+                    roleid?: (string | number) | null;
+                };
+                "application/x-www-form-urlencoded": {
+                    /** @description 用户名 */
+                    username: string;
+                    /** @description 密码 */
+                    password: string;
+                    /** @description 昵称 */
+                    nickname: string;
+                    /**
+                     * @description 手机号
+                     * @default
+                     */
+                    phone?: string;
+                    /** @description 角色编号,默认 200 */
+                    roles?: string;
+                    /** @description 角色编号,与 roles 相同 */
+                    roleid?: string;
+                };
+                "multipart/form-data": {
+                    /** @description 用户名 */
+                    username: string;
+                    /** @description 密码 */
+                    password: string;
+                    /** @description 昵称 */
+                    nickname: string;
+                    /**
+                     * @description 手机号
+                     * @default
+                     */
+                    phone?: string;
+                    /** @description 角色编号,默认 200 */
+                    roles?: string;
+                    /** @description 角色编号,与 roles 相同 */
+                    roleid?: string;
+                };
+            };
+        };
+        responses: {
+            /** @description 业务结果:看 `state` 和 `status` */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UsersRegisterAnswer"] | components["schemas"]["Failure"];
+                };
+            };
+            /** @description 请求无法解析 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description 请求内容过大 */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description 不支持的数据格式 */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    post_users_login: {
+        parameters: {
+            query?: {
+                /** @description 传 sms 为短信登入;不传为账号密码登入 */
+                type?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": {
+                    /** @description 账户 */
+                    username: string | number;
+                    /** @description 密码 */
+                    password: string | number;
+                } | {
+                    /** @description 短信中的 5 位验证码 */
+                    code: string | number;
+                    /**
+                     * @description /sms/send 返回的 key;带 cookie 的客户端可以不传
+                     * @default
+                     */
+                    key?: (string | number) | null;
+                };
+                "application/x-www-form-urlencoded": {
+                    /** @description 账户 */
+                    username: string;
+                    /** @description 密码 */
+                    password: string;
+                } | {
+                    /** @description 短信中的 5 位验证码 */
+                    code: string;
+                    /**
+                     * @description /sms/send 返回的 key;带 cookie 的客户端可以不传
+                     * @default
+                     */
+                    key?: string;
+                };
+                "multipart/form-data": {
+                    /** @description 账户 */
+                    username: string;
+                    /** @description 密码 */
+                    password: string;
+                } | {
+                    /** @description 短信中的 5 位验证码 */
+                    code: string;
+                    /**
+                     * @description /sms/send 返回的 key;带 cookie 的客户端可以不传
+                     * @default
+                     */
+                    key?: string;
+                };
+            };
+        };
+        responses: {
+            /** @description 业务结果:看 `state` 和 `status` */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UsersLoginAnswer"] | components["schemas"]["Failure"];
+                };
+            };
+            /** @description 请求无法解析 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description 请求内容过大 */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description 不支持的数据格式 */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    post_sms_send: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": {
+                    /** @description 11位的大陆手机号 */
+                    phoneNumber: string | number;
+                };
+                "application/x-www-form-urlencoded": {
+                    /** @description 11位的大陆手机号 */
+                    phoneNumber: string;
+                };
+                "multipart/form-data": {
+                    /** @description 11位的大陆手机号 */
+                    phoneNumber: string;
+                };
+            };
+        };
+        responses: {
+            /** @description 业务结果:看 `state` 和 `status` */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SmsSendAnswer"] | components["schemas"]["Failure"];
+                };
+            };
+            /** @description 请求无法解析 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description 请求内容过大 */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description 不支持的数据格式 */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    get_users_getQrcode: {
+        parameters: {
+            query: {
+                /** @description connectSuccess 事件给出的 sid */
+                sid: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description 业务结果:看 `state` 和 `status` */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UsersGetQrcodeAnswer"] | components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    get_users_wechatCallBack: {
+        parameters: {
+            query: {
+                /** @description 二维码的 state */
+                state: string;
+                /** @description 微信返回的临时 code */
+                code?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description 业务结果:看 `state` 和 `status` */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UsersWechatCallBackAnswer"] | components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    get_users_wechatLogin: {
+        parameters: {
+            query: {
+                /** @description 扫码成功后 scancodeSuccess 事件给出的 wechatCode */
+                wechatCode: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description 业务结果:看 `state` 和 `status` */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UsersWechatLoginAnswer"] | components["schemas"]["Failure"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description 上游服务不可用 */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    get_users_sigout: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description 业务结果:看 `state` 和 `status` */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UsersSigoutAnswer"] | components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    post_users_uploadAvatar: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "multipart/form-data": {
+                    /**
+                     * Format: uri
+                     * @description 上传的图片文件
+                     */
+                    headimgurl: string;
+                    /** @description 当前用户的 id (unid) */
+                    uId?: string;
+                    /** @description 与 uId 相同 */
+                    unid?: string;
+                };
+            };
+        };
+        responses: {
+            /** @description 业务结果:看 `state` 和 `status` */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UsersUploadAvatarAnswer"] | components["schemas"]["Failure"];
+                };
+            };
+            /** @description 请求无法解析 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description 请求内容过大 */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description 不支持的数据格式 */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    get_verify: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description 业务结果:看 `state` 和 `status` */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["VerifyAnswer"] | components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    post_users_updatePassword: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": {
+                    /** @description 用户名 */
+                    username: string | number;
+                    /**
+                     * @description 原来的密码;root 修改他人密码时不需要
+                     * @default
+                     */
+                    oldPassword?: (string | number) | null;
+                    /**
+                     * @description 需要修改的新密码
+                     * @default
+                     */
+                    newPassword?: (string | number) | null;
+                };
+                "application/x-www-form-urlencoded": {
+                    /** @description 用户名 */
+                    username: string;
+                    /**
+                     * @description 原来的密码;root 修改他人密码时不需要
+                     * @default
+                     */
+                    oldPassword?: string;
+                    /**
+                     * @description 需要修改的新密码
+                     * @default
+                     */
+                    newPassword?: string;
+                };
+                "multipart/form-data": {
+                    /** @description 用户名 */
+                    username: string;
+                    /**
+                     * @description 原来的密码;root 修改他人密码时不需要
+                     * @default
+                     */
+                    oldPassword?: string;
+                    /**
+                     * @description 需要修改的新密码
+                     * @default
+                     */
+                    newPassword?: string;
+                };
+            };
+        };
+        responses: {
+            /** @description 业务结果:看 `state` 和 `status` */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UsersUpdatePasswordAnswer"] | components["schemas"]["Failure"];
+                };
+            };
+            /** @description 请求无法解析 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description 请求内容过大 */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description 不支持的数据格式 */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    post_users_updateUser: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": {
+                    /** @description 要修改的用户的 unid;只有 root 可以修改别人 */
+                    unid: string | number;
+                    /** @description 用户名 */
+                    username?: (string | number) | null;
+                    /**
+                     * @description 新密码,修改后需要重新登入
+                     * @default
+                     */
+                    password?: (string | number) | null;
+                    /**
+                     * @description 原来的密码;root 不需要
+                     * @default
+                     */
+                    oldPassword?: (string | number) | null;
+                    /** @description 手机号 */
+                    phone?: (string | number) | null;
+                    /** @description 昵称 */
+                    nickname?: (string | number) | null;
+                    /** @description 性别 */
+                    sex?: (string | number) | null;
+                    /** @description 城市 */
+                    city?: (string | number) | null;
+                    /** @description 省份 */
+                    province?: (string | number) | null;
+                    /** @description 国家 */
+                    country?: (string | number) | null;
+                    /** @description 角色编号,仅 root */
+                    roleid?: (string | number) | null;
+                    /** @description VIP 等级,仅 root */
+                    vipLevel?: (number | string) | null;
+                    /** @description 头像:图片地址(http、https 或 /media/ 下的路径),或以 multipart/form-data 上传的文件 */
+                    headimgurl?: string | null;
+                };
+                "application/x-www-form-urlencoded": {
+                    /** @description 要修改的用户的 unid;只有 root 可以修改别人 */
+                    unid: string;
+                    /** @description 用户名 */
+                    username?: string;
+                    /**
+                     * @description 新密码,修改后需要重新登入
+                     * @default
+                     */
+                    password?: string;
+                    /**
+                     * @description 原来的密码;root 不需要
+                     * @default
+                     */
+                    oldPassword?: string;
+                    /** @description 手机号 */
+                    phone?: string;
+                    /** @description 昵称 */
+                    nickname?: string;
+                    /** @description 性别 */
+                    sex?: string;
+                    /** @description 城市 */
+                    city?: string;
+                    /** @description 省份 */
+                    province?: string;
+                    /** @description 国家 */
+                    country?: string;
+                    /** @description 角色编号,仅 root */
+                    roleid?: string;
+                    /** @description VIP 等级,仅 root */
+                    vipLevel?: number;
+                    /** @description 头像:图片地址(http、https 或 /media/ 下的路径),或以 multipart/form-data 上传的文件 */
+                    headimgurl?: string;
+                };
+                "multipart/form-data": {
+                    /** @description 要修改的用户的 unid;只有 root 可以修改别人 */
+                    unid: string;
+                    /** @description 用户名 */
+                    username?: string;
+                    /**
+                     * @description 新密码,修改后需要重新登入
+                     * @default
+                     */
+                    password?: string;
+                    /**
+                     * @description 原来的密码;root 不需要
+                     * @default
+                     */
+                    oldPassword?: string;
+                    /** @description 手机号 */
+                    phone?: string;
+                    /** @description 昵称 */
+                    nickname?: string;
+                    /** @description 性别 */
+                    sex?: string;
+                    /** @description 城市 */
+                    city?: string;
+                    /** @description 省份 */
+                    province?: string;
+                    /** @description 国家 */
+                    country?: string;
+                    /** @description 角色编号,仅 root */
+                    roleid?: string;
+                    /** @description VIP 等级,仅 root */
+                    vipLevel?: number;
+                    /**
+                     * Format: binary
+                     * @description 头像:图片地址(http、https 或 /media/ 下的路径),或以 multipart/form-data 上传的文件
+                     */
+                    headimgurl?: string;
+                };
+            };
+        };
+        responses: {
+            /** @description 业务结果:看 `state` 和 `status` */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UsersUpdateUserAnswer"] | components["schemas"]["Failure"];
+                };
+            };
+            /** @description 请求无法解析 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description 请求内容过大 */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description 不支持的数据格式 */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    get_users_deleteUser: {
+        parameters: {
+            query?: {
+                /** @description 要删除的用户的 unid,可以重复,也可以用逗号隔开多个 */
+                unid?: string;
+                /** @description 或者用户名 */
+                username?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description 业务结果:看 `state` 和 `status` */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UsersDeleteUserAnswer"] | components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
     post_permission_addrole: {
         parameters: {
             query?: never;
@@ -3168,18 +3463,20 @@ export interface operations {
             content: {
                 "application/json": {
                     /** @description 添加的角色id */
-                    roleid: string;
+                    roleid: string | number;
                     /**
                      * @description 角色名称,默认与 roleid 相同
                      * @default
                      */
-                    roleName?: string;
+                    roleName?: (string | number) | null;
                     /** @description 菜单树:[{"name": …, "children": […]}],或其 JSON 文本 */
-                    menuList?: unknown[];
+                    menuList?: ({
+                        name: string;
+                    }[] | string) | null;
                     /** @description 可调用的接口:["/students/getstulist"],或其 JSON 文本 */
-                    rows?: unknown[];
+                    rows?: (string[] | string) | null;
                     /** @description 按钮权限:read、add、edit、delete,或其 JSON 文本 */
-                    buttons?: unknown[];
+                    buttons?: (("read" | "add" | "edit" | "delete")[] | string) | null;
                 };
                 "application/x-www-form-urlencoded": {
                     /** @description 添加的角色id */
@@ -3190,11 +3487,11 @@ export interface operations {
                      */
                     roleName?: string;
                     /** @description 菜单树:[{"name": …, "children": […]}],或其 JSON 文本 */
-                    menuList?: unknown[];
+                    menuList?: string;
                     /** @description 可调用的接口:["/students/getstulist"],或其 JSON 文本 */
-                    rows?: unknown[];
+                    rows?: string;
                     /** @description 按钮权限:read、add、edit、delete,或其 JSON 文本 */
-                    buttons?: unknown[];
+                    buttons?: string;
                 };
                 "multipart/form-data": {
                     /** @description 添加的角色id */
@@ -3205,11 +3502,11 @@ export interface operations {
                      */
                     roleName?: string;
                     /** @description 菜单树:[{"name": …, "children": […]}],或其 JSON 文本 */
-                    menuList?: unknown[];
+                    menuList?: string;
                     /** @description 可调用的接口:["/students/getstulist"],或其 JSON 文本 */
-                    rows?: unknown[];
+                    rows?: string;
                     /** @description 按钮权限:read、add、edit、delete,或其 JSON 文本 */
-                    buttons?: unknown[];
+                    buttons?: string;
                 };
             };
         };
@@ -3225,6 +3522,24 @@ export interface operations {
             };
             /** @description 请求无法解析 */
             400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description 请求内容过大 */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description 不支持的数据格式 */
+            415: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3268,7 +3583,7 @@ export interface operations {
             content: {
                 "application/json": {
                     /** @description 查询的角色id */
-                    roleid?: string;
+                    roleid?: (string | number) | null;
                 };
                 "application/x-www-form-urlencoded": {
                     /** @description 查询的角色id */
@@ -3292,6 +3607,24 @@ export interface operations {
             };
             /** @description 请求无法解析 */
             400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description 请求内容过大 */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description 不支持的数据格式 */
+            415: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3332,20 +3665,23 @@ export interface operations {
             content: {
                 "application/json": {
                     /** @description 类目名称,不能与已有的重复 */
-                    categoryName: string;
-                    /** @description 类目图片:地址,或以 multipart/form-data 上传文件 */
-                    categoryImgurl?: string;
+                    categoryName: string | number;
+                    /** @description 类目图片:图片地址(http、https 或 /media/ 下的路径),或以 multipart/form-data 上传的文件 */
+                    categoryImgurl?: string | null;
                 };
                 "application/x-www-form-urlencoded": {
                     /** @description 类目名称,不能与已有的重复 */
                     categoryName: string;
-                    /** @description 类目图片:地址,或以 multipart/form-data 上传文件 */
+                    /** @description 类目图片:图片地址(http、https 或 /media/ 下的路径),或以 multipart/form-data 上传的文件 */
                     categoryImgurl?: string;
                 };
                 "multipart/form-data": {
                     /** @description 类目名称,不能与已有的重复 */
                     categoryName: string;
-                    /** @description 类目图片:地址,或以 multipart/form-data 上传文件 */
+                    /**
+                     * Format: binary
+                     * @description 类目图片:图片地址(http、https 或 /media/ 下的路径),或以 multipart/form-data 上传的文件
+                     */
                     categoryImgurl?: string;
                 };
             };
@@ -3362,6 +3698,42 @@ export interface operations {
             };
             /** @description 请求无法解析 */
             400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description 请求内容过大 */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description 不支持的数据格式 */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3407,18 +3779,18 @@ export interface operations {
             content: {
                 "application/json": {
                     /** @description 要修改的类目 id */
-                    category_id: string;
+                    category_id: string | number;
                     /** @description 新的类目名称 */
-                    categoryName: string;
-                    /** @description 类目图片:地址,或以 multipart/form-data 上传文件 */
-                    categoryImgurl?: string;
+                    categoryName: string | number;
+                    /** @description 类目图片:图片地址(http、https 或 /media/ 下的路径),或以 multipart/form-data 上传的文件 */
+                    categoryImgurl?: string | null;
                 };
                 "application/x-www-form-urlencoded": {
                     /** @description 要修改的类目 id */
                     category_id: string;
                     /** @description 新的类目名称 */
                     categoryName: string;
-                    /** @description 类目图片:地址,或以 multipart/form-data 上传文件 */
+                    /** @description 类目图片:图片地址(http、https 或 /media/ 下的路径),或以 multipart/form-data 上传的文件 */
                     categoryImgurl?: string;
                 };
                 "multipart/form-data": {
@@ -3426,7 +3798,10 @@ export interface operations {
                     category_id: string;
                     /** @description 新的类目名称 */
                     categoryName: string;
-                    /** @description 类目图片:地址,或以 multipart/form-data 上传文件 */
+                    /**
+                     * Format: binary
+                     * @description 类目图片:图片地址(http、https 或 /media/ 下的路径),或以 multipart/form-data 上传的文件
+                     */
                     categoryImgurl?: string;
                 };
             };
@@ -3443,6 +3818,42 @@ export interface operations {
             };
             /** @description 请求无法解析 */
             400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description 请求内容过大 */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description 不支持的数据格式 */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3488,19 +3899,16 @@ export interface operations {
             content: {
                 "application/json": {
                     /** @description 所属类目的 id */
-                    category_id: string;
+                    category_id: string | number;
                     /** @description 商品名称 */
-                    productName: string;
-                    /**
-                     * Format: decimal
-                     * @description 价格,单位元,最多两位小数
-                     */
-                    price: string;
+                    productName: string | number;
+                    /** @description 价格,单位元,最多两位小数 */
+                    price: number | string;
                     /** @description 商品描述 */
-                    description: string;
+                    description: string | number;
                     /** @description 库存件数 */
-                    inventory: number;
-                    /** @description 商品图片:地址,或以 multipart/form-data 上传文件 */
+                    inventory: number | string;
+                    /** @description 商品图片:图片地址(http、https 或 /media/ 下的路径),或以 multipart/form-data 上传的文件 */
                     imageUrl: string;
                 };
                 "application/x-www-form-urlencoded": {
@@ -3508,16 +3916,13 @@ export interface operations {
                     category_id: string;
                     /** @description 商品名称 */
                     productName: string;
-                    /**
-                     * Format: decimal
-                     * @description 价格,单位元,最多两位小数
-                     */
-                    price: string;
+                    /** @description 价格,单位元,最多两位小数 */
+                    price: number;
                     /** @description 商品描述 */
                     description: string;
                     /** @description 库存件数 */
                     inventory: number;
-                    /** @description 商品图片:地址,或以 multipart/form-data 上传文件 */
+                    /** @description 商品图片:图片地址(http、https 或 /media/ 下的路径),或以 multipart/form-data 上传的文件 */
                     imageUrl: string;
                 };
                 "multipart/form-data": {
@@ -3525,16 +3930,16 @@ export interface operations {
                     category_id: string;
                     /** @description 商品名称 */
                     productName: string;
-                    /**
-                     * Format: decimal
-                     * @description 价格,单位元,最多两位小数
-                     */
-                    price: string;
+                    /** @description 价格,单位元,最多两位小数 */
+                    price: number;
                     /** @description 商品描述 */
                     description: string;
                     /** @description 库存件数 */
                     inventory: number;
-                    /** @description 商品图片:地址,或以 multipart/form-data 上传文件 */
+                    /**
+                     * Format: binary
+                     * @description 商品图片:图片地址(http、https 或 /media/ 下的路径),或以 multipart/form-data 上传的文件
+                     */
                     imageUrl: string;
                 };
             };
@@ -3558,6 +3963,42 @@ export interface operations {
                     "application/json": components["schemas"]["Failure"];
                 };
             };
+            /** @description 请求内容过大 */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description 不支持的数据格式 */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
         };
     };
     post_product_update_product: {
@@ -3571,22 +4012,19 @@ export interface operations {
             content: {
                 "application/json": {
                     /** @description 要修改的商品 id */
-                    product_id: string;
+                    product_id: string | number;
                     /** @description 改到哪个类目 */
-                    category_id?: string;
+                    category_id?: (string | number) | null;
                     /** @description 新的商品名称 */
-                    productName?: string;
-                    /**
-                     * Format: decimal
-                     * @description 新的价格,单位元,最多两位小数
-                     */
-                    price?: string;
+                    productName?: (string | number) | null;
+                    /** @description 新的价格,单位元,最多两位小数 */
+                    price?: (number | string) | null;
                     /** @description 新的商品描述 */
-                    description?: string;
+                    description?: (string | number) | null;
                     /** @description 此后可售的件数 */
-                    inventory?: number;
-                    /** @description 商品图片:地址,或以 multipart/form-data 上传文件 */
-                    imageUrl?: string;
+                    inventory?: (number | string) | null;
+                    /** @description 商品图片:图片地址(http、https 或 /media/ 下的路径),或以 multipart/form-data 上传的文件 */
+                    imageUrl?: string | null;
                 };
                 "application/x-www-form-urlencoded": {
                     /** @description 要修改的商品 id */
@@ -3595,16 +4033,13 @@ export interface operations {
                     category_id?: string;
                     /** @description 新的商品名称 */
                     productName?: string;
-                    /**
-                     * Format: decimal
-                     * @description 新的价格,单位元,最多两位小数
-                     */
-                    price?: string;
+                    /** @description 新的价格,单位元,最多两位小数 */
+                    price?: number;
                     /** @description 新的商品描述 */
                     description?: string;
                     /** @description 此后可售的件数 */
                     inventory?: number;
-                    /** @description 商品图片:地址,或以 multipart/form-data 上传文件 */
+                    /** @description 商品图片:图片地址(http、https 或 /media/ 下的路径),或以 multipart/form-data 上传的文件 */
                     imageUrl?: string;
                 };
                 "multipart/form-data": {
@@ -3614,16 +4049,16 @@ export interface operations {
                     category_id?: string;
                     /** @description 新的商品名称 */
                     productName?: string;
-                    /**
-                     * Format: decimal
-                     * @description 新的价格,单位元,最多两位小数
-                     */
-                    price?: string;
+                    /** @description 新的价格,单位元,最多两位小数 */
+                    price?: number;
                     /** @description 新的商品描述 */
                     description?: string;
                     /** @description 此后可售的件数 */
                     inventory?: number;
-                    /** @description 商品图片:地址,或以 multipart/form-data 上传文件 */
+                    /**
+                     * Format: binary
+                     * @description 商品图片:图片地址(http、https 或 /media/ 下的路径),或以 multipart/form-data 上传的文件
+                     */
                     imageUrl?: string;
                 };
             };
@@ -3640,6 +4075,42 @@ export interface operations {
             };
             /** @description 请求无法解析 */
             400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description 请求内容过大 */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description 不支持的数据格式 */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3712,7 +4183,7 @@ export interface operations {
             content: {
                 "application/json": {
                     /** @description 要选中的商品 id,多个用逗号隔开 */
-                    product_id: string;
+                    product_id: (string | number) | (string | number)[];
                 };
                 "application/x-www-form-urlencoded": {
                     /** @description 要选中的商品 id,多个用逗号隔开 */
@@ -3736,6 +4207,24 @@ export interface operations {
             };
             /** @description 请求无法解析 */
             400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description 请求内容过大 */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description 不支持的数据格式 */
+            415: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3804,9 +4293,9 @@ export interface operations {
             content: {
                 "application/json": {
                     /** @description 商品 id */
-                    product_id: string;
+                    product_id: string | number;
                     /** @description 件数 */
-                    count: number;
+                    count: number | string;
                 };
                 "application/x-www-form-urlencoded": {
                     /** @description 商品 id */
@@ -3841,6 +4330,24 @@ export interface operations {
                     "application/json": components["schemas"]["Failure"];
                 };
             };
+            /** @description 请求内容过大 */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description 不支持的数据格式 */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
         };
     };
     post_cart_add_to_cart: {
@@ -3854,9 +4361,9 @@ export interface operations {
             content: {
                 "application/json": {
                     /** @description 商品 id */
-                    product_id: string;
+                    product_id: string | number;
                     /** @description 件数 */
-                    count: number;
+                    count: number | string;
                 };
                 "application/x-www-form-urlencoded": {
                     /** @description 商品 id */
@@ -3891,6 +4398,24 @@ export interface operations {
                     "application/json": components["schemas"]["Failure"];
                 };
             };
+            /** @description 请求内容过大 */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description 不支持的数据格式 */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
         };
     };
     post_pay_pre_order: {
@@ -3907,22 +4432,22 @@ export interface operations {
                      * @description 直接购买的商品 id;不传则购买购物车中选中的
                      * @default
                      */
-                    product_id?: string;
+                    product_id?: (string | number) | null;
                     /**
                      * @description 直接购买的件数
                      * @default 1
                      */
-                    quantity?: number;
+                    quantity?: (number | string) | null;
                     /**
                      * @description 收货电话
                      * @default
                      */
-                    phone?: string;
+                    phone?: (string | number) | null;
                     /**
                      * @description 收货地址
                      * @default
                      */
-                    address?: string;
+                    address?: (string | number) | null;
                 };
                 "application/x-www-form-urlencoded": {
                     /**
@@ -3989,6 +4514,47 @@ export interface operations {
                     "application/json": components["schemas"]["Failure"];
                 };
             };
+            /** @description 请求内容过大 */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description 不支持的数据格式 */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    get_order_query_order_status: {
+        parameters: {
+            query: {
+                /** @description 订单号 */
+                order_id: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description 业务结果:看 `state` 和 `status` */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OrderQueryOrderStatusAnswer"] | components["schemas"]["Failure"];
+                };
+            };
         };
     };
     get_order_get_order: {
@@ -4032,14 +4598,14 @@ export interface operations {
                      * @description 第几页,从 1 开始;不传 count 时忽略
                      * @default 1
                      */
-                    page?: number;
+                    page?: (number | string) | null;
                     /** @description 每页多少条,不传则给出全部(有上限) */
-                    count?: number;
+                    count?: (number | string) | null;
                     /**
                      * @description 只看这一个订单;不传则给出自己的所有订单
                      * @default
                      */
-                    order_id?: string;
+                    order_id?: (string | number) | null;
                 };
                 "application/x-www-form-urlencoded": {
                     /**
@@ -4090,27 +4656,22 @@ export interface operations {
                     "application/json": components["schemas"]["Failure"];
                 };
             };
-        };
-    };
-    get_order_query_order_status: {
-        parameters: {
-            query: {
-                /** @description 订单号 */
-                order_id: string;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description 业务结果:看 `state` 和 `status` */
-            200: {
+            /** @description 请求内容过大 */
+            413: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["OrderQueryOrderStatusAnswer"] | components["schemas"]["Failure"];
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description 不支持的数据格式 */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
                 };
             };
         };
@@ -4197,12 +4758,12 @@ export interface operations {
             content: {
                 "application/json": {
                     /** @description 订单号 */
-                    order_id: string;
+                    order_id: string | number;
                     /**
                      * @description 退货理由,后台会看到
                      * @default
                      */
-                    reason?: string;
+                    reason?: (string | number) | null;
                 };
                 "application/x-www-form-urlencoded": {
                     /** @description 订单号 */
@@ -4243,6 +4804,24 @@ export interface operations {
                     "application/json": components["schemas"]["Failure"];
                 };
             };
+            /** @description 请求内容过大 */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description 不支持的数据格式 */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
         };
     };
     post_pay_payment: {
@@ -4256,27 +4835,27 @@ export interface operations {
             content: {
                 "application/json": {
                     /** @description 要支付的订单号 */
-                    order_id: string;
+                    order_id: string | number;
                     /**
                      * @description 公众号或应用的 appid;传了就必须与服务器配置的相同
                      * @default
                      */
-                    appid?: string;
+                    appid?: (string | number) | null;
                     /**
                      * @description 商户号;传了就必须与服务器配置的相同
                      * @default
                      */
-                    mch_id?: string;
+                    mch_id?: (string | number) | null;
                     /**
                      * @description 支付方式: NATIVE 扫码、JSAPI 公众号、APP
                      * @default NATIVE
                      */
-                    trade_type?: string;
+                    trade_type?: (string | number) | null;
                     /**
                      * @description 付款人的 openid,仅 JSAPI 需要;微信登录的用户可以不传
                      * @default
                      */
-                    openid?: string;
+                    openid?: (string | number) | null;
                 };
                 "application/x-www-form-urlencoded": {
                     /** @description 要支付的订单号 */
@@ -4347,6 +4926,24 @@ export interface operations {
                     "application/json": components["schemas"]["Failure"];
                 };
             };
+            /** @description 请求内容过大 */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description 不支持的数据格式 */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
             /** @description 上游服务不可用 */
             502: {
                 headers: {
@@ -4358,6 +4955,15 @@ export interface operations {
             };
             /** @description 服务暂时不可用 */
             503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description 上游服务超时 */
+            504: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4390,8 +4996,35 @@ export interface operations {
                     "application/json": components["schemas"]["PayTransactionsOutTradeNoAnswer"] | components["schemas"]["Failure"];
                 };
             };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description 上游服务不可用 */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
             /** @description 服务暂时不可用 */
             503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description 上游服务超时 */
+            504: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4465,6 +5098,20 @@ export interface operations {
             };
             /** @description 失败 */
             401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        code: "FAIL";
+                        /** @example 原因 */
+                        message: string;
+                    };
+                };
+            };
+            /** @description 请求内容过大 */
+            413: {
                 headers: {
                     [name: string]: unknown;
                 };

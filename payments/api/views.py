@@ -50,7 +50,7 @@ V2_DOC = Doc(
 V3_DOC = Doc(
     raw={
         (200, "application/json"): _v3_answer("SUCCESS", "成功"),
-        **{(status, "application/json"): _v3_answer("FAIL", "原因") for status in (400, 401, 500)},
+        **{(status, "application/json"): _v3_answer("FAIL", "原因") for status in (400, 401, 413, 500)},
     },
     about="由微信支付 v3 调用(JSON),前端不调用。处理成功返回 200,签名不对返回 401,其余失败 400 或 500,微信会重发。",
 )

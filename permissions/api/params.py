@@ -13,11 +13,18 @@ from permissions.models import Button
 from permissions.roleparts import menu_problem, rows_problem
 
 
-@extend_schema_field({"type": "array", "items": {}})
+@extend_schema_field(str)
 class JsonPart(serializers.Field):
-    """JSON, or JSON in a text as forms send it."""
+    """JSON, or JSON in a text as forms send it.
+
+    :param items: the schema of what the list holds.
+    """
 
     default_error_messages = {"invalid": "不是有效的 JSON"}
+
+    def __init__(self, items: dict[str, Any], **kwargs: Any) -> None:
+        super().__init__(required=False, default=list, **kwargs)
+        self.in_json = {"oneOf": [{"type": "array", "items": items}, {"type": "string"}]}
 
     def to_internal_value(self, data: Any) -> Any:
         if not isinstance(data, str):
@@ -37,9 +44,14 @@ class RoleParams(Params):
 
     roleid = PlainText(max_length=32, help_text="添加的角色id")
     roleName = PlainText(max_length=64, required=False, default="", help_text="角色名称,默认与 roleid 相同")
-    menuList = JsonPart(required=False, default=list, help_text='菜单树:[{"name": …, "children": […]}],或其 JSON 文本')
-    rows = JsonPart(required=False, default=list, help_text='可调用的接口:["/students/getstulist"],或其 JSON 文本')
-    buttons = JsonPart(required=False, default=list, help_text="按钮权限:read、add、edit、delete,或其 JSON 文本")
+    menuList = JsonPart(
+        {"type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]},
+        help_text='菜单树:[{"name": …, "children": […]}],或其 JSON 文本',
+    )
+    rows = JsonPart({"type": "string"}, help_text='可调用的接口:["/students/getstulist"],或其 JSON 文本')
+    buttons = JsonPart(
+        {"type": "string", "enum": Button.values}, help_text="按钮权限:read、add、edit、delete,或其 JSON 文本"
+    )
 
     def refusal(self) -> DomainError:
         return RoleidMissing() if self.missing() else super().refusal()

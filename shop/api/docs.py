@@ -4,14 +4,24 @@ from typing import Any
 
 from django.conf import settings
 
-from core.api.docs import Doc
-from core.api.params import PageParams, PlainText
+from core.api.docs import Doc, Failure
+from core.api.params import PageParams, Picture
+from core.errors import BadParameter, Throttled
 from core.times import span
-from payments.errors import NO_REFUNDS, ProviderBusy, ProviderDown, RefundNotPossible, WeChatRefused
+from payments.errors import (
+    NO_REFUNDS,
+    PaymentNotConfigured,
+    ProviderBusy,
+    ProviderDown,
+    ProviderTimeout,
+    RefundNotPossible,
+    WeChatRefused,
+)
 from shop import errors
 from shop.api import params
 from shop.api.rows import CartRowJson, CategoryJson, OrderJson, ProductJson
 from shop.states import Event, State, refusal
+from uploads.errors import NO_PICTURE_TAKEN
 
 _ORDER_ID = "20201231103338122jnvk4na61h3x7"
 _UNID = "5f0b6c1de1e75b0ea034cf83a1b2c3d4"
@@ -24,25 +34,24 @@ def _ok(msg: str, **fields: Any) -> dict[str, Any]:
     return {"status": 200, "state": True, "msg": msg, **fields}
 
 
-# The views take a picture from the request itself, as a file or an address; here it joins the other parameters.
-def _picture(what: str, *, required: bool = False) -> PlainText:
-    return PlainText(required=required, help_text=f"{what}图片:地址,或以 multipart/form-data 上传文件")
-
-
 class CategoryAddWithPicture(params.CategoryAddParams):
-    categoryImgurl = _picture("类目")
+    categoryImgurl = Picture("类目图片", required=False)
 
 
 class CategoryUpdateWithPicture(params.CategoryUpdateParams):
-    categoryImgurl = _picture("类目")
+    categoryImgurl = Picture("类目图片", required=False)
 
 
 class ProductAddWithPicture(params.ProductAddParams):
-    imageUrl = _picture("商品", required=True)
+    imageUrl = Picture("商品图片")
 
 
 class ProductUpdateWithPicture(params.ProductUpdateParams):
-    imageUrl = _picture("商品")
+    imageUrl = Picture("商品图片", required=False)
+
+
+def _no_picture(name: str) -> list[Failure]:
+    return [BadParameter(f"{name}: 不是图片地址"), *NO_PICTURE_TAKEN, Throttled(30)]
 
 
 # --- Categories ----------------------------------------------------------------------------------
@@ -61,7 +70,7 @@ CATEGORY_ADD = Doc(
     params=CategoryAddWithPicture,
     send={"categoryName": "车辆"},
     ok=_ok("添加成功", category_id=_CATEGORY_ID),
-    failures=[errors.CategoryNameMissing, errors.CategoryExists],
+    failures=[errors.CategoryNameMissing, errors.CategoryExists, *_no_picture("categoryImgurl")],
 )
 CATEGORY_REMOVE = Doc(
     params=params.CategoryRemoveParams,
@@ -78,6 +87,7 @@ CATEGORY_UPDATE = Doc(
         errors.RecordMissing,
         errors.NothingChanged,
         errors.CategoryExists,
+        *_no_picture("categoryImgurl"),
     ],
 )
 CATEGORY_LIST = Doc(
@@ -111,13 +121,20 @@ PRODUCT_ADD = Doc(
         errors.ProductParamsMissing,
         errors.ProductCategoryUnknown,
         errors.ProductInvalid("price: 必须是大于0、最多两位小数的数字"),
+        *_no_picture("imageUrl"),
     ],
 )
 PRODUCT_UPDATE = Doc(
     params=ProductUpdateWithPicture,
     send={"product_id": _PRODUCT_ID, "price": 799},
     ok=_ok("修改成功"),
-    failures=[errors.ProductIdMissing, errors.RecordMissing, errors.NothingChanged, errors.ProductCategoryUnknown],
+    failures=[
+        errors.ProductIdMissing,
+        errors.RecordMissing,
+        errors.NothingChanged,
+        errors.ProductCategoryUnknown,
+        *_no_picture("imageUrl"),
+    ],
     about="按 `product_id` 查找,只修改传递的字段;`inventory` 设定此后可售的数量。",
 )
 PRODUCT_LIST = Doc(
@@ -288,6 +305,7 @@ _SIGNED = {
     "paySign": "9A0A8659F005D6984697E2CA0A9CF3B7",
 }
 _PREPAY = "wx301847582783578da0cb5e1a6f24890000"
+_PROVIDER_FAILS = (ProviderDown, ProviderTimeout, ProviderBusy, PaymentNotConfigured)
 PAYMENT = Doc(
     params=params.PaymentParams,
     send={"appid": _SIGNED["appId"], "mch_id": 1568650321, "order_id": _ORDER_ID},
@@ -303,8 +321,8 @@ PAYMENT = Doc(
         errors.PayOrderCancelled,
         errors.PayOrderClosed,
         WeChatRefused("APPID_MCHID_NOT_MATCH"),
-        ProviderDown,
-        ProviderBusy,
+        WeChatRefused("PARAM_ERROR"),
+        *_PROVIDER_FAILS,
     ],
     about="金额取自订单。对同一未付款订单重复调用得到同一个 `code_url`。`JSAPI` 需要 `openid`。",
 )
@@ -322,7 +340,8 @@ TRANSACTION = Doc(
         errors.RecordUnknown,
         WeChatRefused("APPID_MCHID_NOT_MATCH"),
         WeChatRefused("ORDERNOTEXIST"),
-        ProviderBusy,
+        *_PROVIDER_FAILS,
+        Throttled(30),
     ],
     about="以商户密钥向微信支付 v3 查询,原样返回其答复;若已支付则同时更新订单。错误带文档中的 `code` 与 `solution`。",
 )

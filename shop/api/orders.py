@@ -51,15 +51,6 @@ class OrderViewSet(ApiViewSet):
         order = order_create(buyer_pk=request.user.pk, username=request.user.username, now=timezone.now(), **given)
         return ok("订单提交成功", order_id=order.order_id)
 
-    @endpoint("GET POST", "/order/get_order", "查询订单详情", Access.ANY_USER, docs=docs.GET_ORDER)
-    def get_order(self, request: CallerRequest) -> Response:
-        given = params.OrderListParams.read(request)
-        now = timezone.now()
-        if given["order_id"]:
-            return ok("订单获取成功", data=order_row(_own(request, given["order_id"], now), now))
-        total, orders = page_of(selectors.order_list(buyer_pk=request.user.pk), given)
-        return ok("订单获取成功", total=total, data=[order_row(_settled(order, now), now) for order in orders])
-
     @endpoint("GET", "/order/query_order_status", "查询订单支付状态(可轮询)", Access.ANY_USER, docs=docs.POLL)
     def poll(self, request: CallerRequest) -> Response:
         given = params.OrderPollParams.read(request)
@@ -68,6 +59,15 @@ class OrderViewSet(ApiViewSet):
         if order.state == State.OPEN and order.payment_started_at:
             order = _asked(order, now)
         return _pay_answer(order, now)
+
+    @endpoint("GET POST", "/order/get_order", "查询订单详情", Access.ANY_USER, docs=docs.GET_ORDER)
+    def get_order(self, request: CallerRequest) -> Response:
+        given = params.OrderListParams.read(request)
+        now = timezone.now()
+        if given["order_id"]:
+            return ok("订单获取成功", data=order_row(_own(request, given["order_id"], now), now))
+        total, orders = page_of(selectors.order_list(buyer_pk=request.user.pk), given)
+        return ok("订单获取成功", total=total, data=[order_row(_settled(order, now), now) for order in orders])
 
     @endpoint("GET", "/order/del_order", "删除订单", Access.ANY_USER, docs=docs.DEL_ORDER)
     def remove(self, request: CallerRequest) -> Response:

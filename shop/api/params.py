@@ -38,6 +38,7 @@ class YesNo(serializers.BooleanField):
     default_error_messages = {"invalid": "必须是0或1"}
 
 
+@extend_schema_field({"type": "number", "minimum": 0.01, "maximum": float(MAX_PRICE)})
 class Price(serializers.DecimalField):
     """Yuan: above 0, at most two decimals."""
 
@@ -130,11 +131,15 @@ class CartParams(ShopParams):
         return super().refusal() if self.missing() or "product_id" in self.errors else errors.CartCountInvalid()
 
 
+_ONE_ID = {"oneOf": [{"type": "string"}, {"type": "integer"}]}
+
+
 @extend_schema_field(str)
 class ProductIds(serializers.Field):
     """Ids with commas between them, as one text; a list is understood too."""
 
     default_error_messages = {"invalid": "必须是以逗号隔开的商品id"}
+    in_json = {"oneOf": [_ONE_ID, {"type": "array", "items": _ONE_ID}]}
 
     def to_internal_value(self, data: Any) -> list[str]:
         texts = data if isinstance(data, list) else [data]

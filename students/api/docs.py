@@ -1,4 +1,7 @@
+from django.conf import settings
+
 from core.api.docs import Doc
+from core.api.params import Picture
 from core.errors import BadParameter, Throttled
 from students.api.params import AddParams, AvatarParams, DeleteParams, EditParams, ListParams, SearchParams
 from students.api.rows import StudentJson
@@ -28,9 +31,17 @@ _FIELDS = {
     "productUrl": "地址",
     "description": "O(∩_∩)O哈哈~",
 }
-_PICTURE = "`headimgurl` 可以是图片文件(multipart/form-data),也可以是图片地址(http、https 或 /media/ 下的路径)。"
 _NO_NUMBER = BadParameter("page: 必须是正整数")
 _NO_AGE = BadParameter("age: 必须是1到150之间的整数")
+
+
+class AddWithPicture(AddParams):
+    headimgurl = Picture("头像", required=False)
+
+
+class EditWithPicture(EditParams):
+    headimgurl = Picture("头像", required=False)
+
 
 CLASSES = Doc(ok={"status": 200, "state": True, "data": ["H51901", "H51902"]})
 LIST = Doc(
@@ -39,7 +50,7 @@ LIST = Doc(
     params=ListParams,
     send={"page": 1, "count": 5, "class": "H51901"},
     failures=[_NO_NUMBER],
-    about="最新的在前。`total` 是符合条件的总数,与分页无关。不传 `count` 时返回全部,最多 1000 条。",
+    about=f"最新的在前。`total` 是符合条件的总数,与分页无关。不传 `count` 时返回全部,最多 {settings.API_MAX_ROWS} 条。",
 )
 SEARCH = Doc(
     ok={"status": 200, "state": True, "total": 1, "data": [_STUDENT]},
@@ -51,15 +62,15 @@ SEARCH = Doc(
 )
 ADD = Doc(
     ok={"status": 1, "state": True, "msg": "添加成功", "sId": "WWLN97178546"},
-    params=AddParams,
+    params=AddWithPicture,
     failures=[
         BadParameter("缺少参数: class, name"),
         _NO_AGE,
         BadParameter("headimgurl: 不是图片地址"),
         *NO_PICTURE_TAKEN,
+        Throttled(30),
     ],
     send=_FIELDS,
-    about=_PICTURE,
 )
 DELETE = Doc(
     ok={"status": 1, "state": True, "msg": "删除成功"},
@@ -68,10 +79,10 @@ DELETE = Doc(
 )
 EDIT = Doc(
     ok={"status": 200, "state": True, "msg": "更新成功"},
-    params=EditParams,
-    failures=[StudentIdMissing, StudentUnknown, StudentUnchanged, _NO_AGE, *NO_PICTURE_TAKEN],
+    params=EditWithPicture,
+    failures=[StudentIdMissing, StudentUnknown, StudentUnchanged, _NO_AGE, *NO_PICTURE_TAKEN, Throttled(30)],
     send={"sId": "WWLN97178546", "city": "南京"},
-    about=f"只修改传递的字段,空值视为没有传递;`_id`、`cTime`、`__v` 不会被修改。{_PICTURE}",
+    about="只修改传递的字段,空值视为没有传递;`_id`、`cTime`、`__v` 不会被修改。",
 )
 AVATAR = Doc(
     ok={
