@@ -1,0 +1,99 @@
+"""The one place that excuses a failure of Schemathesis, each with its reason.
+
+All but the last follow from one rule of the API: outcomes travel with HTTP 200 and are told apart by the body, since
+its clients read them where HTTP errors never arrive. Schemathesis looks at the HTTP status alone. An excuse looks at
+the body: only what was refused there is excused.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import requests
+from schemathesis.core.failures import AcceptedNegativeData, Failure
+from schemathesis.openapi.checks import (
+    AllowHeaderMismatch,
+    IgnoredAuth,
+    MissingHeaderNotRejected,
+    UnsupportedMethodResponse,
+)
+
+ASK_TO_LOG_IN = {"10022", "1004"}
+_guarded: set[tuple[str, str]] = set()
+
+
+@dataclass(frozen=True)
+class Excuse:
+    name: str
+    reason: str
+    failures: tuple[type[Failure], ...]
+    holds: Callable[[Any], bool]
+
+
+def excuse_for(failure: Failure, answer: Any) -> Excuse | None:
+    return next((one for one in EXCUSES if isinstance(failure, one.failures) and one.holds(answer)), None)
+
+
+def _body(answer: Any) -> dict[str, Any]:
+    try:
+        body = answer.json()
+    except ValueError:
+        return {}
+    return body if answer.status_code == 200 and isinstance(body, dict) else {}
+
+
+def _is_refused(answer: Any) -> bool:
+    return _body(answer).get("state") is False
+
+
+def _asks_to_log_in(answer: Any) -> bool:
+    return _body(answer).get("code") in ASK_TO_LOG_IN
+
+
+def _needs_a_token(answer: Any) -> bool:
+    """Schemathesis shows what it was answered with the token: ask again with none and with a wrong one, once a call."""
+    if _asks_to_log_in(answer):
+        return True
+    call = (answer.request.method, answer.request.url.partition("?")[0])
+    if call not in _guarded and all(_asks_to_log_in(_asked_again(answer.request, token)) for token in ("", "wrong")):
+        _guarded.add(call)
+    return call in _guarded
+
+
+def _asked_again(request: requests.PreparedRequest, token: str) -> requests.Response:
+    request = request.copy()
+    request.headers["authorization"] = token
+    with requests.Session() as session:
+        return session.send(request)
+
+
+def _is_of_any_method(answer: Any) -> bool:
+    return answer.request.url.endswith("/verify") and answer.status_code == 200
+
+
+EXCUSES = [
+    Excuse(
+        "refused with HTTP 200",
+        "A bad parameter is an outcome like any other: `state` is false and `msg` names it.",
+        (AcceptedNegativeData,),
+        _is_refused,
+    ),
+    Excuse(
+        "sent to the login with HTTP 200",
+        "Clients read `code` 10022 and 1004 where they read a success; after an HTTP 401 none would go to its login.",
+        (IgnoredAuth,),
+        _needs_a_token,
+    ),
+    Excuse(
+        "no token, sent to the login with HTTP 200",
+        "The same: the only header that a call requires is the token's.",
+        (MissingHeaderNotRejected,),
+        _asks_to_log_in,
+    ),
+    Excuse(
+        "/verify takes any method",
+        "The API document says so (`*`); OpenAPI would list the one call five times.",
+        (UnsupportedMethodResponse, AllowHeaderMismatch),
+        _is_of_any_method,
+    ),
+]
