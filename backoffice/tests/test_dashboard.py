@@ -14,7 +14,8 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from backoffice import months
+from accounts.models import LoginAttempt
+from backoffice import dashboard, months
 from core.ops import heartbeat, tasks
 from core.times import SHANGHAI
 from students.models import Student
@@ -97,6 +98,43 @@ def test_root_sees_whether_the_work_is_done(office: Client) -> None:
 
     facts = str(panels(office)["运行状况"].facts)
     assert "没有运行" not in facts and facts.count("正常") == 3
+
+
+class TestManyRefusedLogins:
+    """Root sees on the first page that somebody guesses passwords; a class that mistypes its own is no news."""
+
+    @pytest.fixture
+    def refuse(self) -> Callable[..., None]:
+        def make(times: int, outcome: str = "wrong", ip: str = "10.0.0.1", **ago: int) -> None:
+            at = timezone.now() - timedelta(**ago or {"minutes": 5})
+            LoginAttempt.objects.create(
+                at=at, door="office", outcome=outcome, username=f"user{times}", ip=ip, times=times
+            )
+
+        return make
+
+    def test_are_told_with_their_number_and_lead_to_their_rows(self, office: Client, refuse: Any) -> None:
+        refuse(dashboard.MANY_ATTEMPTS - 20)
+        refuse(20, "many", "10.0.0.2")
+        refuse(7, "done")
+
+        tile = tiles(office)["被拒绝的登录"]
+
+        assert (tile.value, tile.tone) == (dashboard.MANY_ATTEMPTS, "danger") and "来自 2 个地址" in tile.hint
+        rows = office.get(tile.link).context["cl"].result_list
+        assert {row.outcome for row in rows} == {"wrong", "many"}
+
+    def test_are_no_news_where_they_are_few_or_long_ago(self, office: Client, refuse: Any) -> None:
+        refuse(dashboard.MANY_ATTEMPTS - 1)
+        refuse(1000, "done")
+        refuse(1001, hours=2)
+
+        assert "被拒绝的登录" not in tiles(office)
+
+    def test_are_for_root_alone(self, staff: Callable[[str], Client], refuse: Any) -> None:
+        refuse(5000)
+
+        assert "被拒绝的登录" not in tiles(staff("102"))
 
 
 def test_is_there_without_valkey(office: Client, stock: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
