@@ -4,7 +4,9 @@ import csv
 import io
 import resource
 import struct
+import sys
 import zipfile
+from contextlib import suppress
 from datetime import date, datetime
 from pathlib import Path
 
@@ -173,6 +175,40 @@ def test_a_crafted_part_that_costs_much_is_ended_by_the_limits(parts, tight_limi
         list(sheet_read(content))
 
     assert children.cpu_s() <= 4 + 2
+
+
+HEAD_CSV = "姓名,城市\n".encode("gbk")
+
+
+@pytest.fixture
+def own_memory():
+    """How much more memory this process has needed at its peak than before the test, in MB."""
+    Path("/proc/self/clear_refs").write_text("5")  # the peak starts anew
+
+    def peak():
+        return int(Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()[0]) // 1024
+
+    before = peak()
+    return lambda: peak() - before
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems do not tell a peak")
+@pytest.mark.parametrize(
+    "content",
+    [HEAD_CSV + "中,".encode("gbk") * 6_000_000, HEAD_CSV + b"," * 19_000_000, b"\n" * 19_000_000],
+    ids=["one line of cells", "one line of commas", "lines of nothing"],
+)
+def test_a_csv_made_to_hurt_costs_its_own_process_alone(content, own_memory):
+    """In this one, 20 MB took 600 MB."""
+    with suppress(SheetRefused):
+        assert len(list(sheet_read(content))) <= 2
+
+    assert own_memory() < 150
+
+
+def test_a_csv_that_asks_for_too_much_is_ended_by_the_limits(tight_limits):
+    with pytest.raises(SheetRefused, match="CSV 文件内容过大"):
+        list(sheet_read(HEAD_CSV + "中,".encode("gbk") * 6_000_000))
 
 
 @pytest.mark.parametrize("claimed", [100, 1_000_000])

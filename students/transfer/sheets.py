@@ -21,19 +21,20 @@ from students.transfer.errors import SheetRefused
 
 MAX_FILE_BYTES = 20 * 1024 * 1024
 MAX_ROWS = 50_000
-# Empty rows cost little but not nothing, and a file may claim any number of them.
-MAX_SCANNED = 4 * MAX_ROWS
+MAX_SCANNED = workbook_reader.MAX_SCANNED
 MAX_COLUMNS = workbook_reader.MAX_COLUMNS
 READING_TIMEOUT_S = 60
 CSV_TYPE = "text/csv; charset=utf-8"
 XLSX_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
-_ZIP, _OLD_EXCEL = b"PK\x03\x04", b"\xd0\xcf\x11\xe0"
+_OLD_EXCEL = b"\xd0\xcf\x11\xe0"
 _TOO_LARGE = "Excel 文件内容过大,请只保留需要导入的工作表,删除多余的格式和空行"
+_CSV_TOO_LARGE = "CSV 文件内容过大,请分成几个文件"
 _REFUSALS = {
-    workbook_reader.TOO_LARGE: _TOO_LARGE,
     workbook_reader.BROKEN: "Excel 文件已损坏,无法读取",
     workbook_reader.FORBIDDEN: "Excel 文件含有不允许的内容",
+    workbook_reader.BROKEN_CSV: "CSV 文件格式不正确(引号没有成对,或单元格过长)",
+    workbook_reader.ENCODING: "无法识别文件编码,请使用 UTF-8 或 GBK 编码的 CSV,或 .xlsx",
 }
 # A spreadsheet program would run a text that begins so; the apostrophe, too, so that `unescaped` is exact.
 _RISKY = "=+-@'＝＋－＠\t\r\n"
@@ -48,9 +49,8 @@ def sheet_read(content: bytes) -> Iterator[tuple[int, list[str]]]:
         raise SheetRefused(f"文件不能超过{MAX_FILE_BYTES // 1024**2}MB")
     if content.startswith(_OLD_EXCEL):
         raise SheetRefused("旧版 .xls 或加密的 Excel 文件无法读取,请另存为 .xlsx(不设密码)")
-    rows = _xlsx_rows(content) if content.startswith(_ZIP) else _csv_rows(content)
     held = 0
-    for number, cells in enumerate(rows, 1):
+    for number, cells in enumerate(_rows(content), 1):
         if number > MAX_SCANNED:
             raise SheetRefused(f"最多{MAX_ROWS}行")
         texts = [unescaped(cell.strip()) for cell in cells]
@@ -62,46 +62,25 @@ def sheet_read(content: bytes) -> Iterator[tuple[int, list[str]]]:
 
 
 def sheet_kind(content: bytes) -> str:
-    return "xlsx" if content.startswith(_ZIP) else "csv"
+    return "xlsx" if content.startswith(workbook_reader.ZIP) else "csv"
 
 
-def _xlsx_rows(content: bytes) -> Iterator[list[str]]:
+def _rows(content: bytes) -> Iterator[list[str]]:
     # In a process of its own: a parser in this one could take the memory and the time of everything else.
+    too_large = _TOO_LARGE if sheet_kind(content) == "xlsx" else _CSV_TOO_LARGE
     command = [sys.executable, "-I", str(Path(workbook_reader.__file__))]
     try:
         done = subprocess.run(command, input=content, capture_output=True, timeout=READING_TIMEOUT_S)  # noqa: S603
     except subprocess.TimeoutExpired:
-        raise SheetRefused(_TOO_LARGE) from None
-    if done.returncode < 0:  # a signal: its limits ended it
-        raise SheetRefused(_TOO_LARGE)
+        raise SheetRefused(too_large) from None
+    if done.returncode < 0 or done.returncode == workbook_reader.TOO_LARGE:  # a signal: its limits ended it
+        raise SheetRefused(too_large)
     if done.returncode:
         if done.returncode not in _REFUSALS:
             raise RuntimeError(f"the workbook reader failed: {done.stderr[-500:].decode(errors='replace')}")
         raise SheetRefused(_REFUSALS[done.returncode])
-    for line in done.stdout.splitlines():
+    for line in io.BytesIO(done.stdout):
         yield json.loads(line)
-
-
-def _csv_rows(content: bytes) -> Iterator[list[str]]:
-    text = _decoded(content)
-    first = text[: text.find("\n") + 1 or len(text)]
-    delimiter = max(",;\t", key=first.count)
-    try:
-        for row in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter):
-            yield row[:MAX_COLUMNS]
-    except csv.Error:
-        raise SheetRefused("CSV 文件格式不正确(引号没有成对,或单元格过长)") from None
-
-
-def _decoded(content: bytes) -> str:
-    is_utf16 = content.startswith((b"\xff\xfe", b"\xfe\xff"))  # what Excel calls Unicode text
-    encodings = ["utf-16"] if is_utf16 else ["utf-8-sig", "gb18030"]
-    for encoding in encodings:
-        try:
-            return content.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-    raise SheetRefused("无法识别文件编码,请使用 UTF-8 或 GBK 编码的 CSV,或 .xlsx")
 
 
 def escaped(text: str) -> str:
