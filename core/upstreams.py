@@ -87,7 +87,7 @@ class Upstream:
     def forget(self) -> None:
         """Begin anew, as a fresh process would."""
         self._inside = self._queued = self._failures = 0
-        self._pause_s, self._rests_until = PAUSE_S, 0.0
+        self._pause_s, self.rests_until = PAUSE_S, 0.0
         self._probed_at: int | None = None  # the number of failures when the probe went out
 
     @contextmanager
@@ -128,7 +128,7 @@ class Upstream:
         return self._failures >= FAILURES
 
     def _rest(self) -> None:
-        self._rests_until = time.monotonic() + self._pause_s * random.uniform(0.5, 1)  # noqa: S311 - no secret
+        self.rests_until = time.monotonic() + self._pause_s * random.uniform(0.5, 1)  # noqa: S311 - no secret
         self._pause_s = min(2 * self._pause_s, LONGEST_PAUSE_S)
 
     def _enter(self) -> str:
@@ -146,7 +146,7 @@ class Upstream:
         """:raises UpstreamRefused: the server is dead, and it is not the caller's turn to try it again."""
         if not self._is_dead:
             return "call"
-        wait_s = self._rests_until - time.monotonic()
+        wait_s = self.rests_until - time.monotonic()
         if self._probed_at is not None or wait_s > 0:
             raise self._refusal("dead", wait_s)
         self._probed_at = self._failures

@@ -95,7 +95,7 @@ def until(condition):
 
 
 def rest_is_over(upstream):
-    upstream._rests_until = 0.0
+    upstream.rests_until = 0.0
 
 
 def kill(upstream, server, ask):
@@ -187,7 +187,7 @@ class TestBreaker:
         kill(upstream, server, ask)
         pauses = []
         for _ in range(12):
-            pauses.append(upstream._rests_until - time.monotonic())
+            pauses.append(upstream.rests_until - time.monotonic())
             rest_is_over(upstream)
             outcome(ask)
 

@@ -108,8 +108,11 @@ class WeChat:
         threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
 
     def reset(self):
+        self.lets_go = getattr(self, "lets_go", threading.Event())
+        self.lets_go.set()
         while self.serving:  # a slow answer of the test before
             time.sleep(0.01)
+        self.lets_go.clear()
         self.orders, self.refunds, self.calls, self.nonces = {}, {}, [], set()
         self.faults = []  # taken in turn: (operation, fault, argument...)
         self.use_certificate = False
@@ -526,7 +529,9 @@ def _handler(wechat):
                 self.answer(status, body, headers)
 
         def misbehaves(self, fault):
-            """Faults in which nothing is done: down, slow (then closed), a proxy's page."""
+            """Faults in which nothing is done: down, slow (then closed), a proxy's page; swallow goes on in the end."""
+            if fault[:1] == ("swallow",):
+                wechat.lets_go.wait(60)
             if fault[:1] == ("slow",):
                 time.sleep(fault[1])
             if fault[:1] == ("down",):

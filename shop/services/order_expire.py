@@ -1,11 +1,11 @@
 """The sweep: closes what is overdue. Any number may run at once, any may be killed; nothing is kept in a timer."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import structlog
 from django.conf import settings
@@ -21,8 +21,11 @@ log = structlog.get_logger("shop")
 
 # One run takes nothing new after this; the next begins 2 s after this one did.
 MOST_RUN_S = 20.0
-# Closing a payment is waiting for the provider: that many wait side by side, each with a database connection.
+# Closing a payment is waiting for the provider: that many are begun side by side.
 CLOSERS = 4
+PATIENCE_S = 1.0  # one that takes longer hangs: it goes on beside the others, and the next is begun
+MOST_WAITING = 16  # with those that hang; while they wait they hold no database connection
+MOST_AGAIN = 8  # of them may have hung before: they leave room for fresh ones
 GIVE_UP_AFTER = 4  # orders in a row that the provider did not close: the rest would only wait as well
 RENEW_S = 1.0  # often enough for CLAIM
 
@@ -30,30 +33,35 @@ RENEW_S = 1.0  # often enough for CLAIM
 def orders_sweep(*, now: datetime, closers: int | None = None) -> int:
     """Close the orders that are due; answer how many were settled.
 
-    :param closers: threads that close payments, each with a connection of its own; 1 works in the caller's.
+    :param closers: how many payments are closed at once, not counting those on which the provider hangs; 1 works in
+        the caller's thread and connection.
     """
     closers = closers or max(1, min(CLOSERS, settings.DB_POOL_SIZE // 2))
     began, moment = time.monotonic(), now
     settled = silent = 0
-    under_way: dict[Future[str], Order] = {}
+    under_way: dict[Future[str], _Closing] = {}
     with _threads(closers) as pool:
         while True:
-            rows_keep(under_way.values(), sweep_at=moment + CLAIM)
+            rows_keep([closing.order for closing in under_way.values()], sweep_at=moment + CLAIM)
             if time.monotonic() < began + MOST_RUN_S:
                 settled += _settle_never_paid(moment, began + MOST_RUN_S)
                 if silent < GIVE_UP_AFTER:
-                    under_way |= {
-                        pool.submit(_settle_quietly, order.pk, moment): order
-                        for order in _claim(moment, closers - len(under_way))
-                    }
+                    for order in _claim(moment, closers, under_way.values()):
+                        future = pool.submit(_settle_quietly, order.pk, moment)
+                        under_way[future] = _Closing(order, time.monotonic())
             if not under_way:
                 return settled
-            for done in wait(under_way, timeout=RENEW_S, return_when=FIRST_COMPLETED).done:
+            for done in wait(under_way, timeout=min(RENEW_S, PATIENCE_S), return_when=FIRST_COMPLETED).done:
                 del under_way[done]
                 is_settled = done.result() != State.OPEN
                 settled += is_settled
                 silent = 0 if is_settled else silent + 1
             moment = now + timedelta(seconds=time.monotonic() - began)
+
+
+class _Closing(NamedTuple):
+    order: Order
+    began: float
 
 
 def _due(now: datetime) -> QuerySet[Order]:
@@ -87,10 +95,18 @@ def _settle_next(now: datetime) -> int | None:
     return order.pk
 
 
-def _claim(now: datetime, limit: int) -> list[Order]:
-    """Take orders whose payment was started: what is left of them to do waits for the provider."""
-    started = _due(now).exclude(payment_started_at=None).only("sweep_at")
-    return rows_claim(started, limit=limit, sweep_at=now + CLAIM) if limit else []
+def _claim(now: datetime, closers: int, under_way: Collection[_Closing]) -> list[Order]:
+    """Take orders whose payment was started: what is left of them to do waits for the provider. Fresh ones first."""
+    brisk = sum(time.monotonic() - closing.began < PATIENCE_S for closing in under_way)
+    again = sum(closing.order.close_attempts > 0 for closing in under_way)
+    limit = min(closers - brisk, MOST_WAITING - len(under_way))
+    started = _due(now).exclude(payment_started_at=None).only("sweep_at", "close_attempts")
+    claimed: list[Order] = []
+    if limit > 0:
+        claimed += rows_claim(started.filter(close_attempts=0), limit=limit, sweep_at=now + CLAIM)
+    if (limit := min(limit - len(claimed), MOST_AGAIN - again)) > 0:
+        claimed += rows_claim(started.filter(close_attempts__gt=0), limit=limit, sweep_at=now + CLAIM)
+    return claimed
 
 
 def _settle_quietly(pk: int, now: datetime) -> str:
@@ -108,7 +124,7 @@ def _set_aside(pk: int, now: datetime) -> None:
 
 
 def _threads(number: int) -> Executor:
-    return _Threads(number, thread_name_prefix="close") if number > 1 else _Caller()
+    return _Threads(MOST_WAITING, thread_name_prefix="close") if number > 1 else _Caller()
 
 
 class _Threads(ThreadPoolExecutor):

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from shop.models import Order, OrderLog
 from shop.services.order_close import CLAIM, backoff, order_close, order_settle
-from shop.services.order_expire import orders_sweep
+from shop.services.order_expire import MOST_AGAIN, orders_sweep
 from shop.services.order_pay import order_pay
 from shop.states import Event
 from shop.tests.factories import make_order, make_product, stock_of
@@ -279,3 +279,61 @@ class TestSweepsSideBySide:
             is_closed = within(10, lambda: Order.objects.get(pk=unpaid.pk).state == "closed")
 
         assert is_closed
+
+    @pytest.mark.parametrize("hanging", [12])
+    def test_while_the_provider_hangs_for_some_the_others_close_in_time(self, li, wechat, monkeypatch, hanging):
+        """They fell due later, and each needs the provider as well."""
+        monkeypatch.setattr("payments.gateways.wechat.http.READ_TIMEOUT_S", 60)
+        monkeypatch.setattr("payments.gateways.wechat.http.TOTAL_TIMEOUT_S", 60)
+        product = make_product(stock=100)
+        first = [overdue(li.user, product, started=True, by=timedelta(seconds=9)) for _ in range(hanging)]
+        others = [overdue(li.user, product, started=True).pk for _ in range(12)]
+        wechat.faults = [("query", "swallow")] * hanging
+        closed = Order.objects.filter(pk__in=others, state="closed")
+
+        with sweeping():
+            are_closed = within(30, lambda: closed.count() == 12)
+            waiting = [wechat.orders[order.order_id]["state"] for order in first]
+            wechat.lets_go.set()
+
+        assert are_closed
+        assert waiting == ["NOTPAY"] * hanging
+        assert states() == ["closed"] * 24
+
+    def test_what_hung_before_keeps_no_place_that_a_fresh_order_needs(self, li, wechat, monkeypatch):
+        monkeypatch.setattr("payments.gateways.wechat.http.READ_TIMEOUT_S", 60)
+        monkeypatch.setattr("payments.gateways.wechat.http.TOTAL_TIMEOUT_S", 60)
+        product = make_product(stock=100)
+        monkeypatch.setattr("shop.services.order_expire.PATIENCE_S", 0.1)
+        for _ in range(30):
+            overdue(li.user, product, started=True, by=timedelta(seconds=9))
+        Order.objects.update(close_attempts=1)
+        wechat.faults = [("query", "swallow")] * 30
+
+        with sweeping():
+            assert within(30, lambda: len(wechat.faults) == 30 - MOST_AGAIN)
+            time.sleep(2)  # it would take more by now
+            wechat.faults = []
+            fresh = overdue(li.user, product, started=True)
+            is_closed = within(30, lambda: Order.objects.get(pk=fresh.pk).state == "closed")
+            wechat.lets_go.set()
+
+        assert is_closed
+
+
+@contextmanager
+def sweeping():
+    """A sweep in a thread, until all that is due is done."""
+
+    def run():
+        try:
+            orders_sweep(now=timezone.now())
+        finally:
+            connection.close()
+
+    sweeper = threading.Thread(target=run)
+    sweeper.start()
+    try:
+        yield
+    finally:
+        sweeper.join()

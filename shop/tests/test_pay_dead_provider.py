@@ -35,7 +35,7 @@ def dead(wechat, li):
 
 
 def recover():
-    http.UPSTREAM._rests_until = 0.0
+    http.UPSTREAM.rests_until = 0.0
 
 
 def test_the_buyer_gets_a_503_at_once_that_says_when_to_come_back(li, dead):
