@@ -53,12 +53,10 @@ class TradeState(models.TextChoices):
 
 
 class Trade(models.Model):
-    """What WeChat Pay keeps of an order, whichever API created it."""
+    """What WeChat Pay keeps of an order."""
 
     out_trade_no = models.CharField("商户订单号", max_length=32, unique=True)
-    api = models.CharField("下单接口", max_length=2, choices=Api)
-    sign_type = models.CharField("v2 签名类型", max_length=12, default="MD5")
-    signed_by = models.CharField("v3 通知用的密钥", max_length=64, blank=True)
+    sign_type = models.CharField("签名类型", max_length=12, default="MD5")
     fingerprint = models.CharField("下单参数指纹", max_length=64)
     trade_type = models.CharField("交易类型", max_length=16)
     body = models.CharField("商品描述", max_length=127)
@@ -123,8 +121,7 @@ class Refund(models.Model):
     trade = models.ForeignKey(Trade, on_delete=models.CASCADE, related_name="refunds", verbose_name="订单")
     out_refund_no = models.CharField("商户退款单号", max_length=64, unique=True)
     refund_id = models.CharField("微信退款单号", max_length=32, unique=True)
-    api = models.CharField("退款接口", max_length=2, choices=Api)
-    signed_by = models.CharField("v3 通知用的密钥", max_length=64, blank=True)
+    signed_by = models.CharField("通知用的密钥", max_length=64, blank=True)
     refund_fee = models.PositiveIntegerField("退款金额（分）")
     reason = models.CharField("退款原因", max_length=80, blank=True)
     notify_url = models.CharField("通知地址", max_length=256, blank=True)

@@ -154,7 +154,6 @@ def _trade(trade: Trade) -> Body:
         "total_fee": trade.total_fee,
         "transaction_id": trade.transaction_id,
         "paid_at": trade.paid_at,
-        "api": trade.api,
         "codes": [
             {"code_url": c.code_url, "prepay_id": c.prepay_id, "pay_page": twin_url(c)} for c in trade.codes.all()
         ],

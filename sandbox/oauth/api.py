@@ -24,12 +24,10 @@ _ERRORS = {
     40003: "invalid openid",
     40013: "invalid appid",
     40029: "invalid code",
-    40030: "invalid refresh_token",
     40125: "invalid appsecret",
     40163: "code been used",
     41001: "access_token missing",
     41002: "appid missing",
-    41003: "refresh_token missing",
     41004: "appsecret missing",
     41008: "missing code",
     41009: "missing openid",
@@ -57,7 +55,7 @@ def _answer(view: Callable[[HttpRequest], dict[str, Any]]) -> Callable[[HttpRequ
 @_answer
 def access_token(request: HttpRequest) -> dict[str, Any]:
     """``GET /sns/oauth2/access_token?appid=&secret=&code=&grant_type=authorization_code``"""
-    _check_app(request, with_secret=True)
+    _check_app(request)
     if request.GET.get("grant_type") != "authorization_code":
         raise Refused(40002)
     try:
@@ -68,20 +66,15 @@ def access_token(request: HttpRequest) -> dict[str, Any]:
         raise Refused(40029) from None
     if grant.appid != request.GET["appid"]:
         raise Refused(40029)
-    return _tokens(grant) | {"refresh_token": grants.token_make(grant, "refresh", grants.REFRESH_TTL_S)}
-
-
-@_answer
-def refresh_token(request: HttpRequest) -> dict[str, Any]:
-    """``GET /sns/oauth2/refresh_token?appid=&grant_type=refresh_token&refresh_token=``"""
-    _check_app(request, with_secret=False)
-    if request.GET.get("grant_type") != "refresh_token":
-        raise Refused(40002)
-    token = _need(request, "refresh_token", 41003)
-    grant = grants.token_find(token, "refresh")
-    if grant is None:
-        raise Refused(40030)
-    return _tokens(grant) | {"refresh_token": token}
+    person = _person(grant)
+    answer = {
+        "access_token": grants.token_make(grant),
+        "expires_in": grants.TOKEN_TTL_S,
+        "refresh_token": secrets.token_urlsafe(64),  # our side never asks with it
+        "openid": person.openid(grant.appid),
+        "scope": grant.scope,
+    }
+    return answer | ({"unionid": person.unionid} if person.is_linked else {})
 
 
 @_answer
@@ -104,24 +97,6 @@ def userinfo(request: HttpRequest) -> dict[str, Any]:
     return profile | ({"unionid": person.unionid} if person.is_linked else {})
 
 
-@_answer
-def auth(request: HttpRequest) -> dict[str, Any]:
-    """``GET /sns/auth?access_token=&openid=``: is the token still good?"""
-    _holder(request)
-    return {"errcode": 0, "errmsg": "ok"}
-
-
-def _tokens(grant: grants.Grant) -> dict[str, Any]:
-    person = _person(grant)
-    answer = {
-        "access_token": grants.token_make(grant),
-        "expires_in": grants.TOKEN_TTL_S,
-        "openid": person.openid(grant.appid),
-        "scope": grant.scope,
-    }
-    return answer | ({"unionid": person.unionid} if person.is_linked else {})
-
-
 def _holder(request: HttpRequest) -> tuple[grants.Grant, Person]:
     grant = grants.token_find(_need(request, "access_token", 41001))
     if grant is None:
@@ -139,11 +114,11 @@ def _person(grant: grants.Grant) -> Person:
     return person
 
 
-def _check_app(request: HttpRequest, *, with_secret: bool) -> None:
+def _check_app(request: HttpRequest) -> None:
     known = sandbox_settings(Path(settings.STATE_DIR) / "sandbox")
     if _need(request, "appid", 41002) != known["WECHAT_APP_ID"]:
         raise Refused(40013)
-    if with_secret and _need(request, "secret", 41004) != known["WECHAT_APP_SECRET"]:
+    if _need(request, "secret", 41004) != known["WECHAT_APP_SECRET"]:
         raise Refused(40125)
 
 

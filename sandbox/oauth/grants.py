@@ -9,7 +9,6 @@ from core.cache.valkey import client
 
 CODE_TTL_S = 300
 TOKEN_TTL_S = 7200
-REFRESH_TTL_S = 30 * 24 * 3600
 _PREFIX = "sandbox:oauth"
 
 
@@ -50,14 +49,14 @@ def code_trade(code: str) -> Grant:
     raise CodeUsed if client().exists(_key("known", code)) else CodeUnknown
 
 
-def token_make(grant: Grant, kind: str = "access", ttl_s: int = TOKEN_TTL_S) -> str:
+def token_make(grant: Grant) -> str:
     token = f"{secrets.randbelow(90) + 10}_{secrets.token_urlsafe(64)}"
-    client().set(_key(kind, token), _dump(grant), ex=ttl_s)
+    client().set(_key("access", token), _dump(grant), ex=TOKEN_TTL_S)
     return token
 
 
-def token_find(token: str, kind: str = "access") -> Grant | None:
-    held = client().get(_key(kind, token))
+def token_find(token: str) -> Grant | None:
+    held = client().get(_key("access", token))
     return Grant(**orjson.loads(held)) if held is not None else None
 
 

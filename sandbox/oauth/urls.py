@@ -7,7 +7,5 @@ from sandbox.oauth import api, pages
 page_urls = [path("connect/oauth2/authorize", pages.authorize, name="authorize")]
 api_urls = [
     path("sns/oauth2/access_token", api.access_token),
-    path("sns/oauth2/refresh_token", api.refresh_token),
     path("sns/userinfo", api.userinfo),
-    path("sns/auth", api.auth),
 ]

@@ -7,7 +7,6 @@ from sandbox.pay.merchant import merchant
 from sandbox.pay.numbers import rfc3339, time14
 
 BANK = "OTHERS"
-_V2_STATES = {"ABNORMAL": "CHANGE", "CLOSED": "REFUNDCLOSE"}
 
 
 def trade_v2(trade: Trade, *, total_fee: int | None = None) -> dict[str, str]:
@@ -30,8 +29,8 @@ def trade_v2(trade: Trade, *, total_fee: int | None = None) -> dict[str, str]:
     }
 
 
-def trade_v3(trade: Trade, *, total_fee: int | None = None) -> dict[str, Any]:
-    fen = total_fee or trade.total_fee
+def trade_v3(trade: Trade) -> dict[str, Any]:
+    fen = trade.total_fee
     fields: dict[str, Any] = {
         "appid": merchant().appid,
         "mchid": merchant().mch_id,
@@ -53,20 +52,6 @@ def trade_v3(trade: Trade, *, total_fee: int | None = None) -> dict[str, Any]:
         "attach": trade.attach,
         "promotion_detail": [],
     }
-
-
-def refund_v2(refund: Refund, suffix: str = "") -> dict[str, str]:
-    """The fields of one refund; a query numbers them: ``refund_fee_0``."""
-    fields = {
-        "out_refund_no": refund.out_refund_no,
-        "refund_id": refund.refund_id,
-        "refund_fee": str(refund.refund_fee),
-        "settlement_refund_fee": str(refund.refund_fee),
-        "refund_status": _V2_STATES.get(refund.state, refund.state),
-        "refund_account": "REFUND_SOURCE_RECHARGE_FUNDS",
-        "refund_recv_accout": refund.receiver,  # the provider's own spelling
-    }
-    return {name + suffix: value for name, value in fields.items()}
 
 
 def refund_v3(refund: Refund) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from django.db import transaction
 from django.db.models import Count, Sum
 
 from sandbox.faults import faults_on
-from sandbox.models import Api, FaultKind, Refund, RefundState, Trade, TradeState
+from sandbox.models import FaultKind, Refund, RefundState, Trade, TradeState
 from sandbox.pay.errors import Reason, Refused
 from sandbox.pay.notices import refund_notices_create
 from sandbox.pay.numbers import refund_number
@@ -21,9 +21,8 @@ BATCH = 50
 
 @dataclass(frozen=True, kw_only=True)
 class NewRefund:
-    """A checked refund as either API asks for it; amounts in fen."""
+    """A checked refund; amounts in fen."""
 
-    api: Api
     trade: Trade
     out_refund_no: str
     total_fee: int
@@ -45,7 +44,6 @@ def refund_create(*, new: NewRefund, now: datetime) -> Refund:
             defaults={
                 "trade": trade,
                 "refund_id": refund_number(now),
-                "api": new.api,
                 "signed_by": new.signed_by,
                 "refund_fee": new.refund_fee,
                 "reason": new.reason,

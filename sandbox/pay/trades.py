@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from django.db import transaction
 
 from sandbox.faults import faults_on
-from sandbox.models import Api, FaultKind, PayCode, Trade, TradeState
+from sandbox.models import FaultKind, PayCode, Trade, TradeState
 from sandbox.pay.errors import Reason, Refused
 from sandbox.pay.notices import payment_notices_create
 from sandbox.pay.numbers import base62, prepay_number, transaction_number
@@ -18,9 +18,8 @@ PAYER = "oSandboxPayer00000000000001"
 
 @dataclass(frozen=True, kw_only=True)
 class NewTrade:
-    """A checked order as either API asks for it; amounts in fen."""
+    """A checked order; amounts in fen."""
 
-    api: Api
     out_trade_no: str
     trade_type: str
     body: str
@@ -31,7 +30,6 @@ class NewTrade:
     fingerprint: str
     openid: str = ""
     sign_type: str = "MD5"
-    signed_by: str = ""
 
 
 def trade_create(*, new: NewTrade, now: datetime) -> PayCode:
@@ -49,7 +47,7 @@ def trade_create(*, new: NewTrade, now: datetime) -> PayCode:
             raise Refused(Reason.ORDER_PAID)
         if trade.state == TradeState.CLOSED:
             raise Refused(Reason.ORDER_CLOSED)
-        if (trade.api, trade.fingerprint) != (new.api, new.fingerprint):
+        if trade.fingerprint != new.fingerprint:
             raise Refused(Reason.NUMBER_USED)
         return PayCode.objects.create(
             trade=trade, token=base62(7) + "zz", prepay_id=prepay_number(now), expires_at=now + CODE_TTL

@@ -11,19 +11,18 @@ from django.utils import timezone
 
 from sandbox.endpoint import View, provider_endpoint
 from sandbox.faults import faults_on
-from sandbox.models import Api, FaultKind, Refund
+from sandbox.models import FaultKind
 from sandbox.pay import fields, xml
-from sandbox.pay.describe import refund_v2, trade_v2
+from sandbox.pay.describe import trade_v2
 from sandbox.pay.errors import BadParameter, Reason, Refused
 from sandbox.pay.merchant import merchant
 from sandbox.pay.numbers import BEIJING, base62
-from sandbox.pay.refunds import NewRefund, refund_create, refunds_settle
 from sandbox.pay.trades import NewTrade, trade_close, trade_create, trade_find
 
 Fields = dict[str, str]
 Call = Callable[[Fields, datetime], Fields]
 
-TRADE_TYPES = {"NATIVE", "JSAPI", "APP", "MWEB"}
+TRADE_TYPES = {"NATIVE", "JSAPI", "APP"}
 # The documents say one minute; the live service refuses anything below five.
 SHORTEST_TO_PAY = timedelta(minutes=5)
 _UNSIGNED = {"sign", "nonce_str"}  # they differ between equal orders
@@ -84,8 +83,6 @@ def unifiedorder(asked: Fields, now: datetime) -> Fields:
     answer = {"trade_type": asked["trade_type"], "prepay_id": code.prepay_id}
     if asked["trade_type"] == "NATIVE":
         answer["code_url"] = code.code_url
-    if asked["trade_type"] == "MWEB":
-        answer["mweb_url"] = f"https://wx.tenpay.com/cgi-bin/mmpayweb-bin/checkmweb?prepay_id={code.prepay_id}"
     return answer
 
 
@@ -99,10 +96,8 @@ def _new_trade(asked: Fields, now: datetime) -> NewTrade:
         fields.text(name, asked.get(name), limit)
     fields.text("spbill_create_ip", asked.get("spbill_create_ip"), 64, required=True)
     fields.text("product_id", asked.get("product_id"), 32, required=kind == "NATIVE")
-    fields.text("scene_info", asked.get("scene_info"), 256, required=kind == "MWEB")
     compared = {name: value for name, value in sorted(asked.items()) if name not in _UNSIGNED}
     return NewTrade(
-        api=Api.V2,
         out_trade_no=fields.matching("out_trade_no", asked.get("out_trade_no"), fields.OUT_TRADE_NO),
         trade_type=kind,
         body=fields.text("body", asked.get("body"), 127, required=True),
@@ -171,56 +166,3 @@ def closeorder(asked: Fields, now: datetime) -> Fields:
         if refusal.reason is not Reason.ORDER_UNKNOWN:
             raise
     return {}
-
-
-@v2_endpoint
-def refund(asked: Fields, now: datetime) -> Fields:
-    number = fields.matching("out_refund_no", asked.get("out_refund_no"), fields.OUT_REFUND_NO)
-    new = NewRefund(
-        api=Api.V2,
-        trade=trade_find(**_which(asked)),
-        out_refund_no=number,
-        total_fee=fields.fee_text("total_fee", asked.get("total_fee")),
-        refund_fee=fields.fee_text("refund_fee", asked.get("refund_fee")),
-        reason=fields.text("refund_desc", asked.get("refund_desc"), 80, in_bytes=True),
-        notify_url=fields.notify_url("notify_url", asked.get("notify_url"), required=False),
-    )
-    made = refund_create(new=new, now=now)
-    assert new.trade.transaction_id
-    return {
-        "transaction_id": new.trade.transaction_id,
-        "out_trade_no": new.trade.out_trade_no,
-        "out_refund_no": made.out_refund_no,
-        "refund_id": made.refund_id,
-        "refund_fee": str(made.refund_fee),
-        "total_fee": str(new.trade.total_fee),
-        "cash_fee": str(new.trade.total_fee),
-    }
-
-
-@v2_endpoint
-def refundquery(asked: Fields, now: datetime) -> Fields:
-    found = list(_refunds(asked))
-    if not found:
-        raise Refused(Reason.REFUND_UNKNOWN)
-    refunds_settle(now=now, refunds=found)
-    trade = found[0].trade
-    assert trade.transaction_id
-    answer = {
-        "transaction_id": trade.transaction_id,
-        "out_trade_no": trade.out_trade_no,
-        "total_fee": str(trade.total_fee),
-        "cash_fee": str(trade.total_fee),
-        "refund_count": str(len(found)),
-    }
-    for number, one in enumerate(_refunds(asked)):
-        answer |= refund_v2(one, f"_{number}")
-    return answer
-
-
-def _refunds(asked: Fields) -> list[Refund]:
-    rows = Refund.objects.select_related("trade").order_by("pk")
-    for name in ("refund_id", "out_refund_no"):
-        if asked.get(name):
-            return list(rows.filter(**{name: fields.text(name, asked[name], 64)}))
-    return list(rows.filter(trade=trade_find(**_which(asked))))

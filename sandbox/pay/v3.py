@@ -1,19 +1,17 @@
 """WeChat Pay v3 as its merchants see it: JSON, HTTP statuses, everything signed."""
 
-import hashlib
 import json
 import re
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
-from django.utils.dateparse import parse_datetime
 
 from sandbox.endpoint import View, provider_endpoint
 from sandbox.faults import faults_on
-from sandbox.models import Api, FaultKind, Refund
+from sandbox.models import FaultKind, Refund
 from sandbox.pay import fields
 from sandbox.pay.bills import bill_file, bill_make
 from sandbox.pay.describe import refund_v3, trade_v3
@@ -22,7 +20,7 @@ from sandbox.pay.merchant import merchant
 from sandbox.pay.numbers import rfc3339
 from sandbox.pay.refunds import NewRefund, refund_create, refund_divert, refunds_settle
 from sandbox.pay.rsa import SignedRequest, decrypt, encrypt, request_check, signature_headers, signing_serial
-from sandbox.pay.trades import NewTrade, trade_close, trade_create, trade_find
+from sandbox.pay.trades import trade_close, trade_find
 
 # The merchant signs the path below the provider's host; this is where that host's root lies here.
 PREFIX = "/sandbox/wxpay"
@@ -44,7 +42,6 @@ BANKS = {
     "GDB_DEBIT": "广发银行",
     "NBCB_DEBIT": "宁波银行",
 }
-SOONEST_EXPIRY, LATEST_EXPIRY = timedelta(minutes=1), timedelta(days=90)
 Body = dict[str, Any]
 Call = Callable[..., Body | None]
 
@@ -120,65 +117,9 @@ def _currency(amount: Body) -> None:
         raise BadParameter("amount.currency", "只支持CNY")
 
 
-def order_native(*, body: Body, serial: str, now: datetime, **_: Any) -> Body:
-    return {"code_url": trade_create(new=_new_trade("NATIVE", body, serial, now), now=now).code_url}
-
-
-def order_jsapi(*, body: Body, serial: str, now: datetime, **_: Any) -> Body:
-    return {"prepay_id": trade_create(new=_new_trade("JSAPI", body, serial, now), now=now).prepay_id}
-
-
-def order_app(*, body: Body, serial: str, now: datetime, **_: Any) -> Body:
-    return {"prepay_id": trade_create(new=_new_trade("APP", body, serial, now), now=now).prepay_id}
-
-
-def _new_trade(kind: str, body: Body, serial: str, now: datetime) -> NewTrade:
-    _check_mchid(body.get("mchid"))
-    if fields.text("appid", body.get("appid"), 32, required=True) != merchant().appid:
-        raise Refused(Reason.APPID)
-    amount = _object("amount", body.get("amount"))
-    _currency(amount)
-    payer = _object("payer", body.get("payer")) if kind == "JSAPI" else {}
-    if "scene_info" in body:
-        scene = _object("scene_info", body["scene_info"])
-        fields.text("scene_info.payer_client_ip", scene.get("payer_client_ip"), 45, required=True)
-    fields.text("goods_tag", body.get("goods_tag"), 32)
-    return NewTrade(
-        api=Api.V3,
-        out_trade_no=fields.matching("out_trade_no", body.get("out_trade_no"), fields.OUT_TRADE_NO),
-        trade_type=kind,
-        body=fields.text("description", body.get("description"), 127, required=True),
-        attach=fields.text("attach", body.get("attach"), 128),
-        total_fee=fields.fee("amount.total", amount.get("total")),
-        notify_url=fields.notify_url("notify_url", body.get("notify_url"), required=True),
-        expires_at=_expiry(body, now),
-        openid=fields.text("payer.openid", payer.get("openid"), 128, required=kind == "JSAPI"),
-        signed_by=serial,
-        fingerprint=hashlib.sha256(json.dumps([kind, body], sort_keys=True).encode()).hexdigest(),
-    )
-
-
-def _expiry(body: Body, now: datetime) -> datetime | None:
-    wanted = fields.text("time_expire", body.get("time_expire"), 64)
-    if not wanted:
-        return None
-    try:
-        expires_at = parse_datetime(wanted)
-    except ValueError:
-        expires_at = None
-    if expires_at is None or expires_at.tzinfo is None:
-        raise BadParameter("time_expire", "格式错误，应为带时区的rfc3339")
-    return min(max(expires_at, now + SOONEST_EXPIRY), now + LATEST_EXPIRY)
-
-
 def order_by_number(*, query: Any, out_trade_no: str, **_: Any) -> Body:
     _check_mchid(query.get("mchid"))
     return trade_v3(trade_find(out_trade_no=fields.text("out_trade_no", out_trade_no, 32)))
-
-
-def order_by_id(*, query: Any, transaction_id: str, **_: Any) -> Body:
-    _check_mchid(query.get("mchid"))
-    return trade_v3(trade_find(transaction_id=fields.text("transaction_id", transaction_id, 32)))
 
 
 def order_close(*, body: Body, now: datetime, out_trade_no: str, **_: Any) -> None:
@@ -192,7 +133,6 @@ def refund_apply(*, body: Body, serial: str, now: datetime, **_: Any) -> Body:
         raise BadParameter("amount.currency", "参数缺失")
     _currency(amount)
     new = NewRefund(
-        api=Api.V3,
         trade=_refunded_trade(body),
         out_refund_no=fields.matching("out_refund_no", body.get("out_refund_no"), fields.OUT_REFUND_NO),
         total_fee=fields.fee("amount.total", amount.get("total")),

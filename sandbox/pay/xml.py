@@ -29,10 +29,10 @@ def _flat(root: Element) -> dict[str, str]:
     return fields
 
 
-def render(fields: Mapping[str, str], *, root: str = "xml") -> str:
+def render(fields: Mapping[str, str]) -> str:
     """Write the fields as WeChat does, each in CDATA."""
     lines = (f"<{name}><![CDATA[{_cdata(value)}]]></{name}>" for name, value in fields.items())
-    return f"<{root}>" + "\n".join(lines) + f"</{root}>"
+    return "<xml>" + "\n".join(lines) + "</xml>"
 
 
 def _cdata(value: str) -> str:

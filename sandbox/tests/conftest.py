@@ -1,6 +1,5 @@
 """The real clients, pointed at the stand-in over HTTP, and a merchant's server that hears its notifications."""
 
-import json
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -170,22 +169,5 @@ def order_v2(v2: WeChatPayV2, shop: Shop) -> Callable[..., Any]:
             "attach": "a<b&c",
         }
         return v2.order.create(**(fields | changes))
-
-    return place
-
-
-@pytest.fixture
-def order_v3(v3: WeChatPayV3, shop: Shop) -> Callable[..., tuple[int, Any]]:
-    """Place a v3 order of 12.34 yuan; answers the HTTP status and the parsed body."""
-
-    def place(out_trade_no: str = "20261124120000000v3v3v3v3v3v", **changes: Any) -> tuple[int, Any]:
-        fields: dict[str, Any] = {
-            "description": "耐克跑鞋 😀",
-            "out_trade_no": out_trade_no,
-            "amount": {"total": 1234, "currency": "CNY"},
-            "notify_url": shop.v3_url,
-        }
-        status, text = v3.pay(**(fields | changes))
-        return status, json.loads(text)
 
     return place

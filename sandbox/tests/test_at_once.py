@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from sandbox.models import Api, Delivery, DeliveryState, PayCode, Refund, RefundState, Trade, TradeState
+from sandbox.models import Delivery, DeliveryState, PayCode, Refund, RefundState, Trade, TradeState
 from sandbox.pay.deliveries import delivery_send
 from sandbox.pay.errors import Refused
 from sandbox.pay.refunds import NewRefund, refund_create, refunds_settle
@@ -34,7 +34,7 @@ def place(now: datetime, url: str = "http://127.0.0.1:9/pay/payResult") -> PayCo
         "expires_at": None,
         "fingerprint": "f",
     }
-    return trade_create(new=NewTrade(api=Api.V2, out_trade_no=NUMBER, total_fee=100, notify_url=url, **fields), now=now)
+    return trade_create(new=NewTrade(out_trade_no=NUMBER, total_fee=100, notify_url=url, **fields), now=now)
 
 
 def test_one_order_is_made() -> None:
@@ -73,7 +73,7 @@ def test_a_refund_is_given_and_settled_once() -> None:
     now = timezone.now()
     trade = trade_pay(code=place(now), now=now)
     fields: dict[str, Any] = {"total_fee": 100, "refund_fee": 100, "reason": "", "notify_url": trade.notify_url}
-    new = NewRefund(api=Api.V2, trade=trade, out_refund_no="R1", **fields)
+    new = NewRefund(trade=trade, out_refund_no="R1", **fields)
 
     made = from_all_sides(lambda: refund_create(new=new, now=now).refund_id)
     Refund.objects.update(settles_at=now)

@@ -26,10 +26,10 @@ def browser_post(path: str, data: dict[str, Any], **caller: str) -> Any:
     return browser.post(path, data | {"csrfmiddlewaretoken": token[1]}, **caller)
 
 
-def test_the_page_lists_the_books(client: Client, order_v2: Any, v2: Any, control: Any, shop: Any) -> None:
+def test_the_page_lists_the_books(client: Client, order_v2: Any, v3: Any, control: Any, shop: Any) -> None:
     order_v2()
     control("pay", out_trade_no=NUMBER, deliver=True)
-    v2.refund.apply(1234, 1234, "R-77", out_trade_no=NUMBER)
+    v3.refund("R-77", {"refund": 1234, "total": 1234, "currency": "CNY"}, out_trade_no=NUMBER)
 
     page = client.get("/sandbox/").content.decode()
 
@@ -126,11 +126,11 @@ class TestTheFaultsOfOneOrder:
         assert sent == {NUMBER: 2, self.OTHER: 1}
         assert Delivery.objects.filter(trade__out_trade_no=NUMBER, next_try_at__lte=timezone.now()).count() == 0
 
-    def test_reach_its_refund(self, order_v2: Any, v2: Any, control: Any, client: Client) -> None:
+    def test_reach_its_refund(self, order_v2: Any, v3: Any, control: Any, client: Client) -> None:
         for number in (NUMBER, self.OTHER):
             order_v2(number)
             control("pay", out_trade_no=number)
-            v2.refund.apply(1234, 1234, f"R-{number}", out_trade_no=number)
+            v3.refund(f"R-{number}", {"refund": 1234, "total": 1234, "currency": "CNY"}, out_trade_no=number)
         prepay_id = Trade.objects.get(out_trade_no=NUMBER).codes.get().prepay_id
 
         control("faults", prepay_id=prepay_id, refund_abnormal=True)

@@ -14,10 +14,11 @@ from sandbox.faults import faults_set
 from sandbox.models import Api, Delivery, DeliveryState, Trade
 from sandbox.pay import xml
 from sandbox.pay.deliveries import RETRY_AFTER_S, deliveries_due, delivery_requeue, delivery_send
+from sandbox.pay.refunds import refunds_settle
 from sandbox.tasks import sweep
 
 NUMBER = "20261124120000000abcdefghijk"
-V3_NUMBER = "20261124120000000v3v3v3v3v3v"
+AMOUNT = {"refund": 1234, "total": 1234, "currency": "CNY"}
 
 pytestmark = pytest.mark.django_db
 
@@ -40,13 +41,18 @@ def paid_v2(order_v2: Any, control: Any) -> Callable[..., Delivery]:
 
 
 @pytest.fixture
-def paid_v3(order_v3: Any, control: Any) -> Callable[..., Delivery]:
-    def pay(**changes: Any) -> Delivery:
-        assert order_v3(**changes)[0] == 200
-        control("pay", out_trade_no=V3_NUMBER)
+def returned(v3: Any, paid_v2: Any, shop: Any) -> Callable[..., Delivery]:
+    """Have an order paid, told and given back; answers the notification of that, not yet sent."""
+
+    def give_back(client: Any = v3) -> Delivery:
+        paid_v2()
+        send_all()
+        client.refund("R1", AMOUNT, out_trade_no=NUMBER, notify_url=shop.v3_url)
+        refunds_settle(now=timezone.now() + timedelta(seconds=10))
+        shop.heard.clear()
         return Delivery.objects.get(api=Api.V3)
 
-    return pay
+    return give_back
 
 
 def test_a_v2_payment_is_told_in_signed_xml(v2: Any, paid_v2: Any, shop: Any, keys: Any) -> None:
@@ -75,54 +81,37 @@ def test_an_hmac_order_is_told_with_hmac(v2: Any, paid_v2: Any, shop: Any, keys:
     assert sign == calculate_signature_hmac(told, keys["WECHAT_PAY_API_KEY"])
 
 
-def test_a_v3_payment_is_told_in_sealed_json(v3: Any, paid_v3: Any, shop: Any, keys: Any) -> None:
-    paid_v3(attach="谢谢😀")
+def test_a_refund_is_told_in_sealed_json(v3: Any, returned: Any, shop: Any, keys: Any) -> None:
+    returned()
     shop.answers = [(204, b"")]
 
-    assert send_all() == [DeliveryState.DELIVERED]
+    assert send_all(ahead_s=10) == [DeliveryState.DELIVERED]
 
     ((path, headers, body),) = shop.heard
     assert (path, headers["Wechatpay-Serial"]) == ("/pay/notify", keys["WECHAT_PAY_PUBLIC_KEY_ID"])
     told = v3.callback(headers, body)
-    assert (told["event_type"], told["resource_type"]) == ("TRANSACTION.SUCCESS", "encrypt-resource")
-    trade = told["resource"]
-    assert (trade["out_trade_no"], trade["trade_state"], trade["attach"]) == (V3_NUMBER, "SUCCESS", "谢谢😀")
-    assert trade["amount"] == {"total": 1234, "payer_total": 1234, "currency": "CNY", "payer_currency": "CNY"}
+    assert (told["event_type"], told["resource_type"]) == ("REFUND.SUCCESS", "encrypt-resource")
+    refund = told["resource"]
+    assert (refund["out_refund_no"], refund["out_trade_no"], refund["refund_status"]) == ("R1", NUMBER, "SUCCESS")
+    assert refund["amount"] == {"total": 1234, "refund": 1234, "payer_total": 1234, "payer_refund": 1234}
 
 
-def test_certificate_mode_is_told_with_the_certificate(v3_client: Any, control: Any, shop: Any, keys: Any) -> None:
+def test_certificate_mode_is_told_with_the_certificate(v3_client: Any, returned: Any, shop: Any, keys: Any) -> None:
     client = v3_client(cert_dir=keys["WECHAT_PAY_CERT_DIR"])
-    client.pay("鞋", V3_NUMBER, {"total": 1234}, notify_url=shop.v3_url)
-    control("pay", out_trade_no=V3_NUMBER)
+    returned(client)
 
-    send_all()
+    send_all(ahead_s=10)
 
     _, headers, body = shop.heard[0]
     assert not headers["Wechatpay-Serial"].startswith("PUB_KEY_ID_")
-    assert client.callback(headers, body)["resource"]["out_trade_no"] == V3_NUMBER
-
-
-def test_refunds_are_told_in_the_format_of_their_api(v2: Any, v3: Any, paid_v2: Any, control: Any, shop: Any) -> None:
-    paid_v2()
-    send_all()
-    v2.refund.apply(1234, 234, "R1", out_trade_no=NUMBER, notify_url=shop.v2_url)
-    v3.refund("R2", {"refund": 1000, "total": 1234, "currency": "CNY"}, out_trade_no=NUMBER, notify_url=shop.v3_url)
-
-    control("deliver", ahead_s=10)
-
-    by_path = {path: (headers, body) for path, headers, body in shop.heard[1:]}
-    old = v2.parse_refund_notify_result(by_path["/pay/payResult"][1])
-    assert (old["out_refund_no"], old["refund_fee"], old["refund_status"]) == ("R1", 234, "SUCCESS")
-    new = v3.callback(*by_path["/pay/notify"])
-    assert (new["event_type"], new["resource"]["out_refund_no"]) == ("REFUND.SUCCESS", "R2")
-    assert new["resource"]["amount"]["refund"] == 1000
+    assert client.callback(headers, body)["resource"]["out_trade_no"] == NUMBER
 
 
 def test_an_abnormal_refund_says_so(v3: Any, paid_v2: Any, control: Any, shop: Any) -> None:
     paid_v2()
     send_all()
     control("faults", refund_abnormal=True)
-    v3.refund("R2", {"refund": 1, "total": 1234, "currency": "CNY"}, out_trade_no=NUMBER, notify_url=shop.v3_url)
+    v3.refund("R2", AMOUNT, out_trade_no=NUMBER, notify_url=shop.v3_url)
 
     control("deliver", ahead_s=10)
 
@@ -144,12 +133,12 @@ def test_only_an_exact_acknowledgement_counts_for_v2(paid_v2: Any, shop: Any) ->
     assert len({body for *_, body in shop.heard}) == 1  # the same notification each time
 
 
-def test_the_status_decides_for_v3(v3: Any, paid_v3: Any, shop: Any) -> None:
-    paid_v3()
+def test_the_status_decides_for_v3(v3: Any, returned: Any, shop: Any) -> None:
+    returned()
     shop.answers = [(500, b'{"code":"SUCCESS"}'), (200, b'{"code":"FAIL"}')]
 
-    assert send_all() == [DeliveryState.DUE]
-    assert send_all(ahead_s=5) == [DeliveryState.DELIVERED]
+    assert send_all(ahead_s=10) == [DeliveryState.DUE]
+    assert send_all(ahead_s=15) == [DeliveryState.DELIVERED]
     assert all(v3.callback(headers, body) for _, headers, body in shop.heard)  # each try is signed anew
     assert shop.heard[0][1]["Wechatpay-Nonce"] != shop.heard[1][1]["Wechatpay-Nonce"]
 
@@ -189,9 +178,9 @@ def test_paying_starts_the_task_after_commit(
     assert sent_tasks == [("sandbox.deliver", (Delivery.objects.get().pk,))]
 
 
-def test_the_sweep_starts_what_is_due(paid_v2: Any, v2: Any, sent_tasks: Any, shop: Any) -> None:
+def test_the_sweep_starts_what_is_due(paid_v2: Any, v3: Any, sent_tasks: Any, shop: Any) -> None:
     delivery = paid_v2()
-    v2.refund.apply(1234, 1234, "R1", out_trade_no=NUMBER, notify_url=shop.v2_url)
+    v3.refund("R1", AMOUNT, out_trade_no=NUMBER, notify_url=shop.v3_url)
     Trade.objects.get().refunds.update(settles_at=timezone.now())
     sent_tasks.clear()
 
@@ -241,22 +230,24 @@ class TestFaults:
 
         assert send_all(ahead_s=16) == [DeliveryState.DELIVERED]
 
-    def test_wrong_amount_is_signed_and_wrong(self, v2: Any, v3: Any, paid_v2: Any, paid_v3: Any, shop: Any) -> None:
+    def test_wrong_amount_is_signed_and_wrong(self, v2: Any, v3: Any, returned: Any, paid_v2: Any, shop: Any) -> None:
         faults_set(changes={"wrong_amount": True})
-        paid_v2()
-        paid_v3()
-        send_all()
+        returned()
+        paid_v2("20261124second")
+        send_all(ahead_s=10)
 
-        assert v2.parse_payment_result(shop.heard[0][2])["total_fee"] == 1
-        assert v3.callback(*shop.heard[1][1:])["resource"]["amount"]["total"] == 1
+        by_path = {path: (headers, body) for path, headers, body in shop.heard}
+        assert v2.parse_payment_result(by_path["/pay/payResult"][1])["total_fee"] == 1
+        assert v3.callback(*by_path["/pay/notify"])["resource"]["amount"]["refund"] == 1
         assert v2.order.query(out_trade_no=NUMBER)["total_fee"] == "1234"
 
-    def test_wrong_signature(self, v2: Any, v3: Any, paid_v2: Any, paid_v3: Any, shop: Any) -> None:
+    def test_wrong_signature(self, v2: Any, v3: Any, returned: Any, paid_v2: Any, shop: Any) -> None:
         faults_set(changes={"wrong_signature": True})
-        paid_v2()
-        paid_v3()
-        send_all()
+        returned()
+        paid_v2("20261124second")
+        send_all(ahead_s=10)
 
+        by_path = {path: (headers, body) for path, headers, body in shop.heard}
         with pytest.raises(InvalidSignatureException):
-            v2.parse_payment_result(shop.heard[0][2])
-        assert v3.callback(*shop.heard[1][1:]) is None
+            v2.parse_payment_result(by_path["/pay/payResult"][1])
+        assert v3.callback(*by_path["/pay/notify"]) is None

@@ -22,9 +22,9 @@ DAY = f"{NOON:%Y-%m-%d}"
 
 
 @pytest.fixture
-def sold(v3: Any, order_v3: Any, control: Any) -> Trade:
+def sold(v3: Any, order_v2: Any, control: Any) -> Trade:
     """A payment and a refund of three days ago."""
-    control("pay", code_url=order_v3()[1]["code_url"])
+    control("pay", code_url=order_v2(NUMBER)["code_url"])
     v3.refund(out_refund_no="R1", amount={"refund": 234, "total": 1234, "currency": "CNY"}, out_trade_no=NUMBER)
     Trade.objects.update(paid_at=NOON)
     Refund.objects.update(created_at=NOON + timedelta(hours=1))

@@ -19,7 +19,6 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def code() -> PayCode:
     new = NewTrade(
-        api="v2",  # type: ignore[arg-type]
         out_trade_no="20261124phone",
         trade_type="NATIVE",
         body="<b>耐克跑鞋</b>",

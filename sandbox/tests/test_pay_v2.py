@@ -7,7 +7,6 @@ from zoneinfo import ZoneInfo
 
 import pytest
 import requests
-from django.utils import timezone
 from wechatpy.exceptions import WeChatPayException
 from wechatpy.pay.utils import calculate_signature, calculate_signature_hmac, dict_to_xml
 
@@ -203,35 +202,3 @@ def test_a_paid_order_can_be_neither_closed_nor_placed_nor_paid_again(v2: Any, o
     assert refused(v2.order.close, NUMBER)[0] == "ORDERPAID"
     assert refused(order_v2, **TIMES)[0] == "ORDERPAID"
     assert control("pay", out_trade_no=NUMBER)["code"] == "ORDERPAID"
-
-
-def test_refunds_in_parts_up_to_the_whole(v2: Any, order_v2: Any, control: Any) -> None:
-    order_v2()
-    assert refused(v2.refund.apply, 1234, 234, "R1", out_trade_no=NUMBER)[0] == "TRADE_STATE_ERROR"
-    control("pay", out_trade_no=NUMBER)
-
-    first = v2.refund.apply(1234, 234, "R1", out_trade_no=NUMBER)
-    assert v2.refund.apply(1234, 234, "R1", out_trade_no=NUMBER)["refund_id"] == first["refund_id"]
-    assert refused(v2.refund.apply, 1234, 235, "R1", out_trade_no=NUMBER)[0] == "ERROR"
-    assert refused(v2.refund.apply, 1234, 1001, "R2", out_trade_no=NUMBER) == ("ERROR", "累计退款金额大于支付金额")
-    assert refused(v2.refund.apply, 1000, 100, "R2", out_trade_no=NUMBER)[0] == "ERROR"
-    v2.refund.apply(1234, 1000, "R2", out_trade_no=NUMBER)
-
-    found = v2.refund.query(out_trade_no=NUMBER)
-    assert v2.check_signature(found)
-    assert found["refund_count"] == "2"
-    assert (found["out_refund_no_1"], found["refund_fee_1"], found["refund_status_1"]) == ("R2", "1000", "PROCESSING")
-    assert v2.order.query(out_trade_no=NUMBER)["trade_state"] == "REFUND"
-    assert refused(v2.refund.query, out_refund_no="R9")[0] == "REFUNDNOTEXIST"
-
-
-def test_a_refund_is_settled_a_little_later(v2: Any, order_v2: Any, control: Any) -> None:
-    order_v2()
-    control("pay", out_trade_no=NUMBER)
-    v2.refund.apply(1234, 1234, "R1", out_trade_no=NUMBER)
-
-    assert control("deliver")["refunds_settled"] == 0
-    assert control("deliver", ahead_s=10)["refunds_settled"] == 1
-
-    assert v2.refund.query(out_refund_no="R1")["refund_status_0"] == "SUCCESS"
-    assert Trade.objects.get().refunds.get().settled_at > timezone.now()

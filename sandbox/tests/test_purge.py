@@ -17,7 +17,7 @@ OLD, NEW = NOW - KEEP - timedelta(hours=1), NOW - KEEP + timedelta(hours=1)
 
 def trade(number: str, state: str, *, closed_at: datetime | None = None) -> Trade:
     return Trade.objects.create(
-        out_trade_no=number, api=Api.V3, fingerprint="f", trade_type="NATIVE", body="跑鞋", total_fee=300,
+        out_trade_no=number, fingerprint="f", trade_type="NATIVE", body="跑鞋", total_fee=300,
         notify_url="http://127.0.0.1/pay/notify", state=state, transaction_id=f"T{number}", expires_at=OLD,
         created_at=OLD, closed_at=closed_at,
     )  # fmt: skip
@@ -26,7 +26,7 @@ def trade(number: str, state: str, *, closed_at: datetime | None = None) -> Trad
 def give_back(of: Trade, fen: int, state: str = "SUCCESS", settled_at: datetime = OLD) -> Refund:
     number = f"{of.out_trade_no}-{of.refunds.count()}"
     return Refund.objects.create(
-        trade=of, out_refund_no=number, refund_id=number, api=Api.V3, refund_fee=fen, state=state,
+        trade=of, out_refund_no=number, refund_id=number, refund_fee=fen, state=state,
         created_at=OLD, settles_at=OLD, settled_at=settled_at,
     )  # fmt: skip
 
