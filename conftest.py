@@ -187,3 +187,19 @@ def zhuguan(person: Callable[..., ApiClient]) -> ApiClient:
 @pytest.fixture
 def yuangong(person: Callable[..., ApiClient]) -> ApiClient:
     return person("yuangong", "200")
+
+
+@pytest.fixture(scope="session")
+def running_wechat() -> Iterator[Any]:
+    """The strict provider, on a port."""
+    from payments.tests.standin import WeChat
+
+    wechat = WeChat()
+    yield wechat
+    wechat.stop()
+
+
+@pytest.fixture(scope="session")
+def merchant_values(running_wechat: Any, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Settings of a merchant of the strict provider."""
+    return running_wechat.merchant(tmp_path_factory.mktemp("merchant"))

@@ -9,7 +9,6 @@ from django.utils import timezone
 
 from payments.gateways.wechat import merchant as merchant_module
 from payments.register import PaidOutcome, PaymentListener, listening
-from payments.tests import standin
 
 _numbers = itertools.count(1)
 
@@ -46,39 +45,15 @@ def shop():
         yield shop
 
 
-@pytest.fixture(scope="session")
-def provider_keys():
-    return standin.Keys()
-
-
-@pytest.fixture(scope="session")
-def running_wechat(provider_keys):
-    wechat = standin.WeChat(provider_keys)
-    yield wechat
-    wechat.stop()
-
-
-@pytest.fixture(scope="session")
-def key_files(provider_keys, tmp_path_factory):
-    return provider_keys.write(tmp_path_factory.mktemp("merchant"))
-
-
 @pytest.fixture
-def wechat(running_wechat, key_files, settings, monkeypatch):
+def wechat(running_wechat, merchant_values, settings, monkeypatch):
     """The provider, and settings of a merchant of its, in public-key mode."""
     running_wechat.reset()
     monkeypatch.setattr("payments.services.start.PAUSE_S", 0.01)
-    settings.WECHAT_PAY_BASE_URL = running_wechat.url
     settings.PUBLIC_BASE_URL = "http://127.0.0.1:8399"
-    settings.WECHAT_APP_ID = standin.APPID
-    settings.WECHAT_PAY_MCH_ID = standin.MCHID
-    settings.WECHAT_PAY_API_KEY = standin.API_KEY
-    settings.WECHAT_PAY_SIGN_TYPE = "MD5"
-    settings.WECHAT_PAY_V3_KEY = standin.V3_KEY
-    settings.WECHAT_PAY_CERT_SERIAL = standin.MERCHANT_SERIAL
-    settings.WECHAT_PAY_PRIVATE_KEY_FILE, settings.WECHAT_PAY_PUBLIC_KEY_FILE = key_files
-    settings.WECHAT_PAY_PUBLIC_KEY_ID = standin.KEY_ID
     settings.WECHAT_PAY_CERT_DIR = ""
+    for name, value in merchant_values.items():
+        setattr(settings, name, value)
     return running_wechat
 
 

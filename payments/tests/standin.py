@@ -98,8 +98,8 @@ class Keys:
 class WeChat:
     """The provider: orders, refunds, and a dial of faults. ``url`` is where it listens."""
 
-    def __init__(self, keys):
-        self.keys = keys
+    def __init__(self):
+        self.keys = Keys()
         self.serving = 0
         self.lock = threading.Lock()
         self.reset()
@@ -119,6 +119,22 @@ class WeChat:
         self.refund_status = "PROCESSING"
         self.bill_files, self.edit_bill = {}, lambda rows: rows
         self.count = 0
+
+    def merchant(self, folder):
+        """Return the settings of a merchant of this provider, in public-key mode; its files go into ``folder``."""
+        private, public = self.keys.write(folder)
+        return {
+            "WECHAT_PAY_BASE_URL": self.url,
+            "WECHAT_APP_ID": APPID,
+            "WECHAT_PAY_MCH_ID": MCHID,
+            "WECHAT_PAY_API_KEY": API_KEY,
+            "WECHAT_PAY_SIGN_TYPE": "MD5",
+            "WECHAT_PAY_V3_KEY": V3_KEY,
+            "WECHAT_PAY_CERT_SERIAL": MERCHANT_SERIAL,
+            "WECHAT_PAY_PRIVATE_KEY_FILE": private,
+            "WECHAT_PAY_PUBLIC_KEY_ID": KEY_ID,
+            "WECHAT_PAY_PUBLIC_KEY_FILE": public,
+        }
 
     def stop(self):
         self.server.shutdown()

@@ -182,9 +182,9 @@ def test_a_proxy_of_the_environment_is_not_for_this_machine(wechat, order, monke
 
 
 @pytest.mark.parametrize("form", ["pkcs1", "crlf", "bare"])
-def test_takes_merchant_keys_in_every_common_form(wechat, order, settings, tmp_path, provider_keys, form):
+def test_takes_merchant_keys_in_every_common_form(wechat, order, settings, tmp_path, form):
     pkcs1 = serialization.PrivateFormat.TraditionalOpenSSL
-    private, public = provider_keys.write(tmp_path, pkcs1 if form == "pkcs1" else serialization.PrivateFormat.PKCS8)
+    private, public = wechat.keys.write(tmp_path, pkcs1 if form == "pkcs1" else serialization.PrivateFormat.PKCS8)
     for file in (private, public):
         with open(file) as opened:
             text = opened.read()
@@ -273,10 +273,13 @@ class TestCertificateMode:
 
         assert not certificates.exists()
 
-    def test_both_kinds_of_key_are_known_while_wechat_switches(self, wechat, order, settings, key_files, certificates):
+    def test_both_kinds_of_key_are_known_while_wechat_switches(
+        self, wechat, order, settings, merchant_values, certificates
+    ):
         certificates.mkdir()
         (certificates / "old.pem").write_bytes(wechat.keys.certificate_pem)
-        settings.WECHAT_PAY_PUBLIC_KEY_ID, settings.WECHAT_PAY_PUBLIC_KEY_FILE = KEY_ID, key_files[1]
+        settings.WECHAT_PAY_PUBLIC_KEY_ID = KEY_ID
+        settings.WECHAT_PAY_PUBLIC_KEY_FILE = merchant_values["WECHAT_PAY_PUBLIC_KEY_FILE"]
 
         assert gateway_v3().query(NUMBER).trade_state == "NOTPAY"
         wechat.use_certificate = False

@@ -1,7 +1,7 @@
 import pytest
 
 # The strict provider, for those that need the whole of payments.
-from payments.tests.conftest import key_files, provider_keys, running_wechat, wechat  # noqa: F401
+from payments.tests.conftest import wechat  # noqa: F401
 from shop.tests.provider import provider  # noqa: F401
 
 

@@ -2,7 +2,6 @@
 
 import pytest
 
-from payments.tests import standin
 from tests.concurrency.servers import web_processes
 from tests.kit import free_ports
 
@@ -13,42 +12,17 @@ def ports():
 
 
 @pytest.fixture(scope="session")
-def wechat_keys():
-    return standin.Keys()
-
-
-@pytest.fixture(scope="session")
-def wechat_server(wechat_keys):
-    wechat = standin.WeChat(wechat_keys)
-    yield wechat
-    wechat.stop()
-
-
-@pytest.fixture(scope="session")
-def merchant_values(ports, wechat_server, wechat_keys, tmp_path_factory):
-    private, public = wechat_keys.write(tmp_path_factory.mktemp("merchant"))
-    return {
-        "WECHAT_PAY_BASE_URL": wechat_server.url,
-        "PUBLIC_BASE_URL": f"http://127.0.0.1:{ports[0]}",
-        "WECHAT_APP_ID": standin.APPID,
-        "WECHAT_PAY_MCH_ID": standin.MCHID,
-        "WECHAT_PAY_API_KEY": standin.API_KEY,
-        "WECHAT_PAY_SIGN_TYPE": "MD5",
-        "WECHAT_PAY_V3_KEY": standin.V3_KEY,
-        "WECHAT_PAY_CERT_SERIAL": standin.MERCHANT_SERIAL,
-        "WECHAT_PAY_PRIVATE_KEY_FILE": private,
-        "WECHAT_PAY_PUBLIC_KEY_FILE": public,
-        "WECHAT_PAY_PUBLIC_KEY_ID": standin.KEY_ID,
-    }
+def merchant_values(ports, merchant_values):
+    return merchant_values | {"PUBLIC_BASE_URL": f"http://127.0.0.1:{ports[0]}"}
 
 
 @pytest.fixture
-def wechat(wechat_server, merchant_values, settings):
+def wechat(running_wechat, merchant_values, settings):
     """The provider; this process is the same merchant as the web processes."""
-    wechat_server.reset()
+    running_wechat.reset()
     for name, value in merchant_values.items():
         setattr(settings, name, value)
-    return wechat_server
+    return running_wechat
 
 
 @pytest.fixture(scope="session")
