@@ -33,7 +33,7 @@ class WatchedModelFilter(admin.SimpleListFilter):
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         return [(label.lower(), str(apps.get_model(label)._meta.verbose_name)) for label in WATCHED]
 
-    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         label = self.value()
         if label is None or label not in {watched.lower() for watched in WATCHED}:
             return queryset

@@ -81,7 +81,7 @@ def changes_of(entry: LogEntry) -> Iterator[Change]:
             yield Change(label, *(_in_words(field, value) for value in values))
 
 
-def _in_words(field: Field | None, value: Any) -> str:
+def _in_words(field: "Field[Any, Any] | None", value: Any) -> str:
     if value in (None, "None", ""):
         return ""
     if isinstance(field, BooleanField):

@@ -1,7 +1,9 @@
 """For uvicorn, where thousands of WebSockets wait: ``uvicorn --ws accounts.socketio.lean:LeanProtocol``.
 
-wsproto keeps for the whole life of a WebSocket what its handshake needed: 4 KB of 20. Without that a socket costs
-less than in Node (``benchmarks/sockets.py``). deploy/systemd/spms-socket.service starts it; nothing else imports this.
+Problem: wsproto keeps the parser of the handshake for the whole life of a WebSocket, 4 of the 20 KB a waiting socket
+takes. The plain way fails: neither uvicorn nor wsproto has a setting for it. Without the parser a socket takes 15.5 KB,
+less than in Node (``benchmarks/sockets.py``, ADR 10). Remove this when wsproto drops its handshake after the accept.
+deploy/systemd/spms-socket.service starts it; nothing else imports this.
 """
 
 from collections.abc import Iterator

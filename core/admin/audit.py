@@ -58,7 +58,7 @@ def change_note(row: Model, what: str, before: str, after: str) -> None:
 
 
 @contextmanager
-def audited(rows: QuerySet) -> Iterator[None]:
+def audited(rows: QuerySet[Any]) -> Iterator[None]:
     """Record what the block changes in ``rows``, for ``queryset.update()``, which sends no signals.
 
     Reads the rows before and after, so keep them few. What is deleted or created meanwhile is not looked at.

@@ -1,5 +1,7 @@
 """The base of every page of the back office."""
 
+from typing import Any
+
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.core.exceptions import ValidationError
 from django.db.models import Field, QuerySet
@@ -14,7 +16,7 @@ LONGEST_SEARCH = 100  # characters; Django asks for each word by itself: 12,000 
 class OfficeAdmin(MergingAdmin, ModelAdmin):
     """A page whose form overwrites nobody's work, and whose list takes any selection that is sent to it."""
 
-    def response_action(self, request: HttpRequest, queryset: QuerySet) -> HttpResponse | None:
+    def response_action(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse | None:
         # Django hands the keys to the database as they were sent: "x" would be a 500.
         sent = request.POST.getlist(ACTION_CHECKBOX_NAME)
         known = [key for key in sent if _is_key(self.opts.pk, key)]
@@ -24,11 +26,13 @@ class OfficeAdmin(MergingAdmin, ModelAdmin):
             request.POST = posted  # type: ignore[assignment]
         return super().response_action(request, queryset)
 
-    def get_search_results(self, request: HttpRequest, queryset: QuerySet, search_term: str) -> tuple[QuerySet, bool]:
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
         return super().get_search_results(request, queryset, search_term[:LONGEST_SEARCH])
 
 
-def _is_key(field: Field, text: str) -> bool:
+def _is_key(field: "Field[Any, Any]", text: str) -> bool:
     try:
         field.clean(text, None)
     except ValidationError:

@@ -99,12 +99,12 @@ class ButtonsAdmin(OfficeAdmin):
             answer.context_data["is_moving"] = any(self.is_moving(row) for row in shown.result_list)
         return answer
 
-    def rows_named(self, request: HttpRequest, pks: Iterable[str]) -> QuerySet:
+    def rows_named(self, request: HttpRequest, pks: Iterable[str]) -> QuerySet[Any]:
         """The rows of these keys, whatever the list is filtered by: one that somebody else just dealt with, too."""
         known = [int(pk) for pk in pks if pk.isdecimal() and len(pk) < 19]
         return self.get_queryset(request).filter(pk__in=known).order_by(*self.get_ordering(request))
 
-    def press_in_list(self, request: HttpRequest, name: str, rows: QuerySet) -> HttpResponse | None:
+    def press_in_list(self, request: HttpRequest, name: str, rows: QuerySet[Any]) -> HttpResponse | None:
         """Press a button for rows of the list."""
         if name not in self.labels or not self.has_change_permission(request):
             raise PermissionDenied
@@ -231,7 +231,7 @@ def _as_unfold(name: str, label: str, is_grave: bool) -> UnfoldAction:
 def bulk_action(name: str, description: str) -> tuple[Callable[..., HttpResponse | None], str, str]:
     """A button as Django's list of actions wants it."""
 
-    def run(model_admin: ButtonsAdmin, request: HttpRequest, rows: QuerySet) -> HttpResponse | None:
+    def run(model_admin: ButtonsAdmin, request: HttpRequest, rows: QuerySet[Any]) -> HttpResponse | None:
         if request.POST.get("select_across") != "1":
             rows = model_admin.rows_named(request, request.POST.getlist(ACTION_CHECKBOX_NAME))
         return model_admin.press_in_list(request, name, rows)

@@ -25,7 +25,7 @@ MARK = "mark"  # of the rows that the page has shown: no other row is deleted
 
 
 @admin.action(permissions=["delete"], description="删除所选的 %(verbose_name_plural)s")
-def delete_selected(page: Any, request: HttpRequest, rows: QuerySet) -> HttpResponse | None:
+def delete_selected(page: Any, request: HttpRequest, rows: QuerySet[Any]) -> HttpResponse | None:
     require_password(request)
     chosen = list(rows[: MOST_DELETED + 1])
     if len(chosen) > MOST_DELETED:

@@ -29,9 +29,9 @@ class Doc:
 
     ok: dict[str, Any] | Sequence[dict[str, Any]] = ()
     records: Mapping[str, Any] = field(default_factory=dict)
-    params: type[Serializer] | None = None
-    others: Sequence[type[Serializer]] = ()
-    query: type[Serializer] | None = None
+    params: type[Serializer[Any]] | None = None
+    others: Sequence[type[Serializer[Any]]] = ()
+    query: type[Serializer[Any]] | None = None
     raw: Mapping[tuple[int, str], dict[str, Any]] = field(default_factory=dict)
     failures: Sequence[Failure] = ()
     send: dict[str, Any] | None = None

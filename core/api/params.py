@@ -14,7 +14,7 @@ from core.errors import BadParameter, DomainError
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
-class Params(serializers.Serializer):
+class Params(serializers.Serializer[Any]):
     """Base of all input serializers. A subclass may name the ``error`` its complaints are raised as."""
 
     error: type[DomainError] = BadParameter

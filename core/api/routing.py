@@ -53,7 +53,7 @@ def endpoint(
     by_rows: str = "",
     takes_files: bool = False,
     **options: Any,
-) -> Callable[[Callable], Callable]:
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Declare a viewset method to be the call ``path``.
 
     :param methods: ``"GET"``, ``"POST"``, ``"GET POST"`` or ``"ANY"``.
@@ -64,7 +64,7 @@ def endpoint(
     """
     verbs = ANY if methods == "ANY" else tuple(methods.split())
 
-    def decorate(view: Callable) -> Callable:
+    def decorate(view: Callable[..., Any]) -> Callable[..., Any]:
         view = action(
             detail=False,
             methods=[v.lower() for v in verbs],  # type: ignore[misc]
@@ -92,7 +92,7 @@ class ContractRouter:
         for method in sorted(viewset.get_extra_actions(), key=_line_of):
             declared: Endpoint = replace(method.endpoint, tag=viewset.tag)
             view = viewset.as_view(dict(method.mapping), **method.kwargs, paths=declared.paths, detail=False)
-            view.csrf_exempt = True  # type: ignore[attr-defined]
+            view.csrf_exempt = True
             view.endpoint = declared  # type: ignore[attr-defined]
             for path in declared.paths:
                 self.urls.append(URLPattern(RoutePattern(path.lstrip("/"), is_endpoint=True), view))

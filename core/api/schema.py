@@ -97,7 +97,7 @@ class ContractSchema(AutoSchema):
             for media_type in self._media_types(forms[0])
         }
 
-    def _body(self, params: Serializer, media_type: str) -> Schema:
+    def _body(self, params: Serializer[Any], media_type: str) -> Schema:
         schema = self._map_serializer(params, "request")
         schema.pop("description", None)  # a docstring speaks to programmers
         required = schema.get("required", [])
@@ -182,7 +182,7 @@ class ContractSchema(AutoSchema):
         if access in {Access.ROOT, Access.ROWS}:
             yield NotPermitted()
 
-    def _media_types(self, params: Serializer) -> list[str]:
+    def _media_types(self, params: Serializer[Any]) -> list[str]:
         takes_file = any(isinstance(field, FileField) for field in params.fields.values())
         return ["multipart/form-data"] if takes_file else self.map_parsers()
 

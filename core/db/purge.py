@@ -1,11 +1,13 @@
 """Deleting what has had its time."""
 
+from typing import Any
+
 from django.db.models import QuerySet
 
 BATCH = 5000
 
 
-def rows_purge(old: QuerySet, *, batch: int = BATCH) -> int:
+def rows_purge(old: QuerySet[Any], *, batch: int = BATCH) -> int:
     """Delete the rows of ``old`` and what hangs on them; answer how many of its own.
 
     Each batch is a transaction of its own: nobody waits long for a lock, and what was done stays done.

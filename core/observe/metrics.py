@@ -75,5 +75,5 @@ def exposition() -> bytes:
     """All figures, as Prometheus reads them."""
     registry = CollectorRegistry()
     MultiProcessCollector(registry)
-    registry.register(_Asked())  # type: ignore[arg-type]
+    registry.register(_Asked())
     return generate_latest(registry)
