@@ -12,7 +12,7 @@ from django.core.cache import cache
 from django.test import Client, TestCase
 
 from config.celery import app as celery_app
-from tests.kit import check_documented
+from tests.kit import check_documented, logged_in
 
 pytest_plugins = ["tests.needs"]
 ROOT = Path(__file__).parent
@@ -169,9 +169,7 @@ def root(person: Callable[..., ApiClient]) -> ApiClient:
 @pytest.fixture
 def office(root: ApiClient) -> Client:
     """Root, logged in to the back office."""
-    client = Client()
-    client.force_login(root.user)
-    return client
+    return logged_in(root.user)
 
 
 @pytest.fixture

@@ -8,10 +8,14 @@ from contextlib import ExitStack, contextmanager
 from functools import cache
 from html.parser import HTMLParser
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from io import BytesIO
 from typing import Any
 
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
+from django.test import Client
 from jsonschema import Draft202012Validator
+from PIL import Image
 
 from core.api.records import record_name, record_schema, schema_of
 
@@ -74,6 +78,28 @@ def free_ports(count: int) -> list[int]:
     with ExitStack() as stack:
         sockets = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
         return [one.getsockname()[1] for one in sockets]
+
+
+# --- Pictures ------------------------------------------------------------------------------------
+
+
+def encoded(
+    kind: str = "PNG", size: tuple[int, int] = (40, 30), mode: str = "RGB", color: Any = 0, **options: Any
+) -> bytes:
+    out = BytesIO()
+    Image.new(mode, size, color).save(out, kind, **options)
+    return out.getvalue()
+
+
+def animation(kind: str = "GIF", frames: int = 3, size: tuple[int, int] = (20, 20), **options: Any) -> bytes:
+    pictures = [Image.new("RGB", size, ((37 * n) % 256, (91 * n) % 256, 9)) for n in range(frames)]
+    out = BytesIO()
+    pictures[0].save(out, kind, save_all=True, append_images=pictures[1:], duration=80, **options)
+    return out.getvalue()
+
+
+def posted(content: bytes, name: str = "a.png", content_type: str = "image/png") -> SimpleUploadedFile:
+    return SimpleUploadedFile(name, content, content_type)
 
 
 # --- Answers held against the documented ones ----------------------------------------------------
@@ -203,6 +229,21 @@ class PageForm(HTMLParser):
             if name != "csrfmiddlewaretoken":
                 data.setdefault(name, []).append(value)
         return data | changed
+
+
+def logged_in(user: Any) -> Client:
+    """Return a browser in which ``user`` is logged in to the back office."""
+    browser = Client()
+    browser.force_login(user)
+    return browser
+
+
+def posted_of(page: Any) -> dict[str, list[str]]:
+    """Return what a page that asks first sends along, by name."""
+    data: dict[str, list[str]] = {}
+    for name, value in page.context["posted"]:
+        data.setdefault(name, []).append(value)
+    return data
 
 
 def save_page(browser: Any, url: str, **changed: Any) -> Any:

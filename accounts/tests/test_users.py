@@ -4,7 +4,6 @@ import io
 from functools import partial
 
 import pytest
-from PIL import Image
 
 from accounts.errors import UsernameTaken
 from accounts.models import User
@@ -12,20 +11,12 @@ from accounts.services import failures
 from accounts.services.users import user_register, users_disable
 from core.ids import object_id
 from permissions.services.roles import roles_seed
-from tests.kit import at_once
+from tests.kit import at_once, encoded, posted
 
 pytestmark = pytest.mark.django_db
 NEW = {"username": "lbw4", "password": "kai-ge-2026", "nickname": "开哥永不开挂", "phone": "1577775772"}
 DEAD = {"status": 0, "state": False, "code": "1004", "msg": "校验失败"}
 MAY_NOT = {"status": 403, "state": False, "code": "10026", "msg": "not permitted 没有权限"}
-
-
-def picture(color="red") -> io.BytesIO:
-    file = io.BytesIO()
-    Image.new("RGB", (8, 8), color).save(file, "PNG")
-    file.seek(0)
-    file.name = "me.png"
-    return file
 
 
 @pytest.fixture
@@ -322,7 +313,7 @@ class TestUploadAvatar:
 
     @pytest.mark.parametrize("name", ["uId", "unid"])
     def test_stores_ones_own(self, lbw, name):
-        body = self.upload(lbw, headimgurl=picture(), **{name: lbw.user.unid})
+        body = self.upload(lbw, headimgurl=posted(encoded(), "me.png"), **{name: lbw.user.unid})
 
         assert (body["status"], body["state"], body["msg"]) == (1, True, "图片上传成功")
         assert "/media/" in body["headimgurl"] and body["headimgurl"].startswith("http")
@@ -332,23 +323,23 @@ class TestUploadAvatar:
     def test_keeps_the_newest_and_lets_go_of_the_one_before(self, lbw):
         from uploads.models import Upload
 
-        self.upload(lbw, headimgurl=picture(), uId=lbw.user.unid)
-        newest = self.upload(lbw, headimgurl=picture("blue"), uId=lbw.user.unid)["headimgurl"]
+        self.upload(lbw, headimgurl=posted(encoded(), "me.png"), uId=lbw.user.unid)
+        newest = self.upload(lbw, headimgurl=posted(encoded(color="blue"), "me.png"), uId=lbw.user.unid)["headimgurl"]
 
         (kept,) = Upload.objects.filter(idle_since=None)
         assert newest.endswith(kept.url_path)
 
     def test_root_may_change_anyones(self, root, lbw):
-        assert self.upload(root, headimgurl=picture(), uId=lbw.user.unid)["state"] is True
+        assert self.upload(root, headimgurl=posted(encoded(), "me.png"), uId=lbw.user.unid)["state"] is True
 
     def test_nobody_else_may(self, lbw, yuangong):
-        assert self.upload(yuangong, headimgurl=picture(), uId=lbw.user.unid) == MAY_NOT
+        assert self.upload(yuangong, headimgurl=posted(encoded(), "me.png"), uId=lbw.user.unid) == MAY_NOT
         lbw.user.refresh_from_db()
         assert lbw.user.headimgurl == ""
 
     @pytest.mark.parametrize("fields", [{"uId": "unknown"}, {}, {"uId": "x" * 5000}])
     def test_unknown_id(self, lbw, fields):
-        body = self.upload(lbw, headimgurl=picture(), **fields)
+        body = self.upload(lbw, headimgurl=posted(encoded(), "me.png"), **fields)
 
         assert body == {"status": 0, "state": False, "msg": "图片上传失败"}
 

@@ -13,6 +13,7 @@ from payments.models import InboundEvent, Payment, PaymentLog, Refund
 from shop.models import Category, Order, OrderLine, OrderLog, Product
 from shop.states import FACES, State
 from students.models import Student
+from tests.kit import logged_in
 from uploads.models import Upload
 from weather.models import WeatherAccount, WeatherRecord
 
@@ -73,10 +74,4 @@ def stock(root: Any) -> dict[str, Any]:
 @pytest.fixture
 def staff(person: Callable[..., Any]) -> Callable[[str], Client]:
     """A member of staff of a role: ``staff("103")``."""
-    return lambda roleid: _logged_in(person(f"staff{roleid}", roleid, is_staff=True))
-
-
-def _logged_in(person: Any) -> Client:
-    client = Client()
-    client.force_login(person.user)
-    return client
+    return lambda roleid: logged_in(person(f"staff{roleid}", roleid, is_staff=True).user)

@@ -8,7 +8,6 @@ from django.contrib import admin
 from django.contrib.auth.models import Permission
 from django.db import connection
 from django.db.models import CharField, DecimalField, TextField
-from django.test import Client
 from django.urls import reverse
 
 from core.admin import conflicts
@@ -19,9 +18,8 @@ from shop.models import Product
 from students.admin import StudentForm
 from students.models import Student
 from students.tests.factories import student
-from tests.kit import PageForm, at_once
+from tests.kit import PageForm, at_once, encoded, logged_in, posted
 from uploads.models import Upload
-from uploads.tests.pictures import encoded, posted
 from weather.models import WeatherAccount
 
 pytestmark = pytest.mark.django_db
@@ -49,9 +47,7 @@ def li(db):
 @pytest.fixture
 def wang(person):
     """A colleague in the back office."""
-    browser = Client()
-    browser.force_login(person("wang", "1", is_staff=True).user)
-    return browser
+    return logged_in(person("wang", "1", is_staff=True).user)
 
 
 def colleague_saves(wang, row, **changes):

@@ -3,6 +3,7 @@
 import re
 import time
 from collections.abc import Callable
+from contextlib import closing
 from datetime import datetime, timedelta
 from html import unescape
 from typing import Any
@@ -173,7 +174,8 @@ def test_loads_nothing_from_elsewhere(office: Client, stock: dict[str, Any]) -> 
 
     assert not re.findall(r'(?:src|href)="(?:https?:)?//[^"]+', page)
     for address in re.findall(r'(?:src|href)="(/static/[^"]+)', page):
-        assert office.get(unescape(address)).status_code == 200, address
+        with closing(office.get(unescape(address))) as answer:
+            assert answer.status_code == 200, address
 
 
 def test_metrics_tell_what_waits(client: Client, stock: dict[str, Any]) -> None:

@@ -12,7 +12,7 @@ import shutil
 import tarfile
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -162,11 +162,13 @@ def restore(source: Path) -> dict[str, Any]:
 
 
 def _open(source: Path) -> tarfile.TarFile:
-    try:
-        archive = tarfile.open(source)  # noqa: SIM115  (the caller closes it)
-        archive.getmembers()  # to the end: a file that is cut short shows here
-    except (tarfile.TarError, EOFError, OSError) as error:
-        raise BackupError(f"{source} cannot be read as a backup: {error}.") from error
+    with ExitStack() as opened:
+        try:
+            archive = opened.enter_context(tarfile.open(source))
+            archive.getmembers()  # to the end: a file that is cut short shows here
+        except (tarfile.TarError, EOFError, OSError) as error:
+            raise BackupError(f"{source} cannot be read as a backup: {error}.") from error
+        opened.pop_all()  # the caller closes it
     return archive
 
 

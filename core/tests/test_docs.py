@@ -1,6 +1,7 @@
 """The documentation: complete, valid, readable without the internet, and true (see ``tests.kit``)."""
 
 import re
+from contextlib import closing
 
 import pytest
 from django.core.management import call_command
@@ -86,7 +87,8 @@ def test_the_page_works_offline(api):
     assert page.status_code == 200
     assert not re.search(r'(?:src|href)="(?:https?:)?//', text)
     for asset in re.findall(r'(?:src|href)="(/static/[^"]+)"', text):
-        assert api.http.get(asset).status_code == 200, asset
+        with closing(api.http.get(asset)) as answer:
+            assert answer.status_code == 200, asset
 
 
 def test_the_schema_is_served_to_everybody(api):

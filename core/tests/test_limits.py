@@ -1,27 +1,17 @@
 """Who counts as one caller, wherever calls are limited."""
 
-import io
-
 import pytest
-from PIL import Image
 
 from core.cache.ratelimit import network_of
 from core.cache.valkey import client
+from tests.kit import encoded, posted
 from weather.errors import ProviderSilent
 
 pytestmark = pytest.mark.django_db
 
 
-def picture() -> io.BytesIO:
-    file = io.BytesIO()
-    Image.new("RGB", (2, 2)).save(file, "PNG")
-    file.seek(0)
-    file.name = "a.png"
-    return file
-
-
 LIMITED = {
-    "uploads": lambda http, **sender: http.post("/upload/uploadImg", {"img": picture()}, **sender),
+    "uploads": lambda http, **sender: http.post("/upload/uploadImg", {"img": posted(encoded(size=(2, 2)))}, **sender),
     "scan logins": lambda http, **sender: http.get("/users/wechatLogin", {"wechatCode": "false"}, **sender),
     "wrong passwords": lambda http, **sender: http.post("/users/login", {"username": "a", "password": "b"}, **sender),
     "text messages": lambda http, **sender: http.post("/sms/send", {"phoneNumber": "13800000001"}, **sender),

@@ -1,19 +1,15 @@
 """The back office: everything is shown, steps run through the services, nothing can be typed in."""
 
-from io import BytesIO
-
 import pytest
-from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.utils import timezone
-from PIL import Image
 
 from core.times import local
 from shop.models import Category, Order, OrderLog, Product
 from shop.services.order_pay import order_pay
 from shop.services.order_return import order_return
 from shop.tests.factories import make_category, make_order, make_product, stock_of
-from tests.kit import PageForm, save_page
+from tests.kit import PageForm, encoded, posted, save_page
 
 pytestmark = pytest.mark.django_db
 VIP = {"vip_level": 1, "vip_days": 30}  # every product's form has them
@@ -29,12 +25,6 @@ def press(office, order, button, reason=""):
     answer = office.post(url, {f"step_{button}": "1", "reason": reason, "sure": "1"}, follow=True)
     order.refresh_from_db()
     return answer.content.decode()
-
-
-def picture():
-    out = BytesIO()
-    Image.new("RGB", (40, 30), "red").save(out, "PNG")
-    return SimpleUploadedFile("p.png", out.getvalue(), "image/png")
 
 
 @pytest.mark.parametrize("page", ["order", "product", "category"])
@@ -127,7 +117,7 @@ def test_adds_and_changes_a_product(office):
     category = make_category("车辆")
     form = {"name": "自行车", "category": category.pk, "price": "99.50", "description": "好", "pieces": 7, **VIP}
 
-    office.post("/admin/shop/product/add/", form | {"picture": picture()})
+    office.post("/admin/shop/product/add/", form | {"picture": posted(encoded())})
     product = Product.objects.get()
     save_page(office, f"/admin/shop/product/{product.pk}/change/", price="88", pieces="-3")
 
@@ -167,7 +157,7 @@ def test_takes_products_off_sale_and_removes_empty_categories_only(office):
 def test_adds_and_renames_a_category(office):
     office.post("/admin/shop/category/add/", {"name": "车辆"})
     category = Category.objects.get()
-    save_page(office, f"/admin/shop/category/{category.pk}/change/", name="汽车", picture=picture())
+    save_page(office, f"/admin/shop/category/{category.pk}/change/", name="汽车", picture=posted(encoded()))
     page = office.post("/admin/shop/category/add/", {"name": "汽车"}).content.decode()
 
     category.refresh_from_db()

@@ -1,14 +1,11 @@
 """Categories and products over HTTP: the contract's texts, and what attackers and old clients send."""
 
-from io import BytesIO
-
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
-from PIL import Image
 
 from shop.models import Category, Product
 from shop.tests.factories import make_category, make_order, make_product, stock_of
-from tests.kit import said
+from tests.kit import encoded, posted, said
 
 pytestmark = pytest.mark.django_db
 
@@ -19,12 +16,6 @@ PRODUCT = {
     "inventory": 3,
     "imageUrl": "http://a.example/b.png",
 }
-
-
-def picture(name="车.png"):
-    out = BytesIO()
-    Image.new("RGB", (40, 30), "red").save(out, "PNG")
-    return SimpleUploadedFile(name, out.getvalue(), "image/png")
 
 
 # --- Categories ----------------------------------------------------------------------------------
@@ -109,7 +100,7 @@ def test_a_product_of_a_gone_category_can_still_be_edited(lbw):
 
 
 def test_a_category_takes_a_picture_as_file(lbw):
-    lbw.post("/category/addCategory", {"categoryName": "车辆", "categoryImgurl": picture()}, format="multipart")
+    lbw.post("/category/addCategory", {"categoryName": "车辆", "categoryImgurl": posted(encoded())}, format="multipart")
 
     assert "/media/" in lbw.get("/category/getCategory").json()["data"][0]["categoryImgurl"]
 
@@ -207,12 +198,14 @@ def test_posting_a_row_back_changes_no_id_and_no_time(lbw):
 
 
 def test_takes_a_picture_as_file_and_keeps_the_one_an_order_shows(lbw, li):
-    given = PRODUCT | {"category_id": make_category().category_id, "imageUrl": picture()}
+    given = PRODUCT | {"category_id": make_category().category_id, "imageUrl": posted(encoded())}
     lbw.post("/product/add_product", given, format="multipart")
     product = Product.objects.get()
     order = make_order(li.user, product)
 
-    lbw.post("/product/update_product", {"product_id": product.product_id, "imageUrl": picture()}, format="multipart")
+    lbw.post(
+        "/product/update_product", {"product_id": product.product_id, "imageUrl": posted(encoded())}, format="multipart"
+    )
 
     from uploads.models import Upload
 

@@ -1,6 +1,7 @@
 """What staff do daily: ship, decide on returns, refund, find, print."""
 
 import re
+from contextlib import closing
 from datetime import timedelta
 from threading import Barrier
 
@@ -19,7 +20,7 @@ from shop.services.order_return import order_return
 from shop.services.order_ship import order_ship
 from shop.states import ShippingStatus
 from shop.tests.factories import make_order, make_product
-from tests.kit import at_once
+from tests.kit import at_once, logged_in
 
 pytestmark = pytest.mark.django_db
 ORDERS = "/admin/shop/order/"
@@ -32,13 +33,7 @@ def clerk(person):
     """May see orders and nothing else."""
     clerk = person("clerk", is_staff=True)
     clerk.user.role.permissions.set([Permission.objects.get(codename="view_order")])
-    return _logged_in(clerk)
-
-
-def _logged_in(person):
-    client = Client()
-    client.force_login(person.user)
-    return client
+    return logged_in(clerk.user)
 
 
 @pytest.fixture
@@ -200,7 +195,7 @@ class TestTwoAtTheSameInstant:
         """Have two members of staff click; answer their pages."""
 
         def click():
-            client = _logged_in(root)
+            client = logged_in(root.user)
             client.post(f"{ORDERS}?work=ship", {"press": f"ship:{order.pk}", "sure": "1"})
             return client.get(ORDERS).content.decode()
 
@@ -451,7 +446,8 @@ class TestPacking:
         assert "13800000001" in text and "重庆" in text and all(order.order_id in text for order in orders)
         assert not re.findall(r'(?:src|href)="(?:https?:)?//', text)
         for address in re.findall(r'(?:src|href)="(/static/[^"]+)', text):
-            assert office.get(address).status_code == 200
+            with closing(office.get(address)) as answer:
+                assert answer.status_code == 200
 
     def test_marks_what_is_not_to_be_sent(self, office, paid, returned):
         to_ship, back = paid(make_product("自行车")), returned()
@@ -506,12 +502,12 @@ class TestPacking:
         order = paid(phone="13800000001")
         staff = person("zhao", "103", is_staff=True)
 
-        for client in (_logged_in(staff), Client()):
+        for client in (logged_in(staff.user), Client()):
             for address in (f"{PACKING}?ids={order.pk}", f"{ORDERS}{order.pk}/packing/"):
                 answer = client.get(address, follow=True)
                 assert "13800000001" not in answer.content.decode()
             assert client.post(ORDERS, {"press": f"packing:{order.pk}"}).status_code in (302, 403)
-        assert _logged_in(staff).get(PACKING, {"ids": order.pk}).status_code == 403
+        assert logged_in(staff.user).get(PACKING, {"ids": order.pk}).status_code == 403
 
     def test_asks_as_much_for_many_as_for_one(self, office, paid, django_assert_num_queries):
         ids = ",".join(str(paid().pk) for _ in range(3))

@@ -4,9 +4,8 @@ from students import admin
 from students.counts import counts_wrong
 from students.models import Student
 from students.tests.factories import student, students
-from tests.kit import save_page
+from tests.kit import encoded, posted, save_page
 from uploads.models import ImageUse
-from uploads.tests.pictures import encoded, posted
 
 pytestmark = pytest.mark.django_db
 

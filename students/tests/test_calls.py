@@ -11,8 +11,8 @@ from core.ids import object_id
 from students.models import Student
 from students.services import student_add
 from students.tests.factories import FIELDS, student, students
+from tests.kit import encoded, posted
 from uploads.models import ImageUse
-from uploads.tests.pictures import encoded, posted
 
 pytestmark = pytest.mark.django_db
 

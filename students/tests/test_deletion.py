@@ -1,5 +1,6 @@
 """Many students are deleted in the background, from one click to the last row, and come back whole."""
 
+from contextlib import closing
 from datetime import timedelta
 from functools import partial
 from threading import Event, Thread
@@ -20,9 +21,9 @@ from students.transfer import deletion, runs
 from students.transfer.errors import RunNotReady
 from students.transfer.models import TransferRow, TransferRun
 from students.transfer.runs import SILENCE, Steps, progress_end, progress_read, run_undo, runs_purge, runs_resume
+from tests.kit import encoded, posted, posted_of
 from uploads.models import ImageUse, Upload
 from uploads.services import ORPHAN_AFTER, orphans_remove
-from uploads.tests.pictures import encoded, posted
 
 pytestmark = pytest.mark.django_db
 LIST, RUNS = "/admin/students/student/", "/admin/students/transferrun/"
@@ -51,13 +52,6 @@ def confirmed(office, *chosen, **query):
     page, address = asked(office, *chosen, **query)
     answer = office.post(address, posted_of(page))
     return TransferRun.objects.get(pk=int(answer.url.split("/")[-3]))
-
-
-def posted_of(page):
-    data = {}
-    for name, value in page.context["posted"]:
-        data.setdefault(name, []).append(value)
-    return data
 
 
 def worked(run):
@@ -264,7 +258,8 @@ class TestUndo:
         undone(run)
 
         assert Upload.objects.get().idle_since is None
-        assert zhuguan.http.get(Student.objects.get().headimgurl).status_code == 200
+        with closing(zhuguan.http.get(Student.objects.get().headimgurl)) as picture:
+            assert picture.status_code == 200
 
     def test_is_possible_for_a_week_then_the_picture_goes(self, office, zhuguan):
         zhuguan.post("/students/addstu", FIELDS | {"headimgurl": posted(encoded())}, format="multipart")

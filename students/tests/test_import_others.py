@@ -20,8 +20,8 @@ from students.transfer.models import TransferRow, TransferRun
 from students.transfer.photos import pictures_in
 from students.transfer.runs import run_start
 from students.transfer.sheets import sheet_read
+from tests.kit import encoded
 from uploads.models import ImageUse
-from uploads.tests.pictures import encoded
 
 pytestmark = pytest.mark.django_db
 

@@ -1,15 +1,14 @@
 """A browser with the 2.3.0 bundle: our own demo page, and a page of another origin."""
 
-import threading
 from collections.abc import Iterator
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from http.server import SimpleHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import Page, expect, sync_playwright
 
+from tests.kit import serving
 from tests.needs import CHROMIUM
 
 pytestmark = [pytest.mark.chromium, pytest.mark.slow, pytest.mark.django_db, pytest.mark.usefixtures("quiet")]
@@ -47,14 +46,11 @@ def elsewhere(tmp_path: Path) -> Iterator[str]:
     (tmp_path / "index.html").write_text(PAGE, "utf-8")
 
     class Handler(SimpleHTTPRequestHandler):
-        def log_message(self, *args: Any) -> None:
-            pass
+        def __init__(self, *args: Any) -> None:
+            super().__init__(*args, directory=str(tmp_path))
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=str(tmp_path)))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://localhost:{server.server_port}"
-    server.shutdown()
-    server.server_close()
+    with serving(Handler) as address:
+        yield address.replace("127.0.0.1", "localhost")
 
 
 @pytest.mark.parametrize("transport", ["", "polling", "websocket"])

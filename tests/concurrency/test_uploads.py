@@ -8,9 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.concurrency.servers import ask, web_processes
-from tests.kit import at_once, free_ports
+from tests.kit import at_once, encoded, free_ports
 from uploads.models import Upload
-from uploads.tests.pictures import encoded
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 

@@ -1,9 +1,10 @@
 """A front end of another origin, with credentials, spends the day of the API document as old clients do."""
 
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 
 import pytest
+
+from tests.kit import serving
 
 pytestmark = pytest.mark.chromium
 
@@ -47,27 +48,21 @@ class Page(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    def log_message(self, *args: object) -> None:
-        pass
-
 
 @pytest.fixture
 def call(chromium, running):
     """Ask the API from a page of another origin; its answers as Python values."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Page)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
     context = chromium.new_context()
     page = context.new_page()
-    page.goto(f"http://127.0.0.1:{server.server_port}/")
 
     def call(method, path, **data):
         return page.evaluate("args => call(...args)", [running.base, method, path, data or None])
 
     call.upload = lambda path, field: page.evaluate("args => upload(...args)", [running.base, path, field])
-    yield call
+    with serving(Page) as address:
+        page.goto(address)
+        yield call
     context.close()
-    server.shutdown()
-    server.server_close()
 
 
 def test_a_day_of_the_api_document(call, running):

@@ -1,10 +1,10 @@
 import pytest
 from django.utils import timezone
 
+from tests.kit import encoded, posted
 from uploads.models import Upload
 from uploads.services import image_adopt, image_store
 from uploads.tasks import remove_orphans
-from uploads.tests.pictures import encoded, posted
 
 pytestmark = pytest.mark.django_db
 

@@ -9,10 +9,9 @@ from django.core.files.storage import default_storage
 from django.test import Client
 from django.utils import timezone
 
-from tests.kit import at_once
+from tests.kit import at_once, encoded, posted
 from uploads import fields
 from uploads.models import Upload
-from uploads.tests.pictures import encoded, posted
 
 pytestmark = [
     pytest.mark.django_db,

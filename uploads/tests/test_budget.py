@@ -10,14 +10,13 @@ from django.core.files.storage import default_storage
 from django.db import connection
 from django.utils import timezone
 
-from tests.kit import at_once
+from tests.kit import at_once, encoded, posted
 from uploads import budget
 from uploads.errors import TooManyUnused
 from uploads.findings import room_for_pictures
 from uploads.models import Upload
 from uploads.services import image_adopt, image_release, image_store
 from uploads.tasks import remove_orphans
-from uploads.tests.pictures import encoded, posted
 
 pytestmark = pytest.mark.django_db
 

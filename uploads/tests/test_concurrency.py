@@ -9,10 +9,9 @@ from django.core.files.storage import default_storage
 from django.db import transaction
 from django.utils import timezone
 
-from tests.kit import at_once
+from tests.kit import at_once, encoded, posted
 from uploads.models import ImageUse, Upload
 from uploads.services import image_adopt, image_store, orphans_remove
-from uploads.tests.pictures import encoded, posted
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -10,11 +10,11 @@ from threading import Thread
 import pytest
 from PIL import Image
 
+from tests.kit import animation, encoded, posted
 from uploads import decoder, errors
 from uploads.decoder import image_decode
 from uploads.images import image_clean
 from uploads.models import Upload
-from uploads.tests.pictures import animation, encoded, posted
 
 pytestmark = [
     pytest.mark.django_db,

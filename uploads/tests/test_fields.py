@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.errors import BadParameter
+from tests.kit import encoded, posted
 from uploads.fields import image_or_url
-from uploads.tests.pictures import encoded, posted
 
 
 def request(data=None, files=None):

@@ -7,10 +7,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from tests.kit import animation, encoded
 from uploads import images
 from uploads.errors import ImageBroken, ImageRefused, ImageTooComplex, ImageTooLarge, ImageTooManyPixels
 from uploads.images import image_clean, looks_heavy
-from uploads.tests.pictures import animation, encoded
 
 # Pillow warns from half our limit on; here every warning of that family would be an error.
 pytestmark = pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")

@@ -14,10 +14,9 @@ from accounts.wechat import WechatProfile
 from shop.models import Category
 from shop.services.categories import category_create, category_remove
 from students.models import Student
-from tests.kit import save_page
+from tests.kit import encoded, posted, save_page
 from uploads.models import ImageUse, Upload
 from uploads.services import image_adopt, image_store
-from uploads.tests.pictures import encoded, posted
 
 pytestmark = pytest.mark.django_db
 

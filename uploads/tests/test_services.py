@@ -4,9 +4,9 @@ import pytest
 from django.core.files.storage import default_storage
 from django.utils import timezone
 
+from tests.kit import encoded, posted
 from uploads.models import Upload
 from uploads.services import image_adopt, image_release, image_store, orphans_remove
-from uploads.tests.pictures import encoded, posted
 
 pytestmark = pytest.mark.django_db
 
