@@ -21,13 +21,12 @@ from core.times import dash
 from students.bulk import MOST_MOVED, students_move
 from students.columns import COLUMNS, EDITABLE
 from students.counts import student_count
-from students.errors import StudentNotDeleted
+from students.errors import SelectionChanged, StudentNotDeleted, TooManyChosen
 from students.models import Student
 from students.selectors import class_list, student_page, value_matches
 from students.services import student_add, student_delete, student_edit
 from students.transfer.admin import may_transfer, run_url
 from students.transfer.deletion import deletion_selection, deletion_start
-from students.transfer.errors import SelectionChanged, TooManyChosen
 from students.transfer.runs import KEEP_FOR
 from uploads.forms import PictureAdminMixin, PictureFormMixin, picture_field
 

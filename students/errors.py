@@ -1,4 +1,4 @@
-"""The documented answers that are not success."""
+"""The documented answers of the calls that are not success; and what bulk work in the back office refuses."""
 
 from core.errors import DomainError
 
@@ -23,3 +23,28 @@ class StudentUnchanged(DomainError):
 class AvatarMissing(DomainError):
     status, msg = 500, "上传失败"
     remedy = "检查字段名 headimgurl"
+
+
+# --- Bulk work (students.transfer) ---
+class SheetRefused(DomainError):
+    """The file as a whole is refused; ``msg`` says why."""
+
+    msg = "无法读取这个文件"
+
+
+class RunStale(DomainError):
+    """Somebody has changed or deleted a student since the preview. Nothing was written."""
+
+
+class RunNotReady(DomainError):
+    msg = "这次导入已经处理过,或者还没有检查完"
+
+
+class SelectionChanged(DomainError):
+    """Other students would be deleted than the page has shown. Nothing was deleted."""
+
+    msg = "名单在你确认之前变了,没有删除任何学员。请核对后再次确认"
+
+
+class TooManyChosen(DomainError):
+    """More students than one run deletes."""

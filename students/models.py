@@ -3,6 +3,8 @@
 """
 
 import re
+from datetime import datetime
+from typing import NamedTuple
 
 from django.contrib.postgres.indexes import GinIndex
 from django.core.exceptions import ValidationError
@@ -74,6 +76,22 @@ class Student(models.Model):
     def owner_ref(self) -> str:
         """How ``uploads`` names this student as the owner of a picture."""
         return f"students.Student:{self.pk}"
+
+
+class StudentRow(NamedTuple):
+    """A student as lists read it, without the weight of a model."""
+
+    id: int
+    sid: str
+    name: str
+    age: int
+    class_name: str
+    city: str
+    degree: str
+    product_url: str
+    description: str
+    headimgurl: str
+    created_at: datetime
 
 
 from students.transfer.models import TransferFile, TransferRow, TransferRun  # noqa: E402, F401  (Django looks here)

@@ -11,7 +11,6 @@ PostgreSQL would have to guess, and is wrong by a factor of 100 either way. The 
 for page 1 of a million students, 13 ms for page 100.
 """
 
-from datetime import datetime
 from typing import Any, NamedTuple
 
 from django.db.models import Q
@@ -20,7 +19,7 @@ from core.db.pool import prepared_cursor
 from students.columns import COLUMNS
 from students.counts import ALL, LONGEST_GRAM, class_counts, class_key, counts_of, name_keys
 from students.errors import StudentUnknown
-from students.models import Student
+from students.models import Student, StudentRow
 
 LONGEST_NAME = Student._meta.get_field("name").max_length or 0
 # Microseconds, measured on warm data: to pass over one row of a scan, to fetch and sort one match.
@@ -35,22 +34,6 @@ _FETCH = f"SELECT id FROM ({_MATCHES} OFFSET 0) AS hit"  # noqa: S608  (a consta
 # Longer texts, and class with text, have no count: whatever the keys allow is fetched, looked at and counted.
 _SIFT = f"WITH hit AS MATERIALIZED ({_MATCHES} AND strpos(name, %(text)s) > 0)"
 _COUNTED = "SELECT coalesce(sum(n), 0)::bigint AS total FROM students_tally WHERE key = %(counted)s"
-
-
-class StudentRow(NamedTuple):
-    """A student as lists read it, without the weight of a model."""
-
-    id: int
-    sid: str
-    name: str
-    age: int
-    class_name: str
-    city: str
-    degree: str
-    product_url: str
-    description: str
-    headimgurl: str
-    created_at: datetime
 
 
 class StudentPage(NamedTuple):

@@ -4,33 +4,12 @@ from core.api.docs import Doc
 from core.api.params import Picture
 from core.errors import BadParameter, Throttled
 from students.api.params import AddParams, AvatarParams, DeleteParams, EditParams, ListParams, SearchParams
-from students.api.rows import StudentJson
+from students.api.rows import EXAMPLE, StudentJson
+from students.columns import COLUMNS, EDITABLE
 from students.errors import AvatarMissing, StudentIdMissing, StudentNotDeleted, StudentUnchanged, StudentUnknown
 from uploads.errors import NO_PICTURE_TAKEN
 
-_STUDENT = {
-    "_id": "5cd3c534e1e75b0ea034cf83",
-    "name": "谭鹏",
-    "headimgurl": "",
-    "age": "21",
-    "class": "H51901",
-    "city": "重庆",
-    "degree": "专科",
-    "productUrl": "地址",
-    "description": "O(∩_∩)O哈哈~",
-    "cTime": "2019/05/09 02:14:12",
-    "sId": "WWLN97178546",
-    "__v": 0,
-}
-_FIELDS = {
-    "class": "H51901",
-    "name": "谭鹏",
-    "age": "21",
-    "city": "重庆",
-    "degree": "专科",
-    "productUrl": "地址",
-    "description": "O(∩_∩)O哈哈~",
-}
+_FIELDS = {column.wire: EXAMPLE.get(column.wire) for column in COLUMNS if column.field in EDITABLE}
 _NO_NUMBER = BadParameter("page: 必须是正整数")
 _NO_AGE = BadParameter("age: 必须是1到150之间的整数")
 
@@ -45,7 +24,7 @@ class EditWithPicture(EditParams):
 
 CLASSES = Doc(ok={"status": 200, "state": True, "data": ["H51901", "H51902"]})
 LIST = Doc(
-    ok={"status": 1, "state": True, "msg": "请求成功", "total": 2, "data": [_STUDENT]},
+    ok={"status": 1, "state": True, "msg": "请求成功", "total": 2, "data": [EXAMPLE]},
     records={"data": list[StudentJson]},
     params=ListParams,
     send={"page": 1, "count": 5, "class": "H51901"},
@@ -53,7 +32,7 @@ LIST = Doc(
     about=f"最新的在前。`total` 是符合条件的总数,与分页无关。不传 `count` 时返回全部,最多 {settings.API_MAX_ROWS} 条。",
 )
 SEARCH = Doc(
-    ok={"status": 200, "state": True, "total": 1, "data": [_STUDENT]},
+    ok={"status": 200, "state": True, "total": 1, "data": [EXAMPLE]},
     records={"data": list[StudentJson]},
     params=SearchParams,
     send={"key": "谭", "page": 1, "count": 5},

@@ -2,22 +2,26 @@
 
 from typing import Any
 
+from django.core.validators import MaxLengthValidator
 from rest_framework import serializers
 
 from core.api.params import PageParams, Params, PlainText, WholeNumber
 from core.errors import BadParameter, DomainError
 from students.errors import StudentIdMissing
-from students.models import MAX_AGE, MIN_AGE, Student, no_script
+from students.models import MAX_AGE, MIN_AGE, Student
 
 
 def text(column: str, help_text: str, **options: Any) -> PlainText:
-    """A text as long as the model's ``column`` takes."""
-    length: int = getattr(Student._meta.get_field(column), "max_length")  # noqa: B009
-    return PlainText(max_length=length, help_text=help_text, **options)
+    """Make a parameter that takes what the model's ``column`` takes, and is required where that may not stay empty."""
+    field: Any = Student._meta.get_field(column)
+    validators = [check for check in field.validators if not isinstance(check, MaxLengthValidator)]
+    # The length stands apart, so that the API's documentation shows it.
+    options |= {"max_length": field.max_length, "required": not field.blank, "validators": validators}
+    return PlainText(help_text=help_text, **options)
 
 
 class Age(WholeNumber):
-    """A number, or a text that is one; ``msg`` says which are taken."""
+    """A number, or a text that is one. One message names the allowed range, whatever is wrong."""
 
     default_error_messages = dict.fromkeys(
         ("invalid", "min_value", "max_value", "max_string_length"), f"必须是{MIN_AGE}到{MAX_AGE}之间的整数"
@@ -32,7 +36,7 @@ class StudentParams(Params):
     age = Age(min_value=MIN_AGE, max_value=MAX_AGE, help_text="学员的年龄")
     city = text("city", "目前居住的城市")
     degree = text("degree", "学历")
-    productUrl = text("product_url", "项目地址", source="product_url", validators=[no_script])
+    productUrl = text("product_url", "项目地址", source="product_url")
     description = text("description", "一句话对自己的评价")
 
     def get_fields(self) -> dict[str, serializers.Field]:

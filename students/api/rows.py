@@ -4,7 +4,7 @@ from typing import Annotated, TypedDict
 
 from core.ids import object_id
 from core.times import slash
-from students.selectors import StudentRow
+from students.models import StudentRow
 
 StudentJson = TypedDict(
     "StudentJson",
@@ -40,3 +40,20 @@ def student_json(row: StudentRow) -> StudentJson:
         "sId": row.sid,
         "__v": 0,
     }
+
+
+# The contract's own sample.
+EXAMPLE: StudentJson = {
+    "_id": "5cd3c534e1e75b0ea034cf83",
+    "name": "谭鹏",
+    "headimgurl": "",
+    "age": "21",
+    "class": "H51901",
+    "city": "重庆",
+    "degree": "专科",
+    "productUrl": "地址",
+    "description": "O(∩_∩)O哈哈~",
+    "cTime": "2019/05/09 02:14:12",
+    "sId": "WWLN97178546",
+    "__v": 0,
+}

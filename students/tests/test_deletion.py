@@ -13,12 +13,12 @@ from django.test import Client
 from django.utils import timezone
 
 from students.counts import counts_wrong
+from students.errors import RunNotReady
 from students.models import Student
 from students.services import student_edit
 from students.tasks import transfer_work
 from students.tests.factories import FIELDS, student, students
 from students.transfer import deletion, runs
-from students.transfer.errors import RunNotReady
 from students.transfer.models import TransferRow, TransferRun
 from students.transfer.runs import SILENCE, Steps, progress_end, progress_read, run_undo, runs_purge, runs_resume
 from tests.kit import encoded, posted, posted_of

@@ -11,11 +11,11 @@ from django.test import Client
 from django.utils import timezone
 
 from students.counts import counts_wrong
+from students.errors import SheetRefused
 from students.models import Student
 from students.tasks import transfer_work
 from students.tests.factories import student, students
 from students.transfer import exports, photos
-from students.transfer.errors import SheetRefused
 from students.transfer.models import TransferRow, TransferRun
 from students.transfer.photos import pictures_in
 from students.transfer.runs import run_start

@@ -14,8 +14,8 @@ import pytest
 from openpyxl import Workbook, load_workbook
 
 from students.columns import COLUMNS
+from students.errors import SheetRefused
 from students.transfer import sheets, workbook_reader
-from students.transfer.errors import SheetRefused
 from students.transfer.exports import template_bytes
 from students.transfer.imports import heading_read
 from students.transfer.sheets import escaped, sheet_read, sheet_write, unescaped

@@ -18,8 +18,8 @@ from students.bulk import (
     students_create,
     students_delete,
 )
+from students.errors import SelectionChanged, TooManyChosen
 from students.models import Student
-from students.transfer.errors import SelectionChanged, TooManyChosen
 from students.transfer.models import TransferRow, TransferRun
 from students.transfer.runs import Steps, rows_save, run_in_steps, run_send
 from students.transfer.sheets import MAX_ROWS

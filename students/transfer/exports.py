@@ -8,9 +8,9 @@ from openpyxl import Workbook
 
 from core.times import slash
 from students.columns import COLUMNS, CREATED, PHOTO
+from students.errors import SheetRefused
 from students.models import Student
 from students.selectors import student_page, value_matches
-from students.transfer.errors import SheetRefused
 from students.transfer.models import TransferFile, TransferRun
 from students.transfer.runs import run_in_one_transaction, with_progress
 from students.transfer.sheets import add_sheet, saved, sheet_write

@@ -30,9 +30,8 @@ from students.bulk import (
     students_delete,
 )
 from students.columns import BY_WIRE, COLUMNS, PHOTO, RESULT, UNREAD
-from students.errors import StudentUnknown
+from students.errors import RunStale, SheetRefused, StudentUnknown
 from students.models import Student, new_sid
-from students.transfer.errors import RunStale, SheetRefused
 from students.transfer.models import TransferFile, TransferRow, TransferRun
 from students.transfer.runs import (
     Steps,

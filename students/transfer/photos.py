@@ -12,10 +12,9 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import transaction
 
 from core.errors import DomainError
-from students.errors import StudentUnchanged
+from students.errors import SheetRefused, StudentUnchanged
 from students.models import Student
 from students.services import student_edit
-from students.transfer.errors import SheetRefused
 from students.transfer.models import TransferRow, TransferRun
 from students.transfer.runs import progress_end, run_in_one_transaction, source_of, with_progress
 from uploads.services import MAX_BYTES, image_store

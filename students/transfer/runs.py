@@ -21,7 +21,7 @@ from core.cache import valkey
 from core.db.after_commit import task_send
 from core.db.limits import statements_may_take
 from core.errors import DomainError
-from students.transfer.errors import RunNotReady
+from students.errors import RunNotReady
 from students.transfer.models import WORKING, TransferFile, TransferRow, TransferRun
 from uploads.services import images_release
 
