@@ -1,0 +1,23 @@
+"""The walk in both READMEs, pasted into a shell as it stands, goes from the login to the refund."""
+
+import json
+import re
+import subprocess
+
+import pytest
+from django.conf import settings
+
+
+@pytest.mark.parametrize("readme", ["README.md", "README.zh-CN.md"])
+def test_the_walk_of_the_readme_ends_with_the_refund(running, readme):
+    text = (settings.BASE_DIR / readme).read_text("utf-8")
+    [walk] = re.findall(r"```sh\n(B=http.*?)```", text, re.S)
+    walk = walk.replace("http://127.0.0.1:8000", running.base)
+
+    shell = subprocess.run(["bash", "-e", "-o", "pipefail"], input=walk, capture_output=True, text=True, timeout=120)
+
+    assert shell.returncode == 0, shell.stderr
+    students, phone, paid, returned, after = map(json.loads, shell.stdout.strip().splitlines())
+    assert students["data"] and phone["trade_state"] == "SUCCESS"
+    assert (paid["msg"], paid["order_status"], returned["msg"]) == ("支付成功", 1, "退货申请成功")
+    assert after["order_id"] == paid["order_id"] and after["order_status"] != 1
