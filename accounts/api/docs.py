@@ -1,5 +1,6 @@
 """What the documentation shows of the user calls; the samples are the seed's."""
 
+from datetime import timedelta
 from typing import Any
 
 from accounts import errors
@@ -18,9 +19,12 @@ from accounts.api.params import (
     UserListParams,
     UserUpdateParams,
 )
+from accounts.captcha import LIFETIME_S as CAPTCHA_LIFETIME_S
+from accounts.services import sms_login
 from core.api.docs import Doc
 from core.api.params import Picture, PlainText
 from core.errors import BadParameter, NotPermitted, ServiceUnavailable, Throttled
+from core.times import span
 
 _UNID = "5f0b6c1de1e75b0ea034cf83a1b2c3d4"
 _PICTURE = "http://127.0.0.1:8000/media/2026/11/0123456789abcdef0123456789abcdef.png"
@@ -85,12 +89,14 @@ LOGIN = Doc(
     "`Retry-After` 是需要等待的秒数。\n\n短信登入:先 `/sms/send`,再 `POST /users/login?type=sms`,"
     "请求体只有短信中的 `code`(不能带 cookie 的客户端再加 `/sms/send` 返回的 `key`)。",
 )
+_SMS = {name: limit for name, limit, _ in sms_login.PER_NUMBER}
 SMS_SEND = Doc(
     params=SmsSendParams,
     send={"phoneNumber": "13800000000"},
     ok={"status": 200, "state": True, "msg": "OK", "key": "9cQ2vXo0L5sTj7WbE1yRk3HnUf6Za8Dp"},
     failures=[errors.SmsPhoneMissing, errors.SmsPhoneInvalid, errors.SmsNotSent],
-    about="验证码 5 位,60 分钟内有效,登入成功一次或输错 5 次后作废。同一手机号每分钟 1 条、每天 10 条。"
+    about=f"验证码 5 位,{span(sms_login.LIFETIME)}内有效,登入成功一次或输错 {sms_login.MOST_TRIES} 次后作废。"
+    f"同一手机号每分钟 {_SMS['minute']} 条、每天 {_SMS['day']} 条。"
     "沙箱中的短信在 `/sandbox/sms/` 查看。",
 )
 SIGN_OUT = Doc(ok={"status": 1, "state": True, "msg": "退出成功"}, about="令牌立即失效。")
@@ -187,7 +193,7 @@ CAPTCHA = Doc(
         "img": '<svg xmlns="http://www.w3.org/2000/svg" width="130" height="48">…</svg>',
         "key": "9cQ2vXo0L5sTj7WbE1yRk3HnUf6Za8Dp",
     },
-    about="`img` 是一个 SVG 元素,直接放入页面即可。5 分钟内有效,只能校验一次。",
+    about=f"`img` 是一个 SVG 元素,直接放入页面即可。{span(timedelta(seconds=CAPTCHA_LIFETIME_S))}内有效,只能校验一次。",
 )
 VERIFY_CAPTCHA = Doc(
     params=CaptchaParams,

@@ -1,11 +1,14 @@
 """What the documentation shows of the scan login."""
 
+from django.conf import settings
+
 from accounts import errors
 from accounts.api import docs
 from accounts.api.params import CallbackParams, QrcodeParams, WechatLoginParams
 from accounts.wechat import WechatLost, WechatUnclear
 from core.api.docs import Doc
 from core.errors import Throttled
+from core.times import span
 
 QRCODE = Doc(
     params=QrcodeParams,
@@ -18,7 +21,8 @@ QRCODE = Doc(
     },
     failures=[errors.SidMissing, errors.SidUnknown],
     about="把 `scanCodeUrl` 画成二维码给用户扫。先连接 socket (见 `/docs/socket/`) 才有 `sid`;同一个 `sid` 再次请求时,"
-    "之前的二维码作废。二维码只能用一次,默认 120 秒内有效,过期后 socket 会收到 `invalidCode`。",
+    "之前的二维码作废。二维码只能用一次,"
+    f"{span(settings.WECHAT_QR_TTL)}内有效,过期后 socket 会收到 `invalidCode`。",
 )
 CALLBACK = Doc(
     params=CallbackParams,

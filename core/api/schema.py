@@ -102,7 +102,7 @@ class ContractSchema(AutoSchema):
         schema.pop("description", None)  # a docstring speaks to programmers
         required = schema.get("required", [])
         for name, entry in schema["properties"].items():
-            if media_type == "multipart/form-data" and isinstance(params.fields[name], Picture):
+            if media_type == "multipart/form-data" and isinstance(params.fields[name], (FileField, Picture)):
                 entry["format"] = "binary"
             elif media_type == "application/json":
                 entry = _as_json(params.fields[name], entry)

@@ -80,7 +80,7 @@ def test_the_calls_stand_in_the_order_of_the_api_document(schema):
     assert [path for path in schema["paths"] if path in THE_DOCUMENTS_ORDER] == THE_DOCUMENTS_ORDER
 
 
-def test_the_page_works_offline(api):
+def test_the_page_works_offline(api, db):
     page = api.http.get("/docs/")
     text = page.content.decode()
 

@@ -384,7 +384,7 @@ export interface paths {
          * 发送短信验证码
          * @description 权限:所有人
          *
-         *     验证码 5 位,60 分钟内有效,登入成功一次或输错 5 次后作废。同一手机号每分钟 1 条、每天 10 条。沙箱中的短信在 `/sandbox/sms/` 查看。
+         *     验证码 5 位,1 小时内有效,登入成功一次或输错 5 次后作废。同一手机号每分钟 1 条、每天 10 条。沙箱中的短信在 `/sandbox/sms/` 查看。
          */
         post: operations["post_sms_send"];
         delete?: never;
@@ -404,7 +404,7 @@ export interface paths {
          * 获取扫码登入的二维码地址
          * @description 权限:所有人
          *
-         *     把 `scanCodeUrl` 画成二维码给用户扫。先连接 socket (见 `/docs/socket/`) 才有 `sid`;同一个 `sid` 再次请求时,之前的二维码作废。二维码只能用一次,默认 120 秒内有效,过期后 socket 会收到 `invalidCode`。
+         *     把 `scanCodeUrl` 画成二维码给用户扫。先连接 socket (见 `/docs/socket/`) 才有 `sid`;同一个 `sid` 再次请求时,之前的二维码作废。二维码只能用一次,2 分钟内有效,过期后 socket 会收到 `invalidCode`。
          *
          *     也可以写作 `/users/getScancode`
          */
@@ -941,7 +941,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * 生成预支付订单(默认2分钟后失效)
+         * 生成预支付订单(2 分钟后失效)
          * @description 权限:登录用户
          *
          *     传 `product_id` 直接购买;不传则购买购物车中选中的商品。库存立即占用,一种不足则全部不下单。超过 2 分钟未付款的订单自动关闭。
@@ -2065,7 +2065,7 @@ export interface operations {
             content: {
                 "multipart/form-data": {
                     /**
-                     * Format: uri
+                     * Format: binary
                      * @description 图片文件
                      */
                     img: string;
@@ -2520,7 +2520,7 @@ export interface operations {
             content: {
                 "multipart/form-data": {
                     /**
-                     * Format: uri
+                     * Format: binary
                      * @description 图片文件,jpg、png 或 gif
                      */
                     headimgurl: string;
@@ -3065,7 +3065,7 @@ export interface operations {
             content: {
                 "multipart/form-data": {
                     /**
-                     * Format: uri
+                     * Format: binary
                      * @description 上传的图片文件
                      */
                     headimgurl: string;

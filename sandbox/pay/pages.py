@@ -10,12 +10,14 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from core.times import span
 from sandbox.dial import changes_of, dial
 from sandbox.faults import ORDER_KINDS, order_faults_set
 from sandbox.models import FaultKind, PayCode
 from sandbox.pay.errors import Reason, Refused
 from sandbox.pay.merchant import SHOP_NAME
 from sandbox.pay.trades import pay_refusal, trade_pay
+from sandbox.pay.v2 import SHORTEST_TO_PAY
 
 
 def twin_url(code: PayCode) -> str:
@@ -90,5 +92,8 @@ def _context(code: PayCode) -> dict[str, object]:
         "shop": SHOP_NAME,
         "refusal": reason.text if reason and reason is not Reason.ORDER_PAID else "",
         "has_faults": bool(trade.faults),
+        # Why the deadline here is later than the order's: the shop may want less time than WeChat Pay gives at least.
+        "order_ttl": span(settings.ORDER_TTL) if settings.ORDER_TTL <= SHORTEST_TO_PAY else "",
+        "shortest": span(SHORTEST_TO_PAY),
         **dial({FaultKind(kind): value for kind, value in trade.faults.items()}, ORDER_KINDS),
     }

@@ -55,6 +55,15 @@ def test_shows_amount_shop_and_goods(phone: Client, code: PayCode) -> None:
     assert "<script" not in text
 
 
+def test_says_why_its_deadline_is_later_than_the_orders(phone: Client, code: PayCode, settings: Any) -> None:
+    page = f"/sandbox/pay/{code.token}/"
+    settings.ORDER_TTL = timedelta(minutes=3)
+    assert "3 分钟未付款就关闭" in (text := phone.get(page).content.decode()) and "5 分钟以内" in text
+
+    settings.ORDER_TTL = timedelta(minutes=30)
+    assert "未付款就关闭" not in phone.get(page).content.decode()
+
+
 def test_pay(phone: Client, code: PayCode) -> None:
     assert "支付成功" in press(phone, f"/sandbox/pay/{code.token}/", "pay")
 

@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import Any
 
+from django.conf import settings
 from django.utils import timezone
 from rest_framework.response import Response
 
@@ -12,6 +13,7 @@ from core.api.pagination import page_of
 from core.api.routing import endpoint
 from core.api.views import ApiViewSet
 from core.errors import NotPermitted
+from core.times import span
 from payments.errors import PaymentError
 from payments.services import payment_query
 from shop import selectors
@@ -41,7 +43,7 @@ class OrderViewSet(ApiViewSet):
     @endpoint(
         "POST",
         "/pay/pre_order",
-        "生成预支付订单(默认2分钟后失效)",
+        f"生成预支付订单({span(settings.ORDER_TTL)}后失效)",
         Access.ANY_USER,
         aliases=("/order/pre_order",),
         docs=docs.PRE_ORDER,

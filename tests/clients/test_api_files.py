@@ -30,6 +30,18 @@ rows[0]!.total_fee
 export { students, why, total, until, sum, same }
 """
 
+IMPORT = """
+const { Collection } = require("postman-collection")
+const collection = new Collection(require("./collection.json"))
+const found = []
+collection.forEachItem(({ name, request }) => found.push({
+  name,
+  url: collection.variables.replace(request.url.toString()),
+  takes: (request.body?.formdata?.all() ?? []).map(field => field.type),
+}))
+console.log(JSON.stringify(found))
+"""
+
 
 @pytest.fixture(scope="module")
 def schema(tmp_path_factory) -> Path:
@@ -87,6 +99,16 @@ def test_the_collection_holds_every_call_and_logging_in_fills_the_token(schema):
     login = requests["POST", "/users/login"]
     assert json.loads(login["request"]["body"]["raw"]) == {"username": "lbw", "password": "555"}
     assert 'pm.collectionVariables.set("token", token)' in login["event"][0]["script"]["exec"][1]
+
+
+def test_the_collection_imports_and_offers_files_to_choose():
+    """By Postman's own library, which the app reads collections with."""
+    done = subprocess.run(["node", "-e", IMPORT], cwd=HOME, capture_output=True, text=True)
+
+    assert done.returncode == 0, done.stderr
+    requests = json.loads(done.stdout)
+    assert all(one["url"].startswith("http://127.0.0.1:8000/") for one in requests)
+    assert [one["name"] for one in requests if "file" in one["takes"]] == ["上传图片", "上传学员头像", "上传用户头像"]
 
 
 @pytest.mark.parametrize("name", ["types.d.ts", "collection.json"])
