@@ -27,6 +27,7 @@ log = structlog.get_logger("core.upstreams")
 FAILURES = 5  # in a row: then the server counts as dead
 PAUSE_S, LONGEST_PAUSE_S = 5.0, 20.0  # until one call tries it again; less by chance, so that hosts differ
 QUEUE_S = 0.5  # for room beside the others
+BUSY_S, COME_BACK_S = 2, 5  # what those who are refused are told at least
 _KEY = "spms:upstream:"
 _NOTE_S = 60  # longer than pause and probe together: what nobody renews is over, or its process is gone
 
@@ -106,6 +107,12 @@ class Upstream:
             self._leave(self._mine.get())
             self._mine.reset(token)
 
+    def refuse_if_dead(self) -> None:
+        """:raises UpstreamRefused: whoever asked for room now would not get any, for the server is dead."""
+        with self._changed:
+            if is_awaited() and self._is_dead:
+                self._require_turn()
+
     def report(self, *, works: bool) -> None:
         """Take note of a call's outcome; any answer but a failure of the server's own counts as working."""
         if not is_awaited():
@@ -146,19 +153,22 @@ class Upstream:
         """:raises UpstreamRefused: the server is dead, and it is not the caller's turn to try it again."""
         if not self._is_dead:
             return "call"
-        wait_s = self.rests_until - time.monotonic()
-        if self._probed_at is not None or wait_s > 0:
-            raise self._refusal("dead", wait_s)
+        self._require_turn()
         self._probed_at = self._failures
         return "probe"
 
+    def _require_turn(self) -> None:
+        wait_s = self.rests_until - time.monotonic()
+        if self._probed_at is not None or wait_s > 0:
+            raise self._refusal("dead", max(wait_s, COME_BACK_S))
+
     def _queue_up(self) -> None:
         if self._queued >= settings.UPSTREAM_CALLS // 2:
-            raise self._refusal("busy", 1)
+            raise self._refusal("busy", BUSY_S)
         self._queued += 1
         try:
             if not self._changed.wait_for(lambda: self._inside < settings.UPSTREAM_CALLS, QUEUE_S):
-                raise self._refusal("busy", 1)
+                raise self._refusal("busy", BUSY_S)
         finally:
             self._queued -= 1
 

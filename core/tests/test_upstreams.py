@@ -117,7 +117,7 @@ class TestBreaker:
         assert server.arrived == before
         assert {type(error) for error in refused} == {UpstreamRefused}
         answer = refused[0].answer()
-        assert (answer["http_status"], 1 <= int(answer["headers"]["Retry-After"]) <= 5) == (503, True)
+        assert (answer["http_status"], int(answer["headers"]["Retry-After"]) == 5) == (503, True)
 
     @pytest.mark.parametrize("mode", ["swallow", "drip", 500, 503])
     def test_silence_trickling_and_failures_of_its_own_count(self, server, upstream, ask, mode):
@@ -313,7 +313,7 @@ class TestDeadline:
 
         api.http.get("/health/ready")
 
-        assert seen and seen[0] <= 7
+        assert seen and seen[0] <= 6
 
 
 @pytest.mark.django_db(transaction=True)

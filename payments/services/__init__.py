@@ -9,12 +9,13 @@ from payments.services.confirm import payment_confirm
 from payments.services.query import payment_query
 from payments.services.refund import refund_request, refund_run, refunds_require
 from payments.services.refund_stuck import refund_again
-from payments.services.start import payment_sdk_params, payment_start
+from payments.services.start import payment_check_provider, payment_sdk_params, payment_start
 from payments.services.types import CloseOutcome, PaymentState
 
 __all__ = [
     "CloseOutcome",
     "PaymentState",
+    "payment_check_provider",
     "payment_close",
     "payment_confirm",
     "payment_query",

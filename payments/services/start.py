@@ -17,7 +17,7 @@ from payments.gateways.base import (
     PaymentIntent,
     PaymentTicket,
 )
-from payments.gateways.wechat import gateway_to_ask, gateway_v2, merchant, room
+from payments.gateways.wechat import gateway_to_ask, gateway_v2, merchant, refuse_if_dead, room
 from payments.models import Payment, PaymentStatus, TradeType
 from payments.services.provider import as_refusal, check_due, log_step, payee
 from payments.services.settle import payment_mark_closed, payment_settle
@@ -25,7 +25,7 @@ from payments.services.settle import payment_mark_closed, payment_settle
 # The live service refuses a time_expire less than 5 minutes ahead, and clocks differ.
 SHORTEST_LIFE = timedelta(minutes=6)
 CODE_LIFE = timedelta(minutes=110)  # the provider's codes live 2 hours
-ANSWER_S = 7.0  # whatever the provider does
+ANSWER_S = 6.0  # whatever the provider does
 CLAIM = timedelta(seconds=8)  # longer than that; short, since the order cannot close meanwhile
 POLL_S = 0.1
 PAUSE_S = 0.3
@@ -46,7 +46,7 @@ def payment_start(
 ) -> Payment:
     """Have the provider take money for an order; asking again answers the same payment, word for word.
 
-    Call it outside any transaction: it talks to the provider (at most 7 s). Two calls at once make one order there.
+    Call it outside any transaction: it talks to the provider (at most 6 s). Two calls at once make one order there.
     ``payment.code_url`` (NATIVE) or ``payment.prepay_id`` is what the client needs; see ``payment_sdk_params``.
 
     :param deadline: when the order closes if nobody pays. The provider's own deadline, ``payment.time_expire``, is
@@ -82,6 +82,17 @@ def payment_start(
     )
     with answer_within(ANSWER_S):
         return _start(wanted, now)
+
+
+def payment_check_provider() -> None:
+    """Tell early, before the caller writes or locks anything, that no payment can be started now.
+
+    :raises ProviderBusy: the provider is dead.
+    """
+    try:
+        refuse_if_dead()
+    except GatewayBusy as error:
+        raise as_refusal(error) from None
 
 
 def payment_sdk_params(*, payment: Payment, now: datetime) -> dict[str, str]:

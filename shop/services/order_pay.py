@@ -9,7 +9,7 @@ from django.db.models.functions import Least
 
 from payments.errors import PaymentClosed
 from payments.models import Payment
-from payments.services import payment_close, payment_start
+from payments.services import payment_check_provider, payment_close, payment_start
 from payments.services.start import SHORTEST_LIFE
 from shop.errors import (
     PayOrderCancelled,
@@ -67,6 +67,7 @@ def _begin(order_id: str, buyer_pk: int, now: datetime) -> Order:
     if order.closing or (order.effective_state(now), Event.START_PAYMENT) not in TABLE:
         raise _why_not_payable(order)
     if order.payment_started_at is None:
+        payment_check_provider()  # a code that is there already needs no provider
         order_note(order=order, event="发起支付", actor=order.username, now=now)
     order.payment_started_at = now
     order.save(update_fields=["payment_started_at"])

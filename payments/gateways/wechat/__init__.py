@@ -11,7 +11,16 @@ from payments.gateways.wechat.merchant import Merchant, merchant, merchant_of, m
 from payments.gateways.wechat.v2 import WeChatV2
 from payments.gateways.wechat.v3 import WeChatV3
 
-__all__ = ["gateway_to_ask", "gateway_v2", "gateway_v3", "merchant", "merchant_of", "merchants", "room"]
+__all__ = [
+    "gateway_to_ask",
+    "gateway_v2",
+    "gateway_v3",
+    "merchant",
+    "merchant_of",
+    "merchants",
+    "refuse_if_dead",
+    "room",
+]
 
 
 def gateway_v2(who: Merchant | None = None) -> WeChatV2:
@@ -48,5 +57,13 @@ def room() -> Iterator[None]:
     try:
         with UPSTREAM.room():
             yield
+    except UpstreamRefused as refused:
+        raise GatewayBusy(refused) from None
+
+
+def refuse_if_dead() -> None:
+    """:raises GatewayBusy: WeChat Pay is dead, and it is nobody's turn to try it again."""
+    try:
+        UPSTREAM.refuse_if_dead()
     except UpstreamRefused as refused:
         raise GatewayBusy(refused) from None
