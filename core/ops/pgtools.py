@@ -69,12 +69,12 @@ class _Client:
     """PostgreSQL's programs with our database's address, and what they complain of."""
 
     def __enter__(self) -> "_Client":
-        self._stack = ExitStack()
-        folder = self._stack.enter_context(tempfile.TemporaryDirectory())
         try:
             self._options = direct_options()
         except NoDirectWay:
             raise ToolError("PostgreSQL itself is needed: set DATABASE_DIRECT_URL to pass the pooler.") from None
+        self._stack = ExitStack()
+        folder = self._stack.enter_context(tempfile.TemporaryDirectory())
         self._environment = os.environ | _environment(self._options, Path(folder))
         self._started: list[tuple[str, subprocess.Popen[bytes], IO[bytes]]] = []
         return self
