@@ -73,7 +73,9 @@ def refund_request(*, out_trade_no: str, amount_fen: int, reason: str, requested
     """
     with transaction.atomic():
         payment = Payment.objects.select_for_update().filter(out_trade_no=out_trade_no).first()
-        if payment is None or not payment.is_paid:
+        if payment is None:  # an order of the old server (``moving``): its money came without us
+            raise RefundNotPossible("本系统没有这个订单的付款记录,请在微信商户平台退款")
+        if not payment.is_paid:
             raise RefundNotPossible("该订单尚未支付,无法退款")
         _require_merchant(payment)
         require_room(payment, amount_fen)
