@@ -40,7 +40,7 @@ class User(AbstractBaseUser, PermissionsMixin):
     groups = None  # type: ignore[assignment]
     user_permissions = None  # type: ignore[assignment]
 
-    unid = models.CharField("用户编号", max_length=32, unique=True, default=new_unid, editable=False)
+    unid = models.CharField("用户编号", max_length=64, unique=True, default=new_unid, editable=False)
     username = models.CharField("用户名", max_length=64, unique=True)
     nickname = models.CharField("昵称", max_length=64, blank=True)
     phone = models.CharField("手机号", max_length=32, blank=True, db_index=True)
