@@ -114,7 +114,7 @@ def ask(credentials: Credentials, city: str, *, now: datetime, timeout_s: float 
     answer = _parsed(body)
     if "cityid" not in answer:
         raise _refusal(answer, credentials)
-    return _report(answer, now)
+    return report_read(answer, now)
 
 
 def _parsed(body: bytes) -> dict[str, Any]:
@@ -136,7 +136,11 @@ def _refusal(answer: dict[str, Any], credentials: Credentials) -> ProviderRefuse
     return ProviderRefused(f"天气查询失败:{words}")
 
 
-def _report(answer: dict[str, Any], now: datetime) -> Report:
+def report_read(answer: dict[str, Any], now: datetime) -> Report:
+    """Check an answer of the provider's.
+
+    :raises ProviderGarbled: it names no city, day or time of the update.
+    """
     texts = {column: _text(answer.get(name)) for name, column in TEXT_FIELDS.items() if name != "date"}
     day = _day(answer.get("date"), now)
     match = _UPDATE_TIME.fullmatch(texts["update_time"])

@@ -117,6 +117,7 @@ INSTALLED_APPS = [
     "payments",
     "shop",
     "backoffice",
+    "moving",
 ]
 if SANDBOX:
     INSTALLED_APPS.append("sandbox")

@@ -11,14 +11,14 @@ from hypothesis import strategies as st
 
 from core.times import SHANGHAI
 from weather.errors import WeatherFault
-from weather.provider import TEXT_FIELDS, Credentials, Report, _parsed, _report
+from weather.provider import TEXT_FIELDS, Credentials, Report, _parsed, report_read
 from weather.tests.provider import SAMPLE, answer_of
 
 NOW = datetime(2026, 11, 24, 0, 5, tzinfo=SHANGHAI)
 
 
 def report(now: datetime = NOW, **changes: Any) -> Report:
-    return _report(answer_of("南京", **changes), now)
+    return report_read(answer_of("南京", **changes), now)
 
 
 def test_the_secret_is_not_in_the_credentials_repr():
@@ -53,7 +53,7 @@ def test_when_it_was_observed(day, update_time, observed_at):
     ],
 )
 def test_whether_it_is_of_the_city_asked_for(asked, city, english, is_same):
-    assert _report(answer_of(city, cityEn=english), NOW).is_of(asked) is is_same
+    assert report_read(answer_of(city, cityEn=english), NOW).is_of(asked) is is_same
 
 
 JSON = st.recursive(
@@ -73,7 +73,7 @@ def test_any_answer_is_weather_or_a_named_fault_and_what_is_weather_can_be_kept(
 
     try:
         answer = _parsed(orjson.dumps(SAMPLE | changes))
-        found = _report(answer, NOW)
+        found = report_read(answer, NOW)
     except WeatherFault:
         return
     record = record_store(report=found, now=timezone.now())

@@ -1,0 +1,152 @@
+"""`product_categorys` and `products`: their ids stay. What refers to a category or product that is gone gets one
+that is not on sale, so that nothing is lost.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+
+from moving.dump import Document
+from moving.errors import AlreadyHere, DocumentRefused
+from moving.translation import Arriving, Pass, Translation
+from moving.values import Values, id_moment, plain_all
+from shop.models import Category, Product
+from shop.models.catalogue import ID_LENGTH, MAX_STOCK, NAME_LENGTH, VIP_CATEGORY_ID
+
+GONE_CATEGORY = "0" * ID_LENGTH  # of products of orders whose own category nobody knows
+GONE_NAME = "已删除的类目"
+HALF_DAY = timedelta(hours=12)
+MAX_PRICE = 99_999_999
+
+
+def categories_known(documents: Sequence[Document], _: Pass) -> tuple[set[str], set[str]]:
+    """Ids and names that are taken here."""
+    categories = Category.objects.all()
+    return set(categories.values_list("category_id", flat=True)), set(
+        categories.filter(removed_at=None).values_list("name", flat=True)
+    )
+
+
+def category(values: Values, known: tuple[set[str], set[str]], run: Pass) -> Category:
+    ids, names = known
+    category_id = values.id("category_id", ID_LENGTH)
+    name = values.required("categoryName", NAME_LENGTH, "未命名类目")
+    if run.seen.claim("category", category_id, name) is not None:
+        raise DocumentRefused("与前面的文档重复:category_id 相同")
+    if category_id in ids:
+        raise AlreadyHere
+    created_at = values.created(by_id=category_id, names=("createTime",))
+    return Category(
+        category_id=category_id,
+        name=_free_name(values, name, names, run),
+        image_url=values.picture("categoryImgurl"),
+        creator=values.text("creator", 64),
+        created_at=created_at,
+        updator=values.text("updator", 64),
+        updated_at=_updated(values, created_at),
+    )
+
+
+def categories_write(arriving: Sequence[Arriving], _: Pass) -> None:
+    Category.objects.bulk_create([one.record for one in arriving])
+
+
+def products_known(documents: Sequence[Document], _: Pass) -> tuple[set[str], set[str]]:
+    """Which products and which categories are here."""
+    products = Product.objects.filter(product_id__in=plain_all(documents, "product_id"))
+    return set(products.values_list("product_id", flat=True)), set(
+        Category.objects.values_list("category_id", flat=True)
+    )
+
+
+def product(values: Values, known: tuple[set[str], set[str]], run: Pass) -> Product:
+    products, categories = known
+    product_id = values.id("product_id", ID_LENGTH)
+    price = values.yuan("price")
+    if price is None or price > MAX_PRICE:
+        raise DocumentRefused("价格不是大于 0 的数")
+    if run.seen.claim("product", product_id) is not None:
+        raise DocumentRefused("与前面的文档重复:product_id 相同")
+    if product_id in products:
+        raise AlreadyHere
+    created_at = values.created(by_id=product_id)
+    return Product(
+        product_id=product_id,
+        category=Category(category_id=_category_id(values, categories, run)),
+        name=values.required("productName", NAME_LENGTH, "未命名商品"),
+        price=price,
+        description=values.text("description", 10_000),
+        stock=_stock(values),
+        image_url=values.picture("imageUrl"),
+        created_at=created_at,
+        updator=values.text("updator", 64),
+        updated_at=_updated(values, created_at),
+    )
+
+
+def products_write(arriving: Sequence[Arriving], run: Pass) -> None:
+    products_create([one.record for one in arriving], run.now)
+
+
+def products_create(products: Sequence[Product], now: datetime) -> None:
+    """Save products whose ``category`` is not saved but only named by its id."""
+    pks = _category_pks({product.category.category_id for product in products}, now)
+    for product in products:
+        product.category_id = pks[product.category.category_id]
+    Product.objects.bulk_create(products)
+
+
+def product_pks(gone: Mapping[str, Product], codes: Iterable[str], now: datetime) -> dict[str, int]:
+    """The keys of the products with these ids; those of ``gone`` that are not here are made first."""
+    pks = dict(Product.objects.filter(product_id__in=[*codes, *gone]).values_list("product_id", "pk"))
+    products = [product for code, product in gone.items() if code not in pks]
+    products_create(products, now)
+    return pks | {product.product_id: product.pk for product in products}
+
+
+def _category_pks(ids: set[str], now: datetime) -> dict[str, int]:
+    pks = dict(Category.objects.filter(category_id__in=ids).values_list("category_id", "pk"))
+    for category_id in sorted(ids - pks.keys()):
+        made = {"name": GONE_NAME, "created_at": id_moment(category_id) or now, "removed_at": now}
+        pks[category_id] = Category.objects.get_or_create(category_id=category_id, defaults=made)[0].pk
+    return pks
+
+
+def _free_name(values: Values, name: str, names: set[str], run: Pass) -> str:
+    free, number = name, 1
+    while free in names or run.seen.claim("category name", free) is not None:
+        number += 1
+        free = f"{name[: NAME_LENGTH - 8]} ({number})"
+    if free != name:
+        values.mend("类目名称重复,加上序号", f"{name} -> {free}")
+    return free
+
+
+def _updated(values: Values, created_at: datetime) -> datetime | None:
+    """The old clock had twelve hours: what would be before the creation was in the afternoon."""
+    moment = values.moment("updateTime")
+    if moment and moment < created_at:
+        moment += HALF_DAY
+    return moment if moment and moment >= created_at else None
+
+
+def _category_id(values: Values, categories: set[str], run: Pass) -> str:
+    category_id = values.text("category_id", 100)
+    if category_id in categories or run.seen.value("category", category_id) is not None:
+        if category_id == VIP_CATEGORY_ID:
+            values.mend("VIP 商品记为等级 1、30 天,请在后台核对")
+        return category_id
+    usable = category_id if 0 < len(category_id) <= ID_LENGTH else GONE_CATEGORY
+    values.mend("类目已不存在,归入一个不再使用的类目", category_id)
+    return usable
+
+
+def _stock(values: Values) -> int:
+    stock = values.whole("inventory")
+    if stock is None or not 0 <= stock <= MAX_STOCK:
+        values.mend("库存不是从 0 开始的整数,记为 0", values.raw("inventory"))
+        return 0
+    return stock
+
+
+CATEGORIES = Translation("product_categorys", "商品类目", categories_known, category, categories_write)
+PRODUCTS = Translation("products", "商品", products_known, product, products_write)

@@ -1,0 +1,167 @@
+"""Reading what `mongoexport` (JSON lines, a JSON array, also `--pretty`) and `mongodump` (BSON) wrote.
+
+Files are read in pieces, so memory does not grow with them. A document that cannot be read is handed on with the
+reason, and the next one follows; only a file whose end cannot be found any more is given up.
+"""
+
+import codecs
+import gzip
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import IO, Any, NamedTuple
+
+import bson
+from bson import json_util
+from bson.codec_options import CodecOptions, DatetimeConversion
+
+from moving.errors import ImportRefused
+
+ENDINGS = {".json", ".jsonl", ".bson"}
+PIECE = 1 << 20
+LONGEST = 17 << 20  # MongoDB's own limit of a document is 16 MB
+SHOWN = 500  # characters of what cannot be read
+_CLUTTER = re.compile(r"system\.|\.|prelude\.json|oplog\.|.*\.metadata\.json(\.gz)?$")
+_BETWEEN = re.compile(r"[\s,\[\]]*")
+# A text in JSON holds no line break, so a brace at the start of a line begins a document.
+_NEXT = re.compile(r"\n(?=[\[,]?\{)")
+_DECODER = json.JSONDecoder()
+# Dates out of Python's range come as numbers, texts in a broken encoding with replacement characters.
+_OPTIONS: CodecOptions[dict[str, Any]] = CodecOptions(
+    tz_aware=True, unicode_decode_error_handler="replace", datetime_conversion=DatetimeConversion.DATETIME_AUTO
+)
+_JSON_OPTIONS = json_util.JSONOptions(tz_aware=True, datetime_conversion=DatetimeConversion.DATETIME_AUTO)
+
+
+@dataclass(frozen=True)
+class Document:
+    """One document; ``fault`` says why it could not be read. ``share`` of its file was read, from 0 to 1."""
+
+    place: str
+    fields: dict[str, Any] = field(default_factory=dict)
+    fault: str = ""
+    share: float = 0.0
+
+    @cached_property
+    def old_id(self) -> str:
+        value = self.fields.get("_id")
+        text = "" if value is None else str(value)
+        return (text if text.isprintable() else ascii(text))[:64]
+
+
+class Found(NamedTuple):
+    files: dict[str, Path]  # by collection
+    others: list[Path]
+
+
+def files_find(folder: Path, collections: list[str]) -> Found:
+    """Look for the files of these collections in ``folder`` and below it.
+
+    :raises ImportRefused: the folder holds none, or two for one collection.
+    """
+    if not folder.is_dir():
+        raise ImportRefused(f"{folder} is no folder.")
+    files: dict[str, Path] = {}
+    others = []
+    for path in sorted(path for path in folder.rglob("*") if path.is_file() and not _CLUTTER.match(path.name)):
+        name, _, ending = path.name.removesuffix(".gz").rpartition(".")
+        if f".{ending}" not in ENDINGS or name not in collections:
+            others.append(path)
+        elif name in files:
+            raise ImportRefused(f"Two files for {name}: {files[name]} and {path}. Leave one of them.")
+        else:
+            files[name] = path
+    if not files:
+        raise ImportRefused(f"{folder} holds none of {', '.join(f'{name}.json' for name in collections)} (or .bson).")
+    return Found(files, others)
+
+
+def documents(path: Path) -> Iterator[Document]:
+    """Read a file, whatever is in it.
+
+    :raises ImportRefused: it cannot be opened, or its compression is broken.
+    """
+    size = path.stat().st_size or 1
+    try:
+        with path.open("rb") as raw:
+            unpacked: Any = gzip.GzipFile(fileobj=raw) if path.suffix == ".gz" else raw
+            read = _bson if ".bson" in path.suffixes else _json
+            for number, (fields, fault) in enumerate(read(unpacked), 1):
+                yield Document(f"{path.name} #{number}", fields, fault, raw.tell() / size)
+    except (OSError, EOFError) as error:
+        raise ImportRefused(f"{path} cannot be read: {error}") from error
+
+
+Read = tuple[dict[str, Any], str]
+
+
+def _bson(file: IO[bytes]) -> Iterator[Read]:
+    while head := file.read(4):
+        size = int.from_bytes(head, "little")
+        body = file.read(size - 4) if 5 <= size <= LONGEST else b""
+        if len(head) + len(body) != size:
+            yield {}, "BSON 在这里断开,文件其余部分无法读取"
+            return
+        try:
+            yield bson.decode(head + body, _OPTIONS), ""
+        except Exception as error:  # the codec raises half a dozen kinds for broken documents
+            yield {}, f"不是有效的 BSON: {error}"
+
+
+def _json(file: IO[bytes]) -> Iterator[Read]:
+    text, at = "", 0
+    pieces = _texts(file)
+    is_end = False
+    while True:
+        between = _BETWEEN.match(text, at)
+        at = between.end() if between else at
+        try:
+            value, at = _DECODER.raw_decode(text, at)
+        except (ValueError, RecursionError) as error:
+            following = _NEXT.search(text, at)
+            if following is None and not is_end and len(text) - at < LONGEST:
+                piece = next(pieces, "")
+                text, at, is_end = text[at:] + piece, 0, not piece
+                continue
+            if at == len(text):
+                return
+            yield {"text": text[at : at + SHOWN]}, f"不是有效的 JSON{'' if following else ',文件在这里断开'}: {error}"
+            if following is None:
+                return
+            at = following.end()
+            continue
+        yield _plain(value)
+
+
+def _texts(file: IO[bytes]) -> Iterator[str]:
+    """Cut the file into texts; PowerShell's ``>`` writes UTF-16."""
+    head = file.read(2)
+    encoding = "utf-16" if head in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+    decoder = codecs.getincrementaldecoder(encoding)("replace")
+    while piece := head + file.read(PIECE):
+        yield decoder.decode(piece)
+        head = b""
+    yield decoder.decode(b"", final=True)
+
+
+def _plain(value: Any) -> Read:
+    try:
+        fields = _values(value)
+    except Exception as error:  # json_util raises half a dozen kinds for broken values
+        return {"text": str(value)[:SHOWN]}, f"不是有效的扩展 JSON: {error}"
+    return (fields, "") if isinstance(fields, dict) else ({"text": str(value)[:SHOWN]}, "不是文档")
+
+
+def _values(value: Any) -> Any:
+    """Turn ``{"$oid": …}``, ``{"$date": …}``, ``{"$numberLong": …}`` and the like into what they stand for."""
+    if isinstance(value, list):
+        return [_values(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    inner = {name: _values(item) for name, item in value.items()}
+    if any(name.startswith("$") for name in inner):
+        return json_util.object_hook(inner, _JSON_OPTIONS)
+    return inner

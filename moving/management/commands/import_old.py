@@ -1,0 +1,81 @@
+import time
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils import timezone
+
+from core.errors import DomainError
+from core.times import local
+from moving.errors import ImportRefused
+from moving.pictures import Figures, addresses_left, pictures_bring
+from moving.report import Report
+from moving.run import Import, alone
+from moving.translation import Pass
+
+TELL_EVERY_S = 2.0
+
+
+class Command(BaseCommand):
+    help = (
+        "迁入旧系统的数据 (Bring the data of the old server, from mongoexport or mongodump files). "
+        "Killed at any moment, or with a newer dump, run it again: it brings what is not here yet."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("folder", type=Path, metavar="FOLDER", help="holds students.json, users.bson, … (also .gz)")
+        parser.add_argument(
+            "--pictures", type=Path, metavar="FOLDER", help="holds the old server's avatar, imgs and productPic"
+        )
+        parser.add_argument("--check", action="store_true", help="write nothing; report what would come")
+        parser.add_argument("--report", type=Path, metavar="FOLDER", help="a new folder for the report's files")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        now = timezone.now()
+        if options["pictures"] and not options["pictures"].is_dir():
+            raise CommandError(f"{options['pictures']} is no folder.")
+        folder = options["report"] or Path(settings.STATE_DIR) / "moving" / f"{local(now):%Y%m%d-%H%M%S}"
+        run = Pass(is_check=options["check"], now=now, pictures=options["pictures"])
+        self._told_at = 0.0
+        try:
+            if run.is_check:
+                self._go(folder, options["folder"], run)
+            else:
+                with alone():
+                    self._go(folder, options["folder"], run)
+        except ImportRefused as refusal:
+            raise CommandError(str(refusal)) from None
+        except KeyboardInterrupt:
+            raise CommandError("Stopped. Run it again to go on.") from None
+        except DomainError as refusal:  # the decoder or the store of pictures
+            raise CommandError(f"{refusal.msg} Run it again to go on.") from None
+
+    def _go(self, report_folder: Path, folder: Path, run: Pass) -> None:
+        try:
+            report = Report(report_folder)
+        except OSError as error:
+            raise ImportRefused(f"{report_folder} cannot be made: {error.strerror}") from None
+        with closing(report), closing(run.seen):
+            others = Import(run, report, self._tell).folder(folder)
+            self.stdout.write(report.end())
+        for path in others:
+            self.stdout.write(f"没有读取: {path}")
+        if run.is_check:
+            self.stdout.write("这是检查,没有写入任何数据。")
+        elif run.pictures:
+            self._tell_pictures(pictures_bring(run.pictures, run.now, self._tell))
+        elif left := addresses_left():
+            self.stdout.write(f"还有 {left:,} 个地址指向旧服务器的图片:以后加上 --pictures 再运行一次即可。")
+
+    def _tell_pictures(self, figures: Figures) -> None:
+        self.stdout.write(
+            f"图片: 收下 {figures.stored:,} 张, 拒绝 {figures.refused:,} 张; 改写地址 {figures.rewritten:,} 个, "
+            f"清空 {figures.emptied:,} 个(文件不存在)。"
+        )
+
+    def _tell(self, label: str, share: float, number: int) -> None:
+        if time.monotonic() - self._told_at >= TELL_EVERY_S:
+            self.stderr.write(f"{label} {share:4.0%} {number:,}")
+            self._told_at = time.monotonic()

@@ -1,0 +1,245 @@
+"""`order_masters` and `order_details`: what was paid arrives as history, what was not is closed.
+
+No order arrives open, so no sweep looks at one and no stock moves: the old inventory is what was left.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+from accounts.models import User
+from core.money import fen_to_yuan, yuan_to_fen
+from moving.catalogue import GONE_CATEGORY, MAX_PRICE, product_pks
+from moving.dump import Document
+from moving.errors import AlreadyHere, DocumentRefused
+from moving.translation import Arriving, Pass, Translation
+from moving.values import Values, id_moment, plain_all
+from shop.models import Category, Order, OrderLine, OrderLog, Product
+from shop.models.catalogue import ID_LENGTH, MAX_STOCK, NAME_LENGTH
+from shop.models.order import MAX_TOTAL
+from shop.states import FACES, OrderStatus, PayStatus, ShippingStatus, State
+
+EVENT = "迁入"
+GONE_BUYER = "已删除的用户"
+
+_UNPAID = {OrderStatus.CANCELLED: State.CANCELLED, OrderStatus.INVALID: State.INVALID, OrderStatus.CLOSED: State.CLOSED}
+_SHIPPED = {
+    ShippingStatus.NOT_SHIPPED: State.PAID,
+    ShippingStatus.PREPARING: State.PREPARING,
+    ShippingStatus.SHIPPED: State.SHIPPED,
+    ShippingStatus.RECEIVED: State.RECEIVED,
+}
+_HOLDS_STOCK = set(_SHIPPED.values())
+_NOTES = {
+    OrderStatus.RETURNED: "旧系统中的退货,退款情况见微信商户平台",
+    OrderStatus.SUBMITTED: "迁入时尚未付款,已关闭",
+    OrderStatus.DRAFT: "迁入时尚未付款,已关闭",
+}
+_PAID_AND_GIVEN_UP = "旧系统中已付款但订单已取消或关闭,款项见微信商户平台"
+
+
+@dataclass
+class Arrived:
+    """An order with its lines; products are named by their id, and those that are gone come along."""
+
+    order: Order
+    unid: str
+    lines: list[OrderLine] = field(default_factory=list)
+    gone: dict[str, Product] = field(default_factory=dict)
+
+
+class Known(NamedTuple):
+    orders: set[str]
+    buyers: dict[str, str]  # unid to user name
+    products: set[str]
+    lines: dict[str, list[dict[str, Any]]]
+
+
+def line_read(values: Values) -> tuple[str, dict[str, Any]]:
+    """Read a detail: the order it belongs to, and what :func:`translate` makes a line of.
+
+    :raises DocumentRefused: it belongs to no order, or says not what and how many were bought for how much.
+    """
+    order_id, price, quantity = values.id("order_id", 100), values.yuan("price"), values.whole("quantity")
+    if price is None or price > MAX_PRICE:
+        raise DocumentRefused("价格不是大于 0 的数")
+    if quantity is None or not 0 < quantity <= MAX_STOCK:
+        raise DocumentRefused("数量不是大于 0 的整数")
+    return order_id, {
+        "place": values.document.place,
+        "mends": values.mends,
+        "order_id": order_id,
+        "product_id": values.id("product_id", ID_LENGTH),
+        "productName": values.required("productName", NAME_LENGTH, "未命名商品"),
+        "description": values.text("description", 10_000),
+        "price": str(price),
+        "quantity": quantity,
+        "imageUrl": values.picture("imageUrl"),
+    }
+
+
+def look_up(documents: Sequence[Document], run: Pass) -> Known:
+    ids, unids = plain_all(documents, "order_id"), plain_all(documents, "unid")
+    lines = {order_id: run.seen.lines_of(order_id) for order_id in ids}
+    codes = {line["product_id"] for of_order in lines.values() for line in of_order}
+    return Known(
+        set(Order.objects.filter(order_id__in=ids).values_list("order_id", flat=True)),
+        dict(User.objects.filter(unid__in=unids).values_list("unid", "username")),
+        set(Product.objects.filter(product_id__in=codes).values_list("product_id", flat=True)),
+        lines,
+    )
+
+
+def translate(values: Values, known: Known, run: Pass) -> Arrived:
+    order_id = values.id("order_id", 32)
+    details = known.lines.get(order_id, [])
+    lines = _lines(values, details)
+    total = _total(values, lines)
+    if run.seen.claim("order", order_id) is not None:
+        raise DocumentRefused("与前面的文档重复:order_id 相同")
+    if order_id in known.orders:
+        raise AlreadyHere
+    order = _order(values, order_id, total)
+    unid = values.text("unid", 100)
+    username = known.buyers.get(unid) or run.seen.value("unid", unid)
+    if username is None:
+        values.mend("买家已不存在,订单只记下名字", unid)
+    order.username = username or values.text("user_nickname", 64) or GONE_BUYER
+    return Arrived(order, unid, lines, _gone(values, lines, known, run))
+
+
+def write(arriving: Sequence[Arriving], run: Pass) -> None:
+    arrived: list[Arrived] = [one.record for one in arriving]
+    users = dict(User.objects.filter(unid__in={one.unid for one in arrived}).values_list("unid", "pk"))
+    gone = {code: product for one in arrived for code, product in one.gone.items()}
+    products = product_pks(gone, {line.product_code for one in arrived for line in one.lines}, run.now)
+    for one in arrived:
+        one.order.user_id = users.get(one.unid)
+    Order.objects.bulk_create([one.order for one in arrived])
+    for one in arrived:
+        for line in one.lines:
+            line.order_id, line.product_id = one.order.pk, products[line.product_code]
+    OrderLine.objects.bulk_create([line for one in arrived for line in one.lines])
+    OrderLog.objects.bulk_create(
+        OrderLog(order_id=one.order.pk, at=run.now, actor=EVENT, event=EVENT, to_state=one.order.state)
+        for one in arrived
+    )
+
+
+def _lines(values: Values, details: list[dict[str, Any]]) -> list[OrderLine]:
+    """An order has one line a product: equal ones are added up."""
+    lines: dict[str, OrderLine] = {}
+    for detail in details:
+        code, price = detail["product_id"], Decimal(detail["price"])
+        line = lines.get(code)
+        if line is None:
+            lines[code] = OrderLine(
+                product_code=code,
+                title=detail["productName"],
+                description=detail["description"],
+                price=price,
+                quantity=detail["quantity"],
+                image_url=detail["imageUrl"],
+            )
+        elif line.price == price and line.quantity + detail["quantity"] <= MAX_STOCK:
+            line.quantity += detail["quantity"]
+            values.mend("同一商品有几条明细,数量相加", code)
+        else:
+            values.mend("同一商品有几条价格不同的明细,只保留第一条", f"{code} {price}")
+    if not details:
+        values.mend("订单没有明细")
+    return list(lines.values())
+
+
+def _total(values: Values, lines: list[OrderLine]) -> Decimal:
+    """The total is in fen, unlike all other amounts."""
+    fen, of_lines = values.rounded("total_fee"), sum((line.amount for line in lines), Decimal())
+    if fen is None or fen <= 0:
+        if not of_lines:
+            raise DocumentRefused("没有金额,也没有明细可以相加")
+        values.mend("total_fee 不是大于 0 的数,取明细之和", values.raw("total_fee"))
+        fen = yuan_to_fen(of_lines)
+    total = fen_to_yuan(fen)
+    if total > MAX_TOTAL:
+        raise DocumentRefused("金额过大")
+    if lines and total != of_lines:
+        values.mend("total_fee 与明细之和不同,以 total_fee 为准", f"{total} / {of_lines}")
+    return total
+
+
+def _order(values: Values, order_id: str, total: Decimal) -> Order:
+    state, status, note = _state(values)
+    face = FACES[state]
+    created_at = values.created(by_id=order_id, names=("create_time",))
+    updated_at = values.moment("update_time")
+    is_paid = face.pay_status == PayStatus.PAID
+    shiping = (
+        face.shiping_status if face.shiping_status is not None else _code(values, "shiping_status", ShippingStatus)
+    )
+    return Order(
+        order_id=order_id,
+        total=total,
+        phone=values.text("user_phone", 32),
+        address=values.text("address", 200),
+        state=state,
+        order_status=status,
+        pay_status=face.pay_status,
+        shiping_status=shiping,
+        holds_stock=state in _HOLDS_STOCK,
+        note=note,
+        created_at=created_at,
+        expires_at=created_at,
+        paid_at=max(updated_at or created_at, created_at) if is_paid else None,
+    )
+
+
+def _state(values: Values) -> tuple[State, int, str]:
+    """Our state, the seed's order_status, and a note for what the old numbers leave open."""
+    status = _code(values, "order_status", OrderStatus)
+    shiping = _code(values, "shiping_status", ShippingStatus)
+    note = _NOTES.get(OrderStatus(status), "")
+    if _code(values, "pay_status", PayStatus) == PayStatus.UNPAID:
+        if shiping != ShippingStatus.NOT_SHIPPED or status == OrderStatus.RETURNED:
+            values.mend("没有付款却已发货或退货,记为未付款、已关闭", f"{status} {shiping}")
+            note = ""
+        state = _UNPAID.get(OrderStatus(status), State.CLOSED)
+        return state, FACES[state].order_status or 0, note
+    if status == OrderStatus.RETURNED:
+        return State.REFUNDED, status, note
+    if status in _UNPAID:
+        values.mend("已付款但订单已取消或关闭,记为已退款,请核对款项", status)
+        return State.REFUNDED, status, _PAID_AND_GIVEN_UP
+    return _SHIPPED[ShippingStatus(shiping)], OrderStatus.SUBMITTED, ""
+
+
+def _code(values: Values, name: str, codes: Any) -> int:
+    number = values.whole(name)
+    if number is not None and number in codes.values:
+        return number
+    if values.raw(name) is not None and (f"{name} 不认识,记为 0", str(values.raw(name))) not in values.mends:
+        values.mend(f"{name} 不认识,记为 0", values.raw(name))
+    return 0
+
+
+def _gone(values: Values, lines: list[OrderLine], known: Known, run: Pass) -> dict[str, Product]:
+    """Products of the lines that no longer exist, as the lines have them; never on sale."""
+    gone = {}
+    for line in lines:
+        code = line.product_code
+        if code in known.products or run.seen.claim("product", code) is not None:
+            continue
+        values.mend("商品已不存在,按明细补一个已下架的商品", code)
+        gone[code] = Product(
+            product_id=code,
+            category=Category(category_id=GONE_CATEGORY),
+            name=line.title,
+            price=line.price,
+            image_url=line.image_url,
+            created_at=id_moment(code) or run.now,
+            removed_at=run.now,
+        )
+    return gone
+
+
+ORDERS = Translation("order_masters", "订单", look_up, translate, write, batch=500)

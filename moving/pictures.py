@@ -1,0 +1,157 @@
+"""Pictures of the old server: taken in like any upload, and the addresses in all records rewritten.
+
+Which records are left is asked from the tables themselves, so the step may be stopped, repeated, or done later.
+"""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from django.conf import settings
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import connection, transaction
+from django.db.models import Model
+
+from accounts.models import User
+from moving.models import OldPicture
+from moving.values import old_picture
+from shop.models import Category, OrderLine, Product
+from students.models import Student
+from uploads.errors import ImageRefused
+from uploads.images import MAX_BYTES
+from uploads.models import Upload
+from uploads.services import image_adopt, image_store
+
+BATCH = 200
+DECODER_WAIT_S = 600  # nobody's request waits meanwhile
+AT_ONCE = 2  # as many as decode at once (``uploads.decoder``)
+# As in ``values.old_picture``, which looks again.
+_PATTERN = r"^((https?:)?//[^/]+)?/(avatar|imgs|productPic)/"
+
+
+class Place(NamedTuple):
+    """Where an address stands, and the owner of its picture as ``uploads`` names it."""
+
+    model: type[Model]
+    field: str
+    owner: Callable[[Any, str], str]
+
+
+PLACES = (
+    Place(Student, "headimgurl", lambda student, name: student.owner_ref),
+    Place(User, "headimgurl", lambda user, name: f"accounts.User:{user.pk}"),
+    Place(Category, "image_url", lambda category, name: f"shop.Category:{category.pk}"),
+    # Orders show the picture of their day, so each picture of a product has an owner of its own.
+    Place(Product, "image_url", lambda product, name: f"shop.Product:{product.pk}:{name}"),
+    Place(OrderLine, "image_url", lambda line, name: f"shop.Product:{line.product_id}:{name}"),
+)
+
+
+@dataclass
+class Figures:
+    rewritten: int = 0
+    emptied: int = 0
+    stored: int = 0
+    refused: int = 0
+
+
+def picture_exists(folder: Path, path: str) -> bool:
+    return _file(folder, path) is not None
+
+
+def addresses_left() -> int:
+    """How many records still name a picture of the old server."""
+    return sum(_left(place).count() for place in PLACES)
+
+
+def pictures_bring(folder: Path, now: datetime, tell: Callable[[str, float, int], None]) -> Figures:
+    """Take in what ``folder`` holds and rewrite the addresses of every record.
+
+    :raises DecodersBusy, StoreFull, ServiceUnavailable: what is done stays; run it again.
+    """
+    figures, total, number = Figures(), addresses_left() or 1, 0
+    for place in PLACES:
+        for rows in _batches(place):
+            known = _known(
+                {path for row in rows if (path := old_picture(getattr(row, place.field)))}, folder, now, figures
+            )
+            with transaction.atomic():
+                for row in rows:
+                    _rewrite(place, row, known, figures)
+            number += len(rows)
+            tell("图片", number / total, number)
+    return figures
+
+
+def _batches(place: Place) -> Iterator[list[Any]]:
+    last = 0
+    while rows := list(_left(place).filter(pk__gt=last).order_by("pk")[:BATCH]):
+        yield rows
+        last = rows[-1].pk
+
+
+def _left(place: Place) -> Any:
+    return place.model._default_manager.filter(**{f"{place.field}__iregex": _PATTERN})
+
+
+def _rewrite(place: Place, row: Any, known: dict[str, str], figures: Figures) -> None:
+    address = getattr(row, place.field)
+    path = old_picture(address)
+    url_path = known.get(path, "")
+    if not url_path and (not path or not address.startswith("/") or address.startswith("//")):
+        return  # a whole address may still lead somewhere
+    url = settings.PUBLIC_BASE_URL + url_path if url_path else ""
+    # Only if nobody has chosen another picture meanwhile.
+    if not place.model._default_manager.filter(pk=row.pk, **{place.field: address}).update(**{place.field: url}):
+        return
+    if url:
+        image_adopt(url=url, owner=place.owner(row, url_path.rpartition("/")[2]))
+        figures.rewritten += 1
+    else:
+        figures.emptied += 1
+
+
+def _known(paths: set[str], folder: Path, now: datetime, figures: Figures) -> dict[str, str]:
+    """The addresses here of these pictures; what was not taken in before is taken in now."""
+    here = dict(OldPicture.objects.filter(path__in=paths).exclude(url_path="").values_list("path", "url_path"))
+    names = [url_path.removeprefix(settings.MEDIA_URL) for url_path in here.values()]
+    # The sweep may have removed a picture whose records are gone.
+    alive = set(Upload.objects.filter(name__in=names, removed_at=None).values_list("name", flat=True))
+    known = {path: url_path for path, url_path in here.items() if url_path.removeprefix(settings.MEDIA_URL) in alive}
+    files = {path: file for path in sorted(paths - known.keys()) if (file := _file(folder, path))}
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        taken = list(pool.map(lambda path: _take(path, files[path], now), files))
+    for one in taken:
+        OldPicture.objects.update_or_create(path=one.path, defaults={"url_path": one.url_path, "refusal": one.refusal})
+        figures.stored += bool(one.url_path)
+        figures.refused += not one.url_path
+    return known | {one.path: one.url_path for one in taken if one.url_path}
+
+
+def _take(path: str, file: Path, now: datetime) -> OldPicture:
+    try:
+        if file.stat().st_size > MAX_BYTES:
+            return OldPicture(path=path, refusal=f"超过 {MAX_BYTES // 1024**2} MB")
+        upload = SimpleUploadedFile("picture", file.read_bytes())
+        stored = image_store(file=upload, user_pk=None, wait_s=DECODER_WAIT_S, now=now)
+        return OldPicture(path=path, url_path=stored.url_path)
+    except ImageRefused as refusal:
+        return OldPicture(path=path, refusal=refusal.msg[:200])
+    except OSError as error:
+        return OldPicture(path=path, refusal=f"无法读取: {error.strerror}"[:200])
+    finally:
+        connection.close()  # this thread's
+
+
+def _file(folder: Path, path: str) -> Path | None:
+    """The file of an old path; nothing outside ``folder``."""
+    if "\0" in path:
+        return None
+    try:
+        file = (folder / path.lstrip("/")).resolve()
+        return file if file.is_relative_to(folder.resolve()) and file.is_file() else None
+    except (OSError, ValueError):
+        return None

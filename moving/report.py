@@ -1,0 +1,118 @@
+"""What came, what was mended and how, what was refused and why: a table, and a file of every such document."""
+
+import csv
+import json
+import os
+import unicodedata
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from moving.dump import Document
+from moving.values import Mend
+
+# Of users. A piece of a document that cannot be read ("text") may hold the password as well.
+SECRETS = {"password", "text"}
+DOCUMENTS, PASSWORDS, TABLE = "documents.jsonl", "weak-passwords.csv", "table.txt"
+_COLUMNS = ("集合", "文档", "带入", "其中修补", "已有", "拒绝")
+_WIDTHS = (26, 9, 9, 10, 9, 9)
+
+
+class Outcome(StrEnum):
+    CAME = "带入"
+    HERE = "已有"
+    REFUSED = "拒绝"
+
+
+class Report:
+    """Counts, and writes to files in ``folder``, which are for the school's eyes only."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, mode=0o700)
+        self.folder = folder
+        self.counts: dict[str, Counter[str]] = defaultdict(Counter)
+        self._labels: dict[str, str] = {}
+        self._reasons: Counter[tuple[str, str, str]] = Counter()
+        self._documents = self._open(DOCUMENTS)
+        self._weak: Any = None
+        self.weak_passwords = 0
+
+    def collection(self, name: str, label: str) -> None:
+        self._labels[name] = label
+
+    def add(
+        self, name: str, outcome: Outcome, document: Document, *, mends: Sequence[Mend] = (), reason: str = ""
+    ) -> None:
+        self.counts[name][outcome] += 1
+        if outcome is Outcome.HERE:
+            return
+        reasons = [(reason, "")] if reason else mends
+        word = "拒绝" if reason else "修补"
+        if not reasons:
+            return
+        self.counts[name]["mended"] += not reason
+        self._reasons.update({(name, word, what) for what, _ in reasons})
+        shown = {key: value for key, value in document.fields.items() if name != "users" or key not in SECRETS}
+        entry = {"collection": name, "place": document.place, "outcome": word, "reasons": reasons, "document": shown}
+        print(json.dumps(entry, ensure_ascii=False, default=str), file=self._documents)
+
+    def weak_password(self, user: dict[str, Any], problem: str) -> None:
+        if self._weak is None:
+            self._weak = self._open(PASSWORDS, "utf-8-sig")  # Excel wants the mark
+            csv.writer(self._weak).writerow(["用户名", "昵称", "角色", "密码的问题"])
+        # A spreadsheet would run what begins like a formula.
+        cells = [str(user.get(key) or "") for key in ("username", "nickname", "roleid")]
+        cells = ["'" + cell if cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell for cell in cells]
+        csv.writer(self._weak).writerow([*cells, problem])
+        self.weak_passwords += 1
+
+    def close(self) -> None:
+        self._documents.close()
+        if self._weak:
+            self._weak.close()
+
+    def end(self) -> str:
+        """Write the table, and answer it."""
+        table = "\n".join([*self._rows(), "", *self._reason_rows(), *self._endings()])
+        with self._open(TABLE) as file:
+            print(table, file=file)
+        return table
+
+    def _rows(self) -> Iterator[str]:
+        yield _line(_COLUMNS)
+        for name, label in self._labels.items():
+            counts = self.counts[name]
+            total = sum(counts[outcome] for outcome in Outcome)
+            numbers = (total, counts[Outcome.CAME], counts["mended"], counts[Outcome.HERE], counts[Outcome.REFUSED])
+            yield _line((f"{label} {name}", *(f"{number:,}" for number in numbers)))
+
+    def _reason_rows(self) -> Iterator[str]:
+        order = list(self._labels)
+        for (name, word, what), number in sorted(
+            self._reasons.items(), key=lambda row: (order.index(row[0][0]), -row[1])
+        ):
+            yield f"{self._labels[name]}: {word} {number:,} 个 {what}"
+
+    def _endings(self) -> Iterator[str]:
+        yield ""
+        yield f"被拒绝和修补的每个文档及原因: {self.folder / DOCUMENTS}"
+        if self.weak_passwords:
+            yield f"{self.weak_passwords:,} 个密码不符合要求,请提醒他们修改(登入照常): {self.folder / PASSWORDS}"
+
+    def _open(self, name: str, encoding: str = "utf-8") -> Any:
+        handle = os.open(self.folder / name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        return os.fdopen(handle, "w", encoding=encoding, errors="backslashreplace", newline="\n")
+
+
+def _line(cells: tuple[str, ...]) -> str:
+    first, *others = (
+        cell + " " * (width - _width(cell)) if at == 0 else " " * (width - _width(cell)) + cell
+        for at, (cell, width) in enumerate(zip(cells, _WIDTHS, strict=True))
+    )
+    return "".join([first, *others])
+
+
+def _width(text: str) -> int:
+    return sum(2 if unicodedata.east_asian_width(char) in "WF" else 1 for char in text)

@@ -1,0 +1,87 @@
+"""`permissions`: roles. The four that are here from the start become as the school's, unless changed here."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from moving.dump import Document
+from moving.errors import AlreadyHere, DocumentRefused
+from moving.translation import Arriving, Pass, Translation
+from moving.values import Values
+from permissions.models import ROOT_ROLEID, Button, Role
+from permissions.roleparts import MAX_NAME, menu_problem, rows_problem
+from permissions.seed import ROLES
+from permissions.services.roles import menu_with_home
+
+_SEEDED = {role["roleid"]: role for role in ROLES}
+_PARTS = ("name", "menu", "rows", "buttons")
+
+
+def look_up(_: Sequence[Document], __: Pass) -> dict[str, Role]:
+    return {role.roleid: role for role in Role.objects.all()}
+
+
+def translate(values: Values, here: dict[str, Role], run: Pass) -> Role:
+    roleid = values.id("roleid", 32)
+    role = here.get(roleid)
+    if run.seen.claim("role", roleid) is not None:
+        raise DocumentRefused("与前面的文档重复:roleid 相同")
+    if role is not None and (roleid == ROOT_ROLEID or not _is_as_seeded(role)):
+        raise AlreadyHere
+    menu, rows = _menu(values), _rows(values)
+    role = role or Role(roleid=roleid)
+    role.name = values.text("roleName", 64) or roleid
+    role.menu, role.rows, role.buttons = menu_with_home(menu), rows, _buttons(values)
+    return role
+
+
+def write(arriving: Sequence[Arriving], _: Pass) -> None:
+    for one in arriving:
+        one.record.save()  # one by one: each tells all processes that rights have changed
+
+
+def _is_as_seeded(role: Role) -> bool:
+    seeded = _SEEDED.get(role.roleid)
+    return seeded is not None and all(getattr(role, part) == seeded[part] for part in _PARTS)
+
+
+def _menu(values: Values) -> list[dict[str, Any]]:
+    menu = _entries(values.raw("menuList") or [])
+    if problem := menu_problem(menu):
+        values.mend("menuList 不是菜单,只保留首页", problem)
+        return []
+    return menu
+
+
+def _entries(level: Any) -> Any:
+    """A level of the menu without what MongoDB adds to each entry (`_id`); an empty ``children`` means none."""
+    if not isinstance(level, list):
+        return level
+    entries = []
+    for entry in level:
+        if isinstance(entry, dict) and isinstance(name := entry.get("name"), str):
+            children = _entries(entry.get("children") or [])
+            entries.append({"name": name.strip()[:MAX_NAME]} | ({"children": children} if children else {}))
+        else:
+            entries.append(entry)
+    return entries
+
+
+def _rows(values: Values) -> list[str]:
+    given = values.raw("rows") or []
+    rows = [row.strip() for row in given if isinstance(row, str)] if isinstance(given, list) else []
+    usable = [row for row in dict.fromkeys(rows) if not rows_problem([row])]
+    if usable != given:
+        values.mend("rows 中有重复的,或不是接口路径的,已去掉", given)
+    return usable[:1000]
+
+
+def _buttons(values: Values) -> list[str]:
+    given = values.raw("buttons") or []
+    buttons = [str(button) for button in given] if isinstance(given, list) else []
+    known = [button for button in Button.values if button in buttons]
+    if len(known) < len(buttons):
+        values.mend("buttons 中有不认识的按钮,已去掉", buttons)
+    return known
+
+
+ROLES_AS_DOCUMENTS = Translation("permissions", "角色", look_up, translate, write)

@@ -1,0 +1,198 @@
+"""The import itself: collection by collection, in batches.
+
+A batch is one transaction, which also notes what has arrived. Killed between two of them, or at any moment, the next
+run skips what is here and goes on; so does a run a week later with a newer dump.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import structlog
+from django.db import InterfaceError, OperationalError, transaction
+
+from core.db.direct import NoDirectWay, direct_options
+from moving import orders
+from moving.dump import Document, documents, files_find
+from moving.errors import AlreadyHere, DocumentRefused, ImportRefused
+from moving.models import Arrival
+from moving.pictures import picture_exists
+from moving.report import Outcome, Report
+from moving.table import COLLECTIONS, DETAILS, DETAILS_LABEL, TRANSLATIONS
+from moving.translation import Arriving, Pass, Translation
+from moving.values import Values, plain
+from permissions.models import DEFAULT_ROLEID, Role
+from students.counts import counts_fold
+
+log = structlog.get_logger("moving")
+
+Tell = Callable[[str, float, int], None]  # label, share of its file, documents so far
+_LOCK = "SELECT pg_try_advisory_lock(hashtextextended('moving', 0))"
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """Be the only import that writes. The lock lives as long as its connection: a killed run leaves none.
+
+    :raises ImportRefused: another one is at work.
+    """
+    try:
+        options: Any = direct_options()
+    except NoDirectWay:
+        raise ImportRefused("A pooler keeps no locks: set DATABASE_DIRECT_URL to pass it.") from None
+    with psycopg.connect(**options, autocommit=True) as connection:
+        row = connection.execute(_LOCK).fetchone()
+        if row is None or not row[0]:
+            raise ImportRefused("Another import is running. This one has changed nothing.")
+        yield
+
+
+@dataclass
+class Import:
+    """Brings what is in a folder, or only checks it."""
+
+    run: Pass
+    report: Report
+    tell: Tell
+
+    def folder(self, folder: Path) -> list[Path]:
+        """Go through all collections; answer the files that are none of ours.
+
+        :raises ImportRefused: nothing was begun, or a file cannot be read; what came until then stays.
+        """
+        if not Role.objects.filter(roleid=DEFAULT_ROLEID).exists():
+            raise ImportRefused("There are no roles yet. Run `manage.py prepare` first.")
+        files, others = files_find(folder, COLLECTIONS)
+        if DETAILS in files:
+            self._keep_lines(files[DETAILS])
+        for translation in TRANSLATIONS:
+            if path := files.get(translation.collection):
+                self._collection(translation, path)
+        if DETAILS in files:
+            self._end_lines()
+        if not self.run.is_check:
+            counts_fold()
+        return others
+
+    def _collection(self, translation: Translation, path: Path) -> None:
+        self.report.collection(translation.collection, translation.label)
+        stream, number = documents(path), 0
+        while batch := list(islice(stream, translation.batch)):
+            self._batch(translation, batch)
+            number += len(batch)
+            self.tell(translation.label, batch[-1].share, number)
+
+    def _batch(self, translation: Translation, batch: list[Document]) -> None:
+        arrived = self._arrived(translation.collection, batch)
+        known = translation.look_up([document for document in batch if not document.fault], self.run)
+        arriving, here = [], []
+        for document in batch:
+            values = self._values(document)
+            outcome, record = self._judge(translation, values, known)
+            if document.old_id in arrived:
+                outcome = Outcome.HERE
+            if outcome is Outcome.CAME:
+                arriving.append(Arriving(values, record))
+                continue
+            if outcome is Outcome.HERE:
+                here.append(document)
+            self._end(translation, values, outcome, record or "")
+        if self.run.is_check:
+            for one in arriving:
+                self._end(translation, one.values, Outcome.CAME)
+            return
+        _note(translation.collection, here, ignore_conflicts=True)
+        if arriving:
+            translation.before(arriving)
+            self._arrive(translation, arriving)
+
+    def _judge(self, translation: Translation, values: Values, known: Any) -> tuple[Outcome, Any]:
+        """Say what becomes of a document, with its record, or the reason why it is refused."""
+        document = values.document
+        if document.fault:
+            return Outcome.REFUSED, document.fault
+        name = f"{translation.collection} {document.old_id}"
+        if document.old_id and self.run.seen.claim("_id", name) is not None:
+            return Outcome.REFUSED, "与前面的文档重复:_id 相同"
+        try:
+            return Outcome.CAME, translation.translate(values, known, self.run)
+        except AlreadyHere:
+            return Outcome.HERE, None
+        except DocumentRefused as refusal:
+            return Outcome.REFUSED, str(refusal)
+        except Exception as error:  # whatever a document holds: a bad one must not keep the others out
+            log.exception("document not understood", place=document.place)
+            return Outcome.REFUSED, f"意外的内容({type(error).__name__})"
+
+    def _arrive(self, translation: Translation, arriving: Sequence[Arriving]) -> None:
+        """Write them in one transaction, or one by one where the database refuses one of them."""
+        try:
+            with transaction.atomic():
+                translation.write(arriving, self.run)
+                _note(translation.collection, [one.values.document for one in arriving])
+        except (OperationalError, InterfaceError):  # the database is gone or busy: no document is to blame
+            raise
+        except Exception as error:
+            if len(arriving) > 1:
+                for one in arriving:
+                    self._arrive(translation, [one])
+                return
+            log.warning("document not stored", place=arriving[0].values.document.place, reason=str(error))
+            self._end(translation, arriving[0].values, Outcome.REFUSED, f"数据库拒绝({type(error).__name__})")
+        else:
+            for one in arriving:
+                self._end(translation, one.values, Outcome.CAME)
+
+    def _end(self, translation: Translation, values: Values, outcome: Outcome, reason: str = "") -> None:
+        document = values.document
+        self.report.add(translation.collection, outcome, document, mends=values.mends, reason=reason)
+        if values.weak_password and outcome is Outcome.CAME:
+            self.report.weak_password(document.fields, values.weak_password)
+        if translation is orders.ORDERS:
+            self.run.seen.lines_end(plain(document.fields.get("order_id")), outcome)
+
+    def _keep_lines(self, path: Path) -> None:
+        """Keep the details until their order comes; they may stand in any order in their file."""
+        for number, document in enumerate(documents(path), 1):
+            values = self._values(document)
+            try:
+                if document.fault:
+                    raise DocumentRefused(document.fault)
+                order_id, line = orders.line_read(values)
+            except DocumentRefused as refusal:
+                self.report.add(DETAILS, Outcome.REFUSED, document, reason=str(refusal))
+            else:
+                self.run.seen.line_keep(order_id, line)
+            if number % 1000 == 0:
+                self.tell(DETAILS_LABEL, document.share, number)
+        self.run.seen.lines_ready()
+
+    def _end_lines(self) -> None:
+        self.report.collection(DETAILS, DETAILS_LABEL)
+        for line, outcome in self.run.seen.lines_ended():
+            document = Document(line.pop("place"), line)
+            mends = [(what, detail) for what, detail in line.pop("mends")]
+            if outcome in (Outcome.CAME, Outcome.HERE):
+                self.report.add(DETAILS, Outcome(outcome), document, mends=mends)
+            else:
+                reason = "订单没有带入" if outcome else "没有这个订单"
+                self.report.add(DETAILS, Outcome.REFUSED, document, reason=reason)
+
+    def _values(self, document: Document) -> Values:
+        folder = self.run.pictures
+        return Values(document, self.run.now, partial(picture_exists, folder) if folder else None)
+
+    def _arrived(self, collection: str, batch: list[Document]) -> set[str]:
+        ids = [document.old_id for document in batch if document.old_id]
+        arrived = Arrival.objects.filter(collection=collection, old_id__in=ids)
+        return set(arrived.values_list("old_id", flat=True))
+
+
+def _note(collection: str, arrived: Sequence[Document], *, ignore_conflicts: bool = False) -> None:
+    rows = [Arrival(collection=collection, old_id=document.old_id) for document in arrived if document.old_id]
+    Arrival.objects.bulk_create(rows, ignore_conflicts=ignore_conflicts)

@@ -1,0 +1,78 @@
+"""`students`: the number stays; whoever has none, or somebody else's, gets a new one."""
+
+from collections.abc import Sequence
+
+from django.core.exceptions import ValidationError
+
+from moving.dump import Document
+from moving.errors import AlreadyHere, DocumentRefused
+from moving.translation import Arriving, Pass, Translation
+from moving.values import NOT_GIVEN, Values, digits_in, plain_all
+from students.models import MAX_AGE, MIN_AGE, Student, new_sid, no_script
+
+SID_LENGTH = 12
+
+
+def look_up(documents: Sequence[Document], _: Pass) -> set[str]:
+    """Numbers that are taken here."""
+    return set(Student.objects.filter(sid__in=plain_all(documents, "sId")).values_list("sid", flat=True))
+
+
+def translate(values: Values, taken: set[str], run: Pass) -> Student:
+    name, class_name = values.text("name", 64), values.text("class", 64)
+    if not name or not class_name:
+        raise DocumentRefused("没有姓名" if not name else "没有班级")
+    return Student(
+        name=name,
+        class_name=class_name,
+        age=_age(values),
+        city=values.required("city", 64),
+        degree=values.required("degree", 32),
+        product_url=_product_url(values),
+        description=values.required("description", 2000),
+        headimgurl=values.picture("headimgurl"),
+        created_at=values.created(names=("cTime",)),
+        sid=_sid(values, f"{class_name} {name}", taken, run),
+    )
+
+
+def write(arriving: Sequence[Arriving], _: Pass) -> None:
+    Student.objects.bulk_create([one.record for one in arriving])
+
+
+def _age(values: Values) -> int:
+    age = values.whole("age")
+    if age is None and (age := digits_in(values.raw("age"))) is not None:
+        values.mend("age 不是数字,取其中的数字", values.raw("age"))
+    if age is None or not MIN_AGE <= age <= MAX_AGE:
+        raise DocumentRefused(f"年龄不是 {MIN_AGE} 到 {MAX_AGE} 之间的数字")
+    return age
+
+
+def _product_url(values: Values) -> str:
+    url = values.required("productUrl", 500)
+    try:
+        no_script(url)
+    except ValidationError:
+        values.mend(f"productUrl 会被浏览器当作脚本运行,记为“{NOT_GIVEN}”", url)
+        return NOT_GIVEN
+    return url
+
+
+def _sid(values: Values, who: str, taken: set[str], run: Pass) -> str:
+    sid = values.text("sId", 100)
+    if not sid or len(sid) > SID_LENGTH:
+        values.mend("没有可用的学号,分配新学号", sid)
+        return new_sid()
+    earlier = run.seen.claim("sId", sid, who)
+    if earlier == who:
+        raise DocumentRefused("与前面的文档重复:学号、班级、姓名都相同")
+    if earlier is not None:
+        values.mend("学号已属于前面的学员,分配新学号", f"{sid} {earlier}")
+        return new_sid()
+    if sid in taken:
+        raise AlreadyHere
+    return sid
+
+
+STUDENTS = Translation("students", "学员", look_up, translate, write)

@@ -1,0 +1,135 @@
+"""Whatever a file looks like, its documents are read one by one, and a bad one does not hide the next."""
+
+import gzip
+import json
+from datetime import UTC, datetime
+
+import bson
+import pytest
+from bson import ObjectId
+
+from moving import dump
+from moving.dump import documents, files_find
+from moving.errors import ImportRefused
+from moving.tests.dumps import documents_make, dump_write
+
+ID = ObjectId("5cd3c534e1e75b0ea034cf83")
+
+
+def names(path):
+    return [(one.fields.get("name"), bool(one.fault)) for one in documents(path)]
+
+
+def written(tmp_path, content, name="students.json"):
+    path = tmp_path / name
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return path
+
+
+@pytest.mark.parametrize("form", ["lines", "array", "pretty", "bson"])
+def test_all_forms_hold_the_same_documents(tmp_path, form):
+    found = documents_make(students=300, users=1, orders=0)["students"]
+
+    dump_write(tmp_path, {"students": found}, form=form)
+
+    path = tmp_path / f"students.{'bson' if form == 'bson' else 'json'}"
+    assert [one.fields for one in documents(path)] == found
+
+
+def test_values_of_extended_json_are_what_they_stand_for(tmp_path):
+    text = (
+        '{"_id":{"$oid":"5cd3c534e1e75b0ea034cf83"},"at":{"$date":"2019-05-09T02:14:12Z"},'
+        '"n":{"$numberLong":"7"},"list":[{"$numberInt":"1"}]}'
+    )
+
+    [document] = documents(written(tmp_path, text))
+
+    assert document.fields["_id"] == ID and document.old_id == str(ID)
+    assert document.fields["at"] == datetime(2019, 5, 9, 2, 14, 12, tzinfo=UTC)
+    assert (document.fields["n"], document.fields["list"]) == (7, [1])
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        '[{"name":"a"},{"name":"b"}]',  # one line
+        '[\n{"name":"a"},\n{"name":"b"}\n]\n',
+        '[{\n  "name": "a"\n},\n{\n  "name": "b"\n}]',  # Compass
+        '{"name":"a"}\r\n{"name":"b"}\r\n',
+        b'\xef\xbb\xbf{"name":"a"}\n{"name":"b"}',
+        '{"name":"a"}\n{"name":"b"}'.encode("utf-16"),  # PowerShell
+    ],
+)
+def test_spellings_of_json(tmp_path, content):
+    assert names(written(tmp_path, content)) == [("a", False), ("b", False)]
+
+
+@pytest.mark.parametrize(
+    "broken",
+    ['{"name":', '{"name":"x" "y"}', "nonsense", '{"_id":{"$oid":"zz"}}', "[" * 100_000, '{"a":\n\t{"b": }\n}'],
+)
+def test_a_broken_document_does_not_hide_the_next(tmp_path, broken):
+    found = list(documents(written(tmp_path, f'{{"name":"a"}}\n{broken}\n{{"name":"b"}}\n')))
+
+    assert [one.fields["name"] for one in found if not one.fault] == ["a", "b"]
+    assert broken.startswith("[") or [bool(one.fault) for one in found] == [False, True, False]
+
+
+def test_a_document_across_pieces_is_whole(tmp_path, monkeypatch):
+    monkeypatch.setattr(dump, "PIECE", 7)
+
+    assert names(written(tmp_path, '{"name":"谭鹏"}\n{"name":\n{"name":"b"}')) == [
+        ("谭鹏", False),
+        (None, True),
+        ("b", False),
+    ]
+
+
+def test_a_file_that_ends_early_keeps_what_was_whole(tmp_path):
+    text = '[{"name":"a"},{"name":"b"},{"na'
+    raw = bson.encode({"name": "a"}) + bson.encode({"name": "b"})[:-3]
+
+    assert names(written(tmp_path, text)) == [("a", False), ("b", False), (None, True)]
+    assert names(written(tmp_path, raw, "students.bson")) == [("a", False), (None, True)]
+
+
+def test_a_broken_bson_document_does_not_hide_the_next(tmp_path):
+    bad = bytearray(bson.encode({"name": "x"}))
+    bad[4] = 0x7E  # no such type
+
+    raw = bson.encode({"name": "a"}) + bytes(bad) + bson.encode({"name": "b"})
+
+    assert names(written(tmp_path, raw, "students.bson")) == [("a", False), (None, True), ("b", False)]
+
+
+def test_compressed_files(tmp_path):
+    lines = gzip.compress(json.dumps({"name": "a"}).encode())
+    raw = gzip.compress(bson.encode({"name": "b"}))
+
+    assert names(written(tmp_path, lines, "students.json.gz")) == [("a", False)]
+    assert names(written(tmp_path, raw, "users.bson.gz")) == [("b", False)]
+
+
+def test_finds_files_in_the_folder_of_a_database_and_passes_over_clutter(tmp_path):
+    folder = tmp_path / "school"
+    folder.mkdir()
+    for name in ("students.bson", "students.metadata.json", "system.views.bson", "notes.txt", "classes.json"):
+        (folder / name).touch()
+
+    files, others = files_find(tmp_path, ["students", "users"])
+
+    assert files == {"students": folder / "students.bson"}
+    assert [path.name for path in others] == ["classes.json", "notes.txt"]
+
+
+def test_refuses_a_folder_that_says_nothing_or_two_things(tmp_path):
+    with pytest.raises(ImportRefused, match="no folder"):
+        files_find(tmp_path / "none", ["students"])
+    with pytest.raises(ImportRefused, match="holds none of"):
+        files_find(tmp_path, ["students"])
+
+    (tmp_path / "students.json").touch()
+    (tmp_path / "students.bson").touch()
+
+    with pytest.raises(ImportRefused, match="Two files for students"):
+        files_find(tmp_path, ["students"])

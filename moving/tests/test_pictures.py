@@ -1,0 +1,158 @@
+"""Pictures of the old server: taken in once, shown under new addresses, kept by the sweep."""
+
+from datetime import timedelta
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from django.core.management import call_command
+from django.utils import timezone
+
+from accounts.models import User
+from moving.models import OldPicture
+from moving.tests.dumps import dump_write
+from moving.tests.test_people import student, user
+from moving.tests.test_shop import CATEGORY, DETAIL, ORDER, PRODUCT, one
+from permissions.services.roles import roles_seed
+from shop.models import Category, OrderLine, Product
+from students.models import Student
+from tests.kit import encoded
+from uploads.models import Upload
+from uploads.services import orphans_remove
+
+HOSTS = ("", "http://www.old.example", "https://cdn.old.example:8443", "//106.0.2.128")
+
+
+@pytest.fixture
+def media(settings, tmp_path):
+    settings.MEDIA_ROOT = str(tmp_path / "media")
+    settings.STATE_DIR = tmp_path
+    settings.PUBLIC_BASE_URL = "https://api.example.com"
+    return tmp_path / "media"
+
+
+@pytest.fixture
+def old(tmp_path):
+    """What lay in the old server's folder for static files."""
+    for name in ("avatar/1.png", "avatar/图 2.png", "imgs/1.png", "productPic/1.png"):
+        (tmp_path / "old" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "old" / name).write_bytes(encoded())
+    (tmp_path / "old/avatar/broken.png").write_bytes(b"\x89PNG\r\n\x1a\nnothing")
+    (tmp_path / "old/avatar/large.png").write_bytes(b"x" * (5 * 1024**2 + 1))
+    (tmp_path / "secret.png").write_bytes(encoded())
+    return tmp_path / "old"
+
+
+@pytest.fixture
+def bring(transactional_db, media, tmp_path, capsys):
+    roles_seed()
+
+    def run(found, **options):
+        dump_write(tmp_path / "dump", found)
+        number = len(list(tmp_path.glob("report*")))
+        call_command("import_old", str(tmp_path / "dump"), report=tmp_path / f"report{number}", **options)
+        return capsys.readouterr().out
+
+    return run
+
+
+def stored(address, media):
+    path = urlsplit(address)
+    assert address.startswith("https://api.example.com/media/")
+    return (media / Path(path.path).relative_to("/media")).is_file()
+
+
+def test_pictures_of_every_record_are_taken_in_once_and_stay(bring, old, media):
+    address = "http://www.old.example/productPic/1.png"
+    found = {
+        "users": [user(headimgurl="/avatar/图 2.png?t=1")],
+        "students": [
+            student(sId=f"ABCD0000000{at}", headimgurl=f"{host}/avatar/1.png") for at, host in enumerate(HOSTS)
+        ],
+        "product_categorys": [one(CATEGORY, categoryImgurl="/imgs/1.png")],
+        "products": [one(PRODUCT, imageUrl=address)],
+        "order_masters": [one(ORDER)], "order_details": [one(DETAIL, imageUrl=address)],
+    }  # fmt: skip
+
+    told = bring(found, pictures=old)
+
+    assert "收下 4 张, 拒绝 0 张; 改写地址 8 个, 清空 0 个" in told
+    addresses = [*Student.objects.values_list("headimgurl", flat=True), User.objects.get().headimgurl]
+    addresses += [Category.objects.get().image_url, Product.objects.get().image_url, OrderLine.objects.get().image_url]
+    assert all(stored(address, media) for address in addresses)
+    assert len(set(addresses)) == Upload.objects.count() == 4
+    assert orphans_remove(now=timezone.now() + timedelta(days=30)) == 0
+    assert all(stored(address, media) for address in addresses)
+
+
+def test_pictures_may_come_later_and_again(bring, old, media):
+    found = {"students": [student(headimgurl="/avatar/1.png")]}
+
+    assert "还有 1 个地址指向旧服务器的图片" in bring(found)
+    assert Student.objects.get().headimgurl == "/avatar/1.png"
+    bring(found, pictures=old)
+    address = Student.objects.get().headimgurl
+    assert stored(address, media)
+    assert "收下 0 张, 拒绝 0 张; 改写地址 0 个" in bring(found, pictures=old)
+    assert Student.objects.get().headimgurl == address and Upload.objects.count() == 1
+
+
+@pytest.mark.parametrize("path", ["/avatar/none.png", "/avatar/../../secret.png", "/avatar/%2e%2e/%2e%2e/secret.png"])
+def test_a_path_to_no_picture_is_emptied_and_reported(bring, old, path):
+    bring({"students": [student(headimgurl=path)]}, pictures=old)
+
+    assert Student.objects.get().headimgurl == "" and not Upload.objects.exists()
+    assert "headimgurl 的图片不在图片目录中" in (old.parent / "report0/table.txt").read_text("utf-8")
+
+
+@pytest.mark.parametrize(("name", "reason"), [("broken", "图片"), ("large", "超过 5 MB")])
+def test_what_is_no_picture_is_refused_with_a_reason(bring, old, name, reason):
+    told = bring({"students": [student(headimgurl=f"/avatar/{name}.png")]}, pictures=old)
+
+    assert "收下 0 张, 拒绝 1 张" in told
+    assert reason in OldPicture.objects.get().refusal and not Upload.objects.exists()
+
+
+def test_addresses_elsewhere_are_left_alone(bring, old):
+    elsewhere = [
+        "https://wx.qlogo.cn/mmopen/1",
+        "https://pictures.example/x/avatar/1.png",
+        "http://gone.example/avatar/no.png",
+    ]
+
+    found = [student(sId=f"ABCD0000000{at}", headimgurl=url) for at, url in enumerate(elsewhere)]
+    bring({"students": found}, pictures=old)
+
+    assert list(Student.objects.order_by("pk").values_list("headimgurl", flat=True)) == elsewhere
+
+
+def test_a_picture_chosen_meanwhile_stays(bring, old, monkeypatch):
+    from moving import pictures
+
+    def choose(paths, *args):
+        Student.objects.update(headimgurl="https://chosen.example/1.png")
+        return dict.fromkeys(paths, "/media/2026/11/" + "0" * 32 + ".png")
+
+    monkeypatch.setattr(pictures, "_known", choose)
+
+    bring({"students": [student(headimgurl="/avatar/1.png")]}, pictures=old)
+
+    assert Student.objects.get().headimgurl == "https://chosen.example/1.png"
+
+
+def test_a_picture_whose_records_went_is_taken_in_again(bring, old, media):
+    bring({"students": [student(headimgurl="/avatar/1.png")]}, pictures=old)
+    Upload.objects.all().delete()
+
+    bring({"students": [student(sId="ABCD00000001", headimgurl="/avatar/1.png")]}, pictures=old)
+
+    assert stored(Student.objects.get(sid="ABCD00000001").headimgurl, media)
+
+
+def test_the_check_knows_which_pictures_are_missing(bring, old):
+    found = {"students": [student(headimgurl="/avatar/none.png"), student(sId="B", headimgurl="/avatar/1.png")]}
+
+    told = bring(found, pictures=old, check=True)
+
+    assert "修补 1 个 headimgurl 的图片不在图片目录中" in told
+    assert not Upload.objects.exists()

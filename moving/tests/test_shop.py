@@ -1,0 +1,285 @@
+"""Catalogue, carts and orders after the move, through the calls of their buyers and staff."""
+
+import json
+from datetime import timedelta
+
+import pytest
+from bson import Decimal128, Int64, ObjectId
+from django.utils import timezone
+
+from accounts.tokens import token_issue
+from conftest import ApiClient
+from shop.models import Category, Order, OrderLog, Product
+from shop.services.order_expire import orders_sweep
+from shop.states import TO_DO
+
+CATEGORY = {"category_id": "20201231130613123", "categoryName": "自行车", "createTime": "2020-12-31,01:06:13"}
+PRODUCT = {
+    "product_id": "20210101090000001", "category_id": CATEGORY["category_id"], "productName": "山地车", "price": 19.99,
+    "description": "说明", "inventory": 5, "imageUrl": "https://pictures.example/1.png", "color": "红",
+}  # fmt: skip
+BUYER = {"unid": "buyer", "username": "li", "password": "x", "nickname": "李"}
+ORDER = {
+    "order_id": "20210827165510715abcdefghijklm", "unid": "buyer", "order_status": 1, "pay_status": 1,
+    "shiping_status": 1, "user_nickname": "李", "user_phone": "13800000000", "address": "南京", "total_fee": 3998,
+    "create_time": "2021-08-27,04:55:10",
+}  # fmt: skip
+DETAIL = {
+    "order_id": ORDER["order_id"], "product_id": PRODUCT["product_id"], "productName": "山地车", "description": "说明",
+    "price": 19.99, "quantity": 2, "imageUrl": "https://pictures.example/1.png",
+}  # fmt: skip
+
+
+def one(whole, **fields):
+    return {"_id": ObjectId()} | whole | fields
+
+
+@pytest.fixture
+def shop(move):
+    """Move a shop in, with an order as named; ``details`` replaces its rows. Answer the buyer's client."""
+
+    def run(details=None, products=None, **fields):
+        rows = [one(DETAIL)] if details is None else details
+        move({
+            "users": [one(BUYER)], "product_categorys": [one(CATEGORY)],
+            "products": [one(PRODUCT)] if products is None else products,
+            "order_masters": [one(ORDER, **fields)], "order_details": rows,
+        })  # fmt: skip
+        from accounts.models import User
+
+        user = User.objects.get(username="li")
+        return ApiClient(token_issue(user), user)
+
+    return run
+
+
+def reasons(move):
+    lines = (move.folder / "documents.jsonl").read_text("utf-8").splitlines()
+    return [reason for line in lines for reason, _ in json.loads(line)["reasons"]]
+
+
+def the_order(buyer):
+    return buyer.post("/order/get_order", {"order_id": ORDER["order_id"]}).json()["data"]
+
+
+# --- Catalogue ---------------------------------------------------------------------------------------
+
+
+def test_the_catalogue_is_as_it_was_and_an_afternoon_is_one_again(move, lbw):
+    move({"product_categorys": [one(CATEGORY, updateTime="2020-12-31,02:00:00")], "products": [one(PRODUCT)]})
+
+    [category] = lbw.get("/category/getCategory").json()["data"]
+    [product] = lbw.get("/product/get_product").json()["data"]
+
+    assert (category["category_id"], category["createTime"]) == (CATEGORY["category_id"], "2020-12-31,13:06:13")
+    assert category["updateTime"] == "2020-12-31,14:00:00"
+    same = ("product_id", "category_id", "productName", "price", "description", "inventory", "imageUrl")
+    assert {name: product[name] for name in same} == {name: PRODUCT[name] for name in same}
+
+
+@pytest.mark.parametrize(
+    ("price", "expected"),
+    [(0.1 + 0.2, 0.3), ("9.9", 9.9), (Int64(7), 7), (Decimal128("8.88"), 8.88), (1.005, 1.0), (2.346, 2.35)],
+)
+def test_prices(move, price, expected):
+    move({"product_categorys": [one(CATEGORY)], "products": [one(PRODUCT, price=price)]}, form="bson")
+
+    assert float(Product.objects.get().price) == expected
+
+
+@pytest.mark.parametrize("price", [0, -1, "免费", None, float("inf"), 10**12, 0.001])
+def test_what_has_no_price_is_no_product(move, price):
+    move({"product_categorys": [one(CATEGORY)], "products": [one(PRODUCT, price=price)]})
+
+    assert reasons(move) == ["价格不是大于 0 的数"]
+
+
+def test_a_product_of_a_deleted_category_is_on_sale_and_its_category_is_not(move, lbw):
+    move({"products": [one(PRODUCT)]})
+
+    [product] = lbw.get("/product/get_product").json()["data"]
+    assert product["category_id"] == CATEGORY["category_id"]
+    assert lbw.get("/category/getCategory").json()["data"] == []
+    assert Category.objects.get().created_at.year == 2020
+
+
+def test_new_ids_do_not_collide_with_old_ones(move, lbw):
+    move({"product_categorys": [one(CATEGORY)], "products": [one(PRODUCT)]})
+
+    lbw.post("/category/addCategory", {"categoryName": "汽车"})
+
+    first, second = lbw.get("/category/getCategory").json()["data"]
+    assert first["category_id"] < second["category_id"]
+
+
+# --- Carts -------------------------------------------------------------------------------------------
+
+
+def test_a_cart_waits_for_its_owner(move):
+    cart = {"cart_id": "20210827165510715", "unid": "buyer", "product_id": PRODUCT["product_id"], "quantity": 2,
+            "isChecked": True}  # fmt: skip
+    move({
+        "users": [one(BUYER)], "product_categorys": [one(CATEGORY)], "products": [one(PRODUCT)],
+        "carts": [one(cart), one(cart, quantity=9), one(cart, unid="gone"), one(cart, product_id="gone")],
+    })  # fmt: skip
+    from accounts.models import User
+
+    buyer = ApiClient(token_issue(User.objects.get(username="li")))
+    [row] = buyer.get("/cart/get_cart").json()["data"]
+    assert (row["quantity"], row["isChecked"], row["create_time"]) == (2, True, "2021-08-27,16:55:10")
+    assert reasons(move) == ["与前面的文档重复:同一用户的同一商品", "用户不存在", "商品不存在,或已下架"]
+    assert buyer.post("/pay/pre_order", {}).json()["state"] is True
+
+
+# --- Orders ------------------------------------------------------------------------------------------
+
+
+def test_a_paid_order_is_history_its_buyer_finds(shop):
+    found = the_order(shop())
+
+    expected = ORDER | {"total_fee": 39.98, "create_time": "2021-08-27,16:55:10"}
+    assert {name: found[name] for name in expected} == expected
+    [row] = found["orderDetail"]
+    assert (row["title"], row["price"], row["count"], row["description"]) == ("山地车", 19.99, 2, "说明")
+    log = OrderLog.objects.get()
+    assert (log.actor, log.event, log.to_state) == ("迁入", "迁入", "shipped")
+
+
+@pytest.mark.parametrize(
+    ("numbers", "state", "shown"),
+    [
+        ((1, 1, 0), "paid", (1, 1, 0)),
+        ((1, 1, 3), "preparing", (1, 1, 3)),
+        ((1, 1, 1), "shipped", (1, 1, 1)),
+        ((1, 1, 2), "received", (1, 1, 2)),
+        ((0, 1, 0), "paid", (1, 1, 0)),
+        ((5, 1, 0), "refunded", (5, 1, 0)),
+        ((5, 1, 2), "refunded", (5, 1, 2)),
+        ((4, 1, 0), "refunded", (4, 1, 0)),
+        ((2, 1, 0), "refunded", (2, 1, 0)),
+        ((1, 0, 0), "closed", (4, 0, 0)),
+        ((0, 0, 0), "closed", (4, 0, 0)),
+        ((2, 0, 0), "cancelled", (2, 0, 0)),
+        ((3, 0, 0), "invalid", (3, 0, 0)),
+        ((4, 0, 0), "closed", (4, 0, 0)),
+        ((5, 0, 1), "closed", (4, 0, 0)),
+        ((9, "ja", None), "closed", (4, 0, 0)),
+    ],
+)
+def test_what_an_orders_numbers_become(shop, numbers, state, shown):
+    names = ("order_status", "pay_status", "shiping_status")
+
+    found = the_order(shop(**dict(zip(names, numbers, strict=True))))
+
+    assert Order.objects.get().state == state
+    assert tuple(found[name] for name in names) == shown
+
+
+@pytest.mark.parametrize("paid", [0, 1])
+def test_no_sweep_touches_an_order_that_arrived(shop, paid):
+    shop(pay_status=paid, shiping_status=0)
+    before = Order.objects.values().get(), Product.objects.values().get()
+
+    assert orders_sweep(now=timezone.now() + timedelta(days=400)) == 0
+
+    assert (Order.objects.values().get(), Product.objects.values().get()) == before
+    assert (before[0]["state"] in TO_DO) is bool(paid)  # what was paid and not sent is still to be sent
+
+
+def test_a_paid_order_is_sent_and_received_but_its_money_is_not_ours_to_return(shop, lbw):
+    buyer = shop(shiping_status=0)
+
+    answer = buyer.post("/order/returns", {"order_id": ORDER["order_id"]}).json()
+    assert (answer["state"], answer["msg"]) == (False, "本系统没有这个订单的付款记录,请在微信商户平台退款")
+    assert lbw.get("/order/ship", order_id=ORDER["order_id"], action=1).json()["msg"] == "修改成功"
+    assert buyer.get("/order/ship", order_id=ORDER["order_id"], action=2).json()["msg"] == "修改成功"
+
+
+def test_an_unpaid_order_cannot_be_paid_any_more(shop):
+    buyer = shop(pay_status=0, shiping_status=0)
+
+    answer = buyer.post("/pay/payment", {"order_id": ORDER["order_id"]}).json()
+
+    assert (answer["status"], answer["msg"]) == (1004, "err 订单已经关闭")
+    assert the_order(buyer)["note"] == "迁入时尚未付款,已关闭"
+
+
+@pytest.mark.parametrize(
+    ("fee", "expected", "mend"),
+    [
+        (3998.0000000000005, 39.98, None),
+        ("3998", 39.98, None),
+        (0, 39.98, "total_fee 不是大于 0 的数,取明细之和"),
+        ("免费", 39.98, "total_fee 不是大于 0 的数,取明细之和"),
+        (100, 1, "total_fee 与明细之和不同,以 total_fee 为准"),
+    ],
+)
+def test_the_total_is_in_fen(shop, move, fee, expected, mend):
+    assert the_order(shop(total_fee=fee))["total_fee"] == expected
+    assert reasons(move) == ([mend] if mend else [])
+
+
+def test_an_order_without_rows_or_buyer_is_kept(shop, move):
+    buyer = shop(details=[], unid="gone")
+
+    assert buyer.post("/order/get_order").json()["data"] == []
+    order = Order.objects.get()
+    assert (order.user, order.username, order.lines.count()) == (None, "李", 0)
+    assert reasons(move) == ["订单没有明细", "买家已不存在,订单只记下名字"]
+
+
+def test_an_order_that_costs_nothing_is_refused_with_its_rows(shop, move):
+    shop(details=[one(DETAIL, order_id="20210101000000000other")], total_fee=None)
+
+    assert not Order.objects.exists()
+    assert sorted(reasons(move)) == ["没有这个订单", "没有金额,也没有明细可以相加"]
+
+
+def test_products_that_are_gone_come_back_off_sale_for_their_orders(shop, lbw):
+    buyer = shop(products=[], details=[one(DETAIL), one(DETAIL, product_id="20200101000000001", price=5)])
+
+    assert [row["product_id"] for row in the_order(buyer)["orderDetail"]] == [
+        PRODUCT["product_id"], "20200101000000001",
+    ]  # fmt: skip
+    assert lbw.get("/product/get_product").json()["data"] == []
+
+
+def test_rows_of_one_product_become_one(shop, move):
+    found = the_order(shop(details=[one(DETAIL), one(DETAIL), one(DETAIL, price=1)], total_fee=7996))
+
+    assert [row["count"] for row in found["orderDetail"]] == [4]
+    assert sorted(reasons(move)) == ["同一商品有几条价格不同的明细,只保留第一条", "同一商品有几条明细,数量相加"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"quantity": 0}, "数量不是大于 0 的整数"),
+        ({"quantity": 1.5}, "数量不是大于 0 的整数"),
+        ({"price": 0}, "价格不是大于 0 的数"),
+        ({"product_id": ""}, "没有 product_id"),
+        ({"order_id": None}, "没有 order_id"),
+        ({"product_id": "1" * 18}, "product_id 超过 17 个字符"),
+    ],
+)
+def test_a_row_that_says_nothing_is_refused_and_its_order_comes(shop, move, fields, reason):
+    buyer = shop(details=[one(DETAIL), one(DETAIL, **fields)])
+
+    assert [row["count"] for row in the_order(buyer)["orderDetail"]] == [2]
+    assert reasons(move) == [reason]
+
+
+@pytest.mark.parametrize("order_id", ["", "x" * 33])
+def test_an_order_whose_number_cannot_stay_is_refused(shop, move, order_id):
+    shop(order_id=order_id)
+
+    assert not Order.objects.exists()
+    assert reasons(move)[-1] == "没有这个订单"
+
+
+def test_staff_see_an_order_that_arrived(shop, office):
+    shop()
+
+    page = office.get(f"/admin/shop/order/{Order.objects.get().pk}/change/")
+
+    assert page.status_code == 200 and ORDER["order_id"] in page.content.decode()

@@ -1,0 +1,48 @@
+"""What the translation of a collection consists of. The table of all of them is ``moving.table``."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from moving.dump import Document
+from moving.seen import Seen
+from moving.values import Values
+
+
+@dataclass
+class Pass:
+    """One way through the dump: a check, or a run that writes."""
+
+    is_check: bool
+    now: datetime
+    seen: Seen = field(default_factory=Seen)
+    pictures: Path | None = None
+
+
+@dataclass
+class Arriving:
+    """A document that comes, as it was read, and the record it becomes."""
+
+    values: Values
+    record: Any
+
+
+@dataclass(frozen=True)
+class Translation:
+    """How the documents of one collection become records.
+
+    :param look_up: asks the database what ``translate`` must know of these documents, once for all of them.
+    :param translate: makes a record of one document. Raises ``DocumentRefused`` or ``AlreadyHere``.
+    :param write: saves records inside the transaction that notes their arrival.
+    :param before: what takes long and needs no transaction.
+    """
+
+    collection: str
+    label: str
+    look_up: Callable[[Sequence[Document], Pass], Any]
+    translate: Callable[[Values, Any, Pass], Any]
+    write: Callable[[Sequence[Arriving], Pass], None]
+    before: Callable[[Sequence[Arriving]], None] = lambda arriving: None
+    batch: int = 1000

@@ -1,0 +1,208 @@
+"""`users`: everybody logs in as before, by password or by WeChat; into the back office nobody gets this way."""
+
+import os
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth.hashers import make_password
+from django.contrib.auth.password_validation import get_password_validators, validate_password
+from django.core.exceptions import ValidationError
+from django.db import transaction
+
+from accounts import principal
+from accounts.demo_users import is_demo_account
+from accounts.models import User, new_unid
+from accounts.services.users import MAX_PASSWORD
+from moving.dump import Document
+from moving.errors import AlreadyHere, DocumentRefused
+from moving.translation import Arriving, Pass, Translation
+from moving.values import Values, is_storable, plain_all
+from permissions.models import DEFAULT_ROLEID, Role
+
+UNID_LENGTH, NAME_LENGTH = 64, 64
+MOST_VIP = 99
+ACTIVE = (None, "1", 1)  # the first server had no such field
+
+
+@dataclass
+class Known:
+    by_unid: dict[str, User]
+    by_name: dict[str, User]
+    openids: dict[str, str]  # to the user name
+    unionids: dict[str | None, str]
+    roles: dict[str, Role]
+
+
+def look_up(documents: Sequence[Document], _: Pass) -> Known:
+    users = User.objects.select_related("role")
+    openids = users.filter(wechat_appid=settings.WECHAT_APP_ID, openid__in=plain_all(documents, "openid"))
+    return Known(
+        {user.unid: user for user in users.filter(unid__in=plain_all(documents, "unid"))},
+        {user.username: user for user in users.filter(username__in=plain_all(documents, "username"))},
+        dict(openids.values_list("openid", "username")),
+        dict(users.filter(unionid__in=plain_all(documents, "unionid")).values_list("unionid", "username")),
+        {role.roleid: role for role in Role.objects.all()},
+    )
+
+
+def translate(values: Values, known: Known, run: Pass) -> User:
+    username = values.id("username", NAME_LENGTH)
+    unid = _unid(values)
+    if run.seen.value(*(("unid", unid) if unid else ("username", username))) is not None:
+        raise DocumentRefused(f"与前面的文档重复:{'unid' if unid else '用户名'} 相同")
+    same = known.by_name.get(username)
+    if unid in known.by_unid or (same and not unid):
+        run.seen.claim("unid", unid, username)
+        run.seen.claim("username", username)
+        raise AlreadyHere
+    user = _fields(values, known, run)
+    user.unid = unid or new_unid()
+    if same and run.seen.value("username", username) is None and _is_of_every_installation(username):
+        user.pk = same.pk  # see write()
+        values.mend("与这里现有的账号合并,密码和角色以这里的为准", username)
+    user.username = _free_name(values, username, known, run)
+    user.openid = _once(values, "openid", known.openids, run)
+    user.unionid = _once(values, "unionid", known.unionids, run) or None
+    user.wechat_appid = settings.WECHAT_APP_ID if user.openid else ""
+    run.seen.claim("unid", user.unid, user.username)
+    _password(values, user)
+    return user
+
+
+def before(arriving: Sequence[Arriving]) -> None:
+    """Hash the passwords, 17 ms each by intention. argon2 lets other threads run meanwhile, so all cores are used."""
+    users = [one.record for one in arriving]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        # The hash of None lets nobody in.
+        hashes = pool.map(make_password, [user.password or None for user in users])
+        for user, hashed in zip(users, hashes, strict=True):
+            user.password = hashed
+
+
+def write(arriving: Sequence[Arriving], _: Pass) -> None:
+    users = [one.record for one in arriving]
+    for user in users:
+        if user.pk is not None:
+            _merge(user)
+    User.objects.bulk_create([user for user in users if user.pk is None])
+
+
+def _merge(user: User) -> None:
+    """Let an account of every installation (root) be known under its old number, and by its WeChat."""
+    here = User.objects.get(pk=user.pk)
+    before, here.unid = here.unid, user.unid
+    if user.openid and not here.openid:
+        here.openid, here.wechat_appid = user.openid, user.wechat_appid
+    if user.unionid and not here.unionid:
+        here.unionid = user.unionid
+    here.save(update_fields=["unid", "openid", "wechat_appid", "unionid"])
+    transaction.on_commit(lambda: principal.forget(before))
+
+
+def _unid(values: Values) -> str:
+    unid = values.text("unid", 100)
+    if len(unid) > UNID_LENGTH:
+        raise DocumentRefused(f"unid 超过 {UNID_LENGTH} 个字符")
+    if not unid:
+        values.mend("没有 unid,分配新的")
+    return unid
+
+
+def _fields(values: Values, known: Known, run: Pass) -> User:
+    level = min(max(values.whole("vipLevel") or 0, 0), MOST_VIP)
+    if level != (values.whole("vipLevel") or 0):
+        values.mend(f"vipLevel 不是 0 到 {MOST_VIP} 的整数", values.raw("vipLevel"))
+    ends_at = values.moment("vipStamp", ahead=True) or values.moment("vipExpires", ahead=True)
+    return User(
+        role=_role(values, known, run),
+        nickname=values.text("nickname", 64) or values.text("username", 64),
+        phone=values.text("phone", 32),
+        headimgurl=values.picture("headimgurl"),
+        sex=values.text("sex", 8),
+        city=values.text("city", 64),
+        province=values.text("province", 64),
+        country=values.text("country", 64),
+        vip_level=level,
+        vip_expires_at=ends_at if level else None,
+        is_active=values.raw("status") in ACTIVE,
+    )
+
+
+def _role(values: Values, known: Known, run: Pass) -> Role:
+    """The role by ``roleid``; older documents have it under ``roles``, some as a list of one."""
+    given = [values.raw("roleid"), values.raw("roles"), values.raw("role")]
+    names = [str(one[0] if isinstance(one, list) and one else one) for one in given if one]
+    for name in names:
+        if role := known.roles.get(name):
+            return role
+        if run.is_check and run.seen.value("role", name) is not None:
+            return Role(roleid=name)
+    if names:
+        values.mend(f"角色不存在,改为 {DEFAULT_ROLEID}", names[0])
+    return known.roles[DEFAULT_ROLEID]
+
+
+def _is_of_every_installation(username: str) -> bool:
+    return username == "root" or is_demo_account(username)
+
+
+def _free_name(values: Values, username: str, known: Known, run: Pass) -> str:
+    merges = _is_of_every_installation(username)
+    name, number = username, 1
+    while run.seen.claim("username", name) is not None or (name in known.by_name and not merges):
+        merges = False
+        number += 1
+        name = f"{username[: NAME_LENGTH - 8]}-{number}"
+        known.by_name.update({user.username: user for user in User.objects.filter(username=name)})
+    if name != username:
+        values.mend("用户名已被占用,改名", f"{username} -> {name}")
+    return name
+
+
+def _once(values: Values, name: str, taken: Mapping[Any, str], run: Pass) -> str:
+    """What can only belong to one user: whoever had it first keeps it."""
+    text = values.text(name, 128)
+    if not text:
+        return ""
+    owner = taken.get(text) or run.seen.claim(name, text, values.text("username", NAME_LENGTH))
+    if owner is not None:
+        values.mend(f"{name} 已属于另一个用户,不带入", f"{text} {owner}")
+        return ""
+    return text
+
+
+def _password(values: Values, user: User) -> None:
+    password: Any = values.raw("password")
+    if isinstance(password, int | float) and not isinstance(password, bool):
+        password = values.text("password", MAX_PASSWORD)  # a number means its digits, as for the API
+    if not isinstance(password, str) or not password.strip() or not is_storable(password):
+        user.password = ""  # see before()
+        if not user.openid:
+            values.mend("没有密码,也没有微信:由老师设置密码后才能登入")
+        return
+    user.password = password
+    if user.pk is None:
+        values.weak_password = _weakness(password, user)
+
+
+def _weakness(password: str, user: User) -> str:
+    if len(password) > MAX_PASSWORD:
+        return f"超过 {MAX_PASSWORD} 个字符"
+    try:
+        validate_password(password, user, _policy())
+    except ValidationError as error:
+        return "".join(error.messages)
+    return ""
+
+
+@cache
+def _policy() -> Any:
+    # The rules of production, also in a rehearsal with demo data on.
+    return get_password_validators(settings.PASSWORD_POLICY)  # type: ignore[arg-type]
+
+
+USERS = Translation("users", "用户", look_up, translate, write, before, batch=200)

@@ -1,0 +1,225 @@
+"""One value of an old document as the new table takes it, and what was mended on the way."""
+
+import re
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal, InvalidOperation
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from bson import Decimal128, ObjectId
+
+from core.times import SHANGHAI, slash
+from moving.dump import Document
+from moving.errors import DocumentRefused
+
+NOT_GIVEN = "未填写"
+CENT = Decimal("0.01")
+# A binary float such as 19.99 * 3 is that far from its two decimals; more is another price.
+FLOAT_NOISE = Decimal("0.0001")
+_OLDEST, _LATEST = datetime(2000, 1, 1, tzinfo=SHANGHAI), datetime(2100, 1, 1, tzinfo=SHANGHAI)
+# PostgreSQL stores neither; a lone surrogate cannot even be answered as UTF-8.
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+# 2019/05/09 02:14:12, 2020-12-31,12:59:59, 2021/8/27 下午3:05:10, 2019-05-09
+_MOMENT = re.compile(r"(\d{4})[-/](\d\d?)[-/](\d\d?)(?:[ ,]+(上午|下午)?(\d\d?):(\d\d)(?::(\d\d))?)?")
+_ID_MOMENT = re.compile(r"([0-9]{4})([0-9]{2})([0-9]{2})([0-9]{2})([0-9]{2})([0-9]{2})([0-9]{3})?")
+_OLD_PICTURE = re.compile(r"(?:https?:)?(?://[^/]+)?(/(?:avatar|imgs|productPic)/.+)", re.IGNORECASE)
+
+Mend = tuple[str, str]  # what was done, and to what: "年龄不是数字,取其中的数字", "21岁"
+
+
+def old_picture(address: str) -> str:
+    """The path that an address has on the old server, "" if it is no picture of it.
+
+    The old hosts are retired, so that an absolute address means the same file as a path.
+    """
+    match = _OLD_PICTURE.fullmatch(address)
+    return unquote(urlsplit(match[1]).path) if match else ""
+
+
+class Values:
+    """Reads a document's fields; ``mends`` collects what they were not."""
+
+    def __init__(self, document: Document, now: datetime, has_picture: Callable[[str], bool] | None = None) -> None:
+        self.document, self.now = document, now
+        self.mends: list[Mend] = []
+        self.weak_password = ""  # what is wrong with one that comes all the same
+        self._fields, self._has_picture = document.fields, has_picture
+
+    def mend(self, what: str, detail: Any = "") -> None:
+        self.mends.append((what, str(detail)[:200]))
+
+    def raw(self, *names: str) -> Any:
+        """The first of these fields that holds anything."""
+        for name in names:
+            value = self._fields.get(name)
+            if value is not None and value != "":
+                return value
+        return None
+
+    def text(self, name: str, most: int) -> str:
+        """At most ``most`` characters, "" where there is no text."""
+        value = self.raw(name)
+        text = _text(value)
+        if text is None:
+            self.mend(f"{name} 不是文本,留空", value)
+            return ""
+        clean = _UNSTORABLE.sub("", text).strip()
+        if _UNSTORABLE.search(text):
+            self.mend(f"{name} 含有无法保存的字符,已去掉")
+        if len(clean) > most:
+            self.mend(f"{name} 超过 {most} 个字,截短", clean)
+        return clean[:most]
+
+    def required(self, name: str, most: int, instead: str = NOT_GIVEN) -> str:
+        text = self.text(name, most)
+        if not text:
+            self.mend(f"{name} 是空的,记为“{instead}”")
+        return text or instead
+
+    def id(self, name: str, most: int) -> str:
+        """What others refer to: never shortened.
+
+        :raises DocumentRefused: there is none, or it is too long.
+        """
+        text = plain(self.raw(name))
+        if not text:
+            raise DocumentRefused(f"没有 {name}")
+        if len(text) > most:
+            raise DocumentRefused(f"{name} 超过 {most} 个字符")
+        return text
+
+    def picture(self, name: str) -> str:
+        address = self.text(name, 500)
+        path = old_picture(address)
+        if path and self._has_picture and not self._has_picture(path):
+            self.mend(f"{name} 的图片不在图片目录中", path)
+        return address
+
+    def whole(self, name: str) -> int | None:
+        """A whole number, None where there is none."""
+        number = _number(self.raw(name))
+        return int(number) if number is not None and number == number.to_integral_value() else None
+
+    def rounded(self, name: str) -> int | None:
+        """The whole number next to a binary float such as 1990.0000000000002."""
+        number = _number(self.raw(name))
+        return None if number is None else round(number)
+
+    def yuan(self, name: str) -> Decimal | None:
+        """An amount above 0 with two decimals, None where there is none."""
+        number = _number(self.raw(name))
+        if number is None or abs(number) > 10**9:
+            return None
+        rounded = number.quantize(CENT)
+        if rounded <= 0:
+            return None
+        if abs(number - rounded) > FLOAT_NOISE:
+            self.mend(f"{name} 多于两位小数,四舍五入", number)
+        return rounded
+
+    def moment(self, name: str, *, ahead: bool = False) -> datetime | None:
+        """A moment since the old server began; with ``ahead`` also one that lies ahead."""
+        latest = _LATEST if ahead else self.now + timedelta(days=1)
+        moment = _moment(self.raw(name))
+        return moment if moment and _OLDEST <= moment <= latest else None
+
+    def created(self, *, by_id: str = "", names: tuple[str, ...] = ()) -> datetime:
+        """When it was made: by the 17 digits its id begins with, else by a field, else by MongoDB's ``_id``."""
+        moments = [self._plausible(id_moment(by_id)), *(self.moment(name) for name in names)]
+        if moment := next(filter(None, moments), None):
+            return moment
+        old_id = self._fields.get("_id")
+        known = self._plausible(old_id.generation_time) if isinstance(old_id, ObjectId) else None
+        self.mend(
+            "没有可用的创建时间,取 _id 中的时间" if known else "没有可用的创建时间,记为迁入的时间", self.raw(*names)
+        )
+        return known or self.now
+
+    def _plausible(self, moment: datetime | None) -> datetime | None:
+        return moment if moment and _OLDEST <= moment <= self.now + timedelta(days=1) else None
+
+
+def is_storable(text: str) -> bool:
+    return not _UNSTORABLE.search(text)
+
+
+def plain(value: Any) -> str:
+    """The text of an id, as :meth:`Values.id` reads it."""
+    return _UNSTORABLE.sub("", _text(value) or "").strip()
+
+
+def plain_all(documents: Iterable[Document], name: str) -> set[str]:
+    """The ids that these documents hold under ``name``, to be looked up together."""
+    return {text for document in documents if (text := plain(document.fields.get(name)))}
+
+
+def _moment(value: Any) -> datetime | None:
+    """Read a moment in any of the forms the old server wrote; without a zone it is Shanghai's."""
+    if isinstance(value, datetime):
+        return value if value.tzinfo else value.replace(tzinfo=UTC)
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return _of_milliseconds(value)
+    text = str(value or "").strip()
+    try:
+        if match := _MOMENT.fullmatch(text):
+            year, month, day, half, hour, minute, second = match.groups(default="0")
+            hours = int(hour) % 12 + 12 * (half == "下午") if half != "0" else int(hour)
+            return datetime(int(year), int(month), int(day), hours, int(minute), int(second), tzinfo=SHANGHAI)
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=SHANGHAI)
+
+
+def id_moment(text: str) -> datetime | None:
+    """The moment of the digits ``YYYYMMDDHHmmssSSS`` that an id begins with."""
+    match = _ID_MOMENT.match(text)
+    if not match:
+        return None
+    *parts, thousandths = (int(part or 0) for part in match.groups())
+    try:
+        return datetime(*parts, thousandths * 1000, tzinfo=SHANGHAI)  # type: ignore[arg-type, misc]
+    except ValueError:
+        return None
+
+
+def digits_in(value: Any) -> int | None:
+    """The first number in a text such as ``21岁``."""
+    match = re.search(r"\d+", str(value or ""))
+    return int(match[0]) if match and len(match[0]) < 10 else None
+
+
+def _of_milliseconds(number: float) -> datetime | None:
+    try:
+        return datetime.fromtimestamp(number / 1000, UTC)
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
+def _text(value: Any) -> str | None:
+    """None for what is no text and no number."""
+    match value:
+        case None:
+            return ""
+        case bool() | list() | dict() | bytes():
+            return None
+        case float() if value.is_integer():
+            return str(int(value))
+        case datetime():
+            return slash(value) if value.tzinfo else str(value)
+        case str() | int() | float() | ObjectId() | Decimal128():
+            return str(value)
+    return None
+
+
+def _number(value: Any) -> Decimal | None:
+    if isinstance(value, Decimal128):
+        value = value.to_decimal()
+    if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal):
+        return None
+    try:
+        number = Decimal(str(value).strip())
+    except InvalidOperation:
+        return None
+    return number if number.is_finite() and abs(number) < 10**18 else None

@@ -1,0 +1,49 @@
+"""`weather`: what the provider said, judged by the rules for its present answers."""
+
+from collections.abc import Sequence
+
+from moving.dump import Document
+from moving.errors import AlreadyHere, DocumentRefused
+from moving.translation import Arriving, Pass, Translation
+from moving.values import Values, plain
+from weather.errors import ProviderGarbled
+from weather.models import WeatherRecord
+from weather.provider import report_read
+
+_MISSPELT = "update_tim"
+
+
+def look_up(_: Sequence[Document], __: Pass) -> None:
+    return None
+
+
+def translate(values: Values, _: None, run: Pass) -> WeatherRecord:
+    fields = values.document.fields
+    answer = {name: plain(value) if isinstance(value, str) else value for name, value in fields.items()}
+    if not answer.get("update_time") and answer.get(_MISSPELT):
+        answer["update_time"] = answer[_MISSPELT]  # not reported: half of all documents have it
+    try:
+        report = report_read(answer, run.now)
+    except ProviderGarbled:
+        raise DocumentRefused("没有城市、日期或更新时间") from None
+    if run.seen.claim("weather", f"{report.city} {report.date} {report.clock}") is not None:
+        raise DocumentRefused("与前面的文档重复:城市、日期、更新时间都相同")
+    if WeatherRecord.objects.filter(city=report.city, date=report.date, clock=report.clock).exists():
+        raise AlreadyHere
+    return WeatherRecord(
+        **report.texts,
+        date=report.date,
+        clock=report.clock,
+        observed_at=report.observed_at,
+        alarm=report.alarm,
+        aqi=report.aqi,
+        created_at=report.observed_at,
+        seen_at=report.observed_at,
+    )
+
+
+def write(arriving: Sequence[Arriving], _: Pass) -> None:
+    WeatherRecord.objects.bulk_create([one.record for one in arriving])
+
+
+WEATHER = Translation("weather", "天气", look_up, translate, write)
