@@ -4,12 +4,17 @@ from datetime import timedelta
 
 from django.conf import settings
 
+from accounts.api.scan_views import LOGINS_A_MINUTE
 from accounts.captcha import LIFETIME_S as CAPTCHA_LIFETIME_S
 from accounts.services import failures, sms_login
+from core.api.bodies import BODY_LIMIT, FILE_LIMIT, MIB
 from core.times import span
+from payments.services.start import SHORTEST_LIFE
 from shop.api.pay import QUERIES_A_MINUTE
 from shop.services.order_create import MOST_LINES
 from uploads.fields import UPLOADS_PER_MINUTE
+from uploads.images import MAX_BYTES, MAX_PIXELS
+from uploads.services import ORPHAN_AFTER
 from weather.services.query import QUERY_WINDOW_S
 
 Row = tuple[str, str]
@@ -17,25 +22,43 @@ Row = tuple[str, str]
 
 def limits() -> list[Row]:
     """What is limited, and how much is allowed."""
-    sms = {name: (limit, window_s) for name, limit, window_s in sms_login.PER_NUMBER}
+    latest = settings.ORDER_TTL + SHORTEST_LIFE
+    number, address, site = (
+        {name: limit for name, limit, _ in limits}
+        for limits in (sms_login.PER_NUMBER, sms_login.PER_ADDRESS, sms_login.PER_SITE)
+    )
     return [
+        ("请求体", f"最大 {BODY_LIMIT // MIB} MB;带文件的表单最大 {FILE_LIMIT // MIB} MB(413)"),
         ("token 有效期", f"{span(settings.JWT_LIFETIME)};退出登入、修改密码、账号停用后立即失效"),
-        ("未付款的订单", f"{span(settings.ORDER_TTL)}后关闭;发起支付后重新计时"),
+        ("未付款的订单", f"{span(settings.ORDER_TTL)}后关闭;发起支付后重新计时,最迟下单 {span(latest)}后关闭"),
         ("列表不传 count", f"最多返回 {settings.API_MAX_ROWS} 条,total 是真实总数"),
         ("一次结算", f"最多 {MOST_LINES} 种商品"),
         ("图片验证码", f"{span(timedelta(seconds=CAPTCHA_LIFETIME_S))}内有效,校验一次就作废"),
         (
             "短信验证码",
             f"{span(sms_login.LIFETIME)}内有效,输错 {sms_login.MOST_TRIES} 次作废;"
-            f"同一手机号每分钟 {sms['minute'][0]} 条,每天 {sms['day'][0]} 条",
+            f"同一手机号每分钟 {number['minute']} 条,每天 {number['day']} 条;"
+            f"同一地址每小时 {address['hour']} 条,每天 {address['day']} 条;"
+            f"全站每分钟 {site['minute']} 条,每天 {site['day']} 条",
+        ),
+        (
+            "输错短信验证码",
+            f"同一手机号每天 {sms_login.WRONG_PER_NUMBER[0]} 次,同一地址每小时 {sms_login.WRONG_PER_ADDRESS[0]} 次,"
+            f"全站每小时 {sms_login.WRONG_PER_SITE[0]} 次",
         ),
         ("微信二维码", f"{span(settings.WECHAT_QR_TTL)}内有效,只能用一次"),
         (
             "输错密码",
             f"同一账号同一地址每分钟 {failures.PAIR_LIMIT} 次,"
+            f"同一账号从没有登入过的地址每分钟共 {failures.ACCOUNT_LIMIT} 次,"
             f"同一地址每分钟 {failures.ADDRESS_LIMIT} 次,之后等一分钟(429)",
         ),
-        ("上传图片", f"每个地址每分钟 {UPLOADS_PER_MINUTE} 张;每张最大 5 MB、4000 万像素"),
-        ("按城市查天气", f"每个调用者{span(timedelta(seconds=QUERY_WINDOW_S))}一次"),
+        ("微信登入", f"每个地址每分钟 {LOGINS_A_MINUTE} 次"),
+        (
+            "上传图片",
+            f"每个地址每分钟 {UPLOADS_PER_MINUTE} 张;每张最大 {MAX_BYTES // MIB} MB、{MAX_PIXELS // 10_000} 万像素;"
+            f"{span(ORPHAN_AFTER)}内没有被任何数据引用的会被清理,这样的图片太多时不能再上传(429)",
+        ),
+        ("按城市查天气", f"每个调用者 {span(timedelta(seconds=QUERY_WINDOW_S))}一次"),
         ("向微信查询订单", f"每个调用者每分钟 {QUERIES_A_MINUTE} 次"),
     ]

@@ -1,5 +1,7 @@
 """/docs/codes/ is made of the calls' own refusals."""
 
+from datetime import timedelta
+
 from accounts.errors import SidUnknown, WechatCodeSpent
 from core.errors import LoginRequired, Throttled
 
@@ -23,6 +25,15 @@ def test_what_every_call_may_answer_stands_once_and_first(api):
     assert LoginRequired.msg in first and "code “10022”" in first and LoginRequired.remedy in first
     (throttled,) = [row for row in rows(page)[:16] if Throttled.msg in row]
     assert "HTTP 429" in throttled
+
+
+def test_the_limits_are_those_that_are_configured(api, settings, monkeypatch):
+    settings.ORDER_TTL = timedelta(minutes=7)
+    monkeypatch.setattr("accounts.services.sms_login.PER_ADDRESS", (("hour", 81, 3600), ("day", 401, 86400)))
+
+    for page in ("/docs/codes/", "/demo/"):
+        text = api.http.get(page).content.decode()
+        assert "7 分钟后关闭" in text and "同一地址每小时 81 条,每天 401 条" in text
 
 
 def test_a_path_with_a_parameter_is_written_as_clients_write_it(api):
