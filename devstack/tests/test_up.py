@@ -235,4 +235,5 @@ def test_with_the_engines_alone_a_backup_is_restored(stack: Stack, backup: Path)
         assert restored.returncode == 0, restored.stderr
     finally:
         engines.terminate()
-        assert engines.wait(60) == 0
+        engines.communicate(timeout=60)
+        assert engines.returncode == 0

@@ -121,13 +121,12 @@ def servers(
 def proxy(servers: list[Server], proxy_port: int) -> Iterator[str]:
     """A round-robin proxy before both servers: its address."""
     command = ["node", str(HERE / "proxy.js"), str(proxy_port), *(str(server.port) for server in servers)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    assert process.stdout
-    try:
-        yield process.stdout.readline().strip()
-    finally:
-        process.kill()
-        process.wait()
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        try:
+            yield process.stdout.readline().strip()
+        finally:
+            process.kill()
 
 
 @pytest.fixture

@@ -115,6 +115,7 @@ def test_of_the_databases_two_hosts_one_vanishes(machine, server, tmp_path):
         seen = [(time.monotonic() - cut_at, thread, float(took), worked == "1") for thread, took, worked in lines]
     finally:
         machine.mend(0)
+        process.stdout.close()
         process.wait(10)
 
     assert max(took for _, _, took, _ in seen) < LONGEST_S
@@ -142,4 +143,4 @@ def test_a_row_that_our_machine_had_locked_is_free_soon_after_it_vanished(machin
         finally:
             machine.mend(0)
             holder.kill()
-            holder.wait()
+            holder.communicate()
