@@ -119,7 +119,7 @@ def check_documented(response: Any) -> None:
     body = response.json()
     if body.get("state") is not True:
         return
-    complaints = [list(_differences(example, body, "")) for example in docs.successes]
+    complaints = [list(differences(example, body, "")) for example in docs.successes]
     if all(complaints):
         raise AssertionError(f"{endpoint.path} answers unlike its documentation: {min(complaints, key=len)}")
     for key, hint in docs.records.items():
@@ -153,7 +153,7 @@ def _plain(schema: Any) -> Any:
     return {"anyOf": [plain, {"type": "null"}]} if schema.get("nullable") is True else plain
 
 
-def _differences(example: Any, real: Any, where: str) -> Any:
+def differences(example: Any, real: Any, where: str) -> Any:
     if where in {".status", ".msg"} and example != real:
         yield f"{where}: {example!r} is documented, {real!r} came"
     elif example is None:
@@ -163,12 +163,12 @@ def _differences(example: Any, real: Any, where: str) -> Any:
     elif isinstance(example, dict):
         for name, inner in example.items():
             if name in real:
-                yield from _differences(inner, real[name], f"{where}.{name}")
+                yield from differences(inner, real[name], f"{where}.{name}")
             else:
                 yield f"{where}.{name} is missing"
     elif isinstance(example, list) and example:
         for entry in real:
-            yield from _differences(example[0], entry, f"{where}[]")
+            yield from differences(example[0], entry, f"{where}[]")
 
 
 def _kind(value: Any) -> str:
