@@ -1,6 +1,8 @@
 """Text messages, sent through Alibaba Cloud (``SendSms``, version 2017-05-25) by its own client library."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache, partial
 from typing import Any
 from urllib.parse import urlsplit
@@ -18,6 +20,19 @@ CONNECT_TIMEOUT_MS, READ_TIMEOUT_MS = 3000, 5000
 TOTAL_TIMEOUT_S = 6
 BUSY = "isv.BUSINESS_LIMIT_CONTROL"  # the provider's own limit for one number
 UPSTREAM = Upstream("sms")
+
+
+@contextmanager
+def sms_room() -> Iterator[None]:
+    """Have room to send a message: whoever has none should not have spent a turn on it.
+
+    :raises SmsNotSent: too many wait for the provider already, or it is dead.
+    """
+    try:
+        with UPSTREAM.room():
+            yield
+    except UpstreamRefused as refused:
+        raise SmsNotSent(headers=refused.answer()["headers"]) from None
 
 
 def sms_send(*, phone: str, code: str) -> None:

@@ -4,6 +4,8 @@ Whatever it sends is taken for untrusted: shape, types, lengths and dates are ch
 """
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from typing import Any
@@ -85,6 +87,19 @@ class Report:
         """Whether this is the weather of the city ``asked`` for; some answer for the caller's own place instead."""
         asked, city = asked.lower(), self.city.lower()
         return city.startswith(asked) or asked.startswith(city) or asked == self.texts["city_en"].lower()
+
+
+@contextmanager
+def room() -> Iterator[None]:
+    """Have room to ask: whoever has none should not have spent a turn on it.
+
+    :raises ProviderSilent: too many wait for the provider already, or it is dead.
+    """
+    try:
+        with UPSTREAM.room():
+            yield
+    except http.UpstreamRefused as refused:
+        raise ProviderSilent(headers=refused.answer()["headers"]) from None
 
 
 def ask(credentials: Credentials, city: str, *, now: datetime, timeout_s: float | None = None) -> Report:

@@ -22,7 +22,7 @@ from accounts.errors import (
 from accounts.models import User
 from accounts.services.attempts import Door, Outcome, attempt_record
 from accounts.services.login import login_complete
-from accounts.sms import sms_send
+from accounts.sms import sms_room, sms_send
 from core.cache import ratelimit
 from core.cache.valkey import client
 from core.errors import DomainError
@@ -72,19 +72,20 @@ def sms_code_send(*, phone: str, network: str, now: datetime) -> str:
     :param network: the caller's address as limits count it.
     :raises SmsNotSent: too many lately, or the provider does not send it.
     """
-    _refuse_if_too_many(phone, network)
-    code = "".join(secrets.choice("0123456789") for _ in range(DIGITS))
-    key = random_text(KEY_LENGTH)
-    kept = {"code": code, "phone": phone, "tries": 0, "ends": (now + LIFETIME).timestamp()}
-    with client().pipeline() as pipeline:
-        pipeline.hset(_stored(key), mapping=kept)
-        pipeline.expire(_stored(key), _REMEMBERED)
-        pipeline.execute()
-    try:
-        sms_send(phone=phone, code=code)
-    except SmsNotSent:
-        client().delete(_stored(key))
-        raise
+    with sms_room():
+        _refuse_if_too_many(phone, network)
+        code = "".join(secrets.choice("0123456789") for _ in range(DIGITS))
+        key = random_text(KEY_LENGTH)
+        kept = {"code": code, "phone": phone, "tries": 0, "ends": (now + LIFETIME).timestamp()}
+        with client().pipeline() as pipeline:
+            pipeline.hset(_stored(key), mapping=kept)
+            pipeline.expire(_stored(key), _REMEMBERED)
+            pipeline.execute()
+        try:
+            sms_send(phone=phone, code=code)
+        except SmsNotSent:
+            client().delete(_stored(key))
+            raise
     return key
 
 

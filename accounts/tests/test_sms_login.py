@@ -10,6 +10,7 @@ from accounts.errors import SmsCodeWrong, SmsNotSent
 from accounts.models import LoginLog, User
 from accounts.services import sms_login
 from accounts.services.sms_login import sms_code_send
+from core.upstreams import BUSY_S
 from tests.kit import at_once, said
 
 pytestmark = pytest.mark.django_db
@@ -118,6 +119,14 @@ class TestSending:
 
         assert said(ask(api)) == (4003, False, "短信发送失败,请稍后再试")
         assert said(attempt(api, "12345")) == NOT_ASKED
+
+    def test_who_finds_too_many_waiting_may_come_back_when_told(self, api, settings):
+        settings.UPSTREAM_CALLS = 0
+        refused = ask(api)
+        assert (said(refused), refused["Retry-After"]) == ((4003, False, "短信发送失败,请稍后再试"), str(BUSY_S))
+
+        settings.UPSTREAM_CALLS = 6
+        assert said(ask(api)) == (200, True, "OK")
 
 
 class TestLogin:

@@ -6,7 +6,7 @@ from datetime import datetime
 from core.cache.ratelimit import hit
 from weather.errors import NoWeather, ProviderGarbled, WeatherTooOften
 from weather.models import WeatherRecord
-from weather.provider import TIMEOUT_S, ask
+from weather.provider import TIMEOUT_S, ask, room
 from weather.selectors import record_newest
 from weather.services.account import account_get
 from weather.services.records import record_store
@@ -44,9 +44,10 @@ def weather_query(*, city: str, caller: str, now: datetime) -> WeatherRecord:
     :raises WeatherTooOften: the caller asked less than a minute ago.
     :raises WeatherFault: the provider gave no weather of this city.
     """
-    if hit(f"weather:{caller}", limit=1, window_s=QUERY_WINDOW_S):
-        raise WeatherTooOften
-    report = ask(account_get().credentials, city, now=now)
+    with room():
+        if hit(f"weather:{caller}", limit=1, window_s=QUERY_WINDOW_S):
+            raise WeatherTooOften
+        report = ask(account_get().credentials, city, now=now)
     if not report.is_of(city):
         raise ProviderGarbled(f"天气服务返回了其他城市({report.city})的天气")
     return record_store(report=report, now=now)

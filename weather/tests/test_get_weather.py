@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from core.cache import valkey
 from core.times import SHANGHAI
+from core.upstreams import BUSY_S
 from tests.kit import at_once, said
 from weather import provider as gateway
 from weather.models import WeatherAccount, WeatherRecord
@@ -438,3 +439,13 @@ def test_many_first_visitors_of_a_fresh_install_ask_once_and_all_see_weather(pro
 
     assert [body["data"][0]["city"] for body in answers] == ["南京"] * 6
     assert len(provider.calls) == 1
+
+
+@pytest.mark.usefixtures("provider")
+def test_who_finds_too_many_waiting_may_come_back_when_told(api, settings):
+    settings.UPSTREAM_CALLS = 0
+    refused = api.get(PATH, city="北京")
+    assert (refused.json()["status"], refused["Retry-After"]) == (502, str(BUSY_S))
+
+    settings.UPSTREAM_CALLS = 6
+    assert api.get(PATH, city="北京").json()["state"] is True
