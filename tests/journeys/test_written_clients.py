@@ -111,7 +111,7 @@ def pay(page):
     phone.close()
 
 
-def test_the_react_client_compiles_under_strict(tools):
+def test_the_react_client_compiles_under_strict():
     tsc = ["node", TOOLS / "typescript/bin/tsc", "--project", CLIENTS / "react", "--noEmit"]
 
     done = subprocess.run(tsc, capture_output=True, text=True)
