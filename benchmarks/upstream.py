@@ -28,9 +28,7 @@ from typing import Any
 import chaos
 
 sys.path.insert(0, str(chaos.ROOT))
-from payments.tests.standin_process import environment
-
-from payments.tests.standin import Keys, WeChat
+from payments.tests.standin import WeChat
 
 PAYERS, READERS = 200, 2
 SECONDS = 20.0
@@ -214,10 +212,10 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=8481)
     options = parser.parse_args()
     chaos.ROOT = options.root.resolve()
-    provider = Provider(Keys())
+    provider = Provider()
     with tempfile.TemporaryDirectory(prefix="upstream-") as home:
         stack = chaos.Stack(Path(home), options.port)
-        stack.env |= environment(provider, Path(home)) | {"ORDER_TTL": f"{TTL_S}s"}
+        stack.env |= provider.merchant(Path(home)) | {"ORDER_TTL": f"{TTL_S}s"}
         with stack, deployed(stack, options.port + 1):
             token = stack.ask("POST", "/users/login", {"username": "lbw", "password": "555"})[1]["token"]
             closings(provider, options.port + 1, token, product(stack, token))
