@@ -4,6 +4,7 @@ import re
 from functools import cache
 from typing import Any
 
+from django.http import QueryDict
 from rest_framework import serializers
 from rest_framework.request import Request
 
@@ -53,12 +54,19 @@ def present(source: Any) -> dict[str, Any]:
     """Keep the parameters that hold something; refuse texts that no database stores."""
     kept = {}
     for name in source:
-        value = source[name]  # of a repeated parameter the last one counts
+        value = source[name]
+        if _is_blank(value) and isinstance(source, QueryDict):
+            # Of a repeated parameter the last one counts, and a blank one counts as not given.
+            value = next((text for text in reversed(source.getlist(name)) if not _is_blank(text)), None)
         if _holds_unstorable(value):
             raise BadParameter(f"{_printable(name)}: 包含非法字符")
-        if value is not None and not (isinstance(value, str) and not value.strip()):
+        if not _is_blank(value):
             kept[name] = value
     return kept
+
+
+def _is_blank(value: Any) -> bool:
+    return value is None or (isinstance(value, str) and not value.strip())
 
 
 def _holds_unstorable(value: Any) -> bool:

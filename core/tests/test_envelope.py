@@ -158,6 +158,9 @@ class TestParameters:
 
         assert lbw.http.get(url, headers={"authorization": lbw.token}).json()["state"] is True
 
+    def test_a_blank_one_of_a_repeated_one_is_as_absent(self, lbw):
+        assert "count: " in lbw.get("/students/getstulist?page=1&count=x&count=").json()["msg"]
+
     @pytest.mark.parametrize("junk", ["%00", "a%00b"])
     def test_nul_is_refused(self, lbw, junk):
         url = f"/permission/getrole?roleid={junk}"
