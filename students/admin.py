@@ -34,8 +34,8 @@ MOST_FOUND = 1_000
 MOST_TICKED = 500  # one by one in a list; a page of it has fewer
 CLASSES_SHOWN = 12
 SEARCHED = "、".join(column.label for column in COLUMNS if column.is_searched)
-# Query parameters that do not change how many students there are.
-_HARMLESS = {"p", "o", "all"}
+# Query parameters that do not change how many students the list has.
+_SAME_COUNT = {"p", "o", "all"}
 
 
 class ClassFilter(DropdownFilter):
@@ -87,7 +87,7 @@ class StudentAdmin(PictureAdminMixin, OfficeAdmin):
     readonly_fields = ["photo", "sid", "created"]
 
     def get_fields(self, request: HttpRequest, obj: Student | None = None) -> list[str]:
-        # What a student has only once there is one: the form's own number would not be the one it gets.
+        # A new student has no picture, number or date to show: the number of the form is not the one it will get.
         return self.fields if obj else [*EDITABLE, "picture"]
 
     def get_search_results(self, request: HttpRequest, queryset: QuerySet, search_term: str) -> tuple[QuerySet, bool]:
@@ -103,7 +103,7 @@ class StudentAdmin(PictureAdminMixin, OfficeAdmin):
     def get_paginator(self, request: HttpRequest, queryset: QuerySet, per_page: int, *args: Any, **kwargs: Any) -> Any:
         if queryset.model is not Student:  # the page of a student's history
             return super().get_paginator(request, queryset, per_page, *args, **kwargs)
-        if request.GET.keys() - _HARMLESS - {ClassFilter.parameter_name}:
+        if request.GET.keys() - _SAME_COUNT - {ClassFilter.parameter_name}:
             return super().get_paginator(request, queryset, per_page, *args, **kwargs)
         name = request.GET.get(ClassFilter.parameter_name)
         return KnownCount(queryset, per_page, student_count(name or ""))

@@ -1,7 +1,7 @@
 """How many students there are, of each class, and with each run of characters in their name: exact at every moment.
 
-Triggers on the table of students write to ``students_tally`` what each statement changed, in its own transaction,
-whoever sent it (docs/adr/0011). A key's count is the sum of its rows; a sweep keeps them few. The keys:
+Triggers on the table of students write to ``students_tally`` what each statement changed, raw SQL included, in the
+statement's own transaction (docs/adr/0011). A key's count is the sum of its rows; a sweep keeps them few. The keys:
 
 ===========  ===========================================
 ``*``        everybody
@@ -27,8 +27,8 @@ _CLASSES = """
 SELECT substr(key, 2), sum(n)::bigint FROM students_tally WHERE key >= 'c' AND key < 'd'
 GROUP BY key HAVING sum(n) > 0 ORDER BY key
 """
-# Rows are replaced by their sum in one statement: no reader sees both, or neither. A row that another fold or
-# an open transaction holds is left to a later fold, so nobody waits.
+# One statement replaces rows by their sum, so a reader sees either the rows or the sum. Rows that another fold or an
+# open transaction has locked are left to a later fold, so nobody waits.
 _FOLD = """
 WITH gone AS (
     DELETE FROM students_tally WHERE ctid = ANY (ARRAY(
@@ -82,7 +82,7 @@ def class_counts() -> list[tuple[str, int]]:
 
 
 def counts_fold() -> int:
-    """Replace each key's rows by one that holds their sum; answer how many keys. May run twice, also at once."""
+    """Replace the rows of each key by one that holds their sum; answer how many keys. May run twice, also at once."""
     folded, last = 0, ""
     while keys := _fresh_keys(after=last):
         keys_fold(keys)
@@ -103,14 +103,14 @@ def _fresh_keys(*, after: str) -> list[str]:
 
 
 def counts_wrong() -> list[str]:
-    """Name the keys whose count is not what counting gives. Reads every student: for tests and doubts."""
+    """Name the keys whose count is wrong. Reads every student, so it is for tests and for whoever has doubts."""
     with connection.cursor() as cursor:
         cursor.execute(_WRONG)
         return [key for (key,) in cursor.fetchall()]
 
 
 def counts_rebuild() -> None:
-    """Count anew. Writers wait meanwhile; readers do not. Only needed after work with the triggers disabled."""
+    """Count all students anew. Needed only after work with the triggers disabled. Writers wait, readers do not."""
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("LOCK TABLE students_student IN SHARE ROW EXCLUSIVE MODE")
         cursor.execute("LOCK TABLE students_tally IN EXCLUSIVE MODE")

@@ -10,7 +10,7 @@ from students.models import Student
 from uploads.services import image_release
 
 SURNAMES = "王李张刘陈杨赵黄周吴徐孙胡朱高林何郭马罗"
-GIVEN = [
+GIVEN_NAMES = [
     "鹏",
     "欣怡",
     "子轩",
@@ -41,16 +41,16 @@ COUNT = 60
 
 
 def seed() -> str:
-    """Fill an empty table; keeps its hands off one that holds anybody."""
+    """Add the demo students to an empty table. A table that holds anybody stays as it is."""
     if Student.objects.exists():
         return "已有学员,保持不变"
-    # The sIds are always the same: of two starts at once each student is added once.
+    # The numbers are always the same, so two starts at the same time add each student once.
     Student.objects.bulk_create([_of_the_document(), *_invented()], ignore_conflicts=True)
     return f"新增 {COUNT} 名学员,{len(CLASSES)} 个班"
 
 
 def reset() -> str:
-    """Put the demo students back as they were, also those that were deleted; nobody else's row is touched."""
+    """Put the demo students back as they were, deleted ones too. All other students stay as they are."""
     fields = [field.name for field in Student._meta.concrete_fields if field.name not in {"id", "sid"}]
     demo = [_of_the_document(), *_invented()]
     for student in Student.objects.filter(sid__in=[student.sid for student in demo]).exclude(headimgurl=""):
@@ -79,7 +79,7 @@ def _invented() -> list[Student]:
     return [
         Student(
             sid=f"DEMO{number:08d}",
-            name=random.choice(SURNAMES) + random.choice(GIVEN),
+            name=random.choice(SURNAMES) + random.choice(GIVEN_NAMES),
             age=random.randint(18, 28),
             class_name=CLASSES[number % len(CLASSES)],
             city=random.choice(CITIES),

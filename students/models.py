@@ -19,14 +19,14 @@ MIN_AGE, MAX_AGE = 1, 150
 _LETTERS, _DIGITS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ", "0123456789"
 
 
-# What a browser would run when somebody clicks on it. It overlooks control characters and spaces.
+# A browser runs an address that begins like this when somebody clicks on it. It skips control characters and spaces.
 _SCRIPT = re.compile(r"(javascript|vbscript|data):", re.IGNORECASE)
-_OVERLOOKED = re.compile(r"[\x00-\x20\x7f-\xa0\u200b-\u200f\u2028\u2029\ufeff]")
+_SKIPPED = re.compile(r"[\x00-\x20\x7f-\xa0\u200b-\u200f\u2028\u2029\ufeff]")
 
 
 def no_script(value: str) -> None:
-    """Let any text pass as a project's address (the seed's sample is one), but none that runs as a script."""
-    if _SCRIPT.match(_OVERLOOKED.sub("", value)):
+    """Refuse an address that runs as a script. Any other text is allowed: the contract's own sample is ``地址``."""
+    if _SCRIPT.match(_SKIPPED.sub("", value)):
         raise ValidationError("不是项目地址")
 
 
@@ -54,7 +54,7 @@ class Student(models.Model):
         ordering = ["-pk"]
         indexes = [
             models.Index(fields=["class_name", "-id"], name="student_of_class"),
-            # Written at once (no fastupdate): a search would have to read through what is still pending.
+            # With fastupdate, entries would be written later, and each search would read through those that still wait.
             GinIndex(
                 Func(F("class_name"), F("name"), function="students_keys"),
                 name="student_keys",

@@ -31,7 +31,7 @@ _SCAN = "SELECT id FROM students_student WHERE strpos(name, %(text)s) > 0"
 _MATCHES = "SELECT id FROM students_student WHERE students_keys(class_name, name) @> %(keys)s::text[]"
 # OFFSET 0 keeps PostgreSQL from turning a fetch into a scan.
 _FETCH = f"SELECT id FROM ({_MATCHES} OFFSET 0) AS hit"  # noqa: S608  (a constant)
-# Longer texts, and class with text, have no count: whatever the keys allow is fetched, looked at and counted.
+# Longer texts, and a class with a text, have no count: fetch all that the keys match, check the names, and count.
 _SIFT = f"WITH hit AS MATERIALIZED ({_MATCHES} AND strpos(name, %(text)s) > 0)"
 _COUNTED = "SELECT coalesce(sum(n), 0)::bigint AS total FROM students_tally WHERE key = %(counted)s"
 
@@ -114,8 +114,8 @@ def _read(window: slice, ids: str, *, total: str = _COUNTED, before: str = "", *
     The ids come from an index alone; only the page's own rows are read. Page and size stand in the statement itself:
     with parameters in their place PostgreSQL would plan it anew each time.
     """
-    # The students are named first: a TRUNCATE locks them before the tally, and who locks in the same order never
-    # waits in a circle.
+    # The students stand before the tally, because a TRUNCATE locks them in this order too. Two that lock in the
+    # same order never wait for each other in a circle.
     sql = f"""
     {before} SELECT {", ".join(StudentRow._fields)}, total
     FROM students_student RIGHT JOIN ({total}) AS counted
@@ -124,6 +124,6 @@ def _read(window: slice, ids: str, *, total: str = _COUNTED, before: str = "", *
     """  # noqa: S608  (made of constants and numbers)
     with prepared_cursor() as cursor:
         cursor.execute(sql, params)
-        found = cursor.fetchall()
+        rows = cursor.fetchall()
     # An empty page is one row that holds the total alone.
-    return StudentPage(found[0][-1], [StudentRow._make(row[:-1]) for row in found if row[0] is not None])
+    return StudentPage(rows[0][-1], [StudentRow._make(row[:-1]) for row in rows if row[0] is not None])

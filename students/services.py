@@ -1,4 +1,4 @@
-"""What changes students."""
+"""Add, change and delete students."""
 
 from datetime import datetime
 from typing import Any
@@ -9,7 +9,7 @@ from students.errors import StudentNotDeleted, StudentUnchanged, StudentUnknown
 from students.models import Student, new_sid
 from uploads.services import image_adopt, image_release
 
-# One in 46 million at a million students: the second try is there so that nobody ever sees it.
+# With a million students, one new number in 46 million is taken already. Another one is tried then.
 SID_TRIES = 3
 
 
@@ -23,9 +23,10 @@ def student_add(*, now: datetime, **fields: Any) -> Student:
 
 
 def student_edit(*, sid: str, changes: dict[str, Any]) -> Student:
-    """Set fields of one student and leave the others as they are, also as somebody else just made them.
+    """Set some fields of a student. A change that somebody else makes to the other fields at the same time is kept.
 
-    :raises StudentUnknown: nobody has this number. :raises StudentUnchanged: all was so already.
+    :raises StudentUnknown: nobody has this number.
+    :raises StudentUnchanged: the student has all these values already.
     """
     with transaction.atomic():
         student = _lock(sid)
@@ -43,7 +44,10 @@ def student_edit(*, sid: str, changes: dict[str, Any]) -> Student:
 
 
 def student_delete(*, sid: str) -> None:
-    """:raises StudentNotDeleted: nobody has this number, or no longer."""
+    """Delete a student, and let go of the picture.
+
+    :raises StudentNotDeleted: nobody has this number, or no longer.
+    """
     with transaction.atomic():
         student = _lock(sid)
         if student is None:
@@ -68,5 +72,5 @@ def _insert(student: Student) -> Student:
 
 
 def _lock(sid: str) -> Student | None:
-    # Of two at once the second waits here, and then sees what the first one left.
+    # The second of two requests waits here, and then reads what the first one has left.
     return Student.objects.select_for_update().filter(sid=sid).first()

@@ -46,7 +46,7 @@ class StudentViewSet(ApiViewSet):
     def updatestu(self, request: Request) -> Response:
         changes = EditParams.read(request)
         sid = changes.pop("sId")
-        student_get(sid)  # an unknown one is told before a picture is stored for it
+        student_get(sid)  # refuse an unknown number before a picture is stored for it
         if picture := image_or_url(request, "headimgurl"):
             changes["headimgurl"] = picture
         student_edit(sid=sid, changes=changes)

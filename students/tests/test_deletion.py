@@ -123,13 +123,13 @@ class TestTheWay:
     def test_shows_how_far_it_is(self, office, monkeypatch):
         people(30)
         run = confirmed(office)
-        told = []
-        monkeypatch.setattr(runs, "progress_write", lambda pk, done, total: told.append((done, total)))
+        progress = []
+        monkeypatch.setattr(runs, "progress_write", lambda pk, done, total: progress.append((done, total)))
         monkeypatch.setattr(deletion, "Steps", lambda *a, **k: Steps(*a, **k, size=10))
 
         worked(run)
 
-        assert told == [(10, 30), (20, 30), (30, 30)]
+        assert progress == [(10, 30), (20, 30), (30, 30)]
 
 
 class TestIsCareful:

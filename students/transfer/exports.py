@@ -13,7 +13,7 @@ from students.models import Student
 from students.selectors import student_page, value_matches
 from students.transfer.models import TransferFile, TransferRun
 from students.transfer.runs import run_in_one_transaction, with_progress
-from students.transfer.sheets import add_sheet, saved, sheet_write
+from students.transfer.sheets import add_sheet, book_bytes, sheet_write
 
 AT_ONCE = 2_000
 MAX_ROWS = 200_000
@@ -29,7 +29,7 @@ def template_bytes(kind: str) -> bytes:
     add_sheet(book, "学员", HEAD, [], _WIDTHS)
     hints = [[column.label, column.hint, column.sample] for column in COLUMNS]
     add_sheet(book, "填写说明", ["列", "怎样填", "例"], hints, [12, 44, 34])
-    return saved(book)
+    return book_bytes(book)
 
 
 def export_filter(class_name: str, text: str) -> QuerySet[Student]:

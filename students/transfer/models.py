@@ -6,7 +6,7 @@ from django.db.models import Q
 
 
 class TransferRun(models.Model):
-    """One import, export, batch of pictures or deletion. What it needs lies in the database: any worker may take it."""
+    """One import, export, batch of pictures or deletion. The database holds all it needs: any worker may take it."""
 
     class Kind(models.TextChoices):
         IMPORT = "import", "导入学员"
@@ -30,7 +30,7 @@ class TransferRun(models.Model):
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.SET_NULL, null=True, verbose_name="操作人", related_name="+"
     )
-    # The audit names them: the work is done by a task, which is nobody.
+    # The audit names these two, because the task that does the work has no user.
     confirmed_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.SET_NULL, null=True, verbose_name="确认人", related_name="+"
     )
@@ -118,7 +118,7 @@ class TransferRow(models.Model):
         default_permissions = ()
         constraints = [models.UniqueConstraint(fields=["run", "number"], name="transfer_row_of_run")]
         indexes = [
-            # Few rows of a file are wrong: they are looked for first.
+            # A page of a run asks first for the few rows that are wrong.
             models.Index(fields=["run", "kind", "number"], name="transfer_row_kind", condition=~Q(kind="unchanged")),
         ]
 

@@ -65,7 +65,7 @@ def pictures_in(content: bytes) -> list[Picture]:
 
 
 def _refuse_crowded(content: bytes) -> None:
-    """Refuse by the archive's own last record: zipfile would make an object of each of 600,000 entries first."""
+    """Refuse too many files by the archive's last record alone: zipfile would first make 600,000 objects of entries."""
     at = content.rfind(b"PK\x05\x06")
     entries = int.from_bytes(content[at + 10 : at + 12], "little") if at >= 0 else 0
     directory_bytes = int.from_bytes(content[at + 12 : at + 16], "little") if at >= 0 else 0

@@ -36,27 +36,28 @@ _REFUSALS = {
     workbook_reader.BROKEN_CSV: "CSV 文件格式不正确(引号没有成对,或单元格过长)",
     workbook_reader.ENCODING: "无法识别文件编码,请使用 UTF-8 或 GBK 编码的 CSV,或 .xlsx",
 }
-# A spreadsheet program would run a text that begins so; the apostrophe, too, so that `unescaped` is exact.
+# A spreadsheet program runs a text that begins with one of these. The apostrophe is among them so that `unescaped`
+# gives back exactly what `escaped` took.
 _RISKY = "=+-@'＝＋－＠\t\r\n"
 
 
 def sheet_read(content: bytes) -> Iterator[tuple[int, list[str]]]:
     """Read the first sheet: each row that is not blank, with its number as spreadsheet programs show it.
 
-    :raises SheetRefused: also while reading.
+    :raises SheetRefused: the file is no sheet or too large; the last rows may be read before that is known.
     """
     if len(content) > MAX_FILE_BYTES:
         raise SheetRefused(f"文件不能超过{MAX_FILE_BYTES // 1024**2}MB")
     if content.startswith(_OLD_EXCEL):
         raise SheetRefused("旧版 .xls 或加密的 Excel 文件无法读取,请另存为 .xlsx(不设密码)")
-    held = 0
+    row_count = 0
     for number, cells in enumerate(_rows(content), 1):
         if number > MAX_SCANNED:
             raise SheetRefused(f"最多{MAX_ROWS}行")
         texts = [unescaped(cell.strip()) for cell in cells]
         if any(texts):
-            held += 1
-            if held > MAX_ROWS + 1:
+            row_count += 1
+            if row_count > MAX_ROWS + 1:
                 raise SheetRefused(f"最多{MAX_ROWS}行,请分成几个文件")
             yield number, texts
 
@@ -66,20 +67,21 @@ def sheet_kind(content: bytes) -> str:
 
 
 def _rows(content: bytes) -> Iterator[list[str]]:
-    # In a process of its own: a parser in this one could take the memory and the time of everything else.
+    # A parser in this process could take the memory and the time of everything else.
     too_large = _TOO_LARGE if sheet_kind(content) == "xlsx" else _CSV_TOO_LARGE
     command = [sys.executable, "-I", str(Path(workbook_reader.__file__))]
     try:
-        done = subprocess.run(command, input=content, capture_output=True, timeout=READING_TIMEOUT_S)  # noqa: S603
+        reader = subprocess.run(command, input=content, capture_output=True, timeout=READING_TIMEOUT_S)  # noqa: S603
     except subprocess.TimeoutExpired:
         raise SheetRefused(too_large) from None
-    if done.returncode < 0 or done.returncode == workbook_reader.TOO_LARGE:  # a signal: its limits ended it
+    # A negative code is a signal: the reader went over its limits.
+    if reader.returncode < 0 or reader.returncode == workbook_reader.TOO_LARGE:
         raise SheetRefused(too_large)
-    if done.returncode:
-        if done.returncode not in _REFUSALS:
-            raise RuntimeError(f"the workbook reader failed: {done.stderr[-500:].decode(errors='replace')}")
-        raise SheetRefused(_REFUSALS[done.returncode])
-    for line in io.BytesIO(done.stdout):
+    if reader.returncode:
+        if reader.returncode not in _REFUSALS:
+            raise RuntimeError(f"the workbook reader failed: {reader.stderr[-500:].decode(errors='replace')}")
+        raise SheetRefused(_REFUSALS[reader.returncode])
+    for line in io.BytesIO(reader.stdout):
         yield json.loads(line)
 
 
@@ -116,7 +118,7 @@ def _csv_bytes(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> bytes:
 def _xlsx_bytes(head: Sequence[str], rows: Iterable[Sequence[Any]], widths: Sequence[int]) -> bytes:
     book = Workbook(write_only=True)
     add_sheet(book, "学员", head, rows, widths)
-    return saved(book)
+    return book_bytes(book)
 
 
 def add_sheet(
@@ -141,7 +143,7 @@ def _storable(value: Any) -> Any:
     return ILLEGAL_CHARACTERS_RE.sub("", value) if isinstance(value, str) else value
 
 
-def saved(book: Workbook) -> bytes:
+def book_bytes(book: Workbook) -> bytes:
     out = io.BytesIO()
     book.save(out)
     return out.getvalue()

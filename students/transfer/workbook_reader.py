@@ -2,7 +2,7 @@
 
 Run by ``students.transfer.sheets`` as a process of its own, with limits of memory and time: a workbook is a ZIP of
 XML, and 27 KB of it can ask for gigabytes; 20 MB of CSV in one line ask for 600 MB. It imports nothing of the project.
-Refusals leave by their exit code.
+The exit code says why a file is refused.
 """
 
 import csv
@@ -21,9 +21,9 @@ CPU_S = 20
 MAX_UNPACKED_BYTES = 200 * 1024**2
 MAX_PARTS = 500
 MAX_COLUMNS = 40
-# Empty rows cost little but not nothing, and a file may claim any number of them.
+# A file may claim any number of empty rows, and each costs a little.
 MAX_SCANNED = 200_000
-# A text that stands once in the file may be named by every cell.
+# Every cell may name the same long text, so the output can be far larger than the file.
 MAX_OUTPUT_BYTES = 64 * 1024**2
 
 TOO_LARGE, BROKEN, FORBIDDEN, BROKEN_CSV, ENCODING = 10, 11, 12, 13, 14
@@ -42,8 +42,8 @@ def main() -> int:
     content = sys.stdin.buffer.read()
     try:
         written = 0
-        found = rows(content) if content.startswith(ZIP) else csv_rows(content)
-        for row in islice(found, MAX_SCANNED + 1):  # one more tells that there are too many
+        all_rows = rows(content) if content.startswith(ZIP) else csv_rows(content)
+        for row in islice(all_rows, MAX_SCANNED + 1):  # one more shows that there are too many
             line = json.dumps(row, ensure_ascii=False).encode("utf-8", "surrogatepass") + b"\n"
             written += len(line)
             if written > MAX_OUTPUT_BYTES:
