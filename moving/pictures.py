@@ -5,7 +5,7 @@ Which records are left is asked from the tables themselves, so the step may be s
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -53,9 +53,8 @@ PLACES = (
 @dataclass
 class Figures:
     rewritten: int = 0
-    emptied: int = 0
     stored: int = 0
-    refused: int = 0
+    refused: list[OldPicture] = field(default_factory=list)
 
 
 def picture_exists(folder: Path, path: str) -> bool:
@@ -99,19 +98,14 @@ def _left(place: Place) -> Any:
 
 def _rewrite(place: Place, row: Any, known: dict[str, str], figures: Figures) -> None:
     address = getattr(row, place.field)
-    path = old_picture(address)
-    url_path = known.get(path, "")
-    if not url_path and (not path or not address.startswith("/") or address.startswith("//")):
-        return  # a whole address may still lead somewhere
-    url = settings.PUBLIC_BASE_URL + url_path if url_path else ""
+    url_path = known.get(old_picture(address))
+    if not url_path:
+        return  # a later run may bring a folder that has it
+    url = settings.PUBLIC_BASE_URL + url_path
     # Only if nobody has chosen another picture meanwhile.
-    if not place.model._default_manager.filter(pk=row.pk, **{place.field: address}).update(**{place.field: url}):
-        return
-    if url:
+    if place.model._default_manager.filter(pk=row.pk, **{place.field: address}).update(**{place.field: url}):
         image_adopt(url=url, owner=place.owner(row, url_path.rpartition("/")[2]))
         figures.rewritten += 1
-    else:
-        figures.emptied += 1
 
 
 def _known(paths: set[str], folder: Path, now: datetime, figures: Figures) -> dict[str, str]:
@@ -127,7 +121,7 @@ def _known(paths: set[str], folder: Path, now: datetime, figures: Figures) -> di
     for one in taken:
         OldPicture.objects.update_or_create(path=one.path, defaults={"url_path": one.url_path, "refusal": one.refusal})
         figures.stored += bool(one.url_path)
-        figures.refused += not one.url_path
+        figures.refused += [] if one.url_path else [one]
     return known | {one.path: one.url_path for one in taken if one.url_path}
 
 

@@ -58,6 +58,10 @@ class Report:
         entry = {"collection": name, "place": document.place, "outcome": word, "reasons": reasons, "document": shown}
         print(json.dumps(entry, ensure_ascii=False, default=str), file=self._documents)
 
+    def picture_refused(self, path: str, reason: str) -> None:
+        entry = {"collection": "图片", "place": path, "outcome": "拒绝", "reasons": [[reason, ""]]}
+        print(json.dumps(entry, ensure_ascii=False), file=self._documents)
+
     def weak_password(self, user: dict[str, Any], problem: str) -> None:
         if self._weak is None:
             self._weak = self._open(PASSWORDS, "utf-8-sig")  # Excel wants the mark

@@ -10,7 +10,7 @@ from django.utils import timezone
 from core.errors import DomainError
 from core.times import local
 from moving.errors import ImportRefused
-from moving.pictures import Figures, addresses_left, pictures_bring
+from moving.pictures import addresses_left, pictures_bring
 from moving.report import Report
 from moving.run import Import, alone
 from moving.translation import Pass
@@ -60,19 +60,22 @@ class Command(BaseCommand):
         with closing(report), closing(run.seen):
             others = Import(run, report, self._tell).folder(folder)
             self.stdout.write(report.end())
-        for path in others:
-            self.stdout.write(f"没有读取: {path}")
-        if run.is_check:
-            self.stdout.write("这是检查,没有写入任何数据。")
-        elif run.pictures:
-            self._tell_pictures(pictures_bring(run.pictures, run.now, self._tell))
-        elif left := addresses_left():
-            self.stdout.write(f"还有 {left:,} 个地址指向旧服务器的图片:以后加上 --pictures 再运行一次即可。")
+            for path in others:
+                self.stdout.write(f"没有读取: {path}")
+            if run.is_check:
+                self.stdout.write("这是检查,没有写入任何数据。")
+                return
+            if run.pictures:
+                self._pictures(run.pictures, run, report)
+        if left := addresses_left():
+            self.stdout.write(f"还有 {left:,} 个地址指向旧服务器的图片:找到文件后加上 --pictures 再运行一次即可。")
 
-    def _tell_pictures(self, figures: Figures) -> None:
+    def _pictures(self, folder: Path, run: Pass, report: Report) -> None:
+        figures = pictures_bring(folder, run.now, self._tell)
+        for picture in figures.refused:
+            report.picture_refused(picture.path, picture.refusal)
         self.stdout.write(
-            f"图片: 收下 {figures.stored:,} 张, 拒绝 {figures.refused:,} 张; 改写地址 {figures.rewritten:,} 个, "
-            f"清空 {figures.emptied:,} 个(文件不存在)。"
+            f"图片: 收下 {figures.stored:,} 张, 拒绝 {len(figures.refused):,} 张, 改写地址 {figures.rewritten:,} 个。"
         )
 
     def _tell(self, label: str, share: float, number: int) -> None:
