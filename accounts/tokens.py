@@ -5,8 +5,11 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
+from django.conf import settings
 from django.db import transaction
-from rest_framework_simplejwt.exceptions import TokenError
+from rest_framework_simplejwt.backends import TokenBackend
+from rest_framework_simplejwt.exceptions import TokenBackendError
+from rest_framework_simplejwt.settings import api_settings as jwt_settings
 from rest_framework_simplejwt.tokens import AccessToken
 
 from accounts import principal
@@ -24,18 +27,26 @@ def token_issue(user: User) -> str:
 
 def token_claims(raw: str) -> dict[str, Any] | None:
     """Check signature, algorithm and lifetime; None for a token that is not ours or is over."""
-    try:
-        claims = _verified(raw)
-    except (TokenError, UnicodeError, ValueError):
-        return None
-    return claims if claims["exp"] > time.time() else None
+    claims = _verified(raw, settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)
+    return claims if claims and claims["exp"] > time.time() else None
+
+
+def _verified(raw: str, *keys: str) -> dict[str, Any] | None:
+    for key in keys:
+        try:
+            return _verified_by(raw, key)
+        except (TokenBackendError, UnicodeError, ValueError):
+            continue  # perhaps an earlier key, from before it was replaced
+    return None
 
 
 # A signature once good stays good, and checking it costs more than the rest of the token's way together.
 # What is no good is not kept: strangers must not push out our users' tokens.
 @lru_cache(maxsize=4096)
-def _verified(raw: str) -> dict[str, Any]:
-    claims = AccessToken(raw).payload  # type: ignore[arg-type]
+def _verified_by(raw: str, key: str) -> dict[str, Any]:
+    claims = TokenBackend(jwt_settings.ALGORITHM, key).decode(raw)  # type: ignore[arg-type]
+    if claims.get("token_type") != AccessToken.token_type or type(claims.get("exp")) is not int:
+        raise ValueError("no token of ours")
     if not (isinstance(claims.get("unid"), str) and isinstance(claims.get("jti"), str)):
         raise ValueError("no token of a user")
     if type(claims.get("epoch")) is not int:

@@ -70,6 +70,18 @@ class TestWhichTokensCount:
         for signature in ("", lbw.token.split(".")[2]):
             assert verify(api, f"{head}.{body}.{signature}") == BAD_TOKEN
 
+    def test_one_under_a_key_that_is_being_replaced(self, api, lbw, settings):
+        old_key = "the-key-before-this-one" * 3
+        old_token = self.forged(lbw.user, old_key, "HS256")
+        assert verify(api, old_token) == BAD_TOKEN
+
+        settings.SECRET_KEY_FALLBACKS = [old_key]
+        assert verify(api, old_token)["state"] is True
+        assert verify(api, lbw.token)["state"] is True
+
+        settings.SECRET_KEY_FALLBACKS = []
+        assert verify(api, old_token) == BAD_TOKEN
+
     @pytest.mark.filterwarnings("ignore::jwt.warnings.InsecureKeyLengthWarning")
     def test_another_algorithm_with_our_key(self, api, lbw, settings):
         assert verify(api, self.forged(lbw.user, settings.SIMPLE_JWT["SIGNING_KEY"], "HS512")) == BAD_TOKEN
