@@ -90,6 +90,13 @@ def _printable(name: str) -> str:
 class PlainText(serializers.CharField):
     """Text, or a number that means its digits; never a list, an object or a truth value."""
 
+    def to_internal_value(self, data: Any) -> str:
+        text = super().to_internal_value(data)
+        # As it was sent, blanks included: that is what the documentation's maxLength is about.
+        if self.max_length is not None and len(str(data)) > self.max_length:
+            self.fail("max_length", max_length=self.max_length)
+        return text
+
 
 class Picture(PlainText):
     """A picture as the documentation shows it: its address, or in a form its file.

@@ -84,6 +84,13 @@ class ContractSchema(AutoSchema):
             for name, schema in fields["properties"].items()
         ]
 
+    def _get_parameters(self) -> list[dict[str, Any]]:
+        parameters: list[dict[str, Any]] = super()._get_parameters()
+        for entry in parameters:
+            if entry["in"] == "query" and not entry.get("required"):
+                entry["allowEmptyValue"] = True  # a blank one counts as not given
+        return parameters
+
     def get_request_serializer(self) -> Any:
         """Answer the body by media type; inlined, as equally named serializers of two apps are not one component."""
         doc = self._doc

@@ -158,6 +158,11 @@ class TestParameters:
 
         assert lbw.http.get(url, headers={"authorization": lbw.token}).json()["state"] is True
 
+    def test_blanks_count_for_the_length(self, root):
+        body = {"roleid": "300", "roleName": " " * 10 + "n" * 60}
+
+        assert root.post("/permission/addrole", body).json()["msg"].startswith("roleName: ")
+
     def test_a_blank_one_of_a_repeated_one_is_as_absent(self, lbw):
         assert "count: " in lbw.get("/students/getstulist?page=1&count=x&count=").json()["msg"]
 
