@@ -1,8 +1,8 @@
 """The one place that excuses a failure of Schemathesis, each with its reason.
 
-All but the last follow from one rule of the API: outcomes travel with HTTP 200 and are told apart by the body, since
-its clients read them where HTTP errors never arrive. Schemathesis looks at the HTTP status alone. An excuse looks at
-the body: only what was refused there is excused.
+All but the last two follow from one rule of the API: outcomes travel with HTTP 200 and are told apart by the body,
+since its clients read them where HTTP errors never arrive. Schemathesis looks at the HTTP status alone. An excuse looks
+at the body: only what was refused there is excused.
 """
 
 from collections.abc import Callable
@@ -28,6 +28,7 @@ class Excuse:
     reason: str
     failures: tuple[type[Failure], ...]
     holds: Callable[[Any], bool]
+    is_rare: bool = False
 
 
 def excuse_for(failure: Failure, answer: Any) -> Excuse | None:
@@ -71,6 +72,12 @@ def _is_of_any_method(answer: Any) -> bool:
     return answer.request.url.endswith("/verify") and answer.status_code == 200
 
 
+def _is_a_form_without_fields(answer: Any) -> bool:
+    request = answer.request
+    is_form = request.headers.get("Content-Type", "").startswith("multipart/form-data")
+    return is_form and b"content-disposition" not in bytes(request.body or b"").lower()
+
+
 EXCUSES = [
     Excuse(
         "refused with HTTP 200",
@@ -95,5 +102,12 @@ EXCUSES = [
         "The API document says so (`*`); OpenAPI would list the one call five times.",
         (UnsupportedMethodResponse, AllowHeaderMismatch),
         _is_of_any_method,
+    ),
+    Excuse(
+        "a form without fields",
+        "A list cannot be said in a form: what Schemathesis sends for one holds no field, which is an empty form.",
+        (AcceptedNegativeData,),
+        _is_a_form_without_fields,
+        is_rare=True,
     ),
 ]

@@ -44,4 +44,4 @@ def test_only_excused_failures_are_left(base_url):
     assert not report.left, str(report)
     assert len(report.succeeded) > len(endpoints()) / 2
     if EXAMPLES:  # an excuse that nothing needs any more has to go
-        assert set(report.excused) == {excuse.name for excuse in EXCUSES}
+        assert set(report.excused) >= {excuse.name for excuse in EXCUSES if not excuse.is_rare}
