@@ -7,8 +7,8 @@ from moving.dump import Document
 from moving.errors import AlreadyHere, DocumentRefused
 from moving.translation import Arriving, Pass, Translation
 from moving.values import Values
-from permissions.models import ROOT_ROLEID, Button, Role
-from permissions.roleparts import MAX_NAME, menu_problem, rows_problem
+from permissions.models import ROOT_ROLEID, ClientButton, Role
+from permissions.role_validation import MAX_NAME, menu_problem, rows_problem
 from permissions.seed import ROLES
 from permissions.services.roles import menu_with_home
 
@@ -78,7 +78,7 @@ def _rows(values: Values) -> list[str]:
 def _buttons(values: Values) -> list[str]:
     given = values.raw("buttons") or []
     buttons = [str(button) for button in given] if isinstance(given, list) else []
-    known = [button for button in Button.values if button in buttons]
+    known = [button for button in ClientButton.values if button in buttons]
     if len(known) < len(buttons):
         values.mend("buttons 中有不认识的按钮,已去掉", buttons)
     return known

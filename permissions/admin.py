@@ -15,25 +15,29 @@ from unfold.decorators import display
 from core.admin.base import OfficeAdmin
 from core.admin.password import PasswordFirst
 from core.times import dash
-from permissions.doctor import all_rights
+from permissions.access_report import all_rights
 from permissions.forms import RoleForm
-from permissions.models import DEFAULT_ROLEID, Button, Role
+from permissions.models import DEFAULT_ROLEID, ClientButton, Role
 from permissions.preview import preview_of
-from permissions.rights import rights_held
-from permissions.rowlist import row_allows, row_calls
+from permissions.rights import rights_of_role
+from permissions.row_choices import calls_open_to_rows, row_allows
 from permissions.seed import HOME
 
 
 class MayCallFilter(admin.SimpleListFilter):
-    """Which roles may make a call, by whatever row."""
+    """Filter roles by a call they may make, whether a row names it exactly or with ``*``."""
 
     title, parameter_name = "可调用的接口", "call"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [(call.path, f"{tag}: {call.row_title}") for tag, calls in row_calls().items() for call in calls]
+        return [
+            (call.path, f"{tag}: {call.row_title}") for tag, calls in calls_open_to_rows().items() for call in calls
+        ]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Role]) -> QuerySet[Role]:
-        call = next((call for calls in row_calls().values() for call in calls if call.path == self.value()), None)
+        call = next(
+            (call for calls in calls_open_to_rows().values() for call in calls if call.path == self.value()), None
+        )
         if call is None:
             return queryset
         return queryset.filter(roleid__in=[rights.roleid for rights in all_rights() if row_allows(rights, call)])
@@ -41,7 +45,7 @@ class MayCallFilter(admin.SimpleListFilter):
 
 @admin.register(Role)
 class RoleAdmin(PasswordFirst, OfficeAdmin):
-    """Only root changes roles: whoever may change one could give himself everything."""
+    """Roles, which root alone may change: anybody else who could would be able to give himself every right."""
 
     form = RoleForm
     list_display = ["name", "roleid", "user_count", "call_count", "button_names", "updated"]
@@ -53,26 +57,26 @@ class RoleAdmin(PasswordFirst, OfficeAdmin):
     change_form_before_template = "permissions/preview_button.html"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Role]:
-        return super().get_queryset(request).annotate(users_held=Count("users"))
+        return super().get_queryset(request).annotate(user_total=Count("users"))
 
     def get_list_display(self, request: HttpRequest) -> list[str]:
-        shown = list(super().get_list_display(request))
-        return [*shown, "preview_link"] if self.has_change_permission(request) else shown
+        columns = list(super().get_list_display(request))
+        return [*columns, "preview_link"] if self.has_change_permission(request) else columns
 
-    @display(description="用户数", ordering="users_held")
+    @display(description="用户数", ordering="user_total")
     def user_count(self, role: Any) -> SafeString:
         users = reverse("admin:accounts_user_changelist")
-        return format_html('<a class="text-link" href="{}?role__id__exact={}">{}</a>', users, role.pk, role.users_held)
+        return format_html('<a class="text-link" href="{}?role__id__exact={}">{}</a>', users, role.pk, role.user_total)
 
     @display(description="可调用的接口")
     def call_count(self, role: Role) -> str:
-        rights, calls = rights_held(role), [call for group in row_calls().values() for call in group]
+        rights, calls = rights_of_role(role), [call for group in calls_open_to_rows().values() for call in group]
         allowed = sum(row_allows(rights, call) for call in calls)
         return "全部" if allowed == len(calls) else f"{allowed} 个"
 
     @display(description="按钮权限")
     def button_names(self, role: Role) -> str:
-        return "、".join(Button(button).label for button in role.buttons if button in Button.values) or "—"
+        return "、".join(ClientButton(button).label for button in role.buttons if button in ClientButton.values) or "—"
 
     @display(description="更新时间", ordering="updated_at")
     def updated(self, role: Role) -> str:
@@ -92,17 +96,17 @@ class RoleAdmin(PasswordFirst, OfficeAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj: Role | None = None) -> bool:
         may = super().has_delete_permission(request, obj) and request.user.is_superuser
-        # Whoever registers or scans a code is given the default role.
+        # Users who register or log in by a scan get the default role, so it must exist.
         return may and not (obj and (obj.is_root or obj.roleid == DEFAULT_ROLEID))
 
     def get_readonly_fields(self, request: HttpRequest, obj: Role | None = None) -> list[str]:
-        # Clients and users refer to a role by its number.
+        # Clients store the number and users refer to it, so it cannot change later.
         return [*self.readonly_fields, "roleid"] if obj else list(self.readonly_fields)
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
         return {"menu": [{"name": HOME}]} | super().get_changeform_initial_data(request)
 
-    # --- What a user of the role gets ---
+    # --- Preview: what a user with this role may call and see ---
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view(self.preview)
         return [
@@ -118,7 +122,7 @@ class RoleAdmin(PasswordFirst, OfficeAdmin):
         return super().change_view(request, object_id, *args, **kwargs)
 
     def preview(self, request: HttpRequest, pk: int | None = None) -> HttpResponse:
-        """The role as it is saved, or as the form says that was sent here."""
+        """Preview the saved role (GET), or the role as the sent form would save it (POST)."""
         if not self.has_change_permission(request):
             raise PermissionDenied
         role = None if pk is None else self.get_object(request, str(pk))
@@ -132,9 +136,9 @@ class RoleAdmin(PasswordFirst, OfficeAdmin):
         return self._preview(request, form.save(commit=False), form.cleaned_data["permissions"])
 
     def _preview(self, request: HttpRequest, role: Role, permissions: Iterable[Permission]) -> HttpResponse:
-        shown = preview_of(role, permissions, request, self.admin_site)
-        facts = {"is_saved": request.method != "POST", "may_change": self.has_change_permission(request)}
-        return self._page(request, f"以此角色预览: {role}", **facts, **shown)
+        preview = preview_of(role, permissions, request, self.admin_site)
+        flags = {"is_saved": request.method != "POST", "may_change": self.has_change_permission(request)}
+        return self._page(request, f"以此角色预览: {role}", **flags, **preview)
 
     def _page(self, request: HttpRequest, title: str, **context: Any) -> HttpResponse:
         base = self.admin_site.each_context(request) | {"opts": self.opts, "title": title}

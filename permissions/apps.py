@@ -19,7 +19,8 @@ class PermissionsConfig(AppConfig):
 
 
 def _announce(**_: Any) -> None:
-    # Whoever changed a role (service, admin, shell): every process must see it at its next request.
+    # A signal and not a call in the services: roles are also changed in the back office and in a shell, and every
+    # process must see each change at its next request.
     from permissions.rights import announce_change
 
     transaction.on_commit(announce_change)

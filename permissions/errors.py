@@ -1,4 +1,4 @@
-"""Answers of the permission calls that are not success."""
+"""The refusals of the permission calls."""
 
 from core.errors import DomainError
 
@@ -12,6 +12,6 @@ class RoleidMissing(DomainError):
 
 
 class BadRole(DomainError):
-    """A part of a role that has the wrong shape; ``msg`` names it."""
+    """A part of the role has the wrong shape; ``msg`` says which part and why."""
 
     status = 1004

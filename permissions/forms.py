@@ -1,4 +1,8 @@
-"""The form of a role. What was not touched is neither judged nor changed, however it came there."""
+"""The form of a role in the back office.
+
+A part that staff did not edit is saved as it was, without being checked: a role may hold parts that the form would
+refuse (written by an older release or directly in the database), and they must not block a change of something else.
+"""
 
 import json
 from typing import Any
@@ -9,9 +13,9 @@ from django.contrib import admin
 from django.contrib.auth.models import Permission
 from django.db.models import QuerySet
 
-from permissions.models import Button, Role
-from permissions.roleparts import menu_problem, rows_problem
-from permissions.rowlist import row_choices
+from permissions.models import ClientButton, Role
+from permissions.role_validation import menu_problem, rows_problem
+from permissions.row_choices import row_choices
 from permissions.services.roles import menu_with_home
 from permissions.widgets import MenuTree, Picker, RowPicker, Switches
 
@@ -19,7 +23,7 @@ VERBS = {"view": "查看", "add": "新增", "change": "修改", "delete": "删�
 
 
 class MenuField(forms.Field):
-    """JSON as it was typed, until it is read."""
+    """A menu as JSON text. A text that is no JSON is shown again as it was typed."""
 
     widget = MenuTree
 
@@ -42,6 +46,8 @@ class MenuField(forms.Field):
 
 
 class RowsField(forms.Field):
+    """The rows of a role; their order does not count as a change."""
+
     widget = RowPicker
 
     def has_changed(self, initial: Any, data: Any) -> bool:
@@ -64,15 +70,17 @@ class RoleForm(forms.ModelForm):
         super().__init__(*args, **kwargs)
         fields: dict[str, Any] = self.fields
         fields["rows"].widget.choices = row_choices(self.instance.rows)
-        unknown = [button for button in self.instance.buttons if button not in Button.values]
-        fields["buttons"].choices = [*Button.choices, *((name, f"{name}(没有这个按钮)") for name in unknown)]
+        # A button that does not exist is shown, so that staff can see it and must remove it.
+        unknown = [button for button in self.instance.buttons if button not in ClientButton.values]
+        fields["buttons"].choices = [*ClientButton.choices, *((name, f"{name}(没有这个按钮)") for name in unknown)]
         offered = offered_rights()
         fields["permissions"].queryset = offered
         fields["permissions"].choices = _by_model(offered)
-        # A role may hold rights that nothing shows: they stay as they are.
-        held, shown = self.initial.get("permissions", []), set(offered)
-        self.hidden_rights = [right for right in held if right not in shown]
-        self.initial["permissions"] = [right for right in held if right in shown]
+        # A role may have rights on tables that no page shows. The form cannot offer them, so clean_permissions adds
+        # them again: otherwise saving would silently take them away.
+        present, visible = self.initial.get("permissions", []), set(offered)
+        self.hidden_rights = [right for right in present if right not in visible]
+        self.initial["permissions"] = [right for right in present if right in visible]
 
     def clean_menu(self) -> Any:
         if self._is_untouched("menu"):
@@ -83,11 +91,12 @@ class RoleForm(forms.ModelForm):
         return menu_with_home(menu)
 
     def clean_rows(self) -> list[str]:
-        held = self.instance.rows
+        present = self.instance.rows
         if self._is_untouched("rows"):
-            return held
-        wanted = dict.fromkeys(self.cleaned_data["rows"])
-        rows = [row for row in dict.fromkeys(held) if row in wanted] + [row for row in wanted if row not in held]
+            return present
+        # The rows that stay keep their order, and new ones come last.
+        chosen = dict.fromkeys(self.cleaned_data["rows"])
+        rows = [row for row in dict.fromkeys(present) if row in chosen] + [row for row in chosen if row not in present]
         if problem := rows_problem(rows):
             raise forms.ValidationError(problem)
         return rows
@@ -99,17 +108,18 @@ class RoleForm(forms.ModelForm):
         return [*self.cleaned_data["permissions"], *self.hidden_rights]
 
     def _is_untouched(self, name: str) -> bool:
+        """Tell whether the field ``name`` of an existing role was sent as it was shown."""
         return bool(self.instance.pk) and name not in self.changed_data
 
 
 def offered_rights() -> QuerySet[Permission]:
-    """Rights on what the back office shows: its pages, and the tables within them."""
-    shown = [model._meta for model in admin.site._registry]
-    shown += [inline.model._meta for page in admin.site._registry.values() for inline in page.inlines]
+    """Return Django's permissions on all models that the back office shows, on pages of their own or as inlines."""
+    models = [model._meta for model in admin.site._registry]
+    models += [inline.model._meta for page in admin.site._registry.values() for inline in page.inlines]
     return (
         Permission.objects.select_related("content_type")
-        .filter(content_type__app_label__in={meta.app_label for meta in shown})
-        .filter(content_type__model__in={meta.model_name for meta in shown})
+        .filter(content_type__app_label__in={meta.app_label for meta in models})
+        .filter(content_type__model__in={meta.model_name for meta in models})
         .order_by("content_type__app_label", "content_type__model", "pk")
     )
 
@@ -118,8 +128,8 @@ def _by_model(rights: QuerySet[Permission]) -> list[tuple[str, list[tuple[int, s
     groups: dict[str, list[tuple[int, str]]] = {}
     order = {verb: at for at, verb in enumerate(VERBS)}
     for right in sorted(rights, key=lambda right: order.get(_verb(right), len(order))):
-        found = right.content_type.model_class()
-        name = str(found._meta.verbose_name) if found else right.content_type.model
+        model = right.content_type.model_class()
+        name = str(model._meta.verbose_name) if model else right.content_type.model
         groups.setdefault(name, []).append((right.pk, VERBS.get(_verb(right), right.codename)))
     return list(groups.items())
 

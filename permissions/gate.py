@@ -1,4 +1,4 @@
-"""The role gate: the one place that lets a request through to an API view, or does not."""
+"""The role gate: decides for every API request whether the caller may make it (``DEFAULT_PERMISSION_CLASSES``)."""
 
 from typing import Any
 
@@ -9,14 +9,17 @@ from core.errors import LoginRequired, NotPermitted
 
 
 class RoleGate(BasePermission):
-    """Deny by default: a view without ``access`` is closed to everybody, root included."""
+    """Let a request through if the view's ``access`` allows the caller; without ``access`` nobody may, not even root.
+
+    :raises LoginRequired: the request has no valid token. :raises NotPermitted: the role does not allow the call.
+    """
 
     def has_permission(self, request: Any, view: Any) -> bool:
         if view.access is Access.OPEN:
             return True
         if request.user is None:
             raise LoginRequired
-        # A role may name a call by its documented path or by an alias.
+        # A role's rows may name the call by its documented path or by an alias.
         if not any(request.user.rights.may_call(path, view.access) for path in view.paths):
             raise NotPermitted
         return True

@@ -1,4 +1,4 @@
-"""Roles: which menu a user sees, which calls the user's client may make."""
+"""Roles: which calls a user may make, which menu and buttons the client shows, and the rights in the back office."""
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
@@ -7,7 +7,9 @@ ROOT_ROLEID = "1"
 DEFAULT_ROLEID = "200"
 
 
-class Button(models.TextChoices):
+class ClientButton(models.TextChoices):
+    """Buttons that a client shows; the server never checks them."""
+
     READ = "read", "查看"
     ADD = "add", "新增"
     EDIT = "edit", "修改"
@@ -15,11 +17,10 @@ class Button(models.TextChoices):
 
 
 class Role(models.Model):
-    """A role as the API knows it.
+    """A role of the API. A user has exactly one.
 
-    ``menu`` is a tree of ``{"name": ..., "children"?: [...]}``; ``rows`` holds API paths, each exact
-    or with a ``*`` at its end; ``buttons`` only tell the client what to show; ``permissions`` are Django's,
-    for the back office.
+    ``menu`` is a tree of ``{"name": ..., "children"?: [...]}``. ``rows`` are API paths that the role opens, each exact
+    or ending in ``*``. ``buttons`` tell the client what to show. ``permissions`` are Django's, for the back office.
     """
 
     roleid = models.CharField("角色编号", max_length=32, unique=True)
@@ -27,7 +28,7 @@ class Role(models.Model):
     menu = models.JSONField("菜单", default=list, blank=True)
     rows = ArrayField(models.CharField(max_length=128), verbose_name="可调用的接口", default=list, blank=True)
     buttons = ArrayField(
-        models.CharField(max_length=16, choices=Button), verbose_name="按钮权限", default=list, blank=True
+        models.CharField(max_length=16, choices=ClientButton), verbose_name="按钮权限", default=list, blank=True
     )
     permissions = models.ManyToManyField(
         "auth.Permission", verbose_name="后台权限", blank=True, help_text="此角色的后台人员能查看和修改什么"

@@ -1,4 +1,7 @@
-"""What a user of a role gets, found out by the code that gives it; nobody is logged in for it."""
+"""The preview of a role: what its users may call and see.
+
+The code that decides for real users decides here too, for a stand-in, so that the preview cannot differ from the truth.
+"""
 
 import copy
 from collections.abc import Iterable
@@ -11,16 +14,16 @@ from django.urls import resolve
 
 from core.api.access import Access
 from core.api.routing import endpoints
-from permissions.doctor import may
+from permissions.access_report import may_call
 from permissions.forms import VERBS
-from permissions.models import Button, Role
-from permissions.rights import Rights, rights_held
-from permissions.rowlist import row_allows, row_calls, row_notes
+from permissions.models import ClientButton, Role
+from permissions.rights import Rights, rights_of_role
+from permissions.row_choices import calls_open_to_rows, row_allows, row_notes
 
 
 @dataclass(frozen=True)
-class Somebody:
-    """Stands for a member of staff of the role wherever the back office asks what its user may do."""
+class StandInUser:
+    """A member of staff with the role, for the checks of the back office that take a user; has no row."""
 
     rights: Rights
     permissions: frozenset[str]
@@ -40,21 +43,21 @@ class Somebody:
 
 
 @dataclass(frozen=True)
-class Call:
+class PreviewedCall:
     path: str
     title: str
     may: bool
 
 
 def preview_of(role: Role, permissions: Iterable[Permission], request: HttpRequest, site: Any) -> dict[str, Any]:
-    """Fill the context of ``templates/permissions/preview.html``. ``role`` need not be saved."""
-    rights = rights_held(role)
+    """Return the context of ``templates/permissions/preview.html``. ``role`` need not be saved."""
+    rights = rights_of_role(role)
     granted = {
-        tag: [Call(call.path, call.row_title, row_allows(rights, call)) for call in calls]
-        for tag, calls in row_calls().items()
+        tag: [PreviewedCall(call.path, call.row_title, row_allows(rights, call)) for call in calls]
+        for tag, calls in calls_open_to_rows().items()
     }
     everybodys = {
-        access: [call for call in endpoints() if call.access is access and may(rights, call)]
+        access: [call for call in endpoints() if call.access is access and may_call(rights, call)]
         for access in (Access.ROOT, Access.ANY_USER, Access.OPEN)
     }
     names = frozenset(f"{right.content_type.app_label}.{right.codename}" for right in permissions)
@@ -65,19 +68,21 @@ def preview_of(role: Role, permissions: Iterable[Permission], request: HttpReque
         "counts": (sum(c.may for calls in granted.values() for c in calls), sum(map(len, granted.values()))),
         "everybodys": [(access.value, calls) for access, calls in everybodys.items() if calls],
         "idle": [note for note in row_notes(role.rows) if note.is_idle],
-        "buttons": [(label, value in rights.buttons) for value, label in Button.choices],
-        "sections": _sections(Somebody(rights, names), request, site),
+        "buttons": [(label, value in rights.buttons) for value, label in ClientButton.choices],
+        "sections": _sections(StandInUser(rights, names), request, site),
     }
 
 
-def _sections(user: Somebody, request: HttpRequest, site: Any) -> list[tuple[str, list[tuple[str, list[str]]]]]:
-    """The sidebar's groups as this user sees them, each entry with what may be done there."""
-    theirs: Any = copy.copy(request)
-    theirs.user = user
+def _sections(user: StandInUser, request: HttpRequest, site: Any) -> list[tuple[str, list[tuple[str, list[str]]]]]:
+    """Return the sidebar's groups as ``user`` sees them; each entry comes with the verbs allowed on its page."""
+    request_of_user: Any = copy.copy(request)
+    request_of_user.user = user
     groups = []
-    for group in site.get_sidebar_list(theirs):
+    for group in site.get_sidebar_list(request_of_user):
         if group["title"]:
-            groups.append((group["title"], [(item["title"], _verbs(item["link"], theirs)) for item in group["items"]]))
+            groups.append(
+                (group["title"], [(item["title"], _verbs(item["link"], request_of_user)) for item in group["items"]])
+            )
     return groups
 
 

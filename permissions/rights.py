@@ -1,7 +1,8 @@
-"""What each role may do, held in the memory of every process and thrown away when any role changes.
+"""What each role may do, cached in the memory of every process.
 
-Valkey holds one random *version* of all roles. A process compares it on each request (the token check
-reads it in the same round trip) and loads the roles from PostgreSQL only when it has changed.
+Problem: every request needs the caller's rights, and a changed role must count from the next request on, in every
+process. So Valkey keeps one random *version* for all roles, which each change replaces. A request reads the version
+together with the token's records (one round trip); the process loads the roles again only if the version differs.
 """
 
 import secrets
@@ -19,13 +20,13 @@ from permissions.models import ROOT_ROLEID, Role
 log = structlog.get_logger("permissions")
 
 VERSION_KEY = "spms:roles:version"
-# Bounds how long a change stays unseen when the process that made it died before it could say so.
+# A process may die between its commit and the new version. Others then see its change after this time at the latest.
 MAX_AGE_S = 30
 
 
 @dataclass(frozen=True)
 class Rights:
-    """The rights of one role; ``paths`` and ``prefixes`` are in lower case."""
+    """The rights of one role. ``paths`` are its exact rows, ``prefixes`` those that ended in ``*``, in lower case."""
 
     roleid: str
     name: str
@@ -39,7 +40,7 @@ class Rights:
         return self.roleid == ROOT_ROLEID
 
     def may_call(self, path: str, access: Access | None) -> bool:
-        """Decide on a call of the documented ``path`` by a logged-in user of this role."""
+        """Tell whether a logged-in user with this role may call ``path``, which declares ``access``."""
         if access is None:
             return False
         if self.is_root or access in {Access.OPEN, Access.ANY_USER}:
@@ -61,42 +62,43 @@ _loaded: _Loaded | None = None
 
 
 def rights_of(roleid: str, version: bytes | None) -> Rights:
-    """Rights of ``roleid``; an unknown role has none.
+    """Return the rights of the role ``roleid``, from the cache if possible; a role that does not exist has none.
 
-    :param version: what Valkey holds under ``VERSION_KEY`` now, None when it holds nothing or is down.
+    :param version: the value of ``VERSION_KEY`` in Valkey; None if there is none or Valkey is down. Then nothing is
+        cached.
     """
     global _loaded
-    held = _loaded
-    if held is None or held.version != version or time.monotonic() - held.at > MAX_AGE_S:
-        held = _Loaded(version or b"", time.monotonic(), {r.roleid: rights_held(r) for r in Role.objects.all()})
+    loaded = _loaded
+    if loaded is None or loaded.version != version or time.monotonic() - loaded.at > MAX_AGE_S:
+        loaded = _Loaded(version or b"", time.monotonic(), {r.roleid: rights_of_role(r) for r in Role.objects.all()})
         if version:
-            _loaded = held
-    return held.by_roleid.get(roleid) or Rights(roleid, "", frozenset(), (), (), ())
+            _loaded = loaded
+    return loaded.by_roleid.get(roleid) or Rights(roleid, "", frozenset(), (), (), ())
 
 
 def current_version() -> bytes:
-    """Read the version, making one where Valkey has none (first start, or it lost its data)."""
+    """Read the version from Valkey; create one if Valkey has none (first start, or its data was lost)."""
     fresh = secrets.token_hex(8).encode()
     return fresh if valkey.client().set(VERSION_KEY, fresh, nx=True) else valkey.client().get(VERSION_KEY)
 
 
 def announce_change() -> None:
-    """Make every process load the roles anew at its next request. Call it after the commit."""
+    """Make every process load the roles again at its next request. Call it after the commit."""
     try:
         valkey.client().set(VERSION_KEY, secrets.token_hex(8))
     except redis.RedisError:
-        # The change is committed and must not be answered as a failure: what is held ends by itself.
+        # The change is committed, so the request must not fail: every process loads the roles after MAX_AGE_S anyway.
         log.warning("valkey does not answer, a change of a role is seen late", seconds=MAX_AGE_S)
 
 
-def row_folded(row: str) -> str:
-    """What two spellings of one entry of ``rows`` have in common."""
+def row_normalized(row: str) -> str:
+    """Return ``row`` in lower case and without a slash at its end: spellings that mean the same call become equal."""
     return row.lower().rstrip("/") or "/"
 
 
-def rights_held(role: Role) -> Rights:
-    """Read off a role's row what it may do."""
-    rows = [row_folded(row) for row in role.rows]
+def rights_of_role(role: Role) -> Rights:
+    """Build the rights of ``role`` from its database row, without the cache."""
+    rows = [row_normalized(row) for row in role.rows]
     return Rights(
         roleid=role.roleid,
         name=role.name,

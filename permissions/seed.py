@@ -1,10 +1,10 @@
-"""The four roles of the contract, as `manage.py seed_roles` makes them."""
+"""The four roles of the contract, which `manage.py seed_roles` creates."""
 
 from typing import Any
 
-from permissions.models import ROOT_ROLEID, Button
+from permissions.models import ROOT_ROLEID, ClientButton
 
-HOME = "管理首页"  # clients land there, so every role's menu holds it
+HOME = "管理首页"  # the page that clients open first, so every role's menu needs it
 
 
 def _entry(name: str, *children: str) -> dict[str, Any]:
@@ -20,31 +20,31 @@ FULL_MENU = [
     _entry("用户管理"),
     _entry("我的中心"),
 ]
-DIRECTOR_MENU = [entry for entry in FULL_MENU if entry["name"] != "用户管理"]  # the seed's sample
+DIRECTOR_MENU = [entry for entry in FULL_MENU if entry["name"] != "用户管理"]  # the sample of the API document
 STUDENT_READING = ["/students/getclasses", "/students/getstulist", "/students/searchstu", "/getloginlog"]
 STUDENT_EDITING = ["/students/addstu", "/students/delstu", "/students/updatestu"]
 
-# "*" stands for every path; the root-only ones stay root's whatever a role's rows say.
+# The row "*" opens every call that rows decide on. Calls for root alone stay closed, whatever the rows say.
 ROLES: list[dict[str, Any]] = [
-    {"roleid": ROOT_ROLEID, "name": "王者管理员", "menu": FULL_MENU, "rows": ["*"], "buttons": Button.values},
-    {"roleid": "102", "name": "总监", "menu": DIRECTOR_MENU, "rows": ["*"], "buttons": Button.values},
+    {"roleid": ROOT_ROLEID, "name": "王者管理员", "menu": FULL_MENU, "rows": ["*"], "buttons": ClientButton.values},
+    {"roleid": "102", "name": "总监", "menu": DIRECTOR_MENU, "rows": ["*"], "buttons": ClientButton.values},
     {
         "roleid": "103",
         "name": "主管",
         "menu": [_entry(HOME), STUDENT_MENU, _entry("考勤管理"), _entry("我的中心")],
         "rows": STUDENT_READING + STUDENT_EDITING,
-        "buttons": Button.values,
+        "buttons": ClientButton.values,
     },
     {
         "roleid": "200",
         "name": "员工",
         "menu": [_entry(HOME), _entry("学员管理", "学员项目管理", "学员资料"), _entry("我的中心")],
         "rows": STUDENT_READING,
-        "buttons": [Button.READ.value],
+        "buttons": [ClientButton.READ.value],
     },
 ]
 
-# Which sections of the back office a role's staff may use: app label -> Django's verbs. Root needs none.
+# Django's permissions for the back office: roleid -> app label -> verbs. Root may do everything without them.
 BACK_OFFICE: dict[str, dict[str, tuple[str, ...]]] = {
     "102": {
         "students": ("view", "add", "change", "delete"),

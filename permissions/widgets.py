@@ -1,6 +1,6 @@
-"""The editor of a role: ticks for calls and rights, switches for buttons, a tree for the menu.
+"""Widgets of the form of a role: ticks for calls and rights, switches for buttons, a tree for the menu.
 
-Each works without JavaScript; static/backoffice/roles.js adds filters, "select all" and the tree.
+Without JavaScript each is a plain HTML control; static/backoffice/roles.js adds filters, "select all" and the tree.
 """
 
 from typing import Any
@@ -16,13 +16,13 @@ from unfold.widgets import (
     UnfoldAdminTextareaWidget,
 )
 
-from permissions.roleparts import MAX_DEPTH, MAX_NAME
-from permissions.rowlist import row_notes
+from permissions.role_validation import MAX_DEPTH, MAX_NAME
+from permissions.row_choices import row_notes
 from permissions.selectors import menu_names_in_use
 
 
-class _Page:
-    """Drawn by a template of the project, where Django's renderer of forms does not look."""
+class _ProjectTemplate:
+    """Renders a widget with a template of the project; Django's form renderer searches the apps' templates only."""
 
     class Media:
         js = [Script("backoffice/roles.js", defer=True)]
@@ -38,8 +38,8 @@ class Switches(UnfoldAdminCheckboxSelectMultipleWidget):
         self.attrs = {"class": " ".join(SWITCH_CLASSES)}
 
 
-class Picker(_Page, forms.CheckboxSelectMultiple):
-    """Groups of ticks with a filter above them."""
+class Picker(_ProjectTemplate, forms.CheckboxSelectMultiple):
+    """Ticks in groups, with a text filter above them."""
 
     template_name = "permissions/picker.html"
 
@@ -48,7 +48,7 @@ class Picker(_Page, forms.CheckboxSelectMultiple):
 
 
 class RowPicker(Picker):
-    """Ticks for calls, and a text for rows that are no call: with a ``*`` at the end, or of a path that is gone."""
+    """Ticks for calls, and a text field for all other rows: those that end in ``*`` or name a path that is gone."""
 
     def value_from_datadict(self, data: Any, files: Any, name: str) -> list[str]:
         lines = [line.strip() for value in data.getlist(name) for line in value.splitlines()]
@@ -67,8 +67,8 @@ class RowPicker(Picker):
         return context
 
 
-class MenuTree(_Page, UnfoldAdminTextareaWidget):
-    """The JSON of a menu, which the script turns into a tree."""
+class MenuTree(_ProjectTemplate, UnfoldAdminTextareaWidget):
+    """A text field with the JSON of a menu, which roles.js replaces by a tree."""
 
     template_name = "permissions/menu_tree.html"
 

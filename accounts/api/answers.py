@@ -27,11 +27,11 @@ class UserJson(TypedDict):
     status: Annotated[Literal["1", "0"], "1 正常,0 停用"]
 
 
-Button = Literal["read", "add", "edit", "delete"]
+ClientButton = Literal["read", "add", "edit", "delete"]
 
 
 class PermissionJson(TypedDict):
-    buttons: Annotated[list[Button], "角色可用的按钮"]
+    buttons: Annotated[list[ClientButton], "角色可用的按钮"]
 
 
 class LoginMomentJson(TypedDict):
@@ -57,7 +57,7 @@ def login_fields(user: User, token: str, now: datetime) -> LoginFields:
     """What every login answers besides its ``status`` and ``msg``; ``user.role`` is read."""
     return {
         "token": token,
-        "permission": {"buttons": cast(list[Button], user.role.buttons)},
+        "permission": {"buttons": cast(list[ClientButton], user.role.buttons)},
         "userInfo": user_fields(user, now),
     }
 

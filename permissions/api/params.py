@@ -1,4 +1,4 @@
-"""What the permission calls take in."""
+"""The parameters of the permission calls."""
 
 from typing import Any
 
@@ -9,15 +9,15 @@ from rest_framework import serializers
 from core.api.params import Params, PlainText
 from core.errors import DomainError
 from permissions.errors import BadRole, RoleidMissing
-from permissions.models import Button
-from permissions.roleparts import menu_problem, rows_problem
+from permissions.models import ClientButton
+from permissions.role_validation import menu_problem, rows_problem
 
 
 @extend_schema_field(str)
 class JsonPart(serializers.Field):
-    """JSON, or JSON in a text as forms send it.
+    """A list, sent as JSON or as a text that holds JSON, which is how HTML forms send it.
 
-    :param items: the schema of what the list holds.
+    :param items: the OpenAPI schema of one item.
     """
 
     default_error_messages = {"invalid": "不是有效的 JSON"}
@@ -50,7 +50,7 @@ class RoleParams(Params):
     )
     rows = JsonPart({"type": "string"}, help_text='可调用的接口:["/students/getstulist"],或其 JSON 文本')
     buttons = JsonPart(
-        {"type": "string", "enum": Button.values}, help_text="按钮权限:read、add、edit、delete,或其 JSON 文本"
+        {"type": "string", "enum": ClientButton.values}, help_text="按钮权限:read、add、edit、delete,或其 JSON 文本"
     )
 
     def refusal(self) -> DomainError:
@@ -67,6 +67,6 @@ class RoleParams(Params):
         return value
 
     def validate_buttons(self, value: Any) -> list[str]:
-        if not isinstance(value, list) or not all(isinstance(b, str) and b in Button.values for b in value):
-            raise serializers.ValidationError("只能包含 " + "、".join(Button.values))
+        if not isinstance(value, list) or not all(isinstance(b, str) and b in ClientButton.values for b in value):
+            raise serializers.ValidationError("只能包含 " + "、".join(ClientButton.values))
         return value

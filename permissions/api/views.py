@@ -59,20 +59,19 @@ class PermissionViewSet(ApiViewSet):
 
     @endpoint("POST", "/permission/addrole", "添加角色", Access.ROOT, docs=ADD_DOC)
     def addrole(self, request: Request) -> Response:
-        given: dict[str, Any] = RoleParams.read(request)
+        params: dict[str, Any] = RoleParams.read(request)
         role_add(
-            roleid=given["roleid"],
-            name=given["roleName"],
-            menu=given["menuList"],
-            rows=given["rows"],
-            buttons=given["buttons"],
+            roleid=params["roleid"],
+            name=params["roleName"],
+            menu=params["menuList"],
+            rows=params["rows"],
+            buttons=params["buttons"],
         )
         return ok("添加成功")
 
     @endpoint("GET POST", "/permission/getrole", "获取角色列表", Access.ROWS, docs=ROLES_DOC)
     def getrole(self, request: Request) -> Response:
-        wanted = RoleQuery.read(request)
-        roles = role_list(**wanted)
+        roles = role_list(**RoleQuery.read(request))
         return ok("success", roles=[{"roleid": role.roleid, "roleName": role.name} for role in roles])
 
     @endpoint("GET", "/permission/getMenuList", "获取权限菜单", Access.ANY_USER, docs=MENU_DOC)

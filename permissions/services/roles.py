@@ -1,4 +1,4 @@
-"""What changes roles."""
+"""Create roles, and seed the four of the contract."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -19,7 +19,7 @@ def role_add(
     rows: Iterable[str] = (),
     buttons: Iterable[str] = (),
 ) -> Role:
-    """Create a role; without ``name`` it is called like its ``roleid``.
+    """Create a role; its name is ``roleid`` unless ``name`` is set. Double rows and buttons are dropped.
 
     :raises RoleExists: the ``roleid`` is taken.
     """
@@ -37,20 +37,20 @@ def role_add(
 
 
 def menu_with_home(menu: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Put the page clients land on in front of a menu that lacks it."""
+    """Add the page that clients open first to a menu that lacks it."""
     return menu if any(entry["name"] == HOME for entry in menu) else [{"name": HOME}, *menu]
 
 
 @transaction.atomic
 def roles_seed(*, reset: bool = False) -> list[str]:
-    """Create the contract's roles where they are missing; answer the ``roleid`` of those that were written.
+    """Create the contract's roles that are missing; return the ``roleid`` of every role that was written.
 
-    :param reset: also undo what staff changed in them.
+    :param reset: also set existing ones back to the contract's values, which undoes what staff changed.
     """
     written = []
-    for wanted in ROLES:
-        fields = {name: value for name, value in wanted.items() if name != "roleid"}
-        role, is_new = Role.objects.get_or_create(roleid=wanted["roleid"], defaults=fields)
+    for seed in ROLES:
+        fields = {name: value for name, value in seed.items() if name != "roleid"}
+        role, is_new = Role.objects.get_or_create(roleid=seed["roleid"], defaults=fields)
         if not (is_new or reset):
             continue
         if not is_new:
@@ -63,13 +63,16 @@ def roles_seed(*, reset: bool = False) -> list[str]:
 
 
 def _set_back_office(role: Role) -> None:
-    wanted = BACK_OFFICE.get(role.roleid, {})
-    found = Permission.objects.filter(content_type__app_label__in=wanted).values_list(
+    verbs_by_app = BACK_OFFICE.get(role.roleid, {})
+    candidates = Permission.objects.filter(content_type__app_label__in=verbs_by_app).values_list(
         "pk", "codename", "content_type__app_label"
     )
-    # The rows themselves: `set` would have the audit name each right, with a query apiece.
+    # Write the rows of the many-to-many table directly: with `set`, the audit log would look up the name of each
+    # right in a query of its own.
     through = Role.permissions.through
     through.objects.filter(role=role).delete()
     through.objects.bulk_create(
-        through(role=role, permission_id=pk) for pk, codename, app in found if codename.partition("_")[0] in wanted[app]
+        through(role=role, permission_id=pk)
+        for pk, codename, app in candidates
+        if codename.partition("_")[0] in verbs_by_app[app]
     )

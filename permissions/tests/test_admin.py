@@ -13,7 +13,7 @@ from django.urls import reverse
 from backoffice.tests.reading import english_on
 from core.api.routing import endpoints
 from permissions.models import Role
-from permissions.rowlist import row_calls, row_notes
+from permissions.row_choices import calls_open_to_rows, row_notes
 from tests.kit import PageForm as Form
 
 pytestmark = pytest.mark.django_db
@@ -271,7 +271,7 @@ class TestPreview:
         sidebar = staff.get("/admin/").context["sidebar_navigation"]
         theirs = [(group["title"], [item["title"] for item in group["items"]]) for group in sidebar if group["title"]]
         assert [(title, [section for section, _ in items]) for title, items in shown["sections"]] == theirs
-        for call in (call for group in row_calls().values() for call in group if call.path != "/order/ship"):
+        for call in (call for group in calls_open_to_rows().values() for call in group if call.path != "/order/ship"):
             told = next(c for calls in shown["granted"].values() for c in calls if c.path == call.path)
             answer = li.http.generic(call.methods[0], call.path, headers=li._headers({}))
             assert ("10026" in answer.content.decode()) is not told.may, call.path

@@ -3,7 +3,7 @@
 import pytest
 
 from core.api.routing import Endpoint
-from permissions import doctor
+from permissions import access_report
 from permissions.findings import roles_and_calls
 from permissions.models import Role
 
@@ -31,6 +31,6 @@ def test_a_call_left_to_root_is_told_and_no_fault(roles):
 
 
 def test_a_call_that_forgot_to_say_is_named(roles, monkeypatch):
-    monkeypatch.setattr(doctor, "endpoints", lambda: [Endpoint("/new", ("GET",), "新", None, ())])
+    monkeypatch.setattr(access_report, "endpoints", lambda: [Endpoint("/new", ("GET",), "新", None, ())])
 
     assert (False, "/new does not say who may call it: nobody may", True) in found()

@@ -7,7 +7,7 @@ import pytest
 
 from core.api.access import Access
 from core.api.routing import Endpoint, endpoints
-from permissions import doctor
+from permissions import access_report
 
 OPEN = {
     "/users/login",
@@ -128,8 +128,8 @@ class TestEveryCall:
 
 
 def test_every_route_says_who_may():
-    assert doctor.undeclared() == []
-    assert doctor.unknown_pages() == []
+    assert access_report.undeclared() == []
+    assert access_report.unknown_pages() == []
 
 
 def test_the_list_here_names_no_call_twice():

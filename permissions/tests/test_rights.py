@@ -7,7 +7,7 @@ from django.core.management import call_command
 
 from core.api.access import Access
 from core.cache import valkey
-from permissions import doctor, rights
+from permissions import access_report, rights
 from permissions.errors import RoleExists
 from permissions.models import Role
 from permissions.services.roles import role_add, roles_seed
@@ -29,7 +29,7 @@ class TestRights:
         ],
     )
     def test_rows_are_exact_or_end_in_a_star(self, rows, path, expected):
-        held = rights.rights_held(Role(roleid="9", name="x", rows=rows))
+        held = rights.rights_of_role(Role(roleid="9", name="x", rows=rows))
 
         assert held.may_call(path, Access.ROWS) is expected
         assert held.may_call(path, Access.ROOT) is False
@@ -37,7 +37,7 @@ class TestRights:
         assert held.may_call(path, None) is False
 
     def test_nobody_may_what_says_nothing(self):
-        assert rights.rights_held(Role(roleid="1", name="root")).may_call("/x", None) is False
+        assert rights.rights_of_role(Role(roleid="1", name="root")).may_call("/x", None) is False
 
     def test_a_change_in_another_process_is_seen_at_the_next_request(self, yuangong, roles):
         assert yuangong.get("/permission/getrole").json()["code"] == "10026"
@@ -141,19 +141,19 @@ class TestDoctor:
         assert "102: /students/*" not in written
 
     def test_as_seeded_nothing_is_idle_and_nothing_uncovered(self, roles):
-        assert doctor.idle_rows(doctor.all_rights()) == []
-        assert doctor.uncovered(doctor.all_rights()) == []
+        assert access_report.idle_rows(access_report.all_rights()) == []
+        assert access_report.uncovered(access_report.all_rights()) == []
 
     def test_a_row_may_add_to_a_call_that_is_everybodys(self, roles):
         roles["200"].rows = ["/order/ship"]
         roles["200"].save()
 
-        assert doctor.idle_rows(doctor.all_rights()) == []
+        assert access_report.idle_rows(access_report.all_rights()) == []
 
     def test_fails_for_a_route_that_says_nothing(self, roles, monkeypatch):
         from core.api.routing import Endpoint
 
-        monkeypatch.setattr(doctor, "endpoints", lambda: [Endpoint("/new", ("GET",), "新", None, ())])
+        monkeypatch.setattr(access_report, "endpoints", lambda: [Endpoint("/new", ("GET",), "新", None, ())])
 
         with pytest.raises(SystemExit):
             call_command("permission_doctor")

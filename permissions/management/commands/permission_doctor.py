@@ -2,34 +2,34 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from permissions import doctor
+from permissions import access_report
 
 
 class Command(BaseCommand):
-    help = "检查接口与角色权限之间的漏洞;--why 解释某个用户能否调用某个接口"
+    help = "Find calls that no role opens and rows that open no call. With --why: explain one decision."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
             "--why",
             nargs=3,
             metavar=("USERNAME", "METHOD", "PATH"),
-            help="例如 --why lbw GET /students/getstulist",
+            help="say whether this user may make this call, and why: --why lbw GET /students/getstulist",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options["why"]:
-            self.stdout.write(doctor.why(*options["why"]))
+            self.stdout.write(access_report.explain(*options["why"]))
             return
-        roles = doctor.all_rights()
-        is_sound = self._report("没有声明权限的接口 (任何人都不能调用)", doctor.undeclared())
-        is_sound &= self._report("不认识的页面 (没有角色检查)", doctor.unknown_pages())
-        self._report("只有超级管理员能调用的接口 (没有角色的 rows 包含它)", doctor.uncovered(roles))
-        self._report("不起作用的 rows", [f"{roleid}: {row}" for roleid, row in doctor.idle_rows(roles)])
+        roles = access_report.all_rights()
+        is_sound = self._report("没有声明权限的接口 (任何人都不能调用)", access_report.undeclared())
+        is_sound &= self._report("不认识的页面 (没有角色检查)", access_report.unknown_pages())
+        self._report("只有超级管理员能调用的接口 (没有角色的 rows 包含它)", access_report.uncovered(roles))
+        self._report("不起作用的 rows", [f"{roleid}: {row}" for roleid, row in access_report.idle_rows(roles)])
         if not is_sound:
             raise SystemExit(1)
 
-    def _report(self, title: str, found: list[str]) -> bool:
-        self.stdout.write(f"{title}: {len(found) or '无'}")
-        for line in found:
+    def _report(self, title: str, lines: list[str]) -> bool:
+        self.stdout.write(f"{title}: {len(lines) or '无'}")
+        for line in lines:
             self.stdout.write(f"  {line}")
-        return not found
+        return not lines

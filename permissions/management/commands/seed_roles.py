@@ -6,10 +6,10 @@ from permissions.services.roles import roles_seed
 
 
 class Command(BaseCommand):
-    help = "创建接口约定的角色;已有的角色保持不变,除非使用 --reset"
+    help = "Create the four roles of the contract. Existing ones stay as they are, unless --reset is given."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--reset", action="store_true", help="把这些角色恢复为初始内容")
+        parser.add_argument("--reset", action="store_true", help="set the four roles back to what the contract says")
 
     def handle(self, *args: Any, **options: Any) -> None:
         written = roles_seed(reset=options["reset"])

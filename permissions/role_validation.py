@@ -1,4 +1,4 @@
-"""The shape of a role's menu and rows: one opinion for the API and the back office."""
+"""Check the shape of a role's menu and rows. The API and the back office's form both use these functions."""
 
 import re
 import reprlib
@@ -10,16 +10,16 @@ MAX_DEPTH = 6
 MAX_NAME = 64
 MAX_ROW = 128
 MAX_ROWS = 1000
-QUOTED = 60  # characters of what was refused
+QUOTED = 60  # characters of the refused part that the message repeats
 _ROW = re.compile(r"/[^\s*]*\*?|\*")
 
 
 def menu_problem(menu: Any) -> str | None:
-    """Say why ``menu`` is no tree of ``{"name": ..., "children"?: [...]}``; None if it is one."""
-    waiting: list[tuple[Any, int]] = [(menu, 1)]
+    """Say in Chinese why ``menu`` is no tree of ``{"name": ..., "children"?: [...]}``; None if it is one."""
+    unchecked: list[tuple[Any, int]] = [(menu, 1)]
     entries = 0
-    while waiting:
-        level, depth = waiting.pop()
+    while unchecked:
+        level, depth = unchecked.pop()
         if not isinstance(level, list) or depth > MAX_DEPTH:
             return f"必须是列表,最多 {MAX_DEPTH} 层"
         entries += len(level)
@@ -29,12 +29,12 @@ def menu_problem(menu: Any) -> str | None:
             if not isinstance(entry, dict) or set(entry) - {"name", "children"} or not _is_name(entry.get("name")):
                 return f"每一项必须是 {{name, children}},name 是 1 到 {MAX_NAME} 个字的文本;不符合的是 {_quoted(entry)}"
             if "children" in entry:
-                waiting.append((entry["children"], depth + 1))
+                unchecked.append((entry["children"], depth + 1))
     return None
 
 
 def rows_problem(rows: Any) -> str | None:
-    """Say why ``rows`` is no list of API paths, each exact or with a ``*`` at its end; None if it is one."""
+    """Say in Chinese why ``rows`` is no list of API paths, each exact or ending in ``*``; None if it is one."""
     if not isinstance(rows, list) or len(rows) > MAX_ROWS:
         return f"必须是列表,最多 {MAX_ROWS} 项"
     for row in rows:
@@ -44,14 +44,15 @@ def rows_problem(rows: Any) -> str | None:
 
 
 def menu_names(menu: Any) -> Iterator[str]:
-    """Names of a menu's entries, at all levels."""
+    """Yield the names of a menu's entries, at all levels."""
     for entry in menu:
         yield entry["name"]
         yield from menu_names(entry.get("children", []))
 
 
 def _quoted(part: Any) -> str:
-    # Whatever was sent: it may be deep, endless, or hold half a character, which could not be sent back.
+    # The part may be nested deeply, very long, or hold a lone surrogate, which cannot be encoded in the response.
+    # reprlib cuts the first two short and escapes the third.
     text = reprlib.repr(part)
     return text if len(text) <= QUOTED else text[:QUOTED] + "…"
 
