@@ -26,7 +26,8 @@ log = structlog.get_logger("core.upstreams")
 
 FAILURES = 5  # in a row: then the server counts as dead
 PAUSE_S, LONGEST_PAUSE_S = 5.0, 20.0  # until one call tries it again; less by chance, so that hosts differ
-QUEUE_S = 0.5  # for room beside the others
+QUEUE_S = 1.0  # for room beside the others
+SILENT_S = 1.0  # without any answer: then it looks dead, and few may queue for it
 BUSY_S, COME_BACK_S = 2, 5  # what those who are refused are told at least
 _KEY = "spms:upstream:"
 _NOTE_S = 60  # longer than pause and probe together: what nobody renews is over, or its process is gone
@@ -88,6 +89,7 @@ class Upstream:
     def forget(self) -> None:
         """Begin anew, as a fresh process would."""
         self._inside = self._queued = self._failures = 0
+        self._silent_since = 0.0  # the latest answer, or the first call after a pause
         self._pause_s, self.rests_until = PAUSE_S, 0.0
         self._probed_at: int | None = None  # the number of failures when the probe went out
 
@@ -122,7 +124,7 @@ class Upstream:
             was_dead = self._is_dead
             self._failures = 0 if works else self._failures + 1
             if works:
-                self._pause_s = PAUSE_S
+                self._pause_s, self._silent_since = PAUSE_S, time.monotonic()
             elif self._failures == FAILURES:
                 self._rest()
             is_dead = self._is_dead
@@ -146,7 +148,9 @@ class Upstream:
             if self._inside >= settings.UPSTREAM_CALLS:
                 self._queue_up()
                 role = self._admitted()
-            self._inside += role == "call"
+            if not self._inside:
+                self._silent_since = time.monotonic()
+            self._inside += 1
             return role
 
     def _admitted(self) -> str:
@@ -163,7 +167,9 @@ class Upstream:
             raise self._refusal("dead", max(wait_s, COME_BACK_S))
 
     def _queue_up(self) -> None:
-        if self._queued >= settings.UPSTREAM_CALLS // 2:
+        # A class that clicks in the same second may queue for a server that answers: its turn comes in no time.
+        is_silent = time.monotonic() - self._silent_since > SILENT_S
+        if is_silent and self._queued >= settings.UPSTREAM_CALLS // 2:
             raise self._refusal("busy", BUSY_S)
         self._queued += 1
         try:

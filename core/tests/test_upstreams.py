@@ -241,6 +241,7 @@ class TestBreaker:
 class TestBudget:
     def test_no_more_than_the_budget_wait_at_once_and_few_wait_for_room(self, server, upstream, ask, monkeypatch):
         monkeypatch.setattr(upstreams, "QUEUE_S", 20)
+        monkeypatch.setattr(upstreams, "SILENT_S", -1)  # it has not answered for long
         server.mode = "swallow"
         with ThreadPoolExecutor(20) as pool:
             calls = [pool.submit(outcome, ask, 20) for _ in range(20)]
@@ -253,6 +254,15 @@ class TestBudget:
 
         answers = [call.result() for call in calls]
         assert answers.count(b"ok") == BUDGET + BUDGET // 2
+
+    def test_any_number_may_queue_while_the_server_answers(self, server, upstream, ask, monkeypatch):
+        monkeypatch.setattr(upstreams, "QUEUE_S", 20)
+        monkeypatch.setattr(upstreams, "SILENT_S", 20)
+
+        with ThreadPoolExecutor(40) as pool:
+            answers = list(pool.map(lambda _: outcome(ask), range(200)))
+
+        assert answers == [b"ok"] * 200
 
     def test_who_queues_too_long_is_refused_and_sends_nothing(self, server, upstream, ask, monkeypatch):
         monkeypatch.setattr(upstreams, "QUEUE_S", 0.05)
