@@ -81,11 +81,6 @@ def principal_of(claims: dict[str, Any]) -> Principal | None:
     )
 
 
-def caller(request: Any) -> Principal:
-    """Answer who makes a request that the role gate let through to a call with a login."""
-    return request.user
-
-
 def forget(unid: str) -> None:
     """Drop the record of a user who has changed. Call it after the commit."""
     try:

@@ -21,6 +21,7 @@ from accounts.api.params import (
     UserListParams,
     UserUpdateParams,
 )
+from accounts.authentication import CallerRequest
 from accounts.captcha import LIFETIME_S, captcha_make, captcha_solve
 from accounts.errors import (
     AvatarRefused,
@@ -31,7 +32,6 @@ from accounts.errors import (
     UserUnknown,
 )
 from accounts.models import User
-from accounts.principal import caller
 from accounts.selectors import login_log, user_list
 from accounts.services.login import password_login
 from accounts.services.sms_login import LIFETIME, sms_code_send, sms_login
@@ -133,17 +133,17 @@ class OwnViewSet(ApiViewSet):
     tag = "用户模块"
 
     @endpoint("GET", "/users/sigout", "退出登入", Access.ANY_USER, aliases=("/users/signout",), docs=docs.SIGN_OUT)
-    def sign_out(self, request: Request) -> Response:
-        token_revoke(caller(request).claims, now=timezone.now())
+    def sign_out(self, request: CallerRequest) -> Response:
+        token_revoke(request.user.claims, now=timezone.now())
         return ok("退出成功", status=1)
 
     @endpoint("POST", "/users/uploadAvatar", "上传用户头像", Access.ANY_USER, docs=docs.UPLOAD_AVATAR, takes_files=True)
-    def upload_avatar(self, request: Request) -> Response:
+    def upload_avatar(self, request: CallerRequest) -> Response:
         given = AvatarParams.read(request)
         user = User.objects.filter(unid=given.get("uId") or given.get("unid") or "").first()
         if user is None:
             raise AvatarRefused
-        me = caller(request)
+        me = request.user
         if user.pk != me.pk and not me.is_root:
             raise NotPermitted
         url = avatars.store().take(request, "headimgurl")
@@ -151,19 +151,19 @@ class OwnViewSet(ApiViewSet):
         return ok("图片上传成功", status=1, headimgurl=url, imgurl=url)
 
     @endpoint("ANY", "/verify", "校验登入状态", Access.ANY_USER, docs=docs.VERIFY)
-    def verify(self, request: Request) -> Response:
-        me = caller(request)
+    def verify(self, request: CallerRequest) -> Response:
+        me = request.user
         decode = {"username": me.username, "nickname": me.nickname, "unid": me.unid}
         times = {name: me.claims[name] for name in ("iat", "exp")}
         return ok("校验成功", status=1, decode=decode | {"roleid": me.roleid} | times)
 
     @endpoint("POST", "/users/updatePassword", "修改用户密码", Access.ANY_USER, docs=docs.UPDATE_PASSWORD)
-    def update_password(self, request: Request) -> Response:
+    def update_password(self, request: CallerRequest) -> Response:
         given = PasswordParams.read(request)
         user = User.objects.filter(username=given["username"]).first()
         if user is None:
             raise UserUnknown
-        me = caller(request)
+        me = request.user
         is_own = user.pk == me.pk
         if not is_own and not me.is_root:
             raise NotPermitted
@@ -179,12 +179,12 @@ class OwnViewSet(ApiViewSet):
         return ok("密码修改成功", status=1)
 
     @endpoint("POST", "/users/updateUser", "修改用户信息", Access.ANY_USER, docs=docs.UPDATE_USER)
-    def update_user(self, request: Request) -> Response:
+    def update_user(self, request: CallerRequest) -> Response:
         given = UserUpdateParams.read(request)
         user = User.objects.filter(unid=given.pop("unid")).first()
         if user is None:
             raise UserToChangeUnknown
-        me = caller(request)
+        me = request.user
         if user.pk != me.pk and not me.is_root:
             raise UserNotYours
         old_password, new_password = given.pop("oldPassword"), given.pop("password")
@@ -202,14 +202,14 @@ class OwnViewSet(ApiViewSet):
         return ok("更新成功")
 
     @endpoint("GET", "/users/deleteUser", "删除用户", Access.ROOT, docs=docs.DELETE_USER)
-    def delete_user(self, request: Request) -> Response:
+    def delete_user(self, request: CallerRequest) -> Response:
         given = UserDeleteParams.read(request)
         # Clients repeat the parameter for several users; Params reads the last one only.
         unids = [part.strip() for text in request.query_params.getlist("unid") for part in text.split(",")]
         unids = [unid for unid in unids if unid]
         if not unids and not given["username"]:
             raise UserToDeleteMissing
-        users_delete(unids=unids, username=given["username"], by_pk=caller(request).pk)
+        users_delete(unids=unids, username=given["username"], by_pk=request.user.pk)
         return ok("删除成功")
 
 

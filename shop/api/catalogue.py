@@ -3,6 +3,7 @@
 from django.utils import timezone
 from rest_framework.response import Response
 
+from accounts.authentication import CallerRequest
 from core.api.access import Access
 from core.api.envelope import ok
 from core.api.pagination import page_of
@@ -11,7 +12,6 @@ from core.api.routing import endpoint
 from core.api.views import ApiViewSet
 from shop import selectors
 from shop.api import docs, params
-from shop.api.caller import CallerRequest
 from shop.api.rows import category_row, product_row
 from shop.errors import ProductParamsMissing
 from shop.services.categories import category_create, category_remove, category_update

@@ -7,6 +7,7 @@ from django.conf import settings
 from django.utils import timezone
 from rest_framework.response import Response
 
+from accounts.authentication import CallerRequest
 from core.api.access import Access
 from core.api.envelope import ok
 from core.api.pagination import page_of
@@ -18,7 +19,6 @@ from payments.errors import PaymentError
 from payments.services import payment_query
 from shop import selectors
 from shop.api import docs, params
-from shop.api.caller import CallerRequest
 from shop.api.rows import order_row, order_status
 from shop.errors import OrderCancelled, OrderClosed, OrderInvalid, OrderUnpaid, RecordUnknown, ShopError
 from shop.models import Order

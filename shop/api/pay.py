@@ -7,6 +7,7 @@ from django.conf import settings
 from django.utils import timezone
 from rest_framework.response import Response
 
+from accounts.authentication import CallerRequest
 from accounts.models import User
 from core.api.access import Access
 from core.api.envelope import ok
@@ -20,7 +21,6 @@ from payments.models import TradeType
 from payments.services import payment_query, payment_sdk_params
 from shop import selectors
 from shop.api import docs, params
-from shop.api.caller import CallerRequest
 from shop.errors import RecordUnknown
 from shop.services.order_pay import order_pay
 

@@ -4,6 +4,7 @@ from django.utils import timezone
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from accounts.authentication import CallerRequest
 from core.api.access import Access
 from core.api.envelope import ok
 from core.api.pagination import page_slice
@@ -35,7 +36,7 @@ class WeatherViewSet(ApiViewSet):
         return _found([weather_newest(now=timezone.now())])
 
     @endpoint("GET POST", "/weather/updateWeatherCount", "修改天气账户信息", Access.ROOT, docs=docs.UPDATE_ACCOUNT)
-    def update_weather_count(self, request: Request) -> Response:
+    def update_weather_count(self, request: CallerRequest) -> Response:
         credentials = Credentials(**AccountParams.read(request))
         account_change(credentials=credentials, changed_by=request.user.username, now=timezone.now())
         return ok("修改成功")
