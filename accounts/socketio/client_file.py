@@ -1,4 +1,4 @@
-"""``/socket.io/socket.io.js``: pages without a build step load the client from the server, as Node's serves it."""
+"""Serve ``/socket.io/socket.io.js``, as socket.io's own server does: pages without a build step load it there."""
 
 from collections.abc import Callable
 from functools import cache

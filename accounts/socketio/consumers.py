@@ -1,4 +1,4 @@
-"""Engine.IO over WebSocket, and the plain WebSocket, as Channels consumers. Polling is in ``polling``."""
+"""Channels consumers for WebSockets: those of socket.io, and plain ones. For HTTP polling see ``polling``."""
 
 import asyncio
 import time
@@ -14,7 +14,7 @@ from channels.exceptions import StopConsumer
 
 from accounts.socketio import origins, packets, sessions
 from accounts.socketio.config import PLAIN_LIFETIME_S, PLAIN_TTL_S, UPGRADE_WINDOW_MS, timing
-from accounts.socketio.hub import TICK_S, Hub, Pulse, current_hub
+from accounts.socketio.hub import TICK_S, Hub, KeepAlive, current_hub
 from accounts.socketio.packets import Packet, PacketError
 from accounts.socketio.protocol import MAX_BODY, Peer, open_packet
 
@@ -24,13 +24,14 @@ CLOSE_PATIENCE_S = 2.0
 
 
 class SocketConsumer(AsyncConsumer):
-    """A Channels consumer that has no channel of its own: the hub listens for the whole process.
+    """A Channels consumer without a channel of its own; the hub receives for the whole process.
 
-    So a socket costs no second task and no queue, and a message no look at the database's connections.
+    Channels' own loop costs a second task and a queue for each socket, and closes old database connections at each
+    message. Thousands of sockets wait here, and none of them uses the database.
     """
 
     def __init__(self, greeting: Greeting) -> None:
-        self.greeting = greeting  # what a client is told when it has connected: event and data
+        self.greeting = greeting  # sid -> event and data of the first event that a client gets
 
     async def __call__(self, scope: dict[str, Any], receive: Callable, send: Callable) -> None:
         self.scope, self.base_receive, self.base_send = scope, receive, send
@@ -49,10 +50,10 @@ class SocketConsumer(AsyncConsumer):
         await getattr(self, message["type"].replace(".", "_"))(message)
 
     async def give_up(self) -> None:
-        """End it, because Valkey does not answer."""
+        """End the connection because Valkey does not answer."""
 
     async def tidy_up(self) -> None:
-        """Called last, however it ended."""
+        """Release everything; called last in every case."""
 
     def header(self, name: bytes) -> str:
         return next((value.decode("latin-1") for key, value in self.scope["headers"] if key == name), "")
@@ -60,15 +61,16 @@ class SocketConsumer(AsyncConsumer):
     def query(self) -> dict[str, str]:
         return dict(parse_qsl(self.scope["query_string"].decode("latin-1"), keep_blank_values=True))
 
-    def is_welcome(self) -> bool:
+    def has_allowed_origin(self) -> bool:
         return origins.is_allowed(self.header(b"origin"), self.header(b"host"))
 
     def welcome(self, sid: str) -> str:
+        """Return the packet with the greeting."""
         return packets.encode_event(*self.greeting(sid))
 
 
 class WebsocketConsumer(SocketConsumer):
-    """What both kinds of WebSocket have in common: an end that leaves nothing behind."""
+    """What both kinds of WebSocket share: sending, closing, and removing the session at the end."""
 
     sid = ""
     ttl_ms = 0
@@ -80,7 +82,7 @@ class WebsocketConsumer(SocketConsumer):
 
     async def accept(self) -> None:
         await self.base_send({"type": "websocket.accept"})
-        # A client waits for minutes: its handshake's headers need not wait with it.
+        # A socket stays open for minutes and needs its headers no more: free their memory.
         self.scope["headers"] = []
 
     async def refuse(self) -> None:
@@ -92,21 +94,22 @@ class WebsocketConsumer(SocketConsumer):
             try:
                 await self.base_send({"type": "websocket.send", "text": text})
             except Exception:
-                # The client is gone. Each ASGI server says so with an exception of its own.
+                # The client has gone; each ASGI server raises its own exception then.
                 self.is_closed = True
 
     async def hang_up(self, code: int = NORMAL) -> None:
+        """Close the WebSocket; ends the consumer, at once if it is called from the consumer's own task."""
         if self.is_closed:
             return
         self.is_closed = True
         self.hub.remove(self)
         task = asyncio.current_task()
-        with suppress(Exception):  # it was gone already, or does not read
+        with suppress(Exception):  # the client has gone, or does not read
             async with asyncio.timeout(CLOSE_PATIENCE_S):
                 await self.base_send({"type": "websocket.close", "code": code})
         if task is self.task:
             raise StopConsumer
-        # The receiving side usually ends by itself now; it must in any case.
+        # The consumer usually receives a disconnect now and ends. If none comes, cancel it.
         asyncio.get_running_loop().call_later(CLOSE_PATIENCE_S, self.task.cancel)
 
     async def give_up(self) -> None:
@@ -121,15 +124,19 @@ class WebsocketConsumer(SocketConsumer):
         self.is_closed = True
         self.hub.remove(self)
         if self.sid:
-            with suppress(redis.RedisError):  # the session runs out by itself
+            with suppress(redis.RedisError):  # the session expires by itself
                 await self.leave()
 
     async def leave(self) -> None:
+        """Tell Valkey that this socket has ended."""
         await self.hub.sessions.close(self.sid)
 
 
 class EngineConsumer(WebsocketConsumer):
-    """A client of socket.io over WebSocket, from the start or upgraded from polling."""
+    """A WebSocket of a socket.io client, either from the start or upgraded from polling.
+
+    During an upgrade (``is_probing``) the session still belongs to the polling transport.
+    """
 
     peer: Peer
     is_probing = False
@@ -139,7 +146,7 @@ class EngineConsumer(WebsocketConsumer):
     async def websocket_connect(self, message: dict[str, Any]) -> None:
         query = self.query()
         version, sid = packets.version_of(query.get("EIO")), query.get("sid", "")
-        if version is None or query.get("transport") != "websocket" or not self.is_welcome():
+        if version is None or query.get("transport") != "websocket" or not self.has_allowed_origin():
             await self.refuse()
         self.peer = Peer(version or 4)
         if not sid:
@@ -167,17 +174,17 @@ class EngineConsumer(WebsocketConsumer):
         except PacketError:
             await self.hang_up()
 
-    def pulse(self, now: float) -> Pulse:
+    def keep_alive(self, now: float) -> KeepAlive:
         times = timing(self.peer.version)
         silent_ms = (now - self.seen_at) * 1000
         if not self.peer.is_joined or self.peer.version == 3:
-            return Pulse.CLOSE if silent_ms >= times.ttl_ms else Pulse.NOTHING
+            return KeepAlive.CLOSE if silent_ms >= times.ttl_ms else KeepAlive.NOTHING
         if self.pinged_at is not None:
-            return Pulse.CLOSE if (now - self.pinged_at) * 1000 >= times.timeout_ms else Pulse.NOTHING
+            return KeepAlive.CLOSE if (now - self.pinged_at) * 1000 >= times.timeout_ms else KeepAlive.NOTHING
         if silent_ms < times.interval_ms:
-            return Pulse.NOTHING
+            return KeepAlive.NOTHING
         self.pinged_at = now
-        return Pulse.PING
+        return KeepAlive.PING
 
     async def deliver(self, waiting: list[str]) -> None:
         for packet in waiting:
@@ -190,6 +197,7 @@ class EngineConsumer(WebsocketConsumer):
             await super().leave()
 
     async def _open(self) -> None:
+        """Begin a new session on this WebSocket."""
         self.sid = sessions.new_sid()
         times = timing(self.peer.version)
         first = [
@@ -205,14 +213,15 @@ class EngineConsumer(WebsocketConsumer):
             first += [*self.peer.join(self.sid), self.welcome(self.sid)]
         await self.hub.sessions.open(self.sid, sessions.WEBSOCKET, self.peer)
         await self.deliver(first)
-        await self._settle()
+        await self._join_hub()
 
-    async def _settle(self) -> None:
+    async def _join_hub(self) -> None:
         self.ttl_ms = timing(self.peer.version).ttl_ms + int(5 * TICK_S * 1000)
         self.seen_at = time.monotonic()
         await self.hub.add(self)
 
     async def _probe(self, packet: Packet) -> None:
+        """Handle a packet during an upgrade: ``2probe`` is answered by ``3probe``, then ``5`` completes it."""
         if packet == Packet(packets.PING, "probe"):
             await self.send_text(packets.PONG + "probe")
         elif packet.kind == packets.UPGRADE:
@@ -221,13 +230,13 @@ class EngineConsumer(WebsocketConsumer):
             raise PacketError("neither probe nor upgrade")
 
     async def _upgrade(self) -> None:
-        moved = await self.hub.sessions.upgrade(self.sid, self.peer.version)
-        if moved is None:
+        upgraded = await self.hub.sessions.upgrade(self.sid, self.peer.version)
+        if upgraded is None:
             raise PacketError("no session to upgrade")
         self.is_probing = False
-        self.peer, waiting = moved
+        self.peer, waiting = upgraded
         await self.deliver(waiting)
-        await self._settle()
+        await self._join_hub()
 
     def _end_of_probe(self) -> None:
         if self.is_probing and not self.is_closed:
@@ -254,11 +263,11 @@ class PlainConsumer(WebsocketConsumer):
 
     ttl_ms = PLAIN_TTL_S * 1000
     opened_at = touched_at = 0.0
-    # The session's hash names a version of Engine.IO; for this kind only its time to live counts.
+    # A plain WebSocket has no version of Engine.IO, but the session's hash needs one for its time to live.
     VERSION: ClassVar[int] = 4
 
     async def websocket_connect(self, message: dict[str, Any]) -> None:
-        if not self.is_welcome():
+        if not self.has_allowed_origin():
             await self.refuse()
         await self.accept()
         self.sid = sessions.new_sid()
@@ -271,13 +280,13 @@ class PlainConsumer(WebsocketConsumer):
         if len(message.get("text") or message.get("bytes") or b"") > MAX_BODY:
             await self.hang_up(TOO_BIG)
 
-    def pulse(self, now: float) -> Pulse:
+    def keep_alive(self, now: float) -> KeepAlive:
         if now - self.opened_at > PLAIN_LIFETIME_S:
-            return Pulse.CLOSE
+            return KeepAlive.CLOSE
         if now - self.touched_at > PLAIN_TTL_S / 3:
             self.touched_at = now
             self.hub.alive.add(self.sid)
-        return Pulse.NOTHING
+        return KeepAlive.NOTHING
 
     async def deliver(self, waiting: list[str]) -> None:
         for packet in waiting:

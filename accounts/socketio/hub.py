@@ -1,7 +1,7 @@
-"""What one process holds: its open WebSockets and waiting polls, and the clock that looks after them.
+"""The open WebSockets and waiting polls of one process, and the background tasks that serve them.
 
-All of it may be lost at any moment. What must not be lost is in Valkey, and a client of a process that died
-is served by another one as soon as it asks.
+Nothing here needs to survive: sessions and packets are in Valkey. If this process dies, its clients reconnect or poll
+again, and whichever process they reach goes on with their session.
 """
 
 import asyncio
@@ -23,38 +23,42 @@ log = structlog.get_logger("accounts.sockets")
 TICK_S = 1.0
 
 
-class Pulse(Enum):
-    """What a socket needs at this moment."""
+class KeepAlive(Enum):
+    """What must be done now to keep a socket alive, or to end a dead one."""
 
     NOTHING = auto()
-    PING = auto()
-    CLOSE = auto()
+    PING = auto()  # the client was silent for an interval: ask whether it is there
+    CLOSE = auto()  # the client did not answer in time
 
 
 class Socket(Protocol):
-    """An open WebSocket as the hub sees it."""
+    """What the hub needs to know of an open WebSocket."""
 
     sid: str
     ttl_ms: int
 
-    def pulse(self, now: float) -> Pulse: ...
+    def keep_alive(self, now: float) -> KeepAlive: ...
     async def deliver(self, packets: list[str]) -> None: ...
     async def hang_up(self) -> None: ...
 
 
 class Hub:
-    """One per event loop; get it with :func:`current_hub`."""
+    """Serves the sockets and polls of one event loop; get it with :func:`current_hub`.
 
-    # Called once a second in a thread, in every process that has clients: each must be safe to run anywhere.
+    Another process that has packets for one of our clients puts the client's sid into our ``ready`` set in Valkey, and
+    then sends an empty message through the channel layer to wake us up.
+    """
+
+    # Each is called once a second, in a thread. Every process with clients calls them, so several may run at once.
     chores: ClassVar[list[Callable[[], Any]]] = []
 
     def __init__(self, proc: str, layer: Any) -> None:
         self.proc, self.layer = proc, layer
-        self.sessions = Sessions(proc, on_own_ready=self._ring)
+        self.sessions = Sessions(proc, on_own_ready=self._wake)
         self.sockets: dict[str, Socket] = {}
-        self.alive: set[str] = set()  # sockets that showed a sign of life since the last tick
+        self.alive: set[str] = set()  # sids of sockets whose session the next tick must prolong
         self._polls: dict[str, asyncio.Future[None]] = {}
-        self._bell = asyncio.Event()
+        self._wake_event = asyncio.Event()
         self._tasks: set[asyncio.Task[Any]] = set()
 
     def start(self) -> None:
@@ -62,24 +66,29 @@ class Hub:
             self.spawn(self._forever(job))
 
     def spawn(self, work: Coroutine[Any, Any, Any]) -> None:
-        """Run ``work`` in the background; the loop itself would let it be collected."""
+        """Run ``work`` in the background."""
+        # asyncio refers to its tasks weakly: without a reference here, one may be garbage-collected before it ends.
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     async def add(self, socket: Socket) -> None:
-        """Take a socket into care, and hand it what was sent to it meanwhile."""
+        """Serve ``socket`` from now on, and deliver the packets that have been waiting for it."""
         self.sockets[socket.sid] = socket
         self.alive.add(socket.sid)
         await self._serve([socket.sid])
 
     def remove(self, socket: Socket) -> None:
+        # Two WebSockets may try to upgrade one session; when one gives up, the other must stay.
         if self.sockets.get(socket.sid) is socket:
             del self.sockets[socket.sid]
         self.alive.discard(socket.sid)
 
     def expect(self, sid: str) -> "asyncio.Future[None]":
-        """Answer what is done as soon as a poll should look again; an earlier poll of this client looks now."""
+        """Return a future that is done when the waiting poll of ``sid`` should ask Valkey again.
+
+        A client may have one poll at a time. An earlier one is woken up, and finds in Valkey that it was replaced.
+        """
         self._nudge(sid)
         future = asyncio.get_running_loop().create_future()
         self._polls[sid] = future
@@ -94,23 +103,24 @@ class Hub:
         if waiting and not waiting.done():
             waiting.set_result(None)
 
-    def _ring(self) -> None:
-        self._bell.set()
+    def _wake(self) -> None:
+        self._wake_event.set()
 
-    # --- What runs for ever --------------------------------------------------------------------------
+    # --- Background tasks ----------------------------------------------------------------------------
 
     async def _forever(self, job: Callable[[], Awaitable[None]]) -> None:
-        is_troubled = False
-        # Asked again each time: under the layer and redis-py a cancellation may get lost on its way here.
+        """Repeat ``job`` until this task is cancelled; after an error go on a second later."""
+        is_logged = False
+        # The channel layer and redis-py may swallow a CancelledError, so ask before each round whether there was one.
         while not _is_cancelled():
             try:
                 await job()
-                is_troubled = False
+                is_logged = False
             except (redis.RedisError, OSError) as error:
-                # Nothing is lost: packets wait in Valkey, and clients notice a server that stays silent.
-                if not is_troubled:
+                # No packet is lost: they wait in Valkey. Log one line for each outage, not one a second.
+                if not is_logged:
                     log.warning("sockets: valkey does not answer", reason=type(error).__name__)
-                is_troubled = True
+                is_logged = True
                 await asyncio.sleep(TICK_S)
             except Exception:
                 if not _is_cancelled():
@@ -118,12 +128,14 @@ class Hub:
                     await asyncio.sleep(TICK_S)
 
     async def _listen(self) -> None:
+        """Wait until another process wakes us up."""
         await self.layer.receive(self.proc)
-        self._ring()
+        self._wake()
 
     async def _hand_out(self) -> None:
-        await self._bell.wait()
-        self._bell.clear()
+        """Wait until something is ready, then serve all clients for which something is."""
+        await self._wake_event.wait()
+        self._wake_event.clear()
         await self._serve(await self.sessions.ready())
 
     async def _serve(self, sids: list[str]) -> None:
@@ -134,23 +146,25 @@ class Hub:
             return
         for sid, packets in (await self.sessions.take(mine)).items():
             if sid in self.sockets:
-                # Each in a task of its own: a client that does not read holds up nobody else.
+                # A client that does not read makes `deliver` wait. A task for each socket keeps the others going.
                 self.spawn(self.sockets[sid].deliver(packets))
 
     async def _tick(self) -> None:
+        """Once a second: send heartbeats, close dead sockets, and prolong the sessions of the live ones."""
         await asyncio.sleep(TICK_S)
-        self._ring()  # in case the layer lost a message
+        # The channel layer may lose a message. Looking once a second bounds the delay that this costs a client.
+        self._wake()
         now = time.monotonic()
         for socket in list(self.sockets.values()):
-            match socket.pulse(now):
-                case Pulse.PING:
+            match socket.keep_alive(now):
+                case KeepAlive.PING:
                     self.spawn(socket.deliver(["2"]))
-                case Pulse.CLOSE:
+                case KeepAlive.CLOSE:
                     self.spawn(socket.hang_up())
         alive, self.alive = self.alive, set()
         ttls_ms = {sid: self.sockets[sid].ttl_ms for sid in alive if sid in self.sockets}
         for sid in await self.sessions.touch(ttls_ms):
-            # Valkey forgot it (restarted without its data): only a new connection helps.
+            # Valkey has lost the session, for example by a restart without its data: the client has to reconnect.
             if sid in self.sockets:
                 self.spawn(self.sockets[sid].hang_up())
 
@@ -169,14 +183,14 @@ _hubs: "WeakKeyDictionary[asyncio.AbstractEventLoop, Hub]" = WeakKeyDictionary()
 
 
 async def current_hub() -> Hub:
-    """The hub of the running event loop, started when first asked for."""
+    """Return the hub of the running event loop; the first call in a loop creates and starts it."""
     loop = asyncio.get_running_loop()
     hub = _hubs.get(loop)
     if hub is None:
-        # A layer of its own, because only one event loop may receive from one.
+        # A channel layer can receive in one event loop only, so each hub needs its own.
         layer = channel_layers.make_backend(DEFAULT_CHANNEL_LAYER)
         proc = await layer.new_channel("sockets")
-        # Of two first clients one came first while the other waited for its name.
+        # The `await` above let other tasks run: two first clients may both get here, and only one hub may start.
         hub = _hubs.get(loop) or _hubs.setdefault(loop, Hub(proc, layer))
         if hub.proc == proc:
             hub.start()

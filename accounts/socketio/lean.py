@@ -1,9 +1,9 @@
-"""For uvicorn, where thousands of WebSockets wait: ``uvicorn --ws accounts.socketio.lean:LeanProtocol``.
+"""A WebSocket protocol for uvicorn that takes less memory: ``uvicorn --ws accounts.socketio.lean:LeanProtocol``.
 
-Problem: wsproto keeps the parser of the handshake for the whole life of a WebSocket, 4 of the 20 KB a waiting socket
-takes. The plain way fails: neither uvicorn nor wsproto has a setting for it. Without the parser a socket takes 15.5 KB,
-less than in Node (``benchmarks/sockets.py``, ADR 10). Remove this when wsproto drops its handshake after the accept.
-deploy/systemd/spms-socket.service starts it; nothing else imports this.
+Problem: wsproto keeps the parser of the handshake as long as the WebSocket is open, 4 KB of the 20 KB that a waiting
+socket takes, and neither uvicorn nor wsproto has a setting against it. Without the parser a socket takes 15.5 KB, less
+than in Node (``benchmarks/sockets.py``, ADR 10). Remove this when wsproto frees its handshake after the accept.
+Only deploy/systemd/spms-socket.service uses it.
 """
 
 from collections.abc import Iterator

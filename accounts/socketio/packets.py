@@ -1,7 +1,7 @@
-"""The wire formats of Engine.IO 3 and 4 and of Socket.IO on top of them. No I/O, no state.
+"""The wire formats of Engine.IO 3 and 4, and of Socket.IO on top of them. No I/O and no state.
 
-Engine.IO 3 is what ``socket.io-client`` 1.x and 2.x speak, Engine.IO 4 what 3.x and 4.x speak. A packet is
-one WebSocket frame; polling puts several into one HTTP body (a payload), which is where the two differ most.
+``socket.io-client`` 1.x and 2.x speak Engine.IO 3; 3.x and 4.x speak Engine.IO 4. Over WebSocket each packet is one
+frame. Polling puts several packets into one HTTP body, a payload; its format differs most between the two versions.
 Sources: engine.io-protocol 3 and 4, socket.io-protocol 4 and 5, and ``tests/recordings`` of the real ones.
 """
 
@@ -34,7 +34,7 @@ _MESSAGE = re.compile(
 
 
 class PacketError(ValueError):
-    """The other side sent what the protocol does not allow."""
+    """The client sent something that the protocol does not allow."""
 
 
 class Packet(NamedTuple):
@@ -65,7 +65,10 @@ def encode_text(packet: Packet, version: int) -> str:
 
 
 def decode_text(text: str, version: int) -> Packet:
-    """:raises PacketError: not a packet."""
+    """Decode a packet from a text frame or a text payload.
+
+    :raises PacketError: it is no packet.
+    """
     if text[:1] == "b":
         return Packet(MESSAGE, _from_base64(text, version))
     if text[:1] not in tuple("0123456"):
@@ -79,7 +82,10 @@ def encode_binary(data: bytes, version: int) -> bytes:
 
 
 def decode_binary(frame: bytes, version: int) -> Packet:
-    """:raises PacketError: not a packet."""
+    """Decode a packet from a binary frame.
+
+    :raises PacketError: it is no packet.
+    """
     if version == 4:
         return Packet(MESSAGE, frame)
     if frame[:1] != b"\x04":
@@ -101,7 +107,7 @@ def _from_base64(text: str, version: int) -> bytes:
 
 
 def encode_payload(packets: Iterable[str], version: int) -> str:
-    """Join packets that are encoded as text."""
+    """Join packets, encoded as text, to one HTTP body."""
     if version == 4:
         return SEPARATOR.join(packets)
     return "".join(f"{_units(packet)}:{packet}" for packet in packets)
@@ -135,7 +141,7 @@ def _split_text(body: bytes, version: int) -> Iterator[Packet]:
 
 
 def _split_counted(text: str) -> Iterator[str]:
-    # Engine.IO 3 counts as JavaScript does: a character beyond U+FFFF is two.
+    # Engine.IO 3 writes lengths as JavaScript counts: a character above U+FFFF counts as two units.
     start = 0
     while start < len(text):
         length = _LENGTH.match(text, start)
@@ -150,7 +156,7 @@ def _end(text: str, start: int, units: int) -> int:
     end = start + units
     packet = text[start:end]
     if not packet.isascii():
-        # Nearly all packets are plain; for the others walk to where their units are used up.
+        # Non-ASCII is rare: go through the characters until their units add up to the length.
         left, end = units, start
         while left > 0 and end < len(text):
             left -= 2 if text[end] > "\uffff" else 1
@@ -167,7 +173,10 @@ def _units(text: str) -> int:
 
 
 def _split_binary(body: bytes) -> Iterator[Packet]:
-    """Split Engine.IO 3's binary payload: 0 (text) or 1, the length's digits as bytes, 255, the packet."""
+    """Split a binary payload of Engine.IO 3.
+
+    Each packet is preceded by a byte 0 (text) or 1 (binary), the digits of its length as bytes 0 to 9, and a byte 255.
+    """
     start = 0
     while start < len(body):
         end_of_length = body.find(_END_OF_LENGTH, start, start + _MAX_LENGTH_DIGITS + 2)
@@ -202,14 +211,17 @@ def encode_message(message: Message) -> str:
 
 
 def decode_message(text: str) -> Message:
-    """:raises PacketError: malformed, or a payload that its kind does not carry."""
+    """Decode the ``data`` of an Engine.IO message.
+
+    :raises PacketError: it is malformed, or its kind cannot carry such data.
+    """
     found = _MESSAGE.fullmatch(text)
     if found is None:
         raise PacketError("not a message")
     kind = int(found["kind"])
     if kind in {BINARY_EVENT, BINARY_ACK} and found["attachments"] is None:
         raise PacketError("no number of attachments")
-    # Engine.IO 3 clients put query parameters behind the namespace.
+    # Engine.IO 3 clients append query parameters to the namespace.
     namespace = (found["namespace"] or "/").partition("?")[0]
     number = int(found["id"]) if found["id"] else None
     data = _json(found["data"]) if found["data"] else None
@@ -224,7 +236,7 @@ def encode_event(name: str, data: Any) -> str:
 
 
 def decode_event(packet: str) -> tuple[str, Any]:
-    """Take apart what :func:`encode_event` made."""
+    """Return name and data of an event that :func:`encode_event` encoded."""
     name, data = orjson.loads(packet[2:])
     return name, data
 
@@ -251,5 +263,5 @@ def _fits(kind: int, data: Any) -> bool:
 
 
 def version_of(text: str | None) -> int | None:
-    """Read the query parameter ``EIO``; None for a version that is not spoken here."""
+    """Read the query parameter ``EIO``; return None for a version that is not supported."""
     return {"3": 3, "4": 4}.get(text or "")

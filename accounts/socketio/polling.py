@@ -1,4 +1,4 @@
-"""Engine.IO over HTTP polling: every request may reach another process."""
+"""Engine.IO over HTTP polling. Each request may reach another process, so all state is in Valkey."""
 
 import asyncio
 import re
@@ -22,7 +22,7 @@ _JSONP_NEWLINE = re.compile(r"(\\)?\\n")
 
 
 class Refusal(Exception):
-    """An answer in Engine.IO's own words."""
+    """An error as Engine.IO's own server answers it."""
 
     def __init__(self, code: int, message: str, http_status: int = 400) -> None:
         self.body = orjson.dumps({"code": code, "message": message})
@@ -54,7 +54,7 @@ def version_unsupported() -> Refusal:
 
 
 class PollingConsumer(SocketConsumer):
-    """One HTTP request of a client of socket.io."""
+    """One HTTP request of a socket.io client: a handshake or poll (GET), or packets (POST)."""
 
     def __init__(self, greeting: Greeting) -> None:
         super().__init__(greeting)
@@ -63,8 +63,8 @@ class PollingConsumer(SocketConsumer):
 
     async def http_request(self, message: dict[str, Any]) -> None:
         self.body.add(message.get("body", b""))
-        announced = self.header(b"content-length")
-        if self.body.is_too_large or (announced.isdecimal() and int(announced[:12]) > MAX_BODY):
+        content_length = self.header(b"content-length")
+        if self.body.is_too_large or (content_length.isdecimal() and int(content_length[:12]) > MAX_BODY):
             await self._too_big()
             raise StopConsumer
         if self.body.has_lost_room:
@@ -93,7 +93,7 @@ class PollingConsumer(SocketConsumer):
     async def _route(self) -> None:
         self.args = self.query()
         method, sid = self.scope["method"], self.args.get("sid", "")
-        if not self.is_welcome():
+        if not self.has_allowed_origin():
             raise forbidden()
         if method == "OPTIONS":
             await self._answer(b"", "text/plain", 204)
@@ -127,9 +127,9 @@ class PollingConsumer(SocketConsumer):
 
     async def _poll(self, sid: str, version: int) -> None:
         poll, stamp = secrets.token_urlsafe(9), self.args.get("t", "")[:_MAX_STAMP]
-        # Listening begins before the first look: nothing can come in between unnoticed.
+        # Register before asking Valkey: a packet that arrives after the question still completes the future.
         future = self.hub.expect(sid)
-        gone = asyncio.ensure_future(self.base_receive())
+        disconnected = asyncio.ensure_future(self.base_receive())
         try:
             word, *details = await self.hub.sessions.poll(sid, version, poll, stamp, is_first=True)
             if word == "unknown":
@@ -137,41 +137,43 @@ class PollingConsumer(SocketConsumer):
             if word == "mismatch":
                 raise bad_request()
             while word == "wait":
-                await asyncio.wait({future, gone}, timeout=details[0] / 1000, return_when=asyncio.FIRST_COMPLETED)
-                if gone.done():
+                await asyncio.wait(
+                    {future, disconnected}, timeout=details[0] / 1000, return_when=asyncio.FIRST_COMPLETED
+                )
+                if disconnected.done():
                     raise StopConsumer
                 if future.done():
                     self.hub.forget(sid, future)
                     future = self.hub.expect(sid)
                 word, *details = await self.hub.sessions.poll(sid, version, poll, stamp, is_first=False)
         except asyncio.CancelledError:
-            # The server ends and waits for nobody. The client asks again, and another process answers.
+            # The server shuts down. Answer at once: the client polls again and reaches another process.
             word = "over"
         finally:
             self.hub.forget(sid, future)
-            gone.cancel()
-        await self._answer_packets(_LAST_WORDS.get(word) or SEPARATOR.join(details).split(SEPARATOR), version)
+            disconnected.cancel()
+        await self._answer_packets(_FINAL_PACKETS.get(word) or SEPARATOR.join(details).split(SEPARATOR), version)
 
     async def _receive(self, sid: str, version: int) -> None:
-        found = await self.hub.sessions.peer(sid)
-        if found is None:
+        session = await self.hub.sessions.peer(sid)
+        if session is None:
             raise session_unknown()
-        peer, transport = found
+        peer, transport = session
         if transport != sessions.POLLING or peer.version != version:
             raise bad_request()
         try:
-            done = self._react(peer, sid, version)
+            reaction = self._react(peer, sid, version)
         except PacketError:
             await self.hub.sessions.close(sid)
             raise bad_request() from None
-        if done.is_closed:
+        if reaction.is_closed:
             await self.hub.sessions.close(sid)
-        elif not await self.hub.sessions.apply(sid, peer, done.replies, has_ponged=done.has_ponged):
+        elif not await self.hub.sessions.apply(sid, peer, reaction.replies, has_ponged=reaction.has_ponged):
             raise session_unknown()
         await self._answer(b"ok", "text/html")
 
     def _react(self, peer: Peer, sid: str, version: int) -> Reaction:
-        """Let ``peer`` receive all packets of the body; answers the sum of its reactions."""
+        """Let ``peer`` receive all packets of the body; return its reactions as one."""
         total = Reaction()
         for packet in self._packets(version):
             reaction = peer.receive(packet)
@@ -201,7 +203,7 @@ class PollingConsumer(SocketConsumer):
         payload = packets.encode_payload(encoded, version)
         number = re.sub(r"\D", "", self.args.get("j", ""), flags=re.ASCII)[:10]
         if number:
-            # In a script, U+2028 and U+2029 would end the line; orjson escapes neither.
+            # Old JavaScript engines end the line at U+2028 and U+2029, and orjson escapes neither.
             script = orjson.dumps(payload).decode().replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
             await self._answer(f"___eio[{number}]({script});".encode(), "text/javascript; charset=UTF-8")
         else:
@@ -218,20 +220,20 @@ class PollingConsumer(SocketConsumer):
             (b"x-content-type-options", b"nosniff"),
             *(more or []),
         ]
-        if self.is_welcome():
-            asked = self.header(b"access-control-request-headers") if self.scope["method"] == "OPTIONS" else ""
-            headers += origins.cors_headers(self.header(b"origin"), asked)
-        with suppress(Exception):  # the client is gone; each ASGI server says so with an exception of its own
+        if self.has_allowed_origin():
+            requested = self.header(b"access-control-request-headers") if self.scope["method"] == "OPTIONS" else ""
+            headers += origins.cors_headers(self.header(b"origin"), requested)
+        with suppress(Exception):  # the client has gone; each ASGI server raises its own exception then
             await self.base_send({"type": "http.response.start", "status": http_status, "headers": headers})
             await self.base_send({"type": "http.response.body", "body": body})
 
 
-# How a poll ends when its session has: by time, or because a WebSocket or another poll took over.
-_LAST_WORDS = {"unknown": [packets.CLOSE], "over": [packets.NOOP]}
+# The last packet of a poll whose session has expired, or that a WebSocket or a newer poll has replaced.
+_FINAL_PACKETS = {"unknown": [packets.CLOSE], "over": [packets.NOOP]}
 
 
 def _from_jsonp(body: bytes) -> bytes:
-    # engine.io-client escapes line breaks because old browsers' forms changed them.
+    # Forms of old browsers change line breaks, so engine.io-client escapes them; undo that.
     data = parse_qs(body.decode("utf-8", "replace"), keep_blank_values=True).get("d", [""])[0]
     text = _JSONP_NEWLINE.sub(lambda found: found[0] if found[1] else "\n", data)
     return text.replace("\\\\n", "\\n").encode()

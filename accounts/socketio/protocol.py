@@ -1,7 +1,7 @@
-"""What a server owes a client for each packet: a state machine without I/O.
+"""How a server reacts to each packet of a client: a state machine without I/O.
 
-The namespace ``/`` is all there is, and nothing that a client emits means anything to this server; it is
-checked and dropped, as any socket.io server does with events nobody listens to.
+Only the namespace ``/`` exists. Events that a client emits are checked and dropped, as in any socket.io server without
+a listener for them.
 """
 
 from dataclasses import dataclass, field
@@ -12,12 +12,12 @@ from accounts.socketio import packets
 from accounts.socketio.packets import Message, Packet, PacketError
 
 MAX_BODY = 1_000_000  # bytes of one frame or HTTP body, socket.io's own default
-_NAMELESS = {"message": "Invalid namespace"}
+_UNKNOWN_NAMESPACE = {"message": "Invalid namespace"}
 
 
 @dataclass(slots=True)
 class Reaction:
-    """``replies`` are packets encoded as text, to be sent in order."""
+    """What to do after a packet. ``replies`` are encoded packets, to be sent in order."""
 
     replies: list[str] = field(default_factory=list)
     has_joined: bool = False
@@ -27,14 +27,21 @@ class Reaction:
 
 @dataclass(slots=True)
 class Peer:
-    """One client: ``version`` of Engine.IO, whether it is in ``/``, and binary messages still to come."""
+    """The state of one client.
+
+    ``version`` is that of Engine.IO (3 or 4); ``is_joined``: it has entered the namespace ``/``; ``attachments``: so
+    many binary messages must follow before the next text message.
+    """
 
     version: int
     is_joined: bool = False
     attachments: int = 0
 
     def receive(self, packet: Packet) -> Reaction:
-        """:raises PacketError: the client must be cut off."""
+        """Change the state by one packet and return the reaction.
+
+        :raises PacketError: the packet breaks the protocol; close the connection.
+        """
         match packet.kind:
             case packets.PING if self.version == 3:
                 return Reaction([packets.PONG])
@@ -49,7 +56,7 @@ class Peer:
         raise PacketError("not for a server")
 
     def join(self, sid: str) -> list[str]:
-        """Enter ``/``, which Engine.IO 3 clients do without asking."""
+        """Enter the namespace ``/`` and return the packet that confirms it; Engine.IO 3 clients never request it."""
         self.is_joined = True
         data = {"sid": sid} if self.version == 4 else None
         return [packets.MESSAGE + packets.encode_message(Message(packets.CONNECT, data=data))]
@@ -64,13 +71,13 @@ class Peer:
             raise PacketError("text where binary data must come")
         message = packets.decode_message(data)
         if message.namespace != "/":
-            return self._elsewhere(message)
+            return self._in_other_namespace(message)
         return self._in_root(message)
 
     def _in_root(self, message: Message) -> Reaction:
         if message.kind == packets.CONNECT:
             if self.is_joined:
-                # 2.x clients may ask for what they already have; 3.x and 4.x clients never do.
+                # Clients 2.x may ask to join although they have joined; clients 3.x and 4.x never do.
                 if self.version == 3:
                     return Reaction()
                 raise PacketError("already connected")
@@ -82,18 +89,18 @@ class Peer:
         self.attachments = message.attachments
         return Reaction()
 
-    def _elsewhere(self, message: Message) -> Reaction:
+    def _in_other_namespace(self, message: Message) -> Reaction:
         if message.kind == packets.CONNECT:
-            reason = _NAMELESS if self.version == 4 else _NAMELESS["message"]
-            answer = Message(packets.CONNECT_ERROR, message.namespace, reason)
-            return Reaction([packets.MESSAGE + packets.encode_message(answer)])
+            reason = _UNKNOWN_NAMESPACE if self.version == 4 else _UNKNOWN_NAMESPACE["message"]
+            refusal = Message(packets.CONNECT_ERROR, message.namespace, reason)
+            return Reaction([packets.MESSAGE + packets.encode_message(refusal)])
         if message.kind == packets.DISCONNECT:
             return Reaction()
         raise PacketError("not connected")
 
 
 def open_packet(sid: str, version: int, *, upgrades: bool, interval_ms: int, timeout_ms: int) -> str:
-    """The first packet of a session, encoded as text."""
+    """Return the first packet of a session, encoded as text."""
     handshake = {
         "sid": sid,
         "upgrades": ["websocket"] if upgrades else [],

@@ -1,13 +1,18 @@
-"""What happens to a session in Valkey, each as one atomic step.
+"""Lua scripts for the sessions in Valkey; each runs as one atomic step.
 
-A session is a hash that lives as long as its client shows signs of life; what is to be sent waits in a list
-beside it. ``proc`` names the process that holds the client's WebSocket or its waiting poll: packets for it
-put the sid into that process's ``ready`` set. So any process may serve any request of any client, and a
-process that dies takes nothing with it.
+Problem: each request of a client may reach another process, and two may arrive at once. Reading a session, deciding
+and writing it back in separate commands would lose packets or deliver them twice.
 
-KEYS[1] is the session and KEYS[2] its list of packets, in every script.
+A session is a hash that expires unless its client shows signs of life. A list beside it holds the packets to be sent.
+The field ``proc`` names the process that has the client's WebSocket or waiting poll. A script that adds packets also
+adds the sid to the ``ready`` set of that process and returns the process, so that the caller can wake it up.
+
+In every script KEYS[1] is the session and KEYS[2] its list of packets.
 """
 
+# now_ms: the server's clock, the same for all processes. whole: Lua would write large numbers as 1.7e+12.
+# wake: note that `proc` has something to do for `sid`. push: queue packets[first...]; a client whose queue is full
+# loses its session, since it does not read. drain: take all queued packets.
 _COMMON = """
 local session, queue = KEYS[1], KEYS[2]
 local function now_ms()
@@ -47,15 +52,15 @@ redis.call('PEXPIRE', session, ARGV[5])
 return 1
 """
 
-# Send packets to a client that is in "/". ARGV: sid, packets. Answers the process to wake ('' for none),
-# or nil when there is no such client.
+# Send packets to a client that has joined "/". ARGV: sid, packets. Returns the process to wake ('' for none), or nil if
+# there is no such client.
 EMIT = """
 if redis.call('HGET', session, 'joined') ~= '1' then return nil end
 return push(ARGV[1], ARGV, 2)
 """
 
-# Keep what a polling client's POST changed. ARGV: sid, joined, attachments, ttl_ms, next_ping_in_ms ('' to
-# leave it), packets to send. Answers like EMIT.
+# Save what a polling client's POST changed. ARGV: sid, joined, attachments, ttl_ms, next_ping_in_ms ('' to keep it),
+# packets to send. Returns what EMIT returns.
 APPLY = """
 if redis.call('HGET', session, 'transport') ~= 'polling' then return nil end
 redis.call('HSET', session, 'joined', ARGV[2], 'attachments', ARGV[3])
@@ -64,10 +69,13 @@ if ARGV[5] ~= '' then redis.call('HSET', session, 'ping_at', whole(now_ms() + AR
 return push(ARGV[1], ARGV, 6)
 """
 
-# One look of a poll. ARGV: sid, version, poll, proc, stamp, interval_ms, is_first. Answers what to do and then
-# its details: 'unknown' | 'mismatch' | 'over' (somebody else serves this client now) | 'wait', ms |
-# 'send', packets. The stamp is the client's `t`: a proxy that repeats a poll whose process died under it
-# repeats the stamp too, and gets what the first answer would have been.
+# Ask once what a waiting poll should do. ARGV: sid, version, poll (random id of this poll), proc, stamp, interval_ms,
+# is_first ('1' for the first time the poll asks). Returns a word and its details:
+#   'send', packets: answer with them.              'wait', ms: ask again after that time or when woken up.
+#   'unknown': there is no such session.            'mismatch': other transport or version.
+#   'over': a newer poll or a WebSocket has replaced this one.
+# The stamp is the client's parameter `t`. If a process dies after it took the packets, the proxy repeats the request
+# with the same stamp; `sent` keeps the last answer, so that the repetition gets the same packets.
 POLL = """
 local sid, version, poll, proc, stamp, interval, is_first = unpack(ARGV)
 local s = redis.call('HMGET', session,
@@ -89,7 +97,7 @@ if ping_at and ping_at <= now then
   redis.call('HSET', session, 'ping_at', whole(ping_at))
 end
 if #packets == 0 and upgrade_until > now then
-  -- The client may only upgrade between two polls: end this one soon.
+  -- The client upgrades only when no poll is open, so end this poll after 100 ms with a NOOP ('6').
   if is_first == '1' then return {'wait', 100} end
   packets[1] = '6'
 end
@@ -106,7 +114,8 @@ table.insert(packets, 1, 'send')
 return packets
 """
 
-# A WebSocket knocks for a polling session. ARGV: sid, version, window_ms. Answers like EMIT.
+# Begin an upgrade: a WebSocket has connected for a polling session. For window_ms polls are answered at once.
+# ARGV: sid, version, window_ms. Returns what EMIT returns.
 PROBE = """
 local s = redis.call('HMGET', session, 'transport', 'version', 'proc')
 if s[1] ~= 'polling' or s[2] ~= ARGV[2] then return nil end
@@ -114,13 +123,13 @@ redis.call('HSET', session, 'upgrade_until', whole(now_ms() + ARGV[3]))
 return wake(s[3], ARGV[1])
 """
 
-# The WebSocket gave up. Polls may take their time again.
+# End an upgrade that failed: polls wait for packets again.
 PROBE_END = """
 return redis.call('HDEL', session, 'upgrade_until')
 """
 
-# The client has moved to a WebSocket of this process. ARGV: sid, proc, ttl_ms. Answers nil, or the process whose
-# poll is over, joined, attachments, and the packets that waited.
+# Complete an upgrade: the session now belongs to a WebSocket of `proc`. ARGV: sid, proc, ttl_ms. Returns nil if there
+# is no polling session, else the process to wake (its poll is over), joined, attachments, and the queued packets.
 UPGRADE = """
 local s = redis.call('HMGET', session, 'transport', 'proc', 'joined', 'attachments')
 if s[1] ~= 'polling' then return nil end
@@ -134,10 +143,10 @@ table.insert(packets, 1, wake(s[2], ARGV[1]))
 return packets
 """
 
-# Take what waits for a WebSocket.
+# Take the queued packets for a WebSocket.
 TAKE = "return drain()"
 
-# End a session. ARGV: sid. Answers like EMIT.
+# End a session. ARGV: sid. Returns what EMIT returns.
 CLOSE = """
 local proc = redis.call('HGET', session, 'proc')
 if redis.call('DEL', session, queue) == 0 then return nil end
@@ -146,5 +155,5 @@ return wake(proc, ARGV[1])
 
 
 def source(body: str, *, ready: str, max_queue: int) -> str:
-    """Complete a script."""
+    """Return the full script: constants, shared functions, and ``body``."""
     return f"local READY, MAX_QUEUE = '{ready}', {max_queue}\n{_COMMON}{body}"

@@ -1,7 +1,7 @@
-"""Sessions in Valkey: the only place that knows their keys.
+"""Sessions of socket clients in Valkey; no other module knows their keys.
 
-Sockets run in asyncio and the API in threads, so there are two doors to the same scripts: ``Sessions`` for
-the sockets, ``emit`` and ``is_live`` for everybody else.
+The sockets run in asyncio and the API in threads, so the same scripts can be called in two ways: sockets use
+``Sessions``, everything else uses ``emit`` and ``is_live``.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ from core.cache import valkey
 log = structlog.get_logger("accounts.sockets")
 
 POLLING, WEBSOCKET, PLAIN = "polling", "websocket", "plain"
-MAX_QUEUE = 256  # packets that wait for one client; nobody gets near it but by flooding
+MAX_QUEUE = 256  # packets that may wait for one client; only a client that does not read reaches it
 READY = "spms:sio:ready:"
 WAKE = {"type": "socket.wake"}
 _SID = re.compile(r"[0-9A-Za-z_-]{16,32}")
@@ -42,7 +42,7 @@ _BODIES = {
 
 
 def new_sid() -> str:
-    """Make a session's id, which is also its only secret: 144 random bits."""
+    """Return a new session id. It is also the session's only secret, so it has 144 random bits."""
     return secrets.token_urlsafe(18)
 
 
@@ -59,31 +59,33 @@ def is_live(sid: str) -> bool:
 
 
 def emit(sid: str, event: str, data: Any) -> bool:
-    """Send an event to one client, whichever process it is connected to; False if it has gone."""
+    """Send an event to one client, whichever process serves it; return False if the client has gone."""
     proc = _sync_script("emit")(keys=_keys(sid), args=[sid, packets.encode_event(event, data)])
     if proc:
-        asyncio.run_coroutine_threadsafe(ring(proc.decode()), _loop_for_threads(os.getpid()))
+        asyncio.run_coroutine_threadsafe(wake_process(proc.decode()), _loop_for_threads(os.getpid()))
     return proc is not None
 
 
-async def ring(proc: str) -> None:
-    """Tell the process ``proc`` that something is ready for a client of its own.
+async def wake_process(proc: str) -> None:
+    """Tell the process ``proc`` that packets are ready for one of its clients.
 
-    The layer carries no data: what it loses costs the client at most a second (see ``Hub``).
+    The message carries no data. If the channel layer loses it, the client gets its packets up to a second later,
+    because each hub also looks once a second.
     """
     try:
         await get_channel_layer().send(proc, WAKE)
     except ChannelFull:
-        pass  # it has plenty of reasons to wake up already
+        pass  # other wake-up messages are waiting for it already
     except (redis.RedisError, OSError) as error:
         log.warning("the process of a socket was not woken", reason=type(error).__name__)
 
 
 @cache
 def _loop_for_threads(pid: int) -> asyncio.AbstractEventLoop:
-    """An event loop that runs in the background of this process, for the channel layer knows asyncio only.
+    """Return an event loop that runs in a background thread of this process.
 
-    async_to_sync would make a loop and a connection for each event, which takes longer than all the rest.
+    The channel layer works in asyncio only, and ``emit`` is called in threads. ``async_to_sync`` would create a loop
+    and a connection for each event, which takes longer than everything else. ``pid`` gives each forked process its own.
     """
     loop = asyncio.new_event_loop()
     Thread(target=loop.run_forever, name=f"sockets-{pid}", daemon=True).start()
@@ -103,21 +105,21 @@ def _keys(sid: str) -> list[str]:
 
 
 class Sessions:
-    """The scripts, called from one event loop by the process ``proc``.
+    """Sessions as one event loop of the process ``proc`` uses them. Every method may raise ``redis.RedisError``.
 
-    :param on_own_ready: called when something is ready for a client of this very process.
+    :param on_own_ready: is called when packets are ready for a client of this process.
     """
 
     def __init__(self, proc: str, on_own_ready: Callable[[], None]) -> None:
         self.proc, self.on_own_ready = proc, on_own_ready
-        # Commands are short: a few connections serve thousands of clients, who queue for them.
+        # Each command takes well under a millisecond, so thousands of clients can share a few connections.
         pool = redis.asyncio.BlockingConnectionPool.from_url(
             settings.REDIS_URL,
             max_connections=_MAX_CONNECTIONS,
             timeout=5,
             socket_connect_timeout=2,
             socket_timeout=5,
-            # Once more at once, for a connection that a restarted Valkey closed.
+            # A restarted Valkey has closed the pooled connections: try once more on a new one.
             retry=Retry(NoBackoff(), 1, supported_errors=(redis.ConnectionError,)),
         )
         self.client = redis.asyncio.Redis(connection_pool=pool)
@@ -127,6 +129,7 @@ class Sessions:
         return await self._scripts[name](keys=_keys(sid), args=args)
 
     async def open(self, sid: str, transport: str, peer: Peer) -> None:
+        """Create a session; ``transport`` is ``POLLING``, ``WEBSOCKET`` or ``PLAIN``."""
         times = timing(peer.version)
         is_poll = transport == POLLING
         ping_in: int | str = times.interval_ms if is_poll and peer.version == 4 else ""
@@ -134,41 +137,42 @@ class Sessions:
         await self._run("open", sid, transport, peer.version, int(peer.is_joined), proc, times.ttl_ms, ping_in)
 
     async def peer(self, sid: str) -> tuple[Peer, str] | None:
-        """Load the state of a client and its transport."""
-        found: list[Any] = await self.client.hmget(  # type: ignore[misc]
+        """Load a client's state and its transport; None if the session is over."""
+        fields: list[Any] = await self.client.hmget(  # type: ignore[misc]
             _keys(sid)[0], ["version", "joined", "attachments", "transport"]
         )
-        if found[0] is None:
+        if fields[0] is None:
             return None
-        version, joined, attachments = (int(value) for value in found[:3])
-        return Peer(version, bool(joined), attachments), found[3].decode()
+        version, joined, attachments = (int(value) for value in fields[:3])
+        return Peer(version, bool(joined), attachments), fields[3].decode()
 
     async def apply(self, sid: str, peer: Peer, replies: list[str], *, has_ponged: bool) -> bool:
-        """Keep what the packets of one POST changed; False if the session is over."""
+        """Save what the packets of one POST changed; return False if the session is over."""
         times = timing(peer.version)
         ping_in = times.interval_ms if has_ponged else ""
         args = [int(peer.is_joined), peer.attachments, times.ttl_ms, ping_in, *replies]
-        return await self._ring(await self._run("apply", sid, sid, *args))
+        return await self._wake(await self._run("apply", sid, sid, *args))
 
     async def poll(self, sid: str, version: int, poll: str, stamp: str, *, is_first: bool) -> list[Any]:
-        """One look of a poll, see ``scripts.POLL``."""
+        """Ask what a waiting poll should do; the words and details are those of ``scripts.POLL``."""
         interval = timing(version).interval_ms
-        answer = await self._run("poll", sid, sid, version, poll, self.proc, stamp, interval, int(is_first))
-        return [part.decode() if isinstance(part, bytes) else part for part in answer]
+        result = await self._run("poll", sid, sid, version, poll, self.proc, stamp, interval, int(is_first))
+        return [part.decode() if isinstance(part, bytes) else part for part in result]
 
     async def probe(self, sid: str, version: int, window_ms: int) -> bool:
-        return await self._ring(await self._run("probe", sid, sid, version, window_ms))
+        """Begin an upgrade to a WebSocket; return False if there is no such polling session."""
+        return await self._wake(await self._run("probe", sid, sid, version, window_ms))
 
     async def probe_end(self, sid: str) -> None:
         await self._run("probe_end", sid)
 
     async def upgrade(self, sid: str, version: int) -> tuple[Peer, list[str]] | None:
-        """Move a polling session to this process's WebSocket; answers what waited for the client."""
-        answer = await self._run("upgrade", sid, sid, self.proc, timing(version).ttl_ms)
-        if answer is None:
+        """Complete an upgrade; return the client's state and its queued packets, None if the session is over."""
+        result = await self._run("upgrade", sid, sid, self.proc, timing(version).ttl_ms)
+        if result is None:
             return None
-        proc, joined, attachments, *waiting = answer
-        await self._ring(proc)
+        proc, joined, attachments, *waiting = result
+        await self._wake(proc)
         return Peer(version, joined == b"1", int(attachments)), [packet.decode() for packet in waiting]
 
     async def mark_joined(self, sid: str, is_joined: bool, ttl_ms: int) -> None:
@@ -178,32 +182,32 @@ class Sessions:
             await pipe.execute()
 
     async def take(self, sids: list[str]) -> dict[str, list[str]]:
-        """Take what waits for some WebSockets of this process."""
+        """Take the queued packets of these WebSockets; sids without packets are left out."""
         async with self.client.pipeline(transaction=False) as pipe:
             for sid in sids:
                 await self._scripts["take"](keys=_keys(sid), client=pipe)
-            answers = await pipe.execute()
-        return {sid: [p.decode() for p in waiting] for sid, waiting in zip(sids, answers, strict=True) if waiting}
+            queues = await pipe.execute()
+        return {sid: [p.decode() for p in waiting] for sid, waiting in zip(sids, queues, strict=True) if waiting}
 
     async def ready(self) -> list[str]:
-        """Take the sids of this process for which something is ready."""
+        """Take the sids for which other processes have left something to do here."""
         sids: Any = await self.client.spop(READY + self.proc, 10_000)  # type: ignore[misc]
         return [sid.decode() for sid in sids]
 
     async def touch(self, ttls_ms: dict[str, int]) -> list[str]:
-        """Keep sessions alive; answers those that are over all the same."""
+        """Prolong sessions; return the sids whose session is over."""
         async with self.client.pipeline(transaction=False) as pipe:
             for sid, ttl_ms in ttls_ms.items():
                 pipe.pexpire(_keys(sid)[0], ttl_ms)
-            answers = await pipe.execute()
-        return [sid for sid, alive in zip(ttls_ms, answers, strict=True) if not alive]
+            results = await pipe.execute()
+        return [sid for sid, is_alive in zip(ttls_ms, results, strict=True) if not is_alive]
 
     async def close(self, sid: str) -> None:
-        await self._ring(await self._run("close", sid, sid))
+        await self._wake(await self._run("close", sid, sid))
 
-    async def _ring(self, proc: bytes | None) -> bool:
+    async def _wake(self, proc: bytes | None) -> bool:
         if proc and proc.decode() != self.proc:
-            await ring(proc.decode())
+            await wake_process(proc.decode())
         elif proc:
             self.on_own_ready()
         return proc is not None

@@ -70,7 +70,7 @@ def test_an_event_that_the_layer_lost_arrives_all_the_same(monkeypatch: pytest.M
     async def silence(proc: str) -> None:
         pass
 
-    monkeypatch.setattr(sessions, "ring", silence)
+    monkeypatch.setattr(sessions, "wake_process", silence)
 
     async def story() -> None:
         async with engine() as ws:
