@@ -10,7 +10,7 @@ from django.core.management import get_commands
 
 READMES = [settings.BASE_DIR / "README.md", settings.BASE_DIR / "README.zh-CN.md"]
 
-pytestmark = pytest.mark.parametrize("readme", READMES, ids=lambda readme: readme.name)
+each_readme = pytest.mark.parametrize("readme", READMES, ids=lambda readme: readme.name)
 
 
 def first_column(readme: Path, head: str) -> list[str]:
@@ -20,6 +20,7 @@ def first_column(readme: Path, head: str) -> list[str]:
     return [name for row in table[1].splitlines() for name in re.findall(r"`([^`]+)`", row.split("|")[1])]
 
 
+@each_readme
 def test_every_setting_is_in_the_table_and_no_other(readme: Path) -> None:
     settings_read = set(re.findall(r"^# ([A-Z0-9_]+)=", (settings.BASE_DIR / ".env.example").read_text("utf-8"), re.M))
     patterns = [name.replace("*", r"\w+") for name in first_column(readme, "(?:variable|变量)")]
@@ -30,6 +31,7 @@ def test_every_setting_is_in_the_table_and_no_other(readme: Path) -> None:
     assert [pattern for pattern, names in found.items() if not names] == []
 
 
+@each_readme
 def test_every_command_is_in_the_table_and_no_other(readme: Path) -> None:
     ours = {app.name for app in apps.get_app_configs() if (settings.BASE_DIR / app.name.replace(".", "/")).is_dir()}
     commands = {name for name, app in get_commands().items() if app in ours} | _commands_of_the_stack()
@@ -42,3 +44,10 @@ def test_every_command_is_in_the_table_and_no_other(readme: Path) -> None:
 def _commands_of_the_stack() -> set[str]:
     # Development's settings bring them, these here are the tests'.
     return {path.stem for path in (settings.BASE_DIR / "devstack/management/commands").glob("[a-z]*.py")}
+
+
+def test_every_decision_is_in_the_index() -> None:
+    folder = settings.BASE_DIR / "docs/adr"
+    index = (folder / "README.md").read_text("utf-8")
+
+    assert set(re.findall(r"\]\((\d{4}-[\w-]+\.md)\)", index)) == {path.name for path in folder.glob("0*.md")}
