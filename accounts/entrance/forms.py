@@ -11,7 +11,7 @@ from unfold.widgets import BASE_INPUT_CLASSES
 
 from accounts.errors import CodeTooSoon, CodeWrong, CredentialsWrong, TooManyFailures
 from accounts.models import User
-from accounts.services.attempts import Door, Outcome, Where, attempt_record
+from accounts.services.attempts import AttemptContext, Door, Outcome, attempt_record
 from accounts.services.login import password_verify
 from accounts.services.second_factor import code_check
 from core.api.request import client_ip, user_agent
@@ -56,7 +56,7 @@ def login_record(request: HttpRequest, username: str, outcome: Outcome) -> None:
     attempt_record(outcome=outcome, username=username, **_where(request))
 
 
-def _where(request: HttpRequest) -> Where:
+def _where(request: HttpRequest) -> AttemptContext:
     return {"door": Door.OFFICE, "ip": client_ip(request), "device": user_agent(request), "now": timezone.now()}
 
 

@@ -22,7 +22,7 @@ from accounts.services.second_factor import (
     enrolment_confirm,
     is_demanded,
     is_offered,
-    passed,
+    passed_remember,
     recovery_codes_left,
     recovery_codes_renew,
     second_factor_remove,
@@ -57,7 +57,7 @@ def _enrol(request: HttpRequest, user: User) -> HttpResponse:
         pending = enrolment_begin(user=user, now=timezone.now())
         if form.is_valid():
             phone, codes = enrolment_confirm(user=user, code=form.cleaned_data["code"])
-            passed(request.session, phone)
+            passed_remember(request.session, phone)
             return _page(request, codes=codes, is_new=True)
     except SecondFactorRefused as refusal:
         return _page(request, refusal=refusal.msg)

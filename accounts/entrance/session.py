@@ -6,7 +6,7 @@ from typing import Any
 from django.conf import settings
 from django.http import HttpRequest
 
-from accounts.services.second_factor import forget_passed
+from accounts.services.second_factor import passed_forget
 from core.admin.password import password_given
 
 _SINCE = "logged_in_at"
@@ -16,7 +16,7 @@ def session_begin(request: HttpRequest, *, now: datetime) -> None:
     """Begin afresh: also where the same person logs in again in a session that is still there."""
     request.session.cycle_key()
     request.session[_SINCE] = now.timestamp()
-    forget_passed(request.session)
+    passed_forget(request.session)
     password_given(request, now=now)
 
 

@@ -21,7 +21,7 @@ from accounts.entrance.asking import ask, back_of, go_on
 from accounts.entrance.forms import CodeForm, LoginForm, OwnPasswordForm, PasswordForm, login_record
 from accounts.entrance.session import is_recent
 from accounts.services.attempts import Outcome
-from accounts.services.second_factor import Standing, passed, standing
+from accounts.services.second_factor import LoginStage, login_stage, passed_remember
 from core.admin.deletion import delete_selected
 from core.admin.password import PasswordNeeded, password_given
 
@@ -42,7 +42,7 @@ class BackOfficeSite(UnfoldAdminSite):
         ]
 
     def has_permission(self, request: HttpRequest) -> bool:
-        return self._knows(request) and _standing(request) is Standing.INSIDE
+        return self._knows(request) and _login_stage(request) is LoginStage.INSIDE
 
     def _knows(self, request: HttpRequest) -> bool:
         """Whether a member of staff has given name and password lately."""
@@ -70,7 +70,7 @@ class BackOfficeSite(UnfoldAdminSite):
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         answer = super().login(request, extra_context)
         is_done = request.method == "POST" and answer.status_code == HttpResponseRedirect.status_code
-        if is_done and _standing(request) is not Standing.CODE:
+        if is_done and _login_stage(request) is not LoginStage.CODE:
             login_record(request, request.user.get_username(), Outcome.DONE)
         return answer
 
@@ -90,10 +90,10 @@ class OwnPasswordView(PasswordChangeView):
 
 def _stop(request: HttpRequest, *, is_enrolment: bool) -> HttpResponse | None:
     """Answer what has to come before the page that is asked for; None: nothing has."""
-    where = _standing(request)
-    if where is Standing.CODE:
+    where = _login_stage(request)
+    if where is LoginStage.CODE:
         return _take_code(request)
-    if where is Standing.ENROL and not is_enrolment:
+    if where is LoginStage.ENROL and not is_enrolment:
         return HttpResponseRedirect(reverse("admin:second_factor"))
     return _take_password(request) if "entrance_password" in request.POST else None
 
@@ -102,8 +102,8 @@ def _take_code(request: HttpRequest) -> HttpResponse | None:
     form = CodeForm(request, request.POST if "entrance_code" in request.POST else None)
     if not form.is_valid():
         return ask(request, form, "entrance/code.html", title="动态验证码")
-    passed(request.session, form.phone)
-    del request.standing  # type: ignore[attr-defined]
+    passed_remember(request.session, form.phone)
+    del request.login_stage  # type: ignore[attr-defined]
     login_record(request, request.user.get_username(), Outcome.DONE)
     return go_on(request)
 
@@ -125,7 +125,7 @@ def _ask_password(request: HttpRequest, form: PasswordForm, *, is_download: bool
     return ask(request, form, "entrance/password.html", title="请再输入一次密码", is_download=is_download)
 
 
-def _standing(request: Any) -> Standing:
-    if not hasattr(request, "standing"):
-        request.standing = standing(request.user, request.session)
-    return request.standing
+def _login_stage(request: Any) -> LoginStage:
+    if not hasattr(request, "login_stage"):
+        request.login_stage = login_stage(request.user, request.session)
+    return request.login_stage

@@ -1,7 +1,8 @@
-"""Keeping track of who tried to log in, without letting a flood of tries fill the disk.
+"""Record attempts to log in (``LoginAttempt``).
 
-What may be written is bounded three ways: equal tries of a minute share a row, a minute has room for
-``MOST_A_MINUTE`` tries of the whole site, and the hourly clean-up leaves the newest ``MOST_KEPT`` rows.
+Strangers can cause any number of attempts, so three bounds keep them from filling the disk: equal attempts of a minute
+share a row, the whole site records ``MOST_A_MINUTE`` attempts a minute, and the hourly clean-up keeps the newest
+``MOST_KEPT`` rows.
 """
 
 from datetime import datetime, timedelta
@@ -22,15 +23,15 @@ _LENGTHS = {"username": 64, "device": 200}
 Door: TypeAlias = LoginAttempt.Door
 Outcome: TypeAlias = LoginAttempt.Outcome
 
-# One statement adds or counts: of two equal tries at once neither is lost.
+# Two equal attempts may arrive at once. One statement inserts the row or increments its counter, so neither is lost.
 _RECORD = """
 INSERT INTO accounts_loginattempt (at, door, outcome, username, ip, device, times) VALUES (%s, %s, %s, %s, %s, %s, 1)
 ON CONFLICT (at, door, outcome, username, ip) DO UPDATE SET times = accounts_loginattempt.times + 1
 """
 
 
-class Where(TypedDict):
-    """Where somebody tries to log in, and when; ``device`` is what it says it is, its ``User-Agent``."""
+class AttemptContext(TypedDict):
+    """Where and when somebody tries to log in. ``device`` is the ``User-Agent`` that was sent."""
 
     door: Door
     ip: str
@@ -39,7 +40,7 @@ class Where(TypedDict):
 
 
 def attempt_record(*, door: Door, outcome: Outcome, username: str, ip: str, device: str, now: datetime) -> None:
-    """Write down one try to log in, as it was typed."""
+    """Record one attempt to log in, with the name as it was typed; during a flood do nothing."""
     if _is_flood(outcome, ip):
         return
     name, agent = _printable(username, _LENGTHS["username"]), _printable(device, _LENGTHS["device"])
@@ -49,11 +50,11 @@ def attempt_record(*, door: Door, outcome: Outcome, username: str, ip: str, devi
 
 
 def attempts_purge(*, now: datetime, batch: int = BATCH) -> int:
-    """Delete what ``AUDIT_KEEP_DAYS`` keeps no longer, and all but the newest ``MOST_KEPT``; answer how many."""
+    """Delete attempts older than ``AUDIT_KEEP_DAYS``, and all but the newest ``MOST_KEPT``; return how many."""
     gone = 0
     if settings.AUDIT_KEEP_DAYS:
-        kept_from = now - timedelta(days=settings.AUDIT_KEEP_DAYS)
-        gone += rows_purge(LoginAttempt.objects.filter(at__lt=kept_from), batch=batch)
+        keep_from = now - timedelta(days=settings.AUDIT_KEEP_DAYS)
+        gone += rows_purge(LoginAttempt.objects.filter(at__lt=keep_from), batch=batch)
     oldest_kept = LoginAttempt.objects.order_by("-pk").values_list("pk", flat=True)[MOST_KEPT - 1 : MOST_KEPT].first()
     if oldest_kept is not None:
         gone += rows_purge(LoginAttempt.objects.filter(pk__lt=oldest_kept), batch=batch)
@@ -62,16 +63,17 @@ def attempts_purge(*, now: datetime, batch: int = BATCH) -> int:
 
 def _is_flood(outcome: Outcome, ip: str) -> bool:
     try:
-        # Being held off costs the sender nothing, so one note a minute says it for all his names.
+        # An attempt that is over the limit costs its sender nothing, and each may name another user. So record only
+        # one a minute for each address.
         if outcome is Outcome.MANY and ratelimit.hit(
             f"attempts:held:{ratelimit.network_of(ip)}", limit=1, window_s=_MINUTE_S
         ):
             return True
         return bool(ratelimit.hit("attempts:site", limit=MOST_A_MINUTE, window_s=_MINUTE_S))
     except redis.RedisError:
-        return False  # without Valkey each try costs a password hash, which is limit enough
+        return False  # without Valkey nobody counts, but each attempt costs a password hash, which limits them too
 
 
 def _printable(text: str, length: int) -> str:
-    """Cut short, and without what a database or a screen might choke on."""
+    """Cut ``text`` to ``length`` characters and replace unprintable ones, such as NUL, which PostgreSQL refuses."""
     return "".join(char if char.isprintable() else " " for char in text[:length]).strip()

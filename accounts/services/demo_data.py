@@ -1,6 +1,7 @@
-"""The demo data of all apps. An app that has some offers ``<app>/demo.py`` with ``seed()`` and ``reset()``.
+"""Create and reset the demo data of all apps.
 
-Both answer a line for people about what they did.
+An app with demo data has a module ``demo`` with the functions ``seed()`` and ``reset()``. Both return a line in Chinese
+that tells staff what they did.
 """
 
 from collections.abc import Iterator
@@ -16,13 +17,13 @@ from accounts.services.seed import demo_accounts_reset
 
 
 def demo_seed() -> list[str]:
-    """Make what is missing; what somebody changed or removed stays as it is."""
+    """Create the demo data that is missing, without changing what is there; return a line for each app."""
     return [f"{name}: {demo.seed()}" for name, demo in _demos()]
 
 
 @transaction.atomic
 def demo_reset() -> list[str]:
-    """Put demo accounts, their passwords and the demo data back as they were; nobody else's data is touched.
+    """Set demo accounts, their passwords and the demo data back to the initial state; other data is not touched.
 
     :raises ImproperlyConfigured: demo data is off.
     """

@@ -1,4 +1,4 @@
-"""Logging in and out."""
+"""Log in by password, and record logins."""
 
 from datetime import datetime, timedelta
 
@@ -9,61 +9,62 @@ from django.db.models import Exists, OuterRef, Q
 
 from accounts.errors import CredentialsWrong, TooManyFailures
 from accounts.models import LoginLog, User
-from accounts.services import failures
-from accounts.services.attempts import Door, Outcome, Where, attempt_record
+from accounts.services import login_limits
+from accounts.services.attempts import AttemptContext, Door, Outcome, attempt_record
 from accounts.tokens import token_issue
 from core.db.purge import BATCH, rows_purge
 
 
 def password_login(*, username: str, password: str, ip: str, device: str = "", now: datetime) -> tuple[User, str]:
-    """Log in to the API by password; answer the user, role loaded, and a token.
+    """Log in to the API by password; return the user (with its role) and a token.
 
-    :raises CredentialsWrong, TooManyFailures: as ``password_verify`` does.
+    :raises CredentialsWrong, TooManyFailures: see ``password_verify``.
     """
     user = password_verify(username=username, password=password, door=Door.API, ip=ip, device=device, now=now)
     return user, login_complete(user=user, ip=ip, now=now)
 
 
 def password_verify(*, username: str, password: str, door: Door, ip: str, device: str, now: datetime) -> User:
-    """Answer the active user with this name and password, role loaded. A refusal is written down.
+    """Return the active user with this name and password (with its role). A refusal is recorded as an attempt.
 
-    Both doors, the API's and the back office's, come through here: guesses at either count for both.
+    The logins of the API and of the back office both call this, so that wrong passwords of either count for both.
 
-    :param device: what the caller says it is, its ``User-Agent``.
-    :raises CredentialsWrong: after the same time whether the name or the password is wrong.
-    :raises TooManyFailures: too many wrong passwords lately; says when to come back.
+    :param device: the ``User-Agent`` that was sent.
+    :raises CredentialsWrong: takes the same time for a wrong name as for a wrong password.
+    :raises TooManyFailures: too many wrong passwords lately; says how long to wait.
     """
-    where: Where = {"door": door, "ip": ip, "device": device, "now": now}
+    context: AttemptContext = {"door": door, "ip": ip, "device": device, "now": now}
     try:
-        failures.refuse_if_too_many(username=username, ip=ip)
+        login_limits.refuse_if_too_many(username=username, ip=ip)
     except TooManyFailures:
-        attempt_record(outcome=Outcome.MANY, username=username, **where)
+        attempt_record(outcome=Outcome.MANY, username=username, **context)
         raise
     user = User.objects.select_related("role").filter(username=username).first()
     if user is None:
-        make_password(password)  # costs what checking one costs
+        make_password(password)  # takes as long as a check: the time must not tell whether the name exists
         outcome = Outcome.UNKNOWN
     elif not user.check_password(password):
         outcome = Outcome.WRONG
     elif not user.is_active:
         outcome = Outcome.DISABLED
     else:
-        failures.forgive(username=username, ip=ip)
+        login_limits.failures_forgive(username=username, ip=ip)
         return user
-    failures.count(username=username, ip=ip)
-    attempt_record(outcome=outcome, username=username, **where)
+    login_limits.failure_count(username=username, ip=ip)
+    attempt_record(outcome=outcome, username=username, **context)
     raise CredentialsWrong
 
 
 def login_complete(*, user: User, ip: str, now: datetime) -> str:
-    """Write the login of a ``user`` who has proved who he is to the log; answer a token."""
+    """Record the login of a user whose identity is proved, by whatever means; return a new token."""
     login_record(user=user, ip=ip, now=now)
     return token_issue(user)
 
 
 @transaction.atomic
 def login_record(*, user: User, ip: str, now: datetime) -> LoginLog:
-    # The update locks the user's row: of two logins at once the second sees the first one's entry.
+    """Add a row to the login log, with time and address of the login before."""
+    # The update locks the user's row: if there are two logins at once, the second waits and sees the first one's entry.
     User.objects.filter(pk=user.pk).update(last_login=now)
     previous = LoginLog.objects.filter(user_id=user.pk).order_by("-pk").first()
     return LoginLog.objects.create(
@@ -77,10 +78,10 @@ def login_record(*, user: User, ip: str, now: datetime) -> LoginLog:
 
 
 def logins_purge(*, now: datetime, batch: int = BATCH) -> int:
-    """Delete the logins that ``AUDIT_KEEP_DAYS`` keeps no longer; answer how many."""
+    """Delete logins older than ``AUDIT_KEEP_DAYS``; return how many."""
     if not settings.AUDIT_KEEP_DAYS:
         return 0
     old = LoginLog.objects.filter(logged_in_at__lt=now - timedelta(days=settings.AUDIT_KEEP_DAYS))
-    # Each user's newest one stays: the next login tells when and from where the last one was.
-    is_outdone = Exists(LoginLog.objects.filter(user=OuterRef("user"), pk__gt=OuterRef("pk")))
-    return rows_purge(old.filter(Q(user=None) | is_outdone), batch=batch)
+    # Keep each user's newest login, because the next one copies its time and address.
+    has_newer = Exists(LoginLog.objects.filter(user=OuterRef("user"), pk__gt=OuterRef("pk")))
+    return rows_purge(old.filter(Q(user=None) | has_newer), batch=batch)

@@ -1,4 +1,4 @@
-"""After a restore: nobody is logged in any more, and who was shut out stays out."""
+"""Users after a restore of the database: all tokens and sessions end, and disabled users stay disabled."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -16,7 +16,7 @@ _ZERO = datetime(2020, 1, 1, tzinfo=UTC)
 
 
 def users_remember() -> dict[str, Any]:
-    """Who there is, who is disabled, and how far epochs have come, before the database is replaced."""
+    """Collect, before the database is replaced, the users, the disabled ones, and the highest epoch."""
     return {
         "epoch": User.objects.aggregate(most=Max("epoch"))["most"] or 0,
         "known": list(User.objects.order_by("pk").values_list("unid", flat=True)),
@@ -25,16 +25,19 @@ def users_remember() -> dict[str, Any]:
 
 
 def users_follow(restoration: Restoration, memory: Any) -> Iterator[str]:
-    """End every token and session, and keep those out who were disabled since the backup."""
-    # Tokens issued since the backup carry epochs that users had reached by then, which nobody may know any more. The
-    # clock is ahead of them all: an epoch counts single events.
+    """End every token and session, and disable users again who were disabled after the backup.
+
+    Yields sentences for the person who restores.
+    """
+    # A token issued after the backup carries an epoch that the restored database does not know, and it must not match.
+    # Epochs count single events, so the seconds since 2020 are higher than any epoch a token can carry.
     seconds = int((restoration.restored_at - _ZERO).total_seconds())
     epoch = max(seconds, memory["epoch"] + 1 if memory else 0)
     number = User.objects.update(epoch=Greatest(F("epoch") + 1, Value(epoch)))
     yield f"Ended every token and session: all {number} users log in again, with the passwords of the backup."
     back = User.objects.filter(is_active=True)
     if memory is None or not back.filter(unid__in=memory["known"]).exists():
-        # No database, or that of another installation: a new machine's, on which nobody of ours is known.
+        # There was no database, or one of another installation (a new machine): none of its users is ours.
         yield "Who was disabled or deleted since the backup is not known: look through the list of users."
         return
     disabled = back.filter(unid__in=memory["disabled"])
@@ -43,7 +46,7 @@ def users_follow(restoration: Restoration, memory: Any) -> Iterator[str]:
         users_disable(user_pks=pks)
     deleted = back.exclude(unid__in=memory["known"])
     if deleted.exists():
-        # They may be why the backup was put back: that is for a person to decide.
+        # To bring them back may be the very reason of the restore, so a person has to decide.
         yield f"Users deleted since the backup are there again: {_names(deleted)}."
 
 

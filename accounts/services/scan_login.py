@@ -1,4 +1,4 @@
-"""Logging in with what WeChat says about who scanned."""
+"""Log in by a scan: WeChat tells who scanned, and that user is found or created."""
 
 import hashlib
 from datetime import datetime
@@ -9,36 +9,36 @@ from django.db import IntegrityError, transaction
 from accounts import avatars
 from accounts.errors import UserDisabled, WechatCodeSpent
 from accounts.models import User
-from accounts.services.attempts import Door, Outcome, Where, attempt_record
+from accounts.services.attempts import AttemptContext, Door, Outcome, attempt_record
 from accounts.services.login import login_complete
 from accounts.wechat import WechatProfile, WechatUnclear, profile_fetch
 from core.cache import valkey
 from core.ids import random_text
 from permissions.models import DEFAULT_ROLEID, Role
 
-# Longer than any code of WeChat's lives.
+# A used code is remembered longer than any code of WeChat is valid.
 SPENT_FOR_S = 15 * 60
 _SHOWN = ("nickname", "headimgurl")
 _NAME_LENGTH = 10
 
 
 def wechat_login(*, code: str, ip: str, device: str = "", now: datetime) -> tuple[User, str]:
-    """Log in whoever scanned; answer the user, role loaded, and a token. A new face becomes a user.
+    """Log in the person who scanned; return the user (with its role) and a token. An unknown person becomes a user.
 
     :raises WechatCodeSpent: the code is false or was used before.
     :raises UserDisabled: nothing has changed.
     :raises UpstreamDown: WeChat gives no usable answer.
     """
-    where: Where = {"door": Door.WECHAT, "ip": ip, "device": device, "now": now}
+    context: AttemptContext = {"door": Door.WECHAT, "ip": ip, "device": device, "now": now}
     try:
         profile = _profile(code)
     except WechatCodeSpent:
-        attempt_record(outcome=Outcome.CODE, username="", **where)
+        attempt_record(outcome=Outcome.CODE, username="", **context)
         raise
     try:
         user = user_of(profile)
     except UserDisabled:
-        attempt_record(outcome=Outcome.DISABLED, username=profile.nickname, **where)
+        attempt_record(outcome=Outcome.DISABLED, username=profile.nickname, **context)
         raise
     return user, login_complete(user=user, ip=ip, now=now)
 
@@ -48,13 +48,13 @@ def _profile(code: str) -> WechatProfile:
     try:
         return profile_fetch(code=code)
     except WechatUnclear:
-        # Whether the code is used up is now for WeChat to say.
+        # We do not know whether WeChat counted the code as used. Let the client try it again: WeChat decides.
         valkey.client().delete(_spent_key(code))
         raise
 
 
 def user_of(profile: WechatProfile) -> User:
-    """Find the user with this profile, nickname and picture brought up to date, or create one.
+    """Find or create the user of a WeChat profile, and update nickname and picture.
 
     :raises UserDisabled: nothing has changed.
     """
@@ -66,7 +66,7 @@ def user_of(profile: WechatProfile) -> User:
 
 
 def _spend(code: str) -> None:
-    # WeChat's own word that a code works once may come late: two logins at once must not both ask.
+    # WeChat accepts a code once, but two requests at the same moment might both pass there. So only the first may ask.
     if not valkey.client().set(_spent_key(code), 1, ex=SPENT_FOR_S, nx=True):
         raise WechatCodeSpent
 
@@ -80,7 +80,8 @@ def _find(profile: WechatProfile) -> User | None:
     by_openid = users.filter(wechat_appid=profile.appid, openid=profile.openid)
     if not profile.unionid:
         return by_openid.first()
-    # Who logged in before the app was told unionids is known by openid only.
+    # WeChat sends unionids only once the app is bound to an open platform account. Users who logged in earlier have
+    # none, and are found by their openid.
     return users.filter(unionid=profile.unionid).first() or by_openid.filter(unionid=None).first()
 
 
@@ -95,7 +96,7 @@ def _create(profile: WechatProfile) -> User:
     )
     draft.set_unusable_password()
     try:
-        # The constraints decide: of two first logins at once, one creates the user and the other finds it.
+        # Two first logins of a person may come at once: the unique constraints let one insert, and the other finds it.
         with transaction.atomic():
             draft.save(force_insert=True)
     except IntegrityError:
@@ -104,16 +105,16 @@ def _create(profile: WechatProfile) -> User:
 
 
 def _openid_of_another(profile: WechatProfile) -> User:
-    """The openid is known under another unionid: the app has moved to another open platform account."""
+    """Find the user whose openid has another unionid, because the app has changed its open platform account."""
     return User.objects.select_related("role").get(wechat_appid=profile.appid, openid=profile.openid)
 
 
 def _refresh(user: User, profile: WechatProfile) -> None:
-    """Keep what WeChat shows of the user; what it leaves out stays."""
-    wanted: dict[str, Any] = {name: getattr(profile, name) for name in _SHOWN if getattr(profile, name)}
+    """Update nickname, picture and unionid from the profile; a value that WeChat leaves out does not change."""
+    fresh: dict[str, Any] = {name: getattr(profile, name) for name in _SHOWN if getattr(profile, name)}
     if profile.unionid and user.unionid is None:
-        wanted["unionid"] = profile.unionid
-    changed = {name: value for name, value in wanted.items() if getattr(user, name) != value}
+        fresh["unionid"] = profile.unionid
+    changed = {name: value for name, value in fresh.items() if getattr(user, name) != value}
     if changed:
         for name, value in changed.items():
             setattr(user, name, value)

@@ -1,7 +1,7 @@
-"""The second factor of the back office: the codes of an app on a phone, and codes on paper should the phone be lost.
+"""The second factor of the back office: codes from an app on a phone, and recovery codes on paper if the phone is lost.
 
-django-otp keeps the devices. A code works once, and each wrong one doubles the wait before the next may be tried, so
-hardly any of a million codes can be. Only who knows the password gets as far: strangers cannot make anybody wait.
+django-otp stores the devices. A code works once. Each wrong code doubles the wait before the next attempt, so guessing
+one of a million is hopeless. Codes are asked for after the password, so a stranger cannot make a user wait.
 """
 
 from datetime import datetime, timedelta
@@ -18,68 +18,70 @@ from django_otp.plugins.otp_totp.models import TOTPDevice
 from accounts.demo_users import is_demo_account
 from accounts.errors import CodeTooSoon, CodeWrong, SecondFactorRefused
 from accounts.models import User
-from accounts.services.attempts import Door, Outcome, Where, attempt_record
+from accounts.services.attempts import AttemptContext, Door, Outcome, attempt_record
 from core.admin.audit import change_note
 from core.ids import random_text
 
 DIGITS = 6
 RECOVERY_CODES = 10
 RECOVERY_LENGTH = 10
-# No two that look alike on paper. 10 characters are 49 bits.
+# Without characters that look alike on paper (0o, 1il). 10 characters are 49 bits.
 _RECOVERY_ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
-PENDING_FOR = timedelta(minutes=30)  # so long a key that was shown, and not confirmed yet, is shown again
+PENDING_FOR = timedelta(minutes=30)  # a key that was not confirmed is shown again for so long, then replaced
 _AUDITED_AS = "动态验证码"
-_PASSED = "second_factor"  # of a session: which device it was passed with
+_PASSED = "second_factor"  # the session's key for the device with which it passed
 
 
-class Standing(Enum):
-    """How far somebody who gave the right password has come."""
+class LoginStage(Enum):
+    """What a person who gave the right password still has to do before entering."""
 
-    INSIDE = auto()
-    CODE = auto()  # the code is still to be given
-    ENROL = auto()  # must have a second factor, and has none yet
+    INSIDE = auto()  # nothing
+    CODE = auto()  # type a code
+    ENROL = auto()  # set up a second factor, which is required and missing
 
 
 def is_offered() -> bool:
+    """Tell whether users can have a second factor at all."""
     return settings.ADMIN_TOTP != "off"
 
 
 def is_demanded(user: User) -> bool:
-    """Whether ``user`` must have a second factor to work in the back office."""
+    """Tell whether ``user`` must have a second factor to work in the back office."""
     if is_demo_account(user.username):
         return False
     return settings.ADMIN_TOTP == "staff" or (settings.ADMIN_TOTP == "root" and user.is_superuser)
 
 
-def standing(user: User, session: Any) -> Standing:
+def login_stage(user: User, session: Any) -> LoginStage:
+    """Return what ``user`` still has to do in this session."""
     if not is_offered():
-        return Standing.INSIDE
+        return LoginStage.INSIDE
     device = device_of(user)
     if device is None:
-        return Standing.ENROL if is_demanded(user) else Standing.INSIDE
-    return Standing.INSIDE if session.get(_PASSED) == device.pk else Standing.CODE
+        return LoginStage.ENROL if is_demanded(user) else LoginStage.INSIDE
+    return LoginStage.INSIDE if session.get(_PASSED) == device.pk else LoginStage.CODE
 
 
 def device_of(user: User) -> TOTPDevice | None:
-    """The user's phone; None: no second factor."""
+    """Return the user's phone; None without a second factor."""
     return TOTPDevice.objects.filter(user=user, confirmed=True).first()
 
 
-def passed(session: Any, device: TOTPDevice) -> None:
-    """Let ``session`` in: its user has shown that he has ``device``, or one of its recovery codes."""
+def passed_remember(session: Any, device: TOTPDevice) -> None:
+    """Remember in ``session`` that its user has shown a code of ``device`` or a recovery code."""
     session[_PASSED] = device.pk
     session.cycle_key()
 
 
-def forget_passed(session: Any) -> None:
+def passed_forget(session: Any) -> None:
     session.pop(_PASSED, None)
 
 
 def code_check(*, user: User, code: str, ip: str, agent: str, now: datetime) -> TOTPDevice:
-    """Use up a code of the user's phone, or one of the recovery codes; answer the phone.
+    """Check a code of the user's phone or a recovery code, and use it up; return the phone.
 
-    :raises CodeTooSoon: the last code was wrong, and the wait for the next one is not over.
-    :raises CodeWrong: also a code that was used before.
+    :raises CodeTooSoon: the last code was wrong, and the wait before the next one is not over.
+    :raises CodeWrong: the code is wrong or was used before.
     """
     phone = device_of(user)
     code = "".join(code.split()).replace("-", "").lower()
@@ -91,20 +93,20 @@ def code_check(*, user: User, code: str, ip: str, agent: str, now: datetime) -> 
     if not is_allowed:
         raise CodeTooSoon(int((why["locked_until"] - now).total_seconds()) + 1)
     if not verify_token(user, device.persistent_id, code if is_of_phone else _stored_as(device, code)):
-        where: Where = {"door": Door.OFFICE, "ip": ip, "device": agent, "now": now}
-        attempt_record(outcome=Outcome.CODE, username=user.username, **where)
+        context: AttemptContext = {"door": Door.OFFICE, "ip": ip, "device": agent, "now": now}
+        attempt_record(outcome=Outcome.CODE, username=user.username, **context)
         raise CodeWrong
     return phone
 
 
-# --- To get one, and to give it up -----------------------------------------------------------------
+# --- Setting up and removing a second factor ---------------------------------------------------------
 
 
 @transaction.atomic
 def enrolment_begin(*, user: User, now: datetime) -> TOTPDevice:
-    """Answer the phone-to-be, whose key the user's app is to read; it counts for nothing until it is confirmed.
+    """Return an unconfirmed phone, whose key the user's app must read. It has no effect until it is confirmed.
 
-    :raises SecondFactorRefused: a class shares the account, or it has a second factor already.
+    :raises SecondFactorRefused: the account is a shared demo account, or has a second factor already.
     """
     _refuse(_locked(user))
     pending = TOTPDevice.objects.filter(user=user, confirmed=False)
@@ -114,13 +116,13 @@ def enrolment_begin(*, user: User, now: datetime) -> TOTPDevice:
 
 @transaction.atomic
 def enrolment_confirm(*, user: User, code: str) -> tuple[TOTPDevice, list[str]]:
-    """Make the phone-to-be count, once its app has shown the right code; answer it and the recovery codes.
+    """Confirm the phone if ``code`` shows that its app has read the key; return it and new recovery codes.
 
-    :raises CodeWrong: nothing has changed. :raises SecondFactorRefused: as above.
+    :raises CodeWrong: nothing has changed. :raises SecondFactorRefused: see ``enrolment_begin``.
     """
     _refuse(_locked(user))
     pending = TOTPDevice.objects.filter(user=user, confirmed=False).first()
-    # Outside of the library's limit, which is for guessing: here whoever types sees the key.
+    # The library's wait after a wrong code does not apply here: the person sees the key and has no need to guess.
     if pending is None or not _is_shown_by(pending, code):
         raise CodeWrong
     pending.confirmed = True
@@ -131,9 +133,9 @@ def enrolment_confirm(*, user: User, code: str) -> tuple[TOTPDevice, list[str]]:
 
 @transaction.atomic
 def recovery_codes_renew(*, user: User) -> list[str]:
-    """Answer new recovery codes; the earlier ones are void.
+    """Create new recovery codes, which replace the earlier ones, and return them.
 
-    :raises SecondFactorRefused: there is no second factor to recover.
+    :raises SecondFactorRefused: the user has no second factor.
     """
     if device_of(_locked(user)) is None:
         raise SecondFactorRefused("还没有绑定动态验证码")
@@ -147,17 +149,17 @@ def recovery_codes_left(user: User) -> int:
 
 @transaction.atomic
 def second_factor_remove(*, user: User) -> bool:
-    """Take the user's second factor away, recovery codes with it; False where there is none."""
+    """Remove the user's second factor and recovery codes; return False if there was none."""
     _locked(user)
-    found, _ = TOTPDevice.objects.filter(user=user).delete()
+    deleted, _ = TOTPDevice.objects.filter(user=user).delete()
     StaticDevice.objects.filter(user=user).delete()
-    if found:
+    if deleted:
         change_note(user, _AUDITED_AS, "已绑定", "")
-    return bool(found)
+    return bool(deleted)
 
 
 def _locked(user: User) -> User:
-    # Of two enrolments at once the second finds the first one's phone.
+    # Lock the user: if two enrolments run at once, the second waits and finds the first one's phone.
     return User.objects.select_for_update(no_key=True, of=("self",)).select_related("role").get(pk=user.pk)
 
 
@@ -183,13 +185,14 @@ def _recovery_codes_make(user: User) -> list[str]:
 
 
 def _stored_as(device: StaticDevice, code: str) -> str:
-    """What the table holds for ``code``: under the present key, or under one that was retired since."""
+    """Return the stored digest of ``code``, made with the present SECRET_KEY or with an earlier one."""
     digests = [_digest(code, key) for key in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)]
     known = StaticToken.objects.filter(device=device, token__in=digests).values_list("token", flat=True)
     return known.first() or digests[0]
 
 
 def _digest(code: str, key: str | bytes | None = None) -> str:
-    # The library would keep the codes readable, in a column of 16 characters: 64 bits of a keyed digest fit. It needs
-    # no slow hash, since a code has 49 random bits and the key is not in the database.
+    # The library stores codes in plain text, so anybody with the database could read them. Store 64 bits of a keyed
+    # digest instead, which fit its column of 16 characters. It needs no slow hash: a code has 49 random bits, and the
+    # key is not in the database.
     return salted_hmac("accounts.recovery_code", code, key, algorithm="sha256").hexdigest()[:16]

@@ -1,4 +1,4 @@
-"""The first accounts: root always, the demo users only with demo data on."""
+"""Create the first accounts: root always, and the demo users if demo data is on."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,26 +18,28 @@ from permissions.models import ROOT_ROLEID, Role
 
 
 @dataclass(frozen=True)
-class Account:
-    """An account that exists; ``password`` is None where it is no longer the one that was seeded."""
+class SeededAccount:
+    """An account after seeding; ``password`` is None if it was changed since it was first created."""
 
     username: str
     password: str | None
     role: str
 
 
-def accounts_seed() -> list[Account]:
-    """Create the accounts that are missing; needs the seeded roles. Never changes an existing account.
+def accounts_seed() -> list[SeededAccount]:
+    """Create the accounts that are missing, and return all of them. An existing account is not changed.
+
+    The roles must have been seeded. In production demo users with a known password are disabled.
 
     :raises ImproperlyConfigured: production has no root yet, and no ROOT_PASSWORD or a weak one.
     """
     roles = {role.roleid: role for role in Role.objects.all()}
-    found = [_root(roles[ROOT_ROLEID])]
+    accounts = [_root(roles[ROOT_ROLEID])]
     if settings.PRODUCTION:
         _shut_out_demo_users()
     if settings.DEMO_DATA:
         for demo in DEMO_USERS:
-            found.append(
+            accounts.append(
                 _account(
                     username=demo.username,
                     password=demo.password,
@@ -46,12 +48,12 @@ def accounts_seed() -> list[Account]:
                     is_staff=demo.is_staff,
                 )
             )
-    return found
+    return accounts
 
 
 @transaction.atomic
 def demo_accounts_reset() -> int:
-    """Put the demo accounts back as they were first made, and end their tokens; answer how many there are.
+    """Set the demo accounts back to their initial state and end their tokens; return how many there are.
 
     :raises ImproperlyConfigured: demo data is off.
     """
@@ -71,7 +73,7 @@ def demo_accounts_reset() -> int:
 
 
 def _shut_out_demo_users() -> None:
-    # A database that began in development, or a backup of one, brings passwords that everybody knows.
+    # The database may come from development or from a backup of it: the demo passwords are public, so shut these out.
     passwords = {demo.username: demo.password for demo in DEMO_USERS}
     active = User.objects.filter(username__in=passwords, is_active=True)
     users_disable(user_pks=[user.pk for user in active if user.check_password(passwords[user.username])])
@@ -81,7 +83,7 @@ def root_password_file() -> Path:
     return settings.STATE_DIR / "root-password"
 
 
-def _root(role: Role) -> Account:
+def _root(role: Role) -> SeededAccount:
     is_new = not User.objects.filter(username="root").exists()
     password = settings.ROOT_PASSWORD or _kept_password(is_new)
     if settings.PRODUCTION and is_new:
@@ -89,7 +91,7 @@ def _root(role: Role) -> Account:
     return _account(username="root", password=password, nickname="王者管理员", role=role, is_staff=True)
 
 
-def _account(*, username: str, password: str, role: Role, nickname: str, is_staff: bool) -> Account:
+def _account(*, username: str, password: str, role: Role, nickname: str, is_staff: bool) -> SeededAccount:
     first = {
         "role": role,
         "password": lambda: make_password(password),
@@ -98,11 +100,11 @@ def _account(*, username: str, password: str, role: Role, nickname: str, is_staf
     }
     user, is_new = User.objects.get_or_create(username=username, defaults=first)
     known = is_new or (bool(password) and user.check_password(password))
-    return Account(username, password if known else None, user.role.name)
+    return SeededAccount(username, password if known else None, user.role.name)
 
 
 def _kept_password(is_new: bool) -> str:
-    """Read the generated password; make one for a new root outside production."""
+    """Return the generated password from its file; outside production create one for a new root."""
     file = root_password_file()
     if not file.exists() and (not is_new or settings.PRODUCTION):
         return ""

@@ -1,8 +1,8 @@
-"""Logging in by a code that was sent to one's phone.
+"""Log in by a code in a text message.
 
-Five digits are soon guessed, so what is limited is guessing: tries of one code, and wrong tries for one number, from
-one address and on the whole site. Messages cost money, so they are limited the same four ways. Whether a number has
-an account is told only to whoever has read a code sent to it.
+A code of five digits could be guessed soon. So wrong codes are limited for each code, each phone number, each address
+and the whole site. Messages cost money, so their number is limited for each phone number, each address and the site.
+Only a caller with the right code learns whether the phone number has an account.
 """
 
 import hashlib
@@ -32,14 +32,14 @@ DIGITS = 5
 LIFETIME = timedelta(minutes=60)
 KEY_LENGTH = 32
 MOST_TRIES = 5
-_REMEMBERED = timedelta(hours=24)  # so long a code that is over is told from one that never was
+_REMEMBERED = timedelta(hours=24)  # so long an expired code gets another error than one that was never sent
 
 MINUTE, HOUR, DAY = 60, 3600, 24 * 3600
-# Messages: name of the limit, how many, in how many seconds. An address may be a school's: a class of forty, twice.
+# Messages: (name of the limit, how many, in how many seconds). 40 trainees behind one address may log in twice an hour.
 PER_NUMBER = (("minute", 1, MINUTE), ("day", 10, DAY))
 PER_ADDRESS = (("hour", 80, HOUR), ("day", 400, DAY))
 PER_SITE = (("minute", 60, MINUTE), ("day", 2000, DAY))
-# Wrong tries. Of 100,000 codes somebody who uses all of a number's finds one in 2,000 days.
+# Wrong codes: (how many, in how many seconds). 50 guesses a day at 100,000 codes hit one in 2,000 days.
 WRONG_PER_NUMBER = (50, DAY)
 WRONG_PER_ADDRESS = (200, HOUR)
 WRONG_PER_SITE = (2000, HOUR)
@@ -50,7 +50,9 @@ _OUTCOMES: dict[type[DomainError], Outcome] = {
     SmsUserDisabled: Outcome.DISABLED,
 }
 
-# One statement counts the try and compares: of two tries at once each counts, and only one spends the code.
+# Compare a code and count the attempt. Two attempts may come at once: in one atomic script each of them is counted, and
+# only one can use up the code. ARGV: code, most tries, now (seconds). Returns a word and the phone number:
+# 'none' (nothing was sent), 'over' (expired, used, or too many wrong attempts), 'right' or 'wrong'.
 _TRY = """
 local kept = redis.call('HMGET', KEYS[1], 'code', 'phone', 'tries', 'ends')
 if not kept[2] then return {'none', ''} end
@@ -67,7 +69,7 @@ return {'wrong', kept[2]}
 
 
 def sms_code_send(*, phone: str, network: str, now: datetime) -> str:
-    """Send a new code to ``phone`` (11 digits); answer the key that its owner sends back with it.
+    """Send a new code to ``phone`` (11 digits); return the key that the client must send back together with the code.
 
     :param network: the caller's address as limits count it.
     :raises SmsNotSent: too many lately, or the provider does not send it.
@@ -90,11 +92,11 @@ def sms_code_send(*, phone: str, network: str, now: datetime) -> str:
 
 
 def sms_login(*, key: str, code: str, ip: str, network: str, device: str = "", now: datetime) -> tuple[User, str]:
-    """Log in by the code that was sent for ``key``; answer the user, role loaded, and a token.
+    """Log in by the code that was sent for ``key``; return the user (with its role) and a token.
 
     :raises SmsCodeNotAsked: nothing was sent for ``key``.
     :raises SmsCodeIncomplete: fewer than 5 characters.
-    :raises SmsCodeWrong: another code was sent, or it is over, spent, or tried too often.
+    :raises SmsCodeWrong: the code is wrong, expired, used, or was tried too often.
     :raises SmsPhoneUnknown: nobody has this number.
     :raises SmsUserDisabled: nothing has changed.
     """
@@ -115,14 +117,14 @@ def _refuse_if_too_many(phone: str, network: str) -> None:
         *((f"sms:address:{name}:{network}", limit, window_s) for name, limit, window_s in PER_ADDRESS),
         *((f"sms:site:{name}", limit, window_s) for name, limit, window_s in PER_SITE),
     ]
-    # One after another, the number first: whoever is refused there uses up nothing of the others.
+    # The number's limit comes first: a request that it refuses must not use up the limits of the address and the site.
     for name, limit, window_s in limits:
         if wait_s := ratelimit.hit(name, limit=limit, window_s=window_s):
             raise SmsNotSent(f"短信发送过于频繁,请{_in_words(wait_s)}后再试")
 
 
 def _phone_of(key: str) -> str:
-    """Answer the number that a code was sent to for ``key``."""
+    """Return the phone number to which a code was sent for ``key``."""
     if len(key) != KEY_LENGTH or not key.isascii() or not key.isalnum():
         raise SmsCodeNotAsked
     phone = (client().hget(_stored(key), "phone") or b"").decode()
@@ -132,7 +134,7 @@ def _phone_of(key: str) -> str:
 
 
 def _spend(key: str, phone: str, code: str, network: str, now: datetime) -> None:
-    """Use up the code that was sent for ``key`` to ``phone``."""
+    """Check the code that was sent for ``key`` to ``phone``, and use it up."""
     if len(code) < DIGITS:
         raise SmsCodeIncomplete
     wrong = _wrong_tries(phone, network)
@@ -157,9 +159,9 @@ def _wrong_tries(phone: str, network: str) -> list[tuple[str, int, int]]:
 
 
 def _user_of(phone: str) -> User:
-    """Find whose number it is and bind it: from its first login on a number belongs to one user.
+    """Find the user of a phone number; the first login binds the number to this user alone.
 
-    Several records may name a number that nobody has used yet; the oldest one gets it.
+    Until then several users may have the number in their records; the oldest of them gets it.
     """
     users = User.objects.select_related("role").filter(phone=phone)
     user = users.order_by("-is_phone_bound", "pk").first()
@@ -183,7 +185,7 @@ def _in_words(seconds: int) -> str:
 
 
 def _digest(phone: str) -> str:
-    # No list of numbers in Valkey.
+    # Keys with a digest keep phone numbers out of Valkey.
     return hashlib.sha256(phone.encode()).hexdigest()[:32]
 
 

@@ -1,4 +1,4 @@
-"""What changes users."""
+"""Create, change and delete users, their passwords and their tokens."""
 
 from collections.abc import Collection
 from datetime import datetime
@@ -25,7 +25,7 @@ from accounts.errors import (
     UserToDeleteUnknown,
 )
 from accounts.models import RevokedToken, User
-from accounts.services import failures
+from accounts.services import login_limits
 from core.admin.audit import audited
 from permissions.models import DEFAULT_ROLEID, Role
 
@@ -35,20 +35,20 @@ MAX_PASSWORD = 128
 def user_register(
     *, username: str, password: str, nickname: str, phone: str = "", roleid: str | None = None, **fields: Any
 ) -> User:
-    """Create a user, of role ``DEFAULT_ROLEID`` unless ``roleid`` names another.
+    """Create a user; without ``roleid`` with the role ``DEFAULT_ROLEID``.
 
-    :raises RoleUnknown: :raises PasswordTooWeak: :raises UsernameTaken: nothing was created.
+    :raises RoleUnknown, PasswordTooWeak, UsernameTaken: nothing was created.
     """
     role = Role.objects.filter(roleid=roleid or DEFAULT_ROLEID).first()
     if role is None:
         raise RoleUnknown
     if User.objects.filter(username=username).exists():
-        raise UsernameTaken  # told before anything about the password
+        raise UsernameTaken  # this error comes before those about the password
     draft = User(username=username, nickname=nickname, phone=phone, role=role, **fields)
     password_check(password, draft)
     draft.set_password(password)
     try:
-        # Of two at once the unique name lets one win.
+        # Two requests may register a name at once: the unique constraint refuses the second.
         with transaction.atomic():
             draft.save(force_insert=True)
     except IntegrityError:
@@ -60,13 +60,13 @@ def user_register(
 def user_update(
     *, user_pk: int, by_root: bool, changes: dict[str, Any], old_password: str, new_password: str, ip: str
 ) -> None:
-    """Change one's own record, or as root anybody's; all of it or nothing.
+    """Change a user: one's own record, or as root any user's. Either everything is changed or nothing.
 
     :param changes: fields of ``User`` with their new values; ``roleid`` names the role.
-    :param old_password: must be right when somebody else than root sets ``new_password``.
-    :raises RoleNotYours: somebody else than root changes ``roleid`` or ``vip_level``.
-    :raises UsernameTaken, DemoNameStays, PhoneTaken, RoleUnknown: as named.
-    :raises PasswordNotChanged, DemoPasswordStays, PasswordTooWeak, TooManyFailures: as for the password alone.
+    :param old_password: must be right if ``new_password`` is set; root needs none.
+    :raises RoleNotYours: only root may change ``roleid`` and ``vip_level``.
+    :raises UsernameTaken, DemoNameStays, PhoneTaken, RoleUnknown: this change is refused.
+    :raises PasswordNotChanged, DemoPasswordStays, PasswordTooWeak, TooManyFailures: see ``own_password_change``.
     """
     user = User.objects.select_for_update(of=("self",), no_key=True).select_related("role").get(pk=user_pk)
     changes = changes | _role_change(user, changes.pop("roleid", None))
@@ -77,7 +77,7 @@ def user_update(
         raise DemoNameStays
     if "phone" in changes:
         _refuse_taken_phone(user, changes["phone"])
-        changes["is_phone_bound"] = False  # nobody has proved to hold the new one
+        changes["is_phone_bound"] = False  # no login has proved yet that the new number is the user's
     if changes.get("vip_level") == 0:
         changes["vip_expires_at"] = None
     for name, value in changes.items():
@@ -113,12 +113,13 @@ def _refuse_taken_phone(user: User, phone: str) -> None:
 
 @transaction.atomic
 def users_delete(*, unids: Collection[str] = (), username: str = "", by_pk: int) -> int:
-    """Delete users for good, all of those named or none; answer how many.
+    """Delete users for good, either all that are named or none; return how many.
 
-    Their orders, payments and logs stay, without a user. Tokens, sessions, cart and avatar go.
+    Tokens, sessions, cart and avatar are deleted too. Orders, payments and logs stay and point to no user any more.
 
-    :param by_pk: who deletes, who cannot go this way himself.
-    :raises UserToDeleteUnknown: one of them does not exist. :raises UserNotDeleted: one must not be deleted.
+    :param by_pk: the user who deletes.
+    :raises UserToDeleteUnknown: one of the users does not exist.
+    :raises UserNotDeleted: one is the deleting user or has the role root.
     """
     named = User.objects.filter(unid__in=unids) if unids else User.objects.filter(username=username)
     users = list(named.select_for_update(of=("self",)).select_related("role").order_by("pk"))
@@ -135,7 +136,10 @@ def users_delete(*, unids: Collection[str] = (), username: str = "", by_pk: int)
 
 
 def password_check(password: str, user: User) -> None:
-    """:raises PasswordTooWeak: says what is wrong with ``password``."""
+    """Check a new password of ``user`` against the rules.
+
+    :raises PasswordTooWeak: says in Chinese what is wrong.
+    """
     if len(password) > MAX_PASSWORD:
         raise PasswordTooWeak(f"密码不符合要求:最多 {MAX_PASSWORD} 个字符")
     try:
@@ -147,28 +151,29 @@ def password_check(password: str, user: User) -> None:
 def own_password_change(*, username: str, old_password: str, new_password: str, ip: str) -> None:
     """Change the password of a user who knows the old one.
 
-    :raises PasswordNotChanged: the old password is wrong, or there is no new one.
-    :raises DemoPasswordStays: a whole class logs in with it.
-    :raises PasswordTooWeak: the new one is.
-    :raises TooManyFailures: a stolen token is no way to guess the password either.
+    :raises PasswordNotChanged: the old password is wrong, or the new one is empty.
+    :raises DemoPasswordStays: a whole class shares this account.
+    :raises PasswordTooWeak: the new password breaks a rule.
+    :raises TooManyFailures: too many wrong passwords; somebody with a stolen token must not guess the password here.
     """
-    failures.refuse_if_too_many(username=username, ip=ip)
+    login_limits.refuse_if_too_many(username=username, ip=ip)
     with transaction.atomic():
-        # Locked, so that of two changes at once the second one finds its old password outdated.
+        # Lock the row: if two changes come at once, the second finds that its old password is no longer right.
         user = User.objects.select_for_update(no_key=True).filter(username=username).first()
         is_right = user is not None and user.check_password(old_password)
         if user and is_right:
             password_set(user=user, new_password=new_password)
     if not is_right:
-        failures.count(username=username, ip=ip)
+        login_limits.failure_count(username=username, ip=ip)
         raise PasswordNotChanged
 
 
 def password_set(*, user: User, new_password: str) -> None:
-    """Give ``user`` a new password; all tokens and sessions of the user end.
+    """Set a new password; all tokens and sessions of the user end. On an error nothing has changed.
 
-    :raises PasswordNotChanged: there is none. :raises DemoPasswordStays: a whole class logs in with it.
-    :raises PasswordTooWeak: nothing has changed.
+    :raises PasswordNotChanged: the new password is empty.
+    :raises DemoPasswordStays: a whole class shares this account.
+    :raises PasswordTooWeak: the new password breaks a rule.
     """
     if is_demo_account(user.username):
         raise DemoPasswordStays
@@ -184,12 +189,12 @@ def sign_out_everywhere(*, user_pks: list[int]) -> None:
 
 
 def users_disable(*, user_pks: list[int]) -> None:
-    """Shut these users out at once: no login, no token, no session."""
+    """Disable these users: they cannot log in, and all their tokens and sessions end at once."""
     _end_tokens(user_pks, is_active=False)
 
 
 def users_enable(*, user_pks: list[int]) -> None:
-    # Tokens of the time before stay dead: the epoch has moved on.
+    """Let these users log in again; tokens from before they were disabled stay invalid, since the epoch has changed."""
     _end_tokens(user_pks, is_active=True)
 
 
@@ -200,11 +205,11 @@ def _end_tokens(user_pks: list[int], **fields: Any) -> None:
         users.update(epoch=F("epoch") + 1, **fields)
     unids = list(users.values_list("unid", flat=True))
 
-    def tell_all_processes() -> None:
+    def forget_in_valkey() -> None:
         for unid in unids:
             principal.forget(unid)
 
-    transaction.on_commit(tell_all_processes)
+    transaction.on_commit(forget_in_valkey)
 
 
 @transaction.atomic
@@ -217,5 +222,5 @@ def avatar_set(*, user_pk: int, url: str) -> None:
 
 
 def tokens_purge(*, now: datetime) -> int:
-    """Drop the notes on tokens that have run out by themselves; answer how many."""
+    """Delete revoked tokens whose lifetime is over, since they are invalid anyway; return how many."""
     return RevokedToken.objects.filter(expires_at__lt=now).delete()[0]

@@ -1,4 +1,4 @@
-"""How long a user is VIP, and of which level. Who pays for it is another app's affair."""
+"""Lengthen and shorten a user's VIP. The payment is the business of shop."""
 
 from datetime import datetime, timedelta
 
@@ -9,11 +9,11 @@ from accounts.models import User
 
 @transaction.atomic
 def vip_lengthen(*, user_pk: int, level: int, span: timedelta, now: datetime) -> tuple[int, datetime, datetime]:
-    """Add ``span`` from ``now``, or from the end of what is left, whichever is later.
+    """Add ``span`` to a user's VIP. The added time begins when the present VIP ends, or now if there is none.
 
-    The level never falls: it is ``level`` or, while the VIP runs, the present one if that is higher.
+    The new level is ``level``, or the present one if that is higher.
 
-    :returns: the level before, and from when to when the added time runs; both ``now`` for a VIP without an end.
+    :returns: the level before, and begin and end of the added time; both are ``now`` if the VIP has no end.
     """
     user = User.objects.select_for_update(no_key=True).get(pk=user_pk)
     current = user.vip_level_at(now)
@@ -29,10 +29,10 @@ def vip_lengthen(*, user_pk: int, level: int, span: timedelta, now: datetime) ->
 
 @transaction.atomic
 def vip_shorten(*, user_pk: int, span: timedelta, level: int, now: datetime) -> None:
-    """Take ``span`` back from the end; what is left after it is of ``level``."""
+    """Take ``span`` off the end of a user's VIP; the time that is left has ``level``."""
     user = User.objects.select_for_update(no_key=True).get(pk=user_pk)
     if user.vip_expires_at is None:
-        return  # without an end there is nothing to take from
+        return  # a VIP without an end cannot be shortened
     user.vip_expires_at -= span
     if user.vip_expires_at <= now or not level:
         user.vip_level, user.vip_expires_at = 0, None

@@ -9,7 +9,7 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.models import LoginAttempt, LoginLog, User
-from accounts.services import failures
+from accounts.services import login_limits
 from accounts.services.users import password_set, sign_out_everywhere, users_disable
 from permissions.forms import offered_rights
 
@@ -48,7 +48,7 @@ def tries():
 
 class TestGuessing:
     def test_has_to_wait_and_reads_for_how_long(self, browser, wang):
-        for _ in range(failures.PAIR_LIMIT):
+        for _ in range(login_limits.PAIR_LIMIT):
             assert told(attempt(browser, "wrong")) == NO_ENTRY
 
         refused = attempt(browser)  # the right password
@@ -58,7 +58,7 @@ class TestGuessing:
 
     def test_counts_together_with_guesses_at_the_api(self, browser, wang, api):
         api.http.defaults["REMOTE_ADDR"] = "10.0.0.1"
-        for number in range(failures.PAIR_LIMIT):
+        for number in range(login_limits.PAIR_LIMIT):
             if number % 2:
                 attempt(browser, "wrong")
             else:
@@ -68,7 +68,7 @@ class TestGuessing:
         assert api.post("/users/login", {"username": "wang", "password": PASSWORD}).status_code == 429
 
     def test_at_many_names_does_not_shut_out_those_who_log_in_there_daily(self, browser, wang, api, monkeypatch):
-        monkeypatch.setattr(failures, "ADDRESS_LIMIT", 20)
+        monkeypatch.setattr(login_limits, "ADDRESS_LIMIT", 20)
         assert attempt(browser).status_code == 302
         for number in range(25):
             attempt(Client(REMOTE_ADDR="10.0.0.1"), "wrong", f"name{number}")
@@ -81,7 +81,7 @@ class TestGuessing:
     def test_the_old_password_on_the_page_for_a_new_one_has_to_wait_too(self, browser, wang):
         attempt(browser)
         new = {"new_password1": "another-Password-7", "new_password2": "another-Password-7"}
-        for _ in range(failures.PAIR_LIMIT):
+        for _ in range(login_limits.PAIR_LIMIT):
             page = browser.post("/admin/password_change/", {"old_password": "wrong", **new})
             assert page.context["form"].errors["old_password"] == ["密码错误"]
 
@@ -127,7 +127,7 @@ class TestTheTrace:
         assert wang.get("/getloginlog").json()["data"] == []
 
     def test_of_whoever_is_held_off_is_one_note_a_minute(self, browser, wang, monkeypatch):
-        monkeypatch.setattr(failures, "PAIR_LIMIT", 3)
+        monkeypatch.setattr(login_limits, "PAIR_LIMIT", 3)
         for _ in range(3 + 5):
             attempt(browser, "wrong")
 

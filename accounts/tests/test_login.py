@@ -6,7 +6,7 @@ import pytest
 from django.contrib.auth.hashers import make_password
 
 from accounts.models import LoginLog, User
-from accounts.services import failures
+from accounts.services import login_limits
 from core.cache import valkey
 from core.ids import object_id
 
@@ -132,19 +132,19 @@ def test_an_unknown_name_takes_as_long_as_a_wrong_password(api, li, settings):
 
 
 def test_guessing_from_one_address_has_to_wait_and_the_owner_elsewhere_does_not(api, li):
-    for _ in range(failures.PAIR_LIMIT):
+    for _ in range(login_limits.PAIR_LIMIT):
         assert attempt(api, password="wrong").json() == WRONG
 
     refused = attempt(api)
 
     assert refused.status_code == 429
     assert refused.json()["state"] is False
-    assert 0 < int(refused["Retry-After"]) <= failures.WINDOW_S
+    assert 0 < int(refused["Retry-After"]) <= login_limits.WINDOW_S
     assert attempt(api, ip="10.0.0.2").json()["state"] is True
 
 
 def test_waiting_ends_though_the_guesser_goes_on(api, li):
-    for _ in range(failures.PAIR_LIMIT):
+    for _ in range(login_limits.PAIR_LIMIT):
         attempt(api, password="wrong")
     window = next(key for key in valkey.client().scan_iter("spms:rate:login:pair:*"))
     before = valkey.client().pttl(window)
@@ -158,7 +158,7 @@ def test_waiting_ends_though_the_guesser_goes_on(api, li):
 
 def test_guessers_everywhere_do_not_shut_out_an_address_that_logged_in_before(api, li):
     assert attempt(api, ip="10.0.0.1").json()["state"] is True
-    for number in range(failures.ACCOUNT_LIMIT):
+    for number in range(login_limits.ACCOUNT_LIMIT):
         attempt(api, password="wrong", ip=f"10.9.{number}.1")
 
     assert attempt(api, ip="10.8.0.1").status_code == 429
@@ -183,8 +183,8 @@ def test_a_class_that_shares_one_account_logs_in_with_typos(api, li):
 
 
 def test_one_address_does_not_try_all_accounts(api, li, monkeypatch):
-    assert failures.ADDRESS_LIMIT >= 40 * 5  # a class, five typos each
-    monkeypatch.setattr(failures, "ADDRESS_LIMIT", 20)
+    assert login_limits.ADDRESS_LIMIT >= 40 * 5  # a class, five typos each
+    monkeypatch.setattr(login_limits, "ADDRESS_LIMIT", 20)
     for number in range(20):
         attempt(api, f"name{number}", "wrong")
 
@@ -192,5 +192,5 @@ def test_one_address_does_not_try_all_accounts(api, li, monkeypatch):
 
 
 def test_many_right_logins_are_no_failures(api, li):
-    for _ in range(failures.PAIR_LIMIT + 5):
+    for _ in range(login_limits.PAIR_LIMIT + 5):
         assert attempt(api).json()["state"] is True

@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import LoginAttempt, User
-from accounts.services import failures
+from accounts.services import login_limits
 from accounts.tests.entering import PASSWORD, age, asks, confirm
 from core.admin.password import FRESH_FOR
 from permissions.models import Role
@@ -182,7 +182,7 @@ class TestADownload:
 class TestTheAnswer:
     def test_is_limited_like_the_login_and_leaves_a_trace(self, old, pages, root, api):
         question = old.get(pages["a role"])
-        for _ in range(failures.PAIR_LIMIT):
+        for _ in range(login_limits.PAIR_LIMIT):
             confirm(old, question, "wrong")
 
         held = confirm(old, question)
@@ -191,7 +191,7 @@ class TestTheAnswer:
         api.http.defaults["REMOTE_ADDR"] = "127.0.0.1"
         assert api.post("/users/login", {"username": "root", "password": PASSWORD}).status_code == 429
         trace = LoginAttempt.objects.order_by("pk").values_list("door", "outcome", "username", "times")
-        assert [*trace] == [("office", "wrong", "root", failures.PAIR_LIMIT), ("office", "many", "root", 1)]
+        assert [*trace] == [("office", "wrong", "root", login_limits.PAIR_LIMIT), ("office", "many", "root", 1)]
 
     def test_is_ones_own_password(self, old, pages, yuangong):
         User.objects.get(pk=yuangong.user.pk).set_password("theirs")

@@ -7,7 +7,7 @@ import pytest
 
 from accounts.errors import UsernameTaken
 from accounts.models import User
-from accounts.services import failures
+from accounts.services import login_limits
 from accounts.services.users import user_register, users_disable
 from core.ids import object_id
 from permissions.services.roles import roles_seed
@@ -301,7 +301,7 @@ class TestUpdatePassword:
         assert self.change(root, username="root", oldPassword="wrong")["msg"] == "密码修改错误"
 
     def test_a_stolen_token_is_no_way_to_guess_it(self, li):
-        for _ in range(failures.PAIR_LIMIT):
+        for _ in range(login_limits.PAIR_LIMIT):
             self.change(li, oldPassword="wrong")
 
         assert self.change(li)["status"] == 429

@@ -7,7 +7,9 @@ from accounts.services.second_factor import second_factor_remove
 
 
 class Command(BaseCommand):
-    help = "Take away a user's second factor: phone and recovery codes are lost, and no other root is there."
+    help = (
+        "Remove a user's second factor. For a user who has lost phone and recovery codes while no other root can help."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("username")

@@ -9,22 +9,22 @@ from accounts.services.seed import accounts_seed, root_password_file
 
 
 class Command(BaseCommand):
-    help = "Make the root account; with DEMO_DATA on also the demo accounts and data. Safe to repeat."
+    help = "Create the root account and, if DEMO_DATA is on, the demo accounts and data. May be repeated."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
             "--reset",
             action="store_true",
-            help="put demo accounts, their passwords and the demo data back as they were; nobody else's is touched",
+            help="set demo accounts, their passwords and the demo data back to the initial state; nothing else",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
             lines = demo_reset() if options["reset"] else []
-            found = accounts_seed()
+            accounts = accounts_seed()
         except ImproperlyConfigured as error:
             raise CommandError(str(error)) from None
-        for account in found:
+        for account in accounts:
             self.stdout.write(f"账号: {account.username} / {account.password or '(密码已修改)'}  {account.role}")
         if root_password_file().exists():
             self.stdout.write(f"root 的初始密码保存在 {root_password_file()}")
