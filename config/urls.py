@@ -38,6 +38,6 @@ if settings.SANDBOX:
         path("sandbox/", include("sandbox.urls")),
     ]
 
-handler400 = "core.api.pages.bad_request"
-handler404 = "core.api.pages.not_found"
-handler500 = "core.api.pages.server_error"
+handler400 = "core.api.system.bad_request"
+handler404 = "core.api.system.not_found"
+handler500 = "core.api.system.server_error"

@@ -190,7 +190,7 @@ class TestOneField:
         answer = self.clash(office, wang, li)
 
         change = answer.context["adminform"].form.open_changes[0]
-        assert (change.mine, change.theirs, change.who) == ("北京", "南京", "wang")
+        assert (change.mine, change.theirs, change.author) == ("北京", "南京", "wang")
         text = text_of(answer)
         assert "还没有保存" in text and change.moment in text and "同事的话" in text
         li.refresh_from_db()
@@ -329,7 +329,7 @@ class TestPictures:
         answer = office.post(page_of(li), mine)
 
         change = answer.context["adminform"].form.open_changes[0]
-        assert change.who == "wang" and theirs in change.theirs and "/media/" in change.mine
+        assert change.author == "wang" and theirs in change.theirs and "/media/" in change.mine
         assert office.post(page_of(li), PageForm(answer).data(**{"keep-picture": choice})).status_code == 302
         li.refresh_from_db()
         assert (li.headimgurl == theirs) is (choice == "theirs")

@@ -125,7 +125,7 @@ if SANDBOX:
 MIDDLEWARE = [
     "core.observe.middleware.RequestLogMiddleware",
     "core.api.policy.PagePolicyMiddleware",
-    "core.admin.pages.BackOfficePagesMiddleware",
+    "core.admin.error_pages.BackOfficePagesMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "corsheaders.middleware.CorsMiddleware",

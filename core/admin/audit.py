@@ -1,7 +1,8 @@
-"""Who changed what: what django-auditlog must be told about our requests and our ways to write.
+"""Tell django-auditlog who makes a change, and record the changes it cannot see by itself.
 
-Which models it watches stands in ``backoffice.audit``. Its own middleware connects a signal for each
-request and loads the session's user; here a request costs one context variable, and only a change asks who it was.
+``backoffice.audit`` lists the models it watches. Its own middleware is not used, because it connects a signal and
+loads the session's user in every request. Here a request sets one context variable, and only a change asks for the
+user.
 """
 
 from collections.abc import Callable, Iterator
@@ -20,7 +21,7 @@ _request: ContextVar[HttpRequest | None] = ContextVar("audited_request", default
 
 
 class AuditMiddleware:
-    """Keep the request at hand for the entries of the changes it makes."""
+    """Remember the request, so that an entry about a change can name who made it."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -34,11 +35,11 @@ class AuditMiddleware:
 
 
 def name_actor(instance: Any, **_: Any) -> None:
-    """Write into a new entry who makes the present request, and from where; a task leaves both empty."""
+    """Write the user and the address of the present request into a new entry; in a task both stay empty."""
     request = _request.get()
     if request is None or instance.pk:
         return
-    # A model in the back office, a ``Principal`` in the API, which REST framework puts here as well.
+    # In the back office a ``User``; in the API a ``Principal``, which REST framework sets on Django's request too.
     user = getattr(request, "user", None)
     if instance.actor_id is None and user is not None and user.is_authenticated:
         instance.actor_id = user.pk
@@ -46,12 +47,12 @@ def name_actor(instance: Any, **_: Any) -> None:
 
 
 def mask(value: str) -> str:
-    """Show that a secret was there, and nothing of it: no length, no part."""
+    """Replace a secret by dots that show neither its length nor a part of it; an empty value stays empty."""
     return "" if value in {"", "None"} else MASK
 
 
 def change_note(row: Model, what: str, before: str, after: str) -> None:
-    """Record a change of ``row`` that is none of its fields, in words."""
+    """Record, in words, a change of ``row`` that no field of the model holds."""
     from auditlog.models import LogEntry
 
     LogEntry.objects.log_create(row, action=LogEntry.Action.UPDATE, changes={what: [before, after]})
@@ -59,9 +60,9 @@ def change_note(row: Model, what: str, before: str, after: str) -> None:
 
 @contextmanager
 def audited(rows: QuerySet[Any]) -> Iterator[None]:
-    """Record what the block changes in ``rows``, for ``queryset.update()``, which sends no signals.
+    """Record what the block changes in ``rows``. For ``queryset.update()``, which sends no signals.
 
-    Reads the rows before and after, so keep them few. What is deleted or created meanwhile is not looked at.
+    Reads all rows before and after the block, so pass few. Rows that the block deletes or creates are not recorded.
     """
     from auditlog.diff import model_instance_diff
     from auditlog.models import LogEntry

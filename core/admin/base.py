@@ -10,14 +10,14 @@ from unfold.admin import ModelAdmin
 
 from core.admin.conflicts import MergingAdmin
 
-LONGEST_SEARCH = 100  # characters; Django asks for each word by itself: 12,000 of them took 5.6 s
+LONGEST_SEARCH = 100  # characters; Django adds a condition for each word, and 12,000 words took 5.6 s
 
 
 class OfficeAdmin(MergingAdmin, ModelAdmin):
-    """A page whose form overwrites nobody's work, and whose list takes any selection that is sent to it."""
+    """A page whose form overwrites no colleague's work, and whose list survives any selection a client sends."""
 
     def response_action(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse | None:
-        # Django hands the keys to the database as they were sent: "x" would be a 500.
+        # Django passes the selected keys to the database unchecked: the key "x" would be answered with a 500.
         sent = request.POST.getlist(ACTION_CHECKBOX_NAME)
         known = [key for key in sent if _is_key(self.opts.pk, key)]
         if len(known) < len(sent):

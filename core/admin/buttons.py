@@ -1,4 +1,4 @@
-"""Back-office pages on which nothing can be typed in: what may be done with a row is buttons.
+"""Back-office pages without input fields: a member of staff changes a row by pressing a button.
 
 A button calls the same service as the API does, for one row on its page or for rows chosen in the list.
 """
@@ -24,25 +24,24 @@ from core.admin.password import require_password
 from core.admin.tables import table
 from core.errors import DomainError
 
-PRESS = "press"  # what a button inside a list is called; its value: "name:pk", or "name:" for the chosen rows
+PRESS = "press"  # form field of a button inside a list; its value is "name:pk", or "name:" for the chosen rows
 MOST_CHOSEN = 500
-ENOUGH_S = 30  # then the rest has to wait: one step may ask the provider for 20 s, and a proxy gives up after 60
-SURE = "sure"  # is sent by the page that asks before a button of ``asks`` does something
+STOP_AFTER_S = 30  # one row may wait 20 s for the provider, and nginx gives up after 60 s
+SURE = "sure"  # form field that the confirmation page sends: without it a button of ``asks`` only shows that page
 
 
 class ButtonsAdmin(OfficeAdmin):
     """Base of such a page: name the buttons in ``labels`` and say in ``press`` what each does."""
 
-    labels: ClassVar[dict[str, str]] = {}
-    # Buttons that ask before they act, what they then say, and the columns that show of which rows.
-    asks: ClassVar[dict[str, str]] = {}
-    asks_of: ClassVar[tuple[str, ...]] = ()
-    asks_why: ClassVar[dict[str, str]] = {}  # those that take a reason with it, and what becomes of that
-    asks_form: ClassVar[dict[str, type[forms.Form]]] = {}  # those that need more to be said; see ``answers``
-    begins: ClassVar[frozenset[str]] = frozenset()  # those whose work only begins: 已提交, not 完成
-    grave: ClassVar[frozenset[str]] = frozenset()  # of these, those that take something away
-    need_password: ClassVar[frozenset[str]] = frozenset()  # those that ask for the password again: money goes out
-    chosen = "(所选)"  # follows a label where it means the rows chosen in the list
+    labels: ClassVar[dict[str, str]] = {}  # each button's name and its text
+    asks: ClassVar[dict[str, str]] = {}  # buttons with a confirmation page, and the question on that page
+    asks_of: ClassVar[tuple[str, ...]] = ()  # columns that the confirmation page shows of each row
+    asks_why: ClassVar[dict[str, str]] = {}  # buttons that ask for a reason; the value says where it is recorded
+    asks_form: ClassVar[dict[str, type[forms.Form]]] = {}  # buttons that ask for more than a reason; see ``answers``
+    begins: ClassVar[frozenset[str]] = frozenset()  # buttons that only start the work: the page says 已提交, not 完成
+    grave: ClassVar[frozenset[str]] = frozenset()  # buttons that take something away; shown in red
+    need_password: ClassVar[frozenset[str]] = frozenset()  # buttons that pay money out: they ask for the password
+    chosen = "(所选)"  # added to a button's text when it acts on the rows chosen in the list
     change_form_before_template = "backoffice/moving.html"
     list_before_template = "backoffice/moving.html"
     list_per_page = 30
@@ -50,22 +49,22 @@ class ButtonsAdmin(OfficeAdmin):
     show_full_result_count = False
 
     def press(self, request: HttpRequest, name: str, row: Any) -> str:
-        """Do what the button ``name`` says; answer what became of it, or "" when its label says it all.
+        """Do what the button ``name`` says. Return the outcome in words, or "" when the button's text says enough.
 
-        :raises DomainError: it was refused; the member of staff reads why.
+        :raises DomainError: the service refused; the page shows the error's ``msg``.
         """
         raise KeyError(name)
 
     def is_moving(self, row: Any) -> bool:
-        """Whether the row will soon change by itself: its page then shows itself anew."""
+        """Tell whether the row will soon change by itself: the browser then reloads its page."""
         return False
 
     def sum_of(self, rows: list[Any]) -> str:
-        """How many rows, and how much money, a button that asks is about."""
+        """Return the total for the confirmation page: how many rows and, for money, how much."""
         return f"{len(rows)} 条"
 
     def offered(self, request: HttpRequest, object_id: Any) -> Iterable[str]:
-        """Names of the buttons on the page of one row."""
+        """Return the names of the buttons that one row's page shows."""
         return self.labels if self.has_change_permission(request) else ()
 
     def has_add_permission(self, request: HttpRequest) -> bool:
@@ -77,12 +76,12 @@ class ButtonsAdmin(OfficeAdmin):
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
         if not self.has_change_permission(request):
             return {}
-        names = self.labels.keys() - self.asks_form.keys()  # what a form says is true of one row
+        names = self.labels.keys() - self.asks_form.keys()  # what is typed into a form is about one row
         return {name: bulk_action(name, label + self.chosen) for name, label in self.labels.items() if name in names}
 
     def get_actions_submit_line(self, request: HttpRequest, object_id: Any) -> list[UnfoldAction]:
         names = list(self.offered(request, object_id))
-        # The first stands at the right, where "save" is elsewhere.
+        # Unfold shows the first one at the right, where other pages have "save".
         return [_as_unfold(name, self.labels[name], name in self.grave) for name in names]
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
@@ -91,21 +90,25 @@ class ButtonsAdmin(OfficeAdmin):
                 raise PermissionDenied
             name, _, pk = request.POST[PRESS].partition(":")
             pks = [pk] if pk else request.POST.getlist(ACTION_CHECKBOX_NAME)
-            answer = self.press_in_list(request, name, self.rows_named(request, pks))
-            return answer or HttpResponseRedirect(request.get_full_path())
-        answer = super().changelist_view(request, extra_context)
-        shown = getattr(answer, "context_data", {}).get("cl")
+            page = self.press_in_list(request, name, self.rows_named(request, pks))
+            return page or HttpResponseRedirect(request.get_full_path())
+        response = super().changelist_view(request, extra_context)
+        shown = getattr(response, "context_data", {}).get("cl")
         if shown:
-            answer.context_data["is_moving"] = any(self.is_moving(row) for row in shown.result_list)
-        return answer
+            response.context_data["is_moving"] = any(self.is_moving(row) for row in shown.result_list)
+        return response
 
     def rows_named(self, request: HttpRequest, pks: Iterable[str]) -> QuerySet[Any]:
-        """The rows of these keys, whatever the list is filtered by: one that somebody else just dealt with, too."""
+        """Return the rows with these keys.
+
+        The list's filter does not count: a row that a colleague has just dealt with has left the list, and the person
+        who chose it must read why nothing was done.
+        """
         known = [int(pk) for pk in pks if pk.isdecimal() and len(pk) < 19]
         return self.get_queryset(request).filter(pk__in=known).order_by(*self.get_ordering(request))
 
     def press_in_list(self, request: HttpRequest, name: str, rows: QuerySet[Any]) -> HttpResponse | None:
-        """Press a button for rows of the list."""
+        """Press a button for rows of the list. Return the confirmation page where the button asks, else None."""
         if name not in self.labels or not self.has_change_permission(request):
             raise PermissionDenied
         if name in self.need_password:
@@ -132,13 +135,13 @@ class ButtonsAdmin(OfficeAdmin):
         return self.asks_form[name](request.POST if SURE in request.POST else None)
 
     def answers(self, request: HttpRequest, name: str) -> dict[str, Any]:
-        """What was said in the form of a button of ``asks_form``, for ``press``: it is valid by then."""
+        """Return the values of the button's form (``asks_form``). ``press`` calls this; the form is valid by then."""
         form = self._form(request, name)
         form.full_clean()
         return form.cleaned_data
 
     def ask(self, request: HttpRequest, name: str, rows: list[Any]) -> HttpResponse:
-        """Show what the button is about to do; confirmed, the same comes again, for these rows and no others."""
+        """Show the confirmation page. Confirming sends the same request again, with the keys of exactly these rows."""
         form = self._form(request, name) if name in self.asks_form else None
         own = {"csrfmiddlewaretoken", "select_across", "reason", SURE, ACTION_CHECKBOX_NAME}
         kept = request.POST.keys() - own - (form.fields.keys() if form else set())
@@ -169,14 +172,14 @@ class ButtonsAdmin(OfficeAdmin):
         if request.method == "POST" and object_id:
             return self._press_posted(request, object_id)
         no_save = dict.fromkeys(("show_save", "show_save_and_continue", "show_save_and_add_another"), False)
-        answer = super().changeform_view(request, object_id, form_url, no_save | (extra_context or {}))
-        row = getattr(answer, "context_data", {}).get("original")
+        response = super().changeform_view(request, object_id, form_url, no_save | (extra_context or {}))
+        row = getattr(response, "context_data", {}).get("original")
         if row:
-            answer.context_data["is_moving"] = self.is_moving(row)
-        return answer
+            response.context_data["is_moving"] = self.is_moving(row)
+        return response
 
     def _press_posted(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        # Not Django's own saving: that would hold a transaction while the provider is asked.
+        # Django's own saving would keep a transaction open while the provider is asked.
         row = self.get_object(request, object_id)
         if row is None or not self.has_change_permission(request, row):
             raise PermissionDenied
@@ -190,22 +193,22 @@ class ButtonsAdmin(OfficeAdmin):
         return HttpResponseRedirect(request.path)
 
     def press_and_tell(self, request: HttpRequest, name: str, *rows: Model) -> None:
-        """Press a button for each row; rows with the same outcome are told of together."""
+        """Press a button for each row, and show one message for all rows with the same outcome."""
         label = self.labels[name]
-        told: dict[tuple[int, str], list[str]] = defaultdict(list)
-        ends_at = time.monotonic() + ENOUGH_S
+        outcomes: dict[tuple[int, str], list[str]] = defaultdict(list)  # the rows' names by level and text
+        ends_at = time.monotonic() + STOP_AFTER_S
         for at, row in enumerate(rows):
             if at and time.monotonic() > ends_at:
-                told[messages.WARNING, f"时间不够,还没有{label},请再选一次"] = [str(row) for row in rows[at:]]
+                outcomes[messages.WARNING, f"时间不够,还没有{label},请再选一次"] = [str(row) for row in rows[at:]]
                 break
             try:
                 outcome = self.press(request, name, row)
             except DomainError as refusal:
-                told[messages.ERROR, refusal.msg].append(str(row))
+                outcomes[messages.ERROR, refusal.msg].append(str(row))
                 continue
-            told[messages.SUCCESS, self._done(name) + (f", {outcome}" if outcome else "")].append(str(row))
+            outcomes[messages.SUCCESS, self._done(name) + (f", {outcome}" if outcome else "")].append(str(row))
             self.log_change(request, row, label)
-        for (level, text), names in told.items():
+        for (level, text), names in outcomes.items():
             count = f"({len(names)} 条)" if len(names) > 1 else ""
             messages.add_message(request, level, f"{'、'.join(names)}: {text}{count}")
 
@@ -229,7 +232,7 @@ def _as_unfold(name: str, label: str, is_grave: bool) -> UnfoldAction:
 
 
 def bulk_action(name: str, description: str) -> tuple[Callable[..., HttpResponse | None], str, str]:
-    """A button as Django's list of actions wants it."""
+    """Describe a button in the form of Django's ``get_actions``: the function, its name, its text."""
 
     def run(model_admin: ButtonsAdmin, request: HttpRequest, rows: QuerySet[Any]) -> HttpResponse | None:
         if request.POST.get("select_across") != "1":

@@ -1,8 +1,8 @@
-"""Two people, one form: what a colleague saved meanwhile stays, and a conflict is shown instead of overwritten.
+"""Merge the form of one member of staff with what a colleague saved while the form was open.
 
-The page carries the values it was made from. When it is sent, each field is compared with them while the row is
-locked: what the sender did not touch keeps the value the row has by then, ticks are merged one by one, and where
-both have changed a field, the form comes back with both values and a choice between them.
+The page carries, signed, the values it was made from. When the form is sent, the row is locked and each field is
+compared with those values. A field that the sender left alone keeps the row's present value. Ticks are merged one by
+one. Where both people changed a field, nothing is saved: the form comes back with both values and a choice.
 """
 
 from collections.abc import Iterable, Sequence
@@ -33,7 +33,10 @@ _UNKNOWN = object()
 
 @dataclass
 class TheirChange:
-    """A field that a colleague changed after the page was made; ``is_open`` where the sender changed it as well."""
+    """A field that a colleague changed after the page was made.
+
+    ``is_open``: the sender changed it as well, and has to choose between ``mine`` and ``theirs``.
+    """
 
     name: str
     label: str
@@ -41,7 +44,7 @@ class TheirChange:
     mine: str | SafeString = ""
     is_open: bool = False
     choice: str = ""
-    who: str = ""
+    author: str = ""
     at: datetime | None = None
 
     @property
@@ -50,7 +53,7 @@ class TheirChange:
 
     @property
     def by(self) -> str:
-        return " ".join(part for part in (self.who or "有人", self.moment) if part)
+        return " ".join(part for part in (self.author or "有人", self.moment) if part)
 
     @property
     def keep_name(self) -> str:
@@ -71,28 +74,28 @@ class _Serializer:
 
 
 def _plain(value: Any) -> Any:
-    """The value as it comes back from JSON."""
+    """Return the value as JSON would give it back, so that it can be compared with one from the page."""
     return _Serializer().loads(_Serializer().dumps(value))
 
 
 class MergingForm:
-    """Mixin of a model form that changes a row; its instance is read under the row's lock (:class:`MergingAdmin`)."""
+    """Mixin of a model form that changes a row. :class:`MergingAdmin` has locked the row and read the instance."""
 
     their_changes: list[TheirChange]
 
     def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.their_changes = []
-        # What a form may say of itself: marks in place of values that a page must not show, such as a secret; and
-        # which of the model's fields another field sets, under whose name the audit knows who changed it.
+        # By form field: a mark to compare instead of a value that a page must not carry, such as a secret.
         self.versions: dict[str, Any] = getattr(self, "versions", {})
+        # By form field: the model's field that it sets, where the names differ. The audit trail knows that name.
         self.columns: dict[str, str] = getattr(self, "columns", {})
         self._was_merged = False
 
     # --- What the page was made from ---
     @property
     def seen_token(self: Any) -> str:
-        """The hidden field: the values that the page shows, and which conflicts wait for a choice."""
+        """Return the hidden field's text: the values that the page shows, and the conflicts it asks about."""
         if not self.instance.pk or not self.fields:
             return ""
         seen = {"pk": self.instance.pk, "values": {name: self._value_now(name) for name in self.fields}}
@@ -104,7 +107,8 @@ class MergingForm:
         return f"core.admin.conflicts:{self._meta.model._meta.label}"
 
     def _read_seen(self: Any) -> tuple[dict[str, Any], list[str]]:
-        # A page without it, or of another record, is taken to know nothing: all that it would change is asked about.
+        # Without the hidden field, or with one of another record, the page counts as knowing nothing: every field that
+        # it would change becomes a conflict.
         try:
             seen = signing.loads(self.data.get(self.add_prefix(SEEN), ""), salt=self._salt, serializer=_Serializer)
         except signing.BadSignature:
@@ -129,12 +133,12 @@ class MergingForm:
         for change in self.their_changes:
             if change.is_open and change.name not in self._errors:
                 self.add_error(change.name, "同事也修改了这一项,请在上面选择")
-                # A password field comes back empty, and "mine" would then mean nothing.
+                # Django shows a password field empty again: choosing "mine" would then save an empty password.
                 self.fields[change.name].widget.render_value = True
-        _ = self.changed_data  # counted now, while what is kept counts as untouched
+        _ = self.changed_data  # Django remembers it: read it while the kept fields are disabled, so unchanged
         for field in kept:
             field.disabled = False
-            field.bound_data = lambda data, initial: initial  # a page shown again shows what is kept
+            field.bound_data = lambda data, initial: initial  # if the form comes back, show the kept value
 
     def _merge(self: Any) -> list[forms.Field]:
         self._was_merged = True
@@ -147,7 +151,7 @@ class MergingForm:
             compare = self._merge_set if _is_set(field) else self._compare
             is_mine, is_open = compare(name, field, before, now, name in undecided)
             if not is_mine:
-                # Django takes such a field from the row instead of from the request.
+                # Django takes the value of a disabled field from the row instead of from the request.
                 field.disabled = True
                 kept.append(field)
             if is_open or (before is not _UNKNOWN and before != now):
@@ -155,29 +159,32 @@ class MergingForm:
         return kept
 
     def _compare(self: Any, name: str, field: Any, before: Any, now: Any, is_undecided: bool) -> tuple[bool, bool]:
-        """Tell whether the sender's value counts, and whether it clashes with a colleague's."""
+        """Return (the sender's value is saved, it conflicts with a colleague's)."""
         posted, current = self._posted(name, field), None if name in self.versions else self._initial(name)
         was_changed = before is _UNKNOWN or before != now
         shown = current if name in self.versions or not was_changed or before is _UNKNOWN else before
         if not _differs(field, shown, posted, like=current) or not _differs(field, current, posted, like=current):
-            return False, False  # untouched, or both have written the same
+            return False, False  # the sender left it alone, or wrote the value that the row has already
         return (True, True) if was_changed else self._decided(name, is_undecided)
 
     def _merge_set(self: Any, name: str, field: Any, before: Any, now: Any, is_undecided: bool) -> tuple[bool, bool]:
-        """Apply the sender's ticks to the ticks there are now: of one tick two people cannot want different things."""
+        """Apply the ticks that the sender added and removed to the row's present ticks.
+
+        Two people never conflict about one tick: it has two values only, so whoever changed it wants the other one.
+        """
         posted = list(dict.fromkeys(str(value) for value in self._posted(name, field) or []))
-        held = [str(value) for value in _plain(self._initial(name)) or []]
-        if set(posted) == set(held):
+        current = [str(value) for value in _plain(self._initial(name)) or []]
+        if set(posted) == set(current):
             return False, False
         if before is _UNKNOWN:
             return True, True
         shown = [str(value) for value in before or []]
         gone = {value for value in shown if value not in posted}
-        merged = [value for value in held if value not in gone]
-        merged += [value for value in posted if value not in shown and value not in held]
+        merged = [value for value in current if value not in gone]
+        merged += [value for value in posted if value not in shown and value not in current]
         self.data = self.data.copy()
         self.data.setlist(self.add_prefix(name), merged)
-        return self._decided(name, is_undecided) if set(merged) != set(held) else (False, False)
+        return self._decided(name, is_undecided) if set(merged) != set(current) else (False, False)
 
     def _decided(self: Any, name: str, is_undecided: bool) -> tuple[bool, bool]:
         choice = self.data.get(self.add_prefix(KEEP + name)) if is_undecided else "mine"
@@ -212,12 +219,12 @@ def _is_set(field: Any) -> bool:
 
 
 def _differs(field: Any, before: Any, posted: Any, *, like: Any) -> bool:
-    # Browsers send line ends as CRLF, whatever the row holds.
+    # Browsers send line ends as CRLF, even where the row holds LF.
     if isinstance(posted, str):
         posted = posted.replace("\r\n", "\n")
     if isinstance(before, str):
         before = before.replace("\r\n", "\n")
-        # JSON knows no decimals and no dates; a form strips spaces.
+        # From the page a decimal or a date comes as text, and a form strips spaces: read it as the form would.
         if isinstance(field, forms.SplitDateTimeField):
             before = forms.DateTimeField().to_python(before)
         elif isinstance(field, forms.CharField) or not isinstance(like, str):
@@ -226,7 +233,7 @@ def _differs(field: Any, before: Any, posted: Any, *, like: Any) -> bool:
 
 
 def in_words(field: Any, value: Any) -> str | SafeString:
-    """Put the value of a form's field as a person reads it on the page."""
+    """Write the value of a form's field as the page shows it to a person."""
     if hasattr(field, "in_words"):
         return field.in_words(value)
     if isinstance(field, forms.BooleanField):
@@ -246,7 +253,7 @@ def in_words(field: Any, value: Any) -> str | SafeString:
 def _typed_in_words(field: Any, posted: Any) -> str | SafeString:
     try:
         return in_words(field, posted)
-    except forms.ValidationError:  # the form says below what is wrong with it
+    except forms.ValidationError:  # the form shows the error itself, below
         return " ".join(str(part) for part in posted) if isinstance(posted, list) else str(posted)
 
 
@@ -274,7 +281,10 @@ class MergingAdmin:
     gone_template = "backoffice/gone.html"
 
     def prepare(self, request: HttpRequest, object_id: str | None) -> None:
-        """Do what must not happen in a transaction before a sent form is looked at: store files, ask an upstream."""
+        """Override to do, before a sent form's transaction begins, what must not happen inside it.
+
+        Examples: storing a file, which a rollback would leave behind; asking an upstream, which would hold locks.
+        """
 
     def is_gone(self, row: Any) -> bool:
         """Tell whether the row counts as deleted although it is there."""
@@ -289,7 +299,7 @@ class MergingAdmin:
         row = super().get_object(request, object_id, from_field)  # type: ignore[misc]
         if row is None or request.method != "POST" or not connection.in_atomic_block:
             return row
-        # Read again once it is locked: of two at once the second sees what the first has saved.
+        # Lock the row, then read it again: of two forms sent at once, the second sees what the first has saved.
         is_there = lock_row(row)
         row = super().get_object(request, object_id, from_field) if is_there else None  # type: ignore[misc]
         return None if row is None or self.is_gone(row) else row
@@ -306,7 +316,7 @@ class MergingAdmin:
 
     def save_form(self: Any, request: HttpRequest, form: Any, change: bool) -> Any:
         if getattr(form, "their_changes", None):
-            name_authors(form, request)  # before this save becomes the latest one
+            name_authors(form, request)  # before the audit trail records this save as the latest one
         return super().save_form(request, form, change)  # type: ignore[misc]
 
     def save_model(self: Any, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
@@ -331,7 +341,7 @@ class MergingAdmin:
         ]
         entry = _last_entry(opts.model, object_id)
         context = self.admin_site.each_context(request) | {
-            "opts": opts, "title": "记录已被删除", "typed": typed, "who": _actor(entry, request) if entry else "",
+            "opts": opts, "title": "记录已被删除", "typed": typed, "author": _actor(entry, request) if entry else "",
             "at": dash(entry.timestamp) if entry else "",
         }  # fmt: skip
         return render(request, self.gone_template, context, status=404)
@@ -344,20 +354,20 @@ def lock_row(row: Model) -> bool:
 
 
 def changed_columns(row: Model, names: Sequence[str]) -> list[str]:
-    """Name the model's fields to save where a form changed ``names``, with the times that Django sets by itself."""
+    """Return the ``update_fields`` for a form that changed ``names``: those fields and the ``auto_now`` ones."""
     columns = [field.name for field in row._meta.concrete_fields if field.name in names]
     automatic = [field.name for field in row._meta.concrete_fields if getattr(field, "auto_now", False)]
     return columns + automatic if names else []
 
 
 def name_authors(form: Any, request: HttpRequest) -> None:
-    """Say of each of the colleagues' changes whose it is and when it was saved, as far as the audit knows."""
+    """Fill in who made each of the colleagues' changes and when, as far as the audit trail knows."""
     entries = LogEntry.objects.get_for_object(form.instance).select_related("actor").order_by("-timestamp", "-pk")
     recent = list(entries[:ENTRIES_LOOKED_AT])
     for change in form.their_changes:
         column = form.columns.get(change.name, change.name)
         if entry := next((entry for entry in recent if column in (entry.changes or {})), None):
-            change.who, change.at = _actor(entry, request), entry.timestamp
+            change.author, change.at = _actor(entry, request), entry.timestamp
 
 
 def _actor(entry: LogEntry, request: HttpRequest) -> str:

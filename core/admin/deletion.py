@@ -1,7 +1,7 @@
-"""Django's action "delete selected", for every list: a count and some names before it, bounded, of exactly these rows.
+"""The action "delete selected" of every list: show a count and some names first, then delete exactly these rows.
 
-Django's own page holds a line for each row and each of its relations, and a hidden field for each row: 2,000 of them
-are more than Django reads in one request.
+Django's own confirmation page holds a line for each row and each of its relations, and a hidden field for each row.
+With 2,000 rows that is more fields than Django reads in one request.
 """
 
 from collections.abc import Iterable
@@ -19,9 +19,9 @@ from django.utils.html import format_html
 
 from core.admin.password import require_password
 
-MOST_DELETED = 500  # read into memory with what refers to them, and deleted in one transaction
+MOST_DELETED = 500  # the rows and what refers to them are read into memory and deleted in one transaction
 NAMES_SHOWN = 20
-MARK = "mark"  # of the rows that the page has shown: no other row is deleted
+MARK = "mark"  # form field: a hash of the shown rows' keys. If it differs, the selection has changed since
 
 
 @admin.action(permissions=["delete"], description="删除所选的 %(verbose_name_plural)s")
@@ -52,13 +52,13 @@ def delete_selected(page: Any, request: HttpRequest, rows: QuerySet[Any]) -> Htt
 
 
 def ask(page: Any, request: HttpRequest, *, pks: Iterable[Any], **shown: Any) -> HttpResponse:
-    """Show how many rows go, and some of their names; confirmed, the same action comes again with their mark.
+    """Show how many rows will be deleted and some of their names. Confirming sends the action again, with the mark.
 
-    "All of the list" travels as such, and the list's address says which these are.
+    For "all rows of the list" no keys are sent: the list's address, with its filter, says again which rows they are.
     """
     is_across = request.POST.get("select_across") == "1"
     posted = [("action", "delete_selected"), ("select_across", "1" if is_across else "0"), (MARK, shown["mark"])]
-    # Django asks for one at least, also where all of the list are meant.
+    # Django refuses an action without any key, even when all rows of the list are meant.
     posted += [(ACTION_CHECKBOX_NAME, pk) for pk in islice(pks, 1 if is_across else None)]
     context = page.admin_site.each_context(request) | {"opts": page.opts, "title": f"删除{page.opts.verbose_name}"}
     shown["more"] = shown["count"] - len(shown["names"])

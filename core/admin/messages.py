@@ -3,7 +3,7 @@ from django.http import HttpRequest
 
 
 class BackOfficeMessageMiddleware(MessageMiddleware):
-    """Django's messages, for the back office alone: nobody would read those of an API call."""
+    """Django's messages for the back office alone: in an API call nobody would read them."""
 
     def process_request(self, request: HttpRequest) -> None:
         if request.path_info.startswith("/admin/"):

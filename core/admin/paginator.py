@@ -10,7 +10,7 @@ MOST_COUNTED = 10_000
 
 
 class BoundedPaginator(Paginator):  # type: ignore[type-arg]  # Django's has none at run time
-    """Counts no further than ``MOST_COUNTED``: nobody turns that many pages, and a full count reads everything."""
+    """Stop counting at ``MOST_COUNTED``: a full count reads the whole table, and nobody turns that many pages."""
 
     @cached_property
     def count(self) -> int:
@@ -19,8 +19,8 @@ class BoundedPaginator(Paginator):  # type: ignore[type-arg]  # Django's has non
 
 
 class KnownCount(Paginator):  # type: ignore[type-arg]
-    """Takes the number of rows from whoever knows it, and counts nothing."""
+    """Take the number of rows from the caller instead of counting them."""
 
     def __init__(self, rows: QuerySet[Any], per_page: int, count: int) -> None:
         super().__init__(rows, per_page)
-        self.count = count  # it is a cached property
+        self.count = count  # replaces Django's cached property, which would count

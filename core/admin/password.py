@@ -1,8 +1,8 @@
-"""Asking for the password again before what is dangerous, when it was last given more than an hour ago.
+"""Ask for the password again before a dangerous action, if it was last typed more than an hour ago.
 
-A session that somebody left open on a screen then changes no role, sends no money back and takes no list of persons
-away. ``require_password`` is all that a page has to call, before it does anything; the entrance of the back office
-(``accounts.entrance``) shows the password form in its place, and goes on with what was asked.
+Whoever finds a session left open on a screen can then change no role, refund no money and export no list of persons.
+A page calls ``require_password`` before it does anything. The entrance of the back office (``accounts.entrance``)
+catches the exception, shows the password form, and then carries out the request.
 """
 
 from datetime import datetime, timedelta
@@ -16,7 +16,7 @@ _GIVEN_AT = "password_given_at"
 
 
 class PasswordNeeded(Exception):
-    """The password has to be given first; nothing was done. ``is_download``: what follows is a file and no page."""
+    """The password must be typed first; nothing was done. ``is_download``: the request answers a file, not a page."""
 
     def __init__(self, *, is_download: bool = False) -> None:
         super().__init__()
@@ -24,19 +24,22 @@ class PasswordNeeded(Exception):
 
 
 def require_password(request: HttpRequest, *, is_download: bool = False) -> None:
-    """:raises PasswordNeeded: the password was last given too long ago."""
+    """Stop the request unless the password was typed within the last hour.
+
+    :raises PasswordNeeded: it was typed too long ago, or never in this session.
+    """
     given_at = request.session.get(_GIVEN_AT, 0)
     if timezone.now().timestamp() - given_at >= FRESH_FOR.total_seconds():
         raise PasswordNeeded(is_download=is_download)
 
 
 def password_given(request: HttpRequest, *, now: datetime) -> None:
-    """Remember that the right password was just given."""
+    """Remember in the session that the right password has just been typed."""
     request.session[_GIVEN_AT] = now.timestamp()
 
 
 class PasswordFirst:
-    """Mixin of a page whose forms, deletion and actions ask for the password. Looking does not."""
+    """Mixin of a page that asks for the password before its forms, deletion and actions, but not for looking."""
 
     def changeform_view(self, request: HttpRequest, object_id: str | None = None, *args: Any, **options: Any) -> Any:
         page: Any = self

@@ -1,4 +1,4 @@
-"""What pages of the back office show besides form fields: tables and logs. On a phone each row is a card."""
+"""Tables and logs on pages of the back office. On a phone each row is shown as a card."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -13,7 +13,9 @@ from core.times import dash
 _NONE = format_html("{}", "—")
 
 
-class Step(NamedTuple):
+class LogLine(NamedTuple):
+    """One line of :func:`timeline`: who did what to a record, and when."""
+
     at: datetime
     actor: str
     event: str
@@ -30,6 +32,6 @@ def table(titles: Sequence[str], rows: Iterable[Sequence[Any]]) -> SafeString:
     return render_to_string("backoffice/table.html", {"titles": titles, "rows": lines}) if lines else _NONE
 
 
-def timeline(steps: Iterable[Step]) -> SafeString:
-    """Who did what, oldest first."""
-    return render_to_string("backoffice/timeline.html", {"steps": steps})
+def timeline(lines: Iterable[LogLine]) -> SafeString:
+    """Render a record's log. The lines come in the order in which they are shown: oldest first."""
+    return render_to_string("backoffice/timeline.html", {"lines": lines})

@@ -1,11 +1,11 @@
 from django.urls import path
 
-from core.api import pages
+from core.api import system
 from core.api.openapi import schema
 
 urlpatterns = [
-    path("health/live", pages.alive),
-    path("health/ready", pages.ready),
-    path("metrics", pages.figures),
+    path("health/live", system.alive),
+    path("health/ready", system.ready),
+    path("metrics", system.figures),
     path("schema/", schema),
 ]

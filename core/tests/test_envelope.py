@@ -217,7 +217,7 @@ class TestAnswers:
 
         class Broken:
             urlpatterns = [route("broken", breaks)]
-            handler500 = "core.api.pages.server_error"
+            handler500 = "core.api.system.server_error"
 
         settings.ROOT_URLCONF = Broken
         answer = api.http.get("/broken")
@@ -409,7 +409,7 @@ class TestLogs:
 
         class Broken:
             urlpatterns = [route("broken/<path:rest>", breaks)]
-            handler500 = "core.api.pages.server_error"
+            handler500 = "core.api.system.server_error"
 
         settings.ROOT_URLCONF = Broken
         api.http.get("/broken/" + "p" * 5000)  # ours and Django's own line

@@ -11,7 +11,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from core.admin.buttons import ButtonsAdmin
-from core.admin.tables import Step, timeline
+from core.admin.tables import LogLine, timeline
 from core.money import fen_to_yuan
 from payments.models import InboundEvent, Payment, PaymentLog, PaymentStatus, RefundStatus
 from payments.register import listener
@@ -56,7 +56,7 @@ def yuan(fen: int) -> str:
 
 
 def log_list(logs: QuerySet[PaymentLog]) -> SafeString:
-    return timeline(Step(log.at, log.actor, log.event, _change(log), log.detail) for log in logs)
+    return timeline(LogLine(log.at, log.actor, log.event, _change(log), log.detail) for log in logs)
 
 
 def _change(log: PaymentLog) -> str:

@@ -6,7 +6,7 @@ from django.urls import NoReverseMatch, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from core.admin.tables import Step, table, timeline
+from core.admin.tables import LogLine, table, timeline
 from core.money import fen_to_yuan
 from core.times import dash
 from payments.models import Payment, Refund
@@ -55,7 +55,8 @@ def refunds_table(order: Order) -> SafeString:
 def log_timeline(order: Order) -> SafeString:
     """Who did what, from which state to which, oldest first."""
     return timeline(
-        Step(log.at, log.actor, log.event, _arrow(log.from_state, log.to_state), log.detail) for log in order.logs.all()
+        LogLine(log.at, log.actor, log.event, _arrow(log.from_state, log.to_state), log.detail)
+        for log in order.logs.all()
     )
 
 

@@ -132,7 +132,7 @@ class TestToShip:
         assert OrderLog.objects.filter(event="发货").count() == 3
 
     def test_what_takes_too_long_is_told_and_left_for_the_next_time(self, office, paid, monkeypatch):
-        monkeypatch.setattr("core.admin.buttons.ENOUGH_S", -1)
+        monkeypatch.setattr("core.admin.buttons.STOP_AFTER_S", -1)
         first, *rest = [paid(ago=timedelta(hours=hours)) for hours in (3, 2, 1)]
 
         done, left = press(office, "ship", "ship", first, *rest)

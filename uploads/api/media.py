@@ -6,7 +6,7 @@ from django.http import FileResponse, HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
 
 from core.api.envelope import error_response
-from core.api.pages import not_found
+from core.api.system import not_found
 from core.errors import ServiceUnavailable, WrongMethod
 from uploads.images import CONTENT_TYPES
 

@@ -1,4 +1,7 @@
-"""Answers for requests that no view took, in the envelope; ``core.admin.pages`` makes pages of them for people."""
+"""Answers that belong to no app: health, metrics, and what Django calls for a request that no view answers.
+
+They are envelopes; for people in the back office ``core.admin.error_pages`` turns them into pages.
+"""
 
 import hmac
 import sys
@@ -31,30 +34,30 @@ def bad_request(request: HttpRequest, exception: Exception | None = None) -> Htt
 
 
 def server_error(request: HttpRequest, *_: Any) -> HttpResponse:
-    # Django calls this while it handles the exception.
+    # Django calls this inside its `except` block, so the exception is still the current one.
     if isinstance(sys.exception(), ENGINE_DOWN):
         return error_response(ServiceUnavailable())
     return error_response(InternalError(tracing.current()))
 
 
 def alive(request: HttpRequest) -> HttpResponse:
-    """Liveness: the process answers."""
+    """Answer 200 as long as the process runs (liveness)."""
     return JsonResponse({"status": 200, "state": True, "msg": "ok"})
 
 
 def ready(request: HttpRequest) -> HttpResponse:
-    """Readiness: the engines answer and the tables are up to date."""
+    """Answer 200 if the engines answer and the tables are up to date, else 503 (readiness)."""
     found = failures()
     if found:
         log.warning("not ready", **found)
-        # Everybody may ask: where the engines are and as whom we log in stays in the log.
+        # Anybody may ask, so the engines' addresses and our user name only go into the log.
         public = {name: why if name == "migrations" else why.partition(":")[0] for name, why in found.items()}
         return error_response(DomainError("尚未就绪", status=503, http_status=503, checks=public))
     return JsonResponse({"status": 200, "state": True, "msg": "ok"})
 
 
 def figures(request: HttpRequest) -> HttpResponse:
-    """Answer the scrape of ``/metrics``; strangers get what an unknown path gets."""
+    """Answer Prometheus' request for ``/metrics``; anybody else gets the 404 of an unknown path."""
     if not _may_read_figures(request):
         return not_found(request)
     return HttpResponse(metrics.exposition(), content_type=CONTENT_TYPE_LATEST)
@@ -64,6 +67,6 @@ def _may_read_figures(request: HttpRequest) -> bool:
     if settings.METRICS_TOKEN:
         offered = request.headers.get("Authorization", "").removeprefix("Bearer ")
         return hmac.compare_digest(offered.encode(), settings.METRICS_TOKEN.encode())
-    if settings.PRODUCTION:  # a proxy on the same machine makes everybody seem local
+    if settings.PRODUCTION:  # behind a proxy on the same machine every request seems to come from it
         return False
     return is_from_here(request)

@@ -1,4 +1,4 @@
-"""In the back office a person reads the answers: what is refused or fails is a page with a way back, never JSON."""
+"""Error pages of the back office: a person gets a page with a link back where an API client gets JSON."""
 
 from collections.abc import Callable
 
@@ -13,8 +13,8 @@ from core.errors import DomainError
 from core.observe import tracing
 
 ROOT = "/admin/"
-CONFLICT = 409  # a business refusal that no page has caught: with 200 it would look like success
-# What has happened, and what to do now; the answer's own words stand between them.
+CONFLICT = 409  # for a business refusal that no page has caught: HTTP 200 would look like success
+# By HTTP status: what has happened, and what to do now. The page shows the envelope's ``msg`` between them.
 TEXTS: dict[int, tuple[str, str]] = {
     400: ("请求无法处理", "浏览器发来的内容不完整或有误,什么都没有保存。"),
     403: ("没有权限", "你的角色不能打开这一页,或不能做这一步。需要的话请联系管理员。"),
@@ -29,7 +29,7 @@ TEXTS: dict[int, tuple[str, str]] = {
 
 
 class BackOfficePagesMiddleware:
-    """Turns JSON refusals into pages, whoever made them: a view, Django's handlers, a middleware within this one."""
+    """Replace a JSON refusal by a page, whether a view, a handler of Django or an inner middleware made it."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -52,7 +52,7 @@ def is_back_office(request: HttpRequest) -> bool:
 
 
 def is_for_person(request: HttpRequest) -> bool:
-    """Tell whether somebody looks at the answer; the page's own scripts say that they want JSON."""
+    """Tell whether a person will see the response. The pages' own scripts ask for JSON."""
     accept = request.headers.get("Accept", "")
     return is_back_office(request) and ("text/html" in accept or "json" not in accept)
 
@@ -64,16 +64,16 @@ def _is_page(response: HttpResponse) -> bool:
 def _turn_into_page(request: HttpRequest, response: HttpResponse) -> None:
     status = response.status_code
     title, text = TEXTS.get(status) or TEXTS[503 if status >= 502 else 500 if status >= 500 else 400]
-    context = {"title": title, "text": text, "said": _said(response), "back": _way_back(request)}
+    context = {"title": title, "text": text, "reason": _reason(response), "back": _way_back(request)}
     context |= {"wait_s": response.get("Retry-After", ""), "number": tracing.current() if status >= 500 else ""}
-    # Changed in place: cookies and the headers of the middleware within this one stay.
+    # Change the response in place: cookies and the headers of inner middleware stay.
     response.content = render(request, "refused.html", context).content
     response["Content-Type"] = "text/html; charset=utf-8"
     response["Content-Length"] = str(len(response.content))
 
 
-def _said(response: HttpResponse) -> str:
-    """The envelope's own words, where they say more than the title."""
+def _reason(response: HttpResponse) -> str:
+    """Return the envelope's ``msg``, or "" where it says no more than the title."""
     try:
         body = orjson.loads(response.content)
     except orjson.JSONDecodeError:
@@ -83,7 +83,7 @@ def _said(response: HttpResponse) -> str:
 
 
 def _way_back(request: HttpRequest) -> str:
-    """The page the person came from, "" if that is not one of the back office, or is this one."""
+    """Return the page the person came from; "" if it is outside the back office, or is this page itself."""
     came_from = request.headers.get("Referer", "")
     try:
         is_ours = url_has_allowed_host_and_scheme(came_from, {request.get_host()})
