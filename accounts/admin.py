@@ -43,7 +43,7 @@ class NewUserForm(UserCreationForm):
 
 
 class UserForm(forms.ModelForm):
-    """Not Django's: the hash of a password tells nobody anything."""
+    """The form of a user. Django's own one shows the hash of the password, which is of no use to staff."""
 
     class Meta:
         model = User
@@ -68,7 +68,7 @@ class UserForm(forms.ModelForm):
 
 @admin.register(User)
 class UserAdmin(PasswordFirst, DjangoUserAdmin, OfficeAdmin):  # type: ignore[misc]  # Django's own `get_form` hides `change`
-    """Only root makes users, gives roles and resets passwords: else a role could raise itself."""
+    """Users. Only root creates them, changes roles and sets passwords: others could give themselves more rights."""
 
     form, add_form, change_password_form = UserForm, NewUserForm, AdminPasswordChangeForm
     list_display = ["picture", "username", "nickname", "role", "phone", "is_active", "is_staff", "last_login"]
@@ -167,11 +167,11 @@ class UserAdmin(PasswordFirst, DjangoUserAdmin, OfficeAdmin):  # type: ignore[mi
     def _apply(self, request: HttpRequest, users: QuerySet[User], service: Any, what: str) -> None:
         if not request.user.is_superuser:
             users = users.exclude(role__roleid=ROOT_ROLEID)
-        found = list(users.order_by())
-        service(user_pks=[user.pk for user in found])
-        for user in found:
+        users_found = list(users.order_by())
+        service(user_pks=[user.pk for user in users_found])
+        for user in users_found:
             self.log_change(request, user, what)
-        self.message_user(request, f"{what}: {len(found)} 个用户")
+        self.message_user(request, f"{what}: {len(users_found)} 个用户")
 
 
 @admin.register(LoginLog)
@@ -196,7 +196,7 @@ class LoginLogAdmin(OfficeAdmin):
 
 @admin.register(LoginAttempt)
 class LoginAttemptAdmin(LoginLogAdmin):
-    """Who was refused, and who came into the back office. Root's alone, see the model."""
+    """Attempts to log in. Only root may see them, for the reason given in the model."""
 
     list_display = ["minute", "door", "how", "username", "ip", "times", "browser"]
     list_filter = ["door", "outcome", ("at", RangeDateTimeFilter)]
@@ -224,7 +224,7 @@ class LoginAttemptAdmin(LoginLogAdmin):
 
 @admin.register(RevokedToken)
 class RevokedTokenAdmin(LoginLogAdmin):
-    """For looking only; they go by themselves when the token would have run out anyway."""
+    """Revoked tokens, read-only. A task deletes them once they have expired."""
 
     list_display = ["jti", "expires_at"]
     list_filter = [("expires_at", RangeDateTimeFilter)]

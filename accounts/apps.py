@@ -23,7 +23,8 @@ class AccountsConfig(AppConfig):
 
 
 def _forget_user(instance: Any, **_: Any) -> None:
-    # Whoever saved the user (service, admin, shell): its next request must see the change.
+    # A signal and not a call in the services: users are also changed in the back office and in a shell, and the user's
+    # next request must see each change.
     from accounts.principal import forget
 
     transaction.on_commit(lambda: forget(instance.unid))
@@ -36,7 +37,7 @@ def _begin_session(request: Any, **_: Any) -> None:
 
 
 def _name_devices() -> None:
-    # The page that asks before a user is deleted lists them under these names, else in English.
+    # The confirmation page before a user is deleted lists the user's devices, and the library's names are English.
     names = {
         "otp_totp.TOTPDevice": "动态验证码",
         "otp_static.StaticDevice": "恢复码",

@@ -1,4 +1,4 @@
-"""How the API finds out who is calling."""
+"""Authenticate API requests by their token."""
 
 from typing import Any
 
@@ -14,23 +14,29 @@ from core.errors import TokenInvalid
 
 
 class CallerRequest(Request):
-    """A request to a call with a login: the role gate lets nobody else through. For the type checker alone."""
+    """A request to a call that needs a login, so that ``user`` is a principal.
+
+    Only the type checker uses this class.
+    """
 
     user: Principal  # type: ignore[assignment]  # REST framework's stubs know Django's users only
 
 
 class TokenAuthentication(BaseAuthentication):
-    """The token of the contract's section 2. A cookie never authenticates an API call."""
+    """Find the caller by the token of the contract's section 2. A cookie never authenticates an API call.
+
+    :raises TokenInvalid: the token is not valid, and the call is not open to everybody.
+    """
 
     def authenticate(self, request: Any) -> tuple[Principal, dict[str, Any]] | None:
         raw = token_of(request)
         if raw is None:
             return None
         claims = token_claims(raw)
-        found = principal_of(claims) if claims else None
-        if found is not None:
-            return found, claims  # type: ignore[return-value]
-        # An open call is open to a client that still sends an old token, above all the login.
+        caller = principal_of(claims) if claims else None
+        if caller is not None:
+            return caller, claims  # type: ignore[return-value]
+        # A client may still send an expired token with a call that is open to everybody, above all with the login.
         if request.parser_context["view"].access is Access.OPEN:
             return None
         raise TokenInvalid

@@ -1,4 +1,4 @@
-"""Where avatars are kept. An app above this one (uploads) says how, when it starts."""
+"""Store avatars. Accounts must not import uploads, which does it, so uploads registers its functions at startup."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,9 +7,12 @@ from typing import Any
 
 @dataclass(frozen=True)
 class PictureStore:
-    """``take(request, field)`` stores the file under ``field`` and answers its URL, "" without one;
-    ``take_or_name`` also takes a text, as the URL of a picture;
-    ``adopt(url=..., owner=...)`` makes it stay, within the transaction that writes the record."""
+    """The functions that uploads registers.
+
+    ``take(request, field)`` stores the file under ``field`` and returns its URL, "" without a file. ``take_or_name``
+    also accepts a text, which is the URL of a picture. ``adopt(url=..., owner=...)`` keeps the picture as long as
+    ``owner`` refers to it; call it in the transaction that writes the record.
+    """
 
     take: Callable[[Any, str], str]
     take_or_name: Callable[[Any, str], str]
@@ -31,8 +34,8 @@ def store() -> PictureStore:
 
 
 def avatar_keep(*, user_pk: int, url: str) -> None:
-    """Let the picture at ``url`` stay as the user's avatar, and the one before go.
+    """Keep the picture at ``url`` as the user's avatar, and release the earlier one.
 
-    Call it in the transaction that writes ``headimgurl``. A user who is deleted lets go without being asked.
+    Call it in the transaction that writes ``headimgurl``. When a user is deleted, uploads releases the avatar itself.
     """
     store().adopt(url=url, owner=f"accounts.User:{user_pk}")

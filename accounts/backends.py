@@ -1,4 +1,4 @@
-"""What a user may do in the back office: exactly what the role's Django permissions give; root everything."""
+"""Permissions in the back office: a user has those of the role and no others; root has all."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Captchas: the picture by django-simple-captcha, the answer in Valkey, good for one try."""
+"""Captchas: django-simple-captcha draws the picture, Valkey keeps the text. Each can be tried once."""
 
 import base64
 import secrets
@@ -12,29 +12,29 @@ from core.cache.valkey import client
 from core.ids import random_text
 
 LIFETIME_S = 300
-# No two that look alike when turned (0OQ, 1ILJ7, 2Z, 5S, 6G, 8B, XY), nor the wide MW: nobody has to guess.
+# Without characters that look alike when rotated (0OQ, 1ILJ7, 2Z, 5S, 6G, 8B, XY), and without the wide M and W.
 ALPHABET = "ACDEFHKNPRTUY349"
 KEY_LENGTH = 32
 
 
 def captcha_make() -> tuple[str, str]:
-    """Draw a new captcha; answer its key and the picture as one SVG element."""
+    """Draw a new captcha; return its key and the picture as one SVG element."""
     text = "".join(secrets.choice(ALPHABET) for _ in range(settings.CAPTCHA_LENGTH))
     key = random_text(KEY_LENGTH)
-    client().set(_stored(key), text.lower(), ex=LIFETIME_S)
+    client().set(_valkey_key(key), text.lower(), ex=LIFETIME_S)
     return key, _svg(_captcha_image(SimpleNamespace(challenge=text), 1).content)
 
 
 def captcha_solve(*, key: str, answer: str) -> bool:
-    """Try ``answer``. Right or wrong, the captcha is spent, even if two try at once."""
+    """Tell whether ``answer`` is right, and use the captcha up. Of two answers at once only one can be right."""
     if len(key) != KEY_LENGTH or not key.isalnum() or not answer:
         return False
-    kept = client().getdel(_stored(key))
-    return kept is not None and secrets.compare_digest(kept, answer.strip().lower().encode())
+    text = client().getdel(_valkey_key(key))
+    return text is not None and secrets.compare_digest(text, answer.strip().lower().encode())
 
 
 def noise_specks(draw: Any, image: Any) -> Any:
-    """Strew a few dots (a noise function of django-simple-captcha; its own makes four times as many)."""
+    """Draw a few dots over the captcha (CAPTCHA_NOISE_FUNCTIONS). The library's own function draws four times more."""
     width, height = image.size
     for _ in range(width * height // 40):
         draw.point((secrets.randbelow(width), secrets.randbelow(height)), fill=settings.CAPTCHA_FOREGROUND_COLOR)
@@ -51,5 +51,5 @@ def _svg(png: bytes) -> str:
     )
 
 
-def _stored(key: str) -> str:
+def _valkey_key(key: str) -> str:
     return f"spms:captcha:{key}"

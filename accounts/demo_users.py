@@ -1,4 +1,4 @@
-"""The accounts that everybody knows: only with demo data on, and their passwords stay."""
+"""The demo accounts. Their passwords are public and cannot be changed; they exist only if demo data is on."""
 
 from dataclasses import dataclass
 
@@ -24,5 +24,5 @@ _NAMES = frozenset(user.username for user in DEMO_USERS)
 
 
 def is_demo_account(username: str) -> bool:
-    """Tell whether a whole class logs in with this account."""
+    """Tell whether this is a demo account, which a whole class shares."""
     return settings.DEMO_DATA and username in _NAMES

@@ -1,4 +1,4 @@
-"""Answers of the user calls that are not success."""
+"""The refusals of the user calls."""
 
 from core.errors import DomainError, Throttled
 
@@ -16,7 +16,7 @@ class TooManyFailures(Throttled):
 
 
 class CodeWrong(DomainError):
-    """The code of the second factor; only the back office asks for one."""
+    """The code of the second factor is wrong; only the back office asks for one."""
 
     msg = "验证码不对,或者已经用过"
 
@@ -26,7 +26,7 @@ class CodeTooSoon(Throttled):
 
 
 class SecondFactorRefused(DomainError):
-    """``msg`` says why."""
+    """The second factor cannot be set up; ``msg`` says why."""
 
     msg = "不能绑定动态验证码"
 
@@ -40,7 +40,7 @@ class SmsPhoneInvalid(DomainError):
 
 
 class SmsNotSent(DomainError):
-    """Too many messages, or the provider does not send it; ``msg`` says which."""
+    """There were too many messages, or the provider did not send this one; ``msg`` says which."""
 
     status, msg = 4003, "短信发送失败,请稍后再试"
 
@@ -95,7 +95,7 @@ class DemoPasswordStays(DomainError):
 
 
 class PasswordTooWeak(DomainError):
-    """``msg`` holds the reasons."""
+    """The new password breaks rules; ``msg`` says which."""
 
     status, msg = 0, "密码不符合要求"
 
@@ -105,7 +105,7 @@ class UnidMissing(DomainError):
 
 
 class RoleNotYours(DomainError):
-    """Somebody else than root sends another role or VIP level."""
+    """Only root may change a role or a VIP level."""
 
     status, msg = 3004, "没有权限修改用户角色的id"
 
@@ -135,7 +135,7 @@ class UserToDeleteUnknown(DomainError):
 
 
 class UserNotDeleted(DomainError):
-    """``msg`` says why this user stays."""
+    """The user must not be deleted; ``msg`` says why."""
 
     status, msg = 30001, "不能删除该用户"
 
@@ -165,7 +165,7 @@ class StateMissing(DomainError):
 
 
 class CodeInvalid(DomainError):
-    """A QR code that is unknown, used or over."""
+    """The QR code is unknown, used or expired."""
 
     status, msg = 10004, "无效的二维码"
     remedy = "重新请求 /users/getQrcode"
@@ -176,7 +176,7 @@ class WechatCodeMissing(DomainError):
 
 
 class WechatCodeSpent(DomainError):
-    """WeChat's code is used, over or false: only a new scan helps."""
+    """WeChat's code is used, expired or wrong; only a new scan helps."""
 
     status, msg = 10004, "请重新扫码"
     remedy = "重新扫码"

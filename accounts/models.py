@@ -1,4 +1,4 @@
-"""Users, the tokens they hold, and the log of their logins."""
+"""Users, revoked tokens, logins, and attempts to log in."""
 
 import uuid
 from datetime import datetime
@@ -21,7 +21,7 @@ class UserManager(BaseUserManager["User"]):
         return user
 
     def create_superuser(self, username: str, password: str | None = None, **fields: Any) -> "User":
-        """Make a root user (`manage.py createsuperuser`)."""
+        """Create a user with the role root (`manage.py createsuperuser`)."""
         return self.create_user(username, password, is_staff=True, role=Role.objects.get(roleid=ROOT_ROLEID), **fields)
 
 
@@ -32,9 +32,9 @@ def new_unid() -> str:
 class User(AbstractBaseUser, PermissionsMixin):
     """A person who logs in, by password or by WeChat.
 
-    ``epoch`` counts what must end the user's tokens: a new password, being disabled, "sign out
-    everywhere". A token carries the epoch it was issued in.
-    What a user may do, in the API and in the back office, follows from the role alone.
+    ``epoch`` is incremented by everything that must end the user's tokens: a new password, being disabled, "sign out
+    everywhere". A token carries the epoch in which it was issued, and is valid only as long as that is the user's
+    epoch. What a user may do in the API and in the back office depends on the role alone.
     """
 
     groups = None  # type: ignore[assignment]
@@ -76,7 +76,7 @@ class User(AbstractBaseUser, PermissionsMixin):
             models.UniqueConstraint(
                 fields=["wechat_appid", "openid"], condition=~models.Q(openid=""), name="user_one_per_openid"
             ),
-            # Until a number has been used for a login, several records may name it: nobody has proved anything yet.
+            # Several users may enter the same phone number. Only a login by text message proves whose it is.
             models.UniqueConstraint(
                 fields=["phone"], condition=models.Q(is_phone_bound=True), name="user_one_per_login_phone"
             ),
@@ -86,8 +86,8 @@ class User(AbstractBaseUser, PermissionsMixin):
         return self.nickname or self.username
 
     def save(self, *args: Any, **kwargs: Any) -> None:
-        # A new password ends the tokens of the old one, whoever sets it: service, back office, shell. Django
-        # keeps the raw password here until it is saved; a mere new hash of the same password leaves it None.
+        # A new password must end all tokens, whether a service, the back office or a shell sets it. Django keeps the
+        # raw password in `_password` until it is saved. It is None if only the hash of the same password is renewed.
         if self._password is not None and not self._state.adding:  # type: ignore[attr-defined]
             self.epoch += 1
             if (fields := kwargs.get("update_fields")) is not None:
@@ -99,17 +99,17 @@ class User(AbstractBaseUser, PermissionsMixin):
         return self.role.is_root
 
     def vip_level_at(self, now: datetime) -> int:
-        """The level that counts at ``now``: 0 from the second on in which the VIP ends."""
+        """Return the VIP level at ``now``: 0 if the VIP has ended."""
         has_ended = self.vip_expires_at is not None and self.vip_expires_at <= now
         return 0 if has_ended else self.vip_level
 
     def _get_session_auth_hash(self, secret: str | None = None) -> str:
-        # Signing out everywhere ends the sessions of the back office too.
+        # Include the epoch, so that what ends the user's tokens ends the sessions of the back office too.
         return salted_hmac("accounts.User.session", f"{self.password}{self.epoch}", secret=secret).hexdigest()
 
 
 class RevokedToken(models.Model):
-    """A token that was signed out before its time; ``jti`` is its id."""
+    """A token that was revoked before it expired; ``jti`` is its id."""
 
     jti = models.CharField("令牌编号", max_length=64, primary_key=True)
     expires_at = models.DateTimeField("过期时间", db_index=True)
@@ -122,12 +122,14 @@ class RevokedToken(models.Model):
 
 
 class LoginAttempt(models.Model):
-    """What the login log does not tell: refused logins, and logins to the back office.
+    """Refused logins of every kind, and all logins to the back office; ``LoginLog`` has the API's successful ones.
 
-    Equal ones of a minute share a row, so that a flood of them is a few rows.
+    Equal attempts of a minute share a row (``times``), so that a flood of them fills only a few rows.
     """
 
     class Door(models.TextChoices):
+        """The way somebody tries to log in."""
+
         API = "api", "接口"
         SMS = "sms", "短信"
         WECHAT = "wechat", "微信"
@@ -153,7 +155,8 @@ class LoginAttempt(models.Model):
     class Meta:
         verbose_name = verbose_name_plural = "登录尝试"
         ordering = ["-at", "-pk"]
-        # No right that a role could be given: people type passwords where the name belongs, so root alone may look.
+        # People type passwords into the field of the name, so only root may look. Without permissions in Django, no
+        # role can be given the right.
         default_permissions = ()
         constraints = [
             models.UniqueConstraint(
@@ -166,7 +169,7 @@ class LoginAttempt(models.Model):
 
 
 class LoginLog(models.Model):
-    """One successful login; the previous one is copied in, as the API shows both."""
+    """A successful login. It also holds time and address of the user's previous one, since the API shows both."""
 
     user = models.ForeignKey(User, models.SET_NULL, null=True, verbose_name="用户", related_name="logins")
     username = models.CharField("用户名", max_length=64, db_index=True)

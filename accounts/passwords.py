@@ -1,4 +1,4 @@
-"""Our own rules for passwords, beside Django's: validators for ``AUTH_PASSWORD_VALIDATORS``."""
+"""Password rules in addition to Django's: validators for ``AUTH_PASSWORD_VALIDATORS``."""
 
 from typing import Any
 
@@ -8,23 +8,23 @@ from accounts.demo_users import is_demo_account
 from accounts.errors import DemoPasswordStays
 
 SHORTEST = 8
-SHORTEST_OF_STAFF = 12  # for root, and whoever may enter the back office
+SHORTEST_OF_STAFF = 12  # for root, and for users who may enter the back office
 
 
 class LengthByRole:
-    """Refuse what is too short for the user's role."""
+    """Refuse a password that is too short for the user's role."""
 
     def validate(self, password: str, user: Any = None) -> None:
-        least = _least(user)
-        if len(password) < least:
-            raise ValidationError(f"密码长度太短。密码必须包含至少 {least} 个字符。", code="password_too_short")
+        shortest = _shortest_for(user)
+        if len(password) < shortest:
+            raise ValidationError(f"密码长度太短。密码必须包含至少 {shortest} 个字符。", code="password_too_short")
 
     def get_help_text(self) -> str:
         return f"至少 {SHORTEST} 个字符;超级管理员和可进入后台的用户至少 {SHORTEST_OF_STAFF} 个字符。"
 
 
 class DemoPasswordsStay:
-    """Refuse a new password for an account that a whole class logs in with, in forms as well."""
+    """Refuse a new password for a demo account, which a whole class shares. As a validator it works in forms too."""
 
     def validate(self, password: str, user: Any = None) -> None:
         if user is not None and is_demo_account(user.get_username()):
@@ -34,6 +34,6 @@ class DemoPasswordsStay:
         return "演示数据开启时,任何密码都可以。"
 
 
-def _least(user: Any) -> int:
+def _shortest_for(user: Any) -> int:
     is_root = getattr(user, "role_id", None) is not None and user.role.is_root
     return SHORTEST_OF_STAFF if is_root or getattr(user, "is_staff", False) else SHORTEST

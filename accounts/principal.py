@@ -1,7 +1,12 @@
-"""Who is calling, known on every request without asking the database.
+"""The caller of an API request (the principal), found without a query to the database.
 
-Valkey holds a short record of each user who called lately and of each token's life. PostgreSQL stays the
-truth: what Valkey does not know is read from there, and with Valkey down everything is.
+Problem: each request must know its user, and whether its token was revoked, without two queries each time. So Valkey
+caches a record of each user who called lately, and for each token whether it was revoked. What Valkey does not have is
+read from PostgreSQL, and with Valkey down everything is.
+
+A user may change between that reading and its writing to Valkey, and then an old record would be cached. So every
+change increments the user's *generation*, and a record is written only if the generation is the same as before the
+reading.
 """
 
 from dataclasses import dataclass
@@ -18,18 +23,19 @@ from permissions.rights import Rights
 
 log = structlog.get_logger("accounts")
 
-# Bounds how long a change stays unseen when the process that made it died before it could say so.
+# A process may die after it has committed a change and before it drops the record. Others see the change this late.
 RECORD_TTL_S = 60
 GENERATION_TTL_S = 600
 _ALIVE, _DEAD = b"1", b"0"
 
-# Keep what was read from the database only if nobody changed the user meanwhile.
+# Write a record unless the user's generation has changed. KEYS: record, generation. ARGV: generation, record, seconds.
 _KEEP = """
 if (redis.call('GET', KEYS[2]) or '') ~= ARGV[1] then return 0 end
 redis.call('SET', KEYS[1], ARGV[2], 'EX', ARGV[3])
 return 1
 """
 
+# Drop a user's record and begin a new generation. KEYS: generation, record. ARGV: seconds.
 _FORGET = """
 redis.call('INCR', KEYS[1])
 redis.call('EXPIRE', KEYS[1], ARGV[1])
@@ -39,7 +45,10 @@ redis.call('DEL', KEYS[2])
 
 @dataclass(frozen=True)
 class Principal:
-    """The logged-in user of a request: not a model, ``pk`` leads to the row."""
+    """The logged-in user of a request, built from the token and the cache.
+
+    It is no model; ``pk`` is that of the row.
+    """
 
     pk: int
     unid: str
@@ -62,9 +71,12 @@ class Principal:
 
 
 def principal_of(claims: dict[str, Any]) -> Principal | None:
-    """Find the caller of a token whose signature is good; None if the token no longer counts."""
+    """Return the caller by the claims of a token with a valid signature.
+
+    None if the token was revoked, its epoch is over, or the user is disabled or deleted.
+    """
     unid, jti = claims["unid"], claims["jti"]
-    record, life, version, generation = _held(unid, jti)
+    record, life, version, generation = _read_valkey(unid, jti)
     if life is None:
         life = _read_life(jti)
     if record is None:
@@ -82,23 +94,23 @@ def principal_of(claims: dict[str, Any]) -> Principal | None:
 
 
 def forget(unid: str) -> None:
-    """Drop the record of a user who has changed. Call it after the commit."""
+    """Drop a user's cached record after a change. Call it after the commit."""
     try:
         valkey.client().eval(_FORGET, 2, _generation_key(unid), _record_key(unid), GENERATION_TTL_S)
     except redis.RedisError:
-        # The change is committed and must not be answered as a failure: the record ends by itself.
+        # The change is committed, so the request must not fail: the record expires by itself.
         log.warning("valkey does not answer, a change of a user is seen late", seconds=RECORD_TTL_S)
 
 
 def mark_dead(jti: str, lifetime_s: int) -> None:
-    """Tell all processes that a token was revoked. Call it after the commit."""
+    """Make a revoked token invalid in all processes. Call it after the commit."""
     try:
         valkey.client().set(_life_key(jti), _DEAD, ex=max(1, lifetime_s))
     except redis.RedisError:
         log.warning("valkey does not answer, a sign-out is seen late", seconds=RECORD_TTL_S)
 
 
-def _held(unid: str, jti: str) -> tuple[dict[str, Any] | None, bytes | None, bytes | None, bytes | None]:
+def _read_valkey(unid: str, jti: str) -> tuple[dict[str, Any] | None, bytes | None, bytes | None, bytes | None]:
     keys = [_record_key(unid), _life_key(jti), rights.VERSION_KEY, _generation_key(unid)]
     try:
         record, life, version, generation = valkey.client().mget(keys)
@@ -112,10 +124,10 @@ def _read_life(jti: str) -> bytes:
     life = _DEAD if RevokedToken.objects.filter(pk=jti).exists() else _ALIVE
     if life == _ALIVE:
         try:
-            # NX: a sign-out that happened since the query above has the last word.
+            # NX: somebody may have signed out since the query above, and must not be overwritten.
             valkey.client().set(_life_key(jti), _ALIVE, ex=RECORD_TTL_S, nx=True)
         except redis.RedisError:
-            pass  # the database has answered
+            pass  # only the cache is missing: the result is from the database
     return life
 
 
@@ -130,7 +142,7 @@ def _read_record(unid: str, generation: bytes | None) -> dict[str, Any] | None:
             keys = [_record_key(unid), _generation_key(unid)]
             valkey.client().eval(_KEEP, 2, *keys, generation, orjson.dumps(record), RECORD_TTL_S)
         except redis.RedisError:
-            pass  # the database has answered
+            pass  # only the cache is missing: the result is from the database
     return record
 
 

@@ -1,4 +1,4 @@
-"""Which consumer serves what; imports no models, so that it may be imported before Django is set up."""
+"""Route socket requests to their consumers. Imports no models, since it is imported before Django is set up."""
 
 from collections.abc import Callable
 from typing import Any

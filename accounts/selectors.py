@@ -1,4 +1,4 @@
-"""Questions about users and their logins."""
+"""Queries about users and their logins."""
 
 from datetime import datetime
 
@@ -8,9 +8,10 @@ from accounts.models import LoginAttempt, LoginLog, User
 
 
 def user_list(*, key: str = "", roleid: str = "") -> QuerySet[User]:
-    """Users with their roles, oldest first.
+    """Return users with their roles, oldest first.
 
-    :param key: part of the username, nickname or phone.
+    :param key: a part of the username, nickname or phone.
+    :param roleid: only users with this role.
     """
     users = User.objects.select_related("role").order_by("pk")
     if key:
@@ -19,12 +20,12 @@ def user_list(*, key: str = "", roleid: str = "") -> QuerySet[User]:
 
 
 def login_failures(since: datetime) -> tuple[int, int]:
-    """How many logins were refused from ``since`` on, and from how many addresses they came."""
+    """Return how many logins were refused since ``since``, and from how many addresses."""
     refused = LoginAttempt.objects.filter(at__gte=since).exclude(outcome=LoginAttempt.Outcome.DONE)
-    found = refused.order_by().aggregate(times=Sum("times", default=0), addresses=Count("ip", distinct=True))
-    return found["times"], found["addresses"]
+    sums = refused.order_by().aggregate(times=Sum("times", default=0), addresses=Count("ip", distinct=True))
+    return sums["times"], sums["addresses"]
 
 
 def login_log() -> QuerySet[LoginLog]:
-    """Logins, newest first."""
+    """Return logins, newest first."""
     return LoginLog.objects.order_by("-pk")

@@ -1,4 +1,4 @@
-"""Text messages, sent through Alibaba Cloud (``SendSms``, version 2017-05-25) by its own client library."""
+"""Send text messages with Alibaba Cloud's own client library (``SendSms``, version 2017-05-25)."""
 
 import json
 from collections.abc import Iterator
@@ -24,9 +24,11 @@ UPSTREAM = Upstream("sms")
 
 @contextmanager
 def sms_room() -> Iterator[None]:
-    """Have room to send a message: whoever has none should not have spent a turn on it.
+    """Reserve a place among those who wait for the provider, before limits are counted.
 
-    :raises SmsNotSent: too many wait for the provider already, or it is dead.
+    Otherwise a request that is refused for lack of room would have used up one of the caller's few messages.
+
+    :raises SmsNotSent: too many requests wait for the provider already, or it does not work at present.
     """
     try:
         with UPSTREAM.room():
@@ -36,32 +38,34 @@ def sms_room() -> Iterator[None]:
 
 
 def sms_send(*, phone: str, code: str) -> None:
-    """Have the provider send ``code`` to ``phone`` (11 digits).
+    """Send ``code`` to ``phone`` (11 digits).
 
-    :raises SmsNotSent: it refuses, or gives no usable answer within 6 s; ``msg`` says what a person can do.
+    :raises SmsNotSent: the provider refused, or did not answer within 6 s; ``msg`` says what the person can do.
     """
     _library()
     try:
-        answer = run_within(UPSTREAM, TOTAL_TIMEOUT_S, partial(_send, phone, code))
+        result = run_within(UPSTREAM, TOTAL_TIMEOUT_S, partial(_send, phone, code))
     except UpstreamRefused as refused:
         raise SmsNotSent(headers=refused.answer()["headers"]) from None
     except OutgoingError as error:
         log.warning("no answer from the text message provider", reason=str(error))
         raise SmsNotSent from None
     except Exception as error:
-        # The library raises many kinds. Their texts hold the address with number and code: name the kind alone.
+        # The library raises many kinds of errors. Their texts contain the URL with phone number and code, so log the
+        # kind only.
         log.warning("text message not sent", reason=type(error).__name__)
         raise SmsNotSent from None
-    if answer.get("Code") != "OK":
-        log.error("the provider refuses a text message", code=str(answer.get("Code"))[:64])
-        raise SmsNotSent("该手机号的短信发送过于频繁,请稍后再试" if answer.get("Code") == BUSY else None)
+    if result.get("Code") != "OK":
+        log.error("the provider refuses a text message", code=str(result.get("Code"))[:64])
+        raise SmsNotSent("该手机号的短信发送过于频繁,请稍后再试" if result.get("Code") == BUSY else None)
 
 
 @cache
 def _library() -> tuple[Any, Any, Any, Any]:
-    """Load the provider's client library: half a second and 20 MB that most processes never need.
+    """Import the provider's client library and return its classes.
 
-    Call it before the time of a message runs: the first import on a busy machine took 3 s of its 6.
+    The import takes half a second and 20 MB, which most processes never need. On a busy machine it took 3 s, so call
+    this before the 6 s for a message begin.
     """
     from alibabacloud_dysmsapi20170525.client import Client
     from alibabacloud_dysmsapi20170525.models import SendSmsRequest
@@ -69,7 +73,10 @@ def _library() -> tuple[Any, Any, Any, Any]:
     from darabonba.runtime import RuntimeOptions
 
     class ClientOfPath(Client):  # type: ignore[misc]
-        """The library knows hosts only; the sandbox stands below a path, which is part of what is signed."""
+        """A client whose server may be below a path, as the sandbox is.
+
+        The library supports only a host, and signs the path.
+        """
 
         def call_api(self, params: Any, request: Any, runtime: Any) -> Any:
             params.pathname = urlsplit(settings.SMS_BASE_URL).path + params.pathname
@@ -80,13 +87,13 @@ def _library() -> tuple[Any, Any, Any, Any]:
 
 def _send(phone: str, code: str, _ends_at: float) -> dict[str, Any]:
     client_class, message_class, config_class, options_class = _library()
-    where = urlsplit(settings.SMS_BASE_URL)
+    server = urlsplit(settings.SMS_BASE_URL)
     client = client_class(
         config_class(
             access_key_id=settings.SMS_ACCESS_KEY_ID,
             access_key_secret=settings.SMS_ACCESS_KEY_SECRET,
-            endpoint=where.netloc,
-            protocol=where.scheme,
+            endpoint=server.netloc,
+            protocol=server.scheme,
         )
     )
     message = message_class(
@@ -95,7 +102,7 @@ def _send(phone: str, code: str, _ends_at: float) -> dict[str, Any]:
         template_code=settings.SMS_TEMPLATE_CODE,
         template_param=json.dumps({"code": code}),
     )
-    # A message that is sent twice costs twice: never again by itself.
+    # No automatic retry: the first message may have been sent, and a second one costs money again.
     options = options_class(connect_timeout=CONNECT_TIMEOUT_MS, read_timeout=READ_TIMEOUT_MS, autoretry=False)
     try:
         return client.send_sms_with_options(message, options).body.to_map()

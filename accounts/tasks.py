@@ -24,5 +24,8 @@ def purge_login_attempts() -> None:
 
 @shared_task(name="accounts.expire_scan_codes", ignore_result=True)
 def expire_scan_codes() -> None:
-    """Every process with sockets does this each second too; this is for codes whose sockets all moved at once."""
+    """Tell sockets whose codes have expired.
+
+    Processes with sockets do it each second; this covers a time without any.
+    """
     codes_expire()

@@ -1,4 +1,4 @@
-"""Tokens: signed by simplejwt, ended by the database (see ``accounts.principal``)."""
+"""Issue, check and revoke tokens. They are signed by simplejwt; ``accounts.principal`` knows the revoked ones."""
 
 import time
 from datetime import UTC, datetime
@@ -17,7 +17,7 @@ from accounts.models import RevokedToken, User
 
 
 def token_issue(user: User) -> str:
-    """Make a token for ``user``, good for ``JWT_LIFETIME``."""
+    """Return a new token for ``user``, valid for ``JWT_LIFETIME``."""
     token = AccessToken()
     token["unid"] = user.unid
     token["username"] = user.username
@@ -26,7 +26,7 @@ def token_issue(user: User) -> str:
 
 
 def token_claims(raw: str) -> dict[str, Any] | None:
-    """Check signature, algorithm and lifetime; None for a token that is not ours or is over."""
+    """Check signature, algorithm and lifetime, and return the claims; None if the token is not ours or has expired."""
     claims = _verified(raw, settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)
     return claims if claims and claims["exp"] > time.time() else None
 
@@ -36,12 +36,12 @@ def _verified(raw: str, *keys: str) -> dict[str, Any] | None:
         try:
             return _verified_by(raw, key)
         except (TokenBackendError, UnicodeError, ValueError):
-            continue  # perhaps an earlier key, from before it was replaced
+            continue  # it may be signed with an earlier SECRET_KEY
     return None
 
 
-# A signature once good stays good, and checking it costs more than the rest of the token's way together.
-# What is no good is not kept: strangers must not push out our users' tokens.
+# Checking the signature takes longer than all other steps of authentication together, and its result never changes, so
+# it is cached. Invalid tokens raise and are not cached: otherwise strangers could push out the tokens of our users.
 @lru_cache(maxsize=4096)
 def _verified_by(raw: str, key: str) -> dict[str, Any]:
     claims = TokenBackend(jwt_settings.ALGORITHM, key).decode(raw)  # type: ignore[arg-type]
@@ -55,7 +55,7 @@ def _verified_by(raw: str, key: str) -> dict[str, Any]:
 
 
 def token_revoke(claims: dict[str, Any], *, now: datetime) -> None:
-    """End one token before its time."""
+    """Make one token invalid before it expires."""
     expires_at = datetime.fromtimestamp(claims["exp"], UTC)
     with transaction.atomic():
         RevokedToken.objects.get_or_create(jti=claims["jti"], defaults={"expires_at": expires_at})

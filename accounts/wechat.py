@@ -1,6 +1,6 @@
-"""WeChat's OAuth, asked through wechatpy: who is it that scanned?
+"""Ask WeChat (OAuth, through wechatpy) for the profile of the person who scanned.
 
-Errors name neither URL nor answer: both hold the secret, the code or a token.
+Errors and logs never contain URLs or answers, because these hold the secret, the code or a token.
 """
 
 import json
@@ -24,15 +24,16 @@ TIMEOUT_S = 5
 MAX_BYTES = 64_000
 UPSTREAM = Upstream("wechat_login")
 MAX_ID, MAX_NICKNAME, MAX_URL = 128, 64, 500
-# The code is false, used or over, or what it gave is: only a new scan helps. WeChat does not promise that
-# the list is complete; what is not on it is our configuration or WeChat's trouble, and nobody's new scan helps.
+# WeChat's errors about the code or the token made from it (wrong, used, expired): a new scan helps. All other errors
+# are taken for faults of our configuration or of WeChat, where a new scan does not help. Add a new code of WeChat's
+# here.
 _SCAN_AGAIN = {40001, 40003, 40029, 40163, 41008, 42001, 42003}
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
 @dataclass(frozen=True)
 class WechatProfile:
-    """``unionid`` is '' unless the app may know it; the rest may be '' too, save ``openid``."""
+    """What WeChat tells about a person. Everything but ``appid`` and ``openid`` may be empty."""
 
     appid: str
     openid: str
@@ -46,19 +47,19 @@ class WechatProfile:
 
 
 class WechatUnclear(UpstreamDown):
-    """No usable answer to the first question: the code may still be good."""
+    """WeChat did not answer the first request (code for token) usably; the code may still be valid."""
 
     msg = "微信服务暂时不可用,请稍后再试"
 
 
 class WechatLost(UpstreamDown):
-    """No usable answer to the second question: the code is used up."""
+    """WeChat did not answer the second request (profile) usably; the code is used up."""
 
     msg = "微信服务暂时不可用,请重新扫码"
 
 
 class _OAuth(WeChatOAuth):
-    """wechatpy's client with a deadline and a size limit; one object per login, for it keeps the user's token."""
+    """wechatpy's client with a deadline and a size limit. It stores the person's token, so make one for each login."""
 
     def __init__(self) -> None:
         super().__init__(settings.WECHAT_APP_ID, settings.WECHAT_APP_SECRET, redirect_uri="")
@@ -67,24 +68,24 @@ class _OAuth(WeChatOAuth):
     def _request(self, method: str, url_or_endpoint: str, **kwargs: Any) -> dict[str, Any]:
         url = self.API_BASE_URL + url_or_endpoint
         body = http.get(url, upstream=UPSTREAM, params=kwargs["params"], timeout_s=TIMEOUT_S, max_bytes=MAX_BYTES)
-        # It is JSON in UTF-8, whatever its Content-Type says.
-        answer = json.loads(body.decode("utf-8", "replace"), strict=False)
-        if not isinstance(answer, dict) or not isinstance(answer.get("errcode", 0), int):
+        # WeChat sends JSON in UTF-8 with another Content-Type.
+        result = json.loads(body.decode("utf-8", "replace"), strict=False)
+        if not isinstance(result, dict) or not isinstance(result.get("errcode", 0), int):
             raise ValueError("not an answer of WeChat's")
-        if answer.get("errcode"):
-            raise WeChatOAuthException(answer["errcode"], str(answer.get("errmsg", "")))
-        return {"refresh_token": "", "expires_in": 0} | answer  # wechatpy wants them, we do not
+        if result.get("errcode"):
+            raise WeChatOAuthException(result["errcode"], str(result.get("errmsg", "")))
+        return {"refresh_token": "", "expires_in": 0} | result  # wechatpy reads these, and WeChat may leave them out
 
 
 def profile_fetch(*, code: str) -> WechatProfile:
-    """Trade WeChat's code for the profile of who scanned.
+    """Return the profile of the person who scanned, in exchange for WeChat's code.
 
-    :raises WechatCodeSpent: WeChat does not take the code.
-    :raises WechatUnclear: :raises WechatLost: no usable answer.
+    :raises WechatCodeSpent: WeChat refuses the code.
+    :raises WechatUnclear, WechatLost: WeChat gave no usable answer.
     """
     oauth = _OAuth()
     try:
-        with UPSTREAM.room():  # for both questions: the first one uses the code up
+        with UPSTREAM.room():  # for both requests, since the first one uses the code up
             token = _ask(lambda: _checked(oauth.fetch_access_token(code)), WechatUnclear)
             person = _ask(oauth.get_user_info, WechatLost)
     except http.UpstreamRefused as refused:
@@ -105,21 +106,21 @@ def profile_fetch(*, code: str) -> WechatProfile:
     )
 
 
-def _ask(question: Any, trouble: type[UpstreamDown]) -> dict[str, Any]:
+def _ask(send: Any, failure: type[UpstreamDown]) -> dict[str, Any]:
     try:
-        return question()
+        return send()
     except WeChatOAuthException as error:
         if error.errcode in _SCAN_AGAIN:
             raise WechatCodeSpent from None
         log.error("wechat refuses", errcode=str(error.errcode)[:20])
     except http.OutgoingTimeout:
         log.warning("wechat does not answer in time")
-        raise trouble(status=504, http_status=504) from None
+        raise failure(status=504, http_status=504) from None
     except http.OutgoingError as error:
         log.warning("wechat does not answer", reason=str(error))
     except (ValueError, KeyError, RecursionError) as error:
         log.error("wechat talks nonsense", reason=type(error).__name__)
-    raise trouble
+    raise failure
 
 
 def _checked(token: dict[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Parts of answers that several calls share."""
+"""Parts of API answers that several calls share."""
 
 from datetime import datetime
 from typing import Annotated, Literal, TypedDict, cast
@@ -46,7 +46,7 @@ LoginLogEntryJson = TypedDict(
 
 
 class LoginFields(TypedDict):
-    """What every login answers besides its ``status`` and ``msg``."""
+    """The part of a login's answer that all kinds of login share."""
 
     token: str
     permission: PermissionJson
@@ -54,7 +54,7 @@ class LoginFields(TypedDict):
 
 
 def login_fields(user: User, token: str, now: datetime) -> LoginFields:
-    """What every login answers besides its ``status`` and ``msg``; ``user.role`` is read."""
+    """Return the part of a login's answer that all kinds of login share."""
     return {
         "token": token,
         "permission": {"buttons": cast(list[ClientButton], user.role.buttons)},
@@ -63,7 +63,7 @@ def login_fields(user: User, token: str, now: datetime) -> LoginFields:
 
 
 def user_fields(user: User, now: datetime) -> UserJson:
-    """A user as the API shows one: neither password nor openid. ``vipStamp`` is in milliseconds, 0 for no end."""
+    """Return a user as the API shows it, without password and openid. ``vipStamp`` is in milliseconds, 0 for no end."""
     level = user.vip_level_at(now)
     ends = user.vip_expires_at if level else None
     return {
@@ -87,7 +87,7 @@ def user_fields(user: User, now: datetime) -> UserJson:
 
 
 def log_fields(entry: LoginLog) -> LoginLogEntryJson:
-    """A login as the log shows it; the one before it is empty texts where there was none."""
+    """Return a login as the API shows it. ``lastLogin`` holds empty texts if it was the user's first login."""
     return {
         "_id": object_id(entry.logged_in_at, entry.pk),
         "username": entry.username,

@@ -1,4 +1,4 @@
-"""What the documentation shows of the user calls; the samples are the seed's."""
+"""The documentation of the user calls; the samples are those of the API document."""
 
 from datetime import timedelta
 from typing import Any
@@ -49,7 +49,7 @@ _USER: dict[str, Any] = {
 
 LOGIN_RECORDS = {"permission": PermissionJson, "userInfo": UserJson}
 
-# Whoever takes pictures in may be busy, full, or have had enough from this address.
+# The refusals of calls that accept pictures: the decoders are busy, the disk is full, or this address sent too many.
 _PICTURE_LATER = (ServiceUnavailable, Throttled(30))
 
 

@@ -1,4 +1,4 @@
-"""The login log: the API document has it first among the calls about students."""
+"""The URL of the login log, apart from the other user calls: the API document lists it among the students' calls."""
 
 from accounts.api.views import LoginLogViewSet
 from core.api.routing import ContractRouter

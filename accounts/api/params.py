@@ -1,4 +1,4 @@
-"""What the user calls take in."""
+"""The parameters of the user calls."""
 
 import re
 from typing import Any
@@ -15,7 +15,7 @@ LOG_PAGE = 10
 
 
 class Line(PlainText):
-    """Text on one line."""
+    """Text without line breaks and other control characters."""
 
     def to_internal_value(self, data: Any) -> str:
         text = super().to_internal_value(data)
@@ -25,7 +25,7 @@ class Line(PlainText):
 
 
 class Password(PlainText):
-    """Exactly what was typed, blanks included."""
+    """A password as it was typed: blanks at its ends are kept."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(trim_whitespace=False, **kwargs)
@@ -45,7 +45,7 @@ class LoginParams(Params):
     password = Password(help_text="密码")
 
     def refusal(self) -> DomainError:
-        # What is no text at all (a list, an object) is no account's name either.
+        # A name that is a list or an object cannot be that of an account, so this is a wrong name.
         return errors.CredentialsMissing() if self.missing() else errors.CredentialsWrong()
 
 
@@ -79,7 +79,7 @@ class SmsSendParams(Params):
 
 @extend_schema_field(str)
 class Roles(serializers.JSONField):
-    """The number of a role; old clients send the list of a multiple choice."""
+    """The number of a role; old clients send a list with one number."""
 
     in_json = {
         "oneOf": [

@@ -1,4 +1,4 @@
-"""What the documentation shows of the scan login."""
+"""The documentation of the scan login's calls."""
 
 from django.conf import settings
 

@@ -1,4 +1,4 @@
-"""The HTTP side of the scan login."""
+"""The API calls of the scan login."""
 
 from typing import Any
 
@@ -24,7 +24,7 @@ from core.cache import ratelimit
 from core.errors import DomainError, Throttled
 
 CALLBACK = "/users/wechatCallBack"
-# Each call asks WeChat: enough for a whole school behind one address, too few to use up the quota.
+# For each address, because each call asks WeChat: enough for a whole school, too few to use up WeChat's quota.
 LOGINS_A_MINUTE = 1200
 
 
@@ -40,16 +40,16 @@ class ScanViewSet(ApiViewSet):
         docs=docs.QRCODE,
     )
     def get_qrcode(self, request: Request) -> Response:
-        given = QrcodeParams.read(request)
+        params = QrcodeParams.read(request)
         url = code_make(
-            sid=given["sid"], callback_url=absolute_url(request, CALLBACK), oauth_base_url=_oauth_base(request)
+            sid=params["sid"], callback_url=absolute_url(request, CALLBACK), oauth_base_url=_oauth_base(request)
         )
         return ok(scanCodeUrl=url)
 
     @endpoint("GET", CALLBACK, "微信授权后的跳转页", Access.OPEN, docs=docs.CALLBACK)
     def wechat_call_back(self, request: Request) -> HttpResponse:
         if request.method == "HEAD":
-            return HttpResponse()  # a look ahead must not use the code up
+            return HttpResponse()  # link previews send HEAD, which must not use the code up
         is_person = "text/html" in request.headers.get("Accept", "")
         try:
             _take_scan(CallbackParams.read(request))
@@ -61,22 +61,24 @@ class ScanViewSet(ApiViewSet):
 
     @endpoint("GET", "/users/wechatLogin", "微信登入", Access.OPEN, docs=docs.WECHAT_LOGIN)
     def wechat_login(self, request: Request) -> Response:
-        given = WechatLoginParams.read(request)
+        params = WechatLoginParams.read(request)
         if wait_s := ratelimit.hit(f"wechat-login:{client_network(request)}", limit=LOGINS_A_MINUTE, window_s=60):
             raise Throttled(wait_s)
         now = timezone.now()
-        user, token = wechat_login(code=given["wechatCode"], ip=client_ip(request), device=user_agent(request), now=now)
+        user, token = wechat_login(
+            code=params["wechatCode"], ip=client_ip(request), device=user_agent(request), now=now
+        )
         return ok("微信登入成功", **login_fields(user, token, now))
 
 
 class Declined(CodeInvalid):
-    """The person refused; the QR may be scanned again."""
+    """The person refused on WeChat's page; the QR code can be scanned again."""
 
 
-def _take_scan(given: dict[str, Any]) -> None:
-    if "code" in given:
-        code_scanned(state=given["state"], wechat_code=given["code"])
-    elif is_open(given["state"]):
+def _take_scan(params: dict[str, Any]) -> None:
+    if "code" in params:
+        code_scanned(state=params["state"], wechat_code=params["code"])
+    elif is_open(params["state"]):
         raise Declined
     else:
         raise CodeInvalid
@@ -84,13 +86,16 @@ def _take_scan(given: dict[str, Any]) -> None:
 
 def _page(request: Request, error: DomainError | None = None) -> HttpResponse:
     context = {"error": error, "is_declined": isinstance(error, Declined)}
-    answer = render(request, "accounts/wechat_callback.html", context)
-    answer.headers["Referrer-Policy"] = "no-referrer"  # code and state stand in its address
-    answer.headers["Cache-Control"] = "no-store"
-    return answer
+    response = render(request, "accounts/wechat_callback.html", context)
+    response.headers["Referrer-Policy"] = "no-referrer"  # the page's URL contains code and state
+    response.headers["Cache-Control"] = "no-store"
+    return response
 
 
 def _oauth_base(request: Request) -> str:
-    """Where WeChat's consent page is; the sandbox's is under the address that the client called us by."""
+    """Return the base URL of WeChat's consent page.
+
+    That of the sandbox begins with the address by which the client reached us, so that a phone can open it too.
+    """
     base, own = settings.WECHAT_OAUTH_BASE_URL, settings.PUBLIC_BASE_URL
     return absolute_url(request, base.removeprefix(own)) if base.startswith(f"{own}/") else base

@@ -78,15 +78,15 @@ class CaptchaViewSet(ApiViewSet):
 
     @endpoint("GET", "/users/verifyCaptcha", "校验验证码", Access.OPEN, docs=docs.VERIFY_CAPTCHA)
     def verify_captcha(self, request: Request) -> Response:
-        given = CaptchaParams.read(request)
-        key = given["key"] or request.COOKIES.get(CAPTCHA_COOKIE, "")
-        if not captcha_solve(key=key, answer=given["captcha"]):
+        params = CaptchaParams.read(request)
+        key = params["key"] or request.COOKIES.get(CAPTCHA_COOKIE, "")
+        if not captcha_solve(key=key, answer=params["captcha"]):
             raise CaptchaWrong
         return ok("验证码正确")
 
 
 class UserViewSet(ApiViewSet):
-    """Users, and their way in; the scan login follows in ``scan_views``."""
+    """Users, and logins by password and text message. For the scan login see ``scan_views``."""
 
     tag = "用户模块"
 
@@ -94,17 +94,17 @@ class UserViewSet(ApiViewSet):
         "GET", "/users/getAllUers", "获取所有用户", Access.ROWS, aliases=("/users/getAllUsers",), docs=docs.ALL_USERS
     )
     def get_all_users(self, request: Request) -> Response:
-        given = UserListParams.read(request)
-        total, users = page_of(user_list(key=given["key"], roleid=given["roleid"]), given)
+        params = UserListParams.read(request)
+        total, users = page_of(user_list(key=params["key"], roleid=params["roleid"]), params)
         now = timezone.now()
         return ok("success", total=total, users=[user_fields(user, now) for user in users])
 
     @endpoint("POST", "/users/register", "用户注册", Access.ROOT, aliases=("/users/addUser",), docs=docs.REGISTER)
     def register(self, request: Request) -> Response:
-        given: dict[str, Any] = RegisterParams.read(request)
-        roleid = given.pop("roles", None) or given.pop("roleid", None)
-        given.pop("roleid", None)
-        user = user_register(**given, roleid=roleid)
+        params: dict[str, Any] = RegisterParams.read(request)
+        roleid = params.pop("roles", None) or params.pop("roleid", None)
+        params.pop("roleid", None)
+        user = user_register(**params, roleid=roleid)
         return ok("注册成功", status=1, userInfo=user_fields(user, timezone.now()))
 
     @endpoint("POST", "/users/login", "用户登入", Access.OPEN, docs=docs.LOGIN)
@@ -120,15 +120,15 @@ class UserViewSet(ApiViewSet):
 
     @endpoint("POST", "/sms/send", "发送短信验证码", Access.OPEN, docs=docs.SMS_SEND)
     def send_sms(self, request: Request) -> Response:
-        given = SmsSendParams.read(request)
-        key = sms_code_send(phone=given["phoneNumber"], network=client_network(request), now=timezone.now())
-        answer = ok("OK", key=key)
-        cookie_set(request, answer, SMS_COOKIE, key, max_age_s=int(LIFETIME.total_seconds()))
-        return answer
+        params = SmsSendParams.read(request)
+        key = sms_code_send(phone=params["phoneNumber"], network=client_network(request), now=timezone.now())
+        response = ok("OK", key=key)
+        cookie_set(request, response, SMS_COOKIE, key, max_age_s=int(LIFETIME.total_seconds()))
+        return response
 
 
 class OwnViewSet(ApiViewSet):
-    """What who is logged in does with an account: mostly the own one."""
+    """Calls of logged-in users about accounts, mostly their own."""
 
     tag = "用户模块"
 
@@ -139,8 +139,8 @@ class OwnViewSet(ApiViewSet):
 
     @endpoint("POST", "/users/uploadAvatar", "上传用户头像", Access.ANY_USER, docs=docs.UPLOAD_AVATAR, takes_files=True)
     def upload_avatar(self, request: CallerRequest) -> Response:
-        given = AvatarParams.read(request)
-        user = User.objects.filter(unid=given.get("uId") or given.get("unid") or "").first()
+        params = AvatarParams.read(request)
+        user = User.objects.filter(unid=params.get("uId") or params.get("unid") or "").first()
         if user is None:
             raise AvatarRefused
         me = request.user
@@ -159,36 +159,36 @@ class OwnViewSet(ApiViewSet):
 
     @endpoint("POST", "/users/updatePassword", "修改用户密码", Access.ANY_USER, docs=docs.UPDATE_PASSWORD)
     def update_password(self, request: CallerRequest) -> Response:
-        given = PasswordParams.read(request)
-        user = User.objects.filter(username=given["username"]).first()
+        params = PasswordParams.read(request)
+        user = User.objects.filter(username=params["username"]).first()
         if user is None:
             raise UserUnknown
         me = request.user
         is_own = user.pk == me.pk
         if not is_own and not me.is_root:
             raise NotPermitted
-        if is_own and (given["oldPassword"] or not me.is_root):
+        if is_own and (params["oldPassword"] or not me.is_root):
             own_password_change(
                 username=user.username,
-                old_password=given["oldPassword"],
-                new_password=given["newPassword"],
+                old_password=params["oldPassword"],
+                new_password=params["newPassword"],
                 ip=client_ip(request),
             )
         else:
-            password_set(user=user, new_password=given["newPassword"])
+            password_set(user=user, new_password=params["newPassword"])
         return ok("密码修改成功", status=1)
 
     @endpoint("POST", "/users/updateUser", "修改用户信息", Access.ANY_USER, docs=docs.UPDATE_USER)
     def update_user(self, request: CallerRequest) -> Response:
-        given = UserUpdateParams.read(request)
-        user = User.objects.filter(unid=given.pop("unid")).first()
+        params = UserUpdateParams.read(request)
+        user = User.objects.filter(unid=params.pop("unid")).first()
         if user is None:
             raise UserToChangeUnknown
         me = request.user
         if user.pk != me.pk and not me.is_root:
             raise UserNotYours
-        old_password, new_password = given.pop("oldPassword"), given.pop("password")
-        changes = {_COLUMNS.get(name, name): value for name, value in given.items()}
+        old_password, new_password = params.pop("oldPassword"), params.pop("password")
+        changes = {_COLUMNS.get(name, name): value for name, value in params.items()}
         if picture := avatars.store().take_or_name(request, "headimgurl"):
             changes["headimgurl"] = picture
         user_update(
@@ -203,29 +203,29 @@ class OwnViewSet(ApiViewSet):
 
     @endpoint("GET", "/users/deleteUser", "删除用户", Access.ROOT, docs=docs.DELETE_USER)
     def delete_user(self, request: CallerRequest) -> Response:
-        given = UserDeleteParams.read(request)
-        # Clients repeat the parameter for several users; Params reads the last one only.
+        params = UserDeleteParams.read(request)
+        # Clients repeat the parameter to name several users, and Params keeps only the last one.
         unids = [part.strip() for text in request.query_params.getlist("unid") for part in text.split(",")]
         unids = [unid for unid in unids if unid]
-        if not unids and not given["username"]:
+        if not unids and not params["username"]:
             raise UserToDeleteMissing
-        users_delete(unids=unids, username=given["username"], by_pk=request.user.pk)
+        users_delete(unids=unids, username=params["username"], by_pk=request.user.pk)
         return ok("删除成功")
 
 
 def _new_captcha(request: Request) -> Response:
     key, img = captcha_make()
-    answer = ok(img=img, key=key)
-    cookie_set(request, answer, CAPTCHA_COOKIE, key, max_age_s=LIFETIME_S)
-    return answer
+    response = ok(img=img, key=key)
+    cookie_set(request, response, CAPTCHA_COOKIE, key, max_age_s=LIFETIME_S)
+    return response
 
 
 def _login_by_sms(request: Request, now: datetime) -> tuple[User, str]:
-    given = SmsLoginParams.read(request)
-    key = given["key"] or request.COOKIES.get(SMS_COOKIE, "")
+    params = SmsLoginParams.read(request)
+    key = params["key"] or request.COOKIES.get(SMS_COOKIE, "")
     return sms_login(
         key=key,
-        code=given["code"],
+        code=params["code"],
         ip=client_ip(request),
         network=client_network(request),
         device=user_agent(request),
@@ -233,13 +233,13 @@ def _login_by_sms(request: Request, now: datetime) -> tuple[User, str]:
     )
 
 
-def cookie_set(request: Request, answer: Response, name: str, key: str, *, max_age_s: int) -> None:
-    """Let a browser keep the key of a captcha or a text message, so that its client need not.
+def cookie_set(request: Request, response: Response, name: str, key: str, *, max_age_s: int) -> None:
+    """Store the key of a captcha or a text message in a cookie, for clients that do not send the key back themselves.
 
-    It says which one is meant and nothing else: it never authenticates anybody. Pages of other sites get it only
-    over HTTPS, as browsers demand; the others send the key back.
+    The cookie only names the captcha or message; it never authenticates anybody. Browsers send it from pages of other
+    sites over HTTPS only (SameSite=None requires it). Such pages without HTTPS must send the key.
     """
     is_https = request.is_secure()
-    answer.set_cookie(
+    response.set_cookie(
         name, key, max_age=max_age_s, httponly=True, secure=is_https, samesite="None" if is_https else "Lax"
     )

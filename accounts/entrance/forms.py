@@ -1,4 +1,4 @@
-"""What the entrance of the back office asks for: name and password, the password again, the code of the phone."""
+"""The forms of the back office's entrance: login, password again, code of the second factor."""
 
 from typing import Any
 
@@ -21,13 +21,13 @@ _WRONG = "密码错误"
 
 
 def password_of(request: HttpRequest, username: str, password: str, *, wrong: str = _WRONG) -> User:
-    """Answer whose name and password these are.
+    """Return the user with this name and password.
 
-    :param wrong: what to tell the person who is wrong.
-    :raises ValidationError: that, or how long to wait.
+    :param wrong: the message for a wrong name or password.
+    :raises ValidationError: with ``wrong``, or with the time to wait after too many wrong passwords.
     """
     try:
-        return password_verify(username=username, password=password, **_where(request))
+        return password_verify(username=username, password=password, **_attempt_context(request))
     except TooManyFailures as refusal:
         raise ValidationError(f"登录失败次数过多,请 {refusal.wait_s} 秒后再试") from None
     except CredentialsWrong:
@@ -35,7 +35,7 @@ def password_of(request: HttpRequest, username: str, password: str, *, wrong: st
 
 
 class LoginForm(AuthenticationForm):
-    """The login, under the same limits as the API's."""
+    """The login to the back office. Its wrong passwords count together with those of the API."""
 
     request: HttpRequest
 
@@ -45,7 +45,7 @@ class LoginForm(AuthenticationForm):
             return self.cleaned_data
         user = password_of(self.request, username, password, wrong=_NO_ENTRY)
         if not user.is_staff:
-            # The same words as for a wrong password: whoever guesses learns nothing here.
+            # The same message as for a wrong password, so that guessing here does not confirm a password.
             login_record(self.request, username, Outcome.NO_STAFF)
             raise ValidationError(_NO_ENTRY)
         self.user_cache = user
@@ -53,10 +53,10 @@ class LoginForm(AuthenticationForm):
 
 
 def login_record(request: HttpRequest, username: str, outcome: Outcome) -> None:
-    attempt_record(outcome=outcome, username=username, **_where(request))
+    attempt_record(outcome=outcome, username=username, **_attempt_context(request))
 
 
-def _where(request: HttpRequest) -> AttemptContext:
+def _attempt_context(request: HttpRequest) -> AttemptContext:
     return {"door": Door.OFFICE, "ip": client_ip(request), "device": user_agent(request), "now": timezone.now()}
 
 
@@ -70,9 +70,9 @@ class _OneField(forms.Form):
 
 
 class PasswordForm(_OneField):
-    """The password of whoever is logged in."""
+    """Asks the logged-in user for the password again."""
 
-    # Its name is one that no form of a page has: the page's own fields travel beside it.
+    # This name must differ from all fields of pages, because the page's own fields are sent together with it.
     entrance_password = forms.CharField(
         label="密码", strip=False, widget=forms.PasswordInput(attrs={"autocomplete": "current-password"})
     )
@@ -83,7 +83,7 @@ class PasswordForm(_OneField):
 
 
 class CodeForm(_OneField):
-    """The code that the phone of whoever is logged in shows; ``phone`` is set once it is right."""
+    """Asks the logged-in user for a code of the second factor; sets ``phone`` if it is right."""
 
     entrance_code = forms.CharField(
         label="动态验证码",
@@ -94,9 +94,9 @@ class CodeForm(_OneField):
 
     def clean_entrance_code(self) -> str:
         code = self.cleaned_data["entrance_code"]
-        where = {"ip": client_ip(self.request), "agent": user_agent(self.request)}
+        origin = {"ip": client_ip(self.request), "agent": user_agent(self.request)}
         try:
-            self.phone = code_check(user=self.user, code=code, **where, now=timezone.now())
+            self.phone = code_check(user=self.user, code=code, **origin, now=timezone.now())
         except CodeTooSoon as refusal:
             raise ValidationError(f"{refusal.msg},请 {refusal.wait_s} 秒后再试") from None
         except CodeWrong as refusal:
@@ -105,6 +105,8 @@ class CodeForm(_OneField):
 
 
 class EnrolForm(_OneField):
+    """Asks for the first code of a phone, which confirms that its app has read the key."""
+
     code = forms.CharField(
         label="手机上显示的 6 位数字",
         max_length=10,
@@ -113,7 +115,7 @@ class EnrolForm(_OneField):
 
 
 class OwnPasswordForm(AdminOwnPasswordChangeForm):
-    """One's own new password: a session that was left open is no way to guess the old one."""
+    """Sets one's own password. The old one is checked under the limits of logins, so that it cannot be guessed here."""
 
     def __init__(self, *args: Any, request: HttpRequest, **options: Any) -> None:
         super().__init__(*args, **options)

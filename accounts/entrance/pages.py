@@ -1,4 +1,4 @@
-"""The pages of the second factor: one's own, and taking away a colleague's."""
+"""Pages of the second factor: manage one's own, and remove a colleague's."""
 
 from base64 import b32encode
 from typing import Any
@@ -33,22 +33,22 @@ _TITLE = "动态验证码"
 
 
 def account_links(request: HttpRequest) -> list[dict[str, str]]:
-    """What the theme's menu of one's own account holds."""
+    """Return the links of the theme's account menu."""
     links = [{"title": "修改密码", "link": reverse("admin:password_change")}]
     return [*links, {"title": _TITLE, "link": reverse("admin:second_factor")}] if is_offered() else links
 
 
 @never_cache
 def second_factor_page(request: HttpRequest) -> HttpResponse:
-    """Get a second factor, see to it, give it up."""
+    """Set up one's own second factor, renew its recovery codes, remove it."""
     if not is_offered():
         raise Http404
     require_password(request)
     user: Any = request.user
     if request.method == "POST" and device_of(user) and "do" in request.POST:
-        return _do(request, user, request.POST["do"])
+        return _change(request, user, request.POST["do"])
     phone = device_of(user)
-    return _page(request, **_facts(user, phone)) if phone else _enrol(request, user)
+    return _page(request, **_phone_context(user, phone)) if phone else _enrol(request, user)
 
 
 def _enrol(request: HttpRequest, user: User) -> HttpResponse:
@@ -66,21 +66,21 @@ def _enrol(request: HttpRequest, user: User) -> HttpResponse:
     return _page(request, form=form, qr=_qr(pending), key=_key(pending), is_demanded=is_demanded(user))
 
 
-def _do(request: HttpRequest, user: User, what: str) -> HttpResponse:
-    if what == "codes":
+def _change(request: HttpRequest, user: User, action: str) -> HttpResponse:
+    if action == "codes":
         return _page(request, codes=recovery_codes_renew(user=user))
-    if what == "remove" and "sure" in request.POST:
+    if action == "remove" and "sure" in request.POST:
         second_factor_remove(user=user)
         messages.success(request, "已解除动态验证码")
         return HttpResponseRedirect(request.path)
-    if what == "remove":
+    if action == "remove":
         return _page(request, asks_remove=True, is_demanded=is_demanded(user))
     raise PermissionDenied
 
 
 @never_cache
 def remove_page(request: HttpRequest, pk: int) -> HttpResponse:
-    """Let root take away a colleague's second factor: the phone is lost, and the recovery codes with it."""
+    """Let root remove a colleague's second factor, for a colleague who has lost phone and recovery codes."""
     if not (request.user.is_superuser and is_offered()):
         raise PermissionDenied
     require_password(request)
@@ -96,12 +96,12 @@ def remove_page(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def _page(request: HttpRequest, **context: Any) -> HttpResponse:
-    shown = admin.site.each_context(request)
-    layout = "admin/base_site.html" if shown["has_permission"] else "entrance/base.html"
-    return render(request, "entrance/second_factor.html", shown | {"title": _TITLE, "layout": layout} | context)
+    site_context = admin.site.each_context(request)
+    layout = "admin/base_site.html" if site_context["has_permission"] else "entrance/base.html"
+    return render(request, "entrance/second_factor.html", site_context | {"title": _TITLE, "layout": layout} | context)
 
 
-def _facts(user: User, phone: TOTPDevice) -> dict[str, Any]:
+def _phone_context(user: User, phone: TOTPDevice) -> dict[str, Any]:
     return {"phone": phone, "codes_left": recovery_codes_left(user), "is_demanded": is_demanded(user)}
 
 
@@ -110,6 +110,6 @@ def _qr(phone: TOTPDevice) -> str:
 
 
 def _key(phone: TOTPDevice) -> str:
-    """The key as people type it where no camera can read it: four letters at a time."""
+    """Return the key in groups of four letters, for people who must type it because they cannot scan the QR code."""
     text = b32encode(phone.bin_key).decode()
     return " ".join(text[at : at + 4] for at in range(0, len(text), 4))

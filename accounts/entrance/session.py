@@ -1,4 +1,4 @@
-"""How long a session of the back office lasts: 12 hours from its login, however much is done in it."""
+"""Limit sessions of the back office: each ends SESSION_COOKIE_AGE after its login, even if it is in use."""
 
 from datetime import datetime
 from typing import Any
@@ -13,7 +13,7 @@ _SINCE = "logged_in_at"
 
 
 def session_begin(request: HttpRequest, *, now: datetime) -> None:
-    """Begin afresh: also where the same person logs in again in a session that is still there."""
+    """Start the session's time and reset its second factor, also if the user logs in again in an open session."""
     request.session.cycle_key()
     request.session[_SINCE] = now.timestamp()
     passed_forget(request.session)
@@ -21,4 +21,5 @@ def session_begin(request: HttpRequest, *, now: datetime) -> None:
 
 
 def is_recent(session: Any, *, now: datetime) -> bool:
+    """Tell whether the session's login is less than SESSION_COOKIE_AGE ago."""
     return now.timestamp() - session.get(_SINCE, 0) < settings.SESSION_COOKIE_AGE

@@ -1,7 +1,7 @@
-"""The back office's one entrance: every page comes through here, whichever app it belongs to.
+"""The entrance of the back office: the checks before every page of every app.
 
-Who comes in has given name and password in the last 12 hours, and the code of the own phone if there is one. A page
-may ask for the password again (``core.admin.password``).
+A user must have logged in with name and password within SESSION_COOKIE_AGE, and must have shown a code if there is a
+second factor. A page may ask for the password again (``core.admin.password``).
 """
 
 from collections.abc import Callable
@@ -25,7 +25,7 @@ from accounts.services.second_factor import LoginStage, login_stage, passed_reme
 from core.admin.deletion import delete_selected
 from core.admin.password import PasswordNeeded, password_given
 
-Page = Callable[..., Any]
+PageView = Callable[..., Any]
 
 
 class BackOfficeSite(UnfoldAdminSite):
@@ -33,7 +33,7 @@ class BackOfficeSite(UnfoldAdminSite):
 
     def __init__(self, name: str = "admin") -> None:
         super().__init__(name)
-        self._actions = {"delete_selected": delete_selected}  # every list takes its actions from here
+        self._actions = {"delete_selected": delete_selected}  # replaces Django's own action in every list
 
     def extra_urls(self) -> list[URLPattern]:
         return [
@@ -42,23 +42,23 @@ class BackOfficeSite(UnfoldAdminSite):
         ]
 
     def has_permission(self, request: HttpRequest) -> bool:
-        return self._knows(request) and _login_stage(request) is LoginStage.INSIDE
+        return self._has_logged_in(request) and _login_stage(request) is LoginStage.INSIDE
 
-    def _knows(self, request: HttpRequest) -> bool:
-        """Whether a member of staff has given name and password lately."""
+    def _has_logged_in(self, request: HttpRequest) -> bool:
+        """Tell whether a member of staff has logged in within SESSION_COOKIE_AGE."""
         return super().has_permission(request) and is_recent(request.session, now=timezone.now())
 
-    def admin_view(self, view: Page, cacheable: bool = False) -> Page:
+    def admin_view(self, view: PageView, cacheable: bool = False) -> PageView:
         inside = super().admin_view(view, cacheable)
 
         def entrance(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-            if not self._knows(request):
-                return inside(request, *args, **kwargs)  # which leads to the login
+            if not self._has_logged_in(request):
+                return inside(request, *args, **kwargs)  # it redirects to the login
             if request.path == reverse("admin:logout"):
-                return view(request, *args, **kwargs)  # who cannot come in can still go
+                return view(request, *args, **kwargs)  # a user who has not given the code can log out too
             if (stop := _stop(request, is_enrolment=view is pages.second_factor_page)) is not None:
                 return stop
-            # Who has to enrol is not inside yet, and gets to this one page.
+            # A user who must set up a second factor has no permission yet, and may open only the page that does it.
             page = inside if self.has_permission(request) else view
             try:
                 return page(request, *args, **kwargs)
@@ -68,15 +68,15 @@ class BackOfficeSite(UnfoldAdminSite):
         return update_wrapper(entrance, inside)
 
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        answer = super().login(request, extra_context)
-        is_done = request.method == "POST" and answer.status_code == HttpResponseRedirect.status_code
+        response = super().login(request, extra_context)
+        is_done = request.method == "POST" and response.status_code == HttpResponseRedirect.status_code
         if is_done and _login_stage(request) is not LoginStage.CODE:
             login_record(request, request.user.get_username(), Outcome.DONE)
-        return answer
+        return response
 
     def password_change(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         context = self.each_context(request) | (extra_context or {})
-        page: Page = OwnPasswordView.as_view(extra_context=context)
+        page: PageView = OwnPasswordView.as_view(extra_context=context)
         return page(request)
 
 
@@ -89,11 +89,11 @@ class OwnPasswordView(PasswordChangeView):
 
 
 def _stop(request: HttpRequest, *, is_enrolment: bool) -> HttpResponse | None:
-    """Answer what has to come before the page that is asked for; None: nothing has."""
-    where = _login_stage(request)
-    if where is LoginStage.CODE:
+    """Return the response that must come before the page, such as the question for a code; None if nothing must."""
+    stage = _login_stage(request)
+    if stage is LoginStage.CODE:
         return _take_code(request)
-    if where is LoginStage.ENROL and not is_enrolment:
+    if stage is LoginStage.ENROL and not is_enrolment:
         return HttpResponseRedirect(reverse("admin:second_factor"))
     return _take_password(request) if "entrance_password" in request.POST else None
 
@@ -115,9 +115,10 @@ def _take_password(request: HttpRequest) -> HttpResponse | None:
         return _ask_password(request, form, is_download=is_download)
     password_given(request, now=timezone.now())
     if is_download:
-        # The file comes with the next request, and leaves the page as it is: one that still asks would puzzle people.
-        facts = {"title": "下载", "back": back_of(request), "address": request.get_full_path()}
-        return render(request, "entrance/download.html", admin.site.each_context(request) | facts)
+        # A download does not replace the page in the browser, so the question would stay on the screen. Show a page
+        # that starts the download instead.
+        context = {"title": "下载", "back": back_of(request), "address": request.get_full_path()}
+        return render(request, "entrance/download.html", admin.site.each_context(request) | context)
     return go_on(request)
 
 
