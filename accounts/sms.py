@@ -34,7 +34,7 @@ def sms_room() -> Iterator[None]:
         with UPSTREAM.room():
             yield
     except UpstreamRefused as refused:
-        raise SmsNotSent(headers=refused.answer()["headers"]) from None
+        raise SmsNotSent(headers=refused.error_options()["headers"]) from None
 
 
 def sms_send(*, phone: str, code: str) -> None:
@@ -46,7 +46,7 @@ def sms_send(*, phone: str, code: str) -> None:
     try:
         result = run_within(UPSTREAM, TOTAL_TIMEOUT_S, partial(_send, phone, code))
     except UpstreamRefused as refused:
-        raise SmsNotSent(headers=refused.answer()["headers"]) from None
+        raise SmsNotSent(headers=refused.error_options()["headers"]) from None
     except OutgoingError as error:
         log.warning("no answer from the text message provider", reason=str(error))
         raise SmsNotSent from None

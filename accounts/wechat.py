@@ -89,7 +89,7 @@ def profile_fetch(*, code: str) -> WechatProfile:
             token = _ask(lambda: _checked(oauth.fetch_access_token(code)), WechatUnclear)
             person = _ask(oauth.get_user_info, WechatLost)
     except http.UpstreamRefused as refused:
-        raise WechatUnclear(**refused.answer()) from None
+        raise WechatUnclear(**refused.error_options()) from None
     openid = token["openid"]
     if person.get("openid") != openid:
         log.error("wechat gave the profile of somebody else")

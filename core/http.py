@@ -1,4 +1,4 @@
-"""The one outgoing HTTP client for plain calls: always with a deadline and a size limit."""
+"""The outgoing HTTP client: every call has a deadline and a size limit."""
 
 import time
 from collections.abc import Callable
@@ -15,7 +15,8 @@ from core.upstreams import OutgoingError, Upstream, UpstreamRefused, time_left
 
 __all__ = ["OutgoingError", "OutgoingTimeout", "ServerFailed", "UpstreamRefused", "get", "read_body", "run_within"]
 
-# A server that sends a byte now and then can hold a call for ever, though nobody waits for it any more.
+# A server that sends one byte now and then can keep a call's thread for ever after the caller has given up. So many
+# such threads may exist.
 _under_way = BoundedSemaphore(128)
 _OURSELVES = {"127.0.0.1", "localhost", "::1"}
 T = TypeVar("T")
@@ -46,9 +47,9 @@ def get(
         return run_within(upstream, timeout_s, lambda ends_at: _body(url, params, ends_at, max_bytes))
     except OutgoingError:
         raise
-    except requests.Timeout:  # of the connection or of a part, a moment before ours of the whole
+    except requests.Timeout:  # requests' own timeout can come a moment before ours
         raise OutgoingTimeout("Timeout") from None
-    except Exception as error:  # requests raises more than RequestException, above all for odd addresses
+    except Exception as error:  # for odd addresses requests raises other errors than RequestException
         raise OutgoingError(type(error).__name__) from None
 
 
@@ -57,24 +58,24 @@ def run_within(
 ) -> T:
     """Run ``call(ends_at)`` and stop waiting for it after ``timeout_s``; ``ends_at`` is a ``time.monotonic()``.
 
-    Where somebody waits, it may be less time, or no room. Not inside a transaction: the database connection is given
-    back meanwhile.
+    If a person waits, the time may be shorter or the call refused. The database connection goes back to the pool
+    meanwhile, so do not call this inside a transaction.
 
-    :param works: whether the server answered as one that is alive.
+    :param works: tells from the result whether the server is alive; a server that is not may be left alone for a while.
     :raises UpstreamRefused: nothing was sent.
-    :raises OutgoingTimeout: no result in time; the call may still go on.
+    :raises OutgoingTimeout: no result in time; the call may still go on in its thread.
     """
     with upstream.room():
         timeout_s = time_left(timeout_s)
         if not timeout_s:
             raise OutgoingTimeout("no time left")
         try:
-            answer = _run(timeout_s, call)
+            result = _run(timeout_s, call)
         except Exception as error:
             upstream.report(works=not isinstance(error, _DEAD))
             raise
-        upstream.report(works=works(answer))
-        return answer
+        upstream.report(works=works(result))
+        return result
 
 
 _DEAD = (OutgoingTimeout, ServerFailed, requests.RequestException, OSError)
@@ -86,40 +87,45 @@ def _run(timeout_s: float, call: Callable[[float], T]) -> T:
     ends_at = time.monotonic() + timeout_s
     if not _under_way.acquire(timeout=timeout_s):
         raise OutgoingError("Busy")
-    answer: Future[T] = Future()
+    result: Future[T] = Future()
 
     def run() -> None:
         try:
-            answer.set_result(call(ends_at))
+            result.set_result(call(ends_at))
         except Exception as error:
-            answer.set_exception(error)
+            result.set_exception(error)
         finally:
             _under_way.release()
 
-    # In a thread of its own, because a timeout of requests counts from one byte to the next.
+    # The call runs in a thread of its own: the timeout of requests starts again with every byte, so a slow server
+    # could hold the caller for minutes.
     Thread(target=run, daemon=True).start()
     try:
-        return answer.result(max(0, ends_at - time.monotonic()))
+        return result.result(max(0, ends_at - time.monotonic()))
     except FutureTimeout:
         raise OutgoingTimeout("Timeout") from None
 
 
 def _body(url: str, params: dict[str, str] | None, ends_at: float, max_bytes: int) -> bytes:
     with requests.Session() as session:
-        # A proxy that the environment names cannot reach our own sandbox.
+        # Calls to this machine's sandbox bypass the proxy of the environment, which cannot reach it.
         session.trust_env = urlsplit(url).hostname not in _OURSELVES
         wait_s = max(0.001, ends_at - time.monotonic())
-        with session.get(url, params=params, timeout=wait_s, stream=True, allow_redirects=False) as answer:
-            if answer.status_code != 200:
-                kind = ServerFailed if answer.status_code >= 500 else OutgoingError
-                raise kind(f"HTTP {answer.status_code}")
-            return read_body(answer, ends_at, max_bytes)
+        with session.get(url, params=params, timeout=wait_s, stream=True, allow_redirects=False) as response:
+            if response.status_code != 200:
+                error = ServerFailed if response.status_code >= 500 else OutgoingError
+                raise error(f"HTTP {response.status_code}")
+            return read_body(response, ends_at, max_bytes)
 
 
-def read_body(answer: requests.Response, ends_at: float, max_bytes: int) -> bytes:
-    """:raises OutgoingError: it is longer than ``max_bytes``, or goes on beyond ``ends_at``."""
+def read_body(response: requests.Response, ends_at: float, max_bytes: int) -> bytes:
+    """Read a response's body, opened with ``stream=True``.
+
+    :param ends_at: a ``time.monotonic()``.
+    :raises OutgoingError: the body is longer than ``max_bytes``, or has not ended at ``ends_at``.
+    """
     body = bytearray()
-    for chunk in answer.iter_content(16_384):
+    for chunk in response.iter_content(16_384):
         body += chunk
         if len(body) > max_bytes:
             raise OutgoingError("answer too large")

@@ -1,7 +1,8 @@
-"""Other people's servers: how long somebody waits for them, how many at once, and whether asking makes sense.
+"""Calls to other people's servers: how long a request waits, how many wait at once, when a dead server is left alone.
 
-A person who waits (``answer_within``) is refused at once where too many wait already, or where the server is dead. What
-runs by itself is never refused: it has a pace of its own, and its threads are nobody else's. See docs/adr/0034.
+A request in which a person waits (``answer_within``) is refused at once if too many wait for the server already, or if
+it is dead. Background tasks are never refused: they come at their own pace and hold no thread that a person needs. See
+docs/adr/0034.
 """
 
 import os
@@ -24,13 +25,13 @@ from core.observe.metrics import Sample
 
 log = structlog.get_logger("core.upstreams")
 
-FAILURES = 5  # in a row: then the server counts as dead
-PAUSE_S, LONGEST_PAUSE_S = 5.0, 20.0  # until one call tries it again; less by chance, so that hosts differ
-QUEUE_S = 1.0  # for room beside the others
-SILENT_S = 1.0  # without any answer: then it looks dead, and few may queue for it
-BUSY_S, COME_BACK_S = 2, 5  # what those who are refused are told at least
+FAILURES = 5  # a server counts as dead after so many failed calls in a row
+PAUSE_S, LONGEST_PAUSE_S = 5.0, 20.0  # then one call tries it again; at random up to half less, so that hosts differ
+QUEUE_S = 1.0  # how long a request waits until another one has finished its call
+SILENT_S = 1.0  # a server without an answer for so long may be dead: only few requests may wait for it
+BUSY_S, COME_BACK_S = 2, 5  # the least Retry-After of a request that is refused: busy, dead
 _KEY = "spms:upstream:"
-_NOTE_S = 60  # longer than pause and probe together: what nobody renews is over, or its process is gone
+_NOTE_S = 60  # longer than pause and probe together: if nobody renews a note, its process has ended
 
 ANSWERS = metrics.counter("spms_upstream_answers_total", "Calls that somebody waited for", ["upstream", "outcome"])
 
@@ -38,24 +39,24 @@ _ends_at: ContextVar[float | None] = ContextVar("ends_at", default=None)
 
 
 class OutgoingError(Exception):
-    """The other side did not give a usable answer. The text names no URL: it may hold a secret."""
+    """The server gave no usable answer. The error's text never names the URL, which may hold a secret."""
 
 
 class UpstreamRefused(OutgoingError):
-    """Nothing was sent: too many wait for this server, or it is dead. ``wait_s`` is when to come back."""
+    """Nothing was sent: too many wait for this server, or it is dead. ``wait_s`` says after how long to try again."""
 
     def __init__(self, why: str, wait_s: float) -> None:
         super().__init__(why)
         self.wait_s = max(1, round(wait_s))
 
-    def answer(self) -> dict[str, Any]:
-        """What makes a 503 of an answer: arguments of a ``DomainError``."""
+    def error_options(self) -> dict[str, Any]:
+        """Return the arguments that turn a ``DomainError`` into HTTP 503 with Retry-After."""
         return {"status": 503, "http_status": 503, "headers": {"Retry-After": str(self.wait_s)}}
 
 
 @contextmanager
 def answer_within(seconds: float) -> Iterator[None]:
-    """Somebody waits: whatever is asked of others inside, one thing after the other, ends within ``seconds``."""
+    """Say that a person waits for the block: all outgoing calls inside it together end within ``seconds``."""
     token = _ends_at.set(time.monotonic() + min(seconds, time_left(seconds)))
     try:
         yield
@@ -64,17 +65,22 @@ def answer_within(seconds: float) -> Iterator[None]:
 
 
 def is_awaited() -> bool:
+    """Tell whether a person waits for the present work (``answer_within``)."""
     return _ends_at.get() is not None
 
 
 def time_left(most_s: float) -> float:
-    """How long the next call may take: ``most_s``, or less where somebody waits; never below 0."""
+    """Return how many seconds the next call may take: ``most_s``, or less if a person waits; never below 0."""
     ends_at = _ends_at.get()
     return most_s if ends_at is None else max(0.0, min(most_s, ends_at - time.monotonic()))
 
 
 class Upstream:
-    """One server, as this process knows it: a budget and a breaker. Safe between threads."""
+    """One server as this process knows it: how many calls run, and whether it is dead. Safe between threads.
+
+    Each call has a role: a "call" takes one of ``UPSTREAM_CALLS`` places; a "probe" is the single call that tries a
+    dead server again, and takes none.
+    """
 
     known: dict[str, "Upstream"] = {}
 
@@ -82,41 +88,44 @@ class Upstream:
         self.name = name
         self._changed = Condition()
         self.forget()
-        # Whether the caller has room already, and then whether it is the one that tries a dead server again.
-        self._mine: ContextVar[str] = ContextVar(f"room_{name}", default="")
+        # The role of the present request or task; "" while it has no room.
+        self._role: ContextVar[str] = ContextVar(f"room_{name}", default="")
         self.known[name] = self
 
     def forget(self) -> None:
-        """Begin anew, as a fresh process would."""
+        """Forget all that was seen of the server, as a new process would. For tests."""
         self._inside = self._queued = self._failures = 0
-        self._silent_since = 0.0  # the latest answer, or the first call after a pause
+        self._silent_since = 0.0  # when the latest answer came, or when the first call began after there was none
         self._pause_s, self.rests_until = PAUSE_S, 0.0
         self._probed_at: int | None = None  # the number of failures when the probe went out
 
     @contextmanager
     def room(self) -> Iterator[None]:
-        """Have room for one call after the other. Inside it, asking for room again gives the same.
+        """Hold a place for the block, in which calls follow one another. A nested ``room`` uses the same place.
 
-        :raises UpstreamRefused: at once, or after ``QUEUE_S``.
+        :raises UpstreamRefused: at once where the server is dead or the queue is full, else after ``QUEUE_S``.
         """
-        if self._mine.get() or not is_awaited():
+        if self._role.get() or not is_awaited():
             yield
             return
-        token = self._mine.set(self._enter())
+        token = self._role.set(self._enter())
         try:
             yield
         finally:
-            self._leave(self._mine.get())
-            self._mine.reset(token)
+            self._leave(self._role.get())
+            self._role.reset(token)
 
     def refuse_if_dead(self) -> None:
-        """:raises UpstreamRefused: whoever asked for room now would not get any, for the server is dead."""
+        """Stop early, before other work is done, where ``room`` would refuse because the server is dead.
+
+        :raises UpstreamRefused: the server is dead, and it is not yet time to try it again.
+        """
         with self._changed:
             if is_awaited() and self._is_dead:
                 self._require_turn()
 
     def report(self, *, works: bool) -> None:
-        """Take note of a call's outcome; any answer but a failure of the server's own counts as working."""
+        """Note a call's outcome. Any answer counts as working, a refusal too; only no answer or HTTP 5xx does not."""
         if not is_awaited():
             return
         ANSWERS.labels(self.name, "answered" if works else "failed").inc()
@@ -154,7 +163,10 @@ class Upstream:
             return role
 
     def _admitted(self) -> str:
-        """:raises UpstreamRefused: the server is dead, and it is not the caller's turn to try it again."""
+        """Return the caller's role: "call", or "probe" where it is the one to try a dead server again.
+
+        :raises UpstreamRefused: the server is dead, and the pause lasts or another caller is trying it.
+        """
         if not self._is_dead:
             return "call"
         self._require_turn()
@@ -167,7 +179,7 @@ class Upstream:
             raise self._refusal("dead", max(wait_s, COME_BACK_S))
 
     def _queue_up(self) -> None:
-        # A class that clicks in the same second may queue for a server that answers: its turn comes in no time.
+        # While the server answers, a whole class may wait that clicked in the same second: each waits only briefly.
         is_silent = time.monotonic() - self._silent_since > SILENT_S
         if is_silent and self._queued >= settings.UPSTREAM_CALLS // 2:
             raise self._refusal("busy", BUSY_S)
@@ -186,7 +198,8 @@ class Upstream:
         with self._changed:
             has_failed = False
             if role == "probe":
-                has_failed = self._is_dead and self._failures != self._probed_at  # or it asked nothing after all
+                # If the number of failures has not changed, the probe made no call: that says nothing of the server.
+                has_failed = self._is_dead and self._failures != self._probed_at
                 self._probed_at = None
             else:
                 self._inside -= 1
@@ -197,7 +210,7 @@ class Upstream:
             self._note(True)
 
     def _note(self, is_dead: bool) -> None:
-        """Tell the other processes, for doctor and /metrics."""
+        """Tell the other processes through Valkey, for ``manage.py doctor`` and ``/metrics``."""
         key = f"{_KEY}{self.name}:{socket.gethostname()}:{os.getpid()}"
         try:
             if is_dead:
@@ -205,11 +218,11 @@ class Upstream:
             else:
                 valkey.client().delete(key)
         except redis.RedisError:
-            pass  # they will not know; calls go on
+            pass  # then doctor and /metrics do not show it; calls are not affected
 
 
 def resting() -> dict[str, int]:
-    """In how many processes, of all hosts, each server counts as dead."""
+    """Return, for each server, in how many processes of all hosts it counts as dead."""
     found = dict.fromkeys(Upstream.known, 0)
     for key in valkey.client().scan_iter(f"{_KEY}*", count=1000):
         name = key.decode().removeprefix(_KEY).split(":")[0]

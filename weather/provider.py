@@ -99,7 +99,7 @@ def room() -> Iterator[None]:
         with UPSTREAM.room():
             yield
     except http.UpstreamRefused as refused:
-        raise ProviderSilent(headers=refused.answer()["headers"]) from None
+        raise ProviderSilent(headers=refused.error_options()["headers"]) from None
 
 
 def ask(credentials: Credentials, city: str, *, now: datetime, timeout_s: float | None = None) -> Report:
@@ -123,7 +123,7 @@ def ask(credentials: Credentials, city: str, *, now: datetime, timeout_s: float 
             max_bytes=MAX_BYTES,
         )
     except http.UpstreamRefused as refused:
-        raise ProviderSilent(headers=refused.answer()["headers"]) from None
+        raise ProviderSilent(headers=refused.error_options()["headers"]) from None
     except http.OutgoingError:
         raise ProviderSilent from None
     answer = _parsed(body)

@@ -67,7 +67,7 @@ class PollingConsumer(SocketConsumer):
         if self.body.is_too_large or (content_length.isdecimal() and int(content_length[:12]) > MAX_BODY):
             await self._too_big()
             raise StopConsumer
-        if self.body.has_lost_room:
+        if self.body.was_dropped:
             await self._answer(b"", "text/plain", 503, [(b"retry-after", str(RETRY_AFTER_S).encode())])
             raise StopConsumer
         if not message.get("more_body"):

@@ -1,4 +1,4 @@
-"""Who may call a route. A route that says nothing may be called by nobody."""
+"""Who may call a route. A route without an access is refused to everybody."""
 
 from enum import Enum
 

@@ -1,4 +1,4 @@
-"""How large the body of a request may be, and how much of all bodies one process holds: decided here alone."""
+"""Limits on request bodies: how large one may be, and how much memory all of them may take in one process."""
 
 from collections import deque
 from collections.abc import Callable
@@ -13,25 +13,23 @@ from core.errors import BodyTooLarge, ServiceUnavailable
 KIB = 1024
 MIB = KIB * KIB
 BODY_LIMIT = MIB
-FILE_LIMIT = (
-    32 * MIB
-)  # multipart, where files are taken: a picture of 5 MB and its form, a spreadsheet, a ZIP of photos
-# Who sends slowly makes us hold what has come so far; ten connections took 340 MB. Beyond ROOM the largest unfinished
-# body has to go, so that whoever holds many large ones does not shut out others. What each may hold besides lets the
-# usual small bodies through even then.
+FILE_LIMIT = 32 * MIB  # multipart where a route takes files: a 5 MB picture with its form, a spreadsheet, zipped photos
+# A body that arrives slowly is kept in memory meanwhile: ten slow connections took 340 MB. When unfinished bodies take
+# more than ROOM together, the largest one is dropped, so that one client's large bodies do not shut out the others.
+# The first FREE bytes of each body do not count, so that ordinary small bodies get through even then.
 ROOM, FREE = 64 * MIB, 16 * KIB
 BLOCK = 64 * KIB
 RETRY_AFTER_S = 5
 
 
 def body_limit(path: str, content_type: str) -> int:
-    """Answer how many bytes a body of this type may have at this path."""
+    """Return how many bytes a body of this type may have at this path."""
     is_multipart = content_type.lower().startswith("multipart/form-data")
     return FILE_LIMIT if is_multipart and _takes_files(path) else BODY_LIMIT
 
 
 def _takes_files(path: str) -> bool:
-    """Ask the route: a call's ``endpoint``, the view of a page, or the admin class whose form it shows."""
+    """Tell whether the route takes files: ask the call's ``endpoint``, the page's view, or the admin class."""
     try:
         match = resolve(path)
     except Resolver404:
@@ -46,87 +44,92 @@ def _takes_files(path: str) -> bool:
 
 
 def takes_files(view: Any) -> Any:
-    """Mark a page of the back office as one whose form sends files."""
+    """Mark the view of a back-office page whose form sends files."""
     view.takes_files = True
     return view
 
 
-class Room:
-    """The memory that bodies may take in this process."""
+class BodyMemory:
+    """The memory that request bodies take in this process."""
 
     def __init__(self, size: int) -> None:
         self.size = size
         self.taken = 0
-        self.unfinished: set[IncomingBody] = set()  # those that take some of it
+        self.unfinished: set[IncomingBody] = set()  # bodies that count and have not arrived completely
 
-    def make(self) -> None:
-        """Let go of the largest unfinished bodies until the others fit."""
+    def free(self) -> None:
+        """Drop the largest unfinished bodies until the others fit."""
         while self.taken > self.size and self.unfinished:
-            max(self.unfinished, key=lambda body: body.counted).lose_room()
+            max(self.unfinished, key=lambda body: body.counted).drop()
 
 
-room = Room(ROOM)
+memory = BodyMemory(ROOM)
 
 
 class IncomingBody:
-    """The body of one request, while it arrives and until it is answered. :meth:`end` gives its room back."""
+    """The body of one request, from its first byte until the request is answered. :meth:`end` frees its memory."""
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
-        self.size = 0  # of all that came, kept or not
-        self.is_finished = self.has_lost_room = False
-        # In blocks: one array that grows is copied again and again, and leaves holes of as many sizes in the memory.
+        self.size = 0  # bytes that have arrived, kept or not
+        self.is_finished = self.was_dropped = False
+        # Kept in blocks: one growing array would be copied again and again and fragment the memory.
         self.blocks: deque[bytearray] = deque()
-        self.counted = 0
+        self.counted = 0  # bytes that this body takes of the process's memory for bodies
 
     @property
     def is_too_large(self) -> bool:
         return self.size > self.limit
 
     def add(self, part: bytes) -> None:
-        """Keep ``part``, unless the body is too large by now or there is no room for it."""
+        """Keep ``part``, unless the body has become too large or was dropped for lack of memory."""
         self.size += len(part)
         if self.is_too_large:
-            self._let_go()
-        elif not self.has_lost_room:
+            self._clear()
+        elif not self.was_dropped:
             if self.blocks and len(self.blocks[-1]) + len(part) <= BLOCK:
                 self.blocks[-1] += part
             else:
                 self.blocks.append(bytearray(part))
             self._count(max(0, self.size - FREE))
-            room.make()
+            memory.free()
 
-    def lose_room(self) -> None:
-        self.has_lost_room = True
-        self._let_go()
+    def drop(self) -> None:
+        """Forget the body for lack of memory; :class:`BodyLimitMiddleware` then answers 503."""
+        self.was_dropped = True
+        self._clear()
 
     def finish(self) -> None:
-        """All of it is here: from now on it is being answered, and does not lose its room any more."""
+        """Say that the body has arrived completely: from now on it is being answered and is never dropped."""
         self.is_finished = True
-        room.unfinished.discard(self)
+        memory.unfinished.discard(self)
 
     def take(self) -> bytes:
-        """Cut off and answer the first block. It stays counted: whoever reads it holds it."""
+        """Remove and return the first block. It stays counted, because its reader still holds it in memory."""
         return bytes(self.blocks.popleft()) if self.blocks else b""
 
     def end(self) -> None:
-        self._let_go()
+        """Free the memory: the request has been answered."""
+        self._clear()
 
-    def _let_go(self) -> None:
+    def _clear(self) -> None:
         self.blocks.clear()
         self._count(0)
 
     def _count(self, counted: int) -> None:
-        room.taken += counted - self.counted
+        memory.taken += counted - self.counted
         self.counted = counted
         if counted and not self.is_finished:
-            room.unfinished.add(self)
+            memory.unfinished.add(self)
         else:
-            room.unfinished.discard(self)
+            memory.unfinished.discard(self)
 
 
 class BodyLimitMiddleware:
-    """Refuse a body by its announced length, before anything reads it, or because the front door had no room for it."""
+    """Refuse a body whose announced length is too large, before anything reads it, and one that was dropped.
+
+    ``config.asgi`` collects the bodies, and announces the length that has really arrived.
+    """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -135,7 +138,7 @@ class BodyLimitMiddleware:
         if _announced(request) > body_limit(request.path_info, request.content_type or ""):
             return error_response(BodyTooLarge())
         body = request.META.get("asgi.scope", {}).get("body")
-        if body and body.has_lost_room:
+        if body and body.was_dropped:
             return error_response(ServiceUnavailable(headers={"Retry-After": str(RETRY_AFTER_S)}))
         return self.get_response(request)
 
@@ -143,5 +146,5 @@ class BodyLimitMiddleware:
 def _announced(request: HttpRequest) -> int:
     length = request.META.get("CONTENT_LENGTH") or "0"
     if not (length.isascii() and length.isdigit()):
-        return 0  # Django takes it so, too
-    return int(length[:20])  # Python refuses to read endless numbers
+        return 0  # as Django does
+    return int(length[:20])  # Python raises ValueError for a number of more than 4,300 digits

@@ -1,4 +1,4 @@
-"""What a call's documentation says, declared next to the call. ``core.api.schema`` turns it into OpenAPI."""
+"""A call's documentation, declared next to the call. ``core.api.schema`` turns it into OpenAPI."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,16 +15,16 @@ Failure = DomainError | type[DomainError]
 class Doc:
     """Documentation of one call.
 
-    :param ok: the success answer as in the seed, with ``status`` and ``state``; several where it has several shapes.
-    :param records: what a key of the answer holds, as a type: ``{"data": list[OrderJson]}``; see ``core.api.records``.
+    :param ok: an example of the success answer, with ``status`` and ``state``; several if it has several shapes.
+    :param records: the type of a key of the answer: ``{"data": list[OrderJson]}``; see ``core.api.records``.
     :param raw: the schemas of answers that are no envelope, by HTTP status and media type.
-    :param params: the input serializer: the query of a GET, the body of a POST. ``help_text`` says what a field is.
-    :param others: more input serializers, where the body of a POST may have several forms.
-    :param query: the serializer of what a POST reads from its address.
-    :param failures: error classes (or instances, where they need a text); the refusals that follow from the
-        call's access and bad parameters need not be named.
-    :param send: the parameters to start from in Swagger UI and in the collection: a body, or the query of a GET.
-    :param about: more words, Markdown.
+    :param params: the input serializer: the query of a GET, the body of a POST. ``help_text`` describes a field.
+    :param others: further input serializers, if the body of a POST may have several forms.
+    :param query: the serializer of the query parameters of a POST.
+    :param failures: error classes, or instances where the text differs. Leave out the refusals that follow from the
+        call's access, and those of bad parameters.
+    :param send: example parameters for Swagger UI and the collection: a body, or the query of a GET.
+    :param about: further text, Markdown.
     """
 
     ok: dict[str, Any] | Sequence[dict[str, Any]] = ()

@@ -1,4 +1,4 @@
-"""The envelope every answer of the API travels in, made in this one place."""
+"""Make the envelope (``status``, ``state``, ``msg``) around every answer of the API."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from core.errors import DomainError
 
 
 def ok(msg: str | None = None, *, status: int = 200, **fields: Any) -> Response:
-    """Answer success: ``status`` is the number in the body, the HTTP status is 200."""
+    """Make a success answer. ``status`` is the number in the body; the HTTP status is always 200."""
     body: dict[str, Any] = {"status": status, "state": True}
     if msg is not None:
         body["msg"] = msg
@@ -18,12 +18,12 @@ def ok(msg: str | None = None, *, status: int = 200, **fields: Any) -> Response:
 
 
 def refusal(error: DomainError) -> Response:
-    """Answer ``error`` from within an API view."""
+    """Make the answer for ``error`` inside an API view."""
     return Response(error.body(), status=error.http_status, headers=error.headers)
 
 
 def error_response(error: DomainError) -> HttpResponse:
-    """Answer ``error`` from outside the API: middleware, unknown paths."""
+    """Make the answer for ``error`` outside the API's views: middleware, unknown paths."""
     return HttpResponse(
         orjson.dumps(error.body()),
         status=error.http_status,

@@ -39,14 +39,14 @@ ENGINE_DOWN = (
 
 
 def envelope_exception_handler(error: Exception, context: dict[str, Any]) -> Response:
-    answer = translate(error)
-    # Django commits what ran before an exception that we turn into an answer: undo it.
+    outcome = translate(error)
+    # To Django an exception that becomes an answer is no failure: without this it would commit the half-done work.
     set_rollback()
-    return refusal(answer)
+    return refusal(outcome)
 
 
 def translate(error: Exception) -> DomainError:
-    """Make an answer of any exception; the unforeseen is logged, and told as our own fault."""
+    """Turn any exception into the error that is answered. One that nobody foresaw is logged and becomes a 500."""
     match error:
         case DomainError():
             return error
@@ -70,7 +70,7 @@ def translate(error: Exception) -> DomainError:
 
 
 def first_message(detail: Any, field: str = "") -> str:
-    """Put the first of a serializer's complaints into one sentence that names the field."""
+    """Return the first of a serializer's errors as one sentence that names the field."""
     if isinstance(detail, dict):
         name, inner = next(iter(detail.items()))
         return first_message(inner, "" if name == "non_field_errors" else str(name))

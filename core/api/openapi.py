@@ -22,7 +22,7 @@ def _made() -> tuple[bytes, str]:
 
 
 def _document() -> tuple[bytes, str]:
-    """Answer the document and its ETag. It depends on the code alone, and making it takes 0.1 s: once a process."""
+    """Return the document and its ETag. It depends on the code alone and takes 0.1 s, so each process makes it once."""
     with _making:
         return _made()
 
@@ -32,5 +32,5 @@ def schema(request: HttpRequest) -> HttpResponse:
     if request.method not in {"GET", "HEAD"}:
         return error_response(WrongMethod())
     body, _ = _document()
-    # A browser asks each time whether it is still the same one: after an upgrade it is not.
+    # With no-cache a browser asks each time whether its copy is still current, so an upgrade shows at once.
     return HttpResponse(body, content_type=OpenApiJsonRenderer.media_type, headers={"Cache-Control": "no-cache"})

@@ -1,4 +1,4 @@
-"""JSON in. orjson refuses what would harm later: deep nesting, lone surrogates, NaN."""
+"""Read JSON bodies with orjson, which refuses deep nesting, lone surrogates and NaN: these would fail later on."""
 
 from typing import IO, Any
 

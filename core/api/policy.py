@@ -1,4 +1,4 @@
-"""What our pages may load and run: the browser's last line of defence against a script that somebody slipped in."""
+"""Content security policy: what our pages may load and run, so that a browser refuses an injected script."""
 
 from collections.abc import Callable
 from urllib.parse import urlsplit
@@ -13,17 +13,17 @@ POLICY = {
     "img-src": "'self' data: http: https:",  # a student's photo may be any picture on the web
     "font-src": "'self'",
     "connect-src": "'self'",
-    # The sandbox's WeChat sends people back to the public address, which a developer may call by another name.
+    # The sandbox's WeChat sends people back to PUBLIC_BASE_URL, while a developer may have opened "localhost".
     "form-action": "'self' {public}",
     "base-uri": "'none'",
     "frame-ancestors": "'none'",
 }
-# Alpine, which unfold's pages are made with, turns the expressions in attributes into functions.
+# Unfold's pages use Alpine, which compiles expressions in attributes into functions: that needs unsafe-eval.
 BACK_OFFICE = POLICY | {"script-src": "'self' 'unsafe-eval'"}
 
 
 class PagePolicyMiddleware:
-    """Sends a content security policy with every page. Django 6 has a middleware of its own for it."""
+    """Send a content security policy with every page. Remove this with Django 6, which has such a middleware."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response

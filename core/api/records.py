@@ -1,7 +1,7 @@
-"""Records of answers: a ``TypedDict`` beside the code that builds the row is its schema as well.
+"""Turn the ``TypedDict`` of an answer's record into its OpenAPI schema.
 
-``OrderJson`` becomes the component ``Order`` of the OpenAPI description. mypy holds the code that builds the row
-against it, the tests hold every real answer against it.
+``OrderJson`` becomes the component ``Order``. It stands beside the code that builds the record: mypy checks that code
+against it, and the tests check every real answer against it.
 """
 
 import types
@@ -32,7 +32,8 @@ _PLAIN: dict[Any, Schema] = {
 def schema_of(hint: Any, refer: Callable[[type], Schema]) -> Schema:
     """Write a type as an OpenAPI 3.0 schema.
 
-    :param refer: answers the reference to the component of a ``TypedDict``.
+    :param refer: returns the reference (``$ref``) to the component of a ``TypedDict``.
+    :raises TypeError: JSON has no such type.
     """
     if is_typeddict(hint):
         return refer(hint)
@@ -65,12 +66,12 @@ def record_schema(record: type, refer: Callable[[type], Schema]) -> Schema:
 
 
 def record_name(record: type) -> str:
-    """``OrderJson``: the component ``Order``."""
+    """Return the component's name: ``Order`` for ``OrderJson``."""
     return record.__name__.removesuffix("Json")
 
 
 def fitting(hint: Any, value: Any) -> Any:
-    """Of "one or a list of them" choose what ``value`` is; any other hint as it stands."""
+    """Return the member of a union "one record or a list of them" that fits ``value``; any other hint unchanged."""
     if get_origin(hint) not in (Union, types.UnionType):
         return hint
     return next((inner for inner in get_args(hint) if (get_origin(inner) is list) is isinstance(value, list)), hint)
@@ -78,7 +79,7 @@ def fitting(hint: Any, value: Any) -> Any:
 
 def _either(hints: tuple[Any, ...], refer: Callable[[type], Schema]) -> Schema:
     real = [hint for hint in hints if hint is not type(None)]
-    # JSON has one kind of number, and what is shown as 9 may be 9.9 on the next row.
+    # JSON has one type of number: a price is 9 in one record and 9.9 in the next.
     if set(real) == {int, float}:
         real = [float]
     schemas = [schema_of(hint, refer) for hint in real]

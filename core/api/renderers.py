@@ -1,4 +1,4 @@
-"""JSON out, whatever the client says it accepts."""
+"""Write every answer as JSON, whatever the client says it accepts."""
 
 from typing import Any
 
@@ -17,11 +17,11 @@ class OrjsonRenderer(BaseRenderer):
 
 
 class AlwaysJson(BaseContentNegotiation):
-    """Old clients send odd Accept headers; there is only one thing to send them."""
+    """Ignore the Accept header: old clients send odd ones, and there is only JSON to send."""
 
     def select_parser(self, request: Any, parsers: Any) -> Any:
-        wanted = request.content_type.split(";")[0].strip().lower()
-        return next((parser for parser in parsers if parser.media_type == wanted), None)
+        media_type = request.content_type.split(";")[0].strip().lower()
+        return next((parser for parser in parsers if parser.media_type == media_type), None)
 
     def select_renderer(self, request: Any, renderers: Any, format_suffix: str | None = None) -> Any:
         return renderers[0], renderers[0].media_type

@@ -1,4 +1,4 @@
-"""What a request says about its sender."""
+"""Read from a request who sends it: token, address, limits' key."""
 
 from ipaddress import ip_address
 from typing import Any
@@ -8,11 +8,11 @@ from django.http import HttpRequest
 
 from core.cache.ratelimit import network_of
 
-_NO_TOKEN = {"", "null", "undefined"}  # what axios sends for a missing one
+_NO_TOKEN = {"", "null", "undefined"}  # axios sends these texts when a client has no token
 
 
 def token_of(request: Any) -> str | None:
-    """Find the token: header ``authorization`` (raw or Bearer), else query ``token``, else body ``token``."""
+    """Return the token of header ``authorization`` (raw or Bearer), else of the query, else of the body; or None."""
     header = request.META.get("HTTP_AUTHORIZATION", "").strip()
     if header[:7].lower() == "bearer ":
         header = header[7:].strip()
@@ -28,7 +28,10 @@ def token_of(request: Any) -> str | None:
 
 
 def client_ip(request: Any) -> str:
-    """The caller's address, "" if unknown. ``X-Forwarded-For`` counts only behind as many proxies as settings name."""
+    """Return the caller's IP address, "" if unknown.
+
+    ``X-Forwarded-For`` is read only if it has passed ``TRUSTED_PROXIES`` proxies: a client can send that header too.
+    """
     hops = settings.TRUSTED_PROXIES
     if hops:
         forwarded = [part.strip() for part in request.META.get("HTTP_X_FORWARDED_FOR", "").split(",") if part.strip()]
@@ -38,21 +41,21 @@ def client_ip(request: Any) -> str:
 
 
 def client_network(request: Any) -> str:
-    """The caller's address as limits by address count it."""
+    """Return the address under which limits count the caller: an IPv4 address or an IPv6 /64."""
     return network_of(client_ip(request))
 
 
 def caller_key(request: Any) -> str:
-    """The caller as limits for each caller count it: account and address together.
+    """Return the key under which limits count a caller: account and address together.
 
-    A class shares a demo account: one trainee's call must not use up the turn of all others.
+    A class shares a demo account: counted by account alone, one trainee's call would use up everybody's turn.
     """
     account = getattr(request.user, "pk", None)
     return f"{account or 'anybody'}@{client_network(request)}"
 
 
 def is_from_here(request: HttpRequest) -> bool:
-    """Whether a program on this machine asks, and no proxy for somebody else."""
+    """Tell whether a program on this machine sends the request, and not a proxy on behalf of somebody else."""
     address = request.META.get("REMOTE_ADDR") or "127.0.0.1"
     return not request.headers.get("X-Forwarded-For") and ip_address(address).is_loopback
 
@@ -66,11 +69,11 @@ def _address(text: str) -> str:
 
 
 def user_agent(request: Any) -> str:
-    """What the caller says it is; anything may stand there."""
+    """Return the User-Agent header as it came: a client may write anything."""
     return request.META.get("HTTP_USER_AGENT", "")
 
 
 def absolute_url(request: HttpRequest, path: str) -> str:
-    """Make ``path`` a full address: below PUBLIC_BASE_URL where it is set, else below what the client called."""
+    """Return the full address of ``path``: below PUBLIC_BASE_URL if it is set, else below the host the client named."""
     base = settings.PUBLIC_BASE_URL if settings.PUBLIC_BASE_URL_IS_SET else f"{request.scheme}://{request.get_host()}"
     return base + path

@@ -20,7 +20,7 @@ ANY = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 @dataclass(frozen=True)
 class Endpoint:
-    """One documented call: what the gate, the doctor and the back office know about it."""
+    """One documented call, as the role gate, the doctor, the back office and the documentation see it."""
 
     path: str
     methods: tuple[str, ...]
@@ -38,7 +38,7 @@ class Endpoint:
 
     @property
     def row_title(self) -> str:
-        """What this path in a role's rows allows; "" where rows decide nothing."""
+        """Return what a role gains by this path among its rows; "" if the call does not depend on rows."""
         return self.title if self.access is Access.ROWS else self.by_rows
 
 
@@ -58,9 +58,10 @@ def endpoint(
 
     :param methods: ``"GET"``, ``"POST"``, ``"GET POST"`` or ``"ANY"``.
     :param path: the documented path; an alias shares its view and its rights.
-    :param docs: what Swagger UI shows; tests hold real answers against it.
-    :param by_rows: what the path in a role's rows adds to a call that others may make as well.
-    :param takes_files: its body may be as large as ``core.api.bodies.FILE_LIMIT``.
+    :param access: who may call it; without one, nobody.
+    :param docs: what Swagger UI shows; tests check real answers against it.
+    :param by_rows: for a call that needs no row: what a role may do in addition if it has the path among its rows.
+    :param takes_files: the body may be as large as ``core.api.bodies.FILE_LIMIT``.
     """
     verbs = ANY if methods == "ANY" else tuple(methods.split())
 
@@ -81,14 +82,14 @@ def endpoint(
 
 
 class ContractRouter:
-    """Collects the endpoints of viewsets into ``urls``."""
+    """Collect the endpoints of viewsets into ``urls``."""
 
     def __init__(self) -> None:
         self.urls: list[URLPattern] = []
 
     def add(self, viewset: type[ApiViewSet]) -> None:
-        method: Any  # the function, with what `action` and `endpoint` hung onto it
-        # REST framework sorts actions by name; the documentation shows them as the viewset declares them.
+        method: Any  # a function with the attributes that `action` and `endpoint` have set on it
+        # REST framework sorts actions by name; the documentation shows them in the order of the source.
         for method in sorted(viewset.get_extra_actions(), key=_line_of):
             declared: Endpoint = replace(method.endpoint, tag=viewset.tag)
             view = viewset.as_view(dict(method.mapping), **method.kwargs, paths=declared.paths, detail=False)
@@ -103,22 +104,22 @@ def _line_of(method: Any) -> int:
 
 
 class CallTable(URLResolver):
-    """The paths of all calls in one table, looked up in any letter case and with or without a slash at the end.
+    """Find a call by its path in one table, in any letter case, with or without a slash at the end.
 
-    Django tries one pattern after the other: for our 80 paths that costs as much as a query to the database.
+    Problem: Django tries one pattern after the other, which for our 80 paths costs as much as a database query.
     A parameter may only be the last part of a path; its value keeps its letter case.
     """
 
     def __init__(self, *modules: str) -> None:
         calls: list[URLPattern] = [entry for name in modules for entry in import_module(name).urlpatterns]
         super().__init__(RoutePattern(""), calls)
-        # Each path in small letters, a parameter as `<>`.
+        # The key is the path in lower case, with `<>` in place of a parameter.
         self.table = {re.sub("<.*>", "<>", str(entry.pattern).lower()): entry for entry in calls}
 
     def resolve(self, path: str) -> ResolverMatch:
-        wanted = path.removesuffix("/")
-        head, _, value = wanted.rpartition("/")
-        if entry := self.table.get(wanted.lower()):
+        bare = path.removesuffix("/")
+        head, _, value = bare.rpartition("/")
+        if entry := self.table.get(bare.lower()):
             return _match(entry, {})
         if value and (entry := self.table.get(f"{head.lower()}/<>")):
             [name] = entry.pattern.converters
@@ -132,12 +133,12 @@ def _match(entry: URLPattern, parameters: dict[str, str]) -> ResolverMatch:
 
 
 def endpoints() -> list[Endpoint]:
-    """Every call of the API, in the order of the URL configuration."""
+    """Return every call of the API, in the order of the URL configuration."""
     return list(dict.fromkeys(view.endpoint for _, view in _routes() if hasattr(view, "endpoint")))
 
 
 def pages() -> list[str]:
-    """Routes of everything else: pages, files, the back office. No role gate stands before these."""
+    """Return the routes of everything that is no call: pages, files, the back office. The role gate skips them."""
     return [route for route, view in _routes() if not hasattr(view, "endpoint")]
 
 

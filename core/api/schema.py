@@ -1,4 +1,4 @@
-"""How drf-spectacular reads our endpoints: from what they declare (``core.api.docs.Doc``)."""
+"""Teach drf-spectacular to describe our endpoints by what they declare (``core.api.docs.Doc``)."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -92,7 +92,10 @@ class ContractSchema(AutoSchema):
         return parameters
 
     def get_request_serializer(self) -> Any:
-        """Answer the body by media type; inlined, as equally named serializers of two apps are not one component."""
+        """Return the body by media type.
+
+        The schema is written in place: as a component, equally named serializers of two apps would become one.
+        """
         doc = self._doc
         if doc is None or doc.params is None or self.method == "GET":
             return {}
@@ -106,7 +109,7 @@ class ContractSchema(AutoSchema):
 
     def _body(self, params: Serializer[Any], media_type: str) -> Schema:
         schema = self._map_serializer(params, "request")
-        schema.pop("description", None)  # a docstring speaks to programmers
+        schema.pop("description", None)  # the serializer's docstring, which is not for users of the API
         required = schema.get("required", [])
         for name, entry in schema["properties"].items():
             if media_type == "multipart/form-data" and isinstance(params.fields[name], (FileField, Picture)):
@@ -140,7 +143,7 @@ class ContractSchema(AutoSchema):
         }
 
     def _successes(self, doc: Doc) -> Iterator[Schema]:
-        """One component for each shape of success: ``OrderGetOrderAnswer``, ``OrderGetOrderAnswer2``."""
+        """Yield a component for each shape of success: ``OrderGetOrderAnswer``, ``OrderGetOrderAnswer2``."""
         words = re.findall(r"[A-Za-z0-9]+", re.sub(r"<[^>]*>", "", self.view.paths[0]))
         name = "".join(word[:1].upper() + word[1:] for word in words) + "Answer"
         shapes: list[Schema] = []
@@ -162,7 +165,7 @@ class ContractSchema(AutoSchema):
     def _refer(self, record: type) -> Schema:
         component = _component_of(record_name(record), {"type": "object"})
         if component not in self.registry:
-            # Registered before its schema is written: a menu entry holds menu entries.
+            # Register it before its schema is written, because a record may hold itself: a menu entry, menu entries.
             self.registry.register(component)
             component.schema = record_schema(record, self._refer)
         return component.ref
@@ -202,9 +205,9 @@ def _any_of(schemas: list[Schema]) -> Schema:
 
 
 def _as_json(field: Any, schema: Schema) -> Schema:
-    """What JSON may hold for a parameter: a number that means its digits, a text that means a number.
+    """Return the schema of a parameter in a JSON body, where a number may stand for a text and a text for a number.
 
-    A field that takes still more says so by ``in_json``.
+    A field that takes further types declares them as ``in_json``.
     """
     about = {name: schema[name] for name in ("description", "default") if name in schema}
     if more := getattr(field, "in_json", None):
@@ -233,7 +236,7 @@ _FAILURE = {
 
 
 def _shape(value: Any) -> dict[str, Any]:
-    """Read the schema of an answer off its example."""
+    """Derive a schema from an example."""
     match value:
         case bool():
             return {"type": "boolean"}
@@ -252,7 +255,7 @@ def _shape(value: Any) -> dict[str, Any]:
 
 
 def _named(bodies: list[dict[str, Any]]) -> list[OpenApiExample]:
-    # Named by what tells them apart for a reader; the number keeps equal ones from replacing each other.
+    # The summary is for people. The name is a number, so that examples with the same summary do not replace each other.
     return [
         OpenApiExample(
             f"{number}",
@@ -265,14 +268,14 @@ def _named(bodies: list[dict[str, Any]]) -> list[OpenApiExample]:
 
 
 def _label(body: dict[str, Any]) -> str:
-    """What tells an example from the others: its text, else its keys."""
+    """Return the words by which a reader tells an example from the others."""
     if not body["state"]:
         return f"失败 {body['status']} {body['msg']}"
     return f"成功 {body.get('msg', '')}".strip()
 
 
 def drop_aliases(endpoints: list[tuple[str, str, str, Any]]) -> list[tuple[str, str, str, Any]]:
-    """Document a call under its documented path only, and one of any method once."""
+    """Leave out aliases, and all but GET of a call that takes any method, so that each call is documented once."""
     kept = []
     for entry in endpoints:
         path, _, method, view = entry

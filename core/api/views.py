@@ -12,7 +12,7 @@ from core.api.docs import Doc
 class ApiViewSet(ViewSet):
     """A viewset whose actions are declared with ``core.api.routing.endpoint``."""
 
-    access: Access | None = None  # denied until an endpoint says otherwise
+    access: Access | None = None  # None is refused to everybody; `endpoint` sets it
     paths: tuple[str, ...] = ()  # the documented path and its aliases
     docs: Doc | None = None
     tag: str = "其他"
@@ -23,12 +23,12 @@ class ApiViewSet(ViewSet):
         return [*(method.upper() for method in self.action_map or ()), "OPTIONS"]
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        # A wrong method is a transport failure: it is told before anyone asks who is calling.
+        # Refuse a wrong method before the login is checked: else a caller without a token would read 请登入.
         if self.action is None:
             self.http_method_not_allowed(request)
         super().initial(request, *args, **kwargs)
 
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
         response = super().finalize_response(request, response, *args, **kwargs)
-        response.headers.setdefault("Cache-Control", "no-store")  # several GETs change data
+        response.headers.setdefault("Cache-Control", "no-store")  # several GETs change data: never repeat from a cache
         return response

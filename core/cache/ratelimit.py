@@ -1,10 +1,11 @@
-"""Counting calls in Valkey, so that a limit holds across processes and machines."""
+"""Count calls in Valkey, so that a limit holds across processes and machines."""
 
 from ipaddress import IPv6Address, IPv6Network
 
 from core.cache.valkey import client
 
-# One statement counts and starts the clock: two first calls cannot both start it.
+# Lua scripts, which Valkey runs without interruption. As separate commands, a process that is killed between INCRBY and
+# PEXPIRE would leave a counter without an end, and its caller locked out for ever.
 _HIT = """
 local n = redis.call('INCRBY', KEYS[1], ARGV[3])
 if n == tonumber(ARGV[3]) then redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
@@ -18,27 +19,29 @@ return redis.call('PTTL', KEYS[1])
 
 
 def hit(key: str, *, limit: int, window_s: float, count: int = 1) -> int:
-    """Count a call of ``key``, or one as heavy as ``count``; answer the seconds to wait, 0 when all is within ``limit``
-    a window."""
+    """Count a call of ``key`` and return how many seconds to wait; 0 if the call is within the limit.
+
+    A window begins with the first call and allows ``limit`` calls. ``count``: count this call as so many.
+    """
     return _seconds(client().eval(_HIT, 1, _key(key), limit, int(window_s * 1000), count))
 
 
 def wait(key: str, *, limit: int) -> int:
-    """Answer what the next ``hit`` of ``key`` would, without counting."""
+    """Return what the next ``hit`` of ``key`` would return, without counting a call."""
     return _seconds(client().eval(_WAIT, 1, _key(key), limit))
 
 
 def forget(key: str) -> None:
-    """Start ``key`` afresh."""
+    """Set the counter of ``key`` back to zero."""
     client().delete(_key(key))
 
 
 def network_of(address: str) -> str:
-    """Name what a limit by address counts as one sender: an IPv4 address, or an IPv6 /64.
+    """Return what a limit by address counts as one sender: the IPv4 address, or the IPv6 network /64.
 
-    Every customer of a provider has at least a /64: limits by address would give him 2**64 times as much.
+    A provider gives every customer at least a /64: counted by single addresses, a customer would have 2**64 limits.
 
-    :param address: as ``core.api.request.client_ip`` answers it; "" (unknown) stays "".
+    :param address: as ``core.api.request.client_ip`` returns it; "" (unknown) stays "".
     """
     if ":" not in address:
         return address

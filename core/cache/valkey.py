@@ -1,4 +1,4 @@
-"""Direct access to Valkey, for what Django's cache cannot say atomically."""
+"""Direct access to Valkey, for atomic commands that Django's cache does not offer."""
 
 import time
 from functools import cache
@@ -15,9 +15,9 @@ REST_S = 1
 
 
 class ImpatientRedis(redis.Redis):
-    """A client that has waited in vain once does not wait again for ``REST_S``.
+    """A client that fails at once for ``REST_S`` after a command had no answer.
 
-    A request asks Valkey several times: with Valkey hanging, each would wait for the full timeout.
+    One request sends Valkey several commands: while Valkey hangs, each of them would wait for the full timeout.
     """
 
     _resting_until = 0.0
@@ -34,15 +34,14 @@ class ImpatientRedis(redis.Redis):
 
 @cache
 def client() -> Any:
-    """One ``redis.Redis`` per process; its connection pool is safe between threads. Values are ``bytes``.
+    """Return the process's one ``redis.Redis``; its connection pool is safe between threads. Values are ``bytes``.
 
-    Typed as anything: its own types do not know whether a call is awaited.
+    The type is ``Any`` because redis-py's types say of each command that it may return an awaitable.
     """
     return ImpatientRedis.from_url(
         settings.REDIS_URL,
         socket_connect_timeout=CONNECT_TIMEOUT_S,
         socket_timeout=ANSWER_TIMEOUT_S,
-        # Once more at once, for a connection that a restarted Valkey closed while it lay in the pool. A
-        # timeout is not tried again.
+        # Try once more, without a pause: a restarted Valkey has closed the pooled connections. Not after a timeout.
         retry=Retry(NoBackoff(), 1, supported_errors=(redis.ConnectionError,)),
     )

@@ -1,4 +1,8 @@
-"""Rows that one sweep takes for itself. No lock is kept: behind a pooler it would stay on another's connection."""
+"""Claims: how a sweep takes due rows so that no other sweep works on them at the same time.
+
+A claim is a time in the row, not a lock: work on a row asks a provider and outlasts the transaction, and a session
+lock fails behind a pooler, where the next statement may run on another connection.
+"""
 
 from collections.abc import Collection
 from typing import Any, TypeVar
@@ -12,8 +16,8 @@ M = TypeVar("M", bound=Model)
 def rows_claim(due: QuerySet[M], *, limit: int, **later: Any) -> list[M]:
     """Take up to ``limit`` rows of ``due`` by setting ``later``, which must move them out of ``due``.
 
-    Any number of sweeps may claim at once, and each row goes to one of them. Nothing is locked afterwards, so that
-    the provider can be asked. When a sweep is killed, its rows become due again at the time that ``later`` names.
+    Any number of sweeps may claim at the same time; each row goes to one of them. After the claim no row is locked, so
+    the sweep can ask the provider. If a sweep is killed, its rows become due again at the time in ``later``.
     """
     with transaction.atomic(durable=True):
         rows = list(due.select_for_update(skip_locked=True, no_key=True)[:limit])
@@ -23,7 +27,7 @@ def rows_claim(due: QuerySet[M], *, limit: int, **later: Any) -> list[M]:
 
 
 def rows_keep(rows: Collection[M], **later: Any) -> None:
-    """Claim ``rows`` for longer. Those that somebody has changed since they were claimed stay as they are."""
+    """Extend the claim on ``rows`` to ``later``. A row that somebody has changed since the claim is left alone."""
     if not rows:
         return
     unchanged = {f"{name}__in": {getattr(row, name) for row in rows} for name in later}

@@ -1,20 +1,20 @@
-"""PostgreSQL itself, for programs that need a session of their own: past a pooler, with every option of the URL."""
+"""Connect past a pooler to PostgreSQL itself, for programs that need a session of their own."""
 
 from django.conf import settings
 from django.db import connection
 
-# What our connections are called: one that serves somebody, one of a command that a person started.
+# The application_name of our connections: of a process that serves requests or tasks, and of a command.
 SERVING, COMMAND = "spms", "spms command"
-# Django's own options; all others are libpq's.
+# Options that Django understands; it passes all others on to libpq.
 _NOT_OF_LIBPQ = {"pool", "prepare_threshold", "server_side_binding", "isolation_level", "assume_role"}
 
 
 class NoDirectWay(Exception):
-    """A pooler stands in between, and nothing says what is behind it."""
+    """There is a pooler in between, and no setting names the server behind it."""
 
 
 def direct_options() -> dict[str, str]:
-    """The parameters of libpq that lead to PostgreSQL itself; ``password`` is among them.
+    """Return the libpq parameters of a connection to PostgreSQL itself; ``password`` is among them.
 
     :raises NoDirectWay: ``DB_POOLER`` says that there is a pooler, and ``DATABASE_DIRECT_URL`` is not set.
     """

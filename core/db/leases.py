@@ -1,4 +1,8 @@
-"""Work that only one process may do at a time, without a connection that remembers it."""
+"""Leases: let only one process at a time do a piece of work, without holding a database connection.
+
+An advisory lock fails here: it belongs to a session, and behind a pooler a session changes hands with each
+transaction. A row with an end time also frees itself when its holder is killed.
+"""
 
 import secrets
 from collections.abc import Iterator
@@ -9,7 +13,8 @@ from django.db import connection
 
 from core.models import Lease
 
-# One statement, by PostgreSQL's clock: of two at the same instant, one finds the other's row.
+# One statement inserts the row or takes it over once it has expired, so of two processes only one wins. The time is
+# PostgreSQL's, because the clocks of two machines differ.
 _TAKE = """
 INSERT INTO core_lease (name, holder, until) VALUES (%s, %s, clock_timestamp() + make_interval(secs => %s))
 ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, until = excluded.until
@@ -19,12 +24,12 @@ WHERE core_lease.until <= clock_timestamp()
 
 @contextmanager
 def lease(name: str, *, span: timedelta) -> Iterator[bool]:
-    """Hold ``name`` for a block; False where somebody else holds it.
+    """Hold the lease ``name`` for a block. The value is False if somebody else holds it.
 
-    For work of minutes. Whoever waits for a killed holder waits for the rest of ``span``: no longer than a task may
-    take, and too long for a sweep, which claims rows instead (``core.db.claims``).
+    Use it for work of minutes. If a holder is killed, the lease stays taken for the rest of ``span``. That is too long
+    for a sweep, which claims rows instead (``core.db.claims``).
 
-    :param span: longer than the block may take. After it, somebody else may begin.
+    :param span: must be longer than the block can take: afterwards somebody else may begin.
     """
     holder = secrets.token_hex(8)
     with connection.cursor() as cursor:

@@ -1,4 +1,4 @@
-"""How long a statement may take. The usual limits are in ``config.database``."""
+"""Set how long a statement may take. The usual limits are in ``config.database``."""
 
 from datetime import timedelta
 
@@ -8,6 +8,6 @@ _SET = "SELECT set_config('lock_timeout', %(ms)s, true), set_config('statement_t
 
 
 def statements_may_take(span: timedelta) -> None:
-    """Give the statements of this transaction, and their wait for locks, another limit than those of a request."""
+    """Let each statement of this transaction run, and wait for a lock, up to ``span`` instead of the usual limits."""
     with connection.cursor() as cursor:
         cursor.execute(_SET, {"ms": str(span // timedelta(milliseconds=1))})

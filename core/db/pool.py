@@ -16,18 +16,20 @@ def look_first() -> None:
 
     Problem: with health checks Django's pool sends an empty query before every request, which took 16 % of the
     students' list (ADR 13). Without them a connection that PostgreSQL has closed costs one request a 500.
-    The plain way fails: Django writes ``ConnectionPool.check_connection`` into the pool's options itself, and a
-    check of our own in ``OPTIONS["pool"]`` is refused as given twice.
+    The plain way fails: Django passes ``check=ConnectionPool.check_connection`` itself, so a ``check`` of our own in
+    ``OPTIONS["pool"]`` is a keyword argument given twice.
     Remove this when Django takes a ``check`` from the options.
     """
     ConnectionPool.check_connection = staticmethod(connection_check)  # type: ignore[assignment, method-assign]
 
 
 def connection_check(connection: Connection) -> None:
-    """Raise ``OperationalError`` for a connection that the server has ended.
+    """Check a pooled connection: ask the server only if its socket has something to read.
 
-    Nothing comes from the server while nobody asks it anything: when there is something to read, it is the
-    server's farewell, or a notice. Looking takes a microsecond, asking a round trip on every request.
+    An idle server sends nothing by itself but a notice, or the message that it ends the connection. Looking at the
+    socket takes a microsecond; asking the server takes a round trip in every request.
+
+    :raises OperationalError: the server has ended the connection.
     """
     poller = select.poll()
     poller.register(connection.fileno(), select.POLLIN)
@@ -36,12 +38,12 @@ def connection_check(connection: Connection) -> None:
 
 
 def prepared_cursor() -> CursorWrapper:
-    """Make a cursor that has PostgreSQL plan a statement once per connection, when it comes again and again.
+    """Make a cursor with which PostgreSQL plans a repeated statement once per connection.
 
-    For short statements whose planning takes longer than running them. Not for ``LIKE`` and the like, where the
-    best plan depends on the value; and write numbers that shape the plan, such as LIMIT, into the statement.
+    Use it for short statements whose planning takes longer than their execution. Do not use it where the best plan
+    depends on a parameter, as with ``LIKE``; and write numbers that shape the plan, such as LIMIT, into the statement.
     """
     django_connection.ensure_connection()
     cursor = Cursor(django_connection.connection)
-    cursor.format = Format.BINARY  # psycopg reads times in C then, Django's own reader is slow
+    cursor.format = Format.BINARY  # psycopg then reads times in C; Django's own reader is slow
     return django_connection._prepare_cursor(cursor)  # type: ignore[attr-defined]

@@ -1,4 +1,4 @@
-"""Deleting what has had its time."""
+"""Delete rows whose keeping time is over."""
 
 from typing import Any
 
@@ -8,13 +8,13 @@ BATCH = 5000
 
 
 def rows_purge(old: QuerySet[Any], *, batch: int = BATCH) -> int:
-    """Delete the rows of ``old`` and what hangs on them; answer how many of its own.
+    """Delete the rows of ``old``, and by cascade what refers to them. Return how many rows of ``old`` were deleted.
 
-    Each batch is a transaction of its own: nobody waits long for a lock, and what was done stays done.
+    Each batch is a transaction of its own, so that nobody waits long for a lock and an interruption loses one batch.
     """
     gone = 0
     while keys := list(old.order_by("pk").values_list("pk", flat=True)[:batch]):
-        # Asked again: a row that meanwhile is needed stays.
+        # Filter by `old` again: a row that has been needed since it was read must stay.
         _, by_model = old.filter(pk__in=keys).delete()
         gone += by_model.get(old.model._meta.label, 0)
         if len(keys) < batch:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from config.asgi import application
-from core.api.bodies import KIB, MIB, room
+from core.api.bodies import KIB, MIB, memory
 from core.api.routing import endpoints
 
 pytestmark = pytest.mark.django_db
@@ -86,14 +86,14 @@ class TestRoomForBodies:
     @pytest.fixture(autouse=True)
     def _all_is_given_back(self):
         yield
-        assert (room.taken, room.unfinished) == (0, set())
+        assert (memory.taken, memory.unfinished) == (0, set())
 
     def test_where_no_files_are_taken_a_large_form_is_not_even_collected(self):
         held = []
 
         async def parts() -> AsyncIterable[bytes]:
             for _ in range(40):
-                held.append(room.taken)
+                held.append(memory.taken)
                 yield b"x" * 256 * KIB
 
         status, _, body = asyncio.run(send_in_parts("POST", "/verify", parts(), MULTIPART))
@@ -119,7 +119,7 @@ class TestRoomForBodies:
         asyncio.run(run())
 
     def test_many_that_send_slowly_neither_fill_the_memory_nor_shut_out_others(self, monkeypatch):
-        monkeypatch.setattr(room, "size", 4 * MIB)
+        monkeypatch.setattr(memory, "size", 4 * MIB)
         most = 0
 
         async def run() -> tuple[Any, Any, Any]:
@@ -130,7 +130,7 @@ class TestRoomForBodies:
                 yield FORM
                 for _ in range(20):
                     yield b"x" * 256 * KIB
-                    most = max(most, room.taken)
+                    most = max(most, memory.taken)
                     await asyncio.sleep(0)
                 await is_over.wait()
 
@@ -139,7 +139,7 @@ class TestRoomForBodies:
                     yield chunk
 
             crowd = [asyncio.create_task(send_in_parts("POST", UPLOAD, slowly(), MULTIPART)) for _ in range(50)]
-            while room.taken < room.size - 512 * KIB:
+            while memory.taken < memory.size - 512 * KIB:
                 await asyncio.sleep(0)
             login = send_in_parts("POST", "/users/login", at_once(b'{"username": "li"}'), b"application/json")
             form = FORM + b"x" * MIB + b"\r\n--x--\r\n"

@@ -116,7 +116,7 @@ class TestBreaker:
 
         assert server.arrived == before
         assert {type(error) for error in refused} == {UpstreamRefused}
-        answer = refused[0].answer()
+        answer = refused[0].error_options()
         assert (answer["http_status"], int(answer["headers"]["Retry-After"]) == 5) == (503, True)
 
     @pytest.mark.parametrize("mode", ["swallow", "drip", 500, 503])

@@ -54,7 +54,7 @@ def as_refusal(error: GatewayError) -> PaymentError:
         case GatewayMisconfigured():
             return PaymentNotConfigured()
         case GatewayBusy():
-            return ProviderBusy(**error.refused.answer())
+            return ProviderBusy(**error.refused.error_options())
         case GatewayTimeout():
             return ProviderTimeout()
         case GatewayRefused() if error.code:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from accounts.socketio import sessions
 from accounts.socketio.hub import current_hub
 from accounts.socketio.tests.asgi import Client, in_another_process, request
-from core.api.bodies import room
+from core.api.bodies import memory
 
 GREETING = '42["connectSuccess",{"state":true,"status":200,"sid":"%s","msg":"连接成功"}]'
 
@@ -298,7 +298,7 @@ def test_malformed_packets_close_the_session_without_a_trace(body: bytes, caplog
 
 
 def test_a_body_counts_to_what_the_process_has_room_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(room, "size", 100_000)
+    monkeypatch.setattr(memory, "size", 100_000)
 
     async def story() -> None:
         client = Client("4")
@@ -308,7 +308,7 @@ def test_a_body_counts_to_what_the_process_has_room_for(monkeypatch: pytest.Monk
         assert (await client.post('42["a"]')).text == "ok"
 
     asyncio.run(story())
-    assert (room.taken, room.unfinished) == (0, set())
+    assert (memory.taken, memory.unfinished) == (0, set())
 
 
 @pytest.mark.parametrize("chunks", [[b"4" * 1_000_001], [b"4" * 600_000] * 50])
