@@ -6,11 +6,11 @@ class CoreConfig(AppConfig):
     verbose_name = "系统"
 
     def ready(self) -> None:
-        # The imports register checks, signals and figures.
+        # Importing these modules registers their checks, signals and metrics.
         from core.db import pool
         from core.observe import tracing  # noqa: F401
         from core.ops import checks, heartbeat, proxies, upstreams  # noqa: F401
 
-        # manage.py runs the checks, a web server or a worker would not: every process passes here.
+        # manage.py runs the system checks; web servers and workers do not. Every process runs `ready`.
         checks.refuse_unsafe_start()
         pool.look_first()

@@ -1,4 +1,4 @@
-"""Business outcomes that are not success. Services raise them, the API turns them into the envelope."""
+"""Errors that a client is told. Services raise them, and the API turns them into the envelope."""
 
 from typing import Any
 
@@ -6,10 +6,10 @@ from typing import Any
 class DomainError(Exception):
     """An answer with ``state: false``.
 
-    Subclass it once per documented answer and set ``status`` (the number in the body) and ``msg``;
-    ``http_status`` leaves 200 only for transport failures (contract: business outcomes travel with 200).
-    ``code`` is a text that only the three refusals and WeChat Pay's error table carry.
-    ``remedy`` is what a client should do about it, for /docs/codes/.
+    Make a subclass for each documented answer, and set ``status`` (the number in the body) and ``msg``.
+    ``http_status`` differs from 200 only for transport failures: business outcomes have HTTP 200.
+    Only the three refusals of access and WeChat Pay's error table have a ``code``.
+    ``remedy`` tells a client what to do about it, on the page /docs/codes/.
     """
 
     status: int = 0
@@ -101,7 +101,7 @@ class InternalError(DomainError):
 
 
 class Throttled(DomainError):
-    """Too many requests; ``wait_s`` is when to come back."""
+    """Too many requests; ``wait_s`` says after how many seconds to try again."""
 
     status, http_status, msg = 429, 429, "请求太频繁,请稍后再试"
     remedy = "按响应头 Retry-After 的秒数等待后再试"
@@ -119,7 +119,7 @@ class ServiceUnavailable(DomainError):
 
 
 class UpstreamDown(DomainError):
-    """Somebody else's server does not answer, or talks nonsense."""
+    """Somebody else's server does not answer, or its answer cannot be used."""
 
     status, http_status, msg = 502, 502, "上游服务暂时不可用,请稍后再试"
     remedy = "稍后再试,数据没有改变"

@@ -1,4 +1,4 @@
-"""Identifiers as clients know them."""
+"""Make the identifiers that clients see."""
 
 import secrets
 import string
@@ -10,16 +10,16 @@ _ALNUM = string.digits + string.ascii_letters
 
 
 def object_id(created_at: datetime, pk: int) -> str:
-    """Give a record its stable ``_id``: 24 hex digits, the first 8 the time in seconds as in MongoDB."""
+    """Return a record's ``_id``: 24 hex digits, of which the first 8 are the time in seconds, as in MongoDB."""
     return f"{int(created_at.timestamp()) & 0xFFFFFFFF:08x}{pk:016x}"
 
 
 def time17(now: datetime) -> str:
-    """Write a moment as 17 digits, ``YYYYMMDDHHmmssSSS``, Asia/Shanghai."""
+    """Return a time as 17 digits, ``YYYYMMDDHHmmssSSS``, Asia/Shanghai."""
     there = local(now)
     return there.strftime("%Y%m%d%H%M%S") + f"{there.microsecond // 1000:03d}"
 
 
 def random_text(length: int, alphabet: str = _ALNUM) -> str:
-    """An unguessable text of ``length`` characters."""
+    """Return an unguessable text of ``length`` characters."""
     return "".join(secrets.choice(alphabet) for _ in range(length))

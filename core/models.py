@@ -2,10 +2,10 @@ from django.db import models
 
 
 class Lease(models.Model):
-    """Who alone may do a piece of work, and until when at most."""
+    """Who alone may do a piece of work, and until when; see ``core.db.leases``."""
 
     name = models.CharField(max_length=64, primary_key=True)
-    holder = models.CharField(max_length=16)  # drawn for each taking
+    holder = models.CharField(max_length=16)  # a random text, new each time the lease is taken
     until = models.DateTimeField()
 
     def __str__(self) -> str:
@@ -13,7 +13,7 @@ class Lease(models.Model):
 
 
 class Restoration(models.Model):
-    """A backup was put back: between ``written_at`` and ``restored_at`` the world went on without these rows."""
+    """A backup was restored: what happened between ``written_at`` and ``restored_at`` is missing from the rows."""
 
     written_at = models.DateTimeField("备份时间")
     restored_at = models.DateTimeField("恢复时间")

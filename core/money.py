@@ -1,4 +1,4 @@
-"""Amounts: ``Decimal`` yuan in the database and on the wire, ``int`` fen at the gateway, never a float between."""
+"""Convert amounts: ``Decimal`` yuan in our rows, ``int`` fen for WeChat Pay. Never calculate with a float."""
 
 from decimal import Decimal
 
@@ -6,7 +6,10 @@ FEN_PER_YUAN = 100
 
 
 def yuan_to_fen(yuan: Decimal) -> int:
-    """:raises ValueError: the amount has more than two decimals."""
+    """Return the amount in fen.
+
+    :raises ValueError: it has more than two decimals.
+    """
     fen = yuan * FEN_PER_YUAN
     if fen != fen.to_integral_value():
         raise ValueError("an amount in yuan has at most two decimals")
@@ -18,10 +21,10 @@ def fen_to_yuan(fen: int) -> Decimal:
 
 
 def fen_text(fen: int) -> str:
-    """``1234``: "12.34元", for people."""
+    """Return the amount for people: ``12.34元`` for 1234."""
     return f"{fen_to_yuan(fen):.2f}元"
 
 
 def wire(yuan: Decimal) -> int | float:
-    """The JSON number clients read: ``9``, ``9.9``, ``9.99``. For output only."""
+    """Return the number that JSON answers show: ``9``, ``9.9``, ``9.99``. For output only."""
     return int(yuan) if yuan == yuan.to_integral_value() else float(yuan)

@@ -1,4 +1,4 @@
-"""The two time formats of the contract and that of the back office, all Asia/Shanghai and 24-hour."""
+"""Write times: the API's two formats and the back office's, all in Asia/Shanghai and 24-hour."""
 
 from datetime import datetime, timedelta
 from typing import overload
@@ -15,12 +15,12 @@ def slash(moment: datetime | None) -> str:
     """``2019/05/09 02:14:12``: students and the login log."""
     if moment is None:
         return ""
-    t = local(moment)  # strftime takes three times as long, and lists hold a thousand of these
+    t = local(moment)  # strftime takes three times as long, and a list writes a thousand times
     return f"{t.year}/{t.month:02}/{t.day:02} {t.hour:02}:{t.minute:02}:{t.second:02}"
 
 
 def dash(moment: datetime | None) -> str:
-    """``2019-05-09 02:14:12``: the back office; ``config/formats`` says it to Django."""
+    """``2019-05-09 02:14:12``: the back office. ``config/formats`` sets the same format for Django."""
     return f"{local(moment):%Y-%m-%d %H:%M:%S}" if moment else ""
 
 
@@ -34,7 +34,7 @@ def comma(moment: datetime | None) -> str | None:
 
 
 def span(length: timedelta) -> str:
-    """A time span as people say it: ``2 分钟``."""
+    """Return a time span as people write it: ``2 分钟``."""
     seconds = int(length.total_seconds())
     for unit, name in ((86400, "天"), (3600, "小时"), (60, "分钟")):
         if seconds >= unit and seconds % unit == 0:

@@ -1,4 +1,4 @@
-"""Parameters as the contract reads them: blank is absent, numbers may be texts, the unknown is ignored."""
+"""Read parameters as the API document has it: blank is absent, a number may be a text, unknown names are ignored."""
 
 import re
 from functools import cache
@@ -11,20 +11,20 @@ from rest_framework.request import Request
 from core.api.handler import first_message
 from core.errors import BadParameter, DomainError
 
-# PostgreSQL stores neither; a lone surrogate cannot even be answered as UTF-8.
+# PostgreSQL stores neither NUL nor a lone surrogate, and UTF-8 cannot encode the latter in an answer.
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
 class Params(serializers.Serializer[Any]):
-    """Base of all input serializers. A subclass may name the ``error`` its complaints are raised as."""
+    """Base of all input serializers. ``error``: the class that a bad parameter is raised as."""
 
     error: type[DomainError] = BadParameter
 
     @classmethod
     def read(cls, request: Request) -> dict[str, Any]:
-        """Validate the query of a GET or the body of another method.
+        """Return the validated query of a GET, or the validated body of another method.
 
-        :raises DomainError: of class ``error``, ``msg`` naming the first bad parameter.
+        :raises DomainError: an instance of ``error`` whose ``msg`` names the first bad parameter.
         """
         source = request.query_params if request.method in {"GET", "HEAD"} else request.data
         given = present(source)
@@ -36,22 +36,25 @@ class Params(serializers.Serializer[Any]):
             raise params.refusal() from None
 
     def refusal(self) -> DomainError:
-        """Turn ``self.errors`` into the documented answer; override where the contract gives a text."""
+        """Turn ``self.errors`` into the error that is answered; override it if the API document gives a text."""
         return self.error(first_message(self.errors))
 
     def missing(self) -> list[str]:
-        """Names of required parameters that were not given."""
+        """Return the names of required parameters that are missing."""
         return [name for name, found in self.errors.items() if any(e.code == "required" for e in found)]
 
 
 @cache
 def _shared(kind: type[Params]) -> Params:
-    """One instance per class: it keeps nothing of what it checks, and making its fields costs more than checking."""
+    """Return one instance per class: making its fields costs more than checking, and checking leaves no state."""
     return kind()
 
 
 def present(source: Any) -> dict[str, Any]:
-    """Keep the parameters that hold something; refuse texts that no database stores."""
+    """Return the parameters that are not blank.
+
+    :raises BadParameter: a text holds characters that the database cannot store.
+    """
     kept = {}
     for name in source:
         value = source[name]
@@ -70,7 +73,7 @@ def _is_blank(value: Any) -> bool:
 
 
 def _holds_unstorable(value: Any) -> bool:
-    waiting = [value]  # not recursive: JSON may be nested deeper than Python calls may be
+    waiting = [value]  # a loop, because JSON may be nested deeper than Python allows calls to be
     while waiting:
         match waiting.pop():
             case str(text):
@@ -88,7 +91,7 @@ def _printable(name: str) -> str:
 
 
 class PlainText(serializers.CharField):
-    """Text, or a number that means its digits; never a list, an object or a truth value."""
+    """A text, or a number, which counts as its digits; a list, an object or a boolean is refused."""
 
     def to_internal_value(self, data: Any) -> str:
         text = super().to_internal_value(data)
@@ -110,10 +113,10 @@ class Picture(PlainText):
 
 
 class WholeNumber(serializers.IntegerField):
-    """A number, or a text of digits; a truth value is neither."""
+    """A number or a text of digits; a boolean is refused."""
 
     def to_internal_value(self, data: Any) -> int:
-        if "_" in str(data):  # Python reads 1_000 as a thousand, nobody else does
+        if "_" in str(data):  # Python would read 1_000 as a thousand
             self.fail("invalid")
         return super().to_internal_value(data)
 

@@ -1,4 +1,4 @@
-"""What requests show about the proxies before us; ``core.ops.proxies`` reports what does not fit the settings."""
+"""Compare X-Forwarded-For of requests with TRUSTED_PROXIES; ``core.ops.proxies`` reports a misfit."""
 
 import time
 
@@ -9,7 +9,7 @@ from django.http import HttpRequest
 from core.cache import valkey
 
 KEY = "spms:forwarded"
-"""Of the latest misfit: the number of addresses in its header, and who sent it."""
+"""About the latest misfit: the number of addresses in its header, and the address it came from."""
 
 KEPT_S = 24 * 3600
 _QUIET_S = 60
@@ -17,14 +17,15 @@ _noted_at = float("-inf")
 
 
 def look(request: HttpRequest) -> None:
-    """Note a request that came through a proxy where none is said to be, or through fewer than are."""
+    """Note a request that has passed a proxy though the settings name none, or fewer proxies than they name."""
     forwarded = request.META.get("HTTP_X_FORWARDED_FOR")
     if forwarded and not fits(hops := forwarded.count(",") + 1):
         _note(f"{hops} {request.META.get('REMOTE_ADDR') or ''}")
 
 
 def fits(hops: int) -> bool:
-    # A client may send such a header itself, which makes it longer: too long tells something only where none is due.
+    # A client can send this header itself, which only makes it longer. So a header that is too long proves nothing,
+    # unless there should be no header at all.
     return settings.TRUSTED_PROXIES > 0 and hops >= settings.TRUSTED_PROXIES
 
 

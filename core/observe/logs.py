@@ -1,4 +1,4 @@
-"""Structured logs: JSON lines for machines, readable lines on a terminal, secrets out of both."""
+"""Structured logs: JSON lines for machines, readable lines for a terminal, without secrets in either."""
 
 import logging.config
 import re
@@ -7,7 +7,7 @@ from typing import Any
 
 import structlog
 
-# Django logs every 4xx and 5xx besides our own request line; Celery every task, one of ours runs each 2 s.
+# Django logs every 4xx and 5xx in addition to our own request line; Celery logs every task, and one runs every 2 s.
 QUIETER = {
     "django.request": "ERROR",
     "django.channels.server": "WARNING",
@@ -19,8 +19,8 @@ LONGEST_PATH = 300  # characters of a path that a log line shows
 _WORDS = r"(?:password|passwd|secret|token|authorization|captcha|api_?key)"
 _CODE = r"(?:wechat_?)?code"
 SECRET_NAME = re.compile(rf"(?i)[\w-]*{_WORDS}|{_CODE}")
-# What stands before the word ("new" in newPassword) is not matched: it is kept anyway, and `[\w-]*` in front, tried
-# from each character, took 10 s for a path of 20,000 characters. A quote that is never closed hides the rest.
+# The pattern begins with the word and does not match what precedes it ("new" in newPassword): with `[\w-]*` in front,
+# which is tried from each character, a path of 20,000 characters took 10 s. An unclosed quote hides the rest.
 SECRET_WORDS = re.compile(
     rf"(?i)((?:{_WORDS}|\b{_CODE})[\"']?\s*[=:]\s*)(?:bearer\s+)?(?:\"[^\"]*\"?|'[^']*'?|[^\s&\"',;}}\])]+)"
 )
@@ -32,26 +32,26 @@ def _names_a_secret(key: str) -> bool:
 
 
 def hide_secrets(_: Any, __: str, event: dict[str, Any]) -> dict[str, Any]:
-    """Last line of defence: nothing of ours logs a secret, but a library's error text may carry a URL."""
+    """Replace secrets by ``***``. Our code logs none, but the error text of a library may hold a URL with one."""
     for key, value in event.items():
         if isinstance(value, str):
             if _names_a_secret(key):
                 event[key] = "***"
-            elif "=" in value or ":" in value:  # the pattern needs one; looking for them first is a lot cheaper
+            elif "=" in value or ":" in value:  # the pattern needs one of them, and this test is a lot cheaper
                 event[key] = SECRET_WORDS.sub(r"\1***", value)
     return event
 
 
 def shorten_paths(_: Any, __: str, event: dict[str, Any]) -> dict[str, Any]:
-    """Django's own lines end with the path of the request, whatever its length."""
+    """Shorten Django's own lines, which end with the request's path, however long it is."""
     if event.get("logger", "").startswith("django."):
         event["event"] = event["event"][:LONGEST_PATH]
     return event
 
 
 def configure(options: dict[str, Any]) -> None:
-    """Django's ``LOGGING_CONFIG``: ``options`` holds ``format`` ("console" or "json") and ``level``."""
-    # No line of ours shows threads and processes: do not ask for them on each.
+    """Set up logging (Django's ``LOGGING_CONFIG``). ``options``: ``format`` ("console" or "json") and ``level``."""
+    # Our lines show neither thread nor process, so do not look them up for each line.
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
@@ -83,7 +83,7 @@ def configure(options: dict[str, Any]) -> None:
     )
     structlog.configure(
         processors=[
-            structlog.stdlib.filter_by_level,  # first: a line that nobody wants costs nothing
+            structlog.stdlib.filter_by_level,  # first, so that a line below the level costs nothing
             *shared,
             structlog.stdlib.PositionalArgumentsFormatter(),
             structlog.stdlib.ProcessorFormatter.wrap_for_formatter,

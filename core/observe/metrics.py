@@ -1,7 +1,7 @@
-"""Figures for Prometheus at ``/metrics``.
+"""Metrics for Prometheus at ``/metrics``.
 
-Requests are counted in every process and added up at the scrape (prometheus_client's multiprocess files);
-what the database or Valkey knows is asked at the scrape, by the functions that apps register here.
+Every process counts its requests in a file, and a scrape adds the files up (prometheus_client's multiprocess mode).
+What the database and Valkey know is read at the scrape, by the functions that apps register here.
 """
 
 import os
@@ -30,13 +30,13 @@ _sources: list[Callable[[], Iterator[Sample]]] = []
 
 
 def register(source: Callable[[], Iterator[Sample]]) -> Callable[[], Iterator[Sample]]:
-    """Add a function that is asked for its samples at each scrape."""
+    """Register a function that returns samples; it is called at each scrape."""
     _sources.append(source)
     return source
 
 
 def counter(name: str, text: str, labels: Sequence[str]) -> Counter:
-    """Make a figure that counts up in every process."""
+    """Make a counter that every process increments."""
     return Counter(name, text, labels)
 
 
@@ -56,13 +56,13 @@ def _outcome(response: HttpResponse) -> str:
     return "ok"
 
 
-class _Asked:
+class _Sources:
     def collect(self) -> Iterator[GaugeMetricFamily]:
         families: dict[str, GaugeMetricFamily] = {}
         for source in _sources:
             try:
                 samples = list(source())
-            except Exception:  # an engine that is down: what the others know still counts
+            except Exception:  # for example an engine is down: show the other sources' samples
                 log.warning("figures are missing", source=source.__name__, exc_info=True)
                 continue
             for name, text, labels, value in samples:
@@ -72,8 +72,8 @@ class _Asked:
 
 
 def exposition() -> bytes:
-    """All figures, as Prometheus reads them."""
+    """Return all metrics in the text format of Prometheus."""
     registry = CollectorRegistry()
     MultiProcessCollector(registry)
-    registry.register(_Asked())
+    registry.register(_Sources())
     return generate_latest(registry)

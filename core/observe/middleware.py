@@ -1,4 +1,4 @@
-"""What happens to every HTTP request, whoever answers it."""
+"""Give every HTTP request an id, a log line, and a time limit for the upstreams it asks."""
 
 import time
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from core.observe import forwarded, metrics, tracing
 from core.observe.logs import LONGEST_PATH
 from core.upstreams import answer_within
 
-UPSTREAMS_ANSWER_S = 6.0  # all of them together: the caller has an answer within 8 s, on a busy machine as well
+UPSTREAMS_ANSWER_S = 6.0  # for all upstream calls of a request together, so that it is answered within 8 s
 
 log = structlog.get_logger("core.request")
 
@@ -18,7 +18,7 @@ Handler = Callable[[HttpRequest], HttpResponse]
 
 
 class RequestLogMiddleware:
-    """One id and one log line a request. The query string stays out of the log: tokens travel in it."""
+    """Give each request an id and one log line. The query string is not logged, because it may hold a token."""
 
     def __init__(self, get_response: Handler) -> None:
         self.get_response = get_response

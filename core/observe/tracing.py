@@ -1,4 +1,4 @@
-"""The request id follows a request into its answer, its log lines and the Celery tasks it starts."""
+"""Carry a request's id into its answer, its log lines, and the Celery tasks it starts."""
 
 import re
 import secrets
@@ -13,7 +13,7 @@ _ACCEPTED = re.compile(r"[0-9A-Za-z_-]{8,64}")
 
 
 def begin(offered: str | None) -> str:
-    """Start a unit of work; a well-formed id that a proxy ``offered`` is kept."""
+    """Start a unit of work and return its id: the one that a proxy ``offered`` if it is well-formed, else a new one."""
     request_id = offered if offered and _ACCEPTED.fullmatch(offered) else secrets.token_hex(10)
     _current.set(request_id)
     structlog.contextvars.clear_contextvars()

@@ -1,4 +1,4 @@
-"""Does the system run? Its connections to the database tell, from whatever machine they come."""
+"""Find out from the database's connections whether the system runs, on whichever machine."""
 
 import time
 from datetime import datetime
@@ -10,9 +10,10 @@ from django.db import connection
 
 from core.db.direct import SERVING, direct_options
 
-# A process that has just ended may be seen a moment longer.
+# PostgreSQL may show the connection of an ended process for a moment: look again after this time.
 ENDS_WITHIN_S = 1.0
-# A pooler's connections stay when its clients have gone: only their use tells. A sweep comes every 2 s.
+# A pooler keeps its connections when its clients have gone, so only a connection in use proves that the system runs.
+# A running system uses one every 2 s, for its sweep.
 USED_WITHIN_S = 5.0
 _CONNECTIONS = """
 SELECT pid, state_change, coalesce(host(client_addr), 'this machine') FROM pg_stat_activity
@@ -21,9 +22,9 @@ WHERE datname = current_database() AND application_name = %s AND pid <> ALL(%s)
 
 
 def machines_at_work() -> set[str]:
-    """Name the machines whose processes serve somebody with this database; our own process does not count.
+    """Return the machines whose processes serve requests or tasks with this database, our own process excepted.
 
-    Behind a pooler it is the pooler's machine. Takes some seconds there, and elsewhere one if anything is found.
+    Behind a pooler that is the pooler's machine. Takes 5 s there; elsewhere 1 s if anything runs.
 
     :raises NoDirectWay: as for :func:`core.db.direct.direct_options`.
     """

@@ -1,7 +1,7 @@
-"""One file that holds the database and the pictures, and the way back.
+"""Write the database and the pictures into one file, and restore them from it.
 
-A backup is a tar of ``manifest.json``, ``database.dump`` (pg_dump's custom format) and ``media/``.
-pg_dump reads one snapshot; a picture that goes meanwhile is one that no row of the snapshot names.
+A backup is a tar of ``manifest.json``, ``database.dump`` (pg_dump's custom format) and ``media/``. pg_dump reads one
+snapshot. A picture that is deleted while the backup is written is one that no row of the snapshot refers to.
 """
 
 import hashlib
@@ -27,8 +27,9 @@ from core.ops import pgtools
 from core.ops.at_work import machines_at_work
 
 FORMAT = 1
-# pg_restore drops what stands in the dump and nothing else. A table of a newer release that refers to one of these kept
-# it from that, so that no way led back from an upgrade; and one that it left made the next `migrate` fail.
+# Problem: pg_restore --clean drops only what the dump holds. After an upgrade, a new table that refers to an old one
+# makes that DROP fail, so the upgrade could not be undone; a new table that stays makes the next `migrate` fail.
+# So everything of ours is dropped first. Remove this if pg_restore learns to empty a schema.
 _DROP_OURS = """
 SET LOCAL client_min_messages = warning;
 DO $$
@@ -52,12 +53,12 @@ END $$
 
 
 class BackupError(Exception):
-    """What went wrong, in a sentence for the engineer."""
+    """A backup or restore failed; the text is one sentence for the engineer."""
 
 
 # --- Writing ---------------------------------------------------------------------------------------
 def write(target: Path, *, now: datetime) -> dict[str, Any]:
-    """Write a backup to ``target`` and answer its manifest. A half-written file never bears that name.
+    """Write a backup to ``target`` and return its manifest. The name appears only when the file is complete.
 
     :raises BackupError: pg_dump is missing or failed, or the disk is full.
     """
@@ -107,9 +108,9 @@ def _pictures() -> Iterator[tuple[str, bytes]]:
     for folder, _, names in os.walk(root):
         for path in sorted(Path(folder) / name for name in names):
             try:
-                content = path.read_bytes()  # whole: tar wants the size first, and an upload may be under way
+                content = path.read_bytes()  # read it first: tar writes the size before the content
             except FileNotFoundError:
-                continue  # removed since we looked
+                continue  # removed since it was listed
             yield path.relative_to(root).as_posix(), content
 
 
@@ -120,9 +121,9 @@ def _sha256(path: Path) -> str:
 
 # --- The way back ----------------------------------------------------------------------------------
 def refuse_while_it_runs() -> None:
-    """Stop a restore while the system runs: what its processes remember would be written into the restored database.
+    """Refuse a restore while the system runs: its processes would write what they remember into the restored rows.
 
-    :raises BackupError: with the names of the machines, or because the database does not answer.
+    :raises BackupError: it runs, and the text names the machines; or the database does not answer.
     """
     try:
         machines = machines_at_work()
@@ -139,12 +140,12 @@ def refuse_while_it_runs() -> None:
 
 
 def restore(source: Path) -> dict[str, Any]:
-    """Put database and pictures back to what ``source`` holds, the database in one transaction.
+    """Restore database and pictures from ``source`` and return its manifest. The database changes in one transaction.
 
-    Nothing is unpacked but the pictures, and those where they belong: no other disk needs room.
+    Pictures are unpacked directly into MEDIA_ROOT and nothing else is unpacked, so no other disk needs space.
 
-    :raises BackupError: the file is no backup or is damaged, the pictures find no room, or pg_restore failed. Database
-        and pictures are as before.
+    :raises BackupError: the file is no backup or is damaged, the disk has no space for the pictures, or pg_restore
+        failed. Database and pictures are as before.
     """
     with _open(source) as archive:
         manifest = _manifest(archive, source)
@@ -165,7 +166,7 @@ def _open(source: Path) -> tarfile.TarFile:
     with ExitStack() as opened:
         try:
             archive = opened.enter_context(tarfile.open(source))
-            archive.getmembers()  # to the end: a file that is cut short shows here
+            archive.getmembers()  # reads to the end, so that a truncated file is found now
         except (tarfile.TarError, EOFError, OSError) as error:
             raise BackupError(f"{source} cannot be read as a backup: {error}.") from error
         opened.pop_all()  # the caller closes it
@@ -187,7 +188,7 @@ def _manifest(archive: tarfile.TarFile, source: Path) -> dict[str, Any]:
 
 
 def _destinations(archive: tarfile.TarFile, source: Path) -> dict[Path, tarfile.TarInfo]:
-    """Where each picture goes."""
+    """Return the path that each picture of the archive is written to."""
     root = Path(settings.MEDIA_ROOT)
     found = {}
     for member in archive.getmembers():
@@ -215,7 +216,7 @@ def _mb(size: int) -> str:
 
 @contextmanager
 def _put_back(archive: tarfile.TarFile, pictures: dict[Path, tarfile.TarInfo]) -> Iterator[None]:
-    """Write the pictures; take those away again that were not there before, should the block fail."""
+    """Write the pictures. If the block fails, remove those that did not exist before."""
     made: list[Path] = []
     try:
         for path, member in pictures.items():

@@ -1,4 +1,4 @@
-"""System checks: contradictory settings stop the process before it serves anybody."""
+"""System checks that stop a process with dangerous settings before it serves anybody."""
 
 import sys
 from pathlib import Path
@@ -20,7 +20,7 @@ def production_is_safe(**_: Any) -> list[Error]:
         errors.append(Error("SANDBOX is on in production.", hint="Unset SANDBOX or set it to 0.", id="core.E001"))
     if settings.DEMO_DATA:
         errors.append(Error("DEMO_DATA is on in production.", hint="Unset DEMO_DATA or set it to 0.", id="core.E002"))
-    # What begins so is ours and known to everybody: the default, and the example for systemd.
+    # Keys with these beginnings stand in the repository: the development default, and the example for systemd.
     if len(settings.SECRET_KEY) < 32 or settings.SECRET_KEY.startswith(("development", "replace")):
         errors.append(Error("DJANGO_SECRET_KEY is too weak.", hint="Use 50 random characters.", id="core.E003"))
     return errors
@@ -28,7 +28,7 @@ def production_is_safe(**_: Any) -> list[Error]:
 
 @register()
 def restore_is_finished(**_: Any) -> list[Error]:
-    # Tokens, open orders and money are only put right at the end of a restore.
+    # The last steps of a restore put tokens, open orders and money right: without them nothing may run.
     if not (source := restored.unfinished()):
         return []
     hint = f"Run `manage.py restore {source}` again, to its end."
@@ -38,8 +38,8 @@ def restore_is_finished(**_: Any) -> list[Error]:
 def refuse_unsafe_start() -> None:
     """Stop a process that must not start.
 
-    :raises ImproperlyConfigured: production settings with anything that only helps in development, or a restore that
-        has not ended. ``manage.py`` runs the checks itself, and is what ends a restore.
+    :raises ImproperlyConfigured: production settings are unsafe, or a restore has not ended. The second is not checked
+        under ``manage.py``: it runs the system checks itself, except for ``restore``, which must be able to start.
     """
     errors = production_is_safe()
     if Path(sys.argv[0]).name != "manage.py":

@@ -1,4 +1,4 @@
-"""Findings about a deployment, each with what to do. Apps add their own checks."""
+"""The checks of ``manage.py doctor``: what is right or wrong about a deployment, and what to do. Apps add checks."""
 
 import socket
 import ssl
@@ -17,13 +17,16 @@ from core.cache import valkey
 from core.ops import health
 
 CLOCK_SKEW_S = 60
-RENEW_WITHIN_DAYS = 14  # certbot renews 30 days ahead: by then it has failed many times
+RENEW_WITHIN_DAYS = 14  # certbot renews 30 days before the end: with 14 days left it has failed many times
 ANSWER_WITHIN_S = 5
 
 
 @dataclass(frozen=True)
 class Finding:
-    """``ok`` is None where the check does not apply."""
+    """One line of the doctor's report: what was found and what to do about it.
+
+    ``ok`` is None for a note: nothing is wrong, or nobody can tell from here.
+    """
 
     ok: bool | None
     what: str
@@ -40,7 +43,7 @@ def register(check: Check) -> Check:
 
 
 def examine() -> Iterator[Finding]:
-    """Run every check; one that fails itself is a finding, too."""
+    """Run every check. A check that raises an exception is reported as a finding."""
     for check in _checks:
         try:
             yield from check()
@@ -69,16 +72,16 @@ def engines() -> Iterator[Finding]:
     failed = health.failures()
     for name, remedy in remedies.items():
         if name == "migrations" and "database" in failed:
-            continue  # nobody could look
+            continue  # without the database nobody can look
         yield Finding(name not in failed, f"{name}: {failed.get(name, 'in order')}", remedy if name in failed else "")
 
 
 @register
 def pooler() -> Iterator[Finding]:
-    """Whether what we were told of a pooler is true, and whether the limits hold that it cannot pass on."""
+    """Compare DB_POOLER with the connection, and check the limits that a pooler cannot pass on."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_backend_pid()")
-        # A pooler makes a number up, as it cannot know which of the server's processes will work for us.
+        # On connecting, a pooler reports a made-up process number: which server process will work is not known yet.
         is_there = cursor.fetchone()[0] != connection.connection.info.backend_pid
         limits = {}
         for name in ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"):
@@ -121,7 +124,7 @@ def _clock(name: str, theirs_s: float) -> Finding:
 
 @register
 def certificate() -> Iterator[Finding]:
-    """How long clients and WeChat will believe that we are who we say."""
+    """Check how long our TLS certificate is valid: clients and WeChat refuse an expired one."""
     ours = urlsplit(settings.PUBLIC_BASE_URL)
     if ours.scheme != "https":
         return
@@ -148,7 +151,7 @@ def upstreams() -> Iterator[Finding]:
     for name in ("WECHAT_API_BASE_URL", "WECHAT_PAY_BASE_URL", "WEATHER_BASE_URL"):
         address = getattr(settings, name)
         try:
-            answer = requests.get(address, timeout=ANSWER_WITHIN_S, allow_redirects=False)
+            response = requests.get(address, timeout=ANSWER_WITHIN_S, allow_redirects=False)
         except requests.RequestException as error:
             remedy = (
                 "The sandbox answers while `make up` runs."
@@ -159,6 +162,6 @@ def upstreams() -> Iterator[Finding]:
             continue
         yield Finding(True, f"{name} answers")
         try:
-            yield _clock(name, parsedate_to_datetime(answer.headers["Date"]).timestamp())
+            yield _clock(name, parsedate_to_datetime(response.headers["Date"]).timestamp())
         except (KeyError, ValueError):
-            pass  # it does not say
+            pass  # the response has no usable Date

@@ -1,4 +1,4 @@
-"""What both the settings and the development stack need to know before Django is there."""
+"""Functions that both the settings and the development stack need before Django is set up."""
 
 import os
 import tempfile
@@ -8,15 +8,15 @@ from pathlib import Path
 
 
 def load_dotenv(path: Path) -> None:
-    """Read ``.env``: take its ``NAME=value`` lines for variables that the environment does not name.
+    """Set the variables of ``.env`` that the environment does not set already.
 
-    :raises ValueError: a line that cannot be heeded, named in one line of text.
+    :raises ValueError: a line has another form, or sets DJANGO_SETTINGS_MODULE; the text is one line.
     """
     if not path.is_file():
         return
     for name, value in read_dotenv(path):
         if name == "DJANGO_SETTINGS_MODULE":
-            # Too late to be heeded: development settings, with all their doors open, would run unnoticed.
+            # Django has chosen the settings by now: instead of production, development settings would run unnoticed.
             raise ValueError(f"{path.name}: DJANGO_SETTINGS_MODULE belongs into the real environment.")
         os.environ.setdefault(name, value)
 
@@ -24,7 +24,7 @@ def load_dotenv(path: Path) -> None:
 def read_dotenv(path: Path) -> Iterator[tuple[str, str]]:
     """Yield the ``NAME=value`` lines of a file.
 
-    :raises ValueError: another line than these, than empty ones and comments; named in one line of text.
+    :raises ValueError: a line is neither of this form, nor empty, nor a comment; the text is one line.
     """
     for number, line in enumerate(path.read_text("utf-8").splitlines(), 1):
         if not line.strip() or line.lstrip().startswith("#"):
@@ -36,14 +36,14 @@ def read_dotenv(path: Path) -> Iterator[tuple[str, str]]:
 
 
 def default_media_root(state_dir: Path, root: Path) -> Path:
-    """Where pictures lie unless MEDIA_ROOT says so: in ``media``, or beside the rows of a STATE_DIR of one's own."""
+    """Return where pictures are kept if MEDIA_ROOT is not set: in ``media``, or inside STATE_DIR if that was moved."""
     return (root if state_dir == (root / ".dev").resolve() else state_dir) / "media"
 
 
 def kept_text(path: Path, make: Callable[[], str]) -> str:
-    """Answer the text that ``path`` keeps for this installation, for our account's eyes alone; make it when missing.
+    """Return the text in ``path``, a secret of this installation. Make the file (mode 0600) if it is missing.
 
-    :raises OSError: it can be neither read nor made.
+    :raises OSError: the file can be neither read nor made.
     """
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -51,7 +51,8 @@ def kept_text(path: Path, make: Callable[[], str]) -> str:
         try:
             with os.fdopen(handle, "w", encoding="ascii") as file:
                 file.write(make() + "\n")
-            # The name appears with all of its text: of two processes one wins, and both read what the winner wrote.
+            # Linking makes the name appear together with the whole text. If two processes do it at the same time, the
+            # first one wins and both read its text.
             with suppress(FileExistsError):
                 os.link(draft, path)
         finally:

@@ -1,4 +1,4 @@
-"""Is everything there that a request needs?"""
+"""Check what every request needs: the database, Valkey, and applied migrations."""
 
 from collections.abc import Callable
 from functools import cache
@@ -10,14 +10,14 @@ from core.cache import valkey
 
 
 def failures() -> dict[str, str]:
-    """Name what is not in order and why; empty when all is well."""
+    """Return what is not in order, each with its reason; empty if all is well."""
     found: dict[str, str] = {}
     for name, check in CHECKS.items():
         if name == "migrations" and "database" in found:
-            continue  # it would only wait for the database once more
+            continue  # it would wait for the dead database a second time
         try:
             check()
-        except Exception as error:  # whatever it is, it is the answer
+        except Exception as error:  # any exception means: not in order
             found[name] = f"{type(error).__name__}: {error}".splitlines()[0][:200]
     return found
 
@@ -31,7 +31,7 @@ def _valkey() -> None:
     valkey.client().ping()
 
 
-@cache  # a process whose tables are up to date stays so: reading all migrations takes a while
+@cache  # reading all migrations is slow, and tables that are up to date stay so while the process lives
 def _migrations() -> None:
     executor = MigrationExecutor(connection)
     if plan := executor.migration_plan(executor.loader.graph.leaf_nodes()):

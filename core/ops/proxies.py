@@ -1,4 +1,4 @@
-"""Is TRUSTED_PROXIES right? Only the requests can tell: what does not fit is noted for ``manage.py doctor``."""
+"""Check of ``manage.py doctor``: does TRUSTED_PROXIES fit the requests that arrive?"""
 
 from collections.abc import Iterator
 from ipaddress import ip_address
@@ -16,7 +16,8 @@ def trusted_proxies() -> Iterator[Finding]:
     hops, _, sender = (valkey.client().get(forwarded.KEY) or b"").decode().partition(" ")
     if not hops or forwarded.fits(int(hops)):
         return
-    # Nobody outside can seem to come from a private address: there a proxy stands between. Others may have made it up.
+    # A request from a private address has passed a proxy of ours, so the setting is wrong. From any other address a
+    # client may have sent the header itself, so it is only a note.
     is_ours = settings.PRODUCTION and _is_private(sender)
     yield Finding(
         False if is_ours else None,

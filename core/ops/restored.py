@@ -1,8 +1,8 @@
-"""What follows a restore: the rows have gone back in time, the world has not.
+"""Put things right after a restore: the rows are those of an earlier time, but WeChat and the clients went on.
 
-An app registers what it must do then. ``remember`` is asked before the database is replaced, while it can still be
-read. What it answers survives an interruption: it is kept in a file, whose presence says that a restore has begun and
-has not ended. Nothing starts while it is there.
+An app registers a :class:`Follower`. Its ``remember`` reads what must not be forgotten before the database is replaced;
+its ``follow`` acts afterwards. What was remembered is kept in a file, so that it survives an interruption. While the
+file exists the restore has not ended, and no process of the system starts.
 """
 
 import json
@@ -25,11 +25,11 @@ Memory = dict[str, Any]
 
 @dataclass(frozen=True)
 class Follower:
-    """One app's part.
+    """What one app does about a restore.
 
-    :param remember: what of the replaced database must not be forgotten, fit for JSON.
-    :param follow: does what must be done and says it, a sentence for the engineer each. Gets what ``remember``
-        answered, None where the replaced database could not be read. May run twice.
+    :param remember: returns what must not be forgotten of the replaced database, as JSON values.
+    :param follow: puts things right, and returns a sentence for the engineer about each step. Gets the result of
+        ``remember``, or None if the replaced database could not be read. May run twice.
     """
 
     name: str
@@ -45,9 +45,9 @@ def register(follower: Follower) -> None:
 
 
 def begin(source: Path) -> Memory:
-    """Note that a restore begins, and answer what the apps remember of the database it replaces."""
+    """Note that a restore begins, and return what the apps remember of the database it replaces."""
     if (known := _unfinished()) is not None:
-        return known["memory"]  # the database it replaces is gone already
+        return known["memory"]  # a second attempt: the replaced database may be gone already
     memory = {follower.name: _remembered(follower) for follower in _followers}
     _marker().parent.mkdir(parents=True, exist_ok=True)
     text = json.dumps({"source": str(source), "memory": memory}, ensure_ascii=False)
@@ -62,7 +62,7 @@ def give_up() -> None:
 
 
 def finish(memory: Memory, *, written_at: datetime, now: datetime) -> Iterable[str]:
-    """Have every app do its part, and yield what each has done. Only then may anything start again."""
+    """Let every app put things right, and yield what each has done. Afterwards the system may start again."""
     restoration = Restoration.objects.create(written_at=written_at, restored_at=now)
     for follower in _followers:
         yield from follower.follow(restoration, memory.get(follower.name))
@@ -70,7 +70,7 @@ def finish(memory: Memory, *, written_at: datetime, now: datetime) -> Iterable[s
 
 
 def unfinished() -> str:
-    """Which file a restore began with that has not ended; "" when there is none."""
+    """Return the backup's path if a restore has begun and not ended, else ""."""
     known = _unfinished()
     return known["source"] if known else ""
 
@@ -82,7 +82,7 @@ def latest() -> Restoration | None:
 def _remembered(follower: Follower) -> Any:
     try:
         return follower.remember()
-    except DatabaseError:  # an empty database, or none that answers: why else would one restore
+    except DatabaseError:  # empty or damaged: that is often the reason for a restore
         log.warning("the replaced database could not be read", app=follower.name)
         return None
 

@@ -1,4 +1,4 @@
-"""The kernel's own background task."""
+"""The heartbeat task (``core.ops.heartbeat``)."""
 
 import time
 from typing import Any
@@ -17,6 +17,6 @@ def heartbeat(queue: str) -> None:
 
 @beat_init.connect
 def ask_at_once(**_: Any) -> None:
-    # Beat's own first question comes after a whole interval: until then all would seem to stand still.
+    # Beat sends the first heartbeat only after a whole interval; until then the doctor would say that nothing runs.
     for queue in settings.QUEUES:
         heartbeat.apply_async((queue,), queue=queue, expires=60)

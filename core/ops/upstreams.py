@@ -1,4 +1,4 @@
-"""``manage.py doctor``: is a server of other people dead at the moment?"""
+"""Check of ``manage.py doctor``: does an upstream count as dead at the moment?"""
 
 from collections.abc import Iterator
 

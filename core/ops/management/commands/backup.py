@@ -11,7 +11,7 @@ class Command(BaseCommand):
     help = "Write the database and the pictures into one file. Safe while the system runs."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("file", nargs="?", type=Path, help="default: backup-YYYYMMDD-HHMMSS.tar here")
+        parser.add_argument("file", nargs="?", type=Path, help="default: backup-YYYYMMDD-HHMMSS.tar in this folder")
 
     def handle(self, *args: Any, **options: Any) -> None:
         now = timezone.localtime()

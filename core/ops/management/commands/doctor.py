@@ -10,7 +10,7 @@ class Command(BaseCommand):
         "Examine settings, engines, upstreams, clocks, certificates, proxies and permissions; say what to do. "
         "The exit code is 1 if anything is wrong."
     )
-    requires_system_checks: list[str] = []  # they are among the findings
+    requires_system_checks: list[str] = []  # their results are among the findings
 
     def handle(self, *args: Any, **options: Any) -> None:
         bad = 0

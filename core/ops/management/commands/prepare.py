@@ -10,7 +10,7 @@ class Command(BaseCommand):
     help = "Bring the database up to date: migrations, roles, the root account, demo data. Safe to repeat."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        # Code that does not import is said here once, not by each web worker again and again.
+        # If our code cannot be imported, fail once here, instead of in every web worker over and over.
         import_string(settings.ASGI_APPLICATION)
         call_command("migrate", interactive=False, verbosity=0)
         call_command("seed_roles")

@@ -13,11 +13,11 @@ from core.ops import backup, restored
 
 class Command(BaseCommand):
     help = "Replace the database and the pictures by those of a backup. Stop web, worker and beat first."
-    requires_system_checks: list[str] = []  # one of them is that no restore is left unfinished
+    requires_system_checks: list[str] = []  # one of them fails while a restore is unfinished; this command finishes it
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("file", type=Path, help="what `backup` wrote")
-        parser.add_argument("--yes", action="store_true", help="do not ask: everything in the database is replaced")
+        parser.add_argument("file", type=Path, help="a file written by `backup`")
+        parser.add_argument("--yes", action="store_true", help="do not ask before everything is replaced")
 
     def handle(self, *args: Any, **options: Any) -> None:
         if not options["yes"] and input("Everything in the database will be replaced. Type 'yes': ") != "yes":
@@ -35,7 +35,7 @@ class Command(BaseCommand):
                 restored.give_up()
             raise CommandError(str(error)) from error
         call_command("migrate", verbosity=0)
-        # What Valkey remembers of users, roles and tokens, and what tasks wait in it, belongs to the replaced database.
+        # Valkey's copies of users, roles and tokens, and the waiting tasks, belong to the replaced database.
         valkey.client().flushdb()
         current_app.control.purge()
         self.stdout.write(f"Restored the state of {manifest['written_at']}.")
