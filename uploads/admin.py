@@ -24,7 +24,7 @@ class InUseFilter(admin.SimpleListFilter):
 
 @admin.register(Upload)
 class UploadAdmin(OfficeAdmin):
-    """For looking only: pictures come through the API and go with the records that use them."""
+    """Pictures, read-only: they are uploaded through the API or with a record, and removed when no record uses them."""
 
     list_display = ["preview", "short_name", "dimensions", "size", "used_by", "uploaded_by", "created_at"]
     list_filter = [InUseFilter, "content_type", "created_at"]
@@ -50,8 +50,8 @@ class UploadAdmin(OfficeAdmin):
 
     @display(description="预览")
     def preview(self, upload: Upload) -> str:
-        look = "height:48px;max-width:none"
-        return format_html('<img src="{}" alt="查看图片" loading="lazy" style="{}">', upload.url_path, look)
+        style = "height:48px;max-width:none"
+        return format_html('<img src="{}" alt="查看图片" loading="lazy" style="{}">', upload.url_path, style)
 
     @display(description="预览")
     def large_preview(self, upload: Upload) -> str:
@@ -75,11 +75,11 @@ class UploadAdmin(OfficeAdmin):
 
 
 def _owner(owner: str) -> str:
-    """``students.Student:12`` as a person says it, with the way there."""
+    """Return a link with the readable name of an owner such as ``students.Student:12``."""
     label, _, pk = owner.partition(":")
     try:
         model = apps.get_model(label)
         page = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_change", args=[pk])
-    except (LookupError, ValueError, NoReverseMatch):  # whatever it was, it is not here any more
+    except (LookupError, ValueError, NoReverseMatch):  # its model or page does not exist any more
         return owner
     return format_html('<a class="text-link" href="{}">{} #{}</a>', page, model._meta.verbose_name, pk)

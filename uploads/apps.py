@@ -9,7 +9,7 @@ class UploadsConfig(AppConfig):
     verbose_name = "图片"
 
     def ready(self) -> None:
-        # Accounts stands below and must not know of us: it is told where avatars are kept.
+        # Accounts is a lower app and must not import this one, so register the functions that store avatars there.
         from accounts import avatars
         from core.ops.doctor import register
         from uploads.fields import image_file, image_or_url
@@ -22,7 +22,7 @@ class UploadsConfig(AppConfig):
 
 
 def _release_avatar(instance: Any, **_: Any) -> None:
-    # Whoever deleted the user: a service, the back office, a shell.
+    # A signal and not a call in a service: users are also deleted in the back office and in a shell.
     from uploads.services import image_release
 
     image_release(owner=f"accounts.User:{instance.pk}")

@@ -1,8 +1,8 @@
-"""How much of the disk pictures may take that no record refers to: anybody can send them.
+"""Limit the disk space of unused pictures, those to which no record refers. Anybody can upload them.
 
-All of them share ``MEDIA_UNUSED_MB``. Strangers get half of it, so that they cannot shut out those who are logged in,
-and one sender gets a quarter, so that nobody can shut out the rest alone. ``MEDIA_FREE_MB`` of the disk stay free,
-whoever sends.
+All unused pictures together may take ``MEDIA_UNUSED_MB``. Callers without a login get half of it, so that they cannot
+keep users from uploading. One sender gets a quarter, so that nobody can fill the budget alone. Independently of this,
+``MEDIA_FREE_MB`` of the disk must stay free.
 """
 
 import shutil
@@ -22,43 +22,46 @@ from uploads.models import Upload
 log = structlog.get_logger("uploads")
 
 MB = 1024 * 1024
-STRANGERS_SHARE, SENDERS_SHARE = 2, 4
-# The smallest picture counts as much: the sum never reads more than 16,384 rows a GB.
+STRANGERS_SHARE, SENDERS_SHARE = 2, 4  # divisors of the budget
+# Every picture counts at least this much, so the sum never reads more than 16,384 rows for each GB of budget.
 LEAST_BYTES = 64 * 1024
 _STRANGER, _USER = "network:", "user:"
 
 
 def sender_of(user_pk: int | None, network: str) -> str:
-    """Name the sender of a picture for the budget; "" for ourselves. It does not tell the address."""
+    """Return the key of a sender in the budget; "" for pictures that the server itself stores.
+
+    A caller without a login is known by a keyed digest of ``network``, which does not reveal the address.
+    """
     if user_pk is not None:
         return f"{_USER}{user_pk}"
     return _STRANGER + salted_hmac("uploads.sender", network).hexdigest()[:24] if network else ""
 
 
 def insert_within_budget(upload: Upload) -> None:
-    """Write the row of a new picture.
+    """Insert the row of a new picture if the budget has room for it.
 
-    :raises TooManyUnused: it would go beyond what nobody refers to may take; nothing was written.
+    :raises TooManyUnused: the budget, or the sender's share of it, is used up; nothing was written.
     """
     with transaction.atomic():
         if upload.sender:
-            _wait_for_others()
-            _refuse_beyond(upload)
+            _lock_budget()
+            _check_budget(upload)
         upload.save(force_insert=True)
 
 
-def _wait_for_others() -> None:
-    # One after another: two at once would both find room for the last megabyte.
+def _lock_budget() -> None:
+    # Let uploads check the budget one after another: two at once would both find room for the last megabyte.
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended('uploads.budget', 0))")
 
 
-def _refuse_beyond(upload: Upload) -> None:
+def _check_budget(upload: Upload) -> None:
     limit = settings.MEDIA_UNUSED_MB * MB
     size = max(upload.size_bytes, LEAST_BYTES)
     total, strangers, own = (used + size for used in unused_bytes(upload.sender))
-    is_strange = upload.sender.startswith(_STRANGER)
-    if total > limit or (is_strange and strangers > limit // STRANGERS_SHARE):
+    is_stranger = upload.sender.startswith(_STRANGER)
+    if total > limit or (is_stranger and strangers > limit // STRANGERS_SHARE):
         log.warning("unused pictures fill their budget", total_mb=total // MB, strangers_mb=strangers // MB)
         raise TooManyUnused
     if own > limit // SENDERS_SHARE:
@@ -66,19 +69,22 @@ def _refuse_beyond(upload: Upload) -> None:
 
 
 def unused_bytes(sender: str = "") -> tuple[int, int, int]:
-    """Answer the bytes of the pictures that nobody refers to: of all senders, of strangers, of ``sender``."""
+    """Return the bytes of unused pictures: of all senders, of callers without a login, of ``sender``."""
     size = Greatest("size_bytes", Value(LEAST_BYTES))
 
-    def total(**those: str) -> Coalesce:
-        return Coalesce(Sum(size, filter=Q(**those) if those else None), 0)
+    def total(**condition: str) -> Coalesce:
+        return Coalesce(Sum(size, filter=Q(**condition) if condition else None), 0)
 
-    counted = Upload.objects.filter(idle_since__isnull=False).exclude(sender="")
-    sums = counted.aggregate(total=total(), strangers=total(sender__startswith=_STRANGER), own=total(sender=sender))
+    unused = Upload.objects.filter(idle_since__isnull=False).exclude(sender="")
+    sums = unused.aggregate(total=total(), strangers=total(sender__startswith=_STRANGER), own=total(sender=sender))
     return sums["total"], sums["strangers"], sums["own"]
 
 
 def free_space_check() -> None:
-    """:raises StoreFull: less than ``MEDIA_FREE_MB`` are free where pictures are kept."""
+    """Check that the disk has room for pictures.
+
+    :raises StoreFull: less than ``MEDIA_FREE_MB`` are free.
+    """
     free = free_bytes()
     if free is not None and free < settings.MEDIA_FREE_MB * MB:
         log.error("disk is nearly full", free_mb=free // MB)
@@ -86,10 +92,10 @@ def free_space_check() -> None:
 
 
 def free_bytes() -> int | None:
-    """Answer what is free on the disk that holds the pictures; None where they are in a bucket."""
+    """Return the free bytes of the disk that holds the pictures; None if they are in a bucket."""
     if not isinstance(default_storage, FileSystemStorage):
         return None
     folder = Path(default_storage.location)
     while not folder.exists():
-        folder = folder.parent  # the first picture makes it
+        folder = folder.parent  # the first picture creates the folder
     return shutil.disk_usage(folder).free

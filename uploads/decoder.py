@@ -1,8 +1,11 @@
-"""Decoding pictures outside the processes that answer requests (ADR 40).
+"""Decode pictures outside the processes that answer requests (ADR 40).
 
-Each picture gets a process of its own (``uploads.decoder_child``), which costs 50 ms and takes its memory with it when
-it ends, and whatever a hostile file did to a codec. There are two lanes, and the one never waits for the other:
-photographs and screenshots are light, what may take seconds and hundreds of megabytes is heavy.
+Problem: decoding takes up to seconds and 700 MB, and a hostile file may attack the codec. In a thread of the server the
+memory would stay allocated and the attack would succeed. So each picture gets a process of its own
+(``uploads.decoder_child``), which costs 50 ms; when it ends, its memory and any damage are gone.
+
+Photographs and screenshots are light; a picture that may take seconds and hundreds of megabytes is heavy. Each kind has
+its own lane (limits and queue), so that light pictures never wait for heavy ones.
 """
 
 import fcntl
@@ -28,71 +31,74 @@ log = structlog.get_logger("uploads")
 
 WAIT_S = 0.5
 LOCK_POLL_S = 0.02
-# In each of our processes. Of heavy pictures the whole machine decodes one at a time.
+# Light pictures that each server process decodes at once. The whole machine decodes one heavy picture at a time.
 LIGHT_AT_ONCE = 2
-# So many threads decode or wait. Others are refused at once: a thread that waits answers nobody.
+# So many threads of a process may decode or wait. Others are refused at once, since a waiting thread serves no request.
 LIGHT_THREADS, HEAVY_THREADS = 8, 3
 _light = BoundedSemaphore(LIGHT_AT_ONCE)
 _light_threads, _heavy_threads = BoundedSemaphore(LIGHT_THREADS), BoundedSemaphore(HEAVY_THREADS)
 
 _PROGRAM = [sys.executable, "-m", "uploads.decoder_child"]
-# No secrets; what an interpreter in an unusual place may need to find its libraries.
+# The program gets no secrets, only what an interpreter in an unusual place may need to find its libraries.
 _ENVIRONMENT = {name: os.environ[name] for name in ("PATH", "LD_LIBRARY_PATH", "PYTHONHOME") if name in os.environ}
 _LONGEST_LINE = 1000
 _STOPPED = {-signal.SIGTERM, -signal.SIGINT, -signal.SIGHUP}
 
 
 def image_decode(file: BinaryIO, *, wait_s: float = WAIT_S) -> CleanImage:
-    """Do what :func:`uploads.images.image_clean` does, in another process.
+    """Decode and re-encode a picture as :func:`uploads.images.image_clean` does, in another process.
 
-    :param wait_s: how long to wait for a free decoder. Whoever waits longer than a request may is never refused for
-        the number of those who wait.
-    :raises ImageRefused: as there, or it took too much time or memory.
-    :raises DecodersBusy: none was free in time.
+    :param wait_s: how long to wait for a free decoder. A caller that waits longer than ``WAIT_S`` (a task) is not
+        refused for the number of waiting threads.
+    :raises ImageRefused: see ``image_clean``; also if the picture took too much time or memory.
+    :raises DecodersBusy: no decoder was free in time.
     """
     file.seek(0)
     is_heavy = looks_heavy(file)
     file.seek(0)
-    with _heavy_turn(wait_s) if is_heavy else _light_turn(wait_s):
+    with _heavy_lane(wait_s) if is_heavy else _light_lane(wait_s):
         return _decoded("heavy" if is_heavy else "light", file.read())
 
 
 @contextmanager
-def _light_turn(wait_s: float) -> Iterator[None]:
-    with _place(_light_threads, _patience(wait_s)), _place(_light, wait_s):
+def _light_lane(wait_s: float) -> Iterator[None]:
+    with _acquired(_light_threads, _queue_wait_s(wait_s)), _acquired(_light, wait_s):
         yield
 
 
 @contextmanager
-def _heavy_turn(wait_s: float) -> Iterator[None]:
-    until = time.monotonic() + wait_s
+def _heavy_lane(wait_s: float) -> Iterator[None]:
+    # A file lock works across all processes of the machine, and the kernel releases it if a process dies. flock cannot
+    # wait for a limited time, so try again every LOCK_POLL_S.
+    ends_at = time.monotonic() + wait_s
     lock_file = os.open(settings.STATE_DIR / "decoder.lock", os.O_RDONLY | os.O_CREAT, 0o644)
     try:
-        with _place(_heavy_threads, _patience(wait_s)):
-            while not _locks(lock_file):
-                if time.monotonic() > until:
+        with _acquired(_heavy_threads, _queue_wait_s(wait_s)):
+            while not _try_lock(lock_file):
+                if time.monotonic() > ends_at:
                     raise errors.DecodersBusy
                 time.sleep(LOCK_POLL_S)
             yield
     finally:
-        os.close(lock_file)  # which ends the lock
+        os.close(lock_file)  # releases the lock
 
 
 @contextmanager
-def _place(places: BoundedSemaphore, wait_s: float) -> Iterator[None]:
-    if not places.acquire(timeout=wait_s):
+def _acquired(semaphore: BoundedSemaphore, wait_s: float) -> Iterator[None]:
+    if not semaphore.acquire(timeout=wait_s):
         raise errors.DecodersBusy
     try:
         yield
     finally:
-        places.release()
+        semaphore.release()
 
 
-def _patience(wait_s: float) -> float:
+def _queue_wait_s(wait_s: float) -> float:
+    # Requests do not wait for a place among the waiting threads; tasks do.
     return wait_s if wait_s > WAIT_S else 0
 
 
-def _locks(lock_file: int) -> bool:
+def _try_lock(lock_file: int) -> bool:
     try:
         fcntl.flock(lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -102,7 +108,7 @@ def _locks(lock_file: int) -> bool:
 
 def _decoded(lane: str, content: bytes) -> CleanImage:
     try:
-        process = subprocess.Popen(  # noqa: S603  (the picture goes in by the pipe alone)
+        process = subprocess.Popen(  # noqa: S603  (the arguments are fixed; the picture is sent through the pipe)
             [*_PROGRAM, lane],
             cwd=settings.BASE_DIR,
             env=_ENVIRONMENT,
@@ -114,18 +120,18 @@ def _decoded(lane: str, content: bytes) -> CleanImage:
         raise ServiceUnavailable from None
     with process:
         try:
-            return _converse(process, content)
+            return _exchange(process, content)
         finally:
             process.kill()
 
 
-def _converse(process: "subprocess.Popen[bytes]", content: bytes) -> CleanImage:
+def _exchange(process: "subprocess.Popen[bytes]", content: bytes) -> CleanImage:
     assert process.stdin and process.stdout
     try:
-        with process.stdin as there:
-            there.write(content)
+        with process.stdin as pipe:
+            pipe.write(content)
     except BrokenPipeError:
-        pass  # it has ended: how, is looked at below
+        pass  # the program has ended; its exit code is examined below
     line = process.stdout.readline(_LONGEST_LINE)
     clean = process.stdout.read(MAX_BYTES + 1)
     facts = json.loads(line) if line.endswith(b"\n") else {}
@@ -134,12 +140,12 @@ def _converse(process: "subprocess.Popen[bytes]", content: bytes) -> CleanImage:
         raise getattr(errors, facts["refused"])
     if facts and facts["size"] == len(clean):
         return CleanImage(clean, facts["extension"], facts["width"], facts["height"])
-    raise _end(process.wait())
+    raise _error_of_exit(process.wait())
 
 
-def _end(code: int) -> DomainError:
-    """What it means for the sender that a decoder ended without an answer; ``code`` below 0 is a signal."""
+def _error_of_exit(code: int) -> DomainError:
+    """Return the error for a decoder that ended without an answer. A ``code`` below 0 is the signal that ended it."""
     log.warning("decoder ended early", code=code)
-    if code >= 0 or code in _STOPPED:  # our own fault, or our own end
+    if code >= 0 or code in _STOPPED:  # a fault of ours, or the server is being stopped
         return ServiceUnavailable()
     return errors.ImageTooComplex()

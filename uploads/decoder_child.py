@@ -1,9 +1,9 @@
-"""The program that decodes one picture and ends; ``uploads.decoder`` starts it.
+"""The program that decodes one picture and then ends; ``uploads.decoder`` starts it.
 
     python -m uploads.decoder_child LANE < picture > answer
 
-The answer is a line of JSON: what the picture is, followed by its bytes, or why it is refused. Whatever a picture makes
-a codec do, the kernel ends it.
+The answer is a line of JSON that describes the picture, followed by the picture's bytes; or a line that says why the
+picture is refused. The kernel limits time, memory and files, so a picture that misleads a codec only ends this process.
 """
 
 import json
@@ -18,21 +18,21 @@ from typing import Any
 from core.errors import DomainError
 from uploads.images import image_clean
 
-# 40 megapixels took 700 MB at most (WebP).
+# Pictures of 40 megapixels took up to 700 MB (WebP).
 MEMORY_BYTES = 1 << 30
-NICENESS = 10  # requests go first
+NICENESS = 10  # server processes get the processor first
 
 
 @dataclass(frozen=True)
-class Limit:
-    """The seconds a picture may take: of the processor, and by the clock when that is busy."""
+class TimeLimit:
+    """The seconds that a picture may take: processor time, and time by the clock, which is longer on a busy machine."""
 
     processor_s: int
     clock_s: int
 
 
-# On a fast core a phone's photograph took 0.2 s, the worst of 40 megapixels 1.8 s.
-LIMITS = {"light": Limit(4, 10), "heavy": Limit(8, 20)}
+# Measured on a fast core: a phone's photograph took 0.2 s, the slowest picture of 40 megapixels 1.8 s.
+LIMITS = {"light": TimeLimit(4, 10), "heavy": TimeLimit(8, 20)}
 
 
 def main() -> None:
@@ -50,16 +50,16 @@ def main() -> None:
     sys.stdout.buffer.flush()
 
 
-def _limit_everything(limit: Limit) -> None:
+def _limit_everything(limit: TimeLimit) -> None:
     os.nice(NICENESS)
-    # The thread that started us may have kept signals from itself, and we inherit that.
+    # The thread that started this program may have blocked signals, and we inherit that: the alarm needs them.
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
     signal.alarm(limit.clock_s)
     resource.setrlimit(resource.RLIMIT_CPU, (limit.processor_s, limit.processor_s + 1))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    # Who finds a hole in a codec can open neither file nor socket.
+    # No new files or sockets: code that takes over a codec cannot read data or send anything.
     resource.setrlimit(resource.RLIMIT_NOFILE, (0, 0))
-    if sys.platform == "linux":  # macOS knows this limit and refuses to set it
+    if sys.platform == "linux":  # macOS has this limit, but refuses to set it
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
 
 

@@ -1,4 +1,4 @@
-"""Why an upload is refused. Every refusal leaves nothing on disk."""
+"""The refusals of uploads. After each of them nothing is left on the disk."""
 
 from core.errors import DomainError, ServiceUnavailable, Throttled
 
@@ -9,7 +9,7 @@ class ImageMissing(DomainError):
 
 
 class ImageRefused(DomainError):
-    """The file is not a picture that is taken in; ``msg`` says why."""
+    """The file is no picture that is accepted; ``msg`` says why."""
 
     status, msg = 1005, "图片格式不正确,仅支持 JPG、PNG、GIF、WebP"
 
@@ -31,13 +31,13 @@ class ImageBroken(ImageRefused):
 
 
 class ImageTooComplex(ImageRefused):
-    """Decoding it took more time or memory than a picture may have."""
+    """Decoding the picture took more time or memory than allowed."""
 
     msg = "图片过于复杂,无法处理,请压缩后再上传"
 
 
 class DecodersBusy(ServiceUnavailable):
-    """As many pictures as may be decoded at once are being decoded."""
+    """No decoder was free in time."""
 
     msg = "图片处理繁忙,请稍后再试"
 
@@ -46,7 +46,7 @@ class DecodersBusy(ServiceUnavailable):
 
 
 class StoreFull(ServiceUnavailable):
-    """The disk has less free space than must stay free."""
+    """The disk has less than MEDIA_FREE_MB left."""
 
     msg = "服务器存储空间不足,暂时不能上传图片"
 
@@ -55,7 +55,7 @@ class StoreFull(ServiceUnavailable):
 
 
 class TooManyUnused(Throttled):
-    """Pictures that no record refers to fill their budget, or the sender's share of it."""
+    """Unused pictures fill their budget, or the sender's share of it."""
 
     msg = "上传后没有使用的图片太多,请稍后再试"
 
@@ -63,7 +63,7 @@ class TooManyUnused(Throttled):
         super().__init__(600)
 
 
-# What a call that takes a picture documents.
+# The refusals that every call which accepts a picture documents.
 NO_PICTURE_TAKEN = (
     ImageRefused,
     ImageEmpty,

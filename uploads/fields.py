@@ -1,4 +1,4 @@
-"""How API views take a picture out of a request: as a file, or as the URL of one."""
+"""Read the picture from a field of an API request: a file, or the URL of a picture."""
 
 import time
 from typing import Any
@@ -15,27 +15,29 @@ from uploads.services import image_store
 
 # Three pictures a minute for each of a class of 40 behind one address.
 UPLOADS_PER_MINUTE = 120
-# A second of decoding counts as so many.
+# Each full second of decoding counts as so many uploads.
 UPLOADS_PER_SECOND = 5
 MAX_URL_LENGTH = 500
 
 
 def image_or_url(request: Any, field: str) -> str:
-    """Take the picture under ``field``: a file is stored and its absolute URL answered, a text is taken as the
-    URL of a picture (http, https, or a path below /media/); "" when there is neither.
+    """Return the absolute URL of the picture under ``field``, "" if there is none.
 
-    Call it after all other checks: what it stores stays for a day even if the request fails.
+    A file is stored. A text must be the URL of a picture: http, https, or a path below /media/.
+    Call it after all other checks, because a stored file stays for a day even if the request fails.
 
-    :raises ImageRefused: the file is no picture. :raises BadParameter: the text is no such URL.
+    :raises ImageRefused, Throttled, DecodersBusy, StoreFull: see ``image_file``.
+    :raises BadParameter: the text is no such URL.
     """
     return image_file(request, field) or _image_url(request, field)
 
 
 def image_file(request: Any, field: str) -> str:
-    """Store the file under ``field`` and answer its absolute URL; "" when there is no file.
+    """Store the file under ``field`` and return its absolute URL, "" if there is no file.
 
-    :raises ImageRefused: it is no picture. :raises Throttled: too many from this address.
-    :raises DecodersBusy, StoreFull: it is not taken in for now.
+    :raises ImageRefused: the file is no picture.
+    :raises Throttled: too many uploads from this address.
+    :raises DecodersBusy, StoreFull: no picture can be accepted now.
     """
     file = request.FILES.get(field)
     if not isinstance(file, UploadedFile):
@@ -48,7 +50,7 @@ def image_file(request: Any, field: str) -> str:
     try:
         image = image_store(file=file, user_pk=getattr(request.user, "pk", None), network=network, now=timezone.now())
     finally:
-        # Who sends what takes long to decode may send less of it.
+        # Pictures that take long to decode count more, so that an address may send fewer of them.
         if extra := UPLOADS_PER_SECOND * int(time.monotonic() - started):
             hit(counter, count=extra, limit=UPLOADS_PER_MINUTE, window_s=60)
     return absolute_url(request, image.url_path)

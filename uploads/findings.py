@@ -1,4 +1,4 @@
-"""``manage.py doctor``: is there room for pictures?"""
+"""What ``manage.py doctor`` reports about pictures: free space, and the budget of unused ones."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,8 @@
-"""Pictures in forms of the back office; they go through ``uploads`` like any other."""
+"""A field for a picture in forms of the back office.
+
+The file is stored before the form is processed. Its signed address then travels in a hidden field, so that a form with
+errors can be shown again without losing the picture.
+"""
 
 from typing import Any
 
@@ -15,13 +19,13 @@ from core.api.request import absolute_url
 from core.errors import DomainError
 from uploads.services import ORPHAN_AFTER, image_store
 
-FILE = "picture"  # what the file is called in a form, and the form's field
+FILE = "picture"  # the name of the form's field and of its file
 STORED = "picture_stored"  # the hidden field with the signed address of a picture that was just stored
 _SALT = "uploads.forms"
 
 
 class PictureWidget(UnfoldAdminImageFieldWidget):
-    """A file to choose; a picture that is stored already stays chosen when the form is shown again."""
+    """A file input, with a hidden field for a picture that was stored when the form was sent before."""
 
     def value_from_datadict(self, data: Any, files: Any, name: str) -> str:
         try:
@@ -34,7 +38,7 @@ class PictureWidget(UnfoldAdminImageFieldWidget):
 
     def render(self, name: str, value: Any, attrs: Any = None, renderer: Any = None) -> SafeString:
         file = super().render(name, None, attrs, renderer)
-        if not isinstance(value, _Chosen):
+        if not isinstance(value, _NewPicture):
             return file
         return format_html(
             '{}<input type="hidden" name="{}" value="{}"><p class="bo-chosen">{}已上传,保存后生效</p>',
@@ -42,17 +46,17 @@ class PictureWidget(UnfoldAdminImageFieldWidget):
         )  # fmt: skip
 
 
-class _Chosen(str):
-    """The address of a picture that was sent with the form, unlike that of the record's picture."""
+class _NewPicture(str):
+    """The address of a picture that was sent with the form. The type tells it from the record's present picture."""
 
 
 class PictureField(forms.Field):
-    """A picture; its value is an address. Without a file it is the address the record has."""
+    """A picture; its value is an address. If no file is sent, it is the address that the record has."""
 
     widget = PictureWidget
 
     def bound_data(self, data: Any, initial: Any) -> Any:
-        return _Chosen(data) if data else initial
+        return _NewPicture(data) if data else initial
 
     def has_changed(self, initial: Any, data: Any) -> bool:
         return bool(data) and data != initial
@@ -70,7 +74,10 @@ def picture_field(label: str) -> PictureField:
 
 
 class PictureFormMixin:
-    """A form with a field ``picture`` for the model's ``picture_column``; its ``request`` is set by the page."""
+    """Adds the field ``picture`` to a form, for the model's ``picture_column``.
+
+    ``PictureAdminMixin`` sets ``request``.
+    """
 
     picture_column: str
     request: HttpRequest
@@ -87,12 +94,12 @@ class PictureFormMixin:
 
     @property
     def new_picture(self: Any) -> str:
-        """The address of the picture that was sent, "" without one."""
+        """Return the address of the picture that was sent with the form, "" without one."""
         return self.cleaned_data[FILE] if FILE in self.changed_data else ""
 
 
 class PictureAdminMixin:
-    """Stores the picture of a sent form before the form's transaction begins: a rollback would leave the file."""
+    """Stores the picture of a sent form before the transaction begins, because a rollback would not remove the file."""
 
     takes_files = True  # see core.api.bodies
 

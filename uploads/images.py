@@ -1,7 +1,7 @@
-"""From the bytes somebody sent to a harmless picture: decoded, and written anew without anything else.
+"""Turn the bytes that somebody sent into a harmless picture: decode it, and encode only its pixels again.
 
-Re-encoding is what makes polyglots, metadata (GPS, colour profiles) and odd chunks vanish: only pixels pass.
-Pure Pillow: it runs in a process of its own (``uploads.decoder``), which has no Django.
+So whatever else a file holds is dropped: polyglots, metadata (GPS, colour profiles), unknown chunks.
+This module uses Pillow and not Django, because it runs in the decoder's process (``uploads.decoder``).
 """
 
 import warnings
@@ -16,23 +16,23 @@ from PIL import Image, ImageOps, ImageSequence, MpoImagePlugin, TiffImagePlugin,
 from core.errors import DomainError
 from uploads.errors import ImageBroken, ImageRefused, ImageTooComplex, ImageTooLarge, ImageTooManyPixels
 
-MAX_BYTES = 5 * 1024 * 1024  # of what is sent, and of what is stored
+MAX_BYTES = 5 * 1024 * 1024  # of the file that is sent, and of the one that is stored
 MAX_PIXELS = 40_000_000
-# Of what is stored: more than any screen of today shows.
+# Of the stored picture: larger than any screen of today.
 MAX_SIDE = 4_096
-# All frames together; a longer animation is kept as its first frame.
+# Of all frames together. Of an animation that is larger or has more frames, only the first frame is kept.
 MAX_ANIMATION_PIXELS = 25_000_000
 MAX_FRAMES = 300
-# A phone's photograph or screenshot is below these. All else may take 2 s and 700 MB.
+# Photographs and screenshots of phones have fewer pixels than this. Other pictures may take 2 s and 700 MB.
 _LIGHT_PIXELS = {"JPEG": 20_000_000, "MPO": 20_000_000, "PNG": 6_000_000}
 ENCODE_TRIES = 3
 _JPEG_MAGIC, _PNG_MAGIC = b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n"
 _MAGIC = (_JPEG_MAGIC, _PNG_MAGIC, b"GIF8", b"RIFF")
-_HEAD_BYTES = 256 * 1024  # cameras write a preview and colour tables before the size
+_HEAD_BYTES = 256 * 1024  # in files of cameras, the size comes after a preview and colour tables
 
-# Pillow would load its formats when it meets the first picture; the process that decodes can open no file by then.
+# Load Pillow's formats now: it would do so at the first picture, when the decoder's process may open no files.
 Image.preinit()
-# Pillow raises from twice this number on and warns below; it also counts frames that outgrow their canvas.
+# Pillow raises above twice this number, and also checks frames that are larger than their canvas.
 Image.MAX_IMAGE_PIXELS = MAX_PIXELS // 2
 warnings.simplefilter("ignore", Image.DecompressionBombWarning)
 
@@ -41,7 +41,7 @@ _SAVED_AS: dict[
     str, tuple[str, str, str, dict[str, Any]]
 ] = {  # Pillow's format -> (format, extension, content type, options)
     "JPEG": ("JPEG", "jpg", "image/jpeg", {"quality": 88}),
-    "MPO": ("JPEG", "jpg", "image/jpeg", {"quality": 88}),  # what phones call a JPEG with a second picture in it
+    "MPO": ("JPEG", "jpg", "image/jpeg", {"quality": 88}),  # a JPEG of a phone with a second picture in it
     "PNG": ("PNG", "png", "image/png", {}),
     "GIF": ("GIF", "gif", "image/gif", {"optimize": False}),
     "WEBP": ("WEBP", "webp", "image/webp", {"quality": 85, "method": 2}),
@@ -68,11 +68,12 @@ class CleanImage:
 
 
 def looks_heavy(file: BinaryIO) -> bool:
-    """Guess whether a file takes more than a photograph or a screenshot does; whatever is unusual does.
+    """Guess from its first bytes whether a picture is heavy. Everything unusual is taken for heavy.
 
-    Pillow would know, but its formats read much more than a header: a WebP that claims to be large takes 2 GB.
+    Pillow could tell the size, but for some formats it reads much more than the header: a WebP that claims to be large
+    takes 2 GB.
 
-    :raises ImageRefused: it begins like no picture.
+    :raises ImageRefused: the file does not begin like a picture.
     """
     head = file.read(_HEAD_BYTES)
     if not head.startswith(_MAGIC):
@@ -89,21 +90,21 @@ def _jpeg_pixels(head: bytes) -> int:
     at = 2
     while at + 9 <= len(head) and head[at] == 0xFF:
         _, marker, length, _, height, width = unpack_from(">BBHBHH", head, at)
-        if 0xC0 <= marker <= 0xCF and marker not in {0xC4, 0xC8, 0xCC}:  # a frame, no tables
+        if 0xC0 <= marker <= 0xCF and marker not in {0xC4, 0xC8, 0xCC}:  # a frame header, which holds the size
             return width * height
         at += 2 + length
     return MAX_PIXELS
 
 
 def image_clean(file: BinaryIO, *, may_be_heavy: bool = True) -> CleanImage:
-    """Read a JPEG, PNG, GIF or WebP, judged by content alone, and write it anew.
+    """Decode a JPEG, PNG, GIF or WebP, recognised by its content, and encode it again.
 
-    EXIF orientation is applied; metadata and colour profiles are dropped; what is larger than ``MAX_SIDE`` is
-    scaled down, and once more if it would take more than ``MAX_BYTES``; animations of GIF and WebP are kept up to
+    EXIF orientation is applied; metadata and colour profiles are dropped. A picture with a side above ``MAX_SIDE`` is
+    scaled down, and further if it still takes more than ``MAX_BYTES``. Animations (GIF, WebP) are kept up to
     ``MAX_FRAMES`` and ``MAX_ANIMATION_PIXELS``.
 
-    :param may_be_heavy: False where :func:`looks_heavy` said no: a file that fooled it is refused.
-    :raises ImageRefused: not a picture, broken, above ``MAX_PIXELS`` or too much for this process.
+    :param may_be_heavy: False if :func:`looks_heavy` returned False; a picture that is heavy all the same is refused.
+    :raises ImageRefused: no picture, broken, above ``MAX_PIXELS``, or it takes more memory than the process has.
     """
     try:
         return _encoded(_decoded(file, may_be_heavy))
@@ -115,13 +116,13 @@ def image_clean(file: BinaryIO, *, may_be_heavy: bool = True) -> CleanImage:
         raise ImageRefused from None
     except MemoryError:
         raise ImageTooComplex from None
-    except Exception as error:  # Pillow raises a dozen kinds for broken files: none of them is our fault
+    except Exception as error:  # for broken files Pillow raises a dozen kinds of errors
         raise ImageBroken from error
 
 
 @dataclass(frozen=True)
 class _Picture:
-    """Only pixels: the decoder and its buffers are gone before the encoder takes memory."""
+    """The decoded pixels. Keeping only them frees the decoder's buffers before the encoder needs memory."""
 
     source_format: str
     frames: list[Image.Image]
@@ -139,13 +140,13 @@ def _decoded(file: BinaryIO, may_be_heavy: bool) -> _Picture:
     if len(frames) > 1:
         return _Picture(source.format, [frame for frame, _ in frames], _animation(source, [ms for _, ms in frames]))
     source.seek(0)
-    # A JPEG decoder can leave out pixels that nobody needs.
-    source.draft(None, _fitting(source.size, MAX_SIDE))
-    image = _fit(_normal(source, _SAVED_AS[source.format][0]), MAX_SIDE)
-    return _Picture(source.format, [_plain(_upright(image))], {})
+    # Lets the JPEG decoder scale down while it decodes, which saves time and memory.
+    source.draft(None, _scaled_size(source.size, MAX_SIDE))
+    image = _fit(_in_mode_for(source, _SAVED_AS[source.format][0]), MAX_SIDE)
+    return _Picture(source.format, [_without_metadata(_upright(image))], {})
 
 
-def _may_move(source: Any) -> bool:
+def _may_be_animated(source: Any) -> bool:
     return source.format in {"GIF", "WEBP"}
 
 
@@ -165,8 +166,8 @@ def _encoded(picture: _Picture) -> CleanImage:
 
 
 def _frames(source: Any) -> list[tuple[Image.Image, int]]:
-    """Every frame with its milliseconds; nothing when it does not move, or has too many to keep."""
-    if not _may_move(source) or not source.is_animated:
+    """Return every frame with its duration in ms; an empty list if it is no animation or has too many frames."""
+    if not _may_be_animated(source) or not source.is_animated:
         return []
     frames: list[tuple[Image.Image, int]] = []
     pixels = 0
@@ -174,7 +175,7 @@ def _frames(source: Any) -> list[tuple[Image.Image, int]]:
         pixels += frame.width * frame.height
         if len(frames) == MAX_FRAMES or pixels > MAX_ANIMATION_PIXELS:
             return []
-        frames.append((_plain(_fit(frame.convert("RGBA"), MAX_SIDE)), _milliseconds(frame)))
+        frames.append((_without_metadata(_fit(frame.convert("RGBA"), MAX_SIDE)), _milliseconds(frame)))
     return frames
 
 
@@ -188,16 +189,16 @@ def _animation(source: Any, durations: list[int]) -> dict[str, Any]:
     if "loop" in source.info:
         options["loop"] = min(max(int(source.info["loop"]), 0), 65_535)
     if source.format == "GIF":
-        options["disposal"] = 2  # frames are whole pictures: what is transparent in one must not show the last
+        options["disposal"] = 2  # frames are whole pictures: the last one must not show through transparent pixels
     return options
 
 
-def _normal(image: Image.Image, kind: str) -> Image.Image:
-    """Bring ``image`` into a mode that ``kind`` can hold."""
+def _in_mode_for(image: Image.Image, kind: str) -> Image.Image:
+    """Convert ``image`` to a colour mode that the format ``kind`` supports."""
     image.load()
     if image.mode in _MODES[kind]:
         return image
-    if image.mode.startswith("I"):  # 16 bits a pixel: Pillow would clip them, not scale
+    if image.mode.startswith("I"):  # 16 bits a pixel: Pillow would clip the values instead of scaling them
         return image.convert("I").point(lambda value: value * (1 / 256)).convert("L")
     has_alpha = image.has_transparency_data and kind != "JPEG"
     return image.convert("RGBA" if has_alpha else "RGB")
@@ -207,15 +208,15 @@ def _fit(image: Image.Image, side: int) -> Image.Image:
     """Scale ``image`` down until neither side is longer than ``side``."""
     if max(image.size) <= side:
         return image
-    # Of colours in a palette, or of one that stands for "transparent", there is no mean.
+    # Scaling computes means of colours. Entries of a palette and a "transparent" colour have none, so convert first.
     if "transparency" in image.info:
         image = image.convert("RGBA")
     elif image.mode in {"1", "P"}:
         image = image.convert("L" if image.mode == "1" else "RGB")
-    return image.resize(_fitting(image.size, side), Image.Resampling.BICUBIC, reducing_gap=1.0)
+    return image.resize(_scaled_size(image.size, side), Image.Resampling.BICUBIC, reducing_gap=1.0)
 
 
-def _fitting(size: tuple[int, int], side: int) -> tuple[int, int]:
+def _scaled_size(size: tuple[int, int], side: int) -> tuple[int, int]:
     factor = min(1.0, side / max(size))
     return max(1, round(size[0] * factor)), max(1, round(size[1] * factor))
 
@@ -223,11 +224,11 @@ def _fitting(size: tuple[int, int], side: int) -> tuple[int, int]:
 def _upright(image: Image.Image) -> Image.Image:
     try:
         return ImageOps.exif_transpose(image)
-    except Exception:  # unreadable EXIF says nothing about the pixels
+    except Exception:  # broken EXIF does not make the pixels unusable
         return image
 
 
-def _plain(image: Image.Image) -> Image.Image:
-    # Encoders write comments, profiles and more out of `info`; the transparent colour is part of the picture.
+def _without_metadata(image: Image.Image) -> Image.Image:
+    # Pillow's encoders write comments and profiles from `info` into the file. Keep only the transparent colour.
     image.info = {name: value for name, value in image.info.items() if name == "transparency"}
     return image

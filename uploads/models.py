@@ -1,4 +1,4 @@
-"""Stored pictures, and which record refers to which."""
+"""Stored pictures, and the records that refer to them."""
 
 from django.conf import settings
 from django.db import models
@@ -6,7 +6,10 @@ from django.db.models import Q
 
 
 class Upload(models.Model):
-    """A picture in the media store. A row exists before its file does, and as long as its file may."""
+    """A picture in the media store.
+
+    The row is created before the file and deleted after it: a file without a row would never be cleaned up.
+    """
 
     name = models.CharField("文件", max_length=64, unique=True, help_text="媒体目录下的路径")
     content_type = models.CharField("类型", max_length=16)
@@ -16,21 +19,21 @@ class Upload(models.Model):
     uploaded_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, verbose_name="上传者", related_name="+"
     )
-    # Who used up the budget of unreferenced pictures (``uploads.budget``); empty: nobody's share.
+    # Whose share of the budget the picture takes while it is unused (``uploads.budget``); empty: nobody's.
     sender = models.CharField(max_length=40, blank=True, default="", editable=False)
     created_at = models.DateTimeField("上传时间")
-    # Empty while a record refers to the picture.
+    # Since when the picture has been unused; empty while a record refers to it.
     idle_since = models.DateTimeField("闲置起始", null=True, blank=True)
-    # The clean-up has chosen it: nobody may refer to it any more.
+    # When the clean-up chose the picture. From then on no record can refer to it.
     removed_at = models.DateTimeField("清理时间", null=True, blank=True)
 
     class Meta:
         verbose_name = verbose_name_plural = "图片"
         ordering = ["-pk"]
         indexes = [
-            # Only what may be due is in it: the sweep costs the same after a million kept pictures.
+            # Holds unused pictures only, so the clean-up costs the same with a million pictures in use.
             models.Index(fields=["idle_since"], condition=Q(idle_since__isnull=False), name="upload_idle"),
-            # Read by every upload; the budget bounds how many rows are in it.
+            # Every upload sums it up; the budget limits how many rows it has.
             models.Index(
                 fields=["sender"],
                 include=["size_bytes"],
@@ -48,7 +51,7 @@ class Upload(models.Model):
 
 
 class ImageUse(models.Model):
-    """A record (``owner``, such as ``students.Student:12``) refers to one picture; many may share one."""
+    """A record (``owner``, such as ``students.Student:12``) refers to a picture. Many owners may share one picture."""
 
     owner = models.CharField("引用者", max_length=100, unique=True)
     upload = models.ForeignKey(Upload, models.CASCADE, verbose_name="图片", related_name="uses")

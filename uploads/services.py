@@ -1,4 +1,4 @@
-"""Taking pictures in, saying who refers to them, and removing those that nobody refers to."""
+"""Store pictures, record which records refer to them, and remove the unused ones."""
 
 import re
 import secrets
@@ -45,11 +45,11 @@ class StoredImage:
 def image_store(
     *, file: UploadedFile, user_pk: int | None, network: str = "", wait_s: float = WAIT_S, now: datetime
 ) -> StoredImage:
-    """Check, re-encode and store a picture. Until it is adopted it lives ``ORPHAN_AFTER``.
+    """Check, re-encode and store a picture. It is removed after ``ORPHAN_AFTER`` unless a record adopts it.
 
-    Call it outside a transaction: a rollback would forget the row and leave the file.
+    Call it outside a transaction: a rollback would remove the row and leave the file.
 
-    :param network: where an unknown sender sits, as limits count it.
+    :param network: the address of a caller without a login, as limits count it.
     :param wait_s: how long to wait for a free decoder.
     :raises ImageRefused, DecodersBusy, StoreFull, TooManyUnused: nothing was stored.
     """
@@ -76,7 +76,7 @@ def image_store(
 
 
 def _write(upload: Upload, clean: CleanImage) -> None:
-    # The row comes first: a process that dies here leaves a row, which the sweep removes, and no lost file.
+    # The row exists already. If the process dies here, the clean-up finds the row and removes the file.
     try:
         default_storage.save(upload.name, ContentFile(clean.content))
     except Exception as error:  # a full disk, an unreachable bucket
@@ -86,36 +86,37 @@ def _write(upload: Upload, clean: CleanImage) -> None:
 
 
 def image_adopt(*, url: str, owner: str) -> bool:
-    """Make the record ``owner`` (such as ``students.Student:12``) refer to the picture at ``url``, and to no other.
+    """Make the record ``owner`` (such as ``students.Student:12``) refer to the picture at ``url`` and to no other.
 
-    Call it in the transaction that writes the record. Anything but a picture of ours (a foreign URL, an empty
-    text) only ends the earlier reference.
+    Call it in the transaction that writes the record. If ``url`` is empty or on another server, only the earlier
+    reference ends.
 
-    :returns: whether ``url`` is a picture of ours that now stays.
+    :returns: whether ``url`` is a picture of this server, which now stays.
     """
     return _refer(url, owner, {})
 
 
 def image_release(*, owner: str) -> None:
-    """End what ``owner``, which is deleted, refers to; the picture goes ``ORPHAN_AFTER`` later unless another uses it.
+    """End the reference of ``owner``, which is being deleted.
 
-    It is in nobody's budget: deleting a thousand students with photographs must not keep anybody from uploading.
+    The picture is removed ``ORPHAN_AFTER`` later unless another record uses it. Until then it counts in nobody's
+    budget: deleting a thousand students with photographs must not keep anybody from uploading.
     """
     _refer("", owner, {"sender": ""})
 
 
 @transaction.atomic
-def _refer(url: str, owner: str, let_go: dict[str, str]) -> bool:
+def _refer(url: str, owner: str, released_fields: dict[str, str]) -> bool:
     name = _name_in(url)
     _lock_owner(owner)
     use = ImageUse.objects.filter(owner=owner).first()
-    concerned = Upload.objects.filter(Q(name=name) | Q(pk=use and use.upload_id), removed_at=None)
-    # In pk order: two records that swap their pictures must not wait for each other.
-    locked = {upload.name: upload for upload in concerned.order_by("pk").select_for_update(no_key=True)}
+    uploads = Upload.objects.filter(Q(name=name) | Q(pk=use and use.upload_id), removed_at=None)
+    # Lock in the order of pk: otherwise two records that swap their pictures at once would deadlock.
+    locked = {upload.name: upload for upload in uploads.order_by("pk").select_for_update(no_key=True)}
     upload = locked.get(name)
     if use and (upload is None or use.upload_id != upload.pk):
         use.delete()
-        Upload.objects.filter(pk=use.upload_id, uses=None).update(idle_since=Now(), **let_go)
+        Upload.objects.filter(pk=use.upload_id, uses=None).update(idle_since=Now(), **released_fields)
         use = None
     if upload and use is None:
         ImageUse.objects.create(owner=owner, upload=upload)
@@ -124,9 +125,9 @@ def _refer(url: str, owner: str, let_go: dict[str, str]) -> bool:
 
 
 def images_hand_over(pairs: Sequence[tuple[str, str]]) -> None:
-    """Let each second owner refer to the picture of the first, which refers to none then.
+    """Move references: for each pair (old owner, new owner) the new owner takes over the picture.
 
-    Call it in the transaction that changes the records, with their rows locked; the second owners are new.
+    Call it in the transaction that changes the records, with their rows locked. The new owners must have no picture.
     """
     before, after = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
     with connection.cursor() as cursor:
@@ -138,10 +139,14 @@ def images_hand_over(pairs: Sequence[tuple[str, str]]) -> None:
 
 
 def images_release(*, owners: Sequence[str]) -> None:
-    """End what these owners refer to, as :func:`image_release` does for one; none of them may be in use elsewhere."""
+    """End the references of many owners, as :func:`image_release` does for one.
+
+    Nothing else may change them meanwhile.
+    """
     with transaction.atomic():
         uses = ImageUse.objects.filter(owner__in=owners)
-        # Locked in pk order before the uses go: who adopts one at this moment comes first, or sees it idle.
+        # Lock the pictures in the order of pk before the references are deleted. An adoption at the same moment either
+        # comes first, or waits and finds the picture unused.
         locked = Upload.objects.filter(pk__in=uses.values("upload")).order_by("pk").select_for_update(no_key=True)
         pks = list(locked.values_list("pk", flat=True))
         uses.delete()
@@ -158,25 +163,25 @@ def _name_in(url: str) -> str:
 
 
 def _lock_owner(owner: str) -> None:
-    # Two edits of one record at once: the second must see which picture the first one left.
+    # Two requests may edit one record at once. The second must wait, so that it sees the picture the first one set.
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"uploads:{owner}"])
 
 
 def orphans_remove(*, now: datetime) -> int:
-    """Remove pictures that no record has referred to for ``ORPHAN_AFTER``, the oldest first; answer how many.
+    """Remove pictures that have been unused for ``ORPHAN_AFTER``, the oldest first; return how many.
 
-    May run twice, also at once. An adoption at the same moment either comes first and keeps the picture, or
-    finds it gone.
+    It marks the pictures in a first step and removes them in a second one. An adoption at the same moment either comes
+    before the mark and keeps the picture, or finds it marked and fails. Several calls may run at once.
     """
     Upload.objects.filter(idle_since__lt=now - ORPHAN_AFTER, removed_at=None).update(removed_at=now)
     removed = 0
-    chosen = Upload.objects.filter(removed_at__isnull=False, idle_since__isnull=False).order_by("idle_since")
-    for upload in chosen.iterator(500):
+    marked = Upload.objects.filter(removed_at__isnull=False, idle_since__isnull=False).order_by("idle_since")
+    for upload in marked.iterator(500):
         try:
             default_storage.delete(upload.name)  # a missing file is no error
-        except Exception as error:  # the bucket is unreachable: the row stays, the next sweep tries again
+        except Exception as error:  # the bucket is unreachable: keep the row, so that the next clean-up tries again
             log.warning("orphan not removed", name=upload.name, reason=type(error).__name__)
             continue
-        removed += Upload.objects.filter(pk=upload.pk).delete()[0]  # another sweep may have been faster
+        removed += Upload.objects.filter(pk=upload.pk).delete()[0]  # 0 if another clean-up was faster
     return removed

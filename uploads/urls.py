@@ -1,4 +1,4 @@
-"""Where pictures are served when no nginx and no bucket does it."""
+"""The URLs of stored pictures, for servers where neither nginx nor a bucket serves them."""
 
 from django.urls import re_path
 

@@ -1,4 +1,4 @@
-"""Serving stored pictures: whatever the media store holds, a browser is told that it is a picture and no more."""
+"""Serve stored pictures. The headers make a browser treat every file as a picture and nothing else."""
 
 import structlog
 from django.core.files.storage import default_storage
@@ -16,7 +16,7 @@ _HEADERS = {
     "Content-Disposition": "inline",
     "X-Content-Type-Options": "nosniff",
     "Content-Security-Policy": "default-src 'none'; sandbox",
-    # Clients live on other origins. A name is never given to a second picture, so it may be kept for good.
+    # Clients are pages of other origins. A name is never used for a second picture, so it may be cached for ever.
     "Cross-Origin-Resource-Policy": "cross-origin",
     "Cache-Control": "public, max-age=31536000, immutable",
 }
@@ -24,7 +24,7 @@ _HEADERS = {
 
 @csrf_exempt
 def media(request: HttpRequest, name: str) -> HttpResponse | FileResponse:
-    """Answer the picture ``name``; the URL pattern lets only names through that we give ourselves."""
+    """Serve the picture ``name``. The URL pattern accepts only names that ``image_store`` creates."""
     if request.method not in {"GET", "HEAD"}:
         return error_response(WrongMethod())
     try:

@@ -1,4 +1,4 @@
-"""Let the avatars of users go that were deleted when nobody did so."""
+"""Release the avatars of users who were deleted before deletion released them."""
 
 from django.db import migrations
 

@@ -189,7 +189,7 @@ def test_without_the_lock_more_would_be_taken(monkeypatch):
         return used
 
     monkeypatch.setattr(budget, "unused_bytes", unused_bytes)
-    monkeypatch.setattr(budget, "_wait_for_others", lambda: None)
+    monkeypatch.setattr(budget, "_lock_budget", lambda: None)
 
     assert insert_at_once(6) == 6
 

@@ -146,8 +146,9 @@ def test_a_decoder_that_cannot_be_started_is_our_fault(api, monkeypatch):
 @pytest.mark.parametrize(
     "code",
     [
-        "child.LIMITS = {'light': child.Limit(1, 60)}; child.image_clean = lambda *_, **__: [0 for _ in iter(int, 1)]",
-        "child.LIMITS = {'light': child.Limit(60, 1)}; child.image_clean = lambda *_, **__: time.sleep(60)",
+        "child.LIMITS = {'light': child.TimeLimit(1, 60)}; "
+        "child.image_clean = lambda *_, **__: [0 for _ in iter(int, 1)]",
+        "child.LIMITS = {'light': child.TimeLimit(60, 1)}; child.image_clean = lambda *_, **__: time.sleep(60)",
     ],
     ids=["of the processor", "by the clock"],
 )
