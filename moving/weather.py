@@ -7,8 +7,8 @@ from moving.errors import AlreadyHere, DocumentRefused
 from moving.translation import Arriving, Pass, Translation
 from moving.values import Values, plain
 from weather.errors import ProviderGarbled
+from weather.gateway import report_read
 from weather.models import WeatherRecord
-from weather.provider import report_read
 
 _MISSPELT = "update_tim"
 

@@ -1,7 +1,7 @@
 """Decode pictures outside the processes that answer requests (ADR 40).
 
 Problem: decoding takes up to seconds and 700 MB, and a hostile file may attack the codec. In a thread of the server the
-memory would stay allocated and the attack would succeed. So each picture gets a process of its own
+memory would stay allocated, and an attack would reach the server itself. So each picture gets a process of its own
 (``uploads.decoder_child``), which costs 50 ms; when it ends, its memory and any damage are gone.
 
 Photographs and screenshots are light; a picture that may take seconds and hundreds of megabytes is heavy. Each kind has

@@ -1,4 +1,4 @@
-"""The weather in the back office: records with a curve per city, the account, and a sync on demand."""
+"""The weather in the back office: records with a temperature chart, the account, and a button for a sync."""
 
 from datetime import timedelta
 from typing import Any, ClassVar
@@ -18,8 +18,8 @@ from core.admin.tables import table
 from core.times import dash
 from weather.chart import Curve, celsius, temperature_chart
 from weather.errors import WeatherFault
+from weather.gateway import Credentials
 from weather.models import WeatherAccount, WeatherRecord, city_plain
-from weather.provider import Credentials
 from weather.selectors import cities, temperatures
 from weather.services.account import account_get, account_keep, account_try
 from weather.services.sync import weather_sync
@@ -28,8 +28,8 @@ CHART_DAYS = 14
 _CURVES = (("tem1", "最高温度", "#dc2626"), ("tem", "实时温度", "#16a34a"), ("tem2", "最低温度", "#2563eb"))
 
 
-# What the provider calls the parts of a record's details.
-_WORDS = {
+# Chinese labels of the fields in a record's details.
+_LABELS = {
     "air": "空气质量指数", "air_level": "空气质量", "air_tips": "空气提示", "update_time": "更新时间",
     "pm25": "PM2.5", "pm10": "PM10", "o3": "臭氧", "no2": "二氧化氮", "so2": "二氧化硫", "co": "一氧化碳",
     "pm25_desc": "PM2.5 等级", "pm10_desc": "PM10 等级", "o3_desc": "臭氧等级", "no2_desc": "二氧化氮等级",
@@ -50,7 +50,7 @@ class CityFilter(admin.SimpleListFilter):
 
 
 class SyncNowMixin:
-    """Shows how the sync stands, and a button for those who may change the account."""
+    """Shows the state of the sync, and a button to run it for staff who may change the account."""
 
     def sync_context(self, request: HttpRequest) -> dict[str, Any]:
         account = account_get()
@@ -62,7 +62,7 @@ class SyncNowMixin:
 
 @admin.register(WeatherRecord)
 class WeatherRecordAdmin(SyncNowMixin, OfficeAdmin):
-    """For looking only: records are what the provider said."""
+    """Records, read-only, because they repeat what the provider said."""
 
     list_display = [
         *("city", "date", "update_time", "wea", "tem", "tem1", "tem2"),
@@ -91,25 +91,25 @@ class WeatherRecordAdmin(SyncNowMixin, OfficeAdmin):
 
     @display(description="空气质量详情")
     def air_details(self, record: WeatherRecord) -> str:
-        return _in_words(record.aqi)
+        return _details_table(record.aqi)
 
     @display(description="预警")
     def alarm_details(self, record: WeatherRecord) -> str:
-        return _in_words(record.alarm)
+        return _details_table(record.alarm)
 
     def get_readonly_fields(self, request: HttpRequest, obj: WeatherRecord | None = None) -> list[str]:
         return ["air_details", "alarm_details"]
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        shown = _chart_context(request.GET.get("city") or account_get().city_name)
-        return super().changelist_view(request, shown | self.sync_context(request) | (extra_context or {}))
+        chart = _chart_context(request.GET.get("city") or account_get().city_name)
+        return super().changelist_view(request, chart | self.sync_context(request) | (extra_context or {}))
 
 
-def _in_words(value: Any) -> str:
-    """Name what the provider said; it says a thing, or a list of things."""
-    things = value if isinstance(value, list) else [value]
-    facts = [fact for thing in things for fact in (thing.items() if isinstance(thing, dict) else [("", thing)])]
-    return table(("项目", "内容"), [(_WORDS.get(name, name), text) for name, text in facts if text])
+def _details_table(value: Any) -> str:
+    """Return a table of a record's details, which are an object or a list of objects."""
+    objects = value if isinstance(value, list) else [value]
+    fields = [field for item in objects for field in (item.items() if isinstance(item, dict) else [("", item)])]
+    return table(("项目", "内容"), [(_LABELS.get(name, name), text) for name, text in fields if text])
 
 
 def _chart_context(city: str) -> dict[str, Any]:
@@ -123,7 +123,7 @@ def _chart_context(city: str) -> dict[str, Any]:
 
 
 class AccountForm(forms.ModelForm):
-    """Keeps only an account that was tried out at the provider (:meth:`WeatherAccountAdmin.prepare`)."""
+    """The form of the account. It accepts only values that the provider accepted in ``WeatherAccountAdmin.prepare``."""
 
     request: HttpRequest
     columns: ClassVar = {"new_secret": "sealed_secret"}
@@ -144,17 +144,17 @@ class AccountForm(forms.ModelForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         try:
-            self.held: Credentials | None = self.instance.credentials
+            self.present: Credentials | None = self.instance.credentials
         except WeatherFault:
-            self.held = None  # sealed under another key: it must be entered anew
-        self.held_city = self.instance.city_name
-        secret = self.held.appsecret if self.held else ""
+            self.present = None  # the secret cannot be read with the present SECRET_KEY and must be entered again
+        self.present_city = self.instance.city_name
+        secret = self.present.appsecret if self.present else ""
         self.versions = {"new_secret": salted_hmac("weather.admin", secret).hexdigest()}
-        for name in self.fields.keys() & {"version", "appid", "city"}:  # none for those who may only look
+        for name in self.fields.keys() & {"version", "appid", "city"}:  # none for staff who may not change the account
             self.fields[name].required = True
-        self.initial["city"] = self.held_city
-        if self.held:
-            self.initial["version"], self.initial["appid"] = self.held.version, self.held.appid
+        self.initial["city"] = self.present_city
+        if self.present:
+            self.initial["version"], self.initial["appid"] = self.present.version, self.present.appid
 
     def clean_city(self) -> str:
         return city_plain(self.cleaned_data["city"])
@@ -163,21 +163,21 @@ class AccountForm(forms.ModelForm):
         cleaned = super().clean() or self.cleaned_data
         if self.errors:
             return cleaned
-        secret = cleaned["new_secret"] or (self.held.appsecret if self.held else "")
+        secret = cleaned["new_secret"] or (self.present.appsecret if self.present else "")
         if not secret:
             raise forms.ValidationError("请输入 appsecret")
-        self.wanted = Credentials(cleaned["version"], cleaned["appid"], secret)
+        self.entered = Credentials(cleaned["version"], cleaned["appid"], secret)
         trials: dict[Any, str] | None = getattr(self.request, "account_trials", None)
-        if trials is not None and self.has_news:
-            refusal = trials.get((self.wanted, cleaned["city"]), "账户刚刚被修改,请核对后再次保存")
+        if trials is not None and self.needs_trial:
+            refusal = trials.get((self.entered, cleaned["city"]), "账户刚刚被修改,请核对后再次保存")
             if refusal:
                 raise forms.ValidationError(f"没有修改。{refusal}")
         return cleaned
 
     @property
-    def has_news(self) -> bool:
-        """Whether the provider has to be asked about what the form holds."""
-        return self.wanted != self.held or self.cleaned_data["city"] != self.held_city
+    def needs_trial(self) -> bool:
+        """Tell whether the form changes something that the provider must accept first."""
+        return self.entered != self.present or self.cleaned_data["city"] != self.present_city
 
 
 @admin.register(WeatherAccount)
@@ -202,7 +202,7 @@ class WeatherAccountAdmin(SyncNowMixin, OfficeAdmin):
         return "•••••••• (已设置)" if account.sealed_secret else "•••••••• (来自配置)"
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        """There is one account: its page is the list."""
+        """Redirect to the page of the account, since there is only one."""
         if not self.has_view_permission(request):
             raise PermissionDenied
         return HttpResponseRedirect(reverse("admin:weather_weatheraccount_change", args=[account_get().pk]))
@@ -225,24 +225,28 @@ class WeatherAccountAdmin(SyncNowMixin, OfficeAdmin):
         return form
 
     def prepare(self, request: HttpRequest, object_id: str | None) -> None:
-        """Ask the provider before the transaction begins: nobody must wait for it while the row is locked."""
+        """Try the account of the sent form, before the transaction begins.
+
+        The provider may take seconds, and inside the transaction the row would stay locked for that time. The results
+        are passed to the form in ``request.account_trials``.
+        """
         account = self.get_object(request, object_id or "")
         if account is None or not self.has_change_permission(request, account):
             return
         form = self.get_form(request, account, change=True)(request.POST, instance=account)
         trials: dict[Any, str] = {}
-        if form.is_valid() and form.has_news:
+        if form.is_valid() and form.needs_trial:
             city = form.cleaned_data["city"]
             try:
-                account_try(credentials=form.wanted, city=city, now=timezone.now())
-                trials[form.wanted, city] = ""
+                account_try(credentials=form.entered, city=city, now=timezone.now())
+                trials[form.entered, city] = ""
             except WeatherFault as fault:
-                trials[form.wanted, city] = fault.msg
+                trials[form.entered, city] = fault.msg
         request.account_trials = trials  # type: ignore[attr-defined]
 
     def save_model(self, request: HttpRequest, obj: WeatherAccount, form: Any, change: bool) -> None:
         account_keep(
-            credentials=form.wanted if form.wanted != form.held else None,
+            credentials=form.entered if form.entered != form.present else None,
             city=form.cleaned_data["city"],
             changed_by=request.user.get_username(),
             now=timezone.now(),
@@ -252,7 +256,7 @@ class WeatherAccountAdmin(SyncNowMixin, OfficeAdmin):
         return [path("sync/", self.admin_site.admin_view(self.sync_now), name="weather_sync_now"), *super().get_urls()]
 
     def sync_now(self, request: HttpRequest) -> HttpResponse:
-        """Fetch the default city's weather at once, whatever the schedule says, and tell what came of it."""
+        """Run a sync now, even if none is due, and show the result as a message."""
         if request.method != "POST" or not self.has_change_permission(request):
             raise PermissionDenied
         result = weather_sync(now=timezone.now(), force=True)

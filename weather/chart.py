@@ -1,4 +1,4 @@
-"""A temperature curve as one SVG element, drawn here: no script, nothing from elsewhere."""
+"""Draw a temperature chart as one SVG element, without scripts or files from other servers."""
 
 import re
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ _NUMBER = re.compile(r"-?\d{1,2}(?:\.\d+)?")
 
 @dataclass(frozen=True)
 class Curve:
-    """``points`` are (moment, °C), oldest first."""
+    """A line of the chart. ``points`` are (time, °C), oldest first."""
 
     label: str
     color: str
@@ -25,13 +25,13 @@ class Curve:
 
 
 def celsius(text: str) -> float | None:
-    """Read a temperature as the provider writes it (``22``, ``-3℃``); None where there is none."""
+    """Read a temperature as the provider writes it (``22``, ``-3℃``); return None if the text holds none."""
     match = _NUMBER.match(text.strip())
     return float(match[0]) if match else None
 
 
 def temperature_chart(title: str, curves: Sequence[Curve]) -> SafeString | None:
-    """Draw ``curves`` over one scale; None when fewer than two moments are there to draw."""
+    """Draw ``curves`` on a common scale; return None if they have fewer than two different times."""
     moments = [moment for curve in curves for moment, _ in curve.points]
     if len(set(moments)) < 2:
         return None
@@ -47,7 +47,7 @@ def temperature_chart(title: str, curves: Sequence[Curve]) -> SafeString | None:
 
 
 class _Plot:
-    """Where a moment and a temperature lie on the picture."""
+    """Maps times and temperatures to coordinates of the picture."""
 
     def __init__(self, first: datetime, last: datetime, degrees: list[float]) -> None:
         self.first, self.last = first, last
@@ -80,7 +80,7 @@ class _Plot:
         )
 
     def days(self) -> list[SafeString]:
-        """Name each end of the time axis, and the days between as far as there is room."""
+        """Label both ends of the time axis, and up to six days between."""
         days = (self.last - self.first).days
         parts = min(days, 7) or 1
         ticks = [self.first + (self.last - self.first) * n / parts for n in range(parts + 1)]

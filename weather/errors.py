@@ -1,4 +1,4 @@
-"""What goes wrong with the weather. None of these texts may hold the account's secret or a URL."""
+"""The refusals of the weather calls. No text here may contain the account's secret or a URL."""
 
 from core.errors import DomainError
 
@@ -9,7 +9,7 @@ class WeatherTooOften(DomainError):
 
 
 class NoWeather(DomainError):
-    """Nothing is stored yet."""
+    """No weather is stored yet, and the provider gave none."""
 
     status, msg = 0, "暂无天气数据,请稍后再试"
 
@@ -19,28 +19,28 @@ class AccountIncomplete(DomainError):
 
 
 class WeatherFault(DomainError):
-    """The provider gave no weather."""
+    """The provider gave no weather; the subclasses say why."""
 
     status, msg = 502, "天气服务暂时不可用,请稍后再试"
 
 
 class ProviderSilent(WeatherFault):
-    """No answer in time, no connection, or an HTTP error."""
+    """The provider did not answer in time, could not be reached, or answered with an HTTP error."""
 
 
 class ProviderGarbled(WeatherFault):
-    """An answer that is no v61 weather."""
+    """The provider's answer is not the weather of v61 that was asked for."""
 
     msg = "天气服务返回的数据无法识别,请稍后再试"
 
 
 class ProviderRefused(WeatherFault):
-    """The provider says no: an unknown city, a bad account, a used-up quota. ``msg`` carries its words."""
+    """The provider refuses: unknown city, wrong account, used-up quota. ``msg`` contains its own text."""
 
     status, msg = 400, "天气查询失败"
 
 
 class AccountUnusable(WeatherFault):
-    """The secret was sealed under another SECRET_KEY, or none is set."""
+    """The stored secret cannot be read, because SECRET_KEY has changed, or there is no secret."""
 
     status, msg = 500, "天气账户不可用,请重新设置"

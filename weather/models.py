@@ -1,4 +1,4 @@
-"""Weather records, and the account they are fetched with."""
+"""Weather records, and the account with which they are fetched."""
 
 from datetime import datetime, timedelta
 
@@ -7,31 +7,31 @@ from django.db import models
 
 from core.times import local
 from weather.errors import AccountUnusable
-from weather.provider import MAX_TEXT, Credentials
+from weather.gateway import MAX_TEXT, Credentials
 from weather.vault import SealBroken, unseal
 
-# A sync every 8 hours from midnight on, Asia/Shanghai: so there is always one at 00:00.
+# One sync in each slot of 8 hours, counted from midnight in Asia/Shanghai.
 SLOT_HOURS = 8
-# A claim is far longer than the provider is waited for, and ends by itself.
+# How long a process may keep others from syncing. Much longer than the provider's timeout of 4.5 s.
 CLAIM = timedelta(seconds=60)
-# How far the clocks of two machines may be apart.
+# The clocks of two machines may differ by this much.
 CLOCK_SKEW = timedelta(minutes=10)
 
 
 def city_plain(name: str) -> str:
-    """The provider wants city names without 市: 南京, not 南京市."""
+    """Remove 市 at the end, because the provider knows 南京 and not 南京市."""
     name = name.strip()
     return name[:-1] if len(name) > 2 and name.endswith("市") else name
 
 
 def slot_start(now: datetime) -> datetime:
-    """When the sync that is in force at ``now`` was due."""
+    """Return the begin of the slot of ``now``: 00:00, 08:00 or 16:00 in Asia/Shanghai."""
     there = local(now)
     return there.replace(hour=there.hour // SLOT_HOURS * SLOT_HOURS, minute=0, second=0, microsecond=0)
 
 
 class WeatherRecord(models.Model):
-    """What the provider said about one city at one time. All texts are the provider's, with their units."""
+    """A report of the provider about one city at one time. Texts are stored as they were sent, with their units."""
 
     cityid = models.CharField("城市编号", max_length=MAX_TEXT, blank=True)
     date = models.DateField("日期")
@@ -58,7 +58,7 @@ class WeatherRecord(models.Model):
     air_tips = models.CharField("空气提示", max_length=MAX_TEXT, blank=True)
     alarm = models.JSONField("预警", default=dict, help_text="对象或列表,按服务商原样")
     aqi = models.JSONField("空气质量详情", default=dict)
-    # `update_time` comes in two forms; this is its clock in either.
+    # The time of day of `update_time`, which comes as HH:MM or with a date before it.
     clock = models.TimeField("更新时刻")
     observed_at = models.DateTimeField("观测时间")
     created_at = models.DateTimeField("首次获取时间")
@@ -78,7 +78,10 @@ class WeatherRecord(models.Model):
 
 
 class WeatherAccount(models.Model):
-    """The one account at the provider, and how its sync stands. Empty values are those of the settings."""
+    """The only account at the provider, and the state of the sync.
+
+    For an empty field the value of the settings counts.
+    """
 
     version = models.CharField("接口版本", max_length=16, blank=True)
     appid = models.CharField("appid", max_length=128, blank=True)
@@ -89,7 +92,7 @@ class WeatherAccount(models.Model):
     last_success_at = models.DateTimeField("上次成功同步", null=True, blank=True, editable=False)
     synced_city = models.CharField("上次同步的城市", max_length=32, blank=True, editable=False)
     last_attempt_at = models.DateTimeField("上次尝试", null=True, blank=True, editable=False)
-    # While it lies ahead, one worker is asking the provider.
+    # Until then one process has the right to sync (see services.sync).
     claimed_until = models.DateTimeField("同步占用至", null=True, blank=True, editable=False)
     failures = models.PositiveIntegerField("连续失败次数", default=0, editable=False)
     next_try_at = models.DateTimeField("下次重试", null=True, blank=True, editable=False)
@@ -108,7 +111,10 @@ class WeatherAccount(models.Model):
 
     @property
     def credentials(self) -> Credentials:
-        """:raises AccountUnusable: the stored secret cannot be read any more."""
+        """Return the credentials to use, from this row or else from the settings.
+
+        :raises AccountUnusable: the stored secret cannot be read with the present SECRET_KEY.
+        """
         if not self.sealed_secret:
             return Credentials(settings.WEATHER_VERSION, settings.WEATHER_APP_ID, settings.WEATHER_APP_SECRET)
         try:
@@ -117,15 +123,16 @@ class WeatherAccount(models.Model):
             raise AccountUnusable from None
 
     def is_claimed(self, now: datetime) -> bool:
-        # A claim by a machine whose clock was far ahead must not hold up the sync for ever.
+        # Ignore a claim that ends far in the future: a machine with a wrong clock wrote it, and it would block the
+        # sync.
         return self.claimed_until is not None and now < self.claimed_until <= now + CLAIM + CLOCK_SKEW
 
     def is_due(self, now: datetime) -> bool:
-        """Whether a sync is to run now: the present slot has none yet, and the back-off after a failure is over."""
+        """Tell whether a sync must run: none has succeeded in this slot, and the wait after a failure is over."""
         slot = slot_start(now)
-        done = self.last_success_at
-        if done and slot <= done <= now + CLOCK_SKEW and self.synced_city == self.city_name:
+        synced_at = self.last_success_at
+        if synced_at and slot <= synced_at <= now + CLOCK_SKEW and self.synced_city == self.city_name:
             return False
         if self.last_attempt_at and self.last_attempt_at < slot:
-            return True  # a new slot begins whatever happened in the one before
+            return True  # in a new slot, failures of the slot before do not count
         return self.next_try_at is None or self.next_try_at <= now

@@ -1,4 +1,4 @@
-"""Questions about stored weather that stay fast over a million records."""
+"""Queries on stored weather that stay fast with a million records."""
 
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
@@ -9,7 +9,8 @@ from django.db import connection
 from core.times import SHANGHAI
 from weather.models import WeatherRecord
 
-# Kept by triggers (migration 0001): exact at every moment, a row a day.
+# Find the day of a row by its number. weather_tally holds the number of records of each day; triggers (migration 0001)
+# keep it exact. `newer` counts the records of later days. Without it, count(*) and a large OFFSET read every record.
 _DAY_OF_ROW = """
 WITH days AS (
     SELECT day, sum(n) OVER (ORDER BY day DESC) - n AS newer FROM weather_tally WHERE n > 0
@@ -20,7 +21,7 @@ LEFT JOIN (SELECT day, newer FROM days WHERE newer <= %s ORDER BY newer DESC LIM
 """
 NEWEST_FIRST = ("-observed_at", "-pk")
 
-# One index probe a city; DISTINCT would read every record.
+# All cities, in order. DISTINCT would read every record; this jumps from city to city with one index lookup each.
 _CITIES = """
 WITH RECURSIVE found AS (
     (SELECT city FROM weather_weatherrecord ORDER BY city LIMIT 1)
@@ -33,33 +34,37 @@ SELECT city FROM found WHERE city IS NOT NULL LIMIT %s
 
 
 def record_newest(city: str) -> WeatherRecord | None:
+    """Return the newest record of ``city``, None if there is none."""
     return WeatherRecord.objects.filter(city=city).order_by(*NEWEST_FIRST).first()
 
 
 @dataclass(frozen=True)
-class Page:
-    """Some records, newest first, and how many there are in all."""
+class HistoryPage:
+    """Records of one page, newest first, and the number of all records."""
 
     records: list[WeatherRecord]
     total: int
 
 
-def history_page(wanted: slice, city: str = "") -> Page:
-    """The records ``wanted`` of all, or of those of ``city``."""
+def history_page(rows: slice, city: str = "") -> HistoryPage:
+    """Return the records at positions ``rows`` (newest first) of all cities, or of ``city`` only."""
     if city:
         records = WeatherRecord.objects.filter(city=city).order_by(*NEWEST_FIRST)
-        return Page(list(records[wanted]), records.count())
-    total, day, skipped = _day_of_row(wanted.start)
+        return HistoryPage(list(records[rows]), records.count())
+    total, day, skipped = _day_of_row(rows.start)
     if day is None:
-        return Page([], total)
-    # Whole days before the page are left out by their number, not read.
+        return HistoryPage([], total)
+    # Begin at the day of the first row: the records of all later days need not be read to be skipped.
     ends_at = datetime.combine(day + timedelta(days=1), time(), SHANGHAI)
     records = WeatherRecord.objects.filter(observed_at__lt=ends_at).order_by(*NEWEST_FIRST)
-    return Page(list(records[wanted.start - skipped : wanted.stop - skipped]), total)
+    return HistoryPage(list(records[rows.start - skipped : rows.stop - skipped]), total)
 
 
 def _day_of_row(row: int) -> tuple[int, date | None, int]:
-    """The number of records; the day on which the record ``row`` (from 0, newest first) lies; those after it."""
+    """Return (number of all records, day of the record at position ``row``, number of records of later days).
+
+    Positions begin with 0 and the newest record. The day is None if there is no such record.
+    """
     with connection.cursor() as cursor:
         cursor.execute(_DAY_OF_ROW, [row])
         total, day, skipped = cursor.fetchone()
@@ -67,14 +72,14 @@ def _day_of_row(row: int) -> tuple[int, date | None, int]:
 
 
 def cities(limit: int = 200) -> list[str]:
-    """Cities with records, in order."""
+    """Return the cities that have records, in order."""
     with connection.cursor() as cursor:
         cursor.execute(_CITIES, [limit])
         return [city for (city,) in cursor.fetchall()]
 
 
 def temperatures(city: str, *, since: datetime, limit: int = 500) -> list[dict[str, Any]]:
-    """``observed_at``, ``tem``, ``tem1``, ``tem2`` (texts) of the newest ``limit`` records, oldest first."""
+    """Return time (``observed_at``) and texts (``tem``, ``tem1``, ``tem2``) of the newest records, oldest first."""
     records = WeatherRecord.objects.filter(city=city, observed_at__gte=since).order_by(*NEWEST_FIRST)
     newest = records.values("observed_at", "tem", "tem1", "tem2")[:limit]
     return [dict(row) for row in newest][::-1]

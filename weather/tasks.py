@@ -6,5 +6,5 @@ from weather.services.sync import weather_sync
 
 @shared_task(name="weather.sync", ignore_result=True)
 def sync() -> None:
-    """Sync if one is due: may be started by anybody, as often as they like."""
+    """Sync if one is due. Beat starts it every minute; it may be started any number of times, also at once."""
     weather_sync(now=timezone.now())

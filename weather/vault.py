@@ -1,4 +1,4 @@
-"""Sealing the provider's secret for the database, under a key derived from SECRET_KEY."""
+"""Encrypt ("seal") the provider's secret for the database, with a key derived from SECRET_KEY."""
 
 import base64
 
@@ -10,26 +10,30 @@ from django.utils.encoding import force_bytes
 
 
 class SealBroken(Exception):
-    """Sealed under a SECRET_KEY that is neither the present one nor among SECRET_KEY_FALLBACKS."""
+    """The secret was sealed with a SECRET_KEY that is neither the present one nor in SECRET_KEY_FALLBACKS."""
 
 
 def seal(secret: str) -> str:
-    return _box().encrypt(secret.encode()).decode()
+    """Return ``secret`` encrypted with the present SECRET_KEY."""
+    return _cipher().encrypt(secret.encode()).decode()
 
 
 def unseal(sealed: str) -> str:
-    """:raises SealBroken: the key has changed, or the text was tampered with."""
+    """Return the secret that :func:`seal` encrypted.
+
+    :raises SealBroken: the key is unknown, or the text was changed.
+    """
     try:
-        return _box().decrypt(sealed.encode()).decode()
+        return _cipher().decrypt(sealed.encode()).decode()
     except InvalidToken:
         raise SealBroken from None
 
 
-def _box() -> MultiFernet:
+def _cipher() -> MultiFernet:
     return MultiFernet([_fernet(key) for key in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)])
 
 
 def _fernet(secret_key: str | bytes) -> Fernet:
-    # Derived, so that this use of SECRET_KEY tells nothing about the others.
+    # A derived key: should it become known, SECRET_KEY and its other uses stay safe.
     derived = HKDF(SHA256(), length=32, salt=None, info=b"weather account").derive(force_bytes(secret_key))
     return Fernet(base64.urlsafe_b64encode(derived))

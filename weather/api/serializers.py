@@ -6,8 +6,8 @@ from core.api.params import PageParams, Params, PlainText
 from core.errors import DomainError
 from core.ids import object_id
 from weather.errors import AccountIncomplete
+from weather.gateway import TEXT_FIELDS
 from weather.models import WeatherRecord, city_plain
-from weather.provider import TEXT_FIELDS
 
 
 class WeatherParams(PageParams):
@@ -98,7 +98,7 @@ WeatherJson = TypedDict(
 
 
 def weather_row(record: WeatherRecord) -> WeatherJson:
-    """A record as the provider's v61 answer has it, with our ``_id`` and ``__v``."""
+    """Return a record in the form of the provider's v61 answer, with our ``_id`` and ``__v``."""
     row: dict[str, Any] = {"_id": object_id(record.created_at, record.pk)}
     row |= {name: getattr(record, column) for name, column in TEXT_FIELDS.items()}
     row |= {"date": record.date.isoformat(), "alarm": record.alarm, "aqi": record.aqi, "__v": 0}

@@ -14,8 +14,8 @@ from core.api.views import ApiViewSet
 from weather.api import docs
 from weather.api.serializers import AccountParams, WeatherParams, weather_row
 from weather.errors import WeatherFault
+from weather.gateway import Credentials
 from weather.models import WeatherRecord
-from weather.provider import Credentials
 from weather.selectors import history_page, record_newest
 from weather.services.account import account_change
 from weather.services.query import weather_newest, weather_query
@@ -32,7 +32,7 @@ class WeatherViewSet(ApiViewSet):
         if params["key"] == "all":
             return self._history(params)
         if params["city"]:
-            return _found([self._asked_for(request, params["city"])])
+            return _found([self._of_city(request, params["city"])])
         return _found([weather_newest(now=timezone.now())])
 
     @endpoint("GET POST", "/weather/updateWeatherCount", "修改天气账户信息", Access.ROOT, docs=docs.UPDATE_ACCOUNT)
@@ -45,7 +45,7 @@ class WeatherViewSet(ApiViewSet):
         page = history_page(page_slice(params["page"], params.get("count")), params["city"])
         return _found(page.records, total=page.total)
 
-    def _asked_for(self, request: Request, city: str) -> WeatherRecord:
+    def _of_city(self, request: Request, city: str) -> WeatherRecord:
         try:
             return weather_query(city=city, caller=caller_key(request), now=timezone.now())
         except WeatherFault as fault:

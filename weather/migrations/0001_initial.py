@@ -3,10 +3,12 @@
 from django.db import migrations, models
 
 TALLY = """
--- How many records lie on a day (Asia/Shanghai): totals and pages far back cost no more at a million records.
+-- The number of records of each day (Asia/Shanghai). Totals and far pages of the history add these numbers up, which
+-- costs the same for a million records; count(*) and OFFSET would read them all.
 CREATE TABLE weather_tally (day date PRIMARY KEY, n bigint NOT NULL);
 
--- In the transaction of each statement, whoever sent it. Days in order: two writers cannot wait for each other.
+-- Runs once for each statement that changes records, in its transaction, whatever program sent it. It writes the days in
+-- order, so that two writers cannot deadlock.
 CREATE FUNCTION weather_tally_record() RETURNS trigger
 LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN

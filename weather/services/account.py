@@ -1,4 +1,4 @@
-"""The account at the provider: read, tried out, changed."""
+"""The account at the weather provider: read it, try new credentials, change it."""
 
 from datetime import datetime
 from typing import Any
@@ -6,8 +6,8 @@ from typing import Any
 import structlog
 
 from core.admin.audit import audited
+from weather.gateway import Credentials, report_fetch
 from weather.models import WeatherAccount
-from weather.provider import Credentials, ask
 from weather.services.records import record_store
 from weather.vault import seal
 
@@ -15,23 +15,24 @@ log = structlog.get_logger("weather")
 
 
 def account_get() -> WeatherAccount:
+    """Return the only row, which is created at the first call."""
     return WeatherAccount.objects.get_or_create(pk=1)[0]
 
 
 def account_try(*, credentials: Credentials, city: str, now: datetime) -> None:
-    """Ask the provider with ``credentials``; what it answers for ``city`` is kept.
+    """Check ``credentials`` by fetching the weather of ``city`` with them; the weather is stored.
 
-    :raises WeatherFault: it did not take them.
+    :raises WeatherFault: the provider refused or did not answer.
     """
-    report = ask(credentials, city, now=now)
+    report = report_fetch(credentials, city, now=now)
     if report.is_of(city):
         record_store(report=report, now=now)
 
 
 def account_change(*, credentials: Credentials, changed_by: str, now: datetime) -> None:
-    """Replace the account, once the provider has accepted the new one.
+    """Replace the credentials if the provider accepts the new ones.
 
-    :raises WeatherFault: it has not; the old account stays.
+    :raises WeatherFault: it did not; nothing was changed.
     """
     account = account_get()
     account_try(credentials=credentials, city=account.city_name, now=now)
@@ -41,7 +42,7 @@ def account_change(*, credentials: Credentials, changed_by: str, now: datetime) 
 def account_keep(
     *, credentials: Credentials | None = None, city: str | None = None, changed_by: str, now: datetime
 ) -> None:
-    """Store what was tried out; None leaves a part as it is. A sync that failed runs again at once."""
+    """Store credentials or city that were tried before; None means no change. A failed sync is retried at once."""
     changes: dict[str, Any] = {"next_try_at": None}
     if city is not None:
         changes["city"] = city

@@ -1,12 +1,12 @@
-"""What visitors ask for: the default city's newest weather, or a city's weather now."""
+"""The queries of API clients: the newest stored weather of the default city, or the present weather of any city."""
 
 import time
 from datetime import datetime
 
 from core.cache.ratelimit import hit
 from weather.errors import NoWeather, ProviderGarbled, WeatherTooOften
+from weather.gateway import TIMEOUT_S, provider_room, report_fetch
 from weather.models import WeatherRecord
-from weather.provider import TIMEOUT_S, ask, room
 from weather.selectors import record_newest
 from weather.services.account import account_get
 from weather.services.records import record_store
@@ -17,21 +17,21 @@ _LOOK_AGAIN_S = 0.2
 
 
 def weather_newest(*, now: datetime) -> WeatherRecord:
-    """Answer the newest stored record of the default city; a fresh install asks the provider first.
+    """Return the newest record of the default city; if none is stored yet, ask the provider first.
 
-    :raises NoWeather: nothing is stored, and the provider gave nothing within five seconds; ``msg`` says why.
+    :raises NoWeather: nothing is stored, and the provider gave no weather within 5 s; ``msg`` says why.
     """
     city = account_get().city_name
     if record := record_newest(city):
         return record
     result = weather_sync(now=now)
-    if record := result.record or _awaited(city, now):
+    if record := result.record or _record_of_other_sync(city, now):
         return record
     raise NoWeather(result.reason or account_get().last_error or None)
 
 
-def _awaited(city: str, now: datetime) -> WeatherRecord | None:
-    """Wait for whoever is asking the provider right now, be it the worker or another visitor."""
+def _record_of_other_sync(city: str, now: datetime) -> WeatherRecord | None:
+    """Wait up to ``TIMEOUT_S`` for another process that is asking the provider now; return the newest record then."""
     gives_up_at = time.monotonic() + TIMEOUT_S
     while account_get().is_claimed(now) and time.monotonic() < gives_up_at:
         time.sleep(_LOOK_AGAIN_S)
@@ -39,15 +39,16 @@ def _awaited(city: str, now: datetime) -> WeatherRecord | None:
 
 
 def weather_query(*, city: str, caller: str, now: datetime) -> WeatherRecord:
-    """Ask the provider for ``city``, once a minute per ``caller`` (a key that names him), within five seconds.
+    """Return the present weather of ``city``, fetched from the provider within 5 s. Allowed once a minute per caller.
 
+    :param caller: the key of the user or address in the limit.
     :raises WeatherTooOften: the caller asked less than a minute ago.
     :raises WeatherFault: the provider gave no weather of this city.
     """
-    with room():
+    with provider_room():
         if hit(f"weather:{caller}", limit=1, window_s=QUERY_WINDOW_S):
             raise WeatherTooOften
-        report = ask(account_get().credentials, city, now=now)
+        report = report_fetch(account_get().credentials, city, now=now)
     if not report.is_of(city):
         raise ProviderGarbled(f"天气服务返回了其他城市({report.city})的天气")
     return record_store(report=report, now=now)

@@ -13,9 +13,9 @@ from core.cache import valkey
 from core.times import SHANGHAI
 from core.upstreams import BUSY_S
 from tests.kit import at_once, said
-from weather import provider as gateway
+from weather import gateway
+from weather.gateway import report_fetch
 from weather.models import WeatherAccount, WeatherRecord
-from weather.provider import ask
 from weather.services.account import account_get
 from weather.services.records import record_store
 from weather.tests import provider as providers
@@ -32,7 +32,7 @@ def stored(provider, city="南京", **changes) -> WeatherRecord:
     before, provider.changes = provider.changes, changes
     now = timezone.now()
     try:
-        return record_store(report=ask(account_get().credentials, city, now=now), now=now)
+        return record_store(report=report_fetch(account_get().credentials, city, now=now), now=now)
     finally:
         provider.changes = before
         provider.calls.clear()

@@ -12,7 +12,7 @@ from tests.kit import at_once
 from weather.models import WeatherRecord
 from weather.selectors import NEWEST_FIRST, cities, history_page
 from weather.services.records import record_store
-from weather.tests.test_provider import report
+from weather.tests.test_gateway import report
 
 pytestmark = pytest.mark.django_db
 

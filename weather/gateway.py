@@ -1,6 +1,6 @@
-"""The weather provider, tianqi v61 (see the README beside this): one question, one checked answer.
+"""The gateway to the weather provider, tianqi v61: fetch the weather of a city.
 
-Whatever it sends is taken for untrusted: shape, types, lengths and dates are checked, the rest is left out.
+The provider's answers are not trusted: shape, types, lengths and dates are checked, and unknown fields are dropped.
 """
 
 import re
@@ -18,11 +18,11 @@ from core.times import SHANGHAI, local
 from core.upstreams import Upstream
 from weather.errors import ProviderGarbled, ProviderRefused, ProviderSilent
 
-TIMEOUT_S = 4.5  # the API promises its callers five seconds in all
+TIMEOUT_S = 4.5  # the API promises its callers an answer within 5 s
 MAX_BYTES = 200_000
 UPSTREAM = Upstream("weather")
 
-# The provider's names of its texts, in its order, and our columns.
+# The provider's text fields, in its order, and our columns for them.
 TEXT_FIELDS = {
     "cityid": "cityid",
     "date": "date",
@@ -70,7 +70,7 @@ class Credentials:
 
 @dataclass(frozen=True)
 class Report:
-    """The weather of one city at one time. ``texts`` is keyed by our columns, ``date`` aside."""
+    """The weather of one city at one time. The keys of ``texts`` are our columns; the date is in ``date``."""
 
     texts: dict[str, str]
     date: date
@@ -83,17 +83,22 @@ class Report:
     def city(self) -> str:
         return self.texts["city"]
 
-    def is_of(self, asked: str) -> bool:
-        """Whether this is the weather of the city ``asked`` for; some answer for the caller's own place instead."""
-        asked, city = asked.lower(), self.city.lower()
-        return city.startswith(asked) or asked.startswith(city) or asked == self.texts["city_en"].lower()
+    def is_of(self, city: str) -> bool:
+        """Tell whether this is the weather of ``city``.
+
+        For an unknown city the provider may answer with the weather at the caller's location.
+        """
+        asked, answered = city.lower(), self.city.lower()
+        return answered.startswith(asked) or asked.startswith(answered) or asked == self.texts["city_en"].lower()
 
 
 @contextmanager
-def room() -> Iterator[None]:
-    """Have room to ask: whoever has none should not have spent a turn on it.
+def provider_room() -> Iterator[None]:
+    """Reserve a place among those who wait for the provider, before a limit is counted.
 
-    :raises ProviderSilent: too many wait for the provider already, or it is dead.
+    Otherwise a request that is refused for lack of room would have used up the caller's one query a minute.
+
+    :raises ProviderSilent: too many requests wait for the provider already, or it does not work at present.
     """
     try:
         with UPSTREAM.room():
@@ -102,10 +107,10 @@ def room() -> Iterator[None]:
         raise ProviderSilent(headers=refused.error_options()["headers"]) from None
 
 
-def ask(credentials: Credentials, city: str, *, now: datetime, timeout_s: float | None = None) -> Report:
-    """Ask for the weather of ``city`` now.
+def report_fetch(credentials: Credentials, city: str, *, now: datetime, timeout_s: float | None = None) -> Report:
+    """Fetch the present weather of ``city`` from the provider.
 
-    :raises WeatherFault: ``ProviderSilent``, ``ProviderGarbled`` or ``ProviderRefused``, within ``timeout_s``.
+    :raises ProviderSilent, ProviderGarbled, ProviderRefused: it gave no weather within ``timeout_s``.
     """
     params = {
         "version": credentials.version,
@@ -152,9 +157,9 @@ def _refusal(answer: dict[str, Any], credentials: Credentials) -> ProviderRefuse
 
 
 def report_read(answer: dict[str, Any], now: datetime) -> Report:
-    """Check an answer of the provider's.
+    """Check an answer of the provider and return it as a report.
 
-    :raises ProviderGarbled: it names no city, day or time of the update.
+    :raises ProviderGarbled: it has no valid city, date or update time.
     """
     texts = {column: _text(answer.get(name)) for name, column in TEXT_FIELDS.items() if name != "date"}
     day = _day(answer.get("date"), now)
@@ -170,7 +175,8 @@ def report_read(answer: dict[str, Any], now: datetime) -> Report:
         texts=texts,
         date=day,
         clock=clock,
-        # Just after midnight the clock may still be yesterday's: no record may lie ahead and stay the newest.
+        # Just after midnight the provider may send today's date with a time of yesterday evening. Never store a time in
+        # the future: such a record would stay the newest for hours.
         observed_at=min(datetime.combine(max(observed_day, _OLDEST), clock, SHANGHAI), now),
         alarm=_alarm(answer.get("alarm")),
         aqi=_object(answer.get("aqi"), _AQI_KEYS),
@@ -190,27 +196,28 @@ def _day(value: Any, now: datetime) -> date:
 
 
 def _alarm(value: Any) -> Any:
-    return _leaves(value) if isinstance(value, list) else _object(value, _ALARM_KEYS)
+    return _texts_only(value) if isinstance(value, list) else _object(value, _ALARM_KEYS)
 
 
 def _object(value: Any, keys: tuple[str, ...]) -> dict[str, Any]:
-    """All of ``keys`` are there, as texts: clients read them without asking."""
-    given = _leaves(value) if isinstance(value, dict) else {}
-    return dict.fromkeys(keys, "") | given
+    """Return an object that has all of ``keys``, as texts, because clients read them without checking."""
+    texts = _texts_only(value) if isinstance(value, dict) else {}
+    return dict.fromkeys(keys, "") | texts
 
 
-def _leaves(value: Any, depth: int = 0) -> Any:
+def _texts_only(value: Any, depth: int = 0) -> Any:
+    """Copy a JSON value with all numbers as texts, up to a depth, a length and a number of entries."""
     if isinstance(value, dict):
         if depth == _MAX_DEPTH:
             return {}
-        return {_text(k, 40): _leaves(v, depth + 1) for k, v in list(value.items())[:_MAX_ENTRIES]}
+        return {_text(k, 40): _texts_only(v, depth + 1) for k, v in list(value.items())[:_MAX_ENTRIES]}
     if isinstance(value, list):
-        return [] if depth == _MAX_DEPTH else [_leaves(item, depth + 1) for item in value[:_MAX_ENTRIES]]
+        return [] if depth == _MAX_DEPTH else [_texts_only(item, depth + 1) for item in value[:_MAX_ENTRIES]]
     return _text(value, _MAX_LEAF)
 
 
 def _text(value: Any, limit: int = MAX_TEXT) -> str:
-    """A text as it is, a number as its digits, anything else as nothing; never a NUL, which PostgreSQL refuses."""
+    """Return a text or a number as text, and "" for everything else; without NUL, which PostgreSQL refuses."""
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         return ""
     return str(value).replace("\0", "").strip()[:limit]

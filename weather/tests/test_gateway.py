@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from core.times import SHANGHAI
 from weather.errors import WeatherFault
-from weather.provider import TEXT_FIELDS, Credentials, Report, _parsed, report_read
+from weather.gateway import TEXT_FIELDS, Credentials, Report, _parsed, report_read
 from weather.tests.provider import SAMPLE, answer_of
 
 NOW = datetime(2026, 11, 24, 0, 5, tzinfo=SHANGHAI)
