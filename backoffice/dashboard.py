@@ -15,14 +15,15 @@ from django.utils import timezone
 
 from accounts.models import LoginAttempt
 from accounts.selectors import login_failures
-from backoffice import figures
+from accounts.socketio.sessions import sessions_open
 from backoffice.months import month_counts, months_of
 from backoffice.parts import TALLEST, Bar, Fact, Panel, Tile, records, shares
 from core.ops import heartbeat
 from core.times import dash, local
 from payments.models import InboundEvent
-from payments.selectors import differences_open
-from shop.states import State
+from payments.selectors import differences_open, notices_by_verdict, refunds_waiting
+from shop.selectors import DAYS, MOST_SCARCE, SCARCE, Day, order_days, orders_to_do, products_scarce
+from shop.states import EARNING, State
 from students.counts import class_counts, student_count
 from weather.models import SLOT_HOURS
 from weather.selectors import record_newest
@@ -92,7 +93,7 @@ def _month_bars(now: datetime) -> list[Bar] | None:
 
 
 def _orders(now: datetime) -> Iterator[Tile | Panel]:
-    to_do = figures.orders_to_do()
+    to_do = orders_to_do()
     to_ship = to_do[State.PAID] + to_do[State.PREPARING]
     returns = to_do[State.RETURN_ASKED] + to_do[State.RETURN_ASKED_LATER]
     failed = to_do[State.REFUND_FAILED]
@@ -100,12 +101,12 @@ def _orders(now: datetime) -> Iterator[Tile | Panel]:
     yield _count("待发货订单", to_ship, "warning", work="ship")
     yield _count("待处理退货", returns, "warning", work="returns")
     yield _count("退款异常订单", failed, "danger", work="refunds", state__exact="refund_failed")
-    days = figures.order_days(now)
+    days = order_days(now)
     span = {"created_at_from": days[0].day, "created_at_to": days[-1].day}
     everything = records("shop.order", **span)
     revenue = sum(day.revenue for day in days)
     yield Tile("30 天订单", sum(day.orders for day in days), everything)
-    earning = records("shop.order", state__in=",".join(state.value for state in figures.EARNING), **span)
+    earning = records("shop.order", state__in=",".join(state.value for state in EARNING), **span)
     yield Tile("30 天收入(元)", f"{revenue:.2f}", earning, hint="按下单日,不含已退款")
     yield _day_panel("每日订单", days, [day.orders for day in days], "{}")
     yield _day_panel("每日收入(元)", days, [day.revenue for day in days], "{:.2f}")
@@ -115,7 +116,7 @@ def _count(label: str, number: int, tone: str, **query: str) -> Tile:
     return Tile(label, number, records("shop.order", **query), tone if number else "")
 
 
-def _day_panel(title: str, days: list[figures.Day], numbers: list[Any], form: str) -> Panel:
+def _day_panel(title: str, days: list[Day], numbers: list[Any], form: str) -> Panel:
     bars = [
         Bar(
             f"{day.day:%m月%d日}",
@@ -127,11 +128,11 @@ def _day_panel(title: str, days: list[figures.Day], numbers: list[Any], form: st
         for at, (day, number, share) in enumerate(zip(days, numbers, shares(numbers, TALLEST), strict=True))
     ]
     most = form.format(max(numbers))
-    return Panel(title, "backoffice/columns.html", hint=f"最近 {figures.DAYS} 天,最多一天 {most}", bars=bars)
+    return Panel(title, "backoffice/columns.html", hint=f"最近 {DAYS} 天,最多一天 {most}", bars=bars)
 
 
 def _refunds(now: datetime) -> Iterator[Tile | Panel]:
-    number = figures.refunds_waiting()
+    number = refunds_waiting()
     link = records("payments.refund", next_try_at__isnull="False")
     yield Tile("处理中的退款", number, link, "warning" if number else "")
 
@@ -143,7 +144,7 @@ def _differences(now: datetime) -> Iterator[Tile | Panel]:
 
 def _notices(now: datetime) -> Iterator[Tile | Panel]:
     since = (now - NOTICES_OF).replace(microsecond=0)
-    counts = figures.verdicts(since)
+    counts = notices_by_verdict(since=since)
     bad = (InboundEvent.Verdict.REFUSED.value, InboundEvent.Verdict.FAILED.value)
     number = sum(counts.get(verdict, 0) for verdict in bad)
     link = records("payments.inboundevent", verdict__in=",".join(bad), received_at__gte=since.isoformat())
@@ -151,11 +152,11 @@ def _notices(now: datetime) -> Iterator[Tile | Panel]:
 
 
 def _products(now: datetime) -> Iterator[Tile | Panel]:
-    scarce = figures.scarce_products()
-    link = records("shop.product", removed="no", stock__lte=figures.SCARCE)
-    many = f"{figures.MOST_SCARCE}+" if len(scarce) == figures.MOST_SCARCE else len(scarce)
-    yield Tile("库存不足的商品", many, link, "warning" if scarce else "", hint=f"不多于 {figures.SCARCE} 件")
-    lengths = shares([product.stock for product in scarce[:SCARCE_SHOWN]] + [figures.SCARCE])
+    scarce = products_scarce()
+    link = records("shop.product", removed="no", stock__lte=SCARCE)
+    many = f"{MOST_SCARCE}+" if len(scarce) == MOST_SCARCE else len(scarce)
+    yield Tile("库存不足的商品", many, link, "warning" if scarce else "", hint=f"不多于 {SCARCE} 件")
+    lengths = shares([product.stock for product in scarce[:SCARCE_SHOWN]] + [SCARCE])
     yield Panel(
         "库存最少的商品",
         "backoffice/rows.html",
@@ -193,7 +194,7 @@ def _weather(now: datetime) -> Iterator[Tile | Panel]:
 
 def _system(now: datetime) -> Panel:
     try:
-        ages, depths, sockets = heartbeat.ages_s(time.time()), heartbeat.queue_depths(), figures.sockets_open()
+        ages, depths, sockets = heartbeat.ages_s(time.time()), heartbeat.queue_depths(), sessions_open()
     except heartbeat.BrokerDown:
         facts = [Fact("Valkey", "没有应答", is_ok=False)]
     else:

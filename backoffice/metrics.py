@@ -5,24 +5,26 @@ from datetime import timedelta
 
 from django.utils import timezone
 
-from backoffice import figures
+from accounts.socketio.sessions import sessions_open
 from core.observe import metrics
 from core.observe.metrics import Sample
 from payments.models import InboundEvent
-from weather.models import WeatherAccount
+from payments.selectors import notices_by_verdict
+from shop.selectors import orders_to_do
+from weather.selectors import last_success_at
 
 NOTICES_OF = timedelta(hours=24)
 
 
 @metrics.register
 def orders() -> Iterator[Sample]:
-    for state, number in figures.orders_to_do().items():
+    for state, number in orders_to_do().items():
         yield "spms_orders", "Orders that wait for somebody", {"state": state}, number
 
 
 @metrics.register
 def notifications() -> Iterator[Sample]:
-    counts = figures.verdicts(timezone.now() - NOTICES_OF)
+    counts = notices_by_verdict(since=timezone.now() - NOTICES_OF)
     for verdict in InboundEvent.Verdict.values:
         yield (
             "spms_notifications_24h",
@@ -34,12 +36,11 @@ def notifications() -> Iterator[Sample]:
 
 @metrics.register
 def weather() -> Iterator[Sample]:
-    account = WeatherAccount.objects.only("last_success_at").first()
-    if account and account.last_success_at:
-        age_s = (timezone.now() - account.last_success_at).total_seconds()
+    if done := last_success_at():
+        age_s = (timezone.now() - done).total_seconds()
         yield "spms_weather_sync_age_seconds", "Since weather was last fetched", {}, age_s
 
 
 @metrics.register
 def sockets() -> Iterator[Sample]:
-    yield "spms_sockets", "Clients of the scan-login socket", {}, figures.sockets_open()
+    yield "spms_sockets", "Clients of the scan-login socket", {}, sessions_open()

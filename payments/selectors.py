@@ -4,8 +4,9 @@ from collections import Counter
 from datetime import datetime, timedelta
 
 from django.db.models import Count, QuerySet
+from django.db.models.functions import Now
 
-from payments.models import BillRun, Difference, Payment, Refund
+from payments.models import BillRun, Difference, InboundEvent, Payment, Refund
 
 
 def merchants_waiting() -> Counter[str]:
@@ -29,3 +30,14 @@ def bills_failed(*, older_than: datetime) -> QuerySet[BillRun]:
     failed = BillRun.objects.exclude(state=BillRun.State.DONE)
     span = (older_than - timedelta(days=30), older_than - timedelta(days=1))
     return failed.filter(day__gte=span[0].date(), day__lte=span[1].date()).order_by("day", "mch_id")[:5]
+
+
+def refunds_waiting() -> int:
+    """How many refunds are under way."""
+    return Refund.objects.filter(next_try_at__isnull=False).count()
+
+
+def notices_by_verdict(*, since: datetime) -> dict[str, int]:
+    """How many notifications came since then, by what became of them."""
+    events = InboundEvent.objects.order_by().filter(received_at__gte=since, received_at__lte=Now())
+    return dict(events.values_list("verdict").annotate(Count("pk")))

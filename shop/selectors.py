@@ -1,12 +1,25 @@
 """Questions to the database. Every list is ordered; none sees what is not the asker's."""
 
 import re
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from decimal import Decimal
 
-from django.db.models import Q, QuerySet, Subquery
+from django.db import connection
+from django.db.models import Count, Q, QuerySet, Subquery
 from django.db.models.functions import Reverse
 
 from shop.models import CartItem, Category, Order, Product
+from shop.states import EARNING, TO_DO, State
 
+SCARCE = 10  # pieces of a product; fewer or as many are worth a look
+MOST_SCARCE = 200
+DAYS = 30
+_DAYS = """
+SELECT (created_at AT TIME ZONE 'Asia/Shanghai')::date, count(*),
+    coalesce(sum(total) FILTER (WHERE state = ANY(%s)), 0)
+FROM shop_order WHERE created_at >= %s GROUP BY 1
+"""
 TAIL_LENGTH = 4  # fewer last characters of an order's number find too much
 
 
@@ -56,3 +69,37 @@ def order_search(orders: QuerySet[Order], text: str) -> QuerySet[Order]:
         orders = orders.alias(tail=Reverse("order_id"))
         found |= Q(tail__startswith=number[::-1])
     return orders.filter(found)
+
+
+# --- For the dashboard and the metrics: each costs the same after a million finished orders ---
+@dataclass(frozen=True)
+class Day:
+    day: date
+    orders: int
+    revenue: Decimal
+
+
+def order_days(now: datetime) -> list[Day]:
+    """Orders of each of the last ``DAYS`` days, and what they brought. ``now`` is local."""
+    first = now.replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=DAYS - 1)
+    with connection.cursor() as cursor:
+        cursor.execute(_DAYS, [[state.value for state in EARNING], first])
+        found = {day: Day(day, orders, revenue) for day, orders, revenue in cursor.fetchall()}
+    days = [(first + timedelta(days=n)).date() for n in range(DAYS)]
+    return [found.get(day, Day(day, 0, Decimal(0))) for day in days]
+
+
+def orders_to_do() -> dict[str, int]:
+    """How many orders are in each state that waits for somebody, the unpaid ones with them."""
+    waiting = Order.objects.order_by().filter(state__in=[state.value for state in TO_DO])
+    counts: dict[str, int] = dict.fromkeys([State.OPEN.value, *(state.value for state in TO_DO)], 0)
+    counts |= dict(waiting.values_list("state").annotate(Count("pk")))
+    counts[State.OPEN.value] = Order.objects.filter(state=State.OPEN, sweep_at__isnull=False).count()
+    return counts
+
+
+def products_scarce() -> list[Product]:
+    """The products on sale with the fewest pieces, up to ``MOST_SCARCE`` of them."""
+    # No index: it would make every sale write to it.
+    scarce = Product.objects.filter(removed_at=None, stock__lte=SCARCE)
+    return list(scarce.only("pk", "name", "stock").order_by("stock", "pk")[:MOST_SCARCE])

@@ -7,7 +7,7 @@ from typing import Any
 from django.db import connection
 
 from core.times import SHANGHAI
-from weather.models import WeatherRecord
+from weather.models import WeatherAccount, WeatherRecord
 
 # Find the day of a row by its number. weather_tally holds the number of records of each day; triggers (migration 0001)
 # keep it exact. `newer` counts the records of later days. Without it, count(*) and a large OFFSET read every record.
@@ -83,3 +83,8 @@ def temperatures(city: str, *, since: datetime, limit: int = 500) -> list[dict[s
     records = WeatherRecord.objects.filter(city=city, observed_at__gte=since).order_by(*NEWEST_FIRST)
     newest = records.values("observed_at", "tem", "tem1", "tem2")[:limit]
     return [dict(row) for row in newest][::-1]
+
+
+def last_success_at() -> datetime | None:
+    """When weather was last fetched; None if never."""
+    return WeatherAccount.objects.values_list("last_success_at", flat=True).first()

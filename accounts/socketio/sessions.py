@@ -66,6 +66,11 @@ def emit(sid: str, event: str, data: Any) -> bool:
     return proc is not None
 
 
+def sessions_open() -> int:
+    """How many clients of the scan-login socket there are, at all machines."""
+    return sum(1 for _ in valkey.client().scan_iter(match="spms:sio:s:*", count=5000))
+
+
 async def wake_process(proc: str) -> None:
     """Tell the process ``proc`` that packets are ready for one of its clients.
 
