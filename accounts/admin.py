@@ -28,7 +28,7 @@ from core.times import local
 from permissions.models import ROOT_ROLEID
 
 admin.site.unregister(Group)  # rights come from the role
-admin.site.unregister([TOTPDevice, StaticDevice])  # their pages show keys; ours are accounts.entrance.pages
+admin.site.unregister([TOTPDevice, StaticDevice])  # they show secret keys; our pages are in accounts.entrance.pages
 
 
 _OUTCOMES = {

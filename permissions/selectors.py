@@ -1,4 +1,4 @@
-"""Questions about roles."""
+"""Queries about roles."""
 
 from django.conf import settings
 from django.db.models import QuerySet

@@ -19,7 +19,7 @@ from core.ids import random_text
 STATE_LENGTH = 32
 INVALID = {"state": False, "status": 10004, "msg": "无效的二维码"}
 
-# A code is kept so long after its deadline, so that the expiry can still find its socket and tell it.
+# A code is kept for this time after its deadline, so that the expiry can still find its socket and tell it.
 _GRACE_MS = 60_000
 _DUE = "spms:scan:due"
 # Keys: `due` is a sorted set of codes by deadline (ms); `code`..state holds the sid; `of`..sid holds its newest state.

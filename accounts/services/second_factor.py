@@ -27,7 +27,7 @@ RECOVERY_CODES = 10
 RECOVERY_LENGTH = 10
 # Without characters that look alike on paper (0o, 1il). 10 characters are 49 bits.
 _RECOVERY_ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
-PENDING_FOR = timedelta(minutes=30)  # a key that was not confirmed is shown again for so long, then replaced
+PENDING_FOR = timedelta(minutes=30)  # until then an unconfirmed key is shown again; later a new one is made
 _AUDITED_AS = "动态验证码"
 _PASSED = "second_factor"  # the session's key for the device with which it passed
 

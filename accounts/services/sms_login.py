@@ -32,7 +32,7 @@ DIGITS = 5
 LIFETIME = timedelta(minutes=60)
 KEY_LENGTH = 32
 MOST_TRIES = 5
-_REMEMBERED = timedelta(hours=24)  # so long an expired code gets another error than one that was never sent
+_REMEMBERED = timedelta(hours=24)  # until then an expired code gets another error than one that was never sent
 
 MINUTE, HOUR, DAY = 60, 3600, 24 * 3600
 # Messages: (name of the limit, how many, in how many seconds). 40 trainees behind one address may log in twice an hour.

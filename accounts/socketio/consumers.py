@@ -82,7 +82,7 @@ class WebsocketConsumer(SocketConsumer):
 
     async def accept(self) -> None:
         await self.base_send({"type": "websocket.accept"})
-        # A socket stays open for minutes and needs its headers no more: free their memory.
+        # The headers are not needed after the handshake, and a socket stays open for minutes: free their memory.
         self.scope["headers"] = []
 
     async def refuse(self) -> None:
