@@ -201,3 +201,15 @@ def running_wechat() -> Iterator[Any]:
 def merchant_values(running_wechat: Any, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """Settings of a merchant of the strict provider."""
     return running_wechat.merchant(tmp_path_factory.mktemp("merchant"))
+
+
+@pytest.fixture
+def wechat(running_wechat: Any, merchant_values: dict[str, str], settings: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The strict provider, new, and settings of a merchant of its, in public-key mode."""
+    running_wechat.reset()
+    monkeypatch.setattr("payments.services.start.PAUSE_S", 0.01)
+    settings.PUBLIC_BASE_URL = "http://127.0.0.1:8399"
+    settings.WECHAT_PAY_CERT_DIR = ""
+    for name, value in merchant_values.items():
+        setattr(settings, name, value)
+    return running_wechat

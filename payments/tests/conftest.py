@@ -46,18 +46,6 @@ def shop():
 
 
 @pytest.fixture
-def wechat(running_wechat, merchant_values, settings, monkeypatch):
-    """The provider, and settings of a merchant of its, in public-key mode."""
-    running_wechat.reset()
-    monkeypatch.setattr("payments.services.start.PAUSE_S", 0.01)
-    settings.PUBLIC_BASE_URL = "http://127.0.0.1:8399"
-    settings.WECHAT_PAY_CERT_DIR = ""
-    for name, value in merchant_values.items():
-        setattr(settings, name, value)
-    return running_wechat
-
-
-@pytest.fixture
 def merchant(wechat):
     return merchant_module()
 

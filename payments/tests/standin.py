@@ -117,6 +117,7 @@ class WeChat:
         self.faults = []  # taken in turn: (operation, fault, argument...)
         self.use_certificate = False
         self.refund_status = "PROCESSING"
+        self.is_down = self.is_out_of_money = False  # answers nothing; has nothing to refund from
         self.bill_files, self.edit_bill = {}, lambda rows: rows
         self.count = 0
 
@@ -161,6 +162,14 @@ class WeChat:
             "paid_at": at or datetime.now(BEIJING),
         }
         return order
+
+    # --- what a bank does ---
+    def refunds_turn_out(self, status):
+        """Those to come, and those on their way."""
+        self.refund_status = status
+        for refund in self.refunds.values():
+            if refund["status"] not in ("SUCCESS", "CLOSED"):
+                refund["status"] = status
 
     # --- notifications ---
     def notice_v2(self, number, kind="MD5", key=API_KEY, **changes):
@@ -393,7 +402,7 @@ class WeChat:
         number = next(n for n, o in self.orders.items() if o is paid[0])
         alive = [r for r in self.refunds.values() if r["out_trade_no"] == number and r["status"] != "CLOSED"]
         given = sum(r["amount"]["refund"] for r in alive)
-        if given + data["amount"]["refund"] > data["amount"]["total"]:
+        if self.is_out_of_money or given + data["amount"]["refund"] > data["amount"]["total"]:
             return 403, {"code": "NOT_ENOUGH", "message": "基本账户余额不足"}
         self.refunds[data["out_refund_no"]] = {
             "refund_id": f"50000{len(self.refunds):015d}", "out_refund_no": data["out_refund_no"],
@@ -550,7 +559,7 @@ def _handler(wechat):
                 wechat.lets_go.wait(60)
             if fault[:1] == ("slow",):
                 time.sleep(fault[1])
-            if fault[:1] == ("down",):
+            if wechat.is_down or fault[:1] == ("down",):
                 self.close_connection = True
                 return True
             if fault[:1] == ("page",):

@@ -1,13 +1,16 @@
 """Small makers of what the shop's tests need; all through the services."""
 
 import itertools
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from django.test import Client
 from django.utils import timezone
 
 from accounts.models import User
+from payments.services import refund_run
+from payments.services.refund import refunds_due
 from shop.models import Category, Order, Product
 from shop.services.categories import category_create, vip_category_create
 from shop.services.order_create import order_create
@@ -62,3 +65,24 @@ def pieces_out(product: Product) -> int:
     from shop.models import OrderLine
 
     return sum(OrderLine.objects.filter(product=product, order__holds_stock=True).values_list("quantity", flat=True))
+
+
+# --- The world outside, with the fixture ``wechat`` ----------------------------------------------
+
+
+def notify(wechat: Any, number: str) -> None:
+    """WeChat Pay tells that an order is paid."""
+    body, headers = wechat.notice_v3(number)
+    assert Client().post("/pay/notify", body, "application/json", headers=headers).status_code == 200
+
+
+def phone_pays(wechat: Any, number: str) -> None:
+    """A buyer pays a started order, and WeChat Pay tells it."""
+    wechat.pay(number)
+    notify(wechat, number)
+
+
+def run_refunds(now: datetime | None = None) -> None:
+    """What the worker does with refunds that are due, however long they were to wait."""
+    for refund_id in refunds_due(now=timezone.now() + timedelta(days=365)):
+        refund_run(refund_id=refund_id, now=now or timezone.now(), at_once=True)

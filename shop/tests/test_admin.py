@@ -8,7 +8,7 @@ from core.times import local
 from shop.models import Category, Order, OrderLog, Product
 from shop.services.order_pay import order_pay
 from shop.services.order_return import order_return
-from shop.tests.factories import make_category, make_order, make_product, stock_of
+from shop.tests.factories import make_category, make_order, make_product, phone_pays, run_refunds, stock_of
 from tests.kit import PageForm, encoded, posted, save_page
 
 pytestmark = pytest.mark.django_db
@@ -173,19 +173,18 @@ def test_a_price_of_nothing_is_refused(office):
     assert "价格必须大于0" in page and not Product.objects.exists()
 
 
-def test_ships_decides_on_a_return_and_refunds(office, li, provider):
+def test_ships_decides_on_a_return_and_refunds(office, li, wechat):
     order = make_order(li, make_product(price="9.90"), 2)
     order_pay(order_id=order.order_id, buyer_pk=li.pk, trade_type="NATIVE", client_ip="::1", now=timezone.now())
-    provider.pay(order.order_id)
-    provider.notify(order.order_id)
+    phone_pays(wechat, order.order_id)
 
     press(office, order, "ship")
     order_return(order_id=order.order_id, buyer_pk=li.pk, actor="li", reason="破损", now=timezone.now())
     page = press(office, order, "approve", "寄回已收到")
-    provider.run_refunds()
+    run_refunds()
 
     order.refresh_from_db()
     assert (order.state, order.order_status, order.note) == ("refunded", 5, "退货申请已同意")
-    assert [intent.refund_fen for intent in provider.refunds.values()] == [1980]
+    assert [refund["amount"]["refund"] for refund in wechat.refunds.values()] == [1980]
     assert "寄回已收到" in page and "破损" in page and f"{order.order_id}R01" in page
     assert "step_" not in office.get(f"/admin/shop/order/{order.pk}/change/").content.decode()

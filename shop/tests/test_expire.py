@@ -11,6 +11,7 @@ from django.db import connection
 from django.utils import timezone
 
 from shop.models import Order, OrderLog
+from shop.services import order_expire
 from shop.services.order_close import CLAIM, backoff, order_close, order_settle
 from shop.services.order_expire import MOST_AGAIN, orders_sweep
 from shop.services.order_pay import order_pay
@@ -70,7 +71,7 @@ def test_an_order_is_closed_at_its_deadline_not_before(li):
     assert orders_sweep(now=deadline, closers=1) == 1
 
 
-def test_catches_up_after_an_outage(li, provider):
+def test_catches_up_after_an_outage(li, wechat):
     product = make_product(stock=100)
     for number in range(60):
         overdue(li.user, product, started=number % 3 == 0, by=timedelta(hours=5))
@@ -79,30 +80,30 @@ def test_catches_up_after_an_outage(li, provider):
     assert (set(states()), stock_of(product)) == ({"closed"}, 100)
 
 
-def test_closes_a_started_payment_at_the_provider_first(li, provider):
+def test_closes_a_started_payment_at_the_provider_first(li, wechat):
     product = make_product(stock=3)
     order = overdue(li.user, product, started=True)
 
     sweep()
 
-    assert provider.calls[-2:] == ["query", "close"]
-    assert (provider.states[order.order_id], states(), stock_of(product)) == ("CLOSED", ["closed"], 3)
+    assert [name for name, _ in wechat.calls[-2:]] == ["query", "close"]
+    assert (wechat.orders[order.order_id]["state"], states(), stock_of(product)) == ("CLOSED", ["closed"], 3)
 
 
-def test_finds_the_money_that_no_notification_told_of(li, provider):
+def test_finds_the_money_that_no_notification_told_of(li, wechat):
     product = make_product(stock=3)
     order = overdue(li.user, product, started=True)
-    provider.pay(order.order_id)
+    wechat.pay(order.order_id)
 
     sweep()
 
     assert (states(), stock_of(product)) == (["paid"], 2)
 
 
-def test_a_silent_provider_keeps_the_stock_and_is_asked_later_and_later(li, provider):
+def test_a_silent_provider_keeps_the_stock_and_is_asked_later_and_later(li, wechat):
     product = make_product(stock=3)
     order = overdue(li.user, product, started=True)
-    provider.is_down = True
+    wechat.is_down = True
     now = timezone.now()
 
     waits = []
@@ -120,17 +121,17 @@ def test_a_silent_provider_keeps_the_stock_and_is_asked_later_and_later(li, prov
     assert (states(), stock_of(product)) == (["open"], 2)
     assert OrderLog.objects.filter(order=order, event="等待关单").count() == 1
 
-    provider.is_down = False
+    wechat.is_down = False
     orders_sweep(now=now, closers=1)
     assert (states(), stock_of(product)) == (["closed"], 3)
 
 
-def test_a_silent_provider_holds_up_nobody_else(li, provider):
+def test_a_silent_provider_holds_up_nobody_else(li, wechat):
     product = make_product(stock=10)
     for _ in range(3):
         overdue(li.user, product, started=True)
     overdue(li.user, product)
-    provider.is_down = True
+    wechat.is_down = True
 
     assert sweep() == 1
     assert states() == ["open", "open", "open", "closed"]
@@ -140,8 +141,6 @@ def test_one_broken_order_holds_up_nobody_else(li, monkeypatch):
     product = make_product(stock=10)
     broken = overdue(li.user, product, by=timedelta(seconds=9))
     overdue(li.user, product)
-    from shop.services import order_expire
-
     settle = order_expire.settle_locked
     monkeypatch.setattr(
         order_expire, "settle_locked", lambda order, *rest: 1 / 0 if order.pk == broken.pk else settle(order, *rest)
@@ -153,7 +152,7 @@ def test_one_broken_order_holds_up_nobody_else(li, monkeypatch):
     assert states() == ["open", "closed"] and broken.sweep_at > timezone.now()
 
 
-def test_a_claim_of_a_killed_sweep_passes_to_the_next(li, provider, monkeypatch):
+def test_a_claim_of_a_killed_sweep_passes_to_the_next(li, wechat, monkeypatch):
     overdue(li.user, make_product(), started=True)
     with monkeypatch.context() as patch, pytest.raises(SystemExit):
         patch.setattr("shop.services.order_close.payment_close", killed)
@@ -163,7 +162,7 @@ def test_a_claim_of_a_killed_sweep_passes_to_the_next(li, provider, monkeypatch)
     assert (sweep(CLAIM), states()) == (1, ["closed"])
 
 
-def test_a_payment_started_in_time_saves_the_order_from_a_sweep_that_had_chosen_it(li, provider):
+def test_a_payment_started_in_time_saves_the_order_from_a_sweep_that_had_chosen_it(li, wechat):
     order = overdue(li.user, make_product(), started=True)
     Order.objects.filter(pk=order.pk).update(expires_at=timezone.now() + timedelta(minutes=1))
 
@@ -172,7 +171,7 @@ def test_a_payment_started_in_time_saves_the_order_from_a_sweep_that_had_chosen_
     assert (settled.state, settled.sweep_at) == ("open", settled.expires_at)
 
 
-def test_the_wish_of_a_killed_process_is_carried_out(li, provider, monkeypatch):
+def test_the_wish_of_a_killed_process_is_carried_out(li, wechat, monkeypatch):
     product = make_product(stock=3)
     order = make_order(li.user, product)
     order_pay(order_id=order.order_id, buyer_pk=li.user.pk, trade_type="NATIVE", client_ip="::1", now=timezone.now())
@@ -215,80 +214,60 @@ def within(seconds, is_so):
 
 
 @contextmanager
-def hanging(provider, monkeypatch):
-    """A sweep in a thread that waits for the provider, longer than a claim lasts, until the block is left."""
-    monkeypatch.setattr("shop.services.order_expire.CLAIM", timedelta(seconds=0.3))
-    monkeypatch.setattr("shop.services.order_expire.RENEW_S", 0.1)
-    asked, answered = threading.Event(), threading.Event()
-    query = provider.query
-
-    def wait(number):
-        provider.calls.append("asked")
-        asked.set()
-        answered.wait(20)
-        return query(number)
-
-    monkeypatch.setattr(provider, "query", wait)
-
-    def run():
+def hanging(wechat, patch):
+    """A sweep in a thread that waits for the provider until the block is left; the value is when its claim ends."""
+    patch.setattr("shop.services.order_expire.RENEW_S", 0.05)
+    wechat.faults = [("query", "swallow")]
+    with sweeping():
         try:
-            orders_sweep(now=timezone.now(), closers=2)
+            assert within(10, lambda: not wechat.faults)
+            yield Order.objects.get().sweep_at
         finally:
-            connection.close()
-
-    sweeper = threading.Thread(target=run)
-    sweeper.start()
-    try:
-        assert asked.wait(10)
-        yield
-    finally:
-        answered.set()
-        sweeper.join()
+            wechat.lets_go.set()
 
 
 @pytest.mark.django_db(transaction=True)
 class TestSweepsSideBySide:
-    def test_an_order_that_one_waits_for_is_not_asked_about_by_another(self, li, provider, monkeypatch):
-        overdue(li.user, make_product(), started=True)
+    @pytest.fixture(autouse=True)
+    def _patience(self, monkeypatch):
+        """What hangs does so until it is let go."""
+        for name in ("READ_TIMEOUT_S", "TOTAL_TIMEOUT_S"):
+            monkeypatch.setattr(f"payments.gateways.wechat.http.{name}", 60)
 
-        with hanging(provider, monkeypatch):
-            time.sleep(0.6)
-            assert sweep() == 0
+    def test_an_order_that_one_waits_for_is_not_asked_about_by_another(self, li, wechat, monkeypatch):
+        order = overdue(li.user, make_product(), started=True)
 
-        assert (provider.calls.count("asked"), states()) == (1, ["closed"])
+        with hanging(wechat, monkeypatch) as claim_ends:
+            assert within(10, lambda: Order.objects.filter(pk=order.pk, sweep_at__gt=claim_ends).exists())
+            assert orders_sweep(now=claim_ends, closers=1) == 0
 
-    def test_it_is_asked_about_again_where_the_claim_is_not_renewed(self, li, provider, monkeypatch):
+        assert (wechat.called("query"), states()) == (1, ["closed"])
+
+    def test_it_is_asked_about_again_where_the_claim_is_not_renewed(self, li, wechat, monkeypatch):
         monkeypatch.setattr("shop.services.order_expire.rows_keep", lambda *_, **__: None)
         overdue(li.user, make_product(), started=True)
-        other = threading.Thread(target=lambda: (orders_sweep(now=timezone.now(), closers=1), connection.close()))
 
-        with hanging(provider, monkeypatch):
-            time.sleep(0.6)
-            other.start()
-            asked_twice = within(10, lambda: provider.calls.count("asked") == 2)
-        other.join()
+        with hanging(wechat, monkeypatch) as claim_ends:
+            assert orders_sweep(now=claim_ends, closers=1) == 1
 
-        assert asked_twice
+        assert wechat.called("query") == 2
 
-    def test_one_that_waits_goes_on_closing_what_nobody_pays(self, li, provider, monkeypatch):
+    def test_one_that_waits_goes_on_closing_what_nobody_pays(self, li, wechat, monkeypatch):
         product = make_product()
         overdue(li.user, product, started=True)
 
-        with hanging(provider, monkeypatch):
+        with hanging(wechat, monkeypatch):
             unpaid = overdue(li.user, product)
             is_closed = within(10, lambda: Order.objects.get(pk=unpaid.pk).state == "closed")
 
         assert is_closed
 
-    @pytest.mark.parametrize("hanging", [12])
-    def test_while_the_provider_hangs_for_some_the_others_close_in_time(self, li, wechat, monkeypatch, hanging):
+    def test_while_the_provider_hangs_for_some_the_others_close_in_time(self, li, wechat):
         """They fell due later, and each needs the provider as well."""
-        monkeypatch.setattr("payments.gateways.wechat.http.READ_TIMEOUT_S", 60)
-        monkeypatch.setattr("payments.gateways.wechat.http.TOTAL_TIMEOUT_S", 60)
         product = make_product(stock=100)
-        first = [overdue(li.user, product, started=True, by=timedelta(seconds=9)) for _ in range(hanging)]
+        first = [overdue(li.user, product, started=True, by=timedelta(seconds=9)) for _ in range(12)]
         others = [overdue(li.user, product, started=True).pk for _ in range(12)]
-        wechat.faults = [("query", "swallow")] * hanging
+        wechat.faults = [("query", "swallow")] * 12
         closed = Order.objects.filter(pk__in=others, state="closed")
 
         with sweeping():
@@ -297,14 +276,14 @@ class TestSweepsSideBySide:
             wechat.lets_go.set()
 
         assert are_closed
-        assert waiting == ["NOTPAY"] * hanging
+        assert waiting == ["NOTPAY"] * 12
         assert states() == ["closed"] * 24
 
     def test_what_hung_before_keeps_no_place_that_a_fresh_order_needs(self, li, wechat, monkeypatch):
-        monkeypatch.setattr("payments.gateways.wechat.http.READ_TIMEOUT_S", 60)
-        monkeypatch.setattr("payments.gateways.wechat.http.TOTAL_TIMEOUT_S", 60)
         product = make_product(stock=100)
         monkeypatch.setattr("shop.services.order_expire.PATIENCE_S", 0.1)
+        rounds, keep = [], order_expire.rows_keep
+        monkeypatch.setattr(order_expire, "rows_keep", lambda rows, **new: (rounds.append(1), keep(rows, **new)))
         for _ in range(30):
             overdue(li.user, product, started=True, by=timedelta(seconds=9))
         Order.objects.update(close_attempts=1)
@@ -312,7 +291,8 @@ class TestSweepsSideBySide:
 
         with sweeping():
             assert within(30, lambda: len(wechat.faults) == 30 - MOST_AGAIN)
-            time.sleep(2)  # it would take more by now
+            enough = len(rounds) + 20
+            assert within(30, lambda: len(rounds) >= enough)  # it would have taken more
             wechat.faults = []
             fresh = overdue(li.user, product, started=True)
             is_closed = within(30, lambda: Order.objects.get(pk=fresh.pk).state == "closed")

@@ -19,7 +19,7 @@ from shop.services.order_pay import order_pay
 from shop.services.order_return import order_return
 from shop.services.order_ship import order_ship
 from shop.states import ShippingStatus
-from shop.tests.factories import make_order, make_product
+from shop.tests.factories import make_order, make_product, phone_pays, run_refunds
 from tests.kit import at_once, logged_in
 
 pytestmark = pytest.mark.django_db
@@ -42,14 +42,13 @@ def li(person):
 
 
 @pytest.fixture
-def paid(li, provider):
+def paid(li, wechat):
     """Make a paid order: ``paid(product, 2, ago=timedelta(hours=1))``."""
 
     def make(product=None, quantity=1, *, ago=timedelta(0), **fields):
         order = make_order(li, product, quantity, **fields)
         order_pay(order_id=order.order_id, buyer_pk=li.pk, trade_type="NATIVE", client_ip="::1", now=timezone.now())
-        provider.pay(order.order_id)
-        provider.notify(order.order_id)
+        phone_pays(wechat, order.order_id)
         Order.objects.filter(pk=order.pk).update(paid_at=timezone.now() - ago)
         order.refresh_from_db()
         return order
@@ -301,13 +300,13 @@ class TestAsks:
         assert clerk.post(f"{ORDERS}{order.pk}/change/", {"step_refund": "1"}).status_code == 403
         assert state(order) == "paid"
 
-    def test_a_page_with_a_refund_under_way_shows_itself_anew(self, office, returned, provider):
+    def test_a_page_with_a_refund_under_way_shows_itself_anew(self, office, returned, wechat):
         order = returned()
         pages = [f"{ORDERS}{order.pk}/change/", f"{ORDERS}?work=refunds"]
         press(office, "returns", "approve", row=order)
 
         assert all("moving.js" in office.get(page).content.decode() for page in pages)
-        provider.run_refunds()
+        run_refunds()
         assert not any("moving.js" in office.get(page).content.decode() for page in pages)
 
 
@@ -329,46 +328,46 @@ class TestReturns:
         assert (order.state, order.order_status, order.note) == ("shipped", 1, "退货申请未通过: 已超过七天")
         assert order.logs.last().detail == "已超过七天"
 
-    def test_an_approval_refunds_and_the_refund_is_followed_to_its_end(self, office, returned, provider):
+    def test_an_approval_refunds_and_the_refund_is_followed_to_its_end(self, office, returned, wechat):
         order = returned()
-        provider.denies_refunds = True
+        wechat.is_out_of_money = True
 
         said = press(office, "returns", "approve", row=order)
         assert said == [f"{order.order_id}: 同意退货并退款已提交, 款项将原路退回,进度见“退款处理”"]
         assert "待提交" in office.get(ORDERS, {"work": "refunds"}).content.decode()
 
-        provider.run_refunds()
+        run_refunds()
         page = office.get(ORDERS, {"work": "refunds"}).content.decode()
         assert "退款失败" in page and f"{order.order_id}R01" in page and f'value="refund_again:{order.pk}"' in page
         assert "微信拒绝了这笔退款: NOTENOUGH 基本账户余额不足" in page
 
-        provider.denies_refunds = False
+        wechat.is_out_of_money = False
         press(office, "refunds", "refund_again", row=order)
         assert f'value="refund_again:{order.pk}"' not in office.get(ORDERS, {"work": "refunds"}).content.decode()
-        provider.run_refunds()
+        run_refunds()
 
         assert (state(order), listed(office, "refunds")) == ("refunded", [])
         assert Refund.objects.count() == 1
 
-    def test_a_closed_refund_gets_a_new_number(self, office, returned, provider):
+    def test_a_closed_refund_gets_a_new_number(self, office, returned, wechat):
         order = returned()
-        provider.refund_status = "CLOSED"
+        wechat.refunds_turn_out("CLOSED")
         press(office, "returns", "approve", row=order)
-        provider.run_refunds()
-        provider.refund_status = "SUCCESS"
+        run_refunds()
+        wechat.refunds_turn_out("SUCCESS")
 
         said = press(office, "refunds", "refund_again", row=order)
-        provider.run_refunds()
+        run_refunds()
 
         assert said == [f"{order.order_id}: 重新退款已提交, 款项将原路退回,进度见“退款处理”"]
         assert state(order) == "refunded"
-        assert sorted(provider.refunds) == [f"{order.order_id}R01", f"{order.order_id}R02"]
+        assert sorted(wechat.refunds) == [f"{order.order_id}R01", f"{order.order_id}R02"]
 
-    def test_an_abnormal_refund_leads_to_the_page_where_its_way_is_chosen(self, office, returned, provider):
+    def test_an_abnormal_refund_leads_to_the_page_where_its_way_is_chosen(self, office, returned, wechat):
         order = returned()
-        provider.refund_status = "ABNORMAL"
+        wechat.refunds_turn_out("ABNORMAL")
         press(office, "returns", "approve", row=order)
-        provider.run_refunds()
+        run_refunds()
 
         page = office.get(ORDERS, {"work": "refunds"}).content.decode()
         refund = Refund.objects.get()
@@ -377,11 +376,11 @@ class TestReturns:
         assert "step_refund_again" not in office.get(f"{ORDERS}{order.pk}/change/").content.decode()
         assert press(office, "refunds", "refund_again", row=order)[0].startswith(f"{order.order_id}: 微信退不到原账户")
 
-    def test_an_abnormal_refund_ends_on_its_page(self, office, returned, provider):
+    def test_an_abnormal_refund_ends_on_its_page(self, office, returned, wechat):
         order = returned()
-        provider.refund_status = "ABNORMAL"
+        wechat.refunds_turn_out("ABNORMAL")
         press(office, "returns", "approve", row=order)
-        provider.run_refunds()
+        run_refunds()
         refund = Refund.objects.get()
         Refund.objects.update(sent_at=refund.sent_at - timedelta(days=2))
         page = f"/admin/payments/refund/{refund.pk}/change/"
@@ -401,19 +400,19 @@ class TestReturns:
         assert (refund.state, refund.offline_by, state(order)) == ("offline", "root", "refunded")
         assert order.logs.order_by("pk").last().actor == "root"
 
-    def test_what_the_provider_said_is_shown_while_it_is_tried_again(self, office, returned, provider):
+    def test_what_the_provider_said_is_shown_while_it_is_tried_again(self, office, returned, wechat):
         order = returned()
         press(office, "returns", "approve", row=order)
-        provider.is_down = True
-        provider.run_refunds()
+        wechat.is_down = True
+        run_refunds()
 
-        assert "silence" in office.get(ORDERS, {"work": "refunds"}).content.decode()
+        assert "ConnectionError" in office.get(ORDERS, {"work": "refunds"}).content.decode()
 
-    def test_failures_come_before_what_is_under_way(self, office, returned, provider):
+    def test_failures_come_before_what_is_under_way(self, office, returned, wechat):
         under_way, failed = returned(), returned()
         press(office, "returns", "approve", failed)
-        provider.refund_status = "ABNORMAL"
-        provider.run_refunds()
+        wechat.refunds_turn_out("ABNORMAL")
+        run_refunds()
         press(office, "returns", "approve", under_way)
 
         assert listed(office, "refunds") == [failed.pk, under_way.pk]

@@ -18,7 +18,7 @@ from shop.models.catalogue import VIP_CATEGORY_ID
 from shop.services import money_in
 from shop.services.order_close import order_cancel
 from shop.services.order_return import order_refund, order_return, order_return_decide
-from shop.tests.factories import make_order, make_product, make_vip, stock_of
+from shop.tests.factories import make_order, make_product, make_vip, phone_pays, stock_of
 from tests.kit import said
 
 pytestmark = pytest.mark.django_db
@@ -43,15 +43,14 @@ def vip_of(user: User, now: datetime) -> tuple[int, datetime | None]:
 
 
 class TestByTheApi:
-    def test_a_month_is_bought_and_seen_in_user_info(self, api, li, provider):
+    def test_a_month_is_bought_and_seen_in_user_info(self, api, li, wechat):
         product = make_vip(1, price="0.01")
         rows = li.get("/product/get_product", category_id=VIP_CATEGORY_ID).json()["data"]
         assert [row["productName"] for row in rows] == ["vip1充值"]
         order_id = li.post("/pay/pre_order", {"product_id": product.product_id, "quantity": 2}).json()["order_id"]
         li.post("/pay/payment", {"order_id": order_id})
         before = timezone.now()
-        provider.pay(order_id)
-        provider.notify(order_id)
+        phone_pays(wechat, order_id)
 
         seen = info(api)
 
@@ -60,11 +59,10 @@ class TestByTheApi:
         assert (seen["vipLevel"], seen["vipExpires"]) == (1, dash(ends))
         assert seen["vipStamp"] == int(ends.timestamp() * 1000)
 
-    def test_there_is_nothing_to_ship(self, li, provider):
+    def test_there_is_nothing_to_ship(self, li, wechat):
         order = make_order(li.user, make_vip(1))
         li.post("/pay/payment", {"order_id": order.order_id})
-        provider.pay(order.order_id)
-        provider.notify(order.order_id)
+        phone_pays(wechat, order.order_id)
 
         row = li.get("/order/get_order", order_id=order.order_id).json()["data"]
         assert (row["order_status"], row["pay_status"], row["shiping_status"]) == (1, 1, 2)
@@ -187,7 +185,7 @@ class TestCounting:
         assert pay(order, now) is PaidOutcome.ACCEPTED
 
 
-@pytest.mark.usefixtures("provider")
+@pytest.mark.usefixtures("wechat")
 class TestReturning:
     """A refund takes the same span back."""
 
@@ -269,7 +267,7 @@ STEPS = st.lists(
     max_examples=40, deadline=None, database=None, suppress_health_check=list(HealthCheck), print_blob=True
 )
 @given(steps=STEPS)
-def test_in_any_order_of_events_each_span_counts_once(provider, person, steps):
+def test_in_any_order_of_events_each_span_counts_once(wechat, person, steps):
     user = User.objects.filter(username="li").first() or person("li").user
     User.objects.filter(pk=user.pk).update(vip_level=0, vip_expires_at=None)
     VipGrant.objects.all().delete()
