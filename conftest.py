@@ -1,4 +1,4 @@
-"""Fixtures every app's tests share: the API as a client sees it, and the people who use it."""
+"""Fixtures that the tests of all apps share: a client of the API, and the people who use it."""
 
 import socket
 from collections.abc import Callable, Iterator
@@ -16,13 +16,13 @@ from tests.kit import check_documented, logged_in
 
 pytest_plugins = ["tests.needs"]
 ROOT = Path(__file__).parent
-# What takes longest starts first, so that all workers end at about the same time.
+# The slowest tests start first, so that all workers end at about the same time.
 LONG = ["tests/journeys", "tests/concurrency", "devstack/tests", "tests/clients"]
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Hand out tests to workers by file, and by folder where a folder shares what is slow to start."""
+    """Give a whole file to one worker, or a whole folder if its tests share something that is slow to start."""
 
     def group(item: pytest.Item) -> str:
         path = item.path.relative_to(ROOT).as_posix()
@@ -34,7 +34,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 class ApiClient:
-    """Speaks to the API like the front-end clients do; ``token`` goes into the authorization header."""
+    """Call the API as the front-end clients do; ``token`` goes into the authorization header."""
 
     def __init__(self, token: str | None = None, user: Any = None) -> None:
         self.token, self.user = token, user
@@ -55,7 +55,7 @@ class ApiClient:
         return self._send(self.http.post, path, body, content_type=kind, headers=self._headers(headers))
 
     def _send(self, method: Callable[..., Any], *args: Any, **options: Any) -> Any:
-        # Inside a test's transaction nothing commits: what waits for the commit happens here.
+        # A test's transaction never commits, so run what waits for the commit here.
         with TestCase.captureOnCommitCallbacks(execute=True):
             response = method(*args, **options)
         check_documented(response)
@@ -67,7 +67,7 @@ class ApiClient:
 
 @pytest.fixture
 def sent_tasks(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, tuple]]:
-    """What goes to a worker, as (name, arguments); no worker gets it."""
+    """Collect the tasks that are sent, as (name, arguments), instead of sending them to a worker."""
     sent: list[tuple[str, tuple]] = []
     monkeypatch.setattr(celery_app, "send_task", lambda name, args=(), *_, **__: sent.append((name, tuple(args))))
     return sent
@@ -75,7 +75,7 @@ def sent_tasks(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, tuple]]:
 
 @pytest.fixture(autouse=True)
 def _fresh_valkey(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Each test that touches the database starts with nothing remembered of the one before."""
+    """Empty the cache before each test that uses the database."""
     if (
         "db" in request.fixturenames
         or "transactional_db" in request.fixturenames
@@ -91,7 +91,7 @@ def _fresh_valkey(request: pytest.FixtureRequest) -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def _fresh_upstreams() -> Iterator[None]:
-    """A server that was dead in one test is tried by the next."""
+    """Forget after each test which upstreams count as dead."""
     yield
     from core.upstreams import Upstream
 
@@ -101,7 +101,7 @@ def _fresh_upstreams() -> Iterator[None]:
 
 @pytest.fixture(params=["refuses", "is silent"])
 def valkey_down(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
-    """Valkey refuses connections, or takes them and never says a word; the value lists how often it was waited for."""
+    """Make Valkey refuse connections, or accept them and never answer. The value has an entry for each wait for it."""
     from core.cache import valkey
 
     server = socket.create_server(("127.0.0.1", 0))
@@ -141,7 +141,7 @@ def roles(db: None) -> dict[str, Any]:
 
 @pytest.fixture
 def person(roles: dict[str, Any]) -> Callable[..., ApiClient]:
-    """Make a user of a role and the client that user is logged in with: ``person("wang", "103")``."""
+    """Make a user with a role, and return a client in which that user is logged in: ``person("wang", "103")``."""
 
     def make(username: str, roleid: str = "200", password: str = "a-password", **fields: Any) -> ApiClient:  # noqa: S107
         from accounts.models import User
@@ -155,7 +155,7 @@ def person(roles: dict[str, Any]) -> Callable[..., ApiClient]:
 
 @pytest.fixture
 def login() -> Callable[[Any], str]:
-    """A further token of a user."""
+    """Return another token of a user."""
     from accounts.tokens import token_issue
 
     return token_issue
@@ -168,7 +168,7 @@ def root(person: Callable[..., ApiClient]) -> ApiClient:
 
 @pytest.fixture
 def office(root: ApiClient) -> Client:
-    """Root, logged in to the back office."""
+    """Return a browser in which root is logged in to the back office."""
     return logged_in(root.user)
 
 
@@ -189,7 +189,7 @@ def yuangong(person: Callable[..., ApiClient]) -> ApiClient:
 
 @pytest.fixture(scope="session")
 def running_wechat() -> Iterator[Any]:
-    """The strict provider, on a port."""
+    """Run the strict fake of WeChat Pay on a port."""
     from payments.tests.standin import WeChat
 
     wechat = WeChat()
@@ -199,7 +199,7 @@ def running_wechat() -> Iterator[Any]:
 
 @pytest.fixture(scope="session")
 def merchant_values(running_wechat: Any, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """Settings of a merchant of the strict provider."""
+    """Return the settings of a merchant of the strict fake."""
     return running_wechat.merchant(tmp_path_factory.mktemp("merchant"))
 
 

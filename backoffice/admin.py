@@ -1,4 +1,4 @@
-"""The list of changes in the back office: for looking only."""
+"""The back office's list of recorded changes; it can only be read."""
 
 from typing import Any
 
@@ -26,7 +26,7 @@ admin.site.unregister(LogEntry)
 
 
 class WatchedModelFilter(admin.SimpleListFilter):
-    """auditlog's own reads every entry to find out which models there are."""
+    """Filter by the watched models. auditlog's own filter reads every entry to find out which models occur."""
 
     title, parameter_name = "对象类型", "model"
 
@@ -62,7 +62,7 @@ class ChangeAdmin(OfficeAdmin):
         return False
 
     def has_delete_permission(self, request: HttpRequest, obj: LogEntry | None = None) -> bool:
-        # Entries stay when what they tell of goes; only a user's deletion asks this for others' sake.
+        # Entries stay when their record is deleted. Django asks this too when a user with entries is deleted.
         return False
 
     @display(description="时间", ordering="timestamp")

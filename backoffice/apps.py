@@ -10,7 +10,7 @@ class BackofficeConfig(AppConfig):
     verbose_name = "管理后台"
 
     def ready(self) -> None:
-        from backoffice import metrics  # noqa: F401  (registers its figures)
+        from backoffice import metrics  # noqa: F401  (registers its metrics)
         from backoffice.audit import watch_models
         from core.admin.audit import name_actor
 
@@ -20,7 +20,7 @@ class BackofficeConfig(AppConfig):
 
 
 def _name_rights() -> None:
-    # The page that asks before a role is deleted lists its rights under these names, else in English.
+    # The page that asks before a role is deleted lists its rights by these names; without them it does in English.
     through: Any = apps.get_model("permissions.Role").permissions.through
     through._meta.verbose_name = through._meta.verbose_name_plural = "后台权限"
     through.__str__ = lambda row: f"后台权限 {row.permission_id}"

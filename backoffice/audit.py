@@ -1,7 +1,7 @@
-"""Which changes are recorded, and how a person reads them.
+"""Choose which models' changes are recorded, and put a recorded change into words.
 
-Orders, payments and refunds are not here: each of their steps is in a log of its own, written by the step itself.
-Nor is what comes by itself and in masses: logins, tokens, journals, sessions, carts.
+Orders, payments and refunds are not watched: each of their steps writes its own log. Neither is what comes by itself in
+great numbers: logins, tokens, journals, sessions, carts.
 """
 
 import json
@@ -21,7 +21,7 @@ from django.db.models import BooleanField, DateTimeField, Field
 from core.db.purge import BATCH, rows_purge
 from core.times import dash
 
-# The model, and what auditlog is to know of it. Fields that say no more than the entry itself are left out.
+# Each model with its options for auditlog. Fields that say nothing the entry does not say itself are excluded.
 WATCHED: dict[str, dict[str, Any]] = {
     "students.Student": {},
     "accounts.User": {"mask_fields": ["password"], "exclude_fields": ["last_login", "epoch"]},
@@ -33,7 +33,7 @@ WATCHED: dict[str, dict[str, Any]] = {
         "include_fields": ["version", "appid", "city", "sealed_secret"],
     },
 }
-LONGEST = 300  # characters of a value that are shown
+LONGEST = 300  # characters of a value that the page shows
 _DONE = {"add": "添加", "delete": "移除"}
 # How Django names a right: 学员 | 学员 | Can view 学员
 _RIGHT = re.compile(r"[^|]* \| (?P<model>[^|]*) \| Can (?P<verb>view|add|change|delete) .*")
@@ -46,7 +46,7 @@ def watch_models() -> None:
 
 
 def entries_purge(*, now: datetime, batch: int = BATCH) -> int:
-    """Delete the entries that ``AUDIT_KEEP_DAYS`` keeps no longer; answer how many."""
+    """Delete the entries older than ``AUDIT_KEEP_DAYS``; return how many. 0 days: keep them for ever."""
     if not settings.AUDIT_KEEP_DAYS:
         return 0
     kept_from = now - timedelta(days=settings.AUDIT_KEEP_DAYS)
@@ -63,14 +63,14 @@ class Change:
 
 
 def changes_of(entry: LogEntry) -> Iterator[Change]:
-    """Put an entry's changes into words: the fields' Chinese names, choices by their labels, local times."""
+    """Yield an entry's changes in words: the fields' Chinese names, labels of choices, local times."""
     model = entry.content_type.model_class()
     for name, values in (entry.changes or {}).items():
         try:
             field: Any = model._meta.get_field(name) if model else None
-        except FieldDoesNotExist:  # it was there when the entry was written
+        except FieldDoesNotExist:  # the model has lost it since the entry was written
             field = None
-        if getattr(field, "auto_created", False):  # the number, and what others' keys make of the model
+        if getattr(field, "auto_created", False):  # the id, and reverse relations
             continue
         label = str(getattr(field, "verbose_name", name))
         if isinstance(values, dict):
@@ -106,14 +106,14 @@ def _right(text: str) -> str:
 
 
 def _branch(entry: dict[str, Any]) -> str:
-    """An entry of a role's menu with what is below it."""
+    """Return the name of an entry of a role's menu, with the entries below it."""
     below = "、".join(_branch(child) for child in entry.get("children", []))
     return f"{entry['name']}({below})" if below else str(entry["name"])
 
 
 def _moment(value: str) -> str:
     try:
-        return dash(datetime.fromisoformat(value).replace(tzinfo=UTC))  # auditlog keeps UTC without saying so
+        return dash(datetime.fromisoformat(value).replace(tzinfo=UTC))  # auditlog writes UTC without an offset
     except ValueError:
         return str(value)
 

@@ -1,4 +1,4 @@
-"""The classroom page: accounts for a whole class, and the demo data back as it was. Root's alone."""
+"""The classroom page, for root alone: make accounts for a whole class, and restore the demo data."""
 
 import base64
 import csv
@@ -36,7 +36,7 @@ MAX_FILE_BYTES = 100_000
 
 
 class ClassForm(forms.Form):
-    """A list of trainees: typed or pasted, from a file, or the students of a class."""
+    """Form for a list of trainees: typed or pasted, from a file, or the students of a class."""
 
     class_name = forms.RegexField(
         r"\A[\w-]{1,32}\Z",
@@ -65,23 +65,23 @@ class ClassForm(forms.Form):
         self.fields["students_of"].choices = [("", "—"), *((name, name) for name in student_classes())]  # type: ignore[attr-defined]
 
     def clean(self) -> dict[str, Any]:
-        given = super().clean() or self.cleaned_data
-        sources = [name for name in ("names", "file", "students_of") if given.get(name)]
+        values = super().clean() or self.cleaned_data
+        sources = [name for name in ("names", "file", "students_of") if values.get(name)]
         if len(sources) != 1:
             raise forms.ValidationError("名单、文件、班级学员三者选一")
         try:
-            given["trainees"] = self._trainees(given)
+            values["trainees"] = self._trainees(values)
         except ClassAccountsRefused as refusal:
             self.add_error(sources[0], refusal.msg)
-        return given
+        return values
 
-    def _trainees(self, given: dict[str, Any]) -> list[Trainee]:
-        if given.get("students_of"):
-            found = class_students(given["students_of"], most=MOST + 1)
+    def _trainees(self, values: dict[str, Any]) -> list[Trainee]:
+        if values.get("students_of"):
+            found = class_students(values["students_of"], most=MOST + 1)
             if len(found) > MOST:
                 raise ClassAccountsRefused(f"一次最多 {MOST} 人")
             return [Trainee(student.name) for student in found]
-        return names_read(given.get("names") or _text_of(given["file"]))
+        return names_read(values.get("names") or _text_of(values["file"]))
 
 
 def _text_of(file: Any) -> str:
@@ -91,7 +91,7 @@ def _text_of(file: Any) -> str:
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError:
-        return content.decode("gb18030", "replace")  # what Excel writes in China
+        return content.decode("gb18030", "replace")  # the encoding that Excel uses in China
 
 
 def classroom_page(request: HttpRequest) -> HttpResponse:
@@ -103,15 +103,15 @@ def classroom_page(request: HttpRequest) -> HttpResponse:
         return _do(request, request.POST["do"], request.POST.get("class_name", ""))
     form = ClassForm(request.POST or None, request.FILES or None)
     if request.method == "POST" and form.is_valid():
-        given = form.cleaned_data
+        values = form.cleaned_data
         try:
             slips = class_accounts_create(
-                class_name=given["class_name"], trainees=given["trainees"], roleid=given["role"]
+                class_name=values["class_name"], trainees=values["trainees"], roleid=values["role"]
             )
         except ClassAccountsRefused as refusal:
             form.add_error(None, refusal.msg)
         else:
-            return slips_page(request, given["class_name"], slips)
+            return slips_page(request, values["class_name"], slips)
     context = admin.site.each_context(request) | {
         "title": "课堂",
         "form": form,
@@ -123,7 +123,7 @@ def classroom_page(request: HttpRequest) -> HttpResponse:
 
 
 def _do(request: HttpRequest, what: str, class_name: str) -> HttpResponse:
-    """Do what a button of the page says; those that take something away ask first."""
+    """Do what a button of the page says. The first request shows a confirmation page; "sure" carries it out."""
     if what not in ASKS:
         raise PermissionDenied
     if "sure" not in request.POST:
@@ -159,7 +159,7 @@ ASKS = {
 
 
 def slips_page(request: HttpRequest, class_name: str, slips: list[Slip]) -> HttpResponse:
-    """The slips to print and cut up. Shown once: only hashes of the passwords are kept."""
+    """Show the slips to print and cut up. They can be shown only once, because we keep only hashes of passwords."""
     docs = f"{settings.PUBLIC_BASE_URL}/docs/"
     context = {
         "class_name": class_name,
@@ -170,13 +170,13 @@ def slips_page(request: HttpRequest, class_name: str, slips: list[Slip]) -> Http
         "made_at": timezone.now(),
         "back": request.path,
     }
-    answer = render(request, "backoffice/slips.html", context)
-    answer.headers["Cache-Control"] = "no-store"
-    return answer
+    response = render(request, "backoffice/slips.html", context)
+    response.headers["Cache-Control"] = "no-store"
+    return response
 
 
 def slips_csv(slips: list[Slip]) -> str:
-    """The slips as a table that Excel opens."""
+    """Return the slips as CSV that Excel opens."""
     out = StringIO()
     table = csv.writer(out)
     table.writerow(["姓名", "学号", "用户名", "密码"])
@@ -185,5 +185,5 @@ def slips_csv(slips: list[Slip]) -> str:
 
 
 def _plain(text: str) -> str:
-    # A name that begins like a formula would be run by Excel.
+    # Excel would execute a name that begins like a formula.
     return f"'{text}" if text[:1] in "=+-@" else text

@@ -1,6 +1,6 @@
-"""The first page of the back office: what is going on, and what waits for somebody.
+"""The first page of the back office: what is going on, and what waits for somebody to act.
 
-Each card is there for those whose role may see the list behind it. A test holds the number of queries.
+A card is shown to users whose role may see the list behind it. A test pins the number of queries.
 """
 
 import time
@@ -31,9 +31,9 @@ from weather.services.account import account_get
 
 CLASSES_SHOWN, SCARCE_SHOWN = 12, 8
 QUEUE_NAMES = {"money": "订单与资金", "now": "即时任务", "bulk": "批量任务"}
-CROWDED = 1000  # so many waiting tasks are a worry
+CROWDED = 1000  # with so many waiting tasks a queue is shown in red
 NOTICES_OF = timedelta(hours=24)
-ATTEMPTS_OF, MANY_ATTEMPTS = timedelta(hours=1), 100  # a class of 40 at the beginning of a lesson stays below
+ATTEMPTS_OF, MANY_ATTEMPTS = timedelta(hours=1), 100  # a class of 40 that mistypes passwords stays below this
 REFUSALS = [outcome.value for outcome in LoginAttempt.Outcome if outcome is not LoginAttempt.Outcome.DONE]
 Card = Callable[[datetime], Iterator[Tile | Panel]]
 
@@ -45,7 +45,7 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     if request.user.is_superuser:
         parts.append(_system(now))
     tiles = [part for part in parts if isinstance(part, Tile)]
-    # The charts first, then what stands three in a row.
+    # Wide panels (charts) come first, then those of which three stand in a row.
     panels = sorted((part for part in parts if isinstance(part, Panel)), key=lambda panel: panel.width)
     return context | {"title": "首页", "tiles": tiles, "panels": panels}
 

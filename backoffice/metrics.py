@@ -1,4 +1,4 @@
-"""What the database and Valkey know, for ``/metrics``."""
+"""The metrics for ``/metrics`` that are read from the database and Valkey."""
 
 from collections.abc import Iterator
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""Students by the month they were added. Counting them reads every student, so a worker does it."""
+"""Count students by the month in which they were added. That reads every student, so a worker does it."""
 
 from datetime import datetime
 
@@ -8,7 +8,7 @@ from django.db import connection
 from students.counts import student_count
 
 MONTHS = 12
-# Up to so many it takes less time than to wait for the worker.
+# With so few students, counting takes less time than waiting for the worker.
 COUNTED_AT_ONCE = 50_000
 KEPT_S = 3600
 _KEY = "backoffice:months"
@@ -19,14 +19,14 @@ FROM students_student WHERE created_at >= %s GROUP BY 1
 
 
 def months_of(now: datetime) -> list[datetime]:
-    """The beginnings of the last ``MONTHS`` months, oldest first. ``now`` is local, so are they."""
+    """Return the beginnings of the last ``MONTHS`` months, oldest first, in the time zone of ``now``."""
     number = now.year * 12 + now.month - 1
     first = now.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
     return [first.replace(year=n // 12, month=n % 12 + 1) for n in range(number - MONTHS + 1, number + 1)]
 
 
 def month_counts(now: datetime) -> dict[str, int] | None:
-    """``{"2026-11": 17}``, at most some minutes old; None while the worker still counts a large number of students."""
+    """Return ``{"2026-11": 17}``, a few minutes old at most; None until the worker has counted many students."""
     kept = cache.get(_KEY)
     if kept is None and student_count() <= COUNTED_AT_ONCE:
         return _count(now)
@@ -34,7 +34,7 @@ def month_counts(now: datetime) -> dict[str, int] | None:
 
 
 def months_recount(now: datetime) -> None:
-    """Count anew, for the next views of the dashboard."""
+    """Count again and keep the result for the dashboard."""
     cache.set(_KEY, _count(now), KEPT_S)
 
 

@@ -1,4 +1,4 @@
-"""The back office's menu: every section the user's role may see, in Chinese, and no other."""
+"""The back office's menu: the sections that the user's role may see."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -38,7 +38,7 @@ GROUPS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
 
 
 def navigation(request: HttpRequest) -> list[dict[str, Any]]:
-    """Unfold's sidebar; models without an admin page, or closed to the user, are left out."""
+    """Return the entries of Unfold's sidebar, without models that have no page or are closed to the user."""
     home = {"title": "首页", "icon": "dashboard", "link": reverse("admin:index")}
     groups: list[dict[str, Any]] = [{"title": "", "items": [home]}]
     for title, entries in GROUPS:
@@ -51,7 +51,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
 
 
 def _items(request: HttpRequest, label: str, icon: str) -> Iterator[dict[str, Any]]:
-    """A model's list, and the work lists its page has made of it."""
+    """Yield the entry of a model's list, and one for each work list of its page."""
     try:
         model = apps.get_model(label)
     except LookupError:
@@ -65,7 +65,7 @@ def _items(request: HttpRequest, label: str, icon: str) -> Iterator[dict[str, An
     if not lists:
         yield entry
         return
-    # Unfold compares paths alone: all of these would be the current one.
+    # Unfold compares only paths, so it would mark all of these entries as the current one.
     shown = request.GET.get("work", "") if request.path == link else ""
     yield entry | {"active": request.path.startswith(link) and shown not in lists}
     for name, (title, its_icon) in lists.items():

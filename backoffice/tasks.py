@@ -15,6 +15,6 @@ def count_months() -> None:
 
 @shared_task(name="backoffice.purge", ignore_result=True)
 def purge() -> None:
-    """Forget old entries of the audit trail, and sessions that have ended."""
+    """Delete old entries of the audit trail, and sessions that have expired."""
     entries_purge(now=timezone.now())
     rows_purge(Session.objects.filter(expire_date__lt=timezone.now()))

@@ -1,6 +1,6 @@
-"""The one front door: sockets go to Channels, everything else to the WSGI application.
+"""The ASGI application: sends sockets to Channels and every other request to the WSGI application.
 
-Django's sync views are several times faster under WSGI (docs/adr/0001), so HTTP is handed over in threads.
+Django's sync views are several times faster under WSGI (docs/adr/0001), so HTTP requests run there, in threads.
 """
 
 import asyncio
@@ -24,14 +24,14 @@ Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
-# A thread waits while WeChat or the weather provider thinks; so many may wait before others do.
+# A request that waits for WeChat or the weather provider holds its thread; with all of them held, others would wait.
 HTTP_THREADS = 32
 BODY_TIMEOUT_S = 120
 _ASCII = bytes(range(0x21, 0x7F)).decode()
 # a2wsgi's own types for WSGI and ASGI are narrower than what Django and Granian hand over.
 _wsgi: Any = wsgi_application
 _http: Any = WSGIMiddleware(_wsgi, workers=HTTP_THREADS)
-# Our own threads wait for the sandbox when it plays an upstream: were all of them waiting, none could answer.
+# The sandbox has threads of its own: if all 32 waited for it as an upstream, none would be left to answer them.
 _sandbox: Any = WSGIMiddleware(_wsgi, workers=8) if settings.SANDBOX else _http
 
 
@@ -46,7 +46,7 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 async def _serve_http(scope: Scope, receive: Receive, send: Send) -> None:
-    # The body is read here: a client that sends it slowly must not hold a thread.
+    # Read the body here, before a thread is taken: a client that sends slowly would hold the thread.
     headers = dict(scope["headers"])
     body = IncomingBody(body_limit(scope["path"], headers.get(b"content-type", b"").decode("latin1")))
 
@@ -62,11 +62,14 @@ async def _serve_http(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 async def _has_come(body: IncomingBody, receive: Receive) -> bool:
-    """Take in the body to its end, kept or not: only then do clients read an answer. False if it leaves or is slow."""
+    """Read the whole body, even one that is not kept: a client reads no answer before it has sent everything.
+
+    False if the client has disconnected or took longer than ``BODY_TIMEOUT_S``.
+    """
     try:
         async with asyncio.timeout(BODY_TIMEOUT_S):
             while (message := await receive())["type"] != "http.disconnect":
-                body.add(message.pop("body", b""))  # or this part would stay until the next one comes
+                body.add(message.pop("body", b""))  # pop: else `message` keeps this part until the next one comes
                 if not message.get("more_body"):
                     body.finish()
                     return True
@@ -76,10 +79,10 @@ async def _has_come(body: IncomingBody, receive: Receive) -> bool:
 
 
 def _as_wsgi_expects(scope: Scope, body: IncomingBody) -> Scope:
-    # `a_b` and `a-b` are one name to WSGI: a client could slip in a header that only a proxy may set.
+    # WSGI gives `a_b` and `a-b` the same name: with an underscore a client could forge a header that a proxy sets.
     headers = [(name, value) for name, value in scope["headers"] if b"_" not in name and name != b"content-length"]
     headers.append((b"content-length", str(body.size).encode()))
-    # curl and old clients send Chinese in the query as it is.
+    # curl and old clients send Chinese characters in the query without percent-encoding.
     query = quote_from_bytes(scope["query_string"], safe=_ASCII).encode()
     return scope | {"headers": headers, "query_string": query, "body": body}
 

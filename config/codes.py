@@ -1,4 +1,4 @@
-"""Every refusal that a client can meet, for the page /docs/codes/: read off the error classes and the calls."""
+"""The table of all refusals for the page /docs/codes/, made from the error classes and the calls' documentation."""
 
 import re
 from collections.abc import Iterable
@@ -13,8 +13,8 @@ SHOW_TEXT = "把 msg 显示给用户"
 
 
 @dataclass
-class Row:
-    """``value`` is the field that tells it: the HTTP status, ``code`` or ``status``."""
+class Refusal:
+    """One line of the table. ``value`` is what a client recognises it by: the HTTP status, ``code`` or ``status``."""
 
     value: str
     text: str
@@ -25,13 +25,13 @@ class Row:
 @dataclass
 class Group:
     title: str
-    rows: list[Row]
+    rows: list[Refusal]
     of_calls: bool = True
 
 
 @cache
 def groups() -> list[Group]:
-    """First what any call may answer, then what its own rules refuse, tag by tag."""
+    """Return first the refusals of every call, then those of each module's own calls."""
     return [
         Group(
             "身份与权限(HTTP 200,看 body.code)",
@@ -60,12 +60,12 @@ def groups() -> list[Group]:
     ]
 
 
-def _by_tag() -> dict[str, list[Row]]:
-    tags: dict[str, dict[tuple[int, str], Row]] = {}
+def _by_tag() -> dict[str, list[Refusal]]:
+    tags: dict[str, dict[tuple[int, str], Refusal]] = {}
     for call in endpoints():
         rows = tags.setdefault(call.tag, {})
-        for refusal in _own(call):
-            row = rows.setdefault((refusal.status, refusal.msg), _row(refusal))
+        for error in _own(call):
+            row = rows.setdefault((error.status, error.msg), _row(error))
             row.calls.append(re.sub(r"<\w+:(\w+)>", r":\1", call.path))
     return {tag: list(rows.values()) for tag, rows in tags.items() if rows}
 
@@ -75,15 +75,15 @@ def _own(call: Endpoint) -> Iterable[DomainError]:
     return (failure() if isinstance(failure, type) else failure for failure in failures)
 
 
-def _rows(refusals: Iterable[DomainError]) -> list[Row]:
-    return [_row(refusal) for refusal in refusals]
+def _rows(domain_errors: Iterable[DomainError]) -> list[Refusal]:
+    return [_row(error) for error in domain_errors]
 
 
-def _row(refusal: DomainError) -> Row:
-    if refusal.code is not None:
-        value = f"code “{refusal.code}”"
-    elif refusal.http_status != 200:
-        value = f"HTTP {refusal.http_status}"
+def _row(error: DomainError) -> Refusal:
+    if error.code is not None:
+        value = f"code “{error.code}”"
+    elif error.http_status != 200:
+        value = f"HTTP {error.http_status}"
     else:
-        value = str(refusal.status)
-    return Row(value, refusal.msg, refusal.remedy or SHOW_TEXT)
+        value = str(error.status)
+    return Refusal(value, error.msg, error.remedy or SHOW_TEXT)

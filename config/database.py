@@ -1,4 +1,4 @@
-"""``DATABASE_URL`` as Django's settings: every option of libpq, several hosts, and a pooler in between."""
+"""Turn ``DATABASE_URL`` into Django's settings, with every option of libpq, several hosts, or a pooler in between."""
 
 from typing import Any
 
@@ -9,16 +9,17 @@ from psycopg.conninfo import conninfo_to_dict
 from core.db.direct import COMMAND, SERVING
 
 POOLERS = ("none", "transaction")
-# A machine that loses its power or its cable says no farewell. The kernel would go on sending for 15 minutes, and look
-# at a silent connection after 2 hours. With these a request fails, and the pool's idle connections end, after 5 s.
+# A machine that loses its power or its cable does not close its connections. By default the kernel repeats a packet for
+# 15 minutes, and checks a silent connection after 2 hours. With these options a request fails, and an idle connection
+# of the pool ends, after 5 s.
 _OURS = {
-    "connect_timeout": "2",  # for each host; libpq takes no less
+    "connect_timeout": "2",  # for each host; the least that libpq accepts
     "keepalives_idle": "2",
     "keepalives_interval": "1",
     "keepalives_count": "3",
     "tcp_user_timeout": "5000",
 }
-# The same for PostgreSQL: rows that a vanished machine of ours had locked are free again after 5 s.
+# The same on PostgreSQL's side: if one of our machines dies, the rows it had locked are free after 5 s.
 _SERVERS = {
     "tcp_keepalives_idle": "2",
     "tcp_keepalives_interval": "1",
@@ -26,7 +27,7 @@ _SERVERS = {
     "tcp_user_timeout": "5s",
     "lock_timeout": "10s",
 }
-# For whatever serves somebody. A command that a person started may take as long as it needs.
+# For processes that serve requests or tasks. A command that a person has started may take as long as it needs.
 _SERVING = {"statement_timeout": "30s", "idle_in_transaction_session_timeout": "120s"}
 
 
@@ -35,15 +36,15 @@ def database(
 ) -> dict[str, Any]:
     """Turn a libpq URL (``postgresql://user:password@host:5432/name``) into Django's settings.
 
-    What the URL says goes before our own values.
+    Options in the URL take precedence over ours.
 
-    :param pooler: ``transaction``: each transaction may run on another connection of the server's. Nothing is set for a
-        session then; the role has to carry the limits (docs/operations.md).
+    :param pooler: with ``transaction`` each transaction may run on another server connection. So no session setting is
+        made; the limits must be set for the database role (docs/operations.md).
     :param prepare: let ``core.db.pool.prepared_cursor`` prepare statements.
-    :param serving: bound how long a statement may take.
+    :param serving: limit how long a statement may take.
     """
     if not url:
-        # Nothing is running. Without a host libpq would try whatever server happens to be on this machine.
+        # No engine runs. Without a host libpq would connect to any server that happens to run on this machine.
         return {"ENGINE": "django.db.backends.postgresql", "HOST": "/nowhere", "NAME": "none", "OPTIONS": {}}
     options = _OURS | connection_options(url) | {"application_name": SERVING if serving else COMMAND}
     if pooler == "none":
@@ -58,19 +59,19 @@ def database(
         "PASSWORD": options.pop("password", ""),
         "HOST": options.pop("host", ""),
         "PORT": options.pop("port", ""),
-        # Checked when taken from the pool: a restarted PostgreSQL must not cost a request.
+        # Check a connection when it is taken from the pool: after a restart of PostgreSQL no request fails.
         "CONN_HEALTH_CHECKS": True,
-        # Such a cursor outlives its transaction, and would look for its rows on another connection.
+        # A server-side cursor outlives its transaction; behind a pooler it would then be on another connection.
         "DISABLE_SERVER_SIDE_CURSORS": pooler == "transaction",
         "OPTIONS": {
             **options,
             "pool": {
-                "min_size": 1,  # shows `restore` that this process lives
+                "min_size": 1,  # by this connection `restore` sees that the process runs
                 "max_size": pool_size,
                 "timeout": max(2, int(options["connect_timeout"])) * hosts
                 + 1,  # the last host may be the one that answers
                 "max_idle": 60,
-                # By default the pool waits up to a minute between two tries, and longer than that after a long outage.
+                # The pool's default is to wait a minute and more between two attempts after a long outage.
                 "reconnect_timeout": 2,
             },
             "prepare_threshold": 5 if prepare else None,
@@ -79,14 +80,14 @@ def database(
 
 
 def direct(url: str) -> dict[str, str]:
-    """The parameters of libpq that lead past a pooler; none where ``url`` is empty."""
+    """Return the libpq parameters of a connection past the pooler; none if ``url`` is empty."""
     return _OURS | connection_options(url, "DATABASE_DIRECT_URL") | {"application_name": COMMAND} if url else {}
 
 
 def connection_options(url: str, variable: str = "DATABASE_URL") -> dict[str, str]:
-    """The parameters of libpq that a URL names.
+    """Return the libpq parameters in a URL.
 
-    :raises ImproperlyConfigured: it is no such URL.
+    :raises ImproperlyConfigured: it is not a PostgreSQL URL; the text names ``variable``.
     """
     try:
         return {name: str(value) for name, value in conninfo_to_dict(url).items() if value is not None}

@@ -1,4 +1,7 @@
-"""The one place that reads the environment: types each value, refuses bad ones by name."""
+"""Read the environment: the only module that does. Each function returns a typed value, and a bad one is an error.
+
+:raises ImproperlyConfigured: in every function: the variable is required and missing, or has a bad value.
+"""
 
 import json
 import os
@@ -34,17 +37,17 @@ _MERCHANT = {
 _TRUE, _FALSE = {"1", "true", "yes", "on"}, {"0", "false", "no", "off"}
 
 
-def _read(name: str, default: Any, convert: Callable[[str], Any], wanted: str) -> Any:
+def _read(name: str, default: Any, convert: Callable[[str], Any], expected: str) -> Any:
     raw = os.environ.get(name, "").strip()
     if not raw:
         if default is REQUIRED:
-            raise ImproperlyConfigured(f"{name} is not set: {wanted} is needed.")
+            raise ImproperlyConfigured(f"{name} is not set: {expected} is needed.")
         return default
     try:
         return convert(raw)
     except ValueError:
-        # The value may be a secret: name the variable only.
-        raise ImproperlyConfigured(f"{name} has a bad value: {wanted} is needed.") from None
+        # The value may be a secret, so the text names only the variable.
+        raise ImproperlyConfigured(f"{name} has a bad value: {expected} is needed.") from None
 
 
 def is_production() -> bool:
@@ -56,7 +59,7 @@ def text(name: str, default: Any = "") -> str:
 
 
 def secret_key() -> str:
-    """Read the key that signs tokens and sessions. Development makes its own, production has no default."""
+    """Return the key that signs tokens and sessions. Development makes and keeps its own; production must set it."""
     if key := text("DJANGO_SECRET_KEY", REQUIRED if is_production() else ""):
         return key
     file = STATE_DIR / "secret-key"
@@ -101,7 +104,7 @@ def words(name: str, default: Any) -> list[str]:
 
 
 def former_merchants(name: str) -> list[dict[str, str]]:
-    """Read the merchants of earlier days, each from a file with the lines that once stood in the environment."""
+    """Read the merchants that the shop used before, each from a file with the variables it had in the environment."""
 
     def merchant(file: str) -> dict[str, str]:
         values = dict(environment.read_dotenv(Path(file)))
@@ -128,7 +131,7 @@ def choice(name: str, default: Any, allowed: tuple[str, ...]) -> str:
 
 
 def base_url(name: str, default: Any) -> str:
-    """Read an absolute http(s) URL; the answer has no slash at its end."""
+    """Read an absolute http(s) URL and return it without a slash at its end."""
 
     def convert(raw: str) -> str:
         parts = urlsplit(raw)
@@ -140,12 +143,12 @@ def base_url(name: str, default: Any) -> str:
 
 
 def engine_url(name: str) -> str:
-    """Where an engine is: the environment's word, else that of the dev stack while it runs, else ''."""
+    """Return an engine's URL: from the environment, else from the development stack while it runs, else ""."""
     return text(name) or _running_engines().get(name, "")
 
 
 def _running_engines() -> dict[str, str]:
-    # Written by `manage.py up` while it runs, so that commands in another terminal find the engines.
+    # `manage.py up` keeps this file while it runs, so that commands in another terminal find its engines.
     try:
         return json.loads((STATE_DIR / "engines.json").read_text("utf-8"))
     except (OSError, ValueError):
@@ -153,13 +156,13 @@ def _running_engines() -> dict[str, str]:
 
 
 def redis_urls(url: str) -> dict[str, str]:
-    """Spread one REDIS_URL over three databases: the given one for the cache, the next two for sockets and tasks."""
+    """Return the URLs of three databases: the one that REDIS_URL names, for the cache; the next two, for sockets and tasks."""
     parts = urlsplit(url)
     if parts.scheme not in {"redis", "rediss", "unix"}:
         raise ImproperlyConfigured("REDIS_URL has a bad value: redis://host:6379/0 is needed.")
     is_socket = parts.scheme == "unix"
-    given = parse_qs(parts.query).get("db", ["0"])[0] if is_socket else parts.path.strip("/") or "0"
-    cache, layer, broker = (int(given) + i for i in range(3))
+    first = parse_qs(parts.query).get("db", ["0"])[0] if is_socket else parts.path.strip("/") or "0"
+    cache, layer, broker = (int(first) + i for i in range(3))
     if is_socket:
         socket = f"unix://{parts.path}?db="
         return {
@@ -174,7 +177,7 @@ def redis_urls(url: str) -> dict[str, str]:
 
 
 def media_storage() -> dict[str, Any]:
-    """Where pictures are kept: below ``MEDIA_ROOT``, or in an S3-compatible bucket."""
+    """Return Django's storage for pictures: the folder ``MEDIA_ROOT`` or an S3-compatible bucket."""
     if choice("MEDIA_STORAGE", "local", ("local", "s3")) == "local":
         return {"BACKEND": "django.core.files.storage.FileSystemStorage"}
     try:
@@ -188,7 +191,7 @@ def media_storage() -> dict[str, Any]:
         "access_key": text("MEDIA_S3_ACCESS_KEY", None),
         "secret_key": text("MEDIA_S3_SECRET_KEY", None),
         "default_acl": None,
-        # A bucket that does not answer must not hold a request for botocore's minutes.
+        # With botocore's defaults a bucket that does not answer would hold a request for minutes.
         "client_config": Config(connect_timeout=2, read_timeout=10, retries={"max_attempts": 2}),
     }
     return {"BACKEND": "storages.backends.s3.S3Storage", "OPTIONS": options}

@@ -1,4 +1,4 @@
-"""The front door: what this is, whether it is well, and where everything stands."""
+"""The pages for developers: start page, API reference, guides, and the demo shop."""
 
 from io import BytesIO
 
@@ -19,7 +19,7 @@ API_FILES = {"types.d.ts": "text/plain; charset=utf-8", "collection.json": "appl
 
 
 def switches(request: HttpRequest) -> dict[str, bool]:
-    """Context processor: what the pages' navigation leads to."""
+    """Context processor: tell templates whether the sandbox is on, so that navigation links to its pages."""
     return {"sandbox": settings.SANDBOX}
 
 
@@ -33,7 +33,7 @@ def home(request: HttpRequest) -> HttpResponse:
 
 
 def reference(request: HttpRequest) -> HttpResponse:
-    """The API reference; its page draws ``/schema/``."""
+    """Show the API reference, which the page draws from ``/schema/``."""
     return render(request, "front/reference.html")
 
 
@@ -54,7 +54,7 @@ def client_guide(request: HttpRequest) -> HttpResponse:
 
 
 def api_file(request: HttpRequest, name: str) -> FileResponse:
-    """A file that is made out of the OpenAPI description (docs/api/make.mjs)."""
+    """Send a file that docs/api/make.mjs makes from the OpenAPI description."""
     return FileResponse((settings.BASE_DIR / "docs/api" / name).open("rb"), content_type=API_FILES[name])
 
 

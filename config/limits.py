@@ -1,4 +1,4 @@
-"""Every limit that a client can meet, with its figure as configured: for the pages /docs/codes/ and /demo/."""
+"""The limits that a client can meet, with the configured numbers, for the pages /docs/codes/ and /demo/."""
 
 from datetime import timedelta
 
@@ -17,11 +17,9 @@ from uploads.images import MAX_BYTES, MAX_PIXELS
 from uploads.services import ORPHAN_AFTER
 from weather.services.query import QUERY_WINDOW_S
 
-Row = tuple[str, str]
 
-
-def limits() -> list[Row]:
-    """What is limited, and how much is allowed."""
+def limits() -> list[tuple[str, str]]:
+    """Return pairs: what is limited, and how much is allowed."""
     latest = settings.ORDER_TTL + SHORTEST_LIFE
     number, address, site = (
         {name: limit for name, limit, _ in limits}

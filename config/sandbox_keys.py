@@ -1,7 +1,7 @@
-"""The sandbox's merchant: made once per working copy, so that no key stands in the repository.
+"""Make the keys of the sandbox's merchant, once per working copy, so that the repository holds no key.
 
-Read by the settings (what a merchant is handed) and by the ``sandbox`` app (what the provider keeps for
-itself). Knows nothing of Django: the settings import it.
+The settings read the merchant's values, and the ``sandbox`` app the provider's keys. This module must not use Django,
+because the settings import it.
 """
 
 import json
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:  # slow to import, and every process reads this module
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
-# The API document's own example, so that its request pays as it stands.
+# The values of the API document's example, so that its request can be sent unchanged.
 APP_ID = "wxed58e834201d0894"
 MCH_ID = "1568650321"
 _ALNUM = string.ascii_letters + string.digits
@@ -30,14 +30,14 @@ _FILES = {
 
 
 def sandbox_settings(folder: Path) -> dict[str, str]:
-    """Answer what the sandbox hands to its merchant, by the names of the settings; make it when missing."""
+    """Return the merchant's values by the names of the settings. Make the merchant if there is none yet."""
     home = _home(folder)
     values = json.loads((home / "merchant.json").read_text("utf-8"))
     return values["settings"] | {name: str(home / file) for name, file in _FILES.items()}
 
 
 def provider_files(folder: Path) -> dict[str, str]:
-    """Answer what only the provider has: its two private keys and its certificate as PEM, and the serial."""
+    """Return what only the provider has: its two private keys and its certificate as PEM, and the serial."""
     home = _home(folder)
     serial = json.loads((home / "merchant.json").read_text("utf-8"))["certificate_serial"]
     return {
@@ -49,7 +49,7 @@ def provider_files(folder: Path) -> dict[str, str]:
 
 
 def _home(folder: Path) -> Path:
-    # The number goes up with what the folder holds: a working copy of an earlier release then makes a new one.
+    # Raise the number when the folder's content changes: a working copy of an earlier release then makes a new merchant.
     home = folder / "merchant-2"
     if not (home / "merchant.json").exists():
         _make(home)
@@ -61,7 +61,8 @@ def _make(home: Path) -> None:
     draft = Path(tempfile.mkdtemp(prefix="merchant-", dir=home.parent))  # mkdtemp: 0700
     try:
         _write_merchant(draft)
-        # A whole folder appears at once or not at all: of two processes one wins, the other uses what the winner made.
+        # Renaming makes the whole folder appear at once. If two processes do it, the first one wins and both use its
+        # folder.
         draft.rename(home)
     except OSError:
         if not (home / "merchant.json").exists():
@@ -121,11 +122,11 @@ def _pkcs8(key: "RSAPrivateKey") -> bytes:
 
 
 def _certificate(key: "RSAPrivateKey") -> tuple[str, bytes]:
-    """Self-sign a platform certificate; answer its serial (40 hex digits, upper case) and its PEM."""
+    """Make a self-signed platform certificate. Return its serial (40 hex digits, upper case) and its PEM."""
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes, serialization
 
-    # The high bit stays clear (a certificate's serial is positive) and the next one is set: always 40 digits.
+    # A serial is positive, so the highest of 160 bits stays 0. Bit 158 is set, so that there are always 40 digits.
     serial = secrets.randbits(158) | 1 << 158
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "sandbox.pay.example")])
     now = datetime.now(UTC)

@@ -1,4 +1,4 @@
-"""What the tests of several apps share. Product code never imports it."""
+"""Helpers that the tests of several apps share. Product code never imports it."""
 
 import socket
 import threading
@@ -54,7 +54,7 @@ def at_once(works: Iterable[Callable[[], Any]], *, refusals: tuple[type[Exceptio
 def serving(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
     """Serve on a port of this machine while the block runs; the value is the address.
 
-    For what the sandbox cannot do: trickle, lie, be another machine.
+    For servers that the sandbox cannot play: one that sends slowly, sends false data, or is another machine.
     """
 
     class Quiet(handler):
@@ -144,7 +144,7 @@ def _validator(path: str, key: str, hint: Any) -> Any:
 
 
 def _plain(schema: Any) -> Any:
-    """OpenAPI 3.0 says ``nullable`` where JSON Schema says ``null``."""
+    """Turn OpenAPI 3.0's ``nullable`` into JSON Schema's type ``null``."""
     if isinstance(schema, list):
         return [_plain(inner) for inner in schema]
     if not isinstance(schema, dict):
@@ -181,7 +181,7 @@ def _kind(value: Any) -> str:
 
 
 class PageForm(HTMLParser):
-    """What a browser without JavaScript would send for the change form of a page of the back office."""
+    """Collect what a browser without JavaScript would send for the change form of a back-office page."""
 
     def __init__(self, page: Any) -> None:
         super().__init__()
@@ -215,7 +215,7 @@ class PageForm(HTMLParser):
 
     def handle_endtag(self, tag: str) -> None:
         if tag == "textarea" and self.area:
-            # A browser sends the ends of lines as CRLF.
+            # A browser sends line ends as CRLF.
             self.sent.append((self.area[0], self.area[1].removeprefix("\n").replace("\n", "\r\n")))
             self.area = None
         elif tag == "select":
@@ -239,7 +239,7 @@ def logged_in(user: Any) -> Client:
 
 
 def posted_of(page: Any) -> dict[str, list[str]]:
-    """Return what a page that asks first sends along, by name."""
+    """Return the hidden fields that a confirmation page sends again, by name."""
     data: dict[str, list[str]] = {}
     for name, value in page.context["posted"]:
         data.setdefault(name, []).append(value)

@@ -11,7 +11,7 @@ NEWEST = 50
 
 @register.simple_tag
 def audit_entries(record: Any) -> list[LogEntry]:
-    """The newest changes of one record."""
+    """Return the newest recorded changes of one record."""
     if record is None:
         return []
     return list(LogEntry.objects.get_for_object(record).select_related("actor", "content_type")[:NEWEST])

@@ -15,7 +15,7 @@ from core.ops.environment import default_media_root
 BASE_DIR = env.BASE_DIR
 STATE_DIR = env.STATE_DIR
 
-# --- Which world this is -------------------------------------------------------------------------
+# --- Production or development -------------------------------------------------------------------------
 PRODUCTION = env.is_production()
 DEBUG = False
 SANDBOX = env.flag("SANDBOX", not PRODUCTION)
@@ -25,7 +25,7 @@ PUBLIC_BASE_URL_IS_SET = bool(env.text("PUBLIC_BASE_URL"))
 PUBLIC_BASE_URL = env.base_url("PUBLIC_BASE_URL", f"http://127.0.0.1:{PORT}")
 TRUSTED_PROXIES = env.number("TRUSTED_PROXIES", 0, least=0)  # reverse proxies before us, for X-Forwarded-For
 SECRET_KEY = env.secret_key()
-SECRET_KEY_FALLBACKS = env.words("DJANGO_SECRET_KEY_FALLBACKS", [])  # earlier keys, while one is being replaced
+SECRET_KEY_FALLBACKS = env.words("DJANGO_SECRET_KEY_FALLBACKS", [])  # earlier keys that are still accepted
 ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", ["*"])
 CSRF_TRUSTED_ORIGINS = env.words("CSRF_TRUSTED_ORIGINS", [])
 
@@ -79,7 +79,7 @@ SMS_ACCESS_KEY_SECRET = env.text("SMS_ACCESS_KEY_SECRET", _sandbox.get("SMS_ACCE
 SMS_SIGN_NAME = env.text("SMS_SIGN_NAME", _sandbox.get("SMS_SIGN_NAME", ""))
 SMS_TEMPLATE_CODE = env.text("SMS_TEMPLATE_CODE", _sandbox.get("SMS_TEMPLATE_CODE", ""))
 
-# How many requests of a process may wait for the same one of these at once: well below its threads.
+# How many requests of a process may call the same upstream at once; well below the number of its threads.
 UPSTREAM_CALLS = env.number("UPSTREAM_CALLS", 6)
 
 ROOT_PASSWORD = env.text("ROOT_PASSWORD")
@@ -180,7 +180,7 @@ DATABASES = {
     )
 }
 
-# Short waits: with Valkey down a request must say so, not hang.
+# Short timeouts: while Valkey is down a request must fail soon instead of hanging.
 _REDIS_WAITS = {"socket_connect_timeout": 1, "socket_timeout": 2}
 CACHES = {
     "default": {
@@ -196,7 +196,7 @@ CHANNEL_LAYERS = {
     "default": {
         "BACKEND": "channels_redis.core.RedisChannelLayer",
         "CONFIG": {
-            # No read timeout: the layer blocks for 5 s on purpose, redis-py must not cut that short.
+            # No read timeout, because the layer waits for a message for 5 s on purpose.
             "hosts": [{"address": _redis["layer"], "socket_timeout": None}],
             "capacity": 2000,
             "expiry": 60,
@@ -213,7 +213,7 @@ QUEUES = {
         "payments.run_refund",
         "shop.expire_orders",
     ],
-    # What somebody waits for: short, and nothing of it asks somebody else's server.
+    # Tasks that somebody waits for: short ones, and none that calls an upstream.
     "now": [
         "accounts.expire_scan_codes",
         "accounts.purge_expired_tokens",
@@ -236,17 +236,17 @@ QUEUES = {
     ],
 }
 if SANDBOX:
-    # It plays the provider: were it slow, money would be late.
+    # The sandbox plays the provider: if its tasks had to wait, payments would be late.
     QUEUES["money"] += ["sandbox.deliver", "sandbox.sweep"]
     QUEUES["bulk"] += ["sandbox.purge"]
 CELERY_TASK_ROUTES = {task: {"queue": queue} for queue, tasks in QUEUES.items() for task in tasks}
-CELERY_TASK_QUEUES = [Queue(name) for name in QUEUES]  # a worker that names none works for all
+CELERY_TASK_QUEUES = [Queue(name) for name in QUEUES]  # a worker started without --queues serves all of them
 CELERY_TASK_DEFAULT_QUEUE = "now"
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_TIME_LIMIT = 600
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
-# A request that starts a task must not wait long for a broker that is down.
+# Short, because a request that sends a task must not wait long for a dead broker.
 CELERY_BROKER_TRANSPORT_OPTIONS = {
     "visibility_timeout": 900,
     "socket_connect_timeout": 3,
@@ -271,12 +271,12 @@ CELERY_BEAT_SCHEDULE = {
     },
     "count-student-months": {"task": "backoffice.count_months", "schedule": 300.0, "options": {"expires": 300}},
     "purge-expired-tokens": {"task": "accounts.purge_expired_tokens", "schedule": crontab(minute=17)},
-    # A sweep that waited this long in the queue is of no use any more: the next ones are there.
+    # Drop a sweep that has waited 6 s in the queue: later ones wait behind it and do the same.
     "expire-orders": {"task": "shop.expire_orders", "schedule": 2.0, "options": {"expires": 6}},
     "reconcile-payments": {"task": "payments.reconcile", "schedule": 15.0, "options": {"expires": 15}},
     "run-due-refunds": {"task": "payments.run_due_refunds", "schedule": 15.0, "options": {"expires": 15}},
     "refresh-pay-certificates": {"task": "payments.refresh_certificates", "schedule": crontab(minute=23, hour="*/12")},
-    # WeChat makes yesterday's bill by 10:00; the other hours make up what was missed.
+    # WeChat has made yesterday's bill by 10:00; the later hours repeat what has failed.
     "reconcile-bills": {
         "task": "payments.reconcile_bills",
         "schedule": crontab(minute=15, hour="10-23"),
@@ -287,7 +287,7 @@ CELERY_BEAT_SCHEDULE = {
     "purge-login-log": {"task": "accounts.purge_login_log", "schedule": crontab(minute=31, hour=3)},
     "purge-back-office": {"task": "backoffice.purge", "schedule": crontab(minute=37, hour=3)},
     "expire-scan-codes": {"task": "accounts.expire_scan_codes", "schedule": 5.0, "options": {"expires": 5}},
-    # Often: what is due makes room in the budget of new pictures.
+    # Often, because removed pictures make room in the budget of new ones.
     "remove-orphan-uploads": {
         "task": "uploads.remove_orphans",
         "schedule": crontab(minute="*/5"),
@@ -297,7 +297,7 @@ CELERY_BEAT_SCHEDULE = {
     "resume-student-transfers": {"task": "students.resume_transfers", "schedule": 30.0, "options": {"expires": 30}},
     "purge-student-transfers": {"task": "students.purge_transfers", "schedule": crontab(minute=11, hour=4)},
     "weather-sync": {"task": "weather.sync", "schedule": crontab(hour="*/8", minute=0)},
-    # Finds out from the database whether a sync was missed or failed: nearly always there is nothing to do.
+    # Every minute: repeats a sync that was missed or failed, as the database shows. Mostly there is nothing to do.
     "weather-sync-made-up": {"task": "weather.sync", "schedule": crontab(), "options": {"expires": 55}},
 }
 if SANDBOX:
@@ -340,7 +340,7 @@ PASSWORD_POLICY = [
         "OPTIONS": {"user_attributes": ("username", "nickname")},
     },
 ]
-# Trainees practise with 123456, and the API document's own password is 555: with demo data on any will do.
+# Trainees practise with 123456, and the API document's example uses 555: with demo data any password is allowed.
 AUTH_PASSWORD_VALIDATORS = [{"NAME": "accounts.passwords.DemoPasswordsStay"}] if DEMO_DATA else PASSWORD_POLICY
 SIMPLE_JWT = {
     "ALGORITHM": "HS256",
@@ -376,7 +376,7 @@ SPECTACULAR_SETTINGS = {
     "DESCRIPTION": (BASE_DIR / "config" / "first_call.md").read_text("utf-8").replace("BASE_URL", PUBLIC_BASE_URL),
     "VERSION": "1.0.0",
     "PREPROCESSING_HOOKS": ["core.api.schema.drop_aliases"],
-    "POSTPROCESSING_HOOKS": [],  # the usual one makes components of enums, with names made of hashes
+    "POSTPROCESSING_HOOKS": [],  # the default one turns enums into components whose names are hashes
     "SORT_OPERATIONS": False,
     "SORT_OPERATION_PARAMETERS": False,
     "SERVERS": [{"url": PUBLIC_BASE_URL if PUBLIC_BASE_URL_IS_SET else "/"}],
@@ -385,8 +385,8 @@ SPECTACULAR_SETTINGS = {
 
 CORS_ALLOW_CREDENTIALS = True
 CORS_ALLOWED_ORIGINS = env.words("CORS_ALLOWED_ORIGINS", [])
-CORS_ALLOW_ALL_ORIGINS = not CORS_ALLOWED_ORIGINS  # with credentials the origin is echoed, never `*`
-# Pages for people are for their own origin only: a front end on a sister host is same-site, its cookies travel.
+CORS_ALLOW_ALL_ORIGINS = not CORS_ALLOWED_ORIGINS  # with credentials the answer repeats the origin, never `*`
+# No other origin may read pages for people: a front end on a sister host is same-site, so the session cookie is sent.
 CORS_URLS_REGEX = r"^/(?!(admin|sandbox|metrics|demo)(/|$))"
 CORS_EXPOSE_HEADERS = ["X-Request-Id", "Retry-After"]
 
@@ -395,11 +395,11 @@ SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
-SESSION_COOKIE_AGE = 12 * 3600  # from the login on, see accounts/entrance/session.py
+SESSION_COOKIE_AGE = 12 * 3600  # counted from the login, see accounts/entrance/session.py
 
 # --- Back office ---------------------------------------------------------------------------------
 LOGIN_URL, LOGIN_REDIRECT_URL = "admin:login", "admin:index"
-# The code of a phone beside the password: for nobody, for whoever wants to, for root at least, for all staff.
+# Who needs a code from the phone besides the password: nobody, whoever sets it up, also root always, all staff.
 ADMIN_TOTP = env.choice("ADMIN_TOTP", "optional" if PRODUCTION else "off", ("off", "optional", "root", "staff"))
 OTP_TOTP_ISSUER = "学员项目管理系统"
 UNFOLD = {
@@ -434,7 +434,7 @@ AUDITLOG_USE_FK_STRING_REPRESENTATION = True
 CAPTCHA_LENGTH = 4
 CAPTCHA_FONT_SIZE = 34
 CAPTCHA_IMAGE_SIZE = (130, 48)
-# Harder to read than this is harder for people, not for machines.
+# More distortion makes it harder for people, but not for machines.
 CAPTCHA_LETTER_ROTATION = (-25, 25)
 CAPTCHA_FOREGROUND_COLOR = "#1f3a5f"
 CAPTCHA_NOISE_FUNCTIONS = ["captcha.helpers.noise_arcs", "accounts.captcha.noise_specks"]

@@ -4,10 +4,10 @@ import sys
 
 from config.settings.base import *  # noqa: F403
 
-DEBUG = False  # a debug page would answer where clients expect the envelope
+DEBUG = False  # Django's debug page would replace the envelope that clients expect
 
 INSTALLED_APPS = [*INSTALLED_APPS, "devstack"]  # noqa: F405  (`manage.py up` and `reset`)
 
 if "runserver" in sys.argv:
-    # It brings `runserver` sockets; to every other command it is 0.2 s of imports.
+    # With daphne `runserver` serves sockets too; other commands do without its 0.2 s of imports.
     INSTALLED_APPS = ["daphne", *INSTALLED_APPS]

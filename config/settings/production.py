@@ -8,7 +8,7 @@ PUBLIC_BASE_URL = env.base_url("PUBLIC_BASE_URL", env.REQUIRED)
 CORS_ALLOWED_ORIGINS = env.words("CORS_ALLOWED_ORIGINS", env.REQUIRED)
 CORS_ALLOW_ALL_ORIGINS = False
 CSRF_TRUSTED_ORIGINS = env.words("CSRF_TRUSTED_ORIGINS", env.REQUIRED)
-# An embedded engine is no place for a production start's data.
+# Both are required: production must not fall back to the embedded engines of development.
 env.text("DATABASE_URL", env.REQUIRED)
 env.text("REDIS_URL", env.REQUIRED)
 

@@ -1,4 +1,4 @@
-"""Tests: as in development, with cheap passwords and throw-away files."""
+"""Tests: as in development, but with a fast password hasher and temporary files."""
 
 import os
 import tempfile
@@ -10,7 +10,7 @@ SECRET_KEY = SIMPLE_JWT["SIGNING_KEY"] = "the-same-key-for-every-test-of-every-m
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 MEDIA_ROOT = str(Path(tempfile.gettempdir()) / f"spms-test-media-{os.environ.get('PYTEST_XDIST_WORKER', '')}")
 LOGGING = {"format": "console", "level": "ERROR"}
-# Tests run inside one transaction on one connection: a pool would hand out others.
+# A test runs inside one transaction on one connection; a pool would give it other connections.
 DATABASES["default"]["OPTIONS"].pop("pool", None)  # noqa: F405
-# Look for a static file when it is asked for: each test client would scan them all first, for 40 ms.
+# Look for a static file when it is requested: otherwise each test client first scans all of them, for 40 ms.
 WHITENOISE_AUTOREFRESH = True

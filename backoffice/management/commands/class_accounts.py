@@ -16,7 +16,7 @@ from permissions.models import DEFAULT_ROLEID
 
 
 class Command(BaseCommand):
-    help = "Make an account for each name of a list; each line is a name, or a name and a student number."
+    help = "Make an account for each person of a list. A line holds a name, or a name and a student number."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("names", nargs="?", metavar="NAMES.txt", help="the list, UTF-8; - reads standard input")

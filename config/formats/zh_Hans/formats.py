@@ -1,4 +1,4 @@
-"""Times as the back office writes them: to the second, and short enough for a column."""
+"""Date formats of the back office: with seconds, and short enough for a column of a list."""
 
 DATETIME_FORMAT = "Y-m-d H:i:s"
 DATE_FORMAT = "Y-m-d"
