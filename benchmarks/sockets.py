@@ -321,7 +321,7 @@ def main() -> None:
     args = parser.parse_args()
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-    with Engines(wanted=["REDIS_URL"], durable=False) as engines:
+    with Engines(missing=["REDIS_URL"], durable=False) as engines:
         settings = {"DJANGO_SETTINGS_MODULE": "config.settings.local", "LOG_LEVEL": "ERROR", "DATABASE_URL": ""}
         environ = os.environ | engines.urls | settings
         results: dict[tuple[str, str], dict[str, Any]] = {}

@@ -319,7 +319,7 @@ def engines() -> Iterator[None]:
     from devstack.engines import Engines
 
     missing = [name for name in ("DATABASE_URL", "REDIS_URL") if not os.environ.get(name)]
-    with Engines(wanted=missing, durable=False) as started:
+    with Engines(missing=missing, durable=False) as started:
         os.environ.update(started.urls)
         yield
 

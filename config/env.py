@@ -1,6 +1,6 @@
-"""Read the environment: the only module that does. Each function returns a typed value, and a bad one is an error.
+"""Read the environment; no other module does. Each function returns one variable as a typed value.
 
-:raises ImproperlyConfigured: in every function: the variable is required and missing, or has a bad value.
+All of them raise ``ImproperlyConfigured``, naming the variable, if it has a bad value or is required and missing.
 """
 
 import json
@@ -156,7 +156,7 @@ def _running_engines() -> dict[str, str]:
 
 
 def redis_urls(url: str) -> dict[str, str]:
-    """Return the URLs of three databases: the one that REDIS_URL names, for the cache; the next two, for sockets and tasks."""
+    """Return three databases' URLs: the one in REDIS_URL for the cache, the next two for sockets and tasks."""
     parts = urlsplit(url)
     if parts.scheme not in {"redis", "rediss", "unix"}:
         raise ImproperlyConfigured("REDIS_URL has a bad value: redis://host:6379/0 is needed.")

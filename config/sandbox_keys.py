@@ -49,7 +49,7 @@ def provider_files(folder: Path) -> dict[str, str]:
 
 
 def _home(folder: Path) -> Path:
-    # Raise the number when the folder's content changes: a working copy of an earlier release then makes a new merchant.
+    # Raise the number when the folder's content changes, so that existing working copies make a new merchant.
     home = folder / "merchant-2"
     if not (home / "merchant.json").exists():
         _make(home)

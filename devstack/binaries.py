@@ -1,4 +1,4 @@
-"""Where the engines' programs are, and how an unprivileged account reaches them."""
+"""Find the engines' programs, and make them reachable for an unprivileged account."""
 
 import importlib.util
 import os
@@ -13,11 +13,11 @@ from pathlib import Path
 from devstack.errors import StackError
 from devstack.process import Account, run_as
 
-# As root the engines run under a number without an account: the kernel asks for none, so none has to be made. An
-# existing account will not do, because whatever else runs as `nobody` could use the servers' sockets and read their
-# files and memory. It is one of the numbers that systemd keeps for services that come and go.
+# If we are root, the engines run under a user id that has no account; the kernel does not need one. An existing account
+# such as `nobody` is not safe: any other program under it could use the servers' sockets and read their files and
+# memory. The number is one of those that systemd reserves for temporary services.
 ENGINES = Account("engines", 61543, 61543)
-# For initdb, which insists on a name. They exist on nearly every system and own nothing.
+# Accounts for initdb alone, which refuses a user id without a name. They exist nearly everywhere and own nothing.
 UNPRIVILEGED = ("nobody", "daemon", "www-data")
 
 
@@ -29,9 +29,9 @@ class Binaries:
 
 
 def account_for(data: Path) -> Account | None:
-    """The account to run the engines under; None: our own, since we are not root.
+    """Return the account to run the engines under, or None for our own if we are not root.
 
-    Data that belongs to a person's account stays with it.
+    If a person's account owns the data already, the engines run under that account.
     """
     if os.geteuid() != 0:
         return None
@@ -40,7 +40,10 @@ def account_for(data: Path) -> Account | None:
 
 
 def account_with_a_name() -> Account:
-    """:raises StackError: root without any unprivileged account."""
+    """Return an unprivileged account that has a name.
+
+    :raises StackError: this system has none.
+    """
     for account in map(Account.of, UNPRIVILEGED):
         if account and account.uid:
             return account
@@ -62,9 +65,11 @@ def find_binaries() -> Binaries:
 
 
 def reachable_binaries(account: Account | None, scratch: Path) -> Binaries:
-    """:func:`find_binaries`, copied below ``scratch`` if ``account`` cannot get at them where they are.
+    """Do as :func:`find_binaries`, but copy the programs below ``scratch`` if ``account`` cannot run them in place.
 
-    A virtual environment below a 0700 directory such as /root is the usual case. No mode is changed there.
+    That is so if the virtual environment is below a directory of mode 0700, such as /root. No mode is changed there.
+
+    :raises StackError: there are no programs.
     """
     found = find_binaries()
     if not account or all(_can_run(path, account) for path in (found.initdb, found.postgres, found.valkey)):
@@ -90,7 +95,7 @@ def _valkey_server() -> Path | None:
 
 
 def _can_run(path: Path, account: Account) -> bool:
-    """Whether ``account`` may execute ``path``; asked of the kernel, which knows ACLs and mount options too."""
+    """Tell whether ``account`` may execute ``path``, by trying: modes say nothing of ACLs and mount options."""
     try:
         subprocess.run(
             [path, "--version"],
@@ -105,12 +110,12 @@ def _can_run(path: Path, account: Account) -> bool:
 
 
 def _copy(found: Binaries, scratch: Path) -> Binaries:
-    """Copy what the servers need (25 MB); the folder names stay, because libraries are looked up relative to them."""
+    """Copy what the servers need (25 MB). Folder names stay, because the programs find libraries relative to them."""
     install = found.postgres.parent.parent
     package = scratch / "site" / install.parent.name
     home = package / install.name
-    wanted = shutil.ignore_patterns("*.a", "pgxs", "pkgconfig")
-    shutil.copytree(install / "lib", home / "lib", ignore=wanted)
+    for_developers = shutil.ignore_patterns("*.a", "pgxs", "pkgconfig")
+    shutil.copytree(install / "lib", home / "lib", ignore=for_developers)
     shutil.copytree(install / "share", home / "share")
     (home / "bin").mkdir()
     for program in (found.initdb, found.postgres):

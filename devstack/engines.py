@@ -1,10 +1,10 @@
-"""Embedded PostgreSQL and Valkey, run from their wheels' programs as children of this process.
+"""Run PostgreSQL and Valkey from their wheels' programs, as children of this process.
 
     with Engines(home=Path(".dev")) as engines:
         engines.urls  # {"DATABASE_URL": ..., "REDIS_URL": ...}
 
-Only the wheels' programs are used: their Python helpers change the modes of directories and lose track of
-servers. Both engines listen on Unix sockets in a private temporary directory and on no port.
+The wheels' Python helpers are not used: they change modes of directories and lose track of servers. Both engines listen
+on Unix sockets in a private temporary directory, and on no port.
 """
 
 import os
@@ -28,7 +28,7 @@ from devstack.errors import StackError
 from devstack.process import Account, Child, Program, Watchdog, run_as, stop_all, try_lock
 
 MAX_CONNECTIONS = 300
-# Crash recovery after a power cut may take a while; an engine that dies is reported at once.
+# Long, because recovery after a power cut may take a while. An engine that ends is reported at once.
 START_TIMEOUT_S = 60.0
 LEFTOVER_TIMEOUT_S = 15.0
 STOP_GRACE_S = 10.0
@@ -41,7 +41,7 @@ PLAIN_ENV = {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}
 
 
 class Engine(Child):
-    """A server with a data directory that only one process at a time may have."""
+    """A server whose data directory only one server may use at a time."""
 
     url_name = ""
 
@@ -55,8 +55,8 @@ class Engine(Child):
 
         :raises StackError: something still does, or the server cannot be started.
         """
-        # The server and all its helpers inherit the lock and hold it until the last of them is gone, so
-        # whoever gets it knows for certain that any pid file in there is stale. A pid proves nothing.
+        # The server and its helper processes inherit the lock, which is free only when the last of them has ended. So
+        # with the lock we know that a pid file in the directory is stale; a pid alone may be another program's by now.
         with self.data.with_name(f"{self.data.name}.lock").open("w") as lock:
             self._acquire(lock)
             self._prepare()
@@ -64,7 +64,7 @@ class Engine(Child):
             self._launch(keep_fds=(lock.fileno(),))
 
     def wait_ready(self, idle: Callable[[], None], timeout_s: float = START_TIMEOUT_S) -> None:
-        """Return once the server answers; ``idle`` is called between two tries.
+        """Wait until the server answers; ``idle`` is called between two attempts.
 
         :raises StackError: it ended or did not answer in time.
         """
@@ -77,7 +77,7 @@ class Engine(Child):
             idle()
 
     def reason(self, code: int) -> str:
-        """Why it ended, from the log it wrote; a signal leaves no words there."""
+        """Return why it ended, from its log; after a signal the log says nothing, so name the signal."""
         log = self.program.log
         lines = log.read_text(errors="replace").splitlines() if log and log.exists() and code >= 0 else []
         return explain(lines) or f"{super().reason(code)}; see {log}"
@@ -133,7 +133,7 @@ class Postgres(Engine):
         return f"postgresql://{ROLE}@/{DATABASE}?host={quote(str(self.sockets), safe='/')}"
 
     def is_ready(self) -> bool:
-        import psycopg  # 60 ms, well spent while the server starts
+        import psycopg  # here, because it takes 60 ms, in which the server starts
 
         try:
             if not self._database_exists:
@@ -155,12 +155,12 @@ class Postgres(Engine):
         if not self.data.exists():
             self._initialise()
         super()._prepare()
-        # Both are stale, and PostgreSQL would believe them if an unrelated process had the number in them.
+        # Both are stale (we hold the lock), but PostgreSQL would not start if another program had the pid in them.
         (self.data / "postmaster.pid").unlink(missing_ok=True)
         (self.sockets / ".s.PGSQL.5432.lock").unlink(missing_ok=True)
 
     def _initialise(self) -> None:
-        """Make the data directory under another name first: one that is half made must never look finished."""
+        """Make the data directory under another name and rename it, so that a half-made one is never used."""
         account = account_with_a_name() if self.program.account == ENGINES else self.program.account
         fresh = self.data.with_name("postgres.new")
         shutil.rmtree(fresh, ignore_errors=True)
@@ -169,7 +169,7 @@ class Postgres(Engine):
             [
                 *(str(self._initdb), "-D", _pgdata(fresh, account), "-U", ROLE, "-A", "trust", "-E", "UTF8"),
                 *("--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C", "--no-instructions"),
-                # The kernel writes it out within half a minute: only a power cut before that could tell.
+                # Faster. The kernel writes the files within half a minute; only a power cut before that loses them.
                 "--no-sync",
             ],
             cwd=fresh,
@@ -217,29 +217,29 @@ class Valkey(Engine):
             client.settimeout(5)
             client.connect(str(self.sockets / "vk.sock"))
             client.sendall(b"PING\r\n")
-            return client.recv(64).startswith(b"+PONG")  # "-LOADING" while it reads its data
+            return client.recv(64).startswith(b"+PONG")  # it answers "-LOADING" while it reads its data
         return False
 
 
 class Engines:
-    """The engines for the URLs in ``wanted``, with their data in ``home``.
+    """The engines whose URLs are named in ``missing``, with their data in ``home``. Start them from the main thread.
 
-    ``home=None`` keeps the data in the temporary directory, which goes when the engines stop; ``durable=False``
-    trades safety for speed. ``idle`` waits a moment, and may raise to give the start up. Start them from the main
-    thread.
+    :param home: None keeps the data in the temporary directory, which is removed when the engines stop.
+    :param durable: False is faster, and may lose data when the machine crashes.
+    :param idle: waits a moment while an engine starts; it may raise an exception to abandon the start.
     """
 
     def __init__(
         self,
         home: Path | None = None,
         *,
-        wanted: Collection[str] = ("DATABASE_URL", "REDIS_URL"),
+        missing: Collection[str] = ("DATABASE_URL", "REDIS_URL"),
         durable: bool = True,
         idle: Callable[[], None] = lambda: time.sleep(0.01),
     ) -> None:
         self._home = home
         self._idle = idle
-        self._wanted = wanted
+        self._missing = missing
         self._durable = durable
         self.engines: list[Engine] = []
         self.watchdog: Watchdog | None = None
@@ -247,7 +247,7 @@ class Engines:
 
     @property
     def urls(self) -> dict[str, str]:
-        """The variables to set, by name."""
+        """Return the environment variables that lead to the engines."""
         return {engine.url_name: engine.url for engine in self.engines}
 
     def start(self) -> "Engines":
@@ -265,7 +265,7 @@ class Engines:
         return self
 
     def stop(self) -> list[str]:
-        """Stop the engines; names those that had to be killed."""
+        """Stop the engines and return the names of those that had to be killed."""
         killed = stop_all(self.engines, STOP_GRACE_S)
         self.engines = []
         if self.watchdog:
@@ -282,7 +282,7 @@ class Engines:
         self.stop()
 
     def _start(self, run: Path, watchdog: Watchdog) -> None:
-        if not self._wanted:
+        if not self._missing:
             return
         home = self._home or run / "data"
         home.mkdir(parents=True, exist_ok=True)
@@ -294,7 +294,7 @@ class Engines:
         self.engines = [
             kind(home, sockets, watchdog, binaries, account, self._durable)
             for kind in kinds
-            if kind.url_name in self._wanted
+            if kind.url_name in self._missing
         ]
         for engine in self.engines:
             engine.start()
@@ -303,23 +303,29 @@ class Engines:
 
 
 def temporary_directory() -> Path:
-    """Make a directory for sockets whose path is short and that every account can pass through."""
+    """Make a directory for sockets, with a short path, that every account can pass through.
+
+    :raises StackError: no place on this system is suitable.
+    """
     for parent in (Path(tempfile.gettempdir()), Path("/tmp"), Path("/var/tmp"), Path("/run")):  # noqa: S108
         if _suits(parent):
             run = Path(tempfile.mkdtemp(prefix="desk-", dir=parent))
-            # Pass, not read: the servers' own directory in it admits them alone.
+            # Others may pass through but not list it; only the engines may enter their own directory inside.
             run.chmod(0o711)
             return run
     raise StackError("No usable temporary directory: /tmp must be writable and allow programs to run.")
 
 
 def own_directory(path: Path, account: Account | None) -> None:
-    """Make ``path`` a directory that only the engines' account may enter; what is in it belongs to that account."""
+    """Make ``path`` a directory that only the engines' account may enter, and give that account its content.
+
+    :raises StackError: it belongs to another account, and we are not root.
+    """
     path.mkdir(mode=0o700, exist_ok=True)
     status = path.stat()
     if account and status.st_uid != account.uid:
-        # Ours first, so that whoever had it until now is out, and the account's last: a start that is cut short here is
-        # done again by the next one.
+        # First make it root's, which shuts the previous owner out. Give it to the account only after its content: if we
+        # are interrupted, the next start sees the wrong owner and does this again.
         os.chown(path, 0, 0)
         path.chmod(0o700)
         for found in (*path.rglob("*"), path):
@@ -329,7 +335,7 @@ def own_directory(path: Path, account: Account | None) -> None:
 
 
 def explain(lines: list[str]) -> str:
-    """The line of a server's output that says why it gave up."""
+    """Return the line of a server's output that says why it ended."""
     for mark in ("No space left on device", "FATAL:", "error:", "PANIC:", "ERROR:"):
         for line in reversed(lines[-40:]):
             if mark in line:
@@ -342,12 +348,12 @@ def _suits(parent: Path) -> bool:
         return False
     if os.geteuid() != 0:
         return True
-    # As root: the unprivileged engines must pass through, and programs may have to be copied there.
+    # If we are root, the unprivileged engines must be able to pass through, and to run programs copied there.
     everyone_may_pass = all(path.stat().st_mode & stat.S_IXOTH for path in (parent, *parent.resolve().parents))
     return everyone_may_pass and not os.statvfs(parent).f_flag & os.ST_NOEXEC
 
 
 def _pgdata(data: Path, account: Account | None) -> str:
-    # The data may lie below a directory that the account cannot pass (a 0700 home). The server works relative
-    # to its working directory, where we put it as root, and this is the one absolute name of it that works.
+    # The data may be below a directory that the account cannot enter (a home of mode 0700). As root we start the server
+    # in its data directory; from there this is the only absolute path to it that the account can use.
     return "/proc/self/cwd" if account and sys.platform == "linux" else str(data)

@@ -1,2 +1,2 @@
 class StackError(Exception):
-    """The stack cannot start or go on; the text is one line for the person at the terminal."""
+    """The stack cannot start or continue; the text is one line for the person at the terminal."""

@@ -1,4 +1,4 @@
-"""What must be in order before anything starts; each trouble is one clear line."""
+"""Checks before anything starts. Each problem is a ``StackError`` of one line."""
 
 import os
 import shutil
@@ -10,21 +10,27 @@ from urllib.parse import urlsplit
 from devstack.errors import StackError
 
 CONNECT_TIMEOUT_S = 3
-ROOM_NEEDED = 200 * 1024 * 1024  # a new PostgreSQL data directory takes 40 MB, its log of changes 80 MB
+ROOM_NEEDED = 200 * 1024 * 1024  # a new PostgreSQL data directory takes 40 MB, its write-ahead log 80 MB
 
 
 def read_port(text: str) -> int:
-    """:raises StackError: ``text`` is no port number."""
+    """Read a port number.
+
+    :raises StackError: ``text`` is none.
+    """
     if text.isascii() and text.isdigit() and 0 < int(text) < 65536:
         return int(text)
     raise StackError(f"PORT has a bad value ({text!r}): a number from 1 to 65535 is needed.")
 
 
 def check_port_free(host: str, port: int) -> None:
-    """:raises StackError: we cannot listen there."""
+    """Check that we can listen on ``host`` and ``port``.
+
+    :raises StackError: another program uses the port, or we may not.
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family) as probe:
-        # As the server does: a port whose old connections are still closing counts as free.
+        # The server sets this too: it may use a port on which old connections are still closing.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
@@ -38,16 +44,19 @@ def check_port_free(host: str, port: int) -> None:
 
 
 def check_disk_room(state_dir: Path) -> None:
-    """:raises StackError: the disk is nearly full."""
+    """Check that the disk has space for the engines' data.
+
+    :raises StackError: it is nearly full.
+    """
     free = shutil.disk_usage(state_dir).free
     if free < ROOM_NEEDED:
         raise StackError(f"The disk is full: {state_dir} has {free >> 20} MB left, {ROOM_NEEDED >> 20} MB are needed.")
 
 
 def check_servers_answer(environ: Mapping[str, str]) -> None:
-    """Try the servers that DATABASE_URL and REDIS_URL name, where they are set.
+    """Check that the servers which DATABASE_URL and REDIS_URL name can be reached, if they are set.
 
-    :raises StackError: one does not answer, or refuses us.
+    :raises StackError: one does not answer, or refuses the login.
     """
     if url := environ.get("DATABASE_URL"):
         _check_postgres(url)
@@ -78,13 +87,13 @@ def _check_redis(url: str) -> None:
 
 def _one_line(error: Exception, url: str) -> str:
     text = " ".join(str(error).split())
-    # A bad URL may be quoted in the message, with its password.
+    # The message may quote the URL with its password.
     password = urlsplit(url).password if "://" in url else None
     return (text.replace(password, "***") if password else text.replace(url, "***"))[:300] or type(error).__name__
 
 
 def state_directory(environ: Mapping[str, str], root: Path) -> Path:
-    """Where the stack keeps its data: STATE_DIR, or ``.dev`` in the project; made when missing.
+    """Return the directory of the stack's data, STATE_DIR or ``.dev`` in the project. Make it if it is missing.
 
     :raises StackError: it cannot be made or written.
     """

@@ -1,4 +1,4 @@
-"""Child processes that stop with us, however we end."""
+"""Child processes that end when we end, even if we are killed."""
 
 import ctypes
 import fcntl
@@ -23,7 +23,7 @@ LARGEST_LOG = 10 * 1024 * 1024
 
 @dataclass(frozen=True)
 class Account:
-    """The existing system account a program runs under."""
+    """The user and group id that a program runs under."""
 
     name: str
     uid: int
@@ -38,13 +38,13 @@ class Account:
 
 
 def run_as(account: Account | None) -> dict[str, Any]:
-    """The options of ``subprocess`` that change to ``account``; none of them for our own."""
+    """Return the options that make ``subprocess`` change to ``account``; none for our own account."""
     return {"user": account.uid, "group": account.gid, "extra_groups": []} if account else {}
 
 
 @dataclass(frozen=True)
 class Program:
-    """What to run and how to end it."""
+    """A program with the way to run and to end it."""
 
     name: str
     argv: Sequence[str]
@@ -56,9 +56,10 @@ class Program:
 
 
 def _die_with_parent(signum: int) -> Callable[[], None] | None:
-    """Have the kernel send ``signum`` when the starting thread ends (Linux; elsewhere the watchdog alone does it).
+    """Return a function for the child that makes the kernel send it ``signum`` when the starting thread ends.
 
-    Runs after the change of user, which would clear the setting.
+    Linux only; elsewhere the watchdog alone ends children. ``subprocess`` calls it after the change of user, which
+    would clear the setting.
     """
     if sys.platform != "linux":
         return None
@@ -74,7 +75,7 @@ def _die_with_parent(signum: int) -> Callable[[], None] | None:
 
 
 def spawn(program: Program, keep_fds: Sequence[int] = ()) -> "subprocess.Popen[bytes]":
-    """Start ``program`` at the head of a process group of its own; call it from the main thread.
+    """Start ``program`` in a process group of its own. Call this from the main thread: the child ends with the thread.
 
     :raises StackError: it cannot be started.
     """
@@ -100,13 +101,13 @@ def spawn(program: Program, keep_fds: Sequence[int] = ()) -> "subprocess.Popen[b
 
 
 def _open_log(path: Path) -> int:
-    """Open for appending and for the owner's eyes only; a log that has grown large starts anew."""
+    """Open a log for appending, readable for its owner only. A log above ``LARGEST_LOG`` is emptied first."""
     too_large = path.exists() and path.stat().st_size > LARGEST_LOG
     return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | (os.O_TRUNC if too_large else 0), 0o600)
 
 
 class Watchdog:
-    """The process that cleans up after us when we are killed; see ``watchdog.py``."""
+    """The process that ends our children when we are killed; see ``watchdog.py``."""
 
     def __init__(self, run_dir: Path) -> None:
         self._run_dir = run_dir
@@ -126,7 +127,7 @@ class Watchdog:
         self._tell(f"-{pid}\n")
 
     def revive(self) -> bool:
-        """Start it again if it was killed; True if that was so."""
+        """Start the watchdog again if it was killed. Return whether it was."""
         if self._popen.poll() is None:
             return False
         self._popen = self._spawn()
@@ -135,7 +136,7 @@ class Watchdog:
         return True
 
     def close(self) -> None:
-        """Let it remove the temporary directory and end."""
+        """Let the watchdog remove the temporary directory and end."""
         if self._popen.stdin:
             with suppress(BrokenPipeError):
                 self._popen.stdin.close()
@@ -145,7 +146,7 @@ class Watchdog:
     def _spawn(self) -> "subprocess.Popen[str]":
         script = Path(__file__).with_name("watchdog.py")
         return subprocess.Popen(
-            # -S -I: it needs nothing but the standard library, and starts in 15 ms.
+            # With -S -I it starts in 15 ms; it needs only the standard library.
             [sys.executable, "-S", "-I", str(script), str(self._run_dir)],
             stdin=subprocess.PIPE,
             start_new_session=True,
@@ -154,13 +155,13 @@ class Watchdog:
 
     def _tell(self, line: str) -> None:
         assert self._popen.stdin
-        with suppress(BrokenPipeError):  # it was killed: revive() tells its successor
+        with suppress(BrokenPipeError):  # it was killed: revive() repeats everything to the next one
             self._popen.stdin.write(line)
             self._popen.stdin.flush()
 
 
 def try_lock(file: IO[str]) -> bool:
-    """Lock ``file`` until the last process that inherits it ends; False when somebody else has it."""
+    """Lock ``file`` until the last process that inherits it ends. Return False if another process has the lock."""
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -169,7 +170,7 @@ def try_lock(file: IO[str]) -> bool:
 
 
 class Child:
-    """One program we answer for."""
+    """One program that we start and stop."""
 
     def __init__(self, program: Program, watchdog: Watchdog) -> None:
         self.program = program
@@ -188,7 +189,7 @@ class Child:
         self._launch()
 
     def exit_code(self) -> int | None:
-        """The code it ended with; None while it runs. Ends whatever an ended program left of its group."""
+        """Return the exit code, or None while it runs. If it has ended, kill what is left of its process group."""
         if self._popen is None:
             return 0
         code = self._popen.poll()
@@ -197,7 +198,7 @@ class Child:
         return code
 
     def reason(self, code: int) -> str:
-        """Why it ended with ``code``, in a few words."""
+        """Return in a few words why it ended with ``code``."""
         return f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
 
     def ask_to_stop(self) -> None:
@@ -205,7 +206,7 @@ class Child:
             self._popen.send_signal(self.program.stop_signal)
 
     def wait_or_kill(self, deadline: float) -> bool:
-        """Wait for the end until ``deadline`` (``time.monotonic``), then use force; False if force was needed."""
+        """Wait for its end until ``deadline`` (``time.monotonic``), then kill it. Return False if it was killed."""
         if self._popen is None:
             return True
         try:
@@ -229,7 +230,7 @@ class Child:
 
 
 def stop_all(children: Iterable[Child], grace_s: float) -> list[str]:
-    """Stop ``children`` side by side and return the names of those that had to be killed."""
+    """Stop ``children`` at the same time and return the names of those that had to be killed."""
     children = list(children)
     for child in children:
         child.ask_to_stop()

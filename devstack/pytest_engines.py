@@ -1,8 +1,8 @@
-"""pytest plugin: throw-away engines for a test session that has no DATABASE_URL or REDIS_URL.
+"""pytest plugin: start temporary engines for a test session without DATABASE_URL or REDIS_URL.
 
-Named by ``-p`` in ``pytest.ini``, so that the variables are set before pytest-django loads the settings.
-Under xdist each worker starts its own, since tests empty Valkey and count rows. A PostgreSQL that DATABASE_URL names
-is shared: pytest-django gives each worker a database there. A Valkey that REDIS_URL names is for a run without workers.
+``pytest.ini`` loads it with ``-p``, so that the variables are set before pytest-django loads the settings. Under xdist
+each worker starts its own engines, because tests empty Valkey and count rows. A PostgreSQL in DATABASE_URL may be
+shared, because pytest-django gives each worker a database. Use a Valkey in REDIS_URL only without workers.
 """
 
 import atexit
@@ -16,13 +16,13 @@ import pytest
 from devstack.engines import Engines
 from devstack.errors import StackError
 
-_OURS = "PYTEST_ENGINES"  # tells workers which of the variables name what the controller started
+_OURS = "PYTEST_ENGINES"  # tells workers which of the two variables lead to engines that the controller has started
 _engines: Engines | None = None
 
 
 def start() -> None:
-    """Set DATABASE_URL and REDIS_URL, starting what is missing. Calling it again does nothing."""
-    global _engines  # the session has one pair
+    """Set DATABASE_URL and REDIS_URL, and start the engines that are missing. A second call does nothing."""
+    global _engines  # one pair for the whole session
     if _engines:
         return
     if "PYTEST_XDIST_WORKER" in os.environ:
@@ -33,17 +33,17 @@ def start() -> None:
     if not missing:
         return
     try:
-        _engines = Engines(wanted=missing, durable=False).start()
+        _engines = Engines(missing=missing, durable=False).start()
     except StackError as error:
         raise pytest.UsageError(str(error)) from error
     os.environ.update(_engines.urls)
-    atexit.register(stop)  # for a session that never gets as far as pytest_unconfigure
+    atexit.register(stop)  # for a session that ends before pytest_unconfigure
     if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
         signal.signal(signal.SIGTERM, _exit_in_order)
 
 
 def stop() -> None:
-    """Stop what :func:`start` started and take the variables back."""
+    """Stop the engines that :func:`start` has started, and remove the variables."""
     global _engines
     if _engines:
         for name in _engines.urls:
@@ -53,7 +53,7 @@ def stop() -> None:
 
 
 def pytest_addoption() -> None:
-    # The one hook that runs when `-p` loads us and before pytest-django is there.
+    # The only hook that runs after `-p` has loaded us and before pytest-django loads the settings.
     start()
 
 

@@ -1,4 +1,4 @@
-"""``make reset``: forget what the embedded engines hold, and the pictures that belong to it."""
+"""``make reset``: delete the data of the embedded engines and the pictures that belong to it."""
 
 import os
 import shutil
@@ -17,7 +17,7 @@ LOCKS = ("up.lock", "services.lock", "postgres.lock", "valkey.lock")
 
 
 def reset(state_dir: Path, pictures: Path | None = None) -> list[str]:
-    """Remove everything below ``state_dir``, and ``pictures``; answer the names of what went.
+    """Remove everything below ``state_dir``, and ``pictures``. Return the names of what was removed.
 
     :raises StackError: something there is in use; nothing was removed.
     """
@@ -43,12 +43,12 @@ def _remove_all(folder: Path, keep: Collection[str]) -> Iterator[str]:
 
 
 def main() -> int:
-    """Reset the state directory; the exit code for the shell."""
+    """Reset the state directory and return the exit code for the shell."""
     try:
         environment.load_dotenv(ROOT / ".env")
         state_dir = preflight.state_directory(os.environ, ROOT)
         media = Path(os.environ.get("MEDIA_ROOT") or environment.default_media_root(state_dir, ROOT))
-        # A server of your own keeps its rows, and they go on naming their pictures.
+        # With a server of one's own the rows stay, and still refer to their pictures.
         is_ours = (state_dir / "postgres").is_dir() and not os.environ.get("DATABASE_URL")
         gone = reset(state_dir, media if is_ours and not os.environ.get("MEDIA_ROOT") else None)
     except (StackError, OSError, ValueError) as error:

@@ -1,4 +1,4 @@
-"""``make up``: engines, preparation, web, workers and beat, kept running together until told to stop."""
+"""``make up``: start engines, web, workers and beat, after preparing the database, and keep them running."""
 
 import errno
 import fcntl
@@ -29,19 +29,19 @@ PRODUCTION = "config.settings.production"
 TICK_S = 0.05
 STOP_GRACE_S = 8.0
 READY_TIMEOUT_S = 120.0
-# A child that lived this long has earned an immediate restart; the others wait longer each time.
+# A child that has run this long is restarted at once if it ends; one that keeps ending waits longer each time.
 SOUND_LIFE_S = 5.0
 BACK_OFF_S = (0.0, 0.5, 1.0, 2.0, 5.0, 10.0)
 WEB_WORKERS = 2
-WORKERS = {"money": 4, "now": 2, "bulk": 2}  # the queues of the settings, and the threads of each one's worker
+WORKERS = {"money": 4, "now": 2, "bulk": 2}  # each queue of the settings, and the threads of its worker
 
 
 class Stopped(Exception):
-    """Somebody asked for the end while the stack was still starting."""
+    """Somebody has asked us to stop."""
 
 
 class Keeper:
-    """Restarts one child whenever it ends."""
+    """Restart one child whenever it ends."""
 
     def __init__(self, child: Child) -> None:
         self.child = child
@@ -55,7 +55,7 @@ class Keeper:
         self.child.start()
 
     def look_after(self, now: float) -> None:
-        """Notice an end, and start again once that is due."""
+        """Check whether the child has ended, and start it again when it is time."""
         if self._due_at is None:
             if (code := self.child.exit_code()) is None:
                 return
@@ -74,7 +74,7 @@ class Keeper:
 
 
 class Supervisor:
-    """One run of the stack; ``environ`` is what the children get, with the embedded engines' URLs added."""
+    """One run of the stack. Children get ``environ`` and the URLs of the embedded engines."""
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         self.environ = dict(environ)
@@ -91,19 +91,20 @@ class Supervisor:
         return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
 
     def run(self, *, engines_alone: bool = False) -> None:
-        """Start everything, keep it running, and stop it all when told to.
+        """Start everything, keep it running, and stop it all on a signal.
 
-        :param engines_alone: nothing that uses the engines: somebody wants to restore a backup.
+        :param engines_alone: start only the engines, so that a backup can be restored.
         :raises StackError: it cannot start; nothing is left running.
         """
         for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            # nohup asks to outlive the terminal; a Ctrl-C that a shell ignored for us is still wanted.
+            # Keep an ignored SIGHUP ignored, because that is how nohup works. A shell may have set SIGINT to be ignored
+            # (a job in the background), but Ctrl-C must still stop us.
             if signum != signal.SIGHUP or signal.getsignal(signum) is not signal.SIG_IGN:
                 signal.signal(signum, self._ask_to_stop)
         with ExitStack() as stack, suppress(Stopped):
             stack.enter_context(self._only_one())
             self._check()
-            # Each process leaves a file of figures behind, and a scrape reads them all.
+            # Each process leaves a file of metrics behind, and a scrape would read the old ones too.
             shutil.rmtree(self.state_dir / "metrics", ignore_errors=True)
             engines = self._start_engines(stack)
             if engines_alone:
@@ -111,7 +112,7 @@ class Supervisor:
                 self._look_after_for_ever(engines)
             accounts = self._prepare(engines)
             web, *background = self._services(stack, engines)
-            # The first answer is what somebody waits for: the others start their imports after it.
+            # Start the others only when the web server answers: their imports would delay it.
             self._start(web)
             self._wait_until_it_answers()
             self._start(*background)
@@ -119,7 +120,10 @@ class Supervisor:
             self._look_after_for_ever(engines)
 
     def _only_one(self) -> IO[str]:
-        """Hold the lock that says a supervisor is at work in this state directory."""
+        """Take the lock of this state directory, so that a second supervisor refuses to start.
+
+        :raises StackError: another supervisor is running here.
+        """
         lock = (self.state_dir / "up.lock").open("a+")
         if not try_lock(lock):
             lock.seek(0)
@@ -143,7 +147,7 @@ class Supervisor:
         missing = [name for name in URLS if not self.environ.get(name)]
         if missing:
             say("Starting " + " and ".join({"DATABASE_URL": "PostgreSQL", "REDIS_URL": "Valkey"}[m] for m in missing))
-        engines = stack.enter_context(Engines(self.state_dir, wanted=missing, idle=self._pause))
+        engines = stack.enter_context(Engines(self.state_dir, missing=missing, idle=self._pause))
         self.environ |= engines.urls
         note = self.state_dir / "engines.json"
         stack.callback(note.unlink, missing_ok=True)
@@ -152,7 +156,10 @@ class Supervisor:
         return engines
 
     def _prepare(self, engines: Engines) -> str:
-        """Bring the database up to date in one process; answers what it says about the accounts."""
+        """Bring the database up to date with `manage.py prepare`. Return its output, which names the accounts.
+
+        :raises StackError: it failed; the text says why.
+        """
         assert engines.watchdog
         say("Preparing the database")
         log = self.state_dir / "prepare.log"
@@ -169,7 +176,7 @@ class Supervisor:
             stop_all([child], STOP_GRACE_S)
             log.unlink(missing_ok=True)  # it holds passwords
         if code:
-            # What the command itself says is one line; anything longer is a traceback that somebody must read.
+            # An error that the command reports itself is one line; anything longer is a traceback: show all of it.
             is_one_line = len(text.splitlines()) == 1
             raise StackError(
                 text.partition("Error: ")[2] or text if is_one_line else f"The database cannot be prepared:\n{text}"
@@ -189,25 +196,26 @@ class Supervisor:
             self.keepers.append(keeper)
 
     def _programs(self) -> list[Program]:
-        """What serves: the web server first, then what works in the background."""
+        """Return the programs to run: the web server first, then workers and beat."""
         python = (sys.executable, "-m")
-        # The worker's long warning about root says nothing that matters on a developer's machine.
+        # Hide Celery's long warning about running as root, which does not matter on a developer's machine.
         calm = (sys.executable, "-W", "ignore:You're running the worker", "-m")
         celery = (*calm, "celery", "-A", "config", "--quiet")
         schedule = str(self.state_dir / "celerybeat-schedule")
-        # Beat has something due every few seconds: that would hide everything else.
+        # WARNING, because beat would log a line every few seconds and bury the others.
         level = self.environ.get("LOG_LEVEL") or "WARNING"
         commands: dict[str, tuple[str, ...]] = {
             "web": (
                 *(*python, "granian", "--interface", "asgi", "--host", self.host, "--port", str(self.port)),
                 *("--workers", str(WEB_WORKERS), "--respawn-failed-workers", "--respawn-interval", "0.1"),
-                # A waiting poll counts as a request: by default some hundred of them would shut everybody else out.
+                # A waiting poll counts as a request: by Granian's default some hundred of them would block all others.
                 *("--backlog", "4096", "--backpressure", "20000"),
-                # Each connection keeps such a buffer, by default 400 KB; headers may be as long, in HTTP/2 16 MB.
+                # Each connection keeps a buffer this large, which also limits the headers; the default is 400 KB. Over
+                # HTTP/2 headers could take 16 MB, so only HTTP/1.
                 *("--http", "1", "--http1-buffer-size", "65536"),
                 *("--workers-kill-timeout", "3", "--log-level", "warning", "config.asgi:application"),
             ),
-            # Threads: one process to watch and to kill, and tasks mostly wait for others.
+            # Threads, because tasks mostly wait for others, and one process is easier to watch and to kill.
             **{
                 f"worker {queue}": (
                     *(*celery, "worker", "--queues", queue, "--hostname", f"{queue}@%h", "--loglevel", level),
@@ -242,7 +250,10 @@ class Supervisor:
         self._pause()
 
     def _pause(self) -> None:
-        """:raises Stopped: it is time to end."""
+        """Wait a moment.
+
+        :raises Stopped: a signal has asked us to stop, or our parent has ended (UP_ENDS_WITH_PARENT).
+        """
         if self._stop or (self._parent is not None and os.getppid() != self._parent):
             raise Stopped
         time.sleep(TICK_S)
@@ -255,7 +266,7 @@ class Supervisor:
         return self.state_dir / "services.lock"
 
     def _wait_for_leftovers(self) -> None:
-        """Give the children of a killed supervisor the time to end and to free the port."""
+        """Wait until the children of a killed supervisor have ended and freed the port, or until they had the time."""
         deadline = time.monotonic() + STOP_GRACE_S + 2
         with self._services_lock.open("w") as lock:
             while not try_lock(lock) and time.monotonic() < deadline:
@@ -276,7 +287,7 @@ class Supervisor:
 
 
 class ServiceChild(Child):
-    """A child that shows, by a lock it inherits, that it is still there."""
+    """A child that inherits a lock, by which the next supervisor sees that it still runs."""
 
     def __init__(self, program: Program, watchdog: Watchdog, lock: Path) -> None:
         super().__init__(program, watchdog)
@@ -290,7 +301,7 @@ class ServiceChild(Child):
 
 
 def answers(url: str) -> bool:
-    """Whether anything HTTP comes back from ``url``."""
+    """Tell whether ``url`` gives any HTTP response."""
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
         opener.open(url, timeout=2).close()
@@ -302,15 +313,15 @@ def answers(url: str) -> bool:
 
 
 def say(text: str) -> None:
-    # The terminal may be gone (a closed window, `| head`): that is no reason to fall.
+    # If the terminal is gone (a closed window, `| head`), go on without it.
     with suppress(OSError):
         print(text, flush=True)
 
 
 def leave_note(note: Path, text: str, run_dir: Path) -> None:
-    """Let ``note`` say ``text`` to our own account for as long as ``run_dir`` is there.
+    """Make the file ``note`` with ``text``, readable for our account only, as a link into ``run_dir``.
 
-    It is a link into that directory: whatever ends the engines removes it, and the note is void at once.
+    When the engines end, for whatever reason, ``run_dir`` is removed, and the note cannot be read any more.
     """
     target = run_dir / note.name
     with os.fdopen(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
@@ -320,9 +331,9 @@ def leave_note(note: Path, text: str, run_dir: Path) -> None:
 
 
 def main(*, engines_alone: bool = False) -> int:
-    """Run the stack; the exit code for the shell."""
+    """Run the stack and return the exit code for the shell."""
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):  # a terminal that knows no Chinese must not end us
+        if isinstance(stream, TextIOWrapper):  # on a terminal without Chinese, print "?" instead of failing
             stream.reconfigure(errors="replace")
     try:
         environment.load_dotenv(ROOT / ".env")

@@ -1,8 +1,7 @@
-"""Stops what a dead supervisor left behind, and removes its temporary directory.
+"""Stop the processes that a dead supervisor has left behind, and remove its temporary directory.
 
-Run as a script by :class:`devstack.process.Watchdog`, with the supervisor's pipe as standard input:
-``+PID SIGNAL`` takes a process group into care, ``-PID`` lets it go. The end of the input means that the
-supervisor is gone, for whatever reason.
+:class:`devstack.process.Watchdog` runs this as a script, with a pipe as standard input. ``+PID SIGNAL`` adds a process
+group to the list, ``-PID`` removes it. When the input ends, the supervisor has ended, for whatever reason.
 """
 
 import os
@@ -14,7 +13,7 @@ GRACE_S = 8.0
 
 
 def _send(pid: int, signum: int) -> bool:
-    """Signal the group of ``pid``; False when nobody is left in it."""
+    """Send a signal to the process group of ``pid``. Return False if no process is left in it."""
     try:
         os.killpg(pid, signum)
     except (ProcessLookupError, PermissionError):
@@ -27,7 +26,7 @@ def _end(groups: dict[int, int]) -> None:
         try:
             os.kill(pid, signum)
         except ProcessLookupError:
-            _send(pid, signal.SIGKILL)  # the leader is gone, what it started is not
+            _send(pid, signal.SIGKILL)  # the first process has ended, but what it started may still run
     deadline = time.monotonic() + GRACE_S
     while time.monotonic() < deadline and any(_send(pid, 0) for pid in groups):
         time.sleep(0.05)
@@ -47,7 +46,7 @@ def main() -> None:
             groups.pop(-int(words[0]), None)
     _end(groups)
 
-    import shutil  # costs 15 ms that a start need not wait for
+    import shutil  # here, because it takes 15 ms, by which every start would be slower
 
     shutil.rmtree(sys.argv[1], ignore_errors=True)
 

@@ -1,4 +1,4 @@
-"""The fault dial as a form: who may turn it, what it shows, and what was sent."""
+"""The fault dial: the form that switches faults on and off."""
 
 from collections.abc import Collection, Mapping
 
@@ -11,12 +11,12 @@ from sandbox.models import FaultKind
 
 
 def may_turn(request: HttpRequest) -> bool:
-    """Whether the caller may set faults for everybody: whoever sits at this machine, and root of the back office."""
+    """Tell whether the caller may set faults for everybody: on this machine anybody, else only root."""
     return is_from_here(request) or (admin.site.has_permission(request) and request.user.is_superuser)
 
 
 def dial(on: Mapping[FaultKind, float], kinds: Collection[FaultKind] = tuple(FaultKind)) -> dict[str, object]:
-    """The context of ``sandbox/dial.html``; ``on`` holds the faults that are on, with their values."""
+    """Return the context of ``sandbox/dial.html``; ``on`` holds the faults that are on, with their values."""
     rows = [
         {
             "kind": kind,
@@ -30,7 +30,7 @@ def dial(on: Mapping[FaultKind, float], kinds: Collection[FaultKind] = tuple(Fau
 
 
 def changes_of(sent: QueryDict, kinds: Collection[FaultKind] = tuple(FaultKind)) -> dict[str, object]:
-    """Read the whole dial as the form sends it; a value that is no number counts as the usual one."""
+    """Read the form as it was sent. A value that is not a number means the default."""
     if "reset" in sent:
         return {}
     on = sent.getlist("on")

@@ -1,4 +1,4 @@
-"""What makes a view a provider's endpoint: no CSRF check, and the faults that strike before and after it."""
+"""Turn a view into a provider's endpoint: without CSRF check, and with the faults that happen before and after it."""
 
 import time
 from collections.abc import Callable
@@ -17,18 +17,18 @@ BAD_GATEWAY = "<html><head><title>502 Bad Gateway</title></head><body><h1>502 Ba
 
 
 def provider_endpoint(*, slow: FaultKind, down: FaultKind, lost: FaultKind | None = None) -> Callable[[View], View]:
-    """Mark a view as an upstream's: ``slow`` waits first, ``down`` answers 502, ``lost`` works and then answers 502."""
+    """Decorate a view. Fault ``slow`` waits first; ``down`` answers 502; ``lost`` calls the view and answers 502."""
 
     def decorate(view: View) -> View:
         @wraps(view)
-        def struck(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        def faulty(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
             faults = faults_on()
             time.sleep(faults.get(slow, 0))
             if down in faults:
                 return HttpResponse(BAD_GATEWAY, status=502)
-            answer = view(request, *args, **kwargs)
-            return HttpResponse(BAD_GATEWAY, status=502) if lost in faults else answer
+            response = view(request, *args, **kwargs)
+            return HttpResponse(BAD_GATEWAY, status=502) if lost in faults else response
 
-        return never_cache(csrf_exempt(struck))
+        return never_cache(csrf_exempt(faulty))
 
     return decorate

@@ -1,6 +1,6 @@
-"""The fault dial: what the stand-ins do wrong on purpose, for every process, until told otherwise.
+"""Faults: what the sandbox does wrong on purpose, in every process, until it is switched off.
 
-A fault strikes everybody, or one order alone (``ORDER_KINDS``): where a class shares a machine, a buyer tries his own.
+A fault affects everybody, or one order alone (``ORDER_KINDS``), so that trainees on one machine can each try theirs.
 """
 
 from collections.abc import Collection, Mapping
@@ -11,7 +11,7 @@ from sandbox.models import Fault, FaultKind, Trade
 
 MAX_VALUE = 600.0
 
-# Kinds whose value is a time in seconds, with the one used when they are merely switched on.
+# Kinds whose value is a time in seconds, and the time that is used when none is named.
 DEFAULT_SECONDS = {
     FaultKind.NOTIFY_LATE: 20.0,
     FaultKind.NOTIFY_OUT_OF_ORDER: 20.0,
@@ -35,9 +35,9 @@ ORDER_KINDS = (
 
 
 def faults_on(trade: Trade | None = None) -> dict[FaultKind, float]:
-    """Answer the faults that are on, with their values (seconds where the kind has seconds).
+    """Return the faults that are on, with their values (seconds if the kind has seconds).
 
-    :param trade: the order that is at hand; its own faults are among them.
+    :param trade: add the faults of this order.
     """
     on = dict(Fault.objects.values_list("kind", "value")) | (trade.faults if trade else {})
     return {FaultKind(kind): value for kind, value in on.items() if kind in FaultKind}
@@ -48,24 +48,24 @@ def faults_set(*, changes: Mapping[str, object], reset: bool = False) -> None:
 
     :raises ValueError: an unknown kind, or a value that is none of these; nothing was changed.
     """
-    wanted = _values(changes, FaultKind)
+    values = _values(changes, FaultKind)
     with transaction.atomic():
-        gone = Fault.objects.all() if reset else Fault.objects.filter(kind__in=wanted)
-        gone.delete()
-        rows = [Fault(kind=kind, value=value) for kind, value in wanted.items() if value]
+        replaced = Fault.objects.all() if reset else Fault.objects.filter(kind__in=values)
+        replaced.delete()
+        rows = [Fault(kind=kind, value=value) for kind, value in values.items() if value]
         Fault.objects.bulk_create(rows, update_conflicts=True, update_fields=["value"], unique_fields=["kind"])
 
 
 def order_faults_set(*, trade: Trade, changes: Mapping[str, object], reset: bool = False) -> None:
-    """Like ``faults_set``, for one order alone.
+    """Do the same as ``faults_set`` for one order alone.
 
-    :raises ValueError: also a kind that is not among ``ORDER_KINDS``; nothing was changed.
+    :raises ValueError: also for a kind that is not among ``ORDER_KINDS``; nothing was changed.
     """
-    wanted = _values(changes, ORDER_KINDS)
+    values = _values(changes, ORDER_KINDS)
     with transaction.atomic():
         locked = Trade.objects.select_for_update().get(pk=trade.pk)
         kept = {} if reset else locked.faults
-        locked.faults = {kind: value for kind, value in (kept | wanted).items() if value}
+        locked.faults = {kind: value for kind, value in (kept | values).items() if value}
         locked.save(update_fields=["faults"])
     trade.faults = locked.faults
 

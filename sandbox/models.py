@@ -1,4 +1,4 @@
-"""The stand-in's own books. Nothing else in the project reads or writes these tables."""
+"""The sandbox's own books. Nothing else in the project reads or writes these tables."""
 
 from django.db import models
 
@@ -53,7 +53,7 @@ class TradeState(models.TextChoices):
 
 
 class Trade(models.Model):
-    """What WeChat Pay keeps of an order."""
+    """An order as WeChat Pay keeps it."""
 
     out_trade_no = models.CharField("商户订单号", max_length=32, unique=True)
     sign_type = models.CharField("签名类型", max_length=12, default="MD5")
@@ -92,7 +92,7 @@ class Trade(models.Model):
 
 
 class PayCode(models.Model):
-    """One ``code_url`` or ``prepay_id`` of an order; asking again for the same order gives another one."""
+    """One ``code_url`` or ``prepay_id`` of an order. Placing the same order again gives it another one."""
 
     token = models.CharField("码", max_length=16, unique=True)
     prepay_id = models.CharField("预支付会话", max_length=64, unique=True)
@@ -157,7 +157,7 @@ class DeliveryState(models.TextChoices):
 
 
 class Delivery(models.Model):
-    """One notification, from its making to its acknowledgement. The row is the whole truth: no timer holds it."""
+    """One notification, from its creation to its acknowledgement. All state is in the row, none in a process."""
 
     trade = models.ForeignKey(Trade, on_delete=models.CASCADE, related_name="deliveries", verbose_name="订单")
     refund = models.ForeignKey(Refund, on_delete=models.CASCADE, null=True, blank=True, verbose_name="退款")

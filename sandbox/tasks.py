@@ -1,4 +1,4 @@
-"""What the stand-in does in the background. Each task may run twice and may be lost: the sweep finds what is due."""
+"""The sandbox's background tasks. A task may run twice or be lost, because the sweep finds everything that is due."""
 
 from celery import shared_task
 from django.utils import timezone
@@ -15,7 +15,7 @@ def deliver(delivery_id: int) -> None:
 
 @shared_task(name="sandbox.sweep", ignore_result=True)
 def sweep() -> None:
-    """Settle refunds and start the notifications that are due; run every few seconds by beat."""
+    """Settle refunds and send the notifications that are due. Beat runs this every 3 s."""
     refunds_settle(now=timezone.now())
     for delivery_id in deliveries_due(now=timezone.now()):
         deliver.delay(delivery_id)

@@ -1,4 +1,4 @@
-"""Everything below /sandbox/; mounted only while ``settings.SANDBOX`` is on."""
+"""The paths below /sandbox/, which exist only while ``settings.SANDBOX`` is on."""
 
 from django.urls import include, path
 

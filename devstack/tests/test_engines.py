@@ -101,25 +101,25 @@ def test_a_killed_owner_takes_its_servers_along_and_loses_nothing(home: Path) ->
 
 
 def test_a_pid_file_that_names_a_living_stranger_does_not_stop_the_start(home: Path) -> None:
-    with Engines(home, wanted=["DATABASE_URL"]):
+    with Engines(home, missing=["DATABASE_URL"]):
         pass
     pid_file = home / "postgres" / "postmaster.pid"
     pid_file.write_text(f"{os.getpid()}\n{home / 'postgres'}\n1700000000\n5432\n/tmp\n\n")
 
-    with Engines(home, wanted=["DATABASE_URL"]) as engines:
+    with Engines(home, missing=["DATABASE_URL"]) as engines:
         assert int(pid_file.read_text().split()[0]) == engines.engines[0].pid
 
 
 def test_a_second_owner_of_the_same_data_is_refused(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("devstack.engines.LEFTOVER_TIMEOUT_S", 0.1)
-    with Engines(home, wanted=["REDIS_URL"]), pytest.raises(StackError, match="Another process still uses"):
-        Engines(home, wanted=["REDIS_URL"]).start()
+    with Engines(home, missing=["REDIS_URL"]), pytest.raises(StackError, match="Another process still uses"):
+        Engines(home, missing=["REDIS_URL"]).start()
 
 
 def test_allows_three_hundred_connections_and_speaks_utf8() -> None:
     names = ("max_connections", "server_encoding")
     with (
-        Engines(wanted=["DATABASE_URL"], durable=False) as engines,
+        Engines(missing=["DATABASE_URL"], durable=False) as engines,
         psycopg.connect(engines.urls["DATABASE_URL"]) as connection,
     ):
         answers = [connection.execute(f"SHOW {name}").fetchone() for name in names]
@@ -130,7 +130,7 @@ def test_allows_three_hundred_connections_and_speaks_utf8() -> None:
 
 
 def test_only_the_missing_engine_is_started() -> None:
-    with Engines(wanted=["REDIS_URL"], durable=False) as engines:
+    with Engines(missing=["REDIS_URL"], durable=False) as engines:
         assert list(engines.urls) == ["REDIS_URL"]
 
 
@@ -234,12 +234,12 @@ def test_programs_out_of_reach_are_copied(monkeypatch: pytest.MonkeyPatch, tmp_p
 
 
 def test_says_in_one_line_why_a_server_does_not_start(home: Path) -> None:
-    with Engines(home, wanted=["DATABASE_URL"]):
+    with Engines(home, missing=["DATABASE_URL"]):
         pass
     (home / "postgres" / "PG_VERSION").write_text("9.6\n")
 
     with pytest.raises(StackError) as caught:
-        Engines(home, wanted=["DATABASE_URL"]).start()
+        Engines(home, missing=["DATABASE_URL"]).start()
 
     assert str(caught.value).startswith("postgres did not start: ")
     assert "database files are incompatible" in str(caught.value)
@@ -250,12 +250,12 @@ def test_a_half_made_data_directory_is_made_anew(home: Path) -> None:
     (home / "postgres.new").mkdir(parents=True)
     (home / "postgres.new" / "PG_VERSION").write_text("18\n")
 
-    with Engines(home, wanted=["DATABASE_URL"], durable=False) as engines:
+    with Engines(home, missing=["DATABASE_URL"], durable=False) as engines:
         assert engines.engines[0].is_ready()
 
 
 def test_ends_in_order_on_the_signals_of_a_shutdown() -> None:
-    with Engines(wanted=["DATABASE_URL"], durable=False) as engines:
+    with Engines(missing=["DATABASE_URL"], durable=False) as engines:
         postgres = engines.engines[0]
         assert postgres.pid
         log = postgres.program.log

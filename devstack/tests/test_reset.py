@@ -12,7 +12,7 @@ from devstack.supervisor import ROOT
 
 
 def test_forgets_all_data(home: Path) -> None:
-    with Engines(home, wanted=["REDIS_URL"]):
+    with Engines(home, missing=["REDIS_URL"]):
         pass
     (home / "root-password").write_text("geheim")
 
@@ -80,7 +80,7 @@ def test_pictures_are_kept_where_reset_looks_for_them() -> None:
 
 
 def test_refuses_while_an_engine_runs_and_removes_nothing(home: Path) -> None:
-    with Engines(home, wanted=["REDIS_URL"]) as engines:
+    with Engines(home, missing=["REDIS_URL"]) as engines:
         with pytest.raises(StackError, match="It is running"):
             reset(home)
 

@@ -1,8 +1,7 @@
 """The control page as JSON, for tests and scripts.
 
-Without a session there is nothing for a CSRF token to protect; what a foreign web page could do is send a
-request from the developer's browser, so requests that a browser marks as cross-site are refused, and a body
-must be declared as JSON.
+These calls use no session, so a CSRF token would protect nothing. But a foreign web page could send a request from the
+developer's browser. So a request with a foreign Origin is refused, and a body must be declared as JSON.
 """
 
 import json
@@ -63,9 +62,9 @@ def _no(text: str, status: int, **more: str) -> JsonResponse:
 
 @control_endpoint
 def faults(request: HttpRequest, body: Body) -> JsonResponse:
-    """GET tells the dial. POST turns it: ``{"notify_twice": true, "provider_slow": 3, "reset": true}``.
+    """GET returns the faults. POST sets them: ``{"notify_twice": true, "provider_slow": 3, "reset": true}``.
 
-    With ``code_url`` or ``prepay_id`` it is the dial of that order alone.
+    With ``code_url`` or ``prepay_id`` it sets the faults of that order alone.
     """
     names = {name: str(body.pop(name)) for name in ("code_url", "prepay_id") if name in body}
     reset = body.pop("reset", False) is True
@@ -88,9 +87,9 @@ def _dial(on: dict[FaultKind, float], kinds: Iterable[FaultKind]) -> JsonRespons
 
 @control_endpoint
 def pay(request: HttpRequest, body: Body) -> JsonResponse:
-    """POST ``code_url``, ``prepay_id`` or ``out_trade_no`` pays; ``"deliver": true`` also notifies at once."""
-    wanted = {name: str(body[name]) for name in ("code_url", "prepay_id", "out_trade_no") if body.get(name)}
-    code = code_find(**wanted) if request.method == "POST" and wanted else None
+    """POST with ``code_url``, ``prepay_id`` or ``out_trade_no`` pays; ``"deliver": true`` also notifies at once."""
+    names = {name: str(body[name]) for name in ("code_url", "prepay_id", "out_trade_no") if body.get(name)}
+    code = code_find(**names) if request.method == "POST" and names else None
     if code is None:
         return _no("no such code", 404)
     try:
@@ -103,7 +102,7 @@ def pay(request: HttpRequest, body: Body) -> JsonResponse:
 
 @control_endpoint
 def deliver(request: HttpRequest, body: Body) -> JsonResponse:
-    """POST settles refunds and sends what is due, or due within ``ahead_s`` seconds, before it answers."""
+    """POST settles refunds and sends notifications that are due, or will be in ``ahead_s`` seconds, then answers."""
     if request.method != "POST":
         return _no("POST is needed", 405)
     ahead_s = body.get("ahead_s", 0)
@@ -116,7 +115,7 @@ def deliver(request: HttpRequest, body: Body) -> JsonResponse:
 
 @control_endpoint
 def trades(request: HttpRequest, body: Body) -> JsonResponse:
-    """GET the newest orders, or those named by ``out_trade_no`` (repeatable)."""
+    """GET returns the newest orders, or those that ``out_trade_no`` names (repeatable)."""
     numbers = [number for number in request.GET.getlist("out_trade_no") if number.isascii() and number.isprintable()]
     rows = Trade.objects.prefetch_related("refunds", "deliveries", "codes")
     rows = rows.filter(out_trade_no__in=numbers) if numbers else rows

@@ -1,4 +1,4 @@
-"""The control page: what the stand-ins have in their books, and the fault dial."""
+"""The control page: the sandbox's orders, refunds and notifications, and the fault dial."""
 
 from urllib.parse import urlsplit
 
@@ -41,7 +41,7 @@ def _qr(text: str) -> str:
 
 
 def _open_codes() -> list[PayCode]:
-    """The newest code of each of the newest orders that wait for money."""
+    """Return the newest code of each of the newest orders that wait for payment."""
     now = timezone.now()
     codes = PayCode.objects.filter(trade__state=TradeState.NOTPAY, expires_at__gt=now, trade__expires_at__gt=now)
     newest = codes.order_by("trade_id", "-pk").distinct("trade_id").values("pk")
@@ -50,7 +50,7 @@ def _open_codes() -> list[PayCode]:
 
 @require_POST
 def faults(request: HttpRequest) -> HttpResponse:
-    """Set the whole dial as the form shows it."""
+    """Set all faults as the form shows them."""
     if not may_turn(request):
         raise PermissionDenied
     faults_set(changes=changes_of(request.POST), reset=True)

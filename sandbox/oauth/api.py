@@ -1,4 +1,4 @@
-"""WeChat's side of the login: HTTP 200 whatever happens, JSON labelled as text, errors by ``errcode``."""
+"""WeChat's side of the login. As WeChat does, it always answers HTTP 200, JSON as text/plain, errors by ``errcode``."""
 
 import secrets
 from collections.abc import Callable
@@ -59,7 +59,7 @@ def access_token(request: HttpRequest) -> dict[str, Any]:
     if request.GET.get("grant_type") != "authorization_code":
         raise Refused(40002)
     try:
-        grant = grants.code_trade(_need(request, "code", 41008))
+        grant = grants.code_redeem(_need(request, "code", 41008))
     except grants.CodeUsed:
         raise Refused(40163) from None
     except grants.CodeUnknown:
@@ -67,14 +67,14 @@ def access_token(request: HttpRequest) -> dict[str, Any]:
     if grant.appid != request.GET["appid"]:
         raise Refused(40029)
     person = _person(grant)
-    answer = {
+    body = {
         "access_token": grants.token_make(grant),
         "expires_in": grants.TOKEN_TTL_S,
-        "refresh_token": secrets.token_urlsafe(64),  # our side never asks with it
+        "refresh_token": secrets.token_urlsafe(64),  # our side never uses it
         "openid": person.openid(grant.appid),
         "scope": grant.scope,
     }
-    return answer | ({"unionid": person.unionid} if person.is_linked else {})
+    return body | ({"unionid": person.unionid} if person.is_linked else {})
 
 
 @_answer

@@ -1,4 +1,4 @@
-"""Codes and tokens, in Valkey: a code works once and lives five minutes, a token two hours."""
+"""Codes and tokens of the login, kept in Valkey. A code works once, within five minutes; a token for two hours."""
 
 import secrets
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ _PREFIX = "sandbox:oauth"
 
 @dataclass(frozen=True)
 class Grant:
-    """What a person allowed an app."""
+    """What a person has allowed an app to do."""
 
     appid: str
     name: str
@@ -38,14 +38,15 @@ def code_make(grant: Grant) -> str:
     return code
 
 
-def code_trade(code: str) -> Grant:
-    """Take the grant behind a code; of two who try at once, one gets it.
+def code_redeem(code: str) -> Grant:
+    """Return the grant of a code and use the code up. If two callers try at the same time, one of them gets it.
 
-    :raises CodeUsed: :raises CodeUnknown: false, or over.
+    :raises CodeUsed: somebody has used it.
+    :raises CodeUnknown: there was never such a code, or it has expired.
     """
-    held = client().getdel(_key("code", code))
-    if held is not None:
-        return Grant(**orjson.loads(held))
+    grant = client().getdel(_key("code", code))
+    if grant is not None:
+        return Grant(**orjson.loads(grant))
     raise CodeUsed if client().exists(_key("known", code)) else CodeUnknown
 
 
@@ -56,8 +57,8 @@ def token_make(grant: Grant) -> str:
 
 
 def token_find(token: str) -> Grant | None:
-    held = client().get(_key("access", token))
-    return Grant(**orjson.loads(held)) if held is not None else None
+    grant = client().get(_key("access", token))
+    return Grant(**orjson.loads(grant)) if grant is not None else None
 
 
 def _dump(grant: Grant) -> bytes:

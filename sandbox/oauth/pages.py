@@ -1,4 +1,4 @@
-"""The phone: WeChat's consent page, where a developer chooses who scans. Needs no JavaScript."""
+"""WeChat's consent page on the phone, where a developer chooses which person scans. Works without JavaScript."""
 
 import re
 from pathlib import Path
@@ -21,7 +21,7 @@ _STATE = re.compile(r"[0-9A-Za-z]{1,128}")
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 def authorize(request: HttpRequest) -> HttpResponse:
-    """Show who may scan; 允许 goes to ``redirect_uri`` with a code, 拒绝 without one."""
+    """Show the persons to choose from. 允许 redirects to ``redirect_uri`` with a code, 拒绝 without one."""
     refusal = _refusal(request)
     if refusal:
         return render(request, "sandbox/oauth.html", {"refusal": refusal})
@@ -48,7 +48,7 @@ def _back(redirect_uri: str, **more: str) -> HttpResponse:
 
 
 def _refusal(request: HttpRequest) -> str:
-    """What WeChat would complain about; '' for nothing."""
+    """Return the error that WeChat would show, or "" if the request is right."""
     query = request.GET
     known = sandbox_settings(Path(settings.STATE_DIR) / "sandbox")
     if query.get("appid") != known["WECHAT_APP_ID"]:
@@ -61,7 +61,7 @@ def _refusal(request: HttpRequest) -> str:
         return "state 参数错误"
     if not _is_ours(request, query.get("redirect_uri", "")):
         return "redirect_uri 域名与后台配置不一致"
-    # WeChat matches the order of the parameters.
+    # WeChat insists on the order of the parameters.
     names = list(parse_qs(request.META["QUERY_STRING"]))
     return "" if names == ["appid", "redirect_uri", "response_type", "scope", "state"] else "参数顺序错误"
 

@@ -1,4 +1,4 @@
-"""The WeChat users of the sandbox: a few with faces, and whoever a developer types the name of."""
+"""The WeChat users of the sandbox: a few with pictures, and any name that a developer types."""
 
 import base64
 import hashlib
@@ -9,7 +9,7 @@ MAX_NAME = 32
 
 @dataclass(frozen=True)
 class Person:
-    """A WeChat user; ``face`` is the number of a picture, and ``is_linked`` says whether a unionid is told."""
+    """A WeChat user. ``face``: the number of a picture; ``is_linked``: whether WeChat tells the person's unionid."""
 
     name: str
     face: int = 0
@@ -19,12 +19,12 @@ class Person:
     is_linked: bool = True
 
     def openid(self, appid: str) -> str:
-        """Who this is for one app: 28 characters, as WeChat's."""
+        """Return the person's id for one app: 28 characters, as at WeChat."""
         return "o" + _digest(f"{appid}\n{self.name}")[:27]
 
     @property
     def unionid(self) -> str:
-        """Who this is for all apps of one Open Platform account."""
+        """Return the person's id for all apps of one Open Platform account."""
         return "u" + _digest(self.name)[:27]
 
 

@@ -1,4 +1,4 @@
-"""The stand-in of WeChat's login: its pages are below /sandbox/oauth/, its API below /sandbox/wxapi/."""
+"""Paths of WeChat's login: its page is below /sandbox/oauth/, its API below /sandbox/wxapi/."""
 
 from django.urls import path
 

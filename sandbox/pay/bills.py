@@ -1,4 +1,4 @@
-"""The daily trade bill (交易账单): payments by the day they succeeded, refunds by the day they were accepted."""
+"""Make the daily trade bill (交易账单): payments on the day they succeeded, refunds on the day they were accepted."""
 
 import gzip
 import hashlib
@@ -25,8 +25,8 @@ _STATES = {"ABNORMAL": "CHANGE", "CLOSED": "FAIL"}
 
 
 @dataclass
-class Row:
-    """A line of the bill; the order of the fields is that of the columns, amounts are in fen."""
+class BillLine:
+    """A line of the bill, with the fields in the order of the columns. Amounts are in fen."""
 
     at: datetime = field(metadata={"title": "交易时间"})
     appid: str = field(metadata={"title": "公众账号ID"})
@@ -66,12 +66,12 @@ def _cell(name: str, value: object) -> str:
     return yuan_text(value) if isinstance(value, int) else str(value)
 
 
-TITLES = ",".join(one.metadata["title"] for one in fields(Row))
+TITLES = ",".join(one.metadata["title"] for one in fields(BillLine))
 
 
 @dataclass(frozen=True)
 class BillFile:
-    """Where a bill lies for some minutes, and the digest of its unpacked text."""
+    """The token by which a bill can be downloaded for five minutes, and the digest of its unpacked text."""
 
     token: str
     sha1: str
@@ -98,7 +98,10 @@ def bill_make(*, bill_date: str, bill_type: str, tar_type: str, now: datetime) -
 
 
 def bill_file(token: str) -> bytes:
-    """:raises Refused: no such bill, or it was made more than five minutes ago."""
+    """Return the bill's file.
+
+    :raises Refused: BILL_DATE: there is no such bill, or it was made more than five minutes ago.
+    """
     found: bytes | None = cache.get(_KEY + token) if token.isascii() and token.isprintable() else None
     if found is None:
         raise Refused(Reason.BILL_DATE, "账单下载地址无效或已过期")
@@ -118,19 +121,19 @@ def _day(text: str, now: datetime) -> date:
     return day
 
 
-def _rows(day: date, bill_type: str) -> list[Row]:
+def _rows(day: date, bill_type: str) -> list[BillLine]:
     begins = datetime.combine(day, time.min, BEIJING)
     span = (begins, begins + timedelta(days=1))
     paid = Trade.objects.filter(paid_at__gte=span[0], paid_at__lt=span[1]).exclude(state=TradeState.NOTPAY)
-    given = Refund.objects.select_related("trade").filter(created_at__gte=span[0], created_at__lt=span[1])
+    refunds = Refund.objects.select_related("trade").filter(created_at__gte=span[0], created_at__lt=span[1])
     rows = [_payment(trade) for trade in paid.order_by("paid_at")] if bill_type != "REFUND" else []
-    rows += [_refund(refund) for refund in given.order_by("created_at")] if bill_type != "SUCCESS" else []
+    rows += [_refund(refund) for refund in refunds.order_by("created_at")] if bill_type != "SUCCESS" else []
     return _falsified(rows, begins)
 
 
-def _payment(trade: Trade) -> Row:
+def _payment(trade: Trade) -> BillLine:
     assert trade.paid_at and trade.transaction_id
-    return Row(
+    return BillLine(
         at=trade.paid_at,
         appid=merchant().appid,
         mch_id=merchant().mch_id,
@@ -145,7 +148,7 @@ def _payment(trade: Trade) -> Row:
     )
 
 
-def _refund(refund: Refund) -> Row:
+def _refund(refund: Refund) -> BillLine:
     row = _payment(refund.trade)
     row.at, row.state, row.settled_fen, row.total_fen = refund.created_at, "REFUND", 0, 0
     row.refund_id, row.out_refund_no = refund.refund_id, refund.out_refund_no
@@ -154,8 +157,8 @@ def _refund(refund: Refund) -> Row:
     return row
 
 
-def _falsified(rows: list[Row], begins: datetime) -> list[Row]:
-    """What the fault dial makes of a bill."""
+def _falsified(rows: list[BillLine], begins: datetime) -> list[BillLine]:
+    """Apply the faults that are on to a bill."""
     faults = faults_on()
     if FaultKind.BILL_ROW_MISSING in faults:
         rows = rows[:-1]
@@ -164,13 +167,13 @@ def _falsified(rows: list[Row], begins: datetime) -> list[Row]:
         rows[0].asked_refund_fen += 1 if rows[0].state == "REFUND" else 0
     if FaultKind.BILL_ROW_MORE in faults:
         number = f"{begins:%Y%m%d}120000000sandboxextra1"
-        surplus = Row(at=begins.replace(hour=12), appid=merchant().appid, mch_id=merchant().mch_id, total_fen=100)
+        surplus = BillLine(at=begins.replace(hour=12), appid=merchant().appid, mch_id=merchant().mch_id, total_fen=100)
         surplus.out_trade_no, surplus.transaction_id = number, f"4200000000{begins:%Y%m%d}0000000001"
         rows = [*rows, surplus]
     return rows
 
 
-def _text(rows: list[Row]) -> bytes:
+def _text(rows: list[BillLine]) -> bytes:
     paid, asked = sum(row.total_fen for row in rows), sum(row.asked_refund_fen for row in rows)
     back = sum(row.refund_fen for row in rows)
     sums = [str(len(rows)), yuan_text(paid), yuan_text(back), "0.00", "0.00000", yuan_text(paid), yuan_text(asked)]

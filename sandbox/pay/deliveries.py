@@ -1,4 +1,4 @@
-"""Sending notifications. Every step is in the database: kill any process at any moment, the sweep goes on."""
+"""Send notifications. Every step is recorded in the database, so if a process is killed the sweep goes on."""
 
 import http.client
 import re
@@ -17,8 +17,8 @@ ANSWER_WITHIN_S = 5
 # Seconds until the next try after each failed one.
 # The real table is 15s/15s/30s/3m/10m/20m/30m/30m/30m/60m/3h/3h/3h/6h/6h.
 RETRY_AFTER_S = (2, 2, 4, 8, 15, 30, 60, 60, 60, 120, 300, 300, 300, 600, 600)
-# Whoever sends has this long to say how it went; then another may send again.
-LEASE = timedelta(seconds=4 * ANSWER_WITHIN_S)
+# How long a worker has to send a notification and record the result; then another one may send it again.
+SENT_WITHIN = timedelta(seconds=4 * ANSWER_WITHIN_S)
 BATCH = 200
 _ACK_V2 = re.compile(
     rb"<xml>\s*<return_code><!\[CDATA\[SUCCESS\]\]></return_code>\s*<return_msg><!\[CDATA\[OK\]\]></return_msg>\s*</xml>"
@@ -27,23 +27,23 @@ _ACK_V2 = re.compile(
 
 @dataclass(frozen=True)
 class Answer:
-    """What the merchant's server said; status None if nothing usable came in time."""
+    """The response of the merchant's server; ``status`` is None if none came in time."""
 
     status: int | None
     body: bytes
 
 
 def deliveries_due(*, now: datetime) -> list[int]:
-    """Answer the ids of what should be sent now, oldest first."""
+    """Return the ids of the notifications to send now, oldest first."""
     due = Delivery.objects.filter(state=DeliveryState.DUE, next_try_at__lte=now).order_by("next_try_at", "pk")
     return list(due.values_list("pk", flat=True)[:BATCH])
 
 
 def delivery_send(*, delivery_id: int, now: datetime) -> DeliveryState | None:
-    """Send one notification if it is due and nobody else is sending it; answer how it went, None if not sent."""
+    """Send one notification, if it is due and nobody else is sending it. Return its new state, None if not sent."""
     due = Delivery.objects.filter(pk=delivery_id, state=DeliveryState.DUE, next_try_at__lte=now)
-    # The claim is this one statement: of two workers one sends.
-    if not due.update(next_try_at=now + LEASE, attempts=F("attempts") + 1):
+    # This statement is the claim: if two workers try at the same time, only one of them changes the row.
+    if not due.update(next_try_at=now + SENT_WITHIN, attempts=F("attempts") + 1):
         return None
     delivery = Delivery.objects.get(pk=delivery_id)
     answer = _post(delivery.url, delivery.body.encode(), _headers(delivery))
@@ -53,14 +53,14 @@ def delivery_send(*, delivery_id: int, now: datetime) -> DeliveryState | None:
 def _headers(delivery: Delivery) -> dict[str, str]:
     if delivery.api == Api.V2:
         return {"Content-Type": "text/xml; charset=utf-8"}
-    # Signed anew at every try: the timestamp must be fresh.
+    # Sign again at every attempt, because the timestamp must be recent.
     body = delivery.body.encode()
     signed = signature_headers(body, serial=delivery.signed_by, is_forged=delivery.is_forged)
     return {"Content-Type": "application/json; charset=utf-8", "Accept": "application/json"} | signed
 
 
 def _post(url: str, body: bytes, headers: dict[str, str]) -> Answer:
-    # http.client follows no redirect and obeys no proxy variable, like the provider.
+    # http.client neither follows redirects nor uses the environment's proxy: the provider does neither.
     parts = urlsplit(url)
     kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
     connection = kind(parts.hostname or "", parts.port, timeout=ANSWER_WITHIN_S)
@@ -86,19 +86,19 @@ def _record(delivery: Delivery, answer: Answer) -> DeliveryState:
     else:
         state = DeliveryState.DUE if delivery.attempts <= len(RETRY_AFTER_S) else DeliveryState.GIVEN_UP
     wait_s = RETRY_AFTER_S[delivery.attempts - 1] if state == DeliveryState.DUE else 0
-    said = answer.body.decode("utf-8", "replace").replace("\x00", "")
+    text = answer.body.decode("utf-8", "replace").replace("\x00", "")
     mine = Delivery.objects.filter(pk=delivery.pk, state=DeliveryState.DUE, attempts=delivery.attempts)
     mine.update(
         state=state,
         last_status=answer.status,
-        last_answer=said[:300],
+        last_answer=text[:300],
         next_try_at=timezone.now() + timedelta(seconds=wait_s),
     )
     return state
 
 
 def delivery_requeue(*, delivery_id: int, now: datetime) -> None:
-    """Make a notification due now, whatever became of it, and start it."""
+    """Send a notification again now, whatever its state."""
     again = Delivery.objects.filter(pk=delivery_id)
     if again.update(state=DeliveryState.DUE, is_held=False, next_try_at=now):
         task_send("sandbox.deliver", delivery_id)

@@ -1,4 +1,4 @@
-"""An order and a refund as each API words them: the same for answers and for notifications."""
+"""Describe an order or a refund in the fields of each API, for answers and notifications alike."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ BANK = "OTHERS"
 
 
 def trade_v2(trade: Trade, *, total_fee: int | None = None) -> dict[str, str]:
-    """The fields of a paid order; ``total_fee`` other than the truth is for the fault dial."""
+    """Return the fields of a paid order; the fault WRONG_AMOUNT passes a false ``total_fee``."""
     fen = str(total_fee or trade.total_fee)
     assert trade.transaction_id and trade.paid_at
     return {

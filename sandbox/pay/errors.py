@@ -1,17 +1,17 @@
-"""Why the stand-in refuses, in the words of both APIs."""
+"""The reasons for which the provider refuses, in the words of both APIs."""
 
 from enum import Enum
 
 
 class Reason(Enum):
-    """v2 ``err_code`` · v3 HTTP status · v3 ``code`` · text. The live service names these as listed here."""
+    """v2 ``err_code`` · v3 HTTP status · v3 ``code`` · text, as the live service sends them."""
 
     PARAM = ("PARAM_ERROR", 400, "PARAM_ERROR", "参数错误")
     APPID = ("APPID_MCHID_NOT_MATCH", 400, "APPID_MCHID_NOT_MATCH", "appid和mch_id不匹配")
     MCH = ("MCHID_NOT_EXIST", 400, "MCH_NOT_EXISTS", "商户号不存在")
     NO_AUTH = ("NOAUTH", 403, "NO_AUTH", "商户无此接口权限")
     SIGN = ("SIGNERROR", 401, "SIGN_ERROR", "签名错误")
-    # v2 is documented as OUT_TRADE_NO_USED, but this is what it is seen to send.
+    # WeChat documents OUT_TRADE_NO_USED for v2, but the live service sends this.
     NUMBER_USED = ("INVALID_REQUEST", 403, "OUT_TRADE_NO_USED", "201 商户订单号重复")
     ORDER_PAID = ("ORDERPAID", 400, "ORDERPAID", "该订单已支付")
     ORDER_CLOSED = ("ORDERCLOSED", 400, "ORDER_CLOSED", "订单已关闭")
@@ -33,7 +33,7 @@ class Reason(Enum):
 
 
 class Refused(Exception):
-    """The provider says no, and nothing was changed."""
+    """The provider refuses; nothing was changed."""
 
     def __init__(self, reason: Reason, text: str = "") -> None:
         super().__init__(text or reason.text)

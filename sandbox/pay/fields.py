@@ -1,4 +1,4 @@
-"""The shapes both APIs demand of their fields. Each check answers the good value or raises ``BadParameter``."""
+"""Check the fields of both APIs. Each function returns the checked value, or raises ``BadParameter``."""
 
 import re
 from typing import Any

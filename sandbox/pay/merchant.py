@@ -1,4 +1,4 @@
-"""The one merchant this stand-in serves, and the provider's own keys."""
+"""The sandbox's only merchant, and the provider's own keys."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -16,8 +16,8 @@ SHOP_NAME = "沙箱商户"
 
 
 @dataclass(frozen=True)
-class Merchant:
-    """What the provider knows: the merchant's secrets and its public key, and both of its own signing keys."""
+class KnownMerchant:
+    """What the provider knows: the merchant's secrets and public key, and the provider's two signing keys."""
 
     appid: str
     mch_id: str
@@ -29,19 +29,19 @@ class Merchant:
     certificate: x509.Certificate
     certificate_pem: str
     certificate_serial: str
-    platform_keys: dict[str, RSAPrivateKey]  # by what `Wechatpay-Serial` says
+    platform_keys: dict[str, RSAPrivateKey]  # by the value of the header `Wechatpay-Serial`
 
 
-def merchant() -> Merchant:
-    """Answer the sandbox's merchant, whatever the environment says of real ones."""
+def merchant() -> KnownMerchant:
+    """Return the sandbox's merchant, even if the environment names a real one."""
     return _load(Path(settings.STATE_DIR) / "sandbox")
 
 
 @lru_cache(maxsize=4)
-def _load(folder: Path) -> Merchant:
+def _load(folder: Path) -> KnownMerchant:
     values, own = sandbox_settings(folder), provider_files(folder)
     merchant_key = _private(Path(values["WECHAT_PAY_PRIVATE_KEY_FILE"]).read_text("ascii"))
-    return Merchant(
+    return KnownMerchant(
         appid=values["WECHAT_APP_ID"],
         mch_id=values["WECHAT_PAY_MCH_ID"],
         api_key=values["WECHAT_PAY_API_KEY"],

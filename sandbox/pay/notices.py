@@ -1,4 +1,4 @@
-"""Notifications: what they say, and what the fault dial makes of them."""
+"""Create notifications, with the faults that are on."""
 
 import json
 import secrets
@@ -14,11 +14,11 @@ from sandbox.pay.merchant import merchant
 from sandbox.pay.numbers import rfc3339
 from sandbox.pay.rsa import encrypt
 
-OVERTAKEN_BY = timedelta(seconds=1)  # how far a held notification comes after the one it waited for
+OVERTAKEN_BY = timedelta(seconds=1)  # a held-back notification is sent this long after the one that overtakes it
 
 
 def payment_notices_create(*, trade: Trade, now: datetime) -> None:
-    """Queue the notification of a payment, in the format of v2, which placed the order."""
+    """Queue the notification of a payment, in the format of v2, because our side places orders by v2."""
     faults = faults_on(trade)
     fen = _false_fee(trade.total_fee) if FaultKind.WRONG_AMOUNT in faults else None
     body = _payment_v2(trade, fen, is_forged=FaultKind.WRONG_SIGNATURE in faults)
@@ -55,7 +55,7 @@ def _queue(draft: Delivery, faults: dict[FaultKind, float], now: datetime) -> No
 
 
 def _shuffle(draft: Delivery, faults: dict[FaultKind, float]) -> None:
-    """Let a waiting notification follow this one; with none waiting and the fault on, let this one wait."""
+    """Let this notification overtake one that is held back; with none, and the fault on, hold this one back."""
     waiting = Delivery.objects.filter(is_held=True, state=DeliveryState.DUE, attempts=0)
     overtaken = waiting.update(is_held=False, next_try_at=draft.next_try_at + OVERTAKEN_BY)
     if not overtaken and FaultKind.NOTIFY_OUT_OF_ORDER in faults:

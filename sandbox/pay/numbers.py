@@ -1,4 +1,4 @@
-"""Numbers and times in the provider's shapes."""
+"""Make numbers and times in the provider's formats."""
 
 import secrets
 import string

@@ -1,4 +1,4 @@
-"""The phone: what a payer would see after scanning, as a page that needs no JavaScript."""
+"""The phone page: what a payer sees after scanning. It works without JavaScript."""
 
 from urllib.parse import parse_qs, urlsplit
 
@@ -21,12 +21,12 @@ from sandbox.pay.v2 import SHORTEST_TO_PAY
 
 
 def twin_url(code: PayCode) -> str:
-    """The address that a phone opens in place of ``code.code_url``."""
+    """Return the address of the page that stands for scanning ``code.code_url``."""
     return f"{settings.PUBLIC_BASE_URL}{reverse('sandbox:pay', args=[code.token])}"
 
 
 def code_find(*, code_url: str = "", prepay_id: str = "", out_trade_no: str = "") -> PayCode | None:
-    """Find a code by the text in the QR, by the prepay_id, or the newest one of an order."""
+    """Find a code by the text of its QR code or by its prepay_id, or the newest code of an order."""
     codes = PayCode.objects.select_related("trade")
     if code_url:
         return codes.filter(token=_token(code_url)).first()
@@ -48,7 +48,7 @@ def _plain(value: str) -> str:
 
 @require_safe
 def find(request: HttpRequest) -> HttpResponse:
-    """Go from ``?code_url=`` or ``?prepay_id=`` to the code's page."""
+    """Redirect from ``?code_url=`` or ``?prepay_id=`` to the code's page."""
     code = code_find(code_url=request.GET.get("code_url", ""), prepay_id=request.GET.get("prepay_id", ""))
     if code is None:
         return render(request, "sandbox/pay.html", {"refusal": "无法识别的支付码"}, status=404)
@@ -69,13 +69,13 @@ def pay(request: HttpRequest, token: str) -> HttpResponse:
     try:
         trade_pay(code=code, now=timezone.now())
     except Refused:
-        pass  # the page says why: it looks again
+        pass  # the page that follows shows the reason
     return redirect("sandbox:pay", token=token)
 
 
 @require_POST
 def order_faults(request: HttpRequest, token: str) -> HttpResponse:
-    """Set the dial of the code's own order. Whoever has the code is its buyer, as at the real one."""
+    """Set the faults of the code's order. Whoever has the code counts as its buyer, as at the real provider."""
     code = code_find(code_url=f"?pr={token}")
     if code is None:
         return render(request, "sandbox/pay.html", {"refusal": "无法识别的支付码"}, status=404)
@@ -92,7 +92,7 @@ def _context(code: PayCode) -> dict[str, object]:
         "shop": SHOP_NAME,
         "refusal": reason.text if reason and reason is not Reason.ORDER_PAID else "",
         "has_faults": bool(trade.faults),
-        # Why the deadline here is later than the order's: the shop may want less time than WeChat Pay gives at least.
+        # Explains a deadline later than the order's: WeChat Pay gives at least 5 minutes, a shop may close earlier.
         "order_ttl": span(settings.ORDER_TTL) if settings.ORDER_TTL <= SHORTEST_TO_PAY else "",
         "shortest": span(SHORTEST_TO_PAY),
         **dial({FaultKind(kind): value for kind, value in trade.faults.items()}, ORDER_KINDS),

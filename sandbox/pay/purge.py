@@ -1,4 +1,4 @@
-"""The stand-in's books, kept short."""
+"""Delete old rows of the sandbox's books."""
 
 from datetime import datetime, timedelta
 
@@ -11,18 +11,16 @@ KEEP = timedelta(days=30)
 
 
 def books_purge(*, now: datetime) -> int:
-    """Forget codes, text messages, notifications and orders that ended ``KEEP`` ago; answer how many orders.
+    """Delete codes, text messages, notifications and orders that ended ``KEEP`` ago. Return how many orders.
 
-    An order has ended when it is closed, or given back in full. A paid one stays, as it may be returned at any time,
-    and so does one that nobody has closed yet.
+    An order has ended when it is closed or refunded in full. A paid one stays, because it may be refunded at any time,
+    and so does one that nobody has closed.
     """
     old = now - KEEP
     due = Delivery.objects.filter(state=DeliveryState.DUE)
-    given_back = Refund.objects.filter(trade=OuterRef("pk"), state=RefundState.SUCCESS, settled_at__lt=old)
-    given_back_fen = given_back.order_by().values("trade").annotate(fen=Sum("refund_fee")).values("fen")
-    ended = Q(state=TradeState.CLOSED, closed_at__lt=old) | Q(
-        state=TradeState.REFUND, total_fee=Subquery(given_back_fen)
-    )
+    refunds = Refund.objects.filter(trade=OuterRef("pk"), state=RefundState.SUCCESS, settled_at__lt=old)
+    refunded_fen = refunds.order_by().values("trade").annotate(fen=Sum("refund_fee")).values("fen")
+    ended = Q(state=TradeState.CLOSED, closed_at__lt=old) | Q(state=TradeState.REFUND, total_fee=Subquery(refunded_fen))
     rows_purge(TextMessage.objects.filter(at__lt=old))
     rows_purge(PayCode.objects.filter(expires_at__lt=old))
     rows_purge(Delivery.objects.filter(created_at__lt=old).exclude(state=DeliveryState.DUE))

@@ -1,4 +1,4 @@
-"""Refunds: accepted at once, settled a little later, like the real ones."""
+"""Refunds: accepted at once and settled a little later, as at the real provider."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from sandbox.pay.errors import Reason, Refused
 from sandbox.pay.notices import refund_notices_create
 from sandbox.pay.numbers import refund_number
 
-SETTLES_AFTER = timedelta(seconds=3)  # minutes to days at the real one
+SETTLES_AFTER = timedelta(seconds=3)  # the real provider takes minutes to days
 MAX_REFUNDS = 50
 PAYERS_ACCOUNT = Refund._meta.get_field("receiver").default
 BATCH = 50
@@ -33,7 +33,7 @@ class NewRefund:
 
 
 def refund_create(*, new: NewRefund, now: datetime) -> Refund:
-    """Accept a refund; the same number with the same amounts answers the refund it made before.
+    """Accept a refund. A known number with the same amounts returns the refund that exists.
 
     :raises Refused: NOT_PAID, NUMBER_REFUNDED, REFUND_TOO_MUCH, REFUNDS_TOO_MANY.
     """
@@ -52,7 +52,7 @@ def refund_create(*, new: NewRefund, now: datetime) -> Refund:
                 "settles_at": now + SETTLES_AFTER,
             },
         )
-        # A refusal takes the new row back with it.
+        # A refusal rolls the transaction back, and with it the new row.
         if is_new:
             _check_room(trade)
             Trade.objects.filter(pk=trade.pk).update(state=TradeState.REFUND)
@@ -62,7 +62,7 @@ def refund_create(*, new: NewRefund, now: datetime) -> Refund:
 
 
 def refunds_settle(*, now: datetime, refunds: Iterable[Refund] | None = None) -> int:
-    """Settle what is due (of ``refunds``, else of all); answer how many. Each settles and notifies once."""
+    """Settle the refunds that are due (all, or those in ``refunds``). Return how many. Each one notifies once."""
     due = Refund.objects.filter(state=RefundState.PROCESSING, settles_at__lte=now).order_by("settles_at")
     if refunds is not None:
         due = due.filter(pk__in=[refund.pk for refund in refunds])
@@ -81,7 +81,7 @@ def _settle(pk: int, now: datetime) -> bool:
 
 
 def _outcome(refund: Refund) -> RefundState:
-    """What becomes of a refund. The faults are those of the way back to the payer; another account takes it."""
+    """Return the state a refund ends in. The faults affect only refunds to the payer, not those to another account."""
     faults = faults_on(refund.trade)
     if refund.receiver == PAYERS_ACCOUNT and FaultKind.REFUND_CLOSED in faults:
         return RefundState.CLOSED
@@ -91,7 +91,7 @@ def _outcome(refund: Refund) -> RefundState:
 
 
 def refund_divert(*, refund_id: str, out_refund_no: str, receiver: str, now: datetime) -> Refund:
-    """Send an abnormal refund to another account; it settles a little later.
+    """Send an abnormal refund to another account, where it settles a little later.
 
     :raises Refused: REFUND_UNKNOWN, NOT_ABNORMAL.
     """
@@ -109,7 +109,10 @@ def refund_divert(*, refund_id: str, out_refund_no: str, receiver: str, now: dat
 
 
 def _check_room(trade: Trade) -> None:
-    """Look at an order with the new refund among its refunds."""
+    """Check that the order allows its refunds, the new one included.
+
+    :raises Refused: NOT_PAID, REFUND_TOO_MUCH, REFUNDS_TOO_MANY.
+    """
     if not trade.is_paid:
         raise Refused(Reason.NOT_PAID)
     asked = trade.refunds.exclude(state=RefundState.CLOSED).aggregate(fen=Sum("refund_fee"), number=Count("pk"))

@@ -1,4 +1,4 @@
-"""v3 on the wire: the Authorization header, RSA signatures, and the AES-256-GCM envelope."""
+"""The cryptography of v3: the Authorization header, RSA signatures, and AES-256-GCM."""
 
 import base64
 import binascii
@@ -25,7 +25,7 @@ _NAMES = {"mchid", "nonce_str", "signature", "timestamp", "serial_no"}
 
 @dataclass(frozen=True)
 class SignedRequest:
-    """What the Authorization header covers; ``target`` is path and query as the merchant signed them."""
+    """What the signature covers. ``target``: path and query as the merchant has signed them."""
 
     method: str
     target: str
@@ -34,9 +34,9 @@ class SignedRequest:
 
 
 def request_check(request: SignedRequest, *, now: datetime) -> None:
-    """Check who signed the request, over what and when.
+    """Check the request's signature: by whom, over what, and when.
 
-    :raises Refused: SIGN, whatever is wrong; the text says what.
+    :raises Refused: SIGN; the text says what is wrong.
     """
     parts = _authorization(request.authorization)
     known = merchant()
@@ -59,7 +59,7 @@ def request_check(request: SignedRequest, *, now: datetime) -> None:
 
 def _authorization(header: str) -> dict[str, str]:
     scheme, _, rest = header.partition(" ")
-    # Cut at the commas first: searched for in the whole, a part costs the square of the header's length.
+    # Split at the commas first: searching the whole header for parts takes quadratic time.
     parts = {found[1]: found[2] for part in rest.split(",") if (found := _PART.fullmatch(part))}
     if scheme != SCHEME or set(parts) != _NAMES:
         raise Refused(Reason.SIGN, "Http头Authorization值格式错误，请参考《微信支付商户REST API签名规则》")
@@ -67,9 +67,9 @@ def _authorization(header: str) -> dict[str, str]:
 
 
 def signing_serial(asked: str) -> str:
-    """Answer which of the provider's keys signs: the public key where the merchant asks for it, else the certificate.
+    """Return the serial of the key that signs: the public key if the merchant asks for it, else the certificate.
 
-    :raises Refused: PARAM, a public key id that is not ours.
+    :raises Refused: PARAM: the provider has no public key with this id.
     """
     known = merchant()
     if asked.startswith("PUB_KEY_ID_"):
@@ -80,7 +80,7 @@ def signing_serial(asked: str) -> str:
 
 
 def signature_headers(body: bytes, *, serial: str, is_forged: bool = False) -> dict[str, str]:
-    """Sign an answer or a notification now. A forged one has the right shape and length, over another text."""
+    """Sign an answer or a notification. A forged signature has the right form and length but is over another text."""
     stamp, nonce = str(int(time.time())), base62(32)
     message = f"{stamp}\n{nonce}\n".encode() + (b"forged" if is_forged else body) + b"\n"
     signature = merchant().platform_keys[serial].sign(message, PKCS1v15(), SHA256())
@@ -94,9 +94,9 @@ def signature_headers(body: bytes, *, serial: str, is_forged: bool = False) -> d
 
 
 def decrypt(name: str, sealed: object, *, serial: str) -> str:
-    """Open a field that the merchant encrypted with the key it named in ``Wechatpay-Serial``.
+    """Decrypt a field that the merchant has encrypted with the key it names in ``Wechatpay-Serial``.
 
-    :raises BadParameter: it is missing, or was made with another key.
+    :raises BadParameter: it is missing, or encrypted with another key.
     """
     if not isinstance(sealed, str) or not sealed:
         raise BadParameter(name, "参数缺失")
@@ -108,7 +108,7 @@ def decrypt(name: str, sealed: object, *, serial: str) -> str:
 
 
 def encrypt(plain: bytes, *, associated_data: str) -> dict[str, str]:
-    """Seal a text with the merchant's APIv3 key."""
+    """Encrypt a text with the merchant's APIv3 key."""
     nonce = secrets.token_hex(6)  # 12 characters
     sealed = AESGCM(merchant().v3_key).encrypt(nonce.encode(), plain, associated_data.encode())
     return {

@@ -1,4 +1,4 @@
-"""What WeChat Pay does with an order: create, close, pay. Both APIs and the phone page come through here."""
+"""Create, find, close and pay an order, as WeChat Pay does. Both APIs and the phone page use these functions."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -11,8 +11,8 @@ from sandbox.pay.errors import Reason, Refused
 from sandbox.pay.notices import payment_notices_create
 from sandbox.pay.numbers import base62, prepay_number, transaction_number
 
-CODE_TTL = timedelta(hours=2)  # a code_url or prepay_id lives this long
-PAYABLE_FOR = timedelta(days=7)  # an order without time_expire
+CODE_TTL = timedelta(hours=2)  # how long a code_url or prepay_id works
+PAYABLE_FOR = timedelta(days=7)  # how long an order without time_expire can be paid
 PAYER = "oSandboxPayer00000000000001"
 
 
@@ -33,7 +33,7 @@ class NewTrade:
 
 
 def trade_create(*, new: NewTrade, now: datetime) -> PayCode:
-    """Create the order, or give a known one that is asked for again with equal parameters a fresh code.
+    """Create an order and return its code. An order placed again with equal parameters gets a new code.
 
     :raises Refused: ORDER_PAID, ORDER_CLOSED, NUMBER_USED.
     """
@@ -55,12 +55,12 @@ def trade_create(*, new: NewTrade, now: datetime) -> PayCode:
 
 
 def trade_find(*, out_trade_no: str = "", transaction_id: str = "") -> Trade:
-    """Find an order by the merchant's number or by the provider's, which goes first.
+    """Find an order by the provider's number, or, if that is empty, by the merchant's.
 
     :raises Refused: ORDER_UNKNOWN.
     """
-    wanted = {"transaction_id": transaction_id} if transaction_id else {"out_trade_no": out_trade_no}
-    trade = Trade.objects.filter(**wanted).first()
+    number = {"transaction_id": transaction_id} if transaction_id else {"out_trade_no": out_trade_no}
+    trade = Trade.objects.filter(**number).first()
     if trade is None:
         raise Refused(Reason.ORDER_UNKNOWN)
     return trade
@@ -82,7 +82,7 @@ def trade_close(*, out_trade_no: str, now: datetime) -> None:
 
 
 def trade_pay(*, code: PayCode, now: datetime) -> Trade:
-    """Let the phone's owner pay; the merchant is notified after commit.
+    """Pay an order, as the phone's owner does. The merchant is notified after the commit.
 
     :raises Refused: ORDER_PAID, ORDER_CLOSED, EXPIRED.
     """
@@ -99,7 +99,7 @@ def trade_pay(*, code: PayCode, now: datetime) -> Trade:
 
 
 def pay_refusal(*, trade: Trade, code: PayCode, now: datetime) -> Reason | None:
-    """Answer why the code cannot be paid, None if it can."""
+    """Return why the code cannot be paid, or None if it can."""
     if trade.is_paid:
         return Reason.ORDER_PAID
     if FaultKind.PAY_AFTER_EXPIRY in faults_on(trade):

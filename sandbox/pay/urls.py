@@ -1,6 +1,6 @@
-"""The stand-in of https://api.mch.weixin.qq.com, below /sandbox/wxpay/: what our side calls of it.
+"""The paths of https://api.mch.weixin.qq.com that our side calls, below /sandbox/wxpay/.
 
-Orders are placed by v2; all else is asked by v3, or by v2 where the merchant has no keys for v3.
+Our side places orders by v2 and does everything else by v3; without keys for v3 it queries and closes by v2 too.
 """
 
 from django.urls import path, re_path

@@ -1,4 +1,4 @@
-"""WeChat Pay v2 as its merchants see it: XML in, XML out, always HTTP 200."""
+"""WeChat Pay v2: requests and answers in XML, always with HTTP 200."""
 
 import hashlib
 import json
@@ -23,13 +23,13 @@ Fields = dict[str, str]
 Call = Callable[[Fields, datetime], Fields]
 
 TRADE_TYPES = {"NATIVE", "JSAPI", "APP"}
-# The documents say one minute; the live service refuses anything below five.
+# WeChat documents one minute, but the live service refuses less than five.
 SHORTEST_TO_PAY = timedelta(minutes=5)
-_UNSIGNED = {"sign", "nonce_str"}  # they differ between equal orders
+_UNSIGNED = {"sign", "nonce_str"}  # they differ even between equal orders
 
 
 def v2_endpoint(call: Call) -> View:
-    """Wrap a call into the two answer layers: transport (unsigned when refused) and business (signed)."""
+    """Make a view of a call. A refusal of the request itself is unsigned; a business answer is signed."""
 
     @provider_endpoint(slow=FaultKind.PROVIDER_SLOW, down=FaultKind.PROVIDER_DOWN, lost=FaultKind.ANSWER_LOST)
     def view(request: HttpRequest) -> HttpResponse:
@@ -37,12 +37,12 @@ def v2_endpoint(call: Call) -> View:
             asked = _read(request)
             if asked["appid"] != merchant().appid:
                 raise Refused(Reason.APPID)
-            answer = {"result_code": "SUCCESS"} | call(asked, timezone.now())
+            outcome = {"result_code": "SUCCESS"} | call(asked, timezone.now())
         except Refused as refusal:
             if isinstance(refusal, BadParameter) or refusal.reason in {Reason.SIGN, Reason.MCH}:
                 return _xml({"return_code": "FAIL", "return_msg": refusal.text})
-            answer = {"result_code": "FAIL", "err_code": refusal.reason.v2_code, "err_code_des": refusal.text}
-        return _signed(answer, sign_type=asked.get("sign_type") or "MD5")
+            outcome = {"result_code": "FAIL", "err_code": refusal.reason.v2_code, "err_code_des": refusal.text}
+        return _signed(outcome, sign_type=asked.get("sign_type") or "MD5")
 
     return view
 
@@ -65,25 +65,25 @@ def _read(request: HttpRequest) -> Fields:
     return asked
 
 
-def _signed(answer: Fields, *, sign_type: str) -> HttpResponse:
+def _signed(outcome: Fields, *, sign_type: str) -> HttpResponse:
     known = merchant()
     head = {"return_code": "SUCCESS", "return_msg": "OK", "appid": known.appid, "mch_id": known.mch_id}
-    answer = head | {"nonce_str": base62(32)} | answer
+    unsigned = head | {"nonce_str": base62(32)} | outcome
     key = base62(32) if FaultKind.ANSWER_UNSIGNED in faults_on() else known.api_key
-    return _xml(answer | {"sign": xml.sign(answer, key=key, sign_type=sign_type)})
+    return _xml(unsigned | {"sign": xml.sign(unsigned, key=key, sign_type=sign_type)})
 
 
-def _xml(answer: Fields) -> HttpResponse:
-    return HttpResponse(xml.render(answer), content_type="text/plain; charset=utf-8")
+def _xml(body: Fields) -> HttpResponse:
+    return HttpResponse(xml.render(body), content_type="text/plain; charset=utf-8")
 
 
 @v2_endpoint
 def unifiedorder(asked: Fields, now: datetime) -> Fields:
     code = trade_create(new=_new_trade(asked, now), now=now)
-    answer = {"trade_type": asked["trade_type"], "prepay_id": code.prepay_id}
+    outcome = {"trade_type": asked["trade_type"], "prepay_id": code.prepay_id}
     if asked["trade_type"] == "NATIVE":
-        answer["code_url"] = code.code_url
-    return answer
+        outcome["code_url"] = code.code_url
+    return outcome
 
 
 def _new_trade(asked: Fields, now: datetime) -> NewTrade:
@@ -116,7 +116,7 @@ def _expiry(asked: Fields, now: datetime) -> datetime | None:
     expires_at = _time14("time_expire", asked.get("time_expire"))
     if expires_at is None:
         return None
-    # Asked again, a known order keeps its own deadline, which may be near by now: only what is new must be long enough.
+    # An order that is placed again keeps its deadline, which may be near by now; only a new one must last long enough.
     if expires_at - max(starts_at, now) < SHORTEST_TO_PAY and not _is_known(asked):
         raise Refused(Reason.TIME_EXPIRE)
     return expires_at
@@ -162,7 +162,7 @@ def closeorder(asked: Fields, now: datetime) -> Fields:
     try:
         trade_close(out_trade_no=number, now=now)
     except Refused as refusal:
-        # Seen at the live service: success for an order that never was.
+        # The live service answers success even for an order that never existed.
         if refusal.reason is not Reason.ORDER_UNKNOWN:
             raise
     return {}

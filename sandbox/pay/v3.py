@@ -1,4 +1,4 @@
-"""WeChat Pay v3 as its merchants see it: JSON, HTTP statuses, everything signed."""
+"""WeChat Pay v3: JSON, HTTP statuses, and every request and answer signed."""
 
 import json
 import re
@@ -22,7 +22,7 @@ from sandbox.pay.refunds import NewRefund, refund_create, refund_divert, refunds
 from sandbox.pay.rsa import SignedRequest, decrypt, encrypt, request_check, signature_headers, signing_serial
 from sandbox.pay.trades import trade_close, trade_find
 
-# The merchant signs the path below the provider's host; this is where that host's root lies here.
+# A merchant signs the path without this prefix, because at the real provider the paths begin at the host's root.
 PREFIX = "/sandbox/wxpay"
 # Debit cards that an abnormal refund may go to.
 BANKS = {
@@ -47,7 +47,7 @@ Call = Callable[..., Body | None]
 
 
 def v3_endpoint(**calls: Call) -> View:
-    """Build a view from one call a method (``GET=…``, ``POST=…``); a call answers its JSON, or None for 204."""
+    """Make a view of a call for each method (``GET=…``, ``POST=…``). A call returns its JSON, or None for HTTP 204."""
 
     @provider_endpoint(slow=FaultKind.PROVIDER_SLOW, down=FaultKind.PROVIDER_DOWN, lost=FaultKind.ANSWER_LOST)
     def view(request: HttpRequest, **path: str) -> HttpResponse:
@@ -59,8 +59,8 @@ def v3_endpoint(**calls: Call) -> View:
             if call is None:
                 return _answer(405, {"code": "INVALID_REQUEST", "message": "请求方法不支持"}, serial)
             facts = {"body": _json(request), "query": request.GET, "root": request.build_absolute_uri(PREFIX)}
-            answer = call(**facts, serial=serial, now=timezone.now(), **path)
-            return _answer(204 if answer is None else 200, answer, serial)
+            content = call(**facts, serial=serial, now=timezone.now(), **path)
+            return _answer(204 if content is None else 200, content, serial)
         except Refused as refusal:
             return _answer(refusal.reason.v3_status, _error(refusal), serial)
 
@@ -91,10 +91,10 @@ def _error(refusal: Refused) -> Body:
     return {"code": refusal.reason.v3_code, "message": refusal.text, **detail}
 
 
-def _answer(status: int, answer: Body | None, serial: str) -> HttpResponse:
-    raw = b"" if answer is None else json.dumps(answer, ensure_ascii=False).encode()
+def _answer(status: int, content: Body | None, serial: str) -> HttpResponse:
+    raw = b"" if content is None else json.dumps(content, ensure_ascii=False).encode()
     headers = {}
-    if status != 401:  # a stranger gets no signature
+    if status != 401:  # a caller that is not the merchant gets no signature
         headers = signature_headers(raw, serial=serial, is_forged=FaultKind.ANSWER_UNSIGNED in faults_on())
     return HttpResponse(raw, status=status, headers=headers, content_type="application/json; charset=utf-8")
 
@@ -165,7 +165,7 @@ def refund_divert_apply(*, body: Body, serial: str, now: datetime, refund_id: st
 
 
 def _card(body: Body, serial: str) -> str:
-    """What the payer is told of the card: its last digits. Number and name come encrypted, and are checked."""
+    """Check number and name of a bank card, which come encrypted. Return the card by its last digits, for the payer."""
     bank = fields.text("bank_type", body.get("bank_type"), 32, required=True)
     if bank not in BANKS:
         raise BadParameter("bank_type", "不支持的银行")
@@ -198,7 +198,7 @@ def bill_ask(*, query: Any, root: str, now: datetime, **_: Any) -> Body:
 
 @provider_endpoint(slow=FaultKind.PROVIDER_SLOW, down=FaultKind.PROVIDER_DOWN, lost=FaultKind.ANSWER_LOST)
 def bill_download(request: HttpRequest) -> HttpResponse:
-    """Hand out a bill to whom it was made for. The file is not signed: its digest is in the answer that named it."""
+    """Send a bill's file to the merchant. It is not signed; the answer that named its address holds its digest."""
     try:
         request_check(_signed_request(request), now=timezone.now())
         return HttpResponse(bill_file(request.GET.get("token", "")), content_type="application/octet-stream")

@@ -1,4 +1,4 @@
-"""v2 on the wire: flat XML, and the MD5 or HMAC-SHA256 signature over its fields."""
+"""The format of v2: flat XML, with an MD5 or HMAC-SHA256 signature over its fields."""
 
 import hashlib
 import hmac
@@ -13,7 +13,7 @@ SIGN_TYPES = ("MD5", "HMAC-SHA256")
 def parse(body: bytes) -> dict[str, str]:
     """Read ``<xml><a>1</a>…</xml>``.
 
-    :raises ValueError: anything else, a DTD included.
+    :raises ValueError: it is anything else, or holds a DTD.
     """
     try:
         root = fromstring(body.decode("utf-8"), forbid_dtd=True)
@@ -40,7 +40,7 @@ def _cdata(value: str) -> str:
 
 
 def sign(fields: Mapping[str, str], *, key: str, sign_type: str) -> str:
-    """Sign the non-empty fields, sorted by name; upper-case hex."""
+    """Return the signature over the non-empty fields, sorted by name, as upper-case hex digits."""
     pairs = "&".join(f"{name}={fields[name]}" for name in sorted(fields) if fields[name] and name != "sign")
     message = f"{pairs}&key={key}".encode()
     if sign_type == "HMAC-SHA256":
@@ -49,5 +49,5 @@ def sign(fields: Mapping[str, str], *, key: str, sign_type: str) -> str:
 
 
 def is_signed(fields: Mapping[str, str], *, key: str, sign_type: str) -> bool:
-    wanted = sign(fields, key=key, sign_type=sign_type)
-    return hmac.compare_digest(wanted.encode(), fields.get("sign", "").encode())
+    expected = sign(fields, key=key, sign_type=sign_type)
+    return hmac.compare_digest(expected.encode(), fields.get("sign", "").encode())

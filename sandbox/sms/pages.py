@@ -1,4 +1,4 @@
-"""The phone that the text messages come to, as a page and as JSON."""
+"""The text messages that were sent, as a page and as JSON."""
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
@@ -14,15 +14,15 @@ ROWS = 50
 @never_cache
 @require_safe
 def phone(request: HttpRequest) -> HttpResponse:
-    """Show the newest messages, those of ``?phone=`` alone where it is given."""
-    wanted = request.GET.get("phone", "").strip()
-    return render(request, "sandbox/sms.html", {"messages_": _newest(wanted), "phone": wanted})
+    """Show the newest messages, or only those to ``?phone=``."""
+    number = request.GET.get("phone", "").strip()
+    return render(request, "sandbox/sms.html", {"messages_": _newest(number), "phone": number})
 
 
 @never_cache
 @require_safe
 def messages(request: HttpRequest) -> JsonResponse:
-    """Answer the newest messages, newest first: ``[{"phone", "code", "text", "at"}]``."""
+    """Return the newest messages, newest first: ``[{"phone", "code", "text", "at"}]``."""
     rows = [
         {"phone": message.phone, "code": message.code, "text": message.text, "at": dash(message.at)}
         for message in _newest(request.GET.get("phone", "").strip())

@@ -1,6 +1,7 @@
-"""Alibaba Cloud's ``SendSms`` (version 2017-05-25): checks the ACS3-HMAC-SHA256 signature, then keeps the message.
+"""Alibaba Cloud's ``SendSms`` (version 2017-05-25): check the ACS3-HMAC-SHA256 signature, then keep the message.
 
-Written from the description of the signature, not with the library that signs: the two must not share a mistake.
+The check is written from the signature's description and does not use the library that signs, so that the two cannot
+share a mistake.
 """
 
 import hashlib
@@ -49,7 +50,7 @@ class Refused(Exception):
 @require_POST
 @provider_endpoint(slow=FaultKind.SMS_SLOW, down=FaultKind.SMS_DOWN)
 def send_sms(request: HttpRequest) -> HttpResponse:
-    """Answer like the provider: 200 with ``Code`` OK or a business refusal, 400 and more for a bad call."""
+    """Answer as the provider does: HTTP 200 with ``Code`` OK or a business refusal, HTTP 4xx for a bad call."""
     try:
         _check_signature(request)
         message = _keep(request)

@@ -1,4 +1,4 @@
-"""Which cities there are, and what they are called abroad."""
+"""The cities of the weather provider, with pinyin names and climate."""
 
 import re
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from hashlib import sha256
 from pathlib import Path
 
 NAME = re.compile(r"[\u4e00-\u9fff]{2,12}")
-# Good Chinese, and no place on a weather map.
+# Chinese words that are no city.
 NOWHERE = {
     "火星",
     "月球",
@@ -28,12 +28,12 @@ _SUFFIXES = ("市", "区", "县")
 
 
 class UnknownCity(Exception):
-    """No such city; the text is for the caller."""
+    """There is no such city; the text is sent to the caller."""
 
 
 @dataclass(frozen=True)
 class City:
-    """``mean_c`` is the mean temperature of the year, ``swing_c`` how far summer and winter lie from it."""
+    """A city. ``mean_c``: the year's mean temperature; ``swing_c``: how far summer and winter differ from it."""
 
     name: str
     pinyin: str
@@ -43,9 +43,9 @@ class City:
 
 
 def city_named(name: str) -> City:
-    """Find or make up a city; the same name is the same city for ever.
+    """Return a listed city or make one up. The same name always gives the same city.
 
-    :raises UnknownCity: not a Chinese name, one with 市/区/县 at its end, or one that is nowhere.
+    :raises UnknownCity: the name is not Chinese, ends with 市, 区 or 县, or is among ``NOWHERE``.
     """
     if known := _known().get(name):
         return known
@@ -59,9 +59,9 @@ def city_named(name: str) -> City:
 
 
 def city_coded(code: str) -> City:
-    """Find a city by its ``cityid``.
+    """Find a listed city by its ``cityid``.
 
-    :raises UnknownCity: not among the listed ones.
+    :raises UnknownCity: no listed city has it.
     """
     for city in _known().values():
         if city.code == code:

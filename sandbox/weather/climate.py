@@ -1,4 +1,4 @@
-"""The weather of a city at an hour: plausible, and the same for whoever asks again."""
+"""Make up the weather of a city at an hour: plausible, and the same for every caller."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -6,11 +6,12 @@ from typing import Any
 from sandbox.weather.cities import City
 
 _WEEK = ["星期一", "星期二", "星期三", "星期四", "星期五", "星期六", "星期日"]
-# How far each month is from the year's mean, in parts of the city's swing; and each hour in the day, from low to high.
+# For each month: its distance from the year's mean, as a fraction of the city's swing. For each hour: where the
+# temperature is between the day's low (0) and high (100).
 _MONTHS = [-1, -0.85, -0.4, 0.05, 0.5, 0.85, 1, 0.95, 0.55, 0.05, -0.45, -0.85]
 _HOURS = [20, 15, 10, 5, 0, 0, 10, 20, 35, 50, 65, 80, 90, 100, 100, 95, 90, 80, 65, 55, 45, 40, 30, 25]
-# A city's days go through the rows, one a day. What is said, what is drawn; wind and its km/h; humidity, visibility
-# and air; kind and level of an alarm.
+# One row for each kind of day; a city takes the next row every day. The columns: weather, name of its picture, wind,
+# its km/h, humidity, visibility in km, air quality index, kind and level of an alarm.
 _WARM = [
     ("晴", "qing", "东南风", 9, 45, 25, 48, "", ""),
     ("多云", "yun", "东风", 11, 58, 20, 62, "", ""),
@@ -34,7 +35,8 @@ _COLD = [
     ("大雪", "xue", "北风", 23, 92, 8, 30, "暴雪", "黄色"),
     ("扬沙", "shachen", "西北风", 36, 26, 3, 205, "沙尘", "蓝色"),
 ]
-# Up to which figure; its name and advice: in general, on masks, sport, going out, windows and purifiers.
+# Levels of air quality: up to which index, name, general advice, and advice on masks, sport, going out, windows and
+# purifiers.
 _LEVELS = [
     (50, "优", "空气很好，可以外出活动，呼吸新鲜空气！", "不用佩戴口罩 适宜运动 适宜外出 适宜开窗 不需要打开"),
     (100, "良", "除极少数特别敏感的人群以外，可以外出活动。", "不用佩戴口罩 适宜运动 适宜外出 适宜开窗 不需要打开"),
@@ -45,8 +47,8 @@ _LEVELS = [
 
 
 def report(city: City, now: datetime) -> dict[str, Any]:
-    """Answer the v61 fields of ``city`` at ``now`` (Beijing time); new ones come once an hour."""
-    # Each city's figures come in at their own minute.
+    """Return the v61 fields of ``city`` at ``now`` (Beijing time). They change once an hour."""
+    # Each city's values change at a minute of its own.
     seen_at = now.replace(minute=1 + int(city.code) % 29, second=0, microsecond=0)
     if seen_at > now:
         seen_at -= timedelta(hours=1)

@@ -1,4 +1,4 @@
-"""The stand-in of the weather provider, below /sandbox/tianqi/."""
+"""The paths of the weather provider, below /sandbox/tianqi/."""
 
 from django.urls import path
 

@@ -1,4 +1,4 @@
-"""``GET /sandbox/tianqi/api?version=v61&appid=&appsecret=&city=``: HTTP 200 whatever happens, like the provider."""
+"""``GET /sandbox/tianqi/api?version=v61&appid=&appsecret=&city=``: always HTTP 200, as at the real provider."""
 
 import hmac
 import json
@@ -20,24 +20,24 @@ from sandbox.weather.climate import report
 VERSION = "v61"
 BAD_CALL = 100
 QUOTA_USED = 101
-# Without a city the provider takes the one that the caller's address belongs to, which is the server's.
+# Without a city the provider takes that of the caller's IP address, which is where the server stands.
 SERVERS_CITY = "北京"
 
 
 @provider_endpoint(slow=FaultKind.WEATHER_SLOW, down=FaultKind.WEATHER_DOWN)
 def tianqi(request: HttpRequest) -> HttpResponse:
-    """Answer the weather, or ``errcode`` and ``errmsg``; ``unescape=1`` leaves Chinese readable."""
+    """Return the weather, or ``errcode`` and ``errmsg``. With ``unescape=1`` Chinese is not escaped."""
     faults, query = faults_on(), request.GET
     if FaultKind.WEATHER_HTML in faults:
         return HttpResponse("<!DOCTYPE html><html><body><h1>系统维护中</h1></body></html>")
     if FaultKind.WEATHER_GARBAGE in faults:
         return HttpResponse(b'{"cityid":"101190101","date":\xff\xfe\x00', content_type="application/json")
-    answer = _answer(query, faults)
-    text = json.dumps(answer, ensure_ascii=query.get("unescape") != "1")
+    body = _body(query, faults)
+    text = json.dumps(body, ensure_ascii=query.get("unescape") != "1")
     return HttpResponse(text, content_type="application/json; charset=utf-8")
 
 
-def _answer(query: QueryDict, faults: dict[FaultKind, float]) -> dict[str, Any]:
+def _body(query: QueryDict, faults: dict[FaultKind, float]) -> dict[str, Any]:
     if not _is_customer(query.get("appid", ""), query.get("appsecret", "")):
         return _error(BAD_CALL, "appid或appsecret错误")
     if query.get("version") != VERSION:
@@ -45,10 +45,10 @@ def _answer(query: QueryDict, faults: dict[FaultKind, float]) -> dict[str, Any]:
     if FaultKind.WEATHER_QUOTA in faults:
         return _error(QUOTA_USED, "今日调用次数已用完")
     try:
-        answer = report(_city(query), timezone.localtime())
+        weather = report(_city(query), timezone.localtime())
     except UnknownCity as error:
         return _error(BAD_CALL, str(error))
-    return _spoil(answer, faults)
+    return _spoil(weather, faults)
 
 
 def _is_customer(appid: str, secret: str) -> bool:
@@ -72,11 +72,12 @@ def _error(code: int, text: str) -> dict[str, Any]:
     return {"errcode": code, "errmsg": text}
 
 
-def _spoil(answer: dict[str, Any], faults: dict[FaultKind, float]) -> dict[str, Any]:
+def _spoil(weather: dict[str, Any], faults: dict[FaultKind, float]) -> dict[str, Any]:
+    """Return the fields with the faults that are on."""
     if FaultKind.WEATHER_ALARM_LIST in faults:
-        answer["alarm"] = [answer["alarm"]] if answer["alarm"]["alarm_type"] else []
+        weather["alarm"] = [weather["alarm"]] if weather["alarm"]["alarm_type"] else []
     if FaultKind.WEATHER_WRONG_TYPES in faults:
-        answer |= {
+        weather |= {
             "tem": None,
             "tem1": 31.5,
             "humidity": {"value": 58},
@@ -84,4 +85,4 @@ def _spoil(answer: dict[str, Any], faults: dict[FaultKind, float]) -> dict[str, 
             "aqi": "优",
             "week": ["星期五"],
         }
-    return answer
+    return weather

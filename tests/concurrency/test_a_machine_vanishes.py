@@ -69,7 +69,7 @@ def machine():
 def server(machine, tmp_path_factory):
     """PostgreSQL at both of our addresses; the value is its port."""
     [port] = free_ports(1)
-    with Engines(tmp_path_factory.mktemp("engines"), wanted=["DATABASE_URL"]) as engines:
+    with Engines(tmp_path_factory.mktemp("engines"), missing=["DATABASE_URL"]) as engines:
         [postgres] = engines.engines
         postgres.ask_to_stop()
         postgres.wait_or_kill(time.monotonic() + 10)

@@ -6,7 +6,7 @@ from devstack import reset
 
 
 class Command(BaseCommand):
-    help = "Forget the data of the embedded engines, and its pictures. Refuses while they run."
+    help = "Delete the data of the embedded engines and the pictures that belong to it. Stop `make up` first."
     requires_system_checks = []
 
     def handle(self, *args: Any, **options: Any) -> None:

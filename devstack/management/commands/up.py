@@ -10,7 +10,7 @@ class Command(BaseCommand):
     requires_system_checks = []
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--engines", action="store_true", help="PostgreSQL and Valkey alone, for `restore`")
+        parser.add_argument("--engines", action="store_true", help="start only PostgreSQL and Valkey, for `restore`")
 
     def handle(self, *args: Any, **options: Any) -> None:
         raise SystemExit(supervisor.main(engines_alone=options["engines"]))
