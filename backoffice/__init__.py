@@ -1,1 +1,1 @@
-"""The back office's frame: navigation, dashboard. Each model's own pages stand in its app's ``admin.py``."""
+"""The back office's frame: navigation, dashboard. A model's own pages are in its app's ``admin.py``."""

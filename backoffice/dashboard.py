@@ -17,7 +17,7 @@ from accounts.models import LoginAttempt
 from accounts.selectors import login_failures
 from accounts.socketio.sessions import sessions_open
 from backoffice.months import month_counts, months_of
-from backoffice.parts import TALLEST, Bar, Fact, Panel, Tile, records, shares
+from backoffice.parts import TALLEST, Bar, Fact, Panel, Tile, list_url, shares
 from core.ops import heartbeat
 from core.times import dash, local
 from payments.models import InboundEvent
@@ -55,17 +55,17 @@ def _may_see(request: HttpRequest, label: str) -> bool:
 
 
 def _students(now: datetime) -> Iterator[Tile | Panel]:
-    yield Tile("学员", student_count(), records("students.student"))
+    yield Tile("学员", student_count(), list_url("students.student"))
     classes = sorted(class_counts(), key=lambda row: -row[1])[:CLASSES_SHOWN]
     lengths = shares(count for _, count in classes)
     yield Panel(
         "各班学员",
         "backoffice/rows.html",
         hint=f"人数最多的 {CLASSES_SHOWN} 个班" if len(classes) == CLASSES_SHOWN else "",
-        link=records("students.student"),
+        link=list_url("students.student"),
         empty="还没有学员",
         bars=[
-            Bar(name, count, records("students.student", **{"class": name}), share)
+            Bar(name, count, list_url("students.student", **{"class": name}), share)
             for (name, count), share in zip(classes, lengths, strict=True)
         ],
     )
@@ -84,7 +84,7 @@ def _month_bars(now: datetime) -> list[Bar] | None:
         Bar(
             f"{month:%Y年%m月}",
             number,
-            records("students.student", created_at__gte=month.isoformat(), created_at__lt=end.isoformat()),
+            list_url("students.student", created_at__gte=month.isoformat(), created_at__lt=end.isoformat()),
             share,
             f"{month.month}月",
         )
@@ -103,17 +103,17 @@ def _orders(now: datetime) -> Iterator[Tile | Panel]:
     yield _count("退款异常订单", failed, "danger", work="refunds", state__exact="refund_failed")
     days = order_days(now)
     span = {"created_at_from": days[0].day, "created_at_to": days[-1].day}
-    everything = records("shop.order", **span)
+    everything = list_url("shop.order", **span)
     revenue = sum(day.revenue for day in days)
     yield Tile("30 天订单", sum(day.orders for day in days), everything)
-    earning = records("shop.order", state__in=",".join(state.value for state in EARNING), **span)
+    earning = list_url("shop.order", state__in=",".join(state.value for state in EARNING), **span)
     yield Tile("30 天收入(元)", f"{revenue:.2f}", earning, hint="按下单日,不含已退款")
     yield _day_panel("每日订单", days, [day.orders for day in days], "{}")
     yield _day_panel("每日收入(元)", days, [day.revenue for day in days], "{:.2f}")
 
 
 def _count(label: str, number: int, tone: str, **query: str) -> Tile:
-    return Tile(label, number, records("shop.order", **query), tone if number else "")
+    return Tile(label, number, list_url("shop.order", **query), tone if number else "")
 
 
 def _day_panel(title: str, days: list[Day], numbers: list[Any], form: str) -> Panel:
@@ -121,7 +121,7 @@ def _day_panel(title: str, days: list[Day], numbers: list[Any], form: str) -> Pa
         Bar(
             f"{day.day:%m月%d日}",
             form.format(number),
-            records("shop.order", created_at_from=day.day, created_at_to=day.day),
+            list_url("shop.order", created_at_from=day.day, created_at_to=day.day),
             share,
             f"{day.day.month}/{day.day.day}" if at % 7 == 1 else "",
         )
@@ -133,13 +133,13 @@ def _day_panel(title: str, days: list[Day], numbers: list[Any], form: str) -> Pa
 
 def _refunds(now: datetime) -> Iterator[Tile | Panel]:
     number = refunds_waiting()
-    link = records("payments.refund", next_try_at__isnull="False")
+    link = list_url("payments.refund", next_try_at__isnull="False")
     yield Tile("处理中的退款", number, link, "warning" if number else "")
 
 
 def _differences(now: datetime) -> Iterator[Tile | Panel]:
     number = differences_open()
-    yield Tile("对账差异", number, records("payments.difference"), "danger" if number else "")
+    yield Tile("对账差异", number, list_url("payments.difference"), "danger" if number else "")
 
 
 def _notices(now: datetime) -> Iterator[Tile | Panel]:
@@ -147,13 +147,13 @@ def _notices(now: datetime) -> Iterator[Tile | Panel]:
     counts = notices_by_verdict(since=since)
     bad = (InboundEvent.Verdict.REFUSED.value, InboundEvent.Verdict.FAILED.value)
     number = sum(counts.get(verdict, 0) for verdict in bad)
-    link = records("payments.inboundevent", verdict__in=",".join(bad), received_at__gte=since.isoformat())
+    link = list_url("payments.inboundevent", verdict__in=",".join(bad), received_at__gte=since.isoformat())
     yield Tile("失败的支付通知", number, link, "danger" if number else "", hint="24 小时内")
 
 
 def _products(now: datetime) -> Iterator[Tile | Panel]:
     scarce = products_scarce()
-    link = records("shop.product", removed="no", stock__lte=SCARCE)
+    link = list_url("shop.product", removed="no", stock__lte=SCARCE)
     many = f"{MOST_SCARCE}+" if len(scarce) == MOST_SCARCE else len(scarce)
     yield Tile("库存不足的商品", many, link, "warning" if scarce else "", hint=f"不多于 {SCARCE} 件")
     lengths = shares([product.stock for product in scarce[:SCARCE_SHOWN]] + [SCARCE])
@@ -164,7 +164,7 @@ def _products(now: datetime) -> Iterator[Tile | Panel]:
         link=link,
         empty="没有库存不足的商品",
         bars=[
-            Bar(product.name, product.stock, records("shop.product") + f"{product.pk}/change/", share)
+            Bar(product.name, product.stock, list_url("shop.product") + f"{product.pk}/change/", share)
             for product, share in zip(scarce[:SCARCE_SHOWN], lengths, strict=False)
         ],
     )
@@ -175,7 +175,7 @@ def _weather(now: datetime) -> Iterator[Tile | Panel]:
     record = record_newest(account.city_name)
     done = account.last_success_at
     is_fresh = done is not None and now - done < timedelta(hours=SLOT_HOURS + 1)
-    link = records("weather.weatherrecord", city=account.city_name)
+    link = list_url("weather.weatherrecord", city=account.city_name)
     facts = [
         Fact("上次同步", dash(done) or "从未", is_ok=is_fresh and not account.failures),
         *([Fact("最近错误", account.last_error, is_ok=False)] if account.failures else []),
@@ -201,7 +201,7 @@ def _system(now: datetime) -> Panel:
         facts = [
             *(_worker(QUEUE_NAMES[queue], age_s, depths[queue]) for queue, age_s in ages.items()),
             Fact("扫码登录连接", str(sockets)),
-            Fact("修改记录", "查看", link=records("auditlog.logentry")),
+            Fact("修改记录", "查看", link=list_url("auditlog.logentry")),
         ]
     return Panel("运行状况", "backoffice/facts.html", width="bo-third", facts=facts)
 
@@ -218,7 +218,7 @@ def _attempts(now: datetime) -> Iterator[Tile | Panel]:
     times, addresses = login_failures(since)
     if times < MANY_ATTEMPTS:
         return
-    link = records("accounts.loginattempt", at__gte=since.isoformat(), outcome__in=",".join(REFUSALS))
+    link = list_url("accounts.loginattempt", at__gte=since.isoformat(), outcome__in=",".join(REFUSALS))
     yield Tile("被拒绝的登录", times, link, "danger", hint=f"1 小时内,来自 {addresses} 个地址")
 
 

@@ -1,4 +1,4 @@
-"""The pieces a dashboard is made of; ``templates/backoffice/`` draws them."""
+"""The pieces of the dashboard (tiles, panels, bars), which ``templates/backoffice/`` draws."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 from django.urls import reverse
 
-# Room for the numbers above and the marks below the columns.
+# Percent of a chart's height for the tallest column; the rest is for the numbers above and the marks below.
 TALLEST = 78.0
 
 
@@ -54,15 +54,15 @@ class Panel:
     facts: list[Fact] = field(default_factory=list)
 
 
-def records(label: str, **query: Any) -> str:
-    """The address of a model's list, filtered: ``records("shop.order", state__exact="open")``."""
+def list_url(label: str, **query: Any) -> str:
+    """Return the address of a model's list, filtered: ``list_url("shop.order", state__exact="open")``."""
     app, model = label.split(".")
     address = reverse(f"admin:{app}_{model}_changelist")
     return f"{address}?{urlencode(query)}" if query else address
 
 
 def shares(numbers: Iterable[int | Decimal], tallest: float = 100.0) -> list[float]:
-    """Lengths of bars, in percent."""
+    """Return the lengths of bars in percent of the largest number, which gets ``tallest``."""
     values = list(numbers)
     most = max([*values, 1])
     return [round(float(value) / float(most) * tallest, 1) for value in values]

@@ -1,4 +1,4 @@
-"""Errors that a client is told. Services raise them, and the API turns them into the envelope."""
+"""Errors with an answer for the client. Services raise them, and the API turns them into the envelope."""
 
 from typing import Any
 

@@ -12,7 +12,7 @@ from django.db.models.functions import Reverse
 from shop.models import CartItem, Category, Order, Product
 from shop.states import EARNING, TO_DO, State
 
-SCARCE = 10  # pieces of a product; fewer or as many are worth a look
+SCARCE = 10  # a product with so few pieces, or fewer, is shown as running out
 MOST_SCARCE = 200
 DAYS = 30
 _DAYS = """
@@ -80,7 +80,7 @@ class Day:
 
 
 def order_days(now: datetime) -> list[Day]:
-    """Orders of each of the last ``DAYS`` days, and what they brought. ``now`` is local."""
+    """Return number and revenue of the orders of each of the last ``DAYS`` days. ``now`` is in local time."""
     first = now.replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=DAYS - 1)
     with connection.cursor() as cursor:
         cursor.execute(_DAYS, [[state.value for state in EARNING], first])
@@ -90,7 +90,7 @@ def order_days(now: datetime) -> list[Day]:
 
 
 def orders_to_do() -> dict[str, int]:
-    """How many orders are in each state that waits for somebody, the unpaid ones with them."""
+    """Return how many orders are in each state in which somebody has to act, and how many wait for payment."""
     waiting = Order.objects.order_by().filter(state__in=[state.value for state in TO_DO])
     counts: dict[str, int] = dict.fromkeys([State.OPEN.value, *(state.value for state in TO_DO)], 0)
     counts |= dict(waiting.values_list("state").annotate(Count("pk")))
@@ -99,7 +99,7 @@ def orders_to_do() -> dict[str, int]:
 
 
 def products_scarce() -> list[Product]:
-    """The products on sale with the fewest pieces, up to ``MOST_SCARCE`` of them."""
+    """Return up to ``MOST_SCARCE`` products on sale with the fewest pieces."""
     # No index: it would make every sale write to it.
     scarce = Product.objects.filter(removed_at=None, stock__lte=SCARCE)
     return list(scarce.only("pk", "name", "stock").order_by("stock", "pk")[:MOST_SCARCE])

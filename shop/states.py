@@ -115,7 +115,7 @@ FACES: dict[State, Face] = {
 # States that wait for somebody's decision, parcel or money.
 TO_DO = (_S.PAID, _S.PREPARING, _S.RETURN_ASKED, _S.RETURN_ASKED_LATER, _S.REFUNDING, _S.REFUND_FAILED)
 
-# Money that is ours, unless somebody asks for it back.
+# States of an order whose money counts as revenue: paid, and not refunded.
 EARNING = (_S.PAID, _S.PREPARING, _S.SHIPPED, _S.RECEIVED, _S.RETURN_ASKED, _S.RETURN_ASKED_LATER)
 
 _CLOSED_UNPAID = (_S.CANCELLED, _S.CLOSED, _S.INVALID)
