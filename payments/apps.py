@@ -9,10 +9,10 @@ class PaymentsConfig(AppConfig):
         from core.ops import restored
         from core.ops.doctor import register
         from payments.doctor import bills, former_payments, warn_without_refunds, wechat_pay
-        from payments.services.recall import payments_follow
+        from payments.services.after_restore import payments_after_restore
 
         warn_without_refunds()
-        restored.register(restored.Follower("payments", payments_follow))
+        restored.register(restored.Follower("payments", payments_after_restore))
         register(wechat_pay)
         register(former_payments)
         register(bills)

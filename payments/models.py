@@ -274,16 +274,17 @@ class BillRun(models.Model):
         return f"{self.day} {self.mch_id}"
 
 
+class DifferenceKind(models.TextChoices):
+    STRAY_MONEY = "stray_money", "有款无单"
+    NO_MONEY = "no_money", "有单无款"
+    AMOUNT = "amount", "金额不同"
+    STATE = "state", "状态不同"
+    REFUND_UNKNOWN_HERE = "refund_here", "本地没有的退款"
+    REFUND_UNKNOWN_THERE = "refund_there", "微信没有的退款"
+
+
 class Difference(models.Model):
     """Where the provider's bill and our books disagree about one payment or refund, until they agree again."""
-
-    class Kind(models.TextChoices):
-        STRAY_MONEY = "stray_money", "有款无单"
-        NO_MONEY = "no_money", "有单无款"
-        AMOUNT = "amount", "金额不同"
-        STATE = "state", "状态不同"
-        REFUND_UNKNOWN_HERE = "refund_here", "本地没有的退款"
-        REFUND_UNKNOWN_THERE = "refund_there", "微信没有的退款"
 
     class Ending(models.TextChoices):
         OPEN = "", "未处理"
@@ -292,7 +293,7 @@ class Difference(models.Model):
 
     mch_id = models.CharField("商户号", max_length=32)
     day = models.DateField("账单日")
-    kind = models.CharField("差异", max_length=16, choices=Kind)
+    kind = models.CharField("差异", max_length=16, choices=DifferenceKind)
     out_trade_no = models.CharField("商户订单号", max_length=64)
     out_refund_no = models.CharField("商户退款单号", max_length=64, blank=True)  # "": it is about a payment
     # What the bill says; empty where it says nothing.

@@ -9,7 +9,7 @@ from django.utils import timezone
 from payments.errors import BillBusy
 from payments.gateways.wechat import gateway_v3, merchants
 from payments.services.bills import bill_reconcile, bills_reconcile_missing
-from payments.services.journal import events_purge
+from payments.services.notices import events_purge
 from payments.services.reconcile import payments_reconcile
 from payments.services.refund import refund_run, refunds_run_due
 

@@ -7,17 +7,17 @@ class ShopConfig(AppConfig):
 
     def ready(self) -> None:
         from core.ops import restored
-        from payments.register import PaymentListener, register
-        from shop.services import money_in
-        from shop.services.restored import orders_follow
+        from payments.listener import PaymentListener, register_listener
+        from shop.services import payment_listener
+        from shop.services.after_restore import orders_after_restore
 
-        register(
+        register_listener(
             PaymentListener(
-                lock=money_in.lock,
-                on_paid=money_in.on_paid,
-                on_refund_changed=money_in.on_refund_changed,
-                describe=money_in.describe,
-                is_ours=money_in.is_ours,
+                lock=payment_listener.lock,
+                on_paid=payment_listener.on_paid,
+                on_refund_changed=payment_listener.on_refund_changed,
+                describe=payment_listener.describe,
+                is_ours=payment_listener.is_ours,
             )
         )
-        restored.register(restored.Follower("shop", orders_follow))
+        restored.register(restored.Follower("shop", orders_after_restore))

@@ -79,7 +79,7 @@ class Stock(Enum):
     TAKE_AGAIN = "take again"
 
 
-class Step(NamedTuple):
+class Transition(NamedTuple):
     to: State
     stock: Stock = Stock.KEEP
     refund: bool = False  # all of the money goes back with it
@@ -123,43 +123,43 @@ _UNSHIPPED = (_S.PAID, _S.PREPARING)
 _OUT_OF_HOUSE = (_S.SHIPPED, _S.RECEIVED)
 _ASKED = (_S.RETURN_ASKED, _S.RETURN_ASKED_LATER)
 
-TABLE: dict[tuple[State, Event], Step] = {
+TABLE: dict[tuple[State, Event], Transition] = {
     # Waiting for money. The payment is closed upstream before one of the last four is recorded.
-    (_S.OPEN, _E.START_PAYMENT): Step(_S.OPEN),
-    (_S.OPEN, _E.PAY): Step(_S.PAID),
-    (_S.OPEN, _E.CANCEL): Step(_S.CANCELLED, Stock.GIVE_BACK),
-    (_S.OPEN, _E.EXPIRE): Step(_S.CLOSED, Stock.GIVE_BACK),
-    (_S.OPEN, _E.CLOSE): Step(_S.CLOSED, Stock.GIVE_BACK),
-    (_S.OPEN, _E.INVALIDATE): Step(_S.INVALID, Stock.GIVE_BACK),
+    (_S.OPEN, _E.START_PAYMENT): Transition(_S.OPEN),
+    (_S.OPEN, _E.PAY): Transition(_S.PAID),
+    (_S.OPEN, _E.CANCEL): Transition(_S.CANCELLED, Stock.GIVE_BACK),
+    (_S.OPEN, _E.EXPIRE): Transition(_S.CLOSED, Stock.GIVE_BACK),
+    (_S.OPEN, _E.CLOSE): Transition(_S.CLOSED, Stock.GIVE_BACK),
+    (_S.OPEN, _E.INVALIDATE): Transition(_S.INVALID, Stock.GIVE_BACK),
     # Money for an order that was given up.
-    **{(state, _E.PAY): Step(_S.PAID, Stock.TAKE_AGAIN) for state in _CLOSED_UNPAID},
+    **{(state, _E.PAY): Transition(_S.PAID, Stock.TAKE_AGAIN) for state in _CLOSED_UNPAID},
     # (payments itself returns the money of the second kind.)
-    **{(state, _E.PAY_TOO_LATE): Step(_S.REFUNDING) for state in _CLOSED_UNPAID},
+    **{(state, _E.PAY_TOO_LATE): Transition(_S.REFUNDING) for state in _CLOSED_UNPAID},
     # The goods go out.
-    (_S.PAID, _E.PREPARE): Step(_S.PREPARING),
-    (_S.PREPARING, _E.UNPREPARE): Step(_S.PAID),
-    **{(state, _E.SHIP): Step(_S.SHIPPED) for state in _UNSHIPPED},
-    (_S.SHIPPED, _E.RECEIVE): Step(_S.RECEIVED),
-    (_S.PAID, _E.NOTHING_TO_SHIP): Step(_S.RECEIVED),
+    (_S.PAID, _E.PREPARE): Transition(_S.PREPARING),
+    (_S.PREPARING, _E.UNPREPARE): Transition(_S.PAID),
+    **{(state, _E.SHIP): Transition(_S.SHIPPED) for state in _UNSHIPPED},
+    (_S.SHIPPED, _E.RECEIVE): Transition(_S.RECEIVED),
+    (_S.PAID, _E.NOTHING_TO_SHIP): Transition(_S.RECEIVED),
     # They, or only the money, come back. Goods that were out do not return to the shelf by themselves.
-    **{(state, _E.ASK_RETURN): Step(_S.REFUNDING, Stock.GIVE_BACK, refund=True) for state in _UNSHIPPED},
-    **{(state, _E.REFUND): Step(_S.REFUNDING, Stock.GIVE_BACK, refund=True) for state in _UNSHIPPED},
-    (_S.SHIPPED, _E.ASK_RETURN): Step(_S.RETURN_ASKED),
-    (_S.RECEIVED, _E.ASK_RETURN): Step(_S.RETURN_ASKED_LATER),
-    (_S.RETURN_ASKED, _E.REJECT_RETURN): Step(_S.SHIPPED),
-    (_S.RETURN_ASKED_LATER, _E.REJECT_RETURN): Step(_S.RECEIVED),
-    **{(state, _E.APPROVE_RETURN): Step(_S.REFUNDING, refund=True) for state in _ASKED},
-    **{(state, _E.REFUND): Step(_S.REFUNDING, refund=True) for state in (*_OUT_OF_HOUSE, *_ASKED)},
+    **{(state, _E.ASK_RETURN): Transition(_S.REFUNDING, Stock.GIVE_BACK, refund=True) for state in _UNSHIPPED},
+    **{(state, _E.REFUND): Transition(_S.REFUNDING, Stock.GIVE_BACK, refund=True) for state in _UNSHIPPED},
+    (_S.SHIPPED, _E.ASK_RETURN): Transition(_S.RETURN_ASKED),
+    (_S.RECEIVED, _E.ASK_RETURN): Transition(_S.RETURN_ASKED_LATER),
+    (_S.RETURN_ASKED, _E.REJECT_RETURN): Transition(_S.SHIPPED),
+    (_S.RETURN_ASKED_LATER, _E.REJECT_RETURN): Transition(_S.RECEIVED),
+    **{(state, _E.APPROVE_RETURN): Transition(_S.REFUNDING, refund=True) for state in _ASKED},
+    **{(state, _E.REFUND): Transition(_S.REFUNDING, refund=True) for state in (*_OUT_OF_HOUSE, *_ASKED)},
     # A refund of all the money that was made elsewhere, and found in the provider's bill.
-    **{(state, _E.REFUND_FOUND): Step(_S.REFUNDING, Stock.GIVE_BACK) for state in _UNSHIPPED},
-    **{(state, _E.REFUND_FOUND): Step(_S.REFUNDING) for state in (*_OUT_OF_HOUSE, *_ASKED)},
+    **{(state, _E.REFUND_FOUND): Transition(_S.REFUNDING, Stock.GIVE_BACK) for state in _UNSHIPPED},
+    **{(state, _E.REFUND_FOUND): Transition(_S.REFUNDING) for state in (*_OUT_OF_HOUSE, *_ASKED)},
     # What becomes of the refund.
-    (_S.REFUNDING, _E.REFUND_DONE): Step(_S.REFUNDED),
-    (_S.REFUNDING, _E.REFUND_FAIL): Step(_S.REFUND_FAILED),
-    (_S.REFUND_FAILED, _E.REFUND_DONE): Step(_S.REFUNDED),
-    (_S.REFUND_FAILED, _E.REFUND_AGAIN): Step(_S.REFUNDING),
+    (_S.REFUNDING, _E.REFUND_DONE): Transition(_S.REFUNDED),
+    (_S.REFUNDING, _E.REFUND_FAIL): Transition(_S.REFUND_FAILED),
+    (_S.REFUND_FAILED, _E.REFUND_DONE): Transition(_S.REFUNDED),
+    (_S.REFUND_FAILED, _E.REFUND_AGAIN): Transition(_S.REFUNDING),
     # The buyer need not see it any more; the record stays.
-    **{(state, _E.HIDE): Step(state) for state in (*_CLOSED_UNPAID, _S.RECEIVED, _S.REFUNDED)},
+    **{(state, _E.HIDE): Transition(state) for state in (*_CLOSED_UNPAID, _S.RECEIVED, _S.REFUNDED)},
 }
 
 # Becoming one of these from a paid order makes it a return; a payment that came too late leaves 2, 3 or 4.

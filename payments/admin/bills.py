@@ -16,17 +16,16 @@ from core.db.after_commit import task_send
 from core.money import fen_text
 from payments.admin.shared import MoneyAdmin, page_of, yuan
 from payments.errors import RefundNotPossible
-from payments.models import BillRun, Difference, Payment, PaymentStatus
+from payments.models import BillRun, Difference, DifferenceKind, Payment, PaymentStatus
 from payments.services.differences import (
     difference_accept,
-    difference_adopt,
+    difference_add_refund,
     difference_ask,
     difference_return,
     ours_of,
     row_of,
 )
 
-Kind = Difference.Kind
 Ending = Difference.Ending
 _RUN_COLOURS = {
     BillRun.State.DONE.label: "success",
@@ -145,7 +144,7 @@ class DifferenceAdmin(MoneyAdmin):
         "accept": ("已核对,不需处理", _accept),
         "ask": ("查询微信", _step(difference_ask)),
         "return": ("退回这笔钱", _step(difference_return)),
-        "adopt": ("补记退款", _step(difference_adopt)),
+        "adopt": ("补记退款", _step(difference_add_refund)),
     }
     begins = frozenset({"return"})
     asks = {
@@ -189,7 +188,7 @@ class DifferenceAdmin(MoneyAdmin):
 
     @display(description="下一步")
     def what_to_do(self, difference: Difference) -> str:
-        return _ADVICE[Kind(difference.kind)] if not difference.ending else "—"
+        return _ADVICE[DifferenceKind(difference.kind)] if not difference.ending else "—"
 
     @display(description="本地记录")
     def ours(self, difference: Difference) -> SafeString | str:
@@ -206,9 +205,9 @@ def _side(state: str, fen: int | None) -> str:
 
 def _steps_of(difference: Difference) -> list[str]:
     """The steps that may help, the usual one first."""
-    if difference.kind == Kind.REFUND_UNKNOWN_HERE:
+    if difference.kind == DifferenceKind.REFUND_UNKNOWN_HERE:
         return ["adopt", "accept"]
-    if difference.out_refund_no or difference.kind == Kind.NO_MONEY:
+    if difference.out_refund_no or difference.kind == DifferenceKind.NO_MONEY:
         return ["ask", "accept"]
     here = Payment.objects.filter(out_trade_no=difference.out_trade_no).first()
     if here is not None and here.state == PaymentStatus.PAID:
@@ -217,10 +216,10 @@ def _steps_of(difference: Difference) -> list[str]:
 
 
 _ADVICE = {
-    Kind.STRAY_MONEY: "没有相符的订单(例如恢复备份之后):先「查询微信」,仍对不上就「退回这笔钱」。",
-    Kind.NO_MONEY: "「查询微信」;微信确认已付而账单没有,请下载账单核对或联系微信支付,然后登记核对结果。",
-    Kind.AMOUNT: "「查询微信」看真实金额;款项与订单不符而没有入账的,「退回这笔钱」。",
-    Kind.STATE: "「查询微信」,按微信的结果入账。",
-    Kind.REFUND_UNKNOWN_HERE: "在商户平台办理的,或恢复备份之后丢失的退款:「补记退款」。",
-    Kind.REFUND_UNKNOWN_THERE: "「查询微信」;微信没有的,在退款单上重新提交。",
+    DifferenceKind.STRAY_MONEY: "没有相符的订单(例如恢复备份之后):先「查询微信」,仍对不上就「退回这笔钱」。",
+    DifferenceKind.NO_MONEY: "「查询微信」;微信确认已付而账单没有,请下载账单核对或联系微信支付,然后登记核对结果。",
+    DifferenceKind.AMOUNT: "「查询微信」看真实金额;款项与订单不符而没有入账的,「退回这笔钱」。",
+    DifferenceKind.STATE: "「查询微信」,按微信的结果入账。",
+    DifferenceKind.REFUND_UNKNOWN_HERE: "在商户平台办理的,或恢复备份之后丢失的退款:「补记退款」。",
+    DifferenceKind.REFUND_UNKNOWN_THERE: "「查询微信」;微信没有的,在退款单上重新提交。",
 }

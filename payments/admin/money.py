@@ -16,8 +16,8 @@ from payments.admin.shared import STATE_COLOURS, MoneyAdmin, log_list, order_lin
 from payments.errors import EventCut
 from payments.models import InboundEvent, Payment, PaymentStatus
 from payments.services import payment_query
-from payments.services.journal import event_replay
-from payments.services.types import PaymentState
+from payments.services.notices import event_replay
+from payments.services.query import PaymentState
 
 
 def _query_now(payment: Payment, request: HttpRequest) -> str:

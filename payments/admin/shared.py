@@ -13,8 +13,8 @@ from django.utils.safestring import SafeString
 from core.admin.buttons import ButtonsAdmin
 from core.admin.tables import LogLine, timeline
 from core.money import fen_to_yuan
+from payments.listener import listener
 from payments.models import InboundEvent, Payment, PaymentLog, PaymentStatus, RefundStatus
-from payments.register import listener
 
 STATE_COLOURS = {
     PaymentStatus.OPEN.label: "warning",
@@ -32,13 +32,13 @@ STATE_COLOURS = {
     InboundEvent.Verdict.FAILED.label: "danger",
 }
 # Its name, and what it does: called with the row, the request and what its form asked; answers what became of it.
-Button = tuple[str, Callable[..., str]]
+MoneyButton = tuple[str, Callable[..., str]]
 
 
 class MoneyAdmin(ButtonsAdmin):
     """Base of these pages: read-only, with ``buttons``."""
 
-    buttons: ClassVar[dict[str, Button]] = {}
+    buttons: ClassVar[dict[str, MoneyButton]] = {}
 
     def __init_subclass__(cls) -> None:
         cls.labels = {name: label for name, (label, _) in cls.buttons.items()}

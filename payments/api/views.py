@@ -13,7 +13,7 @@ from core.api.request import client_ip
 from core.api.routing import endpoint
 from core.api.views import ApiViewSet
 from payments.models import InboundEvent
-from payments.services.journal import Finding, notice_take
+from payments.services.notices import NoticeOutcome, notice_take
 
 log = structlog.get_logger("payments")
 _ACK = "<xml><return_code><![CDATA[{}]]></return_code><return_msg><![CDATA[{}]]></return_msg></xml>"
@@ -61,20 +61,20 @@ class NoticeViewSet(ApiViewSet):
 
     @endpoint("POST", "/pay/payResult", "微信支付结果通知(v2)", Access.OPEN, docs=V2_DOC, **_RAW)
     def pay_result(self, request: Request) -> HttpResponse:
-        finding = _take(request, InboundEvent.Channel.V2)
-        word, text = ("SUCCESS", "OK") if finding.accepted else ("FAIL", finding.reason)
+        outcome = _take(request, InboundEvent.Channel.V2)
+        word, text = ("SUCCESS", "OK") if outcome.accepted else ("FAIL", outcome.reason)
         return HttpResponse(_ACK.format(word, text), content_type="text/xml; charset=utf-8")
 
     @endpoint("POST", "/pay/notify", "微信支付结果通知(v3)", Access.OPEN, docs=V3_DOC, **_RAW)
     def notify(self, request: Request) -> HttpResponse:
-        finding = _take(request, InboundEvent.Channel.V3)
-        if finding.accepted:
+        outcome = _take(request, InboundEvent.Channel.V3)
+        if outcome.accepted:
             return JsonResponse({"code": "SUCCESS", "message": "成功"})
-        text = {"code": "FAIL", "message": finding.reason}
-        return JsonResponse(text, status=finding.http_status, json_dumps_params={"ensure_ascii": False})
+        text = {"code": "FAIL", "message": outcome.reason}
+        return JsonResponse(text, status=outcome.http_status, json_dumps_params={"ensure_ascii": False})
 
 
-def _take(request: Request, channel: str) -> Finding:
+def _take(request: Request, channel: str) -> NoticeOutcome:
     try:
         body = request.body
         return notice_take(
@@ -88,4 +88,4 @@ def _take(request: Request, channel: str) -> Finding:
     except Exception:
         # Not even written down (no database?): WeChat must hear a failure it understands, and send it again.
         log.exception("notification not taken", channel=channel)
-        return Finding(InboundEvent.Verdict.FAILED, "处理失败", 500)
+        return NoticeOutcome(InboundEvent.Verdict.FAILED, "处理失败", 500)

@@ -20,11 +20,10 @@ from payments.errors import BillBusy, BillNotOut, BillTooOld, PaymentNotConfigur
 from payments.gateways.base import Bill, BillNotReady, BillRow, GatewayError
 from payments.gateways.wechat import gateway_v3, merchants
 from payments.gateways.wechat.merchant import Merchant
-from payments.models import BillRun, Difference, Payment, PaymentStatus, Refund, RefundStatus
-from payments.register import listener
+from payments.listener import listener
+from payments.models import BillRun, Difference, DifferenceKind, Payment, PaymentStatus, Refund, RefundStatus
 from payments.services.differences import (
     Ending,
-    Kind,
     Questions,
     difference_end_gone,
     difference_of,
@@ -221,16 +220,16 @@ def _unknown_there(who: Merchant, bill: Bill, facts: dict) -> Iterator[Differenc
     listed = {(row.out_trade_no, row.out_refund_no) for row in bill.rows}
     for payment in _paid_on(who, bill.day):
         if (payment.out_trade_no, "") not in listed:
-            yield _missing(Kind.NO_MONEY, payment, payment, facts)
+            yield _missing(DifferenceKind.NO_MONEY, payment, payment, facts)
     refunds = Refund.objects.select_related("payment").filter(billed_on=None, payment__mch_id=who.mch_id)
     # A refund out of the merchant's available balance is in no trade bill.
     refunds = refunds.filter(state__in=_ON_THE_BILL).exclude(funds_account="AVAILABLE")
     for refund in refunds.filter(accepted_at__gte=begins, accepted_at__lt=ends).order_by("pk"):
         if (refund.payment.out_trade_no, refund.out_refund_no) not in listed:
-            yield _missing(Kind.REFUND_UNKNOWN_THERE, refund.payment, refund, facts)
+            yield _missing(DifferenceKind.REFUND_UNKNOWN_THERE, refund.payment, refund, facts)
 
 
-def _missing(kind: Kind, payment: Payment, ours: Payment | Refund, facts: dict) -> Difference:
+def _missing(kind: DifferenceKind, payment: Payment, ours: Payment | Refund, facts: dict) -> Difference:
     return Difference(
         mch_id=payment.mch_id,
         kind=kind,
@@ -279,8 +278,13 @@ def _keep(difference: Difference, known: Difference | None) -> None:
 
 
 def _end_billed(now: datetime) -> None:
-    """End what one day's bill lacked and another day's has: near midnight, the two sides may not agree on the day."""
-    waiting = Difference.objects.filter(kind__in=[Kind.NO_MONEY, Kind.REFUND_UNKNOWN_THERE], ending=Ending.OPEN)
+    """End differences about a payment that is missing in one day's bill and stands in another day's.
+
+    Near midnight the provider may count a payment to another day than we do.
+    """
+    waiting = Difference.objects.filter(
+        kind__in=[DifferenceKind.NO_MONEY, DifferenceKind.REFUND_UNKNOWN_THERE], ending=Ending.OPEN
+    )
     for difference in waiting.order_by("pk"):
         ours = ours_of(row_of(difference))
         if ours is None or ours.billed_on:

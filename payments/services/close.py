@@ -1,6 +1,7 @@
 """Closing a payment at the provider before its order gives the stock back."""
 
 from datetime import datetime, timedelta
+from enum import Enum
 
 import structlog
 
@@ -8,11 +9,19 @@ from payments.errors import PaymentError
 from payments.gateways.base import AlreadyClosed, AlreadyPaid, Gateway, GatewayError, OrderUnknown
 from payments.gateways.wechat import gateway_to_ask
 from payments.models import Payment, PaymentStatus
-from payments.services.provider import payee
-from payments.services.settle import payment_mark_closed, payment_settle
-from payments.services.types import CloseOutcome
+from payments.services.common import payee
+from payments.services.record import payment_mark_closed, payment_record
 
 log = structlog.get_logger("payments")
+
+
+class CloseOutcome(Enum):
+    CLOSED = "closed"  # the provider will not take money for it (or never heard of it)
+    PAID = "paid"  # it was paid: settled by now, the order must not be closed
+    STARTING = "starting"  # it is being placed at the provider this very moment: keep the stock, ask again soon
+    UNKNOWN = "unknown"  # the provider could not say: keep the stock, ask again later
+
+
 _OUTCOME = {
     PaymentStatus.PAID.value: CloseOutcome.PAID,
     PaymentStatus.CLOSED.value: CloseOutcome.CLOSED,
@@ -53,7 +62,7 @@ def _close(gateway: Gateway, payment: Payment, now: datetime) -> CloseOutcome:
     except OrderUnknown:
         pass  # not created, or not visible yet: close it all the same
     else:
-        state = payment_settle(result=result, now=now, source="close")
+        state = payment_record(result=result, now=now, source="close")
         if state in _OUTCOME:
             return _OUTCOME[state]
         if result.trade_state in _BEING_PAID:
@@ -62,7 +71,7 @@ def _close(gateway: Gateway, payment: Payment, now: datetime) -> CloseOutcome:
         gateway.close(number)
     except AlreadyPaid:
         # It was paid between the question and now.
-        state = payment_settle(result=gateway.query(number), now=now, source="close")
+        state = payment_record(result=gateway.query(number), now=now, source="close")
         return _OUTCOME.get(state, CloseOutcome.UNKNOWN)
     except (AlreadyClosed, OrderUnknown):
         pass

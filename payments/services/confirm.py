@@ -7,9 +7,9 @@ from django.db import transaction
 from core.money import fen_text
 from payments.errors import PaymentMismatch, PaymentUnknown
 from payments.gateways.base import PaymentResult
+from payments.listener import PaidOutcome, listener
 from payments.models import CURRENCY, Payment, PaymentStatus, TradeType
-from payments.register import PaidOutcome, listener
-from payments.services.provider import SYSTEM, limit_lock_wait, log_step, payees
+from payments.services.common import SYSTEM, limit_lock_wait, log_step, payees
 from payments.services.refund import refund_create
 
 SOURCES = {

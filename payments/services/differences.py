@@ -17,14 +17,14 @@ from payments.errors import DifferenceEnded, PaymentError
 from payments.gateways.base import BillRow, GatewayError, OrderUnknown
 from payments.gateways.wechat import gateway_v3, merchant_of
 from payments.gateways.wechat.v3 import WeChatV3
-from payments.models import CURRENCY, Difference, Payment, PaymentStatus, Refund, RefundStatus
-from payments.services.provider import GIVE_UP_AFTER, as_refusal, is_silence
-from payments.services.refund import refund_settle
-from payments.services.settle import payment_settle
-from payments.services.stray import refund_adopt, stray_return
+from payments.models import CURRENCY, Difference, DifferenceKind, Payment, PaymentStatus, Refund, RefundStatus
+from payments.services.common import as_refusal
+from payments.services.record import payment_record
+from payments.services.refund import refund_record
+from payments.services.sweep import GIVE_UP_AFTER, is_silence
+from payments.services.unrecorded import payment_return_stray, refund_add_missing
 
 log = structlog.get_logger("payments")
-Kind = Difference.Kind
 Ending = Difference.Ending
 _S = RefundStatus
 # What we may say of a refund whose bill says so. A bill is never brought up to date, so later states agree as well.
@@ -36,16 +36,16 @@ _UNKNOWN = "微信: 没有这个单号"
 _AGREES_WITH_FAILURE = {_S.SUCCESS, _S.ABNORMAL, _S.CLOSED, _S.OWED, _S.OFFLINE}
 
 
-def payment_kind(row: BillRow, payment: Payment | None) -> Kind | None:
+def payment_kind(row: BillRow, payment: Payment | None) -> DifferenceKind | None:
     """Say how a payment of the bill differs from ours; None when it does not."""
     if payment is None:
-        return Kind.STRAY_MONEY
+        return DifferenceKind.STRAY_MONEY
     if row.fen != payment.amount_fen or payment.currency != CURRENCY:
-        return Kind.AMOUNT
+        return DifferenceKind.AMOUNT
     if payment.state == PaymentStatus.STRAY:
-        return None if _is_on_its_way_back(payment) else Kind.STRAY_MONEY
+        return None if _is_on_its_way_back(payment) else DifferenceKind.STRAY_MONEY
     is_same = (row.state, row.transaction_id, row.mch_id) == ("SUCCESS", payment.transaction_id, payment.mch_id)
-    return None if payment.is_paid and is_same else Kind.STATE
+    return None if payment.is_paid and is_same else DifferenceKind.STATE
 
 
 def _is_on_its_way_back(payment: Payment) -> bool:
@@ -53,28 +53,28 @@ def _is_on_its_way_back(payment: Payment) -> bool:
     return back_fen == payment.amount_fen
 
 
-def refund_kind(row: BillRow, refund: Refund | None) -> Kind | None:
+def refund_kind(row: BillRow, refund: Refund | None) -> DifferenceKind | None:
     """Say how a refund of the bill differs from ours, which comes with its payment; None when it does not."""
     if refund is None:
-        return Kind.REFUND_UNKNOWN_HERE
+        return DifferenceKind.REFUND_UNKNOWN_HERE
     if row.fen != refund.amount_fen:
-        return Kind.AMOUNT
+        return DifferenceKind.AMOUNT
     is_same = (row.out_trade_no, row.mch_id) == (refund.payment.out_trade_no, refund.payment.mch_id)
     agreed = _AGREES.get(row.state, _AGREES_WITH_FAILURE)
-    return None if is_same and refund.state in agreed else Kind.STATE
+    return None if is_same and refund.state in agreed else DifferenceKind.STATE
 
 
-def kind_of(row: BillRow, ours: Any) -> Kind | None:
+def kind_of(row: BillRow, ours: Any) -> DifferenceKind | None:
     """Say how a line of the bill differs from our payment or refund; None when it does not."""
     return refund_kind(row, ours) if row.out_refund_no else payment_kind(row, ours)
 
 
-def is_worth_asking(kind: Kind | None, row: BillRow, ours: Any) -> bool:
+def is_worth_asking(kind: DifferenceKind | None, row: BillRow, ours: Any) -> bool:
     """Whether the provider's word may bring our books to the bill without anybody's decision."""
     if row.out_refund_no:
-        return kind is Kind.STATE
-    is_settled = ours is not None and ours.state in (PaymentStatus.PAID, PaymentStatus.STRAY)
-    return kind in (Kind.STRAY_MONEY, Kind.STATE) and not is_settled
+        return kind is DifferenceKind.STATE
+    is_final = ours is not None and ours.state in (PaymentStatus.PAID, PaymentStatus.STRAY)
+    return kind in (DifferenceKind.STRAY_MONEY, DifferenceKind.STATE) and not is_final
 
 
 class Questions:
@@ -90,7 +90,7 @@ class Questions:
             return "还没有查询"
         self._left -= 1
         try:
-            _settle(row, self._now)
+            _ask_and_record(row, self._now)
         except OrderUnknown:
             return _UNKNOWN
         except PaymentError as error:
@@ -99,22 +99,22 @@ class Questions:
             self._silent += is_silence(error)
             return f"{error.code} {error.message}".strip()
         except DatabaseError:  # a row that somebody holds, say, is no reason to end the comparison
-            log.exception("difference not settled")
+            log.exception("answer about a difference not recorded")
             return "本地暂时无法入账,请再查询"
         return ""
 
 
-def _settle(row: BillRow, now: datetime) -> str:
+def _ask_and_record(row: BillRow, now: datetime) -> str:
     """Have the provider asked and its answer handled like a notification; tell it in words.
 
     :raises GatewayError: no answer. :raises PaymentError: it does not fit what we have.
     """
     if row.out_refund_no:
         refund = _gateway(row).refund_query(row.out_refund_no)
-        refund_settle(result=refund, now=now, source="对账单")
+        refund_record(result=refund, now=now, source="对账单")
         return f"{refund.status} {fen_text(refund.refund_fen)}"
     payment = _gateway(row).query(row.out_trade_no)
-    payment_settle(result=payment, now=now, source="bill")
+    payment_record(result=payment, now=now, source="bill")
     return f"{payment.trade_state} {fen_text(payment.paid_fen)}"
 
 
@@ -132,7 +132,7 @@ def difference_ask(*, difference_id: int, actor: str, now: datetime) -> Differen
     difference = _open(difference_id)
     row = row_of(difference)
     try:
-        note = f"微信: {_settle(row, now)}"
+        note = f"微信: {_ask_and_record(row, now)}"
     except OrderUnknown:
         note = _UNKNOWN
     except PaymentError as error:
@@ -155,12 +155,12 @@ def difference_return(*, difference_id: int, actor: str, now: datetime) -> Diffe
         result = _gateway(row).query(row.out_trade_no)
     except GatewayError as error:
         raise as_refusal(error) from None
-    stray_return(result=result, actor=actor, now=now)
+    payment_return_stray(result=result, actor=actor, now=now)
     note = "已提交退款" if result.trade_state == "SUCCESS" else "微信侧已有退款,请再补记它的退款单"
     return _examine(difference, note, actor, now)
 
 
-def difference_adopt(*, difference_id: int, actor: str, now: datetime) -> Difference:
+def difference_add_refund(*, difference_id: int, actor: str, now: datetime) -> Difference:
     """Record a refund that only the provider knows. Not in a transaction.
 
     :raises DifferenceEnded: it is over.
@@ -173,7 +173,7 @@ def difference_adopt(*, difference_id: int, actor: str, now: datetime) -> Differ
         result = _gateway(row).refund_query(row.out_refund_no)
     except GatewayError as error:
         raise as_refusal(error) from None
-    refund_adopt(result=result, actor=actor, now=now)
+    refund_add_missing(result=result, actor=actor, now=now)
     return _examine(difference, "已补记", actor, now)
 
 
@@ -224,7 +224,7 @@ def ours_of(row: BillRow) -> Payment | Refund | None:
     return Payment.objects.filter(out_trade_no=row.out_trade_no).first()
 
 
-def difference_of(kind: Kind, row: BillRow, ours: Payment | Refund | None, **facts: Any) -> Difference:
+def difference_of(kind: DifferenceKind, row: BillRow, ours: Payment | Refund | None, **facts: Any) -> Difference:
     """A difference as it is now, not saved."""
     difference = Difference(
         mch_id=row.mch_id,
@@ -268,9 +268,9 @@ def _examine(difference: Difference, note: str, actor: str, now: datetime) -> Di
         return locked
 
 
-def _kind_now(difference: Difference, row: BillRow, ours: Any) -> Kind | None:
+def _kind_now(difference: Difference, row: BillRow, ours: Any) -> DifferenceKind | None:
     if difference.bill_fen is None:  # the bill says nothing of it; only another day's may
-        return None if ours is None or ours.billed_on else Kind(difference.kind)
+        return None if ours is None or ours.billed_on else DifferenceKind(difference.kind)
     return kind_of(row, ours)
 
 

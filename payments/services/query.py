@@ -1,15 +1,37 @@
 """Asking the provider what became of a payment."""
 
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db.models import Q
 
 from payments.gateways.base import GatewayError
 from payments.gateways.wechat import gateway_to_ask
 from payments.models import Payment, PaymentStatus
-from payments.services.provider import as_refusal, payee
-from payments.services.settle import payment_settle
-from payments.services.types import PaymentState
+from payments.services.common import as_refusal, payee
+from payments.services.record import payment_record
+
+
+@dataclass(frozen=True)
+class PaymentState:
+    """What is known of a payment.
+
+    :param state: a value of ``PaymentStatus``, or ``""`` when no payment was ever started here.
+    :param asked: the provider was asked just now; False when that was less than ``min_interval_s`` ago.
+    :param trade_state: the provider's word (``SUCCESS``, ``NOTPAY``, ``CLOSED``...), ``""`` when not asked.
+    :param answer: the provider's whole answer, the documented object of 6.2; empty when not asked.
+    """
+
+    out_trade_no: str
+    state: str
+    asked: bool
+    trade_state: str = ""
+    answer: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def is_paid(self) -> bool:
+        return self.state == "paid"
 
 
 def payment_query(*, out_trade_no: str, now: datetime, min_interval_s: float = 5) -> PaymentState:
@@ -28,7 +50,7 @@ def payment_query(*, out_trade_no: str, now: datetime, min_interval_s: float = 5
         result = gateway_to_ask(payee(payment) if payment else None).query(out_trade_no)
     except GatewayError as error:
         raise as_refusal(error) from None
-    state = payment_settle(result=result, now=now, source="query")
+    state = payment_record(result=result, now=now, source="query")
     return PaymentState(out_trade_no, state, asked=True, trade_state=result.trade_state, answer=result.answer)
 
 

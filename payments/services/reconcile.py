@@ -9,8 +9,9 @@ from payments.errors import PaymentError
 from payments.gateways.base import GatewayError, OrderUnknown
 from payments.gateways.wechat import gateway_to_ask
 from payments.models import Payment
-from payments.services.provider import BATCH, GIVE_UP_AFTER, check_due, in_a_sweep, is_silence, payee
-from payments.services.settle import payment_settle
+from payments.services.common import payee
+from payments.services.record import payment_record
+from payments.services.sweep import BATCH, GIVE_UP_AFTER, check_due, in_a_sweep, is_silence
 
 log = structlog.get_logger("payments")
 
@@ -62,7 +63,7 @@ def _reconcile(payment: Payment, now: datetime) -> GatewayError | None:
     """Answer the error if the provider did not say anything."""
     try:
         result = gateway_to_ask(payee(payment)).query(payment.out_trade_no)
-        payment_settle(result=result, now=now, source="reconcile")
+        payment_record(result=result, now=now, source="reconcile")
     except OrderUnknown:
         return None  # the order was never placed there; its expiry closes it
     except PaymentError as error:

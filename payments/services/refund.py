@@ -20,19 +20,10 @@ from payments.gateways.base import (
     RefundResult,
 )
 from payments.gateways.wechat import gateway_v3
+from payments.listener import listener
 from payments.models import Payment, Refund, RefundStatus, RefundWay
-from payments.register import listener
-from payments.services.provider import (
-    BATCH,
-    GIVE_UP_AFTER,
-    SYSTEM,
-    in_a_sweep,
-    is_silence,
-    limit_lock_wait,
-    log_step,
-    payee,
-    payees,
-)
+from payments.services.common import SYSTEM, limit_lock_wait, log_step, payee, payees
+from payments.services.sweep import BATCH, GIVE_UP_AFTER, in_a_sweep, is_silence
 
 log = structlog.get_logger("payments")
 PAID_TWICE = "已线下退款,微信又退款成功,请核对是否重复"
@@ -156,7 +147,7 @@ def refund_run(*, refund_id: int, now: datetime, at_once: bool = False) -> Refun
 def _step(refund: Refund, now: datetime) -> GatewayError | None:
     """Answer the error if the provider did not do it."""
     try:
-        refund_settle(result=_ask(gateway_v3(payee(refund.payment)), refund, now), now=now, source="微信应答")
+        refund_record(result=_ask(gateway_v3(payee(refund.payment)), refund, now), now=now, source="微信应答")
     except _Denied as denied:
         said = _words(denied.error)
         refund_move(refund.pk, RefundStatus.FAILED, now, actor=SYSTEM, detail=said, last_error=said)
@@ -243,7 +234,7 @@ def _words(error: GatewayError) -> str:
     return f"{error.code} {error.message}".strip()[:255]
 
 
-def refund_settle(*, result: RefundResult, now: datetime, source: str) -> Refund:
+def refund_record(*, result: RefundResult, now: datetime, source: str) -> Refund:
     """Record what the provider says of a refund, and tell the listener, in one transaction. A repeat changes nothing.
 
     :raises PaymentUnknown: no refund has this number.

@@ -11,16 +11,16 @@ from django.db import transaction
 from payments.errors import PaymentError, RefundNotPossible
 from payments.gateways.base import BankCard, Gateway, GatewayError, OrderUnknown, RefundResult
 from payments.gateways.wechat import gateway_v3
+from payments.listener import listener
 from payments.models import OfflineWay, Payment, Refund, RefundStatus, RefundWay
-from payments.register import listener
-from payments.services.provider import limit_lock_wait, log_step, payee
+from payments.services.common import limit_lock_wait, log_step, payee
 from payments.services.refund import (
     STATE_OF,
     note_error,
     refund_create,
     refund_move,
+    refund_record,
     refund_send,
-    refund_settle,
     require_room,
 )
 
@@ -71,7 +71,7 @@ def refund_renew(*, refund_id: int, actor: str, now: datetime) -> Refund:
     old = _refund(refund_id, {_S.CLOSED}, "只有已关闭的退款可以换新单号")
     result = _word_of_provider(old)
     if result and result.status != "CLOSED":
-        _settle_instead(result, now)
+        _record_and_refuse(result, now)
     with transaction.atomic():
         payment, old = _lock(old)
         if old.state != _S.CLOSED:
@@ -99,7 +99,7 @@ def refund_ask(*, refund_id: int, now: datetime) -> Refund:
     result = _word_of_provider(refund)
     if result is None:
         raise RefundNotPossible("微信没有这笔退款的记录")
-    return refund_settle(result=result, now=now, source="人工查询")
+    return refund_record(result=result, now=now, source="人工查询")
 
 
 def refund_divert(*, refund_id: int, card: BankCard | None = None, actor: str, now: datetime) -> Refund:
@@ -122,7 +122,7 @@ def refund_divert(*, refund_id: int, card: BankCard | None = None, actor: str, n
         same = Refund.objects.filter(pk=refund.pk, state=_S.ABNORMAL, sent_at=now)
         same.update(way=RefundWay.ORIGINAL, sent_at=refund.sent_at, last_error=error.message[:255])
         raise RefundNotPossible(f"微信拒绝: {error.message or error.code}") from None
-    return refund_settle(result=result, now=now, source="微信应答")
+    return refund_record(result=result, now=now, source="微信应答")
 
 
 def _note_diversion(refund: Refund, card: BankCard | None, actor: str, now: datetime) -> None:
@@ -154,7 +154,7 @@ def refund_offline(*, refund_id: int, way: str, voucher: str, actor: str, now: d
     if refund.state != _S.OWED and refund.sent_at is not None:
         result = _word_of_provider(refund)
         if result and result.status not in _DEAD_WORDS:
-            _settle_instead(result, now)
+            _record_and_refuse(result, now)
     with transaction.atomic():
         _, locked = _lock(refund)
         _require_dead_here(locked, now)
@@ -237,13 +237,13 @@ def _word_of_provider(refund: Refund) -> RefundResult | None:
         raise RefundNotPossible(f"暂时无法向微信确认,请稍后再试({error.code or type(error).__name__})") from None
 
 
-def _settle_instead(result: RefundResult, now: datetime) -> None:
+def _record_and_refuse(result: RefundResult, now: datetime) -> None:
     """Record what the provider says in place of what staff wanted.
 
     :raises RefundNotPossible: always.
     """
     try:
-        refund_settle(result=result, now=now, source="人工查询")
+        refund_record(result=result, now=now, source="人工查询")
     except PaymentError as error:
         raise RefundNotPossible(error.msg) from None
     raise RefundNotPossible(f"微信侧这笔退款是“{STATE_OF[result.status].label}”,已记录,不能再退")

@@ -19,8 +19,9 @@ from payments.gateways.base import (
 )
 from payments.gateways.wechat import gateway_to_ask, gateway_v2, merchant, refuse_if_dead, room
 from payments.models import Payment, PaymentStatus, TradeType
-from payments.services.provider import as_refusal, check_due, log_step, payee
-from payments.services.settle import payment_mark_closed, payment_settle
+from payments.services.common import as_refusal, log_step, payee
+from payments.services.record import payment_mark_closed, payment_record
+from payments.services.sweep import check_due
 
 # The live service refuses a time_expire less than 5 minutes ahead, and clocks differ.
 SHORTEST_LIFE = timedelta(minutes=6)
@@ -214,7 +215,7 @@ def _taken_number(payment: Payment, error: GatewayError, now: datetime) -> Excep
         payment_mark_closed(payment, now=now, source="start")
         return PaymentClosed()
     try:
-        state = payment_settle(
+        state = payment_record(
             result=gateway_to_ask(payee(payment)).query(payment.out_trade_no), now=now, source="start"
         )
     except GatewayError as unclear:

@@ -8,7 +8,7 @@ from django.db import connection
 from django.utils import timezone
 
 from payments.gateways.wechat import merchant as merchant_module
-from payments.register import PaidOutcome, PaymentListener, listening
+from payments.listener import PaidOutcome, PaymentListener, listener_replaced
 
 _numbers = itertools.count(1)
 
@@ -41,7 +41,7 @@ class Shop:
 @pytest.fixture
 def shop():
     shop = Shop()
-    with listening(PaymentListener(shop.lock, shop.on_paid, shop.on_refund_changed)):
+    with listener_replaced(PaymentListener(shop.lock, shop.on_paid, shop.on_refund_changed)):
         yield shop
 
 

@@ -10,13 +10,13 @@ from django.utils import timezone
 from core.times import local
 from payments import tasks
 from payments.errors import BillNotOut, BillTooOld, DifferenceEnded, PaymentNotConfigured, RefundNotPossible
+from payments.listener import PaidOutcome
 from payments.models import BillRun, Difference, Payment, PaymentLog, Refund
-from payments.register import PaidOutcome
 from payments.services import payment_query, refund_request, refund_run
 from payments.services.bills import bill_days_missing, bill_reconcile, bills_reconcile_missing
 from payments.services.differences import (
     difference_accept,
-    difference_adopt,
+    difference_add_refund,
     difference_ask,
     difference_return,
 )
@@ -170,16 +170,18 @@ class TestComparison:
     def test_another_systems_rows_are_counted_and_left_alone(self, sold, wechat, shop):
         from dataclasses import replace
 
-        from payments import register
+        from payments import listener
 
         sold()
-        ours = register.listener()
+        ours = listener.listener()
         other = bill_row(NOON, "OTHER-SYSTEM-1", "42000771", 500)
         other_app = bill_row(NOON, "20261120101112000Tother00001", "42000772", 500)
         other_app[1] = "wx0000000000000000"
         other_refund = bill_row(NOON, "OTHER-SYSTEM-1", "42000771", 0, "OTHER-R1", "5000", 500, "SUCCESS")
         wechat.edit_bill = lambda rows: [*rows, other, other_app, other_refund]
-        with register.listening(replace(ours, is_ours=lambda *, out_trade_no: not out_trade_no.startswith("OTHER"))):
+        with listener.listener_replaced(
+            replace(ours, is_ours=lambda *, out_trade_no: not out_trade_no.startswith("OTHER"))
+        ):
             run = compare()
 
         assert (run.rows, run.foreign_rows, run.differences) == (4, 3, 0)
@@ -325,7 +327,7 @@ class TestDifferences:
 
         assert found() == [("refund_here", refund.out_refund_no)]
         asked = wechat.called("refund")
-        ended = step(difference_adopt)
+        ended = step(difference_add_refund)
         adopted = Refund.objects.get()
         assert (ended.ending, adopted.state, adopted.amount_fen) == ("gone", "success", 1234)
         assert (adopted.requested_by, adopted.billed_on, wechat.called("refund")) == ("李", DAY, asked)
@@ -349,7 +351,7 @@ class TestDifferences:
         compare()
 
         with pytest.raises(RefundNotPossible, match="线下退款"):
-            step(difference_adopt)
+            step(difference_add_refund)
 
         assert Refund.objects.count() == 1
 
@@ -365,7 +367,7 @@ class TestDifferences:
         assert (money.kind, refund.kind) == ("stray_money", "refund_here")
 
         with pytest.raises(RefundNotPossible, match="所属的收款"):
-            difference_adopt(difference_id=refund.pk, actor="李", now=timezone.now())
+            difference_add_refund(difference_id=refund.pk, actor="李", now=timezone.now())
 
     def test_money_that_came_and_went_without_us_leaves_two_rows_that_agree(self, sold, refunded, shop, wechat):
         """Paid and refunded after a backup: nothing is sent, both are written down."""
@@ -381,7 +383,7 @@ class TestDifferences:
         asked = wechat.called("refund")
 
         assert difference_return(difference_id=money.pk, actor="李", now=timezone.now()).ending == ""
-        assert difference_adopt(difference_id=given.pk, actor="李", now=timezone.now()).ending == "gone"
+        assert difference_add_refund(difference_id=given.pk, actor="李", now=timezone.now()).ending == "gone"
         assert difference_ask(difference_id=money.pk, actor="李", now=timezone.now()).ending == "gone"
 
         assert (Payment.objects.get().state, Refund.objects.get().out_refund_no) == ("stray", refund.out_refund_no)

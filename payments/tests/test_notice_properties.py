@@ -29,7 +29,7 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def order(shop, wechat, monkeypatch):
     """An order of 12.34 that is paid over there."""
-    monkeypatch.setattr("payments.services.journal.REFUSED_PER_MINUTE", 10**6)
+    monkeypatch.setattr("payments.services.notices.REFUSED_PER_MINUTE", 10**6)
     shop.owed[NUMBER] = 1234
     wechat.orders[NUMBER] = {"total_fee": 1234, "state": "NOTPAY"}
     wechat.pay(NUMBER)

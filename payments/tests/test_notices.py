@@ -15,10 +15,10 @@ from django.utils import timezone
 from prometheus_client import REGISTRY
 
 from payments.errors import EventCut
+from payments.listener import PaidOutcome, PaymentListener, listener_replaced
 from payments.models import InboundEvent, Payment, PaymentLog, PaymentStatus, Refund
-from payments.register import PaidOutcome, PaymentListener, listening
 from payments.services import payment_close, payment_query, refund_request, refund_run
-from payments.services.journal import MAX_BODY, event_replay, events_purge
+from payments.services.notices import MAX_BODY, event_replay, events_purge
 from payments.tests.standin import sign_v2, to_xml
 from tests.kit import at_once
 
@@ -282,7 +282,7 @@ def test_our_own_fault_is_a_failure_so_that_wechat_comes_again(order, shop, wech
     def broken(**_):
         raise RuntimeError("out of paper")
 
-    with listening(PaymentListener(shop.lock, broken, broken)):
+    with listener_replaced(PaymentListener(shop.lock, broken, broken)):
         assert_refused_v2(post_v2(wechat.notice_v2(order.out_trade_no)), "处理失败")
         assert_refused_v3(post_v3(*wechat.notice_v3(order.out_trade_no)), 500)
 
@@ -463,7 +463,7 @@ class TestJournal:
         assert len(shop.paid) == 1
 
     def test_a_flood_of_forgeries_from_everywhere_is_answered_but_not_kept(self, order, shop, wechat, monkeypatch):
-        monkeypatch.setattr("payments.services.journal.REFUSED_PER_MINUTE", 3)
+        monkeypatch.setattr("payments.services.notices.REFUSED_PER_MINUTE", 3)
         counted = partial(figure, "spms_notifications_total", channel="v2", verdict="refused", kept="False")
         before = counted()
 

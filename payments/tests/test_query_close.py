@@ -6,8 +6,8 @@ import pytest
 from django.utils import timezone
 
 from payments.errors import PaymentMismatch, PaymentNotConfigured, ProviderDown, WeChatRefused
+from payments.listener import PaidOutcome
 from payments.models import Payment, PaymentLog, PaymentStatus
-from payments.register import PaidOutcome
 from payments.services import CloseOutcome, payment_close, payment_query
 from payments.tests.standin import MCHID
 from tests.kit import at_once

@@ -9,8 +9,8 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from payments import tasks
+from payments.listener import PaidOutcome
 from payments.models import Payment, PaymentStatus
-from payments.register import PaidOutcome
 from payments.services import payment_close, refund_request
 from payments.services.reconcile import payments_reconcile
 
@@ -154,7 +154,7 @@ def test_the_sweep_costs_the_same_beside_many_settled_payments(start, wechat, se
 
 @pytest.mark.django_db(transaction=True)
 def test_a_row_whose_order_is_locked_too_long_does_not_cost_the_others_their_turn(start, shop, wechat, monkeypatch):
-    monkeypatch.setattr("payments.services.provider.LOCK_WAIT_MS", 100)
+    monkeypatch.setattr("payments.services.common.LOCK_WAIT_MS", 100)
     poisoned, *others = [start().out_trade_no for _ in range(4)]
     for number in (poisoned, *others):
         wechat.pay(number)
@@ -196,7 +196,7 @@ def test_those_that_were_not_asked_about_stay_due(start, wechat):
 
 
 def test_a_slow_provider_keeps_a_sweep_from_going_on_and_on(start, wechat, monkeypatch):
-    monkeypatch.setattr("payments.services.provider.MOST_SWEEP_S", 0)
+    monkeypatch.setattr("payments.services.sweep.MOST_SWEEP_S", 0)
     for _ in range(3):
         start()
 

@@ -352,7 +352,7 @@ def test_without_v3_values_a_refund_is_not_promised(paid, settings):
 
 @pytest.mark.django_db(transaction=True)
 def test_a_refund_whose_order_is_locked_too_long_does_not_cost_the_others_their_turn(paid, shop, wechat, monkeypatch):
-    monkeypatch.setattr("payments.services.provider.LOCK_WAIT_MS", 100)
+    monkeypatch.setattr("payments.services.common.LOCK_WAIT_MS", 100)
     refunds = [
         refund_request(out_trade_no=paid().out_trade_no, amount_fen=1, reason="", requested_by="王", now=timezone.now())
         for _ in range(3)
@@ -424,10 +424,10 @@ class TestTwoAtTheSameInstant:
         refund = refund_in("FAILED")
         monkeypatch.setattr(QuerySet, "select_for_update", lambda rows, **options: rows)
         monkeypatch.setattr(shop, "lock", lambda *, out_trade_no: shop.owed.get(out_trade_no))
-        from payments import register
+        from payments import listener
 
-        ours = register.listener()
-        with register.listening(replace(ours, lock=shop.lock)):
+        ours = listener.listener()
+        with listener.listener_replaced(replace(ours, lock=shop.lock)):
             outcomes = self.press_both(refund, monkeypatch)
 
         assert outcomes == {"offline": "offline", "retry": "pending"}

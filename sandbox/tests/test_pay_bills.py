@@ -123,8 +123,8 @@ def test_a_made_up_address_is_refused(v3: Any, server: str) -> None:
 
 
 def test_our_own_comparison_reads_true_and_false_ones(server: str, control: Any, settings: Any) -> None:
+    from payments.listener import PaidOutcome, PaymentListener, listener_replaced
     from payments.models import Difference
-    from payments.register import PaidOutcome, PaymentListener, listening
     from payments.services import payment_query, payment_start
     from payments.services.bills import bill_reconcile
 
@@ -134,7 +134,7 @@ def test_our_own_comparison_reads_true_and_false_ones(server: str, control: Any,
         on_paid=lambda **facts: PaidOutcome.ACCEPTED,
         on_refund_changed=lambda **facts: None,
     )
-    with listening(listener):
+    with listener_replaced(listener):
         now = timezone.now()
         facts = {"amount_fen": 1234, "description": "可乐,`大", "trade_type": "NATIVE", "client_ip": "::1"}
         payment_start(out_trade_no=NUMBER, **facts, deadline=now + timedelta(minutes=2), now=now)

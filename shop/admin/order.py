@@ -36,12 +36,12 @@ from shop.errors import OrderRefused, ProviderUndecided
 from shop.models import Order
 from shop.selectors import order_search
 from shop.services.order_close import order_close
+from shop.services.order_move import order_ship
 from shop.services.order_return import order_refund, order_return_decide
-from shop.services.order_ship import order_ship
 from shop.states import TABLE, Event, ShippingStatus, State
 
 
-class Button(NamedTuple):
+class OrderButton(NamedTuple):
     """A step of the back office: its event, its name, and the service, called with order_id, actor, reason, now."""
 
     event: Event
@@ -70,17 +70,17 @@ def _decide(approve: bool) -> Callable[..., Order]:
     return run
 
 
-BUTTONS: dict[str, Button] = {
-    "prepare": Button(Event.PREPARE, "备货", _ship(ShippingStatus.PREPARING)),
-    "unprepare": Button(Event.UNPREPARE, "改为未发货", _ship(ShippingStatus.NOT_SHIPPED)),
-    "ship": Button(Event.SHIP, "发货", _ship(ShippingStatus.SHIPPED)),
-    "receive": Button(Event.RECEIVE, "确认收货", _ship(ShippingStatus.RECEIVED)),
-    "approve": Button(Event.APPROVE_RETURN, "同意退货并退款", _decide(True)),
-    "reject": Button(Event.REJECT_RETURN, "拒绝退货", _decide(False)),
-    "close": Button(Event.CLOSE, "关闭订单", _close(Event.CLOSE)),
-    "invalidate": Button(Event.INVALIDATE, "作废订单", _close(Event.INVALIDATE)),
-    "refund": Button(Event.REFUND, "全额退款", order_refund),
-    "refund_again": Button(Event.REFUND_AGAIN, "重新退款", order_refund),
+BUTTONS: dict[str, OrderButton] = {
+    "prepare": OrderButton(Event.PREPARE, "备货", _ship(ShippingStatus.PREPARING)),
+    "unprepare": OrderButton(Event.UNPREPARE, "改为未发货", _ship(ShippingStatus.NOT_SHIPPED)),
+    "ship": OrderButton(Event.SHIP, "发货", _ship(ShippingStatus.SHIPPED)),
+    "receive": OrderButton(Event.RECEIVE, "确认收货", _ship(ShippingStatus.RECEIVED)),
+    "approve": OrderButton(Event.APPROVE_RETURN, "同意退货并退款", _decide(True)),
+    "reject": OrderButton(Event.REJECT_RETURN, "拒绝退货", _decide(False)),
+    "close": OrderButton(Event.CLOSE, "关闭订单", _close(Event.CLOSE)),
+    "invalidate": OrderButton(Event.INVALIDATE, "作废订单", _close(Event.INVALIDATE)),
+    "refund": OrderButton(Event.REFUND, "全额退款", order_refund),
+    "refund_again": OrderButton(Event.REFUND_AGAIN, "重新退款", order_refund),
 }
 _REFUNDING = "款项将原路退回,进度见“退款处理”"
 _BEGINS = frozenset({"approve", "refund", "refund_again"})  # money has not moved yet when they are done

@@ -22,11 +22,10 @@ from shop.api import docs, params
 from shop.api.rows import order_row, order_status
 from shop.errors import OrderCancelled, OrderClosed, OrderInvalid, OrderUnpaid, RecordUnknown, ShopError
 from shop.models import Order
-from shop.services.order_close import order_cancel, order_settle
+from shop.services.order_close import order_cancel, order_try_close
 from shop.services.order_create import order_create
-from shop.services.order_hide import order_hide
+from shop.services.order_move import order_hide, order_ship
 from shop.services.order_return import order_return
-from shop.services.order_ship import order_ship
 from shop.states import OrderStatus, PayStatus, ShippingStatus, State
 
 _SHIP = "/order/ship"
@@ -69,7 +68,7 @@ class OrderViewSet(ApiViewSet):
         if given["order_id"]:
             return ok("订单获取成功", data=order_row(_own(request, given["order_id"], now), now))
         total, orders = page_of(selectors.order_list(buyer_pk=request.user.pk), given)
-        return ok("订单获取成功", total=total, data=[order_row(_settled(order, now), now) for order in orders])
+        return ok("订单获取成功", total=total, data=[order_row(_closed_if_due(order, now), now) for order in orders])
 
     @endpoint("GET", "/order/del_order", "删除订单", Access.ANY_USER, docs=docs.DEL_ORDER)
     def remove(self, request: CallerRequest) -> Response:
@@ -77,7 +76,7 @@ class OrderViewSet(ApiViewSet):
         now = timezone.now()
         order = _own(request, given["order_id"], now)
         if order.is_overdue(now):  # shown as closed: then it can be deleted, too
-            order_settle(order_pk=order.pk, now=now)
+            order_try_close(order_pk=order.pk, now=now)
         elif order.state == State.OPEN:
             order_cancel(order_id=order.order_id, buyer_pk=request.user.pk, actor=request.user.username, now=now)
         order_hide(order_id=order.order_id, buyer_pk=request.user.pk, actor=request.user.username, now=now)
@@ -131,13 +130,13 @@ def _own(request: CallerRequest, order_id: str, now: datetime) -> Order:
     order = selectors.order_find(buyer_pk=request.user.pk, order_id=order_id)
     if order is None:
         raise RecordUnknown
-    return _settled(order, now)
+    return _closed_if_due(order, now)
 
 
-def _settled(order: Order, now: datetime) -> Order:
+def _closed_if_due(order: Order, now: datetime) -> Order:
     """An overdue order that nobody can be paying closes when it is looked at, should the sweep be late."""
     if order.is_overdue(now) and order.payment_started_at is None:
-        order_settle(order_pk=order.pk, now=now)
+        order_try_close(order_pk=order.pk, now=now)
         order.refresh_from_db()
     return order
 

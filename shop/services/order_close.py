@@ -40,7 +40,7 @@ def order_close(*, order_id: str, event: Event, actor: str, now: datetime) -> Or
 def _give_up(order_id: str, event: Event, actor: str, now: datetime, buyer_pk: int | None) -> Order:
     order = _wish(order_id, event, actor, now, buyer_pk)
     if order.state == State.OPEN:
-        order = order_settle(order_pk=order.pk, now=now)
+        order = order_try_close(order_pk=order.pk, now=now)
     wanted = require(State.OPEN, event).to
     if order.state == wanted:
         return order
@@ -63,7 +63,7 @@ def _wish(order_id: str, event: Event, actor: str, now: datetime, buyer_pk: int 
     return order
 
 
-def order_settle(*, order_pk: int, now: datetime) -> Order:
+def order_try_close(*, order_pk: int, now: datetime) -> Order:
     """Close an order that is overdue or given up, upstream first. May run twice, also at once: one of them does it.
 
     Answers the order as it is then: still open if the provider could not say, paid if the money was faster.
@@ -74,11 +74,11 @@ def order_settle(*, order_pk: int, now: datetime) -> Order:
         outcome = payment_close(out_trade_no=order.order_id, now=now)
     with transaction.atomic():
         order = Order.objects.select_for_update(no_key=True).get(pk=order_pk)
-        settle_locked(order, outcome, now)
+        try_close_locked(order, outcome, now)
         return order
 
 
-def settle_locked(order: Order, outcome: CloseOutcome | None, now: datetime) -> None:
+def try_close_locked(order: Order, outcome: CloseOutcome | None, now: datetime) -> None:
     """Do what is due for an order whose row is locked. ``outcome`` is what the provider said; None: nobody asked."""
     if order.state != State.OPEN:
         return

@@ -14,7 +14,7 @@ from django.db.models import QuerySet
 
 from core.db.claims import rows_claim, rows_keep
 from shop.models import Order
-from shop.services.order_close import CLAIM, backoff, order_settle, settle_locked
+from shop.services.order_close import CLAIM, backoff, order_try_close, try_close_locked
 from shop.states import State
 
 log = structlog.get_logger("shop")
@@ -31,31 +31,31 @@ RENEW_S = 1.0  # often enough for CLAIM
 
 
 def orders_sweep(*, now: datetime, closers: int | None = None) -> int:
-    """Close the orders that are due; answer how many were settled.
+    """Close the orders that are due; answer how many were finished.
 
     :param closers: how many payments are closed at once, not counting those on which the provider hangs; 1 works in
         the caller's thread and connection.
     """
     closers = closers or max(1, min(CLOSERS, settings.DB_POOL_SIZE // 2))
     began, moment = time.monotonic(), now
-    settled = silent = 0
+    finished = silent = 0
     under_way: dict[Future[str], _Closing] = {}
     with _threads(closers) as pool:
         while True:
             rows_keep([closing.order for closing in under_way.values()], sweep_at=moment + CLAIM)
             if time.monotonic() < began + MOST_RUN_S:
-                settled += _settle_never_paid(moment, began + MOST_RUN_S)
+                finished += _close_never_paid(moment, began + MOST_RUN_S)
                 if silent < GIVE_UP_AFTER:
                     for order in _claim(moment, closers, under_way.values()):
-                        future = pool.submit(_settle_quietly, order.pk, moment)
+                        future = pool.submit(_try_close, order.pk, moment)
                         under_way[future] = _Closing(order, time.monotonic())
             if not under_way:
-                return settled
+                return finished
             for done in wait(under_way, timeout=min(RENEW_S, PATIENCE_S), return_when=FIRST_COMPLETED).done:
                 del under_way[done]
-                is_settled = done.result() != State.OPEN
-                settled += is_settled
-                silent = 0 if is_settled else silent + 1
+                is_finished = done.result() != State.OPEN
+                finished += is_finished
+                silent = 0 if is_finished else silent + 1
             moment = now + timedelta(seconds=time.monotonic() - began)
 
 
@@ -69,25 +69,25 @@ def _due(now: datetime) -> QuerySet[Order]:
     return Order.objects.select_for_update(skip_locked=True, no_key=True).filter(sweep_at__lte=now).order_by("sweep_at")
 
 
-def _settle_never_paid(now: datetime, ends: float) -> int:
+def _close_never_paid(now: datetime, ends: float) -> int:
     """Orders whose payment was never started need nobody else: one short transaction each."""
-    settled = 0
+    finished = 0
     while time.monotonic() < ends:
-        pk = _settle_next(now)
+        pk = _close_next(now)
         if pk is None:
             break
-        settled += 1
-    return settled
+        finished += 1
+    return finished
 
 
-def _settle_next(now: datetime) -> int | None:
+def _close_next(now: datetime) -> int | None:
     order = None
     try:
         with transaction.atomic():
             order = _due(now).filter(payment_started_at=None).first()
             if order is None:
                 return None
-            settle_locked(order, None, now)
+            try_close_locked(order, None, now)
     except Exception:  # one broken order must not hold up the others
         if order is None:
             raise
@@ -109,16 +109,16 @@ def _claim(now: datetime, closers: int, under_way: Collection[_Closing]) -> list
     return claimed
 
 
-def _settle_quietly(pk: int, now: datetime) -> str:
+def _try_close(pk: int, now: datetime) -> str:
     try:
-        return order_settle(order_pk=pk, now=now).state
+        return order_try_close(order_pk=pk, now=now).state
     except Exception:
         _set_aside(pk, now)
         return State.OPEN
 
 
 def _set_aside(pk: int, now: datetime) -> None:
-    log.exception("order not settled", order_pk=pk)
+    log.exception("order not finished", order_pk=pk)
     attempts = Order.objects.values_list("close_attempts", flat=True).get(pk=pk) + 1
     Order.objects.filter(pk=pk, state=State.OPEN).update(close_attempts=attempts, sweep_at=now + backoff(attempts))
 

@@ -3,15 +3,34 @@
 from datetime import datetime
 from typing import Any
 
+from django.db import transaction
+
 from payments.services import refund_request
 from shop.errors import OrderRefused, RecordUnknown
 from shop.models import Order, OrderLog
 from shop.services.stock import stock_give_back, stock_take
 from shop.services.vip import vip_revoke
-from shop.states import FACES, RETURN_EVENTS, TABLE, Event, OrderStatus, State, Step, Stock, refusal
+from shop.states import (
+    FACES,
+    RETURN_EVENTS,
+    TABLE,
+    Event,
+    OrderStatus,
+    ShippingStatus,
+    State,
+    Stock,
+    Transition,
+    refusal,
+)
 
 SYSTEM = "系统"
 WECHAT = "微信支付"
+EVENT_OF_ACTION = {
+    ShippingStatus.NOT_SHIPPED: Event.UNPREPARE,
+    ShippingStatus.SHIPPED: Event.SHIP,
+    ShippingStatus.RECEIVED: Event.RECEIVE,
+    ShippingStatus.PREPARING: Event.PREPARE,
+}
 
 
 def order_lock(*, order_id: str, buyer_pk: int | None = None) -> Order:
@@ -29,12 +48,12 @@ def order_lock(*, order_id: str, buyer_pk: int | None = None) -> Order:
     return order
 
 
-def require(state: State, event: Event) -> Step:
+def require(state: State, event: Event) -> Transition:
     """:raises OrderRefused: ``event`` does not happen in ``state``; ``msg`` says why."""
-    step = TABLE.get((state, event))
-    if step is None:
+    transition = TABLE.get((state, event))
+    if transition is None:
         raise OrderRefused(refusal(state, event))
-    return step
+    return transition
 
 
 def order_move(*, order: Order, event: Event, actor: str, now: datetime, detail: str = "", **facts: Any) -> None:
@@ -46,8 +65,8 @@ def order_move(*, order: Order, event: Event, actor: str, now: datetime, detail:
     :raises RefundNotPossible: the money cannot go back.
     """
     before = State(order.state)
-    step = require(before, event)
-    changed = facts | _stock_facts(order, step) | _face_facts(order, step, event)
+    transition = require(before, event)
+    changed = facts | _stock_facts(order, transition) | _face_facts(order, transition, event)
     for name, value in changed.items():
         setattr(order, name, value)
     order.save(update_fields=list(changed))
@@ -57,10 +76,10 @@ def order_move(*, order: Order, event: Event, actor: str, now: datetime, detail:
         actor=actor[:64],
         event=event.label,
         from_state=before,
-        to_state=step.to,
+        to_state=transition.to,
         detail=detail[:200],
     )
-    if step.refund:
+    if transition.refund:
         vip_revoke(order=order, now=now)
         refund_request(
             out_trade_no=order.order_id,
@@ -84,10 +103,35 @@ def order_note(*, order: Order, event: str, actor: str, now: datetime, detail: s
     )
 
 
-def _stock_facts(order: Order, step: Step) -> dict[str, Any]:
-    if step.stock is Stock.KEEP:
+@transaction.atomic
+def order_ship(*, order_id: str, action: int, actor: str, now: datetime, buyer_pk: int | None = None) -> Order:
+    """Set a paid order's shipping status to ``action`` (the seed's number).
+
+    :param buyer_pk: set when the buyer says so: the order must be the buyer's.
+    :raises RecordUnknown, OrderRefused: as named.
+    """
+    event = EVENT_OF_ACTION.get(action)  # type: ignore[call-overload]
+    if event is None:
+        raise OrderRefused("action: 必须是0、1、2、3之一")
+    order = order_lock(order_id=order_id, buyer_pk=buyer_pk)
+    order_move(order=order, event=event, actor=actor, now=now)
+    return order
+
+
+@transaction.atomic
+def order_hide(*, order_id: str, buyer_pk: int, actor: str, now: datetime) -> None:
+    """Delete an order as its buyer sees it; the record stays.
+
+    :raises RecordUnknown, OrderRefused: it is not over yet.
+    """
+    order = order_lock(order_id=order_id, buyer_pk=buyer_pk)
+    order_move(order=order, event=Event.HIDE, actor=actor, now=now, hidden_at=now)
+
+
+def _stock_facts(order: Order, transition: Transition) -> dict[str, Any]:
+    if transition.stock is Stock.KEEP:
         return {}
-    takes = step.stock is Stock.TAKE_AGAIN
+    takes = transition.stock is Stock.TAKE_AGAIN
     if order.holds_stock is takes:
         raise RuntimeError(f"{order.order_id}: its stock was {'taken' if takes else 'given back'} before")
     pieces = dict(order.lines.values_list("product_id", "quantity"))
@@ -98,11 +142,11 @@ def _stock_facts(order: Order, step: Step) -> dict[str, Any]:
     return {"holds_stock": takes}
 
 
-def _face_facts(order: Order, step: Step, event: Event) -> dict[str, Any]:
-    facts: dict[str, Any] = {"state": step.to}
-    facts |= {name: number for name, number in FACES[step.to]._asdict().items() if number is not None}
+def _face_facts(order: Order, transition: Transition, event: Event) -> dict[str, Any]:
+    facts: dict[str, Any] = {"state": transition.to}
+    facts |= {name: number for name, number in FACES[transition.to]._asdict().items() if number is not None}
     if event in RETURN_EVENTS:
         facts["order_status"] = OrderStatus.RETURNED
-    if step.to is not State.OPEN:
+    if transition.to is not State.OPEN:
         facts |= {"sweep_at": None, "closing": "", "closing_by": ""}
     return facts

@@ -9,8 +9,8 @@ from django.utils import timezone
 from payments.errors import RefundNotPossible
 from payments.models import Refund
 from shop.models import CartItem, Order, Product
+from shop.services.order_move import order_ship
 from shop.services.order_return import order_refund
-from shop.services.order_ship import order_ship
 from shop.tests.factories import make_order, make_product, phone_pays, run_refunds, stock_of
 from tests.kit import said
 

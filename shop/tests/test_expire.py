@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from shop.models import Order, OrderLog
 from shop.services import order_expire
-from shop.services.order_close import CLAIM, backoff, order_close, order_settle
+from shop.services.order_close import CLAIM, backoff, order_close, order_try_close
 from shop.services.order_expire import MOST_AGAIN, orders_sweep
 from shop.services.order_pay import order_pay
 from shop.states import Event
@@ -141,9 +141,11 @@ def test_one_broken_order_holds_up_nobody_else(li, monkeypatch):
     product = make_product(stock=10)
     broken = overdue(li.user, product, by=timedelta(seconds=9))
     overdue(li.user, product)
-    settle = order_expire.settle_locked
+    try_close = order_expire.try_close_locked
     monkeypatch.setattr(
-        order_expire, "settle_locked", lambda order, *rest: 1 / 0 if order.pk == broken.pk else settle(order, *rest)
+        order_expire,
+        "try_close_locked",
+        lambda order, *rest: 1 / 0 if order.pk == broken.pk else try_close(order, *rest),
     )
 
     sweep()
@@ -166,7 +168,7 @@ def test_a_payment_started_in_time_saves_the_order_from_a_sweep_that_had_chosen_
     order = overdue(li.user, make_product(), started=True)
     Order.objects.filter(pk=order.pk).update(expires_at=timezone.now() + timedelta(minutes=1))
 
-    settled = order_settle(order_pk=order.pk, now=timezone.now())
+    settled = order_try_close(order_pk=order.pk, now=timezone.now())
 
     assert (settled.state, settled.sweep_at) == ("open", settled.expires_at)
 

@@ -29,9 +29,8 @@ from shop.services.cart import cart_add, cart_check
 from shop.services.order_close import order_cancel, order_close
 from shop.services.order_create import order_create
 from shop.services.order_expire import orders_sweep
-from shop.services.order_hide import order_hide
+from shop.services.order_move import order_hide, order_ship
 from shop.services.order_pay import order_pay
-from shop.services.order_ship import order_ship
 from shop.services.products import product_remove, product_restock
 from shop.states import FACES, TABLE, Event, PayStatus, State
 from shop.tests.factories import make_product, notify, phone_pays, run_refunds

@@ -17,7 +17,7 @@ from core.times import local
 from payments.models import BillRun, Difference, Payment, Refund
 from payments.services import refund_run
 from payments.services.bills import bill_made_at, bills_reconcile_missing
-from payments.services.differences import difference_adopt, difference_return
+from payments.services.differences import difference_add_refund, difference_return
 from payments.services.reconcile import payments_reconcile
 from shop.models import Order, Product
 from shop.services.order_expire import orders_sweep
@@ -105,7 +105,7 @@ def test_money_that_came_after_the_backup_is_found(li, wechat, backup):
     assert (stray.kind, stray.out_trade_no) == ("stray_money", placed.order_id)
     assert (lost.kind, lost.out_refund_no) == ("refund_here", refund.out_refund_no)
     difference_return(difference_id=stray.pk, actor="wang", now=ten)
-    difference_adopt(difference_id=lost.pk, actor="wang", now=ten)
+    difference_add_refund(difference_id=lost.pk, actor="wang", now=ten)
 
     sent = Refund.objects.get(payment__out_trade_no=placed.order_id)
     assert refund_run(refund_id=sent.pk, now=ten).state == "success"

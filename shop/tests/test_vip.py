@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from accounts.models import User
 from core.times import dash
-from payments.register import PaidOutcome
+from payments.listener import PaidOutcome
 from shop.models import Order, VipGrant
 from shop.models.catalogue import VIP_CATEGORY_ID
-from shop.services import money_in
+from shop.services import payment_listener
 from shop.services.order_close import order_cancel
 from shop.services.order_return import order_refund, order_return, order_return_decide
 from shop.tests.factories import make_order, make_product, make_vip, phone_pays, stock_of
@@ -31,7 +31,7 @@ def info(api: Any, username: str = "li") -> dict[str, Any]:
 
 def pay(order: Order, now: datetime) -> PaidOutcome:
     """The news that an order's money is there, as payments brings it."""
-    return money_in.on_paid(
+    return payment_listener.on_paid(
         out_trade_no=order.order_id, paid_fen=order.total_fen, transaction_id="42", paid_at=now, now=now
     )
 

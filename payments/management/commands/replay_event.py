@@ -5,7 +5,7 @@ from django.utils import timezone
 
 from payments.errors import EventCut
 from payments.models import InboundEvent
-from payments.services.journal import event_replay
+from payments.services.notices import event_replay
 
 
 class Command(BaseCommand):

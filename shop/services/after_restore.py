@@ -7,20 +7,22 @@ from django.conf import settings
 from django.db import transaction
 
 from core.models import Restoration
-from payments.services.recall import payment_recall
+from payments.services.after_restore import payment_assume_started
 from shop.models import Order
 from shop.services.order_move import SYSTEM, order_note
 from shop.states import State
 
 
-def orders_follow(restoration: Restoration, memory: Any) -> Iterator[str]:
+def orders_after_restore(restoration: Restoration, memory: Any) -> Iterator[str]:
     """Treat every open order as one whose payment was started: it may have been, after the backup."""
     now, number = restoration.restored_at, 0
     deadline = now + settings.ORDER_TTL
     for order_pk in Order.objects.filter(state=State.OPEN).order_by("pk").values_list("pk", flat=True):
         with transaction.atomic():
             order = Order.objects.select_for_update(no_key=True).get(pk=order_pk)
-            asks = payment_recall(out_trade_no=order.order_id, amount_fen=order.total_fen, deadline=deadline, now=now)
+            asks = payment_assume_started(
+                out_trade_no=order.order_id, amount_fen=order.total_fen, deadline=deadline, now=now
+            )
             if asks and order.payment_started_at is None:
                 order.payment_started_at = now
                 order.save(update_fields=["payment_started_at"])

@@ -1,9 +1,6 @@
 """What the services share in dealing with the provider."""
 
-import time
-from collections.abc import Iterable, Iterator
-from datetime import datetime, timedelta
-from typing import TypeVar
+from datetime import datetime
 
 from django.db import connection
 
@@ -21,31 +18,13 @@ from payments.gateways.base import (
     GatewayMisconfigured,
     GatewayRefused,
     GatewayTimeout,
-    GatewayUnreachable,
-    MerchantUnknown,
 )
 from payments.gateways.wechat import merchant_of, merchants
 from payments.gateways.wechat.merchant import Merchant
-from payments.models import Payment, PaymentLog, PaymentStatus, Refund
+from payments.models import Payment, PaymentLog, Refund
 
 SYSTEM = "系统"
 LOCK_WAIT_MS = 3000  # a notification must be answered within 5 s
-BATCH = 50
-MOST_SWEEP_S = 12.0  # no new call after this: the next sweep begins after 15 s
-GIVE_UP_AFTER = 2  # of a sweep, when the provider is silent: the rest of the batch would only wait as well
-T = TypeVar("T")
-_WATCH_OPEN = (
-    (timedelta(minutes=2), timedelta(seconds=20)),
-    (timedelta(minutes=15), timedelta(minutes=1)),
-    (timedelta(hours=2), timedelta(minutes=10)),
-    (timedelta(days=30), timedelta(hours=6)),
-)
-# Money for a closed order comes late or not at all: a scanned code, a slow bank.
-_WATCH_CLOSED = (
-    (timedelta(minutes=5), timedelta(minutes=1)),
-    (timedelta(minutes=30), timedelta(minutes=10)),
-    (timedelta(days=1), timedelta(hours=4)),
-)
 
 
 def as_refusal(error: GatewayError) -> PaymentError:
@@ -79,36 +58,10 @@ def payees(payment: Payment) -> list[tuple[str, str]]:
     return [(who.appid, who.mch_id) for who in merchants()]
 
 
-def in_a_sweep(due: Iterable[T]) -> Iterator[T]:
-    """Yield what is due for as long as one sweep may take. The rest stays due for the next one."""
-    ends = time.monotonic() + MOST_SWEEP_S
-    for item in due:
-        yield item
-        if time.monotonic() >= ends:
-            break
-
-
-def is_silence(error: GatewayError | None) -> bool:
-    """Tell whether the next call would most likely fail in the same way."""
-    return isinstance(error, GatewayUnreachable | GatewayMisconfigured) and not isinstance(error, MerchantUnknown)
-
-
 def limit_lock_wait() -> None:
     """Within this transaction, rather fail than wait long for a row: whoever asked will ask again."""
     with connection.cursor() as cursor:
         cursor.execute(f"SET LOCAL lock_timeout = {LOCK_WAIT_MS}")
-
-
-def check_due(payment: Payment, now: datetime) -> datetime | None:
-    """When the sweep should ask about the payment again: often while it is young, never once it is settled."""
-    if payment.state in (PaymentStatus.PAID, PaymentStatus.STRAY):
-        return None
-    closed = payment.state == PaymentStatus.CLOSED
-    age = now - ((payment.closed_at or now) if closed else payment.created_at)
-    for until, every in _WATCH_CLOSED if closed else _WATCH_OPEN:
-        if age < until:
-            return now + every
-    return None
 
 
 def log_step(

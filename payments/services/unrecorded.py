@@ -7,13 +7,13 @@ from django.db import transaction
 from core.money import fen_text
 from payments.errors import RefundNotPossible
 from payments.gateways.base import PaymentResult, RefundResult
+from payments.listener import listener
 from payments.models import Payment, PaymentStatus, Refund, RefundStatus, TradeType
-from payments.register import listener
-from payments.services.provider import limit_lock_wait, log_step
-from payments.services.refund import refund_create, refund_settle, require_room
+from payments.services.common import limit_lock_wait, log_step
+from payments.services.refund import refund_create, refund_record, require_room
 
 
-def stray_return(*, result: PaymentResult, actor: str, now: datetime) -> Payment:
+def payment_return_stray(*, result: PaymentResult, actor: str, now: datetime) -> Payment:
     """Record money that fits no order of ours, and send all of it back; again, it changes nothing.
 
     :param result: the provider's word, SUCCESS, or REFUND: then it gave back some already, and nothing more is sent.
@@ -64,7 +64,7 @@ def _mark_stray(payment: Payment, result: PaymentResult, actor: str, now: dateti
     log_step(payment, "款项与订单不符", now, actor=actor, from_state=before, to_state=payment.state, detail=detail)
 
 
-def refund_adopt(*, result: RefundResult, actor: str, now: datetime) -> Refund:
+def refund_add_missing(*, result: RefundResult, actor: str, now: datetime) -> Refund:
     """Record a refund that the provider made and our books lack, and tell its order; again, it changes nothing.
 
     Such a refund was made at the merchant's own desk, or forgotten by the restore of a backup.
@@ -78,11 +78,11 @@ def refund_adopt(*, result: RefundResult, actor: str, now: datetime) -> Refund:
         if payment is None or payment.state not in (PaymentStatus.PAID, PaymentStatus.STRAY):
             raise RefundNotPossible("请先处理它所属的收款")
         if not Refund.objects.filter(out_refund_no=result.out_refund_no).exists():
-            _adopt(payment, result, actor, now)
-        return refund_settle(result=result, now=now, source="补记")
+            _add_missing(payment, result, actor, now)
+        return refund_record(result=result, now=now, source="补记")
 
 
-def _adopt(payment: Payment, result: RefundResult, actor: str, now: datetime) -> None:
+def _add_missing(payment: Payment, result: RefundResult, actor: str, now: datetime) -> None:
     try:
         require_room(payment, result.refund_fen)
     except RefundNotPossible:

@@ -11,12 +11,12 @@ from core.times import dash, local
 from payments.gateways.wechat import merchant
 from payments.models import Payment, PaymentStatus, Refund
 from payments.services.bills import bill_days_missing, bill_made_at
-from payments.services.provider import log_step
+from payments.services.common import log_step
 from payments.services.refund import UNDER_WAY
 from payments.services.start import SHORTEST_LIFE
 
 
-def payment_recall(*, out_trade_no: str, amount_fen: int, deadline: datetime, now: datetime) -> bool:
+def payment_assume_started(*, out_trade_no: str, amount_fen: int, deadline: datetime, now: datetime) -> bool:
     """Have the provider asked about an order before it closes, as if its payment had been started; it may have been.
 
     Answer whether there is anything to ask: not without a merchant, nor where the payment is known.
@@ -44,7 +44,7 @@ def payment_recall(*, out_trade_no: str, amount_fen: int, deadline: datetime, no
     return is_new
 
 
-def payments_follow(restoration: Restoration, memory: Any) -> Iterator[str]:
+def payments_after_restore(restoration: Restoration, memory: Any) -> Iterator[str]:
     """Have everything unsettled asked about at once; bills tell of the rest."""
     now = restoration.restored_at
     payments = Payment.objects.filter(next_check_at__isnull=False).exclude(state=PaymentStatus.PAID)

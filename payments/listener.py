@@ -51,7 +51,7 @@ class PaymentListener:
 _listener: PaymentListener | None = None
 
 
-def register(listener: PaymentListener) -> None:
+def register_listener(listener: PaymentListener) -> None:
     """Make ``listener`` the one that hears of payments and refunds."""
     global _listener
     _listener = listener
@@ -65,7 +65,7 @@ def listener() -> PaymentListener:
 
 
 @contextmanager
-def listening(temporary: PaymentListener) -> Iterator[PaymentListener]:
+def listener_replaced(temporary: PaymentListener) -> Iterator[PaymentListener]:
     """Replace the listener for the length of a block (tests)."""
     global _listener
     before, _listener = _listener, temporary

@@ -10,8 +10,8 @@ import structlog
 from django.db import transaction
 
 from core.money import fen_text
+from payments.listener import PaidOutcome
 from payments.models import RefundStatus
-from payments.register import PaidOutcome
 from shop.errors import ProductGone, StockShortage
 from shop.models import Order
 from shop.services.order_move import SYSTEM, WECHAT, order_move

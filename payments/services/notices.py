@@ -20,7 +20,7 @@ from payments.gateways.wechat.notices import read_v2, read_v3
 from payments.gateways.wechat.v3 import WeChatV3
 from payments.models import InboundEvent
 from payments.services.confirm import payment_confirm
-from payments.services.refund import STATE_OF, refund_settle
+from payments.services.refund import STATE_OF, refund_record
 
 log = structlog.get_logger("payments")
 MAX_BODY = 64 * 1024  # a real one has 1 to 3 KiB
@@ -60,7 +60,7 @@ class Notice:
 
 
 @dataclass(frozen=True)
-class Finding:
+class NoticeOutcome:
     """What became of it. ``reason`` is Chinese, for the provider and the journal; ``http_status`` for v3."""
 
     verdict: str
@@ -77,28 +77,28 @@ class Finding:
 
 def notice_take(
     *, channel: str, headers: Mapping[str, str], body: bytes, size: int, remote_ip: str, now: datetime
-) -> Finding:
+) -> NoticeOutcome:
     """Handle a notification and write it into the journal. By the time this returns, both are committed."""
     notice = Notice(channel, _kept_headers(headers), body, size, now)
-    finding = notice_handle(notice, now=now)
-    is_kept = finding.is_genuine or _may_keep_one_more()
+    outcome = notice_handle(notice, now=now)
+    is_kept = outcome.is_genuine or _may_keep_one_more()
     if is_kept:
         InboundEvent.objects.create(
             channel=channel,
             received_at=now,
             remote_ip=remote_ip[:45],
             headers=dict(notice.headers),
-            body=body[: _kept_bytes(finding)],
+            body=body[: _kept_bytes(outcome)],
             body_size=size,
             body_sha256=hashlib.sha256(body).hexdigest(),
             handled_at=timezone.now(),
-            **_columns(finding),
+            **_columns(outcome),
         )
-    NOTICES.labels(channel, finding.verdict, is_kept).inc()
-    return finding
+    NOTICES.labels(channel, outcome.verdict, is_kept).inc()
+    return outcome
 
 
-def notice_handle(notice: Notice, *, now: datetime) -> Finding:
+def notice_handle(notice: Notice, *, now: datetime) -> NoticeOutcome:
     """Check it, act on it, say what became of it. Never raises; replaying goes the same way."""
     kind = number = ""
     is_genuine = False
@@ -109,21 +109,21 @@ def notice_handle(notice: Notice, *, now: datetime) -> Finding:
         if isinstance(result, PaymentResult):
             payment_confirm(result=result, now=now, source=f"notify_{notice.channel}")
         else:
-            refund_settle(result=result, now=now, source=f"微信通知({notice.channel})")
+            refund_record(result=result, now=now, source=f"微信通知({notice.channel})")
     except NoticeRefused as error:
-        return Finding(Verdict.REFUSED, str(error), error.http_status, is_genuine=error.is_genuine)
+        return NoticeOutcome(Verdict.REFUSED, str(error), error.http_status, is_genuine=error.is_genuine)
     except PaymentUnknown as error:
-        return Finding(Verdict.REFUSED, error.msg, 404, kind, number, is_genuine)
+        return NoticeOutcome(Verdict.REFUSED, error.msg, 404, kind, number, is_genuine)
     except PaymentError as error:
-        return Finding(Verdict.REFUSED, error.msg, 400, kind, number, is_genuine)
+        return NoticeOutcome(Verdict.REFUSED, error.msg, 400, kind, number, is_genuine)
     except GatewayMisconfigured as error:
         log.error("notification not understood", reason=str(error))
-        return Finding(Verdict.FAILED, "商户参数未配置", 500, kind, number, is_genuine)
+        return NoticeOutcome(Verdict.FAILED, "商户参数未配置", 500, kind, number, is_genuine)
     except Exception:
         # Whatever it is, the provider must hear a failure in its own format, and send it again.
         log.exception("notification failed", channel=notice.channel, out_trade_no=number)
-        return Finding(Verdict.FAILED, "处理失败", 500, kind, number, is_genuine)
-    return Finding(Verdict.ACCEPTED, "处理成功", 200, kind, number, is_genuine)
+        return NoticeOutcome(Verdict.FAILED, "处理失败", 500, kind, number, is_genuine)
+    return NoticeOutcome(Verdict.ACCEPTED, "处理成功", 200, kind, number, is_genuine)
 
 
 def _read(notice: Notice) -> PaymentResult | RefundResult:
@@ -154,14 +154,14 @@ def _about(result: PaymentResult | RefundResult) -> tuple[str, str]:
     return (state.label if state else f"退款{result.status}")[:32], result.out_trade_no
 
 
-def _columns(finding: Finding) -> dict[str, object]:
+def _columns(outcome: NoticeOutcome) -> dict[str, object]:
     return {
-        "verdict": finding.verdict,
-        "result": finding.reason[:255],
-        "http_status": finding.http_status,
-        "kind": finding.kind,
-        "out_trade_no": finding.out_trade_no,
-        "is_genuine": finding.is_genuine,
+        "verdict": outcome.verdict,
+        "result": outcome.reason[:255],
+        "http_status": outcome.http_status,
+        "kind": outcome.kind,
+        "out_trade_no": outcome.out_trade_no,
+        "is_genuine": outcome.is_genuine,
     }
 
 
@@ -170,10 +170,10 @@ def _kept_headers(headers: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in found.items() if value}
 
 
-def _kept_bytes(finding: Finding) -> int:
-    if finding.is_genuine:
+def _kept_bytes(outcome: NoticeOutcome) -> int:
+    if outcome.is_genuine:
         return MAX_BODY
-    return KEPT_OF_FAILED if finding.verdict == Verdict.FAILED else KEPT_OF_REFUSED
+    return KEPT_OF_FAILED if outcome.verdict == Verdict.FAILED else KEPT_OF_REFUSED
 
 
 def _may_keep_one_more() -> bool:

@@ -6,13 +6,14 @@ from django.db import transaction
 
 from payments.gateways.base import PaymentResult
 from payments.models import Payment, PaymentStatus
+from payments.services.common import log_step
 from payments.services.confirm import SOURCES, payment_confirm
-from payments.services.provider import check_due, log_step
+from payments.services.sweep import check_due
 
 _CLOSED_WORDS = {"CLOSED", "REVOKED"}
 
 
-def payment_settle(*, result: PaymentResult, now: datetime, source: str) -> str:
+def payment_record(*, result: PaymentResult, now: datetime, source: str) -> str:
     """Act on a query's answer; answer our state of the payment afterwards (``""``: there is none).
 
     :raises PaymentUnknown, PaymentMismatch: see ``payment_confirm``.
