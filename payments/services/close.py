@@ -17,26 +17,25 @@ log = structlog.get_logger("payments")
 
 class CloseOutcome(Enum):
     CLOSED = "closed"  # the provider will not take money for it (or never heard of it)
-    PAID = "paid"  # it was paid: settled by now, the order must not be closed
-    STARTING = "starting"  # it is being placed at the provider this very moment: keep the stock, ask again soon
+    PAID = "paid"  # it was paid, which is recorded by now: the order must not be closed
+    STARTING = "starting"  # another call is placing it at the provider now: keep the stock, ask again soon
     UNKNOWN = "unknown"  # the provider could not say: keep the stock, ask again later
 
 
 _OUTCOME = {
     PaymentStatus.PAID.value: CloseOutcome.PAID,
     PaymentStatus.CLOSED.value: CloseOutcome.CLOSED,
-    PaymentStatus.STRAY.value: CloseOutcome.CLOSED,  # what came goes back: the order was not paid, and will not be
+    PaymentStatus.STRAY.value: CloseOutcome.CLOSED,  # the money goes back: the order was not paid, and cannot be
 }
-LATEST_PAYMENT = timedelta(minutes=5)  # one that was begun in time may finish slightly after time_expire
+LATEST_PAYMENT = timedelta(minutes=5)  # a payment that the buyer began before time_expire may finish this much later
 _BEING_PAID = {"USERPAYING", "ACCEPT"}
 
 
 def payment_close(*, out_trade_no: str, now: datetime) -> CloseOutcome:
-    """Query, then close at the provider. Never raises for the provider's sake. Not inside a transaction: at most 20 s,
-    or what somebody who waits has left.
+    """Close a payment at the provider, after asking whether it is paid; return what came of it.
 
-    CLOSED: also when no payment was ever started. PAID: confirmed on the way, ``on_paid`` has run.
-    STARTING, UNKNOWN: keep the stock and call again, soon or with a later sweep.
+    Errors of the provider are not raised but answered as UNKNOWN. Not inside a transaction: it takes at most 20 s, or
+    the time that is left within ``answer_within``.
     """
     payment = Payment.objects.filter(out_trade_no=out_trade_no).first()
     if payment is None:
@@ -55,12 +54,15 @@ def payment_close(*, out_trade_no: str, now: datetime) -> CloseOutcome:
 
 
 def _close(gateway: Gateway, payment: Payment, now: datetime) -> CloseOutcome:
-    """:raises GatewayError, PaymentError: no conclusion can be drawn."""
+    """Ask, then close.
+
+    :raises GatewayError, PaymentError: whether the payment is closed is not known.
+    """
     number = payment.out_trade_no
     try:
         result = gateway.query(number)
     except OrderUnknown:
-        pass  # not created, or not visible yet: close it all the same
+        pass  # the provider has no order, or does not show it yet: close it in either case
     else:
         state = payment_record(result=result, now=now, source="close")
         if state in _OUTCOME:
@@ -70,7 +72,7 @@ def _close(gateway: Gateway, payment: Payment, now: datetime) -> CloseOutcome:
     try:
         gateway.close(number)
     except AlreadyPaid:
-        # It was paid between the question and now.
+        # It was paid after the query.
         state = payment_record(result=gateway.query(number), now=now, source="close")
         return _OUTCOME.get(state, CloseOutcome.UNKNOWN)
     except (AlreadyClosed, OrderUnknown):
@@ -78,5 +80,5 @@ def _close(gateway: Gateway, payment: Payment, now: datetime) -> CloseOutcome:
     except GatewayError:
         if now < payment.time_expire + LATEST_PAYMENT:
             raise
-        # It is unpaid, and past its time over there nobody can pay it: no need for the provider's yes.
+        # The query said unpaid, and after its deadline nobody can pay it: the close need not succeed.
     return _OUTCOME[payment_mark_closed(payment, now=now, source="close")]

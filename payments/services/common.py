@@ -1,4 +1,4 @@
-"""What the services share in dealing with the provider."""
+"""What all services of this app use: errors, the merchant of a payment, the lock wait and the money log."""
 
 from datetime import datetime
 
@@ -24,11 +24,11 @@ from payments.gateways.wechat.merchant import Merchant
 from payments.models import Payment, PaymentLog, Refund
 
 SYSTEM = "系统"
-LOCK_WAIT_MS = 3000  # a notification must be answered within 5 s
+LOCK_WAIT_MS = 3000  # the provider waits 5 s for the answer to a notification
 
 
 def as_refusal(error: GatewayError) -> PaymentError:
-    """Turn a gateway's error into the answer for the caller."""
+    """Return the error of this app that tells a caller of a gateway's error."""
     match error:
         case GatewayMisconfigured():
             return PaymentNotConfigured()
@@ -44,22 +44,25 @@ def as_refusal(error: GatewayError) -> PaymentError:
 
 
 def payee(payment: Payment) -> Merchant:
-    """The merchant that a payment was made for: it alone can be asked about it.
+    """Return the merchant that a payment was made for: only with its keys does the provider answer about the payment.
 
-    :raises MerchantUnknown: we have no keys of it any more.
+    :raises MerchantUnknown: we have no keys of that merchant any more.
     """
     return merchant_of(payment.appid, payment.mch_id)
 
 
 def payees(payment: Payment) -> list[tuple[str, str]]:
-    """Appids and merchant numbers that its money may have gone to: its own; any of ours where that is not known."""
+    """Return the (appid, merchant number) pairs that may have got a payment's money.
+
+    That is the payment's own pair, or each of ours for a payment stored before these columns existed.
+    """
     if payment.mch_id:
         return [(payment.appid, payment.mch_id)]
     return [(who.appid, who.mch_id) for who in merchants()]
 
 
 def limit_lock_wait() -> None:
-    """Within this transaction, rather fail than wait long for a row: whoever asked will ask again."""
+    """Make this transaction fail if it waits over 3 s for a row lock; the provider or the sweep will try again."""
     with connection.cursor() as cursor:
         cursor.execute(f"SET LOCAL lock_timeout = {LOCK_WAIT_MS}")
 
@@ -75,7 +78,7 @@ def log_step(
     to_state: str = "",
     detail: str = "",
 ) -> None:
-    """Write one line of the money log."""
+    """Add one row to the money log. Call it in the transaction of the change that it tells of."""
     PaymentLog.objects.create(
         payment=payment,
         refund=refund,

@@ -1,4 +1,4 @@
-"""The one door through which a payment becomes paid."""
+"""The only function that makes a payment paid."""
 
 from datetime import datetime
 
@@ -24,12 +24,12 @@ SOURCES = {
 
 
 def payment_confirm(*, result: PaymentResult, now: datetime, source: str) -> Payment:
-    """Record that the provider calls it paid, and tell the listener, in one transaction; a repeat changes nothing.
+    """Record that a payment is paid and tell the listener, in one transaction; a repeat changes nothing.
 
-    Notifications v2 and v3, queries and the reconciliation sweep all end here. The result must be authentic
+    Notifications v2 and v3, queries and the reconciliation sweep all call it. The result must be authentic
     (signature checked by its gateway); whether it fits our order is checked here.
 
-    :param source: who says so, for the log: a key of ``SOURCES``.
+    :param source: where the result comes from, for the log: a key of ``SOURCES``.
     :raises PaymentUnknown: no order has this number.
     :raises PaymentMismatch: amount, currency, appid, merchant or transaction differ. Logged; nothing changed.
     """
@@ -67,13 +67,13 @@ def _confirm(result: PaymentResult, now: datetime, source: str) -> Payment:
 
 
 def _stray(result: PaymentResult) -> Payment | None:
-    """Money that is known to fit no order, and on its way back: to hear of it again changes nothing."""
+    """Return the stray payment of this transaction, if it is recorded: its money is on its way back already."""
     known = Payment.objects.filter(out_trade_no=result.out_trade_no, state=PaymentStatus.STRAY)
     return known.filter(transaction_id=result.transaction_id).first()
 
 
 def _locked_payment(result: PaymentResult, owed_fen: int, now: datetime) -> Payment:
-    # The order's row is locked by now, so nobody else is creating this payment's.
+    # The order's row is locked, so no other transaction can be creating the payment at this moment.
     known = Payment.objects.select_for_update().filter(out_trade_no=result.out_trade_no).first()
     if known:
         return known
@@ -89,7 +89,7 @@ def _locked_payment(result: PaymentResult, owed_fen: int, now: datetime) -> Paym
 
 
 def _mismatch(payment: Payment, owed_fen: int, result: PaymentResult) -> str:
-    """Say in what the result does not fit the payment; ``""`` when it does."""
+    """Return in Chinese why the result does not fit the payment; ``""`` when it fits."""
     if (result.appid, result.mch_id) not in payees(payment):
         return "appid或商户号不一致"
     if result.currency != CURRENCY or payment.currency != CURRENCY:

@@ -1,4 +1,4 @@
-"""Asking the provider what became of a payment."""
+"""Asking the provider for the state of a payment."""
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -35,13 +35,13 @@ class PaymentState:
 
 
 def payment_query(*, out_trade_no: str, now: datetime, min_interval_s: float = 5) -> PaymentState:
-    """Ask the provider (v3) and settle the order if it turns out paid. Not inside a transaction: at most 10 s.
+    """Ask the provider (v3) for the state of a payment, record and return it. Not inside a transaction: at most 10 s.
 
-    :param min_interval_s: with this much time not gone since the last question (of anyone), once it is paid, or when
-        no payment was ever started, only tell what is known here (``asked`` is False). 0 asks always.
+    :param min_interval_s: the provider is not asked (``asked`` is False) if anybody asked less than this time ago, if
+        the payment is paid, or if none was started. 0 asks always.
     :raises WeChatRefused: the provider answered with an error of the table (ORDERNOTEXIST...).
     :raises ProviderDown, ProviderTimeout, PaymentNotConfigured: as named; nothing changed.
-    :raises PaymentMismatch: the provider calls it paid, but with another amount or merchant. Logged; nothing changed.
+    :raises PaymentMismatch: it is paid there, but with another amount or merchant. Logged; nothing changed.
     """
     payment = Payment.objects.filter(out_trade_no=out_trade_no).first()
     if min_interval_s and not (payment and _may_ask(payment, now, min_interval_s)):
@@ -55,7 +55,7 @@ def payment_query(*, out_trade_no: str, now: datetime, min_interval_s: float = 5
 
 
 def _may_ask(payment: Payment, now: datetime, min_interval_s: float) -> bool:
-    """Take the right to ask; of many pollers at once only one gets it."""
+    """Claim the question by moving ``last_query_at``: of many pollers at once only one gets True."""
     if payment.state in (PaymentStatus.PAID, PaymentStatus.STRAY):
         return False
     not_recently = Q(last_query_at__isnull=True) | Q(last_query_at__lte=now - timedelta(seconds=min_interval_s))

@@ -1,4 +1,4 @@
-"""The sweep that settles what notifications missed."""
+"""The sweep that asks the provider about payments of which no notification came."""
 
 from datetime import datetime
 
@@ -17,17 +17,17 @@ log = structlog.get_logger("payments")
 
 
 def payments_reconcile(*, now: datetime, limit: int = BATCH) -> int:
-    """Ask the provider about the payments that are due; answer how many were asked about.
+    """Ask the provider about the payments that are due; return how many were asked about.
 
-    Any number of sweeps may run side by side: each takes a payment's turn before it asks. Closed payments stay due
-    for a day: money that comes late is found here if no notification tells.
+    Any number of sweeps may run at once: each claims a payment before it asks. Closed payments stay due for a day,
+    so that late money is found although its notification was lost.
     """
     silent = asked = 0
     for payment in in_a_sweep(_due(now, limit)):
-        if not _take_turn(payment, now):
+        if not _claim(payment, now):
             continue
         asked += 1
-        silent += is_silence(_reconcile_quietly(payment, now))
+        silent += is_silence(_reconcile_or_log(payment, now))
         if silent >= GIVE_UP_AFTER:
             break
     return asked
@@ -37,10 +37,10 @@ def _due(now: datetime, limit: int) -> list[Payment]:
     return list(Payment.objects.filter(next_check_at__lte=now).order_by("next_check_at")[:limit])
 
 
-def _take_turn(payment: Payment, now: datetime) -> bool:
-    """Move the next check of this one payment on; the rest of the batch stays due until it is their turn.
+def _claim(payment: Payment, now: datetime) -> bool:
+    """Claim one payment by moving its next check; return whether this sweep got it. The rest of the batch stays due.
 
-    A row that somebody holds is passed over, for it is being settled this very moment.
+    A locked row is skipped: another transaction is recording its state now.
     """
     with transaction.atomic():
         mine = Payment.objects.select_for_update(skip_locked=True, no_key=True)
@@ -51,21 +51,21 @@ def _take_turn(payment: Payment, now: datetime) -> bool:
         return True
 
 
-def _reconcile_quietly(payment: Payment, now: datetime) -> GatewayError | None:
+def _reconcile_or_log(payment: Payment, now: datetime) -> GatewayError | None:
     try:
         return _reconcile(payment, now)
-    except Exception:  # a row that another transaction holds too long, say, must not cost the others their turn
+    except Exception:  # one payment that fails (its row is locked too long, say) must not stop the others
         log.exception("payment does not reconcile", out_trade_no=payment.out_trade_no)
         return None
 
 
 def _reconcile(payment: Payment, now: datetime) -> GatewayError | None:
-    """Answer the error if the provider did not say anything."""
+    """Ask about one payment and record the answer; return the error if there was no answer."""
     try:
         result = gateway_to_ask(payee(payment)).query(payment.out_trade_no)
         payment_record(result=result, now=now, source="reconcile")
     except OrderUnknown:
-        return None  # the order was never placed there; its expiry closes it
+        return None  # the order was never placed there; it closes when it expires
     except PaymentError as error:
         log.error("payment does not reconcile", out_trade_no=payment.out_trade_no, reason=error.msg)
     except GatewayError as error:

@@ -1,4 +1,4 @@
-"""What follows from the provider's word on a payment, whoever asked."""
+"""Recording what the provider answered about a payment, whichever service asked."""
 
 from datetime import datetime
 
@@ -14,7 +14,7 @@ _CLOSED_WORDS = {"CLOSED", "REVOKED"}
 
 
 def payment_record(*, result: PaymentResult, now: datetime, source: str) -> str:
-    """Act on a query's answer; answer our state of the payment afterwards (``""``: there is none).
+    """Record a query's answer; return our state of the payment afterwards (``""``: no payment has this number).
 
     :raises PaymentUnknown, PaymentMismatch: see ``payment_confirm``.
     """
@@ -26,13 +26,13 @@ def payment_record(*, result: PaymentResult, now: datetime, source: str) -> str:
     if result.trade_state in _CLOSED_WORDS:
         return payment_mark_closed(payment, now=now, source=source)
     if result.trade_state == "REFUND" and not payment.is_paid:
-        # Paid and given back behind our back: nothing to deliver, and nobody can pay it any more.
+        # Paid and refunded at the provider while we knew of neither: nothing to deliver, and it cannot be paid again.
         return payment_mark_closed(payment, now=now, source=source, detail="微信侧已退款,请人工核对")
     return payment.state
 
 
 def payment_mark_closed(payment: Payment, *, now: datetime, source: str, detail: str = "") -> str:
-    """Record that the provider takes no more money for it; answer the state it has then (PAID stays PAID)."""
+    """Record that the provider accepts no more money for a payment; return its state (PAID stays PAID)."""
     with transaction.atomic():
         locked = Payment.objects.select_for_update().get(pk=payment.pk)
         if locked.state not in (PaymentStatus.STARTING, PaymentStatus.OPEN):

@@ -1,4 +1,4 @@
-"""Giving money back: written down first, then asked of the provider until it answers, under one number."""
+"""Refunds: each is stored first, then requested from the provider under one number until the provider answers."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -32,7 +32,8 @@ MOST_REFUNDS = 50  # of one payment, at the provider
 _S = RefundStatus
 UNDER_WAY = (_S.PENDING, _S.PROCESSING)
 _EVENT: dict[str, str] = {_S.PENDING: "重试退款", _S.PROCESSING: "微信受理退款"}
-# Which states a refund may leave for each: late news changes nothing, and what ended stays ended.
+# For each state, the states from which a refund may get there. Notifications arrive late and out of order; one that
+# would move a refund back is ignored.
 _FROM: dict[str, set[str]] = {
     _S.PENDING: {_S.FAILED},
     _S.PROCESSING: {_S.PENDING, _S.FAILED, _S.ABNORMAL},
@@ -43,7 +44,7 @@ _FROM: dict[str, set[str]] = {
     _S.OWED: {_S.PENDING, _S.PROCESSING, _S.FAILED, _S.ABNORMAL, _S.CLOSED},
     _S.OFFLINE: {_S.PENDING, _S.FAILED, _S.ABNORMAL, _S.CLOSED, _S.OWED},
 }
-# They say that our values are wrong, not that this refund is: mended, the same call succeeds.
+# Errors about our merchant values. Once the values are corrected the same call succeeds, so the refund is not failed.
 _CONFIGURATION = {"SIGN_ERROR", "NOAUTH", "MCH_NOT_EXISTS", "APPID_MCHID_NOT_MATCH"}
 STATE_OF = {
     "PROCESSING": RefundStatus.PROCESSING,
@@ -54,9 +55,9 @@ STATE_OF = {
 
 
 def refund_request(*, out_trade_no: str, amount_fen: int, reason: str, requested_by: str, now: datetime) -> Refund:
-    """Write down that money goes back; the provider is asked after commit, and again until it answers.
+    """Store a refund of a paid payment; a worker sends it to the provider after commit, until it answers.
 
-    Call it inside the transaction that changes the order (with the order's row locked). The amount may be part of
+    Call it inside the transaction that changes the order, with the order's row locked. The amount may be a part of
     the payment; all refunds together never exceed it.
 
     :raises RefundNotPossible: the payment is not paid, less than ``amount_fen`` is left of it, or its merchant has no
@@ -74,7 +75,7 @@ def refund_request(*, out_trade_no: str, amount_fen: int, reason: str, requested
 
 
 def refunds_require(*, out_trade_no: str) -> None:
-    """Refuse what would promise money back that the merchant cannot send.
+    """Check that the payment of an order can be refunded at all, before a buyer is promised money.
 
     :raises RefundNotPossible: the merchant of the payment lacks what refunds need at the provider (v3).
     """
@@ -91,11 +92,11 @@ def _require_merchant(payment: Payment) -> None:
 
 
 def require_room(payment: Payment, amount_fen: int) -> None:
-    """Check that a further refund fits into a payment whose row the caller has locked.
+    """Check that another refund fits into the rest of a payment. The caller has locked the payment's row.
 
-    :raises RefundNotPossible: all refunds together would exceed it, or be too many.
+    :raises RefundNotPossible: all refunds together would exceed the payment, or be more than the provider allows.
     """
-    # A failed one keeps its claim: it may be tried again. A closed one has none, its number is dead.
+    # A failed refund still counts, because it may be tried again. A closed one does not: its number is dead.
     claimed = payment.refunds.exclude(state=RefundStatus.CLOSED).aggregate(sum=Sum("amount_fen"))["sum"] or 0
     if not 0 < amount_fen <= payment.amount_fen - claimed:
         raise RefundNotPossible("退款金额超过可退金额")
@@ -133,19 +134,21 @@ def refund_send(refund: Refund) -> None:
 
 
 def refund_run(*, refund_id: int, now: datetime, at_once: bool = False) -> Refund:
-    """Take the next step of a refund at the provider: apply, or ask how far it is. Safe to call twice at once.
+    """Request a refund from the provider, or ask for its state if the provider has accepted it. Return the refund.
 
-    :param at_once: do not wait until the step is due.
+    Safe to call twice at once: only one call talks to the provider.
+
+    :param at_once: take the step although it is not due yet.
     """
     refund = Refund.objects.select_related("payment").get(pk=refund_id)
-    if _take_turn(refund, now, at_once):
+    if _claim_attempt(refund, now, at_once):
         _step(refund, now)
         refund.refresh_from_db()
     return refund
 
 
 def _step(refund: Refund, now: datetime) -> GatewayError | None:
-    """Answer the error if the provider did not do it."""
+    """Return the error if the provider did not answer or refused."""
     try:
         refund_record(result=_ask(gateway_v3(payee(refund.payment)), refund, now), now=now, source="微信应答")
     except _Denied as denied:
@@ -163,7 +166,7 @@ def _step(refund: Refund, now: datetime) -> GatewayError | None:
 
 
 class _Denied(Exception):
-    """The provider will not do it, and has not done it: a person must look."""
+    """The provider refused the refund, and no earlier attempt succeeded: a member of staff must decide."""
 
     def __init__(self, error: GatewayError) -> None:
         super().__init__(str(error))
@@ -171,30 +174,34 @@ class _Denied(Exception):
 
 
 class _Gone(Exception):
-    """Somebody ended the refund while it was this one's turn: nothing must be sent."""
+    """Somebody ended the refund after this worker had claimed the attempt: nothing must be sent."""
 
 
-def _take_turn(refund: Refund, now: datetime, at_once: bool) -> bool:
-    """Move ``next_try_at`` on; only who does that talks to the provider."""
+def _claim_attempt(refund: Refund, now: datetime, at_once: bool) -> bool:
+    """Claim the next attempt by moving ``next_try_at``; only the worker that gets True talks to the provider."""
     wait_s = _BACKOFF_S[min(refund.attempts, len(_BACKOFF_S) - 1)]
-    # Two workers may see the same attempt as the next one; only the first of them finds the number unchanged.
-    turn = Refund.objects.filter(pk=refund.pk, state__in=UNDER_WAY, attempts=refund.attempts)
+    # Two workers may read the same ``attempts``; only the first update finds it unchanged.
+    claim = Refund.objects.filter(pk=refund.pk, state__in=UNDER_WAY, attempts=refund.attempts)
     if not at_once:
-        turn = turn.filter(next_try_at__lte=now)
-    taken = turn.update(attempts=refund.attempts + 1, next_try_at=now + timedelta(seconds=wait_s))
+        claim = claim.filter(next_try_at__lte=now)
+    claimed = claim.update(attempts=refund.attempts + 1, next_try_at=now + timedelta(seconds=wait_s))
     refund.refresh_from_db(fields=["state", "attempts", "next_try_at"])
-    return bool(taken)
+    return bool(claimed)
 
 
 def _ask(gateway: Gateway, refund: Refund, now: datetime) -> RefundResult:
-    """:raises _Denied: a no that is final. :raises GatewayError: any other error, and every one of a mere question."""
+    """Return the provider's state of the refund: query an accepted one, request any other.
+
+    :raises _Denied: the provider refused the request, and will refuse it again.
+    :raises GatewayError: any other error, and every error of a query.
+    """
     if refund.state == RefundStatus.PROCESSING:
         try:
             return gateway.refund_query(refund.out_refund_no)
         except OrderUnknown:
             if refund.way != RefundWay.ORIGINAL:
                 raise
-            # It was never really accepted: apply again, the number makes sure it happens once.
+            # The provider never accepted it. Request it again: the provider pays a number once.
     mine = Refund.objects.filter(pk=refund.pk, state__in=UNDER_WAY)
     is_first = mine.filter(sent_at=None).update(sent_at=now)
     if not is_first and not mine.update(sent_at=now):
@@ -205,7 +212,7 @@ def _ask(gateway: Gateway, refund: Refund, now: datetime) -> RefundResult:
         if error.outcome_unknown or isinstance(error, GatewayMisconfigured) or error.code in _CONFIGURATION:
             raise
         denial = _Denied(error)
-    # A no may follow a try of unknown outcome, which may have gone through.
+    # An earlier attempt had an unknown outcome and may have succeeded: ask before believing the refusal.
     if not is_first:
         try:
             return gateway.refund_query(refund.out_refund_no)
@@ -235,10 +242,11 @@ def _words(error: GatewayError) -> str:
 
 
 def refund_record(*, result: RefundResult, now: datetime, source: str) -> Refund:
-    """Record what the provider says of a refund, and tell the listener, in one transaction. A repeat changes nothing.
+    """Record the provider's state of a refund and tell the listener, in one transaction. A repeat changes nothing.
 
+    :param source: whose word it is, for the money log.
     :raises PaymentUnknown: no refund has this number.
-    :raises PaymentMismatch: it speaks of another order or amount. Logged; nothing changed.
+    :raises PaymentMismatch: the result names another order, merchant or amount. Logged; nothing changed.
     """
     refund = Refund.objects.select_related("payment").filter(out_refund_no=result.out_refund_no).first()
     if refund is None:
@@ -266,11 +274,13 @@ def refund_record(*, result: RefundResult, now: datetime, source: str) -> Refund
 def refund_move(
     pk: int, state: str, now: datetime, *, actor: str, staff: str = "", detail: str = "", **facts: Any
 ) -> Refund:
-    """Let a refund change its state, its order told, in one transaction; answer it as it is then.
+    """Change the state of a refund and tell the listener, in one transaction; return the refund.
 
-    Nothing changes where ``_FROM`` does not lead to ``state``. No call to the provider is made here.
+    A change that ``_FROM`` does not allow is ignored. The provider is not called.
 
-    :param staff: the member of staff who did it; "" when the provider says so.
+    :param actor: who caused the change, for the money log.
+    :param staff: the member of staff who caused it; "" when it was the provider.
+    :param facts: other fields to save with it.
     """
     out_trade_no = Payment.objects.values_list("out_trade_no", flat=True).get(refunds=pk)
     with transaction.atomic():
@@ -304,7 +314,7 @@ def refund_move(
 
 
 def _note_contradiction(payment: Payment, refund: Refund, state: str, now: datetime, actor: str) -> None:
-    """Write down, once, that the provider paid a refund that staff had already paid by other means."""
+    """Log once that the provider paid a refund which staff had already paid by other means."""
     if refund.state != RefundStatus.OFFLINE or state != RefundStatus.SUCCESS or refund.last_error == PAID_TWICE:
         return
     note_error(refund, PAID_TWICE)
@@ -313,30 +323,30 @@ def _note_contradiction(payment: Payment, refund: Refund, state: str, now: datet
 
 
 def refunds_due(*, now: datetime, limit: int = BATCH) -> list[int]:
-    """Refunds whose next step is due, the longest waiting first."""
+    """Return the ids of refunds whose next attempt is due, the longest waiting first."""
     due = Refund.objects.filter(next_try_at__lte=now, state__in=UNDER_WAY).order_by("next_try_at")
     return list(due.values_list("pk", flat=True)[:limit])
 
 
 def refunds_run_due(*, now: datetime) -> int:
-    """Take the next step of every refund that is due; answer how many. Stops early when the provider is silent.
+    """Request or query every refund that is due; return how many. Stop early when the provider does not answer.
 
-    Any number of sweeps may run side by side: each takes a refund's turn before it asks.
+    Any number of sweeps may run at once: each claims an attempt before it calls the provider.
     """
     silent = done = 0
     for pk in in_a_sweep(refunds_due(now=now)):
         refund = Refund.objects.select_related("payment").get(pk=pk)
-        if _take_turn(refund, now, at_once=False):
+        if _claim_attempt(refund, now, at_once=False):
             done += 1
-            silent += is_silence(_step_quietly(refund, now))
+            silent += is_silence(_step_or_log(refund, now))
         if silent >= GIVE_UP_AFTER:
             break
     return done
 
 
-def _step_quietly(refund: Refund, now: datetime) -> GatewayError | None:
+def _step_or_log(refund: Refund, now: datetime) -> GatewayError | None:
     try:
         return _step(refund, now)
-    except Exception:  # one whose order is locked too long, say, must not cost the others their turn
+    except Exception:  # one refund that fails (its order is locked too long, say) must not stop the others
         log.exception("refund not moved on", out_refund_no=refund.out_refund_no)
         return None

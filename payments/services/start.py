@@ -26,11 +26,13 @@ from payments.services.sweep import check_due
 # The live service refuses a time_expire less than 5 minutes ahead, and clocks differ.
 SHORTEST_LIFE = timedelta(minutes=6)
 CODE_LIFE = timedelta(minutes=110)  # the provider's codes live 2 hours
-ANSWER_S = 6.0  # whatever the provider does
-CLAIM = timedelta(seconds=8)  # longer than that; short, since the order cannot close meanwhile
+ANSWER_S = 6.0  # the caller gets an answer or an error within this time
+# How long one call alone may place the order: longer than ANSWER_S, so that the claim outlives the call; short, since
+# the order cannot close while a claim runs.
+CLAIM = timedelta(seconds=8)
 POLL_S = 0.1
 PAUSE_S = 0.3
-SECOND_TRY_S = 2.0  # less time than this is not worth another try
+SECOND_TRY_S = 2.0  # do not try a second time when less time than this is left
 _BUSY = {"FREQUENCY_LIMITED", "RULELIMIT"}
 
 
@@ -45,25 +47,26 @@ def payment_start(
     now: datetime,
     openid: str = "",
 ) -> Payment:
-    """Have the provider take money for an order; asking again answers the same payment, word for word.
+    """Place an order at the provider and return its payment; a repeated call returns the same payment.
 
-    Call it outside any transaction: it talks to the provider (at most 6 s). Two calls at once make one order there.
+    Call it outside any transaction: it talks to the provider (at most 6 s). Two calls at once place one order there.
     ``payment.code_url`` (NATIVE) or ``payment.prepay_id`` is what the client needs; see ``payment_sdk_params``.
 
     :param deadline: when the order closes if nobody pays. The provider's own deadline, ``payment.time_expire``, is
-        later (it takes none under 5 minutes) and never moves again: cap a moved deadline of the order at it.
+        later, because WeChat Pay accepts no deadline under 5 minutes. It never changes: an order whose deadline is
+        extended must not outlive it.
     :param openid: needed for JSAPI.
-    :raises PaymentAlreadyPaid: it is paid; settled by the time this is raised.
-    :raises PaymentClosed: it was closed at the provider, or its time there is over: the number is used up.
-    :raises WeChatRefused: the provider's no, or a second call with another trade_type or openid (OUT_TRADE_NO_USED).
-    :raises ProviderBusy: nothing was sent, nothing is written down.
-    :raises ProviderDown, ProviderTimeout: the outcome is unknown; calling again repeats the very same order.
+    :raises PaymentAlreadyPaid: the order is paid, and was recorded as paid before this is raised.
+    :raises PaymentClosed: the payment was closed at the provider or has expired there: its number cannot be used again.
+    :raises WeChatRefused: the provider refused, or a second call had another trade_type or openid (OUT_TRADE_NO_USED).
+    :raises ProviderBusy: nothing was sent and nothing was stored.
+    :raises ProviderDown, ProviderTimeout: the outcome is unknown; calling again repeats the same request.
     :raises PaymentNotConfigured: merchant values are missing.
     """
     if trade_type not in TradeType.values or (trade_type == TradeType.JSAPI and not openid):
         raise WeChatRefused("PARAM_ERROR", detail="trade_type错误, 或JSAPI支付缺少openid")
     try:
-        gateway_v2()  # before anything is written: without merchant values no payment starts
+        gateway_v2()  # raises before a row is written when merchant values are missing
     except GatewayError as error:
         raise as_refusal(error) from None
     who = merchant()
@@ -86,9 +89,9 @@ def payment_start(
 
 
 def payment_check_provider() -> None:
-    """Tell early, before the caller writes or locks anything, that no payment can be started now.
+    """Refuse early, before the caller writes or locks anything, when no payment can be started now.
 
-    :raises ProviderBusy: the provider is dead.
+    :raises ProviderBusy: the circuit breaker counts WeChat Pay as dead.
     """
     try:
         refuse_if_dead()
@@ -97,8 +100,10 @@ def payment_check_provider() -> None:
 
 
 def payment_sdk_params(*, payment: Payment, now: datetime) -> dict[str, str]:
-    """Sign what the client's SDK needs: JSAPI ``appId timeStamp nonceStr package signType paySign``,
-    APP ``appid partnerid prepayid package noncestr timestamp sign``; NATIVE needs nothing, ``{}``.
+    """Return the signed parameters that the client's SDK needs.
+
+    JSAPI: ``appId timeStamp nonceStr package signType paySign``. APP: ``appid partnerid prepayid package noncestr
+    timestamp sign``. NATIVE needs none: ``{}``.
     """
     if payment.trade_type == TradeType.NATIVE:
         return {}
@@ -106,9 +111,9 @@ def payment_sdk_params(*, payment: Payment, now: datetime) -> dict[str, str]:
 
 
 def _start(wanted: Payment, now: datetime) -> Payment:
-    """Answer the payment ready; while another call orders it, wait for that.
+    """Return the payment with its code; while another call places the order, wait for that call.
 
-    Every try is a moment later: what follows is not earlier, in the log neither.
+    ``now`` moves on with every attempt, so that later log rows never carry an earlier time.
     """
     began = time.monotonic()
     while time_left(POLL_S):
@@ -129,14 +134,17 @@ def _start(wanted: Payment, now: datetime) -> Payment:
 
 
 def _is_free(payment: Payment, wanted: Payment, now: datetime) -> bool:
-    """Tell whether it is for us to order; not once it is ready, nor while another call orders it."""
+    """Tell whether this call may place the order: not if it has a code already, nor while another call places it."""
     _check_payable(payment, wanted, now)
     is_claimed = payment.claimed_until and payment.claimed_until > now
     return not is_claimed and not _is_ready(payment, now)
 
 
 def _claim(wanted: Payment, now: datetime) -> Payment | None:
-    """Write the intent down once, and take the right to call the provider; None while another call holds it."""
+    """Store the payment before the provider is called, and claim it: only the claiming call places the order.
+
+    Returns the payment if it was claimed or is ready, None while another call has claimed it.
+    """
     with transaction.atomic():
         payment, created = Payment.objects.select_for_update().get_or_create(
             out_trade_no=wanted.out_trade_no, defaults=_fields(wanted)
@@ -174,7 +182,7 @@ def _is_ready(payment: Payment, now: datetime) -> bool:
 
 
 def _order(payment: Payment, now: datetime) -> Payment:
-    """Place the claimed order at the provider and keep what it gives."""
+    """Place the claimed order at the provider and store the ticket that it returns."""
     try:
         ticket = _ask_twice(payment)
     except (AlreadyPaid, NumberUsed, AlreadyClosed) as error:
@@ -187,7 +195,10 @@ def _order(payment: Payment, now: datetime) -> Payment:
 
 
 def _ask_twice(payment: Payment) -> PaymentTicket:
-    """A try of unknown outcome is repeated word for word: the provider answers with the same order."""
+    """Place the order; when the outcome is unknown, repeat the same request once.
+
+    The provider answers an identical request with the order that it has already.
+    """
     intent = PaymentIntent(
         out_trade_no=payment.out_trade_no,
         amount_fen=payment.amount_fen,
@@ -210,7 +221,7 @@ def _ask_twice(payment: Payment) -> PaymentTicket:
 
 
 def _taken_number(payment: Payment, error: GatewayError, now: datetime) -> Exception:
-    """The provider has the number already: find out as what."""
+    """Return the error for a number that the provider has already: ask for its state there, and record it."""
     if isinstance(error, AlreadyClosed):
         payment_mark_closed(payment, now=now, source="start")
         return PaymentClosed()
@@ -237,7 +248,7 @@ def _keep_ticket(payment: Payment, ticket: PaymentTicket, now: datetime) -> Paym
             raise PaymentAlreadyPaid
         if kept.state in (PaymentStatus.CLOSED, PaymentStatus.STRAY):
             raise PaymentClosed
-        # Of two answers for one order the first stays: "the same code_url".
+        # Two answers may arrive for one order; keep the first, so that every caller gets the same code_url.
         if not _is_ready(kept, now):
             kept.prepay_id, kept.code_url, kept.code_at = ticket.prepay_id, ticket.code_url, now
         before, kept.state = kept.state, PaymentStatus.OPEN

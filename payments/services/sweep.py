@@ -1,4 +1,4 @@
-"""How the sweeps of payments and refunds share their time, and when a payment is due for its next question."""
+"""Limits of the sweeps over payments and refunds, and when a payment is asked about next."""
 
 import time
 from collections.abc import Iterable, Iterator
@@ -9,16 +9,17 @@ from payments.gateways.base import GatewayError, GatewayMisconfigured, GatewayUn
 from payments.models import Payment, PaymentStatus
 
 BATCH = 50
-MOST_SWEEP_S = 12.0  # no new call after this: the next sweep begins after 15 s
-GIVE_UP_AFTER = 2  # of a sweep, when the provider is silent: the rest of the batch would only wait as well
+MOST_SWEEP_S = 12.0  # begin no call after this: the next sweep begins after 15 s
+GIVE_UP_AFTER = 2  # calls without an answer end a sweep, since the rest of the batch would only time out too
 T = TypeVar("T")
+# Pairs of (age, pause): a payment younger than the age is asked about after the pause.
 _WATCH_OPEN = (
     (timedelta(minutes=2), timedelta(seconds=20)),
     (timedelta(minutes=15), timedelta(minutes=1)),
     (timedelta(hours=2), timedelta(minutes=10)),
     (timedelta(days=30), timedelta(hours=6)),
 )
-# Money for a closed order comes late or not at all: a scanned code, a slow bank.
+# A closed order is rarely paid, and then soon: its code was scanned before it closed, or a bank was slow.
 _WATCH_CLOSED = (
     (timedelta(minutes=5), timedelta(minutes=1)),
     (timedelta(minutes=30), timedelta(minutes=10)),
@@ -27,7 +28,7 @@ _WATCH_CLOSED = (
 
 
 def in_a_sweep(due: Iterable[T]) -> Iterator[T]:
-    """Yield what is due for as long as one sweep may take. The rest stays due for the next one."""
+    """Yield items until the time of one sweep is over. The rest stays due for the next sweep."""
     ends = time.monotonic() + MOST_SWEEP_S
     for item in due:
         yield item
@@ -36,12 +37,12 @@ def in_a_sweep(due: Iterable[T]) -> Iterator[T]:
 
 
 def is_silence(error: GatewayError | None) -> bool:
-    """Tell whether the next call would most likely fail in the same way."""
+    """Tell whether the provider did not answer, so that the next call would most likely fail as well."""
     return isinstance(error, GatewayUnreachable | GatewayMisconfigured) and not isinstance(error, MerchantUnknown)
 
 
 def check_due(payment: Payment, now: datetime) -> datetime | None:
-    """When the sweep should ask about the payment again: often while it is young, never once it is settled."""
+    """Return when the sweep asks about the payment again: often while it is young, None once its state is final."""
     if payment.state in (PaymentStatus.PAID, PaymentStatus.STRAY):
         return None
     closed = payment.state == PaymentStatus.CLOSED

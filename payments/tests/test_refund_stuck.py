@@ -268,10 +268,10 @@ class TestOffline:
 
         def ended_meanwhile(*arguments):
             offline(refund)
-            return take_turn_result
+            return claim_result
 
-        take_turn_result = True
-        monkeypatch.setattr(module, "_take_turn", ended_meanwhile)
+        claim_result = True
+        monkeypatch.setattr(module, "_claim_attempt", ended_meanwhile)
 
         refund_run(refund_id=refund.pk, now=timezone.now())
 

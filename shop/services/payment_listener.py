@@ -1,6 +1,7 @@
-"""What the shop does when payments tells it of money. Registered in ``ShopConfig.ready``.
+"""What happens to an order when payments reports money.
 
-All of it runs inside the transaction that records the money, the order's row locked first.
+These functions are the shop's ``PaymentListener``, registered in ``ShopConfig.ready``.
+``payments`` calls ``lock`` first and the ``on_...`` functions after it, in the transaction that records the money.
 """
 
 import re
@@ -30,24 +31,23 @@ _EVENT_OF_REFUND = {
     RefundStatus.OWED: Event.REFUND_FAIL,
     RefundStatus.OFFLINE: Event.REFUND_DONE,
 }
-
-
-_MONEY_IS_GOING = (RefundStatus.PROCESSING, RefundStatus.SUCCESS, RefundStatus.ABNORMAL, RefundStatus.OWED)
-NUMBER = re.compile(r"[0-9]{17}[0-9A-Za-z]{11,15}")  # of an order: 17 digits of time, a suffix
+# States of a refund in which the provider has begun to move the money.
+_MONEY_MOVES = (RefundStatus.PROCESSING, RefundStatus.SUCCESS, RefundStatus.ABNORMAL, RefundStatus.OWED)
+ORDER_NUMBER = re.compile(r"[0-9]{17}[0-9A-Za-z]{11,15}")  # 17 digits of time, a random suffix
 
 
 def lock(*, out_trade_no: str) -> int | None:
-    """Lock the order and say what it costs, in fen."""
+    """Lock an order's row and return its total in fen; None if there is no such order."""
     order = Order.objects.select_for_update(no_key=True).filter(order_id=out_trade_no).first()
     return order.total_fen if order else None
 
 
 def on_paid(*, out_trade_no: str, paid_fen: int, transaction_id: str, paid_at: datetime, now: datetime) -> PaidOutcome:
-    """The order is paid; if it was given up before, its stock is taken again, or the money goes back."""
+    """Make an order paid. One that was closed before takes its stock again; if that is gone, answer REFUND."""
     order = Order.objects.get(order_id=out_trade_no)
-    if order.pay_status == PayStatus.PAID:  # told before
+    if order.pay_status == PayStatus.PAID:  # payments reported this money before
         return PaidOutcome.ACCEPTED
-    # Deleted by its buyer or not: an order with money in it is to be seen.
+    # Show an order again that its buyer has deleted: the buyer must see where the money is.
     facts = {"paid_at": paid_at, "transaction_id": transaction_id, "hidden_at": None}
     detail = f"{transaction_id} {fen_text(paid_fen)}"
     late = order.state != State.OPEN
@@ -74,20 +74,20 @@ def _return_the_money(order: Order, shortage: Exception, detail: str, now: datet
 def on_refund_changed(
     *, out_trade_no: str, out_refund_no: str, amount_fen: int, state: str, now: datetime, staff: str
 ) -> None:
-    """Follow a refund to its end. What the order's table does not know, does not change it."""
+    """Move an order with its refund. Without a transition in ``TABLE`` the order stays as it is."""
     order = Order.objects.filter(order_id=out_trade_no).first()
-    if order is None:  # money that fits no order, on its way back
+    if order is None:  # a refund of stray money: it belongs to no order
         return
     actor, detail = staff or WECHAT, f"{out_refund_no} {fen_text(amount_fen)} {RefundStatus(state).label}"
-    if amount_fen == order.total_fen and state in _MONEY_IS_GOING:
-        _found(order, actor, now, detail)
+    if amount_fen == order.total_fen and state in _MONEY_MOVES:
+        _move_to_refunding(order, actor, now, detail)
     event = _EVENT_OF_REFUND[RefundStatus(state)]
     if (State(order.state), event) in TABLE:
         order_move(order=order, event=event, actor=actor, now=now, detail=detail)
 
 
-def _found(order: Order, actor: str, now: datetime, detail: str) -> None:
-    """Bring an order that knows nothing of it to a refund of all its money, made elsewhere."""
+def _move_to_refunding(order: Order, actor: str, now: datetime, detail: str) -> None:
+    """Move an order to REFUNDING if the refund was made elsewhere: on the merchant platform, or before a restore."""
     if (State(order.state), Event.REFUND_FOUND) not in TABLE:
         return
     note = "微信侧已全额退款"
@@ -96,11 +96,12 @@ def _found(order: Order, actor: str, now: datetime, detail: str) -> None:
 
 
 def is_ours(*, out_trade_no: str) -> bool:
-    return NUMBER.fullmatch(out_trade_no) is not None
+    """Tell whether a number has the form of our order numbers."""
+    return ORDER_NUMBER.fullmatch(out_trade_no) is not None
 
 
 def describe(*, out_trade_no: str) -> str:
-    """Whose order, of what, for the back office."""
+    """Return the buyer and the goods of an order in one line, for the back office; "" if there is no such order."""
     order = Order.objects.prefetch_related("lines").filter(order_id=out_trade_no).first()
     if order is None:
         return ""
