@@ -51,3 +51,11 @@ def test_every_decision_is_in_the_index() -> None:
     index = (folder / "README.md").read_text("utf-8")
 
     assert set(re.findall(r"\]\((\d{4}-[\w-]+\.md)\)", index)) == {path.name for path in folder.glob("0*.md")}
+
+
+def test_every_file_that_the_architecture_names_is_there():
+    text = (settings.BASE_DIR / "docs/architecture.md").read_text("utf-8")
+    named = set(re.findall(r"\b(?:[a-z_]+/)+[a-z_]+\.py\b", text))
+
+    assert len(named) > 10
+    assert [name for name in sorted(named) if not (settings.BASE_DIR / name).exists()] == []
