@@ -1,4 +1,7 @@
-"""How an app above (the shop) hears of money without this app knowing what an order is."""
+"""The functions that the app with the orders (the shop) hands over, so that payments can tell it of money.
+
+Payments must not import the shop, and does not know what an order is.
+"""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -26,19 +29,20 @@ class OnRefundChanged(Protocol):
 
 @dataclass(frozen=True)
 class PaymentListener:
-    """What the owner of the orders hands over in its ``AppConfig.ready()``.
+    """What the app with the orders registers in its ``AppConfig.ready()``.
 
-    Everything but ``describe`` and ``is_ours`` is called inside the transaction that records the money, with the order
-    locked by ``lock`` first: the lock order is order row, payment row, refund row, everywhere. An exception
-    from a callback undoes the whole step, and the provider will notify again.
+    All functions but ``describe`` and ``is_ours`` are called inside the transaction that records the money. ``lock``
+    is called first: rows are locked in the order order, payment, refund everywhere. An exception from a function
+    rolls the transaction back, and the provider will notify again.
 
-    :param lock: ``lock(out_trade_no=...)`` locks the order's row and answers what it costs in fen,
+    :param lock: ``lock(out_trade_no=...)`` locks the order's row and returns its total in fen,
         or ``None`` when there is no such order.
-    :param on_paid: called once per payment, whatever the order's state by then.
-    :param on_refund_changed: ``state`` is a value of ``payments.models.RefundStatus``. May be told the same
-        state twice. ``staff`` names who did it, "" is the provider.
-    :param describe: one line for the back office: whose order, of what. Takes no lock.
-    :param is_ours: whether a number has the form of our orders' numbers: others share our merchant number.
+    :param on_paid: called once per payment, also when the order has been closed since.
+    :param on_refund_changed: ``state`` is a value of ``payments.models.RefundStatus``. May be called twice
+        with the same state. ``staff`` is the member of staff who caused the change; "" when it was the provider.
+    :param describe: returns one line for the back office: buyer and goods of an order. Takes no lock.
+    :param is_ours: tells whether a number has the form of our order numbers; other systems may share our
+        merchant number.
     """
 
     lock: Callable[..., int | None]
@@ -52,13 +56,16 @@ _listener: PaymentListener | None = None
 
 
 def register_listener(listener: PaymentListener) -> None:
-    """Make ``listener`` the one that hears of payments and refunds."""
+    """Make ``listener`` the one that is told of payments and refunds."""
     global _listener
     _listener = listener
 
 
 def listener() -> PaymentListener:
-    """:raises RuntimeError: no app has registered; a deployment without orders takes no money."""
+    """Return the registered listener.
+
+    :raises RuntimeError: no app has registered one.
+    """
     if _listener is None:
         raise RuntimeError("no payment listener is registered")
     return _listener

@@ -13,8 +13,8 @@ class GatewayError(Exception):
 
     :param code: a key of ``payments.errors.WECHAT_CODES`` when the provider answered with a reason, else ``""``.
     :param may_retry: the same call with the same parameters may succeed later.
-    :param outcome_unknown: the provider may or may not have acted. Never draw a conclusion from it: ask, or repeat
-        the very same call.
+    :param outcome_unknown: the provider may or may not have acted. Conclude nothing from it: ask, or repeat the same
+        call.
     """
 
     may_retry = False
@@ -35,7 +35,7 @@ class MerchantUnknown(GatewayMisconfigured):
 
 
 class GatewayUnreachable(GatewayError):
-    """No connection, a broken one, or an answer that is no answer (5xx of a proxy, HTML, too long)."""
+    """No connection, a broken one, or an unusable answer (5xx of a proxy, HTML, too long)."""
 
     may_retry = outcome_unknown = True
 
@@ -98,7 +98,7 @@ class NoticeRefused(Exception):
     :param http_status: for providers that read it (v3).
     """
 
-    is_genuine = False  # nothing proves that the provider sent it: anybody may send as many as he likes
+    is_genuine = False  # nothing proves that the provider sent it; anybody may send such, in any number
 
     def __init__(self, reason: str, *, http_status: int = 400) -> None:
         super().__init__(reason)
@@ -170,8 +170,10 @@ class RefundIntent:
 
 @dataclass(frozen=True)
 class RefundResult:
-    """:param status: PROCESSING, SUCCESS, CLOSED, ABNORMAL.
-    :param appid, mch_id: whose it is; "" where the provider does not say.
+    """What the provider says of a refund, authentic by signature.
+
+    :param status: PROCESSING, SUCCESS, CLOSED, ABNORMAL.
+    :param appid, mch_id: of the merchant; "" where the provider does not say.
     """
 
     out_trade_no: str
@@ -210,8 +212,8 @@ class BillRow:
     """A line of the provider's daily bill: a payment, or with ``out_refund_no`` a refund.
 
     :param at: the provider's own time.
-    :param state: of a payment SUCCESS or REVOKED; of a refund what it was when the bill was made (SUCCESS,
-        PROCESSING, FAIL, CHANGE...): a bill is never brought up to date.
+    :param state: of a payment SUCCESS or REVOKED; of a refund its state when the bill was made (SUCCESS,
+        PROCESSING, FAIL, CHANGE...), since a bill is never updated.
     :param fen: what was paid, coupons included; of a refund what goes back.
     """
 

@@ -1,4 +1,4 @@
-"""After a restore: what may have happened at the provider since the backup is asked about."""
+"""After a backup was restored: the provider is asked what happened to payments and refunds since the backup."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -17,11 +17,12 @@ from payments.services.start import SHORTEST_LIFE
 
 
 def payment_assume_started(*, out_trade_no: str, amount_fen: int, deadline: datetime, now: datetime) -> bool:
-    """Have the provider asked about an order before it closes, as if its payment had been started; it may have been.
+    """Store a payment for an order, so that the provider is asked before the order closes; tell if one was added.
 
-    Answer whether there is anything to ask: not without a merchant, nor where the payment is known.
+    The buyer may have started a payment after the backup. Nothing is added without a merchant, or where the payment
+    is stored already.
 
-    :param deadline: until when it may still be paid there.
+    :param deadline: until when the buyer may still pay.
     """
     who = merchant()
     if not who.mch_id:
@@ -45,7 +46,7 @@ def payment_assume_started(*, out_trade_no: str, amount_fen: int, deadline: date
 
 
 def payments_after_restore(restoration: Restoration, memory: Any) -> Iterator[str]:
-    """Have everything unsettled asked about at once; bills tell of the rest."""
+    """Make every unfinished payment and refund due now; the comparison with the bills finds the rest."""
     now = restoration.restored_at
     payments = Payment.objects.filter(next_check_at__isnull=False).exclude(state=PaymentStatus.PAID)
     refunds = Refund.objects.filter(state__in=UNDER_WAY)

@@ -1,6 +1,6 @@
-"""The daily comparison with the provider's bill (对账): what one side knows and the other does not.
+"""The daily comparison with the provider's bill (对账): it finds what only one side has, or what differs.
 
-Each day and merchant is one run. A difference that has gone ends with the next run; running twice changes nothing.
+Each day and merchant is one run. A difference that a later run does not find ends; running twice changes nothing.
 """
 
 import time as clock
@@ -34,25 +34,28 @@ from payments.services.differences import (
 )
 
 log = structlog.get_logger("payments")
-MADE_BY = time(10)  # Shanghai, of the next day
+MADE_BY = time(10)  # Shanghai time of the next day: WeChat Pay promises the bill by then
 KEPT = timedelta(days=89)  # the provider keeps bills for three months
 LOOK_BACK = timedelta(days=30)
-MOST_ASKED = 200  # questions of one run; what is left over is a difference with a button
+MOST_ASKED = (
+    200  # questions of one run; a row that was not asked about becomes a difference, and staff ask with a button
+)
 MOST_ASKING_S = 120
-MOST_RUN_S = 240  # of all the days that are made up; a task is killed after 600 s
+MOST_RUN_S = 240  # for all missing days together; a task is killed after 600 s
 _LEASE, LEASE_SPAN = "payments.bills", timedelta(minutes=10)  # a task is killed after that time
 PORTION = 1000  # rows that are looked up at once
 _ON_THE_BILL = (RefundStatus.PROCESSING, RefundStatus.SUCCESS, RefundStatus.ABNORMAL, RefundStatus.OWED)
 
 
 def bill_reconcile(*, day: date, now: datetime) -> list[BillRun]:
-    """Compare a day with the bill of each merchant whose keys we have; answer what came of it. Not in a transaction.
+    """Compare a day with the bill of each merchant whose keys we have; return the runs. Not in a transaction.
 
-    Money that came for an order of ours and is unknown here, and refunds that went on, are asked about and settled at
-    once. All else that differs becomes a ``Difference``.
+    Payments of our orders that we did not know to be paid, and refunds whose state changed, are asked about and
+    recorded at once. Everything else that differs becomes a ``Difference``.
 
-    :raises BillNotOut, BillTooOld: the provider has no bill of that day, yet or any more.
-    :raises BillBusy: another comparison is going on.
+    :raises BillNotOut: the provider makes the bill of that day later.
+    :raises BillTooOld: the provider has deleted the bill of that day.
+    :raises BillBusy: another comparison is running.
     :raises PaymentNotConfigured: no merchant has the values of v3.
     """
     if now < bill_made_at(day):
@@ -69,9 +72,9 @@ def bill_reconcile(*, day: date, now: datetime) -> list[BillRun]:
 
 
 def bills_reconcile_missing(*, now: datetime) -> int:
-    """Compare every day that was not compared yet, oldest first; answer how many runs were made.
+    """Compare every day that was not compared yet, oldest first; return how many runs were made.
 
-    It stops after some minutes, and for a merchant at the first failure: the next hour goes on.
+    Stop after 4 minutes, and for a merchant at the first failure; the task of the next hour continues.
     """
     ends_at, made = clock.monotonic() + MOST_RUN_S, 0
     with lease(_LEASE, span=LEASE_SPAN) as is_ours:
@@ -86,14 +89,14 @@ def bills_reconcile_missing(*, now: datetime) -> int:
 
 
 def bill_made_at(day: date) -> datetime:
-    """When the provider has the bill of ``day`` ready."""
+    """Return when the provider has the bill of ``day`` ready."""
     return datetime.combine(day + timedelta(days=1), MADE_BY, SHANGHAI)
 
 
 def bill_days_missing(mch_id: str, *, now: datetime) -> list[date]:
-    """Days without a finished comparison, oldest first: the last 30, from the first payment on.
+    """Return the days without a finished comparison, oldest first: of the last 30, from the first payment on.
 
-    After a restore all days since the backup, as far as the provider has bills of them.
+    After a restore the days since the backup count too, as far back as the provider keeps bills.
     """
     today = local(now).date()
     last = today - timedelta(days=1 if now >= bill_made_at(today - timedelta(days=1)) else 2)
@@ -139,7 +142,11 @@ def _run(who: Merchant, day: date, now: datetime) -> BillRun:
 
 
 def _is_late(who: Merchant, bill: Bill, now: datetime) -> bool:
-    """Whether "no statement" may only mean that it is not made yet: WeChat's pages do not tell the two words apart."""
+    """Tell whether an empty bill may only be late.
+
+    WeChat Pay's documentation does not say whether "no statement" also means "not made yet", so for one day an empty
+    bill is not believed if we had payments.
+    """
     if bill.sha1 or now >= bill_made_at(bill.day) + timedelta(days=1):
         return False
     return _paid_on(who, bill.day).exists()
@@ -152,7 +159,7 @@ def _paid_on(who: Merchant, day: date) -> QuerySet[Payment]:
 
 
 def _keep_failure(who: Merchant, day: date, now: datetime, state: str, said: str) -> BillRun:
-    """A comparison that was made stays made, though it could not be repeated."""
+    """Store that a run failed; a day that was compared before stays DONE."""
     first = {"state": state, "ran_at": now, "last_error": said[:255]}
     run, is_new = BillRun.objects.get_or_create(mch_id=who.mch_id, day=day, defaults=first)
     if not is_new:
@@ -164,7 +171,7 @@ def _keep_failure(who: Merchant, day: date, now: datetime, state: str, said: str
 
 
 def _compare(who: Merchant, bill: Bill, now: datetime) -> tuple[list[Difference], int]:
-    """Answer the differences of a day, and how many rows are another system's with the same merchant."""
+    """Return the differences of a day, and how many rows belong to other systems with the same merchant number."""
     questions, foreign = Questions(now, most=MOST_ASKED, seconds=MOST_ASKING_S), 0
     found: list[Difference] = []
     facts: dict[str, Any] = {"day": bill.day, "found_at": now}
@@ -191,7 +198,7 @@ def _compare(who: Merchant, bill: Bill, now: datetime) -> tuple[list[Difference]
 
 
 def _portions(bill: Bill) -> Iterator[tuple[list[BillRow], Any, str]]:
-    """Take the bill in portions: payments first, since a refund is of no use without its payment."""
+    """Yield the bill in portions, payments first, since a refund can be recorded only after its payment."""
     for is_refund, model, number in ((False, Payment, "out_trade_no"), (True, Refund, "out_refund_no")):
         rows = iter([row for row in bill.rows if bool(row.out_refund_no) is is_refund])
         while portion := list(islice(rows, PORTION)):
@@ -206,7 +213,7 @@ def _known(model: Any, number: str, rows: Sequence[BillRow]) -> dict[str, Any]:
 
 
 def _may_be_ours(row: BillRow) -> bool:
-    """Whether a row concerns us: other systems may share our merchant number, under another app or other numbers."""
+    """Tell whether a row is ours: other systems may share our merchant number, with another appid or other numbers."""
     apps = {who.appid for who in merchants() if who.mch_id == row.mch_id}
     if row.appid in apps and listener().is_ours(out_trade_no=row.out_trade_no):
         return True
@@ -214,7 +221,7 @@ def _may_be_ours(row: BillRow) -> bool:
 
 
 def _unknown_there(who: Merchant, bill: Bill, facts: dict) -> Iterator[Difference]:
-    """What we have of that day and the bill has not."""
+    """Yield the payments and refunds of that day that the bill lacks."""
     begins = datetime.combine(bill.day, time.min, SHANGHAI)
     ends = begins + timedelta(days=1)
     listed = {(row.out_trade_no, row.out_refund_no) for row in bill.rows}
@@ -245,7 +252,7 @@ def _missing(kind: DifferenceKind, payment: Payment, ours: Payment | Refund, fac
 
 
 def _keep_differences(mch_id: str, day: date, found: Sequence[Difference], now: datetime) -> None:
-    """Write down what was found, and end what was not found any more."""
+    """Store the differences found, and end those that were not found any more."""
     with transaction.atomic():
         rows = Difference.objects.select_for_update().filter(mch_id=mch_id, day=day).order_by("pk")
         known = {_key(row): row for row in rows}
@@ -269,7 +276,7 @@ def _keep(difference: Difference, known: Difference | None) -> None:
         return
     is_same = all(getattr(known, name) == getattr(difference, name) for name in _SAID)
     if is_same and known.ending != Ending.GONE:
-        return  # seen before: open still, or explained by a person
+        return  # known already: still open, or explained by staff
     for name in _SAID:
         setattr(known, name, getattr(difference, name))
     known.note = difference.note or known.note

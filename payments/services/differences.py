@@ -1,7 +1,7 @@
-"""Where the provider's bill and our books disagree, and the steps that bring them together.
+"""Differences between the provider's bill and our tables, and the steps that end them.
 
-Every step goes through the handlers that notifications use: the bill is a reason to ask, the provider's signed answer
-is what counts.
+A bill is unsigned, so nothing is recorded from it. Each step asks the provider and records the signed answer with the
+services that also record notifications.
 """
 
 import time
@@ -27,7 +27,8 @@ from payments.services.unrecorded import payment_return_stray, refund_add_missin
 log = structlog.get_logger("payments")
 Ending = Difference.Ending
 _S = RefundStatus
-# What we may say of a refund whose bill says so. A bill is never brought up to date, so later states agree as well.
+# For a refund's state in the bill, the states of ours that agree with it. A bill shows the state on its day, so the
+# states that come later agree as well.
 _AGREES: dict[str, set[str]] = {
     "SUCCESS": {_S.SUCCESS, _S.OWED},
     "PROCESSING": {_S.PROCESSING, _S.SUCCESS, _S.ABNORMAL, _S.CLOSED, _S.OWED, _S.OFFLINE},
@@ -37,7 +38,7 @@ _AGREES_WITH_FAILURE = {_S.SUCCESS, _S.ABNORMAL, _S.CLOSED, _S.OWED, _S.OFFLINE}
 
 
 def payment_kind(row: BillRow, payment: Payment | None) -> DifferenceKind | None:
-    """Say how a payment of the bill differs from ours; None when it does not."""
+    """Return how a payment in the bill differs from ours; None if it does not."""
     if payment is None:
         return DifferenceKind.STRAY_MONEY
     if row.fen != payment.amount_fen or payment.currency != CURRENCY:
@@ -54,7 +55,7 @@ def _is_on_its_way_back(payment: Payment) -> bool:
 
 
 def refund_kind(row: BillRow, refund: Refund | None) -> DifferenceKind | None:
-    """Say how a refund of the bill differs from ours, which comes with its payment; None when it does not."""
+    """Return how a refund in the bill differs from ours (read with its payment); None if it does not."""
     if refund is None:
         return DifferenceKind.REFUND_UNKNOWN_HERE
     if row.fen != refund.amount_fen:
@@ -65,12 +66,12 @@ def refund_kind(row: BillRow, refund: Refund | None) -> DifferenceKind | None:
 
 
 def kind_of(row: BillRow, ours: Any) -> DifferenceKind | None:
-    """Say how a line of the bill differs from our payment or refund; None when it does not."""
+    """Return how a row of the bill differs from our payment or refund; None if it does not."""
     return refund_kind(row, ours) if row.out_refund_no else payment_kind(row, ours)
 
 
 def is_worth_asking(kind: DifferenceKind | None, row: BillRow, ours: Any) -> bool:
-    """Whether the provider's word may bring our books to the bill without anybody's decision."""
+    """Tell whether the provider's answer may end the difference without a decision of staff."""
     if row.out_refund_no:
         return kind is DifferenceKind.STATE
     is_final = ours is not None and ours.state in (PaymentStatus.PAID, PaymentStatus.STRAY)
@@ -78,14 +79,14 @@ def is_worth_asking(kind: DifferenceKind | None, row: BillRow, ours: Any) -> boo
 
 
 class Questions:
-    """The questions that a comparison may ask by itself: so many, for so long, and no more in a silence."""
+    """Asks the provider during a comparison, up to a number and a time, and not once the provider stops answering."""
 
     def __init__(self, now: datetime, *, most: int, seconds: float) -> None:
         self._now, self._left, self._silent = now, most, 0
         self._ends_at = time.monotonic() + seconds
 
     def ask(self, row: BillRow) -> str:
-        """Ask about a line of the bill and settle it; answer why nothing came of it, else ""."""
+        """Ask about a row of the bill and record the answer; return in Chinese why that failed, "" if it did not."""
         if not self._left or self._silent >= GIVE_UP_AFTER or time.monotonic() > self._ends_at:
             return "还没有查询"
         self._left -= 1
@@ -98,16 +99,16 @@ class Questions:
         except GatewayError as error:
             self._silent += is_silence(error)
             return f"{error.code} {error.message}".strip()
-        except DatabaseError:  # a row that somebody holds, say, is no reason to end the comparison
+        except DatabaseError:  # such as a row that is locked too long: the comparison goes on
             log.exception("answer about a difference not recorded")
             return "本地暂时无法入账,请再查询"
         return ""
 
 
 def _ask_and_record(row: BillRow, now: datetime) -> str:
-    """Have the provider asked and its answer handled like a notification; tell it in words.
+    """Ask the provider about a row of the bill and record the answer; return it as text for staff.
 
-    :raises GatewayError: no answer. :raises PaymentError: it does not fit what we have.
+    :raises GatewayError: no answer. :raises PaymentError: the answer does not fit what we have.
     """
     if row.out_refund_no:
         refund = _gateway(row).refund_query(row.out_refund_no)
@@ -123,11 +124,11 @@ def _gateway(row: BillRow) -> WeChatV3:
 
 
 def difference_ask(*, difference_id: int, actor: str, now: datetime) -> Difference:
-    """Ask the provider about a difference and settle what follows; it ends if both sides agree then.
+    """Ask the provider about a difference and record the answer; end the difference if both sides agree then.
 
-    Not in a transaction. What the provider said stands in ``note``.
+    Not in a transaction. The provider's answer is kept in ``note``.
 
-    :raises DifferenceEnded: it is over.
+    :raises DifferenceEnded: the difference has ended already.
     """
     difference = _open(difference_id)
     row = row_of(difference)
@@ -143,10 +144,10 @@ def difference_ask(*, difference_id: int, actor: str, now: datetime) -> Differen
 
 
 def difference_return(*, difference_id: int, actor: str, now: datetime) -> Difference:
-    """Send the money of a difference back, all of it: it fits no order of ours. Not in a transaction.
+    """Refund all the money of a difference, since it fits no order of ours. Not in a transaction.
 
-    :raises DifferenceEnded: it is over.
-    :raises RefundNotPossible: the money is an order's; ``msg`` says what to do.
+    :raises DifferenceEnded: the difference has ended already.
+    :raises RefundNotPossible: the money belongs to an order; ``msg`` says what to do.
     :raises WeChatRefused, ProviderDown: the provider does not know it, or cannot be asked.
     """
     difference = _open(difference_id)
@@ -163,8 +164,8 @@ def difference_return(*, difference_id: int, actor: str, now: datetime) -> Diffe
 def difference_add_refund(*, difference_id: int, actor: str, now: datetime) -> Difference:
     """Record a refund that only the provider knows. Not in a transaction.
 
-    :raises DifferenceEnded: it is over.
-    :raises RefundNotPossible: its payment is not in our books yet, or its money is claimed here.
+    :raises DifferenceEnded: the difference has ended already.
+    :raises RefundNotPossible: its payment is not recorded here yet, or another refund here uses the money.
     :raises WeChatRefused, ProviderDown: the provider does not know it, or cannot be asked.
     """
     difference = _open(difference_id)
@@ -178,9 +179,9 @@ def difference_add_refund(*, difference_id: int, actor: str, now: datetime) -> D
 
 
 def difference_accept(*, difference_id: int, reason: str, actor: str, now: datetime) -> Difference:
-    """End a difference by a person's word: it is explained, nothing is to be done.
+    """End a difference that a member of staff has explained, without any change elsewhere.
 
-    :raises DifferenceEnded: it is over.
+    :raises DifferenceEnded: the difference has ended already.
     """
     with transaction.atomic():
         difference = _locked(difference_id)
@@ -203,7 +204,7 @@ def _locked(difference_id: int) -> Difference:
 
 
 def row_of(difference: Difference) -> BillRow:
-    """The line of the bill that a difference is about, or what it would be."""
+    """Return the bill's row that a difference is about, made up from our side if the bill has none."""
     return BillRow(
         at=difference.bill_at or difference.found_at,
         appid=difference.appid,
@@ -218,14 +219,14 @@ def row_of(difference: Difference) -> BillRow:
 
 
 def ours_of(row: BillRow) -> Payment | Refund | None:
-    """Our payment or refund that a line of the bill is about."""
+    """Return our payment or refund that a row of the bill is about."""
     if row.out_refund_no:
         return Refund.objects.select_related("payment").filter(out_refund_no=row.out_refund_no).first()
     return Payment.objects.filter(out_trade_no=row.out_trade_no).first()
 
 
 def difference_of(kind: DifferenceKind, row: BillRow, ours: Payment | Refund | None, **facts: Any) -> Difference:
-    """A difference as it is now, not saved."""
+    """Return an unsaved difference of a row of the bill and our payment or refund."""
     difference = Difference(
         mch_id=row.mch_id,
         kind=kind,
@@ -249,14 +250,14 @@ def _set_ours(difference: Difference, ours: Payment | Refund | None) -> None:
 
 
 def _examine(difference: Difference, note: str, actor: str, now: datetime) -> Difference:
-    """Look at both sides again after a step: end the difference, or bring its columns up to date."""
+    """Compare both sides again after a step; end the difference, or update its columns."""
     row = row_of(difference)
     ours = ours_of(row)
     kind = _kind_now(difference, row, ours)
     with transaction.atomic():
         try:
             locked = _locked(difference.pk)
-        except DifferenceEnded:  # by a colleague who took the same step
+        except DifferenceEnded:  # another member of staff took the same step
             return Difference.objects.get(pk=difference.pk)
         if kind is None:
             _mark_billed(ours, locked)
@@ -269,7 +270,7 @@ def _examine(difference: Difference, note: str, actor: str, now: datetime) -> Di
 
 
 def _kind_now(difference: Difference, row: BillRow, ours: Any) -> DifferenceKind | None:
-    if difference.bill_fen is None:  # the bill says nothing of it; only another day's may
+    if difference.bill_fen is None:  # it is missing in this day's bill; only another day's bill can have it
         return None if ours is None or ours.billed_on else DifferenceKind(difference.kind)
     return kind_of(row, ours)
 
@@ -280,7 +281,7 @@ def _mark_billed(ours: Any, difference: Difference) -> None:
 
 
 def difference_end_gone(*, difference: Difference, now: datetime) -> None:
-    """End a difference that a comparison does not find any more."""
+    """End a difference that the latest comparison did not find any more."""
     _end(difference, Ending.GONE, "对账", now, difference.note)
 
 

@@ -1,4 +1,4 @@
-"""Notifications: each one is handled, then written down with what became of it, then answered."""
+"""Notifications of the provider: each is handled, then stored with its outcome, then answered."""
 
 import hashlib
 from collections.abc import Mapping
@@ -24,13 +24,13 @@ from payments.services.refund import STATE_OF, refund_record
 
 log = structlog.get_logger("payments")
 MAX_BODY = 64 * 1024  # a real one has 1 to 3 KiB
-# Anybody can send what nothing proves to be the provider's, as often as he likes: of it little is kept, of the whole
-# site so many a minute (at most 1 GB in all), and for a week. Our own fault, such as a missing key, may be mended and
-# the notification handled again, so a little more of it is kept.
+# Anybody can send unsigned notifications, as many as they like, and fill the disk. So of each only the beginning is
+# kept, of all together 30 a minute, for a week: at most 1 GB. One that failed through our own fault, such as a missing
+# key, may be genuine and be replayed later, so more of it is kept.
 REFUSED_PER_MINUTE = 30
 KEPT_OF_REFUSED, KEPT_OF_FAILED = 1024, 4 * 1024
 KEEP, KEEP_UNPROVEN = timedelta(days=90), timedelta(days=7)
-# What checking a signature again needs and what helps to find out who sends; the value: characters at most.
+# Headers that are kept, with the longest length: they serve to check a signature again, or to find the sender.
 HEADERS = {
     "Wechatpay-Signature": 700,  # of an RSA key of 4,096 bits: 684
     "Wechatpay-Timestamp": 32,
@@ -50,7 +50,7 @@ Channel, Verdict = InboundEvent.Channel, InboundEvent.Verdict
 
 @dataclass(frozen=True)
 class Notice:
-    """A notification as it came in. ``body`` may be cut where it is over ``MAX_BODY``; ``size`` is never."""
+    """A notification as it came in. ``size`` is the length of the whole body, also where ``body`` is cut."""
 
     channel: str
     headers: Mapping[str, str]
@@ -61,7 +61,7 @@ class Notice:
 
 @dataclass(frozen=True)
 class NoticeOutcome:
-    """What became of it. ``reason`` is Chinese, for the provider and the journal; ``http_status`` for v3."""
+    """What came of a notification. ``reason`` is Chinese, for provider and stored row; v3 gets ``http_status``."""
 
     verdict: str
     reason: str
@@ -78,7 +78,7 @@ class NoticeOutcome:
 def notice_take(
     *, channel: str, headers: Mapping[str, str], body: bytes, size: int, remote_ip: str, now: datetime
 ) -> NoticeOutcome:
-    """Handle a notification and write it into the journal. By the time this returns, both are committed."""
+    """Handle a notification and store it; return the outcome. By then both are committed."""
     notice = Notice(channel, _kept_headers(headers), body, size, now)
     outcome = notice_handle(notice, now=now)
     is_kept = outcome.is_genuine or _may_keep_one_more()
@@ -99,7 +99,7 @@ def notice_take(
 
 
 def notice_handle(notice: Notice, *, now: datetime) -> NoticeOutcome:
-    """Check it, act on it, say what became of it. Never raises; replaying goes the same way."""
+    """Check a notification, record what it says, return the outcome. Never raises. A replay calls this as well."""
     kind = number = ""
     is_genuine = False
     try:
@@ -120,7 +120,7 @@ def notice_handle(notice: Notice, *, now: datetime) -> NoticeOutcome:
         log.error("notification not understood", reason=str(error))
         return NoticeOutcome(Verdict.FAILED, "商户参数未配置", 500, kind, number, is_genuine)
     except Exception:
-        # Whatever it is, the provider must hear a failure in its own format, and send it again.
+        # Whatever failed, answer in the provider's format, so that it sends the notification again.
         log.exception("notification failed", channel=notice.channel, out_trade_no=number)
         return NoticeOutcome(Verdict.FAILED, "处理失败", 500, kind, number, is_genuine)
     return NoticeOutcome(Verdict.ACCEPTED, "处理成功", 200, kind, number, is_genuine)
@@ -135,7 +135,10 @@ def _read(notice: Notice) -> PaymentResult | RefundResult:
 
 
 def _v3_gateways() -> list[WeChatV3]:
-    """:raises GatewayMisconfigured: the present merchant has no v3 values, and no earlier one had."""
+    """Return the v3 gateways of all merchants that have v3 values.
+
+    :raises GatewayMisconfigured: none has.
+    """
     usable, problems = [], []
     for who in merchants():
         try:
@@ -177,7 +180,7 @@ def _kept_bytes(outcome: NoticeOutcome) -> int:
 
 
 def _may_keep_one_more() -> bool:
-    """Count one that nothing proves to be genuine; without Valkey nobody counts, so none is kept."""
+    """Count an unproven notification and tell whether to keep it. Without Valkey nothing is counted, and none kept."""
     try:
         return not hit("payments:unproven", limit=REFUSED_PER_MINUTE, window_s=60)
     except redis.RedisError:
@@ -185,10 +188,10 @@ def _may_keep_one_more() -> bool:
 
 
 def event_replay(*, event_id: int, now: datetime) -> InboundEvent:
-    """Handle a journaled notification once more, as if it came when it came.
+    """Handle a stored notification again; its time stamp is checked against the time when it came in.
 
-    :raises InboundEvent.DoesNotExist: no such event.
-    :raises EventCut: only its beginning was kept; nothing was done.
+    :raises InboundEvent.DoesNotExist: there is no such notification.
+    :raises EventCut: only the beginning of its body was kept; nothing was done.
     """
     event = InboundEvent.objects.get(pk=event_id)
     if event.is_cut:
@@ -204,6 +207,6 @@ def event_replay(*, event_id: int, now: datetime) -> InboundEvent:
 
 
 def events_purge(*, now: datetime, batch: int = BATCH) -> int:
-    """Delete what was kept long enough: 90 days, 7 where nothing proves it genuine. Answer how many."""
+    """Delete notifications after 90 days, unproven ones after 7; return how many."""
     is_over = Q(received_at__lt=now - KEEP) | Q(is_genuine=False, received_at__lt=now - KEEP_UNPROVEN)
     return rows_purge(InboundEvent.objects.filter(is_over), batch=batch)

@@ -1,7 +1,7 @@
-"""What staff do with a refund that did not arrive: try again, another number, another account, other means.
+"""Steps of staff for a refund that did not arrive: again, under a new number, to another account, or by other means.
 
-Money must never go out twice. So each step first has the provider's word that the way before it is dead, and is
-refused while a call may still be under way; the row's lock decides between two who press at once.
+Money must never go out twice. So each step asks the provider whether the earlier attempt can still succeed, and is
+refused for two minutes after a call. When two members of staff press at once, the row lock lets one of them through.
 """
 
 from datetime import datetime, timedelta
@@ -24,10 +24,10 @@ from payments.services.refund import (
     require_room,
 )
 
-# Longer than a call may be on its way: what was sent before has arrived by then, or never will.
+# No call takes this long: after it, an earlier call has either arrived at the provider or failed.
 QUIET = timedelta(minutes=2)
 _S = RefundStatus
-_DEAD_WORDS = {"CLOSED", "ABNORMAL"}
+_DEAD_STATES = {"CLOSED", "ABNORMAL"}
 _HINT: dict[str, str] = {
     _S.ABNORMAL: "微信退不到原账户:请在退款单上选择退至商户账户、退至买家银行卡,或登记线下退款",
     _S.OWED: "款项已退回商户账户:请线下退给买家,并在退款单上登记",
@@ -35,11 +35,11 @@ _HINT: dict[str, str] = {
 
 
 def refund_again(*, refund_id: int, actor: str, now: datetime) -> Refund:
-    """Take the usual next step of a refund that failed: the same number again, or a new one for a closed one.
+    """Repeat a failed refund: under its own number if it was refused, under a new one if it was closed.
 
-    Not in a transaction: for a closed one it asks the provider.
+    Not in a transaction: for a closed refund it asks the provider.
 
-    :raises RefundNotPossible: it needs another step, is under way, or is done; ``msg`` says which.
+    :raises RefundNotPossible: the refund needs another step, is under way, or is done; ``msg`` says which.
     """
     refund = Refund.objects.get(pk=refund_id)
     if refund.state == _S.FAILED:
@@ -52,7 +52,7 @@ def refund_again(*, refund_id: int, actor: str, now: datetime) -> Refund:
 def refund_retry(*, refund_id: int, actor: str, now: datetime) -> Refund:
     """Try a refused refund again, under its old number: the provider moves the money of a number once.
 
-    :raises RefundNotPossible: it was not refused, or its merchant has no values for refunds.
+    :raises RefundNotPossible: the refund was not refused, or its merchant has no values for refunds.
     """
     refund = _refund(refund_id, {_S.FAILED}, "只有被拒绝的退款可以用原单号重新提交")
     _require_gateway(refund)
@@ -64,12 +64,12 @@ def refund_retry(*, refund_id: int, actor: str, now: datetime) -> Refund:
 
 
 def refund_renew(*, refund_id: int, actor: str, now: datetime) -> Refund:
-    """Replace a closed refund by one with a new number; answer the new one. Not in a transaction: it asks the provider.
+    """Replace a closed refund by one with a new number; return it. Not in a transaction: it asks the provider.
 
-    :raises RefundNotPossible: the provider does not call the old one closed, or its money is claimed by another.
+    :raises RefundNotPossible: the old refund is not closed at the provider, or another refund uses the money by now.
     """
     old = _refund(refund_id, {_S.CLOSED}, "只有已关闭的退款可以换新单号")
-    result = _word_of_provider(old)
+    result = _provider_state(old)
     if result and result.status != "CLOSED":
         _record_and_refuse(result, now)
     with transaction.atomic():
@@ -91,12 +91,12 @@ def refund_renew(*, refund_id: int, actor: str, now: datetime) -> Refund:
 
 
 def refund_ask(*, refund_id: int, now: datetime) -> Refund:
-    """Ask the provider how far a refund is, and record it. Not in a transaction.
+    """Ask the provider for the state of a refund and record it. Not in a transaction.
 
-    :raises RefundNotPossible: the provider does not know it, or cannot be asked.
+    :raises RefundNotPossible: the provider does not know the refund, or cannot be asked.
     """
     refund = Refund.objects.select_related("payment").get(pk=refund_id)
-    result = _word_of_provider(refund)
+    result = _provider_state(refund)
     if result is None:
         raise RefundNotPossible("微信没有这笔退款的记录")
     return refund_record(result=result, now=now, source="人工查询")
@@ -105,9 +105,11 @@ def refund_ask(*, refund_id: int, now: datetime) -> Refund:
 def refund_divert(*, refund_id: int, card: BankCard | None = None, actor: str, now: datetime) -> Refund:
     """Have the provider send an abnormal refund to a card of the buyer's, or without one back to the merchant.
 
-    Not in a transaction. Back at the merchant it is still owed to the buyer: ``refund_offline`` ends it.
+    Not in a transaction. Money that is back at the merchant is still owed to the buyer; ``refund_offline`` records
+    that staff paid it.
 
-    :raises RefundNotPossible: it is not abnormal, was sent a moment ago, or the provider refuses; ``msg`` says why.
+    :raises RefundNotPossible: the refund is not abnormal, was sent less than two minutes ago, or the provider
+        refuses; ``msg`` says why.
     """
     refund = _refund(refund_id, {_S.ABNORMAL}, "只有异常的退款可以改退其他账户")
     gateway = _require_gateway(refund)
@@ -118,7 +120,7 @@ def refund_divert(*, refund_id: int, card: BankCard | None = None, actor: str, n
         if error.outcome_unknown:
             note_error(refund, f"{error.code} {error.message}".strip())
             raise RefundNotPossible("微信没有答复,结果不明:请两分钟后点“查询进度”") from None
-        # Nothing is on its way: a mistyped card number may be corrected at once.
+        # The provider refused, so no money moves: let staff correct a mistyped card number at once.
         same = Refund.objects.filter(pk=refund.pk, state=_S.ABNORMAL, sent_at=now)
         same.update(way=RefundWay.ORIGINAL, sent_at=refund.sent_at, last_error=error.message[:255])
         raise RefundNotPossible(f"微信拒绝: {error.message or error.code}") from None
@@ -139,12 +141,12 @@ def _note_diversion(refund: Refund, card: BankCard | None, actor: str, now: date
 
 
 def refund_offline(*, refund_id: int, way: str, voucher: str, actor: str, now: datetime) -> Refund:
-    """Record that staff gave the money back by other means; that ends the refund. Not in a transaction.
+    """Record that staff paid the buyer by other means, which ends the refund. Not in a transaction.
 
     :param way: a value of ``OfflineWay``.
     :param voucher: the number of the transfer or receipt.
-    :raises RefundNotPossible: the provider has paid it, or still may: it is under way there, was sent a moment ago, or
-        the provider cannot be asked.
+    :raises RefundNotPossible: the provider has paid the refund or still may: it is under way there, was sent less than
+        two minutes ago, or the provider cannot be asked.
     """
     voucher = voucher.strip()[:64]
     if way not in OfflineWay.values or not voucher:
@@ -152,8 +154,8 @@ def refund_offline(*, refund_id: int, way: str, voucher: str, actor: str, now: d
     refund = Refund.objects.select_related("payment").get(pk=refund_id)
     _require_dead_here(refund, now)
     if refund.state != _S.OWED and refund.sent_at is not None:
-        result = _word_of_provider(refund)
-        if result and result.status not in _DEAD_WORDS:
+        result = _provider_state(refund)
+        if result and result.status not in _DEAD_STATES:
             _record_and_refuse(result, now)
     with transaction.atomic():
         _, locked = _lock(refund)
@@ -175,18 +177,21 @@ def refund_offline(*, refund_id: int, way: str, voucher: str, actor: str, now: d
 
 
 def _require_dead_here(refund: Refund, now: datetime) -> None:
-    """:raises RefundNotPossible: as far as we know ourselves, the provider may still pay it."""
+    """Check that, as far as our own rows say, the provider will not pay the refund any more.
+
+    :raises RefundNotPossible: it may still pay it.
+    """
     never_sent = refund.state == _S.PENDING and refund.sent_at is None
     if not never_sent and refund.state not in (_S.FAILED, _S.CLOSED, _S.ABNORMAL, _S.OWED):
         raise RefundNotPossible(f"这笔退款{refund.get_state_display()},微信可能已经或即将退款,不能登记线下退款")
-    if refund.state == _S.CLOSED and _claim_taken(refund):
+    if refund.state == _S.CLOSED and _is_replaced(refund):
         raise RefundNotPossible("这笔退款已换新单号,请处理新的退款单")
-    if refund.state != _S.OWED:  # that one has arrived
+    if refund.state != _S.OWED:  # an owed refund has arrived at the merchant: no call can be under way
         _require_quiet(refund, now)
 
 
-def _claim_taken(refund: Refund) -> bool:
-    """Whether a closed refund's money is claimed by others by now."""
+def _is_replaced(refund: Refund) -> bool:
+    """Tell whether other refunds of the payment use the money of a closed one by now."""
     try:
         require_room(refund.payment, refund.amount_fen)
     except RefundNotPossible:
@@ -207,7 +212,7 @@ def _refund(refund_id: int, states: set[str], otherwise: str) -> Refund:
 
 
 def _lock(refund: Refund) -> tuple[Payment, Refund]:
-    """Lock order, payment and refund, in the order that everybody keeps to."""
+    """Lock order, payment and refund, in the order in which every service locks them."""
     limit_lock_wait()
     listener().lock(out_trade_no=refund.payment.out_trade_no)
     payment = Payment.objects.select_for_update().get(pk=refund.payment_id)
@@ -223,10 +228,10 @@ def _require_gateway(refund: Refund) -> Gateway:
         raise RefundNotPossible(f"商户没有配好微信支付退款(APIv3): {error.message}") from None
 
 
-def _word_of_provider(refund: Refund) -> RefundResult | None:
-    """What the provider knows of a refund; None if it never heard of it.
+def _provider_state(refund: Refund) -> RefundResult | None:
+    """Return the provider's state of a refund; None if it does not know the number.
 
-    :raises RefundNotPossible: it cannot be asked.
+    :raises RefundNotPossible: the provider cannot be asked.
     """
     gateway = _require_gateway(refund)
     try:
@@ -238,7 +243,7 @@ def _word_of_provider(refund: Refund) -> RefundResult | None:
 
 
 def _record_and_refuse(result: RefundResult, now: datetime) -> None:
-    """Record what the provider says in place of what staff wanted.
+    """Record the provider's state and refuse the step, since the provider has paid the refund or still may.
 
     :raises RefundNotPossible: always.
     """

@@ -1,4 +1,4 @@
-"""What the provider moved and our books know nothing of: money without an order, refunds made elsewhere."""
+"""Money that the provider moved and our tables lack: payments that fit no order, refunds made elsewhere."""
 
 from datetime import datetime
 
@@ -14,10 +14,10 @@ from payments.services.refund import refund_create, refund_record, require_room
 
 
 def payment_return_stray(*, result: PaymentResult, actor: str, now: datetime) -> Payment:
-    """Record money that fits no order of ours, and send all of it back; again, it changes nothing.
+    """Record money that fits no order as a stray payment, and refund all of it. A repeat changes nothing.
 
-    :param result: the provider's word, SUCCESS, or REFUND: then it gave back some already, and nothing more is sent.
-    :raises RefundNotPossible: the money is an order's, or on its way back.
+    :param result: the provider's answer: SUCCESS, or REFUND when it has refunded some already; then nothing is sent.
+    :raises RefundNotPossible: the money belongs to an order, or is on its way back.
     """
     with transaction.atomic():
         limit_lock_wait()
@@ -65,11 +65,11 @@ def _mark_stray(payment: Payment, result: PaymentResult, actor: str, now: dateti
 
 
 def refund_add_missing(*, result: RefundResult, actor: str, now: datetime) -> Refund:
-    """Record a refund that the provider made and our books lack, and tell its order; again, it changes nothing.
+    """Record a refund that only the provider has, and tell the listener. A repeat changes nothing.
 
-    Such a refund was made at the merchant's own desk, or forgotten by the restore of a backup.
+    Such a refund was made on the merchant platform, or was lost when a backup was restored.
 
-    :raises RefundNotPossible: its payment is not in our books, or the money is claimed by another refund here.
+    :raises RefundNotPossible: its payment is not recorded here, or another refund here uses the money.
     """
     with transaction.atomic():
         limit_lock_wait()

@@ -74,20 +74,26 @@ class PayViewSet(ApiViewSet):
 
 
 def _require_merchant(appid: str, mch_id: str) -> None:
-    """:raises WeChatRefused: given, but not the configured ones."""
+    """Check the merchant values that a client may send.
+
+    :raises WeChatRefused: they are not the configured ones.
+    """
     if appid not in ("", settings.WECHAT_APP_ID) or mch_id not in ("", settings.WECHAT_PAY_MCH_ID):
         raise WeChatRefused("APPID_MCHID_NOT_MATCH")
 
 
 def _trade_type(text: str) -> str:
-    """:raises WeChatRefused: no such trade type."""
+    """Return a trade type in capitals.
+
+    :raises WeChatRefused: there is no such trade type.
+    """
     if text.upper() not in TradeType.values:
         raise WeChatRefused("PARAM_ERROR", detail="trade_type必须是NATIVE、JSAPI或APP")
     return text.upper()
 
 
 def _openid(request: CallerRequest, given: str) -> str:
-    """Whose wallet pays: who the client says, else whom the caller scans in as."""
+    """Return the openid that pays: the client's, else the one with which the caller logs in by scan."""
     if given:
         return given
     known = User.objects.filter(pk=request.user.pk, wechat_appid=settings.WECHAT_APP_ID)

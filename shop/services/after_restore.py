@@ -1,4 +1,4 @@
-"""After a restore: no order gives its stock back before the provider was asked whether it was paid meanwhile."""
+"""After a backup was restored: open orders keep their stock until the provider was asked whether they are paid."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -14,7 +14,7 @@ from shop.states import State
 
 
 def orders_after_restore(restoration: Restoration, memory: Any) -> Iterator[str]:
-    """Treat every open order as one whose payment was started: it may have been, after the backup."""
+    """Treat every open order as if its payment had been started, since its buyer may have done so after the backup."""
     now, number = restoration.restored_at, 0
     deadline = now + settings.ORDER_TTL
     for order_pk in Order.objects.filter(state=State.OPEN).order_by("pk").values_list("pk", flat=True):

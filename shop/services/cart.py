@@ -1,4 +1,4 @@
-"""What lies in a user's cart, and what of it is selected."""
+"""Changing a user's cart, and which of its rows are checked for the order."""
 
 from collections.abc import Collection
 from datetime import datetime
@@ -19,9 +19,10 @@ from shop.models.catalogue import MAX_STOCK
 
 @transaction.atomic
 def cart_add(*, user_pk: int, product_id: str, quantity: int, now: datetime) -> CartItem:
-    """Put pieces into the cart, on top of those that lie there already.
+    """Add pieces of a product to the cart; pieces that are in it already stay.
 
-    :raises CartProductGone: it is not on sale. :raises CartStockShort: together more than there are.
+    :raises CartProductGone: the product is not on sale.
+    :raises CartStockShort: the cart would hold more pieces than are in stock.
     """
     product = Product.objects.filter(product_id=product_id, removed_at=None).first()
     if product is None:
@@ -41,9 +42,10 @@ def cart_add(*, user_pk: int, product_id: str, quantity: int, now: datetime) -> 
 
 @transaction.atomic
 def cart_update(*, user_pk: int, product_id: str, quantity: int) -> CartItem:
-    """Set how many pieces lie in the cart.
+    """Set how many pieces of a product are in the cart.
 
-    :raises RecordMissing: the product is not in it. :raises NothingChanged, CartStockShort: as named.
+    :raises RecordMissing: the product is not in the cart.
+    :raises NothingChanged, CartStockShort: as named.
     """
     item = (
         CartItem.objects.select_for_update(of=("self",))
@@ -64,13 +66,13 @@ def cart_update(*, user_pk: int, product_id: str, quantity: int) -> CartItem:
 
 @transaction.atomic
 def cart_check(*, user_pk: int, product_ids: Collection[str]) -> int:
-    """Select exactly these products of the cart for the order; answer how many they are.
+    """Check exactly these products of the cart for the order; return how many were found.
 
-    :raises CheckMatchesNothing: none of them is in it; the selection stays.
+    :raises CheckMatchesNothing: none of them is in the cart; nothing was changed.
     """
     items = _lock_all(user_pk)
-    wanted = frozenset(product_ids)  # the rows are locked: no time to search a long list for each
-    chosen = [item.pk for item in items if item.product.product_id in wanted]
+    ids = frozenset(product_ids)  # a set, so that a long list does not keep the rows locked
+    chosen = [item.pk for item in items if item.product.product_id in ids]
     if not chosen:
         raise CheckMatchesNothing
     CartItem.objects.filter(pk__in=chosen, is_checked=False).update(is_checked=True)
@@ -80,20 +82,23 @@ def cart_check(*, user_pk: int, product_ids: Collection[str]) -> int:
 
 @transaction.atomic
 def cart_remove(*, user_pk: int, product_ids: Collection[str]) -> None:
-    """:raises RecordUnknown: none of them is in the cart."""
-    wanted = frozenset(product_ids)
-    chosen = [item.pk for item in _lock_all(user_pk) if item.product.product_id in wanted]
+    """Remove products from the cart.
+
+    :raises RecordUnknown: none of them is in the cart.
+    """
+    ids = frozenset(product_ids)
+    chosen = [item.pk for item in _lock_all(user_pk) if item.product.product_id in ids]
     if not chosen:
         raise RecordUnknown
     CartItem.objects.filter(pk__in=chosen).delete()
 
 
 def _lock_all(user_pk: int) -> list[CartItem]:
-    # In the order in which checkout locks them, so that the two never wait for each other in a circle.
+    # Lock rows in the same order as checkout does, so that the two cannot deadlock.
     rows = CartItem.objects.select_for_update(of=("self",)).select_related("product").filter(user_id=user_pk)
     return list(rows.order_by("product_id"))
 
 
 def _most(product: Product) -> int:
-    """How many pieces a cart may hold: what is on the shelf, which checkout looks at again."""
+    """Return how many pieces a cart may hold: the stock, which checkout checks again; 0 if the product is off sale."""
     return min(product.stock, MAX_STOCK) if product.is_on_sale else 0

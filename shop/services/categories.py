@@ -14,7 +14,10 @@ _ONE_NAME = "category_name_once"
 
 
 def category_create(*, name: str, image_url: str = "", actor: str, now: datetime) -> Category:
-    """:raises CategoryExists: one of this name is there."""
+    """Create a category.
+
+    :raises CategoryExists: there is one of this name.
+    """
 
     def make(category_id: str) -> Category:
         return Category(category_id=category_id, name=name, image_url=image_url, creator=actor, created_at=now)
@@ -63,10 +66,10 @@ def category_update(*, category_id: str, name: str, image_url: str = "", actor: 
 
 @transaction.atomic
 def category_remove(*, category_id: str, even_with_products: bool = False, now: datetime) -> None:
-    """Take a category away; its products stay on sale and keep its id.
+    """Remove a category; its products stay on sale and keep its id.
 
-    :raises RecordUnknown: there is none.
-    :raises CategoryInUse: products are in it, and that was not said to be all right.
+    :raises RecordUnknown: there is no such category.
+    :raises CategoryInUse: it has products on sale, and ``even_with_products`` is not set.
     """
     category = _lock(category_id)
     if category is None:
@@ -79,7 +82,7 @@ def category_remove(*, category_id: str, even_with_products: bool = False, now: 
 
 
 def _lock(category_id: str) -> Category | None:
-    # Adding a product locks its category too: none slips in between the look and the removal.
+    # product_create locks the category too, so that no product is added between the check and the removal.
     return Category.objects.select_for_update().filter(category_id=category_id, removed_at=None).first()
 
 

@@ -1,7 +1,7 @@
-"""Giving up an unpaid order: by its buyer, by the back office, or because its time is over.
+"""Closing an unpaid order: for its buyer, for the back office, or because its deadline has passed.
 
-Money may be on its way at that moment. So the wish is written down first, then the payment is closed at the
-provider, and only when that is certain does the order close and its stock return.
+The buyer may be paying at that moment. So the request is stored first (``Order.closing``), then the payment is closed
+at the provider, and only when that has succeeded does the order close and its stock return.
 """
 
 from datetime import datetime, timedelta
@@ -14,19 +14,21 @@ from shop.models import Order
 from shop.services.order_move import SYSTEM, order_lock, order_move, order_note, require
 from shop.states import Event, State, refusal
 
-# How long one who closes a payment is left alone; after that any sweep goes on with it. Short, because the one may
-# have been killed; closing twice does no harm.
+# How long a process closes a payment alone; after that any sweep may close it. Short, because the process may have
+# been killed; closing twice does no harm.
 CLAIM = timedelta(seconds=4)
 MOST_BACKOFF_S = 30
 SOON = timedelta(seconds=1)  # while a payment is being placed at the provider
 
 
 def order_cancel(*, order_id: str, buyer_pk: int, actor: str, now: datetime) -> Order:
-    """Cancel one's own unpaid order. Not in a transaction: it asks the provider, at most 20 s.
+    """Cancel an unpaid order for its buyer. Not in a transaction: it asks the provider, at most 20 s.
 
-    :raises RecordUnknown, OrderRefused: as named; ``ProviderUndecided``: it will be cancelled as soon as is certain.
+    :raises RecordUnknown: the buyer has no such order.
+    :raises OrderRefused: its state does not allow it.
+    :raises ProviderUndecided: the provider did not answer; a sweep cancels the order once it knows that it is unpaid.
     """
-    return _give_up(order_id, Event.CANCEL, actor, now, buyer_pk)
+    return _close(order_id, Event.CANCEL, actor, now, buyer_pk)
 
 
 def order_close(*, order_id: str, event: Event, actor: str, now: datetime) -> Order:
@@ -34,15 +36,15 @@ def order_close(*, order_id: str, event: Event, actor: str, now: datetime) -> Or
 
     :raises RecordUnknown, OrderRefused: as for :func:`order_cancel`.
     """
-    return _give_up(order_id, event, actor, now, None)
+    return _close(order_id, event, actor, now, None)
 
 
-def _give_up(order_id: str, event: Event, actor: str, now: datetime, buyer_pk: int | None) -> Order:
-    order = _wish(order_id, event, actor, now, buyer_pk)
+def _close(order_id: str, event: Event, actor: str, now: datetime, buyer_pk: int | None) -> Order:
+    order = _request_close(order_id, event, actor, now, buyer_pk)
     if order.state == State.OPEN:
         order = order_try_close(order_pk=order.pk, now=now)
-    wanted = require(State.OPEN, event).to
-    if order.state == wanted:
+    expected = require(State.OPEN, event).to
+    if order.state == expected:
         return order
     if order.state == State.OPEN:
         raise ProviderUndecided
@@ -50,8 +52,8 @@ def _give_up(order_id: str, event: Event, actor: str, now: datetime, buyer_pk: i
 
 
 @transaction.atomic
-def _wish(order_id: str, event: Event, actor: str, now: datetime, buyer_pk: int | None) -> Order:
-    """Close at once what nobody can be paying; else note who wants what. From here on no payment starts."""
+def _request_close(order_id: str, event: Event, actor: str, now: datetime, buyer_pk: int | None) -> Order:
+    """Close an order whose payment was never started; else store who asked. No payment starts from then on."""
     order = order_lock(order_id=order_id, buyer_pk=buyer_pk)
     require(order.effective_state(now) if buyer_pk is not None else State(order.state), event)
     if order.payment_started_at is None:
@@ -64,9 +66,9 @@ def _wish(order_id: str, event: Event, actor: str, now: datetime, buyer_pk: int 
 
 
 def order_try_close(*, order_pk: int, now: datetime) -> Order:
-    """Close an order that is overdue or given up, upstream first. May run twice, also at once: one of them does it.
+    """Close an order that is overdue or was asked to close: first its payment at the provider, then the order.
 
-    Answers the order as it is then: still open if the provider could not say, paid if the money was faster.
+    Safe to call twice at once. Returns the order: still open if the provider did not answer, paid if it was paid first.
     """
     order = Order.objects.only("order_id", "payment_started_at").get(pk=order_pk)
     outcome = None
@@ -79,18 +81,21 @@ def order_try_close(*, order_pk: int, now: datetime) -> Order:
 
 
 def try_close_locked(order: Order, outcome: CloseOutcome | None, now: datetime) -> None:
-    """Do what is due for an order whose row is locked. ``outcome`` is what the provider said; None: nobody asked."""
+    """Close an order whose row is locked, if it is due and ``outcome`` allows it; else set when the sweep tries again.
+
+    :param outcome: what came of closing the payment; None if the provider was not asked.
+    """
     if order.state != State.OPEN:
         return
     event = _due_event(order, now)
-    if event is None:  # a payment was started meanwhile: there is a new deadline
-        _look_again(order, order.expires_at)
+    if event is None:  # a payment was started meanwhile, which moved the deadline
+        _sweep_again(order, order.expires_at)
     elif outcome is CloseOutcome.CLOSED or order.payment_started_at is None:
         order_move(order=order, event=event, actor=order.closing_by or SYSTEM, now=now)
     elif outcome is CloseOutcome.STARTING:
-        _look_again(order, now + SOON)
+        _sweep_again(order, now + SOON)
     else:
-        _hold_on(order, now)
+        _keep_waiting(order, now)
 
 
 def _due_event(order: Order, now: datetime) -> Event | None:
@@ -99,16 +104,16 @@ def _due_event(order: Order, now: datetime) -> Event | None:
     return Event.EXPIRE if order.is_overdue(now) else None
 
 
-def _hold_on(order: Order, now: datetime) -> None:
-    """The provider did not say: keep the stock, ask again later and later."""
+def _keep_waiting(order: Order, now: datetime) -> None:
+    """Keep the stock, since the provider did not answer; try again after a growing pause."""
     if order.close_attempts == 0:
         text = "微信支付没有确认关单,库存继续保留"
         order_note(order=order, event="等待关单", actor=SYSTEM, now=now, detail=text)
     order.close_attempts += 1
-    _look_again(order, now + backoff(order.close_attempts))
+    _sweep_again(order, now + backoff(order.close_attempts))
 
 
-def _look_again(order: Order, at: datetime) -> None:
+def _sweep_again(order: Order, at: datetime) -> None:
     order.sweep_at = at
     order.save(update_fields=["sweep_at", "close_attempts"])
 

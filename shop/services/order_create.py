@@ -36,13 +36,14 @@ def order_create(
     phone: str = "",
     address: str = "",
 ) -> Order:
-    """Order ``quantity`` of a product, or without ``product_id`` what is checked in the cart, which then leaves it.
+    """Create an order for ``quantity`` of a product, or without ``product_id`` for the checked rows of the cart.
 
-    All or nothing, at the prices of this moment; the stock is taken at once.
+    The checked rows leave the cart. All or nothing, at the prices of this moment; the stock is taken at once.
 
     :raises NothingSelected, ProductGone, StockShortage, OrderTooLarge: as named.
-    :raises VipLevelTooLow: it holds VIP time below the buyer's level.
-        Whatever is raised, nothing was taken and the cart is as it was.
+    :raises VipLevelTooLow: the order contains VIP time below the buyer's level.
+
+    Whatever is raised, the stock and the cart are unchanged.
     """
     wanted = _one_product(product_id, quantity) if product_id else _checked_out(buyer_pk)
     taken = stock_take(wanted)
@@ -71,7 +72,7 @@ def _one_product(product_id: str, quantity: int) -> dict[int, int]:
 
 
 def _checked_out(buyer_pk: int) -> dict[int, int]:
-    """Take the checked rows out of the cart. Of two submits at once the second waits, and finds none."""
+    """Take the checked rows out of the cart. Of two submits at once the second waits, and finds no rows."""
     rows = CartItem.objects.select_for_update().filter(user_id=buyer_pk, is_checked=True).order_by("product_id")
     items = list(rows)
     if not items:

@@ -1,4 +1,4 @@
-"""The sweep: closes what is overdue. Any number may run at once, any may be killed; nothing is kept in a timer."""
+"""The sweep that closes due orders. Any number may run at once, any may be killed: the database says what is due."""
 
 import time
 from collections.abc import Callable, Collection
@@ -19,22 +19,22 @@ from shop.states import State
 
 log = structlog.get_logger("shop")
 
-# One run takes nothing new after this; the next begins 2 s after this one did.
+# One run begins nothing new after this time. Beat starts the next run 2 s after this one started.
 MOST_RUN_S = 20.0
-# Closing a payment is waiting for the provider: that many are begun side by side.
+# Closing a payment mostly waits for the provider, so this many are closed at once.
 CLOSERS = 4
-PATIENCE_S = 1.0  # one that takes longer hangs: it goes on beside the others, and the next is begun
-MOST_WAITING = 16  # with those that hang; while they wait they hold no database connection
-MOST_AGAIN = 8  # of them may have hung before: they leave room for fresh ones
-GIVE_UP_AFTER = 4  # orders in a row that the provider did not close: the rest would only wait as well
-RENEW_S = 1.0  # often enough for CLAIM
+PATIENCE_S = 1.0  # a call that takes longer hangs; it continues, but frees its place for the next order
+MOST_WAITING = 16  # calls at once, hanging ones included; a waiting call holds no database connection
+MOST_AGAIN = 8  # calls at once for orders that failed before, so that new orders always find a place
+GIVE_UP_AFTER = 4  # orders in a row that stayed open end the run, since the provider would not close the rest either
+RENEW_S = 1.0  # claims are renewed this often, well before CLAIM ends
 
 
 def orders_sweep(*, now: datetime, closers: int | None = None) -> int:
-    """Close the orders that are due; answer how many were finished.
+    """Close the orders that are due; return how many are not open any more.
 
-    :param closers: how many payments are closed at once, not counting those on which the provider hangs; 1 works in
-        the caller's thread and connection.
+    :param closers: how many payments are closed at once, not counting calls that hang; 1 works in the caller's
+        thread and connection.
     """
     closers = closers or max(1, min(CLOSERS, settings.DB_POOL_SIZE // 2))
     began, moment = time.monotonic(), now
@@ -65,12 +65,12 @@ class _Closing(NamedTuple):
 
 
 def _due(now: datetime) -> QuerySet[Order]:
-    # Locked rows are in other hands: an order being paid or cancelled now, or another sweep's.
+    # Skip locked rows: another process is paying, cancelling or sweeping the order now.
     return Order.objects.select_for_update(skip_locked=True, no_key=True).filter(sweep_at__lte=now).order_by("sweep_at")
 
 
 def _close_never_paid(now: datetime, ends: float) -> int:
-    """Orders whose payment was never started need nobody else: one short transaction each."""
+    """Close due orders whose payment was never started: without the provider, in one short transaction each."""
     finished = 0
     while time.monotonic() < ends:
         pk = _close_next(now)
@@ -91,12 +91,12 @@ def _close_next(now: datetime) -> int | None:
     except Exception:  # one broken order must not hold up the others
         if order is None:
             raise
-        _set_aside(order.pk, now)
+        _try_later(order.pk, now)
     return order.pk
 
 
 def _claim(now: datetime, closers: int, under_way: Collection[_Closing]) -> list[Order]:
-    """Take orders whose payment was started: what is left of them to do waits for the provider. Fresh ones first."""
+    """Claim orders whose payment was started, those that never failed first; their payments must be closed first."""
     brisk = sum(time.monotonic() - closing.began < PATIENCE_S for closing in under_way)
     again = sum(closing.order.close_attempts > 0 for closing in under_way)
     limit = min(closers - brisk, MOST_WAITING - len(under_way))
@@ -113,11 +113,11 @@ def _try_close(pk: int, now: datetime) -> str:
     try:
         return order_try_close(order_pk=pk, now=now).state
     except Exception:
-        _set_aside(pk, now)
+        _try_later(pk, now)
         return State.OPEN
 
 
-def _set_aside(pk: int, now: datetime) -> None:
+def _try_later(pk: int, now: datetime) -> None:
     log.exception("order not finished", order_pk=pk)
     attempts = Order.objects.values_list("close_attempts", flat=True).get(pk=pk) + 1
     Order.objects.filter(pk=pk, state=State.OPEN).update(close_attempts=attempts, sweep_at=now + backoff(attempts))
@@ -128,14 +128,14 @@ def _threads(number: int) -> Executor:
 
 
 class _Threads(ThreadPoolExecutor):
-    """Gives a thread's connection back after each piece of work."""
+    """A pool whose threads close their database connection after each piece of work."""
 
     def submit(self, work: Callable[..., Any], /, *args: Any, **options: Any) -> Future[Any]:
         return super().submit(partial(_with_own_connection, work), *args, **options)
 
 
 class _Caller(Executor):
-    """Does the work at once, in the caller's thread."""
+    """An executor without threads: it does the work at once, in the caller's thread."""
 
     def submit(self, work: Callable[..., Any], /, *args: Any, **options: Any) -> Future[Any]:
         done: Future[Any] = Future()

@@ -1,4 +1,4 @@
-"""The one place where an order changes its state."""
+"""The only code that changes the state of an order, and the services that are one such change."""
 
 from datetime import datetime
 from typing import Any
@@ -34,10 +34,10 @@ EVENT_OF_ACTION = {
 
 
 def order_lock(*, order_id: str, buyer_pk: int | None = None) -> Order:
-    """Lock an order's row: the first lock of every transaction that changes an order or its money.
+    """Lock an order's row and return it: the first lock of every transaction that changes an order or its money.
 
-    :param buyer_pk: whose it must be, and not deleted by that buyer; None for the back office and the provider.
-    :raises RecordUnknown: there is none.
+    :param buyer_pk: the order must be this buyer's and not hidden; None for the back office and the provider.
+    :raises RecordUnknown: there is no such order.
     """
     orders = Order.objects.select_for_update(no_key=True).filter(order_id=order_id)
     if buyer_pk is not None:
@@ -49,7 +49,10 @@ def order_lock(*, order_id: str, buyer_pk: int | None = None) -> Order:
 
 
 def require(state: State, event: Event) -> Transition:
-    """:raises OrderRefused: ``event`` does not happen in ``state``; ``msg`` says why."""
+    """Return the transition of ``event`` in ``state``.
+
+    :raises OrderRefused: there is none; ``msg`` says why.
+    """
     transition = TABLE.get((state, event))
     if transition is None:
         raise OrderRefused(refusal(state, event))
@@ -57,11 +60,11 @@ def require(state: State, event: Event) -> Transition:
 
 
 def order_move(*, order: Order, event: Event, actor: str, now: datetime, detail: str = "", **facts: Any) -> None:
-    """Let ``event`` happen to an order whose row is locked: state, stock, refund and log, all or nothing.
+    """Apply ``event`` to an order whose row is locked: state, stock, refund and log, all or nothing.
 
     :param facts: other fields to save with it.
-    :raises OrderRefused: the table does not allow it.
-    :raises StockShortage, ProductGone: the goods were to be taken again and are not there.
+    :raises OrderRefused: ``TABLE`` has no such transition.
+    :raises StockShortage, ProductGone: the stock must be taken again and is gone.
     :raises RefundNotPossible: the money cannot go back.
     """
     before = State(order.state)
@@ -91,7 +94,7 @@ def order_move(*, order: Order, event: Event, actor: str, now: datetime, detail:
 
 
 def order_note(*, order: Order, event: str, actor: str, now: datetime, detail: str = "") -> None:
-    """Write a log row about something that left the state as it was."""
+    """Add a log row about something that did not change the order's state."""
     OrderLog.objects.create(
         order=order,
         at=now,
@@ -107,8 +110,9 @@ def order_note(*, order: Order, event: str, actor: str, now: datetime, detail: s
 def order_ship(*, order_id: str, action: int, actor: str, now: datetime, buyer_pk: int | None = None) -> Order:
     """Set a paid order's shipping status to ``action`` (the seed's number).
 
-    :param buyer_pk: set when the buyer says so: the order must be the buyer's.
-    :raises RecordUnknown, OrderRefused: as named.
+    :param buyer_pk: the buyer who asks: the order must be that buyer's; None for the back office.
+    :raises RecordUnknown: there is no such order.
+    :raises OrderRefused: its state does not allow it, or ``action`` is no shipping status.
     """
     event = EVENT_OF_ACTION.get(action)  # type: ignore[call-overload]
     if event is None:
@@ -120,9 +124,10 @@ def order_ship(*, order_id: str, action: int, actor: str, now: datetime, buyer_p
 
 @transaction.atomic
 def order_hide(*, order_id: str, buyer_pk: int, actor: str, now: datetime) -> None:
-    """Delete an order as its buyer sees it; the record stays.
+    """Hide an order from its buyer; the row stays.
 
-    :raises RecordUnknown, OrderRefused: it is not over yet.
+    :raises RecordUnknown: the buyer has no such order.
+    :raises OrderRefused: the order is not finished yet.
     """
     order = order_lock(order_id=order_id, buyer_pk=buyer_pk)
     order_move(order=order, event=Event.HIDE, actor=actor, now=now, hidden_at=now)

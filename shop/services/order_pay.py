@@ -1,4 +1,4 @@
-"""From an order to a started payment."""
+"""Starting the payment of an order."""
 
 from datetime import datetime
 
@@ -29,10 +29,10 @@ _TITLE_BYTES = 100  # of the provider's 127; the rest is for "and so many more"
 def order_pay(
     *, order_id: str, buyer_pk: int, trade_type: str, client_ip: str, openid: str = "", now: datetime
 ) -> Payment:
-    """Start the payment of an order, or answer the one that was started before. Not in a transaction: up to 20 s.
+    """Start the payment of an order, or return the one that was started before. Not in a transaction: up to 20 s.
 
     :raises PayOrderUnknown, PayOrderPaid, PayOrderCancelled, PayOrderClosed: as named.
-    :raises PaymentError: the provider's no, or silence.
+    :raises PaymentError: the provider refused or did not answer.
     """
     order = _begin(order_id, buyer_pk, now)
     latest = order.created_at + settings.ORDER_TTL + SHORTEST_LIFE
@@ -48,7 +48,7 @@ def order_pay(
             now=now,
         )
     except PaymentClosed:
-        # Its number is used up at the provider: it will never be paid, so its stock need not wait.
+        # The provider does not take this number again, so the order cannot be paid: let it expire now.
         Order.objects.filter(pk=order.pk, state=State.OPEN).update(
             expires_at=Least(F("expires_at"), Value(now)), sweep_at=now
         )
@@ -59,7 +59,7 @@ def order_pay(
 
 @transaction.atomic
 def _begin(order_id: str, buyer_pk: int, now: datetime) -> Order:
-    """Note under the order's lock that a payment was begun: from now on it is closed upstream before the order is."""
+    """Store, under the order's lock, that a payment was started: from now on it is closed before the order closes."""
     try:
         order = order_lock(order_id=order_id, buyer_pk=buyer_pk)
     except RecordUnknown:
@@ -67,7 +67,7 @@ def _begin(order_id: str, buyer_pk: int, now: datetime) -> Order:
     if order.closing or (order.effective_state(now), Event.START_PAYMENT) not in TABLE:
         raise _why_not_payable(order)
     if order.payment_started_at is None:
-        payment_check_provider()  # a code that is there already needs no provider
+        payment_check_provider()  # only the first time: a payment that has its code needs no provider
         order_note(order=order, event="发起支付", actor=order.username, now=now)
     order.payment_started_at = now
     order.save(update_fields=["payment_started_at"])
@@ -86,7 +86,7 @@ def _why_not_payable(order: Order) -> ShopError:
 
 
 def _move_deadline(order: Order, payment: Payment, now: datetime) -> None:
-    """Give the buyer the whole time from now on, for the provider took the payment; not beyond its own deadline.
+    """Set the order's deadline anew from now, since the payment is started; not beyond the provider's deadline.
 
     :raises ShopError: the order was closed or paid while the provider was asked.
     """
@@ -96,7 +96,7 @@ def _move_deadline(order: Order, payment: Payment, now: datetime) -> None:
     order.refresh_from_db()
     if order.state != State.PAID:
         payment_close(out_trade_no=order.order_id, now=now)
-        order.refresh_from_db()  # it may have been paid in that very moment
+        order.refresh_from_db()  # it may have been paid before the payment was closed
     raise _why_not_payable(order)
 
 

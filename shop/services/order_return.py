@@ -1,4 +1,4 @@
-"""Goods and money on their way back."""
+"""Returns and refunds of paid orders."""
 
 from datetime import datetime
 
@@ -13,10 +13,11 @@ from shop.states import Event, State
 
 @transaction.atomic
 def order_return(*, order_id: str, buyer_pk: int, actor: str, reason: str = "", now: datetime) -> Order:
-    """Ask for one's money back: refunded at once while nothing was shipped, else the back office decides.
+    """Ask for a return as the buyer: refund at once while nothing was shipped, else let the back office decide.
 
-    :raises RecordUnknown, OrderRefused: as named.
-    :raises RefundNotPossible: the merchant cannot refund at all: rather a clear no than 退款中 for ever.
+    :raises RecordUnknown: the buyer has no such order.
+    :raises OrderRefused: its state does not allow it.
+    :raises RefundNotPossible: the merchant cannot refund; otherwise the order would stay 退款中 for ever.
     """
     order = order_lock(order_id=order_id, buyer_pk=buyer_pk)
     require(State(order.state), Event.ASK_RETURN)
@@ -27,7 +28,7 @@ def order_return(*, order_id: str, buyer_pk: int, actor: str, reason: str = "", 
 
 @transaction.atomic
 def order_return_decide(*, order_id: str, approve: bool, actor: str, reason: str = "", now: datetime) -> Order:
-    """Decide on a return of shipped goods: the money goes back, or the order is as before.
+    """Decide on a return of shipped goods: refund the money, or put the order back into its earlier state.
 
     :param reason: goes into the log; the buyer reads why a return was refused.
     :raises RecordUnknown, OrderRefused, RefundNotPossible: as named.

@@ -36,7 +36,10 @@ def product_create(
     actor: str,
     now: datetime,
 ) -> Product:
-    """:raises ProductCategoryUnknown: there is no such category."""
+    """Create a product and put it on sale. ``stock`` is in pieces.
+
+    :raises ProductCategoryUnknown: there is no such category.
+    """
     category = _category(category_id)
 
     def make(product_id: str) -> Product:
@@ -61,9 +64,9 @@ def product_create(
 
 @transaction.atomic
 def product_update(*, product_id: str, actor: str, now: datetime, **changes: Any) -> Product:
-    """Change the given ones of a product's fields; ``category_id`` names another category.
+    """Change some fields of a product; ``category_id`` moves it to another category.
 
-    ``stock`` sets what can be ordered from now on; what unpaid orders hold comes back on top of it.
+    ``stock`` sets what can be ordered from now on. Pieces that unpaid orders hold are added when those orders close.
 
     :raises RecordMissing, NothingChanged, ProductCategoryUnknown: as named.
     """
@@ -71,7 +74,7 @@ def product_update(*, product_id: str, actor: str, now: datetime, **changes: Any
     if product is None:
         raise RecordMissing
     if (category_id := changes.pop("category_id", None)) is not None:
-        # Posting a product back unchanged must work although its category is gone.
+        # A client may post a product back with its old category, which may have been removed since.
         same = Category.objects.filter(pk=product.category_id, category_id=category_id).exists()
         if not same:
             changes["category"] = _category(category_id)
@@ -91,10 +94,10 @@ def product_update(*, product_id: str, actor: str, now: datetime, **changes: Any
 
 @transaction.atomic
 def product_restock(*, product_id: str, pieces: int, actor: str, now: datetime) -> Product:
-    """Add ``pieces`` to the stock (negative takes away), whatever was sold since somebody looked at it.
+    """Add ``pieces`` to the stock (a negative number takes away); sales at the same time are not lost.
 
     :raises RecordMissing: there is no such product.
-    :raises ProductInvalid: fewer than none, or far too many, would be left.
+    :raises ProductInvalid: the stock would be negative or over ``MAX_STOCK``.
     """
     product = _lock(product_id)
     if product is None:
@@ -112,7 +115,7 @@ def product_restock(*, product_id: str, pieces: int, actor: str, now: datetime) 
 def product_remove(*, product_id: str, now: datetime) -> None:
     """Take a product off sale for good. Orders keep their copies and the stock still comes back to it.
 
-    :raises RecordUnknown: there is none on sale under this id.
+    :raises RecordUnknown: no product with this id is on sale.
     """
     product = _lock(product_id)
     if product is None:
@@ -133,6 +136,6 @@ def _category(category_id: str) -> Category:
 
 
 def _adopt_picture(product: Product) -> None:
-    # An owner per picture, never released: orders show the picture of their day. See README.
+    # Each picture has an owner of its own and is never released, since orders show the picture of their day (README).
     name = product.image_url.rpartition("/")[2][:60]
     image_adopt(url=product.image_url, owner=f"shop.Product:{product.pk}:{name}")

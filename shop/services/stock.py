@@ -1,6 +1,6 @@
-"""The shelf: every piece leaves and returns through these two functions.
+"""The only two functions that change stock for orders.
 
-Products are always visited in pk order, so two carts with the same products never wait for each other in a circle.
+Both lock products in the order of their pk, so that two orders of the same products cannot deadlock.
 """
 
 from collections.abc import Mapping
@@ -30,8 +30,8 @@ class Taken:
     quantity: int
 
 
-# One statement checks, takes and answers the price, so two buyers cannot both get the last piece, and nobody pays
-# a price that was changed a moment ago.
+# One statement checks, takes and returns the price: two buyers cannot both get the last piece, and the price is the
+# one of the moment in which the pieces were taken.
 _TAKE = """
 UPDATE shop_product SET stock = stock - %(quantity)s
 WHERE id = %(pk)s AND removed_at IS NULL AND stock >= %(quantity)s
@@ -45,13 +45,17 @@ RETURNING product_id, name, price, description, image_url,
 def stock_take(wanted: Mapping[int, int]) -> list[Taken]:
     """Take pieces off the shelf: product pk to quantity. Call it in a transaction that a refusal undoes.
 
-    :raises StockShortage: fewer are left of one. :raises ProductGone: one is not on sale any more.
+    :raises StockShortage: fewer pieces of a product are left.
+    :raises ProductGone: a product is not on sale any more.
     """
     return [_take(pk, wanted[pk]) for pk in sorted(wanted)]
 
 
 def stock_give_back(pieces: Mapping[int, int]) -> None:
-    """Put pieces back. Whoever calls it has just changed an order's state under lock: that makes it happen once."""
+    """Put pieces back: product pk to quantity.
+
+    Call it only where a locked order changes its state: a state changes once, so the pieces return once.
+    """
     for pk in sorted(pieces):
         Product.objects.filter(pk=pk).update(stock=F("stock") + pieces[pk])
 

@@ -1,4 +1,4 @@
-"""Ids that are a moment of 17 digits, and yet unique when two are made in one millisecond."""
+"""Ids made from the time (17 digits, to the millisecond) that are unique even within one millisecond."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -13,12 +13,12 @@ Record = TypeVar("Record", bound=models.Model)
 
 
 def violated_constraint(error: IntegrityError) -> str:
-    """Name the database constraint that refused a row."""
+    """Return the name of the database constraint that refused a row."""
     return getattr(getattr(error.__cause__, "diag", None), "constraint_name", None) or ""
 
 
 def create_with_time_id(make: Callable[[str], Record], field: str, now: datetime) -> Record:
-    """Save ``make(id)`` with the first free id from ``now`` on: a taken millisecond passes on to the next.
+    """Save and return ``make(id)`` with the first free id from ``now`` on: a used millisecond is skipped.
 
     :raises IntegrityError: any other constraint refuses the row.
     """

@@ -1,4 +1,4 @@
-"""VIP time is a product: paid, it lengthens its buyer's VIP once; refunded, it is taken back once."""
+"""VIP time as a product: a paid order lengthens its buyer's VIP once, a refund takes it back once."""
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
@@ -22,7 +22,7 @@ def vip_check(*, buyer_pk: int, levels: Iterable[int], now: datetime) -> None:
 
 
 def vip_grant(*, order: Order, now: datetime) -> bool:
-    """Add what a paid order bought, whose row is locked; tell whether VIP time is all that it holds."""
+    """Add the VIP time that a paid order bought; return whether the order contains only VIP time. Its row is locked."""
     lines = list(order.lines.order_by("pk"))
     granted = set(VipGrant.objects.filter(line__order=order).values_list("line_id", flat=True))
     for line in lines:
@@ -42,7 +42,7 @@ def vip_grant(*, order: Order, now: datetime) -> bool:
 
 
 def vip_revoke(*, order: Order, now: datetime) -> None:
-    """Take back what an order added, whose row is locked; time that has been used up is gone."""
+    """Take back the VIP time of an order, except what has been used up. The order's row is locked."""
     grants = VipGrant.objects.select_for_update().filter(line__order=order, revoked_at=None)
     for grant in grants.order_by("-pk"):
         grant.revoked_at = now

@@ -24,14 +24,16 @@ __all__ = [
 
 
 def gateway_v2(who: Merchant | None = None) -> WeChatV2:
-    """:param who: the present merchant unless told otherwise.
+    """Return the v2 gateway of a merchant, without ``who`` of the present one.
+
     :raises GatewayMisconfigured: v2 values are missing.
     """
     return WeChatV2(who or merchant())
 
 
 def gateway_v3(who: Merchant | None = None) -> WeChatV3:
-    """:param who: the present merchant unless told otherwise.
+    """Return the v3 gateway of a merchant, without ``who`` of the present one; each is made once per process.
+
     :raises GatewayMisconfigured: v3 values are missing or unusable.
     """
     return _kept_v3(who or merchant())
@@ -43,16 +45,16 @@ def _kept_v3(who: Merchant) -> WeChatV3:
 
 
 def gateway_to_ask(who: Merchant | None = None) -> Gateway:
-    """For query and close: v3, or v2 with a merchant who has no v3 values at all."""
+    """Return the gateway for query and close: v3, or v2 for a merchant without v3 values."""
     who = who or merchant()
     return gateway_v3(who) if who.has_v3 else gateway_v2(who)
 
 
 @contextmanager
 def room() -> Iterator[None]:
-    """Have room for the calls inside before anything is written: then none of them is refused as one too many.
+    """Reserve a place for the calls in the block, so that none of them is refused after a row was written.
 
-    :raises GatewayBusy: there is none.
+    :raises GatewayBusy: too many calls wait for WeChat Pay already.
     """
     try:
         with UPSTREAM.room():
@@ -62,7 +64,10 @@ def room() -> Iterator[None]:
 
 
 def refuse_if_dead() -> None:
-    """:raises GatewayBusy: WeChat Pay is dead, and it is nobody's turn to try it again."""
+    """Check that the circuit breaker lets a call to WeChat Pay through.
+
+    :raises GatewayBusy: WeChat Pay counts as dead, and the time for the next trial call has not come.
+    """
     try:
         UPSTREAM.refuse_if_dead()
     except UpstreamRefused as refused:

@@ -39,7 +39,10 @@ class Merchant:
         return bool(self.v3_key and self.private_key_file)
 
     def need(self, *names: str) -> None:
-        """:raises GatewayMisconfigured: one of the named values is empty."""
+        """Check that the named values are set.
+
+        :raises GatewayMisconfigured: one of them is empty.
+        """
         if missing := [name for name in names if not getattr(self, name)]:
             raise GatewayMisconfigured("missing: " + ", ".join(_SETTING[name] for name in missing))
 
@@ -59,19 +62,19 @@ _SETTING = {
 
 
 def merchant() -> Merchant:
-    """The merchant that takes money now."""
+    """Return the merchant that takes money now."""
     return _merchant({name: getattr(settings, name) for name in _SETTING.values()})
 
 
 def merchants() -> list[Merchant]:
-    """Every merchant whose keys we have: the present one first, then those of earlier days."""
+    """Return every merchant whose keys we have: the present one first, then the former ones."""
     return [merchant(), *(_merchant(values) for values in settings.WECHAT_PAY_FORMER_MERCHANTS)]
 
 
 def merchant_of(appid: str, mch_id: str) -> Merchant:
-    """The merchant that once took a payment. Keys go with the number, whatever app the payment was made for.
+    """Return the merchant that took a payment, with the payment's appid. Keys belong to the merchant number.
 
-    :param mch_id: "" for a payment that is older than this memory: then it is the present merchant's.
+    :param mch_id: "" for a payment stored before this column existed: it is the present merchant's.
     :raises MerchantUnknown: we have no keys of that number.
     """
     if not mch_id:
@@ -155,7 +158,7 @@ class Keyring:
         return self._public_key is None and not self._valid_certificates()
 
     def find(self, serial: str) -> RSAPublicKey | None:
-        """Answer the key a signature names, or None. Never goes to the network: a forger chooses the serial."""
+        """Return the key that a signature names, or None. Never downloads one, since a forger may name any serial."""
         if self._public_key is not None and serial == self._public_key_id:
             return self._public_key
         if not re.fullmatch(r"[0-9A-Fa-f]{1,64}", serial):
@@ -165,7 +168,7 @@ class Keyring:
         return key if isinstance(key, RSAPublicKey) else None
 
     def encryption_key(self) -> tuple[str, RSAPublicKey]:
-        """Answer the key to encrypt for the provider with, and its serial.
+        """Return the serial and the key with which to encrypt for the provider.
 
         :raises GatewayMisconfigured: there is none yet.
         """
@@ -178,7 +181,7 @@ class Keyring:
         return f"{certificates[-1].serial_number:X}", key
 
     def store(self, pem_by_serial: dict[str, str]) -> None:
-        """Keep downloaded certificates where every process on this disk finds them."""
+        """Write downloaded certificates to disk, where every process finds them."""
         if self._cert_dir is None:
             return
         self._cert_dir.mkdir(parents=True, exist_ok=True)
@@ -197,7 +200,7 @@ class Keyring:
         }
 
     def _reread(self) -> None:
-        """Read the directory again when it changed: the worker renews certificates, the web processes notice."""
+        """Read the directory again when it has changed: the worker renews certificates, web processes must see them."""
         try:
             changed_at = self._cert_dir.stat().st_mtime_ns if self._cert_dir else -1
         except OSError:

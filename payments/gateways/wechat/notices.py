@@ -1,6 +1,6 @@
-"""Reading notifications: from raw bytes to a result that is authentic, or a reason why not.
+"""Reading notifications: checks the signature of the raw bytes and returns the result, or raises why not.
 
-What they say is not believed here to fit any order of ours: that is ``payment_confirm``'s part.
+Whether a result fits an order of ours is not checked here but in ``payment_confirm``.
 """
 
 import base64
@@ -51,17 +51,17 @@ def read_v2(raw: bytes, known: Sequence[Merchant]) -> PaymentResult | RefundResu
 
 
 def _v2_merchant(fields: Mapping[str, str], known: Sequence[Merchant]) -> Merchant:
-    """Find whose key the notification must be signed with: it names the merchant, and lies at its own cost."""
+    """Return the merchant that the notification names. A forger may name any, but cannot sign with its key."""
     mine = [who for who in known if who.mch_id and who.mch_id == fields.get("mch_id")]
     if not mine:
         raise NoticeRefused("mch_id不匹配")
     if not fields.get("appid"):
-        raise NoticeRefused("appid不匹配")  # which one it must be, the payment knows
+        raise NoticeRefused("appid不匹配")  # payment_confirm checks that it is the payment's
     return mine[0]
 
 
 def _read_v2_refund(req_info: str, who: Merchant, appid: str) -> RefundResult:
-    """The outer XML is unsigned: that our API key opens the inner one is what makes it authentic."""
+    """Read the encrypted part. The outer XML is unsigned; only who knows our API key can encrypt the inner one."""
     if not who.api_key:
         raise NoticeRefused("商户未配置", http_status=500)
     try:
@@ -133,9 +133,11 @@ def read_v3(
 
 
 def _opened(resource: Mapping[str, str], gateways: Sequence[WeChatV3]) -> tuple[Any, Merchant]:
-    """Open what only the right merchant's APIv3 key opens; the provider signs for several with one certificate.
+    """Decrypt the resource; return its content and the merchant whose APIv3 key opened it.
 
-    :raises ValueError: none of the keys does.
+    The signature does not tell the merchant, since the provider signs for several with one certificate.
+
+    :raises ValueError: none of the keys opens it.
     """
     for gateway in gateways:
         try:
@@ -146,7 +148,7 @@ def _opened(resource: Mapping[str, str], gateways: Sequence[WeChatV3]) -> tuple[
 
 
 def _paid_v3(said: Any, who: Merchant) -> PaymentResult:
-    # Which appid it must be, the payment knows.
+    # payment_confirm checks that the appid is the payment's.
     result = read_transaction(said, who.mch_id)
     if result.trade_state != "SUCCESS":
         raise NoticeUnfit("trade_state不是SUCCESS")

@@ -31,7 +31,7 @@ from payments.gateways.wechat.merchant import Merchant
 from payments.gateways.wechat.texts import cut
 from payments.gateways.wechat.xml import read_flat
 
-# At DEBUG it writes the API key into the log.
+# At DEBUG wechatpy writes the API key into the log.
 logging.getLogger("wechatpy").setLevel(logging.INFO)
 
 BEIJING = ZoneInfo("Asia/Shanghai")
@@ -46,7 +46,7 @@ def sign(fields: Mapping[str, Any], api_key: str, sign_type: str) -> str:
 
 
 def is_authentic(fields: Mapping[str, str], api_key: str) -> bool:
-    """Check ``sign``; its length tells the kind: some orders signed with HMAC are notified with MD5."""
+    """Check ``sign``. Its length tells the sign type, since WeChat notifies some HMAC orders with MD5."""
     given = fields.get("sign", "")
     kind = {32: MD5, 64: HMAC}.get(len(given))
     if kind is None or not api_key:
@@ -63,14 +63,20 @@ def read_time(text: str) -> datetime | None:
 
 
 def read_fen(fields: Mapping[str, str], name: str) -> int:
-    """:raises ValueError: not a plain whole number."""
+    """Return a field as an amount in fen.
+
+    :raises ValueError: it is not a plain whole number.
+    """
     if not re.fullmatch(r"[0-9]{1,12}", fields.get(name, "")):
         raise ValueError(f"{name} is not a number of fen")
     return int(fields[name])
 
 
 def paid_result(fields: Mapping[str, str], trade_state: str) -> PaymentResult:
-    """:raises ValueError: what a paid order must say is missing or no number."""
+    """Return the result of a paid order's fields.
+
+    :raises ValueError: a field of a paid order is missing or malformed.
+    """
     if not is_number(fields.get("transaction_id")) or not is_number(fields.get("out_trade_no")):
         raise ValueError("transaction_id or out_trade_no is missing")
     return PaymentResult(
@@ -199,7 +205,7 @@ class WeChatV2(Gateway):
         try:
             return getattr(getattr(client, group), name)(**params)
         except WeChatPayException as error:
-            # All that is left of it here is an HTTP error: a proxy's page, an overloaded front.
+            # _handle_result has dealt with refusals; what is left is an HTTP error of a proxy or an overloaded server.
             raise GatewayUnreachable(f"HTTP {getattr(error.response, 'status_code', '?')}") from None
         finally:
             client._http.close()

@@ -72,13 +72,13 @@ def signature_problem(keys: Keyring, headers: Mapping[str, str], body: bytes, at
 
 
 class _Core(Core):
-    """The library's core with our transport, our keys, and no downloads of its own accord."""
+    """The library's core with our transport and our keys, and without its own downloads of certificates."""
 
     def __init__(self, who: Merchant, keys: Keyring) -> None:
         super().__init__(who.mch_id, who.cert_serial, private_key_pem(who.private_key_file), who.v3_key)
         self._gate_way = who.base_url
         self._keys = keys
-        # Sent along, so that WeChat answers with the key we hold.
+        # Sent with each request, so that WeChat signs its answer with the key that we have.
         self._public_key_id = None if keys.uses_certificates else who.public_key_id
 
     def _init_certificates(self) -> None:
@@ -143,7 +143,7 @@ class _Core(Core):
         return headers | ({"Wechatpay-Serial": self._public_key_id} if self._public_key_id else {})
 
     def _verify(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
-        # An error, and "not yet" (202), changes nothing by itself and does come unsigned; if signed, then rightly.
+        # WeChat Pay sends errors and 202 unsigned. They change nothing, so accept that; a signature must be valid.
         if status not in {200, 204} and not headers.get("Wechatpay-Signature"):
             return
         if problem := signature_problem(self._keys, headers, body, time.time()):
@@ -245,7 +245,10 @@ class WeChatV3(Gateway):
             raise GatewayUntrusted("the bill is not UTF-8") from None
 
     def decrypt(self, resource: Mapping[str, str]) -> Any:
-        """:raises ValueError: not what our APIv3 key opens, or not JSON."""
+        """Return the decrypted JSON of a notification.
+
+        :raises ValueError: our APIv3 key does not open it, or it is not JSON.
+        """
         try:
             text = aes_decrypt(
                 resource["nonce"], resource["ciphertext"], resource.get("associated_data") or "", self.who.v3_key
@@ -257,9 +260,9 @@ class WeChatV3(Gateway):
         return orjson.loads(text)
 
     def refresh_certificates(self) -> int:
-        """Download the platform certificates (certificate mode only); answer how many there are.
+        """Download the platform certificates (certificate mode only); return how many there are.
 
-        They prove themselves: only WeChat and we can make what our APIv3 key opens.
+        The answer needs no signature: only WeChat Pay and we know the APIv3 key that encrypts the certificates.
         """
         _, text = self._core.request(_CERTIFICATES, skip_verify=True)
         try:
@@ -289,7 +292,7 @@ class WeChatV3(Gateway):
             raise GatewayUntrusted("the answer is no JSON") from None
 
     def _need_keys(self) -> None:
-        """In certificate mode without any certificate yet, fetch them: for our own questions only, once a minute."""
+        """Download the certificates if certificate mode has none yet: only before calls of our own, once a minute."""
         if not self.keys.is_empty:
             return
         with self._bootstrap:
@@ -299,7 +302,7 @@ class WeChatV3(Gateway):
 
 
 def _unzipped(raw: bytes) -> bytes:
-    """Unpack a file, or answer it as it is when the transport has done so already.
+    """Return a file unpacked; as it is if the transport has unpacked it already.
 
     :raises GatewayUntrusted: it is damaged, or larger than any bill of ours.
     """
@@ -316,7 +319,7 @@ def _unzipped(raw: bytes) -> bytes:
 
 
 def _plain(number: str) -> str:
-    """Numbers stand in the signed path: nothing in them may change its meaning."""
+    """Check a number that goes into the signed path, where a slash or ``?`` would change the call."""
     if not is_number(number) or "|" in number:
         raise GatewayError("not a number of ours", code="PARAM_ERROR")
     return number
