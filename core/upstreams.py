@@ -152,14 +152,13 @@ class Upstream:
     def _enter(self) -> str:
         with self._changed:
             role = self._admitted()
-            if role == "probe":
-                return role
-            if self._inside >= settings.UPSTREAM_CALLS:
+            if role == "call" and self._inside >= settings.UPSTREAM_CALLS:
                 self._queue_up()
                 role = self._admitted()
-            if not self._inside:
-                self._silent_since = time.monotonic()
-            self._inside += 1
+            if role == "call":
+                if not self._inside:
+                    self._silent_since = time.monotonic()
+                self._inside += 1
             return role
 
     def _admitted(self) -> str:
