@@ -1,7 +1,6 @@
 """Find the engines' programs, and make them reachable for an unprivileged account."""
 
 import importlib.util
-import os
 import platform
 import shutil
 import stat
@@ -11,14 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from devstack.errors import StackError
-from devstack.process import Account, run_as
-
-# If we are root, the engines run under a user id that has no account; the kernel does not need one. An existing account
-# such as `nobody` is not safe: any other program under it could use the servers' sockets and read their files and
-# memory. The number is one of those that systemd reserves for temporary services.
-ENGINES = Account("engines", 61543, 61543)
-# Accounts for initdb alone, which refuses a user id without a name. They exist nearly everywhere and own nothing.
-UNPRIVILEGED = ("nobody", "daemon", "www-data")
+from devstack.system_user import Account, run_as
 
 
 @dataclass(frozen=True)
@@ -26,28 +18,6 @@ class Binaries:
     initdb: Path
     postgres: Path
     valkey: Path
-
-
-def account_for(data: Path) -> Account | None:
-    """Return the account to run the engines under, or None for our own if we are not root.
-
-    If a person's account owns the data already, the engines run under that account.
-    """
-    if os.geteuid() != 0:
-        return None
-    owner = Account.of(data.stat().st_uid) if data.exists() else None
-    return owner if owner and owner.uid and owner.name not in UNPRIVILEGED else ENGINES
-
-
-def account_with_a_name() -> Account:
-    """Return an unprivileged account that has a name.
-
-    :raises StackError: this system has none.
-    """
-    for account in map(Account.of, UNPRIVILEGED):
-        if account and account.uid:
-            return account
-    raise StackError("initdb does not run as root and there is no account 'nobody' here: set DATABASE_URL.")
 
 
 def find_binaries() -> Binaries:

@@ -23,9 +23,10 @@ from types import TracebackType
 from typing import IO
 from urllib.parse import quote
 
-from devstack.binaries import ENGINES, Binaries, account_for, account_with_a_name, reachable_binaries
+from devstack.binaries import Binaries, reachable_binaries
 from devstack.errors import StackError
-from devstack.process import Account, Child, Program, Watchdog, run_as, stop_all, try_lock
+from devstack.process import Child, Program, Watchdog, stop_all, try_lock
+from devstack.system_user import ENGINES, Account, account_for, account_with_a_name, run_as
 
 MAX_CONNECTIONS = 300
 # Long, because recovery after a power cut may take a while. An engine that ends is reported at once.

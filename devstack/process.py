@@ -3,7 +3,6 @@
 import ctypes
 import fcntl
 import os
-import pwd
 import signal
 import subprocess
 import sys
@@ -12,34 +11,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 from devstack.errors import StackError
+from devstack.system_user import Account, run_as
 
 PR_SET_PDEATHSIG = 1
 KILL_WAIT_S = 5.0
 LARGEST_LOG = 10 * 1024 * 1024
-
-
-@dataclass(frozen=True)
-class Account:
-    """The user and group id that a program runs under."""
-
-    name: str
-    uid: int
-    gid: int
-
-    @classmethod
-    def of(cls, uid_or_name: int | str) -> "Account | None":
-        with suppress(KeyError):
-            entry = pwd.getpwuid(uid_or_name) if isinstance(uid_or_name, int) else pwd.getpwnam(uid_or_name)
-            return cls(entry.pw_name, entry.pw_uid, entry.pw_gid)
-        return None
-
-
-def run_as(account: Account | None) -> dict[str, Any]:
-    """Return the options that make ``subprocess`` change to ``account``; none for our own account."""
-    return {"user": account.uid, "group": account.gid, "extra_groups": []} if account else {}
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ import psycopg
 import pytest
 import redis
 
-from devstack import binaries
+from devstack import binaries, system_user
 from devstack.engines import Engines, temporary_directory
 from devstack.errors import StackError
 from devstack.tests.processes import assert_all_gone, eventually, family, plain_environ
@@ -208,18 +208,18 @@ def test_as_root_data_that_was_nobodys_changes_hands(home: Path) -> None:
 
 @as_root
 def test_as_root_data_of_a_persons_account_stays_with_it(home: Path) -> None:
-    person = next(entry for entry in pwd.getpwall() if entry.pw_uid and entry.pw_name not in binaries.UNPRIVILEGED)
+    person = next(entry for entry in pwd.getpwall() if entry.pw_uid and entry.pw_name not in system_user.UNPRIVILEGED)
     home.mkdir(parents=True)
     os.chown(home, person.pw_uid, person.pw_gid)
 
-    account = binaries.account_for(home)
+    account = system_user.account_for(home)
 
     assert account and (account.name, account.uid) == (person.pw_name, person.pw_uid)
 
 
 def test_programs_out_of_reach_are_copied(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(binaries, "_can_run", lambda path, account: False)
-    account = binaries.account_for(tmp_path) or binaries.Account("me", os.geteuid(), os.getegid())
+    account = system_user.account_for(tmp_path) or system_user.Account("me", os.geteuid(), os.getegid())
     scratch = temporary_directory()
 
     found = binaries.reachable_binaries(account, scratch)

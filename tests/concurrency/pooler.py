@@ -13,9 +13,9 @@ import psycopg
 from django.db import connection, connections
 
 from config.database import database
-from devstack.binaries import account_for
 from devstack.engines import temporary_directory
 from devstack.process import run_as
+from devstack.system_user import account_for
 from tests.concurrency.servers import ROOT
 from tests.kit import free_ports
 from tests.needs import PGBOUNCER
