@@ -3,6 +3,7 @@
 import pytest
 
 from core.errors import Throttled
+from shop.tests.factories import make_order
 
 
 @pytest.mark.parametrize("number", ["%00", "a%00b", "x" * 33, "短"])
@@ -24,11 +25,14 @@ def test_deep_nesting_is_a_bad_request(li):
     assert answer.json()["state"] is False
 
 
-def test_asking_wechat_is_limited_per_buyer(li, monkeypatch):
-    monkeypatch.setattr("shop.api.pay.ratelimit.hit", lambda *_, **__: 7)
-    monkeypatch.setattr("shop.api.pay.selectors.order_find", lambda **_: object())
-    monkeypatch.setattr("shop.api.pay._require_merchant", lambda *_: None)
+def test_asking_wechat_is_limited_per_buyer(li, zhao, wechat, monkeypatch):
+    monkeypatch.setattr("shop.api.pay.QUERIES_A_MINUTE", 2)
 
-    answer = li.get("/pay/transactions/out-trade-no/20261125000000000abcdefghijk", mchid="1")
+    def ask(client):
+        return client.get(f"/pay/transactions/out-trade-no/{make_order(client.user).order_id}")
 
-    assert (answer.status_code, answer.headers["Retry-After"]) == (Throttled.http_status, "7")
+    answers = [ask(li) for _ in range(3)]
+
+    assert [answer.status_code for answer in answers] == [200, 200, Throttled.http_status]
+    assert 0 < int(answers[-1].headers["Retry-After"]) <= 60
+    assert ask(zhao).status_code == 200 and wechat.called("query") == 3

@@ -12,6 +12,7 @@ from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
+from students.bulk import students_delete
 from students.counts import counts_wrong
 from students.errors import RunNotReady
 from students.models import Student
@@ -291,12 +292,7 @@ class TestUndo:
     def test_stops_what_is_going_on(self, office, monkeypatch):
         everybody = people(30)
         run = confirmed(office)
-        steps = Steps(
-            partial(deletion._delete, now=timezone.now()), todo=(Kind.WAITING,), results=(Kind.DELETED,), size=10
-        )
-
-        runs.run_in_steps(run_pk=run.pk, state=State.APPLYING, steps=only_one_step(steps), end=State.DONE)
-        run.refresh_from_db()
+        dies_after_ten(run, monkeypatch)
         assert (run.state, run.counts) == (State.APPLYING, {"deleted": 10, "waiting": 20})
         assert "停止并撤销" in office.get(f"{RUNS}{run.pk}/change/").content.decode()
 
@@ -319,28 +315,27 @@ class TestUndo:
         assert not Student.objects.exists()
 
 
-def only_one_step(steps):
-    """Steps whose worker dies after the first one."""
+def dies_after_ten(run, monkeypatch):
+    """A worker that dies after its first step, of ten students."""
     done = []
 
-    def do(run, rows):
+    def delete(rows, **facts):
         if done:
             raise RuntimeError("the worker has died")
-        done.append(1)
-        steps.do(run, rows)
+        done.append(students_delete(rows, **facts))
 
-    return Steps(do, steps.todo, steps.results, steps.size)
+    with monkeypatch.context() as patch:
+        patch.setattr(deletion, "Steps", partial(Steps, size=10))
+        patch.setattr(deletion, "students_delete", delete)
+        transfer_work(run.pk)
+    run.refresh_from_db()
 
 
 class TestWorkersThatDie:
     def test_leave_what_is_done_and_another_goes_on(self, office, monkeypatch, sent):
         people(30)
         run = confirmed(office)
-        steps = Steps(
-            partial(deletion._delete, now=timezone.now()), todo=(Kind.WAITING,), results=(Kind.DELETED,), size=10
-        )
-        runs.run_in_steps(run_pk=run.pk, state=State.APPLYING, steps=only_one_step(steps), end=State.DONE)
-        run.refresh_from_db()
+        dies_after_ten(run, monkeypatch)
         assert (Student.objects.count(), run.counts) == (20, {"deleted": 10, "waiting": 20})
         assert "会自动重试" in run.message
 
@@ -366,22 +361,21 @@ class TestWorkersThatDie:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_task_delivered_twice_does_nothing_twice(office):
+def test_a_task_delivered_twice_does_nothing_twice(office, monkeypatch):
     people(40)
     run = confirmed(office)
     is_inside, may_go = Event(), Event()
-    real = deletion._delete
 
-    def slow(run, rows):
+    def slow(*rows, **facts):
         is_inside.set()
         may_go.wait(10)
-        real(run, rows, timezone.now())
+        students_delete(*rows, **facts)
 
     def first():
-        steps = Steps(slow, todo=(Kind.WAITING,), results=(Kind.DELETED, Kind.GONE), size=10)
-        runs.run_in_steps(run_pk=run.pk, state=State.APPLYING, steps=steps, end=State.DONE)
+        transfer_work(run.pk)
         connection.close()
 
+    monkeypatch.setattr(deletion, "students_delete", slow)
     worker = Thread(target=first)
     worker.start()
     assert is_inside.wait(10)

@@ -17,7 +17,8 @@ def stock_take_unlocked(wanted):
             raise StockShortage(product.name)
         time.sleep(0.002)  # what a page, a log line, a slow disk put between looking and writing
         Product.objects.filter(pk=pk).update(stock=product.stock - quantity)
-        taken.append(Taken(pk, product.product_id, product.name, product.price, product.image_url, quantity))
+        facts = (product.product_id, product.name, product.price, product.description, product.image_url)
+        taken.append(Taken(pk, *facts, vip_level=0, vip_days=0, quantity=quantity))
     return taken
 
 
