@@ -133,6 +133,9 @@ class StudentAdmin(PictureAdminMixin, OfficeAdmin):
         filters = {name: request.GET[name] for name in ("class", "q") if request.GET.get(name)}
         query = QueryDict(mutable=True)
         query.update(filters)
+        if request.method == "GET" and (first := request.GET.get("created_at__gte")):
+            # From the dashboard's months. Nothing else on the page tells of it, and the export knows no dates.
+            messages.info(request, f"只显示 {first[:10]} 起一段时间内新增的学员;导出的是全部学员")
         facts = {"is_filtered": bool(filters), "export_query": query.urlencode(), "may_transfer": may_transfer(request)}
         return super().changelist_view(request, facts | (extra_context or {}))
 

@@ -61,7 +61,7 @@ def class_accounts_create(*, class_name: str, trainees: Sequence[Trainee], rolei
 
     The user name is the student number; without one it is the class name with a running number.
 
-    :raises ClassAccountsRefused: a bad class name or role, or user names that are taken.
+    :raises ClassAccountsRefused: a bad class name or role, user names that are taken, or people who have one already.
     """
     if not _CLASS_NAME.fullmatch(class_name):
         raise ClassAccountsRefused("班级名只能有文字、数字、下划线和减号,最多 32 个字符")
@@ -73,6 +73,7 @@ def class_accounts_create(*, class_name: str, trainees: Sequence[Trainee], rolei
         for trainee, username in zip(trainees, _usernames(class_name, trainees), strict=True)
     ]
     with transaction.atomic():
+        _refuse_repeated(class_name, [trainee.name for trainee in trainees if not trainee.number])
         _refuse_taken([slip.username for slip in slips])
         for slip in slips:
             User.objects.create(
@@ -83,6 +84,16 @@ def class_accounts_create(*, class_name: str, trainees: Sequence[Trainee], rolei
                 password=make_password(slip.password),
             )
     return slips
+
+
+def _refuse_repeated(class_name: str, names: list[str]) -> None:
+    # A reloaded page sends its form again: without this check everybody gets a second account and nobody is told.
+    known = (
+        User.objects.filter(class_name=class_name, nickname__in=names).order_by("pk").values_list("nickname", flat=True)
+    )
+    if known:
+        shown = "、".join(known[:5]) + ("……" if len(known) > 5 else "")
+        raise ClassAccountsRefused(f"{class_name} 已经有这些人的账号: {shown}。请只列新来的人,或用“重设密码”")
 
 
 @transaction.atomic

@@ -110,3 +110,10 @@ def test_a_new_student_is_shown_no_number_before_there_is_one(office):
     page = office.post(f"{LIST}add/", FIELDS | {"name": ""}).content.decode()
 
     assert "姓名" in page and "学号" not in page
+
+
+def test_the_list_of_a_month_says_that_it_is_one_and_that_the_export_is_not(office):
+    month = {"created_at__gte": "2026-11-01T00:00:00+08:00", "created_at__lt": "2026-12-01T00:00:00+08:00"}
+
+    assert "只显示 2026-11-01 起一段时间内新增的学员" in office.get("/admin/students/student/", month).content.decode()
+    assert "只显示" not in office.get("/admin/students/student/").content.decode()
