@@ -27,7 +27,8 @@ log = structlog.get_logger("core.upstreams")
 
 FAILURES = 5  # a server counts as dead after so many failed calls in a row
 PAUSE_S, LONGEST_PAUSE_S = 5.0, 20.0  # then one call tries it again; at random up to half less, so that hosts differ
-QUEUE_S = 1.0  # how long a request waits until another one has finished its call
+QUEUE_S = 1.0  # for room beside the others, while the server is silent
+LONGEST_QUEUE_S = 4.0  # the same while it answers others
 SILENT_S = 1.0  # a server without an answer for so long may be dead: only few requests may wait for it
 BUSY_S, COME_BACK_S = 2, 5  # the least Retry-After of a request that is refused: busy, dead
 _KEY = "spms:upstream:"
@@ -178,16 +179,25 @@ class Upstream:
             raise self._refusal("dead", max(wait_s, COME_BACK_S))
 
     def _queue_up(self) -> None:
-        # While the server answers, a whole class may wait that clicked in the same second: each waits only briefly.
-        is_silent = time.monotonic() - self._silent_since > SILENT_S
-        if is_silent and self._queued >= settings.UPSTREAM_CALLS // 2:
+        # While the server answers, a whole class may wait that clicked in the same second. Once it is silent,
+        # whoever has waited for QUEUE_S is refused: the threads belong to other requests.
+        if self._is_silent and self._queued >= settings.UPSTREAM_CALLS // 2:
             raise self._refusal("busy", BUSY_S)
         self._queued += 1
+        began = time.monotonic()
+        longest_s = time_left(LONGEST_QUEUE_S)
         try:
-            if not self._changed.wait_for(lambda: self._inside < settings.UPSTREAM_CALLS, QUEUE_S):
-                raise self._refusal("busy", BUSY_S)
+            while self._inside >= settings.UPSTREAM_CALLS:
+                waited_s = time.monotonic() - began
+                if waited_s > longest_s or (self._is_silent and waited_s > QUEUE_S):
+                    raise self._refusal("busy", BUSY_S)
+                self._changed.wait(0.05)
         finally:
             self._queued -= 1
+
+    @property
+    def _is_silent(self) -> bool:
+        return time.monotonic() - self._silent_since > SILENT_S
 
     def _refusal(self, why: str, wait_s: float) -> UpstreamRefused:
         ANSWERS.labels(self.name, f"refused_{why}").inc()

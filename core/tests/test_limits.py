@@ -25,7 +25,7 @@ def _no_provider(monkeypatch, settings, tmp_path):
         raise ProviderSilent
 
     settings.MEDIA_ROOT = tmp_path
-    monkeypatch.setattr("weather.services.query.ask", silent)
+    monkeypatch.setattr("weather.services.query.report_fetch", silent)
     monkeypatch.setattr("accounts.services.sms_login.sms_send", lambda **_: None)
 
 
