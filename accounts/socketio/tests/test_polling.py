@@ -174,7 +174,7 @@ def test_heartbeats_of_a_new_client_go_both_ways() -> None:
     async def story() -> None:
         client = Client("4")
         await client.connect()
-        for _ in range(4):  # much longer than a client without heartbeats lives
+        for _ in range(9):  # longer than a client without heartbeats lives
             assert (await client.poll()).text == "2"
             assert (await client.post("3")).text == "ok"
 
@@ -186,9 +186,9 @@ def test_heartbeats_of_an_old_client_go_both_ways() -> None:
     async def story() -> None:
         client = Client("3")
         await client.connect()
-        for _ in range(4):
+        for _ in range(6):
             poll = asyncio.create_task(client.poll())
-            await asyncio.sleep(0.25)
+            await asyncio.sleep(0.5)
             await client.post("1:2")
             assert (await poll).text == "1:3"
 
@@ -217,10 +217,9 @@ def test_who_never_joins_is_closed() -> None:
     async def story() -> None:
         client = Client("4")
         client.sid = json.loads((await request(**client.query)).text[1:])["sid"]
-        for _ in range(2):
-            await client.post("3")
-            await asyncio.sleep(0.5)
-        assert (await client.poll()).status == 400
+        while (await client.post("3")).status == 200:
+            await asyncio.sleep(0.1)
+        assert (await client.poll()).json() == UNKNOWN
 
     asyncio.run(story())
 

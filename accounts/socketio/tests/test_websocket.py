@@ -85,7 +85,7 @@ def test_heartbeats_of_a_new_client_go_both_ways() -> None:
     async def story() -> None:
         async with engine() as ws:
             sid = await joined(ws)
-            for _ in range(4):
+            for _ in range(8):  # longer than a client without heartbeats lives
                 assert await ws.text() == "2"
                 ws.send("3")
             await asyncio.sleep(0.1)
@@ -100,7 +100,7 @@ def test_heartbeats_of_an_old_client_go_both_ways() -> None:
         async with engine("3") as ws:
             await joined(ws, "3")
             for _ in range(6):
-                await asyncio.sleep(0.3)
+                await asyncio.sleep(0.5)
                 ws.send("2")
                 assert await ws.text() == "3"
 
