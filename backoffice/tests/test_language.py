@@ -9,8 +9,8 @@ from django.urls import reverse
 
 from accounts.models import User
 from backoffice.tests.reading import english_on
-from shop.admin.order_work import WORKS
 from shop.admin.packing import packing_address
+from shop.admin.work_lists import WORK_LISTS
 from shop.models import Order
 
 pytestmark = pytest.mark.django_db
@@ -38,7 +38,7 @@ def addresses() -> list[str]:
         for record in filter(None, {records.first(), records.last()}):
             found += [reverse(f"{name}_{page}", args=[record.pk]) for page in ("change", "history", "delete")]
     orders = reverse("admin:shop_order_changelist")
-    found += [f"{orders}?work={name}" for name in WORKS]
+    found += [f"{orders}?work={name}" for name in WORK_LISTS]
     found.append(packing_address(Order.objects.values_list("pk", flat=True)))
     found.append(reverse("admin:auth_user_password_change", args=[User.objects.latest("pk").pk]))
     return found

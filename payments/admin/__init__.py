@@ -1,4 +1,4 @@
-"""Money in the back office. Nothing can be typed in: a button calls the same service as all else."""
+"""Payments, refunds, notifications and bills in the back office. No field can be edited: buttons call the services."""
 
 from payments.admin.bills import BillRunAdmin, DifferenceAdmin
 from payments.admin.money import InboundEventAdmin, PaymentAdmin

@@ -36,7 +36,7 @@ _ENDING_COLOURS = {Ending.OPEN.label: "danger", Ending.GONE.label: "success", En
 
 
 def _again(run: BillRun, request: HttpRequest) -> str:
-    # Without a broker the hourly comparison of missing days finds it.
+    # If the broker is down no task is sent; the hourly comparison then finds the day, because it is not DONE.
     BillRun.objects.filter(pk=run.pk).update(state=BillRun.State.WAITING)
     task_send("payments.reconcile_bill", run.day.isoformat())
     return "结果稍后在本页显示"
@@ -67,13 +67,13 @@ class BillRunAdmin(MoneyAdmin):
         return yuan(run.refunded_fen)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[BillRun]:
-        mine = Difference.objects.filter(mch_id=OuterRef("mch_id"), day=OuterRef("day"), ending=Ending.OPEN)
-        number = mine.order_by().values("day").annotate(number=Count("pk")).values("number")
+        same_day = Difference.objects.filter(mch_id=OuterRef("mch_id"), day=OuterRef("day"), ending=Ending.OPEN)
+        number = same_day.order_by().values("day").annotate(number=Count("pk")).values("number")
         return super().get_queryset(request).annotate(open=Subquery(number))
 
     @display(description="未处理的差异")
     def found(self, run: Any) -> SafeString | int:
-        """The way to what is still open of that day."""
+        """Return the number of the day's open differences, as a link to them."""
         if not run.open:
             return 0
         address = reverse("admin:payments_difference_changelist")
@@ -82,7 +82,7 @@ class BillRunAdmin(MoneyAdmin):
 
 
 class EndingFilter(admin.SimpleListFilter):
-    """Open ones, unless asked otherwise: the list is work to do."""
+    """Filter differences by how they ended. The default is the open ones, because the list is work to do."""
 
     title, parameter_name = "处理", "ending"
 
@@ -204,7 +204,7 @@ def _side(state: str, fen: int | None) -> str:
 
 
 def _steps_of(difference: Difference) -> list[str]:
-    """The steps that may help, the usual one first."""
+    """Return the names of the buttons that may solve the difference, the usual one first."""
     if difference.kind == DifferenceKind.REFUND_UNKNOWN_HERE:
         return ["adopt", "accept"]
     if difference.out_refund_no or difference.kind == DifferenceKind.NO_MONEY:

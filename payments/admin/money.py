@@ -1,4 +1,4 @@
-"""Payments and notifications: everything to see, nothing to type. A button calls the same service as all else."""
+"""Payments and notifications in the back office."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -29,7 +29,7 @@ def _query_now(payment: Payment, request: HttpRequest) -> str:
 class PaymentAdmin(MoneyAdmin):
     list_display = ("out_trade_no", "amount", "state_label", "transaction_id", "paid_at", "created_at")
     list_filter = ("state", "trade_type", "created_at")
-    # With these look-ups PostgreSQL can use its indexes.
+    # Search by prefix, because PostgreSQL answers that from an index; "contains" would read every payment.
     search_fields = ("out_trade_no__startswith", "transaction_id__startswith")
     search_help_text = "商户订单号或微信支付订单号"
     ordering = ("-created_at", "-pk")

@@ -1,4 +1,4 @@
-"""Refunds: how far each is, what keeps the money from the buyer, and what staff can do about it."""
+"""Refunds in the back office: the state of each, why the buyer does not have the money, and what staff can do."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -18,7 +18,7 @@ from payments.models import OfflineWay, Refund, RefundStatus
 from payments.services import refund_run
 from payments.services.refund_stuck import refund_ask, refund_divert, refund_offline, refund_renew, refund_retry
 
-# Where WeChat Pay sends an abnormal refund: debit cards of these banks (发起异常退款).
+# WeChat Pay can send an abnormal refund to a debit card of these banks (its page 发起异常退款).
 BANKS = (
     ("ICBC_DEBIT", "工商银行"),
     ("ABC_DEBIT", "农业银行"),
@@ -74,7 +74,7 @@ def _offline(refund: Refund, request: HttpRequest, *, way: str, voucher: str, is
 
 
 class CardForm(forms.Form):
-    """A debit card of the buyer's, at one of the banks that WeChat Pay sends abnormal refunds to."""
+    """The buyer's debit card, to which WeChat Pay shall send an abnormal refund."""
 
     bank = forms.ChoiceField(label="开户银行", choices=BANKS)
     number = forms.RegexField(r"^[0-9]{12,19}$", label="银行卡号", error_messages={"invalid": "请填写 12 到 19 位数字"})
@@ -87,7 +87,7 @@ class OfflineForm(forms.Form):
     is_sure = forms.BooleanField(label="已确认买家收到款,且微信侧不会再退这笔款(商户平台上也没有人在办)")
 
 
-# The usual one first.
+# The buttons of a refund in each state, the usual one first.
 _STEPS: dict[RefundStatus, tuple[str, ...]] = {
     RefundStatus.PENDING: ("run_now",),
     RefundStatus.PROCESSING: ("run_now",),

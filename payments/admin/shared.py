@@ -1,4 +1,4 @@
-"""What the pages about money share."""
+"""What the pages of payments, refunds, notifications and bills share."""
 
 from collections.abc import Callable, Iterable
 from typing import Any, ClassVar
@@ -31,12 +31,13 @@ STATE_COLOURS = {
     InboundEvent.Verdict.REFUSED.label: "danger",
     InboundEvent.Verdict.FAILED.label: "danger",
 }
-# Its name, and what it does: called with the row, the request and what its form asked; answers what became of it.
+# A button's text, and the function that does its work. The function gets the row, the request and the values of the
+# button's form, and returns the outcome in words.
 MoneyButton = tuple[str, Callable[..., str]]
 
 
 class MoneyAdmin(ButtonsAdmin):
-    """Base of these pages: read-only, with ``buttons``."""
+    """Base of these pages. All fields are read-only; a page lists its buttons by name in ``buttons``."""
 
     buttons: ClassVar[dict[str, MoneyButton]] = {}
 
@@ -47,8 +48,8 @@ class MoneyAdmin(ButtonsAdmin):
         return flatten_fieldsets(self.get_fieldsets(request, obj))
 
     def press(self, request: HttpRequest, name: str, row: Any) -> str:
-        said = self.answers(request, name) if name in self.asks_form else {}
-        return self.buttons[name][1](row, request, **said)
+        values = self.answers(request, name) if name in self.asks_form else {}
+        return self.buttons[name][1](row, request, **values)
 
 
 def yuan(fen: int) -> str:
@@ -70,7 +71,7 @@ def page_of(model: str, row: Any) -> str:
 
 
 def order_link(payment: Payment) -> SafeString:
-    """What was bought, and the way to it: the list of orders finds one by its number."""
+    """Return a line about the order, as a link to it: to the list of orders, searched by the order's number."""
     number = payment.out_trade_no
     text = listener().describe(out_trade_no=number) or number
     return format_html(

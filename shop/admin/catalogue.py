@@ -20,14 +20,15 @@ from shop.services.categories import category_create, category_remove, category_
 from shop.services.products import product_create, product_remove, product_restock, product_update
 from uploads.forms import PictureAdminMixin, PictureFormMixin, picture_field
 
-PLAIN = ("name", "price", "description", "vip_level", "vip_days")  # what a product's service takes as the form has it
+# Fields that the services of products take under the name and with the value of the form.
+SERVICE_FIELDS = ("name", "price", "description", "vip_level", "vip_days")
 
 
 class OnSaleFilter(admin.SimpleListFilter):
     title, parameter_name = "状态", "removed"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return list(zip(("no", "yes"), model_admin.words, strict=True))
+        return list(zip(("no", "yes"), model_admin.state_names, strict=True))
 
     def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
         return queryset.filter(removed_at__isnull=self.value() == "no") if self.value() else queryset
@@ -80,16 +81,16 @@ class ProductForm(PictureForm):
 
 
 class CatalogueAdmin(PictureAdminMixin, OfficeAdmin):
-    """What the two have in common: nothing is deleted, everything goes through the services."""
+    """Base of both pages: a row is taken off sale, never deleted, and every change goes through a service."""
 
-    words = ("使用中", "已删除")
+    state_names = ("使用中", "已删除")
     list_filter_submit = True
     list_per_page = 30
     show_full_result_count = False
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        shown = super().get_fields(request, obj)
-        return shown if obj else [name for name in shown if name not in self.readonly_fields]
+        names = super().get_fields(request, obj)
+        return names if obj else [name for name in names if name not in self.readonly_fields]
 
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
         return {name: entry for name, entry in super().get_actions(request).items() if name != "delete_selected"}
@@ -107,10 +108,10 @@ class CatalogueAdmin(PictureAdminMixin, OfficeAdmin):
         return request.user.has_perm(f"shop.delete_{self.opts.model_name}")
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
-        """Hand the form to a service and let ``obj`` be what it made."""
+        """Save through the service that ``store`` calls, then make ``obj`` the saved row."""
         try:
             saved = self.store(request, obj, form, change)
-        except DomainError as refusal:  # somebody else was a moment faster
+        except DomainError as refusal:  # for example: a colleague has taken the name or the pieces meanwhile
             messages.error(request, refusal.msg)
             saved = self.model.objects.filter(pk=obj.pk).first() or obj
         obj.pk = saved.pk
@@ -140,7 +141,7 @@ class CatalogueAdmin(PictureAdminMixin, OfficeAdmin):
 
     @display(description="状态", label={"使用中": "success", "在售": "success", "已删除": "danger", "已下架": "danger"})
     def status(self, row: Any) -> str:
-        return self.words[row.removed_at is not None]
+        return self.state_names[row.removed_at is not None]
 
 
 @admin.register(Category)
@@ -173,7 +174,7 @@ class CategoryAdmin(CatalogueAdmin):
 @admin.register(Product)
 class ProductAdmin(CatalogueAdmin):
     form = ProductForm
-    words = ("在售", "已下架")
+    state_names = ("在售", "已下架")
     list_display = ["preview", "name", "category", "price", "stock", "product_id", "created_at", "status"]
     list_display_links = ["preview", "name"]
     list_select_related = ["category"]
@@ -189,18 +190,18 @@ class ProductAdmin(CatalogueAdmin):
     actions = ["remove_selected"]
 
     def store(self, request: HttpRequest, obj: Product, form: ProductForm, change: bool) -> Product:
-        given = form.cleaned_data
+        values = form.cleaned_data
         who: dict[str, Any] = {"actor": request.user.get_username(), "now": timezone.now()}
-        touched = [name for name in PLAIN if not change or name in form.changed_data]
-        changes: dict[str, Any] = {name: given[name] for name in touched}
+        names = [name for name in SERVICE_FIELDS if not change or name in form.changed_data]
+        changes: dict[str, Any] = {name: values[name] for name in names}
         if not change or "category" in form.changed_data:
-            changes["category_id"] = given["category"].category_id
+            changes["category_id"] = values["category"].category_id
         if form.new_picture:
             changes["image_url"] = form.new_picture
         if not change:
-            return product_create(**changes, stock=given["pieces"], **who)
-        if given["pieces"]:
-            product_restock(product_id=obj.product_id, pieces=given["pieces"], **who)
+            return product_create(**changes, stock=values["pieces"], **who)
+        if values["pieces"]:
+            product_restock(product_id=obj.product_id, pieces=values["pieces"], **who)
         return product_update(product_id=obj.product_id, **changes, **who) if changes else obj
 
     @action(description="下架所选商品", permissions=["remove"])

@@ -1,7 +1,7 @@
-"""Orders in the back office: all of an order on one page, and the steps its state allows as buttons.
+"""Orders in the back office: one page shows all of an order, with a button for each step that its state allows.
 
-Nothing of an order can be typed in. A button calls the same service as the API does. What staff do daily has a list
-of its own: ``order_work.py``.
+No field of an order can be edited: the buttons call the same services as the API. The lists of daily work are in
+``work_lists.py``.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -20,18 +20,18 @@ from unfold.decorators import action, display
 from core.admin.buttons import ButtonsAdmin, bulk_action
 from core.times import SHANGHAI
 from shop.admin.order_parts import last_step, lines_table, log_timeline, payments_table, refunds_table
-from shop.admin.order_work import (
+from shop.admin.packing import MOST_PRINTED, packing_address, packing_page
+from shop.admin.work_lists import (
     PACKING,
-    WORKS,
-    WorkColumns,
-    WorkFilter,
+    WORK_LISTS,
+    WorkListColumns,
+    WorkListFilter,
     attach_refunds,
     is_by_hand,
     step_buttons,
-    work_of,
-    work_rows,
+    work_list_of,
+    work_list_rows,
 )
-from shop.admin.packing import MOST_PRINTED, packing_address, packing_page
 from shop.errors import OrderRefused, ProviderUndecided
 from shop.models import Order
 from shop.selectors import order_search
@@ -42,7 +42,7 @@ from shop.states import TABLE, Event, ShippingStatus, State
 
 
 class OrderButton(NamedTuple):
-    """A step of the back office: its event, its name, and the service, called with order_id, actor, reason, now."""
+    """A button for one step of an order. ``run`` is called with order_id, actor, reason and now."""
 
     event: Event
     label: str
@@ -83,7 +83,7 @@ BUTTONS: dict[str, OrderButton] = {
     "refund_again": OrderButton(Event.REFUND_AGAIN, "重新退款", order_refund),
 }
 _REFUNDING = "款项将原路退回,进度见“退款处理”"
-_BEGINS = frozenset({"approve", "refund", "refund_again"})  # money has not moved yet when they are done
+_BEGINS = frozenset({"approve", "refund", "refund_again"})  # these only request a refund; the money moves later
 OUTCOMES = dict.fromkeys(_BEGINS, _REFUNDING)
 _COLOURS = {
     State.OPEN.label: "warning",
@@ -99,7 +99,7 @@ _COLOURS = {
 
 
 class DayFilter(RangeDateFilter):
-    """From a day to a day, both with all of their hours."""
+    """Filter by a range of days. The last day counts in full."""
 
     def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
         first, last = (self._day(end) for end in ("from", "to"))
@@ -119,7 +119,7 @@ class DayFilter(RangeDateFilter):
 
 
 @admin.register(Order)
-class OrderAdmin(WorkColumns, ButtonsAdmin):
+class OrderAdmin(WorkListColumns, ButtonsAdmin):
     labels = {name: button.label for name, button in BUTTONS.items()}
     chosen = "(所选订单)"
     asks = {
@@ -139,11 +139,11 @@ class OrderAdmin(WorkColumns, ButtonsAdmin):
     grave = frozenset({"reject", "close", "invalidate", "refund"})
     need_password = frozenset({"approve", "refund", "refund_again"})
     list_display = ["order_id", "goods", "username", "phone", "total", "state_label", "created_at"]
-    list_filter = [WorkFilter, "order_status", "pay_status", "shiping_status", "state", ("created_at", DayFilter)]
+    list_filter = [WorkListFilter, "order_status", "pay_status", "shiping_status", "state", ("created_at", DayFilter)]
     list_filter_submit = True
     list_before_template = "shop/order_bar.html"
-    work_lists = {name: (work.label, work.icon) for name, work in WORKS.items()}
-    search_fields = ["order_id"]  # shows the box; what it finds is up to order_search
+    work_lists = {name: (work.label, work.icon) for name, work in WORK_LISTS.items()}
+    search_fields = ["order_id"]  # makes the search box appear; order_search decides what it finds
     search_help_text = "电话、订单号(或其最后几位)、收货人"
     ordering = ["-pk"]
     readonly_fields = [
@@ -198,45 +198,45 @@ class OrderAdmin(WorkColumns, ButtonsAdmin):
         return packing_page(self, request)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Order]:
-        orders, work = super().get_queryset(request), work_of(request)
-        return work_rows(orders, work) if work else orders.prefetch_related("lines")
+        orders, work = super().get_queryset(request), work_list_of(request)
+        return work_list_rows(orders, work) if work else orders.prefetch_related("lines")
 
     def get_search_results(self, request: HttpRequest, queryset: QuerySet, search_term: str) -> tuple[QuerySet, bool]:
         return order_search(queryset, search_term) if search_term.strip() else queryset, False
 
     def get_list_display(self, request: HttpRequest) -> Sequence[Any]:
-        work = work_of(request)
+        work = work_list_of(request)
         if work is None:
             return self.list_display
         return [*work.columns, "steps"] if self._steps(request) else work.columns
 
     def get_ordering(self, request: HttpRequest) -> Sequence[Any]:
-        work = work_of(request)
+        work = work_list_of(request)
         return work.ordering if work else self.ordering
 
     def get_sortable_by(self, request: HttpRequest) -> Sequence[Any]:
-        return () if work_of(request) else super().get_sortable_by(request)
+        return () if work_list_of(request) else super().get_sortable_by(request)
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
-        listed, work = super().get_changelist_instance(request), work_of(request)
+        changelist, work = super().get_changelist_instance(request), work_list_of(request)
         if work:
-            orders, steps = list(listed.result_list), self._steps(request)
+            orders, steps = list(changelist.result_list), self._steps(request)
             if "refund_progress" in work.columns:
                 attach_refunds(orders)
             for order in orders:
                 order.steps = [step for step in steps if step[0] in (PACKING, *_allowed(order))]
-        return listed
+        return changelist
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        work = work_of(request)
-        bar: dict[str, Any] = {"work": work, "works": WORKS, "work_steps": self._steps(request)}
+        work = work_list_of(request)
+        bar: dict[str, Any] = {"work": work, "works": WORK_LISTS, "work_steps": self._steps(request)}
         if work:
             bar["title"] = work.label
         return super().changelist_view(request, bar | (extra_context or {}))
 
     def _steps(self, request: HttpRequest) -> list[tuple[str, str]]:
-        """Names and labels of what this member of staff may do in the work list."""
-        work, labels = work_of(request), {PACKING: "打印配货单"}
+        """Return name and label of each button that this member of staff may press in the work list."""
+        work, labels = work_list_of(request), {PACKING: "打印配货单"}
         if self.has_change_permission(request):
             labels |= self.labels
         return [(name, labels[name]) for name in work.steps if name in labels] if work else []
@@ -270,7 +270,7 @@ class OrderAdmin(WorkColumns, ButtonsAdmin):
             BUTTONS[name].run(order_id=row.order_id, actor=actor, reason=reason, now=timezone.now())
         except ProviderUndecided:
             raise
-        except OrderRefused as refusal:  # often a colleague, or one's own first click, was faster
+        except OrderRefused as refusal:  # often a colleague, or the first of two clicks, has done the step already
             raise OrderRefused(f"{refusal.msg}({last_step(row)})") from None
         return OUTCOMES.get(name, "")
 

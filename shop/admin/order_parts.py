@@ -1,4 +1,4 @@
-"""Pieces of the order page that are no form fields: goods, money and log."""
+"""The parts of the order page that are not fields: goods, payments, refunds and log."""
 
 from typing import Any
 
@@ -53,7 +53,7 @@ def refunds_table(order: Order) -> SafeString:
 
 
 def log_timeline(order: Order) -> SafeString:
-    """Who did what, from which state to which, oldest first."""
+    """Return the log of the order as HTML: who did what, from which state to which, oldest first."""
     return timeline(
         LogLine(log.at, log.actor, log.event, _arrow(log.from_state, log.to_state), log.detail)
         for log in order.logs.all()
@@ -61,7 +61,7 @@ def log_timeline(order: Order) -> SafeString:
 
 
 def last_step(order: Order) -> str:
-    """Who did what last, and when."""
+    """Say who did the latest step, which and when. Return "" if the log is empty."""
     log = order.logs.order_by("-pk").first()
     return f"{log.actor} 于 {dash(log.at)} {log.event}" if log else ""
 

@@ -1,4 +1,4 @@
-"""Packing lists: what to fetch from the shelves, then what goes into which parcel. Made for A4 paper."""
+"""The packing list, for A4 paper: what to fetch from the shelves, then a page for each parcel."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -51,7 +51,10 @@ def packing_address(pks: Iterable[Any]) -> str:
 
 
 def packing_page(model_admin: Any, request: HttpRequest) -> HttpResponse:
-    """Answer the orders of ``?ids=``, the longest paid first; personal data, so for those who may see orders."""
+    """Return the page for the orders in ``?ids=``, the one that was paid first at the top.
+
+    :raises PermissionDenied: the page shows names and addresses, and the user may not view orders.
+    """
     if not model_admin.has_view_permission(request):
         raise PermissionDenied
     back = reverse("admin:shop_order_changelist") + "?work=ship"

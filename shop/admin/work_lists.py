@@ -1,4 +1,4 @@
-"""What staff do with orders every day, as lists: what waits longest comes first, a button does the step."""
+"""The work lists: orders that wait for staff, the longest waiting first, with a button for each step."""
 
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -19,8 +19,8 @@ from shop.models import Order, OrderLog
 from shop.states import Event, State
 
 
-class Work(NamedTuple):
-    """A work list: the orders in ``states``, in an ``ordering``, with what one must know of them and do with them."""
+class WorkList(NamedTuple):
+    """The orders in ``states``, sorted by ``ordering``; ``columns`` show what staff must know to do the ``steps``."""
 
     label: str
     icon: str
@@ -31,11 +31,11 @@ class Work(NamedTuple):
 
 
 PARAMETER = "work"
-PACKING = "packing"  # no step of an order: it prints
+PACKING = "packing"  # not a step of an order: this button prints the packing list
 _ASKED = OrderLog.objects.filter(order=OuterRef("pk"), event=Event.ASK_RETURN.label).order_by("-pk")
 ASKED_AT = Subquery(_ASKED.values("at")[:1])
-WORKS: dict[str, Work] = {
-    "ship": Work(
+WORK_LISTS: dict[str, WorkList] = {
+    "ship": WorkList(
         "待发货",
         "local_shipping",
         (State.PAID, State.PREPARING),
@@ -43,7 +43,7 @@ WORKS: dict[str, Work] = {
         ("order_id", "goods", "receiver", "since_paid", "state_label"),
         ("paid_at", "pk"),
     ),
-    "returns": Work(
+    "returns": WorkList(
         "待处理退货",
         "assignment_return",
         (State.RETURN_ASKED, State.RETURN_ASKED_LATER),
@@ -51,7 +51,7 @@ WORKS: dict[str, Work] = {
         ("order_id", "goods", "receiver", "total", "why", "since_asked", "state_label"),
         (ASKED_AT, "pk"),
     ),
-    "refunds": Work(
+    "refunds": WorkList(
         "退款处理",
         "currency_exchange",
         (State.REFUND_FAILED, State.REFUNDING),
@@ -63,23 +63,23 @@ WORKS: dict[str, Work] = {
 LATE_DAYS = 2
 
 
-def work_of(request: HttpRequest) -> Work | None:
-    return WORKS.get(request.GET.get(PARAMETER, ""))
+def work_list_of(request: HttpRequest) -> WorkList | None:
+    return WORK_LISTS.get(request.GET.get(PARAMETER, ""))
 
 
-class WorkFilter(admin.SimpleListFilter):
+class WorkListFilter(admin.SimpleListFilter):
     title, parameter_name = "工作清单", PARAMETER
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [(name, work.label) for name, work in WORKS.items()]
+        return [(name, work.label) for name, work in WORK_LISTS.items()]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
-        work = WORKS.get(self.value() or "")
+        work = WORK_LISTS.get(self.value() or "")
         return queryset.filter(state__in=work.states) if work else queryset
 
 
-def work_rows(orders: QuerySet[Order], work: Work) -> QuerySet[Order]:
-    """``orders`` with what the columns of ``work`` show."""
+def work_list_rows(orders: QuerySet[Order], work: WorkList) -> QuerySet[Order]:
+    """Load with ``orders`` what the columns of ``work`` show."""
     if "goods" in work.columns:
         orders = orders.prefetch_related("lines")
     if "since_asked" in work.columns:
@@ -88,7 +88,7 @@ def work_rows(orders: QuerySet[Order], work: Work) -> QuerySet[Order]:
 
 
 def attach_refunds(orders: list[Any]) -> None:
-    """Give each order its newest ``refund``, in one query: an order's number is its payment's."""
+    """Set ``refund`` on each order to its newest refund, with one query. A payment has the number of its order."""
     refunds = Refund.objects.filter(payment__out_trade_no__in=[order.order_id for order in orders])
     newest = {refund.payment.out_trade_no: refund for refund in refunds.select_related("payment").order_by("pk")}
     for order in orders:
@@ -96,13 +96,13 @@ def attach_refunds(orders: list[Any]) -> None:
 
 
 def is_by_hand(order: Any) -> bool:
-    """Whether neither another try nor a new number helps its refund: staff choose the way on the refund's own page."""
+    """Tell whether submitting the order's refund again cannot help: staff then choose a way on the refund's page."""
     refund = getattr(order, "refund", None)
     return refund is not None and refund.state in (RefundStatus.ABNORMAL, RefundStatus.OWED)
 
 
 def step_buttons(order: Order, steps: list[tuple[str, str]]) -> SafeString:
-    """Buttons that press one row of the list."""
+    """Return the buttons of one row of the list. ``steps`` are their names and labels."""
     buttons = [
         ("" if at else " is-main", _TARGET if name == PACKING else "", PRESS, name, order.pk, label, order, label)
         for at, (name, label) in enumerate(steps)
@@ -111,8 +111,8 @@ def step_buttons(order: Order, steps: list[tuple[str, str]]) -> SafeString:
     return format_html('<span class="od-steps">{}</span>', format_html_join("", form, buttons)) if buttons else _NONE
 
 
-class WorkColumns:
-    """Columns of the work lists."""
+class WorkListColumns:
+    """The columns that work lists have beside those of the list of all orders."""
 
     @display(description="商品")
     def goods(self, order: Order) -> SafeString:
