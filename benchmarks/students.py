@@ -1,35 +1,39 @@
 """What the student calls cost at 1,000 students and at many, and how close the list comes to a bare function.
 
     python benchmarks/students.py                        # 1,000,000 students, about three minutes
-    python benchmarks/students.py --rows 100000 --seconds 4
+    python benchmarks/students.py --rows 100000 --only requests
 
-Runs on throw-away engines, or on DATABASE_URL's server in a database of its own. "Database" is what PostgreSQL says
-of each statement (planning and execution, median), two statements added up where a call sends two. "Requests" are
-answered by the same server (granian, WSGI, as many workers and threads), ours with all middleware, the token check
-and the role gate on, beside a WSGI function that has psycopg, orjson and a total it need not count, and nothing else.
+Runs on throw-away engines, or on DATABASE_URL's server in a database of its own, whose CPU is then not counted.
+"Database" is what PostgreSQL says of each statement (planning and execution, median), two statements added up where a
+call sends two. "Page 1" is answered, in the same bytes, by Granian with two workers: ours with the token check, the
+role gate, log line and metrics, behind nginx (WSGI) and on one port (ASGI); a WSGI function that has psycopg, orjson
+and a total kept for a second, and nothing else; and an async server that does all that ours does (``equal.py``).
 """
 
 import argparse
 import os
-import socket
 import statistics
-import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from itertools import accumulate
 from pathlib import Path
 from random import Random
+from tempfile import TemporaryDirectory
 from typing import Any
+from zoneinfo import ZoneInfo
 
 ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from benchmarks.serving import CONNECTIONS, Server, body_of, measure, request_of, served, table  # noqa: E402
+
 SMALL = 1_000
 COPY_ROWS = 20_000
 ROUNDS = 25
 PAGE = 10
-WORKERS, THREADS, CONNECTIONS = 2, 4, 32
 SMALL_DATABASE, LARGE_DATABASE = "bench_students_small", "bench_students"
 # The surname at place n is held by 1/(n+3) as many as the first: 王 about 8 %, 谭 about 0.4 %.
 SURNAMES = (
@@ -41,6 +45,7 @@ COLUMNS = "sid, name, age, class_name, city, degree, product_url, description, h
 CREATED = "2019-05-09 02:14:12+08"
 # Three students of a name nobody else has any part of, however many there are.
 ODD_NAME, ODD_STUDENTS = "龘靐齉", 3
+_SHANGHAI = ZoneInfo("Asia/Shanghai")
 
 
 # --- Students ------------------------------------------------------------------------------------
@@ -185,107 +190,53 @@ def print_table(small: dict[str, Any], large: dict[str, Any], rows: int) -> None
 
 # --- Requests ------------------------------------------------------------------------------------
 _held = threading.local()
-_BARE_SQL = f"SELECT {COLUMNS}, id::text AS _id FROM students_student ORDER BY id DESC LIMIT {PAGE}"
-_BARE_KEYS = [
-    "sId",
-    "name",
-    "age",
-    "class",
-    "city",
-    "degree",
-    "productUrl",
-    "description",
-    "headimgurl",
-    "cTime",
-    "_id",
-]
+_BARE_SQL = f"SELECT id, {COLUMNS} FROM students_student ORDER BY id DESC LIMIT {PAGE}"
+_TOTAL_KEPT_S = 1.0
 
 
 def bare(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
-    """The same page from a WSGI function that knows nothing but how to fetch it."""
+    """The same page from a WSGI function that knows nothing but how to fetch it; it counts once a second."""
     import orjson
     import psycopg
 
-    if not hasattr(_held, "connection"):
-        _held.connection = psycopg.connect(os.environ["DATABASE_URL"], autocommit=True)
-    rows = _held.connection.execute(_BARE_SQL).fetchall()
-    data = [dict(zip(_BARE_KEYS, row, strict=True)) for row in rows]
-    total = int(os.environ["BARE_TOTAL"])
-    body = orjson.dumps({"status": 1, "state": True, "msg": "请求成功", "total": total, "data": data})
+    if not hasattr(_held, "cursor"):
+        _held.cursor = psycopg.connect(os.environ["DATABASE_URL"], autocommit=True).cursor(binary=True)
+        _held.counted_at = float("-inf")
+    cursor = _held.cursor
+    if time.monotonic() - _held.counted_at > _TOTAL_KEPT_S:
+        (_held.total,) = cursor.execute("SELECT count(*) FROM students_student").fetchone()
+        _held.counted_at = time.monotonic()
+    rows = [bare_row(*row) for row in cursor.execute(_BARE_SQL, prepare=True)]
+    body = orjson.dumps({"status": 1, "state": True, "msg": "请求成功", "total": _held.total, "data": rows})
     start_response("200 OK", [("Content-Type", "application/json"), ("Content-Length", str(len(body)))])
     return [body]
 
 
-@contextmanager
-def served(target: str, environ: dict[str, str]) -> Iterator[int]:
-    """Run granian with ``target`` on a free port."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    argv = [sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port)]
-    argv += ["--workers", str(WORKERS), "--blocking-threads", str(THREADS), "--log-level", "error", target]
-    with Path(os.devnull).open("wb") as nowhere:
-        server = subprocess.Popen(argv, cwd=ROOT, env=environ, stdout=nowhere, stderr=nowhere)
-    try:
-        wait_for(port)
-        yield port
-    finally:
-        server.terminate()
-        try:
-            server.wait(5)
-        except subprocess.TimeoutExpired:
-            server.kill()
-            server.wait()
+def bare_row(pk: int, sid: str, name: str, age: int, class_: str, *others: Any) -> dict[str, Any]:
+    city, degree, url, description, picture, created_at = others
+    t = created_at.astimezone(_SHANGHAI)
+    return {
+        "_id": f"{int(created_at.timestamp()):08x}{pk:016x}",
+        "name": name,
+        "headimgurl": picture,
+        "age": str(age),
+        "class": class_,
+        "city": city,
+        "degree": degree,
+        "productUrl": url,
+        "description": description,
+        "cTime": f"{t.year}/{t.month:02}/{t.day:02} {t.hour:02}:{t.minute:02}:{t.second:02}",
+        "sId": sid,
+        "__v": 0,
+    }
 
 
-def wait_for(port: int) -> None:
-    for _ in range(300):
-        try:
-            socket.create_connection(("127.0.0.1", port), 1).close()
-            return
-        except OSError:
-            time.sleep(0.1)
-    raise SystemExit("The server does not start.")
-
-
-def requests_per_second(port: int, token: str, seconds: float) -> float:
-    """Ask for page 1 over ``CONNECTIONS`` connections that stay open; every answer must be a 200."""
-    head = f"GET /students/getstulist?page=1&count={PAGE} HTTP/1.1\r\nHost: 127.0.0.1\r\nauthorization: {token}\r\n\r\n"
-    load(port, head.encode(), 3)  # warm up: imports, pools, prepared statements
-    return load(port, head.encode(), seconds)
-
-
-def load(port: int, request: bytes, seconds: float) -> float:
-    import selectors
-
-    waiting, buffers = selectors.DefaultSelector(), {}
-    for _ in range(CONNECTIONS):
-        connection = socket.create_connection(("127.0.0.1", port), 5)
-        connection.sendall(request)
-        waiting.register(connection, selectors.EVENT_READ)
-        buffers[connection] = b""
-    answered, started = 0, time.perf_counter()
-    while (now := time.perf_counter()) < started + seconds:
-        for entry, _ in waiting.select(1):
-            connection: Any = entry.fileobj
-            buffers[connection] += connection.recv(65_536)
-            if is_whole(buffers[connection]):
-                buffers[connection] = b""
-                answered += 1
-                connection.sendall(request)
-    for connection in buffers:
-        connection.close()
-    return answered / (now - started)
-
-
-def is_whole(answer: bytes) -> bool:
-    head, found, body = answer.partition(b"\r\n\r\n")
-    if not found:
-        return False
-    if not head.startswith(b"HTTP/1.1 200"):
-        raise SystemExit(f"Not a 200: {answer[:500]!r}")
-    fields = head.lower().partition(b"content-length:")[2]
-    return len(body) >= int(fields.split(b"\r\n")[0])
+SERVERS = (
+    Server("bare WSGI function", "benchmarks.students:bare"),
+    Server("async server, equal work", "benchmarks.equal:application", "asgi", ("--workers", "2", "--loop", "uvloop")),
+    Server("ours", "config.wsgi:application"),
+    Server("ours, one port", "config.asgi:application", "asgi", ("--workers", "2")),
+)
 
 
 def caller_token() -> str:
@@ -299,18 +250,21 @@ def caller_token() -> str:
     return token_issue(User.objects.create_user("bench", "-", role=role))
 
 
-def compare(rows: int, seconds: float) -> None:
-    token = caller_token()
-    environ = os.environ | {"PYTHONPATH": str(ROOT), "BARE_TOTAL": str(rows), "LOG_LEVEL": "INFO"}
-    targets = {"bare": "benchmarks.students:bare", "ours": "config.wsgi:application"}
-    rates: dict[str, list[float]] = {"bare": [], "ours": []}
-    for name in ("bare", "ours", "bare", "ours"):  # in turns: a shared machine has good and bad moments
-        with served(targets[name], environ) as port:
-            rates[name].append(requests_per_second(port, token, seconds))
-    bare, ours = (max(rates[name]) for name in ("bare", "ours"))
-    print(f"\nRequests per second, page 1 of {PAGE} ({WORKERS} workers x {THREADS} threads, {CONNECTIONS} connections)")
-    print(f"  bare WSGI function        {bare:8,.0f}")
-    print(f"  ours, everything switched on {ours:5,.0f}   {ours / bare:.2f} of it")
+def compare(requests: int, rounds: int) -> None:
+    from django.conf import settings
+
+    request = request_of(f"/students/getstulist?page=1&count={PAGE}", caller_token())
+    environ = os.environ | {"PYTHONPATH": str(ROOT), "LOG_LEVEL": "INFO", "LOG_FORMAT": "json"}
+    environ |= {"DJANGO_SECRET_KEY": settings.SECRET_KEY, "EQUAL_REDIS_URL": settings.REDIS_URL}
+    with ExitStack() as stack:
+        figures = stack.enter_context(TemporaryDirectory())
+        environ["PROMETHEUS_MULTIPROC_DIR"] = figures
+        ports = {server.name: stack.enter_context(served(server, environ)) for server in SERVERS}
+        bodies = {body_of(port, request) for port in ports.values()}
+        assert len(bodies) == 1, bodies
+        costs = measure(ports, request, requests=requests, rounds=rounds)
+    title = f"Page 1 of {PAGE}, 2 workers each, {CONNECTIONS} connections, {rounds} rounds of {requests:,} requests"
+    table(title, costs)
 
 
 # --- Start ---------------------------------------------------------------------------------------
@@ -361,9 +315,10 @@ def use(database: str) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=1_000_000, help="how many students (default: 1,000,000)")
-    parser.add_argument("--seconds", type=float, default=6, help="how long each server is asked (default: 6)")
+    parser.add_argument("--requests", type=int, default=3_000, help="to each server in each round (default: 3,000)")
+    parser.add_argument("--rounds", type=int, default=5, help="how often each server is asked (default: 5)")
+    parser.add_argument("--only", choices=("database", "requests"))
     options = parser.parse_args()
-    sys.path.insert(0, str(ROOT))
     with engines(), own_databases():
         os.environ["DATABASE_URL"] = url_of(LARGE_DATABASE)
         os.environ |= {"DJANGO_SETTINGS_MODULE": "config.settings.local", "LOG_LEVEL": "ERROR"}
@@ -371,14 +326,17 @@ def main() -> None:
         from django.db import connections
 
         django.setup()
-        use(SMALL_DATABASE)
-        fill(SMALL)
-        small = prepare(SMALL)
+        if options.only != "requests":
+            use(SMALL_DATABASE)
+            fill(SMALL)
+            small = prepare(SMALL)
         use(LARGE_DATABASE)
         seconds = fill(options.rows)
         print(f"{options.rows:,} students in {seconds:.0f} s")
-        print_table(small, prepare(options.rows), options.rows)
-        compare(options.rows, options.seconds)
+        if options.only != "requests":
+            print_table(small, prepare(options.rows), options.rows)
+        if options.only != "database":
+            compare(options.requests, options.rounds)
         connections.close_all()
         connections["default"].close_pool()
 
