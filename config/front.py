@@ -8,11 +8,11 @@ from django.http import FileResponse, Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 
 from accounts.demo_users import DEMO_USERS
-from config import codes as refusals
+from config import refusals
 from config.limits import limits
 from core.ops import health
 from core.times import span
-from payments.errors import WECHAT_CODES
+from payments.wechat_codes import WECHAT_CODES
 
 MAX_QR_BYTES = 1000
 API_FILES = {"types.d.ts": "text/plain; charset=utf-8", "collection.json": "application/json"}

@@ -195,7 +195,7 @@ def _order(values: Values, order_id: str, total: Decimal) -> Order:
 
 
 def _state(values: Values) -> tuple[State, int, str]:
-    """Our state, the seed's order_status, and a note for what the old numbers leave open."""
+    """Return our state, the order_status, and a note for staff where the old numbers do not say enough."""
     status = _code(values, "order_status", OrderStatus)
     shiping = _code(values, "shiping_status", ShippingStatus)
     note = _NOTES.get(OrderStatus(status), "")

@@ -1,4 +1,4 @@
-"""``manage.py doctor``: would WeChat Pay take our calls, and could it reach us?"""
+"""The checks of ``manage.py doctor`` for payments: merchants and keys, bills, and the address for notifications."""
 
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
@@ -18,12 +18,12 @@ from payments.selectors import bills_failed, differences_open, merchants_waiting
 from payments.services.bills import bill_days_missing
 
 log = structlog.get_logger("payments")
-# A question that changes nothing: nobody has this number, and only who may ask is told so.
+# The checks ask about this number, which no order has. WeChat Pay says so only to those whose signature is right.
 NOBODYS_NUMBER = "00000000000000000000000DOCTOR"
 
 
 def warn_without_refunds() -> None:
-    """Say at the start of each process that a merchant takes money and cannot give it back."""
+    """Log at the start of each process that refunds are not configured though payments are."""
     if settings.WECHAT_PAY_MCH_ID and not merchant().has_v3:
         log.warning("refunds are not possible: returns are refused until the WECHAT_PAY_* values of v3 are set")
 
@@ -47,7 +47,7 @@ def wechat_pay() -> Iterator[Finding]:
 
 
 def former_payments() -> Iterator[Finding]:
-    """Find money that nobody can ask about any more, since its merchant's keys are gone."""
+    """Find payments and refunds that cannot be asked about, because we have no keys of their merchant."""
     known = {who.mch_id for who in merchants()}
     for mch_id, number in merchants_waiting().items():
         if mch_id and mch_id not in known:
@@ -59,7 +59,7 @@ def former_payments() -> Iterator[Finding]:
 
 
 def bills() -> Iterator[Finding]:
-    """Whether the books agree with WeChat Pay's, as far as the bills say."""
+    """Report days whose bill was not compared, and differences that wait for staff."""
     past, missing = restored.latest(), bill_days_missing(merchant().mch_id, now=timezone.now())
     if past and missing and merchant().has_v3:
         what = f"Restored at {dash(past.restored_at)} what was there at {dash(past.written_at)}"
@@ -82,7 +82,7 @@ def _ask(name: str, gateway: Callable, remedy: str) -> Finding:
 
 
 def _platform_certificates(end: datetime | None) -> Finding:
-    # WeChat offers the next one days ahead, the worker looks twice a day: so late it should be here.
+    # WeChat offers the next one days ahead and the worker fetches it twice a day, so one day before it must be here.
     left = end - timezone.now() if end else timedelta()
     what = f"WeChat Pay's platform certificates end in {left / timedelta(days=1):.1f} days"
     if left > timedelta(days=1):

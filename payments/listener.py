@@ -1,4 +1,4 @@
-"""The functions that the app with the orders (the shop) hands over, so that payments can tell it of money.
+"""How payments tells the app with the orders (the shop) about money: the shop registers functions to be called.
 
 Payments must not import the shop, and does not know what an order is.
 """

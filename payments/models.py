@@ -1,4 +1,7 @@
-"""Payments, refunds, their log, and the journal of what the provider told us. Amounts are integer fen."""
+"""Payments, refunds, the money log, notifications of the provider, and the comparison with its bills.
+
+Amounts are integers in fen.
+"""
 
 from django.db import models
 from django.db.models import Q
@@ -13,22 +16,22 @@ class TradeType(models.TextChoices):
 
 
 class PaymentStatus(models.TextChoices):
-    STARTING = "starting", "下单中"  # written here; whether the provider knows it is not certain
+    STARTING = "starting", "下单中"  # stored here; the provider may or may not have it
     OPEN = "open", "待支付"  # the provider has the order and it can be paid
     PAID = "paid", "已支付"
-    CLOSED = "closed", "已关闭"  # the provider says so; it may still turn out paid
-    STRAY = "stray", "待退回"  # money that fits no order of ours: all of it goes back
+    CLOSED = "closed", "已关闭"  # the provider takes no money for it any more; a payment made before may still appear
+    STRAY = "stray", "待退回"  # money that belongs to no order of ours: all of it is refunded
 
 
 class RefundStatus(models.TextChoices):
-    PENDING = "pending", "待提交"  # intent written; the provider may or may not have it
+    PENDING = "pending", "待提交"  # stored here; the provider may or may not have it
     PROCESSING = "processing", "退款中"
     SUCCESS = "success", "已退款"
-    ABNORMAL = "abnormal", "退款异常"  # accepted, but the money could not be delivered: by hand
-    CLOSED = "closed", "退款关闭"  # the number is dead, nothing moved; a new one takes its place
-    FAILED = "failed", "退款失败"  # refused; a retry uses the same number
-    OWED = "owed", "待线下退款"  # an abnormal one came back to the merchant: the buyer has nothing yet
-    OFFLINE = "offline", "已线下退款"  # paid by other means; the provider is asked nothing more
+    ABNORMAL = "abnormal", "退款异常"  # accepted, but the buyer's account cannot receive the money: staff must act
+    CLOSED = "closed", "退款关闭"  # the provider closed it and moved no money; another try needs a new number
+    FAILED = "failed", "退款失败"  # refused; another try uses the same number
+    OWED = "owed", "待线下退款"  # the money went back to the merchant's account, so the buyer has nothing yet
+    OFFLINE = "offline", "已线下退款"  # staff have paid the buyer by other means
 
 
 class RefundWay(models.TextChoices):
@@ -47,13 +50,13 @@ class OfflineWay(models.TextChoices):
 
 
 class Payment(models.Model):
-    """The one payment of an order at the provider; ``out_trade_no`` is the order's number.
+    """The payment of an order; an order has at most one, and ``out_trade_no`` is the order's number.
 
-    All that goes into the provider's order is stored, so that asking again is word for word the same.
+    Everything that is sent to the provider is stored, so that a repeated request is exactly the same.
     """
 
     out_trade_no = models.CharField("商户订单号", max_length=32, unique=True)
-    # Of the merchant it was made for, which is asked about it for ever. "": older than these columns.
+    # The merchant who takes the money; later questions use that merchant's keys. "" in rows older than these columns.
     appid = models.CharField("AppID", max_length=32, blank=True)
     mch_id = models.CharField("商户号", max_length=32, blank=True)
     amount_fen = models.PositiveBigIntegerField("金额(分)")
@@ -74,7 +77,7 @@ class Payment(models.Model):
 
     transaction_id = models.CharField("微信支付订单号", max_length=64, blank=True)
     paid_at = models.DateTimeField("支付时间", null=True, blank=True)
-    billed_on = models.DateField("对账日", null=True, blank=True)  # the day whose bill says the same as we do
+    billed_on = models.DateField("对账日", null=True, blank=True)  # the day whose bill agrees with this row
     closed_at = models.DateTimeField("关闭时间", null=True, blank=True)
 
     claimed_until = models.DateTimeField("下单占用至", null=True, blank=True)
@@ -92,14 +95,14 @@ class Payment(models.Model):
                 condition=~Q(state__in=["paid", "stray"]) | (Q(paid_at__isnull=False) & ~Q(transaction_id="")),
                 name="payment_paid_has_proof",
             ),
-            # WeChat's number names one payment: seeing it under a second order is fraud or a fault.
+            # A WeChat number belongs to one payment. The same number for a second order is fraud or an error.
             models.UniqueConstraint(
                 fields=["transaction_id"], condition=~Q(transaction_id=""), name="payment_transaction_once"
             ),
         ]
         indexes = [
             models.Index(fields=["paid_at"], condition=Q(billed_on=None, state="paid"), name="payment_unbilled"),
-            # Only what is still to be checked is in it: the sweep costs the same after a million paid orders.
+            # Holds only payments that are still to be checked, so paid ones do not slow down the sweep.
             models.Index(fields=["next_check_at"], condition=Q(next_check_at__isnull=False), name="payment_due"),
             models.Index(fields=["-created_at", "-id"], name="payment_newest"),
         ]
@@ -113,7 +116,7 @@ class Payment(models.Model):
 
 
 class Refund(models.Model):
-    """Money on its way back. Every try at the provider uses the same ``out_refund_no``, so it moves once."""
+    """A refund. Every try sends the same ``out_refund_no``, so the provider moves the money only once."""
 
     payment = models.ForeignKey(Payment, on_delete=models.PROTECT, related_name="refunds", verbose_name="支付单")
     out_refund_no = models.CharField("商户退款单号", max_length=64, unique=True)
@@ -124,13 +127,13 @@ class Refund(models.Model):
 
     refund_id = models.CharField("微信退款单号", max_length=64, blank=True)
     way = models.CharField("退至", max_length=10, choices=RefundWay, default=RefundWay.ORIGINAL, blank=True)
-    received_by = models.CharField("入账账户", max_length=64, blank=True)  # as the provider words it
-    accepted_at = models.DateTimeField("微信受理时间", null=True, blank=True)  # its bill is that day's
+    received_by = models.CharField("入账账户", max_length=64, blank=True)  # in the provider's words
+    accepted_at = models.DateTimeField("微信受理时间", null=True, blank=True)  # the bill of this day lists it
     funds_account = models.CharField("出款账户", max_length=32, blank=True)
     billed_on = models.DateField("对账日", null=True, blank=True)
     refunded_at = models.DateTimeField("退款成功时间", null=True, blank=True)
     attempts = models.PositiveIntegerField("提交次数", default=0)
-    sent_at = models.DateTimeField("最近提交", null=True, blank=True)  # when the provider was last told to move it
+    sent_at = models.DateTimeField("最近提交", null=True, blank=True)  # when it was last sent to the provider
     next_try_at = models.DateTimeField("下次处理", null=True, blank=True)
     last_error = models.CharField("最近错误", max_length=255, blank=True)
     created_at = models.DateTimeField("创建时间")
@@ -162,7 +165,7 @@ class Refund(models.Model):
 
     @property
     def trouble(self) -> str:
-        """What keeps the money from the buyer, in a sentence for staff; "" when nothing does."""
+        """Say to staff why the buyer does not have the money. "" when nothing is wrong."""
         match self.state:
             case RefundStatus.ABNORMAL:
                 return f"微信退不到「{self.received_by or '原支付账户'}」,账户可能已注销或冻结"
@@ -176,7 +179,7 @@ class Refund(models.Model):
 
 
 class PaymentLog(models.Model):
-    """One step of money: who, what, from, to, when. Written in the step's own transaction, never changed."""
+    """One step of a payment or refund: who did what and when. Written in the step's transaction, and never changed."""
 
     payment = models.ForeignKey(Payment, on_delete=models.PROTECT, related_name="logs", verbose_name="支付单")
     refund = models.ForeignKey(
@@ -198,9 +201,10 @@ class PaymentLog(models.Model):
 
 
 class InboundEvent(models.Model):
-    """A notification as it came in, and what became of it.
+    """A notification as it was received, and the result of handling it.
 
-    One that nothing proves to be the provider's is cut, and kept for a shorter time: anybody may send such.
+    If its signature does not prove that the provider sent it, only the beginning is kept, and for a shorter time,
+    because anybody can send such a request.
     """
 
     class Channel(models.TextChoices):
@@ -210,7 +214,7 @@ class InboundEvent(models.Model):
     class Verdict(models.TextChoices):
         ACCEPTED = "accepted", "已受理"
         REFUSED = "refused", "已拒绝"
-        FAILED = "failed", "处理失败"  # our own fault: the provider will send it again
+        FAILED = "failed", "处理失败"  # an error of ours; the provider will send it again
 
     channel = models.CharField("通道", max_length=2, choices=Channel)
     received_at = models.DateTimeField("接收时间")
@@ -218,7 +222,7 @@ class InboundEvent(models.Model):
     headers = models.JSONField("请求头", default=dict)
     body = models.BinaryField("原始报文", editable=False)
     body_size = models.PositiveIntegerField("报文字节数", default=0)
-    body_sha256 = models.CharField("报文SHA-256", max_length=64, blank=True, db_default="")  # of all of it
+    body_sha256 = models.CharField("报文SHA-256", max_length=64, blank=True, db_default="")  # of the uncut body
     is_genuine = models.BooleanField("确认来自微信", db_default=False)
 
     verdict = models.CharField("结论", max_length=10, choices=Verdict)
@@ -246,7 +250,7 @@ class InboundEvent(models.Model):
 
 
 class BillRun(models.Model):
-    """The comparison of one day with the provider's bill, as it was made last."""
+    """The latest comparison of one day with one merchant's bill."""
 
     class State(models.TextChoices):
         DONE = "done", "已核对"
@@ -258,10 +262,10 @@ class BillRun(models.Model):
     state = models.CharField("结果", max_length=10, choices=State)
     ran_at = models.DateTimeField("核对时间")
     rows = models.PositiveIntegerField("笔数", default=0)
-    foreign_rows = models.PositiveIntegerField("其他系统的笔数", default=0)  # that share our merchant number
+    foreign_rows = models.PositiveIntegerField("其他系统的笔数", default=0)  # other systems may use our merchant number
     paid_fen = models.BigIntegerField("收款(分)", default=0)
     refunded_fen = models.BigIntegerField("退款(分)", default=0)
-    differences = models.PositiveIntegerField("差异", default=0)  # that were still open at its end
+    differences = models.PositiveIntegerField("差异", default=0)  # those still open when the run ended
     sha1 = models.CharField("账单摘要", max_length=40, blank=True)
     last_error = models.CharField("最近错误", max_length=255, blank=True)
 
@@ -284,7 +288,7 @@ class DifferenceKind(models.TextChoices):
 
 
 class Difference(models.Model):
-    """Where the provider's bill and our books disagree about one payment or refund, until they agree again."""
+    """A payment or refund about which the provider's bill and our records disagree. It ends when they agree."""
 
     class Ending(models.TextChoices):
         OPEN = "", "未处理"
@@ -295,15 +299,15 @@ class Difference(models.Model):
     day = models.DateField("账单日")
     kind = models.CharField("差异", max_length=16, choices=DifferenceKind)
     out_trade_no = models.CharField("商户订单号", max_length=64)
-    out_refund_no = models.CharField("商户退款单号", max_length=64, blank=True)  # "": it is about a payment
-    # What the bill says; empty where it says nothing.
+    out_refund_no = models.CharField("商户退款单号", max_length=64, blank=True)  # "" for a difference about a payment
+    # What the bill says. Empty if the bill does not list it.
     appid = models.CharField("AppID", max_length=32, blank=True)
     transaction_id = models.CharField("微信支付订单号", max_length=64, blank=True)
     refund_id = models.CharField("微信退款单号", max_length=64, blank=True)
     bill_state = models.CharField("账单状态", max_length=16, blank=True)
     bill_fen = models.BigIntegerField("账单金额(分)", null=True, blank=True)
     bill_at = models.DateTimeField("账单时间", null=True, blank=True)
-    # What we say.
+    # What our records say.
     our_state = models.CharField("本地状态", max_length=16, blank=True)
     our_fen = models.BigIntegerField("本地金额(分)", null=True, blank=True)
 

@@ -10,7 +10,7 @@ from payments.models import BillRun, Difference, InboundEvent, Payment, Refund
 
 
 def merchants_waiting() -> Counter[str]:
-    """How many payments and refunds of each merchant number the sweeps still have to ask about."""
+    """Return how many payments and refunds of each merchant number the sweeps still have to ask about."""
     waiting: Counter[str] = Counter()
     for rows, name in (
         (Payment.objects.filter(next_check_at__isnull=False), "mch_id"),
@@ -21,23 +21,23 @@ def merchants_waiting() -> Counter[str]:
 
 
 def differences_open() -> int:
-    """How many differences with the provider's bills wait for somebody."""
+    """Return how many differences with the provider's bills wait for staff."""
     return Difference.objects.filter(ending=Difference.Ending.OPEN).count()
 
 
 def bills_failed(*, older_than: datetime) -> QuerySet[BillRun]:
-    """Comparisons of the last weeks that did not succeed though there was a day's time, oldest first."""
+    """Return up to 5 comparisons of the last month that have not succeeded within a day, oldest first."""
     failed = BillRun.objects.exclude(state=BillRun.State.DONE)
     span = (older_than - timedelta(days=30), older_than - timedelta(days=1))
     return failed.filter(day__gte=span[0].date(), day__lte=span[1].date()).order_by("day", "mch_id")[:5]
 
 
 def refunds_waiting() -> int:
-    """How many refunds are under way."""
+    """Return how many refunds are under way."""
     return Refund.objects.filter(next_try_at__isnull=False).count()
 
 
 def notices_by_verdict(*, since: datetime) -> dict[str, int]:
-    """How many notifications came since then, by what became of them."""
+    """Return how many notifications came since then, by verdict."""
     events = InboundEvent.objects.order_by().filter(received_at__gte=since, received_at__lte=Now())
     return dict(events.values_list("verdict").annotate(Count("pk")))

@@ -1,4 +1,7 @@
-"""Each may run twice or never: what is due stands in the database."""
+"""The background work of payments. A task may run twice or get lost: the database says what is due.
+
+``config/settings/base.py`` says when each one runs.
+"""
 
 from datetime import date
 
@@ -51,7 +54,7 @@ def purge_events() -> None:
 
 @shared_task(name="payments.refresh_certificates", ignore_result=True)
 def refresh_certificates() -> None:
-    """Platform certificates change every few years, announced a day ahead; public keys do not."""
+    """Fetch the platform certificates of merchants that use them. WeChat offers the next one in time."""
     for who in merchants():
         if who.has_v3 and gateway_v3(who).keys.uses_certificates:
             gateway_v3(who).refresh_certificates()

@@ -1,4 +1,4 @@
-"""Demo categories and products, so that a stranger can order something at once. Only with DEMO_DATA on."""
+"""Demo categories and products, so that somebody new can order at once. They are made only if DEMO_DATA is on."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -53,8 +53,7 @@ def _jar(draw: ImageDraw.ImageDraw, ink: str) -> None:
     draw.ellipse((195, 240, 285, 330), outline=ink, width=8)
 
 
-# Category, name, price, stock, description, colour, picture. The two categories are the seed's.
-# The seed's own two categories have these numbers in the API document.
+# The API document's two categories. A category's number is made from its time, so these times give the same numbers.
 CATEGORY_TIMES = {
     "车辆": datetime(2020, 12, 31, 12, 59, 59, 413_000, tzinfo=SHANGHAI),
     "化妆品": datetime(2020, 12, 31, 13, 6, 13, 547_000, tzinfo=SHANGHAI),
@@ -62,6 +61,7 @@ CATEGORY_TIMES = {
 FIRST_PRODUCT_AT = datetime(2021, 1, 4, 10, 15, 0, 123_000, tzinfo=SHANGHAI)
 VIP_CATEGORY = "vip充值"
 VIP_LEVELS = {"vip充值": 1, "vip2充值": 2, "vip3充值": 3}
+# Category, name, price, stock, description, colour and picture.
 PRODUCTS: list[tuple[str, str, str, int, str, str, Draw]] = [
     ("车辆", "折叠自行车", "899.50", 100, "16寸折叠车,放进后备箱。", "#0f766e", _bicycle),
     ("车辆", "山地自行车", "1580.00", 50, "27速,前后碟刹。", "#1d4ed8", _bicycle),
@@ -75,7 +75,7 @@ PRODUCTS: list[tuple[str, str, str, int, str, str, Draw]] = [
 
 
 def seed() -> str:
-    """Make what is missing of the demo data; what somebody changed or removed stays as it is. Safe to repeat."""
+    """Create the demo products that are missing. Those that somebody has changed or taken off sale stay as they are."""
     if not settings.DEMO_DATA:
         return "未开启演示数据"
     made = sum(_make(*facts) for facts in PRODUCTS)
@@ -83,7 +83,7 @@ def seed() -> str:
 
 
 def reset() -> str:
-    """Put the demo products and their categories back as they were, also those taken off sale."""
+    """Restore the demo products and their categories, also those that were taken off sale."""
     for category, name, price, stock, description, *_ in PRODUCTS:
         _revive(category)
         Product.objects.filter(name=name, creator=ACTOR).update(
@@ -130,7 +130,7 @@ def _category(name: str) -> Category:
 
 
 def _made_at(name: str) -> datetime:
-    """The moment that gives a product its number: the first two are those that the documentation's examples name."""
+    """Return the creation time of a product, from which its number is made: samples in ``/docs/`` use the first two."""
     return FIRST_PRODUCT_AT + [facts[1] for facts in PRODUCTS].index(name) * timedelta(milliseconds=1333)
 
 

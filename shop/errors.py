@@ -1,4 +1,4 @@
-"""Every refusal of the shop, one class a documented answer (contract, section 4)."""
+"""Every refusal of the shop: one class for each documented answer."""
 
 from core.errors import DomainError
 
@@ -8,13 +8,13 @@ class ShopError(DomainError):
 
 
 class RecordUnknown(ShopError):
-    """No such record, or somebody else's: the answer does not tell which."""
+    """There is no such record, or it is somebody else's; the answer does not say which."""
 
     status, msg = 1004, "err 该数据不存在"
 
 
 class RecordMissing(ShopError):
-    """There is nothing to change under this id."""
+    """No record that could be changed has this id."""
 
     status, msg = 1005, "没有该数据"
 
@@ -30,7 +30,7 @@ class CategoryNameMissing(ShopError):
 
 
 class CategoryInvalid(ShopError):
-    """A name that is too long; ``msg`` names the parameter."""
+    """A parameter is wrong, for example a name too long; ``msg`` names it."""
 
     status = 1004
 
@@ -65,7 +65,7 @@ class ProductParamsMissing(ShopError):
 
 
 class ProductInvalid(ShopError):
-    """A bad price, inventory or text; ``msg`` names it."""
+    """A price, an inventory or a text is wrong; ``msg`` names the parameter."""
 
     status = 1005
 
@@ -120,13 +120,13 @@ class QuantityInvalid(ShopError):
 
 
 class OrderParamInvalid(ShopError):
-    """A phone or an address that is too long; ``msg`` names it."""
+    """A phone or an address is too long; ``msg`` names the parameter."""
 
     status = 10010
 
 
 class StockShortage(ShopError):
-    """Fewer pieces are left than wanted; nothing was taken."""
+    """The stock holds fewer pieces than were ordered. Nothing was taken."""
 
     status = 10010
     remedy = "减少数量"
@@ -141,7 +141,7 @@ class ProductGone(ShopError):
 
 
 class OrderTooLarge(ShopError):
-    """More money than one payment can carry."""
+    """The total is more than one payment may be."""
 
     status, msg = 10010, "订单金额过大,请分多次下单"
 
@@ -155,13 +155,13 @@ class OrderIdNotGiven(ShopError):
 
 
 class OrderRefused(ShopError):
-    """The order's state does not allow it; ``msg`` says why."""
+    """The order's state does not allow the step; ``msg`` says why."""
 
     status = 1004
 
 
 class ProviderUndecided(OrderRefused):
-    """Whether money is on its way is not known: the stock stays held, the sweep decides."""
+    """WeChat Pay has not said whether the order is paid. The stock stays taken until the sweep knows."""
 
     msg = "微信支付暂时没有响应,确认未付款后订单会自动关闭,请稍后查看"
 

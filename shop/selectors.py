@@ -1,4 +1,4 @@
-"""Questions to the database. Every list is ordered; none sees what is not the asker's."""
+"""Questions to the database. Every list is ordered, and a buyer's lists hold only what is the buyer's own."""
 
 import re
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from django.db.models.functions import Reverse
 from shop.models import CartItem, Category, Order, Product
 from shop.states import EARNING, TO_DO, State
 
-SCARCE = 10  # a product with so few pieces, or fewer, is shown as running out
+SCARCE = 10  # a product with this stock or less is shown as running out
 MOST_SCARCE = 200
 DAYS = 30
 _DAYS = """
@@ -20,45 +20,45 @@ SELECT (created_at AT TIME ZONE 'Asia/Shanghai')::date, count(*),
     coalesce(sum(total) FILTER (WHERE state = ANY(%s)), 0)
 FROM shop_order WHERE created_at >= %s GROUP BY 1
 """
-TAIL_LENGTH = 4  # fewer last characters of an order's number find too much
+TAIL_LENGTH = 4  # with fewer of its last characters an order's number finds too many orders
 
 
 def category_list() -> QuerySet[Category]:
-    """The categories, oldest first."""
+    """Return the categories in use, oldest first."""
     return Category.objects.filter(removed_at=None).order_by("pk")
 
 
 def product_list(*, product_id: str = "", category_id: str = "") -> QuerySet[Product]:
-    """Products on sale, oldest first, with their categories (also one that was removed)."""
+    """Return the products on sale, oldest first, with their categories. A category may be removed already."""
     products = Product.objects.filter(removed_at=None).select_related("category").order_by("pk")
     if product_id:
         products = products.filter(product_id=product_id)
     if category_id:
-        # By key: a page of the category is then one walk along its index.
+        # Compare keys: PostgreSQL then reads the page in order from the index of the category's products.
         products = products.filter(category=Subquery(Category.objects.filter(category_id=category_id).values("pk")))
     return products
 
 
 def cart_list(*, user_pk: int) -> QuerySet[CartItem]:
-    """A user's cart, oldest first, with products (also those taken off sale)."""
+    """Return a user's cart, oldest first, with its products, also those that were taken off sale."""
     return CartItem.objects.filter(user_id=user_pk).select_related("product").order_by("pk")
 
 
 def order_list(*, buyer_pk: int) -> QuerySet[Order]:
-    """A buyer's orders without the deleted ones, newest first, with the buyer and their lines."""
+    """Return a buyer's orders with buyer and lines, newest first. Orders that the buyer has deleted are left out."""
     orders = Order.objects.filter(user_id=buyer_pk, hidden_at=None).order_by("-pk")
     return orders.select_related("user").prefetch_related("lines")
 
 
 def order_find(*, buyer_pk: int, order_id: str) -> Order | None:
-    """A buyer's own order; None also when it is somebody else's, or deleted."""
+    """Return a buyer's order. None also if it is somebody else's, or the buyer has deleted it."""
     return order_list(buyer_pk=buyer_pk).filter(order_id=order_id).first()
 
 
 def order_search(orders: QuerySet[Order], text: str) -> QuerySet[Order]:
-    """Those of ``orders`` whose number begins or ends with ``text``, or whose phone or buyer begins with it.
+    """Find orders whose number begins or ends with ``text``, or whose phone or buyer begins with it.
 
-    Each of these look-ups has an index of its own; "contains" would read every order.
+    Each of these has an index. "Contains" has none: it would read every order.
     """
     text = text.strip()
     number = re.sub(r"[\s-]", "", text) or text  # people write phones with spaces
@@ -100,6 +100,6 @@ def orders_to_do() -> dict[str, int]:
 
 def products_scarce() -> list[Product]:
     """Return up to ``MOST_SCARCE`` products on sale with the fewest pieces."""
-    # No index: it would make every sale write to it.
+    # There is no index on the stock: every sale would have to write it.
     scarce = Product.objects.filter(removed_at=None, stock__lte=SCARCE)
     return list(scarce.only("pk", "name", "stock").order_by("stock", "pk")[:MOST_SCARCE])

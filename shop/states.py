@@ -1,7 +1,7 @@
-"""The life of an order: one table of (state, event). What is not in it does not happen.
+"""The life of an order: a table says what each event does in each state. A pair that it does not name is refused.
 
-``services/order_move.py`` is the only code that changes an order's state, and it asks here first. The picture is
-in ``docs/shop.md``; a test draws it from this table.
+Only ``services/order_move.py`` changes an order's state, and it follows this table. The picture in ``docs/shop.md``
+shows the table; a test compares the two.
 """
 
 from enum import Enum
@@ -72,7 +72,7 @@ class Event(models.TextChoices):
 
 
 class Stock(Enum):
-    """What a step does to the goods of the order."""
+    """What a transition does to the order's pieces in the stock."""
 
     KEEP = "keep"
     GIVE_BACK = "give back"
@@ -82,11 +82,11 @@ class Stock(Enum):
 class Transition(NamedTuple):
     to: State
     stock: Stock = Stock.KEEP
-    refund: bool = False  # all of the money goes back with it
+    refund: bool = False  # the order's whole amount is refunded
 
 
 class Face(NamedTuple):
-    """The seed's three numbers in a state; ``None`` leaves the number as it was."""
+    """The three numbers of the API document for a state. ``None``: the number stays as it was."""
 
     order_status: OrderStatus | None
     pay_status: PayStatus
@@ -106,7 +106,7 @@ FACES: dict[State, Face] = {
     _S.INVALID: Face(OrderStatus.INVALID, PayStatus.UNPAID, ShippingStatus.NOT_SHIPPED),
     _S.RETURN_ASKED: Face(OrderStatus.RETURNED, PayStatus.PAID, ShippingStatus.SHIPPED),
     _S.RETURN_ASKED_LATER: Face(OrderStatus.RETURNED, PayStatus.PAID, ShippingStatus.RECEIVED),
-    # Returned (5), or closed before the money came (2, 3, 4): the order says which.
+    # order_status is 5 after a return; an order that was paid after it was closed keeps its 2, 3 or 4.
     _S.REFUNDING: Face(None, PayStatus.PAID, None),
     _S.REFUND_FAILED: Face(None, PayStatus.PAID, None),
     _S.REFUNDED: Face(None, PayStatus.PAID, None),
@@ -124,24 +124,23 @@ _OUT_OF_HOUSE = (_S.SHIPPED, _S.RECEIVED)
 _ASKED = (_S.RETURN_ASKED, _S.RETURN_ASKED_LATER)
 
 TABLE: dict[tuple[State, Event], Transition] = {
-    # Waiting for money. The payment is closed upstream before one of the last four is recorded.
+    # Unpaid. Before one of the last four is recorded, the payment is closed at WeChat Pay.
     (_S.OPEN, _E.START_PAYMENT): Transition(_S.OPEN),
     (_S.OPEN, _E.PAY): Transition(_S.PAID),
     (_S.OPEN, _E.CANCEL): Transition(_S.CANCELLED, Stock.GIVE_BACK),
     (_S.OPEN, _E.EXPIRE): Transition(_S.CLOSED, Stock.GIVE_BACK),
     (_S.OPEN, _E.CLOSE): Transition(_S.CLOSED, Stock.GIVE_BACK),
     (_S.OPEN, _E.INVALIDATE): Transition(_S.INVALID, Stock.GIVE_BACK),
-    # Money for an order that was given up.
+    # Paid after it was closed: the pieces are taken again; if they are gone, payments returns the money.
     **{(state, _E.PAY): Transition(_S.PAID, Stock.TAKE_AGAIN) for state in _CLOSED_UNPAID},
-    # (payments itself returns the money of the second kind.)
     **{(state, _E.PAY_TOO_LATE): Transition(_S.REFUNDING) for state in _CLOSED_UNPAID},
-    # The goods go out.
+    # Shipping.
     (_S.PAID, _E.PREPARE): Transition(_S.PREPARING),
     (_S.PREPARING, _E.UNPREPARE): Transition(_S.PAID),
     **{(state, _E.SHIP): Transition(_S.SHIPPED) for state in _UNSHIPPED},
     (_S.SHIPPED, _E.RECEIVE): Transition(_S.RECEIVED),
     (_S.PAID, _E.NOTHING_TO_SHIP): Transition(_S.RECEIVED),
-    # They, or only the money, come back. Goods that were out do not return to the shelf by themselves.
+    # Returns and refunds. After shipping no stock is given back: staff count what really came back.
     **{(state, _E.ASK_RETURN): Transition(_S.REFUNDING, Stock.GIVE_BACK, refund=True) for state in _UNSHIPPED},
     **{(state, _E.REFUND): Transition(_S.REFUNDING, Stock.GIVE_BACK, refund=True) for state in _UNSHIPPED},
     (_S.SHIPPED, _E.ASK_RETURN): Transition(_S.RETURN_ASKED),
@@ -150,19 +149,19 @@ TABLE: dict[tuple[State, Event], Transition] = {
     (_S.RETURN_ASKED_LATER, _E.REJECT_RETURN): Transition(_S.RECEIVED),
     **{(state, _E.APPROVE_RETURN): Transition(_S.REFUNDING, refund=True) for state in _ASKED},
     **{(state, _E.REFUND): Transition(_S.REFUNDING, refund=True) for state in (*_OUT_OF_HOUSE, *_ASKED)},
-    # A refund of all the money that was made elsewhere, and found in the provider's bill.
+    # A full refund that was made elsewhere, for example in WeChat's merchant platform, and found in the bill.
     **{(state, _E.REFUND_FOUND): Transition(_S.REFUNDING, Stock.GIVE_BACK) for state in _UNSHIPPED},
     **{(state, _E.REFUND_FOUND): Transition(_S.REFUNDING) for state in (*_OUT_OF_HOUSE, *_ASKED)},
-    # What becomes of the refund.
+    # The end of the refund.
     (_S.REFUNDING, _E.REFUND_DONE): Transition(_S.REFUNDED),
     (_S.REFUNDING, _E.REFUND_FAIL): Transition(_S.REFUND_FAILED),
     (_S.REFUND_FAILED, _E.REFUND_DONE): Transition(_S.REFUNDED),
     (_S.REFUND_FAILED, _E.REFUND_AGAIN): Transition(_S.REFUNDING),
-    # The buyer need not see it any more; the record stays.
+    # The buyer deletes the order: it is hidden, its record stays.
     **{(state, _E.HIDE): Transition(state) for state in (*_CLOSED_UNPAID, _S.RECEIVED, _S.REFUNDED)},
 }
 
-# Becoming one of these from a paid order makes it a return; a payment that came too late leaves 2, 3 or 4.
+# Events that set order_status to 5 (returned). PAY_TOO_LATE is none of them: it leaves 2, 3 or 4.
 RETURN_EVENTS = frozenset({_E.ASK_RETURN, _E.APPROVE_RETURN, _E.REFUND, _E.REFUND_FOUND})
 
 _PHRASES: dict[State, str] = {

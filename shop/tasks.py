@@ -1,4 +1,4 @@
-"""What happens in the shop without a request."""
+"""What happens in the shop without a request. ``config/settings/base.py`` says when."""
 
 from celery import shared_task
 from django.utils import timezone

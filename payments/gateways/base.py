@@ -11,7 +11,7 @@ from core.upstreams import UpstreamRefused
 class GatewayError(Exception):
     """The provider did not do what was asked.
 
-    :param code: a key of ``payments.errors.WECHAT_CODES`` when the provider answered with a reason, else ``""``.
+    :param code: a key of ``payments.wechat_codes.WECHAT_CODES`` when the provider answered with a reason, else ``""``.
     :param may_retry: the same call with the same parameters may succeed later.
     :param outcome_unknown: the provider may or may not have acted. Conclude nothing from it: ask, or repeat the same
         call.

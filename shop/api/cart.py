@@ -23,8 +23,8 @@ class CartViewSet(ApiViewSet):
         "POST", "/cart/check", "购物车选中商品", Access.ANY_USER, aliases=("/cart/check_cart",), docs=docs.CART_CHECK
     )
     def check(self, request: CallerRequest) -> Response:
-        given = params.CartCheckParams.read(request)
-        cart_check(user_pk=request.user.pk, product_ids=given["product_id"])
+        values = params.CartCheckParams.read(request)
+        cart_check(user_pk=request.user.pk, product_ids=values["product_id"])
         return ok("选中成功")
 
     @endpoint("GET", "/cart/get_cart", "获取购物车数据", Access.ANY_USER, docs=docs.CART_LIST)
@@ -41,18 +41,18 @@ class CartViewSet(ApiViewSet):
         docs=docs.CART_REMOVE,
     )
     def remove(self, request: CallerRequest) -> Response:
-        given = params.CartRemoveParams.read(request)
-        cart_remove(user_pk=request.user.pk, product_ids=given["product_id"])
+        values = params.CartRemoveParams.read(request)
+        cart_remove(user_pk=request.user.pk, product_ids=values["product_id"])
         return ok("删除成功")
 
     @endpoint("POST", "/cart/update_cart", "更新购物车数据", Access.ANY_USER, docs=docs.CART_UPDATE)
     def update_(self, request: CallerRequest) -> Response:
-        given = params.CartParams.read(request)
-        cart_update(user_pk=request.user.pk, product_id=given["product_id"], quantity=given["count"])
+        values = params.CartParams.read(request)
+        cart_update(user_pk=request.user.pk, product_id=values["product_id"], quantity=values["count"])
         return ok("修改成功")
 
     @endpoint("POST", "/cart/add_to_cart", "增加商品到购物车", Access.ANY_USER, docs=docs.CART_ADD)
     def add(self, request: CallerRequest) -> Response:
-        given = params.CartParams.read(request)
-        cart_add(user_pk=request.user.pk, product_id=given["product_id"], quantity=given["count"], now=timezone.now())
+        values = params.CartParams.read(request)
+        cart_add(user_pk=request.user.pk, product_id=values["product_id"], quantity=values["count"], now=timezone.now())
         return ok("添加成功")

@@ -18,7 +18,7 @@ from shop.services.categories import category_create, category_remove, category_
 from shop.services.products import product_create, product_remove, product_update
 from uploads.fields import image_or_url
 
-_COLUMNS = {"productName": "name", "inventory": "stock"}
+_COLUMNS = {"productName": "name", "inventory": "stock"}  # parameters that product_update names differently
 
 
 class CategoryViewSet(ApiViewSet):
@@ -26,9 +26,9 @@ class CategoryViewSet(ApiViewSet):
 
     @endpoint("POST", "/category/addCategory", "增加类目", Access.ROWS, docs=docs.CATEGORY_ADD, takes_files=True)
     def add(self, request: CallerRequest) -> Response:
-        given = params.CategoryAddParams.read(request)
+        values = params.CategoryAddParams.read(request)
         category = category_create(
-            name=given["categoryName"],
+            name=values["categoryName"],
             image_url=image_or_url(request, "categoryImgurl"),
             actor=request.user.username,
             now=timezone.now(),
@@ -37,16 +37,16 @@ class CategoryViewSet(ApiViewSet):
 
     @endpoint("GET", "/category/delCategory", "删除类目(慎用)", Access.ROWS, docs=docs.CATEGORY_REMOVE)
     def remove(self, request: CallerRequest) -> Response:
-        given = params.CategoryRemoveParams.read(request)
-        category_remove(category_id=given["category_id"], even_with_products=given["force"], now=timezone.now())
+        values = params.CategoryRemoveParams.read(request)
+        category_remove(category_id=values["category_id"], even_with_products=values["force"], now=timezone.now())
         return ok("删除成功")
 
     @endpoint("POST", "/category/updateCategory", "修改类目", Access.ROWS, docs=docs.CATEGORY_UPDATE, takes_files=True)
     def update_(self, request: CallerRequest) -> Response:
-        given = params.CategoryUpdateParams.read(request)
+        values = params.CategoryUpdateParams.read(request)
         category_update(
-            category_id=given["category_id"],
-            name=given["categoryName"],
+            category_id=values["category_id"],
+            name=values["categoryName"],
             image_url=image_or_url(request, "categoryImgurl"),
             actor=request.user.username,
             now=timezone.now(),
@@ -64,16 +64,16 @@ class ProductViewSet(ApiViewSet):
 
     @endpoint("POST", "/product/add_product", "添加商品", Access.ROWS, docs=docs.PRODUCT_ADD, takes_files=True)
     def add(self, request: CallerRequest) -> Response:
-        given = params.ProductAddParams.read(request)
+        values = params.ProductAddParams.read(request)
         image_url = image_or_url(request, "imageUrl")
         if not image_url:
             raise ProductParamsMissing
         product = product_create(
-            category_id=given["category_id"],
-            name=given["productName"],
-            price=given["price"],
-            stock=given["inventory"],
-            description=given["description"],
+            category_id=values["category_id"],
+            name=values["productName"],
+            price=values["price"],
+            stock=values["inventory"],
+            description=values["description"],
             image_url=image_url,
             actor=request.user.username,
             now=timezone.now(),
@@ -84,8 +84,8 @@ class ProductViewSet(ApiViewSet):
         "POST", "/product/update_product", "修改商品信息", Access.ROWS, docs=docs.PRODUCT_UPDATE, takes_files=True
     )
     def update_(self, request: CallerRequest) -> Response:
-        given = params.ProductUpdateParams.read(request)
-        changes = {_COLUMNS.get(name, name): value for name, value in given.items()}
+        values = params.ProductUpdateParams.read(request)
+        changes = {_COLUMNS.get(name, name): value for name, value in values.items()}
         if image_url := image_or_url(request, "imageUrl"):
             changes["image_url"] = image_url
         product_update(**changes, actor=request.user.username, now=timezone.now())
@@ -93,13 +93,13 @@ class ProductViewSet(ApiViewSet):
 
     @endpoint("GET", "/product/get_product", "获取商品信息", Access.ANY_USER, docs=docs.PRODUCT_LIST)
     def list_(self, request: CallerRequest) -> Response:
-        given = params.ProductListParams.read(request)
-        products = selectors.product_list(product_id=given["product_id"], category_id=given["category_id"])
-        total, page = page_of(products, given)
+        values = params.ProductListParams.read(request)
+        products = selectors.product_list(product_id=values["product_id"], category_id=values["category_id"])
+        total, page = page_of(products, values)
         return ok("获取成功", total=total, data=[product_row(product) for product in page])
 
     @endpoint("GET", "/product/del_product", "删除商品", Access.ROWS, docs=docs.PRODUCT_REMOVE)
     def remove(self, request: CallerRequest) -> Response:
-        given = params.ProductRemoveParams.read(request)
-        product_remove(product_id=given["product_id"], now=timezone.now())
+        values = params.ProductRemoveParams.read(request)
+        product_remove(product_id=values["product_id"], now=timezone.now())
         return ok("删除成功")

@@ -1,4 +1,4 @@
-"""What the documentation shows of the shop's calls. Category samples are the seed's."""
+"""What ``/docs/`` shows of the shop's calls. The category in the samples is the one of the API document."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Orders as their buyer sees them; shipping for those whose role may."""
+"""A buyer's own orders; and shipping, which staff may do for any order."""
 
 from datetime import datetime
 from typing import Any
@@ -48,34 +48,34 @@ class OrderViewSet(ApiViewSet):
         docs=docs.PRE_ORDER,
     )
     def pre_order(self, request: CallerRequest) -> Response:
-        given = params.PreOrderParams.read(request)
-        order = order_create(buyer_pk=request.user.pk, username=request.user.username, now=timezone.now(), **given)
+        values = params.PreOrderParams.read(request)
+        order = order_create(buyer_pk=request.user.pk, username=request.user.username, now=timezone.now(), **values)
         return ok("订单提交成功", order_id=order.order_id)
 
     @endpoint("GET", "/order/query_order_status", "查询订单支付状态(可轮询)", Access.ANY_USER, docs=docs.POLL)
     def poll(self, request: CallerRequest) -> Response:
-        given = params.OrderPollParams.read(request)
+        values = params.OrderPollParams.read(request)
         now = timezone.now()
-        order = _own(request, given["order_id"], now)
+        order = _own(request, values["order_id"], now)
         if order.state == State.OPEN and order.payment_started_at:
-            order = _asked(order, now)
+            order = _after_asking_provider(order, now)
         return _pay_answer(order, now)
 
     @endpoint("GET POST", "/order/get_order", "查询订单详情", Access.ANY_USER, docs=docs.GET_ORDER)
     def get_order(self, request: CallerRequest) -> Response:
-        given = params.OrderListParams.read(request)
+        values = params.OrderListParams.read(request)
         now = timezone.now()
-        if given["order_id"]:
-            return ok("订单获取成功", data=order_row(_own(request, given["order_id"], now), now))
-        total, orders = page_of(selectors.order_list(buyer_pk=request.user.pk), given)
+        if values["order_id"]:
+            return ok("订单获取成功", data=order_row(_own(request, values["order_id"], now), now))
+        total, orders = page_of(selectors.order_list(buyer_pk=request.user.pk), values)
         return ok("订单获取成功", total=total, data=[order_row(_closed_if_due(order, now), now) for order in orders])
 
     @endpoint("GET", "/order/del_order", "删除订单", Access.ANY_USER, docs=docs.DEL_ORDER)
     def remove(self, request: CallerRequest) -> Response:
-        given = params.OrderIdParams.read(request)
+        values = params.OrderIdParams.read(request)
         now = timezone.now()
-        order = _own(request, given["order_id"], now)
-        if order.is_overdue(now):  # shown as closed: then it can be deleted, too
+        order = _own(request, values["order_id"], now)
+        if order.is_overdue(now):  # the buyer sees it as closed, so deleting it must work
             order_try_close(order_pk=order.pk, now=now)
         elif order.state == State.OPEN:
             order_cancel(order_id=order.order_id, buyer_pk=request.user.pk, actor=request.user.username, now=now)
@@ -84,9 +84,9 @@ class OrderViewSet(ApiViewSet):
 
     @endpoint("GET", "/order/cancel", "取消订单", Access.ANY_USER, docs=docs.CANCEL)
     def cancel(self, request: CallerRequest) -> Response:
-        given = params.OrderIdParams.read(request)
+        values = params.OrderIdParams.read(request)
         order_cancel(
-            order_id=given["order_id"], buyer_pk=request.user.pk, actor=request.user.username, now=timezone.now()
+            order_id=values["order_id"], buyer_pk=request.user.pk, actor=request.user.username, now=timezone.now()
         )
         return ok("取消成功")
 
@@ -99,14 +99,14 @@ class OrderViewSet(ApiViewSet):
         by_rows="发货配送(任何人的订单)",
     )
     def ship(self, request: CallerRequest) -> Response:
-        # Open to any user for the buyer's "received"; everything else needs the path in the role's rows.
+        # Any user may call this, because a buyer confirms the receipt here; all else needs the path in the role's rows.
         is_staff = request.user.rights.may_call(_SHIP, Access.ROWS)
-        given = params.ShipParams.read(request)
-        if not is_staff and given["action"] != ShippingStatus.RECEIVED:
+        values = params.ShipParams.read(request)
+        if not is_staff and values["action"] != ShippingStatus.RECEIVED:
             raise NotPermitted
         order_ship(
-            order_id=given["order_id"],
-            action=given["action"],
+            order_id=values["order_id"],
+            action=values["action"],
             actor=request.user.username,
             now=timezone.now(),
             buyer_pk=None if is_staff else request.user.pk,
@@ -115,12 +115,12 @@ class OrderViewSet(ApiViewSet):
 
     @endpoint("POST", "/order/returns", "退货", Access.ANY_USER, docs=docs.RETURNS)
     def returns(self, request: CallerRequest) -> Response:
-        given = params.ReturnParams.read(request)
+        values = params.ReturnParams.read(request)
         order_return(
-            order_id=given["order_id"],
+            order_id=values["order_id"],
             buyer_pk=request.user.pk,
             actor=request.user.username,
-            reason=given["reason"],
+            reason=values["reason"],
             now=timezone.now(),
         )
         return ok("退货申请成功")
@@ -134,19 +134,19 @@ def _own(request: CallerRequest, order_id: str, now: datetime) -> Order:
 
 
 def _closed_if_due(order: Order, now: datetime) -> Order:
-    """An overdue order that nobody can be paying closes when it is looked at, should the sweep be late."""
+    """Close an overdue order whose payment was never started, without waiting for the sweep. Return the order."""
     if order.is_overdue(now) and order.payment_started_at is None:
         order_try_close(order_pk=order.pk, now=now)
         order.refresh_from_db()
     return order
 
 
-def _asked(order: Order, now: datetime) -> Order:
-    """Have the provider asked, at most once in 5 s, in case its notification got lost."""
+def _after_asking_provider(order: Order, now: datetime) -> Order:
+    """Ask the provider about the order, at most once in 5 s, since a notification may be lost. Return the order."""
     try:
         payment_query(out_trade_no=order.order_id, now=now)
     except PaymentError:
-        pass  # then the order tells what it knows
+        pass  # the answer is then made from what we know
     order.refresh_from_db()
     return order
 

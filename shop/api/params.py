@@ -1,4 +1,4 @@
-"""The shape of each call's parameters, and the documented refusal for each way to get it wrong."""
+"""The parameters of each call, and the documented refusal for each that is wrong."""
 
 from collections.abc import Mapping
 from decimal import Decimal
@@ -17,7 +17,7 @@ DESCRIPTION_LENGTH = 5000
 
 
 class ShopParams(Params):
-    """``aliases`` maps another name of a parameter to ours; ``missing_error`` is for one that is not there."""
+    """``aliases`` maps other names of parameters to ours; ``missing_error`` is raised for one that was not sent."""
 
     aliases: Mapping[str, str] = {}
     missing_error: type[DomainError] | None = None
@@ -40,7 +40,7 @@ class YesNo(serializers.BooleanField):
 
 @extend_schema_field({"type": "number", "minimum": 0.01, "maximum": float(MAX_PRICE)})
 class Price(serializers.DecimalField):
-    """Yuan: above 0, at most two decimals."""
+    """A price in yuan: above 0, with at most two decimals."""
 
     default_error_messages = dict.fromkeys(
         ("invalid", "max_digits", "max_decimal_places", "max_whole_digits", "min_value", "max_string_length"),
@@ -127,7 +127,7 @@ class CartParams(ShopParams):
     count = PositiveInt(help_text="件数")
 
     def refusal(self) -> DomainError:
-        # A bad product_id is named; the count has a text of its own.
+        # The text for a bad product_id names it; a bad count has a documented text.
         return super().refusal() if self.missing() or "product_id" in self.errors else errors.CartCountInvalid()
 
 
@@ -136,7 +136,7 @@ _ONE_ID = {"oneOf": [{"type": "string"}, {"type": "integer"}]}
 
 @extend_schema_field(str)
 class ProductIds(serializers.Field):
-    """Ids with commas between them, as one text; a list is understood too."""
+    """Ids of products: one text with commas between them, or a list."""
 
     default_error_messages = {"invalid": "必须是以逗号隔开的商品id"}
     in_json = {"oneOf": [_ONE_ID, {"type": "array", "items": _ONE_ID}]}

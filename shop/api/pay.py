@@ -1,4 +1,4 @@
-"""Paying an order, and the seed's 6.2: asking WeChat Pay about it."""
+"""Paying an order, and asking WeChat Pay about it (6.2 of the API document)."""
 
 import re
 from typing import Any
@@ -25,7 +25,7 @@ from shop.errors import RecordUnknown
 from shop.services.order_pay import order_pay
 
 QUERIES_A_MINUTE = 30
-# What WeChat Pay allows as an out_trade_no; anything else is nobody's order, and may be nothing PostgreSQL takes.
+# The form that WeChat Pay allows for an out_trade_no. No order has another, and PostgreSQL refuses some of the others.
 ORDER_NUMBER = re.compile(r"[0-9A-Za-z_*|-]{6,32}")
 
 
@@ -34,16 +34,16 @@ class PayViewSet(ApiViewSet):
 
     @endpoint("POST", "/pay/payment", "发起支付", Access.ANY_USER, docs=docs.PAYMENT)
     def start(self, request: CallerRequest) -> Response:
-        given = params.PaymentParams.read(request)
-        _require_merchant(given["appid"], given["mch_id"])
-        trade_type = _trade_type(given["trade_type"])
+        values = params.PaymentParams.read(request)
+        _require_merchant(values["appid"], values["mch_id"])
+        trade_type = _trade_type(values["trade_type"])
         now = timezone.now()
         payment = order_pay(
-            order_id=given["order_id"],
+            order_id=values["order_id"],
             buyer_pk=request.user.pk,
             trade_type=trade_type,
             client_ip=client_ip(request) or "127.0.0.1",
-            openid=_openid(request, given["openid"]) if trade_type == TradeType.JSAPI else "",
+            openid=_openid(request, values["openid"]) if trade_type == TradeType.JSAPI else "",
             now=now,
         )
         code: dict[str, Any] = {"code_url": payment.code_url} if payment.trade_type == TradeType.NATIVE else {}
@@ -55,18 +55,18 @@ class PayViewSet(ApiViewSet):
         "/pay/transactions/out-trade-no/<str:out_trade_no>",
         "通过订单查询支付状态",
         Access.ANY_USER,
-        aliases=("/v3/pay/transactions/out-trade-no/<str:out_trade_no>",),  # as the document writes it
+        aliases=("/v3/pay/transactions/out-trade-no/<str:out_trade_no>",),  # the address in the API document
         docs=docs.TRANSACTION,
     )
     def query(self, request: CallerRequest, out_trade_no: str) -> Response:
-        given = params.TransactionParams.read(request)
+        values = params.TransactionParams.read(request)
         if (
             not ORDER_NUMBER.fullmatch(out_trade_no)
             or selectors.order_find(buyer_pk=request.user.pk, order_id=out_trade_no) is None
         ):
             raise RecordUnknown
-        _require_merchant("", given["mchid"])
-        # Each call asks WeChat: one buyer must not use up what the merchant may ask, nor our threads.
+        _require_merchant("", values["mchid"])
+        # Each call asks WeChat: without a limit one buyer could use up the merchant's allowance, or all our threads.
         if wait_s := ratelimit.hit(f"pay-query:{caller_key(request)}", limit=QUERIES_A_MINUTE, window_s=60):
             raise Throttled(wait_s)
         state = payment_query(out_trade_no=out_trade_no, now=timezone.now(), min_interval_s=0)
@@ -92,9 +92,9 @@ def _trade_type(text: str) -> str:
     return text.upper()
 
 
-def _openid(request: CallerRequest, given: str) -> str:
-    """Return the openid that pays: the client's, else the one with which the caller logs in by scan."""
-    if given:
-        return given
+def _openid(request: CallerRequest, openid: str) -> str:
+    """Return the openid that will pay: the one that was sent, else the one with which the caller logs in by scan."""
+    if openid:
+        return openid
     known = User.objects.filter(pk=request.user.pk, wechat_appid=settings.WECHAT_APP_ID)
     return known.values_list("openid", flat=True).first() or ""

@@ -1,4 +1,4 @@
-"""Records as clients read them: the seed's keys, prices as numbers of yuan, times as ``2020-12-31,12:59:59``."""
+"""Records as clients read them: the keys of the API document, prices as numbers in yuan, times as in ``_Moment``."""
 
 from datetime import datetime
 from typing import Annotated, TypedDict
@@ -153,12 +153,12 @@ def product_row(product: Product) -> ProductJson:
 
 
 def cart_row(item: CartItem, unid: str) -> CartRowJson:
-    """A row of the cart of the user ``unid``."""
+    """Return a row of the cart of the user ``unid``."""
     product = item.product
     return {
         "_id": object_id(item.created_at, item.pk),
         "unid": unid,
-        "cart_id": product.product_id,  # the two mean the same to every call of the cart
+        "cart_id": product.product_id,  # the cart's calls take either name
         "product_id": product.product_id,
         "title": product.name,
         "productName": product.name,
@@ -175,9 +175,9 @@ def cart_row(item: CartItem, unid: str) -> CartRowJson:
 
 
 def order_row(order: Order, now: datetime) -> OrderJson:
-    """An order with its rows; ``order.user`` and ``order.lines`` are read.
+    """Return an order with its lines. Load ``order.user`` and ``order.lines`` before.
 
-    Clients merge the first row into its order, so a name that both have means the same in both.
+    Clients copy the first line over its order, so a key that both have must mean the same in both.
     """
     state = order.effective_state(now)
     return {
@@ -202,7 +202,7 @@ def order_row(order: Order, now: datetime) -> OrderJson:
 
 
 def order_status(order: Order, now: datetime) -> OrderStatusJson:
-    """The seed's three numbers, our own word for the state, and what there is to say about it."""
+    """Return the three numbers of the API document, the state's name in Chinese, and the note about the order."""
     state = order.effective_state(now)
     overdue = FACES[state].order_status if order.is_overdue(now) else None
     return {

@@ -1,4 +1,4 @@
-"""What a user means to buy."""
+"""Carts: what a user wants to buy."""
 
 from django.conf import settings
 from django.db import models
@@ -6,7 +6,7 @@ from django.db.models import Q
 
 
 class CartItem(models.Model):
-    """One product in one user's cart. A product that was taken off sale stays, so that the user sees why."""
+    """One product in one user's cart. A product that is taken off sale stays in it, marked as not on sale."""
 
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.CASCADE, verbose_name="用户", related_name="+", db_index=False

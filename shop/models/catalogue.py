@@ -1,11 +1,11 @@
-"""Categories and products. Both are taken off sale, never deleted: orders and stock still point at them."""
+"""Categories and products. Both are taken off sale, never deleted, because carts and orders refer to them."""
 
 from django.db import models
 from django.db.models import Q
 
-# Clients have it in their source. What is sold in this category is VIP time, not goods.
+# The category whose products are VIP time, not goods. Clients have this number in their source.
 VIP_CATEGORY_ID = "20210827165510715"
-ID_LENGTH = 17  # a moment, YYYYMMDDHHmmssSSS
+ID_LENGTH = 17  # the creation time as YYYYMMDDHHmmssSSS
 MAX_STOCK = 2_000_000_000
 NAME_LENGTH = 100
 URL_LENGTH = 500
@@ -39,7 +39,7 @@ class Category(models.Model):
 
 
 class Product(models.Model):
-    """``stock`` is what can still be ordered: pieces in unpaid orders have left it already."""
+    """A product. ``stock`` is what can still be ordered: an unpaid order has already taken its pieces."""
 
     product_id = models.CharField("商品编号", max_length=ID_LENGTH, unique=True, editable=False)
     category = models.ForeignKey(Category, models.PROTECT, verbose_name="类目", related_name="products", db_index=False)
@@ -48,7 +48,7 @@ class Product(models.Model):
     description = models.TextField("商品描述", blank=True)
     stock = models.PositiveBigIntegerField("库存", default=0)
     image_url = models.CharField("商品图片", max_length=URL_LENGTH, blank=True)
-    # Of a product of the VIP category; no other product's mean anything.
+    # These two count only for products of the VIP category.
     vip_level = models.PositiveSmallIntegerField("VIP 等级", default=1, help_text="只对 VIP 类目的商品有效")
     vip_days = models.PositiveSmallIntegerField("VIP 天数", default=30, help_text="每件延长的天数")
     creator = models.CharField("创建人", max_length=64, blank=True, editable=False)
@@ -68,7 +68,7 @@ class Product(models.Model):
             ),
         ]
         indexes = [
-            # A page of a category, and its count, without looking at other products.
+            # For a page of a category and the count of its products.
             models.Index(fields=["category", "id"], condition=Q(removed_at=None), name="product_on_sale"),
             models.Index(fields=["id"], condition=Q(removed_at=None), name="product_listed"),
         ]

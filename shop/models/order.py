@@ -13,12 +13,12 @@ from core.money import yuan_to_fen
 from shop.models.catalogue import NAME_LENGTH, URL_LENGTH
 from shop.states import FACES, TO_DO, OrderStatus, PayStatus, ShippingStatus, State
 
-# What one WeChat payment carries at most is not documented; this is far above any order and fits everywhere.
+# WeChat Pay documents no greatest amount. This is far above any order, and fits every column and integer.
 MAX_TOTAL = Decimal("9999999.99")
 
 
 def _fits_its_face() -> Q:
-    """Each state shows the seed's three numbers of ``FACES`` and no others."""
+    """Return the condition that the three numbers are those that ``FACES`` gives for the state."""
     allowed = Q()
     for state, face in FACES.items():
         numbers = {name: number.value for name, number in face._asdict().items() if number is not None}
@@ -27,9 +27,9 @@ def _fits_its_face() -> Q:
 
 
 class Order(models.Model):
-    """An order; ``order_id`` is the provider's ``out_trade_no`` too.
+    """An order. Its ``order_id`` is also the ``out_trade_no`` of its payment.
 
-    ``state`` decides; the seed's three numbers follow from it (``shop.states.FACES``).
+    ``state`` decides; the three numbers of the API document follow from it (``shop.states.FACES``).
     """
 
     order_id = models.CharField("订单号", max_length=32, unique=True)
@@ -45,7 +45,7 @@ class Order(models.Model):
     order_status = models.SmallIntegerField("订单状态", choices=OrderStatus, default=OrderStatus.SUBMITTED)
     pay_status = models.SmallIntegerField("支付状态", choices=PayStatus, default=PayStatus.UNPAID)
     shiping_status = models.SmallIntegerField("配送状态", choices=ShippingStatus, default=ShippingStatus.NOT_SHIPPED)
-    holds_stock = models.BooleanField("占用库存", default=True)  # its pieces are off the shelf: held or sold
+    holds_stock = models.BooleanField("占用库存", default=True)  # whether its pieces are taken from the stock
     note = models.CharField("说明", max_length=200, blank=True)
 
     created_at = models.DateTimeField("下单时间")
@@ -55,10 +55,10 @@ class Order(models.Model):
     transaction_id = models.CharField("微信支付订单号", max_length=32, blank=True)
     hidden_at = models.DateTimeField("买家删除时间", null=True, blank=True)
 
-    # The event somebody asked for while the payment was still to be closed upstream; "" when there is none.
+    # The event to record once the payment is closed at WeChat Pay, and who asked for it; "" when there is none.
     closing = models.CharField("待关闭", max_length=20, blank=True)
     closing_by = models.CharField("关闭人", max_length=64, blank=True)
-    # When the sweep looks at the order next: its deadline, later the next try. Empty once it is settled.
+    # When the sweep looks at the order next: first its deadline, then the next try. Empty unless the order is open.
     sweep_at = models.DateTimeField("下次处理", null=True, blank=True)
     close_attempts = models.PositiveIntegerField("关单次数", default=0)
 
@@ -80,14 +80,15 @@ class Order(models.Model):
             ),
         ]
         indexes = [
-            # Only open orders are in it: the sweep costs the same after a million finished ones.
+            # Holds only open orders, so finished ones do not slow down the sweep.
             models.Index(fields=["sweep_at"], condition=Q(sweep_at__isnull=False), name="order_due"),
             models.Index(fields=["user", "-id"], name="order_of_user"),
             models.Index(fields=["-created_at"], name="order_newest"),
             models.Index(fields=["phone"], name="order_phone", opclasses=["varchar_pattern_ops"]),  # for a prefix
             models.Index(fields=["username"], name="order_buyer", opclasses=["varchar_pattern_ops"]),
-            models.Index(OpClass(Reverse("order_id"), name="text_pattern_ops"), name="order_tail"),  # its last digits
-            # What staff have to do, without looking at finished orders. Unpaid ones are in "order_due".
+            # For a search by the last digits.
+            models.Index(OpClass(Reverse("order_id"), name="text_pattern_ops"), name="order_tail"),
+            # Holds only orders that staff must act on. Unpaid ones are in "order_due".
             models.Index(fields=["state"], condition=Q(state__in=[state.value for state in TO_DO]), name="order_to_do"),
         ]
 
@@ -99,16 +100,16 @@ class Order(models.Model):
         return yuan_to_fen(self.total)
 
     def is_overdue(self, now: datetime) -> bool:
-        """Its time to be paid is over, whether or not the sweep has been here."""
+        """Tell whether the order is unpaid after its deadline. The sweep may not have closed it yet."""
         return self.state == State.OPEN and now >= self.expires_at
 
     def effective_state(self, now: datetime) -> State:
-        """What the buyer is told: an overdue order counts as closed, however late the sweep is."""
+        """Return the state that the buyer sees: an overdue order counts as closed, even if the sweep is late."""
         return State.CLOSED if self.is_overdue(now) else State(self.state)
 
 
 class OrderLine(models.Model):
-    """What was bought, as it was called, priced and pictured at that moment."""
+    """A product of an order, with name, price and picture as they were when it was ordered."""
 
     order = models.ForeignKey(Order, models.PROTECT, verbose_name="订单", related_name="lines", db_index=False)
     product = models.ForeignKey("shop.Product", models.PROTECT, verbose_name="商品", related_name="+")
@@ -139,7 +140,7 @@ class OrderLine(models.Model):
 
 
 class OrderLog(models.Model):
-    """One step of an order: who, what, from, to, when. Written in the step's own transaction, never changed."""
+    """One step of an order: who did what and when. Written in the transaction of the step, and never changed."""
 
     order = models.ForeignKey(Order, models.PROTECT, verbose_name="订单", related_name="logs")
     at = models.DateTimeField("时间")

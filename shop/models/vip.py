@@ -6,9 +6,9 @@ from django.db.models import Q
 
 
 class VipGrant(models.Model):
-    """What a paid line added to its buyer's VIP: one row a line, so that nothing is added twice.
+    """The VIP time that a paid line gave its buyer. A line has at most one, so its time cannot be added twice.
 
-    It runs from ``begins_at`` to ``ends_at``; refunded, it is revoked and those after it move forward.
+    It runs from ``begins_at`` to ``ends_at``. A refund revokes it, and the user's later grants begin earlier.
     """
 
     line = models.OneToOneField("shop.OrderLine", models.PROTECT, verbose_name="订单商品", related_name="vip_grant")

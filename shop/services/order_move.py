@@ -108,7 +108,7 @@ def order_note(*, order: Order, event: str, actor: str, now: datetime, detail: s
 
 @transaction.atomic
 def order_ship(*, order_id: str, action: int, actor: str, now: datetime, buyer_pk: int | None = None) -> Order:
-    """Set a paid order's shipping status to ``action`` (the seed's number).
+    """Set a paid order's shipping status to ``action``, a number of the API document.
 
     :param buyer_pk: the buyer who asks: the order must be that buyer's; None for the back office.
     :raises RecordUnknown: there is no such order.

@@ -1,4 +1,4 @@
-"""Paying an order, late money, and the seed's 6.2."""
+"""Paying an order, money that comes late, and 6.2 of the API document: asking WeChat Pay."""
 
 from datetime import timedelta
 

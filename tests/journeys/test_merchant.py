@@ -25,7 +25,7 @@ def stack(merchant_values, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def buyer(stack):
-    """The demo account of the seed, with something to buy."""
+    """The demo account, with something to buy."""
     token = requests.post(HERE + "/users/login", json={"username": "lbw", "password": "555"}, timeout=10).json()[
         "token"
     ]

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 from core.money import yuan_to_fen
 from payments.gateways.base import BillRow, GatewayUntrusted
-from payments.gateways.wechat.codes import is_number
+from payments.gateways.wechat.refusals import is_number
 
 BEIJING = ZoneInfo("Asia/Shanghai")
 _TITLES = {

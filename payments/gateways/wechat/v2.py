@@ -25,9 +25,9 @@ from payments.gateways.base import (
     PaymentResult,
     PaymentTicket,
 )
-from payments.gateways.wechat.codes import is_number, refusal
 from payments.gateways.wechat.http import BoundedSession
 from payments.gateways.wechat.merchant import Merchant
+from payments.gateways.wechat.refusals import is_number, refusal
 from payments.gateways.wechat.texts import cut
 from payments.gateways.wechat.xml import read_flat
 

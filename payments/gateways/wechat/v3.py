@@ -35,9 +35,9 @@ from payments.gateways.base import (
     RefundResult,
 )
 from payments.gateways.wechat.bill import read_bill
-from payments.gateways.wechat.codes import is_number, refusal
 from payments.gateways.wechat.http import USER_AGENT, BoundedSession
 from payments.gateways.wechat.merchant import Keyring, Merchant, private_key_pem
+from payments.gateways.wechat.refusals import is_number, refusal
 from payments.gateways.wechat.texts import plain
 
 SIGNATURE_TYPE = "WECHATPAY2-SHA256-RSA2048"

@@ -1,9 +1,8 @@
-"""From the provider's error codes to our errors, for v2 and v3 alike."""
+"""Which error of a gateway a refusal of WeChat Pay becomes, for v2 and v3 alike."""
 
 import re
 from typing import Any, TypeGuard
 
-from payments.errors import documented_code
 from payments.gateways.base import (
     AlreadyClosed,
     AlreadyPaid,
@@ -12,6 +11,7 @@ from payments.gateways.base import (
     NumberUsed,
     OrderUnknown,
 )
+from payments.wechat_codes import documented_code
 
 _KINDS: dict[str, type[GatewayRefused]] = {
     "ORDER_CLOSED": AlreadyClosed,
