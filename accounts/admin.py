@@ -1,7 +1,7 @@
 from typing import Any
 
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group
 from django.core.exceptions import PermissionDenied
@@ -64,6 +64,15 @@ class UserForm(forms.ModelForm):
         ]
         labels = {"headimgurl": "头像网址"}
         help_texts = {"headimgurl": "微信用户为微信头像,用户也可以在客户端上传"}
+
+    is_own = False  # the user's own page; UserAdmin sets it
+
+    def clean(self) -> dict[str, Any]:
+        values = super().clean() or self.cleaned_data
+        for name, what in (("is_active", "停用"), ("is_staff", "取消后台权限")):
+            if self.is_own and values.get(name) is False:
+                self.add_error(name, f"不能给自己{what},请让另一位管理员来做")
+        return values
 
 
 @admin.register(User)
@@ -133,6 +142,14 @@ class UserAdmin(PasswordFirst, DjangoUserAdmin, OfficeAdmin):  # type: ignore[mi
         may = super().has_delete_permission(request, obj) and request.user.is_superuser
         return may and (obj is None or obj.pk != request.user.pk)
 
+    def needed_because(self, request: HttpRequest, user: User) -> str:
+        return "是你自己的账号,不能删除"
+
+    def get_form(self, request: HttpRequest, obj: User | None = None, *args: Any, **kwargs: Any) -> Any:
+        form: Any = super().get_form(request, obj, *args, **kwargs)
+        form.is_own = obj is not None and obj.pk == request.user.pk
+        return form
+
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> list[str]:
         fields = list(super().get_readonly_fields(request, obj))
         if request.user.is_superuser:
@@ -154,7 +171,12 @@ class UserAdmin(PasswordFirst, DjangoUserAdmin, OfficeAdmin):  # type: ignore[mi
 
     @action(description="停用所选用户 (立即失去登录状态)", permissions=["change"])
     def disable(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
-        self._apply(request, queryset.exclude(username=request.user.get_username()), users_disable, "停用")
+        own = request.user.get_username()
+        others = queryset.exclude(username=own)
+        if queryset.filter(username=own).exists():
+            self.message_user(request, "没有停用你自己的账号:请让另一位管理员来做", messages.WARNING)
+        if others.exists():
+            self._apply(request, others, users_disable, "停用")
 
     @action(description="启用所选用户", permissions=["change"])
     def enable(self, request: HttpRequest, queryset: QuerySet[User]) -> None:

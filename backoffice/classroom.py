@@ -13,7 +13,12 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.utils import timezone
-from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
+from unfold.widgets import (
+    UnfoldAdminFileFieldWidget,
+    UnfoldAdminSelectWidget,
+    UnfoldAdminTextareaWidget,
+    UnfoldAdminTextInputWidget,
+)
 
 from accounts.errors import ClassAccountsRefused
 from accounts.services.class_accounts import (
@@ -52,9 +57,17 @@ class ClassForm(forms.Form):
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 8}),
         help_text="每行一人:姓名,或姓名和学号(逗号、空格或制表符隔开,可直接从 Excel 粘贴)",
     )
-    file = forms.FileField(label="或上传名单", required=False, help_text=".txt 或 .csv,内容与上面相同")
+    file = forms.FileField(
+        label="或上传名单",
+        required=False,
+        widget=UnfoldAdminFileFieldWidget(attrs={"accept": ".txt,.csv"}),
+        help_text=".txt 或 .csv,内容与上面相同",
+    )
     students_of = forms.ChoiceField(
-        label="或取班级学员", required=False, widget=UnfoldAdminSelectWidget, help_text="学员表里这个班的全部学员"
+        label="或取班级学员",
+        required=False,
+        widget=UnfoldAdminSelectWidget,
+        help_text="学员表里这个班的全部学员,用户名是各人的学号",
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -80,7 +93,7 @@ class ClassForm(forms.Form):
             found = class_students(values["students_of"], most=MOST + 1)
             if len(found) > MOST:
                 raise ClassAccountsRefused(f"一次最多 {MOST} 人")
-            return [Trainee(student.name) for student in found]
+            return [Trainee(student.name, student.sid) for student in found]
         return names_read(values.get("names") or _text_of(values["file"]))
 
 

@@ -99,6 +99,9 @@ class RoleAdmin(PasswordFirst, OfficeAdmin):
         # Users who register or log in by a scan get the default role, so it must exist.
         return may and not (obj and (obj.is_root or obj.roleid == DEFAULT_ROLEID))
 
+    def needed_because(self, request: HttpRequest, role: Role) -> str:
+        return "是超级管理员的角色,不能删除" if role.is_root else "是新注册和扫码登录的用户得到的角色,不能删除"
+
     def get_readonly_fields(self, request: HttpRequest, obj: Role | None = None) -> list[str]:
         # Clients store the number and users refer to it, so it cannot change later.
         return [*self.readonly_fields, "roleid"] if obj else list(self.readonly_fields)

@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.shortcuts import render
@@ -21,10 +22,10 @@ from core.times import dash
 from students.bulk import MOST_MOVED, students_move
 from students.columns import COLUMNS, EDITABLE
 from students.counts import student_count
-from students.errors import SelectionChanged, StudentNotDeleted, TooManyChosen
+from students.errors import SelectionChanged, TooManyChosen
 from students.models import Student
 from students.selectors import class_list, student_page, value_matches
-from students.services import student_add, student_delete, student_edit
+from students.services import student_add, student_edit
 from students.transfer.admin import may_transfer, run_url
 from students.transfer.deletion import deletion_selection, deletion_start
 from students.transfer.runs import KEEP_FOR
@@ -118,15 +119,16 @@ class StudentAdmin(PictureAdminMixin, OfficeAdmin):
         elif fields:
             student_edit(sid=obj.sid, changes=fields)
 
-    def delete_model(self, request: HttpRequest, obj: Student) -> None:
-        self.delete_queryset(request, Student.objects.filter(pk=obj.pk))
-
-    def delete_queryset(self, request: HttpRequest, queryset: QuerySet) -> None:
-        for sid in list(queryset.values_list("sid", flat=True)):
-            try:
-                student_delete(sid=sid)
-            except StudentNotDeleted:
-                pass  # somebody else was quicker
+    def delete_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Delete one student as the list deletes many, so that it can be taken back."""
+        student = self.get_object(request, object_id)
+        if student is None:
+            return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)
+        if not self.has_delete_permission(request, student):
+            raise PermissionDenied
+        return self.delete_selected(request, Student.objects.filter(pk=student.pk)) or HttpResponseRedirect("../")
 
     # --- Many at once ---
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
@@ -160,6 +162,7 @@ class StudentAdmin(PictureAdminMixin, OfficeAdmin):
             self, request, count=selection.size, unit="名", mark=selection.mark, pks=pks,
             names=[f"{student} {student.sid}" for student in students.order_by("-pk")[:NAMES_SHOWN]],
             groups=classes[:CLASSES_SHOWN], more_groups=len(classes) > CLASSES_SHOWN,
+            back="../change/" if request.path.endswith("/delete/") else request.get_full_path(),
             note=f"在后台进行,可以看到进度。{KEEP_FOR.days} 天之内可以撤销,学号、头像和创建时间都会恢复。",
         )  # fmt: skip
 

@@ -79,7 +79,11 @@ def _owner(owner: str) -> str:
     label, _, pk = owner.partition(":")
     try:
         model = apps.get_model(label)
-        page = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_change", args=[pk])
-    except (LookupError, ValueError, NoReverseMatch):  # its model or page does not exist any more
+    except (LookupError, ValueError):  # its model does not exist any more
         return owner
-    return format_html('<a class="text-link" href="{}">{} #{}</a>', page, model._meta.verbose_name, pk)
+    name = getattr(model, "owner_label", model._meta.verbose_name)
+    try:
+        page = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_change", args=[pk])
+    except NoReverseMatch:
+        return f"{name} #{pk}"
+    return format_html('<a class="text-link" href="{}">{} #{}</a>', page, name, pk)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from django.contrib.auth.hashers import make_password
 from django.db import transaction
-from django.db.models import Count, QuerySet
+from django.db.models import Count, Q, QuerySet
 
 from accounts.errors import ClassAccountsRefused
 from accounts.models import User
@@ -73,7 +73,7 @@ def class_accounts_create(*, class_name: str, trainees: Sequence[Trainee], rolei
         for trainee, username in zip(trainees, _usernames(class_name, trainees), strict=True)
     ]
     with transaction.atomic():
-        _refuse_repeated(class_name, [trainee.name for trainee in trainees if not trainee.number])
+        _refuse_repeated(class_name, trainees)
         _refuse_taken([slip.username for slip in slips])
         for slip in slips:
             User.objects.create(
@@ -86,11 +86,16 @@ def class_accounts_create(*, class_name: str, trainees: Sequence[Trainee], rolei
     return slips
 
 
-def _refuse_repeated(class_name: str, names: list[str]) -> None:
+def _refuse_repeated(class_name: str, trainees: Sequence[Trainee]) -> None:
     # A reloaded page sends its form again: without this check everybody gets a second account and nobody is told.
-    known = (
-        User.objects.filter(class_name=class_name, nickname__in=names).order_by("pk").values_list("nickname", flat=True)
+    # Who has a number now may have an account with a running number from a list without numbers.
+    unnumbered = Q(nickname__in=[trainee.name for trainee in trainees if not trainee.number])
+    numbered = Q(
+        nickname__in=[trainee.name for trainee in trainees if trainee.number],
+        username__startswith=_running(class_name),
     )
+    accounts = User.objects.filter(unnumbered | numbered, class_name=class_name).order_by("pk")
+    known = accounts.values_list("nickname", flat=True)
     if known:
         shown = "、".join(known[:5]) + ("……" if len(known) > 5 else "")
         raise ClassAccountsRefused(f"{class_name} 已经有这些人的账号: {shown}。请只列新来的人,或用“重设密码”")
@@ -101,7 +106,8 @@ def class_accounts_reset(*, class_name: str) -> list[Slip]:
     """Give every account of a class a new password, which ends its tokens; return the new slips."""
     slips = []
     for user in _of_class(class_name).select_for_update(no_key=True):
-        slip = Slip(user.nickname, "", user.username, password_make())
+        number = "" if user.username.startswith(_running(class_name)) else user.username.upper()
+        slip = Slip(user.nickname, number, user.username, password_make())
         password_set(user=user, new_password=slip.password)
         slips.append(slip)
     return slips
@@ -139,13 +145,19 @@ def _trainee(line: str, line_number: int) -> Trainee:
 
 
 def _usernames(class_name: str, trainees: Sequence[Trainee]) -> list[str]:
-    taken = set(User.objects.filter(username__startswith=f"{class_name.lower()}-").values_list("username", flat=True))
-    free = (name for n in range(1, 10_000) if (name := f"{class_name.lower()}-{n:02}") not in taken)
+    start = _running(class_name)
+    taken = set(User.objects.filter(username__startswith=start).values_list("username", flat=True))
+    free = (name for n in range(1, 10_000) if (name := f"{start}{n:02}") not in taken)
     names = [trainee.number.lower() or next(free) for trainee in trainees]
     if len(set(names)) < len(names):
         twice = sorted({name for name in names if names.count(name) > 1})
         raise ClassAccountsRefused("学号重复: " + "、".join(twice[:5]))
     return names
+
+
+def _running(class_name: str) -> str:
+    """Return what the user names of those without a student number begin with."""
+    return f"{class_name.lower()}-"
 
 
 def _refuse_taken(usernames: list[str]) -> None:

@@ -51,9 +51,21 @@ def test_takes_the_students_of_a_class(office):
     Student.objects.create(sid="A1", name="谭鹏", age=21, class_name="H51901")
     Student.objects.create(sid="A2", name="别班", age=21, class_name="H51902")
 
-    add(office, students_of="H51901")
+    slips = add(office, students_of="H51901")
 
-    assert list(User.objects.exclude(class_name="").values_list("nickname", flat=True)) == ["谭鹏"]
+    assert list(User.objects.exclude(class_name="").values_list("nickname", "username")) == [("谭鹏", "a1")]
+    again = office.post(PAGE, {"do": "reset", "class_name": "H51901", "sure": "1"})
+    for page in (slips, again):
+        assert [(slip.number, slip.username) for slip in page.context["slips"]] == [("A1", "a1")]
+
+
+def test_gives_nobody_a_second_account_who_has_one_without_number(office):
+    Student.objects.create(sid="A1", name="谭鹏", age=21, class_name="H51901")
+    add(office, names="谭鹏")
+
+    page = add(office, students_of="H51901").content.decode()
+
+    assert "已经有这些人的账号: 谭鹏" in page and User.objects.filter(nickname="谭鹏").count() == 1
 
 
 @pytest.mark.parametrize(

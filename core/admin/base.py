@@ -26,6 +26,10 @@ class OfficeAdmin(MergingAdmin, ModelAdmin):
             request.POST = posted  # type: ignore[assignment]
         return super().response_action(request, queryset)
 
+    def needed_because(self, request: HttpRequest, row: Any) -> str:
+        """Say why nobody may delete this row: the page that asks shows it after the row's name."""
+        return "不能删除"
+
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:

@@ -46,9 +46,26 @@ def delete_selected(page: Any, request: HttpRequest, rows: QuerySet[Any]) -> Htt
     return ask(
         page, request, count=len(chosen), names=[str(row) for row in chosen[:NAMES_SHOWN]], mark=mark,
         pks=[row.pk for row in chosen], note="删除后不能恢复。", with_them=with_them,
-        refusals=[f"没有删除“{name}”的权限" for name in missing_rights]
-        + [format_html("仍被使用:{}", row) for row in protected[:NAMES_SHOWN]],
+        refusals=_refusals(page, request, chosen, missing_rights, protected),
     )  # fmt: skip
+
+
+def _refusals(
+    page: Any, request: HttpRequest, chosen: list[Any], missing_rights: Iterable[Any], protected: list[Any]
+) -> list[str]:
+    """Say in words why the rows stay: some that nobody may delete, a right that is missing, what refers to them."""
+    needed = []
+    if page.has_delete_permission(request):
+        needed = [row for row in chosen if not page.has_delete_permission(request, row)]
+    refusals = [f"“{row}”{page.needed_because(request, row)}" for row in needed[:NAMES_SHOWN]]
+    names = {str(name) for name in missing_rights} - ({str(page.opts.verbose_name)} if needed else set())
+    refusals += [f"没有删除“{name}”的权限" for name in sorted(names)]
+    refusals += [format_html("仍被使用:{}", row) for row in protected[:NAMES_SHOWN]]
+    if len(protected) > NAMES_SHOWN:
+        refusals.append(f"… 一共被 {len(protected)} 条记录使用")
+    if protected:
+        refusals.append("请先在这些记录里换成别的,再回来删除")
+    return refusals
 
 
 def ask(page: Any, request: HttpRequest, *, pks: Iterable[Any], **shown: Any) -> HttpResponse:

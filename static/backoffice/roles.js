@@ -18,18 +18,21 @@
 
     const show = () => {
       const rows = [...boxes.filter((box) => box.checked).map((box) => box.value), ...(others?.value.split("\n") ?? [])];
+      const ticked = boxes.filter((box) => box.checked).length;
       const stars = rows.map((row) => row.trim()).filter((row) => row.endsWith("*"));
+      let covered = 0;
       for (const box of boxes) {
         const hint = box.closest("[data-option]").querySelector("[data-covered]");
         const by = hint && stars.find((star) => star !== box.value && box.value.toLowerCase().startsWith(star.slice(0, -1).toLowerCase()));
         if (hint) hint.textContent = by ? `已包含在 ${by} 中` : "";
+        if (by && !box.checked) covered += 1;
       }
       for (const group of picker.querySelectorAll("[data-group]")) {
         const button = group.querySelector("[data-all]"), shown = inUse(group);
         button.textContent = shown.length && shown.every((box) => box.checked) ? "全不选" : "全选";
         button.setAttribute("aria-label", `${button.textContent}:${group.querySelector("legend").firstChild.textContent.trim()}`);
       }
-      count.textContent = `已选 ${boxes.filter((box) => box.checked).length} / ${boxes.length}`;
+      count.textContent = `共 ${boxes.length} 项,已勾选 ${ticked} 项${covered ? `,另有 ${covered} 项由 * 包含` : ""}`;
     };
 
     picker.querySelector("[data-tools]").hidden = false;

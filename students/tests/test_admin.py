@@ -1,7 +1,6 @@
 import pytest
 
 from students import admin
-from students.counts import counts_wrong
 from students.models import Student
 from students.tests.factories import student, students
 from tests.kit import encoded, posted, save_page
@@ -65,7 +64,7 @@ def test_never_counts_the_table(office, django_assert_max_num_queries, django_ca
     assert "DISTINCT" not in asked
 
 
-def test_adds_edits_and_deletes_like_the_api(office):
+def test_adds_and_edits_like_the_api(office):
     office.post(f"{LIST}add/", FIELDS | {"picture": posted(encoded())})
     added = Student.objects.get()
     assert added.headimgurl.startswith("http://testserver/media/")
@@ -75,11 +74,6 @@ def test_adds_edits_and_deletes_like_the_api(office):
     edited = Student.objects.get()
     assert (edited.city, edited.sid, edited.headimgurl) == ("南京", added.sid, added.headimgurl)
     assert save_page(office, f"{LIST}{added.pk}/change/", city="南京").status_code == 302
-
-    office.post(f"{LIST}{added.pk}/delete/", {"post": "yes"})
-    assert not Student.objects.exists()
-    assert not ImageUse.objects.exists()
-    assert counts_wrong() == []
 
 
 @pytest.mark.parametrize(("field", "value"), [("age", "200"), ("product_url", "javascript:alert(1)"), ("name", "")])

@@ -104,6 +104,18 @@ class TestTheWay:
         assert list(Student.objects.order_by("pk").values()) == before and counts_wrong() == []
         assert "恢复了 2000 名学员" in office.get(answer.request["PATH_INFO"]).content.decode()
 
+    def test_of_one_from_its_page(self, office):
+        one, _ = people(2)
+        address = f"{LIST}{one.pk}/delete/"
+        page = office.get(address)
+        assert "确认删除 1 名学员" in page.content.decode() and Student.objects.count() == 2
+
+        run = worked(TransferRun.objects.get(pk=office.post(address, posted_of(page)).url.split("/")[-3]))
+
+        assert Student.objects.count() == 1 and counts_wrong() == []
+        undone(run)
+        assert Student.objects.filter(pk=one.pk, sid=one.sid).exists()
+
     def test_of_a_few_that_were_ticked(self, office):
         one, two, three = people(3)
 

@@ -206,8 +206,24 @@ def test_characters_no_database_stores_are_an_error_of_their_cell():
 def test_a_file_that_is_none_is_told(content, root):
     run = checked(content)
 
-    assert (run.state, bool(run.message)) == (State.FAILED, True)
+    assert (run.state, run.state_name, bool(run.message)) == (State.FAILED, "文件有误", True)
     assert run.message in office(root).get(f"{RUNS}{run.pk}/change/").content.decode()
+
+
+@pytest.mark.parametrize(
+    ("page", "name", "content", "word"),
+    [
+        ("import", "学员.txt", sheet(line()), "只能导入 .xlsx 或 .csv"),
+        ("import", "学员.xlsx", sheet(line()), "这不是 Excel 文件"),
+        ("import", "学员.xls", b"\xd0\xcf\x11\xe0", "另存为 .xlsx"),
+        ("import", "学员.csv", b" ", "文件是空的"),
+        ("photos", "头像.zip", b"no archive", "这不是 ZIP 文件"),
+    ],
+)
+def test_a_file_that_cannot_be_one_is_refused_at_once(root, page, name, content, word):
+    answer = office(root).post(f"{RUNS}{page}/", {"file": SimpleUploadedFile(name, content)})
+
+    assert word in answer.content.decode() and not TransferRun.objects.exists()
 
 
 def test_all_or_nothing_when_somebody_changed_or_deleted_a_student_meanwhile():

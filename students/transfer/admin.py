@@ -39,7 +39,15 @@ from students.transfer.runs import (
     run_start,
     run_undo,
 )
-from students.transfer.sheets import CSV_TYPE, MAX_FILE_BYTES, MAX_ROWS, XLSX_TYPE
+from students.transfer.sheets import (
+    CSV_TYPE,
+    MAX_FILE_BYTES,
+    MAX_ROWS,
+    SHEET_START,
+    XLSX_TYPE,
+    ZIP,
+    sheet_refusal,
+)
 
 Kind, State, Row = TransferRun.Kind, TransferRun.State, TransferRow.Kind
 PER_PAGE = 50
@@ -48,7 +56,7 @@ TYPES = {"csv": CSV_TYPE, "xlsx": XLSX_TYPE}
 _COLOURS = {
     State.CHECKING.label: "info", State.APPLYING.label: "info", "删除中": "info", State.UNDOING.label: "info",
     State.READY.label: "warning", State.UNDONE.label: "warning",
-    State.REFUSED.label: "danger", State.FAILED.label: "danger", State.DONE.label: "success",
+    State.REFUSED.label: "danger", State.FAILED.label: "danger", "文件有误": "danger", State.DONE.label: "success",
 }  # fmt: skip
 # Of the tabs: what somebody has to look at stands first.
 _ORDER = [
@@ -68,7 +76,16 @@ class SheetForm(forms.Form):
         file = self.cleaned_data["file"]
         if file.size > self.limit:
             raise forms.ValidationError(f"文件不能超过{self.limit // 1024**2}MB")
+        # Say at once what a worker would say later: the person still knows which file it was.
+        start = file.read(SHEET_START)
+        file.seek(0)
+        if refusal := self.refusal(file.name.lower(), start):
+            raise forms.ValidationError(refusal)
         return file
+
+    def refusal(self, name: str, start: bytes) -> str:
+        """Say why the file is none of ours, judged by its name and its first bytes; "" if it may be one."""
+        return sheet_refusal(name, start)
 
 
 class ZipForm(SheetForm):
@@ -77,6 +94,9 @@ class ZipForm(SheetForm):
     )
 
     limit = MAX_ZIP_BYTES
+
+    def refusal(self, name: str, start: bytes) -> str:
+        return "" if start.startswith(ZIP) else "这不是 ZIP 文件,请把图片打包成一个 .zip"
 
 
 def may_transfer(request: HttpRequest) -> bool:

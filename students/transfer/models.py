@@ -54,8 +54,11 @@ class TransferRun(models.Model):
 
     @property
     def state_name(self) -> str:
-        is_deleting = self.kind == self.Kind.DELETE and self.state == self.State.APPLYING
-        return "删除中" if is_deleting else self.get_state_display()
+        if self.kind == self.Kind.DELETE and self.state == self.State.APPLYING:
+            return "删除中"
+        if self.state == self.State.FAILED and not self.counts and self.kind in {self.Kind.IMPORT, self.Kind.PHOTOS}:
+            return "文件有误"  # the check did not get as far as the rows
+        return self.get_state_display()
 
     @property
     def is_working(self) -> bool:
@@ -111,6 +114,8 @@ class TransferRow(models.Model):
     diff = models.JSONField("变化", default=dict)  # students.bulk.Difference, as JSON
     errors = models.JSONField("错误", default=list)  # [cell, reason]
     student_pk = models.BigIntegerField("学员", null=True)
+
+    owner_label = "已删除、还能恢复的学员"  # how the list of pictures names the owner
 
     class Meta:
         verbose_name = verbose_name_plural = "批量操作的行"

@@ -27,7 +27,10 @@ READING_TIMEOUT_S = 60
 CSV_TYPE = "text/csv; charset=utf-8"
 XLSX_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
+SHEET_START = 4_096  # bytes that `sheet_refusal` looks at
+ZIP = workbook_reader.ZIP
 _OLD_EXCEL = b"\xd0\xcf\x11\xe0"
+_OLD_EXCEL_REFUSED = "旧版 .xls 或加密的 Excel 文件无法读取,请另存为 .xlsx(不设密码)"
 _TOO_LARGE = "Excel 文件内容过大,请只保留需要导入的工作表,删除多余的格式和空行"
 _CSV_TOO_LARGE = "CSV 文件内容过大,请分成几个文件"
 _REFUSALS = {
@@ -49,7 +52,7 @@ def sheet_read(content: bytes) -> Iterator[tuple[int, list[str]]]:
     if len(content) > MAX_FILE_BYTES:
         raise SheetRefused(f"文件不能超过{MAX_FILE_BYTES // 1024**2}MB")
     if content.startswith(_OLD_EXCEL):
-        raise SheetRefused("旧版 .xls 或加密的 Excel 文件无法读取,请另存为 .xlsx(不设密码)")
+        raise SheetRefused(_OLD_EXCEL_REFUSED)
     row_count = 0
     for number, cells in enumerate(_rows(content), 1):
         if number > MAX_SCANNED:
@@ -60,6 +63,19 @@ def sheet_read(content: bytes) -> Iterator[tuple[int, list[str]]]:
             if row_count > MAX_ROWS + 1:
                 raise SheetRefused(f"最多{MAX_ROWS}行,请分成几个文件")
             yield number, texts
+
+
+def sheet_refusal(name: str, start: bytes) -> str:
+    """Say why a file cannot be a sheet, judged by its name in lower case and its first bytes; "" if it may be one."""
+    if start.startswith(_OLD_EXCEL):
+        return _OLD_EXCEL_REFUSED
+    if not name.endswith((".xlsx", ".csv")):
+        return "只能导入 .xlsx 或 .csv 文件:请使用下面的模板,或把表格另存为这两种格式"
+    if name.endswith(".xlsx") and not start.startswith(ZIP):
+        return "这不是 Excel 文件:扩展名是 .xlsx,内容不是。请用 Excel 或 WPS 另存为 .xlsx"
+    if not start.strip():
+        return "文件是空的"
+    return ""
 
 
 def sheet_kind(content: bytes) -> str:

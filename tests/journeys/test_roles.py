@@ -41,7 +41,7 @@ def tick_the_calls(page):
     calls.get_by_role("button", name="全选:学员模块").click()
     for unwanted in ("增加学员信息", "删除学员信息", "修改学员信息"):
         calls.get_by_label(unwanted).uncheck()
-    assert "已选 3" in calls.locator("output").inner_text()
+    assert "已勾选 3 项" in calls.locator("output").inner_text()
 
 
 def make_the_role(page):

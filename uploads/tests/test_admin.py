@@ -27,6 +27,14 @@ def test_pictures_are_listed_with_a_preview_and_their_owner(office, upload, djan
     assert upload.url_path in office.get(f"{LIST}{upload.pk}/change/").content.decode()
 
 
+def test_an_owner_without_a_page_is_named_in_words(office, upload):
+    image_adopt(url=upload.url_path, owner="students.TransferRow:7")
+
+    page = office.get(LIST).content.decode()
+
+    assert "已删除、还能恢复的学员 #7" in page and "TransferRow" not in page
+
+
 def test_they_are_for_looking_only(office, upload):
     assert office.get(f"{LIST}add/").status_code == 403
     assert office.post(f"{LIST}{upload.pk}/delete/", {"post": "yes"}).status_code == 403
