@@ -27,6 +27,7 @@ WATCHED: dict[str, dict[str, Any]] = {
     "accounts.User": {"mask_fields": ["password"], "exclude_fields": ["last_login", "epoch"]},
     "permissions.Role": {"m2m_fields": {"permissions"}, "exclude_fields": ["created_at", "updated_at"]},
     "shop.Category": {"exclude_fields": ["creator", "updator", "created_at", "updated_at"]},
+    "shop.Courier": {},
     "shop.Product": {"exclude_fields": ["creator", "updator", "created_at", "updated_at"]},
     "weather.WeatherAccount": {
         "mask_fields": ["sealed_secret"],

@@ -22,7 +22,10 @@ GROUPS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
     ),
     (
         "商城",
-        (("shop.order", "receipt_long"), ("shop.product", "inventory_2"), ("shop.category", "category")),
+        (
+            *(("shop.order", "receipt_long"), ("shop.product", "inventory_2"), ("shop.category", "category")),
+            ("shop.courier", "local_post_office"),
+        ),
     ),
     (
         "支付",

@@ -16,6 +16,7 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
+from django.utils.safestring import SafeString
 from unfold.dataclasses import UnfoldAction
 
 from core.admin.base import OfficeAdmin
@@ -37,7 +38,10 @@ class ButtonsAdmin(OfficeAdmin):
     asks: ClassVar[dict[str, str]] = {}  # buttons with a confirmation page, and the question on that page
     asks_of: ClassVar[tuple[str, ...]] = ()  # columns that the confirmation page shows of each row
     asks_why: ClassVar[dict[str, str]] = {}  # buttons that ask for a reason; the value says where it is recorded
-    asks_form: ClassVar[dict[str, type[forms.Form]]] = {}  # buttons that ask for more than a reason; see ``answers``
+    asks_form: ClassVar[
+        dict[str, type[forms.Form]]
+    ] = {}  # buttons that ask for more than a reason, for one row at a time
+    needs_why: ClassVar[frozenset[str]] = frozenset()  # buttons of ``asks_why`` that do nothing without a reason
     begins: ClassVar[frozenset[str]] = frozenset()  # buttons that only start the work: the page says 已提交, not 完成
     grave: ClassVar[frozenset[str]] = frozenset()  # buttons that take something away; shown in red
     need_password: ClassVar[frozenset[str]] = frozenset()  # buttons that pay money out: they ask for the password
@@ -120,29 +124,53 @@ class ButtonsAdmin(OfficeAdmin):
             messages.error(request, f"一次最多处理 {MOST_CHOSEN} 条,请分批进行")
         elif name in self.asks_form and len(chosen) > 1:
             messages.error(request, "请逐条办理")
-        elif self._must_ask(request, name):
-            return self.ask(request, name, chosen)
         else:
-            self.press_and_tell(request, name, *chosen)
+            return self._ask_or_press(request, name, chosen)
         return None
 
-    def _must_ask(self, request: HttpRequest, name: str) -> bool:
+    def _ask_or_press(self, request: HttpRequest, name: str, rows: list[Any]) -> HttpResponse | None:
+        """Press a button, or return its confirmation page.
+
+        The page comes again, with what was typed, where a step was refused that is still offered for its one row.
+        """
+        if self._must_ask(request, name, rows):
+            return self.ask(request, name, rows)
+        all_done = self.press_and_tell(request, name, *rows)
+        if all_done or len(rows) > 1 or SURE not in request.POST:
+            return None
+        has_fields = name in self.asks_why or self.form_of(request, name, rows) is not None
+        return self.ask(request, name, rows) if has_fields and name in self.offered(request, rows[0].pk) else None
+
+    def _must_ask(self, request: HttpRequest, name: str, rows: list[Any]) -> bool:
         if name not in self.asks:
             return False
-        return SURE not in request.POST or (name in self.asks_form and not self._form(request, name).is_valid())
+        form = self.form_of(request, name, rows) if SURE in request.POST else None
+        return SURE not in request.POST or (form is not None and not form.is_valid())
 
-    def _form(self, request: HttpRequest, name: str) -> forms.Form:
-        return self.asks_form[name](request.POST if SURE in request.POST else None)
+    def form_of(self, request: HttpRequest, name: str, rows: list[Any]) -> forms.Form | None:
+        """Return the form on the button's confirmation page, filled in once the page was sent; None: it has no form."""
+        form = self.asks_form.get(name)
+        return form(request.POST if SURE in request.POST else None) if form else None
 
-    def answers(self, request: HttpRequest, name: str) -> dict[str, Any]:
-        """Return the values of the button's form (``asks_form``). ``press`` calls this; the form is valid by then."""
-        form = self._form(request, name)
+    def answers(self, request: HttpRequest, name: str, row: Any) -> dict[str, Any]:
+        """Return the values of the button's form. ``press`` calls this; the form is valid by then."""
+        form = self.form_of(request, name, [row])
+        if form is None:
+            return {}
         form.full_clean()
         return form.cleaned_data
 
+    def asked_table(self, name: str, rows: list[Any], form: forms.Form | None) -> SafeString:
+        """Return the table of ``rows`` on the confirmation page."""
+        titles = [str(label_for_field(column, self.model, self)) for column in self.asks_of]
+        return table(titles, [[lookup_field(column, row, self)[2] for column in self.asks_of] for row in rows])
+
     def ask(self, request: HttpRequest, name: str, rows: list[Any]) -> HttpResponse:
-        """Show the confirmation page. Confirming sends the same request again, with the keys of exactly these rows."""
-        form = self._form(request, name) if name in self.asks_form else None
+        """Show the confirmation page. Confirming sends the same request again, with the keys of exactly these rows.
+
+        A form may name in ``in_table`` the fields that ``asked_table`` shows.
+        """
+        form = self.form_of(request, name, rows)
         own = {"csrfmiddlewaretoken", "select_across", "reason", SURE, ACTION_CHECKBOX_NAME}
         kept = request.POST.keys() - own - (form.fields.keys() if form else set())
         posted = [(key, value) for key in sorted(kept) for value in request.POST.getlist(key)]
@@ -152,12 +180,12 @@ class ButtonsAdmin(OfficeAdmin):
             "is_grave": name in self.grave,
             "text": self.asks[name],
             "sum": self.sum_of(rows),
-            "rows": table(
-                [str(label_for_field(column, self.model, self)) for column in self.asks_of],
-                [[lookup_field(column, row, self)[2] for column in self.asks_of] for row in rows],
-            ),
+            "rows": self.asked_table(name, rows, form),
             "why": self.asks_why.get(name),
-            "form": form,
+            "must_say_why": name in self.needs_why,
+            "reason": request.POST.get("reason", ""),
+            "fields": [field for field in form or () if field.name not in getattr(form, "in_table", ())],
+            "media": getattr(form, "media", ""),
             "posted": [*posted, *((ACTION_CHECKBOX_NAME, row.pk) for row in rows), (SURE, 1)],
         }
         return render(request, "backoffice/sure.html", context)
@@ -187,13 +215,15 @@ class ButtonsAdmin(OfficeAdmin):
             if _field_name(name) in request.POST:
                 if name in self.need_password:
                     require_password(request)
-                if self._must_ask(request, name):
-                    return self.ask(request, name, [row])
-                self.press_and_tell(request, name, row)
+                if page := self._ask_or_press(request, name, [row]):
+                    return page
         return HttpResponseRedirect(request.path)
 
-    def press_and_tell(self, request: HttpRequest, name: str, *rows: Model) -> None:
-        """Press a button for each row, and show one message for all rows with the same outcome."""
+    def press_and_tell(self, request: HttpRequest, name: str, *rows: Model) -> bool:
+        """Press a button for each row, and show one message for all rows with the same outcome.
+
+        :return: every row was dealt with, none refused or left for want of time.
+        """
         label = self.labels[name]
         outcomes: dict[tuple[int, str], list[str]] = defaultdict(list)  # the rows' names by level and text
         ends_at = time.monotonic() + STOP_AFTER_S
@@ -211,6 +241,7 @@ class ButtonsAdmin(OfficeAdmin):
         for (level, text), names in outcomes.items():
             count = f"({len(names)} 条)" if len(names) > 1 else ""
             messages.add_message(request, level, f"{'、'.join(names)}: {text}{count}")
+        return all(level == messages.SUCCESS for level, _ in outcomes)
 
     def _done(self, name: str) -> str:
         label = self.labels[name]

@@ -1364,6 +1364,12 @@ export interface components {
             /** @description 与 user_phone 相同 */
             phone: string;
             address: string;
+            /** @description 收件人,下单时没有填写则为空 */
+            recipient: string;
+            /** @description 快递公司,没有时为空 */
+            express_company: string;
+            /** @description 快递单号,没有时为空 */
+            express_no: string;
             /** @description 2020-12-31,12:59:59 */
             create_time: string;
             /** @description 2020-12-31,12:59:59 */
@@ -4448,6 +4454,11 @@ export interface operations {
                      * @default
                      */
                     address?: (string | number) | null;
+                    /**
+                     * @description 收件人姓名
+                     * @default
+                     */
+                    recipient?: (string | number) | null;
                 };
                 "application/x-www-form-urlencoded": {
                     /**
@@ -4470,6 +4481,11 @@ export interface operations {
                      * @default
                      */
                     address?: string;
+                    /**
+                     * @description 收件人姓名
+                     * @default
+                     */
+                    recipient?: string;
                 };
                 "multipart/form-data": {
                     /**
@@ -4492,6 +4508,11 @@ export interface operations {
                      * @default
                      */
                     address?: string;
+                    /**
+                     * @description 收件人姓名
+                     * @default
+                     */
+                    recipient?: string;
                 };
             };
         };

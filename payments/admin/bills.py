@@ -154,6 +154,7 @@ class DifferenceAdmin(MoneyAdmin):
     }
     asks_of = ("day", "kind_label", "number", "there", "here")
     asks_why = {"accept": "核对的结果,必填"}
+    needs_why = frozenset({"accept"})
     grave = frozenset({"return"})
     need_password = frozenset({"return"})
 

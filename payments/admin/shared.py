@@ -48,8 +48,7 @@ class MoneyAdmin(ButtonsAdmin):
         return flatten_fieldsets(self.get_fieldsets(request, obj))
 
     def press(self, request: HttpRequest, name: str, row: Any) -> str:
-        values = self.answers(request, name) if name in self.asks_form else {}
-        return self.buttons[name][1](row, request, **values)
+        return self.buttons[name][1](row, request, **self.answers(request, name, row))
 
 
 def yuan(fen: int) -> str:

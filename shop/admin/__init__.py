@@ -2,5 +2,6 @@
 
 from shop.admin.catalogue import CategoryAdmin, ProductAdmin
 from shop.admin.order import OrderAdmin
+from shop.admin.shipping import CourierAdmin
 
-__all__ = ["CategoryAdmin", "OrderAdmin", "ProductAdmin"]
+__all__ = ["CategoryAdmin", "CourierAdmin", "OrderAdmin", "ProductAdmin"]

@@ -8,8 +8,10 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from django.contrib import admin
+from django.contrib import admin, messages
+from django.contrib.admin.utils import label_for_field, lookup_field
 from django.db.models import QuerySet
+from django.forms import Form
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import path
 from django.utils import timezone
@@ -17,10 +19,11 @@ from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import RangeDateFilter
 from unfold.decorators import action, display
 
-from core.admin.buttons import ButtonsAdmin, bulk_action
+from core.admin.buttons import SURE, ButtonsAdmin, bulk_action
 from core.times import SHANGHAI
 from shop.admin.order_parts import last_step, lines_table, log_timeline, payments_table, refunds_table
 from shop.admin.packing import MOST_PRINTED, packing_address, packing_page
+from shop.admin.shipping import ParcelForm, ReceiverForm, ShipForm, number_field, ship_table
 from shop.admin.work_lists import (
     PACKING,
     WORK_LISTS,
@@ -36,17 +39,24 @@ from shop.errors import OrderRefused, ProviderUndecided
 from shop.models import Order
 from shop.selectors import order_search
 from shop.services.order_close import order_close
-from shop.services.order_move import order_ship
+from shop.services.order_move import order_set_parcel, order_set_receiver, order_ship
 from shop.services.order_return import order_refund, order_return_decide
 from shop.states import TABLE, Event, ShippingStatus, State
 
 
 class OrderButton(NamedTuple):
-    """A button for one step of an order. ``run`` is called with order_id, actor, reason and now."""
+    """A button of the back office: its text, and the service, called with order_id, actor, reason, now and a form.
 
-    event: Event
+    It is offered where ``TABLE`` has its event, or in its ``states`` where it changes no state.
+    """
+
+    event: Event | None
     label: str
     run: Callable[..., Order]
+    states: tuple[State, ...] = ()
+
+    def is_for(self, state: State) -> bool:
+        return (state, self.event) in TABLE if self.event else state in self.states
 
 
 def _ship(action: ShippingStatus) -> Callable[..., Order]:
@@ -70,6 +80,13 @@ def _decide(approve: bool) -> Callable[..., Order]:
     return run
 
 
+def _set(service: Callable[..., Order]) -> Callable[..., Order]:
+    def run(*, reason: str, **facts: Any) -> Order:
+        return service(**facts)
+
+    return run
+
+
 BUTTONS: dict[str, OrderButton] = {
     "prepare": OrderButton(Event.PREPARE, "备货", _ship(ShippingStatus.PREPARING)),
     "unprepare": OrderButton(Event.UNPREPARE, "改为未发货", _ship(ShippingStatus.NOT_SHIPPED)),
@@ -81,7 +98,15 @@ BUTTONS: dict[str, OrderButton] = {
     "invalidate": OrderButton(Event.INVALIDATE, "作废订单", _close(Event.INVALIDATE)),
     "refund": OrderButton(Event.REFUND, "全额退款", order_refund),
     "refund_again": OrderButton(Event.REFUND_AGAIN, "重新退款", order_refund),
+    "receiver": OrderButton(None, "修改收货信息", _set(order_set_receiver), (State.PAID, State.PREPARING, State.OPEN)),
+    "parcel": OrderButton(
+        None,
+        "修改快递",
+        _set(order_set_parcel),
+        (State.SHIPPED, State.RECEIVED, State.RETURN_ASKED, State.RETURN_ASKED_LATER),
+    ),
 }
+_COURIER = "last_courier"  # of this session: the next parcels usually go by the same
 _REFUNDING = "款项将原路退回,进度见“退款处理”"
 _BEGINS = frozenset({"approve", "refund", "refund_again"})  # these only request a refund; the money moves later
 OUTCOMES = dict.fromkeys(_BEGINS, _REFUNDING)
@@ -123,7 +148,9 @@ class OrderAdmin(WorkListColumns, ButtonsAdmin):
     labels = {name: button.label for name, button in BUTTONS.items()}
     chosen = "(所选订单)"
     asks = {
-        "ship": "发货后不能改回未发货。",
+        "ship": "发货后不能改回未发货。快递单号可以留空,以后在订单页用“修改快递”补上。",
+        "receiver": "改的是还没有发出的包裹;原来的收货信息留在订单日志里。",
+        "parcel": "买家会在订单里看到新的快递单号;原来的留在订单日志里。",
         "approve": "同意退货,款项全额原路退回买家,不能撤回。",
         "reject": "拒绝买家的退货申请,订单回到原来的状态。",
         "close": "订单没有付款,关闭后商品回到库存。",
@@ -135,6 +162,7 @@ class OrderAdmin(WorkListColumns, ButtonsAdmin):
     asks_why = dict.fromkeys(("approve", "close", "invalidate", "refund", "refund_again"), "写入订单日志") | {
         "reject": "写入订单日志,买家也会看到"
     }
+    asks_form = {"receiver": ReceiverForm, "parcel": ParcelForm}
     begins = _BEGINS
     grave = frozenset({"reject", "close", "invalidate", "refund"})
     need_password = frozenset({"approve", "refund", "refund_again"})
@@ -144,16 +172,18 @@ class OrderAdmin(WorkListColumns, ButtonsAdmin):
     list_before_template = "shop/order_bar.html"
     work_lists = {name: (work.label, work.icon) for name, work in WORK_LISTS.items()}
     search_fields = ["order_id"]  # makes the search box appear; order_search decides what it finds
-    search_help_text = "电话、订单号(或其最后几位)、收货人"
+    search_help_text = "电话或订单号(或其最后四位)、收件人、商品、快递单号"
     ordering = ["-pk"]
     readonly_fields = [
-        *("order_id", "username", "total", "phone", "address", "note", "lines"),
+        *("order_id", "username", "total", "recipient", "phone", "address", "note", "lines"),
+        *("express_company", "express_no"),
         *("state_label", "order_status", "pay_status", "shiping_status", "holds_stock"),
         *("created_at", "expires_at", "paid_at", "transaction_id", "hidden_at"),
         *("payments", "refunds", "timeline"),
     ]
     fieldsets = [
-        ("订单", {"fields": [("order_id", "state_label"), ("username", "phone"), "address", "note", "total", "lines"]}),
+        ("订单", {"fields": [("order_id", "state_label"), ("username", "total"), "lines", "note"]}),
+        ("收货", {"fields": [("recipient", "phone"), "address", ("express_company", "express_no")]}),
         ("支付与退款", {"fields": ["payments", "refunds"]}),
         ("日志", {"fields": ["timeline"]}),
         ("时间", {"fields": [("created_at", "expires_at"), ("paid_at", "hidden_at")]}),
@@ -246,8 +276,29 @@ class OrderAdmin(WorkListColumns, ButtonsAdmin):
 
     def press_in_list(self, request: HttpRequest, name: str, rows: QuerySet) -> HttpResponse | None:
         if name != PACKING:
+            if name == "ship" and len(rows[: MOST_PRINTED + 1]) > MOST_PRINTED:
+                messages.error(request, f"一次最多发货 {MOST_PRINTED} 个订单,请分批进行")
+                return None
             return super().press_in_list(request, name, rows)
         return HttpResponseRedirect(packing_address(rows.values_list("pk", flat=True)[: MOST_PRINTED + 1]))
+
+    def form_of(self, request: HttpRequest, name: str, rows: list[Order]) -> Form | None:
+        typed = request.POST if SURE in request.POST else None
+        if name == "ship":
+            return ShipForm(rows, typed, courier=request.session.get(_COURIER, ""))
+        form: Any = self.asks_form.get(name)
+        return form(typed, order=rows[0]) if form else None
+
+    def answers(self, request: HttpRequest, name: str, row: Order) -> dict[str, Any]:
+        said = super().answers(request, name, row)
+        return said | {"express_no": said.pop(number_field(row))} if name == "ship" else said
+
+    def asked_table(self, name: str, rows: list[Order], form: Form | None) -> SafeString:
+        if not isinstance(form, ShipForm):
+            return super().asked_table(name, rows, form)
+        columns = ("order_id", "goods", "receiver")
+        titles = [str(label_for_field(column, self.model, self)) for column in columns]
+        return ship_table(form, titles, [[lookup_field(column, row, self)[2] for column in columns] for row in rows])
 
     def is_moving(self, row: Order) -> bool:
         return row.state == State.REFUNDING
@@ -266,8 +317,11 @@ class OrderAdmin(WorkListColumns, ButtonsAdmin):
     def press(self, request: HttpRequest, name: str, row: Order) -> str:
         reason = request.POST.get("reason", "").replace("\x00", "").strip()[:200]
         actor = request.user.get_username()
+        said = self.answers(request, name, row)
+        if said.get("express_company"):
+            request.session[_COURIER] = said["express_company"]
         try:
-            BUTTONS[name].run(order_id=row.order_id, actor=actor, reason=reason, now=timezone.now())
+            BUTTONS[name].run(order_id=row.order_id, actor=actor, reason=reason, now=timezone.now(), **said)
         except ProviderUndecided:
             raise
         except OrderRefused as refusal:  # often a colleague, or the first of two clicks, has done the step already
@@ -276,5 +330,5 @@ class OrderAdmin(WorkListColumns, ButtonsAdmin):
 
 
 def _allowed(order: Order) -> list[str]:
-    names = [name for name, button in BUTTONS.items() if (State(order.state), button.event) in TABLE]
+    names = [name for name, button in BUTTONS.items() if button.is_for(State(order.state))]
     return [name for name in names if name != "refund_again" or not is_by_hand(order)]

@@ -123,13 +123,9 @@ class WorkListColumns:
 
     @display(description="收货人")
     def receiver(self, order: Order) -> SafeString:
-        return format_html(
-            '<div class="od-text"><b>{}</b> <a href="tel:{}">{}</a><br>{}</div>',
-            order.username,
-            order.phone,
-            order.phone or "没有电话",
-            order.address or "没有地址",
-        )
+        phone = format_html('<a href="tel:{}">{}</a>', order.phone, order.phone) if order.phone else "没有电话"
+        address = order.address or "没有地址"
+        return format_html('<div class="od-text"><b>{}</b> {}<br>{}</div>', order.receiver_name, phone, address)
 
     @display(description="已付款")
     def since_paid(self, order: Order) -> SafeString:

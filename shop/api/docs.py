@@ -225,6 +225,9 @@ _ORDER = {
     "user_phone": "13800000000",
     "phone": "13800000000",
     "address": "南京市",
+    "recipient": "王小明",
+    "express_company": "",
+    "express_no": "",
     "username": "lbw",
     "create_time": "2021-01-04,10:21:00",
     "expire_time": None,
@@ -235,7 +238,7 @@ _ORDER = {
 _FIND = [errors.OrderIdMissing, errors.RecordUnknown]
 PRE_ORDER = Doc(
     params=params.PreOrderParams,
-    send={"product_id": _PRODUCT_ID, "quantity": 2, "phone": "13800000000", "address": "南京市"},
+    send={"product_id": _PRODUCT_ID, "quantity": 2, "phone": "13800000000", "address": "南京市", "recipient": "王小明"},
     ok=_ok("订单提交成功", order_id=_ORDER_ID),
     failures=[
         errors.NothingSelected,

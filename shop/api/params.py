@@ -11,6 +11,7 @@ from core.api.params import PageParams, Params, PlainText, PositiveInt, WholeNum
 from core.errors import DomainError
 from shop import errors
 from shop.models.catalogue import MAX_STOCK, NAME_LENGTH
+from shop.models.order import ADDRESS_LENGTH, PHONE_LENGTH, RECIPIENT_LENGTH
 
 MAX_PRICE = Decimal("99999999.99")
 DESCRIPTION_LENGTH = 5000
@@ -167,8 +168,9 @@ class PreOrderParams(ShopParams):
     aliases = {"count": "quantity"}
     product_id = PlainText(required=False, default="", help_text="直接购买的商品 id;不传则购买购物车中选中的")
     quantity = PositiveInt(required=False, default=1, help_text="直接购买的件数")
-    phone = PlainText(required=False, default="", max_length=32, help_text="收货电话")
-    address = PlainText(required=False, default="", max_length=200, help_text="收货地址")
+    phone = PlainText(required=False, default="", max_length=PHONE_LENGTH, help_text="收货电话")
+    address = PlainText(required=False, default="", max_length=ADDRESS_LENGTH, help_text="收货地址")
+    recipient = PlainText(required=False, default="", max_length=RECIPIENT_LENGTH, help_text="收件人姓名")
 
     def refusal(self) -> DomainError:
         return errors.QuantityInvalid() if "quantity" in self.errors else super().refusal()

@@ -11,10 +11,15 @@ from django.db.models.functions import Reverse
 
 from core.money import yuan_to_fen
 from shop.models.catalogue import NAME_LENGTH, URL_LENGTH
+from shop.models.courier import COURIER_LENGTH
 from shop.states import FACES, TO_DO, OrderStatus, PayStatus, ShippingStatus, State
 
 # WeChat Pay documents no greatest amount. This is far above any order, and fits every column and integer.
 MAX_TOTAL = Decimal("9999999.99")
+RECIPIENT_LENGTH = 64
+PHONE_LENGTH = 32
+ADDRESS_LENGTH = 200
+TRACKING_LENGTH = 40
 
 
 def _fits_its_face() -> Q:
@@ -38,8 +43,12 @@ class Order(models.Model):
     )
     username = models.CharField("买家用户名", max_length=64)
     total = models.DecimalField("金额(元)", max_digits=12, decimal_places=2)
-    phone = models.CharField("电话", max_length=32, blank=True)
-    address = models.CharField("收货地址", max_length=200, blank=True)
+    # ``db_default``: the release before this one inserts orders without these columns.
+    recipient = models.CharField("收件人", max_length=RECIPIENT_LENGTH, blank=True, default="", db_default="")
+    phone = models.CharField("电话", max_length=PHONE_LENGTH, blank=True)
+    address = models.CharField("收货地址", max_length=ADDRESS_LENGTH, blank=True)
+    express_company = models.CharField("快递公司", max_length=COURIER_LENGTH, blank=True, default="", db_default="")
+    express_no = models.CharField("快递单号", max_length=TRACKING_LENGTH, blank=True, default="", db_default="")
 
     state = models.CharField("状态", max_length=20, choices=State, default=State.OPEN)
     order_status = models.SmallIntegerField("订单状态", choices=OrderStatus, default=OrderStatus.SUBMITTED)
@@ -86,6 +95,19 @@ class Order(models.Model):
             models.Index(fields=["-created_at"], name="order_newest"),
             models.Index(fields=["phone"], name="order_phone", opclasses=["varchar_pattern_ops"]),  # for a prefix
             models.Index(fields=["username"], name="order_buyer", opclasses=["varchar_pattern_ops"]),
+            models.Index(OpClass(Reverse("phone"), name="text_pattern_ops"), name="order_phone_tail"),
+            models.Index(
+                fields=["recipient"],
+                name="order_recipient",
+                opclasses=["varchar_pattern_ops"],
+                condition=~Q(recipient=""),
+            ),
+            models.Index(
+                fields=["express_no"],
+                name="order_express_no",
+                opclasses=["varchar_pattern_ops"],
+                condition=~Q(express_no=""),
+            ),
             # For a search by the last digits.
             models.Index(OpClass(Reverse("order_id"), name="text_pattern_ops"), name="order_tail"),
             # Holds only orders that staff must act on. Unpaid ones are in "order_due".
@@ -94,6 +116,11 @@ class Order(models.Model):
 
     def __str__(self) -> str:
         return self.order_id
+
+    @property
+    def receiver_name(self) -> str:
+        """The name for the parcel: older clients send no recipient."""
+        return self.recipient or self.username
 
     @property
     def total_fen(self) -> int:

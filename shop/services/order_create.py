@@ -35,6 +35,7 @@ def order_create(
     quantity: int = 1,
     phone: str = "",
     address: str = "",
+    recipient: str = "",
 ) -> Order:
     """Create an order for ``quantity`` of a product, or without ``product_id`` for the checked rows of the cart.
 
@@ -55,6 +56,7 @@ def order_create(
         total=_total(taken),
         phone=phone,
         address=address,
+        recipient=recipient,
         created_at=now,
         expires_at=now + settings.ORDER_TTL,
         sweep_at=now + settings.ORDER_TTL,

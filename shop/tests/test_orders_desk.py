@@ -558,7 +558,7 @@ class TestSearch:
 
         for index in ("order_id_", "order_phone", "order_buyer", "order_tail"):
             assert index in plan
-        assert "Seq Scan" not in plan
+        assert "Seq Scan on shop_order" not in plan
 
     def test_the_list_of_all_asks_little(self, office, order, django_assert_num_queries):
         office.get(ORDERS)
