@@ -122,7 +122,7 @@ class RevokedToken(models.Model):
 
 
 class LoginAttempt(models.Model):
-    """Refused logins of every kind, and all logins to the back office; ``LoginLog`` has the API's successful ones.
+    """Logins of every kind, the refused ones beside the successful ones. The API shows another list: ``LoginLog``.
 
     Equal attempts of a minute share a row (``times``), so that a flood of them fills only a few rows.
     """

@@ -29,3 +29,8 @@ def login_failures(since: datetime) -> tuple[int, int]:
 def login_log() -> QuerySet[LoginLog]:
     """Return logins, newest first."""
     return LoginLog.objects.order_by("-pk")
+
+
+def staff_names() -> list[tuple[int, str]]:
+    """Return key and username of everybody who may enter the back office, in order of the names."""
+    return list(User.objects.filter(is_staff=True).order_by("username").values_list("pk", "username"))

@@ -1,59 +1,133 @@
-"""The back office's list of recorded changes; it can only be read."""
+"""The back office's list of what was done; it can only be read."""
 
-from typing import Any
+from datetime import timedelta
+from typing import Any, ClassVar
 
 from auditlog.models import LogEntry
 from django.apps import apps
 from django.contrib import admin
 from django.contrib.contenttypes.models import ContentType
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 from django.urls import NoReverseMatch, reverse
+from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from unfold.contrib.filters.admin import RangeDateTimeFilter
+from unfold.contrib.filters.admin import DropdownFilter, RangeDateTimeFilter
 from unfold.decorators import display
 
-from backoffice.audit import WATCHED, changes_of
+from accounts.selectors import staff_names
+from backoffice.audit import KINDS, WATCHED, changes_of
+from core.admin.audit import Deed
 from core.admin.base import OfficeAdmin
 from core.admin.paginator import BoundedPaginator
-from core.times import dash
+from core.times import dash, local
 
 FIELDS_NAMED = 4
+OBJECTS = [*WATCHED, "shop.Order", "payments.Refund", "students.TransferRun"]
+_COLOURS = {
+    "新增": "success",
+    "修改": "info",
+    "删除": "danger",
+    Deed.SHIP.label: "success",
+    Deed.REFUND.label: "warning",
+    Deed.LOGIN_REFUSED.label: "danger",
+}
 
 admin.site.unregister(LogEntry)
 
 
-class WatchedModelFilter(admin.SimpleListFilter):
+class DayFilter(admin.SimpleListFilter):
+    title, parameter_name = "日期", "day"
+    DAYS: ClassVar[dict[str, tuple[str, int, int]]] = {  # label, first day, days; counted back from today
+        "today": ("今天", 0, 1),
+        "yesterday": ("昨天", 1, 1),
+        "week": ("最近 7 天", 6, 7),
+    }
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(name, label) for name, (label, *_) in self.DAYS.items()]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        if (value := self.value()) not in self.DAYS:
+            return queryset
+        _, ago, length = self.DAYS[value]
+        first = local(timezone.now()).replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=ago)
+        return queryset.filter(timestamp__gte=first, timestamp__lt=first + timedelta(days=length))
+
+
+class DeedFilter(DropdownFilter):
+    title, parameter_name = "操作", "deed"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(str(number), label) for number, label in KINDS.items()]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        numbers = [int(part) for part in (self.value() or "").split(",") if part in map(str, KINDS)]
+        return queryset.filter(action__in=numbers) if numbers else queryset
+
+
+class PersonFilter(DropdownFilter):
+    """Filter by a member of staff. auditlog's own filter offers every user."""
+
+    title, parameter_name = "操作者", "person"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(str(pk), name) for pk, name in staff_names()]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        value = self.value() or ""
+        return queryset.filter(actor=int(value)) if value.isdecimal() and len(value) < 19 else queryset
+
+
+class WatchedModelFilter(DropdownFilter):
     """Filter by the watched models. auditlog's own filter reads every entry to find out which models occur."""
 
     title, parameter_name = "对象类型", "model"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [(label.lower(), str(apps.get_model(label)._meta.verbose_name)) for label in WATCHED]
+        return [(label.lower(), str(apps.get_model(label)._meta.verbose_name)) for label in OBJECTS]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         label = self.value()
-        if label is None or label not in {watched.lower() for watched in WATCHED}:
+        if label is None or label not in {watched.lower() for watched in OBJECTS}:
             return queryset
         return queryset.filter(content_type=ContentType.objects.get_for_model(apps.get_model(label)))
+
+
+# Above the list: what people ask most often, one click each.
+SHORTCUTS: list[tuple[str, str]] = [
+    ("今天", "day=today"),
+    ("今天的退款", f"day=today&deed={Deed.REFUND}"),
+    ("今天的发货", f"day=today&deed={Deed.SHIP}"),
+    ("导入导出", f"deed={Deed.IMPORT},{Deed.EXPORT},{Deed.BULK},{Deed.UNDO}"),
+    ("登录", f"deed={Deed.LOGIN},{Deed.LOGIN_REFUSED}"),
+    ("角色权限", "model=permissions.role"),
+    ("全部", ""),
+]
 
 
 @admin.register(LogEntry)
 class ChangeAdmin(OfficeAdmin):
     list_display = ["at", "actor_name", "kind", "what", "which", "fields_named", "remote_addr"]
     list_display_links = ["at"]
-    list_filter = [("timestamp", RangeDateTimeFilter), "action", WatchedModelFilter]
+    list_filter = [DayFilter, DeedFilter, PersonFilter, WatchedModelFilter, ("timestamp", RangeDateTimeFilter)]
     list_filter_submit = True
     list_select_related = ["actor", "content_type"]
     list_per_page = 50
+    list_before_template = "backoffice/shortcuts.html"
     paginator = BoundedPaginator
     show_full_result_count = False
     search_fields = ["object_repr__startswith", "object_pk__exact", "actor__username__exact", "cid__exact"]
-    search_help_text = "对象名称的开头、对象主键、操作者用户名或请求编号"
+    search_help_text = "对象名称的开头(如订单号)、对象主键、操作者用户名或请求编号"
     fields = ["at", "actor_name", "kind", "what", "which", "remote_addr", "cid", "changes_table"]
     readonly_fields = fields
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        shown = "&".join(f"{name}={request.GET[name]}" for name in ("day", "deed", "model") if name in request.GET)
+        shortcuts = [(title, f"?{query}", query == shown) for title, query in SHORTCUTS]
+        return super().changelist_view(request, {"shortcuts": shortcuts} | (extra_context or {}))
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -71,11 +145,13 @@ class ChangeAdmin(OfficeAdmin):
 
     @display(description="操作者")
     def actor_name(self, entry: LogEntry) -> str:
+        if entry.action == Deed.LOGIN_REFUSED:
+            return "—"  # nobody has proved to be the user whose name was typed
         return entry.actor.get_username() if entry.actor else "系统"
 
-    @display(description="操作", label={"新增": "success", "修改": "info", "删除": "danger"})
+    @display(description="操作", label=_COLOURS)
     def kind(self, entry: LogEntry) -> str:
-        return str(entry.get_action_display())
+        return KINDS.get(entry.action, "查看")
 
     @display(description="对象类型")
     def what(self, entry: LogEntry) -> str:
@@ -90,8 +166,11 @@ class ChangeAdmin(OfficeAdmin):
             return entry.object_repr
         return format_html('<a href="{}" class="text-link">{}</a>', link, entry.object_repr)
 
-    @display(description="修改的字段")
+    @display(description="内容")
     def fields_named(self, entry: LogEntry) -> str:
+        """Return what a deed says of itself, or the names of the fields that were changed."""
+        if entry.action in Deed:
+            return " · ".join(change.after for change in changes_of(entry))
         names = [change.field for change in changes_of(entry)]
         return "、".join(names[:FIELDS_NAMED]) + (f" 等 {len(names)} 项" if len(names) > FIELDS_NAMED else "")
 

@@ -12,9 +12,11 @@ class BackofficeConfig(AppConfig):
     def ready(self) -> None:
         from backoffice import metrics  # noqa: F401  (registers its metrics)
         from backoffice.audit import watch_models
+        from backoffice.deeds import watch_logs
         from core.admin.audit import name_actor
 
         watch_models()
+        watch_logs()
         _name_rights()
         pre_save.connect(name_actor, sender="auditlog.LogEntry")
 

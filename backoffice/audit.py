@@ -1,7 +1,7 @@
 """Choose which models' changes are recorded, and put a recorded change into words.
 
-Orders, payments and refunds are not watched: each of their steps writes its own log. Neither is what comes by itself in
-great numbers: logins, tokens, journals, sessions, carts.
+Orders, payments and refunds are not watched: each of their steps writes its own log, and ``backoffice.deeds`` repeats
+what staff did. Neither is what comes by itself in great numbers: tokens, journals, sessions, carts.
 """
 
 import json
@@ -18,6 +18,7 @@ from django.conf import settings
 from django.core.exceptions import FieldDoesNotExist
 from django.db.models import BooleanField, DateTimeField, Field
 
+from core.admin.audit import Deed
 from core.db.purge import BATCH, rows_purge
 from core.times import dash
 
@@ -33,6 +34,12 @@ WATCHED: dict[str, dict[str, Any]] = {
         "mask_fields": ["sealed_secret"],
         "include_fields": ["version", "appid", "city", "sealed_secret"],
     },
+}
+KINDS: dict[int, str] = {
+    LogEntry.Action.CREATE: "新增",
+    LogEntry.Action.UPDATE: "修改",
+    LogEntry.Action.DELETE: "删除",
+    **{deed.value: str(deed.label) for deed in Deed},
 }
 LONGEST = 300  # characters of a value that the page shows
 _DONE = {"add": "添加", "delete": "移除"}

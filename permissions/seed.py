@@ -54,6 +54,7 @@ BACK_OFFICE: dict[str, dict[str, tuple[str, ...]]] = {
         "payments": ("view",),
         "accounts": ("view",),
         "permissions": ("view",),
+        "auditlog": ("view",),
     },
     "103": {"students": ("view", "add", "change", "delete")},
     "200": {"students": ("view",)},

@@ -12,7 +12,8 @@ import redis
 from django.conf import settings
 from django.db import connection
 
-from accounts.models import LoginAttempt
+from accounts.models import LoginAttempt, User
+from core.admin.audit import Deed, deed_record
 from core.cache import ratelimit
 from core.db.purge import BATCH, rows_purge
 
@@ -22,6 +23,7 @@ _MINUTE_S = 60
 _LENGTHS = {"username": 64, "device": 200}
 Door: TypeAlias = LoginAttempt.Door
 Outcome: TypeAlias = LoginAttempt.Outcome
+_DOORS_WITH_NAMES = {Door.API, Door.OFFICE}  # the others are told a phone number or a nickname
 
 # Two equal attempts may arrive at once. One statement inserts the row or increments its counter, so neither is lost.
 _RECORD = """
@@ -47,6 +49,19 @@ def attempt_record(*, door: Door, outcome: Outcome, username: str, ip: str, devi
     minute = now.replace(second=0, microsecond=0)
     with connection.cursor() as cursor:
         cursor.execute(_RECORD, [minute, door.value, outcome.value, name, ip, agent])
+    if door in _DOORS_WITH_NAMES and name == username:
+        _record_deed(door, outcome, username, agent)
+
+
+def _record_deed(door: Door, outcome: Outcome, username: str, agent: str) -> None:
+    """Show an attempt in the name of a member of staff in the list of what staff did, whether it succeeded or not."""
+    user = User.objects.filter(username=username, is_staff=True).first()
+    if user is None:
+        return
+    is_done = outcome is Outcome.DONE
+    words = {"入口": door.label, "结果": "" if is_done else outcome.label, "设备": agent}
+    # Nobody has proved to be this user if the login was refused.
+    deed_record(user, Deed.LOGIN if is_done else Deed.LOGIN_REFUSED, words, actor_pk=user.pk if is_done else None)
 
 
 def attempts_purge(*, now: datetime, batch: int = BATCH) -> int:

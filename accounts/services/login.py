@@ -21,7 +21,7 @@ def password_login(*, username: str, password: str, ip: str, device: str = "", n
     :raises CredentialsWrong, TooManyFailures: see ``password_verify``.
     """
     user = password_verify(username=username, password=password, door=Door.API, ip=ip, device=device, now=now)
-    return user, login_complete(user=user, ip=ip, now=now)
+    return user, login_complete(user=user, door=Door.API, ip=ip, device=device, now=now)
 
 
 def password_verify(*, username: str, password: str, door: Door, ip: str, device: str, now: datetime) -> User:
@@ -55,9 +55,10 @@ def password_verify(*, username: str, password: str, door: Door, ip: str, device
     raise CredentialsWrong
 
 
-def login_complete(*, user: User, ip: str, now: datetime) -> str:
+def login_complete(*, user: User, door: Door, ip: str, device: str, now: datetime) -> str:
     """Record the login of a user whose identity is proved, by whatever means; return a new token."""
     login_record(user=user, ip=ip, now=now)
+    attempt_record(door=door, outcome=Outcome.DONE, username=user.username, ip=ip, device=device, now=now)
     return token_issue(user)
 
 

@@ -40,7 +40,7 @@ def wechat_login(*, code: str, ip: str, device: str = "", now: datetime) -> tupl
     except UserDisabled:
         attempt_record(outcome=Outcome.DISABLED, username=profile.nickname, **context)
         raise
-    return user, login_complete(user=user, ip=ip, now=now)
+    return user, login_complete(user=user, **context)
 
 
 def _profile(code: str) -> WechatProfile:

@@ -108,7 +108,7 @@ def sms_login(*, key: str, code: str, ip: str, network: str, device: str = "", n
         outcome = _OUTCOMES[type(refusal)]
         attempt_record(door=Door.SMS, outcome=outcome, username=phone, ip=ip, device=device, now=now)
         raise
-    return user, login_complete(user=user, ip=ip, now=now)
+    return user, login_complete(user=user, door=Door.SMS, ip=ip, device=device, now=now)
 
 
 def _refuse_if_too_many(phone: str, network: str) -> None:

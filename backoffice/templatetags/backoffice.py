@@ -3,7 +3,7 @@ from typing import Any
 from auditlog.models import LogEntry
 from django import template
 
-from backoffice.audit import Change, changes_of
+from backoffice.audit import KINDS, Change, changes_of
 
 register = template.Library()
 NEWEST = 50
@@ -15,6 +15,11 @@ def audit_entries(record: Any) -> list[LogEntry]:
     if record is None:
         return []
     return list(LogEntry.objects.get_for_object(record).select_related("actor", "content_type")[:NEWEST])
+
+
+@register.filter
+def kind(entry: LogEntry) -> str:
+    return KINDS.get(entry.action, "查看")
 
 
 @register.filter

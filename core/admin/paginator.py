@@ -15,7 +15,15 @@ class BoundedPaginator(Paginator):  # type: ignore[type-arg]  # Django's has non
     @cached_property
     def count(self) -> int:
         rows: Any = self.object_list
-        return rows.order_by()[:MOST_COUNTED].count()
+        number = rows.order_by()[: MOST_COUNTED + 1].count()
+        return number if number <= MOST_COUNTED else AtLeast(MOST_COUNTED)
+
+
+class AtLeast(int):
+    """A number that pages show with a plus, because nobody has counted further."""
+
+    def __str__(self) -> str:
+        return f"{int(self)}+"
 
 
 class KnownCount(Paginator):  # type: ignore[type-arg]

@@ -15,6 +15,7 @@ from django.utils.http import content_disposition_header
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminFileFieldWidget
 
+from core.admin.audit import Deed, deed_record
 from core.admin.base import OfficeAdmin
 from core.admin.paginator import KnownCount
 from core.admin.password import require_password
@@ -241,6 +242,8 @@ class TransferRunAdmin(OfficeAdmin):
         name = "-".join(part for part in ("学员", class_name, text, f"{now:%Y%m%d-%H%M}") if part).replace("/", "_")
         if count <= exports.AT_ONCE:
             rows = exports.export_filter(class_name, text)[: exports.MAX_ROWS].iterator(exports.AT_ONCE)
+            # It is no run, so the entry is the user's own.
+            deed_record(request.user, Deed.EXPORT, {"文件": f"{name}.{kind}", "人数": str(count)})
             return download(f"{name}.{kind}", exports.export_bytes(kind, rows))
         try:
             exports.export_refuse_too_many(count)

@@ -17,6 +17,7 @@ from django.db import connection, transaction
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 from psycopg.types.json import Jsonb
 
+from core.admin.audit import Deed, deed_record
 from core.cache import valkey
 from core.db.after_commit import task_send
 from core.db.limits import statements_may_take
@@ -58,6 +59,8 @@ def run_start(
         )
         if source is not None:
             TransferFile.objects.create(run=run, role=TransferFile.Role.SOURCE, name=file_name, content=source)
+        if kind == Kind.EXPORT:
+            deed_record(run, Deed.EXPORT, {"文件": file_name}, actor_pk=user_pk)
         run_send(run)
     return run
 
@@ -72,6 +75,8 @@ def run_confirm(*, run: TransferRun, user_pk: int | None, now: datetime, options
         changes["options"] = run.options | (options or {})
         if not TransferRun.objects.filter(pk=run.pk, state=State.READY).update(**changes):
             raise RunNotReady
+        deed = Deed.IMPORT if run.kind == Kind.IMPORT else Deed.BULK
+        deed_record(run, deed, {"文件": run.file_name, "行数": counts_text(run)}, actor_pk=user_pk)
         run_send(run)
 
 
@@ -116,7 +121,13 @@ def run_undo(*, run: TransferRun, user_pk: int | None, now: datetime) -> None:
         # Waits for a worker in the middle of a step. That worker then finds the state changed, and stops.
         if not TransferRun.objects.filter(pk=run.pk, state=run.state).update(**changes):
             raise RunNotReady(_NO_UNDO)
+        deed_record(run, Deed.UNDO, {"文件": run.file_name, "行数": counts_text(run)}, actor_pk=user_pk)
         run_send(run)
+
+
+def counts_text(run: TransferRun) -> str:
+    """Say how many rows of each kind the run has: ``新增 12、修改 3``."""
+    return "、".join(f"{kind.label} {run.counts[kind]}" for kind in TransferRow.Kind if run.counts.get(kind))
 
 
 def run_send(run: TransferRun, *, expires_s: float | None = None) -> None:

@@ -1,0 +1,157 @@
+"""The one list of who did what: orders, money, files and logins stand in it beside changes of fields."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from auditlog.models import LogEntry
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from accounts.models import LoginAttempt
+from core.admin import paginator
+from core.admin.audit import Deed
+from payments.models import Refund
+from shop.services.order_move import order_ship
+from shop.states import State
+from students.models import Student
+from tests.kit import posted_of
+
+pytestmark = pytest.mark.django_db
+LIST = reverse("admin:auditlog_logentry_changelist")
+
+
+def deeds(*kinds: Deed) -> list[LogEntry]:
+    return list(LogEntry.objects.filter(action__in=kinds or Deed).order_by("pk"))
+
+
+def press(browser: Client, page: str, pk: int, name: str) -> Any:
+    """Press a button of a record and confirm it."""
+    address = reverse(f"admin:{page}_change", args=[pk])
+    return browser.post(address, posted_of(browser.post(address, {f"step_{name}": "1"})) | {"sure": "1"})
+
+
+def row_of(page: Any) -> str:
+    return page.content.decode()
+
+
+class TestOfStaff:
+    def test_a_parcel_sent_by_staff_is_there(self, office: Client, root: Any, stock: dict[str, Any]) -> None:
+        order = stock["orders"][State.PAID]
+
+        press(office, "shop_order", order.pk, "ship")
+
+        [entry] = deeds()
+        assert (entry.action, entry.actor, entry.object_repr) == (Deed.SHIP, root.user, order.order_id)
+        page = row_of(office.get(f"{LIST}?day=today&deed={Deed.SHIP}"))
+        assert order.order_id in page and "待发货 → 已发货" in page
+
+    def test_a_refund_is_there_once_with_its_amount(self, office: Client, root: Any, stock: dict[str, Any]) -> None:
+        order = stock["orders"][State.SHIPPED]
+        payment = stock["payment"]
+        payment.out_trade_no = order.order_id
+        payment.save()
+        Refund.objects.all().delete()
+
+        press(office, "shop_order", order.pk, "refund")
+
+        [entry] = deeds(Deed.REFUND)
+        assert (entry.actor, entry.changes["金额"][1]) == (root.user, "12.50元")
+        assert entry.object_repr.startswith(order.order_id)
+
+    def test_what_the_buyer_does_is_not(self, stock: dict[str, Any]) -> None:
+        order = stock["orders"][State.SHIPPED]
+
+        order_ship(order_id=order.order_id, action=2, actor="王五", now=timezone.now())
+
+        assert order.logs.filter(to_state=State.RECEIVED).exists()
+        assert deeds() == []
+
+
+class TestLogins:
+    def test_refused_ones_stand_beside_successful_ones(self, api: Any, person: Callable[..., Any]) -> None:
+        wang = person("wang", "102", is_staff=True).user
+        agent = {"User-Agent": "Firefox"}
+
+        api.post("/users/login", {"username": "wang", "password": "false"}, headers=agent)
+        api.post("/users/login", {"username": "wang", "password": "a-password"}, headers=agent)
+        Client().post("/admin/login/", {"username": "wang", "password": "a-password"}, headers=agent)
+
+        found = LoginAttempt.objects.order_by("pk").values_list("door", "outcome", "username", "device")
+        assert list(found) == [
+            ("api", "wrong", "wang", "Firefox"),
+            ("api", "done", "wang", "Firefox"),
+            ("office", "done", "wang", "Firefox"),
+        ]
+        assert [(entry.action, entry.actor, entry.changes["入口"][1]) for entry in deeds()] == [
+            (Deed.LOGIN_REFUSED, None, "接口"),
+            (Deed.LOGIN, wang, "接口"),
+            (Deed.LOGIN, wang, "后台"),
+        ]
+
+    def test_of_trainees_and_of_unknown_names_stay_out_of_the_list_of_staff(
+        self, api: Any, person: Callable[..., Any]
+    ) -> None:
+        person("li")
+
+        api.post("/users/login", {"username": "li", "password": "a-password"})
+        api.post("/users/login", {"username": "a-typed-password", "password": "x"})
+
+        assert LoginAttempt.objects.count() == 2 and deeds() == []
+
+
+class TestFiles:
+    def test_an_export_is_there(self, office: Client, root: Any, stock: dict[str, Any], settings: Any) -> None:
+        office.get(reverse("admin:students_export") + "?class=H51901")
+
+        [entry] = deeds()
+        assert (entry.action, entry.actor) == (Deed.EXPORT, root.user)
+        assert "学员-H51901" in entry.changes["文件"][1] and entry.changes["人数"][1] == "1"
+
+
+class TestList:
+    @pytest.fixture
+    def entries(self, person: Callable[..., Any], stock: dict[str, Any], rf: Any) -> dict[str, Any]:
+        people = {name: person(name, "102", is_staff=True).user for name in ("wang", "zhao")}
+        for name, user in people.items():
+            for deed in (Deed.REFUND, Deed.SHIP):
+                LogEntry.objects.log_create(
+                    stock["refund"], action=deed, changes={"金额": ["", f"{name} 12.50元"]}, actor=user
+                )
+        return people
+
+    def test_shows_the_head_who_refunded_what_today(
+        self, staff: Callable[[str], Client], entries: dict[str, Any]
+    ) -> None:
+        head = staff("102")
+        first = head.get("/admin/").content.decode()
+        assert LIST in first
+
+        second = head.get(f"{LIST}?day=today&deed={Deed.REFUND}")
+
+        assert f"?day=today&amp;deed={Deed.REFUND}" in row_of(head.get(LIST))
+        assert [entry.actor.username for entry in second.context["cl"].result_list] == ["zhao", "wang"]
+        assert "wang 12.50元" in row_of(second)
+
+    def test_filters_by_person_object_and_day(self, office: Client, entries: dict[str, Any]) -> None:
+        def shown(query: str) -> int:
+            return len(office.get(f"{LIST}?{query}").context["cl"].result_list)
+
+        assert shown(f"person={entries['wang'].pk}&deed={Deed.REFUND},{Deed.SHIP}") == 2
+        assert shown("model=payments.refund") == 4 and shown("model=payments.refund&day=yesterday") == 0
+        assert shown("q=20261101000000003") == 4
+        LogEntry.objects.all().delete()
+        assert shown("person=x&deed=x&day=x&model=x") == 0
+
+    def test_does_not_count_a_long_list_to_its_end(self, office: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(paginator, "MOST_COUNTED", 3)
+        facts = {"age": 20, "class_name": "H51901", "city": "南京", "degree": "本科", "product_url": "x"}
+        for number in range(3):
+            Student.objects.create(name=f"李四{number}", **facts)
+        LogEntry.objects.exclude(content_type__model="student").delete()
+        assert "3 修改记录" in " ".join(row_of(office.get(LIST)).split())
+
+        Student.objects.create(name="李四", **facts)
+
+        assert "3+ 修改记录" in " ".join(row_of(office.get(LIST)).split())
