@@ -17,8 +17,10 @@ from permissions.models import Role
 from shop.models import Product
 from students.admin import StudentForm
 from students.models import Student
+from students.tasks import transfer_work
 from students.tests.factories import student
-from tests.kit import PageForm, at_once, encoded, logged_in, posted
+from students.transfer.models import TransferRun
+from tests.kit import PageForm, at_once, encoded, logged_in, posted, posted_of
 from uploads.models import Upload
 from weather.models import WeatherAccount
 
@@ -353,9 +355,11 @@ class TestPictures:
 
 
 class TestGone:
-    def test_says_so_and_gives_back_what_was_typed(self, office, wang, li):
+    def test_says_so_and_gives_back_what_was_typed(self, office, wang, li, sent_tasks):
         mine = opened(office, li).data(city="北京", description="很长的话")
-        wang.post(reverse("admin:students_student_delete", args=[li.pk]), {"post": "yes"})
+        asked = wang.get(reverse("admin:students_student_delete", args=[li.pk]))
+        wang.post("/admin/students/student/", posted_of(asked))
+        transfer_work(TransferRun.objects.get().pk)
 
         answer = office.post(page_of(li), mine)
 
