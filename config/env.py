@@ -15,6 +15,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
+from core.cache import sentinel
 from core.ops import environment
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -158,8 +159,20 @@ def _running_engines() -> dict[str, str]:
 def redis_urls(url: str) -> dict[str, str]:
     """Return three databases' URLs: the one in REDIS_URL for the cache, the next two for sockets and tasks."""
     parts = urlsplit(url)
-    if parts.scheme not in {"redis", "rediss", "unix"}:
+    if parts.scheme not in {"redis", "rediss", "unix", sentinel.SCHEME}:
         raise ImproperlyConfigured("REDIS_URL has a bad value: redis://host:6379/0 is needed.")
+    if parts.scheme == sentinel.SCHEME:
+        try:
+            sentinel.primary(url)
+        except ValueError:
+            raise ImproperlyConfigured(
+                "REDIS_URL has a bad value: sentinel://host1:26379,host2:26379,host3:26379/0?service=spms is needed."
+            ) from None
+    elif "," in parts.netloc:
+        raise ImproperlyConfigured(
+            "REDIS_URL names several servers: redis:// takes one. With Sentinel write"
+            " sentinel://host1:26379,host2:26379,host3:26379/0?service=spms (docs/high-availability.md)."
+        )
     is_socket = parts.scheme == "unix"
     first = parse_qs(parts.query).get("db", ["0"])[0] if is_socket else parts.path.strip("/") or "0"
     cache, layer, broker = (int(first) + i for i in range(3))

@@ -76,10 +76,13 @@ def _check_postgres(url: str) -> None:
 def _check_redis(url: str) -> None:
     import redis
 
+    from core.cache import sentinel
+
     try:
-        with redis.Redis.from_url(
+        pool = sentinel.pool_class(url).from_url(
             url, socket_connect_timeout=CONNECT_TIMEOUT_S, socket_timeout=CONNECT_TIMEOUT_S
-        ) as client:
+        )
+        with redis.Redis.from_pool(pool) as client:
             client.ping()
     except (redis.RedisError, OSError, ValueError) as error:
         raise StackError(f"REDIS_URL: Redis cannot be reached: {_one_line(error, url)}") from error

@@ -24,7 +24,7 @@ from redis.backoff import NoBackoff
 from accounts.socketio import packets, scripts
 from accounts.socketio.config import timing
 from accounts.socketio.protocol import Peer
-from core.cache import valkey
+from core.cache import sentinel, valkey
 
 log = structlog.get_logger("accounts.sockets")
 
@@ -118,7 +118,7 @@ class Sessions:
     def __init__(self, proc: str, on_own_ready: Callable[[], None]) -> None:
         self.proc, self.on_own_ready = proc, on_own_ready
         # Each command takes well under a millisecond, so thousands of clients can share a few connections.
-        pool = redis.asyncio.BlockingConnectionPool.from_url(
+        pool = sentinel.async_pool_class(settings.REDIS_URL).from_url(
             settings.REDIS_URL,
             max_connections=_MAX_CONNECTIONS,
             timeout=5,

@@ -10,6 +10,7 @@ from kombu import Queue
 
 from config import env
 from config.database import POOLERS, database, direct
+from core.cache import sentinel
 from core.ops.environment import default_media_root
 
 BASE_DIR = env.BASE_DIR
@@ -165,7 +166,7 @@ TEMPLATES = [
 DATABASE_URL = env.engine_url("DATABASE_URL")
 _redis = env.redis_urls(env.engine_url("REDIS_URL") or "redis://127.0.0.1:6379/0")
 REDIS_URL = _redis["cache"]
-CELERY_BROKER_URL = _redis["broker"]
+CELERY_BROKER_URL, _broker_options = sentinel.broker(_redis["broker"])
 DB_POOL_SIZE = env.number("DB_POOL_SIZE", 32)
 DB_POOLER = env.choice("DB_POOLER", "none", POOLERS)
 DB_PREPARE = env.flag("DB_PREPARE", DB_POOLER == "none")
@@ -185,8 +186,8 @@ _REDIS_WAITS = {"socket_connect_timeout": 1, "socket_timeout": 2}
 CACHES = {
     "default": {
         "BACKEND": "django.core.cache.backends.redis.RedisCache",
-        "LOCATION": REDIS_URL,
-        "OPTIONS": _REDIS_WAITS,
+        "LOCATION": [REDIS_URL],  # a list, because Django splits a text at its commas
+        "OPTIONS": {**_REDIS_WAITS, "pool_class": sentinel.pool_class(REDIS_URL)},
         "KEY_PREFIX": "spms",
     }
 }
@@ -196,8 +197,8 @@ CHANNEL_LAYERS = {
     "default": {
         "BACKEND": "channels_redis.core.RedisChannelLayer",
         "CONFIG": {
-            # No read timeout, because the layer waits for a message for 5 s on purpose.
-            "hosts": [{"address": _redis["layer"], "socket_timeout": None}],
+            # The layer waits for a message for 5 s on purpose; more than 7 s means that the server has vanished.
+            "hosts": [{**sentinel.layer_host(_redis["layer"]), "socket_connect_timeout": 1, "socket_timeout": 7}],
             "capacity": 2000,
             "expiry": 60,
         },
@@ -255,6 +256,7 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "interval_start": 0,
     "interval_step": 0.1,
     "interval_max": 0.2,
+    **_broker_options,
 }
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BEAT_SCHEDULE_FILENAME = str(STATE_DIR / "celerybeat-schedule")

@@ -9,6 +9,8 @@ from django.conf import settings
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from core.cache import sentinel
+
 CONNECT_TIMEOUT_S = 1
 ANSWER_TIMEOUT_S = 2
 REST_S = 1
@@ -38,10 +40,11 @@ def client() -> Any:
 
     The type is ``Any`` because redis-py's types say of each command that it may return an awaitable.
     """
-    return ImpatientRedis.from_url(
+    pool = sentinel.pool_class(settings.REDIS_URL).from_url(
         settings.REDIS_URL,
         socket_connect_timeout=CONNECT_TIMEOUT_S,
         socket_timeout=ANSWER_TIMEOUT_S,
         # Try once more, without a pause: a restarted Valkey has closed the pooled connections. Not after a timeout.
         retry=Retry(NoBackoff(), 1, supported_errors=(redis.ConnectionError,)),
     )
+    return ImpatientRedis(connection_pool=pool)

@@ -13,6 +13,7 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 
 from config import env
+from core.cache import sentinel
 from core.ops.environment import kept_text
 from devstack import supervisor
 from tests.kit import at_once
@@ -49,6 +50,35 @@ def test_a_bad_value_is_refused_by_name_and_not_shown(monkeypatch, reader, value
         reader()
 
     assert value not in str(refused.value).replace("a whole number from 1", "")
+
+
+@pytest.mark.parametrize(
+    ("url", "reason"),
+    [
+        ("redis://a:6379,b:6379/0", "names several servers"),
+        ("redis://:geheim@a,b/0", "names several servers"),
+        ("sentinel://a:26379,:26380/0", "sentinel://host1"),
+        ("sentinel://a/0?servce=spms", "sentinel://host1"),
+        ("sentinel://a/x", "sentinel://host1"),
+        ("http://a", "redis://host"),
+    ],
+)
+def test_a_redis_url_that_cannot_work_is_refused(url, reason):
+    with pytest.raises(ImproperlyConfigured, match=f"REDIS_URL.*{reason}") as refused:
+        env.redis_urls(url)
+
+    assert "geheim" not in str(refused.value)
+
+
+def test_sentinels_carry_three_databases_and_their_logins():
+    urls = env.redis_urls("sentinel://app:p%40ss@a,b:26380/4?service=spms&sentinel_password=s3")
+
+    broker, options = sentinel.broker(urls["broker"])
+
+    assert sentinel.primary(urls["cache"]).options == {"db": 4, "username": "app", "password": "p@ss"}
+    assert sentinel.layer_host(urls["layer"])["db"] == 5
+    assert broker == "sentinel://app:p%40ss@a:26379/6;sentinel://app:p%40ss@b:26380/6"
+    assert (options["master_name"], options["sentinel_kwargs"]["password"]) == ("spms", "s3")
 
 
 def test_a_number_that_is_too_large_is_refused(monkeypatch):

@@ -1,0 +1,130 @@
+"""Reach Valkey through its Sentinels, which know which of several servers is the primary now.
+
+    sentinel://user:password@10.0.0.1:26379,10.0.0.2:26379,10.0.0.3:26379/0?service=spms&sentinel_password=…
+
+The libraries (redis-py, Django, channels_redis, Celery) all know Sentinel, each with its own spelling; this module reads
+ours and gives each what it wants. It needs no settings, so that ``make up`` can ask a server before there are any.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
+
+import redis.asyncio
+import redis.asyncio.sentinel
+import redis.sentinel
+from redis.asyncio.retry import Retry as AsyncRetry
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+SCHEME = "sentinel"
+DEFAULT_PORT = 26379
+# For each Sentinel, which is asked once: by redis-py's default a dead one would be tried for 8 s before the next one is.
+WAITS = {"socket_connect_timeout": 0.5, "socket_timeout": 1}
+
+
+@dataclass(frozen=True)
+class Primary:
+    """The server that the Sentinels know under the name ``service``, and one of its databases."""
+
+    sentinels: tuple[tuple[str, int], ...]
+    service: str
+    database: int
+    login: dict[str, str]
+    sentinel_login: dict[str, str]
+
+    @property
+    def sentinel_options(self) -> dict[str, Any]:
+        return {**WAITS, **self.sentinel_login, "retry": Retry(NoBackoff(), 0)}
+
+    @property
+    def async_sentinel_options(self) -> dict[str, Any]:
+        return {**self.sentinel_options, "retry": AsyncRetry(NoBackoff(), 0)}
+
+    @property
+    def options(self) -> dict[str, Any]:
+        return {"db": self.database, **self.login}
+
+
+def is_sentinel(url: str) -> bool:
+    return url.startswith(f"{SCHEME}://")
+
+
+def primary(url: str) -> Primary:
+    """Read a URL.
+
+    :raises ValueError: it is not such a URL.
+    """
+    parts = urlsplit(url)
+    query = parse_qs(parts.query, strict_parsing=bool(parts.query))
+    if not is_sentinel(url) or parts.fragment or not query.keys() <= {"service", "sentinel_password"}:
+        raise ValueError("not a sentinel:// address")
+    login, _, hosts = parts.netloc.rpartition("@")
+    user, _, password = login.partition(":")
+    named = {"username": unquote(user), "password": unquote(password)}
+    return Primary(
+        sentinels=tuple(_host(host) for host in hosts.split(",")),
+        service=query.get("service", ["mymaster"])[0],
+        database=int(parts.path.strip("/") or 0),
+        login={name: value for name, value in named.items() if value},
+        sentinel_login={"password": query["sentinel_password"][0]} if "sentinel_password" in query else {},
+    )
+
+
+def _host(text: str) -> tuple[str, int]:
+    parts = urlsplit(f"//{text}")
+    if not parts.hostname or parts.path or parts.query:
+        raise ValueError("a host is missing")
+    return parts.hostname, parts.port or DEFAULT_PORT
+
+
+class PrimaryPool(redis.sentinel.SentinelConnectionPool):
+    """Connections to the primary; every new connection asks the Sentinels which server that is."""
+
+    @classmethod
+    def from_url(cls, url: str, **options: Any) -> Any:
+        target = primary(url)
+        sentinel = redis.sentinel.Sentinel(target.sentinels, sentinel_kwargs=target.sentinel_options)
+        return cls(target.service, sentinel, **target.options, **options)
+
+
+class AsyncPrimaryPool(redis.asyncio.sentinel.SentinelConnectionPool, redis.asyncio.BlockingConnectionPool):
+    """The same for asyncio; who finds all connections taken waits for one."""
+
+    @classmethod
+    def from_url(cls, url: str, **options: Any) -> Any:
+        target = primary(url)
+        sentinel = redis.asyncio.sentinel.Sentinel(target.sentinels, sentinel_kwargs=target.async_sentinel_options)
+        return cls(target.service, sentinel, **target.options, **options)
+
+
+def pool_class(url: str) -> type[redis.ConnectionPool]:
+    return PrimaryPool if is_sentinel(url) else redis.ConnectionPool
+
+
+def async_pool_class(url: str) -> type[redis.asyncio.ConnectionPool]:
+    return AsyncPrimaryPool if is_sentinel(url) else redis.asyncio.BlockingConnectionPool
+
+
+def layer_host(url: str) -> dict[str, Any]:
+    """Return an entry of ``hosts`` for channels_redis."""
+    if not is_sentinel(url):
+        return {"address": url}
+    target = primary(url)
+    return {
+        "sentinels": target.sentinels,
+        "master_name": target.service,
+        "sentinel_kwargs": target.async_sentinel_options,
+        **target.options,
+    }
+
+
+def broker(url: str) -> tuple[str, dict[str, Any]]:
+    """Return the broker URL and the transport options for Celery."""
+    if not is_sentinel(url):
+        return url, {}
+    target = primary(url)
+    login, at, _ = urlsplit(url).netloc.rpartition("@")
+    # Each address is complete, because kombu reads login and database from the one that it tries at the moment.
+    addresses = [f"{SCHEME}://{login}{at}{host}:{port}/{target.database}" for host, port in target.sentinels]
+    return ";".join(addresses), {"master_name": target.service, "sentinel_kwargs": target.sentinel_options}
