@@ -2,8 +2,8 @@
 
     sentinel://user:password@10.0.0.1:26379,10.0.0.2:26379,10.0.0.3:26379/0?service=spms&sentinel_password=…
 
-The libraries (redis-py, Django, channels_redis, Celery) all know Sentinel, each with its own spelling; this module reads
-ours and gives each what it wants. It needs no settings, so that ``make up`` can ask a server before there are any.
+The libraries (redis-py, Django, channels_redis, Celery) all know Sentinel, each with its own spelling; this module
+reads ours and gives each what it wants. It needs no settings, so that ``make up`` can ask a server before there are any.
 """
 
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from redis.retry import Retry
 
 SCHEME = "sentinel"
 DEFAULT_PORT = 26379
-# For each Sentinel, which is asked once: by redis-py's default a dead one would be tried for 8 s before the next one is.
+# For each Sentinel, which is asked once: by redis-py's default a dead one is tried for 8 s.
 WAITS = {"socket_connect_timeout": 0.5, "socket_timeout": 1}
 
 
