@@ -11,6 +11,7 @@ from django.utils import timezone
 from PIL import Image, ImageDraw
 
 from core.times import SHANGHAI
+from shop.demo_orders import orders_reset, orders_seed
 from shop.models import Category, Product
 from shop.services.categories import category_create, vip_category_create
 from shop.services.products import product_create
@@ -79,7 +80,10 @@ def seed() -> str:
     if not settings.DEMO_DATA:
         return "未开启演示数据"
     made = sum(_make(*facts) for facts in PRODUCTS)
-    return f"新增演示商品 {made} 件" if made else "演示商品已就绪"
+    orders = orders_seed(now=timezone.now())
+    return "、".join(
+        [f"新增演示商品 {made} 件" if made else "演示商品已就绪", *([f"新增演示订单 {orders} 张"] if orders else [])]
+    )
 
 
 def reset() -> str:
@@ -96,7 +100,8 @@ def reset() -> str:
             removed_at=None,
         )
     made = sum(_make(*facts) for facts in PRODUCTS)
-    return f"恢复商品 {len(PRODUCTS) - made} 件,新增 {made} 件"
+    orders = orders_reset(now=timezone.now())
+    return f"恢复商品 {len(PRODUCTS) - made} 件,新增 {made} 件;恢复订单 {orders} 张"
 
 
 def _revive(category: str) -> None:

@@ -8,7 +8,7 @@ pytestmark = pytest.mark.django_db
 
 
 def test_makes_the_seeds_categories_and_products_with_pictures_once(yuangong):
-    assert seed() == "新增演示商品 8 件"
+    assert seed() == "新增演示商品 8 件、新增演示订单 150 张"
     assert seed() == "演示商品已就绪"
 
     assert list(Category.objects.values_list("name", flat=True)) == ["车辆", "化妆品", "vip充值"]

@@ -1,0 +1,63 @@
+"""A month of logins of the demo accounts, refused ones too. Only with DEMO_DATA on."""
+
+from datetime import datetime, timedelta
+from random import Random
+
+from django.conf import settings
+from django.utils import timezone
+
+from accounts.demo_users import DEMO_USERS
+from accounts.models import LoginAttempt, LoginLog, User
+
+NETWORK = "192.0.2."  # reserved for documentation, so no real login comes from it
+DAYS = 30
+DEVICES = [
+    "Mozilla/5.0 (Windows NT 10.0; Win64; x64) Chrome/138.0 Safari/537.36",
+    "Mozilla/5.0 (Macintosh; Intel Mac OS X 14_5) Version/17.5 Safari/605.1.15",
+    "Mozilla/5.0 (Linux; Android 14; V2301A) Chrome/126.0 Mobile Safari/537.36",
+]
+Door, Outcome = LoginAttempt.Door, LoginAttempt.Outcome
+
+
+def seed() -> str:
+    """Make the logins, unless somebody has logged in before."""
+    if not settings.DEMO_DATA:
+        return "未开启演示数据"
+    if LoginLog.objects.exists() or LoginAttempt.objects.exists():
+        return "已有登录记录,保持不变"
+    return f"新增登录记录 {_make(timezone.now())} 条"
+
+
+def reset() -> str:
+    """Make the logins again; those of real people stay."""
+    LoginLog.objects.filter(ip__startswith=NETWORK).delete()
+    LoginAttempt.objects.filter(ip__startswith=NETWORK).delete()
+    return f"恢复登录记录 {_make(timezone.now())} 条"
+
+
+def _make(now: datetime) -> int:
+    random = Random(DAYS)  # noqa: S311  (always the same)
+    users = list(User.objects.filter(username__in=[demo.username for demo in DEMO_USERS]).order_by("pk"))
+    logins: list[LoginLog] = []
+    attempts: list[LoginAttempt] = []
+    last: dict[int, LoginLog] = {}
+    for ago in range(DAYS, 0, -1):
+        for number, user in enumerate(users):
+            at = (now - timedelta(days=ago, minutes=-random.randint(0, 600))).replace(second=0, microsecond=0)
+            ip, device = f"{NETWORK}{10 + number + random.choice([0, 0, 0, 20])}", DEVICES[number % len(DEVICES)]
+            door = random.choice([Door.API, Door.OFFICE]) if user.is_staff else Door.API
+            facts = {"door": door, "username": user.username, "ip": ip, "device": device}
+            if random.random() < 0.1:
+                attempts.append(LoginAttempt(at=at - timedelta(minutes=1), outcome=Outcome.WRONG, **facts))
+            attempts.append(LoginAttempt(at=at, outcome=Outcome.DONE, **facts))
+            if door is Door.OFFICE:
+                continue
+            previous = last.get(user.pk)
+            last[user.pk] = LoginLog(
+                user=user, username=user.username, ip=ip, logged_in_at=at,
+                last_ip=previous.ip if previous else "", last_logged_in_at=previous.logged_in_at if previous else None,
+            )  # fmt: skip
+            logins.append(last[user.pk])
+    LoginLog.objects.bulk_create(logins)
+    LoginAttempt.objects.bulk_create(sorted(attempts, key=lambda one: one.at), ignore_conflicts=True)
+    return len(attempts)

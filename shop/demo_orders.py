@@ -1,0 +1,314 @@
+"""Demo orders of the last month in every state that lasts, with their money, their log and who dealt with them.
+
+Their numbers end with ``demo`` and nine digits. They exist only where the sandbox plays WeChat Pay: ``sandbox.demo``
+writes the same payments and refunds into its books, so asking about them and comparing bills find no difference.
+No order waits for its payment, because such an order lasts 2 minutes.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import Decimal
+from itertools import groupby
+from random import Random
+from typing import Any
+
+from auditlog.models import LogEntry
+from django.conf import settings
+from django.contrib.contenttypes.models import ContentType
+from django.db.models import Model, ProtectedError, QuerySet
+
+from accounts.models import User
+from core.admin.audit import Deed
+from core.ids import time17
+from core.money import fen_text
+from core.times import SHANGHAI, local
+from payments.models import BillRun, Difference, Payment, PaymentLog, PaymentStatus, Refund, RefundStatus
+from shop.models import Order, OrderLine, OrderLog, Product
+from shop.services.order_move import SYSTEM, WECHAT
+from shop.states import FACES, Event, OrderStatus, ShippingStatus, State
+
+NUMBER = r"^\d{17}demo\d{9}$"
+COUNT, DAYS, TODAY = 150, 30, 8  # orders, days, and how many of the orders are of the last hours
+STAFF, MARK = "lbw", "demo"
+BUYERS = [
+    "谭鹏",
+    "王欣怡",
+    "李子轩",
+    "张雨桐",
+    "刘浩然",
+    "陈思远",
+    "杨佳琪",
+    "赵梓涵",
+    "黄俊杰",
+    "周晓彤",
+    "吴志强",
+    "徐婷婷",
+]
+STREETS = [
+    "重庆市渝中区解放碑步行街",
+    "南京市玄武区中山路",
+    "成都市锦江区春熙路",
+    "武汉市江汉区江汉路",
+    "西安市雁塔区小寨东路",
+]
+COURIERS = ["顺丰速运", "中通快递", "圆通速递", "韵达快递"]
+REASONS = ["尺寸不合适", "颜色与图片不符", "拍错了", "质量问题"]
+# What happened to an order in each state: event, who caused it.
+_START = [("下单", ""), (Event.PAY.label, WECHAT)]
+_SENT = [*_START, (Event.PREPARE.label, STAFF), (Event.SHIP.label, STAFF)]
+_BACK = [*_SENT, (Event.ASK_RETURN.label, ""), (Event.APPROVE_RETURN.label, STAFF)]
+STEPS: dict[State, list[tuple[str, str]]] = {
+    State.PAID: _START,
+    State.PREPARING: [*_START, (Event.PREPARE.label, STAFF)],
+    State.SHIPPED: _SENT,
+    State.RECEIVED: [*_SENT, (Event.RECEIVE.label, "")],
+    State.CANCELLED: [("下单", ""), (Event.CANCEL.label, "")],
+    State.CLOSED: [("下单", ""), (Event.EXPIRE.label, SYSTEM)],
+    State.INVALID: [("下单", ""), (Event.INVALIDATE.label, STAFF)],
+    State.RETURN_ASKED: [*_SENT, (Event.ASK_RETURN.label, "")],
+    State.RETURN_ASKED_LATER: [*_SENT, (Event.RECEIVE.label, ""), (Event.ASK_RETURN.label, "")],
+    State.REFUNDING: _BACK,
+    State.REFUND_FAILED: [*_BACK, (Event.REFUND_FAIL.label, WECHAT)],
+    State.REFUNDED: [*_BACK, (Event.REFUND_DONE.label, WECHAT)],
+}
+AFTER = {
+    "下单": State.OPEN, Event.PAY.label: State.PAID, Event.PREPARE.label: State.PREPARING,
+    Event.SHIP.label: State.SHIPPED, Event.RECEIVE.label: State.RECEIVED, Event.APPROVE_RETURN.label: State.REFUNDING,
+}  # fmt: skip
+# The newest orders, newest last; the others are of these kinds, in this proportion.
+RECENT = [State.REFUNDED, State.SHIPPED, State.CANCELLED, State.PREPARING, State.PAID, State.PAID, State.PREPARING]
+RARE = [
+    *(State.INVALID, State.RETURN_ASKED, State.RETURN_ASKED, State.RETURN_ASKED_LATER, State.REFUNDING),
+    *(State.REFUND_FAILED, State.SHIPPED, State.SHIPPED, State.SHIPPED, State.PAID, State.PAID, State.PREPARING),
+]
+USUAL = {State.RECEIVED: 70, State.CLOSED: 14, State.CANCELLED: 7, State.REFUNDED: 9}
+_REFUNDS = {
+    State.REFUNDING: RefundStatus.PROCESSING,
+    State.REFUND_FAILED: RefundStatus.ABNORMAL,
+    State.REFUNDED: RefundStatus.SUCCESS,
+}
+
+
+@dataclass
+class _Made:
+    """An order with everything that belongs to it, before it is written."""
+
+    order: Order
+    lines: list[OrderLine] = field(default_factory=list)
+    logs: list[OrderLog] = field(default_factory=list)
+    payment: Payment | None = None
+    refund: Refund | None = None
+
+    def at(self, event: str) -> datetime:
+        return next(log.at for log in self.logs if log.event == event)
+
+
+def orders_seed(*, now: datetime) -> int:
+    """Make the demo orders, unless there is any order; return how many."""
+    if not settings.SANDBOX or Order.objects.exists():
+        return 0
+    return _write(now)
+
+
+def orders_reset(*, now: datetime) -> int:
+    """Put the demo orders back as they were, with their payments and refunds; return how many."""
+    LogEntry.objects.filter(cid=MARK, content_type__app_label__in=["shop", "payments"]).delete()
+    Difference.objects.filter(out_trade_no__regex=NUMBER).delete()
+    _delete(Payment.objects.filter(out_trade_no__regex=NUMBER))
+    _delete(Order.objects.filter(order_id__regex=NUMBER))
+    return _write(now) if settings.SANDBOX else 0
+
+
+def _delete(rows: QuerySet[Any]) -> None:
+    """Delete rows together with the rows that protect them, such as logs: those are demo data as well."""
+    while True:
+        try:
+            rows.delete()
+            return
+        except ProtectedError as error:
+            protecting: set[Model] = error.protected_objects
+            for model in {type(row) for row in protecting}:
+                pks = [row.pk for row in protecting if type(row) is model]
+                _delete(model._default_manager.filter(pk__in=pks))
+
+
+def _write(now: datetime) -> int:
+    random = Random(COUNT)  # noqa: S311  (always the same orders)
+    products = list(
+        Product.objects.filter(creator=STAFF, removed_at=None).exclude(category__name="vip充值").order_by("pk")
+    )
+    if not products:
+        return 0
+    made = [_make(number, state, at, products, random, now) for number, (state, at) in enumerate(_plan(random, now), 1)]
+    payments = [one.payment for one in made if one.payment]
+    refunds = [one.refund for one in made if one.refund]
+    Order.objects.bulk_create(one.order for one in made)
+    OrderLine.objects.bulk_create(line for one in made for line in one.lines)
+    OrderLog.objects.bulk_create(log for one in made for log in one.logs)
+    Payment.objects.bulk_create(payments)
+    Refund.objects.bulk_create(refunds)
+    PaymentLog.objects.bulk_create(log for one in made for log in _money_logs(one))
+    _runs(payments, refunds, now)
+    LogEntry.objects.bulk_create(entry for one in made for entry in _deeds(one, _actor()))
+    return len(made)
+
+
+def _plan(random: Random, now: datetime) -> Iterator[tuple[State, datetime]]:
+    """Yield state and time of each order, oldest first."""
+    midnight = local(now).replace(hour=0, minute=0, second=0, microsecond=0)
+    recent = sorted(now - timedelta(minutes=random.randint(20, 300)) for _ in range(TODAY))
+    older = sorted(
+        midnight - timedelta(days=int(DAYS * random.random() ** 1.3)) - timedelta(minutes=random.randint(60, 900))
+        for _ in range(COUNT - TODAY)
+    )
+    usual = random.choices(list(USUAL), weights=list(USUAL.values()), k=COUNT - TODAY - len(RARE))
+    yield from zip([*usual, *RARE], older, strict=True)
+    yield from zip([State.RECEIVED, *RECENT], recent, strict=True)
+
+
+def _make(
+    number: int, state: State, created: datetime, products: list[Product], random: Random, now: datetime
+) -> _Made:
+    buyer, bought = random.choice(BUYERS), random.sample(products, random.choice([1, 1, 1, 2]))
+    pieces = [(product, random.choice([1, 1, 1, 2, 3]) if product.price < 1000 else 1) for product in bought]
+    face = {name: value for name, value in FACES[state]._asdict().items() if value is not None}
+    if state in _REFUNDS:
+        face |= {"order_status": OrderStatus.RETURNED, "shiping_status": ShippingStatus.SHIPPED}
+    order = Order(
+        order_id=f"{time17(created)}demo{number:09d}", username=buyer, recipient=buyer, phone=f"138000{number:05d}",
+        total=sum((product.price * quantity for product, quantity in pieces), Decimal()),
+        address=f"{random.choice(STREETS)}{random.randint(1, 199)}号", state=state, created_at=created,
+        expires_at=created + settings.ORDER_TTL,
+        holds_stock=state not in {State.CANCELLED, State.CLOSED, State.INVALID}, **face,
+    )  # fmt: skip
+    made = _Made(order)
+    made.lines = [_line(order, product, quantity) for product, quantity in pieces]
+    made.logs = list(_logs(order, random.choice(REASONS), now))
+    if any(event == Event.SHIP.label for event, _ in STEPS[state]):
+        order.express_company, order.express_no = random.choice(COURIERS), f"SF{random.randint(10**11, 10**12 - 1)}"
+    if (Event.PAY.label, WECHAT) in STEPS[state]:
+        _pay(made, number, now)
+    return made
+
+
+def _line(order: Order, product: Product, quantity: int) -> OrderLine:
+    return OrderLine(
+        order=order, product=product, product_code=product.product_id, title=product.name, price=product.price,
+        quantity=quantity, description=product.description, image_url=product.image_url,
+    )  # fmt: skip
+
+
+def _logs(order: Order, reason: str, now: datetime) -> Iterator[OrderLog]:
+    """Yield the order's log: payment after half a minute, then a step every 9 hours, or less if there is no time."""
+    steps, before, at = STEPS[State(order.state)], "", order.created_at
+    pause = min(timedelta(hours=9), (now - order.created_at) / (len(steps) + 1))
+    for number, (event, actor) in enumerate(steps):
+        after = order.state if number == len(steps) - 1 else AFTER.get(event, State(order.state))
+        detail = reason if event == Event.ASK_RETURN.label else ""
+        yield OrderLog(
+            order=order,
+            at=at,
+            actor=actor or order.username,
+            event=event,
+            from_state=before,
+            to_state=after,
+            detail=detail,
+        )
+        before = after
+        at += timedelta(seconds=30) if number == 0 else pause
+
+
+def _pay(made: _Made, number: int, now: datetime) -> None:
+    order = made.order
+    paid_at = made.at(Event.PAY.label)
+    order.paid_at, order.payment_started_at = paid_at, order.created_at
+    order.transaction_id = f"4200009000{local(paid_at):%Y%m%d}{number:010d}"
+    made.payment = Payment(
+        out_trade_no=order.order_id, appid=settings.WECHAT_APP_ID, mch_id=settings.WECHAT_PAY_MCH_ID,
+        amount_fen=order.total_fen, state=PaymentStatus.PAID, description=made.lines[0].title,
+        time_start=order.created_at, time_expire=order.expires_at, transaction_id=order.transaction_id, paid_at=paid_at,
+        billed_on=_billed_on(paid_at, now), created_at=order.created_at,
+    )  # fmt: skip
+    status = _REFUNDS.get(State(order.state))
+    if status is None:
+        return
+    asked_at, ended_at = made.at(Event.APPROVE_RETURN.label), made.logs[-1].at
+    made.refund = Refund(
+        payment=made.payment, out_refund_no=f"{order.order_id}R01", amount_fen=order.total_fen, state=status,
+        reason=made.logs[-2].detail or Event.APPROVE_RETURN.label, requested_by=STAFF, attempts=1, sent_at=asked_at,
+        refund_id=f"50300009000{local(asked_at):%Y%m%d}{number:010d}", received_by="支付用户零钱",
+        accepted_at=asked_at, billed_on=_billed_on(asked_at, now), created_at=asked_at,
+        refunded_at=ended_at if status == RefundStatus.SUCCESS else None,
+        next_try_at=now + timedelta(days=1) if status == RefundStatus.PROCESSING else None,
+    )  # fmt: skip
+
+
+def _billed_on(moment: datetime, now: datetime) -> Any:
+    """Return the day whose bill has the payment. The bills of yesterday and today are compared as those of others."""
+    day = local(moment).date()
+    return day if day < local(now).date() - timedelta(days=1) else None
+
+
+def _money_logs(made: _Made) -> Iterator[PaymentLog]:
+    if made.payment is None:
+        return
+    payment, paid = made.payment, {"from_state": PaymentStatus.OPEN, "to_state": PaymentStatus.PAID}
+    yield PaymentLog(
+        payment=payment, at=payment.created_at, actor=SYSTEM, event="发起支付", to_state=PaymentStatus.STARTING
+    )
+    yield PaymentLog(payment=payment, at=made.at(Event.PAY.label), actor=WECHAT, event="支付成功", **paid)
+    if refund := made.refund:
+        detail = f"{fen_text(refund.amount_fen)} {refund.reason}"
+        yield PaymentLog(
+            payment=payment, refund=refund, at=refund.created_at, actor=STAFF, event="申请退款",
+            to_state=RefundStatus.PENDING, detail=detail,
+        )  # fmt: skip
+        yield PaymentLog(
+            payment=payment, refund=refund, at=made.logs[-1].at, actor=WECHAT, event=RefundStatus(refund.state).label,
+            from_state=RefundStatus.PENDING, to_state=refund.state,
+        )  # fmt: skip
+
+
+def _runs(payments: list[Payment], refunds: list[Refund], now: datetime) -> None:
+    """Write down that the bills of the past days were compared and agreed."""
+    billed: list[tuple[Any, int, int]] = [(row.billed_on, row.amount_fen, 0) for row in payments if row.billed_on]
+    billed += [(row.billed_on, 0, row.amount_fen) for row in refunds if row.billed_on]
+    days = {day: list(rows) for day, rows in groupby(sorted(billed), key=lambda row: row[0])}
+    first, last = min(days), local(now).date() - timedelta(days=2)
+    BillRun.objects.bulk_create(
+        [
+            BillRun(
+                mch_id=settings.WECHAT_PAY_MCH_ID, day=day, state=BillRun.State.DONE, rows=len(days.get(day, [])),
+                ran_at=datetime(day.year, day.month, day.day, 10, 5, tzinfo=SHANGHAI) + timedelta(days=1),
+                paid_fen=sum(row[1] for row in days.get(day, [])),
+                refunded_fen=sum(row[2] for row in days.get(day, [])),
+            )
+            for day in (first + timedelta(days=number) for number in range((last - first).days + 1))
+        ],
+        ignore_conflicts=True,
+    )  # fmt: skip
+
+
+def _actor() -> int | None:
+    return User.objects.filter(username=STAFF).values_list("pk", flat=True).first()
+
+
+def _deeds(made: _Made, actor_pk: int | None) -> Iterator[LogEntry]:
+    """Yield what staff did, as ``backoffice.deeds`` would have recorded it."""
+    for log in made.logs:
+        if log.actor == STAFF:
+            states = " → ".join(State(state).label for state in (log.from_state, log.to_state) if state)
+            deed = Deed.SHIP if log.event == Event.SHIP.label else Deed.ORDER
+            yield _entry(made.order, deed, {"事件": log.event, "状态": states}, actor_pk, log.at)
+    if refund := made.refund:
+        words = {"事件": "申请退款", "金额": fen_text(refund.amount_fen), "原因": refund.reason}
+        yield _entry(refund, Deed.REFUND, words, actor_pk, refund.created_at)
+
+
+def _entry(row: Any, deed: Deed, words: dict[str, str], actor_pk: int | None, at: datetime) -> LogEntry:
+    return LogEntry(
+        content_type=ContentType.objects.get_for_model(row), object_pk=str(row.pk), object_id=row.pk,
+        object_repr=str(row), action=deed, changes={label: ["", text] for label, text in words.items()},
+        actor_id=actor_pk, cid=MARK, timestamp=at,
+    )  # fmt: skip
