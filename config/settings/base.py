@@ -123,9 +123,11 @@ INSTALLED_APPS = [
 if SANDBOX:
     INSTALLED_APPS.append("sandbox")
 
+# What a page gets. CallMiddleware answers API calls itself, so what follows it costs them nothing.
 MIDDLEWARE = [
     "core.observe.middleware.RequestLogMiddleware",
     "core.api.policy.PagePolicyMiddleware",
+    "core.api.calls.CallMiddleware",
     "core.admin.error_pages.BackOfficePagesMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -138,6 +140,12 @@ MIDDLEWARE = [
     "core.admin.audit.AuditMiddleware",
     "core.admin.messages.BackOfficeMessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+# What a call gets, beside the headers and checks that CallMiddleware takes from the list above.
+CALL_MIDDLEWARE = [
+    "core.api.bodies.BodyLimitMiddleware",
+    "core.admin.audit.AuditMiddleware",
 ]
 
 ROOT_URLCONF = "config.urls"

@@ -117,19 +117,33 @@ class CallTable(URLResolver):
         self.table = {re.sub("<.*>", "<>", str(entry.pattern).lower()): entry for entry in calls}
 
     def resolve(self, path: str) -> ResolverMatch:
+        if match := self.find(path):
+            return match
+        raise Resolver404({"tried": [], "path": path})
+
+    def find(self, path: str) -> ResolverMatch | None:
+        """Return the call at ``path``, which begins without a slash."""
         bare = path.removesuffix("/")
-        head, _, value = bare.rpartition("/")
         if entry := self.table.get(bare.lower()):
             return _match(entry, {})
+        head, _, value = bare.rpartition("/")
         if value and (entry := self.table.get(f"{head.lower()}/<>")):
             [name] = entry.pattern.converters
             return _match(entry, {name: value})
-        raise Resolver404({"tried": [], "path": path})
+        return None
 
 
 def _match(entry: URLPattern, parameters: dict[str, str]) -> ResolverMatch:
     route = str(entry.pattern)
     return ResolverMatch(entry.callback, (), parameters, route=route, captured_kwargs=parameters, extra_kwargs={})
+
+
+def call_find(path: str) -> ResolverMatch | None:
+    """Return the call at ``path``; None if there is none, so that it is the address of a page, or of nothing."""
+    for entry in get_resolver().url_patterns:
+        if isinstance(entry, CallTable):
+            return entry.find(path[1:]) if path.startswith("/") else None
+    return None
 
 
 def endpoints() -> list[Endpoint]:
