@@ -1,8 +1,9 @@
 """Record attempts to log in (``LoginAttempt``).
 
-Strangers can cause any number of attempts, so three bounds keep them from filling the disk: equal attempts of a minute
-share a row, the whole site records ``MOST_A_MINUTE`` attempts a minute, and the hourly clean-up keeps the newest
-``MOST_KEPT`` rows.
+Strangers can cause any number of attempts, so bounds keep them from filling the disk: equal attempts of a minute share
+a row, the whole site records ``MOST_A_MINUTE`` attempts a minute, and the hourly clean-up keeps the newest
+``MOST_KEPT`` rows. Of those in the name of a member of staff, ``MOST_REFUSALS_AN_HOUR`` also enter the list of what
+staff did.
 """
 
 from datetime import datetime, timedelta
@@ -19,7 +20,9 @@ from core.db.purge import BATCH, rows_purge
 
 MOST_A_MINUTE = 1000
 MOST_KEPT = 200_000
+MOST_REFUSALS_AN_HOUR = 30  # in the name of one member of staff, shown in the list of what staff did
 _MINUTE_S = 60
+_HOUR_S = 3600
 _LENGTHS = {"username": 64, "device": 200}
 Door: TypeAlias = LoginAttempt.Door
 Outcome: TypeAlias = LoginAttempt.Outcome
@@ -29,6 +32,7 @@ _DOORS_WITH_NAMES = {Door.API, Door.OFFICE}  # the others are told a phone numbe
 _RECORD = """
 INSERT INTO accounts_loginattempt (at, door, outcome, username, ip, device, times) VALUES (%s, %s, %s, %s, %s, %s, 1)
 ON CONFLICT (at, door, outcome, username, ip) DO UPDATE SET times = accounts_loginattempt.times + 1
+RETURNING times
 """
 
 
@@ -49,7 +53,8 @@ def attempt_record(*, door: Door, outcome: Outcome, username: str, ip: str, devi
     minute = now.replace(second=0, microsecond=0)
     with connection.cursor() as cursor:
         cursor.execute(_RECORD, [minute, door.value, outcome.value, name, ip, agent])
-    if door in _DOORS_WITH_NAMES and name == username:
+        [times] = cursor.fetchone()
+    if door in _DOORS_WITH_NAMES and name == username and (outcome is Outcome.DONE or times == 1):
         _record_deed(door, outcome, username, agent)
 
 
@@ -59,6 +64,8 @@ def _record_deed(door: Door, outcome: Outcome, username: str, agent: str) -> Non
     if user is None:
         return
     is_done = outcome is Outcome.DONE
+    if not is_done and _is_often_refused(user):
+        return
     words = {"入口": door.label, "结果": "" if is_done else outcome.label, "设备": agent}
     # Nobody has proved to be this user if the login was refused.
     deed_record(user, Deed.LOGIN if is_done else Deed.LOGIN_REFUSED, words, actor_pk=user.pk if is_done else None)
@@ -87,6 +94,14 @@ def _is_flood(outcome: Outcome, ip: str) -> bool:
         return bool(ratelimit.hit("attempts:site", limit=MOST_A_MINUTE, window_s=_MINUTE_S))
     except redis.RedisError:
         return False  # without Valkey nobody counts, but each attempt costs a password hash, which limits them too
+
+
+def _is_often_refused(user: User) -> bool:
+    # Strangers can cause refusals from any number of addresses, and nothing bounds the list of what staff did but time.
+    try:
+        return bool(ratelimit.hit(f"attempts:staff:{user.pk}", limit=MOST_REFUSALS_AN_HOUR, window_s=_HOUR_S))
+    except redis.RedisError:
+        return True
 
 
 def _printable(text: str, length: int) -> str:

@@ -10,6 +10,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import LoginAttempt
+from accounts.services import attempts
 from core.admin import paginator
 from core.admin.audit import Deed
 from payments.models import Refund
@@ -89,6 +90,23 @@ class TestLogins:
             (Deed.LOGIN, wang, "接口"),
             (Deed.LOGIN, wang, "后台"),
         ]
+
+    def test_a_flood_of_refused_ones_enters_the_list_of_staff_up_to_a_limit(
+        self, person: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        person("wang", "102", is_staff=True)
+        monkeypatch.setattr(attempts, "MOST_REFUSALS_AN_HOUR", 3)
+        now = timezone.now()
+
+        for number in range(8):
+            for _ in range(2):
+                attempts.attempt_record(
+                    door=attempts.Door.API, outcome=attempts.Outcome.WRONG, username="wang",
+                    ip=f"192.0.2.{number}", device="", now=now,
+                )  # fmt: skip
+
+        assert LoginAttempt.objects.count() == 8
+        assert [entry.action for entry in deeds()] == [Deed.LOGIN_REFUSED] * 3
 
     def test_of_trainees_and_of_unknown_names_stay_out_of_the_list_of_staff(
         self, api: Any, person: Callable[..., Any]
