@@ -98,13 +98,13 @@ class Keys:
 class WeChat:
     """The provider: orders, refunds, and a dial of faults. ``url`` is where it listens."""
 
-    def __init__(self):
+    def __init__(self, host="127.0.0.1"):
         self.keys = Keys()
         self.serving = 0
         self.lock = threading.Lock()
         self.reset()
-        self.server = _Server(("127.0.0.1", 0), _handler(self))
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
+        self.server = _Server((host, 0), _handler(self))
+        self.url = f"http://{host}:{self.server.server_port}"
         threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
 
     def reset(self):
