@@ -14,7 +14,7 @@ from shop.models.catalogue import MAX_STOCK
 
 
 @dataclass
-class Row:
+class ArrivedItem:
     item: CartItem
     unid: str
     product_id: str
@@ -38,7 +38,7 @@ def look_up(documents: Sequence[Document], _: Pass) -> Known:
     )
 
 
-def translate(values: Values, known: Known, run: Pass) -> Row:
+def translate(values: Values, known: Known, run: Pass) -> ArrivedItem:
     unid, product_id = values.id("unid", 64), values.id("product_id", 32)
     if unid not in known.users and run.seen.value("unid", unid) is None:
         raise DocumentRefused("用户不存在")
@@ -57,11 +57,11 @@ def translate(values: Values, known: Known, run: Pass) -> Row:
         is_checked=values.raw("isChecked") in (True, "true", "1"),
         created_at=values.created(by_id=values.text("cart_id", 100), names=("create_time",)),
     )
-    return Row(item, unid, product_id)
+    return ArrivedItem(item, unid, product_id)
 
 
 def write(arriving: Sequence[Arriving], run: Pass) -> None:
-    rows: list[Row] = [one.record for one in arriving]
+    rows: list[ArrivedItem] = [one.record for one in arriving]
     users = dict(User.objects.filter(unid__in={row.unid for row in rows}).values_list("unid", "pk"))
     products = product_pks({}, {row.product_id for row in rows}, run.now)
     for row in rows:

@@ -26,7 +26,7 @@ class Outcome(StrEnum):
     REFUSED = "拒绝"
 
 
-class Report:
+class ImportReport:
     """Counts, and writes to files in ``folder``, which are for the school's eyes only."""
 
     def __init__(self, folder: Path) -> None:

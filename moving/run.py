@@ -22,7 +22,7 @@ from moving.dump import Document, documents, files_find
 from moving.errors import AlreadyHere, DocumentRefused, ImportRefused
 from moving.models import Arrival
 from moving.pictures import picture_exists
-from moving.report import Outcome, Report
+from moving.report import ImportReport, Outcome
 from moving.table import COLLECTIONS, DETAILS, DETAILS_LABEL, TRANSLATIONS
 from moving.translation import Arriving, Pass, Translation
 from moving.values import Values, plain
@@ -57,7 +57,7 @@ class Import:
     """Brings what is in a folder, or only checks it."""
 
     run: Pass
-    report: Report
+    report: ImportReport
     tell: Tell
 
     def folder(self, folder: Path) -> list[Path]:

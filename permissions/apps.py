@@ -11,7 +11,7 @@ class PermissionsConfig(AppConfig):
 
     def ready(self) -> None:
         from core.ops.doctor import register
-        from permissions.findings import roles_and_calls
+        from permissions.doctor import roles_and_calls
 
         register(roles_and_calls)
         for signal in (post_save, post_delete):

@@ -61,7 +61,7 @@ class StudentForm(PictureFormMixin, forms.ModelForm):
         fields = EDITABLE
 
 
-class ClassForm(forms.ModelForm):
+class ClassNameForm(forms.ModelForm):
     """The model's own rules for a class."""
 
     class Meta:
@@ -172,7 +172,7 @@ class StudentAdmin(PictureAdminMixin, OfficeAdmin):
         if len(pks) > MOST_MOVED:
             messages.error(request, f"一次最多更改{MOST_MOVED}名学员的班级;更多请用导入")
             return None
-        form = ClassForm(request.POST if "apply" in request.POST else None)
+        form = ClassNameForm(request.POST if "apply" in request.POST else None)
         if "apply" in request.POST and form.is_valid():
             name = form.cleaned_data["class_name"]
             moved = students_move(pks=pks, class_name=name, actor_pk=request.user.pk, now=timezone.now())

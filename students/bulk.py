@@ -26,7 +26,7 @@ STORED = tuple(dict.fromkeys([*_AUDITED, *_CONCRETE]))
 
 
 @dataclass(frozen=True)
-class Difference:
+class FieldChange:
     """What changes in one field of a student. A new student has no ``before``, a deleted one no ``after``: ``None``."""
 
     field: str
@@ -37,24 +37,24 @@ class Difference:
     def label(self) -> str:
         return label_of(self.field)
 
-    def reversed(self) -> "Difference":
-        return Difference(self.field, self.after, self.before)
+    def reversed(self) -> "FieldChange":
+        return FieldChange(self.field, self.after, self.before)
 
 
-def differences_between(student: Student | None, values: dict[str, Any]) -> list[Difference]:
+def changes_between(student: Student | None, values: dict[str, Any]) -> list[FieldChange]:
     """Compare what a student has with new values of some fields; without a student everything is new."""
     pairs = [(name, getattr(student, name) if student else None) for name in EDITABLE if name in values]
-    return [Difference(name, before, values[name]) for name, before in pairs if before != values[name]]
+    return [FieldChange(name, before, values[name]) for name, before in pairs if before != values[name]]
 
 
-def differences_dump(differences: Sequence[Difference]) -> dict[str, list[Any]]:
-    """Write differences as JSON can hold them; :func:`differences_load` reads them."""
-    return {difference.field: [_as_json(difference.before), _as_json(difference.after)] for difference in differences}
+def changes_dump(changes: Sequence[FieldChange]) -> dict[str, list[Any]]:
+    """Write changes as JSON can hold them; :func:`changes_load` reads them."""
+    return {change.field: [_as_json(change.before), _as_json(change.after)] for change in changes}
 
 
-def differences_load(stored: dict[str, list[Any]]) -> list[Difference]:
-    """Read what :func:`differences_dump` wrote, in the order of :data:`STORED`."""
-    return [Difference(name, *map(model_field(name).to_python, stored[name])) for name in STORED if name in stored]
+def changes_load(stored: dict[str, list[Any]]) -> list[FieldChange]:
+    """Read what :func:`changes_dump` wrote, in the order of :data:`STORED`."""
+    return [FieldChange(name, *map(model_field(name).to_python, stored[name])) for name in STORED if name in stored]
 
 
 def _as_json(value: Any) -> Any:
@@ -65,19 +65,19 @@ def _as_json(value: Any) -> Any:
 def students_create(students: Sequence[Student], *, actor_pk: int | None, now: datetime) -> None:
     """Insert students, each with the number it has."""
     Student.objects.bulk_create(students)
-    differences = [[Difference(name, None, getattr(student, name)) for name in _AUDITED] for student in students]
-    _log(LogEntry.Action.CREATE, students, differences, actor_pk, now)
+    changes = [[FieldChange(name, None, getattr(student, name)) for name in _AUDITED] for student in students]
+    _log(LogEntry.Action.CREATE, students, changes, actor_pk, now)
 
 
 def students_change(
-    students: Sequence[Student], differences: Sequence[Sequence[Difference]], *, actor_pk: int | None, now: datetime
+    students: Sequence[Student], changes: Sequence[Sequence[FieldChange]], *, actor_pk: int | None, now: datetime
 ) -> None:
-    """Give each student the values ``after`` of its differences, and save it.
+    """Give each student the values ``after`` of its changes, and save it.
 
     Saves every column that people fill in, but not number, picture and date.
     """
-    for student, changes in zip(students, differences, strict=True):
-        for change in changes:
+    for student, of_one in zip(students, changes, strict=True):
+        for change in of_one:
             setattr(student, change.field, change.after)
     if students:
         fields = [model_field(name) for name in ("id", *EDITABLE)]
@@ -87,7 +87,7 @@ def students_change(
         ]
         with connection.cursor() as cursor:
             cursor.execute(_update_statement(), values)
-    _log(LogEntry.Action.UPDATE, students, differences, actor_pk, now)
+    _log(LogEntry.Action.UPDATE, students, changes, actor_pk, now)
 
 
 @cache
@@ -109,8 +109,8 @@ def students_delete(students: Sequence[Student], *, actor_pk: int | None, now: d
     if students:
         with connection.cursor() as cursor:
             cursor.execute("DELETE FROM students_student WHERE id = ANY(%s)", [[student.pk for student in students]])
-    differences = [[Difference(name, getattr(student, name), None) for name in _AUDITED] for student in students]
-    _log(LogEntry.Action.DELETE, students, differences, actor_pk, now)
+    changes = [[FieldChange(name, getattr(student, name), None) for name in _AUDITED] for student in students]
+    _log(LogEntry.Action.DELETE, students, changes, actor_pk, now)
 
 
 def students_move(*, pks: Sequence[int], class_name: str, actor_pk: int | None, now: datetime) -> int:
@@ -118,15 +118,15 @@ def students_move(*, pks: Sequence[int], class_name: str, actor_pk: int | None, 
     with transaction.atomic():
         others = Student.objects.select_for_update(no_key=True).filter(pk__in=pks).exclude(class_name=class_name)
         students = list(others.order_by("pk"))
-        differences = [[Difference("class_name", student.class_name, class_name)] for student in students]
-        students_change(students, differences, actor_pk=actor_pk, now=now)
+        changes = [[FieldChange("class_name", student.class_name, class_name)] for student in students]
+        students_change(students, changes, actor_pk=actor_pk, now=now)
     return len(students)
 
 
 def _log(
     action: int,
     students: Sequence[Student],
-    differences: Sequence[Sequence[Difference]],
+    changes: Sequence[Sequence[FieldChange]],
     actor_pk: int | None,
     now: datetime,
 ) -> None:
@@ -140,10 +140,10 @@ def _log(
             object_id=student.pk,
             object_repr=str(student),
             action=action,
-            changes=differences_dump(changes),
+            changes=changes_dump(of_one),
             actor_id=actor_pk,
             cid=tracing.current() or None,
             timestamp=now,
         )
-        for student, changes in zip(students, differences, strict=True)
+        for student, of_one in zip(students, changes, strict=True)
     )

@@ -5,7 +5,7 @@ from django.utils import timezone
 
 from students.counts import counts_fold
 from students.transfer import deletion, exports, imports, photos
-from students.transfer.models import TransferRun
+from students.transfer.models import RunKind, RunState, TransferRun
 from students.transfer.runs import runs_purge, runs_resume
 
 
@@ -18,24 +18,23 @@ def fold_tally() -> None:
 @shared_task(name="students.transfer_work", ignore_result=True)
 def transfer_work(run_pk: int) -> None:
     """Do what an import, an export, a batch of pictures or a deletion waits for."""
-    Kind, State = TransferRun.Kind, TransferRun.State
     run, now = TransferRun.objects.filter(pk=run_pk).first(), timezone.now()
     match (run.kind, run.state) if run else (None, None):
-        case (Kind.IMPORT, State.CHECKING):
+        case (RunKind.IMPORT, RunState.CHECKING):
             imports.import_check(run_pk=run_pk)
-        case (Kind.IMPORT, State.APPLYING):
+        case (RunKind.IMPORT, RunState.APPLYING):
             imports.import_apply(run_pk=run_pk, now=now)
-        case (Kind.IMPORT, State.UNDOING):
+        case (RunKind.IMPORT, RunState.UNDOING):
             imports.import_undo(run_pk=run_pk, now=now)
-        case (Kind.EXPORT, State.CHECKING):
+        case (RunKind.EXPORT, RunState.CHECKING):
             exports.export_make(run_pk=run_pk)
-        case (Kind.PHOTOS, State.CHECKING):
+        case (RunKind.PHOTOS, RunState.CHECKING):
             photos.photos_check(run_pk=run_pk)
-        case (Kind.PHOTOS, State.APPLYING):
+        case (RunKind.PHOTOS, RunState.APPLYING):
             photos.photos_apply(run_pk=run_pk, now=now)
-        case (Kind.DELETE, State.APPLYING):
+        case (RunKind.DELETE, RunState.APPLYING):
             deletion.deletion_apply(run_pk=run_pk, now=now)
-        case (Kind.DELETE, State.UNDOING):
+        case (RunKind.DELETE, RunState.UNDOING):
             deletion.deletion_undo(run_pk=run_pk, now=now)
 
 

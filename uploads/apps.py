@@ -12,8 +12,8 @@ class UploadsConfig(AppConfig):
         # Accounts is a lower app and must not import this one, so register the functions that store avatars there.
         from accounts import avatars
         from core.ops.doctor import register
+        from uploads.doctor import room_for_pictures
         from uploads.fields import image_file, image_or_url
-        from uploads.findings import room_for_pictures
         from uploads.services import image_adopt
 
         avatars.register(avatars.PictureStore(take=image_file, take_or_name=image_or_url, adopt=image_adopt))

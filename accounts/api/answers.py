@@ -27,11 +27,11 @@ class UserJson(TypedDict):
     status: Annotated[Literal["1", "0"], "1 正常,0 停用"]
 
 
-ClientButton = Literal["read", "add", "edit", "delete"]
+ButtonName = Literal["read", "add", "edit", "delete"]
 
 
 class PermissionJson(TypedDict):
-    buttons: Annotated[list[ClientButton], "角色可用的按钮"]
+    buttons: Annotated[list[ButtonName], "角色可用的按钮"]
 
 
 class LoginMomentJson(TypedDict):
@@ -57,7 +57,7 @@ def login_fields(user: User, token: str, now: datetime) -> LoginFields:
     """Return the part of a login's answer that all kinds of login share."""
     return {
         "token": token,
-        "permission": {"buttons": cast(list[ClientButton], user.role.buttons)},
+        "permission": {"buttons": cast(list[ButtonName], user.role.buttons)},
         "userInfo": user_fields(user, now),
     }
 

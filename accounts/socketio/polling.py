@@ -21,7 +21,7 @@ _MAX_STAMP = 64
 _JSONP_NEWLINE = re.compile(r"(\\)?\\n")
 
 
-class Refusal(Exception):
+class PollingError(Exception):
     """An error as Engine.IO's own server answers it."""
 
     def __init__(self, code: int, message: str, http_status: int = 400) -> None:
@@ -29,28 +29,28 @@ class Refusal(Exception):
         self.http_status = http_status
 
 
-def transport_unknown() -> Refusal:
-    return Refusal(0, "Transport unknown")
+def transport_unknown() -> PollingError:
+    return PollingError(0, "Transport unknown")
 
 
-def session_unknown() -> Refusal:
-    return Refusal(1, "Session ID unknown")
+def session_unknown() -> PollingError:
+    return PollingError(1, "Session ID unknown")
 
 
-def bad_method() -> Refusal:
-    return Refusal(2, "Bad handshake method")
+def bad_method() -> PollingError:
+    return PollingError(2, "Bad handshake method")
 
 
-def bad_request() -> Refusal:
-    return Refusal(3, "Bad request")
+def bad_request() -> PollingError:
+    return PollingError(3, "Bad request")
 
 
-def forbidden() -> Refusal:
-    return Refusal(4, "Forbidden", 403)
+def forbidden() -> PollingError:
+    return PollingError(4, "Forbidden", 403)
 
 
-def version_unsupported() -> Refusal:
-    return Refusal(5, "Unsupported protocol version")
+def version_unsupported() -> PollingError:
+    return PollingError(5, "Unsupported protocol version")
 
 
 class PollingConsumer(SocketConsumer):
@@ -74,8 +74,8 @@ class PollingConsumer(SocketConsumer):
             self.body.finish()
             try:
                 await self._route()
-            except Refusal as refusal:
-                await self._answer(refusal.body, "application/json", refusal.http_status)
+            except PollingError as error:
+                await self._answer(error.body, "application/json", error.http_status)
             raise StopConsumer
 
     async def http_disconnect(self, message: dict[str, Any]) -> None:

@@ -3,7 +3,7 @@ from django.conf import settings
 from core.api.docs import Doc
 from core.api.params import Picture
 from core.errors import BadParameter, Throttled
-from students.api.params import AddParams, AvatarParams, DeleteParams, EditParams, ListParams, SearchParams
+from students.api.params import AddParams, DeleteParams, EditParams, ListParams, SearchParams, StudentAvatarParams
 from students.api.rows import EXAMPLE, StudentJson
 from students.columns import COLUMNS, EDITABLE
 from students.errors import AvatarMissing, StudentIdMissing, StudentNotDeleted, StudentUnchanged, StudentUnknown
@@ -70,6 +70,6 @@ AVATAR = Doc(
         "msg": "上传成功",
         "headimgurl": "http://127.0.0.1:8000/media/2026/11/0f6c1a9e2b7d4c5e8a913b2f7d6e4c1a.jpg",
     },
-    params=AvatarParams,
+    params=StudentAvatarParams,
     failures=[AvatarMissing, *NO_PICTURE_TAKEN, Throttled(30)],
 )

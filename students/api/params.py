@@ -87,5 +87,5 @@ class SearchParams(PageParams):
     key = PlainText(required=False, trim_whitespace=False, help_text="姓名中的任意一段")
 
 
-class AvatarParams(Params):
+class StudentAvatarParams(Params):
     headimgurl = serializers.FileField(help_text="图片文件,jpg、png 或 gif")

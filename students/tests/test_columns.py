@@ -18,7 +18,7 @@ from students.selectors import StudentRow
 from students.tasks import transfer_work
 from students.tests.factories import student
 from students.transfer.exports import export_bytes
-from students.transfer.models import TransferRow, TransferRun
+from students.transfer.models import RunState, TransferRow, TransferRun
 from students.transfer.runs import run_confirm, run_start, run_undo
 from students.transfer.sheets import sheet_write
 from tests.kit import save_page
@@ -58,7 +58,7 @@ def imported(sheet):
     run = run_start(kind="import", user_pk=None, now=timezone.now(), file_name="a.csv", source=sheet)
     transfer_work(run.pk)
     run.refresh_from_db()
-    assert run.state == TransferRun.State.READY, [row.errors for row in run.rows.all()]
+    assert run.state == RunState.READY, [row.errors for row in run.rows.all()]
     run_confirm(run=run, user_pk=None, now=timezone.now())
     transfer_work(run.pk)
     run.refresh_from_db()

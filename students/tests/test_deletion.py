@@ -20,7 +20,7 @@ from students.services import student_edit
 from students.tasks import transfer_work
 from students.tests.factories import FIELDS, student, students
 from students.transfer import deletion, runs
-from students.transfer.models import TransferRow, TransferRun
+from students.transfer.models import RowKind, RunState, TransferRow, TransferRun
 from students.transfer.runs import SILENCE, Steps, progress_end, progress_read, run_undo, runs_purge, runs_resume
 from tests.kit import encoded, posted, posted_of
 from uploads.models import ImageUse, Upload
@@ -28,7 +28,6 @@ from uploads.services import ORPHAN_AFTER, orphans_remove
 
 pytestmark = pytest.mark.django_db
 LIST, RUNS = "/admin/students/student/", "/admin/students/transferrun/"
-State, Kind = TransferRun.State, TransferRow.Kind
 
 
 @pytest.fixture(autouse=True)
@@ -88,7 +87,7 @@ class TestTheWay:
 
         worked(run)
 
-        assert (run.state, run.counts) == (State.DONE, {"deleted": 2000})
+        assert (run.state, run.counts) == (RunState.DONE, {"deleted": 2000})
         assert list(Student.objects.order_by("pk")) == kept and counts_wrong() == []
         entries = LogEntry.objects.get_for_model(Student).filter(action=LogEntry.Action.DELETE)
         assert entries.count() == 2000 and set(entries.values_list("actor", flat=True)) == {root.user.pk}
@@ -100,7 +99,7 @@ class TestTheWay:
         assert sent == [("students.transfer_work", (run.pk,))] * 2
         worked(run)
 
-        assert (run.state, run.counts, run.undone_by) == (State.UNDONE, {"undone": 2000}, root.user)
+        assert (run.state, run.counts, run.undone_by) == (RunState.UNDONE, {"undone": 2000}, root.user)
         assert list(Student.objects.order_by("pk").values()) == before and counts_wrong() == []
         assert "恢复了 2000 名学员" in office.get(answer.request["PATH_INFO"]).content.decode()
 
@@ -130,7 +129,7 @@ class TestTheWay:
 
         run = worked(confirmed(office, **query))
 
-        assert {pk for pk, kind in kinds(run).items() if kind == Kind.DELETED} == {person.pk for person in found}
+        assert {pk for pk, kind in kinds(run).items() if kind == RowKind.DELETED} == {person.pk for person in found}
         assert Student.objects.filter(pk__in=[person.pk for person in others]).count() == 2
 
     def test_shows_how_far_it_is(self, office, monkeypatch):
@@ -194,7 +193,7 @@ class TestIsCareful:
 
         worked(run)
 
-        assert kinds(run) == {one.pk: Kind.GONE, two.pk: Kind.DELETED}
+        assert kinds(run) == {one.pk: RowKind.GONE, two.pk: RowKind.DELETED}
         assert undone(run).counts == {"gone": 1, "undone": 1}
 
     def test_with_what_somebody_wrote_in_the_meantime(self, office):
@@ -227,7 +226,7 @@ class TestWhoMay:
         people(1)
         run = worked(confirmed(office))
         other = TransferRun.objects.create(
-            kind="import", state=State.DONE, created_at=timezone.now(), phase_at=timezone.now(), file_name="x"
+            kind="import", state=RunState.DONE, created_at=timezone.now(), phase_at=timezone.now(), file_name="x"
         )
         page, others = f"{RUNS}{run.pk}/change/", f"{RUNS}{other.pk}/change/"
         browser = self.clerk(person, "view_student", "delete_student")
@@ -238,11 +237,11 @@ class TestWhoMay:
         assert browser.post(others, {"do": "undo"}).status_code == 403
         assert browser.post(page, {"do": "undo"}).status_code == 302
         run.refresh_from_db()
-        assert run.state == State.UNDOING
+        assert run.state == RunState.UNDOING
 
     def test_not_undo_an_import_without_the_right_to_delete(self, person):
         run = TransferRun.objects.create(
-            kind="import", state=State.DONE, created_at=timezone.now(), phase_at=timezone.now(), file_name="x"
+            kind="import", state=RunState.DONE, created_at=timezone.now(), phase_at=timezone.now(), file_name="x"
         )
         browser = self.clerk(person, "view_student", "add_student", "change_student")
         page = f"{RUNS}{run.pk}/change/"
@@ -296,7 +295,7 @@ class TestUndo:
 
         undone(run)
 
-        assert kinds(run) == {one.pk: Kind.KEPT, two.pk: Kind.UNDONE}
+        assert kinds(run) == {one.pk: RowKind.KEPT, two.pk: RowKind.UNDONE}
         text = office.get(f"{RUNS}{run.pk}/change/").content.decode()
         assert "1 名无法撤销" in text and "已经属于另一名学员" in text and one.name in text
         assert {person.name for person in Student.objects.all()} == {"后来", two.name}
@@ -305,13 +304,13 @@ class TestUndo:
         everybody = people(30)
         run = confirmed(office)
         dies_after_ten(run, monkeypatch)
-        assert (run.state, run.counts) == (State.APPLYING, {"deleted": 10, "waiting": 20})
+        assert (run.state, run.counts) == (RunState.APPLYING, {"deleted": 10, "waiting": 20})
         assert "停止并撤销" in office.get(f"{RUNS}{run.pk}/change/").content.decode()
 
         undone(run)
         transfer_work(run.pk)  # the worker that was deleting comes back
 
-        assert (run.state, run.counts) == (State.UNDONE, {"undone": 10, "skipped": 20})
+        assert (run.state, run.counts) == (RunState.UNDONE, {"undone": 10, "skipped": 20})
         assert Student.objects.count() == len(everybody) and counts_wrong() == []
 
     def test_happens_once(self, office):
@@ -356,7 +355,7 @@ class TestWorkersThatDie:
         assert runs_resume(now=timezone.now()) == 1
 
         worked(run)
-        assert (run.state, run.counts, run.message) == (State.DONE, {"deleted": 30}, "")
+        assert (run.state, run.counts, run.message) == (RunState.DONE, {"deleted": 30}, "")
         assert LogEntry.objects.get_for_model(Student).filter(action=LogEntry.Action.DELETE).count() == 30
         assert runs_resume(now=timezone.now()) == 0
 
@@ -398,6 +397,6 @@ def test_a_task_delivered_twice_does_nothing_twice(office, monkeypatch):
     transfer_work(run.pk)
 
     run.refresh_from_db()
-    assert (run.state, run.counts, Student.objects.count()) == (State.DONE, {"deleted": 40}, 0)
+    assert (run.state, run.counts, Student.objects.count()) == (RunState.DONE, {"deleted": 40}, 0)
     entries = LogEntry.objects.get_for_model(Student).filter(action=LogEntry.Action.DELETE)
     assert entries.count() == 40 and counts_wrong() == []

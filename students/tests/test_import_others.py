@@ -16,7 +16,7 @@ from students.models import Student
 from students.tasks import transfer_work
 from students.tests.factories import student, students
 from students.transfer import exports, photos
-from students.transfer.models import TransferRow, TransferRun
+from students.transfer.models import RowKind, RunState, TransferRow, TransferRun
 from students.transfer.photos import pictures_in
 from students.transfer.runs import run_start
 from students.transfer.sheets import sheet_read
@@ -26,7 +26,6 @@ from uploads.models import ImageUse
 pytestmark = pytest.mark.django_db
 
 STUDENTS, RUNS = "/admin/students/student/", "/admin/students/transferrun/"
-State, Kind = TransferRun.State, TransferRow.Kind
 
 
 @pytest.fixture
@@ -143,7 +142,7 @@ def test_pictures_are_matched_shown_and_given(browser, zhuguan):
     transfer_work(run.pk)
 
     run.refresh_from_db()
-    assert (run.state, run.counts) == (State.DONE, {"done": 3, "error": 3, "skipped": 1})
+    assert (run.state, run.counts) == (RunState.DONE, {"done": 3, "error": 3, "skipped": 1})
     have = {s.pk for s in Student.objects.exclude(headimgurl="")}
     assert have == {tan.pk, wang.pk, other.pk}
     assert ImageUse.objects.count() == 3
@@ -178,7 +177,7 @@ def test_a_picture_that_breaks_on_decoding_is_told(browser):
 
     run.refresh_from_db()
     assert run.counts == {"error": 1, "done": 1}
-    assert [row.errors for row in run.rows.filter(kind=Kind.ERROR)] == [[["", "图片已损坏,无法读取"]]]
+    assert [row.errors for row in run.rows.filter(kind=RowKind.ERROR)] == [[["", "图片已损坏,无法读取"]]]
 
 
 @pytest.mark.parametrize(
@@ -197,7 +196,7 @@ def test_an_archive_that_is_none_or_too_much_is_refused(content):
     transfer_work(run.pk)
 
     run.refresh_from_db()
-    assert (run.state, bool(run.message)) == (State.FAILED, True)
+    assert (run.state, bool(run.message)) == (RunState.FAILED, True)
 
 
 def test_a_bomb_of_pictures_is_never_unpacked(monkeypatch):

@@ -20,7 +20,7 @@ from students.models import Student
 from students.tasks import transfer_work
 from students.tests.factories import student, students
 from students.transfer import imports, runs
-from students.transfer.models import TransferFile, TransferRow, TransferRun
+from students.transfer.models import RowKind, RunState, TransferFile, TransferRow, TransferRun
 from students.transfer.runs import (
     SILENCE,
     progress_write,
@@ -37,7 +37,6 @@ pytestmark = pytest.mark.django_db
 
 HEAD = ["学号", "班级", "姓名", "年龄", "城市", "学历", "项目地址", "自我评价"]
 RUNS = "/admin/students/transferrun/"
-State, Kind = TransferRun.State, TransferRow.Kind
 
 
 def line(number=1, **changes):
@@ -75,7 +74,7 @@ def office(client):
 
 
 def errors(run):
-    return [(row.number, row.errors) for row in run.rows.filter(kind=Kind.ERROR)]
+    return [(row.number, row.errors) for row in run.rows.filter(kind=RowKind.ERROR)]
 
 
 def result(browser, run):
@@ -112,7 +111,7 @@ def test_two_hundred_with_three_bad_rows_fixed_on_the_second_try(
         assert text in page
     assert not Student.objects.exists()
     browser.post(url, {"do": "confirm"})
-    assert TransferRun.objects.get().state == State.REFUSED
+    assert TransferRun.objects.get().state == RunState.REFUSED
     results = [row["结果"] for row in result(browser, TransferRun.objects.get())]
     assert results[4] == "错误:D6 年龄: 必须是1到150之间的整数"
     assert results.count("可以新增") == 197
@@ -141,7 +140,7 @@ def test_existing_students_are_matched_by_number_and_only_what_is_given_changes(
     run = checked(content)
 
     assert run.counts == {"unchanged": 1, "changed": 1}
-    assert run.rows.get(kind=Kind.CHANGED).diff == {"name": ["王芳", "王芳芳"], "city": ["重庆", "南京"]}
+    assert run.rows.get(kind=RowKind.CHANGED).diff == {"name": ["王芳", "王芳芳"], "city": ["重庆", "南京"]}
     confirmed(run)
     found = Student.objects.get(pk=moved.pk)
     assert (found.name, found.city, found.class_name, found.headimgurl) == ("王芳芳", "南京", "H51901", "")
@@ -169,7 +168,7 @@ def test_the_same_file_sent_twice_is_pointed_out(root):
 
     run = checked(content)
 
-    assert (run.state, run.counts) == (State.READY, {"new": 2})
+    assert (run.state, run.counts) == (RunState.READY, {"new": 2})
     assert "其中 2 名新增学员与同班现有学员同名" in office(root).get(f"{RUNS}{run.pk}/change/").content.decode()
 
 
@@ -178,7 +177,7 @@ def test_unknown_and_repeated_numbers_are_errors():
 
     run = checked(sheet(line(学号=known.sid), line(学号="AAAA00000000"), line(学号=known.sid), line(班级="x" * 65)))
 
-    assert run.state == State.REFUSED
+    assert run.state == RunState.REFUSED
     assert [(number, found[0][1]) for number, found in errors(run)] == [
         (3, "没有该学员"),
         (4, "与第2行的学号重复"),
@@ -206,7 +205,7 @@ def test_characters_no_database_stores_are_an_error_of_their_cell():
 def test_a_file_that_is_none_is_told(content, root):
     run = checked(content)
 
-    assert (run.state, run.state_name, bool(run.message)) == (State.FAILED, "文件有误", True)
+    assert (run.state, run.state_name, bool(run.message)) == (RunState.FAILED, "文件有误", True)
     assert run.message in office(root).get(f"{RUNS}{run.pk}/change/").content.decode()
 
 
@@ -234,7 +233,7 @@ def test_all_or_nothing_when_somebody_changed_or_deleted_a_student_meanwhile():
 
     confirmed(run)
 
-    assert run.state == State.FAILED
+    assert run.state == RunState.FAILED
     assert "第3行" in run.message and "别人修改" in run.message
     assert {s.name for s in Student.objects.all()} == {"谭鹏", "丙"}
     second.delete()
@@ -261,7 +260,7 @@ def test_killed_half_way_leaves_nothing_and_starts_again(monkeypatch):
             transfer_work(run.pk)
     assert not Student.objects.exists()
     run.refresh_from_db()
-    assert run.state == State.APPLYING
+    assert run.state == RunState.APPLYING
 
     run_restart(run=run, now=timezone.now())
     transfer_work(run.pk)
@@ -280,13 +279,13 @@ def test_an_unforeseen_fault_is_told_and_can_be_tried_again(monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(imports, "_add", lambda *a, **k: 1 / 0)
         confirmed(run)
-    assert (run.state, Student.objects.count()) == (State.FAILED, 0)
+    assert (run.state, Student.objects.count()) == (RunState.FAILED, 0)
 
     run_restart(run=run, now=timezone.now())
     transfer_work(run.pk)
     run.refresh_from_db()
 
-    assert confirmed(run).state == State.DONE
+    assert confirmed(run).state == RunState.DONE
 
 
 def test_confirming_twice_or_after_giving_up_is_refused():
@@ -352,7 +351,7 @@ def test_only_who_may_add_and_change_students(request, who):
     run.refresh_from_db()
     assert (posted == 302, run.state) == (
         who != "yuangong",
-        State.CANCELLED if who in {"lbw", "zhuguan"} else State.READY,
+        RunState.CANCELLED if who in {"lbw", "zhuguan"} else RunState.READY,
     )
     assert ("导入学员" in browser.get("/admin/students/student/").content.decode()) == (who in {"lbw", "zhuguan"})
 
@@ -374,7 +373,7 @@ def test_old_files_are_removed():
     assert set(TransferFile.objects.values_list("run", flat=True)) == {new.pk}
     assert set(TransferRow.objects.values_list("run", flat=True)) == {new.pk}
     old.refresh_from_db()
-    assert old.state == State.CANCELLED
+    assert old.state == RunState.CANCELLED
 
 
 @pytest.mark.django_db(transaction=True)
@@ -388,7 +387,7 @@ def test_two_workers_on_one_run_write_once_and_a_broker_that_is_down_loses_nothi
         tasks.transfer_work(run.pk)
         connection.close()
 
-    with runs.run_hold(run.pk, State.APPLYING) as held:
+    with runs.run_hold(run.pk, RunState.APPLYING) as held:
         assert held
         other = Thread(target=second)
         other.start()

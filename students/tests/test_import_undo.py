@@ -13,12 +13,11 @@ from students.services import student_edit
 from students.tasks import transfer_work
 from students.tests.factories import students
 from students.tests.test_import_runs import checked, line, office, sheet
-from students.transfer.models import TransferRow, TransferRun
+from students.transfer.models import RowKind, RunState
 from students.transfer.runs import run_confirm, run_undo
 
 pytestmark = pytest.mark.django_db
 RUNS = "/admin/students/transferrun/"
-State, Kind = TransferRun.State, TransferRow.Kind
 
 
 def imported(content, user=None, confirmer=None):
@@ -52,7 +51,7 @@ def test_puts_everything_back(zhuguan):
     assert list(Student.objects.order_by("pk").values("pk", "name", "city")) == [
         {key: row[{"pk": "id"}.get(key, key)] for key in ("pk", "name", "city")} for row in before
     ]
-    assert (run.state, run.counts.get("kept")) == (State.UNDONE, None) and counts_wrong() == []
+    assert (run.state, run.counts.get("kept")) == (RunState.UNDONE, None) and counts_wrong() == []
 
 
 def test_leaves_what_somebody_changed_since_and_lists_it(zhuguan):
@@ -69,7 +68,7 @@ def test_leaves_what_somebody_changed_since_and_lists_it(zhuguan):
     undone(run)
 
     assert not Student.objects.filter(pk=new[2].pk).exists()
-    reasons = {row.number: row.errors[0] for row in run.rows.filter(kind=Kind.KEPT)}
+    reasons = {row.number: row.errors[0] for row in run.rows.filter(kind=RowKind.KEPT)}
     assert reasons[2] == ["城市", "导入之后被修改过,保留现在的内容"] and reasons[3][0] == "头像"
     assert "城市" in reasons[5][0] and "自我评价" in reasons[6][0] and reasons[7] == ["学员", "导入之后已被删除"]
     old[0].refresh_from_db()
@@ -111,5 +110,5 @@ def test_an_import_that_is_not_done_cannot_be_taken_back(root):
     browser.post(f"{RUNS}{run.pk}/change/", {"do": "undo"})
 
     run.refresh_from_db()
-    assert run.state == State.READY
+    assert run.state == RunState.READY
     assert "撤销" not in browser.get(f"{RUNS}{run.pk}/change/").content.decode().replace("不能撤销,或者已经撤销", "")

@@ -23,11 +23,11 @@ from core.api.bodies import takes_files
 from core.api.request import absolute_url
 from core.errors import DomainError
 from core.times import dash
-from students.bulk import differences_load
+from students.bulk import changes_load
 from students.columns import COLUMNS
 from students.transfer import exports
 from students.transfer.imports import import_result
-from students.transfer.models import TransferFile, TransferRow, TransferRun
+from students.transfer.models import FilePurpose, RowKind, RunKind, RunState, TransferFile, TransferRow, TransferRun
 from students.transfer.photos import MAX_FILES, MAX_ZIP_BYTES, photos_choice
 from students.transfer.runs import (
     KEEP_FOR,
@@ -50,19 +50,19 @@ from students.transfer.sheets import (
     sheet_refusal,
 )
 
-Kind, State, Row = TransferRun.Kind, TransferRun.State, TransferRow.Kind
 PER_PAGE = 50
-WITH_DIFFERENCES = (Row.NEW, Row.CHANGED)
+WITH_CHANGES = (RowKind.NEW, RowKind.CHANGED)
 TYPES = {"csv": CSV_TYPE, "xlsx": XLSX_TYPE}
 _COLOURS = {
-    State.CHECKING.label: "info", State.APPLYING.label: "info", "删除中": "info", State.UNDOING.label: "info",
-    State.READY.label: "warning", State.UNDONE.label: "warning",
-    State.REFUSED.label: "danger", State.FAILED.label: "danger", "文件有误": "danger", State.DONE.label: "success",
+    RunState.CHECKING.label: "info", RunState.APPLYING.label: "info", "删除中": "info", RunState.UNDOING.label: "info",
+    RunState.READY.label: "warning", RunState.UNDONE.label: "warning",
+    RunState.REFUSED.label: "danger", RunState.FAILED.label: "danger", "文件有误": "danger",
+    RunState.DONE.label: "success",
 }  # fmt: skip
 # Of the tabs: what somebody has to look at stands first.
 _ORDER = [
-    *(Row.ERROR, Row.KEPT, Row.CHOICE, Row.CHANGED, Row.NEW, Row.UNCHANGED, Row.DONE),
-    *(Row.DELETED, Row.UNDONE, Row.WAITING, Row.GONE, Row.SKIPPED),
+    *(RowKind.ERROR, RowKind.KEPT, RowKind.CHOICE, RowKind.CHANGED, RowKind.NEW, RowKind.UNCHANGED, RowKind.DONE),
+    *(RowKind.DELETED, RowKind.UNDONE, RowKind.WAITING, RowKind.GONE, RowKind.SKIPPED),
 ]
 
 
@@ -109,7 +109,7 @@ def may_transfer(request: HttpRequest) -> bool:
 def may_see(request: HttpRequest, run: TransferRun | None = None) -> bool:
     """Tell whether the user may see the run, or any run. Who may only delete students sees deletions alone."""
     may_delete = request.user.is_active and request.user.has_perm("students.delete_student")
-    return may_transfer(request) or (may_delete and (run is None or run.kind == Kind.DELETE))
+    return may_transfer(request) or (may_delete and (run is None or run.kind == RunKind.DELETE))
 
 
 def may_undo(request: HttpRequest, run: TransferRun) -> bool:
@@ -160,7 +160,7 @@ class TransferRunAdmin(OfficeAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[TransferRun]:
         runs = super().get_queryset(request)
-        return runs if may_transfer(request) else runs.filter(kind=Kind.DELETE)
+        return runs if may_transfer(request) else runs.filter(kind=RunKind.DELETE)
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         return super().changelist_view(request, {"may_transfer": may_transfer(request)} | (extra_context or {}))
@@ -204,7 +204,7 @@ class TransferRunAdmin(OfficeAdmin):
     def import_page(self, request: HttpRequest) -> HttpResponse:
         form = SheetForm(request.POST or None, request.FILES or None)
         if request.method == "POST" and form.is_valid():
-            return self._start(request, Kind.IMPORT, form)
+            return self._start(request, RunKind.IMPORT, form)
         context = {"form": form, "columns": COLUMNS, "max_rows": MAX_ROWS, "max_mb": MAX_FILE_BYTES // 1024**2}
         return self._page(request, "students/import_start.html", "导入学员", **context)
 
@@ -212,7 +212,7 @@ class TransferRunAdmin(OfficeAdmin):
     def photos_page(self, request: HttpRequest) -> HttpResponse:
         form = ZipForm(request.POST or None, request.FILES or None)
         if request.method == "POST" and form.is_valid():
-            return self._start(request, Kind.PHOTOS, form, base=absolute_url(request, ""))
+            return self._start(request, RunKind.PHOTOS, form, base=absolute_url(request, ""))
         context = {"form": form, "max_files": MAX_FILES, "max_mb": MAX_ZIP_BYTES // 1024**2}
         return self._page(request, "students/photos_start.html", "批量上传头像", **context)
 
@@ -251,7 +251,9 @@ class TransferRunAdmin(OfficeAdmin):
             messages.error(request, refusal.msg)
             return HttpResponseRedirect(reverse("admin:students_student_changelist"))
         options = {"class": class_name, "q": text, "format": kind}
-        run = run_start(kind=Kind.EXPORT, user_pk=request.user.pk, now=now, file_name=f"{name}.{kind}", options=options)
+        run = run_start(
+            kind=RunKind.EXPORT, user_pk=request.user.pk, now=now, file_name=f"{name}.{kind}", options=options
+        )
         return HttpResponseRedirect(run_url(run))
 
     # --- One run ---
@@ -279,7 +281,7 @@ class TransferRunAdmin(OfficeAdmin):
         now, user_pk = timezone.now(), request.user.pk
         try:
             match request.POST.get("do"):
-                case "confirm" if run.kind == Kind.PHOTOS:
+                case "confirm" if run.kind == RunKind.PHOTOS:
                     run_confirm(run=run, user_pk=user_pk, now=now, options=photos_choice(run, request.POST))
                 case "confirm":
                     run_confirm(run=run, user_pk=user_pk, now=now)
@@ -307,10 +309,10 @@ class TransferRunAdmin(OfficeAdmin):
 
     def result_page(self, request: HttpRequest, pk: int) -> HttpResponse:
         run = self._run(request, pk)
-        if run.kind == Kind.EXPORT:
+        if run.kind == RunKind.EXPORT:
             require_password(request, is_download=True)
-        file = TransferFile.objects.filter(run=run, role=TransferFile.Role.RESULT).first()
-        if file is None and run.kind == Kind.IMPORT and _has_result(run):
+        file = TransferFile.objects.filter(run=run, role=FilePurpose.RESULT).first()
+        if file is None and run.kind == RunKind.IMPORT and _has_result(run):
             try:
                 file = import_result(run=run)
             except DomainError as refusal:
@@ -322,9 +324,9 @@ class TransferRunAdmin(OfficeAdmin):
 
 
 def _has_result(run: TransferRun) -> bool:
-    if run.kind == Kind.IMPORT:
-        return run.state in {State.DONE, State.REFUSED, State.UNDONE} and bool(run.counts)
-    return run.kind == Kind.EXPORT and run.state == State.DONE
+    if run.kind == RunKind.IMPORT:
+        return run.state in {RunState.DONE, RunState.REFUSED, RunState.UNDONE} and bool(run.counts)
+    return run.kind == RunKind.EXPORT and run.state == RunState.DONE
 
 
 def run_url(run: TransferRun) -> str:
@@ -337,7 +339,7 @@ def _context(request: HttpRequest, run: TransferRun) -> dict[str, Any]:
     kinds = [kind for kind in _ORDER if counts.get(kind)]
     kind = next((kind for kind in kinds if kind == request.GET.get("kind")), kinds[0] if kinds else "")
     rows = TransferRow.objects.filter(run=run)
-    if run.kind == Kind.PHOTOS:
+    if run.kind == RunKind.PHOTOS:
         # All ticks of a ZIP are sent together, so all its rows are on one page.
         pages = KnownCount(rows, MAX_FILES * 2, sum(counts.get(kind, 0) for kind in kinds))
     else:
@@ -345,10 +347,10 @@ def _context(request: HttpRequest, run: TransferRun) -> dict[str, Any]:
     page = pages.get_page(request.GET.get("p", "1"))
     return {
         "run": run, "tabs": [(kind, kind.label, counts[kind]) for kind in kinds], "kind": kind, "page": page,
-        "rows": [(row, differences_load(row.diff) if row.kind in WITH_DIFFERENCES else []) for row in page],
-        "writes": sum(counts.get(kind, 0) for kind in WITH_DIFFERENCES), "progress": progress_read(run.pk),
+        "rows": [(row, changes_load(row.diff) if row.kind in WITH_CHANGES else []) for row in page],
+        "writes": sum(counts.get(kind, 0) for kind in WITH_CHANGES), "progress": progress_read(run.pk),
         "stalled": run_is_stalled(run, now), "keep_days": KEEP_FOR.days, "created": dash(run.created_at),
         "may_undo": may_undo(request, run) and run_can_undo(run, now), "undo_until": dash(run.created_at + KEEP_FOR),
-        "is_delete": run.kind == Kind.DELETE, "is_photos": run.kind == Kind.PHOTOS,
-        "is_import": run.kind == Kind.IMPORT, "has_result": _has_result(run),
+        "is_delete": run.kind == RunKind.DELETE, "is_photos": run.kind == RunKind.PHOTOS,
+        "is_import": run.kind == RunKind.IMPORT, "has_result": _has_result(run),
     }  # fmt: skip

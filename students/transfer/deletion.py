@@ -13,20 +13,19 @@ from django.db.models import BigIntegerField, Count, DecimalField, F, Func, Q, Q
 from core.admin.audit import Deed, deed_record
 from students.bulk import (
     STORED,
-    Difference,
-    differences_dump,
-    differences_load,
+    FieldChange,
+    changes_dump,
+    changes_load,
     students_create,
     students_delete,
 )
 from students.errors import SelectionChanged, TooManyChosen
 from students.models import Student
-from students.transfer.models import TransferRow, TransferRun
+from students.transfer.models import RowKind, RunKind, RunState, TransferRow, TransferRun
 from students.transfer.runs import Steps, rows_save, run_in_steps, run_send
 from students.transfer.sheets import MAX_ROWS
 from uploads.services import images_hand_over
 
-Kind, State = TransferRow.Kind, TransferRun.State
 MOST = MAX_ROWS
 _TITLE_NAMES = 3
 
@@ -71,9 +70,9 @@ def deletion_start(*, students: QuerySet[Student], mark: str, user_pk: int | Non
     more = f" 等 {selection.size} 名" if selection.size > len(names) else ""
     with transaction.atomic():
         run = TransferRun.objects.create(
-            kind=TransferRun.Kind.DELETE, state=State.APPLYING, created_by_id=user_pk, confirmed_by_id=user_pk,
+            kind=RunKind.DELETE, state=RunState.APPLYING, created_by_id=user_pk, confirmed_by_id=user_pk,
             created_at=now, phase_at=now, file_name=("、".join(names) + more)[-120:],
-            counts={Kind.WAITING: selection.size},
+            counts={RowKind.WAITING: selection.size},
         )  # fmt: skip
         _note(run, students)
         # Somebody may have changed a student between the question and the note.
@@ -100,8 +99,8 @@ def _note(run: TransferRun, students: QuerySet[Student]) -> None:
 
 def deletion_apply(*, run_pk: int, now: datetime) -> None:
     """Delete the students that the run has noted. Started again, it goes on where it stopped."""
-    steps = Steps(partial(_delete, now=now), todo=(Kind.WAITING,), results=(Kind.DELETED, Kind.GONE))
-    run_in_steps(run_pk=run_pk, state=State.APPLYING, steps=steps, end=State.DONE)
+    steps = Steps(partial(_delete, now=now), todo=(RowKind.WAITING,), results=(RowKind.DELETED, RowKind.GONE))
+    run_in_steps(run_pk=run_pk, state=RunState.APPLYING, steps=steps, end=RunState.DONE)
 
 
 def _delete(run: TransferRun, rows: list[TransferRow], now: datetime) -> None:
@@ -109,10 +108,10 @@ def _delete(run: TransferRun, rows: list[TransferRow], now: datetime) -> None:
     students = {student.pk: student for student in locked.order_by("pk")}
     for row in rows:
         student = students.get(row.student_pk or 0)
-        row.kind = Kind.DELETED if student else Kind.GONE
-        row.diff = differences_dump([Difference(name, getattr(student, name), None) for name in STORED if student])
+        row.kind = RowKind.DELETED if student else RowKind.GONE
+        row.diff = changes_dump([FieldChange(name, getattr(student, name), None) for name in STORED if student])
     rows_save(rows)
-    deleted = [row for row in rows if row.kind == Kind.DELETED]
+    deleted = [row for row in rows if row.kind == RowKind.DELETED]
     images_hand_over([(students[row.student_pk or 0].owner_ref, row.owner_ref) for row in deleted])
     students_delete(list(students.values()), actor_pk=run.confirmed_by_id, now=now)
 
@@ -120,29 +119,29 @@ def _delete(run: TransferRun, rows: list[TransferRow], now: datetime) -> None:
 def deletion_undo(*, run_pk: int, now: datetime) -> None:
     """Bring the deleted students back, each with number, id, date and picture; one that cannot come back says why."""
     # Students that were not deleted yet when somebody stopped the run stay as they are.
-    todo = (Kind.DELETED, Kind.WAITING)
-    steps = Steps(partial(_restore, now=now), todo=todo, results=(Kind.UNDONE, Kind.KEPT, Kind.SKIPPED))
-    run_in_steps(run_pk=run_pk, state=State.UNDOING, steps=steps, end=State.UNDONE)
+    todo = (RowKind.DELETED, RowKind.WAITING)
+    steps = Steps(partial(_restore, now=now), todo=todo, results=(RowKind.UNDONE, RowKind.KEPT, RowKind.SKIPPED))
+    run_in_steps(run_pk=run_pk, state=RunState.UNDOING, steps=steps, end=RunState.UNDONE)
 
 
 def _restore(run: TransferRun, rows: list[TransferRow], now: datetime) -> None:
-    students = {row.pk: _student(row) for row in rows if row.kind == Kind.DELETED}
+    students = {row.pk: _student(row) for row in rows if row.kind == RowKind.DELETED}
     pks, sids = ([getattr(student, name) for student in students.values()] for name in ("pk", "sid"))
     existing = Student.objects.filter(Q(pk__in=pks) | Q(sid__in=sids)).values_list("pk", "sid")
     taken = {key for pair in existing for key in pair}
     for row in rows:
         student = students.get(row.pk)
         if student is None:
-            row.kind = Kind.SKIPPED
+            row.kind = RowKind.SKIPPED
         elif taken & {student.pk, student.sid}:
-            row.kind, row.errors = Kind.KEPT, [["学号", "已经属于另一名学员"]]
+            row.kind, row.errors = RowKind.KEPT, [["学号", "已经属于另一名学员"]]
         else:
-            row.kind = Kind.UNDONE
-    restored = [row for row in rows if row.kind == Kind.UNDONE]
+            row.kind = RowKind.UNDONE
+    restored = [row for row in rows if row.kind == RowKind.UNDONE]
     students_create([students[row.pk] for row in restored], actor_pk=run.undone_by_id, now=now)
     images_hand_over([(row.owner_ref, students[row.pk].owner_ref) for row in restored])
     rows_save(rows)
 
 
 def _student(row: TransferRow) -> Student:
-    return Student(pk=row.student_pk, **{change.field: change.before for change in differences_load(row.diff)})
+    return Student(pk=row.student_pk, **{change.field: change.before for change in changes_load(row.diff)})

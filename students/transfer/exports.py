@@ -11,7 +11,7 @@ from students.columns import COLUMNS, CREATED, PHOTO
 from students.errors import SheetRefused
 from students.models import Student
 from students.selectors import student_page, value_matches
-from students.transfer.models import TransferFile, TransferRun
+from students.transfer.models import FilePurpose, RunState, TransferFile, TransferRun
 from students.transfer.runs import run_in_one_transaction, with_progress
 from students.transfer.sheets import add_sheet, book_bytes, sheet_write
 
@@ -68,7 +68,7 @@ def _row(student: Student) -> list[Any]:
 
 def export_make(*, run_pk: int) -> None:
     """Make the file that the run's options describe, and keep it as the run's result."""
-    run_in_one_transaction(run_pk=run_pk, state=TransferRun.State.CHECKING, do=_make)
+    run_in_one_transaction(run_pk=run_pk, state=RunState.CHECKING, do=_make)
 
 
 def _make(run: TransferRun) -> None:
@@ -86,6 +86,6 @@ def _make(run: TransferRun) -> None:
             yield student
 
     content = export_bytes(run.options["format"], counted())
-    TransferFile.objects.create(run=run, role=TransferFile.Role.RESULT, name=run.file_name, content=content)
+    TransferFile.objects.create(run=run, role=FilePurpose.RESULT, name=run.file_name, content=content)
     run.counts = {"rows": written}
-    run.state = TransferRun.State.DONE
+    run.state = RunState.DONE

@@ -21,10 +21,10 @@ from core.api.params import present
 from core.errors import BadParameter
 from students.api.params import AddParams, EditParams
 from students.bulk import (
-    Difference,
-    differences_between,
-    differences_dump,
-    differences_load,
+    FieldChange,
+    changes_between,
+    changes_dump,
+    changes_load,
     students_change,
     students_create,
     students_delete,
@@ -32,7 +32,7 @@ from students.bulk import (
 from students.columns import BY_WIRE, COLUMNS, PHOTO, RESULT, UNREAD
 from students.errors import RunStale, SheetRefused, StudentUnknown
 from students.models import Student, new_sid
-from students.transfer.models import TransferFile, TransferRow, TransferRun
+from students.transfer.models import FilePurpose, RowKind, RunState, TransferFile, TransferRow, TransferRun
 from students.transfer.runs import (
     Steps,
     rows_save,
@@ -43,16 +43,15 @@ from students.transfer.runs import (
 )
 from students.transfer.sheets import sheet_kind, sheet_read, sheet_write
 
-Kind, State = TransferRow.Kind, TransferRun.State
 T = TypeVar("T")
 BATCH = 1000
 UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 # By the kind of a row: what the result file says before and after the import is written.
 _RESULTS = {
-    Kind.NEW: ("可以新增", "已新增"),
-    Kind.CHANGED: ("可以修改", "已修改"),
-    Kind.UNCHANGED: ("没有变化", "没有变化,跳过"),
-    Kind.UNDONE: ("已撤销", "已撤销"),
+    RowKind.NEW: ("可以新增", "已新增"),
+    RowKind.CHANGED: ("可以修改", "已修改"),
+    RowKind.UNCHANGED: ("没有变化", "没有变化,跳过"),
+    RowKind.UNDONE: ("已撤销", "已撤销"),
 }
 
 
@@ -65,8 +64,8 @@ def batches(items: Iterable[T], size: int = BATCH) -> Iterator[list[T]]:
 # --- To check a sheet ---
 def import_check(*, run_pk: int) -> None:
     """Read the file and keep what each row would do. Ends ``READY``, or ``REFUSED`` with what is wrong."""
-    run_in_one_transaction(run_pk=run_pk, state=State.CHECKING, do=_check)
-    _result_make(run_pk, State.REFUSED)
+    run_in_one_transaction(run_pk=run_pk, state=RunState.CHECKING, do=_check)
+    _result_make(run_pk, RunState.REFUSED)
 
 
 def _check(run: TransferRun) -> None:
@@ -77,7 +76,7 @@ def _check(run: TransferRun) -> None:
     counts: Counter[str] = Counter()
     namesakes = 0
     TransferRow.objects.filter(run=run).delete()
-    TransferFile.objects.filter(run=run, role=TransferFile.Role.RESULT).delete()
+    TransferFile.objects.filter(run=run, role=FilePurpose.RESULT).delete()
     for batch in batches(with_progress(rows_check(heading, rows), run.pk, total=len(rows))):
         counts.update(row.kind for row in batch)
         namesakes += _namesakes(batch)
@@ -87,11 +86,11 @@ def _check(run: TransferRun) -> None:
     run.counts = dict(counts)
     # A file without numbers that is sent twice would add everybody twice.
     run.message = f"其中 {namesakes} 名新增学员与同班现有学员同名,请确认不是重复导入" if namesakes else ""
-    run.state = State.REFUSED if counts[Kind.ERROR] else State.READY
+    run.state = RunState.REFUSED if counts[RowKind.ERROR] else RunState.READY
 
 
 def _namesakes(rows: list[TransferRow]) -> int:
-    new = [(row.diff["class_name"][1], row.diff["name"][1]) for row in rows if row.kind == Kind.NEW]
+    new = [(row.diff["class_name"][1], row.diff["name"][1]) for row in rows if row.kind == RowKind.NEW]
     students = Student.objects.filter(class_name__in={c for c, _ in new}, name__in={name for _, name in new})
     existing = set(students.order_by().values_list("class_name", "name"))
     return sum(pair in existing for pair in new)
@@ -146,7 +145,7 @@ def rows_check(heading: Heading, rows: Iterable[tuple[int, list[str]]]) -> Itera
             row = TransferRow(number=number, cells=cells)
             sid = cells.get("sId", "")
             if sid in first_rows:
-                row.kind = Kind.ERROR
+                row.kind = RowKind.ERROR
                 row.errors = [[heading.cell_name("sId", number), f"与第{first_rows[sid]}行的学号重复"]]
             elif sid:
                 first_rows[sid] = number
@@ -175,11 +174,11 @@ def _judge(row: TransferRow, heading: Heading, params: AddParams | EditParams, s
         if student is None and "sId" in values:
             row.errors = [[heading.cell_name("sId", row.number), StudentUnknown.msg]]
     if row.errors:
-        row.kind = Kind.ERROR
+        row.kind = RowKind.ERROR
         return
-    row.diff = differences_dump(differences_between(student, values))
+    row.diff = changes_dump(changes_between(student, values))
     row.student_pk = student.pk if student else None
-    row.kind = Kind.NEW if student is None else Kind.CHANGED if row.diff else Kind.UNCHANGED
+    row.kind = RowKind.NEW if student is None else RowKind.CHANGED if row.diff else RowKind.UNCHANGED
 
 
 def _reasons(refusal: ValidationError) -> list[tuple[str, str]]:
@@ -194,17 +193,17 @@ def _reasons(refusal: ValidationError) -> list[tuple[str, str]]:
 # --- To write what was confirmed ---
 def import_apply(*, run_pk: int, now: datetime) -> None:
     """Write all rows that change something, in one transaction; then make the result file."""
-    run_in_one_transaction(run_pk=run_pk, state=State.APPLYING, do=partial(_apply, now=now))
-    _result_make(run_pk, State.DONE)
+    run_in_one_transaction(run_pk=run_pk, state=RunState.APPLYING, do=partial(_apply, now=now))
+    _result_make(run_pk, RunState.DONE)
 
 
 def _apply(run: TransferRun, now: datetime) -> None:
     rows = TransferRow.objects.filter(run=run)
-    total = sum(run.counts.get(kind, 0) for kind in (Kind.NEW, Kind.CHANGED))
-    changed = _change(run, list(rows.filter(kind=Kind.CHANGED)), total, now)
-    _add(run, rows.filter(kind=Kind.NEW).iterator(BATCH), changed, total, now)
+    total = sum(run.counts.get(kind, 0) for kind in (RowKind.NEW, RowKind.CHANGED))
+    changed = _change(run, list(rows.filter(kind=RowKind.CHANGED)), total, now)
+    _add(run, rows.filter(kind=RowKind.NEW).iterator(BATCH), changed, total, now)
     run.message = ""
-    run.state = State.DONE
+    run.state = RunState.DONE
 
 
 def _change(run: TransferRun, rows: list[TransferRow], total: int, now: datetime) -> int:
@@ -214,7 +213,7 @@ def _change(run: TransferRun, rows: list[TransferRow], total: int, now: datetime
     for batch in batches(with_progress(rows, run.pk, total=total)):
         students_change(
             [students[row.student_pk or 0] for row in batch],
-            [differences_load(row.diff) for row in batch],
+            [changes_load(row.diff) for row in batch],
             actor_pk=run.confirmed_by_id,
             now=now,
         )
@@ -230,15 +229,15 @@ def _students_lock(rows: list[TransferRow]) -> dict[int, Student]:
 def _refuse_stale(row: TransferRow, student: Student | None) -> None:
     if student is None:
         raise RunStale(f"第{row.number}行的学员在预览之后被删除了,没有写入任何数据。请重新检查")
-    for difference in differences_load(row.diff):
-        if getattr(student, difference.field) not in (difference.before, difference.after):
+    for change in changes_load(row.diff):
+        if getattr(student, change.field) not in (change.before, change.after):
             raise RunStale(f"第{row.number}行的学员在预览之后被别人修改了,没有写入任何数据。请重新检查")
 
 
 def _add(run: TransferRun, rows: Iterator[TransferRow], start: int, total: int, now: datetime) -> None:
     for batch in batches(with_progress(rows, run.pk, start=start, total=total)):
         students = [
-            Student(sid=sid, created_at=now, **{change.field: change.after for change in differences_load(row.diff)})
+            Student(sid=sid, created_at=now, **{change.field: change.after for change in changes_load(row.diff)})
             for sid, row in zip(_free_sids(len(batch)), batch, strict=True)
         ]
         students_create(students, actor_pk=run.confirmed_by_id, now=now)
@@ -278,12 +277,12 @@ def _result_make(run_pk: int, state: str) -> None:
 
 def import_result(*, run: TransferRun) -> TransferFile:
     """Read the file that says what became of each row; it is made at the first call, then kept."""
-    existing = TransferFile.objects.filter(run=run, role=TransferFile.Role.RESULT).first()
+    existing = TransferFile.objects.filter(run=run, role=FilePurpose.RESULT).first()
     if existing:
         return existing
     kind = sheet_kind(source_of(run))
     head = [*(column.label for column in COLUMNS), RESULT]
-    is_written = run.state in {State.DONE, State.UNDONE}
+    is_written = run.state in {RunState.DONE, RunState.UNDONE}
     rows = (
         [*(row.cells.get(column.wire, "") for column in COLUMNS), _row_result(row, is_written)]
         for row in TransferRow.objects.filter(run=run).iterator(2_000)
@@ -291,46 +290,46 @@ def import_result(*, run: TransferRun) -> TransferFile:
     content = sheet_write(kind, head, rows, [*(column.width for column in COLUMNS), 40])
     stem = run.file_name.rpartition(".")[0] or run.file_name
     file, _ = TransferFile.objects.get_or_create(
-        run=run, role=TransferFile.Role.RESULT, defaults={"name": f"{stem[-100:]}-结果.{kind}", "content": content}
+        run=run, role=FilePurpose.RESULT, defaults={"name": f"{stem[-100:]}-结果.{kind}", "content": content}
     )
     return file
 
 
 def _row_result(row: TransferRow, is_written: bool) -> str:
-    if row.kind in {Kind.ERROR, Kind.KEPT}:
-        word = "错误" if row.kind == Kind.ERROR else "无法撤销"
+    if row.kind in {RowKind.ERROR, RowKind.KEPT}:
+        word = "错误" if row.kind == RowKind.ERROR else "无法撤销"
         return f"{word}:" + ";".join(f"{cell}: {reason}" for cell, reason in row.errors)
-    return _RESULTS[Kind(row.kind)][is_written]
+    return _RESULTS[RowKind(row.kind)][is_written]
 
 
 # --- To take it back ---
 def import_undo(*, run_pk: int, now: datetime) -> None:
     """Take back what the import wrote. A student that somebody has changed since stays, and its row says so."""
     # The result file says what became of each row: it is made anew when somebody asks for it.
-    TransferFile.objects.filter(run=run_pk, run__state=State.UNDOING, role=TransferFile.Role.RESULT).delete()
+    TransferFile.objects.filter(run=run_pk, run__state=RunState.UNDOING, role=FilePurpose.RESULT).delete()
     do = partial(_take_back, now=now)
-    steps = Steps(do, todo=(Kind.NEW, Kind.CHANGED), results=(Kind.UNDONE, Kind.KEPT))
-    run_in_steps(run_pk=run_pk, state=State.UNDOING, steps=steps, end=State.UNDONE)
+    steps = Steps(do, todo=(RowKind.NEW, RowKind.CHANGED), results=(RowKind.UNDONE, RowKind.KEPT))
+    run_in_steps(run_pk=run_pk, state=RunState.UNDOING, steps=steps, end=RunState.UNDONE)
 
 
 def _take_back(run: TransferRun, rows: list[TransferRow], now: datetime) -> None:
     students = _students_lock(rows)
     added: list[Student] = []
     changed: list[Student] = []
-    reversals: list[list[Difference]] = []
+    reversals: list[list[FieldChange]] = []
     for row in rows:
         student = students.get(row.student_pk or 0)
         if student is None:
-            row.kind, row.errors = Kind.KEPT, [["学员", "导入之后已被删除"]]
+            row.kind, row.errors = RowKind.KEPT, [["学员", "导入之后已被删除"]]
         elif labels := _changed_since(row, student):
-            row.kind, row.errors = Kind.KEPT, [["、".join(labels), "导入之后被修改过,保留现在的内容"]]
-        elif row.kind == Kind.NEW:
-            row.kind = Kind.UNDONE
+            row.kind, row.errors = RowKind.KEPT, [["、".join(labels), "导入之后被修改过,保留现在的内容"]]
+        elif row.kind == RowKind.NEW:
+            row.kind = RowKind.UNDONE
             added.append(student)
         else:
-            row.kind = Kind.UNDONE
+            row.kind = RowKind.UNDONE
             changed.append(student)
-            reversals.append([difference.reversed() for difference in differences_load(row.diff)])
+            reversals.append([change.reversed() for change in changes_load(row.diff)])
     students_delete(added, actor_pk=run.undone_by_id, now=now)
     students_change(changed, reversals, actor_pk=run.undone_by_id, now=now)
     rows_save(rows)
@@ -338,8 +337,8 @@ def _take_back(run: TransferRun, rows: list[TransferRow], now: datetime) -> None
 
 def _changed_since(row: TransferRow, student: Student) -> list[str]:
     """Name the fields that somebody has changed since the import wrote them."""
-    differences = differences_load(row.diff)
-    labels = [change.label for change in differences if getattr(student, change.field) != change.after]
-    if row.kind == Kind.NEW and student.headimgurl:
+    changes = changes_load(row.diff)
+    labels = [change.label for change in changes if getattr(student, change.field) != change.after]
+    if row.kind == RowKind.NEW and student.headimgurl:
         labels.append(PHOTO)
     return labels

@@ -5,28 +5,30 @@ from django.db import models
 from django.db.models import Q
 
 
+class RunKind(models.TextChoices):
+    IMPORT = "import", "导入学员"
+    EXPORT = "export", "导出学员"
+    PHOTOS = "photos", "批量上传头像"
+    DELETE = "delete", "删除学员"
+
+
+class RunState(models.TextChoices):
+    CHECKING = "checking", "检查中"
+    READY = "ready", "待确认"
+    REFUSED = "refused", "有错误"
+    APPLYING = "applying", "写入中"
+    DONE = "done", "已完成"
+    FAILED = "failed", "已中断"
+    CANCELLED = "cancelled", "已放弃"
+    UNDOING = "undoing", "撤销中"
+    UNDONE = "undone", "已撤销"
+
+
 class TransferRun(models.Model):
     """One import, export, batch of pictures or deletion. The database holds all it needs: any worker may take it."""
 
-    class Kind(models.TextChoices):
-        IMPORT = "import", "导入学员"
-        EXPORT = "export", "导出学员"
-        PHOTOS = "photos", "批量上传头像"
-        DELETE = "delete", "删除学员"
-
-    class State(models.TextChoices):
-        CHECKING = "checking", "检查中"
-        READY = "ready", "待确认"
-        REFUSED = "refused", "有错误"
-        APPLYING = "applying", "写入中"
-        DONE = "done", "已完成"
-        FAILED = "failed", "已中断"
-        CANCELLED = "cancelled", "已放弃"
-        UNDOING = "undoing", "撤销中"
-        UNDONE = "undone", "已撤销"
-
-    kind = models.CharField("类型", max_length=8, choices=Kind)
-    state = models.CharField("状态", max_length=12, choices=State, default=State.CHECKING)
+    kind = models.CharField("类型", max_length=8, choices=RunKind)
+    state = models.CharField("状态", max_length=12, choices=RunState, default=RunState.CHECKING)
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.SET_NULL, null=True, verbose_name="操作人", related_name="+"
     )
@@ -54,9 +56,9 @@ class TransferRun(models.Model):
 
     @property
     def state_name(self) -> str:
-        if self.kind == self.Kind.DELETE and self.state == self.State.APPLYING:
+        if self.kind == RunKind.DELETE and self.state == RunState.APPLYING:
             return "删除中"
-        if self.state == self.State.FAILED and not self.counts and self.kind in {self.Kind.IMPORT, self.Kind.PHOTOS}:
+        if self.state == RunState.FAILED and not self.counts and self.kind in {RunKind.IMPORT, RunKind.PHOTOS}:
             return "文件有误"  # the check did not get as far as the rows
         return self.get_state_display()
 
@@ -65,18 +67,19 @@ class TransferRun(models.Model):
         return self.state in WORKING
 
 
-WORKING = (TransferRun.State.CHECKING, TransferRun.State.APPLYING, TransferRun.State.UNDOING)
+WORKING = (RunState.CHECKING, RunState.APPLYING, RunState.UNDOING)
+
+
+class FilePurpose(models.TextChoices):
+    SOURCE = "source", "上传的文件"
+    RESULT = "result", "结果文件"
 
 
 class TransferFile(models.Model):
     """What was sent in (``source``) or came out (``result``)."""
 
-    class Role(models.TextChoices):
-        SOURCE = "source", "上传的文件"
-        RESULT = "result", "结果文件"
-
     run = models.ForeignKey(TransferRun, models.CASCADE, verbose_name="记录", related_name="files")
-    role = models.CharField("用途", max_length=8, choices=Role)
+    role = models.CharField("用途", max_length=8, choices=FilePurpose)
     name = models.CharField("文件名", max_length=120)
     content = models.BinaryField("内容")
 
@@ -89,29 +92,30 @@ class TransferFile(models.Model):
         return self.name
 
 
+class RowKind(models.TextChoices):
+    ERROR = "error", "有错误"
+    NEW = "new", "新增"
+    CHANGED = "changed", "修改"
+    UNCHANGED = "unchanged", "没有变化"
+    CHOICE = "choice", "需要选择"
+    SKIPPED = "skipped", "跳过"
+    DONE = "done", "已更换"
+    WAITING = "waiting", "待删除"
+    DELETED = "deleted", "已删除"
+    GONE = "gone", "已不存在"
+    UNDONE = "undone", "已撤销"
+    KEPT = "kept", "无法撤销"
+
+
 class TransferRow(models.Model):
     """A row of the file that was sent in (of a ZIP: a picture), and what it would do; or a student to delete."""
 
-    class Kind(models.TextChoices):
-        ERROR = "error", "有错误"
-        NEW = "new", "新增"
-        CHANGED = "changed", "修改"
-        UNCHANGED = "unchanged", "没有变化"
-        CHOICE = "choice", "需要选择"
-        SKIPPED = "skipped", "跳过"
-        DONE = "done", "已更换"
-        WAITING = "waiting", "待删除"
-        DELETED = "deleted", "已删除"
-        GONE = "gone", "已不存在"
-        UNDONE = "undone", "已撤销"
-        KEPT = "kept", "无法撤销"
-
     run = models.ForeignKey(TransferRun, models.CASCADE, verbose_name="记录", related_name="rows")
     number = models.PositiveIntegerField("行号")
-    kind = models.CharField("结果", max_length=10, choices=Kind)
+    kind = models.CharField("结果", max_length=10, choices=RowKind)
     # Of a sheet: the API's name of a column -> the text in the file. Of a ZIP: see students.transfer.photos.
     cells = models.JSONField("单元格", default=dict)
-    diff = models.JSONField("变化", default=dict)  # students.bulk.Difference, as JSON
+    diff = models.JSONField("变化", default=dict)  # students.bulk.FieldChange, as JSON
     errors = models.JSONField("错误", default=list)  # [cell, reason]
     student_pk = models.BigIntegerField("学员", null=True)
 

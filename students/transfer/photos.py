@@ -15,7 +15,7 @@ from core.errors import DomainError
 from students.errors import SheetRefused, StudentUnchanged
 from students.models import Student
 from students.services import student_edit
-from students.transfer.models import TransferRow, TransferRun
+from students.transfer.models import RowKind, RunState, TransferRow, TransferRun
 from students.transfer.runs import progress_end, run_in_one_transaction, source_of, with_progress
 from uploads.services import MAX_BYTES, image_store
 
@@ -29,11 +29,10 @@ _MAGIC = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF8", b"RIFF")
 _UTF8_NAME = 0x800
 _ENCRYPTED = 0x1
 
-Kind, State = TransferRow.Kind, TransferRun.State
-OPEN = (Kind.CHANGED, Kind.CHOICE)  # neither done nor given up
+OPEN = (RowKind.CHANGED, RowKind.CHOICE)  # neither done nor given up
 
 
-class Picture(NamedTuple):
+class ZipPicture(NamedTuple):
     path: str
     name: str
     fault: str
@@ -43,7 +42,7 @@ class Picture(NamedTuple):
         return PurePosixPath(self.name).stem.strip()
 
 
-def pictures_in(content: bytes) -> list[Picture]:
+def pictures_in(content: bytes) -> list[ZipPicture]:
     """List the files of the archive, each with what is wrong with it. Unpacks no more than their first bytes.
 
     :raises SheetRefused: it is no ZIP, or too large when unpacked.
@@ -77,9 +76,9 @@ def _is_clutter(path: str) -> bool:
     return path.startswith("__MACOSX/") or PurePosixPath(path).name.startswith(".") or path.endswith("Thumbs.db")
 
 
-def _picture(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Picture:
+def _picture(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> ZipPicture:
     name = PurePosixPath(_name(entry)).name.replace("\x00", "")[:120]
-    return Picture(entry.filename, name, _fault(archive, entry))
+    return ZipPicture(entry.filename, name, _fault(archive, entry))
 
 
 def _name(entry: zipfile.ZipInfo) -> str:
@@ -108,7 +107,7 @@ def _fault(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> str:
 
 def photos_check(*, run_pk: int) -> None:
     """Find the student of each picture. Ends ``READY``, or ``REFUSED`` when no picture has one."""
-    run_in_one_transaction(run_pk=run_pk, state=State.CHECKING, do=_check)
+    run_in_one_transaction(run_pk=run_pk, state=RunState.CHECKING, do=_check)
 
 
 def _check(run: TransferRun) -> None:
@@ -124,7 +123,7 @@ def _check(run: TransferRun) -> None:
     TransferRow.objects.bulk_create(rows)
     run.counts = dict(Counter(row.kind for row in rows))
     run.message = ""
-    run.state = State.READY if run.counts.keys() & {Kind.CHANGED, Kind.CHOICE} else State.REFUSED
+    run.state = RunState.READY if run.counts.keys() & {RowKind.CHANGED, RowKind.CHOICE} else RunState.REFUSED
 
 
 def _candidates(stems: list[str]) -> dict[str, list[Student]]:
@@ -142,26 +141,28 @@ def _candidates(stems: list[str]) -> dict[str, list[Student]]:
     return candidates
 
 
-def _row(number: int, picture: Picture, candidates: dict[str, list[Student]], names_of: dict[int, str]) -> TransferRow:
+def _row(
+    number: int, picture: ZipPicture, candidates: dict[str, list[Student]], names_of: dict[int, str]
+) -> TransferRow:
     """Make the row of a picture.
 
     ``cells`` holds its path in the ZIP (``file``), its name (``shown``), and the students it may belong to, each as
     key and description (``students``). ``names_of`` collects which student has which picture already.
     """
     students = candidates.get(picture.stem, [])
-    row = TransferRow(number=number, kind=Kind.ERROR, cells={"file": picture.path, "shown": picture.name})
+    row = TransferRow(number=number, kind=RowKind.ERROR, cells={"file": picture.path, "shown": picture.name})
     if picture.fault:
         row.errors = [["", picture.fault]]
     elif not students:
         row.errors = [["", "没有这个学号或姓名的学员"]]
     elif len(students) > 1:
-        row.kind = Kind.CHOICE
+        row.kind = RowKind.CHOICE
     elif students[0].pk in names_of:
         row.errors = [["", f"与“{names_of[students[0].pk]}”是同一名学员"]]
     else:
         names_of[students[0].pk] = picture.name
-        row.kind, row.student_pk = Kind.CHANGED, students[0].pk
-    if row.kind != Kind.ERROR:
+        row.kind, row.student_pk = RowKind.CHANGED, students[0].pk
+    if row.kind != RowKind.ERROR:
         row.cells["students"] = [[student.pk, _description(student)] for student in students[:MAX_CANDIDATES]]
     return row
 
@@ -178,9 +179,9 @@ def photos_choice(run: TransferRun, posted: Any) -> dict[str, dict[str, int]]:
     chosen: dict[str, int] = {}
     ticked = set(posted.getlist("use"))
     for row in TransferRow.objects.filter(run=run, kind__in=OPEN):
-        if row.kind == Kind.CHANGED and str(row.number) in ticked and row.student_pk:
+        if row.kind == RowKind.CHANGED and str(row.number) in ticked and row.student_pk:
             chosen[str(row.number)] = row.student_pk
-        elif row.kind == Kind.CHOICE:
+        elif row.kind == RowKind.CHOICE:
             answer = posted.get(f"student-{row.number}", "")
             chosen |= {str(row.number): pk for pk, _ in row.cells["students"] if str(pk) == answer}
     return {"chosen": chosen}
@@ -188,7 +189,7 @@ def photos_choice(run: TransferRun, posted: Any) -> dict[str, dict[str, int]]:
 
 def photos_apply(*, run_pk: int, now: datetime) -> None:
     """Give the chosen students their pictures, one by one. Started again, it goes on where it stopped."""
-    run = TransferRun.objects.select_related("confirmed_by").filter(pk=run_pk, state=State.APPLYING).first()
+    run = TransferRun.objects.select_related("confirmed_by").filter(pk=run_pk, state=RunState.APPLYING).first()
     if run is None:
         return
     chosen: dict[str, int] = run.options.get("chosen", {})
@@ -196,9 +197,9 @@ def photos_apply(*, run_pk: int, now: datetime) -> None:
     with zipfile.ZipFile(io.BytesIO(source_of(run))) as archive, set_actor(run.confirmed_by):
         for row in with_progress(rows, run.pk, total=len(rows), every=1):
             _give(run, row, archive, chosen[str(row.number)], now)
-    TransferRow.objects.filter(run=run, kind__in=OPEN).update(kind=Kind.SKIPPED)
+    TransferRow.objects.filter(run=run, kind__in=OPEN).update(kind=RowKind.SKIPPED)
     counts = Counter(TransferRow.objects.filter(run=run).values_list("kind", flat=True))
-    TransferRun.objects.filter(pk=run.pk, state=State.APPLYING).update(state=State.DONE, counts=dict(counts))
+    TransferRun.objects.filter(pk=run.pk, state=RunState.APPLYING).update(state=RunState.DONE, counts=dict(counts))
     progress_end(run.pk)
 
 
@@ -212,7 +213,7 @@ def _give(run: TransferRun, row: TransferRow, archive: zipfile.ZipFile, student_
             if student is None:
                 raise SheetRefused("学员刚刚被删除")
             student_edit(sid=student.sid, changes={"headimgurl": run.options["base"] + stored.url_path})
-            TransferRow.objects.filter(pk=row.pk).update(kind=Kind.DONE, student_pk=student_pk)
+            TransferRow.objects.filter(pk=row.pk).update(kind=RowKind.DONE, student_pk=student_pk)
     except StudentUnchanged:
         pass
     except DomainError as refusal:
@@ -222,4 +223,4 @@ def _give(run: TransferRun, row: TransferRow, archive: zipfile.ZipFile, student_
 
 
 def _refuse(row: TransferRow, reason: str) -> None:
-    TransferRow.objects.filter(pk=row.pk).update(kind=Kind.ERROR, errors=[["", reason]])
+    TransferRow.objects.filter(pk=row.pk).update(kind=RowKind.ERROR, errors=[["", reason]])

@@ -23,12 +23,20 @@ from core.db.after_commit import task_send
 from core.db.limits import statements_may_take
 from core.errors import DomainError
 from students.errors import RunNotReady
-from students.transfer.models import WORKING, TransferFile, TransferRow, TransferRun
+from students.transfer.models import (
+    WORKING,
+    FilePurpose,
+    RowKind,
+    RunKind,
+    RunState,
+    TransferFile,
+    TransferRow,
+    TransferRun,
+)
 from uploads.services import images_release
 
 log = structlog.get_logger("students.transfer")
 
-Kind, State = TransferRun.Kind, TransferRun.State
 T = TypeVar("T")
 # Files and rows hold personal data, so they are removed; the run itself stays.
 KEEP_FOR = timedelta(days=7)
@@ -58,8 +66,8 @@ def run_start(
             kind=kind, created_by_id=user_pk, created_at=now, phase_at=now, file_name=file_name, options=options or {}
         )
         if source is not None:
-            TransferFile.objects.create(run=run, role=TransferFile.Role.SOURCE, name=file_name, content=source)
-        if kind == Kind.EXPORT:
+            TransferFile.objects.create(run=run, role=FilePurpose.SOURCE, name=file_name, content=source)
+        if kind == RunKind.EXPORT:
             deed_record(run, Deed.EXPORT, {"文件": file_name}, actor_pk=user_pk)
         run_send(run)
     return run
@@ -71,11 +79,11 @@ def run_confirm(*, run: TransferRun, user_pk: int | None, now: datetime, options
     :raises RunNotReady: the run does not wait for a confirmation, or no longer.
     """
     with transaction.atomic():
-        changes: dict[str, Any] = {"state": State.APPLYING, "phase_at": now, "confirmed_by_id": user_pk}
+        changes: dict[str, Any] = {"state": RunState.APPLYING, "phase_at": now, "confirmed_by_id": user_pk}
         changes["options"] = run.options | (options or {})
-        if not TransferRun.objects.filter(pk=run.pk, state=State.READY).update(**changes):
+        if not TransferRun.objects.filter(pk=run.pk, state=RunState.READY).update(**changes):
             raise RunNotReady
-        deed = Deed.IMPORT if run.kind == Kind.IMPORT else Deed.BULK
+        deed = Deed.IMPORT if run.kind == RunKind.IMPORT else Deed.BULK
         deed_record(run, deed, {"文件": run.file_name, "行数": counts_text(run)}, actor_pk=user_pk)
         run_send(run)
 
@@ -85,8 +93,8 @@ def run_cancel(*, run: TransferRun) -> None:
 
     :raises RunNotReady: a worker is at it, or it is over.
     """
-    waiting = TransferRun.objects.filter(pk=run.pk, state__in=[State.READY, State.REFUSED, State.FAILED])
-    if not waiting.update(state=State.CANCELLED):
+    waiting = TransferRun.objects.filter(pk=run.pk, state__in=[RunState.READY, RunState.REFUSED, RunState.FAILED])
+    if not waiting.update(state=RunState.CANCELLED):
         raise RunNotReady
 
 
@@ -96,8 +104,8 @@ def run_restart(*, run: TransferRun, now: datetime) -> None:
     :raises RunNotReady: it is over, or its file is gone.
     """
     with transaction.atomic():
-        checked = TransferRun.objects.filter(pk=run.pk, state__in=[State.FAILED, State.READY, State.REFUSED])
-        is_checked_again = checked.update(state=State.CHECKING, phase_at=now, message="")
+        checked = TransferRun.objects.filter(pk=run.pk, state__in=[RunState.FAILED, RunState.READY, RunState.REFUSED])
+        is_checked_again = checked.update(state=RunState.CHECKING, phase_at=now, message="")
         if not is_checked_again and not TransferRun.objects.filter(pk=run.pk, state__in=WORKING).exists():
             raise RunNotReady
         run_send(run)
@@ -105,8 +113,8 @@ def run_restart(*, run: TransferRun, now: datetime) -> None:
 
 def run_can_undo(run: TransferRun, now: datetime) -> bool:
     """Tell whether the run can be taken back: an import once it is done, a deletion also while it is at work."""
-    states = {Kind.IMPORT: [State.DONE], Kind.DELETE: [State.DONE, State.APPLYING]}.get(Kind(run.kind), [])
-    return run.state in states and now - run.created_at < KEEP_FOR
+    undoable = {(RunKind.IMPORT, RunState.DONE), (RunKind.DELETE, RunState.DONE), (RunKind.DELETE, RunState.APPLYING)}
+    return (run.kind, run.state) in undoable and now - run.created_at < KEEP_FOR
 
 
 def run_undo(*, run: TransferRun, user_pk: int | None, now: datetime) -> None:
@@ -117,7 +125,7 @@ def run_undo(*, run: TransferRun, user_pk: int | None, now: datetime) -> None:
     if not run_can_undo(run, now):
         raise RunNotReady(_NO_UNDO)
     with transaction.atomic():
-        changes = {"state": State.UNDOING, "undone_by_id": user_pk, "phase_at": now, "message": ""}
+        changes = {"state": RunState.UNDOING, "undone_by_id": user_pk, "phase_at": now, "message": ""}
         # Waits for a worker in the middle of a step. That worker then finds the state changed, and stops.
         if not TransferRun.objects.filter(pk=run.pk, state=run.state).update(**changes):
             raise RunNotReady(_NO_UNDO)
@@ -127,7 +135,7 @@ def run_undo(*, run: TransferRun, user_pk: int | None, now: datetime) -> None:
 
 def counts_text(run: TransferRun) -> str:
     """Say how many rows of each kind the run has: ``新增 12、修改 3``."""
-    return "、".join(f"{kind.label} {run.counts[kind]}" for kind in TransferRow.Kind if run.counts.get(kind))
+    return "、".join(f"{kind.label} {run.counts[kind]}" for kind in RowKind if run.counts.get(kind))
 
 
 def run_send(run: TransferRun, *, expires_s: float | None = None) -> None:
@@ -168,8 +176,8 @@ class Steps:
     """``do`` takes some rows of the kinds ``todo``, and leaves each of them as one of the kinds ``results``."""
 
     do: Callable[[TransferRun, list[TransferRow]], None]
-    todo: tuple[TransferRow.Kind, ...]
-    results: tuple[TransferRow.Kind, ...]
+    todo: tuple[RowKind, ...]
+    results: tuple[RowKind, ...]
     size: int = 500
 
 
@@ -210,7 +218,7 @@ def _row_counts(run: TransferRun) -> dict[str, int]:
 
 
 def _fail(run_pk: int, state: str, message: str) -> None:
-    TransferRun.objects.filter(pk=run_pk, state=state).update(state=State.FAILED, message=message[:500])
+    TransferRun.objects.filter(pk=run_pk, state=state).update(state=RunState.FAILED, message=message[:500])
 
 
 def source_of(run: TransferRun) -> bytes:
@@ -218,7 +226,7 @@ def source_of(run: TransferRun) -> bytes:
 
     :raises RunNotReady: it was removed meanwhile.
     """
-    file = TransferFile.objects.filter(run=run, role=TransferFile.Role.SOURCE).first()
+    file = TransferFile.objects.filter(run=run, role=FilePurpose.SOURCE).first()
     if file is None:
         raise RunNotReady("文件已过期删除,请重新上传")
     return bytes(file.content)
@@ -296,7 +304,7 @@ def runs_resume(*, now: datetime) -> int:
 
     Imports and pictures wait for a person: a file that has killed its worker would kill the next one as well.
     """
-    in_steps = Q(kind=Kind.DELETE, state=State.APPLYING) | Q(state=State.UNDOING)
+    in_steps = Q(kind=RunKind.DELETE, state=RunState.APPLYING) | Q(state=RunState.UNDOING)
     stalled = [run for run in TransferRun.objects.filter(in_steps).order_by("pk") if run_is_stalled(run, now)]
     for run in stalled:
         run_send(run, expires_s=60)  # the queue may be long: the next sweep sends it again
@@ -308,19 +316,19 @@ def runs_purge(*, now: datetime) -> int:
 
     Answers how many runs had some.
     """
-    is_being_undone = Q(state=State.UNDOING, phase_at__gt=now - timedelta(days=1))
+    is_being_undone = Q(state=RunState.UNDOING, phase_at__gt=now - timedelta(days=1))
     old = TransferRun.objects.filter(created_at__lt=now - KEEP_FOR).exclude(is_being_undone)
     emptied = old.filter(Exists(TransferFile.objects.filter(run=OuterRef("pk")))).count()
-    emptied += old.filter(kind=Kind.DELETE).filter(Exists(TransferRow.objects.filter(run=OuterRef("pk")))).count()
+    emptied += old.filter(kind=RunKind.DELETE).filter(Exists(TransferRow.objects.filter(run=OuterRef("pk")))).count()
     TransferFile.objects.filter(run__in=old).delete()
     _rows_purge(TransferRow.objects.filter(run__in=old))
-    old.filter(state__in=[State.READY, State.REFUSED, *WORKING]).update(state=State.CANCELLED)
+    old.filter(state__in=[RunState.READY, RunState.REFUSED, *WORKING]).update(state=RunState.CANCELLED)
     return emptied
 
 
 def _rows_purge(rows: QuerySet[TransferRow]) -> None:
-    kinds = [TransferRow.Kind.DELETED, TransferRow.Kind.KEPT]
-    while batch := list(rows.filter(run__kind=Kind.DELETE, kind__in=kinds).order_by("pk").only("pk")[:PURGE_BATCH]):
+    kinds = [RowKind.DELETED, RowKind.KEPT]
+    while batch := list(rows.filter(run__kind=RunKind.DELETE, kind__in=kinds).order_by("pk").only("pk")[:PURGE_BATCH]):
         with transaction.atomic():
             images_release(owners=[row.owner_ref for row in batch])
             TransferRow.objects.filter(pk__in=[row.pk for row in batch]).delete()

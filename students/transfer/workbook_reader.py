@@ -30,7 +30,7 @@ TOO_LARGE, BROKEN, FORBIDDEN, BROKEN_CSV, ENCODING = 10, 11, 12, 13, 14
 ZIP = b"PK\x03\x04"
 
 
-class Refused(Exception):
+class WorkbookRefused(Exception):
     def __init__(self, code: int) -> None:
         self.code = code
 
@@ -47,11 +47,11 @@ def main() -> int:
             line = json.dumps(row, ensure_ascii=False).encode("utf-8", "surrogatepass") + b"\n"
             written += len(line)
             if written > MAX_OUTPUT_BYTES:
-                raise Refused(TOO_LARGE)
+                raise WorkbookRefused(TOO_LARGE)
             sys.stdout.buffer.write(line)
         sys.stdout.buffer.flush()
-    except Refused as refused:
-        return refused.code
+    except WorkbookRefused as error:
+        return error.code
     except MemoryError:
         return TOO_LARGE
     return 0
@@ -64,16 +64,16 @@ def check_parts(content: bytes) -> None:
             parts = archive.infolist()
             # zipfile and the reader never unpack more of a part than its entry claims, so the claims are what counts.
             if len(parts) > MAX_PARTS or sum(part.file_size for part in parts) > MAX_UNPACKED_BYTES:
-                raise Refused(TOO_LARGE)
+                raise WorkbookRefused(TOO_LARGE)
             for part in parts:
                 if part.filename.endswith((".xml", ".rels")):
                     with archive.open(part) as stream:
                         if b"<!DOCTYPE" in stream.read(64 * 1024):
-                            raise Refused(FORBIDDEN)
-    except (Refused, MemoryError):
+                            raise WorkbookRefused(FORBIDDEN)
+    except (WorkbookRefused, MemoryError):
         raise
     except Exception:  # a broken archive, an unknown compression, a password
-        raise Refused(BROKEN) from None
+        raise WorkbookRefused(BROKEN) from None
 
 
 def rows(content: bytes) -> Iterator[list[Any]]:
@@ -88,7 +88,7 @@ def rows(content: bytes) -> Iterator[list[Any]]:
     except MemoryError:
         raise
     except Exception:  # the reader raises several kinds for broken files: none of them is our fault
-        raise Refused(BROKEN) from None
+        raise WorkbookRefused(BROKEN) from None
 
 
 def csv_rows(content: bytes) -> Iterator[list[str]]:
@@ -99,7 +99,7 @@ def csv_rows(content: bytes) -> Iterator[list[str]]:
         for row in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter):
             yield row[:MAX_COLUMNS]
     except csv.Error:
-        raise Refused(BROKEN_CSV) from None
+        raise WorkbookRefused(BROKEN_CSV) from None
 
 
 def decoded(content: bytes) -> str:
@@ -110,7 +110,7 @@ def decoded(content: bytes) -> str:
             return content.decode(encoding)
         except UnicodeDecodeError:
             continue
-    raise Refused(ENCODING)
+    raise WorkbookRefused(ENCODING)
 
 
 def plain(cell: Any) -> Any:

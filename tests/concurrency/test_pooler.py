@@ -23,7 +23,7 @@ from shop.tests.factories import make_order, make_product, stock_of
 from students.models import Student
 from students.tasks import transfer_work
 from students.tests.factories import students
-from students.transfer.models import TransferFile, TransferRun
+from students.transfer.models import RunState, TransferFile
 from students.transfer.runs import run_confirm, run_start
 from students.transfer.sheets import sheet_write
 from tests.concurrency.pooler import SERVER_CONNECTIONS, pgbouncer, pooled_url, through
@@ -144,7 +144,7 @@ def test_an_import_and_an_export(pooled, root, sent_tasks):
     transfer_work(out.pk)
 
     run.refresh_from_db()
-    assert (run.state, Student.objects.count()) == (TransferRun.State.DONE, 1200)
+    assert (run.state, Student.objects.count()) == (RunState.DONE, 1200)
     results = {file.run_id: bytes(file.content) for file in TransferFile.objects.filter(role="result")}
     assert {pk: content.count(b"\n") for pk, content in results.items()} == {run.pk: 1201, out.pk: 1201}
     browser = Client()

@@ -12,8 +12,8 @@ from django.utils import timezone
 
 from tests.kit import at_once, encoded, posted
 from uploads import budget
+from uploads.doctor import room_for_pictures
 from uploads.errors import TooManyUnused
-from uploads.findings import room_for_pictures
 from uploads.models import Upload
 from uploads.services import image_adopt, image_release, image_store
 from uploads.tasks import remove_orphans

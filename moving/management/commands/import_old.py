@@ -11,7 +11,7 @@ from core.errors import DomainError
 from core.times import local
 from moving.errors import ImportRefused
 from moving.pictures import addresses_left, pictures_bring
-from moving.report import Report
+from moving.report import ImportReport
 from moving.run import Import, alone
 from moving.translation import Pass
 
@@ -54,7 +54,7 @@ class Command(BaseCommand):
 
     def _go(self, report_folder: Path, folder: Path, run: Pass) -> None:
         try:
-            report = Report(report_folder)
+            report = ImportReport(report_folder)
         except OSError as error:
             raise ImportRefused(f"{report_folder} cannot be made: {error.strerror}") from None
         with closing(report), closing(run.seen):
@@ -70,7 +70,7 @@ class Command(BaseCommand):
         if left := addresses_left():
             self.stdout.write(f"还有 {left:,} 个地址指向旧服务器的图片:找到文件后加上 --pictures 再运行一次即可。")
 
-    def _pictures(self, folder: Path, run: Pass, report: Report) -> None:
+    def _pictures(self, folder: Path, run: Pass, report: ImportReport) -> None:
         figures = pictures_bring(folder, run.now, self._tell)
         for picture in figures.refused:
             report.picture_refused(picture.path, picture.refusal)

@@ -4,7 +4,7 @@ import pytest
 
 from core.api.routing import Endpoint
 from permissions import access_report
-from permissions.findings import roles_and_calls
+from permissions.doctor import roles_and_calls
 from permissions.models import Role
 
 pytestmark = pytest.mark.django_db
