@@ -25,13 +25,13 @@ class AccountsConfig(AppConfig):
 def _forget_user(instance: Any, **_: Any) -> None:
     # A signal and not a call in the services: users are also changed in the back office and in a shell, and the user's
     # next request must see each change.
-    from accounts.principal import forget
+    from accounts.principal import forget  # here for the reason that _begin_session gives
 
     transaction.on_commit(lambda: forget(instance.unid))
 
 
 def _begin_session(request: Any, **_: Any) -> None:
-    from accounts.entrance.session import session_begin
+    from accounts.entrance.session import session_begin  # here, because it loads models, and these are not ready yet
 
     session_begin(request, now=timezone.now())
 

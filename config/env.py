@@ -194,7 +194,7 @@ def media_storage() -> dict[str, Any]:
     if choice("MEDIA_STORAGE", "local", ("local", "s3")) == "local":
         return {"BACKEND": "django.core.files.storage.FileSystemStorage"}
     try:
-        from botocore.config import Config
+        from botocore.config import Config  # here, because it is installed only for buckets
     except ImportError:
         raise ImproperlyConfigured("MEDIA_STORAGE=s3 needs `pip install -r requirements-s3.txt`.") from None
     options = {

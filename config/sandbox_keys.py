@@ -14,7 +14,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:  # slow to import, and every process reads this module
+# This library is slow to import and every process reads this module, so only the functions that make keys import it.
+if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 # The values of the API document's example, so that its request can be sent unchanged.

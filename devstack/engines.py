@@ -145,7 +145,7 @@ class Postgres(Engine):
         return True
 
     def _create_database(self) -> None:
-        import psycopg
+        import psycopg  # here for the reason that is_ready gives
 
         with psycopg.connect(self.url, dbname="postgres", connect_timeout=5, autocommit=True) as connection:
             if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE]).fetchone():

@@ -65,7 +65,7 @@ def check_servers_answer(environ: Mapping[str, str]) -> None:
 
 
 def _check_postgres(url: str) -> None:
-    import psycopg
+    import psycopg  # here, because it is slow to import and embedded engines need no check
 
     try:
         psycopg.connect(url, connect_timeout=CONNECT_TIMEOUT_S).close()
@@ -74,7 +74,7 @@ def _check_postgres(url: str) -> None:
 
 
 def _check_redis(url: str) -> None:
-    import redis
+    import redis  # here for the same reason
 
     from core.cache import sentinel
 

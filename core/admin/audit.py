@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
+from auditlog.diff import model_instance_diff
+from auditlog.models import LogEntry
 from django.db import transaction
 from django.db.models import IntegerChoices, Model, QuerySet
 from django.http import HttpRequest, HttpResponse
@@ -72,8 +74,6 @@ def mask(value: str) -> str:
 
 def change_note(row: Model, what: str, before: str, after: str) -> None:
     """Record, in words, a change of ``row`` that no field of the model holds."""
-    from auditlog.models import LogEntry
-
     LogEntry.objects.log_create(row, action=LogEntry.Action.UPDATE, changes={what: [before, after]})
 
 
@@ -83,8 +83,6 @@ def deed_record(row: Any, deed: Deed, words: dict[str, str], *, actor_pk: int | 
     :param words: what the list and the page of the entry show, by label; empty texts are left out.
     :param actor_pk: None for the user of the present request.
     """
-    from auditlog.models import LogEntry
-
     changes = {label: ["", text] for label, text in words.items() if text}
     LogEntry.objects.log_create(row, action=deed, changes=changes, actor_id=actor_pk)
 
@@ -104,9 +102,6 @@ def audited(rows: QuerySet[Any]) -> Iterator[None]:
 
     Reads all rows before and after the block, so pass few. Rows that the block deletes or creates are not recorded.
     """
-    from auditlog.diff import model_instance_diff
-    from auditlog.models import LogEntry
-
     with transaction.atomic():
         before = {row.pk: row for row in rows.order_by("pk")}
         yield

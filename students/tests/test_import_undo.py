@@ -36,7 +36,7 @@ def undone(run, user=None):
 
 
 def entries(student_pk):
-    found = LogEntry.objects.filter(object_pk=str(student_pk)).order_by("pk")
+    found = LogEntry.objects.filter(content_type__model="student", object_pk=str(student_pk)).order_by("pk")
     return [(entry.get_action_display(), entry.actor_id) for entry in found]
 
 
