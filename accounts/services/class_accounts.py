@@ -15,7 +15,7 @@ from accounts.services.users import password_set
 from permissions.models import DEFAULT_ROLEID, Role
 
 MOST = 200  # accounts at once: hashing a password takes 17 ms, so 200 take 3.4 s
-NAME_LENGTH, NUMBER_LENGTH = 64, 32
+NAME_LENGTH = 64
 _CLASS_NAME = re.compile(r"[\w-]{1,32}")
 _NUMBER = re.compile(r"[0-9A-Za-z_-]{1,32}")
 _CONSONANTS, _VOWELS, _DIGITS = "bdfghkmnprst", "aeiu", "23456789"

@@ -57,13 +57,6 @@ class Message(NamedTuple):
 # --- One packet -------------------------------------------------------------------------------------
 
 
-def encode_text(packet: Packet, version: int) -> str:
-    """Encode for a text frame or a text payload; binary data becomes base64."""
-    if isinstance(packet.data, bytes):
-        return ("b4" if version == 3 else "b") + base64.b64encode(packet.data).decode()
-    return packet.kind + packet.data
-
-
 def decode_text(text: str, version: int) -> Packet:
     """Decode a packet from a text frame or a text payload.
 
@@ -74,11 +67,6 @@ def decode_text(text: str, version: int) -> Packet:
     if text[:1] not in tuple("0123456"):
         raise PacketError("unknown packet type")
     return Packet(text[0], text[1:])
-
-
-def encode_binary(data: bytes, version: int) -> bytes:
-    """Encode a binary message for a binary frame."""
-    return b"\x04" + data if version == 3 else data
 
 
 def decode_binary(frame: bytes, version: int) -> Packet:
