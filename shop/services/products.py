@@ -136,6 +136,6 @@ def _category(category_id: str) -> Category:
 
 
 def _adopt_picture(product: Product) -> None:
-    # Each picture has an owner of its own and is never released, since orders show the picture of their day (README).
+    # Each picture has an owner of its own and is never released, since orders show the picture of their day.
     name = product.image_url.rpartition("/")[2][:60]
     image_adopt(url=product.image_url, owner=f"shop.Product:{product.pk}:{name}")
