@@ -60,7 +60,7 @@ class TestWhoGetsIn:
 
         assert self.enters("root") and self.enters("director")
 
-    def test_others_do_not(self, person):
+    def test_trainees_and_disabled_users_do_not(self, person):
         person("trainee", "102")
         person("gone", "1", is_staff=True, is_active=False)
         person("clerk", "103", is_staff=True)
@@ -233,7 +233,7 @@ class TestNobodyRaisesHimself:
 
         assert clerk.post(f"{USERS}{director.pk}/password/", given).status_code == 403
 
-    def test_by_root(self, clerk, root):
+    def test_by_changing_root(self, clerk, root):
         assert clerk.post(f"{USERS}{root.user.pk}/change/", {"nickname": "x"}).status_code == 403
         clerk.post(USERS, {"action": "disable", "_selected_action": [root.user.pk]})
         clerk.post(USERS, {"action": "delete_selected", "_selected_action": [root.user.pk], "mark": "x"})

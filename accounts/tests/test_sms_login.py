@@ -214,7 +214,7 @@ class TestLogin:
 
         assert said(attempt(api, phone[0][1])) == (0, False, "这个手机号没有注册")
 
-    def test_a_disabled_user(self, api, li, phone):
+    def test_refuses_a_disabled_user(self, api, li, phone):
         User.objects.filter(pk=li.user.pk).update(is_active=False)
         ask(api)
 

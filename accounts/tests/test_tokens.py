@@ -29,11 +29,11 @@ class TestWhereTheTokenIs:
     def test_header_raw_or_bearer(self, api, lbw, form):
         assert verify(api, form.format(lbw.token))["state"] is True
 
-    def test_query(self, api, lbw):
+    def test_in_the_query(self, api, lbw):
         assert api.get("/verify", token=lbw.token).json()["state"] is True
 
     @pytest.mark.parametrize("format", ["json", "form", "multipart"])
-    def test_body(self, api, lbw, format):
+    def test_in_the_body_of_each_format(self, api, lbw, format):
         assert api.post("/verify", {"token": lbw.token}, format=format).json()["state"] is True
 
     def test_the_header_comes_first_then_the_query(self, api, lbw, zhuguan):
@@ -59,11 +59,11 @@ class TestWhichTokensCount:
         claims = AccessToken(token_issue(user)).payload | changes
         return jwt.encode(claims, key, algorithm=algorithm)
 
-    def test_another_key(self, api, lbw):
+    def test_one_signed_with_another_key_is_refused(self, api, lbw):
         assert verify(api, self.forged(lbw.user, "x" * 64, "HS256")) == BAD_TOKEN
 
     @pytest.mark.parametrize("name", ["none", "None", "NONE", "nOnE"])
-    def test_no_signature(self, api, lbw, name):
+    def test_one_without_a_signature_is_refused(self, api, lbw, name):
         head = base64.urlsafe_b64encode(json.dumps({"alg": name, "typ": "JWT"}).encode()).rstrip(b"=").decode()
         body = lbw.token.split(".")[1]
 
@@ -91,14 +91,14 @@ class TestWhichTokensCount:
 
         assert verify(api, self.forged(lbw.user, key, "RS256")) == BAD_TOKEN
 
-    def test_a_changed_claim(self, api, lbw, root):
+    def test_one_with_a_changed_claim_is_refused(self, api, lbw, root):
         head, _, signature = lbw.token.split(".")
         claims = AccessToken(lbw.token).payload | {"unid": root.user.unid}
         body = base64.urlsafe_b64encode(json.dumps(claims).encode()).rstrip(b"=").decode()
 
         assert verify(api, f"{head}.{body}.{signature}") == BAD_TOKEN
 
-    def test_an_expired_one(self, api, lbw):
+    def test_an_expired_one_is_refused(self, api, lbw):
         token = AccessToken(lbw.token)
         token.set_exp(lifetime=-timedelta(seconds=1))
 
@@ -124,7 +124,7 @@ class TestWhichTokensCount:
     @pytest.mark.parametrize(
         "junk", ["x", "a.b.c", "..", "é.é.é", "{}", "x" * 7000, "Basic bGJ3OjU1NQ==", "%00", "1.2"]
     )
-    def test_junk(self, api, junk):
+    def test_what_is_no_token_is_refused(self, api, junk):
         assert verify(api, junk) == BAD_TOKEN
         assert api.get("/verify", token=junk).json() == BAD_TOKEN
         assert api.post("/verify", {"token": junk}).json() == BAD_TOKEN
@@ -139,7 +139,7 @@ class TestWhichTokensCount:
 
 
 class TestWhenTheyEnd:
-    def test_a_deleted_user(self, person, django_capture_on_commit_callbacks):
+    def test_with_their_deleted_user(self, person, django_capture_on_commit_callbacks):
         li = person("li")
         assert li.get("/verify").json()["state"] is True
 

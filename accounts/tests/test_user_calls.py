@@ -59,7 +59,7 @@ class TestUpdate:
     def test_needs_a_unid(self, li, body):
         assert said(li.post("/users/updateUser", body)) == (3004, False, "请传入用户unid")
 
-    def test_an_unknown_user(self, li):
+    def test_refuses_an_unknown_user(self, li):
         assert said(li.post("/users/updateUser", {"unid": "x" * 32})) == (10066, False, "修改用户不存在")
 
     def test_somebody_elses_record_is_roots_alone(self, li, root, lbw):
@@ -81,7 +81,7 @@ class TestUpdate:
 
         assert li.get("/users/getAllUers").json()["state"] is True
 
-    def test_unknown_role(self, li, root):
+    def test_refuses_an_unknown_role(self, li, root):
         assert change(root, li, roleid="9") == (0, False, "角色不存在")
 
     def test_taken_names_and_numbers(self, li, person):

@@ -228,7 +228,7 @@ class TestUpdatePassword:
         assert api.get("/verify", token=other).json() == DEAD
         assert can_log_in(api, "li", "new-secret") and not can_log_in(api, "li", "old-secret")
 
-    def test_unknown_name(self, li):
+    def test_refuses_an_unknown_name(self, li):
         assert self.change(li, username="nobody") == {"status": 0, "state": False, "msg": "不存在此用户"}
 
     @pytest.mark.parametrize(
@@ -338,19 +338,19 @@ class TestUploadAvatar:
         assert lbw.user.headimgurl == ""
 
     @pytest.mark.parametrize("fields", [{"uId": "unknown"}, {}, {"uId": "x" * 5000}])
-    def test_unknown_id(self, lbw, fields):
+    def test_refuses_an_unknown_id(self, lbw, fields):
         body = self.upload(lbw, headimgurl=posted(encoded(), "me.png"), **fields)
 
         assert body == {"status": 0, "state": False, "msg": "图片上传失败"}
 
-    def test_no_file(self, lbw):
+    def test_refuses_a_call_without_a_file(self, lbw):
         wanted = {"status": 0, "state": False, "msg": "图片上传失败"}
 
         assert self.upload(lbw, uId=lbw.user.unid) == wanted
         assert self.upload(lbw, uId=lbw.user.unid, headimgurl="text") == wanted
         assert lbw.post("/users/uploadAvatar", {"uId": lbw.user.unid, "headimgurl": ["x"]}).json() == wanted
 
-    def test_no_picture(self, lbw):
+    def test_refuses_a_file_that_is_no_picture(self, lbw):
         file = io.BytesIO(b"<script>alert(1)</script>")
         file.name = "me.png"
 

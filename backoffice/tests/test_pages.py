@@ -97,7 +97,7 @@ class TestIsAPage:
 
         assert "secret" not in assert_page(browser.get(LIST), 503, "系统暂时不可用")
 
-    def test_when_we_fail(self, browser, monkeypatch):
+    def test_when_we_fail_with_the_requests_id(self, browser, monkeypatch):
         broken(monkeypatch, ZeroDivisionError("secret"))
 
         answer = browser.get(LIST)

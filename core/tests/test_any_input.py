@@ -55,7 +55,7 @@ def encoded(text: str) -> str:
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("call", [c for c in CALLS if "GET" in c.methods], ids=lambda c: c.path)
-def test_any_query(call, root, login):
+def test_any_query_gets_an_answer(call, root, login):
     @IN_TEST
     @given(st.dictionaries(names(call), JUNK, max_size=5))
     def holds(params):
@@ -68,7 +68,7 @@ def test_any_query(call, root, login):
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("call", [c for c in CALLS if "POST" in c.methods], ids=lambda c: c.path)
-def test_any_json(call, root):
+def test_any_json_gets_an_answer(call, root):
     @IN_TEST
     @given(st.dictionaries(names(call), VALUES, max_size=6))
     def holds(body):
@@ -79,7 +79,7 @@ def test_any_json(call, root):
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("call", [c for c in CALLS if "POST" in c.methods], ids=lambda c: c.path)
-def test_any_form(call, root):
+def test_any_form_gets_an_answer(call, root):
     @settings(IN_TEST, max_examples=4)
     @given(st.dictionaries(names(call), JUNK, max_size=6))
     def holds(body):

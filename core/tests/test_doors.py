@@ -58,7 +58,7 @@ class TestOtherOrigins:
             assert not [name for name in answer.headers if name.lower().startswith("access-control-")]
 
     @pytest.mark.parametrize("path", ["/product/get_product", "/administrators", "/media/none.png", "/health/live"])
-    def test_the_api_can(self, api, path):
+    def test_may_read_the_api(self, api, path):
         answer = api.http.get(path, headers=self.FRONT)
 
         assert answer["Access-Control-Allow-Origin"] == "https://front.example"

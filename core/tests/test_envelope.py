@@ -53,13 +53,13 @@ class TestErrors:
 class TestTransport:
     @pytest.mark.parametrize("path", ["/nowhere", "/users", "/users/login/x", "/%00", "/%ff", "/学员", "//users/login"])
     @pytest.mark.parametrize("method", ["get", "post"])
-    def test_unknown_path(self, api, path, method):
+    def test_an_unknown_path_is_a_404_in_the_envelope(self, api, path, method):
         answer = getattr(api.http, method)(path)
 
         assert answer.status_code == 404
         assert answer.json() == {"status": 404, "state": False, "msg": "接口地址错误"}
 
-    def test_wrong_method(self, api):
+    def test_a_wrong_method_is_a_405_that_names_the_right_ones(self, api):
         answer = api.get(LOGIN)
 
         assert (answer.status_code, answer.json()) == (405, {"status": 405, "state": False, "msg": "请求方式错误"})
@@ -81,7 +81,7 @@ class TestTransport:
         ],
         ids=repr,
     )
-    def test_broken_json(self, api, body):
+    def test_broken_json_is_a_400(self, api, body):
         answer = api.post(LOGIN, body)
 
         assert (answer.status_code, answer.json()) == (400, {"status": 400, "state": False, "msg": "请求数据无法解析"})
@@ -93,20 +93,20 @@ class TestTransport:
     @pytest.mark.parametrize(
         "kind", ["multipart/form-data", "multipart/form-data; boundary=", "multipart/form-data; boundary=x"]
     )
-    def test_broken_multipart(self, api, kind):
+    def test_broken_multipart_is_refused(self, api, kind):
         answer = api.http.post(LOGIN, b"--x\r\nnonsense", content_type=kind)
 
         assert (answer.status_code, answer.json()["state"]) in {(400, False), (200, False)}
 
     @pytest.mark.parametrize("kind", ["text/plain", "application/xml", "image/png", "nonsense"])
-    def test_unknown_format(self, api, kind):
+    def test_an_unknown_format_is_a_415(self, api, kind):
         answer = api.http.post(LOGIN, b"username=li", content_type=kind)
 
         assert (answer.status_code, answer.json()) == (415, {"status": 415, "state": False, "msg": "不支持的数据格式"})
 
     @pytest.mark.parametrize("charset", ["utf-8", "gbk", "base64", "rot13", "utf-16", "idna", "no-such", "hex", '"'])
     @pytest.mark.parametrize("kind", ["application/x-www-form-urlencoded", "application/json"])
-    def test_odd_charsets(self, db, roles, kind, charset):
+    def test_odd_charsets_do_not_matter(self, db, roles, kind, charset):
         body = b'{"username": "li"}' if kind.endswith("json") else b"username=li&page=%E4"
         environ = RequestFactory().post(LOGIN, QUERY_STRING="page=%E4").environ
         environ |= {"CONTENT_TYPE": f"{kind}; charset={charset}", "CONTENT_LENGTH": str(len(body))}
@@ -136,7 +136,7 @@ class TestTransport:
         assert answer.status_code < 500
 
     @override_settings(ALLOWED_HOSTS=["api.example.com"])
-    def test_a_foreign_host(self, api):
+    def test_a_foreign_host_is_refused(self, api):
         assert api.http.get("/verify", headers={"host": "evil.example"}).json()["status"] == 400
 
 
@@ -257,11 +257,11 @@ class TestAnswers:
 
 
 class TestHealth:
-    def test_live(self, api):
+    def test_says_that_the_process_lives(self, api):
         assert api.get("/health/live").json() == {"status": 200, "state": True, "msg": "ok"}
 
     @pytest.mark.django_db
-    def test_ready(self, api):
+    def test_says_that_the_engines_are_there(self, api):
         assert api.get("/health/ready").json() == {"status": 200, "state": True, "msg": "ok"}
 
     @pytest.mark.django_db

@@ -102,7 +102,7 @@ def test_a_broken_bson_document_does_not_hide_the_next(tmp_path):
     assert names(written(tmp_path, raw, "students.bson")) == [("a", False), (None, True), ("b", False)]
 
 
-def test_compressed_files(tmp_path):
+def test_reads_compressed_files(tmp_path):
     lines = gzip.compress(json.dumps({"name": "a"}).encode())
     raw = gzip.compress(bson.encode({"name": "b"}))
 

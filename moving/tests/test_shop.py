@@ -81,7 +81,7 @@ def test_the_catalogue_is_as_it_was_and_an_afternoon_is_one_again(move, lbw):
     ("price", "expected"),
     [(0.1 + 0.2, 0.3), ("9.9", 9.9), (Int64(7), 7), (Decimal128("8.88"), 8.88), (1.005, 1.0), (2.346, 2.35)],
 )
-def test_prices(move, price, expected):
+def test_reads_a_price_in_each_form(move, price, expected):
     move({"product_categorys": [one(CATEGORY)], "products": [one(PRODUCT, price=price)]}, form="bson")
 
     assert float(Product.objects.get().price) == expected

@@ -528,7 +528,7 @@ class TestDays:
 
         assert bills_reconcile_missing(now=NOON + timedelta(days=3)) == 3
 
-    def test_the_tasks_do_it(self, sold, wechat):
+    def test_the_tasks_compare_the_missing_days_and_a_named_one(self, sold, wechat):
         sold()
         Payment.objects.update(created_at=NOON)
 

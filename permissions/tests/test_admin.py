@@ -52,11 +52,11 @@ ODD = {
 
 class TestRoundTrip:
     @pytest.mark.parametrize("roleid", ["1", "102", "103", "200"])
-    def test_of_a_seeded_role(self, office, roles, roleid):
+    def test_saving_a_seeded_role_changes_nothing(self, office, roles, roleid):
         self.unchanged(office, roles[roleid])
 
     @pytest.mark.parametrize("odd", ODD)
-    def test_of_an_odd_role(self, office, odd):
+    def test_saving_an_odd_role_changes_nothing(self, office, odd):
         role = Role.objects.create(roleid="300", name="怪", **ODD[odd])
         role.permissions.set(Permission.objects.filter(content_type__app_label__in=["auth", "shop"]))
 
@@ -319,7 +319,7 @@ class TestPreview:
         assert page.status_code == 200
         assert "不是有效的 JSON" in text and "不符合的是 &#x27;x&#x27;" in text and english_on(text) <= {"JSON"}
 
-    def test_of_no_role(self, office):
+    def test_is_a_404_for_a_role_that_is_not_there(self, office):
         for address in ("/admin/permissions/role/preview/", "/admin/permissions/role/999999/preview/"):
             assert office.get(address).status_code == 404
         for address in (

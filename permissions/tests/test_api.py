@@ -32,7 +32,7 @@ class TestGetRole:
         assert lbw.post("/permission/getRole", {"token": lbw.token}, format="form").json() == wanted
 
     @pytest.mark.parametrize("roleid, found", [("102", [SEEDED[1]]), (102, [SEEDED[1]]), ("999", []), ("", SEEDED)])
-    def test_of_one_role(self, lbw, roleid, found):
+    def test_finds_one_role_by_its_number(self, lbw, roleid, found):
         assert lbw.get("/permission/getrole", roleid=roleid).json()["roles"] == found
         assert lbw.post("/permission/getrole", {"roleid": roleid}).json()["roles"] == found
 
@@ -141,7 +141,7 @@ class TestAddRole:
 
 
 class TestMenu:
-    def test_of_the_seed(self, lbw):
+    def test_answers_the_menu_of_the_document(self, lbw):
         assert lbw.get("/permission/getMenuList").json() == {
             "status": 200,
             "state": True,

@@ -47,7 +47,7 @@ def test_the_page_lists_the_books(client: Client, order_v2: Any, v3: Any, contro
     assert "<script" not in page
 
 
-def test_an_empty_page(client: Client) -> None:
+def test_the_page_says_that_no_order_waits(client: Client) -> None:
     assert "没有等待支付的订单" in client.get("/sandbox/").content.decode()
 
 
@@ -181,7 +181,7 @@ def test_a_suppressed_notification_can_be_sent_by_hand(order_v2: Any, control: A
 
 
 class TestJson:
-    def test_the_dial(self, control: Any, server: str) -> None:
+    def test_turns_faults_on_and_off(self, control: Any, server: str) -> None:
         on = control("faults", notify_twice=True, provider_slow=3, notify_late=True)["faults"]
         assert (on["notify_twice"], on["provider_slow"], on["notify_late"], on["wrong_amount"]) == (1, 3, 20, False)
 
@@ -209,7 +209,7 @@ class TestJson:
         assert [row.state for row in Delivery.objects.order_by("pk")] == ["DUE", "DUE", "DELIVERED"]
         assert control("pay", out_trade_no="20261124nosuch") == {"error": "no such code"}
 
-    def test_trades(self, order_v2: Any, control: Any, server: str, shop: Any) -> None:
+    def test_tells_what_the_provider_holds(self, order_v2: Any, control: Any, server: str, shop: Any) -> None:
         order_v2()
         order_v2("20261124other")
         control("pay", out_trade_no=NUMBER, deliver=True)
@@ -232,14 +232,14 @@ class TestJson:
 
 
 class TestProviderFaults:
-    def test_down(self, v2: Any, order_v2: Any, control: Any) -> None:
+    def test_a_provider_that_is_down_takes_no_order(self, v2: Any, order_v2: Any, control: Any) -> None:
         control("faults", provider_down=True)
 
         with pytest.raises(Exception, match="None"):
             order_v2()
         assert not Trade.objects.exists()
 
-    def test_slow(self, v2: Any, order_v2: Any, control: Any) -> None:
+    def test_a_slow_provider_answers_late(self, v2: Any, order_v2: Any, control: Any) -> None:
         control("faults", provider_slow=0.3)
         started = time.monotonic()
 

@@ -191,21 +191,21 @@ def test_the_sweep_starts_what_is_due(paid_v2: Any, v3: Any, sent_tasks: Any, sh
 
 
 class TestFaults:
-    def test_twice(self, paid_v2: Any, shop: Any) -> None:
+    def test_notify_twice_sends_the_same_notice_twice(self, paid_v2: Any, shop: Any) -> None:
         faults_set(changes={"notify_twice": True})
         paid_v2()
 
         assert send_all() == [DeliveryState.DELIVERED] * 2
         assert shop.heard[0][2] == shop.heard[1][2]
 
-    def test_late(self, paid_v2: Any) -> None:
+    def test_notify_late_waits(self, paid_v2: Any) -> None:
         faults_set(changes={"notify_late": 30})
         paid_v2()
 
         assert send_all(ahead_s=28) == []
         assert send_all(ahead_s=31) == [DeliveryState.DELIVERED]
 
-    def test_never(self, v2: Any, paid_v2: Any, shop: Any) -> None:
+    def test_notify_never_sends_nothing(self, v2: Any, paid_v2: Any, shop: Any) -> None:
         faults_set(changes={"notify_never": True})
         delivery = paid_v2()
 
@@ -213,7 +213,7 @@ class TestFaults:
         assert (delivery.state, shop.heard) == (DeliveryState.SUPPRESSED, [])
         assert v2.order.query(out_trade_no=NUMBER)["trade_state"] == "SUCCESS"
 
-    def test_out_of_order(self, paid_v2: Any, shop: Any) -> None:
+    def test_notify_out_of_order_sends_the_second_first(self, paid_v2: Any, shop: Any) -> None:
         faults_set(changes={"notify_out_of_order": True})
         paid_v2("20261124first")
         assert send_all(ahead_s=10) == []
@@ -241,7 +241,7 @@ class TestFaults:
         assert v3.callback(*by_path["/pay/notify"])["resource"]["amount"]["refund"] == 1
         assert v2.order.query(out_trade_no=NUMBER)["total_fee"] == "1234"
 
-    def test_wrong_signature(self, v2: Any, v3: Any, returned: Any, paid_v2: Any, shop: Any) -> None:
+    def test_wrong_signature_is_refused(self, v2: Any, v3: Any, returned: Any, paid_v2: Any, shop: Any) -> None:
         faults_set(changes={"wrong_signature": True})
         returned()
         paid_v2("20261124second")

@@ -64,7 +64,7 @@ def test_says_why_its_deadline_is_later_than_the_orders(phone: Client, code: Pay
     assert "未付款就关闭" not in phone.get(page).content.decode()
 
 
-def test_pay(phone: Client, code: PayCode) -> None:
+def test_paying_on_the_phone_makes_the_order_paid(phone: Client, code: PayCode) -> None:
     assert "支付成功" in press(phone, f"/sandbox/pay/{code.token}/", "pay")
 
     assert Trade.objects.get().state == TradeState.SUCCESS

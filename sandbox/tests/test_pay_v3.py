@@ -133,7 +133,7 @@ def test_an_unknown_public_key_id_is_refused(v3: Any) -> None:
     assert code_of(v3.query(out_trade_no=NUMBER)) == (400, "PARAM_ERROR")
 
 
-def test_refunds(v3: Any, order_v2: Any, control: Any, shop: Any) -> None:
+def test_refunds_what_is_paid_and_no_more(v3: Any, order_v2: Any, control: Any, shop: Any) -> None:
     order_v2(NUMBER)
     whole = {"out_trade_no": NUMBER, "amount": {"refund": 1234, "total": 1234, "currency": "CNY"}}
     assert code_of(v3.refund("R1", **whole)) == (403, "TRADE_ERROR")

@@ -131,7 +131,7 @@ def test_refuses_with_errcode(ask: Any, query: dict[str, str]) -> None:
     assert answer.json()["errcode"] == 100
 
 
-def test_faults(ask: Any) -> None:
+def test_each_fault_spoils_the_answer(ask: Any) -> None:
     def with_fault(kind: str, value: object = True) -> Any:
         faults_set(changes={kind: value}, reset=True)
         return ask(unescape="1")

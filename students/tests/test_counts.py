@@ -49,7 +49,7 @@ class TestEveryKindOfStatement:
         assert counts["*"] == Student.objects.count() == student_page(slice(0, 1)).total
         return counts
 
-    def test_before(self):
+    def test_before_any_statement_the_counts_are_exact(self):
         assert self.now() == {"*": 4, "cH1": 3, "cH2": 1, "cH3": 0, "n谭": 2}
 
     def test_insert_select(self):

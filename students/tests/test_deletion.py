@@ -214,7 +214,7 @@ class TestWhoMay:
         browser.force_login(user)
         return browser
 
-    def test_delete(self, office, person):
+    def test_delete_takes_the_right_to_delete(self, office, person):
         people(1)
         page, _ = asked(office)
 

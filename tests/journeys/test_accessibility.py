@@ -72,7 +72,7 @@ def order(running, token):
     return order_id, post("/pay/payment", order_id=order_id)["code_url"]
 
 
-def test_a_fault_is_found(page, faults):
+def test_the_checks_find_a_fault(page, faults):
     page.goto("/docs/codes/")
     page.evaluate("document.querySelector('h1').style.cssText = 'color: #ccc; width: 200vw'")
 
@@ -83,7 +83,7 @@ def test_a_fault_is_found(page, faults):
 
 
 @pytest.mark.parametrize("path", ["/", "/docs/codes/", "/docs/socket/"])
-def test_the_guides(page, faults, path):
+def test_the_guides_have_no_faults(page, faults, path):
     page.goto(path)
 
     assert faults() == []
@@ -136,7 +136,7 @@ def test_the_phone_that_pays_and_the_sandbox(page, faults, order):
     assert (before, after, faults()) == ([], [], [])
 
 
-def test_the_back_office(page, running, faults, order):
+def test_the_back_office_has_no_faults(page, running, faults, order):
     page.goto("/admin/login/")
     found = {"login": faults()}
     page.get_by_label("用户名").fill("root")

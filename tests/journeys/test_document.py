@@ -244,7 +244,7 @@ class TestTables:
             wanted = {key: value for key, value in wanted.items() if key in {"status", "state", "msg", "code"}}
             assert like(wanted, answer) == [], (name, answer)
 
-    def test_without_a_token(self, world, call):
+    def test_a_call_without_its_token_is_refused(self, world, call):
         if call.who == "anybody":
             return
         params = {name: value for name, value in self.values(world, call, call.needs).items() if name != "token"}
@@ -267,7 +267,7 @@ def test_the_menu_it_shows(world):
     assert (answer["roleName"], answer["menuList"]) == ("总监", MENU)
 
 
-def test_a_wrong_captcha(world):
+def test_a_wrong_captcha_is_refused(world):
     answer = world.send("GET", "/users/verifyCaptcha", {"captcha": "0"}, "anybody")
 
     assert (answer["status"], answer["state"], answer["msg"]) == (3004, False, "验证码错误")

@@ -271,7 +271,7 @@ def documented(running, pattern):
     return int(re.search(pattern, page)[1])
 
 
-def test_forty_at_once(running, slips, product, tmp_path):
+def test_forty_at_once_all_buy_and_the_stock_adds_up(running, slips, product, tmp_path):
     product_id, left = product
     picture = tmp_path / "me.png"
     Image.new("RGB", (64, 64), "teal").save(picture)

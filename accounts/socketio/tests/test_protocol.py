@@ -61,7 +61,7 @@ def test_old_clients_are_joined_without_asking_and_new_ones_ask() -> None:
         (3, message("1/admin,"), Reaction()),
     ],
 )
-def test_answers(version: int, packet: Packet, wanted: Reaction) -> None:
+def test_answers_each_packet_as_the_protocol_says(version: int, packet: Packet, wanted: Reaction) -> None:
     assert joined(version).receive(packet) == wanted
 
 
@@ -78,7 +78,7 @@ def test_answers(version: int, packet: Packet, wanted: Reaction) -> None:
         (4, Packet("4", b"unexpected")),
     ],
 )
-def test_cuts_off(version: int, packet: Packet) -> None:
+def test_cuts_off_who_breaks_the_protocol(version: int, packet: Packet) -> None:
     with pytest.raises(PacketError):
         joined(version).receive(packet)
 
