@@ -1,4 +1,4 @@
-"""`carts`: one row a user and product."""
+"""Translate `carts`: one row for each product in a user's cart."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

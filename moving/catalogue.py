@@ -1,5 +1,6 @@
-"""`product_categorys` and `products`: their ids stay. What refers to a category or product that is gone gets one
-that is not on sale, so that nothing is lost.
+"""Translate `product_categorys` and `products`, which keep their ids.
+
+If an order or a product refers to a category or product that no longer exists, one is made that is not on sale.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,7 +20,7 @@ MAX_PRICE = 99_999_999
 
 
 def categories_known(documents: Sequence[Document], _: Pass) -> tuple[set[str], set[str]]:
-    """Ids and names that are taken here."""
+    """The ids and names that records here already have."""
     categories = Category.objects.all()
     return set(categories.values_list("category_id", flat=True)), set(
         categories.filter(removed_at=None).values_list("name", flat=True)
@@ -51,7 +52,7 @@ def categories_write(arriving: Sequence[Arriving], _: Pass) -> None:
 
 
 def products_known(documents: Sequence[Document], _: Pass) -> tuple[set[str], set[str]]:
-    """Which products and which categories are here."""
+    """The products and categories that are here already."""
     products = Product.objects.filter(product_id__in=plain_all(documents, "product_id"))
     return set(products.values_list("product_id", flat=True)), set(
         Category.objects.values_list("category_id", flat=True)
@@ -88,7 +89,7 @@ def products_write(arriving: Sequence[Arriving], run: Pass) -> None:
 
 
 def products_create(products: Sequence[Product], now: datetime) -> None:
-    """Save products whose ``category`` is not saved but only named by its id."""
+    """Save products. Their ``category`` is an unsaved object that only holds the category's id."""
     pks = _category_pks({product.category.category_id for product in products}, now)
     for product in products:
         product.category_id = pks[product.category.category_id]
@@ -96,7 +97,7 @@ def products_create(products: Sequence[Product], now: datetime) -> None:
 
 
 def product_pks(gone: Mapping[str, Product], codes: Iterable[str], now: datetime) -> dict[str, int]:
-    """The keys of the products with these ids; those of ``gone`` that are not here are made first."""
+    """Return the keys of the products with these ids. Create first those of ``gone`` that are not here."""
     pks = dict(Product.objects.filter(product_id__in=[*codes, *gone]).values_list("product_id", "pk"))
     products = [product for code, product in gone.items() if code not in pks]
     products_create(products, now)
@@ -122,7 +123,7 @@ def _free_name(values: Values, name: str, names: set[str], run: Pass) -> str:
 
 
 def _updated(values: Values, created_at: datetime) -> datetime | None:
-    """The old clock had twelve hours: what would be before the creation was in the afternoon."""
+    """Add twelve hours to a time before the creation: the old server wrote times without am and pm."""
     moment = values.moment("updateTime")
     if moment and moment < created_at:
         moment += HALF_DAY

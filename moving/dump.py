@@ -1,4 +1,4 @@
-"""Reading what `mongoexport` (JSON lines, a JSON array, also `--pretty`) and `mongodump` (BSON) wrote.
+"""Read what `mongoexport` (JSON lines, a JSON array, also `--pretty`) and `mongodump` (BSON) wrote.
 
 Files are read in pieces, so memory does not grow with them. A document that cannot be read is handed on with the
 reason, and the next one follows; only a file whose end cannot be found any more is given up.
@@ -38,7 +38,7 @@ _JSON_OPTIONS = json_util.JSONOptions(tz_aware=True, datetime_conversion=Datetim
 
 @dataclass(frozen=True)
 class Document:
-    """One document; ``fault`` says why it could not be read. ``share`` of its file was read, from 0 to 1."""
+    """One document; ``fault`` says why it cannot be read. ``share`` says how much of its file was read, from 0 to 1."""
 
     place: str
     fields: dict[str, Any] = field(default_factory=dict)
@@ -80,7 +80,7 @@ def files_find(folder: Path, collections: list[str]) -> Found:
 
 
 def documents(path: Path) -> Iterator[Document]:
-    """Read a file, whatever is in it.
+    """Read the documents of a file. One that cannot be read has a ``fault``.
 
     :raises ImportRefused: it cannot be opened, or its compression is broken.
     """

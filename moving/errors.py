@@ -1,12 +1,12 @@
-"""What an import may come to."""
+"""Why an import, or one of its documents, is refused."""
 
 
 class ImportRefused(Exception):
-    """The import cannot begin or go on; the text tells the engineer why."""
+    """The import cannot start or continue; the text says why, to the engineer."""
 
 
 class DocumentRefused(Exception):
-    """One document cannot come; the text tells staff why."""
+    """One document cannot be imported; the text says why, to staff."""
 
 
 class AlreadyHere(Exception):

@@ -1,4 +1,4 @@
-"""`logs`: the login log, one row a login."""
+"""Translate `logs`, the login log: one row for each login."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -14,7 +14,7 @@ Key = tuple[str, datetime, str]
 
 
 def look_up(documents: Sequence[Document], run: Pass) -> set[Key]:
-    """Logins that are here already, for dumps whose `_id` were made anew."""
+    """The logins that are here already. Compare them by content, since some dumps have new `_id`s."""
     moments = [moment for document in documents if (moment := _now(Values(document, run.now)).moment("loginTime"))]
     here = LoginLog.objects.filter(logged_in_at__in=moments)
     return set(here.values_list("username", "logged_in_at", "ip"))

@@ -4,7 +4,7 @@ from django.db import models
 
 
 class Arrival(models.Model):
-    """An old document that is here. Written in the transaction that writes the record.
+    """An old document that was imported. The row is written in the transaction that writes the record.
 
     A later run skips it, also when the record was changed or deleted here meanwhile.
     """
@@ -22,7 +22,7 @@ class Arrival(models.Model):
 
 
 class OldPicture(models.Model):
-    """What became of a picture of the old server; many records may name the same one."""
+    """A picture of the old server and the result of its import. Many records may refer to the same one."""
 
     path = models.CharField(max_length=500)  # such as `/avatar/1557367452000.jpg`
     url_path = models.CharField(max_length=100, blank=True)  # of ours; empty where it was refused

@@ -1,6 +1,6 @@
-"""`order_masters` and `order_details`: what was paid arrives as history, what was not is closed.
+"""Translate `order_masters` and `order_details`: paid orders become history, and unpaid ones are closed.
 
-No order arrives open, so no sweep looks at one and no stock moves: the old inventory is what was left.
+No imported order is open, so no sweep handles one, and no stock changes: the old inventory is already what was left.
 """
 
 from collections.abc import Sequence
@@ -41,7 +41,7 @@ _PAID_AND_GIVEN_UP = "旧系统中已付款但订单已取消或关闭,款项见
 
 @dataclass
 class Arrived:
-    """An order with its lines; products are named by their id, and those that are gone come along."""
+    """An order with its lines. Lines name products by id; ``gone`` holds those products that no longer exist."""
 
     order: Order
     unid: str
@@ -57,7 +57,7 @@ class Known(NamedTuple):
 
 
 def line_read(values: Values) -> tuple[str, dict[str, Any]]:
-    """Read a detail: the order it belongs to, and what :func:`translate` makes a line of.
+    """Read a detail. Return its order's id, and the values of which :func:`translate` makes a line.
 
     :raises DocumentRefused: it belongs to no order, or says not what and how many were bought for how much.
     """
@@ -128,7 +128,7 @@ def write(arriving: Sequence[Arriving], run: Pass) -> None:
 
 
 def _lines(values: Values, details: list[dict[str, Any]]) -> list[OrderLine]:
-    """An order has one line a product: equal ones are added up."""
+    """Add up the lines of the same product, because an order has only one line for each."""
     lines: dict[str, OrderLine] = {}
     for detail in details:
         code, price = detail["product_id"], Decimal(detail["price"])
@@ -153,7 +153,7 @@ def _lines(values: Values, details: list[dict[str, Any]]) -> list[OrderLine]:
 
 
 def _total(values: Values, lines: list[OrderLine]) -> Decimal:
-    """The total is in fen, unlike all other amounts."""
+    """Read the total. It is in fen, while all other amounts are in yuan."""
     fen, of_lines = values.rounded("total_fee"), sum((line.amount for line in lines), Decimal())
     if fen is None or fen <= 0:
         if not of_lines:
@@ -223,7 +223,7 @@ def _code(values: Values, name: str, codes: Any) -> int:
 
 
 def _gone(values: Values, lines: list[OrderLine], known: Known, run: Pass) -> dict[str, Product]:
-    """Products of the lines that no longer exist, as the lines have them; never on sale."""
+    """Make the products of the lines that no longer exist, with the lines' names and prices, not on sale."""
     gone = {}
     for line in lines:
         code = line.product_code

@@ -1,4 +1,4 @@
-"""Pictures of the old server: taken in like any upload, and the addresses in all records rewritten.
+"""Bring the old server's pictures: store each like an upload, and change the addresses in all records.
 
 Which records are left is asked from the tables themselves, so the step may be stopped, repeated, or done later.
 """
@@ -33,7 +33,7 @@ _PATTERN = r"^((https?:)?//[^/]+)?/(avatar|imgs|productPic)/"
 
 
 class Place(NamedTuple):
-    """Where an address stands, and the owner of its picture as ``uploads`` names it."""
+    """A column that holds addresses of pictures, and the pictures' owner in the form that ``uploads`` uses."""
 
     model: type[Model]
     field: str
@@ -62,12 +62,12 @@ def picture_exists(folder: Path, path: str) -> bool:
 
 
 def addresses_left() -> int:
-    """How many records still name a picture of the old server."""
+    """Return how many records still refer to a picture of the old server."""
     return sum(_left(place).count() for place in PLACES)
 
 
 def pictures_bring(folder: Path, now: datetime, tell: Callable[[str, float, int], None]) -> Figures:
-    """Take in what ``folder`` holds and rewrite the addresses of every record.
+    """Store the pictures of ``folder`` and change the addresses in every record.
 
     :raises DecodersBusy, StoreFull, ServiceUnavailable: what is done stays; run it again.
     """
@@ -109,7 +109,7 @@ def _rewrite(place: Place, row: Any, known: dict[str, str], figures: Figures) ->
 
 
 def _known(paths: set[str], folder: Path, now: datetime, figures: Figures) -> dict[str, str]:
-    """The addresses here of these pictures; what was not taken in before is taken in now."""
+    """Return the new addresses of these pictures, and store those that are not stored yet."""
     here = dict(OldPicture.objects.filter(path__in=paths).exclude(url_path="").values_list("path", "url_path"))
     names = [url_path.removeprefix(settings.MEDIA_URL) for url_path in here.values()]
     # The sweep may have removed a picture whose records are gone.
@@ -141,7 +141,7 @@ def _take(path: str, file: Path, now: datetime) -> OldPicture:
 
 
 def _file(folder: Path, path: str) -> Path | None:
-    """The file of an old path; nothing outside ``folder``."""
+    """Return the file of an old path, or None if it is missing or outside ``folder``."""
     if "\0" in path:
         return None
     try:

@@ -1,4 +1,4 @@
-"""What came, what was mended and how, what was refused and why: a table, and a file of every such document."""
+"""The report of an import: a table of counts, and a file of all documents that were corrected or refused, and why."""
 
 import csv
 import json
@@ -27,7 +27,7 @@ class Outcome(StrEnum):
 
 
 class ImportReport:
-    """Counts, and writes to files in ``folder``, which are for the school's eyes only."""
+    """Count outcomes and write files in ``folder``. They hold personal data, so only their owner may read them."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, mode=0o700)
@@ -78,7 +78,7 @@ class ImportReport:
             self._weak.close()
 
     def end(self) -> str:
-        """Write the table, and answer it."""
+        """Write the table to its file, and return it."""
         table = "\n".join([*self._rows(), "", *self._reason_rows(), *self._endings()])
         with self._open(TABLE) as file:
             print(table, file=file)

@@ -1,4 +1,4 @@
-"""`permissions`: roles. The four that are here from the start become as the school's, unless changed here."""
+"""Translate `permissions`: roles. The four seeded roles take the school's values, unless somebody changed them here."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -53,7 +53,7 @@ def _menu(values: Values) -> list[dict[str, Any]]:
 
 
 def _entries(level: Any) -> Any:
-    """A level of the menu without what MongoDB adds to each entry (`_id`); an empty ``children`` means none."""
+    """Return a level of the menu without the `_id` that MongoDB adds to each entry, and without empty ``children``."""
     if not isinstance(level, list):
         return level
     entries = []

@@ -37,7 +37,7 @@ _LOCK = "SELECT pg_try_advisory_lock(hashtextextended('moving', 0))"
 
 @contextmanager
 def alone() -> Iterator[None]:
-    """Be the only import that writes. The lock lives as long as its connection: a killed run leaves none.
+    """Let only one import write at a time. The lock ends with its connection, also if the process is killed.
 
     :raises ImportRefused: another one is at work.
     """
@@ -54,14 +54,14 @@ def alone() -> Iterator[None]:
 
 @dataclass
 class Import:
-    """Brings what is in a folder, or only checks it."""
+    """Import the dump in a folder, or only check it."""
 
     run: Pass
     report: ImportReport
     tell: Tell
 
     def folder(self, folder: Path) -> list[Path]:
-        """Go through all collections; answer the files that are none of ours.
+        """Go through all collections. Return the files that belong to none.
 
         :raises ImportRefused: nothing was begun, or a file cannot be read; what came until then stays.
         """
@@ -112,7 +112,7 @@ class Import:
             self._arrive(translation, arriving)
 
     def _judge(self, translation: Translation, values: Values, known: Any) -> tuple[Outcome, Any]:
-        """Say what becomes of a document, with its record, or the reason why it is refused."""
+        """Return the outcome of a document, with its record, or with the reason why it is refused."""
         document = values.document
         if document.fault:
             return Outcome.REFUSED, document.fault
@@ -130,7 +130,7 @@ class Import:
             return Outcome.REFUSED, f"意外的内容({type(error).__name__})"
 
     def _arrive(self, translation: Translation, arriving: Sequence[Arriving]) -> None:
-        """Write them in one transaction, or one by one where the database refuses one of them."""
+        """Write a batch in one transaction; if the database refuses it, write its records one by one."""
         try:
             with transaction.atomic():
                 translation.write(arriving, self.run)
@@ -157,7 +157,7 @@ class Import:
             self.run.seen.lines_end(plain(document.fields.get("order_id")), outcome)
 
     def _keep_lines(self, path: Path) -> None:
-        """Keep the details until their order comes; they may stand in any order in their file."""
+        """Keep all details until their order is read, since the file has them in any sequence."""
         for number, document in enumerate(documents(path), 1):
             values = self._values(document)
             try:

@@ -1,4 +1,4 @@
-"""What a pass over the dump has met so far, in a temporary file of SQLite: memory does not grow with the dump."""
+"""What a pass has read so far, in a temporary SQLite file, so that memory does not grow with the dump."""
 
 import json
 import sqlite3
@@ -17,7 +17,7 @@ class Seen:
         self._db.close()
 
     def claim(self, kind: str, key: str, value: str = "") -> str | None:
-        """Answer the value of whoever claimed ``key`` before; None, and it is claimed, if nobody did."""
+        """Claim ``key``. Return None, or if it was claimed before, the value of that claim."""
         earlier = self.value(kind, key)
         if earlier is None:
             self._db.execute("INSERT INTO claims VALUES (?, ?, ?)", (kind, key, value))
@@ -38,7 +38,7 @@ class Seen:
         return [json.loads(line) for (line,) in found]
 
     def lines_end(self, order_id: str, outcome: str) -> None:
-        """Note what became of an order, and so of its lines; the first outcome counts."""
+        """Note the outcome of an order, which is also that of its lines. Only the first note of an order counts."""
         self._db.execute("UPDATE lines SET outcome = ? WHERE order_id = ? AND outcome = ''", (outcome, order_id))
 
     def lines_ended(self) -> Iterator[tuple[dict[str, Any], str]]:

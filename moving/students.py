@@ -1,4 +1,4 @@
-"""`students`: the number stays; whoever has none, or somebody else's, gets a new one."""
+"""Translate `students`. They keep their numbers; one without, or with another student's, gets a new number."""
 
 from collections.abc import Sequence
 
@@ -14,7 +14,7 @@ SID_LENGTH = 12
 
 
 def look_up(documents: Sequence[Document], _: Pass) -> set[str]:
-    """Numbers that are taken here."""
+    """The numbers that students here already have."""
     return set(Student.objects.filter(sid__in=plain_all(documents, "sId")).values_list("sid", flat=True))
 
 

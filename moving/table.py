@@ -1,4 +1,4 @@
-"""The collections in the order they come: what refers to another comes after it."""
+"""The collections in the order of their import: each one after those that it refers to."""
 
 from moving.carts import CARTS
 from moving.catalogue import CATEGORIES, PRODUCTS

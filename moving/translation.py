@@ -23,7 +23,7 @@ class Pass:
 
 @dataclass
 class Arriving:
-    """A document that comes, as it was read, and the record it becomes."""
+    """A document that is imported, and the record that is made from it."""
 
     values: Values
     record: Any

@@ -1,4 +1,4 @@
-"""`users`: everybody logs in as before, by password or by WeChat; into the back office nobody gets this way."""
+"""Translate `users`: everybody can log in as before, by password or WeChat; nobody gets access to the back office."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -74,7 +74,7 @@ def translate(values: Values, known: Known, run: Pass) -> User:
 
 
 def before(arriving: Sequence[Arriving]) -> None:
-    """Hash the passwords, 17 ms each by intention. argon2 lets other threads run meanwhile, so all cores are used."""
+    """Hash the passwords in threads: each takes 17 ms on purpose, and argon2 lets other threads run meanwhile."""
     users = [one.record for one in arriving]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         # The hash of None lets nobody in.
@@ -92,7 +92,7 @@ def write(arriving: Sequence[Arriving], _: Pass) -> None:
 
 
 def _merge(user: User) -> None:
-    """Let an account of every installation (root) be known under its old number, and by its WeChat."""
+    """Give an account that every installation has (root) the old account's number and WeChat identity."""
     here = User.objects.get(pk=user.pk)
     before, here.unid = here.unid, user.unid
     if user.openid and not here.openid:
@@ -133,7 +133,7 @@ def _fields(values: Values, known: Known, run: Pass) -> User:
 
 
 def _role(values: Values, known: Known, run: Pass) -> Role:
-    """The role by ``roleid``; older documents have it under ``roles``, some as a list of one."""
+    """Return the role by ``roleid``. Older documents have it in ``roles``, some of them as a list of one."""
     given = [values.raw("roleid"), values.raw("roles"), values.raw("role")]
     names = [str(one[0] if isinstance(one, list) and one else one) for one in given if one]
     for name in names:
@@ -164,7 +164,7 @@ def _free_name(values: Values, username: str, known: Known, run: Pass) -> str:
 
 
 def _once(values: Values, name: str, taken: Mapping[Any, str], run: Pass) -> str:
-    """What can only belong to one user: whoever had it first keeps it."""
+    """Read a value that only one user may have; the first user who has it keeps it."""
     text = values.text(name, 128)
     if not text:
         return ""

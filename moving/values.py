@@ -1,4 +1,4 @@
-"""One value of an old document as the new table takes it, and what was mended on the way."""
+"""Read the values of an old document in the form that our columns take, and note what had to be corrected."""
 
 import re
 from collections.abc import Callable, Iterable
@@ -38,7 +38,7 @@ def old_picture(address: str) -> str:
 
 
 class Values:
-    """Reads a document's fields; ``mends`` collects what they were not."""
+    """Reads a document's fields; ``mends`` collects the corrections."""
 
     def __init__(self, document: Document, now: datetime, has_picture: Callable[[str], bool] | None = None) -> None:
         self.document, self.now = document, now
@@ -50,7 +50,7 @@ class Values:
         self.mends.append((what, str(detail)[:200]))
 
     def raw(self, *names: str) -> Any:
-        """The first of these fields that holds anything."""
+        """Return the first of these fields that is not empty."""
         for name in names:
             value = self._fields.get(name)
             if value is not None and value != "":
@@ -58,7 +58,7 @@ class Values:
         return None
 
     def text(self, name: str, most: int) -> str:
-        """At most ``most`` characters, "" where there is no text."""
+        """Return a text of at most ``most`` characters; "" where there is none."""
         value = self.raw(name)
         text = _text(value)
         if text is None:
@@ -78,7 +78,7 @@ class Values:
         return text or instead
 
     def id(self, name: str, most: int) -> str:
-        """What others refer to: never shortened.
+        """Return a value that other documents refer to. It is never shortened.
 
         :raises DocumentRefused: there is none, or it is too long.
         """
@@ -97,17 +97,17 @@ class Values:
         return address
 
     def whole(self, name: str) -> int | None:
-        """A whole number, None where there is none."""
+        """Return a whole number; None where there is none."""
         number = _number(self.raw(name))
         return int(number) if number is not None and number == number.to_integral_value() else None
 
     def rounded(self, name: str) -> int | None:
-        """The whole number next to a binary float such as 1990.0000000000002."""
+        """Return the whole number that a binary float such as 1990.0000000000002 stands for."""
         number = _number(self.raw(name))
         return None if number is None else round(number)
 
     def yuan(self, name: str) -> Decimal | None:
-        """An amount above 0 with two decimals, None where there is none."""
+        """Return an amount above 0 with two decimals; None where there is none."""
         number = _number(self.raw(name))
         if number is None or abs(number) > 10**9:
             return None
@@ -119,7 +119,7 @@ class Values:
         return rounded
 
     def moment(self, name: str, *, ahead: bool = False) -> datetime | None:
-        """A moment since the old server began; with ``ahead`` also one that lies ahead."""
+        """Return a time after the old server's start; one in the future only with ``ahead``."""
         latest = _LATEST if ahead else self.now + timedelta(days=1)
         moment = _moment(self.raw(name))
         return moment if moment and _OLDEST <= moment <= latest else None

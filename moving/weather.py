@@ -1,4 +1,4 @@
-"""`weather`: what the provider said, judged by the rules for its present answers."""
+"""Translate `weather`: each record must pass the rules for the provider's present answers."""
 
 from collections.abc import Sequence
 

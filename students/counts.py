@@ -1,4 +1,4 @@
-"""How many students there are, of each class, and with each run of characters in their name: exact at every moment.
+"""Count students: all, of each class, and with each run of characters in the name. The totals are always exact.
 
 Triggers on the table of students write to ``students_tally`` what each statement changed, raw SQL included, in the
 statement's own transaction (docs/adr/0011). A key's count is the sum of its rows; a sweep keeps them few. The keys:

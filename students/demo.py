@@ -1,4 +1,4 @@
-"""Two hundred students of a school's year to look at right after the first start. Only with DEMO_DATA on."""
+"""Two hundred demo students of a school's year, for the first start. They are made only if DEMO_DATA is on."""
 
 from datetime import datetime, timedelta
 from random import Random

@@ -47,4 +47,4 @@ class SelectionChanged(DomainError):
 
 
 class TooManyChosen(DomainError):
-    """More students than one run deletes."""
+    """More students were chosen than one run may delete."""

@@ -1,6 +1,4 @@
-"""Students. How they are counted and searched at any number of them: ``students.counts`` and
-``students.selectors``.
-"""
+"""Students. ``students.counts`` counts them, and ``students.selectors`` searches them."""
 
 import re
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""Deleting many students, as many as an import brings in: step by step, and they can come back whole.
+"""Delete many students, as many as one import may bring: in steps, and so that all of them can be restored.
 
 A row of the run keeps each student as it was. It owns the picture meanwhile, so that the picture stays in the store.
 """

@@ -1,4 +1,4 @@
-"""Students as a file, made at once when they are few, by a worker when they are many; and the sheet to fill in."""
+"""Export students to a file: at once if they are few, by a worker if they are many; and the empty sheet for imports."""
 
 from collections.abc import Iterator
 from typing import Any

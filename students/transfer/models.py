@@ -76,7 +76,7 @@ class FilePurpose(models.TextChoices):
 
 
 class TransferFile(models.Model):
-    """What was sent in (``source``) or came out (``result``)."""
+    """A file of a run: the one that was uploaded (``source``), or the one that the run made (``result``)."""
 
     run = models.ForeignKey(TransferRun, models.CASCADE, verbose_name="记录", related_name="files")
     role = models.CharField("用途", max_length=8, choices=FilePurpose)

@@ -1,4 +1,4 @@
-"""Pictures of many students in one ZIP. The name of a file is a student's number, or a name that one student has."""
+"""Set pictures of many students from one ZIP. A file is named after a student's number, or a name that only one has."""
 
 import io
 import zipfile

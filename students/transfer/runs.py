@@ -1,4 +1,4 @@
-"""The life of a run: started, worked on by a task, confirmed, started again, given up, undone; and how far it is.
+"""The life of a run: start, work by a task, confirmation, another start, cancellation, undoing; and its progress.
 
 A worker does its part in one transaction that holds the run's row (:func:`run_in_one_transaction`), or in many short
 ones, each of which does some rows and notes it (:func:`run_in_steps`). A worker that is killed leaves nothing

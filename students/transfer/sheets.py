@@ -1,4 +1,4 @@
-"""Reading and writing .xlsx and .csv. What comes in may be hostile: size, zip bombs, entities, odd encodings."""
+"""Read and write .xlsx and .csv. Uploaded files may be hostile: huge, zip bombs, with XML entities, oddly encoded."""
 
 import csv
 import io
