@@ -138,6 +138,10 @@ class Refund(models.Model):
     last_error = models.CharField("最近错误", max_length=255, blank=True)
     created_at = models.DateTimeField("创建时间")
 
+    # A closed refund's number is dead: this one moves its money instead.
+    replaced_by = models.ForeignKey(
+        "self", models.PROTECT, null=True, blank=True, related_name="+", verbose_name="新退款单", db_index=False
+    )
     offline_way = models.CharField("线下退款方式", max_length=10, choices=OfflineWay, blank=True)
     offline_voucher = models.CharField("凭证号", max_length=64, blank=True)
     offline_by = models.CharField("线下退款登记人", max_length=64, blank=True)

@@ -1,12 +1,13 @@
 """Questions to the database."""
 
 from collections import Counter
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db.models import Count, QuerySet
 from django.db.models.functions import Now
 
-from payments.models import BillRun, Difference, InboundEvent, Payment, Refund
+from payments.models import BillRun, Difference, InboundEvent, Payment, Refund, RefundStatus
 
 
 def merchants_waiting() -> Counter[str]:
@@ -41,3 +42,77 @@ def notices_by_verdict(*, since: datetime) -> dict[str, int]:
     """Return how many notifications came since then, by verdict."""
     events = InboundEvent.objects.order_by().filter(received_at__gte=since, received_at__lte=Now())
     return dict(events.values_list("verdict").annotate(Count("pk")))
+
+
+# --- The refunds of one payment ---
+_S = RefundStatus
+_UNDER_WAY = (_S.PENDING, _S.PROCESSING)
+_MONEY_MOVES = (_S.PROCESSING, _S.SUCCESS, _S.ABNORMAL, _S.OWED)  # the provider has begun to move the money
+_STUCK = (_S.FAILED, _S.ABNORMAL, _S.OWED)
+
+
+@dataclass(frozen=True)
+class RefundsOfPayment:
+    """All refunds of one payment, oldest first, and their sums."""
+
+    paid_fen: int
+    refunds: tuple[Refund, ...]
+
+    @property
+    def number(self) -> int:
+        return len(self.refunds)
+
+    @property
+    def claimed_fen(self) -> int:
+        """What has gone back or is to go back.
+
+        A failed refund counts, because it may be tried again. A closed one does not: its number is dead.
+        """
+        return sum(refund.amount_fen for refund in self.refunds if refund.state != _S.CLOSED)
+
+    @property
+    def rest_fen(self) -> int:
+        return self.paid_fen - self.claimed_fen
+
+    @property
+    def moved_fen(self) -> int:
+        return self._sum(*_MONEY_MOVES)
+
+    @property
+    def is_all_back(self) -> bool:
+        return self._sum(_S.SUCCESS, _S.OFFLINE) >= self.paid_fen > 0
+
+    @property
+    def is_under_way(self) -> bool:
+        return any(refund.state in _UNDER_WAY for refund in self.refunds)
+
+    @property
+    def is_stuck(self) -> bool:
+        return any(refund.state in _STUCK for refund in self.refunds)
+
+    @property
+    def to_tend(self) -> Refund | None:
+        """The refund that staff must do something about: it failed, or is closed and nothing has taken its place."""
+        stuck = [refund for refund in self.refunds if refund.state in _STUCK]
+        dead = [
+            refund
+            for refund in self.refunds
+            if refund.state == _S.CLOSED and not refund.replaced_by_id and refund.amount_fen <= self.rest_fen
+        ]
+        # First those that another try may help.
+        waiting = sorted([*stuck, *dead], key=lambda refund: (refund.state not in (_S.FAILED, _S.CLOSED), refund.pk))
+        return waiting[0] if waiting else None
+
+    def _sum(self, *states: str) -> int:
+        return sum(refund.amount_fen for refund in self.refunds if refund.state in states)
+
+
+def refunds_of(payment: Payment) -> RefundsOfPayment:
+    """Return the refunds of a payment. Whoever acts on the sums has locked the payment's or its order's row."""
+    return RefundsOfPayment(payment.amount_fen, tuple(payment.refunds.order_by("pk")))
+
+
+def refunds_of_order(*, out_trade_no: str) -> RefundsOfPayment:
+    """Return the refunds of an order's payment; none of nothing where the order has no payment here."""
+    payment = Payment.objects.filter(out_trade_no=out_trade_no).first()
+    return refunds_of(payment) if payment else RefundsOfPayment(0, ())

@@ -64,6 +64,7 @@ class Event(models.TextChoices):
     APPROVE_RETURN = "approve_return", "同意退货"
     REJECT_RETURN = "reject_return", "拒绝退货"
     REFUND = "refund", "退款"
+    REFUND_PART = "refund_part", "部分退款"
     REFUND_AGAIN = "refund_again", "重新退款"
     REFUND_FOUND = "refund_found", "微信侧退款"
     REFUND_DONE = "refund_done", "退款成功"
@@ -147,6 +148,10 @@ TABLE: dict[tuple[State, Event], Transition] = {
     (_S.RECEIVED, _E.ASK_RETURN): Transition(_S.RETURN_ASKED_LATER),
     (_S.RETURN_ASKED, _E.REJECT_RETURN): Transition(_S.SHIPPED),
     (_S.RETURN_ASKED_LATER, _E.REJECT_RETURN): Transition(_S.RECEIVED),
+    # A part of the money: the rest of the order goes on. It settles a return that was asked for.
+    **{(state, _E.REFUND_PART): Transition(state) for state in (*_UNSHIPPED, *_OUT_OF_HOUSE)},
+    (_S.RETURN_ASKED, _E.REFUND_PART): Transition(_S.SHIPPED),
+    (_S.RETURN_ASKED_LATER, _E.REFUND_PART): Transition(_S.RECEIVED),
     **{(state, _E.APPROVE_RETURN): Transition(_S.REFUNDING, refund=True) for state in _ASKED},
     **{(state, _E.REFUND): Transition(_S.REFUNDING, refund=True) for state in (*_OUT_OF_HOUSE, *_ASKED)},
     # A full refund that was made elsewhere, for example in WeChat's merchant platform, and found in the bill.

@@ -1,12 +1,12 @@
 """Refunds: each is stored first, then requested from the provider under one number until the provider answers."""
 
 from datetime import datetime, timedelta
+from itertools import count
 from typing import Any
 
 import structlog
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Sum
 
 from core.db.after_commit import task_send
 from core.money import fen_text
@@ -22,6 +22,7 @@ from payments.gateways.base import (
 from payments.gateways.wechat import gateway_v3
 from payments.listener import listener
 from payments.models import Payment, Refund, RefundStatus, RefundWay
+from payments.selectors import refunds_of
 from payments.services.common import SYSTEM, limit_lock_wait, log_step, payee, payees
 from payments.services.sweep import BATCH, GIVE_UP_AFTER, in_a_sweep, is_silence
 
@@ -54,11 +55,13 @@ STATE_OF = {
 }
 
 
-def refund_request(*, out_trade_no: str, amount_fen: int, reason: str, requested_by: str, now: datetime) -> Refund:
+def refund_request(
+    *, out_trade_no: str, amount_fen: int | None, reason: str, requested_by: str, now: datetime
+) -> Refund:
     """Store a refund of a paid payment; a worker sends it to the provider after commit, until it answers.
 
     Call it inside the transaction that changes the order, with the order's row locked. The amount may be a part of
-    the payment; all refunds together never exceed it.
+    the payment; all refunds together never exceed it. ``None``: all that is left of the payment.
 
     :raises RefundNotPossible: the payment is not paid, less than ``amount_fen`` is left of it, or its merchant has no
         values for refunds.
@@ -70,6 +73,7 @@ def refund_request(*, out_trade_no: str, amount_fen: int, reason: str, requested
         if not payment.is_paid:
             raise RefundNotPossible("该订单尚未支付,无法退款")
         _require_merchant(payment)
+        amount_fen = refunds_of(payment).rest_fen if amount_fen is None else amount_fen
         require_room(payment, amount_fen)
         return refund_create(payment, amount_fen, reason=reason, requested_by=requested_by, now=now)
 
@@ -96,11 +100,10 @@ def require_room(payment: Payment, amount_fen: int) -> None:
 
     :raises RefundNotPossible: all refunds together would exceed the payment, or be more than the provider allows.
     """
-    # A failed refund still counts, because it may be tried again. A closed one does not: its number is dead.
-    claimed = payment.refunds.exclude(state=RefundStatus.CLOSED).aggregate(sum=Sum("amount_fen"))["sum"] or 0
-    if not 0 < amount_fen <= payment.amount_fen - claimed:
+    refunds = refunds_of(payment)
+    if not 0 < amount_fen <= refunds.rest_fen:
         raise RefundNotPossible("退款金额超过可退金额")
-    if payment.refunds.count() >= MOST_REFUNDS:
+    if refunds.number >= MOST_REFUNDS:
         raise RefundNotPossible(f"一笔支付最多退款{MOST_REFUNDS}次")
 
 
@@ -108,7 +111,7 @@ def refund_create(payment: Payment, amount_fen: int, *, reason: str, requested_b
     """Insert the refund of a payment whose row the caller has locked."""
     refund = Refund.objects.create(
         payment=payment,
-        out_refund_no=f"{payment.out_trade_no}R{payment.refunds.count() + 1:02d}",
+        out_refund_no=_new_number(payment),
         amount_fen=amount_fen,
         reason=reason[:80],
         requested_by=requested_by[:64],
@@ -126,6 +129,12 @@ def refund_create(payment: Payment, amount_fen: int, *, reason: str, requested_b
     )
     refund_send(refund)
     return refund
+
+
+def _new_number(payment: Payment) -> str:
+    """Return a number that no refund of the payment has: those that were found at the provider have any number."""
+    taken = set(payment.refunds.values_list("out_refund_no", flat=True))
+    return next(text for at in count(1) if (text := f"{payment.out_trade_no}R{at:02d}") not in taken)
 
 
 def refund_send(refund: Refund) -> None:

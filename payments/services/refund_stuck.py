@@ -74,10 +74,14 @@ def refund_renew(*, refund_id: int, actor: str, now: datetime) -> Refund:
         _record_and_refuse(result, now)
     with transaction.atomic():
         payment, old = _lock(old)
+        if old.replaced_by_id:
+            raise RefundNotPossible("这笔退款已换新单号,请处理新的退款单")
         if old.state != _S.CLOSED:
             raise RefundNotPossible(f"这笔退款现在是“{old.get_state_display()}”")
         require_room(payment, old.amount_fen)
         new = refund_create(payment, old.amount_fen, reason=old.reason, requested_by=actor, now=now)
+        old.replaced_by = new
+        old.save(update_fields=["replaced_by"])
         log_step(payment, "换新单号", now, actor=actor, refund=old, detail=f"新单号 {new.out_refund_no}")
         listener().on_refund_changed(
             out_trade_no=payment.out_trade_no,
@@ -192,6 +196,8 @@ def _require_dead_here(refund: Refund, now: datetime) -> None:
 
 def _is_replaced(refund: Refund) -> bool:
     """Tell whether other refunds of the payment use the money of a closed one by now."""
+    if refund.replaced_by_id:
+        return True
     try:
         require_room(refund.payment, refund.amount_fen)
     except RefundNotPossible:

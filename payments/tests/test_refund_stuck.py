@@ -184,7 +184,7 @@ class TestClosed:
         )
 
         outcomes = [getattr(outcome, "out_refund_no", None) or outcome.msg for outcome in outcomes]
-        assert sorted(outcomes) == [old.payment.out_trade_no + "R02", "退款金额超过可退金额"]
+        assert sorted(outcomes) == [old.payment.out_trade_no + "R02", "这笔退款已换新单号,请处理新的退款单"]
 
     def test_its_money_is_not_paid_offline_as_well(self, refund_in):
         old = refund_in("CLOSED")

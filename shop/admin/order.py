@@ -23,6 +23,7 @@ from core.admin.buttons import SURE, ButtonsAdmin, bulk_action
 from core.times import SHANGHAI
 from shop.admin.order_parts import last_step, lines_table, log_timeline, payments_table, refunds_table
 from shop.admin.packing import MOST_PRINTED, packing_address, packing_page
+from shop.admin.refunding import PartForm, part_facts, part_table
 from shop.admin.shipping import ParcelForm, ReceiverForm, ShipForm, number_field, ship_table
 from shop.admin.work_lists import (
     PACKING,
@@ -36,10 +37,11 @@ from shop.admin.work_lists import (
     work_list_rows,
 )
 from shop.errors import OrderRefused, ProviderUndecided
-from shop.models import Order
+from shop.models import Order, PartRefund
 from shop.selectors import order_search
 from shop.services.order_close import order_close
 from shop.services.order_move import order_set_parcel, order_set_receiver, order_ship
+from shop.services.order_refund_part import order_refund_part
 from shop.services.order_return import order_refund, order_return_decide
 from shop.states import TABLE, Event, ShippingStatus, State
 
@@ -97,6 +99,7 @@ BUTTONS: dict[str, OrderButton] = {
     "close": OrderButton(Event.CLOSE, "关闭订单", _close(Event.CLOSE)),
     "invalidate": OrderButton(Event.INVALIDATE, "作废订单", _close(Event.INVALIDATE)),
     "refund": OrderButton(Event.REFUND, "全额退款", order_refund),
+    "refund_part": OrderButton(Event.REFUND_PART, "部分退款", order_refund_part),
     "refund_again": OrderButton(Event.REFUND_AGAIN, "重新退款", order_refund),
     "receiver": OrderButton(None, "修改收货信息", _set(order_set_receiver), (State.PAID, State.PREPARING, State.OPEN)),
     "parcel": OrderButton(
@@ -108,7 +111,9 @@ BUTTONS: dict[str, OrderButton] = {
 }
 _COURIER = "last_courier"  # of this session: the next parcels usually go by the same
 _REFUNDING = "款项将原路退回,进度见“退款处理”"
-_BEGINS = frozenset({"approve", "refund", "refund_again"})  # these only request a refund; the money moves later
+_BEGINS = frozenset(
+    {"approve", "refund", "refund_part", "refund_again"}
+)  # these only request a refund; the money moves later
 OUTCOMES = dict.fromkeys(_BEGINS, _REFUNDING)
 _COLOURS = {
     State.OPEN.label: "warning",
@@ -156,16 +161,18 @@ class OrderAdmin(WorkListColumns, ButtonsAdmin):
         "close": "订单没有付款,关闭后商品回到库存。",
         "invalidate": "订单没有付款,作废后商品回到库存。",
         "refund": "款项全额原路退回买家,不能撤回。还没有发货的商品回到库存,已经发出的不会。",
+        "refund_part": "选商品或只填金额,款项原路退回买家,不能撤回。退了的商品不再发货;退完余款的,订单变为退款中。",
         "refund_again": "被拒绝的退款用原单号再提交一次;已关闭的先向微信确认,再换新单号。钱只会退一次。",
     }
     asks_of = ("order_id", "goods", "receiver", "total", "state_label")
     asks_why = dict.fromkeys(("approve", "close", "invalidate", "refund", "refund_again"), "写入订单日志") | {
-        "reject": "写入订单日志,买家也会看到"
+        "reject": "写入订单日志,买家也会看到",
+        "refund_part": "写入订单日志,买家也会看到",
     }
-    asks_form = {"receiver": ReceiverForm, "parcel": ParcelForm}
+    asks_form = {"receiver": ReceiverForm, "parcel": ParcelForm, "refund_part": PartForm}
     begins = _BEGINS
-    grave = frozenset({"reject", "close", "invalidate", "refund"})
-    need_password = frozenset({"approve", "refund", "refund_again"})
+    grave = frozenset({"reject", "close", "invalidate", "refund", "refund_part"})
+    need_password = frozenset({"approve", "refund", "refund_part", "refund_again"})
     list_display = ["order_id", "goods", "username", "phone", "total", "state_label", "created_at"]
     list_filter = [WorkListFilter, "order_status", "pay_status", "shiping_status", "state", ("created_at", DayFilter)]
     list_filter_submit = True
@@ -175,14 +182,14 @@ class OrderAdmin(WorkListColumns, ButtonsAdmin):
     search_help_text = "电话或订单号(或其最后四位)、收件人、商品、快递单号"
     ordering = ["-pk"]
     readonly_fields = [
-        *("order_id", "username", "total", "recipient", "phone", "address", "note", "lines"),
+        *("order_id", "username", "total", "refunded", "recipient", "phone", "address", "note", "lines"),
         *("express_company", "express_no"),
         *("state_label", "order_status", "pay_status", "shiping_status", "holds_stock"),
         *("created_at", "expires_at", "paid_at", "transaction_id", "hidden_at"),
         *("payments", "refunds", "timeline"),
     ]
     fieldsets = [
-        ("订单", {"fields": [("order_id", "state_label"), ("username", "total"), "lines", "note"]}),
+        ("订单", {"fields": [("order_id", "state_label"), ("username", "total", "refunded"), "lines", "note"]}),
         ("收货", {"fields": [("recipient", "phone"), "address", ("express_company", "express_no")]}),
         ("支付与退款", {"fields": ["payments", "refunds"]}),
         ("日志", {"fields": ["timeline"]}),
@@ -290,10 +297,17 @@ class OrderAdmin(WorkListColumns, ButtonsAdmin):
         return form(typed, order=rows[0]) if form else None
 
     def answers(self, request: HttpRequest, name: str, row: Order) -> dict[str, Any]:
-        said = super().answers(request, name, row)
-        return said | {"express_no": said.pop(number_field(row))} if name == "ship" else said
+        form = self.form_of(request, name, [row])
+        if form is None or not form.is_valid():  # a step of many rows was checked with all of them
+            return {}
+        if isinstance(form, PartForm):
+            return part_facts(form)
+        said = form.cleaned_data
+        return said | {"express_no": said.pop(number_field(row))} if isinstance(form, ShipForm) else said
 
     def asked_table(self, name: str, rows: list[Order], form: Form | None) -> SafeString:
+        if isinstance(form, PartForm):
+            return part_table(form)
         if not isinstance(form, ShipForm):
             return super().asked_table(name, rows, form)
         columns = ("order_id", "goods", "receiver")
@@ -301,7 +315,7 @@ class OrderAdmin(WorkListColumns, ButtonsAdmin):
         return ship_table(form, titles, [[lookup_field(column, row, self)[2] for column in columns] for row in rows])
 
     def is_moving(self, row: Order) -> bool:
-        return row.state == State.REFUNDING
+        return row.state == State.REFUNDING or row.part_refund == PartRefund.UNDER_WAY
 
     def sum_of(self, rows: list[Order]) -> str:
         return f"{len(rows)} 个订单,共 {sum(order.total for order in rows):.2f} 元"

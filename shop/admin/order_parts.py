@@ -1,5 +1,6 @@
 """The parts of the order page that are not fields: goods, payments, refunds and log."""
 
+from collections import defaultdict
 from typing import Any
 
 from django.urls import NoReverseMatch, reverse
@@ -10,16 +11,23 @@ from core.admin.tables import LogLine, table, timeline
 from core.money import fen_to_yuan
 from core.times import dash
 from payments.models import Payment, Refund
-from shop.models import Order
+from shop.models import LineRefund, Order
 from shop.states import State
 
 
 def lines_table(order: Order) -> SafeString:
     rows = [
-        (line.title, line.product_code, f"{line.price:.2f}", line.quantity, f"{line.amount:.2f}")
+        (
+            line.title,
+            line.product_code,
+            f"{line.price:.2f}",
+            line.quantity,
+            f"{line.amount:.2f}",
+            line.refunded_quantity,
+        )
         for line in order.lines.all()
     ]
-    return table(("商品", "商品编号", "单价(元)", "数量", "小计(元)"), rows)
+    return table(("商品", "商品编号", "单价(元)", "数量", "小计(元)", "已退件数"), rows)
 
 
 def payments_table(order: Order) -> SafeString:
@@ -37,12 +45,17 @@ def payments_table(order: Order) -> SafeString:
 
 
 def refunds_table(order: Order) -> SafeString:
+    pieces: dict[str, list[str]] = defaultdict(list)
+    for part in LineRefund.objects.filter(line__order=order).select_related("line"):
+        pieces[part.out_refund_no].append(
+            f"{part.line.title}×{part.quantity}({'放回货架' if part.is_restocked else '不放回'})"
+        )
     rows = [
         (
             payments_link("refund", refund, refund.out_refund_no),
             refund.get_state_display(),
             f"{fen_to_yuan(refund.amount_fen):.2f}",
-            refund.reason,
+            " ".join([refund.reason, *pieces[refund.out_refund_no]]),
             refund.requested_by,
             refund.attempts,
             refund.trouble,

@@ -39,7 +39,7 @@ class Parcel:
 
     @property
     def pieces(self) -> int:
-        return sum(line.quantity for line in self.lines)
+        return sum(line.left for line in self.lines)
 
     @property
     def state(self) -> str:
@@ -84,7 +84,9 @@ def packing_page(model_admin: Any, request: HttpRequest) -> HttpResponse:
 
 def _parcel(order: Order) -> Parcel:
     qr = segno.make_qr(order.order_id, error="m").svg_data_uri(omitsize=True, border=1)
-    return Parcel(order, list(order.lines.all()), qr, (State(order.state), Event.SHIP) in TABLE)
+    return Parcel(
+        order, [line for line in order.lines.all() if line.left], qr, (State(order.state), Event.SHIP) in TABLE
+    )
 
 
 def _picks(parcels: list[Parcel]) -> list[Pick]:
@@ -93,6 +95,6 @@ def _picks(parcels: list[Parcel]) -> list[Pick]:
     for parcel in parcels:
         for line in parcel.lines:
             pick = picks.setdefault(line.product_code, Pick(line.product_code, line.title))
-            pick.pieces += line.quantity
+            pick.pieces += line.left
             pick.orders += 1
     return sorted(picks.values(), key=lambda pick: pick.code)

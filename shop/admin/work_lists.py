@@ -1,10 +1,11 @@
 """The work lists: orders that wait for staff, the longest waiting first, with a button for each step."""
 
+from collections import defaultdict
 from datetime import datetime
 from typing import Any, NamedTuple
 
 from django.contrib import admin
-from django.db.models import Case, OuterRef, QuerySet, Subquery, When
+from django.db.models import Case, OuterRef, Q, QuerySet, Subquery, When
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
@@ -14,8 +15,9 @@ from unfold.decorators import display
 
 from core.admin.buttons import PRESS
 from payments.models import Refund, RefundStatus
+from payments.selectors import RefundsOfPayment
 from shop.admin.order_parts import payments_link
-from shop.models import Order, OrderLog
+from shop.models import Order, OrderLog, PartRefund
 from shop.states import Event, State
 
 
@@ -28,6 +30,11 @@ class WorkList(NamedTuple):
     steps: tuple[str, ...]  # names of the buttons, the usual one first
     columns: tuple[str, ...]
     ordering: tuple[Any, ...]
+    others: Q = Q()  # orders in other states that belong to it as well
+
+    @property
+    def rows(self) -> Q:
+        return Q(state__in=self.states) | self.others if self.others else Q(state__in=self.states)
 
 
 PARAMETER = "work"
@@ -57,7 +64,8 @@ WORK_LISTS: dict[str, WorkList] = {
         (State.REFUND_FAILED, State.REFUNDING),
         ("refund_again",),
         ("order_id", "receiver", "total", "state_label", "refund_progress"),
-        (Case(When(state=State.REFUND_FAILED, then=0), default=1), "pk"),
+        (Case(When(Q(state=State.REFUND_FAILED) | Q(part_refund=PartRefund.STUCK), then=0), default=1), "pk"),
+        ~Q(part_refund=PartRefund.NONE),
     ),
 }
 LATE_DAYS = 2
@@ -75,7 +83,7 @@ class WorkListFilter(admin.SimpleListFilter):
 
     def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
         work = WORK_LISTS.get(self.value() or "")
-        return queryset.filter(state__in=work.states) if work else queryset
+        return queryset.filter(work.rows) if work else queryset
 
 
 def work_list_rows(orders: QuerySet[Order], work: WorkList) -> QuerySet[Order]:
@@ -88,11 +96,19 @@ def work_list_rows(orders: QuerySet[Order], work: WorkList) -> QuerySet[Order]:
 
 
 def attach_refunds(orders: list[Any]) -> None:
-    """Set ``refund`` on each order to its newest refund, with one query. A payment has the number of its order."""
+    """Set ``refund`` on each order to the one that staff must tend, else its newest one under way, else its newest.
+
+    One query for all. A payment has the number of its order.
+    """
     refunds = Refund.objects.filter(payment__out_trade_no__in=[order.order_id for order in orders])
-    newest = {refund.payment.out_trade_no: refund for refund in refunds.select_related("payment").order_by("pk")}
+    found: dict[str, list[Refund]] = defaultdict(list)
+    for refund in refunds.select_related("payment").order_by("pk"):
+        found[refund.payment.out_trade_no].append(refund)
     for order in orders:
-        order.refund = newest.get(order.order_id)
+        mine = found[order.order_id]
+        sums = RefundsOfPayment(mine[0].payment.amount_fen, tuple(mine)) if mine else None
+        under_way = [refund for refund in mine if refund.next_try_at]
+        order.refund = sums and (sums.to_tend or [*mine, *under_way][-1])
 
 
 def is_by_hand(order: Any) -> bool:
@@ -117,7 +133,12 @@ class WorkListColumns:
     @display(description="商品")
     def goods(self, order: Order) -> SafeString:
         lines = format_html_join(
-            "", "<li>{} <b>× {}</b></li>", ((line.title, line.quantity) for line in order.lines.all())
+            "",
+            "<li>{} <b>× {}</b>{}</li>",
+            (
+                (line.title, line.left, f" (已退 {line.refunded_quantity})" if line.refunded_quantity else "")
+                for line in order.lines.all()
+            ),
         )
         return format_html('<ul class="od-text od-goods">{}</ul>', lines)
 
@@ -150,8 +171,16 @@ class WorkListColumns:
             refund.get_state_display(),
             refund.attempts,
             refund.trouble or _next_try(refund),
-            payments_link("refund", refund, "选择退法") if is_by_hand(order) else "",
+            _way_out(order),
         )
+
+
+def _way_out(order: Any) -> SafeString | str:
+    """Return the link to the refund's own page where the buttons of the list do not help."""
+    if is_by_hand(order):
+        return payments_link("refund", order.refund, "选择退法")
+    is_part = order.part_refund == PartRefund.STUCK
+    return payments_link("refund", order.refund, "处理这笔部分退款") if is_part else ""
 
 
 def _next_try(refund: Refund) -> SafeString | str:

@@ -3,7 +3,18 @@
 from shop.models.cart import CartItem
 from shop.models.catalogue import Category, Product
 from shop.models.courier import Courier
-from shop.models.order import Order, OrderLine, OrderLog
+from shop.models.order import LineRefund, Order, OrderLine, OrderLog, PartRefund
 from shop.models.vip import VipGrant
 
-__all__ = ["CartItem", "Category", "Courier", "Order", "OrderLine", "OrderLog", "Product", "VipGrant"]
+__all__ = [
+    "CartItem",
+    "Category",
+    "Courier",
+    "LineRefund",
+    "Order",
+    "OrderLine",
+    "OrderLog",
+    "PartRefund",
+    "Product",
+    "VipGrant",
+]

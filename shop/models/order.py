@@ -6,7 +6,7 @@ from decimal import Decimal
 from django.conf import settings
 from django.contrib.postgres.indexes import OpClass
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 from django.db.models.functions import Reverse
 
 from core.money import yuan_to_fen
@@ -31,6 +31,12 @@ def _fits_its_face() -> Q:
     return allowed
 
 
+class PartRefund(models.TextChoices):
+    NONE = "", "没有"
+    UNDER_WAY = "under_way", "退款中"
+    STUCK = "stuck", "退款异常"
+
+
 class Order(models.Model):
     """An order. Its ``order_id`` is also the ``out_trade_no`` of its payment.
 
@@ -50,7 +56,12 @@ class Order(models.Model):
     express_company = models.CharField("快递公司", max_length=COURIER_LENGTH, blank=True, default="", db_default="")
     express_no = models.CharField("快递单号", max_length=TRACKING_LENGTH, blank=True, default="", db_default="")
 
+    # Money that has gone back or is to go back. Without refunds that the provider closed.
+    refunded = models.DecimalField("已退款(元)", max_digits=12, decimal_places=2, default=0, db_default=0)
+
     state = models.CharField("状态", max_length=20, choices=State, default=State.OPEN)
+    # How the refunds of a part are, while the order goes on.
+    part_refund = models.CharField("部分退款", max_length=10, choices=PartRefund, blank=True, default="", db_default="")
     order_status = models.SmallIntegerField("订单状态", choices=OrderStatus, default=OrderStatus.SUBMITTED)
     pay_status = models.SmallIntegerField("支付状态", choices=PayStatus, default=PayStatus.UNPAID)
     shiping_status = models.SmallIntegerField("配送状态", choices=ShippingStatus, default=ShippingStatus.NOT_SHIPPED)
@@ -76,6 +87,9 @@ class Order(models.Model):
         ordering = ["-pk"]
         constraints = [
             models.CheckConstraint(condition=Q(total__gt=0), name="order_total_above_zero"),
+            models.CheckConstraint(
+                condition=Q(refunded__gte=0, refunded__lte=F("total")), name="order_refunded_within_total"
+            ),
             models.CheckConstraint(condition=_fits_its_face(), name="order_numbers_fit_state"),
             models.CheckConstraint(
                 condition=Q(state=State.OPEN.value, sweep_at__isnull=False)
@@ -111,6 +125,7 @@ class Order(models.Model):
             # For a search by the last digits.
             models.Index(OpClass(Reverse("order_id"), name="text_pattern_ops"), name="order_tail"),
             # Holds only orders that staff must act on. Unpaid ones are in "order_due".
+            models.Index(fields=["part_refund"], condition=~Q(part_refund=""), name="order_part_refund"),
             models.Index(fields=["state"], condition=Q(state__in=[state.value for state in TO_DO]), name="order_to_do"),
         ]
 
@@ -148,6 +163,9 @@ class OrderLine(models.Model):
     image_url = models.CharField("商品图片", max_length=URL_LENGTH, blank=True)
     vip_level = models.PositiveSmallIntegerField("VIP 等级", default=0)  # 0: goods, not VIP time
     vip_days = models.PositiveSmallIntegerField("VIP 天数", default=0)
+    # Pieces whose refund was asked for, and those of them that went back on the shelf.
+    refunded_quantity = models.PositiveIntegerField("已退件数", default=0, db_default=0)
+    restocked_quantity = models.PositiveIntegerField("放回货架的件数", default=0, db_default=0)
 
     class Meta:
         verbose_name = verbose_name_plural = "订单商品"
@@ -156,6 +174,10 @@ class OrderLine(models.Model):
             models.UniqueConstraint(fields=["order", "product"], name="line_once_per_product"),
             models.CheckConstraint(condition=Q(quantity__gt=0), name="line_quantity_above_zero"),
             models.CheckConstraint(condition=Q(price__gt=0), name="line_price_above_zero"),
+            models.CheckConstraint(
+                condition=Q(refunded_quantity__lte=F("quantity"), restocked_quantity__lte=F("refunded_quantity")),
+                name="line_refunded_within_quantity",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -164,6 +186,31 @@ class OrderLine(models.Model):
     @property
     def amount(self) -> Decimal:
         return self.price * self.quantity
+
+    @property
+    def left(self) -> int:
+        """Pieces that are neither refunded nor on their way to be: those to ship, and those that can be refunded."""
+        return self.quantity - self.refunded_quantity
+
+
+class LineRefund(models.Model):
+    """The pieces of one line that one refund of a part was for. Refunds of money alone have none."""
+
+    line = models.ForeignKey(OrderLine, models.PROTECT, verbose_name="订单商品", related_name="refunds")
+    out_refund_no = models.CharField("商户退款单号", max_length=64, db_index=True)  # of the first try
+    quantity = models.PositiveIntegerField("件数")
+    is_restocked = models.BooleanField("放回货架")
+
+    class Meta:
+        verbose_name = verbose_name_plural = "退款的商品"
+        ordering = ["pk"]
+        constraints = [
+            models.UniqueConstraint(fields=["line", "out_refund_no"], name="line_refund_once"),
+            models.CheckConstraint(condition=Q(quantity__gt=0), name="line_refund_quantity_above_zero"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.out_refund_no} {self.line_id} x {self.quantity}"
 
 
 class OrderLog(models.Model):

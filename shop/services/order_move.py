@@ -5,9 +5,12 @@ from typing import Any
 
 from django.db import transaction
 
+from core.money import fen_to_yuan
+from payments.models import Refund
+from payments.selectors import RefundsOfPayment, refunds_of_order
 from payments.services import refund_request
 from shop.errors import OrderRefused, RecordUnknown
-from shop.models import Order, OrderLog
+from shop.models import Order, OrderLog, PartRefund
 from shop.services.stock import stock_give_back, stock_take
 from shop.services.vip import vip_revoke
 from shop.states import (
@@ -16,6 +19,7 @@ from shop.states import (
     TABLE,
     Event,
     OrderStatus,
+    PayStatus,
     ShippingStatus,
     State,
     Stock,
@@ -59,9 +63,21 @@ def require(state: State, event: Event) -> Transition:
     return transition
 
 
-def order_move(*, order: Order, event: Event, actor: str, now: datetime, detail: str = "", **facts: Any) -> None:
+def order_move(
+    *,
+    order: Order,
+    event: Event,
+    actor: str,
+    now: datetime,
+    detail: str = "",
+    refund_reason: str = "",
+    **facts: Any,
+) -> Refund | None:
     """Apply ``event`` to an order whose row is locked: state, stock, refund and log, all or nothing.
 
+    Where all of the money goes back, that is what earlier refunds of a part have left; the refund is returned.
+
+    :param refund_reason: what the buyer reads of the refund at the provider; otherwise ``detail``.
     :param facts: other fields to save with it.
     :raises OrderRefused: ``TABLE`` has no such transition.
     :raises StockShortage, ProductGone: the stock must be taken again and is gone.
@@ -84,13 +100,32 @@ def order_move(*, order: Order, event: Event, actor: str, now: datetime, detail:
     )
     if transition.refund:
         vip_revoke(order=order, now=now)
-        refund_request(
+        refund = refund_request(
             out_trade_no=order.order_id,
-            amount_fen=order.total_fen,
-            reason=detail or event.label,
+            amount_fen=None,
+            reason=refund_reason or detail or event.label,
             requested_by=actor,
             now=now,
         )
+        order_refunds_sum(order=order)
+        return refund
+    return None
+
+
+def order_refunds_sum(*, order: Order) -> RefundsOfPayment:
+    """Write down how much of a paid order goes back, and how the refunds of a part are. The order's row is locked."""
+    refunds = refunds_of_order(out_trade_no=order.order_id)
+    if order.pay_status != PayStatus.PAID:  # money that fits no order goes back without it
+        return refunds
+    order.refunded = min(fen_to_yuan(refunds.claimed_fen), order.total)
+    order.part_refund = PartRefund.NONE
+    if order.state not in (State.REFUNDING, State.REFUND_FAILED, State.REFUNDED):
+        if refunds.to_tend:
+            order.part_refund = PartRefund.STUCK
+        elif refunds.is_under_way:
+            order.part_refund = PartRefund.UNDER_WAY
+    order.save(update_fields=["refunded", "part_refund"])
+    return refunds
 
 
 def order_note(*, order: Order, event: str, actor: str, now: datetime, detail: str = "") -> None:
@@ -188,7 +223,7 @@ def _stock_facts(order: Order, transition: Transition) -> dict[str, Any]:
     takes = transition.stock is Stock.TAKE_AGAIN
     if order.holds_stock is takes:
         raise RuntimeError(f"{order.order_id}: its stock was {'taken' if takes else 'given back'} before")
-    pieces = dict(order.lines.values_list("product_id", "quantity"))
+    pieces = {line.product_id: line.left for line in order.lines.all()}
     if takes:
         stock_take(pieces)
     else:

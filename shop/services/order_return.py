@@ -5,6 +5,7 @@ from datetime import datetime
 from django.db import transaction
 
 from payments.models import Refund
+from payments.selectors import refunds_of_order
 from payments.services import refund_again, refunds_require
 from shop.models import Order
 from shop.services.order_move import order_lock, order_move, require
@@ -41,7 +42,7 @@ def order_return_decide(*, order_id: str, approve: bool, actor: str, reason: str
 
 
 def order_refund(*, order_id: str, actor: str, reason: str = "", now: datetime) -> Order:
-    """Refund all of a paid order for the back office, or take the next step of a refund that failed.
+    """Refund all that is left of a paid order for the back office, or take the next step of a refund that failed.
 
     Not in a transaction: before a refund gets a new number, the provider is asked about the old one.
 
@@ -60,4 +61,5 @@ def order_refund(*, order_id: str, actor: str, reason: str = "", now: datetime) 
 def _failed_refund(order_id: str) -> Refund | None:
     if not Order.objects.filter(order_id=order_id, state=State.REFUND_FAILED).exists():
         return None
-    return Refund.objects.filter(payment__out_trade_no=order_id).order_by("pk").last()
+    refunds = refunds_of_order(out_trade_no=order_id)
+    return refunds.to_tend or (refunds.refunds[-1] if refunds.refunds else None)

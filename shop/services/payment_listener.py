@@ -6,6 +6,7 @@ These functions are the shop's ``PaymentListener``, registered in ``ShopConfig.r
 
 import re
 from datetime import datetime
+from typing import Any
 
 import structlog
 from django.db import transaction
@@ -13,26 +14,15 @@ from django.db import transaction
 from core.money import fen_text
 from payments.listener import PaidOutcome
 from payments.models import RefundStatus
+from payments.selectors import RefundsOfPayment, refunds_of_order
 from shop.errors import ProductGone, StockShortage
 from shop.models import Order
-from shop.services.order_move import SYSTEM, WECHAT, order_move
+from shop.services.order_move import SYSTEM, WECHAT, order_move, order_refunds_sum
 from shop.services.vip import vip_grant, vip_revoke
 from shop.states import TABLE, Event, PayStatus, State
 
 log = structlog.get_logger("shop")
 
-_EVENT_OF_REFUND = {
-    RefundStatus.PENDING: Event.REFUND_AGAIN,
-    RefundStatus.PROCESSING: Event.REFUND_AGAIN,
-    RefundStatus.SUCCESS: Event.REFUND_DONE,
-    RefundStatus.FAILED: Event.REFUND_FAIL,
-    RefundStatus.ABNORMAL: Event.REFUND_FAIL,
-    RefundStatus.CLOSED: Event.REFUND_FAIL,
-    RefundStatus.OWED: Event.REFUND_FAIL,
-    RefundStatus.OFFLINE: Event.REFUND_DONE,
-}
-# States of a refund in which the provider has begun to move the money.
-_MONEY_MOVES = (RefundStatus.PROCESSING, RefundStatus.SUCCESS, RefundStatus.ABNORMAL, RefundStatus.OWED)
 ORDER_NUMBER = re.compile(r"[0-9]{17}[0-9A-Za-z]{11,15}")  # 17 digits of time, a random suffix
 
 
@@ -48,7 +38,7 @@ def on_paid(*, out_trade_no: str, paid_fen: int, transaction_id: str, paid_at: d
     if order.pay_status == PayStatus.PAID:  # payments reported this money before
         return PaidOutcome.ACCEPTED
     # Show an order again that its buyer has deleted: the buyer must see where the money is.
-    facts = {"paid_at": paid_at, "transaction_id": transaction_id, "hidden_at": None}
+    facts: dict[str, Any] = {"paid_at": paid_at, "transaction_id": transaction_id, "hidden_at": None}
     detail = f"{transaction_id} {fen_text(paid_fen)}"
     late = order.state != State.OPEN
     try:
@@ -66,6 +56,7 @@ def _return_the_money(order: Order, shortage: Exception, detail: str, now: datet
     log.warning("paid after closing, stock gone: refunding", order_id=order.order_id)
     note = "订单关闭后收到付款,商品已无库存,款项将原路退回"
     detail = f"{detail} {shortage}"
+    facts = facts | {"refunded": order.total}  # payments makes the refund
     order.refresh_from_db()
     order_move(order=order, event=Event.PAY_TOO_LATE, actor=WECHAT, now=now, detail=detail, note=note, **facts)
     return PaidOutcome.REFUND
@@ -74,16 +65,30 @@ def _return_the_money(order: Order, shortage: Exception, detail: str, now: datet
 def on_refund_changed(
     *, out_trade_no: str, out_refund_no: str, amount_fen: int, state: str, now: datetime, staff: str
 ) -> None:
-    """Move an order with its refund. Without a transition in ``TABLE`` the order stays as it is."""
+    """Move an order with its refunds. Without a transition in ``TABLE`` the order stays as it is."""
     order = Order.objects.filter(order_id=out_trade_no).first()
     if order is None:  # a refund of stray money: it belongs to no order
         return
     actor, detail = staff or WECHAT, f"{out_refund_no} {fen_text(amount_fen)} {RefundStatus(state).label}"
-    if amount_fen == order.total_fen and state in _MONEY_MOVES:
+    refunds = refunds_of_order(out_trade_no=out_trade_no)
+    if refunds.moved_fen >= order.total_fen:
         _move_to_refunding(order, actor, now, detail)
-    event = _EVENT_OF_REFUND[RefundStatus(state)]
+    event = _event_of(refunds)
     if (State(order.state), event) in TABLE:
         order_move(order=order, event=event, actor=actor, now=now, detail=detail)
+    order_refunds_sum(order=order)
+
+
+def _event_of(refunds: RefundsOfPayment) -> Event:
+    """Return what all refunds together mean to an order whose money goes back: the last one to change may not decide.
+
+    After a refund of a part, the rest is a refund of its own, and each of them may fail or arrive first.
+    """
+    if refunds.is_all_back:
+        return Event.REFUND_DONE
+    if refunds.is_stuck or refunds.rest_fen > 0:
+        return Event.REFUND_FAIL
+    return Event.REFUND_AGAIN
 
 
 def _move_to_refunding(order: Order, actor: str, now: datetime, detail: str) -> None:

@@ -41,9 +41,14 @@ def vip_grant(*, order: Order, now: datetime) -> bool:
     return all(line.vip_level for line in lines)
 
 
-def vip_revoke(*, order: Order, now: datetime) -> None:
-    """Take back the VIP time of an order, except what has been used up. The order's row is locked."""
+def vip_revoke(*, order: Order, now: datetime, lines: Iterable[int] | None = None) -> None:
+    """Take back the VIP time of an order, or of ``lines`` (their keys), except what has been used up.
+
+    The order's row is locked.
+    """
     grants = VipGrant.objects.select_for_update().filter(line__order=order, revoked_at=None)
+    if lines is not None:
+        grants = grants.filter(line__in=lines)
     for grant in grants.order_by("-pk"):
         grant.revoked_at = now
         grant.save(update_fields=["revoked_at"])

@@ -64,7 +64,10 @@ def pieces_out(product: Product) -> int:
     """Pieces that orders hold or have sold."""
     from shop.models import OrderLine
 
-    return sum(OrderLine.objects.filter(product=product, order__holds_stock=True).values_list("quantity", flat=True))
+    out = 0
+    for line in OrderLine.objects.filter(product=product).select_related("order"):
+        out += (line.quantity if line.order.holds_stock else line.refunded_quantity) - line.restocked_quantity
+    return out
 
 
 # --- The world outside, with the fixture ``wechat`` ----------------------------------------------

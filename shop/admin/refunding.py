@@ -1,0 +1,101 @@
+"""The form of a refund of a part: which pieces, how much money, and whether the pieces can be sold again."""
+
+from decimal import Decimal
+from typing import Any
+
+from django import forms
+from django.forms.widgets import Script
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+
+from core.admin.tables import table
+from core.money import fen_to_yuan
+from payments.selectors import refunds_of_order
+from shop.models import Order, OrderLine
+
+_SHELF = (("", "请选择"), ("yes", "放回货架,可以再卖"), ("no", "不放回(损坏、丢失,或还没有收到)"))
+
+
+class PartForm(forms.Form):
+    amount = forms.DecimalField(
+        label="退款金额(元)", max_digits=12, decimal_places=2, min_value=Decimal("0.01"), localize=False
+    )
+    shelf = forms.ChoiceField(label="退的商品", choices=_SHELF, required=False, help_text="只退金额、不退商品的不用选")
+    refunds_seen = forms.IntegerField(min_value=0, error_messages={"required": "请核对下面的数字再办"})
+
+    class Media:
+        js = [Script("backoffice/refund.js", defer=True)]
+        css = {"all": ["backoffice/orders.css"]}
+
+    def __init__(self, data: Any = None, *, order: Order) -> None:
+        super().__init__(data)
+        self.order, self.lines = order, list(order.lines.order_by("pk"))
+        fields: dict[str, Any] = self.fields
+        for line in self.lines:
+            if line.left:
+                attrs = {
+                    "aria-label": f"退几件 {line.title}",
+                    "data-price": str(line.price),
+                    "inputmode": "numeric",
+                    "placeholder": "0",
+                }
+                fields[_name(line)] = forms.IntegerField(
+                    label=line.title,
+                    required=False,
+                    min_value=0,
+                    max_value=line.left,
+                    widget=forms.NumberInput(attrs),
+                    error_messages={"max_value": f"最多还能退 {line.left} 件"},
+                )
+        self.in_table = {"refunds_seen", *(_name(line) for line in self.lines)}
+
+    def clean(self) -> dict[str, Any]:
+        given = super().clean() or {}
+        if self.pieces(given) and not given.get("shelf"):
+            self.add_error("shelf", "请选择退的商品是否放回货架")
+        return given
+
+    def pieces(self, given: dict[str, Any]) -> dict[int, int]:
+        return {line.pk: given[_name(line)] for line in self.lines if given.get(_name(line))}
+
+
+def _name(line: OrderLine) -> str:
+    return f"quantity_{line.pk}"
+
+
+def part_facts(form: PartForm) -> dict[str, Any]:
+    """Return what the service takes, of a valid form."""
+    given = form.cleaned_data
+    return {
+        "amount": given["amount"],
+        "quantities": form.pieces(given),
+        "is_restocked": given["shelf"] == "yes",
+        "refunds_seen": given["refunds_seen"],
+    }
+
+
+def part_table(form: PartForm) -> SafeString:
+    """The order's lines with a field for the pieces, and what is left of its money at this moment."""
+    order, refunds = form.order, refunds_of_order(out_trade_no=form.order.order_id)
+    rows = []
+    for line in form.lines:
+        rows.append((line.title, f"{line.price:.2f}", line.quantity, str(line.refunded_quantity), _cell(form, line)))
+    money = format_html(
+        "<p>订单 {},买家 {}。已付 {} 元,已退(含正在退的){} 元,<b>还能退 <span data-rest>{}</span> 元</b>。</p>",
+        order,
+        order.username,
+        order.total,
+        fen_to_yuan(refunds.claimed_fen),
+        f"{fen_to_yuan(refunds.rest_fen):.2f}",
+    )
+    seen = format_html('<input type="hidden" name="refunds_seen" value="{}">', refunds.number)
+    return money + table(("商品", "单价(元)", "买了", "已退", "退几件"), rows) + seen
+
+
+def _cell(form: PartForm, line: OrderLine) -> SafeString | str:
+    if not line.left:
+        return "已退完"
+    field = form[_name(line)]
+    return format_html(
+        "{}{}", field, format_html_join("", '<p class="bo-wrong">{}</p>', ((error,) for error in field.errors))
+    )

@@ -1,0 +1,114 @@
+"""Refunds of a part of an order's money, for pieces of its lines or for none, by the back office."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from decimal import Decimal
+
+from django.db import transaction
+from django.db.models import F
+
+from core.money import fen_text, yuan_to_fen
+from payments.errors import RefundNotPossible
+from payments.selectors import RefundsOfPayment
+from payments.services import refund_request
+from payments.services.refund import MOST_REFUNDS
+from shop.errors import OrderRefused
+from shop.models import LineRefund, Order, OrderLine
+from shop.services.order_move import order_lock, order_move, order_refunds_sum, require
+from shop.services.stock import stock_give_back
+from shop.services.vip import vip_revoke
+from shop.states import Event, State
+
+
+@transaction.atomic
+def order_refund_part(
+    *,
+    order_id: str,
+    amount: Decimal,
+    quantities: Mapping[int, int],
+    is_restocked: bool,
+    refunds_seen: int,
+    actor: str,
+    reason: str = "",
+    now: datetime,
+) -> Order:
+    """Give a part of an order's money back; the order goes on. The last part is the refund of all, which ends it.
+
+    :param amount: yuan.
+    :param quantities: pieces that it is for, by the key of their line. They are not shipped any more.
+    :param is_restocked: these pieces go back on the shelf.
+    :param refunds_seen: how many refunds the order had when staff decided: a second click, or a colleague's refund
+        in between, must not pay twice.
+    :raises RecordUnknown, OrderRefused, RefundNotPossible: as named; ``msg`` says why. Nothing was changed.
+    """
+    order = order_lock(order_id=order_id)
+    state = State(order.state)
+    require(state, Event.REFUND_PART)
+    refunds, fen = order_refunds_sum(order=order), yuan_to_fen(amount)
+    _require_possible(refunds, fen, refunds_seen)
+    lines = _take_back(order, quantities, is_restocked, now)
+    goods = "、".join(f"{line.title}×{pieces}" for line, pieces in lines)
+    if lines and all(not line.vip_level for line, _ in lines):
+        goods += "(放回货架)" if is_restocked else "(不放回货架)"
+    detail = " ".join(filter(None, [fen_text(fen), goods, reason]))
+    note = ": ".join(filter(None, [f"商家已退款 {fen_text(fen)}", reason]))[:200]
+    if fen == refunds.rest_fen:
+        facts = {"detail": detail, "refund_reason": reason or Event.REFUND.label, "note": note}
+        refund = order_move(order=order, event=Event.REFUND, actor=actor, now=now, **facts)
+    else:
+        _require_goods_or_all(order, state)
+        order_move(order=order, event=Event.REFUND_PART, actor=actor, now=now, detail=detail, note=note)
+        refund = refund_request(
+            out_trade_no=order_id, amount_fen=fen, reason=reason or Event.REFUND_PART.label, requested_by=actor, now=now
+        )
+        order_refunds_sum(order=order)
+    LineRefund.objects.bulk_create(
+        LineRefund(line=line, out_refund_no=str(refund), quantity=pieces, is_restocked=is_restocked)
+        for line, pieces in lines
+    )
+    return order
+
+
+def _require_possible(refunds: RefundsOfPayment, fen: int, refunds_seen: int) -> None:
+    if refunds.number != refunds_seen:
+        raise OrderRefused("这个订单刚刚有过别的退款,请核对下面的数字再办")
+    if waiting := refunds.to_tend:
+        raise RefundNotPossible(f"退款单 {waiting} 还没有退成,请先处理它")
+    if not 0 < fen <= refunds.rest_fen:
+        raise RefundNotPossible(f"最多还能退 {fen_text(refunds.rest_fen)}")
+    if fen < refunds.rest_fen and refunds.number >= MOST_REFUNDS - 1:
+        raise RefundNotPossible(
+            f"微信一笔支付最多退 {MOST_REFUNDS} 次,只剩最后一次:请退完余款 {fen_text(refunds.rest_fen)}"
+        )
+
+
+def _require_goods_or_all(order: Order, state: State) -> None:
+    is_unshipped = state in (State.PAID, State.PREPARING)
+    if is_unshipped and not any(line.left for line in order.lines.all()):
+        raise OrderRefused("没有发货的商品都退了,请退完全部余款")
+
+
+def _take_back(
+    order: Order, quantities: Mapping[int, int], is_restocked: bool, now: datetime
+) -> list[tuple[OrderLine, int]]:
+    """Count pieces of the lines as refunded; return the lines with their pieces.
+
+    :raises OrderRefused: a line has fewer pieces left, or is VIP time and not all of it is meant.
+    """
+    lines = {line.pk: line for line in order.lines.order_by("product_id")}
+    found = [(line, quantities[pk]) for pk, line in lines.items() if quantities.get(pk)]
+    if len(found) < sum(1 for pieces in quantities.values() if pieces):
+        raise OrderRefused("订单里没有这种商品")
+    for line, pieces in found:
+        if not 0 < pieces <= line.left:
+            raise OrderRefused(f"{line.title}最多还能退 {line.left} 件")
+        if line.vip_level and pieces != line.quantity:
+            raise OrderRefused(f"{line.title}是 VIP 时长,只能整行退,或只退金额")
+        back = pieces if is_restocked else 0
+        OrderLine.objects.filter(pk=line.pk).update(
+            refunded_quantity=F("refunded_quantity") + pieces, restocked_quantity=F("restocked_quantity") + back
+        )
+    if is_restocked:
+        stock_give_back({line.product_id: pieces for line, pieces in found})
+    vip_revoke(order=order, now=now, lines=[line.pk for line, _ in found])
+    return found

@@ -1,0 +1,314 @@
+"""Refunds of a part: by line and amount, never more than was paid, bought, or the provider allows."""
+
+from contextlib import suppress
+from datetime import timedelta
+from decimal import Decimal
+from threading import Barrier
+
+import pytest
+from django.db import IntegrityError
+from django.utils import timezone
+
+from core.errors import DomainError
+from core.times import local
+from payments.errors import RefundNotPossible
+from payments.models import Difference, Payment, Refund
+from payments.services.bills import bill_reconcile
+from payments.services.refund import refund_run
+from shop.errors import OrderRefused
+from shop.models import LineRefund, Order
+from shop.services.order_move import order_ship
+from shop.services.order_pay import order_pay
+from shop.services.order_refund_part import order_refund_part
+from shop.services.order_return import order_refund, order_return
+from shop.states import ShippingStatus
+from shop.tests.factories import make_order, make_product, make_vip, phone_pays, run_refunds, stock_of
+from shop.tests.test_orders_desk import ORDERS, PACKING, hidden, listed, told
+from tests.kit import at_once
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def paid(li, wechat):
+    def make(product=None, quantity=2, **fields):
+        order = make_order(li.user, product or make_product(price="10.00", stock=9), quantity, **fields)
+        order_pay(
+            order_id=order.order_id, buyer_pk=li.user.pk, trade_type="NATIVE", client_ip="::1", now=timezone.now()
+        )
+        phone_pays(wechat, order.order_id)
+        order.refresh_from_db()
+        return order
+
+    return make
+
+
+def ship(order):
+    order_ship(order_id=order.order_id, action=ShippingStatus.SHIPPED, actor="root", now=timezone.now())
+
+
+def part(order, amount, pieces=0, *, restock=False, seen=None):
+    line = order.lines.get()
+    return order_refund_part(
+        order_id=order.order_id,
+        amount=Decimal(amount),
+        quantities={line.pk: pieces},
+        is_restocked=restock,
+        refunds_seen=Refund.objects.filter(payment__out_trade_no=order.order_id).count() if seen is None else seen,
+        actor="wang",
+        now=timezone.now(),
+    )
+
+
+def money(order):
+    """Fen of each refund, oldest first."""
+    refunds = Refund.objects.filter(payment__out_trade_no=order.order_id).order_by("pk")
+    return list(refunds.values_list("amount_fen", flat=True))
+
+
+class TestPage:
+    def test_half_an_order_goes_back_and_the_other_half_is_shipped(self, office, li, paid):
+        order = paid()
+        line, page = order.lines.get(), f"{ORDERS}{order.pk}/change/"
+
+        asked = office.post(page, {"step_refund_part": "1"})
+        typed = {f"quantity_{line.pk}": "1", "amount": "10.00", "shelf": "yes", "reason": "只要一件"}
+        said = told(office.post(page, hidden(asked) | typed, follow=True))
+        run_refunds()
+
+        assert "还能退 <span data-rest>20.00</span> 元" in asked.content.decode()
+        assert "部分退款已提交" in said[0]
+        order.refresh_from_db()
+        assert (order.state, order.refunded, order.part_refund, stock_of(line.product)) == ("paid", 10, "", 8)
+        assert order.logs.last().detail == f"10.00元 {line.title}×1(放回货架) 只要一件"
+        paper = office.get(PACKING, {"ids": order.pk}).content.decode()
+        assert "<b>1</b> (另 1 件已退款,不发)" in paper
+        row = li.get("/order/get_order", order_id=order.order_id).json()["data"]
+        assert (row["note"], row["order_status"], row["pay_status"]) == ("商家已退款 10.00元: 只要一件", 1, 1)
+        shown = office.get(page).content.decode()
+        assert f"{line.title}×1(放回货架)" in shown and f"{order.order_id}R01" in shown
+
+        # The buyer's own return gives back what is left, and only the pieces that are left go back on the shelf.
+        assert li.post("/order/returns", {"order_id": order.order_id}).json()["state"]
+        run_refunds()
+        order.refresh_from_db()
+        assert (order.state, money(order), stock_of(line.product)) == ("refunded", [1000, 1000], 9)
+
+    @pytest.mark.parametrize(
+        ("typed", "problem"),
+        [
+            ({"amount": "20.01"}, "最多还能退 20.00元"),
+            ({"amount": "0"}, "bo-wrong"),
+            ({"amount": "1.001"}, "bo-wrong"),
+            ({"amount": "NaN"}, "bo-wrong"),
+            ({"amount": "5", "pieces": "3"}, "最多还能退 2 件"),
+            ({"amount": "5", "pieces": "-1"}, "bo-wrong"),
+            ({"amount": "5", "pieces": "1", "shelf": ""}, "请选择退的商品是否放回货架"),
+            ({"amount": "5", "pieces": "2", "shelf": "no"}, "没有发货的商品都退了,请退完全部余款"),
+        ],
+    )
+    def test_a_mistake_moves_nothing_and_what_was_typed_stays(self, office, paid, typed, problem):
+        order = paid()
+        page, line = f"{ORDERS}{order.pk}/change/", order.lines.get()
+        typed = {"reason": "写了很久的理由", **typed}
+        typed[f"quantity_{line.pk}"] = typed.pop("pieces", "")
+
+        again = office.post(page, hidden(office.post(page, {"step_refund_part": "1"})) | typed).content.decode()
+
+        assert problem in again and "写了很久的理由" in again and f'value="{typed["amount"]}"' in again
+        assert not Refund.objects.exists() and not LineRefund.objects.exists()
+        assert stock_of(line.product) == 7
+
+    def test_a_second_click_pays_nothing_more(self, office, paid):
+        order = paid()
+        page = f"{ORDERS}{order.pk}/change/"
+        sent = hidden(office.post(page, {"step_refund_part": "1"})) | {"amount": "1.00"}
+        office.post(page, sent)
+
+        again = office.post(page, sent).content.decode()
+
+        assert "刚刚有过别的退款" in again and money(order) == [100]
+        assert 'name="refunds_seen" value="1"' in again  # with the figures of now
+
+    def test_is_for_one_order_at_a_time(self, office, paid):
+        orders = [paid(), paid()]
+
+        said = told(
+            office.post(
+                ORDERS, {"press": "refund_part:", "_selected_action": [order.pk for order in orders]}, follow=True
+            )
+        )
+
+        assert said == ["请逐条办理"]
+
+
+class TestMoney:
+    def test_the_last_part_ends_the_order(self, paid):
+        order = paid()
+        part(order, "5")
+        part(order, "15", 1)
+
+        run_refunds()
+
+        order.refresh_from_db()
+        assert (order.state, money(order), stock_of(order.lines.get().product)) == ("refunded", [500, 1500], 8)
+
+    def test_an_early_part_that_arrives_late_does_not_end_it(self, paid, wechat):
+        order = paid()
+        part(order, "5")
+        order_refund(order_id=order.order_id, actor="root", now=timezone.now())
+        first, rest = Refund.objects.order_by("pk")
+
+        refund_run(refund_id=first.pk, now=timezone.now(), at_once=True)
+        order.refresh_from_db()
+        assert (first.amount_fen, rest.amount_fen, order.state) == (500, 1500, "refunding")
+        wechat.refunds_turn_out("ABNORMAL")
+        refund_run(refund_id=rest.pk, now=timezone.now(), at_once=True)
+        order.refresh_from_db()
+        assert order.state == "refund_failed"
+
+    def test_one_that_failed_is_to_be_tended_before_the_next(self, office, paid, wechat):
+        order = paid()
+        ship(order)
+        wechat.refunds_turn_out("CLOSED")
+        part(order, "5", 1)
+        run_refunds()
+        wechat.refunds_turn_out("SUCCESS")
+
+        page = office.get(ORDERS, {"work": "refunds"}).content.decode()
+        assert listed(office, "refunds") == [order.pk] and "处理这笔部分退款" in page
+        with pytest.raises(RefundNotPossible, match="还没有退成"):
+            part(order, "5")
+        refund = f"/admin/payments/refund/{Refund.objects.get().pk}/change/"
+        office.post(refund, {"step_renew": "1", "sure": "1"})
+        run_refunds()
+
+        order.refresh_from_db()
+        assert (order.state, order.refunded, listed(office, "refunds")) == ("shipped", 5, [])
+        assert sorted(wechat.refunds) == [f"{order.order_id}R01", f"{order.order_id}R02"]
+        assert "已换新单号" in told(office.post(refund, {"step_renew": "1", "sure": "1"}, follow=True))[-1]
+
+    def test_the_provider_takes_fifty_and_the_last_is_for_all_that_is_left(self, paid):
+        order = paid()
+        ship(order)
+        for _ in range(49):
+            part(order, "0.01")
+
+        with pytest.raises(RefundNotPossible, match="只剩最后一次"):
+            part(order, "0.01")
+        part(order, "19.51")
+        run_refunds()
+
+        order.refresh_from_db()
+        assert (order.state, len(money(order)), sum(money(order))) == ("refunded", 50, 2000)
+
+    def test_a_number_found_at_the_provider_is_not_given_twice(self, paid):
+        order = paid()
+        payment = Payment.objects.get()
+        Refund.objects.create(
+            payment=payment,
+            out_refund_no=f"{payment}R02",
+            amount_fen=100,
+            state="success",
+            created_at=timezone.now(),
+        )
+
+        part(order, "1")
+        part(order, "1")
+
+        numbers = Refund.objects.order_by("pk").values_list("out_refund_no", flat=True)
+        assert list(numbers) == [f"{payment}R02", f"{payment}R01", f"{payment}R03"]
+
+    def test_a_day_with_many_refunds_of_one_payment_agrees_with_the_bill(self, paid):
+        order = paid()
+        part(order, "5")
+        part(order, "3")
+        run_refunds()
+        now = timezone.now()
+
+        (run,) = bill_reconcile(day=local(now).date(), now=now + timedelta(days=1, hours=12))
+
+        assert (run.state, run.refunded_fen) == ("done", 800) and not Difference.objects.exists()
+
+
+def test_a_part_settles_a_return_that_was_asked_for(paid, li):
+    order = paid()
+    ship(order)
+    order_return(order_id=order.order_id, buyer_pk=li.user.pk, actor="li", reason="坏了一件", now=timezone.now())
+
+    part(order, "10", 1, restock=False)
+
+    order.refresh_from_db()
+    assert (order.state, order.order_status, order.note) == ("shipped", 1, "商家已退款 10.00元")
+
+
+def test_vip_time_goes_back_by_the_line_or_not_at_all(paid, li):
+    order = paid(make_vip(2, price="30.00", stock=5), 2)
+    with pytest.raises(OrderRefused, match="只能整行退"):
+        part(order, "30", 1)
+
+    part(order, "1")  # money alone
+    li.user.refresh_from_db()
+    assert li.user.vip_level_at(timezone.now()) == 2
+    part(order, "40", 2)
+    li.user.refresh_from_db()
+
+    assert li.user.vip_level_at(timezone.now()) == 0
+
+
+@pytest.mark.parametrize("state", ["open", "refunding"])
+def test_is_for_orders_that_are_paid_and_not_going_back(paid, li, state):
+    order = make_order(li.user) if state == "open" else paid()
+    if state == "refunding":
+        order_refund(order_id=order.order_id, actor="root", now=timezone.now())
+    before = money(order)
+
+    with pytest.raises(OrderRefused, match="不能部分退款"):
+        part(order, "1")
+
+    assert money(order) == before
+
+
+@pytest.mark.django_db(transaction=True)
+class TestTwoAtOnce:
+    """Both give the one piece back, for little money: what the payment allows."""
+
+    def both(self, order):
+        def refund():
+            with suppress(DomainError):
+                return part(order, "1", 1, restock=True, seen=0)
+
+        return at_once([refund, refund], refusals=(IntegrityError,))
+
+    def test_one_does_and_the_other_is_refused(self, paid):
+        order = paid(quantity=1)
+        ship(order)
+
+        results = self.both(order)
+
+        assert sum(isinstance(result, Order) for result in results) == 1 and None in results
+        assert (money(order), LineRefund.objects.count(), stock_of(order.lines.get().product)) == ([100], 1, 9)
+
+    def test_without_the_lock_the_second_would_break_the_line(self, paid, monkeypatch):
+        order, both_have_read = paid(quantity=1), Barrier(2)
+        ship(order)
+
+        def read(*, order_id):
+            return Order.objects.get(order_id=order_id)
+
+        def wait(*args):
+            both_have_read.wait(30)
+
+        monkeypatch.setattr("shop.services.order_refund_part.order_lock", read)
+        monkeypatch.setattr("shop.services.order_refund_part._require_possible", wait)
+        monkeypatch.setattr("shop.services.order_refund_part.order_refunds_sum", _sums)
+
+        results = self.both(order)
+
+        assert any(isinstance(result, IntegrityError) for result in results)
+
+
+def _sums(*, order):
+    from payments.selectors import refunds_of_order
+
+    return refunds_of_order(out_trade_no=order.order_id)

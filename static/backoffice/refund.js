@@ -1,0 +1,11 @@
+// Propose the price of the chosen pieces as the amount, until somebody types another one.
+const amount = document.querySelector("[name=amount]");
+const pieces = [...document.querySelectorAll("[data-price]")];
+let isTyped = Boolean(amount.value);
+amount.addEventListener("input", () => { isTyped = Boolean(amount.value); });
+pieces.forEach((field) => field.addEventListener("input", () => {
+  if (isTyped) return;
+  const fen = pieces.reduce((sum, one) => sum + Math.round(one.dataset.price * 100) * (parseInt(one.value, 10) || 0), 0);
+  const rest = Math.round(document.querySelector("[data-rest]").textContent * 100);
+  amount.value = fen ? (Math.min(fen, rest) / 100).toFixed(2) : "";
+}));
