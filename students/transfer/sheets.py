@@ -16,6 +16,7 @@ from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
 from openpyxl.styles import Font
 from openpyxl.utils import get_column_letter
 
+from core.formulas import escaped, unescaped
 from students.errors import SheetRefused
 from students.transfer import workbook_reader
 
@@ -39,9 +40,6 @@ _REFUSALS = {
     workbook_reader.BROKEN_CSV: "CSV 文件格式不正确(引号没有成对,或单元格过长)",
     workbook_reader.ENCODING: "无法识别文件编码,请使用 UTF-8 或 GBK 编码的 CSV,或 .xlsx",
 }
-# A spreadsheet program runs a text that begins with one of these. The apostrophe is among them so that `unescaped`
-# gives back exactly what `escaped` took.
-_RISKY = "=+-@'＝＋－＠\t\r\n"
 
 
 def sheet_read(content: bytes) -> Iterator[tuple[int, list[str]]]:
@@ -99,16 +97,6 @@ def _rows(content: bytes) -> Iterator[list[str]]:
         raise SheetRefused(_REFUSALS[reader.returncode])
     for line in io.BytesIO(reader.stdout):
         yield json.loads(line)
-
-
-def escaped(text: str) -> str:
-    """Make a text that no spreadsheet program takes for a formula; ``unescaped`` undoes it."""
-    first = text.lstrip(" ")[:1]
-    return "'" + text if first and first in _RISKY else text
-
-
-def unescaped(text: str) -> str:
-    return text[1:] if text[:1] == "'" and escaped(text[1:]) == text else text
 
 
 def sheet_write(kind: str, head: Sequence[str], rows: Iterable[Sequence[Any]], widths: Sequence[int] = ()) -> bytes:
