@@ -145,8 +145,11 @@ def _spend(key: str, phone: str, code: str, network: str, now: datetime) -> None
         return
     if outcome == b"none":
         raise SmsCodeNotAsked
-    for name, limit, window_s in wrong:
-        ratelimit.hit(name, limit=limit, window_s=window_s)
+    # A code that is over was not compared, so nothing was guessed. If it counted, one message would be enough to lock a
+    # number out for a day, and a few addresses to lock everybody out.
+    if outcome == b"wrong":
+        for name, limit, window_s in wrong:
+            ratelimit.hit(name, limit=limit, window_s=window_s)
     raise SmsCodeWrong
 
 

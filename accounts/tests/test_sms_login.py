@@ -209,6 +209,17 @@ class TestLogin:
 
         assert said(attempt(api, phone[-1][1])) == WRONG
 
+    @pytest.mark.parametrize("limit", ["WRONG_PER_NUMBER", "WRONG_PER_ADDRESS", "WRONG_PER_SITE"])
+    def test_tries_of_a_spent_code_lock_nobody_out(self, api, li, phone, monkeypatch, limit):
+        monkeypatch.setattr(sms_login, limit, (8, 3600))
+        monkeypatch.setattr(sms_login, "PER_NUMBER", ())
+        ask(api)
+        for _ in range(20):
+            attempt(api, other_than(phone[-1][1]))
+        ask(api)
+
+        assert attempt(api, phone[-1][1]).json()["state"] is True
+
     def test_a_number_that_nobody_has(self, api, phone, roles):
         ask(api)
 
