@@ -5,7 +5,7 @@ from django.contrib import admin, messages
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group
 from django.core.exceptions import PermissionDenied
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
@@ -77,7 +77,10 @@ class UserForm(forms.ModelForm):
 
 @admin.register(User)
 class UserAdmin(PasswordFirst, DjangoUserAdmin, OfficeAdmin):  # type: ignore[misc]  # Django's own `get_form` hides `change`
-    """Users. Only root creates them, changes roles and sets passwords: others could give themselves more rights."""
+    """Users. Only root creates them and sets role, password and phone: others could give themselves more rights.
+
+    Only root disables, enables or signs out whoever may enter the back office.
+    """
 
     form, add_form, change_password_form = UserForm, NewUserForm, AdminPasswordChangeForm
     list_display = ["picture", "username", "nickname", "role", "phone", "is_active", "is_staff", "last_login"]
@@ -154,7 +157,8 @@ class UserAdmin(PasswordFirst, DjangoUserAdmin, OfficeAdmin):  # type: ignore[mi
         fields = list(super().get_readonly_fields(request, obj))
         if request.user.is_superuser:
             return fields
-        return [*fields, "username", "role", "is_staff", "is_active", "vip_level", "vip_expires_at"]
+        # Whoever sets the phone number can log in by text message as that user.
+        return [*fields, "username", "phone", "role", "is_staff", "is_active", "vip_level", "vip_expires_at"]
 
     def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> Any:
         if not request.user.is_superuser:
@@ -163,6 +167,9 @@ class UserAdmin(PasswordFirst, DjangoUserAdmin, OfficeAdmin):  # type: ignore[mi
         return super().user_change_password(request, id, form_url)
 
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
+        if change and "phone" in form.changed_data:
+            # No login has proved yet that the new number is the user's; it may be bound to somebody else.
+            User.objects.filter(pk=obj.pk).update(is_phone_bound=False)
         super().save_model(request, obj, form, change)
         if change and "headimgurl" in form.changed_data:
             avatar_keep(user_pk=obj.pk, url=obj.headimgurl)
@@ -188,7 +195,10 @@ class UserAdmin(PasswordFirst, DjangoUserAdmin, OfficeAdmin):  # type: ignore[mi
 
     def _apply(self, request: HttpRequest, users: QuerySet[User], service: Any, what: str) -> None:
         if not request.user.is_superuser:
-            users = users.exclude(role__roleid=ROOT_ROLEID)
+            colleagues = Q(is_staff=True) | Q(role__roleid=ROOT_ROLEID)
+            if users.filter(colleagues).exists():
+                self.message_user(request, f"{what}: 可进入后台的账号只有超级管理员可以处理", messages.WARNING)
+            users = users.exclude(colleagues)
         users_found = list(users.order_by())
         service(user_pks=[user.pk for user in users_found])
         for user in users_found:

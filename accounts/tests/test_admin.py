@@ -208,6 +208,17 @@ class TestUsers:
         assert li.get("/verify").json()["code"] == "1004"
 
 
+def test_a_new_phone_number_is_not_proved_yet(boss, person):
+    li, wang = person("li", phone="13800000001").user, person("wang", phone="13800000002").user
+    User.objects.filter(pk__in=[li.pk, wang.pk]).update(is_phone_bound=True)
+
+    assert save_page(boss, f"{USERS}{li.pk}/change/", phone="13800000002").status_code == 302
+
+    li.refresh_from_db()
+    wang.refresh_from_db()
+    assert (li.phone, li.is_phone_bound, wang.is_phone_bound) == ("13800000002", False, True)
+
+
 class TestNobodyRaisesHimself:
     @pytest.fixture
     def clerk(self, office):
@@ -232,6 +243,27 @@ class TestNobodyRaisesHimself:
         given = {"password1": "a-password-2026", "password2": "a-password-2026", "usable_password": "true"}
 
         assert clerk.post(f"{USERS}{director.pk}/password/", given).status_code == 403
+
+    def test_by_the_phone_that_another_logs_in_with(self, clerk, person):
+        director = person("director", "102", phone="13800000001").user
+
+        assert save_page(clerk, f"{USERS}{director.pk}/change/", nickname="n", phone="13900000009").status_code == 302
+
+        director.refresh_from_db()
+        assert (director.nickname, director.phone) == ("n", "13800000001")
+
+    @pytest.mark.parametrize("action", ["disable", "enable", "sign_out"])
+    def test_by_closing_or_opening_a_colleague(self, clerk, person, action):
+        director, li = person("director", "102", is_staff=True).user, person("li").user
+        User.objects.filter(pk__in=[director.pk, li.pk]).update(is_active=action != "enable")
+
+        page = clerk.post(USERS, {"action": action, "_selected_action": [director.pk, li.pk]}, follow=True)
+
+        before = (director.epoch, action != "enable")
+        for user in (director, li):
+            user.refresh_from_db()
+        assert (director.epoch, director.is_active) == before
+        assert li.epoch == 2 and "可进入后台的账号只有超级管理员可以处理" in page.content.decode()
 
     def test_by_changing_root(self, clerk, root):
         assert clerk.post(f"{USERS}{root.user.pk}/change/", {"nickname": "x"}).status_code == 403
