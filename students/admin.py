@@ -9,10 +9,13 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.shortcuts import render
+from django.urls import reverse
 from django.utils import timezone
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import DropdownFilter
 from unfold.decorators import display
+from unfold.widgets import INPUT_CLASSES, UnfoldAdminSelectWidget, UnfoldBooleanWidget
 
 from core.admin.base import OfficeAdmin
 from core.admin.deletion import MARK, NAMES_SHOWN, ask
@@ -20,12 +23,13 @@ from core.admin.paginator import KnownCount
 from core.admin.password import require_password
 from core.times import dash
 from students.bulk import MOST_MOVED, students_move
-from students.columns import COLUMNS, EDITABLE
+from students.columns import COLUMNS, EDITABLE, OPTIONAL_FOR_STAFF, label_of
 from students.counts import student_count
 from students.errors import SelectionChanged, TooManyChosen
 from students.models import Student
-from students.selectors import class_list, student_page, value_matches
+from students.selectors import class_list, namesakes, student_page, value_matches
 from students.services import student_add, student_edit
+from students.spelling import ClassSpelling
 from students.transfer.admin import may_transfer, run_url
 from students.transfer.deletion import deletion_selection, deletion_start
 from students.transfer.runs import KEEP_FOR
@@ -34,9 +38,45 @@ from uploads.forms import PictureAdminMixin, PictureFormMixin, picture_field
 MOST_FOUND = 1_000
 MOST_TICKED = 500  # one by one in a list; a page of it has fewer
 CLASSES_SHOWN = 12
+NEW_CLASS = "__new__"  # what the select of classes sends for "new class"
+NAMESAKE = "namesake"  # form field: "1" says that a student of the same name is another person
+CLASS_LENGTH = Student._meta.get_field("class_name").max_length
 SEARCHED = "、".join(column.label for column in COLUMNS if column.is_searched)
 # Query parameters that do not change how many students the list has.
 _SAME_COUNT = {"p", "o", "all"}
+
+
+class ClassWidget(UnfoldAdminSelectWidget):
+    """A select of the classes that exist; its last entry opens a field for the name of a new one."""
+
+    def value_from_datadict(self, data: Any, files: Any, name: str) -> Any:
+        value = data.get(name)
+        return data.get(f"{name}_new", "") if value == NEW_CLASS else value
+
+    def render(self, name: str, value: Any, attrs: Any = None, renderer: Any = None) -> SafeString:
+        known = class_list()
+        new = str(value) if value and value not in known else ""
+        self.choices = [("", "请选择"), *((one, one) for one in known), (NEW_CLASS, "新建班级…")]
+        # CSS shows the field while "new class" is chosen, so it works without scripts, too.
+        return format_html(
+            '<div class="bo-new-choice">{}<input type="text" name="{}_new" value="{}" maxlength="{}" class="{}" '
+            'aria-label="新班级的名称" placeholder="新班级的名称,如 H51901" autocomplete="off"></div>',
+            super().render(name, NEW_CLASS if new else value, attrs, renderer),
+            name, new, CLASS_LENGTH, " ".join(INPUT_CLASSES),
+        )  # fmt: skip
+
+
+class ClassField(forms.CharField):
+    """A class in the spelling that it has already."""
+
+    widget = ClassWidget
+
+    def __init__(self) -> None:
+        super().__init__(label=label_of("class_name"), max_length=CLASS_LENGTH)
+
+    def to_python(self, value: Any) -> str:
+        text = super().to_python(value)
+        return ClassSpelling().of(text) if text else ""
 
 
 class ClassFilter(DropdownFilter):
@@ -52,7 +92,9 @@ class ClassFilter(DropdownFilter):
 
 
 class StudentForm(PictureFormMixin, forms.ModelForm):
+    class_name = ClassField()
     picture = picture_field("上传头像")
+    no_picture = forms.BooleanField(label="移除现在的头像", required=False, widget=UnfoldBooleanWidget)
     picture_column = "headimgurl"
     columns: ClassVar = {"picture": "headimgurl"}
 
@@ -60,13 +102,35 @@ class StudentForm(PictureFormMixin, forms.ModelForm):
         model = Student
         fields = EDITABLE
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name in OPTIONAL_FOR_STAFF:
+            if name in self.fields:  # none for who may only look
+                self.fields[name].required = False
 
-class ClassNameForm(forms.ModelForm):
-    """The model's own rules for a class."""
+    def clean(self) -> dict[str, Any]:
+        values = super().clean() or self.cleaned_data
+        if {"name", "class_name"} & {*self.changed_data} and {"name", "class_name"} <= values.keys():
+            self._ask_about_namesakes(values["name"], values["class_name"])
+        return values
 
-    class Meta:
-        model = Student
-        fields = ["class_name"]
+    def _ask_about_namesakes(self, name: str, class_name: str) -> None:
+        same = namesakes(name=name, class_name=class_name, except_pk=self.instance.pk)
+        if not same or self.data.get(NAMESAKE) == "1":
+            return
+        page = "admin:students_student_change"
+        shown = ((reverse(page, args=[one.pk]), one.name, one.sid) for one in same)
+        links = format_html_join("、", '<a class="underline" href="{}">{} {}</a>', shown)
+        question = format_html(
+            '{} 班已有同名学员:{}。<label class="bo-check"><input type="checkbox" name="{}" value="1"> '
+            "是另一个人,再次保存</label>",
+            class_name, links, NAMESAKE,
+        )  # fmt: skip
+        self.add_error(None, forms.ValidationError(question))
+
+
+class ClassNameForm(forms.Form):
+    class_name = ClassField()
 
 
 @admin.register(Student)
@@ -84,12 +148,15 @@ class StudentAdmin(PictureAdminMixin, OfficeAdmin):
     show_full_result_count = False
     # By any other column PostgreSQL would sort every student.
     sortable_by = ["class_name"]
-    fields = [*EDITABLE, "picture", "photo", "sid", "created"]
+    fields = [*EDITABLE, "photo", "no_picture", "picture", "sid", "created"]
     readonly_fields = ["photo", "sid", "created"]
 
     def get_fields(self, request: HttpRequest, obj: Student | None = None) -> list[str]:
         # A new student has no picture, number or date to show: the number of the form is not the one it will get.
-        return self.fields if obj else [*EDITABLE, "picture"]
+        if obj is None:
+            return [*EDITABLE, "picture"]
+        may_remove = obj.headimgurl and self.has_change_permission(request, obj)
+        return [name for name in self.fields if name != "no_picture" or may_remove]
 
     def get_search_results(self, request: HttpRequest, queryset: QuerySet, search_term: str) -> tuple[QuerySet, bool]:
         text = search_term.strip()
@@ -113,6 +180,8 @@ class StudentAdmin(PictureAdminMixin, OfficeAdmin):
         fields = {name: form.cleaned_data[name] for name in EDITABLE if not change or name in form.changed_data}
         if form.new_picture:
             fields["headimgurl"] = form.new_picture
+        elif form.cleaned_data.get("no_picture"):
+            fields["headimgurl"] = ""
         if not change:
             student = student_add(now=timezone.now(), **fields)
             obj.pk, obj.sid, obj.headimgurl = student.pk, student.sid, student.headimgurl
@@ -181,7 +250,7 @@ class StudentAdmin(PictureAdminMixin, OfficeAdmin):
             return None
         names = Student.objects.filter(pk__in=pks).order_by().values_list("class_name", flat=True)
         context = self.admin_site.each_context(request) | {
-            "opts": Student._meta, "title": "更改班级", "form": form, "pks": pks, "classes": class_list(),
+            "opts": Student._meta, "title": "更改班级", "form": form, "pks": pks,
             "present": sorted(Counter(names).items()), "across": request.POST.get("select_across", "0"),
             "names": Student.objects.filter(pk__in=pks[:12]),
         }  # fmt: skip

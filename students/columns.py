@@ -29,6 +29,7 @@ class Column:
     sample: str
     width: int  # in Excel, in characters
     rule: str = ""  # what the import page says besides "required"; without it, the longest length
+    is_optional_for_staff: bool = False  # the API wants it all the same
     is_searched: bool = False  # the back office finds students by the whole value; needs an index
 
     @property
@@ -37,16 +38,19 @@ class Column:
 
     @property
     def is_required(self) -> bool:
-        """Tell whether a new student needs a value. The number is made by the system."""
+        """Tell whether the API wants a value for a new student. The number is made by the system."""
         return self.field != "sid" and not model_field(self.field).blank
+
+    @property
+    def is_required_of_staff(self) -> bool:
+        return self.is_required and not self.is_optional_for_staff
 
     @property
     def hint(self) -> str:
         if self.field == "sid":
             return "留空为新增;填写已有学员的学号为修改"
-        return (
-            f"{'新增时必填' if self.is_required else '选填'},{self.rule or f'最多{self._model_field.max_length}个字'}"
-        )
+        need = "新增时必填" if self.is_required_of_staff else "选填"
+        return f"{need},{self.rule or f'最多{self._model_field.max_length}个字'}"
 
     @property
     def _model_field(self) -> Any:
@@ -61,9 +65,10 @@ COLUMNS = (
     Column("age", "age", "21", 8, rule=f"{MIN_AGE}到{MAX_AGE}之间的整数"),
     Column("city", "city", "重庆", 12),
     Column("degree", "degree", "本科", 10),
-    Column("product_url", "productUrl", "https://example.com/projects/1", 32),
-    Column("description", "description", "每天进步一点点", 40),
+    Column("product_url", "productUrl", "https://example.com/projects/1", 32, is_optional_for_staff=True),
+    Column("description", "description", "每天进步一点点", 40, is_optional_for_staff=True),
 )
+OPTIONAL_FOR_STAFF = tuple(column.field for column in COLUMNS if column.is_optional_for_staff)
 # The number never changes; all other columns do.
 EDITABLE = tuple(column.field for column in COLUMNS if column.field != "sid")
 BY_WIRE = {column.wire: column for column in COLUMNS}

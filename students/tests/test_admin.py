@@ -111,3 +111,56 @@ def test_the_list_of_a_month_says_that_it_is_one_and_that_the_export_is_not(offi
 
     assert "只显示 2026-11-01 起一段时间内新增的学员" in office.get("/admin/students/student/", month).content.decode()
     assert "只显示" not in office.get("/admin/students/student/").content.decode()
+
+
+class TestTheForm:
+    def test_writes_a_class_as_it_is_written_already(self, office):
+        students("谭鹏", class_name="web班")
+        for name, typed in (("甲", "h51901 "), ("乙", "Ｈ５１９０１"), ("丙", " WEB班")):
+            office.post(f"{LIST}add/", FIELDS | {"name": name, "class_name": typed})
+
+        assert dict(Student.objects.values_list("name", "class_name")) == {
+            "谭鹏": "web班", "甲": "H51901", "乙": "H51901", "丙": "web班"
+        }  # fmt: skip
+
+    def test_offers_the_classes_and_a_new_one(self, office):
+        row = students("谭鹏", class_name="H1")[0]
+        page = office.get(f"{LIST}{row.pk}/change/").content.decode()
+        assert '<option value="H1" selected>' in page and "新建班级…" in page
+
+        save_page(office, f"{LIST}{row.pk}/change/", class_name="__new__", class_name_new="h2")
+        assert Student.objects.get().class_name == "H2"
+        office.post(LIST, {"action": "change_class", "_selected_action": row.pk, "apply": 1, "class_name": "h1"})
+        assert Student.objects.get().class_name == "H1"
+        refused = save_page(office, f"{LIST}{row.pk}/change/", class_name="__new__", class_name_new="")
+        assert refused.context["adminform"].form.errors.keys() == {"class_name"}
+
+    def test_asks_whether_a_namesake_in_the_class_is_another_person(self, office):
+        first = students("谭鹏", class_name="H51901")[0]
+        students("谭鹏", class_name="H2")
+
+        asked = office.post(f"{LIST}add/", FIELDS)
+        assert "H51901 班已有同名学员" in asked.content.decode() and first.sid in asked.content.decode()
+        assert Student.objects.count() == 2
+
+        office.post(f"{LIST}add/", FIELDS | {"namesake": "1"})
+        assert Student.objects.filter(class_name="H51901", name="谭鹏").count() == 2
+        assert save_page(office, f"{LIST}{first.pk}/change/", city="南京").status_code == 302  # no news
+
+    def test_lets_staff_leave_out_what_the_api_wants(self, office, zhuguan):
+        wire = {"class": "H1", "name": "甲", "age": "20", "city": "a", "degree": "b"}
+        assert zhuguan.post("/students/addstu", wire).json()["msg"] == "缺少参数: productUrl, description"
+
+        office.post(f"{LIST}add/", FIELDS | {"product_url": "", "description": ""})
+
+        assert list(Student.objects.values_list("product_url", "description")) == [("", "")]
+
+    def test_removes_a_photo(self, office):
+        office.post(f"{LIST}add/", FIELDS | {"picture": posted(encoded())})
+        row = Student.objects.get()
+        assert row.headimgurl and ImageUse.objects.exists()
+
+        save_page(office, f"{LIST}{row.pk}/change/", no_picture="on")
+
+        assert Student.objects.get().headimgurl == "" and not ImageUse.objects.exists()
+        assert "移除现在的头像" not in office.get(f"{LIST}{row.pk}/change/").content.decode()

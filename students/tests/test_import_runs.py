@@ -407,3 +407,13 @@ def test_a_student_named_by_number_keeps_the_picture():
 
     person.refresh_from_db()
     assert (person.age, person.headimgurl) == (22, "https://example.com/a.png")
+
+
+def test_staff_may_write_a_class_in_any_way_and_leave_two_columns_out():
+    students("谭鹏", class_name="H51901")
+    columns = [name for name in HEAD if name not in {"学号", "项目地址", "自我评价"}]
+
+    confirmed(checked(sheet(["h51901 ", "甲", "21", "重庆", "本科"], head=columns)))
+
+    added = Student.objects.get(name="甲")
+    assert (added.class_name, added.product_url, added.description) == ("H51901", "", "")

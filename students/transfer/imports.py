@@ -1,6 +1,7 @@
 """An import of students from a sheet: one task checks it, a person confirms, another task writes all of it or nothing.
 
-Each row is judged by the rules of the calls addstu and updatestu. The result file says what became of each row. An
+Each row is judged by the rules of the calls addstu and updatestu, except that staff may leave some columns empty and
+that a class has one spelling (``students.spelling``). The result file says what became of each row. An
 import can be undone: new students are deleted and changed ones get their old values, except where somebody has changed
 them since.
 """
@@ -32,6 +33,7 @@ from students.bulk import (
 from students.columns import BY_WIRE, COLUMNS, PHOTO, RESULT, UNREAD
 from students.errors import RunStale, SheetRefused, StudentUnknown
 from students.models import Student, new_sid
+from students.spelling import ClassSpelling
 from students.transfer.models import FilePurpose, RowKind, RunState, TransferFile, TransferRow, TransferRun
 from students.transfer.runs import (
     Steps,
@@ -96,6 +98,17 @@ def _namesakes(rows: list[TransferRow]) -> int:
     return sum(pair in existing for pair in new)
 
 
+class StaffAddParams(AddParams):
+    """What a row without number is judged by."""
+
+    def get_fields(self) -> dict[str, Any]:
+        fields = super().get_fields()
+        for column in COLUMNS:
+            if column.is_optional_for_staff:
+                fields[column.wire].required = False
+        return fields
+
+
 class Heading(NamedTuple):
     """The first line of a sheet: where in a row each column stands, by the API's name."""
 
@@ -129,7 +142,7 @@ def heading_read(texts: list[str]) -> Heading:
             unknown.append(f"{name[:20]}({get_column_letter(at + 1)}1)")
     if unknown:
         raise SheetRefused(f"不认识的列:{'、'.join(unknown[:8])}。第一行必须是模板中的列名")
-    missing = [column.label for column in COLUMNS if column.is_required and column.wire not in places]
+    missing = [column.label for column in COLUMNS if column.is_required_of_staff and column.wire not in places]
     if "sId" not in places and missing:
         raise SheetRefused(f"缺少列:{'、'.join(missing)}。没有“学号”列时全部按新增处理,其余列都必须有")
     return Heading(places)
@@ -137,11 +150,13 @@ def heading_read(texts: list[str]) -> Heading:
 
 def rows_check(heading: Heading, rows: Iterable[tuple[int, list[str]]]) -> Iterator[TransferRow]:
     """Judge the numbered rows of a sheet. What comes out is not saved, and belongs to no run yet."""
-    add, edit = AddParams(), EditParams()
+    add, edit, spelling = StaffAddParams(), EditParams(), ClassSpelling()
     first_rows: dict[str, int] = {}  # number of a student -> the row that names it first
     for batch in batches((number, heading.cells(texts)) for number, texts in rows):
         students = _students_of(cells.get("sId", "") for _, cells in batch)
         for number, cells in batch:
+            if "class" in cells:
+                cells["class"] = spelling.of(cells["class"])
             row = TransferRow(number=number, cells=cells)
             sid = cells.get("sId", "")
             if sid in first_rows:
