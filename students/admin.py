@@ -9,7 +9,7 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.shortcuts import render
-from django.urls import reverse
+from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
@@ -18,16 +18,19 @@ from unfold.decorators import display
 from unfold.widgets import INPUT_CLASSES, UnfoldAdminSelectWidget, UnfoldBooleanWidget
 
 from core.admin.base import OfficeAdmin
+from core.admin.buttons import ButtonsAdmin
 from core.admin.deletion import MARK, NAMES_SHOWN, ask
 from core.admin.paginator import KnownCount
 from core.admin.password import require_password
+from core.admin.tables import table
 from core.times import dash
+from students.archive import MOST_ARCHIVED, student_restore, students_archive
 from students.bulk import MOST_MOVED, students_move
 from students.columns import COLUMNS, EDITABLE, OPTIONAL_FOR_STAFF, label_of
 from students.counts import student_count
 from students.errors import SelectionChanged, TooManyChosen
-from students.models import Student
-from students.selectors import class_list, namesakes, student_page, value_matches
+from students.models import ArchivedStudent, Student
+from students.selectors import archived_pks, class_list, namesakes, student_page, value_matches
 from students.services import student_add, student_edit
 from students.spelling import ClassSpelling
 from students.transfer.admin import may_transfer, run_url
@@ -142,7 +145,8 @@ class StudentAdmin(PictureAdminMixin, OfficeAdmin):
     list_filter_submit = True
     list_per_page = 50
     list_before_template = "students/toolbar.html"
-    actions = ["change_class", "delete_selected"]
+    actions = ["change_class", "archive", "delete_selected"]
+    change_form_outer_before_template = "students/student_bar.html"
     search_fields = ["name"]
     search_help_text = f"姓名中的任意一段,或完整的{SEARCHED};最多显示最新的 {MOST_FOUND} 条"
     show_full_result_count = False
@@ -256,6 +260,50 @@ class StudentAdmin(PictureAdminMixin, OfficeAdmin):
         }  # fmt: skip
         return render(request, "students/class_change.html", context)
 
+    @admin.action(description="归档所选学员", permissions=["delete"])
+    def archive(self, request: HttpRequest, students: QuerySet[Student]) -> HttpResponse | None:
+        pks = list(students.order_by("pk").values_list("pk", flat=True)[: MOST_ARCHIVED + 1])
+        if len(pks) > MOST_ARCHIVED:
+            messages.error(request, f"一次最多归档{MOST_ARCHIVED}名学员,请先按班级或姓名筛选")
+            return None
+        if "sure" in request.POST:
+            done = students_archive(pks=pks, actor_pk=request.user.pk, now=timezone.now())
+            page = reverse("admin:students_archivedstudent_changelist")
+            text = '已归档 {} 名学员。<a class="underline" href="{}">查看已归档学员</a>'
+            messages.success(request, format_html(text, len(done), page))
+            return HttpResponseRedirect(reverse("admin:students_student_changelist"))
+        names = Student.objects.filter(pk__in=pks).order_by().values_list("class_name", flat=True)
+        across = request.POST.get("select_across", "0")
+        posted = [("action", "archive"), ("select_across", across), ("sure", "1")]
+        posted += [("_selected_action", str(pk)) for pk in (pks[:1] if across == "1" else pks)]
+        classes = table(["班级", "人数"], sorted(Counter(names).items())[:CLASSES_SHOWN])
+        text = "归档的学员不再出现在名单、搜索、统计和接口里;随时可以从“已归档学员”恢复,学号、头像和创建时间不变。"
+        shown = {"posted": posted, "sum": f"{len(pks)} 名", "rows": classes, "text": text}
+        return self._page(request, "backoffice/sure.html", "归档学员", **shown)
+
+    def get_urls(self) -> list[URLPattern]:
+        page = self.admin_site.admin_view(self.archive_page)
+        return [path("<int:pk>/archive/", page, name="students_student_archive"), *super().get_urls()]
+
+    def archive_page(self, request: HttpRequest, pk: int) -> HttpResponse:
+        student = self.get_object(request, str(pk))
+        if student is None:
+            return self._get_obj_does_not_exist_redirect(request, self.opts, str(pk))
+        if not self.has_delete_permission(request, student):
+            raise PermissionDenied
+        answer = self.archive(request, Student.objects.filter(pk=student.pk))
+        return answer or HttpResponseRedirect(reverse("admin:students_student_changelist"))
+
+    def _get_obj_does_not_exist_redirect(self, request: HttpRequest, opts: Any, object_id: str) -> HttpResponse:
+        if request.method == "GET" and object_id.isdecimal() and archived_pks([int(object_id[:18])]):
+            messages.info(request, "这名学员已归档")
+            return HttpResponseRedirect(reverse("admin:students_archivedstudent_change", args=[object_id]))
+        return super()._get_obj_does_not_exist_redirect(request, opts, object_id)
+
+    def _page(self, request: HttpRequest, template: str, title: str, **context: Any) -> HttpResponse:
+        base = self.admin_site.each_context(request) | {"opts": self.opts, "title": title}
+        return render(request, template, base | context)
+
     # --- Columns of the list ---
     @display(description="头像")
     def photo(self, student: Student) -> str:
@@ -266,3 +314,38 @@ class StudentAdmin(PictureAdminMixin, OfficeAdmin):
     @display(description="创建时间", ordering="pk")
     def created(self, student: Student) -> str:
         return dash(student.created_at)
+
+
+@admin.register(ArchivedStudent)
+class ArchivedStudentAdmin(ButtonsAdmin):
+    """The archive. Its only button brings a student back."""
+
+    labels: ClassVar = {"restore": "恢复"}
+    list_display = ["name", "sid", "class_name", "city", "degree", "archived", "archived_by"]
+    list_select_related = ["archived_by"]
+    search_fields = ["name", "sid__istartswith", "class_name__iexact"]
+    search_help_text = "姓名中的任意一段、学号的开头,或班级"
+    fields = [*EDITABLE, "sid", "created_at", "archived_at", "archived_by"]
+    readonly_fields = fields
+
+    def press(self, request: HttpRequest, name: str, row: Any) -> str:
+        student_restore(pk=row.pk, actor_pk=request.user.pk, now=timezone.now())
+        return "已恢复"
+
+    def _press_posted(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        answer = super()._press_posted(request, object_id)
+        is_back = object_id.isdecimal() and not archived_pks([int(object_id)])
+        return HttpResponseRedirect(reverse("admin:students_student_change", args=[object_id])) if is_back else answer
+
+    @display(description="归档时间", ordering="archived_at")
+    def archived(self, student: ArchivedStudent) -> str:
+        return dash(student.archived_at)
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return self.has_view_permission(request)
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return request.user.has_perm("students.view_student")
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return request.user.has_perm("students.delete_student")

@@ -16,7 +16,7 @@ from django.db import connection, transaction
 
 from core.observe import tracing
 from students.columns import EDITABLE, label_of, model_field
-from students.models import Student
+from students.models import Student, StudentFields
 
 MOST_MOVED = 2_000
 _AUDITED = ("sid", *EDITABLE)
@@ -130,6 +130,17 @@ def _log(
     actor_pk: int | None,
     now: datetime,
 ) -> None:
+    students_note(action, students, [changes_dump(of_one) for of_one in changes], actor_pk, now)
+
+
+def students_note(
+    action: int,
+    students: Sequence[StudentFields],
+    changes: Sequence[dict[str, list[Any]]],
+    actor_pk: int | None,
+    now: datetime,
+) -> None:
+    """Write an audit entry for each student."""
     if not auditlog.contains(Student):
         return
     content_type = ContentType.objects.get_for_model(Student)
@@ -140,10 +151,10 @@ def _log(
             object_id=student.pk,
             object_repr=str(student),
             action=action,
-            changes=changes_dump(of_one),
+            changes=words,
             actor_id=actor_pk,
             cid=tracing.current() or None,
             timestamp=now,
         )
-        for student, of_one in zip(students, changes, strict=True)
+        for student, words in zip(students, changes, strict=True)
     )

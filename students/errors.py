@@ -48,3 +48,11 @@ class SelectionChanged(DomainError):
 
 class TooManyChosen(DomainError):
     """More students were chosen than one run may delete."""
+
+
+class NumberTaken(DomainError):
+    msg = "学号已经属于另一名学员,没有恢复"
+
+
+class NotArchived(DomainError):
+    msg = "这名学员已经恢复"

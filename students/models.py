@@ -4,6 +4,7 @@ import re
 from datetime import datetime
 from typing import NamedTuple
 
+from django.conf import settings
 from django.contrib.postgres.indexes import GinIndex
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
@@ -33,8 +34,8 @@ def new_sid() -> str:
     return random_text(4, _LETTERS) + random_text(8, _DIGITS)
 
 
-class Student(models.Model):
-    """A student of a class. Newest first means: by ``pk``, descending."""
+class StudentFields(models.Model):
+    """What a student is, among the others or in the archive."""
 
     sid = models.CharField("学号", max_length=12, default=new_sid, editable=False)
     name = models.CharField("姓名", max_length=64)
@@ -46,6 +47,21 @@ class Student(models.Model):
     description = models.TextField("自我评价", max_length=2000)
     headimgurl = models.CharField("头像", max_length=500, blank=True)
     created_at = models.DateTimeField("创建时间", default=timezone.now, editable=False)
+
+    class Meta:
+        abstract = True
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.class_name})"
+
+    @property
+    def owner_ref(self) -> str:
+        """How ``uploads`` names this student as the owner of a picture, also while the student is archived."""
+        return f"students.Student:{self.pk}"
+
+
+class Student(StudentFields):
+    """A student of a class. Newest first means: by ``pk``, descending."""
 
     class Meta:
         verbose_name = verbose_name_plural = "学员"
@@ -67,13 +83,25 @@ class Student(models.Model):
             models.CheckConstraint(condition=Q(id__gte=1), name="student_id_is_positive"),
         ]
 
-    def __str__(self) -> str:
-        return f"{self.name} ({self.class_name})"
 
-    @property
-    def owner_ref(self) -> str:
-        """How ``uploads`` names this student as the owner of a picture."""
-        return f"students.Student:{self.pk}"
+class ArchivedStudent(StudentFields):
+    """A student put aside, in a table of its own: no call, list, count or search of students knows it (docs/adr/0014).
+
+    ``id`` and all other fields are the student's, so that it comes back as it was.
+    """
+
+    id = models.BigIntegerField("编号", primary_key=True)
+    archived_at = models.DateTimeField("归档时间")
+    archived_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, verbose_name="归档人", related_name="+"
+    )
+
+    class Meta:
+        verbose_name = verbose_name_plural = "已归档学员"
+        ordering = ["-archived_at", "-pk"]
+        default_permissions = ()  # whoever may see students sees these; whoever may delete students moves them
+        indexes = [models.Index(fields=["-archived_at", "-id"], name="archived_student_newest")]
+        constraints = [models.UniqueConstraint(fields=["sid"], name="archived_sid_is_unique")]
 
 
 class StudentRow(NamedTuple):

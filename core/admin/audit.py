@@ -34,6 +34,8 @@ class Deed(IntegerChoices):
     EXPORT = 112, "导出"
     BULK = 113, "批量操作"
     UNDO = 114, "撤销"
+    ARCHIVE = 115, "归档"
+    RESTORE = 116, "恢复归档"
     LOGIN = 121, "登录"
     LOGIN_REFUSED = 122, "登录失败"
 

@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from config.celery import app as celery_app
 from students import tasks
+from students.archive import students_archive
 from students.counts import counts_wrong
 from students.models import Student
 from students.tasks import transfer_work
@@ -407,6 +408,21 @@ def test_a_student_named_by_number_keeps_the_picture():
 
     person.refresh_from_db()
     assert (person.age, person.headimgurl) == (22, "https://example.com/a.png")
+
+
+def test_an_archived_student_is_named_as_such_by_an_import_and_by_its_undo():
+    run = confirmed(checked(sheet(line(1), line(2))))
+    first = Student.objects.earliest("pk")
+    students_archive(pks=[first.pk], actor_pk=None, now=timezone.now())
+    again = checked(sheet([first.sid, "22"], head=["学号", "年龄"]))
+    assert errors(again) == [(2, [["A2 学号", "这名学员已归档,请先恢复"]])]
+
+    run_undo(run=run, user_pk=None, now=timezone.now())
+    transfer_work(run.pk)
+
+    kept = TransferRow.objects.get(run=run, kind=RowKind.KEPT)
+    assert (kept.student_pk, kept.errors) == (first.pk, [["学员", "导入之后已归档"]])
+    assert not Student.objects.exists() and counts_wrong() == []
 
 
 def test_staff_may_write_a_class_in_any_way_and_leave_two_columns_out():

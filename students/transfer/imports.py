@@ -33,6 +33,7 @@ from students.bulk import (
 from students.columns import BY_WIRE, COLUMNS, PHOTO, RESULT, UNREAD
 from students.errors import RunStale, SheetRefused, StudentUnknown
 from students.models import Student, new_sid
+from students.selectors import archived_pks, archived_sids
 from students.spelling import ClassSpelling
 from students.transfer.models import FilePurpose, RowKind, RunState, TransferFile, TransferRow, TransferRun
 from students.transfer.runs import (
@@ -47,6 +48,7 @@ from students.transfer.sheets import sheet_kind, sheet_read, sheet_write
 
 T = TypeVar("T")
 BATCH = 1000
+ARCHIVED = "这名学员已归档,请先恢复"
 UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 # By the kind of a row: what the result file says before and after the import is written.
 _RESULTS = {
@@ -154,6 +156,8 @@ def rows_check(heading: Heading, rows: Iterable[tuple[int, list[str]]]) -> Itera
     first_rows: dict[str, int] = {}  # number of a student -> the row that names it first
     for batch in batches((number, heading.cells(texts)) for number, texts in rows):
         students = _students_of(cells.get("sId", "") for _, cells in batch)
+        unknown = {sid for _, cells in batch if (sid := _storable(cells.get("sId", ""))) and sid not in students}
+        archived = archived_sids(unknown) if unknown else set()
         for number, cells in batch:
             if "class" in cells:
                 cells["class"] = spelling.of(cells["class"])
@@ -164,20 +168,30 @@ def rows_check(heading: Heading, rows: Iterable[tuple[int, list[str]]]) -> Itera
                 row.errors = [[heading.cell_name("sId", number), f"与第{first_rows[sid]}行的学号重复"]]
             elif sid:
                 first_rows[sid] = number
-                _judge(row, heading, edit, students.get(sid))
+                _judge(row, heading, edit, students.get(sid), ARCHIVED if sid in archived else StudentUnknown.msg)
             else:
                 _judge(row, heading, add, None)
             row.cells = {wire: UNSTORABLE.sub("\ufffd", text) for wire, text in cells.items()}
             yield row
 
 
+def _storable(sid: str) -> str:
+    return "" if UNSTORABLE.search(sid) else sid
+
+
 def _students_of(sids: Iterable[str]) -> dict[str, Student]:
-    storable = {sid for sid in sids if sid and not UNSTORABLE.search(sid)}
+    storable = {sid for sid in sids if _storable(sid)}
     return {student.sid: student for student in Student.objects.filter(sid__in=storable).order_by()}
 
 
-def _judge(row: TransferRow, heading: Heading, params: AddParams | EditParams, student: Student | None) -> None:
-    """Note in the row what it would do, or what is wrong with it."""
+def _judge(
+    row: TransferRow,
+    heading: Heading,
+    params: AddParams | EditParams,
+    student: Student | None,
+    unknown: str = StudentUnknown.msg,
+) -> None:
+    """Note in the row what it would do, or what is wrong with it; ``unknown`` says why nobody has its number."""
     try:
         values = params.run_validation(present(row.cells))
     except BadParameter as refusal:
@@ -187,7 +201,7 @@ def _judge(row: TransferRow, heading: Heading, params: AddParams | EditParams, s
         row.errors = [[heading.cell_name(wire, row.number), reason] for wire, reason in _reasons(refusal)]
     else:
         if student is None and "sId" in values:
-            row.errors = [[heading.cell_name("sId", row.number), StudentUnknown.msg]]
+            row.errors = [[heading.cell_name("sId", row.number), unknown]]
     if row.errors:
         row.kind = RowKind.ERROR
         return
@@ -329,13 +343,15 @@ def import_undo(*, run_pk: int, now: datetime) -> None:
 
 def _take_back(run: TransferRun, rows: list[TransferRow], now: datetime) -> None:
     students = _students_lock(rows)
+    archived = archived_pks(row.student_pk for row in rows if row.student_pk and row.student_pk not in students)
     added: list[Student] = []
     changed: list[Student] = []
     reversals: list[list[FieldChange]] = []
     for row in rows:
         student = students.get(row.student_pk or 0)
         if student is None:
-            row.kind, row.errors = RowKind.KEPT, [["学员", "导入之后已被删除"]]
+            what = "已归档" if row.student_pk in archived else "已被删除"
+            row.kind, row.errors = RowKind.KEPT, [["学员", f"导入之后{what}"]]
         elif labels := _changed_since(row, student):
             row.kind, row.errors = RowKind.KEPT, [["、".join(labels), "导入之后被修改过,保留现在的内容"]]
         elif row.kind == RowKind.NEW:

@@ -1,0 +1,145 @@
+"""Archived students are gone for everybody who asks for students, and come back whole."""
+
+import pytest
+from auditlog.models import LogEntry
+from django.contrib.auth.models import Permission
+from django.db import connection
+from django.test import Client
+from django.utils import timezone
+
+from students import archive
+from students.archive import student_restore, students_archive
+from students.counts import class_counts, counts_of, counts_wrong
+from students.errors import NotArchived, NumberTaken, StudentUnknown
+from students.models import ArchivedStudent, Student
+from students.services import student_edit
+from students.tests.factories import student, students
+from tests.kit import at_once, encoded, posted, posted_of
+from uploads.models import ImageUse, Upload
+
+pytestmark = pytest.mark.django_db
+LIST, ARCHIVE = "/admin/students/student/", "/admin/students/archivedstudent/"
+
+
+def put_aside(*rows):
+    return students_archive(pks=[row.pk for row in rows], actor_pk=None, now=timezone.now())
+
+
+def test_one_from_the_form_and_back(office, root, zhuguan):
+    facts = {"class_name": "H1", "name": "谭鹏", "age": "21", "city": "a", "degree": "b"}
+    office.post(f"{LIST}add/", facts | {"picture": posted(encoded())})
+    row = Student.objects.get()
+    before = Student.objects.values().get()
+
+    asked = office.get(f"{LIST}{row.pk}/archive/")
+    assert Student.objects.exists() and "随时可以" in asked.content.decode()
+    done = office.post(f"{LIST}{row.pk}/archive/", posted_of(asked), follow=True)
+
+    assert "已归档 1 名学员" in done.content.decode() and counts_wrong() == []
+    assert zhuguan.get("/students/getstulist").json()["total"] == 0
+    assert zhuguan.get("/students/searchstu", key="谭").json()["total"] == 0
+    assert zhuguan.get("/students/getclasses").json()["data"] == []
+    assert zhuguan.get("/students/delstu", sId=row.sid).json()["msg"] == "删除出错"
+    assert zhuguan.post("/students/updatestu", {"sId": row.sid, "city": "x"}).json()["msg"] == StudentUnknown.msg
+    assert ImageUse.objects.get().owner == row.owner_ref and Upload.objects.get().idle_since is None
+    assert office.get(f"{LIST}{row.pk}/change/").url == f"{ARCHIVE}{row.pk}/change/"
+
+    page = office.get(f"{ARCHIVE}{row.pk}/change/").content.decode()
+    assert "恢复" in page and row.sid in page
+    back = office.post(f"{ARCHIVE}{row.pk}/change/", {"step_restore": "1"})
+
+    assert back.url == f"{LIST}{row.pk}/change/" and Student.objects.values().get() == before
+    assert not ArchivedStudent.objects.exists() and counts_wrong() == []
+    entries = LogEntry.objects.get_for_object(Student.objects.get()).filter(actor=root.user)
+    history = office.get(f"{LIST}{row.pk}/history/").content.decode().split()
+    assert {"归档", "恢复归档"} <= {*history}
+    assert entries.count() == 3
+
+
+def test_a_class_from_the_list(office, django_assert_max_num_queries):
+    students("甲", "乙", class_name="H1")
+    students("丙", class_name="H2")
+
+    data = {"action": "archive", "_selected_action": [Student.objects.first().pk], "select_across": "1"}
+    asked = office.post(f"{LIST}?class=H1", data)
+    assert "2 名" in asked.content.decode() and Student.objects.count() == 3
+    office.post(f"{LIST}?class=H1", posted_of(asked))
+
+    assert class_counts() == [("H2", 1)] and counts_wrong() == [] and counts_of(["*", "n甲"]) == {"*": 1, "n甲": 0}
+    with django_assert_max_num_queries(12):
+        assert [row.name for row in office.get(ARCHIVE, {"q": "h1"}).context["cl"].result_list] == ["乙", "甲"]
+    chosen = [row.pk for row in ArchivedStudent.objects.all()]
+    office.post(ARCHIVE, {"action": "restore", "_selected_action": chosen, "select_across": "0"})
+    assert class_counts() == [("H1", 2), ("H2", 1)] and counts_wrong() == []
+
+
+def test_no_more_than_it_can_do_at_once(office, monkeypatch):
+    monkeypatch.setattr("students.admin.MOST_ARCHIVED", 1)
+    students("甲", "乙")
+
+    office.post(LIST, {"action": "archive", "_selected_action": [Student.objects.first().pk], "select_across": "1"})
+
+    assert "一次最多归档1名学员" in office.get(LIST).content.decode() and Student.objects.count() == 2
+
+
+def test_only_whoever_may_delete_moves_anybody(person):
+    row = students("甲")[0]
+    user = person("clerk", "200", is_staff=True).user
+    user.role.permissions.set(Permission.objects.filter(codename__in=["view_student", "change_student"]))
+    clerk = Client()
+    clerk.force_login(user)
+
+    assert clerk.post(f"{LIST}{row.pk}/archive/", {"sure": "1"}).status_code == 403
+    clerk.post(LIST, {"action": "archive", "_selected_action": [row.pk], "sure": "1"})
+    assert Student.objects.exists()
+    put_aside(row)
+    assert clerk.get(f"{ARCHIVE}{row.pk}/change/").status_code == 200
+    assert clerk.post(f"{ARCHIVE}{row.pk}/change/", {"step_restore": "1"}).status_code == 403
+    assert not Student.objects.exists()
+
+
+def test_a_number_that_somebody_else_has_by_now_stays_in_the_archive():
+    row = students("甲")[0]
+    put_aside(row)
+    student(name="乙", sid=row.sid).save()
+
+    with pytest.raises(NumberTaken):
+        student_restore(pk=row.pk, actor_pk=None, now=timezone.now())
+    assert ArchivedStudent.objects.filter(pk=row.pk).exists()
+
+
+@pytest.mark.django_db(transaction=True)
+class TestAtOnce:
+    def race(self):
+        row = students("甲", city="旧")[0]
+
+        def edit():
+            return student_edit(sid=row.sid, changes={"city": "新"})
+
+        results = at_once([lambda: put_aside(row), edit], refusals=(StudentUnknown,))
+        kept = ArchivedStudent.objects.get(pk=row.pk)
+        return kept.city == ("旧" if isinstance(results[1], StudentUnknown) else "新")
+
+    def test_no_edit_is_lost(self):
+        assert all(self.race() for _ in range(5)) and counts_wrong() == []
+
+    def test_two_restore_one(self):
+        row = students("甲")[0]
+        put_aside(row)
+
+        def back():
+            return student_restore(pk=row.pk, actor_pk=None, now=timezone.now())
+
+        results = at_once([back, back], refusals=(NotArchived,))
+
+        assert sorted(type(result).__name__ for result in results) == ["NoneType", "NotArchived"]
+        assert Student.objects.count() == 1 and counts_wrong() == []
+
+
+def test_both_tables_hold_the_same_columns():
+    """A field that is added to students goes to the archive as well."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {archive._COLUMNS} FROM students_archivedstudent")
+    assert {field.name for field in Student._meta.concrete_fields} <= {
+        field.name for field in ArchivedStudent._meta.concrete_fields
+    }
