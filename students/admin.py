@@ -1,26 +1,28 @@
 """Students in the back office: quick at any number of them, and changed through the services alone."""
 
 from collections import Counter
+from collections.abc import Iterator
 from typing import Any, ClassVar
+from urllib.parse import urlencode
 
 from django import forms
 from django.contrib import admin, messages
+from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import PermissionDenied
-from django.db.models import Count, QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
+from django.db.models import Count, Model, QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
-from unfold.contrib.filters.admin import DropdownFilter
 from unfold.decorators import display
 from unfold.widgets import INPUT_CLASSES, UnfoldAdminSelectWidget, UnfoldBooleanWidget
 
 from core.admin.base import OfficeAdmin
 from core.admin.buttons import ButtonsAdmin
 from core.admin.deletion import MARK, NAMES_SHOWN, ask
-from core.admin.paginator import KnownCount
+from core.admin.paginator import BoundedPaginator, KnownCount
 from core.admin.password import require_password
 from core.admin.tables import table
 from core.times import dash
@@ -29,8 +31,17 @@ from students.bulk import MOST_MOVED, students_move
 from students.columns import COLUMNS, EDITABLE, OPTIONAL_FOR_STAFF, label_of
 from students.counts import student_count
 from students.errors import SelectionChanged, TooManyChosen
+from students.filters import FILTERS, filters_q, filters_read
 from students.models import ArchivedStudent, Student
-from students.selectors import archived_pks, class_list, namesakes, student_page, value_matches
+from students.selectors import (
+    archived_pks,
+    class_list,
+    name_holds,
+    namesakes,
+    student_page,
+    value_matches,
+    values_in_use,
+)
 from students.services import student_add, student_edit
 from students.spelling import ClassSpelling
 from students.transfer.admin import may_transfer, run_url
@@ -44,7 +55,7 @@ CLASSES_SHOWN = 12
 NEW_CLASS = "__new__"  # what the select of classes sends for "new class"
 NAMESAKE = "namesake"  # form field: "1" says that a student of the same name is another person
 CLASS_LENGTH = Student._meta.get_field("class_name").max_length
-SEARCHED = "、".join(column.label for column in COLUMNS if column.is_searched)
+SEARCHED = "".join(f"、完整的{column.label}" for column in COLUMNS if column.is_searched and column.field != "sid")
 # Query parameters that do not change how many students the list has.
 _SAME_COUNT = {"p", "o", "all"}
 
@@ -82,16 +93,39 @@ class ClassField(forms.CharField):
         return ClassSpelling().of(text) if text else ""
 
 
-class ClassFilter(DropdownFilter):
-    """Reads the names from the totals: DISTINCT would read every student."""
+class StudentFilters(admin.ListFilter):
+    """All filters of the bar above the table (``students.filters``), in Django's form of one filter."""
 
-    title, parameter_name = "班级", "class"
+    title = "筛选"
 
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [(name, name) for name in class_list()]
+    def __init__(self, request: HttpRequest, params: dict[str, Any], model: type[Model], model_admin: Any) -> None:
+        super().__init__(request, params, model, model_admin)
+        sent = {name: params.pop(name)[-1] for one in FILTERS if (name := one.name) in params}
+        self.values = filters_read(sent)
+
+    def expected_parameters(self) -> list[str | None]:
+        return [one.name for one in FILTERS]
+
+    def has_output(self) -> bool:
+        return True
+
+    def choices(self, changelist: Any) -> Iterator[dict[str, Any]]:
+        return iter(())
 
     def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
-        return queryset.filter(class_name=self.value()) if self.value() else queryset
+        return queryset.filter(filters_q(self.values))
+
+
+class StudentList(ChangeList):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.has_filters = False  # the bar above the table shows them, not the theme's panel
+
+    def get_ordering(self, request: HttpRequest, queryset: QuerySet) -> list[Any]:
+        """Order by one column, and within it in the direction in which the column's index can be read."""
+        ordering = super().get_ordering(request, queryset)
+        first = str(ordering[0])
+        return [first, "pk" if first.startswith("-") else "-pk"] if first.lstrip("-") != "pk" else [first]
 
 
 class StudentForm(PictureFormMixin, forms.ModelForm):
@@ -132,6 +166,20 @@ class StudentForm(PictureFormMixin, forms.ModelForm):
         self.add_error(None, forms.ValidationError(question))
 
 
+def _chips(request: HttpRequest, filters: dict[str, str]) -> list[tuple[str, str]]:
+    """Return what each set filter says, with the address of the list without it."""
+    words = {one.name: f"{one.label} {filters[one.name]}" for one in FILTERS if one.name in filters}
+    if text := request.GET.get("q", "").strip():
+        words["q"] = f"搜索 {text}"
+    chips = []
+    for name, label in words.items():
+        query = request.GET.copy()
+        for gone in (name, "p"):
+            query.pop(gone, None)
+        chips.append((label, "?" + query.urlencode()))
+    return chips
+
+
 class ClassNameForm(forms.Form):
     class_name = ClassField()
 
@@ -141,17 +189,16 @@ class StudentAdmin(PictureAdminMixin, OfficeAdmin):
     form = StudentForm
     list_display = ["photo", "name", "sid", "class_name", "age", "city", "degree", "created"]
     list_display_links = ["name"]
-    list_filter = [ClassFilter]
-    list_filter_submit = True
+    list_filter = [StudentFilters]
     list_per_page = 50
     list_before_template = "students/toolbar.html"
     actions = ["change_class", "archive", "delete_selected"]
     change_form_outer_before_template = "students/student_bar.html"
     search_fields = ["name"]
-    search_help_text = f"姓名中的任意一段,或完整的{SEARCHED};最多显示最新的 {MOST_FOUND} 条"
+    search_help_text = f"姓名中的任意一段、学号的开头(至少两位){SEARCHED},或班级;最多显示最新的 {MOST_FOUND} 条"
     show_full_result_count = False
-    # By any other column PostgreSQL would sort every student.
-    sortable_by = ["class_name"]
+    # These have an index. By the name PostgreSQL would sort every student, and not as Chinese readers expect.
+    sortable_by = ["sid", "class_name", "age", "city", "degree", "created"]
     fields = [*EDITABLE, "photo", "no_picture", "picture", "sid", "created"]
     readonly_fields = ["photo", "sid", "created"]
 
@@ -166,19 +213,32 @@ class StudentAdmin(PictureAdminMixin, OfficeAdmin):
         text = search_term.strip()
         if not text:
             return queryset, False
-        by_name = student_page(slice(0, MOST_FOUND), key=text, class_name=request.GET.get("class", ""))
-        if by_name.total > MOST_FOUND and request.method == "GET":  # an action of the list asks twice
-            messages.info(request, f"共找到 {by_name.total} 名学员,显示最新的 {MOST_FOUND} 名")
-        by_value = queryset.filter(value_matches(text)).values_list("pk", flat=True)
-        return queryset.filter(pk__in=[*(row.id for row in by_name.rows), *by_value]), False
+        filters = filters_read(request.GET)
+        if filters.keys() - {"class"}:
+            by_name = name_holds(queryset, text).order_by("-pk").values_list("pk", flat=True)[: MOST_FOUND + 1]
+            pks = list(by_name)
+            total = len(pks)
+        else:
+            page = student_page(slice(0, MOST_FOUND), key=text, class_name=filters.get("class", ""))
+            pks, total = [row.id for row in page.rows], page.total
+        rest = queryset.order_by("-pk").values_list("pk", flat=True)
+        for others in (rest.filter(value_matches(text)), rest.filter(class_name=ClassSpelling().of(text))):
+            found = list(others[: MOST_FOUND + 1])
+            pks, total = [*pks, *found], max(total, len(found))
+        if total > MOST_FOUND and request.method == "GET":  # an action of the list asks twice
+            messages.info(request, f"找到的学员超过 {MOST_FOUND} 名,显示最新的 {MOST_FOUND} 名,请再加筛选条件")
+        return queryset.filter(pk__in=sorted(pks, reverse=True)[:MOST_FOUND]), False
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return StudentList
 
     def get_paginator(self, request: HttpRequest, queryset: QuerySet, per_page: int, *args: Any, **kwargs: Any) -> Any:
         if queryset.model is not Student:  # the page of a student's history
             return super().get_paginator(request, queryset, per_page, *args, **kwargs)
-        if request.GET.keys() - _SAME_COUNT - {ClassFilter.parameter_name}:
-            return super().get_paginator(request, queryset, per_page, *args, **kwargs)
-        name = request.GET.get(ClassFilter.parameter_name)
-        return KnownCount(queryset, per_page, student_count(name or ""))
+        filters = filters_read(request.GET)
+        if request.GET.keys() - _SAME_COUNT - {one.name for one in FILTERS} or filters.keys() - {"class"}:
+            return BoundedPaginator(queryset, per_page)
+        return KnownCount(queryset, per_page, student_count(filters.get("class", "")))
 
     def save_model(self, request: HttpRequest, obj: Student, form: StudentForm, change: bool) -> None:
         fields = {name: form.cleaned_data[name] for name in EDITABLE if not change or name in form.changed_data}
@@ -205,14 +265,20 @@ class StudentAdmin(PictureAdminMixin, OfficeAdmin):
 
     # --- Many at once ---
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        filters = {name: request.GET[name] for name in ("class", "q") if request.GET.get(name)}
-        query = QueryDict(mutable=True)
-        query.update(filters)
+        filters, text = filters_read(request.GET), request.GET.get("q", "").strip()
+        query = urlencode(filters | ({"q": text} if text else {}))
         if request.method == "GET" and (first := request.GET.get("created_at__gte")):
             # From the dashboard's months. Nothing else on the page tells of it, and the export knows no dates.
-            messages.info(request, f"只显示 {first[:10]} 起一段时间内新增的学员;导出的是全部学员")
-        facts = {"is_filtered": bool(filters), "export_query": query.urlencode(), "may_transfer": may_transfer(request)}
+            messages.info(request, f"只显示 {first[:10]} 起一段时间内新增的学员;导出不按这段时间筛选")
+        facts = {"is_filtered": bool(query), "export_query": query, "may_transfer": may_transfer(request)}
+        if request.method == "GET":
+            facts |= {"bar": filters, "chips": _chips(request, filters), "kept": self._kept(request)}
+            facts |= {"classes": class_list(), "cities": values_in_use("city"), "degrees": values_in_use("degree")}
         return super().changelist_view(request, facts | (extra_context or {}))
+
+    def _kept(self, request: HttpRequest) -> list[tuple[str, str]]:
+        """What the filter bar sends along: the search and the order of the columns."""
+        return [(name, request.GET[name]) for name in ("q", "o") if request.GET.get(name)]
 
     @admin.action(description="删除所选学员", permissions=["delete"])
     def delete_selected(self, request: HttpRequest, students: QuerySet[Student]) -> HttpResponse | None:

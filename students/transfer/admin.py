@@ -25,6 +25,7 @@ from core.errors import DomainError
 from core.times import dash
 from students.bulk import changes_load
 from students.columns import COLUMNS
+from students.filters import filters_read
 from students.transfer import exports
 from students.transfer.imports import import_result
 from students.transfer.models import FilePurpose, RowKind, RunKind, RunState, TransferFile, TransferRow, TransferRun
@@ -236,12 +237,14 @@ class TransferRunAdmin(OfficeAdmin):
     def export_page(self, request: HttpRequest) -> HttpResponse:
         require_password(request, is_download=True)
         kind = "csv" if request.GET.get("format") == "csv" else "xlsx"
-        class_name, text = (request.GET.get(name, "").replace("\x00", "").strip()[:64] for name in ("class", "q"))
-        count = exports.export_count(class_name, text)
+        filters = filters_read(request.GET)
+        text = request.GET.get("q", "").replace("\x00", "").strip()[:64]
+        count = exports.export_count(filters, text)
         now = timezone.localtime()
-        name = "-".join(part for part in ("学员", class_name, text, f"{now:%Y%m%d-%H%M}") if part).replace("/", "_")
+        parts = ["学员", filters.get("class", ""), text, f"{now:%Y%m%d-%H%M}"]
+        name = "-".join(part for part in parts if part).replace("/", "_")
         if count <= exports.AT_ONCE:
-            rows = exports.export_filter(class_name, text)[: exports.MAX_ROWS].iterator(exports.AT_ONCE)
+            rows = exports.export_filter(filters, text)[: exports.MAX_ROWS].iterator(exports.AT_ONCE)
             # It is no run, so the entry is the user's own.
             deed_record(request.user, Deed.EXPORT, {"文件": f"{name}.{kind}", "人数": str(count)})
             return download(f"{name}.{kind}", exports.export_bytes(kind, rows))
@@ -250,7 +253,7 @@ class TransferRunAdmin(OfficeAdmin):
         except DomainError as refusal:
             messages.error(request, refusal.msg)
             return HttpResponseRedirect(reverse("admin:students_student_changelist"))
-        options = {"class": class_name, "q": text, "format": kind}
+        options = {"filters": filters, "q": text, "format": kind}
         run = run_start(
             kind=RunKind.EXPORT, user_pk=request.user.pk, now=now, file_name=f"{name}.{kind}", options=options
         )

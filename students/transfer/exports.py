@@ -3,14 +3,16 @@
 from collections.abc import Iterator
 from typing import Any
 
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from openpyxl import Workbook
 
 from core.times import slash
 from students.columns import COLUMNS, CREATED, PHOTO
+from students.counts import student_count
 from students.errors import SheetRefused
+from students.filters import filters_q, filters_read
 from students.models import Student
-from students.selectors import student_page, value_matches
+from students.selectors import search_q
 from students.transfer.models import FilePurpose, RunState, TransferFile, TransferRun
 from students.transfer.runs import run_in_one_transaction, with_progress
 from students.transfer.sheets import add_sheet, book_bytes, sheet_write
@@ -32,19 +34,17 @@ def template_bytes(kind: str) -> bytes:
     return book_bytes(book)
 
 
-def export_filter(class_name: str, text: str) -> QuerySet[Student]:
-    """Find all students that the list shows for a class and a searched text."""
-    students = Student.objects.all()
-    if class_name:
-        students = students.filter(class_name=class_name)
-    if text:
-        students = students.filter(Q(name__contains=text) | value_matches(text))
-    return students
+def export_filter(filters: dict[str, str], text: str) -> QuerySet[Student]:
+    """Find all students that the list shows for its filters (``students.filters``) and a searched text."""
+    students = Student.objects.filter(filters_q(filters))
+    return students.filter(search_q(text)) if text else students
 
 
-def export_count(class_name: str, text: str) -> int:
-    """Tell how many students there are to export, without counting them. One found by number alone is not included."""
-    return student_page(slice(0, 1), class_name=class_name, key=text).total
+def export_count(filters: dict[str, str], text: str) -> int:
+    """Tell how many students there are to export, one more than ``MAX_ROWS`` at most."""
+    if text or filters.keys() - {"class"}:
+        return export_filter(filters, text).order_by()[: MAX_ROWS + 1].count()
+    return student_count(filters.get("class", ""))
 
 
 def export_refuse_too_many(count: int) -> None:
@@ -53,7 +53,7 @@ def export_refuse_too_many(count: int) -> None:
     :raises SheetRefused: more than ``MAX_ROWS`` students.
     """
     if count > MAX_ROWS:
-        raise SheetRefused(f"共{count}名学员,一次最多导出{MAX_ROWS}名,请先按班级或姓名筛选")
+        raise SheetRefused(f"一次最多导出{MAX_ROWS}名学员,请先筛选")
 
 
 def export_bytes(kind: str, students: Iterator[Student]) -> bytes:
@@ -72,11 +72,12 @@ def export_make(*, run_pk: int) -> None:
 
 
 def _make(run: TransferRun) -> None:
-    class_name, text = run.options["class"], run.options["q"]
-    total = export_count(class_name, text)
+    # Runs of the release before have the class alone.
+    filters, text = run.options.get("filters") or filters_read(run.options), run.options["q"]
+    total = export_count(filters, text)
     export_refuse_too_many(total)
     # The cursor stays open within the transaction, so all rows are of one moment.
-    students = export_filter(class_name, text)[:MAX_ROWS].iterator(2_000)
+    students = export_filter(filters, text)[:MAX_ROWS].iterator(2_000)
     written = 0
 
     def counted() -> Iterator[Student]:

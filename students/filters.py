@@ -1,0 +1,64 @@
+"""The filters of the back office's list of students, for the list, its chips and the export."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+
+from django.db.models import Q
+from django.utils import timezone
+
+from students.models import MAX_AGE, MIN_AGE
+
+LONGEST = 64
+FIRST_YEAR, LAST_YEAR = 1990, 2200
+
+
+@dataclass(frozen=True)
+class Filter:
+    """One filter: its name in the address, the words on its chip, and what it compares."""
+
+    name: str
+    label: str
+    lookup: str
+    kind: str = "text"  # or "number", "day"
+
+    def read(self, text: str) -> str:
+        """Return the value as the address and the form write it; "" for what nobody can mean."""
+        text = text.replace("\x00", "").strip()[:LONGEST]
+        if self.kind == "number":
+            return str(int(text)) if text.isdecimal() and MIN_AGE <= int(text) <= MAX_AGE else ""
+        if self.kind == "day":
+            try:
+                return text if FIRST_YEAR <= date.fromisoformat(text).year <= LAST_YEAR else ""
+            except ValueError:
+                return ""
+        return text
+
+    def value(self, text: str) -> str | int | datetime:
+        """Return what the database compares with."""
+        if self.kind == "day":
+            day = date.fromisoformat(text) + timedelta(days=self.lookup.endswith("__lt"))
+            return timezone.make_aware(datetime.combine(day, time.min))
+        return int(text) if self.kind == "number" else text
+
+
+FILTERS = (
+    Filter("class", "班级", "class_name"),
+    Filter("city", "城市", "city"),
+    Filter("degree", "学历", "degree"),
+    Filter("age_from", "年龄不小于", "age__gte", "number"),
+    Filter("age_to", "年龄不大于", "age__lte", "number"),
+    Filter("since", "创建时间从", "created_at__gte", "day"),
+    Filter("until", "创建时间到", "created_at__lt", "day"),
+)
+
+
+def filters_read(params: Mapping[str, str]) -> dict[str, str]:
+    """Return the filters that are set, by name; what makes no sense is left out."""
+    values = {one.name: one.read(params.get(one.name) or "") for one in FILTERS}
+    return {name: value for name, value in values.items() if value}
+
+
+def filters_q(values: Mapping[str, str]) -> Q:
+    """Return the condition that all these filters make together."""
+    return Q(**{one.lookup: one.value(values[one.name]) for one in FILTERS if one.name in values})
