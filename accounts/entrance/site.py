@@ -8,7 +8,9 @@ from collections.abc import Callable
 from functools import update_wrapper
 from typing import Any
 
-from django.contrib import admin
+from django.conf import settings
+from django.contrib import admin, messages
+from django.contrib.auth import REDIRECT_FIELD_NAME
 from django.contrib.auth.views import PasswordChangeView
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
@@ -68,6 +70,8 @@ class BackOfficeSite(UnfoldAdminSite):
         return update_wrapper(entrance, inside)
 
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        if request.method == "GET" and _has_ended(request):
+            messages.warning(request, "登录已过期或已退出,请重新登录,之后会回到刚才的页面。")
         response = super().login(request, extra_context)
         is_done = request.method == "POST" and response.status_code == HttpResponseRedirect.status_code
         if is_done and _login_stage(request) is not LoginStage.CODE:
@@ -86,6 +90,13 @@ class OwnPasswordView(PasswordChangeView):
 
     def get_form_kwargs(self) -> dict[str, Any]:
         return super().get_form_kwargs() | {"request": self.request}
+
+
+def _has_ended(request: HttpRequest) -> bool:
+    """Tell whether somebody was logged in before and was sent here from a page."""
+    is_sent = request.GET.get(REDIRECT_FIELD_NAME, "") not in {"", reverse("admin:index")}
+    # The session's own cookie ends with the session; this one shows that the browser has seen a form of ours.
+    return is_sent and settings.CSRF_COOKIE_NAME in request.COOKIES
 
 
 def _stop(request: HttpRequest, *, is_enrolment: bool) -> HttpResponse | None:

@@ -219,3 +219,12 @@ class TestTheSession:
 
         assert answer.status_code == 302
         assert (is_inside(browser), is_inside(elsewhere)) == (True, False)
+
+
+def test_whoever_is_sent_back_to_the_login_reads_why(browser):
+    page = "/admin/students/student/"
+    assert "登录已过期" not in browser.get(LOGIN, {"next": page}).content.decode()
+
+    browser.get(LOGIN)  # leaves the cookie that outlives a session
+    assert "登录已过期" in browser.get(page, follow=True).content.decode()
+    assert "登录已过期" not in browser.get(HOME, follow=True).content.decode()

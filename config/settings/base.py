@@ -423,6 +423,7 @@ UNFOLD = {
     "DASHBOARD_CALLBACK": "backoffice.dashboard.dashboard",
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("front/icon.svg")}],
     "STYLES": [lambda request: static("backoffice/backoffice.css")],
+    "SCRIPTS": [lambda request: static("backoffice/forms.js")],
     "SHOW_VIEW_ON_SITE": False,
     "BORDER_RADIUS": "6px",
     "COLORS": {"primary": {str(n): f"var(--color-blue-{n})" for n in (50, *range(100, 1000, 100), 950)}},

@@ -16,6 +16,8 @@ LONGEST_SEARCH = 100  # characters; Django adds a condition for each word, and 1
 class OfficeAdmin(MergingAdmin, ModelAdmin):
     """A page whose form overwrites no colleague's work, and whose list survives any selection a client sends."""
 
+    warn_unsaved_form = True
+
     def response_action(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse | None:
         # Django passes the selected keys to the database unchecked: the key "x" would be answered with a 500.
         sent = request.POST.getlist(ACTION_CHECKBOX_NAME)

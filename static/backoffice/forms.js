@@ -1,0 +1,125 @@
+// What every page of the back office needs so that nothing typed is lost and the keyboard gets everywhere.
+(() => {
+  // A page that answers a form becomes an ordinary one in the history: Back and reload never ask to send it again.
+  history.replaceState(history.state, "", location.href);
+
+  const make = (tag, facts, ...children) => {
+    const made = Object.assign(document.createElement(tag), facts);
+    made.append(...children);
+    return made;
+  };
+
+  // --- Drafts: kept in this tab, offered again only after the login page stood between ---
+  const DRAFT = "draft:", LONGEST = 200_000;
+  const drafts = () => Object.keys(sessionStorage).filter((key) => key.startsWith(DRAFT));
+  const read = (key) => { try { return JSON.parse(sessionStorage.getItem(key)); } catch { return null; } };
+  const forget = () => drafts().forEach((key) => sessionStorage.removeItem(key));
+
+  function login(form) {
+    const kept = drafts().map((key) => [key, read(key)]).filter(([, draft]) => draft);
+    for (const [key, draft] of kept) sessionStorage.setItem(key, JSON.stringify({ ...draft, wasOut: true }));
+    if (kept.length) form.before(make("p", { className: "bo-draft", textContent: "没有保存的内容还在,登录之后会恢复到原来的页面。" }));
+  }
+
+  function guard(form) {
+    const key = DRAFT + location.pathname, owner = form.querySelector("[data-draft-of]")?.dataset.draftOf ?? "";
+    const fields = () => [...form.elements].filter((field) => field.name && !["csrfmiddlewaretoken", "_save"].includes(field.name)
+      && !["password", "file", "submit", "button"].includes(field.type) && (field.type !== "hidden" || field.name === "seen"));
+    const values = () => fields().map((field) => [field.name, field.multiple ? [...field.selectedOptions].map((one) => one.value)
+      : ["checkbox", "radio"].includes(field.type) ? [field.value, field.checked] : field.value]);
+    const keep = () => {
+      const text = JSON.stringify({ owner, values: values() });
+      if (text.length < LONGEST) try { sessionStorage.setItem(key, text); } catch { /* full: then there is no draft */ }
+    };
+    const put = (draft) => {
+      const left = new Map();
+      for (const [name, value] of draft) left.set(name, [...(left.get(name) ?? []), value]);
+      for (const field of fields()) {
+        const value = left.get(field.name)?.shift();
+        if (value === undefined) continue;
+        if (field.multiple) for (const option of field.options) option.selected = value.includes(option.value);
+        else if (["checkbox", "radio"].includes(field.type)) field.checked = value[1];
+        else field.value = value;
+        field.dispatchEvent(new Event("input", { bubbles: true }));
+        field.dispatchEvent(new Event("change", { bubbles: true }));
+      }
+    };
+    const draft = read(key), before = JSON.stringify(values());
+    if (draft?.wasOut && draft.owner === owner && JSON.stringify(draft.values) !== before) {
+      put(draft.values);
+      const drop = make("button", { type: "button", textContent: "丢弃这些内容", onclick: () => {
+        sessionStorage.removeItem(key);
+        put(JSON.parse(before));
+        note.remove();
+      } });
+      const note = make("p", { className: "bo-draft" }, "已恢复上次没有保存的内容;图片和文件要重新选择。", drop);
+      note.setAttribute("role", "status");
+      form.prepend(note);
+    }
+    sessionStorage.removeItem(key);
+    // After a moment: scripts of the page fill fields as well, and that is nothing somebody typed.
+    let timer;
+    form.addEventListener("input", () => { clearTimeout(timer); timer = setTimeout(keep, 200); });
+    form.addEventListener("submit", keep);
+  }
+
+  // --- How much room is left, before the browser cuts what is typed ---
+  function count(field) {
+    const note = make("small", { className: "bo-counter", hidden: true });
+    note.setAttribute("aria-live", "polite");
+    const show = () => {
+      const used = field.value.length, most = field.maxLength;
+      note.hidden = used < most * 0.8;
+      note.textContent = used < most ? `${used} / ${most} 字` : `已到上限 ${most} 字`;
+      note.classList.toggle("is-full", used >= most);
+    };
+    field.after(note);
+    field.addEventListener("input", show);
+    show();
+  }
+
+  // --- Keyboard and screen readers ---
+  function reach() {
+    const content = document.querySelector("#content");
+    if (content) {
+      content.tabIndex = -1;
+      document.body.prepend(make("a", { className: "bo-skip", href: "#content", textContent: "跳到内容" }));
+    }
+    // The theme's icons are words in a font; read aloud they would be "add" and "upload_file".
+    for (const icon of document.querySelectorAll(".material-symbols-outlined")) icon.setAttribute("aria-hidden", "true");
+    // Links of the theme that only run a script have no address, so the keyboard passes over them.
+    for (const opener of document.querySelectorAll("a:not([href])")) {
+      if (!opener.hasAttribute("x-on:click")) continue;
+      opener.tabIndex = 0;
+      opener.setAttribute("role", "button");
+      opener.addEventListener("keydown", (event) => {
+        if (event.key !== "Enter" && event.key !== " ") return;
+        event.preventDefault();
+        opener.click();
+      });
+      const panel = document.querySelector("#changelist-filter");
+      if (panel && opener.getAttribute("x-on:click").includes("filterOpen")) {
+        opener.setAttribute("aria-controls", panel.id);
+        opener.addEventListener("click", () => setTimeout(() => panel.querySelector("input, select, a, button")?.focus(), 60));
+        panel.addEventListener("keydown", (event) => event.key === "Escape" && setTimeout(() => opener.focus(), 60));
+      }
+    }
+  }
+
+  function start() {
+    reach();
+    const loginForm = document.querySelector("#login-form");
+    if (loginForm) return login(loginForm);
+    if (!document.querySelector("#main")) return;  // the question for a password or a code: the form waits behind it
+    const form = document.querySelector("form.warn-unsaved-form");
+    const own = form ? DRAFT + location.pathname : "";
+    for (const key of drafts()) if (key !== own) sessionStorage.removeItem(key);
+    if (form) {
+      guard(form);
+      for (const field of form.querySelectorAll("input[maxlength], textarea[maxlength]")) if (field.maxLength > 0) count(field);
+    }
+    for (const leave of document.querySelectorAll("form[action$='/logout/']")) leave.addEventListener("submit", forget);
+  }
+  if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", start);
+  else start();
+})();

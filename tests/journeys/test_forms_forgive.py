@@ -1,0 +1,71 @@
+"""A clerk whose session ends in the middle of a form loses nothing, and whoever has no mouse gets everywhere."""
+
+import pytest
+
+pytestmark = pytest.mark.chromium
+LIST = "/admin/students/student/"
+
+
+def log_in(page, running):
+    page.locator("#id_username").fill("root")
+    page.locator("#id_password").fill(running.root_password)
+    page.locator("#id_password").press("Enter")
+
+
+def test_a_form_survives_the_end_of_the_session(page, running):
+    page.goto(f"{LIST}add/")
+    log_in(page, running)
+    page.locator("#id_class_name").select_option("__new__")
+    page.locator("[name=class_name_new]").fill("h59999 ")
+    page.locator("#id_name").fill("谭" * 60)
+    assert "60 / 64 字" in page.locator(".bo-counter:visible").inner_text()
+    page.locator("#id_age").fill("21")
+    page.locator("#id_description").fill("写了很久\n的一段话")
+
+    page.context.clear_cookies(name="sessionid")
+    page.get_by_role("button", name="保存", exact=True).click()
+    page.get_by_text("登录已过期或已退出").wait_for()
+    page.get_by_text("没有保存的内容还在").wait_for()
+    log_in(page, running)
+
+    page.get_by_text("已恢复上次没有保存的内容").wait_for()
+    assert page.locator("#id_description").input_value() == "写了很久\n的一段话"
+    assert page.locator("[name=class_name_new]").input_value() == "h59999 "
+    page.get_by_role("button", name="保存", exact=True).click()
+    page.locator(".errornote").first.wait_for()  # no city
+    page.goto(LIST)
+    page.go_back()  # a form that was sent, but no question whether to send it again
+    page.locator("#id_city").wait_for()
+
+    page.locator("#id_class_name").select_option("__new__")
+    page.locator("[name=class_name_new]").fill("h59999 ")
+    page.locator("#id_name").fill("谭鹏")
+    page.locator("#id_age").fill("21")
+    page.locator("#id_city").fill("重庆")
+    page.locator("#id_degree").fill("本科")
+    page.get_by_role("button", name="保存", exact=True).click()
+    page.get_by_text("已新增学员“谭鹏 (H59999)”").wait_for()
+    page.goto(f"{LIST}add/")
+    assert page.locator(".bo-draft").count() == 0
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_list_on_a_phone_with_the_keyboard_alone(page, running, scheme):
+    page.emulate_media(color_scheme=scheme)
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.goto(f"{LIST}?age_to=150&age_from=1")
+    log_in(page, running)
+    page.locator(".st-chips").wait_for()
+
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.textContent") == "跳到内容"
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.querySelector('#content').contains(document.activeElement)")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    row = page.locator("#result_list .data-row").first
+    assert row.bounding_box()["height"] < 200  # nine lines were 360
+    chips = page.locator(".st-chips li").count()
+    page.get_by_role("link", name="年龄不大于 150").press("Enter")
+    page.wait_for_url("**age_from=1")
+    assert page.locator(".st-chips li").count() == chips - 1
