@@ -1,5 +1,6 @@
 """The base of every API view."""
 
+from functools import cache
 from typing import Any
 
 from rest_framework.request import Request
@@ -7,6 +8,7 @@ from rest_framework.viewsets import ViewSet
 
 from core.api.access import Access
 from core.api.docs import Doc
+from core.api.envelope import Envelope
 
 
 class ApiViewSet(ViewSet):
@@ -22,13 +24,32 @@ class ApiViewSet(ViewSet):
         # REST framework looks for attributes named like methods, and an action may be called ``get``.
         return [*(method.upper() for method in self.action_map or ()), "OPTIONS"]
 
+    def initialize_request(self, request: Any, *args: Any, **kwargs: Any) -> Request:
+        # As REST framework does it, but with parts that are made once: they keep nothing of a request.
+        parsers, authenticators, negotiator = _parts(type(self))  # type: ignore[arg-type]  # a class has a hash
+        context = {"view": self, "args": args, "kwargs": kwargs}
+        method = request.method.lower()
+        self.action = "metadata" if method == "options" else (self.action_map or {}).get(method)  # type: ignore[assignment]
+        return Request(request, parsers, authenticators, negotiator, context)
+
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         # Refuse a wrong method before the login is checked: else a caller without a token would read 请登入.
         if self.action is None:
             self.http_method_not_allowed(request)
-        super().initial(request, *args, **kwargs)
+        # REST framework would also negotiate a format, a version and throttles, of which no call has any.
+        self.perform_authentication(request)
+        self.check_permissions(request)
 
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
-        response = super().finalize_response(request, response, *args, **kwargs)
+        if isinstance(response, Envelope):
+            response.headers["Allow"] = self.headers["Allow"]
+        else:
+            response = super().finalize_response(request, response, *args, **kwargs)
         response.headers.setdefault("Cache-Control", "no-store")  # several GETs change data: never repeat from a cache
         return response
+
+
+@cache
+def _parts(viewset: type[ApiViewSet]) -> tuple[Any, Any, Any]:
+    view = viewset()
+    return view.get_parsers(), view.get_authenticators(), view.get_content_negotiator()

@@ -1,10 +1,12 @@
 """Structured logs: JSON lines for machines, readable lines for a terminal, without secrets in either."""
 
+import json
 import logging.config
 import re
 from functools import lru_cache
 from typing import Any
 
+import orjson
 import structlog
 
 # Django logs every 4xx and 5xx in addition to our own request line; Celery logs every task, and one runs every 2 s.
@@ -49,6 +51,13 @@ def shorten_paths(_: Any, __: str, event: dict[str, Any]) -> dict[str, Any]:
     return event
 
 
+def _json(event: dict[str, Any], **options: Any) -> str:
+    try:
+        return orjson.dumps(event, options["default"]).decode()
+    except TypeError:  # a surrogate, a number of more than 64 bits, a key that is no text
+        return json.dumps(event, **options)
+
+
 def configure(options: dict[str, Any]) -> None:
     """Set up logging (Django's ``LOGGING_CONFIG``). ``options``: ``format`` ("console" or "json") and ``level``."""
     # Our lines show neither thread nor process, so do not look them up for each line.
@@ -60,7 +69,7 @@ def configure(options: dict[str, Any]) -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=False),
     ]
     renderer: Any = (
-        structlog.processors.JSONRenderer(ensure_ascii=False)
+        structlog.processors.JSONRenderer(_json)
         if options["format"] == "json"
         else structlog.dev.ConsoleRenderer(colors=False)
     )

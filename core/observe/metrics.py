@@ -6,6 +6,7 @@ What the database and Valkey know is read at the scrape, by the functions that a
 
 import os
 from collections.abc import Callable, Iterator, Sequence
+from functools import cache
 
 import structlog
 from django.conf import settings
@@ -43,8 +44,13 @@ def counter(name: str, text: str, labels: Sequence[str]) -> Counter:
 def observe(request: HttpRequest, response: HttpResponse, seconds: float) -> None:
     match = request.resolver_match
     route = f"/{match.route}" if match else "unknown"
-    REQUESTS.labels(route, _outcome(response)).inc()
-    SECONDS.labels(route).observe(seconds)
+    _requests(route, _outcome(response)).inc()
+    _seconds(route).observe(seconds)
+
+
+# The library takes a lock and makes texts of the labels each time; there are few of them, because each is a route.
+_requests = cache(REQUESTS.labels)
+_seconds = cache(SECONDS.labels)
 
 
 def _outcome(response: HttpResponse) -> str:
