@@ -34,3 +34,9 @@ def login_log() -> QuerySet[LoginLog]:
 def staff_names() -> list[tuple[int, str]]:
     """Return key and username of everybody who may enter the back office, in order of the names."""
     return list(User.objects.filter(is_staff=True).order_by("username").values_list("pk", "username"))
+
+
+def users_found(text: str) -> QuerySet[User]:
+    """Return users whose username or phone begins with ``text``, or who have it as nickname, newest first."""
+    found = Q(username__startswith=text) | Q(phone__startswith=text) | Q(nickname=text)
+    return User.objects.filter(found).order_by("-pk")

@@ -1,7 +1,7 @@
 """The back office's list of what was done; it can only be read."""
 
 from datetime import timedelta
-from typing import Any, ClassVar
+from typing import Any
 
 from auditlog.models import LogEntry
 from django.apps import apps
@@ -19,6 +19,7 @@ from unfold.decorators import display
 
 from accounts.selectors import staff_names
 from backoffice.audit import KINDS, WATCHED, changes_of
+from backoffice.periods import NAMES, period_of
 from core.admin.audit import Deed
 from core.admin.base import OfficeAdmin
 from core.admin.paginator import BoundedPaginator
@@ -40,21 +41,19 @@ admin.site.unregister(LogEntry)
 
 class DayFilter(admin.SimpleListFilter):
     title, parameter_name = "日期", "day"
-    DAYS: ClassVar[dict[str, tuple[str, int, int]]] = {  # label, first day, days; counted back from today
-        "today": ("今天", 0, 1),
-        "yesterday": ("昨天", 1, 1),
-        "week": ("最近 7 天", 6, 7),
-    }
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [(name, label) for name, (label, *_) in self.DAYS.items()]
+        today = NAMES["today"]
+        return [("today", today[0]), ("yesterday", today[1]), *((name, NAMES[name][0]) for name in ("week", "month"))]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        if (value := self.value()) not in self.DAYS:
+        value = self.value() or ""
+        if value not in {*NAMES, "yesterday"}:
             return queryset
-        _, ago, length = self.DAYS[value]
-        first = local(timezone.now()).replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=ago)
-        return queryset.filter(timestamp__gte=first, timestamp__lt=first + timedelta(days=length))
+        begins = period_of(value, local(timezone.now())).begins
+        if value == "yesterday":
+            return queryset.filter(timestamp__gte=begins - timedelta(days=1), timestamp__lt=begins)
+        return queryset.filter(timestamp__gte=begins)
 
 
 class DeedFilter(DropdownFilter):

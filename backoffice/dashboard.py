@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.apps import apps
+from django.conf import settings
 from django.contrib import admin
 from django.http import HttpRequest
 from django.utils import timezone
@@ -16,12 +17,16 @@ from django.utils import timezone
 from accounts.models import LoginAttempt
 from accounts.selectors import login_failures
 from accounts.socketio.sessions import sessions_open
-from backoffice.months import month_counts, months_of
+from backoffice.activity import staff_activity
+from backoffice.months import day_counts, days_sum, month_counts, months_of
 from backoffice.parts import TALLEST, Bar, Fact, Panel, Tile, list_url, shares
+from backoffice.periods import NAMES, Period, period_of
+from core.money import fen_to_yuan
 from core.ops import heartbeat
 from core.times import dash, local
-from payments.models import InboundEvent
-from payments.selectors import differences_open, notices_by_verdict, refunds_waiting
+from payments.figures import refund_sums
+from payments.selectors import differences_open, events_to_do, refunds_waiting
+from shop.figures import order_sums, products_best
 from shop.selectors import DAYS, MOST_SCARCE, SCARCE, Day, order_days, orders_to_do, products_scarce
 from shop.states import EARNING, State
 from students.counts import class_counts, student_count
@@ -32,50 +37,62 @@ from weather.services.account import account_get
 CLASSES_SHOWN, SCARCE_SHOWN = 12, 8
 QUEUE_NAMES = {"money": "订单与资金", "now": "即时任务", "bulk": "批量任务"}
 CROWDED = 1000  # with so many waiting tasks a queue is shown in red
-NOTICES_OF = timedelta(hours=24)
+BEST_SHOWN, STAFF_SHOWN = 8, 8
 ATTEMPTS_OF, MANY_ATTEMPTS = timedelta(hours=1), 100  # a class of 40 that mistypes passwords stays below this
 REFUSALS = [outcome.value for outcome in LoginAttempt.Outcome if outcome is not LoginAttempt.Outcome.DONE]
-Card = Callable[[datetime], Iterator[Tile | Panel]]
+Card = Callable[[datetime, Period], Iterator[Tile | Panel]]
 
 
 def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     """Fill the context of ``templates/admin/index.html``."""
     now = local(timezone.now())
-    parts = [part for label, card in CARDS if _may_see(request, label) for part in card(now)]
+    period = period_of(request.GET.get("period", ""), now)
+    parts = [part for label, card in CARDS if _may_see(request, label) for part in card(now, period)]
     if request.user.is_superuser:
         parts.append(_system(now))
     tiles = [part for part in parts if isinstance(part, Tile)]
     # Wide panels (charts) come first, then those of which three stand in a row.
     panels = sorted((part for part in parts if isinstance(part, Panel)), key=lambda panel: panel.width)
-    return context | {"title": "首页", "tiles": tiles, "panels": panels}
+    switch = [(label, f"?period={name}", name == period.name) for name, (label, _) in NAMES.items()]
+    return context | {"title": "首页", "tiles": tiles, "panels": panels, "period": period, "shortcuts": switch}
 
 
 def _may_see(request: HttpRequest, label: str) -> bool:
     return admin.site._registry[apps.get_model(label)].has_view_permission(request)
 
 
-def _students(now: datetime) -> Iterator[Tile | Panel]:
+def _compared(label: str, number: Any, before: Any, period: Period, link: str, form: str = "{}") -> Tile:
+    """Return the tile of a number that is compared with the period before."""
+    return Tile(f"{period.label}{label}", form.format(number), link, hint=f"{period.last_label} {form.format(before)}")
+
+
+def _students(now: datetime, period: Period) -> Iterator[Tile | Panel]:
     yield Tile("学员", student_count(), list_url("students.student"))
+    days, room = day_counts(now), settings.CLASS_CAPACITY
+    if days is not None:
+        new, before = (days_sum(days, begins.date(), ends.date()) for begins, ends in period.spans)
+        link = list_url("students.student", created_at__gte=period.begins.isoformat())
+        yield _compared("新增学员", new, before, period, link)
     classes = sorted(class_counts(), key=lambda row: -row[1])[:CLASSES_SHOWN]
-    lengths = shares(count for _, count in classes)
+    most = max([room, *(count for _, count in classes)])
     yield Panel(
         "各班学员",
         "backoffice/rows.html",
-        hint=f"人数最多的 {CLASSES_SHOWN} 个班" if len(classes) == CLASSES_SHOWN else "",
+        hint=f"每班 {room} 人" + (f",人数最多的 {CLASSES_SHOWN} 个班" if len(classes) == CLASSES_SHOWN else ""),
         link=list_url("students.student"),
         empty="还没有学员",
         bars=[
-            Bar(name, count, list_url("students.student", **{"class": name}), share)
-            for (name, count), share in zip(classes, lengths, strict=True)
+            Bar(name, count, list_url("students.student", **{"class": name}), count * 100 / most, f"/{room}")
+            for name, count in classes
         ],
     )
-    yield Panel("每月新增学员", "backoffice/columns.html", bars=_month_bars(now), are_numbered=True)
+    yield Panel("每月新增学员", "backoffice/columns.html", bars=_month_bars(days, now), are_numbered=True)
 
 
-def _month_bars(now: datetime) -> list[Bar] | None:
-    counts = month_counts(now)
-    if counts is None:
+def _month_bars(days: dict[str, int] | None, now: datetime) -> list[Bar] | None:
+    if days is None:
         return None
+    counts = month_counts(days)
     months = months_of(now)
     numbers = [counts.get(f"{month:%Y-%m}", 0) for month in months]
     ends = [*months[1:], now.replace(day=28) + timedelta(days=4)]
@@ -92,28 +109,73 @@ def _month_bars(now: datetime) -> list[Bar] | None:
     ]
 
 
-def _orders(now: datetime) -> Iterator[Tile | Panel]:
+def _orders(now: datetime, period: Period) -> Iterator[Tile | Panel]:
+    sums, before = order_sums(period.spans)
+    placed = {"created_at_from": period.begins.date(), "created_at_to": now.date()}
+    earning = ",".join(state.value for state in EARNING)
+    yield _compared("订单", sums.orders, before.orders, period, list_url("shop.order", **placed))
+    earned = list_url("shop.order", state__in=earning, **placed)
+    yield _compared("收入(元)", sums.revenue, before.revenue, period, earned, "{:.2f}")
     to_do = orders_to_do()
     to_ship = to_do[State.PAID] + to_do[State.PREPARING]
     returns = to_do[State.RETURN_ASKED] + to_do[State.RETURN_ASKED_LATER]
     failed = to_do[State.REFUND_FAILED]
-    yield _count("待付款订单", to_do[State.OPEN], "", state__exact="open", sweep_at__isnull="False")
-    yield _count("待发货订单", to_ship, "warning", work="ship")
-    yield _count("待处理退货", returns, "warning", work="returns")
-    yield _count("退款异常订单", failed, "danger", work="refunds", state__exact="refund_failed")
+    yield _count("待付款订单", to_do[State.OPEN], "", "", state__exact="open", sweep_at__isnull="False")
+    yield _count("待发货订单", to_ship, "warning", "", work="ship")
+    yield _count("待处理退货", returns, "warning", "", work="returns")
+    how = "打开订单,换一种方式退款后消失" if failed else ""
+    yield _count("退款异常订单", failed, "danger", how, work="refunds", state__exact="refund_failed")
     days = order_days(now)
     span = {"created_at_from": days[0].day, "created_at_to": days[-1].day}
     everything = list_url("shop.order", **span)
     revenue = sum(day.revenue for day in days)
     yield Tile("30 天订单", sum(day.orders for day in days), everything)
-    earning = list_url("shop.order", state__in=",".join(state.value for state in EARNING), **span)
-    yield Tile("30 天收入(元)", f"{revenue:.2f}", earning, hint="按下单日,不含已退款")
+    hint = "近 30 天下单、已付款且没有退款的订单金额之和"
+    yield Tile("30 天收入(元)", f"{revenue:.2f}", list_url("shop.order", state__in=earning, **span), hint=hint)
     yield _day_panel("每日订单", days, [day.orders for day in days], "{}")
     yield _day_panel("每日收入(元)", days, [day.revenue for day in days], "{:.2f}")
 
 
-def _count(label: str, number: int, tone: str, **query: str) -> Tile:
-    return Tile(label, number, list_url("shop.order", **query), tone if number else "")
+def _best(now: datetime, period: Period) -> Iterator[Tile | Panel]:
+    best = products_best((period.begins, period.ends), most=BEST_SHOWN)
+    lengths = shares(pieces for _, _, pieces in best)
+    yield Panel(
+        f"{period.label}卖得最好的商品",
+        "backoffice/rows.html",
+        width="bo-third",
+        hint="件数,不含已退款",
+        empty=f"{period.label}还没有卖出商品",
+        bars=[
+            Bar(name, pieces, list_url("shop.product") + f"{pk}/change/", share)
+            for (pk, name, pieces), share in zip(best, lengths, strict=True)
+        ],
+    )
+
+
+def _activity(now: datetime, period: Period) -> Iterator[Tile | Panel]:
+    rows = staff_activity(period.begins, period.ends, most=STAFF_SHOWN)
+    lengths = shares(row.entries for row in rows)
+    yield Panel(
+        f"{period.label}员工操作",
+        "backoffice/rows.html",
+        width="bo-third",
+        hint="修改记录的条数",
+        link=list_url("auditlog.logentry", day=period.name),
+        empty=f"{period.label}还没有操作",
+        bars=[
+            Bar(
+                f"{row.username}(发货 {row.parcels},退款 {row.refunds})",
+                row.entries,
+                list_url("auditlog.logentry", person=row.user_pk, day=period.name),
+                share,
+            )
+            for row, share in zip(rows, lengths, strict=True)
+        ],
+    )
+
+
+def _count(label: str, number: int, tone: str, hint: str, **query: str) -> Tile:
+    return Tile(label, number, list_url("shop.order", **query), tone if number else "", hint)
 
 
 def _day_panel(title: str, days: list[Day], numbers: list[Any], form: str) -> Panel:
@@ -131,27 +193,33 @@ def _day_panel(title: str, days: list[Day], numbers: list[Any], form: str) -> Pa
     return Panel(title, "backoffice/columns.html", hint=f"最近 {DAYS} 天,最多一天 {most}", bars=bars)
 
 
-def _refunds(now: datetime) -> Iterator[Tile | Panel]:
+def _refunds(now: datetime, period: Period) -> Iterator[Tile | Panel]:
+    (made, fen), (before, fen_before) = refund_sums(period.spans)
+    since = list_url("payments.refund", created_at__gte=period.begins.isoformat())
+    yield Tile(
+        f"{period.label}退款(元)",
+        f"{fen_to_yuan(fen):.2f}",
+        since,
+        hint=f"{made} 笔;{period.last_label} {fen_to_yuan(fen_before):.2f},{before} 笔",
+    )
     number = refunds_waiting()
     link = list_url("payments.refund", next_try_at__isnull="False")
     yield Tile("处理中的退款", number, link, "warning" if number else "")
 
 
-def _differences(now: datetime) -> Iterator[Tile | Panel]:
+def _differences(now: datetime, period: Period) -> Iterator[Tile | Panel]:
     number = differences_open()
-    yield Tile("对账差异", number, list_url("payments.difference"), "danger" if number else "")
+    hint = "逐条核对后消失" if number else ""
+    yield Tile("对账差异", number, list_url("payments.difference"), "danger" if number else "", hint)
 
 
-def _notices(now: datetime) -> Iterator[Tile | Panel]:
-    since = (now - NOTICES_OF).replace(microsecond=0)
-    counts = notices_by_verdict(since=since)
-    bad = (InboundEvent.Verdict.REFUSED.value, InboundEvent.Verdict.FAILED.value)
-    number = sum(counts.get(verdict, 0) for verdict in bad)
-    link = list_url("payments.inboundevent", verdict__in=",".join(bad), received_at__gte=since.isoformat())
-    yield Tile("失败的支付通知", number, link, "danger" if number else "", hint="24 小时内")
+def _notices(now: datetime, period: Period) -> Iterator[Tile | Panel]:
+    number = events_to_do(now=now).count()
+    hint = "重新处理,或点“知道了”后消失" if number else "7 天内;伪造的不算"
+    yield Tile("失败的支付通知", number, list_url("payments.inboundevent", todo="1"), "danger" if number else "", hint)
 
 
-def _products(now: datetime) -> Iterator[Tile | Panel]:
+def _products(now: datetime, period: Period) -> Iterator[Tile | Panel]:
     scarce = products_scarce()
     link = list_url("shop.product", removed="no", stock__lte=SCARCE)
     many = f"{MOST_SCARCE}+" if len(scarce) == MOST_SCARCE else len(scarce)
@@ -170,7 +238,7 @@ def _products(now: datetime) -> Iterator[Tile | Panel]:
     )
 
 
-def _weather(now: datetime) -> Iterator[Tile | Panel]:
+def _weather(now: datetime, period: Period) -> Iterator[Tile | Panel]:
     account = account_get()
     record = record_newest(account.city_name)
     done = account.last_success_at
@@ -213,13 +281,14 @@ def _worker(name: str, age_s: float | None, waiting: int) -> Fact:
     return Fact(name, text, is_ok=is_alive and waiting < CROWDED)
 
 
-def _attempts(now: datetime) -> Iterator[Tile | Panel]:
+def _attempts(now: datetime, period: Period) -> Iterator[Tile | Panel]:
     since = (now - ATTEMPTS_OF).replace(second=0, microsecond=0)
     times, addresses = login_failures(since)
     if times < MANY_ATTEMPTS:
         return
     link = list_url("accounts.loginattempt", at__gte=since.isoformat(), outcome__in=",".join(REFUSALS))
-    yield Tile("被拒绝的登录", times, link, "danger", hint=f"1 小时内,来自 {addresses} 个地址")
+    hint = f"1 小时内,来自 {addresses} 个地址;停下一小时后消失"
+    yield Tile("被拒绝的登录", times, link, "danger", hint=hint)
 
 
 CARDS: tuple[tuple[str, Card], ...] = (
@@ -228,7 +297,9 @@ CARDS: tuple[tuple[str, Card], ...] = (
     ("payments.refund", _refunds),
     ("payments.difference", _differences),
     ("payments.inboundevent", _notices),
+    ("shop.product", _best),
     ("shop.product", _products),
     ("students.student", _students),
+    ("auditlog.logentry", _activity),
     ("weather.weatherrecord", _weather),
 )

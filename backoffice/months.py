@@ -1,6 +1,7 @@
-"""Count students by the month in which they were added. That reads every student, so a worker does it."""
+"""Count students by the day on which they were added. That reads every student, so a worker does it."""
 
-from datetime import datetime
+from collections import Counter
+from datetime import date, datetime
 
 from django.core.cache import cache
 from django.db import connection
@@ -11,9 +12,9 @@ MONTHS = 12
 # With so few students, counting takes less time than waiting for the worker.
 COUNTED_AT_ONCE = 50_000
 KEPT_S = 3600
-_KEY = "backoffice:months"
+_KEY = "backoffice:days"
 _COUNT = """
-SELECT to_char(created_at AT TIME ZONE 'Asia/Shanghai', 'YYYY-MM'), count(*)
+SELECT to_char(created_at AT TIME ZONE 'Asia/Shanghai', 'YYYY-MM-DD'), count(*)
 FROM students_student WHERE created_at >= %s GROUP BY 1
 """
 
@@ -25,8 +26,24 @@ def months_of(now: datetime) -> list[datetime]:
     return [first.replace(year=n // 12, month=n % 12 + 1) for n in range(number - MONTHS + 1, number + 1)]
 
 
-def month_counts(now: datetime) -> dict[str, int] | None:
-    """Return ``{"2026-11": 17}``, a few minutes old at most; None until the worker has counted many students."""
+def month_counts(days: dict[str, int]) -> dict[str, int]:
+    """Return ``{"2026-11": 17}`` from the counts of days."""
+    months: Counter[str] = Counter()
+    for day, number in days.items():
+        months[day[:7]] += number
+    return dict(months)
+
+
+def days_sum(days: dict[str, int], first: date, last: date) -> int:
+    """Add up the counts of the days from ``first`` to ``last``."""
+    return sum(number for day, number in days.items() if f"{first}" <= day <= f"{last}")
+
+
+def day_counts(now: datetime) -> dict[str, int] | None:
+    """Return ``{"2026-11-24": 3}`` of ``MONTHS`` months, a few minutes old at most.
+
+    None until the worker has counted many students.
+    """
     kept = cache.get(_KEY)
     if kept is None and student_count() <= COUNTED_AT_ONCE:
         return _count(now)

@@ -4,5 +4,9 @@ from django.contrib import admin
 from django.urls import path
 
 from backoffice.classroom import classroom_page
+from backoffice.overview import overview_file
 
-urlpatterns = [path("classroom/", admin.site.admin_view(classroom_page), name="classroom")]
+urlpatterns = [
+    path("classroom/", admin.site.admin_view(classroom_page), name="classroom"),
+    path("overview.csv", admin.site.admin_view(overview_file), name="overview"),
+]

@@ -236,6 +236,9 @@ class InboundEvent(models.Model):
     http_status = models.PositiveSmallIntegerField("应答状态码", default=0)
     handled_at = models.DateTimeField("处理时间", null=True, blank=True)
     replays = models.PositiveIntegerField("重放次数", default=0)
+    # A failure that staff have looked at and that needs nothing more.
+    acknowledged_at = models.DateTimeField("知悉时间", null=True, blank=True)
+    acknowledged_by = models.CharField("知悉人", max_length=64, blank=True, default="", db_default="")
 
     class Meta:
         verbose_name = verbose_name_plural = "通知记录"

@@ -4,10 +4,12 @@ from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db.models import Count, QuerySet
+from django.db.models import Count, Q, QuerySet
 from django.db.models.functions import Now
 
 from payments.models import BillRun, Difference, InboundEvent, Payment, Refund, RefundStatus
+
+EVENTS_OF = timedelta(days=7)
 
 
 def merchants_waiting() -> Counter[str]:
@@ -36,6 +38,16 @@ def bills_failed(*, older_than: datetime) -> QuerySet[BillRun]:
 def refunds_waiting() -> int:
     """Return how many refunds are under way."""
     return Refund.objects.filter(next_try_at__isnull=False).count()
+
+
+def events_to_do(*, now: datetime) -> QuerySet[InboundEvent]:
+    """Return the failed notifications of the last days that wait for staff, newest first.
+
+    Anybody may send a forged one, so those are no failure.
+    """
+    failed = Q(verdict=InboundEvent.Verdict.FAILED) | Q(verdict=InboundEvent.Verdict.REFUSED, is_genuine=True)
+    waiting = InboundEvent.objects.filter(failed, acknowledged_at=None, received_at__gte=now - EVENTS_OF)
+    return waiting.order_by("-received_at", "-pk")
 
 
 def notices_by_verdict(*, since: datetime) -> dict[str, int]:

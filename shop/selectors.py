@@ -6,7 +6,7 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 
 from django.db import connection
-from django.db.models import Count, Q, QuerySet, Subquery
+from django.db.models import Count, F, Q, QuerySet, Subquery
 from django.db.models.functions import Reverse
 
 from shop.models import CartItem, Category, Order, OrderLine, Product
@@ -114,3 +114,9 @@ def products_scarce() -> list[Product]:
     # There is no index on the stock: every sale would have to write it.
     scarce = Product.objects.filter(removed_at=None, stock__lte=SCARCE)
     return list(scarce.only("pk", "name", "stock").order_by("stock", "pk")[:MOST_SCARCE])
+
+
+def products_found(text: str) -> QuerySet[Product]:
+    """Return products with ``text`` in their name or with this number; those on sale first, newest first."""
+    found = Product.objects.filter(Q(name__icontains=text) | Q(product_id=text))
+    return found.order_by(F("removed_at").asc(nulls_first=True), "-pk")

@@ -56,7 +56,7 @@ def stock(root: Any) -> dict[str, Any]:
         payment=payment, out_refund_no="20261101000000003", amount_fen=1250, created_at=now, next_try_at=now
     )
     PaymentLog.objects.create(payment=payment, at=now, actor="王五", event="支付")
-    event = InboundEvent.objects.create(channel="v2", received_at=now, body=b"", verdict="refused", result="签名不对")
+    event = InboundEvent.objects.create(channel="v2", received_at=now, body=b"", verdict="failed", result="处理失败")
     record = WeatherRecord.objects.create(
         city="南京", date=now.date(), update_time="10:00", clock="10:00", wea="晴", tem="20", observed_at=now,
         created_at=now, seen_at=now,

@@ -15,10 +15,14 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts.models import LoginAttempt
+from accounts.models import LoginAttempt, User
 from backoffice import dashboard, months
+from backoffice.periods import period_of
+from core.admin.audit import Deed, deed_record
 from core.ops import heartbeat, tasks
 from core.times import SHANGHAI
+from payments.models import InboundEvent, Refund
+from shop.models import Order, Product
 from students.models import Student
 
 pytestmark = pytest.mark.django_db
@@ -39,7 +43,7 @@ def test_counts_what_waits_for_somebody(office: Client, stock: dict[str, Any]) -
     assert {label: str(tile.value) for label, tile in found.items()} == {
         "待付款订单": "1", "待发货订单": "2", "待处理退货": "2", "退款异常订单": "1", "30 天订单": "13",
         "30 天收入(元)": "75.00", "处理中的退款": "1", "对账差异": "0", "失败的支付通知": "1", "库存不足的商品": "1",
-        "学员": "3",
+        "学员": "3", "今天订单": "13", "今天收入(元)": "75.00", "今天退款(元)": "12.50", "今天新增学员": "3",
     }  # fmt: skip
 
 
@@ -47,7 +51,8 @@ def test_each_number_leads_to_the_rows_behind_it(office: Client, stock: dict[str
     for label, tile in tiles(office).items():
         rows = office.get(tile.link)
         assert rows.status_code == 200, label
-        wanted = 6 if label == "30 天收入(元)" else int(tile.value)
+        sums = {"30 天收入(元)": 6, "今天收入(元)": 6, "今天退款(元)": 1}
+        wanted = sums[label] if label in sums else int(tile.value)
         assert len(rows.context["cl"].result_list) == wanted, label
 
 
@@ -71,9 +76,9 @@ def test_asks_few_questions_whatever_there_is(
 ) -> None:
     office.get(HOME)
 
-    # Session, user; logins, orders 3, refunds, differences, notices, products, students 4 (a total, its check, classes,
-    # months), weather 2.
-    with django_assert_num_queries(16):
+    # Session, user; logins, orders 4, refunds 2, differences, notices, best sellers, products, students 4 (a total, its
+    # check, classes, days), activity, weather 2.
+    with django_assert_num_queries(20):
         office.get(HOME)
 
 
@@ -82,7 +87,11 @@ def test_asks_few_questions_whatever_there_is(
     [
         ("103", {"各班学员", "每月新增学员"}),
         ("200", {"各班学员", "每月新增学员"}),
-        ("102", {"各班学员", "每月新增学员", "每日订单", "每日收入(元)", "库存最少的商品", "现在的天气"}),
+        (
+            "102",
+            {"各班学员", "每月新增学员", "每日订单", "每日收入(元)", "库存最少的商品", "现在的天气"}
+            | {"今天卖得最好的商品", "今天员工操作"},
+        ),
     ],
 )
 def test_shows_a_role_its_own_cards_alone(
@@ -99,6 +108,91 @@ def test_root_sees_whether_the_work_is_done(office: Client) -> None:
 
     facts = str(panels(office)["运行状况"].facts)
     assert "没有运行" not in facts and facts.count("正常") == 3
+
+
+class TestPeriods:
+    @pytest.mark.parametrize(
+        ("name", "begins", "last_begins", "last_ends"),
+        [
+            ("today", (3, 4, 0), (3, 3, 0), (3, 3, 12)),
+            ("week", (3, 2, 0), (2, 23, 0), (2, 25, 12)),
+            ("month", (3, 1, 0), (2, 1, 0), (2, 4, 12)),
+        ],
+    )
+    def test_are_compared_with_the_same_part_of_the_one_before(
+        self, name: str, begins: Any, last_begins: Any, last_ends: Any
+    ) -> None:
+        period = period_of(name, datetime(2026, 3, 4, 12, tzinfo=SHANGHAI))  # a Wednesday
+
+        expected = [datetime(2026, *moment, tzinfo=SHANGHAI) for moment in (begins, last_begins, last_ends)]
+        assert [period.begins, period.last_begins, period.last_ends] == expected
+
+    def test_of_a_shorter_month_before_no_day_counts_twice(self) -> None:
+        period = period_of("month", datetime(2026, 3, 31, 12, tzinfo=SHANGHAI))
+
+        assert period.last_ends == period.begins
+
+    def test_sum_up_this_week_beside_the_last(self, office: Client, stock: dict[str, Any]) -> None:
+        now = timezone.localtime()
+        Order.objects.update(created_at=period_of("week", now).last_begins)
+        Refund.objects.update(created_at=period_of("week", now).last_begins)
+
+        found = {tile.label: tile for tile in office.get(f"{HOME}?period=week").context["tiles"]}
+
+        assert (found["本周订单"].value, found["本周订单"].hint) == ("0", "上周同期 13")
+        assert found["本周收入(元)"].hint == "上周同期 75.00"
+        assert (found["本周退款(元)"].value, found["本周退款(元)"].hint) == ("0.00", "0 笔;上周同期 12.50,1 笔")
+
+    def test_show_what_sold_and_who_worked(self, office: Client, stock: dict[str, Any]) -> None:
+        deed_record(stock["refund"], Deed.REFUND, {"金额": "12.50元"}, actor_pk=User.objects.get(username="root").pk)
+
+        found = panels(office)
+
+        [sold] = found["今天卖得最好的商品"].bars
+        assert (sold.label, sold.value) == ("手表", 6)
+        [root] = found["今天员工操作"].bars
+        assert (root.label, root.value) == ("root(发货 0,退款 1)", 1) and office.get(root.link).status_code == 200
+        assert len(office.get(root.link).context["cl"].result_list) == 1
+
+    def test_can_be_taken_away_as_a_file(
+        self, office: Client, staff: Callable[[str], Client], stock: dict[str, Any]
+    ) -> None:
+        Product.objects.update(name="=1+1")
+        text = b"".join(office.get("/admin/overview.csv?period=month")).decode("utf-8-sig")
+
+        assert "本月订单,13,上月同期 0" in text and "各班学员,2,H51900" in text and "'=1+1" in text
+        assert "订单" not in b"".join(staff("200").get("/admin/overview.csv")).decode()
+
+
+def test_a_class_is_compared_with_its_room(office: Client, stock: dict[str, Any], settings: Any) -> None:
+    settings.CLASS_CAPACITY = 4
+
+    bars = panels(office)["各班学员"].bars
+
+    assert [(bar.label, bar.value, bar.mark, bar.share) for bar in bars] == [
+        ("H51900", 2, "/4", 50.0),
+        ("H51901", 1, "/4", 25.0),
+    ]
+
+
+class TestAFailedNotification:
+    def test_is_red_until_somebody_acknowledges_it(self, office: Client, stock: dict[str, Any]) -> None:
+        assert tiles(office)["失败的支付通知"].tone == "danger"
+        page = reverse("admin:payments_inboundevent_change", args=[stock["event"].pk])
+        assert "知道了" in office.get(page).content.decode()
+
+        office.post(page, {"step_acknowledge": "1"})
+
+        tile = tiles(office)["失败的支付通知"]
+        assert (tile.value, tile.tone) == (0, "")
+        stock["event"].refresh_from_db()
+        assert stock["event"].acknowledged_by == "root"
+        assert "知道了" not in office.get(page).content.decode()
+
+    def test_is_none_if_somebody_forged_it(self, office: Client, stock: dict[str, Any]) -> None:
+        InboundEvent.objects.update(verdict="refused", is_genuine=False)
+
+        assert (tiles(office)["失败的支付通知"].value, tiles(office)["失败的支付通知"].tone) == (0, "")
 
 
 class TestManyRefusedLogins:
@@ -165,7 +259,9 @@ def test_a_month_begins_at_midnight_in_shanghai() -> None:
     for moment in (first, first - timedelta(seconds=1), datetime(2025, 1, 31, 23, tzinfo=SHANGHAI)):
         Student.objects.create(name="李四", created_at=moment, **facts)
 
-    assert months.month_counts(now) == {"2026-01": 1, "2025-12": 1}
+    days = months.day_counts(now) or {}
+    assert months.month_counts(days) == {"2026-01": 1, "2025-12": 1}
+    assert months.days_sum(days, first.date(), now.date()) == 1
     assert [f"{month:%Y-%m}" for month in months.months_of(now)][:2] == ["2025-02", "2025-03"]
 
 
@@ -187,7 +283,7 @@ def test_metrics_tell_what_waits(client: Client, stock: dict[str, Any]) -> None:
 
     figures = dict(re.findall(r"^(spms_\S+) (\S+)$", text, re.MULTILINE))
     assert figures['spms_orders{state="preparing"}'] == "1.0"
-    assert figures['spms_notifications_24h{verdict="refused"}'] == "1.0"
+    assert figures['spms_notifications_24h{verdict="failed"}'] == "1.0"
     assert [figures[f'spms_queue_depth{{queue="{queue}"}}'] for queue in ("money", "now")] == ["0.0", "1.0"]
     assert figures["spms_sockets"] == "0.0"
     assert 5 <= float(figures['spms_heartbeat_age_seconds{queue="money"}']) < 60

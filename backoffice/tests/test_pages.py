@@ -14,7 +14,7 @@ pytestmark = pytest.mark.django_db
 LIST = "/admin/students/student/"
 # What the pages' own scripts fetch, and files to download.
 FOR_SCRIPTS = {"autocomplete": "json", "jsi18n": "javascript", "students_transfer_progress": "json"}
-DOWNLOADS = {"students_template", "students_export", "students_transfer_result"}
+DOWNLOADS = {"overview", "students_template", "students_export", "students_transfer_result"}
 
 
 @pytest.fixture

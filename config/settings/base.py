@@ -427,12 +427,16 @@ UNFOLD = {
     "SHOW_VIEW_ON_SITE": False,
     "BORDER_RADIUS": "6px",
     "COLORS": {"primary": {str(n): f"var(--color-blue-{n})" for n in (50, *range(100, 1000, 100), 950)}},
+    "COMMAND": {"search_callback": "backoffice.finding.find"},
     "SIDEBAR": {
         "show_search": True,
+        "command_search": True,
         "show_all_applications": False,
         "navigation": "backoffice.navigation.navigation",
     },
 }
+
+CLASS_CAPACITY = env.number("CLASS_CAPACITY", 40, most=10_000)  # the first page compares the classes with it
 
 # --- Who changed what: see core/admin/audit.py ---
 AUDIT_KEEP_DAYS = env.number("AUDIT_KEEP_DAYS", 365, least=0, most=36500)  # the login log as well; 0: for ever

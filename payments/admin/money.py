@@ -15,8 +15,9 @@ from core.admin.tables import table
 from payments.admin.shared import STATE_COLOURS, MoneyAdmin, log_list, order_link, page_of, yuan
 from payments.errors import EventCut
 from payments.models import InboundEvent, Payment, PaymentStatus
+from payments.selectors import events_to_do
 from payments.services import payment_query
-from payments.services.notices import event_replay
+from payments.services.notices import event_acknowledge, event_replay
 from payments.services.query import PaymentState
 
 
@@ -95,10 +96,25 @@ def _replay(event: InboundEvent, request: HttpRequest) -> str:
     return f"{replayed.get_verdict_display()} {replayed.result}"
 
 
+def _acknowledge(event: InboundEvent, request: HttpRequest) -> str:
+    event_acknowledge(event_id=event.pk, actor=request.user.get_username(), now=timezone.now())
+    return "已知悉,不再提醒"
+
+
+class ToDoFilter(admin.SimpleListFilter):
+    title, parameter_name = "待处理", "todo"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("1", "7 天内失败、还没有人知悉")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.filter(pk__in=events_to_do(now=timezone.now()).values("pk")) if self.value() else queryset
+
+
 @admin.register(InboundEvent)
 class InboundEventAdmin(MoneyAdmin):
     list_display = ("received_at", "channel", "kind", "out_trade_no", "verdict_label", "result", "remote_ip")
-    list_filter = ("verdict", "is_genuine", "channel", "received_at")
+    list_filter = (ToDoFilter, "verdict", "is_genuine", "channel", "received_at")
     search_fields = ("out_trade_no",)
     search_help_text = "商户订单号"
     ordering = ("-received_at", "-pk")
@@ -108,7 +124,7 @@ class InboundEventAdmin(MoneyAdmin):
             {
                 "fields": (
                     *(("received_at", "channel"), ("kind", "out_trade_no"), ("verdict_label", "result")),
-                    *(("handled_at", "replays"),),
+                    *(("handled_at", "replays"), ("acknowledged_at", "acknowledged_by")),
                 )
             },
         ),
@@ -122,11 +138,15 @@ class InboundEventAdmin(MoneyAdmin):
             },
         ),
     )
-    buttons = {"replay": ("重新处理", _replay)}
+    buttons = {"replay": ("重新处理", _replay), "acknowledge": ("知道了", _acknowledge)}
 
     def offered(self, request: HttpRequest, object_id: Any) -> Iterable[str]:
         event = self.get_object(request, str(object_id))
-        return () if event is None or event.is_cut else super().offered(request, object_id)
+        if event is None:
+            return ()
+        waits = events_to_do(now=timezone.now()).filter(pk=event.pk).exists()
+        hidden = ({"replay"} if event.is_cut else set()) | (set() if waits else {"acknowledge"})
+        return [name for name in super().offered(request, object_id) if name not in hidden]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[InboundEvent]:
         return super().get_queryset(request).defer("body", "headers")

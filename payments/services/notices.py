@@ -206,6 +206,12 @@ def event_replay(*, event_id: int, now: datetime) -> InboundEvent:
     return event
 
 
+def event_acknowledge(*, event_id: int, actor: str, now: datetime) -> None:
+    """Note that ``actor`` has looked at a failed notification and that nothing more is to be done about it."""
+    waiting = InboundEvent.objects.filter(pk=event_id, acknowledged_at=None)
+    waiting.update(acknowledged_at=now, acknowledged_by=actor[:64])
+
+
 def events_purge(*, now: datetime, batch: int = BATCH) -> int:
     """Delete notifications after 90 days, unproven ones after 7; return how many."""
     is_over = Q(received_at__lt=now - KEEP) | Q(is_genuine=False, received_at__lt=now - KEEP_UNPROVEN)

@@ -1,0 +1,85 @@
+"""What Ctrl+K finds: entries of the menu, students, orders, users and products, each by the user's rights."""
+
+from collections.abc import Callable, Iterator
+
+from django.apps import apps
+from django.contrib import admin
+from django.http import HttpRequest
+from django.urls import reverse
+from unfold.dataclasses import SearchResult
+
+from accounts.selectors import users_found
+from backoffice.navigation import navigation
+from shop.models import Order
+from shop.selectors import order_search, products_found
+from shop.states import State
+from students.models import Student
+from students.selectors import student_page, value_matches
+
+MOST = 5  # of each kind
+SHORTEST = 2  # characters; one letter finds the menu alone
+LONGEST = 64
+
+
+def find(request: HttpRequest, text: str) -> list[SearchResult]:
+    """Return what this user may open and what ``text`` names, the menu first."""
+    text = text.replace("\x00", "").strip()[:LONGEST]
+    if not text:
+        return []
+    found = list(_menu(request, text))
+    if len(text) >= SHORTEST:
+        found += [one for label, search in SEARCHES if _may_see(request, label) for one in search(text)]
+    return found
+
+
+def _may_see(request: HttpRequest, label: str) -> bool:
+    return admin.site._registry[apps.get_model(label)].has_view_permission(request)
+
+
+def _menu(request: HttpRequest, text: str) -> Iterator[SearchResult]:
+    for group in navigation(request):
+        for item in group["items"]:
+            if text.lower() in item["title"].lower():
+                yield SearchResult(
+                    title=item["title"], description=group["title"] or "菜单", link=item["link"], icon=item["icon"]
+                )
+
+
+def _result(label: str, pk: int, title: str, description: str, icon: str) -> SearchResult:
+    link = reverse(f"admin:{label.replace('.', '_')}_change", args=[pk])
+    return SearchResult(title=title, description=description, link=link, icon=icon)
+
+
+def _students(text: str) -> Iterator[SearchResult]:
+    rows = [(row.id, row.name, row.class_name, row.sid) for row in student_page(slice(0, MOST), key=text).rows]
+    named = {row[0] for row in rows}
+    by_number = Student.objects.filter(value_matches(text)).order_by("-pk")
+    rows += [row for row in by_number.values_list("pk", "name", "class_name", "sid")[:MOST] if row[0] not in named]
+    for pk, name, class_name, sid in rows[:MOST]:
+        yield _result("students.student", pk, name, f"学员 {class_name} {sid}", "school")
+
+
+def _orders(text: str) -> Iterator[SearchResult]:
+    for order in order_search(Order.objects.order_by("-pk"), text)[:MOST]:
+        who = order.recipient or order.username
+        what = f"订单 {who} {order.phone} {order.total}元 {State(order.state).label}"
+        yield _result("shop.order", order.pk, order.order_id, what, "receipt_long")
+
+
+def _users(text: str) -> Iterator[SearchResult]:
+    for user in users_found(text)[:MOST]:
+        yield _result("accounts.user", user.pk, user.username, f"用户 {user.nickname} {user.phone}", "person")
+
+
+def _products(text: str) -> Iterator[SearchResult]:
+    for product in products_found(text)[:MOST]:
+        what = f"商品 {product.price}元 库存 {product.stock}" + (" 已下架" if product.removed_at else "")
+        yield _result("shop.product", product.pk, product.name, what, "inventory_2")
+
+
+SEARCHES: list[tuple[str, Callable[[str], Iterator[SearchResult]]]] = [
+    ("students.student", _students),
+    ("shop.order", _orders),
+    ("accounts.user", _users),
+    ("shop.product", _products),
+]

@@ -1,0 +1,76 @@
+"""Ctrl+K finds what one may open, and nothing else."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from accounts.models import User
+from shop.models import Order
+from shop.states import State
+from tests.kit import logged_in
+
+pytestmark = pytest.mark.django_db
+
+
+def found(browser: Client, text: str) -> dict[str, str]:
+    page = browser.get(reverse("admin:search"), {"s": text, "extended": "1"})
+    return {result.title: result.link for result in page.context["results"]} if page.context else {}
+
+
+@pytest.fixture
+def known(stock: dict[str, Any]) -> dict[str, Any]:
+    Order.objects.filter(pk=stock["orders"][State.PAID].pk).update(phone="13912345678", recipient="赵六")
+    return stock
+
+
+@pytest.mark.parametrize("text", ["20261101000000001", "5678", "1391234", "赵六"])
+def test_finds_an_order_by_number_phone_its_end_and_recipient(office: Client, known: Any, text: str) -> None:
+    order = known["orders"][State.PAID]
+
+    titles = found(office, order.order_id if text.startswith("2026") else text)
+
+    assert titles[order.order_id] == reverse("admin:shop_order_change", args=[order.pk])
+
+
+def test_finds_students_users_products_and_the_menu(office: Client, known: dict[str, Any]) -> None:
+    assert {"李四0", "李四1", "李四2"} <= found(office, "李四").keys()
+    assert "李四1" in found(office, known["students"][1].sid.lower())
+    assert "root" in found(office, "roo") and "手表" in found(office, "手表")
+    assert found(office, "退")["退款单"] == reverse("admin:payments_refund_changelist")
+    assert "课堂" in found(office, "课堂")
+
+
+@pytest.mark.parametrize("link", ["李四", "手表", "赵六", "root"])
+def test_each_result_leads_to_a_page(office: Client, known: dict[str, Any], link: str) -> None:
+    results = found(office, link)
+
+    assert results and {office.get(address).status_code for address in results.values()} == {200}
+
+
+def test_finds_only_what_the_role_may_see(staff: Callable[[str], Client], known: dict[str, Any]) -> None:
+    clerk = staff("103")
+
+    assert found(clerk, "李四") and found(clerk, "学员")
+    assert not any(found(clerk, text) for text in ("手表", "赵六", "root", "退款"))
+
+
+def test_a_right_that_is_taken_away_counts_at_once(known: dict[str, Any], person: Callable[..., Any]) -> None:
+    user: User = person("wang", "103", is_staff=True).user
+    browser = logged_in(user)
+    assert found(browser, "李四")
+
+    user.role.permissions.clear()
+
+    assert not found(browser, "李四")
+
+
+@pytest.mark.parametrize("text", ["", " ", "\x00", "%", "_", "\\", "'", "A" * 5000, "李\ud83d\ude00"])
+def test_takes_any_text(office: Client, known: dict[str, Any], text: str) -> None:
+    assert office.get(reverse("admin:search"), {"s": text.encode("utf-8", "replace").decode()}).status_code == 200
+
+
+def test_asks_a_stranger_to_log_in(client: Client, known: dict[str, Any]) -> None:
+    assert client.get(reverse("admin:search"), {"s": "李四"}).status_code == 302
