@@ -74,7 +74,7 @@ def test_two_colleagues_edit_one_student(chromium, page, running):
     colleague.locator("#id_city").fill("南京")
     colleague.locator("#id_degree").fill("博士")
     colleague.get_by_role("button", name="保存", exact=True).click()
-    colleague.get_by_text("成功修改").wait_for()
+    colleague.get_by_text("已保存学员").wait_for()
 
     page.locator("#id_city").fill("北京")
     page.locator("#id_name").fill("新名字")
@@ -85,6 +85,6 @@ def test_two_colleagues_edit_one_student(chromium, page, running):
     assert page.locator("#id_degree").input_value() == "博士"
     page.get_by_label("保留我的").check()
     page.get_by_role("button", name="保存", exact=True).click()
-    page.get_by_text("成功修改").wait_for()
+    page.get_by_text("已保存学员").wait_for()
     page.get_by_role("link", name="新名字", exact=True).click()
     assert (page.locator("#id_city").input_value(), page.locator("#id_degree").input_value()) == ("北京", "博士")
