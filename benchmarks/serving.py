@@ -5,6 +5,7 @@ changes; and requests per second with the slowest hundredth, which need a quiet 
 and is not counted.
 """
 
+import json
 import os
 import selectors
 import socket
@@ -22,6 +23,8 @@ import psutil
 ROOT = Path(__file__).resolve().parents[1]
 CONNECTIONS = 32
 START_TIMEOUT_S = 60
+LAST_RELEASE = ROOT / "benchmarks" / "last_release.json"
+WORSE = 0.9  # a ratio below this part of the former one is no chance
 
 
 @dataclass(frozen=True)
@@ -84,7 +87,8 @@ def measure(ports: dict[str, int], request: bytes, *, requests: int, rounds: int
     """Send ``request`` to each of ``ports`` in turns, ``requests`` times a round."""
     costs = {name: Cost() for name in ports}
     for port in ports.values():
-        load(port, request, max(requests // 2, 300))  # warm up: imports, pools, prepared statements
+        load(port, request, max(requests // 2, 300))  # warm up: pools, prepared statements
+    _settle()
     for _ in range(rounds):
         for name, port in ports.items():
             before, began = cpu_seconds(), time.perf_counter()
@@ -93,6 +97,15 @@ def measure(ports: dict[str, int], request: bytes, *, requests: int, rounds: int
             costs[name].cpu_ms.append(1000 * (cpu_seconds() - before) / requests)
             costs[name].p99_ms.append(1000 * took[len(took) * 99 // 100])
     return costs
+
+
+def _settle() -> None:
+    """Wait until nothing works any more: a server answers as soon as its first process has started."""
+    for _ in range(START_TIMEOUT_S):
+        before = cpu_seconds()
+        time.sleep(1)
+        if cpu_seconds() - before < 0.1:
+            return
 
 
 def cpu_seconds() -> float:
@@ -189,3 +202,23 @@ def table(title: str, costs: dict[str, Cost]) -> None:
             f"  {name:32}{cost.least_cpu_ms:10.3f}{cpu:10.3f}{by_cpu:7.2f}{rate:12,.0f}{by_rate:7.2f}"
             f"{statistics.median(cost.p99_ms):9.1f}"
         )
+
+
+def compare_with_last(what: str, costs: dict[str, Cost], *, save: bool) -> None:
+    """Print which servers cost more CPU, beside the first one, than at the last release; or ``save`` these figures."""
+    base = next(iter(costs.values()))
+    ratios = {name: round(base.least_cpu_ms / cost.least_cpu_ms, 3) for name, cost in costs.items()}
+    last = json.loads(LAST_RELEASE.read_text("utf-8")) if LAST_RELEASE.exists() else {}
+    if save:
+        text = json.dumps(last | {what: ratios}, ensure_ascii=False, indent=2, sort_keys=True)
+        LAST_RELEASE.write_text(text + "\n", "utf-8")
+        return
+    if what not in last:
+        print("  No figures of a release are kept; --save keeps these.")
+        return
+    slower = [
+        f"{name} {ratio:.2f}, it was {last[what][name]:.2f}"
+        for name, ratio in ratios.items()
+        if ratio < last[what].get(name, 0) * WORSE
+    ]
+    print("  Slower than at the last release: " + ("; ".join(slower) or "nothing"))

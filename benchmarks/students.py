@@ -28,7 +28,7 @@ from zoneinfo import ZoneInfo
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from benchmarks.serving import CONNECTIONS, Server, body_of, measure, request_of, served, table  # noqa: E402
+from benchmarks.serving import CONNECTIONS, Server, body_of, compare_with_last, measure, request_of, served, table  # noqa: E402
 
 SMALL = 1_000
 COPY_ROWS = 20_000
@@ -250,7 +250,7 @@ def caller_token() -> str:
     return token_issue(User.objects.create_user("bench", "-", role=role))
 
 
-def compare(requests: int, rounds: int) -> None:
+def compare(requests: int, rounds: int, *, save: bool) -> None:
     from django.conf import settings
 
     request = request_of(f"/students/getstulist?page=1&count={PAGE}", caller_token())
@@ -265,6 +265,7 @@ def compare(requests: int, rounds: int) -> None:
         costs = measure(ports, request, requests=requests, rounds=rounds)
     title = f"Page 1 of {PAGE}, 2 workers each, {CONNECTIONS} connections, {rounds} rounds of {requests:,} requests"
     table(title, costs)
+    compare_with_last("page 1 of the students", costs, save=save)
 
 
 # --- Start ---------------------------------------------------------------------------------------
@@ -318,6 +319,7 @@ def main() -> None:
     parser.add_argument("--requests", type=int, default=3_000, help="to each server in each round (default: 3,000)")
     parser.add_argument("--rounds", type=int, default=5, help="how often each server is asked (default: 5)")
     parser.add_argument("--only", choices=("database", "requests"))
+    parser.add_argument("--save", action="store_true", help="keep the ratios as those of the last release")
     options = parser.parse_args()
     with engines(), own_databases():
         os.environ["DATABASE_URL"] = url_of(LARGE_DATABASE)
@@ -336,7 +338,7 @@ def main() -> None:
         if options.only != "requests":
             print_table(small, prepare(options.rows), options.rows)
         if options.only != "database":
-            compare(options.requests, options.rounds)
+            compare(options.requests, options.rounds, save=options.save)
         connections.close_all()
         connections["default"].close_pool()
 
