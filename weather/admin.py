@@ -101,7 +101,7 @@ class WeatherRecordAdmin(SyncNowMixin, OfficeAdmin):
         return ["air_details", "alarm_details"]
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        chart = _chart_context(request.GET.get("city") or account_get().city_name)
+        chart = _chart_context(request.GET.get("city", "").replace("\x00", "") or account_get().city_name)
         return super().changelist_view(request, chart | self.sync_context(request) | (extra_context or {}))
 
 

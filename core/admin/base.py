@@ -3,7 +3,9 @@
 from typing import Any
 
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.contrib.admin.options import IncorrectLookupParameters
 from django.core.exceptions import ValidationError
+from django.db import DataError
 from django.db.models import Field, QuerySet
 from django.http import HttpRequest, HttpResponse
 from unfold.admin import ModelAdmin
@@ -31,6 +33,14 @@ class OfficeAdmin(MergingAdmin, ModelAdmin):
     def needed_because(self, request: HttpRequest, row: Any) -> str:
         """Say why nobody may delete this row: the page that asks shows it after the row's name."""
         return "不能删除"
+
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        # Filters pass values of the address on to Python and the database: a day in the year 9999 has no next one, and
+        # PostgreSQL takes no NUL. Django then shows the list without the filter.
+        try:
+            return super().get_changelist_instance(request)
+        except (DataError, OverflowError, ValueError) as error:
+            raise IncorrectLookupParameters from error
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str

@@ -263,7 +263,7 @@ class TransferRunAdmin(OfficeAdmin):
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        run = self._run(request, int(object_id) if object_id.isdecimal() else 0)
+        run = self._run(request, int(object_id) if object_id.isdecimal() and len(object_id) < 20 else 0)
         if request.method == "POST":
             self._act(request, run)
             return HttpResponseRedirect(run_url(run))
