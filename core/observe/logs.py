@@ -12,6 +12,7 @@ import structlog
 # Django logs every 4xx and 5xx in addition to our own request line; Celery logs every task, and one runs every 2 s.
 QUIETER = {
     "django.request": "ERROR",
+    "django.security.DisallowedHost": "CRITICAL",  # strangers send any Host; each would write an error with a traceback
     "django.channels.server": "WARNING",
     "celery.beat": "WARNING",
     "celery.worker.strategy": "WARNING",

@@ -211,6 +211,12 @@ class TestAnswers:
         assert (answer.status_code, answer.json()) == (500, wanted)
         assert "the secret reason" in caplog.text
 
+    def test_a_host_that_is_none_is_refused_without_filling_the_log(self, api, caplog):
+        answer = api.get("/users/getCaptcha", headers={"host": "a/b@c"})
+
+        assert answer.status_code == 400
+        assert "Traceback" not in caplog.text and "a/b@c" not in caplog.text
+
     def test_our_own_fault_outside_the_api_too(self, api, settings):
         def breaks(request):
             raise RuntimeError("the secret reason")
