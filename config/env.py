@@ -148,6 +148,11 @@ def engine_url(name: str) -> str:
     return text(name) or _running_engines().get(name, "")
 
 
+def port() -> int:
+    """Return PORT: from the environment, else the one that a running ``make up`` serves, else 8000."""
+    return number("PORT", int(_running_engines().get("PORT", 8000)))
+
+
 def _running_engines() -> dict[str, str]:
     # `manage.py up` keeps this file while it runs, so that commands in another terminal find its engines.
     try:

@@ -151,7 +151,7 @@ class Supervisor:
         self.environ |= engines.urls
         note = self.state_dir / "engines.json"
         stack.callback(note.unlink, missing_ok=True)
-        leave_note(note, json.dumps(engines.urls), engines.run_dir)
+        leave_note(note, json.dumps(engines.urls | {"PORT": str(self.port)}), engines.run_dir)
         self.keepers += map(Keeper, engines.engines)
         return engines
 

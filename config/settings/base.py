@@ -21,7 +21,7 @@ PRODUCTION = env.is_production()
 DEBUG = False
 SANDBOX = env.flag("SANDBOX", not PRODUCTION)
 DEMO_DATA = env.flag("DEMO_DATA", not PRODUCTION)
-PORT = env.number("PORT", 8000)
+PORT = env.port()
 PUBLIC_BASE_URL_IS_SET = bool(env.text("PUBLIC_BASE_URL"))
 PUBLIC_BASE_URL = env.base_url("PUBLIC_BASE_URL", f"http://127.0.0.1:{PORT}")
 TRUSTED_PROXIES = env.number("TRUSTED_PROXIES", 0, least=0)  # reverse proxies before us, for X-Forwarded-For

@@ -2,6 +2,7 @@
 
 import socket
 import ssl
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from core.ops import health
 CLOCK_SKEW_S = 60
 RENEW_WITHIN_DAYS = 14  # certbot renews 30 days before the end: with 14 days left it has failed many times
 ANSWER_WITHIN_S = 5
+UPSTREAM_WITHIN_S = 4
 
 
 @dataclass(frozen=True)
@@ -43,12 +45,40 @@ def register(check: Check) -> Check:
 
 
 def examine() -> Iterator[Finding]:
-    """Run every check. A check that raises an exception is reported as a finding."""
-    for check in _checks:
+    """Run every check, all at the same time; a check that raises an exception, or hangs, is reported as a finding."""
+    results: dict[Check, list[Finding]] = {}
+    done = threading.Condition()
+
+    def run(check: Check) -> None:
+        found: list[Finding] = []
         try:
-            yield from check()
+            found += check()
         except Exception as error:
-            yield Finding(False, f"{check.__name__.replace('_', ' ')}: {type(error).__name__}: {error}", "See above.")
+            what = f"{_name(check)}: {type(error).__name__}: {error}"
+            found.append(Finding(False, what, "See above."))
+        finally:
+            connection.close()
+        with done:
+            results[check] = found
+            done.notify_all()
+
+    # Daemons, because one that hangs must not keep the command from ending.
+    for check in _checks:
+        threading.Thread(target=run, args=[check], daemon=True).start()
+    for check in _checks:
+        with done:
+            # Slow is not hanging: wait as long as others still finish.
+            while check not in results and done.wait(ANSWER_WITHIN_S):
+                pass
+            yield from results.get(check) or ([] if check in results else [_hangs(check)])
+
+
+def _name(check: Check) -> str:
+    return check.__name__.replace("_", " ")
+
+
+def _hangs(check: Check) -> Finding:
+    return Finding(False, f"{_name(check)}: no answer within {ANSWER_WITHIN_S} s", "Does a server hang?")
 
 
 @register
@@ -131,7 +161,7 @@ def certificate() -> Iterator[Finding]:
     host = ours.hostname or ""
     try:
         with (
-            socket.create_connection((host, ours.port or 443), timeout=ANSWER_WITHIN_S) as plain,
+            socket.create_connection((host, ours.port or 443), timeout=UPSTREAM_WITHIN_S) as plain,
             ssl.create_default_context().wrap_socket(plain, server_hostname=host) as secure,
         ):
             found = secure.getpeercert() or {}
@@ -151,7 +181,7 @@ def upstreams() -> Iterator[Finding]:
     for name in ("WECHAT_API_BASE_URL", "WECHAT_PAY_BASE_URL", "WEATHER_BASE_URL"):
         address = getattr(settings, name)
         try:
-            response = requests.get(address, timeout=ANSWER_WITHIN_S, allow_redirects=False)
+            response = requests.get(address, timeout=UPSTREAM_WITHIN_S, allow_redirects=False)
         except requests.RequestException as error:
             remedy = (
                 "The sandbox answers while `make up` runs."

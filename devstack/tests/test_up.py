@@ -106,7 +106,8 @@ def test_commands_elsewhere_find_the_engines(stack: Stack) -> None:
     note = stack.state_dir / "engines.json"
     urls = json.loads(note.read_text())
 
-    assert set(urls) == {"DATABASE_URL", "REDIS_URL"}
+    assert set(urls) == {"DATABASE_URL", "REDIS_URL", "PORT"}
+    assert urls["PORT"] == str(stack.port)
     assert stat.S_IMODE(note.stat().st_mode) == 0o600
     assert str(note.resolve().parent) in urls["DATABASE_URL"]  # where it goes when they go
     assert manage(stack.environ, "migrate", "--check").returncode == 0

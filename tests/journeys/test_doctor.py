@@ -16,11 +16,11 @@ from tests.journeys.installation import until
 
 def ask(running, **changes):
     """Run the doctor on the installation; answer its exit code and all that it says."""
-    inherited = {name: value for name, value in os.environ.items() if name != "DJANGO_SETTINGS_MODULE"}
-    engines = json.loads((running.state / "engines.json").read_text())
-    places = {"STATE_DIR": str(running.state), "PORT": str(urlsplit(running.base).port)}
+    ours = ("DJANGO_SETTINGS_MODULE", "DATABASE_URL", "REDIS_URL", "PORT")
+    inherited = {name: value for name, value in os.environ.items() if name not in ours}
+    inherited |= {"STATE_DIR": str(running.state)}  # where it finds the engines, and the port
     command = [sys.executable, "manage.py", "doctor"]
-    done = subprocess.run(command, env=inherited | engines | places | changes, capture_output=True, text=True)
+    done = subprocess.run(command, env=inherited | changes, capture_output=True, text=True)
     return done.returncode, done.stdout + done.stderr
 
 
@@ -51,9 +51,11 @@ FAULTS = {
     },
     "no database": lambda running, engines: {"DATABASE_URL": "postgresql://spms@127.0.0.1:1/spms"},
     "development's secret in production": lambda running, engines: (
-        production(running) | {"DJANGO_SECRET_KEY": "development-only-key-that-production-refuses-to-start-with"}
+        engines
+        | production(running)
+        | {"DJANGO_SECRET_KEY": "development-only-key-that-production-refuses-to-start-with"}
     ),
-    "a careless production": lambda running, engines: production(running),
+    "a careless production": lambda running, engines: engines | production(running),
 }
 
 
