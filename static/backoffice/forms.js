@@ -86,7 +86,12 @@
       document.body.prepend(make("a", { className: "bo-skip", href: "#content", textContent: "跳到内容" }));
     }
     // The theme's icons are words in a font; read aloud they would be "add" and "upload_file".
-    for (const icon of document.querySelectorAll(".material-symbols-outlined")) icon.setAttribute("aria-hidden", "true");
+    // One that is the only name of its link or button stays.
+    for (const icon of document.querySelectorAll(".material-symbols-outlined")) {
+      const holder = icon.closest("a, button");
+      const text = [...(holder?.querySelectorAll(".material-symbols-outlined") ?? [])].reduce((left, one) => left.replace(one.textContent, ""), holder?.textContent ?? "");
+      if (!holder || text.trim() || holder.matches("[aria-label], [title]")) icon.setAttribute("aria-hidden", "true");
+    }
     // Links of the theme that only run a script have no address, so the keyboard passes over them.
     for (const opener of document.querySelectorAll("a:not([href])")) {
       if (!opener.hasAttribute("x-on:click")) continue;
