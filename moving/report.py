@@ -102,7 +102,8 @@ class ImportReport:
         yield ""
         yield f"被拒绝和修补的每个文档及原因: {self.folder / DOCUMENTS}"
         if self.weak_passwords:
-            yield f"{self.weak_passwords:,} 个密码不符合要求,请提醒他们修改(登入照常): {self.folder / PASSWORDS}"
+            text = "个密码不符合要求,请提醒他们修改(登入照常,超级管理员除外)"
+            yield f"{self.weak_passwords:,} {text}: {self.folder / PASSWORDS}"
 
     def _open(self, name: str, encoding: str = "utf-8") -> Any:
         handle = os.open(self.folder / name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)

@@ -185,8 +185,13 @@ def _password(values: Values, user: User) -> None:
             values.mend("没有密码,也没有微信:由老师设置密码后才能登入")
         return
     user.password = password
-    if user.pk is None:
-        values.weak_password = _weakness(password, user)
+    if user.pk is not None:
+        return
+    values.weak_password = _weakness(password, user)
+    if values.weak_password and user.role.is_root:
+        # Root of the API may set every password, also that of whoever may enter the back office.
+        user.password = ""
+        values.mend("超级管理员的密码不符合要求,不带入:由这里的 root 设置后才能登入")
 
 
 def _weakness(password: str, user: User) -> str:

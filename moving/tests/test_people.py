@@ -82,6 +82,13 @@ def test_a_role_that_may_do_everything_needs_a_longer_password_and_does_not_open
     assert User.objects.get().is_staff is False
 
 
+def test_nobody_becomes_root_by_a_weak_password(move, api):
+    move({"users": [user(roleid="1", password="123")]})
+
+    assert log_in(api, "cxk", "123")["state"] is False
+    assert "超级管理员的密码不符合要求,不带入:由这里的 root 设置后才能登入" in reasons(move)
+
+
 @pytest.mark.parametrize("fields", [{"password": ""}, {"password": None}, {"password": ["555"]}, {"password": "\x00"}])
 def test_without_a_password_nobody_gets_in(move, api, fields):
     move({"users": [user(**fields)]})
