@@ -114,7 +114,7 @@ def classroom_page(request: HttpRequest) -> HttpResponse:
         raise PermissionDenied
     require_password(request)
     if request.method == "POST" and "do" in request.POST:
-        return _do(request, request.POST["do"], request.POST.get("class_name", ""))
+        return _do(request, request.POST["do"], request.POST.get("class_name", "").replace("\x00", ""))
     form = ClassForm(request.POST or None, request.FILES or None)
     if request.method == "POST" and form.is_valid():
         values = form.cleaned_data

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.contrib.auth.hashers import make_password
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models import Count, Q, QuerySet
 
 from accounts.errors import ClassAccountsRefused
@@ -72,17 +72,22 @@ def class_accounts_create(*, class_name: str, trainees: Sequence[Trainee], rolei
         Slip(trainee.name, trainee.number, username, password_make())
         for trainee, username in zip(trainees, _usernames(class_name, trainees), strict=True)
     ]
-    with transaction.atomic():
-        _refuse_repeated(class_name, trainees)
-        _refuse_taken([slip.username for slip in slips])
-        for slip in slips:
-            User.objects.create(
-                username=slip.username,
-                nickname=slip.name,
-                role=role,
-                class_name=class_name,
-                password=make_password(slip.password),
-            )
+    try:
+        with transaction.atomic():
+            _refuse_repeated(class_name, trainees)
+            _refuse_taken([slip.username for slip in slips])
+            for slip in slips:
+                User.objects.create(
+                    username=slip.username,
+                    nickname=slip.name,
+                    role=role,
+                    class_name=class_name,
+                    password=make_password(slip.password),
+                )
+    except IntegrityError:  # of two clicks at once, the second finds the names taken after it has looked
+        raise ClassAccountsRefused(
+            "这些账号刚刚已经开好(可能按了两次):没有再开。账号条没有显示的,请用“重设密码”"
+        ) from None
     return slips
 
 

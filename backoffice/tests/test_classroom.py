@@ -9,10 +9,13 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import CommandError, call_command
 from django.test import Client
 
+from accounts.errors import ClassAccountsRefused
 from accounts.models import User
+from accounts.services.class_accounts import Trainee, class_accounts_create
 from shop.models import Product
 from shop.tests.factories import make_product
 from students.models import Student
+from tests.kit import at_once
 
 pytestmark = pytest.mark.django_db
 PAGE = "/admin/classroom/"
@@ -101,6 +104,17 @@ def test_resets_and_deletes_a_class_after_asking(office):
     assert User.objects.get(pk=user.pk).password != user.password
     office.post(PAGE, {"do": "delete", "class_name": "H51901", "sure": "1"})
     assert not User.objects.filter(pk=user.pk).exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_clicks_at_once_make_one_class(roles):
+    def click():
+        return class_accounts_create(class_name="H51901", trainees=[Trainee(f"学员{n}") for n in range(20)])
+
+    made = at_once([click, click], refusals=(ClassAccountsRefused,))
+
+    assert sorted(type(outcome).__name__ for outcome in made) == ["ClassAccountsRefused", "list"]
+    assert User.objects.count() == 20
 
 
 def test_runs_no_formula_that_a_trainee_chose_as_a_name(office, api):
