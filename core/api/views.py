@@ -26,7 +26,11 @@ class ApiViewSet(ViewSet):
 
     def initialize_request(self, request: Any, *args: Any, **kwargs: Any) -> Request:
         # As REST framework does it, but with parts that are made once: they keep nothing of a request.
-        parsers, authenticators, negotiator = _parts(type(self))  # type: ignore[arg-type]  # a class has a hash
+        parsers, authenticators, negotiator = _parts(
+            tuple(self.parser_classes),
+            tuple(self.authentication_classes),
+            self.content_negotiation_class,  # type: ignore[arg-type]
+        )
         context = {"view": self, "args": args, "kwargs": kwargs}
         method = request.method.lower()
         self.action = "metadata" if method == "options" else (self.action_map or {}).get(method)  # type: ignore[assignment]
@@ -50,6 +54,6 @@ class ApiViewSet(ViewSet):
 
 
 @cache
-def _parts(viewset: type[ApiViewSet]) -> tuple[Any, Any, Any]:
-    view = viewset()
-    return view.get_parsers(), view.get_authenticators(), view.get_content_negotiator()
+def _parts(parsers: tuple[Any, ...], authenticators: tuple[Any, ...], negotiator: Any) -> tuple[Any, Any, Any]:
+    # By these classes and not by the view's: a call may name its own, as those do that read a body's bytes.
+    return [parser() for parser in parsers], [made() for made in authenticators], negotiator()
