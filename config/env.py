@@ -131,6 +131,34 @@ def choice(name: str, default: Any, allowed: tuple[str, ...]) -> str:
     return _read(name, default, convert, "one of " + ", ".join(allowed))
 
 
+def colour(name: str) -> str:
+    """Read a colour such as ``#0f766e`` on which white text can be read; "" if there is none."""
+
+    def convert(raw: str) -> str:
+        if not re.fullmatch(r"#[0-9a-fA-F]{6}", raw):
+            raise ValueError
+        parts = [int(raw[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+        # WCAG 2: relative luminance, and a contrast of 4.5 with white.
+        red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
+        if 1.05 / (0.2126 * red + 0.7152 * green + 0.0722 * blue + 0.05) < 4.5:
+            raise ValueError
+        return raw
+
+    return _read(name, "", convert, "a dark colour such as #0f766e, on which white text can be read,")
+
+
+def picture_file(name: str, suffixes: set[str]) -> str:
+    """Read the path of a picture; "" if there is none."""
+
+    def convert(raw: str) -> str:
+        path = (BASE_DIR / raw).resolve()
+        if path.suffix.lower() not in suffixes or not path.is_file():
+            raise ValueError
+        return str(path)
+
+    return _read(name, "", convert, "the path of a picture (" + ", ".join(sorted(suffixes)) + ")")
+
+
 def base_url(name: str, default: Any) -> str:
     """Read an absolute http(s) URL and return it without a slash at its end."""
 

@@ -4,7 +4,8 @@ from django.conf import settings
 from django.contrib import admin
 from django.urls import include, path
 
-from config import front
+from config import front, handbook
+from config.school import logo
 from core.api.routing import CallTable
 
 urlpatterns = [
@@ -20,11 +21,15 @@ urlpatterns = [
         "payments.api.urls",
     ),
     path("", front.home),
+    path("logo", logo),
     path("media/", include("uploads.urls")),
     path("docs/", front.reference),
     path("docs/codes/", front.codes),
     path("docs/socket/", front.socket_guide),
     path("docs/client/", front.client_guide),
+    path("docs/staff/", handbook.contents),
+    path("docs/staff/images/<str:name>.webp", handbook.picture),
+    path("docs/staff/<str:name>/", handbook.chapter),
     *(path(f"docs/{name}", front.api_file, {"name": name}) for name in front.API_FILES),
     path("admin/", include("backoffice.urls")),
     path("admin/", admin.site.urls),

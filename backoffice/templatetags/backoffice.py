@@ -4,6 +4,7 @@ from auditlog.models import LogEntry
 from django import template
 
 from backoffice.audit import KINDS, Change, changes_of
+from backoffice.help import chapter_of
 
 register = template.Library()
 NEWEST = 50
@@ -15,6 +16,13 @@ def audit_entries(record: Any) -> list[LogEntry]:
     if record is None:
         return []
     return list(LogEntry.objects.get_for_object(record).select_related("actor", "content_type")[:NEWEST])
+
+
+@register.simple_tag(takes_context=True)
+def help_chapter(context: dict[str, Any]) -> str:
+    """Return the chapter of the handbook for the present page."""
+    request = context["request"]
+    return chapter_of(request.path, request.GET.get("work", ""))
 
 
 @register.filter

@@ -10,6 +10,7 @@ from kombu import Queue
 
 from config import env
 from config.database import POOLERS, database, direct
+from config.school import LOGO_TYPES, logo_url, palette
 from core.cache import sentinel
 from core.ops.environment import default_media_root
 
@@ -165,6 +166,7 @@ TEMPLATES = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
                 "config.front.switches",
+                "config.school.school",
             ]
         },
     }
@@ -412,21 +414,28 @@ LOGIN_URL, LOGIN_REDIRECT_URL = "admin:login", "admin:index"
 # Who needs a code from the phone too. optional: whoever has set one up; root: root as well; staff: all staff.
 ADMIN_TOTP = env.choice("ADMIN_TOTP", "optional" if PRODUCTION else "off", ("off", "optional", "root", "staff"))
 OTP_TOTP_ISSUER = "学员项目管理系统"
+# --- The institute -----------------------------------------------------------------------------
+SCHOOL_NAME = env.text("SCHOOL_NAME", "学员项目管理系统")
+SCHOOL_LOGO = env.picture_file("SCHOOL_LOGO", set(LOGO_TYPES))
+SCHOOL_COLOUR = env.colour("SCHOOL_COLOUR")
+CLASS_CAPACITY = env.number("CLASS_CAPACITY", 40, most=10_000)  # the first page compares the classes with it
+
 UNFOLD = {
-    "SITE_TITLE": "学员项目管理系统",
-    "SITE_HEADER": "学员项目管理系统",
+    "SITE_TITLE": SCHOOL_NAME,
+    "SITE_HEADER": SCHOOL_NAME,
     "SITE_SUBHEADER": "管理后台",
     "SITE_SYMBOL": "school",
     "SITE_URL": "/",
     "SHOW_HISTORY": True,
     "ACCOUNT": {"navigation": "accounts.entrance.pages.account_links"},
     "DASHBOARD_CALLBACK": "backoffice.dashboard.dashboard",
-    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("front/icon.svg")}],
+    "SITE_ICON": logo_url if SCHOOL_LOGO else None,
+    "SITE_FAVICONS": [{"rel": "icon", "href": logo_url}],
     "STYLES": [lambda request: static("backoffice/backoffice.css")],
-    "SCRIPTS": [lambda request: static("backoffice/forms.js")],
+    "SCRIPTS": [lambda request: static("backoffice/find.js"), lambda request: static("backoffice/forms.js")],
     "SHOW_VIEW_ON_SITE": False,
     "BORDER_RADIUS": "6px",
-    "COLORS": {"primary": {str(n): f"var(--color-blue-{n})" for n in (50, *range(100, 1000, 100), 950)}},
+    "COLORS": {"primary": palette(SCHOOL_COLOUR)},
     "COMMAND": {"search_callback": "backoffice.finding.find"},
     "SIDEBAR": {
         "show_search": True,
@@ -436,7 +445,6 @@ UNFOLD = {
     },
 }
 
-CLASS_CAPACITY = env.number("CLASS_CAPACITY", 40, most=10_000)  # the first page compares the classes with it
 
 # --- Who changed what: see core/admin/audit.py ---
 AUDIT_KEEP_DAYS = env.number("AUDIT_KEEP_DAYS", 365, least=0, most=36500)  # the login log as well; 0: for ever

@@ -1,0 +1,45 @@
+"""Name, logo and colour of the institute, on the pages of staff and trainees and on what is printed."""
+
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.http import FileResponse, Http404, HttpRequest
+from django.templatetags.static import static
+
+LOGO_TYPES = {".svg": "image/svg+xml", ".png": "image/png", ".webp": "image/webp", ".jpg": "image/jpeg"}
+# Shades of the theme: percent of the colour, the rest is white or black. From 600 on they are texts on white.
+_LIGHTER = {50: 8, 100: 16, 200: 30, 300: 48, 400: 66, 500: 84}
+_DARKER = {600: 100, 700: 86, 800: 72, 900: 58, 950: 44}
+
+
+def palette(colour: str) -> dict[str, str]:
+    """Return the theme's shades of a colour; without one the theme's blue."""
+    if not colour:
+        return {str(shade): f"var(--color-blue-{shade})" for shade in (*_LIGHTER, *_DARKER)}
+    mixed = [(shade, part, "white") for shade, part in _LIGHTER.items()]
+    mixed += [(shade, part, "black") for shade, part in _DARKER.items()]
+    return {str(shade): f"color-mix(in srgb, {colour} {part}%, {other})" for shade, part, other in mixed}
+
+
+def logo_url(request: HttpRequest | None = None) -> str:
+    """Return the address of the logo: the institute's, or ours."""
+    return "/logo" if settings.SCHOOL_LOGO else static("front/icon.svg")
+
+
+def logo(request: HttpRequest) -> FileResponse:
+    """Send the institute's logo."""
+    if not settings.SCHOOL_LOGO:
+        raise Http404
+    path = Path(settings.SCHOOL_LOGO)
+    response = FileResponse(path.open("rb"), content_type=LOGO_TYPES[path.suffix.lower()])
+    response["Cache-Control"] = "public, max-age=3600"
+    # An SVG may hold scripts; opened by itself it must not run them.
+    response["Content-Security-Policy"] = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
+    return response
+
+
+def school(request: HttpRequest) -> dict[str, Any]:
+    """Context processor: the institute's name, logo and colour for every template."""
+    facts = {"name": settings.SCHOOL_NAME, "logo": logo_url(), "colour": settings.SCHOOL_COLOUR}
+    return {"school": facts}

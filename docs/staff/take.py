@@ -1,0 +1,51 @@
+"""Take the handbook's pictures anew, from a running installation with demo data: ``take.py BASE ROOT_PASSWORD``."""
+
+import io
+import shutil
+import sys
+from pathlib import Path
+
+from PIL import Image
+from playwright.sync_api import Page, sync_playwright
+
+HERE = Path(__file__).parent / "images"
+BASE, ROOT_PASSWORD = sys.argv[1:]
+PAGES = {
+    "home": "/admin/?period=month",
+    "students": "/admin/students/student/",
+    "import": "/admin/students/transferrun/import/",
+    "ship": "/admin/shop/order/?work=ship",
+    "refund": "/admin/shop/order/?work=refunds",
+    "products": "/admin/shop/product/",
+    "bills": "/admin/payments/billrun/",
+    "roles": "/admin/permissions/role/",
+    "who": "/admin/auditlog/logentry/",
+}
+
+
+def take(page: Page, name: str) -> None:
+    picture = Image.open(io.BytesIO(page.screenshot()))
+    picture.save(HERE / f"{name}.webp", quality=60, method=6)
+
+
+with sync_playwright() as playwright:
+    browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+    context = browser.new_context(
+        base_url=BASE, locale="zh-CN", color_scheme="light", viewport={"width": 1280, "height": 760}
+    )
+    page = context.new_page()
+    page.goto("/admin/login/")
+    take(page, "login")
+    page.get_by_label("用户名").fill("root")
+    page.locator("input[name=password]").fill(ROOT_PASSWORD)
+    page.get_by_role("button", name="登录").click()
+    page.wait_for_url("**/admin/")
+    for name, address in PAGES.items():
+        page.goto(address)
+        page.wait_for_load_state("networkidle")
+        take(page, name)
+    page.goto("/admin/")
+    page.keyboard.press("Control+k")
+    page.locator("#search-input-command").press_sequentially("谭鹏")
+    page.locator("#command-results-list li").first.wait_for()
+    take(page, "find")
