@@ -14,7 +14,18 @@ from permissions.models import Role
 from permissions.rights import Rights, rights_of_role
 
 # Pages that are no API calls. The back office asks Django's permissions; everybody may open the others.
-KNOWN_PAGES = ("/admin/", "/docs/", "/schema/", "/health/", "/media/", "/static/", "/metrics", "/demo/", "/sandbox/")
+KNOWN_PAGES = (
+    "/admin/",
+    "/docs/",
+    "/schema/",
+    "/health/",
+    "/media/",
+    "/static/",
+    "/metrics",
+    "/demo/",
+    "/sandbox/",
+    "/logo",
+)
 
 
 def undeclared() -> list[str]:
