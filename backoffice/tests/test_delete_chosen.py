@@ -41,7 +41,9 @@ def test_only_these_lists_offer_it(rf, root):
         if "delete_selected" in page.get_actions(request)
     }
 
-    assert offering.keys() == {"students.Student", "accounts.User", "permissions.Role", "weather.WeatherRecord"}
+    assert offering.keys() == {
+        "students.Student", "accounts.User", "permissions.Role", "shop.Courier", "weather.WeatherRecord"
+    }  # fmt: skip
     actions = {label: page.get_actions(request)["delete_selected"][0] for label, page in offering.items()}
     assert actions.pop("students.Student") != deletion.delete_selected  # theirs can be taken back
     assert set(actions.values()) == {deletion.delete_selected}
