@@ -6,7 +6,8 @@ from html.parser import HTMLParser
 # Names that a Chinese user knows by these letters.
 NAMES = {
     "ID", "IP", "URL", "JPG", "PNG", "GIF", "WebP", "MB", "openid", "appid", "appsecret", "Excel", "CSV", "ZIP", "APP",
-    "PM", "CNY", "HH", "MM", "Valkey", "sId", "esc", "root", "VIP", "lbw", "zhuguan", "yuangong", "txt", "csv", "Ctrl", "EMS",
+    "PM", "CNY", "HH", "MM", "Valkey", "sId", "esc", "root", "VIP", "lbw", "zhuguan", "yuangong", "txt", "csv",
+    "Ctrl", "EMS",
 }  # fmt: skip
 _UNREAD = {"script", "style", "svg", "textarea", "pre", "code", "template"}
 _READ = ("title", "placeholder", "aria-label", "alt", "data-label", "data-placeholder")
