@@ -23,6 +23,7 @@ from payments.services.differences import (
     difference_ask,
     difference_return,
     ours_of,
+    provider_words,
     row_of,
 )
 
@@ -181,7 +182,8 @@ class DifferenceAdmin(MoneyAdmin):
 
     @display(description="微信账单")
     def there(self, difference: Difference) -> str:
-        return _side(difference.bill_state, difference.bill_fen)
+        words = provider_words(difference.bill_state, is_refund=bool(difference.out_refund_no))
+        return _side(words, difference.bill_fen)
 
     @display(description="本地")
     def here(self, difference: Difference) -> str:
@@ -189,7 +191,11 @@ class DifferenceAdmin(MoneyAdmin):
 
     @display(description="下一步")
     def what_to_do(self, difference: Difference) -> str:
-        return _ADVICE[DifferenceKind(difference.kind)] if not difference.ending else "—"
+        if difference.ending:
+            return "—"
+        if difference.kind == DifferenceKind.AMOUNT and "return" not in _steps_of(difference):
+            return "「查询微信」看真实金额;这笔款已经入账,或是一笔退款:在订单上补退差额,或核对后点「已核对,不需处理」。"
+        return _ADVICE[DifferenceKind(difference.kind)]
 
     @display(description="本地记录")
     def ours(self, difference: Difference) -> SafeString | str:

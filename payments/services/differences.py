@@ -34,7 +34,29 @@ _AGREES: dict[str, set[str]] = {
     "PROCESSING": {_S.PROCESSING, _S.SUCCESS, _S.ABNORMAL, _S.CLOSED, _S.OWED, _S.OFFLINE},
 }
 _UNKNOWN = "微信: 没有这个单号"
+_WORDS = {
+    "SUCCESS": "支付成功",
+    "REFUND": "有退款",
+    "NOTPAY": "未支付",
+    "CLOSED": "已关闭",
+    "REVOKED": "已撤销",
+    "USERPAYING": "支付中",
+    "PAYERROR": "支付失败",
+}
+_REFUND_WORDS = {
+    "SUCCESS": "退款成功",
+    "PROCESSING": "退款中",
+    "CLOSED": "退款关闭",
+    "ABNORMAL": "退款异常",
+    "FAIL": "退款失败",
+    "CHANGE": "转入异常",
+}
 _AGREES_WITH_FAILURE = {_S.SUCCESS, _S.ABNORMAL, _S.CLOSED, _S.OWED, _S.OFFLINE}
+
+
+def provider_words(state: str, *, is_refund: bool) -> str:
+    """Return the provider's word for a state in Chinese; one that its documentation does not name stays as it is."""
+    return (_REFUND_WORDS if is_refund else _WORDS).get(state, state)
 
 
 def payment_kind(row: BillRow, payment: Payment | None) -> DifferenceKind | None:

@@ -601,7 +601,7 @@ class TestBackOffice:
         page = office.get(self.page(stray)).content.decode()
         run = office.get("/admin/payments/billrun/").content.decode()
 
-        assert "有款无单" in listing and "SUCCESS 12.34元" in listing and stray.out_trade_no in listing
+        assert "有款无单" in listing and "支付成功 12.34元" in listing and stray.out_trade_no in listing
         assert "恢复备份之后" in page
         assert [name for name in ("accept", "ask", "return", "adopt") if f"step_{name}" in page] == [
             "accept", "ask", "return",

@@ -36,6 +36,11 @@ class WorkList(NamedTuple):
     def rows(self) -> Q:
         return Q(state__in=self.states) | self.others if self.others else Q(state__in=self.states)
 
+    @property
+    def done(self) -> str:
+        """What the empty list says: that is good news."""
+        return f"“{self.label}”都处理完了。"
+
 
 PARAMETER = "work"
 PACKING = "packing"  # not a step of an order: this button prints the packing list
@@ -178,7 +183,7 @@ class WorkListColumns:
 def _way_out(order: Any) -> SafeString | str:
     """Return the link to the refund's own page where the buttons of the list do not help."""
     if is_by_hand(order):
-        return payments_link("refund", order.refund, "选择退法")
+        return payments_link("refund", order.refund, "选择怎样退款")
     is_part = order.part_refund == PartRefund.STUCK
     return payments_link("refund", order.refund, "处理这笔部分退款") if is_part else ""
 

@@ -372,7 +372,7 @@ class TestReturns:
         page = office.get(ORDERS, {"work": "refunds"}).content.decode()
         refund = Refund.objects.get()
         assert f'value="refund_again:{order.pk}"' not in page and "账户可能已注销或冻结" in page
-        assert f"/admin/payments/refund/{refund.pk}/change/" in page and ">选择退法</a>" in page
+        assert f"/admin/payments/refund/{refund.pk}/change/" in page and ">选择怎样退款</a>" in page
         assert "step_refund_again" not in office.get(f"{ORDERS}{order.pk}/change/").content.decode()
         assert press(office, "refunds", "refund_again", row=order)[0].startswith(f"{order.order_id}: 微信退不到原账户")
 

@@ -193,3 +193,11 @@ class TestSearch:
 
         assert all(index in plan for index in ("order_phone_tail", "order_recipient", "order_express_no"))
         assert "Seq Scan on shop_order" not in plan
+
+
+def test_an_empty_work_list_is_good_news_and_a_search_in_it_keeps_its_name(office):
+    done = office.get(ORDERS, {"work": "ship"}).content.decode()
+    found_nothing = office.get(ORDERS, {"work": "ship", "q": "13800001234"}).content.decode()
+
+    assert "“待发货”都处理完了" in done and "?work=returns" in done
+    assert "看全部“待发货”" in found_nothing and "都处理完了" not in found_nothing
