@@ -14,6 +14,7 @@ CITY_ID = "demo"  # real records have the provider's number
 DAYS = 30
 _WEEK = "一二三四五六日"
 _MEANS = (3, 5, 10, 16, 21, 25, 29, 28, 24, 18, 11, 5)  # of January to December
+_TIPS = "空气不错，适合外出活动。"
 _SKIES = [("晴", "qing", "优"), ("多云", "yun", "良"), ("阴", "yin", "良"), ("小雨", "yu", "优")]
 
 
@@ -30,6 +31,24 @@ def reset() -> str:
     return f"恢复天气记录 {_make(timezone.now())} 条"
 
 
+def _aqi(update_time: str, index: str, level: str) -> dict[str, str]:
+    """Return the details of the air, with every key that clients read."""
+    matters = {"pm25": index, "pm10": index, "o3": "88", "no2": "19", "so2": "6", "co": "0.6"}
+    return {
+        "update_time": update_time,
+        "air": index,
+        "air_level": level,
+        "air_tips": _TIPS,
+        **matters,
+        **{f"{name}_desc": level for name in matters},
+        "kouzhao": "不用佩戴口罩",
+        "yundong": "适宜运动",
+        "waichu": "适宜外出",
+        "kaichuang": "适宜开窗",
+        "jinghuaqi": "不需要打开",
+    }
+
+
 def _make(now: datetime) -> int:
     random = Random(DAYS)  # noqa: S311  (always the same)
     # The newest is of yesterday, so that the first page still asks the provider for today's weather.
@@ -39,6 +58,7 @@ def _make(now: datetime) -> int:
         at = local(last - timedelta(hours=SLOT_HOURS * number))
         mean = _MEANS[at.month - 1] + random.randint(-3, 3)
         wea, picture, air = random.choice(_SKIES)
+        index = str(random.randint(30, 95))
         records.append(
             WeatherRecord(
                 cityid=CITY_ID,
@@ -58,8 +78,14 @@ def _make(now: datetime) -> int:
                 humidity=f"{random.randint(40, 90)}%",
                 visibility="16km",
                 pressure="1012",
-                air=str(random.randint(30, 95)),
+                city_en="nanjing",
+                country_en="China",
+                air=index,
+                air_pm25=index,
                 air_level=air,
+                air_tips=_TIPS,
+                alarm={"alarm_type": "", "alarm_level": "", "alarm_content": ""},
+                aqi=_aqi(f"{at:%H:%M}", index, air),
                 clock=at.time(),
                 observed_at=at,
                 created_at=at,

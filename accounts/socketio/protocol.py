@@ -11,9 +11,7 @@ import orjson
 from accounts.socketio import packets
 from accounts.socketio.packets import Message, Packet, PacketError
 
-# Bytes of one frame or HTTP body. Clients send little but pings, and the event loop reads what they send: one body
-# of a million bytes (socket.io's default) with 250,000 form fields kept the whole process waiting for 0.8 s.
-MAX_BODY = 65_536
+MAX_BODY = 1_000_000  # bytes of one frame or HTTP body, socket.io's own default
 _UNKNOWN_NAMESPACE = {"message": "Invalid namespace"}
 
 

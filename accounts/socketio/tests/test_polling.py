@@ -310,7 +310,17 @@ def test_a_body_counts_to_what_the_process_has_room_for(monkeypatch: pytest.Monk
     assert (memory.taken, memory.unfinished) == (0, set())
 
 
-@pytest.mark.parametrize("chunks", [[b"4" * 65_537], [b"4" * 600_000] * 50])
+def test_a_form_of_many_fields_is_refused_unread() -> None:
+    async def story() -> None:
+        client = Client("3", more={"j": "1"})
+        await client.connect()
+        form = {"content-type": "application/x-www-form-urlencoded"}
+        assert (await client.post("&".join(["a=1"] * 200_000), headers=form)).status == 400
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize("chunks", [[b"4" * 1_000_001], [b"4" * 600_000] * 50])
 def test_oversized_packets_close_the_session(chunks: list[bytes]) -> None:
     async def story() -> None:
         client = Client("4")

@@ -34,7 +34,7 @@ def test_the_handshake_is_that_of_the_real_servers() -> None:
         "upgrades": [],
         "pingInterval": 25000,
         "pingTimeout": 20000,
-        "maxPayload": 65536,
+        "maxPayload": 1000000,
     }
 
 
