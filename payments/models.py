@@ -89,6 +89,7 @@ class Payment(models.Model):
     class Meta:
         verbose_name = verbose_name_plural = "支付单"
         ordering = ["-created_at", "-pk"]
+        permissions = [("export_payment", "导出支付单")]
         constraints = [
             models.CheckConstraint(condition=Q(amount_fen__gt=0), name="payment_amount_above_zero"),
             models.CheckConstraint(
@@ -150,6 +151,7 @@ class Refund(models.Model):
     class Meta:
         verbose_name = verbose_name_plural = "退款单"
         ordering = ["-created_at", "-pk"]
+        permissions = [("export_refund", "导出退款单")]
         constraints = [
             models.CheckConstraint(condition=Q(amount_fen__gt=0), name="refund_amount_above_zero"),
             models.CheckConstraint(

@@ -66,6 +66,7 @@ class Student(StudentFields):
     class Meta:
         verbose_name = verbose_name_plural = "学员"
         ordering = ["-pk"]
+        permissions = [("export_student", "导出学员")]
         indexes = [
             models.Index(fields=["class_name", "-id"], name="student_of_class"),
             # For the back office's filters and sorting: without them each page would read every student.

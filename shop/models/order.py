@@ -85,6 +85,12 @@ class Order(models.Model):
     class Meta:
         verbose_name = verbose_name_plural = "订单"
         ordering = ["-pk"]
+        permissions = [
+            ("ship_order", "发货"),
+            ("decide_order", "处理退货申请"),
+            ("refund_order", "退款"),
+            ("export_order", "导出订单"),
+        ]
         constraints = [
             models.CheckConstraint(condition=Q(total__gt=0), name="order_total_above_zero"),
             models.CheckConstraint(
