@@ -1,8 +1,10 @@
 """Questions to the database."""
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db.models import Count, Q, QuerySet
 from django.db.models.functions import Now
@@ -26,6 +28,16 @@ def merchants_waiting() -> Counter[str]:
 def differences_open() -> int:
     """Return how many differences with the provider's bills wait for staff."""
     return Difference.objects.filter(ending=Difference.Ending.OPEN).count()
+
+
+def orders_differing() -> QuerySet[Difference, Any]:
+    """Return the order numbers about which a difference with the provider's bills waits for staff."""
+    return Difference.objects.filter(ending=Difference.Ending.OPEN).order_by().values("out_trade_no")
+
+
+def differences_of(numbers: Iterable[str]) -> QuerySet[Difference]:
+    """Return the open differences about these order numbers, oldest first."""
+    return Difference.objects.filter(ending=Difference.Ending.OPEN, out_trade_no__in=numbers).order_by("pk")
 
 
 def bills_failed(*, older_than: datetime) -> QuerySet[BillRun]:

@@ -1,15 +1,19 @@
 """Questions to the database. Every list is ordered, and a buyer's lists hold only what is the buyer's own."""
 
 import re
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 from django.db import connection
-from django.db.models import Count, F, Q, QuerySet, Subquery
+from django.db.models import Count, F, Q, QuerySet, Subquery, Value
 from django.db.models.functions import Reverse
 
-from shop.models import CartItem, Category, Order, OrderLine, Product
+from payments.selectors import orders_differing
+from shop.models import CartItem, Category, Order, OrderLine, OrderView, PartRefund, Product
 from shop.states import EARNING, TO_DO, State
 
 SCARCE = 10  # a product with this stock or less is shown as running out
@@ -81,6 +85,41 @@ def order_search(orders: QuerySet[Order], text: str) -> QuerySet[Order]:
 def _begins(column: str, text: str) -> Q:
     """The column begins with ``text``, with the condition of its partial index."""
     return ~Q(**{column: ""}) & Q(**{f"{column}__startswith": text})
+
+
+def orders_in_trouble() -> QuerySet[Order, Any]:
+    """Return the keys of the orders with which something is wrong, for the list 异常. Those are orders
+
+    - that are flagged 需关注, by staff, or by the system because the money came after the order was closed;
+    - whose refund, of all or of a part, did not arrive;
+    - about which the provider's bill and our records disagree, as long as nobody has settled that.
+    """
+    every = Order.objects.order_by()
+    flagged, *others = (
+        every.filter(condition).values("pk")
+        for condition in (
+            Q(flagged_at__isnull=False),
+            Q(state=State.REFUND_FAILED),
+            Q(part_refund=PartRefund.STUCK),
+            Q(order_id__in=orders_differing()),
+        )
+    )
+    return flagged.union(*others)  # each of them reads an index; with OR none would be used
+
+
+def orders_counted(lists: Mapping[str, Q], *, most: int) -> dict[str, int]:
+    """Return how many orders each condition has, ``most`` + 1 at most, in one query."""
+    rows = [
+        Order.objects.order_by().filter(condition).annotate(name=Value(name)).values_list("name", flat=True)[: most + 1]
+        for name, condition in lists.items()
+    ]
+    counts = Counter(rows[0].union(*rows[1:], all=True))
+    return {name: counts[name] for name in lists}
+
+
+def order_views(*, user_pk: int) -> QuerySet[OrderView]:
+    """Return the filters that a member of staff has kept, oldest first."""
+    return OrderView.objects.filter(user_id=user_pk).order_by("pk")
 
 
 # --- For the dashboard and the metrics: each costs the same after a million finished orders ---

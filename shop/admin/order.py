@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from django.contrib import admin, messages
 from django.contrib.admin.utils import label_for_field, lookup_field
-from django.db.models import QuerySet
+from django.db.models import QuerySet, prefetch_related_objects
 from django.forms import Form
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import path
@@ -20,11 +20,14 @@ from unfold.contrib.filters.admin import RangeDateFilter
 from unfold.decorators import action, display
 
 from core.admin.buttons import SURE, ButtonsAdmin, bulk_action
+from core.admin.tables import table
 from core.times import SHANGHAI
+from shop.admin.attention import ASKED, FlagFilter, RemarkForm, UnflagForm, attach_differences, head_of, seen_field
 from shop.admin.order_parts import last_step, lines_table, log_timeline, payments_table, refunds_table
 from shop.admin.packing import MOST_PRINTED, packing_address, packing_page
 from shop.admin.refunding import PartForm, part_facts, part_table
 from shop.admin.shipping import ParcelForm, ReceiverForm, ShipForm, number_field, ship_table
+from shop.admin.views import tabs_of, views_page
 from shop.admin.work_lists import (
     PACKING,
     WORK_LISTS,
@@ -39,6 +42,7 @@ from shop.admin.work_lists import (
 from shop.errors import OrderRefused, ProviderUndecided
 from shop.models import Order, PartRefund
 from shop.selectors import order_search
+from shop.services.order_attention import order_flag, order_remark, order_unflag
 from shop.services.order_close import order_close
 from shop.services.order_move import order_set_parcel, order_set_receiver, order_ship
 from shop.services.order_refund_part import order_refund_part
@@ -108,6 +112,9 @@ BUTTONS: dict[str, OrderButton] = {
         _set(order_set_parcel),
         (State.SHIPPED, State.RECEIVED, State.RETURN_ASKED, State.RETURN_ASKED_LATER),
     ),
+    "remark": OrderButton(None, "添加备注", _set(order_remark), tuple(State)),
+    "flag": OrderButton(None, "标记需关注", order_flag, tuple(State)),
+    "unflag": OrderButton(None, "取消关注", order_unflag, tuple(State)),
 }
 _COURIER = "last_courier"  # of this session: the next parcels usually go by the same
 _REFUNDING = "款项将原路退回,进度见“退款处理”"
@@ -162,21 +169,37 @@ class OrderAdmin(WorkListColumns, ButtonsAdmin):
         "invalidate": "订单没有付款,作废后商品回到库存。",
         "refund": "款项全额原路退回买家,不能撤回。还没有发货的商品回到库存,已经发出的不会。",
         "refund_part": "选商品或只填金额,款项原路退回买家,不能撤回。退了的商品不再发货;退完余款的,订单变为退款中。",
+        "remark": "备注只有员工看得到,保存以后不能修改或删除。",
+        "flag": "订单会列在“异常”里,直到有人取消关注。买家看不到。",
+        "unflag": "原因和取消的说明都留在订单日志里。",
         "refund_again": "被拒绝的退款用原单号再提交一次;已关闭的先向微信确认,再换新单号。钱只会退一次。",
     }
     asks_of = ("order_id", "goods", "receiver", "total", "state_label")
     asks_why = dict.fromkeys(("approve", "close", "invalidate", "refund", "refund_again"), "写入订单日志") | {
+        "flag": "为什么要关注,必填;写入订单日志",
+        "unflag": "为什么不用再关注,必填;写入订单日志",
         "reject": "写入订单日志,买家也会看到",
         "refund_part": "写入订单日志,买家也会看到",
     }
-    asks_form = {"receiver": ReceiverForm, "parcel": ParcelForm, "refund_part": PartForm}
+    needs_why = frozenset({"flag", "unflag"})
+    asks_form = {
+        "receiver": ReceiverForm,
+        "parcel": ParcelForm,
+        "refund_part": PartForm,
+        "remark": RemarkForm,
+        "unflag": UnflagForm,
+    }
     begins = _BEGINS
     grave = frozenset({"reject", "close", "invalidate", "refund", "refund_part"})
     need_password = frozenset({"approve", "refund", "refund_part", "refund_again"})
-    list_display = ["order_id", "goods", "username", "phone", "total", "state_label", "created_at"]
-    list_filter = [WorkListFilter, "order_status", "pay_status", "shiping_status", "state", ("created_at", DayFilter)]
+    list_display = ["order_id", "goods", "username", "phone", "total", "state_label", "created_at", "flag"]
+    list_filter = [
+        *(WorkListFilter, FlagFilter, "order_status", "pay_status", "shiping_status", "state"),
+        ("created_at", DayFilter),
+    ]
     list_filter_submit = True
     list_before_template = "shop/order_bar.html"
+    change_form_outer_before_template = "shop/order_head.html"
     work_lists = {name: (work.label, work.icon) for name, work in WORK_LISTS.items()}
     search_fields = ["order_id"]  # makes the search box appear; order_search decides what it finds
     search_help_text = "电话或订单号(或其最后四位)、收件人、商品、快递单号"
@@ -229,10 +252,24 @@ class OrderAdmin(WorkListColumns, ButtonsAdmin):
 
     def get_urls(self) -> list[Any]:
         packing = self.admin_site.admin_view(self.packing_view)
-        return [path("packing/", packing, name="shop_order_packing"), *super().get_urls()]
+        views = self.admin_site.admin_view(self.views_view)
+        return [
+            path("packing/", packing, name="shop_order_packing"),
+            path("views/", views, name="shop_order_views"),
+            *super().get_urls(),
+        ]
 
     def packing_view(self, request: HttpRequest) -> HttpResponse:
         return packing_page(self, request)
+
+    def views_view(self, request: HttpRequest) -> HttpResponse:
+        return views_page(self, request)
+
+    def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **options: Any) -> Any:
+        if order := context.get("original"):
+            prefetch_related_objects([order], "logs")
+            context |= {"head": head_of(order), "may_remark": self.has_change_permission(request, order)}
+        return super().render_change_form(request, context, *args, **options)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Order]:
         orders, work = super().get_queryset(request), work_list_of(request)
@@ -258,8 +295,10 @@ class OrderAdmin(WorkListColumns, ButtonsAdmin):
         changelist, work = super().get_changelist_instance(request), work_list_of(request)
         if work:
             orders, steps = list(changelist.result_list), self._steps(request)
-            if "refund_progress" in work.columns:
+            if "refund_progress" in work.columns or "trouble" in work.columns:
                 attach_refunds(orders)
+            if "trouble" in work.columns:
+                attach_differences(orders)
             for order in orders:
                 order.steps = [step for step in steps if step[0] in (PACKING, *_allowed(order))]
         return changelist
@@ -267,6 +306,8 @@ class OrderAdmin(WorkListColumns, ButtonsAdmin):
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         work = work_list_of(request)
         bar: dict[str, Any] = {"work": work, "works": WORK_LISTS, "work_steps": self._steps(request)}
+        if request.method == "GET":
+            bar |= tabs_of(request)
         if work:
             bar["title"] = work.label
         return super().changelist_view(request, bar | (extra_context or {}))
@@ -308,11 +349,16 @@ class OrderAdmin(WorkListColumns, ButtonsAdmin):
     def asked_table(self, name: str, rows: list[Order], form: Form | None) -> SafeString:
         if isinstance(form, PartForm):
             return part_table(form)
-        if not isinstance(form, ShipForm):
-            return super().asked_table(name, rows, form)
-        columns = ("order_id", "goods", "receiver")
+        columns = list(self.asks_of[:3] if isinstance(form, ShipForm) else self.asks_of)
+        if any(row.state in ASKED for row in rows):
+            columns.append("why")
+        if any(row.flagged_at for row in rows):
+            columns.append("flag")
         titles = [str(label_for_field(column, self.model, self)) for column in columns]
-        return ship_table(form, titles, [[lookup_field(column, row, self)[2] for column in columns] for row in rows])
+        cells = [[lookup_field(column, row, self)[2] for column in columns] for row in rows]
+        if isinstance(form, ShipForm):
+            return ship_table(form, titles, cells)
+        return table(titles, cells) + seen_field(rows[0]) if name == "unflag" else table(titles, cells)
 
     def is_moving(self, row: Order) -> bool:
         return row.state == State.REFUNDING or row.part_refund == PartRefund.UNDER_WAY
@@ -326,7 +372,7 @@ class OrderAdmin(WorkListColumns, ButtonsAdmin):
             return ()
         if order.state == State.REFUND_FAILED:
             attach_refunds([order])
-        return _allowed(order)
+        return [name for name in _allowed(order) if name != "remark"]  # it has a form of its own above the page
 
     def press(self, request: HttpRequest, name: str, row: Order) -> str:
         reason = request.POST.get("reason", "").replace("\x00", "").strip()[:200]
@@ -344,5 +390,5 @@ class OrderAdmin(WorkListColumns, ButtonsAdmin):
 
 
 def _allowed(order: Order) -> list[str]:
-    names = [name for name, button in BUTTONS.items() if button.is_for(State(order.state))]
-    return [name for name in names if name != "refund_again" or not is_by_hand(order)]
+    idle = {"flag" if order.flagged_at else "unflag"} | ({"refund_again"} if is_by_hand(order) else set())
+    return [name for name, button in BUTTONS.items() if button.is_for(State(order.state)) and name not in idle]

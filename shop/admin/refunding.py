@@ -11,6 +11,7 @@ from django.utils.safestring import SafeString
 from core.admin.tables import table
 from core.money import fen_to_yuan
 from payments.selectors import refunds_of_order
+from shop.admin.attention import ASKED
 from shop.models import Order, OrderLine
 
 _SHELF = (("", "请选择"), ("yes", "放回货架,可以再卖"), ("no", "不放回(损坏、丢失,或还没有收到)"))
@@ -88,6 +89,8 @@ def part_table(form: PartForm) -> SafeString:
         fen_to_yuan(refunds.claimed_fen),
         f"{fen_to_yuan(refunds.rest_fen):.2f}",
     )
+    if order.state in ASKED:
+        money += format_html('<p class="od-ask"><b>买家申请退货</b>: {}</p>', order.note or "没有写明理由")
     seen = format_html('<input type="hidden" name="refunds_seen" value="{}">', refunds.number)
     return money + table(("商品", "单价(元)", "买了", "已退", "退几件"), rows) + seen
 

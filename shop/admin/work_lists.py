@@ -16,8 +16,10 @@ from unfold.decorators import display
 from core.admin.buttons import PRESS
 from payments.models import Refund, RefundStatus
 from payments.selectors import RefundsOfPayment
+from shop.admin.attention import flag_text, trouble_text
 from shop.admin.order_parts import payments_link
 from shop.models import Order, OrderLog, PartRefund
+from shop.selectors import orders_in_trouble
 from shop.states import Event, State
 
 
@@ -34,7 +36,7 @@ class WorkList(NamedTuple):
 
     @property
     def rows(self) -> Q:
-        return Q(state__in=self.states) | self.others if self.others else Q(state__in=self.states)
+        return Q(state__in=self.states) | self.others if self.states else self.others
 
     @property
     def done(self) -> str:
@@ -52,7 +54,7 @@ WORK_LISTS: dict[str, WorkList] = {
         "local_shipping",
         (State.PAID, State.PREPARING),
         ("ship", "prepare", PACKING),
-        ("order_id", "goods", "receiver", "since_paid", "state_label"),
+        ("order_id", "goods", "receiver", "since_paid", "state_label", "flag"),
         ("paid_at", "pk"),
     ),
     "returns": WorkList(
@@ -60,7 +62,7 @@ WORK_LISTS: dict[str, WorkList] = {
         "assignment_return",
         (State.RETURN_ASKED, State.RETURN_ASKED_LATER),
         ("approve", "reject"),
-        ("order_id", "goods", "receiver", "total", "why", "since_asked", "state_label"),
+        ("order_id", "goods", "receiver", "total", "why", "since_asked", "state_label", "flag"),
         (ASKED_AT, "pk"),
     ),
     "refunds": WorkList(
@@ -68,9 +70,18 @@ WORK_LISTS: dict[str, WorkList] = {
         "currency_exchange",
         (State.REFUND_FAILED, State.REFUNDING),
         ("refund_again",),
-        ("order_id", "receiver", "total", "state_label", "refund_progress"),
+        ("order_id", "receiver", "total", "state_label", "refund_progress", "flag"),
         (Case(When(Q(state=State.REFUND_FAILED) | Q(part_refund=PartRefund.STUCK), then=0), default=1), "pk"),
         ~Q(part_refund=PartRefund.NONE),
+    ),
+    "trouble": WorkList(
+        "异常",
+        "report",
+        (),
+        ("unflag",),
+        ("order_id", "goods", "receiver", "total", "state_label", "trouble"),
+        ("pk",),
+        Q(pk__in=orders_in_trouble()),
     ),
 }
 LATE_DAYS = 2
@@ -164,6 +175,16 @@ class WorkListColumns:
     @display(description="理由")
     def why(self, order: Order) -> SafeString:
         return format_html('<div class="od-text">{}</div>', order.note or "没有写明")
+
+    @display(description="关注")
+    def flag(self, order: Order) -> SafeString | str:
+        return flag_text(order)
+
+    @display(description="问题")
+    def trouble(self, order: Any) -> SafeString:
+        refund = getattr(order, "refund", None)
+        link = payments_link("refund", refund, refund.trouble or refund.out_refund_no) if refund else ""
+        return trouble_text(order, link)
 
     @display(description="退款进度")
     def refund_progress(self, order: Any) -> SafeString:

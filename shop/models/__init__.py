@@ -4,6 +4,7 @@ from shop.models.cart import CartItem
 from shop.models.catalogue import Category, Product
 from shop.models.courier import Courier
 from shop.models.order import LineRefund, Order, OrderLine, OrderLog, PartRefund
+from shop.models.view import OrderView
 from shop.models.vip import VipGrant
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "Order",
     "OrderLine",
     "OrderLog",
+    "OrderView",
     "PartRefund",
     "Product",
     "VipGrant",

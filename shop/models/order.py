@@ -4,7 +4,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from django.conf import settings
-from django.contrib.postgres.indexes import OpClass
+from django.contrib.postgres.indexes import BrinIndex, OpClass
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Reverse
@@ -20,6 +20,8 @@ RECIPIENT_LENGTH = 64
 PHONE_LENGTH = 32
 ADDRESS_LENGTH = 200
 TRACKING_LENGTH = 40
+REASON_LENGTH = 200
+REMARK_LENGTH = 500
 
 
 def _fits_its_face() -> Q:
@@ -75,6 +77,11 @@ class Order(models.Model):
     transaction_id = models.CharField("微信支付订单号", max_length=32, blank=True)
     hidden_at = models.DateTimeField("买家删除时间", null=True, blank=True)
 
+    # Set while somebody has to keep an eye on the order. The log keeps who set and cleared it, and why.
+    flagged_at = models.DateTimeField("需关注自", null=True, blank=True)
+    flagged_by = models.CharField("标记人", max_length=64, blank=True, default="", db_default="")
+    flag_reason = models.CharField("关注原因", max_length=REASON_LENGTH, blank=True, default="", db_default="")
+
     # The event to record once the payment is closed at WeChat Pay, and who asked for it; "" when there is none.
     closing = models.CharField("待关闭", max_length=20, blank=True)
     closing_by = models.CharField("关闭人", max_length=64, blank=True)
@@ -107,6 +114,11 @@ class Order(models.Model):
                 | Q(holds_stock=True),
                 name="order_open_holds_stock",
             ),
+            models.CheckConstraint(
+                condition=Q(flagged_at=None, flagged_by="", flag_reason="")
+                | (Q(flagged_at__isnull=False) & ~Q(flagged_by="") & ~Q(flag_reason="")),
+                name="order_flag_has_reason",
+            ),
         ]
         indexes = [
             # Holds only open orders, so finished ones do not slow down the sweep.
@@ -131,6 +143,7 @@ class Order(models.Model):
             # For a search by the last digits.
             models.Index(OpClass(Reverse("order_id"), name="text_pattern_ops"), name="order_tail"),
             # Holds only orders that staff must act on. Unpaid ones are in "order_due".
+            models.Index(fields=["flagged_at"], condition=Q(flagged_at__isnull=False), name="order_flagged"),
             models.Index(fields=["part_refund"], condition=~Q(part_refund=""), name="order_part_refund"),
             models.Index(fields=["state"], condition=Q(state__in=[state.value for state in TO_DO]), name="order_to_do"),
         ]
@@ -228,11 +241,12 @@ class OrderLog(models.Model):
     event = models.CharField("事件", max_length=64)
     from_state = models.CharField("原状态", max_length=20, choices=State, blank=True)
     to_state = models.CharField("新状态", max_length=20, choices=State)
-    detail = models.CharField("说明", max_length=200, blank=True)
+    detail = models.CharField("说明", max_length=REMARK_LENGTH, blank=True)
 
     class Meta:
         verbose_name = verbose_name_plural = "订单日志"
         ordering = ["pk"]
+        indexes = [BrinIndex(fields=["at"], name="order_log_day")]  # rows are added in the order of their times
 
     def __str__(self) -> str:
         return f"{self.order_id} {self.event}"

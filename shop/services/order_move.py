@@ -11,6 +11,7 @@ from payments.selectors import RefundsOfPayment, refunds_of_order
 from payments.services import refund_request
 from shop.errors import OrderRefused, RecordUnknown
 from shop.models import Order, OrderLog, PartRefund
+from shop.models.order import REMARK_LENGTH
 from shop.services.stock import stock_give_back, stock_take
 from shop.services.vip import vip_revoke
 from shop.states import (
@@ -137,7 +138,7 @@ def order_note(*, order: Order, event: str, actor: str, now: datetime, detail: s
         event=event,
         from_state=order.state,
         to_state=order.state,
-        detail=detail[:200],
+        detail=detail[:REMARK_LENGTH],
     )
 
 

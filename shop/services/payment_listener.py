@@ -17,6 +17,7 @@ from payments.models import RefundStatus
 from payments.selectors import RefundsOfPayment, refunds_of_order
 from shop.errors import ProductGone, StockShortage
 from shop.models import Order
+from shop.services.order_attention import flag_locked
 from shop.services.order_move import SYSTEM, WECHAT, order_move, order_refunds_sum
 from shop.services.vip import vip_grant, vip_revoke
 from shop.states import TABLE, Event, PayStatus, State
@@ -45,6 +46,8 @@ def on_paid(*, out_trade_no: str, paid_fen: int, transaction_id: str, paid_at: d
         with transaction.atomic():
             note = "订单关闭后收到付款,已重新占用库存" if late else ""
             order_move(order=order, event=Event.PAY, actor=WECHAT, now=now, detail=detail, note=note, **facts)
+            if late:
+                flag_locked(order=order, reason=note, actor=SYSTEM, now=now)
             if vip_grant(order=order, now=now):
                 order_move(order=order, event=Event.NOTHING_TO_SHIP, actor=SYSTEM, now=now)
     except (StockShortage, ProductGone) as shortage:
@@ -59,6 +62,7 @@ def _return_the_money(order: Order, shortage: Exception, detail: str, now: datet
     facts = facts | {"refunded": order.total}  # payments makes the refund
     order.refresh_from_db()
     order_move(order=order, event=Event.PAY_TOO_LATE, actor=WECHAT, now=now, detail=detail, note=note, **facts)
+    flag_locked(order=order, reason=note, actor=SYSTEM, now=now)
     return PaidOutcome.REFUND
 
 

@@ -174,8 +174,8 @@ class TestToShip:
         for _ in range(4):
             paid(product)
 
-        # Session, user; how many, the orders, their lines.
-        with django_assert_num_queries(5):
+        # Session, user; how many, the orders, their lines; the tabs, the kept filters.
+        with django_assert_num_queries(7):
             office.get(ORDERS, {"work": "ship"})
 
     def test_who_may_only_look_may_print_and_not_ship(self, clerk, paid):
@@ -417,7 +417,7 @@ class TestReturns:
 
         assert listed(office, "refunds") == [failed.pk, under_way.pk]
 
-    @pytest.mark.parametrize(("work", "queries"), [("returns", 5), ("refunds", 5)])
+    @pytest.mark.parametrize(("work", "queries"), [("returns", 7), ("refunds", 7)])
     def test_asks_as_much_for_many_as_for_one(self, office, returned, work, queries, django_assert_num_queries):
         for _ in range(3):
             order = returned()
@@ -563,5 +563,5 @@ class TestSearch:
     def test_the_list_of_all_asks_little(self, office, order, django_assert_num_queries):
         office.get(ORDERS)
 
-        with django_assert_num_queries(5):  # session, user; how many, the orders, their lines
+        with django_assert_num_queries(7):  # session, user; how many, the orders, their lines; the tabs, kept filters
             office.get(ORDERS, {"q": "138"})

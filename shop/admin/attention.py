@@ -1,0 +1,93 @@
+"""What staff tell each other about an order: remarks, the flag 需关注, and what is wrong with an order."""
+
+from collections import defaultdict
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.forms import Form
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+
+from core.times import dash
+from payments.models import Difference
+from payments.selectors import differences_of
+from shop.models import Order, OrderLog, PartRefund
+from shop.models.order import REMARK_LENGTH
+from shop.services.order_attention import REMARK, flag_mark
+from shop.states import Event, State
+
+ASKED = (State.RETURN_ASKED, State.RETURN_ASKED_LATER)
+
+
+class FlagFilter(admin.SimpleListFilter):
+    title, parameter_name = "关注", "flagged"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("1", "需关注")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
+        return queryset.filter(flagged_at__isnull=False) if self.value() else queryset
+
+
+class RemarkForm(Form):
+    text = forms.CharField(
+        label="内部备注", max_length=REMARK_LENGTH, widget=forms.Textarea({"rows": 2, "maxlength": REMARK_LENGTH})
+    )
+
+    def __init__(self, data: Any = None, *, order: Order) -> None:
+        super().__init__(data)
+
+
+class UnflagForm(Form):
+    """Carries which flag the person has read; see ``order_unflag``."""
+
+    seen = forms.CharField(required=False)
+    in_table = ("seen",)
+
+    def __init__(self, data: Any = None, *, order: Order) -> None:
+        super().__init__(data)
+
+
+def seen_field(order: Order) -> SafeString:
+    return format_html('<input type="hidden" name="seen" value="{}">', flag_mark(order))
+
+
+def head_of(order: Order) -> dict[str, Any]:
+    """Return what stands above the order page: the return to decide about, and the remarks, oldest first."""
+    logs = list(order.logs.all())
+    asked: OrderLog | None = None
+    if order.state in ASKED:
+        asked = next((log for log in reversed(logs) if log.event == Event.ASK_RETURN.label), None)
+    return {"asked": asked, "remarks": [log for log in logs if log.event == REMARK], "longest": REMARK_LENGTH}
+
+
+def attach_differences(orders: list[Any]) -> None:
+    """Set ``differences`` on each order to its open differences with the provider's bills, in one query."""
+    found: dict[str, list[Difference]] = defaultdict(list)
+    for difference in differences_of([order.order_id for order in orders]):
+        found[difference.out_trade_no].append(difference)
+    for order in orders:
+        order.differences = found[order.order_id]
+
+
+def flag_text(order: Order) -> SafeString | str:
+    if order.flagged_at is None:
+        return ""
+    title = f"{order.flagged_by} {dash(order.flagged_at)}"
+    return format_html('<div class="od-text od-flag" title="{}"><b>需关注</b> {}</div>', title, order.flag_reason)
+
+
+def trouble_text(order: Any, refund_link: SafeString | str) -> SafeString:
+    """Say all that is wrong with an order of the list 异常, with links to where it is put right."""
+    parts = [flag_text(order)]
+    if order.state == State.REFUND_FAILED or order.part_refund == PartRefund.STUCK:
+        parts.append(format_html('<div class="od-text"><b>退款异常</b> {}</div>', refund_link))
+    for difference in getattr(order, "differences", ()):
+        page = reverse("admin:payments_difference_change", args=[difference.pk])
+        text = '<div class="od-text"><b>对账差异</b> <a class="text-link" href="{}">{} {}</a></div>'
+        parts.append(format_html(text, page, difference.day, difference.get_kind_display()))
+    return format_html_join("", "{}", ((part,) for part in parts if part))

@@ -1,0 +1,371 @@
+"""What staff tell each other about an order: why it comes back, remarks, the flag 需关注, tabs and kept filters."""
+
+import re
+from datetime import date
+from threading import Barrier
+
+import pytest
+from auditlog.models import LogEntry
+from django.contrib.auth.models import Permission
+from django.utils import timezone
+
+from core.admin.audit import Deed
+from payments.models import Difference
+from shop.models import Order, OrderView, PartRefund
+from shop.selectors import orders_in_trouble
+from shop.services import order_views
+from shop.services.order_attention import FLAG, REMARK, UNFLAG, flag_mark, order_flag, order_unflag
+from shop.services.order_close import order_close
+from shop.services.order_pay import order_pay
+from shop.states import FACES, Event, State
+from shop.tests.factories import make_order, phone_pays
+from shop.tests.test_orders_desk import ORDERS, clerk, listed, paid, press, returned, told  # noqa: F401  (fixtures)
+from tests.kit import at_once, logged_in
+
+pytestmark = pytest.mark.django_db
+VIEWS = f"{ORDERS}views/"
+
+
+@pytest.fixture
+def li(person):
+    return person("li").user
+
+
+@pytest.fixture
+def order(li):
+    return make_order(li)
+
+
+def set_state(order, state):
+    face = {name: number for name, number in FACES[state]._asdict().items() if number is not None}
+    Order.objects.filter(pk=order.pk).update(state=state, sweep_at=None, **face)
+
+
+def page_of(order):
+    return f"{ORDERS}{order.pk}/change/"
+
+
+def click(client, order, name, **typed):
+    """Press a button on the order's page and confirm it; return what is told."""
+    return told(client.post(page_of(order), {f"step_{name}": "1", "sure": "1", **typed}, follow=True))
+
+
+def flag(client, order, reason="买家说没有收到"):
+    return click(client, order, "flag", reason=reason)
+
+
+def unflag(client, order, **typed):
+    asked = client.post(page_of(order), {"step_unflag": "1"}).content.decode()
+    seen = re.search(r'name="seen" value="([^"]*)"', asked)[1]
+    return click(client, order, "unflag", **{"seen": seen, "reason": "已经送到"} | typed)
+
+
+class TestTheReasonOfAReturn:
+    def test_stands_on_the_page_and_where_one_decides(self, office, returned):  # noqa: F811
+        order = returned("屏幕<b>碎了")
+
+        page = office.get(page_of(order)).content.decode()
+        approving = office.post(page_of(order), {"step_approve": "1"}).content.decode()
+        rejecting = office.post(f"{ORDERS}?work=returns", {"press": f"reject:{order.pk}"}).content.decode()
+        part = office.post(page_of(order), {"step_refund_part": "1"}).content.decode()
+
+        assert "买家申请退货" in page
+        for text in (page, approving, rejecting, part, office.get(ORDERS, {"work": "returns"}).content.decode()):
+            assert "屏幕&lt;b&gt;碎了" in text and "<b>碎了" not in text
+
+    def test_says_that_none_was_given_and_is_gone_once_decided(self, office, returned):  # noqa: F811
+        order = returned("")
+        assert "没有写明" in office.get(page_of(order)).content.decode()
+
+        click(office, order, "reject", reason="已拆封")
+
+        assert "买家申请退货" not in office.get(page_of(order)).content.decode()
+
+
+class TestRemarks:
+    def test_stay_with_who_and_when_and_run_nothing(self, office, order):
+        click(office, order, "remark", text="第一条")
+        click(office, order, "remark", text="<script>alert(1)</script>\n电话没人接")
+
+        page = office.get(page_of(order)).content.decode()
+
+        first, second = order.logs.filter(event=REMARK)
+        assert (first.actor, first.detail) == ("root", "第一条")
+        assert second.detail.endswith("\n电话没人接") and page.count("电话没人接") >= 1
+        assert "<script>alert" not in page and "&lt;script&gt;" in page
+        entries = LogEntry.objects.filter(action=Deed.ORDER, object_pk=str(order.pk))
+        assert [entry.changes["说明"][1] for entry in entries.order_by("pk")] == [first.detail, second.detail]
+
+    @pytest.mark.parametrize("text", ["", "  ", "a\x00b", "长" * 501])
+    def test_that_say_nothing_or_too_much_are_asked_for_again(self, office, order, text):
+        answer = office.post(page_of(order), {"step_remark": "1", "sure": "1", "text": text})
+
+        assert "bo-wrong" in answer.content.decode() and not order.logs.filter(event=REMARK).exists()
+
+    def test_and_flags_are_read_but_not_written_by_who_may_only_look(self, clerk, office, order):  # noqa: F811
+        click(office, order, "remark", text="给同事")
+        page = clerk.get(page_of(order)).content.decode()
+
+        assert "给同事" in page and "step_remark" not in page and "step_flag" not in page
+        for name in ("remark", "flag", "unflag"):
+            posted = {f"step_{name}": "1", "sure": "1", "text": "x", "reason": "x"}
+            assert clerk.post(page_of(order), posted).status_code == 403
+        assert order.logs.filter(event=REMARK).count() == 1
+
+
+class TestTheFlag:
+    def test_is_set_and_cleared_with_its_reasons(self, office, order):
+        assert flag(office, order) == [f"{order.order_id}: 标记需关注完成"]
+        order.refresh_from_db()
+        assert (order.flagged_by, order.flag_reason) == ("root", "买家说没有收到")
+        assert "买家说没有收到" in office.get(page_of(order)).content.decode()
+        assert "买家说没有收到" in office.get(ORDERS).content.decode()
+        assert [row.pk for row in office.get(ORDERS, {"flagged": "1"}).context["cl"].result_list] == [order.pk]
+        assert listed(office, "trouble") == [order.pk]
+
+        assert unflag(office, order) == [f"{order.order_id}: 取消关注完成"]
+
+        order.refresh_from_db()
+        assert (order.flagged_at, order.flagged_by, order.flag_reason) == (None, "", "")
+        assert listed(office, "trouble") == []
+        deeds = LogEntry.objects.filter(action=Deed.ORDER).order_by("pk")
+        assert [entry.changes["事件"][1] for entry in deeds] == [FLAG, UNFLAG]
+        assert deeds[1].changes["说明"][1] == "已经送到(原因是: 买家说没有收到)"
+
+    def test_needs_a_reason_both_ways(self, office, order):
+        assert "请写明为什么要关注" in flag(office, order, "")[0]
+        flag(office, order)
+        assert "请写明为什么不用再关注" in unflag(office, order, reason=" ")[0]
+
+        order.refresh_from_db()
+        assert order.flagged_at
+
+    def test_keeps_its_first_reason(self, office, order):
+        flag(office, order)
+
+        assert "订单已经标记需关注: 买家说没有收到" in flag(office, order, "另一个原因")[0]
+
+        order.refresh_from_db()
+        assert order.flag_reason == "买家说没有收到"
+
+    def test_of_a_colleague_is_not_cleared_unread(self, office, order):
+        facts = {"order_id": order.order_id, "actor": "wang", "now": timezone.now()}
+        seen = flag_mark(order_flag(reason="第一个原因", **facts))
+        order_unflag(reason="好了", seen=seen, **facts)
+        order_flag(reason="第二个原因", **facts | {"now": timezone.now()})
+
+        assert "关注的原因已经变了: 第二个原因" in click(office, order, "unflag", seen=seen, reason="好了")[0]
+
+        order.refresh_from_db()
+        assert order.flag_reason == "第二个原因"
+        assert "取消关注完成" in unflag(office, order)[0]
+
+    def test_is_set_for_all_chosen(self, office, li):
+        orders = [make_order(li) for _ in range(2)]
+
+        said = press(office, "", "flag", *orders, reason="等通知")
+
+        assert said[0].endswith("标记需关注完成(2 条)")
+        assert Order.objects.filter(flag_reason="等通知").count() == 2
+
+    def test_is_shown_before_a_parcel_is_sent(self, office, paid):  # noqa: F811
+        order = paid()
+        flag(office, order, "先别发")
+
+        asked = office.post(f"{ORDERS}?work=ship", {"press": f"ship:{order.pk}"}).content.decode()
+
+        assert "先别发" in asked and "先别发" in office.get(ORDERS, {"work": "ship"}).content.decode()
+
+    def test_is_set_by_itself_where_money_comes_after_the_closing(self, office, li, wechat):
+        order = make_order(li)
+        order_pay(order_id=order.order_id, buyer_pk=li.pk, trade_type="NATIVE", client_ip="::1", now=timezone.now())
+        order_close(order_id=order.order_id, event=Event.CLOSE, actor="root", now=timezone.now())
+
+        phone_pays(wechat, order.order_id)
+
+        order.refresh_from_db()
+        assert (order.state, order.flagged_by) == ("paid", "系统") and "关闭后收到付款" in order.flag_reason
+        assert listed(office, "trouble") == [order.pk]
+        assert not LogEntry.objects.filter(action=Deed.ORDER, object_pk=str(order.pk)).exists()
+
+
+@pytest.mark.django_db(transaction=True)
+class TestTwoAtTheSameInstant:
+    def both(self, root, order, name, **typed):
+        """Have two members of staff press a button; return their next pages."""
+
+        def one():
+            client = logged_in(root.user)
+            client.post(page_of(order), {f"step_{name}": "1", "sure": "1", **typed})
+            return client.get(ORDERS).content.decode()
+
+        return at_once([one] * 2)
+
+    def test_one_flags_and_one_clears(self, root, order):
+        pages = self.both(root, order, "flag", reason="没有收到")
+        assert sum(f"{order.order_id}: 标记需关注完成" in page for page in pages) == 1
+        seen = flag_mark(Order.objects.get())
+
+        pages = self.both(root, order, "unflag", seen=seen, reason="好了")
+
+        assert sum(f"{order.order_id}: 取消关注完成" in page for page in pages) == 1
+        assert [log.event for log in order.logs.order_by("pk")][1:] == [FLAG, UNFLAG]
+
+    def test_without_the_lock_both_would(self, root, order, monkeypatch):
+        both_have_read = Barrier(2)
+
+        def read(*, order_id):
+            found = Order.objects.get(order_id=order_id)
+            both_have_read.wait(30)
+            return found
+
+        monkeypatch.setattr("shop.services.order_attention.order_lock", read)
+        self.both(root, order, "flag", reason="没有收到")
+
+        assert order.logs.filter(event=FLAG).count() == 2
+
+    def test_nobody_keeps_one_view_too_many(self, root, monkeypatch):
+        monkeypatch.setattr(order_views, "MOST_VIEWS", 1)
+
+        def save(name):
+            return logged_in(root.user).post(VIEWS, {"name": name, "query": "q=138"}, follow=True).content.decode()
+
+        pages = at_once([lambda: save("一"), lambda: save("二")])
+
+        assert OrderView.objects.count() == 1 and sum("最多存 1 个" in page for page in pages) == 1
+
+
+class TestTrouble:
+    def test_is_a_flag_a_refund_that_failed_or_a_difference_and_nothing_else(self, office, li):
+        flagged, failed, stuck, differs, settled, fine = [make_order(li) for _ in range(6)]
+        flag(office, flagged)
+        set_state(failed, State.REFUND_FAILED)
+        set_state(stuck, State.SHIPPED)
+        set_state(fine, State.REFUNDING)
+        Order.objects.filter(pk=stuck.pk).update(part_refund=PartRefund.STUCK)
+        facts = {"mch_id": "1", "day": date(2026, 11, 1), "kind": "amount", "found_at": timezone.now()}
+        Difference.objects.create(out_trade_no=differs.order_id, **facts)
+        ended = {"ending": "gone", "ended_at": timezone.now()}
+        Difference.objects.create(out_trade_no=settled.order_id, **facts | ended)
+
+        page = office.get(ORDERS, {"work": "trouble"})
+
+        assert [row.pk for row in page.context["cl"].result_list] == [
+            one.pk for one in (flagged, failed, stuck, differs)
+        ]
+        text = page.content.decode()
+        assert text.count("退款异常</b>") == 2 and "对账差异" in text and "金额不同" in text
+        assert f'value="unflag:{flagged.pk}"' in text and f'value="unflag:{failed.pk}"' not in text
+
+    def test_reads_indexes_alone(self, order):
+        with timezone.override("UTC"):
+            from django.db import connection
+
+            with connection.cursor() as cursor:
+                cursor.execute("SET LOCAL enable_seqscan = off")
+                plan = Order.objects.filter(pk__in=orders_in_trouble()).explain()
+
+        for index in ("order_flagged", "order_part_refund", "order_to_do"):
+            assert index in plan
+        assert "Seq Scan on shop_order" not in plan
+
+
+class TestTabs:
+    def counts(self, client):
+        return {name: str(count) for name, _, count in client.get(ORDERS).context["tabs"]}
+
+    def test_say_how_many_wait_up_to_a_bound(self, office, returned, paid, monkeypatch):  # noqa: F811
+        monkeypatch.setattr("shop.admin.views.MOST_SHOWN", 2)
+        returned()
+        for _ in range(3):
+            paid()
+
+        assert self.counts(office) == {"ship": "2+", "returns": "1", "refunds": "0", "trouble": "0"}
+        page = "".join(office.get(ORDERS).content.decode().split())
+        assert '待发货<bclass="od-count">2+</b>' in page and "异常</a>" in page
+
+    def test_and_trouble_ask_as_much_for_many_as_for_one(self, office, li, django_assert_num_queries):
+        flag(office, make_order(li))
+        office.get(ORDERS, {"work": "trouble"})
+        for _ in range(3):
+            flag(office, make_order(li))
+
+        # Session, user; how many, the orders, their lines, refunds, differences; the tabs, the views.
+        with django_assert_num_queries(9):
+            office.get(ORDERS, {"work": "trouble"})
+
+
+class TestKeptFilters:
+    def save(self, client, query="q=138&state__exact=paid", name="上海", **posted):
+        return told(client.post(VIEWS, {"name": name, "query": query, **posted}, follow=True))
+
+    def test_are_kept_shown_replaced_and_deleted(self, office, root):
+        answer = office.post(VIEWS, {"name": " 上海 ", "query": "q=138&p=3&work=ship"})
+
+        assert answer.url == f"{ORDERS}?q=138&work=ship"
+        page = office.get(answer.url).content.decode()
+        assert f'href="{ORDERS}?q=138&amp;work=ship" aria-current="page">上海</a>' in page
+        self.save(office, "flagged=1")
+        view = OrderView.objects.get()
+        assert (view.user, view.query) == (root.user, "flagged=1")
+
+        office.post(VIEWS, {"delete": view.pk})
+
+        assert not OrderView.objects.exists()
+
+    @pytest.mark.parametrize(
+        ("query", "kept"),
+        [
+            ("created_at_from=2026-11-01&created_at_to=2026-11-02", True),
+            ("state__in=paid,preparing", True),
+            ("q=%3Cscript%3E", True),
+            ("//evil.example/?q=1", False),
+            ("next=https://evil.example/", False),
+            ("user__password__startswith=pbkdf2", False),
+            ("state__nonsense=1", False),
+            ("q=%00", False),
+            ("created_at_from=%00", False),
+            ("_popup=1", False),
+            ("", False),
+            ("q=" + "长" * 400, False),
+            ("&".join(f"a{n}=1" for n in range(3000)), False),
+        ],
+        ids=lambda value: str(value)[:30],
+    )
+    def test_are_filters_of_this_list_and_nothing_else(self, office, query, kept):
+        answer = office.post(VIEWS, {"name": "x", "query": query})
+
+        assert OrderView.objects.exists() is kept
+        assert answer.status_code == 302 and answer.url.startswith(ORDERS)
+        page = office.get(answer.url)
+        assert page.status_code == 200 and b"<script>e" not in page.content and "evil" not in page.content.decode()
+
+    @pytest.mark.parametrize("name", ["", " ", "长" * 31, "a\x00", "a\nb"])
+    def test_have_a_name(self, office, name):
+        assert "请给视图起一个名称" in self.save(office, name=name)[0]
+
+    def test_have_names_that_run_nothing(self, office):
+        self.save(office, name="<img src=x>")
+
+        assert "<img src=x>" not in office.get(ORDERS).content.decode()
+
+    def test_are_few(self, office, monkeypatch):
+        monkeypatch.setattr(order_views, "MOST_VIEWS", 2)
+        for name in "一二三":
+            said = self.save(office, name=name)
+
+        assert "最多存 2 个视图" in said[0] and OrderView.objects.count() == 2
+        assert "已存为" in self.save(office, "q=2", name="一")[0]
+
+    def test_are_ones_own(self, office, clerk, person):  # noqa: F811
+        self.save(office, name="总监的")
+        view = OrderView.objects.get()
+
+        assert "总监的" not in clerk.get(ORDERS).content.decode()
+        for pk in (view.pk, "x", "9" * 30, ""):
+            clerk.post(VIEWS, {"delete": pk})
+        assert OrderView.objects.filter(pk=view.pk).exists()
+        assert "已存为" in self.save(clerk)[-1]  # who may look may keep filters
+        stranger = person("zhao", "103", is_staff=True)
+        assert logged_in(stranger.user).post(VIEWS, {"name": "x", "query": "q=1"}).status_code == 403
+        assert Permission.objects.filter(codename__contains="orderview").count() == 0
