@@ -18,6 +18,7 @@ from unfold.contrib.filters.admin import DropdownFilter, RangeDateTimeFilter
 from unfold.decorators import display
 
 from accounts.selectors import staff_names
+from backoffice import exports  # noqa: F401  (registers its page)
 from backoffice.audit import KINDS, WATCHED, changes_of
 from backoffice.periods import NAMES, period_of
 from core.admin.audit import Deed

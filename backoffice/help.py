@@ -7,6 +7,7 @@ CHAPTERS = {
     "auditlog/": "who",
     "accounts/loginlog/": "who",
     "accounts/loginattempt/": "who",
+    "core/export/": "reconcile",
     "login/": "login",
     "password_change/": "login",
     "second-factor/": "login",

@@ -36,7 +36,7 @@ GROUPS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
         ),
     ),
     ("天气", (("weather.weatherrecord", "partly_cloudy_day"), ("weather.weatheraccount", "key"))),
-    ("系统", (("uploads.upload", "image"), ("auditlog.logentry", "history"))),
+    ("系统", (("uploads.upload", "image"), ("auditlog.logentry", "history"), ("core.export", "download"))),
 )
 
 

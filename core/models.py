@@ -1,3 +1,4 @@
+from django.conf import settings
 from django.db import models
 
 
@@ -24,3 +25,31 @@ class Restoration(models.Model):
 
     def __str__(self) -> str:
         return f"{self.restored_at} ({self.written_at})"
+
+
+class Export(models.Model):
+    """A list of the back office that a worker writes to a file; see ``core.admin.exports``."""
+
+    class State(models.TextChoices):
+        WORKING = "working", "导出中"
+        DONE = "done", "已完成"
+        FAILED = "failed", "已中断"
+
+    model = models.CharField("列表", max_length=100)  # "shop.order"
+    query = models.TextField("筛选", blank=True)  # the list's query string
+    file_name = models.CharField("文件", max_length=120)
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, verbose_name="操作人", related_name="+")
+    created_at = models.DateTimeField("开始时间", db_index=True)
+    begun_at = models.DateTimeField("本次开始时间")  # later than ``created_at`` if it was started again
+    state = models.CharField("状态", max_length=8, choices=State, default=State.WORKING)
+    rows = models.PositiveIntegerField("行数", default=0)
+    message = models.CharField("说明", max_length=200, blank=True)
+    content = models.BinaryField("内容", null=True)
+
+    class Meta:
+        verbose_name = verbose_name_plural = "导出记录"
+        ordering = ["-pk"]
+        default_permissions = ()  # who may export a list sees the own exports
+
+    def __str__(self) -> str:
+        return self.file_name

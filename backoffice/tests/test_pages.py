@@ -13,8 +13,14 @@ from core.errors import BadParameter, Throttled
 pytestmark = pytest.mark.django_db
 LIST = "/admin/students/student/"
 # What the pages' own scripts fetch, and files to download.
-FOR_SCRIPTS = {"autocomplete": "json", "jsi18n": "javascript", "students_transfer_progress": "json"}
-DOWNLOADS = {"overview", "students_template", "students_export", "students_transfer_result"}
+FOR_SCRIPTS = {
+    "autocomplete": "json",
+    "jsi18n": "javascript",
+    "students_transfer_progress": "json",
+    "core_export_progress": "json",
+}
+DOWNLOADS = {"overview", "students_template", "students_export", "students_transfer_result", "core_export_result"}
+DOWNLOADS |= {"shop_order_export", "payments_payment_export", "payments_refund_export"}
 
 
 @pytest.fixture

@@ -234,6 +234,8 @@ QUEUES = {
         "students.resume_transfers",
     ],
     "bulk": [
+        "core.export_make",
+        "core.purge_exports",
         "accounts.purge_login_attempts",
         "accounts.purge_login_log",
         "backoffice.purge",
@@ -307,6 +309,7 @@ CELERY_BEAT_SCHEDULE = {
     },
     "fold-student-totals": {"task": "students.fold_tally", "schedule": 10.0, "options": {"expires": 10}},
     "resume-student-transfers": {"task": "students.resume_transfers", "schedule": 30.0, "options": {"expires": 30}},
+    "purge-exports": {"task": "core.purge_exports", "schedule": crontab(minute=19, hour=4)},
     "purge-student-transfers": {"task": "students.purge_transfers", "schedule": crontab(minute=11, hour=4)},
     "weather-sync": {"task": "weather.sync", "schedule": crontab(hour="*/8", minute=0)},
     # Every minute: repeats a sync that was missed or failed, as the database shows. Mostly there is nothing to do.

@@ -5,12 +5,14 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.safestring import SafeString
 from unfold.decorators import display
 
-from core.money import fen_text
+from core.admin.exports import Column, ExportMixin
+from core.money import fen_text, fen_to_yuan
 from core.times import dash
 from payments.admin.shared import STATE_COLOURS, MoneyAdmin, log_list, order_link, yuan
 from payments.gateways.base import BankCard
@@ -98,8 +100,30 @@ _STEPS: dict[RefundStatus, tuple[str, ...]] = {
 }
 
 
+_BACK = (RefundStatus.SUCCESS, RefundStatus.OFFLINE)
+
+
 @admin.register(Refund)
-class RefundAdmin(MoneyAdmin):
+class RefundAdmin(ExportMixin, MoneyAdmin):
+    list_before_template = "payments/list_bar.html"
+    export_columns = (
+        Column("商户退款单号", 36, lambda refund: refund.out_refund_no),
+        Column("商户订单号", 34, lambda refund: refund.payment.out_trade_no),
+        Column("申请时间", 20, lambda refund: dash(refund.created_at)),
+        Column("状态", 12, lambda refund: refund.get_state_display()),
+        Column("退款金额(元)", 14, lambda refund: fen_to_yuan(refund.amount_fen)),
+        Column("已退(元)", 12, lambda refund: fen_to_yuan(refund.amount_fen if refund.state in _BACK else 0)),
+        Column("原因", 30, lambda refund: refund.reason),
+        Column("申请人", 14, lambda refund: refund.requested_by),
+        Column("微信受理时间", 20, lambda refund: dash(refund.accepted_at)),
+        Column("退款成功时间", 20, lambda refund: dash(refund.refunded_at)),
+        Column("微信退款单号", 32, lambda refund: refund.refund_id),
+        Column("退至", 12, lambda refund: refund.get_way_display()),
+        Column("线下退款", 12, lambda refund: refund.get_offline_way_display()),
+        Column("凭证号", 20, lambda refund: refund.offline_voucher),
+        Column("登记人", 14, lambda refund: refund.offline_by),
+        Column("对账日", 12, lambda refund: str(refund.billed_on or "")),
+    )
     list_display = (
         *("out_refund_no", "amount", "state_label", "trouble", "reason", "requested_by"),
         *("attempts", "created_at"),
@@ -155,6 +179,9 @@ class RefundAdmin(MoneyAdmin):
         if refund is None or not self.has_change_permission(request, refund):
             return ()
         return _STEPS.get(RefundStatus(refund.state), ())
+
+    def export_rows(self, rows: QuerySet[Refund]) -> QuerySet[Refund]:
+        return rows.select_related("payment")
 
     def is_moving(self, row: Refund) -> bool:
         return row.state in (RefundStatus.PENDING, RefundStatus.PROCESSING)

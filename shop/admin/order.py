@@ -20,9 +20,11 @@ from unfold.contrib.filters.admin import RangeDateFilter
 from unfold.decorators import action, display
 
 from core.admin.buttons import SURE, ButtonsAdmin, bulk_action
+from core.admin.exports import ExportMixin
 from core.admin.tables import table
 from core.times import SHANGHAI
 from shop.admin.attention import ASKED, FlagFilter, RemarkForm, UnflagForm, attach_differences, head_of, seen_field
+from shop.admin.export_columns import ORDER_COLUMNS
 from shop.admin.order_parts import last_step, lines_table, log_timeline, payments_table, refunds_table
 from shop.admin.packing import MOST_PRINTED, packing_address, packing_page
 from shop.admin.refunding import PartForm, part_facts, part_table
@@ -156,7 +158,8 @@ class DayFilter(RangeDateFilter):
 
 
 @admin.register(Order)
-class OrderAdmin(WorkListColumns, ButtonsAdmin):
+class OrderAdmin(WorkListColumns, ExportMixin, ButtonsAdmin):
+    export_columns = ORDER_COLUMNS
     labels = {name: button.label for name, button in BUTTONS.items()}
     chosen = "(所选订单)"
     asks = {
@@ -261,6 +264,9 @@ class OrderAdmin(WorkListColumns, ButtonsAdmin):
 
     def packing_view(self, request: HttpRequest) -> HttpResponse:
         return packing_page(self, request)
+
+    def export_rows(self, rows: QuerySet[Order]) -> QuerySet[Order]:
+        return rows.prefetch_related(None).prefetch_related("lines")
 
     def views_view(self, request: HttpRequest) -> HttpResponse:
         return views_page(self, request)

@@ -9,6 +9,7 @@ from auditlog.models import LogEntry
 from django.db import connection
 from django.utils import timezone
 
+from core.sheets import sheet_write
 from students.api.params import AddParams, EditParams
 from students.api.rows import StudentJson
 from students.bulk import students_delete
@@ -20,7 +21,6 @@ from students.tests.factories import student
 from students.transfer.exports import export_bytes
 from students.transfer.models import RunState, TransferRow, TransferRun
 from students.transfer.runs import run_confirm, run_start, run_undo
-from students.transfer.sheets import sheet_write
 from tests.kit import save_page
 
 pytestmark = pytest.mark.django_db

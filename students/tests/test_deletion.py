@@ -12,6 +12,7 @@ from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
+from core.cache.progress import SILENCE, progress_end, progress_read
 from students.bulk import students_delete
 from students.counts import counts_wrong
 from students.errors import RunNotReady
@@ -21,7 +22,7 @@ from students.tasks import transfer_work
 from students.tests.factories import FIELDS, student, students
 from students.transfer import deletion, runs
 from students.transfer.models import RowKind, RunState, TransferRow, TransferRun
-from students.transfer.runs import SILENCE, Steps, progress_end, progress_read, run_undo, runs_purge, runs_resume
+from students.transfer.runs import Steps, run_undo, runs_purge, runs_resume
 from tests.kit import encoded, posted, posted_of
 from uploads.models import ImageUse, Upload
 from uploads.services import ORPHAN_AFTER, orphans_remove

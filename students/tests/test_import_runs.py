@@ -14,6 +14,8 @@ from django.test import Client
 from django.utils import timezone
 
 from config.celery import app as celery_app
+from core.cache.progress import progress_write
+from core.sheets import sheet_write
 from students import tasks
 from students.archive import students_archive
 from students.counts import counts_wrong
@@ -24,7 +26,6 @@ from students.transfer import imports, runs
 from students.transfer.models import RowKind, RunState, TransferFile, TransferRow, TransferRun
 from students.transfer.runs import (
     SILENCE,
-    progress_write,
     run_cancel,
     run_confirm,
     run_restart,
@@ -32,7 +33,6 @@ from students.transfer.runs import (
     run_undo,
     runs_purge,
 )
-from students.transfer.sheets import sheet_write
 
 pytestmark = pytest.mark.django_db
 

@@ -14,12 +14,13 @@ import pytest
 from openpyxl import Workbook, load_workbook
 
 from core.formulas import escaped, unescaped
+from core.sheets import sheet_write
 from students.columns import COLUMNS
 from students.errors import SheetRefused
 from students.transfer import sheets, workbook_reader
 from students.transfer.exports import template_bytes
 from students.transfer.imports import heading_read
-from students.transfer.sheets import sheet_read, sheet_write
+from students.transfer.sheets import sheet_read
 
 
 def xlsx(*rows):

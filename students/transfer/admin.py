@@ -11,17 +11,19 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
-from django.utils.http import content_disposition_header
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminFileFieldWidget
 
 from core.admin.audit import Deed, deed_record
 from core.admin.base import OfficeAdmin
+from core.admin.exports import download
 from core.admin.paginator import KnownCount
 from core.admin.password import require_password
 from core.api.bodies import takes_files
 from core.api.request import absolute_url
+from core.cache.progress import progress_read
 from core.errors import DomainError
+from core.sheets import TYPES
 from core.times import dash
 from students.bulk import changes_load
 from students.columns import COLUMNS
@@ -32,7 +34,6 @@ from students.transfer.models import FilePurpose, RowKind, RunKind, RunState, Tr
 from students.transfer.photos import MAX_FILES, MAX_ZIP_BYTES, photos_choice
 from students.transfer.runs import (
     KEEP_FOR,
-    progress_read,
     run_can_undo,
     run_cancel,
     run_confirm,
@@ -42,18 +43,15 @@ from students.transfer.runs import (
     run_undo,
 )
 from students.transfer.sheets import (
-    CSV_TYPE,
     MAX_FILE_BYTES,
     MAX_ROWS,
     SHEET_START,
-    XLSX_TYPE,
     ZIP,
     sheet_refusal,
 )
 
 PER_PAGE = 50
 WITH_CHANGES = (RowKind.NEW, RowKind.CHANGED)
-TYPES = {"csv": CSV_TYPE, "xlsx": XLSX_TYPE}
 _COLOURS = {
     RunState.CHECKING.label: "info", RunState.APPLYING.label: "info", "删除中": "info", RunState.UNDOING.label: "info",
     RunState.READY.label: "warning", RunState.UNDONE.label: "warning",
@@ -116,12 +114,6 @@ def may_see(request: HttpRequest, run: TransferRun | None = None) -> bool:
 def may_undo(request: HttpRequest, run: TransferRun) -> bool:
     """Tell whether the user may undo the run: to undo an import deletes students, too."""
     return may_see(request, run) and request.user.has_perm("students.delete_student")
-
-
-def download(name: str, content: bytes) -> HttpResponse:
-    response = HttpResponse(content, content_type=TYPES[name.rpartition(".")[2]])
-    response["Content-Disposition"] = content_disposition_header(True, name) or "attachment"
-    return response
 
 
 @admin.register(TransferRun)

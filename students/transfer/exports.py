@@ -6,6 +6,8 @@ from typing import Any
 from django.db.models import QuerySet
 from openpyxl import Workbook
 
+from core.cache.progress import with_progress
+from core.sheets import add_sheet, book_bytes, sheet_write
 from core.times import slash
 from students.columns import COLUMNS, CREATED, PHOTO
 from students.counts import student_count
@@ -14,8 +16,7 @@ from students.filters import filters_q, filters_read
 from students.models import Student
 from students.selectors import search_q
 from students.transfer.models import FilePurpose, RunState, TransferFile, TransferRun
-from students.transfer.runs import run_in_one_transaction, with_progress
-from students.transfer.sheets import add_sheet, book_bytes, sheet_write
+from students.transfer.runs import run_in_one_transaction
 
 AT_ONCE = 2_000
 MAX_ROWS = 200_000
@@ -58,7 +59,7 @@ def export_refuse_too_many(count: int) -> None:
 
 def export_bytes(kind: str, students: Iterator[Student]) -> bytes:
     rows = (_row(student) for student in students)
-    return sheet_write(kind, [*HEAD, PHOTO, CREATED], rows, [*_WIDTHS, 40, 22])
+    return sheet_write(kind, [*HEAD, PHOTO, CREATED], rows, [*_WIDTHS, 40, 22], title="学员")
 
 
 def _row(student: Student) -> list[Any]:

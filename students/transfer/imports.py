@@ -19,7 +19,9 @@ from openpyxl.utils import get_column_letter
 from rest_framework.exceptions import ValidationError
 
 from core.api.params import present
+from core.cache.progress import with_progress
 from core.errors import BadParameter
+from core.sheets import sheet_write
 from students.api.params import AddParams, EditParams
 from students.bulk import (
     FieldChange,
@@ -42,9 +44,8 @@ from students.transfer.runs import (
     run_in_one_transaction,
     run_in_steps,
     source_of,
-    with_progress,
 )
-from students.transfer.sheets import sheet_kind, sheet_read, sheet_write
+from students.transfer.sheets import sheet_kind, sheet_read
 
 T = TypeVar("T")
 BATCH = 1000

@@ -11,12 +11,13 @@ from auditlog.context import set_actor
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import transaction
 
+from core.cache.progress import progress_end, with_progress
 from core.errors import DomainError
 from students.errors import SheetRefused, StudentUnchanged
 from students.models import Student
 from students.services import student_edit
 from students.transfer.models import RowKind, RunState, TransferRow, TransferRun
-from students.transfer.runs import progress_end, run_in_one_transaction, source_of, with_progress
+from students.transfer.runs import run_in_one_transaction, source_of
 from uploads.services import MAX_BYTES, image_store
 
 MAX_ZIP_BYTES = 30 * 1024 * 1024

@@ -5,20 +5,19 @@ ones, each of which does some rows and notes it (:func:`run_in_steps`). A worker
 half-done. A second worker at the same time finds the row locked and leaves. To start a run again is always safe.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple, TypeVar
+from typing import Any
 
-import redis
 import structlog
 from django.db import connection, transaction
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 from psycopg.types.json import Jsonb
 
 from core.admin.audit import Deed, deed_record
-from core.cache import valkey
+from core.cache.progress import SILENCE, progress_end, progress_read, progress_write
 from core.db.after_commit import task_send
 from core.db.limits import statements_may_take
 from core.errors import DomainError
@@ -37,15 +36,11 @@ from uploads.services import images_release
 
 log = structlog.get_logger("students.transfer")
 
-T = TypeVar("T")
 # Files and rows hold personal data, so they are removed; the run itself stays.
 KEEP_FOR = timedelta(days=7)
 PURGE_BATCH = 1_000
 # Two imports of the same students wait for each other. No page waits for them, so they may take this long.
 MOST_STATEMENT = timedelta(minutes=5)
-# A worker that lives writes its progress far more often than this.
-SILENCE = timedelta(seconds=30)
-PROGRESS_EVERY = 500  # rows
 _NO_UNDO = "这次操作不能撤销,或者已经撤销"
 
 
@@ -245,52 +240,6 @@ def rows_save(rows: Sequence[TransferRow]) -> None:
     columns += [[Jsonb(getattr(row, name)) for row in rows] for name in ("diff", "errors")]
     with connection.cursor() as cursor:
         cursor.execute(_SAVE_ROWS, columns)
-
-
-# --- How far a run is ---
-# In Valkey: nobody sees what a run writes to the database before it is committed.
-class Progress(NamedTuple):
-    done: int
-    total: int
-    has_started: bool
-
-    @property
-    def percent(self) -> int:
-        return min(99, self.done * 100 // self.total) if self.total else 0
-
-
-def progress_write(run_pk: int, done: int, total: int) -> None:
-    with suppress(redis.RedisError):  # only the bar stands still
-        valkey.client().set(_progress_key(run_pk), f"{done}/{total}", ex=SILENCE)
-
-
-def progress_end(run_pk: int) -> None:
-    with suppress(redis.RedisError):
-        valkey.client().delete(_progress_key(run_pk))
-
-
-def progress_read(run_pk: int) -> Progress:
-    text = None
-    with suppress(redis.RedisError):
-        text = valkey.client().get(_progress_key(run_pk))
-    if not text:
-        return Progress(0, 0, has_started=False)
-    done, _, total = text.decode().partition("/")
-    return Progress(int(done), int(total), has_started=True)
-
-
-def with_progress(
-    items: Iterable[T], run_pk: int, *, total: int, start: int = 0, every: int = PROGRESS_EVERY
-) -> Iterator[T]:
-    """Pass ``items`` on, and write how far they are: the first one is number ``start`` of ``total``."""
-    for done, item in enumerate(items, start):
-        if done % every == 0:
-            progress_write(run_pk, done, total)
-        yield item
-
-
-def _progress_key(run_pk: int) -> str:
-    return f"spms:transfer:{run_pk}"
 
 
 def run_is_stalled(run: TransferRun, now: datetime) -> bool:

@@ -1,22 +1,13 @@
-"""Read and write .xlsx and .csv. Uploaded files may be hostile: huge, zip bombs, with XML entities, oddly encoded."""
+"""Read .xlsx and .csv. Uploaded files may be hostile: huge, zip bombs, with XML entities, oddly encoded."""
 
-import csv
 import io
 import json
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-from openpyxl import Workbook
-from openpyxl.cell import WriteOnlyCell
-from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
-from openpyxl.styles import Font
-from openpyxl.utils import get_column_letter
-
-from core.formulas import escaped, unescaped
+from core.formulas import unescaped
 from students.errors import SheetRefused
 from students.transfer import workbook_reader
 
@@ -25,8 +16,6 @@ MAX_ROWS = 50_000
 MAX_SCANNED = workbook_reader.MAX_SCANNED
 MAX_COLUMNS = workbook_reader.MAX_COLUMNS
 READING_TIMEOUT_S = 60
-CSV_TYPE = "text/csv; charset=utf-8"
-XLSX_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 SHEET_START = 4_096  # bytes that `sheet_refusal` looks at
 ZIP = workbook_reader.ZIP
@@ -97,57 +86,3 @@ def _rows(content: bytes) -> Iterator[list[str]]:
         raise SheetRefused(_REFUSALS[reader.returncode])
     for line in io.BytesIO(reader.stdout):
         yield json.loads(line)
-
-
-def sheet_write(kind: str, head: Sequence[str], rows: Iterable[Sequence[Any]], widths: Sequence[int] = ()) -> bytes:
-    """Write a sheet with one line of heads. Texts are escaped; numbers stay numbers.
-
-    :param kind: ``xlsx`` or ``csv`` (UTF-8 with a BOM, without which Excel shows Chinese as garbage).
-    """
-    return _csv_bytes(head, rows) if kind == "csv" else _xlsx_bytes(head, rows, widths)
-
-
-def _safe(value: Any) -> Any:
-    return escaped(value) if isinstance(value, str) else value
-
-
-def _csv_bytes(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> bytes:
-    out = io.StringIO(newline="")
-    writer = csv.writer(out)
-    for row in chain([head], rows):
-        writer.writerow([_safe(value) for value in row])
-    return out.getvalue().encode("utf-8-sig", "replace")
-
-
-def _xlsx_bytes(head: Sequence[str], rows: Iterable[Sequence[Any]], widths: Sequence[int]) -> bytes:
-    book = Workbook(write_only=True)
-    add_sheet(book, "学员", head, rows, widths)
-    return book_bytes(book)
-
-
-def add_sheet(
-    book: Workbook, title: str, head: Sequence[str], rows: Iterable[Sequence[Any]], widths: Sequence[int]
-) -> None:
-    sheet = book.create_sheet(title)
-    sheet.freeze_panes = "A2"
-    for at, width in enumerate(widths, 1):
-        sheet.column_dimensions[get_column_letter(at)].width = width
-    sheet.append([_bold(sheet, text) for text in head])
-    for row in rows:
-        sheet.append([_storable(_safe(value)) for value in row])
-
-
-def _bold(sheet: Any, text: str) -> WriteOnlyCell:
-    cell = WriteOnlyCell(sheet, _storable(_safe(text)))
-    cell.font = Font(bold=True)
-    return cell
-
-
-def _storable(value: Any) -> Any:
-    return ILLEGAL_CHARACTERS_RE.sub("", value) if isinstance(value, str) else value
-
-
-def book_bytes(book: Workbook) -> bytes:
-    out = io.BytesIO()
-    book.save(out)
-    return out.getvalue()

@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from config.database import direct
 from core.ops import doctor
+from core.sheets import sheet_write
 from payments.models import Payment, Refund
 from payments.services import payment_query, refund_request
 from payments.services.reconcile import payments_reconcile
@@ -25,7 +26,6 @@ from students.tasks import transfer_work
 from students.tests.factories import students
 from students.transfer.models import RunState, TransferFile
 from students.transfer.runs import run_confirm, run_start
-from students.transfer.sheets import sheet_write
 from tests.concurrency.pooler import SERVER_CONNECTIONS, pgbouncer, pooled_url, through
 from tests.concurrency.servers import ask, database_url, web_processes
 from tests.kit import at_once, free_ports

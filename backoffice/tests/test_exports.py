@@ -1,0 +1,241 @@
+"""What an accountant takes away: orders, payments and refunds as the list shows them, at once or by a worker."""
+
+import csv
+import io
+from collections.abc import Callable
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from auditlog.models import LogEntry
+from django.contrib import admin
+from django.contrib.auth.models import Permission
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+from django.utils import timezone
+from openpyxl import load_workbook
+
+from accounts.models import User
+from core.admin import exports
+from core.admin.audit import Deed
+from core.models import Export
+from core.tasks import make_export
+from core.times import dash
+from payments.models import Payment, Refund
+from shop.models import Order, OrderLine
+from shop.states import State
+
+pytestmark = pytest.mark.django_db
+LISTS = ["shop_order", "payments_payment", "payments_refund"]
+
+
+def address(page: str) -> str:
+    return reverse(f"admin:{page}_export")
+
+
+def rows_of(answer: Any) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(answer.content.decode("utf-8-sig"), newline="")))
+
+
+def exported(client: Client, page: str = "shop_order", **query: Any) -> list[dict[str, str]]:
+    return rows_of(client.get(address(page), {"format": "csv", **query}))
+
+
+def book_of(answer: Any) -> list[tuple[Any, ...]]:
+    return list(load_workbook(io.BytesIO(answer.content)).active.iter_rows(values_only=True))
+
+
+@pytest.fixture
+def clerk(staff: Callable[[str], Client]) -> Client:
+    """May see orders, payments and refunds, and export none of them."""
+    client = staff("200")
+    rights = Permission.objects.filter(codename__in=["view_order", "view_payment", "view_refund", "change_order"])
+    User.objects.get(username="staff200").role.permissions.set(rights)
+    return client
+
+
+class TestIsWhatTheListShows:
+    @pytest.mark.parametrize(
+        "query",
+        [
+            {},
+            {"state__exact": "paid"},
+            {"state__in": "paid,shipped"},
+            {"work": "returns"},
+            {"q": "1380000"},
+            {"q": "手表", "pay_status__exact": "1"},
+            {"created_at_from": "2020-01-01", "created_at_to": "2020-01-31"},
+            {"created_at__year": "2020", "created_at__month": "1"},
+            {"o": "-5"},
+            {"p": "2"},
+        ],
+    )
+    def test_with_every_filter_search_and_order(self, office: Client, stock: dict[str, Any], query: Any) -> None:
+        Order.objects.filter(state__in=["paid", "closed"]).update(created_at=timezone.localtime().replace(2020, 1, 31))
+
+        shown = office.get("/admin/shop/order/", query | {"p": "1"}).context["cl"].queryset
+
+        assert [row["订单号"] for row in exported(office, **query)] == [order.order_id for order in shown]
+        assert 0 < len(shown) <= 13
+
+    def test_of_payments_and_refunds_too(self, office: Client, stock: dict[str, Any]) -> None:
+        payment, refund = stock["payment"], stock["refund"]
+        for page, row, column in (("payment", payment, "商户订单号"), ("refund", refund, "商户退款单号")):
+            assert [found[column] for found in exported(office, f"payments_{page}")] == [str(row)]
+            assert exported(office, f"payments_{page}", state__exact="closed") == []
+            assert len(exported(office, f"payments_{page}", q=str(row)[:8])) == 1
+            link = f"{address(f'payments_{page}')}?format=xlsx&amp;state__exact=paid"
+            assert link in office.get(f"/admin/payments/{page}/?state__exact=paid&p=0").content.decode()
+
+    @pytest.mark.parametrize(
+        "query", ["state__nonsense=1", "user__password__startswith=x", "created_at_from=%00", "q=%00"]
+    )
+    def test_and_of_no_crafted_filter_anything_else(self, office: Client, stock: dict[str, Any], query: str) -> None:
+        answer = office.get(f"{address('shop_order')}?{query}", follow=True)
+
+        assert "筛选条件不对" in answer.content.decode() and not LogEntry.objects.filter(action=Deed.EXPORT).exists()
+
+
+class TestMoneyAndTimes:
+    def test_add_up_as_numbers_and_are_local(self, office: Client, stock: dict[str, Any]) -> None:
+        order = stock["orders"][State.PAID]
+        Order.objects.filter(pk=order.pk).update(refunded=Decimal("2.50"))
+
+        heads, row = book_of(office.get(address("shop_order"), {"q": order.order_id}))
+
+        found = dict(zip(heads, row, strict=True))
+        assert [found[name] for name in ("金额(元)", "实收(元)", "已退款(元)")] == [12.5, 12.5, 2.5]
+        assert found["下单时间"] == dash(order.created_at) and found["商品"] == "手表 x 1"
+        [closed] = exported(office, state__exact="closed")
+        assert (closed["金额(元)"], closed["实收(元)"]) == ("12.50", "0.00")
+        [refund] = exported(office, "payments_refund")
+        assert (refund["退款金额(元)"], refund["已退(元)"]) == ("12.50", "0.00")
+
+    @pytest.mark.parametrize("kind", ["csv", "xlsx"])
+    def test_no_text_is_a_formula(self, office: Client, stock: dict[str, Any], kind: str) -> None:
+        Order.objects.update(recipient="=1+1", address="@SUM(A1)", note="＝cmd", username="+86")
+        OrderLine.objects.update(title='=HYPERLINK("http://evil.example")')
+
+        answer = office.get(address("shop_order"), {"format": kind})
+
+        cells = [cell for row in rows_of(answer) for cell in row.values()] if kind == "csv" else []
+        cells += [str(cell) for row in (book_of(answer) if kind == "xlsx" else []) for cell in row]
+        assert "'=1+1" in cells and not [cell for cell in cells if cell[:1] in tuple("=+@＝")]
+
+
+class TestMany:
+    @pytest.fixture(autouse=True)
+    def _few_are_many(self, monkeypatch: pytest.MonkeyPatch, sent_tasks: list[Any]) -> None:
+        monkeypatch.setattr(exports, "AT_ONCE", 2)
+
+    def start(self, client: Client, **query: Any) -> Export:
+        answer = client.get(address("shop_order"), query)
+        export = Export.objects.latest("pk")
+        assert answer.url == reverse("admin:core_export_change", args=[export.pk])
+        return export
+
+    def result(self, client: Client, export: Export) -> Any:
+        return client.get(reverse("admin:core_export_result", args=[export.pk]))
+
+    def test_are_written_by_a_worker_with_the_same_rows(
+        self, office: Client, stock: dict[str, Any], sent_tasks: list[Any], django_capture_on_commit_callbacks: Any
+    ) -> None:
+        with django_capture_on_commit_callbacks(execute=True):
+            export = self.start(office, format="csv", pay_status__exact="1", o="5")
+        page = reverse("admin:core_export_change", args=[export.pk])
+        assert sent_tasks == [("core.export_make", (export.pk,))]
+        assert "正在排队" in office.get(page).content.decode() and self.result(office, export).status_code == 404
+
+        make_export(export.pk)
+        make_export(export.pk)  # a second worker
+
+        shown = office.get("/admin/shop/order/?pay_status__exact=1&o=5").context["cl"].queryset
+        assert [row["订单号"] for row in rows_of(self.result(office, export))] == [str(order) for order in shown]
+        assert f"共 {len(shown)} 行" in office.get(page).content.decode()
+        progress = office.get(reverse("admin:core_export_progress", args=[export.pk])).json()
+        assert progress["working"] is False
+        assert export.file_name in office.get(reverse("admin:core_export_changelist")).content.decode()
+
+    def test_are_read_in_portions(self, office: Client, stock: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(exports, "PORTION", 5)
+        export = self.start(office)
+
+        with CaptureQueriesContext(connection) as found:
+            make_export(export.pk)
+
+        lines = [query["sql"] for query in found if "shop_orderline" in query["sql"] and "IN (" in query["sql"]]
+        assert len(lines) >= 3 and len(book_of(self.result(office, export))) == 14
+
+    def test_that_fail_can_be_started_again(
+        self, office: Client, stock: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        export = self.start(office)
+        page = reverse("admin:core_export_change", args=[export.pk])
+        with monkeypatch.context() as patch:
+            patch.setattr(exports, "file_of", lambda *args: 1 / 0)
+            make_export(export.pk)
+        assert "意外错误" in office.get(page).content.decode()
+
+        office.post(page)
+        make_export(export.pk)
+
+        assert len(book_of(self.result(office, export))) == 14
+
+    def test_without_a_worker_offer_a_new_start(self, office: Client, stock: dict[str, Any]) -> None:
+        export = self.start(office)
+        assert not exports.export_is_stalled(export, timezone.now())
+
+        assert exports.export_is_stalled(export, timezone.now() + timedelta(minutes=1))
+
+    def test_too_many_are_refused(self, office: Client, stock: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(exports, "MAX_ROWS", 3)
+
+        page = office.get(address("shop_order"), follow=True).content.decode()
+
+        assert "一次最多导出 3 行" in page and not Export.objects.exists()
+
+    def test_are_ones_own_and_need_the_right_to_the_end(
+        self, office: Client, staff: Callable[[str], Client], stock: dict[str, Any]
+    ) -> None:
+        head = staff("102")
+        mine, theirs = self.start(office), self.start(head)
+        for export in (mine, theirs):
+            make_export(export.pk)
+
+        assert [self.result(head, export).status_code for export in (mine, theirs)] == [404, 200]
+        assert self.result(office, theirs).status_code == 404
+        late = self.start(head)
+        user = User.objects.get(username="staff102")
+        user.role.permissions.remove(*Permission.objects.filter(codename="export_order"))
+        make_export(late.pk)
+        late.refresh_from_db()
+        assert (late.state, late.message, late.content) == ("failed", "没有导出的权限", None)
+        assert self.result(head, theirs).status_code == 403
+
+    def test_are_deleted_after_a_week(self, office: Client, stock: dict[str, Any]) -> None:
+        self.start(office)
+
+        assert exports.exports_purge(now=timezone.now() + timedelta(days=6)) == 0
+        assert exports.exports_purge(now=timezone.now() + timedelta(days=8)) == 1
+
+
+@pytest.mark.parametrize("page", LISTS)
+def test_without_the_right_nothing_is_offered_or_sent(clerk: Client, stock: dict[str, Any], page: str) -> None:
+    shown = clerk.get(reverse(f"admin:{page}_changelist"))
+
+    assert shown.status_code == 200 and "/export/" not in shown.content.decode()
+    assert clerk.get(address(page)).status_code == 403 and not LogEntry.objects.filter(action=Deed.EXPORT).exists()
+    assert clerk.get(reverse("admin:core_export_changelist")).status_code == 403
+
+
+@pytest.mark.parametrize("page", LISTS)
+def test_stands_in_the_one_list_of_changes(office: Client, root: Any, stock: dict[str, Any], page: str) -> None:
+    office.get(address(page), {"q": "2026"})
+
+    [entry] = LogEntry.objects.filter(action=Deed.EXPORT)
+    assert entry.actor == root.user and entry.changes["筛选"][1] == "q=2026"
+    name = str(admin.site._registry[{"o": Order, "p": Payment, "r": Refund}[page.split("_")[1][0]]].opts.verbose_name)
+    assert name in entry.changes["文件"][1] and entry.changes["行数"][1].isdecimal()

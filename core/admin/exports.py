@@ -1,0 +1,212 @@
+"""Export a list of the back office as it is shown: with its filters, its search and its order.
+
+Few rows are sent at once; many are written by a worker, and the page of the export shows how far it is.
+"""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any, ClassVar, NamedTuple
+from urllib.parse import parse_qsl, urlencode
+
+import structlog
+from django.apps import apps
+from django.contrib import admin, messages
+from django.contrib.admin.options import IncorrectLookupParameters
+from django.core.exceptions import PermissionDenied, SuspiciousOperation
+from django.db import transaction
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
+from django.urls import path, reverse
+from django.utils import timezone
+from django.utils.http import content_disposition_header
+
+from core.admin.audit import Deed, deed_record
+from core.admin.password import require_password
+from core.cache.progress import SILENCE, progress_end, progress_read, progress_write, with_progress
+from core.db.after_commit import task_send
+from core.db.limits import statements_may_take
+from core.models import Export
+from core.sheets import TYPES, sheet_write
+
+log = structlog.get_logger("core.exports")
+
+AT_ONCE = 2_000
+MAX_ROWS = 200_000
+PORTION = 2_000  # rows that are read from the database together
+KEEP_FOR = timedelta(days=7)  # files hold personal data
+MOST_STATEMENT = timedelta(minutes=5)
+_PLACE = ("p", "all", "e", "format")  # where in the list somebody is, not what the list shows
+
+
+class Column(NamedTuple):
+    """A column of the file: its head, its width in characters, and the value of a row. Money is a ``Decimal``."""
+
+    label: str
+    width: int
+    value: Callable[[Any], Any]
+
+
+class ExportMixin:
+    """A page whose list can be exported by who has the right ``export_`` of its model."""
+
+    export_columns: ClassVar[tuple[Column, ...]] = ()
+
+    def export_rows(self, rows: QuerySet[Any]) -> QuerySet[Any]:
+        """Load with the rows what the columns read."""
+        return rows
+
+    def may_export(self, request: HttpRequest) -> bool:
+        page: Any = self
+        right = f"{page.opts.app_label}.export_{page.opts.model_name}"
+        return request.user.is_active and page.has_view_permission(request) and request.user.has_perm(right)
+
+    def get_urls(self) -> list[Any]:
+        page: Any = self
+        name = f"{page.opts.app_label}_{page.opts.model_name}_export"
+        return [
+            path("export/", page.admin_site.admin_view(self.export_page), name=name),
+            *super().get_urls(),  # type: ignore[misc]
+        ]
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        page: Any = self
+        facts = {"may_export": self.may_export(request), "export_query": query_kept(request.GET.urlencode())}
+        facts["export_page"] = reverse(f"admin:{page.opts.app_label}_{page.opts.model_name}_export")
+        return super().changelist_view(request, facts | (extra_context or {}))  # type: ignore[misc]
+
+    def export_page(self, request: HttpRequest) -> HttpResponse:
+        page: Any = self
+        if not self.may_export(request):
+            raise PermissionDenied
+        require_password(request, is_download=True)
+        kind = "csv" if request.GET.get("format") == "csv" else "xlsx"
+        query = query_kept(request.GET.urlencode())
+        back = HttpResponseRedirect(_list_address(page))
+        try:
+            rows = rows_shown(page, request.user, query)
+            count = rows.order_by()[: MAX_ROWS + 1].count()
+        except (IncorrectLookupParameters, SuspiciousOperation):
+            messages.error(request, "筛选条件不对,没有导出")
+            return back
+        if count > MAX_ROWS:
+            messages.error(request, f"一次最多导出 {MAX_ROWS} 行,请先筛选")
+            return back
+        now = timezone.localtime()
+        name = f"{page.opts.verbose_name}-{now:%Y%m%d-%H%M}.{kind}"
+        filters = " ".join(f"{key}={value}" for key, value in parse_qsl(query))[:200]
+        deed_record(request.user, Deed.EXPORT, {"文件": name, "行数": str(count), "筛选": filters})
+        if count <= AT_ONCE:
+            return download(name, file_of(page, rows, kind))
+        export = export_start(
+            model=page.opts.label_lower, query=query, file_name=name, user_pk=request.user.pk, now=now
+        )
+        return HttpResponseRedirect(reverse("admin:core_export_change", args=[export.pk]))
+
+
+def query_kept(query: str) -> str:
+    """Return a query string without what does not change which rows a list shows."""
+    pairs = parse_qsl(query, keep_blank_values=True)
+    return urlencode([(name, value) for name, value in pairs if name not in _PLACE and name[:1] != "_"])
+
+
+def rows_shown(page: Any, user: Any, query: str) -> QuerySet[Any]:
+    """Return all rows that a page's list shows ``user`` for a query string, in the order of the list.
+
+    :raises IncorrectLookupParameters, SuspiciousOperation: the list does not understand the query.
+    """
+    if "%00" in query:  # Django would show the list without the filter, and say so
+        raise IncorrectLookupParameters
+    request: Any = HttpRequest()
+    request.method, request.user, request.GET = "GET", user, QueryDict(query)
+    request.path = request.path_info = _list_address(page)
+    rows: QuerySet[Any] = page.export_rows(page.get_changelist_instance(request).queryset)
+    return rows
+
+
+def _list_address(page: Any) -> str:
+    return reverse(f"admin:{page.opts.app_label}_{page.opts.model_name}_changelist")
+
+
+def file_of(page: Any, rows: Any, kind: str) -> bytes:
+    columns = page.export_columns
+    values = ([column.value(row) for column in columns] for row in rows)
+    heads, widths = [column.label for column in columns], [column.width for column in columns]
+    return sheet_write(kind, heads, values, widths, title=str(page.opts.verbose_name))
+
+
+def download(name: str, content: bytes) -> HttpResponse:
+    """Send a sheet as a file."""
+    response = HttpResponse(content, content_type=TYPES[name.rpartition(".")[2]])
+    response["Content-Disposition"] = content_disposition_header(True, name) or "attachment"
+    return response
+
+
+# --- In the background ---
+def export_start(*, model: str, query: str, file_name: str, user_pk: Any, now: datetime) -> Export:
+    """Create an export, and let a worker write its file once this is committed."""
+    with transaction.atomic():
+        export = Export.objects.create(
+            model=model, query=query, file_name=file_name, created_by_id=user_pk, created_at=now, begun_at=now
+        )
+        task_send("core.export_make", export.pk)
+    return export
+
+
+def export_restart(*, export: Export, now: datetime) -> None:
+    """Send an export that has no file to a worker once more; that is always safe."""
+    with transaction.atomic():
+        unfinished = Export.objects.filter(pk=export.pk).exclude(state=Export.State.DONE)
+        if unfinished.update(state=Export.State.WORKING, message="", begun_at=now):
+            task_send("core.export_make", export.pk)
+
+
+def export_make(*, export_pk: int) -> None:
+    """Write the file. A second worker at the same time finds the row locked and leaves."""
+    work = progress_name(export_pk)
+    try:
+        with transaction.atomic():
+            statements_may_take(MOST_STATEMENT)
+            waiting = Export.objects.select_for_update(skip_locked=True, no_key=True, of=("self",))
+            export = waiting.filter(pk=export_pk, state=Export.State.WORKING).first()
+            if export is None:
+                return
+            progress_write(work, 0, 0)
+            _write(export, work)
+    except Exception:
+        log.exception("export failed", export=export_pk)
+        message = "导出时出现意外错误。可以重新开始;仍然失败请联系管理员"
+        Export.objects.filter(pk=export_pk, state=Export.State.WORKING).update(
+            state=Export.State.FAILED, message=message
+        )
+    progress_end(work)
+
+
+def _write(export: Export, work: str) -> None:
+    page: Any = admin.site._registry[apps.get_model(export.model)]
+    asked: Any = HttpRequest()
+    asked.user = export.created_by
+    if not page.may_export(asked):  # the right was taken away meanwhile
+        export.state, export.message = Export.State.FAILED, "没有导出的权限"
+    else:
+        rows = rows_shown(page, export.created_by, export.query)
+        total = rows.order_by()[:MAX_ROWS].count()
+        # The cursor stays open within the transaction, so all rows are of one moment.
+        found = with_progress(rows[:MAX_ROWS].iterator(PORTION), work, total=total)
+        export.content = file_of(page, found, export.file_name.rpartition(".")[2])
+        export.state, export.rows = Export.State.DONE, total
+    export.save()
+
+
+def progress_name(export_pk: int) -> str:
+    return f"export-{export_pk}"
+
+
+def export_is_stalled(export: Export, now: datetime) -> bool:
+    """Tell whether the export seems to have lost its worker. Its page then offers to start it again."""
+    is_silent = not progress_read(progress_name(export.pk)).has_started
+    return export.state == Export.State.WORKING and now - export.begun_at > SILENCE and is_silent
+
+
+def exports_purge(*, now: datetime) -> int:
+    """Delete exports with their files once they are old; return how many."""
+    return Export.objects.filter(created_at__lt=now - KEEP_FOR).delete()[0]
