@@ -1,4 +1,4 @@
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin, messages
@@ -83,6 +83,7 @@ class UserAdmin(PasswordFirst, DjangoUserAdmin, OfficeAdmin):  # type: ignore[mi
     """
 
     form, add_form, change_password_form = UserForm, NewUserForm, AdminPasswordChangeForm
+    rights: ClassVar = {"view": "查看", "change": "修改"}
     list_display = ["picture", "username", "nickname", "role", "phone", "is_active", "is_staff", "last_login"]
     list_display_links = ["picture", "username"]
     list_filter = ["role", "is_active", "is_staff", ("last_login", RangeDateTimeFilter)]
@@ -208,6 +209,7 @@ class UserAdmin(PasswordFirst, DjangoUserAdmin, OfficeAdmin):  # type: ignore[mi
 
 @admin.register(LoginLog)
 class LoginLogAdmin(OfficeAdmin):
+    rights: ClassVar = {"view": "查看"}
     list_display = ["username", "ip", "logged_in_at", "last_ip", "last_logged_in_at"]
     list_filter: Any = [("logged_in_at", RangeDateTimeFilter)]
     list_filter_submit = True

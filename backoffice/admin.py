@@ -1,7 +1,7 @@
 """The back office's list of what was done; it can only be read."""
 
 from datetime import timedelta
-from typing import Any
+from typing import Any, ClassVar
 
 from auditlog.models import LogEntry
 from django.apps import apps
@@ -110,6 +110,7 @@ SHORTCUTS: list[tuple[str, str]] = [
 
 @admin.register(LogEntry)
 class ChangeAdmin(OfficeAdmin):
+    rights: ClassVar = {"view": "查看"}
     list_display = ["at", "actor_name", "kind", "what", "which", "fields_named", "remote_addr"]
     list_display_links = ["at"]
     list_filter = [DayFilter, DeedFilter, PersonFilter, WatchedModelFilter, ("timestamp", RangeDateTimeFilter)]

@@ -10,7 +10,14 @@ from django.urls import reverse
 
 # Group, then "app.model" and its icon (Material Symbols, which ship with the theme).
 GROUPS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
-    ("学员", (("students.student", "school"), ("students.transferrun", "swap_vert"))),
+    (
+        "学员",
+        (
+            ("students.student", "school"),
+            ("students.archivedstudent", "inventory_2"),
+            ("students.transferrun", "swap_vert"),
+        ),
+    ),
     (
         "用户与权限",
         (
@@ -39,6 +46,9 @@ GROUPS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
     ("系统", (("uploads.upload", "image"), ("auditlog.logentry", "history"), ("core.export", "download"))),
 )
 
+# Pages that stand in the menu below a list, for those who may see the list: title, icon, name of the address.
+BELOW = {"permissions.role": ("谁能做什么", "table_view", "admin:permissions_role_matrix")}
+
 
 def navigation(request: HttpRequest) -> list[dict[str, Any]]:
     """Return the entries of Unfold's sidebar, without models that have no page or are closed to the user."""
@@ -65,6 +75,13 @@ def _items(request: HttpRequest, label: str, icon: str) -> Iterator[dict[str, An
     link = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
     entry: dict[str, Any] = {"title": str(model._meta.verbose_name_plural), "icon": icon, "link": link}
     lists: dict[str, tuple[str, str]] = getattr(page, "work_lists", {})
+    if label in BELOW:
+        title, icon, name = BELOW[label]
+        below = reverse(name)
+        # Unfold would mark both as the current one, because one address begins with the other.
+        yield entry | {"active": request.path.startswith(link) and request.path != below}
+        yield {"title": title, "icon": icon, "link": below, "active": request.path == below}
+        return
     if not lists:
         yield entry
         return

@@ -1,5 +1,5 @@
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib import admin
 from django.contrib.auth.models import Permission
@@ -17,6 +17,7 @@ from core.admin.password import PasswordFirst
 from core.times import dash
 from permissions.access_report import all_rights
 from permissions.forms import RoleForm
+from permissions.matrix import matrix
 from permissions.models import DEFAULT_ROLEID, ClientButton, Role
 from permissions.preview import preview_of
 from permissions.rights import rights_of_role
@@ -48,6 +49,7 @@ class RoleAdmin(PasswordFirst, OfficeAdmin):
     """Roles, which root alone may change: anybody else who could would be able to give himself every right."""
 
     form = RoleForm
+    rights: ClassVar = {"view": "查看"}
     list_display = ["name", "roleid", "user_count", "call_count", "button_names", "updated"]
     list_filter = [MayCallFilter]
     search_fields = ["name", "roleid"]
@@ -55,6 +57,7 @@ class RoleAdmin(PasswordFirst, OfficeAdmin):
     fields = ["roleid", "name", "menu", "buttons", "rows", "permissions", "created_at", "updated_at"]
     readonly_fields = ["created_at", "updated_at"]
     change_form_before_template = "permissions/preview_button.html"
+    list_before_template = "permissions/role_bar.html"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Role]:
         return super().get_queryset(request).annotate(user_total=Count("users"))
@@ -113,10 +116,18 @@ class RoleAdmin(PasswordFirst, OfficeAdmin):
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view(self.preview)
         return [
+            path("matrix/", self.admin_site.admin_view(self.matrix), name="permissions_role_matrix"),
             path("preview/", view, name="permissions_role_preview_new"),
             path("<int:pk>/preview/", view, name="permissions_role_preview"),
             *super().get_urls(),
         ]
+
+    def matrix(self, request: HttpRequest) -> HttpResponse:
+        """Show who may what, to whoever may see roles."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        context = matrix() | {"may_see_users": request.user.has_perm("accounts.view_user")}
+        return self._page(request, "谁能做什么", template="permissions/matrix.html", **context)
 
     def change_view(self, request: HttpRequest, object_id: str, *args: Any, **kwargs: Any) -> HttpResponse:
         may_only_look = self.has_view_permission(request) and not self.has_change_permission(request)
@@ -145,7 +156,7 @@ class RoleAdmin(PasswordFirst, OfficeAdmin):
 
     def _page(self, request: HttpRequest, title: str, **context: Any) -> HttpResponse:
         base = self.admin_site.each_context(request) | {"opts": self.opts, "title": title}
-        return render(request, "permissions/preview.html", base | context)
+        return render(request, context.pop("template", "permissions/preview.html"), base | context)
 
 
 def _rights(role: Role) -> QuerySet[Permission]:

@@ -9,17 +9,14 @@ from typing import Any
 
 import orjson
 from django import forms
-from django.contrib import admin
 from django.contrib.auth.models import Permission
-from django.db.models import QuerySet
 
 from permissions.models import ClientButton, Role
+from permissions.office import OfficeRight, offered_rights, office_rights
 from permissions.role_validation import menu_problem, rows_problem
 from permissions.row_choices import row_choices
 from permissions.services.roles import menu_with_home
 from permissions.widgets import MenuTree, Picker, RowPicker, Switches
-
-VERBS = {"view": "查看", "add": "新增", "change": "修改", "delete": "删除"}
 
 
 class MenuField(forms.Field):
@@ -73,12 +70,12 @@ class RoleForm(forms.ModelForm):
         # A button that does not exist is shown, so that staff can see it and must remove it.
         unknown = [button for button in self.instance.buttons if button not in ClientButton.values]
         fields["buttons"].choices = [*ClientButton.choices, *((name, f"{name}(没有这个按钮)") for name in unknown)]
-        offered = offered_rights()
-        fields["permissions"].queryset = offered
-        fields["permissions"].choices = _by_model(offered)
-        # A role may have rights on tables that no page shows. The form cannot offer them, so clean_permissions adds
-        # them again: otherwise saving would silently take them away.
-        present, visible = self.initial.get("permissions", []), set(offered)
+        rights = office_rights()
+        fields["permissions"].queryset = offered_rights()
+        fields["permissions"].choices = _by_records(rights)
+        # A role may have rights that open no page. The form does not offer them, so clean_permissions adds them again:
+        # otherwise saving would silently take them away.
+        present, visible = self.initial.get("permissions", []), {right.permission for right in rights}
         self.hidden_rights = [right for right in present if right not in visible]
         self.initial["permissions"] = [right for right in present if right in visible]
 
@@ -112,27 +109,8 @@ class RoleForm(forms.ModelForm):
         return bool(self.instance.pk) and name not in self.changed_data
 
 
-def offered_rights() -> QuerySet[Permission]:
-    """Return Django's permissions on all models that the back office shows, on pages of their own or as inlines."""
-    models = [model._meta for model in admin.site._registry]
-    models += [inline.model._meta for page in admin.site._registry.values() for inline in page.inlines]
-    return (
-        Permission.objects.select_related("content_type")
-        .filter(content_type__app_label__in={meta.app_label for meta in models})
-        .filter(content_type__model__in={meta.model_name for meta in models})
-        .order_by("content_type__app_label", "content_type__model", "pk")
-    )
-
-
-def _by_model(rights: QuerySet[Permission]) -> list[tuple[str, list[tuple[int, str]]]]:
+def _by_records(rights: list[OfficeRight]) -> list[tuple[str, list[tuple[int, str]]]]:
     groups: dict[str, list[tuple[int, str]]] = {}
-    order = {verb: at for at, verb in enumerate(VERBS)}
-    for right in sorted(rights, key=lambda right: order.get(_verb(right), len(order))):
-        model = right.content_type.model_class()
-        name = str(model._meta.verbose_name) if model else right.content_type.model
-        groups.setdefault(name, []).append((right.pk, VERBS.get(_verb(right), right.codename)))
+    for right in rights:
+        groups.setdefault(right.records, []).append((right.permission.pk, right.verb))
     return list(groups.items())
-
-
-def _verb(right: Permission) -> str:
-    return right.codename.partition("_")[0]

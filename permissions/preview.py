@@ -15,7 +15,6 @@ from django.urls import resolve
 from core.api.access import Access
 from core.api.routing import endpoints
 from permissions.access_report import may_call
-from permissions.forms import VERBS
 from permissions.models import ClientButton, Role
 from permissions.rights import Rights, rights_of_role
 from permissions.row_choices import calls_open_to_rows, row_allows, row_notes
@@ -89,5 +88,5 @@ def _sections(user: StandInUser, request: HttpRequest, site: Any) -> list[tuple[
 def _verbs(link: str, request: Any) -> list[str]:
     page = getattr(resolve(link.partition("?")[0]).func, "model_admin", None)
     if page is None:  # a page that is no list of records
-        return [VERBS["view"]]
-    return [word for verb, word in VERBS.items() if getattr(page, f"has_{verb}_permission")(request)]
+        return ["查看"]
+    return [label for verb, label in page.rights.items() if page.has_right(request, verb)]

@@ -28,6 +28,7 @@ from core.admin.tables import table
 from core.times import dash
 from students.archive import MOST_ARCHIVED, student_restore, students_archive
 from students.bulk import MOST_MOVED, students_move
+from students.class_sheet import class_sheet_page
 from students.columns import COLUMNS, EDITABLE, OPTIONAL_FOR_STAFF, label_of
 from students.counts import student_count
 from students.errors import SelectionChanged, TooManyChosen
@@ -44,7 +45,7 @@ from students.selectors import (
 )
 from students.services import student_add, student_edit
 from students.spelling import ClassSpelling
-from students.transfer.admin import may_transfer, run_url
+from students.transfer.admin import may_export, may_see, may_transfer, run_url
 from students.transfer.deletion import deletion_selection, deletion_start
 from students.transfer.runs import KEEP_FOR
 from uploads.forms import PictureAdminMixin, PictureFormMixin, picture_field
@@ -187,6 +188,7 @@ class ClassNameForm(forms.Form):
 @admin.register(Student)
 class StudentAdmin(PictureAdminMixin, OfficeAdmin):
     form = StudentForm
+    rights: ClassVar = {**OfficeAdmin.rights, "delete": "删除、归档", "export": "导出"}
     list_display = ["photo", "name", "sid", "class_name", "age", "city", "degree", "created"]
     list_display_links = ["name"]
     list_filter = [StudentFilters]
@@ -271,6 +273,7 @@ class StudentAdmin(PictureAdminMixin, OfficeAdmin):
             # From the dashboard's months. Nothing else on the page tells of it, and the export knows no dates.
             messages.info(request, f"只显示 {first[:10]} 起一段时间内新增的学员;导出不按这段时间筛选")
         facts = {"is_filtered": bool(query), "export_query": query, "may_transfer": may_transfer(request)}
+        facts |= {"may_export": may_export(request), "may_see_runs": may_see(request)}
         if request.method == "GET":
             facts |= {"bar": filters, "chips": _chips(request, filters), "kept": self._kept(request)}
             facts |= {"classes": class_list(), "cities": values_in_use("city"), "degrees": values_in_use("degree")}
@@ -348,8 +351,17 @@ class StudentAdmin(PictureAdminMixin, OfficeAdmin):
         return self._page(request, "backoffice/sure.html", "归档学员", **shown)
 
     def get_urls(self) -> list[URLPattern]:
-        page = self.admin_site.admin_view(self.archive_page)
-        return [path("<int:pk>/archive/", page, name="students_student_archive"), *super().get_urls()]
+        archive, sheet = (self.admin_site.admin_view(view) for view in (self.archive_page, self.class_sheet))
+        return [
+            path("<int:pk>/archive/", archive, name="students_student_archive"),
+            path("print/", sheet, name="students_class_sheet"),
+            *super().get_urls(),
+        ]
+
+    def class_sheet(self, request: HttpRequest) -> HttpResponse:
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        return class_sheet_page(request)
 
     def archive_page(self, request: HttpRequest, pk: int) -> HttpResponse:
         student = self.get_object(request, str(pk))
@@ -387,6 +399,7 @@ class ArchivedStudentAdmin(ButtonsAdmin):
     """The archive. Its only button brings a student back."""
 
     labels: ClassVar = {"restore": "恢复"}
+    rights: ClassVar = {"view": "查看", "change": "恢复"}
     list_display = ["name", "sid", "class_name", "city", "degree", "archived", "archived_by"]
     list_select_related = ["archived_by"]
     search_fields = ["name", "sid__istartswith", "class_name__iexact"]

@@ -1,4 +1,4 @@
-from typing import Any
+from typing import Any, ClassVar
 
 from django.apps import apps
 from django.contrib import admin
@@ -26,6 +26,7 @@ class InUseFilter(admin.SimpleListFilter):
 class UploadAdmin(OfficeAdmin):
     """Pictures, read-only: they are uploaded through the API or with a record, and removed when no record uses them."""
 
+    rights: ClassVar = {"view": "查看"}
     list_display = ["preview", "short_name", "dimensions", "size", "used_by", "uploaded_by", "created_at"]
     list_filter = [InUseFilter, "content_type", "created_at"]
     search_fields = ["name", "uses__owner"]

@@ -64,6 +64,7 @@ class SyncNowMixin:
 class WeatherRecordAdmin(SyncNowMixin, OfficeAdmin):
     """Records, read-only, because they repeat what the provider said."""
 
+    rights: ClassVar = {"view": "查看", "delete": "删除"}
     list_display = [
         *("city", "date", "update_time", "wea", "tem", "tem1", "tem2"),
         *("humidity", "win", "win_speed", "air_level", "observed_at"),
@@ -183,6 +184,7 @@ class AccountForm(forms.ModelForm):
 @admin.register(WeatherAccount)
 class WeatherAccountAdmin(SyncNowMixin, OfficeAdmin):
     form = AccountForm
+    rights: ClassVar = {"view": "查看", "change": "修改、立即同步"}
     change_form_outer_before_template = "weather/sync_now.html"
     fieldsets = [
         ("账户", {"fields": ["version", "appid", "masked_secret", "new_secret", "changed_at"]}),

@@ -1,6 +1,6 @@
 """The base of every page of the back office."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.options import IncorrectLookupParameters
@@ -19,6 +19,16 @@ class OfficeAdmin(MergingAdmin, ModelAdmin):
     """A page whose form overwrites no colleague's work, and whose list survives any selection a client sends."""
 
     warn_unsaved_form = True
+    # The rights that count on this page: the verb of `app.verb_model`, and what the form of a role calls it.
+    rights: ClassVar[dict[str, str]] = {"view": "查看", "add": "新增", "change": "修改", "delete": "删除"}
+
+    def has_right(self, request: HttpRequest, verb: str) -> bool:
+        """Tell whether the user has a right of this page. Whoever may not see the page has none."""
+        if verb not in self.rights or not self.has_view_permission(request):
+            return False
+        check = getattr(self, f"has_{verb}_permission", None)
+        name = f"{self.opts.app_label}.{verb}_{self.opts.model_name}"
+        return check(request) if check else request.user.has_perm(name)
 
     def response_action(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse | None:
         # Django passes the selected keys to the database unchecked: the key "x" would be answered with a 500.

@@ -35,6 +35,7 @@ class ButtonsAdmin(OfficeAdmin):
     """Base of such a page: name the buttons in ``labels`` and say in ``press`` what each does."""
 
     labels: ClassVar[dict[str, str]] = {}  # each button's name and its text
+    needs: ClassVar[dict[str, str]] = {}  # the right (``rights``) that a button needs, where it is not "change"
     asks: ClassVar[dict[str, str]] = {}  # buttons with a confirmation page, and the question on that page
     asks_of: ClassVar[tuple[str, ...]] = ()  # columns that the confirmation page shows of each row
     asks_why: ClassVar[dict[str, str]] = {}  # buttons that ask for a reason; the value says where it is recorded
@@ -68,8 +69,12 @@ class ButtonsAdmin(OfficeAdmin):
         return f"{len(rows)} 条"
 
     def offered(self, request: HttpRequest, object_id: Any) -> Iterable[str]:
-        """Return the names of the buttons that one row's page shows."""
-        return self.labels if self.has_change_permission(request) else ()
+        """Return the names of the buttons that the row's state allows; its page shows those that the user may press."""
+        return self.labels
+
+    def may_press(self, request: HttpRequest, name: str) -> bool:
+        """Tell whether the user has the right that the button needs. What is no button here, nobody may press."""
+        return name in self.labels and self.has_right(request, self.needs.get(name, "change"))
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -78,13 +83,15 @@ class ButtonsAdmin(OfficeAdmin):
         return False
 
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
-        if not self.has_change_permission(request):
-            return {}
         names = self.labels.keys() - self.asks_form.keys()  # what is typed into a form is about one row
-        return {name: bulk_action(name, label + self.chosen) for name, label in self.labels.items() if name in names}
+        return {
+            name: bulk_action(name, label + self.chosen)
+            for name, label in self.labels.items()
+            if name in names and self.may_press(request, name)
+        }
 
     def get_actions_submit_line(self, request: HttpRequest, object_id: Any) -> list[UnfoldAction]:
-        names = list(self.offered(request, object_id))
+        names = [name for name in self.offered(request, object_id) if self.may_press(request, name)]
         # Unfold shows the first one at the right, where other pages have "save".
         return [_as_unfold(name, self.labels[name], name in self.grave) for name in names]
 
@@ -113,7 +120,7 @@ class ButtonsAdmin(OfficeAdmin):
 
     def press_in_list(self, request: HttpRequest, name: str, rows: QuerySet[Any]) -> HttpResponse | None:
         """Press a button for rows of the list. Return the confirmation page where the button asks, else None."""
-        if name not in self.labels or not self.has_change_permission(request):
+        if not self.may_press(request, name):
             raise PermissionDenied
         if name in self.need_password:
             require_password(request)
@@ -209,10 +216,12 @@ class ButtonsAdmin(OfficeAdmin):
     def _press_posted(self, request: HttpRequest, object_id: str) -> HttpResponse:
         # Django's own saving would keep a transaction open while the provider is asked.
         row = self.get_object(request, object_id)
-        if row is None or not self.has_change_permission(request, row):
+        if row is None or not any(self.may_press(request, name) for name in self.labels):
             raise PermissionDenied
         for name in self.labels:
             if _field_name(name) in request.POST:
+                if not self.may_press(request, name):
+                    raise PermissionDenied
                 if name in self.need_password:
                     require_password(request)
                 if page := self._ask_or_press(request, name, [row]):

@@ -1,7 +1,7 @@
 """Payments and notifications in the back office."""
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib import admin
 from django.db.models import QuerySet
@@ -31,6 +31,7 @@ def _query_now(payment: Payment, request: HttpRequest) -> str:
 
 @admin.register(Payment)
 class PaymentAdmin(ExportMixin, MoneyAdmin):
+    rights: ClassVar = {"view": "查看", "change": "查询微信", "export": "导出"}
     list_before_template = "payments/list_bar.html"
     export_columns = (
         Column("商户订单号", 34, lambda payment: payment.out_trade_no),
@@ -129,6 +130,7 @@ class ToDoFilter(admin.SimpleListFilter):
 
 @admin.register(InboundEvent)
 class InboundEventAdmin(MoneyAdmin):
+    rights: ClassVar = {"view": "查看", "change": "重新处理、知悉"}
     list_display = ("received_at", "channel", "kind", "out_trade_no", "verdict_label", "result", "remote_ip")
     list_filter = (ToDoFilter, "verdict", "is_genuine", "channel", "received_at")
     search_fields = ("out_trade_no",)

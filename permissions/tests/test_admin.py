@@ -280,7 +280,7 @@ class TestPreview:
         sections = office.get(preview_of(roles["102"])).context["sections"]
 
         told = {section: verbs for _, items in sections for section, verbs in items}
-        assert (told["学员"], told["角色"]) == (["查看", "新增", "修改", "删除"], ["查看"])
+        assert (told["学员"], told["角色"]) == (["查看", "新增", "修改", "删除、归档", "导出"], ["查看"])
 
     def test_of_what_is_not_saved(self, office, roles):
         view = Permission.objects.get(codename="view_student")
@@ -299,7 +299,7 @@ class TestPreview:
             "/product/del_product",
         ]
         assert [note.row for note in shown["idle"]] == ["/gone"]
-        assert shown["sections"] == [("学员", [("学员", ["查看"])])]
+        assert shown["sections"] == [("学员", [("学员", ["查看"]), ("已归档学员", ["查看"])])]
         assert "未保存" in page.content.decode()
         assert (state(roles["200"]), LogEntry.objects.count()) == (before, entries)
 

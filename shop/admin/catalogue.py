@@ -104,6 +104,11 @@ class CatalogueAdmin(PictureAdminMixin, OfficeAdmin):
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return super().has_change_permission(request, obj) and not (obj and self.is_gone(obj))
 
+    def has_right(self, request: HttpRequest, verb: str) -> bool:
+        if verb == "delete":
+            return self.has_view_permission(request) and self.has_remove_permission(request)
+        return super().has_right(request, verb)
+
     def has_remove_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return request.user.has_perm(f"shop.delete_{self.opts.model_name}")
 
@@ -174,6 +179,7 @@ class CategoryAdmin(CatalogueAdmin):
 @admin.register(Product)
 class ProductAdmin(CatalogueAdmin):
     form = ProductForm
+    rights: ClassVar = {**OfficeAdmin.rights, "change": "修改(含价格、库存)", "delete": "下架"}
     state_names = ("在售", "已下架")
     list_display = ["preview", "name", "category", "price", "stock", "product_id", "created_at", "status"]
     list_display_links = ["preview", "name"]

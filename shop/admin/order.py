@@ -6,7 +6,7 @@ No field of an order can be edited: the buttons call the same services as the AP
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from django.contrib import admin, messages
 from django.contrib.admin.utils import label_for_field, lookup_field
@@ -53,13 +53,16 @@ from shop.states import TABLE, Event, ShippingStatus, State
 
 
 class OrderButton(NamedTuple):
-    """A button of the back office: its text, and the service, called with order_id, actor, reason, now and a form.
+    """A button of the back office: its text, the right it needs, and the service that does it.
+
+    The service is called with order_id, actor, reason, now and the values of the button's form.
 
     It is offered where ``TABLE`` has its event, or in its ``states`` where it changes no state.
     """
 
     event: Event | None
     label: str
+    right: str
     run: Callable[..., Order]
     states: tuple[State, ...] = ()
 
@@ -96,27 +99,30 @@ def _set(service: Callable[..., Order]) -> Callable[..., Order]:
 
 
 BUTTONS: dict[str, OrderButton] = {
-    "prepare": OrderButton(Event.PREPARE, "备货", _ship(ShippingStatus.PREPARING)),
-    "unprepare": OrderButton(Event.UNPREPARE, "改为未发货", _ship(ShippingStatus.NOT_SHIPPED)),
-    "ship": OrderButton(Event.SHIP, "发货", _ship(ShippingStatus.SHIPPED)),
-    "receive": OrderButton(Event.RECEIVE, "确认收货", _ship(ShippingStatus.RECEIVED)),
-    "approve": OrderButton(Event.APPROVE_RETURN, "同意退货并退款", _decide(True)),
-    "reject": OrderButton(Event.REJECT_RETURN, "拒绝退货", _decide(False)),
-    "close": OrderButton(Event.CLOSE, "关闭订单", _close(Event.CLOSE)),
-    "invalidate": OrderButton(Event.INVALIDATE, "作废订单", _close(Event.INVALIDATE)),
-    "refund": OrderButton(Event.REFUND, "全额退款", order_refund),
-    "refund_part": OrderButton(Event.REFUND_PART, "部分退款", order_refund_part),
-    "refund_again": OrderButton(Event.REFUND_AGAIN, "重新退款", order_refund),
-    "receiver": OrderButton(None, "修改收货信息", _set(order_set_receiver), (State.PAID, State.PREPARING, State.OPEN)),
+    "ship": OrderButton(Event.SHIP, "发货", "ship", _ship(ShippingStatus.SHIPPED)),
+    "prepare": OrderButton(Event.PREPARE, "备货", "ship", _ship(ShippingStatus.PREPARING)),
+    "unprepare": OrderButton(Event.UNPREPARE, "改为未发货", "ship", _ship(ShippingStatus.NOT_SHIPPED)),
+    "receive": OrderButton(Event.RECEIVE, "确认收货", "ship", _ship(ShippingStatus.RECEIVED)),
+    "approve": OrderButton(Event.APPROVE_RETURN, "同意退货并退款", "decide", _decide(True)),
+    "reject": OrderButton(Event.REJECT_RETURN, "拒绝退货", "decide", _decide(False)),
+    "close": OrderButton(Event.CLOSE, "关闭订单", "change", _close(Event.CLOSE)),
+    "invalidate": OrderButton(Event.INVALIDATE, "作废订单", "change", _close(Event.INVALIDATE)),
+    "refund": OrderButton(Event.REFUND, "全额退款", "refund", order_refund),
+    "refund_part": OrderButton(Event.REFUND_PART, "部分退款", "refund", order_refund_part),
+    "refund_again": OrderButton(Event.REFUND_AGAIN, "重新退款", "refund", order_refund),
+    "receiver": OrderButton(
+        None, "修改收货信息", "change", _set(order_set_receiver), (State.PAID, State.PREPARING, State.OPEN)
+    ),
     "parcel": OrderButton(
         None,
         "修改快递",
+        "ship",
         _set(order_set_parcel),
         (State.SHIPPED, State.RECEIVED, State.RETURN_ASKED, State.RETURN_ASKED_LATER),
     ),
-    "remark": OrderButton(None, "添加备注", _set(order_remark), tuple(State)),
-    "flag": OrderButton(None, "标记需关注", order_flag, tuple(State)),
-    "unflag": OrderButton(None, "取消关注", order_unflag, tuple(State)),
+    "remark": OrderButton(None, "添加备注", "change", _set(order_remark), tuple(State)),
+    "flag": OrderButton(None, "标记需关注", "change", order_flag, tuple(State)),
+    "unflag": OrderButton(None, "取消关注", "change", order_unflag, tuple(State)),
 }
 _COURIER = "last_courier"  # of this session: the next parcels usually go by the same
 _REFUNDING = "款项将原路退回,进度见“退款处理”"
@@ -161,6 +167,15 @@ class DayFilter(RangeDateFilter):
 class OrderAdmin(WorkListColumns, ExportMixin, ButtonsAdmin):
     export_columns = ORDER_COLUMNS
     labels = {name: button.label for name, button in BUTTONS.items()}
+    needs = {name: button.right for name, button in BUTTONS.items()}
+    rights: ClassVar = {
+        "view": "查看",
+        "change": "修改收货信息、备注、关闭",
+        "ship": "发货",
+        "decide": "处理退货",
+        "refund": "退款",
+        "export": "导出",
+    }
     chosen = "(所选订单)"
     asks = {
         "ship": "发货后不能改回未发货。快递单号可以留空,以后在订单页用“修改快递”补上。",
@@ -274,7 +289,7 @@ class OrderAdmin(WorkListColumns, ExportMixin, ButtonsAdmin):
     def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **options: Any) -> Any:
         if order := context.get("original"):
             prefetch_related_objects([order], "logs")
-            context |= {"head": head_of(order), "may_remark": self.has_change_permission(request, order)}
+            context |= {"head": head_of(order), "may_remark": self.may_press(request, "remark")}
         return super().render_change_form(request, context, *args, **options)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Order]:
@@ -321,8 +336,7 @@ class OrderAdmin(WorkListColumns, ExportMixin, ButtonsAdmin):
     def _steps(self, request: HttpRequest) -> list[tuple[str, str]]:
         """Return name and label of each button that this member of staff may press in the work list."""
         work, labels = work_list_of(request), {PACKING: "打印配货单"}
-        if self.has_change_permission(request):
-            labels |= self.labels
+        labels |= {name: label for name, label in self.labels.items() if self.may_press(request, name)}
         return [(name, labels[name]) for name in work.steps if name in labels] if work else []
 
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
@@ -374,7 +388,7 @@ class OrderAdmin(WorkListColumns, ExportMixin, ButtonsAdmin):
 
     def offered(self, request: HttpRequest, object_id: Any) -> Iterable[str]:
         order = self.get_object(request, str(object_id))
-        if order is None or not self.has_change_permission(request, order):
+        if order is None:
             return ()
         if order.state == State.REFUND_FAILED:
             attach_refunds([order])

@@ -76,7 +76,7 @@ def packing_page(model_admin: Any, request: HttpRequest) -> HttpResponse:
         "pieces": sum(parcel.pieces for parcel in to_ship),
         "printed_at": timezone.now(),
         "printed_by": request.user.get_username(),
-        "may_ship": model_admin.has_change_permission(request),
+        "may_ship": model_admin.may_press(request, "ship"),
         "back": back,
     }
     return render(request, "shop/packing.html", context)

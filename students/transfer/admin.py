@@ -1,7 +1,8 @@
 """Imports, exports, bulk pictures and deletions in the back office."""
 
+from collections.abc import Callable
 from functools import wraps
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin, messages
@@ -105,10 +106,23 @@ def may_transfer(request: HttpRequest) -> bool:
     return user.is_active and user.has_perm("students.add_student") and user.has_perm("students.change_student")
 
 
+def may_export(request: HttpRequest) -> bool:
+    user = request.user
+    return user.is_active and user.has_perm("students.view_student") and user.has_perm("students.export_student")
+
+
+def kinds_seen(request: HttpRequest) -> set[str]:
+    """Return the kinds of runs that the user may see: those that the user may start."""
+    kinds: set[str] = {RunKind.IMPORT, RunKind.PHOTOS, RunKind.DELETE} if may_transfer(request) else set()
+    if request.user.is_active and request.user.has_perm("students.delete_student"):
+        kinds.add(RunKind.DELETE)
+    return kinds | {RunKind.EXPORT} if may_export(request) else kinds
+
+
 def may_see(request: HttpRequest, run: TransferRun | None = None) -> bool:
-    """Tell whether the user may see the run, or any run. Who may only delete students sees deletions alone."""
-    may_delete = request.user.is_active and request.user.has_perm("students.delete_student")
-    return may_transfer(request) or (may_delete and (run is None or run.kind == RunKind.DELETE))
+    """Tell whether the user may see the run, or any run."""
+    kinds = kinds_seen(request)
+    return bool(kinds) and (run is None or run.kind in kinds)
 
 
 def may_undo(request: HttpRequest, run: TransferRun) -> bool:
@@ -118,6 +132,7 @@ def may_undo(request: HttpRequest, run: TransferRun) -> bool:
 
 @admin.register(TransferRun)
 class TransferRunAdmin(OfficeAdmin):
+    rights: ClassVar = {"view": "查看"}
     list_display = ["title", "state_label", "summary", "created_by", "created"]
     list_filter = ["kind", "state"]
     list_filter_submit = True
@@ -152,8 +167,7 @@ class TransferRunAdmin(OfficeAdmin):
         return may_see(request, obj)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[TransferRun]:
-        runs = super().get_queryset(request)
-        return runs if may_transfer(request) else runs.filter(kind=RunKind.DELETE)
+        return super().get_queryset(request).filter(kind__in=kinds_seen(request))
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         return super().changelist_view(request, {"may_transfer": may_transfer(request)} | (extra_context or {}))
@@ -169,20 +183,20 @@ class TransferRunAdmin(OfficeAdmin):
 
     def get_urls(self) -> list[URLPattern]:
         pages = [
-            ("import/", self.import_page, "students_import"),
-            ("photos/", self.photos_page, "students_photos"),
-            ("export/", self.export_page, "students_export"),
-            ("template.<str:kind>", self.template_page, "students_template"),
+            ("import/", self._allowed(self.import_page, may_transfer), "students_import"),
+            ("photos/", self._allowed(self.photos_page, may_transfer), "students_photos"),
+            ("export/", self._allowed(self.export_page, may_export), "students_export"),
+            ("template.<str:kind>", self._allowed(self.template_page, may_transfer), "students_template"),
             ("<int:pk>/result/", self.result_page, "students_transfer_result"),
+            ("<int:pk>/progress/", self.progress_page, "students_transfer_progress"),
         ]
-        own = [path(route, self.admin_site.admin_view(self._allowed(view)), name=name) for route, view, name in pages]
-        progress = self.admin_site.admin_view(self.progress_page)
-        return [*own, path("<int:pk>/progress/", progress, name="students_transfer_progress"), *super().get_urls()]
+        own = [path(route, self.admin_site.admin_view(view), name=name) for route, view, name in pages]
+        return [*own, *super().get_urls()]
 
-    def _allowed(self, view: Any) -> Any:
+    def _allowed(self, view: Any, may: Callable[[HttpRequest], bool]) -> Any:
         @wraps(view)
         def guarded(request: HttpRequest, **kwargs: Any) -> HttpResponse:
-            if not may_transfer(request):
+            if not may(request):
                 raise PermissionDenied
             return view(request, **kwargs)
 

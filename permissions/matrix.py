@@ -1,0 +1,53 @@
+"""The table 谁能做什么: each role, and what it may do in the back office and through the API."""
+
+from collections.abc import Iterable
+from itertools import groupby
+from typing import Any, NamedTuple
+
+from django.contrib.auth.models import Permission
+from django.db.models import Count, Prefetch, Q
+
+from permissions.models import Role
+from permissions.office import office_rights
+from permissions.rights import Rights, rights_of_role
+from permissions.row_choices import calls_open_to_rows, row_allows
+
+
+class Line(NamedTuple):
+    """What may be done, with a tick for each role in the order of the columns."""
+
+    what: str
+    detail: str
+    ticks: list[tuple[Role, bool]]
+
+
+class Group(NamedTuple):
+    title: str
+    lines: list[Line]
+
+
+def matrix() -> dict[str, Any]:
+    """Return the context of ``templates/permissions/matrix.html``. Three queries, however many roles there are."""
+    held = Prefetch("permissions", Permission.objects.only("pk"))
+    counts = {"user_total": Count("users"), "staff_total": Count("users", filter=Q(users__is_staff=True))}
+    roles = list(Role.objects.order_by("pk").annotate(**counts).prefetch_related(held))
+    return {"roles": roles, "groups": [*_office(roles), *_api(roles)]}
+
+
+def _office(roles: list[Role]) -> Iterable[Group]:
+    held = {role.pk: {right.pk for right in role.permissions.all()} for role in roles}
+    for app, rights in groupby(office_rights(), key=lambda right: right.app):
+        lines = []
+        for right in rights:
+            ticks = [(role, role.is_root or right.permission.pk in held[role.pk]) for role in roles]
+            lines.append(Line(right.verb, right.records, ticks))
+        yield Group(f"后台 · {app}", lines)
+
+
+def _api(roles: list[Role]) -> Iterable[Group]:
+    rights: list[tuple[Role, Rights]] = [(role, rights_of_role(role)) for role in roles]
+    for tag, calls in calls_open_to_rows().items():
+        lines = []
+        for call in calls:
+            lines.append(Line(call.row_title, call.path, [(role, row_allows(one, call)) for role, one in rights]))
+        yield Group(f"接口 · {tag}", lines)

@@ -1,0 +1,137 @@
+"""Each step of an order needs its right, on the server: a hidden button is no lock."""
+
+import re
+
+import pytest
+from django.contrib.auth.models import Permission
+from django.utils import timezone
+
+from accounts.models import User
+from shop.admin.order import BUTTONS
+from shop.models import Order
+from shop.services.order_move import order_ship
+from shop.services.order_pay import order_pay
+from shop.services.order_return import order_return
+from shop.states import ShippingStatus
+from shop.tests.factories import make_order, phone_pays
+from tests.kit import logged_in
+
+pytestmark = pytest.mark.django_db
+LIST = "/admin/shop/order/"
+RIGHTS = ["change", "ship", "decide", "refund"]
+ONE_OF_EACH = {"change": "receiver", "ship": "ship", "decide": "approve", "refund": "refund"}
+
+
+@pytest.fixture
+def clerk(person, roles):
+    """Make a browser of a member of staff who has these rights on orders alone."""
+
+    def make(*verbs):
+        names = [f"{verb}_order" for verb in verbs]
+        roles["200"].permissions.set(Permission.objects.filter(codename__in=names))
+        return logged_in(person("clerk", "200", is_staff=True).user)
+
+    return make
+
+
+@pytest.fixture
+def order(person, wechat):
+    li = person("li").user
+    order = make_order(li)
+    who = {"order_id": order.order_id, "buyer_pk": li.pk, "client_ip": "::1"}
+    order_pay(**who, trade_type="NATIVE", now=timezone.now())
+    phone_pays(wechat, order.order_id)
+    order.refresh_from_db()
+    return order
+
+
+def facts(order):
+    return Order.objects.filter(pk=order.pk).values().get(), order.logs.count()
+
+
+@pytest.mark.parametrize("right", [*RIGHTS, None])
+def test_a_crafted_request_does_only_what_the_right_allows(clerk, order, right):
+    browser = clerk(*filter(None, ["view", right]))
+    before = facts(order)
+
+    for name, button in BUTTONS.items():
+        if button.right == right:
+            continue
+        sent = {"sure": "1", "reason": "x", "express_company": "", "amount": "1", "refunds_seen": "0"}
+        page = browser.post(f"{LIST}{order.pk}/change/", sent | {f"step_{name}": "1"})
+        pressed = browser.post(LIST, sent | {"press": f"{name}:{order.pk}"})
+        browser.post(LIST, sent | {"action": name, "_selected_action": [order.pk]})
+
+        assert (page.status_code, pressed.status_code) == (403, 403), name
+    assert facts(order) == before
+
+
+@pytest.mark.parametrize("right", RIGHTS)
+def test_each_right_opens_its_steps_and_shows_no_others(clerk, order, right):
+    if right == "decide":
+        order_ship(order_id=order.order_id, action=ShippingStatus.SHIPPED, actor="root", now=timezone.now())
+        order_return(
+            order_id=order.order_id,
+            buyer_pk=User.objects.get(username="li").pk,
+            actor="li",
+            reason="x",
+            now=timezone.now(),
+        )
+    browser = clerk("view", right)
+    address = f"{LIST}{order.pk}/change/"
+
+    page = browser.get(address).content.decode()
+    asked = browser.post(address, {f"step_{ONE_OF_EACH[right]}": "1"})
+
+    shown = {name for name in BUTTONS if f'name="step_{name}"' in page}
+    assert ONE_OF_EACH[right] in shown and {BUTTONS[name].right for name in shown} == {right}
+    assert asked.status_code == 200 and 'name="sure"' in asked.content.decode()
+
+
+def test_a_right_without_the_right_to_look_opens_nothing(clerk, order):
+    browser = clerk("ship", "decide", "refund", "export")
+    before = facts(order)
+
+    answers = [
+        browser.get(LIST),
+        browser.get(f"{LIST}{order.pk}/change/"),
+        browser.get(f"{LIST}packing/?ids={order.pk}"),
+    ]
+    answers += [browser.post(LIST, {"press": f"ship:{order.pk}", "sure": "1"})]
+    answers += [browser.post(f"{LIST}{order.pk}/change/", {"step_ship": "1", "sure": "1"})]
+
+    assert {answer.status_code for answer in answers} == {403}
+    assert facts(order) == before
+
+
+def test_the_packing_list_offers_shipping_to_who_may_ship(clerk, order):
+    browser = clerk("view", "change", "refund")
+
+    page = browser.get(f"{LIST}packing/?ids={order.pk}").content.decode()
+
+    assert order.order_id in page and "全部发货" not in page
+
+
+def test_the_work_list_has_the_steps_of_its_reader(clerk, order):
+    page = clerk("view", "refund").get(LIST, {"work": "ship"}).content.decode()
+
+    assert f'value="ship:{order.pk}"' not in page and f'value="packing:{order.pk}"' in page
+
+
+def test_who_may_refund_may_not_edit_prices(clerk, order):
+    browser = clerk("view", "refund")
+    product = order.lines.get().product
+
+    assert browser.get(f"/admin/shop/product/{product.pk}/change/").status_code == 403
+    assert browser.post(f"/admin/shop/product/{product.pk}/change/", {"price": "0.01"}).status_code == 403
+    product.refresh_from_db()
+    assert product.price != 0.01
+
+
+def test_the_usual_step_comes_first_in_the_list_and_on_the_page(office, order):
+    page = office.get(f"{LIST}{order.pk}/change/").content.decode()
+    row = office.get(LIST, {"work": "ship"}).content.decode()
+
+    submits = re.findall(r'name="step_([a-z_]+)"', page.partition('id="submit-row"')[2])
+    assert submits[0] == "ship"
+    assert row.index(f'value="ship:{order.pk}"') < row.index(f'value="prepare:{order.pk}"')

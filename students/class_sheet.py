@@ -1,0 +1,36 @@
+"""The class list on paper: a sheet for each class, with a column to sign in."""
+
+from itertools import groupby
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils import timezone
+
+from students.filters import filters_read
+from students.transfer.exports import export_filter
+
+MOST_PRINTED = 500
+
+
+def class_sheet_page(request: HttpRequest) -> HttpResponse:
+    """Return the page of all students that the list shows for the same filters and search."""
+    filters, text = filters_read(request.GET), request.GET.get("q", "").replace("\x00", "").strip()[:64]
+    students = list(export_filter(filters, text).order_by("class_name", "pk")[: MOST_PRINTED + 1])
+    back = reverse("admin:students_student_changelist") + "?" + request.GET.urlencode()
+    if not students:
+        messages.warning(request, "没有符合条件的学员,没有可打印的名单")
+        return HttpResponseRedirect(back)
+    if len(students) > MOST_PRINTED:
+        messages.error(request, f"一次最多打印 {MOST_PRINTED} 名学员,请先筛选班级")
+        return HttpResponseRedirect(back)
+    classes = [(name, list(rows)) for name, rows in groupby(students, key=lambda student: student.class_name)]
+    context = {
+        "classes": classes,
+        "total": len(students),
+        "back": back,
+        "printed_at": timezone.now(),
+        "printed_by": request.user.get_username(),
+    }
+    return render(request, "students/class_sheet.html", context)

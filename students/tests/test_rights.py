@@ -1,0 +1,95 @@
+"""Who may only look prints the class list; files and imports need their rights."""
+
+import pytest
+from django.contrib.auth.models import Permission
+from django.utils import timezone
+
+from students.models import Student
+from students.tests.factories import students
+from students.transfer.models import RunKind, TransferRun
+from tests.kit import logged_in
+
+pytestmark = pytest.mark.django_db
+LIST, RUNS = "/admin/students/student/", "/admin/students/transferrun/"
+
+
+@pytest.fixture
+def clerk(person, roles):
+    def make(*verbs):
+        names = [f"{verb}_student" for verb in verbs]
+        roles["200"].permissions.set(Permission.objects.filter(codename__in=names))
+        return logged_in(person("clerk", "200", is_staff=True).user)
+
+    return make
+
+
+def codes(browser, *addresses):
+    return [browser.get(address).status_code for address in addresses]
+
+
+def run_of(kind):
+    now = timezone.now()
+    return TransferRun.objects.create(kind=kind, state="done", created_at=now, phase_at=now)
+
+
+def test_who_may_look_prints_and_takes_no_file(clerk):
+    students("谭鹏", "<b>", class_name="H1")
+    students("李雷", class_name="H2")
+    export, sheet = run_of(RunKind.EXPORT), run_of(RunKind.IMPORT)
+    browser = clerk("view")
+
+    page = browser.get(f"{LIST}print/", {"class": "H1"}).content.decode()
+    shown = browser.get(LIST).content.decode()
+
+    assert "H1 班学员名单" in page and "谭鹏" in page and "&lt;b&gt;" in page and "李雷" not in page
+    assert "打印名单" in shown and "Excel" not in shown and "导入学员" not in shown
+    runs = [f"{RUNS}{run.pk}/{what}/" for run in (export, sheet) for what in ("change", "progress", "result")]
+    refused = codes(browser, f"{RUNS}export/?format=csv", f"{RUNS}import/", f"{RUNS}template.csv", RUNS, *runs)
+    assert set(refused) == {403}
+
+
+def test_who_may_export_exports_and_imports_nothing(clerk):
+    students("谭鹏")
+    export, sheet = run_of(RunKind.EXPORT), run_of(RunKind.IMPORT)
+    browser = clerk("view", "export")
+
+    assert codes(browser, f"{RUNS}export/?format=csv", RUNS, f"{RUNS}{export.pk}/change/") == [200, 200, 200]
+    assert codes(browser, f"{RUNS}import/", f"{RUNS}photos/", f"{RUNS}{sheet.pk}/change/") == [403, 403, 403]
+    assert [run.pk for run in browser.get(RUNS).context["cl"].result_list] == [export.pk]
+    assert "Excel" in browser.get(LIST).content.decode()
+
+
+def test_who_may_import_sees_no_export_of_others_without_the_right(clerk):
+    export, sheet = run_of(RunKind.EXPORT), run_of(RunKind.IMPORT)
+    browser = clerk("view", "add", "change")
+
+    assert codes(browser, f"{RUNS}{sheet.pk}/change/", f"{RUNS}{export.pk}/change/") == [200, 403]
+    assert codes(browser, f"{RUNS}{export.pk}/result/", f"{RUNS}export/") == [403, 403]
+
+
+def test_whoever_may_not_look_prints_nothing(clerk):
+    students("谭鹏")
+
+    assert codes(clerk("export"), f"{LIST}print/", f"{RUNS}export/") == [403, 403]
+
+
+def test_the_list_is_what_was_filtered_and_not_too_long(office, monkeypatch):
+    monkeypatch.setattr("students.class_sheet.MOST_PRINTED", 2)
+    students("谭一", "谭二", "李三", class_name="H1")
+
+    assert office.get(f"{LIST}print/", {"q": "谭"}).content.decode().count("<tr>") == 3
+    for query, told in (({"class": "H1"}, "一次最多打印 2 名"), ({"class": "H9"}, "没有符合条件")):
+        answer = office.get(f"{LIST}print/", query, follow=True)
+        assert told in answer.content.decode() and answer.redirect_chain == [(f"{LIST}?class={query['class']}", 302)]
+    assert (
+        office.get(f"{LIST}print/", {"q": "\x00", "class": "x" * 999, "age_from": "y"}, follow=True).status_code == 200
+    )
+
+
+def test_a_sheet_asks_the_database_a_fixed_number_of_times(office, django_assert_num_queries):
+    students(*(f"谭{n}" for n in range(40)), class_name="H1")
+    office.get(f"{LIST}print/")
+
+    with django_assert_num_queries(3):  # session, user, students
+        office.get(f"{LIST}print/")
+    assert Student.objects.count() == 40
