@@ -1,5 +1,6 @@
 """Queries about users and their logins."""
 
+from collections.abc import Iterable
 from datetime import datetime
 
 from django.db.models import Count, Q, QuerySet, Sum
@@ -34,6 +35,16 @@ def login_log() -> QuerySet[LoginLog]:
 def staff_names() -> list[tuple[int, str]]:
     """Return key and username of everybody who may enter the back office, in order of the names."""
     return list(User.objects.filter(is_staff=True).order_by("username").values_list("pk", "username"))
+
+
+def display_names(usernames: Iterable[str]) -> dict[str, str]:
+    """Return how pages name people: nickname (username). Names that nobody has, like 系统, stay what they are.
+
+    One query for all.
+    """
+    asked = {*usernames}
+    named = dict(User.objects.filter(username__in=asked).values_list("username", "nickname")) if asked else {}
+    return {name: f"{nick} ({name})" if (nick := named.get(name)) and nick != name else name for name in asked}
 
 
 def users_found(text: str) -> QuerySet[User]:

@@ -9,7 +9,7 @@ from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import PermissionDenied
-from django.db.models import Count, Model, QuerySet
+from django.db.models import Count, F, Func, Model, OrderBy, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import URLPattern, path, reverse
@@ -57,6 +57,7 @@ NEW_CLASS = "__new__"  # what the select of classes sends for "new class"
 NAMESAKE = "namesake"  # form field: "1" says that a student of the same name is another person
 CLASS_LENGTH = Student._meta.get_field("class_name").max_length
 SEARCHED = "".join(f"、完整的{column.label}" for column in COLUMNS if column.is_searched and column.field != "sid")
+NAME_ORDER = Func(F("name"), function="students_name_key")  # pinyin, as far as the characters are usual ones
 # Query parameters that do not change how many students the list has.
 _SAME_COUNT = {"p", "o", "all"}
 
@@ -124,9 +125,13 @@ class StudentList(ChangeList):
 
     def get_ordering(self, request: HttpRequest, queryset: QuerySet) -> list[Any]:
         """Order by one column, and within it in the direction in which the column's index can be read."""
-        ordering = super().get_ordering(request, queryset)
-        first = str(ordering[0])
+        first: Any = super().get_ordering(request, queryset)[0]
+        if isinstance(first, OrderBy):
+            return [first, "pk" if first.descending else "-pk"]
         return [first, "pk" if first.startswith("-") else "-pk"] if first.lstrip("-") != "pk" else [first]
+
+    def get_ordering_field(self, field_name: Any) -> Any:
+        return NAME_ORDER if field_name == "name" else super().get_ordering_field(field_name)
 
 
 class StudentForm(PictureFormMixin, forms.ModelForm):
@@ -199,8 +204,8 @@ class StudentAdmin(PictureAdminMixin, OfficeAdmin):
     search_fields = ["name"]
     search_help_text = f"姓名中的任意一段、学号的开头(至少两位){SEARCHED},或班级;最多显示最新的 {MOST_FOUND} 条"
     show_full_result_count = False
-    # These have an index. By the name PostgreSQL would sort every student, and not as Chinese readers expect.
-    sortable_by = ["sid", "class_name", "age", "city", "degree", "created"]
+    # These have an index; otherwise PostgreSQL would sort every student.
+    sortable_by = ["name", "sid", "class_name", "age", "city", "degree", "created"]
     fields = [*EDITABLE, "photo", "no_picture", "picture", "sid", "created"]
     readonly_fields = ["photo", "sid", "created"]
 

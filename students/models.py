@@ -74,6 +74,7 @@ class Student(StudentFields):
             models.Index(fields=["degree", "-id"], name="student_of_degree"),
             models.Index(fields=["age", "-id"], name="student_of_age"),
             models.Index(fields=["created_at"], name="student_of_day"),
+            models.Index(Func(F("name"), function="students_name_key"), F("id").desc(), name="student_of_name"),
             # With fastupdate, entries would be written later, and each search would read through those that still wait.
             GinIndex(
                 Func(F("class_name"), F("name"), function="students_keys"),

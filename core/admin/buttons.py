@@ -167,6 +167,10 @@ class ButtonsAdmin(OfficeAdmin):
         form.full_clean()
         return form.cleaned_data
 
+    def question(self, name: str, rows: list[Any]) -> str:
+        """Return the text of the confirmation page."""
+        return self.asks[name]
+
     def asked_table(self, name: str, rows: list[Any], form: forms.Form | None) -> SafeString:
         """Return the table of ``rows`` on the confirmation page."""
         titles = [str(label_for_field(column, self.model, self)) for column in self.asks_of]
@@ -185,7 +189,7 @@ class ButtonsAdmin(OfficeAdmin):
             "opts": self.opts,
             "title": self.labels[name],
             "is_grave": name in self.grave,
-            "text": self.asks[name],
+            "text": self.question(name, rows),
             "sum": self.sum_of(rows),
             "rows": self.asked_table(name, rows, form),
             "why": self.asks_why.get(name),

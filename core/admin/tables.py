@@ -33,5 +33,5 @@ def table(titles: Sequence[str], rows: Iterable[Sequence[Any]]) -> SafeString:
 
 
 def timeline(lines: Iterable[LogLine]) -> SafeString:
-    """Render a record's log. The lines come in the order in which they are shown: oldest first."""
+    """Render a record's log. The lines come in the order in which they are shown: newest first."""
     return render_to_string("backoffice/timeline.html", {"lines": lines})

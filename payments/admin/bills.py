@@ -16,6 +16,7 @@ from core.db.after_commit import task_send
 from core.money import fen_text
 from payments.admin.shared import MoneyAdmin, page_of, yuan
 from payments.errors import RefundNotPossible
+from payments.listener import listener
 from payments.models import BillRun, Difference, DifferenceKind, Payment, PaymentStatus
 from payments.services.differences import (
     difference_accept,
@@ -28,6 +29,7 @@ from payments.services.differences import (
 )
 
 Ending = Difference.Ending
+PAYERS_NAMED = 3  # in the question before money goes back
 _RUN_COLOURS = {
     BillRun.State.DONE.label: "success",
     BillRun.State.WAITING.label: "warning",
@@ -151,7 +153,8 @@ class DifferenceAdmin(MoneyAdmin):
     }
     begins = frozenset({"return"})
     asks = {
-        "return": "没有相符的订单,全额原路退回付款人,不能撤回。同一商户号下还有别的系统时,请先确认这不是它的订单。",
+        "return": "先向微信核实,再提交退款:零钱通常几分钟到账,银行卡 1 至 3 个工作日。进度在“退款单”里,不能撤回。"
+        "同一商户号下还有别的系统时,请先确认这不是它的订单。",
         "adopt": "把微信侧已有的退款记入本系统:全额的,订单变为已退款,没有发货的商品回到库存。钱不会再退一次。",
         "accept": "这条差异不再显示为待处理。账单或本地的记录变了,会重新出现。",
     }
@@ -166,6 +169,15 @@ class DifferenceAdmin(MoneyAdmin):
         if difference is None or difference.ending:
             return ()
         return _steps_of(difference)
+
+    def question(self, name: str, rows: list[Difference]) -> str:
+        text = super().question(name, rows)
+        if name != "return":
+            return text
+        fen = fen_text(sum(row.bill_fen or 0 for row in rows))
+        payers = "、".join(_payer(row) for row in rows[:PAYERS_NAMED])
+        more = f"等 {len(rows)} 笔的付款人" if len(rows) > PAYERS_NAMED else ""
+        return f"把 {fen} 全额原路退回付款的微信账户:{payers}{more}。{text}"
 
     def sum_of(self, rows: list[Difference]) -> str:
         return f"{len(rows)} 处差异,账单金额共 {fen_text(sum(row.bill_fen or 0 for row in rows))}"
@@ -206,6 +218,13 @@ class DifferenceAdmin(MoneyAdmin):
             return "—"
         page = page_of("refund" if difference.out_refund_no else "payment", row)
         return format_html('<a class="text-link" href="{}">{}</a>', page, row)
+
+
+def _payer(difference: Difference) -> str:
+    """Name whoever paid, as far as we know: WeChat Pay's bill has its own number alone."""
+    buyer = listener().describe(out_trade_no=difference.out_trade_no)
+    number = difference.transaction_id or difference.out_trade_no
+    return f"{buyer}(微信支付订单号 {number})" if buyer else f"微信支付订单号 {number} 的付款人"
 
 
 def _side(state: str, fen: int | None) -> str:

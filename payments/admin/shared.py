@@ -10,6 +10,7 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from accounts.selectors import display_names
 from core.admin.buttons import ButtonsAdmin
 from core.admin.tables import LogLine, timeline
 from core.money import fen_to_yuan
@@ -56,7 +57,9 @@ def yuan(fen: int) -> str:
 
 
 def log_list(logs: QuerySet[PaymentLog]) -> SafeString:
-    return timeline(LogLine(log.at, log.actor, log.event, _change(log), log.detail) for log in logs)
+    lines = list(logs.order_by("-pk"))
+    names = display_names(log.actor for log in lines)
+    return timeline(LogLine(log.at, names[log.actor], log.event, _change(log), log.detail) for log in lines)
 
 
 def _change(log: PaymentLog) -> str:

@@ -614,6 +614,8 @@ class TestBackOffice:
 
         sure = office.post(self.page(stray), {"step_return": "1"}).content.decode()
         assert "1 处差异,账单金额共 12.34元" in sure and not Refund.objects.exists()
+        told = f"把 12.34元 全额原路退回付款的微信账户:微信支付订单号 {stray.transaction_id} 的付款人。先向微信核实"
+        assert told in sure
         done = office.post(self.page(stray), {"step_return": "1", "sure": "1"}, follow=True).content.decode()
 
         assert "退回这笔钱已提交, 已一致, 已提交退款" in done

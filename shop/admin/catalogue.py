@@ -4,7 +4,7 @@ from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin, messages
-from django.db.models import QuerySet
+from django.db.models import F, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.html import format_html
@@ -84,6 +84,7 @@ class CatalogueAdmin(PictureAdminMixin, OfficeAdmin):
     """Base of both pages: a row is taken off sale, never deleted, and every change goes through a service."""
 
     state_names = ("使用中", "已删除")
+    ordering: ClassVar = [F("removed_at").desc(nulls_first=True), "-pk"]  # what is gone comes last
     list_filter_submit = True
     list_per_page = 30
     show_full_result_count = False

@@ -7,6 +7,7 @@ from django.urls import NoReverseMatch, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from accounts.selectors import display_names
 from core.admin.tables import LogLine, table, timeline
 from core.money import fen_to_yuan
 from core.times import dash
@@ -50,33 +51,36 @@ def refunds_table(order: Order) -> SafeString:
         pieces[part.out_refund_no].append(
             f"{part.line.title}×{part.quantity}({'放回货架' if part.is_restocked else '不放回'})"
         )
+    refunds = list(Refund.objects.filter(payment__out_trade_no=order.order_id).order_by("pk"))
+    names = display_names(refund.requested_by for refund in refunds)
     rows = [
         (
             payments_link("refund", refund, refund.out_refund_no),
             refund.get_state_display(),
             f"{fen_to_yuan(refund.amount_fen):.2f}",
             " ".join([refund.reason, *pieces[refund.out_refund_no]]),
-            refund.requested_by,
+            names[refund.requested_by],
             refund.attempts,
             refund.trouble,
         )
-        for refund in Refund.objects.filter(payment__out_trade_no=order.order_id).order_by("pk")
+        for refund in refunds
     ]
     return table(("退款单号", "状态", "金额(元)", "原因", "申请人", "提交次数", "说明"), rows)
 
 
 def log_timeline(order: Order) -> SafeString:
-    """Return the log of the order as HTML: who did what, from which state to which, oldest first."""
+    """Return the log of the order as HTML: who did what, from which state to which, newest first."""
+    logs = list(order.logs.order_by("-pk"))
+    names = display_names(log.actor for log in logs)
     return timeline(
-        LogLine(log.at, log.actor, log.event, _arrow(log.from_state, log.to_state), log.detail)
-        for log in order.logs.all()
+        LogLine(log.at, names[log.actor], log.event, _arrow(log.from_state, log.to_state), log.detail) for log in logs
     )
 
 
 def last_step(order: Order) -> str:
     """Say who did the latest step, which and when. Return "" if the log is empty."""
     log = order.logs.order_by("-pk").first()
-    return f"{log.actor} 于 {dash(log.at)} {log.event}" if log else ""
+    return f"{display_names([log.actor])[log.actor]} 于 {dash(log.at)} {log.event}" if log else ""
 
 
 def _arrow(before: str, after: str) -> str:

@@ -225,3 +225,21 @@ class TestTheForm:
 
         assert Student.objects.get().headimgurl == "" and not ImageUse.objects.exists()
         assert "移除现在的头像" not in office.get(f"{LIST}{row.pk}/change/").content.decode()
+
+
+def test_sorts_by_name_as_chinese_readers_expect(office):
+    students("张三", "安琪", "李雷", "Ann", "李彬", "龘龘", "王芳")
+
+    at = StudentAdmin.list_display.index("name") + 1
+
+    names = ["Ann", "安琪", "李彬", "李雷", "王芳", "张三", "龘龘"]
+    assert shown(office, o=str(at))[0] == names
+    assert shown(office, o=f"-{at}")[0] == names[::-1]
+
+
+def test_sorting_by_name_reads_the_index(office):
+    for way in ("asc", "desc"):
+        rows = Student.objects.order_by(getattr(admin.NAME_ORDER, way)(), "-pk" if way == "asc" else "pk")
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL enable_sort = off; SET LOCAL enable_seqscan = off")
+        assert "student_of_name" in rows[:50].explain() and "Sort" not in rows[:50].explain()
