@@ -8,6 +8,7 @@ CHAPTERS = {
     "accounts/loginlog/": "who",
     "accounts/loginattempt/": "who",
     "core/export/": "reconcile",
+    "daily/": "reconcile",
     "login/": "login",
     "password_change/": "login",
     "second-factor/": "login",

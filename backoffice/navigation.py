@@ -1,6 +1,6 @@
 """The back office's menu: the sections that the user's role may see."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from django.apps import apps
@@ -50,12 +50,23 @@ GROUPS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
 BELOW = {"permissions.role": ("谁能做什么", "table_view", "admin:permissions_role_matrix")}
 
 
+# Who may see all of these lists may see the accountant's daily sheet.
+DAILY_NEEDS = ("shop.order", "payments.payment", "payments.refund", "payments.billrun", "payments.difference")
+
+
+def may_see_all(request: HttpRequest, labels: Iterable[str]) -> bool:
+    """Tell whether the user may see the lists of all these models."""
+    return all(admin.site._registry[apps.get_model(label)].has_view_permission(request) for label in labels)
+
+
 def navigation(request: HttpRequest) -> list[dict[str, Any]]:
     """Return the entries of Unfold's sidebar, without models that have no page or are closed to the user."""
     home = {"title": "首页", "icon": "dashboard", "link": reverse("admin:index")}
     groups: list[dict[str, Any]] = [{"title": "", "items": [home]}]
     for title, entries in GROUPS:
         items = [item for label, icon in entries for item in _items(request, label, icon)]
+        if title == "支付" and may_see_all(request, DAILY_NEEDS):
+            items.insert(0, {"title": "日报", "icon": "summarize", "link": reverse("daily")})
         if items:
             groups.append({"title": title, "separator": True, "items": items})
     if request.user.is_superuser:

@@ -4,9 +4,11 @@ from django.contrib import admin
 from django.urls import path
 
 from backoffice.classroom import classroom_page
+from backoffice.daily import daily_page
 from backoffice.overview import overview_file
 
 urlpatterns = [
     path("classroom/", admin.site.admin_view(classroom_page), name="classroom"),
+    path("daily/", admin.site.admin_view(daily_page), name="daily"),
     path("overview.csv", admin.site.admin_view(overview_file), name="overview"),
 ]

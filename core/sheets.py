@@ -2,6 +2,8 @@
 
 import csv
 import io
+import tempfile
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from itertools import chain
@@ -37,11 +39,14 @@ def sheet_write(
 
 
 def _csv_bytes(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> bytes:
-    out = io.StringIO(newline="")
-    writer = csv.writer(out)
-    for row in chain([head], rows):
-        writer.writerow([_text(value) for value in row])
-    return out.getvalue().encode("utf-8-sig", "replace")
+    with tempfile.TemporaryFile() as out:
+        text = io.TextIOWrapper(out, "utf-8-sig", "replace", newline="")
+        writer = csv.writer(text)
+        for row in chain([head], rows):
+            writer.writerow([_text(value) for value in row])
+        text.flush()
+        out.seek(0)
+        return out.read()
 
 
 def _text(value: Any) -> Any:
@@ -58,8 +63,10 @@ def add_sheet(
     for at, width in enumerate(widths, 1):
         sheet.column_dimensions[get_column_letter(at)].width = width
     sheet.append([_bold(sheet, text) for text in head])
+    # To make a cell with a format takes longer than to write it, and the sheet is done with it when the next row comes.
+    money: dict[int, WriteOnlyCell] = defaultdict(lambda: _money(sheet))
     for row in rows:
-        sheet.append([_cell(sheet, value) for value in row])
+        sheet.append([_cell(value, money, at) for at, value in enumerate(row)])
 
 
 def _bold(sheet: Any, text: str) -> WriteOnlyCell:
@@ -68,12 +75,17 @@ def _bold(sheet: Any, text: str) -> WriteOnlyCell:
     return cell
 
 
-def _cell(sheet: Any, value: Any) -> Any:
-    if not isinstance(value, Decimal):
-        return _storable(value)
-    cell = WriteOnlyCell(sheet, value)
+def _money(sheet: Any) -> WriteOnlyCell:
+    cell = WriteOnlyCell(sheet)
     cell.number_format = "0.00"
     return cell
+
+
+def _cell(value: Any, money: dict[int, WriteOnlyCell], at: int) -> Any:
+    if not isinstance(value, Decimal):
+        return _storable(value)
+    money[at].value = value
+    return money[at]
 
 
 def _storable(value: Any) -> Any:

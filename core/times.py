@@ -1,6 +1,6 @@
 """Write times: the API's two formats and the back office's, all in Asia/Shanghai and 24-hour."""
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import overload
 from zoneinfo import ZoneInfo
 
@@ -31,6 +31,11 @@ def comma(moment: None) -> None: ...
 def comma(moment: datetime | None) -> str | None:
     """``2020-12-31,12:59:59``: shop records."""
     return f"{local(moment):%Y-%m-%d,%H:%M:%S}" if moment else None
+
+
+def day_begins(day: date) -> datetime:
+    """Return the first moment of a day in Asia/Shanghai."""
+    return datetime.combine(day, time.min, SHANGHAI)
 
 
 def span(length: timedelta) -> str:

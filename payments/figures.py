@@ -1,11 +1,21 @@
-"""Sums over refunds, for the first page of the back office."""
+"""Sums over payments, refunds and bills, for the first page of the back office and the accountant's daily sheet."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from dataclasses import dataclass, fields, replace
+from datetime import date, datetime, timedelta
+from typing import Any, TypeVar
 
 from django.db.models import Aggregate, Count, Q, Sum
+from django.db.models.functions import TruncDate
 
-from payments.models import Refund, RefundStatus
+from core.times import SHANGHAI, day_begins
+from payments.models import BillRun, Difference, Payment, PaymentStatus, Refund, RefundStatus
+
+_S = RefundStatus
+# The bill lists a refund on the day on which the provider has accepted it. One that was closed later moved no money.
+_ACCEPTED = (_S.PROCESSING, _S.SUCCESS, _S.ABNORMAL, _S.OWED, _S.OFFLINE)
+_NOT_THERE = (_S.PROCESSING, _S.ABNORMAL, _S.OWED)
+T = TypeVar("T", "MoneyDay", "BillDay")
 
 
 def refund_sums(spans: Sequence[tuple[datetime, datetime]]) -> list[tuple[int, int]]:
@@ -18,3 +28,110 @@ def refund_sums(spans: Sequence[tuple[datetime, datetime]]) -> list[tuple[int, i
     refunds = Refund.objects.order_by().exclude(state=RefundStatus.CLOSED)
     found = refunds.filter(created_at__gte=min(begins for begins, _ in spans)).aggregate(**wanted)
     return [(found[f"number{at}"], found[f"fen{at}"]) for at in range(len(spans))]
+
+
+@dataclass(frozen=True)
+class MoneyDay:
+    """A day's money in fen. Each payment and each refund belongs to one day, so days may be added up.
+
+    Money comes in when it is paid, whether it belongs to an order or not (``strays``). It goes back when the provider
+    accepts the refund, or when staff note down that they paid the buyer without the provider (``offline``).
+    ``waiting``: what of the accepted refunds the buyer does not have yet.
+    """
+
+    paid: int = 0
+    paid_fen: int = 0
+    strays: int = 0
+    stray_fen: int = 0
+    refunds: int = 0
+    refunded_fen: int = 0
+    offline: int = 0
+    offline_fen: int = 0
+    waiting: int = 0
+    waiting_fen: int = 0
+
+    @property
+    def back_fen(self) -> int:
+        return self.refunded_fen + self.offline_fen
+
+    @property
+    def net_fen(self) -> int:
+        return self.paid_fen - self.back_fen
+
+    def __add__(self, other: "MoneyDay") -> "MoneyDay":
+        return _added(self, other)
+
+
+def money_days(first: date, last: date) -> dict[date, MoneyDay]:
+    """Return the money of each day that has some; both days are included. Three queries."""
+    begins, ends = day_begins(first), day_begins(last + timedelta(days=1))
+    days: dict[date, MoneyDay] = {}
+    payments = Payment.objects.filter(state__in=(PaymentStatus.PAID, PaymentStatus.STRAY))
+    stray = Q(state=PaymentStatus.STRAY)
+    accepted = Refund.objects.filter(state__in=_ACCEPTED)
+    waiting = Q(state__in=_NOT_THERE)
+    offline = Refund.objects.filter(state=RefundStatus.OFFLINE, accepted_at=None)
+    for rows, moment, sums in (
+        (payments, "paid_at", {**_sums("paid", "paid_fen"), **_sums("strays", "stray_fen", stray)}),
+        (accepted, "accepted_at", {**_sums("refunds", "refunded_fen"), **_sums("waiting", "waiting_fen", waiting)}),
+        (offline, "offline_at", _sums("offline", "offline_fen")),
+    ):
+        found: Any = rows.order_by().filter(**{f"{moment}__gte": begins, f"{moment}__lt": ends})
+        for row in found.annotate(day=TruncDate(moment, tzinfo=SHANGHAI)).values("day").annotate(**sums):
+            day = row.pop("day")
+            days[day] = replace(days.get(day, MoneyDay()), **row)
+    return days
+
+
+def _sums(number: str, fen: str, which: Q | None = None) -> dict[str, Aggregate]:
+    return {number: Count("pk", filter=which), fen: Sum("amount_fen", filter=which, default=0)}
+
+
+@dataclass(frozen=True)
+class BillDay:
+    """What the provider's bills of a day say, of all merchant numbers, and how many differences there are with ours."""
+
+    compared: int = 0  # merchant numbers whose bill was compared
+    missing: int = 0  # those whose bill was asked for in vain
+    paid_fen: int = 0
+    refunded_fen: int = 0
+    foreign: int = 0  # rows that belong to other systems; their money is among the sums
+    differences: int = 0
+    open: int = 0
+
+    @property
+    def is_compared(self) -> bool:
+        return self.compared > 0 and not self.missing
+
+    @property
+    def state(self) -> str:
+        if self.missing:
+            return "没有核对完"
+        return "已核对" if self.compared else "还没有核对"
+
+    def __add__(self, other: "BillDay") -> "BillDay":
+        return _added(self, other)
+
+
+def bill_days(first: date, last: date) -> dict[date, BillDay]:
+    """Return what the bills say of each day that has one or a difference; both days are included. Two queries."""
+    done = Q(state=BillRun.State.DONE)
+    runs: Any = BillRun.objects.order_by().filter(day__gte=first, day__lte=last).values("day")
+    runs = runs.annotate(
+        compared=Count("pk", filter=done),
+        missing=Count("pk", filter=~done),
+        paid=Sum("paid_fen"),
+        refunded=Sum("refunded_fen"),
+        foreign=Sum("foreign_rows"),
+    )
+    days = {row.pop("day"): BillDay(paid_fen=row.pop("paid"), refunded_fen=row.pop("refunded"), **row) for row in runs}
+    found: Any = Difference.objects.order_by().filter(day__gte=first, day__lte=last).values("day")
+    is_open = Q(ending=Difference.Ending.OPEN)
+    for row in found.annotate(differences=Count("pk"), open=Count("pk", filter=is_open)):
+        day = row.pop("day")
+        days[day] = replace(days.get(day, BillDay()), **row)
+    return days
+
+
+def _added(one: T, other: T) -> T:
+    return type(one)(*(getattr(one, field.name) + getattr(other, field.name) for field in fields(one)))

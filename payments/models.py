@@ -106,6 +106,7 @@ class Payment(models.Model):
             # Holds only payments that are still to be checked, so paid ones do not slow down the sweep.
             models.Index(fields=["next_check_at"], condition=Q(next_check_at__isnull=False), name="payment_due"),
             models.Index(fields=["-created_at", "-id"], name="payment_newest"),
+            models.Index(fields=["paid_at"], condition=Q(paid_at__isnull=False), name="payment_of_day"),
         ]
 
     def __str__(self) -> str:
@@ -164,6 +165,8 @@ class Refund(models.Model):
             models.Index(fields=["next_try_at"], condition=Q(next_try_at__isnull=False), name="refund_due"),
             models.Index(fields=["accepted_at"], condition=Q(billed_on=None), name="refund_unbilled"),
             models.Index(fields=["-created_at", "-id"], name="refund_newest"),
+            models.Index(fields=["accepted_at"], condition=Q(accepted_at__isnull=False), name="refund_of_day"),
+            models.Index(fields=["offline_at"], condition=Q(offline_at__isnull=False), name="refund_offline_of_day"),
         ]
 
     def __str__(self) -> str:

@@ -1,16 +1,20 @@
-"""Sums over the orders of a span of time, for the first page of the back office."""
+"""Sums over the orders of a span of time, for the first page of the back office and the accountant's daily sheet."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
-from django.db.models import Aggregate, Count, Q, Sum
+from django.db.models import Aggregate, Count, F, Q, Sum
+from django.db.models.functions import TruncDate
 
-from shop.models import Order, OrderLine
-from shop.states import EARNING
+from core.times import SHANGHAI, day_begins
+from shop.models import Order, OrderLine, OrderLog
+from shop.states import EARNING, State
 
 Span = tuple[datetime, datetime]
+_REVENUE = F("total") - F("refunded")
 
 
 @dataclass(frozen=True)
@@ -25,7 +29,7 @@ def order_sums(spans: Sequence[Span]) -> list[Sums]:
     for at, (begins, ends) in enumerate(spans):
         within = Q(created_at__gte=begins, created_at__lt=ends)
         wanted[f"orders{at}"] = Count("pk", filter=within)
-        wanted[f"revenue{at}"] = Sum("total", filter=within & Q(state__in=EARNING), default=Decimal())
+        wanted[f"revenue{at}"] = Sum(_REVENUE, filter=within & Q(state__in=EARNING), default=Decimal())
     orders = Order.objects.order_by().filter(created_at__gte=min(begins for begins, _ in spans))
     found = orders.aggregate(**wanted)
     return [Sums(found[f"orders{at}"], found[f"revenue{at}"]) for at in range(len(spans))]
@@ -39,3 +43,41 @@ def products_best(span: Span, *, most: int) -> list[tuple[int, str, int]]:
     sums = lines.order_by().values("product_id", "product__name").annotate(pieces=Sum("quantity"))
     best = sums.order_by("-pieces", "product_id").values_list("product_id", "product__name", "pieces")
     return list(best[:most])
+
+
+@dataclass(frozen=True)
+class OrderDay:
+    """A day's orders: those placed on it with their amount and revenue, and how many ended unpaid on it."""
+
+    placed: int = 0
+    amount: Decimal = Decimal(0)
+    revenue: Decimal = Decimal(0)
+    cancelled: int = 0
+    closed: int = 0
+
+    def __add__(self, other: "OrderDay") -> "OrderDay":
+        return OrderDay(
+            self.placed + other.placed,
+            self.amount + other.amount,
+            self.revenue + other.revenue,
+            self.cancelled + other.cancelled,
+            self.closed + other.closed,
+        )
+
+
+def order_days_between(first: date, last: date) -> dict[date, OrderDay]:
+    """Return the figures of each day that has some; both days are included. Two queries."""
+    begins, ends = day_begins(first), day_begins(last + timedelta(days=1))
+    orders: Any = Order.objects.order_by().filter(created_at__gte=begins, created_at__lt=ends)
+    sums = orders.annotate(day=TruncDate("created_at", tzinfo=SHANGHAI)).values("day")
+    earned = Sum(_REVENUE, filter=Q(state__in=EARNING), default=Decimal())
+    sums = sums.annotate(placed=Count("pk"), amount=Sum("total"), revenue=earned)
+    days = {row.pop("day"): OrderDay(**row) for row in sums}
+    ended: Any = OrderLog.objects.order_by().filter(at__gte=begins, at__lt=ends, from_state=State.OPEN)
+    ended = ended.filter(to_state__in=[State.CANCELLED, State.CLOSED, State.INVALID])
+    ended = ended.annotate(day=TruncDate("at", tzinfo=SHANGHAI)).values("day")
+    cancelled = Q(to_state=State.CANCELLED)
+    for row in ended.annotate(cancelled=Count("pk", filter=cancelled), closed=Count("pk", filter=~cancelled)):
+        day = row.pop("day")
+        days[day] = replace(days.get(day, OrderDay()), **row)
+    return days

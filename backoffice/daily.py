@@ -1,0 +1,203 @@
+"""The accountant's daily sheet: what was ordered, what came in and went back, and what WeChat Pay's bill says.
+
+Every number comes from the apps' ``figures``, so that it is the one that other pages show.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+from django.apps import apps
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils import timezone
+from openpyxl import Workbook
+
+from backoffice.navigation import DAILY_NEEDS, may_see_all
+from core.admin.audit import Deed, deed_record
+from core.admin.exports import download
+from core.admin.password import require_password
+from core.admin.tables import table
+from core.money import fen_to_yuan
+from core.sheets import add_sheet, book_bytes
+from core.times import dash, local
+from payments.figures import BillDay, MoneyDay, bill_days, money_days
+from shop.figures import OrderDay, order_days_between
+
+MOST_DAYS = 92
+FIRST_YEAR, LAST_YEAR = 2000, 2200
+_FEES = "微信支付的交易账单核对不含手续费,以商户平台的资金账单为准"
+_DAY_TITLES = (
+    *("日期", "下单", "下单金额(元)", "订单收入(元)", "取消", "关闭", "收款笔数", "收款(元)"),
+    *("退款笔数", "退款(元)", "净额(元)", "对账", "未处理差异"),
+)
+
+
+class Line(NamedTuple):
+    """One line of the sheet: what it counts, how many, how much in yuan; None: not a matter of numbers or of money."""
+
+    label: str
+    number: int | None
+    amount: Decimal | None
+    hint: str = ""
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """The figures of some days, oldest first."""
+
+    first: date
+    last: date
+    orders: dict[date, OrderDay]
+    money: dict[date, MoneyDay]
+    bills: dict[date, BillDay]
+
+    @property
+    def days(self) -> list[date]:
+        return [self.first + timedelta(days=n) for n in range((self.last - self.first).days + 1)]
+
+    @property
+    def title(self) -> str:
+        return f"{self.first}" if self.first == self.last else f"{self.first} 至 {self.last}"
+
+    def lines(self) -> Iterator[Line]:
+        order, money, bill = (_sum(part.values(), zero) for part, zero in self._parts())
+        yield Line("下单", order.placed, order.amount, "按下单时间,包括后来没有付款的")
+        yield Line(
+            "其中的订单收入", None, order.revenue, "这些订单里已付款、没有全额退款的,减去部分退款;与首页的收入相同"
+        )
+        yield Line("取消的订单", order.cancelled, None, "买家取消,按取消的时间")
+        yield Line("关闭的订单", order.closed, None, "超时未付、员工关闭或作废,按关闭的时间")
+        yield Line("收款", money.paid, fen_to_yuan(money.paid_fen), "按支付时间")
+        if money.strays:
+            hint = "没有相符的订单,包括在收款里,全部要退回"
+            yield Line("其中不属于订单的款", money.strays, fen_to_yuan(money.stray_fen), hint)
+        yield Line(
+            "退款", money.refunds + money.offline, fen_to_yuan(money.back_fen), "按微信受理退款、登记线下退款的时间"
+        )
+        if money.offline:
+            yield Line("其中线下退款", money.offline, fen_to_yuan(money.offline_fen), "没有经过微信支付")
+        if money.waiting:
+            hint = "包括在退款里:微信已受理,买家还没有收到"
+            yield Line("其中还没有到账", money.waiting, fen_to_yuan(money.waiting_fen), hint)
+        yield Line("净额", None, fen_to_yuan(money.net_fen), "收款减退款")
+        yield Line("手续费", None, None, f"未知。{_FEES}")
+        compared = sum(day.is_compared for day in self.bills.values())
+        foreign = f";账单里有 {bill.foreign} 笔属于用同一商户号的其他系统" if bill.foreign else ""
+        yield Line(
+            "微信账单的收款", None, fen_to_yuan(bill.paid_fen), f"{len(self.days)} 天里核对了 {compared} 天{foreign}"
+        )
+        yield Line("微信账单的退款", None, fen_to_yuan(bill.refunded_fen), "按受理时间,不含线下退款")
+        yield Line("对账差异", bill.differences, None, f"其中 {bill.open} 处未处理")
+
+    def _parts(self) -> list[tuple[dict[date, Any], Any]]:
+        return [(self.orders, OrderDay()), (self.money, MoneyDay()), (self.bills, BillDay())]
+
+    def rows(self) -> Iterator[list[Any]]:
+        for day in self.days:
+            order, money, bill = (part.get(day, zero) for part, zero in self._parts())
+            yield [
+                *(str(day), order.placed, order.amount, order.revenue, order.cancelled, order.closed),
+                *(money.paid, fen_to_yuan(money.paid_fen)),
+                *(money.refunds + money.offline, fen_to_yuan(money.back_fen), fen_to_yuan(money.net_fen)),
+                *(bill.state, bill.open),
+            ]
+
+
+def _sum(days: Iterable[Any], zero: Any) -> Any:
+    total = zero
+    for day in days:
+        total += day
+    return total
+
+
+def sheet_of(first: date, last: date) -> Sheet:
+    return Sheet(first, last, order_days_between(first, last), money_days(first, last), bill_days(first, last))
+
+
+def days_asked(request: HttpRequest, today: date) -> tuple[date, date]:
+    """Return the first and the last day of ``?from=&to=``: today without them, at most ``MOST_DAYS``, none to come."""
+    first = _day(request.GET.get("from", "")) or _day(request.GET.get("to", "")) or today
+    last = _day(request.GET.get("to", "")) or first
+    first, last = sorted((min(first, today), min(last, today)))
+    return max(first, last - timedelta(days=MOST_DAYS - 1)), last
+
+
+def _day(text: str) -> date | None:
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        return None
+    return day if FIRST_YEAR <= day.year <= LAST_YEAR else None
+
+
+def daily_page(request: HttpRequest) -> HttpResponse:
+    """Show, print or send the sheet.
+
+    :raises PermissionDenied: the user may not see orders, payments, refunds and bills; or exports without the right.
+    """
+    if not may_see_all(request, DAILY_NEEDS):
+        raise PermissionDenied
+    may_export = admin.site._registry[apps.get_model("payments.Payment")].may_export(request)  # type: ignore[attr-defined]
+    now = local(timezone.now())
+    sheet = sheet_of(*days_asked(request, now.date()))
+    if "xlsx" in request.GET:
+        if not may_export:
+            raise PermissionDenied
+        require_password(request, is_download=True)
+        name = f"日报-{sheet.title.replace(' ', '')}.xlsx"
+        deed_record(request.user, Deed.EXPORT, {"文件": name})
+        return download(name, _book(sheet))
+    context = admin.site.each_context(request) | {
+        "title": f"日报 {sheet.title}",
+        "sheet": sheet,
+        "lines": list(sheet.lines()),
+        "days": table(_DAY_TITLES, [_shown(row) for row in sheet.rows()]) if sheet.first != sheet.last else "",
+        "may_export": may_export,
+        "query": f"from={sheet.first}&to={sheet.last}",
+        "made_at": dash(now),
+        "is_open": sheet.last == now.date(),
+        "most_days": MOST_DAYS,
+        "today": now.date(),
+        "shortcuts": _shortcuts(sheet, now),
+    }
+    return render(
+        request, "backoffice/daily_paper.html" if "paper" in request.GET else "backoffice/daily.html", context
+    )
+
+
+def _shown(row: list[Any]) -> list[Any]:
+    return [f"{value:.2f}" if isinstance(value, Decimal) else str(value) for value in row]
+
+
+def _shortcuts(sheet: Sheet, now: datetime) -> list[tuple[str, str, bool]]:
+    today = now.date()
+    length = sheet.last - sheet.first + timedelta(days=1)
+    spans = [
+        ("前一天" if length.days == 1 else f"前 {length.days} 天", sheet.first - length, sheet.last - length),
+        ("今天", today, today),
+        ("本月", today.replace(day=1), today),
+    ]
+    if sheet.last < today:
+        spans.insert(
+            1, ("后一天" if length.days == 1 else f"后 {length.days} 天", sheet.first + length, sheet.last + length)
+        )
+    page = reverse("daily")
+    return [
+        (title, f"{page}?from={first}&to={last}", (first, last) == (sheet.first, sheet.last))
+        for title, first, last in spans
+    ]
+
+
+def _book(sheet: Sheet) -> bytes:
+    book = Workbook(write_only=True)
+    head = [f"日报 {sheet.title}", "笔数", "金额(元)", "说明"]
+    lines = [["" if value is None else value for value in line] for line in sheet.lines()]
+    add_sheet(book, "汇总", head, lines, [28, 10, 14, 60])
+    add_sheet(book, "逐日", _DAY_TITLES, sheet.rows(), [12, 8, 14, 14, 8, 8, 10, 12, 10, 12, 12, 12, 12])
+    return book_bytes(book)

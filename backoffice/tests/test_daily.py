@@ -1,0 +1,178 @@
+"""The accountant's daily sheet: the same numbers as the first page and the reconciliation, as page, paper and Excel."""
+
+import io
+from collections.abc import Callable
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from auditlog.models import LogEntry
+from django.contrib.auth.models import Permission
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+from openpyxl import load_workbook
+
+from accounts.models import User
+from backoffice import daily
+from core.admin.audit import Deed
+from core.times import local
+from payments.models import BillRun, Difference, Payment, Refund
+from shop.models import Order, OrderLog
+from shop.states import State
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def today() -> date:
+    return local(timezone.now()).date()
+
+
+@pytest.fixture
+def books(stock: dict[str, Any]) -> dict[str, Any]:
+    """The records of ``stock``, with more refunds, stray money, a bill with a difference, and orders that ended."""
+    now, payment = timezone.now(), stock["payment"]
+    Refund.objects.update(state="processing", accepted_at=now, amount_fen=250)
+    Refund.objects.create(
+        payment=payment, out_refund_no="R2", amount_fen=100, created_at=now, state="offline", offline_at=now,
+        offline_by="王", offline_way="cash", offline_voucher="1",
+    )  # fmt: skip
+    Refund.objects.create(
+        payment=payment, out_refund_no="R3", amount_fen=700, created_at=now, state="closed", accepted_at=now
+    )
+    facts = {"time_start": now, "time_expire": now, "created_at": now, "paid_at": now}
+    Payment.objects.create(out_trade_no="STRAY", amount_fen=300, state="stray", transaction_id="4", **facts)
+    Payment.objects.create(
+        out_trade_no="OPEN", amount_fen=900, state="open", **{name: now for name in facts if name != "paid_at"}
+    )
+    Order.objects.filter(state=State.SHIPPED).update(refunded=Decimal("2.50"))
+    for state in (State.CANCELLED, State.CLOSED, State.INVALID):
+        order = stock["orders"][state]
+        OrderLog.objects.create(order=order, at=now, actor="x", event="x", from_state=State.OPEN, to_state=state)
+        OrderLog.objects.create(order=order, at=now, actor="x", event="删除", from_state=state, to_state=state)
+    day = local(now).date()
+    BillRun.objects.create(mch_id="1", day=day, state="done", ran_at=now, paid_fen=1550, refunded_fen=250, rows=3)
+    Difference.objects.create(mch_id="1", day=day, kind="amount", out_trade_no="X", found_at=now)
+    return stock
+
+
+def lines(client: Client, query: str = "") -> dict[str, tuple[Any, str]]:
+    answer = client.get(reverse("daily") + query)
+    found = answer.context["lines"]
+    return {line.label: (line.number, "" if line.amount is None else f"{line.amount:.2f}") for line in found}
+
+
+class TestNumbers:
+    def test_of_a_day(self, office: Client, books: dict[str, Any]) -> None:
+        assert lines(office) == {
+            "下单": (13, "162.50"),
+            "其中的订单收入": (None, "72.50"),
+            "取消的订单": (1, ""),
+            "关闭的订单": (2, ""),
+            "收款": (2, "15.50"),
+            "其中不属于订单的款": (1, "3.00"),
+            "退款": (2, "3.50"),
+            "其中线下退款": (1, "1.00"),
+            "其中还没有到账": (1, "2.50"),
+            "净额": (None, "12.00"),
+            "手续费": (None, ""),
+            "微信账单的收款": (None, "15.50"),
+            "微信账单的退款": (None, "2.50"),
+            "对账差异": (1, ""),
+        }
+        page = office.get(reverse("daily")).content.decode()
+        assert (
+            "未知。微信支付的交易账单核对不含手续费" in page and "其中 1 处未处理" in page and "今天还没有结束" in page
+        )
+
+    def test_are_those_of_the_first_page(self, office: Client, books: dict[str, Any]) -> None:
+        tiles = {tile.label: tile.value for tile in office.get("/admin/").context["tiles"]}
+        found = lines(office)
+
+        assert tiles["今天订单"] == str(found["下单"][0])
+        assert tiles["今天收入(元)"] == tiles["30 天收入(元)"] == found["其中的订单收入"][1] == "72.50"
+
+    def test_belong_to_days_of_local_time(self, office: Client, books: dict[str, Any], today: date) -> None:
+        midnight = local(timezone.now()).replace(hour=0, minute=0, second=0, microsecond=0)
+        Payment.objects.filter(out_trade_no="STRAY").update(paid_at=midnight - timedelta(seconds=1))
+        Order.objects.filter(state=State.PAID).update(created_at=midnight - timedelta(seconds=1))
+        yesterday = today - timedelta(days=1)
+
+        assert (lines(office)["收款"], lines(office)["下单"][0]) == ((1, "12.50"), 12)
+        before = lines(office, f"?from={yesterday}")
+        assert (before["收款"], before["下单"], before["其中的订单收入"]) == (
+            (1, "3.00"),
+            (1, "12.50"),
+            (None, "12.50"),
+        )
+        both = lines(office, f"?from={yesterday}&to={today}")
+        assert (both["收款"], both["下单"][0]) == ((2, "15.50"), 13)
+
+    def test_of_many_days_cost_as_much_as_of_one(
+        self, office: Client, books: dict[str, Any], today: date, django_assert_num_queries: Any
+    ) -> None:
+        for query in ("", f"?from={today - timedelta(days=60)}&to={today}"):
+            # Session, user; orders, their ends; payments, refunds, refunds elsewhere; bills, differences.
+            with django_assert_num_queries(9):
+                office.get(reverse("daily") + query)
+
+
+class TestDays:
+    @pytest.mark.parametrize(
+        ("query", "first", "last"),
+        [
+            ("", 0, 0),
+            ("?from=x&to=%00", 0, 0),
+            ("?from=9999-12-31&to=0001-01-01", 0, 0),
+            ("?to=2199-01-01", 0, 0),
+            ("?from=2020-01-05&to=2020-01-03", "2020-01-03", "2020-01-05"),
+            ("?from=2020-01-01&to=2021-01-01", "2020-10-02", "2021-01-01"),
+            ("?to=2020-01-03", "2020-01-03", "2020-01-03"),
+        ],
+    )
+    def test_are_bounded(self, office: Client, today: date, query: str, first: Any, last: Any) -> None:
+        sheet = office.get(reverse("daily") + query).context["sheet"]
+
+        assert (str(sheet.first), str(sheet.last)) == (str(first or today), str(last or today))
+        assert (sheet.last - sheet.first).days < daily.MOST_DAYS
+
+    def test_lead_to_the_ones_before_and_after(self, office: Client) -> None:
+        page = office.get(reverse("daily") + "?from=2020-03-02&to=2020-03-03").content.decode()
+
+        assert "?from=2020-02-29&amp;to=2020-03-01" in page and "?from=2020-03-04&amp;to=2020-03-05" in page
+        assert "后一天" not in office.get(reverse("daily")).content.decode()
+
+
+class TestPaperAndExcel:
+    def test_hold_the_same(self, office: Client, root: Any, books: dict[str, Any], today: date) -> None:
+        query = f"?from={today - timedelta(days=1)}&to={today}"
+        paper = office.get(reverse("daily") + query + "&paper").content.decode()
+        book = load_workbook(io.BytesIO(office.get(reverse("daily") + query + "&xlsx").content))
+
+        assert "data-print" in paper and "15.50" in paper and "root 打印" in paper
+        found = {row[0]: row[1:3] for row in book["汇总"].iter_rows(values_only=True)}
+        assert found["收款"] == (2, 15.5) and found["净额"] == (None, 12) and found["手续费"] == (None, None)
+        heads, _, day = book["逐日"].iter_rows(values_only=True)
+        row = dict(zip(heads, day, strict=True))
+        assert (row["日期"], row["收款(元)"], row["净额(元)"], row["对账"]) == (str(today), 15.5, 12, "已核对")
+        [entry] = LogEntry.objects.filter(action=Deed.EXPORT)
+        assert entry.actor == root.user and "日报" in entry.changes["文件"][1]
+
+    def test_are_for_those_who_may(self, staff: Callable[[str], Client], books: dict[str, Any]) -> None:
+        clerk = staff("200")
+        role = User.objects.get(username="staff200").role
+        needed = ["view_order", "view_payment", "view_refund", "view_billrun", "view_difference"]
+        for missing in needed:
+            role.permissions.set(Permission.objects.filter(codename__in=set(needed) - {missing}))
+            assert clerk.get(reverse("daily")).status_code == 403
+        assert reverse("daily") not in clerk.get("/admin/").content.decode()
+
+        role.permissions.set(Permission.objects.filter(codename__in=needed))
+
+        page = clerk.get(reverse("daily")).content.decode()
+        assert reverse("daily") in clerk.get("/admin/").content.decode()
+        assert "下载 Excel" not in page and clerk.get(reverse("daily") + "?paper").status_code == 200
+        assert clerk.get(reverse("daily") + "?xlsx").status_code == 403
+        assert not LogEntry.objects.filter(action=Deed.EXPORT).exists()
