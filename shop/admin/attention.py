@@ -12,10 +12,12 @@ from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
+from accounts.selectors import display_names
+from core.admin.tables import LogLine
 from core.times import dash
 from payments.models import Difference
 from payments.selectors import differences_of
-from shop.models import Order, OrderLog, PartRefund
+from shop.models import Order, PartRefund
 from shop.models.order import REMARK_LENGTH
 from shop.services.order_attention import REMARK, flag_mark
 from shop.states import Event, State
@@ -57,12 +59,17 @@ def seen_field(order: Order) -> SafeString:
 
 
 def head_of(order: Order) -> dict[str, Any]:
-    """Return what stands above the order page: the return to decide about, and the remarks, oldest first."""
-    logs = list(order.logs.all())
-    asked: OrderLog | None = None
-    if order.state in ASKED:
-        asked = next((log for log in reversed(logs) if log.event == Event.ASK_RETURN.label), None)
-    return {"asked": asked, "remarks": [log for log in logs if log.event == REMARK], "longest": REMARK_LENGTH}
+    """Return what stands above the order page: the return to decide about, the flag, and the remarks, newest first."""
+    logs = list(order.logs.filter(event__in=[REMARK, Event.ASK_RETURN.label]).order_by("-pk"))
+    names = display_names([*(log.actor for log in logs), order.flagged_by])
+    lines = [LogLine(log.at, names[log.actor], log.event, detail=log.detail) for log in logs]
+    asked = next((line for line in lines if line.event == Event.ASK_RETURN.label), None)
+    return {
+        "asked": asked if order.state in ASKED else None,
+        "remarks": [line for line in lines if line.event == REMARK],
+        "flagged_by": names[order.flagged_by],
+        "longest": REMARK_LENGTH,
+    }
 
 
 def attach_differences(orders: list[Any]) -> None:

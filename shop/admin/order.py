@@ -10,7 +10,7 @@ from typing import Any, ClassVar, NamedTuple
 
 from django.contrib import admin, messages
 from django.contrib.admin.utils import label_for_field, lookup_field
-from django.db.models import QuerySet, prefetch_related_objects
+from django.db.models import QuerySet
 from django.forms import Form
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import path
@@ -288,7 +288,6 @@ class OrderAdmin(WorkListColumns, ExportMixin, ButtonsAdmin):
 
     def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **options: Any) -> Any:
         if order := context.get("original"):
-            prefetch_related_objects([order], "logs")
             context |= {"head": head_of(order), "may_remark": self.may_press(request, "remark")}
         return super().render_change_form(request, context, *args, **options)
 
