@@ -67,7 +67,9 @@ def secret_key() -> str:
     try:
         return environment.kept_text(file, lambda: secrets.token_urlsafe(50))
     except OSError as error:
-        raise ImproperlyConfigured(f"{file} cannot be used ({error.strerror}): set DJANGO_SECRET_KEY.") from None
+        raise ImproperlyConfigured(
+            f"{file} cannot be used ([Errno {error.errno}] {error.strerror}): set DJANGO_SECRET_KEY."
+        ) from None
 
 
 def flag(name: str, default: Any) -> bool:

@@ -104,7 +104,7 @@ def state_directory(environ: Mapping[str, str], root: Path) -> Path:
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise StackError(f"{path} cannot be made: {error.strerror}.") from error
+        raise StackError(f"{path} cannot be made: [Errno {error.errno}] {error.strerror}.") from error
     if not os.access(path, os.W_OK | os.X_OK):
         raise StackError(f"{path} cannot be written: it belongs to another account.")
     return path

@@ -3,6 +3,7 @@
 import http.client
 import json
 import os
+import socket
 import subprocess
 import threading
 import time
@@ -15,6 +16,7 @@ import pytest
 
 from core.api.bodies import FILE_LIMIT, MIB
 from core.api.routing import endpoints
+from core.errors import ServiceUnavailable, Throttled
 from tests.journeys.installation import until
 from tests.kit import free_ports
 from tests.needs import NGINX
@@ -27,10 +29,16 @@ FOLDERS = " ".join(f"{name}_temp_path temp;" for name in ("client_body", "proxy"
 USER = "user root;" if os.geteuid() == 0 else ""
 FRAME = USER + " pid nginx.pid; error_log error.log; daemon off; events {{}} http {{ {} }}"
 START_TIMEOUT_S = 30
+HANGS_S = 4
 
 
 class Echo(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
+        if self.path.endswith("/dies"):
+            self.connection.shutdown(socket.SHUT_RDWR)
+            return
+        if self.path.endswith("/hangs"):
+            time.sleep(HANGS_S)
         body = json.dumps({"port": self.server.server_address[1], **self.headers}).encode()
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
@@ -38,8 +46,10 @@ class Echo(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def do_POST(self) -> None:
-        self.rfile.read(int(self.headers["Content-Length"]))
+        self.rfile.read(int(self.headers["Content-Length"] or 0))
         self.do_GET()
+
+    do_OPTIONS = do_GET
 
     def log_message(self, *args: object) -> None:
         pass
@@ -66,6 +76,10 @@ def ports(home: Path) -> Iterator[dict[str, int]]:
         "listen 80;": f"listen 127.0.0.1:{found['http']};",
         "ssl_certificate": "# ssl_certificate",
         "/var/log/nginx/": "",
+        "proxy_read_timeout 60s;": f"proxy_read_timeout {HANGS_S // 2}s;",
+        # A limit as an engineer adds one.
+        "limit_req_status 429;": "limit_req_status 429; limit_req_zone $uri zone=one:1m rate=1r/m;",
+        "location /admin/ {": "location = /busy { limit_req zone=one; proxy_pass http://spms_web; } location /admin/ {",
     }.items():
         assert ours in text
         text = text.replace(ours, theirs)
@@ -175,6 +189,66 @@ def test_the_back_office_takes_what_its_pages_may_and_answers_with_a_page(ports)
 
     assert (status, headers["Content-Type"]) == (413, "text/html; charset=utf-8")
     assert "请求内容过大" in body
+
+
+def refused(port: int, path: str, method: str = "POST", **headers: str) -> tuple[int, dict[str, str], str]:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    sent = {"Host": "api.example.com", "Origin": "https://front.example"} | headers
+    connection.request(method, path, headers=sent)
+    answer = connection.getresponse()
+    body = answer.read().decode()
+    connection.close()
+    return answer.status, dict(answer.headers), body
+
+
+LATER = "服务暂时不可用,请稍后再试"
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "msg"), [("/dies", 502, LATER), ("/hangs", 504, LATER), ("/busy", 429, "请求太频繁,请稍后再试")]
+)
+def test_what_nginx_refuses_is_told_in_the_envelope_and_to_pages_of_any_origin(ports, path, status, msg):
+    found, headers, body = refused(ports["https"], path)
+    if path == "/busy":  # the limit's burst is one request
+        found, headers, body = refused(ports["https"], path)
+
+    assert (found, json.loads(body)) == (status, {"status": status, "state": False, "msg": msg})
+    assert headers["Content-Type"] == "application/json; charset=utf-8"
+    assert headers["Access-Control-Allow-Origin"] == "https://front.example"
+    assert (headers["Retry-After"], headers["Access-Control-Expose-Headers"]) == ("2", "Retry-After")
+
+
+def test_a_browser_may_read_that_we_are_down_after_its_preflight(ports):
+    asked = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "authorization"}
+
+    status, headers, body = refused(ports["https"], "/dies", "OPTIONS", **asked)
+
+    assert (status, body) == (204, "")
+    assert headers["Access-Control-Allow-Origin"] == "https://front.example"
+    assert headers["Access-Control-Allow-Headers"] == "authorization"
+
+
+def test_a_header_that_is_too_long_is_told_in_the_envelope(ports):
+    status, headers, body = refused(ports["https"], "/verify", authorization="x" * 20_000)
+
+    assert (status, json.loads(body)) == (400, {"status": 400, "state": False, "msg": "请求数据无法解析"})
+    assert headers["Access-Control-Allow-Origin"] == "https://front.example"
+
+
+@pytest.mark.parametrize("path", ["/admin/dies", "/admin/hangs"])
+def test_people_in_the_back_office_read_that_we_are_down_on_a_page(ports, path):
+    status, headers, body = refused(ports["https"], path, "GET")
+
+    assert (status, headers["Content-Type"]) == (502, "text/html; charset=utf-8")
+    assert "系统暂时不可用" in body and headers["Retry-After"] == "5"
+
+
+def test_the_words_are_those_of_haproxy_and_the_application(ports):
+    haproxy = (CONF.parent / "haproxy.cfg").read_text("utf-8")
+
+    for status in (502, 504):
+        assert f"""'{{"status":{status},"state":false,"msg":"{LATER}"}}'""" in haproxy
+    assert (ServiceUnavailable.msg, Throttled.msg) == (LATER, "请求太频繁,请稍后再试")
 
 
 def test_figures_stay_inside(ports):

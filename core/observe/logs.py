@@ -20,7 +20,7 @@ QUIETER = {
 }
 LONGEST_PATH = 300  # characters of a path that a log line shows
 _WORDS = r"(?:password|passwd|secret|token|authorization|captcha|api_?key)"
-_CODE = r"(?:wechat_?)?code"
+_CODE = r"(?:(?:wechat_?)?code|sid)"  # the sid of a socket is its only secret
 SECRET_NAME = re.compile(rf"(?i)[\w-]*{_WORDS}|{_CODE}")
 # The pattern begins with the word and does not match what precedes it ("new" in newPassword): with `[\w-]*` in front,
 # which is tried from each character, a path of 20,000 characters took 10 s. An unclosed quote hides the rest.
@@ -59,33 +59,36 @@ def _json(event: dict[str, Any], **options: Any) -> str:
         return json.dumps(event, **options)
 
 
+_SHARED: list[Any] = [
+    structlog.contextvars.merge_contextvars,
+    structlog.stdlib.add_log_level,
+    structlog.stdlib.add_logger_name,
+    structlog.processors.TimeStamper(fmt="iso", utc=True),  # hosts may have other time zones
+]
+
+
+def formatter(kind: str) -> logging.Formatter:
+    """Make the formatter of all lines; ``deploy/logging.json`` gives it to Granian and uvicorn too.
+
+    :param kind: "console" or "json".
+    """
+    renderer: Any = (
+        structlog.processors.JSONRenderer(_json) if kind == "json" else structlog.dev.ConsoleRenderer(colors=False)
+    )
+    first = structlog.stdlib.ProcessorFormatter.remove_processors_meta
+    last: list[Any] = [first, shorten_paths, structlog.processors.format_exc_info, hide_secrets, renderer]
+    return structlog.stdlib.ProcessorFormatter(foreign_pre_chain=_SHARED, processors=last)
+
+
 def configure(options: dict[str, Any]) -> None:
     """Set up logging (Django's ``LOGGING_CONFIG``). ``options``: ``format`` ("console" or "json") and ``level``."""
     # Our lines show neither thread nor process, so do not look them up for each line.
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
-    shared: list[Any] = [
-        structlog.contextvars.merge_contextvars,
-        structlog.stdlib.add_log_level,
-        structlog.stdlib.add_logger_name,
-        structlog.processors.TimeStamper(fmt="iso", utc=False),
-    ]
-    renderer: Any = (
-        structlog.processors.JSONRenderer(_json)
-        if options["format"] == "json"
-        else structlog.dev.ConsoleRenderer(colors=False)
-    )
-    last = [shorten_paths, structlog.processors.format_exc_info, hide_secrets, renderer]
     logging.config.dictConfig(
         {
             "version": 1,
             "disable_existing_loggers": False,
-            "formatters": {
-                "main": {
-                    "()": structlog.stdlib.ProcessorFormatter,
-                    "foreign_pre_chain": shared,
-                    "processors": [structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
-                }
-            },
+            "formatters": {"main": {"()": formatter, "kind": options["format"]}},
             "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "main"}},
             "root": {"handlers": ["stderr"], "level": options["level"]},
             "loggers": {name: {"level": level} for name, level in QUIETER.items()},
@@ -94,7 +97,7 @@ def configure(options: dict[str, Any]) -> None:
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,  # first, so that a line below the level costs nothing
-            *shared,
+            *_SHARED,
             structlog.stdlib.PositionalArgumentsFormatter(),
             structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
         ],

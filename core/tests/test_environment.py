@@ -181,7 +181,7 @@ class TestDevelopmentsSigningKey:
 
         _, said = self.ask(tmp_path).communicate()
 
-        assert "secret-key cannot be used (Is a directory): set DJANGO_SECRET_KEY." in said.splitlines()[-1]
+        assert "secret-key cannot be used ([Errno 21] Is a directory): set DJANGO_SECRET_KEY." in said.splitlines()[-1]
 
 
 def test_of_two_that_keep_a_text_at_once_both_read_the_winners(tmp_path):

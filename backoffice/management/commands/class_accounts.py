@@ -62,5 +62,5 @@ class Command(BaseCommand):
             path.write_text(slips_csv(slips), "utf-8-sig")
         except OSError as error:
             raise CommandError(
-                f"{path} cannot be written: {error.strerror}; the accounts are made, see above"
+                f"{path} cannot be written: [Errno {error.errno}] {error.strerror}; the accounts are made, see above"
             ) from None

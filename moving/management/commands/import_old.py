@@ -56,7 +56,7 @@ class Command(BaseCommand):
         try:
             report = ImportReport(report_folder)
         except OSError as error:
-            raise ImportRefused(f"{report_folder} cannot be made: {error.strerror}") from None
+            raise ImportRefused(f"{report_folder} cannot be made: [Errno {error.errno}] {error.strerror}") from None
         with closing(report), closing(run.seen):
             others = Import(run, report, self._tell).folder(folder)
             self.stdout.write(report.end())

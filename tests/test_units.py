@@ -1,0 +1,225 @@
+"""The services of deploy/systemd: the units' own command lines with production's settings, as systemd starts them."""
+
+import http.client
+import json
+import os
+import re
+import shlex
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.db import connections
+
+from tests.concurrency.servers import database_url
+from tests.journeys.installation import until
+from tests.kit import free_ports
+
+ROOT = Path(__file__).parents[1]
+UNITS = ROOT / "deploy" / "systemd"
+START_S = 60
+SECRET = "only-one-page-may-know-this"
+# Celery writes this past all logging when it is asked to end.
+FAREWELL = ("", "worker: Warm shutdown (MainProcess)")
+pytestmark = [pytest.mark.slow, pytest.mark.django_db]
+
+
+def lines_of(unit: str, name: str) -> list[str]:
+    return re.findall(rf"^{name}=(.*)$", (UNITS / f"{unit}.service").read_text("utf-8"), re.M)
+
+
+class Service:
+    """One unit's process."""
+
+    def __init__(self, unit: str, home: Path, environ: dict[str, str], instance: str = "", **replaced: str) -> None:
+        (line,) = lines_of(unit, "ExecStart")
+        words = shlex.split(line.replace("%i", instance).replace("%%", "%"))
+        assert words[0].startswith("/opt/spms/.venv/bin/")
+        for option, value in replaced.items():
+            words[words.index(f"--{option.replace('_', '-')}") + 1] = value
+        self.file = home / f"{unit}.log"
+        with self.file.open("wb") as out:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", Path(words[0]).name, *words[1:]],
+                cwd=ROOT, env=environ, stdout=out, stderr=out, start_new_session=True,
+            )  # fmt: skip
+
+    def log(self) -> str:
+        return self.file.read_text("utf-8")
+
+    def children(self) -> set[str]:
+        return set(Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split())
+
+    def end(self) -> None:
+        """End it as ``systemctl stop`` does, but with less patience."""
+        self.process.terminate()
+        try:
+            self.process.wait(15)
+        except subprocess.TimeoutExpired:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
+
+
+@pytest.fixture(scope="module")
+def environ(django_db_setup: None, django_db_blocker: Any, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """spms.env.example with the test's engines, below a home of its own."""
+    home = tmp_path_factory.mktemp("spms")
+    example = (UNITS / "spms.env.example").read_text("utf-8")
+    facts = dict(line.split("=", 1) for line in example.splitlines() if line and not line.startswith("#"))
+    with django_db_blocker.unblock():
+        url = database_url()
+        connections.close_all()
+    places = {name: str(home / name) for name in ("STATE_DIR", "MEDIA_ROOT", "STATIC_ROOT")}
+    nobody = dict.fromkeys(("WEATHER_BASE_URL", "WECHAT_PAY_BASE_URL", "SMS_BASE_URL"), "http://127.0.0.1:9")
+    engines = {"DATABASE_URL": url, "REDIS_URL": settings.REDIS_URL, "DJANGO_SECRET_KEY": SECRET * 2}
+    inherited = {name: value for name, value in os.environ.items() if name in {"PATH", "HOME", "LANG", "TMPDIR"}}
+    # What Celery says to root, which no unit is.
+    inherited["PYTHONWARNINGS"] = "ignore:You're running the worker"
+    return inherited | facts | places | nobody | engines | {"HOME": str(home), "PYTHONPATH": str(ROOT)}
+
+
+@contextmanager
+def running(unit: str, environ: dict[str, str], **options: str) -> Iterator[Service]:
+    service = Service(unit, Path(environ["HOME"]), environ, **options)
+    try:
+        yield service
+    finally:
+        service.end()
+
+
+def ask(port: int, method: str, path: str, body: str | None = None, **headers: str) -> int:
+    """Ask on a connection of its own, as HAProxy and nginx do; return the HTTP status."""
+    client = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    try:
+        client.request(method, path, body, {"Host": "api.example.com", "Content-Type": "application/json"} | headers)
+        answer = client.getresponse()
+        answer.read()
+        return answer.status
+    finally:
+        client.close()
+
+
+def answers(port: int) -> bool:
+    try:
+        return ask(port, "GET", "/health/live") == 200
+    except OSError:
+        return False
+
+
+@contextmanager
+def load(port: int) -> Iterator[Counter[str]]:
+    """Five clients that read and post all the time; the value counts the outcomes."""
+    seen: Counter[str] = Counter()
+    stop = threading.Event()
+
+    def client(*request: str) -> None:
+        while not stop.wait(0.01):
+            try:
+                outcome = str(ask(port, *request))
+            except OSError as error:
+                outcome = repr(error)
+            seen[f"{request[0]} {outcome}"] += 1
+
+    calls = [("GET", "/health/ready")] * 2 + [("POST", "/students/addstu", '{"name": "Li"}')] * 3
+    threads = [threading.Thread(target=client, args=call) for call in calls]
+    for thread in threads:
+        thread.start()
+    try:
+        yield seen
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+
+
+def test_a_reload_fails_no_request(environ):
+    check, hup = lines_of("spms-web", "ExecReload")
+    assert hup == "/bin/kill -HUP $MAINPID"
+    began = time.monotonic()
+    subprocess.run([sys.executable, *shlex.split(check)[1:]], cwd=ROOT, env=environ, check=True)
+    # The unit's 30 s are for slow machines. This one has just loaded the application once.
+    patience_s = 2 + 3 * (time.monotonic() - began)
+    (port,) = free_ports(1)
+
+    with running("spms-web", environ, port=str(port), workers="1", respawn_interval=f"{patience_s:.0f}") as web:
+        assert until(lambda: answers(port), START_S), web.log()
+        before = web.children()
+        with load(port) as seen:
+            time.sleep(1)
+            web.process.send_signal(signal.SIGHUP)
+            assert until(lambda: not before & web.children(), START_S + 4 * patience_s), web.log()
+            time.sleep(1)
+
+    assert set(seen) == {"GET 200", "POST 200"}
+    assert seen.total() > 200
+    assert_json(web.log())
+
+
+def test_a_release_that_cannot_be_loaded_is_not_taken(environ, tmp_path):
+    words = shlex.split(lines_of("spms-web", "ExecReload")[0])
+    broken = environ | {"DATABASE_URL": ""}
+
+    done = subprocess.run([sys.executable, *words[1:]], cwd=ROOT, env=broken, capture_output=True, text=True)
+
+    assert done.returncode != 0 and "DATABASE_URL is not set" in done.stderr
+
+
+def assert_json(text: str) -> list[dict[str, Any]]:
+    """Check that every line is JSON with its time and zone, and that no line tells a secret."""
+    lines = [line for line in text.splitlines() if line not in FAREWELL]
+    assert [line for line in lines if not line.startswith("{")] == []
+    rows = [json.loads(line) for line in lines]
+    for row in rows:
+        assert datetime.fromisoformat(row["timestamp"]).utcoffset() is not None, row
+        assert row["level"] and row["logger"] and row["event"], row
+    assert SECRET not in text
+    return rows
+
+
+def test_every_line_of_every_process_is_json(environ, tmp_path):
+    loud = environ | {"LOG_LEVEL": "DEBUG"}
+    logging = json.loads((ROOT / "deploy" / "logging.json").read_text("utf-8"))
+    assert logging["loggers"]["uvicorn"]["level"] == "WARNING"  # below that it logs three lines for each socket
+    logging["loggers"]["uvicorn"]["level"] = "DEBUG"
+    (tmp_path / "logging.json").write_text(json.dumps(logging), "utf-8")
+    web_port, socket_port = free_ports(2)
+    with (
+        running("spms-web", loud, port=str(web_port)) as web,
+        running("spms-socket", loud, port=str(socket_port), log_config=str(tmp_path / "logging.json")) as sockets,
+        running("spms-worker@", loud, instance="now", loglevel="INFO") as worker,
+        running("spms-beat", loud, loglevel="INFO") as beat,
+    ):
+        services = [web, sockets, worker, beat]
+        assert until(lambda: answers(web_port), START_S), web.log()
+        assert until(lambda: _socket_status(socket_port) == 400, START_S), sockets.log()
+        ask(web_port, "GET", f"/verify?token={SECRET}", authorization=SECRET)
+        ask(web_port, "POST", "/users/login", json.dumps({"username": "li", "password": SECRET}))
+        ask(web_port, "GET", "/nowhere", Host="strange.example")
+        _refused_websocket(socket_port)
+        assert until(lambda: " ready" in worker.log() and beat.log(), START_S), worker.log() + beat.log()
+    for service in services:
+        assert assert_json(service.log()), service.file.name
+
+
+def _socket_status(port: int) -> int:
+    try:
+        return ask(port, "GET", f"/socket.io/?EIO=4&transport=polling&sid={SECRET}")
+    except OSError:
+        return 0
+
+
+def _refused_websocket(port: int) -> None:
+    """Ask for the upgrade of a session that does not exist."""
+    headers = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13"}
+    headers["Sec-WebSocket-Key"] = "dGhlIHNhbXBsZSBub25jZQ=="
+    ask(port, "GET", f"/socket.io/?EIO=4&transport=websocket&sid={SECRET}", **headers)
