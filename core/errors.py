@@ -117,6 +117,9 @@ class ServiceUnavailable(DomainError):
     status, http_status, msg = 503, 503, "服务暂时不可用,请稍后再试"
     remedy = "按响应头 Retry-After 的秒数等待后再试"
 
+    def __init__(self, msg: str | None = None, *, headers: dict[str, str] | None = None) -> None:
+        super().__init__(msg, headers={"Retry-After": "5"} | (headers or {}))
+
 
 class UpstreamDown(DomainError):
     """Somebody else's server does not answer, or its answer cannot be used."""

@@ -3,6 +3,7 @@
 import re
 import secrets
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import BinaryIO, cast
@@ -80,7 +81,9 @@ def _write(upload: Upload, clean: CleanImage) -> None:
     try:
         default_storage.save(upload.name, ContentFile(clean.content))
     except Exception as error:  # a full disk, an unreachable bucket
-        log.error("media store failed", reason=type(error).__name__)
+        log.error("media store failed", name=upload.name, reason=f"{type(error).__name__}: {error}"[:300])
+        with suppress(Exception):
+            default_storage.delete(upload.name)  # a part of the picture may be there
         upload.delete()
         raise ServiceUnavailable("图片暂时无法保存,请稍后再试") from None
 
@@ -181,7 +184,7 @@ def orphans_remove(*, now: datetime) -> int:
         try:
             default_storage.delete(upload.name)  # a missing file is no error
         except Exception as error:  # the bucket is unreachable: keep the row, so that the next clean-up tries again
-            log.warning("orphan not removed", name=upload.name, reason=type(error).__name__)
+            log.warning("orphan not removed", name=upload.name, reason=f"{type(error).__name__}: {error}"[:300])
             continue
         removed += Upload.objects.filter(pk=upload.pk).delete()[0]  # 0 if another clean-up was faster
     return removed

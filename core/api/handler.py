@@ -5,9 +5,10 @@ from typing import Any
 import redis
 import structlog
 from django.core.exceptions import RequestDataTooBig, TooManyFieldsSent, TooManyFilesSent
-from django.db import InterfaceError, OperationalError
+from django.db import Error, InterfaceError, OperationalError
 from django.http import Http404, UnreadablePostError
 from django.http.multipartparser import MultiPartParserError
+from psycopg.errors import ReadOnlySqlTransaction
 from psycopg_pool import PoolTimeout
 from rest_framework import exceptions
 from rest_framework.response import Response
@@ -35,6 +36,10 @@ ENGINE_DOWN = (
     PoolTimeout,
     redis.exceptions.ConnectionError,
     redis.exceptions.TimeoutError,
+    # Valkey answers, but takes no writes: its memory is full, or it is a standby now.
+    redis.exceptions.OutOfMemoryError,
+    redis.exceptions.ReadOnlyError,
+    redis.exceptions.MasterDownError,
 )
 
 
@@ -62,11 +67,21 @@ def translate(error: Exception) -> DomainError:
             return Unreadable()
         case Http404() | exceptions.NotFound():
             return UnknownAddress()
-        case _ if isinstance(error, ENGINE_DOWN):
+        case _ if engine_is_down(error):
             log.error("engine does not answer", engine=type(error).__module__, reason=str(error)[:200])
             return ServiceUnavailable()
     log.exception("unforeseen error")
     return InternalError(tracing.current())
+
+
+def engine_is_down(error: BaseException | None) -> bool:
+    """Tell whether PostgreSQL or Valkey does not answer, or takes no writes for now."""
+    if isinstance(error, ENGINE_DOWN):
+        return True
+    if isinstance(error, redis.exceptions.ResponseError):
+        return str(error).startswith("MISCONF")  # Valkey cannot save: its disk is full
+    # A primary that has become a standby; Django knows only that it is an InternalError.
+    return isinstance(error, Error) and isinstance(error.__cause__, ReadOnlySqlTransaction)
 
 
 def first_message(detail: Any, field: str = "") -> str:

@@ -14,7 +14,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from core.api.envelope import error_response
-from core.api.handler import ENGINE_DOWN, translate
+from core.api.handler import engine_is_down, translate
 from core.api.request import is_from_here
 from core.errors import DomainError, InternalError, ServiceUnavailable, UnknownAddress
 from core.observe import metrics, tracing
@@ -35,7 +35,7 @@ def bad_request(request: HttpRequest, exception: Exception | None = None) -> Htt
 
 def server_error(request: HttpRequest, *_: Any) -> HttpResponse:
     # Django calls this inside its `except` block, so the exception is still the current one.
-    if isinstance(sys.exception(), ENGINE_DOWN):
+    if engine_is_down(sys.exception()):
         return error_response(ServiceUnavailable())
     return error_response(InternalError(tracing.current()))
 

@@ -5,12 +5,14 @@ import json
 import logging
 
 import pytest
-from django.db import OperationalError
+import redis
+from django.db import OperationalError, connection
 from django.test import RequestFactory, override_settings
 from django.urls import path as route
 
 from config.wsgi import application as wsgi_application
 from core import errors
+from core.api.handler import translate
 from core.api.request import absolute_url, client_ip
 from core.errors import DomainError
 
@@ -307,6 +309,8 @@ class TestWithoutTheDatabase:
             {"status": 503, "state": False, "msg": "服务暂时不可用,请稍后再试"},
         )
 
+        assert answer["Retry-After"] == "5"
+
     def test_captchas_go_on(self, api):
         assert api.get("/users/getCaptcha").json()["state"] is True
 
@@ -314,6 +318,37 @@ class TestWithoutTheDatabase:
         answer = api.get("/health/ready")
 
         assert answer.json()["checks"] == {"database": "OperationalError"}
+
+
+class TestEnginesThatTakeNoWrites:
+    """A primary that has become a standby answers, and a Valkey with a full disk or memory."""
+
+    @pytest.mark.django_db
+    @pytest.mark.parametrize("path", [LOGIN, "/admin/login/"])
+    def test_a_standby_is_told_as_503(self, api, path, person):
+        person("li", password="555-555-555")
+        with connection.cursor() as cursor:
+            cursor.execute("SET CONSTRAINTS ALL IMMEDIATE; SET TRANSACTION READ ONLY")
+
+        answer = api.post(path, {"username": "li", "password": "555-555-555"}, format="form")
+
+        assert (answer.status_code, answer["Retry-After"]) == (503, "5")
+
+    @pytest.mark.parametrize(
+        "error",
+        [
+            redis.exceptions.ResponseError("MISCONF Valkey is configured to save RDB snapshots, but it's unable to"),
+            redis.exceptions.OutOfMemoryError("command not allowed when used memory > 'maxmemory'."),
+            redis.exceptions.ReadOnlyError("You can't write against a read only replica."),
+        ],
+    )
+    def test_a_valkey_that_cannot_write_is_told_as_503(self, error):
+        outcome = translate(error)
+
+        assert (outcome.http_status, outcome.headers) == (503, {"Retry-After": "5"})
+
+    def test_a_mistake_of_ours_is_none_of_the_engines(self):
+        assert translate(redis.exceptions.ResponseError("WRONGTYPE Operation against a key")).http_status == 500
 
 
 class TestAddresses:

@@ -32,6 +32,6 @@ def media(request: HttpRequest, name: str) -> HttpResponse | FileResponse:
     except FileNotFoundError:
         return not_found(request)
     except Exception as error:  # the bucket is unreachable
-        log.error("media store failed", reason=type(error).__name__)
+        log.error("media store failed", name=name, reason=f"{type(error).__name__}: {error}"[:300])
         return error_response(ServiceUnavailable())
     return FileResponse(file, content_type=CONTENT_TYPES[name.rpartition(".")[2]], headers=_HEADERS)
