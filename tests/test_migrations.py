@@ -26,6 +26,10 @@ OLD = {
     "weather": ["0001_initial"],
 }
 OPTIONAL = "?"  # after the type: an INSERT may leave the column out
+# What the linter cannot know to be harmless, with the reason.
+HARMLESS = {
+    "shop": {"0008_attention": "OrderLog.detail becomes longer"},
+}
 COLUMNS = """
     SELECT table_name, column_name, data_type, is_nullable = 'YES',
            column_default IS NOT NULL OR is_identity = 'YES' OR is_generated = 'ALWAYS'
@@ -61,6 +65,8 @@ def test_no_migration_stops_the_running_release(no_transaction):
         if linter.nb_erroneous > before:
             harmful.setdefault(app, []).append(name)
 
+    for app, names in HARMLESS.items():
+        harmful[app] = [name for name in harmful[app] if name not in names]
     assert harmful == OLD, "see `python manage.py sqlmigrate`; CONTRIBUTING.md says how to do it in two releases"
 
 

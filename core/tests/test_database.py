@@ -2,11 +2,15 @@
 
 import threading
 
+import psycopg
 import pytest
+from django.contrib.postgres import operations
 from django.core.exceptions import ImproperlyConfigured
-from django.db import connection, transaction
+from django.db import OperationalError, connection, models, transaction
+from django.db.migrations.loader import MigrationLoader
 
 from config.database import database, direct
+from core.db.indexes import AddIndexConcurrently
 from core.db.limits import statements_may_take
 from shop.models import Category
 from shop.tests.factories import make_category
@@ -107,3 +111,49 @@ def test_who_waits_too_long_for_a_row_gets_a_503_and_nothing_is_half_written(roo
 
     assert (answer.status_code, answer.json()["msg"]) == (503, "服务暂时不可用,请稍后再试")
     assert Category.objects.get(pk=category.pk).name == "旧名"
+
+
+class TestAnIndexOfAMigration:
+    """A backup reads in one transaction for minutes, and an index waits for it."""
+
+    @pytest.fixture
+    def backup(self):
+        facts = connection.get_connection_params()
+        address = {name: facts[name] for name in ("host", "port", "user", "password", "dbname") if facts.get(name)}
+        with psycopg.connect(**address) as other:
+            other.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+            other.execute("SELECT count(*) FROM shop_category")
+            yield other
+
+    @staticmethod
+    def build(operation):
+        index = models.Index(fields=["name"], name="index_of_this_test")
+        add = operation(model_name="category", index=index)
+        before = MigrationLoader(connection).project_state()
+        after = before.clone()
+        add.state_forwards("shop", after)
+        with connection.schema_editor(atomic=False) as editor:
+            add.database_forwards("shop", editor, before, after)
+
+    @pytest.mark.django_db(transaction=True)
+    def test_waits_and_replaces_what_another_attempt_left(self, backup):
+        with connection.cursor() as cursor:
+            cursor.execute("SET lock_timeout = '300ms'")
+        timer = threading.Timer(1.5, backup.rollback)
+        timer.daemon = True
+        try:
+            with pytest.raises(OperationalError, match="lock timeout"):  # the twin: Django's own operation
+                self.build(operations.AddIndexConcurrently)
+            timer.start()
+            self.build(AddIndexConcurrently)
+
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT indisvalid FROM pg_index WHERE indexrelid = 'index_of_this_test'::regclass")
+                assert cursor.fetchone() == (True,)
+            assert shown("lock_timeout") != "0"
+        finally:
+            timer.cancel()
+            backup.rollback()
+            with connection.cursor() as cursor:
+                cursor.execute("DROP INDEX IF EXISTS index_of_this_test")
+            connection.close()  # its lock_timeout is this test's

@@ -1,0 +1,35 @@
+"""Build an index in a migration while everybody works."""
+
+from typing import Any
+
+from django.contrib.postgres import operations
+
+
+class AddIndexConcurrently(operations.AddIndexConcurrently):
+    """Wait for running transactions as long as they take, and replace an index that an earlier attempt left unfinished.
+
+    Problem: PostgreSQL first waits for every transaction that runs, for example a backup. After our ``lock_timeout``
+    of 10 s it gives up and leaves an invalid index, with which each later attempt fails: "already exists".
+    The plain way fails: a migration cannot set the limit for one statement, because ``SET LOCAL`` needs a transaction.
+    Remove this when Django's operation does it.
+    """
+
+    def database_forwards(self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any) -> None:
+        if schema_editor.collect_sql:
+            super().database_forwards(app_label, schema_editor, from_state, to_state)
+            return
+        self._ensure_not_in_transaction(schema_editor)
+        with schema_editor.connection.cursor() as cursor:
+            cursor.execute("SET lock_timeout = 0")
+            try:
+                if _is_unfinished(cursor, self.index.name):
+                    cursor.execute(f"DROP INDEX CONCURRENTLY {schema_editor.quote_name(self.index.name)}")
+                super().database_forwards(app_label, schema_editor, from_state, to_state)
+            finally:
+                cursor.execute("RESET lock_timeout")
+
+
+def _is_unfinished(cursor: Any, name: str) -> bool:
+    cursor.execute("SELECT NOT indisvalid FROM pg_index WHERE indexrelid = to_regclass(quote_ident(%s))", [name])
+    row = cursor.fetchone()
+    return bool(row and row[0])
