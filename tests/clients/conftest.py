@@ -41,19 +41,22 @@ class Server:
     """One process that serves HTTP and sockets."""
 
     def __init__(self, command: str, log: Path, public_url: str) -> None:
-        self.port, self.log = free_ports(1)[0], log
-        environ = os.environ | {
+        self.port, self.log, self.command = free_ports(1)[0], log, command
+        self.environ = os.environ | {
             "DJANGO_SETTINGS_MODULE": "tests.clients.settings",
             "DATABASE_URL": _test_database_url(),
             "PORT": str(self.port),
             "PUBLIC_BASE_URL": public_url,
             "LOG_LEVEL": "WARNING",
         }
-        with log.open("wb") as out:
+        self.start()
+
+    def start(self) -> None:
+        with self.log.open("ab") as out:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", *command.split(), "--host", "127.0.0.1", "--port", str(self.port)],
+                [sys.executable, "-m", *self.command.split(), "--host", "127.0.0.1", "--port", str(self.port)],
                 cwd=ROOT,
-                env=environ,
+                env=self.environ,
                 stdout=out,
                 stderr=out,
                 start_new_session=True,

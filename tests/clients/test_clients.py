@@ -1,14 +1,17 @@
 """The real npm clients, old and new, against two servers behind a proxy that is not sticky."""
 
 import json
+import signal
 import subprocess
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+from websockets.asyncio.client import connect
 
 from core.cache import valkey
-from tests.clients.conftest import HERE, Server
+from tests.clients.conftest import HERE, START_TIMEOUT_S, Server
+from tests.journeys.installation import until
 
 # `django_db` makes pytest-django prepare the database; the servers use it, not the tests.
 pytestmark = [pytest.mark.node, pytest.mark.slow, pytest.mark.django_db, pytest.mark.usefixtures("quiet")]
@@ -41,14 +44,41 @@ def test_two_hundred_at_once_get_their_own_event_only(proxy: str, node: Callable
     assert node("crowd.js", proxy, 200, timeout_s=120)["ok"]
 
 
-def test_a_killed_server_costs_no_polling_client_its_connection(servers: list[Server], proxy_port: int) -> None:
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL], ids=["stopped", "killed"])
+def test_a_server_that_goes_costs_no_polling_client_its_connection(
+    servers: list[Server], proxy_port: int, number: signal.Signals
+) -> None:
+    """The others come back by themselves, and log in."""
     ports = [proxy_port, *(server.port for server in servers)]
     command = ["node", str(HERE / "kill.js"), *map(str, ports)]
     pipe = subprocess.PIPE
     with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True) as clients:
         assert clients.stdin and clients.stderr
         assert clients.stderr.readline() == "kill\n", clients.stderr.read()
-        servers[1].kill()
+        servers[1].process.send_signal(number)
+        code = servers[1].process.wait(30)
         out, errors = clients.communicate("killed\n", timeout=60)
     assert clients.returncode == 0, errors
     assert '"ok":true' in out
+    # uvicorn ends by the signal once it has said goodbye.
+    assert code in (0, -number)
+    servers[1].start()
+    assert until(servers[1].is_ready, START_TIMEOUT_S)
+
+
+@pytest.mark.asyncio
+async def test_sockets_are_told_before_their_server_stops(servers: list[Server]) -> None:
+    address = f"ws://127.0.0.1:{servers[1].port}"
+    async with (
+        connect(f"{address}/ws/login") as plain,
+        connect(f"{address}/socket.io/?EIO=4&transport=websocket") as io,
+    ):
+        for socket in (plain, io):
+            await socket.recv()
+        servers[1].process.terminate()
+        for socket in (plain, io):
+            await socket.wait_closed()
+            assert socket.close_code == 1012  # "service restart"
+    servers[1].process.wait(30)
+    servers[1].start()
+    assert until(servers[1].is_ready, START_TIMEOUT_S)
