@@ -224,6 +224,16 @@ def redis_urls(url: str) -> dict[str, str]:
     }
 
 
+MEDIA_LINK_S = 3600  # how long the address of a picture in a bucket is good for
+
+
+def media_links() -> str:
+    """Return whether browsers fetch pictures from the bucket: "signed", the bucket's address, or "" for no."""
+    if choice("MEDIA_STORAGE", "local", ("local", "s3")) == "local" or not text("MEDIA_S3_LINKS"):
+        return ""
+    return "signed" if text("MEDIA_S3_LINKS") == "signed" else base_url("MEDIA_S3_LINKS", "")
+
+
 def media_storage() -> dict[str, Any]:
     """Return Django's storage for pictures: the folder ``MEDIA_ROOT`` or an S3-compatible bucket."""
     if choice("MEDIA_STORAGE", "local", ("local", "s3")) == "local":
@@ -239,7 +249,12 @@ def media_storage() -> dict[str, Any]:
         "access_key": text("MEDIA_S3_ACCESS_KEY", None),
         "secret_key": text("MEDIA_S3_SECRET_KEY", None),
         "default_acl": None,
+        "object_parameters": {"CacheControl": "public, max-age=31536000, immutable"},
+        "querystring_expire": MEDIA_LINK_S,
         # With botocore's defaults a bucket that does not answer would hold a request for minutes.
         "client_config": Config(connect_timeout=2, read_timeout=10, retries={"max_attempts": 2}),
     }
+    if (links := media_links()) not in {"", "signed"}:
+        scheme, _, place = links.partition("//")
+        options |= {"url_protocol": scheme, "custom_domain": place}
     return {"BACKEND": "storages.backends.s3.S3Storage", "OPTIONS": options}

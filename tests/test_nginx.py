@@ -20,6 +20,8 @@ from core.errors import ServiceUnavailable, Throttled
 from tests.journeys.installation import until
 from tests.kit import free_ports
 from tests.needs import NGINX
+from uploads.api import media
+from uploads.images import CONTENT_TYPES
 
 CONF = Path(__file__).parents[1] / "deploy" / "nginx.conf"
 pytestmark = pytest.mark.nginx
@@ -76,6 +78,7 @@ def ports(home: Path) -> Iterator[dict[str, int]]:
         "listen 80;": f"listen 127.0.0.1:{found['http']};",
         "ssl_certificate": "# ssl_certificate",
         "/var/log/nginx/": "",
+        "root /var/lib/spms;": f"root {home};",
         "proxy_read_timeout 60s;": f"proxy_read_timeout {HANGS_S // 2}s;",
         # A limit as an engineer adds one.
         "limit_req_status 429;": "limit_req_status 429; limit_req_zone $uri zone=one:1m rate=1r/m;",
@@ -249,6 +252,50 @@ def test_the_words_are_those_of_haproxy_and_the_application(ports):
     for status in (502, 504):
         assert f"""'{{"status":{status},"state":false,"msg":"{LATER}"}}'""" in haproxy
     assert (ServiceUnavailable.msg, Throttled.msg) == (LATER, "请求太频繁,请稍后再试")
+
+
+PICTURE = "2026/11/0123456789abcdef0123456789abcdef.{}"
+
+
+@pytest.mark.parametrize("extension", CONTENT_TYPES)
+def test_a_picture_is_served_without_a_thread_of_ours_and_as_safely(ports, home, settings, client, extension):
+    settings.MEDIA_ROOT = str(home / "media")
+    name = PICTURE.format(extension)
+    file = home / "media" / name
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(b"its bytes")
+    ours = client.get(f"/media/{name}", headers={"origin": "https://front.example"})
+
+    status, headers, body = refused(ports["https"], f"/media/{name}", "GET")
+
+    assert (status, body) == (200, "its bytes") == (ours.status_code, b"".join(ours).decode())
+    # Ours repeats the name behind "inline".
+    assert ours.headers["Content-Disposition"].startswith(headers["Content-Disposition"])
+    promised = (set(media.HEADERS) - {"Content-Disposition"}) | {"Content-Type", "X-Frame-Options"}
+    promised |= {"Access-Control-Allow-Origin", "Access-Control-Allow-Credentials"}
+    assert {key: headers.get(key) for key in promised} == {key: ours.headers[key] for key in promised}
+    assert "Etag" in headers or "ETag" in headers
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/media/" + PICTURE.format("jpg").replace("0123", "3210")),
+        ("POST", "/media/" + PICTURE.format("png")),
+        ("GET", "/media/" + PICTURE.format("svg")),
+        ("GET", "/media/2026/11/"),
+        ("GET", "/media/../nginx.conf"),
+        ("GET", "/media/2026/11/..%2f..%2f..%2fnginx.conf"),
+    ],
+)
+def test_everything_else_below_media_is_the_applications(ports, home, method, path):
+    (home / "media" / PICTURE.format("png")).parent.mkdir(parents=True, exist_ok=True)
+    for extension in ("png", "svg"):
+        (home / "media" / PICTURE.format(extension)).write_bytes(b"its bytes")
+
+    status, _, body = refused(ports["https"], path, method, **{"Content-Length": "0"})
+
+    assert (status, json.loads(body)["port"]) == (200, ports["web"])
 
 
 def test_figures_stay_inside(ports):

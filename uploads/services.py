@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 from urllib.parse import urlsplit
 
 import structlog
@@ -79,7 +79,9 @@ def image_store(
 def _write(upload: Upload, clean: CleanImage) -> None:
     # The row exists already. If the process dies here, the clean-up finds the row and removes the file.
     try:
-        default_storage.save(upload.name, ContentFile(clean.content))
+        content: Any = ContentFile(clean.content)
+        content.content_type = clean.content_type  # a bucket sends it along
+        default_storage.save(upload.name, content)
     except Exception as error:  # a full disk, an unreachable bucket
         log.error("media store failed", name=upload.name, reason=f"{type(error).__name__}: {error}"[:300])
         with suppress(Exception):

@@ -335,6 +335,8 @@ STATICFILES_DIRS = [BASE_DIR / "static"]
 WHITENOISE_USE_FINDERS = True
 MEDIA_URL = "/media/"
 MEDIA_ROOT = env.text("MEDIA_ROOT", str(default_media_root(STATE_DIR, BASE_DIR)))
+MEDIA_LINKS = env.media_links()  # signed, or the bucket's address; empty: pictures pass through this server
+MEDIA_LINK_S = env.MEDIA_LINK_S
 MEDIA_UNUSED_MB = env.number("MEDIA_UNUSED_MB", 4096)  # for pictures that no record refers to
 MEDIA_FREE_MB = env.number("MEDIA_FREE_MB", 1024, least=0)  # stays free on the disk of MEDIA_ROOT
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024

@@ -1,8 +1,12 @@
-"""Serve stored pictures. The headers make a browser treat every file as a picture and nothing else."""
+"""Serve stored pictures. The headers make a browser treat every file as a picture and nothing else.
+
+In production nginx serves the folder (``deploy/nginx.conf``), or the bucket does (``MEDIA_S3_LINKS``).
+"""
 
 import structlog
+from django.conf import settings
 from django.core.files.storage import default_storage
-from django.http import FileResponse, HttpRequest, HttpResponse
+from django.http import FileResponse, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.views.decorators.csrf import csrf_exempt
 
 from core.api.envelope import error_response
@@ -12,7 +16,7 @@ from uploads.images import CONTENT_TYPES
 
 log = structlog.get_logger("uploads")
 
-_HEADERS = {
+HEADERS = {
     "Content-Disposition": "inline",
     "X-Content-Type-Options": "nosniff",
     "Content-Security-Policy": "default-src 'none'; sandbox",
@@ -27,6 +31,10 @@ def media(request: HttpRequest, name: str) -> HttpResponse | FileResponse:
     """Serve the picture ``name``. The URL pattern accepts only names that ``image_store`` creates."""
     if request.method not in {"GET", "HEAD"}:
         return error_response(WrongMethod())
+    if settings.MEDIA_LINKS:
+        # Shorter than a signed address is good for, see MEDIA_LINK_S.
+        kept = {"Cache-Control": f"public, max-age={settings.MEDIA_LINK_S // 2}"}
+        return HttpResponseRedirect(default_storage.url(name), headers=HEADERS | kept)
     try:
         file = default_storage.open(name)
     except FileNotFoundError:
@@ -34,4 +42,4 @@ def media(request: HttpRequest, name: str) -> HttpResponse | FileResponse:
     except Exception as error:  # the bucket is unreachable
         log.error("media store failed", name=name, reason=f"{type(error).__name__}: {error}"[:300])
         return error_response(ServiceUnavailable())
-    return FileResponse(file, content_type=CONTENT_TYPES[name.rpartition(".")[2]], headers=_HEADERS)
+    return FileResponse(file, content_type=CONTENT_TYPES[name.rpartition(".")[2]], headers=HEADERS)

@@ -1,11 +1,12 @@
 """Contract 3 "Upload", as a client and as an attacker sees it."""
 
 import re
+import subprocess
+from contextlib import suppress
 from functools import partial
 from itertools import count
 
 import pytest
-from django.core.files.storage import default_storage
 from django.test import Client
 from django.utils import timezone
 
@@ -122,16 +123,39 @@ def test_a_name_that_is_no_name_does_not_matter(api, on_disk):
     assert on_disk() == []
 
 
-def test_a_full_disk_is_said_in_the_envelope_and_leaves_no_row(api, monkeypatch):
-    def full(*_):
-        raise OSError(28, "No space left on device")
+@pytest.mark.network
+def test_a_full_disk_is_said_in_the_envelope_and_leaves_neither_row_nor_file(api, settings, tmp_path, caplog):
+    """On a real disk of 64 KB: mounting one takes the same rights as making a network."""
+    settings.MEDIA_ROOT, settings.MEDIA_FREE_MB = str(tmp_path / "full"), 0
+    (tmp_path / "full").mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", settings.MEDIA_ROOT], check=True)
+    try:
+        filler = tmp_path / "full" / "filler"
+        with suppress(OSError):
+            filler.write_bytes(b"x" * 100_000)
 
-    monkeypatch.setattr(default_storage, "save", full)
+        answer = upload(api, posted(encoded()))
 
-    answer = upload(api, posted(encoded()))
+        assert (answer.status_code, answer.json()["msg"]) == (503, "图片暂时无法保存,请稍后再试")
+        assert answer["Retry-After"] == "5"
+        assert not Upload.objects.exists()
+        assert [file for file in (tmp_path / "full").rglob("*") if file.is_file()] == [filler]
+        assert "[Errno 28] No space left on device" in caplog.text
+    finally:
+        subprocess.run(["umount", settings.MEDIA_ROOT], check=True)
 
-    assert (answer.status_code, answer.json()["state"]) == (503, False)
-    assert not Upload.objects.exists()
+
+def test_a_bucket_serves_its_pictures_itself(api, settings):
+    settings.MEDIA_LINKS = "https://pictures.example.com"
+    storage = {"BACKEND": "django.core.files.storage.FileSystemStorage"}
+    settings.STORAGES |= {"default": storage | {"OPTIONS": {"base_url": "https://pictures.example.com/"}}}
+    name = "2026/11/" + "0" * 32 + ".png"
+
+    answer = api.get(f"/media/{name}")
+
+    assert (answer.status_code, answer["Location"]) == (302, f"https://pictures.example.com/{name}")
+    # A signed address is good for an hour.
+    assert answer["Cache-Control"] == "public, max-age=1800"
 
 
 def test_too_many_from_one_address_must_wait(api, on_disk, monkeypatch):
