@@ -63,7 +63,7 @@ class UserForm(forms.ModelForm):
             "city",
         ]
         labels = {"headimgurl": "头像网址"}
-        help_texts = {"headimgurl": "微信用户为微信头像,用户也可以在客户端上传"}
+        help_texts = {"headimgurl": "微信用户为微信头像，用户也可以在客户端上传"}
 
     is_own = False  # the user's own page; UserAdmin sets it
 
@@ -71,7 +71,7 @@ class UserForm(forms.ModelForm):
         values = super().clean() or self.cleaned_data
         for name, what in (("is_active", "停用"), ("is_staff", "取消后台权限")):
             if self.is_own and values.get(name) is False:
-                self.add_error(name, f"不能给自己{what},请让另一位管理员来做")
+                self.add_error(name, f"不能给自己{what}，请让另一位管理员来做")
         return values
 
 
@@ -110,7 +110,7 @@ class UserAdmin(PasswordFirst, DjangoUserAdmin, OfficeAdmin):  # type: ignore[mi
     @display(description="密码")
     def new_password(self, user: User) -> str:
         page = reverse("admin:auth_user_password_change", args=[user.pk])
-        return format_html('<a class="text-link underline" href="{}">重设密码</a>,只有超级管理员可以', page)
+        return format_html('<a class="text-link underline" href="{}">重设密码</a>，只有超级管理员可以', page)
 
     @display(description="动态验证码")
     def second_factor(self, user: User) -> str:
@@ -118,8 +118,8 @@ class UserAdmin(PasswordFirst, DjangoUserAdmin, OfficeAdmin):  # type: ignore[mi
         if phone is None:
             return "没有绑定" if is_offered() else "没有启用"
         page = reverse("admin:second_factor_remove", args=[user.pk])
-        link = format_html('<a class="text-link underline" href="{}">解除</a>,只有超级管理员可以', page)
-        return format_html("已绑定手机({})。{}", f"{local(phone.created_at):%Y-%m-%d}", link)
+        link = format_html('<a class="text-link underline" href="{}">解除</a>，只有超级管理员可以', page)
+        return format_html("已绑定手机（{}）。{}", f"{local(phone.created_at):%Y-%m-%d}", link)
 
     @display(description="头像")
     def picture(self, user: User) -> str:
@@ -147,7 +147,7 @@ class UserAdmin(PasswordFirst, DjangoUserAdmin, OfficeAdmin):  # type: ignore[mi
         return may and (obj is None or obj.pk != request.user.pk)
 
     def needed_because(self, request: HttpRequest, user: User) -> str:
-        return "是你自己的账号,不能删除"
+        return "是你自己的账号，不能删除"
 
     def get_form(self, request: HttpRequest, obj: User | None = None, *args: Any, **kwargs: Any) -> Any:
         form: Any = super().get_form(request, obj, *args, **kwargs)
@@ -177,12 +177,12 @@ class UserAdmin(PasswordFirst, DjangoUserAdmin, OfficeAdmin):  # type: ignore[mi
         if change and "is_active" in form.changed_data and not obj.is_active:
             users_disable(user_pks=[obj.pk])
 
-    @action(description="停用所选用户 (立即失去登录状态)", permissions=["change"])
+    @action(description="停用所选用户（立即失去登录状态）", permissions=["change"])
     def disable(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
         own = request.user.get_username()
         others = queryset.exclude(username=own)
         if queryset.filter(username=own).exists():
-            self.message_user(request, "没有停用你自己的账号:请让另一位管理员来做", messages.WARNING)
+            self.message_user(request, "没有停用你自己的账号：请让另一位管理员来做", messages.WARNING)
         if others.exists():
             self._apply(request, others, users_disable, "停用")
 
@@ -198,7 +198,7 @@ class UserAdmin(PasswordFirst, DjangoUserAdmin, OfficeAdmin):  # type: ignore[mi
         if not request.user.is_superuser:
             colleagues = Q(is_staff=True) | Q(role__roleid=ROOT_ROLEID)
             if users.filter(colleagues).exists():
-                self.message_user(request, f"{what}: 可进入后台的账号只有超级管理员可以处理", messages.WARNING)
+                self.message_user(request, f"{what}：可进入后台的账号只有超级管理员可以处理", messages.WARNING)
             users = users.exclude(colleagues)
         users_found = list(users.order_by())
         service(user_pks=[user.pk for user in users_found])
@@ -237,7 +237,7 @@ class LoginAttemptAdmin(LoginLogAdmin):
     search_help_text = "输入的用户名或 IP 的开头"
     paginator = BoundedPaginator
 
-    @display(description="时间(分钟)", ordering="at")
+    @display(description="时间（分钟）", ordering="at")
     def minute(self, attempt: LoginAttempt) -> str:
         return f"{local(attempt.at):%Y-%m-%d %H:%M}"
 

@@ -121,7 +121,7 @@ class ChangeAdmin(OfficeAdmin):
     paginator = BoundedPaginator
     show_full_result_count = False
     search_fields = ["object_repr__startswith", "object_pk__exact", "actor__username__exact", "cid__exact"]
-    search_help_text = "对象名称的开头(如订单号)、对象主键、操作者用户名或请求编号"
+    search_help_text = "对象名称的开头（如订单号）、对象主键、操作者用户名或请求编号"
     fields = ["at", "actor_name", "kind", "what", "which", "remote_addr", "cid", "changes_table"]
     readonly_fields = fields
 

@@ -84,7 +84,7 @@ def changes_of(entry: LogEntry) -> Iterator[Change]:
         if isinstance(values, dict):
             objects = "、".join(_right(text) for text in values["objects"])
             is_gone = values["operation"] == "delete"
-            yield Change(f"{label}({_DONE[values['operation']]})", *((objects, "") if is_gone else ("", objects)))
+            yield Change(f"{label}（{_DONE[values['operation']]}）", *((objects, "") if is_gone else ("", objects)))
         else:
             yield Change(label, *(_in_words(field, value) for value in values))
 

@@ -48,27 +48,27 @@ class ClassForm(forms.Form):
         r"\A[\w-]{1,32}\Z",
         label="班级",
         widget=UnfoldAdminTextInputWidget,
-        help_text="没有学号的人,用户名是班级加序号,如 h51901-01",
-        error_messages={"invalid": "只能有文字、数字、下划线和减号,最多 32 个字符"},
+        help_text="没有学号的人，用户名是班级加序号，如 h51901-01",
+        error_messages={"invalid": "只能有文字、数字、下划线和减号，最多 32 个字符"},
     )
     role = forms.ChoiceField(label="角色", widget=UnfoldAdminSelectWidget)
     names = forms.CharField(
         label="名单",
         required=False,
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 8}),
-        help_text="每行一人:姓名,或姓名和学号(逗号、空格或制表符隔开,可直接从 Excel 粘贴)",
+        help_text="每行一人：姓名，或姓名和学号（逗号、空格或制表符隔开，可直接从 Excel 粘贴）",
     )
     file = forms.FileField(
         label="或上传名单",
         required=False,
         widget=UnfoldAdminFileFieldWidget(attrs={"accept": ".txt,.csv"}),
-        help_text=".txt 或 .csv,内容与上面相同",
+        help_text=".txt 或 .csv，内容与上面相同",
     )
     students_of = forms.ChoiceField(
         label="或取班级学员",
         required=False,
         widget=UnfoldAdminSelectWidget,
-        help_text="学员表里这个班的全部学员,用户名是各人的学号",
+        help_text="学员表里这个班的全部学员，用户名是各人的学号",
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -156,18 +156,18 @@ def _do(request: HttpRequest, what: str, class_name: str) -> HttpResponse:
         messages.warning(request, "这个班没有账号")
     elif what == "delete":
         count = class_accounts_delete(class_name=class_name)
-        messages.success(request, f"{class_name}: 已删除 {count} 个账号")
+        messages.success(request, f"{class_name}：已删除 {count} 个账号")
     else:
         messages.success(request, ";".join(demo_reset()))
     return HttpResponseRedirect(request.path)
 
 
 ASKS = {
-    "reset": ("重设 {} 全班的密码", "每个账号得到新密码,原来的密码和登入立即失效。新的账号条随后显示,请当场打印。"),
-    "delete": ("删除 {} 的全部账号", "账号、购物车和头像将被删除,不能恢复;他们的订单和日志保留。"),
+    "reset": ("重设 {} 全班的密码", "每个账号得到新密码，原来的密码和登入立即失效。新的账号条随后显示，请当场打印。"),
+    "delete": ("删除 {} 的全部账号", "账号、购物车和头像将被删除，不能恢复；他们的订单和日志保留。"),
     "demo": (
         "恢复演示账号和演示数据",
-        "演示账号(lbw、zhuguan、yuangong)的密码和资料、演示学员和演示商品恢复原样;其他人的数据不变。",
+        "演示账号（lbw、zhuguan、yuangong）的密码和资料、演示学员和演示商品恢复原样；其他人的数据不变。",
     ),
 }
 

@@ -31,10 +31,10 @@ from shop.figures import OrderDay, order_days_between
 
 MOST_DAYS = 92
 FIRST_YEAR, LAST_YEAR = 2000, 2200
-_FEES = "微信支付的交易账单核对不含手续费,以商户平台的资金账单为准"
+_FEES = "微信支付的交易账单核对不含手续费，以商户平台的资金账单为准"
 _DAY_TITLES = (
-    *("日期", "下单", "下单金额(元)", "订单收入(元)", "取消", "关闭", "收款笔数", "收款(元)"),
-    *("退款笔数", "退款(元)", "净额(元)", "对账", "未处理差异"),
+    *("日期", "下单", "下单金额（元）", "订单收入（元）", "取消", "关闭", "收款笔数", "收款（元）"),
+    *("退款笔数", "退款（元）", "净额（元）", "对账", "未处理差异"),
 )
 
 
@@ -67,15 +67,15 @@ class Sheet:
 
     def lines(self) -> Iterator[Line]:
         order, money, bill = (_sum(part.values(), zero) for part, zero in self._parts())
-        yield Line("下单", order.placed, order.amount, "按下单时间,包括后来没有付款的")
+        yield Line("下单", order.placed, order.amount, "按下单时间，包括后来没有付款的")
         yield Line(
-            "其中的订单收入", None, order.revenue, "这些订单里已付款、没有全额退款的,减去部分退款;与首页的收入相同"
+            "其中的订单收入", None, order.revenue, "这些订单里已付款、没有全额退款的，减去部分退款；与首页的收入相同"
         )
-        yield Line("取消的订单", order.cancelled, None, "买家取消,按取消的时间")
-        yield Line("关闭的订单", order.closed, None, "超时未付、员工关闭或作废,按关闭的时间")
+        yield Line("取消的订单", order.cancelled, None, "买家取消，按取消的时间")
+        yield Line("关闭的订单", order.closed, None, "超时未付、员工关闭或作废，按关闭的时间")
         yield Line("收款", money.paid, fen_to_yuan(money.paid_fen), "按支付时间")
         if money.strays:
-            hint = "没有相符的订单,包括在收款里,全部要退回"
+            hint = "没有相符的订单，包括在收款里，全部要退回"
             yield Line("其中不属于订单的款", money.strays, fen_to_yuan(money.stray_fen), hint)
         yield Line(
             "退款", money.refunds + money.offline, fen_to_yuan(money.back_fen), "按微信受理退款、登记线下退款的时间"
@@ -83,16 +83,16 @@ class Sheet:
         if money.offline:
             yield Line("其中线下退款", money.offline, fen_to_yuan(money.offline_fen), "没有经过微信支付")
         if money.waiting:
-            hint = "包括在退款里:微信已受理,买家还没有收到"
+            hint = "包括在退款里：微信已受理，买家还没有收到"
             yield Line("其中还没有到账", money.waiting, fen_to_yuan(money.waiting_fen), hint)
         yield Line("净额", None, fen_to_yuan(money.net_fen), "收款减退款")
         yield Line("手续费", None, None, f"未知。{_FEES}")
         compared = sum(day.is_compared for day in self.bills.values())
-        foreign = f";账单里有 {bill.foreign} 笔属于用同一商户号的其他系统" if bill.foreign else ""
+        foreign = f"；账单里有 {bill.foreign} 笔属于用同一商户号的其他系统" if bill.foreign else ""
         yield Line(
             "微信账单的收款", None, fen_to_yuan(bill.paid_fen), f"{len(self.days)} 天里核对了 {compared} 天{foreign}"
         )
-        yield Line("微信账单的退款", None, fen_to_yuan(bill.refunded_fen), "按受理时间,不含线下退款")
+        yield Line("微信账单的退款", None, fen_to_yuan(bill.refunded_fen), "按受理时间，不含线下退款")
         yield Line("对账差异", bill.differences, None, f"其中 {bill.open} 处未处理")
 
     def _parts(self) -> list[tuple[dict[date, Any], Any]]:
@@ -196,7 +196,7 @@ def _shortcuts(sheet: Sheet, now: datetime) -> list[tuple[str, str, bool]]:
 
 def _book(sheet: Sheet) -> bytes:
     book = Workbook(write_only=True)
-    head = [f"日报 {sheet.title}", "笔数", "金额(元)", "说明"]
+    head = [f"日报 {sheet.title}", "笔数", "金额（元）", "说明"]
     lines = [["" if value is None else value for value in line] for line in sheet.lines()]
     add_sheet(book, "汇总", head, lines, [28, 10, 14, 60])
     add_sheet(book, "逐日", _DAY_TITLES, sheet.rows(), [12, 8, 14, 14, 8, 8, 10, 12, 10, 12, 12, 12, 12])

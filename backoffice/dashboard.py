@@ -78,7 +78,7 @@ def _students(now: datetime, period: Period) -> Iterator[Tile | Panel]:
     yield Panel(
         "各班学员",
         "backoffice/rows.html",
-        hint=f"每班 {room} 人" + (f",人数最多的 {CLASSES_SHOWN} 个班" if len(classes) == CLASSES_SHOWN else ""),
+        hint=f"每班 {room} 人" + (f"，人数最多的 {CLASSES_SHOWN} 个班" if len(classes) == CLASSES_SHOWN else ""),
         link=list_url("students.student"),
         empty="还没有学员",
         bars=[
@@ -115,7 +115,7 @@ def _orders(now: datetime, period: Period) -> Iterator[Tile | Panel]:
     earning = ",".join(state.value for state in EARNING)
     yield _compared("订单", sums.orders, before.orders, period, list_url("shop.order", **placed))
     earned = list_url("shop.order", state__in=earning, **placed)
-    yield _compared("收入(元)", sums.revenue, before.revenue, period, earned, "{:.2f}")
+    yield _compared("收入（元）", sums.revenue, before.revenue, period, earned, "{:.2f}")
     to_do = orders_to_do()
     to_ship = to_do[State.PAID] + to_do[State.PREPARING]
     returns = to_do[State.RETURN_ASKED] + to_do[State.RETURN_ASKED_LATER]
@@ -123,7 +123,7 @@ def _orders(now: datetime, period: Period) -> Iterator[Tile | Panel]:
     yield _count("待付款订单", to_do[State.OPEN], "", "", state__exact="open", sweep_at__isnull="False")
     yield _count("待发货订单", to_ship, "warning", "", work="ship")
     yield _count("待处理退货", returns, "warning", "", work="returns")
-    how = "打开订单,换一种方式退款后消失" if failed else ""
+    how = "打开订单，换一种方式退款后消失" if failed else ""
     yield _count("退款异常订单", failed, "danger", how, work="refunds", state__exact="refund_failed")
     days = order_days(now)
     span = {"created_at_from": days[0].day, "created_at_to": days[-1].day}
@@ -131,9 +131,9 @@ def _orders(now: datetime, period: Period) -> Iterator[Tile | Panel]:
     revenue = sum(day.revenue for day in days)
     yield Tile("30 天订单", sum(day.orders for day in days), everything)
     hint = "近 30 天下单、已付款且没有退款的订单金额之和"
-    yield Tile("30 天收入(元)", f"{revenue:.2f}", list_url("shop.order", state__in=earning, **span), hint=hint)
+    yield Tile("30 天收入（元）", f"{revenue:.2f}", list_url("shop.order", state__in=earning, **span), hint=hint)
     yield _day_panel("每日订单", days, [day.orders for day in days], "{}")
-    yield _day_panel("每日收入(元)", days, [day.revenue for day in days], "{:.2f}")
+    yield _day_panel("每日收入（元）", days, [day.revenue for day in days], "{:.2f}")
 
 
 def _best(now: datetime, period: Period) -> Iterator[Tile | Panel]:
@@ -143,7 +143,7 @@ def _best(now: datetime, period: Period) -> Iterator[Tile | Panel]:
         f"{period.label}卖得最好的商品",
         "backoffice/rows.html",
         width="bo-third",
-        hint="件数,不含已退款",
+        hint="件数，不含已退款",
         empty=f"{period.label}还没有卖出商品",
         bars=[
             Bar(name, pieces, list_url("shop.product") + f"{pk}/change/", share)
@@ -164,7 +164,7 @@ def _activity(now: datetime, period: Period) -> Iterator[Tile | Panel]:
         empty=f"{period.label}还没有操作",
         bars=[
             Bar(
-                f"{row.username}(发货 {row.parcels},退款 {row.refunds})",
+                f"{row.username}（发货 {row.parcels}，退款 {row.refunds}）",
                 row.entries,
                 list_url("auditlog.logentry", person=row.user_pk, day=period.name),
                 share,
@@ -190,17 +190,17 @@ def _day_panel(title: str, days: list[Day], numbers: list[Any], form: str) -> Pa
         for at, (day, number, share) in enumerate(zip(days, numbers, shares(numbers, TALLEST), strict=True))
     ]
     most = form.format(max(numbers))
-    return Panel(title, "backoffice/columns.html", hint=f"最近 {DAYS} 天,最多一天 {most}", bars=bars)
+    return Panel(title, "backoffice/columns.html", hint=f"最近 {DAYS} 天，最多一天 {most}", bars=bars)
 
 
 def _refunds(now: datetime, period: Period) -> Iterator[Tile | Panel]:
     (made, fen), (before, fen_before) = refund_sums(period.spans)
     since = list_url("payments.refund", created_at__gte=period.begins.isoformat())
     yield Tile(
-        f"{period.label}退款(元)",
+        f"{period.label}退款（元）",
         f"{fen_to_yuan(fen):.2f}",
         since,
-        hint=f"{made} 笔;{period.last_label} {fen_to_yuan(fen_before):.2f},{before} 笔",
+        hint=f"{made} 笔；{period.last_label} {fen_to_yuan(fen_before):.2f}，{before} 笔",
     )
     number = refunds_waiting()
     link = list_url("payments.refund", next_try_at__isnull="False")
@@ -215,7 +215,7 @@ def _differences(now: datetime, period: Period) -> Iterator[Tile | Panel]:
 
 def _notices(now: datetime, period: Period) -> Iterator[Tile | Panel]:
     number = events_to_do(now=now).count()
-    hint = "重新处理,或点“知道了”后消失" if number else "7 天内;伪造的不算"
+    hint = "重新处理，或点“知道了”后消失" if number else "7 天内；伪造的不算"
     yield Tile("失败的支付通知", number, list_url("payments.inboundevent", todo="1"), "danger" if number else "", hint)
 
 
@@ -256,7 +256,7 @@ def _weather(now: datetime, period: Period) -> Iterator[Tile | Panel]:
             Fact("观测时间", dash(record.observed_at)),
             *facts,
         ]
-    head = f"{record.city} {record.wea} {record.tem}℃" if record else f"{account.city_name}: 还没有记录"
+    head = f"{record.city} {record.wea} {record.tem}℃" if record else f"{account.city_name}：还没有记录"
     yield Panel("现在的天气", "backoffice/facts.html", width="bo-third", link=link, head=head, facts=facts)
 
 
@@ -277,7 +277,7 @@ def _system(now: datetime) -> Panel:
 def _worker(name: str, age_s: float | None, waiting: int) -> Fact:
     is_alive = heartbeat.is_alive(age_s)
     seen = "从未" if age_s is None else f"{age_s:.0f} 秒前"
-    text = f"{'正常' if is_alive else '没有运行'},心跳 {seen},排队 {waiting}"
+    text = f"{'正常' if is_alive else '没有运行'}，心跳 {seen}，排队 {waiting}"
     return Fact(name, text, is_ok=is_alive and waiting < CROWDED)
 
 
@@ -287,7 +287,7 @@ def _attempts(now: datetime, period: Period) -> Iterator[Tile | Panel]:
     if times < MANY_ATTEMPTS:
         return
     link = list_url("accounts.loginattempt", at__gte=since.isoformat(), outcome__in=",".join(REFUSALS))
-    hint = f"1 小时内,来自 {addresses} 个地址;停下一小时后消失"
+    hint = f"1 小时内，来自 {addresses} 个地址；停下一小时后消失"
     yield Tile("被拒绝的登录", times, link, "danger", hint=hint)
 
 

@@ -103,7 +103,7 @@ class RoleAdmin(PasswordFirst, OfficeAdmin):
         return may and not (obj and (obj.is_root or obj.roleid == DEFAULT_ROLEID))
 
     def needed_because(self, request: HttpRequest, role: Role) -> str:
-        return "是超级管理员的角色,不能删除" if role.is_root else "是新注册和扫码登录的用户得到的角色,不能删除"
+        return "是超级管理员的角色，不能删除" if role.is_root else "是新注册和扫码登录的用户得到的角色，不能删除"
 
     def get_readonly_fields(self, request: HttpRequest, obj: Role | None = None) -> list[str]:
         # Clients store the number and users refer to it, so it cannot change later.
@@ -152,7 +152,7 @@ class RoleAdmin(PasswordFirst, OfficeAdmin):
     def _preview(self, request: HttpRequest, role: Role, permissions: Iterable[Permission]) -> HttpResponse:
         preview = preview_of(role, permissions, request, self.admin_site)
         flags = {"is_saved": request.method != "POST", "may_change": self.has_change_permission(request)}
-        return self._page(request, f"以此角色预览: {role}", **flags, **preview)
+        return self._page(request, f"以此角色预览：{role}", **flags, **preview)
 
     def _page(self, request: HttpRequest, title: str, **context: Any) -> HttpResponse:
         base = self.admin_site.each_context(request) | {"opts": self.opts, "title": title}

@@ -33,7 +33,7 @@ class MenuField(forms.Field):
         try:
             return orjson.loads(value) if value.strip() else []
         except orjson.JSONDecodeError as error:
-            raise forms.ValidationError(f"不是有效的 JSON:第 {error.lineno} 行第 {error.colno} 列附近") from None
+            raise forms.ValidationError(f"不是有效的 JSON：第 {error.lineno} 行第 {error.colno} 列附近") from None
 
     def has_changed(self, initial: Any, data: Any) -> bool:
         try:
@@ -69,7 +69,7 @@ class RoleForm(forms.ModelForm):
         fields["rows"].widget.choices = row_choices(self.instance.rows)
         # A button that does not exist is shown, so that staff can see it and must remove it.
         unknown = [button for button in self.instance.buttons if button not in ClientButton.values]
-        fields["buttons"].choices = [*ClientButton.choices, *((name, f"{name}(没有这个按钮)") for name in unknown)]
+        fields["buttons"].choices = [*ClientButton.choices, *((name, f"{name}（没有这个按钮）") for name in unknown)]
         rights = office_rights()
         fields["permissions"].queryset = offered_rights()
         fields["permissions"].choices = _by_records(rights)

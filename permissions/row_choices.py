@@ -10,9 +10,9 @@ from permissions.rights import Rights, row_normalized
 EVERYTHING = "*"
 _NO_CALL = "没有这个接口"
 _UNDECIDED: dict[Access | None, str] = {
-    Access.OPEN: "所有人都能调用,不必写在这里",
-    Access.ANY_USER: "登录用户都能调用,不必写在这里",
-    Access.ROOT: "仅限超级管理员,写在这里不起作用",
+    Access.OPEN: "所有人都能调用，不必写在这里",
+    Access.ANY_USER: "登录用户都能调用，不必写在这里",
+    Access.ROOT: "仅限超级管理员，写在这里不起作用",
 }
 
 
@@ -47,7 +47,7 @@ def row_choices(rows: list[str]) -> list[tuple[str, list[tuple[str, str]]]]:
     present_spellings: dict[str, str] = {}
     for row in rows:
         present_spellings.setdefault(row_normalized(row), row)
-    groups = [("全部", [(EVERYTHING, "所有按角色开放的接口,包括以后新增的")])]
+    groups = [("全部", [(EVERYTHING, "所有按角色开放的接口，包括以后新增的")])]
     for tag, calls in calls_open_to_rows().items():
         groups.append((tag, [(_spelling(call, present_spellings), call.row_title) for call in calls]))
     return groups
@@ -72,5 +72,5 @@ def _text_and_idle(row: str, calls: list[Endpoint]) -> tuple[str, bool]:
     if found is None:
         return _NO_CALL, True
     if found.row_title:
-        return f"{found.row_title}(另一种写法)", False
+        return f"{found.row_title}（另一种写法）", False
     return _UNDECIDED.get(found.access, "没有人能调用"), True

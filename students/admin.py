@@ -76,7 +76,7 @@ class ClassWidget(UnfoldAdminSelectWidget):
         # CSS shows the field while "new class" is chosen, so it works without scripts, too.
         return format_html(
             '<div class="bo-new-choice">{}<input type="text" name="{}_new" value="{}" maxlength="{}" class="{}" '
-            'aria-label="新班级的名称" placeholder="新班级的名称,如 H51901" autocomplete="off"></div>',
+            'aria-label="新班级的名称" placeholder="新班级的名称，如 H51901" autocomplete="off"></div>',
             super().render(name, NEW_CLASS if new else value, attrs, renderer),
             name, new, CLASS_LENGTH, " ".join(INPUT_CLASSES),
         )  # fmt: skip
@@ -165,8 +165,8 @@ class StudentForm(PictureFormMixin, forms.ModelForm):
         shown = ((reverse(page, args=[one.pk]), one.name, one.sid) for one in same)
         links = format_html_join("、", '<a class="underline" href="{}">{} {}</a>', shown)
         question = format_html(
-            '{} 班已有同名学员:{}。<label class="bo-check"><input type="checkbox" name="{}" value="1"> '
-            "是另一个人,再次保存</label>",
+            '{} 班已有同名学员：{}。<label class="bo-check"><input type="checkbox" name="{}" value="1"> '
+            "是另一个人，再次保存</label>",
             class_name, links, NAMESAKE,
         )  # fmt: skip
         self.add_error(None, forms.ValidationError(question))
@@ -202,7 +202,7 @@ class StudentAdmin(PictureAdminMixin, OfficeAdmin):
     actions = ["change_class", "archive", "delete_selected"]
     change_form_outer_before_template = "students/student_bar.html"
     search_fields = ["name"]
-    search_help_text = f"姓名中的任意一段、学号的开头(至少两位){SEARCHED},或班级;最多显示最新的 {MOST_FOUND} 条"
+    search_help_text = f"姓名中的任意一段、学号的开头（至少两位）{SEARCHED}，或班级；最多显示最新的 {MOST_FOUND} 条"
     show_full_result_count = False
     # These have an index; otherwise PostgreSQL would sort every student.
     sortable_by = ["name", "sid", "class_name", "age", "city", "degree", "created"]
@@ -233,7 +233,7 @@ class StudentAdmin(PictureAdminMixin, OfficeAdmin):
             found = list(others[: MOST_FOUND + 1])
             pks, total = [*pks, *found], max(total, len(found))
         if total > MOST_FOUND and request.method == "GET":  # an action of the list asks twice
-            messages.info(request, f"找到的学员超过 {MOST_FOUND} 名,显示最新的 {MOST_FOUND} 名,请再加筛选条件")
+            messages.info(request, f"找到的学员超过 {MOST_FOUND} 名，显示最新的 {MOST_FOUND} 名，请再加筛选条件")
         return queryset.filter(pk__in=sorted(pks, reverse=True)[:MOST_FOUND]), False
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
@@ -276,7 +276,7 @@ class StudentAdmin(PictureAdminMixin, OfficeAdmin):
         query = urlencode(filters | ({"q": text} if text else {}))
         if request.method == "GET" and (first := request.GET.get("created_at__gte")):
             # From the dashboard's months. Nothing else on the page tells of it, and the export knows no dates.
-            messages.info(request, f"只显示 {first[:10]} 起一段时间内新增的学员;导出不按这段时间筛选")
+            messages.info(request, f"只显示 {first[:10]} 起一段时间内新增的学员；导出不按这段时间筛选")
         facts = {"is_filtered": bool(query), "export_query": query, "may_transfer": may_transfer(request)}
         facts |= {"may_export": may_export(request), "may_see_runs": may_see(request)}
         if request.method == "GET":
@@ -310,14 +310,14 @@ class StudentAdmin(PictureAdminMixin, OfficeAdmin):
             names=[f"{student} {student.sid}" for student in students.order_by("-pk")[:NAMES_SHOWN]],
             groups=classes[:CLASSES_SHOWN], more_groups=len(classes) > CLASSES_SHOWN,
             back="../change/" if request.path.endswith("/delete/") else request.get_full_path(),
-            note=f"在后台进行,可以看到进度。{KEEP_FOR.days} 天之内可以撤销,学号、头像和创建时间都会恢复。",
+            note=f"在后台进行，可以看到进度。{KEEP_FOR.days} 天之内可以撤销，学号、头像和创建时间都会恢复。",
         )  # fmt: skip
 
     @admin.action(description="更改所选学员的班级", permissions=["change"])
     def change_class(self, request: HttpRequest, students: QuerySet[Student]) -> HttpResponse | None:
         pks = list(students.order_by("pk").values_list("pk", flat=True)[: MOST_MOVED + 1])
         if len(pks) > MOST_MOVED:
-            messages.error(request, f"一次最多更改{MOST_MOVED}名学员的班级;更多请用导入")
+            messages.error(request, f"一次最多更改{MOST_MOVED}名学员的班级；更多请用导入")
             return None
         form = ClassNameForm(request.POST if "apply" in request.POST else None)
         if "apply" in request.POST and form.is_valid():
@@ -338,7 +338,7 @@ class StudentAdmin(PictureAdminMixin, OfficeAdmin):
     def archive(self, request: HttpRequest, students: QuerySet[Student]) -> HttpResponse | None:
         pks = list(students.order_by("pk").values_list("pk", flat=True)[: MOST_ARCHIVED + 1])
         if len(pks) > MOST_ARCHIVED:
-            messages.error(request, f"一次最多归档{MOST_ARCHIVED}名学员,请先按班级或姓名筛选")
+            messages.error(request, f"一次最多归档{MOST_ARCHIVED}名学员，请先按班级或姓名筛选")
             return None
         if "sure" in request.POST:
             done = students_archive(pks=pks, actor_pk=request.user.pk, now=timezone.now())
@@ -351,7 +351,7 @@ class StudentAdmin(PictureAdminMixin, OfficeAdmin):
         posted = [("action", "archive"), ("select_across", across), ("sure", "1")]
         posted += [("_selected_action", str(pk)) for pk in (pks[:1] if across == "1" else pks)]
         classes = table(["班级", "人数"], sorted(Counter(names).items())[:CLASSES_SHOWN])
-        text = "归档的学员不再出现在名单、搜索、统计和接口里;随时可以从“已归档学员”恢复,学号、头像和创建时间不变。"
+        text = "归档的学员不再出现在名单、搜索、统计和接口里；随时可以从“已归档学员”恢复，学号、头像和创建时间不变。"
         shown = {"posted": posted, "sum": f"{len(pks)} 名", "rows": classes, "text": text}
         return self._page(request, "backoffice/sure.html", "归档学员", **shown)
 
@@ -408,7 +408,7 @@ class ArchivedStudentAdmin(ButtonsAdmin):
     list_display = ["name", "sid", "class_name", "city", "degree", "archived", "archived_by"]
     list_select_related = ["archived_by"]
     search_fields = ["name", "sid__istartswith", "class_name__iexact"]
-    search_help_text = "姓名中的任意一段、学号的开头,或班级"
+    search_help_text = "姓名中的任意一段、学号的开头，或班级"
     fields = [*EDITABLE, "sid", "created_at", "archived_at", "archived_by"]
     readonly_fields = fields
 

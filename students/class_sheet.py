@@ -20,10 +20,10 @@ def class_sheet_page(request: HttpRequest) -> HttpResponse:
     students = list(export_filter(filters, text).order_by("class_name", "pk")[: MOST_PRINTED + 1])
     back = reverse("admin:students_student_changelist") + "?" + request.GET.urlencode()
     if not students:
-        messages.warning(request, "没有符合条件的学员,没有可打印的名单")
+        messages.warning(request, "没有符合条件的学员，没有可打印的名单")
         return HttpResponseRedirect(back)
     if len(students) > MOST_PRINTED:
-        messages.error(request, f"一次最多打印 {MOST_PRINTED} 名学员,请先筛选班级")
+        messages.error(request, f"一次最多打印 {MOST_PRINTED} 名学员，请先筛选班级")
         return HttpResponseRedirect(back)
     classes = [(name, list(rows)) for name, rows in groupby(students, key=lambda student: student.class_name)]
     context = {

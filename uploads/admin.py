@@ -16,7 +16,7 @@ class InUseFilter(admin.SimpleListFilter):
     title, parameter_name = "引用", "used"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("yes", "使用中"), ("no", "闲置(24小时后清理)")]
+        return [("yes", "使用中"), ("no", "闲置（24小时后清理）")]
 
     def queryset(self, request: HttpRequest, queryset: Any) -> Any:
         return queryset.filter(idle_since__isnull=self.value() == "yes") if self.value() else queryset
@@ -30,7 +30,7 @@ class UploadAdmin(OfficeAdmin):
     list_display = ["preview", "short_name", "dimensions", "size", "used_by", "uploaded_by", "created_at"]
     list_filter = [InUseFilter, "content_type", "created_at"]
     search_fields = ["name", "uses__owner"]
-    search_help_text = "文件名,或引用者如 Student:12"
+    search_help_text = "文件名，或引用者如 Student:12"
     list_select_related = ["uploaded_by"]
     fields = ["large_preview", "name", *list_display[2:], "content_type", "idle_since"]
     readonly_fields = fields

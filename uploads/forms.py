@@ -41,7 +41,7 @@ class PictureWidget(UnfoldAdminImageFieldWidget):
         if not isinstance(value, _NewPicture):
             return file
         return format_html(
-            '{}<input type="hidden" name="{}" value="{}"><p class="bo-chosen">{}已上传,保存后生效</p>',
+            '{}<input type="hidden" name="{}" value="{}"><p class="bo-chosen">{}已上传，保存后生效</p>',
             file, STORED, signing.dumps(str(value), salt=_SALT), picture_shown(value),
         )  # fmt: skip
 
@@ -62,7 +62,7 @@ class PictureField(forms.Field):
         return bool(data) and data != initial
 
     def in_words(self, value: Any) -> str | SafeString:
-        return picture_shown(value) if value else "(空)"
+        return picture_shown(value) if value else "（空）"
 
 
 def picture_shown(address: str) -> SafeString:
@@ -70,7 +70,7 @@ def picture_shown(address: str) -> SafeString:
 
 
 def picture_field(label: str) -> PictureField:
-    return PictureField(label=label, required=False, help_text="JPG、PNG、GIF、WebP,不超过5MB")
+    return PictureField(label=label, required=False, help_text="JPG、PNG、GIF、WebP，不超过5MB")
 
 
 class PictureFormMixin:

@@ -54,9 +54,9 @@ class SyncNowMixin:
 
     def sync_context(self, request: HttpRequest) -> dict[str, Any]:
         account = account_get()
-        state = f"上次成功同步:{dash(account.last_success_at) or '从未'}"
+        state = f"上次成功同步：{dash(account.last_success_at) or '从未'}"
         if account.last_error:
-            state += f";之后失败 {account.failures} 次:{account.last_error}"
+            state += f"；之后失败 {account.failures} 次：{account.last_error}"
         return {"may_sync": request.user.has_perm("weather.change_weatheraccount"), "sync_state": state}
 
 
@@ -119,7 +119,7 @@ def _chart_context(city: str) -> dict[str, Any]:
         Curve(label, color, [(row["observed_at"], t) for row in rows if (t := celsius(row[column])) is not None])
         for column, label, color in _CURVES
     ]
-    title = f"{city}最近 {CHART_DAYS} 天的温度(℃)"
+    title = f"{city}最近 {CHART_DAYS} 天的温度（℃）"
     return {"chart_title": title, "chart": temperature_chart(title, curves), "curves": curves}
 
 
@@ -170,7 +170,7 @@ class AccountForm(forms.ModelForm):
         self.entered = Credentials(cleaned["version"], cleaned["appid"], secret)
         trials: dict[Any, str] | None = getattr(self.request, "account_trials", None)
         if trials is not None and self.needs_trial:
-            refusal = trials.get((self.entered, cleaned["city"]), "账户刚刚被修改,请核对后再次保存")
+            refusal = trials.get((self.entered, cleaned["city"]), "账户刚刚被修改，请核对后再次保存")
             if refusal:
                 raise forms.ValidationError(f"没有修改。{refusal}")
         return cleaned
@@ -201,7 +201,7 @@ class WeatherAccountAdmin(SyncNowMixin, OfficeAdmin):
 
     @display(description="appsecret")
     def masked_secret(self, account: WeatherAccount) -> str:
-        return "•••••••• (已设置)" if account.sealed_secret else "•••••••• (来自配置)"
+        return "••••••••（已设置）" if account.sealed_secret else "••••••••（来自配置）"
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """Redirect to the page of the account, since there is only one."""
@@ -263,8 +263,8 @@ class WeatherAccountAdmin(SyncNowMixin, OfficeAdmin):
             raise PermissionDenied
         result = weather_sync(now=timezone.now(), force=True)
         if result.record:
-            messages.success(request, f"同步成功:{result.record} {result.record.wea} {result.record.tem}℃")
+            messages.success(request, f"同步成功：{result.record} {result.record.wea} {result.record.tem}℃")
         else:
-            messages.error(request, f"同步失败:{result.reason}")
+            messages.error(request, f"同步失败：{result.reason}")
         records, account = (reverse(f"admin:weather_{name}_changelist") for name in ("weatherrecord", "weatheraccount"))
         return HttpResponseRedirect(records if request.POST.get("back") == records else account)

@@ -48,7 +48,7 @@ def go_on(request: HttpRequest) -> HttpResponse | None:
     show = request.POST.get(_SHOW)
     if show:
         if show == "again":
-            messages.warning(request, "文件没有保留下来,请重新选择并提交")
+            messages.warning(request, "文件没有保留下来，请重新选择并提交")
         return HttpResponseRedirect(request.get_full_path())
     posted = request.POST.copy()
     for name in _OWN_FIELDS:

@@ -16,7 +16,7 @@ from accounts.services.login import password_verify
 from accounts.services.second_factor import code_check
 from core.api.request import client_ip, user_agent
 
-_NO_ENTRY = "用户名或密码错误,或者没有后台权限"
+_NO_ENTRY = "用户名或密码错误，或者没有后台权限"
 _WRONG = "密码错误"
 
 
@@ -29,7 +29,7 @@ def password_of(request: HttpRequest, username: str, password: str, *, wrong: st
     try:
         return password_verify(username=username, password=password, **_attempt_context(request))
     except TooManyFailures as refusal:
-        raise ValidationError(f"登录失败次数过多,请 {refusal.wait_s} 秒后再试") from None
+        raise ValidationError(f"登录失败次数过多，请 {refusal.wait_s} 秒后再试") from None
     except CredentialsWrong:
         raise ValidationError(wrong) from None
 
@@ -89,7 +89,7 @@ class CodeForm(_OneField):
         label="动态验证码",
         max_length=20,
         widget=forms.TextInput(attrs={"autocomplete": "one-time-code", "spellcheck": "false", "autocapitalize": "off"}),
-        help_text="手机上的 6 位数字;手机不在身边,就填一个恢复码",
+        help_text="手机上的 6 位数字；手机不在身边，就填一个恢复码",
     )
 
     def clean_entrance_code(self) -> str:
@@ -98,7 +98,7 @@ class CodeForm(_OneField):
         try:
             self.phone = code_check(user=self.user, code=code, **origin, now=timezone.now())
         except CodeTooSoon as refusal:
-            raise ValidationError(f"{refusal.msg},请 {refusal.wait_s} 秒后再试") from None
+            raise ValidationError(f"{refusal.msg}，请 {refusal.wait_s} 秒后再试") from None
         except CodeWrong as refusal:
             raise ValidationError(refusal.msg) from None
         return ""

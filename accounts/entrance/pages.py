@@ -62,7 +62,7 @@ def _enrol(request: HttpRequest, user: User) -> HttpResponse:
     except SecondFactorRefused as refusal:
         return _page(request, refusal=refusal.msg)
     except CodeWrong:
-        form.add_error("code", "验证码不对:请看手机的时间准不准,再填一次新的")
+        form.add_error("code", "验证码不对：请看手机的时间准不准，再填一次新的")
     return _page(request, form=form, qr=_qr(pending), key=_key(pending), is_demanded=is_demanded(user))
 
 

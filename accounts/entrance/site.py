@@ -74,7 +74,7 @@ class BackOfficeSite(UnfoldAdminSite):
 
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         if request.method == "GET" and _has_ended(request):
-            messages.warning(request, "登录已过期或已退出,请重新登录,之后会回到刚才的页面。")
+            messages.warning(request, "登录已过期或已退出，请重新登录，之后会回到刚才的页面。")
         response = super().login(request, extra_context)
         is_done = request.method == "POST" and response.status_code == HttpResponseRedirect.status_code
         if is_done and _login_stage(request) is not LoginStage.CODE:

@@ -44,7 +44,7 @@ def test_nobody_shuts_himself_out(boss, person):
     refused = save_page(boss, f"{USERS}{own.pk}/change/", is_active=False)
 
     assert "没有停用你自己的账号" in page and "停用: 1 个用户" in page
-    assert refused.context["adminform"].form.errors == {"is_active": ["不能给自己停用,请让另一位管理员来做"]}
+    assert refused.context["adminform"].form.errors == {"is_active": ["不能给自己停用，请让另一位管理员来做"]}
     assert set(User.objects.filter(is_active=True).values_list("username", flat=True)) == {"root"}
 
 

@@ -16,7 +16,7 @@ from permissions.forms import offered_rights
 pytestmark = pytest.mark.django_db
 LOGIN, HOME = "/admin/login/", "/admin/"
 PASSWORD = "a-password"
-NO_ENTRY = "用户名或密码错误,或者没有后台权限"
+NO_ENTRY = "用户名或密码错误，或者没有后台权限"
 TRIES = [("wang", "wrong"), ("nobody", "x"), ("trainee", PASSWORD), ("gone", PASSWORD), ("wang", PASSWORD)]
 
 
@@ -53,7 +53,7 @@ class TestGuessing:
 
         refused = attempt(browser)  # the right password
 
-        assert re.fullmatch(r"登录失败次数过多,请 \d+ 秒后再试", told(refused))
+        assert re.fullmatch(r"登录失败次数过多，请 \d+ 秒后再试", told(refused))
         assert not is_inside(browser)
 
     def test_counts_together_with_guesses_at_the_api(self, browser, wang, api):

@@ -187,7 +187,7 @@ class TestTheAnswer:
 
         held = confirm(old, question)
 
-        assert asks(held) and re.search(r"登录失败次数过多,请 \d+ 秒后再试", held.content.decode())
+        assert asks(held) and re.search(r"登录失败次数过多，请 \d+ 秒后再试", held.content.decode())
         api.http.defaults["REMOTE_ADDR"] = "127.0.0.1"
         assert api.post("/users/login", {"username": "root", "password": PASSWORD}).status_code == 429
         trace = LoginAttempt.objects.order_by("pk").values_list("door", "outcome", "username", "times")

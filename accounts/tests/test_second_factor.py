@@ -221,7 +221,7 @@ class TestACode:
         for failed in range(1, 5):
             enter(browser, wrong(phone))
             held = enter(browser, shown_by(phone)).content.decode()
-            waits.append(int(re.search(r"验证码错误次数过多,请 (\d+) 秒后再试", held)[1]))
+            waits.append(int(re.search(r"验证码错误次数过多，请 (\d+) 秒后再试", held)[1]))
             past = timezone.now() - timedelta(seconds=60 * 2 ** (failed - 1) + 1)
             TOTPDevice.objects.update(throttling_failure_timestamp=past)  # the wait is over
 
@@ -364,7 +364,7 @@ class TestRemoval:
         browser = log_in()
         enter(browser, shown_by(phone))
 
-        assert "解除动态验证码?" in browser.post(PAGE, {"do": "remove"}).content.decode() and device_of(wang)
+        assert "解除动态验证码？" in browser.post(PAGE, {"do": "remove"}).content.decode() and device_of(wang)
         browser.post(PAGE, {"do": "remove", "sure": "1"})
 
         assert device_of(wang) is None and not StaticToken.objects.exists()

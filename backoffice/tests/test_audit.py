@@ -58,7 +58,7 @@ def test_names_the_user_of_the_back_office(office: Client, root: Any, roles: Any
     words = {c.field: (c.before, c.after) for entry in entries for c in changes_of(entry)}
     assert words["角色名称"] == ("员工", "职员")
     assert words["按钮权限"] == ("查看", "查看、新增")
-    assert "后台权限(移除)" in words
+    assert "后台权限（移除）" in words
 
 
 def test_leaves_the_actor_empty_outside_a_request() -> None:

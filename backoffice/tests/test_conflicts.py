@@ -105,7 +105,7 @@ class TestDifferentFields:
 
         li.refresh_from_db()
         assert (li.city, li.degree) == ("南京", "本科")
-        assert "同事修改了:城市(wang 20" in text_of(answer)
+        assert "同事修改了：城市（wang 20" in text_of(answer)
 
     def test_only_what_was_changed_is_written(self, office, li, django_assert_num_queries):
         with conflicts_sql() as written:
@@ -240,7 +240,7 @@ class TestOneField:
         mine = opened(office, li).data(city="北京")
         office.post(page_of(li), opened(office, li).data(city="南京"))
 
-        assert "你自己(另一个页面)" in text_of(office.post(page_of(li), mine))
+        assert "你自己（另一个页面）" in text_of(office.post(page_of(li), mine))
 
     def test_another_mistake_in_the_form_loses_neither(self, office, wang, li):
         mine = opened(office, li).data(degree="本科", age="999")
@@ -286,7 +286,7 @@ class TestRights:
 
         assert set(role.permissions.all()) == {view, change}
         assert Role.objects.get(pk=role.pk).rows == ["/getloginlog"]
-        assert "后台权限(wang" in text_of(answer)
+        assert "后台权限（wang" in text_of(answer)
 
     def test_rows_and_buttons_too(self, office, wang, roles):
         role = Role.objects.create(roleid="300", name="x", rows=["/students/searchstu", "/gone"], buttons=["read"])

@@ -92,7 +92,7 @@ class TestNumbers:
         found = lines(office)
 
         assert tiles["今天订单"] == str(found["下单"][0])
-        assert tiles["今天收入(元)"] == tiles["30 天收入(元)"] == found["其中的订单收入"][1] == "72.50"
+        assert tiles["今天收入（元）"] == tiles["30 天收入（元）"] == found["其中的订单收入"][1] == "72.50"
 
     def test_belong_to_days_of_local_time(self, office: Client, books: dict[str, Any], today: date) -> None:
         midnight = local(timezone.now()).replace(hour=0, minute=0, second=0, microsecond=0)
@@ -156,7 +156,7 @@ class TestPaperAndExcel:
         assert found["收款"] == (2, 15.5) and found["净额"] == (None, 12) and found["手续费"] == (None, None)
         heads, _, day = book["逐日"].iter_rows(values_only=True)
         row = dict(zip(heads, day, strict=True))
-        assert (row["日期"], row["收款(元)"], row["净额(元)"], row["对账"]) == (str(today), 15.5, 12, "已核对")
+        assert (row["日期"], row["收款（元）"], row["净额（元）"], row["对账"]) == (str(today), 15.5, 12, "已核对")
         [entry] = LogEntry.objects.filter(action=Deed.EXPORT)
         assert entry.actor == root.user and "日报" in entry.changes["文件"][1]
 

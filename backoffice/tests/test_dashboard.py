@@ -42,8 +42,8 @@ def test_counts_what_waits_for_somebody(office: Client, stock: dict[str, Any]) -
 
     assert {label: str(tile.value) for label, tile in found.items()} == {
         "待付款订单": "1", "待发货订单": "2", "待处理退货": "2", "退款异常订单": "1", "30 天订单": "13",
-        "30 天收入(元)": "75.00", "处理中的退款": "1", "对账差异": "0", "失败的支付通知": "1", "库存不足的商品": "1",
-        "学员": "3", "今天订单": "13", "今天收入(元)": "75.00", "今天退款(元)": "12.50", "今天新增学员": "3",
+        "30 天收入（元）": "75.00", "处理中的退款": "1", "对账差异": "0", "失败的支付通知": "1", "库存不足的商品": "1",
+        "学员": "3", "今天订单": "13", "今天收入（元）": "75.00", "今天退款（元）": "12.50", "今天新增学员": "3",
     }  # fmt: skip
 
 
@@ -51,7 +51,7 @@ def test_each_number_leads_to_the_rows_behind_it(office: Client, stock: dict[str
     for label, tile in tiles(office).items():
         rows = office.get(tile.link)
         assert rows.status_code == 200, label
-        sums = {"30 天收入(元)": 6, "今天收入(元)": 6, "今天退款(元)": 1}
+        sums = {"30 天收入（元）": 6, "今天收入（元）": 6, "今天退款（元）": 1}
         wanted = sums[label] if label in sums else int(tile.value)
         assert len(rows.context["cl"].result_list) == wanted, label
 
@@ -89,7 +89,7 @@ def test_asks_few_questions_whatever_there_is(
         ("200", {"各班学员", "每月新增学员"}),
         (
             "102",
-            {"各班学员", "每月新增学员", "每日订单", "每日收入(元)", "库存最少的商品", "现在的天气"}
+            {"各班学员", "每月新增学员", "每日订单", "每日收入（元）", "库存最少的商品", "现在的天气"}
             | {"今天卖得最好的商品", "今天员工操作"},
         ),
     ],
@@ -140,8 +140,8 @@ class TestPeriods:
         found = {tile.label: tile for tile in office.get(f"{HOME}?period=week").context["tiles"]}
 
         assert (found["本周订单"].value, found["本周订单"].hint) == ("0", "上周同期 13")
-        assert found["本周收入(元)"].hint == "上周同期 75.00"
-        assert (found["本周退款(元)"].value, found["本周退款(元)"].hint) == ("0.00", "0 笔;上周同期 12.50,1 笔")
+        assert found["本周收入（元）"].hint == "上周同期 75.00"
+        assert (found["本周退款（元）"].value, found["本周退款（元）"].hint) == ("0.00", "0 笔；上周同期 12.50，1 笔")
 
     def test_show_what_sold_and_who_worked(self, office: Client, stock: dict[str, Any]) -> None:
         deed_record(stock["refund"], Deed.REFUND, {"金额": "12.50元"}, actor_pk=User.objects.get(username="root").pk)
@@ -151,7 +151,7 @@ class TestPeriods:
         [sold] = found["今天卖得最好的商品"].bars
         assert (sold.label, sold.value) == ("手表", 6)
         [root] = found["今天员工操作"].bars
-        assert (root.label, root.value) == ("root(发货 0,退款 1)", 1) and office.get(root.link).status_code == 200
+        assert (root.label, root.value) == ("root（发货 0，退款 1）", 1) and office.get(root.link).status_code == 200
         assert len(office.get(root.link).context["cl"].result_list) == 1
 
     def test_can_be_taken_away_as_a_file(

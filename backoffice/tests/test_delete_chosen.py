@@ -99,7 +99,7 @@ def test_more_than_the_limit_is_refused(office, monkeypatch):
 def test_what_is_in_use_or_not_allowed_is_named(office, person, roles):
     person("li", "103")
     page = asked(office, ROLES, roles["103"])
-    assert "不能删除这 1 条角色" in page.content.decode() and page.context["refusals"][0].startswith("仍被使用:")
+    assert "不能删除这 1 条角色" in page.content.decode() and page.context["refusals"][0].startswith("仍被使用：")
     assert ">li</a>" in page.content.decode()
     assert "确认删除 1 条" not in page.content.decode()
 
@@ -107,7 +107,7 @@ def test_what_is_in_use_or_not_allowed_is_named(office, person, roles):
     assert Role.objects.filter(roleid="103").exists()
 
     page = asked(office, ROLES, roles["200"])
-    assert [*page.context["refusals"]] == [f"“{roles['200']}”是新注册和扫码登录的用户得到的角色,不能删除"]
+    assert [*page.context["refusals"]] == [f"“{roles['200']}”是新注册和扫码登录的用户得到的角色，不能删除"]
     assert office.post(ROLES, posted_of(page)).status_code == 403
     with pytest.raises(ProtectedError):
         roles["103"].delete()

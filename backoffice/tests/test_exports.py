@@ -107,12 +107,12 @@ class TestMoneyAndTimes:
         heads, row = book_of(office.get(address("shop_order"), {"q": order.order_id}))
 
         found = dict(zip(heads, row, strict=True))
-        assert [found[name] for name in ("金额(元)", "实收(元)", "已退款(元)")] == [12.5, 12.5, 2.5]
+        assert [found[name] for name in ("金额（元）", "实收（元）", "已退款（元）")] == [12.5, 12.5, 2.5]
         assert found["下单时间"] == dash(order.created_at) and found["商品"] == "手表 x 1"
         [closed] = exported(office, state__exact="closed")
-        assert (closed["金额(元)"], closed["实收(元)"]) == ("12.50", "0.00")
+        assert (closed["金额（元）"], closed["实收（元）"]) == ("12.50", "0.00")
         [refund] = exported(office, "payments_refund")
-        assert (refund["退款金额(元)"], refund["已退(元)"]) == ("12.50", "0.00")
+        assert (refund["退款金额（元）"], refund["已退（元）"]) == ("12.50", "0.00")
 
     @pytest.mark.parametrize("kind", ["csv", "xlsx"])
     def test_no_text_is_a_formula(self, office: Client, stock: dict[str, Any], kind: str) -> None:

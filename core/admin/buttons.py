@@ -46,7 +46,7 @@ class ButtonsAdmin(OfficeAdmin):
     begins: ClassVar[frozenset[str]] = frozenset()  # buttons that only start the work: the page says 已提交, not 完成
     grave: ClassVar[frozenset[str]] = frozenset()  # buttons that take something away; shown in red
     need_password: ClassVar[frozenset[str]] = frozenset()  # buttons that pay money out: they ask for the password
-    chosen = "(所选)"  # added to a button's text when it acts on the rows chosen in the list
+    chosen = "（所选）"  # added to a button's text when it acts on the rows chosen in the list
     change_form_before_template = "backoffice/moving.html"
     list_before_template = "backoffice/moving.html"
     list_per_page = 30
@@ -128,7 +128,7 @@ class ButtonsAdmin(OfficeAdmin):
         if not chosen:
             messages.warning(request, "没有选中任何记录")
         elif len(chosen) > MOST_CHOSEN:
-            messages.error(request, f"一次最多处理 {MOST_CHOSEN} 条,请分批进行")
+            messages.error(request, f"一次最多处理 {MOST_CHOSEN} 条，请分批进行")
         elif name in self.asks_form and len(chosen) > 1:
             messages.error(request, "请逐条办理")
         else:
@@ -242,18 +242,18 @@ class ButtonsAdmin(OfficeAdmin):
         ends_at = time.monotonic() + STOP_AFTER_S
         for at, row in enumerate(rows):
             if at and time.monotonic() > ends_at:
-                outcomes[messages.WARNING, f"时间不够,还没有{label},请再选一次"] = [str(row) for row in rows[at:]]
+                outcomes[messages.WARNING, f"时间不够，还没有{label}，请再选一次"] = [str(row) for row in rows[at:]]
                 break
             try:
                 outcome = self.press(request, name, row)
             except DomainError as refusal:
                 outcomes[messages.ERROR, refusal.msg].append(str(row))
                 continue
-            outcomes[messages.SUCCESS, self._done(name) + (f", {outcome}" if outcome else "")].append(str(row))
+            outcomes[messages.SUCCESS, self._done(name) + (f"，{outcome}" if outcome else "")].append(str(row))
             self.log_change(request, row, label)
         for (level, text), names in outcomes.items():
-            count = f"({len(names)} 条)" if len(names) > 1 else ""
-            messages.add_message(request, level, f"{'、'.join(names)}: {text}{count}")
+            count = f"（{len(names)} 条）" if len(names) > 1 else ""
+            messages.add_message(request, level, f"{'、'.join(names)}：{text}{count}")
         return all(level == messages.SUCCESS for level, _ in outcomes)
 
     def _done(self, name: str) -> str:

@@ -132,7 +132,7 @@ class MergingForm:
             return
         for change in self.their_changes:
             if change.is_open and change.name not in self._errors:
-                self.add_error(change.name, "同事也修改了这一项,请在上面选择")
+                self.add_error(change.name, "同事也修改了这一项，请在上面选择")
                 # Django shows a password field empty again: choosing "mine" would then save an empty password.
                 self.fields[change.name].widget.render_value = True
         _ = self.changed_data  # Django remembers it: read it while the kept fields are disabled, so unchanged
@@ -241,7 +241,7 @@ def in_words(field: Any, value: Any) -> str | SafeString:
     if isinstance(field, forms.MultiValueField) and isinstance(value, list):
         value = field.compress([inner.to_python(part) for inner, part in zip(field.fields, value, strict=True)])
     if value in (None, ""):
-        return "(空)"
+        return "（空）"
     if isinstance(value, datetime):
         return dash(value)
     if hasattr(field, "choices"):
@@ -328,8 +328,8 @@ class MergingAdmin:
     def save_related(self: Any, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         super().save_related(request, form, formsets, change)  # type: ignore[misc]
         if getattr(form, "kept_changes", None):
-            kept = ";".join(f"{change.label}({change.by})" for change in form.kept_changes)
-            messages.info(request, f"你打开此页之后,同事修改了:{kept}。这些修改都保留了")
+            kept = "；".join(f"{change.label}（{change.by}）" for change in form.kept_changes)
+            messages.info(request, f"你打开此页之后，同事修改了：{kept}。这些修改都保留了")
 
     def _get_obj_does_not_exist_redirect(self: Any, request: HttpRequest, opts: Any, object_id: str) -> HttpResponse:
         if request.method != "POST":
@@ -373,7 +373,7 @@ def name_authors(form: Any, request: HttpRequest) -> None:
 def _actor(entry: LogEntry, request: HttpRequest) -> str:
     if entry.actor_id is None:
         return "系统"
-    return "你自己(另一个页面)" if entry.actor_id == request.user.pk else str(entry.actor.get_username())
+    return "你自己（另一个页面）" if entry.actor_id == request.user.pk else str(entry.actor.get_username())
 
 
 def _last_entry(model: type[Model], object_id: str) -> LogEntry | None:

@@ -29,7 +29,7 @@ def delete_selected(page: Any, request: HttpRequest, rows: QuerySet[Any]) -> Htt
     require_password(request)
     chosen = list(rows[: MOST_DELETED + 1])
     if len(chosen) > MOST_DELETED:
-        messages.error(request, f"一次最多删除 {MOST_DELETED} 条,请先筛选,或分批进行")
+        messages.error(request, f"一次最多删除 {MOST_DELETED} 条，请先筛选，或分批进行")
         return None
     _, counts, missing_rights, protected = page.get_deleted_objects(chosen, request)
     mark = _mark(row.pk for row in chosen)
@@ -41,7 +41,7 @@ def delete_selected(page: Any, request: HttpRequest, rows: QuerySet[Any]) -> Htt
             page.delete_queryset(request, page.model._default_manager.filter(pk__in=[row.pk for row in chosen]))
             messages.success(request, f"已删除 {len(chosen)} 条{page.opts.verbose_name}")
             return None
-        messages.warning(request, "名单在你确认之前变了,没有删除任何记录。请核对后再次确认")
+        messages.warning(request, "名单在你确认之前变了，没有删除任何记录。请核对后再次确认")
     with_them = [(name, count) for name, count in counts.items() if name != page.opts.verbose_name_plural]
     return ask(
         page, request, count=len(chosen), names=[str(row) for row in chosen[:NAMES_SHOWN]], mark=mark,
@@ -60,11 +60,11 @@ def _refusals(
     refusals = [f"“{row}”{page.needed_because(request, row)}" for row in needed[:NAMES_SHOWN]]
     names = {str(name) for name in missing_rights} - ({str(page.opts.verbose_name)} if needed else set())
     refusals += [f"没有删除“{name}”的权限" for name in sorted(names)]
-    refusals += [format_html("仍被使用:{}", row) for row in protected[:NAMES_SHOWN]]
+    refusals += [format_html("仍被使用：{}", row) for row in protected[:NAMES_SHOWN]]
     if len(protected) > NAMES_SHOWN:
         refusals.append(f"… 一共被 {len(protected)} 条记录使用")
     if protected:
-        refusals.append("请先在这些记录里换成别的,再回来删除")
+        refusals.append("请先在这些记录里换成别的，再回来删除")
     return refusals
 
 

@@ -86,10 +86,10 @@ class ExportMixin:
             rows = rows_shown(page, request.user, query)
             count = rows.order_by()[: MAX_ROWS + 1].count()
         except (IncorrectLookupParameters, SuspiciousOperation):
-            messages.error(request, "筛选条件不对,没有导出")
+            messages.error(request, "筛选条件不对，没有导出")
             return back
         if count > MAX_ROWS:
-            messages.error(request, f"一次最多导出 {MAX_ROWS} 行,请先筛选")
+            messages.error(request, f"一次最多导出 {MAX_ROWS} 行，请先筛选")
             return back
         now = timezone.localtime()
         name = f"{page.opts.verbose_name}-{now:%Y%m%d-%H%M}.{kind}"
@@ -174,7 +174,7 @@ def export_make(*, export_pk: int) -> None:
             _write(export, work)
     except Exception:
         log.exception("export failed", export=export_pk)
-        message = "导出时出现意外错误。可以重新开始;仍然失败请联系管理员"
+        message = "导出时出现意外错误。可以重新开始；仍然失败请联系管理员"
         Export.objects.filter(pk=export_pk, state=Export.State.WORKING).update(
             state=Export.State.FAILED, message=message
         )

@@ -62,11 +62,11 @@ class BillRunAdmin(MoneyAdmin):
     def state_label(self, run: BillRun) -> str:
         return run.get_state_display()
 
-    @display(description="收款(元)")
+    @display(description="收款（元）")
     def paid(self, run: BillRun) -> str:
         return yuan(run.paid_fen)
 
-    @display(description="退款(元)")
+    @display(description="退款（元）")
     def refunded(self, run: BillRun) -> str:
         return yuan(run.refunded_fen)
 
@@ -110,7 +110,7 @@ def _step(service: Any) -> Any:
     def press(difference: Difference, request: HttpRequest) -> str:
         actor = request.user.get_username()
         ended = service(difference_id=difference.pk, actor=actor, now=timezone.now())
-        return ", ".join(filter(None, [ended.get_ending_display() if ended.ending else "", ended.note]))
+        return "，".join(filter(None, [ended.get_ending_display() if ended.ending else "", ended.note]))
 
     return press
 
@@ -126,7 +126,7 @@ def _accept(difference: Difference, request: HttpRequest) -> str:
 
 @admin.register(Difference)
 class DifferenceAdmin(MoneyAdmin):
-    rights: ClassVar = {"view": "查看", "change": "对账(含退回多收的钱)"}
+    rights: ClassVar = {"view": "查看", "change": "对账（含退回多收的钱）"}
     list_display = ("day", "kind_label", "number", "there", "here", "note", "ending_label", "found_at")
     list_filter = (EndingFilter, "kind", "day", "mch_id")
     search_fields = ("out_trade_no__startswith", "out_refund_no__startswith", "transaction_id__startswith")
@@ -146,20 +146,20 @@ class DifferenceAdmin(MoneyAdmin):
         ),
     )
     buttons = {
-        "accept": ("已核对,不需处理", _accept),
+        "accept": ("已核对，不需处理", _accept),
         "ask": ("查询微信", _step(difference_ask)),
         "return": ("退回这笔钱", _step(difference_return)),
         "adopt": ("补记退款", _step(difference_add_refund)),
     }
     begins = frozenset({"return"})
     asks = {
-        "return": "先向微信核实,再提交退款:零钱通常几分钟到账,银行卡 1 至 3 个工作日。进度在“退款单”里,不能撤回。"
-        "同一商户号下还有别的系统时,请先确认这不是它的订单。",
-        "adopt": "把微信侧已有的退款记入本系统:全额的,订单变为已退款,没有发货的商品回到库存。钱不会再退一次。",
-        "accept": "这条差异不再显示为待处理。账单或本地的记录变了,会重新出现。",
+        "return": "先向微信核实，再提交退款：零钱通常几分钟到账，银行卡 1 至 3 个工作日。进度在“退款单”里，不能撤回。"
+        "同一商户号下还有别的系统时，请先确认这不是它的订单。",
+        "adopt": "把微信侧已有的退款记入本系统：全额的，订单变为已退款，没有发货的商品回到库存。钱不会再退一次。",
+        "accept": "这条差异不再显示为待处理。账单或本地的记录变了，会重新出现。",
     }
     asks_of = ("day", "kind_label", "number", "there", "here")
-    asks_why = {"accept": "核对的结果,必填"}
+    asks_why = {"accept": "核对的结果，必填"}
     needs_why = frozenset({"accept"})
     grave = frozenset({"return"})
     need_password = frozenset({"return"})
@@ -177,10 +177,10 @@ class DifferenceAdmin(MoneyAdmin):
         fen = fen_text(sum(row.bill_fen or 0 for row in rows))
         payers = "、".join(_payer(row) for row in rows[:PAYERS_NAMED])
         more = f"等 {len(rows)} 笔的付款人" if len(rows) > PAYERS_NAMED else ""
-        return f"把 {fen} 全额原路退回付款的微信账户:{payers}{more}。{text}"
+        return f"把 {fen} 全额原路退回付款的微信账户：{payers}{more}。{text}"
 
     def sum_of(self, rows: list[Difference]) -> str:
-        return f"{len(rows)} 处差异,账单金额共 {fen_text(sum(row.bill_fen or 0 for row in rows))}"
+        return f"{len(rows)} 处差异，账单金额共 {fen_text(sum(row.bill_fen or 0 for row in rows))}"
 
     @display(description="差异")
     def kind_label(self, difference: Difference) -> str:
@@ -208,7 +208,7 @@ class DifferenceAdmin(MoneyAdmin):
         if difference.ending:
             return "—"
         if difference.kind == DifferenceKind.AMOUNT and "return" not in _steps_of(difference):
-            return "「查询微信」看真实金额;这笔款已经入账,或是一笔退款:在订单上补退差额,或核对后点「已核对,不需处理」。"
+            return _ADVICE_BOOKED
         return _ADVICE[DifferenceKind(difference.kind)]
 
     @display(description="本地记录")
@@ -224,7 +224,7 @@ def _payer(difference: Difference) -> str:
     """Name whoever paid, as far as we know: WeChat Pay's bill has its own number alone."""
     buyer = listener().describe(out_trade_no=difference.out_trade_no)
     number = difference.transaction_id or difference.out_trade_no
-    return f"{buyer}(微信支付订单号 {number})" if buyer else f"微信支付订单号 {number} 的付款人"
+    return f"{buyer}（微信支付订单号 {number}）" if buyer else f"微信支付订单号 {number} 的付款人"
 
 
 def _side(state: str, fen: int | None) -> str:
@@ -243,11 +243,14 @@ def _steps_of(difference: Difference) -> list[str]:
     return ["ask", "return", "accept"]
 
 
+_ADVICE_BOOKED = (
+    "「查询微信」看真实金额；这笔款已经入账，或是一笔退款：在订单上补退差额，或核对后点「已核对，不需处理」。"
+)
 _ADVICE = {
-    DifferenceKind.STRAY_MONEY: "没有相符的订单(例如恢复备份之后):先「查询微信」,仍对不上就「退回这笔钱」。",
-    DifferenceKind.NO_MONEY: "「查询微信」;微信确认已付而账单没有,请下载账单核对或联系微信支付,然后登记核对结果。",
-    DifferenceKind.AMOUNT: "「查询微信」看真实金额;款项与订单不符而没有入账的,「退回这笔钱」。",
-    DifferenceKind.STATE: "「查询微信」,按微信的结果入账。",
-    DifferenceKind.REFUND_UNKNOWN_HERE: "在商户平台办理的,或恢复备份之后丢失的退款:「补记退款」。",
-    DifferenceKind.REFUND_UNKNOWN_THERE: "「查询微信」;微信没有的,在退款单上重新提交。",
+    DifferenceKind.STRAY_MONEY: "没有相符的订单（例如恢复备份之后）：先「查询微信」，仍对不上就「退回这笔钱」。",
+    DifferenceKind.NO_MONEY: "「查询微信」；微信确认已付而账单没有，请下载账单核对或联系微信支付，然后登记核对结果。",
+    DifferenceKind.AMOUNT: "「查询微信」看真实金额；款项与订单不符而没有入账的，「退回这笔钱」。",
+    DifferenceKind.STATE: "「查询微信」，按微信的结果入账。",
+    DifferenceKind.REFUND_UNKNOWN_HERE: "在商户平台办理的，或恢复备份之后丢失的退款：「补记退款」。",
+    DifferenceKind.REFUND_UNKNOWN_THERE: "「查询微信」；微信没有的，在退款单上重新提交。",
 }

@@ -26,7 +26,7 @@ from payments.services.query import PaymentState
 
 def _query_now(payment: Payment, request: HttpRequest) -> str:
     state: PaymentState = payment_query(out_trade_no=payment.out_trade_no, now=timezone.now(), min_interval_s=0)
-    return f"微信侧 {state.trade_state}, 本地 {PaymentStatus(state.state).label}"
+    return f"微信侧 {state.trade_state}，本地 {PaymentStatus(state.state).label}"
 
 
 @admin.register(Payment)
@@ -37,8 +37,8 @@ class PaymentAdmin(ExportMixin, MoneyAdmin):
         Column("商户订单号", 34, lambda payment: payment.out_trade_no),
         Column("创建时间", 20, lambda payment: dash(payment.created_at)),
         Column("状态", 10, lambda payment: payment.get_state_display()),
-        Column("金额(元)", 12, lambda payment: fen_to_yuan(payment.amount_fen)),
-        Column("实收(元)", 12, lambda payment: fen_to_yuan(payment.amount_fen if payment.paid_at else 0)),
+        Column("金额（元）", 12, lambda payment: fen_to_yuan(payment.amount_fen)),
+        Column("实收（元）", 12, lambda payment: fen_to_yuan(payment.amount_fen if payment.paid_at else 0)),
         Column("支付时间", 20, lambda payment: dash(payment.paid_at)),
         Column("微信支付订单号", 32, lambda payment: payment.transaction_id),
         Column("交易类型", 12, lambda payment: payment.get_trade_type_display()),
@@ -79,7 +79,7 @@ class PaymentAdmin(ExportMixin, MoneyAdmin):
     )
     buttons = {"query_now": ("立即查询", _query_now)}
 
-    @display(description="金额(元)", ordering="amount_fen")
+    @display(description="金额（元）", ordering="amount_fen")
     def amount(self, payment: Payment) -> str:
         return yuan(payment.amount_fen)
 
@@ -101,7 +101,7 @@ class PaymentAdmin(ExportMixin, MoneyAdmin):
             )
             for refund in payment.refunds.all()
         ]
-        return table(("退款单号", "金额(元)", "状态"), rows)
+        return table(("退款单号", "金额（元）", "状态"), rows)
 
     @display(description="资金日志")
     def log(self, payment: Payment) -> SafeString:
@@ -115,7 +115,7 @@ def _replay(event: InboundEvent, request: HttpRequest) -> str:
 
 def _acknowledge(event: InboundEvent, request: HttpRequest) -> str:
     event_acknowledge(event_id=event.pk, actor=request.user.get_username(), now=timezone.now())
-    return "已知悉,不再提醒"
+    return "已知悉，不再提醒"
 
 
 class ToDoFilter(admin.SimpleListFilter):
@@ -183,7 +183,7 @@ class InboundEventAdmin(MoneyAdmin):
         if not event.is_cut:
             return text
         return format_html(
-            "<p>{}。全文 {} 字节,以下是前 {} 字节。</p>{}", EventCut.msg, event.body_size, len(event.body), text
+            "<p>{}。全文 {} 字节，以下是前 {} 字节。</p>{}", EventCut.msg, event.body_size, len(event.body), text
         )
 
 

@@ -85,8 +85,8 @@ class CardForm(forms.Form):
 
 class OfflineForm(forms.Form):
     way = forms.ChoiceField(label="退款方式", choices=OfflineWay)
-    voucher = forms.CharField(label="凭证号", max_length=64, help_text="转账单号、收据号等,以后查账用")
-    is_sure = forms.BooleanField(label="已确认买家收到款,且微信侧不会再退这笔款(商户平台上也没有人在办)")
+    voucher = forms.CharField(label="凭证号", max_length=64, help_text="转账单号、收据号等，以后查账用")
+    is_sure = forms.BooleanField(label="已确认买家收到款，且微信侧不会再退这笔款（商户平台上也没有人在办）")
 
 
 # The buttons of a refund in each state, the usual one first.
@@ -112,8 +112,8 @@ class RefundAdmin(ExportMixin, MoneyAdmin):
         Column("商户订单号", 34, lambda refund: refund.payment.out_trade_no),
         Column("申请时间", 20, lambda refund: dash(refund.created_at)),
         Column("状态", 12, lambda refund: refund.get_state_display()),
-        Column("退款金额(元)", 14, lambda refund: fen_to_yuan(refund.amount_fen)),
-        Column("已退(元)", 12, lambda refund: fen_to_yuan(refund.amount_fen if refund.state in _BACK else 0)),
+        Column("退款金额（元）", 14, lambda refund: fen_to_yuan(refund.amount_fen)),
+        Column("已退（元）", 12, lambda refund: fen_to_yuan(refund.amount_fen if refund.state in _BACK else 0)),
         Column("原因", 30, lambda refund: refund.reason),
         Column("申请人", 14, lambda refund: refund.requested_by),
         Column("微信受理时间", 20, lambda refund: dash(refund.accepted_at)),
@@ -131,7 +131,7 @@ class RefundAdmin(ExportMixin, MoneyAdmin):
     )
     list_filter = ("state", "created_at")
     search_fields = ("out_refund_no__startswith", "refund_id__startswith")
-    search_help_text = "退款单号(以商户订单号开头)"
+    search_help_text = "退款单号（以商户订单号开头）"
     ordering = ("-created_at", "-pk")
     fieldsets = (
         (
@@ -164,11 +164,11 @@ class RefundAdmin(ExportMixin, MoneyAdmin):
     }
     begins = frozenset({"run_now", "retry", "renew", "to_merchant", "to_card"})
     asks = {
-        "retry": "再次请微信支付把款项退回买家;同一个退款单号,钱只会退一次。",
-        "renew": "先向微信确认旧单号已经关闭,再用新的单号把款项原路退回买家。",
-        "to_merchant": "请微信把这笔异常退款退回商户的银行账户。到账后请线下退给买家,并点“已线下退款”登记。",
-        "to_card": "请微信把这笔异常退款退至买家本人的借记卡。卡号与姓名只交给微信,本系统不保存。",
-        "offline": "登记款项已用其他办法退给买家,这笔退款到此结束,不能撤回。登记前会向微信确认它没有退出。",
+        "retry": "再次请微信支付把款项退回买家；同一个退款单号，钱只会退一次。",
+        "renew": "先向微信确认旧单号已经关闭，再用新的单号把款项原路退回买家。",
+        "to_merchant": "请微信把这笔异常退款退回商户的银行账户。到账后请线下退给买家，并点“已线下退款”登记。",
+        "to_card": "请微信把这笔异常退款退至买家本人的借记卡。卡号与姓名只交给微信，本系统不保存。",
+        "offline": "登记款项已用其他办法退给买家，这笔退款到此结束，不能撤回。登记前会向微信确认它没有退出。",
     }
     asks_of = ("out_refund_no", "amount", "state_label", "trouble")
     asks_form = {"to_card": CardForm, "offline": OfflineForm}
@@ -188,7 +188,7 @@ class RefundAdmin(ExportMixin, MoneyAdmin):
         return row.state in (RefundStatus.PENDING, RefundStatus.PROCESSING)
 
     def sum_of(self, rows: list[Refund]) -> str:
-        return f"{len(rows)} 笔退款,共 {fen_text(sum(refund.amount_fen for refund in rows))}"
+        return f"{len(rows)} 笔退款，共 {fen_text(sum(refund.amount_fen for refund in rows))}"
 
     @display(description="问题")
     def trouble(self, refund: Refund) -> str:
@@ -199,9 +199,9 @@ class RefundAdmin(ExportMixin, MoneyAdmin):
         if refund.state != RefundStatus.OFFLINE:
             return "—"
         proof = f"{refund.get_offline_way_display()} 凭证号 {refund.offline_voucher}"
-        return f"{proof}, {refund.offline_by} 于 {dash(refund.offline_at)} 登记"
+        return f"{proof}，{refund.offline_by} 于 {dash(refund.offline_at)} 登记"
 
-    @display(description="退款金额(元)", ordering="amount_fen")
+    @display(description="退款金额（元）", ordering="amount_fen")
     def amount(self, refund: Refund) -> str:
         return yuan(refund.amount_fen)
 

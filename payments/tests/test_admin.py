@@ -78,7 +78,7 @@ def test_a_failed_refund_is_retried_from_the_list(office, rows):
 
     chosen = {"action": "retry", "_selected_action": [rows["refund"].pk]}
     asked = office.post(page("refund", "changelist"), chosen).content.decode()
-    assert "1 笔退款,共 1.00元" in asked and Refund.objects.get().state == "failed"
+    assert "1 笔退款，共 1.00元" in asked and Refund.objects.get().state == "failed"
 
     office.post(page("refund", "changelist"), chosen | {"sure": "1"})
 
@@ -115,7 +115,7 @@ def test_of_an_event_that_was_cut_the_page_says_so_and_offers_no_replay(office, 
     shown = office.get(page("inboundevent", row=event)).content.decode()
     pressed = office.post(page("inboundevent", row=event), {"step_replay": "1"}, follow=True)
 
-    assert "全文 5005 字节,以下是前 1024 字节" in shown and "step_replay" not in shown
+    assert "全文 5005 字节，以下是前 1024 字节" in shown and "step_replay" not in shown
     assert "不能重新处理" in pressed.content.decode()
     event.refresh_from_db()
     assert event.replays == 0

@@ -610,15 +610,15 @@ class TestBackOffice:
 
     def test_each_step_is_a_button(self, office, stray):
         asked = office.post(self.page(stray), {"step_ask": "1"}, follow=True).content.decode()
-        assert "查询微信完成, 微信有此记录: err 订单不存在" in asked
+        assert "查询微信完成，微信有此记录: err 订单不存在" in asked
 
         sure = office.post(self.page(stray), {"step_return": "1"}).content.decode()
-        assert "1 处差异,账单金额共 12.34元" in sure and not Refund.objects.exists()
-        told = f"把 12.34元 全额原路退回付款的微信账户:微信支付订单号 {stray.transaction_id} 的付款人。先向微信核实"
+        assert "1 处差异，账单金额共 12.34元" in sure and not Refund.objects.exists()
+        told = f"把 12.34元 全额原路退回付款的微信账户：微信支付订单号 {stray.transaction_id} 的付款人。先向微信核实"
         assert told in sure
         done = office.post(self.page(stray), {"step_return": "1", "sure": "1"}, follow=True).content.decode()
 
-        assert "退回这笔钱已提交, 已一致, 已提交退款" in done
+        assert "退回这笔钱已提交，已一致，已提交退款" in done
         assert Refund.objects.get().requested_by == "root"
         assert "step_return" not in done and "有款无单" in done
         assert stray.out_trade_no not in office.get("/admin/payments/difference/").content.decode()
@@ -640,7 +640,7 @@ class TestBackOffice:
             run = f"/admin/payments/billrun/{BillRun.objects.get().pk}/change/"
             said = office.post(run, {"step_again": "1"}, follow=True).content.decode()
 
-        assert "重新核对已提交, 结果稍后在本页显示" in said
+        assert "重新核对已提交，结果稍后在本页显示" in said
         assert sent_tasks == [("payments.reconcile_bill", (DAY.isoformat(),))]
         assert BillRun.objects.get().state == BillRun.State.WAITING  # the sweep looks, should the worker never get it
 

@@ -145,9 +145,9 @@ class TestTheForm:
             "/gone/call": ("没有这个接口", True),
             "/gone/*": ("没有这个接口", True),
             "/students/*": ("包含 6 个接口", False),
-            "/users/register": ("仅限超级管理员,写在这里不起作用", True),
-            "/verify": ("登录用户都能调用,不必写在这里", True),
-            "/students/SearchStu": ("搜索学员(另一种写法)", False),
+            "/users/register": ("仅限超级管理员，写在这里不起作用", True),
+            "/verify": ("登录用户都能调用，不必写在这里", True),
+            "/students/SearchStu": ("搜索学员（另一种写法）", False),
         }
         for row, (text, _) in told.items():
             assert f"<code>{row}</code> {text}" in page
@@ -155,7 +155,7 @@ class TestTheForm:
     @pytest.mark.parametrize(
         "name, value, told",
         [
-            ("menu", "{", "不是有效的 JSON:第 1 行第"),
+            ("menu", "{", "不是有效的 JSON：第 1 行第"),
             ("menu", "[" * 100_000, "不是有效的 JSON"),
             ("menu", "[" * 900 + "]" * 900, "每一项必须是"),
             ("menu", '[{"name": ' + "[" * 900 + "]" * 900 + "}]", "每一项必须是"),

@@ -48,7 +48,7 @@ class CategoryForm(PictureForm):
     def clean_name(self) -> str:
         same = Category.objects.filter(name=self.cleaned_data["name"], removed_at=None).exclude(pk=self.instance.pk)
         if same.exists():
-            raise forms.ValidationError("已经存在该类目,请不要重复添加")
+            raise forms.ValidationError("已经存在该类目，请不要重复添加")
         return self.cleaned_data["name"]
 
 
@@ -59,7 +59,7 @@ class ProductForm(PictureForm):
         widget=UnfoldAdminIntegerFieldWidget,
         min_value=-MAX_STOCK,
         max_value=MAX_STOCK,
-        help_text="增加填正数,减少填负数。按变化量调整,不会覆盖正在发生的销售",
+        help_text="增加填正数，减少填负数。按变化量调整，不会覆盖正在发生的销售",
     )
 
     class Meta:
@@ -76,7 +76,7 @@ class ProductForm(PictureForm):
     def clean_pieces(self) -> int:
         pieces = self.cleaned_data["pieces"] or 0
         if self.instance.stock + pieces < 0:
-            raise forms.ValidationError(f"库存现有{self.instance.stock}件,不能减少{-pieces}件")
+            raise forms.ValidationError(f"库存现有{self.instance.stock}件，不能减少{-pieces}件")
         return pieces
 
 
@@ -157,7 +157,7 @@ class CategoryAdmin(CatalogueAdmin):
     list_display_links = ["preview", "name"]
     list_filter = [OnSaleFilter]
     search_fields = ["name", "category_id__startswith"]
-    search_help_text = "类目名称,或类目编号的开头"
+    search_help_text = "类目名称，或类目编号的开头"
     readonly_fields = ["large_preview", "category_id", "creator", "created_at", "updator", "updated_at"]
     fields = ["name", "picture", *readonly_fields]
     actions = ["remove_selected"]
@@ -169,7 +169,7 @@ class CategoryAdmin(CatalogueAdmin):
             return category_create(**facts)
         return category_update(category_id=obj.category_id, **facts) if form.changed_data else obj
 
-    @action(description="删除所选类目(没有商品的)", permissions=["remove"])
+    @action(description="删除所选类目（没有商品的）", permissions=["remove"])
     def remove_selected(self, request: HttpRequest, rows: QuerySet[Category]) -> None:
         def remove(category: Category) -> None:
             category_remove(category_id=category.category_id, now=timezone.now())
@@ -180,14 +180,14 @@ class CategoryAdmin(CatalogueAdmin):
 @admin.register(Product)
 class ProductAdmin(CatalogueAdmin):
     form = ProductForm
-    rights: ClassVar = {**OfficeAdmin.rights, "change": "修改(含价格、库存)", "delete": "下架"}
+    rights: ClassVar = {**OfficeAdmin.rights, "change": "修改（含价格、库存）", "delete": "下架"}
     state_names = ("在售", "已下架")
     list_display = ["preview", "name", "category", "price", "stock", "product_id", "created_at", "status"]
     list_display_links = ["preview", "name"]
     list_select_related = ["category"]
     list_filter = [OnSaleFilter, ("category", RelatedDropdownFilter)]
     search_fields = ["name", "product_id__startswith"]
-    search_help_text = "商品名称,或商品编号的开头"
+    search_help_text = "商品名称，或商品编号的开头"
     readonly_fields = ["large_preview", "stock", "product_id", "creator", "created_at", "updator", "updated_at"]
     fields = [
         *("name", "category", "price", "description", "stock", "pieces", "picture"),

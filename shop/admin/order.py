@@ -125,7 +125,7 @@ BUTTONS: dict[str, OrderButton] = {
     "unflag": OrderButton(None, "取消关注", "change", order_unflag, tuple(State)),
 }
 _COURIER = "last_courier"  # of this session: the next parcels usually go by the same
-_REFUNDING = "款项将原路退回,进度见“退款处理”"
+_REFUNDING = "款项将原路退回，进度见“退款处理”"
 _BEGINS = frozenset(
     {"approve", "refund", "refund_part", "refund_again"}
 )  # these only request a refund; the money moves later
@@ -176,28 +176,28 @@ class OrderAdmin(WorkListColumns, ExportMixin, ButtonsAdmin):
         "refund": "退款",
         "export": "导出",
     }
-    chosen = "(所选订单)"
+    chosen = "（所选订单）"
     asks = {
-        "ship": "发货后不能改回未发货。快递单号可以留空,以后在订单页用“修改快递”补上。",
-        "receiver": "改的是还没有发出的包裹;原来的收货信息留在订单日志里。",
-        "parcel": "买家会在订单里看到新的快递单号;原来的留在订单日志里。",
-        "approve": "同意退货,款项全额原路退回买家,不能撤回。",
-        "reject": "拒绝买家的退货申请,订单回到原来的状态。",
-        "close": "订单没有付款,关闭后商品回到库存。",
-        "invalidate": "订单没有付款,作废后商品回到库存。",
-        "refund": "款项全额原路退回买家,不能撤回。还没有发货的商品回到库存,已经发出的不会。",
-        "refund_part": "选商品或只填金额,款项原路退回买家,不能撤回。退了的商品不再发货;退完余款的,订单变为退款中。",
-        "remark": "备注只有员工看得到,保存以后不能修改或删除。",
-        "flag": "订单会列在“异常”里,直到有人取消关注。买家看不到。",
+        "ship": "发货后不能改回未发货。快递单号可以留空，以后在订单页用“修改快递”补上。",
+        "receiver": "改的是还没有发出的包裹；原来的收货信息留在订单日志里。",
+        "parcel": "买家会在订单里看到新的快递单号；原来的留在订单日志里。",
+        "approve": "同意退货，款项全额原路退回买家，不能撤回。",
+        "reject": "拒绝买家的退货申请，订单回到原来的状态。",
+        "close": "订单没有付款，关闭后商品回到库存。",
+        "invalidate": "订单没有付款，作废后商品回到库存。",
+        "refund": "款项全额原路退回买家，不能撤回。还没有发货的商品回到库存，已经发出的不会。",
+        "refund_part": "选商品或只填金额，款项原路退回买家，不能撤回。退了的商品不再发货；退完余款的，订单变为退款中。",
+        "remark": "备注只有员工看得到，保存以后不能修改或删除。",
+        "flag": "订单会列在“异常”里，直到有人取消关注。买家看不到。",
         "unflag": "原因和取消的说明都留在订单日志里。",
-        "refund_again": "被拒绝的退款用原单号再提交一次;已关闭的先向微信确认,再换新单号。钱只会退一次。",
+        "refund_again": "被拒绝的退款用原单号再提交一次；已关闭的先向微信确认，再换新单号。钱只会退一次。",
     }
     asks_of = ("order_id", "goods", "receiver", "total", "state_label")
     asks_why = dict.fromkeys(("approve", "close", "invalidate", "refund", "refund_again"), "写入订单日志") | {
-        "flag": "为什么要关注,必填;写入订单日志",
-        "unflag": "为什么不用再关注,必填;写入订单日志",
-        "reject": "写入订单日志,买家也会看到",
-        "refund_part": "写入订单日志,买家也会看到",
+        "flag": "为什么要关注，必填；写入订单日志",
+        "unflag": "为什么不用再关注，必填；写入订单日志",
+        "reject": "写入订单日志，买家也会看到",
+        "refund_part": "写入订单日志，买家也会看到",
     }
     needs_why = frozenset({"flag", "unflag"})
     asks_form = {
@@ -220,7 +220,7 @@ class OrderAdmin(WorkListColumns, ExportMixin, ButtonsAdmin):
     change_form_outer_before_template = "shop/order_head.html"
     work_lists = {name: (work.label, work.icon) for name, work in WORK_LISTS.items()}
     search_fields = ["order_id"]  # makes the search box appear; order_search decides what it finds
-    search_help_text = "电话或订单号(或其最后四位)、收件人、商品、快递单号"
+    search_help_text = "电话或订单号（或其最后四位）、收件人、商品、快递单号"
     ordering = ["-pk"]
     readonly_fields = [
         *("order_id", "username", "total", "refunded", "recipient", "phone", "address", "note", "lines"),
@@ -344,7 +344,7 @@ class OrderAdmin(WorkListColumns, ExportMixin, ButtonsAdmin):
     def press_in_list(self, request: HttpRequest, name: str, rows: QuerySet) -> HttpResponse | None:
         if name != PACKING:
             if name == "ship" and len(rows[: MOST_PRINTED + 1]) > MOST_PRINTED:
-                messages.error(request, f"一次最多发货 {MOST_PRINTED} 个订单,请分批进行")
+                messages.error(request, f"一次最多发货 {MOST_PRINTED} 个订单，请分批进行")
                 return None
             return super().press_in_list(request, name, rows)
         return HttpResponseRedirect(packing_address(rows.values_list("pk", flat=True)[: MOST_PRINTED + 1]))
@@ -383,7 +383,7 @@ class OrderAdmin(WorkListColumns, ExportMixin, ButtonsAdmin):
         return row.state == State.REFUNDING or row.part_refund == PartRefund.UNDER_WAY
 
     def sum_of(self, rows: list[Order]) -> str:
-        return f"{len(rows)} 个订单,共 {sum(order.total for order in rows):.2f} 元"
+        return f"{len(rows)} 个订单，共 {sum(order.total for order in rows):.2f} 元"
 
     def offered(self, request: HttpRequest, object_id: Any) -> Iterable[str]:
         order = self.get_object(request, str(object_id))
@@ -404,7 +404,7 @@ class OrderAdmin(WorkListColumns, ExportMixin, ButtonsAdmin):
         except ProviderUndecided:
             raise
         except OrderRefused as refusal:  # often a colleague, or the first of two clicks, has done the step already
-            raise OrderRefused(f"{refusal.msg}({last_step(row)})") from None
+            raise OrderRefused(f"{refusal.msg}（{last_step(row)}）") from None
         return OUTCOMES.get(name, "")
 
 

@@ -28,7 +28,7 @@ def lines_table(order: Order) -> SafeString:
         )
         for line in order.lines.all()
     ]
-    return table(("商品", "商品编号", "单价(元)", "数量", "小计(元)", "已退件数"), rows)
+    return table(("商品", "商品编号", "单价（元）", "数量", "小计（元）", "已退件数"), rows)
 
 
 def payments_table(order: Order) -> SafeString:
@@ -42,7 +42,7 @@ def payments_table(order: Order) -> SafeString:
         )
         for payment in Payment.objects.filter(out_trade_no=order.order_id)
     ]
-    return table(("单号", "状态", "金额(元)", "方式", "支付时间"), rows)
+    return table(("单号", "状态", "金额（元）", "方式", "支付时间"), rows)
 
 
 def refunds_table(order: Order) -> SafeString:
@@ -65,7 +65,7 @@ def refunds_table(order: Order) -> SafeString:
         )
         for refund in refunds
     ]
-    return table(("退款单号", "状态", "金额(元)", "原因", "申请人", "提交次数", "说明"), rows)
+    return table(("退款单号", "状态", "金额（元）", "原因", "申请人", "提交次数", "说明"), rows)
 
 
 def log_timeline(order: Order) -> SafeString:

@@ -65,7 +65,7 @@ def packing_page(model_admin: Any, request: HttpRequest) -> HttpResponse:
         messages.warning(request, "没有选中任何订单")
         return HttpResponseRedirect(back)
     if len(parcels) > MOST_PRINTED:
-        messages.error(request, f"一次最多打印 {MOST_PRINTED} 个订单,请分批进行")
+        messages.error(request, f"一次最多打印 {MOST_PRINTED} 个订单，请分批进行")
         return HttpResponseRedirect(back)
     to_ship = [parcel for parcel in parcels if parcel.is_to_ship]
     context = {

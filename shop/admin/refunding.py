@@ -14,12 +14,12 @@ from payments.selectors import refunds_of_order
 from shop.admin.attention import ASKED
 from shop.models import Order, OrderLine
 
-_SHELF = (("", "请选择"), ("yes", "放回货架,可以再卖"), ("no", "不放回(损坏、丢失,或还没有收到)"))
+_SHELF = (("", "请选择"), ("yes", "放回货架，可以再卖"), ("no", "不放回（损坏、丢失，或还没有收到）"))
 
 
 class PartForm(forms.Form):
     amount = forms.DecimalField(
-        label="退款金额(元)", max_digits=12, decimal_places=2, min_value=Decimal("0.01"), localize=False
+        label="退款金额（元）", max_digits=12, decimal_places=2, min_value=Decimal("0.01"), localize=False
     )
     shelf = forms.ChoiceField(label="退的商品", choices=_SHELF, required=False, help_text="只退金额、不退商品的不用选")
     refunds_seen = forms.IntegerField(min_value=0, error_messages={"required": "请核对下面的数字再办"})
@@ -82,7 +82,7 @@ def part_table(form: PartForm) -> SafeString:
     for line in form.lines:
         rows.append((line.title, f"{line.price:.2f}", line.quantity, str(line.refunded_quantity), _cell(form, line)))
     money = format_html(
-        "<p>订单 {},买家 {}。已付 {} 元,已退(含正在退的){} 元,<b>还能退 <span data-rest>{}</span> 元</b>。</p>",
+        "<p>订单 {}，买家 {}。已付 {} 元，已退（含正在退的）{} 元，<b>还能退 <span data-rest>{}</span> 元</b>。</p>",
         order,
         order.username,
         order.total,
@@ -90,9 +90,9 @@ def part_table(form: PartForm) -> SafeString:
         f"{fen_to_yuan(refunds.rest_fen):.2f}",
     )
     if order.state in ASKED:
-        money += format_html('<p class="od-ask"><b>买家申请退货</b>: {}</p>', order.note or "没有写明理由")
+        money += format_html('<p class="od-ask"><b>买家申请退货</b>：{}</p>', order.note or "没有写明理由")
     seen = format_html('<input type="hidden" name="refunds_seen" value="{}">', refunds.number)
-    return money + table(("商品", "单价(元)", "买了", "已退", "退几件"), rows) + seen
+    return money + table(("商品", "单价（元）", "买了", "已退", "退几件"), rows) + seen
 
 
 def _cell(form: PartForm, line: OrderLine) -> SafeString | str:

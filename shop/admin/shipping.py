@@ -33,14 +33,14 @@ class TrackingField(forms.CharField):
     def clean(self, value: Any) -> str:
         number = re.sub(r"\s", "", super().clean(value)).upper()
         if number and not _NUMBER.fullmatch(number):
-            raise forms.ValidationError(f"快递单号只能有字母、数字和横线,最多 {TRACKING_LENGTH} 位")
+            raise forms.ValidationError(f"快递单号只能有字母、数字和横线，最多 {TRACKING_LENGTH} 位")
         return number
 
 
 def courier_choices(*present: str) -> list[tuple[str, str]]:
     names = list(Courier.objects.filter(is_active=True).values_list("name", flat=True))
     names += [name for name in dict.fromkeys(present) if name and name not in names]
-    return [("", "没有快递(自取、面交)"), *((name, name) for name in names)]
+    return [("", "没有快递（自取、面交）"), *((name, name) for name in names)]
 
 
 class ShipForm(forms.Form):
@@ -69,10 +69,10 @@ class ShipForm(forms.Form):
             if not number:
                 continue
             if not given.get("express_company"):
-                self.add_error("express_company", "填写了快递单号,请选择快递公司")
+                self.add_error("express_company", "填写了快递单号，请选择快递公司")
             other = parcels.setdefault(number, order)
             if (other.phone, other.address, other.receiver_name) != (order.phone, order.address, order.receiver_name):
-                self.add_error(number_field(order), f"与订单 {other} 的单号相同,收货人却不同,是否重复扫描?")
+                self.add_error(number_field(order), f"与订单 {other} 的单号相同，收货人却不同，是否重复扫描？")
         return given
 
 
@@ -103,7 +103,7 @@ class ParcelForm(forms.Form):
     def clean(self) -> dict[str, Any]:
         given = super().clean() or {}
         if given.get("express_no") and not given.get("express_company"):
-            self.add_error("express_company", "填写了快递单号,请选择快递公司")
+            self.add_error("express_company", "填写了快递单号，请选择快递公司")
         return given
 
 

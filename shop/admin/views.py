@@ -78,7 +78,7 @@ def _query_of(model_admin: Any, request: HttpRequest, text: str) -> str:
     """
     query = _kept(text)
     if "%00" in query or len(query) > VIEW_QUERY_LENGTH:
-        raise ViewRefused("这不是订单列表的筛选条件,或者太长")
+        raise ViewRefused("这不是订单列表的筛选条件，或者太长")
     asked: Any = copy(request)
     try:
         asked.method, asked.GET = "GET", QueryDict(query)

@@ -152,7 +152,7 @@ class WorkListColumns:
             "",
             "<li>{} <b>× {}</b>{}</li>",
             (
-                (line.title, line.left, f" (已退 {line.refunded_quantity})" if line.refunded_quantity else "")
+                (line.title, line.left, f" （已退 {line.refunded_quantity}）" if line.refunded_quantity else "")
                 for line in order.lines.all()
             ),
         )
@@ -192,7 +192,7 @@ class WorkListColumns:
         if refund is None:
             return _NONE
         return format_html(
-            '<div class="od-text">{} <b>{}</b>, 已提交 {} 次<br>{}<br>{}</div>',
+            '<div class="od-text">{} <b>{}</b>，已提交 {} 次<br>{}<br>{}</div>',
             payments_link("refund", refund, refund.out_refund_no),
             refund.get_state_display(),
             refund.attempts,
@@ -212,7 +212,7 @@ def _way_out(order: Any) -> SafeString | str:
 def _next_try(refund: Refund) -> SafeString | str:
     if refund.next_try_at is None:
         return ""
-    return f"{_age_text(refund.created_at)}前申请, 等待微信支付"
+    return f"{_age_text(refund.created_at)}前申请，等待微信支付"
 
 
 def _age(since: datetime | None) -> SafeString:

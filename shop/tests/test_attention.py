@@ -115,7 +115,7 @@ class TestRemarks:
 
 class TestTheFlag:
     def test_is_set_and_cleared_with_its_reasons(self, office, order):
-        assert flag(office, order) == [f"{order.order_id}: 标记需关注完成"]
+        assert flag(office, order) == [f"{order.order_id}：标记需关注完成"]
         order.refresh_from_db()
         assert (order.flagged_by, order.flag_reason) == ("root", "买家说没有收到")
         assert "买家说没有收到" in office.get(page_of(order)).content.decode()
@@ -123,7 +123,7 @@ class TestTheFlag:
         assert [row.pk for row in office.get(ORDERS, {"flagged": "1"}).context["cl"].result_list] == [order.pk]
         assert listed(office, "trouble") == [order.pk]
 
-        assert unflag(office, order) == [f"{order.order_id}: 取消关注完成"]
+        assert unflag(office, order) == [f"{order.order_id}：取消关注完成"]
 
         order.refresh_from_db()
         assert (order.flagged_at, order.flagged_by, order.flag_reason) == (None, "", "")
@@ -165,7 +165,7 @@ class TestTheFlag:
 
         said = press(office, "", "flag", *orders, reason="等通知")
 
-        assert said[0].endswith("标记需关注完成(2 条)")
+        assert said[0].endswith("标记需关注完成（2 条）")
         assert Order.objects.filter(flag_reason="等通知").count() == 2
 
     def test_is_shown_before_a_parcel_is_sent(self, office, paid):  # noqa: F811
@@ -203,12 +203,12 @@ class TestTwoAtTheSameInstant:
 
     def test_one_flags_and_one_clears(self, root, order):
         pages = self.both(root, order, "flag", reason="没有收到")
-        assert sum(f"{order.order_id}: 标记需关注完成" in page for page in pages) == 1
+        assert sum(f"{order.order_id}：标记需关注完成" in page for page in pages) == 1
         seen = flag_mark(Order.objects.get())
 
         pages = self.both(root, order, "unflag", seen=seen, reason="好了")
 
-        assert sum(f"{order.order_id}: 取消关注完成" in page for page in pages) == 1
+        assert sum(f"{order.order_id}：取消关注完成" in page for page in pages) == 1
         assert [log.event for log in order.logs.order_by("pk")][1:] == [FLAG, UNFLAG]
 
     def test_without_the_lock_both_would(self, root, order, monkeypatch):

@@ -114,7 +114,7 @@ class TestToShip:
 
         said = press(office, "ship", "ship", other, row=order)  # what else is ticked does not matter
 
-        assert said == [f"{order.order_id}: 发货完成"]
+        assert said == [f"{order.order_id}：发货完成"]
         assert (state(order), state(other)) == ("shipped", "paid")
         assert order.logs.last().actor == "root"
 
@@ -126,8 +126,8 @@ class TestToShip:
 
         assert [state(order) for order in orders] == ["shipped"] * 3
         done, refused = sorted(said, key=lambda text: "不能" in text)
-        assert orders[0].order_id in done and orders[1].order_id in done and done.endswith("发货完成(2 条)")
-        assert refused.startswith(f"{orders[2].order_id}: 订单已经发货,不能重复发货(wang 于 ")
+        assert orders[0].order_id in done and orders[1].order_id in done and done.endswith("发货完成（2 条）")
+        assert refused.startswith(f"{orders[2].order_id}：订单已经发货,不能重复发货（wang 于 ")
         assert OrderLog.objects.filter(event="发货").count() == 3
 
     def test_what_takes_too_long_is_told_and_left_for_the_next_time(self, office, paid, monkeypatch):
@@ -136,15 +136,15 @@ class TestToShip:
 
         done, left = press(office, "ship", "ship", first, *rest)
 
-        assert done == f"{first.order_id}: 发货完成"
-        assert left == f"{rest[0].order_id}、{rest[1].order_id}: 时间不够,还没有发货,请再选一次(2 条)"
+        assert done == f"{first.order_id}：发货完成"
+        assert left == f"{rest[0].order_id}、{rest[1].order_id}：时间不够，还没有发货，请再选一次（2 条）"
         assert [state(order) for order in (first, *rest)] == ["shipped", "paid", "paid"]
 
     def test_a_second_click_is_told_that_it_was_done(self, office, paid):
         order = paid()
         press(office, "ship", "ship", row=order)
 
-        assert "订单已经发货,不能重复发货(root 于" in press(office, "ship", "ship", row=order)[0]
+        assert "订单已经发货,不能重复发货（王者管理员 (root) 于" in press(office, "ship", "ship", row=order)[0]
         assert OrderLog.objects.filter(event="发货").count() == 1
 
     def test_the_list_of_actions_tells_it_too(self, office, paid):
@@ -205,8 +205,8 @@ class TestTwoAtTheSameInstant:
 
         pages = self.ship(order, root)
 
-        assert sum(f"{order.order_id}: 发货完成" in page for page in pages) == 1
-        assert sum(f"{order.order_id}: 订单已经发货,不能重复发货(root 于" in page for page in pages) == 1
+        assert sum(f"{order.order_id}：发货完成" in page for page in pages) == 1
+        assert sum(f"{order.order_id}：订单已经发货,不能重复发货（王者管理员 (root) 于" in page for page in pages) == 1
         assert OrderLog.objects.filter(order=order, event="发货").count() == 1
 
     def test_without_the_lock_both_would(self, root, paid, monkeypatch):
@@ -238,7 +238,7 @@ class TestAsks:
         asked = office.post(address, {f"step_{name}": "1"})
 
         text = asked.content.decode()
-        assert "1 个订单,共 19.80 元" in text and "自行车" in text and order.order_id in text
+        assert "1 个订单，共 19.80 元" in text and "自行车" in text and order.order_id in text
         assert (state(order), order.logs.last().event) == ("paid", "付款")
         office.post(address, hidden(asked))
         assert state(order) == {"ship": "shipped", "refund": "refunding"}[name]
@@ -267,7 +267,7 @@ class TestAsks:
 
         said = told(office.post(f"{ORDERS}?work=ship", hidden(asked), follow=True))
 
-        assert "不能重复发货(wang 于" in said[0]
+        assert "不能重复发货（wang 于" in said[0]
         assert OrderLog.objects.filter(event="发货").count() == 1
 
     @pytest.mark.parametrize(
@@ -324,7 +324,7 @@ class TestReturns:
         said = press(office, "returns", "reject", row=order, reason="已超过七天")
 
         order.refresh_from_db()
-        assert said == [f"{order.order_id}: 拒绝退货完成"]
+        assert said == [f"{order.order_id}：拒绝退货完成"]
         assert (order.state, order.order_status, order.note) == ("shipped", 1, "退货申请未通过: 已超过七天")
         assert order.logs.last().detail == "已超过七天"
 
@@ -333,7 +333,7 @@ class TestReturns:
         wechat.is_out_of_money = True
 
         said = press(office, "returns", "approve", row=order)
-        assert said == [f"{order.order_id}: 同意退货并退款已提交, 款项将原路退回,进度见“退款处理”"]
+        assert said == [f"{order.order_id}：同意退货并退款已提交，款项将原路退回，进度见“退款处理”"]
         assert "待提交" in office.get(ORDERS, {"work": "refunds"}).content.decode()
 
         run_refunds()
@@ -359,7 +359,7 @@ class TestReturns:
         said = press(office, "refunds", "refund_again", row=order)
         run_refunds()
 
-        assert said == [f"{order.order_id}: 重新退款已提交, 款项将原路退回,进度见“退款处理”"]
+        assert said == [f"{order.order_id}：重新退款已提交，款项将原路退回，进度见“退款处理”"]
         assert state(order) == "refunded"
         assert sorted(wechat.refunds) == [f"{order.order_id}R01", f"{order.order_id}R02"]
 
@@ -374,7 +374,7 @@ class TestReturns:
         assert f'value="refund_again:{order.pk}"' not in page and "账户可能已注销或冻结" in page
         assert f"/admin/payments/refund/{refund.pk}/change/" in page and ">选择怎样退款</a>" in page
         assert "step_refund_again" not in office.get(f"{ORDERS}{order.pk}/change/").content.decode()
-        assert press(office, "refunds", "refund_again", row=order)[0].startswith(f"{order.order_id}: 微信退不到原账户")
+        assert press(office, "refunds", "refund_again", row=order)[0].startswith(f"{order.order_id}：微信退不到原账户")
 
     def test_an_abnormal_refund_ends_on_its_page(self, office, returned, wechat):
         order = returned()
@@ -395,7 +395,7 @@ class TestReturns:
         assert 'name="voucher"' in again and "bo-wrong" in again and Refund.objects.get().state == "abnormal"
         done = office.post(page, said | {"voucher": "BANK-778", "is_sure": "on"}, follow=True).content.decode()
 
-        assert ": 已线下退款, 银行转账 凭证号 BANK-778" in done
+        assert "：已线下退款，银行转账 凭证号 BANK-778" in done
         refund.refresh_from_db()
         assert (refund.state, refund.offline_by, state(order)) == ("offline", "root", "refunded")
         assert order.logs.order_by("pk").last().actor == "root"

@@ -57,7 +57,7 @@ class TestShipping:
         )
 
         assert "收件人7" in text and all(f'name="{name}"' in text for name in numbers)
-        assert "发货完成(10 条)" in told(done)[0]
+        assert "发货完成（10 条）" in told(done)[0]
         assert [parcel(order) for order in orders] == [("shipped", "顺丰速运", f"SF100{n}") for n in range(10)]
         row = li.get("/order/get_order", order_id=orders[3].order_id).json()["data"]
         assert (row["recipient"], row["express_company"], row["express_no"]) == ("收件人3", "顺丰速运", "SF1003")
@@ -113,7 +113,7 @@ class TestShipping:
             f"{ORDERS}?work=ship", {"press": "ship:", "_selected_action": [paid().pk, paid().pk]}, follow=True
         )
 
-        assert told(asked) == ["一次最多发货 1 个订单,请分批进行"]
+        assert told(asked) == ["一次最多发货 1 个订单，请分批进行"]
 
     def test_a_wrong_number_is_corrected_and_the_log_keeps_the_old_one(self, office, paid, shunfeng):
         order = paid()

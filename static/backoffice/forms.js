@@ -18,7 +18,7 @@
   function login(form) {
     const kept = drafts().map((key) => [key, read(key)]).filter(([, draft]) => draft);
     for (const [key, draft] of kept) sessionStorage.setItem(key, JSON.stringify({ ...draft, wasOut: true }));
-    if (kept.length) form.before(make("p", { className: "bo-draft", textContent: "没有保存的内容还在,登录之后会恢复到原来的页面。" }));
+    if (kept.length) form.before(make("p", { className: "bo-draft", textContent: "没有保存的内容还在，登录之后会恢复到原来的页面。" }));
   }
 
   function guard(form) {
@@ -52,7 +52,7 @@
         put(JSON.parse(before));
         note.remove();
       } });
-      const note = make("p", { className: "bo-draft" }, "已恢复上次没有保存的内容;图片和文件要重新选择。", drop);
+      const note = make("p", { className: "bo-draft" }, "已恢复上次没有保存的内容；图片和文件要重新选择。", drop);
       note.setAttribute("role", "status");
       form.prepend(note);
     }

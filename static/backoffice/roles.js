@@ -32,7 +32,7 @@
         button.textContent = shown.length && shown.every((box) => box.checked) ? "全不选" : "全选";
         button.setAttribute("aria-label", `${button.textContent}:${group.querySelector("legend").firstChild.textContent.trim()}`);
       }
-      count.textContent = `共 ${boxes.length} 项,已勾选 ${ticked} 项${covered ? `,另有 ${covered} 项由 * 包含` : ""}`;
+      count.textContent = `共 ${boxes.length} 项，已勾选 ${ticked} 项${covered ? `，另有 ${covered} 项由 * 包含` : ""}`;
     };
 
     picker.querySelector("[data-tools]").hidden = false;
@@ -67,7 +67,7 @@
   const maxDepth = Number(box.dataset.maxDepth), maxName = Number(box.dataset.maxName);
   const known = new Set([...names.options].map((option) => option.value));
   const list = make("ol", { className: "ro-tree" }), told = make("p", { className: "ro-sr", role: "status" });
-  const keys = make("p", { className: "ro-soft", textContent: "名称须与客户端一致。键盘:回车在下面新增,Alt + 方向键上下移动、改变层级。" });
+  const keys = make("p", { className: "ro-soft", textContent: "名称须与客户端一致。键盘：回车在下面新增，Alt + 方向键上下移动、改变层级。" });
   const button = (label, run) => make("button", { type: "button", className: "ro-button", textContent: label, onclick: run });
   const toText = button("改为编辑文本", () => turn(false)), toTree = button("改为编辑树", () => turn(true));
   const undo = button("撤销", () => { menu = JSON.parse(past.pop()); write(); draw(); say("已撤销"); });
@@ -105,8 +105,8 @@
       };
       const called = entry.name || "未命名";
       const acts = {
-        up: at > 0 && (() => change(() => entries.splice(at - 1, 0, ...entries.splice(at, 1)), `${called} 已上移,第 ${at} 项`, entry)),
-        down: at < entries.length - 1 && (() => change(() => entries.splice(at + 1, 0, ...entries.splice(at, 1)), `${called} 已下移,第 ${at + 2} 项`, entry)),
+        up: at > 0 && (() => change(() => entries.splice(at - 1, 0, ...entries.splice(at, 1)), `${called} 已上移，第 ${at} 项`, entry)),
+        down: at < entries.length - 1 && (() => change(() => entries.splice(at + 1, 0, ...entries.splice(at, 1)), `${called} 已下移，第 ${at + 2} 项`, entry)),
         out: parent && (() => change(() => { without(); around.splice(around.indexOf(parent) + 1, 0, entry); }, `${called} 已升到第 ${depth - 1} 层`, entry)),
         into: at > 0 && depth + height(entry) <= maxDepth && (() => change(() => {
           const before = entries[at - 1];
@@ -114,7 +114,7 @@
           (before.children ??= []).push(entry);
         }, `${called} 已成为 ${entries[at - 1].name} 的子项`, entry)),
       };
-      const add = (into, index) => { const fresh = { name: "" }; change(() => into().splice(index, 0, fresh), "已新增一项,请填写名称", fresh); };
+      const add = (into, index) => { const fresh = { name: "" }; change(() => into().splice(index, 0, fresh), "已新增一项，请填写名称", fresh); };
       const hint = make("small", { className: "ro-hint" });
       const input = make("input", {
         className: "ro-input", value: entry.name, "aria-label": `第 ${depth} 层菜单名称`, autocomplete: "off",
@@ -138,7 +138,7 @@
       const judge = () => {
         const wrong = fault(entry.name);
         input.setAttribute("aria-invalid", Boolean(wrong));
-        hint.textContent = wrong || (known.has(entry.name) ? "" : "其他角色没有用过这个名称,请确认客户端认识它");
+        hint.textContent = wrong || (known.has(entry.name) ? "" : "其他角色没有用过这个名称，请确认客户端认识它");
         hint.classList.toggle("is-wrong", Boolean(wrong));
       };
       judge();
@@ -150,9 +150,9 @@
         icon("arrow_upward", "上移", acts.up), icon("arrow_downward", "下移", acts.down),
         icon("format_indent_decrease", "升一层", acts.out), icon("format_indent_increase", "降一层", acts.into),
         icon("add", "新增子项", depth < maxDepth && (() => add(() => (entry.children ??= []), entry.children?.length ?? 0))),
-        icon("delete", "删除", () => change(without, `${called} 已删除,可以撤销`, entries[at + 1] ?? entries[at - 1] ?? parent))), hint);
+        icon("delete", "删除", () => change(without, `${called} 已删除，可以撤销`, entries[at + 1] ?? entries[at - 1] ?? parent))), hint);
       if (more.length) {
-        row.append(button(`删除菜单不支持的字段:${more.join("、")}`, () => change(() => more.forEach((name) => delete entry[name]), "已删除", entry)));
+        row.append(button(`删除菜单不支持的字段：${more.join("、")}`, () => change(() => more.forEach((name) => delete entry[name]), "已删除", entry)));
       }
       const item = make("li", {}, row);
       if (entry.children?.length) item.append(make("ol", {}, ...level(entry.children, [...above, entry])));
@@ -164,7 +164,7 @@
     let read = null;
     if (isTree) {
       try { read = JSON.parse(text.value.trim() || "[]"); } catch { /* said below */ }
-      problem.textContent = isMenu(read) ? "" : "文本不是菜单的格式,请先改正:[{\"name\": \"名称\", \"children\": [...]}]";
+      problem.textContent = isMenu(read) ? "" : "文本不是菜单的格式，请先改正：[{\"name\": \"名称\", \"children\": [...]}]";
       if (problem.textContent) isTree = false;
       else { menu = read; past = []; draw(); }
     }
@@ -174,7 +174,7 @@
   }
 
   const tools = make("p", { className: "ro-bar" },
-    button("新增菜单项", () => { const fresh = { name: "" }; change(() => menu.push(fresh), "已新增一项,请填写名称", fresh); }), undo, toText);
+    button("新增菜单项", () => { const fresh = { name: "" }; change(() => menu.push(fresh), "已新增一项，请填写名称", fresh); }), undo, toText);
   text.before(list, tools, keys);
   text.after(make("p", { className: "ro-bar" }, toTree), problem, told);
   turn(true);

@@ -224,7 +224,7 @@ def test_moves_many_into_another_class(browser, zhuguan):
 
     page = browser.post(STUDENTS, chosen).content.decode()
     assert "把 3 名学员转入另一个班级" in page
-    assert "H1(2 名)、H2(1 名)" in page
+    assert "H1（2 名）、H2（1 名）" in page
     refused = browser.post(STUDENTS, chosen | {"apply": "1", "class_name": " "})
     assert refused.context["form"].errors
     done = browser.post(STUDENTS, chosen | {"apply": "1", "class_name": "H2"}, follow=True).content.decode()

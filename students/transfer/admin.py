@@ -97,7 +97,7 @@ class ZipForm(SheetForm):
     limit = MAX_ZIP_BYTES
 
     def refusal(self, name: str, start: bytes) -> str:
-        return "" if start.startswith(ZIP) else "这不是 ZIP 文件,请把图片打包成一个 .zip"
+        return "" if start.startswith(ZIP) else "这不是 ZIP 文件，请把图片打包成一个 .zip"
 
 
 def may_transfer(request: HttpRequest) -> bool:

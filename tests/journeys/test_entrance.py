@@ -51,14 +51,14 @@ def log_out(page):
 def test_a_guesser_is_told_to_wait(page, running):
     shell(running, STAFF.format(name="xiaoli", password=PASSWORD))
     try_to_log_in(page, "xiaoli", "wrong")
-    page.get_by_text("用户名或密码错误,或者没有后台权限").wait_for()
+    page.get_by_text("用户名或密码错误，或者没有后台权限").wait_for()
 
     for _ in range(40):
         try_to_log_in(page, "xiaoli", "wrong")
         if page.get_by_text("登录失败次数过多").is_visible():
             break
     try_to_log_in(page, "xiaoli", PASSWORD)
-    assert re.search(r"登录失败次数过多,请 \d+ 秒后再试", page.locator("body").inner_text())
+    assert re.search(r"登录失败次数过多，请 \d+ 秒后再试", page.locator("body").inner_text())
 
     log_in(page, "root", running.root_password)  # who has come from here before does not wait for others
     page.goto("/admin/accounts/loginattempt/?q=xiaoli")

@@ -48,7 +48,7 @@ def test_two_thousand_are_deleted_at_once_and_come_back(page, running):
     page.get_by_role("link", name=f"选中全部 {COUNT} 个学员").click()
     page.locator("select[name=action]").select_option("delete_selected")
     page.locator("button[name=index]").click()
-    page.get_by_text(f"确认删除 {COUNT} 名学员?").wait_for()
+    page.get_by_text(f"确认删除 {COUNT} 名学员？").wait_for()
     assert page.locator(".bo-names li").count() == 21
     page.get_by_role("button", name=f"确认删除 {COUNT} 名").click()
 

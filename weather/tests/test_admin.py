@@ -105,11 +105,11 @@ def test_a_lost_key_can_be_mended_here(office, provider):
 
 def test_sync_now_tells_what_came_of_it(office, provider):
     done = office.post(SYNC, {"back": RECORDS}, follow=True)
-    assert "同步成功:南京" in done.content.decode()
+    assert "同步成功：南京" in done.content.decode()
     assert done.redirect_chain[0][0] == RECORDS
 
     provider.stop()
-    assert "同步失败:天气服务暂时不可用" in office.post(SYNC, {"back": "//evil"}, follow=True).content.decode()
+    assert "同步失败：天气服务暂时不可用" in office.post(SYNC, {"back": "//evil"}, follow=True).content.decode()
 
 
 def test_sync_now_is_a_post_with_a_csrf_token_by_those_who_may(office, provider, person):

@@ -1,0 +1,86 @@
+"""What staff read is set as Chinese is: full-width punctuation, and no blank where there is none.
+
+The API's texts are a contract and stay as they are; they are not looked at here.
+"""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PYTHON = [
+    *("*/admin.py", "*/admin/*.py", "*/forms.py", "accounts/entrance/*.py", "backoffice/*.py"),
+    *("permissions/matrix.py", "permissions/office.py", "permissions/preview.py", "permissions/row_choices.py"),
+    *("students/transfer/admin.py", "students/class_sheet.py"),
+]
+TEMPLATES = ["*.html", *(f"{app}/*.html" for app in ("admin", "backoffice", "entrance", "permissions", "shop"))]
+TEMPLATES += ["students/*.html", "unfold/**/*.html", "weather/*.html"]
+HAN = "\u3400-\u9fff"
+WRONG = re.compile(
+    rf"[{HAN}\u201d\u300d\uff09][,;:?!]"  # half-width after a Chinese character
+    rf"|[,;:] ?[{HAN}\u201c\u300c]"  # or before one
+    rf"|\ue000[?!](?=$|[{HAN}])"
+    rf"|\((?=[{HAN}])|(?<=[{HAN}])\("
+    rf"|[\uff0c\uff1b\uff1a\uff1f\uff01\uff08] [{HAN}]"  # a blank beside full-width punctuation
+)
+VALUE = "\ue000"  # stands for a value that is filled in
+
+
+def strings_of(path: Path) -> Iterator[str]:
+    """Yield the strings of a module, without docstrings."""
+    tree = ast.parse(path.read_text())
+    docs = {node.value for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    inner: set[ast.AST] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.JoinedStr):
+            inner.update(node.values)
+            yield "".join(part.value if isinstance(part, ast.Constant) else VALUE for part in node.values)
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and {node}.isdisjoint(docs | inner):
+            yield re.sub(r"</?[a-z][^>]*>", "", node.value)
+
+
+def text_of(path: Path) -> Iterator[str]:
+    """Yield the lines of a template: what it shows, and its attributes without the marks around them."""
+    text = re.sub(r"\{#.*?#\}|<(script|style|code)\b.*?</\1>", "", path.read_text(), flags=re.S)
+    text = re.sub(r"\{\{.*?\}\}", VALUE, re.sub(r"\{%.*?%\}", "", text))
+    yield from re.sub(r"</?[a-z][^<>]*>", "", text).splitlines()
+    yield from re.findall(r'(?:aria-label|title|placeholder|alt)="([^"]*)"', text)
+
+
+def faults(texts: Iterator[str]) -> list[str]:
+    return [text.strip() for text in texts if WRONG.search(text)]
+
+
+@pytest.mark.parametrize("text", ["先选,再按", "共{}件,再见", "已付(元)", "状态: 已付", "好?", "3 天;之后"])
+def test_the_check_finds_a_fault(text):
+    assert faults(iter([text])) == [text]
+
+
+def test_texts_in_python():
+    files = {path for pattern in PYTHON for path in ROOT.glob(pattern)}
+    assert len(files) > 30
+
+    found = {str(path.relative_to(ROOT)): faults(strings_of(path)) for path in sorted(files)}
+
+    assert {path: wrong for path, wrong in found.items() if wrong} == {}
+
+
+def test_texts_in_templates():
+    files = {path for pattern in TEMPLATES for path in (ROOT / "templates").glob(pattern)}
+    assert len(files) > 30
+
+    found = {str(path.relative_to(ROOT)): faults(text_of(path)) for path in sorted(files)}
+
+    assert {path: wrong for path, wrong in found.items() if wrong} == {}
+
+
+def test_the_handbook_of_staff():
+    files = list((ROOT / "docs" / "staff").glob("*.md"))
+    assert len(files) > 5
+
+    found = {path.name: faults(iter(re.sub(r"\*\*|`[^`]*`", "", path.read_text()).splitlines())) for path in files}
+
+    assert {path: wrong for path, wrong in found.items() if wrong} == {}
