@@ -1,7 +1,6 @@
 """The table 谁能做什么: each role, and what it may do in the back office and through the API."""
 
 from collections.abc import Iterable
-from itertools import groupby
 from typing import Any, NamedTuple
 
 from django.contrib.auth.models import Permission
@@ -36,12 +35,12 @@ def matrix() -> dict[str, Any]:
 
 def _office(roles: list[Role]) -> Iterable[Group]:
     held = {role.pk: {right.pk for right in role.permissions.all()} for role in roles}
-    for app, rights in groupby(office_rights(), key=lambda right: right.app):
-        lines = []
-        for right in rights:
-            ticks = [(role, role.is_root or right.permission.pk in held[role.pk]) for role in roles]
-            lines.append(Line(right.verb, right.records, ticks))
-        yield Group(f"后台 · {app}", lines)
+    groups: dict[str, Group] = {}
+    for right in office_rights():
+        ticks = [(role, role.is_root or right.permission.pk in held[role.pk]) for role in roles]
+        group = groups.setdefault(right.app, Group(f"后台 · {right.app}", []))
+        group.lines.append(Line(right.verb, right.records, ticks))
+    yield from groups.values()
 
 
 def _api(roles: list[Role]) -> Iterable[Group]:

@@ -1,0 +1,74 @@
+"""A teacher who may only look prints the class list on a dark phone by keyboard; the head reads who may what."""
+
+import pytest
+
+from tests.journeys.test_backoffice import is_wider_than_the_screen, log_in
+from tests.journeys.test_entrance import shell
+
+pytestmark = pytest.mark.chromium
+PASSWORD = "a-good-Password-7"
+TEACHER = f"""
+from django.contrib.auth.models import Permission
+from accounts.models import User
+from permissions.models import Role
+role = Role.objects.create(roleid="310", name="只看的老师")
+role.permissions.add(Permission.objects.get(codename="view_student"))
+User.objects.create_user("laoshi", {PASSWORD!r}, role=role, is_staff=True)
+"""
+
+
+HAS_FOCUS = """text => {
+  const focused = document.activeElement
+  return focused.matches("a, button") && focused.innerText.includes(text)
+}"""
+
+
+def tab_to(page, text):
+    """Press Tab until the link or button with this text has the focus."""
+    for _ in range(80):
+        page.keyboard.press("Tab")
+        if page.evaluate(HAS_FOCUS, text):
+            return
+    raise AssertionError(f"no way to {text} by keyboard")
+
+
+def test_a_teacher_prints_the_class_list_and_the_head_sees_why(page, chromium, running):
+    shell(running, TEACHER)
+    phone = chromium.new_context(
+        locale="zh-CN", base_url=running.base, viewport={"width": 390, "height": 844}, color_scheme="dark"
+    )
+    teacher = phone.new_page()
+    log_in(teacher, "laoshi", PASSWORD)
+
+    teacher.goto("/admin/students/student/?class=H51901")
+    tab_to(teacher, "打印名单")
+    with teacher.expect_popup() as popup:
+        teacher.keyboard.press("Enter")
+    sheet = popup.value
+    sheet.get_by_role("heading", name="H51901 班学员名单").wait_for()
+    assert sheet.locator("tbody tr").count() > 5 and not is_wider_than_the_screen(sheet)
+    assert not teacher.get_by_text("Excel").count()
+    teacher.goto("/admin/students/transferrun/export/?format=csv")
+    teacher.get_by_text("你的角色不能打开这一页").wait_for()
+    phone.close()
+
+    # The head finds the page with Ctrl+K, and the names stay in sight in both directions.
+    log_in(page, "root", running.root_password)
+    page.set_viewport_size({"width": 390, "height": 600})
+    page.keyboard.press("Control+k")
+    page.locator("#search-input-command").fill("谁能")
+    page.get_by_role("link", name="谁能做什么").last.click()
+    page.wait_for_url("**/role/matrix/")
+    table = page.get_by_role("region", name="谁能做什么")
+    assert not is_wider_than_the_screen(page)
+    table.evaluate("box => box.scrollTo(9999, 9999)")
+    head, first, box = (
+        table.locator(where).evaluate("one => [one.getBoundingClientRect().x, one.getBoundingClientRect().y]")
+        for where in ("thead th:last-child", "tbody:last-child tr:last-child th", "thead th:first-child")
+    )
+    assert head[1] == box[1] and first[0] == box[0]
+    tab_to(page, "只看的老师")
+    page.keyboard.press("Enter")
+    page.get_by_label("角色名称").wait_for()
+    ticks = page.locator("#id_permissions input:checked")
+    assert ticks.count() == 1
