@@ -43,6 +43,9 @@ class Service:
 
     def __init__(self, unit: str, home: Path, environ: dict[str, str], instance: str = "", **replaced: str) -> None:
         (line,) = lines_of(unit, "ExecStart")
+        for variable in lines_of(unit, "Environment"):
+            name, _, value = variable.partition("=")
+            line = line.replace(f"${{{name}}}", value)
         words = shlex.split(line.replace("%i", instance).replace("%%", "%"))
         assert words[0].startswith("/opt/spms/.venv/bin/")
         for option, value in replaced.items():
