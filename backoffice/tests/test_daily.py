@@ -87,6 +87,11 @@ class TestNumbers:
             "未知。微信支付的交易账单核对不含手续费" in page and "其中 1 处未处理" in page and "今天还没有结束" in page
         )
 
+    def test_of_a_bill_that_nobody_has_seen_are_not_said_to_be_nothing(self, office: Client) -> None:
+        found = lines(office)
+
+        assert found["微信账单"] == (None, "") and "微信账单的收款" not in found
+
     def test_are_those_of_the_first_page(self, office: Client, books: dict[str, Any]) -> None:
         tiles = {tile.label: tile.value for tile in office.get("/admin/").context["tiles"]}
         found = lines(office)

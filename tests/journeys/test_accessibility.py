@@ -147,7 +147,8 @@ def test_the_back_office_has_no_faults(page, running, faults, order):
     for path in (
         "", "students/student/", "students/student/add/", "students/transferrun/import/", "permissions/role/add/",
         "auditlog/logentry/", "second-factor/", "accounts/loginattempt/", "permissions/role/matrix/",
-        "students/archivedstudent/", "students/student/print/?class=H51901", f"shop/order/?q={order[0]}",
+        "students/archivedstudent/", "students/student/print/?class=H51901", "shop/order/?work=trouble",
+        "daily/?from=2026-11-01&to=2026-11-03", f"shop/order/?q={order[0]}",
     ):  # fmt: skip
         page.goto(f"/admin/{path}")
         found[path] = faults()

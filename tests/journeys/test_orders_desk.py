@@ -1,4 +1,4 @@
-"""Staff finds an order by phone, prints its packing list and ships it; another comes back and is refunded."""
+"""Staff finds an order by phone, prints its packing list and ships it; another comes back, a third one is flagged."""
 
 import re
 
@@ -6,7 +6,8 @@ import pytest
 import requests
 
 from tests.journeys.installation import until
-from tests.journeys.test_backoffice import log_in
+from tests.journeys.test_backoffice import PHONE as PHONE_SCREEN
+from tests.journeys.test_backoffice import is_wider_than_the_screen, log_in
 
 pytestmark = pytest.mark.chromium
 PHONE = "13911112222"
@@ -94,6 +95,56 @@ def test_from_the_phone_to_the_parcel_and_back(page, running):
     requests.post(running.base + "/sandbox/control/deliver", json={"ahead_s": 60}, timeout=20)
     assert until(lambda: buyer.order(other)["state_text"] == "已退款", 30), buyer.order(other)
     assert buyer.order(other)["order_status"] == 5
+
+
+def test_what_is_wrong_is_told_and_the_accountant_takes_it_away(page, running):
+    buyer = Buyer(running.base)
+    number = buyer.buy(phone="13622223333", address="重庆市渝中区 2 号")
+    log_in(page, "root", running.root_password)
+
+    # A clerk writes down what the buyer said, and flags the order.
+    page.goto(f"/admin/shop/order/?q={number}")
+    page.locator("#result_list tbody th a").click()
+    page.get_by_label("新的内部备注").fill("买家下周三才在家")
+    page.get_by_role("button", name="添加备注").click()
+    page.locator(".od-remark", has_text="买家下周三才在家").wait_for()
+    page.get_by_role("button", name="标记需关注").click()
+    page.get_by_label("说明或理由").fill("等到周三再发")
+    page.get_by_role("button", name="确认标记需关注").click()
+    page.locator(".is-flagged", has_text="等到周三再发").wait_for()
+
+    # A colleague finds it on the phone, in the dark.
+    page.emulate_media(color_scheme="dark")
+    page.set_viewport_size(PHONE_SCREEN)
+    page.goto("/admin/shop/order/")
+    page.locator(".od-tabs").get_by_role("link", name="异常").click()
+    row(page, number).get_by_text("等到周三再发").wait_for()
+    assert not is_wider_than_the_screen(page)
+    page.set_viewport_size({"width": 1440, "height": 900})
+    page.get_by_text("存为我的视图").click()
+    page.get_by_label("视图的名称").fill("我的异常")
+    page.get_by_role("button", name="保存").click()
+    page.locator(".od-view").get_by_role("link", name="我的异常").wait_for()
+    with page.expect_download() as file:
+        page.get_by_role("link", name="导出当前筛选 Excel").click()
+    assert re.fullmatch(r"订单-[\d-]+\.xlsx", file.value.suggested_filename)
+    row(page, number).get_by_role("button", name="取消关注 " + number).click()
+    page.get_by_label("说明或理由").fill("已经约好")
+    page.get_by_role("button", name="确认取消关注").click()
+    page.get_by_text(f"{number}：取消关注完成").wait_for()
+
+    # The accountant's day.
+    page.locator("#nav-sidebar-apps, nav").get_by_role("link", name="日报").first.click()
+    page.get_by_role("row", name="收款").first.wait_for()
+    page.set_viewport_size(PHONE_SCREEN)
+    assert not is_wider_than_the_screen(page)
+    with page.expect_download() as file:
+        page.get_by_role("link", name="下载 Excel").click()
+    assert file.value.suggested_filename.startswith("日报-")
+    with page.expect_popup() as popup:
+        page.get_by_role("link", name="打印").click()
+    popup.value.get_by_role("rowheader", name="手续费").wait_for()
+    assert sheets(popup.value) == 1
 
 
 def pk(page, number):
