@@ -6,7 +6,7 @@ again, and whichever process they reach goes on with their session.
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from enum import Enum, auto
 from typing import Any, ClassVar, Protocol
 from weakref import WeakKeyDictionary
@@ -21,6 +21,7 @@ from accounts.socketio.sessions import Sessions
 log = structlog.get_logger("accounts.sockets")
 
 TICK_S = 1.0
+RECANCEL_S = 0.1
 
 
 class KeepAlive(Enum):
@@ -108,13 +109,12 @@ class Hub:
 
     # --- Background tasks ----------------------------------------------------------------------------
 
-    async def _forever(self, job: Callable[[], Awaitable[None]]) -> None:
+    async def _forever(self, job: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Repeat ``job`` until this task is cancelled; after an error go on a second later."""
         is_logged = False
-        # The channel layer and redis-py may swallow a CancelledError, so ask before each round whether there was one.
-        while not _is_cancelled():
+        while True:
             try:
-                await job()
+                await _until_cancelled(job())
                 is_logged = False
             except (redis.RedisError, OSError) as error:
                 # No packet is lost: they wait in Valkey. Log one line for each outage, not one a second.
@@ -123,9 +123,8 @@ class Hub:
                 is_logged = True
                 await asyncio.sleep(TICK_S)
             except Exception:
-                if not _is_cancelled():
-                    log.exception("sockets: unforeseen error")
-                    await asyncio.sleep(TICK_S)
+                log.exception("sockets: unforeseen error")
+                await asyncio.sleep(TICK_S)
 
     async def _listen(self) -> None:
         """Wait until another process wakes us up."""
@@ -174,9 +173,20 @@ class Hub:
             await asyncio.to_thread(chore)
 
 
-def _is_cancelled() -> bool:
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
+async def _until_cancelled(work: Coroutine[Any, Any, None]) -> None:
+    """Wait for ``work``; if this task is cancelled, cancel ``work`` as often as it takes.
+
+    redis-py may swallow a CancelledError, because it reads with a time limit of 0 s whether a connection has ended. The
+    channel layer would then wait for its next message for ever, and the event loop of a server that stops for it.
+    """
+    task = asyncio.ensure_future(work)
+    try:
+        await asyncio.wait([task])
+    finally:
+        while not task.done():
+            task.cancel()
+            await asyncio.wait([task], timeout=RECANCEL_S)
+    task.result()
 
 
 _hubs: "WeakKeyDictionary[asyncio.AbstractEventLoop, Hub]" = WeakKeyDictionary()

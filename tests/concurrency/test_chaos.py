@@ -19,7 +19,7 @@ def test_no_piece_and_no_fen_is_lost_when_processes_are_killed():
     argv = [sys.executable, str(ROOT / "benchmarks/chaos.py"), "--orders", ORDERS, "--kill-every", "1.2"]
     argv += ["--port", str(free_ports(1)[0])]
 
-    done = subprocess.run(argv, capture_output=True, text=True, timeout=900)
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=280)
 
     assert done.returncode == 0, done.stdout + done.stderr
     figures = json.loads(done.stdout)

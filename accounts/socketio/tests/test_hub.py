@@ -1,0 +1,32 @@
+import asyncio
+import threading
+from typing import Any
+
+from accounts.socketio.hub import Hub
+
+
+class DeafLayer:
+    """A channel layer that swallows the first cancellation, as redis-py may, and waits for the next message."""
+
+    async def receive(self, proc: str) -> dict[str, Any]:
+        while True:
+            try:
+                await asyncio.sleep(3600)
+            except asyncio.CancelledError:
+                if getattr(self, "has_heard", False):
+                    raise
+                self.has_heard = True
+
+
+def test_the_event_loop_of_a_server_that_stops_ends_even_if_a_cancellation_is_swallowed() -> None:
+    layer = DeafLayer()
+
+    async def serve() -> None:
+        Hub("sockets!test", layer).start()
+        await asyncio.sleep(0.05)
+
+    server = threading.Thread(target=asyncio.run, args=(serve(),), daemon=True)
+    server.start()
+    server.join(20)
+
+    assert layer.has_heard and not server.is_alive()
