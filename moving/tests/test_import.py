@@ -40,7 +40,7 @@ MODELS = (
 @pytest.fixture(scope="module")
 def school():
     """A school's dump with all the dirt of the generator."""
-    return documents_make(students=1500, users=250, orders=400)
+    return documents_make(students=600, users=120, orders=150)
 
 
 ODD = [None, "", [], {}, [[1]], "长" * 5000, -(10**30), float("nan"), True, "\x00\ud800", "\uffff"]

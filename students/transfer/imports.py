@@ -147,7 +147,7 @@ def heading_read(texts: list[str]) -> Heading:
         raise SheetRefused(f"不认识的列:{'、'.join(unknown[:8])}。第一行必须是模板中的列名")
     missing = [column.label for column in COLUMNS if column.is_required_of_staff and column.wire not in places]
     if "sId" not in places and missing:
-        raise SheetRefused(f"缺少列:{'、'.join(missing)}。没有“学号”列时全部按新增处理,其余列都必须有")
+        raise SheetRefused(f"缺少列:{'、'.join(missing)}。没有“学号”列时全部按新增处理,新增时必须有这些列")
     return Heading(places)
 
 

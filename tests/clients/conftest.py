@@ -98,11 +98,10 @@ def servers(
     django_db_setup: None, django_db_blocker: Any, proxy_port: int, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[list[Server]]:
     """Two servers that know the address of a proxy before them."""
+    from permissions.services.roles import roles_seed
+
     logs = tmp_path_factory.mktemp("servers")
     with django_db_blocker.unblock():
-        from permissions.services.roles import roles_seed
-
-        roles_seed()
         connections.close_all()
     public_url = f"http://127.0.0.1:{proxy_port}"
     running = [Server(command, logs / f"{command.split()[0]}.log", public_url) for command in SERVERS]
@@ -117,6 +116,7 @@ def servers(
             server.kill()
         with django_db_blocker.unblock():
             call_command("flush", interactive=False, verbosity=0)
+            roles_seed()
             connections.close_all()
 
 

@@ -77,7 +77,7 @@ function check(fact, text) {
 function run(main) {
   main().then(
     result => { console.log(JSON.stringify(result)); process.exit(0) },
-    error => { console.error(error.stack); process.exit(1) },
+    error => { console.error(error.stack, error.cause || ""); process.exit(1) },
   )
 }
 

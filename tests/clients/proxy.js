@@ -15,7 +15,8 @@ async function startProxy(ports, port = 0) {
     turn++
 
     function pass([target, ...others]) {
-      const options = { host: "127.0.0.1", port: target, method: req.method, path: req.url, headers: req.headers }
+      // A connection of its own: a kept one may be closed by the server just as we write to it.
+      const options = { agent: false, host: "127.0.0.1", port: target, method: req.method, path: req.url, headers: req.headers }
       const onward = http.request(options, answer => {
         res.writeHead(answer.statusCode, answer.headers)
         answer.pipe(res)
@@ -29,6 +30,8 @@ async function startProxy(ports, port = 0) {
       onward.end(Buffer.concat(body))
     }
   })
+
+  server.keepAliveTimeout = 0 // for the same reason we close none
 
   server.on("upgrade", (req, socket, head) => {
     turn++
