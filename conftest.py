@@ -9,7 +9,9 @@ from urllib.parse import urlencode
 
 import pytest
 import redis
+from django.apps import apps
 from django.core.cache import cache
+from django.db.models.signals import post_migrate
 from django.test import Client, TestCase
 
 from config.celery import app as celery_app
@@ -82,31 +84,33 @@ def sent_tasks(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, tuple]]:
 
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
-    """Make the test database with the four roles that every installation has; to write them takes some 30 ms."""
-    _seed_roles(django_db_blocker)
-
-
-def _seed_roles(django_db_blocker: Any) -> None:
+    """Make the test database with the four roles that every installation has. To write them takes some 30 ms."""
     from permissions.services.roles import roles_seed
+
+    def seed(plan: Any = None, **_: Any) -> None:
+        if not plan:  # the database was emptied, not migrated
+            roles_seed()
 
     with django_db_blocker.unblock():
         roles_seed()
+    *_, last = apps.get_app_configs()
+    post_migrate.connect(seed, sender=last, weak=False)
 
 
 @pytest.fixture(autouse=True)
-def _fresh_stores(request: pytest.FixtureRequest, django_db_blocker: Any) -> Iterator[None]:
-    """Empty the cache before each test that uses the database, and restore the roles after one that emptied it."""
-    marker = request.node.get_closest_marker("django_db")
-    emptied = "transactional_db" in request.fixturenames or bool(marker and marker.kwargs.get("transaction"))
-    if emptied or marker or "db" in request.fixturenames:
+def _fresh_valkey(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Empty the cache before each test that uses the database."""
+    if (
+        "db" in request.fixturenames
+        or "transactional_db" in request.fixturenames
+        or request.node.get_closest_marker("django_db")
+    ):
         cache.clear()
         from core.cache import valkey
         from permissions.rights import VERSION_KEY
 
         valkey.client().delete(VERSION_KEY)  # the roles are loaded anew
     yield
-    if emptied:
-        _seed_roles(django_db_blocker)
 
 
 @pytest.fixture(autouse=True)

@@ -5,7 +5,7 @@ run skips what is here and goes on; so does a run a week later with a newer dump
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
@@ -49,7 +49,12 @@ def alone() -> Iterator[None]:
         row = connection.execute(_LOCK).fetchone()
         if row is None or not row[0]:
             raise ImportRefused("Another import is running. This one has changed nothing.")
-        yield
+        try:
+            yield
+        finally:
+            # Before the connection ends: its server may notice that after the next import has begun.
+            with suppress(psycopg.Error):
+                connection.execute("SELECT pg_advisory_unlock_all()")
 
 
 @dataclass

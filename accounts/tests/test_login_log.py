@@ -12,7 +12,6 @@ from accounts.selectors import login_log
 from accounts.services.login import login_record, logins_purge
 from accounts.tasks import purge_login_log
 from permissions.models import Role
-from permissions.services.roles import roles_seed
 from tests.kit import at_once
 
 EMPTY = {"loginTime": "", "ip": ""}
@@ -71,7 +70,6 @@ def test_costs_one_query(person, django_assert_num_queries):
 
 @pytest.mark.django_db(transaction=True)
 def test_each_of_many_logins_at_once_sees_a_different_one_before_it():
-    roles_seed()
     user = User.objects.create_user("li", "x", role=Role.objects.get(roleid="200"))
     start = timezone.now()
 

@@ -29,7 +29,6 @@ from accounts.services.second_factor import (
 from accounts.tests.entering import PASSWORD, age, asks, confirm
 from backoffice.tests.reading import english_on
 from permissions.models import Role
-from permissions.services.roles import roles_seed
 from tests.kit import at_once
 
 pytestmark = pytest.mark.django_db
@@ -243,7 +242,6 @@ class TestACode:
 class TestAtTheSameInstant:
     @pytest.fixture
     def li(self):
-        roles_seed()
         return User.objects.create_user("li", PASSWORD, role=Role.objects.get(roleid="103"), is_staff=True)
 
     def how_many(self, attempt, number=4):

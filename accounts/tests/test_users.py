@@ -10,7 +10,6 @@ from accounts.models import User
 from accounts.services import login_limits
 from accounts.services.users import user_register, users_disable
 from core.ids import object_id
-from permissions.services.roles import roles_seed
 from tests.kit import at_once, encoded, posted
 
 pytestmark = pytest.mark.django_db
@@ -111,8 +110,6 @@ class TestRegister:
 
     @pytest.mark.django_db(transaction=True)
     def test_of_two_at_once_one_wins(self):
-        roles_seed()
-
         def register(nickname: str) -> str:
             return user_register(username="wang", password="a-password", nickname=nickname).nickname
 

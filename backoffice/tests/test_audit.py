@@ -147,7 +147,8 @@ class TestOldEntries:
 
     @pytest.fixture
     def entries(self) -> None:
-        """Entries of 400, 399, 366 and 364 days ago."""
+        """Entries of 400, 399, 366 and 364 days ago, and no others."""
+        LogEntry.objects.all().delete()
         for days in (400, 399, 366, 364):
             make_student(name=f"{days}天")
             LogEntry.objects.filter(object_repr__contains=f"{days}天").update(timestamp=self.NOW - timedelta(days=days))

@@ -188,11 +188,12 @@ def test_a_dump_that_breaks_off_changes_nothing(tmp_path: Path, media: Path) -> 
         dump = file.read() if file else b""
     bad = altered(tmp_path / "one.tar", tmp_path / "bad.tar", dump[: len(dump) - 200_000])
     before = Role.objects.create(roleid="779", name="还在")
+    number = Role.objects.count()
 
     with pytest.raises(CommandError, match="The database is as before: "):
         call_command("restore", str(bad), "--yes")
 
-    assert Role.objects.count() == 5001 and Role.objects.get(pk=before.pk).name == "还在"
+    assert Role.objects.count() == number > 5000 and Role.objects.get(pk=before.pk).name == "还在"
 
 
 def test_a_script_that_the_server_refuses_changes_nothing(tmp_path: Path, media: Path, monkeypatch: Any) -> None:

@@ -25,5 +25,5 @@ def test_what_was_deleted_before_a_failure_stays_deleted() -> None:
     with pytest.raises(RuntimeError), connection.execute_wrapper(fail_at_the_second):
         rows_purge(Role.objects.filter(name="旧"), batch=2)
 
-    assert sorted(Role.objects.values_list("roleid", flat=True)) == ["802", "803", "804"]
+    assert sorted(Role.objects.filter(name="旧").values_list("roleid", flat=True)) == ["802", "803", "804"]
     assert rows_purge(Role.objects.filter(name="旧"), batch=2) == 3

@@ -250,6 +250,7 @@ def test_a_user_that_cannot_be_read_is_not_quoted(move, tmp_path):
 
 def test_without_roles_it_does_not_begin(db, tmp_path):
     dump_write(tmp_path, documents_make(students=1, users=1, orders=0))
+    Role.objects.all().delete()
 
     with pytest.raises(CommandError, match="prepare"):
         call_command("import_old", str(tmp_path), report=tmp_path / "report")
@@ -301,12 +302,7 @@ def _two_at_once(tmp_path, monkeypatch):
     return refusals, (tmp_path / "first/documents.jsonl").read_text("utf-8")
 
 
-@pytest.fixture
-def committed_roles(transactional_db):
-    roles_seed()
-
-
-def test_two_at_once_bring_everything_once(committed_roles, tmp_path, monkeypatch):
+def test_two_at_once_bring_everything_once(transactional_db, tmp_path, monkeypatch):
     refusals, refused = _two_at_once(tmp_path, monkeypatch)
 
     assert len(refusals) == 1 and "Another import" in refusals[0]
@@ -314,7 +310,7 @@ def test_two_at_once_bring_everything_once(committed_roles, tmp_path, monkeypatc
 
 
 def test_twin_without_the_lock_the_first_reports_as_refused_what_the_second_brought(
-    committed_roles, tmp_path, monkeypatch
+    transactional_db, tmp_path, monkeypatch
 ):
     monkeypatch.setattr("moving.management.commands.import_old.alone", nullcontext)
 

@@ -13,7 +13,6 @@ from moving.models import OldPicture
 from moving.tests.dumps import dump_write
 from moving.tests.test_people import student, user
 from moving.tests.test_shop import CATEGORY, DETAIL, ORDER, PRODUCT, one
-from permissions.services.roles import roles_seed
 from shop.models import Category, OrderLine, Product
 from students.models import Student
 from tests.kit import encoded
@@ -45,8 +44,6 @@ def old(tmp_path):
 
 @pytest.fixture
 def bring(transactional_db, media, tmp_path, capsys):
-    roles_seed()
-
     def run(found, **options):
         dump_write(tmp_path / "dump", found)
         number = len(list(tmp_path.glob("report*")))

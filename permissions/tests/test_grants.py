@@ -15,7 +15,8 @@ UPGRADES = [("shop", "0007_rights"), ("students", "0008_rights")]
 
 @pytest.fixture
 def before():
-    """The database as the release before left it: without the new rights."""
+    """The database as the release before left it, without the new rights; and without roles."""
+    Role.objects.all().delete()
     Permission.objects.filter(codename__in=NEW).delete()
     ContentType.objects.clear_cache()
 

@@ -84,12 +84,13 @@ class TestRights:
 @pytest.mark.django_db
 class TestSeed:
     def test_may_run_again_and_again(self):
+        Role.objects.all().delete()
+
         assert roles_seed() == ["1", "102", "103", "200"]
         assert roles_seed() == []
         assert Role.objects.count() == 4
 
     def test_keeps_what_staff_changed_until_it_is_reset(self, capsys):
-        roles_seed()
         Role.objects.filter(roleid="200").update(name="学徒", rows=["/x"])
         Role.objects.get(roleid="103").permissions.clear()
 
@@ -103,8 +104,6 @@ class TestSeed:
         assert Role.objects.get(roleid="103").permissions.exists()
 
     def test_staff_get_the_sections_of_their_role(self):
-        roles_seed()
-
         def given(roleid: str) -> set[str]:
             found = Role.objects.get(roleid=roleid).permissions.values_list("content_type__app_label", "codename")
             return {f"{app}.{codename}" for app, codename in found}

@@ -98,8 +98,6 @@ def servers(
     django_db_setup: None, django_db_blocker: Any, proxy_port: int, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[list[Server]]:
     """Two servers that know the address of a proxy before them."""
-    from permissions.services.roles import roles_seed
-
     logs = tmp_path_factory.mktemp("servers")
     with django_db_blocker.unblock():
         connections.close_all()
@@ -116,7 +114,6 @@ def servers(
             server.kill()
         with django_db_blocker.unblock():
             call_command("flush", interactive=False, verbosity=0)
-            roles_seed()
             connections.close_all()
 
 

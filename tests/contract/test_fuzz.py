@@ -12,7 +12,6 @@ from django.core.management import call_command
 from accounts.models import User
 from accounts.tokens import token_issue
 from core.api.routing import endpoints
-from permissions.services.roles import roles_seed
 from tests.concurrency.servers import web_processes
 from tests.contract.excuses import EXCUSES
 from tests.contract.fuzz import fuzz
@@ -28,7 +27,6 @@ def base_url(settings, tmp_path):
     (port,) = free_ports(1)
     url = f"http://127.0.0.1:{port}"
     settings.PUBLIC_BASE_URL, settings.MEDIA_ROOT = url, str(tmp_path)
-    roles_seed()
     call_command("seed_demo")
     with web_processes([port], DJANGO_SETTINGS_MODULE="config.settings.test", PORT=str(port)):
         yield url
