@@ -277,7 +277,7 @@ def count_up(shelf: dict[str, int]) -> tuple[list[str], dict[str, Any]]:
     if extra := set(back_there) - set(Refund.objects.values_list("out_refund_no", flat=True)):
         wrong.append(f"refunded there, unknown here: {extra}")
     for name, state in (("paid", "paid"), ("closed", "closed"), ("cancelled", "cancelled")):
-        twice = OrderLog.objects.filter(to_state=state).exclude(from_state__in=["preparing"])
+        twice = OrderLog.objects.filter(to_state=state).exclude(from_state__in=["preparing", state])
         numbers = Counter(twice.values_list("order_id", flat=True))
         wrong += [f"order {pk} became {name} {n} times" for pk, n in numbers.items() if n > 1]
     late = [

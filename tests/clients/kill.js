@@ -1,11 +1,12 @@
 // Two servers behind a proxy that is not sticky, one of them killed under its clients.
-//   node kill.js port1 port2 pid2
+//   node kill.js proxyPort port1 port2 mostLost
+// mostLost: how many polling clients may lose their connection. A killed server takes along what it was just sending.
 // Prints "kill" when everybody is connected, and goes on when a line comes in on stdin.
 "use strict"
 const { clients, open, next, login, sleep, check, run } = require("./lib")
 const { startProxy } = require("./proxy")
 
-const [proxyPort, first, second] = process.argv.slice(2).map(Number)
+const [proxyPort, first, second, mostLost] = process.argv.slice(2).map(Number)
 const EACH = 4
 
 async function one(version, transport, base, number) {
@@ -30,7 +31,7 @@ run(async () => {
   const pollers = screens.filter(screen => screen.transport === "polling")
   const sockets = screens.filter(screen => screen.transport === "websocket")
   const lost = pollers.filter(screen => screen.drops)
-  check(!lost.length, `polling clients lost their connection: ${lost.map(screen => screen.name)}`)
+  check(lost.length <= mostLost, `polling clients lost their connection: ${lost.map(screen => screen.name)}`)
   const cut = sockets.filter(screen => screen.drops)
   check(cut.length > 0 && cut.length < sockets.length, `${cut.length} of ${sockets.length} websockets were cut`)
   check(cut.every(screen => screen.sids.length === screen.drops + 1), "a websocket did not come back")
