@@ -1,6 +1,7 @@
 """Fixtures that the tests of all apps share: a client of the API, and the people who use it."""
 
 import os
+import re
 import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -20,20 +21,22 @@ from tests.kit import check_documented, logged_in
 pytest_plugins = ["tests.needs"]
 ROOT = Path(__file__).parent
 # The slowest tests start first, so that all workers end at about the same time.
-LONG = ["tests/journeys", "tests/concurrency", "devstack/tests", "tests/clients"]
+LONG = ["tests/journeys/test_[a-l]", "tests/journeys/test_[m-z]", "tests/concurrency/", "devstack/", "tests/clients/"]
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+@pytest.hookimpl(wrapper=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
     """Give a whole file to one worker, or a whole folder if its tests share something that is slow to start."""
 
     def group(item: pytest.Item) -> str:
         path = item.path.relative_to(ROOT).as_posix()
-        return next((folder for folder in LONG if path.startswith(folder + "/")), path)
+        return next((long for long in LONG if re.match(long, path)), path)
 
-    items.sort(key=lambda item: LONG.index(group(item)) if group(item) in LONG else len(LONG))
     for item in items:
         item.add_marker(pytest.mark.xdist_group(group(item)))
+    yield
+    # After pytest-django, which puts tests without a database, such as the journeys, at the end.
+    items.sort(key=lambda item: LONG.index(group(item)) if group(item) in LONG else len(LONG))
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
