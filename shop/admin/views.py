@@ -10,6 +10,7 @@ from django.core.exceptions import PermissionDenied, SuspiciousOperation
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.urls import reverse
 
+from core.admin.exports import query_kept
 from core.admin.paginator import AtLeast
 from core.errors import DomainError
 from shop.admin.work_lists import WORK_LISTS
@@ -19,7 +20,6 @@ from shop.selectors import order_views, orders_counted
 from shop.services.order_views import view_delete, view_save
 
 MOST_SHOWN = 99  # a tab says 99+ where more orders wait
-_PLACE = ("p", "all", "e")  # where in the list somebody is, not what the list shows
 LONGEST = 10 * VIEW_QUERY_LENGTH
 
 
@@ -67,8 +67,7 @@ def _save_or_delete(model_admin: Any, request: HttpRequest) -> str:
 
 def _kept(query: str) -> str:
     """Return a query string without the page number and the like, always written the same way."""
-    pairs = parse_qsl(query[:LONGEST])
-    return urlencode(sorted((name, value) for name, value in pairs if name not in _PLACE and name[:1] != "_"))
+    return urlencode(sorted(parse_qsl(query_kept(query[:LONGEST]))))
 
 
 def _query_of(model_admin: Any, request: HttpRequest, text: str) -> str:
