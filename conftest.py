@@ -137,12 +137,12 @@ def valkey_down(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch)
         server.close()
     waits: list[str] = []
 
-    class Pool(redis.ConnectionPool):
-        def get_connection(self, *args: Any, **options: Any) -> Any:
+    class Connection(redis.Connection):
+        def connect_check_health(self, *args: Any, **options: Any) -> None:
             waits.append(request.param)
-            return super().get_connection(*args, **options)
+            super().connect_check_health(*args, **options)
 
-    pool = Pool(host=host, port=port, socket_timeout=0.5)
+    pool = redis.ConnectionPool(Connection, host=host, port=port, socket_timeout=0.5)
     with monkeypatch.context() as patch:
         patch.setattr(valkey, "REST_S", 3600)
         patch.setattr(valkey.client(), "connection_pool", pool)

@@ -113,7 +113,7 @@ def mark_dead(jti: str, lifetime_s: int) -> None:
 def _read_valkey(unid: str, jti: str) -> tuple[dict[str, Any] | None, bytes | None, bytes | None, bytes | None]:
     keys = [_record_key(unid), _life_key(jti), rights.VERSION_KEY, _generation_key(unid)]
     try:
-        record, life, version, generation = valkey.client().mget(keys)
+        record, life, version, generation = valkey.values(*keys)
         return (orjson.loads(record) if record else None), life, version or rights.current_version(), generation or b""
     except redis.RedisError:
         log.warning("valkey does not answer, asking the database")

@@ -7,9 +7,7 @@ import asyncio
 import os
 from collections.abc import Awaitable, Callable
 from typing import Any
-from urllib.parse import quote_from_bytes
 
-from a2wsgi import WSGIMiddleware
 from django.conf import settings
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.local")
@@ -18,6 +16,7 @@ from config.wsgi import application as wsgi_application
 
 # isort: split
 from accounts.routing import application as socket_application
+from config.bridge import Bridge
 from core.api.bodies import IncomingBody, body_limit
 
 Scope = dict[str, Any]
@@ -27,12 +26,9 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 # A request that waits for WeChat or the weather provider holds its thread; with all of them held, others would wait.
 HTTP_THREADS = 32
 BODY_TIMEOUT_S = 120
-_ASCII = bytes(range(0x21, 0x7F)).decode()
-# a2wsgi's own types for WSGI and ASGI are narrower than what Django and Granian hand over.
-_wsgi: Any = wsgi_application
-_http: Any = WSGIMiddleware(_wsgi, workers=HTTP_THREADS)
+_http = Bridge(wsgi_application, threads=HTTP_THREADS)
 # The sandbox has threads of its own: if all 32 waited for it as an upstream, none would be left to answer them.
-_sandbox: Any = WSGIMiddleware(_wsgi, workers=8) if settings.SANDBOX else _http
+_sandbox = Bridge(wsgi_application, threads=8) if settings.SANDBOX else _http
 
 
 async def application(scope: Scope, receive: Receive, send: Send) -> None:
@@ -50,13 +46,10 @@ async def _serve_http(scope: Scope, receive: Receive, send: Send) -> None:
     headers = dict(scope["headers"])
     body = IncomingBody(body_limit(scope["path"], headers.get(b"content-type", b"").decode("latin1")))
 
-    async def replay() -> dict[str, Any]:
-        return {"type": "http.request", "body": body.take(), "more_body": bool(body.blocks)}
-
     try:
         if await _has_come(body, receive):
-            serve = _sandbox if scope["path"].startswith("/sandbox/") else _http
-            await serve(_as_wsgi_expects(scope, body), replay, send)
+            bridge = _sandbox if scope["path"].startswith("/sandbox/") else _http
+            await bridge.answer(scope, body, send)
     finally:
         body.end()
 
@@ -76,15 +69,6 @@ async def _has_come(body: IncomingBody, receive: Receive) -> bool:
     except TimeoutError:
         pass
     return False
-
-
-def _as_wsgi_expects(scope: Scope, body: IncomingBody) -> Scope:
-    # WSGI gives `a_b` and `a-b` the same name: with an underscore a client could forge a header that a proxy sets.
-    headers = [(name, value) for name, value in scope["headers"] if b"_" not in name and name != b"content-length"]
-    headers.append((b"content-length", str(body.size).encode()))
-    # curl and old clients send Chinese characters in the query without percent-encoding.
-    query = quote_from_bytes(scope["query_string"], safe=_ASCII).encode()
-    return scope | {"headers": headers, "query_string": query, "body": body}
 
 
 async def _lifespan(receive: Receive, send: Send) -> None:

@@ -24,4 +24,10 @@ def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> 
     # Python 3.11.10, 3.12.6 and 3.13 read cookies in linear time: remove the next two lines with older versions.
     if "\\" in environ.get("HTTP_COOKIE", ""):
         environ["HTTP_COOKIE"] = environ["HTTP_COOKIE"].replace("\\", "")
-    return _django(environ, start_response)
+    response: Any = _django(environ, start_response)
+    if getattr(response, "streaming", True):
+        return response
+    # A list, which servers send at once: they would ask Django's own answer for one part after the other.
+    body = [response.content]
+    response.close()
+    return body

@@ -137,7 +137,7 @@ class BodyLimitMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         if _announced(request) > body_limit(request.path_info, request.content_type or ""):
             return error_response(BodyTooLarge())
-        body = request.META.get("asgi.scope", {}).get("body")
+        body = request.META.get("spms.body")
         if body and body.was_dropped:
             return error_response(ServiceUnavailable(headers={"Retry-After": str(RETRY_AFTER_S)}))
         return self.get_response(request)

@@ -1,5 +1,7 @@
 """Direct access to Valkey, for atomic commands that Django's cache does not offer."""
 
+import os
+import threading
 import time
 from functools import cache
 from typing import Any
@@ -25,13 +27,19 @@ class ImpatientRedis(redis.Redis):
     _resting_until = 0.0
 
     def execute_command(self, *args: Any, **options: Any) -> Any:
-        if time.monotonic() < self._resting_until:
-            raise redis.ConnectionError("Valkey did not answer a moment ago")
+        self.require_awake()
         try:
             return super().execute_command(*args, **options)
         except (redis.ConnectionError, redis.TimeoutError):
-            self._resting_until = time.monotonic() + REST_S
+            self.rest()
             raise
+
+    def require_awake(self) -> None:
+        if time.monotonic() < self._resting_until:
+            raise redis.ConnectionError("Valkey did not answer a moment ago")
+
+    def rest(self) -> None:
+        self._resting_until = time.monotonic() + REST_S
 
 
 @cache
@@ -48,3 +56,46 @@ def client() -> Any:
         retry=Retry(NoBackoff(), 1, supported_errors=(redis.ConnectionError,)),
     )
     return ImpatientRedis(connection_pool=pool)
+
+
+class _Kept(threading.local):
+    """The connection that this thread keeps for :func:`values`, and the pool whose settings it has."""
+
+    pool: Any = None
+    connection: Any = None
+
+
+_kept = _Kept()
+
+
+def values(*keys: str) -> list[bytes | None]:
+    """Read several keys at once, as ``client().mget`` does.
+
+    Problem: every call of the API reads its caller, and redis-py's layers (a pool, retries, metrics) take three times
+    as long as the command itself. So each thread keeps a connection of redis-py's and sends the command over it. A
+    connection that has worked before and fails now is one that a restart of Valkey has closed: then redis-py asks.
+
+    :raises redis.RedisError: Valkey does not answer, or refuses.
+    """
+    server = client()
+    server.require_awake()
+    pool = server.connection_pool
+    is_new = _kept.connection is None or _kept.pool is not pool
+    if is_new:
+        _kept.pool, _kept.connection = pool, pool.connection_class(**pool.connection_kwargs)
+    try:
+        _kept.connection.send_command("MGET", *keys)
+        return _kept.connection.read_response()
+    except (redis.ConnectionError, redis.TimeoutError) as error:
+        _kept.connection = None
+        if is_new or isinstance(error, redis.TimeoutError):
+            server.rest()
+            raise
+        return server.mget(keys)
+
+
+def _forget_kept() -> None:
+    _kept.connection = None
+
+
+os.register_at_fork(after_in_child=_forget_kept)  # a parent and its child must not share a connection

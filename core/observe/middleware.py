@@ -25,7 +25,7 @@ class RequestLogMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         started = time.perf_counter()
-        request_id = tracing.begin(request.headers.get("X-Request-Id"))
+        request_id = tracing.begin(request.META.get("HTTP_X_REQUEST_ID"))
         forwarded.look(request)
         with answer_within(UPSTREAMS_ANSWER_S):
             response = self.get_response(request)
