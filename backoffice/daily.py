@@ -16,7 +16,6 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
-from openpyxl import Workbook
 
 from backoffice.navigation import DAILY_NEEDS, may_see_all
 from core.admin.audit import Deed, deed_record
@@ -24,7 +23,7 @@ from core.admin.exports import download
 from core.admin.password import require_password
 from core.admin.tables import table
 from core.money import fen_to_yuan
-from core.sheets import add_sheet, book_bytes
+from core.sheets import Page, book_write
 from core.times import dash, local
 from payments.figures import BillDay, MoneyDay, bill_days, money_days
 from shop.figures import OrderDay, order_days_between
@@ -197,9 +196,9 @@ def _shortcuts(sheet: Sheet, now: datetime) -> list[tuple[str, str, bool]]:
 
 
 def _book(sheet: Sheet) -> bytes:
-    book = Workbook(write_only=True)
     head = [f"日报 {sheet.title}", "笔数", "金额（元）", "说明"]
     lines = [["" if value is None else value for value in line] for line in sheet.lines()]
-    add_sheet(book, "汇总", head, lines, [28, 10, 14, 60])
-    add_sheet(book, "逐日", _DAY_TITLES, sheet.rows(), [12, 8, 14, 14, 8, 8, 10, 12, 10, 12, 12, 12, 12])
-    return book_bytes(book)
+    return book_write(
+        Page("汇总", head, lines, [28, 10, 14, 60]),
+        Page("逐日", _DAY_TITLES, sheet.rows(), [12, 8, 14, 14, 8, 8, 10, 12, 10, 12, 12, 12, 12]),
+    )

@@ -7,7 +7,6 @@ from django.conf import settings
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.safestring import SafeString, mark_safe
-from markdown_it import MarkdownIt
 
 
 @dataclass(frozen=True)
@@ -20,6 +19,8 @@ class Chapter:
 @cache
 def chapters() -> dict[str, Chapter]:
     """Return the chapters in order."""
+    from markdown_it import MarkdownIt  # here, because few processes ever show the handbook
+
     found = {}
     for path in sorted((settings.BASE_DIR / "docs/staff").glob("[0-9]*.md")):
         text = path.read_text("utf-8")

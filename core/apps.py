@@ -1,3 +1,5 @@
+import gc
+
 from django.apps import AppConfig
 
 
@@ -14,3 +16,7 @@ class CoreConfig(AppConfig):
         # manage.py runs the system checks; web servers and workers do not. Every process runs `ready`.
         checks.refuse_unsafe_start()
         pool.look_first()
+
+        # What is loaded by now is never garbage: no later collection need look at it.
+        gc.freeze()
+        gc.enable()

@@ -4,10 +4,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from django.db.models import QuerySet
-from openpyxl import Workbook
 
 from core.cache.progress import with_progress
-from core.sheets import add_sheet, book_bytes, sheet_write
+from core.sheets import Page, book_write, sheet_write
 from core.times import slash
 from students.columns import COLUMNS, CREATED, PHOTO
 from students.counts import student_count
@@ -28,11 +27,8 @@ def template_bytes(kind: str) -> bytes:
     """Make the sheet to fill in; as .xlsx it has a second sheet that says what goes where."""
     if kind == "csv":
         return sheet_write("csv", HEAD, [])
-    book = Workbook(write_only=True)
-    add_sheet(book, "学员", HEAD, [], _WIDTHS)
     hints = [[column.label, column.hint, column.sample] for column in COLUMNS]
-    add_sheet(book, "填写说明", ["列", "怎样填", "例"], hints, [12, 44, 34])
-    return book_bytes(book)
+    return book_write(Page("学员", HEAD, [], _WIDTHS), Page("填写说明", ["列", "怎样填", "例"], hints, [12, 44, 34]))
 
 
 def export_filter(filters: dict[str, str], text: str) -> QuerySet[Student]:

@@ -15,13 +15,12 @@ from itertools import islice
 from typing import Any, NamedTuple, TypeVar
 
 from django.db import connection
-from openpyxl.utils import get_column_letter
 from rest_framework.exceptions import ValidationError
 
 from core.api.params import present
 from core.cache.progress import with_progress
 from core.errors import BadParameter
-from core.sheets import sheet_write
+from core.sheets import column_letters, sheet_write
 from students.api.params import AddParams, EditParams
 from students.bulk import (
     FieldChange,
@@ -123,7 +122,7 @@ class Heading(NamedTuple):
     def cell_name(self, wire: str, number: int) -> str:
         """Name a cell as spreadsheet programs do, with the column's label: ``D5 年龄``."""
         label = BY_WIRE[wire].label
-        return f"{get_column_letter(self.places[wire] + 1)}{number} {label}" if wire in self.places else label
+        return f"{column_letters(self.places[wire] + 1)}{number} {label}" if wire in self.places else label
 
 
 def heading_read(texts: list[str]) -> Heading:
@@ -138,11 +137,11 @@ def heading_read(texts: list[str]) -> Heading:
         name = text.strip(" *＊")
         wire = wires.get(name.casefold())
         if wire in places:
-            raise SheetRefused(f"列“{name}”出现了两次({get_column_letter(at + 1)}1)")
+            raise SheetRefused(f"列“{name}”出现了两次({column_letters(at + 1)}1)")
         if wire:
             places[wire] = at
         elif name and name not in UNREAD:
-            unknown.append(f"{name[:20]}({get_column_letter(at + 1)}1)")
+            unknown.append(f"{name[:20]}({column_letters(at + 1)}1)")
     if unknown:
         raise SheetRefused(f"不认识的列:{'、'.join(unknown[:8])}。第一行必须是模板中的列名")
     missing = [column.label for column in COLUMNS if column.is_required_of_staff and column.wire not in places]
