@@ -1,5 +1,6 @@
 """Fixtures that the tests of all apps share: a client of the API, and the people who use it."""
 
+import gc
 import os
 import re
 import socket
@@ -37,6 +38,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
     yield
     # After pytest-django, which puts tests without a database, such as the journeys, at the end.
     items.sort(key=lambda item: LONG.index(group(item)) if group(item) in LONG else len(LONG))
+
+
+def pytest_collection_finish() -> None:
+    """Keep garbage collections from looking at the tests themselves, 8 % of the CPU time of all that follows."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
