@@ -1,5 +1,6 @@
 """The one exception handler: every failure of an API view becomes the envelope here."""
 
+import errno
 from typing import Any
 
 import redis
@@ -75,11 +76,13 @@ def translate(error: Exception) -> DomainError:
 
 
 def engine_is_down(error: BaseException | None) -> bool:
-    """Tell whether PostgreSQL or Valkey does not answer, or takes no writes for now."""
+    """Tell whether PostgreSQL or Valkey does not answer, or takes no writes for now, or our own disk is full."""
     if isinstance(error, ENGINE_DOWN):
         return True
     if isinstance(error, redis.exceptions.ResponseError):
         return str(error).startswith("MISCONF")  # Valkey cannot save: its disk is full
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        return True  # a large upload waits in a temporary file
     # A primary that has become a standby; Django knows only that it is an InternalError.
     return isinstance(error, Error) and isinstance(error.__cause__, ReadOnlySqlTransaction)
 

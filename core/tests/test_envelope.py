@@ -1,5 +1,6 @@
 """What every answer has in common, and the failures that have an HTTP status of their own."""
 
+import errno
 import io
 import json
 import logging
@@ -344,6 +345,12 @@ class TestEnginesThatTakeNoWrites:
     )
     def test_a_valkey_that_cannot_write_is_told_as_503(self, error):
         outcome = translate(error)
+
+        assert (outcome.http_status, outcome.headers) == (503, {"Retry-After": "5"})
+
+    def test_a_full_disk_of_ours_is_told_as_503(self):
+        """A large upload waits in a temporary file."""
+        outcome = translate(OSError(errno.ENOSPC, "No space left on device"))
 
         assert (outcome.http_status, outcome.headers) == (503, {"Retry-After": "5"})
 
