@@ -192,6 +192,12 @@ def assert_json(text: str) -> list[dict[str, Any]]:
     return rows
 
 
+@pytest.mark.parametrize("unit", sorted(path.stem for path in UNITS.glob("*.service")))
+def test_systemd_does_not_give_up(unit):
+    """A worker ends whenever its broker takes no writes, more often than systemd's default of 5 times in 10 s."""
+    assert (lines_of(unit, "Restart"), lines_of(unit, "StartLimitIntervalSec")) == (["always"], ["0"])
+
+
 def test_every_line_of_every_process_is_json(environ, tmp_path):
     loud = environ | {"LOG_LEVEL": "DEBUG"}
     logging = json.loads((ROOT / "deploy" / "logging.json").read_text("utf-8"))

@@ -1,21 +1,27 @@
 """Machines that are network namespaces on one bridge, and the programs that run on them."""
 
+import ctypes
 import fcntl
 import os
+import shutil
 import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from tests.concurrency.network import ip
 
 NET = "10.77.0"
-BRIDGE = "spms-switch"
+BRIDGE, ISLAND = "spms-switch", "spms-island"
 HERE = f"{NET}.1"
+CLONE_NEWNET = 0x40000000
+STOP_S = 30  # systemd's patience with a program that should end
 
 
 @dataclass
@@ -28,6 +34,7 @@ class Machine:
     programs: dict[str, list[str]] = field(default_factory=dict)
     environ: dict[str, str] = field(default_factory=dict)
     account: str = ""
+    is_on: bool = False
     running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
     @property
@@ -42,15 +49,22 @@ class Machine:
         drop = ["setpriv", "--reuid", self.account, "--regid", "nogroup", "--clear-groups"] if self.account else []
         return ["ip", "netns", "exec", self.namespace, *drop, *words]
 
-    def start(self) -> None:
+    def start(self, *names: str) -> None:
         """Start what does not run, as systemd does when a machine boots."""
-        for name, words in self.programs.items():
+        self.is_on = True
+        for name in names or self.programs:
+            words = self.programs[name]
             if name not in self.running or self.running[name].poll() is not None:
                 with (self.home / f"{self.name}-{name}.log").open("ab") as log:
                     self.running[name] = subprocess.Popen(
                         self.command(*words), cwd=self.home, env=self.environ, stdout=log, stderr=log,
                         stdin=subprocess.DEVNULL,
                     )  # fmt: skip
+
+    def tend(self) -> None:
+        """Start again what has ended by itself, as systemd does; with Debian's units it leaves Patroni to people."""
+        if self.is_on:
+            self.start(*(name for name in self.running if name != "patroni"))
 
     def processes(self) -> list[int]:
         """Everything that runs in this namespace, which nobody else knows."""
@@ -62,8 +76,35 @@ class Machine:
             with suppress(ProcessLookupError):
                 os.kill(pid, number)
 
+    def inside(self, do: Callable[[], Any]) -> Any:
+        """Return what ``do()`` returns where only this machine's network is seen, whether its cable is in or not."""
+
+        def there() -> Any:
+            # A thread can move alone, and `processes` does not find it: it belongs to the process that stayed.
+            with Path("/run/netns", self.namespace).open() as place:
+                if ctypes.CDLL(None, use_errno=True).setns(place.fileno(), CLONE_NEWNET):
+                    raise OSError(ctypes.get_errno(), "setns")
+            return do()
+
+        with ThreadPoolExecutor(1) as thread:
+            return thread.submit(there).result()
+
+    def restart(self, *names: str) -> None:
+        """End programs in order and start them again."""
+        ending = [self.running[name] for name in names]
+        for process in ending:
+            process.terminate()
+        for process in ending:
+            try:
+                process.wait(STOP_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        self.start()
+
     # --- what may happen to it ---
     def kill(self) -> None:
+        self.is_on = False
         # Twice: a program may have started another one meanwhile.
         for _ in range(2):
             self.signal(signal.SIGKILL)
@@ -76,10 +117,51 @@ class Machine:
     def cut(self) -> None:
         ip("link", "set", f"sw{self.number}", "down")
 
+    def strand(self) -> None:
+        """Put the cable into a switch that has no other way out."""
+        ip("link", "set", f"sw{self.number}", "master", ISLAND)
+
+    def fill(self) -> None:
+        disk_fill(self.home)
+
     def mend(self) -> None:
+        if os.path.ismount(self.home):
+            disk_empty(self.home)
+        ip("link", "set", f"sw{self.number}", "master", BRIDGE)
         ip("link", "set", f"sw{self.number}", "up")
         self.signal(signal.SIGCONT)
         self.start()
+
+
+# --- disks that can be full ---
+DISK_MB = 2000
+
+
+def disk(folder: Path, mode: str = "755") -> None:
+    """Give the folder a disk of its own; it takes only the memory that is written."""
+    folder.mkdir()
+    options = f"size={DISK_MB}m,mode={mode}"
+    subprocess.run(["mount", "-t", "tmpfs", "-o", options, "spms-cluster", str(folder)], check=True)
+
+
+def disk_fill(folder: Path) -> None:
+    """Let it end where its files end."""
+    used = shutil.disk_usage(folder).used
+    _resize(folder, f"{used // 1024 + 8}k")
+
+
+def disk_empty(folder: Path) -> None:
+    _resize(folder, f"{DISK_MB}m")
+
+
+def _resize(folder: Path, size: str) -> None:
+    subprocess.run(["mount", "-o", f"remount,size={size}", str(folder)], check=True)
+
+
+def disks_remove(below: Path) -> None:
+    for folder in below.iterdir():
+        if os.path.ismount(folder):
+            subprocess.run(["umount", "--lazy", str(folder)])
 
 
 @contextmanager
@@ -95,6 +177,8 @@ def _network(machines: list[Machine]) -> Iterator[None]:
         ip("link", "add", BRIDGE, "type", "bridge")
         ip("addr", "add", f"{HERE}/24", "dev", BRIDGE)
         ip("link", "set", BRIDGE, "up")
+        ip("link", "add", ISLAND, "type", "bridge")
+        ip("link", "set", ISLAND, "up")
         for machine in machines:
             cable = f"sw{machine.number}"
             ip("netns", "add", machine.namespace)
@@ -112,7 +196,9 @@ def _network(machines: list[Machine]) -> Iterator[None]:
                 ip("link", "del", f"sw{machine.number}")
             with suppress(subprocess.CalledProcessError):
                 ip("netns", "del", machine.namespace)
-        ip("link", "del", BRIDGE)
+        for switch in (BRIDGE, ISLAND):
+            with suppress(subprocess.CalledProcessError):
+                ip("link", "del", switch)
 
 
 def until(happens, what: str, timeout_s: float = 90) -> float:

@@ -1,9 +1,10 @@
 """What runs on which machine: the installation of docs/high-availability.md, with the files of ``deploy/``."""
 
+import csv
 import os
 import shutil
+import socket
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import psycopg
@@ -11,30 +12,36 @@ import redis
 import requests
 
 from devstack.binaries import find_binaries
-from tests.cluster.machines import HERE, NET, Machine
+from tests.cluster.machines import HERE, NET, Machine, disk, disks_remove, until
 
 ROOT = Path(__file__).parents[2]
-DATABASES, THIRD, APPS, CACHES, DOOR = (11, 12), 13, (21, 22), (31, 32), 41
+DATABASES, THIRD, APPS, CACHES, DOOR, BUCKET = (11, 12), 13, (21, 22), (31, 32), 41, 51
 PYTHON = sys.executable
 SEARCH = os.pathsep.join(["/usr/bin", "/usr/sbin", "/bin", "/sbin"])
 ENTRANCE = f"http://{NET}.{DOOR}"
+BUCKET_URL = f"http://{NET}.{BUCKET}:9000"
 DATABASE_URL = (
     f"postgresql://postgres:secret@{NET}.{DATABASES[0]},{NET}.{DATABASES[1]}/spms?target_session_attrs=read-write"
 )
 SENTINELS = [f"{NET}.{number}" for number in (THIRD, *APPS)]
 PLAIN = {"PATH": SEARCH, "LC_ALL": "C.UTF-8"}
+# What a new release restarts on a machine of the application.
+RELEASED = ("web", "socket", "worker", "beat")
 
 
 class Installation:
     """All machines of one installation, below ``home``."""
 
-    def __init__(self, home: Path, merchant: dict[str, str]) -> None:
+    def __init__(self, home: Path, upstreams: dict[str, str]) -> None:
         home.chmod(0o755)
         self.home = home
+        self.uses_bucket = False
         self.valkey = str(shutil.copy2(find_binaries().valkey, home / "valkey-server"))
         os.chmod(self.valkey, 0o755)
         self.postgres = self._postgres()
-        self.app_environ = PLAIN | merchant | {
+        self.pictures = home / "pictures"
+        disk(self.pictures)
+        self.app_environ = PLAIN | {
             "DJANGO_SETTINGS_MODULE": "config.settings.local",
             "DJANGO_SECRET_KEY": "x" * 50,
             "DATABASE_URL": DATABASE_URL,
@@ -44,12 +51,15 @@ class Installation:
             "PUBLIC_BASE_URL": ENTRANCE,
             "TRUSTED_PROXIES": "1",
             "WEATHER_BASE_URL": f"http://{HERE}:9",
-            "WECHAT_API_BASE_URL": f"http://{HERE}:9",
             "SMS_BASE_URL": f"http://{HERE}:9",
+            "WECHAT_QR_TTL": "15s",
+            # A folder that both machines have mounted.
+            "MEDIA_ROOT": str(self.pictures),
+            "MEDIA_FREE_MB": "0",
             "DB_POOL_SIZE": "12",
             "LOG_LEVEL": "ERROR",
             "PYTHONPATH": str(ROOT),
-        }  # fmt: skip
+        } | upstreams  # fmt: skip
         self.databases = [self._database(number) for number in DATABASES]
         self.caches = [self._cache(number) for number in CACHES]
         self.third = self._machine("third", THIRD)
@@ -57,11 +67,15 @@ class Installation:
         self._add_sentinel(self.third)
         self.apps = [self._app(number) for number in APPS]
         self.door = self._door()
-        self.machines = [*self.databases, *self.caches, self.third, *self.apps, self.door]
+        self.bucket = self._bucket()
+        self.machines = [*self.databases, *self.caches, self.third, *self.apps, self.door, self.bucket]
+
+    def close(self) -> None:
+        disks_remove(self.home)
 
     def _machine(self, name: str, number: int, **options) -> Machine:
         home = self.home / name
-        home.mkdir()
+        disk(home)
         machine = Machine(name, number, home, environ=PLAIN | {"HOME": str(home)}, **options)
         if machine.account:
             shutil.chown(home, machine.account, "nogroup")
@@ -122,6 +136,10 @@ class Installation:
     def primary_database(self) -> Machine:
         return next(m for m in self.databases if ask(f"http://{m.address}:8008/primary") == 200)
 
+    def standby_database(self) -> Machine:
+        primary = self.primary_database()
+        return next(m for m in self.databases if m is not primary)
+
     # --- Valkey ---
     def _cache(self, number: int) -> Machine:
         machine = self._machine(f"valkey{number}", number)
@@ -152,8 +170,12 @@ class Installation:
     # --- the application ---
     def _app(self, number: int) -> Machine:
         machine = self._machine(f"app{number}", number)
-        machine.environ = self.app_environ | {"STATE_DIR": str(machine.home / "state"), "MEDIA_ROOT": str(self.home)}
-        (machine.home / "state").mkdir()
+        machine.environ = self.app_environ | {
+            "STATE_DIR": str(machine.home / "state"),
+            "TMPDIR": str(machine.home / "tmp"),
+        }
+        for name in ("state", "tmp"):
+            (machine.home / name).mkdir()
         run = [PYTHON, "-m"]
         celery = [*run, "celery", "-A", "config"]
         machine.programs |= {
@@ -186,6 +208,7 @@ class Installation:
             "bind :443 ssl crt /etc/haproxy/api.example.com.pem alpn h2,http/1.1": f"bind {machine.address}:80",
             "api.example.com": machine.address,
             "maxconn 20000": "maxconn 500",
+            "/run/haproxy/admin.sock": str(machine.home / "admin.sock"),
         }.items():
             assert ours in text, ours
             text = text.replace(ours, theirs)
@@ -193,9 +216,73 @@ class Installation:
         machine.programs["haproxy"] = ["haproxy", "-db", "-f", str(machine.home / "haproxy.cfg")]
         return machine
 
+    # --- upkeep ---
+    def balancer(self, command: str) -> str:
+        """Say something to HAProxy as its administrator, and return what it answers."""
+        with socket.socket(socket.AF_UNIX) as line:
+            line.connect(str(self.door.home / "admin.sock"))
+            line.sendall(f"{command}\n".encode())
+            return b"".join(iter(lambda: line.recv(65536), b"")).decode()
+
+    def _servers(self, app: Machine) -> dict[str, dict[str, str]]:
+        """Return HAProxy's figures of this machine, by backend."""
+        place = self.apps.index(app) + 1
+        rows = csv.DictReader(self.balancer("show stat").lstrip("# ").splitlines())
+        return {row["pxname"]: row for row in rows if row["svname"] in (f"web{place}", f"socket{place}")}
+
+    def roll(self, app: Machine, **environ: str) -> None:
+        """Restart a machine of the application as docs/operations.md says: first the balancer sends it nothing more."""
+        place = self.apps.index(app) + 1
+        for server in (f"web/web{place}", f"socket/socket{place}"):
+            self.balancer(f"set server {server} state drain")
+        until(lambda: self._servers(app)["web"]["scur"] == "0", "the end of its requests", 40)
+        app.environ |= environ
+        app.restart(*RELEASED)
+        until(lambda: self.is_up(app), f"{app.name} after its restart", 120)
+        for server in (f"web/web{place}", f"socket/socket{place}"):
+            self.balancer(f"set server {server} state ready")
+        until(lambda: all(s["status"] == "UP" for s in self._servers(app).values()), "both in the balance", 30)
+
+    def is_up(self, app: Machine) -> bool:
+        return all(
+            ask(f"http://{app.address}:{port}/health/ready", Host=f"{NET}.{DOOR}") == 200 for port in (8001, 8002)
+        )
+
+    # --- pictures in a bucket instead of the folder ---
+    def _bucket(self) -> Machine:
+        machine = self._machine("bucket", BUCKET)
+        machine.programs["s3"] = [PYTHON, "-m", "moto.server", "--host", machine.address, "--port", "9000"]
+        return machine
+
+    def bucket_use(self) -> None:
+        self.bucket.start()
+        until(lambda: requests.put(f"{BUCKET_URL}/pictures", timeout=3).ok, "a bucket")
+        for app in self.apps:
+            self.roll(
+                app,
+                MEDIA_STORAGE="s3",
+                MEDIA_S3_BUCKET="pictures",
+                MEDIA_S3_ENDPOINT=BUCKET_URL,
+                MEDIA_S3_REGION="us-east-1",
+                MEDIA_S3_ACCESS_KEY="key",
+                MEDIA_S3_SECRET_KEY="secret",
+            )
+
+        self.uses_bucket = True
+
+    def bucket_leave(self) -> None:
+        for app in self.apps:
+            self.roll(app, MEDIA_STORAGE="local")
+        self.uses_bucket = False
+
     # --- all of it ---
+    def tend(self) -> None:
+        for machine in self.machines:
+            machine.tend()
+
     def is_whole(self) -> bool:
         """Whether every spare is in its place again."""
+        self.tend()
         roles = sorted(self.role(machine) for machine in self.databases)
         sync = psycopg.connect(DATABASE_URL.replace("/spms?", "/postgres?"), connect_timeout=2, autocommit=True)
         with sync:
@@ -206,12 +293,9 @@ class Installation:
             and "sync" in states
             and cache["role"] == "master"
             and cache["connected_slaves"] == 1
-            and all(ask(f"http://{m.address}:8001/health/ready", Host=f"{NET}.{DOOR}") == 200 for m in self.apps)
+            and all(self.is_up(app) for app in self.apps)
         )
 
 
 def ask(url: str, **headers: str) -> int:
     return requests.get(url, headers=headers, timeout=3).status_code
-
-
-Fault = Callable[[Machine], None]

@@ -1,17 +1,30 @@
-"""Buyers who order and pay all the time, and what they noticed."""
+"""People who order, pay, give back, show pictures and log in all the time, and what they noticed."""
 
+import io
+import json
+import re
+import subprocess
 import threading
 import time
-from collections import Counter
+from collections import Counter, deque
 from dataclasses import dataclass, field
+from itertools import count, pairwise
+from pathlib import Path
 from typing import Any
 
 import requests
+from PIL import Image
 
+from tests.cluster.machines import Machine
 from tests.cluster.parts import ENTRANCE
 
 PATIENCE_S = 15  # a browser's user has long gone
 PAUSE_S = 0.15
+KINDS = ("read", "order", "pay", "refund", "picture", "scan")
+SCREENS = Path(__file__).parents[1] / "clients" / "cluster.js"
+# Of a picture, in pixels; noise cannot be compressed. The large ones do not stay in memory while they arrive.
+SIDE, LARGE_SIDE = 48, 1000
+ORDERS = "/admin/shop/order/"
 
 
 @dataclass
@@ -22,80 +35,241 @@ class Answer:
     began: float
     ended: float
     worked: bool
-    status: int
+    said: str  # what a refused person was told, or why nobody was
 
 
 @dataclass
 class Traffic:
-    """Four people; each reads a list, orders, pays, and is told so, again and again."""
+    """Buyers read a list, order, pay, and return some; staff refund a part of others; screens are scanned."""
 
     wechat: Any
     tokens: list[str]
     product_id: str
+    staff: requests.Session  # it keeps its cookies, as a browser does
     answers: list[Answer] = field(default_factory=list)
-    orders: set[str] = field(default_factory=set)  # numbers that somebody was given
-    paid: set[str] = field(default_factory=set)  # what people have paid at WeChat Pay
+    away: list[tuple[float, float]] = field(default_factory=list)  # a screen without its server: from, to
+    # What people were told is done:
+    orders: set[str] = field(default_factory=set)
+    returned: set[str] = field(default_factory=set)
+    refunded_part: set[str] = field(default_factory=set)
+    pictures: dict[str, bytes] = field(default_factory=dict)  # address: pixels
+    # What must never happen to anybody:
+    wrongs: list[str] = field(default_factory=list)
     unforeseen: Counter[str] = field(default_factory=Counter)
+    to_refund: "deque[str]" = field(default_factory=lambda: deque(maxlen=4))
 
     def __enter__(self) -> "Traffic":
         self._ends = threading.Event()
-        self._threads = [threading.Thread(target=self._live, args=[token], daemon=True) for token in self.tokens]
+        self.answers.clear(), self.away.clear(), self.pictures.clear(), self.wrongs.clear(), self.to_refund.clear()
+        lives = [(self._buyer, token) for token in self.tokens]
+        lives += [(self._staff,), (self._photographer, self.tokens[0])]
+        self._threads = [threading.Thread(target=self._live, args=life, daemon=True) for life in lives]
+        self._start_screens()
         for thread in self._threads:
             thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._ends.set()
+        self._screens.stdin.close()
         for thread in self._threads:
-            thread.join(PATIENCE_S * 4)
+            thread.join(PATIENCE_S * 6)
+        self._screens.wait(10)
 
-    def _live(self, token: str) -> None:
-        while not self._ends.wait(PAUSE_S):
+    def _live(self, life: Any, *args: Any) -> None:
+        for number in count():
+            if self._ends.wait(PAUSE_S):
+                return
             try:
-                self._ask("read", "GET", "/product/get_product?count=1", token)
-                order_id = self._ask("order", "POST", "/pay/pre_order", token, self._wish()).get("order_id")
-                if not order_id:
-                    continue
-                self.orders.add(order_id)
-                if self._ask("pay", "POST", "/pay/payment", token, {"order_id": order_id}).get("code_url"):
-                    self._pay_at_wechat(order_id)
+                life(number, *args)
             except Exception as error:
                 self.unforeseen[f"{type(error).__name__}: {error}"[:200]] += 1
 
-    def _wish(self) -> dict[str, Any]:
-        return {"product_id": self.product_id, "quantity": 1}
+    # --- buyers ---
+    def _buyer(self, number: int, token: str, base: str = ENTRANCE) -> None:
+        self._ask("read", "GET", "/product/get_product?count=1", token)
+        order_id = self._ask("order", "POST", "/pay/pre_order", token, self._wish()).get("order_id")
+        if not order_id:
+            return
+        self.orders.add(order_id)
+        if not self._ask("pay", "POST", "/pay/payment", token, {"order_id": order_id}).get("code_url"):
+            return
+        if not self._pay_at_wechat(order_id):
+            return  # a lost notification: reconciliation asks
+        if number % 3 == 1 and self._ask("refund", "POST", "/order/returns", token, {"order_id": order_id}):
+            self.returned.add(order_id)
+        elif number % 3 == 2:
+            self.to_refund.append(order_id)
 
-    def _pay_at_wechat(self, order_id: str) -> None:
+    def _wish(self) -> dict[str, Any]:
+        return {"product_id": self.product_id, "quantity": 2}
+
+    def _pay_at_wechat(self, order_id: str) -> bool:
         with self.wechat.lock:
             self.wechat.pay(order_id)
-        self.paid.add(order_id)
         notice = self.wechat.notice_v2(order_id)
         try:
-            requests.post(f"{ENTRANCE}/pay/payResult", notice, headers={"Content-Type": "text/xml"}, timeout=5)
+            told = requests.post(f"{ENTRANCE}/pay/payResult", notice, headers={"Content-Type": "text/xml"}, timeout=5)
         except requests.RequestException:
-            pass  # a lost notification: reconciliation asks
+            return False
+        return told.status_code == 200 and b"SUCCESS" in told.content
 
-    def _ask(self, kind: str, method: str, path: str, token: str, data: Any = None) -> dict[str, Any]:
+    def islander(self, app: Machine, product_id: str) -> threading.Thread:
+        """Let a buyer use this machine past the balancer, from where it stands: what is answered must be true."""
+        wish = {"product_id": product_id, "quantity": 2}
+        headers = {"authorization": self.tokens[-1], "Host": ENTRANCE.removeprefix("http://")}
+
+        def live() -> None:
+            while not self._ends.wait(PAUSE_S):
+                try:
+                    url = f"http://{app.address}:8001/pay/pre_order"
+                    self.orders.add(
+                        requests.post(url, json=wish, headers=headers, timeout=PATIENCE_S).json()["order_id"]
+                    )
+                except (requests.RequestException, ValueError, KeyError):
+                    pass
+
+        thread = threading.Thread(target=app.inside, args=[live], daemon=True)
+        self._threads.append(thread)
+        thread.start()
+        return thread
+
+    # --- staff ---
+    def _staff(self, number: int) -> None:
+        """Refund one of an order's two pieces, as the back office does it: find the order, open the form, send it."""
+        if not self.to_refund:
+            return
+        order_id = self.to_refund.popleft()
         began = time.monotonic()
-        status, body = 0, {}
+        try:
+            said = self._refund_part(self.staff, order_id)
+        except requests.RequestException as error:
+            said = type(error).__name__
+        if "/admin/login" in said:
+            self.wrongs.append("staff were logged out")
+        if done := said == "done":
+            self.refunded_part.add(order_id)
+        self.answers.append(Answer("refund", began, time.monotonic(), done, f"staff {said}"))
+
+    def _refund_part(self, browser: requests.Session, order_id: str) -> str:
+        found = browser.get(f"{ENTRANCE}{ORDERS}", params={"q": order_id}, timeout=PATIENCE_S)
+        place = re.search(rf"{ORDERS}(\d+)/change/", found.text)
+        if not place:
+            return _place(found)
+        page = f"{ENTRANCE}{place[0]}"
+        # The form of the page carries the token against forged requests.
+        opened = browser.get(page, timeout=PATIENCE_S)
+        token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', opened.text)
+        if not token:
+            return _place(opened)
+        asked = browser.post(
+            page,
+            {"step_refund_part": "1", "csrfmiddlewaretoken": token[1]},
+            headers={"Referer": page},
+            timeout=PATIENCE_S,
+        )
+        line = re.search(r'name="(quantity_\d+)"', asked.text)
+        if not line:
+            return _place(asked)
+        form = dict(re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)"', asked.text))
+        form |= {line[1]: "1", "amount": "0.01", "shelf": "yes", "reason": "少一件"}
+        sent = browser.post(page, form, headers={"Referer": page}, timeout=PATIENCE_S)
+        return "done" if "部分退款已提交" in sent.text else _place(sent)
+
+    # --- pictures ---
+    def _photographer(self, number: int, token: str) -> None:
+        """Store a picture, look at it, and at one of the earlier ones."""
+        self._ends.wait(PAUSE_S * 4)
+        side = LARGE_SIDE if number % 10 == 5 else SIDE
+        picture = Image.merge("RGB", [Image.effect_noise((side, side), 100) for _ in range(3)])
+        file = io.BytesIO()
+        picture.save(file, "PNG", compress_level=1)
+        files = {"img": ("picture.png", file.getvalue(), "image/png")}
+        if url := self._ask("picture", "POST", "/upload/uploadImg", token, files=files).get("imgUrl"):
+            self.pictures[url] = picture.tobytes()
+            self._look(url)
+
+    def _look(self, url: str) -> None:
+        began = time.monotonic()
+        problem = self.picture_problem(url)
+        self.answers.append(Answer("picture", began, time.monotonic(), not problem, f"look {problem}"))
+
+    def picture_problem(self, url: str) -> str:
+        """Return why a stored picture cannot be seen; empty if it is seen as it was."""
+        try:
+            answer = requests.get(f"{ENTRANCE}{url[url.index('/media/') :]}", timeout=PATIENCE_S)
+        except requests.RequestException as error:
+            return type(error).__name__
+        if answer.status_code != 200:
+            return str(answer.status_code)
+        seen = Image.open(io.BytesIO(answer.content)).convert("RGB").tobytes()
+        return "" if seen == self.pictures[url] else "another picture"
+
+    # --- scan logins ---
+    def _start_screens(self) -> None:
+        self._screens = subprocess.Popen(
+            ["node", str(SCREENS), ENTRANCE], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        self._threads.append(threading.Thread(target=self._read_screens, daemon=True))
+
+    def _read_screens(self) -> None:
+        offset = time.monotonic() - time.time()
+        for line in self._screens.stdout:
+            fact = json.loads(line)
+            began, ended = fact["began"] / 1000 + offset, fact["ended"] / 1000 + offset
+            if fact["kind"] == "away":
+                self.away.append((began, ended))
+                continue
+            outcome, why = fact["outcome"], fact.get("why", "")
+            self.answers.append(Answer("scan", began, ended, outcome == "done", f"{outcome} {why}"))
+            if outcome not in ("done", "told"):
+                self.wrongs.append(f"scan {outcome}: {why}")
+
+    # --- one request, and what came of all ---
+    def _ask(self, kind: str, method: str, path: str, token: str, data: Any = None, **more: Any) -> dict[str, Any]:
+        began = time.monotonic()
+        said, body = "", {}
         try:
             answer = requests.request(
-                method, ENTRANCE + path, json=data, headers={"authorization": token}, timeout=PATIENCE_S
+                method, ENTRANCE + path, json=data, headers={"authorization": token}, timeout=PATIENCE_S, **more
             )
-            status, body = answer.status_code, answer.json()
-        except (requests.RequestException, ValueError):
-            pass
-        worked = status == 200 and body.get("state") is True
-        self.answers.append(Answer(kind, began, time.monotonic(), worked, status))
+            said, body = str(answer.status_code), answer.json()
+            said += f" {body.get('msg')}"
+        except requests.RequestException as error:
+            said = type(error).__name__
+        except ValueError:
+            self.wrongs.append(f"{path} answered {said} without our envelope")
+        worked = said.startswith("200 ") and body.get("state") is True
+        if said.startswith("500"):
+            self.wrongs.append(f"{path} answered {said}")
+        if body.get("code") == "1004" and "校验失败" in said:
+            self.wrongs.append("a buyer was logged out")
+        self.answers.append(Answer(kind, began, time.monotonic(), worked, f"{path.partition('?')[0]} {said}"))
         return body if worked else {}
 
-    def noticed(self, kind: str, since: float) -> float:
+    def noticed(self, kind: str, since: float, until: float) -> float:
         """Return for how long nobody at all got an answer of this kind, at its worst (s)."""
-        ends = [since, *sorted(a.ended for a in self.answers if a.kind == kind and a.worked and a.ended >= since)]
-        return max((later - earlier for earlier, later in zip(ends, [*ends[1:], time.monotonic()], strict=True)))
+        ends = sorted(a.ended for a in self.answers if a.kind == kind and a.worked and since <= a.ended <= until)
+        moments = [since, *ends, until]
+        return max(later - earlier for earlier, later in pairwise(moments))
+
+    def longest_away(self, since: float) -> float:
+        """Return for how long a screen was without its server, at its worst (s)."""
+        return max((ended - began for began, ended in self.away if ended >= since), default=0)
 
     def slowest(self, since: float) -> float:
-        return max((a.ended - a.began for a in self.answers if a.ended >= since), default=0)
+        """Return the longest time that a buyer waited for an answer (s)."""
+        return max((a.ended - a.began for a in self.answers if a.ended >= since and a.kind in KINDS[:3]), default=0)
 
-    def refused(self, since: float) -> int:
-        return sum(1 for a in self.answers if a.ended >= since and not a.worked)
+    def refused(self, since: float) -> Counter[str]:
+        """Return what requests were told; what happens to scans is told by their seconds."""
+        return Counter(
+            f"{a.kind}: {a.said}" for a in self.answers if a.ended >= since and not a.worked and a.kind != "scan"
+        )
+
+    def scans_told(self, since: float) -> Counter[str]:
+        return Counter(a.said for a in self.answers if a.ended >= since and not a.worked and a.kind == "scan")
+
+
+def _place(answer: requests.Response) -> str:
+    return f"{answer.status_code} {answer.url.partition('?')[0]}"

@@ -1,0 +1,114 @@
+"""The rows of the table: what happens to which machine, and how it is put right again."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from tests.cluster.machines import Machine, disk_empty, disk_fill
+from tests.cluster.parts import Installation
+from tests.cluster.traffic import Traffic
+
+FAULT_S = 32  # a database that vanishes is replaced after 20 to 30 s
+NOTICED_S, FAILOVER_S = 10, 35
+Mend = Callable[[], object]
+
+
+@dataclass
+class Row:
+    """``begin`` makes it happen and returns what puts it right; ``limits`` name what people may notice for longer."""
+
+    who: str
+    what: str
+    begin: Callable[[Installation, Traffic], Mend]
+    lasts_s: float = FAULT_S
+    limit_s: float = NOTICED_S
+    may_stop: tuple[str, ...] = ()  # what cannot work while it lasts
+    refuses: bool = True  # whether anybody may be refused
+    in_bucket: bool = False
+
+
+VICTIMS: dict[str, tuple[str, Callable[[Installation], Machine]]] = {
+    "primary": ("数据库主库", lambda all: all.primary_database()),
+    "standby": ("数据库备库", lambda all: all.standby_database()),
+    "valkey": ("Valkey 主库", lambda all: all.primary_cache()),
+    "spare": ("Valkey 备库", lambda all: next(m for m in all.caches if m is not all.primary_cache())),
+    "app": ("一台应用(web、socket、worker、beat、Sentinel)", lambda all: all.apps[0]),
+    "third": ("etcd、Sentinel 的第三台", lambda all: all.third),
+    "bucket": ("图片存储(S3)", lambda all: all.bucket),
+}
+FAULTS = {"kill": ("死机", Machine.kill), "freeze": ("冻结", Machine.freeze), "cut": ("拔网线", Machine.cut)}
+FULL = "磁盘写满"
+
+
+def _fault(victim: str, fault: str) -> Row:
+    (who, find), (what, do) = VICTIMS[victim], FAULTS[fault]
+
+    def begin(everything: Installation, traffic: Traffic) -> Mend:
+        machine = find(everything)
+        do(machine)
+        if victim == "bucket" and fault == "kill":
+            traffic.pictures.clear()  # the stand-in keeps them in its memory
+        return machine.mend
+
+    return Row(
+        who,
+        what,
+        begin,
+        limit_s=FAILOVER_S if victim == "primary" else NOTICED_S,
+        may_stop=("picture",) if victim == "bucket" else (),
+        in_bucket=victim == "bucket",
+    )
+
+
+def _full(victim: str, *may_stop: str) -> Row:
+    who, find = VICTIMS[victim]
+
+    def begin(everything: Installation, traffic: Traffic) -> Mend:
+        machine = find(everything)
+        machine.fill()
+        return machine.mend
+
+    return Row(who, FULL, begin, may_stop=may_stop)
+
+
+def _pictures_full(everything: Installation, traffic: Traffic) -> Mend:
+    disk_fill(everything.pictures)
+    return lambda: disk_empty(everything.pictures)
+
+
+def _partition(everything: Installation, traffic: Traffic) -> Mend:
+    database, app = everything.primary_database(), everything.apps[0]
+    for machine in (database, app):
+        machine.strand()
+    traffic.islander(app, traffic.product_id)
+    return lambda: [machine.mend() for machine in (database, app)]
+
+
+def _roll(everything: Installation, traffic: Traffic) -> Mend:
+    for app in everything.apps:
+        everything.roll(app)
+    return lambda: None
+
+
+OLD_KEY, NEW_KEY = "x" * 50, "y" * 50
+
+
+def _new_key(everything: Installation, traffic: Traffic) -> Mend:
+    """As docs/operations.md says: every machine knows the new key before the first one signs with it."""
+    for key, others in ((OLD_KEY, NEW_KEY), (NEW_KEY, OLD_KEY)):
+        for app in everything.apps:
+            everything.roll(app, DJANGO_SECRET_KEY=key, DJANGO_SECRET_KEY_FALLBACKS=others)
+    return lambda: None
+
+
+ROWS = {f"{victim}:{fault}": _fault(victim, fault) for victim in VICTIMS for fault in FAULTS} | {
+    "island": Row("数据库主库和一台应用", "一起与其余断开", _partition, limit_s=FAILOVER_S),
+    "primary:full": _full("primary", "order", "pay", "refund", "picture", "scan", "read"),
+    "standby:full": _full("standby"),
+    "valkey:full": _full("valkey", "order", "pay", "refund", "picture", "scan", "read"),
+    "app:full": _full("app"),
+    "pictures:full": Row("图片的目录", FULL, _pictures_full, may_stop=("picture",)),
+    "roll": Row("两台应用", "逐台升级", _roll, lasts_s=0, refuses=False),
+    "key": Row("两台应用", "更换密钥", _new_key, lasts_s=0, refuses=False),
+}
+# For how long each lasts in the short version.
+SHORT = {"valkey:kill": 8, "app:cut": 8, "island": FAULT_S, "roll": 0}
