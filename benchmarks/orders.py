@@ -32,8 +32,9 @@ INSERT INTO shop_order (order_id, user_id, username, total, phone, address, stat
 VALUES (%s, %s, %s, %s, '', '', 'open', 1, 0, 0, true, '', %s, %s, '', '', '', %s, 0) RETURNING id
 """
 _INSERT_LINE = """
-INSERT INTO shop_orderline (order_id, product_id, product_code, title, price, quantity, image_url)
-VALUES (%s, %s, %s, %s, %s, 1, %s)
+INSERT INTO shop_orderline (order_id, product_id, product_code, title, price, quantity, description, image_url,
+    vip_level, vip_days)
+VALUES (%s, %s, %s, %s, %s, 1, %s, %s, %s, %s)
 """
 _INSERT_LOG = """
 INSERT INTO shop_orderlog (order_id, at, actor, event, from_state, to_state, detail)
@@ -94,6 +95,7 @@ def by_plain_sql(buyer_pk: int) -> Callable[[str], None]:
     import psycopg
     from django.utils import timezone
 
+    from shop.models.catalogue import VIP_CATEGORY_ID
     from shop.services.order_create import order_id_new
     from shop.services.stock import _TAKE
 
@@ -104,11 +106,12 @@ def by_plain_sql(buyer_pk: int) -> Callable[[str], None]:
         with connection.transaction(), connection.cursor() as cursor:
             cursor.execute("SELECT id FROM shop_product WHERE product_id = %s LIMIT 1", [product_id])
             (pk,) = cursor.fetchone()
-            cursor.execute(_TAKE, {"pk": pk, "quantity": 1})
-            code, title, price, image_url = cursor.fetchone()
+            cursor.execute(_TAKE, {"pk": pk, "quantity": 1, "vip": VIP_CATEGORY_ID})
+            code, title, price, description, image_url, vip_level, vip_days = cursor.fetchone()
             cursor.execute(_INSERT_ORDER, [order_id_new(now), buyer_pk, "buyer", price, now, now, now])
             (order_pk,) = cursor.fetchone()
-            cursor.execute(_INSERT_LINE, [order_pk, pk, code, title, price, image_url])
+            line = [order_pk, pk, code, title, price, description, image_url, vip_level, vip_days]
+            cursor.execute(_INSERT_LINE, line)
             cursor.execute(_INSERT_LOG, [order_pk, now, "buyer"])
 
     return order

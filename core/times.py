@@ -30,7 +30,10 @@ def comma(moment: datetime) -> str: ...
 def comma(moment: None) -> None: ...
 def comma(moment: datetime | None) -> str | None:
     """``2020-12-31,12:59:59``: shop records."""
-    return f"{local(moment):%Y-%m-%d,%H:%M:%S}" if moment else None
+    if moment is None:
+        return None
+    t = local(moment)  # as in `slash`
+    return f"{t.year}-{t.month:02}-{t.day:02},{t.hour:02}:{t.minute:02}:{t.second:02}"
 
 
 def day_begins(day: date) -> datetime:

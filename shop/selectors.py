@@ -9,9 +9,10 @@ from decimal import Decimal
 from typing import Any
 
 from django.db import connection
-from django.db.models import Count, F, Q, QuerySet, Subquery, Value
+from django.db.models import Count, F, Q, QuerySet, Value
 from django.db.models.functions import Reverse
 
+from core.db.reading import read_first, read_page
 from payments.selectors import orders_differing
 from shop.models import CartItem, Category, Order, OrderLine, OrderView, PartRefund, Product
 from shop.states import EARNING, TO_DO, State
@@ -33,20 +34,23 @@ def category_list() -> QuerySet[Category]:
     return Category.objects.filter(removed_at=None).order_by("pk")
 
 
-def product_list(*, product_id: str = "", category_id: str = "") -> QuerySet[Product]:
-    """Return the products on sale, oldest first, with their categories. A category may be removed already."""
-    products = Product.objects.filter(removed_at=None).select_related("category").order_by("pk")
+def product_page(window: slice, *, product_id: str = "", category_id: str = "") -> tuple[int, list[Product]]:
+    """Return the number of products on sale, and a page of them with their categories, oldest first.
+
+    A category may be removed already.
+    """
+    where = "t.removed_at IS NULL"
     if product_id:
-        products = products.filter(product_id=product_id)
+        where += " AND t.product_id = %(product_id)s"
     if category_id:
         # Compare keys: PostgreSQL then reads the page in order from the index of the category's products.
-        products = products.filter(category=Subquery(Category.objects.filter(category_id=category_id).values("pk")))
-    return products
+        where += " AND t.category_id = (SELECT id FROM shop_category WHERE category_id = %(category_id)s)"
+    return read_page(Product, where, window, join="category", product_id=product_id, category_id=category_id)
 
 
-def cart_list(*, user_pk: int) -> QuerySet[CartItem]:
-    """Return a user's cart, oldest first, with its products, also those that were taken off sale."""
-    return CartItem.objects.filter(user_id=user_pk).select_related("product").order_by("pk")
+def cart_page(window: slice, *, user_pk: int) -> tuple[int, list[CartItem]]:
+    """Return the length of a user's cart, and a page of it with its products, also those that were taken off sale."""
+    return read_page(CartItem, "t.user_id = %(user_pk)s", window, join="product", user_pk=user_pk)
 
 
 def order_list(*, buyer_pk: int) -> QuerySet[Order]:
@@ -57,6 +61,12 @@ def order_list(*, buyer_pk: int) -> QuerySet[Order]:
 
 def order_find(*, buyer_pk: int, order_id: str) -> Order | None:
     """Return a buyer's order. None also if it is somebody else's, or the buyer has deleted it."""
+    where = "t.order_id = %(order_id)s AND t.user_id = %(buyer_pk)s AND t.hidden_at IS NULL"
+    return read_first(Order, where, order_id=order_id, buyer_pk=buyer_pk)
+
+
+def order_find_whole(*, buyer_pk: int, order_id: str) -> Order | None:
+    """Do as :func:`order_find`, with buyer and lines."""
     return order_list(buyer_pk=buyer_pk).filter(order_id=order_id).first()
 
 

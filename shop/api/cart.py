@@ -6,7 +6,7 @@ from rest_framework.response import Response
 from accounts.authentication import CallerRequest
 from core.api.access import Access
 from core.api.envelope import ok
-from core.api.pagination import page_of
+from core.api.pagination import page_slice
 from core.api.params import PageParams
 from core.api.routing import endpoint
 from core.api.views import ApiViewSet
@@ -29,7 +29,7 @@ class CartViewSet(ApiViewSet):
 
     @endpoint("GET", "/cart/get_cart", "获取购物车数据", Access.ANY_USER, docs=docs.CART_LIST)
     def list_(self, request: CallerRequest) -> Response:
-        total, page = page_of(selectors.cart_list(user_pk=request.user.pk), PageParams.read(request))
+        total, page = selectors.cart_page(page_slice(**PageParams.read(request)), user_pk=request.user.pk)
         return ok("获取成功", total=total, data=[cart_row(item, request.user.unid) for item in page])
 
     @endpoint(

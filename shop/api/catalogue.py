@@ -6,7 +6,7 @@ from rest_framework.response import Response
 from accounts.authentication import CallerRequest
 from core.api.access import Access
 from core.api.envelope import ok
-from core.api.pagination import page_of
+from core.api.pagination import page_of, page_slice
 from core.api.params import PageParams
 from core.api.routing import endpoint
 from core.api.views import ApiViewSet
@@ -94,8 +94,8 @@ class ProductViewSet(ApiViewSet):
     @endpoint("GET", "/product/get_product", "获取商品信息", Access.ANY_USER, docs=docs.PRODUCT_LIST)
     def list_(self, request: CallerRequest) -> Response:
         values = params.ProductListParams.read(request)
-        products = selectors.product_list(product_id=values["product_id"], category_id=values["category_id"])
-        total, page = page_of(products, values)
+        window = page_slice(values["page"], values.get("count"))
+        total, page = selectors.product_page(window, product_id=values["product_id"], category_id=values["category_id"])
         return ok("获取成功", total=total, data=[product_row(product) for product in page])
 
     @endpoint("GET", "/product/del_product", "删除商品", Access.ROWS, docs=docs.PRODUCT_REMOVE)
