@@ -84,6 +84,8 @@ def values(*keys: str) -> list[bytes | None]:
     if is_new:
         _kept.pool, _kept.connection = pool, pool.connection_class(**pool.connection_kwargs)
     try:
+        if is_new:
+            _kept.connection.connect()  # asks the Sentinels for the primary, which sending does not
         _kept.connection.send_command("MGET", *keys)
         return _kept.connection.read_response()
     except (redis.ConnectionError, redis.TimeoutError) as error:
