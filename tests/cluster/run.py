@@ -34,6 +34,7 @@ from tests.concurrency.network import can_make_networks
 PAGE = ROOT / "docs" / "high-availability.md"
 BEGIN, END = "<!-- table -->", "<!-- /table -->"
 BUYERS = 4
+VIEWERS = 24  # more than a machine has threads
 BACK_S = 10  # within which everything works again, once what was broken is mended
 PROGRAMS = ("etcd", "patroni", "haproxy", "setpriv", "ip", "node")
 
@@ -125,6 +126,7 @@ def run(everything: Installation, traffic: Traffic, row: Row, lasts_s: float) ->
     """Let one thing happen, put it right again; return the cells of the row and what must not be."""
     if row.in_bucket:
         everything.bucket_use()
+    traffic.viewers = VIEWERS if row.in_bucket else 0
     with traffic:
         time.sleep(4)
         since = time.monotonic()

@@ -2,6 +2,7 @@
 
 import io
 import json
+import random
 import re
 import subprocess
 import threading
@@ -57,12 +58,13 @@ class Traffic:
     wrongs: list[str] = field(default_factory=list)
     unforeseen: Counter[str] = field(default_factory=Counter)
     to_refund: "deque[str]" = field(default_factory=lambda: deque(maxlen=4))
+    viewers: int = 0  # who do nothing but look at pictures
 
     def __enter__(self) -> "Traffic":
         self._ends = threading.Event()
         self.answers.clear(), self.away.clear(), self.pictures.clear(), self.wrongs.clear(), self.to_refund.clear()
         lives = [(self._buyer, token) for token in self.tokens]
-        lives += [(self._staff,), (self._photographer, self.tokens[0])]
+        lives += [(self._staff,), (self._photographer, self.tokens[0]), *[(self._viewer,)] * self.viewers]
         self._threads = [threading.Thread(target=self._live, args=life, daemon=True) for life in lives]
         self._start_screens()
         for thread in self._threads:
@@ -189,10 +191,15 @@ class Traffic:
             self.pictures[url] = picture.tobytes()
             self._look(url)
 
-    def _look(self, url: str) -> None:
+    def _viewer(self, number: int) -> None:
+        self._ends.wait(1)
+        if self.pictures:
+            self._look(random.choice(list(self.pictures)), "view")
+
+    def _look(self, url: str, kind: str = "picture") -> None:
         began = time.monotonic()
         problem = self.picture_problem(url)
-        self.answers.append(Answer("picture", began, time.monotonic(), not problem, f"look {problem}"))
+        self.answers.append(Answer(kind, began, time.monotonic(), not problem, f"look {problem}"))
 
     def picture_problem(self, url: str) -> str:
         """Return why a stored picture cannot be seen; empty if it is seen as it was."""
