@@ -1,18 +1,16 @@
 """Give every HTTP request an id, a log line, and a time limit for the upstreams it asks."""
 
+import logging
 import time
 from collections.abc import Callable
 
-import structlog
 from django.http import HttpRequest, HttpResponse
 
 from core.observe import forwarded, metrics, tracing
-from core.observe.logs import LONGEST_PATH
+from core.observe.logs import LONGEST_PATH, request_line
 from core.upstreams import answer_within
 
 UPSTREAMS_ANSWER_S = 6.0  # for all upstream calls of a request together, so that it is answered within 8 s
-
-log = structlog.get_logger("core.request")
 
 Handler = Callable[[HttpRequest], HttpResponse]
 
@@ -33,7 +31,7 @@ class RequestLogMiddleware:
         seconds = time.perf_counter() - started
         metrics.observe(request, response, seconds)
         took_ms = round(seconds * 1000, 1)
-        write = log.warning if response.status_code >= 500 else log.info
-        path = request.path[:LONGEST_PATH]
-        write("request", method=request.method, path=path, http_status=response.status_code, took_ms=took_ms)
+        status, path = response.status_code, request.path[:LONGEST_PATH]
+        level = logging.WARNING if status >= 500 else logging.INFO
+        request_line(level, method=request.method, path=path, http_status=status, took_ms=took_ms)
         return response

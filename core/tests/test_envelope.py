@@ -4,6 +4,7 @@ import errno
 import io
 import json
 import logging
+from datetime import datetime
 
 import pytest
 import redis
@@ -466,6 +467,23 @@ class TestLogs:
         written = lines()
         assert written.count("/broken/") >= 2 and "/nowhere/" in written
         assert "p" * 280 in written and "p" * 300 not in written
+
+    def test_a_requests_line_is_like_any_other(self, lines, api):
+        import structlog
+
+        api.http.get("/nowhere/password=hush")
+        structlog.get_logger("core.request").info("request", method="GET", path="/x", http_status=1, took_ms=1.5)
+
+        written = [line for line in lines().splitlines() if "core.request" in line]
+        assert len(written) == 2 and "hush" not in written[0]
+        if written[0].startswith("{"):
+            first, second = map(json.loads, written)
+            assert first.keys() == second.keys()
+            for name, value in second.items():
+                assert type(first[name]) is type(value), name
+            assert datetime.fromisoformat(first["timestamp"]) < datetime.fromisoformat(second["timestamp"])
+            assert len(first["timestamp"]) == len(second["timestamp"])
+            assert (first["event"], first["level"], first["logger"]) == ("request", "info", "core.request")
 
     def test_lines_carry_the_request_and_cannot_be_forged(self, lines, api):
         answer = api.http.get("/nowhere%0aforged=1%1b[31m")
