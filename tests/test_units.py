@@ -150,8 +150,8 @@ def test_a_reload_refuses_no_request(environ):
     assert hup == "/bin/kill -HUP $MAINPID"
     began = time.monotonic()
     subprocess.run([sys.executable, *shlex.split(check)[1:]], cwd=ROOT, env=environ, check=True)
-    # The unit's 30 s are for slow machines. This one has just loaded the application once.
-    patience_s = 5 + 4 * (time.monotonic() - began)
+    # The unit's 30 s are for a machine at work; this one may be far busier with other tests, and get busier yet.
+    patience_s = 5 + 8 * (time.monotonic() - began)
     (port,) = free_ports(1)
 
     with running("spms-web", environ, port=str(port), workers="1", respawn_interval=f"{patience_s:.0f}") as web:
