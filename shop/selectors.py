@@ -9,10 +9,10 @@ from decimal import Decimal
 from typing import Any
 
 from django.db import connection
-from django.db.models import Count, F, Q, QuerySet, Value
+from django.db.models import Count, F, Q, QuerySet, Value, prefetch_related_objects
 from django.db.models.functions import Reverse
 
-from core.db.reading import read_first, read_page
+from core.db.reading import read_one, read_page
 from payments.selectors import orders_differing
 from shop.models import CartItem, Category, Order, OrderLine, OrderView, PartRefund, Product
 from shop.states import EARNING, TO_DO, State
@@ -29,9 +29,9 @@ LONGEST_SEARCH = 128  # characters of a search that count
 TAIL_LENGTH = 4  # with fewer of its last characters an order's number finds too many orders
 
 
-def category_list() -> QuerySet[Category]:
-    """Return the categories in use, oldest first."""
-    return Category.objects.filter(removed_at=None).order_by("pk")
+def category_page(window: slice) -> tuple[int, list[Category]]:
+    """Return the number of categories in use, and a page of them, oldest first."""
+    return read_page(Category, "t.removed_at IS NULL", window)
 
 
 def product_page(window: slice, *, product_id: str = "", category_id: str = "") -> tuple[int, list[Product]]:
@@ -53,21 +53,21 @@ def cart_page(window: slice, *, user_pk: int) -> tuple[int, list[CartItem]]:
     return read_page(CartItem, "t.user_id = %(user_pk)s", window, join="product", user_pk=user_pk)
 
 
-def order_list(*, buyer_pk: int) -> QuerySet[Order]:
-    """Return a buyer's orders with buyer and lines, newest first. Orders that the buyer has deleted are left out."""
-    orders = Order.objects.filter(user_id=buyer_pk, hidden_at=None).order_by("-pk")
-    return orders.select_related("user").prefetch_related("lines")
+# Orders that the buyer has deleted are left out.
+_OWN = "t.user_id = %(buyer_pk)s AND t.hidden_at IS NULL"
+
+
+def order_page(window: slice, *, buyer_pk: int) -> tuple[int, list[Order]]:
+    """Return the number of a buyer's orders, and a page of them with buyer and lines, newest first."""
+    total, orders = read_page(Order, _OWN, window, join="user", order="t.id DESC", buyer_pk=buyer_pk)
+    prefetch_related_objects(orders, "lines")
+    return total, orders
 
 
 def order_find(*, buyer_pk: int, order_id: str) -> Order | None:
-    """Return a buyer's order. None also if it is somebody else's, or the buyer has deleted it."""
-    where = "t.order_id = %(order_id)s AND t.user_id = %(buyer_pk)s AND t.hidden_at IS NULL"
-    return read_first(Order, where, order_id=order_id, buyer_pk=buyer_pk)
-
-
-def order_find_whole(*, buyer_pk: int, order_id: str) -> Order | None:
-    """Do as :func:`order_find`, with buyer and lines."""
-    return order_list(buyer_pk=buyer_pk).filter(order_id=order_id).first()
+    """Return a buyer's order with its buyer. None also if it is somebody else's, or the buyer has deleted it."""
+    where = f"{_OWN} AND t.order_id = %(order_id)s"
+    return read_one(Order, where, join="user", order_id=order_id, buyer_pk=buyer_pk)
 
 
 def order_search(orders: QuerySet[Order], text: str) -> QuerySet[Order]:

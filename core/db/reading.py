@@ -16,33 +16,38 @@ from core.db.pool import prepared_cursor
 M = TypeVar("M", bound=Model)
 
 
-def read_first(model: type[M], where: str, **values: Any) -> M | None:
-    """Return the oldest row for which ``where`` holds; :func:`read_page` explains it."""
-    _, rows = read_page(model, where, slice(0, 1), counts=False, **values)
+def read_one(model: type[M], where: str, *, join: str = "", **values: Any) -> M | None:
+    """Return the row for which ``where`` holds, None if there is none; :func:`read_page` explains the parameters."""
+    _, rows = read_page(model, where, slice(0, 1), join=join, **values)
     return rows[0] if rows else None
 
 
 def read_page(
-    model: type[M], where: str, window: slice, *, join: str = "", counts: bool = True, **values: Any
+    model: type[M],
+    where: str,
+    window: slice,
+    *,
+    join: str = "",
+    order: str = "t.id",
+    **values: Any,
 ) -> tuple[int, list[M]]:
-    """Return how many rows there are, and those of them that lie in ``window``, oldest first, in one statement.
+    """Return how many rows there are, and those of them that lie in ``window``, in one statement.
 
     :param where: a condition in SQL, in which ``t`` is the model's table and ``%(name)s`` one of ``values``. Make it of
         constants: whatever comes from outside belongs into ``values``.
     :param join: the name of a foreign key whose object is read along with each row.
-    :param counts: False if the number is not needed; 0 is then returned.
     """
     with prepared_cursor() as cursor:
-        cursor.execute(_select(model, where, join, window.start, window.stop, counts), values)
+        cursor.execute(_select(model, where, join, order, window.start, window.stop), values)
         found = cursor.fetchall()
-        if not found and counts and window.start:
+        if not found and window.start:
             cursor.execute(f"SELECT {_count(model, where)}", values)
             return cursor.fetchone()[0], []  # the window lies behind the last row
     return (found[0][-1] if found else 0), [_instance(model, join, row) for row in found]
 
 
 @lru_cache(maxsize=1024)
-def _select(model: type[Model], where: str, join: str, start: int, stop: int, counts: bool) -> str:
+def _select(model: type[Model], where: str, join: str, order: str, start: int, stop: int) -> str:
     table, columns = f"{model._meta.db_table} AS t", _columns(model, "t")
     if join:
         field: Any = model._meta.get_field(join)
@@ -50,9 +55,9 @@ def _select(model: type[Model], where: str, join: str, start: int, stop: int, co
         columns += _columns(field.related_model, "j")
         kind = "LEFT JOIN" if field.null else "JOIN"
         table += f" {kind} {other.db_table} AS j ON j.{other.pk.column} = t.{field.column}"
-    columns.append(_count(model, where) if counts else "0")
+    columns.append(_count(model, where))
     return f"""
-    SELECT {", ".join(columns)} FROM {table} WHERE {where} ORDER BY t.id LIMIT {stop - start} OFFSET {start}
+    SELECT {", ".join(columns)} FROM {table} WHERE {where} ORDER BY {order} LIMIT {stop - start} OFFSET {start}
     """  # noqa: S608  (constants, names of our own columns, and numbers)
 
 

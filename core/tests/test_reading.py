@@ -3,7 +3,7 @@ from datetime import UTC, datetime
 import pytest
 
 from accounts.models import User
-from core.db.reading import read_first, read_page
+from core.db.reading import read_one, read_page
 from permissions.models import Role
 from shop.models import Category, Order, Product
 
@@ -35,7 +35,7 @@ def test_reads_what_the_orm_reads(products, django_assert_num_queries):
 
 
 def test_an_instance_can_be_changed_and_saved(products):
-    product = read_first(Product, "t.product_id = %(code)s", code=products[2].product_id)
+    product = read_one(Product, "t.product_id = %(code)s", code=products[2].product_id)
     product.name = "新名字"
     product.save(update_fields=["name"])
 
@@ -45,7 +45,7 @@ def test_an_instance_can_be_changed_and_saved(products):
 def test_the_number_is_known_behind_the_last_row_and_of_nothing(products):
     assert read_page(Product, "t.removed_at IS NULL", slice(10, 20)) == (5, [])
     assert read_page(Product, "t.name = %(name)s", slice(0, 10), name="没有") == (0, [])
-    assert read_first(Product, "t.name = %(name)s", name="没有") is None
+    assert read_one(Product, "t.name = %(name)s", name="没有") is None
 
 
 def test_values_are_values_and_no_sql(products):
@@ -59,6 +59,6 @@ def test_a_row_without_the_joined_one_is_read_too():
             order_id=f"{number:030}", user=buyer, username="li", total=1, created_at=NOW, expires_at=NOW, sweep_at=NOW
         )
 
-    _, orders = read_page(Order, "t.username = 'li'", slice(0, 10), join="user")
+    _, orders = read_page(Order, "t.username = 'li'", slice(0, 10), join="user", order="t.id DESC")
 
-    assert [order.user for order in orders] == [user, None]
+    assert [order.user for order in orders] == [None, user]

@@ -6,7 +6,7 @@ from rest_framework.response import Response
 from accounts.authentication import CallerRequest
 from core.api.access import Access
 from core.api.envelope import ok
-from core.api.pagination import page_of, page_slice
+from core.api.pagination import page_slice
 from core.api.params import PageParams
 from core.api.routing import endpoint
 from core.api.views import ApiViewSet
@@ -55,7 +55,7 @@ class CategoryViewSet(ApiViewSet):
 
     @endpoint("GET", "/category/getCategory", "获取类目", Access.ANY_USER, docs=docs.CATEGORY_LIST)
     def list_(self, request: CallerRequest) -> Response:
-        total, page = page_of(selectors.category_list(), PageParams.read(request))
+        total, page = selectors.category_page(page_slice(**PageParams.read(request)))
         return ok("获取成功", total=total, data=[category_row(category) for category in page])
 
 

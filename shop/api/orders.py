@@ -1,6 +1,5 @@
 """A buyer's own orders; and shipping, which staff may do for any order."""
 
-from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -11,7 +10,7 @@ from rest_framework.response import Response
 from accounts.authentication import CallerRequest
 from core.api.access import Access
 from core.api.envelope import ok
-from core.api.pagination import page_of
+from core.api.pagination import page_slice
 from core.api.routing import endpoint
 from core.api.views import ApiViewSet
 from core.errors import NotPermitted
@@ -67,9 +66,9 @@ class OrderViewSet(ApiViewSet):
         values = params.OrderListParams.read(request)
         now = timezone.now()
         if values["order_id"]:
-            order = _own(request, values["order_id"], now, find=selectors.order_find_whole)
-            return ok("订单获取成功", data=order_row(order, now))
-        total, orders = page_of(selectors.order_list(buyer_pk=request.user.pk), values)
+            return ok("订单获取成功", data=order_row(_own(request, values["order_id"], now), now))
+        window = page_slice(values["page"], values.get("count"))
+        total, orders = selectors.order_page(window, buyer_pk=request.user.pk)
         return ok("订单获取成功", total=total, data=[order_row(_closed_if_due(order, now), now) for order in orders])
 
     @endpoint("GET", "/order/del_order", "删除订单", Access.ANY_USER, docs=docs.DEL_ORDER)
@@ -128,10 +127,8 @@ class OrderViewSet(ApiViewSet):
         return ok("退货申请成功")
 
 
-def _own(
-    request: CallerRequest, order_id: str, now: datetime, *, find: Callable[..., Order | None] = selectors.order_find
-) -> Order:
-    order = find(buyer_pk=request.user.pk, order_id=order_id)
+def _own(request: CallerRequest, order_id: str, now: datetime) -> Order:
+    order = selectors.order_find(buyer_pk=request.user.pk, order_id=order_id)
     if order is None:
         raise RecordUnknown
     return _closed_if_due(order, now)
