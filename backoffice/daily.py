@@ -154,13 +154,15 @@ def daily_page(request: HttpRequest) -> HttpResponse:
         name = f"日报-{sheet.title.replace(' ', '')}.xlsx"
         deed_record(request.user, Deed.EXPORT, {"文件": name})
         return download(name, _book(sheet))
+    query = f"from={sheet.first}&to={sheet.last}"
     context = admin.site.each_context(request) | {
         "title": f"日报 {sheet.title}",
         "sheet": sheet,
         "lines": list(sheet.lines()),
         "days": table(_DAY_TITLES, [_shown(row) for row in sheet.rows()]) if sheet.first != sheet.last else "",
         "may_export": may_export,
-        "query": f"from={sheet.first}&to={sheet.last}",
+        "query": query,
+        "back": f"?{query}",
         "made_at": dash(now),
         "is_open": sheet.last == now.date(),
         "most_days": MOST_DAYS,
