@@ -21,8 +21,7 @@ from accounts.avatars import avatar_keep
 from accounts.models import LoginAttempt, LoginLog, RevokedToken, User
 from accounts.services.second_factor import device_of, is_offered
 from accounts.services.users import sign_out_everywhere, users_disable, users_enable
-from core.admin.base import OfficeAdmin
-from core.admin.paginator import BoundedPaginator
+from core.admin.base import OfficeAdmin, ReadOnlyRows
 from core.admin.password import PasswordFirst, require_password
 from core.times import local
 from permissions.models import ROOT_ROLEID
@@ -208,24 +207,14 @@ class UserAdmin(PasswordFirst, DjangoUserAdmin, OfficeAdmin):  # type: ignore[mi
 
 
 @admin.register(LoginLog)
-class LoginLogAdmin(OfficeAdmin):
+class LoginLogAdmin(ReadOnlyRows, OfficeAdmin):
     rights: ClassVar = {"view": "查看"}
     list_display = ["username", "ip", "logged_in_at", "last_ip", "last_logged_in_at"]
     list_filter: Any = [("logged_in_at", RangeDateTimeFilter)]
     list_filter_submit = True
     search_fields = ["username__startswith", "ip__startswith"]
     search_help_text = "用户名或 IP 的开头"
-    show_full_result_count = False
     list_per_page = 50
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: LoginLog | None = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: LoginLog | None = None) -> bool:
-        return False
 
 
 @admin.register(LoginAttempt)
@@ -235,7 +224,6 @@ class LoginAttemptAdmin(LoginLogAdmin):
     list_display = ["minute", "door", "how", "username", "ip", "times", "browser"]
     list_filter = ["door", "outcome", ("at", RangeDateTimeFilter)]
     search_help_text = "输入的用户名或 IP 的开头"
-    paginator = BoundedPaginator
 
     @display(description="时间（分钟）", ordering="at")
     def minute(self, attempt: LoginAttempt) -> str:

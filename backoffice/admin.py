@@ -22,8 +22,7 @@ from backoffice import exports  # noqa: F401  (registers its page)
 from backoffice.audit import KINDS, WATCHED, changes_of
 from backoffice.periods import NAMES, period_of
 from core.admin.audit import Deed
-from core.admin.base import OfficeAdmin
-from core.admin.paginator import BoundedPaginator
+from core.admin.base import OfficeAdmin, ReadOnlyRows
 from core.times import dash, local
 
 FIELDS_NAMED = 4
@@ -109,7 +108,9 @@ SHORTCUTS: list[tuple[str, str]] = [
 
 
 @admin.register(LogEntry)
-class ChangeAdmin(OfficeAdmin):
+class ChangeAdmin(ReadOnlyRows, OfficeAdmin):
+    """Entries stay when their record is deleted. Django asks for the right also when a user with entries is deleted."""
+
     rights: ClassVar = {"view": "查看"}
     list_display = ["at", "actor_name", "kind", "what", "which", "fields_named", "remote_addr"]
     list_display_links = ["at"]
@@ -118,8 +119,6 @@ class ChangeAdmin(OfficeAdmin):
     list_select_related = ["actor", "content_type"]
     list_per_page = 50
     list_before_template = "backoffice/shortcuts.html"
-    paginator = BoundedPaginator
-    show_full_result_count = False
     search_fields = ["object_repr__startswith", "object_pk__exact", "actor__username__exact", "cid__exact"]
     search_help_text = "对象名称的开头（如订单号）、对象主键、操作者用户名或请求编号"
     fields = ["at", "actor_name", "kind", "what", "which", "remote_addr", "cid", "changes_table"]
@@ -129,16 +128,6 @@ class ChangeAdmin(OfficeAdmin):
         shown = "&".join(f"{name}={request.GET[name]}" for name in ("day", "deed", "model") if name in request.GET)
         shortcuts = [(title, f"?{query}", query == shown) for title, query in SHORTCUTS]
         return super().changelist_view(request, {"shortcuts": shortcuts} | (extra_context or {}))
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: LogEntry | None = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: LogEntry | None = None) -> bool:
-        # Entries stay when their record is deleted. Django asks this too when a user with entries is deleted.
-        return False
 
     @display(description="时间", ordering="timestamp")
     def at(self, entry: LogEntry) -> str:

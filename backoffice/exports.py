@@ -11,7 +11,7 @@ from django.urls import path, reverse
 from django.utils import timezone
 from unfold.decorators import display
 
-from core.admin.base import OfficeAdmin
+from core.admin.base import OfficeAdmin, ReadOnlyRows
 from core.admin.exports import (
     KEEP_FOR,
     ExportMixin,
@@ -33,11 +33,10 @@ _COLOURS = {
 
 
 @admin.register(Export)
-class ExportAdmin(OfficeAdmin):
+class ExportAdmin(ReadOnlyRows, OfficeAdmin):
     list_display = ["file_name", "state_label", "rows", "created"]
     list_per_page = 50
     actions = None
-    show_full_result_count = False
 
     @display(description="状态", label=_COLOURS)
     def state_label(self, export: Export) -> str:
@@ -56,15 +55,6 @@ class ExportAdmin(OfficeAdmin):
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         pages = admin.site._registry.values()
         return any(isinstance(page, ExportMixin) and page.may_export(request) for page in pages)
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
     def get_urls(self) -> list[Any]:
         view = self.admin_site.admin_view

@@ -8,7 +8,7 @@ from django.urls import NoReverseMatch, reverse
 from django.utils.html import format_html, format_html_join
 from unfold.decorators import display
 
-from core.admin.base import OfficeAdmin
+from core.admin.base import OfficeAdmin, ReadOnlyRows
 from uploads.models import Upload
 
 
@@ -23,7 +23,7 @@ class InUseFilter(admin.SimpleListFilter):
 
 
 @admin.register(Upload)
-class UploadAdmin(OfficeAdmin):
+class UploadAdmin(ReadOnlyRows, OfficeAdmin):
     """Pictures, read-only: they are uploaded through the API or with a record, and removed when no record uses them."""
 
     rights: ClassVar = {"view": "查看"}
@@ -35,19 +35,9 @@ class UploadAdmin(OfficeAdmin):
     fields = ["large_preview", "name", *list_display[2:], "content_type", "idle_since"]
     readonly_fields = fields
     list_per_page = 20
-    show_full_result_count = False
 
     def get_queryset(self, request: HttpRequest) -> Any:
         return super().get_queryset(request).prefetch_related("uses")
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Upload | None = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Upload | None = None) -> bool:
-        return False
 
     @display(description="预览")
     def preview(self, upload: Upload) -> str:

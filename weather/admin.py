@@ -13,7 +13,7 @@ from django.utils.crypto import salted_hmac
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminPasswordWidget
 
-from core.admin.base import OfficeAdmin
+from core.admin.base import FixedRows, OfficeAdmin
 from core.admin.tables import table
 from core.times import dash
 from weather.chart import Curve, celsius, temperature_chart
@@ -74,7 +74,6 @@ class WeatherRecordAdmin(SyncNowMixin, OfficeAdmin):
     search_help_text = "城市名的开头"
     list_before_template = "weather/records_head.html"
     list_per_page = 50
-    show_full_result_count = False
     fieldsets = [
         ("时间地点", {"fields": ["city", "city_en", "cityid", "country", "country_en", "date", "week", "update_time"]}),
         ("天气", {"fields": ["wea", "wea_img", "tem", "tem1", "tem2", "humidity", "visibility", "pressure"]}),
@@ -182,7 +181,7 @@ class AccountForm(forms.ModelForm):
 
 
 @admin.register(WeatherAccount)
-class WeatherAccountAdmin(SyncNowMixin, OfficeAdmin):
+class WeatherAccountAdmin(FixedRows, SyncNowMixin, OfficeAdmin):
     form = AccountForm
     rights: ClassVar = {"view": "查看", "change": "修改、立即同步"}
     change_form_outer_before_template = "weather/sync_now.html"
@@ -192,12 +191,6 @@ class WeatherAccountAdmin(SyncNowMixin, OfficeAdmin):
         ("同步", {"fields": ["last_success_at", "last_attempt_at", "failures", "next_try_at", "last_error"]}),
     ]
     readonly_fields = ["masked_secret", "changed_at", *fieldsets[2][1]["fields"]]
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: WeatherAccount | None = None) -> bool:
-        return False
 
     @display(description="appsecret")
     def masked_secret(self, account: WeatherAccount) -> str:

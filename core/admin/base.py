@@ -11,6 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from unfold.admin import ModelAdmin
 
 from core.admin.conflicts import MergingAdmin
+from core.admin.paginator import BoundedPaginator
 
 LONGEST_SEARCH = 100  # characters; Django adds a condition for each word, and 12,000 words took 5.6 s
 
@@ -19,6 +20,9 @@ class OfficeAdmin(MergingAdmin, ModelAdmin):
     """A page whose form overwrites no colleague's work, and whose list survives any selection a client sends."""
 
     warn_unsaved_form = True
+    # Two counts of a whole table would take longer than its page.
+    paginator = BoundedPaginator
+    show_full_result_count = False
     # The rights that count on this page: the verb of `app.verb_model`, and what the form of a role calls it.
     rights: ClassVar[dict[str, str]] = {"view": "查看", "add": "新增", "change": "修改", "delete": "删除"}
 
@@ -56,6 +60,23 @@ class OfficeAdmin(MergingAdmin, ModelAdmin):
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
         return super().get_search_results(request, queryset, search_term[:LONGEST_SEARCH])
+
+
+class FixedRows:
+    """Mixin of a page whose rows come and go by themselves: nobody adds or deletes one."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+class ReadOnlyRows(FixedRows):
+    """Mixin of a page that can only be read."""
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
 
 
 def _is_key(field: "Field[Any, Any]", text: str) -> bool:

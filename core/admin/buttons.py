@@ -19,8 +19,7 @@ from django.shortcuts import render
 from django.utils.safestring import SafeString
 from unfold.dataclasses import UnfoldAction
 
-from core.admin.base import OfficeAdmin
-from core.admin.paginator import BoundedPaginator
+from core.admin.base import FixedRows, OfficeAdmin
 from core.admin.password import require_password
 from core.admin.tables import table
 from core.errors import DomainError
@@ -31,7 +30,7 @@ STOP_AFTER_S = 30  # one row may wait 20 s for the provider, and nginx gives up 
 SURE = "sure"  # form field that the confirmation page sends: without it a button of ``asks`` only shows that page
 
 
-class ButtonsAdmin(OfficeAdmin):
+class ButtonsAdmin(FixedRows, OfficeAdmin):
     """Base of such a page: name the buttons in ``labels`` and say in ``press`` what each does."""
 
     labels: ClassVar[dict[str, str]] = {}  # each button's name and its text
@@ -50,8 +49,6 @@ class ButtonsAdmin(OfficeAdmin):
     change_form_before_template = "backoffice/moving.html"
     list_before_template = "backoffice/moving.html"
     list_per_page = 30
-    paginator = BoundedPaginator
-    show_full_result_count = False
 
     def press(self, request: HttpRequest, name: str, row: Any) -> str:
         """Do what the button ``name`` says. Return the outcome in words, or "" when the button's text says enough.
@@ -75,12 +72,6 @@ class ButtonsAdmin(OfficeAdmin):
     def may_press(self, request: HttpRequest, name: str) -> bool:
         """Tell whether the user has the right that the button needs. What is no button here, nobody may press."""
         return name in self.labels and self.has_right(request, self.needs.get(name, "change"))
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
         names = self.labels.keys() - self.asks_form.keys()  # what is typed into a form is about one row

@@ -87,7 +87,6 @@ class CatalogueAdmin(PictureAdminMixin, OfficeAdmin):
     ordering: ClassVar = [F("removed_at").desc(nulls_first=True), "-pk"]  # what is gone comes last
     list_filter_submit = True
     list_per_page = 30
-    show_full_result_count = False
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         names = super().get_fields(request, obj)

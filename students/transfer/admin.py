@@ -16,7 +16,7 @@ from unfold.decorators import display
 from unfold.widgets import UnfoldAdminFileFieldWidget
 
 from core.admin.audit import Deed, deed_record
-from core.admin.base import OfficeAdmin
+from core.admin.base import OfficeAdmin, ReadOnlyRows
 from core.admin.exports import download
 from core.admin.paginator import KnownCount
 from core.admin.password import require_password
@@ -131,7 +131,7 @@ def may_undo(request: HttpRequest, run: TransferRun) -> bool:
 
 
 @admin.register(TransferRun)
-class TransferRunAdmin(OfficeAdmin):
+class TransferRunAdmin(ReadOnlyRows, OfficeAdmin):
     rights: ClassVar = {"view": "查看"}
     list_display = ["title", "state_label", "summary", "created_by", "created"]
     list_filter = ["kind", "state"]
@@ -140,7 +140,6 @@ class TransferRunAdmin(OfficeAdmin):
     list_select_related = ["created_by"]
     list_before_template = "students/transfer_toolbar.html"
     actions = None
-    show_full_result_count = False
 
     @display(description="文件")
     def title(self, run: TransferRun) -> str:
@@ -171,15 +170,6 @@ class TransferRunAdmin(OfficeAdmin):
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         return super().changelist_view(request, {"may_transfer": may_transfer(request)} | (extra_context or {}))
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
     def get_urls(self) -> list[URLPattern]:
         pages = [
