@@ -24,7 +24,7 @@ def seed() -> str:
     if not settings.DEMO_DATA:
         return "未开启演示数据"
     if LoginLog.objects.exists() or LoginAttempt.objects.exists():
-        return "已有登录记录,保持不变"
+        return "已有登录记录，保持不变"
     return f"新增登录记录 {_make(timezone.now())} 条"
 
 

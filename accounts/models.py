@@ -59,7 +59,7 @@ class User(AbstractBaseUser, PermissionsMixin):
     )
     vip_level = models.PositiveSmallIntegerField("VIP 等级", default=0)
     vip_expires_at = models.DateTimeField(
-        "VIP 到期时间", null=True, blank=True, help_text="有等级而没有到期时间:长期有效"
+        "VIP 到期时间", null=True, blank=True, help_text="有等级而没有到期时间：长期有效"
     )
     is_active = models.BooleanField("启用", default=True, help_text="停用后立即失去登录状态")
     is_staff = models.BooleanField("可进入后台", default=False)
@@ -142,9 +142,9 @@ class LoginAttempt(models.Model):
         CODE = "code", "验证码错误"
         DISABLED = "disabled", "账号已停用"
         NO_STAFF = "no_staff", "不能进入后台"
-        MANY = "many", "次数过多,被挡下"
+        MANY = "many", "次数过多，被挡下"
 
-    at = models.DateTimeField("时间(分钟)")
+    at = models.DateTimeField("时间（分钟）")
     door = models.CharField("入口", max_length=8, choices=Door)
     outcome = models.CharField("结果", max_length=10, choices=Outcome)
     username = models.CharField("输入的用户名", max_length=64, blank=True, db_index=True)

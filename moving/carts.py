@@ -43,14 +43,14 @@ def translate(values: Values, known: Known, run: Pass) -> ArrivedItem:
     if unid not in known.users and run.seen.value("unid", unid) is None:
         raise DocumentRefused("用户不存在")
     if product_id not in known.products and run.seen.value("product", product_id) is None:
-        raise DocumentRefused("商品不存在,或已下架")
+        raise DocumentRefused("商品不存在，或已下架")
     if run.seen.claim("cart", f"{unid} {product_id}") is not None:
-        raise DocumentRefused("与前面的文档重复:同一用户的同一商品")
+        raise DocumentRefused("与前面的文档重复：同一用户的同一商品")
     if (unid, product_id) in known.rows:
         raise AlreadyHere
     quantity = values.whole("quantity") or 0
     if not 0 < quantity <= MAX_STOCK:
-        values.mend("数量不是大于 0 的整数,记为 1", values.raw("quantity"))
+        values.mend("数量不是大于 0 的整数，记为 1", values.raw("quantity"))
         quantity = 1
     item = CartItem(
         quantity=quantity,

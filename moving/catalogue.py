@@ -32,7 +32,7 @@ def category(values: Values, known: tuple[set[str], set[str]], run: Pass) -> Cat
     category_id = values.id("category_id", ID_LENGTH)
     name = values.required("categoryName", NAME_LENGTH, "未命名类目")
     if run.seen.claim("category", category_id, name) is not None:
-        raise DocumentRefused("与前面的文档重复:category_id 相同")
+        raise DocumentRefused("与前面的文档重复：category_id 相同")
     if category_id in ids:
         raise AlreadyHere
     created_at = values.created(by_id=category_id, names=("createTime",))
@@ -66,7 +66,7 @@ def product(values: Values, known: tuple[set[str], set[str]], run: Pass) -> Prod
     if price is None or price > MAX_PRICE:
         raise DocumentRefused("价格不是大于 0 的数")
     if run.seen.claim("product", product_id) is not None:
-        raise DocumentRefused("与前面的文档重复:product_id 相同")
+        raise DocumentRefused("与前面的文档重复：product_id 相同")
     if product_id in products:
         raise AlreadyHere
     created_at = values.created(by_id=product_id)
@@ -118,7 +118,7 @@ def _free_name(values: Values, name: str, names: set[str], run: Pass) -> str:
         number += 1
         free = f"{name[: NAME_LENGTH - 8]} ({number})"
     if free != name:
-        values.mend("类目名称重复,加上序号", f"{name} -> {free}")
+        values.mend("类目名称重复，加上序号", f"{name} -> {free}")
     return free
 
 
@@ -134,17 +134,17 @@ def _category_id(values: Values, categories: set[str], run: Pass) -> str:
     category_id = values.text("category_id", 100)
     if category_id in categories or run.seen.value("category", category_id) is not None:
         if category_id == VIP_CATEGORY_ID:
-            values.mend("VIP 商品记为等级 1、30 天,请在后台核对")
+            values.mend("VIP 商品记为等级 1、30 天，请在后台核对")
         return category_id
     usable = category_id if 0 < len(category_id) <= ID_LENGTH else GONE_CATEGORY
-    values.mend("类目已不存在,归入一个不再使用的类目", category_id)
+    values.mend("类目已不存在，归入一个不再使用的类目", category_id)
     return usable
 
 
 def _stock(values: Values) -> int:
     stock = values.whole("inventory")
     if stock is None or not 0 <= stock <= MAX_STOCK:
-        values.mend("库存不是从 0 开始的整数,记为 0", values.raw("inventory"))
+        values.mend("库存不是从 0 开始的整数，记为 0", values.raw("inventory"))
         return 0
     return stock
 

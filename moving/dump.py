@@ -103,7 +103,7 @@ def _bson(file: IO[bytes]) -> Iterator[Read]:
         size = int.from_bytes(head, "little")
         body = file.read(size - 4) if 5 <= size <= LONGEST else b""
         if len(head) + len(body) != size:
-            yield {}, "BSON 在这里断开,文件其余部分无法读取"
+            yield {}, "BSON 在这里断开，文件其余部分无法读取"
             return
         try:
             yield bson.decode(head + body, _OPTIONS), ""
@@ -128,7 +128,7 @@ def _json(file: IO[bytes]) -> Iterator[Read]:
                 continue
             if at == len(text):
                 return
-            yield {"text": text[at : at + SHOWN]}, f"不是有效的 JSON{'' if following else ',文件在这里断开'}: {error}"
+            yield {"text": text[at : at + SHOWN]}, f"不是有效的 JSON{'' if following else '，文件在这里断开'}：{error}"
             if following is None:
                 return
             at = following.end()

@@ -27,7 +27,7 @@ def translate(values: Values, here: set[Key], run: Pass) -> LoginLog:
     if moment is None:
         raise DocumentRefused("没有登入时间")
     if run.seen.claim("login", f"{username} {moment.isoformat()} {ip}") is not None:
-        raise DocumentRefused("与前面的文档重复:同一次登入")
+        raise DocumentRefused("与前面的文档重复：同一次登入")
     if (username, moment, ip) in here:
         raise AlreadyHere
     last_moment = last.moment("loginTime")

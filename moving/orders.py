@@ -97,14 +97,14 @@ def translate(values: Values, known: Known, run: Pass) -> Arrived:
     lines = _lines(values, details)
     total = _total(values, lines)
     if run.seen.claim("order", order_id) is not None:
-        raise DocumentRefused("与前面的文档重复:order_id 相同")
+        raise DocumentRefused("与前面的文档重复：order_id 相同")
     if order_id in known.orders:
         raise AlreadyHere
     order = _order(values, order_id, total)
     unid = values.text("unid", 100)
     username = known.buyers.get(unid) or run.seen.value("unid", unid)
     if username is None:
-        values.mend("买家已不存在,订单只记下名字", unid)
+        values.mend("买家已不存在，订单只记下名字", unid)
     order.username = username or values.text("user_nickname", 64) or GONE_BUYER
     return Arrived(order, unid, lines, _gone(values, lines, known, run))
 
@@ -144,9 +144,9 @@ def _lines(values: Values, details: list[dict[str, Any]]) -> list[OrderLine]:
             )
         elif line.price == price and line.quantity + detail["quantity"] <= MAX_STOCK:
             line.quantity += detail["quantity"]
-            values.mend("同一商品有几条明细,数量相加", code)
+            values.mend("同一商品有几条明细，数量相加", code)
         else:
-            values.mend("同一商品有几条价格不同的明细,只保留第一条", f"{code} {price}")
+            values.mend("同一商品有几条价格不同的明细，只保留第一条", f"{code} {price}")
     if not details:
         values.mend("订单没有明细")
     return list(lines.values())
@@ -157,14 +157,14 @@ def _total(values: Values, lines: list[OrderLine]) -> Decimal:
     fen, of_lines = values.rounded("total_fee"), sum((line.amount for line in lines), Decimal())
     if fen is None or fen <= 0:
         if not of_lines:
-            raise DocumentRefused("没有金额,也没有明细可以相加")
-        values.mend("total_fee 不是大于 0 的数,取明细之和", values.raw("total_fee"))
+            raise DocumentRefused("没有金额，也没有明细可以相加")
+        values.mend("total_fee 不是大于 0 的数，取明细之和", values.raw("total_fee"))
         fen = yuan_to_fen(of_lines)
     total = fen_to_yuan(fen)
     if total > MAX_TOTAL:
         raise DocumentRefused("金额过大")
     if lines and total != of_lines:
-        values.mend("total_fee 与明细之和不同,以 total_fee 为准", f"{total} / {of_lines}")
+        values.mend("total_fee 与明细之和不同，以 total_fee 为准", f"{total} / {of_lines}")
     return total
 
 
@@ -201,14 +201,14 @@ def _state(values: Values) -> tuple[State, int, str]:
     note = _NOTES.get(OrderStatus(status), "")
     if _code(values, "pay_status", PayStatus) == PayStatus.UNPAID:
         if shiping != ShippingStatus.NOT_SHIPPED or status == OrderStatus.RETURNED:
-            values.mend("没有付款却已发货或退货,记为未付款、已关闭", f"{status} {shiping}")
+            values.mend("没有付款却已发货或退货，记为未付款、已关闭", f"{status} {shiping}")
             note = ""
         state = _UNPAID.get(OrderStatus(status), State.CLOSED)
         return state, FACES[state].order_status or 0, note
     if status == OrderStatus.RETURNED:
         return State.REFUNDED, status, note
     if status in _UNPAID:
-        values.mend("已付款但订单已取消或关闭,记为已退款,请核对款项", status)
+        values.mend("已付款但订单已取消或关闭，记为已退款，请核对款项", status)
         return State.REFUNDED, status, _PAID_AND_GIVEN_UP
     return _SHIPPED[ShippingStatus(shiping)], OrderStatus.SUBMITTED, ""
 
@@ -217,8 +217,8 @@ def _code(values: Values, name: str, codes: Any) -> int:
     number = values.whole(name)
     if number is not None and number in codes.values:
         return number
-    if values.raw(name) is not None and (f"{name} 不认识,记为 0", str(values.raw(name))) not in values.mends:
-        values.mend(f"{name} 不认识,记为 0", values.raw(name))
+    if values.raw(name) is not None and (f"{name} 不认识，记为 0", str(values.raw(name))) not in values.mends:
+        values.mend(f"{name} 不认识，记为 0", values.raw(name))
     return 0
 
 
@@ -229,7 +229,7 @@ def _gone(values: Values, lines: list[OrderLine], known: Known, run: Pass) -> di
         code = line.product_code
         if code in known.products or run.seen.claim("product", code) is not None:
             continue
-        values.mend("商品已不存在,按明细补一个已下架的商品", code)
+        values.mend("商品已不存在，按明细补一个已下架的商品", code)
         gone[code] = Product(
             product_id=code,
             category=Category(category_id=GONE_CATEGORY),

@@ -135,7 +135,7 @@ def _take(path: str, file: Path, now: datetime) -> OldPicture:
     except ImageRefused as refusal:
         return OldPicture(path=path, refusal=refusal.msg[:200])
     except OSError as error:
-        return OldPicture(path=path, refusal=f"无法读取: {error.strerror}"[:200])
+        return OldPicture(path=path, refusal=f"无法读取：{error.strerror}"[:200])
     finally:
         connection.close()  # this thread's
 

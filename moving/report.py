@@ -96,13 +96,13 @@ class ImportReport:
         for (name, word, what), number in sorted(
             self._reasons.items(), key=lambda row: (order.index(row[0][0]), -row[1])
         ):
-            yield f"{self._labels[name]}: {word} {number:,} 个 {what}"
+            yield f"{self._labels[name]}：{word} {number:,} 个 {what}"
 
     def _endings(self) -> Iterator[str]:
         yield ""
-        yield f"被拒绝和修补的每个文档及原因: {self.folder / DOCUMENTS}"
+        yield f"被拒绝和修补的每个文档及原因：{self.folder / DOCUMENTS}"
         if self.weak_passwords:
-            text = "个密码不符合要求,请提醒他们修改(登入照常,超级管理员除外)"
+            text = "个密码不符合要求，请提醒他们修改（登入照常，超级管理员除外）"
             yield f"{self.weak_passwords:,} {text}: {self.folder / PASSWORDS}"
 
     def _open(self, name: str, encoding: str = "utf-8") -> Any:

@@ -24,7 +24,7 @@ def translate(values: Values, here: dict[str, Role], run: Pass) -> Role:
     roleid = values.id("roleid", 32)
     role = here.get(roleid)
     if run.seen.claim("role", roleid) is not None:
-        raise DocumentRefused("与前面的文档重复:roleid 相同")
+        raise DocumentRefused("与前面的文档重复：roleid 相同")
     if role is not None and (roleid == ROOT_ROLEID or not _is_as_seeded(role)):
         raise AlreadyHere
     menu, rows = _menu(values), _rows(values)
@@ -47,7 +47,7 @@ def _is_as_seeded(role: Role) -> bool:
 def _menu(values: Values) -> list[dict[str, Any]]:
     menu = _entries(values.raw("menuList") or [])
     if problem := menu_problem(menu):
-        values.mend("menuList 不是菜单,只保留首页", problem)
+        values.mend("menuList 不是菜单，只保留首页", problem)
         return []
     return menu
 
@@ -71,7 +71,7 @@ def _rows(values: Values) -> list[str]:
     rows = [row.strip() for row in given if isinstance(row, str)] if isinstance(given, list) else []
     usable = [row for row in dict.fromkeys(rows) if not rows_problem([row])]
     if usable != given:
-        values.mend("rows 中有重复的,或不是接口路径的,已去掉", given)
+        values.mend("rows 中有重复的，或不是接口路径的，已去掉", given)
     return usable[:1000]
 
 
@@ -80,7 +80,7 @@ def _buttons(values: Values) -> list[str]:
     buttons = [str(button) for button in given] if isinstance(given, list) else []
     known = [button for button in ClientButton.values if button in buttons]
     if len(known) < len(buttons):
-        values.mend("buttons 中有不认识的按钮,已去掉", buttons)
+        values.mend("buttons 中有不认识的按钮，已去掉", buttons)
     return known
 
 

@@ -123,7 +123,7 @@ class Import:
             return Outcome.REFUSED, document.fault
         name = f"{translation.collection} {document.old_id}"
         if document.old_id and self.run.seen.claim("_id", name) is not None:
-            return Outcome.REFUSED, "与前面的文档重复:_id 相同"
+            return Outcome.REFUSED, "与前面的文档重复：_id 相同"
         try:
             return Outcome.CAME, translation.translate(values, known, self.run)
         except AlreadyHere:
@@ -132,7 +132,7 @@ class Import:
             return Outcome.REFUSED, str(refusal)
         except Exception as error:  # whatever a document holds: a bad one must not keep the others out
             log.exception("document not understood", place=document.place)
-            return Outcome.REFUSED, f"意外的内容({type(error).__name__})"
+            return Outcome.REFUSED, f"意外的内容（{type(error).__name__}）"
 
     def _arrive(self, translation: Translation, arriving: Sequence[Arriving]) -> None:
         """Write a batch in one transaction; if the database refuses it, write its records one by one."""
@@ -148,7 +148,7 @@ class Import:
                     self._arrive(translation, [one])
                 return
             log.warning("document not stored", place=arriving[0].values.document.place, reason=str(error))
-            self._end(translation, arriving[0].values, Outcome.REFUSED, f"数据库拒绝({type(error).__name__})")
+            self._end(translation, arriving[0].values, Outcome.REFUSED, f"数据库拒绝（{type(error).__name__}）")
         else:
             for one in arriving:
                 self._end(translation, one.values, Outcome.CAME)

@@ -43,7 +43,7 @@ def write(arriving: Sequence[Arriving], _: Pass) -> None:
 def _age(values: Values) -> int:
     age = values.whole("age")
     if age is None and (age := digits_in(values.raw("age"))) is not None:
-        values.mend("age 不是数字,取其中的数字", values.raw("age"))
+        values.mend("age 不是数字，取其中的数字", values.raw("age"))
     if age is None or not MIN_AGE <= age <= MAX_AGE:
         raise DocumentRefused(f"年龄不是 {MIN_AGE} 到 {MAX_AGE} 之间的数字")
     return age
@@ -54,7 +54,7 @@ def _product_url(values: Values) -> str:
     try:
         no_script(url)
     except ValidationError:
-        values.mend(f"productUrl 会被浏览器当作脚本运行,记为“{NOT_GIVEN}”", url)
+        values.mend(f"productUrl 会被浏览器当作脚本运行，记为“{NOT_GIVEN}”", url)
         return NOT_GIVEN
     return url
 
@@ -62,13 +62,13 @@ def _product_url(values: Values) -> str:
 def _sid(values: Values, who: str, taken: set[str], run: Pass) -> str:
     sid = values.text("sId", 100)
     if not sid or len(sid) > SID_LENGTH:
-        values.mend("没有可用的学号,分配新学号", sid)
+        values.mend("没有可用的学号，分配新学号", sid)
         return new_sid()
     earlier = run.seen.claim("sId", sid, who)
     if earlier == who:
-        raise DocumentRefused("与前面的文档重复:学号、班级、姓名都相同")
+        raise DocumentRefused("与前面的文档重复：学号、班级、姓名都相同")
     if earlier is not None:
-        values.mend("学号已属于前面的学员,分配新学号", f"{sid} {earlier}")
+        values.mend("学号已属于前面的学员，分配新学号", f"{sid} {earlier}")
         return new_sid()
     if sid in taken:
         raise AlreadyHere

@@ -53,7 +53,7 @@ def translate(values: Values, known: Known, run: Pass) -> User:
     username = values.id("username", NAME_LENGTH)
     unid = _unid(values)
     if run.seen.value(*(("unid", unid) if unid else ("username", username))) is not None:
-        raise DocumentRefused(f"与前面的文档重复:{'unid' if unid else '用户名'} 相同")
+        raise DocumentRefused(f"与前面的文档重复：{'unid' if unid else '用户名'} 相同")
     same = known.by_name.get(username)
     if unid in known.by_unid or (same and not unid):
         run.seen.claim("unid", unid, username)
@@ -63,7 +63,7 @@ def translate(values: Values, known: Known, run: Pass) -> User:
     user.unid = unid or new_unid()
     if same and run.seen.value("username", username) is None and _is_of_every_installation(username):
         user.pk = same.pk  # see write()
-        values.mend("与这里现有的账号合并,密码和角色以这里的为准", username)
+        values.mend("与这里现有的账号合并，密码和角色以这里的为准", username)
     user.username = _free_name(values, username, known, run)
     user.openid = _once(values, "openid", known.openids, run)
     user.unionid = _once(values, "unionid", known.unionids, run) or None
@@ -108,7 +108,7 @@ def _unid(values: Values) -> str:
     if len(unid) > UNID_LENGTH:
         raise DocumentRefused(f"unid 超过 {UNID_LENGTH} 个字符")
     if not unid:
-        values.mend("没有 unid,分配新的")
+        values.mend("没有 unid，分配新的")
     return unid
 
 
@@ -142,7 +142,7 @@ def _role(values: Values, known: Known, run: Pass) -> Role:
         if run.is_check and run.seen.value("role", name) is not None:
             return Role(roleid=name)
     if names:
-        values.mend(f"角色不存在,改为 {DEFAULT_ROLEID}", names[0])
+        values.mend(f"角色不存在，改为 {DEFAULT_ROLEID}", names[0])
     return known.roles[DEFAULT_ROLEID]
 
 
@@ -159,7 +159,7 @@ def _free_name(values: Values, username: str, known: Known, run: Pass) -> str:
         name = f"{username[: NAME_LENGTH - 8]}-{number}"
         known.by_name.update({user.username: user for user in User.objects.filter(username=name)})
     if name != username:
-        values.mend("用户名已被占用,改名", f"{username} -> {name}")
+        values.mend("用户名已被占用，改名", f"{username} -> {name}")
     return name
 
 
@@ -170,7 +170,7 @@ def _once(values: Values, name: str, taken: Mapping[Any, str], run: Pass) -> str
         return ""
     owner = taken.get(text) or run.seen.claim(name, text, values.text("username", NAME_LENGTH))
     if owner is not None:
-        values.mend(f"{name} 已属于另一个用户,不带入", f"{text} {owner}")
+        values.mend(f"{name} 已属于另一个用户，不带入", f"{text} {owner}")
         return ""
     return text
 
@@ -182,7 +182,7 @@ def _password(values: Values, user: User) -> None:
     if not isinstance(password, str) or not password.strip() or not is_storable(password):
         user.password = ""  # see before()
         if not user.openid:
-            values.mend("没有密码,也没有微信:由老师设置密码后才能登入")
+            values.mend("没有密码，也没有微信：由老师设置密码后才能登入")
         return
     user.password = password
     if user.pk is not None:
@@ -191,7 +191,7 @@ def _password(values: Values, user: User) -> None:
     if values.weak_password and user.role.is_root:
         # Root of the API may set every password, also that of whoever may enter the back office.
         user.password = ""
-        values.mend("超级管理员的密码不符合要求,不带入:由这里的 root 设置后才能登入")
+        values.mend("超级管理员的密码不符合要求，不带入：由这里的 root 设置后才能登入")
 
 
 def _weakness(password: str, user: User) -> str:

@@ -62,19 +62,19 @@ class Values:
         value = self.raw(name)
         text = _text(value)
         if text is None:
-            self.mend(f"{name} 不是文本,留空", value)
+            self.mend(f"{name} 不是文本，留空", value)
             return ""
         clean = _UNSTORABLE.sub("", text).strip()
         if _UNSTORABLE.search(text):
-            self.mend(f"{name} 含有无法保存的字符,已去掉")
+            self.mend(f"{name} 含有无法保存的字符，已去掉")
         if len(clean) > most:
-            self.mend(f"{name} 超过 {most} 个字,截短", clean)
+            self.mend(f"{name} 超过 {most} 个字，截短", clean)
         return clean[:most]
 
     def required(self, name: str, most: int, instead: str = NOT_GIVEN) -> str:
         text = self.text(name, most)
         if not text:
-            self.mend(f"{name} 是空的,记为“{instead}”")
+            self.mend(f"{name} 是空的，记为“{instead}”")
         return text or instead
 
     def id(self, name: str, most: int) -> str:
@@ -115,7 +115,7 @@ class Values:
         if rounded <= 0:
             return None
         if abs(number - rounded) > FLOAT_NOISE:
-            self.mend(f"{name} 多于两位小数,四舍五入", number)
+            self.mend(f"{name} 多于两位小数，四舍五入", number)
         return rounded
 
     def moment(self, name: str, *, ahead: bool = False) -> datetime | None:
@@ -132,7 +132,7 @@ class Values:
         old_id = self._fields.get("_id")
         known = self._plausible(old_id.generation_time) if isinstance(old_id, ObjectId) else None
         self.mend(
-            "没有可用的创建时间,取 _id 中的时间" if known else "没有可用的创建时间,记为迁入的时间", self.raw(*names)
+            "没有可用的创建时间，取 _id 中的时间" if known else "没有可用的创建时间，记为迁入的时间", self.raw(*names)
         )
         return known or self.now
 

@@ -27,7 +27,7 @@ def translate(values: Values, _: None, run: Pass) -> WeatherRecord:
     except ProviderGarbled:
         raise DocumentRefused("没有城市、日期或更新时间") from None
     if run.seen.claim("weather", f"{report.city} {report.date} {report.clock}") is not None:
-        raise DocumentRefused("与前面的文档重复:城市、日期、更新时间都相同")
+        raise DocumentRefused("与前面的文档重复：城市、日期、更新时间都相同")
     if WeatherRecord.objects.filter(city=report.city, date=report.date, clock=report.clock).exists():
         raise AlreadyHere
     return WeatherRecord(

@@ -71,7 +71,7 @@ class PaymentMismatch(PaymentError):
 class EventCut(PaymentError):
     """Only the beginning of the notification is stored, so it cannot be handled again."""
 
-    status, msg = 1004, "这条通知没有来自微信的证明,只保留了开头,不能重新处理"
+    status, msg = 1004, "这条通知没有来自微信的证明，只保留了开头，不能重新处理"
 
 
 class RefundNotPossible(PaymentError):
@@ -86,7 +86,7 @@ NO_REFUNDS = "商户还没有配好微信支付退款(APIv3),暂时不能退款,
 class BillNotOut(PaymentError):
     """The bill is not made yet. The provider makes it by 10:00 (Shanghai) of the next day."""
 
-    status, msg = 1004, "这一天的账单还没有出,请在次日 10:00(北京时间)以后再对账"
+    status, msg = 1004, "这一天的账单还没有出，请在次日 10:00（北京时间）以后再对账"
 
 
 class BillTooOld(PaymentError):
@@ -94,7 +94,7 @@ class BillTooOld(PaymentError):
 
 
 class BillBusy(PaymentError):
-    status, msg = 1004, "正在对账,请稍后再试"
+    status, msg = 1004, "正在对账，请稍后再试"
 
 
 class DifferenceEnded(PaymentError):

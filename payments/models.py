@@ -59,7 +59,7 @@ class Payment(models.Model):
     # The merchant who takes the money; later questions use that merchant's keys. "" in rows older than these columns.
     appid = models.CharField("AppID", max_length=32, blank=True)
     mch_id = models.CharField("商户号", max_length=32, blank=True)
-    amount_fen = models.PositiveBigIntegerField("金额(分)")
+    amount_fen = models.PositiveBigIntegerField("金额（分）")
     currency = models.CharField("币种", max_length=3, default=CURRENCY)
     state = models.CharField("状态", max_length=10, choices=PaymentStatus, default=PaymentStatus.STARTING)
 
@@ -122,7 +122,7 @@ class Refund(models.Model):
 
     payment = models.ForeignKey(Payment, on_delete=models.PROTECT, related_name="refunds", verbose_name="支付单")
     out_refund_no = models.CharField("商户退款单号", max_length=64, unique=True)
-    amount_fen = models.PositiveBigIntegerField("退款金额(分)")
+    amount_fen = models.PositiveBigIntegerField("退款金额（分）")
     reason = models.CharField("退款原因", max_length=80, blank=True)
     requested_by = models.CharField("申请人", max_length=64, blank=True)
     state = models.CharField("状态", max_length=10, choices=RefundStatus, default=RefundStatus.PENDING)
@@ -177,13 +177,13 @@ class Refund(models.Model):
         """Say to staff why the buyer does not have the money. "" when nothing is wrong."""
         match self.state:
             case RefundStatus.ABNORMAL:
-                return f"微信退不到「{self.received_by or '原支付账户'}」,账户可能已注销或冻结"
+                return f"微信退不到「{self.received_by or '原支付账户'}」，账户可能已注销或冻结"
             case RefundStatus.OWED:
-                return f"款项已退回商户(「{self.received_by or '商户账户'}」),还没有退给买家"
+                return f"款项已退回商户（「{self.received_by or '商户账户'}」），还没有退给买家"
             case RefundStatus.CLOSED:
-                return "微信关闭了这笔退款,款项没有退出"
+                return "微信关闭了这笔退款，款项没有退出"
             case RefundStatus.FAILED:
-                return f"微信拒绝了这笔退款: {self.last_error or '没有说明原因'}"
+                return f"微信拒绝了这笔退款：{self.last_error or '没有说明原因'}"
         return self.last_error
 
 
@@ -275,8 +275,8 @@ class BillRun(models.Model):
     ran_at = models.DateTimeField("核对时间")
     rows = models.PositiveIntegerField("笔数", default=0)
     foreign_rows = models.PositiveIntegerField("其他系统的笔数", default=0)  # other systems may use our merchant number
-    paid_fen = models.BigIntegerField("收款(分)", default=0)
-    refunded_fen = models.BigIntegerField("退款(分)", default=0)
+    paid_fen = models.BigIntegerField("收款（分）", default=0)
+    refunded_fen = models.BigIntegerField("退款（分）", default=0)
     differences = models.PositiveIntegerField("差异", default=0)  # those still open when the run ended
     sha1 = models.CharField("账单摘要", max_length=40, blank=True)
     last_error = models.CharField("最近错误", max_length=255, blank=True)
@@ -317,11 +317,11 @@ class Difference(models.Model):
     transaction_id = models.CharField("微信支付订单号", max_length=64, blank=True)
     refund_id = models.CharField("微信退款单号", max_length=64, blank=True)
     bill_state = models.CharField("账单状态", max_length=16, blank=True)
-    bill_fen = models.BigIntegerField("账单金额(分)", null=True, blank=True)
+    bill_fen = models.BigIntegerField("账单金额（分）", null=True, blank=True)
     bill_at = models.DateTimeField("账单时间", null=True, blank=True)
     # What our records say.
     our_state = models.CharField("本地状态", max_length=16, blank=True)
-    our_fen = models.BigIntegerField("本地金额(分)", null=True, blank=True)
+    our_fen = models.BigIntegerField("本地金额（分）", null=True, blank=True)
 
     note = models.CharField("说明", max_length=255, blank=True)
     found_at = models.DateTimeField("发现时间")

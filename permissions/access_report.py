@@ -71,34 +71,34 @@ def explain(username: str, method: str, path: str) -> str:
     try:
         call: Endpoint | None = getattr(resolve(path.partition("?")[0]).func, "endpoint", None)
     except Resolver404:
-        return f"拒绝 (404):没有 {path} 这个地址"
+        return f"拒绝（404）：没有 {path} 这个地址"
     if call is None:
-        return f"不经过角色检查:{path} 是页面或文件,不是接口"
+        return f"不经过角色检查：{path} 是页面或文件，不是接口"
     if method.upper() not in call.methods:
-        return f"拒绝 (405):{call.path} 只接受 {'、'.join(call.methods)}"
+        return f"拒绝（405）：{call.path} 只接受 {'、'.join(call.methods)}"
     if call.access is None:
-        return f"拒绝:{call.path} 没有声明谁可以调用,任何人都不行"
+        return f"拒绝：{call.path} 没有声明谁可以调用，任何人都不行"
     if call.access is Access.OPEN:
-        return f"允许:{call.path} 对所有人开放"
+        return f"允许：{call.path} 对所有人开放"
     return _explain_for_user(username, call)
 
 
 def _explain_for_user(username: str, call: Endpoint) -> str:
     user: Any = get_user_model().objects.select_related("role").filter(username=username).first()
     if user is None:
-        return f"拒绝 (10022):没有用户 {username},{call.path} 需要登录"
+        return f"拒绝（10022）：没有用户 {username}，{call.path} 需要登录"
     if not user.is_active:
-        return f"拒绝 (1004):用户 {username} 已停用"
+        return f"拒绝（1004）：用户 {username} 已停用"
     rights = rights_of_role(user.role)
     if rights.is_root:
-        return f"允许:{username} 的角色 {user.role} 是超级管理员"
+        return f"允许：{username} 的角色 {user.role}是超级管理员"
     if call.access is Access.ANY_USER:
-        return f"允许:{call.path} 对登录用户开放 (只限本人的数据,由接口检查)"
+        return f"允许：{call.path} 对登录用户开放（只限本人的数据，由接口检查）"
     if call.access is Access.ROOT:
-        return f"拒绝 (10026):{call.path} 仅限超级管理员,rows 不起作用"
+        return f"拒绝（10026）：{call.path} 仅限超级管理员，rows 不起作用"
     if may_call(rights, call):
-        return f"允许:角色 {user.role} 的 rows 包含 {call.path}"
-    return f"拒绝 (10026):角色 {user.role} 的 rows 不包含 {call.path}"
+        return f"允许：角色 {user.role}的 rows 包含 {call.path}"
+    return f"拒绝（10026）：角色 {user.role}的 rows 不包含 {call.path}"
 
 
 def may_call(rights: Rights, call: Endpoint) -> bool:

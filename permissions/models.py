@@ -41,7 +41,7 @@ class Role(models.Model):
         ordering = ["pk"]
 
     def __str__(self) -> str:
-        return f"{self.name} ({self.roleid})"
+        return f"{self.name}（{self.roleid}）"
 
     @property
     def is_root(self) -> bool:

@@ -101,7 +101,7 @@ def reset() -> str:
         )
     made = sum(_make(*facts) for facts in PRODUCTS)
     orders = orders_reset(now=timezone.now())
-    return f"恢复商品 {len(PRODUCTS) - made} 件,新增 {made} 件;恢复订单 {orders} 张"
+    return f"恢复商品 {len(PRODUCTS) - made} 件，新增 {made} 件；恢复订单 {orders} 张"
 
 
 def _revive(category: str) -> None:

@@ -49,7 +49,7 @@ class State(models.TextChoices):
 
 class Event(models.TextChoices):
     PAY = "pay", "付款"
-    PAY_TOO_LATE = "pay_too_late", "付款(商品已无库存)"
+    PAY_TOO_LATE = "pay_too_late", "付款（商品已无库存）"
     START_PAYMENT = "start_payment", "支付"
     CANCEL = "cancel", "取消"
     EXPIRE = "expire", "超时关闭"

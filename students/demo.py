@@ -46,11 +46,11 @@ YEAR, WEEKS = timedelta(days=360), timedelta(days=24)
 def seed() -> str:
     """Add the demo students to an empty table. A table that holds anybody stays as it is."""
     if Student.objects.exists():
-        return "已有学员,保持不变"
+        return "已有学员，保持不变"
     # The numbers are always the same, so two starts at the same time add each student once.
     students = _all()
     Student.objects.bulk_create(students, ignore_conflicts=True)
-    return f"新增 {len(students)} 名学员,{len(EARLIER)} 个班"
+    return f"新增 {len(students)} 名学员，{len(EARLIER)} 个班"
 
 
 def reset() -> str:

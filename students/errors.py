@@ -37,13 +37,13 @@ class RunStale(DomainError):
 
 
 class RunNotReady(DomainError):
-    msg = "这次导入已经处理过,或者还没有检查完"
+    msg = "这次导入已经处理过，或者还没有检查完"
 
 
 class SelectionChanged(DomainError):
     """Other students would be deleted than the page has shown. Nothing was deleted."""
 
-    msg = "名单在你确认之前变了,没有删除任何学员。请核对后再次确认"
+    msg = "名单在你确认之前变了，没有删除任何学员。请核对后再次确认"
 
 
 class TooManyChosen(DomainError):
@@ -51,7 +51,7 @@ class TooManyChosen(DomainError):
 
 
 class NumberTaken(DomainError):
-    msg = "学号已经属于另一名学员,没有恢复"
+    msg = "学号已经属于另一名学员，没有恢复"
 
 
 class NotArchived(DomainError):

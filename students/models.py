@@ -52,7 +52,7 @@ class StudentFields(models.Model):
         abstract = True
 
     def __str__(self) -> str:
-        return f"{self.name} ({self.class_name})"
+        return f"{self.name}（{self.class_name}）"
 
     @property
     def owner_ref(self) -> str:

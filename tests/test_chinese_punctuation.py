@@ -14,8 +14,19 @@ ROOT = Path(__file__).parents[1]
 PYTHON = [
     *("*/admin.py", "*/admin/*.py", "*/forms.py", "accounts/entrance/*.py", "backoffice/*.py"),
     *("permissions/matrix.py", "permissions/office.py", "permissions/preview.py", "permissions/row_choices.py"),
-    *("students/transfer/admin.py", "students/class_sheet.py"),
+    *("*/models.py", "*/models/*.py", "*/management/commands/*.py", "moving/[!v]*.py", "students/class_sheet.py"),
+    *("students/transfer/*.py", "accounts/services/class_accounts.py", "permissions/access_report.py"),
+    *(f"shop/services/{name}.py" for name in ("order_attention", "order_move", "order_refund_part", "order_views")),
+    *(f"payments/services/{name}.py" for name in ("bills", "differences", "notices", "refund_stuck", "unrecorded")),
 ]
+# Texts of the API in these files; the last three are notes of orders.
+WIRE = {
+    "已经存在该类目,请不要重复添加",
+    "action: 必须是0、1、2、3之一",
+    "迁入时尚未付款,已关闭",
+    "旧系统中的退货,退款情况见微信商户平台",
+    "旧系统中已付款但订单已取消或关闭,款项见微信商户平台",
+}
 TEMPLATES = ["*.html", *(f"{app}/*.html" for app in ("admin", "backoffice", "entrance", "permissions", "shop"))]
 TEMPLATES += ["students/*.html", "unfold/**/*.html", "weather/*.html"]
 HAN = "\u3400-\u9fff"
@@ -51,7 +62,7 @@ def text_of(path: Path) -> Iterator[str]:
 
 
 def faults(texts: Iterator[str]) -> list[str]:
-    return [text.strip() for text in texts if WRONG.search(text)]
+    return [text.strip() for text in texts if WRONG.search(text) and text not in WIRE]
 
 
 @pytest.mark.parametrize("text", ["先选,再按", "共{}件,再见", "已付(元)", "状态: 已付", "好?", "3 天;之后"])
@@ -61,7 +72,7 @@ def test_the_check_finds_a_fault(text):
 
 def test_texts_in_python():
     files = {path for pattern in PYTHON for path in ROOT.glob(pattern)}
-    assert len(files) > 30
+    assert len(files) > 90
 
     found = {str(path.relative_to(ROOT)): faults(strings_of(path)) for path in sorted(files)}
 

@@ -22,7 +22,7 @@ def seed() -> str:
     """Make the records, unless there is any."""
     if not settings.DEMO_DATA:
         return "未开启演示数据"
-    return "已有天气记录,保持不变" if WeatherRecord.objects.exists() else f"新增天气记录 {_make(timezone.now())} 条"
+    return "已有天气记录，保持不变" if WeatherRecord.objects.exists() else f"新增天气记录 {_make(timezone.now())} 条"
 
 
 def reset() -> str:

@@ -52,7 +52,7 @@ def names_read(text: str) -> list[Trainee]:
             raise ClassAccountsRefused(f"一次最多 {MOST} 人")
         trainees.append(_trainee(line, number))
     if not trainees:
-        raise ClassAccountsRefused("名单是空的,每行写一个姓名")
+        raise ClassAccountsRefused("名单是空的，每行写一个姓名")
     return trainees
 
 
@@ -64,10 +64,10 @@ def class_accounts_create(*, class_name: str, trainees: Sequence[Trainee], rolei
     :raises ClassAccountsRefused: a bad class name or role, user names that are taken, or people who have one already.
     """
     if not _CLASS_NAME.fullmatch(class_name):
-        raise ClassAccountsRefused("班级名只能有文字、数字、下划线和减号,最多 32 个字符")
+        raise ClassAccountsRefused("班级名只能有文字、数字、下划线和减号，最多 32 个字符")
     role = Role.objects.filter(roleid=roleid).first()
     if role is None or role.is_root:
-        raise ClassAccountsRefused("请选择角色(不能是超级管理员)")
+        raise ClassAccountsRefused("请选择角色（不能是超级管理员）")
     slips = [
         Slip(trainee.name, trainee.number, username, password_make())
         for trainee, username in zip(trainees, _usernames(class_name, trainees), strict=True)
@@ -86,7 +86,7 @@ def class_accounts_create(*, class_name: str, trainees: Sequence[Trainee], rolei
                 )
     except IntegrityError:  # of two clicks at once, the second finds the names taken after it has looked
         raise ClassAccountsRefused(
-            "这些账号刚刚已经开好(可能按了两次):没有再开。账号条没有显示的,请用“重设密码”"
+            "这些账号刚刚已经开好（可能按了两次）：没有再开。账号条没有显示的，请用“重设密码”"
         ) from None
     return slips
 
@@ -103,7 +103,7 @@ def _refuse_repeated(class_name: str, trainees: Sequence[Trainee]) -> None:
     known = accounts.values_list("nickname", flat=True)
     if known:
         shown = "、".join(known[:5]) + ("……" if len(known) > 5 else "")
-        raise ClassAccountsRefused(f"{class_name} 已经有这些人的账号: {shown}。请只列新来的人,或用“重设密码”")
+        raise ClassAccountsRefused(f"{class_name} 已经有这些人的账号：{shown}。请只列新来的人，或用“重设密码”")
 
 
 @transaction.atomic
@@ -143,9 +143,9 @@ def _trainee(line: str, line_number: int) -> Trainee:
     parts = [part for part in re.split(r"[,，\t ]", line.strip()) if part]
     name, number = (*parts[:2], "", "")[:2]
     if len(parts) not in (1, 2) or len(name) > NAME_LENGTH or not name.isprintable():
-        raise ClassAccountsRefused(f"第 {line_number} 行不对: 每行只写姓名,或姓名和学号")
+        raise ClassAccountsRefused(f"第 {line_number} 行不对：每行只写姓名，或姓名和学号")
     if number and not _NUMBER.fullmatch(number):
-        raise ClassAccountsRefused(f"第 {line_number} 行不对: 学号只能有字母、数字、下划线和减号")
+        raise ClassAccountsRefused(f"第 {line_number} 行不对：学号只能有字母、数字、下划线和减号")
     return Trainee(name, number)
 
 
@@ -156,7 +156,7 @@ def _usernames(class_name: str, trainees: Sequence[Trainee]) -> list[str]:
     names = [trainee.number.lower() or next(free) for trainee in trainees]
     if len(set(names)) < len(names):
         twice = sorted({name for name in names if names.count(name) > 1})
-        raise ClassAccountsRefused("学号重复: " + "、".join(twice[:5]))
+        raise ClassAccountsRefused("学号重复：" + "、".join(twice[:5]))
     return names
 
 
@@ -169,7 +169,7 @@ def _refuse_taken(usernames: list[str]) -> None:
     taken = sorted(User.objects.filter(username__in=usernames).values_list("username", flat=True))
     if taken:
         more = f" 等 {len(taken)} 个" if len(taken) > 5 else ""
-        raise ClassAccountsRefused(f"用户名已存在: {'、'.join(taken[:5])}{more}。已有账号的班级请用“重设密码”")
+        raise ClassAccountsRefused(f"用户名已存在：{'、'.join(taken[:5])}{more}。已有账号的班级请用“重设密码”")
 
 
 def _of_class(class_name: str) -> QuerySet[User]:

@@ -18,7 +18,7 @@ from accounts.services.seed import demo_accounts_reset
 
 def demo_seed() -> list[str]:
     """Create the demo data that is missing, without changing what is there; return a line for each app."""
-    return [f"{name}: {demo.seed()}" for name, demo in _demos()]
+    return [f"{name}：{demo.seed()}" for name, demo in _demos()]
 
 
 @transaction.atomic
@@ -28,7 +28,7 @@ def demo_reset() -> list[str]:
     :raises ImproperlyConfigured: demo data is off.
     """
     accounts = demo_accounts_reset()
-    return [f"演示账号: 恢复 {accounts} 个", *(f"{name}: {demo.reset()}" for name, demo in _demos())]
+    return [f"演示账号：恢复 {accounts} 个", *(f"{name}：{demo.reset()}" for name, demo in _demos())]
 
 
 def _demos() -> Iterator[tuple[str, Any]]:

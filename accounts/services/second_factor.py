@@ -165,7 +165,7 @@ def _locked(user: User) -> User:
 
 def _refuse(user: User) -> None:
     if is_demo_account(user.username):
-        raise SecondFactorRefused("演示账号大家共用,不能绑定")
+        raise SecondFactorRefused("演示账号大家共用，不能绑定")
     if device_of(user):
         raise SecondFactorRefused("已经绑定了一部手机")
 

@@ -45,7 +45,7 @@ def test_reads_lists_as_people_write_them(text, trainees):
         ("", "名单是空的"),
         (" \n,,\n", "第 2 行不对"),
         ("谭鹏\n王欣怡 1 2", "第 2 行不对"),
-        ("谭鹏 学号", "第 1 行不对: 学号"),
+        ("谭鹏 学号", "第 1 行不对：学号"),
         ("x" * 65, "第 1 行不对"),
         ("a\x07b", "第 1 行不对"),
         ("谭鹏\n" * (MOST + 1), f"一次最多 {MOST} 人"),
@@ -73,9 +73,9 @@ def test_later_comers_get_the_next_numbers(h51901):
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        ({"trainees": [Trainee("李雷", "WWLN97178546")]}, "用户名已存在: wwln97178546"),
-        ({"trainees": [Trainee("李雷", "7"), Trainee("韩梅梅", "7")]}, "学号重复: 7"),
-        ({"class_name": "H51901"}, "H51901 已经有这些人的账号: 谭鹏"),
+        ({"trainees": [Trainee("李雷", "WWLN97178546")]}, "用户名已存在：wwln97178546"),
+        ({"trainees": [Trainee("李雷", "7"), Trainee("韩梅梅", "7")]}, "学号重复：7"),
+        ({"class_name": "H51901"}, "H51901 已经有这些人的账号：谭鹏"),
         ({"roleid": "1"}, "请选择角色"),
         ({"roleid": "none"}, "请选择角色"),
         ({"class_name": "H5 1901"}, "班级名"),

@@ -133,7 +133,7 @@ class TestEnrolment:
 
         page = log_in("lbw").get(PAGE).content.decode()
 
-        assert "演示账号大家共用,不能绑定" in page and not TOTPDevice.objects.filter(user=lbw.user).exists()
+        assert "演示账号大家共用，不能绑定" in page and not TOTPDevice.objects.filter(user=lbw.user).exists()
 
     def test_stands_in_the_audit_trail_without_the_key(self, wang, phone):
         entry = LogEntry.objects.latest("pk")

@@ -69,7 +69,7 @@ def test_gives_nobody_a_second_account_who_has_one_without_number(office):
 
     page = add(office, students_of="H51901").content.decode()
 
-    assert "已经有这些人的账号: 谭鹏" in page and User.objects.filter(nickname="谭鹏").count() == 1
+    assert "已经有这些人的账号：谭鹏" in page and User.objects.filter(nickname="谭鹏").count() == 1
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,7 @@ def test_gives_nobody_a_second_account_who_has_one_without_number(office):
         ({"names": "谭鹏 学号"}, "第 1 行不对"),
         ({"names": "谭鹏", "class_name": "H5 1"}, "只能有文字"),
         ({"names": "谭鹏", "role": "1"}, "选择一个有效的选项"),
-        ({"names": "谭鹏 root"}, "用户名已存在: root"),
+        ({"names": "谭鹏 root"}, "用户名已存在：root"),
     ],
 )
 def test_says_what_is_wrong_and_makes_nobody(office, fields, reason):

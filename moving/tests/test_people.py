@@ -86,14 +86,14 @@ def test_nobody_becomes_root_by_a_weak_password(move, api):
     move({"users": [user(roleid="1", password="123")]})
 
     assert log_in(api, "cxk", "123")["state"] is False
-    assert "超级管理员的密码不符合要求,不带入:由这里的 root 设置后才能登入" in reasons(move)
+    assert "超级管理员的密码不符合要求，不带入：由这里的 root 设置后才能登入" in reasons(move)
 
 
 @pytest.mark.parametrize("fields", [{"password": ""}, {"password": None}, {"password": ["555"]}, {"password": "\x00"}])
 def test_without_a_password_nobody_gets_in(move, api, fields):
     move({"users": [user(**fields)]})
 
-    assert "没有密码,也没有微信:由老师设置密码后才能登入" in reasons(move)
+    assert "没有密码，也没有微信：由老师设置密码后才能登入" in reasons(move)
     for password in ("", " ", "None", "['555']", "!"):
         assert log_in(api, "cxk", password)["state"] is False
 
@@ -123,8 +123,8 @@ def test_what_belongs_to_one_user_stays_with_the_first(move, api):
     assert (second.username, second.openid, second.unionid) == ("cxk-2", "", None)
     assert log_in(api, "cxk", "555")["state"] is log_in(api, "cxk-2", "second")["state"] is True
     assert sorted(reasons(move)) == [
-        "openid 已属于另一个用户,不带入", "unionid 已属于另一个用户,不带入", "与前面的文档重复:unid 相同",
-        "用户名已被占用,改名",
+        "openid 已属于另一个用户，不带入", "unionid 已属于另一个用户，不带入", "与前面的文档重复：unid 相同",
+        "用户名已被占用，改名",
     ]  # fmt: skip
 
 
@@ -155,7 +155,7 @@ def test_root_is_the_root_of_here_with_its_password_and_the_old_number(move, roo
         ({"roleid": None, "roles": ["102"]}, "102", None),
         ({"roleid": 102}, "102", None),
         ({"roleid": None}, "200", None),
-        ({"roleid": "77"}, "200", "角色不存在,改为 200"),
+        ({"roleid": "77"}, "200", "角色不存在，改为 200"),
     ],
 )
 def test_the_role_of_every_version_of_a_document(move, fields, roleid, mend):
@@ -237,16 +237,16 @@ def test_new_students_come_after_the_old_ones(move, lbw):
     ("fields", "expected", "mend"),
     [
         ({"age": 21.0}, {"age": "21"}, None),
-        ({"age": "21岁"}, {"age": "21"}, "age 不是数字,取其中的数字"),
+        ({"age": "21岁"}, {"age": "21"}, "age 不是数字，取其中的数字"),
         ({"age": "２１"}, {"age": "21"}, None),
-        ({"city": " "}, {"city": "未填写"}, "city 是空的,记为“未填写”"),
-        ({"degree": None}, {"degree": "未填写"}, "degree 是空的,记为“未填写”"),
-        ({"name": "半\ud83d个\x00"}, {"name": "半个"}, "name 含有无法保存的字符,已去掉"),
+        ({"city": " "}, {"city": "未填写"}, "city 是空的，记为“未填写”"),
+        ({"degree": None}, {"degree": "未填写"}, "degree 是空的，记为“未填写”"),
+        ({"name": "半\ud83d个\x00"}, {"name": "半个"}, "name 含有无法保存的字符，已去掉"),
         ({"name": 123}, {"name": "123"}, None),
-        ({"description": "长" * 2001}, {"description": "长" * 2000}, "description 超过 2000 个字,截短"),
-        ({"productUrl": "JaVaScript:x"}, {"productUrl": "未填写"}, "productUrl 会被浏览器当作脚本运行,记为“未填写”"),
+        ({"description": "长" * 2001}, {"description": "长" * 2000}, "description 超过 2000 个字，截短"),
+        ({"productUrl": "JaVaScript:x"}, {"productUrl": "未填写"}, "productUrl 会被浏览器当作脚本运行，记为“未填写”"),
         ({"cTime": "x", "_id": ObjectId("5cd3c534e1e75b0ea034cf83")}, {"cTime": "2019/05/09 14:14:12"},
-         "没有可用的创建时间,取 _id 中的时间"),
+         "没有可用的创建时间，取 _id 中的时间"),
         ({"headimgurl": "https://wx.qlogo.cn/a/1"}, {"headimgurl": "https://wx.qlogo.cn/a/1"}, None),
     ],
 )  # fmt: skip
@@ -281,8 +281,8 @@ def test_a_number_belongs_to_who_had_it_first(move):
     assert Student.objects.filter(sid=STUDENT["sId"]).get().name == "谭鹏"
     assert Student.objects.count() == 4
     assert reasons(move) == [
-        "与前面的文档重复:学号、班级、姓名都相同", "学号已属于前面的学员,分配新学号",
-        "没有可用的学号,分配新学号", "没有可用的学号,分配新学号",
+        "与前面的文档重复：学号、班级、姓名都相同", "学号已属于前面的学员，分配新学号",
+        "没有可用的学号，分配新学号", "没有可用的学号，分配新学号",
     ]  # fmt: skip
 
 

@@ -73,7 +73,7 @@ def test_pictures_of_every_record_are_taken_in_once_and_stay(bring, old, media):
 
     told = bring(found, pictures=old)
 
-    assert "收下 4 张, 拒绝 0 张, 改写地址 8 个" in told
+    assert "收下 4 张，拒绝 0 张，改写地址 8 个" in told
     addresses = [*Student.objects.values_list("headimgurl", flat=True), User.objects.get().headimgurl]
     addresses += [Category.objects.get().image_url, Product.objects.get().image_url, OrderLine.objects.get().image_url]
     assert all(stored(address, media) for address in addresses)
@@ -90,7 +90,7 @@ def test_pictures_may_come_later_and_again(bring, old, media):
     bring(found, pictures=old)
     address = Student.objects.get().headimgurl
     assert stored(address, media)
-    assert "收下 0 张, 拒绝 0 张, 改写地址 0 个" in bring(found, pictures=old)
+    assert "收下 0 张，拒绝 0 张，改写地址 0 个" in bring(found, pictures=old)
     assert Student.objects.get().headimgurl == address and Upload.objects.count() == 1
 
 
@@ -106,7 +106,7 @@ def test_a_path_to_no_picture_waits_for_one_and_is_reported(bring, old, path):
 def test_what_is_no_picture_is_refused_with_a_reason(bring, old, name, reason):
     told = bring({"students": [student(headimgurl=f"/avatar/{name}.png")]}, pictures=old)
 
-    assert "收下 0 张, 拒绝 1 张" in told
+    assert "收下 0 张，拒绝 1 张" in told
     assert reason in OldPicture.objects.get().refusal
     assert reason in (old.parent / "report0/documents.jsonl").read_text("utf-8")
     assert not Upload.objects.exists()

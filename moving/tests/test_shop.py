@@ -127,7 +127,7 @@ def test_a_cart_waits_for_its_owner(move):
     buyer = ApiClient(token_issue(User.objects.get(username="li")))
     [row] = buyer.get("/cart/get_cart").json()["data"]
     assert (row["quantity"], row["isChecked"], row["create_time"]) == (2, True, "2021-08-27,16:55:10")
-    assert reasons(move) == ["与前面的文档重复:同一用户的同一商品", "用户不存在", "商品不存在,或已下架"]
+    assert reasons(move) == ["与前面的文档重复：同一用户的同一商品", "用户不存在", "商品不存在，或已下架"]
     assert buyer.post("/pay/pre_order", {}).json()["state"] is True
 
 
@@ -209,9 +209,9 @@ def test_an_unpaid_order_cannot_be_paid_any_more(shop):
     [
         (3998.0000000000005, 39.98, None),
         ("3998", 39.98, None),
-        (0, 39.98, "total_fee 不是大于 0 的数,取明细之和"),
-        ("免费", 39.98, "total_fee 不是大于 0 的数,取明细之和"),
-        (100, 1, "total_fee 与明细之和不同,以 total_fee 为准"),
+        (0, 39.98, "total_fee 不是大于 0 的数，取明细之和"),
+        ("免费", 39.98, "total_fee 不是大于 0 的数，取明细之和"),
+        (100, 1, "total_fee 与明细之和不同，以 total_fee 为准"),
     ],
 )
 def test_the_total_is_in_fen(shop, move, fee, expected, mend):
@@ -225,14 +225,14 @@ def test_an_order_without_rows_or_buyer_is_kept(shop, move):
     assert buyer.post("/order/get_order").json()["data"] == []
     order = Order.objects.get()
     assert (order.user, order.username, order.lines.count()) == (None, "李", 0)
-    assert reasons(move) == ["订单没有明细", "买家已不存在,订单只记下名字"]
+    assert reasons(move) == ["订单没有明细", "买家已不存在，订单只记下名字"]
 
 
 def test_an_order_that_costs_nothing_is_refused_with_its_rows(shop, move):
     shop(details=[one(DETAIL, order_id="20210101000000000other")], total_fee=None)
 
     assert not Order.objects.exists()
-    assert sorted(reasons(move)) == ["没有这个订单", "没有金额,也没有明细可以相加"]
+    assert sorted(reasons(move)) == ["没有这个订单", "没有金额，也没有明细可以相加"]
 
 
 def test_products_that_are_gone_come_back_off_sale_for_their_orders(shop, lbw):
@@ -248,7 +248,7 @@ def test_rows_of_one_product_become_one(shop, move):
     found = the_order(shop(details=[one(DETAIL), one(DETAIL), one(DETAIL, price=1)], total_fee=7996))
 
     assert [row["count"] for row in found["orderDetail"]] == [4]
-    assert sorted(reasons(move)) == ["同一商品有几条价格不同的明细,只保留第一条", "同一商品有几条明细,数量相加"]
+    assert sorted(reasons(move)) == ["同一商品有几条价格不同的明细，只保留第一条", "同一商品有几条明细，数量相加"]
 
 
 @pytest.mark.parametrize(

@@ -125,7 +125,7 @@ def _run(who: Merchant, day: date, now: datetime) -> BillRun:
         state = BillRun.State.WAITING if isinstance(error, BillNotReady) else BillRun.State.FAILED
         return _keep_failure(who, day, now, state, f"{error.code} {error.message}".strip())
     if _is_late(who, bill, now):
-        return _keep_failure(who, day, now, BillRun.State.WAITING, "微信说这一天没有账单,而本地有收款")
+        return _keep_failure(who, day, now, BillRun.State.WAITING, "微信说这一天没有账单，而本地有收款")
     found, foreign = _compare(who, bill, now)
     _keep_differences(who.mch_id, day, found, now)
     _end_billed(now)

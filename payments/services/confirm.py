@@ -13,8 +13,8 @@ from payments.services.common import SYSTEM, limit_lock_wait, log_step, payees
 from payments.services.refund import refund_create
 
 SOURCES = {
-    "notify_v2": "微信通知(v2)",
-    "notify_v3": "微信通知(v3)",
+    "notify_v2": "微信通知（v2）",
+    "notify_v3": "微信通知（v3）",
     "query": "主动查询",
     "start": "发起支付时查询",
     "close": "关单前查询",
@@ -62,7 +62,7 @@ def _confirm(result: PaymentResult, now: datetime, source: str) -> Payment:
         now=now,
     )
     if outcome is PaidOutcome.REFUND:
-        refund_create(payment, payment.amount_fen, reason="订单已关闭,自动退款", requested_by=SYSTEM, now=now)
+        refund_create(payment, payment.amount_fen, reason="订单已关闭，自动退款", requested_by=SYSTEM, now=now)
     return payment
 
 
@@ -95,7 +95,7 @@ def _mismatch(payment: Payment, owed_fen: int, result: PaymentResult) -> str:
     if result.currency != CURRENCY or payment.currency != CURRENCY:
         return "币种不一致"
     if not result.paid_fen == payment.amount_fen == owed_fen:
-        return f"金额不一致: 应付{fen_text(owed_fen)}, 微信称{fen_text(result.paid_fen)}"
+        return f"金额不一致：应付{fen_text(owed_fen)}，微信称{fen_text(result.paid_fen)}"
     if payment.transaction_id and payment.transaction_id != result.transaction_id:
         return "微信支付订单号不一致"
     if Payment.objects.filter(transaction_id=result.transaction_id).exclude(pk=payment.pk).exists():

@@ -33,7 +33,7 @@ _AGREES: dict[str, set[str]] = {
     "SUCCESS": {_S.SUCCESS, _S.OWED},
     "PROCESSING": {_S.PROCESSING, _S.SUCCESS, _S.ABNORMAL, _S.CLOSED, _S.OWED, _S.OFFLINE},
 }
-_UNKNOWN = "微信: 没有这个单号"
+_UNKNOWN = "微信：没有这个单号"
 _WORDS = {
     "SUCCESS": "支付成功",
     "REFUND": "有退款",
@@ -123,7 +123,7 @@ class Questions:
             return f"{error.code} {error.message}".strip()
         except DatabaseError:  # such as a row that is locked too long: the comparison goes on
             log.exception("answer about a difference not recorded")
-            return "本地暂时无法入账,请再查询"
+            return "本地暂时无法入账，请再查询"
         return ""
 
 
@@ -155,11 +155,11 @@ def difference_ask(*, difference_id: int, actor: str, now: datetime) -> Differen
     difference = _open(difference_id)
     row = row_of(difference)
     try:
-        note = f"微信: {_ask_and_record(row, now)}"
+        note = f"微信：{_ask_and_record(row, now)}"
     except OrderUnknown:
         note = _UNKNOWN
     except PaymentError as error:
-        note = f"微信有此记录: {error.msg}"
+        note = f"微信有此记录：{error.msg}"
     except GatewayError as error:
         raise as_refusal(error) from None
     return _examine(difference, note, actor, now)
@@ -179,7 +179,7 @@ def difference_return(*, difference_id: int, actor: str, now: datetime) -> Diffe
     except GatewayError as error:
         raise as_refusal(error) from None
     payment_return_stray(result=result, actor=actor, now=now)
-    note = "已提交退款" if result.trade_state == "SUCCESS" else "微信侧已有退款,请再补记它的退款单"
+    note = "已提交退款" if result.trade_state == "SUCCESS" else "微信侧已有退款，请再补记它的退款单"
     return _examine(difference, note, actor, now)
 
 

@@ -109,7 +109,7 @@ def notice_handle(notice: Notice, *, now: datetime) -> NoticeOutcome:
         if isinstance(result, PaymentResult):
             payment_confirm(result=result, now=now, source=f"notify_{notice.channel}")
         else:
-            refund_record(result=result, now=now, source=f"微信通知({notice.channel})")
+            refund_record(result=result, now=now, source=f"微信通知（{notice.channel}）")
     except NoticeRefused as error:
         return NoticeOutcome(Verdict.REFUSED, str(error), error.http_status, is_genuine=error.is_genuine)
     except PaymentUnknown as error:

@@ -27,7 +27,7 @@ def payment_record(*, result: PaymentResult, now: datetime, source: str) -> str:
         return payment_mark_closed(payment, now=now, source=source)
     if result.trade_state == "REFUND" and not payment.is_paid:
         # Paid and refunded at the provider while we knew of neither: nothing to deliver, and it cannot be paid again.
-        return payment_mark_closed(payment, now=now, source=source, detail="微信侧已退款,请人工核对")
+        return payment_mark_closed(payment, now=now, source=source, detail="微信侧已退款，请人工核对")
     return payment.state
 
 

@@ -27,7 +27,7 @@ from payments.services.common import SYSTEM, limit_lock_wait, log_step, payee, p
 from payments.services.sweep import BATCH, GIVE_UP_AFTER, in_a_sweep, is_silence
 
 log = structlog.get_logger("payments")
-PAID_TWICE = "已线下退款,微信又退款成功,请核对是否重复"
+PAID_TWICE = "已线下退款，微信又退款成功，请核对是否重复"
 _BACKOFF_S = (15, 30, 60, 300, 900, 3600)
 MOST_REFUNDS = 50  # of one payment, at the provider
 _S = RefundStatus

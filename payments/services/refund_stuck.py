@@ -29,8 +29,8 @@ QUIET = timedelta(minutes=2)
 _S = RefundStatus
 _DEAD_STATES = {"CLOSED", "ABNORMAL"}
 _HINT: dict[str, str] = {
-    _S.ABNORMAL: "微信退不到原账户:请在退款单上选择退至商户账户、退至买家银行卡,或登记线下退款",
-    _S.OWED: "款项已退回商户账户:请线下退给买家,并在退款单上登记",
+    _S.ABNORMAL: "微信退不到原账户：请在退款单上选择退至商户账户、退至买家银行卡，或登记线下退款",
+    _S.OWED: "款项已退回商户账户：请线下退给买家，并在退款单上登记",
 }
 
 
@@ -46,7 +46,7 @@ def refund_again(*, refund_id: int, actor: str, now: datetime) -> Refund:
         return refund_retry(refund_id=refund_id, actor=actor, now=now)
     if refund.state == _S.CLOSED:
         return refund_renew(refund_id=refund_id, actor=actor, now=now)
-    raise RefundNotPossible(_HINT.get(refund.state, f"这笔退款{refund.get_state_display()},不能重新提交"))
+    raise RefundNotPossible(_HINT.get(refund.state, f"这笔退款{refund.get_state_display()}，不能重新提交"))
 
 
 def refund_retry(*, refund_id: int, actor: str, now: datetime) -> Refund:
@@ -75,7 +75,7 @@ def refund_renew(*, refund_id: int, actor: str, now: datetime) -> Refund:
     with transaction.atomic():
         payment, old = _lock(old)
         if old.replaced_by_id:
-            raise RefundNotPossible("这笔退款已换新单号,请处理新的退款单")
+            raise RefundNotPossible("这笔退款已换新单号，请处理新的退款单")
         if old.state != _S.CLOSED:
             raise RefundNotPossible(f"这笔退款现在是“{old.get_state_display()}”")
         require_room(payment, old.amount_fen)
@@ -123,11 +123,11 @@ def refund_divert(*, refund_id: int, card: BankCard | None = None, actor: str, n
     except GatewayError as error:
         if error.outcome_unknown:
             note_error(refund, f"{error.code} {error.message}".strip())
-            raise RefundNotPossible("微信没有答复,结果不明:请两分钟后点“查询进度”") from None
+            raise RefundNotPossible("微信没有答复，结果不明：请两分钟后点“查询进度”") from None
         # The provider refused, so no money moves: let staff correct a mistyped card number at once.
         same = Refund.objects.filter(pk=refund.pk, state=_S.ABNORMAL, sent_at=now)
         same.update(way=RefundWay.ORIGINAL, sent_at=refund.sent_at, last_error=error.message[:255])
-        raise RefundNotPossible(f"微信拒绝: {error.message or error.code}") from None
+        raise RefundNotPossible(f"微信拒绝：{error.message or error.code}") from None
     return refund_record(result=result, now=now, source="微信应答")
 
 
@@ -187,9 +187,9 @@ def _require_dead_here(refund: Refund, now: datetime) -> None:
     """
     never_sent = refund.state == _S.PENDING and refund.sent_at is None
     if not never_sent and refund.state not in (_S.FAILED, _S.CLOSED, _S.ABNORMAL, _S.OWED):
-        raise RefundNotPossible(f"这笔退款{refund.get_state_display()},微信可能已经或即将退款,不能登记线下退款")
+        raise RefundNotPossible(f"这笔退款{refund.get_state_display()}，微信可能已经或即将退款，不能登记线下退款")
     if refund.state == _S.CLOSED and _is_replaced(refund):
-        raise RefundNotPossible("这笔退款已换新单号,请处理新的退款单")
+        raise RefundNotPossible("这笔退款已换新单号，请处理新的退款单")
     if refund.state != _S.OWED:  # an owed refund has arrived at the merchant: no call can be under way
         _require_quiet(refund, now)
 
@@ -207,7 +207,7 @@ def _is_replaced(refund: Refund) -> bool:
 
 def _require_quiet(refund: Refund, now: datetime) -> None:
     if refund.sent_at and now - refund.sent_at < QUIET:
-        raise RefundNotPossible("刚刚向微信提交过,请两分钟后再试")
+        raise RefundNotPossible("刚刚向微信提交过，请两分钟后再试")
 
 
 def _refund(refund_id: int, states: set[str], otherwise: str) -> Refund:
@@ -231,7 +231,7 @@ def _require_gateway(refund: Refund) -> Gateway:
     try:
         return gateway_v3(payee(refund.payment))
     except GatewayError as error:
-        raise RefundNotPossible(f"商户没有配好微信支付退款(APIv3): {error.message}") from None
+        raise RefundNotPossible(f"商户没有配好微信支付退款（APIv3）：{error.message}") from None
 
 
 def _provider_state(refund: Refund) -> RefundResult | None:
@@ -245,7 +245,7 @@ def _provider_state(refund: Refund) -> RefundResult | None:
     except OrderUnknown:
         return None
     except GatewayError as error:
-        raise RefundNotPossible(f"暂时无法向微信确认,请稍后再试({error.code or type(error).__name__})") from None
+        raise RefundNotPossible(f"暂时无法向微信确认，请稍后再试（{error.code or type(error).__name__}）") from None
 
 
 def _record_and_refuse(result: RefundResult, now: datetime) -> None:
@@ -257,4 +257,4 @@ def _record_and_refuse(result: RefundResult, now: datetime) -> None:
         refund_record(result=result, now=now, source="人工查询")
     except PaymentError as error:
         raise RefundNotPossible(error.msg) from None
-    raise RefundNotPossible(f"微信侧这笔退款是“{STATE_OF[result.status].label}”,已记录,不能再退")
+    raise RefundNotPossible(f"微信侧这笔退款是“{STATE_OF[result.status].label}”，已记录，不能再退")

@@ -30,18 +30,18 @@ def payment_return_stray(*, result: PaymentResult, actor: str, now: datetime) ->
         _mark_stray(payment, result, actor, now)
         if result.trade_state == "SUCCESS":
             require_room(payment, payment.amount_fen)
-            refund_create(payment, payment.amount_fen, reason="款项与订单不符,原路退回", requested_by=actor, now=now)
+            refund_create(payment, payment.amount_fen, reason="款项与订单不符，原路退回", requested_by=actor, now=now)
         return payment
 
 
 def _require_stray(payment: Payment | None, owed_fen: int | None, result: PaymentResult) -> None:
     if result.trade_state not in ("SUCCESS", "REFUND"):
-        raise RefundNotPossible(f"微信没有收到这笔款({result.trade_state})")
+        raise RefundNotPossible(f"微信没有收到这笔款（{result.trade_state}）")
     if payment and payment.is_paid:
-        raise RefundNotPossible("这笔款已经入账,请在订单上退款")
+        raise RefundNotPossible("这笔款已经入账，请在订单上退款")
     asked_fen = payment.amount_fen if payment and payment.state != PaymentStatus.STRAY else owed_fen
     if result.trade_state == "SUCCESS" and owed_fen == asked_fen == result.paid_fen:
-        raise RefundNotPossible("这笔款与订单相符,请点“查询微信”入账")
+        raise RefundNotPossible("这笔款与订单相符，请点“查询微信”入账")
     others = Payment.objects.filter(transaction_id=result.transaction_id)
     if others.exclude(out_trade_no=result.out_trade_no).exists():
         raise RefundNotPossible("这个微信支付订单号已用于其他订单")
@@ -51,7 +51,7 @@ def _mark_stray(payment: Payment, result: PaymentResult, actor: str, now: dateti
     if payment.state == PaymentStatus.STRAY:
         return
     before, payment.state = payment.state, PaymentStatus.STRAY
-    asked = f", 原应付{fen_text(payment.amount_fen)}" if payment.pk else ""
+    asked = f"，原应付{fen_text(payment.amount_fen)}" if payment.pk else ""
     payment.amount_fen, payment.transaction_id = result.paid_fen, result.transaction_id
     payment.appid, payment.mch_id = result.appid, result.mch_id
     if result.trade_type in TradeType.values:
@@ -86,12 +86,12 @@ def _add_missing(payment: Payment, result: RefundResult, actor: str, now: dateti
     try:
         require_room(payment, result.refund_fen)
     except RefundNotPossible:
-        raise RefundNotPossible("本地已有退款单占用这笔钱:请先处理它,例如以这笔退款的单号登记线下退款") from None
+        raise RefundNotPossible("本地已有退款单占用这笔钱：请先处理它，例如以这笔退款的单号登记线下退款") from None
     refund = Refund.objects.create(
         payment=payment,
         out_refund_no=result.out_refund_no,
         amount_fen=result.refund_fen,
-        reason="补记:微信侧已有的退款",
+        reason="补记：微信侧已有的退款",
         requested_by=actor[:64],
         state=RefundStatus.PENDING,
         sent_at=result.accepted_at or now,

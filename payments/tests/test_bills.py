@@ -132,7 +132,7 @@ class TestComparison:
 
         compare()
 
-        assert Refund.objects.get().reason == "订单已关闭,自动退款"
+        assert Refund.objects.get().reason == "订单已关闭，自动退款"
 
     def test_a_refund_that_went_on_is_settled(self, sold, refunded, wechat):
         refund = refunded(sold(), "PROCESSING")
@@ -255,7 +255,7 @@ class TestDifferences:
 
         with pytest.raises(WeChatRefused):
             step(difference_return)
-        assert step(difference_ask).note == "微信: 没有这个单号"
+        assert step(difference_ask).note == "微信：没有这个单号"
         assert not Refund.objects.exists()
         wechat.edit_bill = lambda rows: rows
         compare()
@@ -271,7 +271,7 @@ class TestDifferences:
 
         assert found() == [("no_money", payment.out_trade_no)]
         assert (the_one().bill_fen, the_one().our_fen, the_one().our_state) == (None, 1234, "已支付")
-        assert step(difference_ask).note == "微信: SUCCESS 12.34元"
+        assert step(difference_ask).note == "微信：SUCCESS 12.34元"
         assert found() != []
         wechat.edit_bill = lambda rows: rows
         assert (compare().differences, found()) == (0, [])
@@ -397,7 +397,7 @@ class TestDifferences:
         compare()
 
         assert found() == [("refund_there", refund.out_refund_no)]
-        assert step(difference_ask).note == "微信: SUCCESS 12.34元"
+        assert step(difference_ask).note == "微信：SUCCESS 12.34元"
 
     def test_a_refund_from_the_available_balance_is_in_no_bill(self, sold, refunded, wechat):
         refunded(sold())
@@ -415,7 +415,7 @@ class TestDifferences:
         compare()
 
         assert found() == [("state", refund.out_refund_no)]
-        assert Refund.objects.get().trouble == "已线下退款,微信又退款成功,请核对是否重复"
+        assert Refund.objects.get().trouble == "已线下退款，微信又退款成功，请核对是否重复"
 
     def test_what_a_person_has_explained_stays_so_until_the_facts_change(self, sold, wechat):
         payment = sold()
@@ -548,8 +548,8 @@ class TestCommand:
         call_command("reconcile_bill", DAY.isoformat(), stdout=out)
 
         lines = out.getvalue().splitlines()
-        assert lines[0] == f"{DAY} 商户 {MCHID}: 已核对, 0 笔(其他系统 0 笔), 收款 0.00元, 退款 0.00元, 差异 1 处"
-        assert lines[1] == f"  有单无款 {payment.out_trade_no}: 账单 没有, 本地 已支付 12.34元"
+        assert lines[0] == f"{DAY} 商户 {MCHID}：已核对，0 笔（其他系统 0 笔），收款 0.00元，退款 0.00元，差异 1 处"
+        assert lines[1] == f"  有单无款 {payment.out_trade_no}：账单 没有，本地 已支付 12.34元"
 
     def test_says_when_it_could_not(self, wechat):
         with pytest.raises(CommandError, match="10:00"):
@@ -610,7 +610,7 @@ class TestBackOffice:
 
     def test_each_step_is_a_button(self, office, stray):
         asked = office.post(self.page(stray), {"step_ask": "1"}, follow=True).content.decode()
-        assert "查询微信完成，微信有此记录: err 订单不存在" in asked
+        assert "查询微信完成，微信有此记录：err 订单不存在" in asked
 
         sure = office.post(self.page(stray), {"step_return": "1"}).content.decode()
         assert "1 处差异，账单金额共 12.34元" in sure and not Refund.objects.exists()

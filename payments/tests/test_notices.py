@@ -402,7 +402,7 @@ class TestJournal:
 
         call_command("replay_event", str(InboundEvent.objects.get().pk))
 
-        assert "已拒绝: 签名错误" in capsys.readouterr().out
+        assert "已拒绝：签名错误" in capsys.readouterr().out
         assert_nothing_happened(shop)
         with pytest.raises(CommandError):
             call_command("replay_event", "999999")

@@ -64,7 +64,7 @@ class TestAbnormal:
         with pytest.raises(RefundNotPossible):
             refund_retry(refund_id=refund.pk, actor="李", now=later())
 
-        assert refund.trouble == "微信退不到「支付用户零钱」,账户可能已注销或冻结"
+        assert refund.trouble == "微信退不到「支付用户零钱」，账户可能已注销或冻结"
         assert wechat.called("refund") == 1
 
     def test_goes_to_a_card_of_the_buyers(self, refund_in, shop, wechat):
@@ -184,7 +184,7 @@ class TestClosed:
         )
 
         outcomes = [getattr(outcome, "out_refund_no", None) or outcome.msg for outcome in outcomes]
-        assert sorted(outcomes) == [old.payment.out_trade_no + "R02", "这笔退款已换新单号,请处理新的退款单"]
+        assert sorted(outcomes) == [old.payment.out_trade_no + "R02", "这笔退款已换新单号，请处理新的退款单"]
 
     def test_its_money_is_not_paid_offline_as_well(self, refund_in):
         old = refund_in("CLOSED")
@@ -227,7 +227,7 @@ class TestOffline:
         refund = refund_in("ABNORMAL")
         wechat.refunds[refund.out_refund_no]["status"] = status
 
-        with pytest.raises(RefundNotPossible, match="已记录,不能再退"):
+        with pytest.raises(RefundNotPossible, match="已记录，不能再退"):
             offline(refund)
 
         refund.refresh_from_db()

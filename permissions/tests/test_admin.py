@@ -309,7 +309,7 @@ class TestPreview:
         page = office.post(reverse("admin:permissions_role_preview_new"), wish)
 
         assert page.context["counts"][0] == 1
-        assert "讲师 (300)" in page.content.decode()
+        assert "讲师（300）" in page.content.decode()
         assert not Role.objects.filter(roleid="300").exists()
 
     def test_says_what_is_wrong_with_the_form(self, office, roles):

@@ -134,7 +134,7 @@ class TestDoctor:
         call_command("permission_doctor")
 
         written = capsys.readouterr().out
-        assert "没有声明权限的接口 (任何人都不能调用): 无" in written
+        assert "没有声明权限的接口（任何人都不能调用）：无" in written
         assert "/category/addCategory" in written
         assert "102: /nowhere" in written and "102: /users/login" in written and "102: /old/*" in written
         assert "102: /students/*" not in written
@@ -160,17 +160,17 @@ class TestDoctor:
     @pytest.mark.parametrize(
         "username, method, path, expected",
         [
-            ("yuangong", "GET", "/students/getStuList/?page=1", "允许:角色 员工 (200) 的 rows 包含"),
-            ("yuangong", "POST", "/students/addstu", "拒绝 (10026):角色 员工 (200) 的 rows 不包含"),
-            ("yuangong", "POST", "/users/register", "拒绝 (10026):/users/register 仅限超级管理员"),
-            ("yuangong", "GET", "/verify", "允许:/verify 对登录用户开放"),
-            ("yuangong", "GET", "/users/login", "拒绝 (405)"),
-            ("yuangong", "POST", "/users/login", "允许:/users/login 对所有人开放"),
-            ("yuangong", "GET", "/nowhere", "拒绝 (404)"),
+            ("yuangong", "GET", "/students/getStuList/?page=1", "允许：角色 员工（200）的 rows 包含"),
+            ("yuangong", "POST", "/students/addstu", "拒绝（10026）：角色 员工（200）的 rows 不包含"),
+            ("yuangong", "POST", "/users/register", "拒绝（10026）：/users/register 仅限超级管理员"),
+            ("yuangong", "GET", "/verify", "允许：/verify 对登录用户开放"),
+            ("yuangong", "GET", "/users/login", "拒绝（405）"),
+            ("yuangong", "POST", "/users/login", "允许：/users/login 对所有人开放"),
+            ("yuangong", "GET", "/nowhere", "拒绝（404）"),
             ("yuangong", "GET", "/health/live", "不经过角色检查"),
-            ("nobody", "GET", "/verify", "拒绝 (10022)"),
-            ("gone", "GET", "/verify", "拒绝 (1004)"),
-            ("root", "POST", "/users/register", "允许:root 的角色"),
+            ("nobody", "GET", "/verify", "拒绝（10022）"),
+            ("gone", "GET", "/verify", "拒绝（1004）"),
+            ("root", "POST", "/users/register", "允许：root 的角色"),
         ],
     )
     def test_says_why(self, person, root, yuangong, capsys, username, method, path, expected):

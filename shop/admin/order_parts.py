@@ -49,7 +49,7 @@ def refunds_table(order: Order) -> SafeString:
     pieces: dict[str, list[str]] = defaultdict(list)
     for part in LineRefund.objects.filter(line__order=order).select_related("line"):
         pieces[part.out_refund_no].append(
-            f"{part.line.title}×{part.quantity}({'放回货架' if part.is_restocked else '不放回'})"
+            f"{part.line.title}×{part.quantity}（{'放回货架' if part.is_restocked else '不放回'}）"
         )
     refunds = list(Refund.objects.filter(payment__out_trade_no=order.order_id).order_by("pk"))
     names = display_names(refund.requested_by for refund in refunds)

@@ -44,7 +44,7 @@ class Product(models.Model):
     product_id = models.CharField("商品编号", max_length=ID_LENGTH, unique=True, editable=False)
     category = models.ForeignKey(Category, models.PROTECT, verbose_name="类目", related_name="products", db_index=False)
     name = models.CharField("商品名称", max_length=NAME_LENGTH)
-    price = models.DecimalField("价格(元)", max_digits=10, decimal_places=2)
+    price = models.DecimalField("价格（元）", max_digits=10, decimal_places=2)
     description = models.TextField("商品描述", blank=True)
     stock = models.PositiveBigIntegerField("库存", default=0)
     image_url = models.CharField("商品图片", max_length=URL_LENGTH, blank=True)

@@ -50,7 +50,7 @@ class Order(models.Model):
         settings.AUTH_USER_MODEL, models.SET_NULL, null=True, verbose_name="买家", related_name="+", db_index=False
     )
     username = models.CharField("买家用户名", max_length=64)
-    total = models.DecimalField("金额(元)", max_digits=12, decimal_places=2)
+    total = models.DecimalField("金额（元）", max_digits=12, decimal_places=2)
     # ``db_default``: the release before this one inserts orders without these columns.
     recipient = models.CharField("收件人", max_length=RECIPIENT_LENGTH, blank=True, default="", db_default="")
     phone = models.CharField("电话", max_length=PHONE_LENGTH, blank=True)
@@ -59,7 +59,7 @@ class Order(models.Model):
     express_no = models.CharField("快递单号", max_length=TRACKING_LENGTH, blank=True, default="", db_default="")
 
     # Money that has gone back or is to go back. Without refunds that the provider closed.
-    refunded = models.DecimalField("已退款(元)", max_digits=12, decimal_places=2, default=0, db_default=0)
+    refunded = models.DecimalField("已退款（元）", max_digits=12, decimal_places=2, default=0, db_default=0)
 
     state = models.CharField("状态", max_length=20, choices=State, default=State.OPEN)
     # How the refunds of a part are, while the order goes on.
@@ -177,7 +177,7 @@ class OrderLine(models.Model):
     product_code = models.CharField("商品编号", max_length=32)
     title = models.CharField("商品名称", max_length=NAME_LENGTH)
     description = models.TextField("商品描述", blank=True)
-    price = models.DecimalField("单价(元)", max_digits=10, decimal_places=2)
+    price = models.DecimalField("单价（元）", max_digits=10, decimal_places=2)
     quantity = models.PositiveIntegerField("数量")
     image_url = models.CharField("商品图片", max_length=URL_LENGTH, blank=True)
     vip_level = models.PositiveSmallIntegerField("VIP 等级", default=0)  # 0: goods, not VIP time

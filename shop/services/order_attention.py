@@ -35,7 +35,7 @@ def order_flag(*, order_id: str, reason: str, actor: str, now: datetime) -> Orde
     """
     order = order_lock(order_id=order_id)
     if order.flagged_at:
-        raise OrderRefused(f"订单已经标记需关注: {order.flag_reason}")
+        raise OrderRefused(f"订单已经标记需关注：{order.flag_reason}")
     if not reason:
         raise OrderRefused("请写明为什么要关注")
     flag_locked(order=order, reason=reason, actor=actor, now=now)
@@ -61,12 +61,12 @@ def order_unflag(*, order_id: str, reason: str, seen: str, actor: str, now: date
     """
     order = order_lock(order_id=order_id)
     if order.flagged_at is None:
-        raise OrderRefused("订单没有标记需关注,或已经取消")
+        raise OrderRefused("订单没有标记需关注，或已经取消")
     if flag_mark(order) != seen:
-        raise OrderRefused(f"关注的原因已经变了: {order.flag_reason}。请核对后再取消")
+        raise OrderRefused(f"关注的原因已经变了：{order.flag_reason}。请核对后再取消")
     if not reason:
         raise OrderRefused("请写明为什么不用再关注")
-    detail = f"{reason}(原因是: {order.flag_reason})"
+    detail = f"{reason}（原因是：{order.flag_reason}）"
     order.flagged_at, order.flagged_by, order.flag_reason = None, "", ""
     order.save(update_fields=["flagged_at", "flagged_by", "flag_reason"])
     order_note(order=order, event=UNFLAG, actor=actor, now=now, detail=detail)

@@ -107,7 +107,7 @@ def _due_event(order: Order, now: datetime) -> Event | None:
 def _keep_waiting(order: Order, now: datetime) -> None:
     """Keep the stock, since the provider did not answer; try again after a growing pause."""
     if order.close_attempts == 0:
-        text = "微信支付没有确认关单,库存继续保留"
+        text = "微信支付没有确认关单，库存继续保留"
         order_note(order=order, event="等待关单", actor=SYSTEM, now=now, detail=text)
     order.close_attempts += 1
     _sweep_again(order, now + backoff(order.close_attempts))

@@ -181,7 +181,7 @@ def order_set_parcel(*, order_id: str, express_company: str, express_no: str, ac
     """
     order = order_lock(order_id=order_id)
     if order.shiping_status not in (ShippingStatus.SHIPPED, ShippingStatus.RECEIVED):
-        raise OrderRefused("订单还没有发货,请在发货时填写快递单号")
+        raise OrderRefused("订单还没有发货，请在发货时填写快递单号")
     before = f"{order.express_company} {order.express_no}".strip()
     order.express_company, order.express_no = express_company, express_no
     order.save(update_fields=["express_company", "express_no"])
@@ -199,7 +199,7 @@ def order_set_receiver(*, order_id: str, recipient: str, phone: str, address: st
     """
     order = order_lock(order_id=order_id)
     if order.state not in (State.OPEN, State.PAID, State.PREPARING):
-        raise OrderRefused(f"订单“{State(order.state).label}”,不能再修改收货信息")
+        raise OrderRefused(f"订单“{State(order.state).label}”，不能再修改收货信息")
     before = " ".join(filter(None, [order.recipient, order.phone, order.address]))
     order.recipient, order.phone, order.address = recipient, phone, address
     order.save(update_fields=["recipient", "phone", "address"])

@@ -49,7 +49,7 @@ def order_refund_part(
     lines = _take_back(order, quantities, is_restocked, now)
     goods = "、".join(f"{line.title}×{pieces}" for line, pieces in lines)
     if lines and all(not line.vip_level for line, _ in lines):
-        goods += "(放回货架)" if is_restocked else "(不放回货架)"
+        goods += "（放回货架）" if is_restocked else "（不放回货架）"
     detail = " ".join(filter(None, [fen_text(fen), goods, reason]))
     note = ": ".join(filter(None, [f"商家已退款 {fen_text(fen)}", reason]))[:200]
     if fen == refunds.rest_fen:
@@ -71,21 +71,21 @@ def order_refund_part(
 
 def _require_possible(refunds: RefundsOfPayment, fen: int, refunds_seen: int) -> None:
     if refunds.number != refunds_seen:
-        raise OrderRefused("这个订单刚刚有过别的退款,请核对下面的数字再办")
+        raise OrderRefused("这个订单刚刚有过别的退款，请核对下面的数字再办")
     if waiting := refunds.to_tend:
-        raise RefundNotPossible(f"退款单 {waiting} 还没有退成,请先处理它")
+        raise RefundNotPossible(f"退款单 {waiting} 还没有退成，请先处理它")
     if not 0 < fen <= refunds.rest_fen:
         raise RefundNotPossible(f"最多还能退 {fen_text(refunds.rest_fen)}")
     if fen < refunds.rest_fen and refunds.number >= MOST_REFUNDS - 1:
         raise RefundNotPossible(
-            f"微信一笔支付最多退 {MOST_REFUNDS} 次,只剩最后一次:请退完余款 {fen_text(refunds.rest_fen)}"
+            f"微信一笔支付最多退 {MOST_REFUNDS} 次，只剩最后一次：请退完余款 {fen_text(refunds.rest_fen)}"
         )
 
 
 def _require_goods_or_all(order: Order, state: State) -> None:
     is_unshipped = state in (State.PAID, State.PREPARING)
     if is_unshipped and not any(line.left for line in order.lines.all()):
-        raise OrderRefused("没有发货的商品都退了,请退完全部余款")
+        raise OrderRefused("没有发货的商品都退了，请退完全部余款")
 
 
 def _take_back(
@@ -103,7 +103,7 @@ def _take_back(
         if not 0 < pieces <= line.left:
             raise OrderRefused(f"{line.title}最多还能退 {line.left} 件")
         if line.vip_level and pieces != line.quantity:
-            raise OrderRefused(f"{line.title}是 VIP 时长,只能整行退,或只退金额")
+            raise OrderRefused(f"{line.title}是 VIP 时长，只能整行退，或只退金额")
         back = pieces if is_restocked else 0
         OrderLine.objects.filter(pk=line.pk).update(
             refunded_quantity=F("refunded_quantity") + pieces, restocked_quantity=F("restocked_quantity") + back

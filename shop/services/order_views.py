@@ -18,14 +18,14 @@ def view_save(*, user_pk: int, name: str, query: str) -> OrderView:
     """
     name = name.strip()
     if not name or not name.isprintable() or len(name) > VIEW_NAME_LENGTH:
-        raise ViewRefused(f"请给视图起一个名称,最多 {VIEW_NAME_LENGTH} 个字")
+        raise ViewRefused(f"请给视图起一个名称，最多 {VIEW_NAME_LENGTH} 个字")
     if not query:
-        raise ViewRefused("现在没有筛选条件,请先筛选再存")
+        raise ViewRefused("现在没有筛选条件，请先筛选再存")
     # Of two requests at once the second must count the view of the first.
     get_user_model().objects.select_for_update(no_key=True).get(pk=user_pk)
     views = OrderView.objects.filter(user_id=user_pk)
     if views.exclude(name=name).count() >= MOST_VIEWS:
-        raise ViewRefused(f"最多存 {MOST_VIEWS} 个视图,请先删除不用的")
+        raise ViewRefused(f"最多存 {MOST_VIEWS} 个视图，请先删除不用的")
     return OrderView.objects.update_or_create(user_id=user_pk, name=name, defaults={"query": query})[0]
 
 

@@ -103,7 +103,7 @@ def product_restock(*, product_id: str, pieces: int, actor: str, now: datetime) 
     if product is None:
         raise RecordMissing
     if not 0 <= product.stock + pieces <= MAX_STOCK:
-        raise ProductInvalid(f"库存现有{product.stock}件,不能调整{pieces:+d}件")
+        raise ProductInvalid(f"库存现有{product.stock}件，不能调整{pieces:+d}件")
     log.info("stock adjusted", product_id=product_id, old=product.stock, pieces=pieces, actor=actor)
     product.stock += pieces
     product.updator, product.updated_at = actor, now

@@ -130,7 +130,7 @@ class TestTheFlag:
         assert listed(office, "trouble") == []
         deeds = LogEntry.objects.filter(action=Deed.ORDER).order_by("pk")
         assert [entry.changes["事件"][1] for entry in deeds] == [FLAG, UNFLAG]
-        assert deeds[1].changes["说明"][1] == "已经送到(原因是: 买家说没有收到)"
+        assert deeds[1].changes["说明"][1] == "已经送到（原因是：买家说没有收到）"
 
     def test_needs_a_reason_both_ways(self, office, order):
         assert "请写明为什么要关注" in flag(office, order, "")[0]
@@ -143,7 +143,7 @@ class TestTheFlag:
     def test_keeps_its_first_reason(self, office, order):
         flag(office, order)
 
-        assert "订单已经标记需关注: 买家说没有收到" in flag(office, order, "另一个原因")[0]
+        assert "订单已经标记需关注：买家说没有收到" in flag(office, order, "另一个原因")[0]
 
         order.refresh_from_db()
         assert order.flag_reason == "买家说没有收到"
@@ -154,7 +154,7 @@ class TestTheFlag:
         order_unflag(reason="好了", seen=seen, **facts)
         order_flag(reason="第二个原因", **facts | {"now": timezone.now()})
 
-        assert "关注的原因已经变了: 第二个原因" in click(office, order, "unflag", seen=seen, reason="好了")[0]
+        assert "关注的原因已经变了：第二个原因" in click(office, order, "unflag", seen=seen, reason="好了")[0]
 
         order.refresh_from_db()
         assert order.flag_reason == "第二个原因"

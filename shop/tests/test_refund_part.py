@@ -80,13 +80,13 @@ class TestPage:
         assert "部分退款已提交" in said[0]
         order.refresh_from_db()
         assert (order.state, order.refunded, order.part_refund, stock_of(line.product)) == ("paid", 10, "", 8)
-        assert order.logs.last().detail == f"10.00元 {line.title}×1(放回货架) 只要一件"
+        assert order.logs.last().detail == f"10.00元 {line.title}×1（放回货架） 只要一件"
         paper = office.get(PACKING, {"ids": order.pk}).content.decode()
         assert "<b>1</b> （另 1 件已退款，不发）" in paper
         row = li.get("/order/get_order", order_id=order.order_id).json()["data"]
         assert (row["note"], row["order_status"], row["pay_status"]) == ("商家已退款 10.00元: 只要一件", 1, 1)
         shown = office.get(page).content.decode()
-        assert f"{line.title}×1(放回货架)" in shown and f"{order.order_id}R01" in shown
+        assert f"{line.title}×1（放回货架）" in shown and f"{order.order_id}R01" in shown
 
         # The buyer's own return gives back what is left, and only the pieces that are left go back on the shelf.
         assert li.post("/order/returns", {"order_id": order.order_id}).json()["state"]
@@ -104,7 +104,7 @@ class TestPage:
             ({"amount": "5", "pieces": "3"}, "最多还能退 2 件"),
             ({"amount": "5", "pieces": "-1"}, "bo-wrong"),
             ({"amount": "5", "pieces": "1", "shelf": ""}, "请选择退的商品是否放回货架"),
-            ({"amount": "5", "pieces": "2", "shelf": "no"}, "没有发货的商品都退了,请退完全部余款"),
+            ({"amount": "5", "pieces": "2", "shelf": "no"}, "没有发货的商品都退了，请退完全部余款"),
         ],
     )
     def test_a_mistake_moves_nothing_and_what_was_typed_stays(self, office, paid, typed, problem):

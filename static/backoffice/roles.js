@@ -30,7 +30,7 @@
       for (const group of picker.querySelectorAll("[data-group]")) {
         const button = group.querySelector("[data-all]"), shown = inUse(group);
         button.textContent = shown.length && shown.every((box) => box.checked) ? "全不选" : "全选";
-        button.setAttribute("aria-label", `${button.textContent}:${group.querySelector("legend").firstChild.textContent.trim()}`);
+        button.setAttribute("aria-label", `${button.textContent}：${group.querySelector("legend").firstChild.textContent.trim()}`);
       }
       count.textContent = `共 ${boxes.length} 项，已勾选 ${ticked} 项${covered ? `，另有 ${covered} 项由 * 包含` : ""}`;
     };
@@ -143,7 +143,7 @@
       };
       judge();
       const icon = (name, label, run) => make("button", {
-        type: "button", className: "ro-icon", title: label, "aria-label": `${label}:${called}`, disabled: !run, onclick: run || null,
+        type: "button", className: "ro-icon", title: label, "aria-label": `${label}：${called}`, disabled: !run, onclick: run || null,
       }, make("span", { className: "material-symbols-outlined", "aria-hidden": "true", textContent: name }));
       const more = Object.keys(entry).filter((name) => name !== "name" && name !== "children");
       const row = make("div", { className: "ro-row" }, input, make("span", { className: "ro-acts" },

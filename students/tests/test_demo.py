@@ -8,8 +8,8 @@ pytestmark = pytest.mark.django_db
 
 
 def test_fills_an_empty_table_once():
-    assert demo.seed() == "新增 200 名学员,6 个班"
-    assert demo.seed() == "已有学员,保持不变"
+    assert demo.seed() == "新增 200 名学员，6 个班"
+    assert demo.seed() == "已有学员，保持不变"
 
     assert Student.objects.count() == 200
     assert class_list() == ["H51901", "H51902", "H51903", "H51904", "H51905", "H51906"]

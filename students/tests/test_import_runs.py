@@ -343,7 +343,7 @@ def test_the_preview_shows_page_after_page_of_each_kind(root):
 def test_only_who_may_add_and_change_students(request, who):
     run = checked(sheet(line()))
     browser = office(request.getfixturevalue(who)) if who else Client()
-    paths = ["", "import/", "photos/", "export/", "template.csv", *(f"{run.pk}/{p}/" for p in ("change", "progress"))]
+    paths = ["", "import/", "photos/", "template.csv", *(f"{run.pk}/{p}/" for p in ("change", "progress"))]
 
     answers = {browser.get(RUNS + path).status_code for path in paths}
 
@@ -415,7 +415,7 @@ def test_an_archived_student_is_named_as_such_by_an_import_and_by_its_undo():
     first = Student.objects.earliest("pk")
     students_archive(pks=[first.pk], actor_pk=None, now=timezone.now())
     again = checked(sheet([first.sid, "22"], head=["学号", "年龄"]))
-    assert errors(again) == [(2, [["A2 学号", "这名学员已归档,请先恢复"]])]
+    assert errors(again) == [(2, [["A2 学号", "这名学员已归档，请先恢复"]])]
 
     run_undo(run=run, user_pk=None, now=timezone.now())
     transfer_work(run.pk)

@@ -69,7 +69,7 @@ def test_leaves_what_somebody_changed_since_and_lists_it(zhuguan):
 
     assert not Student.objects.filter(pk=new[2].pk).exists()
     reasons = {row.number: row.errors[0] for row in run.rows.filter(kind=RowKind.KEPT)}
-    assert reasons[2] == ["城市", "导入之后被修改过,保留现在的内容"] and reasons[3][0] == "头像"
+    assert reasons[2] == ["城市", "导入之后被修改过，保留现在的内容"] and reasons[3][0] == "头像"
     assert "城市" in reasons[5][0] and "自我评价" in reasons[6][0] and reasons[7] == ["学员", "导入之后已被删除"]
     old[0].refresh_from_db()
     assert old[0].city == "广州"
@@ -111,4 +111,4 @@ def test_an_import_that_is_not_done_cannot_be_taken_back(root):
 
     run.refresh_from_db()
     assert run.state == RunState.READY
-    assert "撤销" not in browser.get(f"{RUNS}{run.pk}/change/").content.decode().replace("不能撤销,或者已经撤销", "")
+    assert "撤销" not in browser.get(f"{RUNS}{run.pk}/change/").content.decode().replace("不能撤销，或者已经撤销", "")

@@ -44,7 +44,7 @@ def deletion_selection(students: QuerySet[Student]) -> Selection:
     """
     selection = _selection(students.order_by()[: MOST + 1], "pk")
     if selection.size > MOST:
-        raise TooManyChosen(f"一次最多删除{MOST}名学员,请先按班级或姓名筛选")
+        raise TooManyChosen(f"一次最多删除{MOST}名学员，请先按班级或姓名筛选")
     return selection
 
 

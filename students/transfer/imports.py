@@ -48,13 +48,13 @@ from students.transfer.sheets import sheet_kind, sheet_read
 
 T = TypeVar("T")
 BATCH = 1000
-ARCHIVED = "这名学员已归档,请先恢复"
+ARCHIVED = "这名学员已归档，请先恢复"
 UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 # By the kind of a row: what the result file says before and after the import is written.
 _RESULTS = {
     RowKind.NEW: ("可以新增", "已新增"),
     RowKind.CHANGED: ("可以修改", "已修改"),
-    RowKind.UNCHANGED: ("没有变化", "没有变化,跳过"),
+    RowKind.UNCHANGED: ("没有变化", "没有变化，跳过"),
     RowKind.UNDONE: ("已撤销", "已撤销"),
 }
 
@@ -75,7 +75,7 @@ def import_check(*, run_pk: int) -> None:
 def _check(run: TransferRun) -> None:
     rows = list(sheet_read(source_of(run)))
     if len(rows) < 2:
-        raise SheetRefused("文件中没有学员:第一行是列名,从第二行起每行一名学员")
+        raise SheetRefused("文件中没有学员：第一行是列名，从第二行起每行一名学员")
     heading = heading_read(rows.pop(0)[1])
     counts: Counter[str] = Counter()
     namesakes = 0
@@ -89,7 +89,7 @@ def _check(run: TransferRun) -> None:
         TransferRow.objects.bulk_create(batch)
     run.counts = dict(counts)
     # A file without numbers that is sent twice would add everybody twice.
-    run.message = f"其中 {namesakes} 名新增学员与同班现有学员同名,请确认不是重复导入" if namesakes else ""
+    run.message = f"其中 {namesakes} 名新增学员与同班现有学员同名，请确认不是重复导入" if namesakes else ""
     run.state = RunState.REFUSED if counts[RowKind.ERROR] else RunState.READY
 
 
@@ -137,16 +137,16 @@ def heading_read(texts: list[str]) -> Heading:
         name = text.strip(" *＊")
         wire = wires.get(name.casefold())
         if wire in places:
-            raise SheetRefused(f"列“{name}”出现了两次({column_letters(at + 1)}1)")
+            raise SheetRefused(f"列“{name}”出现了两次（{column_letters(at + 1)}1）")
         if wire:
             places[wire] = at
         elif name and name not in UNREAD:
-            unknown.append(f"{name[:20]}({column_letters(at + 1)}1)")
+            unknown.append(f"{name[:20]}（{column_letters(at + 1)}1）")
     if unknown:
-        raise SheetRefused(f"不认识的列:{'、'.join(unknown[:8])}。第一行必须是模板中的列名")
+        raise SheetRefused(f"不认识的列：{'、'.join(unknown[:8])}。第一行必须是模板中的列名")
     missing = [column.label for column in COLUMNS if column.is_required_of_staff and column.wire not in places]
     if "sId" not in places and missing:
-        raise SheetRefused(f"缺少列:{'、'.join(missing)}。没有“学号”列时全部按新增处理,新增时必须有这些列")
+        raise SheetRefused(f"缺少列：{'、'.join(missing)}。没有“学号”列时全部按新增处理，新增时必须有这些列")
     return Heading(places)
 
 
@@ -213,7 +213,7 @@ def _judge(
 def _reasons(refusal: ValidationError) -> list[tuple[str, str]]:
     detail: Any = refusal.detail
     return [
-        (wire, "不能为空(新增学员时必填)" if errors[0].code == "required" else str(errors[0]))
+        (wire, "不能为空（新增学员时必填）" if errors[0].code == "required" else str(errors[0]))
         for wire, errors in detail.items()
         if wire in BY_WIRE
     ]
@@ -257,10 +257,10 @@ def _students_lock(rows: list[TransferRow]) -> dict[int, Student]:
 
 def _refuse_stale(row: TransferRow, student: Student | None) -> None:
     if student is None:
-        raise RunStale(f"第{row.number}行的学员在预览之后被删除了,没有写入任何数据。请重新检查")
+        raise RunStale(f"第{row.number}行的学员在预览之后被删除了，没有写入任何数据。请重新检查")
     for change in changes_load(row.diff):
         if getattr(student, change.field) not in (change.before, change.after):
-            raise RunStale(f"第{row.number}行的学员在预览之后被别人修改了,没有写入任何数据。请重新检查")
+            raise RunStale(f"第{row.number}行的学员在预览之后被别人修改了，没有写入任何数据。请重新检查")
 
 
 def _add(run: TransferRun, rows: Iterator[TransferRow], start: int, total: int, now: datetime) -> None:
@@ -353,7 +353,7 @@ def _take_back(run: TransferRun, rows: list[TransferRow], now: datetime) -> None
             what = "已归档" if row.student_pk in archived else "已被删除"
             row.kind, row.errors = RowKind.KEPT, [["学员", f"导入之后{what}"]]
         elif labels := _changed_since(row, student):
-            row.kind, row.errors = RowKind.KEPT, [["、".join(labels), "导入之后被修改过,保留现在的内容"]]
+            row.kind, row.errors = RowKind.KEPT, [["、".join(labels), "导入之后被修改过，保留现在的内容"]]
         elif row.kind == RowKind.NEW:
             row.kind = RowKind.UNDONE
             added.append(student)

@@ -61,7 +61,7 @@ def pictures_in(content: bytes) -> list[ZipPicture]:
     except SheetRefused:
         raise
     except Exception:  # a broken archive has many faces
-        raise SheetRefused("不是 ZIP 文件,或文件已损坏") from None
+        raise SheetRefused("不是 ZIP 文件，或文件已损坏") from None
 
 
 def _refuse_crowded(content: bytes) -> None:
@@ -101,7 +101,7 @@ def _fault(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> str:
         return f"图片不能超过{MAX_BYTES // 1024**2}MB"
     try:
         with archive.open(entry) as stream:
-            return "" if stream.read(16).startswith(_MAGIC) else "不是图片(支持 JPG、PNG、GIF、WebP)"
+            return "" if stream.read(16).startswith(_MAGIC) else "不是图片（支持 JPG、PNG、GIF、WebP）"
     except Exception:
         return "文件已损坏"
 

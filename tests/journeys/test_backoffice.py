@@ -44,7 +44,7 @@ def test_new_staff_see_their_section_alone(page, running, chromium):
     log_in(page, "root", running.root_password)
     page.goto("/admin/accounts/user/add/")
     page.get_by_label("用户名").fill("xiaowang")
-    page.locator("[name=role]").select_option(label="主管 (103)", force=True)
+    page.locator("[name=role]").select_option(label="主管（103）", force=True)
     page.locator("[name=is_staff]").check()
     for name in ("password1", "password2"):
         page.locator(f"[name={name}]").fill(PASSWORD)

@@ -44,7 +44,7 @@ def test_a_form_survives_the_end_of_the_session(page, running):
     page.locator("#id_city").fill("重庆")
     page.locator("#id_degree").fill("本科")
     page.get_by_role("button", name="保存", exact=True).click()
-    page.get_by_text("已新增学员“谭鹏 (H59999)”").wait_for()
+    page.get_by_text("已新增学员“谭鹏（H59999）”").wait_for()
     page.goto(f"{LIST}add/")
     assert page.locator(".bo-draft").count() == 0
 

@@ -25,7 +25,7 @@ class Command(BaseCommand):
         except ImproperlyConfigured as error:
             raise CommandError(str(error)) from None
         for account in accounts:
-            self.stdout.write(f"账号: {account.username} / {account.password or '(密码已修改)'}  {account.role}")
+            self.stdout.write(f"账号：{account.username} / {account.password or '（密码已修改）'}  {account.role}")
         if root_password_file().exists():
             self.stdout.write(f"root 的初始密码保存在 {root_password_file()}")
         if settings.DEMO_DATA and not options["reset"]:

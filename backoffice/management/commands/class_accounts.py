@@ -33,7 +33,7 @@ class Command(BaseCommand):
         if not class_name or class_name == "-":
             raise CommandError("Name the class: --class H51901")
         if options["delete"]:
-            self.stdout.write(f"{class_name}: 已删除 {class_accounts_delete(class_name=class_name)} 个账号")
+            self.stdout.write(f"{class_name}：已删除 {class_accounts_delete(class_name=class_name)} 个账号")
             return
         try:
             slips = self._slips(class_name, options)

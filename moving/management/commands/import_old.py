@@ -61,21 +61,21 @@ class Command(BaseCommand):
             others = Import(run, report, self._tell).folder(folder)
             self.stdout.write(report.end())
             for path in others:
-                self.stdout.write(f"没有读取: {path}")
+                self.stdout.write(f"没有读取：{path}")
             if run.is_check:
-                self.stdout.write("这是检查,没有写入任何数据。")
+                self.stdout.write("这是检查，没有写入任何数据。")
                 return
             if run.pictures:
                 self._pictures(run.pictures, run, report)
         if left := addresses_left():
-            self.stdout.write(f"还有 {left:,} 个地址指向旧服务器的图片:找到文件后加上 --pictures 再运行一次即可。")
+            self.stdout.write(f"还有 {left:,} 个地址指向旧服务器的图片：找到文件后加上 --pictures 再运行一次即可。")
 
     def _pictures(self, folder: Path, run: Pass, report: ImportReport) -> None:
         figures = pictures_bring(folder, run.now, self._tell)
         for picture in figures.refused:
             report.picture_refused(picture.path, picture.refusal)
         self.stdout.write(
-            f"图片: 收下 {figures.stored:,} 张, 拒绝 {len(figures.refused):,} 张, 改写地址 {figures.rewritten:,} 个。"
+            f"图片：收下 {figures.stored:,} 张，拒绝 {len(figures.refused):,} 张，改写地址 {figures.rewritten:,} 个。"
         )
 
     def _tell(self, label: str, share: float, number: int) -> None:

@@ -14,7 +14,7 @@ class Command(BaseCommand):
     help = "与微信支付一天的账单对账 (Compare a day with WeChat Pay's bill). The exit code is 1 if that failed."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("date", type=date.fromisoformat, help="账单日,例如 2026-11-24")
+        parser.add_argument("date", type=date.fromisoformat, help="账单日，例如 2026-11-24")
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
@@ -28,15 +28,15 @@ class Command(BaseCommand):
 
     def _tell(self, run: BillRun) -> None:
         self.stdout.write(
-            f"{run.day} 商户 {run.mch_id}: {run.get_state_display()}, {run.rows} 笔"
-            f"(其他系统 {run.foreign_rows} 笔), 收款 {fen_text(run.paid_fen)}, 退款 {fen_text(run.refunded_fen)}, "
+            f"{run.day} 商户 {run.mch_id}：{run.get_state_display()}，{run.rows} 笔"
+            f"（其他系统 {run.foreign_rows} 笔），收款 {fen_text(run.paid_fen)}，退款 {fen_text(run.refunded_fen)}，"
             f"差异 {run.differences} 处 {run.last_error}".rstrip()
         )
         mine = Difference.objects.filter(mch_id=run.mch_id, day=run.day, ending=Difference.Ending.OPEN)
         for one in mine.order_by("pk"):
             number = one.out_refund_no or one.out_trade_no
             there, here = _side(one.bill_state, one.bill_fen), _side(one.our_state, one.our_fen)
-            self.stdout.write(f"  {one.get_kind_display()} {number}: 账单 {there}, 本地 {here} {one.note}".rstrip())
+            self.stdout.write(f"  {one.get_kind_display()} {number}：账单 {there}，本地 {here} {one.note}".rstrip())
 
 
 def _side(state: str, fen: int | None) -> str:

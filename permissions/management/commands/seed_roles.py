@@ -13,4 +13,4 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         written = roles_seed(reset=options["reset"])
-        self.stdout.write(f"角色: 写入 {'、'.join(written)}" if written else "角色: 已是最新")
+        self.stdout.write(f"角色：写入 {'、'.join(written)}" if written else "角色：已是最新")
