@@ -11,7 +11,7 @@ from unfold.dataclasses import SearchResult
 from accounts.selectors import users_found
 from backoffice.navigation import navigation
 from shop.models import Order
-from shop.selectors import order_search, products_found
+from shop.selectors import orders_found, products_found
 from shop.states import State
 from students.models import Student
 from students.selectors import student_page, value_matches
@@ -60,7 +60,8 @@ def _students(text: str) -> Iterator[SearchResult]:
 
 
 def _orders(text: str) -> Iterator[SearchResult]:
-    for order in order_search(Order.objects.order_by("-pk"), text)[:MOST]:
+    pks = orders_found(Order.objects.all(), text, most=MOST)
+    for order in Order.objects.filter(pk__in=pks).order_by("-pk"):
         who = order.recipient or order.username
         what = f"订单 {who} {order.phone} {order.total}元 {State(order.state).label}"
         yield _result("shop.order", order.pk, order.order_id, what, "receipt_long")

@@ -74,22 +74,41 @@ def order_search(orders: QuerySet[Order], text: str) -> QuerySet[Order]:
     """Find orders whose number or phone begins or ends with ``text``, or whose recipient, buyer or parcel's number
     begins with it, or a product of which contains it in its name.
 
-    Each of these has an index, except names of products, of which there are few.
+    Each of these has an index, except names of products, of which there are few. Where very many orders match, this
+    takes seconds: a list asks ``orders_found``.
     """
+    found, *others = (_matching(Order.objects.order_by(), condition).values("pk") for condition in _conditions(text))
+    # One subquery of keys: with "OR ... IN" beside the other conditions PostgreSQL would use none of the indexes.
+    return orders.filter(pk__in=found.union(*others))
+
+
+def orders_found(orders: QuerySet[Order], text: str, *, most: int) -> list[int]:
+    """Return the keys of the newest of ``orders`` that ``order_search`` finds, newest first, ``most`` at most."""
+    # Each condition by itself: where few rows match, PostgreSQL reads its index, else the newest orders until it has
+    # enough. All of them together took a second where half of 100,000 orders matched.
+    newest = orders.order_by("-pk").prefetch_related(None)
+    found, *others = (
+        _matching(newest, condition).values_list("pk", flat=True)[:most] for condition in _conditions(text)
+    )
+    return sorted(found.union(*others), reverse=True)[:most]
+
+
+def _conditions(text: str) -> list[Q]:
     text = text.strip()[:LONGEST_SEARCH]
     number = re.sub(r"[\s-]", "", text) or text  # people write phones with spaces
-    found = Q(order_id__startswith=number) | Q(username__startswith=text) | _begins("recipient", text)
-    found |= _begins("express_no", number.upper())
-    for phone in {number, text}:
-        found |= Q(phone__startswith=phone)
-    everything = Order.objects.order_by()
+    conditions = [Q(order_id__startswith=number), Q(username__startswith=text), _begins("recipient", text)]
+    conditions += [_begins("express_no", number.upper())]
+    conditions += [Q(phone__startswith=phone) for phone in sorted({number, text})]
     if len(number) >= TAIL_LENGTH:
-        everything = everything.alias(tail=Reverse("order_id"), phone_tail=Reverse("phone"))
-        found |= Q(tail__startswith=number[::-1]) | Q(phone_tail__startswith=number[::-1])
-    products = Product.objects.order_by().filter(name__icontains=text).values("pk")
-    bought = OrderLine.objects.order_by().filter(product__in=products).values("order_id")
-    # One subquery of keys: with "OR ... IN" beside the other conditions PostgreSQL would use none of the indexes.
-    return orders.filter(pk__in=everything.filter(found).values("pk").union(bought))
+        conditions += [Q(tail__startswith=number[::-1]), Q(phone_tail__startswith=number[::-1])]
+    # Numbers and not a subquery: PostgreSQL knows how many lines a product has.
+    if products := list(Product.objects.filter(name__icontains=text).order_by().values_list("pk", flat=True)):
+        conditions.append(Q(pk__in=OrderLine.objects.order_by().filter(product__in=products).values("order_id")))
+    return conditions
+
+
+def _matching(orders: QuerySet[Order], condition: Q) -> QuerySet[Order]:
+    return orders.alias(tail=Reverse("order_id"), phone_tail=Reverse("phone")).filter(condition)
 
 
 def _begins(column: str, text: str) -> Q:

@@ -159,6 +159,28 @@ class TestMany:
         assert progress["working"] is False
         assert export.file_name in office.get(reverse("admin:core_export_changelist")).content.decode()
 
+    def test_have_what_a_search_finds_beyond_the_list(
+        self, office: Client, stock: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("shop.admin.order.MOST_FOUND", 3)
+        monkeypatch.setattr("shop.admin.order.OrderAdmin.most_found", 3)
+
+        export = self.start(office, q="手表")
+        make_export(export.pk)
+
+        assert len(book_of(self.result(office, export))) == 14
+        assert LogEntry.objects.get(action=Deed.EXPORT).changes["行数"] == ["", "3+"]
+
+    def test_too_many_that_a_search_finds_are_refused(
+        self, office: Client, stock: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        export = self.start(office)
+        monkeypatch.setattr(exports, "MAX_ROWS", 3)
+
+        make_export(export.pk)
+
+        assert "一次最多导出 3 行" in office.get(reverse("admin:core_export_change", args=[export.pk])).content.decode()
+
     def test_are_read_in_portions(self, office: Client, stock: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(exports, "PORTION", 5)
         export = self.start(office)

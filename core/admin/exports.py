@@ -21,6 +21,7 @@ from django.utils import timezone
 from django.utils.http import content_disposition_header
 
 from core.admin.audit import Deed, deed_record
+from core.admin.paginator import AtLeast
 from core.admin.password import require_password
 from core.cache.progress import SILENCE, progress_end, progress_read, progress_write, with_progress
 from core.db.after_commit import task_send
@@ -30,10 +31,11 @@ from core.sheets import TYPES, sheet_write
 
 log = structlog.get_logger("core.exports")
 
-AT_ONCE = 2_000
+AT_ONCE = 500  # takes a fifth of a second; 2,000 took 0.6 s
 MAX_ROWS = 200_000
 PORTION = 2_000  # rows that are read from the database together
 KEEP_FOR = timedelta(days=7)  # files hold personal data
+TOO_MANY = "一次最多导出 {} 行，请先筛选"
 MOST_STATEMENT = timedelta(minutes=5)
 _PLACE = ("p", "all", "e", "format")  # where in the list somebody is, not what the list shows
 
@@ -50,10 +52,17 @@ class ExportMixin:
     """A page whose list can be exported by who has the right ``export_`` of its model."""
 
     export_columns: ClassVar[tuple[Column, ...]] = ()
+    # A search in the list shows that many rows at most, more than ``AT_ONCE``; the export has all (``finds_every``).
+    most_found: ClassVar[int | None] = None
 
     def export_rows(self, rows: QuerySet[Any]) -> QuerySet[Any]:
         """Load with the rows what the columns read."""
         return rows
+
+    def export_name(self, request: HttpRequest) -> str:
+        """Return the beginning of the file's name."""
+        page: Any = self
+        return str(page.opts.verbose_name)
 
     def may_export(self, request: HttpRequest) -> bool:
         page: Any = self
@@ -89,12 +98,13 @@ class ExportMixin:
             messages.error(request, "筛选条件不对，没有导出")
             return back
         if count > MAX_ROWS:
-            messages.error(request, f"一次最多导出 {MAX_ROWS} 行，请先筛选")
+            messages.error(request, TOO_MANY.format(MAX_ROWS))
             return back
         now = timezone.localtime()
-        name = f"{page.opts.verbose_name}-{now:%Y%m%d-%H%M}.{kind}"
+        name = f"{self.export_name(request)}-{now:%Y%m%d-%H%M}.{kind}".replace("/", "_")
         filters = " ".join(f"{key}={value}" for key, value in parse_qsl(query))[:200]
-        deed_record(request.user, Deed.EXPORT, {"文件": name, "行数": str(count), "筛选": filters})
+        size = AtLeast(count) if count == self.most_found else count
+        deed_record(request.user, Deed.EXPORT, {"文件": name, "行数": str(size), "筛选": filters})
         if count <= AT_ONCE:
             return download(name, file_of(page, rows, kind))
         export = export_start(
@@ -109,18 +119,25 @@ def query_kept(query: str) -> str:
     return urlencode([(name, value) for name, value in pairs if name not in _PLACE and name[:1] != "_"])
 
 
-def rows_shown(page: Any, user: Any, query: str) -> QuerySet[Any]:
+def rows_shown(page: Any, user: Any, query: str, *, every: bool = False) -> QuerySet[Any]:
     """Return all rows that a page's list shows ``user`` for a query string, in the order of the list.
 
+    :param every: with those that a search finds beyond ``most_found``; that may take seconds.
     :raises IncorrectLookupParameters, SuspiciousOperation: the list does not understand the query.
     """
     if "%00" in query:  # Django would show the list without the filter, and say so
         raise IncorrectLookupParameters
     request: Any = HttpRequest()
     request.method, request.user, request.GET = "GET", user, QueryDict(query)
+    request.finds_every = every
     request.path = request.path_info = _list_address(page)
     rows: QuerySet[Any] = page.export_rows(page.get_changelist_instance(request).queryset)
     return rows
+
+
+def finds_every(request: HttpRequest) -> bool | None:
+    """Tell whether a search shall find every row, for a file. None: it is the list that searches."""
+    return getattr(request, "finds_every", None)
 
 
 def _list_address(page: Any) -> str:
@@ -188,12 +205,15 @@ def _write(export: Export, work: str) -> None:
     if not page.may_export(asked):  # the right was taken away meanwhile
         export.state, export.message = Export.State.FAILED, "没有导出的权限"
     else:
-        rows = rows_shown(page, export.created_by, export.query)
-        total = rows.order_by()[:MAX_ROWS].count()
-        # The cursor stays open within the transaction, so all rows are of one moment.
-        found = with_progress(rows[:MAX_ROWS].iterator(PORTION), work, total=total)
-        export.content = file_of(page, found, export.file_name.rpartition(".")[2])
-        export.state, export.rows = Export.State.DONE, total
+        rows = rows_shown(page, export.created_by, export.query, every=True)
+        total = rows.order_by()[: MAX_ROWS + 1].count()
+        if total > MAX_ROWS:
+            export.state, export.message = Export.State.FAILED, TOO_MANY.format(MAX_ROWS)
+        else:
+            # The cursor stays open within the transaction, so all rows are of one moment.
+            found = with_progress(rows[:MAX_ROWS].iterator(PORTION), work, total=total)
+            export.content = file_of(page, found, export.file_name.rpartition(".")[2])
+            export.state, export.rows = Export.State.DONE, total
     export.save()
 
 

@@ -20,7 +20,7 @@ from unfold.contrib.filters.admin import RangeDateFilter
 from unfold.decorators import action, display
 
 from core.admin.buttons import SURE, ButtonsAdmin, bulk_action
-from core.admin.exports import ExportMixin
+from core.admin.exports import ExportMixin, finds_every
 from core.admin.tables import table
 from core.times import SHANGHAI
 from shop.admin.attention import ASKED, FlagFilter, RemarkForm, UnflagForm, attach_differences, head_of, seen_field
@@ -43,7 +43,7 @@ from shop.admin.work_lists import (
 )
 from shop.errors import OrderRefused, ProviderUndecided
 from shop.models import Order, PartRefund
-from shop.selectors import order_search
+from shop.selectors import order_search, orders_found
 from shop.services.order_attention import order_flag, order_remark, order_unflag
 from shop.services.order_close import order_close
 from shop.services.order_move import order_set_parcel, order_set_receiver, order_ship
@@ -124,6 +124,7 @@ BUTTONS: dict[str, OrderButton] = {
     "flag": OrderButton(None, "标记需关注", "change", order_flag, tuple(State)),
     "unflag": OrderButton(None, "取消关注", "change", order_unflag, tuple(State)),
 }
+MOST_FOUND = 1_000
 _COURIER = "last_courier"  # of this session: the next parcels usually go by the same
 _REFUNDING = "款项将原路退回，进度见“退款处理”"
 _BEGINS = frozenset(
@@ -220,7 +221,8 @@ class OrderAdmin(WorkListColumns, ExportMixin, ButtonsAdmin):
     change_form_outer_before_template = "shop/order_head.html"
     work_lists = {name: (work.label, work.icon) for name, work in WORK_LISTS.items()}
     search_fields = ["order_id"]  # makes the search box appear; order_search decides what it finds
-    search_help_text = "电话或订单号（或其最后四位）、收件人、商品、快递单号"
+    search_help_text = f"电话或订单号（或其最后四位）、收件人、商品、快递单号；最多显示最新的 {MOST_FOUND} 个"
+    most_found = MOST_FOUND
     ordering = ["-pk"]
     readonly_fields = [
         *("order_id", "username", "total", "refunded", "recipient", "phone", "address", "note", "lines"),
@@ -296,7 +298,14 @@ class OrderAdmin(WorkListColumns, ExportMixin, ButtonsAdmin):
         return work_list_rows(orders, work) if work else orders.prefetch_related("lines")
 
     def get_search_results(self, request: HttpRequest, queryset: QuerySet, search_term: str) -> tuple[QuerySet, bool]:
-        return order_search(queryset, search_term) if search_term.strip() else queryset, False
+        if not search_term.strip():
+            return queryset, False
+        if finds_every(request):
+            return order_search(queryset, search_term), False
+        pks = orders_found(queryset, search_term, most=MOST_FOUND + 1)
+        if len(pks) > MOST_FOUND and request.method == "GET" and finds_every(request) is None:
+            messages.info(request, f"找到的订单超过 {MOST_FOUND} 个，显示最新的 {MOST_FOUND} 个，请再加筛选条件")
+        return queryset.filter(pk__in=pks[:MOST_FOUND]), False
 
     def get_list_display(self, request: HttpRequest) -> Sequence[Any]:
         work = work_list_of(request)

@@ -339,7 +339,7 @@ class TestReturns:
         run_refunds()
         page = office.get(ORDERS, {"work": "refunds"}).content.decode()
         assert "退款失败" in page and f"{order.order_id}R01" in page and f'value="refund_again:{order.pk}"' in page
-        assert "微信拒绝了这笔退款: NOTENOUGH 基本账户余额不足" in page
+        assert "微信拒绝了这笔退款：NOTENOUGH 基本账户余额不足" in page
 
         wechat.is_out_of_money = False
         press(office, "refunds", "refund_again", row=order)
@@ -563,5 +563,5 @@ class TestSearch:
     def test_the_list_of_all_asks_little(self, office, order, django_assert_num_queries):
         office.get(ORDERS)
 
-        with django_assert_num_queries(7):  # session, user; how many, the orders, their lines; the tabs, kept filters
+        with django_assert_num_queries(9):  # session, user; products, keys; count, orders, lines; tabs, kept filters
             office.get(ORDERS, {"q": "138"})

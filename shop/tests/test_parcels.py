@@ -5,7 +5,7 @@ from django.db import connection
 from django.utils import timezone
 
 from shop.models import Courier, Order
-from shop.selectors import order_search
+from shop.selectors import order_search, orders_found
 from shop.services.order_move import order_ship
 from shop.services.order_pay import order_pay
 from shop.states import ShippingStatus
@@ -184,6 +184,23 @@ class TestSearch:
     @pytest.mark.parametrize("text", ["1234", "0001234", "王小", "自行车", "sf7788", "SF 778899"])
     def test_finds_what_a_caller_tells(self, office, order, text):
         assert [row.pk for row in office.get(ORDERS, {"q": text}).context["cl"].result_list] == [order.pk]
+
+    def test_shows_the_newest_of_many_and_says_so(self, office, order, monkeypatch):
+        monkeypatch.setattr("shop.admin.order.MOST_FOUND", 2)
+        newer = [make_order(order.user, make_product(f"自行车{n}"), phone="13800001234") for n in range(2)]
+
+        page = office.get(ORDERS, {"q": "1380000"})
+
+        assert [row.pk for row in page.context["cl"].result_list] == [row.pk for row in reversed(newer)]
+        assert "超过 2 个，显示最新的 2 个" in page.content.decode()
+        assert "超过 2 个" not in office.get(ORDERS, {"q": "1390000"}).content.decode()
+
+    @pytest.mark.parametrize("text", ["1234", "0001234", "王小", "自行车", "SF 778899", "li", "1"])
+    def test_of_the_newest_finds_the_same(self, order, text):
+        everyone = Order.objects.order_by("-pk")
+
+        assert orders_found(everyone, text, most=9) == [row.pk for row in order_search(everyone, text)] != []
+        assert orders_found(everyone.exclude(pk=order.pk), text, most=1) in ([], [order.pk - 1])
 
     @pytest.mark.parametrize("text", ["1234", "王小明的"])
     def test_reads_indexes_alone(self, order, text):
