@@ -22,7 +22,8 @@ from unfold.widgets import INPUT_CLASSES, UnfoldAdminSelectWidget, UnfoldBoolean
 from core.admin.base import OfficeAdmin
 from core.admin.buttons import ButtonsAdmin
 from core.admin.deletion import MARK, NAMES_SHOWN, ask
-from core.admin.paginator import BoundedPaginator, KnownCount
+from core.admin.exports import ExportMixin, finds_every
+from core.admin.paginator import KnownCount
 from core.admin.password import require_password
 from core.admin.tables import table
 from core.times import dash
@@ -39,14 +40,16 @@ from students.selectors import (
     class_list,
     name_holds,
     namesakes,
+    search_q,
     student_page,
     value_matches,
     values_in_use,
 )
 from students.services import student_add, student_edit
 from students.spelling import ClassSpelling
-from students.transfer.admin import may_export, may_see, may_transfer, run_url
+from students.transfer.admin import may_see, may_transfer, run_url
 from students.transfer.deletion import deletion_selection, deletion_start
+from students.transfer.exports import EXPORT_COLUMNS
 from students.transfer.runs import KEEP_FOR
 from uploads.forms import PictureAdminMixin, PictureFormMixin, picture_field
 
@@ -191,8 +194,10 @@ class ClassNameForm(forms.Form):
 
 
 @admin.register(Student)
-class StudentAdmin(PictureAdminMixin, OfficeAdmin):
+class StudentAdmin(ExportMixin, PictureAdminMixin, OfficeAdmin):
     form = StudentForm
+    export_columns = EXPORT_COLUMNS
+    most_found = MOST_FOUND
     rights: ClassVar = {**OfficeAdmin.rights, "delete": "删除、归档", "export": "导出"}
     list_display = ["photo", "name", "sid", "class_name", "age", "city", "degree", "created"]
     list_display_links = ["name"]
@@ -203,7 +208,6 @@ class StudentAdmin(PictureAdminMixin, OfficeAdmin):
     change_form_outer_before_template = "students/student_bar.html"
     search_fields = ["name"]
     search_help_text = f"姓名中的任意一段、学号的开头（至少两位）{SEARCHED}，或班级；最多显示最新的 {MOST_FOUND} 条"
-    show_full_result_count = False
     # These have an index; otherwise PostgreSQL would sort every student.
     sortable_by = ["name", "sid", "class_name", "age", "city", "degree", "created"]
     fields = [*EDITABLE, "photo", "no_picture", "picture", "sid", "created"]
@@ -220,6 +224,8 @@ class StudentAdmin(PictureAdminMixin, OfficeAdmin):
         text = search_term.strip()
         if not text:
             return queryset, False
+        if finds_every(request):
+            return queryset.filter(search_q(text)), False
         filters = filters_read(request.GET)
         if filters.keys() - {"class"}:
             by_name = name_holds(queryset, text).order_by("-pk").values_list("pk", flat=True)[: MOST_FOUND + 1]
@@ -232,19 +238,23 @@ class StudentAdmin(PictureAdminMixin, OfficeAdmin):
         for others in (rest.filter(value_matches(text)), rest.filter(class_name=ClassSpelling().of(text))):
             found = list(others[: MOST_FOUND + 1])
             pks, total = [*pks, *found], max(total, len(found))
-        if total > MOST_FOUND and request.method == "GET":  # an action of the list asks twice
+        # An action of the list asks twice, an export has no page.
+        if total > MOST_FOUND and request.method == "GET" and finds_every(request) is None:
             messages.info(request, f"找到的学员超过 {MOST_FOUND} 名，显示最新的 {MOST_FOUND} 名，请再加筛选条件")
         return queryset.filter(pk__in=sorted(pks, reverse=True)[:MOST_FOUND]), False
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return StudentList
 
+    def export_name(self, request: HttpRequest) -> str:
+        parts = ("学员", filters_read(request.GET).get("class"), request.GET.get("q", "").strip()[:20])
+        return "-".join(part for part in parts if part)
+
     def get_paginator(self, request: HttpRequest, queryset: QuerySet, per_page: int, *args: Any, **kwargs: Any) -> Any:
-        if queryset.model is not Student:  # the page of a student's history
-            return super().get_paginator(request, queryset, per_page, *args, **kwargs)
         filters = filters_read(request.GET)
-        if request.GET.keys() - _SAME_COUNT - {one.name for one in FILTERS} or filters.keys() - {"class"}:
-            return BoundedPaginator(queryset, per_page)
+        is_known = not (request.GET.keys() - _SAME_COUNT - {one.name for one in FILTERS} or filters.keys() - {"class"})
+        if queryset.model is not Student or not is_known:  # another model: the page of a student's history
+            return super().get_paginator(request, queryset, per_page, *args, **kwargs)
         return KnownCount(queryset, per_page, student_count(filters.get("class", "")))
 
     def save_model(self, request: HttpRequest, obj: Student, form: StudentForm, change: bool) -> None:
@@ -273,12 +283,12 @@ class StudentAdmin(PictureAdminMixin, OfficeAdmin):
     # --- Many at once ---
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         filters, text = filters_read(request.GET), request.GET.get("q", "").strip()
-        query = urlencode(filters | ({"q": text} if text else {}))
+        query = urlencode(filters | ({"q": text} if text else {}))  # the class list on paper knows these alone
         if request.method == "GET" and (first := request.GET.get("created_at__gte")):
-            # From the dashboard's months. Nothing else on the page tells of it, and the export knows no dates.
-            messages.info(request, f"只显示 {first[:10]} 起一段时间内新增的学员；导出不按这段时间筛选")
-        facts = {"is_filtered": bool(query), "export_query": query, "may_transfer": may_transfer(request)}
-        facts |= {"may_export": may_export(request), "may_see_runs": may_see(request)}
+            # From the dashboard's months. Nothing else on the page tells of it.
+            messages.info(request, f"只显示 {first[:10]} 起一段时间内新增的学员")
+        facts = {"print_query": query, "may_transfer": may_transfer(request)}
+        facts |= {"may_see_runs": may_see(request)}
         if request.method == "GET":
             facts |= {"bar": filters, "chips": _chips(request, filters), "kept": self._kept(request)}
             facts |= {"classes": class_list(), "cities": values_in_use("city"), "degrees": values_in_use("degree")}

@@ -3,13 +3,15 @@
 from itertools import groupby
 
 from django.contrib import messages
+from django.db.models import Q
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
 
-from students.filters import filters_read
-from students.transfer.exports import export_filter
+from students.filters import filters_q, filters_read
+from students.models import Student
+from students.selectors import search_q
 
 MOST_PRINTED = 500
 
@@ -17,7 +19,8 @@ MOST_PRINTED = 500
 def class_sheet_page(request: HttpRequest) -> HttpResponse:
     """Return the page of all students that the list shows for the same filters and search."""
     filters, text = filters_read(request.GET), request.GET.get("q", "").replace("\x00", "").strip()[:64]
-    students = list(export_filter(filters, text).order_by("class_name", "pk")[: MOST_PRINTED + 1])
+    found = Student.objects.filter(filters_q(filters), search_q(text) if text else Q())
+    students = list(found.order_by("class_name", "pk")[: MOST_PRINTED + 1])
     back = reverse("admin:students_student_changelist") + "?" + request.GET.urlencode()
     if not students:
         messages.warning(request, "没有符合条件的学员，没有可打印的名单")

@@ -4,7 +4,7 @@ from celery import shared_task
 from django.utils import timezone
 
 from students.counts import counts_fold
-from students.transfer import deletion, exports, imports, photos
+from students.transfer import deletion, imports, photos
 from students.transfer.models import RunKind, RunState, TransferRun
 from students.transfer.runs import runs_purge, runs_resume
 
@@ -17,7 +17,7 @@ def fold_tally() -> None:
 
 @shared_task(name="students.transfer_work", ignore_result=True)
 def transfer_work(run_pk: int) -> None:
-    """Do what an import, an export, a batch of pictures or a deletion waits for."""
+    """Do what an import, a batch of pictures or a deletion waits for."""
     run, now = TransferRun.objects.filter(pk=run_pk).first(), timezone.now()
     match (run.kind, run.state) if run else (None, None):
         case (RunKind.IMPORT, RunState.CHECKING):
@@ -26,8 +26,6 @@ def transfer_work(run_pk: int) -> None:
             imports.import_apply(run_pk=run_pk, now=now)
         case (RunKind.IMPORT, RunState.UNDOING):
             imports.import_undo(run_pk=run_pk, now=now)
-        case (RunKind.EXPORT, RunState.CHECKING):
-            exports.export_make(run_pk=run_pk)
         case (RunKind.PHOTOS, RunState.CHECKING):
             photos.photos_check(run_pk=run_pk)
         case (RunKind.PHOTOS, RunState.APPLYING):
@@ -46,5 +44,5 @@ def resume_transfers() -> None:
 
 @shared_task(name="students.purge_transfers", ignore_result=True)
 def purge_transfers() -> None:
-    """Remove the files and rows of old imports and exports: they hold personal data."""
+    """Remove the files and rows of old imports: they hold personal data."""
     runs_purge(now=timezone.now())

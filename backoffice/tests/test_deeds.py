@@ -121,7 +121,7 @@ class TestLogins:
 
 class TestFiles:
     def test_an_export_is_there(self, office: Client, root: Any, stock: dict[str, Any], settings: Any) -> None:
-        office.get(reverse("admin:students_export") + "?class=H51901")
+        office.get(reverse("admin:students_student_export") + "?class=H51901")
 
         [entry] = deeds()
         assert (entry.action, entry.actor) == (Deed.EXPORT, root.user)

@@ -19,8 +19,8 @@ FOR_SCRIPTS = {
     "students_transfer_progress": "json",
     "core_export_progress": "json",
 }
-DOWNLOADS = {"overview", "students_template", "students_export", "students_transfer_result", "core_export_result"}
-DOWNLOADS |= {"shop_order_export", "payments_payment_export", "payments_refund_export"}
+DOWNLOADS = {"overview", "students_template", "students_transfer_result", "core_export_result"}
+DOWNLOADS |= {"students_student_export", "shop_order_export", "payments_payment_export", "payments_refund_export"}
 
 
 @pytest.fixture

