@@ -173,7 +173,7 @@ class OrderAdmin(WorkListColumns, ExportMixin, ButtonsAdmin):
         "view": "查看",
         "change": "修改收货信息、备注、关闭",
         "ship": "发货",
-        "decide": "处理退货",
+        "decide": "处理退货（同意还需要“退款”）",
         "refund": "退款",
         "export": "导出",
     }
@@ -291,6 +291,7 @@ class OrderAdmin(WorkListColumns, ExportMixin, ButtonsAdmin):
     def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **options: Any) -> Any:
         if order := context.get("original"):
             context |= {"head": head_of(order), "may_remark": self.may_press(request, "remark")}
+            context["may_only_reject"] = self.may_only_reject(request)
         return super().render_change_form(request, context, *args, **options)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Order]:
@@ -338,7 +339,7 @@ class OrderAdmin(WorkListColumns, ExportMixin, ButtonsAdmin):
         if request.method == "GET":
             bar |= tabs_of(request)
         if work:
-            bar["title"] = work.label
+            bar |= {"title": work.label, "may_only_reject": "reject" in work.steps and self.may_only_reject(request)}
         return super().changelist_view(request, bar | (extra_context or {}))
 
     def _steps(self, request: HttpRequest) -> list[tuple[str, str]]:
@@ -357,6 +358,13 @@ class OrderAdmin(WorkListColumns, ExportMixin, ButtonsAdmin):
                 return None
             return super().press_in_list(request, name, rows)
         return HttpResponseRedirect(packing_address(rows.values_list("pk", flat=True)[: MOST_PRINTED + 1]))
+
+    def may_press(self, request: HttpRequest, name: str) -> bool:
+        # Approving a return pays the money back at once.
+        return super().may_press(request, name) and (name != "approve" or self.has_right(request, "refund"))
+
+    def may_only_reject(self, request: HttpRequest) -> bool:
+        return self.may_press(request, "reject") and not self.may_press(request, "approve")
 
     def form_of(self, request: HttpRequest, name: str, rows: list[Order]) -> Form | None:
         typed = request.POST if SURE in request.POST else None

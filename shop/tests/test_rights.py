@@ -19,7 +19,7 @@ from tests.kit import logged_in
 pytestmark = pytest.mark.django_db
 LIST = "/admin/shop/order/"
 RIGHTS = ["change", "ship", "decide", "refund"]
-ONE_OF_EACH = {"change": "receiver", "ship": "ship", "decide": "approve", "refund": "refund"}
+ONE_OF_EACH = {"change": "receiver", "ship": "ship", "decide": "reject", "refund": "refund"}
 
 
 @pytest.fixture
@@ -66,17 +66,34 @@ def test_a_crafted_request_does_only_what_the_right_allows(clerk, order, right):
     assert facts(order) == before
 
 
+@pytest.fixture
+def returned(order):
+    """Return the order after its parcel was sent and the buyer has asked to return it."""
+    order_ship(order_id=order.order_id, action=ShippingStatus.SHIPPED, actor="root", now=timezone.now())
+    li = User.objects.get(username="li")
+    order_return(order_id=order.order_id, buyer_pk=li.pk, actor="li", reason="x", now=timezone.now())
+    return order
+
+
+@pytest.mark.parametrize(
+    ("rights", "status"), [(("decide",), 403), (("refund",), 403), (("decide", "refund"), 302)], ids=str
+)
+def test_to_approve_a_return_takes_the_right_to_refund_as_well(clerk, returned, rights, status):
+    browser, address = clerk("view", *rights), f"{LIST}{returned.pk}/change/"
+    before = facts(returned)
+
+    pages = [browser.get(address), browser.get(LIST, {"work": "returns"})]
+    pressed = browser.post(LIST, {"press": f"approve:{returned.pk}", "sure": "1"})
+
+    assert pressed.status_code == status and (facts(returned) == before) == (status == 403)
+    for page in pages:
+        assert ("同事来办" in page.content.decode()) == (rights == ("decide",))
+
+
 @pytest.mark.parametrize("right", RIGHTS)
-def test_each_right_opens_its_steps_and_shows_no_others(clerk, order, right):
+def test_each_right_opens_its_steps_and_shows_no_others(clerk, order, right, request):
     if right == "decide":
-        order_ship(order_id=order.order_id, action=ShippingStatus.SHIPPED, actor="root", now=timezone.now())
-        order_return(
-            order_id=order.order_id,
-            buyer_pk=User.objects.get(username="li").pk,
-            actor="li",
-            reason="x",
-            now=timezone.now(),
-        )
+        request.getfixturevalue("returned")
     browser = clerk("view", right)
     address = f"{LIST}{order.pk}/change/"
 
