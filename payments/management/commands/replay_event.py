@@ -21,4 +21,4 @@ class Command(BaseCommand):
             raise CommandError(f"没有编号为 {options['id']} 的通知记录") from None
         except EventCut as error:
             raise CommandError(error.msg) from None
-        self.stdout.write(f"{event.get_verdict_display()}: {event.result} {event.out_trade_no}")
+        self.stdout.write(f"{event.get_verdict_display()}：{event.result} {event.out_trade_no}")
