@@ -125,7 +125,7 @@ class TestFiles:
 
         [entry] = deeds()
         assert (entry.action, entry.actor) == (Deed.EXPORT, root.user)
-        assert "学员-H51901" in entry.changes["文件"][1] and entry.changes["人数"][1] == "1"
+        assert "学员-H51901" in entry.changes["文件"][1] and entry.changes["行数"][1] == "1"
 
 
 class TestList:
