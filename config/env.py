@@ -251,8 +251,8 @@ def media_storage() -> dict[str, Any]:
         "default_acl": None,
         "object_parameters": {"CacheControl": "public, max-age=31536000, immutable"},
         "querystring_expire": MEDIA_LINK_S,
-        # With botocore's defaults a bucket that does not answer would hold a request for minutes.
-        "client_config": Config(connect_timeout=2, read_timeout=10, retries={"max_attempts": 2}),
+        # With botocore's defaults a bucket that does not answer would hold a request for minutes; so it is 8 s.
+        "client_config": Config(connect_timeout=2, read_timeout=4, retries={"total_max_attempts": 2}),
     }
     if (links := media_links()) not in {"", "signed"}:
         scheme, _, place = links.partition("//")

@@ -6,12 +6,11 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, BinaryIO, cast
+from typing import BinaryIO, cast
 from urllib.parse import urlsplit
 
 import structlog
 from django.conf import settings
-from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.core.files.uploadedfile import UploadedFile
 from django.db import connection, transaction
@@ -20,14 +19,17 @@ from django.db.models.functions import Now
 
 from core.errors import ServiceUnavailable
 from core.times import local
+from core.upstreams import UpstreamRefused
 from uploads.budget import free_space_check, insert_within_budget, sender_of
 from uploads.decoder import WAIT_S, image_decode
 from uploads.errors import ImageEmpty, ImageTooLarge
 from uploads.images import MAX_BYTES, CleanImage
 from uploads.models import ImageUse, Upload
+from uploads.store import is_bucket, picture_save
 
 log = structlog.get_logger("uploads")
 
+_NOT_STORED = "图片暂时无法保存,请稍后再试"
 ORPHAN_AFTER = timedelta(hours=24)
 NAME_PATTERN = r"[0-9]{4}/[0-9]{2}/[0-9a-f]{32}\.(?:jpg|png|gif|webp)"
 
@@ -79,15 +81,26 @@ def image_store(
 def _write(upload: Upload, clean: CleanImage) -> None:
     # The row exists already. If the process dies here, the clean-up finds the row and removes the file.
     try:
-        content: Any = ContentFile(clean.content)
-        content.content_type = clean.content_type  # a bucket sends it along
-        default_storage.save(upload.name, content)
+        picture_save(upload.name, clean.content, clean.content_type)
+    except UpstreamRefused as refused:
+        upload.delete()
+        raise ServiceUnavailable(_NOT_STORED, headers=refused.error_options()["headers"]) from None
     except Exception as error:  # a full disk, an unreachable bucket
         log.error("media store failed", name=upload.name, reason=f"{type(error).__name__}: {error}"[:300])
-        with suppress(Exception):
-            default_storage.delete(upload.name)  # a part of the picture may be there
-        upload.delete()
-        raise ServiceUnavailable("图片暂时无法保存,请稍后再试") from None
+        _give_up(upload)
+        raise ServiceUnavailable(_NOT_STORED) from None
+
+
+def _give_up(upload: Upload) -> None:
+    """Remove what may be there of a picture that was not stored."""
+    with suppress(OSError):
+        if not is_bucket():
+            default_storage.delete(upload.name)
+            upload.delete()
+            return
+    # A bucket that did not answer may have the picture, or get it yet, and would keep the request waiting once more:
+    # leave it to the clean-up. Without its row the file would stay for ever.
+    Upload.objects.filter(pk=upload.pk).update(removed_at=Now(), sender="")
 
 
 def image_adopt(*, url: str, owner: str) -> bool:

@@ -181,7 +181,7 @@ class Installation:
         machine.programs |= {
             "web": [
                 *(*run, "granian", "--interface", "wsgi", "--host", machine.address, "--port", "8001"),
-                *("--workers", "1", "--blocking-threads", "8", "--http", "1", "--no-ws"),
+                *("--workers", "1", "--blocking-threads", "16", "--http", "1", "--no-ws"),
                 *("--respawn-failed-workers", "--log-level", "error", "--no-access-log", "config.wsgi:application"),
             ],
             "socket": [

@@ -12,7 +12,9 @@ from django.views.decorators.csrf import csrf_exempt
 from core.api.envelope import error_response
 from core.api.system import not_found
 from core.errors import ServiceUnavailable, WrongMethod
+from core.upstreams import UpstreamRefused
 from uploads.images import CONTENT_TYPES
+from uploads.store import picture_open
 
 log = structlog.get_logger("uploads")
 
@@ -36,9 +38,11 @@ def media(request: HttpRequest, name: str) -> HttpResponse | FileResponse:
         kept = {"Cache-Control": f"public, max-age={settings.MEDIA_LINK_S // 2}"}
         return HttpResponseRedirect(default_storage.url(name), headers=HEADERS | kept)
     try:
-        file = default_storage.open(name)
+        file = picture_open(name)
     except FileNotFoundError:
         return not_found(request)
+    except UpstreamRefused as refused:
+        return error_response(ServiceUnavailable(headers=refused.error_options()["headers"]))
     except Exception as error:  # the bucket is unreachable
         log.error("media store failed", name=name, reason=f"{type(error).__name__}: {error}"[:300])
         return error_response(ServiceUnavailable())
