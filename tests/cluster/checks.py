@@ -12,7 +12,7 @@ from tests.cluster.parts import BUCKET_URL, Installation
 from tests.cluster.traffic import Traffic
 
 STOCK = 1_000_000
-COMMIT_S = 0.8
+COMMIT_S = 2.0
 
 
 def lost(everything: Installation, traffic: Traffic) -> list[str]:
