@@ -30,7 +30,7 @@ sys.path.insert(0, str(ROOT))
 from benchmarks import students  # noqa: E402
 from benchmarks.serving import CONNECTIONS, Server, body_of, compare_with_last, measure, request_of, served, table  # noqa: E402
 
-STUDENTS, PRODUCTS, CART = 20_000, 200, 10
+STUDENTS, PRODUCTS, CART, ORDERS = 20_000, 200, 10, 20
 ORDER = "20260101080000000benchmark0000"
 _COUNT_KEPT_S = 1.0
 _SHANGHAI = ZoneInfo("Asia/Shanghai")
@@ -41,6 +41,7 @@ CALLS = {
     "search": ("search of one character", "/students/searchstu?key=王&page=1&count=10"),
     "products": ("ten of 200 products", "/product/get_product?page=1&count=10"),
     "cart": ("a cart of ten", "/cart/get_cart?page=1&count=10"),
+    "orders": ("ten orders of one line", "/order/get_order?page=1&count=10"),
     "verify": ("who am I", "/verify"),
 }
 
@@ -158,6 +159,50 @@ def _item(pk: int, created_at: datetime, quantity: int, is_checked: bool, *produ
     }  # fmt: skip
 
 
+def _orders(held: _Held) -> dict[str, Any]:
+    user = int(os.environ["BENCH_USER"])
+    rows = held.rows(
+        "SELECT o.id, o.created_at, o.order_id, order_status, pay_status, shiping_status, note, total, u.unid,"
+        " o.username, u.nickname, o.phone, address, recipient, express_company, express_no, expires_at, paid_at,"
+        " transaction_id FROM shop_order AS o JOIN accounts_user AS u ON u.id = o.user_id"
+        " WHERE o.user_id = %s AND hidden_at IS NULL ORDER BY o.id DESC LIMIT 10",
+        user,
+    )
+    lines: dict[int, list[tuple[Any, ...]]] = {row[0]: [] for row in rows}
+    for order_pk, *line in held.rows(
+        "SELECT order_id, id, product_code, title, price, quantity, description, image_url FROM shop_orderline"
+        " WHERE order_id = ANY(%s) ORDER BY id",
+        list(lines),
+    ):
+        lines[order_pk].append(tuple(line))
+    total = held.total("SELECT count(*) FROM shop_order WHERE user_id = %s AND hidden_at IS NULL", user)
+    data = [_order(lines[row[0]], *row) for row in rows]
+    return {"status": 200, "state": True, "msg": "订单获取成功", "total": total, "data": data}
+
+
+def _order(lines: list[tuple[Any, ...]], pk: int, created_at: datetime, order_id: str, *rest: Any) -> dict[str, Any]:
+    order_status, pay_status, shiping_status, note, total, unid, username, nickname, phone, address, *others = rest
+    recipient, express_company, express_no, expires_at, paid_at, transaction_id = others
+    return {
+        "_id": _id(created_at, pk), "order_id": order_id, "order_status": order_status, "pay_status": pay_status,
+        "shiping_status": shiping_status, "state_text": "待付款", "note": note, "total_fee": _price(total),
+        "unid": unid, "username": username, "user_nickname": nickname, "user_phone": phone, "phone": phone,
+        "address": address, "recipient": recipient, "express_company": express_company, "express_no": express_no,
+        "create_time": _comma(created_at), "createTime": _comma(created_at), "expire_time": _comma(expires_at),
+        "pay_time": _comma(paid_at), "transaction_id": transaction_id,
+        "orderDetail": [_line(created_at, order_id, *line) for line in lines], "__v": 0,
+    }  # fmt: skip
+
+
+def _line(created_at: datetime, order_id: str, *line: Any) -> dict[str, Any]:
+    pk, code, title, price, quantity, description, image_url = line
+    return {
+        "_id": _id(created_at, pk), "order_id": order_id, "product_id": code, "title": title, "productName": title,
+        "price": _price(price), "quantity": quantity, "count": quantity, "subtotal": _price(price * quantity),
+        "description": description, "imageUrl": image_url, "__v": 0,
+    }  # fmt: skip
+
+
 def _verify(held: _Held) -> dict[str, Any]:
     ((username, nickname, unid, roleid),) = held.rows(
         "SELECT username, nickname, unid, r.roleid FROM accounts_user AS u"
@@ -175,6 +220,7 @@ _BARE: dict[str, Callable[[_Held], dict[str, Any]]] = {
     "/students/searchstu": _search,
     "/product/get_product": _products,
     "/cart/get_cart": _cart,
+    "/order/get_order": _orders,
     "/verify": _verify,
 }
 
@@ -188,7 +234,7 @@ def make_data() -> tuple[str, dict[str, str]]:
     from accounts.tokens import token_claims, token_issue
     from permissions.models import Role
     from permissions.services.roles import roles_seed
-    from shop.models import CartItem, Order, Product
+    from shop.models import CartItem, Order, OrderLine, Product
     from shop.services.categories import category_create
 
     students.fill(STUDENTS)
@@ -208,15 +254,20 @@ def make_data() -> tuple[str, dict[str, str]]:
         for product in products[: 2 * CART]
     )
     due = now + timedelta(days=1)
-    Order.objects.create(
-        order_id=ORDER,
-        user=user,
-        username="bench",
-        total=Decimal("899.50"),
-        created_at=now,
-        expires_at=due,
-        sweep_at=due,
-    )
+    made = Order.objects.bulk_create(
+        Order(
+            order_id=f"{ORDER[:-2]}{n:02}", user=user, username="bench", total=Decimal("899.50"),
+            created_at=now, expires_at=due, sweep_at=due,
+        )
+        for n in range(ORDERS)
+    )  # fmt: skip
+    OrderLine.objects.bulk_create(
+        OrderLine(
+            order=order, product=products[0], product_code=products[0].product_id, title=products[0].name,
+            price=products[0].price, quantity=1, description=products[0].description,
+        )
+        for order in made
+    )  # fmt: skip
     token = token_issue(user)
     claims = token_claims(token) or {}
     told = {"BENCH_USER": str(user.pk), "BENCH_UNID": user.unid, "BENCH_TIMES": f"{claims['iat']} {claims['exp']}"}

@@ -9,10 +9,10 @@ from decimal import Decimal
 from typing import Any
 
 from django.db import connection
-from django.db.models import Count, F, Q, QuerySet, Value, prefetch_related_objects
+from django.db.models import Count, F, Q, QuerySet, Value
 from django.db.models.functions import Reverse
 
-from core.db.reading import read_one, read_page
+from core.db.reading import read_all, read_one, read_page
 from payments.selectors import orders_differing
 from shop.models import CartItem, Category, Order, OrderLine, OrderView, PartRefund, Product
 from shop.states import EARNING, TO_DO, State
@@ -58,10 +58,16 @@ _OWN = "t.user_id = %(buyer_pk)s AND t.hidden_at IS NULL"
 
 
 def order_page(window: slice, *, buyer_pk: int) -> tuple[int, list[Order]]:
-    """Return the number of a buyer's orders, and a page of them with buyer and lines, newest first."""
-    total, orders = read_page(Order, _OWN, window, join="user", order="t.id DESC", buyer_pk=buyer_pk)
-    prefetch_related_objects(orders, "lines")
-    return total, orders
+    """Return the number of a buyer's orders, and a page of them with their buyer, newest first."""
+    return read_page(Order, _OWN, window, join="user", order="t.id DESC", buyer_pk=buyer_pk)
+
+
+def lines_of(orders: list[Order]) -> dict[int, list[OrderLine]]:
+    """Return each order's lines by its key, as they were ordered."""
+    lines: dict[int, list[OrderLine]] = {order.pk: [] for order in orders}
+    for line in read_all(OrderLine, "t.order_id = ANY(%(orders)s)", orders=list(lines)):
+        lines[line.order_id].append(line)
+    return lines
 
 
 def order_find(*, buyer_pk: int, order_id: str) -> Order | None:

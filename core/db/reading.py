@@ -37,8 +37,9 @@ def read_page(
         constants: whatever comes from outside belongs into ``values``.
     :param join: the name of a foreign key whose object is read along with each row.
     """
+    limits = f"LIMIT {window.stop - window.start} OFFSET {window.start}"
     with prepared_cursor() as cursor:
-        cursor.execute(_select(model, where, join, order, window.start, window.stop), values)
+        cursor.execute(_select(model, where, join, order, limits), values)
         found = cursor.fetchall()
         if not found and window.start:
             cursor.execute(f"SELECT {_count(model, where)}", values)
@@ -46,8 +47,15 @@ def read_page(
     return (found[0][-1] if found else 0), [_instance(model, join, row) for row in found]
 
 
+def read_all(model: type[M], where: str, **values: Any) -> list[M]:
+    """Return the rows for which ``where`` holds, oldest first. Only for questions whose answer is short."""
+    with prepared_cursor() as cursor:
+        cursor.execute(_select(model, where, "", "t.id", ""), values)
+        return [_instance(model, "", row) for row in cursor.fetchall()]
+
+
 @lru_cache(maxsize=1024)
-def _select(model: type[Model], where: str, join: str, order: str, start: int, stop: int) -> str:
+def _select(model: type[Model], where: str, join: str, order: str, limits: str) -> str:
     table, columns = f"{model._meta.db_table} AS t", _columns(model, "t")
     if join:
         field: Any = model._meta.get_field(join)
@@ -55,10 +63,9 @@ def _select(model: type[Model], where: str, join: str, order: str, start: int, s
         columns += _columns(field.related_model, "j")
         kind = "LEFT JOIN" if field.null else "JOIN"
         table += f" {kind} {other.db_table} AS j ON j.{other.pk.column} = t.{field.column}"
-    columns.append(_count(model, where))
-    return f"""
-    SELECT {", ".join(columns)} FROM {table} WHERE {where} ORDER BY {order} LIMIT {stop - start} OFFSET {start}
-    """  # noqa: S608  (constants, names of our own columns, and numbers)
+    if limits:
+        columns.append(_count(model, where))
+    return f"SELECT {', '.join(columns)} FROM {table} WHERE {where} ORDER BY {order} {limits}"  # noqa: S608  (constants)
 
 
 def _count(model: type[Model], where: str) -> str:
@@ -70,11 +77,11 @@ def _columns(model: type[Model], table: str) -> list[str]:
 
 
 def _instance(model: type[M], join: str, row: tuple[Any, ...]) -> M:
-    fields = model._meta.concrete_fields
-    instance = model.from_db(DEFAULT_DB_ALIAS, _names(model), row[: len(fields)])
+    names = _names(model)
+    instance = model.from_db(DEFAULT_DB_ALIAS, names, row[: len(names)])
     if join:
         field: Any = model._meta.get_field(join)
-        other = row[len(fields) : -1]
+        other = row[len(names) :]
         has_one = getattr(instance, field.attname) is not None
         field.set_cached_value(instance, _instance(field.related_model, "", other) if has_one else None)
     return instance

@@ -66,10 +66,13 @@ class OrderViewSet(ApiViewSet):
         values = params.OrderListParams.read(request)
         now = timezone.now()
         if values["order_id"]:
-            return ok("订单获取成功", data=order_row(_own(request, values["order_id"], now), now))
+            order = _own(request, values["order_id"], now)
+            return ok("订单获取成功", data=order_row(order, selectors.lines_of([order])[order.pk], now))
         window = page_slice(values["page"], values.get("count"))
         total, orders = selectors.order_page(window, buyer_pk=request.user.pk)
-        return ok("订单获取成功", total=total, data=[order_row(_closed_if_due(order, now), now) for order in orders])
+        lines = selectors.lines_of(orders)
+        data = [order_row(_closed_if_due(order, now), lines[order.pk], now) for order in orders]
+        return ok("订单获取成功", total=total, data=data)
 
     @endpoint("GET", "/order/del_order", "删除订单", Access.ANY_USER, docs=docs.DEL_ORDER)
     def remove(self, request: CallerRequest) -> Response:

@@ -1,5 +1,6 @@
 """Records as clients read them: the keys of the API document, prices as numbers in yuan, times as in ``_Moment``."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Annotated, TypedDict
 
@@ -177,8 +178,8 @@ def cart_row(item: CartItem, unid: str) -> CartRowJson:
     }
 
 
-def order_row(order: Order, now: datetime) -> OrderJson:
-    """Return an order with its lines. Load ``order.user`` and ``order.lines`` before.
+def order_row(order: Order, lines: Iterable[OrderLine], now: datetime) -> OrderJson:
+    """Return an order with its lines. Load ``order.user`` before.
 
     Clients copy the first line over its order, so a key that both have must mean the same in both.
     """
@@ -202,7 +203,7 @@ def order_row(order: Order, now: datetime) -> OrderJson:
         "expire_time": comma(order.expires_at) if state is State.OPEN else None,
         "pay_time": comma(order.paid_at),
         "transaction_id": order.transaction_id,
-        "orderDetail": [_line_row(order, line) for line in order.lines.all()],
+        "orderDetail": [_line_row(order, line) for line in lines],
         "__v": 0,
     }
 
