@@ -90,6 +90,12 @@ def state(order):
 
 
 class TestToShip:
+    def test_has_its_steps_beside_the_ticked_rows_as_well(self, office, paid):
+        paid()
+
+        assert office.get(ORDERS, {"work": "ship"}).content.decode().count('name="press" value="ship:"') == 2
+        assert 'class="bo-step"' not in office.get(ORDERS).content.decode()
+
     def test_the_longest_paid_comes_first_with_all_one_packs_by(self, office, paid):
         new = paid(make_product("自行车"), 2, phone="13800000001", address="重庆市渝中区")
         old = paid(make_product("手套"), 3, ago=timedelta(days=3))
