@@ -8,8 +8,7 @@ begin and to end: page 1 of the students takes 0.2 ms less (docs/performance.md)
 import asyncio
 import sys
 from collections.abc import Awaitable, Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from concurrent.futures import Future, ThreadPoolExecutor
 from io import BufferedReader, BytesIO, RawIOBase
 from typing import Any, NamedTuple
 from urllib.parse import quote_from_bytes
@@ -37,37 +36,45 @@ class Bridge:
         self.threads = ThreadPoolExecutor(threads, "http")
 
     async def answer(self, scope: Scope, body: IncomingBody, send: Send) -> None:
-        status, headers, parts = await self._run(self._answer, environ(scope, body))
-        await send({"type": "http.response.start", "status": status, "headers": headers})
-        if isinstance(parts, list):
-            await send({"type": "http.response.body", "body": b"".join(parts)})
-        else:
-            await self._send_parts(parts, send)
+        work = self.threads.submit(self._answer, environ(scope, body))
+        try:
+            answer = await asyncio.wrap_future(work)
+        except asyncio.CancelledError:
+            work.add_done_callback(_close_unsent)  # the thread goes on
+            raise
+        try:
+            await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
+            if isinstance(answer.parts, list):
+                await send({"type": "http.response.body", "body": b"".join(answer.parts)})
+            else:
+                await self._send_parts(answer.parts, send)
+        finally:
+            if close := getattr(answer.parts, "close", None):
+                self.threads.submit(close)
 
-    def _answer(self, wanted: dict[str, Any]) -> Answer:
-        began: list[Any] = []
+    def _answer(self, request: dict[str, Any]) -> Answer:
+        head: list[Any] = []
 
-        def start_response(*head: Any) -> None:
-            began[:] = head
+        def start_response(*given: Any) -> None:
+            head[:] = given
 
-        parts = self.application(wanted, start_response)
-        status, headers = began[:2]
-        encoded = [(name.lower().encode("latin1"), value.encode("latin1")) for name, value in headers]
-        return Answer(int(status[:3]), encoded, parts)
+        parts = self.application(request, start_response)
+        status, headers = head[:2]
+        pairs = [(name.lower().encode("latin1"), value.encode("latin1")) for name, value in headers]
+        return Answer(int(status[:3]), pairs, parts)
 
     async def _send_parts(self, parts: Iterable[bytes], send: Send) -> None:
         """Send an answer that is made while it is sent: an export, a file."""
-        try:
-            waiting: Iterator[bytes] = iter(parts)
-            while (part := await self._run(next, waiting, None)) is not None:
-                await send({"type": "http.response.body", "body": part, "more_body": True})
-            await send({"type": "http.response.body", "body": b""})
-        finally:
-            # Not awaited, so that it is done even if this task has been cancelled.
-            self.threads.submit(getattr(parts, "close", lambda: None))
+        rest: Iterator[bytes] = iter(parts)
+        loop = asyncio.get_running_loop()
+        while (part := await loop.run_in_executor(self.threads, next, rest, None)) is not None:
+            await send({"type": "http.response.body", "body": part, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
 
-    async def _run(self, work: Callable[..., Any], *args: Any) -> Any:
-        return await asyncio.get_running_loop().run_in_executor(self.threads, partial(work, *args))
+
+def _close_unsent(work: Future[Answer]) -> None:
+    if not work.cancelled() and not work.exception() and (close := getattr(work.result().parts, "close", None)):
+        close()
 
 
 def environ(scope: Scope, body: IncomingBody) -> dict[str, Any]:

@@ -40,7 +40,7 @@ def database(
 
     :param pooler: with ``transaction`` each transaction may run on another server connection. So no session setting is
         made; the limits must be set for the database role (docs/operations.md).
-    :param prepare: let ``core.db.pool.prepared_cursor`` prepare statements.
+    :param prepare: let ``core.db.pool.prepared_rows`` prepare statements.
     :param serving: limit how long a statement may take.
     """
     if not url:

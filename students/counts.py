@@ -16,7 +16,7 @@ from collections.abc import Sequence
 
 from django.db import connection, transaction
 
-from core.db.pool import prepared_cursor
+from core.db.pool import prepared_rows
 
 ALL = "*"
 LONGEST_GRAM = 3
@@ -63,9 +63,7 @@ def name_keys(text: str) -> list[str]:
 
 def counts_of(keys: Sequence[str]) -> dict[str, int]:
     """Count the students of each key."""
-    with prepared_cursor() as cursor:
-        cursor.execute(_COUNTS, [list(keys)])
-        return dict.fromkeys(keys, 0) | dict(cursor.fetchall())
+    return dict.fromkeys(keys, 0) | dict(prepared_rows(_COUNTS, [list(keys)]))
 
 
 def student_count(class_name: str = "") -> int:

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 from django.db import connection
 from django.db.models import Q, QuerySet
 
-from core.db.pool import prepared_cursor
+from core.db.pool import prepared_rows
 from students.columns import COLUMNS, model_field
 from students.counts import ALL, LONGEST_GRAM, class_counts, class_key, counts_of, name_keys
 from students.errors import StudentUnknown
@@ -185,8 +185,6 @@ def _read(window: slice, ids: str, *, total: str = _COUNTED, before: str = "", *
     ON id = ANY (ARRAY({ids} ORDER BY id DESC LIMIT {window.stop - window.start} OFFSET {window.start}))
     ORDER BY id DESC
     """  # noqa: S608  (made of constants and numbers)
-    with prepared_cursor() as cursor:
-        cursor.execute(sql, params)
-        rows = cursor.fetchall()
+    rows = prepared_rows(sql, params)
     # An empty page is one row that holds the total alone.
     return StudentPage(rows[0][-1], [StudentRow._make(row[:-1]) for row in rows if row[0] is not None])

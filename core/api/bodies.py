@@ -84,6 +84,8 @@ class IncomingBody:
     def add(self, part: bytes) -> None:
         """Keep ``part``, unless the body has become too large or was dropped for lack of memory."""
         self.size += len(part)
+        if not part:
+            return  # an empty block would look like the end to who reads them
         if self.is_too_large:
             self._clear()
         elif not self.was_dropped:

@@ -80,20 +80,22 @@ def values(*keys: str) -> list[bytes | None]:
     server = client()
     server.require_awake()
     pool = server.connection_pool
-    is_new = _kept.connection is None or _kept.pool is not pool
-    if is_new:
-        _kept.pool, _kept.connection = pool, pool.connection_class(**pool.connection_kwargs)
+    # The connection is kept again only after a complete answer: whatever goes wrong, nobody can read another's answer.
+    connection, _kept.connection = _kept.connection, None
+    is_new = connection is None or _kept.pool is not pool
     try:
         if is_new:
-            _kept.connection.connect()  # asks the Sentinels for the primary, which sending does not
-        _kept.connection.send_command("MGET", *keys)
-        return _kept.connection.read_response()
+            connection = pool.connection_class(**pool.connection_kwargs)
+            connection.connect()  # asks the Sentinels for the primary, which sending does not
+        connection.send_command("MGET", *keys)
+        found = connection.read_response()
     except (redis.ConnectionError, redis.TimeoutError) as error:
-        _kept.connection = None
         if is_new or isinstance(error, redis.TimeoutError):
             server.rest()
             raise
         return server.mget(keys)
+    _kept.pool, _kept.connection = pool, connection
+    return found
 
 
 def _forget_kept() -> None:

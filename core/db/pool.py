@@ -1,9 +1,10 @@
 """The pool of database connections, and statements that are planned once."""
 
 import select
+from typing import Any
 
+from django.db import NotSupportedError
 from django.db import connection as django_connection
-from django.db.backends.utils import CursorWrapper
 from psycopg import Connection, Cursor
 from psycopg.pq import Format
 from psycopg_pool import ConnectionPool
@@ -37,13 +38,32 @@ def connection_check(connection: Connection) -> None:
         _ask(connection)
 
 
-def prepared_cursor() -> CursorWrapper:
-    """Make a cursor with which PostgreSQL plans a repeated statement once per connection.
+def prepared_rows(sql: str, values: Any) -> list[tuple[Any, ...]]:
+    """Return the rows of a statement that PostgreSQL plans once per connection.
 
     Use it for short statements whose planning takes longer than their execution. Do not use it where the best plan
     depends on a parameter, as with ``LIKE``; and write numbers that shape the plan, such as LIMIT, into the statement.
     """
+    try:
+        return _rows(sql, values)
+    except NotSupportedError:
+        # A migration has changed a column's type, and PostgreSQL refuses plans from before. Inside a transaction
+        # nothing can be repeated; else a connection without plans takes the place of this one.
+        if django_connection.in_atomic_block:
+            raise
+        django_connection.connection.close()
+        django_connection.close()
+        return _rows(sql, values, prepare=False)
+
+
+def _rows(sql: str, values: Any, prepare: bool | None = None) -> list[tuple[Any, ...]]:
     django_connection.ensure_connection()
     cursor = Cursor(django_connection.connection)
     cursor.format = Format.BINARY  # psycopg then reads times in C; Django's own reader is slow
-    return django_connection._prepare_cursor(cursor)  # type: ignore[attr-defined]
+    with django_connection._prepare_cursor(cursor) as wrapped:  # type: ignore[attr-defined]
+        if prepare is None:
+            wrapped.execute(sql, values)
+        else:
+            with django_connection.wrap_database_errors:
+                cursor.execute(sql, values, prepare=prepare)
+        return wrapped.fetchall()

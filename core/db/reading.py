@@ -11,15 +11,14 @@ from typing import Any, TypeVar
 from django.db import DEFAULT_DB_ALIAS
 from django.db.models import Model
 
-from core.db.pool import prepared_cursor
+from core.db.pool import prepared_rows
 
 M = TypeVar("M", bound=Model)
 
 
 def read_one(model: type[M], where: str, *, join: str = "", **values: Any) -> M | None:
-    """Return the row for which ``where`` holds, None if there is none; :func:`read_page` explains the parameters."""
-    _, rows = read_page(model, where, slice(0, 1), join=join, **values)
-    return rows[0] if rows else None
+    """Return the one row for which ``where`` holds, or None; :func:`read_page` explains the parameters."""
+    return next(iter(read_all(model, where, join=join, **values)), None)
 
 
 def read_page(
@@ -38,20 +37,16 @@ def read_page(
     :param join: the name of a foreign key whose object is read along with each row.
     """
     limits = f"LIMIT {window.stop - window.start} OFFSET {window.start}"
-    with prepared_cursor() as cursor:
-        cursor.execute(_select(model, where, join, order, limits), values)
-        found = cursor.fetchall()
-        if not found and window.start:
-            cursor.execute(f"SELECT {_count(model, where)}", values)
-            return cursor.fetchone()[0], []  # the window lies behind the last row
+    found = prepared_rows(_select(model, where, join, order, limits), values)
+    if not found and window.start:  # it lies behind the last row
+        ((total,),) = prepared_rows(f"SELECT {_count(model, where)}", values)
+        return total, []
     return (found[0][-1] if found else 0), [_instance(model, join, row) for row in found]
 
 
-def read_all(model: type[M], where: str, **values: Any) -> list[M]:
+def read_all(model: type[M], where: str, *, join: str = "", **values: Any) -> list[M]:
     """Return the rows for which ``where`` holds, oldest first. Only for questions whose answer is short."""
-    with prepared_cursor() as cursor:
-        cursor.execute(_select(model, where, "", "t.id", ""), values)
-        return [_instance(model, "", row) for row in cursor.fetchall()]
+    return [_instance(model, join, row) for row in prepared_rows(_select(model, where, join, "t.id", ""), values)]
 
 
 @lru_cache(maxsize=1024)

@@ -73,13 +73,13 @@ class _Formatter(structlog.stdlib.ProcessorFormatter):
     """Write lines; those of :func:`request_line` without the steps that only other lines need."""
 
     def format(self, record: logging.LogRecord) -> str:
-        fields = getattr(record, "fields", None)
+        fields = getattr(record, "request_fields", None)
         if fields is None:
             return super().format(record)
         level = record.levelname.lower()
-        fields |= {"event": record.msg, "level": level, "logger": record.name, "timestamp": _stamp(record.created)}
+        line = {"event": record.msg, "level": level, "logger": record.name, "timestamp": _stamp(record.created)}
         hide, write = self.processors[-2:]
-        return write(None, level, hide(None, level, fields))  # type: ignore[arg-type, return-value]
+        return write(None, level, hide(None, level, fields | line))  # type: ignore[arg-type, return-value]
 
 
 def _stamp(at: float) -> str:
@@ -93,7 +93,7 @@ def request_line(level: int, **fields: Any) -> None:
     """
     if _requests.isEnabledFor(level):
         record = logging.LogRecord(_requests.name, level, "", 0, "request", (), None)
-        record.fields = fields | structlog.contextvars.get_contextvars()
+        record.request_fields = structlog.contextvars.get_contextvars() | fields
         _requests.handle(record)
 
 

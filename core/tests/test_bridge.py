@@ -1,6 +1,7 @@
 """What the bridge between the ASGI door and the WSGI application does that ``test_front_door`` does not see."""
 
 import asyncio
+import threading
 from typing import Any
 
 import pytest
@@ -82,7 +83,8 @@ def test_a_streamed_answer_is_sent_part_by_part_and_closed():
     assert parts.closed
 
 
-def test_a_streamed_answer_is_closed_when_the_client_leaves():
+@pytest.mark.parametrize("messages", [0, 1, 2])
+def test_a_streamed_answer_is_closed_when_the_client_leaves(messages):
     parts = Parts()
 
     def application(environ, start_response):
@@ -90,7 +92,30 @@ def test_a_streamed_answer_is_closed_when_the_client_leaves():
         return parts
 
     with pytest.raises(OSError, match="left"):
-        answer(application, fail_at=2)
+        answer(application, fail_at=messages)
+
+    assert parts.closed
+
+
+def test_an_answer_that_nobody_waits_for_any_more_is_closed():
+    parts, is_asked, is_over = Parts(), threading.Event(), threading.Event()
+
+    def application(environ, start_response):
+        start_response("200 OK", [])
+        is_asked.set()
+        is_over.wait(30)
+        return parts
+
+    async def run() -> None:
+        bridge = Bridge(application, threads=1)
+        task = asyncio.create_task(bridge.answer(SCOPE, body_of(), None))
+        await asyncio.to_thread(is_asked.wait, 30)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        is_over.set()
+        await asyncio.to_thread(bridge.threads.shutdown)
+
+    asyncio.run(run())
 
     assert parts.closed
 
@@ -114,10 +139,10 @@ class TestEnviron:
         assert (found["CONTENT_LENGTH"], found["CONTENT_TYPE"]) == ("3", "text/plain")
 
     def test_a_body_is_read_whole_in_pieces_and_by_line(self):
-        parts = (b"x" * 70_000, b"y\nz", b"w" * 70_000)
+        parts = (b"", b"x" * 70_000, b"y\nz", b"", b"w" * 70_000)
 
         assert environ(SCOPE, body_of(*parts))["wsgi.input"].read() == b"".join(parts)
-        assert environ(SCOPE, body_of(*parts))["wsgi.input"].readline() == parts[0] + b"y\n"
+        assert environ(SCOPE, body_of(*parts))["wsgi.input"].readline() == parts[1] + b"y\n"
         file = environ(SCOPE, body_of(*parts))["wsgi.input"]
         assert b"".join(iter(lambda: file.read(999), b"")) == b"".join(parts)
         assert environ(SCOPE, body_of())["wsgi.input"].read() == b""

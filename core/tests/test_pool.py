@@ -2,6 +2,7 @@ import os
 
 import psycopg
 import pytest
+from django.db import connection as django_connection
 from psycopg_pool import ConnectionPool
 
 from core.db import pool as db_pool
@@ -47,10 +48,26 @@ def test_a_connection_that_the_server_ended_is_replaced(pool, asked):
 
 
 @pytest.mark.django_db
-def test_a_prepared_cursor_speaks_like_djangos(django_assert_num_queries):
-    with django_assert_num_queries(1), db_pool.prepared_cursor() as cursor:
-        cursor.execute("SELECT %(text)s::text, 7::bigint, '2020-01-01 08:00+08'::timestamptz", {"text": "谭"})
-
-        text, number, moment = cursor.fetchone()
+def test_prepared_rows_are_like_djangos(django_assert_num_queries):
+    with django_assert_num_queries(1):
+        sql = "SELECT %(text)s::text, 7::bigint, '2020-01-01 08:00+08'::timestamptz"
+        ((text, number, moment),) = db_pool.prepared_rows(sql, {"text": "谭"})
 
     assert (text, number, moment.isoformat()) == ("谭", 7, "2020-01-01T00:00:00+00:00")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_plan_from_before_a_migration_is_no_failure():
+    """As a running release sees it: another connection changes a column that statements of this one read."""
+    with psycopg.connect(os.environ["DATABASE_URL"], dbname=django_connection.settings_dict["NAME"]) as other:
+        other.autocommit = True
+        other.execute("CREATE TABLE plans AS SELECT 'x'::varchar(9) AS name")
+        try:
+            for _ in range(8):  # psycopg prepares a statement when it comes for the sixth time
+                assert db_pool.prepared_rows("SELECT name FROM plans", {}) == [("x",)]
+            other.execute("ALTER TABLE plans ALTER COLUMN name TYPE varchar(20)")
+
+            assert [db_pool.prepared_rows("SELECT name FROM plans", {}) for _ in range(8)] == [[("x",)]] * 8
+        finally:
+            django_connection.close()
+            other.execute("DROP TABLE plans")

@@ -2,6 +2,7 @@ import threading
 
 import pytest
 import redis
+from redis.connection import AbstractConnection
 
 from core.cache import valkey
 
@@ -49,6 +50,21 @@ def test_a_thread_keeps_one_connection_and_takes_it_along():
 
     assert len(seen[0]) <= 2  # its own, and the one that counts
     assert len(connections() - before) < len(seen[0]) or len(seen[0]) == 1
+
+
+def test_an_answer_that_was_not_read_is_never_anothers(monkeypatch):
+    read()
+    real = AbstractConnection.read_response
+
+    def interrupted(*args, **options):
+        monkeypatch.setattr(AbstractConnection, "read_response", real)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(AbstractConnection, "read_response", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        valkey.values("spms:test:a")
+
+    assert valkey.values("spms:test:b") == [b"2"]
 
 
 def test_who_does_not_answer_is_asked_once_a_second(valkey_down):
