@@ -11,6 +11,7 @@ from django.utils import timezone
 from core.api.request import absolute_url, client_network
 from core.cache.ratelimit import hit
 from core.errors import BadParameter, Throttled
+from uploads.errors import ImageRefused
 from uploads.services import image_store
 
 # Three pictures a minute for each of a class of 40 behind one address.
@@ -49,11 +50,18 @@ def image_file(request: Any, field: str) -> str:
     started = time.monotonic()
     try:
         image = image_store(file=file, user_pk=getattr(request.user, "pk", None), network=network, now=timezone.now())
-    finally:
-        # Pictures that take long to decode count more, so that an address may send fewer of them.
-        if extra := UPLOADS_PER_SECOND * int(time.monotonic() - started):
-            hit(counter, count=extra, limit=UPLOADS_PER_MINUTE, window_s=60)
+    except ImageRefused:
+        _count_time(counter, started)
+        raise
+    # Not after other errors: who has waited for a database that was away has cost nothing.
+    _count_time(counter, started)
     return absolute_url(request, image.url_path)
+
+
+def _count_time(counter: str, started: float) -> None:
+    # Pictures that take long to decode count more, so that an address may send fewer of them.
+    if extra := UPLOADS_PER_SECOND * int(time.monotonic() - started):
+        hit(counter, count=extra, limit=UPLOADS_PER_MINUTE, window_s=60)
 
 
 def _image_url(request: Any, field: str) -> str:

@@ -1,11 +1,16 @@
-"""A bucket that does not answer."""
+"""A bucket or a database that does not answer."""
+
+from types import SimpleNamespace
 
 import pytest
 from django.core.files.storage import InMemoryStorage, default_storage
 from django.utils import timezone
 
+from core.errors import ServiceUnavailable
 from core.upstreams import FAILURES
 from tests.kit import encoded, posted
+from uploads import fields
+from uploads.errors import ImageTooComplex
 from uploads.models import Upload
 from uploads.services import orphans_remove
 from uploads.store import BUCKET
@@ -82,3 +87,21 @@ def test_a_missing_picture_says_nothing_about_it(api, bucket):
         assert api.http.get(f"/media/2026/11/{'0' * 32}.png").status_code == 404
 
     assert send(api).status_code == 200
+
+
+@pytest.mark.parametrize(("error", "expected"), [(ServiceUnavailable, 200), (ImageTooComplex, 429)])
+def test_a_minute_counts_against_a_complex_picture_and_not_against_a_database_that_was_away(
+    api, monkeypatch, error, expected
+):
+    clock = [0.0]
+
+    def take_a_minute(**_):
+        clock[0] += 60
+        raise error
+
+    with monkeypatch.context() as patch:
+        patch.setattr(fields, "time", SimpleNamespace(monotonic=lambda: clock[0]))
+        patch.setattr(fields, "image_store", take_a_minute)
+        send(api)
+
+    assert send(api).status_code == expected
