@@ -25,6 +25,7 @@ class ImpatientRedis(redis.Redis):
     """
 
     _resting_until = 0.0
+    lost_at = 0.0  # when a command last had no answer
 
     def execute_command(self, *args: Any, **options: Any) -> Any:
         self.require_awake()
@@ -39,7 +40,8 @@ class ImpatientRedis(redis.Redis):
             raise redis.ConnectionError("Valkey did not answer a moment ago")
 
     def rest(self) -> None:
-        self._resting_until = time.monotonic() + REST_S
+        self.lost_at = time.monotonic()
+        self._resting_until = self.lost_at + REST_S
 
 
 @cache
@@ -63,6 +65,7 @@ class _Kept(threading.local):
 
     pool: Any = None
     connection: Any = None
+    made_at = 0.0
 
 
 _kept = _Kept()
@@ -74,6 +77,7 @@ def values(*keys: str) -> list[bytes | None]:
     Problem: every call of the API reads its caller, and redis-py's layers (a pool, retries, metrics) take three times
     as long as the command itself. So each thread keeps a connection of redis-py's and sends the command over it. A
     connection that has worked before and fails now is one that a restart of Valkey has closed: then redis-py asks.
+    Once a server was silent no thread uses its connection to it again: each would wait for the full timeout.
 
     :raises redis.RedisError: Valkey does not answer, or refuses.
     """
@@ -82,9 +86,10 @@ def values(*keys: str) -> list[bytes | None]:
     pool = server.connection_pool
     # The connection is kept again only after a complete answer: whatever goes wrong, nobody can read another's answer.
     connection, _kept.connection = _kept.connection, None
-    is_new = connection is None or _kept.pool is not pool
+    is_new = connection is None or _kept.pool is not pool or _kept.made_at <= server.lost_at
     try:
         if is_new:
+            _kept.made_at = time.monotonic()
             connection = pool.connection_class(**pool.connection_kwargs)
             connection.connect()  # asks the Sentinels for the primary, which sending does not
         connection.send_command("MGET", *keys)

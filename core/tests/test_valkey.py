@@ -75,6 +75,19 @@ def test_who_does_not_answer_is_asked_once_a_second(valkey_down):
     assert len(valkey_down) == 1
 
 
+def test_once_a_server_was_silent_no_thread_uses_its_old_connection_again(monkeypatch):
+    monkeypatch.setattr(valkey, "REST_S", 0)
+    read()
+    old = valkey._kept.connection
+
+    valkey.client().rest()
+    read()
+    new = valkey._kept.connection
+    read()
+
+    assert new is not old and valkey._kept.connection is new
+
+
 def test_an_odd_value_is_an_error_and_the_next_question_is_answered():
     valkey.client().hset("spms:test:h", "x", "1")
     assert valkey.values("spms:test:h") == [None]  # as MGET has it
