@@ -28,7 +28,8 @@ _SERVERS = {
     "lock_timeout": "10s",
 }
 # For processes that serve requests or tasks. A command that a person has started may take as long as it needs.
-_SERVING = {"statement_timeout": "30s", "idle_in_transaction_session_timeout": "120s"}
+# A machine that hangs keeps its connections alive: only the second limit frees the rows that it had locked.
+_SERVING = {"statement_timeout": "30s", "idle_in_transaction_session_timeout": "5s"}
 
 
 def database(

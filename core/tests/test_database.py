@@ -68,7 +68,7 @@ def test_a_command_may_take_as_long_as_it_needs():
 @pytest.mark.django_db
 def test_the_limits_hold():
     assert [shown(name) for name in ("statement_timeout", "lock_timeout")] == ["30s", "10s"]
-    assert shown("idle_in_transaction_session_timeout") == "2min"
+    assert shown("idle_in_transaction_session_timeout") == "5s"
 
 
 @pytest.mark.django_db(transaction=True)
