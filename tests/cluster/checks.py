@@ -1,8 +1,10 @@
 """What must be true whatever has happened: compare what people and WeChat know with what is stored."""
 
 import re
+import time
 from collections import Counter
 from pathlib import Path
+from select import select
 
 import psycopg
 import requests
@@ -93,21 +95,20 @@ def _writes(machine: Machine) -> bool:
     PostgreSQL's own limit does not end the wait for a standby, and to cancel it is to be told that it was committed.
     So look away: hang up without an answer.
     """
-    from select import select
-
     url = f"postgresql://postgres:secret@{machine.address}/postgres?connect_timeout=2"
     try:
         connection = psycopg.connect(url, autocommit=True)
     except psycopg.Error:
         return False
-    line = connection.pgconn
+    line, ends_at = connection.pgconn, time.monotonic() + COMMIT_S
     try:
-        line.send_query(b"CREATE TABLE IF NOT EXISTS written (at timestamptz); INSERT INTO written VALUES (now())")
+        line.send_query(b"INSERT INTO written VALUES (now())")
         line.flush()
-        if not select([line.socket], [], [], COMMIT_S)[0]:
-            return False
-        line.consume_input()
-        return not line.is_busy() and line.get_result().status == psycopg.pq.ExecStatus.COMMAND_OK
+        while line.is_busy():
+            if not select([line.socket], [], [], max(0, ends_at - time.monotonic()))[0]:
+                return False
+            line.consume_input()
+        return line.get_result().status == psycopg.pq.ExecStatus.COMMAND_OK
     except psycopg.Error:
         return False
     finally:

@@ -11,6 +11,7 @@ Needs root, Debian's etcd-server, haproxy and patroni, iproute2, and Node.js wit
 import argparse
 import os
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -72,6 +73,7 @@ def installation() -> Iterator[tuple[Installation, "Traffic"]]:
             until(everything.primary_database, "a primary database")
             with psycopg.connect(DATABASE_URL.replace("/spms?", "/postgres?"), autocommit=True) as admin:
                 admin.execute("CREATE DATABASE spms")
+                admin.execute("CREATE TABLE written (at timestamptz)")
             traffic = Traffic(wechat, *scene(everything))
             for machine in (*everything.apps, everything.door):
                 machine.start()
@@ -174,7 +176,7 @@ HEAD = [
 ]
 
 
-def table(rows: list[list[str]], orders: int, earlier: str) -> str:
+def table(rows: list[list[str]], earlier: str) -> str:
     """Return the table with these rows, and with those of the ``earlier`` one that were not run anew."""
     new = {tuple(cells[:2]): cells for cells in rows}
     old = {
@@ -200,22 +202,26 @@ def main() -> int:
         # In CI nothing may be left out unnoticed.
         print(f"The cluster was not tested: {reason}")
         return int(bool(os.environ.get("CI")))
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that networks and disks are removed
     rows, failed = [], []
     with installation() as (everything, traffic):
         for name in names or ROWS:
             cells, wrong = run(everything, traffic, ROWS[name], SHORT[name] if asked.short else ROWS[name].lasts_s)
             rows.append(cells)
-            failed += [f"{name}: {what}" for what in wrong]
-            print(name, *cells, sep="\t", flush=True)
+            failed += (new := [f"{name}: {what}" for what in wrong])
+            print("\t".join([name, *cells]), *new, sep="\n", flush=True)
+            if asked.write or not names:
+                page_write(rows)
         for reason, times in traffic.unforeseen.items():
             print(f"{times} times: {reason}")
+    print(table(rows, ""), *failed, sep="\n")
+    return int(bool(failed))
+
+
+def page_write(rows: list[list[str]]) -> None:
     before, _, rest = PAGE.read_text("utf-8").partition(BEGIN)
     earlier, _, after = rest.partition(END)
-    text = table(rows, len(traffic.orders), earlier)
-    print(text, *failed, sep="\n")
-    if asked.write or not names:
-        PAGE.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}", "utf-8")
-    return int(bool(failed))
+    PAGE.write_text(f"{before}{BEGIN}\n{table(rows, earlier)}\n{END}{after}", "utf-8")
 
 
 if __name__ == "__main__":
