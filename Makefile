@@ -36,7 +36,8 @@ install: $(VENV)/ready  ## virtual environment and dependencies only
 install-dev: $(VENV)/ready-dev  ## the same, with what tests and checks need
 
 test: $(VENV)/ready-dev $(NODE_READY)  ## run every test; PYTEST_ARGS=... instead of "-n 3"
-	@exec $(PY) -m pytest $(PYTEST_ARGS)
+	@# Bytecode is kept also where PYTHONDONTWRITEBYTECODE is set: without it each worker takes 8 s more to begin.
+	@exec env -u PYTHONDONTWRITEBYTECODE $(PY) -m pytest $(PYTEST_ARGS)
 
 lint: $(VENV)/ready-dev  ## style, types, import order, missing migrations
 	$(PY) -m ruff check .

@@ -22,7 +22,10 @@ from tests.kit import check_documented, logged_in
 pytest_plugins = ["tests.needs"]
 ROOT = Path(__file__).parent
 # The slowest tests start first, so that all workers end at about the same time.
-LONG = ["tests/journeys/test_[a-l]", "tests/journeys/test_[m-z]", "tests/concurrency/", "devstack/", "tests/clients/"]
+LONG = [
+    *("tests/journeys/test_[a-l]", "tests/journeys/test_[m-z]", "tests/concurrency/", "devstack/", "tests/clients/"),
+    *("tests/test_units", "tests/contract/", "tests/test_nginx"),
+]
 
 
 @pytest.hookimpl(wrapper=True)

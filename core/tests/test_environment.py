@@ -143,8 +143,7 @@ class TestDevelopmentsSigningKey:
     """Made for one installation: one that stands in the repository would let anybody sign himself root's token."""
 
     ASK = (
-        "import django; django.setup(); from django.conf import settings as s;"
-        "assert s.SIMPLE_JWT['SIGNING_KEY'] == s.SECRET_KEY; print(s.SECRET_KEY)"
+        "from django.conf import settings as s;assert s.SIMPLE_JWT['SIGNING_KEY'] == s.SECRET_KEY; print(s.SECRET_KEY)"
     )
 
     def ask(self, state_dir: Path, **more: str) -> "subprocess.Popen[str]":
