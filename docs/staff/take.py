@@ -34,6 +34,7 @@ with sync_playwright() as playwright:
         base_url=BASE, locale="zh-CN", color_scheme="light", viewport={"width": 1280, "height": 760}
     )
     page = context.new_page()
+    page.set_default_timeout(60_000)
     page.goto("/admin/login/")
     take(page, "login")
     page.get_by_label("用户名").fill("root")

@@ -1,0 +1,455 @@
+"""How long the server takes for every page of the back office, and how many queries, at a small and at a large size.
+
+    python benchmarks/back_office.py                          # 1,000,000 students, 100,000 orders: about ten minutes
+    python benchmarks/back_office.py --students 100000 --orders 20000 --all
+
+Runs on throw-away engines, or on DATABASE_URL's server in databases of its own. Each page is asked for in this process,
+through all middleware, as root: the time is that of the whole request (the least of several), without the network and
+without what this process waited for a CPU (Linux counts it), because a busy machine adds that.
+Lists are asked for with each filter, each order and each of ``TERMS`` as search; which pages, filters and columns there
+are is read off the back office itself. A line of the table is the slowest address of its kind; ``--all`` prints all.
+The orders are the demo's, which are in every state, again and again: one day further back each time.
+"""
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, NamedTuple
+from urllib.parse import urlencode
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from benchmarks.students import engines, names, progress  # noqa: E402
+
+SMALL_DATABASE, LARGE_DATABASE = "bench_office_small", "bench_office"
+SMALL = (1_000, 150)
+MOST_MS, MOST_FIND_MS = 300, 200
+ROUNDS = 5
+QUICK_MS = 100  # a page below this need not be asked again
+CITIES = ["重庆", "南京", "成都", "武汉", "西安", "北京", "上海", "广州", "杭州", "长沙"]
+DEGREES = ["专科", "本科", "高中", "硕士"]
+# Searched in every list: a surname, a name, a product, digits, letters, a number's head and tail, and what nobody has.
+TERMS = [
+    "王",
+    "谭鹏",
+    "自行车",
+    "vip",
+    "1380",
+    "0001",
+    "20",
+    "42000",
+    "h51",
+    "H51901",
+    "无此人",
+    "zzzz",
+    "BNCH00012345",
+]
+PERIODS = ["today", "week", "month", "year"]
+FINISHED = ["received", "closed", "cancelled", "refunded", "invalid"]
+STEP = 10_000  # added to the keys of one copy of the demo's orders; the demo has fewer rows in each table
+
+
+# --- Rows ----------------------------------------------------------------------------------------
+def fill_students(count: int) -> None:
+    from django.db import connection
+
+    from students.counts import counts_fold
+
+    columns = "sid, name, age, class_name, city, degree, product_url, description, headimgurl, created_at"
+    started, done = time.monotonic(), 0
+    with connection.cursor() as cursor:
+        cursor.execute("TRUNCATE students_student RESTART IDENTITY CASCADE")
+        cursor.execute("SELECT pg_get_indexdef('student_keys'::regclass)")
+        (index,) = cursor.fetchone()
+        cursor.execute("DROP INDEX student_keys")  # as for any import of this size: load, then index
+        cursor.execute("SELECT now()")
+        (now,) = cursor.fetchone()
+        for chunk in names(count):
+            with cursor.copy(f"COPY students_student ({columns}) FROM STDIN") as out:
+                for number, name in enumerate(chunk, done):
+                    created = now - timedelta(minutes=2 * (count - number))
+                    own = (f"BNCH{number:08d}", name, 18 + number % 10, f"H51{number * 1000 // count:03d}")
+                    where = (CITIES[number % len(CITIES)], DEGREES[number % 7 % len(DEGREES)])
+                    out.write_row((*own, *where, f"https://example.com/{number}", "O(∩_∩)O哈哈~", "", created))
+            done += len(chunk)
+            progress(done, count, time.monotonic() - started)
+        counts_fold()
+        cursor.execute(index)
+
+
+def multiply(table: str, source: str, changes: dict[str, str], where: str = "true") -> None:
+    """Insert each row ``t`` of ``table`` once more for every row of ``source``, with some columns changed."""
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT column_name FROM information_schema.columns WHERE table_name = %s AND table_schema = 'public'",
+            [table],
+        )
+        columns = [name for (name,) in cursor.fetchall()]
+        values = ", ".join(changes.get(name, f"t.{name}") for name in columns)
+        cursor.execute(
+            f"INSERT INTO {table} ({', '.join(columns)}) SELECT {values} FROM {table} t, {source} WHERE {where}"
+        )
+        cursor.execute(f"SELECT setval(pg_get_serial_sequence('{table}', 'id'), max(id)) FROM {table}")
+
+
+# Numbers begin with a day, after a prefix of WeChat Pay's: the copy's number has the copy's day.
+_MOVED = """
+CREATE FUNCTION pg_temp.moved(number text, days int) RETURNS text LANGUAGE sql IMMUTABLE AS $$
+    SELECT overlay(number PLACING to_char(to_date(substr(number, at, 8), 'YYYYMMDD') - days, 'YYYYMMDD') FROM at)
+    FROM (SELECT CASE left(number, 4) WHEN '4200' THEN 11 WHEN '5030' THEN 12 ELSE 1 END AS at) AS place
+    WHERE number <> '' UNION ALL SELECT '' WHERE number = ''
+$$
+"""
+
+
+def fill_orders(count: int) -> None:
+    """Copy the demo's orders with their lines, logs, payments, refunds and audit entries until there are ``count``."""
+    from django.db import connection
+
+    from shop.models import Order
+
+    demo, finished = Order.objects.count(), Order.objects.filter(state__in=FINISHED).count()
+    copies = max(count // demo - 1, 0) * demo // finished
+    source, days = f"generate_series(1, {copies}) AS k", f"({copies} + 1 - k)"
+    key = f"+ k * {STEP}"
+
+    def at(*names: str) -> dict[str, str]:
+        return {name: f"t.{name} - make_interval(days => {days})" for name in names}
+
+    def moved(*names: str) -> dict[str, str]:
+        return {name: f"pg_temp.moved(t.{name}, {days})" for name in names}
+
+    def keys(*names: str) -> dict[str, str]:
+        return {name: f"t.{name} {key}" for name in names}
+
+    day = {"billed_on": f"t.billed_on - {days}"}
+    mixed = "(t.id * 7919 + k * 104729)"
+    parcel = f"CASE WHEN t.express_no = '' THEN '' ELSE 'SF' || lpad(({mixed} % 1000000000000)::text, 12, '0') END"
+    buyer = "(t.id * 31 + k * 7) % (SELECT count(*) FROM accounts_user WHERE NOT is_staff)"
+    with connection.cursor() as cursor:
+        cursor.execute(_MOVED)
+    multiply(
+        "shop_order",
+        source,
+        keys("id")
+        | moved("order_id", "transaction_id")
+        | at("created_at", "expires_at", "payment_started_at", "paid_at", "hidden_at")
+        | {"phone": f"'138' || lpad(({mixed} % 100000000)::text, 8, '0')"}
+        | {"express_no": parcel, "username": f"'h51' || lpad(({buyer})::text, 6, '0')"},
+        # Few orders wait for staff, however many there are.
+        f"t.state = ANY(ARRAY{FINISHED}) OR k > {copies - 15}",
+    )
+    # What belongs to an order is copied with it.
+    copied = f"EXISTS (SELECT FROM shop_order o WHERE o.id = t.order_id {key})"
+    multiply("shop_orderline", source, keys("id", "order_id"), copied)
+    multiply("shop_orderlog", source, keys("id", "order_id") | at("at"), copied)
+    paid = f"EXISTS (SELECT FROM shop_order o WHERE o.order_id = pg_temp.moved(t.out_trade_no, {days}))"
+    times = ("time_start", "time_expire", "paid_at", "created_at")
+    multiply("payments_payment", source, keys("id") | moved("out_trade_no", "transaction_id") | at(*times) | day, paid)
+    of_payment = f"EXISTS (SELECT FROM payments_payment p WHERE p.id = t.payment_id {key})"
+    multiply(
+        "payments_refund",
+        source,
+        keys("id", "payment_id")
+        | moved("out_refund_no", "refund_id")
+        | at("created_at", "sent_at", "accepted_at", "refunded_at")
+        | day,
+        of_payment,
+    )
+    multiply("payments_paymentlog", source, keys("id", "payment_id", "refund_id") | at("at"), of_payment)
+    multiply(
+        "auditlog_logentry",
+        source,
+        keys("id", "object_id") | moved("object_repr") | at("timestamp") | {"object_pk": f"(t.object_id {key})::text"},
+        "t.cid = 'demo'",
+    )
+    event = {"id": "t.id + p.id", "out_trade_no": "p.out_trade_no", "received_at": "p.created_at"}
+    multiply("payments_inboundevent", "payments_payment AS p", event)
+
+
+def fill_others(rows: int) -> None:
+    """Make ``rows`` users, and as many of what grows with them: logins, attempts, pictures."""
+    from django.utils import timezone
+
+    from accounts.models import LoginAttempt, LoginLog, RevokedToken, User
+    from core.admin.audit import Deed, deed_record
+    from payments.models import InboundEvent
+    from permissions.models import Role
+    from students.models import Student
+    from uploads.models import Upload
+
+    now = timezone.now()
+    source, minutes = f"generate_series(1, {rows}) AS k", "{} - make_interval(mins => 10 * k)"
+    user = User.objects.create_user("buyer", role=Role.objects.get(roleid="200"), nickname="买家")
+    number = "lpad(k::text, 6, '0')"
+    names = {"username": f"'h51' || {number}", "unid": f"'u' || {number}", "nickname": f"'学员' || {number}"}
+    multiply(
+        "accounts_user", source, {"id": f"{STEP} + k"} | names | {"phone": f"'139000' || {number}"}, f"t.id = {user.pk}"
+    )
+    login = LoginLog.objects.create(user=user, username="buyer", ip="10.0.0.1", logged_in_at=now)
+    who = {"user_id": f"{STEP} + k", "username": f"'h51' || {number}"}
+    multiply(
+        "accounts_loginlog",
+        source,
+        who | {"id": "t.id + k", "logged_in_at": minutes.format("t.logged_in_at")},
+        f"t.id = {login.pk}",
+    )
+    tried = LoginAttempt.objects.create(at=now, door="api", outcome="wrong", username="buyer", ip="10.0.0.1")
+    attempt = {"id": "t.id + k", "at": minutes.format("t.at"), "username": f"'h51' || {number}"}
+    multiply("accounts_loginattempt", source, attempt, f"t.id = {tried.pk}")
+    RevokedToken.objects.bulk_create(RevokedToken(jti=f"{n:032x}", expires_at=now) for n in range(min(rows, 5_000)))
+    picture = {"content_type": "image/png", "size_bytes": 1_000, "width": 100, "height": 100}
+    Upload.objects.create(name="bench.png", created_at=now, **picture)
+    multiply(
+        "uploads_upload", source, {"id": "t.id + k", "name": f"'bench' || {number} || '.png'"}, "t.name = 'bench.png'"
+    )
+    deed_record(Student.objects.all()[0], Deed.BULK, {"说明": "换班"})
+    InboundEvent.objects.create(
+        channel="v3", received_at=now, body=b"{}", verdict="accepted", kind="TRANSACTION.SUCCESS"
+    )
+
+
+def fill(students: int, orders: int) -> float:
+    from django.core.management import call_command
+    from django.db import connection
+
+    started = time.monotonic()
+    call_command("prepare", verbosity=0)
+    fill_students(students)
+    fill_others(max(orders // 2, 100))
+    fill_orders(orders)
+    with connection.cursor() as cursor:
+        cursor.execute("VACUUM ANALYZE")
+    return time.monotonic() - started
+
+
+# --- Pages ---------------------------------------------------------------------------------------
+class Page(NamedTuple):
+    kind: str  # a line of the table
+    address: str
+    most_ms: int = MOST_MS
+
+
+class Cost(NamedTuple):
+    ms: float
+    queries: int
+    status: int
+
+
+def pages(browser: Any) -> Iterator[Page]:
+    """Yield every page: those of each list, then those that belong to no list."""
+    from django.contrib import admin
+    from django.urls import reverse
+
+    yield from (Page("首页", f"/admin/?period={period}") for period in PERIODS)
+    yield from (
+        Page("Ctrl+K", f"/admin/search/?{urlencode({'s': term, 'extended': 1})}", MOST_FIND_MS) for term in finds()
+    )
+    for days in (1, 31):
+        yield from (Page("日报", f"/admin/daily/?{_days(days)}{more}") for more in ("", "&paper", "&xlsx"))
+    for name in ("classroom", "overview", "students_import", "students_photos"):
+        address = reverse(name if name in ("classroom", "overview") else f"admin:{name}")
+        yield Page("其他", address)
+    for page in admin.site._registry.values():
+        yield from pages_of_list(browser, page)
+
+
+def numbers() -> list[str]:
+    """Return the number and the phone of an order, whole, their beginnings and their ends."""
+    from shop.models import Order
+
+    order = Order.objects.order_by("pk")[100]
+    return [order.order_id, order.order_id[-4:], order.order_id[:14], order.phone, order.phone[-4:]]
+
+
+def finds() -> list[str]:
+    """Return what is typed into Ctrl+K: ``TERMS``, and each of them as somebody types it."""
+    return [*dict.fromkeys(start for term in [*TERMS, *numbers()] for start in (term[:2], term[:3], term))]
+
+
+def pages_of_list(browser: Any, page: Any) -> Iterator[Page]:
+    from django.contrib.admin.templatetags.admin_list import result_headers
+    from django.urls import reverse
+
+    from core.admin.exports import ExportMixin
+
+    model = f"{page.opts.app_label}_{page.opts.model_name}"
+    title, base = str(page.opts.verbose_name), reverse(f"admin:{model}_changelist")
+    answer = browser.get(base)
+    if answer.status_code == 302:  # the list of one
+        answer = browser.get(base := answer.headers["Location"])
+    yield Page(title, base)
+    shown = (answer.context_data or {}).get("cl") if hasattr(answer, "context_data") else None
+    if shown is None:
+        return
+    yield from (Page(title, f"{base}?p={number}") for number in {2, shown.paginator.num_pages})
+    queries = list(filters_of(shown, page))
+    yield from (Page(title, base + query) for query in queries)
+    if page.search_fields:
+        for number, query in enumerate(queries):
+            term = TERMS[number % len(TERMS)]
+            yield Page(title, f"{base}{query}&{urlencode({'q': term})}")
+        yield from (Page(title, f"{base}?{urlencode({'q': term})}") for term in [*TERMS, *numbers()])
+    for number, head in enumerate(result_headers(shown)):
+        if head["sortable"]:
+            yield from (Page(title, f"{base}?o={way}{number}") for way in ("", "-"))
+    for row in [*shown.result_list[:2], *page.model.objects.order_by("pk")[:2]]:
+        yield Page(title, reverse(f"admin:{model}_change", args=[row.pk]))
+        yield Page(title, reverse(f"admin:{model}_history", args=[row.pk]))
+        yield Page(title, reverse(f"admin:{model}_delete", args=[row.pk]))
+    yield Page(title, reverse(f"admin:{model}_add"))
+    if isinstance(page, ExportMixin):
+        since = {"student": "since", "order": "created_at_from"}.get(page.opts.model_name, "created_at__gte")
+        queries = ["", *(f"?{since}={_day(ago)}" for ago in (0, 1, 2, 3, 5, 10, 20, 40))]
+        yield from (Page("导出的第一个回应", f"{base}export/{query}") for query in queries)
+
+
+def filters_of(shown: Any, page: Any) -> Iterator[str]:
+    """Return the query string of each choice of each filter; of a range, the last month and a day of it."""
+    from students.models import Student
+
+    if page.model is Student:
+        yield from ("?class=H51100", "?city=重庆", "?degree=本科", "?age_from=20&age_to=22", f"?since={_day(30)}")
+        yield f"?class=H51100&city=重庆&degree=本科&age_from=20&since={_day(30)}&until={_day(0)}"
+    for filter_ in shown.filter_specs:
+        names = [name for name in filter_.expected_parameters() if name]
+        if any("_from" in name for name in names):
+            values = {name: "00:00:00" if name.endswith("_1") else _day(30 if "_from" in name else 1) for name in names}
+            yield "?" + urlencode(values)
+        for choice in filter_.choices(shown):
+            if (query := choice.get("query_string", "")) not in ("", "?"):
+                yield query
+
+
+def _day(ago: int) -> str:
+    from django.utils import timezone
+
+    return str(timezone.localdate() - timedelta(days=ago))
+
+
+def _days(count: int) -> str:
+    return f"from={_day(count)}&to={_day(1)}"
+
+
+def cost_of(browser: Any, page: Page) -> Cost:
+    """Ask for the page: once to warm up and to count the queries, then until the least time is known."""
+    from django.db import connection
+
+    queries: list[str] = []
+
+    def listen(execute: Any, sql: str, *others: Any) -> Any:
+        queries.append(sql)
+        return execute(sql, *others)
+
+    with connection.execute_wrapper(listen):
+        status = browser.get(page.address).status_code
+    least = float("inf")
+    for _ in range(ROUNDS):
+        began, waited = time.perf_counter(), waited_s()
+        browser.get(page.address)
+        least = min(least, 1000 * (time.perf_counter() - began - (waited_s() - waited)))
+        if least < QUICK_MS:
+            break
+    return Cost(least, len(queries), status)
+
+
+def waited_s() -> float:
+    """Return for how long this thread has waited for a CPU so far; 0 where the system does not say."""
+    file = Path("/proc/self/schedstat")
+    return int(file.read_text().split()[1]) / 1e9 if file.exists() else 0.0
+
+
+def root_browser() -> Any:
+    from django.test import Client
+    from django.utils import timezone
+
+    from accounts.models import User
+    from core.admin.password import _GIVEN_AT
+
+    browser = Client(headers={"host": "127.0.0.1"})
+    browser.force_login(User.objects.get(username="root"))
+    session = browser.session
+    session[_GIVEN_AT] = timezone.now().timestamp() + 86400
+    session.save()
+    return browser
+
+
+def measure() -> dict[Page, Cost]:
+    browser, costs = root_browser(), {}
+    for page in pages(browser):
+        if page not in costs:
+            costs[page] = cost_of(browser, page)
+            if sys.stderr.isatty():
+                print(f"\r{len(costs):5} {page.address[:100]:100}", end="", file=sys.stderr, flush=True)
+    return costs
+
+
+def print_table(small: dict[Page, Cost], large: dict[Page, Cost], *, every: bool) -> int:
+    """Print the slowest address of each kind; return how many addresses are too slow."""
+    kinds: dict[str, list[Page]] = {}
+    for page in large:
+        kinds.setdefault(page.address if every else page.kind, []).append(page)
+    slow = [page for page in large if large[page].ms > page.most_ms]
+    errors = [page for page in large if large[page].status >= 500]
+    print("| page | addresses | small ms | large ms | ratio | queries | slowest |\n" + "| --- " * 7 + "|")
+    for kind, same in kinds.items():
+        worst = max(same, key=lambda page: large[page].ms)
+        before = max((small[page].ms for page in same if page in small), default=0.0)
+        queries, ms = max(large[page].queries for page in same), large[worst].ms
+        ratio = f"{ms / before:.1f}" if before else ""
+        print(f"| {kind} | {len(same)} | {before:.0f} | {ms:.0f} | {ratio} | {queries} | `{worst.address}` |")
+    print(f"\n{len(large)} addresses, {len(slow)} too slow, {len(errors)} errors")
+    for page in dict.fromkeys([*slow, *errors]):
+        print(f"too slow or wrong: {large[page].ms:.0f} ms, status {large[page].status}: {page.address}")
+    return len(slow) + len(errors)
+
+
+# --- Start ---------------------------------------------------------------------------------------
+def use(database: str) -> None:
+    """Point Django at ``database``, made anew."""
+    import psycopg
+    from django.core.cache import cache
+    from django.db import connection
+
+    with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True) as server:
+        server.execute(f"DROP DATABASE IF EXISTS {database} WITH (FORCE)")
+        server.execute(f"CREATE DATABASE {database}")
+    connection.close()
+    connection.close_pool()
+    connection.settings_dict["NAME"] = database
+    cache.clear()
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--students", type=int, default=1_000_000, help="default: 1,000,000")
+    parser.add_argument("--orders", type=int, default=100_000, help="default: 100,000")
+    parser.add_argument("--all", action="store_true", help="print every address")
+    options = parser.parse_args()
+    with engines():
+        os.environ |= {"DJANGO_SETTINGS_MODULE": "config.settings.local", "LOG_LEVEL": "ERROR"}
+        import django
+        from django.db import connections
+
+        django.setup()
+        use(SMALL_DATABASE)
+        fill(*SMALL)
+        small = measure()
+        use(LARGE_DATABASE)
+        seconds = fill(options.students, options.orders)
+        print(f"{options.students:,} students, {options.orders:,} orders in {seconds:.0f} s")
+        bad = print_table(small, measure(), every=options.all)
+        connections.close_all()
+        connections["default"].close_pool()
+    return bool(bad)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
