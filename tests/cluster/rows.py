@@ -111,4 +111,4 @@ ROWS = {f"{victim}:{fault}": _fault(victim, fault) for victim in VICTIMS for fau
     "key": Row("两台应用", "更换密钥", _new_key, lasts_s=0, refuses=False),
 }
 # For how long each lasts in the short version.
-SHORT = {"valkey:kill": 8, "app:cut": 8, "island": FAULT_S, "roll": 0}
+SHORT = {"valkey:kill": 8, "island": FAULT_S, "roll": 0}
