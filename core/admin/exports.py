@@ -25,7 +25,7 @@ from core.admin.paginator import AtLeast
 from core.admin.password import require_password
 from core.cache.progress import SILENCE, progress_end, progress_read, progress_write, with_progress
 from core.db.after_commit import task_send
-from core.db.limits import statements_may_take
+from core.db.limits import limits_raise
 from core.models import Export
 from core.sheets import TYPES, sheet_write
 
@@ -182,7 +182,7 @@ def export_make(*, export_pk: int) -> None:
     work = progress_name(export_pk)
     try:
         with transaction.atomic():
-            statements_may_take(MOST_STATEMENT)
+            limits_raise(MOST_STATEMENT)
             waiting = Export.objects.select_for_update(skip_locked=True, no_key=True, of=("self",))
             export = waiting.filter(pk=export_pk, state=Export.State.WORKING).first()
             if export is None:

@@ -19,7 +19,7 @@ from psycopg.types.json import Jsonb
 from core.admin.audit import Deed, deed_record
 from core.cache.progress import SILENCE, progress_end, progress_read, progress_write
 from core.db.after_commit import task_send
-from core.db.limits import statements_may_take
+from core.db.limits import limits_raise
 from core.errors import DomainError
 from students.errors import RunNotReady
 from students.transfer.models import (
@@ -142,7 +142,7 @@ def run_send(run: TransferRun, *, expires_s: float | None = None) -> None:
 def run_hold(run_pk: int, state: str) -> Iterator[TransferRun | None]:
     """Hold the run in one transaction; ``None`` if it is not in ``state``, or another worker holds it."""
     with transaction.atomic():
-        statements_may_take(MOST_STATEMENT)
+        limits_raise(MOST_STATEMENT)
         if run := _run_lock(run_pk, state):
             progress_write(run.pk, 0, 0)
         yield run
