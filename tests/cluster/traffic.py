@@ -209,7 +209,10 @@ class Traffic:
             return type(error).__name__
         if answer.status_code != 200:
             return str(answer.status_code)
-        seen = Image.open(io.BytesIO(answer.content)).convert("RGB").tobytes()
+        try:
+            seen = Image.open(io.BytesIO(answer.content)).convert("RGB").tobytes()
+        except OSError as error:
+            return str(error)
         return "" if seen == self.pictures[url] else "another picture"
 
     # --- scan logins ---
