@@ -71,9 +71,9 @@ def lines_of(orders: list[Order]) -> dict[int, list[OrderLine]]:
 
 
 def order_find(*, buyer_pk: int, order_id: str) -> Order | None:
-    """Return a buyer's order with its buyer. None also if it is somebody else's, or the buyer has deleted it."""
+    """Return a buyer's order. None also if it is somebody else's, or the buyer has deleted it."""
     where = f"{_OWN} AND t.order_id = %(order_id)s"
-    return read_one(Order, where, join="user", order_id=order_id, buyer_pk=buyer_pk)
+    return read_one(Order, where, order_id=order_id, buyer_pk=buyer_pk)
 
 
 def order_search(orders: QuerySet[Order], text: str) -> QuerySet[Order]:

@@ -16,9 +16,9 @@ from core.db.pool import prepared_rows
 M = TypeVar("M", bound=Model)
 
 
-def read_one(model: type[M], where: str, *, join: str = "", **values: Any) -> M | None:
+def read_one(model: type[M], where: str, **values: Any) -> M | None:
     """Return the one row for which ``where`` holds, or None; :func:`read_page` explains the parameters."""
-    return next(iter(read_all(model, where, join=join, **values)), None)
+    return next(iter(read_all(model, where, **values)), None)
 
 
 def read_page(
@@ -44,9 +44,9 @@ def read_page(
     return (found[0][-1] if found else 0), [_instance(model, join, row) for row in found]
 
 
-def read_all(model: type[M], where: str, *, join: str = "", **values: Any) -> list[M]:
+def read_all(model: type[M], where: str, **values: Any) -> list[M]:
     """Return the rows for which ``where`` holds, oldest first. Only for questions whose answer is short."""
-    return [_instance(model, join, row) for row in prepared_rows(_select(model, where, join, "t.id", ""), values)]
+    return [_instance(model, "", row) for row in prepared_rows(_select(model, where, "", "t.id", ""), values)]
 
 
 @lru_cache(maxsize=1024)
