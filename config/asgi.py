@@ -18,6 +18,7 @@ from config.wsgi import application as wsgi_application
 from accounts.routing import application as socket_application
 from config.bridge import Bridge
 from core.api.bodies import IncomingBody, body_limit
+from core.api.routing import call_find
 
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -27,6 +28,9 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 HTTP_THREADS = 32
 BODY_TIMEOUT_S = 120
 _http = Bridge(wsgi_application, threads=HTTP_THREADS)
+# Threads of one process take turns. With many of them a short call is interrupted again and again, so calls that wait
+# for nobody have four of their own (docs/adr/0001).
+_quick = Bridge(wsgi_application, threads=4)
 # The sandbox has threads of its own: if all 32 waited for it as an upstream, none would be left to answer them.
 _sandbox = Bridge(wsgi_application, threads=8) if settings.SANDBOX else _http
 
@@ -48,10 +52,16 @@ async def _serve_http(scope: Scope, receive: Receive, send: Send) -> None:
 
     try:
         if await _has_come(body, receive):
-            bridge = _sandbox if scope["path"].startswith("/sandbox/") else _http
-            await bridge.answer(scope, body, send)
+            await _bridge_to(scope["path"]).answer(scope, body, send)
     finally:
         body.end()
+
+
+def _bridge_to(path: str) -> Bridge:
+    if path.startswith("/sandbox/"):
+        return _sandbox
+    call: Any = call_find(path)
+    return _quick if call and call.func.endpoint.is_quick else _http
 
 
 async def _has_come(body: IncomingBody, receive: Receive) -> bool:

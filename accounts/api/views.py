@@ -150,7 +150,7 @@ class OwnViewSet(ApiViewSet):
         avatar_set(user_pk=user.pk, url=url)
         return ok("图片上传成功", status=1, headimgurl=url, imgurl=url)
 
-    @endpoint("ANY", "/verify", "校验登入状态", Access.ANY_USER, docs=docs.VERIFY)
+    @endpoint("ANY", "/verify", "校验登入状态", Access.ANY_USER, docs=docs.VERIFY, is_quick=True)
     def verify(self, request: CallerRequest) -> Response:
         me = request.user
         decode = {"username": me.username, "nickname": me.nickname, "unid": me.unid}

@@ -30,6 +30,7 @@ class Endpoint:
     docs: Doc | None = None
     by_rows: str = ""
     takes_files: bool = False
+    is_quick: bool = False
     tag: str = ""
 
     @property
@@ -52,6 +53,7 @@ def endpoint(
     docs: Doc | None = None,
     by_rows: str = "",
     takes_files: bool = False,
+    is_quick: bool = False,
     **options: Any,
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Declare a viewset method to be the call ``path``.
@@ -62,6 +64,8 @@ def endpoint(
     :param docs: what Swagger UI shows; tests check real answers against it.
     :param by_rows: for a call that needs no row: what a role may do in addition if it has the path among its rows.
     :param takes_files: the body may be as large as ``core.api.bodies.FILE_LIMIT``.
+    :param is_quick: it only reads, from PostgreSQL and Valkey, and waits neither for a lock nor for an upstream. Then
+        ``config.asgi`` answers it in one of few threads, which do not get in each other's way.
     """
     verbs = ANY if methods == "ANY" else tuple(methods.split())
 
@@ -75,7 +79,7 @@ def endpoint(
             docs=docs,
             **options,
         )(view)
-        view.endpoint = Endpoint(path, verbs, title, access, aliases, docs, by_rows, takes_files)  # type: ignore[attr-defined]
+        view.endpoint = Endpoint(path, verbs, title, access, aliases, docs, by_rows, takes_files, is_quick)  # type: ignore[attr-defined]
         return view
 
     return decorate

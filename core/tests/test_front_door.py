@@ -3,12 +3,15 @@
 import asyncio
 import io
 import json
+import threading
 from collections.abc import AsyncIterable
 from typing import Any
 
 import pytest
 
+from config import asgi
 from config.asgi import application
+from config.bridge import Bridge
 from core.api.bodies import KIB, MIB, memory
 from core.api.routing import endpoints
 
@@ -74,6 +77,33 @@ def test_a_body_beyond_the_limit_is_refused_and_not_kept():
     status, body = call("POST", "/users/login", chunks=(b"x" * 900_000,) * 4)
 
     assert (status, body["status"]) == (413, 413)
+
+
+def test_a_quick_call_is_answered_while_all_other_threads_wait(monkeypatch):
+    held = Bridge(asgi.wsgi_application, threads=1)
+    over = threading.Event()
+    held.threads.submit(over.wait, 60)
+    monkeypatch.setattr(asgi, "_http", held)
+
+    async def nothing() -> AsyncIterable[bytes]:
+        yield b""
+
+    async def run() -> tuple[Any, Any]:
+        slow = asyncio.create_task(send_in_parts("POST", "/users/login", nothing(), b"application/json"))
+        quick = await asyncio.wait_for(send_in_parts("GET", "/Verify/", nothing(), b""), 30)
+        waits = not slow.done()
+        over.set()
+        await slow
+        return quick, waits
+
+    quick, waits = asyncio.run(run())
+
+    assert waits
+    assert json.loads(quick[2])["msg"] == "请登入"
+
+
+def test_quick_calls_only_read():
+    assert {call.path for call in endpoints() if call.is_quick and call.methods != ("GET",)} == {"/verify"}
 
 
 def test_only_the_socket_path_goes_to_the_sockets():

@@ -74,7 +74,7 @@ class PermissionViewSet(ApiViewSet):
         roles = role_list(**RoleQuery.read(request))
         return ok("success", roles=[{"roleid": role.roleid, "roleName": role.name} for role in roles])
 
-    @endpoint("GET", "/permission/getMenuList", "获取权限菜单", Access.ANY_USER, docs=MENU_DOC)
+    @endpoint("GET", "/permission/getMenuList", "获取权限菜单", Access.ANY_USER, docs=MENU_DOC, is_quick=True)
     def get_menu_list(self, request: Request) -> Response:
         rights: Rights = request.user.rights  # type: ignore[union-attr]
         return ok("success", roleName=rights.name, menuList=rights.menu)

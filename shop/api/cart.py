@@ -27,7 +27,7 @@ class CartViewSet(ApiViewSet):
         cart_check(user_pk=request.user.pk, product_ids=values["product_id"])
         return ok("选中成功")
 
-    @endpoint("GET", "/cart/get_cart", "获取购物车数据", Access.ANY_USER, docs=docs.CART_LIST)
+    @endpoint("GET", "/cart/get_cart", "获取购物车数据", Access.ANY_USER, docs=docs.CART_LIST, is_quick=True)
     def list_(self, request: CallerRequest) -> Response:
         total, page = selectors.cart_page(page_slice(**PageParams.read(request)), user_pk=request.user.pk)
         return ok("获取成功", total=total, data=[cart_row(item, request.user.unid) for item in page])

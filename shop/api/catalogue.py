@@ -53,7 +53,7 @@ class CategoryViewSet(ApiViewSet):
         )
         return ok("修改成功")
 
-    @endpoint("GET", "/category/getCategory", "获取类目", Access.ANY_USER, docs=docs.CATEGORY_LIST)
+    @endpoint("GET", "/category/getCategory", "获取类目", Access.ANY_USER, docs=docs.CATEGORY_LIST, is_quick=True)
     def list_(self, request: CallerRequest) -> Response:
         total, page = selectors.category_page(page_slice(**PageParams.read(request)))
         return ok("获取成功", total=total, data=[category_row(category) for category in page])
@@ -91,7 +91,7 @@ class ProductViewSet(ApiViewSet):
         product_update(**changes, actor=request.user.username, now=timezone.now())
         return ok("修改成功")
 
-    @endpoint("GET", "/product/get_product", "获取商品信息", Access.ANY_USER, docs=docs.PRODUCT_LIST)
+    @endpoint("GET", "/product/get_product", "获取商品信息", Access.ANY_USER, docs=docs.PRODUCT_LIST, is_quick=True)
     def list_(self, request: CallerRequest) -> Response:
         values = params.ProductListParams.read(request)
         window = page_slice(values["page"], values.get("count"))

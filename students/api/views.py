@@ -19,11 +19,11 @@ from uploads.fields import image_file, image_or_url
 class StudentViewSet(ApiViewSet):
     tag = "学员模块"
 
-    @endpoint("GET", "/students/getclasses", "获取班级列表", Access.ROWS, docs=docs.CLASSES)
+    @endpoint("GET", "/students/getclasses", "获取班级列表", Access.ROWS, docs=docs.CLASSES, is_quick=True)
     def getclasses(self, request: Request) -> Response:
         return ok(data=class_list())
 
-    @endpoint("GET", "/students/getstulist", "获取学员信息", Access.ROWS, docs=docs.LIST)
+    @endpoint("GET", "/students/getstulist", "获取学员信息", Access.ROWS, docs=docs.LIST, is_quick=True)
     def getstulist(self, request: Request) -> Response:
         query = ListParams.read(request)
         window = page_slice(query["page"], query.get("count"))
@@ -52,7 +52,7 @@ class StudentViewSet(ApiViewSet):
         student_edit(sid=sid, changes=changes)
         return ok("更新成功")
 
-    @endpoint("GET", "/students/searchstu", "搜索学员", Access.ROWS, docs=docs.SEARCH)
+    @endpoint("GET", "/students/searchstu", "搜索学员", Access.ROWS, docs=docs.SEARCH, is_quick=True)
     def searchstu(self, request: Request) -> Response:
         query = SearchParams.read(request)
         page = student_page(page_slice(query["page"], query.get("count")), key=query.get("key", ""))
