@@ -159,7 +159,7 @@ class TestADownload:
     @pytest.fixture
     def page(self):
         students("李四", class_name="H51901")
-        return reverse("admin:students_export") + "?class=H51901&format=csv"
+        return reverse("admin:students_student_export") + "?class=H51901&format=csv"
 
     def test_comes_after_the_answer_and_leaves_a_page_that_asks_no_more(self, old, page):
         question = old.get(page, headers={"referer": "http://testserver/admin/students/student/?class=H51901"})
@@ -168,7 +168,7 @@ class TestADownload:
         between = confirm(old, question)
 
         text = between.content.decode()
-        assert 'content="0; url=/admin/students/transferrun/export/?class=H51901&amp;format=csv"' in text
+        assert 'content="0; url=/admin/students/student/export/?class=H51901&amp;format=csv"' in text
         assert 'href="http://testserver/admin/students/student/?class=H51901"' in text  # the way back
         assert "李四" in old.get(page).content.decode("utf-8-sig")
 

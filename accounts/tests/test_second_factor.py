@@ -173,7 +173,7 @@ class TestLogin:
     def test_without_the_code_nothing_can_be_done_but_leave(self, office, root, phone):
         enrol(root.user)
         browser = log_in("root")
-        addresses = ["/admin/students/student/", "/admin/students/transferrun/export/", "/admin/jsi18n/", PAGE]
+        addresses = ["/admin/students/student/", "/admin/students/student/export/", "/admin/jsi18n/", PAGE]
         addresses += ["/admin/search/?s=a", "/admin/autocomplete/", "/admin/password_change/", "/admin/classroom/"]
         for address in addresses:
             assert asks(browser.get(address), "code"), address

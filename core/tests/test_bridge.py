@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from config.bridge import Bridge, environ
-from core.api.bodies import IncomingBody
+from core.api.bodies import IncomingBody, memory
 
 SCOPE = {
     "method": "POST",
@@ -16,6 +16,11 @@ SCOPE = {
     "query_string": "名=谭&a=%20".encode(),
     "headers": [],
 }
+
+
+@pytest.fixture(autouse=True)
+def _bodies_are_forgotten(monkeypatch):
+    monkeypatch.setattr(memory, "taken", 0)
 
 
 def body_of(*parts: bytes) -> IncomingBody:

@@ -136,8 +136,8 @@ class TestDoctor:
         written = capsys.readouterr().out
         assert "没有声明权限的接口（任何人都不能调用）：无" in written
         assert "/category/addCategory" in written
-        assert "102: /nowhere" in written and "102: /users/login" in written and "102: /old/*" in written
-        assert "102: /students/*" not in written
+        assert "102：/nowhere" in written and "102：/users/login" in written and "102：/old/*" in written
+        assert "102：/students/*" not in written
 
     def test_as_seeded_nothing_is_idle_and_nothing_uncovered(self, roles):
         assert access_report.idle_rows(access_report.all_rights()) == []

@@ -12,6 +12,7 @@ from django.test import Client
 from django.utils import timezone
 
 from config.database import direct
+from core.admin.exports import export_make, export_start
 from core.ops import doctor
 from core.sheets import sheet_write
 from payments.models import Payment, Refund
@@ -139,14 +140,14 @@ def test_an_import_and_an_export(pooled, root, sent_tasks):
     run.refresh_from_db()
     run_confirm(run=run, user_pk=root.user.pk, now=now)
     transfer_work(run.pk)
-    options = {"class": "", "q": "", "format": "csv"}
-    out = run_start(kind="export", user_pk=root.user.pk, now=now, file_name="b.csv", options=options)
-    transfer_work(out.pk)
+    out = export_start(model="students.student", query="", file_name="b.csv", user_pk=root.user.pk, now=now)
+    export_make(export_pk=out.pk)
 
     run.refresh_from_db()
     assert (run.state, Student.objects.count()) == (RunState.DONE, 1200)
-    results = {file.run_id: bytes(file.content) for file in TransferFile.objects.filter(role="result")}
-    assert {pk: content.count(b"\n") for pk, content in results.items()} == {run.pk: 1201, out.pk: 1201}
+    result = TransferFile.objects.get(run=run, role="result")
+    out.refresh_from_db()
+    assert [bytes(content).count(b"\n") for content in (result.content, out.content)] == [1201, 1201]
     browser = Client()
     browser.force_login(root.user)
     answer = browser.get("/admin/students/student/export/", {"format": "csv", "q": "学员11"})

@@ -38,7 +38,7 @@ def fill_the_menu(page):
 def tick_the_calls(page):
     calls = page.locator("#id_rows")
     calls.get_by_placeholder("筛选").fill("/students/")
-    calls.get_by_role("button", name="全选:学员模块").click()
+    calls.get_by_role("button", name="全选：学员模块").click()
     for unwanted in ("增加学员信息", "删除学员信息", "修改学员信息"):
         calls.get_by_label(unwanted).uncheck()
     assert "已勾选 3 项" in calls.locator("output").inner_text()
@@ -53,7 +53,7 @@ def make_the_role(page):
     page.locator("#id_buttons").get_by_label("修改").check()
     with page.expect_popup() as popup:
         page.get_by_role("button", name="以此角色预览").click()
-    popup.value.get_by_role("heading", name="讲师 (301)", level=2).wait_for()
+    popup.value.get_by_role("heading", name="讲师（301）", level=2).wait_for()
     assert popup.value.get_by_label("菜单预览").inner_text().split() == ["管理首页", "学员管理", "学员资料"]
     assert popup.value.locator("li.is-on code").all_inner_texts() == sorted(CALLS)
     popup.value.close()
@@ -64,7 +64,7 @@ def make_the_role(page):
 def make_a_user(page):
     page.goto("/admin/accounts/user/add/")
     page.get_by_label("用户名").fill("jiangshi")
-    page.locator("[name=role]").select_option(label="讲师 (301)", force=True)
+    page.locator("[name=role]").select_option(label="讲师（301）", force=True)
     for name in ("password1", "password2"):
         page.locator(f"[name={name}]").fill(PASSWORD)
     page.locator("[name=_save]").click()
@@ -99,7 +99,7 @@ def test_mistakes_are_undone_and_faults_are_named(page, running):
     before = text.input_value()
     names = [field.input_value() for field in tree.locator("input").all()]
 
-    tree.get_by_role("button", name="删除:学员管理").click()
+    tree.get_by_role("button", name="删除：学员管理").click()
     assert tree.locator("input").count() == len(names) - 4
     page.get_by_role("button", name="撤销").click()
     assert [field.input_value() for field in tree.locator("input").all()] == names
