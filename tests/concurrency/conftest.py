@@ -25,7 +25,7 @@ def wechat(running_wechat, merchant_values, settings):
     return running_wechat
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")  # not longer: `restore` refuses to work while others use the database
 def web(django_db_setup, ports, merchant_values):
     """Three web processes; the value is their ports."""
     with web_processes(ports, **merchant_values):
