@@ -11,9 +11,9 @@ SELECT set_config('lock_timeout', %(ms)s, true), set_config('statement_timeout',
 
 
 def limits_raise(span: timedelta) -> None:
-    """Let each statement of this transaction run, wait for a lock, and keep another one waiting, up to ``span``.
+    """Raise three limits of this transaction to ``span``, each: a statement, a wait for a lock, a pause in between.
 
-    The last is for work between two statements, such as packing a large spreadsheet.
+    A pause is work of ours between two statements, such as packing a large spreadsheet.
     """
     with connection.cursor() as cursor:
         cursor.execute(_SET, {"ms": str(span // timedelta(milliseconds=1))})
