@@ -256,7 +256,9 @@ class WeChat:
         }
 
     # --- v2 ---
-    def v2(self, operation, raw):
+    def v2(self, operation, content_type, raw):
+        if content_type != "text/xml":
+            return {"return_code": "FAIL", "return_msg": "POST数据为空"}, None
         try:
             fields = {child.tag: child.text or "" for child in ElementTree.fromstring(raw)}
         except ElementTree.ParseError:
@@ -279,6 +281,8 @@ class WeChat:
             return {"err_code": "LACK_PARAMS", "err_code_des": ",".join(missing)}
         if not re.fullmatch(r"[0-9A-Za-z_\-|*]{6,32}", fields["out_trade_no"]) or len(fields["body"].encode()) > 127:
             return {"err_code": "PARAM_ERROR", "err_code_des": "out_trade_no/body"}
+        if re.search(r"[\u2600-\u27bf\ufe00-\ufe0f\U0001f000-\U0001ffff]", fields["body"]):
+            return {"err_code": "PARAM_ERROR", "err_code_des": "body含有表情"}
         if not re.fullmatch(r"[1-9][0-9]*", fields["total_fee"]):
             return {"err_code": "PARAM_ERROR", "err_code_des": "total_fee"}
         number, known = fields["out_trade_no"], self.orders.get(fields["out_trade_no"])
@@ -503,7 +507,7 @@ def _handler(wechat):
             fault = wechat.next_fault(operation)
             if self.misbehaves(fault):
                 return
-            said, kind = wechat.v2(operation, raw)
+            said, kind = wechat.v2(operation, self.headers.get("Content-Type"), raw)
             wechat.calls.append((operation, raw))
             if fault[:1] == ("error",):
                 said = ANSWER | {"result_code": "FAIL", "err_code": fault[1], "err_code_des": fault[2]}

@@ -82,7 +82,10 @@ def test_equal_intents_are_one_order_and_times_are_beijing_time(wechat):
     assert refused.value.code == "OUT_TRADE_NO_USED"
 
 
-@pytest.mark.parametrize("description", ["好" * 100, "]]><sign>x</sign>", "a\x00b\x1fc", "", "𝄞" * 60, "<b>&amp;"])
+@pytest.mark.parametrize(
+    "description",
+    ["好" * 100, "]]><sign>x</sign>", "]]\x00>" + "x" * 124, "a\x00b\x1fc", "", "𝄞" * 60, "<b>&amp;", "☕️奶茶😀"],
+)
 def test_any_description_makes_a_valid_order(wechat, description):
     gateway_v2().create(intent(description=description))
 

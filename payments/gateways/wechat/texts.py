@@ -13,8 +13,8 @@ def cut(text: str, limit: int) -> str:
 def plain(text: str, limit: int) -> str:
     """``text`` in one line of at most ``limit`` bytes, without control characters, invisible ones and emoji.
 
-    Whether a text may hold emoji is documented for none of WeChat Pay's calls, and refused by some: what people
-    write about a refund must not keep their money back.
+    Whether a text may hold emoji is documented for none of WeChat Pay's calls, and refused by some: a product's name
+    must not keep anybody from paying, nor what people write about a refund keep their money back.
     """
     kept = "".join(_kept(char) for char in text)
     return cut(" ".join(kept.split()), limit).strip()
