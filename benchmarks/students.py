@@ -73,6 +73,7 @@ def fill(count: int) -> float:
     from students.counts import counts_fold
 
     started, done = time.monotonic(), 0
+    limits_lift()
     with connection.cursor() as cursor:
         cursor.execute("TRUNCATE students_student RESTART IDENTITY")
         cursor.execute("SELECT pg_get_indexdef('student_keys'::regclass)")
@@ -89,7 +90,23 @@ def fill(count: int) -> float:
     with connection.cursor() as cursor:
         cursor.execute(index)
         cursor.execute("VACUUM ANALYZE")
+    limits_restore()
     return time.monotonic() - started
+
+
+def limits_lift() -> None:
+    """Let statements of this connection take as long as they need: what fills a table is no request."""
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        cursor.execute("SET statement_timeout = 0")
+
+
+def limits_restore() -> None:
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        cursor.execute("RESET statement_timeout")
 
 
 def progress(done: int, count: int, seconds: float) -> None:
