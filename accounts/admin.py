@@ -10,7 +10,6 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.utils.text import Truncator
 from django_otp.plugins.otp_static.models import StaticDevice
 from django_otp.plugins.otp_totp.models import TOTPDevice
 from unfold.contrib.filters.admin import RangeDateTimeFilter
@@ -23,6 +22,7 @@ from accounts.services.second_factor import device_of, is_offered
 from accounts.services.users import sign_out_everywhere, users_disable, users_enable
 from core.admin.base import OfficeAdmin, ReadOnlyRows
 from core.admin.password import PasswordFirst, require_password
+from core.browsers import browser_name
 from core.times import local
 from permissions.models import ROOT_ROLEID
 
@@ -84,7 +84,7 @@ class UserAdmin(PasswordFirst, DjangoUserAdmin, OfficeAdmin):  # type: ignore[mi
     form, add_form, change_password_form = UserForm, NewUserForm, AdminPasswordChangeForm
     rights: ClassVar = {"view": "查看", "change": "修改"}
     list_display = ["picture", "username", "nickname", "role", "phone", "is_active", "is_staff", "last_login"]
-    list_display_links = ["picture", "username"]
+    list_display_links = ["username"]
     list_filter = ["role", "is_active", "is_staff", ("last_login", RangeDateTimeFilter)]
     list_filter_submit = True
     list_select_related = ["role"]
@@ -98,7 +98,7 @@ class UserAdmin(PasswordFirst, DjangoUserAdmin, OfficeAdmin):  # type: ignore[mi
     fieldsets = [
         (None, {"fields": ["username", "new_password", "nickname", "phone", "picture", "headimgurl"]}),
         ("权限", {"fields": ["role", "is_active", "is_staff", "second_factor"]}),
-        ("VIP", {"fields": [("vip_level", "vip_expires_at")]}),
+        ("VIP", {"fields": ["vip_level", "vip_expires_at"]}),
         ("微信", {"fields": ["wechat", "sex", "country", "province", "city"], "classes": ["collapse"]}),
         ("记录", {"fields": ["unid", "created_at", "last_login"]}),
     ]
@@ -231,7 +231,7 @@ class LoginAttemptAdmin(LoginLogAdmin):
 
     @display(description="设备")
     def browser(self, attempt: LoginAttempt) -> SafeString:
-        return format_html('<span title="{}">{}</span>', attempt.device, Truncator(attempt.device).chars(40))
+        return format_html('<span title="{}">{}</span>', attempt.device, browser_name(attempt.device))
 
     @display(description="结果", ordering="outcome", label=_OUTCOMES)
     def how(self, attempt: LoginAttempt) -> str:

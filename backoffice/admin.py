@@ -21,8 +21,9 @@ from accounts.selectors import staff_names
 from backoffice import exports  # noqa: F401  (registers its page)
 from backoffice.audit import KINDS, WATCHED, changes_of
 from backoffice.periods import NAMES, period_of
-from core.admin.audit import Deed
+from core.admin.audit import DEVICE, Deed
 from core.admin.base import OfficeAdmin, ReadOnlyRows
+from core.browsers import browser_name
 from core.times import dash, local
 
 FIELDS_NAMED = 4
@@ -161,7 +162,8 @@ class ChangeAdmin(ReadOnlyRows, OfficeAdmin):
     def fields_named(self, entry: LogEntry) -> str:
         """Return what a deed says of itself, or the names of the fields that were changed."""
         if entry.action in Deed:
-            return " · ".join(change.after for change in changes_of(entry))
+            changes = changes_of(entry)
+            return " · ".join(browser_name(one.after) if one.field == DEVICE else one.after for one in changes)
         names = [change.field for change in changes_of(entry)]
         return "、".join(names[:FIELDS_NAMED]) + (f" 等 {len(names)} 项" if len(names) > FIELDS_NAMED else "")
 

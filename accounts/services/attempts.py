@@ -14,7 +14,7 @@ from django.conf import settings
 from django.db import connection
 
 from accounts.models import LoginAttempt, User
-from core.admin.audit import Deed, deed_record
+from core.admin.audit import DEVICE, Deed, deed_record
 from core.cache import ratelimit
 from core.db.purge import BATCH, rows_purge
 
@@ -66,7 +66,7 @@ def _record_deed(door: Door, outcome: Outcome, username: str, agent: str) -> Non
     is_done = outcome is Outcome.DONE
     if not is_done and _is_often_refused(user):
         return
-    words = {"入口": door.label, "结果": "" if is_done else outcome.label, "设备": agent}
+    words = {"入口": door.label, "结果": "" if is_done else outcome.label, DEVICE: agent}
     # Nobody has proved to be this user if the login was refused.
     deed_record(user, Deed.LOGIN if is_done else Deed.LOGIN_REFUSED, words, actor_pk=user.pk if is_done else None)
 

@@ -91,6 +91,21 @@ class TestLogins:
             (Deed.LOGIN, wang, "后台"),
         ]
 
+    def test_the_lists_name_the_browser_and_the_page_has_all_that_it_said(
+        self, office: Client, person: Callable[..., Any]
+    ) -> None:
+        person("wang", "102", is_staff=True)
+        agent = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 Chrome/120.0.0.0 Safari/537.36"
+        Client().post("/admin/login/", {"username": "wang", "password": "a-password"}, headers={"User-Agent": agent})
+
+        listed = office.get("/admin/auditlog/logentry/").content.decode()
+        page = office.get(f"/admin/auditlog/logentry/{deeds()[-1].pk}/change/").content.decode()
+        attempts = office.get("/admin/accounts/loginattempt/").content.decode()
+
+        assert "后台 · Chrome 120 · Windows" in listed and agent not in listed
+        assert agent in page
+        assert f'title="{agent}">Chrome 120 · Windows<' in attempts
+
     def test_a_flood_of_refused_ones_enters_the_list_of_staff_up_to_a_limit(
         self, person: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -168,8 +183,8 @@ class TestList:
         for number in range(3):
             Student.objects.create(name=f"李四{number}", **facts)
         LogEntry.objects.exclude(content_type__model="student").delete()
-        assert "3 修改记录" in " ".join(row_of(office.get(LIST)).split())
+        assert "共 3 条" in " ".join(row_of(office.get(LIST)).split())
 
         Student.objects.create(name="李四", **facts)
 
-        assert "3+ 修改记录" in " ".join(row_of(office.get(LIST)).split())
+        assert "共 3+ 条" in " ".join(row_of(office.get(LIST)).split())

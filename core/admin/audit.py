@@ -19,6 +19,7 @@ from django.http import HttpRequest, HttpResponse
 from core.api.request import client_ip
 
 MASK = "••••••"
+DEVICE = "设备"  # what a deed's words call the User-Agent
 
 
 class Deed(IntegerChoices):
