@@ -31,7 +31,7 @@ class DemoPasswordsStay:
             raise ValidationError(DemoPasswordStays.msg, code="demo_password_stays")
 
     def get_help_text(self) -> str:
-        return "演示数据开启时,任何密码都可以。"
+        return "演示数据开启时，任何密码都可以。"
 
 
 def _shortest_for(user: Any) -> int:

@@ -110,13 +110,13 @@ def _in_words(field: "Field[Any, Any] | None", value: Any) -> str:
 
 def _right(text: str) -> str:
     found = _RIGHT.fullmatch(text)
-    return f"{found['model']}: {_VERBS[found['verb']]}" if found else text
+    return f"{found['model']}：{_VERBS[found['verb']]}" if found else text
 
 
 def _branch(entry: dict[str, Any]) -> str:
     """Return the name of an entry of a role's menu, with the entries below it."""
     below = "、".join(_branch(child) for child in entry.get("children", []))
-    return f"{entry['name']}({below})" if below else str(entry["name"])
+    return f"{entry['name']}（{below}）" if below else str(entry["name"])
 
 
 def _moment(value: str) -> str:

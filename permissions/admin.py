@@ -32,7 +32,7 @@ class MayCallFilter(admin.SimpleListFilter):
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         return [
-            (call.path, f"{tag}: {call.row_title}") for tag, calls in calls_open_to_rows().items() for call in calls
+            (call.path, f"{tag}：{call.row_title}") for tag, calls in calls_open_to_rows().items() for call in calls
         ]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Role]) -> QuerySet[Role]:

@@ -88,6 +88,18 @@ def test_texts_in_templates():
     assert {path: wrong for path, wrong in found.items() if wrong} == {}
 
 
+def test_texts_of_the_theme_and_of_django():
+    words = re.findall(
+        r'^msgstr ((?:".*"\n)+)', (ROOT / "locale/zh_Hans/LC_MESSAGES/django.po").read_text(), flags=re.M
+    )
+    assert len(words) > 150
+
+    # What is filled in may be a Chinese name.
+    texts = (re.sub(r'"\n"|^"|"$|%\(\w+\)s', lambda found: VALUE if "%" in found[0] else "", one) for one in words)
+
+    assert [text for text in texts if WRONG.search(text) or re.search(rf"{VALUE}[,:?!]", text)] == []
+
+
 def test_the_handbook_of_staff():
     files = list((ROOT / "docs" / "staff").glob("*.md"))
     assert len(files) > 5

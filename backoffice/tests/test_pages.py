@@ -7,8 +7,10 @@ from django.contrib import admin
 from django.db import OperationalError
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
+from django.utils import timezone
 
 from core.errors import BadParameter, Throttled
+from shop.models import Category
 
 pytestmark = pytest.mark.django_db
 LIST = "/admin/students/student/"
@@ -170,3 +172,24 @@ def test_every_address_answers_a_person_with_a_page(browser, stock):
                 assert kind.startswith("text/html"), where
             asked += 1
     assert asked > 200
+
+
+def test_an_empty_list_speaks_of_a_search_only_where_somebody_searched(office):
+    page, found = (office.get(f"/admin/payments/difference/{query}").content.decode() for query in ("", "?q=无此人"))
+
+    assert "没有对账差异" in page and "没有找到结果" not in page
+    assert "没有找到结果" in found and 'href="?"' in found and "没有对账差异" not in found
+
+
+def test_a_page_is_headed_by_the_name_as_it_is_written(office):
+    category = Category.objects.create(category_id="20261101000000001", name="vip充值", created_at=timezone.now())
+
+    page = office.get(reverse("admin:shop_category_change", args=[category.pk])).content.decode()
+
+    assert ">vip充值</a>" in page and "Vip充值" not in page
+
+
+def test_the_button_that_deletes_has_no_blank_in_its_text(office, person):
+    page = office.get(reverse("admin:accounts_user_change", args=[person("wang").user.pk])).content.decode()
+
+    assert re.search(r"\s删除用户\s", page)

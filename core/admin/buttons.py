@@ -26,6 +26,7 @@ from core.errors import DomainError
 
 PRESS = "press"  # form field of a button inside a list; its value is "name:pk", or "name:" for the chosen rows
 MOST_CHOSEN = 500
+MOST_NAMED = 5
 STOP_AFTER_S = 30  # one row may wait 20 s for the provider, and nginx gives up after 60 s
 SURE = "sure"  # form field that the confirmation page sends: without it a button of ``asks`` only shows that page
 
@@ -44,6 +45,7 @@ class ButtonsAdmin(FixedRows, OfficeAdmin):
     needs_why: ClassVar[frozenset[str]] = frozenset()  # buttons of ``asks_why`` that do nothing without a reason
     begins: ClassVar[frozenset[str]] = frozenset()  # buttons that only start the work: the page says 已提交, not 完成
     grave: ClassVar[frozenset[str]] = frozenset()  # buttons that take something away; shown in red
+    quiet: ClassVar[frozenset[str]] = frozenset()  # buttons that are never the usual next step; not shown in blue
     need_password: ClassVar[frozenset[str]] = frozenset()  # buttons that pay money out: they ask for the password
     chosen = "（所选）"  # added to a button's text when it acts on the rows chosen in the list
     change_form_before_template = "backoffice/moving.html"
@@ -84,7 +86,10 @@ class ButtonsAdmin(FixedRows, OfficeAdmin):
     def get_actions_submit_line(self, request: HttpRequest, object_id: Any) -> list[UnfoldAction]:
         names = [name for name in self.offered(request, object_id) if self.may_press(request, name)]
         # Unfold shows the first one at the right, where other pages have "save".
-        return [_as_unfold(name, self.labels[name], name in self.grave) for name in names]
+        return [_as_unfold(name, self.labels[name], self._look(name)) for name in names]
+
+    def _look(self, name: str) -> dict[str, bool]:
+        return {"data-grave": name in self.grave, "data-quiet": name in self.quiet}
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         if request.method == "POST" and PRESS in request.POST:
@@ -244,7 +249,9 @@ class ButtonsAdmin(FixedRows, OfficeAdmin):
             self.log_change(request, row, label)
         for (level, text), names in outcomes.items():
             count = f"（{len(names)} 条）" if len(names) > 1 else ""
-            messages.add_message(request, level, f"{'、'.join(names)}：{text}{count}")
+            # Of what went well nobody reads a hundred names; of the others each one matters.
+            named = f"{names[0]} 等" if level == messages.SUCCESS and len(names) > MOST_NAMED else "、".join(names)
+            messages.add_message(request, level, f"{named}：{text}{count}")
         return all(level == messages.SUCCESS for level, _ in outcomes)
 
     def _done(self, name: str) -> str:
@@ -258,11 +265,10 @@ def _field_name(name: str) -> str:
     return f"step_{name}"
 
 
-def _as_unfold(name: str, label: str, is_grave: bool) -> UnfoldAction:
+def _as_unfold(name: str, label: str, look: dict[str, bool]) -> UnfoldAction:
     def method() -> None: ...
 
     method.attrs = {}  # type: ignore[attr-defined]
-    look = {"data-grave": is_grave}
     return UnfoldAction(action_name=_field_name(name), method=method, description=label, path=name, attrs=look)
 
 

@@ -24,7 +24,7 @@ NAMES_SHOWN = 20
 MARK = "mark"  # form field: a hash of the shown rows' keys. If it differs, the selection has changed since
 
 
-@admin.action(permissions=["delete"], description="删除所选的 %(verbose_name_plural)s")
+@admin.action(permissions=["delete"], description="删除所选的%(verbose_name_plural)s")
 def delete_selected(page: Any, request: HttpRequest, rows: QuerySet[Any]) -> HttpResponse | None:
     require_password(request)
     chosen = list(rows[: MOST_DELETED + 1])

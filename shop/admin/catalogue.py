@@ -153,7 +153,7 @@ class CatalogueAdmin(PictureAdminMixin, OfficeAdmin):
 class CategoryAdmin(CatalogueAdmin):
     form = CategoryForm
     list_display = ["preview", "name", "category_id", "creator", "created_at", "status"]
-    list_display_links = ["preview", "name"]
+    list_display_links = ["name"]
     list_filter = [OnSaleFilter]
     search_fields = ["name", "category_id__startswith"]
     search_help_text = "类目名称，或类目编号的开头"
@@ -182,7 +182,7 @@ class ProductAdmin(CatalogueAdmin):
     rights: ClassVar = {**OfficeAdmin.rights, "change": "修改（含价格、库存）", "delete": "下架"}
     state_names = ("在售", "已下架")
     list_display = ["preview", "name", "category", "price", "stock", "product_id", "created_at", "status"]
-    list_display_links = ["preview", "name"]
+    list_display_links = ["name"]
     list_select_related = ["category"]
     list_filter = [OnSaleFilter, ("category", RelatedDropdownFilter)]
     search_fields = ["name", "product_id__startswith"]

@@ -32,6 +32,7 @@ from shop.admin.shipping import ParcelForm, ReceiverForm, ShipForm, number_field
 from shop.admin.views import tabs_of, views_page
 from shop.admin.work_lists import (
     PACKING,
+    PARAMETER,
     WORK_LISTS,
     WorkListColumns,
     WorkListFilter,
@@ -210,6 +211,7 @@ class OrderAdmin(WorkListColumns, ExportMixin, ButtonsAdmin):
     }
     begins = _BEGINS
     grave = frozenset({"reject", "close", "invalidate", "refund", "refund_part"})
+    quiet = frozenset({"flag", "receiver", "parcel"})
     need_password = frozenset({"approve", "refund", "refund_part", "refund_again"})
     list_display = ["order_id", "goods", "username", "phone", "total", "state_label", "created_at", "flag"]
     list_filter = [
@@ -324,6 +326,8 @@ class OrderAdmin(WorkListColumns, ExportMixin, ButtonsAdmin):
     def get_changelist_instance(self, request: HttpRequest) -> Any:
         changelist, work = super().get_changelist_instance(request), work_list_of(request)
         if work:
+            # A work list is a page of its own: only what somebody filters in it is a filter to be shown and cleared.
+            changelist.has_active_filters = bool(changelist.filter_params.keys() - {PARAMETER})
             orders, steps = list(changelist.result_list), self._steps(request)
             if "refund_progress" in work.columns or "trouble" in work.columns:
                 attach_refunds(orders)

@@ -21,7 +21,9 @@ class PartForm(forms.Form):
     amount = forms.DecimalField(
         label="退款金额（元）", max_digits=12, decimal_places=2, min_value=Decimal("0.01"), localize=False
     )
-    shelf = forms.ChoiceField(label="退的商品", choices=_SHELF, required=False, help_text="只退金额、不退商品的不用选")
+    shelf = forms.ChoiceField(
+        label="退的商品", choices=_SHELF, required=False, help_text="退了商品的必选；只退金额的不用选"
+    )
     refunds_seen = forms.IntegerField(min_value=0, error_messages={"required": "请核对下面的数字再办"})
 
     class Media:

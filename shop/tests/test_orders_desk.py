@@ -146,6 +146,28 @@ class TestToShip:
         assert left == f"{rest[0].order_id}、{rest[1].order_id}：时间不够，还没有发货，请再选一次（2 条）"
         assert [state(order) for order in (first, *rest)] == ["shipped", "paid", "paid"]
 
+    def test_of_many_that_went_well_the_message_names_one(self, office, paid):
+        orders = [paid(ago=timedelta(hours=hours)) for hours in range(6, 0, -1)]
+
+        assert press(office, "ship", "ship", *orders) == [f"{orders[0].order_id} 等：发货完成（6 条）"]
+
+    def test_a_work_list_is_no_filter_to_be_cleared(self, office, paid):
+        paid()
+
+        lists = [office.get(f"{ORDERS}{query}").context_data["cl"] for query in ("?work=ship", "?work=ship&state=paid")]
+
+        assert [shown.has_active_filters for shown in lists] == [False, True]
+
+    def test_what_is_rarely_next_is_not_the_blue_button(self, office, paid):
+        order = paid()
+        order_ship(order_id=order.order_id, action=ShippingStatus.SHIPPED, actor="wang", now=timezone.now())
+
+        page = office.get(f"{ORDERS}{order.pk}/change/").content.decode()
+
+        buttons = re.findall(r'<button[^>]*name="step_(\w+)"[^>]*>', page)
+        quiet = re.findall(r'<button[^>]*name="step_(\w+)"[^>]*data-quiet[^>]*>', page)
+        assert buttons[0] == "receive" and set(quiet) == {"flag", "parcel"}
+
     def test_a_second_click_is_told_that_it_was_done(self, office, paid):
         order = paid()
         press(office, "ship", "ship", row=order)

@@ -1,9 +1,17 @@
 // Propose the price of the chosen pieces as the amount, until somebody types another one.
 const amount = document.querySelector("[name=amount]");
 const pieces = [...document.querySelectorAll("[data-price]")];
+const shelf = document.querySelector("[name=shelf]"), shelfHint = shelf.labels[0].querySelector("small");
 let isTyped = Boolean(amount.value);
 amount.addEventListener("input", () => { isTyped = Boolean(amount.value); });
+// Who takes pieces back must say where they go.
+const askShelf = () => {
+  shelf.required = pieces.some((field) => parseInt(field.value, 10) > 0);
+  if (shelfHint) shelfHint.hidden = shelf.required;
+};
+askShelf();
 pieces.forEach((field) => field.addEventListener("input", () => {
+  askShelf();
   if (isTyped) return;
   const fen = pieces.reduce((sum, one) => sum + Math.round(one.dataset.price * 100) * (parseInt(one.value, 10) || 0), 0);
   const rest = Math.round(document.querySelector("[data-rest]").textContent * 100);

@@ -68,6 +68,13 @@ def test_fits_a_phone_in_the_dark(chromium, running):
     log_in(page, "root", running.root_password)
 
     assert page.evaluate("document.documentElement.classList.contains('dark')")
+    # The widest form, on a desk's screen.
+    page.set_viewport_size({"width": 1440, "height": 900})
+    page.goto("/admin/accounts/user/?q=root")
+    page.locator("#result_list tbody th a").click()
+    page.get_by_label("VIP 等级").wait_for()
+    assert not is_wider_than_the_screen(page)
+    page.set_viewport_size(PHONE)
     for path in ("", "students/student/", "shop/order/", "accounts/user/", "auditlog/logentry/", "permissions/role/"):
         page.goto(f"/admin/{path}")
         assert not is_wider_than_the_screen(page), path
