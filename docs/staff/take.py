@@ -19,7 +19,7 @@ PAGES = {
     "products": "/admin/shop/product/",
     "bills": "/admin/payments/billrun/",
     "roles": "/admin/permissions/role/",
-    "who": "/admin/auditlog/logentry/",
+    "who": "/admin/auditlog/logentry/?day=today&deed=103",
 }
 
 
@@ -31,7 +31,7 @@ def take(page: Page, name: str) -> None:
 with sync_playwright() as playwright:
     browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
     context = browser.new_context(
-        base_url=BASE, locale="zh-CN", color_scheme="light", viewport={"width": 1280, "height": 760}
+        base_url=BASE, locale="zh-CN", color_scheme="light", viewport={"width": 1280, "height": 800}
     )
     page = context.new_page()
     page.set_default_timeout(60_000)
