@@ -113,6 +113,7 @@ class TestV2:
             ({"total_fee": None}, "格式"),
             ({"fee_type": "USD"}, "不一致"),
             ({"result_code": "FAIL"}, "result_code"),
+            ({"trade_state": "REFUND"}, "trade_state"),
             ({"return_code": "FAIL"}, "return_code"),
             ({"return_code": None}, "return_code"),
             ({"transaction_id": None}, "格式"),

@@ -44,6 +44,8 @@ def read_v2(raw: bytes, known: Sequence[Merchant]) -> PaymentResult | RefundResu
         raise NoticeRefused("签名错误", http_status=401)
     if fields.get("result_code") != "SUCCESS":
         raise NoticeUnfit("result_code不是SUCCESS")
+    if fields.get("trade_state", "SUCCESS") != "SUCCESS":  # the answer to a query, which is signed in the same way
+        raise NoticeUnfit("trade_state不是SUCCESS")
     try:
         return paid_result(fields, "SUCCESS")
     except ValueError:
