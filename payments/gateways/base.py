@@ -141,7 +141,7 @@ class PaymentResult:
 
     :param trade_state: SUCCESS, REFUND, NOTPAY, CLOSED, REVOKED, USERPAYING, PAYERROR, ACCEPT.
     :param paid_fen: the order's total (not what coupons left of it); 0 when unpaid.
-    :param answer: the whole answer, as sent.
+    :param answer: the object that the API document shows for a query; empty for a notification of v2.
     """
 
     out_trade_no: str

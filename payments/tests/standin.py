@@ -311,7 +311,8 @@ class WeChat:
         said = {"out_trade_no": fields["out_trade_no"], "trade_state": order["state"], "trade_state_desc": "说明"}
         if order["state"] == "SUCCESS":
             said |= {"total_fee": order["paid_fen"], "transaction_id": order["transaction_id"], "fee_type": "CNY",
-                     "time_end": f"{order['paid_at']:%Y%m%d%H%M%S}", "trade_type": "NATIVE"}  # fmt: skip
+                     "time_end": f"{order['paid_at']:%Y%m%d%H%M%S}", "trade_type": "NATIVE", "bank_type": "CMC",
+                     "openid": "oUpF8uMuAJO", "cash_fee": order["paid_fen"] - 1, "coupon_fee": 1}  # fmt: skip
         return said
 
     def v2_closeorder(self, fields):

@@ -9,7 +9,7 @@ from payments.errors import PaymentMismatch, PaymentNotConfigured, ProviderDown,
 from payments.listener import PaidOutcome
 from payments.models import Payment, PaymentLog, PaymentStatus
 from payments.services import CloseOutcome, payment_close, payment_query
-from payments.tests.standin import MCHID
+from payments.tests.standin import APPID, MCHID
 from tests.kit import at_once
 
 pytestmark = pytest.mark.django_db
@@ -120,6 +120,26 @@ class TestQuery:
 
         assert query(number).is_paid
         assert (wechat.called("orderquery"), wechat.called("query")) == (1, 0)
+
+    def test_without_v3_values_the_answer_is_the_documented_one_too(self, start, wechat, settings):
+        number = start().out_trade_no
+        settings.WECHAT_PAY_V3_KEY = settings.WECHAT_PAY_PRIVATE_KEY_FILE = ""
+
+        unpaid = query(number, min_interval_s=0).answer
+        order = wechat.pay(number)
+        paid = query(number, min_interval_s=0).answer
+
+        ours = {"appid": APPID, "mchid": MCHID, "out_trade_no": number, "trade_state_desc": "说明", "attach": ""}
+        assert unpaid == ours | {"trade_state": "NOTPAY", "payer": {}}
+        assert paid == ours | {
+            "trade_state": "SUCCESS",
+            "payer": {"openid": "oUpF8uMuAJO"},
+            "transaction_id": order["transaction_id"],
+            "trade_type": "NATIVE",
+            "bank_type": "CMC",
+            "success_time": order["paid_at"].isoformat(timespec="seconds"),
+            "amount": {"total": 1234, "payer_total": 1233, "currency": "CNY", "payer_currency": "CNY"},
+        }
 
     def test_unusable_v3_values_are_told(self, start, settings):
         number = start().out_trade_no

@@ -8,6 +8,7 @@ import logging
 import re
 import secrets
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -89,8 +90,38 @@ def paid_result(fields: Mapping[str, str], trade_state: str) -> PaymentResult:
         transaction_id=fields["transaction_id"],
         paid_at=read_time(fields.get("time_end", "")),
         trade_type=fields.get("trade_type", ""),
-        answer=dict(fields),
     )
+
+
+def documented_answer(fields: Mapping[str, str], result: PaymentResult) -> dict[str, Any]:
+    """Return a query's answer as the API document shows it, which is v3's form.
+
+    The signed fields themselves stay here: whoever has them could send them on as a notification.
+    """
+    answer: dict[str, Any] = {
+        "appid": result.appid,
+        "mchid": result.mch_id,
+        "out_trade_no": result.out_trade_no,
+        "trade_state": result.trade_state,
+        "trade_state_desc": fields.get("trade_state_desc", ""),
+        "attach": fields.get("attach", ""),
+        "payer": {"openid": fields["openid"]} if fields.get("openid") else {},
+    }
+    if result.transaction_id:
+        cash = fields.get("cash_fee", "")
+        answer |= {
+            "transaction_id": result.transaction_id,
+            "trade_type": result.trade_type,
+            "bank_type": fields.get("bank_type", ""),
+            "success_time": result.paid_at.isoformat() if result.paid_at else "",
+            "amount": {
+                "total": result.paid_fen,
+                "payer_total": int(cash) if cash.isdecimal() else result.paid_fen,
+                "currency": result.currency,
+                "payer_currency": fields.get("cash_fee_type") or result.currency,
+            },
+        }
+    return answer
 
 
 class _Client(WeChatPay):
@@ -170,12 +201,13 @@ class WeChatV2(Gateway):
         if fields.get("out_trade_no", out_trade_no) != out_trade_no:
             raise GatewayUntrusted("the answer is about another order")
         state = fields.get("trade_state", "")
-        if state not in {"SUCCESS", "REFUND"}:
-            return PaymentResult(out_trade_no, state, self._who.appid, self._who.mch_id, answer=fields)
-        try:
-            return paid_result(fields, state)
-        except ValueError as error:
-            raise GatewayUntrusted(str(error)) from None
+        result = PaymentResult(out_trade_no, state, self._who.appid, self._who.mch_id)
+        if state in {"SUCCESS", "REFUND"}:
+            try:
+                result = paid_result(fields, state)
+            except ValueError as error:
+                raise GatewayUntrusted(str(error)) from None
+        return replace(result, answer=documented_answer(fields, result))
 
     def close(self, out_trade_no: str) -> None:
         self._call("order", "close", out_trade_no=out_trade_no)
