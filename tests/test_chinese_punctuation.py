@@ -100,10 +100,15 @@ def test_texts_of_the_theme_and_of_django():
     assert [text for text in texts if WRONG.search(text) or re.search(rf"{VALUE}[,:?!]", text)] == []
 
 
-def test_the_handbook_of_staff():
-    files = list((ROOT / "docs" / "staff").glob("*.md"))
-    assert len(files) > 5
+def test_the_documents_in_chinese():
+    files = [path for pattern in ("*.md", "docs/*.md", "docs/staff/*.md") for path in ROOT.glob(pattern)]
+    texts = {
+        path: re.sub(r"^```.*?^```|`[^`]*`", VALUE, path.read_text(), flags=re.S | re.M).replace("**", "")
+        for path in files
+    }
+    chinese = {path: text for path, text in texts.items() if len(re.findall(f"[{HAN}]", text)) > len(text) / 4}
+    assert len(chinese) > 15
 
-    found = {path.name: faults(iter(re.sub(r"\*\*|`[^`]*`", "", path.read_text()).splitlines())) for path in files}
+    found = {str(path.relative_to(ROOT)): faults(iter(text.splitlines())) for path, text in chinese.items()}
 
     assert {path: wrong for path, wrong in found.items() if wrong} == {}

@@ -31,9 +31,9 @@ VICTIMS: dict[str, tuple[str, Callable[[Installation], Machine]]] = {
     "standby": ("数据库备库", lambda all: all.standby_database()),
     "valkey": ("Valkey 主库", lambda all: all.primary_cache()),
     "spare": ("Valkey 备库", lambda all: next(m for m in all.caches if m is not all.primary_cache())),
-    "app": ("一台应用(web、socket、worker、beat、Sentinel)", lambda all: all.apps[0]),
+    "app": ("一台应用（web、socket、worker、beat、Sentinel）", lambda all: all.apps[0]),
     "third": ("etcd、Sentinel 的第三台", lambda all: all.third),
-    "bucket": ("图片存储(S3)", lambda all: all.bucket),
+    "bucket": ("图片存储（S3）", lambda all: all.bucket),
 }
 FAULTS = {"kill": ("死机", Machine.kill), "freeze": ("冻结", Machine.freeze), "cut": ("拔网线", Machine.cut)}
 FULL = "磁盘写满"

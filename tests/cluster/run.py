@@ -187,7 +187,7 @@ def table(rows: list[list[str]], earlier: str) -> str:
     order = [(row.who, row.what) for row in ROWS.values()]
     both = old | new
     lines = [HEAD, ["---"] * len(HEAD), *(both[place] for place in order if place in both)]
-    when = f"{datetime.now(UTC):%Y-%m-%d},{os.cpu_count()} 核的一台机器,{BUYERS} 个买家;时间都是秒。"
+    when = f"{datetime.now(UTC):%Y-%m-%d}，{os.cpu_count()} 核的一台机器，{BUYERS} 个买家；时间都是秒。"
     return "\n".join([when, "", *(f"| {' | '.join(cells)} |" for cells in lines)])
 
 
