@@ -27,7 +27,7 @@ from tests.kit import free_ports
 
 ROOT = Path(__file__).parents[1]
 UNITS = ROOT / "deploy" / "systemd"
-START_S = 60
+START_S = 150
 SECRET = "only-one-page-may-know-this"
 # Celery writes this past all logging when it is asked to end.
 FAREWELL = ("", "worker: Warm shutdown (MainProcess)")

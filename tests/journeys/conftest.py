@@ -66,6 +66,7 @@ def page(chromium, running: Running) -> Iterator[object]:
 def watched_page(chromium, *servers: str) -> Iterator[object]:
     """A page of the first of ``servers`` that must not complain in its console, and may ask these servers only."""
     context = chromium.new_context(locale="zh-CN", base_url=servers[0])
+    context.set_default_timeout(90_000)  # for something that comes late because the machine is busy with other tests
     page = context.new_page()
     complaints: list[str] = []
     allowed = (*servers, *(server.replace("http", "ws") for server in servers), "data:", "blob:")

@@ -44,7 +44,7 @@ def test_from_login_to_refund(page, running):
     phone.get_by_role("button", name="支付").click()
     phone.get_by_role("heading", name="支付成功").wait_for()
     phone.close()
-    page.locator("#pay-outcome", has_text="支付成功").wait_for(timeout=15_000)
+    page.locator("#pay-outcome", has_text="支付成功").wait_for()
 
     page.get_by_role("button", name="退货").click()
     page.locator("#pay-outcome", has_text="退货申请成功").wait_for()

@@ -38,7 +38,7 @@ def quiet_page(chromium, running):
 
 @pytest.mark.parametrize("path", PAGES)
 def test_pages_for_everybody(page, path):
-    answer = page.goto(path, wait_until="networkidle")
+    answer = page.goto(path)
 
     policy = answer.headers["content-security-policy"]
     assert (
@@ -61,12 +61,12 @@ def test_the_whole_back_office(page, running):
     lists = sorted({link for link in links if link and link.startswith("/admin/") and link.count("/") > 3})
     assert len(lists) > 10
     for path in lists:
-        page.goto(path, wait_until="networkidle")
+        page.goto(path)
         row = page.locator("#result_list tbody a[href*='/change/']").first
         if row.count():
-            page.goto(row.get_attribute("href"), wait_until="networkidle")
+            page.goto(row.get_attribute("href"))
     for path in ("accounts/user/add/", "permissions/role/add/", "students/transferrun/import/", "shop/product/add/"):
-        page.goto(f"/admin/{path}", wait_until="networkidle")
+        page.goto(f"/admin/{path}")
 
 
 @pytest.mark.parametrize("path", ["/", "/demo/", "/docs/", "/sandbox/", "/admin/login/", "/admin/"])
