@@ -151,7 +151,7 @@ def _refusal(answer: dict[str, Any], credentials: Credentials) -> ProviderRefuse
     words = _text(answer.get("errmsg"), 100)
     if not words:
         return ProviderGarbled()
-    for secret in (credentials.appsecret, credentials.appid):
+    for secret in filter(None, (credentials.appsecret, credentials.appid)):
         words = words.replace(secret, "***")
     return ProviderRefused(f"天气查询失败:{words}")
 

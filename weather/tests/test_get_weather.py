@@ -380,6 +380,13 @@ def test_a_secret_that_the_provider_repeats_is_masked(api, provider):
     assert api.get(PATH, city="苏州").json()["msg"] == "天气查询失败:bad ***"
 
 
+def test_without_an_account_the_reason_is_readable(api, provider, settings):
+    settings.WEATHER_APP_ID = settings.WEATHER_APP_SECRET = ""
+    provider.says({"errcode": 100, "errmsg": "缺少appid"})
+
+    assert api.get(PATH, city="苏州").json()["msg"] == "天气查询失败:缺少appid"
+
+
 def test_an_account_sealed_under_another_key_is_said_to_be_unusable(api, provider):
     account_get()
     WeatherAccount.objects.update(version="v61", appid="x", sealed_secret="gAAAAAB-not-ours")
