@@ -1,13 +1,13 @@
 // Screens of the scan login, old clients and new ones, that somebody scans again and again while machines die.
-//   node cluster.js http://10.77.0.41
+//   node cluster.js http://10.77.0.40 25
+// The number: after how many seconds a screen must have been told something, longer than a code is good for.
 // Prints a line of JSON for each login (what became of it) and for each time that a screen was without its server; ends when stdin does.
 "use strict"
 const { clients, transports, open, sleep } = require("./lib")
 
-const [base] = process.argv.slice(2)
+const [base, silence] = process.argv.slice(2)
 const VERSIONS = ["2.3.0", "4.8.4"]
 const PATIENCE_MS = 15000 // of somebody who waits for an answer
-const SILENCE_MS = 25000 // longer than a code is good for: by then the screen must have been told something
 
 const say = fact => console.log(JSON.stringify(fact))
 
@@ -38,7 +38,7 @@ function first(socket, names, ms) {
 async function login(screen, code) {
   const refused = (step, answer) => ({ outcome: "told", why: `${step} ${answer.http} ${answer.msg}` })
   // From here on: a page that loses its server shows another code when it is back, whatever the phone was told.
-  const coming = first(screen.socket, ["scancodeSuccess", "invalidCode", "disconnect"], SILENCE_MS)
+  const coming = first(screen.socket, ["scancodeSuccess", "invalidCode", "disconnect"], silence * 1000)
   const shown = await ask("/users/getQrcode", { sid: screen.sid })
   if (!shown.state) return refused("getQrcode", shown)
   const state = /state=(\w+)/.exec(shown.scanCodeUrl)[1]

@@ -71,6 +71,11 @@ class Machine:
         done = subprocess.run(["ip", "netns", "pids", self.namespace], capture_output=True, text=True)
         return [int(pid) for pid in done.stdout.split()]
 
+    def has(self, address: str) -> bool:
+        """Whether this address is among those of its card."""
+        done = subprocess.run(["ip", "-n", self.namespace, "addr"], capture_output=True, text=True)
+        return f" {address}/" in done.stdout
+
     def signal(self, number: signal.Signals) -> None:
         for pid in self.processes():
             with suppress(ProcessLookupError):
@@ -110,6 +115,8 @@ class Machine:
             self.signal(signal.SIGKILL)
         for process in self.running.values():
             process.wait()
+        # A shared address goes with the machine; only here does its kernel live on.
+        subprocess.run(["ip", "-n", self.namespace, "addr", "flush", "dev", "eth0", "secondary"], capture_output=True)
 
     def freeze(self) -> None:
         self.signal(signal.SIGSTOP)

@@ -15,10 +15,11 @@ from devstack.binaries import find_binaries
 from tests.cluster.machines import HERE, NET, Machine, disk, disks_remove, until
 
 ROOT = Path(__file__).parents[2]
-DATABASES, THIRD, APPS, CACHES, DOOR, BUCKET = (11, 12), 13, (21, 22), (31, 32), 41, 51
+DATABASES, THIRD, APPS, CACHES, DOORS, BUCKET = (11, 12), 13, (21, 22), (31, 32), (41, 42), 51
+SHARED = 40  # the address of whichever entrance is active
 PYTHON = sys.executable
 SEARCH = os.pathsep.join(["/usr/bin", "/usr/sbin", "/bin", "/sbin"])
-ENTRANCE = f"http://{NET}.{DOOR}"
+ENTRANCE = f"http://{NET}.{SHARED}"
 BUCKET_URL = f"http://{NET}.{BUCKET}:9000"
 DATABASE_URL = (
     f"postgresql://postgres:secret@{NET}.{DATABASES[0]},{NET}.{DATABASES[1]}/spms?target_session_attrs=read-write"
@@ -66,9 +67,9 @@ class Installation:
         self._add_etcd(self.third)
         self._add_sentinel(self.third)
         self.apps = [self._app(number) for number in APPS]
-        self.door = self._door()
+        self.doors = [self._door(number) for number in DOORS]
         self.bucket = self._bucket()
-        self.machines = [*self.databases, *self.caches, self.third, *self.apps, self.door, self.bucket]
+        self.machines = [*self.databases, *self.caches, self.third, *self.apps, *self.doors, self.bucket]
 
     def close(self) -> None:
         disks_remove(self.home)
@@ -110,22 +111,22 @@ class Installation:
     def _database(self, number: int) -> Machine:
         machine = self._machine(f"db{number}", number, account="nobody")
         self._add_etcd(machine)
-        text = (ROOT / "deploy" / "patroni.yml").read_text("utf-8")
-        for ours, theirs in {
-            "NAME": machine.name,
-            "ADDRESS": machine.address,
-            "10.0.0.11": f"{NET}.{DATABASES[0]}",
-            "10.0.0.12": f"{NET}.{DATABASES[1]}",
-            "10.0.0.13": f"{NET}.{THIRD}",
-            "10.0.0.0/24": f"{NET}.0/24",
-            "/var/lib/postgresql/18/spms": str(machine.home / "data"),
-            "/usr/lib/postgresql/18/bin": str(self.postgres),
-            "/var/run/postgresql": str(machine.home),
-            "PASSWORD": "secret",
-        }.items():
-            assert ours in text, ours
-            text = text.replace(ours, theirs)
-        (machine.home / "patroni.yml").write_text(text, "utf-8")
+        self._configure(
+            machine,
+            "patroni.yml",
+            {
+                "NAME": machine.name,
+                "ADDRESS": machine.address,
+                "10.0.0.11": f"{NET}.{DATABASES[0]}",
+                "10.0.0.12": f"{NET}.{DATABASES[1]}",
+                "10.0.0.13": f"{NET}.{THIRD}",
+                "10.0.0.0/24": f"{NET}.0/24",
+                "/var/lib/postgresql/18/spms": str(machine.home / "data"),
+                "/usr/lib/postgresql/18/bin": str(self.postgres),
+                "/var/run/postgresql": str(machine.home),
+                "PASSWORD": "secret",
+            },
+        )
         machine.programs["patroni"] = ["patroni", str(machine.home / "patroni.yml")]
         return machine
 
@@ -152,8 +153,7 @@ class Installation:
 
     def _add_sentinel(self, machine: Machine) -> None:
         conf = machine.home / "sentinel.conf"
-        text = (ROOT / "deploy" / "sentinel.conf").read_text("utf-8")
-        conf.write_text(text.replace("10.0.0.31", f"{NET}.{CACHES[0]}").replace("ADDRESS", machine.address), "utf-8")
+        self._configure(machine, conf.name, {"10.0.0.31": f"{NET}.{CACHES[0]}", "ADDRESS": machine.address})
         machine.programs["sentinel"] = [self.valkey, str(conf), "--sentinel"]
 
     def primary_cache(self) -> Machine:
@@ -199,53 +199,77 @@ class Installation:
         self._add_sentinel(machine)
         return machine
 
-    def _door(self) -> Machine:
-        machine = self._machine("door", DOOR)
-        text = (ROOT / "deploy" / "haproxy.cfg").read_text("utf-8")
-        for ours, theirs in {
-            "10.0.0.21": f"{NET}.{APPS[0]}",
-            "10.0.0.22": f"{NET}.{APPS[1]}",
-            "bind :443 ssl crt /etc/haproxy/api.example.com.pem alpn h2,http/1.1": f"bind {machine.address}:80",
-            "api.example.com": machine.address,
-            "maxconn 20000": "maxconn 500",
-            "/run/haproxy/admin.sock": str(machine.home / "admin.sock"),
-        }.items():
-            assert ours in text, ours
-            text = text.replace(ours, theirs)
-        (machine.home / "haproxy.cfg").write_text(text, "utf-8")
+    # --- the entrances ---
+    def _door(self, number: int) -> Machine:
+        machine = self._machine(f"door{number}", number)
+        self._configure(
+            machine,
+            "haproxy.cfg",
+            {
+                "10.0.0.21": f"{NET}.{APPS[0]}",
+                "10.0.0.22": f"{NET}.{APPS[1]}",
+                "bind :80\n": "bind :81\n",
+                "bind :443 ssl crt /etc/haproxy/api.example.com.pem alpn h2,http/1.1": "bind :80",
+                "api.example.com": f"{NET}.{SHARED}",
+                "maxconn 20000": "maxconn 500",
+                "/run/haproxy/admin.sock": str(machine.home / "admin.sock"),
+            },
+        )
+        (other,) = set(DOORS) - {number}
+        names = {"ADDRESS": machine.address, "OTHER": f"{NET}.{other}", "10.0.0.40": f"{NET}.{SHARED}", ":80/": ":81/"}
+        self._configure(machine, "keepalived.conf", names)
         machine.programs["haproxy"] = ["haproxy", "-db", "-f", str(machine.home / "haproxy.cfg")]
+        files = [("-f", "keepalived.conf"), *((f"-{letter}", f"keepalived-{letter}.pid") for letter in "prcb")]
+        paths = [word for option, name in files for word in (option, str(machine.home / name))]
+        machine.programs["keepalived"] = ["keepalived", "--dont-fork", "--log-console", "--vrrp", *paths]
         return machine
 
+    def _configure(self, machine: Machine, name: str, changes: dict[str, str]) -> None:
+        """Write one of the files of ``deploy`` with this network's names."""
+        text = (ROOT / "deploy" / name).read_text("utf-8")
+        for ours, theirs in changes.items():
+            assert ours in text, ours
+            text = text.replace(ours, theirs)
+        (machine.home / name).write_text(text, "utf-8")
+
+    def active_door(self) -> Machine:
+        return next(m for m in self.doors if m.has(f"{NET}.{SHARED}"))
+
     # --- upkeep ---
-    def balancer(self, command: str) -> str:
-        """Say something to HAProxy as its administrator, and return what it answers."""
+    def balancers(self, command: str) -> list[str]:
+        """Say something to each HAProxy as its administrator, and return what they answer."""
+        return [self._balancer(door, command) for door in self.doors]
+
+    def _balancer(self, door: Machine, command: str) -> str:
         with socket.socket(socket.AF_UNIX) as line:
-            line.connect(str(self.door.home / "admin.sock"))
+            line.connect(str(door.home / "admin.sock"))
             line.sendall(f"{command}\n".encode())
             return b"".join(iter(lambda: line.recv(65536), b"")).decode()
 
-    def _servers(self, app: Machine) -> dict[str, dict[str, str]]:
-        """Return HAProxy's figures of this machine, by backend."""
+    def _servers(self, app: Machine) -> list[dict[str, str]]:
+        """Return the figures of this machine, by backend and HAProxy."""
         place = self.apps.index(app) + 1
-        rows = csv.DictReader(self.balancer("show stat").lstrip("# ").splitlines())
-        return {row["pxname"]: row for row in rows if row["svname"] in (f"web{place}", f"socket{place}")}
+        tables = [csv.DictReader(text.lstrip("# ").splitlines()) for text in self.balancers("show stat")]
+        return [row for rows in tables for row in rows if row["svname"] in (f"web{place}", f"socket{place}")]
 
     def roll(self, app: Machine, **environ: str) -> None:
-        """Restart a machine of the application as docs/operations.md says: first the balancer sends it nothing more."""
+        """Restart a machine of the application as docs/operations.md says: first the balancers send it nothing more."""
         place = self.apps.index(app) + 1
         for server in (f"web/web{place}", f"socket/socket{place}"):
-            self.balancer(f"set server {server} state drain")
-        until(lambda: self._servers(app)["web"]["scur"] == "0", "the end of its requests", 40)
+            self.balancers(f"set server {server} state drain")
+        until(
+            lambda: all(s["scur"] == "0" for s in self._servers(app) if s["pxname"] != "socket"), "its last answers", 40
+        )
         app.environ |= environ
         app.restart(*RELEASED)
         until(lambda: self.is_up(app), f"{app.name} after its restart", 120)
         for server in (f"web/web{place}", f"socket/socket{place}"):
-            self.balancer(f"set server {server} state ready")
-        until(lambda: all(s["status"] == "UP" for s in self._servers(app).values()), "both in the balance", 30)
+            self.balancers(f"set server {server} state ready")
+        until(lambda: all(s["status"] == "UP" for s in self._servers(app)), "both in the balance", 30)
 
     def is_up(self, app: Machine) -> bool:
         return all(
-            ask(f"http://{app.address}:{port}/health/ready", Host=f"{NET}.{DOOR}") == 200 for port in (8001, 8002)
+            ask(f"http://{app.address}:{port}/health/ready", Host=f"{NET}.{SHARED}") == 200 for port in (8001, 8002)
         )
 
     # --- pictures in a bucket instead of the folder ---
@@ -294,6 +318,7 @@ class Installation:
             and cache["role"] == "master"
             and cache["connected_slaves"] == 1
             and all(self.is_up(app) for app in self.apps)
+            and sum(door.has(f"{NET}.{SHARED}") for door in self.doors) == 1
         )
 
 

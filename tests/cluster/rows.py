@@ -5,10 +5,13 @@ from dataclasses import dataclass
 
 from tests.cluster.machines import Machine, disk_empty, disk_fill
 from tests.cluster.parts import Installation
-from tests.cluster.traffic import Traffic
+from tests.cluster.traffic import PATIENCE_S, Traffic
 
 FAULT_S = 32  # a database that vanishes is replaced after 20 to 30 s
 NOTICED_S, FAILOVER_S = 10, 35
+# Who waits for an answer of an entrance that has vanished waits until his own patience ends; his second try succeeds.
+# A page learns by its heartbeat, 25 + 20 s, that its socket leads nowhere.
+DOOR = {"lasts_s": 60, "limit_s": PATIENCE_S + 5, "may_stop": ("scan",), "silence_s": 50}
 Mend = Callable[[], object]
 
 
@@ -24,6 +27,7 @@ class Row:
     may_stop: tuple[str, ...] = ()  # what cannot work while it lasts
     refuses: bool = True  # whether anybody may be refused
     in_bucket: bool = False
+    silence_s: float = 25  # of a screen: longer than a code is good for
 
 
 VICTIMS: dict[str, tuple[str, Callable[[Installation], Machine]]] = {
@@ -33,6 +37,7 @@ VICTIMS: dict[str, tuple[str, Callable[[Installation], Machine]]] = {
     "spare": ("Valkey 备库", lambda all: next(m for m in all.caches if m is not all.primary_cache())),
     "app": ("一台应用（web、socket、worker、beat、Sentinel）", lambda all: all.apps[0]),
     "third": ("etcd、Sentinel 的第三台", lambda all: all.third),
+    "door": ("有共用地址的入口（HAProxy、keepalived）", lambda all: all.active_door()),
     "bucket": ("图片存储（S3）", lambda all: all.bucket),
 }
 FAULTS = {"kill": ("死机", Machine.kill), "freeze": ("冻结", Machine.freeze), "cut": ("拔网线", Machine.cut)}
@@ -49,6 +54,8 @@ def _fault(victim: str, fault: str) -> Row:
             traffic.pictures.clear()  # the stand-in keeps them in its memory
         return machine.mend
 
+    if victim == "door":
+        return Row(who, what, begin, **DOOR)
     return Row(
         who,
         what,
@@ -57,6 +64,19 @@ def _fault(victim: str, fault: str) -> Row:
         may_stop=("picture",) if victim == "bucket" else (),
         in_bucket=victim == "bucket",
     )
+
+
+def _together(fault: str, *victims: str) -> Row:
+    """Two machines of different kinds at the same moment: each kind has one left."""
+    what, do = FAULTS[fault]
+
+    def begin(everything: Installation, traffic: Traffic) -> Mend:
+        machines = [VICTIMS[victim][1](everything) for victim in victims]
+        for machine in machines:
+            do(machine)
+        return lambda: [machine.mend() for machine in machines]
+
+    return Row("、".join(VICTIMS[victim][0].partition("（")[0] for victim in victims), f"同时{what}", begin)
 
 
 def _full(victim: str, *may_stop: str) -> Row:
@@ -102,6 +122,8 @@ def _new_key(everything: Installation, traffic: Traffic) -> Mend:
 
 ROWS = {f"{victim}:{fault}": _fault(victim, fault) for victim in VICTIMS for fault in FAULTS} | {
     "island": Row("数据库主库和一台应用", "一起与其余断开", _partition, limit_s=FAILOVER_S),
+    "app+valkey:kill": _together("kill", "app", "valkey"),
+    "standby+app:cut": _together("cut", "standby", "app"),
     "primary:full": _full("primary", "order", "pay", "refund", "picture", "scan", "read"),
     "standby:full": _full("standby"),
     "valkey:full": _full("valkey", "order", "pay", "refund", "picture", "scan", "read"),

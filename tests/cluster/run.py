@@ -5,7 +5,8 @@
     python -m tests.cluster.run valkey:cut      # one row, printed
     python -m tests.cluster.run --short         # what CI does: a few rows, about three minutes
 
-Needs root, Debian's etcd-server, haproxy and patroni, iproute2, and Node.js with the packages of tests/clients.
+Needs root, Debian's etcd-server, haproxy, keepalived, curl and patroni, iproute2, and Node.js with the packages of
+tests/clients.
 """
 
 import argparse
@@ -37,14 +38,14 @@ BEGIN, END = "<!-- table -->", "<!-- /table -->"
 BUYERS = 4
 VIEWERS = 24  # more than a machine has threads
 BACK_S = 10  # within which everything works again, once what was broken is mended
-PROGRAMS = ("etcd", "patroni", "haproxy", "setpriv", "ip", "node")
+PROGRAMS = ("etcd", "patroni", "haproxy", "keepalived", "curl", "setpriv", "ip", "node")
 
 
 def obstacle() -> str:
     """Return why this cannot run here; empty if it can."""
     path = f"{os.environ['PATH']}:/usr/sbin:/usr/bin"
     if absent := [name for name in PROGRAMS if not shutil.which(name, path=path)]:
-        packages = "etcd-server haproxy patroni python3-etcd iproute2 util-linux nodejs npm"
+        packages = "etcd-server haproxy keepalived curl patroni python3-etcd iproute2 util-linux nodejs npm"
         return f"{', '.join(absent)} not found (apt install {packages})"
     if not (SCREENS.parent / "node_modules").exists():
         return f"npm ci --prefix {SCREENS.parent.relative_to(ROOT)} was not run"
@@ -75,7 +76,7 @@ def installation() -> Iterator[tuple[Installation, "Traffic"]]:
                 admin.execute("CREATE DATABASE spms")
                 admin.execute("CREATE TABLE written (at timestamptz)")
             traffic = Traffic(wechat, *scene(everything))
-            for machine in (*everything.apps, everything.door):
+            for machine in (*everything.apps, *everything.doors):
                 machine.start()
             until(lambda: ask(f"{ENTRANCE}/health/ready") == 200, "the application", 240)
             until(everything.is_whole, "every spare")
@@ -128,7 +129,7 @@ def run(everything: Installation, traffic: Traffic, row: Row, lasts_s: float) ->
     """Let one thing happen, put it right again; return the cells of the row and what must not be."""
     if row.in_bucket:
         everything.bucket_use()
-    traffic.viewers = VIEWERS if row.in_bucket else 0
+    traffic.viewers, traffic.silence_s = VIEWERS if row.in_bucket else 0, row.silence_s
     with traffic:
         time.sleep(4)
         since = time.monotonic()

@@ -59,12 +59,14 @@ class Traffic:
     unforeseen: Counter[str] = field(default_factory=Counter)
     to_refund: "deque[str]" = field(default_factory=lambda: deque(maxlen=4))
     viewers: int = 0  # who do nothing but look at pictures
+    silence_s: float = 0  # after which a screen must have been told something
 
     def __enter__(self) -> "Traffic":
         self._ends = threading.Event()
         self.answers.clear(), self.away.clear(), self.pictures.clear(), self.wrongs.clear(), self.to_refund.clear()
         lives = [(self._buyer, token) for token in self.tokens]
         lives += [(self._staff,), (self._photographer, self.tokens[0]), *[(self._viewer,)] * self.viewers]
+        lives += [(self._doorman, self.tokens[0])]
         self._threads = [threading.Thread(target=self._live, args=life, daemon=True) for life in lives]
         self._start_screens()
         for thread in self._threads:
@@ -102,6 +104,11 @@ class Traffic:
             self.returned.add(order_id)
         elif number % 3 == 2:
             self.to_refund.append(order_id)
+
+    def _doorman(self, number: int, token: str) -> None:
+        """Let somebody in who waits for no earlier answer: of an entrance that vanished, none ever comes."""
+        self._ends.wait(PAUSE_S * 4)
+        threading.Thread(target=self._ask, args=["read", "GET", "/product/get_product?count=1", token]).start()
 
     def _wish(self) -> dict[str, Any]:
         return {"product_id": self.product_id, "quantity": 2}
@@ -218,7 +225,10 @@ class Traffic:
     # --- scan logins ---
     def _start_screens(self) -> None:
         self._screens = subprocess.Popen(
-            ["node", str(SCREENS), ENTRANCE], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            ["node", str(SCREENS), ENTRANCE, str(self.silence_s)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
         )
         self._threads.append(threading.Thread(target=self._read_screens, daemon=True))
 
