@@ -36,3 +36,11 @@ def test_asking_wechat_is_limited_per_buyer(li, zhao, wechat, monkeypatch):
     assert [answer.status_code for answer in answers] == [200, 200, Throttled.http_status]
     assert 0 < int(answers[-1].headers["Retry-After"]) <= 60
     assert ask(zhao).status_code == 200 and wechat.called("query") == 3
+
+
+def test_who_asks_wechat_once_a_second_is_never_refused(li, wechat):
+    number = make_order(li.user).order_id
+
+    answers = [li.get(f"/pay/transactions/out-trade-no/{number}") for _ in range(61)]
+
+    assert {answer.status_code for answer in answers} == {200}
