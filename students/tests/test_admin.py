@@ -1,7 +1,9 @@
+import re
 from datetime import datetime
 
 import pytest
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from students import admin
@@ -245,3 +247,17 @@ def test_sorting_by_name_reads_the_index(office):
         with connection.cursor() as cursor:
             cursor.execute("SET LOCAL enable_sort = off; SET LOCAL enable_seqscan = off")
         assert "student_of_name" in rows[:50].explain() and "Sort" not in rows[:50].explain()
+
+
+def test_each_page_of_a_long_list_is_read_from_the_nearer_end(office, monkeypatch):
+    monkeypatch.setattr(StudentAdmin, "list_per_page", 2)
+    made = students(*(f"谭鹏{number}" for number in range(7)))
+    read = []
+
+    with CaptureQueriesContext(connection) as asked:
+        for number in range(1, 5):
+            read += [one.pk for one in office.get(f"{LIST}?p={number}").context_data["cl"].result_list]
+
+    assert read == sorted((one.pk for one in made), reverse=True)
+    steps = [int(found) for query in asked for found in re.findall(r"students_student.*OFFSET (\d+)", query["sql"])]
+    assert max(steps) <= 3
