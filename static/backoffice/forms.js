@@ -85,6 +85,10 @@
       content.tabIndex = -1;
       document.body.prepend(make("a", { className: "bo-skip", href: "#content", textContent: "跳到内容" }));
     }
+    document.querySelector("#main")?.setAttribute("role", "main");  // the theme has no landmark to jump to
+    addEventListener("load", () => {
+      for (const box of document.querySelectorAll("[aria-label='scrollable content']")) box.setAttribute("aria-label", "可以滚动的部分");
+    });
     // The theme's icons are words in a font; read aloud they would be "add" and "upload_file".
     // One that is the only name of its link or button stays.
     for (const icon of document.querySelectorAll(".material-symbols-outlined")) {

@@ -17,10 +17,14 @@ EXCUSED = [
     # Swagger UI's own markup, which no style sheet mends:
     ("select-name", ".examples-select-element"),  # the choice of an example has no label
     ("scrollable-region-focusable", ".microlight"),  # a long example scrolls, and takes no tabindex
+    # Thirty days side by side: the filter by day of each list leads to the same rows.
+    ("target-size", ".bo-columns a"),
 ]
 FAULTS = """async excused => {
-  const runOnly = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]
-  const { violations } = await axe.run({ runOnly, resultTypes: ["violations"], elementRef: true, preload: false })
+  const runOnly = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
+  const rules = { "target-size": { enabled: true } }
+  const options = { runOnly, rules, resultTypes: ["violations"], elementRef: true, preload: false }
+  const { violations } = await axe.run(options)
   const isExcused = (id, { element }) => excused.some(([rule, selector]) => rule === id && element.matches(selector))
   return violations.filter(({ impact }) => ["serious", "critical"].includes(impact)).flatMap(({ id, nodes }) =>
     nodes.filter(node => !isExcused(id, node)).map(node => `${id} ${node.target}: ${node.failureSummary}`))
@@ -146,6 +150,7 @@ def test_the_back_office_has_no_faults(page, running, faults, order):
 
     for path in (
         "", "students/student/", "students/student/add/", "students/transferrun/import/", "permissions/role/add/",
+        "permissions/role/", "shop/order/",
         "auditlog/logentry/", "second-factor/", "accounts/loginattempt/", "permissions/role/matrix/",
         "students/archivedstudent/", "students/student/print/?class=H51901", "shop/order/?work=trouble",
         "daily/?from=2026-11-01&to=2026-11-03", f"shop/order/?q={order[0]}",
@@ -155,6 +160,9 @@ def test_the_back_office_has_no_faults(page, running, faults, order):
     page.locator("#result_list tbody a").first.click()
     page.wait_for_url("**/change/**")
     found["order"] = faults()
+    page.get_by_role("main").wait_for()
+    page.set_viewport_size({"width": 390, "height": 300})  # so that the menu has to scroll
+    assert not page.get_by_label("scrollable content").count()
     shell(running, AN_HOUR_LATER)
     page.goto("/admin/permissions/role/add/")
     page.get_by_role("heading", name="请再输入一次密码").wait_for()
