@@ -238,6 +238,18 @@ def test_a_header_that_is_too_long_is_told_in_the_envelope(ports):
     assert headers["Access-Control-Allow-Origin"] == "https://front.example"
 
 
+@pytest.mark.parametrize(
+    "path",
+    ["/%zz", "/%00", "/../verify", "/verify?" + "x" * 40_000],
+    ids=["no escape", "zero byte", "above the root", "too long"],
+)
+def test_an_address_that_cannot_be_read_is_told_in_the_envelope(ports, path):
+    status, headers, body = refused(ports["https"], path, "GET")
+
+    assert (status, json.loads(body)) == (400, {"status": 400, "state": False, "msg": "请求数据无法解析"})
+    assert headers["Content-Type"] == "application/json; charset=utf-8"
+
+
 @pytest.mark.parametrize("path", ["/admin/dies", "/admin/hangs"])
 def test_people_in_the_back_office_read_that_we_are_down_on_a_page(ports, path):
     status, headers, body = refused(ports["https"], path, "GET")
