@@ -150,7 +150,6 @@ class EngineConsumer(WebsocketConsumer):
             await self.refuse()
         self.peer = Peer(version or 4)
         if not sid:
-            await self.accept()
             await self._open()
         elif sessions.is_sid(sid) and await self.hub.sessions.probe(sid, self.peer.version, UPGRADE_WINDOW_MS):
             self.sid, self.is_probing = sid, True
@@ -211,7 +210,10 @@ class EngineConsumer(WebsocketConsumer):
         ]
         if self.peer.version == 3:
             first += [*self.peer.join(self.sid), self.welcome(self.sid)]
+        # Before the accept: while Valkey is away the handshake fails, and socket.io tries again at once. When
+        # a WebSocket ends before its first packet, socket.io (2.3.0, 4.8.4) does not notice, and waits for 20 s.
         await self.hub.sessions.open(self.sid, sessions.WEBSOCKET, self.peer)
+        await self.accept()
         await self.deliver(first)
         await self._join_hub()
 

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
+import redis
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
@@ -51,6 +52,20 @@ def test_greets_and_carries_events(version: str) -> None:
             assert await ws.text() == '42["news","好 😀"]'
         assert not sessions.is_live(sid)
         assert not await emit(sid)
+
+    tell(story)
+
+
+@pytest.mark.parametrize("version", ["3", "4"])
+def test_the_handshake_fails_while_valkey_is_away(version: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def away(*_: Any) -> None:
+        raise redis.ConnectionError
+
+    monkeypatch.setattr(sessions.Sessions, "open", away)
+
+    async def story() -> None:
+        async with engine(version) as ws:
+            assert ws.first["type"] == "websocket.close"
 
     tell(story)
 
