@@ -19,7 +19,7 @@ PLACES = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/b
 # The first takes half the CPU time of the others.
 BROWSERS = ["chromium-headless-shell", "chromium", "chromium-browser", "google-chrome"]
 CHROMIUM = next(filter(None, map(shutil.which, BROWSERS)), None)
-NGINX, PGBOUNCER = (shutil.which(name, path=PLACES) for name in ("nginx", "pgbouncer"))
+HAPROXY, NGINX, PGBOUNCER = (shutil.which(name, path=PLACES) for name in ("haproxy", "nginx", "pgbouncer"))
 
 
 def _has_node() -> bool:
@@ -31,6 +31,7 @@ def _has_node() -> bool:
 NEEDS = {
     "node": (_has_node, "Node.js and the packages of the client tests", "apt install nodejs npm, then make test"),
     "chromium": (lambda: CHROMIUM, "Chromium", "apt install chromium-headless-shell, or chromium"),
+    "haproxy": (lambda: HAPROXY, "HAProxy", "apt install haproxy"),
     "nginx": (lambda: NGINX, "nginx", "apt install nginx"),
     "pgbouncer": (lambda: PGBOUNCER, "PgBouncer", "apt install pgbouncer"),
     "network": (can_make_networks, "a network of its own", "apt install iproute2, and run the tests as root"),

@@ -1,0 +1,120 @@
+"""deploy/haproxy.cfg in front of a server that counts the requests which have reached it."""
+
+import http.client
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from tests.journeys.installation import until
+from tests.kit import free_ports
+from tests.needs import HAPROXY
+
+CONF = Path(__file__).parents[1] / "deploy" / "haproxy.cfg"
+pytestmark = pytest.mark.haproxy
+SLOW = 24
+FOR_LONG_BODIES = 16  # 8 of each host
+POST = "POST /users/login HTTP/1.1\r\nHost: api.example.com\r\n{}\r\n\r\n"
+KNOWN, UNKNOWN = "Content-Length: 900000", "Transfer-Encoding: chunked"
+
+
+class Server(ThreadingHTTPServer):
+    daemon_threads = True
+    bodies = 0  # that somebody waits for
+
+    def handle_error(self, *args: object) -> None:
+        pass  # the client has gone
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: Server
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def do_POST(self) -> None:
+        self.server.bodies += 1
+        self.rfile.read(int(self.headers.get("Content-Length", 900_000)))
+
+    def log_message(self, *args: object) -> None:
+        pass
+
+
+@pytest.fixture
+def web() -> Iterator[Server]:
+    with Server(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        yield server
+        server.shutdown()
+
+
+@pytest.fixture
+def port(web: Server, tmp_path: Path) -> Iterator[int]:
+    """The port of HAProxy's entrance; without TLS, because there is no certificate here."""
+    https, plain = free_ports(2)
+    text = CONF.read_text("utf-8")
+    for ours, theirs in {
+        "bind :443 ssl crt /etc/haproxy/api.example.com.pem alpn h2,http/1.1": f"bind 127.0.0.1:{https}",
+        "bind :80\n": f"bind 127.0.0.1:{plain}\n",
+        "10.0.0.21:8001": f"127.0.0.1:{web.server_port}",
+        "10.0.0.22:8001": f"127.0.0.1:{web.server_port}",
+        "maxconn 20000": "maxconn 500",
+        "    user haproxy\n    group haproxy\n    chroot /var/lib/haproxy\n": "",
+        "/run/haproxy/admin.sock": str(tmp_path / "s"),
+    }.items():
+        assert ours in text, ours
+        text = text.replace(ours, theirs)
+    (tmp_path / "haproxy.cfg").write_text(text, "utf-8")
+    process = subprocess.Popen([HAPROXY, "-db", "-f", str(tmp_path / "haproxy.cfg")])
+    try:
+        assert until(lambda: is_answered(https), 30)
+        yield https
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+def is_answered(port: int) -> bool:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    try:
+        connection.request("GET", "/", headers={"Host": "api.example.com"})
+        return connection.getresponse().status == 200
+    except OSError:
+        return False  # not up yet
+    finally:
+        connection.close()
+
+
+def slow_senders(stack: ExitStack, port: int, head: str, beginning: bytes) -> None:
+    for _ in range(SLOW):
+        line = stack.enter_context(socket.create_connection(("127.0.0.1", port)))
+        line.sendall(POST.format(head).encode() + beginning)
+
+
+@pytest.mark.parametrize(("head", "beginning"), [(KNOWN, b"{"), (UNKNOWN, b"1\r\n{\r\n")])
+def test_a_slow_body_takes_no_thread_of_ours(web, port, head, beginning):
+    with ExitStack() as stack:
+        slow_senders(stack, port, head, beginning)
+        time.sleep(1)
+
+        assert web.bodies == 0
+        assert is_answered(port)
+
+
+@pytest.mark.parametrize(("head", "beginning"), [(KNOWN, b"x" * 20_000), (UNKNOWN, b"5000\r\n" + b"x" * 0x5000)])
+def test_long_bodies_share_a_few_threads(web, port, head, beginning):
+    with ExitStack() as stack:
+        slow_senders(stack, port, head, beginning)
+        assert until(lambda: web.bodies == FOR_LONG_BODIES, 20)
+        time.sleep(1)
+
+        assert web.bodies == FOR_LONG_BODIES
+        assert is_answered(port)
