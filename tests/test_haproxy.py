@@ -22,6 +22,7 @@ SLOW = 24
 FOR_LONG_BODIES = 16  # 8 of each host
 POST = "POST /users/login HTTP/1.1\r\nHost: api.example.com\r\n{}\r\n\r\n"
 KNOWN, UNKNOWN = "Content-Length: 900000", "Transfer-Encoding: chunked"
+IDS = ["known length", "unknown length"]
 
 
 class Server(ThreadingHTTPServer):
@@ -99,7 +100,7 @@ def slow_senders(stack: ExitStack, port: int, head: str, beginning: bytes) -> No
         line.sendall(POST.format(head).encode() + beginning)
 
 
-@pytest.mark.parametrize(("head", "beginning"), [(KNOWN, b"{"), (UNKNOWN, b"1\r\n{\r\n")])
+@pytest.mark.parametrize(("head", "beginning"), [(KNOWN, b"{"), (UNKNOWN, b"1\r\n{\r\n")], ids=IDS)
 def test_a_slow_body_takes_no_thread_of_ours(web, port, head, beginning):
     with ExitStack() as stack:
         slow_senders(stack, port, head, beginning)
@@ -109,7 +110,9 @@ def test_a_slow_body_takes_no_thread_of_ours(web, port, head, beginning):
         assert is_answered(port)
 
 
-@pytest.mark.parametrize(("head", "beginning"), [(KNOWN, b"x" * 20_000), (UNKNOWN, b"5000\r\n" + b"x" * 0x5000)])
+@pytest.mark.parametrize(
+    ("head", "beginning"), [(KNOWN, b"x" * 20_000), (UNKNOWN, b"5000\r\n" + b"x" * 0x5000)], ids=IDS
+)
 def test_long_bodies_share_a_few_threads(web, port, head, beginning):
     with ExitStack() as stack:
         slow_senders(stack, port, head, beginning)
