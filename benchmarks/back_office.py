@@ -1,6 +1,6 @@
 """How long the server takes for every page of the back office, and how many queries, at a small and at a large size.
 
-    python benchmarks/back_office.py                          # 1,000,000 students, 100,000 orders: about ten minutes
+    python benchmarks/back_office.py                          # 1,000,000 students, 100,000 orders: 10 to 20 minutes
     python benchmarks/back_office.py --students 100000 --orders 20000 --all
 
 Runs on throw-away engines, or on DATABASE_URL's server in databases of its own. Each page is asked for in this process,

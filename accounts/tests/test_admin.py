@@ -1,6 +1,7 @@
 """The back office's users and roles: who gets in, what each may do, and that nobody can raise himself."""
 
 import pytest
+from django.contrib.admin.templatetags.admin_list import result_headers
 from django.contrib.auth.models import Permission
 from django.test import Client
 from django.utils import timezone
@@ -43,7 +44,7 @@ def test_nobody_shuts_himself_out(boss, person):
     page = boss.post(USERS, {"action": "disable", "_selected_action": [own.pk, other.pk]}, follow=True).content.decode()
     refused = save_page(boss, f"{USERS}{own.pk}/change/", is_active=False)
 
-    assert "没有停用你自己的账号" in page and "停用: 1 个用户" in page
+    assert "没有停用你自己的账号" in page and "停用：1 个用户" in page
     assert refused.context["adminform"].form.errors == {"is_active": ["不能给自己停用，请让另一位管理员来做"]}
     assert set(User.objects.filter(is_active=True).values_list("username", flat=True)) == {"root"}
 
@@ -313,3 +314,9 @@ class TestRoles:
         boss.post(f"{ROLES}{roles['200'].pk}/delete/", {"post": "yes"})
 
         assert Role.objects.filter(roleid="200").exists()
+
+
+def test_the_list_of_users_offers_to_sort_by_what_has_an_index(boss):
+    heads = [head for head in result_headers(boss.get(USERS).context_data["cl"]) if head["sortable"]]
+
+    assert [head["text"] for head in heads] == ["用户名"]

@@ -262,14 +262,14 @@ def _ticks_in_words(field: Any, before: Iterable[Any], now: Iterable[Any]) -> st
     labels = _choices(field)
     added = "、".join(labels.get(value, value) for value in new if value not in old)
     gone = "、".join(labels.get(value, value) for value in old if value not in new)
-    return ";".join(part for part in (f"加上 {added}" if added else "", f"去掉 {gone}" if gone else "") if part)
+    return "；".join(part for part in (f"加上 {added}" if added else "", f"去掉 {gone}" if gone else "") if part)
 
 
 def _choices(field: Any) -> dict[str, str]:
     found: dict[str, str] = {}
     for value, label in getattr(field, "choices", None) or getattr(field.widget, "choices", []):
         if isinstance(label, (list, tuple)):
-            found |= {str(inner): f"{value}: {name}" for inner, name in label}
+            found |= {str(inner): f"{value}：{name}" for inner, name in label}
         else:
             found[str(value)] = str(label)
     return found

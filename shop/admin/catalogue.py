@@ -132,7 +132,7 @@ class CatalogueAdmin(PictureAdminMixin, OfficeAdmin):
                 remove(row)
                 removed += 1
             except DomainError as refusal:
-                messages.error(request, f"{row}: {refusal.msg}")
+                messages.error(request, f"{row}：{refusal.msg}")
         if removed:
             messages.success(request, f"{done} {removed} 项")
 
