@@ -175,12 +175,13 @@ class ButtonsAdmin(FixedRows, OfficeAdmin):
     def ask(self, request: HttpRequest, name: str, rows: list[Any]) -> HttpResponse:
         """Show the confirmation page. Confirming sends the same request again, with the keys of exactly these rows.
 
-        A form may name in ``in_table`` the fields that ``asked_table`` shows.
+        A form may name in ``in_table`` the fields that ``asked_table`` shows, and in ``first`` those above it.
         """
         form = self.form_of(request, name, rows)
         own = {"csrfmiddlewaretoken", "select_across", "reason", SURE, ACTION_CHECKBOX_NAME}
         kept = request.POST.keys() - own - (form.fields.keys() if form else set())
         posted = [(key, value) for key in sorted(kept) for value in request.POST.getlist(key)]
+        placed = {*getattr(form, "in_table", ()), *getattr(form, "first", ())}
         context = self.admin_site.each_context(request) | {
             "opts": self.opts,
             "title": self.labels[name],
@@ -191,7 +192,8 @@ class ButtonsAdmin(FixedRows, OfficeAdmin):
             "why": self.asks_why.get(name),
             "must_say_why": name in self.needs_why,
             "reason": request.POST.get("reason", ""),
-            "fields": [field for field in form or () if field.name not in getattr(form, "in_table", ())],
+            "first": [field for field in form or () if field.name in getattr(form, "first", ())],
+            "fields": [field for field in form or () if field.name not in placed],
             "media": getattr(form, "media", ""),
             "posted": [*posted, *((ACTION_CHECKBOX_NAME, row.pk) for row in rows), (SURE, 1)],
         }

@@ -46,6 +46,7 @@ def courier_choices(*present: str) -> list[tuple[str, str]]:
 class ShipForm(forms.Form):
     """One courier for all orders, and a number for each."""
 
+    first = ("express_company",)  # a scanner that ends the last number with Enter sends the form
     express_company = forms.ChoiceField(label="快递公司", required=False)
 
     class Media:

@@ -5,4 +5,5 @@ numbers.forEach((field, at) => field.addEventListener("keydown", (event) => {
   event.preventDefault();
   numbers[at + 1].focus();
 }));
-numbers[0]?.focus();
+const courier = document.querySelector("[name=express_company]");
+(courier && !courier.value ? courier : numbers[0])?.focus();
