@@ -12,12 +12,13 @@ import json
 import os
 import re
 import shlex
+import signal
 import subprocess
 import sys
 import tarfile
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +64,8 @@ def served(tree: Tree, home: Path, environ: dict[str, str]) -> Iterator[str]:
             program, *words = shlex.split(line)
             with (home / "services.log").open("ab") as log:
                 command = [python, "-m", Path(program).name, *words]
-                running.append(subprocess.Popen(command, cwd=folder, env=environ, stdout=log, stderr=log))
+                options = {"stdout": log, "stderr": log, "start_new_session": True}
+                running.append(subprocess.Popen(command, cwd=folder, env=environ, **options))
         base = f"http://127.0.0.1:{port}"
         is_up = until(lambda: requests.get(f"{base}/health/live", timeout=5).ok, WAIT_S)
         assert is_up, (home / "services.log").read_text("utf-8")[-4000:]
@@ -72,7 +74,11 @@ def served(tree: Tree, home: Path, environ: dict[str, str]) -> Iterator[str]:
         for process in running:
             process.terminate()
         for process in running:
-            process.wait(60)
+            with suppress(subprocess.TimeoutExpired):  # an early release did not end when it was told to
+                process.wait(20)
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
 
 
 class Visitor(World):
