@@ -114,7 +114,7 @@ def test_two_hundred_with_three_bad_rows_fixed_on_the_second_try(
     browser.post(url, {"do": "confirm"})
     assert TransferRun.objects.get().state == RunState.REFUSED
     results = [row["结果"] for row in result(browser, TransferRun.objects.get())]
-    assert results[4] == "错误:D6 年龄: 必须是1到150之间的整数"
+    assert results[4] == "错误：D6 年龄：必须是1到150之间的整数"
     assert results.count("可以新增") == 197
 
     rows[4][3], rows[99][2], rows[150][6] = "20", "王芳", "https://example.com"

@@ -78,7 +78,7 @@ def test_leaves_what_somebody_changed_since_and_lists_it(zhuguan):
     assert "5 名无法撤销" in text and "导入之后已被删除" in text
     answer = browser.get(f"{RUNS}{run.pk}/result/")
     results = [row["结果"] for row in csv.DictReader(io.StringIO(answer.content.decode("utf-8-sig")))]
-    assert results[2] == "已撤销" and results[0].startswith("无法撤销:城市")
+    assert results[2] == "已撤销" and results[0].startswith("无法撤销：城市")
 
 
 def test_the_audit_names_who_confirmed_and_who_took_it_back(lbw, zhuguan, root):

@@ -327,7 +327,7 @@ def import_result(*, run: TransferRun) -> TransferFile:
 def _row_result(row: TransferRow, is_written: bool) -> str:
     if row.kind in {RowKind.ERROR, RowKind.KEPT}:
         word = "错误" if row.kind == RowKind.ERROR else "无法撤销"
-        return f"{word}:" + ";".join(f"{cell}: {reason}" for cell, reason in row.errors)
+        return f"{word}：" + "；".join(f"{cell}：{reason}" for cell, reason in row.errors)
     return _RESULTS[RowKind(row.kind)][is_written]
 
 
