@@ -24,7 +24,8 @@ BUCKET_URL = f"http://{NET}.{BUCKET}:9000"
 DATABASE_URL = (
     f"postgresql://postgres:secret@{NET}.{DATABASES[0]},{NET}.{DATABASES[1]}/spms?target_session_attrs=read-write"
 )
-SENTINELS = [f"{NET}.{number}" for number in (THIRD, *APPS)]
+WITNESSES = (THIRD, *APPS)  # where etcd and Sentinel run
+SENTINELS = [f"{NET}.{number}" for number in WITNESSES]
 PLAIN = {"PATH": SEARCH, "LC_ALL": "C.UTF-8"}
 # What a new release restarts on a machine of the application.
 RELEASED = ("web", "socket", "worker", "beat")
@@ -97,7 +98,7 @@ class Installation:
         return target / "bin"
 
     def _add_etcd(self, machine: Machine) -> None:
-        peers = {f"etcd{number}": f"http://{NET}.{number}:2380" for number in (*DATABASES, THIRD)}
+        peers = {f"etcd{number}": f"http://{NET}.{number}:2380" for number in WITNESSES}
         here = f"http://{machine.address}"
         machine.programs["etcd"] = [
             *("etcd", "--name", f"etcd{machine.number}", "--data-dir", str(machine.home / "etcd")),
@@ -110,16 +111,15 @@ class Installation:
 
     def _database(self, number: int) -> Machine:
         machine = self._machine(f"db{number}", number, account="nobody")
-        self._add_etcd(machine)
         self._configure(
             machine,
             "patroni.yml",
             {
                 "NAME": machine.name,
                 "ADDRESS": machine.address,
-                "10.0.0.11": f"{NET}.{DATABASES[0]}",
-                "10.0.0.12": f"{NET}.{DATABASES[1]}",
                 "10.0.0.13": f"{NET}.{THIRD}",
+                "10.0.0.21": f"{NET}.{APPS[0]}",
+                "10.0.0.22": f"{NET}.{APPS[1]}",
                 "10.0.0.0/24": f"{NET}.0/24",
                 "/var/lib/postgresql/18/spms": str(machine.home / "data"),
                 "/usr/lib/postgresql/18/bin": str(self.postgres),
@@ -196,6 +196,7 @@ class Installation:
             ],
             "beat": [*celery, "beat", "--pidfile=", "--loglevel", "ERROR"],
         }
+        self._add_etcd(machine)
         self._add_sentinel(machine)
         return machine
 

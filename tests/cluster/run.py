@@ -71,6 +71,8 @@ def installation() -> Iterator[tuple[Installation, "Traffic"]]:
         with network(everything.machines):
             for machine in (*everything.databases, *everything.caches, everything.third):
                 machine.start()
+            for app in everything.apps:
+                app.start("etcd", "sentinel")
             until(everything.primary_database, "a primary database")
             with psycopg.connect(DATABASE_URL.replace("/spms?", "/postgres?"), autocommit=True) as admin:
                 admin.execute("CREATE DATABASE spms")
