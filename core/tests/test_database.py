@@ -1,5 +1,6 @@
 """DATABASE_URL: what it says goes first, and what it does not say has sound limits."""
 
+import os
 import threading
 
 import psycopg
@@ -66,20 +67,24 @@ def test_a_command_may_take_as_long_as_it_needs():
     assert "lock_timeout" in command["options"]
 
 
-@pytest.mark.django_db
 def test_the_limits_hold():
-    assert [shown(name) for name in LIMITS] == ["30s", "10s", "5s"]
+    options = database(URL, pool_size=1)["OPTIONS"]["options"]
+
+    with psycopg.connect(os.environ["DATABASE_URL"], options=options) as served:
+        assert [served.execute(f"SHOW {name}").fetchone()[0] for name in LIMITS] == ["30s", "10s", "5s"]
 
 
 @pytest.mark.django_db(transaction=True)
 def test_a_transaction_may_have_limits_of_its_own_and_leaves_none_behind():
+    before = [shown(name) for name in LIMITS]
+
     with transaction.atomic():
         limits_raise(MOST_STATEMENT)
         assert [shown(name) for name in LIMITS] == ["5min"] * 3
     with run_hold(0, ""):
         assert shown("lock_timeout") == "5min"  # imports
 
-    assert [shown(name) for name in LIMITS] == ["30s", "10s", "5s"]
+    assert [shown(name) for name in LIMITS] == before
 
 
 @pytest.mark.django_db(transaction=True)
