@@ -85,7 +85,7 @@ class UserAdmin(PasswordFirst, DjangoUserAdmin, OfficeAdmin):  # type: ignore[mi
     rights: ClassVar = {"view": "查看", "change": "修改"}
     list_display = ["picture", "username", "nickname", "role", "phone", "is_active", "is_staff", "last_login"]
     list_display_links = ["username"]
-    # No other column has an index: 50,000 users by a tick took 0.38 s. The filters find them as well.
+    # Only the user name has an index: sorting 50,000 users by a yes/no column took 0.38 s. The filters find the same.
     sortable_by = ["username"]
     list_filter = ["role", "is_active", "is_staff", ("last_login", RangeDateTimeFilter)]
     list_filter_submit = True

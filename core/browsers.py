@@ -5,7 +5,8 @@ import re
 LONGEST = 40  # characters of a string that names no browser we know
 # The first that matches: most browsers also name those that they are built from, or want to be taken for.
 _BROWSERS = [
-    ("微信", r"MicroMessenger/(\d+)"),
+    # Of a long string only the beginning is kept, and on Android that may end before the first of these.
+    ("微信", r"MicroMessenger/(\d+)|MMWEBSDK"),
     ("Edge", r"Edg(?:e|A|iOS)?/(\d+)"),
     ("Opera", r"OPR/(\d+)"),
     ("三星浏览器", r"SamsungBrowser/(\d+)"),
@@ -29,9 +30,9 @@ _SYSTEMS = [
 
 
 def browser_name(agent: str) -> str:
-    """Return for example "Chrome 120 · Windows". What is no browser gives its first words, shortened."""
+    """Return for example "Chrome 120 · Windows". Anything else is returned, cut to ``LONGEST``."""
     system = next((name for name, pattern in _SYSTEMS if re.search(pattern, agent)), "")
     for name, pattern in _BROWSERS:
         if found := re.search(pattern, agent):
-            return " · ".join(part for part in (f"{name} {found[1]}", system) if part)
+            return " · ".join(part for part in (f"{name} {found[1] or ''}".strip(), system) if part)
     return agent if len(agent) <= LONGEST else agent[:LONGEST] + "…"

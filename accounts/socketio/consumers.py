@@ -271,10 +271,10 @@ class PlainConsumer(WebsocketConsumer):
     async def websocket_connect(self, message: dict[str, Any]) -> None:
         if not self.has_allowed_origin():
             await self.refuse()
-        await self.accept()
         self.sid = sessions.new_sid()
         self.opened_at = self.touched_at = time.monotonic()
         await self.hub.sessions.open(self.sid, sessions.PLAIN, Peer(self.VERSION, is_joined=True))
+        await self.accept()
         await self.deliver([self.welcome(self.sid)])
         await self.hub.add(self)
 

@@ -27,7 +27,10 @@ class AtLeast(int):
 
 
 class KnownCount(Paginator):  # type: ignore[type-arg]
-    """Take the number of rows from the caller instead of counting them."""
+    """Take the number of rows from the caller instead of counting them.
+
+    ``rows`` must be ordered, and ``count`` exact: the second half of the pages is read from the end.
+    """
 
     def __init__(self, rows: QuerySet[Any], per_page: int, count: int) -> None:
         super().__init__(rows, per_page)
@@ -36,9 +39,9 @@ class KnownCount(Paginator):  # type: ignore[type-arg]
     def page(self, number: int | str) -> Page[Any]:
         number = self.validate_number(number)
         first = (number - 1) * self.per_page
-        if first <= self.count / 2:
-            return super().page(number)
-        # The database steps over every row before a page: the second half is read from its end.
         rows: Any = self.object_list
+        if first <= self.count / 2 or not rows.ordered:
+            return super().page(number)
+        # The database steps over every row before a page.
         last = min(first + self.per_page, self.count)
         return Page(list(rows.reverse()[self.count - last : self.count - first])[::-1], number, self)

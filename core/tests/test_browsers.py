@@ -27,6 +27,10 @@ ANDROID = "Mozilla/5.0 (Linux; Android 14; V2301A) AppleWebKit/537.36 (KHTML, li
         (f"{IPHONE} Mobile/15E148 MicroMessenger/8.0.44(0x18002c2f) NetType/WIFI", "微信 8 · iPhone"),
         (f"{ANDROID} Chrome/119.0.0.0 Mobile Safari/537.36", "Chrome 119 · Android"),
         (f"{ANDROID} Version/4.0 Chrome/114.0.5735.196 MQQBrowser/14.5 Mobile Safari/537.36", "QQ 浏览器 14 · Android"),
+        (
+            f"{ANDROID} Version/4.0 Chrome/116.0.0.0 Mobile Safari/537.36 XWEB/1160065 MMWEBSDK/20231202 MMWEBID/2308",
+            "微信 · Android",  # as much of it as is kept
+        ),
         ("Mozilla/5.0 (Phone; OpenHarmony 5.0) AppleWebKit/537.36 Chrome/114.0.0.0 Safari/537.36", "Chrome 114 · 鸿蒙"),
         ("curl/8.5.0", "curl/8.5.0"),
         ("", ""),

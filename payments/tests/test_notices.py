@@ -114,6 +114,8 @@ class TestV2:
             ({"fee_type": "USD"}, "不一致"),
             ({"result_code": "FAIL"}, "result_code"),
             ({"trade_state": "REFUND"}, "trade_state"),
+            ({"out_refund_no": "1R01"}, "不是支付通知"),
+            ({"out_refund_no_0": "1R01"}, "不是支付通知"),
             ({"return_code": "FAIL"}, "return_code"),
             ({"return_code": None}, "return_code"),
             ({"transaction_id": None}, "格式"),

@@ -38,7 +38,7 @@ def quiet_page(chromium, running):
 
 @pytest.mark.parametrize("path", PAGES)
 def test_pages_for_everybody(page, path):
-    answer = page.goto(path)
+    answer = page.goto(path, wait_until="networkidle")
 
     policy = answer.headers["content-security-policy"]
     assert (

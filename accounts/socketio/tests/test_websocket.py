@@ -2,6 +2,7 @@ import asyncio
 import json
 import logging
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -56,15 +57,15 @@ def test_greets_and_carries_events(version: str) -> None:
     tell(story)
 
 
-@pytest.mark.parametrize("version", ["3", "4"])
-def test_the_handshake_fails_while_valkey_is_away(version: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("to", [partial(engine, "3"), partial(engine, "4"), partial(WebSocket, "/ws/login")])
+def test_the_handshake_fails_while_valkey_is_away(to: Callable[[], WebSocket], monkeypatch: pytest.MonkeyPatch) -> None:
     async def away(*_: Any) -> None:
         raise redis.ConnectionError
 
     monkeypatch.setattr(sessions.Sessions, "open", away)
 
     async def story() -> None:
-        async with engine(version) as ws:
+        async with to() as ws:
             assert ws.first["type"] == "websocket.close"
 
     tell(story)

@@ -44,8 +44,11 @@ def read_v2(raw: bytes, known: Sequence[Merchant]) -> PaymentResult | RefundResu
         raise NoticeRefused("签名错误", http_status=401)
     if fields.get("result_code") != "SUCCESS":
         raise NoticeUnfit("result_code不是SUCCESS")
-    if fields.get("trade_state", "SUCCESS") != "SUCCESS":  # the answer to a query, which is signed in the same way
+    # Answers to our own calls are signed in the same way: to a query, and about refunds.
+    if fields.get("trade_state", "SUCCESS") != "SUCCESS":
         raise NoticeUnfit("trade_state不是SUCCESS")
+    if "out_refund_no" in fields or "out_refund_no_0" in fields:
+        raise NoticeUnfit("不是支付通知")
     try:
         return paid_result(fields, "SUCCESS")
     except ValueError:
