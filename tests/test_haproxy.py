@@ -1,6 +1,7 @@
 """deploy/haproxy.cfg in front of a server that counts the requests which have reached it."""
 
 import http.client
+import json
 import socket
 import subprocess
 import threading
@@ -69,6 +70,7 @@ def port(web: Server, tmp_path: Path) -> Iterator[int]:
         "10.0.0.22:8001": f"127.0.0.1:{web.server_port}",
         "maxconn 20000": "maxconn 500",
         "    user haproxy\n    group haproxy\n    chroot /var/lib/haproxy\n": "",
+        "timeout http-request 15s": "timeout http-request 3s",
         "/run/haproxy/admin.sock": str(tmp_path / "s"),
     }.items():
         assert ours in text, ours
@@ -92,6 +94,24 @@ def is_answered(port: int) -> bool:
         return False  # not up yet
     finally:
         connection.close()
+
+
+@pytest.mark.parametrize(
+    ("sent", "status", "msg"),
+    [
+        ("GET /metrics HTTP/1.1\r\nHost: api.example.com\r\n\r\n", 404, "接口地址错误"),
+        (POST.format(KNOWN) + "{", 408, "请求超时,请稍后再试"),
+    ],
+    ids=["not for the public", "a body that never ends"],
+)
+def test_its_own_refusals_are_our_envelope(port, sent, status, msg):
+    with socket.create_connection(("127.0.0.1", port), timeout=20) as line:
+        line.sendall(sent.encode())
+        answer = http.client.HTTPResponse(line)
+        answer.begin()
+
+        assert (answer.status, json.loads(answer.read())) == (status, {"status": status, "state": False, "msg": msg})
+        assert answer.headers["Access-Control-Allow-Origin"] == "*"
 
 
 def slow_senders(stack: ExitStack, port: int, head: str, beginning: bytes) -> None:

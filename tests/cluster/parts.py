@@ -98,16 +98,13 @@ class Installation:
         return target / "bin"
 
     def _add_etcd(self, machine: Machine) -> None:
-        peers = {f"etcd{number}": f"http://{NET}.{number}:2380" for number in WITNESSES}
-        here = f"http://{machine.address}"
-        machine.programs["etcd"] = [
-            *("etcd", "--name", f"etcd{machine.number}", "--data-dir", str(machine.home / "etcd")),
-            *("--listen-client-urls", f"{here}:2379", "--advertise-client-urls", f"{here}:2379"),
-            *("--listen-peer-urls", f"{here}:2380", "--initial-advertise-peer-urls", f"{here}:2380"),
-            *("--initial-cluster", ",".join(f"{name}={url}" for name, url in peers.items())),
-            *("--initial-cluster-state", "new", "--heartbeat-interval", "200", "--election-timeout", "2000"),
-            *("--log-level", "error"),
-        ]
+        names = {f"10.0.0.{number}": f"{NET}.{number}" for number in WITNESSES}
+        self._configure(
+            machine, "etcd.env", names | {"ADDRESS": machine.address, "/var/lib/etcd/spms": str(machine.home / "etcd")}
+        )
+        lines = (machine.home / "etcd.env").read_text("utf-8").splitlines()
+        machine.environ |= dict(line.split("=", 1) for line in lines if not line.startswith("#"))
+        machine.programs["etcd"] = ["etcd", "--log-level", "error"]
 
     def _database(self, number: int) -> Machine:
         machine = self._machine(f"db{number}", number, account="nobody")

@@ -69,7 +69,7 @@ class Traffic:
         lives += [(self._doorman, self.tokens[0])]
         self._threads = [threading.Thread(target=self._live, args=life, daemon=True) for life in lives]
         self._start_screens()
-        for thread in self._threads:
+        for thread in list(self._threads):  # the doorman adds to them
             thread.start()
         return self
 
@@ -108,7 +108,10 @@ class Traffic:
     def _doorman(self, number: int, token: str) -> None:
         """Let somebody in who waits for no earlier answer: of an entrance that vanished, none ever comes."""
         self._ends.wait(PAUSE_S * 4)
-        threading.Thread(target=self._ask, args=["read", "GET", "/product/get_product?count=1", token]).start()
+        call = ["read", "GET", "/product/get_product?count=1", token]
+        visitor = threading.Thread(target=self._ask, args=call, daemon=True)
+        visitor.start()
+        self._threads.append(visitor)  # whose answer belongs to this row
 
     def _wish(self) -> dict[str, Any]:
         return {"product_id": self.product_id, "quantity": 2}
