@@ -96,6 +96,7 @@ def test_mistakes_are_undone_and_faults_are_named(page, running):
     page.goto("/admin/permissions/role/")
     page.get_by_role("link", name="主管").click()
     tree, text = page.locator(".ro-tree"), page.get_by_label("菜单文本")
+    tree.get_by_role("button", name="删除：学员管理").wait_for()  # a script has drawn the tree
     before = text.input_value()
     names = [field.input_value() for field in tree.locator("input").all()]
 
