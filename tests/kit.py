@@ -9,6 +9,7 @@ from functools import cache
 from html.parser import HTMLParser
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -18,6 +19,8 @@ from jsonschema import Draft202012Validator
 from PIL import Image
 
 from core.api.records import record_name, record_schema, schema_of
+
+DEPLOY = Path(__file__).parents[1] / "deploy"
 
 
 def said(answer: Any) -> tuple[int, bool, str]:
@@ -249,3 +252,12 @@ def posted_of(page: Any) -> dict[str, list[str]]:
 def save_page(browser: Any, url: str, **changed: Any) -> Any:
     """Open a change form, change what is named, and save it."""
     return browser.post(url, PageForm(browser.get(url)).data(**changed))
+
+
+def deployed(name: str, changes: dict[str, str]) -> str:
+    """Return the text of ``deploy/<name>`` with other addresses and paths, each of which must stand in it."""
+    text = (DEPLOY / name).read_text("utf-8")
+    for ours, theirs in changes.items():
+        assert ours in text, ours
+        text = text.replace(ours, theirs)
+    return text

@@ -14,10 +14,9 @@ from pathlib import Path
 import pytest
 
 from tests.journeys.installation import until
-from tests.kit import free_ports
+from tests.kit import deployed, free_ports
 from tests.needs import HAPROXY
 
-CONF = Path(__file__).parents[1] / "deploy" / "haproxy.cfg"
 pytestmark = pytest.mark.haproxy
 SLOW = 24
 FOR_LONG_BODIES = 16  # 8 of each host
@@ -62,8 +61,7 @@ def web() -> Iterator[Server]:
 def port(web: Server, tmp_path: Path) -> Iterator[int]:
     """The port of HAProxy's entrance; without TLS, because there is no certificate here."""
     https, plain = free_ports(2)
-    text = CONF.read_text("utf-8")
-    for ours, theirs in {
+    changes = {
         "bind :443 ssl crt /etc/haproxy/api.example.com.pem alpn h2,http/1.1": f"bind 127.0.0.1:{https}",
         "bind :80\n": f"bind 127.0.0.1:{plain}\n",
         "10.0.0.21:8001": f"127.0.0.1:{web.server_port}",
@@ -72,10 +70,8 @@ def port(web: Server, tmp_path: Path) -> Iterator[int]:
         "    user haproxy\n    group haproxy\n    chroot /var/lib/haproxy\n": "",
         "timeout http-request 15s": "timeout http-request 3s",
         "/run/haproxy/admin.sock": str(tmp_path / "s"),
-    }.items():
-        assert ours in text, ours
-        text = text.replace(ours, theirs)
-    (tmp_path / "haproxy.cfg").write_text(text, "utf-8")
+    }
+    (tmp_path / "haproxy.cfg").write_text(deployed("haproxy.cfg", changes), "utf-8")
     process = subprocess.Popen([HAPROXY, "-db", "-f", str(tmp_path / "haproxy.cfg")])
     try:
         assert until(lambda: is_answered(https), 30)

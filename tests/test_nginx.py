@@ -18,12 +18,11 @@ from core.api.bodies import FILE_LIMIT, MIB
 from core.api.routing import endpoints
 from core.errors import ServiceUnavailable, Throttled
 from tests.journeys.installation import until
-from tests.kit import free_ports
+from tests.kit import deployed, free_ports
 from tests.needs import NGINX
 from uploads.api import media
 from uploads.images import CONTENT_TYPES
 
-CONF = Path(__file__).parents[1] / "deploy" / "nginx.conf"
 pytestmark = pytest.mark.nginx
 # All that it writes stays in one folder: it need not be root's.
 FOLDERS = " ".join(f"{name}_temp_path temp;" for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
@@ -70,8 +69,7 @@ def ports(home: Path) -> Iterator[dict[str, int]]:
         threading.Thread(target=upstream.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
     found = {name: upstream.server_address[1] for name, upstream in upstreams.items()}
     found["https"], found["http"] = free_ports(2)
-    text = CONF.read_text("utf-8")
-    for ours, theirs in {
+    changes = {
         "127.0.0.1:8001": f"127.0.0.1:{found['web']}",
         "127.0.0.1:8002": f"127.0.0.1:{found['socket']}",
         "listen 443 ssl http2;": f"listen 127.0.0.1:{found['https']};",
@@ -83,10 +81,9 @@ def ports(home: Path) -> Iterator[dict[str, int]]:
         # A limit as an engineer adds one.
         "limit_req_status 429;": "limit_req_status 429; limit_req_zone $uri zone=one:1m rate=1r/m;",
         "location /admin/ {": "location = /busy { limit_req zone=one; proxy_pass http://spms_web; } location /admin/ {",
-    }.items():
-        assert ours in text
-        text = text.replace(ours, theirs)
-    (home / "nginx.conf").write_text(FRAME.format(FOLDERS + text), "utf-8")
+    }
+    text = FRAME.format(FOLDERS + deployed("nginx.conf", changes))
+    (home / "nginx.conf").write_text(text, "utf-8")
     process = subprocess.Popen([NGINX, "-p", str(home), "-c", str(home / "nginx.conf"), "-e", str(home / "error.log")])
     try:
         ends_at = time.monotonic() + START_TIMEOUT_S
@@ -259,7 +256,7 @@ def test_people_in_the_back_office_read_that_we_are_down_on_a_page(ports, path):
 
 
 def test_the_words_are_those_of_haproxy_and_the_application(ports):
-    haproxy = (CONF.parent / "haproxy.cfg").read_text("utf-8")
+    haproxy = deployed("haproxy.cfg", {})
 
     for status in (502, 504):
         assert f"""'{{"status":{status},"state":false,"msg":"{LATER}"}}'""" in haproxy

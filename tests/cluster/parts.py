@@ -13,6 +13,7 @@ import requests
 
 from devstack.binaries import find_binaries
 from tests.cluster.machines import HERE, NET, Machine, disk, disks_remove, until
+from tests.kit import deployed
 
 ROOT = Path(__file__).parents[2]
 DATABASES, THIRD, APPS, CACHES, DOORS, BUCKET = (11, 12), 13, (21, 22), (31, 32), (41, 42), 51
@@ -224,11 +225,7 @@ class Installation:
 
     def _configure(self, machine: Machine, name: str, changes: dict[str, str]) -> None:
         """Write one of the files of ``deploy`` with this network's names."""
-        text = (ROOT / "deploy" / name).read_text("utf-8")
-        for ours, theirs in changes.items():
-            assert ours in text, ours
-            text = text.replace(ours, theirs)
-        (machine.home / name).write_text(text, "utf-8")
+        (machine.home / name).write_text(deployed(name, changes), "utf-8")
 
     def active_door(self) -> Machine:
         return next(m for m in self.doors if m.has(f"{NET}.{SHARED}"))
