@@ -5,7 +5,6 @@ import secrets
 from types import SimpleNamespace
 from typing import Any
 
-from captcha.views import _captcha_image
 from django.conf import settings
 
 from core.cache.valkey import client
@@ -22,7 +21,7 @@ def captcha_make() -> tuple[str, str]:
     text = "".join(secrets.choice(ALPHABET) for _ in range(settings.CAPTCHA_LENGTH))
     key = random_text(KEY_LENGTH)
     client().set(_valkey_key(key), text.lower(), ex=LIFETIME_S)
-    return key, _svg(_captcha_image(SimpleNamespace(challenge=text), 1).content)
+    return key, _svg(_png(text))
 
 
 def captcha_solve(*, key: str, answer: str) -> bool:
@@ -39,6 +38,13 @@ def noise_specks(draw: Any, image: Any) -> Any:
     for _ in range(width * height // 40):
         draw.point((secrets.randbelow(width), secrets.randbelow(height)), fill=settings.CAPTCHA_FOREGROUND_COLOR)
     return draw
+
+
+def _png(text: str) -> bytes:
+    # Here, because it loads Pillow with its fonts (3 MB in 10 ms), and most processes draw no captcha.
+    from captcha.views import _captcha_image
+
+    return _captcha_image(SimpleNamespace(challenge=text), 1).content
 
 
 def _svg(png: bytes) -> str:

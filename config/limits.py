@@ -13,7 +13,7 @@ from payments.services.start import SHORTEST_LIFE
 from shop.api.pay import QUERIES_A_MINUTE
 from shop.services.order_create import MOST_LINES
 from uploads.fields import UPLOADS_PER_MINUTE
-from uploads.images import MAX_BYTES, MAX_PIXELS
+from uploads.formats import MAX_BYTES, MAX_PIXELS
 from uploads.services import ORPHAN_AFTER
 from weather.services.query import QUERY_WINDOW_S
 

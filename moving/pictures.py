@@ -21,7 +21,7 @@ from moving.values import old_picture
 from shop.models import Category, OrderLine, Product
 from students.models import Student
 from uploads.errors import ImageRefused
-from uploads.images import MAX_BYTES
+from uploads.formats import MAX_BYTES
 from uploads.models import Upload
 from uploads.services import image_adopt, image_store
 

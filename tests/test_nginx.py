@@ -21,7 +21,7 @@ from tests.journeys.installation import until
 from tests.kit import deployed, free_ports
 from tests.needs import NGINX
 from uploads.api import media
-from uploads.images import CONTENT_TYPES
+from uploads.formats import CONTENT_TYPES
 
 pytestmark = pytest.mark.nginx
 # All that it writes stays in one folder: it need not be root's.

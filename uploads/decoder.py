@@ -25,7 +25,7 @@ from django.conf import settings
 
 from core.errors import DomainError, ServiceUnavailable
 from uploads import errors
-from uploads.images import MAX_BYTES, CleanImage, looks_heavy
+from uploads.formats import MAX_BYTES, CleanImage, looks_heavy
 
 log = structlog.get_logger("uploads")
 

@@ -8,27 +8,20 @@ import warnings
 from dataclasses import dataclass, replace
 from io import BytesIO
 from math import sqrt
-from struct import unpack_from
 from typing import Any, BinaryIO
 
 from PIL import Image, ImageOps, ImageSequence, MpoImagePlugin, TiffImagePlugin, WebPImagePlugin  # noqa: F401
 
 from core.errors import DomainError
 from uploads.errors import ImageBroken, ImageRefused, ImageTooComplex, ImageTooLarge, ImageTooManyPixels
+from uploads.formats import LIGHT_PIXELS, MAX_BYTES, MAX_PIXELS, CleanImage
 
-MAX_BYTES = 5 * 1024 * 1024  # of the file that is sent, and of the one that is stored
-MAX_PIXELS = 40_000_000
 # Of the stored picture: larger than any screen of today.
 MAX_SIDE = 4_096
 # Of all frames together. Of an animation that is larger or has more frames, only the first frame is kept.
 MAX_ANIMATION_PIXELS = 25_000_000
 MAX_FRAMES = 300
-# Photographs and screenshots of phones have fewer pixels than this. Other pictures may take 2 s and 700 MB.
-_LIGHT_PIXELS = {"JPEG": 20_000_000, "MPO": 20_000_000, "PNG": 6_000_000}
 ENCODE_TRIES = 3
-_JPEG_MAGIC, _PNG_MAGIC = b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n"
-_MAGIC = (_JPEG_MAGIC, _PNG_MAGIC, b"GIF8", b"RIFF")
-_HEAD_BYTES = 256 * 1024  # in files of cameras, the size comes after a preview and colour tables
 
 # Load Pillow's formats now: it would do so at the first picture, when the decoder's process may open no files.
 Image.preinit()
@@ -37,63 +30,20 @@ Image.MAX_IMAGE_PIXELS = MAX_PIXELS // 2
 warnings.simplefilter("ignore", Image.DecompressionBombWarning)
 
 _READABLE = ("JPEG", "PNG", "GIF", "WEBP")
-_SAVED_AS: dict[
-    str, tuple[str, str, str, dict[str, Any]]
-] = {  # Pillow's format -> (format, extension, content type, options)
-    "JPEG": ("JPEG", "jpg", "image/jpeg", {"quality": 88}),
-    "MPO": ("JPEG", "jpg", "image/jpeg", {"quality": 88}),  # a JPEG of a phone with a second picture in it
-    "PNG": ("PNG", "png", "image/png", {}),
-    "GIF": ("GIF", "gif", "image/gif", {"optimize": False}),
-    "WEBP": ("WEBP", "webp", "image/webp", {"quality": 85, "method": 2}),
+# Pillow's format -> (the format it is saved in, extension, options)
+_SAVED_AS: dict[str, tuple[str, str, dict[str, Any]]] = {
+    "JPEG": ("JPEG", "jpg", {"quality": 88}),
+    "MPO": ("JPEG", "jpg", {"quality": 88}),  # a JPEG of a phone with a second picture in it
+    "PNG": ("PNG", "png", {}),
+    "GIF": ("GIF", "gif", {"optimize": False}),
+    "WEBP": ("WEBP", "webp", {"quality": 85, "method": 2}),
 }
-CONTENT_TYPES = {extension: kind for _, extension, kind, _ in _SAVED_AS.values()}
 _MODES = {
     "JPEG": {"L", "RGB"},
     "PNG": {"1", "L", "LA", "P", "RGB", "RGBA"},
     "GIF": {"L", "P", "RGB", "RGBA"},
     "WEBP": {"RGB", "RGBA"},
 }
-
-
-@dataclass(frozen=True)
-class CleanImage:
-    content: bytes
-    extension: str
-    width: int
-    height: int
-
-    @property
-    def content_type(self) -> str:
-        return CONTENT_TYPES[self.extension]
-
-
-def looks_heavy(file: BinaryIO) -> bool:
-    """Guess from its first bytes whether a picture is heavy. Everything unusual is taken for heavy.
-
-    Pillow could tell the size, but for some formats it reads much more than the header: a WebP that claims to be large
-    takes 2 GB.
-
-    :raises ImageRefused: the file does not begin like a picture.
-    """
-    head = file.read(_HEAD_BYTES)
-    if not head.startswith(_MAGIC):
-        raise ImageRefused
-    if head.startswith(_JPEG_MAGIC):
-        return _jpeg_pixels(head) > _LIGHT_PIXELS["JPEG"]
-    if head.startswith(_PNG_MAGIC):
-        width, height = unpack_from(">II", head.ljust(24, b"\xff"), 16)
-        return width * height > _LIGHT_PIXELS["PNG"]
-    return True
-
-
-def _jpeg_pixels(head: bytes) -> int:
-    at = 2
-    while at + 9 <= len(head) and head[at] == 0xFF:
-        _, marker, length, _, height, width = unpack_from(">BBHBHH", head, at)
-        if 0xC0 <= marker <= 0xCF and marker not in {0xC4, 0xC8, 0xCC}:  # a frame header, which holds the size
-            return width * height
-        at += 2 + length
-    return MAX_PIXELS
 
 
 def image_clean(file: BinaryIO, *, may_be_heavy: bool = True) -> CleanImage:
@@ -103,7 +53,7 @@ def image_clean(file: BinaryIO, *, may_be_heavy: bool = True) -> CleanImage:
     scaled down, and further if it still takes more than ``MAX_BYTES``. Animations (GIF, WebP) are kept up to
     ``MAX_FRAMES`` and ``MAX_ANIMATION_PIXELS``.
 
-    :param may_be_heavy: False if :func:`looks_heavy` returned False; a picture that is heavy all the same is refused.
+    :param may_be_heavy: False if ``looks_heavy`` returned False; a picture that is heavy all the same is refused.
     :raises ImageRefused: no picture, broken, above ``MAX_PIXELS``, or it takes more memory than the process has.
     """
     try:
@@ -134,7 +84,7 @@ def _decoded(file: BinaryIO, may_be_heavy: bool) -> _Picture:
     source: Any = Image.open(file, formats=_READABLE)  # reads the header only
     if source.width * source.height > MAX_PIXELS:
         raise ImageTooManyPixels
-    if not may_be_heavy and source.width * source.height > _LIGHT_PIXELS.get(source.format, 0):
+    if not may_be_heavy and source.width * source.height > LIGHT_PIXELS.get(source.format, 0):
         raise ImageTooComplex
     frames = _frames(source)
     if len(frames) > 1:
@@ -151,7 +101,7 @@ def _may_be_animated(source: Any) -> bool:
 
 
 def _encoded(picture: _Picture) -> CleanImage:
-    kind, extension, _, options = _SAVED_AS[picture.source_format]
+    kind, extension, options = _SAVED_AS[picture.source_format]
     for _ in range(ENCODE_TRIES):
         out = BytesIO()
         first, *others = picture.frames

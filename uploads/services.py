@@ -23,7 +23,7 @@ from core.upstreams import UpstreamRefused
 from uploads.budget import free_space_check, insert_within_budget, sender_of
 from uploads.decoder import WAIT_S, image_decode
 from uploads.errors import ImageEmpty, ImageTooLarge
-from uploads.images import MAX_BYTES, CleanImage
+from uploads.formats import MAX_BYTES, CleanImage
 from uploads.models import ImageUse, Upload
 from uploads.store import is_bucket, picture_save
 

@@ -13,7 +13,7 @@ from core.api.envelope import error_response
 from core.api.system import not_found
 from core.errors import ServiceUnavailable, WrongMethod
 from core.upstreams import UpstreamRefused
-from uploads.images import CONTENT_TYPES
+from uploads.formats import CONTENT_TYPES
 from uploads.store import picture_open
 
 log = structlog.get_logger("uploads")

@@ -10,7 +10,8 @@ from PIL import Image
 from tests.kit import animation, encoded
 from uploads import images
 from uploads.errors import ImageBroken, ImageRefused, ImageTooComplex, ImageTooLarge, ImageTooManyPixels
-from uploads.images import image_clean, looks_heavy
+from uploads.formats import looks_heavy
+from uploads.images import image_clean
 
 # Pillow warns from half our limit on; here every warning of that family would be an error.
 pytestmark = pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")

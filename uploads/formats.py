@@ -1,0 +1,57 @@
+"""What a request needs to know of a picture: limits, types, whether it is heavy. Without Pillow, which takes 6 MB."""
+
+from dataclasses import dataclass
+from struct import unpack_from
+from typing import BinaryIO
+
+from uploads.errors import ImageRefused
+
+MAX_BYTES = 5 * 1024 * 1024  # of the file that is sent, and of the one that is stored
+MAX_PIXELS = 40_000_000
+# Photographs and screenshots of phones have fewer pixels than this. Other pictures may take 2 s and 700 MB.
+LIGHT_PIXELS = {"JPEG": 20_000_000, "MPO": 20_000_000, "PNG": 6_000_000}
+CONTENT_TYPES = {"jpg": "image/jpeg", "png": "image/png", "gif": "image/gif", "webp": "image/webp"}
+_JPEG_MAGIC, _PNG_MAGIC = b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n"
+_MAGIC = (_JPEG_MAGIC, _PNG_MAGIC, b"GIF8", b"RIFF")
+_HEAD_BYTES = 256 * 1024  # in files of cameras, the size comes after a preview and colour tables
+
+
+@dataclass(frozen=True)
+class CleanImage:
+    content: bytes
+    extension: str
+    width: int
+    height: int
+
+    @property
+    def content_type(self) -> str:
+        return CONTENT_TYPES[self.extension]
+
+
+def looks_heavy(file: BinaryIO) -> bool:
+    """Guess from its first bytes whether a picture is heavy. Everything unusual is taken for heavy.
+
+    Pillow could tell the size, but for some formats it reads much more than the header: a WebP that claims to be large
+    takes 2 GB.
+
+    :raises ImageRefused: the file does not begin like a picture.
+    """
+    head = file.read(_HEAD_BYTES)
+    if not head.startswith(_MAGIC):
+        raise ImageRefused
+    if head.startswith(_JPEG_MAGIC):
+        return _jpeg_pixels(head) > LIGHT_PIXELS["JPEG"]
+    if head.startswith(_PNG_MAGIC):
+        width, height = unpack_from(">II", head.ljust(24, b"\xff"), 16)
+        return width * height > LIGHT_PIXELS["PNG"]
+    return True
+
+
+def _jpeg_pixels(head: bytes) -> int:
+    at = 2
+    while at + 9 <= len(head) and head[at] == 0xFF:
+        _, marker, length, _, height, width = unpack_from(">BBHBHH", head, at)
+        if 0xC0 <= marker <= 0xCF and marker not in {0xC4, 0xC8, 0xCC}:  # a frame header, which holds the size
+            return width * height
+        at += 2 + length
+    return MAX_PIXELS
