@@ -4,11 +4,12 @@ from functools import cache
 from typing import Any
 
 from rest_framework.request import Request
+from rest_framework.response import Response
 from rest_framework.viewsets import ViewSet
 
 from core.api.access import Access
 from core.api.docs import Doc
-from core.api.envelope import Envelope
+from core.api.envelope import Envelope, ok
 
 
 class ApiViewSet(ViewSet):
@@ -33,16 +34,22 @@ class ApiViewSet(ViewSet):
         )
         context = {"view": self, "args": args, "kwargs": kwargs}
         method = request.method.lower()
-        self.action = "metadata" if method == "options" else (self.action_map or {}).get(method)  # type: ignore[assignment]
+        self.action = "options" if method == "options" else (self.action_map or {}).get(method)  # type: ignore[assignment]
         return Request(request, parsers, authenticators, negotiator, context)
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         # Refuse a wrong method before the login is checked: else a caller without a token would read 请登入.
         if self.action is None:
             self.http_method_not_allowed(request)
+        if self.action == "options":
+            return  # it says no more than that refusal, and needs no login either
         # REST framework would also negotiate a format, a version and throttles, of which no call has any.
         self.perform_authentication(request)
         self.check_permissions(request)
+
+    def options(self, request: Any, *args: Any, **kwargs: Any) -> Response:
+        # REST framework would describe the view, in English. The header Allow is the answer.
+        return ok()
 
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
         if isinstance(response, Envelope):

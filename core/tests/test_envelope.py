@@ -69,6 +69,13 @@ class TestTransport:
         assert (answer.status_code, answer.json()) == (405, {"status": 405, "state": False, "msg": "请求方式错误"})
         assert "POST" in answer["Allow"]
 
+    @pytest.mark.parametrize(("path", "methods"), [("/students/getstulist", {"GET", "HEAD"}), (LOGIN, {"POST"})])
+    def test_options_names_the_methods_in_a_header_without_a_login(self, api, path, methods):
+        answer = api.http.options(path)
+
+        assert (answer.status_code, answer.json()) == (200, {"status": 200, "state": True})
+        assert set(answer["Allow"].split(", ")) == methods | {"OPTIONS"}
+
     @pytest.mark.parametrize(
         "body",
         [
