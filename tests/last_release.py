@@ -84,6 +84,8 @@ def served(tree: Tree, home: Path, environ: dict[str, str]) -> Iterator[str]:
 class Visitor(World):
     """A trainee who makes every call of the document, and root in the back office."""
 
+    password = "last-release-9"  # early releases wanted more than the document's 555
+
     def __init__(self, running: Running, wechat: WeChat) -> None:
         self.wechat, self.staff = wechat, requests.Session()
         super().__init__(running)

@@ -18,12 +18,13 @@ from tests.journeys.document import CALLS, MENU, REFUSALS, TRANSACTION, TRANSACT
 from tests.kit import differences
 
 NOT_LOGGED_IN = {"status": 403, "state": False, "code": "10022", "msg": "请登入"}
-PASSWORD = "555"
 BY_NAME = {str(call): call for call in CALLS}
 
 
 class World:
     """Makes calls, and the things that calls need."""
+
+    password = "555"  # of everybody it registers
 
     def __init__(self, running):
         self.running, self.base = running, running.base
@@ -74,11 +75,11 @@ class World:
     # --- people ---
     def new_user(self):
         name = self.made_new_name()
-        body = {"username": name, "password": PASSWORD, "nickname": "按文档办事", "roles": "102"}
+        body = {"username": name, "password": self.password, "nickname": "按文档办事", "roles": "102"}
         return self.ask("POST", "/users/register", "root", **body)["userInfo"]
 
     def log_in(self, user):
-        return self.ask("POST", "/users/login", "anybody", username=user["username"], password=PASSWORD)["token"]
+        return self.ask("POST", "/users/login", "anybody", username=user["username"], password=self.password)["token"]
 
     def come_in(self):
         """Somebody whose token or password the call takes away."""
@@ -89,7 +90,7 @@ class World:
         return self.passer_by["username"]
 
     def made_password(self):
-        return PASSWORD
+        return self.password
 
     def made_unid(self):
         return self.trainee["unid"]
