@@ -140,7 +140,7 @@ class UserUpdateParams(Params):
 
 
 class UserDeleteParams(Params):
-    unid = PlainText(required=False, help_text="要删除的用户的 unid,可以重复,也可以用逗号隔开多个")
+    unid = PlainText(required=False, help_text="要删除的用户的 unid,可以重复(也可写作 unid[]),或用逗号隔开多个")
     username = PlainText(required=False, default="", help_text="或者用户名")
 
 

@@ -205,7 +205,8 @@ class OwnViewSet(ApiViewSet):
     def delete_user(self, request: CallerRequest) -> Response:
         params = UserDeleteParams.read(request)
         # Clients repeat the parameter to name several users, and Params keeps only the last one.
-        unids = [part.strip() for text in request.query_params.getlist("unid") for part in text.split(",")]
+        texts = [text for name in ("unid", "unid[]") for text in request.query_params.getlist(name)]
+        unids = [part.strip() for text in texts for part in text.split(",")]
         unids = [unid for unid in unids if unid]
         if not unids and not params["username"]:
             raise UserToDeleteMissing

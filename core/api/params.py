@@ -63,6 +63,8 @@ def present(source: Any) -> dict[str, Any]:
             value = next((text for text in reversed(source.getlist(name)) if not _is_blank(text)), None)
         if _holds_unstorable(value):
             raise BadParameter(f"{_printable(name)}: 包含非法字符")
+        if isinstance(source, QueryDict):
+            name = name.removesuffix("[]")  # axios and jQuery add it to the name of a list
         if not _is_blank(value):
             kept[name] = value
     return kept

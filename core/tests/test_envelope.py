@@ -177,6 +177,9 @@ class TestParameters:
     def test_a_blank_one_of_a_repeated_one_is_as_absent(self, lbw):
         assert "count: " in lbw.get("/students/getstulist?page=1&count=x&count=").json()["msg"]
 
+    def test_the_brackets_behind_the_name_of_a_list_do_not_count(self, lbw):
+        assert "count: " in lbw.get("/students/getstulist?page=1&count[]=5&count[]=x").json()["msg"]
+
     @pytest.mark.parametrize("junk", ["%00", "a%00b"])
     def test_nul_is_refused(self, lbw, junk):
         url = f"/permission/getrole?roleid={junk}"

@@ -3436,7 +3436,7 @@ export interface operations {
     get_users_deleteUser: {
         parameters: {
             query?: {
-                /** @description 要删除的用户的 unid,可以重复,也可以用逗号隔开多个 */
+                /** @description 要删除的用户的 unid,可以重复(也可写作 unid[]),或用逗号隔开多个 */
                 unid?: string;
                 /** @description 或者用户名 */
                 username?: string;
