@@ -10,7 +10,7 @@ import psycopg
 import requests
 
 from tests.cluster.machines import Machine
-from tests.cluster.parts import BUCKET_URL, Installation
+from tests.cluster.parts import BUCKET_URL, PASSWORD, Installation
 from tests.cluster.traffic import Traffic
 
 STOCK = 1_000_000
@@ -95,7 +95,7 @@ def _writes(machine: Machine) -> bool:
     PostgreSQL's own limit does not end the wait for a standby, and to cancel it is to be told that it was committed.
     So look away: hang up without an answer.
     """
-    url = f"postgresql://postgres:secret@{machine.address}/postgres?connect_timeout=2"
+    url = f"postgresql://postgres:{PASSWORD}@{machine.address}/postgres?connect_timeout=2"
     try:
         connection = psycopg.connect(url, autocommit=True)
     except psycopg.Error:

@@ -22,8 +22,9 @@ PYTHON = sys.executable
 SEARCH = os.pathsep.join(["/usr/bin", "/usr/sbin", "/bin", "/sbin"])
 ENTRANCE = f"http://{NET}.{SHARED}"
 BUCKET_URL = f"http://{NET}.{BUCKET}:9000"
+PASSWORD = "secret"
 DATABASE_URL = (
-    f"postgresql://postgres:secret@{NET}.{DATABASES[0]},{NET}.{DATABASES[1]}/spms?target_session_attrs=read-write"
+    f"postgresql://postgres:{PASSWORD}@{NET}.{DATABASES[0]},{NET}.{DATABASES[1]}/spms?target_session_attrs=read-write"
 )
 WITNESSES = (THIRD, *APPS)  # where etcd and Sentinel run
 SENTINELS = [f"{NET}.{number}" for number in WITNESSES]
@@ -48,7 +49,7 @@ class Installation:
             "DJANGO_SETTINGS_MODULE": "config.settings.local",
             "DJANGO_SECRET_KEY": "x" * 50,
             "DATABASE_URL": DATABASE_URL,
-            "REDIS_URL": f"sentinel://{','.join(SENTINELS)}/0?service=spms",
+            "REDIS_URL": f"sentinel://:{PASSWORD}@{','.join(SENTINELS)}/0?service=spms",
             "SANDBOX": "0",
             "DEMO_DATA": "0",
             "PUBLIC_BASE_URL": ENTRANCE,
@@ -122,7 +123,7 @@ class Installation:
                 "/var/lib/postgresql/18/spms": str(machine.home / "data"),
                 "/usr/lib/postgresql/18/bin": str(self.postgres),
                 "/var/run/postgresql": str(machine.home),
-                "PASSWORD": "secret",
+                "PASSWORD": PASSWORD,
             },
         )
         machine.programs["patroni"] = ["patroni", str(machine.home / "patroni.yml")]
@@ -146,12 +147,14 @@ class Installation:
         machine.programs["valkey"] = [
             *(self.valkey, "--bind", machine.address, "--protected-mode", "no", "--dir", str(machine.home)),
             *("--appendonly", "yes", "--save", "", "--repl-timeout", "5", *follows),
+            *("--requirepass", PASSWORD, "--masterauth", PASSWORD),
         ]
         return machine
 
     def _add_sentinel(self, machine: Machine) -> None:
         conf = machine.home / "sentinel.conf"
-        self._configure(machine, conf.name, {"10.0.0.31": f"{NET}.{CACHES[0]}", "ADDRESS": machine.address})
+        changes = {"10.0.0.31": f"{NET}.{CACHES[0]}", "ADDRESS": machine.address, "PASSWORD": PASSWORD}
+        self._configure(machine, conf.name, changes)
         machine.programs["sentinel"] = [self.valkey, str(conf), "--sentinel"]
 
     def primary_cache(self) -> Machine:
@@ -306,7 +309,7 @@ class Installation:
         sync = psycopg.connect(DATABASE_URL.replace("/spms?", "/postgres?"), connect_timeout=2, autocommit=True)
         with sync:
             states = [row[0] for row in sync.execute("SELECT sync_state FROM pg_stat_replication")]
-        cache = redis.Redis(self.primary_cache().address, socket_timeout=2).info("replication")
+        cache = redis.Redis(self.primary_cache().address, password=PASSWORD, socket_timeout=2).info("replication")
         return (
             roles == ["primary", "replica"]
             and "sync" in states
