@@ -2,23 +2,18 @@
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import redis
 import requests
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
+from tests.journeys.browser import CHROMIUM_ARGS, forget_visitor, visitor, watched_page
 from tests.journeys.installation import installation
 from tests.kit import free_ports
 from tests.needs import CHROMIUM
-
-# Background services of Chromium look for hosts outside; the journeys allow none.
-CHROMIUM_ARGS = [
-    "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync", "--no-first-run",
-]  # fmt: skip
 
 
 @dataclass
@@ -45,9 +40,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 
 
 @pytest.fixture(scope="package")
-def chromium() -> Iterator[object]:
-    from playwright.sync_api import sync_playwright
-
+def chromium() -> Iterator[Browser]:
     # Its event loop runs in this thread: it has to end before other tests start their own.
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_ARGS)
@@ -55,24 +48,16 @@ def chromium() -> Iterator[object]:
         browser.close()
 
 
+@pytest.fixture(scope="package")
+def context(chromium: Browser, running: Running) -> Iterator[BrowserContext]:
+    """One for all tests, because what it has in its cache already halves the time of a page."""
+    with visitor(chromium, running.base) as context:
+        yield context
+
+
 @pytest.fixture
-def page(chromium, running: Running) -> Iterator[object]:
-    """A page that must neither complain in its console nor ask another host for anything."""
-    with watched_page(chromium, running.base) as page:
+def page(context: BrowserContext, running: Running) -> Iterator[Page]:
+    """A page of somebody who comes for the first time. It must neither complain nor ask another host for anything."""
+    with watched_page(context, running.base) as page:
         yield page
-
-
-@contextmanager
-def watched_page(chromium, *servers: str) -> Iterator[object]:
-    """A page of the first of ``servers`` that must not complain in its console, and may ask these servers only."""
-    context = chromium.new_context(locale="zh-CN", base_url=servers[0])
-    context.set_default_timeout(90_000)  # for something that comes late because the machine is busy with other tests
-    page = context.new_page()
-    complaints: list[str] = []
-    allowed = (*servers, *(server.replace("http", "ws") for server in servers), "data:", "blob:")
-    page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.on("request", lambda asked: None if asked.url.startswith(allowed) else complaints.append(asked.url))
-    yield page
-    context.close()
-    assert complaints == []
+        forget_visitor(page, running.base)

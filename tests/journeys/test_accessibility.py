@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import requests
 
+from tests.journeys.browser import is_wider_than_the_screen, log_in
 from tests.journeys.test_entrance import AN_HOUR_LATER, shell
 
 pytestmark = [pytest.mark.chromium, pytest.mark.node]
@@ -50,7 +51,7 @@ def faults(page, axe):
             page.emulate_media(color_scheme=scheme)
             # The back office asks for the preference only as it loads.
             page.evaluate("isDark => document.documentElement.classList.toggle('dark', isDark)", scheme == "dark")
-            if page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth"):
+            if is_wider_than_the_screen(page):
                 found.append(f"wider than {size['width']} pixels")
             found += page.evaluate(FAULTS, EXCUSED)
         return found
@@ -143,11 +144,7 @@ def test_the_phone_that_pays_and_the_sandbox(page, faults, order):
 def test_the_back_office_has_no_faults(page, running, faults, order):
     page.goto("/admin/login/")
     found = {"login": faults()}
-    page.get_by_label("用户名").fill("root")
-    page.locator("input[name=password]").fill(running.root_password)
-    page.get_by_role("button", name="登录").click()
-    page.wait_for_url("**/admin/")
-
+    log_in(page, "root", running.root_password)
     for path in (
         "", "students/student/", "students/student/add/", "students/transferrun/import/", "permissions/role/add/",
         "permissions/role/", "shop/order/",

@@ -2,25 +2,16 @@
 
 import pytest
 
+from tests.journeys.browser import PHONE, is_wider_than_the_screen, log_in, visitor
+
 pytestmark = pytest.mark.chromium
 PASSWORD = "a-good-Password-7"
-PHONE = {"width": 390, "height": 844}
-
-
-def log_in(page, username, password):
-    page.goto("/admin/login/")
-    page.get_by_label("用户名").fill(username)
-    page.locator("input[name=password]").fill(password)
-    page.get_by_role("button", name="登录").click()
-    page.wait_for_url("**/admin/")
-
-
-def is_wider_than_the_screen(page):
-    return page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth")
+LISTS = ["students/student", "shop/order", "accounts/user", "auditlog/logentry", "permissions/role"]
 
 
 def test_from_a_number_to_the_rows_and_to_what_changed(page, running):
     log_in(page, "root", running.root_password)
+    page.goto("/admin/")
     health = page.locator(".bo-card", has_text="运行状况")
     for queue in ("订单与资金", "即时任务", "批量任务"):
         health.get_by_text(queue).wait_for()
@@ -51,31 +42,38 @@ def test_new_staff_see_their_section_alone(page, running, chromium):
     page.locator("[name=_save]").click()
     page.wait_for_url("**/accounts/user/*/change/")
 
-    context = chromium.new_context(locale="zh-CN", base_url=running.base, viewport=PHONE, color_scheme="dark")
-    theirs = context.new_page()
-    log_in(theirs, "xiaowang", PASSWORD)
+    with visitor(chromium, running.base, viewport=PHONE, color_scheme="dark") as context:
+        theirs = context.new_page()
+        log_in(theirs, "xiaowang", PASSWORD)
+        theirs.goto("/admin/")
 
-    links = theirs.locator("#nav-sidebar-apps a, nav a").evaluate_all("all => all.map(a => a.getAttribute('href'))")
-    assert "/admin/students/student/" in links
-    assert not [link for link in links if link and "/shop/" in link]
-    assert theirs.goto("/admin/shop/order/").status == 403
-    context.close()
+        links = theirs.locator("#nav-sidebar-apps a, nav a").evaluate_all("all => all.map(a => a.getAttribute('href'))")
+        assert "/admin/students/student/" in links
+        assert not [link for link in links if link and "/shop/" in link]
+        assert theirs.goto("/admin/shop/order/").status == 403
 
 
 def test_fits_a_phone_in_the_dark(chromium, running):
-    context = chromium.new_context(locale="zh-CN", base_url=running.base, viewport=PHONE, color_scheme="dark")
-    page = context.new_page()
-    log_in(page, "root", running.root_password)
+    with visitor(chromium, running.base, viewport=PHONE, color_scheme="dark") as context:
+        page = context.new_page()
+        log_in(page, "root", running.root_password)
+        page.goto("/admin/")
 
-    assert page.evaluate("document.documentElement.classList.contains('dark')")
-    # The widest form, on a desk's screen.
-    page.set_viewport_size({"width": 1440, "height": 900})
-    page.goto("/admin/accounts/user/?q=root")
-    page.locator("#result_list tbody th a").click()
-    page.get_by_label("VIP 等级").wait_for()
-    assert not is_wider_than_the_screen(page)
-    page.set_viewport_size(PHONE)
-    for path in ("", "students/student/", "shop/order/", "accounts/user/", "auditlog/logentry/", "permissions/role/"):
-        page.goto(f"/admin/{path}")
-        assert not is_wider_than_the_screen(page), path
-    context.close()
+        assert page.evaluate("document.documentElement.classList.contains('dark')")
+        # The widest form, on a desk's screen.
+        page.set_viewport_size({"width": 1440, "height": 900})
+        page.goto("/admin/accounts/user/?q=root")
+        page.locator("#result_list tbody th a").click()
+        page.get_by_label("VIP 等级").wait_for()
+        assert not is_wider_than_the_screen(page)
+        page.set_viewport_size(PHONE)
+        for path in (
+            "",
+            "students/student/",
+            "shop/order/",
+            "accounts/user/",
+            "auditlog/logentry/",
+            "permissions/role/",
+        ):
+            page.goto(f"/admin/{path}")
+            assert not is_wider_than_the_screen(page), path

@@ -12,7 +12,7 @@ import requests
 from django_otp.oath import TOTP
 
 from accounts.services.login_limits import PAIR_LIMIT
-from tests.journeys.test_backoffice import log_in
+from tests.journeys.browser import log_in
 from tests.journeys.test_orders_desk import Buyer
 
 pytestmark = pytest.mark.chromium
@@ -69,6 +69,7 @@ def test_a_guesser_is_told_to_wait(page, running):
 def test_a_phone_is_enrolled_and_its_codes_let_in(page, running):
     shell(running, STAFF.format(name="dayu", password=PASSWORD))
     log_in(page, "dayu", PASSWORD)
+    page.goto("/admin/")
     page.locator("[x-on\\:click*=openUserLinks]").click()
     page.get_by_role("link", name="动态验证码").click()
     assert page.get_by_role("img", name="绑定用的二维码").evaluate("image => image.naturalWidth") > 20

@@ -5,6 +5,8 @@ import io
 
 import pytest
 
+from tests.journeys.browser import log_in
+
 pytestmark = pytest.mark.chromium
 
 HEAD = ["学号", "班级", "姓名", "年龄", "城市", "学历", "项目地址", "自我评价"]
@@ -12,20 +14,12 @@ COUNT = 2000
 LIST = "/admin/students/student/?class=H52000"
 
 
-def log_in(page, running):
-    page.goto("/admin/students/student/")
-    page.locator("#id_username").fill("root")
-    page.locator("#id_password").fill(running.root_password)
-    page.locator("#id_password").press("Enter")
-    page.get_by_role("link", name="导入学员").wait_for()
-
-
 def bring_in(page, count):
     out = io.StringIO()
     csv.writer(out).writerows(
         [HEAD, *(["", "H52000", f"成批{n}", 20, "重庆", "本科", "地址", "你好"] for n in range(count))]
     )
-    page.get_by_role("link", name="导入学员").click()
+    page.goto("/admin/students/transferrun/import/")
     page.locator("input[type=file]").set_input_files(
         {"name": "一届.csv", "mimeType": "text/csv", "buffer": out.getvalue().encode()}
     )
@@ -40,7 +34,7 @@ def how_many(page):
 
 
 def test_two_thousand_are_deleted_at_once_and_come_back(page, running):
-    log_in(page, running)
+    log_in(page, "root", running.root_password)
     bring_in(page, COUNT)
 
     page.goto(LIST)
@@ -64,7 +58,7 @@ def test_two_thousand_are_deleted_at_once_and_come_back(page, running):
 
 
 def test_two_colleagues_edit_one_student(chromium, page, running):
-    log_in(page, running)
+    log_in(page, "root", running.root_password)
     bring_in(page, 1)
     page.goto(LIST)
     page.get_by_role("link", name="成批0", exact=True).first.click()

@@ -5,9 +5,9 @@ import re
 import pytest
 import requests
 
+from tests.journeys.browser import PHONE as PHONE_SCREEN
+from tests.journeys.browser import is_wider_than_the_screen, log_in
 from tests.journeys.installation import until
-from tests.journeys.test_backoffice import PHONE as PHONE_SCREEN
-from tests.journeys.test_backoffice import is_wider_than_the_screen, log_in
 
 pytestmark = pytest.mark.chromium
 PHONE = "13911112222"
@@ -55,6 +55,7 @@ def test_from_the_phone_to_the_parcel_and_back(page, running):
     log_in(page, "root", running.root_password)
 
     # Found by phone, printed, shipped.
+    page.goto("/admin/")
     page.get_by_role("link", name="待发货订单").click()
     pks = f"{pk(page, number)},{pk(page, other)}"
     find(page, PHONE)

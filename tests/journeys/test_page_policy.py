@@ -5,7 +5,7 @@ The fixture ``page`` complains about whatever the browser writes into its consol
 
 import pytest
 
-from tests.journeys.test_backoffice import log_in
+from tests.journeys.browser import log_in, visitor
 
 pytestmark = pytest.mark.chromium
 
@@ -31,9 +31,8 @@ SLIPPED_IN = """() => {
 @pytest.fixture
 def quiet_page(chromium, running):
     """A page whose console nobody reads."""
-    context = chromium.new_context(locale="zh-CN", base_url=running.base)
-    yield context.new_page()
-    context.close()
+    with visitor(chromium, running.base) as context:
+        yield context.new_page()
 
 
 @pytest.mark.parametrize("path", PAGES)
@@ -57,6 +56,7 @@ def test_the_documentation_tries_a_call(page):
 
 def test_the_whole_back_office(page, running):
     log_in(page, "root", running.root_password)
+    page.goto("/admin/")
     links = page.locator("#nav-sidebar-apps a, nav a").evaluate_all("all => all.map(a => a.getAttribute('href'))")
     lists = sorted({link for link in links if link and link.startswith("/admin/") and link.count("/") > 3})
     assert len(lists) > 10

@@ -7,19 +7,12 @@ import requests
 
 from core.api.access import Access
 from core.api.routing import endpoints
+from tests.journeys.browser import log_in, visitor
 
 pytestmark = pytest.mark.chromium
 PASSWORD = "a-good-Password-7"
 MENU = [{"name": "管理首页"}, {"name": "学员管理", "children": [{"name": "学员资料"}]}]
 CALLS = {"/students/getclasses", "/students/getstulist", "/students/searchstu"}
-
-
-def log_in(page, running):
-    page.goto("/admin/login/")
-    page.locator("#id_username").fill("root")
-    page.locator("#id_password").fill(running.root_password)
-    page.locator("#id_password").press("Enter")
-    page.wait_for_url("**/admin/")
 
 
 def fill_the_menu(page):
@@ -72,7 +65,7 @@ def make_a_user(page):
 
 
 def test_a_role_from_the_editor_to_its_users_calls(page, running):
-    log_in(page, running)
+    log_in(page, "root", running.root_password)
     make_the_role(page)
     make_a_user(page)
 
@@ -92,7 +85,7 @@ def test_a_role_from_the_editor_to_its_users_calls(page, running):
 
 
 def test_mistakes_are_undone_and_faults_are_named(page, running):
-    log_in(page, running)
+    log_in(page, "root", running.root_password)
     page.goto("/admin/permissions/role/")
     page.get_by_role("link", name="主管").click()
     tree, text = page.locator(".ro-tree"), page.get_by_label("菜单文本")
@@ -114,23 +107,24 @@ def test_mistakes_are_undone_and_faults_are_named(page, running):
 
 
 def test_the_editor_needs_no_scripts(chromium, running):
-    context = chromium.new_context(locale="zh-CN", base_url=running.base, java_script_enabled=False)
-    page = context.new_page()
-    log_in(page, running)
-    page.goto("/admin/permissions/role/add/")
+    with visitor(chromium, running.base, java_script_enabled=False) as context:
+        page = context.new_page()
+        log_in(page, "root", running.root_password)
+        page.goto("/admin/permissions/role/add/")
 
-    page.get_by_label("角色编号").fill("302")
-    page.get_by_label("角色名称").fill("助教")
-    page.get_by_label("菜单文本").fill('[{"name": "我的中心"}]')
-    page.get_by_label("搜索学员").check()
-    page.get_by_label("其他路径").fill("/product/*")
-    page.locator("#id_buttons").get_by_label("查看").check()
-    page.locator("[name=_continue]").click()
-    page.get_by_text("包含 3 个接口").wait_for()
+        page.get_by_label("角色编号").fill("302")
+        page.get_by_label("角色名称").fill("助教")
+        page.get_by_label("菜单文本").fill('[{"name": "我的中心"}]')
+        page.get_by_label("搜索学员").check()
+        page.get_by_label("其他路径").fill("/product/*")
+        page.locator("#id_buttons").get_by_label("查看").check()
+        page.locator("[name=_continue]").click()
+        page.get_by_text("包含 3 个接口").wait_for()
 
-    assert json.loads(page.get_by_label("菜单文本").input_value()) == [
-        {"name": "管理首页"},
-        {"name": "我的中心"},
-    ]
-    assert page.get_by_label("搜索学员").is_checked() and page.locator("#id_buttons").get_by_label("查看").is_checked()
-    context.close()
+        assert json.loads(page.get_by_label("菜单文本").input_value()) == [
+            {"name": "管理首页"},
+            {"name": "我的中心"},
+        ]
+        assert (
+            page.get_by_label("搜索学员").is_checked() and page.locator("#id_buttons").get_by_label("查看").is_checked()
+        )

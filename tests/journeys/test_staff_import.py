@@ -5,6 +5,8 @@ import io
 
 import pytest
 
+from tests.journeys.browser import log_in
+
 pytestmark = pytest.mark.chromium
 
 HEAD = ["学号", "班级", "姓名", "年龄", "城市", "学历", "项目地址", "自我评价"]
@@ -26,10 +28,8 @@ def upload(page, rows):
 def test_imports_two_hundred_and_fixes_three(page, running):
     rows = [["", "H51999", f"导入{n}", 20, "重庆", "本科", "地址", "你好"] for n in range(200)]
     rows[10][3], rows[20][2], rows[30][6] = "二十", "", "javascript:alert(1)"
+    log_in(page, "root", running.root_password)
     page.goto("/admin/students/student/")
-    page.locator("#id_username").fill("root")
-    page.locator("#id_password").fill(running.root_password)
-    page.locator("#id_password").press("Enter")
 
     page.get_by_role("link", name="导入学员").click()
     upload(page, rows)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.journeys.test_backoffice import is_wider_than_the_screen, log_in
+from tests.journeys.browser import PHONE, is_wider_than_the_screen, log_in, visitor
 from tests.journeys.test_entrance import shell
 
 pytestmark = pytest.mark.chromium
@@ -34,26 +34,24 @@ def tab_to(page, text):
 
 def test_a_teacher_prints_the_class_list_and_the_head_sees_why(page, chromium, running):
     shell(running, TEACHER)
-    phone = chromium.new_context(
-        locale="zh-CN", base_url=running.base, viewport={"width": 390, "height": 844}, color_scheme="dark"
-    )
-    teacher = phone.new_page()
-    log_in(teacher, "laoshi", PASSWORD)
+    with visitor(chromium, running.base, viewport=PHONE, color_scheme="dark") as phone:
+        teacher = phone.new_page()
+        log_in(teacher, "laoshi", PASSWORD)
 
-    teacher.goto("/admin/students/student/?class=H51901")
-    tab_to(teacher, "打印名单")
-    with teacher.expect_popup() as popup:
-        teacher.keyboard.press("Enter")
-    sheet = popup.value
-    sheet.get_by_role("heading", name="H51901 班学员名单").wait_for()
-    assert sheet.locator("tbody tr").count() > 5 and not is_wider_than_the_screen(sheet)
-    assert not teacher.get_by_text("Excel").count()
-    teacher.goto("/admin/students/student/export/?format=csv")
-    teacher.get_by_text("你的角色不能打开这一页").wait_for()
-    phone.close()
+        teacher.goto("/admin/students/student/?class=H51901")
+        tab_to(teacher, "打印名单")
+        with teacher.expect_popup() as popup:
+            teacher.keyboard.press("Enter")
+        sheet = popup.value
+        sheet.get_by_role("heading", name="H51901 班学员名单").wait_for()
+        assert sheet.locator("tbody tr").count() > 5 and not is_wider_than_the_screen(sheet)
+        assert not teacher.get_by_text("Excel").count()
+        teacher.goto("/admin/students/student/export/?format=csv")
+        teacher.get_by_text("你的角色不能打开这一页").wait_for()
 
     # The head finds the page with Ctrl+K, and the names stay in sight in both directions.
     log_in(page, "root", running.root_password)
+    page.goto("/admin/")
     page.set_viewport_size({"width": 390, "height": 600})
     page.keyboard.press("Control+k")
     page.locator("#search-input-command").fill("谁能")

@@ -1,0 +1,82 @@
+"""What the journeys do with a browser: pages that are watched, and people who are logged in."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from playwright.sync_api import Browser, BrowserContext, Page
+
+# Background services of Chromium look for hosts outside; the journeys allow none.
+CHROMIUM_ARGS = [
+    "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync", "--no-first-run",
+]  # fmt: skip
+PATIENCE_MS = 90_000  # for something that comes late because the machine is busy with other tests
+PHONE = {"width": 390, "height": 844}
+
+
+# Messages that go by themselves may have gone before a busy machine looks, so each page writes them down.
+_NOTE_ALERTS = """
+window.alerts = []
+new MutationObserver(changes => {
+  for (const { addedNodes } of changes)
+    for (const node of addedNodes) if (node.role === "alert") window.alerts.push(node.textContent)
+}).observe(document, { childList: true, subtree: true })
+"""
+_TAKE_ALERT = """text => {
+  const index = window.alerts.findIndex(alert => alert.includes(text))
+  return index >= 0 && window.alerts.splice(0, index + 1)
+}"""
+
+
+@contextmanager
+def visitor(chromium: Browser, base_url: str, **options: Any) -> Iterator[BrowserContext]:
+    """Somebody with a browser of their own, which remembers nothing."""
+    context = chromium.new_context(locale="zh-CN", base_url=base_url, **options)
+    context.set_default_timeout(PATIENCE_MS)
+    context.add_init_script(_NOTE_ALERTS)
+    yield context
+    context.close()
+
+
+@contextmanager
+def watched_page(context: BrowserContext, *servers: str) -> Iterator[Page]:
+    """A page that must not complain in its console, and may ask ``servers`` only."""
+    page = context.new_page()
+    complaints: list[str] = []
+    allowed = (*servers, *(server.replace("http", "ws") for server in servers), "data:", "blob:")
+    page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("request", lambda asked: None if asked.url.startswith(allowed) else complaints.append(asked.url))
+    yield page
+    page.close()
+    assert complaints == []
+
+
+def was_told(page: Page, text: str) -> None:
+    """Wait until the page has shown a message with this text, after those that were waited for before."""
+    page.wait_for_function(_TAKE_ALERT, arg=text)
+
+
+def forget_visitor(page: Page, server: str) -> None:
+    """Leave nothing open and nothing kept of whoever used ``page``."""
+    page.context.clear_cookies()
+    for other in page.context.pages:
+        if other != page:
+            other.close()
+    session = page.context.new_cdp_session(page)
+    session.send("Storage.clearDataForOrigin", {"origin": server, "storageTypes": "local_storage"})
+
+
+def log_in(page: Page, username: str, password: str) -> None:
+    """Log in to the back office. The form is sent without being looked at, which takes a tenth of the time."""
+    context = page.context
+    context.request.get("/admin/login/")
+    given = {"username": username, "password": password}
+    given["csrfmiddlewaretoken"] = next(c["value"] for c in context.cookies() if c["name"] == "csrftoken")
+    answer = context.request.post("/admin/login/", form=given, max_redirects=0)
+    assert answer.status == 302, answer.text()
+
+
+def is_wider_than_the_screen(page: Page) -> bool:
+    return page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth")
