@@ -1,13 +1,17 @@
-"""The WSGI application, for HTTP without sockets. It repairs headers that Python or Django cannot deal with."""
+"""The WSGI application, for HTTP without sockets. It repairs what Python or Django cannot deal with."""
 
 import os
 import re
 from collections.abc import Callable, Iterable
-from typing import Any
+from tempfile import SpooledTemporaryFile
+from typing import IO, Any
 
 from django.core.wsgi import get_wsgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.local")
+
+# isort: split
+from core.api.bodies import BLOCK, body_limit
 
 _django = get_wsgi_application()
 _CHARSET = re.compile(r";\s*charset\*?\s*=[^;]*", re.IGNORECASE)
@@ -24,6 +28,27 @@ def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> 
     # Python 3.11.10, 3.12.6 and 3.13 read cookies in linear time: remove the next two lines with older versions.
     if "\\" in environ.get("HTTP_COOKIE", ""):
         environ["HTTP_COOKIE"] = environ["HTTP_COOKIE"].replace("\\", "")
+    # Granian's `input_terminated` says that the body's end can be read without its length.
+    if environ.get("HTTP_TRANSFER_ENCODING") and environ.get("wsgi.input_terminated"):
+        with SpooledTemporaryFile(BLOCK) as body:
+            _measure_body(environ, body)
+            return _answer(environ, start_response)
+    return _answer(environ, start_response)
+
+
+def _measure_body(environ: dict[str, Any], body: IO[bytes]) -> None:
+    """Move a body that came in chunks into ``body``, and announce its length: without one Django reads no body at all.
+
+    nginx and ``config.asgi`` do so themselves, HAProxy does not. ``BodyLimitMiddleware`` refuses what is too long.
+    """
+    limit = body_limit(environ["PATH_INFO"], environ.get("CONTENT_TYPE", ""))
+    while body.tell() <= limit and (part := environ["wsgi.input"].read(BLOCK)):
+        body.write(part)
+    environ["wsgi.input"], environ["CONTENT_LENGTH"] = body, str(body.tell())
+    body.seek(0)
+
+
+def _answer(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
     response: Any = _django(environ, start_response)
     if getattr(response, "streaming", True):
         return response

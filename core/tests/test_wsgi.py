@@ -1,0 +1,30 @@
+"""Granian with the WSGI application, as ``deploy/systemd`` starts it and HAProxy calls it."""
+
+import json
+from http.client import HTTPConnection
+
+import pytest
+
+from core.api.bodies import BODY_LIMIT
+from tests.concurrency.servers import web_processes
+from tests.kit import free_ports
+
+
+@pytest.fixture
+def port(tmp_path, transactional_db):
+    with web_processes(free_ports(1), STATE_DIR=str(tmp_path)) as (port,):
+        yield port
+
+
+def login_in_chunks(port: int, *chunks: bytes) -> tuple[int, str]:
+    connection = HTTPConnection("127.0.0.1", port, timeout=30)
+    connection.request("POST", "/users/login", iter(chunks), {"Content-Type": "application/json"}, encode_chunked=True)
+    answer = connection.getresponse()
+    msg = json.loads(answer.read())["msg"]
+    connection.close()
+    return answer.status, msg
+
+
+def test_a_body_that_comes_in_chunks_is_read_as_far_as_others_may_be_long(port):
+    assert login_in_chunks(port, b'{"username": "li", "pass', b'word": "x"}') == (200, "用户名或者密码错误")
+    assert login_in_chunks(port, *[b"x" * BODY_LIMIT] * 2) == (413, "请求内容过大")
