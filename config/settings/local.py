@@ -1,7 +1,6 @@
 """Development: everything has a default, every upstream is the sandbox."""
 
 import sys
-from importlib.util import find_spec
 
 from config.settings.base import *  # noqa: F403
 
@@ -9,6 +8,6 @@ DEBUG = False  # Django's debug page would replace the envelope that clients exp
 
 INSTALLED_APPS = [*INSTALLED_APPS, "devstack"]  # noqa: F405  (`manage.py up` and `reset`)
 
-if "runserver" in sys.argv and find_spec("daphne"):
-    # With daphne (make install-dev) `runserver` serves sockets too; other commands do without its 0.2 s of imports.
+if "runserver" in sys.argv:
+    # With daphne `runserver` serves sockets too; other commands do without its 0.2 s of imports.
     INSTALLED_APPS = ["daphne", *INSTALLED_APPS]

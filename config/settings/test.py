@@ -6,7 +6,7 @@ from pathlib import Path
 
 from config.settings.base import *  # noqa: F403
 
-SECRET_KEY = "the-same-key-for-every-test-of-every-machine"  # noqa: S105
+SECRET_KEY = SIMPLE_JWT["SIGNING_KEY"] = "the-same-key-for-every-test-of-every-machine"  # noqa: F405, S105
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 MEDIA_ROOT = str(Path(tempfile.gettempdir()) / f"spms-test-media-{os.environ.get('PYTEST_XDIST_WORKER', '')}")
 LOGGING = {"format": "console", "level": "ERROR"}

@@ -142,7 +142,9 @@ class TestTheEnvFile:
 class TestDevelopmentsSigningKey:
     """Made for one installation: one that stands in the repository would let anybody sign himself root's token."""
 
-    ASK = "from django.conf import settings; print(settings.SECRET_KEY)"
+    ASK = (
+        "from django.conf import settings as s;assert s.SIMPLE_JWT['SIGNING_KEY'] == s.SECRET_KEY; print(s.SECRET_KEY)"
+    )
 
     def ask(self, state_dir: Path, **more: str) -> "subprocess.Popen[str]":
         environment = {"PATH": os.environ["PATH"], "STATE_DIR": str(state_dir), "SANDBOX": "0"}
