@@ -1,3 +1,4 @@
+from datetime import datetime
 from typing import Any, ClassVar
 
 from django import forms
@@ -5,7 +6,7 @@ from django.contrib import admin, messages
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group
 from django.core.exceptions import PermissionDenied
-from django.db.models import Q, QuerySet
+from django.db.models import F, Q, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
@@ -83,10 +84,10 @@ class UserAdmin(PasswordFirst, DjangoUserAdmin, OfficeAdmin):  # type: ignore[mi
 
     form, add_form, change_password_form = UserForm, NewUserForm, AdminPasswordChangeForm
     rights: ClassVar = {"view": "查看", "change": "修改"}
-    list_display = ["picture", "username", "nickname", "role", "phone", "is_active", "is_staff", "last_login"]
+    list_display = ["picture", "username", "nickname", "role", "phone", "is_active", "is_staff", "logged_in_at"]
     list_display_links = ["username"]
-    # Only the user name has an index: sorting 50,000 users by a yes/no column took 0.38 s. The filters find the same.
-    sortable_by = ["username"]
+    # The others have no index: sorting 50,000 users by a yes/no column took 0.38 s. The filters find the same.
+    sortable_by = ["username", "logged_in_at"]
     list_filter = ["role", "is_active", "is_staff", ("last_login", RangeDateTimeFilter)]
     list_filter_submit = True
     list_select_related = ["role"]
@@ -107,6 +108,10 @@ class UserAdmin(PasswordFirst, DjangoUserAdmin, OfficeAdmin):  # type: ignore[mi
     add_fieldsets = [
         (None, {"fields": ["username", "nickname", "phone", "role", "is_staff", "password1", "password2"]}),
     ]
+
+    @display(description="上次登录", ordering=F("last_login").asc(nulls_first=True))
+    def logged_in_at(self, user: User) -> datetime | None:
+        return user.last_login
 
     @display(description="密码")
     def new_password(self, user: User) -> str:

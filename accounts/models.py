@@ -72,6 +72,10 @@ class User(AbstractBaseUser, PermissionsMixin):
     class Meta:
         verbose_name = verbose_name_plural = "用户"
         ordering = ["-pk"]
+        indexes = [
+            # For the list of the back office, newest first: whoever has never logged in comes last.
+            models.Index(models.F("last_login").desc(nulls_last=True), models.F("id").desc(), name="user_last_login"),
+        ]
         constraints = [
             models.UniqueConstraint(
                 fields=["wechat_appid", "openid"], condition=~models.Q(openid=""), name="user_one_per_openid"

@@ -1,11 +1,14 @@
 """The back office's users and roles: who gets in, what each may do, and that nobody can raise himself."""
 
+from datetime import timedelta
+
 import pytest
 from django.contrib.admin.templatetags.admin_list import result_headers
 from django.contrib.auth.models import Permission
 from django.test import Client
 from django.utils import timezone
 
+from accounts.admin import UserAdmin
 from accounts.models import User
 from accounts.services.login import login_record
 from permissions.models import Role
@@ -319,4 +322,19 @@ class TestRoles:
 def test_the_list_of_users_offers_to_sort_by_what_has_an_index(boss):
     heads = [head for head in result_headers(boss.get(USERS).context_data["cl"]) if head["sortable"]]
 
-    assert [head["text"] for head in heads] == ["用户名"]
+    assert [head["text"] for head in heads] == ["用户名", "上次登录"]
+
+
+def test_who_logged_in_last_comes_first_and_who_never_did_comes_last(boss, person):
+    never, long_ago, today = (person(name).user for name in ("never", "long_ago", "today"))
+    now = timezone.now()
+    User.objects.filter(pk=today.pk).update(last_login=now - timedelta(hours=1))
+    User.objects.filter(pk=long_ago.pk).update(last_login=now - timedelta(days=30))
+    column = UserAdmin.list_display.index("logged_in_at") + 1
+
+    newest_first, oldest_first = (
+        list(boss.get(f"{USERS}?o={way}{column}").context_data["cl"].result_list) for way in ("-", "")
+    )
+
+    assert [user.username for user in newest_first] == ["root", "today", "long_ago", "never"]
+    assert [user.username for user in oldest_first] == ["never", "long_ago", "today", "root"]

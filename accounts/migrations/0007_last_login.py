@@ -1,0 +1,22 @@
+from django.db import migrations, models
+
+from core.db.indexes import AddIndexConcurrently
+
+
+class Migration(migrations.Migration):
+    atomic = False  # nobody who logs in waits for the index
+
+    dependencies = [
+        ('accounts', '0006_labels'),
+    ]
+
+    operations = [
+        AddIndexConcurrently(
+            model_name='user',
+            index=models.Index(
+                models.OrderBy(models.F('last_login'), descending=True, nulls_last=True),
+                models.OrderBy(models.F('id'), descending=True),
+                name='user_last_login',
+            ),
+        ),
+    ]
