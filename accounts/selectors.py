@@ -37,6 +37,11 @@ def staff_names() -> list[tuple[int, str]]:
     return list(User.objects.filter(is_staff=True).order_by("username").values_list("pk", "username"))
 
 
+def pks_of(username: str) -> list[int]:
+    """Return the key of the user of this name; nothing if nobody has it."""
+    return list(User.objects.filter(username=username).values_list("pk", flat=True))
+
+
 def display_names(usernames: Iterable[str]) -> dict[str, str]:
     """Return how pages name people: nickname (username). Names that nobody has, like 系统, stay what they are.
 

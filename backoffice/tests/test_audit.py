@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 from auditlog.models import LogEntry
+from django.contrib import admin
 from django.contrib.sessions.models import Session
+from django.db import connection
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -118,6 +120,30 @@ def test_lists_all_changes_without_counting_them_all(office: Client, django_asse
 
     assert page.count("李四") >= 3
     assert "H51901" in detail.content.decode()
+
+
+def test_is_searched_by_object_key_person_or_request(office: Client, lbw: Any) -> None:
+    own, other = make_student(name="王五"), make_student(name="谭鹏")
+    lbw.post("/students/updatestu", {"sId": own.sid, "name": "王小五"}, headers={"X-Request-Id": "abcdefgh12345"})
+    entry = newest(own)
+
+    def found(text: str) -> list[LogEntry]:
+        answer: Any = office.get(reverse("admin:auditlog_logentry_changelist"), {"q": text})
+        return list(answer.context_data["cl"].result_list)
+
+    assert [entry] == found("王小") == found("abcdefgh12345") == found("lbw")
+    assert newest(other) in found(str(other.pk)) and entry not in found(str(other.pk))
+    assert found("小五") == found("lb") == []
+
+
+def test_the_search_has_an_index_for_each_of_its_conditions() -> None:
+    page: Any = admin.site.get_model_admin(LogEntry)
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")
+
+    plan = page.get_search_results(None, LogEntry.objects.order_by(), "王")[0].explain()
+
+    assert "BitmapOr" in plan and "audit_beginning" in plan
 
 
 def test_can_be_changed_by_nobody(office: Client) -> None:
