@@ -63,18 +63,18 @@ class ApiClient:
         self.http = Client(raise_request_exception=False)
 
     def get(self, path: str, /, *, headers: dict[str, str] | None = None, **params: Any) -> Any:
-        return self._send(self.http.get, path, params, headers=self._headers(headers))
+        return self._send(self.http.get, path, params, headers=self.headers(headers))
 
     def post(
         self, path: str, data: Any = None, /, *, format: str = "json", headers: dict[str, str] | None = None
     ) -> Any:
         if format == "multipart":
-            return self._send(self.http.post, path, data or {}, headers=self._headers(headers))
+            return self._send(self.http.post, path, data or {}, headers=self.headers(headers))
         kind = "application/json" if format == "json" else "application/x-www-form-urlencoded"
         body = data if isinstance(data, (str, bytes)) else (data or {})
         if format == "form" and not isinstance(body, (str, bytes)):
             body = urlencode(body, doseq=True)
-        return self._send(self.http.post, path, body, content_type=kind, headers=self._headers(headers))
+        return self._send(self.http.post, path, body, content_type=kind, headers=self.headers(headers))
 
     def _send(self, method: Callable[..., Any], *args: Any, **options: Any) -> Any:
         # A test's transaction never commits, so run what waits for the commit here.
@@ -83,7 +83,7 @@ class ApiClient:
         check_documented(response)
         return response
 
-    def _headers(self, more: dict[str, str] | None) -> dict[str, str]:
+    def headers(self, more: dict[str, str] | None) -> dict[str, str]:
         return ({"authorization": self.token} if self.token else {}) | (more or {})
 
 

@@ -1,5 +1,6 @@
 """The scan login from the QR code to the token, with a strict WeChat on the other side."""
 
+import asyncio
 import json
 import logging
 from collections.abc import Callable, Iterator
@@ -16,6 +17,7 @@ from accounts.errors import CodeInvalid
 from accounts.models import LoginLog, User
 from accounts.services import scan_codes, scan_login
 from accounts.socketio import packets, sessions
+from accounts.socketio.protocol import Peer
 from accounts.tokens import token_claims
 from accounts.wechat import WechatProfile
 from core import http
@@ -34,23 +36,29 @@ def _empty_valkey() -> Iterator[None]:
 
 
 class Screen:
-    """A connected socket, as Valkey knows it."""
+    """A connected socket, without the process that holds it."""
 
     def __init__(self) -> None:
-        self.sid = sessions.new_sid()
-        session = {"transport": "polling", "version": 4, "joined": 1, "attachments": 0, "proc": ""}
-        valkey.client().hset(self._keys[0], mapping=session)
+        self.sid, self.taken = sessions.new_sid(), list[str]()
+        self.does("open", self.sid, sessions.POLLING, Peer(version=4, is_joined=True))
 
-    @property
-    def _keys(self) -> list[str]:
-        return sessions._keys(self.sid)
+    def does(self, step: str, *args: Any) -> Any:
+        async def run() -> Any:
+            store = sessions.Sessions("test", lambda: None)
+            try:
+                return await getattr(store, step)(*args)
+            finally:
+                await store.client.aclose(close_connection_pool=True)
+
+        return asyncio.run(run())
 
     def leave(self) -> None:
-        valkey.client().delete(*self._keys)
+        self.does("close", self.sid)
 
     @property
     def events(self) -> list[Any]:
-        return [packets.decode_event(packet.decode()) for packet in valkey.client().lrange(self._keys[1], 0, -1)]
+        self.taken += self.does("take", [self.sid]).get(self.sid, [])
+        return [packets.decode_event(packet) for packet in self.taken]
 
 
 @pytest.fixture

@@ -273,7 +273,7 @@ class TestPreview:
         assert [(title, [section for section, _ in items]) for title, items in shown["sections"]] == theirs
         for call in (call for group in calls_open_to_rows().values() for call in group if call.path != "/order/ship"):
             told = next(c for calls in shown["granted"].values() for c in calls if c.path == call.path)
-            answer = li.http.generic(call.methods[0], call.path, headers=li._headers({}))
+            answer = li.http.generic(call.methods[0], call.path, headers=li.headers({}))
             assert ("10026" in answer.content.decode()) is not told.may, call.path
 
     def test_names_what_may_be_done_in_a_section(self, office, roles):

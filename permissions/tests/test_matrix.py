@@ -70,7 +70,7 @@ def may(roleid: str, path: str) -> bool:
 def send(client, call: Endpoint, method: str, path: str | None = None, **headers):
     """Call without parameters: whoever is let in is told what is missing."""
     address = (path or call.path).replace("<str:out_trade_no>", "unknown1")
-    answer = client.http.generic(method, address, headers=client._headers(headers))
+    answer = client.http.generic(method, address, headers=client.headers(headers))
     assert answer.status_code < 500, answer.content
     return answer
 

@@ -8,7 +8,7 @@ from django.db import connection
 from django.utils import timezone
 
 from accounts.models import User
-from accounts.services.scan_login import _refresh
+from accounts.services.scan_login import user_of
 from accounts.services.users import avatar_set
 from accounts.wechat import WechatProfile
 from shop.models import Category
@@ -113,7 +113,9 @@ def test_an_avatar_that_wechats_picture_replaces_goes(li, picture):
         country="",
     )
 
-    _refresh(User.objects.get(pk=li.user.pk), profile)
+    User.objects.filter(pk=li.user.pk).update(wechat_appid="wx1", openid="o1")
+
+    user_of(profile)
 
     assert not is_in_use(picture)
 
