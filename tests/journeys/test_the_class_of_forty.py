@@ -99,10 +99,10 @@ class Trainee:
         ends = time.monotonic() + seconds
         ways = [self.students, self.shop, self.shop, self.pries, self.vip_month, self.looks_around]
         self.chance.shuffle(ways)
-        while time.monotonic() < ends:
+        while time.monotonic() < ends or not self.orders:  # on a busy machine a lesson is longer
             for way in ways:
                 await way()
-                if time.monotonic() >= ends:
+                if time.monotonic() >= ends and self.orders:
                     break
                 await asyncio.sleep(self.chance.uniform(*THINKS_S))
 
