@@ -17,9 +17,11 @@ class RoleGate(BasePermission):
     def has_permission(self, request: Any, view: Any) -> bool:
         if view.access is Access.OPEN:
             return True
-        if request.user is None:
+        caller = request.user
+        if caller is None:
             raise LoginRequired
         # A role's rows may name the call by its documented path or by an alias.
-        if not any(request.user.rights.may_call(path, view.access) for path in view.paths):
-            raise NotPermitted
-        return True
+        for path in view.paths:
+            if caller.rights.may_call(path, view.access):
+                return True
+        raise NotPermitted

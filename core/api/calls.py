@@ -5,7 +5,7 @@ sends every request through every middleware, which took a quarter of a call's t
 shorter ``MIDDLEWARE`` would have to repeat the request's begin and end, and Django's test client would not run it.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
@@ -55,8 +55,10 @@ class CallMiddleware:
         if request.method == "OPTIONS" or "Vary" in response.headers:
             self._add_headers(request, response)
         else:
-            for name, value in self.fixed_headers(request.META.get("HTTP_ORIGIN"), request.is_secure()):
-                response.headers.setdefault(name, value)
+            fixed = self.fixed_headers(request.META.get("HTTP_ORIGIN"), request.is_secure())
+            # As `setdefault` of each: Django would check and encode them again, which took 4 % of a short call.
+            own = response.headers._store
+            response.headers._store = own | fixed | own
         return response
 
     def _checked(self, request: HttpRequest) -> Any:
@@ -70,12 +72,12 @@ class CallMiddleware:
         self.cors.add_response_headers(request, response)
         self.security.process_response(request, response)
 
-    def _headers(self, origin: str | None, is_secure: bool) -> Iterable[tuple[str, str]]:
+    def _headers(self, origin: str | None, is_secure: bool) -> dict[str, tuple[str, str]]:
         request, response = _Sample(is_secure), HttpResponse()
         request.META = {"HTTP_ORIGIN": origin} if origin is not None else {}
         del response["Content-Type"]
         self._add_headers(request, response)
-        return list(response.items())
+        return response.headers._store
 
 
 class _Sample(HttpRequest):

@@ -119,6 +119,8 @@ class CallTable(URLResolver):
         super().__init__(RoutePattern(""), calls)
         # The key is the path in lower case, with `<>` in place of a parameter.
         self.table = {re.sub("<.*>", "<>", str(entry.pattern).lower()): entry for entry in calls}
+        # Nobody changes a match, so paths without a parameter share theirs.
+        self.matches = {path: _match(entry, {}) for path, entry in self.table.items() if not path.endswith("<>")}
 
     def resolve(self, path: str) -> ResolverMatch:
         if match := self.find(path):
@@ -128,8 +130,8 @@ class CallTable(URLResolver):
     def find(self, path: str) -> ResolverMatch | None:
         """Return the call at ``path``, which begins without a slash."""
         bare = path.removesuffix("/")
-        if entry := self.table.get(bare.lower()):
-            return _match(entry, {})
+        if match := self.matches.get(bare.lower()):
+            return match
         head, _, value = bare.rpartition("/")
         if value and (entry := self.table.get(f"{head.lower()}/<>")):
             [name] = entry.pattern.converters

@@ -21,9 +21,13 @@ class ApiViewSet(ViewSet):
     tag: str = "其他"
 
     @property
+    def default_response_headers(self) -> dict[str, str]:
+        return {"Allow": _allow(tuple(self.action_map or ()))}
+
+    @property
     def allowed_methods(self) -> list[str]:
         # REST framework looks for attributes named like methods, and an action may be called ``get``.
-        return [*(method.upper() for method in self.action_map or ()), "OPTIONS"]
+        return _allow(tuple(self.action_map or ())).split(", ")
 
     def initialize_request(self, request: Any, *args: Any, **kwargs: Any) -> Request:
         # As REST framework does it, but with parts that are made once: they keep nothing of a request.
@@ -58,6 +62,11 @@ class ApiViewSet(ViewSet):
             response = super().finalize_response(request, response, *args, **kwargs)
         response.headers.setdefault("Cache-Control", "no-store")  # several GETs change data: never repeat from a cache
         return response
+
+
+@cache
+def _allow(methods: tuple[str, ...]) -> str:
+    return ", ".join([*(method.upper() for method in methods), "OPTIONS"])
 
 
 @cache

@@ -3,7 +3,7 @@
 import select
 from typing import Any
 
-from django.db import NotSupportedError
+from django.db import DEFAULT_DB_ALIAS, NotSupportedError, connections
 from django.db import connection as django_connection
 from psycopg import Connection, Cursor
 from psycopg.pq import Format
@@ -57,13 +57,14 @@ def prepared_rows(sql: str, values: Any) -> list[tuple[Any, ...]]:
 
 
 def _rows(sql: str, values: Any, prepare: bool | None = None) -> list[tuple[Any, ...]]:
-    django_connection.ensure_connection()
-    cursor = Cursor(django_connection.connection)
+    connection: Any = connections[DEFAULT_DB_ALIAS]
+    connection.ensure_connection()
+    cursor = Cursor(connection.connection)
     cursor.format = Format.BINARY  # psycopg then reads times in C; Django's own reader is slow
-    with django_connection._prepare_cursor(cursor) as wrapped:  # type: ignore[attr-defined]
+    with connection._prepare_cursor(cursor) as wrapped:
         if prepare is None:
             wrapped.execute(sql, values)
         else:
-            with django_connection.wrap_database_errors:
+            with connection.wrap_database_errors:
                 cursor.execute(sql, values, prepare=prepare)
         return wrapped.fetchall()

@@ -79,11 +79,11 @@ class _Formatter(structlog.stdlib.ProcessorFormatter):
         level = record.levelname.lower()
         line = {"event": record.msg, "level": level, "logger": record.name, "timestamp": _stamp(record.created)}
         hide, write = self.processors[-2:]
-        return write(None, level, hide(None, level, fields | line))  # type: ignore[arg-type, return-value]
+        return write(None, level, hide(None, level, {**fields}) | line)  # type: ignore[operator, return-value]
 
 
 def _stamp(at: float) -> str:
-    return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def request_line(level: int, **fields: Any) -> None:
@@ -93,7 +93,7 @@ def request_line(level: int, **fields: Any) -> None:
     """
     if _requests.isEnabledFor(level):
         record = logging.LogRecord(_requests.name, level, "", 0, "request", (), None)
-        record.request_fields = structlog.contextvars.get_contextvars() | fields
+        record.request_fields = fields
         _requests.handle(record)
 
 

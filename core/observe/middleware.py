@@ -33,5 +33,7 @@ class RequestLogMiddleware:
         took_ms = round(seconds * 1000, 1)
         status, path = response.status_code, request.path[:LONGEST_PATH]
         level = logging.WARNING if status >= 500 else logging.INFO
-        request_line(level, method=request.method, path=path, http_status=status, took_ms=took_ms)
+        request_line(
+            level, request_id=request_id, method=request.method, path=path, http_status=status, took_ms=took_ms
+        )
         return response
