@@ -1,8 +1,8 @@
 """Questions about students.
 
 A list is one page of students, newest first, with the exact number of all that it is a page of; both come from one
-statement, so from one moment. The number of matches of a text is known beforehand (``students.counts``), which decides
-between two ways to find the newest of them:
+statement, so from one moment. The number of matches of a text is kept (``students.counts``); by it the
+statement decides between two ways to find the newest of them:
 
 - *scan*: go through all students, newest first, until the page is full. Cheap when many match.
 - *fetch*: ask the index for everybody who matches, and sort. Cheap when few match.
@@ -20,7 +20,7 @@ from django.db.models import Q, QuerySet
 
 from core.db.pool import prepared_rows
 from students.columns import COLUMNS, model_field
-from students.counts import ALL, LONGEST_GRAM, class_counts, class_key, counts_of, name_keys
+from students.counts import ALL, LONGEST_GRAM, class_counts, class_key, name_keys
 from students.errors import StudentUnknown
 from students.models import ArchivedStudent, Student, StudentRow
 from students.spelling import ClassSpelling
@@ -41,6 +41,11 @@ _FETCH = f"SELECT id FROM ({_MATCHES} OFFSET 0) AS hit"  # noqa: S608  (a consta
 # Longer texts, and a class with a text, have no count: fetch all that the keys match, check the names, and count.
 _SIFT = f"WITH hit AS MATERIALIZED ({_MATCHES} AND strpos(name, %(text)s) > 0)"
 _COUNTED = "SELECT coalesce(sum(n), 0)::bigint AS total FROM students_tally WHERE key = %(counted)s"
+_COUNTED_OF_ALL = f"""
+SELECT coalesce(sum(n) FILTER (WHERE key = %(counted)s), 0)::bigint AS total,
+    coalesce(sum(n) FILTER (WHERE key = '{ALL}'), 0)::bigint AS everybody
+FROM students_tally WHERE key = ANY (ARRAY['{ALL}', %(counted)s])
+"""  # noqa: S608  (a constant)
 
 
 class StudentPage(NamedTuple):
@@ -59,8 +64,8 @@ def student_page(window: slice, *, class_name: str = "", key: str = "") -> Stude
     if key:
         return _search(window, key, class_name)
     if class_name:
-        return _read(window, _CLASS, class_name=class_name, counted=class_key(class_name))
-    return _read(window, _ALL, counted=ALL)
+        return _read(_newest(_CLASS, window), class_name=class_name, counted=class_key(class_name))
+    return _read(_newest(_ALL, window), counted=ALL)
 
 
 def search_q(text: str) -> Q:
@@ -150,39 +155,43 @@ def _search(window: slice, text: str, class_name: str) -> StudentPage:
     if len(text) > LONGEST_NAME:
         return StudentPage(0, [])
     keys = name_keys(text) + ([class_key(class_name)] if class_name else [])
-    counts = counts_of([ALL, *keys])
-    everybody = counts.pop(ALL)
-    matching = min(counts.values())
-    if matching == 0:
-        return StudentPage(0, [])
     if len(text) > LONGEST_GRAM or class_name:
-        return _read(
-            window, "SELECT id FROM hit", before=_SIFT, total="SELECT count(*) AS total FROM hit", keys=keys, text=text
-        )
-    if window.start >= matching:
-        return StudentPage(matching, [])
-    way = _cheaper_way(matching, everybody, window.stop)
-    return _read(window, way, keys=keys, text=text, counted=keys[0])
+        hits = _newest("SELECT id FROM hit", window)
+        return _read(hits, total="SELECT count(*) AS total FROM hit", before=_SIFT, keys=keys, text=text)
+    return _read(_cheaper(window), total=_COUNTED_OF_ALL, keys=keys, text=text, counted=keys[0])
 
 
-def _cheaper_way(matching: int, everybody: int, needed: int) -> str:
-    """Choose how to find the ``needed`` newest of ``matching`` among ``everybody``, taking them as evenly spread."""
-    passed = min(everybody, needed * everybody / matching)
-    return _SCAN if passed * SCAN_US <= matching * FETCH_US else _FETCH
+def _newest(ids: str, window: slice) -> str:
+    """Write an array of those ids of the query ``ids`` that lie in ``window``, newest first.
+
+    Page and size stand in the statement itself: with parameters in their place PostgreSQL would plan it anew each time.
+    """
+    return f"ARRAY({ids} ORDER BY id DESC LIMIT {window.stop - window.start} OFFSET {window.start})"
 
 
-def _read(window: slice, ids: str, *, total: str = _COUNTED, before: str = "", **params: Any) -> StudentPage:
-    """Read the students of the query ``ids`` that lie in ``window``, and the ``total``, in one statement.
+def _cheaper(window: slice) -> str:
+    """Write the array of the students who match by the cheaper way; PostgreSQL runs only the branch that it takes.
 
-    The ids come from an index alone; only the page's own rows are read. Page and size stand in the statement itself:
-    with parameters in their place PostgreSQL would plan it anew each time.
+    A scan passes over more students the fewer match, taking these as evenly spread.
+    """
+    passed = f"least(everybody, {window.stop} * everybody / total)"
+    return f"""CASE
+    WHEN total <= {window.start} THEN '{{}}'
+    WHEN {passed} * {SCAN_US} <= total * {FETCH_US} THEN {_newest(_SCAN, window)}
+    ELSE {_newest(_FETCH, window)} END"""
+
+
+def _read(ids: str, *, total: str = _COUNTED, before: str = "", **params: Any) -> StudentPage:
+    """Read the students of the array ``ids``, and the ``total``, in one statement.
+
+    The ids come from an index alone; only the page's own rows are read.
     """
     # The students stand before the tally, because a TRUNCATE locks them in this order too. Two that lock in the
     # same order never wait for each other in a circle.
     sql = f"""
     {before} SELECT {", ".join(StudentRow._fields)}, total
     FROM students_student RIGHT JOIN ({total}) AS counted
-    ON id = ANY (ARRAY({ids} ORDER BY id DESC LIMIT {window.stop - window.start} OFFSET {window.start}))
+    ON id = ANY ({ids})
     ORDER BY id DESC
     """  # noqa: S608  (made of constants and numbers)
     rows = prepared_rows(sql, params)
