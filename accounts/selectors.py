@@ -43,13 +43,13 @@ def pks_of(username: str) -> list[int]:
 
 
 def display_names(usernames: Iterable[str]) -> dict[str, str]:
-    """Return how pages name people: nickname (username). Names that nobody has, like 系统, stay what they are.
+    """Return how pages name people: nickname（username）. Names that nobody has, like 系统, stay what they are.
 
     One query for all.
     """
     asked = {*usernames}
     named = dict(User.objects.filter(username__in=asked).values_list("username", "nickname")) if asked else {}
-    return {name: f"{nick} ({name})" if (nick := named.get(name)) and nick != name else name for name in asked}
+    return {name: f"{nick}（{name}）" if (nick := named.get(name)) and nick != name else name for name in asked}
 
 
 def users_found(text: str) -> QuerySet[User]:

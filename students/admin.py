@@ -333,7 +333,7 @@ class StudentAdmin(ExportMixin, PictureAdminMixin, OfficeAdmin):
         if "apply" in request.POST and form.is_valid():
             name = form.cleaned_data["class_name"]
             moved = students_move(pks=pks, class_name=name, actor_pk=request.user.pk, now=timezone.now())
-            already = f",{len(pks) - moved} 名本来就在该班" if moved < len(pks) else ""
+            already = f"，{len(pks) - moved} 名本来就在该班" if moved < len(pks) else ""
             messages.success(request, f"{moved} 名学员已转入 {name}{already}")
             return None
         names = Student.objects.filter(pk__in=pks).order_by().values_list("class_name", flat=True)
@@ -356,13 +356,16 @@ class StudentAdmin(ExportMixin, PictureAdminMixin, OfficeAdmin):
             text = '已归档 {} 名学员。<a class="underline" href="{}">查看已归档学员</a>'
             messages.success(request, format_html(text, len(done), page))
             return HttpResponseRedirect(reverse("admin:students_student_changelist"))
-        names = Student.objects.filter(pk__in=pks).order_by().values_list("class_name", flat=True)
-        across = request.POST.get("select_across", "0")
+        chosen, across = Student.objects.filter(pk__in=pks), request.POST.get("select_across", "0")
         posted = [("action", "archive"), ("select_across", across), ("sure", "1")]
         posted += [("_selected_action", str(pk)) for pk in (pks[:1] if across == "1" else pks)]
-        classes = table(["班级", "人数"], sorted(Counter(names).items())[:CLASSES_SHOWN])
+        if len(pks) <= NAMES_SHOWN:
+            rows = table(["姓名", "学号", "班级"], chosen.order_by("-pk").values_list("name", "sid", "class_name"))
+        else:
+            counts = Counter(chosen.order_by().values_list("class_name", flat=True))
+            rows = table(["班级", "人数"], sorted(counts.items())[:CLASSES_SHOWN])
         text = "归档的学员不再出现在名单、搜索、统计和接口里；随时可以从“已归档学员”恢复，学号、头像和创建时间不变。"
-        shown = {"posted": posted, "sum": f"{len(pks)} 名", "rows": classes, "text": text}
+        shown = {"posted": posted, "sum": f"{len(pks)} 名", "rows": rows, "text": text}
         return self._page(request, "backoffice/sure.html", "归档学员", **shown)
 
     def get_urls(self) -> list[URLPattern]:
@@ -424,7 +427,7 @@ class ArchivedStudentAdmin(ButtonsAdmin):
 
     def press(self, request: HttpRequest, name: str, row: Any) -> str:
         student_restore(pk=row.pk, actor_pk=request.user.pk, now=timezone.now())
-        return "已恢复"
+        return ""
 
     def _press_posted(self, request: HttpRequest, object_id: str) -> HttpResponse:
         answer = super()._press_posted(request, object_id)

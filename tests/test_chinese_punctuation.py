@@ -34,6 +34,7 @@ WRONG = re.compile(
     rf"[{HAN}\u201d\u300d\uff09][,;:?!]"  # half-width after a Chinese character
     rf"|[,;:] ?[{HAN}\u201c\u300c]"  # or before one
     rf"|\ue000[?!](?=$|[{HAN}])"
+    rf"|[,;:]\ue000 ?[{HAN}]"
     rf"|\((?=[{HAN}])|(?<=[{HAN}])\("
     rf"|[\uff0c\uff1b\uff1a\uff1f\uff01\uff08] [{HAN}]"  # a blank beside full-width punctuation
 )

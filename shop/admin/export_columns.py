@@ -9,7 +9,7 @@ from shop.states import PayStatus, State
 
 
 def _goods(order: Order) -> str:
-    return ";".join(str(line) for line in order.lines.all())
+    return "；".join(str(line) for line in order.lines.all())
 
 
 def _received(order: Order) -> Decimal:

@@ -425,7 +425,8 @@ class OrderAdmin(WorkListColumns, ExportMixin, ButtonsAdmin):
         except ProviderUndecided:
             raise
         except OrderRefused as refusal:  # often a colleague, or the first of two clicks, has done the step already
-            raise OrderRefused(f"{refusal.msg}（{last_step(row)}）") from None
+            # The wire's texts keep the old server's half-width commas; staff read full-width ones.
+            raise OrderRefused(f"{refusal.msg.replace(',', '，')}（{last_step(row)}）") from None
         return OUTCOMES.get(name, "")
 
 

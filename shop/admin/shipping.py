@@ -73,7 +73,7 @@ class ShipForm(forms.Form):
                 self.add_error("express_company", "填写了快递单号，请选择快递公司")
             other = parcels.setdefault(number, order)
             if (other.phone, other.address, other.receiver_name) != (order.phone, order.address, order.receiver_name):
-                self.add_error(number_field(order), f"与订单 {other} 的单号相同，收货人却不同，是否重复扫描？")
+                self.add_error(number_field(order), f"与订单 {other} 的单号相同，收件人却不同，是否重复扫描？")
         return given
 
 

@@ -158,7 +158,7 @@ class WorkListColumns:
         )
         return format_html('<ul class="od-text od-goods">{}</ul>', lines)
 
-    @display(description="收货人")
+    @display(description="收件人")
     def receiver(self, order: Order) -> SafeString:
         phone = format_html('<a href="tel:{}">{}</a>', order.phone, order.phone) if order.phone else "没有电话"
         address = order.address or "没有地址"

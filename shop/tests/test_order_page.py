@@ -29,7 +29,7 @@ def test_the_log_begins_with_the_newest_and_names_people(office, person):
     lines = lines_of(office.get(f"/admin/shop/order/{order.pk}/change/").content.decode())
 
     assert [event in line for line, event in zip(lines, ("备注二", "备注一", "下单"), strict=True)] == [True] * 3
-    assert "系统" in lines[0] and "张老师 (root)" in lines[1] and "· li " in lines[2] and "(li)" not in lines[2]
+    assert "系统" in lines[0] and "张老师（root）" in lines[1] and "· li " in lines[2] and "（li）" not in lines[2]
 
 
 def test_a_long_log_asks_for_the_names_once(office, person):

@@ -133,7 +133,7 @@ class TestToShip:
         assert [state(order) for order in orders] == ["shipped"] * 3
         done, refused = sorted(said, key=lambda text: "不能" in text)
         assert orders[0].order_id in done and orders[1].order_id in done and done.endswith("发货完成（2 条）")
-        assert refused.startswith(f"{orders[2].order_id}：订单已经发货,不能重复发货（wang 于 ")
+        assert refused.startswith(f"{orders[2].order_id}：订单已经发货，不能重复发货（wang 于 ")
         assert OrderLog.objects.filter(event="发货").count() == 3
 
     def test_what_takes_too_long_is_told_and_left_for_the_next_time(self, office, paid, monkeypatch):
@@ -178,7 +178,7 @@ class TestToShip:
         order = paid()
         press(office, "ship", "ship", row=order)
 
-        assert "订单已经发货,不能重复发货（王者管理员 (root) 于" in press(office, "ship", "ship", row=order)[0]
+        assert "订单已经发货，不能重复发货（王者管理员（root） 于" in press(office, "ship", "ship", row=order)[0]
         assert OrderLog.objects.filter(event="发货").count() == 1
 
     def test_the_list_of_actions_tells_it_too(self, office, paid):
@@ -240,7 +240,7 @@ class TestTwoAtTheSameInstant:
         pages = self.ship(order, root)
 
         assert sum(f"{order.order_id}：发货完成" in page for page in pages) == 1
-        assert sum(f"{order.order_id}：订单已经发货,不能重复发货（王者管理员 (root) 于" in page for page in pages) == 1
+        assert sum(f"{order.order_id}：订单已经发货，不能重复发货（王者管理员（root） 于" in page for page in pages) == 1
         assert OrderLog.objects.filter(order=order, event="发货").count() == 1
 
     def test_without_the_lock_both_would(self, root, paid, monkeypatch):
@@ -359,7 +359,7 @@ class TestReturns:
 
         order.refresh_from_db()
         assert said == [f"{order.order_id}：拒绝退货完成"]
-        assert (order.state, order.order_status, order.note) == ("shipped", 1, "退货申请未通过: 已超过七天")
+        assert (order.state, order.order_status, order.note) == ("shipped", 1, "退货申请未通过：已超过七天")
         assert order.logs.last().detail == "已超过七天"
 
     def test_an_approval_refunds_and_the_refund_is_followed_to_its_end(self, office, returned, wechat):

@@ -32,7 +32,7 @@ def test_one_from_the_form_and_back(office, root, zhuguan):
     before = Student.objects.values().get()
 
     asked = office.get(f"{LIST}{row.pk}/archive/")
-    assert Student.objects.exists() and "随时可以" in asked.content.decode()
+    assert Student.objects.exists() and "随时可以" in asked.content.decode() and "谭鹏" in asked.content.decode()
     done = office.post(f"{LIST}{row.pk}/archive/", posted_of(asked), follow=True)
 
     assert "已归档 1 名学员" in done.content.decode() and counts_wrong() == []
@@ -47,7 +47,9 @@ def test_one_from_the_form_and_back(office, root, zhuguan):
     page = office.get(f"{ARCHIVE}{row.pk}/change/").content.decode()
     assert "恢复" in page and row.sid in page
     back = office.post(f"{ARCHIVE}{row.pk}/change/", {"step_restore": "1"})
+    said = office.get(back.url).content.decode()
 
+    assert "谭鹏（H1）：恢复完成<" in "".join(said.split())
     assert back.url == f"{LIST}{row.pk}/change/" and Student.objects.values().get() == before
     assert not ArchivedStudent.objects.exists() and counts_wrong() == []
     entries = LogEntry.objects.get_for_object(Student.objects.get()).filter(actor=root.user)

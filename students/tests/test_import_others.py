@@ -221,7 +221,7 @@ def test_moves_many_into_another_class(browser, zhuguan):
     assert refused.context["form"].errors
     done = browser.post(STUDENTS, chosen | {"apply": "1", "class_name": "H2"}, follow=True).content.decode()
 
-    assert "2 名学员已转入 H2,1 名本来就在该班" in done
+    assert "2 名学员已转入 H2，1 名本来就在该班" in done
     assert sorted(Student.objects.filter(class_name="H2").values_list("name", flat=True)) == ["王芳", "谭鹏", "韩"]
     assert counts_wrong() == []
     entry = LogEntry.objects.get_for_object(first).filter(action=LogEntry.Action.UPDATE).get()
