@@ -17,7 +17,7 @@ from django.utils import timezone
 from accounts.models import LoginAttempt
 from accounts.selectors import login_failures
 from accounts.socketio.sessions import sessions_open
-from backoffice.activity import staff_activity
+from backoffice.activity import Activity, staff_activity
 from backoffice.months import day_counts, days_sum, month_counts, months_of
 from backoffice.parts import TALLEST, Bar, Fact, Panel, Tile, list_url, shares
 from backoffice.periods import NAMES, Period, period_of
@@ -164,7 +164,7 @@ def _activity(now: datetime, period: Period) -> Iterator[Tile | Panel]:
         empty=f"{period.label}还没有操作",
         bars=[
             Bar(
-                f"{row.username}（发货 {row.parcels}，退款 {row.refunds}）",
+                row.username + _of_these(row),
                 row.entries,
                 list_url("auditlog.logentry", person=row.user_pk, day=period.name),
                 share,
@@ -172,6 +172,11 @@ def _activity(now: datetime, period: Period) -> Iterator[Tile | Panel]:
             for row, share in zip(rows, lengths, strict=True)
         ],
     )
+
+
+def _of_these(row: Activity) -> str:
+    parts = [f"{name} {number}" for name, number in (("发货", row.parcels), ("退款", row.refunds)) if number]
+    return f"（{'，'.join(parts)}）" if parts else ""
 
 
 def _count(label: str, number: int, tone: str, hint: str, **query: str) -> Tile:

@@ -1,6 +1,7 @@
-"""What Ctrl+K finds: entries of the menu, students, orders, users and products, each by the user's rights."""
+"""What Ctrl+K finds: entries of the menu, classes, students, orders, users and products, each by the user's rights."""
 
 from collections.abc import Callable, Iterator
+from itertools import islice
 
 from django.apps import apps
 from django.contrib import admin
@@ -10,11 +11,12 @@ from unfold.dataclasses import SearchResult
 
 from accounts.selectors import users_found
 from backoffice.navigation import navigation
+from backoffice.parts import list_url
 from shop.models import Order
 from shop.selectors import orders_found, products_found
 from shop.states import State
 from students.models import Student
-from students.selectors import student_page, value_matches
+from students.selectors import class_counts, student_page, value_matches
 
 MOST = 5  # of each kind
 SHORTEST = 2  # characters; one letter finds the menu alone
@@ -59,6 +61,13 @@ def _students(text: str) -> Iterator[SearchResult]:
         yield _result("students.student", pk, name, f"学员 {class_name} {sid}", "school")
 
 
+def _classes(text: str) -> Iterator[SearchResult]:
+    found = (row for row in class_counts() if row[0].lower().startswith(text.lower()))
+    for name, count in islice(found, MOST):
+        link = list_url("students.student", **{"class": name})
+        yield SearchResult(title=name, description=f"班级 {count} 名学员", link=link, icon="groups")
+
+
 def _orders(text: str) -> Iterator[SearchResult]:
     pks = orders_found(Order.objects.all(), text, most=MOST)
     for order in Order.objects.filter(pk__in=pks).order_by("-pk"):
@@ -79,6 +88,7 @@ def _products(text: str) -> Iterator[SearchResult]:
 
 
 SEARCHES: list[tuple[str, Callable[[str], Iterator[SearchResult]]]] = [
+    ("students.student", _classes),
     ("students.student", _students),
     ("shop.order", _orders),
     ("accounts.user", _users),

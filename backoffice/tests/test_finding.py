@@ -38,6 +38,8 @@ def test_finds_an_order_by_number_phone_its_end_and_recipient(office: Client, kn
 def test_finds_students_users_products_and_the_menu(office: Client, known: dict[str, Any]) -> None:
     assert {"李四0", "李四1", "李四2"} <= found(office, "李四").keys()
     assert "李四1" in found(office, known["students"][1].sid.lower())
+    name = known["students"][1].class_name
+    assert office.get(found(office, name.lower())[name]).context["cl"].result_count >= 1
     assert "root" in found(office, "roo") and "手表" in found(office, "手表")
     assert found(office, "退")["退款单"] == reverse("admin:payments_refund_changelist")
     assert "课堂" in found(office, "课堂")

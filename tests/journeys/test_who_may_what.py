@@ -54,6 +54,8 @@ def test_a_teacher_prints_the_class_list_and_the_head_sees_why(page, chromium, r
     page.goto("/admin/")
     page.set_viewport_size({"width": 390, "height": 600})
     page.keyboard.press("Control+k")
+    page.locator("#search-input-command").fill("没有这样的东西")
+    page.get_by_role("status").get_by_text("没有找到").wait_for()
     page.locator("#search-input-command").fill("谁能")
     page.get_by_role("link", name="谁能做什么").last.click()
     page.wait_for_url("**/role/matrix/")
