@@ -52,7 +52,7 @@ STREETS = [
     "武汉市江汉区江汉路",
     "西安市雁塔区小寨东路",
 ]
-COURIERS = ["顺丰速运", "中通快递", "圆通速递", "韵达快递"]
+COURIERS = [("顺丰速运", "SF"), ("中通快递", "78"), ("圆通速递", "YT"), ("韵达快递", "46")]  # and their numbers
 REASONS = ["尺寸不合适", "颜色与图片不符", "拍错了", "质量问题"]
 # What happened to an order in each state: event, who caused it.
 _START = [("下单", ""), (Event.PAY.label, WECHAT)]
@@ -184,9 +184,13 @@ def _make(
     )  # fmt: skip
     made = _Made(order)
     made.lines = [_line(order, product, quantity) for product, quantity in pieces]
-    made.logs = list(_logs(order, random.choice(REASONS), now))
+    reason = random.choice(REASONS)
+    made.logs = list(_logs(order, reason, now))
+    if state in (State.RETURN_ASKED, State.RETURN_ASKED_LATER):
+        order.note = reason
     if any(event == Event.SHIP.label for event, _ in STEPS[state]):
-        order.express_company, order.express_no = random.choice(COURIERS), f"SF{random.randint(10**11, 10**12 - 1)}"
+        order.express_company, begin = random.choice(COURIERS)
+        order.express_no = f"{begin}{random.randint(10**11, 10**12 - 1)}"
     if (Event.PAY.label, WECHAT) in STEPS[state]:
         _pay(made, number, now)
     return made

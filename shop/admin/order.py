@@ -39,6 +39,7 @@ from shop.admin.work_lists import (
     attach_refunds,
     is_by_hand,
     step_buttons,
+    way_out,
     work_list_of,
     work_list_rows,
 )
@@ -294,6 +295,9 @@ class OrderAdmin(WorkListColumns, ExportMixin, ButtonsAdmin):
         if order := context.get("original"):
             context |= {"head": head_of(order), "may_remark": self.may_press(request, "remark")}
             context["may_only_reject"] = self.may_only_reject(request)
+            if order.state == State.REFUND_FAILED or order.part_refund == PartRefund.STUCK:
+                attach_refunds([order])
+                context["way_out"] = way_out(order)
         return super().render_change_form(request, context, *args, **options)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Order]:

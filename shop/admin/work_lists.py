@@ -197,12 +197,12 @@ class WorkListColumns:
             refund.get_state_display(),
             refund.attempts,
             refund.trouble or _next_try(refund),
-            _way_out(order),
+            way_out(order),
         )
 
 
-def _way_out(order: Any) -> SafeString | str:
-    """Return the link to the refund's own page where the buttons of the list do not help."""
+def way_out(order: Any) -> SafeString | str:
+    """Return the link to the refund's own page where no button of an order helps. It needs ``attach_refunds``."""
     if is_by_hand(order):
         return payments_link("refund", order.refund, "选择怎样退款")
     is_part = order.part_refund == PartRefund.STUCK

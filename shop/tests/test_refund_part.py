@@ -177,6 +177,7 @@ class TestMoney:
 
         page = office.get(ORDERS, {"work": "refunds"}).content.decode()
         assert listed(office, "refunds") == [order.pk] and "处理这笔部分退款" in page
+        assert "处理这笔部分退款" in office.get(f"/admin/shop/order/{order.pk}/change/").content.decode()
         with pytest.raises(RefundNotPossible, match="还没有退成"):
             part(order, "5")
         refund = f"/admin/payments/refund/{Refund.objects.get().pk}/change/"

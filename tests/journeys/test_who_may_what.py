@@ -1,5 +1,7 @@
 """A teacher who may only look prints the class list on a dark phone by keyboard; the head reads who may what."""
 
+import re
+
 import pytest
 
 from tests.journeys.browser import PHONE, is_wider_than_the_screen, log_in, visitor
@@ -44,7 +46,9 @@ def test_a_teacher_prints_the_class_list_and_the_head_sees_why(page, chromium, r
             teacher.keyboard.press("Enter")
         sheet = popup.value
         sheet.get_by_role("heading", name="H51901 班学员名单").wait_for()
-        assert sheet.locator("tbody tr").count() > 5 and not is_wider_than_the_screen(sheet)
+        assert sheet.locator("tbody tr").count() > 30 and not is_wider_than_the_screen(sheet)
+        # A class is one sheet of paper.
+        assert len(re.findall(rb"/Type /Page\b(?!s)", sheet.pdf(prefer_css_page_size=True))) == 1
         assert not teacher.get_by_text("Excel").count()
         teacher.goto("/admin/students/student/export/?format=csv")
         teacher.get_by_text("你的角色不能打开这一页").wait_for()
