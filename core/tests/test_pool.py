@@ -2,6 +2,7 @@ import os
 
 import psycopg
 import pytest
+from django.db import NotSupportedError, transaction
 from django.db import connection as django_connection
 from psycopg_pool import ConnectionPool
 
@@ -68,6 +69,13 @@ def test_a_plan_from_before_a_migration_is_no_failure():
             other.execute("ALTER TABLE plans ALTER COLUMN name TYPE varchar(20)")
 
             assert [db_pool.prepared_rows("SELECT name FROM plans", {}) for _ in range(8)] == [[("x",)]] * 8
+            other.execute("ALTER TABLE plans ALTER COLUMN name TYPE varchar(30)")
+
+            # A transaction fails, but only the first one.
+            with pytest.raises(NotSupportedError), transaction.atomic():
+                db_pool.prepared_rows("SELECT name FROM plans", {})
+            with transaction.atomic():
+                assert db_pool.prepared_rows("SELECT name FROM plans", {}) == [("x",)]
         finally:
             django_connection.close()
             other.execute("DROP TABLE plans")

@@ -6,9 +6,10 @@ from decimal import Decimal
 from django.conf import settings
 from django.db import transaction
 
+from core.db.pool import prepared_rows
 from core.ids import random_text, time17
 from shop.errors import NothingSelected, OrderTooLarge, ProductGone
-from shop.models import CartItem, Order, OrderLine, OrderLog, Product
+from shop.models import CartItem, Order, OrderLine, OrderLog
 from shop.models.order import MAX_TOTAL
 from shop.services.stock import Taken, stock_take
 from shop.services.vip import vip_check
@@ -67,10 +68,10 @@ def order_create(
 
 
 def _one_product(product_id: str, quantity: int) -> dict[int, int]:
-    pk = Product.objects.filter(product_id=product_id).values_list("pk", flat=True).first()
-    if pk is None:
+    found = prepared_rows("SELECT id FROM shop_product WHERE product_id = %(product_id)s", {"product_id": product_id})
+    if not found:
         raise ProductGone
-    return {pk: quantity}
+    return {found[0][0]: quantity}
 
 
 def _checked_out(buyer_pk: int) -> dict[int, int]:

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
-from django.db import connection
 from django.db.models import F
 
+from core.db.pool import prepared_rows
 from shop.errors import ProductGone, StockShortage
 from shop.models import Product
 from shop.models.catalogue import VIP_CATEGORY_ID
@@ -61,12 +61,10 @@ def stock_give_back(pieces: Mapping[int, int]) -> None:
 
 
 def _take(pk: int, quantity: int) -> Taken:
-    with connection.cursor() as cursor:
-        cursor.execute(_TAKE, {"pk": pk, "quantity": quantity, "vip": VIP_CATEGORY_ID})
-        row = cursor.fetchone()
-    if row is None:
+    rows = prepared_rows(_TAKE, {"pk": pk, "quantity": quantity, "vip": VIP_CATEGORY_ID})
+    if not rows:
         raise _why_not(pk)
-    code, title, price, description, image_url, vip_level, vip_days = row
+    code, title, price, description, image_url, vip_level, vip_days = rows[0]
     return Taken(pk, code, title, price, description, image_url, vip_level, vip_days, quantity)
 
 
