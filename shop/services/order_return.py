@@ -36,7 +36,8 @@ def order_return_decide(*, order_id: str, approve: bool, actor: str, reason: str
     """
     order = order_lock(order_id=order_id)
     event = Event.APPROVE_RETURN if approve else Event.REJECT_RETURN
-    note = "退货申请已同意" if approve else "：".join(filter(None, ["退货申请未通过", reason]))
+    # On the wire, where marks are half-width.
+    note = "退货申请已同意" if approve else ": ".join(filter(None, ["退货申请未通过", reason]))
     order_move(order=order, event=event, actor=actor, now=now, detail=reason, note=note[:200])
     return order
 

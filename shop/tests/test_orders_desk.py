@@ -360,7 +360,7 @@ class TestReturns:
 
         order.refresh_from_db()
         assert said == [f"{order.order_id}：拒绝退货完成"]
-        assert (order.state, order.order_status, order.note) == ("shipped", 1, "退货申请未通过：已超过七天")
+        assert (order.state, order.order_status, order.note) == ("shipped", 1, "退货申请未通过: 已超过七天")
         assert order.logs.last().detail == "已超过七天"
 
     def test_an_approval_refunds_and_the_refund_is_followed_to_its_end(self, office, returned, wechat):

@@ -84,7 +84,7 @@ class TestPage:
         paper = office.get(PACKING, {"ids": order.pk}).content.decode()
         assert "<b>1</b> （另 1 件已退款，不发）" in paper
         row = li.get("/order/get_order", order_id=order.order_id).json()["data"]
-        assert (row["note"], row["order_status"], row["pay_status"]) == ("商家已退款 10.00元：只要一件", 1, 1)
+        assert (row["note"], row["order_status"], row["pay_status"]) == ("商家已退款 10.00元: 只要一件", 1, 1)
         shown = office.get(page).content.decode()
         assert f"{line.title}×1（放回货架）" in shown and f"{order.order_id}R01" in shown
 
