@@ -12,7 +12,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PYTHON = [
-    *("*/admin.py", "*/admin/*.py", "*/forms.py", "accounts/entrance/*.py", "backoffice/*.py"),
+    *("*/admin.py", "*/admin/*.py", "*/forms.py", "accounts/entrance/*.py", "backoffice/*.py", "config/front.py"),
     *("permissions/matrix.py", "permissions/office.py", "permissions/preview.py", "permissions/row_choices.py"),
     *("*/models.py", "*/models/*.py", "*/management/commands/*.py", "moving/[!v]*.py", "students/class_sheet.py"),
     *("students/transfer/*.py", "accounts/services/class_accounts.py", "permissions/access_report.py"),
@@ -28,7 +28,7 @@ WIRE = {
     "旧系统中已付款但订单已取消或关闭,款项见微信商户平台",
 }
 TEMPLATES = ["*.html", *(f"{app}/*.html" for app in ("admin", "backoffice", "entrance", "permissions", "shop"))]
-TEMPLATES += ["students/*.html", "unfold/**/*.html", "weather/*.html"]
+TEMPLATES += ["front/[bh]*.html", "students/*.html", "unfold/**/*.html", "weather/*.html"]
 HAN = "\u3400-\u9fff"
 WRONG = re.compile(
     rf"[{HAN}\u201d\u300d\uff09][,;:?!]"  # half-width after a Chinese character

@@ -1,5 +1,6 @@
 """The base of every page of the back office."""
 
+from collections.abc import Collection, Iterable
 from typing import Any, ClassVar
 
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
@@ -33,6 +34,16 @@ class OfficeAdmin(MergingAdmin, ModelAdmin):
         check = getattr(self, f"has_{verb}_permission", None)
         name = f"{self.opts.app_label}.{verb}_{self.opts.model_name}"
         return check(request) if check else request.user.has_perm(name)
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        sets = super().get_fieldsets(request, obj)
+        if obj is None or self.has_change_permission(request, obj):
+            return sets
+        # To whoever may only look, Django shows also what the form alone knows, such as the file of a new picture:
+        # empty, and by its name in Python.
+        stored = {*self.readonly_fields, *(field.name for field in self.opts.get_fields())}
+        asked = getattr(self.form, "declared_fields", {}).keys() - stored
+        return [(title, {**facts, "fields": _without(asked, facts["fields"])}) for title, facts in sets]
 
     def response_action(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse | None:
         # Django passes the selected keys to the database unchecked: the key "x" would be answered with a 500.
@@ -77,6 +88,13 @@ class ReadOnlyRows(FixedRows):
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
+
+
+def _without(names: Collection[str], fields: Iterable[Any]) -> list[Any]:
+    """Return the fields without those ``names``; a line of a form is a tuple of fields."""
+    lines = ([field] if isinstance(field, str) else _without(names, field) for field in fields)
+    kept = ([name for name in line if name not in names] for line in lines)
+    return [line[0] if len(line) == 1 else line for line in kept if line]
 
 
 def _is_key(field: "Field[Any, Any]", text: str) -> bool:

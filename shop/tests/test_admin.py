@@ -75,7 +75,7 @@ def test_a_step_the_state_does_not_allow_is_refused_with_the_reason(office, li):
 
     page = press(office, order, "ship")
 
-    assert order.state == "open" and "订单尚未付款,不能发货" in page
+    assert order.state == "open" and "订单尚未付款，不能发货" in page
 
 
 def test_nothing_of_an_order_can_be_typed_in(office, li):
