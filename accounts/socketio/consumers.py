@@ -75,6 +75,7 @@ class WebsocketConsumer(SocketConsumer):
     sid = ""
     ttl_ms = 0
     is_closed = False
+    is_abandoned = False
 
     async def websocket_disconnect(self, message: dict[str, Any]) -> None:
         self.is_closed = True
@@ -109,8 +110,12 @@ class WebsocketConsumer(SocketConsumer):
                 await self.base_send({"type": "websocket.close", "code": code})
         if task is self.task:
             raise StopConsumer
-        # The consumer usually receives a disconnect now and ends. If none comes, cancel it.
-        asyncio.get_running_loop().call_later(CLOSE_PATIENCE_S, self.task.cancel)
+        # The consumer usually receives a disconnect now and ends. From a client that has vanished none comes.
+        asyncio.get_running_loop().call_later(CLOSE_PATIENCE_S, self._abandon)
+
+    def _abandon(self) -> None:
+        self.is_abandoned = True
+        self.task.cancel()
 
     async def give_up(self) -> None:
         with suppress(StopConsumer):
@@ -118,7 +123,11 @@ class WebsocketConsumer(SocketConsumer):
 
     async def __call__(self, scope: dict[str, Any], receive: Callable, send: Callable) -> None:
         self.task: Any = asyncio.current_task()
-        await super().__call__(scope, receive, send)
+        try:
+            await super().__call__(scope, receive, send)
+        except asyncio.CancelledError:
+            if not self.is_abandoned:  # the server stops
+                raise
 
     async def tidy_up(self) -> None:
         self.is_closed = True

@@ -140,6 +140,22 @@ def test_who_is_silent_is_closed(version: str) -> None:
 
 
 @pytest.mark.usefixtures("quick")
+def test_the_end_of_who_has_vanished_is_no_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("accounts.socketio.consumers.CLOSE_PATIENCE_S", 0.1)
+
+    async def story() -> None:
+        async with engine() as ws:
+            sid = await joined(ws)
+            while (await ws.event())["type"] != "websocket.close":
+                pass
+            await asyncio.wait([ws.task])  # no disconnect comes
+            assert not ws.task.cancelled()  # servers write a traceback then
+        assert not sessions.is_live(sid)
+
+    tell(story)
+
+
+@pytest.mark.usefixtures("quick")
 def test_who_never_joins_is_closed() -> None:
     async def story() -> None:
         async with engine() as ws:
