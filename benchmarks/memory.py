@@ -26,10 +26,13 @@ from benchmarks import serving, students  # noqa: E402
 STUDENTS = 1_000
 PAGES = ("/admin/", "/admin/students/student/", "/admin/shop/order/", "/admin/payments/payment/")
 PAGE_ROUNDS = 10
-SERVERS = (
-    serving.Server("systemd", "config.wsgi:application", options=("--workers", "2", "--blocking-threads", "16")),
-    serving.Server("make up", "config.asgi:application", "asgi", ("--workers", "2")),
-)
+# Each with what its environment has in addition.
+SERVERS = {
+    serving.Server("systemd", "config.wsgi:application", options=("--workers", "2", "--blocking-threads", "16")): {
+        "MALLOC_ARENA_MAX": "2"
+    },
+    serving.Server("make up", "config.asgi:application", "asgi", ("--workers", "2")): {},
+}
 
 
 @contextmanager
@@ -87,8 +90,8 @@ def main() -> None:
         environ |= {"DJANGO_SECRET_KEY": settings.SECRET_KEY, "PROMETHEUS_MULTIPROC_DIR": figures}
         environ |= {"SANDBOX": "0", "DEMO_DATA": "0"}
         print(f"{'':12}{'started':>16}{'list':>16}{'back office':>16}\n{'':12}" + 3 * f"{'RSS':>8}{'PSS':>8}")
-        for server in SERVERS:
-            with workers(server, environ) as (port, processes):
+        for server, more in SERVERS.items():
+            with workers(server, environ | more) as (port, processes):
                 serving._settle()
                 row = megabytes(processes)
                 serving.load(port, listing, options.requests)
