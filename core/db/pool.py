@@ -47,13 +47,13 @@ def prepared_rows(sql: str, values: Any) -> list[tuple[Any, ...]]:
     try:
         return _rows(sql, values)
     except NotSupportedError:
-        # A migration has changed a column's type, and PostgreSQL refuses plans from before. A connection without plans
-        # takes the place of this one; but what a transaction has done so far cannot be repeated here.
-        is_in_transaction = django_connection.in_atomic_block
+        # A migration has changed a column's type, and PostgreSQL refuses plans from before. Inside a transaction
+        # nothing can be repeated, and psycopg forgets its plans at the rollback; else a connection without plans takes
+        # the place of this one.
+        if django_connection.in_atomic_block:
+            raise
         django_connection.connection.close()
         django_connection.close()
-        if is_in_transaction:
-            raise
         return _rows(sql, values, prepare=False)
 
 
