@@ -41,10 +41,11 @@ KEPT_BY_PGBOUNCER = {
     *("application_name", "client_encoding", "DateStyle", "IntervalStyle", "TimeZone", "standard_conforming_strings"),
     "search_path",
 }
+# Statements that it prepares itself (max_prepared_statements) are those of all clients.
 LEFT_BEHIND = """
 SELECT 'setting ' || name FROM pg_settings WHERE source = 'session'
 UNION ALL SELECT 'cursor ' || name FROM pg_cursors WHERE is_holdable
-UNION ALL SELECT 'statement ' || name FROM pg_prepared_statements
+UNION ALL SELECT 'statement ' || name FROM pg_prepared_statements WHERE name NOT LIKE 'PGBOUNCER%'
 UNION ALL SELECT 'lock ' || objid FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()
 UNION ALL SELECT 'channel ' || name FROM pg_listening_channels() AS name
 UNION ALL SELECT 'temporary tables' WHERE pg_my_temp_schema() <> 0

@@ -45,6 +45,7 @@ def test_a_teacher_prints_the_class_list_and_the_head_sees_why(page, chromium, r
         with teacher.expect_popup() as popup:
             teacher.keyboard.press("Enter")
         sheet = popup.value
+        sheet.wait_for_load_state()  # with its style sheet
         sheet.get_by_role("heading", name="H51901 班学员名单").wait_for()
         assert sheet.locator("tbody tr").count() > 30 and not is_wider_than_the_screen(sheet)
         # A class is one sheet of paper.
