@@ -3,7 +3,7 @@
     python -m tests.cluster.run                 # everything; writes the table into docs/high-availability.md
     python -m tests.cluster.run --write ROW     # these rows; writes them into the table
     python -m tests.cluster.run valkey:cut      # one row, printed
-    python -m tests.cluster.run --short         # what CI does: a few rows, about three minutes
+    python -m tests.cluster.run --short         # what CI does: two rows, about two minutes
 
 Needs root, Debian's etcd-server, haproxy, keepalived, curl and patroni, iproute2, and Node.js with the packages of
 tests/clients.
