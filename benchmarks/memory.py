@@ -92,7 +92,7 @@ def main() -> None:
         print(f"{'':12}{'started':>16}{'list':>16}{'back office':>16}\n{'':12}" + 3 * f"{'RSS':>8}{'PSS':>8}")
         for server, more in SERVERS.items():
             with workers(server, environ | more) as (port, processes):
-                serving._settle()
+                serving.settle()
                 row = megabytes(processes)
                 serving.load(port, listing, options.requests)
                 row += megabytes(processes)

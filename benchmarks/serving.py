@@ -88,7 +88,7 @@ def measure(ports: dict[str, int], request: bytes, *, requests: int, rounds: int
     costs = {name: Cost() for name in ports}
     for port in ports.values():
         load(port, request, max(requests // 2, 300))  # warm up: pools, prepared statements
-    _settle()
+    settle()
     for _ in range(rounds):
         for name, port in ports.items():
             before, began = cpu_seconds(), time.perf_counter()
@@ -99,7 +99,7 @@ def measure(ports: dict[str, int], request: bytes, *, requests: int, rounds: int
     return costs
 
 
-def _settle() -> None:
+def settle() -> None:
     """Wait until nothing works any more: a server answers as soon as its first process has started."""
     for _ in range(START_TIMEOUT_S):
         before = cpu_seconds()

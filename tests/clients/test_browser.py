@@ -8,13 +8,12 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect, sync_playwright
 
+from tests.journeys.browser import CHROMIUM_ARGS
 from tests.kit import serving
 from tests.needs import CHROMIUM
 
 pytestmark = [pytest.mark.chromium, pytest.mark.slow, pytest.mark.django_db, pytest.mark.usefixtures("quiet")]
 
-QUIET = ("background-networking", "component-update", "sync", "gpu", "dev-shm-usage")
-ARGS = ["--no-sandbox", "--no-first-run", *(f"--disable-{name}" for name in QUIET)]
 PAGE = """<!doctype html><meta charset="utf-8"><script>
 const query = new URLSearchParams(location.search)
 document.write(`<script src="${query.get("base")}/socket.io/socket.io.js"><\\/script>`)
@@ -33,7 +32,7 @@ def page(db: None) -> Iterator[Page]:
     # Begun after Django has its database and ended before it is put away: playwright keeps an event loop in this
     # thread, in which Django would refuse to use it.
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGS)
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_ARGS)
         page = browser.new_context(locale="zh-CN").new_page()
         page.set_default_timeout(60_000)
         yield page

@@ -14,7 +14,6 @@ CHROMIUM_ARGS = [
 PATIENCE_MS = 90_000  # for something that comes late because the machine is busy with other tests
 PHONE = {"width": 390, "height": 844}
 
-
 # Messages that go by themselves may have gone before a busy machine looks, so each page writes them down.
 _NOTE_ALERTS = """
 window.alerts = []
