@@ -1,3 +1,5 @@
+"""Users, their logins and revoked tokens in the back office."""
+
 from datetime import datetime
 from typing import Any, ClassVar
 

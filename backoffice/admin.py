@@ -112,7 +112,7 @@ SHORTCUTS: list[tuple[str, str]] = [
 
 @admin.register(LogEntry)
 class ChangeAdmin(ReadOnlyRows, OfficeAdmin):
-    """Entries stay when their record is deleted. Django asks for the right also when a user with entries is deleted."""
+    """The list and the page of one entry. An entry stays when its record, or the user who made it, is deleted."""
 
     rights: ClassVar = {"view": "查看"}
     list_display = ["at", "actor_name", "kind", "what", "which", "fields_named", "remote_addr"]
@@ -123,7 +123,7 @@ class ChangeAdmin(ReadOnlyRows, OfficeAdmin):
     list_select_related = ["actor", "content_type"]
     list_per_page = 50
     list_before_template = "backoffice/shortcuts.html"
-    search_fields = ["object_repr"]  # so that there is a search: get_search_results says where
+    search_fields = ["object_repr"]  # makes the search box appear; get_search_results decides what it finds
     search_help_text = "对象名称的开头（如订单号）、对象主键、操作者用户名或请求编号"
     fields = ["at", "actor_name", "kind", "what", "which", "remote_addr", "cid", "changes_table"]
     readonly_fields = fields

@@ -1,7 +1,7 @@
 """Choose which models' changes are recorded, and put a recorded change into words.
 
 Orders, payments and refunds are not watched: each of their steps writes its own log, and ``backoffice.deeds`` repeats
-what staff did. Neither is what comes by itself in great numbers: tokens, journals, sessions, carts.
+what staff did. Nor are tables that the system itself fills with many rows: tokens, journals, sessions, carts.
 """
 
 import json
@@ -22,7 +22,7 @@ from core.admin.audit import Deed
 from core.db.purge import BATCH, rows_purge
 from core.times import dash
 
-# Each model with its options for auditlog. Fields that say nothing the entry does not say itself are excluded.
+# Each model with its options for auditlog. Fields that repeat what the entry or another log says are excluded.
 WATCHED: dict[str, dict[str, Any]] = {
     "students.Student": {},
     "accounts.User": {"mask_fields": ["password"], "exclude_fields": ["last_login", "epoch"]},

@@ -38,7 +38,7 @@ _DAY_TITLES = (
 
 
 class Line(NamedTuple):
-    """One line of the sheet: what it counts, how many, how much in yuan; None: not a matter of numbers or of money."""
+    """One line of the sheet. ``amount`` is in yuan. ``number`` or ``amount`` is None where it would mean nothing."""
 
     label: str
     number: int | None
@@ -122,7 +122,10 @@ def sheet_of(first: date, last: date) -> Sheet:
 
 
 def days_asked(request: HttpRequest, today: date) -> tuple[date, date]:
-    """Return the first and the last day of ``?from=&to=``: today without them, at most ``MOST_DAYS``, none to come."""
+    """Return the first and the last day of ``?from=&to=``, today if both are missing.
+
+    The last ``MOST_DAYS`` days of the span count, and no day in the future.
+    """
     first = _day(request.GET.get("from", "")) or _day(request.GET.get("to", "")) or today
     last = _day(request.GET.get("to", "")) or first
     first, last = sorted((min(first, today), min(last, today)))
@@ -140,7 +143,7 @@ def _day(text: str) -> date | None:
 def daily_page(request: HttpRequest) -> HttpResponse:
     """Show, print or send the sheet.
 
-    :raises PermissionDenied: the user may not see orders, payments, refunds and bills; or exports without the right.
+    :raises PermissionDenied: the user may not see orders, payments, refunds and bills, or may not export.
     """
     if not may_see_all(request, DAILY_NEEDS):
         raise PermissionDenied

@@ -1,4 +1,4 @@
-"""The exports that somebody has started: how far each is, and its file. Everybody sees the own ones alone."""
+"""The exports that somebody has started: how far each is, and its file. Everybody sees only their own."""
 
 from typing import Any
 

@@ -1,3 +1,5 @@
+"""What happens in the back office without a request. ``config/settings/base.py`` says when."""
+
 from celery import shared_task
 from django.contrib.sessions.models import Session
 from django.utils import timezone

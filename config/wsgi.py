@@ -25,7 +25,7 @@ def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> 
         environ["CONTENT_TYPE"] = _CHARSET.sub("", kind[:LONGEST_CONTENT_TYPE])
     # Problem: Python reads Content-Type and Cookie in quadratic time: 28,000 semicolons took 0.5 s, 60,000 backslashes
     # in a cookie 6.7 s. So the first is cut short, and backslashes are removed, which no cookie of ours holds.
-    # Python 3.11.10, 3.12.6 and 3.13 read cookies in linear time: remove the next two lines with older versions.
+    # Python 3.11.10, 3.12.6 and 3.13 read cookies in linear time: remove the next two lines when we need one of these.
     if "\\" in environ.get("HTTP_COOKIE", ""):
         environ["HTTP_COOKIE"] = environ["HTTP_COOKIE"].replace("\\", "")
     # Granian's `input_terminated` says that the body's end can be read without its length.

@@ -1,3 +1,5 @@
+"""The tables that belong to no app: leases, restores, exports."""
+
 from django.conf import settings
 from django.db import models
 
@@ -49,7 +51,7 @@ class Export(models.Model):
     class Meta:
         verbose_name = verbose_name_plural = "导出记录"
         ordering = ["-pk"]
-        default_permissions = ()  # who may export a list sees the own exports
+        default_permissions = ()  # whoever may export a list sees their own exports of it
 
     def __str__(self) -> str:
         return self.file_name

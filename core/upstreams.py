@@ -27,8 +27,8 @@ log = structlog.get_logger("core.upstreams")
 
 FAILURES = 5  # a server counts as dead after so many failed calls in a row
 PAUSE_S, LONGEST_PAUSE_S = 5.0, 20.0  # then one call tries it again; at random up to half less, so that hosts differ
-QUEUE_S = 1.0  # for room beside the others, while the server is silent
-LONGEST_QUEUE_S = 4.0  # the same while it answers others
+QUEUE_S = 1.0  # a request waits this long for one of the places, while the server is silent
+LONGEST_QUEUE_S = 4.0  # and this long while the server answers other calls
 SILENT_S = 1.0  # a server without an answer for so long may be dead: only few requests may wait for it
 BUSY_S, COME_BACK_S = 2, 5  # the least Retry-After of a request that is refused: busy, dead
 _KEY = "spms:upstream:"

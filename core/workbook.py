@@ -33,7 +33,8 @@ def _add_sheet(
     for at, width in enumerate(widths, 1):
         sheet.column_dimensions[get_column_letter(at)].width = width
     sheet.append([_bold(sheet, text) for text in head])
-    # To make a cell with a format takes longer than to write it, and the sheet is done with it when the next row comes.
+    # Making a cell with a format takes longer than writing it. The sheet writes a row at once, so the next row can use
+    # the same cell again.
     money: dict[int, WriteOnlyCell] = defaultdict(lambda: _money(sheet))
     for row in rows:
         sheet.append([_cell(value, money, at) for at, value in enumerate(row)])

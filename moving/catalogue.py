@@ -20,7 +20,7 @@ MAX_PRICE = 99_999_999
 
 
 def categories_known(documents: Sequence[Document], _: Pass) -> tuple[set[str], set[str]]:
-    """The ids and names that records here already have."""
+    """Return the ids and names that records here already have."""
     categories = Category.objects.all()
     return set(categories.values_list("category_id", flat=True)), set(
         categories.filter(removed_at=None).values_list("name", flat=True)
@@ -52,7 +52,7 @@ def categories_write(arriving: Sequence[Arriving], _: Pass) -> None:
 
 
 def products_known(documents: Sequence[Document], _: Pass) -> tuple[set[str], set[str]]:
-    """The products and categories that are here already."""
+    """Return the ids of the products and of the categories that are here already."""
     products = Product.objects.filter(product_id__in=plain_all(documents, "product_id"))
     return set(products.values_list("product_id", flat=True)), set(
         Category.objects.values_list("category_id", flat=True)

@@ -14,7 +14,7 @@ Key = tuple[str, datetime, str]
 
 
 def look_up(documents: Sequence[Document], run: Pass) -> set[Key]:
-    """The logins that are here already. Compare them by content, since some dumps have new `_id`s."""
+    """Return the logins that are here already, by their content, because some dumps have new `_id`s."""
     moments = [moment for document in documents if (moment := _now(Values(document, run.now)).moment("loginTime"))]
     here = LoginLog.objects.filter(logged_in_at__in=moments)
     return set(here.values_list("username", "logged_in_at", "ip"))

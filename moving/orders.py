@@ -59,7 +59,7 @@ class Known(NamedTuple):
 def line_read(values: Values) -> tuple[str, dict[str, Any]]:
     """Read a detail. Return its order's id, and the values of which :func:`translate` makes a line.
 
-    :raises DocumentRefused: it belongs to no order, or says not what and how many were bought for how much.
+    :raises DocumentRefused: it belongs to no order, or lacks the product, the number of pieces or the price.
     """
     order_id, price, quantity = values.id("order_id", 100), values.yuan("price"), values.whole("quantity")
     if price is None or price > MAX_PRICE:

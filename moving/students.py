@@ -14,7 +14,7 @@ SID_LENGTH = 12
 
 
 def look_up(documents: Sequence[Document], _: Pass) -> set[str]:
-    """The numbers that students here already have."""
+    """Return the numbers that students here already have."""
     return set(Student.objects.filter(sid__in=plain_all(documents, "sId")).values_list("sid", flat=True))
 
 

@@ -29,7 +29,7 @@ Mend = tuple[str, str]  # what was done, and to what: "年龄不是数字,取其
 
 
 def old_picture(address: str) -> str:
-    """The path that an address has on the old server, "" if it is no picture of it.
+    """Return the path of a picture on the old server; "" if the address is no picture of that server.
 
     The old hosts are retired, so that an absolute address means the same file as a path.
     """
@@ -125,7 +125,7 @@ class Values:
         return moment if moment and _OLDEST <= moment <= latest else None
 
     def created(self, *, by_id: str = "", names: tuple[str, ...] = ()) -> datetime:
-        """When it was made: by the 17 digits its id begins with, else by a field, else by MongoDB's ``_id``."""
+        """Return the creation time: by the 17 digits its id begins with, else by a field, else by MongoDB's ``_id``."""
         moments = [self._plausible(id_moment(by_id)), *(self.moment(name) for name in names)]
         if moment := next(filter(None, moments), None):
             return moment
@@ -145,12 +145,12 @@ def is_storable(text: str) -> bool:
 
 
 def plain(value: Any) -> str:
-    """The text of an id, as :meth:`Values.id` reads it."""
+    """Return the text of an id, as :meth:`Values.id` reads it."""
     return _UNSTORABLE.sub("", _text(value) or "").strip()
 
 
 def plain_all(documents: Iterable[Document], name: str) -> set[str]:
-    """The ids that these documents hold under ``name``, to be looked up together."""
+    """Return the ids that these documents hold under ``name``, to be looked up together."""
     return {text for document in documents if (text := plain(document.fields.get(name)))}
 
 
@@ -173,7 +173,7 @@ def _moment(value: Any) -> datetime | None:
 
 
 def id_moment(text: str) -> datetime | None:
-    """The moment of the digits ``YYYYMMDDHHmmssSSS`` that an id begins with."""
+    """Return the moment of the digits ``YYYYMMDDHHmmssSSS`` that an id begins with; None without such digits."""
     match = _ID_MOMENT.match(text)
     if not match:
         return None
@@ -185,7 +185,7 @@ def id_moment(text: str) -> datetime | None:
 
 
 def digits_in(value: Any) -> int | None:
-    """The first number in a text such as ``21岁``."""
+    """Return the first number in a text such as ``21岁``; None without one."""
     match = re.search(r"\d+", str(value or ""))
     return int(match[0]) if match and len(match[0]) < 10 else None
 
@@ -198,7 +198,7 @@ def _of_milliseconds(number: float) -> datetime | None:
 
 
 def _text(value: Any) -> str | None:
-    """None for what is no text and no number."""
+    """Return a text or a number as text; None for anything else."""
     match value:
         case None:
             return ""

@@ -1,4 +1,7 @@
-"""Sums over payments, refunds and bills, for the first page of the back office and the accountant's daily sheet."""
+"""Sums over payments, refunds and bills, for the first page of the back office and the accountant's daily sheet.
+
+The revenue is a sum over orders: ``shop.figures``.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace

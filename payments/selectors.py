@@ -137,6 +137,6 @@ def refunds_of(payment: Payment) -> RefundsOfPayment:
 
 
 def refunds_of_order(*, out_trade_no: str) -> RefundsOfPayment:
-    """Return the refunds of an order's payment; none of nothing where the order has no payment here."""
+    """Return the refunds of an order's payment. An order without a payment here has none, of 0 fen."""
     payment = Payment.objects.filter(out_trade_no=out_trade_no).first()
     return refunds_of(payment) if payment else RefundsOfPayment(0, ())

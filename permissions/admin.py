@@ -1,3 +1,5 @@
+"""Roles in the back office: the form, the preview, and the table of who may do what."""
+
 from collections.abc import Iterable
 from typing import Any, ClassVar
 

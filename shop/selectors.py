@@ -118,7 +118,7 @@ def _matching(orders: QuerySet[Order], condition: Q) -> QuerySet[Order]:
 
 
 def _begins(column: str, text: str) -> Q:
-    """The column begins with ``text``, with the condition of its partial index."""
+    """Return the condition that the column begins with ``text``, with the condition of its partial index."""
     return ~Q(**{column: ""}) & Q(**{f"{column}__startswith": text})
 
 
@@ -127,7 +127,7 @@ def orders_in_trouble() -> QuerySet[Order, Any]:
 
     - that are flagged 需关注, by staff, or by the system because the money came after the order was closed;
     - whose refund, of all or of a part, did not arrive;
-    - about which the provider's bill and our records disagree, as long as nobody has settled that.
+    - about which the provider's bill and our records disagree, as long as that difference is open.
     """
     every = Order.objects.order_by()
     flagged, *others = (

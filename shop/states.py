@@ -148,7 +148,7 @@ TABLE: dict[tuple[State, Event], Transition] = {
     (_S.RECEIVED, _E.ASK_RETURN): Transition(_S.RETURN_ASKED_LATER),
     (_S.RETURN_ASKED, _E.REJECT_RETURN): Transition(_S.SHIPPED),
     (_S.RETURN_ASKED_LATER, _E.REJECT_RETURN): Transition(_S.RECEIVED),
-    # A part of the money: the rest of the order goes on. It settles a return that was asked for.
+    # A part of the money: the rest of the order goes on. A return that was asked for ends with it.
     **{(state, _E.REFUND_PART): Transition(state) for state in (*_UNSHIPPED, *_OUT_OF_HOUSE)},
     (_S.RETURN_ASKED, _E.REFUND_PART): Transition(_S.SHIPPED),
     (_S.RETURN_ASKED_LATER, _E.REFUND_PART): Transition(_S.RECEIVED),

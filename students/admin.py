@@ -295,7 +295,7 @@ class StudentAdmin(ExportMixin, PictureAdminMixin, OfficeAdmin):
         return super().changelist_view(request, facts | (extra_context or {}))
 
     def _kept(self, request: HttpRequest) -> list[tuple[str, str]]:
-        """What the filter bar sends along: the search and the order of the columns."""
+        """Return what the filter bar sends along: the search and the order of the columns."""
         return [(name, request.GET[name]) for name in ("q", "o") if request.GET.get(name)]
 
     @admin.action(description="删除所选学员", permissions=["delete"])

@@ -114,7 +114,7 @@ def students_delete(students: Sequence[Student], *, actor_pk: int | None, now: d
 
 
 def students_move(*, pks: Sequence[int], class_name: str, actor_pk: int | None, now: datetime) -> int:
-    """Put the students into the class, all or none; answer how many were not in it before."""
+    """Put the students into the class, all or none; return how many were not in it before."""
     with transaction.atomic():
         others = Student.objects.select_for_update(no_key=True).filter(pk__in=pks).exclude(class_name=class_name)
         students = list(others.order_by("pk"))

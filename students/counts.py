@@ -56,7 +56,10 @@ def class_key(class_name: str) -> str:
 
 
 def name_keys(text: str) -> list[str]:
-    """Keys of every student whose name holds ``text``; up to three characters, of nobody else."""
+    """Return the keys that each student has whose name holds ``text``.
+
+    For one to three characters only those students have them; for a longer text the names must be checked.
+    """
     size = min(len(text), LONGEST_GRAM)
     return list(dict.fromkeys("n" + text[at : at + size] for at in range(len(text) - size + 1)))
 
@@ -73,14 +76,14 @@ def student_count(class_name: str = "") -> int:
 
 
 def class_counts() -> list[tuple[str, int]]:
-    """The classes that have students, in order, with how many."""
+    """Return the classes that have students, in order, each with its number of students."""
     with connection.cursor() as cursor:
         cursor.execute(_CLASSES)
         return cursor.fetchall()
 
 
 def counts_fold() -> int:
-    """Replace the rows of each key by one that holds their sum; answer how many keys. May run twice, also at once."""
+    """Replace the rows of each key by one that holds their sum; return how many keys. May run twice, also at once."""
     folded, last = 0, ""
     while keys := _fresh_keys(after=last):
         keys_fold(keys)
@@ -101,7 +104,7 @@ def _fresh_keys(*, after: str) -> list[str]:
 
 
 def counts_wrong() -> list[str]:
-    """Name the keys whose count is wrong. Reads every student, so it is for tests and for whoever has doubts."""
+    """Name the keys whose count is wrong. Reads every student: for tests and ``manage.py students_recount``."""
     with connection.cursor() as cursor:
         cursor.execute(_WRONG)
         return [key for (key,) in cursor.fetchall()]

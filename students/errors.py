@@ -1,4 +1,4 @@
-"""The documented answers of the calls that are not success; and what bulk work in the back office refuses."""
+"""The documented refusals of the students' calls, and those of bulk work in the back office."""
 
 from core.errors import DomainError
 

@@ -118,7 +118,7 @@ def class_list() -> list[str]:
 
 
 def class_students(class_name: str, *, most: int) -> list[Student]:
-    """The first ``most`` students of a class, in the order they were entered."""
+    """Return the first ``most`` students of a class, in the order they were entered."""
     return list(Student.objects.filter(class_name=class_name).order_by("pk")[:most])
 
 
@@ -133,7 +133,7 @@ def archived_pks(pks: Iterable[int]) -> set[int]:
 
 
 def namesakes(*, name: str, class_name: str, except_pk: int | None = None) -> list[Student]:
-    """The students of a class with exactly this name, quick in a class of any size."""
+    """Return the students of a class with exactly this name, quickly in a class of any size."""
     keys = [*name_keys(name), class_key(class_name)]
     # The keys lead PostgreSQL to the index; they find names that hold this one, too.
     found = Student.objects.extra(where=["students_keys(class_name, name) @> %s::text[]"], params=[keys])

@@ -1,3 +1,5 @@
+"""Stored pictures in the back office, with the records that refer to them."""
+
 from typing import Any, ClassVar
 
 from django.apps import apps

@@ -53,7 +53,7 @@ def image_file(request: Any, field: str) -> str:
     except ImageRefused:
         _count_time(counter, started)
         raise
-    # Not after other errors: who has waited for a database that was away has cost nothing.
+    # Only then: a request that waited for a database which was away has used no time of a decoder.
     _count_time(counter, started)
     return absolute_url(request, image.url_path)
 

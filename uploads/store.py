@@ -1,7 +1,7 @@
 """Reach the media store: a folder, or a bucket that may not answer.
 
-Requests that wait for a bucket hold the threads that orders and payments need. So a bucket is an upstream as WeChat Pay
-is one: few wait for it at once, and while it is dead the others are refused at once.
+Requests that wait for a bucket hold threads that orders and payments need. So a bucket is an upstream, as WeChat Pay
+is: only a few requests wait for it at the same time, and while it is dead all are refused at once.
 """
 
 import io
@@ -43,7 +43,7 @@ def store_room() -> Iterator[None]:
 
 
 def picture_save(name: str, content: bytes, content_type: str) -> None:
-    """Store a picture; whatever is raised, a part or all of it may be there unless it is ``UpstreamRefused``."""
+    """Store a picture. After any exception but ``UpstreamRefused`` a part of it, or all, may be stored."""
     file = ContentFile(content)
     file.content_type = content_type  # type: ignore[attr-defined]  # a bucket sends it along
     with store_room():
@@ -51,7 +51,7 @@ def picture_save(name: str, content: bytes, content_type: str) -> None:
 
 
 def picture_open(name: str) -> BinaryIO:
-    """Open a stored picture. One in a bucket has been read when this returns: later its failure would be no answer.
+    """Open a stored picture. One in a bucket is read completely here, because a failure later could not be answered.
 
     :raises FileNotFoundError: there is none.
     :raises UpstreamRefused: see :func:`store_room`.

@@ -86,5 +86,5 @@ def temperatures(city: str, *, since: datetime, limit: int = 500) -> list[dict[s
 
 
 def last_success_at() -> datetime | None:
-    """When weather was last fetched; None if never."""
+    """Return when weather was last fetched; None if never."""
     return WeatherAccount.objects.values_list("last_success_at", flat=True).first()

@@ -1,3 +1,5 @@
+"""What happens to the weather without a request. ``config/settings/base.py`` says when."""
+
 from celery import shared_task
 from django.utils import timezone
 

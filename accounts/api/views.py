@@ -1,3 +1,5 @@
+"""The calls about users: captcha, register, log in, one's own account, other accounts."""
+
 from datetime import datetime
 from typing import Any
 

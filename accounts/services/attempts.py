@@ -26,7 +26,7 @@ _HOUR_S = 3600
 _LENGTHS = {"username": 64, "device": 200}
 Door: TypeAlias = LoginAttempt.Door
 Outcome: TypeAlias = LoginAttempt.Outcome
-_DOORS_WITH_NAMES = {Door.API, Door.OFFICE}  # the others are told a phone number or a nickname
+_DOORS_WITH_NAMES = {Door.API, Door.OFFICE}  # at the other doors people type a phone number, or WeChat names them
 
 # Two equal attempts may arrive at once. One statement inserts the row or increments its counter, so neither is lost.
 _RECORD = """

@@ -67,7 +67,7 @@ def emit(sid: str, event: str, data: Any) -> bool:
 
 
 def sessions_open() -> int:
-    """How many clients of the scan-login socket there are, at all machines."""
+    """Return how many clients the scan-login socket has, on all machines together."""
     return sum(1 for _ in valkey.client().scan_iter(match="spms:sio:s:*", count=5000))
 
 

@@ -1,3 +1,5 @@
+"""Template tags: the changes of a record, and the chapter of the handbook for a page."""
+
 from typing import Any
 
 from auditlog.models import LogEntry

@@ -39,8 +39,8 @@ class OfficeAdmin(MergingAdmin, ModelAdmin):
         sets = super().get_fieldsets(request, obj)
         if obj is None or self.has_change_permission(request, obj):
             return sets
-        # To whoever may only look, Django shows also what the form alone knows, such as the file of a new picture:
-        # empty, and by its name in Python.
+        # For users who may only look, Django also shows fields that exist in the form alone, such as the file of a new
+        # picture: without a value, and under their names in Python. Leave those out.
         stored = {*self.readonly_fields, *(field.name for field in self.opts.get_fields())}
         asked = getattr(self.form, "declared_fields", {}).keys() - stored
         return [(title, {**facts, "fields": _without(asked, facts["fields"])}) for title, facts in sets]

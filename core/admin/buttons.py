@@ -72,11 +72,11 @@ class ButtonsAdmin(FixedRows, OfficeAdmin):
         return self.labels
 
     def may_press(self, request: HttpRequest, name: str) -> bool:
-        """Tell whether the user has the right that the button needs. What is no button here, nobody may press."""
+        """Tell whether the page has this button and the user the right that it needs."""
         return name in self.labels and self.has_right(request, self.needs.get(name, "change"))
 
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
-        names = self.labels.keys() - self.asks_form.keys()  # what is typed into a form is about one row
+        names = self.labels.keys() - self.asks_form.keys()  # a form is filled in for one row
         return {
             name: bulk_action(name, label + self.chosen)
             for name, label in self.labels.items()
@@ -134,7 +134,8 @@ class ButtonsAdmin(FixedRows, OfficeAdmin):
     def _ask_or_press(self, request: HttpRequest, name: str, rows: list[Any]) -> HttpResponse | None:
         """Press a button, or return its confirmation page.
 
-        The page comes again, with what was typed, where a step was refused that is still offered for its one row.
+        If the service refuses the step for one row, and the row still offers it, the confirmation page is shown again
+        with what was typed.
         """
         if self._must_ask(request, name, rows):
             return self.ask(request, name, rows)
@@ -251,7 +252,7 @@ class ButtonsAdmin(FixedRows, OfficeAdmin):
             self.log_change(request, row, label)
         for (level, text), names in outcomes.items():
             count = f"（{len(names)} 条）" if len(names) > 1 else ""
-            # Of what went well nobody reads a hundred names; of the others each one matters.
+            # Nobody reads a hundred names of rows that went well; each row that was refused must be named.
             named = f"{names[0]} 等" if level == messages.SUCCESS and len(names) > MOST_NAMED else "、".join(names)
             messages.add_message(request, level, f"{named}：{text}{count}")
         return all(level == messages.SUCCESS for level, _ in outcomes)

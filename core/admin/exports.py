@@ -49,7 +49,7 @@ class Column(NamedTuple):
 
 
 class ExportMixin:
-    """A page whose list can be exported by who has the right ``export_`` of its model."""
+    """A page whose list can be exported by users with the right ``export_`` of its model."""
 
     export_columns: ClassVar[tuple[Column, ...]] = ()
     # A search in the list shows that many rows at most, more than ``AT_ONCE``; the export has all (``finds_every``).
@@ -136,7 +136,7 @@ def rows_shown(page: Any, user: Any, query: str, *, every: bool = False) -> Quer
 
 
 def finds_every(request: HttpRequest) -> bool | None:
-    """Tell whether a search shall find every row, for a file. None: it is the list that searches."""
+    """Return ``every`` of :func:`rows_shown`, for a page's search; None if a person looks at the list itself."""
     return getattr(request, "finds_every", None)
 
 

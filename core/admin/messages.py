@@ -1,3 +1,5 @@
+"""Messages of the back office."""
+
 from django.contrib.messages.middleware import MessageMiddleware
 from django.http import HttpRequest
 

@@ -124,7 +124,7 @@ class WholeNumber(serializers.IntegerField):
 
 
 class PositiveInt(WholeNumber):
-    """A whole number from 1. Larger than PostgreSQL's bigint is as good as its largest."""
+    """A whole number from 1. One above PostgreSQL's largest bigint counts as that one."""
 
     default_error_messages = {
         "invalid": "必须是正整数",

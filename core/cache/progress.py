@@ -1,4 +1,4 @@
-"""How far work in the background is. In Valkey: nobody sees what it writes to the database before it ends."""
+"""How far background work is. Valkey keeps it: what the work writes to the database shows only after its commit."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import suppress

@@ -1,4 +1,8 @@
-"""Direct access to Valkey, for atomic commands that Django's cache does not offer."""
+"""Direct access to Valkey, for atomic commands that Django's cache does not offer.
+
+While Valkey does not answer, each use raises ``redis.RedisError``. A caller that can do without Valkey catches it and
+says what it does instead; any other call is answered with a 503 (``core.api.handler``).
+"""
 
 import os
 import threading

@@ -1,4 +1,4 @@
-"""What any payment provider is to us. Gateways know neither HTTP requests nor models; amounts are integer fen."""
+"""The interface of a payment provider. Gateways know neither HTTP requests nor models; amounts are integer fen."""
 
 from abc import ABC
 from dataclasses import dataclass, field
@@ -197,7 +197,7 @@ class RefundResult:
 
 @dataclass(frozen=True)
 class BankCard:
-    """Where an abnormal refund may go instead. Never stored, never logged.
+    """A card of the buyer's that an abnormal refund is sent to. Never stored, never logged.
 
     :param bank: the provider's name of a bank, like ``ICBC_DEBIT``.
     """

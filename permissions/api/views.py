@@ -1,3 +1,5 @@
+"""The calls about roles. For who may make which call see ``permissions.gate``."""
+
 from typing import Any, NotRequired, TypedDict
 
 from rest_framework.request import Request

@@ -78,7 +78,7 @@ def part_facts(form: PartForm) -> dict[str, Any]:
 
 
 def part_table(form: PartForm) -> SafeString:
-    """The order's lines with a field for the pieces, and what is left of its money at this moment."""
+    """Return the order's lines with a field for the pieces, and how much of its money can still be refunded."""
     order, refunds = form.order, refunds_of_order(out_trade_no=form.order.order_id)
     rows = []
     for line in form.lines:

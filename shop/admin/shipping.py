@@ -82,7 +82,7 @@ def number_field(order: Order) -> str:
 
 
 def ship_table(form: ShipForm, titles: list[str], rows: list[list[Any]]) -> SafeString:
-    """The orders to ship, with a field for the number in each row."""
+    """Return the table of the orders to ship, with a field for the parcel's number in each row."""
     cells = []
     for order, row in zip(form.orders, rows, strict=True):
         field = form[number_field(order)]

@@ -40,7 +40,7 @@ class WorkList(NamedTuple):
 
     @property
     def done(self) -> str:
-        """What the empty list says: that is good news."""
+        """The text of an empty list."""
         return f"“{self.label}”都处理完了。"
 
 

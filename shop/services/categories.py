@@ -32,7 +32,7 @@ def category_create(*, name: str, image_url: str = "", actor: str, now: datetime
 
 
 def vip_category_create(*, actor: str, now: datetime) -> Category:
-    """Answer the category whose products are VIP time; create it where it is missing or was removed."""
+    """Return the category whose products are VIP time; create it if it is missing or was removed."""
     category, _ = Category.objects.get_or_create(
         category_id=VIP_CATEGORY_ID, defaults={"name": "vip充值", "creator": actor, "created_at": now}
     )

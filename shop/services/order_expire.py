@@ -1,4 +1,8 @@
-"""The sweep that closes due orders. Any number may run at once, any may be killed: the database says what is due."""
+"""The sweep that closes due orders. Any number may run at once, any may be killed: the database says what is due.
+
+An order is due ``ORDER_TTL`` (2 minutes) after it was placed (``order_create``), and after its payment was started
+(``order_pay``).
+"""
 
 import time
 from collections.abc import Callable, Collection

@@ -1,3 +1,5 @@
+"""What ``/docs/`` shows of the students' calls."""
+
 from django.conf import settings
 
 from core.api.docs import Doc

@@ -1,3 +1,5 @@
+"""The students' calls. ``Access.ROWS``: whoever's role has the path among its rows (``permissions.seed``), and root."""
+
 from django.utils import timezone
 from rest_framework.request import Request
 from rest_framework.response import Response

@@ -295,7 +295,7 @@ def run_url(run: TransferRun) -> str:
 
 
 def _context(request: HttpRequest, run: TransferRun) -> dict[str, Any]:
-    """What the page of a run shows: how far it is, and one page of its rows."""
+    """Return the context of a run's page: how far it is, and one page of its rows."""
     now, counts = timezone.now(), run.counts
     kinds = [kind for kind in _ORDER if counts.get(kind)]
     kind = next((kind for kind in kinds if kind == request.GET.get("kind")), kinds[0] if kinds else "")

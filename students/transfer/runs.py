@@ -247,7 +247,7 @@ def run_is_stalled(run: TransferRun, now: datetime) -> bool:
 
 # --- What happens by the clock ---
 def runs_resume(*, now: datetime) -> int:
-    """Send runs whose worker has died between two steps to a worker again; answer how many.
+    """Send runs whose worker has died between two steps to a worker again; return how many.
 
     Imports and pictures wait for a person: a file that has killed its worker would kill the next one as well.
     """
@@ -261,7 +261,7 @@ def runs_resume(*, now: datetime) -> int:
 def runs_purge(*, now: datetime) -> int:
     """Remove files and rows of old runs, and the pictures of students who can no longer come back.
 
-    Answers how many runs had some.
+    Returns how many runs had some.
     """
     is_being_undone = Q(state=RunState.UNDOING, phase_at__gt=now - timedelta(days=1))
     old = TransferRun.objects.filter(created_at__lt=now - KEEP_FOR).exclude(is_being_undone)

@@ -77,7 +77,7 @@ def check_parts(content: bytes) -> None:
 
 
 def rows(content: bytes) -> Iterator[list[Any]]:
-    """The cells of each row as JSON can hold them, from A1 on."""
+    """Yield the cells of each row as JSON can hold them, from A1 on."""
     from python_calamine import CalamineWorkbook  # only here: the caps on memory are set before it is loaded
 
     check_parts(content)
@@ -114,7 +114,7 @@ def decoded(content: bytes) -> str:
 
 
 def plain(cell: Any) -> Any:
-    """A cell as people see it: whole numbers without a point, midnights without a time."""
+    """Return a cell as people see it: whole numbers without a point, midnights without a time."""
     match cell:
         case float() if cell.is_integer():
             return str(int(cell))

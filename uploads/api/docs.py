@@ -1,3 +1,5 @@
+"""What ``/docs/`` shows of the upload call."""
+
 from rest_framework import serializers
 
 from core.api.docs import Doc

@@ -1,3 +1,5 @@
+"""The upload call."""
+
 from rest_framework.request import Request
 from rest_framework.response import Response
 

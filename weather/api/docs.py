@@ -1,3 +1,5 @@
+"""What ``/docs/`` shows of the weather calls."""
+
 from core.api.docs import Doc
 from weather.api.serializers import AccountParams, WeatherJson, WeatherParams
 from weather.errors import (

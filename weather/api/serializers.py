@@ -1,3 +1,5 @@
+"""The parameters of the weather calls, and a record as clients read it."""
+
 from typing import Any, TypedDict, cast
 
 from rest_framework import serializers

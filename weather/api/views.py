@@ -1,3 +1,5 @@
+"""The weather calls."""
+
 from typing import Any
 
 from django.utils import timezone

@@ -1,4 +1,4 @@
-"""The way to WeChat Pay: a deadline in all, a size limit, no redirects."""
+"""The HTTP session for WeChat Pay: one deadline for the whole call, a size limit, no redirects."""
 
 from typing import Any
 from urllib.parse import urlsplit
@@ -32,7 +32,7 @@ class BoundedSession(requests.Session):
         self._total_s, self._max_bytes = total_s or TOTAL_TIMEOUT_S, max_bytes or MAX_BYTES
 
     def request(self, method: str, url: str, **options: Any) -> requests.Response:  # type: ignore[override]
-        # A proxy from the environment is for the world outside.
+        # Calls to this machine's sandbox bypass the proxy of the environment, which cannot reach it.
         self.trust_env = urlsplit(url).hostname not in _LOOPBACK
         options |= {"timeout": (CONNECT_TIMEOUT_S, READ_TIMEOUT_S), "stream": True, "allow_redirects": False}
         send = super().request

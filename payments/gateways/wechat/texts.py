@@ -6,15 +6,15 @@ _FIRST_EMOJI = "\u2300"  # symbols before it are those of texts: ©, ℃, →
 
 
 def cut(text: str, limit: int) -> str:
-    """``text`` cut to ``limit`` bytes of UTF-8, never inside a character."""
+    """Return ``text`` cut to ``limit`` bytes of UTF-8, never inside a character."""
     return text.encode(errors="ignore")[:limit].decode(errors="ignore")
 
 
 def plain(text: str, limit: int) -> str:
-    """``text`` in one line of at most ``limit`` bytes, without control characters, invisible ones and emoji.
+    """Return ``text`` in one line of at most ``limit`` bytes, without control and invisible characters and emoji.
 
-    Whether a text may hold emoji is documented for none of WeChat Pay's calls, and refused by some: a product's name
-    must not keep anybody from paying, nor what people write about a refund keep their money back.
+    WeChat Pay documents for no call whether a text may hold emoji, and some calls refuse them: then a product with an
+    emoji in its name could not be paid, and a refund with one in its reason would fail.
     """
     kept = "".join(_kept(char) for char in text)
     return cut(" ".join(kept.split()), limit).strip()
