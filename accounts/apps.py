@@ -19,7 +19,7 @@ class AccountsConfig(AppConfig):
         from accounts.services.restored import users_follow, users_remember
         from core.ops import restored
 
-        restored.register(restored.Follower("accounts", users_follow, users_remember))
+        restored.register_follower(restored.Follower("accounts", users_follow, users_remember))
 
 
 def _forget_user(instance: Any, **_: Any) -> None:

@@ -22,7 +22,7 @@ class PictureStore:
 _store: PictureStore | None = None
 
 
-def register(store: PictureStore) -> None:
+def register_store(store: PictureStore) -> None:
     global _store
     _store = store
 

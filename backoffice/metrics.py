@@ -16,13 +16,13 @@ from weather.selectors import last_success_at
 NOTICES_OF = timedelta(hours=24)
 
 
-@metrics.register
+@metrics.register_samples
 def orders() -> Iterator[Sample]:
     for state, number in orders_to_do().items():
         yield "spms_orders", "Orders that wait for somebody", {"state": state}, number
 
 
-@metrics.register
+@metrics.register_samples
 def notifications() -> Iterator[Sample]:
     counts = notices_by_verdict(since=timezone.now() - NOTICES_OF)
     for verdict in InboundEvent.Verdict.values:
@@ -34,13 +34,13 @@ def notifications() -> Iterator[Sample]:
         )
 
 
-@metrics.register
+@metrics.register_samples
 def weather() -> Iterator[Sample]:
     if done := last_success_at():
         age_s = (timezone.now() - done).total_seconds()
         yield "spms_weather_sync_age_seconds", "Since weather was last fetched", {}, age_s
 
 
-@metrics.register
+@metrics.register_samples
 def sockets() -> Iterator[Sample]:
     yield "spms_sockets", "Clients of the scan-login socket", {}, sessions_open()

@@ -55,8 +55,8 @@ class Bridge:
     def _answer(self, request: dict[str, Any]) -> Answer:
         head: list[Any] = []
 
-        def start_response(*given: Any) -> None:
-            head[:] = given
+        def start_response(*arguments: Any) -> None:
+            head[:] = arguments
 
         parts = self.application(request, start_response)
         status, headers = head[:2]

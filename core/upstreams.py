@@ -239,7 +239,7 @@ def resting() -> dict[str, int]:
     return found
 
 
-@metrics.register
+@metrics.register_samples
 def dead_upstreams() -> Iterator[Sample]:
     for name, number in resting().items():
         yield "spms_upstream_dead", "Processes that refuse calls to it", {"upstream": name}, number

@@ -67,17 +67,17 @@ def _entries(level: Any) -> Any:
 
 
 def _rows(values: Values) -> list[str]:
-    given = values.raw("rows") or []
-    rows = [row.strip() for row in given if isinstance(row, str)] if isinstance(given, list) else []
+    value = values.raw("rows") or []
+    rows = [row.strip() for row in value if isinstance(row, str)] if isinstance(value, list) else []
     usable = [row for row in dict.fromkeys(rows) if not rows_problem([row])]
-    if usable != given:
-        values.mend("rows 中有重复的，或不是接口路径的，已去掉", given)
+    if usable != value:
+        values.mend("rows 中有重复的，或不是接口路径的，已去掉", value)
     return usable[:1000]
 
 
 def _buttons(values: Values) -> list[str]:
-    given = values.raw("buttons") or []
-    buttons = [str(button) for button in given] if isinstance(given, list) else []
+    value = values.raw("buttons") or []
+    buttons = [str(button) for button in value] if isinstance(value, list) else []
     known = [button for button in ClientButton.values if button in buttons]
     if len(known) < len(buttons):
         values.mend("buttons 中有不认识的按钮，已去掉", buttons)

@@ -134,8 +134,8 @@ def _fields(values: Values, known: Known, run: Pass) -> User:
 
 def _role(values: Values, known: Known, run: Pass) -> Role:
     """Return the role by ``roleid``. Older documents have it in ``roles``, some of them as a list of one."""
-    given = [values.raw("roleid"), values.raw("roles"), values.raw("role")]
-    names = [str(one[0] if isinstance(one, list) and one else one) for one in given if one]
+    candidates = [values.raw("roleid"), values.raw("roles"), values.raw("role")]
+    names = [str(one[0] if isinstance(one, list) and one else one) for one in candidates if one]
     for name in names:
         if role := known.roles.get(name):
             return role

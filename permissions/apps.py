@@ -10,10 +10,10 @@ class PermissionsConfig(AppConfig):
     verbose_name = "用户与权限"
 
     def ready(self) -> None:
-        from core.ops.doctor import register
+        from core.ops.doctor import register_check
         from permissions.doctor import roles_and_calls
 
-        register(roles_and_calls)
+        register_check(roles_and_calls)
         for signal in (post_save, post_delete):
             signal.connect(_announce, sender="permissions.Role")
 

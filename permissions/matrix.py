@@ -27,17 +27,17 @@ class Group(NamedTuple):
 
 def matrix() -> dict[str, Any]:
     """Return the context of ``templates/permissions/matrix.html``. Three queries, however many roles there are."""
-    held = Prefetch("permissions", Permission.objects.only("pk"))
+    rights = Prefetch("permissions", Permission.objects.only("pk"))
     counts = {"user_total": Count("users"), "staff_total": Count("users", filter=Q(users__is_staff=True))}
-    roles = list(Role.objects.order_by("pk").annotate(**counts).prefetch_related(held))
+    roles = list(Role.objects.order_by("pk").annotate(**counts).prefetch_related(rights))
     return {"roles": roles, "groups": [*_office(roles), *_api(roles)]}
 
 
 def _office(roles: list[Role]) -> Iterable[Group]:
-    held = {role.pk: {right.pk for right in role.permissions.all()} for role in roles}
+    pks = {role.pk: {right.pk for right in role.permissions.all()} for role in roles}
     groups: dict[str, Group] = {}
     for right in office_rights():
-        ticks = [(role, role.is_root or right.permission.pk in held[role.pk]) for role in roles]
+        ticks = [(role, role.is_root or right.permission.pk in pks[role.pk]) for role in roles]
         group = groups.setdefault(right.app, Group(f"后台 · {right.app}", []))
         group.lines.append(Line(right.verb, right.records, ticks))
     yield from groups.values()

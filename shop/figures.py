@@ -25,13 +25,13 @@ class Sums:
 
 def order_sums(spans: Sequence[Span]) -> list[Sums]:
     """Return number and revenue of the orders that were placed in each span, in one query."""
-    wanted: dict[str, Aggregate] = {}
+    sums: dict[str, Aggregate] = {}
     for at, (begins, ends) in enumerate(spans):
         within = Q(created_at__gte=begins, created_at__lt=ends)
-        wanted[f"orders{at}"] = Count("pk", filter=within)
-        wanted[f"revenue{at}"] = Sum(_REVENUE, filter=within & Q(state__in=EARNING), default=Decimal())
+        sums[f"orders{at}"] = Count("pk", filter=within)
+        sums[f"revenue{at}"] = Sum(_REVENUE, filter=within & Q(state__in=EARNING), default=Decimal())
     orders = Order.objects.order_by().filter(created_at__gte=min(begins for begins, _ in spans))
-    found = orders.aggregate(**wanted)
+    found = orders.aggregate(**sums)
     return [Sums(found[f"orders{at}"], found[f"revenue{at}"]) for at in range(len(spans))]
 
 

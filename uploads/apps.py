@@ -11,14 +11,14 @@ class UploadsConfig(AppConfig):
     def ready(self) -> None:
         # Accounts is a lower app and must not import this one, so register the functions that store avatars there.
         from accounts import avatars
-        from core.ops.doctor import register
+        from core.ops.doctor import register_check
         from uploads.doctor import room_for_pictures
         from uploads.fields import image_file, image_or_url
         from uploads.services import image_adopt
 
-        avatars.register(avatars.PictureStore(take=image_file, take_or_name=image_or_url, adopt=image_adopt))
+        avatars.register_store(avatars.PictureStore(take=image_file, take_or_name=image_or_url, adopt=image_adopt))
         post_delete.connect(_release_avatar, sender="accounts.User")
-        register(room_for_pictures)
+        register_check(room_for_pictures)
 
 
 def _release_avatar(instance: Any, **_: Any) -> None:

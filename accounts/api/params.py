@@ -14,7 +14,7 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 LOG_PAGE = 10
 
 
-class Line(PlainText):
+class OneLine(PlainText):
     """Text without line breaks and other control characters."""
 
     def to_internal_value(self, data: Any) -> str:
@@ -91,10 +91,10 @@ class Roles(serializers.JSONField):
 
 
 class RegisterParams(Params):
-    username = Line(max_length=64, help_text="用户名")
+    username = OneLine(max_length=64, help_text="用户名")
     password = Password(help_text="密码")
-    nickname = Line(max_length=64, help_text="昵称")
-    phone = Line(max_length=32, required=False, default="", help_text="手机号")
+    nickname = OneLine(max_length=64, help_text="昵称")
+    phone = OneLine(max_length=32, required=False, default="", help_text="手机号")
     roles = Roles(required=False, help_text="角色编号,默认 200")
     roleid = PlainText(max_length=32, required=False, help_text="角色编号,与 roles 相同")
 
@@ -123,15 +123,15 @@ class UserListParams(PageParams):
 
 class UserUpdateParams(Params):
     unid = PlainText(help_text="要修改的用户的 unid;只有 root 可以修改别人")
-    username = Line(required=False, max_length=64, help_text="用户名")
+    username = OneLine(required=False, max_length=64, help_text="用户名")
     password = Password(required=False, default="", help_text="新密码,修改后需要重新登入")
     oldPassword = Password(required=False, default="", help_text="原来的密码;root 不需要")
-    phone = Line(required=False, max_length=32, help_text="手机号")
-    nickname = Line(required=False, max_length=64, help_text="昵称")
-    sex = Line(required=False, max_length=8, help_text="性别")
-    city = Line(required=False, max_length=64, help_text="城市")
-    province = Line(required=False, max_length=64, help_text="省份")
-    country = Line(required=False, max_length=64, help_text="国家")
+    phone = OneLine(required=False, max_length=32, help_text="手机号")
+    nickname = OneLine(required=False, max_length=64, help_text="昵称")
+    sex = OneLine(required=False, max_length=8, help_text="性别")
+    city = OneLine(required=False, max_length=64, help_text="城市")
+    province = OneLine(required=False, max_length=64, help_text="省份")
+    country = OneLine(required=False, max_length=64, help_text="国家")
     roleid = PlainText(required=False, max_length=32, help_text="角色编号,仅 root")
     vipLevel = VipLevel(required=False, help_text="VIP 等级,仅 root")
 

@@ -40,7 +40,7 @@ MOST_STATEMENT = timedelta(minutes=5)
 _PLACE = ("p", "all", "e", "format")  # where in the list somebody is, not what the list shows
 
 
-class Column(NamedTuple):
+class ExportColumn(NamedTuple):
     """A column of the file: its head, its width in characters, and the value of a row. Money is a ``Decimal``."""
 
     label: str
@@ -51,7 +51,7 @@ class Column(NamedTuple):
 class ExportMixin:
     """A page whose list can be exported by users with the right ``export_`` of its model."""
 
-    export_columns: ClassVar[tuple[Column, ...]] = ()
+    export_columns: ClassVar[tuple[ExportColumn, ...]] = ()
     # A search in the list shows that many rows at most, more than ``AT_ONCE``; the export has all (``finds_every``).
     most_found: ClassVar[int | None] = None
 

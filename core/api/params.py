@@ -27,11 +27,11 @@ class Params(serializers.Serializer[Any]):
         :raises DomainError: an instance of ``error`` whose ``msg`` names the first bad parameter.
         """
         source = request.query_params if request.method in {"GET", "HEAD"} else request.data
-        given = present(source)
+        values = present(source)
         try:
-            return _shared(cls).run_validation(given)
+            return _shared(cls).run_validation(values)
         except serializers.ValidationError:
-            params = cls(data=given, context={"request": request})
+            params = cls(data=values, context={"request": request})
             params.is_valid()
             raise params.refusal() from None
 

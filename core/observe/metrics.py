@@ -30,7 +30,7 @@ SECONDS = Histogram("spms_request_seconds", "Time to answer", ["route"], buckets
 _sources: list[Callable[[], Iterator[Sample]]] = []
 
 
-def register(source: Callable[[], Iterator[Sample]]) -> Callable[[], Iterator[Sample]]:
+def register_samples(source: Callable[[], Iterator[Sample]]) -> Callable[[], Iterator[Sample]]:
     """Register a function that returns samples; it is called at each scrape."""
     _sources.append(source)
     return source

@@ -39,7 +39,7 @@ Check = Callable[[], Iterator[Finding]]
 _checks: list[Check] = []
 
 
-def register(check: Check) -> Check:
+def register_check(check: Check) -> Check:
     _checks.append(check)
     return check
 
@@ -81,7 +81,7 @@ def _hangs(check: Check) -> Finding:
     return Finding(False, f"{_name(check)}: no answer within {ANSWER_WITHIN_S} s", "Does a server hang?")
 
 
-@register
+@register_check
 def settings_and_models() -> Iterator[Finding]:
     serious = [message for message in run_checks() if message.level >= WARNING and not message.is_silenced()]
     for message in serious:
@@ -92,7 +92,7 @@ def settings_and_models() -> Iterator[Finding]:
         yield Finding(None, "Development settings", "Production: DJANGO_SETTINGS_MODULE=config.settings.production")
 
 
-@register
+@register_check
 def engines() -> Iterator[Finding]:
     remedies = {
         "database": "Is PostgreSQL running, is DATABASE_URL right?",
@@ -106,7 +106,7 @@ def engines() -> Iterator[Finding]:
         yield Finding(name not in failed, f"{name}: {failed.get(name, 'in order')}", remedy if name in failed else "")
 
 
-@register
+@register_check
 def pooler() -> Iterator[Finding]:
     """Compare DB_POOLER with the connection, and check the limits that a pooler cannot pass on."""
     with connection.cursor() as cursor:
@@ -130,13 +130,13 @@ def pooler() -> Iterator[Finding]:
         yield Finding(not remedy, f"{name} of the database's role is {limit}", remedy)
 
 
-@register
+@register_check
 def doors() -> Iterator[Finding]:
     if settings.PRODUCTION and not settings.METRICS_TOKEN:
         yield Finding(None, "METRICS_TOKEN is not set: nobody may read /metrics", "Set it to let Prometheus in.")
 
 
-@register
+@register_check
 def clocks() -> Iterator[Finding]:
     with connection.cursor() as cursor:
         cursor.execute("SELECT extract(epoch FROM clock_timestamp())")
@@ -152,7 +152,7 @@ def _clock(name: str, theirs_s: float) -> Finding:
     return Finding(False, f"Clock of {name} differs by {skew:.0f} s", "Set up NTP on every machine.")
 
 
-@register
+@register_check
 def certificate() -> Iterator[Finding]:
     """Check how long our TLS certificate is valid: clients and WeChat refuse an expired one."""
     ours = urlsplit(settings.PUBLIC_BASE_URL)
@@ -176,7 +176,7 @@ def certificate() -> Iterator[Finding]:
         yield Finding(not remedy, f"The certificate of {host} ends in {days:.0f} days", remedy)
 
 
-@register
+@register_check
 def upstreams() -> Iterator[Finding]:
     for name in ("WECHAT_API_BASE_URL", "WECHAT_PAY_BASE_URL", "WEATHER_BASE_URL"):
         address = getattr(settings, name)

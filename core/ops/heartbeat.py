@@ -49,7 +49,7 @@ def queue_depths() -> dict[str, int]:
         return {queue: int(channel.client.llen(queue)) for queue in settings.QUEUES}
 
 
-@doctor.register
+@doctor.register_check
 def background_work() -> Iterator[Finding]:
     ages, depths = ages_s(time.time()), queue_depths()
     nobody_works = not any(is_alive(age) for age in ages.values())
@@ -68,7 +68,7 @@ def is_alive(age_s: float | None) -> bool:
     return age_s is not None and age_s < LATE_S
 
 
-@metrics.register
+@metrics.register_samples
 def samples() -> Iterator[Sample]:
     for queue, depth in queue_depths().items():
         yield "spms_queue_depth", "Tasks that wait for a worker", {"queue": queue}, depth

@@ -11,7 +11,7 @@ from core.ops import doctor
 from core.ops.doctor import Finding
 
 
-@doctor.register
+@doctor.register_check
 def trusted_proxies() -> Iterator[Finding]:
     hops, _, sender = (valkey.client().get(forwarded.KEY) or b"").decode().partition(" ")
     if not hops or forwarded.fits(int(hops)):

@@ -40,7 +40,7 @@ class Follower:
 _followers: list[Follower] = []
 
 
-def register(follower: Follower) -> None:
+def register_follower(follower: Follower) -> None:
     _followers.append(follower)
 
 

@@ -12,7 +12,7 @@ from django.conf import settings
 from django.db import connection
 
 from core.cache import sentinel, valkey
-from core.ops.doctor import Finding, register
+from core.ops.doctor import Finding, register_check
 
 LEAST_FREE_BYTES = 1 << 30
 LARGEST_LAG_BYTES = 16 << 20
@@ -20,7 +20,7 @@ LEAST_WORKER_CONNECTIONS = 4096  # nginx needs two for each socket, and Debian's
 NGINX_CONF = Path("/etc/nginx/nginx.conf")
 
 
-@register
+@register_check
 def valkey_keeps() -> Iterator[Finding]:
     """Check what Valkey throws away when its memory is full, and what it still has after a restart."""
     info = valkey.client().info()
@@ -32,7 +32,7 @@ def valkey_keeps() -> Iterator[Finding]:
         yield Finding(is_bad, "Valkey does not keep its data over a restart", "Set appendonly yes.")
 
 
-@register
+@register_check
 def sentinels() -> Iterator[Finding]:
     if not sentinel.is_sentinel(settings.REDIS_URL):
         return
@@ -55,7 +55,7 @@ def sentinels() -> Iterator[Finding]:
     yield Finding(not remedy, f"{agreeing} of {len(target.sentinels)} Sentinels answer", remedy)
 
 
-@register
+@register_check
 def database_room() -> Iterator[Finding]:
     """Compare PostgreSQL's ``max_connections`` with what is used and with what a process of ours may take."""
     if settings.DB_POOLER != "none":
@@ -77,7 +77,7 @@ def database_room() -> Iterator[Finding]:
         )
 
 
-@register
+@register_check
 def database_spare() -> Iterator[Finding]:
     """Where DATABASE_URL names several hosts, check that a synchronous standby follows."""
     if "," not in settings.DATABASES["default"]["HOST"]:
@@ -100,7 +100,7 @@ def database_spare() -> Iterator[Finding]:
         yield Finding(not remedy, f"Standby {name} ({state}) is {(lag or 0) >> 10} KB behind", remedy)
 
 
-@register
+@register_check
 def disk() -> Iterator[Finding]:
     for path in {Path(settings.STATE_DIR), Path(settings.STATIC_ROOT)}:
         free = shutil.disk_usage(path).free
@@ -108,7 +108,7 @@ def disk() -> Iterator[Finding]:
         yield Finding(not remedy, f"{path} has {free >> 20} MB free", remedy)
 
 
-@register
+@register_check
 def nginx() -> Iterator[Finding]:
     """Check how many sockets an nginx on this machine can carry."""
     if not settings.PRODUCTION or not NGINX_CONF.is_file():
@@ -119,7 +119,7 @@ def nginx() -> Iterator[Finding]:
     yield Finding(not remedy, f"nginx takes {number} connections per worker", remedy)
 
 
-@register
+@register_check
 def interpreter() -> Iterator[Finding]:
     """Check that the services' user can reach the Python that the virtual environment points to."""
     if not settings.PRODUCTION:

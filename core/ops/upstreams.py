@@ -7,7 +7,7 @@ from core.ops.doctor import Finding
 from core.upstreams import resting
 
 
-@doctor.register
+@doctor.register_check
 def breakers() -> Iterator[Finding]:
     for name, number in resting().items():
         if number:

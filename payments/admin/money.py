@@ -11,7 +11,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.decorators import display
 
-from core.admin.exports import Column, ExportMixin
+from core.admin.exports import ExportColumn, ExportMixin
 from core.admin.tables import table
 from core.money import fen_to_yuan
 from core.times import dash
@@ -34,16 +34,16 @@ class PaymentAdmin(ExportMixin, MoneyAdmin):
     rights: ClassVar = {"view": "查看", "change": "查询微信", "export": "导出"}
     list_before_template = "payments/list_bar.html"
     export_columns = (
-        Column("商户订单号", 34, lambda payment: payment.out_trade_no),
-        Column("创建时间", 20, lambda payment: dash(payment.created_at)),
-        Column("状态", 10, lambda payment: payment.get_state_display()),
-        Column("金额（元）", 12, lambda payment: fen_to_yuan(payment.amount_fen)),
-        Column("实收（元）", 12, lambda payment: fen_to_yuan(payment.amount_fen if payment.paid_at else 0)),
-        Column("支付时间", 20, lambda payment: dash(payment.paid_at)),
-        Column("微信支付订单号", 32, lambda payment: payment.transaction_id),
-        Column("交易类型", 12, lambda payment: payment.get_trade_type_display()),
-        Column("商户号", 14, lambda payment: payment.mch_id),
-        Column("对账日", 12, lambda payment: str(payment.billed_on or "")),
+        ExportColumn("商户订单号", 34, lambda payment: payment.out_trade_no),
+        ExportColumn("创建时间", 20, lambda payment: dash(payment.created_at)),
+        ExportColumn("状态", 10, lambda payment: payment.get_state_display()),
+        ExportColumn("金额（元）", 12, lambda payment: fen_to_yuan(payment.amount_fen)),
+        ExportColumn("实收（元）", 12, lambda payment: fen_to_yuan(payment.amount_fen if payment.paid_at else 0)),
+        ExportColumn("支付时间", 20, lambda payment: dash(payment.paid_at)),
+        ExportColumn("微信支付订单号", 32, lambda payment: payment.transaction_id),
+        ExportColumn("交易类型", 12, lambda payment: payment.get_trade_type_display()),
+        ExportColumn("商户号", 14, lambda payment: payment.mch_id),
+        ExportColumn("对账日", 12, lambda payment: str(payment.billed_on or "")),
     )
     list_display = ("out_trade_no", "amount", "state_label", "transaction_id", "paid_at", "created_at")
     list_filter = ("state", "trade_type", "created_at")

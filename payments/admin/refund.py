@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.utils.safestring import SafeString
 from unfold.decorators import display
 
-from core.admin.exports import Column, ExportMixin
+from core.admin.exports import ExportColumn, ExportMixin
 from core.money import fen_text, fen_to_yuan
 from core.times import dash
 from payments.admin.shared import STATE_COLOURS, MoneyAdmin, log_list, order_link, yuan
@@ -108,22 +108,22 @@ class RefundAdmin(ExportMixin, MoneyAdmin):
     rights: ClassVar = {"view": "查看", "change": "处理退款", "export": "导出"}
     list_before_template = "payments/list_bar.html"
     export_columns = (
-        Column("商户退款单号", 36, lambda refund: refund.out_refund_no),
-        Column("商户订单号", 34, lambda refund: refund.payment.out_trade_no),
-        Column("申请时间", 20, lambda refund: dash(refund.created_at)),
-        Column("状态", 12, lambda refund: refund.get_state_display()),
-        Column("退款金额（元）", 14, lambda refund: fen_to_yuan(refund.amount_fen)),
-        Column("已退（元）", 12, lambda refund: fen_to_yuan(refund.amount_fen if refund.state in _BACK else 0)),
-        Column("原因", 30, lambda refund: refund.reason),
-        Column("申请人", 14, lambda refund: refund.requested_by),
-        Column("微信受理时间", 20, lambda refund: dash(refund.accepted_at)),
-        Column("退款成功时间", 20, lambda refund: dash(refund.refunded_at)),
-        Column("微信退款单号", 32, lambda refund: refund.refund_id),
-        Column("退至", 12, lambda refund: refund.get_way_display()),
-        Column("线下退款", 12, lambda refund: refund.get_offline_way_display()),
-        Column("凭证号", 20, lambda refund: refund.offline_voucher),
-        Column("登记人", 14, lambda refund: refund.offline_by),
-        Column("对账日", 12, lambda refund: str(refund.billed_on or "")),
+        ExportColumn("商户退款单号", 36, lambda refund: refund.out_refund_no),
+        ExportColumn("商户订单号", 34, lambda refund: refund.payment.out_trade_no),
+        ExportColumn("申请时间", 20, lambda refund: dash(refund.created_at)),
+        ExportColumn("状态", 12, lambda refund: refund.get_state_display()),
+        ExportColumn("退款金额（元）", 14, lambda refund: fen_to_yuan(refund.amount_fen)),
+        ExportColumn("已退（元）", 12, lambda refund: fen_to_yuan(refund.amount_fen if refund.state in _BACK else 0)),
+        ExportColumn("原因", 30, lambda refund: refund.reason),
+        ExportColumn("申请人", 14, lambda refund: refund.requested_by),
+        ExportColumn("微信受理时间", 20, lambda refund: dash(refund.accepted_at)),
+        ExportColumn("退款成功时间", 20, lambda refund: dash(refund.refunded_at)),
+        ExportColumn("微信退款单号", 32, lambda refund: refund.refund_id),
+        ExportColumn("退至", 12, lambda refund: refund.get_way_display()),
+        ExportColumn("线下退款", 12, lambda refund: refund.get_offline_way_display()),
+        ExportColumn("凭证号", 20, lambda refund: refund.offline_voucher),
+        ExportColumn("登记人", 14, lambda refund: refund.offline_by),
+        ExportColumn("对账日", 12, lambda refund: str(refund.billed_on or "")),
     )
     list_display = (
         *("out_refund_no", "amount", "state_label", "trouble", "reason", "requested_by"),

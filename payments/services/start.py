@@ -70,7 +70,7 @@ def payment_start(
     except GatewayError as error:
         raise as_refusal(error) from None
     who = merchant()
-    wanted = Payment(
+    draft = Payment(
         out_trade_no=out_trade_no,
         appid=who.appid,
         mch_id=who.mch_id,
@@ -85,7 +85,7 @@ def payment_start(
         created_at=now,
     )
     with answer_within(ANSWER_S):
-        return _start(wanted, now)
+        return _start(draft, now)
 
 
 def payment_check_provider() -> None:
@@ -110,7 +110,7 @@ def payment_sdk_params(*, payment: Payment, now: datetime) -> dict[str, str]:
     return gateway_v2(payee(payment)).sdk_params(payment.trade_type, payment.prepay_id, now)
 
 
-def _start(wanted: Payment, now: datetime) -> Payment:
+def _start(draft: Payment, now: datetime) -> Payment:
     """Return the payment with its code; while another call places the order, wait for that call.
 
     ``now`` moves on with every attempt, so that later log rows never carry an earlier time.
@@ -118,11 +118,11 @@ def _start(wanted: Payment, now: datetime) -> Payment:
     began = time.monotonic()
     while time_left(POLL_S):
         moment = now + timedelta(seconds=time.monotonic() - began)
-        payment = Payment.objects.filter(out_trade_no=wanted.out_trade_no).first()
-        if payment is None or _is_free(payment, wanted, moment):
+        payment = Payment.objects.filter(out_trade_no=draft.out_trade_no).first()
+        if payment is None or _is_free(payment, draft, moment):
             try:
                 with room():
-                    payment = _claim(wanted, moment)
+                    payment = _claim(draft, moment)
                     if payment and not _is_ready(payment, moment):
                         return _order(payment, moment)
             except GatewayBusy as error:
@@ -133,23 +133,23 @@ def _start(wanted: Payment, now: datetime) -> Payment:
     raise ProviderTimeout
 
 
-def _is_free(payment: Payment, wanted: Payment, now: datetime) -> bool:
+def _is_free(payment: Payment, draft: Payment, now: datetime) -> bool:
     """Tell whether this call may place the order: not if it has a code already, nor while another call places it."""
-    _check_payable(payment, wanted, now)
+    _check_payable(payment, draft, now)
     is_claimed = payment.claimed_until and payment.claimed_until > now
     return not is_claimed and not _is_ready(payment, now)
 
 
-def _claim(wanted: Payment, now: datetime) -> Payment | None:
+def _claim(draft: Payment, now: datetime) -> Payment | None:
     """Store the payment before the provider is called, and claim it: only the claiming call places the order.
 
     Returns the payment if it was claimed or is ready, None while another call has claimed it.
     """
     with transaction.atomic():
         payment, created = Payment.objects.select_for_update().get_or_create(
-            out_trade_no=wanted.out_trade_no, defaults=_fields(wanted)
+            out_trade_no=draft.out_trade_no, defaults=_fields(draft)
         )
-        if not _is_free(payment, wanted, now):
+        if not _is_free(payment, draft, now):
             return payment if _is_ready(payment, now) else None
         payment.claimed_until = now + CLAIM
         payment.next_check_at = payment.next_check_at or check_due(payment, now)
@@ -166,13 +166,13 @@ def _fields(payment: Payment) -> dict[str, object]:
     }
 
 
-def _check_payable(payment: Payment, wanted: Payment, now: datetime) -> None:
+def _check_payable(payment: Payment, draft: Payment, now: datetime) -> None:
     if payment.is_paid:
         raise PaymentAlreadyPaid
     if payment.state in (PaymentStatus.CLOSED, PaymentStatus.STRAY) or now >= payment.time_expire:
         raise PaymentClosed
     for name in ("amount_fen", "trade_type", "openid"):
-        if getattr(payment, name) != getattr(wanted, name):
+        if getattr(payment, name) != getattr(draft, name):
             # One number is one order at the provider, with the parameters it was first placed with.
             raise WeChatRefused("OUT_TRADE_NO_USED", detail=f"{name}与首次发起支付时不同")
 

@@ -53,13 +53,13 @@ class PartForm(forms.Form):
         self.in_table = {"refunds_seen", *(_name(line) for line in self.lines)}
 
     def clean(self) -> dict[str, Any]:
-        given = super().clean() or {}
-        if self.pieces(given) and not given.get("shelf"):
+        data = super().clean() or {}
+        if self.pieces(data) and not data.get("shelf"):
             self.add_error("shelf", "请选择退的商品是否放回货架")
-        return given
+        return data
 
-    def pieces(self, given: dict[str, Any]) -> dict[int, int]:
-        return {line.pk: given[_name(line)] for line in self.lines if given.get(_name(line))}
+    def pieces(self, data: dict[str, Any]) -> dict[int, int]:
+        return {line.pk: data[_name(line)] for line in self.lines if data.get(_name(line))}
 
 
 def _name(line: OrderLine) -> str:
@@ -68,12 +68,12 @@ def _name(line: OrderLine) -> str:
 
 def part_facts(form: PartForm) -> dict[str, Any]:
     """Return what the service takes, of a valid form."""
-    given = form.cleaned_data
+    data = form.cleaned_data
     return {
-        "amount": given["amount"],
-        "quantities": form.pieces(given),
-        "is_restocked": given["shelf"] == "yes",
-        "refunds_seen": given["refunds_seen"],
+        "amount": data["amount"],
+        "quantities": form.pieces(data),
+        "is_restocked": data["shelf"] == "yes",
+        "refunds_seen": data["refunds_seen"],
     }
 
 

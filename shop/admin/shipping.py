@@ -63,18 +63,18 @@ class ShipForm(forms.Form):
         self.in_table = {number_field(order) for order in orders}
 
     def clean(self) -> dict[str, Any]:
-        given = super().clean() or {}
+        data = super().clean() or {}
         parcels: dict[str, Order] = {}
         for order in self.orders:
-            number = given.get(number_field(order))
+            number = data.get(number_field(order))
             if not number:
                 continue
-            if not given.get("express_company"):
+            if not data.get("express_company"):
                 self.add_error("express_company", "填写了快递单号，请选择快递公司")
             other = parcels.setdefault(number, order)
             if (other.phone, other.address, other.receiver_name) != (order.phone, order.address, order.receiver_name):
                 self.add_error(number_field(order), f"与订单 {other} 的单号相同，收件人却不同，是否重复扫描？")
-        return given
+        return data
 
 
 def number_field(order: Order) -> str:
@@ -102,10 +102,10 @@ class ParcelForm(forms.Form):
         fields["express_company"].choices = courier_choices(order.express_company)
 
     def clean(self) -> dict[str, Any]:
-        given = super().clean() or {}
-        if given.get("express_no") and not given.get("express_company"):
+        data = super().clean() or {}
+        if data.get("express_no") and not data.get("express_company"):
             self.add_error("express_company", "填写了快递单号，请选择快递公司")
-        return given
+        return data
 
 
 class ReceiverForm(forms.Form):

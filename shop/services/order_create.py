@@ -47,8 +47,8 @@ def order_create(
 
     Whatever is raised, the stock and the cart are unchanged.
     """
-    wanted = _one_product(product_id, quantity) if product_id else _checked_out(buyer_pk)
-    taken = stock_take(wanted)
+    quantities = _one_product(product_id, quantity) if product_id else _checked_out(buyer_pk)
+    taken = stock_take(quantities)
     vip_check(buyer_pk=buyer_pk, levels=[pieces.vip_level for pieces in taken], now=now)
     order = Order.objects.create(
         order_id=order_id_new(now),

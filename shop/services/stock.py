@@ -42,13 +42,13 @@ RETURNING product_id, name, price, description, image_url,
 """
 
 
-def stock_take(wanted: Mapping[int, int]) -> list[Taken]:
+def stock_take(quantities: Mapping[int, int]) -> list[Taken]:
     """Take pieces off the shelf: product pk to quantity. Call it in a transaction that a refusal undoes.
 
     :raises StockShortage: fewer pieces of a product are left.
     :raises ProductGone: a product is not on sale any more.
     """
-    return [_take(pk, wanted[pk]) for pk in sorted(wanted)]
+    return [_take(pk, quantities[pk]) for pk in sorted(quantities)]
 
 
 def stock_give_back(pieces: Mapping[int, int]) -> None:

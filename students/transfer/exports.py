@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from core.admin.exports import Column
+from core.admin.exports import ExportColumn
 from core.sheets import Page, book_write, sheet_write
 from core.times import slash
 from students.columns import COLUMNS, CREATED, PHOTO
@@ -18,9 +18,9 @@ def _of(field: str) -> Callable[[Student], Any]:
 
 
 EXPORT_COLUMNS = (
-    *(Column(column.label, column.width, _of(column.field)) for column in COLUMNS),
-    Column(PHOTO, 40, lambda student: student.headimgurl),
-    Column(CREATED, 22, lambda student: slash(student.created_at)),
+    *(ExportColumn(column.label, column.width, _of(column.field)) for column in COLUMNS),
+    ExportColumn(PHOTO, 40, lambda student: student.headimgurl),
+    ExportColumn(CREATED, 22, lambda student: slash(student.created_at)),
 )
 
 

@@ -47,8 +47,8 @@ def read_bill(text: str, mch_id: str) -> list[BillRow]:
     if len(lines) < 3:
         raise GatewayUntrusted("the bill has no sums")
     titles, count = lines[0].split(","), _count(lines[-2], lines[-1])
-    wanted = [*_TITLES.values(), *_FREE_TEXT]
-    if missing := [title for title in wanted if titles.count(title) != 1]:
+    titles_needed = [*_TITLES.values(), *_FREE_TEXT]
+    if missing := [title for title in titles_needed if titles.count(title) != 1]:
         raise GatewayUntrusted(f"the bill lacks the column {missing[0]}")
     rows = [_row(number, _cells(number, line, titles), mch_id) for number, line in enumerate(lines[1:-2], 2)]
     if len(rows) != count:

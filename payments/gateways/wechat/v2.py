@@ -48,11 +48,11 @@ def sign(fields: Mapping[str, Any], api_key: str, sign_type: str) -> str:
 
 def is_authentic(fields: Mapping[str, str], api_key: str) -> bool:
     """Check ``sign``. Its length tells the sign type, since WeChat notifies some HMAC orders with MD5."""
-    given = fields.get("sign", "")
-    kind = {32: MD5, 64: HMAC}.get(len(given))
+    signature = fields.get("sign", "")
+    kind = {32: MD5, 64: HMAC}.get(len(signature))
     if kind is None or not api_key:
         return False
-    return hmac.compare_digest(sign(fields, api_key, kind).encode(), given.upper().encode())
+    return hmac.compare_digest(sign(fields, api_key, kind).encode(), signature.upper().encode())
 
 
 def read_time(text: str) -> datetime | None:
