@@ -44,7 +44,7 @@ class NewUserForm(UserCreationForm):
         fields = ["username", "nickname", "phone", "role", "is_staff"]
 
 
-class UserForm(forms.ModelForm):
+class UserForm(forms.ModelForm):  # type: ignore[type-arg]
     """The form of a user. Django's own one shows the hash of the password, which is of no use to staff."""
 
     class Meta:
@@ -78,7 +78,7 @@ class UserForm(forms.ModelForm):
 
 
 @admin.register(User)
-class UserAdmin(PasswordFirst, DjangoUserAdmin, OfficeAdmin):  # type: ignore[misc]  # Django's own `get_form` hides `change`
+class UserAdmin(PasswordFirst, DjangoUserAdmin, OfficeAdmin):  # type: ignore[misc, type-arg]  # Django's own `get_form` hides `change`
     """Users. Only root creates them and sets role, password and phone: others could give themselves more rights.
 
     Only root disables, enables or signs out whoever may enter the back office.

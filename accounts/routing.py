@@ -18,7 +18,7 @@ _polling = PollingConsumer.as_asgi(greeting=scan_codes.greeting)
 Hub.chores.append(scan_codes.codes_expire)
 
 
-async def application(scope: dict[str, Any], receive: Callable, send: Callable) -> None:
+async def application(scope: dict[str, Any], receive: Callable[..., Any], send: Callable[..., Any]) -> None:
     """Serve WebSockets, and HTTP below ``/socket.io``."""
     path = scope["path"].rstrip("/")
     if path == CLIENT_PATH and scope["type"] == "http":

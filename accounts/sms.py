@@ -72,7 +72,7 @@ def _library() -> tuple[Any, Any, Any, Any]:
     from alibabacloud_tea_openapi.utils_models import Config
     from darabonba.runtime import RuntimeOptions
 
-    class ClientOfPath(Client):  # type: ignore[misc]
+    class ClientOfPath(Client):
         """A client whose server may be below a path, as the sandbox is.
 
         The library supports only a host, and signs the path.

@@ -15,8 +15,9 @@ from backoffice.parts import list_url
 from shop.models import Order
 from shop.selectors import orders_found, products_found
 from shop.states import State
+from students.counts import class_counts
 from students.models import Student
-from students.selectors import class_counts, student_page, value_matches
+from students.selectors import student_page, value_matches
 
 MOST = 5  # of each kind
 SHORTEST = 2  # characters; one letter finds the menu alone

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from functools import partial
+from typing import Any
 from urllib.parse import urlsplit
 
 import structlog
@@ -71,7 +72,7 @@ def bills() -> Iterator[Finding]:
         yield Finding(False, what, f"`manage.py reconcile_bill {run.day}`")
 
 
-def _ask(name: str, gateway: Callable, remedy: str) -> Finding:
+def _ask(name: str, gateway: Callable[[], Any], remedy: str) -> Finding:
     try:
         gateway().query(NOBODYS_NUMBER)
     except OrderUnknown:

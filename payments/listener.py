@@ -6,6 +6,7 @@ Payments must not import the shop, and does not know what an order is.
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from enum import Enum
 from typing import Protocol
 
@@ -18,12 +19,14 @@ class PaidOutcome(Enum):
 
 
 class OnPaid(Protocol):
-    def __call__(self, *, out_trade_no: str, paid_fen: int, transaction_id: str, paid_at, now) -> PaidOutcome: ...
+    def __call__(
+        self, *, out_trade_no: str, paid_fen: int, transaction_id: str, paid_at: datetime, now: datetime
+    ) -> PaidOutcome: ...
 
 
 class OnRefundChanged(Protocol):
     def __call__(
-        self, *, out_trade_no: str, out_refund_no: str, amount_fen: int, state: str, now, staff: str
+        self, *, out_trade_no: str, out_refund_no: str, amount_fen: int, state: str, now: datetime, staff: str
     ) -> None: ...
 
 

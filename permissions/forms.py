@@ -51,7 +51,7 @@ class RowsField(forms.Field):
         return set(initial or []) != set(data)
 
 
-class RoleForm(forms.ModelForm):
+class RoleForm(forms.ModelForm):  # type: ignore[type-arg]
     menu = MenuField(label="菜单", required=False)
     rows = RowsField(label="可调用的接口", required=False)
     buttons = forms.MultipleChoiceField(label="按钮权限", required=False, widget=Switches)

@@ -56,7 +56,7 @@ class RowPicker(Picker):
 
     def get_context(self, name: str, value: Any, attrs: Any) -> dict[str, Any]:
         context = super().get_context(name, value, attrs)
-        offered = {row for _, choices in self.choices for row, _ in choices}  # type: ignore[union-attr]
+        offered = {row for _, choices in self.choices for row, _ in choices}
         others = [row for row in value or [] if row not in offered]
         text = UnfoldAdminTextareaWidget({"rows": min(len(others), 8) + 2})
         context["widget"] |= {

@@ -117,7 +117,7 @@ class StudentFilters(admin.ListFilter):
     def choices(self, changelist: Any) -> Iterator[dict[str, Any]]:
         return iter(())
 
-    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         return queryset.filter(filters_q(self.values))
 
 
@@ -126,7 +126,7 @@ class StudentList(ChangeList):
         super().__init__(*args, **kwargs)
         self.has_filters = False  # the bar above the table shows them, not the theme's panel
 
-    def get_ordering(self, request: HttpRequest, queryset: QuerySet) -> list[Any]:
+    def get_ordering(self, request: HttpRequest, queryset: QuerySet[Any]) -> list[Any]:
         """Order by one column, and within it in the direction in which the column's index can be read."""
         first: Any = super().get_ordering(request, queryset)[0]
         if isinstance(first, OrderBy):
@@ -137,7 +137,7 @@ class StudentList(ChangeList):
         return NAME_ORDER if field_name == "name" else super().get_ordering_field(field_name)
 
 
-class StudentForm(PictureFormMixin, forms.ModelForm):
+class StudentForm(PictureFormMixin, forms.ModelForm):  # type: ignore[type-arg]
     class_name = ClassField()
     picture = picture_field("上传头像")
     no_picture = forms.BooleanField(label="移除现在的头像", required=False, widget=UnfoldBooleanWidget)
@@ -220,7 +220,9 @@ class StudentAdmin(ExportMixin, PictureAdminMixin, OfficeAdmin):
         may_remove = obj.headimgurl and self.has_change_permission(request, obj)
         return [name for name in self.fields if name != "no_picture" or may_remove]
 
-    def get_search_results(self, request: HttpRequest, queryset: QuerySet, search_term: str) -> tuple[QuerySet, bool]:
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
         text = search_term.strip()
         if not text:
             return queryset, False
@@ -250,7 +252,9 @@ class StudentAdmin(ExportMixin, PictureAdminMixin, OfficeAdmin):
         parts = ("学员", filters_read(request.GET).get("class"), request.GET.get("q", "").strip()[:20])
         return "-".join(part for part in parts if part)
 
-    def get_paginator(self, request: HttpRequest, queryset: QuerySet, per_page: int, *args: Any, **kwargs: Any) -> Any:
+    def get_paginator(
+        self, request: HttpRequest, queryset: QuerySet[Any], per_page: int, *args: Any, **kwargs: Any
+    ) -> Any:
         filters = filters_read(request.GET)
         is_known = not (request.GET.keys() - _SAME_COUNT - {one.name for one in FILTERS} or filters.keys() - {"class"})
         if queryset.model is not Student or not is_known:  # another model: the page of a student's history

@@ -10,7 +10,15 @@ from io import BytesIO
 from math import sqrt
 from typing import Any, BinaryIO
 
-from PIL import Image, ImageOps, ImageSequence, MpoImagePlugin, TiffImagePlugin, WebPImagePlugin  # noqa: F401
+from PIL import (  # noqa: F401  (some are loaded for what they register)
+    Image,
+    ImageOps,
+    ImageSequence,
+    MpoImagePlugin,
+    TiffImagePlugin,
+    UnidentifiedImageError,
+    WebPImagePlugin,
+)
 
 from core.errors import DomainError
 from uploads.errors import ImageBroken, ImageRefused, ImageTooComplex, ImageTooLarge, ImageTooManyPixels
@@ -62,7 +70,7 @@ def image_clean(file: BinaryIO, *, may_be_heavy: bool = True) -> CleanImage:
         raise
     except Image.DecompressionBombError:
         raise ImageTooManyPixels from None
-    except Image.UnidentifiedImageError:
+    except UnidentifiedImageError:
         raise ImageRefused from None
     except MemoryError:
         raise ImageTooComplex from None

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 from urllib.parse import urlsplit
 
 import structlog
@@ -46,7 +46,7 @@ class StoredImage:
 
 
 def image_store(
-    *, file: UploadedFile, user_pk: int | None, network: str = "", wait_s: float = WAIT_S, now: datetime
+    *, file: "UploadedFile[Any]", user_pk: int | None, network: str = "", wait_s: float = WAIT_S, now: datetime
 ) -> StoredImage:
     """Check, re-encode and store a picture. It is removed after ``ORPHAN_AFTER`` unless a record adopts it.
 

@@ -122,7 +122,7 @@ def _chart_context(city: str) -> dict[str, Any]:
     return {"chart_title": title, "chart": temperature_chart(title, curves), "curves": curves}
 
 
-class AccountForm(forms.ModelForm):
+class AccountForm(forms.ModelForm):  # type: ignore[type-arg]
     """The form of the account. It accepts only values that the provider accepted in ``WeatherAccountAdmin.prepare``."""
 
     request: HttpRequest

@@ -14,7 +14,7 @@ def _script() -> bytes:
     return (settings.BASE_DIR / f"static/vendor/socket.io-client-{VERSION}/socket.io.slim.js").read_bytes()
 
 
-async def serve_client(scope: dict[str, Any], receive: Callable, send: Callable) -> None:
+async def serve_client(scope: dict[str, Any], receive: Callable[..., Any], send: Callable[..., Any]) -> None:
     headers = [
         (b"content-type", b"application/javascript; charset=utf-8"),
         (b"content-length", str(len(_script())).encode()),

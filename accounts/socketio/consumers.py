@@ -33,7 +33,7 @@ class SocketConsumer(AsyncConsumer):
     def __init__(self, greeting: Greeting) -> None:
         self.greeting = greeting  # sid -> event and data of the first event that a client gets
 
-    async def __call__(self, scope: dict[str, Any], receive: Callable, send: Callable) -> None:
+    async def __call__(self, scope: dict[str, Any], receive: Callable[..., Any], send: Callable[..., Any]) -> None:
         self.scope, self.base_receive, self.base_send = scope, receive, send
         self.hub: Hub = await current_hub()
         try:
@@ -121,7 +121,7 @@ class WebsocketConsumer(SocketConsumer):
         with suppress(StopConsumer):
             await self.hang_up(TRY_AGAIN)
 
-    async def __call__(self, scope: dict[str, Any], receive: Callable, send: Callable) -> None:
+    async def __call__(self, scope: dict[str, Any], receive: Callable[..., Any], send: Callable[..., Any]) -> None:
         self.task: Any = asyncio.current_task()
         try:
             await super().__call__(scope, receive, send)

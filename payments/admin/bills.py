@@ -97,7 +97,7 @@ class EndingFilter(admin.SimpleListFilter):
         for number, choice in enumerate(super().choices(changelist)):
             yield choice if number else {**choice, "display": Ending.OPEN.label}
 
-    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         if request.resolver_match and request.resolver_match.url_name != "payments_difference_changelist":
             return queryset
         value = self.value()

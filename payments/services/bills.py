@@ -220,7 +220,7 @@ def _may_be_ours(row: BillRow) -> bool:
     return Payment.objects.filter(out_trade_no=row.out_trade_no).exists()
 
 
-def _unknown_there(who: Merchant, bill: Bill, facts: dict) -> Iterator[Difference]:
+def _unknown_there(who: Merchant, bill: Bill, facts: dict[str, Any]) -> Iterator[Difference]:
     """Yield the payments and refunds of that day that the bill lacks."""
     begins = datetime.combine(bill.day, time.min, SHANGHAI)
     ends = begins + timedelta(days=1)
@@ -236,7 +236,7 @@ def _unknown_there(who: Merchant, bill: Bill, facts: dict) -> Iterator[Differenc
             yield _missing(DifferenceKind.REFUND_UNKNOWN_THERE, refund.payment, refund, facts)
 
 
-def _missing(kind: DifferenceKind, payment: Payment, ours: Payment | Refund, facts: dict) -> Difference:
+def _missing(kind: DifferenceKind, payment: Payment, ours: Payment | Refund, facts: dict[str, Any]) -> Difference:
     return Difference(
         mch_id=payment.mch_id,
         kind=kind,

@@ -58,7 +58,7 @@ def _confirm(result: PaymentResult, now: datetime, source: str) -> Payment:
         out_trade_no=payment.out_trade_no,
         paid_fen=result.paid_fen,
         transaction_id=result.transaction_id,
-        paid_at=payment.paid_at,
+        paid_at=result.paid_at or now,
         now=now,
     )
     if outcome is PaidOutcome.REFUND:

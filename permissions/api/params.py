@@ -14,7 +14,7 @@ from permissions.role_validation import menu_problem, rows_problem
 
 
 @extend_schema_field(str)
-class JsonPart(serializers.Field):
+class JsonPart(serializers.Field[Any, Any, Any, Any]):
     """A list, sent as JSON or as a text that holds JSON, which is how HTML forms send it.
 
     :param items: the OpenAPI schema of one item.

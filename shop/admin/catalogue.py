@@ -30,11 +30,11 @@ class OnSaleFilter(admin.SimpleListFilter):
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         return list(zip(("no", "yes"), model_admin.state_names, strict=True))
 
-    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         return queryset.filter(removed_at__isnull=self.value() == "no") if self.value() else queryset
 
 
-class PictureForm(PictureFormMixin, forms.ModelForm):
+class PictureForm(PictureFormMixin, forms.ModelForm):  # type: ignore[type-arg]
     picture = picture_field("上传图片")
     picture_column = "image_url"
     columns: ClassVar = {"picture": "image_url"}
@@ -125,7 +125,7 @@ class CatalogueAdmin(PictureAdminMixin, OfficeAdmin):
     def store(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> Any:
         raise NotImplementedError
 
-    def remove_all(self, request: HttpRequest, rows: QuerySet, remove: Any, done: str) -> None:
+    def remove_all(self, request: HttpRequest, rows: QuerySet[Any], remove: Any, done: str) -> None:
         removed = 0
         for row in rows.filter(removed_at=None):
             try:

@@ -149,7 +149,7 @@ _COLOURS = {
 class DayFilter(RangeDateFilter):
     """Filter by a range of days. The last day counts in full."""
 
-    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         first, last = (self._day(end) for end in ("from", "to"))
         if first:
             queryset = queryset.filter(**{f"{self.parameter_name}__gte": first})
@@ -304,7 +304,9 @@ class OrderAdmin(WorkListColumns, ExportMixin, ButtonsAdmin):
         orders, work = super().get_queryset(request), work_list_of(request)
         return work_list_rows(orders, work) if work else orders.prefetch_related("lines")
 
-    def get_search_results(self, request: HttpRequest, queryset: QuerySet, search_term: str) -> tuple[QuerySet, bool]:
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
         if not search_term.strip():
             return queryset, False
         if finds_every(request):
@@ -359,7 +361,7 @@ class OrderAdmin(WorkListColumns, ExportMixin, ButtonsAdmin):
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
         return super().get_actions(request) | {PACKING: bulk_action(PACKING, "打印配货单" + self.chosen)}
 
-    def press_in_list(self, request: HttpRequest, name: str, rows: QuerySet) -> HttpResponse | None:
+    def press_in_list(self, request: HttpRequest, name: str, rows: QuerySet[Any]) -> HttpResponse | None:
         if name != PACKING:
             if name == "ship" and len(rows[: MOST_PRINTED + 1]) > MOST_PRINTED:
                 messages.error(request, f"一次最多发货 {MOST_PRINTED} 个订单，请分批进行")

@@ -97,7 +97,7 @@ class WorkListFilter(admin.SimpleListFilter):
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         return [(name, work.label) for name, work in WORK_LISTS.items()]
 
-    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         work = WORK_LISTS.get(self.value() or "")
         return queryset.filter(work.rows) if work else queryset
 

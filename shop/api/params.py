@@ -136,7 +136,7 @@ _ONE_ID = {"oneOf": [{"type": "string"}, {"type": "integer"}]}
 
 
 @extend_schema_field(str)
-class ProductIds(serializers.Field):
+class ProductIds(serializers.Field[Any, Any, Any, Any]):
     """Ids of products: one text with commas between them, or a list."""
 
     default_error_messages = {"invalid": "必须是以逗号隔开的商品id"}

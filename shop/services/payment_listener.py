@@ -55,7 +55,9 @@ def on_paid(*, out_trade_no: str, paid_fen: int, transaction_id: str, paid_at: d
     return PaidOutcome.ACCEPTED
 
 
-def _return_the_money(order: Order, shortage: Exception, detail: str, now: datetime, facts: dict) -> PaidOutcome:
+def _return_the_money(
+    order: Order, shortage: Exception, detail: str, now: datetime, facts: dict[str, Any]
+) -> PaidOutcome:
     log.warning("paid after closing, stock gone: refunding", order_id=order.order_id)
     note = "订单关闭后收到付款,商品已无库存,款项将原路退回"
     detail = f"{detail} {shortage}"

@@ -39,7 +39,7 @@ class StudentParams(Params):
     productUrl = text("product_url", "项目地址", source="product_url")
     description = text("description", "一句话对自己的评价")
 
-    def get_fields(self) -> dict[str, serializers.Field]:
+    def get_fields(self) -> dict[str, Any]:
         # `class` is no name for a Python attribute.
         fields = super().get_fields()
         return {"class": fields.pop("class_")} | fields
@@ -56,7 +56,7 @@ class EditParams(StudentParams):
 
     sId = PlainText(help_text="学员的 sId")
 
-    def get_fields(self) -> dict[str, serializers.Field]:
+    def get_fields(self) -> dict[str, Any]:
         fields = super().get_fields()
         for name in fields.keys() - {"sId"}:
             fields[name].required = False
@@ -78,7 +78,7 @@ class ListParams(PageParams):
     # As typed: a space may be what somebody looks for.
     key = PlainText(required=False, trim_whitespace=False, help_text="姓名中的任意一段")
 
-    def get_fields(self) -> dict[str, serializers.Field]:
+    def get_fields(self) -> dict[str, Any]:
         fields = super().get_fields()
         return {"class": fields.pop("class_")} | fields
 

@@ -18,7 +18,8 @@ from students.models import Student
 from students.services import student_edit
 from students.transfer.models import RowKind, RunState, TransferRow, TransferRun
 from students.transfer.runs import run_in_one_transaction, source_of
-from uploads.services import MAX_BYTES, image_store
+from uploads.formats import MAX_BYTES
+from uploads.services import image_store
 
 MAX_ZIP_BYTES = 30 * 1024 * 1024
 MAX_FILES = 500

@@ -90,7 +90,7 @@ class _Core(Core):
     def encrypt(self, text: str) -> str:
         return rsa_encrypt(text, self._keys.encryption_key()[1])
 
-    def request(  # type: ignore[override]
+    def request(
         self,
         path: str,
         method: RequestType = RequestType.GET,
