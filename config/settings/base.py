@@ -41,7 +41,7 @@ API_MAX_ROWS = env.number("API_MAX_ROWS", 1000)
 _LOCAL = f"http://127.0.0.1:{PORT}/sandbox"
 _sandbox: dict[str, str] = {}
 if SANDBOX:
-    from config.sandbox_keys import sandbox_settings
+    from sandbox.keys import sandbox_settings
 
     _sandbox = sandbox_settings(STATE_DIR / "sandbox")
 

@@ -11,8 +11,8 @@ from django.http import HttpRequest, HttpResponse
 from django.templatetags.static import static
 from django.views.decorators.http import require_safe
 
-from config.sandbox_keys import sandbox_settings
 from sandbox.endpoint import provider_endpoint
+from sandbox.keys import sandbox_settings
 from sandbox.models import FaultKind
 from sandbox.oauth import grants
 from sandbox.oauth.people import Person, person_named

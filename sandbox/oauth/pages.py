@@ -10,7 +10,7 @@ from django.shortcuts import render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
-from config.sandbox_keys import sandbox_settings
+from sandbox.keys import sandbox_settings
 from sandbox.oauth.grants import Grant, code_make
 from sandbox.oauth.people import MAX_NAME, PEOPLE, person_named
 

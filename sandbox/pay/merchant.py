@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPubl
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from django.conf import settings
 
-from config.sandbox_keys import provider_files, sandbox_settings
+from sandbox.keys import provider_files, sandbox_settings
 
 SHOP_NAME = "沙箱商户"
 

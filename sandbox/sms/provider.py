@@ -19,10 +19,10 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils import timezone
 from django.views.decorators.http import require_POST
 
-from config.sandbox_keys import sandbox_settings
 from core.times import SHANGHAI
 from sandbox.endpoint import provider_endpoint
 from sandbox.faults import faults_on
+from sandbox.keys import sandbox_settings
 from sandbox.models import FaultKind, TextMessage
 
 ALGORITHM = "ACS3-HMAC-SHA256"

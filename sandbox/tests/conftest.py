@@ -17,7 +17,7 @@ from wechatpayv3 import WeChatPay as WeChatPayV3
 from wechatpayv3 import WeChatPayType
 from wechatpy.pay import WeChatPay as WeChatPayV2
 
-from config.sandbox_keys import sandbox_settings
+from sandbox.keys import sandbox_settings
 
 ACK_V2 = b"<xml><return_code><![CDATA[SUCCESS]]></return_code><return_msg><![CDATA[OK]]></return_msg></xml>"
 

@@ -10,9 +10,9 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.utils import timezone
 
-from config.sandbox_keys import sandbox_settings
 from sandbox.endpoint import provider_endpoint
 from sandbox.faults import faults_on
+from sandbox.keys import sandbox_settings
 from sandbox.models import FaultKind
 from sandbox.weather.cities import City, UnknownCity, city_coded, city_named
 from sandbox.weather.climate import report

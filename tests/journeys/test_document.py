@@ -123,7 +123,7 @@ class World:
         return self.weather_account()["WEATHER_APP_SECRET"]
 
     def weather_account(self):
-        from config.sandbox_keys import sandbox_settings
+        from sandbox.keys import sandbox_settings
 
         return sandbox_settings(self.running.state / "sandbox")
 

@@ -8,7 +8,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
 from django.conf import settings
 
-from config.sandbox_keys import provider_files, sandbox_settings
+from sandbox.keys import provider_files, sandbox_settings
 
 NAMES = {
     "WECHAT_APP_ID",
@@ -61,7 +61,7 @@ def test_nobody_else_may_read_them(tmp_path: Path) -> None:
 
 
 def test_processes_that_start_at_once_share_one_merchant(tmp_path: Path) -> None:
-    code = "import pathlib, sys, config.sandbox_keys as k; print(k.sandbox_settings(pathlib.Path(sys.argv[1])))"
+    code = "import pathlib, sys, sandbox.keys as k; print(k.sandbox_settings(pathlib.Path(sys.argv[1])))"
     command = [sys.executable, "-c", code, str(tmp_path)]
     runs = [subprocess.Popen(command, cwd=settings.BASE_DIR, stdout=subprocess.PIPE, text=True) for _ in range(3)]
     said = {run.communicate(timeout=20)[0] for run in runs}
