@@ -73,7 +73,7 @@ def load(port: int, token: str):
             thread.join()
 
 
-def recovers(port: int, token: str, within_s: float = 5) -> None:
+def recovers(port: int, token: str, within_s: float = 30) -> None:
     until = time.monotonic() + within_s
     while ask(port, "GET", "/getloginlog", token=token)[0] != 200:
         assert time.monotonic() < until, "no recovery"
@@ -111,10 +111,10 @@ def test_postgresql_is_away_for_longer(port, engines):
     with load(port, token) as seen:
         os.kill(postgres.pid, postgres.program.stop_signal)
         postgres.wait_or_kill(time.monotonic() + 10)
-        time.sleep(9)
+        time.sleep(18)  # a pool that doubles its wait looks next 28 s or more after the beginning
         postgres.start()
         postgres.wait_ready(lambda: time.sleep(0.02))
-        recovers(port, token, within_s=3)
+        recovers(port, token, within_s=8)
 
     assert {status for status, _ in seen} <= {200, 503}
 
