@@ -14,6 +14,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from config import env
 from core.cache import sentinel
+from core.ops import checks
 from core.ops.environment import kept_text
 from devstack import supervisor
 from tests.kit import at_once
@@ -142,45 +143,51 @@ class TestTheEnvFile:
 class TestDevelopmentsSigningKey:
     """Made for one installation: one that stands in the repository would let anybody sign himself root's token."""
 
-    ASK = (
-        "from django.conf import settings as s;assert s.SIMPLE_JWT['SIGNING_KEY'] == s.SECRET_KEY; print(s.SECRET_KEY)"
-    )
+    @pytest.fixture
+    def key(self, monkeypatch):
+        """The key as a process with this state directory, and with no key in its environment, reads it."""
+        monkeypatch.delenv("DJANGO_SECRET_KEY", raising=False)
 
-    def ask(self, state_dir: Path, **more: str) -> "subprocess.Popen[str]":
-        environment = {"PATH": os.environ["PATH"], "STATE_DIR": str(state_dir), "SANDBOX": "0"}
-        environment |= {"DJANGO_SETTINGS_MODULE": "config.settings.local"} | more
-        command = [sys.executable, "-c", self.ASK]
-        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-        return subprocess.Popen(command, cwd=HOME, env=environment, text=True, **pipes)
+        def key(state_dir: Path) -> str:
+            monkeypatch.setattr(env, "STATE_DIR", state_dir)
+            return env.secret_key()
 
-    def keys(self, *processes: "subprocess.Popen[str]") -> set[str]:
-        return {process.communicate()[0].strip() for process in processes}
+        return key
 
-    def test_is_another_one_in_each_and_stays(self, tmp_path):
+    def test_is_another_one_in_each_and_stays(self, tmp_path, key):
         here, there = tmp_path / "here", tmp_path / "there"
 
-        first, again, other = (self.keys(self.ask(place)) for place in (here, here, there))
-
-        assert first == again != other
-        assert {len(key) >= 50 for key in first | other} == {True}
+        assert key(here) == key(here) != key(there)
+        assert {len(key(place)) >= 50 for place in (here, there)} == {True}
         assert stat.S_IMODE((here / "secret-key").stat().st_mode) == 0o600
 
-    def test_is_one_for_processes_that_start_at_once(self, tmp_path):
-        keys = self.keys(*(self.ask(tmp_path) for _ in range(4)))
+    def test_is_one_for_processes_that_start_at_once_and_signs_tokens(self, tmp_path):
+        ask = "from django.conf import settings as s; print(s.SECRET_KEY, s.SIMPLE_JWT['SIGNING_KEY'])"
+        environment = {"PATH": os.environ["PATH"], "STATE_DIR": str(tmp_path), "SANDBOX": "0"}
+        environment |= {"DJANGO_SETTINGS_MODULE": "config.settings.local"}
+        command, pipe = [sys.executable, "-c", ask], subprocess.PIPE
+        both = [subprocess.Popen(command, cwd=HOME, env=environment, text=True, stdout=pipe) for _ in range(2)]
 
-        assert len(keys) == 1
+        keys = {key for process in both for key in process.communicate()[0].split()}
+
+        assert keys == {(tmp_path / "secret-key").read_text().strip()}
         assert [path.name for path in tmp_path.glob("secret-key*")] == ["secret-key"]
 
-    def test_gives_way_to_one_from_the_environment(self, tmp_path):
-        assert self.keys(self.ask(tmp_path, DJANGO_SECRET_KEY="k" * 50)) == {"k" * 50}
+    def test_gives_way_to_one_from_the_environment(self, tmp_path, key, monkeypatch):
+        monkeypatch.setenv("DJANGO_SECRET_KEY", "k" * 50)
+
+        assert key(tmp_path) == "k" * 50
         assert not (tmp_path / "secret-key").exists()
 
-    def test_that_cannot_be_kept_is_told_in_one_line(self, tmp_path):
+    def test_that_cannot_be_kept_is_told_in_one_line(self, tmp_path, key):
         (tmp_path / "secret-key").mkdir()
 
-        _, said = self.ask(tmp_path).communicate()
+        with pytest.raises(ImproperlyConfigured) as refused:
+            key(tmp_path)
 
-        assert "secret-key cannot be used ([Errno 21] Is a directory): set DJANGO_SECRET_KEY." in said.splitlines()[-1]
+        assert str(refused.value) == (
+            f"{tmp_path}/secret-key cannot be used ([Errno 21] Is a directory): set DJANGO_SECRET_KEY."
+        )
 
 
 def test_of_two_that_keep_a_text_at_once_both_read_the_winners(tmp_path):
@@ -209,11 +216,10 @@ PRODUCTION = {
 
 
 def start_production(
-    tmp_path: Path, module: str = "config.wsgi", **changes: str | None
+    tmp_path: Path, program: str = "import config.wsgi", **changes: str
 ) -> subprocess.CompletedProcess[str]:
-    wanted = {"PATH": os.environ["PATH"], "STATE_DIR": str(tmp_path)} | PRODUCTION | changes
-    environment = {name: value for name, value in wanted.items() if value is not None}
-    command = [sys.executable, "-c", f"import {module}"]
+    environment = {"PATH": os.environ["PATH"], "STATE_DIR": str(tmp_path)} | PRODUCTION | changes
+    command = [sys.executable, "-c", program]
     return subprocess.run(command, cwd=HOME, env=environment, capture_output=True, text=True)
 
 
@@ -221,28 +227,51 @@ def test_production_starts_with_its_values(tmp_path):
     assert start_production(tmp_path).returncode == 0
 
 
-@pytest.mark.parametrize("name", sorted(set(PRODUCTION) - {"DJANGO_SETTINGS_MODULE"}))
-def test_production_has_no_default_for(tmp_path, name):
-    refused = start_production(tmp_path, "config.settings.production", **{name: None})
+# In one process, whose start costs more than all of this.
+WITHOUT_EACH = """
+import importlib, os
+from django.core.exceptions import ImproperlyConfigured
+for name in {names}:
+    value = os.environ.pop(name)
+    try:
+        importlib.import_module("config.settings.production")
+    except ImproperlyConfigured as error:
+        print(error)
+    os.environ[name] = value
+importlib.import_module("config.settings.production")
+"""
+
+
+def test_production_has_a_default_for_none_of_its_values(tmp_path):
+    names = ["DJANGO_SECRET_KEY", *sorted(set(PRODUCTION) - {"DJANGO_SETTINGS_MODULE", "DJANGO_SECRET_KEY"})]
+    program = WITHOUT_EACH.format(names=names)
+
+    refused = start_production(tmp_path, program)
+
+    assert refused.returncode == 0, refused.stderr
+    assert [line.partition(":")[0] for line in refused.stdout.splitlines()] == [f"{name} is not set" for name in names]
+
+
+def test_production_refuses_what_only_helps_in_development(tmp_path):
+    refused = start_production(tmp_path, SANDBOX="1", DEMO_DATA="1", DJANGO_SECRET_KEY="short")
 
     assert refused.returncode != 0
-    assert f"{name} is not set" in refused.stderr
+    said = refused.stderr.splitlines()[-1]
+    assert [text in said for text in ("SANDBOX is on", "DEMO_DATA is on", "DJANGO_SECRET_KEY is too weak")] == [
+        True
+    ] * 3
 
 
 @pytest.mark.parametrize(
-    ("changes", "word"),
-    [
-        ({"SANDBOX": "1"}, "SANDBOX"),
-        ({"DEMO_DATA": "1"}, "DEMO_DATA"),
-        ({"DJANGO_SECRET_KEY": "short"}, "SECRET_KEY"),
-        ({"DJANGO_SECRET_KEY": "replace-with-50-random-characters"}, "SECRET_KEY"),
-    ],
+    ("name", "value"), [("SANDBOX", True), ("DEMO_DATA", True), ("SECRET_KEY", "replace-with-50-random-characters")]
 )
-def test_production_refuses_what_only_helps_in_development(tmp_path, changes, word):
-    refused = start_production(tmp_path, **changes)
+def test_each_of_them_alone_is_refused(settings, name, value):
+    settings.PRODUCTION, settings.SANDBOX, settings.DEMO_DATA, settings.SECRET_KEY = True, False, False, "k" * 50
+    assert checks.production_is_safe() == []
+    setattr(settings, name, value)
 
-    assert refused.returncode != 0
-    assert word in refused.stderr.splitlines()[-1]
+    with pytest.raises(ImproperlyConfigured, match=f"^[A-Z_]*{name} "):
+        checks.refuse_unsafe_start()
 
 
 def test_an_image_is_built_with_the_list_of_names_that_its_pages_ask_for(tmp_path):

@@ -8,10 +8,13 @@ from io import StringIO
 
 import pytest
 from django.core.management import call_command
+from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
 from django.test import Client
 from django.utils import timezone
 
 from accounts.services.users import users_disable
+from core.ops import backup as ops
 from core.ops import restored
 from core.times import local
 from payments.models import BillRun, Difference, Payment, Refund
@@ -123,20 +126,23 @@ OLD_SCHEMA = [
 
 
 @pytest.fixture
-def old_schema():
-    """Take the schema back for as long as a block lasts: the rows stay."""
+def old_schema(tmp_path):
+    """Take the schema back for as long as a block lasts: the rows stay, those of newer tables too."""
 
     @contextmanager
     def go_back():
-        for app, name in OLD_SCHEMA:
-            call_command("migrate", app, name or "zero", verbosity=0)
+        newer = tmp_path / "newer.tar"
+        ops.write(newer, now=timezone.now())
+        executor = MigrationExecutor(connection)
+        migrations = executor.loader.get_migration_by_prefix
+        executor.migrate([(app, migrations(app, name).name if name else None) for app, name in OLD_SCHEMA])
         try:
             yield
         finally:
-            call_command("migrate", verbosity=0)
+            ops.restore(newer)  # a third of the time that the migrations take
 
     yield go_back
-    call_command("migrate", verbosity=0)
+    call_command("migrate", verbosity=0)  # where the test has failed
 
 
 def test_a_backup_of_an_older_release_is_brought_up_to_date(li, wechat, backup, old_schema):
