@@ -129,7 +129,9 @@ class TestTheWayThere:
         head, row = csv.reader(io.StringIO(exported("csv", person).decode("utf-8-sig"), newline=""))
         imported(sheet_write("csv", head, [["", *row[1:]]]))
         new = Student.objects.get()
-        assert {name: getattr(new, name) for name in EDITABLE} == {name: getattr(person, name) for name in EDITABLE}
+        assert {name: getattr(new, name) for name in EDITABLE} == {name: getattr(person, name) for name in EDITABLE}, (
+            "students/api/params.py: an import takes what addstu takes"
+        )
 
     @pytest.mark.parametrize("field", EDITABLE)
     def test_an_import_changes_a_column_and_the_undo_changes_it_back(self, field):
