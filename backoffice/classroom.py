@@ -34,7 +34,8 @@ from accounts.services.class_accounts import (
 from accounts.services.demo_data import demo_reset
 from core.admin.password import require_password
 from core.formulas import escaped
-from permissions.models import DEFAULT_ROLEID, ROOT_ROLEID, Role
+from permissions.models import DEFAULT_ROLEID
+from permissions.selectors import roles_to_give
 from students.selectors import class_list as student_classes
 from students.selectors import class_students
 
@@ -73,8 +74,7 @@ class ClassForm(forms.Form):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        roles = Role.objects.exclude(roleid=ROOT_ROLEID).order_by("roleid").values_list("roleid", "name")
-        self.fields["role"].choices = list(roles)  # type: ignore[attr-defined]
+        self.fields["role"].choices = roles_to_give()  # type: ignore[attr-defined]
         self.fields["role"].initial = DEFAULT_ROLEID
         self.fields["students_of"].choices = [("", "—"), *((name, name) for name in student_classes())]  # type: ignore[attr-defined]
 

@@ -12,12 +12,10 @@ from unfold.dataclasses import SearchResult
 from accounts.selectors import users_found
 from backoffice.navigation import navigation
 from backoffice.parts import list_url
-from shop.models import Order
-from shop.selectors import orders_found, products_found
+from shop.selectors import orders_named, products_found
 from shop.states import State
 from students.counts import class_counts
-from students.models import Student
-from students.selectors import student_page, value_matches
+from students.selectors import student_page, students_of_value
 
 MOST = 5  # of each kind
 SHORTEST = 2  # characters; one letter finds the menu alone
@@ -56,8 +54,8 @@ def _result(label: str, pk: int, title: str, description: str, icon: str) -> Sea
 def _students(text: str) -> Iterator[SearchResult]:
     rows = [(row.id, row.name, row.class_name, row.sid) for row in student_page(slice(0, MOST), key=text).rows]
     named = {row[0] for row in rows}
-    by_number = Student.objects.filter(value_matches(text)).order_by("-pk")
-    rows += [row for row in by_number.values_list("pk", "name", "class_name", "sid")[:MOST] if row[0] not in named]
+    by_value = students_of_value(text).values_list("pk", "name", "class_name", "sid")[:MOST]
+    rows += [row for row in by_value if row[0] not in named]
     for pk, name, class_name, sid in rows[:MOST]:
         yield _result("students.student", pk, name, f"学员 {class_name} {sid}", "school")
 
@@ -70,8 +68,7 @@ def _classes(text: str) -> Iterator[SearchResult]:
 
 
 def _orders(text: str) -> Iterator[SearchResult]:
-    pks = orders_found(Order.objects.all(), text, most=MOST)
-    for order in Order.objects.filter(pk__in=pks).order_by("-pk"):
+    for order in orders_named(text, most=MOST):
         who = order.recipient or order.username
         what = f"订单 {who} {order.phone} {order.total}元 {State(order.state).label}"
         yield _result("shop.order", order.pk, order.order_id, what, "receipt_long")

@@ -4,19 +4,15 @@ from collections import Counter
 from datetime import date, datetime
 
 from django.core.cache import cache
-from django.db import connection
 
 from students.counts import student_count
+from students.selectors import students_by_day
 
 MONTHS = 12
 # With so few students, counting takes less time than waiting for the worker.
 COUNTED_AT_ONCE = 50_000
 KEPT_S = 3600
 _KEY = "backoffice:days"
-_COUNT = """
-SELECT to_char(created_at AT TIME ZONE 'Asia/Shanghai', 'YYYY-MM-DD'), count(*)
-FROM students_student WHERE created_at >= %s GROUP BY 1
-"""
 
 
 def months_of(now: datetime) -> list[datetime]:
@@ -46,16 +42,10 @@ def day_counts(now: datetime) -> dict[str, int] | None:
     """
     kept = cache.get(_KEY)
     if kept is None and student_count() <= COUNTED_AT_ONCE:
-        return _count(now)
+        return students_by_day(months_of(now)[0])
     return kept
 
 
 def months_recount(now: datetime) -> None:
     """Count again and keep the result for the dashboard."""
-    cache.set(_KEY, _count(now), KEPT_S)
-
-
-def _count(now: datetime) -> dict[str, int]:
-    with connection.cursor() as cursor:
-        cursor.execute(_COUNT, [months_of(now)[0]])
-        return dict(cursor.fetchall())
+    cache.set(_KEY, students_by_day(months_of(now)[0]), KEPT_S)

@@ -3,7 +3,7 @@
 from django.conf import settings
 from django.db.models import QuerySet
 
-from permissions.models import Role
+from permissions.models import ROOT_ROLEID, Role
 from permissions.role_validation import menu_names, menu_problem
 from permissions.seed import FULL_MENU
 
@@ -12,6 +12,11 @@ def role_list(*, roleid: str | None = None) -> QuerySet[Role]:
     """Return roles, oldest first, at most ``API_MAX_ROWS``; with ``roleid`` only that one."""
     roles = Role.objects.order_by("pk").only("roleid", "name")
     return (roles if roleid is None else roles.filter(roleid=roleid))[: settings.API_MAX_ROWS]
+
+
+def roles_to_give() -> list[tuple[str, str]]:
+    """Return number and name of each role but root's, in the order of the numbers."""
+    return list(Role.objects.exclude(roleid=ROOT_ROLEID).order_by("roleid").values_list("roleid", "name"))
 
 
 def menu_names_in_use() -> list[str]:

@@ -99,6 +99,12 @@ def orders_found(orders: QuerySet[Order], text: str, *, most: int) -> list[int]:
     return sorted(found.union(*others), reverse=True)[:most]
 
 
+def orders_named(text: str, *, most: int) -> list[Order]:
+    """Return the newest orders that ``order_search`` finds, newest first, ``most`` at most."""
+    pks = orders_found(Order.objects.all(), text, most=most)
+    return list(Order.objects.filter(pk__in=pks).order_by("-pk"))
+
+
 def _conditions(text: str) -> list[Q]:
     text = text.strip()[:LONGEST_SEARCH]
     number = re.sub(r"[\s-]", "", text) or text  # people write phones with spaces

@@ -13,6 +13,7 @@ for page 1 of a million students, 13 ms for page 100.
 
 import re
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from django.db import connection
@@ -41,6 +42,10 @@ _FETCH = f"SELECT id FROM ({_MATCHES} OFFSET 0) AS hit"  # noqa: S608  (a consta
 # Longer texts, and a class with a text, have no count: fetch all that the keys match, check the names, and count.
 _SIFT = f"WITH hit AS MATERIALIZED ({_MATCHES} AND strpos(name, %(text)s) > 0)"
 _COUNTED = "SELECT coalesce(sum(n), 0)::bigint AS total FROM students_tally WHERE key = %(counted)s"
+_BY_DAY = """
+SELECT to_char(created_at AT TIME ZONE 'Asia/Shanghai', 'YYYY-MM-DD'), count(*)
+FROM students_student WHERE created_at >= %s GROUP BY 1
+"""
 _COUNTED_OF_ALL = f"""
 SELECT coalesce(sum(n) FILTER (WHERE key = %(counted)s), 0)::bigint AS total,
     coalesce(sum(n) FILTER (WHERE key = '{ALL}'), 0)::bigint AS everybody
@@ -87,6 +92,11 @@ def value_matches(text: str) -> Q:
     return whole | Q(sid__gte=start, sid__lte=start + "z" * 12, sid__startswith=start)
 
 
+def students_of_value(text: str) -> QuerySet[Student]:
+    """Return the students that :func:`value_matches` matches, newest first."""
+    return Student.objects.filter(value_matches(text)).order_by("-pk")
+
+
 def name_holds(students: QuerySet[Student], text: str) -> QuerySet[Student]:
     """Return those who have the text in their name, by the index of names."""
     found = students.extra(where=["students_keys(class_name, name) @> %s::text[]"], params=[name_keys(text)])
@@ -120,6 +130,13 @@ def class_list() -> list[str]:
 def class_students(class_name: str, *, most: int) -> list[Student]:
     """Return the first ``most`` students of a class, in the order they were entered."""
     return list(Student.objects.filter(class_name=class_name).order_by("pk")[:most])
+
+
+def students_by_day(since: datetime) -> dict[str, int]:
+    """Return ``{"2026-11-24": 3}``, how many students were added on each day in Asia/Shanghai. Reads all of them."""
+    with connection.cursor() as cursor:
+        cursor.execute(_BY_DAY, [since])
+        return dict(cursor.fetchall())
 
 
 def archived_sids(sids: Iterable[str]) -> set[str]:

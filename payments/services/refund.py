@@ -157,7 +157,7 @@ def refund_run(*, refund_id: int, now: datetime, at_once: bool = False) -> Refun
 
 
 def _step(refund: Refund, now: datetime) -> GatewayError | None:
-    """Return the error if the provider did not answer or refused."""
+    """Take the refund's next step at the provider; return the error if it did not answer or refused."""
     try:
         refund_record(result=_ask(gateway_v3(payee(refund.payment)), refund, now), now=now, source="微信应答")
     except _Denied as denied:
