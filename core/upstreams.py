@@ -174,6 +174,10 @@ class Upstream:
         return "probe"
 
     def _require_turn(self) -> None:
+        """Refuse the caller unless it may be the probe: the pause is over, and no other call tries the server now.
+
+        :raises UpstreamRefused: says how long to wait.
+        """
         wait_s = self.rests_until - time.monotonic()
         if self._probed_at is not None or wait_s > 0:
             raise self._refusal("dead", max(wait_s, COME_BACK_S))

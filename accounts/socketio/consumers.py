@@ -185,6 +185,7 @@ class EngineConsumer(WebsocketConsumer):
     def keep_alive(self, now: float) -> KeepAlive:
         times = timing(self.peer.version)
         silent_ms = (now - self.seen_at) * 1000
+        # In Engine.IO 3 the client sends the pings. In version 4 the server does, once the client has joined.
         if not self.peer.is_joined or self.peer.version == 3:
             return KeepAlive.CLOSE if silent_ms >= times.ttl_ms else KeepAlive.NOTHING
         if self.pinged_at is not None:
@@ -227,6 +228,7 @@ class EngineConsumer(WebsocketConsumer):
         await self._join_hub()
 
     async def _join_hub(self) -> None:
+        # The hub prolongs sessions once a tick; on a busy machine a tick may be late.
         self.ttl_ms = timing(self.peer.version).ttl_ms + int(5 * TICK_S * 1000)
         self.seen_at = time.monotonic()
         await self.hub.add(self)
@@ -258,6 +260,7 @@ class EngineConsumer(WebsocketConsumer):
         reaction = self.peer.receive(packet)
         if reaction.is_closed:
             await self.hang_up()
+        # Every packet of an Engine.IO 3 client proves that it is there; in version 4 only a pong prolongs the session.
         if self.peer.version == 3 or reaction.has_ponged:
             self.seen_at, self.pinged_at = time.monotonic(), None
             self.hub.alive.add(self.sid)

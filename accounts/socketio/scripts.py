@@ -102,6 +102,7 @@ if #packets == 0 and upgrade_until > now then
   packets[1] = '6'
 end
 if #packets == 0 then
+  -- Ask again when the next ping is due, or just after the session has expired.
   local wait = redis.call('PTTL', session) + 10
   if ping_at then wait = math.min(wait, ping_at - now) end
   return {'wait', math.max(wait, 1)}

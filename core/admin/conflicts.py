@@ -162,6 +162,7 @@ class MergingForm:
         """Return (the sender's value is saved, it conflicts with a colleague's)."""
         posted, current = self._posted(name, field), None if name in self.versions else self._initial(name)
         was_changed = before is _UNKNOWN or before != now
+        # What the sender saw in the field. Where the page does not say (``versions`` hold marks only), the row does.
         shown = current if name in self.versions or not was_changed or before is _UNKNOWN else before
         if not _differs(field, shown, posted, like=current) or not _differs(field, current, posted, like=current):
             return False, False  # the sender left it alone, or wrote the value that the row has already

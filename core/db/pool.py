@@ -48,8 +48,8 @@ def prepared_rows(sql: str, values: Any) -> list[tuple[Any, ...]]:
         return _rows(sql, values)
     except NotSupportedError:
         # A migration has changed a column's type, and PostgreSQL refuses plans from before. Inside a transaction
-        # nothing can be repeated, and psycopg forgets its plans at the rollback; else a connection without plans takes
-        # the place of this one.
+        # nothing can be repeated, and psycopg forgets its plans at the rollback. Outside one, run the statement on a
+        # new connection, which has no plans.
         if django_connection.in_atomic_block:
             raise
         django_connection.connection.close()

@@ -277,6 +277,7 @@ def _keep(difference: Difference, known: Difference | None) -> None:
     is_same = all(getattr(known, name) == getattr(difference, name) for name in _SAID)
     if is_same and known.ending != Ending.GONE:
         return  # known already: still open, or explained by staff
+    # It differs in another way than before, or is back after it had gone: staff must look at it again.
     for name in _SAID:
         setattr(known, name, getattr(difference, name))
     known.note = difference.note or known.note

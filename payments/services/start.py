@@ -33,7 +33,7 @@ CLAIM = timedelta(seconds=8)
 POLL_S = 0.1
 PAUSE_S = 0.3
 SECOND_TRY_S = 2.0  # do not try a second time when less time than this is left
-_BUSY = {"FREQUENCY_LIMITED", "RULELIMIT"}
+_BUSY = {"FREQUENCY_LIMITED", "RULELIMIT"}  # the provider asks for fewer calls, so do not repeat this one at once
 
 
 def payment_start(

@@ -101,6 +101,7 @@ def _close_next(now: datetime) -> int | None:
 
 def _claim(now: datetime, closers: int, under_way: Collection[_Closing]) -> list[Order]:
     """Claim orders whose payment was started, those that never failed first; their payments must be closed first."""
+    # A call that hangs has given up its place to the next order, so only the others count here.
     brisk = sum(time.monotonic() - closing.began < PATIENCE_S for closing in under_way)
     again = sum(closing.order.close_attempts > 0 for closing in under_way)
     limit = min(closers - brisk, MOST_WAITING - len(under_way))

@@ -101,7 +101,7 @@ def _namesakes(rows: list[TransferRow]) -> int:
 
 
 class StaffAddParams(AddParams):
-    """What a row without number is judged by."""
+    """The rules for a row without a number: those of addstu, but staff may leave some columns empty."""
 
     def get_fields(self) -> dict[str, Any]:
         fields = super().get_fields()
