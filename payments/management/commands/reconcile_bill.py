@@ -11,10 +11,10 @@ from payments.services.bills import bill_reconcile
 
 
 class Command(BaseCommand):
-    help = "与微信支付一天的账单对账 (Compare a day with WeChat Pay's bill). The exit code is 1 if that failed."
+    help = "Compare a day with WeChat Pay's bill. The exit code is 1 if that failed."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("date", type=date.fromisoformat, help="账单日，例如 2026-11-24")
+        parser.add_argument("date", type=date.fromisoformat, help="day of the bill, such as 2026-11-24")
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:

@@ -9,10 +9,10 @@ from payments.services.notices import event_replay
 
 
 class Command(BaseCommand):
-    help = "把一条支付通知记录重新处理一遍 (Handle a journaled payment notification again)"
+    help = "Handle a journaled payment notification again."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("id", type=int, help="通知记录的编号")
+        parser.add_argument("id", type=int, help="number of the notification, as 支付 → 通知记录 shows it")
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
