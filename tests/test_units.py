@@ -126,7 +126,7 @@ def load(port: int) -> Iterator[Counter[str]]:
     stop = threading.Event()
 
     def client(*request: str) -> None:
-        while not stop.wait(0.01):
+        while not stop.wait(0.1):  # more would only cost time: a process that is gone too early is missed for a second
             try:
                 outcome = str(ask(port, *request))
             except OSError as error:

@@ -1,10 +1,10 @@
-// Many screens at once, each scanned by somebody else: everybody gets his own event and nobody else's.
+// Many screens at once, some of which are scanned, each by somebody else: they get their own event, and all others none.
 // Twenty people scan at a time: more than the provider answers at once would be told to try again.
-//   node crowd.js http://127.0.0.1:8000 200
+//   node crowd.js http://127.0.0.1:8000 200 60
 "use strict"
 const { clients, transports, open, next, login, check, run } = require("./lib")
 
-const [base, count] = process.argv.slice(2)
+const [base, count, scanned] = process.argv.slice(2)
 const kinds = Object.keys(clients).flatMap(version => Object.keys(transports).map(transport => [version, transport]))
 
 async function one(number) {
@@ -20,10 +20,13 @@ async function one(number) {
 run(async () => {
   const screens = await Promise.all(Array.from({ length: Number(count) }, (_, number) => one(number)))
   const started = Date.now()
-  for (let at = 0; at < screens.length; at += 20) await Promise.all(screens.slice(at, at + 20).map(screen => screen.go()))
+  // Neighbours are other clients by other transports, and those who only wait are connected before and after them.
+  const chosen = screens.slice((screens.length - scanned) / 2).slice(0, scanned)
+  for (let at = 0; at < chosen.length; at += 20) await Promise.all(chosen.slice(at, at + 20).map(screen => screen.go()))
   const took_ms = Date.now() - started
-  check(screens.every(screen => screen.events.length === 1), "somebody got another number of events than one")
-  check(new Set(screens.map(screen => screen.events[0])).size === screens.length, "two got the same code")
+  check(chosen.every(screen => screen.events.length === 1), "somebody got another number of events than one")
+  check(new Set(chosen.map(screen => screen.events[0])).size === chosen.length, "two got the same code")
+  check(screens.every(screen => chosen.includes(screen) || !screen.events.length), "somebody got an event whom nobody scanned")
   screens.forEach(screen => screen.socket.close())
   return { ok: true, took_ms }
 })

@@ -62,15 +62,9 @@ def test_the_types_compile_under_strict(tmp_path):
     (tmp_path / "types.d.ts").write_text((HOME / "types.d.ts").read_text("utf-8"))
     (tmp_path / "client.ts").write_text(STRICT)
     tsc = HOME / "node_modules/.bin/tsc"
-    options = [
-        "--strict",
-        "--noUncheckedIndexedAccess",
-        "--noEmit",
-        "--target",
-        "es2022",
-        "--moduleResolution",
-        "bundler",
-    ]
+    options = ["--strict", "--noUncheckedIndexedAccess", "--noEmit", "--target", "es2022", "--lib", "es2022"]
+    # Not that TypeScript's own declarations are right: that takes half the time.
+    options += ["--skipDefaultLibCheck", "--moduleResolution", "bundler"]
 
     done = subprocess.run([tsc, *options, "--module", "esnext", tmp_path / "client.ts"], capture_output=True, text=True)
 

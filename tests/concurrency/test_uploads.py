@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.concurrency.servers import ask, web_processes
+from tests.concurrency.servers import ask, database_url, web_processes
 from tests.kit import at_once, encoded, free_ports
 from uploads.models import Upload
 
@@ -23,9 +23,16 @@ def picture():
     return encoded("PNG", (8000, 5000), color=(3, 4, 5))
 
 
-@pytest.fixture
-def server(tmp_path, transactional_db):
-    environ = {"STATE_DIR": str(tmp_path), "MEDIA_ROOT": str(tmp_path / "media"), "TRUSTED_PROXIES": "1"}
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    return tmp_path_factory.mktemp("uploads")
+
+
+@pytest.fixture(scope="module")
+def server(home, django_db_setup, django_db_blocker):
+    environ = {"STATE_DIR": str(home), "MEDIA_ROOT": str(home / "media"), "TRUSTED_PROXIES": "1"}
+    with django_db_blocker.unblock():
+        environ["DATABASE_URL"] = database_url()
     with web_processes(free_ports(1), **environ) as (port,):
         yield port
 
@@ -48,7 +55,7 @@ def memory_mb(port: int) -> int:
     return max(sizes)
 
 
-def test_health_is_answered_while_every_decoder_is_taken(server, picture, tmp_path):
+def test_health_is_answered_while_every_decoder_is_taken(server, picture, home):
     answered, stop = [], threading.Event()
 
     def look() -> None:
@@ -56,7 +63,7 @@ def test_health_is_answered_while_every_decoder_is_taken(server, picture, tmp_pa
             answered.append(ask(server, "GET", "/health/live")[0])
 
     watcher = threading.Thread(target=look)
-    with (tmp_path / "decoder.lock").open("w") as lock:
+    with (home / "decoder.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         watcher.start()
         answers = at_once([lambda n=n: upload(server, picture, n) for n in range(UPLOADS)])
