@@ -4,8 +4,8 @@ from celery import shared_task
 from django.utils import timezone
 
 from students.counts import counts_fold
+from students.models.transfer import RunKind, RunState, TransferRun
 from students.transfer import deletion, imports, photos
-from students.transfer.models import RunKind, RunState, TransferRun
 from students.transfer.runs import runs_purge, runs_resume
 
 

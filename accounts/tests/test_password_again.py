@@ -14,8 +14,8 @@ from accounts.services import login_limits
 from accounts.tests.entering import PASSWORD, age, asks, confirm
 from core.admin.password import FRESH_FOR
 from permissions.models import Role
+from students.models.transfer import TransferRun
 from students.tests.factories import students
-from students.transfer.models import TransferRun
 from tests.kit import PageForm
 
 pytestmark = pytest.mark.django_db

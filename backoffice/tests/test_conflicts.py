@@ -17,9 +17,9 @@ from permissions.models import Role
 from shop.models import Product
 from students.admin import StudentForm
 from students.models import Student
+from students.models.transfer import TransferRun
 from students.tasks import transfer_work
 from students.tests.factories import student
-from students.transfer.models import TransferRun
 from tests.kit import PageForm, at_once, encoded, logged_in, posted, posted_of
 from uploads.models import Upload
 from weather.models import WeatherAccount

@@ -17,10 +17,10 @@ from students.api.rows import StudentJson
 from students.bulk import students_delete
 from students.columns import COLUMNS, EDITABLE, model_field
 from students.models import Student
+from students.models.transfer import RunState, TransferRow, TransferRun
 from students.selectors import StudentRow
 from students.tasks import transfer_work
 from students.tests.factories import student
-from students.transfer.models import RunState, TransferRow, TransferRun
 from students.transfer.runs import run_confirm, run_start, run_undo
 from tests.kit import save_page
 

@@ -17,11 +17,11 @@ from students.bulk import students_delete
 from students.counts import counts_wrong
 from students.errors import RunNotReady
 from students.models import Student
+from students.models.transfer import RowKind, RunState, TransferRow, TransferRun
 from students.services import student_edit
 from students.tasks import transfer_work
 from students.tests.factories import FIELDS, student, students
 from students.transfer import deletion, runs
-from students.transfer.models import RowKind, RunState, TransferRow, TransferRun
 from students.transfer.runs import Steps, run_undo, runs_purge, runs_resume
 from tests.kit import encoded, posted, posted_of
 from uploads.models import ImageUse, Upload

@@ -15,10 +15,10 @@ from core.models import Export
 from students.counts import counts_wrong
 from students.errors import SheetRefused
 from students.models import Student
+from students.models.transfer import RowKind, RunState, TransferRow, TransferRun
 from students.tasks import transfer_work
 from students.tests.factories import student, students
 from students.transfer import photos
-from students.transfer.models import RowKind, RunState, TransferRow, TransferRun
 from students.transfer.photos import pictures_in
 from students.transfer.runs import run_start
 from students.transfer.sheets import sheet_read

@@ -20,10 +20,10 @@ from students import tasks
 from students.archive import students_archive
 from students.counts import counts_wrong
 from students.models import Student
+from students.models.transfer import RowKind, RunState, TransferFile, TransferRow, TransferRun
 from students.tasks import transfer_work
 from students.tests.factories import student, students
 from students.transfer import imports, runs
-from students.transfer.models import RowKind, RunState, TransferFile, TransferRow, TransferRun
 from students.transfer.runs import (
     SILENCE,
     run_cancel,

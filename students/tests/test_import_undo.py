@@ -9,11 +9,11 @@ from django.utils import timezone
 
 from students.counts import counts_wrong
 from students.models import Student
+from students.models.transfer import RowKind, RunState
 from students.services import student_edit
 from students.tasks import transfer_work
 from students.tests.factories import students
 from students.tests.test_import_runs import checked, line, office, sheet
-from students.transfer.models import RowKind, RunState
 from students.transfer.runs import run_confirm, run_undo
 
 pytestmark = pytest.mark.django_db

@@ -5,8 +5,8 @@ from django.contrib.auth.models import Permission
 from django.utils import timezone
 
 from students.models import Student
+from students.models.transfer import RunKind, TransferRun
 from students.tests.factories import students
-from students.transfer.models import RunKind, TransferRun
 from tests.kit import logged_in
 
 pytestmark = pytest.mark.django_db

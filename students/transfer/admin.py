@@ -27,9 +27,9 @@ from core.sheets import TYPES
 from core.times import dash
 from students.bulk import changes_load
 from students.columns import COLUMNS
+from students.models.transfer import FilePurpose, RowKind, RunKind, RunState, TransferFile, TransferRow, TransferRun
 from students.transfer.exports import template_bytes
 from students.transfer.imports import import_result
-from students.transfer.models import FilePurpose, RowKind, RunKind, RunState, TransferFile, TransferRow, TransferRun
 from students.transfer.photos import MAX_FILES, MAX_ZIP_BYTES, photos_choice
 from students.transfer.runs import (
     KEEP_FOR,

@@ -21,7 +21,7 @@ from students.bulk import (
 )
 from students.errors import SelectionChanged, TooManyChosen
 from students.models import Student
-from students.transfer.models import RowKind, RunKind, RunState, TransferRow, TransferRun
+from students.models.transfer import RowKind, RunKind, RunState, TransferRow, TransferRun
 from students.transfer.runs import Steps, rows_save, run_in_steps, run_send
 from students.transfer.sheets import MAX_ROWS
 from uploads.services import images_hand_over

@@ -34,9 +34,9 @@ from students.bulk import (
 from students.columns import BY_WIRE, COLUMNS, PHOTO, RESULT, UNREAD
 from students.errors import RunStale, SheetRefused, StudentUnknown
 from students.models import Student, new_sid
+from students.models.transfer import FilePurpose, RowKind, RunState, TransferFile, TransferRow, TransferRun
 from students.selectors import archived_pks, archived_sids
 from students.spelling import ClassSpelling
-from students.transfer.models import FilePurpose, RowKind, RunState, TransferFile, TransferRow, TransferRun
 from students.transfer.runs import (
     Steps,
     rows_save,

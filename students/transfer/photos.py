@@ -15,8 +15,8 @@ from core.cache.progress import progress_end, with_progress
 from core.errors import DomainError
 from students.errors import SheetRefused, StudentUnchanged
 from students.models import Student
+from students.models.transfer import RowKind, RunState, TransferRow, TransferRun
 from students.services import student_edit
-from students.transfer.models import RowKind, RunState, TransferRow, TransferRun
 from students.transfer.runs import run_in_one_transaction, source_of
 from uploads.formats import MAX_BYTES
 from uploads.services import image_store

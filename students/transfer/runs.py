@@ -22,7 +22,7 @@ from core.db.after_commit import task_send
 from core.db.limits import limits_raise
 from core.errors import DomainError
 from students.errors import RunNotReady
-from students.transfer.models import (
+from students.models.transfer import (
     WORKING,
     FilePurpose,
     RowKind,

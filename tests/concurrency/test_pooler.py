@@ -23,9 +23,9 @@ from shop.models import Order
 from shop.services.order_expire import orders_sweep
 from shop.tests.factories import make_order, make_product, stock_of
 from students.models import Student
+from students.models.transfer import RunState, TransferFile
 from students.tasks import transfer_work
 from students.tests.factories import students
-from students.transfer.models import RunState, TransferFile
 from students.transfer.runs import run_confirm, run_start
 from tests.concurrency.pooler import SERVER_CONNECTIONS, pgbouncer, pooled_url, through
 from tests.concurrency.servers import ask, database_url, web_processes

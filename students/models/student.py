@@ -125,6 +125,3 @@ class StudentRow(NamedTuple):
     description: str
     headimgurl: str
     created_at: datetime
-
-
-from students.transfer.models import TransferFile, TransferRow, TransferRun  # noqa: E402, F401  (Django looks here)
