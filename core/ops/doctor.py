@@ -131,7 +131,7 @@ def pooler() -> Iterator[Finding]:
 
 
 @register_check
-def doors() -> Iterator[Finding]:
+def metrics_token() -> Iterator[Finding]:
     if settings.PRODUCTION and not settings.METRICS_TOKEN:
         yield Finding(None, "METRICS_TOKEN is not set: nobody may read /metrics", "Set it to let Prometheus in.")
 

@@ -207,14 +207,14 @@ class TestTrustedProxies:
 
 class TestMetricsToken:
     def test_is_missed_in_production_alone(self, settings):
-        assert list(doctor.doors()) == []
+        assert list(doctor.metrics_token()) == []
 
         settings.PRODUCTION = True
-        (finding,) = doctor.doors()
+        (finding,) = doctor.metrics_token()
         assert finding.ok is None and "METRICS_TOKEN" in finding.what and finding.do
 
         settings.METRICS_TOKEN = "a-long-metrics-token"
-        assert list(doctor.doors()) == []
+        assert list(doctor.metrics_token()) == []
 
 
 def test_beat_asks_for_a_sign_of_life_as_soon_as_it_starts():
