@@ -12,6 +12,9 @@ NAMES = {
 _UNREAD = {"script", "style", "svg", "textarea", "pre", "code", "template"}
 _READ = ("title", "placeholder", "aria-label", "alt", "data-label", "data-placeholder")
 _WORD = re.compile(r"[A-Za-z]{2,}")
+_RUNS = re.compile(
+    r"""<script(?![^>]*\ssrc="/)[^>]*>|<link[^>]*\shref="(?!/|data:)[^>]*>|\son[a-z]+\s*=\s*["']|javascript:"""
+)
 
 
 class Reader(HTMLParser):
@@ -48,3 +51,8 @@ def english_on(page: str) -> set[str]:
         plain = re.sub(r"\S*(?:/|\*|\w+\.\w+|[\w-]*\d[\w-]*|\w_\w)\S*", " ", text)
         found |= {word for word in _WORD.findall(plain) if word.lower() not in known}
     return found
+
+
+def forbidden_on(page: str) -> list[str]:
+    """What the content security policy refuses: scripts and handlers in the page itself, and files of other hosts."""
+    return _RUNS.findall(page)

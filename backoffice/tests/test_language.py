@@ -1,4 +1,4 @@
-"""Nobody in the back office meets an English word."""
+"""Nobody in the back office meets an English word, and no page holds what its content security policy forbids."""
 
 from collections.abc import Callable
 from typing import Any
@@ -10,7 +10,7 @@ from django.test import Client
 from django.urls import reverse
 
 from accounts.models import User
-from backoffice.tests.reading import english_on
+from backoffice.tests.reading import english_on, forbidden_on
 from shop.admin.packing import packing_address
 from shop.admin.work_lists import WORK_LISTS
 from shop.models import Order
@@ -23,6 +23,22 @@ def test_finds_what_is_english() -> None:
     page = f'<p title="Go back">姓名 H51901 /a/b</p>{icon}{script}'
 
     assert english_on(page) == {"Go", "back"}
+
+
+@pytest.mark.parametrize(
+    "forbidden",
+    [
+        "<script>var x</script>",
+        '<script src="https://example.com/x.js"></script>',
+        '<link href="https://example.com/x.css" rel="stylesheet">',
+        '<img src="/x.png" onerror="x()">',
+        '<a href="javascript:x()">',
+    ],
+)
+def test_finds_what_the_policy_forbids(forbidden: str) -> None:
+    allowed = '<script src="/static/x.js" defer></script><link rel="icon" href="/x.svg"><p x-on:click="x">'
+
+    assert len(forbidden_on(allowed + forbidden)) == 1 and forbidden_on(allowed) == []
 
 
 def english(answer: Any) -> list[str]:
@@ -46,7 +62,7 @@ def addresses() -> list[str]:
     return found
 
 
-def test_every_page_is_chinese(office: Client, stock: dict[str, Any]) -> None:
+def test_every_page_is_chinese_and_runs_files_of_ours_alone(office: Client, stock: dict[str, Any]) -> None:
     office.post(reverse("admin:accounts_user_changelist"), {"action": "enable", "_selected_action": ["1"]})
     seen, found = 0, {}
 
@@ -56,8 +72,8 @@ def test_every_page_is_chinese(office: Client, stock: dict[str, Any]) -> None:
             continue
         assert answer.status_code == 200, address
         seen += 1
-        if words := english(answer):
-            found[address] = words
+        if faults := english(answer) + forbidden_on(answer.content.decode()):
+            found[address] = faults
 
     assert found == {}
     assert seen > 40
