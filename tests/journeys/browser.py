@@ -12,6 +12,7 @@ CHROMIUM_ARGS = [
     "--disable-component-update", "--disable-sync", "--no-first-run",
 ]  # fmt: skip
 PATIENCE_MS = 90_000  # for something that comes late because the machine is busy with other tests
+SCREEN = {"width": 1280, "height": 720}
 PHONE = {"width": 390, "height": 844}
 
 # Messages that go by themselves may have gone before a busy machine looks, so each page writes them down.
@@ -39,16 +40,20 @@ def visitor(chromium: Browser, base_url: str, **options: Any) -> Iterator[Browse
 
 
 @contextmanager
-def watched_page(context: BrowserContext, *servers: str) -> Iterator[Page]:
-    """A page that must not complain in its console, and may ask ``servers`` only."""
-    page = context.new_page()
+def watched_page(page: Page, *servers: str) -> Iterator[Page]:
+    """Watch a page, which must not complain in its console, and may ask ``servers`` only."""
     complaints: list[str] = []
     allowed = (*servers, *(server.replace("http", "ws") for server in servers), "data:", "blob:")
-    page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.on("request", lambda asked: None if asked.url.startswith(allowed) else complaints.append(asked.url))
+    watchers: dict[Any, Any] = {
+        "console": lambda message: complaints.append(message.text) if message.type == "error" else None,
+        "pageerror": lambda error: complaints.append(str(error)),
+        "request": lambda asked: None if asked.url.startswith(allowed) else complaints.append(asked.url),
+    }
+    for event, watcher in watchers.items():
+        page.on(event, watcher)
     yield page
-    page.close()
+    for event, watcher in watchers.items():
+        page.remove_listener(event, watcher)
     assert complaints == []
 
 
@@ -58,13 +63,19 @@ def was_told(page: Page, text: str) -> None:
 
 
 def forget_visitor(page: Page, server: str) -> None:
-    """Leave nothing open and nothing kept of whoever used ``page``."""
-    page.context.clear_cookies()
+    """Leave nothing open and nothing kept of whoever used ``page``, so that the next visitor may use it."""
     for other in page.context.pages:
         if other != page:
             other.close()
+    if page.url.startswith(server):
+        page.evaluate("sessionStorage.clear()")
+    page.goto("about:blank")
+    page.context.clear_cookies()
     session = page.context.new_cdp_session(page)
     session.send("Storage.clearDataForOrigin", {"origin": server, "storageTypes": "local_storage"})
+    session.detach()
+    page.set_viewport_size(SCREEN)
+    page.emulate_media(color_scheme="light")
 
 
 def log_in(page: Page, username: str, password: str) -> None:

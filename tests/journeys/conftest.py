@@ -1,7 +1,7 @@
 """A running installation, as `make up` starts it, and a browser to visit it with."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +11,7 @@ import requests
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from tests.journeys.browser import CHROMIUM_ARGS, forget_visitor, visitor, watched_page
-from tests.journeys.installation import installation
+from tests.journeys.installation import installation, shell
 from tests.kit import free_ports
 from tests.needs import CHROMIUM
 
@@ -21,6 +21,7 @@ class Running:
     base: str
     state: Path
     root_password: str
+    shell: Callable[[str], None]  # runs code in its Django
 
     def token(self, username: str, password: str) -> str:
         given = {"username": username, "password": password}
@@ -35,8 +36,11 @@ class Running:
 @pytest.fixture(scope="session")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     home, password = tmp_path_factory.mktemp("running"), "journey-root-9"
-    with installation(home, free_ports(1)[0], ROOT_PASSWORD=password, ADMIN_TOTP="optional") as base:
-        yield Running(base, home, password)
+    with (
+        installation(home, free_ports(1)[0], ROOT_PASSWORD=password, ADMIN_TOTP="optional") as base,
+        shell(home) as run,
+    ):
+        yield Running(base, home, password, run)
 
 
 @pytest.fixture(scope="package")
@@ -58,6 +62,10 @@ def context(chromium: Browser, running: Running) -> Iterator[BrowserContext]:
 @pytest.fixture
 def page(context: BrowserContext, running: Running) -> Iterator[Page]:
     """A page of somebody who comes for the first time. It must neither complain nor ask another host for anything."""
-    with watched_page(context, running.base) as page:
-        yield page
+    # One page for all tests as well: to start the process of a new one takes longer than to load a page of ours.
+    page = context.pages[0] if context.pages else context.new_page()
+    try:
+        with watched_page(page, running.base):
+            yield page
+    finally:
         forget_visitor(page, running.base)

@@ -65,8 +65,14 @@ def said(running):
     # A proxy of ours brings somebody, and nobody counted on it.
     requests.get(f"{running.base}/health/live", headers={"X-Forwarded-For": "203.0.113.7"}, timeout=10)
     engines = json.loads((running.state / "engines.json").read_text())
-    with ThreadPoolExecutor(3) as pool:
-        asked = {fault: pool.submit(ask, running, **plant(running, engines)) for fault, plant in FAULTS.items()}
+    with psycopg.connect(engines["DATABASE_URL"], autocommit=True) as database:
+        database.execute(
+            "INSERT INTO permissions_role (roleid, name, menu, rows, buttons, created_at, updated_at)"
+            " VALUES ('deployer', '旧角色', '[]', '{/students/getstulst}', '{}', now(), now())"
+        )
+        with ThreadPoolExecutor(3) as pool:
+            asked = {fault: pool.submit(ask, running, **plant(running, engines)) for fault, plant in FAULTS.items()}
+        database.execute("DELETE FROM permissions_role WHERE roleid = 'deployer'")
     return {fault: answer.result() for fault, answer in asked.items()}
 
 
@@ -88,6 +94,11 @@ def test_a_healthy_installation_is_in_order(running):
                 f"`celery -A config worker -Q {queue}`",
             )
             for queue in ("money", "now", "bulk")
+        ),
+        (
+            "silent workers and no weather",
+            "BAD  Role deployer: its row /students/getstulst opens nothing",
+            "-> Correct or remove it",
         ),
         ("empty database", "BAD  migrations: RuntimeError", "Run `python manage.py migrate`."),
         ("no database", "BAD  database: OperationalError", "Is PostgreSQL running, is DATABASE_URL right?"),
@@ -120,24 +131,5 @@ def test_what_nobody_could_look_at_is_not_called_in_order(said):
 def test_each_fault_is_counted_and_nothing_else_is(said):
     _, words = said["silent workers and no weather"]
 
-    assert words.count("BAD ") == 4  # a worker for each of three queues, and the weather
-    assert "4 finding(s) need attention." in words
-
-
-def test_a_row_of_a_role_that_opens_nothing_is_named(running):
-    url = json.loads((running.state / "engines.json").read_text())["DATABASE_URL"]
-    row = ("deployer", "旧角色", "[]", ["/students/getstulst"], [])
-    with psycopg.connect(url, autocommit=True) as database:
-        database.execute(
-            "INSERT INTO permissions_role (roleid, name, menu, rows, buttons, created_at, updated_at)"
-            " VALUES (%s, %s, %s, %s, %s, now(), now())",
-            row,
-        )
-        try:
-            code, words = ask(running)
-        finally:
-            database.execute("DELETE FROM permissions_role WHERE roleid = %s", [row[0]])
-
-    assert code != 0
-    assert "BAD  Role deployer: its row /students/getstulst opens nothing" in words
-    assert "-> Correct or remove it" in words
+    assert words.count("BAD ") == 5  # a worker for each of three queues, the weather, and the role
+    assert "5 finding(s) need attention." in words

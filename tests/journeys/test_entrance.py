@@ -1,9 +1,6 @@
 """The back office's entrance in a browser: guesses that are refused, a phone's code, the password before a refund."""
 
-import os
 import re
-import subprocess
-import sys
 import time
 from base64 import b32decode
 
@@ -33,12 +30,6 @@ for row in Session.objects.all():
 """
 
 
-def shell(running, code):
-    environment = os.environ | {"STATE_DIR": str(running.state), "DJANGO_SETTINGS_MODULE": "config.settings.local"}
-    environment = {name: value for name, value in environment.items() if name not in ("DATABASE_URL", "REDIS_URL")}
-    subprocess.run([sys.executable, "manage.py", "shell", "-v0", "-c", code], env=environment, check=True)
-
-
 def try_to_log_in(page, name, password):
     page.goto("/admin/login/")
     page.get_by_label("用户名").fill(name)
@@ -51,7 +42,7 @@ def log_out(page):
 
 
 def test_a_guesser_is_told_to_wait(page, running):
-    shell(running, STAFF.format(name="xiaoli", password=PASSWORD))
+    running.shell(STAFF.format(name="xiaoli", password=PASSWORD))
     try_to_log_in(page, "xiaoli", "wrong")
     page.get_by_text("用户名或密码错误，或者没有后台权限").wait_for()
 
@@ -67,7 +58,7 @@ def test_a_guesser_is_told_to_wait(page, running):
 
 
 def test_a_phone_is_enrolled_and_its_codes_let_in(page, running):
-    shell(running, STAFF.format(name="dayu", password=PASSWORD))
+    running.shell(STAFF.format(name="dayu", password=PASSWORD))
     log_in(page, "dayu", PASSWORD)
     page.goto("/admin/")
     page.locator("[x-on\\:click*=openUserLinks]").click()
@@ -111,7 +102,7 @@ def test_a_refund_an_hour_after_the_login_asks_for_the_password_and_goes_on(page
     log_in(page, "root", running.root_password)
     page.goto(f"/admin/shop/order/?q={number}")
     page.locator("#result_list tbody a", has_text=number).first.click()
-    shell(running, AN_HOUR_LATER)
+    running.shell(AN_HOUR_LATER)
 
     page.get_by_role("button", name="全额退款").click()
     page.get_by_text("你上次输入密码已经超过 1 小时").wait_for()

@@ -1,4 +1,4 @@
-"""A clerk deletes two thousand students with "select all" and takes it back; two colleagues edit one student."""
+"""A clerk deletes over a thousand students with "select all" and takes it back; two colleagues edit one student."""
 
 import csv
 import io
@@ -10,7 +10,7 @@ from tests.journeys.browser import log_in
 pytestmark = pytest.mark.chromium
 
 HEAD = ["学号", "班级", "姓名", "年龄", "城市", "学历", "项目地址", "自我评价"]
-COUNT = 2000
+COUNT = 1100  # Django refuses a form with more than 1000 fields
 LIST = "/admin/students/student/?class=H52000"
 
 
@@ -33,7 +33,7 @@ def how_many(page):
     return page.locator("#changelist").inner_text()
 
 
-def test_two_thousand_are_deleted_at_once_and_come_back(page, running):
+def test_more_than_a_thousand_are_deleted_at_once_and_come_back(page, running):
     log_in(page, "root", running.root_password)
     bring_in(page, COUNT)
 
@@ -54,7 +54,7 @@ def test_two_thousand_are_deleted_at_once_and_come_back(page, running):
     page.get_by_text("撤销这次删除").click()
     page.get_by_role("button", name="确认撤销").click()
     page.get_by_text(f"恢复了 {COUNT} 名学员").wait_for(timeout=60_000)
-    assert "成批1999" in how_many(page)
+    assert f"成批{COUNT - 1}" in how_many(page)
 
 
 def test_two_colleagues_edit_one_student(chromium, page, running):

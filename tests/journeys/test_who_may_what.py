@@ -5,7 +5,6 @@ import re
 import pytest
 
 from tests.journeys.browser import PHONE, is_wider_than_the_screen, log_in, visitor
-from tests.journeys.test_entrance import shell
 
 pytestmark = pytest.mark.chromium
 PASSWORD = "a-good-Password-7"
@@ -39,7 +38,7 @@ def tab_to(page, text):
 
 
 def test_a_teacher_prints_the_class_list_and_the_head_sees_why(page, chromium, running):
-    shell(running, TEACHER)
+    running.shell(TEACHER)
     with visitor(chromium, running.base, viewport=PHONE, color_scheme="dark") as phone:
         teacher = phone.new_page()
         log_in(teacher, "laoshi", PASSWORD)

@@ -121,7 +121,7 @@ def test_the_react_client_compiles_under_strict():
 
 def test_a_day_with_the_react_client(chromium, running, react, trainee):
     username, number = trainee("react-trainee", "13900000001")
-    with visitor(chromium, react) as context, watched_page(context, react, running.base) as page:
+    with visitor(chromium, react) as context, watched_page(context.new_page(), react, running.base) as page:
         page.goto("/index.html")
         page.get_by_placeholder("账户").fill(username)
         page.get_by_placeholder("密码").fill("wrong")
@@ -198,7 +198,7 @@ def test_a_day_with_the_vue_client(chromium, running, vue, trainee, tmp_path):
     username, number = trainee("vue-trainee", "13900000002")
     face = tmp_path / "face.png"
     Image.new("RGB", (64, 64), "teal").save(face)
-    with visitor(chromium, vue) as context, watched_page(context, vue, running.base) as page:
+    with visitor(chromium, vue) as context, watched_page(context.new_page(), vue, running.base) as page:
 
         def log_in(show_the_form):
             with page.expect_response("**/users/getCaptcha") as captcha:
