@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.journeys.browser import CHROMIUM_ARGS
 from tests.kit import serving
@@ -28,15 +28,20 @@ socket.on("invalidCode", data => note("invalidCode", data))
 
 
 @pytest.fixture
-def page(db: None) -> Iterator[Page]:
+def browser(db: None) -> Iterator[Browser]:
     # Begun after Django has its database and ended before it is put away: playwright keeps an event loop in this
     # thread, in which Django would refuse to use it.
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_ARGS)
-        page = browser.new_context(locale="zh-CN").new_page()
-        page.set_default_timeout(60_000)
-        yield page
+        yield browser
         browser.close()
+
+
+def new_page(browser: Browser) -> Page:
+    """A page of somebody who has never been here."""
+    page = browser.new_context(locale="zh-CN").new_page()
+    page.set_default_timeout(60_000)
+    return page
 
 
 @pytest.fixture
@@ -52,8 +57,12 @@ def elsewhere(tmp_path: Path) -> Iterator[str]:
         yield address.replace("127.0.0.1", "localhost")
 
 
-@pytest.mark.parametrize("transport", ["", "polling", "websocket"])
-def test_the_demo_page_logs_in_with_a_phone_in_another_tab(page: Page, proxy: str, transport: str) -> None:
+def test_the_demo_page_logs_in_with_a_phone_in_another_tab_by_every_transport(browser: Browser, proxy: str) -> None:
+    for transport in ("", "polling", "websocket"):  # in one browser: to start it takes half the time
+        logs_in(new_page(browser), proxy, transport)
+
+
+def logs_in(page: Page, proxy: str, transport: str) -> None:
     problems: list[str] = []
     page.on("pageerror", lambda error: problems.append(str(error)))
     page.goto(f"{proxy}/demo/login/" + (f"?transport={transport}" if transport else ""))
@@ -75,7 +84,8 @@ def test_the_demo_page_logs_in_with_a_phone_in_another_tab(page: Page, proxy: st
     assert problems == []
 
 
-def test_who_refuses_on_the_phone_may_scan_again(page: Page, proxy: str) -> None:
+def test_who_refuses_on_the_phone_may_scan_again(browser: Browser, proxy: str) -> None:
+    page = new_page(browser)
     page.goto(f"{proxy}/demo/login/")
     with page.context.expect_page() as opened:
         page.get_by_role("link", name="打开“手机”").click()
@@ -92,8 +102,12 @@ def test_who_refuses_on_the_phone_may_scan_again(page: Page, proxy: str) -> None
     expect(phone.get_by_role("heading")).to_have_text("无效的二维码")
 
 
-@pytest.mark.parametrize("how", ["transport=polling", "transport=websocket", "transport=polling&jsonp"])
-def test_a_page_of_another_origin_gets_its_events(page: Page, proxy: str, elsewhere: str, how: str) -> None:
+def test_a_page_of_another_origin_gets_its_events(browser: Browser, proxy: str, elsewhere: str) -> None:
+    for how in ("transport=polling", "transport=websocket", "transport=polling&jsonp"):
+        gets_its_events(new_page(browser), proxy, elsewhere, how)
+
+
+def gets_its_events(page: Page, proxy: str, elsewhere: str, how: str) -> None:
     # JSONP waits in a script, and a page is not loaded before its scripts are.
     page.goto(f"{elsewhere}/index.html?base={proxy}&{how}", wait_until="domcontentloaded")
     page.wait_for_function("document.title.includes('connectSuccess:连接成功')")

@@ -8,7 +8,7 @@ from tests.kit import free_ports
 
 @pytest.fixture(scope="session")
 def ports():
-    return free_ports(3)
+    return free_ports(2)
 
 
 @pytest.fixture(scope="session")
@@ -27,7 +27,7 @@ def wechat(running_wechat, merchant_values, settings):
 
 @pytest.fixture(scope="package")  # not longer: `restore` refuses to work while others use the database
 def web(django_db_setup, ports, merchant_values):
-    """Three web processes; the value is their ports."""
+    """Two web processes; the value is their ports."""
     with web_processes(ports, **merchant_values):
         yield ports
 
