@@ -67,9 +67,8 @@ def forget_visitor(page: Page, server: str) -> None:
     for other in page.context.pages:
         if other != page:
             other.close()
-    if page.url.startswith(server):
-        page.evaluate("sessionStorage.clear()")
-    page.goto("about:blank")
+    page.goto(server + "/health/live")  # no about:blank: the way back from there starts a new process
+    page.evaluate("sessionStorage.clear()")
     page.context.clear_cookies()
     session = page.context.new_cdp_session(page)
     session.send("Storage.clearDataForOrigin", {"origin": server, "storageTypes": "local_storage"})

@@ -124,16 +124,6 @@ def test_a_wrong_captcha_gets_a_new_picture(page, running):
     )
 
 
-@pytest.mark.parametrize("path", ["/", "/docs/codes/", "/docs/socket/", "/docs/", "/demo/login/", "/sandbox/"])
-def test_pages_stand_on_their_own(page, path):
-    answer = page.goto(path)
-
-    page.wait_for_load_state("networkidle")
-
-    assert answer.ok
-    assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth + 1")
-
-
 def test_the_api_reference_is_in_order_in_chinese_and_takes_the_token_of_a_login(page):
     page.goto("/docs/")
     page.locator(".opblock-tag").first.wait_for()

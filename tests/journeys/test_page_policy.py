@@ -5,12 +5,13 @@ The fixture ``page`` complains about whatever the browser writes into its consol
 
 import pytest
 
-from tests.journeys.browser import log_in, visitor
+from tests.journeys.browser import is_wider_than_the_screen, log_in, visitor
 
 pytestmark = pytest.mark.chromium
 
 PAGES = [
     "/",
+    "/docs/",
     "/docs/codes/",
     "/docs/socket/",
     "/demo/",
@@ -58,6 +59,7 @@ def quiet_page(chromium, running):
 def test_pages_for_everybody(page, path):
     answer = page.goto(path, wait_until="networkidle")
 
+    assert answer.ok and not is_wider_than_the_screen(page)
     policy = answer.headers["content-security-policy"]
     assert (
         "default-src 'none'" in policy and "'unsafe-inline'" not in policy.partition("script-src")[2].partition(";")[0]
