@@ -15,12 +15,13 @@ LOCK = $(PY) -m uv pip compile --quiet --universal --python-version 3.11 --gener
 NODE_READY := $(if $(shell command -v npm),$(patsubst %/package-lock.json,%/node_modules/ready,\
 	$(wildcard tests/*/package-lock.json) docs/api/package-lock.json))
 
-# The first interpreter that is new enough; PYTHON=... names another.
-FIND_PYTHON = for python in $(PYTHON) python3 python3.14 python3.13 python3.12 python3.11; do \
-	"$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && break; python=; \
-	[ -z "$(PYTHON)" ] || break; done; \
+# The newest interpreter that can make a virtual environment; one that is newer than those tried comes last.
+# PYTHON=... names another.
+FIND_PYTHON = for python in $(or $(PYTHON),python3.13 python3.12 python3.11 python3 python3.14); do \
+	"$$python" -c 'import sys, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && break; python=; done; \
 	[ -n "$$python" ] || { echo "Error: Python 3.11 or newer is needed; found: $$($(or $(PYTHON),python3) --version 2>&1). \
-	Name one with: make $@ PYTHON=/path/to/python3" >&2; exit 1; }
+	Name one with: make $@ PYTHON=/path/to/python3. If it is new enough, Debian and Ubuntu keep a part of it in python3-venv." \
+	>&2; exit 1; }
 
 .PHONY: help up install install-dev test lint check lock api-files reset clean
 
