@@ -98,8 +98,8 @@ def sent_tasks(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, tuple]]:
 
 
 @pytest.fixture(scope="session")
-def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
-    """Make the test database with the four roles that every installation has.
+def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Callable[[], None]:
+    """Make the test database with the four roles that every installation has; the value puts it back.
 
     After each test that commits, one statement puts the tables back as they are now. It takes some 10 ms; Django
     truncates every table and asks each app for its content types and permissions, which takes 200.
@@ -110,17 +110,26 @@ def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
         roles_seed()
         puts_back = _sql_to_put_back()
 
-    def put_back(case: TransactionTestCase) -> None:
+    def put_back(*case: TransactionTestCase) -> None:
         with connection.cursor() as cursor:
             cursor.execute(puts_back)
 
     TransactionTestCase._fixture_teardown = put_back
+    return put_back
+
+
+@pytest.fixture(scope="session")
+def put_back(django_db_setup: Callable[[], None]) -> Callable[[], None]:
+    """Put the tables back, after processes of a test's own have written into them."""
+    return django_db_setup
 
 
 def _sql_to_put_back() -> str:
     """Return statements that empty every table and bring back the rows which it has now."""
     empty, rows = sql.SQL("DELETE FROM {}"), sql.SQL("SELECT json_agg(kept) FROM {} kept")
     fill = sql.SQL("INSERT INTO {0} SELECT * FROM json_populate_recordset(NULL::{0}, {1})")
+    # A test that restores or migrates may have made a sequence anew.
+    count = sql.SQL("SELECT setval(seq, greatest(nextval(seq), {1})) FROM pg_get_serial_sequence({0}, 'id') seq")
     with connection.cursor() as cursor:
         cursor.execute("SELECT tablename FROM pg_tables WHERE schemaname = current_schema()")
         names = {name for (name,) in cursor.fetchall()} - {"django_migrations"}
@@ -131,6 +140,8 @@ def _sql_to_put_back() -> str:
             cursor.execute(rows.format(table).as_string())
             if kept := cursor.fetchone()[0]:
                 statements.append(fill.format(table, json.dumps(kept)))
+                if "id" in kept[0]:
+                    statements.append(count.format(table.as_string(), max(row["id"] for row in kept)))
     return sql.SQL(";\n").join(statements).as_string()
 
 

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.core.management import call_command
 from django.db import connections
 from psycopg.conninfo import make_conninfo
 
@@ -95,7 +94,7 @@ def proxy_port() -> int:
 
 @pytest.fixture(scope="package")
 def servers(
-    django_db_setup: None, django_db_blocker: Any, proxy_port: int, tmp_path_factory: pytest.TempPathFactory
+    put_back: Callable[[], None], django_db_blocker: Any, proxy_port: int, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[list[Server]]:
     """Two servers that know the address of a proxy before them."""
     logs = tmp_path_factory.mktemp("servers")
@@ -113,7 +112,7 @@ def servers(
         for server in running:
             server.kill()
         with django_db_blocker.unblock():
-            call_command("flush", interactive=False, verbosity=0)
+            put_back()
             connections.close_all()
 
 
