@@ -82,6 +82,7 @@ def values(*keys: str) -> list[bytes | None]:
     as long as the command itself. So each thread keeps a connection of redis-py's and sends the command over it. A
     connection that has worked before and fails now is one that a restart of Valkey has closed: then redis-py asks.
     Once a server was silent no thread uses its connection to it again: each would wait for the full timeout.
+    ``mget`` can take its place again when it costs little more than the command.
 
     :raises redis.RedisError: Valkey does not answer, or refuses.
     """
