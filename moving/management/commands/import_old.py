@@ -1,5 +1,5 @@
 import time
-from contextlib import closing
+from contextlib import closing, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -40,11 +40,8 @@ class Command(BaseCommand):
         run = Pass(is_check=options["check"], now=now, pictures=options["pictures"])
         self._told_at = 0.0
         try:
-            if run.is_check:
+            with closing(run.seen), nullcontext() if run.is_check else alone():
                 self._go(folder, options["folder"], run)
-            else:
-                with alone():
-                    self._go(folder, options["folder"], run)
         except ImportRefused as refusal:
             raise CommandError(str(refusal)) from None
         except KeyboardInterrupt:
@@ -57,7 +54,7 @@ class Command(BaseCommand):
             report = ImportReport(report_folder)
         except OSError as error:
             raise ImportRefused(f"{report_folder} cannot be made: [Errno {error.errno}] {error.strerror}") from None
-        with closing(report), closing(run.seen):
+        with closing(report):
             others = Import(run, report, self._tell).folder(folder)
             self.stdout.write(report.end())
             for path in others:
