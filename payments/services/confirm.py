@@ -53,12 +53,13 @@ def _confirm(result: PaymentResult, now: datetime, source: str) -> Payment:
         raise PaymentMismatch(problem)
     if payment.is_paid:
         return payment
-    _mark_paid(payment, result, now, source)
+    paid_at = result.paid_at or now
+    _mark_paid(payment, result, paid_at, now, source)
     outcome = listener().on_paid(
         out_trade_no=payment.out_trade_no,
         paid_fen=result.paid_fen,
         transaction_id=result.transaction_id,
-        paid_at=result.paid_at or now,
+        paid_at=paid_at,
         now=now,
     )
     if outcome is PaidOutcome.REFUND:
@@ -103,12 +104,12 @@ def _mismatch(payment: Payment, owed_fen: int, result: PaymentResult) -> str:
     return ""
 
 
-def _mark_paid(payment: Payment, result: PaymentResult, now: datetime, source: str) -> None:
+def _mark_paid(payment: Payment, result: PaymentResult, paid_at: datetime, now: datetime, source: str) -> None:
     before = payment.state
     payment.state = PaymentStatus.PAID
     payment.appid, payment.mch_id = result.appid, result.mch_id
     payment.transaction_id = result.transaction_id
-    payment.paid_at = result.paid_at or now
+    payment.paid_at = paid_at
     payment.next_check_at = payment.claimed_until = None
     payment.last_error = ""
     payment.save(
