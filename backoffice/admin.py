@@ -42,7 +42,7 @@ _COLOURS = {
 admin.site.unregister(LogEntry)
 
 
-class DayFilter(admin.SimpleListFilter):
+class PeriodFilter(admin.SimpleListFilter):
     title, parameter_name = "日期", "day"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
@@ -118,7 +118,7 @@ class ChangeAdmin(ReadOnlyRows, OfficeAdmin):
     list_display = ["at", "actor_name", "kind", "what", "which", "fields_named", "remote_addr"]
     list_display_links = ["at"]
     sortable_by = ["at"]  # no other column has an index: 180,000 entries by address took 0.35 s
-    list_filter = [DayFilter, DeedFilter, PersonFilter, WatchedModelFilter, ("timestamp", RangeDateTimeFilter)]
+    list_filter = [PeriodFilter, DeedFilter, PersonFilter, WatchedModelFilter, ("timestamp", RangeDateTimeFilter)]
     list_filter_submit = True
     list_select_related = ["actor", "content_type"]
     list_per_page = 50

@@ -1,4 +1,4 @@
-"""Answer HTTP requests that an ASGI server receives by the WSGI application, in threads.
+"""WsgiAnswer HTTP requests that an ASGI server receives by the WSGI application, in threads.
 
 Problem: libraries for this (a2wsgi, asgiref) let the thread ask the event loop for each part of a request and of an
 answer. Here a body has already been collected, and an answer is mostly one part, so a thread needs the loop only to
@@ -23,7 +23,7 @@ Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 _ASCII = bytes(range(0x21, 0x7F)).decode()
 
 
-class Answer(NamedTuple):
+class WsgiAnswer(NamedTuple):
     status: int
     headers: list[tuple[bytes, bytes]]
     parts: Iterable[bytes]
@@ -53,7 +53,7 @@ class Bridge:
             if close := getattr(answer.parts, "close", None):
                 self.threads.submit(close)
 
-    def _answer(self, request: dict[str, Any]) -> Answer:
+    def _answer(self, request: dict[str, Any]) -> WsgiAnswer:
         head: list[Any] = []
 
         def start_response(*arguments: Any) -> None:
@@ -62,7 +62,7 @@ class Bridge:
         parts = self.application(request, start_response)
         status, headers = head[:2]
         pairs = [(name.lower().encode("latin1"), value.encode("latin1")) for name, value in headers]
-        return Answer(int(status[:3]), pairs, parts)
+        return WsgiAnswer(int(status[:3]), pairs, parts)
 
     async def _send_parts(self, parts: Iterable[bytes], send: Send) -> None:
         """Send an answer that is made while it is sent: an export, a file."""
@@ -73,7 +73,7 @@ class Bridge:
         await send({"type": "http.response.body", "body": b""})
 
 
-def _close_unsent(work: Future[Answer]) -> None:
+def _close_unsent(work: Future[WsgiAnswer]) -> None:
     if not work.cancelled() and not work.exception() and (close := getattr(work.result().parts, "close", None)):
         close()
 

@@ -21,16 +21,16 @@ class ArrivedItem:
 
 
 @dataclass
-class Known:
+class KnownCarts:
     users: set[str]
     products: set[str]
     rows: set[tuple[str, str]]
 
 
-def look_up(documents: Sequence[Document], _: Pass) -> Known:
+def look_up(documents: Sequence[Document], _: Pass) -> KnownCarts:
     unids, products = plain_all(documents, "unid"), plain_all(documents, "product_id")
     rows = CartItem.objects.filter(user__unid__in=unids, product__product_id__in=products)
-    return Known(
+    return KnownCarts(
         set(User.objects.filter(unid__in=unids).values_list("unid", flat=True)),
         # Not those that were made for old orders: a second run must not find more than the first.
         set(Product.objects.filter(product_id__in=products, removed_at=None).values_list("product_id", flat=True)),
@@ -38,7 +38,7 @@ def look_up(documents: Sequence[Document], _: Pass) -> Known:
     )
 
 
-def translate(values: Values, known: Known, run: Pass) -> ArrivedItem:
+def translate(values: Values, known: KnownCarts, run: Pass) -> ArrivedItem:
     unid, product_id = values.id("unid", 64), values.id("product_id", 32)
     if unid not in known.users and run.seen.value("unid", unid) is None:
         raise DocumentRefused("用户不存在")

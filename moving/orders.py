@@ -49,7 +49,7 @@ class Arrived:
     gone: dict[str, Product] = field(default_factory=dict)
 
 
-class Known(NamedTuple):
+class KnownOrders(NamedTuple):
     orders: set[str]
     buyers: dict[str, str]  # unid to user name
     products: set[str]
@@ -79,11 +79,11 @@ def line_read(values: Values) -> tuple[str, dict[str, Any]]:
     }
 
 
-def look_up(documents: Sequence[Document], run: Pass) -> Known:
+def look_up(documents: Sequence[Document], run: Pass) -> KnownOrders:
     ids, unids = plain_all(documents, "order_id"), plain_all(documents, "unid")
     lines = {order_id: run.seen.lines_of(order_id) for order_id in ids}
     codes = {line["product_id"] for of_order in lines.values() for line in of_order}
-    return Known(
+    return KnownOrders(
         set(Order.objects.filter(order_id__in=ids).values_list("order_id", flat=True)),
         dict(User.objects.filter(unid__in=unids).values_list("unid", "username")),
         set(Product.objects.filter(product_id__in=codes).values_list("product_id", flat=True)),
@@ -91,7 +91,7 @@ def look_up(documents: Sequence[Document], run: Pass) -> Known:
     )
 
 
-def translate(values: Values, known: Known, run: Pass) -> Arrived:
+def translate(values: Values, known: KnownOrders, run: Pass) -> Arrived:
     order_id = values.id("order_id", 32)
     details = known.lines.get(order_id, [])
     lines = _lines(values, details)
@@ -222,7 +222,7 @@ def _code(values: Values, name: str, codes: Any) -> int:
     return 0
 
 
-def _gone(values: Values, lines: list[OrderLine], known: Known, run: Pass) -> dict[str, Product]:
+def _gone(values: Values, lines: list[OrderLine], known: KnownOrders, run: Pass) -> dict[str, Product]:
     """Make the products of the lines that no longer exist, with the lines' names and prices, not on sale."""
     gone = {}
     for line in lines:

@@ -29,7 +29,7 @@ ACTIVE = (None, "1", 1)  # the first server had no such field
 
 
 @dataclass
-class Known:
+class KnownUsers:
     by_unid: dict[str, User]
     by_name: dict[str, User]
     openids: dict[str, str]  # to the user name
@@ -37,10 +37,10 @@ class Known:
     roles: dict[str, Role]
 
 
-def look_up(documents: Sequence[Document], _: Pass) -> Known:
+def look_up(documents: Sequence[Document], _: Pass) -> KnownUsers:
     users = User.objects.select_related("role")
     openids = users.filter(wechat_appid=settings.WECHAT_APP_ID, openid__in=plain_all(documents, "openid"))
-    return Known(
+    return KnownUsers(
         {user.unid: user for user in users.filter(unid__in=plain_all(documents, "unid"))},
         {user.username: user for user in users.filter(username__in=plain_all(documents, "username"))},
         dict(openids.values_list("openid", "username")),
@@ -49,7 +49,7 @@ def look_up(documents: Sequence[Document], _: Pass) -> Known:
     )
 
 
-def translate(values: Values, known: Known, run: Pass) -> User:
+def translate(values: Values, known: KnownUsers, run: Pass) -> User:
     username = values.id("username", NAME_LENGTH)
     unid = _unid(values)
     if run.seen.value(*(("unid", unid) if unid else ("username", username))) is not None:
@@ -112,7 +112,7 @@ def _unid(values: Values) -> str:
     return unid
 
 
-def _fields(values: Values, known: Known, run: Pass) -> User:
+def _fields(values: Values, known: KnownUsers, run: Pass) -> User:
     level = min(max(values.whole("vipLevel") or 0, 0), MOST_VIP)
     if level != (values.whole("vipLevel") or 0):
         values.mend(f"vipLevel 不是 0 到 {MOST_VIP} 的整数", values.raw("vipLevel"))
@@ -132,7 +132,7 @@ def _fields(values: Values, known: Known, run: Pass) -> User:
     )
 
 
-def _role(values: Values, known: Known, run: Pass) -> Role:
+def _role(values: Values, known: KnownUsers, run: Pass) -> Role:
     """Return the role by ``roleid``. Older documents have it in ``roles``, some of them as a list of one."""
     candidates = [values.raw("roleid"), values.raw("roles"), values.raw("role")]
     names = [str(one[0] if isinstance(one, list) and one else one) for one in candidates if one]
@@ -150,7 +150,7 @@ def _is_of_every_installation(username: str) -> bool:
     return username == "root" or is_demo_account(username)
 
 
-def _free_name(values: Values, username: str, known: Known, run: Pass) -> str:
+def _free_name(values: Values, username: str, known: KnownUsers, run: Pass) -> str:
     merges = _is_of_every_installation(username)
     name, number = username, 1
     while run.seen.claim("username", name) is not None or (name in known.by_name and not merges):

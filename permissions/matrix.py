@@ -12,7 +12,7 @@ from permissions.rights import Rights, rights_of_role
 from permissions.row_choices import calls_open_to_rows, row_allows
 
 
-class Line(NamedTuple):
+class MatrixLine(NamedTuple):
     """What may be done, with a tick for each role in the order of the columns."""
 
     what: str
@@ -20,9 +20,9 @@ class Line(NamedTuple):
     ticks: list[tuple[Role, bool]]
 
 
-class Group(NamedTuple):
+class MatrixGroup(NamedTuple):
     title: str
-    lines: list[Line]
+    lines: list[MatrixLine]
 
 
 def matrix() -> dict[str, Any]:
@@ -33,20 +33,20 @@ def matrix() -> dict[str, Any]:
     return {"roles": roles, "groups": [*_office(roles), *_api(roles)]}
 
 
-def _office(roles: list[Role]) -> Iterable[Group]:
+def _office(roles: list[Role]) -> Iterable[MatrixGroup]:
     pks = {role.pk: {right.pk for right in role.permissions.all()} for role in roles}
-    groups: dict[str, Group] = {}
+    groups: dict[str, MatrixGroup] = {}
     for right in office_rights():
         ticks = [(role, role.is_root or right.permission.pk in pks[role.pk]) for role in roles]
-        group = groups.setdefault(right.app, Group(f"后台 · {right.app}", []))
-        group.lines.append(Line(right.verb, right.records, ticks))
+        group = groups.setdefault(right.app, MatrixGroup(f"后台 · {right.app}", []))
+        group.lines.append(MatrixLine(right.verb, right.records, ticks))
     yield from groups.values()
 
 
-def _api(roles: list[Role]) -> Iterable[Group]:
+def _api(roles: list[Role]) -> Iterable[MatrixGroup]:
     rights: list[tuple[Role, Rights]] = [(role, rights_of_role(role)) for role in roles]
     for tag, calls in calls_open_to_rows().items():
         lines = []
         for call in calls:
-            lines.append(Line(call.row_title, call.path, [(role, row_allows(one, call)) for role, one in rights]))
-        yield Group(f"接口 · {tag}", lines)
+            lines.append(MatrixLine(call.row_title, call.path, [(role, row_allows(one, call)) for role, one in rights]))
+        yield MatrixGroup(f"接口 · {tag}", lines)

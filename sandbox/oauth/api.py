@@ -35,7 +35,7 @@ _ERRORS = {
 }
 
 
-class Refused(Exception):
+class LoginRefused(Exception):
     def __init__(self, errcode: int) -> None:
         self.errcode = errcode
 
@@ -44,7 +44,7 @@ def _answer(view: Callable[[HttpRequest], dict[str, Any]]) -> Callable[[HttpRequ
     def answered(request: HttpRequest) -> HttpResponse:
         try:
             body = view(request)
-        except Refused as error:
+        except LoginRefused as error:
             rid = f"{secrets.token_hex(4)}-{secrets.token_hex(4)}-{secrets.token_hex(4)}"
             body = {"errcode": error.errcode, "errmsg": f"{_ERRORS[error.errcode]}, rid: {rid}"}
         return HttpResponse(orjson.dumps(body), content_type="text/plain")
@@ -57,15 +57,15 @@ def access_token(request: HttpRequest) -> dict[str, Any]:
     """``GET /sns/oauth2/access_token?appid=&secret=&code=&grant_type=authorization_code``"""
     _check_app(request)
     if request.GET.get("grant_type") != "authorization_code":
-        raise Refused(40002)
+        raise LoginRefused(40002)
     try:
         grant = grants.code_redeem(_need(request, "code", 41008))
     except grants.CodeUsed:
-        raise Refused(40163) from None
+        raise LoginRefused(40163) from None
     except grants.CodeUnknown:
-        raise Refused(40029) from None
+        raise LoginRefused(40029) from None
     if grant.appid != request.GET["appid"]:
-        raise Refused(40029)
+        raise LoginRefused(40029)
     person = _person(grant)
     body = {
         "access_token": grants.token_make(grant),
@@ -82,7 +82,7 @@ def userinfo(request: HttpRequest) -> dict[str, Any]:
     """``GET /sns/userinfo?access_token=&openid=&lang=zh_CN``"""
     grant, person = _holder(request)
     if grant.scope != PROFILE_SCOPE:
-        raise Refused(48001)
+        raise LoginRefused(48001)
     profile = {
         "openid": person.openid(grant.appid),
         "nickname": person.name,
@@ -100,30 +100,30 @@ def userinfo(request: HttpRequest) -> dict[str, Any]:
 def _holder(request: HttpRequest) -> tuple[grants.Grant, Person]:
     grant = grants.token_find(_need(request, "access_token", 41001))
     if grant is None:
-        raise Refused(40001)
+        raise LoginRefused(40001)
     person = _person(grant)
     if _need(request, "openid", 41009) != person.openid(grant.appid):
-        raise Refused(40003)
+        raise LoginRefused(40003)
     return grant, person
 
 
 def _person(grant: grants.Grant) -> Person:
     person = person_named(grant.name)
     if person is None:
-        raise Refused(40003)
+        raise LoginRefused(40003)
     return person
 
 
 def _check_app(request: HttpRequest) -> None:
     known = sandbox_settings(Path(settings.STATE_DIR) / "sandbox")
     if _need(request, "appid", 41002) != known["WECHAT_APP_ID"]:
-        raise Refused(40013)
+        raise LoginRefused(40013)
     if _need(request, "secret", 41004) != known["WECHAT_APP_SECRET"]:
-        raise Refused(40125)
+        raise LoginRefused(40125)
 
 
 def _need(request: HttpRequest, name: str, errcode: int) -> str:
     value = request.GET.get(name, "")
     if not value:
-        raise Refused(errcode)
+        raise LoginRefused(errcode)
     return value

@@ -11,7 +11,7 @@ from django.core.cache import cache
 from sandbox.faults import faults_on
 from sandbox.models import FaultKind, Refund, Trade, TradeState, yuan_text
 from sandbox.pay.describe import BANK
-from sandbox.pay.errors import BadParameter, Reason, Refused
+from sandbox.pay.errors import BadField, Reason, Refused
 from sandbox.pay.merchant import merchant
 from sandbox.pay.numbers import BEIJING
 
@@ -83,9 +83,9 @@ def bill_make(*, bill_date: str, bill_type: str, tar_type: str, now: datetime) -
     :raises Refused: PARAM, BILL_DATE, BILL_LATE, NO_BILL.
     """
     if bill_type not in KINDS:
-        raise BadParameter("bill_type", "参数错误")
+        raise BadField("bill_type", "参数错误")
     if tar_type not in ("", "GZIP"):
-        raise BadParameter("tar_type", "参数错误")
+        raise BadField("tar_type", "参数错误")
     day = _day(bill_date, now)
     rows = _rows(day, bill_type)
     if not rows:
@@ -112,7 +112,7 @@ def _day(text: str, now: datetime) -> date:
     try:
         day = date.fromisoformat(text)
     except ValueError:
-        raise BadParameter("bill_date", "格式错误，应为yyyy-MM-dd") from None
+        raise BadField("bill_date", "格式错误，应为yyyy-MM-dd") from None
     today = now.astimezone(BEIJING).date()
     if not today - KEPT <= day < today:
         raise Refused(Reason.BILL_DATE)

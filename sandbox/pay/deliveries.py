@@ -26,7 +26,7 @@ _ACK_V2 = re.compile(
 
 
 @dataclass(frozen=True)
-class Answer:
+class MerchantAnswer:
     """The response of the merchant's server; ``status`` is None if none came in time."""
 
     status: int | None
@@ -59,7 +59,7 @@ def _headers(delivery: Delivery) -> dict[str, str]:
     return {"Content-Type": "application/json; charset=utf-8", "Accept": "application/json"} | signed
 
 
-def _post(url: str, body: bytes, headers: dict[str, str]) -> Answer:
+def _post(url: str, body: bytes, headers: dict[str, str]) -> MerchantAnswer:
     # http.client neither follows redirects nor uses the environment's proxy: the provider does neither.
     parts = urlsplit(url)
     kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
@@ -67,20 +67,20 @@ def _post(url: str, body: bytes, headers: dict[str, str]) -> Answer:
     try:
         connection.request("POST", parts.path, body, headers | {"User-Agent": "Mozilla/4.0"})
         response = connection.getresponse()
-        return Answer(response.status, response.read(4096))
+        return MerchantAnswer(response.status, response.read(4096))
     except (OSError, http.client.HTTPException) as error:
-        return Answer(None, type(error).__name__.encode())
+        return MerchantAnswer(None, type(error).__name__.encode())
     finally:
         connection.close()
 
 
-def _is_acknowledged(api: str, answer: Answer) -> bool:
+def _is_acknowledged(api: str, answer: MerchantAnswer) -> bool:
     if api == Api.V2:
         return answer.status == 200 and bool(_ACK_V2.fullmatch(answer.body))
     return answer.status in {200, 204}  # v3: the status alone decides
 
 
-def _record(delivery: Delivery, answer: Answer) -> DeliveryState:
+def _record(delivery: Delivery, answer: MerchantAnswer) -> DeliveryState:
     if _is_acknowledged(delivery.api, answer):
         state = DeliveryState.DELIVERED
     else:

@@ -40,7 +40,7 @@ class Refused(Exception):
         self.reason, self.text = reason, text or reason.text
 
 
-class BadParameter(Refused):
+class BadField(Refused):
     """A field is missing or malformed; ``field`` is its name in the caller's API."""
 
     def __init__(self, field: str, issue: str) -> None:

@@ -1,10 +1,10 @@
-"""Check the fields of both APIs. Each function returns the checked value, or raises ``BadParameter``."""
+"""Check the fields of both APIs. Each function returns the checked value, or raises ``BadField``."""
 
 import re
 from typing import Any
 from urllib.parse import urlsplit
 
-from sandbox.pay.errors import BadParameter
+from sandbox.pay.errors import BadField
 
 OUT_TRADE_NO = re.compile(r"[0-9A-Za-z_\-|*]{6,32}", re.ASCII)
 OUT_REFUND_NO = re.compile(r"[0-9A-Za-z_\-|*@]{1,64}", re.ASCII)
@@ -16,14 +16,14 @@ def text(name: str, value: Any, limit: int, *, required: bool = False, in_bytes:
     """Check a text of at most ``limit`` characters (or bytes of UTF-8); a missing optional one is ``""``."""
     if value is None or value == "":
         if required:
-            raise BadParameter(name, "参数缺失")
+            raise BadField(name, "参数缺失")
         return ""
     if not isinstance(value, str):
-        raise BadParameter(name, "必须是字符串")
+        raise BadField(name, "必须是字符串")
     if _UNPRINTABLE.search(value):
-        raise BadParameter(name, "含有非法字符")
+        raise BadField(name, "含有非法字符")
     if len(value.encode() if in_bytes else value) > limit:
-        raise BadParameter(name, f"长度超过{limit}")
+        raise BadField(name, f"长度超过{limit}")
     return value
 
 
@@ -31,27 +31,27 @@ def matching(name: str, value: Any, pattern: re.Pattern[str]) -> str:
     """Check a required text that ``pattern`` must match as a whole."""
     found = text(name, value, 128, required=True)
     if not pattern.fullmatch(found):
-        raise BadParameter(name, "格式错误")
+        raise BadField(name, "格式错误")
     return found
 
 
 def fee(name: str, value: Any) -> int:
     """Check an amount in fen that came as a number, at least 1."""
     if value is None:
-        raise BadParameter(name, "参数缺失")
+        raise BadField(name, "参数缺失")
     if isinstance(value, bool) or not isinstance(value, int):
-        raise BadParameter(name, "必须是整数（分）")
+        raise BadField(name, "必须是整数（分）")
     if not 1 <= value <= MAX_FEE:
-        raise BadParameter(name, "超出范围")
+        raise BadField(name, "超出范围")
     return value
 
 
 def fee_text(name: str, value: str | None) -> int:
     """Check an amount in fen that came as text."""
     if not value:
-        raise BadParameter(name, "参数缺失")
+        raise BadField(name, "参数缺失")
     if not re.fullmatch(r"[0-9]{1,12}", value):
-        raise BadParameter(name, "必须是整数（分）")
+        raise BadField(name, "必须是整数（分）")
     return fee(name, int(value))
 
 
@@ -64,9 +64,9 @@ def notify_url(name: str, value: Any, *, required: bool) -> str:
         parts = urlsplit(found)
         parts.port  # noqa: B018  (raises for a bad one)
     except ValueError:
-        raise BadParameter(name, "格式错误") from None
+        raise BadField(name, "格式错误") from None
     if parts.scheme not in {"http", "https"} or not parts.hostname or not parts.path.strip("/"):
-        raise BadParameter(name, "必须是带路径的绝对地址")
+        raise BadField(name, "必须是带路径的绝对地址")
     if parts.query or parts.fragment or not found.isascii() or re.search(r"\s", found):
-        raise BadParameter(name, "不能携带参数")
+        raise BadField(name, "不能携带参数")
     return found

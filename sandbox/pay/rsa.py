@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.padding import MGF1, OAEP, PKCS1v
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA1, SHA256
 
-from sandbox.pay.errors import BadParameter, Reason, Refused
+from sandbox.pay.errors import BadField, Reason, Refused
 from sandbox.pay.merchant import merchant
 from sandbox.pay.numbers import base62
 
@@ -96,15 +96,15 @@ def signature_headers(body: bytes, *, serial: str, is_forged: bool = False) -> d
 def decrypt(name: str, sealed: object, *, serial: str) -> str:
     """Decrypt a field that the merchant has encrypted with the key it names in ``Wechatpay-Serial``.
 
-    :raises BadParameter: it is missing, or encrypted with another key.
+    :raises BadField: it is missing, or encrypted with another key.
     """
     if not isinstance(sealed, str) or not sealed:
-        raise BadParameter(name, "参数缺失")
+        raise BadField(name, "参数缺失")
     try:
         padding = OAEP(mgf=MGF1(SHA1()), algorithm=SHA1(), label=None)  # noqa: S303 - the provider's choice
         return merchant().platform_keys[serial].decrypt(base64.b64decode(sealed, validate=True), padding).decode()
     except ValueError:
-        raise BadParameter(name, "解密失败") from None
+        raise BadField(name, "解密失败") from None
 
 
 def encrypt(plain: bytes, *, associated_data: str) -> dict[str, str]:

@@ -14,7 +14,7 @@ from sandbox.faults import faults_on
 from sandbox.models import FaultKind
 from sandbox.pay import fields, xml
 from sandbox.pay.describe import trade_v2
-from sandbox.pay.errors import BadParameter, Reason, Refused
+from sandbox.pay.errors import BadField, Reason, Refused
 from sandbox.pay.merchant import merchant
 from sandbox.pay.numbers import BEIJING, base62
 from sandbox.pay.trades import NewTrade, trade_close, trade_create, trade_find
@@ -39,7 +39,7 @@ def v2_endpoint(call: Call) -> View:
                 raise Refused(Reason.APPID)
             outcome = {"result_code": "SUCCESS"} | call(asked, timezone.now())
         except Refused as refusal:
-            if isinstance(refusal, BadParameter) or refusal.reason in {Reason.SIGN, Reason.MCH}:
+            if isinstance(refusal, BadField) or refusal.reason in {Reason.SIGN, Reason.MCH}:
                 return _xml({"return_code": "FAIL", "return_msg": refusal.text})
             outcome = {"result_code": "FAIL", "err_code": refusal.reason.v2_code, "err_code_des": refusal.text}
         return _signed(outcome, sign_type=asked.get("sign_type") or "MD5")
@@ -49,11 +49,11 @@ def v2_endpoint(call: Call) -> View:
 
 def _read(request: HttpRequest) -> Fields:
     if request.method != "POST":
-        raise BadParameter("REQUIRE_POST_METHOD ", "请使用post方法")
+        raise BadField("REQUIRE_POST_METHOD ", "请使用post方法")
     try:
         asked = xml.parse(request.body)
     except ValueError:
-        raise BadParameter("XML_FORMAT_ERROR ", "XML格式错误") from None
+        raise BadField("XML_FORMAT_ERROR ", "XML格式错误") from None
     sign_type = asked.get("sign_type") or "MD5"
     fields.text("nonce_str", asked.get("nonce_str"), 32, required=True)
     if asked.get("mch_id") != merchant().mch_id:
@@ -61,7 +61,7 @@ def _read(request: HttpRequest) -> Fields:
     if sign_type not in xml.SIGN_TYPES or not xml.is_signed(asked, key=merchant().api_key, sign_type=sign_type):
         raise Refused(Reason.SIGN)
     if not asked.get("appid"):
-        raise BadParameter("appid", "参数缺失")
+        raise BadField("appid", "参数缺失")
     return asked
 
 
@@ -89,9 +89,9 @@ def unifiedorder(asked: Fields, now: datetime) -> Fields:
 def _new_trade(asked: Fields, now: datetime) -> NewTrade:
     kind = asked.get("trade_type", "")
     if kind not in TRADE_TYPES:
-        raise BadParameter("trade_type", "参数错误")
+        raise BadField("trade_type", "参数错误")
     if asked.get("fee_type", "CNY") != "CNY":
-        raise BadParameter("fee_type", "只支持CNY")
+        raise BadField("fee_type", "只支持CNY")
     for name, limit in {"device_info": 32, "detail": 6000, "goods_tag": 32, "limit_pay": 32, "receipt": 8}.items():
         fields.text(name, asked.get(name), limit)
     fields.text("spbill_create_ip", asked.get("spbill_create_ip"), 64, required=True)
@@ -138,7 +138,7 @@ def _time14(name: str, value: str | None) -> datetime | None:
             raise ValueError
         return datetime.strptime(value, "%Y%m%d%H%M%S").replace(tzinfo=BEIJING)
     except ValueError:
-        raise BadParameter(name, "格式错误，应为yyyyMMddHHmmss") from None
+        raise BadField(name, "格式错误，应为yyyyMMddHHmmss") from None
 
 
 @v2_endpoint

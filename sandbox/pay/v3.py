@@ -15,7 +15,7 @@ from sandbox.models import FaultKind, Refund
 from sandbox.pay import fields
 from sandbox.pay.bills import bill_file, bill_make
 from sandbox.pay.describe import refund_v3, trade_v3
-from sandbox.pay.errors import BadParameter, Reason, Refused
+from sandbox.pay.errors import BadField, Reason, Refused
 from sandbox.pay.merchant import merchant
 from sandbox.pay.numbers import rfc3339
 from sandbox.pay.refunds import NewRefund, refund_create, refund_divert, refunds_settle
@@ -76,18 +76,18 @@ def _json(request: HttpRequest) -> Body:
     if request.method == "GET":
         return {}
     if request.content_type != "application/json":
-        raise BadParameter("Content-Type", "请求头必须是application/json")
+        raise BadField("Content-Type", "请求头必须是application/json")
     try:
         body = json.loads(request.body)
     except (ValueError, RecursionError):
-        raise BadParameter("body", "不是合法的JSON") from None
+        raise BadField("body", "不是合法的JSON") from None
     if not isinstance(body, dict):
-        raise BadParameter("body", "必须是JSON对象")
+        raise BadField("body", "必须是JSON对象")
     return body
 
 
 def _error(refusal: Refused) -> Body:
-    detail = {"detail": {"field": refusal.field, "location": "body"}} if isinstance(refusal, BadParameter) else {}
+    detail = {"detail": {"field": refusal.field, "location": "body"}} if isinstance(refusal, BadField) else {}
     return {"code": refusal.reason.v3_code, "message": refusal.text, **detail}
 
 
@@ -101,20 +101,20 @@ def _answer(status: int, content: Body | None, serial: str) -> HttpResponse:
 
 def _check_mchid(mchid: object) -> None:
     if not mchid:
-        raise BadParameter("mchid", "参数缺失")
+        raise BadField("mchid", "参数缺失")
     if mchid != merchant().mch_id:
         raise Refused(Reason.MCH, "商户号与签名的商户号不一致")
 
 
 def _object(name: str, value: object) -> Body:
     if not isinstance(value, dict):
-        raise BadParameter(name, "参数缺失或不是对象")
+        raise BadField(name, "参数缺失或不是对象")
     return value
 
 
 def _currency(amount: Body) -> None:
     if amount.get("currency", "CNY") != "CNY":
-        raise BadParameter("amount.currency", "只支持CNY")
+        raise BadField("amount.currency", "只支持CNY")
 
 
 def order_by_number(*, query: Any, out_trade_no: str, **_: Any) -> Body:
@@ -130,7 +130,7 @@ def order_close(*, body: Body, now: datetime, out_trade_no: str, **_: Any) -> No
 def refund_apply(*, body: Body, serial: str, now: datetime, **_: Any) -> Body:
     amount = _object("amount", body.get("amount"))
     if "currency" not in amount:
-        raise BadParameter("amount.currency", "参数缺失")
+        raise BadField("amount.currency", "参数缺失")
     _currency(amount)
     new = NewRefund(
         trade=_refunded_trade(body),
@@ -154,7 +154,7 @@ def _refunded_trade(body: Body) -> Any:
 def refund_divert_apply(*, body: Body, serial: str, now: datetime, refund_id: str, **_: Any) -> Body:
     kind = body.get("type")
     if kind not in ("USER_BANK_CARD", "MERCHANT_BANK_CARD"):
-        raise BadParameter("type", "参数错误")
+        raise BadField("type", "参数错误")
     refund = refund_divert(
         refund_id=fields.text("refund_id", refund_id, 32),
         out_refund_no=fields.matching("out_refund_no", body.get("out_refund_no"), fields.OUT_REFUND_NO),
@@ -168,10 +168,10 @@ def _card(body: Body, serial: str) -> str:
     """Check number and name of a bank card, which come encrypted. Return the card by its last digits, for the payer."""
     bank = fields.text("bank_type", body.get("bank_type"), 32, required=True)
     if bank not in BANKS:
-        raise BadParameter("bank_type", "不支持的银行")
+        raise BadField("bank_type", "不支持的银行")
     number = decrypt("bank_account", body.get("bank_account"), serial=serial)
     if not re.fullmatch(r"[0-9]{12,19}", number):
-        raise BadParameter("bank_account", "不是银行卡号")
+        raise BadField("bank_account", "不是银行卡号")
     fields.text("real_name", decrypt("real_name", body.get("real_name"), serial=serial), 64, required=True)
     return f"{BANKS[bank]}借记卡{number[-4:]}"
 

@@ -42,7 +42,7 @@ _AUTHORIZATION = re.compile(
 _PHONE = re.compile(r"1[0-9]{10}")
 
 
-class Refused(Exception):
+class SmsRefused(Exception):
     def __init__(self, code: str, message: str, http_status: int = 200) -> None:
         self.code, self.message, self.http_status = code, message, http_status
 
@@ -54,7 +54,7 @@ def send_sms(request: HttpRequest) -> HttpResponse:
     try:
         _check_signature(request)
         message = _keep(request)
-    except Refused as refusal:
+    except SmsRefused as refusal:
         body = {"Code": refusal.code, "Message": refusal.message, "RequestId": _request_id()}
         return JsonResponse(body, status=refusal.http_status)
     return JsonResponse({"Code": "OK", "Message": "OK", "BizId": f"{message.pk}^0", "RequestId": _request_id()})
@@ -63,28 +63,28 @@ def send_sms(request: HttpRequest) -> HttpResponse:
 def _check_signature(request: HttpRequest) -> None:
     found = _AUTHORIZATION.fullmatch(request.headers.get("Authorization", ""))
     if found is None:
-        raise Refused("MissingAuthorization", "Authorization is missing or malformed.", 400)
+        raise SmsRefused("MissingAuthorization", "Authorization is missing or malformed.", 400)
     key_id, names, signature = found[1], found[2].split(";"), found[3]
     known = sandbox_settings(Path(settings.STATE_DIR) / "sandbox")
     if key_id != known["SMS_ACCESS_KEY_ID"]:
-        raise Refused("InvalidAccessKeyId.NotFound", "Specified access key is not found.", 404)
+        raise SmsRefused("InvalidAccessKeyId.NotFound", "Specified access key is not found.", 404)
     if missing := [name for name in MUST_BE_SIGNED if name not in names]:
-        raise Refused("SignatureDoesNotMatch", f"not signed: {', '.join(missing)}", 400)
+        raise SmsRefused("SignatureDoesNotMatch", f"not signed: {', '.join(missing)}", 400)
     _check_freshness(request)
     if request.headers.get("x-acs-content-sha256") != hashlib.sha256(request.body).hexdigest():
-        raise Refused("SignatureDoesNotMatch", "x-acs-content-sha256 is not the body's.", 400)
+        raise SmsRefused("SignatureDoesNotMatch", "x-acs-content-sha256 is not the body's.", 400)
     expected = _signature(request, names, known["SMS_ACCESS_KEY_SECRET"])
     if not hmac.compare_digest(signature, expected):
-        raise Refused("SignatureDoesNotMatch", "Specified signature is not matched with our calculation.", 400)
+        raise SmsRefused("SignatureDoesNotMatch", "Specified signature is not matched with our calculation.", 400)
 
 
 def _check_freshness(request: HttpRequest) -> None:
     try:
         sent_at = datetime.fromisoformat(request.headers.get("x-acs-date", ""))
     except ValueError:
-        raise Refused("InvalidTimeStamp.Format", "Specified time stamp is not well formatted.", 400) from None
+        raise SmsRefused("InvalidTimeStamp.Format", "Specified time stamp is not well formatted.", 400) from None
     if sent_at.tzinfo is None or abs(timezone.now() - sent_at) > CLOCK_SKEW:
-        raise Refused("InvalidTimeStamp.Expired", "Specified time stamp is expired.", 400)
+        raise SmsRefused("InvalidTimeStamp.Expired", "Specified time stamp is expired.", 400)
 
 
 def _signature(request: HttpRequest, names: list[str], secret: str) -> str:
@@ -112,14 +112,14 @@ def _keep(request: HttpRequest) -> TextMessage:
     known = sandbox_settings(Path(settings.STATE_DIR) / "sandbox")
     call = (request.headers.get("x-acs-action"), request.headers.get("x-acs-version"))
     if call != ("SendSms", "2017-05-25"):
-        raise Refused("InvalidAction.NotFound", "Specified api is not found.", 404)
+        raise SmsRefused("InvalidAction.NotFound", "Specified api is not found.", 404)
     phone = request.GET.get("PhoneNumbers", "")
     if not _PHONE.fullmatch(phone):
-        raise Refused("isv.MOBILE_NUMBER_ILLEGAL", f"{phone[:20]}invalid mobile number")
+        raise SmsRefused("isv.MOBILE_NUMBER_ILLEGAL", f"{phone[:20]}invalid mobile number")
     if request.GET.get("SignName") != known["SMS_SIGN_NAME"]:
-        raise Refused("isv.SMS_SIGNATURE_ILLEGAL", "该账号下找不到对应签名")
+        raise SmsRefused("isv.SMS_SIGNATURE_ILLEGAL", "该账号下找不到对应签名")
     if request.GET.get("TemplateCode") != known["SMS_TEMPLATE_CODE"]:
-        raise Refused("isv.SMS_TEMPLATE_ILLEGAL", "该账号下找不到对应模板")
+        raise SmsRefused("isv.SMS_TEMPLATE_ILLEGAL", "该账号下找不到对应模板")
     code = _template_code(request.GET.get("TemplateParam", ""))
     now = timezone.now()
     today = now.astimezone(SHANGHAI).replace(hour=0, minute=0, second=0, microsecond=0)
@@ -127,7 +127,7 @@ def _keep(request: HttpRequest) -> TextMessage:
         FaultKind.SMS_QUOTA in faults_on()
         or TextMessage.objects.filter(phone=phone, at__gte=today).count() >= DAILY_LIMIT
     ):
-        raise Refused("isv.BUSINESS_LIMIT_CONTROL", "触发天级流控Permits:10")
+        raise SmsRefused("isv.BUSINESS_LIMIT_CONTROL", "触发天级流控Permits:10")
     text = f"【{known['SMS_SIGN_NAME']}】您的验证码是{code},60分钟内有效,请勿告诉他人。"
     return TextMessage.objects.create(phone=phone, code=code, text=text, at=now)
 
@@ -137,9 +137,9 @@ def _template_code(text: str) -> str:
         values: Any = json.loads(text)
         code = values["code"]
     except (ValueError, KeyError, TypeError, RecursionError):
-        raise Refused("isv.TEMPLATE_MISSING_PARAMETERS", "模板缺少变量") from None
+        raise SmsRefused("isv.TEMPLATE_MISSING_PARAMETERS", "模板缺少变量") from None
     if not isinstance(code, str) or not re.fullmatch(r"[0-9A-Za-z]{1,10}", code):
-        raise Refused("isv.INVALID_PARAMETERS", "参数异常")
+        raise SmsRefused("isv.INVALID_PARAMETERS", "参数异常")
     return code
 
 

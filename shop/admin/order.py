@@ -146,7 +146,7 @@ _COLOURS = {
 }
 
 
-class DayFilter(RangeDateFilter):
+class DayRangeFilter(RangeDateFilter):
     """Filter by a range of days. The last day counts in full."""
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
@@ -217,7 +217,7 @@ class OrderAdmin(WorkListColumns, ExportMixin, ButtonsAdmin):
     list_display = ["order_id", "goods", "username", "phone", "total", "state_label", "created_at", "flag"]
     list_filter = [
         *(WorkListFilter, FlagFilter, "order_status", "pay_status", "shiping_status", "state"),
-        ("created_at", DayFilter),
+        ("created_at", DayRangeFilter),
     ]
     list_filter_submit = True
     list_before_template = "shop/order_bar.html"

@@ -124,7 +124,7 @@ def documented_answer(fields: Mapping[str, str], result: PaymentResult) -> dict[
     return answer
 
 
-class _Client(WeChatPay):
+class _VerifyingClient(WeChatPay):
     """wechatpy, with answers that are verified before anybody reads them."""
 
     def __init__(self, who: Merchant) -> None:
@@ -235,7 +235,7 @@ class WeChatV2(Gateway):
         return params | {"sign": sign(params, self._who.api_key, self._who.sign_type)}
 
     def _call(self, group: str, name: str, **params: Any) -> dict[str, str]:
-        client = _Client(self._who)
+        client = _VerifyingClient(self._who)
         try:
             return getattr(getattr(client, group), name)(**params)
         except WeChatPayException as error:
