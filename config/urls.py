@@ -1,24 +1,30 @@
-"""Every address of the project. The API's own paths stand in each app's ``api/urls.py``."""
+"""Every address of the project. The path of a call stands at its method in the viewset, and so does who may call it."""
 
 from django.conf import settings
 from django.contrib import admin
 from django.urls import include, path
 
+from accounts.api.scan_views import ScanViewSet
+from accounts.api.views import CaptchaViewSet, LoginLogViewSet, OwnViewSet, UserViewSet
 from config import front, handbook
 from config.school import logo
 from core.api.routing import CallTable
+from payments.api.views import NoticeViewSet
+from permissions.api.views import PermissionViewSet
+from shop.api.cart import CartViewSet
+from shop.api.catalogue import CategoryViewSet, ProductViewSet
+from shop.api.orders import OrderViewSet
+from shop.api.pay import PayViewSet
+from students.api.views import StudentViewSet
+from uploads.api.views import UploadViewSet
+from weather.api.views import WeatherViewSet
 
 urlpatterns = [
     CallTable(
         # In the order of the API document, in which the documentation lists them.
-        "weather.api.urls",
-        "uploads.api.urls",
-        "accounts.api.log_urls",
-        "students.api.urls",
-        "accounts.api.urls",
-        "permissions.api.urls",
-        "shop.api.urls",
-        "payments.api.urls",
+        *(WeatherViewSet, UploadViewSet, LoginLogViewSet, StudentViewSet),
+        *(CaptchaViewSet, UserViewSet, ScanViewSet, OwnViewSet, PermissionViewSet),
+        *(CategoryViewSet, ProductViewSet, CartViewSet, OrderViewSet, PayViewSet, NoticeViewSet),
     ),
     path("", front.home),
     path("logo", logo),

@@ -4,7 +4,6 @@ import inspect
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from importlib import import_module
 from typing import Any
 
 from django.urls import Resolver404, ResolverMatch, URLPattern, URLResolver, get_resolver
@@ -85,22 +84,16 @@ def endpoint(
     return decorate
 
 
-class ContractRouter:
-    """Collect the endpoints of viewsets into ``urls``."""
-
-    def __init__(self) -> None:
-        self.urls: list[URLPattern] = []
-
-    def add(self, viewset: type[ApiViewSet]) -> None:
-        method: Any  # a function with the attributes that `action` and `endpoint` have set on it
-        # REST framework sorts actions by name; the documentation shows them in the order of the source.
-        for method in sorted(viewset.get_extra_actions(), key=_line_of):
-            declared: Endpoint = replace(method.endpoint, tag=viewset.tag)
-            view = viewset.as_view(dict(method.mapping), **method.kwargs, paths=declared.paths, detail=False)
-            view.csrf_exempt = True
-            view.endpoint = declared  # type: ignore[attr-defined]
-            for path in declared.paths:
-                self.urls.append(URLPattern(RoutePattern(path.lstrip("/"), is_endpoint=True), view))
+def _calls(viewset: type[ApiViewSet]) -> Iterator[URLPattern]:
+    method: Any  # a function with the attributes that `action` and `endpoint` have set on it
+    # REST framework sorts actions by name; the documentation shows them in the order of the source.
+    for method in sorted(viewset.get_extra_actions(), key=_line_of):
+        declared: Endpoint = replace(method.endpoint, tag=viewset.tag)
+        view = viewset.as_view(dict(method.mapping), **method.kwargs, paths=declared.paths, detail=False)
+        view.csrf_exempt = True
+        view.endpoint = declared  # type: ignore[attr-defined]
+        for path in declared.paths:
+            yield URLPattern(RoutePattern(path.lstrip("/"), is_endpoint=True), view)
 
 
 def _line_of(method: Any) -> int:
@@ -108,14 +101,14 @@ def _line_of(method: Any) -> int:
 
 
 class CallTable(URLResolver):
-    """Find a call by its path in one table, in any letter case, with or without a slash at the end.
+    """Find a call of some viewsets by its path in one table, in any letter case, with or without a slash at the end.
 
     Problem: Django tries one pattern after the other, which for our 80 paths costs as much as a database query.
     A parameter may only be the last part of a path; its value keeps its letter case.
     """
 
-    def __init__(self, *modules: str) -> None:
-        calls: list[URLPattern] = [entry for name in modules for entry in import_module(name).urlpatterns]
+    def __init__(self, *viewsets: type[ApiViewSet]) -> None:
+        calls = [call for viewset in viewsets for call in _calls(viewset)]
         super().__init__(RoutePattern(""), calls)
         # The key is the path in lower case, with `<>` in place of a parameter.
         self.table = {re.sub("<.*>", "<>", str(entry.pattern).lower()): entry for entry in calls}
