@@ -1,21 +1,17 @@
 """The one exception handler: every failure of an API view becomes the envelope here."""
 
-import errno
 from typing import Any
 
-import redis
 import structlog
 from django.core.exceptions import RequestDataTooBig, TooManyFieldsSent, TooManyFilesSent
-from django.db import Error, InterfaceError, OperationalError
 from django.http import Http404, UnreadablePostError
 from django.http.multipartparser import MultiPartParserError
-from psycopg.errors import ReadOnlySqlTransaction
-from psycopg_pool import PoolTimeout
 from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
 from core.api.envelope import refusal
+from core.api.outages import engine_is_down
 from core.errors import (
     BadParameter,
     BodyTooLarge,
@@ -30,18 +26,6 @@ from core.errors import (
 from core.observe import tracing
 
 log = structlog.get_logger("core.api")
-
-ENGINE_DOWN = (
-    OperationalError,
-    InterfaceError,
-    PoolTimeout,
-    redis.exceptions.ConnectionError,
-    redis.exceptions.TimeoutError,
-    # Valkey answers, but takes no writes: its memory is full, or it is a standby now.
-    redis.exceptions.OutOfMemoryError,
-    redis.exceptions.ReadOnlyError,
-    redis.exceptions.MasterDownError,
-)
 
 
 def envelope_exception_handler(error: Exception, context: dict[str, Any]) -> Response:
@@ -73,18 +57,6 @@ def translate(error: Exception) -> DomainError:
             return ServiceUnavailable()
     log.exception("unforeseen error")
     return InternalError(tracing.current())
-
-
-def engine_is_down(error: BaseException | None) -> bool:
-    """Tell whether PostgreSQL or Valkey does not answer, or takes no writes for now, or our own disk is full."""
-    if isinstance(error, ENGINE_DOWN):
-        return True
-    if isinstance(error, redis.exceptions.ResponseError):
-        return str(error).startswith("MISCONF")  # Valkey cannot save: its disk is full
-    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-        return True  # a large upload waits in a temporary file
-    # A primary that has become a standby; Django knows only that it is an InternalError.
-    return isinstance(error, Error) and isinstance(error.__cause__, ReadOnlySqlTransaction)
 
 
 def first_message(detail: Any, field: str = "") -> str:
