@@ -26,7 +26,7 @@ from core.money import fen_to_yuan
 from core.sheets import Page, book_write
 from core.times import dash, local
 from payments.figures import BillDay, MoneyDay, bill_days, money_days
-from shop.figures import OrderDay, order_days_between
+from shop.revenue import OrderDay, order_days_between
 
 MOST_DAYS = 92
 FIRST_YEAR, LAST_YEAR = 2000, 2200

@@ -26,8 +26,8 @@ from core.ops import heartbeat
 from core.times import dash, local
 from payments.figures import refund_sums
 from payments.selectors import differences_open, events_to_do, refunds_waiting
-from shop.figures import order_sums, products_best
-from shop.selectors import DAYS, MOST_SCARCE, SCARCE, Day, order_days, orders_to_do, products_scarce
+from shop.revenue import DAYS, Day, order_days, order_sums, products_best
+from shop.selectors import MOST_SCARCE, SCARCE, orders_to_do, products_scarce
 from shop.states import EARNING, State
 from students.counts import class_counts, student_count
 from weather.models import SLOT_HOURS

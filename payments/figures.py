@@ -1,6 +1,6 @@
 """Sums over payments, refunds and bills, for the first page of the back office and the accountant's daily sheet.
 
-The revenue is a sum over orders: ``shop.figures``.
+The revenue is a sum over orders: ``shop.revenue``.
 """
 
 from collections.abc import Sequence

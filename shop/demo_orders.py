@@ -25,6 +25,7 @@ from core.money import fen_text
 from core.times import SHANGHAI, local
 from payments.models import BillRun, Difference, Payment, PaymentLog, PaymentStatus, Refund, RefundStatus
 from shop.models import Order, OrderLine, OrderLog, Product
+from shop.services.order_expire import order_deadline
 from shop.services.order_move import SYSTEM, WECHAT
 from shop.states import FACES, Event, OrderStatus, ShippingStatus, State
 
@@ -179,7 +180,7 @@ def _make(
         order_id=f"{time17(created)}demo{number:09d}", username=buyer, recipient=buyer, phone=f"138000{number:05d}",
         total=sum((product.price * quantity for product, quantity in pieces), Decimal()),
         address=f"{random.choice(STREETS)}{random.randint(1, 199)}号", state=state, created_at=created,
-        expires_at=created + settings.ORDER_TTL,
+        expires_at=order_deadline(created),
         holds_stock=state not in {State.CANCELLED, State.CLOSED, State.INVALID}, **face,
     )  # fmt: skip
     made = _Made(order)

@@ -3,28 +3,18 @@
 import re
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import date, datetime, timedelta
-from decimal import Decimal
 from typing import Any
 
-from django.db import connection
 from django.db.models import Count, F, Q, QuerySet, Value
 from django.db.models.functions import Reverse
 
 from core.db.reading import read_all, read_one, read_page
 from payments.selectors import orders_differing
 from shop.models import CartItem, Category, Order, OrderLine, OrderView, PartRefund, Product
-from shop.states import EARNING, TO_DO, State
+from shop.states import TO_DO, State
 
 SCARCE = 10  # a product with this stock or less is shown as running out
 MOST_SCARCE = 200
-DAYS = 30
-_DAYS = """
-SELECT (created_at AT TIME ZONE 'Asia/Shanghai')::date, count(*),
-    coalesce(sum(total - refunded) FILTER (WHERE state = ANY(%s)), 0)
-FROM shop_order WHERE created_at >= %s GROUP BY 1
-"""
 LONGEST_SEARCH = 128  # characters of a search that count
 TAIL_LENGTH = 4  # with fewer of its last characters an order's number finds too many orders
 
@@ -164,23 +154,6 @@ def order_views(*, user_pk: int) -> QuerySet[OrderView]:
 
 
 # --- For the dashboard and the metrics: each costs the same after a million finished orders ---
-@dataclass(frozen=True)
-class Day:
-    day: date
-    orders: int
-    revenue: Decimal
-
-
-def order_days(now: datetime) -> list[Day]:
-    """Return number and revenue of the orders of each of the last ``DAYS`` days. ``now`` is in local time."""
-    first = now.replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=DAYS - 1)
-    with connection.cursor() as cursor:
-        cursor.execute(_DAYS, [[state.value for state in EARNING], first])
-        found = {day: Day(day, orders, revenue) for day, orders, revenue in cursor.fetchall()}
-    days = [(first + timedelta(days=n)).date() for n in range(DAYS)]
-    return [found.get(day, Day(day, 0, Decimal(0))) for day in days]
-
-
 def orders_to_do() -> dict[str, int]:
     """Return how many orders are in each state in which somebody has to act, and how many wait for payment."""
     waiting = Order.objects.order_by().filter(state__in=[state.value for state in TO_DO])

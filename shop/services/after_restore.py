@@ -3,12 +3,12 @@
 from collections.abc import Iterator
 from typing import Any
 
-from django.conf import settings
 from django.db import transaction
 
 from core.models import Restoration
 from payments.services.after_restore import payment_assume_started
 from shop.models import Order
+from shop.services.order_expire import order_deadline
 from shop.services.order_move import SYSTEM, order_note
 from shop.states import State
 
@@ -16,7 +16,7 @@ from shop.states import State
 def orders_after_restore(restoration: Restoration, memory: Any) -> Iterator[str]:
     """Treat every open order as if its payment had been started, since its buyer may have done so after the backup."""
     now, number = restoration.restored_at, 0
-    deadline = now + settings.ORDER_TTL
+    deadline = order_deadline(now)
     for order_pk in Order.objects.filter(state=State.OPEN).order_by("pk").values_list("pk", flat=True):
         with transaction.atomic():
             order = Order.objects.select_for_update(no_key=True).get(pk=order_pk)

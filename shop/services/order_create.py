@@ -3,7 +3,6 @@
 from datetime import datetime
 from decimal import Decimal
 
-from django.conf import settings
 from django.db import transaction
 
 from core.db.pool import prepared_rows
@@ -11,6 +10,7 @@ from core.ids import random_text, time17
 from shop.errors import NothingSelected, OrderTooLarge, ProductGone
 from shop.models import CartItem, Order, OrderLine, OrderLog
 from shop.models.order import MAX_TOTAL
+from shop.services.order_expire import order_deadline
 from shop.services.stock import Taken, stock_take
 from shop.services.vip import vip_check
 from shop.states import State
@@ -59,8 +59,8 @@ def order_create(
         address=address,
         recipient=recipient,
         created_at=now,
-        expires_at=now + settings.ORDER_TTL,
-        sweep_at=now + settings.ORDER_TTL,
+        expires_at=order_deadline(now),
+        sweep_at=order_deadline(now),
     )
     OrderLine.objects.bulk_create(_line(order, pieces) for pieces in taken)
     OrderLog.objects.create(order=order, at=now, actor=username, event="下单", to_state=State.OPEN)

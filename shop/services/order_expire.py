@@ -1,7 +1,6 @@
-"""The sweep that closes due orders. Any number may run at once, any may be killed: the database says what is due.
+"""When an unpaid order expires, and the sweep that closes those that have.
 
-An order is due ``ORDER_TTL`` (2 minutes) after it was placed (``order_create``), and after its payment was started
-(``order_pay``).
+Any number of sweeps may run at once, any may be killed: the database says what is due.
 """
 
 import time
@@ -32,6 +31,11 @@ MOST_WAITING = 16  # calls at once, hanging ones included; a waiting call holds 
 MOST_AGAIN = 8  # calls at once for orders that failed before, so that new orders always find a place
 GIVE_UP_AFTER = 4  # orders in a row that stayed open end the run, since the provider would not close the rest either
 RENEW_S = 1.0  # claims are renewed this often, well before CLAIM ends
+
+
+def order_deadline(now: datetime) -> datetime:
+    """Return when an order expires that is placed at ``now``, or whose payment starts then: 2 minutes later."""
+    return now + settings.ORDER_TTL
 
 
 def orders_sweep(*, now: datetime, closers: int | None = None) -> int:

@@ -2,7 +2,6 @@
 
 from datetime import datetime
 
-from django.conf import settings
 from django.db import transaction
 from django.db.models import F, Value
 from django.db.models.functions import Least
@@ -20,6 +19,7 @@ from shop.errors import (
     ShopError,
 )
 from shop.models import Order
+from shop.services.order_expire import order_deadline
 from shop.services.order_move import order_lock, order_note
 from shop.states import TABLE, Event, OrderStatus, State
 
@@ -35,7 +35,7 @@ def order_pay(
     :raises PaymentError: the provider refused or did not answer.
     """
     order = _begin(order_id, buyer_pk, now)
-    latest = order.created_at + settings.ORDER_TTL + SHORTEST_LIFE
+    latest = order_deadline(order.created_at) + SHORTEST_LIFE
     try:
         payment = payment_start(
             out_trade_no=order.order_id,
@@ -44,7 +44,7 @@ def order_pay(
             trade_type=trade_type,
             client_ip=client_ip,
             openid=openid,
-            deadline=min(now + settings.ORDER_TTL, latest),
+            deadline=min(order_deadline(now), latest),
             now=now,
         )
     except PaymentClosed:
@@ -90,7 +90,7 @@ def _move_deadline(order: Order, payment: Payment, now: datetime) -> None:
 
     :raises ShopError: the order was closed or paid while the provider was asked.
     """
-    ends = min(now + settings.ORDER_TTL, payment.time_expire)
+    ends = min(order_deadline(now), payment.time_expire)
     if Order.objects.filter(pk=order.pk, state=State.OPEN, closing="").update(expires_at=ends, sweep_at=ends):
         return
     order.refresh_from_db()

@@ -1,4 +1,7 @@
-"""Sums over the orders of a span of time, for the first page of the back office and the accountant's daily sheet."""
+"""The revenue, and other sums over the orders of a span of time, for the first page of the back office and 日报.
+
+The revenue of an order is its total without what was refunded; an order counts while its state is one of ``EARNING``.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -6,6 +9,7 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from django.db import connection
 from django.db.models import Aggregate, Count, F, Q, Sum
 from django.db.models.functions import TruncDate
 
@@ -15,6 +19,12 @@ from shop.states import EARNING, State
 
 Span = tuple[datetime, datetime]
 _REVENUE = F("total") - F("refunded")
+DAYS = 30
+_DAYS = """
+SELECT (created_at AT TIME ZONE 'Asia/Shanghai')::date, count(*),
+    coalesce(sum(total - refunded) FILTER (WHERE state = ANY(%s)), 0)
+FROM shop_order WHERE created_at >= %s GROUP BY 1
+"""
 
 
 @dataclass(frozen=True)
@@ -33,6 +43,23 @@ def order_sums(spans: Sequence[Span]) -> list[Sums]:
     orders = Order.objects.order_by().filter(created_at__gte=min(begins for begins, _ in spans))
     found = orders.aggregate(**sums)
     return [Sums(found[f"orders{at}"], found[f"revenue{at}"]) for at in range(len(spans))]
+
+
+@dataclass(frozen=True)
+class Day:
+    day: date
+    orders: int
+    revenue: Decimal
+
+
+def order_days(now: datetime) -> list[Day]:
+    """Return number and revenue of the orders of each of the last ``DAYS`` days. ``now`` is in local time."""
+    first = now.replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=DAYS - 1)
+    with connection.cursor() as cursor:
+        cursor.execute(_DAYS, [[state.value for state in EARNING], first])
+        found = {day: Day(day, orders, revenue) for day, orders, revenue in cursor.fetchall()}
+    days = [(first + timedelta(days=n)).date() for n in range(DAYS)]
+    return [found.get(day, Day(day, 0, Decimal(0))) for day in days]
 
 
 def products_best(span: Span, *, most: int) -> list[tuple[int, str, int]]:
