@@ -197,6 +197,7 @@ class ClassNameForm(forms.Form):
 class StudentAdmin(ExportMixin, PictureAdminMixin, OfficeAdmin):
     form = StudentForm
     export_columns = EXPORT_COLUMNS
+    filter_titles: ClassVar = {one.name: one.label for one in FILTERS}
     most_found = MOST_FOUND
     rights: ClassVar = {**OfficeAdmin.rights, "delete": "删除、归档", "export": "导出"}
     list_display = ["photo", "name", "sid", "class_name", "age", "city", "degree", "created"]

@@ -258,6 +258,43 @@ def test_stands_in_the_one_list_of_changes(office: Client, root: Any, stock: dic
     office.get(address(page), {"q": "2026"})
 
     [entry] = LogEntry.objects.filter(action=Deed.EXPORT)
-    assert entry.actor == root.user and entry.changes["筛选"][1] == "q=2026"
+    assert entry.actor == root.user and entry.changes["筛选"][1] == "搜索：2026"
     name = str(admin.site._registry[{"o": Order, "p": Payment, "r": Refund}[page.split("_")[1][0]]].opts.verbose_name)
     assert name in entry.changes["文件"][1] and entry.changes["行数"][1].isdecimal()
+
+
+@pytest.mark.parametrize(
+    ("page", "query", "words"),
+    [
+        ("shop_order", "work=ship", "工作清单：待发货"),
+        ("shop_order", "state__in=paid,shipped&flagged=1", "状态：待发货、已发货；关注：需关注"),
+        ("shop_order", "pay_status__exact=1&q=a,b", "支付状态：已支付；搜索：a,b"),
+        (
+            "shop_order",
+            "created_at_from=2020-01-01&created_at_to=2020-01-31",
+            "下单时间从：2020-01-01；下单时间到：2020-01-31",
+        ),
+        ("payments_payment", "state__exact=paid&trade_type__exact=JSAPI", "状态：已支付；交易类型：公众号支付"),
+        ("students_student", "class=H51901&age_from=20&q=1", "班级：H51901；年龄不小于：20；搜索：1"),
+        # What the list has no words for stays as it is.
+        ("shop_order", "work=none&state__exact=none", "工作清单：none；状态：none"),
+        ("shop_order", "created_at__year=2020&o=-5", "created_at__year=2020；o=-5"),
+        ("shop_order", "q=" + "1" * 900, "搜索：" + "1" * 197),
+    ],
+    ids=lambda value: value[:40],
+)
+def test_names_its_filters_in_the_list_of_changes_as_the_list_does(
+    office: Client, stock: dict[str, Any], page: str, query: str, words: str
+) -> None:
+    assert office.get(f"{address(page)}?{query}").status_code == 200
+
+    entry = LogEntry.objects.get(action=Deed.EXPORT)
+    shown = office.get("/admin/auditlog/logentry/").content.decode()
+    assert entry.changes["筛选"][1] == words and words in shown
+
+
+@pytest.mark.parametrize(
+    "query", ["=x", "%0A=1", "__exact=1", "lines=1", "work=%FF,%0A&work=", "pk__in=1,,2", "state=&&==;"]
+)
+def test_survives_every_odd_address(office: Client, stock: dict[str, Any], query: str) -> None:
+    assert office.get(f"{address('shop_order')}?{query}").status_code in (200, 302)

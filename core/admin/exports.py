@@ -3,6 +3,7 @@
 Few rows are sent at once; many are written by a worker, and the page of the export shows how far it is.
 """
 
+import re
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any, ClassVar, NamedTuple
@@ -12,7 +13,8 @@ import structlog
 from django.apps import apps
 from django.contrib import admin, messages
 from django.contrib.admin.options import IncorrectLookupParameters
-from django.core.exceptions import PermissionDenied, SuspiciousOperation
+from django.contrib.admin.views.main import SEARCH_VAR
+from django.core.exceptions import FieldDoesNotExist, PermissionDenied, SuspiciousOperation
 from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
@@ -37,7 +39,11 @@ PORTION = 2_000  # rows that are read from the database together
 KEEP_FOR = timedelta(days=7)  # files hold personal data
 TOO_MANY = "一次最多导出 {} 行，请先筛选"
 MOST_STATEMENT = timedelta(minutes=5)
+LONGEST_FILTERS = 200  # characters that the list of changes keeps of them
 _PLACE = ("p", "all", "e", "format")  # where in the list somebody is, not what the list shows
+# How an address says what it does with a field, and what staff read after the field's name.
+_LOOKUPS = {"": "", "__exact": "", "__in": "", "_from": "从", "__gte": "从", "_to": "到", "__lte": "到", "__lt": "早于"}
+_FIELD = re.compile(rf"(?s)(.*?)({'|'.join(_LOOKUPS)})")
 
 
 class ExportColumn(NamedTuple):
@@ -54,6 +60,8 @@ class ExportMixin:
     export_columns: ClassVar[tuple[ExportColumn, ...]] = ()
     # A search in the list shows that many rows at most, more than ``AT_ONCE``; the export has all (``finds_every``).
     most_found: ClassVar[int | None] = None
+    # What the list calls the filters that are neither fields nor ``SimpleListFilter``s, by their names in the address.
+    filter_titles: ClassVar[dict[str, str]] = {}
 
     def export_rows(self, rows: QuerySet[Any]) -> QuerySet[Any]:
         """Load with the rows what the columns read."""
@@ -92,7 +100,8 @@ class ExportMixin:
         query = query_kept(request.GET.urlencode())
         back = HttpResponseRedirect(_list_address(page))
         try:
-            rows = rows_shown(page, request.user, query)
+            shown = _list_shown(page, request.user, query)
+            rows = page.export_rows(shown.queryset)
             count = rows.order_by()[: MAX_ROWS + 1].count()
         except (IncorrectLookupParameters, SuspiciousOperation):
             messages.error(request, "筛选条件不对，没有导出")
@@ -102,7 +111,7 @@ class ExportMixin:
             return back
         now = timezone.localtime()
         name = f"{self.export_name(request)}-{now:%Y%m%d-%H%M}.{kind}".replace("/", "_")
-        filters = " ".join(f"{key}={value}" for key, value in parse_qsl(query))[:200]
+        filters = "；".join(_in_words(shown, *pair) for pair in parse_qsl(query))[:LONGEST_FILTERS]
         size = AtLeast(count) if count == self.most_found else count
         deed_record(request.user, Deed.EXPORT, {"文件": name, "行数": str(size), "筛选": filters})
         if count <= AT_ONCE:
@@ -125,14 +134,46 @@ def rows_shown(page: Any, user: Any, query: str, *, every: bool = False) -> Quer
     :param every: with those that a search finds beyond ``most_found``; that may take seconds.
     :raises IncorrectLookupParameters, SuspiciousOperation: the list does not understand the query.
     """
+    rows: QuerySet[Any] = page.export_rows(_list_shown(page, user, query, every=every).queryset)
+    return rows
+
+
+def _list_shown(page: Any, user: Any, query: str, *, every: bool = False) -> Any:
+    """Return Django's ``ChangeList`` for :func:`rows_shown`."""
     if "%00" in query:  # Django would show the list without the filter, and say so
         raise IncorrectLookupParameters
     request: Any = HttpRequest()
     request.method, request.user, request.GET = "GET", user, QueryDict(query)
     request.finds_every = every
     request.path = request.path_info = _list_address(page)
-    rows: QuerySet[Any] = page.export_rows(page.get_changelist_instance(request).queryset)
-    return rows
+    return page.get_changelist_instance(request)
+
+
+def _in_words(shown: Any, name: str, value: str) -> str:
+    """Say one filter of an address as the list does, or as it stands where the list has no words for it."""
+    title, labels = _names_of(shown, name)
+    if not title:
+        return f"{name}={value}"
+    values = value.split(",") if labels else [value]
+    return f"{title}：{'、'.join(labels.get(one, one) for one in values)}"
+
+
+def _names_of(shown: Any, name: str) -> tuple[str, dict[str, str]]:
+    """Return a filter's title, "" if it has none, and the labels of its values."""
+    titles = {SEARCH_VAR: "搜索"} | shown.model_admin.filter_titles
+    if name in titles:
+        return titles[name], {}
+    for one in shown.filter_specs:
+        if isinstance(one, admin.SimpleListFilter) and one.parameter_name == name:
+            return str(one.title), {str(key): str(label) for key, label in one.lookup_choices}
+    parts: Any = _FIELD.fullmatch(name)
+    try:
+        field: Any = shown.opts.get_field(parts[1])
+    except FieldDoesNotExist:
+        return "", {}
+    if not field.concrete:
+        return "", {}
+    return f"{field.verbose_name}{_LOOKUPS[parts[2]]}", {str(key): str(label) for key, label in field.flatchoices}
 
 
 def finds_every(request: HttpRequest) -> bool | None:
