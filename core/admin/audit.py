@@ -58,6 +58,10 @@ class AuditMiddleware:
             _request.reset(token)
 
 
+def present_request() -> HttpRequest | None:
+    return _request.get()
+
+
 def name_actor(instance: Any, **_: Any) -> None:
     """Write the user and the address of the present request into a new entry; in a task both stay empty."""
     request = _request.get()

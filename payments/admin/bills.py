@@ -12,9 +12,10 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.decorators import display
 
+from core.admin.links import page_link
 from core.db.after_commit import task_send
 from core.money import fen_text
-from payments.admin.shared import MoneyAdmin, page_of, yuan
+from payments.admin.shared import MoneyAdmin, yuan
 from payments.errors import RefundNotPossible
 from payments.listener import listener
 from payments.models import BillRun, Difference, DifferenceKind, Payment, PaymentStatus
@@ -214,10 +215,7 @@ class DifferenceAdmin(MoneyAdmin):
     @display(description="本地记录")
     def ours(self, difference: Difference) -> SafeString | str:
         row = ours_of(row_of(difference))
-        if row is None:
-            return "—"
-        page = page_of("refund" if difference.out_refund_no else "payment", row)
-        return format_html('<a class="text-link" href="{}">{}</a>', page, row)
+        return "—" if row is None else page_link(row, row)
 
 
 def _payer(difference: Difference) -> str:

@@ -12,10 +12,11 @@ from django.utils.safestring import SafeString
 from unfold.decorators import display
 
 from core.admin.exports import ExportColumn, ExportMixin
+from core.admin.links import page_link
 from core.admin.tables import table
 from core.money import fen_to_yuan
 from core.times import dash
-from payments.admin.shared import STATE_COLOURS, MoneyAdmin, log_list, order_link, page_of, yuan
+from payments.admin.shared import STATE_COLOURS, MoneyAdmin, log_list, order_link, yuan
 from payments.errors import EventCut
 from payments.models import InboundEvent, Payment, PaymentStatus
 from payments.selectors import events_to_do
@@ -95,7 +96,7 @@ class PaymentAdmin(ExportMixin, MoneyAdmin):
     def refund_list(self, payment: Payment) -> SafeString:
         rows = [
             (
-                format_html('<a class="text-link" href="{}">{}</a>', page_of("refund", refund), refund),
+                page_link(refund, refund),
                 yuan(refund.amount_fen),
                 refund.get_state_display(),
             )

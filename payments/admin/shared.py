@@ -68,10 +68,6 @@ def _change(log: PaymentLog) -> str:
     return " → ".join(states)
 
 
-def page_of(model: str, row: Any) -> str:
-    return reverse(f"admin:payments_{model}_change", args=[row.pk])
-
-
 def order_link(payment: Payment) -> SafeString:
     """Return a line about the order, as a link to it: to the list of orders, searched by the order's number."""
     number = payment.out_trade_no

@@ -26,3 +26,17 @@ def test_whoever_may_only_look_presses_no_button(person, roles, stock):  # noqa:
             if row:
                 answer = browser.post(f"{address}{row.pk}/change/", {f"step_{name}": "1", "sure": "1"})
                 assert answer.status_code == 403, (address, name)
+
+
+def test_a_refund_is_a_link_for_whoever_may_open_it(office, person, roles, stock):  # noqa: F811
+    roles["200"].permissions.set([Permission.objects.get(codename="view_payment")])
+    clerk = logged_in(person("clerk", "200", is_staff=True).user)
+    refund = stock["refund"]
+
+    shown, closed = (
+        browser.get(f"/admin/payments/payment/{refund.payment_id}/change/").content.decode()
+        for browser in (office, clerk)
+    )
+
+    assert f'href="/admin/payments/refund/{refund.pk}/change/">{refund}</a>' in shown
+    assert str(refund) in closed and "/admin/payments/refund/" not in closed

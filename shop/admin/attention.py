@@ -8,11 +8,11 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.forms import Form
 from django.http import HttpRequest
-from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from accounts.selectors import display_names
+from core.admin.links import page_link
 from core.admin.tables import LogLine
 from core.times import dash
 from payments.models import Difference
@@ -94,7 +94,6 @@ def trouble_text(order: Any, refund_link: SafeString | str) -> SafeString:
     if order.state == State.REFUND_FAILED or order.part_refund == PartRefund.STUCK:
         parts.append(format_html('<div class="od-text"><b>退款异常</b> {}</div>', refund_link))
     for difference in getattr(order, "differences", ()):
-        page = reverse("admin:payments_difference_change", args=[difference.pk])
-        text = '<div class="od-text"><b>对账差异</b> <a class="text-link" href="{}">{} {}</a></div>'
-        parts.append(format_html(text, page, difference.day, difference.get_kind_display()))
+        link = page_link(difference, f"{difference.day} {difference.get_kind_display()}")
+        parts.append(format_html('<div class="od-text"><b>对账差异</b> {}</div>', link))
     return format_html_join("", "{}", ((part,) for part in parts if part))

@@ -1,13 +1,11 @@
 """The parts of the order page that are not fields: goods, payments, refunds and log."""
 
 from collections import defaultdict
-from typing import Any
 
-from django.urls import NoReverseMatch, reverse
-from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from accounts.selectors import display_names
+from core.admin.links import page_link
 from core.admin.tables import LogLine, table, timeline
 from core.money import fen_to_yuan
 from core.times import dash
@@ -34,7 +32,7 @@ def lines_table(order: Order) -> SafeString:
 def payments_table(order: Order) -> SafeString:
     rows = [
         (
-            payments_link("payment", payment, payment.transaction_id or payment.out_trade_no),
+            page_link(payment, payment.transaction_id or payment.out_trade_no),
             payment.get_state_display(),
             f"{fen_to_yuan(payment.amount_fen):.2f}",
             payment.get_trade_type_display(),
@@ -55,7 +53,7 @@ def refunds_table(order: Order) -> SafeString:
     names = display_names(refund.requested_by for refund in refunds)
     rows = [
         (
-            payments_link("refund", refund, refund.out_refund_no),
+            page_link(refund, refund.out_refund_no),
             refund.get_state_display(),
             f"{fen_to_yuan(refund.amount_fen):.2f}",
             " ".join([refund.reason, *pieces[refund.out_refund_no]]),
@@ -87,11 +85,3 @@ def _arrow(before: str, after: str) -> str:
     if not before or before == after:
         return State(after).label if not before else ""
     return f"{State(before).label} → {State(after).label}"
-
-
-def payments_link(model: str, row: Any, text: str) -> SafeString:
-    try:
-        url = reverse(f"admin:payments_{model}_change", args=[row.pk])
-    except NoReverseMatch:
-        return format_html("{}", text)
-    return format_html('<a href="{}" style="text-decoration:underline">{}</a>', url, text)

@@ -14,10 +14,10 @@ from django.utils.timesince import timesince
 from unfold.decorators import display
 
 from core.admin.buttons import PRESS
+from core.admin.links import may_open, page_link
 from payments.models import Refund, RefundStatus
 from payments.selectors import RefundsOfPayment
 from shop.admin.attention import flag_text, trouble_text
-from shop.admin.order_parts import payments_link
 from shop.models import Order, OrderLog, PartRefund
 from shop.selectors import orders_in_trouble
 from shop.states import Event, State
@@ -183,7 +183,7 @@ class WorkListColumns:
     @display(description="问题")
     def trouble(self, order: Any) -> SafeString:
         refund = getattr(order, "refund", None)
-        link = payments_link("refund", refund, refund.trouble or refund.out_refund_no) if refund else ""
+        link = page_link(refund, refund.trouble or refund.out_refund_no) if refund else ""
         return trouble_text(order, link)
 
     @display(description="退款进度")
@@ -193,7 +193,7 @@ class WorkListColumns:
             return _NONE
         return format_html(
             '<div class="od-text">{} <b>{}</b>，已提交 {} 次<br>{}<br>{}</div>',
-            payments_link("refund", refund, refund.out_refund_no),
+            page_link(refund, refund.out_refund_no),
             refund.get_state_display(),
             refund.attempts,
             refund.trouble or _next_try(refund),
@@ -202,11 +202,15 @@ class WorkListColumns:
 
 
 def way_out(order: Any) -> SafeString | str:
-    """Return the link to the refund's own page where no button of an order helps. It needs ``attach_refunds``."""
+    """Return the link to the refund's own page where no button of an order helps, "" for whoever may not open it.
+
+    It needs ``attach_refunds``.
+    """
+    if not may_open(Refund):
+        return ""
     if is_by_hand(order):
-        return payments_link("refund", order.refund, "选择怎样退款")
-    is_part = order.part_refund == PartRefund.STUCK
-    return payments_link("refund", order.refund, "处理这笔部分退款") if is_part else ""
+        return page_link(order.refund, "选择怎样退款")
+    return page_link(order.refund, "处理这笔部分退款") if order.part_refund == PartRefund.STUCK else ""
 
 
 def _next_try(refund: Refund) -> SafeString | str:

@@ -12,7 +12,7 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.tests.entering import age, asks, confirm
-from payments.models import Refund
+from payments.models import Difference, Refund
 from shop.models import Order, OrderLog
 from shop.selectors import order_search
 from shop.services.order_move import order_ship
@@ -411,6 +411,21 @@ class TestReturns:
         page = office.get(f"{ORDERS}{order.pk}/change/").content.decode()
         assert "step_refund_again" not in page and ">选择怎样退款</a>" in page
         assert press(office, "refunds", "refund_again", row=order)[0].startswith(f"{order.order_id}：微信退不到原账户")
+
+    def test_what_somebody_may_not_open_is_no_link(self, office, clerk, returned, wechat):
+        order = returned()
+        wechat.refunds_turn_out("ABNORMAL")
+        press(office, "returns", "approve", row=order)
+        run_refunds()
+        facts = {"mch_id": "1", "day": NOW.date(), "kind": "amount", "found_at": NOW}
+        Difference.objects.create(out_trade_no=order.order_id, **facts)
+
+        for page in (f"{ORDERS}?work=refunds", f"{ORDERS}?work=trouble", f"{ORDERS}{order.pk}/change/"):
+            shown, closed = (client.get(page).content.decode() for client in (office, clerk))
+            assert f'href="/admin/payments/refund/{Refund.objects.get().pk}/change/"' in shown
+            assert "/admin/payments/" not in closed and "选择怎样退款" not in closed
+            assert all("账户可能已注销或冻结" in text for text in (shown, closed))
+            assert ("金额不同" in shown) == ("金额不同" in closed) == ("trouble" in page)
 
     def test_an_abnormal_refund_ends_on_its_page(self, office, returned, wechat):
         order = returned()
