@@ -189,6 +189,16 @@ def test_a_page_is_headed_by_the_name_as_it_is_written(office):
     assert ">vip充值</a>" in page and "Vip充值" not in page
 
 
+@pytest.mark.parametrize(
+    ("page", "names"), [("uploads/upload", ["图片"]), ("students/student", ["学员"]), ("shop/order", ["商城", "订单"])]
+)
+def test_the_path_to_a_page_says_no_name_twice(office, page, names):
+    path = re.search(r"<h1.*?</h1>", office.get(f"/admin/{page}/").content.decode(), re.DOTALL)[0]
+
+    assert re.findall(r"<a [^>]*>(.*?)</a>", path) == names and f'href="/admin/{page}/"' in path
+    assert path.count("chevron_right") == len(names) - 1
+
+
 def test_the_button_that_deletes_has_no_blank_in_its_text(office, person):
     page = office.get(reverse("admin:accounts_user_change", args=[person("wang").user.pk])).content.decode()
 
