@@ -1,7 +1,8 @@
 """Orders and payments while processes are killed: afterwards every piece and every fen must be where it belongs.
 
     python benchmarks/chaos.py --orders 500
-    python benchmarks/chaos.py --deadline       # how late orders close when one process dies at their deadline
+    python benchmarks/chaos.py --orders 16 --each-once  # short: of each kind of process one dies
+    python benchmarks/chaos.py --deadline  # how late orders close when one process dies at their deadline
 
 Starts a whole stack of its own (``manage.py up``: engines, web, worker, beat, sandbox as WeChat Pay) in a temporary
 directory, lets buyers order, pay, cancel and return over HTTP, and meanwhile kills (-9) web, worker, beat, Valkey and
@@ -20,8 +21,10 @@ import tempfile
 import threading
 import time
 from collections import Counter
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -104,15 +107,18 @@ class Stack:
             ours |= added
         return [(pid, lines[pid]) for pid in ours if pid in lines and pid != self.popen.pid]
 
-    def kill_one(self, chance: random.Random, kind: str = "") -> None:
+    def kill_one(self, chance: random.Random, kind: str = "") -> bool:
+        """Kill a process of a kind, or of any; False if there is none just now."""
         kind = kind or chance.choice(list(VICTIMS))
         found = [pid for pid, line in self.processes() if all(word in line for word in VICTIMS[kind])]
-        if found:
-            try:
-                os.kill(chance.choice(found), signal.SIGKILL)
-                self.killed[kind] += 1
-            except ProcessLookupError:
-                pass
+        if not found:
+            return False
+        try:
+            os.kill(chance.choice(found), signal.SIGKILL)
+        except ProcessLookupError:
+            return False
+        self.killed[kind] += 1
+        return True
 
     def ask(self, method: str, path: str, data: Any = None, token: str = "", retry: bool = True) -> tuple[int, Any]:
         """One request, repeated like a stubborn client while the stack is down."""
@@ -179,19 +185,28 @@ class Buyers:
 
 
 @contextmanager
-def killing(stack: Stack, every_s: float, seed: int) -> Any:
-    """Kill something every ``every_s`` seconds, give or take, for the length of the block."""
+def killing(stack: Stack, every_s: float | None, seed: int) -> Iterator[threading.Thread]:
+    """Kill something every ``every_s`` seconds, give or take, for the length of the block.
+
+    :param every_s: None: kill one process of each kind, the next one only when the stack answers again. The value of
+        the block is the thread that does so, and ends then.
+    """
     chance, stop = random.Random(seed), threading.Event()
+
+    def each_once() -> None:
+        for kind in chance.sample(list(VICTIMS), len(VICTIMS)):
+            while not stop.wait(0.3) and not (stack.answers() and stack.kill_one(chance, kind)):
+                pass
 
     def run() -> None:
         stack.kill_one(chance)
         while not stop.wait(every_s * chance.uniform(0.5, 1.5)):
             stack.kill_one(chance)
 
-    thread = threading.Thread(target=run)
+    thread = threading.Thread(target=run if every_s else each_once)
     thread.start()
     try:
-        yield
+        yield thread
     finally:
         stop.set()
         thread.join()
@@ -300,17 +315,27 @@ def count_up(shelf: dict[str, int]) -> tuple[list[str], dict[str, Any]]:
 
 
 def run(
-    orders: int, *, port: int, kill_every_s: float = 2.0, seed: int = 1, threads: int = 16
+    orders: int, *, port: int, kill_every_s: float | None = 2.0, seed: int = 1, threads: int = 16
 ) -> tuple[list[str], dict[str, Any]]:
-    """One round; answers complaints and figures."""
+    """One round; answers complaints and figures.
+
+    :param orders: at the least; where one process of each kind dies, people order until the last has died.
+    :param kill_every_s: see :func:`killing`.
+    """
     # A short name: sockets live below it.
     with tempfile.TemporaryDirectory(prefix="chaos-") as home, Stack(Path(home), port) as stack:
         connect(stack)
         tokens, staff, shelf = set_scene()
         buyers = Buyers(stack, tokens, staff, list(shelf), seed)
         began = time.monotonic()
-        with killing(stack, kill_every_s, seed), ThreadPoolExecutor(threads) as pool:
-            list(pool.map(buyers.live, range(orders)))
+        with killing(stack, kill_every_s, seed) as killer, ThreadPoolExecutor(threads) as pool:
+            numbers = count()
+
+            def visit(_: int) -> None:
+                while (number := next(numbers)) < orders or (kill_every_s is None and killer.is_alive()):
+                    buyers.live(number)
+
+            list(pool.map(visit, range(threads)))
         traffic_s = time.monotonic() - began
         from django.db import DatabaseError, close_old_connections, connections
 
@@ -379,6 +404,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--orders", type=int, default=500)
     parser.add_argument("--kill-every", type=float, default=2.0, help="seconds")
+    parser.add_argument("--each-once", action="store_true", help="kill one process of each kind")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--port", type=int, default=8450)
     parser.add_argument("--deadline", action="store_true")
@@ -386,7 +412,8 @@ def main() -> int:
     if given.deadline:
         print(json.dumps(deadline(port=given.port)))
         return 0
-    wrong, figures = run(given.orders, port=given.port, kill_every_s=given.kill_every, seed=given.seed)
+    every_s = None if given.each_once else given.kill_every
+    wrong, figures = run(given.orders, port=given.port, kill_every_s=every_s, seed=given.seed)
     print(json.dumps({"wrong": wrong} | figures, ensure_ascii=False, indent=2))
     return bool(wrong)
 
