@@ -14,6 +14,7 @@ from payments.gateways.base import (
     GatewayBusy,
     GatewayError,
     NumberUsed,
+    OrderUnknown,
     PaymentIntent,
     PaymentTicket,
 )
@@ -229,6 +230,8 @@ def _taken_number(payment: Payment, error: GatewayError, now: datetime) -> Excep
         state = payment_record(
             result=gateway_to_ask(payee(payment)).query(payment.out_trade_no), now=now, source="start"
         )
+    except OrderUnknown:
+        return as_refusal(error)
     except GatewayError as unclear:
         return as_refusal(unclear)
     if state == PaymentStatus.PAID:

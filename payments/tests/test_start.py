@@ -138,6 +138,17 @@ def test_a_plain_no_is_not_repeated(start, wechat, code):
     assert wechat.called("unifiedorder") == 1
 
 
+@pytest.mark.parametrize(("code", "message"), [("OUT_TRADE_NO_USED", ""), ("INVALID_REQUEST", "201 商户订单号重复")])
+def test_a_used_number_is_told_as_such_though_a_query_finds_no_order(start, wechat, code, message):
+    wechat.faults = [("unifiedorder", "error", code, message), ("query", "error", 404, "ORDER_NOT_EXIST")]
+
+    with pytest.raises(WeChatRefused) as refused:
+        start()
+
+    assert (refused.value.code, refused.value.status) == ("OUT_TRADE_NO_USED", 403)
+    assert not wechat.faults
+
+
 def test_orderpaid_is_settled_and_told(start, shop, wechat):
     wechat.faults = [("unifiedorder", "drop")] * 2
     number = shop.order()
