@@ -568,7 +568,8 @@ def _handler(wechat):
                 self.close_connection = True
                 return True
             if fault[:1] == ("page",):
-                self.answer(fault[1], b"<html>Bad Gateway</html>", {"Content-Type": "text/html"})
+                page = fault[2] if fault[2:] else b"<html>Bad Gateway</html>"
+                self.answer(fault[1], page, {"Content-Type": "text/html"})
                 return True
             if fault[:1] == ("redirect",):
                 self.answer(302, b"", {"Location": wechat.url + "/elsewhere"})

@@ -99,6 +99,7 @@ def test_any_description_makes_a_valid_order(wechat, description):
         (("drop",), GatewayUnreachable),
         (("page", 502), GatewayUnreachable),
         (("page", 200), GatewayUnreachable),
+        (("page", 200, b"<xml></xml>"), GatewayUnreachable),
         (("redirect",), GatewayUnreachable),
         (("bad_sign",), GatewayUntrusted),
         (("no_sign",), GatewayUntrusted),

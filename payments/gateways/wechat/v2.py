@@ -145,7 +145,9 @@ class _VerifyingClient(WeChatPay):
             fields = read_flat(res.content)
         except ValueError:
             raise GatewayUnreachable("the answer is no XML of WeChat's") from None
-        if fields.get("return_code") != "SUCCESS":
+        if fields.get("return_code") not in {"SUCCESS", "FAIL"}:
+            raise GatewayUnreachable("the answer has no return_code")
+        if fields["return_code"] == "FAIL":
             raise _transport_refusal(fields.get("return_msg", ""))  # this layer is unsigned
         if not is_authentic(fields, self.api_key):
             raise GatewayUntrusted("the answer's signature is wrong")
