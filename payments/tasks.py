@@ -10,6 +10,7 @@ from celery import shared_task
 from django.utils import timezone
 
 from payments.errors import BillBusy
+from payments.gateways.base import GatewayError
 from payments.gateways.wechat import gateway_v3, merchants
 from payments.services.bills import bill_reconcile, bills_reconcile_missing
 from payments.services.notices import events_purge
@@ -54,7 +55,16 @@ def purge_events() -> None:
 
 @shared_task(name="payments.refresh_certificates", ignore_result=True)
 def refresh_certificates() -> None:
-    """Fetch the platform certificates of merchants that use them. WeChat offers the next one in time."""
+    """Fetch the platform certificates of merchants that have a place for them, where they are missing or old.
+
+    Before anybody asks WeChat something: a notification may come first, and must not make us download anything. Beside
+    a public key too, since WeChat signs with either while it switches.
+    """
     for who in merchants():
-        if who.has_v3 and gateway_v3(who).keys.uses_certificates:
-            gateway_v3(who).refresh_certificates()
+        if not who.has_v3 or not who.cert_dir:
+            continue
+        try:
+            if gateway_v3(who).keys.certificates_due:
+                gateway_v3(who).refresh_certificates()
+        except GatewayError as error:
+            log.warning("platform certificates not downloaded", mch_id=who.mch_id, reason=str(error) or error.code)

@@ -289,7 +289,12 @@ CELERY_BEAT_SCHEDULE = {
     "expire-orders": {"task": "shop.expire_orders", "schedule": 2.0, "options": {"expires": 6}},
     "reconcile-payments": {"task": "payments.reconcile", "schedule": 15.0, "options": {"expires": 15}},
     "run-due-refunds": {"task": "payments.run_due_refunds", "schedule": 15.0, "options": {"expires": 15}},
-    "refresh-pay-certificates": {"task": "payments.refresh_certificates", "schedule": crontab(minute=23, hour="*/12")},
+    # Every minute: sees whether there are any and how old they are. Mostly there is nothing to do.
+    "refresh-pay-certificates": {
+        "task": "payments.refresh_certificates",
+        "schedule": 60.0,
+        "options": {"expires": 55},
+    },
     # WeChat has made yesterday's bill by 10:00; the later hours repeat what has failed.
     "reconcile-bills": {
         "task": "payments.reconcile_bills",

@@ -1,6 +1,7 @@
 """The v3 adapter against a strict provider: public-key mode, certificate mode, base URLs, lies."""
 
 import json
+import os
 import time
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler
@@ -24,6 +25,7 @@ from payments.gateways.base import (
 )
 from payments.gateways.wechat import gateway_v2, gateway_v3, http
 from payments.gateways.wechat.notices import read_v3
+from payments.tasks import refresh_certificates
 from payments.tests.standin import APPID, KEY_ID, MCHID
 from payments.tests.test_gateway_v2 import intent
 from tests.kit import serving
@@ -240,6 +242,48 @@ class TestCertificateMode:
             gateway_v3().query(NUMBER)
 
         assert wechat.called("certificates") == 1
+        assert [file.name for file in certificates.iterdir()] == [f"{wechat.keys.serial}.pem"]
+
+    def test_are_there_before_the_first_notice_without_a_call_of_ours(self, wechat, order):
+        wechat.pay(NUMBER)
+
+        refresh_certificates()
+
+        body, headers = wechat.notice_v3(NUMBER)
+        assert read_v3(headers, body, [gateway_v3()], timezone.now()).paid_fen == 1234
+
+    def test_are_fetched_beside_a_public_key_too(self, wechat, order, settings, merchant_values):
+        """While WeChat switches it signs notices with either."""
+        settings.WECHAT_PAY_PUBLIC_KEY_ID = KEY_ID
+        settings.WECHAT_PAY_PUBLIC_KEY_FILE = merchant_values["WECHAT_PAY_PUBLIC_KEY_FILE"]
+        wechat.pay(NUMBER)
+
+        refresh_certificates()
+
+        body, headers = wechat.notice_v3(NUMBER)
+        assert read_v3(headers, body, [gateway_v3()], timezone.now()).paid_fen == 1234
+
+    def test_are_fetched_again_after_12_hours(self, wechat, certificates):
+        for _ in range(2):
+            refresh_certificates()
+        assert wechat.called("certificates") == 1
+
+        old = time.time() - 12 * 3600 - 1
+        os.utime(certificates, (old, old))
+        for _ in range(2):
+            refresh_certificates()
+
+        assert wechat.called("certificates") == 2
+
+    def test_missing_ones_of_one_merchant_keep_no_other_merchant_waiting(
+        self, wechat, settings, merchant_values, certificates
+    ):
+        settings.WECHAT_PAY_FORMER_MERCHANTS = [merchant_values | {"WECHAT_PAY_CERT_DIR": str(certificates)}]
+        settings.WECHAT_PAY_CERT_DIR = str(certificates.parent / "other")
+        settings.WECHAT_PAY_V3_KEY = "x" * 32
+
+        refresh_certificates()
+
         assert [file.name for file in certificates.iterdir()] == [f"{wechat.keys.serial}.pem"]
 
     def test_a_forged_notice_fetches_nothing(self, wechat, order):

@@ -4,6 +4,7 @@ import base64
 import re
 import textwrap
 import threading
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -16,6 +17,8 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPubl
 from django.conf import settings
 
 from payments.gateways.base import GatewayMisconfigured, MerchantUnknown
+
+CERTIFICATES_LAST_S = 12 * 3600  # WeChat offers the next certificate a day before it signs with it
 
 
 @dataclass(frozen=True)
@@ -152,6 +155,15 @@ class Keyring:
     def certificates_end(self) -> datetime | None:
         """When the last of the platform certificates ends; None if there is none."""
         return max((one.not_valid_after_utc for one in self._valid_certificates().values()), default=None)
+
+    @property
+    def certificates_due(self) -> bool:
+        """Tell whether to download certificates: there is none, or the last download was 12 hours ago."""
+        if self._cert_dir is None:
+            return False
+        if not self._valid_certificates():
+            return True
+        return time.time() - self._cert_dir.stat().st_mtime > CERTIFICATES_LAST_S
 
     @property
     def is_empty(self) -> bool:
