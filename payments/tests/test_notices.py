@@ -40,6 +40,7 @@ def assert_refused_v2(answer, reason=""):
     assert answer["Content-Type"].startswith("text/xml")
     text = answer.content.decode()
     assert text.startswith("<xml><return_code><![CDATA[FAIL]]></return_code><return_msg><![CDATA[")
+    assert "SUCCESS" not in text  # some look for the word alone
     assert reason in text
 
 

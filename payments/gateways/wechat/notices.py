@@ -36,17 +36,17 @@ def read_v2(raw: bytes, known: Sequence[Merchant]) -> PaymentResult | RefundResu
     except ValueError:
         raise NoticeRefused("报文格式错误") from None
     if fields.get("return_code") != "SUCCESS":
-        raise NoticeRefused("return_code不是SUCCESS")
+        raise NoticeRefused("return_code不是成功")
     who = _v2_merchant(fields, known)
     if "req_info" in fields:
         return _read_v2_refund(fields["req_info"], who, fields["appid"])
     if not is_authentic(fields, who.api_key):
         raise NoticeRefused("签名错误", http_status=401)
     if fields.get("result_code") != "SUCCESS":
-        raise NoticeUnfit("result_code不是SUCCESS")
+        raise NoticeUnfit("result_code不是成功")
     # Answers to our own calls are signed in the same way: to a query, and about refunds.
     if fields.get("trade_state", "SUCCESS") != "SUCCESS":
-        raise NoticeUnfit("trade_state不是SUCCESS")
+        raise NoticeUnfit("trade_state不是成功")
     if "out_refund_no" in fields or "out_refund_no_0" in fields:
         raise NoticeUnfit("不是支付通知")
     try:
@@ -156,7 +156,7 @@ def _paid_v3(said: Any, who: Merchant) -> PaymentResult:
     # payment_confirm checks that the appid is the payment's.
     result = read_transaction(said, who.mch_id)
     if result.trade_state != "SUCCESS":
-        raise NoticeUnfit("trade_state不是SUCCESS")
+        raise NoticeUnfit("trade_state不是成功")
     if not result.appid or result.mch_id != who.mch_id:
         raise NoticeUnfit("appid或mchid不匹配")
     return result
