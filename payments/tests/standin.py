@@ -512,8 +512,8 @@ def _handler(wechat):
             wechat.calls.append((operation, raw))
             if fault[:1] == ("error",):
                 said = ANSWER | {"result_code": "FAIL", "err_code": fault[1], "err_code_des": fault[2]}
-            if fault[:1] == ("merchant",):
-                said |= {"mch_id": fault[1]}
+            if fault[:1] == ("change",):
+                said |= fault[1]
             if kind:
                 said["sign"] = sign_v2(said, kind, "another key" if fault[:1] == ("bad_sign",) else API_KEY)
             if fault[:1] == ("no_sign",):

@@ -96,6 +96,10 @@ def test_unknown_numbers_have_their_own_error(wechat):
         (("change", {"out_trade_no": "20261125101112000OTHER"}), GatewayUntrusted),
         (("change", {"trade_state": None}), GatewayUntrusted),
         (("change", {"trade_state": "SUCCESS"}), GatewayUntrusted),  # paid, but how much?
+        (
+            ("change", {"trade_state": "SUCCESS", "amount": {"total": 1234}, "transaction_id": "4" * 33}),
+            GatewayUntrusted,
+        ),
         (("error", 202, "USERPAYING"), GatewayUncertain),
         (("error", 500, "SYSTEM_ERROR"), GatewayUncertain),
         (("error", 429, "RATELIMIT_EXCEEDED"), GatewayUncertain),

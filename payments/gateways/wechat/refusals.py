@@ -25,9 +25,14 @@ _KINDS: dict[str, type[GatewayRefused]] = {
 }
 
 
-def is_number(text: Any) -> TypeGuard[str]:
+def is_number(text: Any, longest: int = 64) -> TypeGuard[str]:
     """Tell an order, refund or transaction number from anything else: it goes into paths and database rows."""
-    return isinstance(text, str) and re.fullmatch(r"[0-9A-Za-z_\-|*@]{1,64}", text) is not None
+    return isinstance(text, str) and len(text) <= longest and re.fullmatch(r"[0-9A-Za-z_\-|*@]+", text) is not None
+
+
+def is_transaction_id(text: Any) -> TypeGuard[str]:
+    """Tell WeChat's number of a payment, which has at most 32 characters, from anything else."""
+    return is_number(text, 32)
 
 
 def refusal(name: str, message: str, http_status: int = 0) -> GatewayRefused:

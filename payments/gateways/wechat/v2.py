@@ -28,7 +28,7 @@ from payments.gateways.base import (
 )
 from payments.gateways.wechat.http import USER_AGENT, BoundedSession
 from payments.gateways.wechat.merchant import Merchant
-from payments.gateways.wechat.refusals import is_number, refusal
+from payments.gateways.wechat.refusals import is_number, is_transaction_id, refusal
 from payments.gateways.wechat.texts import cut, plain
 from payments.gateways.wechat.xml import read_flat
 
@@ -38,6 +38,7 @@ logging.getLogger("wechatpy").setLevel(logging.INFO)
 BEIJING = ZoneInfo("Asia/Shanghai")
 MD5, HMAC = "MD5", "HMAC-SHA256"
 BODY_BYTES = 127
+PREPAY_ID_LENGTH, CODE_URL_LENGTH = 64, 512
 
 
 def sign(fields: Mapping[str, Any], api_key: str, sign_type: str) -> str:
@@ -78,7 +79,7 @@ def paid_result(fields: Mapping[str, str], trade_state: str) -> PaymentResult:
 
     :raises ValueError: a field of a paid order is missing or malformed.
     """
-    if not is_number(fields.get("transaction_id")) or not is_number(fields.get("out_trade_no")):
+    if not is_transaction_id(fields.get("transaction_id")) or not is_number(fields.get("out_trade_no")):
         raise ValueError("transaction_id or out_trade_no is missing")
     return PaymentResult(
         out_trade_no=fields["out_trade_no"],
@@ -196,6 +197,8 @@ class WeChatV2(Gateway):
         ticket = PaymentTicket(prepay_id=fields.get("prepay_id", ""), code_url=fields.get("code_url", ""))
         if not ticket.prepay_id or (intent.trade_type == "NATIVE" and not ticket.code_url):
             raise GatewayUntrusted("the answer lacks prepay_id or code_url")
+        if len(ticket.prepay_id) > PREPAY_ID_LENGTH or len(ticket.code_url) > CODE_URL_LENGTH:
+            raise GatewayUntrusted("prepay_id or code_url is longer than documented")
         return ticket
 
     def query(self, out_trade_no: str) -> PaymentResult:

@@ -37,7 +37,7 @@ from payments.gateways.base import (
 from payments.gateways.wechat.bill import read_bill
 from payments.gateways.wechat.http import USER_AGENT, BoundedSession
 from payments.gateways.wechat.merchant import Keyring, Merchant, private_key_pem
-from payments.gateways.wechat.refusals import is_number, refusal
+from payments.gateways.wechat.refusals import is_number, is_transaction_id, refusal
 from payments.gateways.wechat.texts import plain
 
 SIGNATURE_TYPE = "WECHATPAY2-SHA256-RSA2048"
@@ -344,7 +344,7 @@ def read_transaction(
     if state not in {"SUCCESS", "REFUND"}:
         return PaymentResult(number, state, appid or "", mch_id, answer=said)
     amount, transaction_id = said.get("amount"), said.get("transaction_id")
-    if not isinstance(amount, dict) or type(amount.get("total")) is not int or not is_number(transaction_id):
+    if not isinstance(amount, dict) or type(amount.get("total")) is not int or not is_transaction_id(transaction_id):
         raise GatewayUntrusted("the answer lacks amount or transaction_id")
     return PaymentResult(
         out_trade_no=number,
