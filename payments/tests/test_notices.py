@@ -86,6 +86,13 @@ class TestV2:
         assert bytes(event.body) == raw
         assert event.headers["Content-Type"] == "text/xml"
 
+    def test_a_time_that_nobody_could_read_back_is_none(self, order, shop, wechat):
+        answer = post_v2(wechat.notice_v2(order.out_trade_no, time_end="00010101000000"))
+
+        assert answer.content == OK_XML
+        order.refresh_from_db()
+        assert abs(order.paid_at - timezone.now()) < timedelta(minutes=5)
+
     def test_a_repeat_is_acknowledged_and_changes_nothing(self, order, shop, wechat):
         for _ in range(3):
             assert post_v2(wechat.notice_v2(order.out_trade_no)).content == OK_XML
@@ -191,6 +198,14 @@ class TestV3:
         assert (event.verdict, event.channel) == ("accepted", "v3")
         assert event.headers["Wechatpay-Signature"] == headers["Wechatpay-Signature"]
         assert "secret" not in str(event.headers)
+
+    @pytest.mark.parametrize("moment", ["0001-01-01T00:00:00+08:00", "9999-12-31T23:59:59-08:00"])
+    def test_a_time_that_nobody_could_read_back_is_none(self, order, shop, wechat, moment):
+        answer = post_v3(*wechat.notice_v3(order.out_trade_no, changes={"success_time": moment}))
+
+        assert answer.status_code == 200
+        order.refresh_from_db()
+        assert abs(order.paid_at - timezone.now()) < timedelta(minutes=5)
 
     def test_after_v2_told_the_same_nothing_changes(self, order, shop, wechat):
         post_v2(wechat.notice_v2(order.out_trade_no))

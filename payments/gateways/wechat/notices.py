@@ -6,7 +6,7 @@ Whether a result fits an order of ours is not checked here but in ``payment_conf
 import base64
 import hashlib
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta, timezone
+from datetime import datetime
 from typing import Any
 
 import orjson
@@ -16,13 +16,12 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from payments.gateways.base import GatewayUntrusted, NoticeRefused, NoticeUnfit, PaymentResult, RefundResult
 from payments.gateways.wechat.merchant import Merchant
 from payments.gateways.wechat.refusals import is_number
-from payments.gateways.wechat.v2 import is_authentic, paid_result, read_fen
+from payments.gateways.wechat.v2 import is_authentic, paid_result, read_fen, read_time
 from payments.gateways.wechat.v3 import WeChatV3, read_refund, read_transaction, signature_problem
 from payments.gateways.wechat.xml import read_flat
 
 _V2_REFUND_STATUS = {"SUCCESS": "SUCCESS", "CHANGE": "ABNORMAL", "REFUNDCLOSE": "CLOSED"}
 _V3_REFUNDS = {"REFUND.SUCCESS", "REFUND.ABNORMAL", "REFUND.CLOSED"}
-_BEIJING = timezone(timedelta(hours=8))
 
 
 def read_v2(raw: bytes, known: Sequence[Merchant]) -> PaymentResult | RefundResult:
@@ -83,7 +82,7 @@ def _read_v2_refund(req_info: str, who: Merchant, appid: str) -> RefundResult:
             appid=appid,
             mch_id=who.mch_id,
             refund_id=numbers[2],
-            refunded_at=_read_v2_day(fields.get("success_time", "")),
+            refunded_at=read_time(fields.get("success_time", ""), "%Y-%m-%d %H:%M:%S"),
             received_by=fields.get("refund_recv_accout", "")[:64],  # the provider's own spelling
         )
     except (ValueError, KeyError):
@@ -96,13 +95,6 @@ def _decrypt_v2(req_info: str, api_key: str) -> bytes:
     opener = Cipher(algorithms.AES(key), modes.ECB()).decryptor()  # noqa: S305 - WeChat's choice
     unpadder = padding.PKCS7(128).unpadder()
     return unpadder.update(opener.update(sealed) + opener.finalize()) + unpadder.finalize()
-
-
-def _read_v2_day(text: str) -> datetime | None:
-    try:
-        return datetime.strptime(text, "%Y-%m-%d %H:%M:%S").replace(tzinfo=_BEIJING)
-    except ValueError:
-        return None
 
 
 def read_v3(

@@ -1,6 +1,7 @@
 """Which error of a gateway a refusal of WeChat Pay becomes, for v2 and v3 alike."""
 
 import re
+from datetime import datetime
 from typing import Any, TypeGuard
 
 from payments.gateways.base import (
@@ -44,3 +45,8 @@ def refusal(name: str, message: str, http_status: int = 0) -> GatewayRefused:
     if code == "INVALID_REQUEST" and "订单号重复" in message:
         code = "OUT_TRADE_NO_USED"  # what the live service sends instead of the documented code
     return _KINDS.get(code, GatewayRefused)(message, code=code, name=name)
+
+
+def storable(moment: datetime) -> datetime | None:
+    """Return a time that says when money moved; None for one of no such century, which nobody could read back."""
+    return moment if 2000 <= moment.year < 2100 else None

@@ -28,7 +28,7 @@ from payments.gateways.base import (
 )
 from payments.gateways.wechat.http import USER_AGENT, BoundedSession
 from payments.gateways.wechat.merchant import Merchant
-from payments.gateways.wechat.refusals import is_number, is_transaction_id, refusal
+from payments.gateways.wechat.refusals import is_number, is_transaction_id, refusal, storable
 from payments.gateways.wechat.texts import cut, plain
 from payments.gateways.wechat.xml import read_flat
 
@@ -56,10 +56,10 @@ def is_authentic(fields: Mapping[str, str], api_key: str) -> bool:
     return hmac.compare_digest(sign(fields, api_key, kind).encode(), signature.upper().encode())
 
 
-def read_time(text: str) -> datetime | None:
-    """Read ``yyyyMMddHHmmss``, Beijing time."""
+def read_time(text: str, form: str = "%Y%m%d%H%M%S") -> datetime | None:
+    """Read ``yyyyMMddHHmmss``, or another form, as Beijing time."""
     try:
-        return datetime.strptime(text, "%Y%m%d%H%M%S").replace(tzinfo=BEIJING)
+        return storable(datetime.strptime(text, form).replace(tzinfo=BEIJING))
     except ValueError:
         return None
 

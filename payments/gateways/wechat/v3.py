@@ -37,7 +37,7 @@ from payments.gateways.base import (
 from payments.gateways.wechat.bill import read_bill
 from payments.gateways.wechat.http import USER_AGENT, BoundedSession
 from payments.gateways.wechat.merchant import Keyring, Merchant, private_key_pem
-from payments.gateways.wechat.refusals import is_number, is_transaction_id, refusal
+from payments.gateways.wechat.refusals import is_number, is_transaction_id, refusal, storable
 from payments.gateways.wechat.texts import plain
 
 SIGNATURE_TYPE = "WECHATPAY2-SHA256-RSA2048"
@@ -395,4 +395,4 @@ def read_time(text: Any) -> datetime | None:
         moment = datetime.fromisoformat(text)
     except (TypeError, ValueError):
         return None
-    return moment if moment.tzinfo else None
+    return storable(moment) if moment.tzinfo else None
