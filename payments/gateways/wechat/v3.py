@@ -260,7 +260,7 @@ class WeChatV3(Gateway):
         return orjson.loads(text)
 
     def refresh_certificates(self) -> int:
-        """Download the platform certificates (certificate mode only); return how many there are.
+        """Download the platform certificates; return how many there are.
 
         The answer needs no signature: only WeChat Pay and we know the APIv3 key that encrypts the certificates.
         """
