@@ -259,14 +259,27 @@ class TestAnswers:
             assert response["Access-Control-Allow-Origin"] == "https://front.example"
             assert response["Access-Control-Allow-Credentials"] == "true"
             assert "Origin" in response["Vary"] or "origin" in response["Vary"]
-        assert {"authorization", "content-type"} <= set(preflight["Access-Control-Allow-Headers"].split(", "))
+        assert {"authorization", "content-type"} <= set(preflight["Access-Control-Allow-Headers"].split(","))
+
+    def test_cross_origin_pages_may_send_headers_of_their_own(self, api):
+        asked = {
+            "origin": "https://front.example",
+            "access-control-request-method": "POST",
+            "access-control-request-headers": "authorization,cache-control,content-type,token",
+        }
+
+        preflight = api.http.options(LOGIN, headers=asked)
+
+        assert preflight["Access-Control-Allow-Headers"] == asked["access-control-request-headers"]
 
     def test_foreign_pages_are_not(self, api, settings):
         settings.CORS_ALLOW_ALL_ORIGINS, settings.CORS_ALLOWED_ORIGINS = False, ["https://front.example"]
 
-        assert (
-            "Access-Control-Allow-Origin" not in api.get("/verify", headers={"origin": "https://evil.example"}).headers
-        )
+        evil = {"origin": "https://evil.example"}
+        asked = evil | {"access-control-request-method": "POST", "access-control-request-headers": "token"}
+
+        for answer in (api.get("/verify", headers=evil), api.http.options(LOGIN, headers=asked)):
+            assert not any(name.startswith("Access-Control-Allow") for name in answer.headers)
 
     def test_no_csrf_check_stands_before_a_call(self, roles):
         from django.test import Client
