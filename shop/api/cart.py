@@ -47,8 +47,9 @@ class CartViewSet(ApiViewSet):
 
     @endpoint("POST", "/cart/update_cart", "更新购物车数据", Access.ANY_USER, docs=docs.CART_UPDATE)
     def update_(self, request: CallerRequest) -> Response:
-        values = params.CartParams.read(request)
-        cart_update(user_pk=request.user.pk, product_id=values["product_id"], quantity=values["count"])
+        values = params.CartUpdateParams.read(request)
+        quantities = [values["count"], values.get("quantity", values["count"])]
+        cart_update(user_pk=request.user.pk, product_id=values["product_id"], quantities=quantities)
         return ok("修改成功")
 
     @endpoint("POST", "/cart/add_to_cart", "增加商品到购物车", Access.ANY_USER, docs=docs.CART_ADD)

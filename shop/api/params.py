@@ -132,6 +132,15 @@ class CartParams(ShopParams):
         return super().refusal() if self.missing() or "product_id" in self.errors else errors.CartCountInvalid()
 
 
+class CartUpdateParams(CartParams):
+    def to_internal_value(self, data: Any) -> Any:
+        values = super().to_internal_value(data)
+        # Rows of the cart have both names, and a client that posts its row back has changed one of them.
+        if "quantity" in data:
+            values["quantity"] = super().to_internal_value({**data, "count": data["quantity"]})["count"]
+        return values
+
+
 _ONE_ID = {"oneOf": [{"type": "string"}, {"type": "integer"}]}
 
 

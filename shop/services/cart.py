@@ -1,6 +1,6 @@
 """Changing a user's cart, and which of its rows are checked for the order."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from datetime import datetime
 
 from django.db import transaction
@@ -41,8 +41,8 @@ def cart_add(*, user_pk: int, product_id: str, quantity: int, now: datetime) -> 
 
 
 @transaction.atomic
-def cart_update(*, user_pk: int, product_id: str, quantity: int) -> CartItem:
-    """Set how many pieces of a product are in the cart.
+def cart_update(*, user_pk: int, product_id: str, quantities: Iterable[int]) -> CartItem:
+    """Set how many pieces of a product are in the cart: the first of ``quantities`` that is not the present number.
 
     :raises RecordMissing: the product is not in the cart.
     :raises NothingChanged, CartStockShort: as named.
@@ -55,7 +55,8 @@ def cart_update(*, user_pk: int, product_id: str, quantity: int) -> CartItem:
     )
     if item is None:
         raise RecordMissing
-    if item.quantity == quantity:
+    quantity = next((number for number in quantities if number != item.quantity), None)
+    if quantity is None:
         raise NothingChanged
     if quantity > _most(item.product):
         raise CartStockShort

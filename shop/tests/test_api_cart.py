@@ -35,6 +35,17 @@ def test_adds_lists_changes_selects_and_removes(li):
     assert li.get("/cart/get_cart").json()["data"] == []
 
 
+@pytest.mark.parametrize("name", ["count", "quantity"])
+def test_a_whole_row_may_be_posted_back_with_another_number(li, name):
+    put(li, make_product(stock=9), 3)
+    row = li.get("/cart/get_cart").json()["data"][0]
+
+    assert said(li.post("/cart/update_cart", row)) == (1006, False, "没有做任何修改")
+    assert said(li.post("/cart/update_cart", row | {name: 5})) == (200, True, "修改成功")
+    assert CartItem.objects.get().quantity == 5
+    assert li.post("/cart/update_cart", row | {name: 0}).json()["status"] == 10010
+
+
 @pytest.mark.parametrize("alias", ["/cart/del_product", "/cart/del_cart", "/cart/del_prouct"])
 def test_removes_under_every_name(li, alias):
     product = make_product()
