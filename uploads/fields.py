@@ -19,6 +19,8 @@ UPLOADS_PER_MINUTE = 120
 # Each full second of decoding counts as so many uploads.
 UPLOADS_PER_SECOND = 5
 MAX_URL_LENGTH = 500
+# A browser's FormData makes such texts of a picture that was not chosen.
+_NO_PICTURE = {"", "null", "undefined"}
 
 
 def image_or_url(request: Any, field: str) -> str:
@@ -71,7 +73,7 @@ def _image_url(request: Any, field: str) -> str:
     if not isinstance(text, str):
         raise BadParameter(f"{field}: 不是图片地址")
     text = text.strip()
-    if not text:
+    if text in _NO_PICTURE:
         return ""
     if text.startswith(settings.MEDIA_URL):
         text = absolute_url(request, text)

@@ -23,6 +23,8 @@ def request(data=None, files=None):
         (None, ""),
         ("", ""),
         ("  ", ""),
+        ("null", ""),
+        ("undefined", ""),
         ("http://a.b/c.png", "http://a.b/c.png"),
         (" https://图片.example/中文.png?x=1 ", "https://图片.example/中文.png?x=1"),
         ("/media/2026/11/x.png", "http://testserver/media/2026/11/x.png"),
