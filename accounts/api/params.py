@@ -7,7 +7,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from accounts import errors
-from core.api.params import PageParams, Params, PlainText, PositiveInt, WholeNumber
+from core.api.params import IdList, PageParams, Params, PlainText, PositiveInt, WholeNumber
 from core.errors import DomainError
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
@@ -140,7 +140,10 @@ class UserUpdateParams(Params):
 
 
 class UserDeleteParams(Params):
-    unid = PlainText(required=False, help_text="要删除的用户的 unid,可以重复(也可写作 unid[]),或用逗号隔开多个")
+    lists = frozenset({"unid"})
+    unid = IdList(
+        required=False, default=list, help_text="要删除的用户的 unid,可以重复(也可写作 unid[]),或用逗号隔开多个"
+    )
     username = PlainText(required=False, default="", help_text="或者用户名")
 
 

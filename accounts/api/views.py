@@ -206,13 +206,9 @@ class OwnViewSet(ApiViewSet):
     @endpoint("GET", "/users/deleteUser", "删除用户", Access.ROOT, docs=docs.DELETE_USER)
     def delete_user(self, request: CallerRequest) -> Response:
         params = UserDeleteParams.read(request)
-        # Clients repeat the parameter to name several users, and Params keeps only the last one.
-        texts = [text for name in ("unid", "unid[]") for text in request.query_params.getlist(name)]
-        unids = [part.strip() for text in texts for part in text.split(",")]
-        unids = [unid for unid in unids if unid]
-        if not unids and not params["username"]:
+        if not params["unid"] and not params["username"]:
             raise UserToDeleteMissing
-        users_delete(unids=unids, username=params["username"], by_pk=request.user.pk)
+        users_delete(unids=params["unid"], username=params["username"], by_pk=request.user.pk)
         return ok("删除成功")
 
 

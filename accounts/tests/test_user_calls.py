@@ -197,7 +197,17 @@ class TestDelete:
     def delete(self, client, query):
         return client.get(f"/users/deleteUser?{query}")
 
-    @pytest.mark.parametrize("query", ["unid={0}&unid={1}", "unid[]={0}&unid[]={1}", "unid={0},{1}", "unid={0}, {1},"])
+    @pytest.mark.parametrize(
+        "query",
+        [
+            "unid={0}&unid={1}",
+            "unid[]={0}&unid[]={1}",
+            "unid[0]={0}&unid[1]={1}",
+            "unid={0},{1}",
+            "unid={0}, {1},",
+            "unid=&unid={0}&unid={1}",
+        ],
+    )
     def test_several_at_once(self, root, person, query):
         unids = [person(name).user.unid for name in ("a", "b")]
 

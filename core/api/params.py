@@ -1,10 +1,12 @@
 """Read parameters as the API document has it: blank is absent, a number may be a text, unknown names are ignored."""
 
 import re
+from collections.abc import Collection
 from functools import cache
 from typing import Any
 
 from django.http import QueryDict
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.request import Request
 
@@ -13,12 +15,17 @@ from core.errors import BadParameter, DomainError
 
 # PostgreSQL stores neither NUL nor a lone surrogate, and UTF-8 cannot encode the latter in an answer.
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+_LIST_MARK = re.compile(r"\[[0-9]*\]$")  # axios and jQuery write a[]=1&a[]=2 for a list, qs a[0]=1&a[1]=2
 
 
 class Params(serializers.Serializer[Any]):
-    """Base of all input serializers. ``error``: the class that a bad parameter is raised as."""
+    """Base of all input serializers. ``error``: the class that a bad parameter is raised as.
+
+    ``lists``: parameters that a query or form may repeat, each of whose values counts.
+    """
 
     error: type[DomainError] = BadParameter
+    lists: frozenset[str] = frozenset()
 
     @classmethod
     def read(cls, request: Request) -> dict[str, Any]:
@@ -27,7 +34,7 @@ class Params(serializers.Serializer[Any]):
         :raises DomainError: an instance of ``error`` whose ``msg`` names the first bad parameter.
         """
         source = request.query_params if request.method in {"GET", "HEAD"} else request.data
-        values = present(source)
+        values = present(source, cls.lists)
         try:
             return _shared(cls).run_validation(values)
         except serializers.ValidationError:
@@ -50,21 +57,23 @@ def _shared(kind: type[Params]) -> Params:
     return kind()
 
 
-def present(source: Any) -> dict[str, Any]:
-    """Return the parameters that are not blank.
+def present(source: Any, lists: Collection[str] = ()) -> dict[str, Any]:
+    """Return the parameters that are not blank; those of a query or form that are named in ``lists`` as a list.
 
     :raises BadParameter: a text holds characters that the database cannot store.
     """
-    kept = {}
-    for name in source:
-        value = source[name]
-        if _is_blank(value) and isinstance(source, QueryDict):
-            # Of a repeated parameter the last one counts, and a blank one counts as not given.
-            value = next((text for text in reversed(source.getlist(name)) if not _is_blank(text)), None)
-        if _holds_unstorable(value):
-            raise BadParameter(f"{_printable(name)}: 包含非法字符")
+    kept: dict[str, Any] = {}
+    for sent in source:
+        name, value = sent, source[sent]
         if isinstance(source, QueryDict):
-            name = name.removesuffix("[]")  # axios and jQuery add it to the name of a list
+            name = _LIST_MARK.sub("", sent)
+            texts = [text for text in source.getlist(sent) if not _is_blank(text)]
+            if not texts:
+                continue
+            # Of a repeated parameter that is no list the last value counts.
+            value = [*kept.get(name, []), *texts] if name in lists else texts[-1]
+        if _holds_unstorable(value):
+            raise BadParameter(f"{_printable(sent)}: 包含非法字符")
         if not _is_blank(value):
             kept[name] = value
     return kept
@@ -101,6 +110,20 @@ class PlainText(serializers.CharField):
         if self.max_length is not None and len(str(data)) > self.max_length:
             self.fail("max_length", max_length=self.max_length)
         return text
+
+
+@extend_schema_field(str)
+class IdList(serializers.Field[Any, Any, Any, Any]):
+    """Ids: one text with commas between them, or a list. Its name belongs into ``lists``."""
+
+    default_error_messages = {"invalid": "必须是以逗号隔开的id"}
+
+    def to_internal_value(self, data: Any) -> list[str]:
+        texts = data if isinstance(data, list) else [data]
+        if any(isinstance(text, bool) or not isinstance(text, (str, int)) for text in texts):
+            self.fail("invalid")
+        ids = [part.strip() for text in texts for part in str(text).replace("，", ",").split(",")]
+        return [part for part in ids if part]
 
 
 class Picture(PlainText):

@@ -7,7 +7,7 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from core.api.params import PageParams, Params, PlainText, PositiveInt, WholeNumber
+from core.api.params import IdList, PageParams, Params, PlainText, PositiveInt, WholeNumber
 from core.errors import DomainError
 from shop import errors
 from shop.models.catalogue import MAX_STOCK, NAME_LENGTH
@@ -119,6 +119,7 @@ class ProductRemoveParams(ShopParams):
 
 # --- Cart ----------------------------------------------------------------------------------------
 _SAME_ID = {"cart_id": "product_id"}
+_ID_LISTS = frozenset({"product_id", "cart_id"})
 
 
 class CartParams(ShopParams):
@@ -144,30 +145,20 @@ class CartUpdateParams(CartParams):
 _ONE_ID = {"oneOf": [{"type": "string"}, {"type": "integer"}]}
 
 
-@extend_schema_field(str)
-class ProductIds(serializers.Field[Any, Any, Any, Any]):
-    """Ids of products: one text with commas between them, or a list."""
-
+class ProductIds(IdList):
     default_error_messages = {"invalid": "必须是以逗号隔开的商品id"}
     in_json = {"oneOf": [_ONE_ID, {"type": "array", "items": _ONE_ID}]}
-
-    def to_internal_value(self, data: Any) -> list[str]:
-        texts = data if isinstance(data, list) else [data]
-        if any(isinstance(text, bool) or not isinstance(text, (str, int)) for text in texts):
-            self.fail("invalid")
-        ids = [part.strip() for text in texts for part in str(text).replace("，", ",").split(",")]
-        return [part for part in ids if part]
 
 
 class CartCheckParams(ShopParams):
     error, missing_error = errors.CheckParamsMissing, errors.CheckParamsMissing
-    aliases = _SAME_ID
+    aliases, lists = _SAME_ID, _ID_LISTS
     product_id = ProductIds(help_text="要选中的商品 id,多个用逗号隔开")
 
 
 class CartRemoveParams(ShopParams):
     error, missing_error = errors.ProductInvalid, errors.ProductIdNotGiven
-    aliases = _SAME_ID
+    aliases, lists = _SAME_ID, _ID_LISTS
     product_id = ProductIds(help_text="要删除的商品 id,多个用逗号隔开")
 
 

@@ -68,6 +68,27 @@ def test_selects_exactly_the_ids_given(li):
     assert checked == {two.product_id, three.product_id}
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        "product_id={0}&product_id={1}",
+        "product_id[]={0}&product_id[]={1}",
+        "product_id[0]={0}&product_id[1]={1}",
+        "cart_id[]={0}&cart_id[]={1}",
+    ],
+)
+def test_takes_a_list_however_a_form_writes_it(li, body):
+    one, two, three = (make_product() for _ in range(3))
+    for product in (one, two, three):
+        put(li, product)
+
+    answer = li.post("/cart/check", body.format(one.product_id, two.product_id), format="form")
+
+    assert said(answer) == (200, True, "选中成功")
+    checked = {row["product_id"] for row in li.get("/cart/get_cart").json()["data"] if row["isChecked"]}
+    assert checked == {one.product_id, two.product_id}
+
+
 def test_a_selection_of_nothing_known_leaves_the_old_one(li):
     product = make_product()
     put(li, product)
