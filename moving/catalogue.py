@@ -64,7 +64,7 @@ def product(values: Values, known: tuple[set[str], set[str]], run: Pass) -> Prod
     product_id = values.id("product_id", ID_LENGTH)
     price = values.yuan("price")
     if price is None or price > MAX_PRICE:
-        raise DocumentRefused("价格不是大于 0 的数")
+        raise DocumentRefused(f"价格不是 0.01 到 {MAX_PRICE} 之间的数")
     if run.seen.claim("product", product_id) is not None:
         raise DocumentRefused("与前面的文档重复：product_id 相同")
     if product_id in products:
@@ -144,7 +144,7 @@ def _category_id(values: Values, categories: set[str], run: Pass) -> str:
 def _stock(values: Values) -> int:
     stock = values.whole("inventory")
     if stock is None or not 0 <= stock <= MAX_STOCK:
-        values.mend("库存不是从 0 开始的整数，记为 0", values.raw("inventory"))
+        values.mend(f"库存不是 0 到 {MAX_STOCK} 之间的整数，记为 0", values.raw("inventory"))
         return 0
     return stock
 

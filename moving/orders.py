@@ -63,9 +63,9 @@ def line_read(values: Values) -> tuple[str, dict[str, Any]]:
     """
     order_id, price, quantity = values.id("order_id", 100), values.yuan("price"), values.whole("quantity")
     if price is None or price > MAX_PRICE:
-        raise DocumentRefused("价格不是大于 0 的数")
+        raise DocumentRefused(f"价格不是 0.01 到 {MAX_PRICE} 之间的数")
     if quantity is None or not 0 < quantity <= MAX_STOCK:
-        raise DocumentRefused("数量不是大于 0 的整数")
+        raise DocumentRefused(f"数量不是 1 到 {MAX_STOCK} 之间的整数")
     return order_id, {
         "place": values.document.place,
         "mends": values.mends,

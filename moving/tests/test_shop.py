@@ -91,7 +91,7 @@ def test_reads_a_price_in_each_form(move, price, expected):
 def test_what_has_no_price_is_no_product(move, price):
     move({"product_categorys": [one(CATEGORY)], "products": [one(PRODUCT, price=price)]})
 
-    assert reasons(move) == ["价格不是大于 0 的数"]
+    assert reasons(move) == ["价格不是 0.01 到 99999999 之间的数"]
 
 
 def test_a_product_of_a_deleted_category_is_on_sale_and_its_category_is_not(move, lbw):
@@ -254,9 +254,10 @@ def test_rows_of_one_product_become_one(shop, move):
 @pytest.mark.parametrize(
     ("fields", "reason"),
     [
-        ({"quantity": 0}, "数量不是大于 0 的整数"),
-        ({"quantity": 1.5}, "数量不是大于 0 的整数"),
-        ({"price": 0}, "价格不是大于 0 的数"),
+        ({"quantity": 0}, "数量不是 1 到 2000000000 之间的整数"),
+        ({"quantity": 10**10}, "数量不是 1 到 2000000000 之间的整数"),
+        ({"quantity": 1.5}, "数量不是 1 到 2000000000 之间的整数"),
+        ({"price": 0}, "价格不是 0.01 到 99999999 之间的数"),
         ({"product_id": ""}, "没有 product_id"),
         ({"order_id": None}, "没有 order_id"),
         ({"product_id": "1" * 18}, "product_id 超过 17 个字符"),
