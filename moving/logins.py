@@ -54,11 +54,13 @@ def _now(values: Values) -> Values:
 
 def _part(values: Values, name: str) -> Values:
     part: Any = values.raw(name)
-    return Values(Document(values.document.place, part if isinstance(part, dict) else {}), values.now)
+    inner = Values(Document(values.document.place, part if isinstance(part, dict) else {}), values.now)
+    inner.mends = values.mends
+    return inner
 
 
 def _ip(values: Values) -> str:
-    return values.text("ip", 100).removeprefix("::ffff:")[:45]
+    return values.text("ip", 45).removeprefix("::ffff:")
 
 
 LOGINS = Translation("logs", "登入日志", look_up, translate, write)

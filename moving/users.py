@@ -4,6 +4,7 @@ import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cache
 from typing import Any
 
@@ -20,7 +21,7 @@ from accounts.services.users import MAX_PASSWORD
 from moving.dump import Document
 from moving.errors import AlreadyHere, DocumentRefused
 from moving.translation import Arriving, Pass, Translation
-from moving.values import Values, is_storable, plain_all
+from moving.values import Values, is_whole, plain_all
 from permissions.models import DEFAULT_ROLEID, Role
 
 UNID_LENGTH, NAME_LENGTH = 64, 64
@@ -113,10 +114,7 @@ def _unid(values: Values) -> str:
 
 
 def _fields(values: Values, known: KnownUsers, run: Pass) -> User:
-    level = min(max(values.whole("vipLevel") or 0, 0), MOST_VIP)
-    if level != (values.whole("vipLevel") or 0):
-        values.mend(f"vipLevel 不是 0 到 {MOST_VIP} 的整数", values.raw("vipLevel"))
-    ends_at = values.moment("vipStamp", ahead=True) or values.moment("vipExpires", ahead=True)
+    vip_level, vip_expires_at = _vip(values)
     return User(
         role=_role(values, known, run),
         nickname=values.text("nickname", 64) or values.text("username", 64),
@@ -126,10 +124,25 @@ def _fields(values: Values, known: KnownUsers, run: Pass) -> User:
         city=values.text("city", 64),
         province=values.text("province", 64),
         country=values.text("country", 64),
-        vip_level=level,
-        vip_expires_at=ends_at if level else None,
+        vip_level=vip_level,
+        vip_expires_at=vip_expires_at,
         is_active=values.raw("status") in ACTIVE,
     )
+
+
+def _vip(values: Values) -> tuple[int, datetime | None]:
+    number = values.whole("vipLevel")
+    level = min(max(number or 0, 0), MOST_VIP)
+    if number != level and values.raw("vipLevel") is not None:
+        values.mend(f"vipLevel 不是 0 到 {MOST_VIP} 的整数", values.raw("vipLevel"))
+    if not level:
+        return 0, None
+    ends_at = values.moment("vipStamp", ahead=True) or values.moment("vipExpires", ahead=True)
+    # 0 is the old server's "none": a level that staff gave without an end.
+    told = [value for name in ("vipStamp", "vipExpires") if (value := values.raw(name)) not in (None, 0, "0")]
+    if told and ends_at is None:
+        values.mend("会员的到期时间无法使用，记为没有到期时间，请在后台核对", told[0])
+    return level, ends_at
 
 
 def _role(values: Values, known: KnownUsers, run: Pass) -> Role:
@@ -179,9 +192,12 @@ def _password(values: Values, user: User) -> None:
     password: Any = values.raw("password")
     if isinstance(password, int | float) and not isinstance(password, bool):
         password = values.text("password", MAX_PASSWORD)  # a number means its digits, as for the API
-    if not isinstance(password, str) or not password.strip() or not is_storable(password):
+    is_text = isinstance(password, str) and bool(password.strip())
+    if not is_text or not is_whole(password):
         user.password = ""  # see before()
-        if not user.openid:
+        if is_text:
+            values.mend("password 含有无法保存的字符，不带入：由老师设置密码")
+        elif not user.openid:
             values.mend("没有密码，也没有微信：由老师设置密码后才能登入")
         return
     user.password = password

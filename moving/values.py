@@ -8,10 +8,12 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from bson import Decimal128, ObjectId
+from django.core.exceptions import ValidationError
 
 from core.times import SHANGHAI, slash
 from moving.dump import Document
 from moving.errors import DocumentRefused
+from students.models import no_script
 
 NOT_GIVEN = "未填写"
 CENT = Decimal("0.01")
@@ -20,6 +22,7 @@ FLOAT_NOISE = Decimal("0.0001")
 _OLDEST, _LATEST = datetime(2000, 1, 1, tzinfo=SHANGHAI), datetime(2100, 1, 1, tzinfo=SHANGHAI)
 # PostgreSQL stores neither; a lone surrogate cannot even be answered as UTF-8.
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+_LOST = "\ufffd"  # stands for bytes that are no UTF-8, see dump.py
 # 2019/05/09 02:14:12, 2020-12-31,12:59:59, 2021/8/27 下午3:05:10, 2019-05-09
 _MOMENT = re.compile(r"(\d{4})[-/](\d\d?)[-/](\d\d?)(?:[ ,]+(上午|下午)?(\d\d?):(\d\d)(?::(\d\d))?)?")
 _ID_MOMENT = re.compile(r"([0-9]{4})([0-9]{2})([0-9]{2})([0-9]{2})([0-9]{2})([0-9]{2})([0-9]{3})?")
@@ -47,7 +50,8 @@ class Values:
         self._fields, self._has_picture = document.fields, has_picture
 
     def mend(self, what: str, detail: Any = "") -> None:
-        self.mends.append((what, str(detail)[:200]))
+        if (mend := (what, str(detail)[:200])) not in self.mends:  # a field may be read twice
+            self.mends.append(mend)
 
     def raw(self, *names: str) -> Any:
         """Return the first of these fields that is not empty."""
@@ -64,9 +68,8 @@ class Values:
         if text is None:
             self.mend(f"{name} 不是文本，留空", value)
             return ""
-        clean = _UNSTORABLE.sub("", text).strip()
-        if _UNSTORABLE.search(text):
-            self.mend(f"{name} 含有无法保存的字符，已去掉")
+        self._note_losses(name, text)
+        clean = _clean(text)
         if len(clean) > most:
             self.mend(f"{name} 超过 {most} 个字，截短", clean)
         return clean[:most]
@@ -87,10 +90,22 @@ class Values:
             raise DocumentRefused(f"没有 {name}")
         if len(text) > most:
             raise DocumentRefused(f"{name} 超过 {most} 个字符")
+        self._note_losses(name, _text(self.raw(name)) or "")
         return text
+
+    def _note_losses(self, name: str, text: str) -> None:
+        if _UNSTORABLE.search(text):
+            self.mend(f"{name} 含有无法保存的字符，已去掉")
+        if _LOST in text:
+            self.mend(f"{name} 的编码不是 UTF-8，看不懂的字节记为 {_LOST}")
 
     def picture(self, name: str) -> str:
         address = self.text(name, 500)
+        try:
+            no_script(address)
+        except ValidationError:
+            self.mend(f"{name} 会被浏览器当作脚本运行，留空", address)
+            return ""
         path = old_picture(address)
         if path and self._has_picture and not self._has_picture(path):
             self.mend(f"{name} 的图片不在图片目录中", path)
@@ -140,13 +155,18 @@ class Values:
         return moment if moment and _OLDEST <= moment <= self.now + timedelta(days=1) else None
 
 
-def is_storable(text: str) -> bool:
-    return not _UNSTORABLE.search(text)
+def is_whole(text: str) -> bool:
+    """Tell whether a text can be stored, and came without broken bytes."""
+    return not _UNSTORABLE.search(text) and _LOST not in text
 
 
 def plain(value: Any) -> str:
     """Return the text of an id, as :meth:`Values.id` reads it."""
-    return _UNSTORABLE.sub("", _text(value) or "").strip()
+    return _clean(_text(value) or "")
+
+
+def _clean(text: str) -> str:
+    return _UNSTORABLE.sub("", text).strip()
 
 
 def plain_all(documents: Iterable[Document], name: str) -> set[str]:

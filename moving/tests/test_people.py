@@ -57,6 +57,47 @@ def test_a_user_logs_in_as_before_and_is_who_he_was(move, api):
     assert log_in(api, "cxk", "556")["state"] is False
 
 
+@pytest.mark.parametrize(
+    ("fields", "mend"),
+    [
+        ({"vipLevel": 2}, None),
+        ({"vipLevel": 2, "vipStamp": 0, "vipExpires": ""}, None),
+        ({"vipLevel": 2, "vipStamp": 1684900000}, "会员的到期时间无法使用，记为没有到期时间，请在后台核对"),  # seconds
+        ({"vipLevel": 2, "vipExpires": "永久"}, "会员的到期时间无法使用，记为没有到期时间，请在后台核对"),
+        ({"vipLevel": "金卡"}, "vipLevel 不是 0 到 99 的整数"),
+        ({"vipLevel": 1.5, "vipStamp": "x"}, "vipLevel 不是 0 到 99 的整数"),
+    ],
+)
+def test_vip_time_that_cannot_be_read_is_told(move, api, fields, mend):
+    move({"users": [user(**fields)]})
+
+    info = log_in(api, "cxk", "555")["userInfo"]
+    assert (info["vipLevel"], info["vipExpires"]) == (2 if fields["vipLevel"] == 2 else 0, "")
+    assert reasons(move) == ([mend] if mend else [])
+
+
+@pytest.mark.parametrize(
+    ("username", "name", "mend"),
+    [
+        ("蔡\x00徐\ud83d坤", "蔡徐坤", "username 含有无法保存的字符，已去掉"),
+        ("蔡\ufffd坤", "蔡\ufffd坤", "username 的编码不是 UTF-8，看不懂的字节记为 \ufffd"),
+    ],
+)
+def test_a_name_that_does_not_come_as_it_was_is_told(move, api, username, name, mend):
+    move({"users": [user(username=username, nickname="")]})
+
+    assert log_in(api, name, "555")["userInfo"]["nickname"] == name
+    assert reasons(move) == [mend]
+
+
+@pytest.mark.parametrize("openid", ["", "o-1"])
+def test_a_password_that_nobody_can_type_is_told(move, openid):
+    move({"users": [user(password="密\ufffd码", openid=openid)]})
+
+    assert not User.objects.get().has_usable_password()
+    assert reasons(move) == ["password 含有无法保存的字符，不带入：由老师设置密码"]
+
+
 @pytest.mark.parametrize("password", ["123456", 123456, " a b ", "密码🔑", "x" * 200])
 def test_any_password_works_as_before(move, api, password):
     move({"users": [user(password=password)]})
@@ -89,11 +130,19 @@ def test_nobody_becomes_root_by_a_weak_password(move, api):
     assert "超级管理员的密码不符合要求，不带入：由这里的 root 设置后才能登入" in reasons(move)
 
 
-@pytest.mark.parametrize("fields", [{"password": ""}, {"password": None}, {"password": ["555"]}, {"password": "\x00"}])
-def test_without_a_password_nobody_gets_in(move, api, fields):
-    move({"users": [user(**fields)]})
+@pytest.mark.parametrize(
+    ("password", "mend"),
+    [
+        ("", "没有密码，也没有微信：由老师设置密码后才能登入"),
+        (None, "没有密码，也没有微信：由老师设置密码后才能登入"),
+        (["555"], "没有密码，也没有微信：由老师设置密码后才能登入"),
+        ("\x00", "password 含有无法保存的字符，不带入：由老师设置密码"),
+    ],
+)
+def test_without_a_password_nobody_gets_in(move, api, password, mend):
+    move({"users": [user(password=password)]})
 
-    assert "没有密码，也没有微信：由老师设置密码后才能登入" in reasons(move)
+    assert reasons(move) == [mend]
     for password in ("", " ", "None", "['555']", "!"):
         assert log_in(api, "cxk", password)["state"] is False
 
@@ -208,6 +257,15 @@ def test_the_login_log_goes_on(move, api):
     assert LoginLog.objects.exclude(user=None).count() == 2
 
 
+def test_what_a_login_loses_is_told(move):
+    at = {"loginTime": "2019/05/13 20:36:43", "ip": "1" * 46}
+    move({"logs": [{"_id": ObjectId(), "username": "cxk", "nowLogin": at | {"ip": ["x"]}, "lastLogin": at}]})
+
+    login = LoginLog.objects.get()
+    assert (login.ip, login.last_ip) == ("", "1" * 45)
+    assert reasons(move) == ["ip 不是文本，留空", "ip 超过 45 个字，截短"]
+
+
 # --- Students ----------------------------------------------------------------------------------------
 
 
@@ -248,6 +306,7 @@ def test_new_students_come_after_the_old_ones(move, lbw):
         ({"cTime": "x", "_id": ObjectId("5cd3c534e1e75b0ea034cf83")}, {"cTime": "2019/05/09 14:14:12"},
          "没有可用的创建时间，取 _id 中的时间"),
         ({"headimgurl": "https://wx.qlogo.cn/a/1"}, {"headimgurl": "https://wx.qlogo.cn/a/1"}, None),
+        ({"headimgurl": " JavaScript:x"}, {"headimgurl": ""}, "headimgurl 会被浏览器当作脚本运行，留空"),
     ],
 )  # fmt: skip
 def test_how_a_student_is_mended(move, lbw, fields, expected, mend):
