@@ -1,13 +1,14 @@
 """Translate `weather`: each record must pass the rules for the provider's present answers."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from moving.dump import Document
 from moving.errors import AlreadyHere, DocumentRefused
 from moving.translation import Arriving, Pass, Translation
-from moving.values import Values, plain
+from moving.values import Values
 from weather.errors import ProviderGarbled
-from weather.gateway import report_read
+from weather.gateway import MAX_TEXT, TEXT_FIELDS, report_read
 from weather.models import WeatherRecord
 
 _MISSPELT = "update_tim"
@@ -18,9 +19,8 @@ def look_up(_: Sequence[Document], __: Pass) -> None:
 
 
 def translate(values: Values, _: None, run: Pass) -> WeatherRecord:
-    fields = values.document.fields
-    answer = {name: plain(value) if isinstance(value, str) else value for name, value in fields.items()}
-    if not answer.get("update_time") and answer.get(_MISSPELT):
+    answer = {name: values.text(name, MAX_TEXT) for name in (*TEXT_FIELDS, _MISSPELT)} | _objects(values)
+    if not answer["update_time"]:
         answer["update_time"] = answer[_MISSPELT]  # not reported: half of all documents have it
     try:
         report = report_read(answer, run.now)
@@ -40,6 +40,15 @@ def translate(values: Values, _: None, run: Pass) -> WeatherRecord:
         created_at=report.observed_at,
         seen_at=report.observed_at,
     )
+
+
+def _objects(values: Values) -> dict[str, Any]:
+    """Return the fields that are no texts. The provider itself answers an empty list where there is no alarm."""
+    found = {"alarm": values.raw("alarm"), "aqi": values.raw("aqi")}
+    for name, value in found.items():
+        if value and not isinstance(value, dict) and (name, type(value)) != ("alarm", list):
+            values.mend(f"{name} 不是对象，留空", value)
+    return found
 
 
 def write(arriving: Sequence[Arriving], _: Pass) -> None:

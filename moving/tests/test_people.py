@@ -12,6 +12,7 @@ from accounts.services.scan_login import user_of
 from accounts.wechat import WechatProfile
 from permissions.models import Role
 from students.models import Student
+from weather.models import WeatherRecord
 
 USER = {"unid": "5d1c0b7e-3f0a-4f5e-9c55-1d0a7c0f2b11", "username": "cxk", "password": "555", "roleid": "102"}
 STUDENT = {
@@ -264,6 +265,17 @@ def test_what_a_login_loses_is_told(move):
     login = LoginLog.objects.get()
     assert (login.ip, login.last_ip) == ("", "1" * 45)
     assert reasons(move) == ["ip 不是文本，留空", "ip 超过 45 个字，截短"]
+
+
+def test_what_a_weather_record_loses_is_told(move):
+    day = {"city": "南京", "date": "2020-05-01", "update_tim": "08:00", "tem": {"day": 20}, "wea": "晴\x00"}
+    move({"weather": [{"_id": ObjectId(), "alarm": "无", "aqi": ["50"]} | day]})
+
+    record = WeatherRecord.objects.get()
+    assert (record.wea, record.tem, record.aqi["air"], record.alarm["alarm_type"]) == ("晴", "", "", "")
+    assert sorted(reasons(move)) == [
+        "alarm 不是对象，留空", "aqi 不是对象，留空", "tem 不是文本，留空", "wea 含有无法保存的字符，已去掉",
+    ]  # fmt: skip
 
 
 # --- Students ----------------------------------------------------------------------------------------
