@@ -210,11 +210,13 @@ def _network(machines: list[Machine]) -> Iterator[None]:
 
 def until(happens, what: str, timeout_s: float = 90) -> float:
     """Wait until ``happens()`` is true and return how long that took; an exception counts as not yet."""
-    began = time.monotonic()
+    began, why = time.monotonic(), ""
     while True:
-        with suppress(Exception):
+        try:
             if happens():
                 return time.monotonic() - began
+        except Exception as error:
+            why = f": {error!r}"
         if time.monotonic() - began > timeout_s:
-            raise AssertionError(f"{what} did not happen within {timeout_s:.0f} s")
+            raise AssertionError(f"{what} did not happen within {timeout_s:.0f} s{why}")
         time.sleep(0.2)

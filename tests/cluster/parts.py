@@ -5,6 +5,8 @@ import os
 import shutil
 import socket
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import psycopg
@@ -303,21 +305,33 @@ class Installation:
             machine.tend()
 
     def is_whole(self) -> bool:
-        """Whether every spare is in its place again."""
+        """Whether every spare is in its place again.
+
+        :raises AssertionError: one is not; the text names what is missing.
+        """
         self.tend()
+        missing = [what for what, is_there in self._places().items() if not is_there()]
+        assert not missing, missing
+        return True
+
+    def _places(self) -> dict[str, Callable[[], bool]]:
+        return {
+            "a standby of the database": self._has_standby,
+            "a standby of Valkey": self._has_cache_standby,
+            **{app.name: partial(self.is_up, app) for app in self.apps},
+            "one active entrance": lambda: sum(door.has(f"{NET}.{SHARED}") for door in self.doors) == 1,
+        }
+
+    def _has_standby(self) -> bool:
         roles = sorted(self.role(machine) for machine in self.databases)
         sync = psycopg.connect(DATABASE_URL.replace("/spms?", "/postgres?"), connect_timeout=2, autocommit=True)
         with sync:
             states = [row[0] for row in sync.execute("SELECT sync_state FROM pg_stat_replication")]
+        return roles == ["primary", "replica"] and "sync" in states
+
+    def _has_cache_standby(self) -> bool:
         cache = redis.Redis(self.primary_cache().address, password=PASSWORD, socket_timeout=2).info("replication")
-        return (
-            roles == ["primary", "replica"]
-            and "sync" in states
-            and cache["role"] == "master"
-            and cache["connected_slaves"] == 1
-            and all(self.is_up(app) for app in self.apps)
-            and sum(door.has(f"{NET}.{SHARED}") for door in self.doors) == 1
-        )
+        return cache["role"] == "master" and cache["connected_slaves"] == 1
 
 
 def ask(url: str, **headers: str) -> int:
