@@ -195,7 +195,7 @@ def measure_sweep(finished: list[int], buyer_pk: int, products: list[str]) -> di
     from shop.services.order_expire import orders_sweep
 
     with connection.cursor() as cursor:
-        cursor.execute("TRUNCATE shop_order, shop_orderline, shop_orderlog")
+        cursor.execute("TRUNCATE shop_order CASCADE")
     found: dict[str, Any] = {}
     for upto in finished:
         add_finished_orders(upto, buyer_pk)
