@@ -1,4 +1,4 @@
-"""WsgiAnswer HTTP requests that an ASGI server receives by the WSGI application, in threads.
+"""Answer HTTP requests that an ASGI server receives by the WSGI application, in threads.
 
 Problem: libraries for this (a2wsgi, asgiref) let the thread ask the event loop for each part of a request and of an
 answer. Here a body has already been collected, and an answer is mostly one part, so a thread needs the loop only to
