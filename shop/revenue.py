@@ -9,7 +9,6 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from django.db import connection
 from django.db.models import Aggregate, Count, F, Q, Sum
 from django.db.models.functions import TruncDate
 
@@ -20,11 +19,6 @@ from shop.states import EARNING, State
 Span = tuple[datetime, datetime]
 _REVENUE = F("total") - F("refunded")
 DAYS = 30
-_DAYS = """
-SELECT (created_at AT TIME ZONE 'Asia/Shanghai')::date, count(*),
-    coalesce(sum(total - refunded) FILTER (WHERE state = ANY(%s)), 0)
-FROM shop_order WHERE created_at >= %s GROUP BY 1
-"""
 
 
 @dataclass(frozen=True)
@@ -54,12 +48,18 @@ class Day:
 
 def order_days(now: datetime) -> list[Day]:
     """Return number and revenue of the orders of each of the last ``DAYS`` days. ``now`` is in local time."""
-    first = now.replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=DAYS - 1)
-    with connection.cursor() as cursor:
-        cursor.execute(_DAYS, [[state.value for state in EARNING], first])
-        found = {day: Day(day, orders, revenue) for day, orders, revenue in cursor.fetchall()}
-    days = [(first + timedelta(days=n)).date() for n in range(DAYS)]
+    days = [now.date() - timedelta(days=n) for n in reversed(range(DAYS))]
+    found = {row["day"]: Day(row["day"], row["placed"], row["revenue"]) for row in _placed_by_day(days[0], days[-1])}
     return [found.get(day, Day(day, 0, Decimal(0))) for day in days]
+
+
+def _placed_by_day(first: date, last: date) -> Any:
+    """Return day, number, amount and revenue of the orders that were placed on each day, in one query."""
+    begins, ends = day_begins(first), day_begins(last + timedelta(days=1))
+    orders: Any = Order.objects.order_by().filter(created_at__gte=begins, created_at__lt=ends)
+    sums = orders.annotate(day=TruncDate("created_at", tzinfo=SHANGHAI)).values("day")
+    earned = Sum(_REVENUE, filter=Q(state__in=EARNING), default=Decimal())
+    return sums.annotate(placed=Count("pk"), amount=Sum("total"), revenue=earned)
 
 
 def products_best(span: Span, *, most: int) -> list[tuple[int, str, int]]:
@@ -95,11 +95,7 @@ class OrderDay:
 def order_days_between(first: date, last: date) -> dict[date, OrderDay]:
     """Return the figures of each day that has some; both days are included. Two queries."""
     begins, ends = day_begins(first), day_begins(last + timedelta(days=1))
-    orders: Any = Order.objects.order_by().filter(created_at__gte=begins, created_at__lt=ends)
-    sums = orders.annotate(day=TruncDate("created_at", tzinfo=SHANGHAI)).values("day")
-    earned = Sum(_REVENUE, filter=Q(state__in=EARNING), default=Decimal())
-    sums = sums.annotate(placed=Count("pk"), amount=Sum("total"), revenue=earned)
-    days = {row.pop("day"): OrderDay(**row) for row in sums}
+    days = {row.pop("day"): OrderDay(**row) for row in _placed_by_day(first, last)}
     ended: Any = OrderLog.objects.order_by().filter(at__gte=begins, at__lt=ends, from_state=State.OPEN)
     ended = ended.filter(to_state__in=[State.CANCELLED, State.CLOSED, State.INVALID])
     ended = ended.annotate(day=TruncDate("at", tzinfo=SHANGHAI)).values("day")
