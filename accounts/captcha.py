@@ -12,6 +12,7 @@ from core.ids import random_text
 
 LIFETIME_S = 300
 # Without characters that look alike when rotated (0OQ, 1ILJ7, 2Z, 5S, 6G, 8B, XY), and without the wide M and W.
+# Clients refuse to send 0, o, 1 and i.
 ALPHABET = "ACDEFHKNPRTUY349"
 KEY_LENGTH = 32
 

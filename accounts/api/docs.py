@@ -190,7 +190,7 @@ CAPTCHA = Doc(
     ok={
         "status": 200,
         "state": True,
-        "img": '<svg xmlns="http://www.w3.org/2000/svg" width="130" height="48">…</svg>',
+        "img": '<svg xmlns="http://www.w3.org/2000/svg" width="150" height="48">…</svg>',
         "key": "9cQ2vXo0L5sTj7WbE1yRk3HnUf6Za8Dp",
     },
     about=f"`img` 是一个 SVG 元素,直接放入页面即可。{span(timedelta(seconds=CAPTCHA_LIFETIME_S))}内有效,只能校验一次。",

@@ -163,10 +163,10 @@ class LoginLogParams(PageParams):
 class QrcodeParams(Params):
     error = errors.SidUnknown
 
-    sid = PlainText(max_length=64, help_text="connectSuccess 事件给出的 sid")
+    sid = PlainText(max_length=64, required=False, help_text="connectSuccess 事件给出的 sid")
 
     def refusal(self) -> DomainError:
-        return errors.SidMissing() if self.missing() else errors.SidUnknown()
+        return errors.SidUnknown()
 
 
 class CallbackParams(Params):

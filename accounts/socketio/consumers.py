@@ -11,12 +11,14 @@ import orjson
 import redis
 from channels.consumer import AsyncConsumer
 from channels.exceptions import StopConsumer
+from django.conf import settings
 
 from accounts.socketio import origins, packets, sessions
 from accounts.socketio.config import PLAIN_LIFETIME_S, PLAIN_TTL_S, UPGRADE_WINDOW_MS, timing
 from accounts.socketio.hub import TICK_S, Hub, KeepAlive, current_hub
 from accounts.socketio.packets import Packet, PacketError
 from accounts.socketio.protocol import MAX_BODY, Peer, open_packet
+from core.api.request import address_of
 
 Greeting = Callable[[str], tuple[str, Any]]
 NORMAL, TOO_BIG, TRY_AGAIN = 1000, 1009, 1013
@@ -57,6 +59,13 @@ class SocketConsumer(AsyncConsumer):
 
     def header(self, name: bytes) -> str:
         return next((value.decode("latin-1") for key, value in self.scope["headers"] if key == name), "")
+
+    def address(self) -> str:
+        """Return the client's address in the sandbox, "" elsewhere: only there a session is found by it."""
+        if not settings.SANDBOX:
+            return ""
+        peer = self.scope.get("client") or ("",)
+        return address_of(peer[0], self.header(b"x-forwarded-for"))
 
     def query(self) -> dict[str, str]:
         return dict(parse_qsl(self.scope["query_string"].decode("latin-1"), keep_blank_values=True))
@@ -222,7 +231,7 @@ class EngineConsumer(WebsocketConsumer):
             first += [*self.peer.join(self.sid), self.welcome(self.sid)]
         # Before the accept: while Valkey is away the handshake fails, and socket.io tries again at once. When
         # a WebSocket ends before its first packet, socket.io (2.3.0, 4.8.4) does not notice, and waits for 20 s.
-        await self.hub.sessions.open(self.sid, sessions.WEBSOCKET, self.peer)
+        await self.hub.sessions.open(self.sid, sessions.WEBSOCKET, self.peer, self.address())
         await self.accept()
         await self.deliver(first)
         await self._join_hub()
@@ -285,7 +294,7 @@ class PlainConsumer(WebsocketConsumer):
             await self.refuse()
         self.sid = sessions.new_sid()
         self.opened_at = self.touched_at = time.monotonic()
-        await self.hub.sessions.open(self.sid, sessions.PLAIN, Peer(self.VERSION, is_joined=True))
+        await self.hub.sessions.open(self.sid, sessions.PLAIN, Peer(self.VERSION, is_joined=True), self.address())
         await self.accept()
         await self.deliver([self.welcome(self.sid)])
         await self.hub.add(self)

@@ -123,7 +123,7 @@ class PollingConsumer(SocketConsumer):
         ]
         if version == 3:
             first += [*peer.join(sid), self.welcome(sid)]
-        await self.hub.sessions.open(sid, sessions.POLLING, peer)
+        await self.hub.sessions.open(sid, sessions.POLLING, peer, self.address())
         await self._answer_packets(first, version)
 
     async def _poll(self, sid: str, version: int) -> None:

@@ -58,6 +58,19 @@ def is_live(sid: str) -> bool:
     return is_sid(sid) and valkey.client().hget(_keys(sid)[0], "joined") == b"1"
 
 
+def only_sid_at(address: str) -> str:
+    """Return the sid of the only connected client with this address; "" if there is none, or more than one.
+
+    Reads all sessions, because only a sandbox asks: its few clients need no index.
+    """
+    clients = []
+    for key in valkey.client().scan_iter(match="spms:sio:s:*", count=5000):
+        joined, of_client = valkey.client().hmget(key, ["joined", "address"])
+        if joined == b"1" and of_client == address.encode():
+            clients.append(key.decode().rpartition(":")[2])
+    return clients[0] if len(clients) == 1 else ""
+
+
 def emit(sid: str, event: str, data: Any) -> bool:
     """Send an event to one client, whichever process serves it; return False if the client has gone."""
     proc = _sync_script("emit")(keys=_keys(sid), args=[sid, packets.encode_event(event, data)])
@@ -133,13 +146,16 @@ class Sessions:
     async def _run(self, name: str, sid: str, *args: Any) -> Any:
         return await self._scripts[name](keys=_keys(sid), args=args)
 
-    async def open(self, sid: str, transport: str, peer: Peer) -> None:
-        """Create a session; ``transport`` is ``POLLING``, ``WEBSOCKET`` or ``PLAIN``."""
+    async def open(self, sid: str, transport: str, peer: Peer, address: str = "") -> None:
+        """Create a session; ``transport`` is ``POLLING``, ``WEBSOCKET`` or ``PLAIN``.
+
+        :param address: of the client, for :func:`only_sid_at`; "" keeps none.
+        """
         times = timing(peer.version)
         is_poll = transport == POLLING
         ping_in: int | str = times.interval_ms if is_poll and peer.version == 4 else ""
         proc = "" if is_poll else self.proc
-        await self._run("open", sid, transport, peer.version, int(peer.is_joined), proc, times.ttl_ms, ping_in)
+        await self._run("open", sid, transport, peer.version, int(peer.is_joined), proc, times.ttl_ms, ping_in, address)
 
     async def peer(self, sid: str) -> tuple[Peer, str] | None:
         """Load a client's state and its transport; None if the session is over."""

@@ -43,9 +43,11 @@ def test_every_captcha_is_another(api):
     assert len({answer_of(body["key"]) for body in made}) > 15
 
 
-def test_letters_look_like_no_other_letter():
-    assert not set(captcha.ALPHABET) & set("0OQ1ILJ72Z5S6G8BXMW")
-    assert captcha.ALPHABET.upper() == captcha.ALPHABET
+def test_has_five_characters_of_which_none_looks_like_another(api):
+    answers = {answer_of(api.get("/users/getCaptcha").json()["key"]) for _ in range(20)}
+
+    assert {len(answer) for answer in answers} == {5}
+    assert not set("".join(answers).upper()) & set("0OQ1ILJ72Z5S6G8BXMW")
 
 
 @pytest.mark.parametrize("change", [str.lower, str.upper, lambda text: f" {text} "])

@@ -38,9 +38,9 @@ def _empty_valkey() -> Iterator[None]:
 class Screen:
     """A connected socket, without the process that holds it."""
 
-    def __init__(self) -> None:
+    def __init__(self, address: str = "") -> None:
         self.sid, self.taken = sessions.new_sid(), list[str]()
-        self.does("open", self.sid, sessions.POLLING, Peer(version=4, is_joined=True))
+        self.does("open", self.sid, sessions.POLLING, Peer(version=4, is_joined=True), address)
 
     def does(self, step: str, *args: Any) -> Any:
         async def run() -> Any:
@@ -182,6 +182,32 @@ def test_gives_a_socket_that_left_none(api: Any, screen: Screen) -> None:
     screen.leave()
 
     assert api.get("/users/getQrcode", sid=screen.sid).json()["msg"] == "socket指定sid错误"
+
+
+@pytest.mark.parametrize(
+    ("is_sandbox", "addresses", "is_found"),
+    [
+        (True, ["127.0.0.1"], True),
+        (True, ["127.0.0.1", "10.0.0.2"], True),
+        (True, ["127.0.0.1", "127.0.0.1"], False),
+        (True, ["10.0.0.2", ""], False),
+        (False, ["127.0.0.1"], False),
+    ],
+)
+def test_without_sid_the_sandbox_means_the_only_socket_of_the_address(
+    api: Any, settings: Any, is_sandbox: bool, addresses: list[str], is_found: bool
+) -> None:
+    settings.SANDBOX = is_sandbox
+    screens = [Screen(address) for address in addresses]
+
+    body = api.get("/users/getScancode").json()
+
+    if is_found:
+        state = parse_qs(urlsplit(body["scanCodeUrl"]).query)["state"][0]
+        api.get("/users/wechatCallBack", code="c1", state=state)
+        assert [len(screen.events) for screen in screens] == [1, *[0] * (len(screens) - 1)]
+    else:
+        assert body == {"state": False, "status": 10022, "msg": "没有传递sid"}
 
 
 # --- The phone ---------------------------------------------------------------------------------------

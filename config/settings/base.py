@@ -464,9 +464,9 @@ AUDITLOG_STORE_JSON_CHANGES = True
 AUDITLOG_USE_FK_STRING_REPRESENTATION = True
 
 # --- Captcha -------------------------------------------------------------------------------------
-CAPTCHA_LENGTH = 4
+CAPTCHA_LENGTH = 5  # clients send no other number of characters
 CAPTCHA_FONT_SIZE = 34
-CAPTCHA_IMAGE_SIZE = (130, 48)
+CAPTCHA_IMAGE_SIZE = (150, 48)
 # More distortion makes it harder for people, but not for machines.
 CAPTCHA_LETTER_ROTATION = (-25, 25)
 CAPTCHA_FOREGROUND_COLOR = "#1f3a5f"

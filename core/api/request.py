@@ -32,12 +32,17 @@ def client_ip(request: Any) -> str:
 
     ``X-Forwarded-For`` is read only if it has passed ``TRUSTED_PROXIES`` proxies: a client can send that header too.
     """
+    return address_of(request.META.get("REMOTE_ADDR") or "", request.META.get("HTTP_X_FORWARDED_FOR", ""))
+
+
+def address_of(peer: str, forwarded_for: str) -> str:
+    """Return the address of a caller whose connection comes from ``peer``; ``forwarded_for`` is the header."""
     hops = settings.TRUSTED_PROXIES
     if hops:
-        forwarded = [part.strip() for part in request.META.get("HTTP_X_FORWARDED_FOR", "").split(",") if part.strip()]
+        forwarded = [part.strip() for part in forwarded_for.split(",") if part.strip()]
         if len(forwarded) >= hops and (address := _address(forwarded[-hops])):
             return address
-    return _address(request.META.get("REMOTE_ADDR") or "")
+    return _address(peer)
 
 
 def client_network(request: Any) -> str:

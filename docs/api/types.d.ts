@@ -2953,9 +2953,9 @@ export interface operations {
     };
     get_users_getQrcode: {
         parameters: {
-            query: {
+            query?: {
                 /** @description connectSuccess 事件给出的 sid */
-                sid: string;
+                sid?: string;
             };
             header?: never;
             path?: never;

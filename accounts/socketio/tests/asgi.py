@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 from accounts.routing import application
 
 PATIENCE_S = 5.0
+CLIENT = ("10.0.0.7", 40_000)
 
 
 @dataclass
@@ -40,6 +41,7 @@ async def request(
         "type": "http",
         "method": method,
         "path": path,
+        "client": CLIENT,
         "query_string": urlencode(query).encode(),
         "headers": [(name.lower().encode(), value.encode()) for name, value in (headers or {}).items()],
     }
@@ -113,6 +115,7 @@ class WebSocket:
         self.scope = {
             "type": "websocket",
             "path": path,
+            "client": CLIENT,
             "query_string": urlencode(query).encode(),
             "headers": [(name.lower().encode(), value.encode()) for name, value in (headers or {}).items()],
         }

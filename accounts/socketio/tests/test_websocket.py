@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from accounts.socketio import sessions
 from accounts.socketio.hub import current_hub
-from accounts.socketio.tests.asgi import Client, WebSocket, in_another_process
+from accounts.socketio.tests.asgi import CLIENT, Client, WebSocket, in_another_process
 from core.cache import valkey
 
 GREETING = '42["connectSuccess",{"state":true,"status":200,"sid":"%s","msg":"连接成功"}]'
@@ -67,6 +67,27 @@ def test_the_handshake_fails_while_valkey_is_away(to: Callable[[], WebSocket], m
     async def story() -> None:
         async with to() as ws:
             assert ws.first["type"] == "websocket.close"
+
+    tell(story)
+
+
+@pytest.mark.parametrize("is_sandbox", [True, False])
+def test_only_a_sandbox_finds_a_client_by_its_address(settings: Any, is_sandbox: bool) -> None:
+    settings.SANDBOX = is_sandbox
+
+    async def found() -> str:
+        return await asyncio.to_thread(sessions.only_sid_at, CLIENT[0])
+
+    async def story() -> None:
+        async with engine() as ws:
+            assert await found() == "", "has not joined yet"
+            sid = await joined(ws)
+            assert await found() == (sid if is_sandbox else "")
+            async with WebSocket("/ws/login"):
+                assert await found() == ""
+        polling = Client("3")
+        await polling.connect()
+        assert await found() == (polling.sid if is_sandbox else "")
 
     tell(story)
 
