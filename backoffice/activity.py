@@ -6,7 +6,7 @@ from datetime import datetime
 from auditlog.models import LogEntry
 from django.db.models import Count, Q
 
-from core.admin.audit import Deed
+from shop.actions import OrderAction
 
 
 @dataclass(frozen=True)
@@ -23,8 +23,8 @@ def staff_activity(begins: datetime, ends: datetime, *, most: int) -> list[Activ
     entries = LogEntry.objects.order_by().filter(timestamp__gte=begins, timestamp__lt=ends, actor__is_staff=True)
     counts = entries.values("actor_id", "actor__username").annotate(
         n=Count("pk"),
-        parcels=Count("pk", filter=Q(action=Deed.SHIP)),
-        refunds=Count("pk", filter=Q(action=Deed.REFUND)),
+        parcels=Count("pk", filter=Q(action=OrderAction.SHIP)),
+        refunds=Count("pk", filter=Q(action=OrderAction.REFUND)),
     )
     rows = counts.order_by("-n", "actor_id").values_list("actor_id", "actor__username", "n", "parcels", "refunds")
     return [Activity(*row) for row in rows[:most]]

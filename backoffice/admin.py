@@ -20,12 +20,13 @@ from unfold.decorators import display
 
 from accounts.selectors import pks_of, staff_names
 from backoffice import exports  # noqa: F401  (registers its page)
-from backoffice.audit import KINDS, WATCHED, changes_of
+from backoffice.audit import KINDS, STAFF_ACTIONS, WATCHED, changes_of
 from backoffice.periods import NAMES, period_of
-from core.admin.audit import DEVICE, Deed
 from core.admin.base import LONGEST_SEARCH, OfficeAdmin, ReadOnlyRows
+from core.audit import DEVICE, StaffAction
 from core.browsers import browser_name
 from core.times import dash, local
+from shop.actions import OrderAction
 
 FIELDS_NAMED = 4
 BEGINNING = 64  # characters of an object's name that have an index, made by core's migration 0004
@@ -34,9 +35,9 @@ _COLOURS = {
     "新增": "success",
     "修改": "info",
     "删除": "danger",
-    Deed.SHIP.label: "success",
-    Deed.REFUND.label: "warning",
-    Deed.LOGIN_REFUSED.label: "danger",
+    OrderAction.SHIP.label: "success",
+    OrderAction.REFUND.label: "warning",
+    StaffAction.LOGIN_REFUSED.label: "danger",
 }
 
 admin.site.unregister(LogEntry)
@@ -59,8 +60,8 @@ class PeriodFilter(admin.SimpleListFilter):
         return queryset.filter(timestamp__gte=begins)
 
 
-class DeedFilter(DropdownFilter):
-    title, parameter_name = "操作", "deed"
+class ActionFilter(DropdownFilter):
+    title, parameter_name = "操作", "kind"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         return [(str(number), label) for number, label in KINDS.items()]
@@ -101,10 +102,10 @@ class WatchedModelFilter(DropdownFilter):
 # Above the list: what people ask most often, one click each.
 SHORTCUTS: list[tuple[str, str]] = [
     ("今天", "day=today"),
-    ("今天的退款", f"day=today&deed={Deed.REFUND}"),
-    ("今天的发货", f"day=today&deed={Deed.SHIP}"),
-    ("导入导出", f"deed={Deed.IMPORT},{Deed.EXPORT},{Deed.BULK},{Deed.UNDO}"),
-    ("登录", f"deed={Deed.LOGIN},{Deed.LOGIN_REFUSED}"),
+    ("今天的退款", f"day=today&kind={OrderAction.REFUND}"),
+    ("今天的发货", f"day=today&kind={OrderAction.SHIP}"),
+    ("导入导出", f"kind={StaffAction.IMPORT},{StaffAction.EXPORT},{StaffAction.BULK},{StaffAction.UNDO}"),
+    ("登录", f"kind={StaffAction.LOGIN},{StaffAction.LOGIN_REFUSED}"),
     ("角色权限", "model=permissions.role"),
     ("全部", ""),
 ]
@@ -118,7 +119,7 @@ class ChangeAdmin(ReadOnlyRows, OfficeAdmin):
     list_display = ["at", "actor_name", "kind", "what", "which", "fields_named", "remote_addr"]
     list_display_links = ["at"]
     sortable_by = ["at"]  # no other column has an index: 180,000 entries by address took 0.35 s
-    list_filter = [PeriodFilter, DeedFilter, PersonFilter, WatchedModelFilter, ("timestamp", RangeDateTimeFilter)]
+    list_filter = [PeriodFilter, ActionFilter, PersonFilter, WatchedModelFilter, ("timestamp", RangeDateTimeFilter)]
     list_filter_submit = True
     list_select_related = ["actor", "content_type"]
     list_per_page = 50
@@ -129,7 +130,7 @@ class ChangeAdmin(ReadOnlyRows, OfficeAdmin):
     readonly_fields = fields
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        shown = "&".join(f"{name}={request.GET[name]}" for name in ("day", "deed", "model") if name in request.GET)
+        shown = "&".join(f"{name}={request.GET[name]}" for name in ("day", "kind", "model") if name in request.GET)
         shortcuts = [(title, f"?{query}", query == shown) for title, query in SHORTCUTS]
         return super().changelist_view(request, {"shortcuts": shortcuts} | (extra_context or {}))
 
@@ -149,7 +150,7 @@ class ChangeAdmin(ReadOnlyRows, OfficeAdmin):
 
     @display(description="操作者")
     def actor_name(self, entry: LogEntry) -> str:
-        if entry.action == Deed.LOGIN_REFUSED:
+        if entry.action == StaffAction.LOGIN_REFUSED:
             return "—"  # nobody has proved to be the user whose name was typed
         return entry.actor.get_username() if entry.actor else "系统"
 
@@ -172,8 +173,8 @@ class ChangeAdmin(ReadOnlyRows, OfficeAdmin):
 
     @display(description="内容")
     def fields_named(self, entry: LogEntry) -> str:
-        """Return what a deed says of itself, or the names of the fields that were changed."""
-        if entry.action in Deed:
+        """Return what an action says of itself, or the names of the fields that were changed."""
+        if entry.action in STAFF_ACTIONS:
             changes = changes_of(entry)
             return " · ".join(browser_name(one.after) if one.field == DEVICE else one.after for one in changes)
         names = [change.field for change in changes_of(entry)]

@@ -12,8 +12,8 @@ class BackofficeConfig(AppConfig):
     def ready(self) -> None:
         from backoffice import metrics  # noqa: F401  (registers its metrics)
         from backoffice.audit import watch_models
-        from backoffice.deeds import watch_logs
-        from core.admin.audit import name_actor
+        from backoffice.staff_actions import watch_logs
+        from core.audit import name_actor
 
         watch_models()
         watch_logs()

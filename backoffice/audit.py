@@ -1,7 +1,8 @@
 """Choose which models' changes are recorded, and put a recorded change into words.
 
-Orders, payments and refunds are not watched: each of their steps writes its own log, and ``backoffice.deeds`` repeats
-what staff did. Nor are tables that the system itself fills with many rows: tokens, journals, sessions, carts.
+Orders, payments and refunds are not watched: each of their steps writes its own log, and
+``backoffice.staff_actions`` repeats what staff did. Nor are tables that the system itself fills with many rows:
+tokens, journals, sessions, carts.
 """
 
 import json
@@ -18,9 +19,10 @@ from django.conf import settings
 from django.core.exceptions import FieldDoesNotExist
 from django.db.models import BooleanField, DateTimeField, Field
 
-from core.admin.audit import Deed
+from core.audit import StaffAction
 from core.db.purge import BATCH, rows_purge
 from core.times import dash
+from shop.actions import OrderAction
 
 # Each model with its options for auditlog. Fields that repeat what the entry or another log says are excluded.
 WATCHED: dict[str, dict[str, Any]] = {
@@ -35,11 +37,12 @@ WATCHED: dict[str, dict[str, Any]] = {
         "include_fields": ["version", "appid", "city", "sealed_secret"],
     },
 }
+STAFF_ACTIONS = (*OrderAction, *StaffAction)
 KINDS: dict[int, str] = {
     LogEntry.Action.CREATE: "新增",
     LogEntry.Action.UPDATE: "修改",
     LogEntry.Action.DELETE: "删除",
-    **{deed.value: str(deed.label) for deed in Deed},
+    **{action.value: str(action.label) for action in STAFF_ACTIONS},
 }
 LONGEST = 300  # characters of a value that the page shows
 _DONE = {"add": "添加", "delete": "移除"}

@@ -18,10 +18,10 @@ from django.urls import reverse
 from django.utils import timezone
 
 from backoffice.navigation import DAILY_NEEDS, may_see_all
-from core.admin.audit import Deed, deed_record
 from core.admin.exports import download
 from core.admin.password import require_password
 from core.admin.tables import table
+from core.audit import StaffAction, action_record
 from core.money import fen_to_yuan
 from core.sheets import Page, book_write
 from core.times import dash, local
@@ -155,7 +155,7 @@ def daily_page(request: HttpRequest) -> HttpResponse:
             raise PermissionDenied
         require_password(request, is_download=True)
         name = f"日报-{sheet.title.replace(' ', '')}.xlsx"
-        deed_record(request.user, Deed.EXPORT, {"文件": name})
+        action_record(request.user, StaffAction.EXPORT, {"文件": name})
         return download(name, _book(sheet))
     query = f"from={sheet.first}&to={sheet.last}"
     context = admin.site.each_context(request) | {

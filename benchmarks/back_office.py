@@ -179,7 +179,7 @@ def fill_others(rows: int) -> None:
     from django.utils import timezone
 
     from accounts.models import LoginAttempt, LoginLog, RevokedToken, User
-    from core.admin.audit import Deed, deed_record
+    from core.audit import StaffAction, action_record
     from payments.models import InboundEvent
     from permissions.models import Role
     from students.models import Student
@@ -210,7 +210,7 @@ def fill_others(rows: int) -> None:
     multiply(
         "uploads_upload", source, {"id": "t.id + k", "name": f"'bench' || {number} || '.png'"}, "t.name = 'bench.png'"
     )
-    deed_record(Student.objects.all()[0], Deed.BULK, {"说明": "换班"})
+    action_record(Student.objects.all()[0], StaffAction.BULK, {"说明": "换班"})
     InboundEvent.objects.create(
         channel="v3", received_at=now, body=b"{}", verdict="accepted", kind="TRANSACTION.SUCCESS"
     )

@@ -19,11 +19,11 @@ from django.contrib.contenttypes.models import ContentType
 from django.db.models import Model, ProtectedError, QuerySet
 
 from accounts.models import User
-from core.admin.audit import Deed
 from core.ids import time17
 from core.money import fen_text
 from core.times import SHANGHAI, local
 from payments.models import BillRun, Difference, Payment, PaymentLog, PaymentStatus, Refund, RefundStatus
+from shop.actions import OrderAction
 from shop.models import Order, OrderLine, OrderLog, Product
 from shop.services.order_expire import order_deadline
 from shop.services.order_move import SYSTEM, WECHAT
@@ -151,7 +151,7 @@ def _write(now: datetime) -> int:
     Refund.objects.bulk_create(refunds)
     PaymentLog.objects.bulk_create(log for one in made for log in _money_logs(one))
     _runs(payments, refunds, now)
-    LogEntry.objects.bulk_create(entry for one in made for entry in _deeds(one, _actor()))
+    LogEntry.objects.bulk_create(entry for one in made for entry in _staff_actions(one, _actor()))
     return len(made)
 
 
@@ -299,21 +299,21 @@ def _actor() -> int | None:
     return User.objects.filter(username=STAFF).values_list("pk", flat=True).first()
 
 
-def _deeds(made: _Made, actor_pk: int | None) -> Iterator[LogEntry]:
-    """Yield what staff did, as ``backoffice.deeds`` would have recorded it."""
+def _staff_actions(made: _Made, actor_pk: int | None) -> Iterator[LogEntry]:
+    """Yield what staff did, as ``backoffice.staff_actions`` would have recorded it."""
     for log in made.logs:
         if log.actor == STAFF:
             states = " → ".join(State(state).label for state in (log.from_state, log.to_state) if state)
-            deed = Deed.SHIP if log.event == Event.SHIP.label else Deed.ORDER
-            yield _entry(made.order, deed, {"事件": log.event, "状态": states}, actor_pk, log.at)
+            action = OrderAction.SHIP if log.event == Event.SHIP.label else OrderAction.ORDER
+            yield _entry(made.order, action, {"事件": log.event, "状态": states}, actor_pk, log.at)
     if refund := made.refund:
         words = {"事件": "申请退款", "金额": fen_text(refund.amount_fen), "原因": refund.reason}
-        yield _entry(refund, Deed.REFUND, words, actor_pk, refund.created_at)
+        yield _entry(refund, OrderAction.REFUND, words, actor_pk, refund.created_at)
 
 
-def _entry(row: Any, deed: Deed, words: dict[str, str], actor_pk: int | None, at: datetime) -> LogEntry:
+def _entry(row: Any, action: OrderAction, words: dict[str, str], actor_pk: int | None, at: datetime) -> LogEntry:
     return LogEntry(
         content_type=ContentType.objects.get_for_model(row), object_pk=str(row.pk), object_id=row.pk,
-        object_repr=str(row), action=deed, changes={label: ["", text] for label, text in words.items()},
+        object_repr=str(row), action=action, changes={label: ["", text] for label, text in words.items()},
         actor_id=actor_pk, cid=MARK, timestamp=at,
     )  # fmt: skip

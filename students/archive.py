@@ -6,7 +6,7 @@ from datetime import datetime
 from django.db import connection, transaction
 from django.db.models import Q
 
-from core.admin.audit import Deed
+from core.audit import StaffAction
 from students.bulk import students_note
 from students.errors import NotArchived, NumberTaken
 from students.models import ArchivedStudent, Student
@@ -31,7 +31,7 @@ def students_archive(*, pks: Sequence[int], actor_pk: int | None, now: datetime)
         with connection.cursor() as cursor:
             cursor.execute(_PUT_ASIDE, [[student.pk for student in students], now, actor_pk])
         changes = [{"班级": ["", student.class_name]} for student in students]
-        students_note(Deed.ARCHIVE, students, changes, actor_pk, now)
+        students_note(StaffAction.ARCHIVE, students, changes, actor_pk, now)
     return students
 
 
@@ -49,4 +49,4 @@ def student_restore(*, pk: int, actor_pk: int | None, now: datetime) -> None:
             raise NumberTaken
         with connection.cursor() as cursor:
             cursor.execute(_BRING_BACK, [pk])
-        students_note(Deed.RESTORE, [archived], [{"班级": ["", archived.class_name]}], actor_pk, now)
+        students_note(StaffAction.RESTORE, [archived], [{"班级": ["", archived.class_name]}], actor_pk, now)

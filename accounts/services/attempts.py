@@ -14,7 +14,7 @@ from django.conf import settings
 from django.db import connection
 
 from accounts.models import LoginAttempt, User
-from core.admin.audit import DEVICE, Deed, deed_record
+from core.audit import DEVICE, StaffAction, action_record
 from core.cache import ratelimit
 from core.db.purge import BATCH, rows_purge
 
@@ -55,10 +55,10 @@ def attempt_record(*, door: Door, outcome: Outcome, username: str, ip: str, devi
         cursor.execute(_RECORD, [minute, door.value, outcome.value, name, ip, agent])
         [times] = cursor.fetchone()
     if door in _DOORS_WITH_NAMES and name == username and (outcome is Outcome.DONE or times == 1):
-        _record_deed(door, outcome, username, agent)
+        _record_login(door, outcome, username, agent)
 
 
-def _record_deed(door: Door, outcome: Outcome, username: str, agent: str) -> None:
+def _record_login(door: Door, outcome: Outcome, username: str, agent: str) -> None:
     """Show an attempt in the name of a member of staff in the list of what staff did, whether it succeeded or not."""
     user = User.objects.filter(username=username, is_staff=True).first()
     if user is None:
@@ -68,7 +68,9 @@ def _record_deed(door: Door, outcome: Outcome, username: str, agent: str) -> Non
         return
     words = {"入口": door.label, "结果": "" if is_done else outcome.label, DEVICE: agent}
     # Nobody has proved to be this user if the login was refused.
-    deed_record(user, Deed.LOGIN if is_done else Deed.LOGIN_REFUSED, words, actor_pk=user.pk if is_done else None)
+    action_record(
+        user, StaffAction.LOGIN if is_done else StaffAction.LOGIN_REFUSED, words, actor_pk=user.pk if is_done else None
+    )
 
 
 def attempts_purge(*, now: datetime, batch: int = BATCH) -> int:

@@ -19,7 +19,7 @@ from accounts.demo_users import is_demo_account
 from accounts.errors import CodeTooSoon, CodeWrong, SecondFactorRefused
 from accounts.models import User
 from accounts.services.attempts import AttemptContext, Door, Outcome, attempt_record
-from core.admin.audit import change_note
+from core.audit import change_note
 from core.ids import random_text
 
 DIGITS = 6

@@ -26,7 +26,7 @@ from accounts.errors import (
 )
 from accounts.models import RevokedToken, User
 from accounts.services import login_limits
-from core.admin.audit import audited
+from core.audit import audited
 from permissions.models import DEFAULT_ROLEID, Role
 
 MAX_PASSWORD = 128

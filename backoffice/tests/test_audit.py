@@ -16,7 +16,7 @@ from accounts.models import User
 from backoffice.audit import WATCHED, changes_of, entries_purge
 from backoffice.tasks import purge
 from config.celery import app
-from core.admin.audit import MASK, audited
+from core.audit import MASK, audited
 from payments.models import Payment, PaymentLog, Refund
 from shop.models import OrderLog
 from students.models import Student

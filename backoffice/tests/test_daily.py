@@ -16,7 +16,7 @@ from openpyxl import load_workbook
 
 from accounts.models import User
 from backoffice import daily
-from core.admin.audit import Deed
+from core.audit import StaffAction
 from core.times import local
 from payments.models import BillRun, Difference, Payment, Refund
 from shop.models import Order, OrderLog
@@ -162,7 +162,7 @@ class TestPaperAndExcel:
         heads, _, day = book["逐日"].iter_rows(values_only=True)
         row = dict(zip(heads, day, strict=True))
         assert (row["日期"], row["收款（元）"], row["净额（元）"], row["对账"]) == (str(today), 15.5, 12, "已核对")
-        [entry] = LogEntry.objects.filter(action=Deed.EXPORT)
+        [entry] = LogEntry.objects.filter(action=StaffAction.EXPORT)
         assert entry.actor == root.user and "日报" in entry.changes["文件"][1]
 
     def test_are_for_those_who_may(self, staff: Callable[[str], Client], books: dict[str, Any]) -> None:
@@ -180,4 +180,4 @@ class TestPaperAndExcel:
         assert reverse("daily") in clerk.get("/admin/").content.decode()
         assert "下载 Excel" not in page and clerk.get(reverse("daily") + "?paper").status_code == 200
         assert clerk.get(reverse("daily") + "?xlsx").status_code == 403
-        assert not LogEntry.objects.filter(action=Deed.EXPORT).exists()
+        assert not LogEntry.objects.filter(action=StaffAction.EXPORT).exists()

@@ -18,10 +18,11 @@ from django.utils import timezone
 from accounts.models import LoginAttempt, User
 from backoffice import dashboard, months
 from backoffice.periods import period_of
-from core.admin.audit import Deed, deed_record
+from core.audit import action_record
 from core.ops import heartbeat, tasks
 from core.times import SHANGHAI
 from payments.models import InboundEvent, Refund
+from shop.actions import OrderAction
 from shop.models import Order, Product
 from students.models import Student
 
@@ -144,7 +145,9 @@ class TestPeriods:
         assert (found["本周退款（元）"].value, found["本周退款（元）"].hint) == ("0.00", "0 笔；上周同期 12.50，1 笔")
 
     def test_show_what_sold_and_who_worked(self, office: Client, stock: dict[str, Any]) -> None:
-        deed_record(stock["refund"], Deed.REFUND, {"金额": "12.50元"}, actor_pk=User.objects.get(username="root").pk)
+        action_record(
+            stock["refund"], OrderAction.REFUND, {"金额": "12.50元"}, actor_pk=User.objects.get(username="root").pk
+        )
 
         found = panels(office)
 

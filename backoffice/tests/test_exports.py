@@ -20,7 +20,7 @@ from openpyxl import load_workbook
 
 from accounts.models import User
 from core.admin import exports
-from core.admin.audit import Deed
+from core.audit import StaffAction
 from core.models import Export
 from core.tasks import make_export
 from core.times import dash
@@ -96,7 +96,10 @@ class TestIsWhatTheListShows:
     def test_and_of_no_crafted_filter_anything_else(self, office: Client, stock: dict[str, Any], query: str) -> None:
         answer = office.get(f"{address('shop_order')}?{query}", follow=True)
 
-        assert "筛选条件不对" in answer.content.decode() and not LogEntry.objects.filter(action=Deed.EXPORT).exists()
+        assert (
+            "筛选条件不对" in answer.content.decode()
+            and not LogEntry.objects.filter(action=StaffAction.EXPORT).exists()
+        )
 
 
 class TestMoneyAndTimes:
@@ -169,7 +172,7 @@ class TestMany:
         make_export(export.pk)
 
         assert len(book_of(self.result(office, export))) == 14
-        assert LogEntry.objects.get(action=Deed.EXPORT).changes["行数"] == ["", "3+"]
+        assert LogEntry.objects.get(action=StaffAction.EXPORT).changes["行数"] == ["", "3+"]
 
     def test_too_many_that_a_search_finds_are_refused(
         self, office: Client, stock: dict[str, Any], monkeypatch: pytest.MonkeyPatch
@@ -249,7 +252,9 @@ def test_without_the_right_nothing_is_offered_or_sent(clerk: Client, stock: dict
     shown = clerk.get(reverse(f"admin:{page}_changelist"))
 
     assert shown.status_code == 200 and "/export/" not in shown.content.decode()
-    assert clerk.get(address(page)).status_code == 403 and not LogEntry.objects.filter(action=Deed.EXPORT).exists()
+    assert (
+        clerk.get(address(page)).status_code == 403 and not LogEntry.objects.filter(action=StaffAction.EXPORT).exists()
+    )
     assert clerk.get(reverse("admin:core_export_changelist")).status_code == 403
 
 
@@ -257,7 +262,7 @@ def test_without_the_right_nothing_is_offered_or_sent(clerk: Client, stock: dict
 def test_stands_in_the_one_list_of_changes(office: Client, root: Any, stock: dict[str, Any], page: str) -> None:
     office.get(address(page), {"q": "2026"})
 
-    [entry] = LogEntry.objects.filter(action=Deed.EXPORT)
+    [entry] = LogEntry.objects.filter(action=StaffAction.EXPORT)
     assert entry.actor == root.user and entry.changes["筛选"][1] == "搜索：2026"
     name = str(admin.site._registry[{"o": Order, "p": Payment, "r": Refund}[page.split("_")[1][0]]].opts.verbose_name)
     assert name in entry.changes["文件"][1] and entry.changes["行数"][1].isdecimal()
@@ -288,7 +293,7 @@ def test_names_its_filters_in_the_list_of_changes_as_the_list_does(
 ) -> None:
     assert office.get(f"{address(page)}?{query}").status_code == 200
 
-    entry = LogEntry.objects.get(action=Deed.EXPORT)
+    entry = LogEntry.objects.get(action=StaffAction.EXPORT)
     shown = office.get("/admin/auditlog/logentry/").content.decode()
     assert entry.changes["筛选"][1] == words and words in shown
 

@@ -138,7 +138,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "core.admin.audit.AuditMiddleware",
+    "core.audit.AuditMiddleware",
     "core.admin.messages.BackOfficeMessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
@@ -146,7 +146,7 @@ MIDDLEWARE = [
 # What a call gets, beside the headers and checks that CallMiddleware takes from the list above.
 CALL_MIDDLEWARE = [
     "core.api.bodies.BodyLimitMiddleware",
-    "core.admin.audit.AuditMiddleware",
+    "core.audit.AuditMiddleware",
 ]
 
 ROOT_URLCONF = "config.urls"
@@ -456,10 +456,10 @@ UNFOLD = {
 }
 
 
-# --- Who changed what: see core/admin/audit.py ---
+# --- Who changed what: see core/audit.py ---
 AUDIT_KEEP_DAYS = env.number("AUDIT_KEEP_DAYS", 365, least=0, most=36500)  # the login log as well; 0: for ever
 AUDITLOG_CID_GETTER = "core.observe.tracing.current"
-AUDITLOG_MASK_CALLABLE = "core.admin.audit.mask"
+AUDITLOG_MASK_CALLABLE = "core.audit.mask"
 AUDITLOG_STORE_JSON_CHANGES = True
 AUDITLOG_USE_FK_STRING_REPRESENTATION = True
 

@@ -22,9 +22,9 @@ from django.urls import path, reverse
 from django.utils import timezone
 from django.utils.http import content_disposition_header
 
-from core.admin.audit import Deed, deed_record
 from core.admin.paginator import AtLeast
 from core.admin.password import require_password
+from core.audit import StaffAction, action_record
 from core.cache.progress import SILENCE, progress_end, progress_read, progress_write, with_progress
 from core.db.after_commit import task_send
 from core.db.limits import limits_raise
@@ -113,7 +113,7 @@ class ExportMixin:
         name = f"{self.export_name(request)}-{now:%Y%m%d-%H%M}.{kind}".replace("/", "_")
         filters = "；".join(_in_words(shown, *pair) for pair in parse_qsl(query))[:LONGEST_FILTERS]
         size = AtLeast(count) if count == self.most_found else count
-        deed_record(request.user, Deed.EXPORT, {"文件": name, "行数": str(size), "筛选": filters})
+        action_record(request.user, StaffAction.EXPORT, {"文件": name, "行数": str(size), "筛选": filters})
         if count <= AT_ONCE:
             return download(name, file_of(page, rows, kind))
         export = export_start(

@@ -8,7 +8,7 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from core.admin.audit import present_request
+from core.audit import present_request
 
 
 def may_open(model: type[Model]) -> bool:

@@ -19,7 +19,7 @@ PAGES = {
     "products": "/admin/shop/product/",
     "bills": "/admin/payments/billrun/",
     "roles": "/admin/permissions/role/",
-    "who": "/admin/auditlog/logentry/?day=today&deed=103",
+    "who": "/admin/auditlog/logentry/?day=today&kind=103",
 }
 
 

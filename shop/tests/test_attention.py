@@ -11,8 +11,8 @@ from django.contrib.auth.models import Permission
 from django.db import connection
 from django.utils import timezone
 
-from core.admin.audit import Deed
 from payments.models import Difference
+from shop.actions import OrderAction
 from shop.models import Order, OrderView, PartRefund
 from shop.selectors import orders_in_trouble
 from shop.services import order_views
@@ -95,7 +95,7 @@ class TestRemarks:
         assert (first.actor, first.detail) == ("root", "第一条")
         assert second.detail.endswith("\n电话没人接") and page.count("电话没人接") >= 1
         assert "<script>alert" not in page and "&lt;script&gt;" in page
-        entries = LogEntry.objects.filter(action=Deed.ORDER, object_pk=str(order.pk))
+        entries = LogEntry.objects.filter(action=OrderAction.ORDER, object_pk=str(order.pk))
         assert [entry.changes["说明"][1] for entry in entries.order_by("pk")] == [first.detail, second.detail]
 
     @pytest.mark.parametrize("text", ["", "  ", "a\x00b", "长" * 501])
@@ -130,7 +130,7 @@ class TestTheFlag:
         order.refresh_from_db()
         assert (order.flagged_at, order.flagged_by, order.flag_reason) == (None, "", "")
         assert listed(office, "trouble") == []
-        deeds = LogEntry.objects.filter(action=Deed.ORDER).order_by("pk")
+        deeds = LogEntry.objects.filter(action=OrderAction.ORDER).order_by("pk")
         assert [entry.changes["事件"][1] for entry in deeds] == [FLAG, UNFLAG]
         assert deeds[1].changes["说明"][1] == "已经送到（原因是：买家说没有收到）"
 
@@ -188,7 +188,7 @@ class TestTheFlag:
         order.refresh_from_db()
         assert (order.state, order.flagged_by) == ("paid", "系统") and "关闭后收到付款" in order.flag_reason
         assert listed(office, "trouble") == [order.pk]
-        assert not LogEntry.objects.filter(action=Deed.ORDER, object_pk=str(order.pk)).exists()
+        assert not LogEntry.objects.filter(action=OrderAction.ORDER, object_pk=str(order.pk)).exists()
 
 
 @pytest.mark.django_db(transaction=True)

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from django.db import connection, transaction
 from django.db.models import BigIntegerField, Count, DecimalField, F, Func, Q, QuerySet, Sum, Value
 
-from core.admin.audit import Deed, deed_record
+from core.audit import StaffAction, action_record
 from students.bulk import (
     STORED,
     FieldChange,
@@ -78,7 +78,7 @@ def deletion_start(*, students: QuerySet[Student], mark: str, user_pk: int | Non
         # Somebody may have changed a student between the question and the note.
         if _selection(TransferRow.objects.filter(run=run), "student_pk").mark != mark:
             raise SelectionChanged
-        deed_record(run, Deed.BULK, {"删除": run.file_name, "人数": str(selection.size)}, actor_pk=user_pk)
+        action_record(run, StaffAction.BULK, {"删除": run.file_name, "人数": str(selection.size)}, actor_pk=user_pk)
         run_send(run)
     return run
 

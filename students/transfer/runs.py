@@ -16,7 +16,7 @@ from django.db import connection, transaction
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 from psycopg.types.json import Jsonb
 
-from core.admin.audit import Deed, deed_record
+from core.audit import StaffAction, action_record
 from core.cache.progress import SILENCE, progress_end, progress_read, progress_write
 from core.db.after_commit import task_send
 from core.db.limits import limits_raise
@@ -76,8 +76,8 @@ def run_confirm(*, run: TransferRun, user_pk: int | None, now: datetime, options
         changes["options"] = run.options | (options or {})
         if not TransferRun.objects.filter(pk=run.pk, state=RunState.READY).update(**changes):
             raise RunNotReady
-        deed = Deed.IMPORT if run.kind == RunKind.IMPORT else Deed.BULK
-        deed_record(run, deed, {"文件": run.file_name, "行数": counts_text(run)}, actor_pk=user_pk)
+        action = StaffAction.IMPORT if run.kind == RunKind.IMPORT else StaffAction.BULK
+        action_record(run, action, {"文件": run.file_name, "行数": counts_text(run)}, actor_pk=user_pk)
         run_send(run)
 
 
@@ -122,7 +122,7 @@ def run_undo(*, run: TransferRun, user_pk: int | None, now: datetime) -> None:
         # Waits for a worker in the middle of a step. That worker then finds the state changed, and stops.
         if not TransferRun.objects.filter(pk=run.pk, state=run.state).update(**changes):
             raise RunNotReady(_NO_UNDO)
-        deed_record(run, Deed.UNDO, {"文件": run.file_name, "行数": counts_text(run)}, actor_pk=user_pk)
+        action_record(run, StaffAction.UNDO, {"文件": run.file_name, "行数": counts_text(run)}, actor_pk=user_pk)
         run_send(run)
 
 

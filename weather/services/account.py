@@ -5,7 +5,7 @@ from typing import Any
 
 import structlog
 
-from core.admin.audit import audited
+from core.audit import audited
 from weather.gateway import Credentials, report_fetch
 from weather.models import WeatherAccount
 from weather.services.records import record_store

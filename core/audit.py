@@ -19,18 +19,15 @@ from django.http import HttpRequest, HttpResponse
 from core.api.request import client_ip
 
 MASK = "••••••"
-DEVICE = "设备"  # what a deed's words call the User-Agent
+DEVICE = "设备"  # what an action's words call the User-Agent
 
 
-class Deed(IntegerChoices):
-    """What somebody did, where that is more than a change of fields; kept in ``LogEntry.action``.
+class StaffAction(IntegerChoices):
+    """What a member of staff did, where that is more than a change of fields; kept in ``LogEntry.action``.
 
-    The numbers begin far above auditlog's own actions, of which there are four.
+    Above auditlog's own four actions; 101 to 110 are the shop's (``shop.actions``).
     """
 
-    SHIP = 101, "发货"
-    ORDER = 102, "处理订单"
-    REFUND = 103, "退款"
     IMPORT = 111, "导入"
     EXPORT = 112, "导出"
     BULK = 113, "批量操作"
@@ -84,23 +81,26 @@ def change_note(row: Model, what: str, before: str, after: str) -> None:
     LogEntry.objects.log_create(row, action=LogEntry.Action.UPDATE, changes={what: [before, after]})
 
 
-def deed_record(row: Any, deed: Deed, words: dict[str, str], *, actor_pk: int | None = None) -> None:
-    """Record what somebody did to ``row``.
+def action_record(row: Any, action: int, words: dict[str, str], *, actor_pk: int | None = None) -> None:
+    """Record what a member of staff did to ``row``.
 
     :param words: what the list and the page of the entry show, by label; empty texts are left out.
     :param actor_pk: None for the user of the present request.
     """
     changes = {label: ["", text] for label, text in words.items() if text}
-    LogEntry.objects.log_create(row, action=deed, changes=changes, actor_id=actor_pk)
+    LogEntry.objects.log_create(row, action=action, changes=changes, actor_id=actor_pk)
 
 
 def is_by_staff(actor: str) -> bool:
-    """Tell whether the present request comes from the back office and ``actor`` is the name of its user."""
+    """Tell whether the present request comes from the back office and ``actor`` is the username of its user.
+
+    The whole name is compared: the log's columns are as long as a username, and no two users have the same one.
+    """
     request = _request.get()
     if request is None or not request.path_info.startswith("/admin/"):
         return False
     user = getattr(request, "user", None)
-    return user is not None and user.is_authenticated and user.get_username()[: len(actor)] == actor != ""
+    return user is not None and user.is_authenticated and user.get_username() == actor
 
 
 @contextmanager

@@ -11,10 +11,12 @@ from django.utils import timezone
 
 from accounts.models import LoginAttempt
 from accounts.services import attempts
+from backoffice.audit import STAFF_ACTIONS
 from core.admin import paginator
-from core.admin.audit import Deed
+from core.audit import AuditMiddleware, StaffAction
 from payments.models import Refund
-from shop.services.order_move import order_ship
+from shop.actions import OrderAction
+from shop.services.order_move import order_note, order_ship
 from shop.states import State
 from students.models import Student
 from tests.kit import posted_of
@@ -23,8 +25,8 @@ pytestmark = pytest.mark.django_db
 LIST = reverse("admin:auditlog_logentry_changelist")
 
 
-def deeds(*kinds: Deed) -> list[LogEntry]:
-    return list(LogEntry.objects.filter(action__in=kinds or Deed).order_by("pk"))
+def actions(*kinds: int) -> list[LogEntry]:
+    return list(LogEntry.objects.filter(action__in=kinds or STAFF_ACTIONS).order_by("pk"))
 
 
 def press(browser: Client, page: str, pk: int, name: str) -> Any:
@@ -43,9 +45,9 @@ class TestOfStaff:
 
         press(office, "shop_order", order.pk, "ship")
 
-        [entry] = deeds()
-        assert (entry.action, entry.actor, entry.object_repr) == (Deed.SHIP, root.user, order.order_id)
-        page = row_of(office.get(f"{LIST}?day=today&deed={Deed.SHIP}"))
+        [entry] = actions()
+        assert (entry.action, entry.actor, entry.object_repr) == (OrderAction.SHIP, root.user, order.order_id)
+        page = row_of(office.get(f"{LIST}?day=today&kind={OrderAction.SHIP}"))
         assert order.order_id in page and "待发货 → 已发货" in page
 
     def test_a_refund_is_there_once_with_its_amount(self, office: Client, root: Any, stock: dict[str, Any]) -> None:
@@ -57,7 +59,7 @@ class TestOfStaff:
 
         press(office, "shop_order", order.pk, "refund")
 
-        [entry] = deeds(Deed.REFUND)
+        [entry] = actions(OrderAction.REFUND)
         assert (entry.actor, entry.changes["金额"][1]) == (root.user, "12.50元")
         assert entry.object_repr.startswith(order.order_id)
 
@@ -67,7 +69,23 @@ class TestOfStaff:
         order_ship(order_id=order.order_id, action=2, actor="王五", now=timezone.now())
 
         assert order.logs.filter(to_state=State.RECEIVED).exists()
-        assert deeds() == []
+        assert actions() == []
+
+    def test_what_another_did_in_a_request_is_not_ones_own(
+        self, person: Callable[..., Any], stock: dict[str, Any], rf: Any
+    ) -> None:
+        request = rf.get("/admin/shop/order/")
+        request.user = person("lisi", "102", is_staff=True).user
+        order = stock["orders"][State.SHIPPED]
+
+        def note(actor: str) -> None:
+            AuditMiddleware(lambda _: order_note(order=order, event="发货", actor=actor, now=timezone.now()))(request)  # type: ignore[arg-type]
+
+        note("li")
+        assert actions() == []
+
+        note("lisi")
+        assert [entry.actor for entry in actions()] == [request.user]
 
 
 class TestLogins:
@@ -85,10 +103,10 @@ class TestLogins:
             ("api", "done", "wang", "Firefox"),
             ("office", "done", "wang", "Firefox"),
         ]
-        assert [(entry.action, entry.actor, entry.changes["入口"][1]) for entry in deeds()] == [
-            (Deed.LOGIN_REFUSED, None, "接口"),
-            (Deed.LOGIN, wang, "接口"),
-            (Deed.LOGIN, wang, "后台"),
+        assert [(entry.action, entry.actor, entry.changes["入口"][1]) for entry in actions()] == [
+            (StaffAction.LOGIN_REFUSED, None, "接口"),
+            (StaffAction.LOGIN, wang, "接口"),
+            (StaffAction.LOGIN, wang, "后台"),
         ]
 
     def test_the_lists_name_the_browser_and_the_page_has_all_that_it_said(
@@ -99,7 +117,7 @@ class TestLogins:
         Client().post("/admin/login/", {"username": "wang", "password": "a-password"}, headers={"User-Agent": agent})
 
         listed = office.get("/admin/auditlog/logentry/").content.decode()
-        page = office.get(f"/admin/auditlog/logentry/{deeds()[-1].pk}/change/").content.decode()
+        page = office.get(f"/admin/auditlog/logentry/{actions()[-1].pk}/change/").content.decode()
         attempts = office.get("/admin/accounts/loginattempt/").content.decode()
 
         assert "后台 · Chrome 120 · Windows" in listed and agent not in listed
@@ -121,7 +139,7 @@ class TestLogins:
                 )  # fmt: skip
 
         assert LoginAttempt.objects.count() == 8
-        assert [entry.action for entry in deeds()] == [Deed.LOGIN_REFUSED] * 3
+        assert [entry.action for entry in actions()] == [StaffAction.LOGIN_REFUSED] * 3
 
     def test_of_trainees_and_of_unknown_names_stay_out_of_the_list_of_staff(
         self, api: Any, person: Callable[..., Any]
@@ -131,15 +149,15 @@ class TestLogins:
         api.post("/users/login", {"username": "li", "password": "a-password"})
         api.post("/users/login", {"username": "a-typed-password", "password": "x"})
 
-        assert LoginAttempt.objects.count() == 2 and deeds() == []
+        assert LoginAttempt.objects.count() == 2 and actions() == []
 
 
 class TestFiles:
     def test_an_export_is_there(self, office: Client, root: Any, stock: dict[str, Any], settings: Any) -> None:
         office.get(reverse("admin:students_student_export") + "?class=H51901")
 
-        [entry] = deeds()
-        assert (entry.action, entry.actor) == (Deed.EXPORT, root.user)
+        [entry] = actions()
+        assert (entry.action, entry.actor) == (StaffAction.EXPORT, root.user)
         assert "学员-H51901" in entry.changes["文件"][1] and entry.changes["行数"][1] == "1"
 
 
@@ -148,7 +166,7 @@ class TestList:
     def entries(self, person: Callable[..., Any], stock: dict[str, Any], rf: Any) -> dict[str, Any]:
         people = {name: person(name, "102", is_staff=True).user for name in ("wang", "zhao")}
         for name, user in people.items():
-            for deed in (Deed.REFUND, Deed.SHIP):
+            for deed in (OrderAction.REFUND, OrderAction.SHIP):
                 LogEntry.objects.log_create(
                     stock["refund"], action=deed, changes={"金额": ["", f"{name} 12.50元"]}, actor=user
                 )
@@ -161,9 +179,9 @@ class TestList:
         first = head.get("/admin/").content.decode()
         assert LIST in first
 
-        second = head.get(f"{LIST}?day=today&deed={Deed.REFUND}")
+        second = head.get(f"{LIST}?day=today&kind={OrderAction.REFUND}")
 
-        assert f"?day=today&amp;deed={Deed.REFUND}" in row_of(head.get(LIST))
+        assert f"?day=today&amp;kind={OrderAction.REFUND}" in row_of(head.get(LIST))
         assert [entry.actor.username for entry in second.context["cl"].result_list] == ["zhao", "wang"]
         assert "wang 12.50元" in row_of(second)
 
@@ -171,11 +189,11 @@ class TestList:
         def shown(query: str) -> int:
             return len(office.get(f"{LIST}?{query}").context["cl"].result_list)
 
-        assert shown(f"person={entries['wang'].pk}&deed={Deed.REFUND},{Deed.SHIP}") == 2
+        assert shown(f"person={entries['wang'].pk}&kind={OrderAction.REFUND},{OrderAction.SHIP}") == 2
         assert shown("model=payments.refund") == 4 and shown("model=payments.refund&day=yesterday") == 0
         assert shown("q=20261101000000003") == 4
         LogEntry.objects.all().delete()
-        assert shown("person=x&deed=x&day=x&model=x") == 0
+        assert shown("person=x&kind=x&day=x&model=x") == 0
 
     def test_does_not_count_a_long_list_to_its_end(self, office: Client, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(paginator, "MOST_COUNTED", 3)
