@@ -4,7 +4,8 @@ from django.apps import AppConfig, apps
 from django.contrib.auth.signals import user_logged_in
 from django.db import transaction
 from django.db.models.signals import post_delete, post_save
-from django.utils import timezone
+
+from core import times
 
 
 class AccountsConfig(AppConfig):
@@ -33,7 +34,7 @@ def _forget_user(instance: Any, **_: Any) -> None:
 def _begin_session(request: Any, **_: Any) -> None:
     from accounts.entrance.session import session_begin  # here, because it loads models, and these are not ready yet
 
-    session_begin(request, now=timezone.now())
+    session_begin(request, now=times.now())
 
 
 def _name_devices() -> None:

@@ -1,27 +1,27 @@
 """What happens to users and logins without a request. ``config/settings/base.py`` says when."""
 
 from celery import shared_task
-from django.utils import timezone
 
 from accounts.services.attempts import attempts_purge
 from accounts.services.login import logins_purge
 from accounts.services.scan_codes import codes_expire
 from accounts.services.users import tokens_purge
+from core import times
 
 
 @shared_task(name="accounts.purge_expired_tokens", ignore_result=True)
 def purge_expired_tokens() -> None:
-    tokens_purge(now=timezone.now())
+    tokens_purge(now=times.agreed_now())
 
 
 @shared_task(name="accounts.purge_login_log", ignore_result=True)
 def purge_login_log() -> None:
-    logins_purge(now=timezone.now())
+    logins_purge(now=times.agreed_now())
 
 
 @shared_task(name="accounts.purge_login_attempts", ignore_result=True)
 def purge_login_attempts() -> None:
-    attempts_purge(now=timezone.now())
+    attempts_purge(now=times.agreed_now())
 
 
 @shared_task(name="accounts.expire_scan_codes", ignore_result=True)

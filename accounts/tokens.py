@@ -1,7 +1,6 @@
 """Issue, check and revoke tokens. They are signed by simplejwt; ``accounts.principal`` knows the revoked ones."""
 
-import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
@@ -14,11 +13,14 @@ from rest_framework_simplejwt.tokens import AccessToken
 
 from accounts import principal
 from accounts.models import RevokedToken, User
+from core import times
 
 
 def token_issue(user: User) -> str:
     """Return a new token for ``user``, valid for ``JWT_LIFETIME``."""
     token = AccessToken()
+    token.set_exp(from_time=times.now())
+    token.set_iat(at_time=times.now())
     token["unid"] = user.unid
     token["username"] = user.username
     token["epoch"] = user.epoch
@@ -28,7 +30,7 @@ def token_issue(user: User) -> str:
 def token_claims(raw: str) -> dict[str, Any] | None:
     """Check signature, algorithm and lifetime, and return the claims; None if the token is not ours or has expired."""
     claims = _verified(raw, settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)
-    return claims if claims and claims["exp"] > time.time() else None
+    return claims if claims and claims["exp"] > times.now().timestamp() else None
 
 
 def _verified(raw: str, *keys: str) -> dict[str, Any] | None:
@@ -40,11 +42,15 @@ def _verified(raw: str, *keys: str) -> dict[str, Any] | None:
     return None
 
 
+# The library compares with this host's clock, so it must refuse nothing: `token_claims` compares with the database's.
+_ANY_TIME = timedelta(days=36500)
+
+
 # Checking the signature takes longer than all other steps of authentication together, and its result never changes, so
 # it is cached. Invalid tokens raise and are not cached: otherwise strangers could push out the tokens of our users.
 @lru_cache(maxsize=4096)
 def _verified_by(raw: str, key: str) -> dict[str, Any]:
-    claims = TokenBackend(jwt_settings.ALGORITHM, key).decode(raw)  # type: ignore[arg-type]
+    claims = TokenBackend(jwt_settings.ALGORITHM, key, leeway=_ANY_TIME).decode(raw)  # type: ignore[arg-type]
     if claims.get("token_type") != AccessToken.token_type or type(claims.get("exp")) is not int:
         raise ValueError("no token of ours")
     if not (isinstance(claims.get("unid"), str) and isinstance(claims.get("jti"), str)):

@@ -12,7 +12,6 @@ from django.db.models.functions import Left
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 from django.urls import NoReverseMatch, reverse
-from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import DropdownFilter, RangeDateTimeFilter
@@ -22,6 +21,7 @@ from accounts.selectors import pks_of, staff_names
 from backoffice import exports  # noqa: F401  (registers its page)
 from backoffice.audit import KINDS, STAFF_ACTIONS, WATCHED, changes_of
 from backoffice.periods import NAMES, period_of
+from core import times
 from core.admin.base import LONGEST_SEARCH, OfficeAdmin, ReadOnlyRows
 from core.audit import DEVICE, StaffAction
 from core.browsers import browser_name
@@ -54,7 +54,7 @@ class PeriodFilter(admin.SimpleListFilter):
         value = self.value() or ""
         if value not in {*NAMES, "yesterday"}:
             return queryset
-        begins = period_of(value, local(timezone.now())).begins
+        begins = period_of(value, local(times.now())).begins
         if value == "yesterday":
             return queryset.filter(timestamp__gte=begins - timedelta(days=1), timestamp__lt=begins)
         return queryset.filter(timestamp__gte=begins)

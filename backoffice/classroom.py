@@ -12,7 +12,6 @@ from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
-from django.utils import timezone
 from unfold.widgets import (
     UnfoldAdminFileFieldWidget,
     UnfoldAdminSelectWidget,
@@ -32,6 +31,7 @@ from accounts.services.class_accounts import (
     names_read,
 )
 from accounts.services.demo_data import demo_reset
+from core import times
 from core.admin.password import require_password
 from core.formulas import escaped
 from permissions.models import DEFAULT_ROLEID
@@ -181,7 +181,7 @@ def slips_page(request: HttpRequest, class_name: str, slips: list[Slip]) -> Http
         "docs": docs,
         "qr": segno.make_qr(docs, error="m").svg_data_uri(omitsize=True, border=1),
         "file": "data:text/csv;base64," + base64.b64encode(slips_csv(slips).encode("utf-8-sig")).decode(),
-        "made_at": timezone.now(),
+        "made_at": times.now(),
         "back": request.path,
     }
     response = render(request, "backoffice/slips.html", context)

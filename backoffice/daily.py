@@ -15,9 +15,9 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
-from django.utils import timezone
 
 from backoffice.navigation import DAILY_NEEDS, may_see_all
+from core import times
 from core.admin.exports import download
 from core.admin.password import require_password
 from core.admin.tables import table
@@ -148,7 +148,7 @@ def daily_page(request: HttpRequest) -> HttpResponse:
     if not may_see_all(request, DAILY_NEEDS):
         raise PermissionDenied
     may_export = admin.site._registry[apps.get_model("payments.Payment")].may_export(request)  # type: ignore[attr-defined]
-    now = local(timezone.now())
+    now = local(times.now())
     sheet = sheet_of(*days_asked(request, now.date()))
     if "xlsx" in request.GET:
         if not may_export:

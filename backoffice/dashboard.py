@@ -3,7 +3,6 @@
 A card is shown to users whose role may see the list behind it. A test pins the number of queries.
 """
 
-import time
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from typing import Any
@@ -12,7 +11,6 @@ from django.apps import apps
 from django.conf import settings
 from django.contrib import admin
 from django.http import HttpRequest
-from django.utils import timezone
 
 from accounts.models import LoginAttempt
 from accounts.selectors import login_failures
@@ -21,6 +19,7 @@ from backoffice.activity import Activity, staff_activity
 from backoffice.months import day_counts, days_sum, month_counts, months_of
 from backoffice.parts import TALLEST, Bar, Fact, Panel, Tile, list_url, shares
 from backoffice.periods import NAMES, Period, period_of
+from core import times
 from core.money import fen_to_yuan
 from core.ops import heartbeat
 from core.times import dash, local
@@ -45,7 +44,7 @@ Card = Callable[[datetime, Period], Iterator[Tile | Panel]]
 
 def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     """Fill the context of ``templates/admin/index.html``."""
-    now = local(timezone.now())
+    now = local(times.now())
     period = period_of(request.GET.get("period", ""), now)
     parts = [part for label, card in CARDS if _may_see(request, label) for part in card(now, period)]
     if request.user.is_superuser:
@@ -267,7 +266,7 @@ def _weather(now: datetime, period: Period) -> Iterator[Tile | Panel]:
 
 def _system(now: datetime) -> Panel:
     try:
-        ages, depths, sockets = heartbeat.ages_s(time.time()), heartbeat.queue_depths(), sessions_open()
+        ages, depths, sockets = heartbeat.ages_s(times.now().timestamp()), heartbeat.queue_depths(), sessions_open()
     except heartbeat.BrokerDown:
         facts = [Fact("Valkey", "没有应答", is_ok=False)]
     else:

@@ -8,9 +8,9 @@ from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import render
 from django.urls import path, reverse
-from django.utils import timezone
 from unfold.decorators import display
 
+from core import times
 from core.admin.base import OfficeAdmin, ReadOnlyRows
 from core.admin.exports import (
     KEEP_FOR,
@@ -68,7 +68,7 @@ class ExportAdmin(ReadOnlyRows, OfficeAdmin):
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         export = self._export(request, int(object_id) if object_id.isdecimal() and len(object_id) < 20 else 0)
-        now = timezone.now()
+        now = times.now()
         if request.method == "POST":
             export_restart(export=export, now=now)
             return HttpResponseRedirect(reverse("admin:core_export_change", args=[export.pk]))
@@ -101,7 +101,7 @@ class ExportAdmin(ReadOnlyRows, OfficeAdmin):
         export = self._export(request, pk)
         progress = progress_read(progress_name(export.pk))
         facts = {"working": export.state == Export.State.WORKING, "done": progress.done, "total": progress.total}
-        facts |= {"percent": progress.percent, "stalled": export_is_stalled(export, timezone.now())}
+        facts |= {"percent": progress.percent, "stalled": export_is_stalled(export, times.now())}
         response = JsonResponse(facts)
         response["Cache-Control"] = "no-store"
         return response

@@ -3,9 +3,8 @@
 from collections.abc import Iterator
 from datetime import timedelta
 
-from django.utils import timezone
-
 from accounts.socketio.sessions import sessions_open
+from core import times
 from core.observe import metrics
 from core.observe.metrics import Sample
 from payments.models import InboundEvent
@@ -24,7 +23,7 @@ def orders() -> Iterator[Sample]:
 
 @metrics.register_samples
 def notifications() -> Iterator[Sample]:
-    counts = notices_by_verdict(since=timezone.now() - NOTICES_OF)
+    counts = notices_by_verdict(since=times.now() - NOTICES_OF)
     for verdict in InboundEvent.Verdict.values:
         yield (
             "spms_notifications_24h",
@@ -37,7 +36,7 @@ def notifications() -> Iterator[Sample]:
 @metrics.register_samples
 def weather() -> Iterator[Sample]:
     if done := last_success_at():
-        age_s = (timezone.now() - done).total_seconds()
+        age_s = (times.now() - done).total_seconds()
         yield "spms_weather_sync_age_seconds", "Since weather was last fetched", {}, age_s
 
 

@@ -4,17 +4,17 @@ import csv
 import io
 
 from django.http import HttpRequest, HttpResponse
-from django.utils import timezone
 from django.utils.http import content_disposition_header
 
 from backoffice.dashboard import dashboard
+from core import times
 from core.formulas import escaped
 from core.times import dash, local
 
 
 def overview_file(request: HttpRequest) -> HttpResponse:
     """Send what the first page shows this user for ``?period=``, as CSV that Excel opens."""
-    page, now = dashboard(request, {}), local(timezone.now())
+    page, now = dashboard(request, {}), local(times.now())
     out = io.StringIO()
     table = csv.writer(out)
     table.writerow(["项目", "数值", "说明"])

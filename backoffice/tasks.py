@@ -2,21 +2,22 @@
 
 from celery import shared_task
 from django.contrib.sessions.models import Session
-from django.utils import timezone
 
 from backoffice.audit import entries_purge
 from backoffice.months import months_recount
+from core import times
 from core.db.purge import rows_purge
 from core.times import local
 
 
 @shared_task(name="backoffice.count_months", ignore_result=True)
 def count_months() -> None:
-    months_recount(local(timezone.now()))
+    months_recount(local(times.now()))
 
 
 @shared_task(name="backoffice.purge", ignore_result=True)
 def purge() -> None:
     """Delete old entries of the audit trail, and sessions that have expired."""
-    entries_purge(now=timezone.now())
-    rows_purge(Session.objects.filter(expire_date__lt=timezone.now()))
+    now = times.agreed_now()
+    entries_purge(now=now)
+    rows_purge(Session.objects.filter(expire_date__lt=now))

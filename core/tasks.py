@@ -1,8 +1,8 @@
 """What happens without a request. Each task may run twice, also at once."""
 
 from celery import shared_task
-from django.utils import timezone
 
+from core import times
 from core.admin.exports import export_make, exports_purge
 
 
@@ -14,4 +14,4 @@ def make_export(export_pk: int) -> None:
 @shared_task(name="core.purge_exports", ignore_result=True)
 def purge_exports() -> None:
     """Delete the files of old exports: they hold personal data."""
-    exports_purge(now=timezone.now())
+    exports_purge(now=times.agreed_now())

@@ -1,10 +1,93 @@
-"""Write times: the API's two formats and the back office's, all in Asia/Shanghai and 24-hour."""
+"""The time by the database's clock; and how times are written: in Asia/Shanghai and 24-hour."""
 
-from datetime import date, datetime, time, timedelta
-from typing import overload
+import time as clock
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any, overload
 from zoneinfo import ZoneInfo
 
+import structlog
+from celery.exceptions import Ignore
+from django.db import DatabaseError, connection
+from django.db.backends.signals import connection_created
+from django.dispatch import receiver
+
 SHANGHAI = ZoneInfo("Asia/Shanghai")
+MAX_SKEW_S = 60
+READ_AGAIN_S = 30
+# Clocks that agree so far are the same: on a busy machine the question itself may take that long.
+EXACT_S = 1
+
+log = structlog.get_logger("core.times")
+
+
+class ClocksDiffer(Ignore):
+    """This host's clock and the database's differ: one of them is wrong, so nothing may be closed or deleted by it.
+
+    Celery drops a task that raises this without a traceback, which a sweep would otherwise log every 2 s.
+    """
+
+
+@dataclass(frozen=True)
+class _Reading:
+    at_s: float  # by the database's clock, in seconds since 1970
+    steady_s: float  # the same moment by a clock that nobody sets
+
+
+_reading: _Reading | None = None
+
+
+def _steady_s() -> float:
+    # Unlike time.monotonic() it goes on while a virtual machine is suspended; macOS has none.
+    return clock.clock_gettime(getattr(clock, "CLOCK_BOOTTIME", clock.CLOCK_MONOTONIC))
+
+
+@receiver(connection_created)
+def _read(connection: Any, **_: Any) -> None:
+    """Read the database's clock when a connection is taken, at most every 30 s: a question of its own to nobody."""
+    global _reading
+    if _reading and _steady_s() - _reading.steady_s < READ_AGAIN_S:
+        return
+    before = clock.time()
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT extract(epoch FROM clock_timestamp())")
+        theirs = float(cursor.fetchone()[0])
+    ours = clock.time()
+    differs_s = (before + ours) / 2 - theirs
+    _reading = _Reading(ours if abs(differs_s) < EXACT_S else ours - differs_s, _steady_s())
+    if abs(differs_s) > MAX_SKEW_S:
+        log.error("the clocks of this host and of the database differ", ahead_s=round(differs_s))
+
+
+def now() -> datetime:
+    """Return the time by the database's clock, so that all hosts agree on what is due.
+
+    Only entry points call it. Until a process has reached the database it is this host's time.
+    """
+    if _reading is None:
+        try:
+            connection.ensure_connection()
+        except DatabaseError:
+            pass  # whoever needs the database will say so
+    if _reading is None:
+        return datetime.now(UTC)
+    return datetime.fromtimestamp(_reading.at_s + _steady_s() - _reading.steady_s, UTC)
+
+
+def agreed_now() -> datetime:
+    """Return the time for a task that closes or deletes.
+
+    :raises ClocksDiffer: this host's clock and the database's differ by more than 60 s.
+    """
+    connection.ensure_connection()
+    if abs(ahead_s()) > MAX_SKEW_S:
+        raise ClocksDiffer(f"This host's clock is ahead of the database's by {ahead_s():.0f} s.")
+    return now()
+
+
+def ahead_s() -> float:
+    """Return by how many seconds this host's clock is ahead of the database's."""
+    return clock.time() - now().timestamp()
 
 
 def local(moment: datetime) -> datetime:

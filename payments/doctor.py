@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 
 import structlog
 from django.conf import settings
-from django.utils import timezone
 
+from core import times
 from core.ops import restored
 from core.ops.doctor import Finding
 from core.times import dash
@@ -61,13 +61,13 @@ def former_payments() -> Iterator[Finding]:
 
 def bills() -> Iterator[Finding]:
     """Report days whose bill was not compared, and differences that wait for staff."""
-    past, missing = restored.latest(), bill_days_missing(merchant().mch_id, now=timezone.now())
+    past, missing = restored.latest(), bill_days_missing(merchant().mch_id, now=times.now())
     if past and missing and merchant().has_v3:
         what = f"Restored at {dash(past.restored_at)} what was there at {dash(past.written_at)}"
         yield Finding(None, f"{what}: the bills of {len(missing)} days are still to be compared")
     if number := differences_open():
         yield Finding(False, f"{number} differences with WeChat Pay's bills wait", "Back office: 支付, 对账差异.")
-    for run in bills_failed(older_than=timezone.now() - timedelta(days=1)):
+    for run in bills_failed(older_than=times.now() - timedelta(days=1)):
         what = f"The bill of {run.day} (merchant {run.mch_id}) could not be compared: {run.last_error}"
         yield Finding(False, what, f"`manage.py reconcile_bill {run.day}`")
 
@@ -84,7 +84,7 @@ def _ask(name: str, gateway: Callable[[], Any], remedy: str) -> Finding:
 
 def _platform_certificates(end: datetime | None) -> Finding:
     # WeChat offers the next one days ahead and the worker fetches it twice a day, so one day before it must be here.
-    left = end - timezone.now() if end else timedelta()
+    left = end - times.now() if end else timedelta()
     what = f"WeChat Pay's platform certificates end in {left / timedelta(days=1):.1f} days"
     if left > timedelta(days=1):
         return Finding(True, what)

@@ -7,8 +7,8 @@ from datetime import date
 
 import structlog
 from celery import shared_task
-from django.utils import timezone
 
+from core import times
 from payments.errors import BillBusy
 from payments.gateways.base import GatewayError
 from payments.gateways.wechat import gateway_v3, merchants
@@ -22,35 +22,35 @@ log = structlog.get_logger("payments")
 
 @shared_task(name="payments.run_refund", ignore_result=True)
 def run_refund(refund_id: int) -> None:
-    refund_run(refund_id=refund_id, now=timezone.now())
+    refund_run(refund_id=refund_id, now=times.now())
 
 
 @shared_task(name="payments.run_due_refunds", ignore_result=True)
 def run_due_refunds() -> None:
-    refunds_run_due(now=timezone.now())
+    refunds_run_due(now=times.now())
 
 
 @shared_task(name="payments.reconcile", ignore_result=True)
 def reconcile() -> None:
-    payments_reconcile(now=timezone.now())
+    payments_reconcile(now=times.now())
 
 
 @shared_task(name="payments.reconcile_bills", ignore_result=True)
 def reconcile_bills() -> None:
-    bills_reconcile_missing(now=timezone.now())
+    bills_reconcile_missing(now=times.now())
 
 
 @shared_task(name="payments.reconcile_bill", ignore_result=True)
 def reconcile_bill(day: str) -> None:
     try:
-        bill_reconcile(day=date.fromisoformat(day), now=timezone.now())
+        bill_reconcile(day=date.fromisoformat(day), now=times.now())
     except BillBusy:
         log.warning("bill not compared, another comparison is going on", day=day)
 
 
 @shared_task(name="payments.purge_events", ignore_result=True)
 def purge_events() -> None:
-    events_purge(now=timezone.now())
+    events_purge(now=times.agreed_now())
 
 
 @shared_task(name="payments.refresh_certificates", ignore_result=True)

@@ -13,12 +13,12 @@ from django.db.models import Count, F, Func, Model, OrderBy, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import URLPattern, path, reverse
-from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from unfold.decorators import display
 from unfold.widgets import INPUT_CLASSES, UnfoldAdminSelectWidget, UnfoldBooleanWidget
 
+from core import times
 from core.admin.base import OfficeAdmin
 from core.admin.buttons import ButtonsAdmin
 from core.admin.deletion import MARK, NAMES_SHOWN, ask
@@ -269,7 +269,7 @@ class StudentAdmin(ExportMixin, PictureAdminMixin, OfficeAdmin):
         elif form.cleaned_data.get("no_picture"):
             fields["headimgurl"] = ""
         if not change:
-            student = student_add(now=timezone.now(), **fields)
+            student = student_add(now=times.now(), **fields)
             obj.pk, obj.sid, obj.headimgurl = student.pk, student.sid, student.headimgurl
         elif fields:
             student_edit(sid=obj.sid, changes=fields)
@@ -309,7 +309,7 @@ class StudentAdmin(ExportMixin, PictureAdminMixin, OfficeAdmin):
         try:
             selection = deletion_selection(students)
             if MARK in request.POST:
-                mark, now = request.POST[MARK], timezone.now()
+                mark, now = request.POST[MARK], times.now()
                 run = deletion_start(students=students, mark=mark, user_pk=request.user.pk, now=now)
                 return HttpResponseRedirect(run_url(run))
         except SelectionChanged as refusal:
@@ -337,7 +337,7 @@ class StudentAdmin(ExportMixin, PictureAdminMixin, OfficeAdmin):
         form = ClassNameForm(request.POST if "apply" in request.POST else None)
         if "apply" in request.POST and form.is_valid():
             name = form.cleaned_data["class_name"]
-            moved = students_move(pks=pks, class_name=name, actor_pk=request.user.pk, now=timezone.now())
+            moved = students_move(pks=pks, class_name=name, actor_pk=request.user.pk, now=times.now())
             already = f"，{len(pks) - moved} 名本来就在该班" if moved < len(pks) else ""
             messages.success(request, f"{moved} 名学员已转入 {name}{already}")
             return None
@@ -356,7 +356,7 @@ class StudentAdmin(ExportMixin, PictureAdminMixin, OfficeAdmin):
             messages.error(request, f"一次最多归档{MOST_ARCHIVED}名学员，请先按班级或姓名筛选")
             return None
         if "sure" in request.POST:
-            done = students_archive(pks=pks, actor_pk=request.user.pk, now=timezone.now())
+            done = students_archive(pks=pks, actor_pk=request.user.pk, now=times.now())
             page = reverse("admin:students_archivedstudent_changelist")
             text = '已归档 {} 名学员。<a class="underline" href="{}">查看已归档学员</a>'
             messages.success(request, format_html(text, len(done), page))
@@ -431,7 +431,7 @@ class ArchivedStudentAdmin(ButtonsAdmin):
     readonly_fields = fields
 
     def press(self, request: HttpRequest, name: str, row: Any) -> str:
-        student_restore(pk=row.pk, actor_pk=request.user.pk, now=timezone.now())
+        student_restore(pk=row.pk, actor_pk=request.user.pk, now=times.now())
         return ""
 
     def _press_posted(self, request: HttpRequest, object_id: str) -> HttpResponse:

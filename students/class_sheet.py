@@ -7,8 +7,8 @@ from django.db.models import Q
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
-from django.utils import timezone
 
+from core import times
 from students.filters import filters_q, filters_read
 from students.models import Student
 from students.selectors import search_q
@@ -33,7 +33,7 @@ def class_sheet_page(request: HttpRequest) -> HttpResponse:
         "classes": classes,
         "total": len(students),
         "back": back,
-        "printed_at": timezone.now(),
+        "printed_at": times.now(),
         "printed_by": request.user.get_username(),
     }
     return render(request, "students/class_sheet.html", context)

@@ -1,8 +1,8 @@
 """What happens without a request. Each task may run twice, also at once."""
 
 from celery import shared_task
-from django.utils import timezone
 
+from core import times
 from students.counts import counts_fold
 from students.models.transfer import RunKind, RunState, TransferRun
 from students.transfer import deletion, imports, photos
@@ -18,7 +18,7 @@ def fold_tally() -> None:
 @shared_task(name="students.transfer_work", ignore_result=True)
 def transfer_work(run_pk: int) -> None:
     """Do what an import, a batch of pictures or a deletion waits for."""
-    run, now = TransferRun.objects.filter(pk=run_pk).first(), timezone.now()
+    run, now = TransferRun.objects.filter(pk=run_pk).first(), times.now()
     match (run.kind, run.state) if run else (None, None):
         case (RunKind.IMPORT, RunState.CHECKING):
             imports.import_check(run_pk=run_pk)
@@ -39,10 +39,10 @@ def transfer_work(run_pk: int) -> None:
 @shared_task(name="students.resume_transfers", ignore_result=True)
 def resume_transfers() -> None:
     """Go on with deletions and undoings whose worker has died."""
-    runs_resume(now=timezone.now())
+    runs_resume(now=times.now())
 
 
 @shared_task(name="students.purge_transfers", ignore_result=True)
 def purge_transfers() -> None:
     """Remove the files and rows of old imports: they hold personal data."""
-    runs_purge(now=timezone.now())
+    runs_purge(now=times.agreed_now())

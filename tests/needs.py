@@ -21,6 +21,8 @@ BROWSERS = ["chromium-headless-shell", "chromium", "chromium-browser", "google-c
 CHROMIUM = next(filter(None, map(shutil.which, BROWSERS)), None)
 HAPROXY, NGINX, PGBOUNCER = (shutil.which(name, path=PLACES) for name in ("haproxy", "nginx", "pgbouncer"))
 
+FAKETIME = str(next(iter(sorted(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))), ""))
+
 
 def _has_node() -> bool:
     folders = [lock.parent for lock in [*ROOT.glob("tests/*/package-lock.json"), ROOT / "docs/api/package-lock.json"]]
@@ -34,6 +36,7 @@ NEEDS = {
     "haproxy": (lambda: HAPROXY, "HAProxy", "apt install haproxy"),
     "nginx": (lambda: NGINX, "nginx", "apt install nginx"),
     "pgbouncer": (lambda: PGBOUNCER, "PgBouncer", "apt install pgbouncer"),
+    "faketime": (lambda: FAKETIME, "libfaketime", "apt install faketime"),
     "network": (can_make_networks, "a network of its own", "apt install iproute2, and run the tests as root"),
 }
 

@@ -6,8 +6,8 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
-from django.utils import timezone
 
+from core import times
 from core.api.request import absolute_url, client_network
 from core.cache.ratelimit import hit
 from core.errors import BadParameter, Throttled
@@ -51,7 +51,7 @@ def image_file(request: Any, field: str) -> str:
         raise Throttled(wait_s)
     started = time.monotonic()
     try:
-        image = image_store(file=file, user_pk=getattr(request.user, "pk", None), network=network, now=timezone.now())
+        image = image_store(file=file, user_pk=getattr(request.user, "pk", None), network=network, now=times.now())
     except ImageRefused:
         _count_time(counter, started)
         raise

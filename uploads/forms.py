@@ -10,11 +10,11 @@ from django import forms
 from django.core import signing
 from django.core.files.uploadedfile import UploadedFile
 from django.http import HttpRequest
-from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.widgets import UnfoldAdminImageFieldWidget
 
+from core import times
 from core.api.request import absolute_url
 from core.errors import DomainError
 from uploads.services import ORPHAN_AFTER, image_store
@@ -115,7 +115,7 @@ class PictureAdminMixin:
         if not may or not isinstance(file, UploadedFile):
             return
         try:
-            stored = image_store(file=file, user_pk=request.user.pk, now=timezone.now())
+            stored = image_store(file=file, user_pk=request.user.pk, now=times.now())
         except DomainError as refusal:
             request.picture_refusal = refusal.msg  # type: ignore[attr-defined]
             return

@@ -8,11 +8,11 @@ from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import path, reverse
-from django.utils import timezone
 from django.utils.crypto import salted_hmac
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminPasswordWidget
 
+from core import times
 from core.admin.base import FixedRows, OfficeAdmin
 from core.admin.tables import table
 from core.times import dash
@@ -113,7 +113,7 @@ def _details_table(value: Any) -> str:
 
 
 def _chart_context(city: str) -> dict[str, Any]:
-    rows = temperatures(city, since=timezone.now() - timedelta(days=CHART_DAYS))
+    rows = temperatures(city, since=times.now() - timedelta(days=CHART_DAYS))
     curves = [
         Curve(label, color, [(row["observed_at"], t) for row in rows if (t := celsius(row[column])) is not None])
         for column, label, color in _CURVES
@@ -233,7 +233,7 @@ class WeatherAccountAdmin(FixedRows, SyncNowMixin, OfficeAdmin):
         if form.is_valid() and form.needs_trial:
             city = form.cleaned_data["city"]
             try:
-                account_try(credentials=form.entered, city=city, now=timezone.now())
+                account_try(credentials=form.entered, city=city, now=times.now())
                 trials[form.entered, city] = ""
             except WeatherFault as fault:
                 trials[form.entered, city] = fault.msg
@@ -244,7 +244,7 @@ class WeatherAccountAdmin(FixedRows, SyncNowMixin, OfficeAdmin):
             credentials=form.entered if form.entered != form.present else None,
             city=form.cleaned_data["city"],
             changed_by=request.user.get_username(),
-            now=timezone.now(),
+            now=times.now(),
         )
 
     def get_urls(self) -> list[Any]:
@@ -254,7 +254,7 @@ class WeatherAccountAdmin(FixedRows, SyncNowMixin, OfficeAdmin):
         """Run a sync now, even if none is due, and show the result as a message."""
         if request.method != "POST" or not self.has_change_permission(request):
             raise PermissionDenied
-        result = weather_sync(now=timezone.now(), force=True)
+        result = weather_sync(now=times.now(), force=True)
         if result.record:
             messages.success(request, f"同步成功：{result.record} {result.record.wea} {result.record.tem}℃")
         else:

@@ -5,7 +5,6 @@ from typing import Any
 from django.conf import settings
 from django.http import HttpResponse
 from django.shortcuts import render
-from django.utils import timezone
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -16,6 +15,7 @@ from accounts.errors import CodeInvalid, SidMissing
 from accounts.services.scan_codes import code_make, code_scanned, is_open
 from accounts.services.scan_login import wechat_login
 from accounts.socketio.sessions import only_sid_at
+from core import times
 from core.api.access import Access
 from core.api.envelope import ok
 from core.api.request import absolute_url, client_ip, client_network, user_agent
@@ -64,7 +64,7 @@ class ScanViewSet(ApiViewSet):
         params = WechatLoginParams.read(request)
         if wait_s := ratelimit.hit(f"wechat-login:{client_network(request)}", limit=LOGINS_A_MINUTE, window_s=60):
             raise Throttled(wait_s)
-        now = timezone.now()
+        now = times.now()
         user, token = wechat_login(
             code=params["wechatCode"], ip=client_ip(request), device=user_agent(request), now=now
         )

@@ -3,7 +3,6 @@
 from datetime import datetime
 from typing import Any
 
-from django.utils import timezone
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -46,6 +45,7 @@ from accounts.services.users import (
     users_delete,
 )
 from accounts.tokens import token_revoke
+from core import times
 from core.api.access import Access
 from core.api.envelope import ok
 from core.api.pagination import page_of, page_slice
@@ -98,7 +98,7 @@ class UserViewSet(ApiViewSet):
     def get_all_users(self, request: Request) -> Response:
         params = UserListParams.read(request)
         total, users = page_of(user_list(key=params["key"], roleid=params["roleid"]), params)
-        now = timezone.now()
+        now = times.now()
         return ok("success", total=total, users=[user_fields(user, now) for user in users])
 
     @endpoint("POST", "/users/register", "用户注册", Access.ROOT, aliases=("/users/addUser",), docs=docs.REGISTER)
@@ -107,11 +107,11 @@ class UserViewSet(ApiViewSet):
         roleid = params.pop("roles", None) or params.pop("roleid", None)
         params.pop("roleid", None)
         user = user_register(**params, roleid=roleid)
-        return ok("注册成功", status=1, userInfo=user_fields(user, timezone.now()))
+        return ok("注册成功", status=1, userInfo=user_fields(user, times.now()))
 
     @endpoint("POST", "/users/login", "用户登入", Access.OPEN, docs=docs.LOGIN)
     def login(self, request: Request) -> Response:
-        now = timezone.now()
+        now = times.now()
         if request.query_params.get("type") == "sms":
             user, token = _login_by_sms(request, now)
         else:
@@ -123,7 +123,7 @@ class UserViewSet(ApiViewSet):
     @endpoint("POST", "/sms/send", "发送短信验证码", Access.OPEN, docs=docs.SMS_SEND)
     def send_sms(self, request: Request) -> Response:
         params = SmsSendParams.read(request)
-        key = sms_code_send(phone=params["phoneNumber"], network=client_network(request), now=timezone.now())
+        key = sms_code_send(phone=params["phoneNumber"], network=client_network(request), now=times.now())
         response = ok("OK", key=key)
         cookie_set(request, response, SMS_COOKIE, key, max_age_s=int(LIFETIME.total_seconds()))
         return response
@@ -136,7 +136,7 @@ class OwnViewSet(ApiViewSet):
 
     @endpoint("GET", "/users/sigout", "退出登入", Access.ANY_USER, aliases=("/users/signout",), docs=docs.SIGN_OUT)
     def sign_out(self, request: CallerRequest) -> Response:
-        token_revoke(request.user.claims, now=timezone.now())
+        token_revoke(request.user.claims, now=times.now())
         return ok("退出成功", status=1)
 
     @endpoint("POST", "/users/uploadAvatar", "上传用户头像", Access.ANY_USER, docs=docs.UPLOAD_AVATAR, takes_files=True)

@@ -5,7 +5,6 @@ from typing import Any
 from django import forms
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest
-from django.utils import timezone
 from unfold.forms import AdminOwnPasswordChangeForm, AuthenticationForm
 from unfold.widgets import BASE_INPUT_CLASSES
 
@@ -14,6 +13,7 @@ from accounts.models import User
 from accounts.services.attempts import AttemptContext, Door, Outcome, attempt_record
 from accounts.services.login import password_verify
 from accounts.services.second_factor import code_check
+from core import times
 from core.api.request import client_ip, user_agent
 
 _NO_ENTRY = "用户名或密码错误，或者没有后台权限"
@@ -57,7 +57,7 @@ def login_record(request: HttpRequest, username: str, outcome: Outcome) -> None:
 
 
 def _attempt_context(request: HttpRequest) -> AttemptContext:
-    return {"door": Door.OFFICE, "ip": client_ip(request), "device": user_agent(request), "now": timezone.now()}
+    return {"door": Door.OFFICE, "ip": client_ip(request), "device": user_agent(request), "now": times.now()}
 
 
 class _OneField(forms.Form):
@@ -96,7 +96,7 @@ class CodeForm(_OneField):
         code = self.cleaned_data["entrance_code"]
         origin = {"ip": client_ip(self.request), "agent": user_agent(self.request)}
         try:
-            self.phone = code_check(user=self.user, code=code, **origin, now=timezone.now())
+            self.phone = code_check(user=self.user, code=code, **origin, now=times.now())
         except CodeTooSoon as refusal:
             raise ValidationError(f"{refusal.msg}，请 {refusal.wait_s} 秒后再试") from None
         except CodeWrong as refusal:

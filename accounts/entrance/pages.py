@@ -9,7 +9,6 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
-from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
@@ -27,6 +26,7 @@ from accounts.services.second_factor import (
     recovery_codes_renew,
     second_factor_remove,
 )
+from core import times
 from core.admin.password import require_password
 
 _TITLE = "动态验证码"
@@ -54,7 +54,7 @@ def second_factor_page(request: HttpRequest) -> HttpResponse:
 def _enrol(request: HttpRequest, user: User) -> HttpResponse:
     form = EnrolForm(request, request.POST if "code" in request.POST else None)
     try:
-        pending = enrolment_begin(user=user, now=timezone.now())
+        pending = enrolment_begin(user=user, now=times.now())
         if form.is_valid():
             phone, codes = enrolment_confirm(user=user, code=form.cleaned_data["code"])
             passed_remember(request.session, phone)

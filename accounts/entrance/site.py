@@ -18,7 +18,6 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse, reverse_lazy
-from django.utils import timezone
 from unfold.sites import UnfoldAdminSite
 
 from accounts.entrance import pages
@@ -27,6 +26,7 @@ from accounts.entrance.forms import CodeForm, LoginForm, OwnPasswordForm, Passwo
 from accounts.entrance.session import is_recent
 from accounts.services.attempts import Outcome
 from accounts.services.second_factor import LoginStage, login_stage, passed_remember
+from core import times
 from core.admin.deletion import delete_selected
 from core.admin.password import PasswordNeeded, password_given
 
@@ -51,7 +51,7 @@ class BackOfficeSite(UnfoldAdminSite):
 
     def _has_logged_in(self, request: HttpRequest) -> bool:
         """Tell whether a member of staff has logged in within SESSION_COOKIE_AGE."""
-        return super().has_permission(request) and is_recent(request.session, now=timezone.now())
+        return super().has_permission(request) and is_recent(request.session, now=times.now())
 
     def admin_view(self, view: PageView, cacheable: bool = False) -> PageView:
         inside = super().admin_view(view, cacheable)
@@ -137,7 +137,7 @@ def _take_password(request: HttpRequest) -> HttpResponse | None:
     is_download = "entrance_download" in request.POST
     if not form.is_valid():
         return _ask_password(request, form, is_download=is_download)
-    password_given(request, now=timezone.now())
+    password_given(request, now=times.now())
     if is_download:
         # A download does not replace the page in the browser, so the question would stay on the screen. Show a page
         # that starts the download instead.

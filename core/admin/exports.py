@@ -19,9 +19,9 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.urls import path, reverse
-from django.utils import timezone
 from django.utils.http import content_disposition_header
 
+from core import times
 from core.admin.paginator import AtLeast
 from core.admin.password import require_password
 from core.audit import StaffAction, action_record
@@ -109,7 +109,7 @@ class ExportMixin:
         if count > MAX_ROWS:
             messages.error(request, TOO_MANY.format(MAX_ROWS))
             return back
-        now = timezone.localtime()
+        now = times.local(times.now())
         name = f"{self.export_name(request)}-{now:%Y%m%d-%H%M}.{kind}".replace("/", "_")
         filters = "；".join(_in_words(shown, *pair) for pair in parse_qsl(query))[:LONGEST_FILTERS]
         size = AtLeast(count) if count == self.most_found else count

@@ -9,7 +9,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
-from django.utils import timezone
+
+from core import times
 
 FRESH_FOR = timedelta(hours=1)
 _GIVEN_AT = "password_given_at"
@@ -29,7 +30,7 @@ def require_password(request: HttpRequest, *, is_download: bool = False) -> None
     :raises PasswordNeeded: it was typed too long ago, or never in this session.
     """
     given_at = request.session.get(_GIVEN_AT, 0)
-    if timezone.now().timestamp() - given_at >= FRESH_FOR.total_seconds():
+    if times.now().timestamp() - given_at >= FRESH_FOR.total_seconds():
         raise PasswordNeeded(is_download=is_download)
 
 

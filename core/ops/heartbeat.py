@@ -3,7 +3,6 @@
 Every 10 s beat sends each queue a task, the heartbeat, whose only work is to write the time into Valkey.
 """
 
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,6 +11,7 @@ from celery import current_app
 from django.conf import settings
 from kombu.exceptions import OperationalError
 
+from core import times
 from core.cache import valkey
 from core.observe import metrics
 from core.observe.metrics import Sample
@@ -51,7 +51,7 @@ def queue_depths() -> dict[str, int]:
 
 @doctor.register_check
 def background_work() -> Iterator[Finding]:
-    ages, depths = ages_s(time.time()), queue_depths()
+    ages, depths = ages_s(times.now().timestamp()), queue_depths()
     nobody_works = not any(is_alive(age) for age in ages.values())
     for queue, age in ages.items():
         seen = "never" if age is None else f"{age:.0f} s ago"
@@ -72,6 +72,7 @@ def is_alive(age_s: float | None) -> bool:
 def samples() -> Iterator[Sample]:
     for queue, depth in queue_depths().items():
         yield "spms_queue_depth", "Tasks that wait for a worker", {"queue": queue}, depth
-    for queue, age in ages_s(time.time()).items():
+    for queue, age in ages_s(times.now().timestamp()).items():
         if age is not None:
             yield "spms_heartbeat_age_seconds", "Since a worker did what beat asked for", {"queue": queue}, age
+    yield "spms_clock_ahead_seconds", "This host's clock before the database's", {}, times.ahead_s()

@@ -1,18 +1,18 @@
 """The heartbeat task (``core.ops.heartbeat``)."""
 
-import time
 from typing import Any
 
 from celery import shared_task
 from celery.signals import beat_init
 from django.conf import settings
 
+from core import times
 from core.ops.heartbeat import record
 
 
 @shared_task(name="core.heartbeat", ignore_result=True)
 def heartbeat(queue: str) -> None:
-    record(queue, time.time())
+    record(queue, times.now().timestamp())
 
 
 @beat_init.connect

@@ -7,11 +7,11 @@ from django.contrib import admin
 from django.db.models import Count, OuterRef, QuerySet, Subquery
 from django.http import HttpRequest
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.decorators import display
 
+from core import times
 from core.admin.links import page_link
 from core.db.after_commit import task_send
 from core.money import fen_text
@@ -110,7 +110,7 @@ class EndingFilter(admin.SimpleListFilter):
 def _step(service: Any) -> Any:
     def press(difference: Difference, request: HttpRequest) -> str:
         actor = request.user.get_username()
-        ended = service(difference_id=difference.pk, actor=actor, now=timezone.now())
+        ended = service(difference_id=difference.pk, actor=actor, now=times.now())
         return "，".join(filter(None, [ended.get_ending_display() if ended.ending else "", ended.note]))
 
     return press
@@ -121,7 +121,7 @@ def _accept(difference: Difference, request: HttpRequest) -> str:
     if not reason:
         raise RefundNotPossible("请写明核对的结果")
     actor = request.user.get_username()
-    difference_accept(difference_id=difference.pk, reason=reason, actor=actor, now=timezone.now())
+    difference_accept(difference_id=difference.pk, reason=reason, actor=actor, now=times.now())
     return ""
 
 

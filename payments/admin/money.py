@@ -6,11 +6,11 @@ from typing import Any, ClassVar
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.decorators import display
 
+from core import times
 from core.admin.exports import ExportColumn, ExportMixin
 from core.admin.links import page_link
 from core.admin.tables import table
@@ -26,7 +26,7 @@ from payments.services.query import PaymentState
 
 
 def _query_now(payment: Payment, request: HttpRequest) -> str:
-    state: PaymentState = payment_query(out_trade_no=payment.out_trade_no, now=timezone.now(), min_interval_s=0)
+    state: PaymentState = payment_query(out_trade_no=payment.out_trade_no, now=times.now(), min_interval_s=0)
     return f"微信侧 {state.trade_state}，本地 {PaymentStatus(state.state).label}"
 
 
@@ -110,12 +110,12 @@ class PaymentAdmin(ExportMixin, MoneyAdmin):
 
 
 def _replay(event: InboundEvent, request: HttpRequest) -> str:
-    replayed = event_replay(event_id=event.pk, now=timezone.now())
+    replayed = event_replay(event_id=event.pk, now=times.now())
     return f"{replayed.get_verdict_display()} {replayed.result}"
 
 
 def _acknowledge(event: InboundEvent, request: HttpRequest) -> str:
-    event_acknowledge(event_id=event.pk, actor=request.user.get_username(), now=timezone.now())
+    event_acknowledge(event_id=event.pk, actor=request.user.get_username(), now=times.now())
     return "已知悉，不再提醒"
 
 
@@ -126,7 +126,7 @@ class ToDoFilter(admin.SimpleListFilter):
         return [("1", "7 天内失败、还没有人知悉")]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        return queryset.filter(pk__in=events_to_do(now=timezone.now()).values("pk")) if self.value() else queryset
+        return queryset.filter(pk__in=events_to_do(now=times.now()).values("pk")) if self.value() else queryset
 
 
 @admin.register(InboundEvent)
@@ -163,7 +163,7 @@ class InboundEventAdmin(MoneyAdmin):
         event = self.get_object(request, str(object_id))
         if event is None:
             return ()
-        waits = events_to_do(now=timezone.now()).filter(pk=event.pk).exists()
+        waits = events_to_do(now=times.now()).filter(pk=event.pk).exists()
         hidden = ({"replay"} if event.is_cut else set()) | (set() if waits else {"acknowledge"})
         return [name for name in super().offered(request, object_id) if name not in hidden]
 

@@ -7,10 +7,10 @@ from django import forms
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.utils import timezone
 from django.utils.safestring import SafeString
 from unfold.decorators import display
 
+from core import times
 from core.admin.exports import ExportColumn, ExportMixin
 from core.money import fen_text, fen_to_yuan
 from core.times import dash
@@ -41,37 +41,37 @@ BANKS = (
 
 
 def _retry(refund: Refund, request: HttpRequest) -> str:
-    return refund_retry(refund_id=refund.pk, actor=request.user.get_username(), now=timezone.now()).get_state_display()
+    return refund_retry(refund_id=refund.pk, actor=request.user.get_username(), now=times.now()).get_state_display()
 
 
 def _renew(refund: Refund, request: HttpRequest) -> str:
-    new = refund_renew(refund_id=refund.pk, actor=request.user.get_username(), now=timezone.now())
+    new = refund_renew(refund_id=refund.pk, actor=request.user.get_username(), now=times.now())
     return f"新单号 {new.out_refund_no}"
 
 
 def _ask(refund: Refund, request: HttpRequest) -> str:
-    return refund_ask(refund_id=refund.pk, now=timezone.now()).get_state_display()
+    return refund_ask(refund_id=refund.pk, now=times.now()).get_state_display()
 
 
 def _to_merchant(refund: Refund, request: HttpRequest) -> str:
-    moved = refund_divert(refund_id=refund.pk, actor=request.user.get_username(), now=timezone.now())
+    moved = refund_divert(refund_id=refund.pk, actor=request.user.get_username(), now=times.now())
     return moved.get_state_display()
 
 
 def _run_now(refund: Refund, request: HttpRequest) -> str:
-    moved = refund_run(refund_id=refund.pk, now=timezone.now(), at_once=True)
+    moved = refund_run(refund_id=refund.pk, now=times.now(), at_once=True)
     return " ".join(filter(None, [moved.get_state_display(), moved.last_error]))
 
 
 def _to_card(refund: Refund, request: HttpRequest, *, bank: str, number: str, holder: str) -> str:
     card = BankCard(bank=bank, number=number, holder=holder)
-    moved = refund_divert(refund_id=refund.pk, card=card, actor=request.user.get_username(), now=timezone.now())
+    moved = refund_divert(refund_id=refund.pk, card=card, actor=request.user.get_username(), now=times.now())
     return moved.get_state_display()
 
 
 def _offline(refund: Refund, request: HttpRequest, *, way: str, voucher: str, is_sure: bool) -> str:
     actor = request.user.get_username()
-    refund_offline(refund_id=refund.pk, way=way, voucher=voucher, actor=actor, now=timezone.now())
+    refund_offline(refund_id=refund.pk, way=way, voucher=voucher, actor=actor, now=times.now())
     return f"{OfflineWay(way).label} 凭证号 {voucher}"
 
 

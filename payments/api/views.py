@@ -4,9 +4,9 @@ from typing import Any
 
 import structlog
 from django.http import HttpResponse, JsonResponse
-from django.utils import timezone
 from rest_framework.request import Request
 
+from core import times
 from core.api.access import Access
 from core.api.docs import Doc
 from core.api.request import client_ip
@@ -83,7 +83,7 @@ def _take(request: Request, channel: str) -> NoticeOutcome:
             body=body,
             size=len(body),
             remote_ip=client_ip(request),
-            now=timezone.now(),
+            now=times.now(),
         )
     except Exception:
         # Not even written down (no database?): WeChat must hear a failure it understands, and send it again.

@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 import redis
 import structlog
 from django.db.models import Q
-from django.utils import timezone
 
+from core import times
 from core.cache.ratelimit import hit
 from core.db.purge import BATCH, rows_purge
 from core.observe.metrics import counter
@@ -91,7 +91,7 @@ def notice_take(
             body=body[: _kept_bytes(outcome)],
             body_size=size,
             body_sha256=hashlib.sha256(body).hexdigest(),
-            handled_at=timezone.now(),
+            handled_at=times.now(),
             **_columns(outcome),
         )
     NOTICES.labels(channel, outcome.verdict, is_kept).inc()

@@ -6,12 +6,12 @@ from django import forms
 from django.contrib import admin, messages
 from django.db.models import F, QuerySet
 from django.http import HttpRequest
-from django.utils import timezone
 from django.utils.html import format_html
 from unfold.contrib.filters.admin import RelatedDropdownFilter
 from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminIntegerFieldWidget
 
+from core import times
 from core.admin.base import OfficeAdmin
 from core.errors import DomainError
 from shop.models import Category, Product
@@ -163,7 +163,7 @@ class CategoryAdmin(CatalogueAdmin):
 
     def store(self, request: HttpRequest, obj: Category, form: CategoryForm, change: bool) -> Category:
         facts: dict[str, Any] = {"name": form.cleaned_data["name"], "image_url": form.new_picture}
-        facts |= {"actor": request.user.get_username(), "now": timezone.now()}
+        facts |= {"actor": request.user.get_username(), "now": times.now()}
         if not change:
             return category_create(**facts)
         return category_update(category_id=obj.category_id, **facts) if form.changed_data else obj
@@ -171,7 +171,7 @@ class CategoryAdmin(CatalogueAdmin):
     @action(description="删除所选类目（没有商品的）", permissions=["remove"])
     def remove_selected(self, request: HttpRequest, rows: QuerySet[Category]) -> None:
         def remove(category: Category) -> None:
-            category_remove(category_id=category.category_id, now=timezone.now())
+            category_remove(category_id=category.category_id, now=times.now())
 
         self.remove_all(request, rows, remove, "已删除")
 
@@ -197,7 +197,7 @@ class ProductAdmin(CatalogueAdmin):
 
     def store(self, request: HttpRequest, obj: Product, form: ProductForm, change: bool) -> Product:
         values = form.cleaned_data
-        who: dict[str, Any] = {"actor": request.user.get_username(), "now": timezone.now()}
+        who: dict[str, Any] = {"actor": request.user.get_username(), "now": times.now()}
         names = [name for name in SERVICE_FIELDS if not change or name in form.changed_data]
         changes: dict[str, Any] = {name: values[name] for name in names}
         if not change or "category" in form.changed_data:
@@ -213,7 +213,7 @@ class ProductAdmin(CatalogueAdmin):
     @action(description="下架所选商品", permissions=["remove"])
     def remove_selected(self, request: HttpRequest, rows: QuerySet[Product]) -> None:
         def remove(product: Product) -> None:
-            product_remove(product_id=product.product_id, now=timezone.now())
+            product_remove(product_id=product.product_id, now=times.now())
 
         self.remove_all(request, rows, remove, "已下架")
 

@@ -14,11 +14,11 @@ from django.db.models import QuerySet
 from django.forms import Form
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import path
-from django.utils import timezone
 from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import RangeDateFilter
 from unfold.decorators import action, display
 
+from core import times
 from core.admin.buttons import SURE, ButtonsAdmin, bulk_action
 from core.admin.exports import ExportMixin, finds_every
 from core.admin.tables import table
@@ -427,7 +427,7 @@ class OrderAdmin(WorkListColumns, ExportMixin, ButtonsAdmin):
         if said.get("express_company"):
             request.session[_COURIER] = said["express_company"]
         try:
-            BUTTONS[name].run(order_id=row.order_id, actor=actor, reason=reason, now=timezone.now(), **said)
+            BUTTONS[name].run(order_id=row.order_id, actor=actor, reason=reason, now=times.now(), **said)
         except ProviderUndecided:
             raise
         except OrderRefused as refusal:  # often a colleague, or the first of two clicks, has done the step already

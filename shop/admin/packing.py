@@ -12,8 +12,8 @@ from django.db.models import F
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
-from django.utils import timezone
 
+from core import times
 from shop.models import Order
 from shop.states import TABLE, Event, State
 
@@ -74,7 +74,7 @@ def packing_page(model_admin: Any, request: HttpRequest) -> HttpResponse:
         "others": len(parcels) - len(to_ship),
         "picks": _picks(to_ship) if len(parcels) > 1 else [],
         "pieces": sum(parcel.pieces for parcel in to_ship),
-        "printed_at": timezone.now(),
+        "printed_at": times.now(),
         "printed_by": request.user.get_username(),
         "may_ship": model_admin.may_press(request, "ship"),
         "back": back,

@@ -7,12 +7,12 @@ from typing import Any, NamedTuple
 from django.contrib import admin
 from django.db.models import Case, OuterRef, Q, QuerySet, Subquery, When
 from django.http import HttpRequest
-from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.timesince import timesince
 from unfold.decorators import display
 
+from core import times
 from core.admin.buttons import PRESS
 from core.admin.links import may_open, page_link
 from payments.models import Refund, RefundStatus
@@ -222,7 +222,7 @@ def _next_try(refund: Refund) -> SafeString | str:
 def _age(since: datetime | None) -> SafeString:
     if since is None:
         return _NONE
-    is_late = (timezone.now() - since).days >= LATE_DAYS
+    is_late = (times.now() - since).days >= LATE_DAYS
     return format_html('<span class="{}">{}</span>', "od-late" if is_late else "", _age_text(since))
 
 

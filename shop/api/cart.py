@@ -1,9 +1,9 @@
 """The caller's own cart."""
 
-from django.utils import timezone
 from rest_framework.response import Response
 
 from accounts.authentication import CallerRequest
+from core import times
 from core.api.access import Access
 from core.api.envelope import ok
 from core.api.pagination import page_slice
@@ -55,5 +55,5 @@ class CartViewSet(ApiViewSet):
     @endpoint("POST", "/cart/add_to_cart", "增加商品到购物车", Access.ANY_USER, docs=docs.CART_ADD)
     def add(self, request: CallerRequest) -> Response:
         values = params.CartParams.read(request)
-        cart_add(user_pk=request.user.pk, product_id=values["product_id"], quantity=values["count"], now=timezone.now())
+        cart_add(user_pk=request.user.pk, product_id=values["product_id"], quantity=values["count"], now=times.now())
         return ok("添加成功")

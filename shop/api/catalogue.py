@@ -1,9 +1,9 @@
 """Categories and products."""
 
-from django.utils import timezone
 from rest_framework.response import Response
 
 from accounts.authentication import CallerRequest
+from core import times
 from core.api.access import Access
 from core.api.envelope import ok
 from core.api.pagination import page_slice
@@ -31,14 +31,14 @@ class CategoryViewSet(ApiViewSet):
             name=values["categoryName"],
             image_url=image_or_url(request, "categoryImgurl"),
             actor=request.user.username,
-            now=timezone.now(),
+            now=times.now(),
         )
         return ok("添加成功", category_id=category.category_id)
 
     @endpoint("GET", "/category/delCategory", "删除类目(慎用)", Access.ROWS, docs=docs.CATEGORY_REMOVE)
     def remove(self, request: CallerRequest) -> Response:
         values = params.CategoryRemoveParams.read(request)
-        category_remove(category_id=values["category_id"], even_with_products=values["force"], now=timezone.now())
+        category_remove(category_id=values["category_id"], even_with_products=values["force"], now=times.now())
         return ok("删除成功")
 
     @endpoint("POST", "/category/updateCategory", "修改类目", Access.ROWS, docs=docs.CATEGORY_UPDATE, takes_files=True)
@@ -49,7 +49,7 @@ class CategoryViewSet(ApiViewSet):
             name=values["categoryName"],
             image_url=image_or_url(request, "categoryImgurl"),
             actor=request.user.username,
-            now=timezone.now(),
+            now=times.now(),
         )
         return ok("修改成功")
 
@@ -76,7 +76,7 @@ class ProductViewSet(ApiViewSet):
             description=values["description"],
             image_url=image_url,
             actor=request.user.username,
-            now=timezone.now(),
+            now=times.now(),
         )
         return ok("添加成功", product_id=product.product_id)
 
@@ -88,7 +88,7 @@ class ProductViewSet(ApiViewSet):
         changes = {_COLUMNS.get(name, name): value for name, value in values.items()}
         if image_url := image_or_url(request, "imageUrl"):
             changes["image_url"] = image_url
-        product_update(**changes, actor=request.user.username, now=timezone.now())
+        product_update(**changes, actor=request.user.username, now=times.now())
         return ok("修改成功")
 
     @endpoint("GET", "/product/get_product", "获取商品信息", Access.ANY_USER, docs=docs.PRODUCT_LIST, is_quick=True)
@@ -101,5 +101,5 @@ class ProductViewSet(ApiViewSet):
     @endpoint("GET", "/product/del_product", "删除商品", Access.ROWS, docs=docs.PRODUCT_REMOVE)
     def remove(self, request: CallerRequest) -> Response:
         values = params.ProductRemoveParams.read(request)
-        product_remove(product_id=values["product_id"], now=timezone.now())
+        product_remove(product_id=values["product_id"], now=times.now())
         return ok("删除成功")

@@ -4,10 +4,10 @@ from datetime import datetime
 from typing import Any
 
 from django.conf import settings
-from django.utils import timezone
 from rest_framework.response import Response
 
 from accounts.authentication import CallerRequest
+from core import times
 from core.api.access import Access
 from core.api.envelope import ok
 from core.api.pagination import page_slice
@@ -49,13 +49,13 @@ class OrderViewSet(ApiViewSet):
     )
     def pre_order(self, request: CallerRequest) -> Response:
         values = params.PreOrderParams.read(request)
-        order = order_create(buyer_pk=request.user.pk, username=request.user.username, now=timezone.now(), **values)
+        order = order_create(buyer_pk=request.user.pk, username=request.user.username, now=times.now(), **values)
         return ok("订单提交成功", order_id=order.order_id)
 
     @endpoint("GET", "/order/query_order_status", "查询订单支付状态(可轮询)", Access.ANY_USER, docs=docs.POLL)
     def poll(self, request: CallerRequest) -> Response:
         values = params.OrderPollParams.read(request)
-        now = timezone.now()
+        now = times.now()
         order = _own(request, values["order_id"], now)
         if order.state == State.OPEN and order.payment_started_at:
             order = _after_asking_provider(order, now)
@@ -64,7 +64,7 @@ class OrderViewSet(ApiViewSet):
     @endpoint("GET POST", "/order/get_order", "查询订单详情", Access.ANY_USER, docs=docs.GET_ORDER)
     def get_order(self, request: CallerRequest) -> Response:
         values = params.OrderListParams.read(request)
-        now = timezone.now()
+        now = times.now()
         if values["order_id"]:
             order = _own(request, values["order_id"], now)
             return ok("订单获取成功", data=order_row(order, selectors.lines_of([order])[order.pk], now))
@@ -77,7 +77,7 @@ class OrderViewSet(ApiViewSet):
     @endpoint("GET", "/order/del_order", "删除订单", Access.ANY_USER, docs=docs.DEL_ORDER)
     def remove(self, request: CallerRequest) -> Response:
         values = params.OrderIdParams.read(request)
-        now = timezone.now()
+        now = times.now()
         order = _own(request, values["order_id"], now)
         if order.is_overdue(now):  # the buyer sees it as closed, so deleting it must work
             order_try_close(order_pk=order.pk, now=now)
@@ -90,7 +90,7 @@ class OrderViewSet(ApiViewSet):
     def cancel(self, request: CallerRequest) -> Response:
         values = params.OrderIdParams.read(request)
         order_cancel(
-            order_id=values["order_id"], buyer_pk=request.user.pk, actor=request.user.username, now=timezone.now()
+            order_id=values["order_id"], buyer_pk=request.user.pk, actor=request.user.username, now=times.now()
         )
         return ok("取消成功")
 
@@ -112,7 +112,7 @@ class OrderViewSet(ApiViewSet):
             order_id=values["order_id"],
             action=values["action"],
             actor=request.user.username,
-            now=timezone.now(),
+            now=times.now(),
             buyer_pk=None if is_staff else request.user.pk,
         )
         return ok("修改成功")
@@ -125,7 +125,7 @@ class OrderViewSet(ApiViewSet):
             buyer_pk=request.user.pk,
             actor=request.user.username,
             reason=values["reason"],
-            now=timezone.now(),
+            now=times.now(),
         )
         return ok("退货申请成功")
 

@@ -4,11 +4,11 @@ import re
 from typing import Any
 
 from django.conf import settings
-from django.utils import timezone
 from rest_framework.response import Response
 
 from accounts.authentication import CallerRequest
 from accounts.models import User
+from core import times
 from core.api.access import Access
 from core.api.envelope import ok
 from core.api.request import caller_key, client_ip
@@ -37,7 +37,7 @@ class PayViewSet(ApiViewSet):
         values = params.PaymentParams.read(request)
         _require_merchant(values["appid"], values["mch_id"])
         trade_type = _trade_type(values["trade_type"])
-        now = timezone.now()
+        now = times.now()
         payment = order_pay(
             order_id=values["order_id"],
             buyer_pk=request.user.pk,
@@ -69,7 +69,7 @@ class PayViewSet(ApiViewSet):
         # Each call asks WeChat: without a limit one buyer could use up the merchant's allowance, or all our threads.
         if wait_s := ratelimit.hit(f"pay-query:{caller_key(request)}", limit=QUERIES_A_MINUTE, window_s=60):
             raise Throttled(wait_s)
-        state = payment_query(out_trade_no=out_trade_no, now=timezone.now(), min_interval_s=0)
+        state = payment_query(out_trade_no=out_trade_no, now=times.now(), min_interval_s=0)
         return ok("OK", **state.answer)
 
 

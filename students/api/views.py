@@ -1,9 +1,9 @@
 """The students' calls. ``Access.ROWS``: whoever's role has the path among its rows (``permissions.seed``), and root."""
 
-from django.utils import timezone
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from core import times
 from core.api.access import Access
 from core.api.envelope import ok
 from core.api.pagination import page_slice
@@ -36,7 +36,7 @@ class StudentViewSet(ApiViewSet):
     def addstu(self, request: Request) -> Response:
         fields = AddParams.read(request)
         picture = image_or_url(request, "headimgurl")
-        student = student_add(headimgurl=picture, now=timezone.now(), **fields)
+        student = student_add(headimgurl=picture, now=times.now(), **fields)
         return ok("添加成功", status=1, sId=student.sid)
 
     @endpoint("GET", "/students/delstu", "删除学员信息", Access.ROWS, docs=docs.DELETE)

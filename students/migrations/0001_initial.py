@@ -8,7 +8,7 @@ from django.db import migrations, models
 import students.models
 
 KEYS = """
--- Every key a student is counted and found by. students/keys.py writes the same keys in Python.
+-- Every key a student is counted and found by. students/counts.py says what they are.
 CREATE FUNCTION students_keys(id bigint, class_name text, name text) RETURNS text[]
 LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE COST 1000 AS $$
 DECLARE

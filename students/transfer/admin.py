@@ -11,10 +11,10 @@ from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import render
 from django.urls import URLPattern, path, reverse
-from django.utils import timezone
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminFileFieldWidget
 
+from core import times
 from core.admin.base import OfficeAdmin, ReadOnlyRows
 from core.admin.exports import download
 from core.admin.paginator import KnownCount
@@ -208,7 +208,7 @@ class TransferRunAdmin(ReadOnlyRows, OfficeAdmin):
         run = run_start(
             kind=kind,
             user_pk=request.user.pk,
-            now=timezone.now(),
+            now=times.now(),
             file_name=file.name,
             source=file.read(),
             options=options,
@@ -242,7 +242,7 @@ class TransferRunAdmin(ReadOnlyRows, OfficeAdmin):
         return run
 
     def _act(self, request: HttpRequest, run: TransferRun) -> None:
-        now, user_pk = timezone.now(), request.user.pk
+        now, user_pk = times.now(), request.user.pk
         try:
             match request.POST.get("do"):
                 case "confirm" if run.kind == RunKind.PHOTOS:
@@ -266,7 +266,7 @@ class TransferRunAdmin(ReadOnlyRows, OfficeAdmin):
         progress = progress_read(run.pk)
         facts = {"state": run.state, "working": run.is_working, "done": progress.done, "total": progress.total}
         facts["percent"] = progress.percent if run.is_working else 100
-        facts["stalled"] = run_is_stalled(run, timezone.now())
+        facts["stalled"] = run_is_stalled(run, times.now())
         response = JsonResponse(facts)
         response["Cache-Control"] = "no-store"
         return response
@@ -296,7 +296,7 @@ def run_url(run: TransferRun) -> str:
 
 def _context(request: HttpRequest, run: TransferRun) -> dict[str, Any]:
     """Return the context of a run's page: how far it is, and one page of its rows."""
-    now, counts = timezone.now(), run.counts
+    now, counts = times.now(), run.counts
     kinds = [kind for kind in _ORDER if counts.get(kind)]
     kind = next((kind for kind in kinds if kind == request.GET.get("kind")), kinds[0] if kinds else "")
     rows = TransferRow.objects.filter(run=run)

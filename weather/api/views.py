@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from django.utils import timezone
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.authentication import CallerRequest
+from core import times
 from core.api.access import Access
 from core.api.envelope import ok
 from core.api.pagination import page_slice
@@ -35,12 +35,12 @@ class WeatherViewSet(ApiViewSet):
             return self._history(params)
         if params["city"]:
             return _found([self._of_city(request, params["city"])])
-        return _found([weather_newest(now=timezone.now())])
+        return _found([weather_newest(now=times.now())])
 
     @endpoint("GET POST", "/weather/updateWeatherCount", "修改天气账户信息", Access.ROOT, docs=docs.UPDATE_ACCOUNT)
     def update_weather_count(self, request: CallerRequest) -> Response:
         credentials = Credentials(**AccountParams.read(request))
-        account_change(credentials=credentials, changed_by=request.user.username, now=timezone.now())
+        account_change(credentials=credentials, changed_by=request.user.username, now=times.now())
         return ok("修改成功")
 
     def _history(self, params: dict[str, Any]) -> Response:
@@ -49,7 +49,7 @@ class WeatherViewSet(ApiViewSet):
 
     def _of_city(self, request: Request, city: str) -> WeatherRecord:
         try:
-            return weather_query(city=city, caller=caller_key(request), now=timezone.now())
+            return weather_query(city=city, caller=caller_key(request), now=times.now())
         except WeatherFault as fault:
             if record := record_newest(city):
                 fault.extra["data"] = [weather_row(record)]

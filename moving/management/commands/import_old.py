@@ -5,8 +5,8 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.utils import timezone
 
+from core import times
 from core.errors import DomainError
 from core.times import local
 from moving.errors import ImportRefused
@@ -33,7 +33,7 @@ class Command(BaseCommand):
         parser.add_argument("--report", type=Path, metavar="FOLDER", help="a new folder for the report's files")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        now = timezone.now()
+        now = times.now()
         if options["pictures"] and not options["pictures"].is_dir():
             raise CommandError(f"{options['pictures']} is no folder.")
         folder = options["report"] or Path(settings.STATE_DIR) / "moving" / f"{local(now):%Y%m%d-%H%M%S}"

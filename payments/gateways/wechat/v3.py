@@ -20,6 +20,7 @@ from wechatpayv3.core import Core
 from wechatpayv3.type import RequestType
 from wechatpayv3.utils import aes_decrypt, build_authorization, load_certificate, rsa_encrypt, rsa_verify
 
+from core import times
 from payments.gateways.base import (
     BankCard,
     Bill,
@@ -146,7 +147,7 @@ class _Core(Core):
         # WeChat Pay sends errors and 202 unsigned. They change nothing, so accept that; a signature must be valid.
         if status not in {200, 204} and not headers.get("Wechatpay-Signature"):
             return
-        if problem := signature_problem(self._keys, headers, body, time.time()):
+        if problem := signature_problem(self._keys, headers, body, times.now().timestamp()):
             raise GatewayUntrusted(f"the answer is not authentic: {problem}")
 
 

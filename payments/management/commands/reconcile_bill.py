@@ -2,8 +2,8 @@ from datetime import date
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.utils import timezone
 
+from core import times
 from core.money import fen_text
 from payments.errors import PaymentError
 from payments.models import BillRun, Difference
@@ -18,7 +18,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            runs = bill_reconcile(day=options["date"], now=timezone.now())
+            runs = bill_reconcile(day=options["date"], now=times.now())
         except PaymentError as error:
             raise CommandError(error.msg) from None
         for run in runs:

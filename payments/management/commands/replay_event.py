@@ -1,8 +1,8 @@
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.utils import timezone
 
+from core import times
 from payments.errors import EventCut
 from payments.models import InboundEvent
 from payments.services.notices import event_replay
@@ -16,7 +16,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            event = event_replay(event_id=options["id"], now=timezone.now())
+            event = event_replay(event_id=options["id"], now=times.now())
         except InboundEvent.DoesNotExist:
             raise CommandError(f"没有编号为 {options['id']} 的通知记录") from None
         except EventCut as error:

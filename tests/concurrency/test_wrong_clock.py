@@ -1,0 +1,73 @@
+"""A host whose clock is wrong beside hosts whose clocks are right: a process under libfaketime on the same database."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+from django.conf import settings
+from django.core.files.storage import default_storage
+from django.utils import timezone
+
+from accounts.tokens import token_issue
+from shop.models import Order
+from shop.tests.factories import make_order, make_product
+from tests.concurrency.servers import ROOT, database_url
+from tests.kit import encoded, posted
+from tests.needs import FAKETIME
+from uploads.models import Upload
+from uploads.services import image_store
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.faketime]
+
+SWEEPS = ["shop.expire_orders", "uploads.remove_orphans"]
+
+
+@pytest.fixture
+def host(lbw, tmp_path):
+    """Let a host with a wrong clock sweep and serve; return its report, and what is left of one order and picture."""
+
+    def run(ahead: str, *more):
+        order, product = make_order(lbw.user), make_product()
+        picture = Upload.objects.get(pk=image_store(file=posted(encoded()), user_pk=None, now=timezone.now()).pk).name
+        environ = {
+            "DJANGO_SETTINGS_MODULE": "config.settings.local",
+            "DATABASE_URL": database_url(),
+            "REDIS_URL": settings.REDIS_URL,
+            "DJANGO_SECRET_KEY": settings.SECRET_KEY,
+            "MEDIA_ROOT": settings.MEDIA_ROOT,
+            "STATE_DIR": str(tmp_path),
+            "LD_PRELOAD": FAKETIME,
+            "FAKETIME": ahead,
+        }
+        argv = [sys.executable, "-m", "tests.concurrency.wrong_clock", token_issue(lbw.user), product.product_id, *more]
+        done = subprocess.run(argv, cwd=ROOT, env=os.environ | environ, capture_output=True, text=True, timeout=90)
+        assert done.returncode == 0, done.stderr
+        report = json.loads(done.stdout.splitlines()[-1])
+        report["open"] = Order.objects.filter(pk=order.pk, holds_stock=True).exists()
+        report["picture"] = default_storage.exists(picture)
+        return report
+
+    return run
+
+
+@pytest.mark.parametrize("ahead", ["+25h", "-25h"])
+def test_a_wrong_clock_closes_nothing_deletes_nothing_and_logs_nobody_out(host, ahead):
+    report = host(ahead)
+
+    assert (report["refused"], report["open"], report["picture"]) == (SWEEPS, True, True)
+    assert report["ordered"] == "订单提交成功"
+    assert report["deadline"] == pytest.approx(time.time() + settings.ORDER_TTL.total_seconds(), abs=30)
+
+
+def test_a_clock_that_is_right_refuses_nothing(host):
+    assert host("+0")["refused"] == []
+
+
+def test_the_twin_on_its_own_clock_does_it_all(host):
+    report = host("+25h", "own")
+
+    assert (report["refused"], report["open"], report["picture"]) == ([], False, False)
+    assert report["ordered"] != "订单提交成功"
