@@ -19,7 +19,7 @@ from unfold.contrib.filters.admin import RangeDateTimeFilter
 from unfold.decorators import action, display
 from unfold.forms import AdminPasswordChangeForm, UserCreationForm
 
-from accounts.avatars import avatar_keep
+from accounts.avatars import avatar_keep, store
 from accounts.models import LoginAttempt, LoginLog, RevokedToken, User
 from accounts.services.second_factor import device_of, is_offered
 from accounts.services.users import sign_out_everywhere, users_disable, users_enable
@@ -68,6 +68,9 @@ class UserForm(forms.ModelForm):  # type: ignore[type-arg]
         help_texts = {"headimgurl": "微信用户为微信头像，用户也可以在客户端上传"}
 
     is_own = False  # the user's own page; UserAdmin sets it
+
+    def clean_headimgurl(self) -> str:
+        return store().stored_address(self.cleaned_data["headimgurl"])
 
     def clean(self) -> dict[str, Any]:
         values = super().clean() or self.cleaned_data

@@ -9,14 +9,16 @@ from typing import Any
 class PictureStore:
     """The functions that uploads registers.
 
-    ``take(request, field)`` stores the file under ``field`` and returns its URL, "" without a file. ``take_or_name``
-    also accepts a text, which is the URL of a picture. ``adopt(url=..., owner=...)`` keeps the picture as long as
-    ``owner`` refers to it; call it in the transaction that writes the record.
+    ``take(request, field)`` stores the file under ``field`` and returns its path, "" without a file. ``take_or_name``
+    also accepts a text, which is the URL of a picture. ``stored_address(url)`` returns what to store for a URL: the
+    path of a picture of ours. ``adopt(url=..., owner=...)`` keeps the picture as long as ``owner`` refers to it; call
+    it in the transaction that writes the record.
     """
 
     take: Callable[[Any, str], str]
     take_or_name: Callable[[Any, str], str]
     adopt: Callable[..., Any]
+    stored_address: Callable[[str], str]
 
 
 _store: PictureStore | None = None

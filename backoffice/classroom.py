@@ -33,6 +33,7 @@ from accounts.services.class_accounts import (
 from accounts.services.demo_data import demo_reset
 from core import times
 from core.admin.password import require_password
+from core.api.request import absolute_url
 from core.formulas import escaped
 from permissions.models import DEFAULT_ROLEID
 from permissions.selectors import roles_to_give
@@ -174,7 +175,7 @@ ASKS = {
 
 def slips_page(request: HttpRequest, class_name: str, slips: list[Slip]) -> HttpResponse:
     """Show the slips to print and cut up. They can be shown only once, because we keep only hashes of passwords."""
-    docs = f"{settings.PUBLIC_BASE_URL}/docs/"
+    docs = absolute_url(request, "/docs/")
     context = {
         "class_name": class_name,
         "slips": slips,

@@ -12,6 +12,7 @@ from django.utils.translation.trans_real import parse_accept_lang_header
 from accounts.demo_users import DEMO_USERS
 from config import refusals
 from config.limits import limits
+from core.api.request import absolute_url
 from core.ops import health
 from core.times import span
 from payments.wechat_codes import WECHAT_CODES
@@ -53,7 +54,7 @@ def home(request: HttpRequest) -> HttpResponse:
     context = {
         "failures": list(health.failures()),
         "accounts": _demo_accounts() if settings.DEMO_DATA else [],
-        "base": settings.PUBLIC_BASE_URL,
+        "base": absolute_url(request, ""),
         "is_english": is_english,
         "cards": [(card[0], *(card[3:] if is_english else card[1:3])) for card in cards],
     }
@@ -84,13 +85,13 @@ def codes(request: HttpRequest) -> HttpResponse:
 
 
 def socket_guide(request: HttpRequest) -> HttpResponse:
-    base = settings.PUBLIC_BASE_URL
+    base = absolute_url(request, "")
     context = {"base": base, "ws_base": base.replace("http", "ws", 1), "qr_ttl": span(settings.WECHAT_QR_TTL)}
     return render(request, "front/socket.html", context)
 
 
 def client_guide(request: HttpRequest) -> HttpResponse:
-    return render(request, "front/client.html", {"base": settings.PUBLIC_BASE_URL})
+    return render(request, "front/client.html", {"base": absolute_url(request, "")})
 
 
 def api_file(request: HttpRequest, name: str) -> FileResponse:

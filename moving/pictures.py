@@ -19,7 +19,7 @@ from accounts.models import User
 from moving.models import OldPicture
 from moving.values import old_picture
 from shop.models import Category, OrderLine, Product
-from students.models import Student
+from students.models import ArchivedStudent, Student
 from uploads.errors import ImageRefused
 from uploads.formats import MAX_BYTES
 from uploads.models import Upload
@@ -42,6 +42,7 @@ class Place(NamedTuple):
 
 PLACES = (
     Place(Student, "headimgurl", lambda student, name: student.owner_ref),
+    Place(ArchivedStudent, "headimgurl", lambda student, name: student.owner_ref),
     Place(User, "headimgurl", lambda user, name: f"accounts.User:{user.pk}"),
     Place(Category, "image_url", lambda category, name: f"shop.Category:{category.pk}"),
     # Orders show the picture of their day, so each picture of a product has an owner of its own.
@@ -101,10 +102,9 @@ def _rewrite(place: Place, row: Any, known: dict[str, str], figures: Figures) ->
     url_path = known.get(old_picture(address))
     if not url_path:
         return  # a later run may bring a folder that has it
-    url = settings.PUBLIC_BASE_URL + url_path
     # Only if nobody has chosen another picture meanwhile.
-    if place.model._default_manager.filter(pk=row.pk, **{place.field: address}).update(**{place.field: url}):
-        image_adopt(url=url, owner=place.owner(row, url_path.rpartition("/")[2]))
+    if place.model._default_manager.filter(pk=row.pk, **{place.field: address}).update(**{place.field: url_path}):
+        image_adopt(url=url_path, owner=place.owner(row, url_path.rpartition("/")[2]))
         figures.rewritten += 1
 
 

@@ -148,4 +148,4 @@ def _picture_url(ink: str, draw: Draw) -> str:
     image.save(out, "PNG")
     file = SimpleUploadedFile("product.png", out.getvalue(), "image/png")
     stored = image_store(file=file, user_pk=None, now=timezone.now())
-    return settings.PUBLIC_BASE_URL + stored.url_path
+    return stored.url_path

@@ -12,7 +12,7 @@ from core.api.request import absolute_url, client_network
 from core.cache.ratelimit import hit
 from core.errors import BadParameter, Throttled
 from uploads.errors import ImageRefused
-from uploads.services import image_store
+from uploads.services import image_store, stored_address
 
 # Three pictures a minute for each of a class of 40 behind one address.
 UPLOADS_PER_MINUTE = 120
@@ -24,9 +24,10 @@ _NO_PICTURE = {"", "null", "undefined"}
 
 
 def image_or_url(request: Any, field: str) -> str:
-    """Return the absolute URL of the picture under ``field``, "" if there is none.
+    """Return what to store for the picture under ``field``, "" if there is none.
 
-    A file is stored. A text must be the URL of a picture: http, https, or a path below /media/.
+    A file is stored. A text must be the URL of a picture: http, https, or a path below /media/. A picture of ours is
+    known by its path, whichever of our hosts the text names.
     Call it after all other checks, because a stored file stays for a day even if the request fails.
 
     :raises ImageRefused, Throttled, DecodersBusy, StoreFull: see ``image_file``.
@@ -36,7 +37,7 @@ def image_or_url(request: Any, field: str) -> str:
 
 
 def image_file(request: Any, field: str) -> str:
-    """Store the file under ``field`` and return its absolute URL, "" if there is no file.
+    """Store the file under ``field`` and return its path, "" if there is no file.
 
     :raises ImageRefused: the file is no picture.
     :raises Throttled: too many uploads from this address.
@@ -57,7 +58,7 @@ def image_file(request: Any, field: str) -> str:
         raise
     # Only then: a request that waited for a database which was away has used no time of a decoder.
     _count_time(counter, started)
-    return absolute_url(request, image.url_path)
+    return image.url_path
 
 
 def _count_time(counter: str, started: float) -> None:
@@ -75,11 +76,10 @@ def _image_url(request: Any, field: str) -> str:
     text = text.strip()
     if text in _NO_PICTURE:
         return ""
-    if text.startswith(settings.MEDIA_URL):
-        text = absolute_url(request, text)
-    if len(text) > MAX_URL_LENGTH or not _is_web_address(text):
+    is_path = text.startswith(settings.MEDIA_URL)
+    if len(text) > MAX_URL_LENGTH or not _is_web_address(absolute_url(request, text) if is_path else text):
         raise BadParameter(f"{field}: 不是图片地址")
-    return text
+    return text if is_path else stored_address(text)
 
 
 def _is_web_address(text: str) -> bool:

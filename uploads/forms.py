@@ -15,7 +15,6 @@ from django.utils.safestring import SafeString
 from unfold.widgets import UnfoldAdminImageFieldWidget
 
 from core import times
-from core.api.request import absolute_url
 from core.errors import DomainError
 from uploads.services import ORPHAN_AFTER, image_store
 
@@ -120,5 +119,5 @@ class PictureAdminMixin:
             request.picture_refusal = refusal.msg  # type: ignore[attr-defined]
             return
         posted = request.POST.copy()
-        posted[STORED] = signing.dumps(absolute_url(request, stored.url_path), salt=_SALT)
+        posted[STORED] = signing.dumps(stored.url_path, salt=_SALT)
         request.POST = posted  # type: ignore[assignment]

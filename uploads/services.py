@@ -171,6 +171,13 @@ def images_release(*, owners: Sequence[str]) -> None:
         Upload.objects.filter(pk__in=pks, uses=None).update(idle_since=Now())
 
 
+def stored_address(url: str) -> str:
+    """Return what a record stores for the picture at ``url``: the path if it is ours, whatever host it names."""
+    name = _name_in(url)
+    is_ours = bool(name) and Upload.objects.filter(name=name, removed_at=None).exists()
+    return settings.MEDIA_URL + name if is_ours else url
+
+
 def _name_in(url: str) -> str:
     try:
         path = urlsplit(url).path

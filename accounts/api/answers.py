@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Annotated, Literal, TypedDict, cast
 
 from accounts.models import LoginLog, User
+from core.api.request import full_url
 from core.ids import object_id
 from core.times import dash, slash
 
@@ -72,7 +73,7 @@ def user_fields(user: User, now: datetime) -> UserJson:
         "username": user.username,
         "nickname": user.nickname,
         "phone": user.phone,
-        "headimgurl": user.headimgurl,
+        "headimgurl": full_url(user.headimgurl),
         "sex": user.sex,
         "city": user.city,
         "province": user.province,

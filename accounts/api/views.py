@@ -49,7 +49,7 @@ from core import times
 from core.api.access import Access
 from core.api.envelope import ok
 from core.api.pagination import page_of, page_slice
-from core.api.request import client_ip, client_network, user_agent
+from core.api.request import client_ip, client_network, full_url, user_agent
 from core.api.routing import endpoint
 from core.api.views import ApiViewSet
 from core.errors import NotPermitted
@@ -150,7 +150,7 @@ class OwnViewSet(ApiViewSet):
             raise NotPermitted
         url = avatars.store().take(request, "headimgurl")
         avatar_set(user_pk=user.pk, url=url)
-        return ok("图片上传成功", status=1, headimgurl=url, imgurl=url)
+        return ok("图片上传成功", status=1, headimgurl=full_url(url), imgurl=full_url(url))
 
     @endpoint("ANY", "/verify", "校验登入状态", Access.ANY_USER, docs=docs.VERIFY, is_quick=True)
     def verify(self, request: CallerRequest) -> Response:

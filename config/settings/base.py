@@ -395,7 +395,7 @@ _MODULES = [
 ]  # fmt: skip
 SPECTACULAR_SETTINGS = {
     "TITLE": "学员项目管理系统 API",
-    "DESCRIPTION": (BASE_DIR / "config" / "first_call.md").read_text("utf-8").replace("BASE_URL", PUBLIC_BASE_URL),
+    "DESCRIPTION": (BASE_DIR / "config" / "first_call.md").read_text("utf-8"),
     "VERSION": "1.0.0",
     "PREPROCESSING_HOOKS": ["core.api.schema.drop_aliases"],
     "POSTPROCESSING_HOOKS": [],  # the default one turns enums into components whose names are hashes

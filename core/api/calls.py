@@ -19,6 +19,7 @@ from django.middleware.common import CommonMiddleware
 from django.middleware.security import SecurityMiddleware
 from django.utils.module_loading import import_string
 
+from core.api.request import answering
 from core.api.routing import call_find
 
 Handler = Callable[[HttpRequest], HttpResponse]
@@ -47,6 +48,10 @@ class CallMiddleware:
         self.fixed_headers = lru_cache(maxsize=256)(self._headers)
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
+        with answering(request):
+            return self._answered(request)
+
+    def _answered(self, request: HttpRequest) -> HttpResponse:
         match = call_find(request.path_info)
         if match is None:
             return self.pages(request)

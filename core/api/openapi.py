@@ -10,6 +10,7 @@ from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.renderers import OpenApiJsonRenderer
 
 from core.api.envelope import error_response
+from core.api.request import absolute_url
 from core.errors import WrongMethod
 
 _making = Lock()
@@ -18,19 +19,25 @@ _making = Lock()
 @cache
 def _made() -> tuple[bytes, str]:
     body = OpenApiJsonRenderer().render(SchemaGenerator().get_schema(request=None, public=True), renderer_context={})
-    return body, f'"{hashlib.sha256(body).hexdigest()[:32]}"'
+    return body, hashlib.sha256(body).hexdigest()[:32]
 
 
 def _document() -> tuple[bytes, str]:
-    """Return the document and its ETag. It depends on the code alone and takes 0.1 s, so each process makes it once."""
+    """Return the document and its digest. It takes 0.1 s, so each process makes it once."""
     with _making:
         return _made()
 
 
-@condition(etag_func=lambda request: _document()[1])
+def _etag(request: HttpRequest) -> str:
+    base = hashlib.sha256(absolute_url(request, "").encode()).hexdigest()
+    return f'"{_document()[1]}{base[:32]}"'
+
+
+@condition(etag_func=_etag)
 def schema(request: HttpRequest) -> HttpResponse:
     if request.method not in {"GET", "HEAD"}:
         return error_response(WrongMethod())
-    body, _ = _document()
+    # The examples of the description name the address by which the reader came.
+    body = _document()[0].replace(b"BASE_URL", absolute_url(request, "").encode())
     # With no-cache a browser asks each time whether its copy is still current, so an upgrade shows at once.
     return HttpResponse(body, content_type=OpenApiJsonRenderer.media_type, headers={"Cache-Control": "no-cache"})

@@ -1,5 +1,8 @@
-"""Read from a request who sends it: token, address, limits' key."""
+"""Read from a request who sends it: token, address, limits' key; and by which address that caller reaches us."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from ipaddress import ip_address
 from typing import Any
 
@@ -78,7 +81,30 @@ def user_agent(request: Any) -> str:
     return request.META.get("HTTP_USER_AGENT", "")
 
 
-def absolute_url(request: HttpRequest, path: str) -> str:
+# Rows of answers are made far from the request, and only here they need it.
+_answered: ContextVar[HttpRequest | None] = ContextVar("answered", default=None)
+
+
+@contextmanager
+def answering(request: HttpRequest) -> Iterator[None]:
+    """Let :func:`full_url` use the caller's host while ``request`` is answered."""
+    token = _answered.set(request)
+    try:
+        yield
+    finally:
+        _answered.reset(token)
+
+
+def full_url(address: str) -> str:
+    """Return the full address of a stored one: a path of ours gets the base of the moment, others stay as they are.
+
+    Without a request (a task, a streamed export) that base is PUBLIC_BASE_URL.
+    """
+    return absolute_url(_answered.get(), address) if address.startswith("/") else address
+
+
+def absolute_url(request: HttpRequest | None, path: str) -> str:
     """Return the full address of ``path``: below PUBLIC_BASE_URL if it is set, else below the host the client named."""
-    base = settings.PUBLIC_BASE_URL if settings.PUBLIC_BASE_URL_IS_SET else f"{request.scheme}://{request.get_host()}"
-    return base + path
+    if settings.PUBLIC_BASE_URL_IS_SET or request is None:
+        return settings.PUBLIC_BASE_URL + path
+    return f"{request.scheme}://{request.get_host()}{path}"

@@ -5,7 +5,7 @@ import converter from "openapi-to-postmanv2"
 import openapiTS, { astToString } from "openapi-typescript"
 
 const [file, folder] = process.argv.slice(2)
-const schema = JSON.parse(await readFile(file, "utf8"))
+const schema = JSON.parse((await readFile(file, "utf8")).replaceAll("BASE_URL", "http://127.0.0.1:8000"))
 
 const types = await openapiTS(structuredClone(schema), { rootTypes: true, rootTypesNoSchemaPrefix: true })
 const head = "// Made by `make api-files` from /schema/. import type { Order, Student } from \"./types\"\n\n"

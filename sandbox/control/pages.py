@@ -3,7 +3,6 @@
 from urllib.parse import urlsplit
 
 import segno
-from django.conf import settings
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -11,6 +10,7 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
+from core.api.request import absolute_url
 from sandbox.dial import changes_of, dial, may_turn
 from sandbox.faults import faults_on, faults_set
 from sandbox.models import Delivery, PayCode, Refund, Trade, TradeState
@@ -30,7 +30,7 @@ def index(request: HttpRequest) -> HttpResponse:
         "refunds": Refund.objects.select_related("trade")[:ROWS],
         "deliveries": Delivery.objects.select_related("trade")[:ROWS],
         **dial(faults_on()),
-        "is_local": urlsplit(settings.PUBLIC_BASE_URL).hostname in {"127.0.0.1", "localhost", "::1"},
+        "is_local": urlsplit(absolute_url(request, "")).hostname in {"127.0.0.1", "localhost", "::1"},
         "may_turn": may_turn(request),
     }
     return render(request, "sandbox/index.html", context)

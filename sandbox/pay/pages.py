@@ -10,6 +10,7 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from core.api.request import full_url
 from core.times import span
 from sandbox.dial import changes_of, dial
 from sandbox.faults import ORDER_KINDS, order_faults_set
@@ -22,7 +23,7 @@ from sandbox.pay.v2 import SHORTEST_TO_PAY
 
 def twin_url(code: PayCode) -> str:
     """Return the address of the page that stands for scanning ``code.code_url``."""
-    return f"{settings.PUBLIC_BASE_URL}{reverse('sandbox:pay', args=[code.token])}"
+    return full_url(reverse("sandbox:pay", args=[code.token]))
 
 
 def code_find(*, code_url: str = "", prepay_id: str = "", out_trade_no: str = "") -> PayCode | None:

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Annotated, TypedDict
 
+from core.api.request import full_url
 from core.ids import object_id
 from core.money import wire
 from core.times import comma
@@ -130,7 +131,7 @@ def category_row(category: Category) -> CategoryJson:
         "_id": object_id(category.created_at, category.pk),
         "category_id": category.category_id,
         "categoryName": category.name,
-        "categoryImgurl": category.image_url,
+        "categoryImgurl": full_url(category.image_url),
         "creator": category.creator,
         "createTime": comma(category.created_at),
         "__v": 0,
@@ -149,7 +150,7 @@ def product_row(product: Product) -> ProductJson:
         "price": wire(product.price),
         "description": product.description,
         "inventory": product.stock,
-        "imageUrl": product.image_url,
+        "imageUrl": full_url(product.image_url),
         "creator": product.creator,
         "createTime": comma(product.created_at),
         "__v": 0,
@@ -167,7 +168,7 @@ def cart_row(item: CartItem, unid: str) -> CartRowJson:
         "title": product.name,
         "productName": product.name,
         "price": wire(product.price),
-        "imageUrl": product.image_url,
+        "imageUrl": full_url(product.image_url),
         "quantity": item.quantity,
         "count": item.quantity,
         "isChecked": item.is_checked,
@@ -239,6 +240,6 @@ def _line_row(order: Order, line: OrderLine) -> OrderRowJson:
         "count": line.quantity,
         "subtotal": wire(line.amount),
         "description": line.description,
-        "imageUrl": line.image_url,
+        "imageUrl": full_url(line.image_url),
         "__v": 0,
     }

@@ -2,6 +2,7 @@
 
 from typing import Annotated, TypedDict
 
+from core.api.request import full_url
 from core.ids import object_id
 from core.times import slash
 from students.models import StudentRow
@@ -29,7 +30,7 @@ def student_json(row: StudentRow) -> StudentJson:
     return {
         "_id": object_id(row.created_at, row.id),
         "name": row.name,
-        "headimgurl": row.headimgurl,
+        "headimgurl": full_url(row.headimgurl),
         "age": str(row.age),
         "class": row.class_name,
         "city": row.city,

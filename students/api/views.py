@@ -7,6 +7,7 @@ from core import times
 from core.api.access import Access
 from core.api.envelope import ok
 from core.api.pagination import page_slice
+from core.api.request import full_url
 from core.api.routing import endpoint
 from core.api.views import ApiViewSet
 from students.api import docs
@@ -65,4 +66,4 @@ class StudentViewSet(ApiViewSet):
         url = image_file(request, "headimgurl")
         if not url:
             raise AvatarMissing
-        return ok("上传成功", headimgurl=url)
+        return ok("上传成功", headimgurl=full_url(url))

@@ -132,7 +132,7 @@ def test_never_counts_the_table(office, django_assert_max_num_queries, django_ca
 def test_adds_and_edits_like_the_api(office):
     office.post(f"{LIST}add/", FIELDS | {"picture": posted(encoded())})
     added = Student.objects.get()
-    assert added.headimgurl.startswith("http://testserver/media/")
+    assert added.headimgurl.startswith("/media/")
     assert ImageUse.objects.get().owner == added.owner_ref
 
     save_page(office, f"{LIST}{added.pk}/change/", city="南京", sid="AAAA00000000")

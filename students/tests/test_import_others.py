@@ -138,7 +138,7 @@ def test_pictures_are_matched_shown_and_given(browser, zhuguan):
     have = {s.pk for s in Student.objects.exclude(headimgurl="")}
     assert have == {tan.pk, wang.pk, other.pk}
     assert ImageUse.objects.count() == 3
-    assert Student.objects.get(pk=tan.pk).headimgurl.startswith("http://testserver/media/")
+    assert Student.objects.get(pk=tan.pk).headimgurl.startswith("/media/")
     entry = LogEntry.objects.get_for_object(wang).filter(action=LogEntry.Action.UPDATE).get()
     assert entry.actor_id == zhuguan.user.pk
     assert "已更换 3 名" in browser.get(url).content.decode()

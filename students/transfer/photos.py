@@ -214,7 +214,7 @@ def _give(run: TransferRun, row: TransferRow, archive: zipfile.ZipFile, student_
             student = Student.objects.filter(pk=student_pk).first()
             if student is None:
                 raise SheetRefused("学员刚刚被删除")
-            student_edit(sid=student.sid, changes={"headimgurl": run.options["base"] + stored.url_path})
+            student_edit(sid=student.sid, changes={"headimgurl": stored.url_path})
             TransferRow.objects.filter(pk=row.pk).update(kind=RowKind.DONE, student_pk=student_pk)
     except StudentUnchanged:
         pass

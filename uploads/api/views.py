@@ -5,6 +5,7 @@ from rest_framework.response import Response
 
 from core.api.access import Access
 from core.api.envelope import ok
+from core.api.request import full_url
 from core.api.routing import endpoint
 from core.api.views import ApiViewSet
 from uploads.api import docs
@@ -20,4 +21,4 @@ class UploadViewSet(ApiViewSet):
         url = image_file(request, "img")
         if not url:
             raise ImageMissing
-        return ok(imgUrl=url)
+        return ok(imgUrl=full_url(url))

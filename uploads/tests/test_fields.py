@@ -27,7 +27,7 @@ def request(data=None, files=None):
         ("undefined", ""),
         ("http://a.b/c.png", "http://a.b/c.png"),
         (" https://图片.example/中文.png?x=1 ", "https://图片.example/中文.png?x=1"),
-        ("/media/2026/11/x.png", "http://testserver/media/2026/11/x.png"),
+        ("/media/2026/11/x.png", "/media/2026/11/x.png"),
     ],
 )
 def test_a_text_is_taken_as_the_address_of_a_picture(given, answer):
@@ -64,11 +64,11 @@ def test_no_text_is_a_crash(text):
         answer = image_or_url(request({"headimgurl": text}), "headimgurl")
     except BadParameter:
         return
-    assert answer == "" or answer.startswith(("http://", "https://"))
+    assert answer == "" or answer.startswith(("http://", "https://", "/media/"))
 
 
 @pytest.mark.django_db
 def test_a_file_goes_before_a_text():
     answer = image_or_url(request({"headimgurl": "http://a.b/c"}, {"headimgurl": posted(encoded())}), "headimgurl")
 
-    assert answer.startswith("http://testserver/media/")
+    assert answer.startswith("/media/")

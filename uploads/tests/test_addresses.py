@@ -1,0 +1,93 @@
+"""Answers name the pictures of this server by the address at which the caller reaches it."""
+
+import pytest
+
+from shop.models import Category, Product
+from shop.tests.factories import make_category, make_order, make_product
+from students.models import Student
+from students.tests.factories import students
+from tests.kit import encoded, posted, save_page
+from uploads.models import Upload
+
+pytestmark = pytest.mark.django_db
+HOSTS = ["http://testserver", "http://localhost"]
+
+
+@pytest.fixture
+def path(api):
+    url = api.post("/upload/uploadImg", {"img": posted(encoded())}, format="multipart").json()["imgUrl"]
+    assert url.startswith("http://testserver/media/")
+    return url.removeprefix("http://testserver")
+
+
+@pytest.fixture
+def answered(root, path):
+    """Return every picture that answers hold when all records have this one, asked at ``base``."""
+    product = make_product(category=make_category(image_url=path))
+    Product.objects.update(image_url=path)
+    students("何一诺", headimgurl=path)
+    type(root.user).objects.update(headimgurl=path)
+    make_order(root.user, product)
+    root.post("/cart/add_to_cart", {"product_id": product.product_id, "count": 1})
+
+    def ask(base):
+        headers = {"host": base.removeprefix("http://")}
+        rows = [
+            *root.get("/students/getstulist", headers=headers).json()["data"],
+            *root.get("/category/getCategory", headers=headers).json()["data"],
+            *root.get("/product/get_product", headers=headers).json()["data"],
+            *root.get("/cart/get_cart", headers=headers).json()["data"],
+            *root.get("/order/get_order", headers=headers).json()["data"][0]["orderDetail"],
+            *root.get("/users/getAllUers", headers=headers).json()["users"],
+        ]
+        keys = ("headimgurl", "categoryImgurl", "imageUrl")
+        pictures = [row[key] for row in rows for key in keys if key in row]
+        assert len(pictures) == 6
+        return set(pictures)
+
+    return ask
+
+
+@pytest.mark.parametrize("base", HOSTS)
+def test_every_answer_follows_the_callers_host(answered, path, base):
+    assert answered(base) == {base + path}
+
+
+def test_public_base_url_goes_before_the_callers_host(answered, path, settings):
+    settings.PUBLIC_BASE_URL, settings.PUBLIC_BASE_URL_IS_SET = "https://school.example", True
+
+    assert answered("http://localhost") == {f"https://school.example{path}"}
+
+
+@pytest.mark.parametrize("base", [*HOSTS, "https://the-address-of-last-year.example", ""])
+def test_a_picture_of_ours_is_known_under_any_host(root, path, base):
+    student = students("何一诺")[0]
+    edit = {"sId": student.sid, "headimgurl": base + path}
+
+    assert root.post("/students/updatestu", edit).json()["msg"] == "更新成功"
+    assert Student.objects.get().headimgurl == path
+    assert Upload.objects.get().idle_since is None
+    assert root.post("/students/updatestu", edit | {"headimgurl": f"http://x.example{path}"}).json()["status"] == 304
+
+
+def test_a_picture_of_another_server_stays_that_servers(root):
+    url = "http://192.168.1.7:8000/media/2026/11/0123456789abcdef0123456789abcdef.png"
+
+    root.post("/category/addCategory", {"categoryName": "零食", "categoryImgurl": url})
+    category = root.get("/category/getCategory").json()["data"][0]
+    root.post(
+        "/product/add_product",
+        {"category_id": category["category_id"], "productName": "糖", "price": "1", "description": "甜", "inventory": 1,
+         "imageUrl": url},
+    )  # fmt: skip
+
+    assert [category["categoryImgurl"], Category.objects.get().image_url, Product.objects.get().image_url] == [url] * 3
+
+
+def test_staff_may_paste_the_full_address_of_an_avatar(office, root, path):
+    page = f"/admin/accounts/user/{root.user.pk}/change/"
+
+    assert save_page(office, page, headimgurl=f"http://testserver{path}").status_code == 302
+
+    root.user.refresh_from_db()
+    assert root.user.headimgurl == path
