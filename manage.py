@@ -29,7 +29,7 @@ def main() -> None:
         if "--traceback" in sys.argv:
             raise
         reason = str(error).splitlines()[0]
-        if isinstance(error, OperationalError):
+        if isinstance(error, OperationalError) and getattr(error.__cause__, "sqlstate", None) is None:
             reason = f"the database does not answer ({reason}): run `make up`, or set DATABASE_URL."
         sys.exit(f"Error: {reason}")
 

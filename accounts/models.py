@@ -43,8 +43,8 @@ class User(AbstractBaseUser, PermissionsMixin):
     unid = models.CharField("用户编号", max_length=64, unique=True, default=new_unid, editable=False)
     username = models.CharField("用户名", max_length=64, unique=True)
     nickname = models.CharField("昵称", max_length=64, blank=True)
-    phone = models.CharField("手机号", max_length=32, blank=True, db_index=True)
-    is_phone_bound = models.BooleanField("手机号已用于登录", default=False, editable=False)
+    phone = models.CharField("手机号", max_length=32, blank=True)
+    is_phone_bound = models.BooleanField("手机号已用于登录", default=False, db_default=False, editable=False)
     role = models.ForeignKey(Role, models.PROTECT, verbose_name="角色", related_name="users")
     headimgurl = models.CharField("头像", max_length=500, blank=True)
     openid = models.CharField("微信 openid", max_length=128, blank=True)
@@ -55,9 +55,9 @@ class User(AbstractBaseUser, PermissionsMixin):
     province = models.CharField("省份", max_length=64, blank=True)
     country = models.CharField("国家", max_length=64, blank=True)
     class_name = models.CharField(
-        "班级", max_length=32, blank=True, db_index=True, help_text="与全班账号一起开的才有", editable=False
+        "班级", max_length=32, blank=True, default="", db_default="", help_text="与全班账号一起开的才有", editable=False
     )
-    vip_level = models.PositiveSmallIntegerField("VIP 等级", default=0)
+    vip_level = models.PositiveSmallIntegerField("VIP 等级", default=0, db_default=0)
     vip_expires_at = models.DateTimeField(
         "VIP 到期时间", null=True, blank=True, help_text="有等级而没有到期时间：长期有效"
     )
@@ -75,6 +75,8 @@ class User(AbstractBaseUser, PermissionsMixin):
         indexes = [
             # For the list of the back office, newest first: whoever has never logged in comes last.
             models.Index(models.F("last_login").desc(nulls_last=True), models.F("id").desc(), name="user_last_login"),
+            models.Index(fields=["phone"], name="user_phone", opclasses=["varchar_pattern_ops"]),  # for a prefix, too
+            models.Index(fields=["class_name"], name="user_class"),
         ]
         constraints = [
             models.UniqueConstraint(

@@ -57,8 +57,8 @@ class Payment(models.Model):
 
     out_trade_no = models.CharField("商户订单号", max_length=32, unique=True)
     # The merchant who takes the money; later questions use that merchant's keys. "" in rows older than these columns.
-    appid = models.CharField("AppID", max_length=32, blank=True)
-    mch_id = models.CharField("商户号", max_length=32, blank=True)
+    appid = models.CharField("AppID", max_length=32, blank=True, default="", db_default="")
+    mch_id = models.CharField("商户号", max_length=32, blank=True, default="", db_default="")
     amount_fen = models.PositiveBigIntegerField("金额（分）")
     currency = models.CharField("币种", max_length=3, default=CURRENCY)
     state = models.CharField("状态", max_length=10, choices=PaymentStatus, default=PaymentStatus.STARTING)
@@ -128,10 +128,13 @@ class Refund(models.Model):
     state = models.CharField("状态", max_length=10, choices=RefundStatus, default=RefundStatus.PENDING)
 
     refund_id = models.CharField("微信退款单号", max_length=64, blank=True)
-    way = models.CharField("退至", max_length=10, choices=RefundWay, default=RefundWay.ORIGINAL, blank=True)
-    received_by = models.CharField("入账账户", max_length=64, blank=True)  # in the provider's words
+    way = models.CharField(
+        "退至", max_length=10, choices=RefundWay, default=RefundWay.ORIGINAL, db_default=RefundWay.ORIGINAL, blank=True
+    )
+    # In the provider's words.
+    received_by = models.CharField("入账账户", max_length=64, blank=True, default="", db_default="")
     accepted_at = models.DateTimeField("微信受理时间", null=True, blank=True)  # the bill of this day lists it
-    funds_account = models.CharField("出款账户", max_length=32, blank=True)
+    funds_account = models.CharField("出款账户", max_length=32, blank=True, default="", db_default="")
     billed_on = models.DateField("对账日", null=True, blank=True)
     refunded_at = models.DateTimeField("退款成功时间", null=True, blank=True)
     attempts = models.PositiveIntegerField("提交次数", default=0)
@@ -144,9 +147,11 @@ class Refund(models.Model):
     replaced_by = models.ForeignKey(
         "self", models.PROTECT, null=True, blank=True, related_name="+", verbose_name="新退款单", db_index=False
     )
-    offline_way = models.CharField("线下退款方式", max_length=10, choices=OfflineWay, blank=True)
-    offline_voucher = models.CharField("凭证号", max_length=64, blank=True)
-    offline_by = models.CharField("线下退款登记人", max_length=64, blank=True)
+    offline_way = models.CharField(
+        "线下退款方式", max_length=10, choices=OfflineWay, blank=True, default="", db_default=""
+    )
+    offline_voucher = models.CharField("凭证号", max_length=64, blank=True, default="", db_default="")
+    offline_by = models.CharField("线下退款登记人", max_length=64, blank=True, default="", db_default="")
     offline_at = models.DateTimeField("线下退款登记时间", null=True, blank=True)
 
     class Meta:

@@ -3,11 +3,12 @@
 Triggers on the table of students write to ``students_tally`` what each statement changed, raw SQL included, in the
 statement's own transaction (docs/adr/0011). A key's count is the sum of its rows; a sweep keeps them few. The keys:
 
-===========  ===========================================
-``*``        everybody
-``cH51901``  the class
-``n谭``      each run of one to three characters of names
-===========  ===========================================
+==============  ===========================================
+``*``           everybody
+``cH51901``     the class
+``n谭``         each run of one to three characters of names
+``b…``, ``w…``  blocks of ids, which only release 1.0.0 reads
+==============  ===========================================
 
 ``students_keys()`` in the database makes a student's keys; the GIN index ``student_keys`` finds students by them.
 """
@@ -41,7 +42,7 @@ SELECT key, sum(n), false FROM gone GROUP BY key HAVING sum(n) <> 0
 """
 _FRESH = "SELECT DISTINCT key FROM students_tally WHERE fresh AND key > %s ORDER BY key LIMIT %s"
 _TRUE_COUNTS = """
-SELECT key, count(*) AS n FROM students_student, unnest('*'::text || students_keys(class_name, name)) AS key
+SELECT key, count(*) AS n FROM students_student, unnest('*'::text || students_keys(id, class_name, name)) AS key
 GROUP BY key
 """
 _WRONG = f"""

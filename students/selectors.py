@@ -36,7 +36,7 @@ SCAN_US, FETCH_US = 0.15, 1.2
 _ALL = "SELECT id FROM students_student"
 _CLASS = "SELECT id FROM students_student WHERE class_name = %(class_name)s"
 _SCAN = "SELECT id FROM students_student WHERE strpos(name, %(text)s) > 0"
-_MATCHES = "SELECT id FROM students_student WHERE students_keys(class_name, name) @> %(keys)s::text[]"
+_MATCHES = "SELECT id FROM students_student WHERE students_keys(id, class_name, name) @> %(keys)s::text[]"
 # OFFSET 0 keeps PostgreSQL from turning a fetch into a scan.
 _FETCH = f"SELECT id FROM ({_MATCHES} OFFSET 0) AS hit"  # noqa: S608  (a constant)
 # Longer texts, and a class with a text, have no count: fetch all that the keys match, check the names, and count.
@@ -99,7 +99,7 @@ def students_of_value(text: str) -> QuerySet[Student]:
 
 def name_holds(students: QuerySet[Student], text: str) -> QuerySet[Student]:
     """Return those who have the text in their name, by the index of names."""
-    found = students.extra(where=["students_keys(class_name, name) @> %s::text[]"], params=[name_keys(text)])
+    found = students.extra(where=["students_keys(id, class_name, name) @> %s::text[]"], params=[name_keys(text)])
     return found.filter(name__contains=text)
 
 
@@ -153,7 +153,7 @@ def namesakes(*, name: str, class_name: str, except_pk: int | None = None) -> li
     """Return the students of a class with exactly this name, quickly in a class of any size."""
     keys = [*name_keys(name), class_key(class_name)]
     # The keys lead PostgreSQL to the index; they find names that hold this one, too.
-    found = Student.objects.extra(where=["students_keys(class_name, name) @> %s::text[]"], params=[keys])
+    found = Student.objects.extra(where=["students_keys(id, class_name, name) @> %s::text[]"], params=[keys])
     return list(found.filter(name=name, class_name=class_name).exclude(pk=except_pk)[:NAMESAKES_SHOWN])
 
 

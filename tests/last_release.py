@@ -180,7 +180,7 @@ def failures(tables_of: Tree, code_of: Tree) -> dict[str, str]:
         subprocess.run([python, "manage.py", "prepare"], cwd=folder, env=environ, check=True, stdout=subprocess.DEVNULL)
         try:
             base = stack.enter_context(served(code_of, home, environ))
-            visitor = Visitor(Running(base, home, PASSWORD), wechat)
+            visitor = Visitor(Running(base, home, PASSWORD, print), wechat)
         except AssertionError as error:
             return {"nothing begins": str(error)}
         for name, step in visitor.steps():

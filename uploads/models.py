@@ -20,7 +20,7 @@ class Upload(models.Model):
         settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, verbose_name="上传者", related_name="+"
     )
     # Whose share of the budget the picture takes while it is unused (``uploads.budget``); empty: nobody's.
-    sender = models.CharField(max_length=40, blank=True, default="", editable=False)
+    sender = models.CharField(max_length=40, blank=True, default="", db_default="", editable=False)
     created_at = models.DateTimeField("上传时间")
     # Since when the picture has been unused; empty while a record refers to it.
     idle_since = models.DateTimeField("闲置起始", null=True, blank=True)

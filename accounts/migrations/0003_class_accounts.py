@@ -13,6 +13,6 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='user',
             name='class_name',
-            field=models.CharField(blank=True, db_index=True, editable=False, help_text='与全班账号一起开的才有', max_length=32, verbose_name='班级'),
+            field=models.CharField(blank=True, db_default='', default='', editable=False, help_text='与全班账号一起开的才有', max_length=32, verbose_name='班级'),
         ),
     ]

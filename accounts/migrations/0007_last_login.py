@@ -4,7 +4,7 @@ from core.db.indexes import AddIndexConcurrently
 
 
 class Migration(migrations.Migration):
-    atomic = False  # nobody who logs in waits for the index
+    atomic = False  # nobody who logs in waits for the indexes
 
     dependencies = [
         ('accounts', '0006_labels'),
@@ -18,5 +18,13 @@ class Migration(migrations.Migration):
                 models.OrderBy(models.F('id'), descending=True),
                 name='user_last_login',
             ),
+        ),
+        AddIndexConcurrently(
+            model_name='user',
+            index=models.Index(fields=['phone'], name='user_phone', opclasses=['varchar_pattern_ops']),
+        ),
+        AddIndexConcurrently(
+            model_name='user',
+            index=models.Index(fields=['class_name'], name='user_class'),
         ),
     ]

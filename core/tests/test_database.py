@@ -2,17 +2,20 @@
 
 import os
 import threading
+import time
 
 import psycopg
 import pytest
 from django.contrib.postgres import operations
 from django.core.exceptions import ImproperlyConfigured
+from django.core.management.base import CommandError
 from django.db import OperationalError, connection, models, transaction
 from django.db.migrations.loader import MigrationLoader
 
 from config.database import database, direct
 from core.db.indexes import AddIndexConcurrently
 from core.db.limits import limits_raise
+from core.ops.management.commands.migrate import with_short_locks
 from shop.models import Category
 from shop.tests.factories import make_category
 from students.transfer.runs import MOST_STATEMENT, run_hold
@@ -118,8 +121,8 @@ def test_who_waits_too_long_for_a_row_gets_a_503_and_nothing_is_half_written(roo
     assert Category.objects.get(pk=category.pk).name == "旧名"
 
 
-class TestAnIndexOfAMigration:
-    """A backup reads in one transaction for minutes, and an index waits for it."""
+class TestAMigration:
+    """A backup reads in one transaction for minutes, and a migration waits for it."""
 
     @pytest.fixture
     def backup(self):
@@ -162,3 +165,41 @@ class TestAnIndexOfAMigration:
             with connection.cursor() as cursor:
                 cursor.execute("DROP INDEX IF EXISTS index_of_this_test")
             connection.close()  # its lock_timeout is this test's
+
+    @staticmethod
+    def change():
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("ALTER TABLE shop_category ALTER COLUMN name DROP DEFAULT")
+
+    @pytest.mark.django_db(transaction=True)
+    def test_makes_nobody_wait_long_while_it_waits(self, backup):
+        timer = threading.Timer(2.5, backup.rollback)
+        timer.daemon = True
+        timer.start()
+        waits = []
+
+        def visit():
+            try:
+                while timer.is_alive():
+                    begun = time.monotonic()
+                    list(Category.objects.all())
+                    waits.append(time.monotonic() - begun)
+                    time.sleep(0.01)
+            finally:
+                connection.close()
+
+        visitor = threading.Thread(target=visit)
+        visitor.start()
+        with_short_locks(self.change)
+        visitor.join()
+
+        assert 0.3 < max(waits) < 1.5  # without turns it would be the 2.5 s that the backup takes
+
+    @pytest.mark.django_db(transaction=True)
+    def test_names_the_statement_and_who_is_in_its_way(self, backup):
+        with pytest.raises(CommandError) as refusal:
+            with_short_locks(self.change, patience_s=0)
+
+        assert "ALTER TABLE shop_category" in str(refusal.value)
+        assert f"pid {backup.info.backend_pid}" in str(refusal.value)
+        assert shown("lock_timeout") == "10s"

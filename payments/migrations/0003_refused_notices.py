@@ -1,23 +1,6 @@
-from django.db import migrations, models
+"""What is new in a notification."""
 
-# What the journal keeps since then of a notification that nothing proves to be the provider's. Its kind was written
-# down only once its signature was found right.
-CUT = """
-UPDATE payments_inboundevent SET
-    is_genuine = verdict <> 'refused' OR kind <> '',
-    body_sha256 = CASE WHEN octet_length(body) = body_size THEN encode(sha256(body), 'hex') ELSE '' END;
-UPDATE payments_inboundevent SET
-    body = substring(body FROM 1 FOR 1024),
-    headers = coalesce(
-        (
-            SELECT jsonb_object_agg(key, left(value, CASE key WHEN 'Wechatpay-Signature' THEN 700 ELSE 128 END))
-            FROM jsonb_each_text(headers)
-            WHERE key LIKE 'Wechatpay-%' OR key IN ('Content-Type', 'User-Agent', 'X-Request-Id')
-        ),
-        '{}'
-    )
-WHERE NOT is_genuine;
-"""
+from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
@@ -34,5 +17,14 @@ class Migration(migrations.Migration):
             name="is_genuine",
             field=models.BooleanField(db_default=False, verbose_name="确认来自微信"),
         ),
-        migrations.RunSQL(CUT, migrations.RunSQL.noop, elidable=True),
+        migrations.AddField(
+            model_name="inboundevent",
+            name="acknowledged_at",
+            field=models.DateTimeField(blank=True, null=True, verbose_name="知悉时间"),
+        ),
+        migrations.AddField(
+            model_name="inboundevent",
+            name="acknowledged_by",
+            field=models.CharField(blank=True, db_default="", default="", max_length=64, verbose_name="知悉人"),
+        ),
     ]

@@ -61,47 +61,6 @@ class Migration(migrations.Migration):
                 'ordering': ['-day', '-pk'],
             },
         ),
-        migrations.RemoveConstraint(
-            model_name='payment',
-            name='payment_paid_has_proof',
-        ),
-        migrations.AddField(
-            model_name='payment',
-            name='billed_on',
-            field=models.DateField(blank=True, null=True, verbose_name='对账日'),
-        ),
-        migrations.AddField(
-            model_name='refund',
-            name='accepted_at',
-            field=models.DateTimeField(blank=True, null=True, verbose_name='微信受理时间'),
-        ),
-        migrations.AddField(
-            model_name='refund',
-            name='billed_on',
-            field=models.DateField(blank=True, null=True, verbose_name='对账日'),
-        ),
-        migrations.AddField(
-            model_name='refund',
-            name='funds_account',
-            field=models.CharField(blank=True, max_length=32, verbose_name='出款账户'),
-        ),
-        migrations.AlterField(
-            model_name='payment',
-            name='state',
-            field=models.CharField(choices=[('starting', '下单中'), ('open', '待支付'), ('paid', '已支付'), ('closed', '已关闭'), ('stray', '待退回')], default='starting', max_length=10, verbose_name='状态'),
-        ),
-        migrations.AddIndex(
-            model_name='payment',
-            index=models.Index(condition=models.Q(('billed_on', None), ('state', 'paid')), fields=['paid_at'], name='payment_unbilled'),
-        ),
-        migrations.AddIndex(
-            model_name='refund',
-            index=models.Index(condition=models.Q(('billed_on', None)), fields=['accepted_at'], name='refund_unbilled'),
-        ),
-        migrations.AddConstraint(
-            model_name='payment',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('state__in', ['paid', 'stray']), _negated=True), models.Q(('paid_at__isnull', False), models.Q(('transaction_id', ''), _negated=True)), _connector='OR'), name='payment_paid_has_proof'),
-        ),
         migrations.AddConstraint(
             model_name='billrun',
             constraint=models.UniqueConstraint(fields=('mch_id', 'day'), name='bill_run_once_a_day'),

@@ -1,4 +1,4 @@
-from django.db import migrations
+from django.db import migrations, models
 
 from permissions.grants import rights_grant
 
@@ -24,4 +24,9 @@ class Migration(migrations.Migration):
             options={"ordering": ["-pk"], "permissions": [*RIGHTS.items(), ("export_order", "导出订单")], "verbose_name": "订单", "verbose_name_plural": "订单"},
         ),
         migrations.RunPython(keep, migrations.RunPython.noop),
+        migrations.AlterField(
+            model_name="orderlog",
+            name="detail",
+            field=models.CharField(blank=True, max_length=500, verbose_name="说明"),
+        ),
     ]

@@ -49,8 +49,10 @@ class Product(models.Model):
     stock = models.PositiveBigIntegerField("库存", default=0)
     image_url = models.CharField("商品图片", max_length=URL_LENGTH, blank=True)
     # These two count only for products of the VIP category.
-    vip_level = models.PositiveSmallIntegerField("VIP 等级", default=1, help_text="只对 VIP 类目的商品有效")
-    vip_days = models.PositiveSmallIntegerField("VIP 天数", default=30, help_text="每件延长的天数")
+    vip_level = models.PositiveSmallIntegerField(
+        "VIP 等级", default=1, db_default=1, help_text="只对 VIP 类目的商品有效"
+    )
+    vip_days = models.PositiveSmallIntegerField("VIP 天数", default=30, db_default=30, help_text="每件延长的天数")
     creator = models.CharField("创建人", max_length=64, blank=True, editable=False)
     updator = models.CharField("修改人", max_length=64, blank=True, editable=False)
     created_at = models.DateTimeField("创建时间", editable=False)

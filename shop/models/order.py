@@ -176,12 +176,12 @@ class OrderLine(models.Model):
     product = models.ForeignKey("shop.Product", models.PROTECT, verbose_name="商品", related_name="+")
     product_code = models.CharField("商品编号", max_length=32)
     title = models.CharField("商品名称", max_length=NAME_LENGTH)
-    description = models.TextField("商品描述", blank=True)
+    description = models.TextField("商品描述", blank=True, default="", db_default="")
     price = models.DecimalField("单价（元）", max_digits=10, decimal_places=2)
     quantity = models.PositiveIntegerField("数量")
     image_url = models.CharField("商品图片", max_length=URL_LENGTH, blank=True)
-    vip_level = models.PositiveSmallIntegerField("VIP 等级", default=0)  # 0: goods, not VIP time
-    vip_days = models.PositiveSmallIntegerField("VIP 天数", default=0)
+    vip_level = models.PositiveSmallIntegerField("VIP 等级", default=0, db_default=0)  # 0: goods, not VIP time
+    vip_days = models.PositiveSmallIntegerField("VIP 天数", default=0, db_default=0)
     # Pieces whose refund was asked for, and those of them that went back on the shelf.
     refunded_quantity = models.PositiveIntegerField("已退件数", default=0, db_default=0)
     restocked_quantity = models.PositiveIntegerField("放回货架的件数", default=0, db_default=0)

@@ -1,12 +1,12 @@
 from django.db import migrations
 
-# The students a picture may belong to: of one picture [[key, description]], of a namesake's more of them.
-MOVE_CANDIDATES = """
+# The students a picture may belong to: of one picture [[key, description]], of a namesake's more of them. The release
+# before this one reads them in `diff`, where nothing else minds them.
+COPY_CANDIDATES = """
 UPDATE students_transferrow SET
     cells = cells || jsonb_build_object('students', coalesce(
         diff -> 'candidates', jsonb_build_array(jsonb_build_array(student_pk, diff -> 'student'))
-    )),
-    diff = '{}'
+    ))
 WHERE diff ?| array['candidates', 'student']
 """
 
@@ -18,8 +18,9 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
-        # Nothing read it.
-        migrations.RemoveField(model_name='transferrun', name='finished_at'),
-        # `diff` holds differences alone; what a picture may belong to is among the cells.
-        migrations.RunSQL(MOVE_CANDIDATES, migrations.RunSQL.noop),
+        # Only the release before this one reads it. The column goes in the release after 1.1.0.
+        migrations.SeparateDatabaseAndState(
+            state_operations=[migrations.RemoveField(model_name='transferrun', name='finished_at')],
+        ),
+        migrations.RunSQL(COPY_CANDIDATES, migrations.RunSQL.noop),
     ]

@@ -77,7 +77,7 @@ class Student(StudentFields):
             models.Index(Func(F("name"), function="students_name_key"), F("id").desc(), name="student_of_name"),
             # With fastupdate, entries would be written later, and each search would read through those that still wait.
             GinIndex(
-                Func(F("class_name"), F("name"), function="students_keys"),
+                Func(F("id"), F("class_name"), F("name"), function="students_keys"),
                 name="student_keys",
                 fastupdate=False,
             ),

@@ -33,10 +33,10 @@ class TransferRun(models.Model):
     )
     # The audit names these two, because the task that does the work has no user.
     confirmed_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, verbose_name="确认人", related_name="+"
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, verbose_name="确认人", related_name="+", db_index=False
     )
     undone_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, verbose_name="撤销人", related_name="+"
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, verbose_name="撤销人", related_name="+", db_index=False
     )
     created_at = models.DateTimeField("开始时间")
     phase_at = models.DateTimeField("本阶段开始时间")
