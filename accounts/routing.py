@@ -4,10 +4,10 @@ from collections.abc import Callable
 from typing import Any
 
 from accounts.services import scan_codes
-from accounts.socketio.client_file import serve_client
-from accounts.socketio.consumers import EngineConsumer, PlainConsumer
-from accounts.socketio.hub import Hub
-from accounts.socketio.polling import PollingConsumer
+from sockets.client_file import serve_client
+from sockets.consumers import EngineConsumer, PlainConsumer
+from sockets.hub import Hub
+from sockets.polling import PollingConsumer
 
 ENGINE_PATH, PLAIN_PATH = "/socket.io", "/ws/login"
 CLIENT_PATH = "/socket.io/socket.io.js"

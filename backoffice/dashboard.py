@@ -14,7 +14,6 @@ from django.http import HttpRequest
 
 from accounts.models import LoginAttempt
 from accounts.selectors import login_failures
-from accounts.socketio.sessions import sessions_open
 from backoffice.activity import Activity, staff_activity
 from backoffice.months import day_counts, days_sum, month_counts, months_of
 from backoffice.parts import TALLEST, Bar, Fact, Panel, Tile, list_url, shares
@@ -28,6 +27,7 @@ from payments.selectors import differences_open, events_to_do, refunds_waiting
 from shop.revenue import DAYS, Day, order_days, order_sums, products_best
 from shop.selectors import MOST_SCARCE, SCARCE, orders_to_do, products_scarce
 from shop.states import EARNING, State
+from sockets.sessions import sessions_open
 from students.counts import class_counts, student_count
 from weather.models import SLOT_HOURS
 from weather.selectors import record_newest

@@ -3,13 +3,13 @@
 from collections.abc import Iterator
 from datetime import timedelta
 
-from accounts.socketio.sessions import sessions_open
 from core import times
 from core.observe import metrics
 from core.observe.metrics import Sample
 from payments.models import InboundEvent
 from payments.selectors import notices_by_verdict
 from shop.selectors import orders_to_do
+from sockets.sessions import sessions_open
 from weather.selectors import last_success_at
 
 NOTICES_OF = timedelta(hours=24)

@@ -45,7 +45,7 @@ BROWSER = (
 COMMANDS = {
     "granian": "{py} -m granian --interface asgi --workers 1 --backlog 8192 --backpressure 20000 --host 127.0.0.1 "
     "--port {port} config.asgi:application",
-    "uvicorn": "{py} -m uvicorn --ws accounts.socketio.lean:LeanProtocol --ws-per-message-deflate 0 --no-access-log "
+    "uvicorn": "{py} -m uvicorn --ws sockets.lean:LeanProtocol --ws-per-message-deflate 0 --no-access-log "
     "--log-level warning --no-proxy-headers --backlog 8192 --host 127.0.0.1 --port {port} config.asgi:application",
     "daphne": "{py} -m daphne -b 127.0.0.1 -p {port} -v 0 config.asgi:application",
     "node": "node benchmarks/sockets_node.js {port}",

@@ -14,7 +14,6 @@ from accounts.api.params import CallbackParams, QrcodeParams, WechatLoginParams
 from accounts.errors import CodeInvalid, SidMissing
 from accounts.services.scan_codes import code_make, code_scanned, is_open
 from accounts.services.scan_login import wechat_login
-from accounts.socketio.sessions import only_sid_at
 from core import times
 from core.api.access import Access
 from core.api.envelope import ok
@@ -23,6 +22,7 @@ from core.api.routing import endpoint
 from core.api.views import ApiViewSet
 from core.cache import ratelimit
 from core.errors import DomainError, Throttled
+from sockets.sessions import only_sid_at
 
 CALLBACK = "/users/wechatCallBack"
 # For each address, because each call asks WeChat: enough for a whole school, too few to use up WeChat's quota.

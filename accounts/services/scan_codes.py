@@ -12,9 +12,9 @@ from urllib.parse import quote
 from django.conf import settings
 
 from accounts.errors import CodeInvalid, SidUnknown
-from accounts.socketio import sessions
 from core.cache import valkey
 from core.ids import random_text
+from sockets import sessions
 
 STATE_LENGTH = 32
 INVALID = {"state": False, "status": 10004, "msg": "无效的二维码"}

@@ -16,13 +16,13 @@ from django.utils import timezone
 from accounts.errors import CodeInvalid
 from accounts.models import LoginLog, User
 from accounts.services import scan_codes, scan_login
-from accounts.socketio import packets, sessions
-from accounts.socketio.protocol import Peer
 from accounts.tokens import token_claims
 from accounts.wechat import WechatProfile
 from core import http
 from core.cache import valkey
 from core.ids import object_id
+from sockets import packets, sessions
+from sockets.protocol import Peer
 from tests.kit import at_once
 
 INVALID = {"state": False, "status": 10004, "msg": "无效的二维码"}

@@ -10,12 +10,12 @@ from django.test import RequestFactory
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from accounts.socketio import origins, packets, polling
 from config.wsgi import application
 from core.api.params import present
 from core.observe.logs import hide_secrets
 from payments.gateways.wechat.xml import read_flat
 from sandbox.pay import deliveries, rsa
+from sockets import origins, packets, polling
 from students.counts import name_keys
 
 SHORT, LONGER = 1_000, 8  # characters, and how many times as many

@@ -1,5 +1,5 @@
 // Records what real clients and real servers say to each other, for the packet tests.
-//   node record.js ../../accounts/socketio/tests/recordings
+//   node record.js ../../sockets/tests/recordings
 "use strict"
 const fs = require("fs")
 const http = require("http")

@@ -189,7 +189,7 @@ class Installation:
             ],
             "socket": [
                 *(*run, "uvicorn", "--host", machine.address, "--port", "8002"),
-                *("--ws", "accounts.socketio.lean:LeanProtocol", "--no-access-log", "--log-level", "error"),
+                *("--ws", "sockets.lean:LeanProtocol", "--no-access-log", "--log-level", "error"),
                 "config.asgi:application",
             ],
             "worker": [

@@ -24,8 +24,8 @@ import redis
 from channels.layers import get_channel_layer
 from django.core.cache import cache
 from kombu.exceptions import OperationalError
-from accounts.socketio.protocol import Peer
-from accounts.socketio.sessions import WEBSOCKET, Sessions, new_sid
+from sockets.protocol import Peer
+from sockets.sessions import WEBSOCKET, Sessions, new_sid
 from config.celery import app
 from core.cache import valkey
 

@@ -2,7 +2,7 @@ import asyncio
 import threading
 from typing import Any
 
-from accounts.socketio.hub import Hub
+from sockets.hub import Hub
 
 
 class DeafLayer:

@@ -8,10 +8,10 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from accounts.socketio import sessions
-from accounts.socketio.hub import current_hub
-from accounts.socketio.tests.asgi import Client, in_another_process, request
 from core.api.bodies import memory
+from sockets import sessions
+from sockets.hub import current_hub
+from sockets.tests.asgi import Client, in_another_process, request
 
 GREETING = '42["connectSuccess",{"state":true,"status":200,"sid":"%s","msg":"连接成功"}]'
 

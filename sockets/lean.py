@@ -1,4 +1,4 @@
-"""A WebSocket protocol for uvicorn that takes less memory: ``uvicorn --ws accounts.socketio.lean:LeanProtocol``.
+"""A WebSocket protocol for uvicorn that takes less memory: ``uvicorn --ws sockets.lean:LeanProtocol``.
 
 Problem: wsproto keeps the parser of the handshake as long as the WebSocket is open, 4 KB of the 20 KB that a waiting
 socket takes, and neither uvicorn nor wsproto has a setting against it. Without the parser a socket takes 15.5 KB, less

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from accounts.socketio import packets
-from accounts.socketio.packets import Message, Packet, PacketError
+from sockets import packets
+from sockets.packets import Message, Packet, PacketError
 
 RECORDINGS = sorted((Path(__file__).parent / "recordings").glob("server-*.json"))
 KINDS = {"message": packets.MESSAGE, "ping": packets.PING}

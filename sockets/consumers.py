@@ -13,12 +13,12 @@ from channels.consumer import AsyncConsumer
 from channels.exceptions import StopConsumer
 from django.conf import settings
 
-from accounts.socketio import origins, packets, sessions
-from accounts.socketio.config import PLAIN_LIFETIME_S, PLAIN_TTL_S, UPGRADE_WINDOW_MS, timing
-from accounts.socketio.hub import TICK_S, Hub, KeepAlive, current_hub
-from accounts.socketio.packets import Packet, PacketError
-from accounts.socketio.protocol import MAX_BODY, Peer, open_packet
 from core.api.request import address_of
+from sockets import origins, packets, sessions
+from sockets.config import PLAIN_LIFETIME_S, PLAIN_TTL_S, UPGRADE_WINDOW_MS, timing
+from sockets.hub import TICK_S, Hub, KeepAlive, current_hub
+from sockets.packets import Packet, PacketError
+from sockets.protocol import MAX_BODY, Peer, open_packet
 
 Greeting = Callable[[str], tuple[str, Any]]
 NORMAL, TOO_BIG, TRY_AGAIN = 1000, 1009, 1013

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 
 import orjson
 
-from accounts.socketio import packets
-from accounts.socketio.packets import Message, Packet, PacketError
+from sockets import packets
+from sockets.packets import Message, Packet, PacketError
 
 MAX_BODY = 1_000_000  # bytes of one frame or HTTP body, socket.io's own default
 _UNKNOWN_NAMESPACE = {"message": "Invalid namespace"}

@@ -11,10 +11,10 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from accounts.socketio import sessions
-from accounts.socketio.hub import current_hub
-from accounts.socketio.tests.asgi import CLIENT, Client, WebSocket, in_another_process
 from core.cache import valkey
+from sockets import sessions
+from sockets.hub import current_hub
+from sockets.tests.asgi import CLIENT, Client, WebSocket, in_another_process
 
 GREETING = '42["connectSuccess",{"state":true,"status":200,"sid":"%s","msg":"连接成功"}]'
 
@@ -162,7 +162,7 @@ def test_who_is_silent_is_closed(version: str) -> None:
 
 @pytest.mark.usefixtures("quick")
 def test_the_end_of_who_has_vanished_is_no_failure(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("accounts.socketio.consumers.CLOSE_PATIENCE_S", 0.1)
+    monkeypatch.setattr("sockets.consumers.CLOSE_PATIENCE_S", 0.1)
 
     async def story() -> None:
         async with engine() as ws:

@@ -21,12 +21,12 @@ from django.conf import settings
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
-from accounts.socketio import packets, scripts
-from accounts.socketio.config import timing
-from accounts.socketio.protocol import Peer
 from core.cache import sentinel, valkey
+from sockets import packets, scripts
+from sockets.config import timing
+from sockets.protocol import Peer
 
-log = structlog.get_logger("accounts.sockets")
+log = structlog.get_logger("sockets")
 
 POLLING, WEBSOCKET, PLAIN = "polling", "websocket", "plain"
 MAX_QUEUE = 256  # packets that may wait for one client; only a client that does not read reaches it

@@ -10,12 +10,12 @@ from urllib.parse import parse_qs
 import orjson
 from channels.exceptions import StopConsumer
 
-from accounts.socketio import origins, packets, sessions
-from accounts.socketio.config import timing
-from accounts.socketio.consumers import Greeting, SocketConsumer
-from accounts.socketio.packets import SEPARATOR, Packet, PacketError
-from accounts.socketio.protocol import MAX_BODY, Peer, Reaction, open_packet
 from core.api.bodies import RETRY_AFTER_S, IncomingBody
+from sockets import origins, packets, sessions
+from sockets.config import timing
+from sockets.consumers import Greeting, SocketConsumer
+from sockets.packets import SEPARATOR, Packet, PacketError
+from sockets.protocol import MAX_BODY, Peer, Reaction, open_packet
 
 _MAX_STAMP = 64
 _MAX_FIELDS = 8

@@ -16,9 +16,9 @@ import structlog
 from channels import DEFAULT_CHANNEL_LAYER
 from channels.layers import channel_layers
 
-from accounts.socketio.sessions import Sessions
+from sockets.sessions import Sessions
 
-log = structlog.get_logger("accounts.sockets")
+log = structlog.get_logger("sockets")
 
 TICK_S = 1.0
 RECANCEL_S = 0.1

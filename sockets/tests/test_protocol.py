@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from accounts.socketio import packets
-from accounts.socketio.packets import Packet, PacketError
-from accounts.socketio.protocol import Peer, Reaction, open_packet
-from accounts.socketio.tests.test_packets import RECORDINGS, decoded, entries
+from sockets import packets
+from sockets.packets import Packet, PacketError
+from sockets.protocol import Peer, Reaction, open_packet
+from sockets.tests.test_packets import RECORDINGS, decoded, entries
 
 SID = "abcdefghijklmnopqrstuvwx"
 
