@@ -59,6 +59,7 @@ class Event(models.TextChoices):
     UNPREPARE = "unprepare", "改为未发货"
     SHIP = "ship", "发货"
     RECEIVE = "receive", "确认收货"
+    UNRECEIVE = "unreceive", "撤销收货"
     NOTHING_TO_SHIP = "nothing_to_ship", "无需发货"
     ASK_RETURN = "ask_return", "退货"
     APPROVE_RETURN = "approve_return", "同意退货"
@@ -140,6 +141,7 @@ TABLE: dict[tuple[State, Event], Transition] = {
     (_S.PREPARING, _E.UNPREPARE): Transition(_S.PAID),
     **{(state, _E.SHIP): Transition(_S.SHIPPED) for state in _UNSHIPPED},
     (_S.SHIPPED, _E.RECEIVE): Transition(_S.RECEIVED),
+    (_S.RECEIVED, _E.UNRECEIVE): Transition(_S.SHIPPED),
     (_S.PAID, _E.NOTHING_TO_SHIP): Transition(_S.RECEIVED),
     # Returns and refunds. After shipping no stock is given back: staff count what really came back.
     **{(state, _E.ASK_RETURN): Transition(_S.REFUNDING, Stock.GIVE_BACK, refund=True) for state in _UNSHIPPED},

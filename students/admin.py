@@ -20,7 +20,7 @@ from unfold.widgets import INPUT_CLASSES, UnfoldAdminSelectWidget, UnfoldBoolean
 
 from core import times
 from core.admin.base import OfficeAdmin
-from core.admin.buttons import ButtonsAdmin
+from core.admin.buttons import Button, ButtonsAdmin, Press
 from core.admin.deletion import MARK, NAMES_SHOWN, ask
 from core.admin.exports import ExportMixin, finds_every
 from core.admin.paginator import KnownCount
@@ -417,11 +417,16 @@ class StudentAdmin(ExportMixin, PictureAdminMixin, OfficeAdmin):
         return dash(student.created_at)
 
 
+def _restore(press: Press) -> str:
+    student_restore(pk=press.row.pk, actor_pk=press.user.pk, now=press.now)
+    return ""
+
+
 @admin.register(ArchivedStudent)
 class ArchivedStudentAdmin(ButtonsAdmin):
     """The archive. Its only button brings a student back."""
 
-    labels: ClassVar = {"restore": "恢复"}
+    buttons = (Button(name="restore", text="恢复", run=_restore),)
     rights: ClassVar = {"view": "查看", "change": "恢复"}
     list_display = ["name", "sid", "class_name", "city", "degree", "archived", "archived_by"]
     list_select_related = ["archived_by"]
@@ -429,10 +434,6 @@ class ArchivedStudentAdmin(ButtonsAdmin):
     search_help_text = "姓名中的任意一段、学号的开头，或班级"
     fields = [*EDITABLE, "sid", "created_at", "archived_at", "archived_by"]
     readonly_fields = fields
-
-    def press(self, request: HttpRequest, name: str, row: Any) -> str:
-        student_restore(pk=row.pk, actor_pk=request.user.pk, now=times.now())
-        return ""
 
     def _press_posted(self, request: HttpRequest, object_id: str) -> HttpResponse:
         answer = super()._press_posted(request, object_id)

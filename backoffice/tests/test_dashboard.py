@@ -184,7 +184,7 @@ class TestAFailedNotification:
         page = reverse("admin:payments_inboundevent_change", args=[stock["event"].pk])
         assert "知道了" in office.get(page).content.decode()
 
-        office.post(page, {"step_acknowledge": "1"})
+        office.post(page, {"step_acknowledge": "1", "sure": "1"})
 
         tile = tiles(office)["失败的支付通知"]
         assert (tile.value, tile.tone) == (0, "")

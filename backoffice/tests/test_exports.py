@@ -165,7 +165,7 @@ class TestMany:
     def test_have_what_a_search_finds_beyond_the_list(
         self, office: Client, stock: dict[str, Any], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("shop.admin.order.MOST_FOUND", 3)
+        monkeypatch.setattr("shop.admin.order.MAX_FOUND", 3)
         monkeypatch.setattr("shop.admin.order.OrderAdmin.most_found", 3)
 
         export = self.start(office, q="手表")

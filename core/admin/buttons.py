@@ -1,11 +1,14 @@
-"""Back-office pages without input fields: a member of staff changes a row by pressing a button.
+"""Base of pages whose rows change by buttons instead of a form.
 
 A button calls the same service as the API does, for one row on its page or for rows chosen in the list.
 """
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import Enum
 from typing import Any, ClassVar
 
 from django import forms
@@ -13,51 +16,118 @@ from django.contrib import messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.utils import label_for_field, lookup_field
 from django.core.exceptions import PermissionDenied
-from django.db.models import Model, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.utils.safestring import SafeString
 from unfold.dataclasses import UnfoldAction
 
+from core import times
 from core.admin.base import FixedRows, OfficeAdmin
 from core.admin.password import require_password
 from core.admin.tables import table
 from core.errors import DomainError
 
 PRESS = "press"  # form field of a button inside a list; its value is "name:pk", or "name:" for the chosen rows
-MOST_CHOSEN = 500
-MOST_NAMED = 5
+MAX_CHOSEN = 500
+MAX_NAMED = 5
+MAX_REASON = 200
 STOP_AFTER_S = 30  # one row may wait 20 s for the provider, and nginx gives up after 60 s
-SURE = "sure"  # form field that the confirmation page sends: without it a button of ``asks`` only shows that page
+SURE = "sure"  # form field that the confirmation page sends: without it a button with a question only shows that page
+
+
+class Look(Enum):
+    USUAL = "usual"  # blue when it is the first of the page
+    QUIET = "quiet"  # never the usual next step: never blue
+    GRAVE = "grave"  # takes something away: red
+    ABSENT = "absent"  # not in the row of buttons, because the page has a form of its own for it
+
+
+class ButtonForm(forms.Form):
+    """What the confirmation page of a button asks."""
+
+    first: ClassVar[Sequence[str]] = ()  # fields above the table of rows
+    in_table: Iterable[str] = ()  # fields that ``table`` shows
+
+    def __init__(self, data: Any, *, rows: list[Any], request: HttpRequest) -> None:
+        super().__init__(data)
+
+    def values(self, row: Any) -> dict[str, Any]:
+        """Return what was typed for one of the rows. Called once the form is valid."""
+        return self.cleaned_data
+
+    def table(self, titles: list[str], cells: list[list[Any]]) -> SafeString:
+        """Return the table of the rows on the confirmation page."""
+        return table(titles, cells)
+
+
+@dataclass(frozen=True)
+class Press:
+    """A button pressed for one row. ``values`` are those of its form, and ``reason`` where it asks for one."""
+
+    row: Any
+    user: Any
+    now: datetime
+    values: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def actor(self) -> str:
+        return str(self.user.get_username())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Button:
+    """A button of a page.
+
+    :param run: called for each row, outside a transaction. Its words follow the button's text in the message to the
+        user. It raises DomainError when the service refuses: the page then shows the error's ``msg``.
+    :param right: the verb of ``rights`` that it needs, and ``right_too`` a second one.
+    :param question: the text of its confirmation page; "": it acts at once.
+    :param reason: where the reason that the page asks for is recorded; "": it asks for none.
+    :param max_rows: how many rows it takes at once; a button that takes one is not offered for chosen rows.
+    :param password: it pays money out, so the password is asked again.
+    :param is_request: it only starts the work: the message says 已提交, not 完成.
+    """
+
+    name: str
+    text: str
+    run: Callable[[Press], str]
+    right: str = "change"
+    right_too: str = ""
+    question: str = ""
+    reason: str = ""
+    needs_reason: bool = False
+    form: type[ButtonForm] | None = None
+    max_rows: int = MAX_CHOSEN
+    look: Look = Look.USUAL
+    password: bool = False
+    is_request: bool = False
+
+    @property
+    def done(self) -> str:
+        if self.text.startswith("已"):
+            return self.text
+        return f"{self.text}{'已提交' if self.is_request else '完成'}"
 
 
 class ButtonsAdmin(FixedRows, OfficeAdmin):
-    """Base of such a page: name the buttons in ``labels`` and say in ``press`` what each does."""
+    """Base of such a page: it lists its buttons, the usual one first."""
 
-    labels: ClassVar[dict[str, str]] = {}  # each button's name and its text
-    needs: ClassVar[dict[str, str]] = {}  # the right (``rights``) that a button needs, where it is not "change"
-    asks: ClassVar[dict[str, str]] = {}  # buttons with a confirmation page, and the question on that page
-    asks_of: ClassVar[tuple[str, ...]] = ()  # columns that the confirmation page shows of each row
-    asks_why: ClassVar[dict[str, str]] = {}  # buttons that ask for a reason; the value says where it is recorded
-    asks_form: ClassVar[
-        dict[str, type[forms.Form]]
-    ] = {}  # buttons that ask for more than a reason, for one row at a time
-    needs_why: ClassVar[frozenset[str]] = frozenset()  # buttons of ``asks_why`` that do nothing without a reason
-    begins: ClassVar[frozenset[str]] = frozenset()  # buttons that only start the work: the page says 已提交, not 完成
-    grave: ClassVar[frozenset[str]] = frozenset()  # buttons that take something away; shown in red
-    quiet: ClassVar[frozenset[str]] = frozenset()  # buttons that are never the usual next step; not shown in blue
-    need_password: ClassVar[frozenset[str]] = frozenset()  # buttons that pay money out: they ask for the password
+    buttons: ClassVar[Sequence[Button]] = ()
+    asked_columns: ClassVar[Sequence[str]] = ()  # columns that the confirmation page shows of each row
     chosen = "（所选）"  # added to a button's text when it acts on the rows chosen in the list
     change_form_before_template = "backoffice/moving.html"
     list_before_template = "backoffice/moving.html"
     list_per_page = 30
 
-    def press(self, request: HttpRequest, name: str, row: Any) -> str:
-        """Do what the button ``name`` says. Return the outcome in words, or "" when the button's text says enough.
+    def press(self, request: HttpRequest, button: Button, row: Any, values: dict[str, Any]) -> str:
+        """Do what the button says. Return the outcome in words, or "" when the button's text says enough.
 
         :raises DomainError: the service refused; the page shows the error's ``msg``.
         """
-        raise KeyError(name)
+        if button.reason:
+            values = values | {"reason": request.POST.get("reason", "").replace("\x00", "").strip()[:MAX_REASON]}
+        return button.run(Press(row, request.user, times.now(), values))
 
     def is_moving(self, row: Any) -> bool:
         """Tell whether the row will soon change by itself: the browser then reloads its page."""
@@ -67,29 +137,31 @@ class ButtonsAdmin(FixedRows, OfficeAdmin):
         """Return the total for the confirmation page: how many rows and, for money, how much."""
         return f"{len(rows)} 条"
 
-    def offered(self, request: HttpRequest, object_id: Any) -> Iterable[str]:
-        """Return the names of the buttons that the row's state allows; its page shows those that the user may press."""
-        return self.labels
+    def offered(self, row: Any) -> Iterable[str]:
+        """Return the names of the buttons that the row's state allows."""
+        return [button.name for button in self.buttons]
 
-    def may_press(self, request: HttpRequest, name: str) -> bool:
-        """Tell whether the page has this button and the user the right that it needs."""
-        return name in self.labels and self.has_right(request, self.needs.get(name, "change"))
+    def may_press(self, request: HttpRequest, button: Button) -> bool:
+        """Tell whether the user has the rights that the button needs."""
+        return all(self.has_right(request, right) for right in (button.right, button.right_too) if right)
+
+    def allowed(self, request: HttpRequest) -> dict[str, Button]:
+        """Return the buttons that the user may press, by name."""
+        return {button.name: button for button in self.buttons if self.may_press(request, button)}
 
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
-        names = self.labels.keys() - self.asks_form.keys()  # a form is filled in for one row
-        return {
-            name: bulk_action(name, label + self.chosen)
-            for name, label in self.labels.items()
-            if name in names and self.may_press(request, name)
-        }
+        many = [button for button in self.allowed(request).values() if button.max_rows > 1]
+        return {button.name: bulk_action(button.name, button.text + self.chosen) for button in many}
 
     def get_actions_submit_line(self, request: HttpRequest, object_id: Any) -> list[UnfoldAction]:
-        names = [name for name in self.offered(request, object_id) if self.may_press(request, name)]
+        allowed = self.allowed(request)
+        shown = [allowed[name] for name in self._offered_now(request, object_id) if name in allowed]
         # Unfold shows the first one at the right, where other pages have "save".
-        return [_as_unfold(name, self.labels[name], self._look(name)) for name in names]
+        return [_as_unfold(button) for button in shown if button.look is not Look.ABSENT]
 
-    def _look(self, name: str) -> dict[str, bool]:
-        return {"data-grave": name in self.grave, "data-quiet": name in self.quiet}
+    def _offered_now(self, request: HttpRequest, pk: Any) -> Iterable[str]:
+        row = self.get_object(request, str(pk))
+        return () if row is None else self.offered(row)
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         if request.method == "POST" and PRESS in request.POST:
@@ -116,85 +188,76 @@ class ButtonsAdmin(FixedRows, OfficeAdmin):
 
     def press_in_list(self, request: HttpRequest, name: str, rows: QuerySet[Any]) -> HttpResponse | None:
         """Press a button for rows of the list. Return the confirmation page where the button asks, else None."""
-        if not self.may_press(request, name):
-            raise PermissionDenied
-        if name in self.need_password:
-            require_password(request)
-        chosen = list(rows[: MOST_CHOSEN + 1])
+        button = self._button_for(request, name)
+        chosen = list(rows[: button.max_rows + 1])
+        if chosen and len(chosen) <= button.max_rows:
+            return self._ask_or_press(request, button, chosen)
         if not chosen:
             messages.warning(request, "没有选中任何记录")
-        elif len(chosen) > MOST_CHOSEN:
-            messages.error(request, f"一次最多处理 {MOST_CHOSEN} 条，请分批进行")
-        elif name in self.asks_form and len(chosen) > 1:
+        elif button.max_rows == 1:
             messages.error(request, "请逐条办理")
         else:
-            return self._ask_or_press(request, name, chosen)
+            messages.error(request, f"一次最多{button.text} {button.max_rows} 条，请分批进行")
         return None
 
-    def _ask_or_press(self, request: HttpRequest, name: str, rows: list[Any]) -> HttpResponse | None:
+    def _button_for(self, request: HttpRequest, name: str) -> Button:
+        """Return a button that the user presses.
+
+        :raises PermissionDenied: the page has no such button, or the user not its rights.
+        :raises PasswordNeeded: the button asks for the password, and it was not given lately.
+        """
+        button = self.allowed(request).get(name)
+        if button is None:
+            raise PermissionDenied
+        if button.password:
+            require_password(request)
+        return button
+
+    def _ask_or_press(self, request: HttpRequest, button: Button, rows: list[Any]) -> HttpResponse | None:
         """Press a button, or return its confirmation page.
 
         If the service refuses the step for one row, and the row still offers it, the confirmation page is shown again
         with what was typed.
         """
-        if self._must_ask(request, name, rows):
-            return self.ask(request, name, rows)
-        all_done = self.press_and_tell(request, name, *rows)
-        if all_done or len(rows) > 1 or SURE not in request.POST:
+        is_sure = SURE in request.POST
+        form = button.form(request.POST if is_sure else None, rows=rows, request=request) if button.form else None
+        if button.question and not (is_sure and (form is None or form.is_valid())):
+            return self.ask(request, button, rows, form)
+        all_done = self.press_and_tell(request, button, rows, form)
+        if all_done or len(rows) > 1 or not is_sure or not (form or button.reason):
             return None
-        has_fields = name in self.asks_why or self.form_of(request, name, rows) is not None
-        return self.ask(request, name, rows) if has_fields and name in self.offered(request, rows[0].pk) else None
+        is_offered = button.name in self._offered_now(request, rows[0].pk)
+        return self.ask(request, button, rows, form) if is_offered else None
 
-    def _must_ask(self, request: HttpRequest, name: str, rows: list[Any]) -> bool:
-        if name not in self.asks:
-            return False
-        form = self.form_of(request, name, rows) if SURE in request.POST else None
-        return SURE not in request.POST or (form is not None and not form.is_valid())
-
-    def form_of(self, request: HttpRequest, name: str, rows: list[Any]) -> forms.Form | None:
-        """Return the form on the button's confirmation page, filled in once the page was sent; None: it has no form."""
-        form = self.asks_form.get(name)
-        return form(request.POST if SURE in request.POST else None) if form else None
-
-    def answers(self, request: HttpRequest, name: str, row: Any) -> dict[str, Any]:
-        """Return the values of the button's form. ``press`` calls this; the form is valid by then."""
-        form = self.form_of(request, name, [row])
-        if form is None:
-            return {}
-        form.full_clean()
-        return form.cleaned_data
-
-    def question(self, name: str, rows: list[Any]) -> str:
+    def question(self, button: Button, rows: list[Any]) -> str:
         """Return the text of the confirmation page."""
-        return self.asks[name]
+        return button.question
 
-    def asked_table(self, name: str, rows: list[Any], form: forms.Form | None) -> SafeString:
-        """Return the table of ``rows`` on the confirmation page."""
-        titles = [str(label_for_field(column, self.model, self)) for column in self.asks_of]
-        return table(titles, [[lookup_field(column, row, self)[2] for column in self.asks_of] for row in rows])
+    def columns_asked(self, rows: list[Any], form: ButtonForm | None) -> Sequence[str]:
+        """Return the columns of the table on the confirmation page."""
+        return self.asked_columns
 
-    def ask(self, request: HttpRequest, name: str, rows: list[Any]) -> HttpResponse:
-        """Show the confirmation page. Confirming sends the same request again, with the keys of exactly these rows.
-
-        A form may name in ``in_table`` the fields that ``asked_table`` shows, and in ``first`` those above it.
-        """
-        form = self.form_of(request, name, rows)
+    def ask(self, request: HttpRequest, button: Button, rows: list[Any], form: ButtonForm | None) -> HttpResponse:
+        """Show the confirmation page. Confirming sends the same request again, with the keys of exactly these rows."""
         own = {"csrfmiddlewaretoken", "select_across", "reason", SURE, ACTION_CHECKBOX_NAME}
         kept = request.POST.keys() - own - (form.fields.keys() if form else set())
         posted = [(key, value) for key in sorted(kept) for value in request.POST.getlist(key)]
-        placed = {*getattr(form, "in_table", ()), *getattr(form, "first", ())}
+        first, in_table = (form.first, form.in_table) if form else ((), ())
+        columns = self.columns_asked(rows, form)
+        titles = [str(label_for_field(column, self.model, self)) for column in columns]
+        cells = [[lookup_field(column, row, self)[2] for column in columns] for row in rows]
         context = self.admin_site.each_context(request) | {
             "opts": self.opts,
-            "title": self.labels[name],
-            "is_grave": name in self.grave,
-            "text": self.question(name, rows),
+            "title": button.text,
+            "button": button,
+            "is_grave": button.look is Look.GRAVE,
+            "text": self.question(button, rows),
             "sum": self.sum_of(rows),
-            "rows": self.asked_table(name, rows, form),
-            "why": self.asks_why.get(name),
-            "must_say_why": name in self.needs_why,
+            "rows": form.table(titles, cells) if form else table(titles, cells),
             "reason": request.POST.get("reason", ""),
-            "first": [field for field in form or () if field.name in getattr(form, "first", ())],
-            "fields": [field for field in form or () if field.name not in placed],
+            "max_reason": MAX_REASON,
+            "first": [field for field in form or () if field.name in first],
+            "fields": [field for field in form or () if field.name not in {*first, *in_table}],
             "media": getattr(form, "media", ""),
             "posted": [*posted, *((ACTION_CHECKBOX_NAME, row.pk) for row in rows), (SURE, 1)],
         }
@@ -219,60 +282,52 @@ class ButtonsAdmin(FixedRows, OfficeAdmin):
     def _press_posted(self, request: HttpRequest, object_id: str) -> HttpResponse:
         # Django's own saving would keep a transaction open while the provider is asked.
         row = self.get_object(request, object_id)
-        if row is None or not any(self.may_press(request, name) for name in self.labels):
+        if row is None or not self.allowed(request):
             raise PermissionDenied
-        for name in self.labels:
-            if _field_name(name) in request.POST:
-                if not self.may_press(request, name):
-                    raise PermissionDenied
-                if name in self.need_password:
-                    require_password(request)
-                if page := self._ask_or_press(request, name, [row]):
-                    return page
+        for button in self.buttons:
+            if _field_name(button) in request.POST:
+                page = self._ask_or_press(request, self._button_for(request, button.name), [row])
+                return page or HttpResponseRedirect(request.path)
         return HttpResponseRedirect(request.path)
 
-    def press_and_tell(self, request: HttpRequest, name: str, *rows: Model) -> bool:
+    def press_and_tell(self, request: HttpRequest, button: Button, rows: list[Any], form: ButtonForm | None) -> bool:
         """Press a button for each row, and show one message for all rows with the same outcome.
 
         :return: every row was dealt with, none refused or left for want of time.
         """
-        label = self.labels[name]
         outcomes: dict[tuple[int, str], list[str]] = defaultdict(list)  # the rows' names by level and text
         ends_at = time.monotonic() + STOP_AFTER_S
         for at, row in enumerate(rows):
             if at and time.monotonic() > ends_at:
-                outcomes[messages.WARNING, f"时间不够，还没有{label}，请再选一次"] = [str(row) for row in rows[at:]]
+                late = f"时间不够，还没有{button.text}，请再选一次"
+                outcomes[messages.WARNING, late] = [str(row) for row in rows[at:]]
                 break
             try:
-                outcome = self.press(request, name, row)
+                outcome = self.press(request, button, row, form.values(row) if form else {})
             except DomainError as refusal:
                 outcomes[messages.ERROR, refusal.msg].append(str(row))
                 continue
-            outcomes[messages.SUCCESS, self._done(name) + (f"，{outcome}" if outcome else "")].append(str(row))
-            self.log_change(request, row, label)
+            outcomes[messages.SUCCESS, button.done + (f"，{outcome}" if outcome else "")].append(str(row))
+            self.log_change(request, row, button.text)
         for (level, text), names in outcomes.items():
             count = f"（{len(names)} 条）" if len(names) > 1 else ""
             # Nobody reads a hundred names of rows that went well; each row that was refused must be named.
-            named = f"{names[0]} 等" if level == messages.SUCCESS and len(names) > MOST_NAMED else "、".join(names)
+            named = f"{names[0]} 等" if level == messages.SUCCESS and len(names) > MAX_NAMED else "、".join(names)
             messages.add_message(request, level, f"{named}：{text}{count}")
         return all(level == messages.SUCCESS for level, _ in outcomes)
 
-    def _done(self, name: str) -> str:
-        label = self.labels[name]
-        if label.startswith("已"):
-            return label
-        return f"{label}{'已提交' if name in self.begins else '完成'}"
+
+def _field_name(button: Button) -> str:
+    return f"step_{button.name}"
 
 
-def _field_name(name: str) -> str:
-    return f"step_{name}"
-
-
-def _as_unfold(name: str, label: str, look: dict[str, bool]) -> UnfoldAction:
+def _as_unfold(button: Button) -> UnfoldAction:
     def method() -> None: ...
 
     method.attrs = {}  # type: ignore[attr-defined]
-    return UnfoldAction(action_name=_field_name(name), method=method, description=label, path=name, attrs=look)
+    look = {"data-grave": button.look is Look.GRAVE, "data-quiet": button.look is Look.QUIET}
+    name = _field_name(button)
+    return UnfoldAction(action_name=name, method=method, description=button.text, path=button.name, attrs=look)
 
 
 def bulk_action(name: str, description: str) -> tuple[Callable[..., HttpResponse | None], str, str]:

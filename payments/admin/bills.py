@@ -1,6 +1,6 @@
 """The daily comparison with WeChat Pay's bill: what was compared, what differs, and what to do about it."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, ClassVar
 
 from django.contrib import admin
@@ -11,7 +11,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.decorators import display
 
-from core import times
+from core.admin.buttons import Button, Look, Press
 from core.admin.links import page_link
 from core.db.after_commit import task_send
 from core.money import fen_text
@@ -39,8 +39,9 @@ _RUN_COLOURS = {
 _ENDING_COLOURS = {Ending.OPEN.label: "danger", Ending.GONE.label: "success", Ending.ACCEPTED.label: "info"}
 
 
-def _again(run: BillRun, request: HttpRequest) -> str:
+def _again(press: Press) -> str:
     # If the broker is down no task is sent; the hourly comparison then finds the day, because it is not DONE.
+    run = press.row
     BillRun.objects.filter(pk=run.pk).update(state=BillRun.State.WAITING)
     task_send("payments.reconcile_bill", run.day.isoformat())
     return "结果稍后在本页显示"
@@ -56,8 +57,7 @@ class BillRunAdmin(MoneyAdmin):
         ("对账", {"fields": (("day", "mch_id"), ("state_label", "ran_at"), "found", "last_error")}),
         ("账单", {"fields": (("rows", "foreign_rows"), ("paid", "refunded"), "sha1")}),
     )
-    buttons = {"again": ("重新核对", _again)}
-    begins = frozenset({"again"})
+    buttons = (Button(name="again", text="重新核对", run=_again, is_request=True),)
 
     @display(description="结果", label=_RUN_COLOURS)
     def state_label(self, run: BillRun) -> str:
@@ -107,21 +107,18 @@ class EndingFilter(admin.SimpleListFilter):
         return queryset.filter(ending=value if value in (Ending.GONE, Ending.ACCEPTED) else Ending.OPEN)
 
 
-def _step(service: Any) -> Any:
-    def press(difference: Difference, request: HttpRequest) -> str:
-        actor = request.user.get_username()
-        ended = service(difference_id=difference.pk, actor=actor, now=times.now())
+def _step(service: Callable[..., Difference]) -> Callable[[Press], str]:
+    def run(press: Press) -> str:
+        ended = service(difference_id=press.row.pk, actor=press.actor, now=press.now)
         return "，".join(filter(None, [ended.get_ending_display() if ended.ending else "", ended.note]))
 
-    return press
+    return run
 
 
-def _accept(difference: Difference, request: HttpRequest) -> str:
-    reason = request.POST.get("reason", "").replace("\x00", "").strip()
-    if not reason:
+def _accept(press: Press) -> str:
+    if not press.values["reason"]:
         raise RefundNotPossible("请写明核对的结果")
-    actor = request.user.get_username()
-    difference_accept(difference_id=difference.pk, reason=reason, actor=actor, now=times.now())
+    difference_accept(difference_id=press.row.pk, actor=press.actor, now=press.now, **press.values)
     return ""
 
 
@@ -146,34 +143,41 @@ class DifferenceAdmin(MoneyAdmin):
             },
         ),
     )
-    buttons = {
-        "accept": ("已核对，不需处理", _accept),
-        "ask": ("查询微信", _step(difference_ask)),
-        "return": ("退回这笔钱", _step(difference_return)),
-        "adopt": ("补记退款", _step(difference_add_refund)),
-    }
-    begins = frozenset({"return"})
-    asks = {
-        "return": "先向微信核实，再提交退款：零钱通常几分钟到账，银行卡 1 至 3 个工作日。进度在“退款单”里，不能撤回。"
-        "同一商户号下还有别的系统时，请先确认这不是它的订单。",
-        "adopt": "把微信侧已有的退款记入本系统：全额的，订单变为已退款，没有发货的商品回到库存。钱不会再退一次。",
-        "accept": "这条差异不再显示为待处理。账单或本地的记录变了，会重新出现。",
-    }
-    asks_of = ("day", "kind_label", "number", "there", "here")
-    asks_why = {"accept": "核对的结果，必填"}
-    needs_why = frozenset({"accept"})
-    grave = frozenset({"return"})
-    need_password = frozenset({"return"})
+    buttons = (
+        Button(
+            name="accept",
+            text="已核对，不需处理",
+            run=_accept,
+            question="这条差异不再显示为待处理。账单或本地的记录变了，会重新出现。",
+            reason="核对的结果，必填",
+            needs_reason=True,
+        ),
+        Button(name="ask", text="查询微信", run=_step(difference_ask)),
+        Button(
+            name="return",
+            text="退回这笔钱",
+            run=_step(difference_return),
+            question="先向微信核实，再提交退款：零钱通常几分钟到账，银行卡 1 至 3 个工作日。"
+            "进度在“退款单”里，不能撤回。同一商户号下还有别的系统时，请先确认这不是它的订单。",
+            look=Look.GRAVE,
+            password=True,
+            is_request=True,
+        ),
+        Button(
+            name="adopt",
+            text="补记退款",
+            run=_step(difference_add_refund),
+            question="把微信侧已有的退款记入本系统：全额的，订单变为已退款，没有发货的商品回到库存。钱不会再退一次。",
+        ),
+    )
+    asked_columns = ("day", "kind_label", "number", "there", "here")
 
-    def offered(self, request: HttpRequest, object_id: Any) -> Iterable[str]:
-        difference = self.get_object(request, str(object_id))
-        if difference is None or difference.ending:
-            return ()
-        return _steps_of(difference)
+    def offered(self, row: Any) -> Iterable[str]:
+        return () if row.ending else _steps_of(row)
 
-    def question(self, name: str, rows: list[Difference]) -> str:
-        text = super().question(name, rows)
-        if name != "return":
+    def question(self, button: Button, rows: list[Difference]) -> str:
+        text = super().question(button, rows)
+        if button.name != "return":
             return text
         fen = fen_text(sum(row.bill_fen or 0 for row in rows))
         payers = "、".join(_payer(row) for row in rows[:PAYERS_NAMED])

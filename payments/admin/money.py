@@ -11,6 +11,7 @@ from django.utils.safestring import SafeString
 from unfold.decorators import display
 
 from core import times
+from core.admin.buttons import Button, Look, Press
 from core.admin.exports import ExportColumn, ExportMixin
 from core.admin.links import page_link
 from core.admin.tables import table
@@ -22,11 +23,10 @@ from payments.models import InboundEvent, Payment, PaymentStatus
 from payments.selectors import events_to_do
 from payments.services import payment_query
 from payments.services.notices import event_acknowledge, event_replay
-from payments.services.query import PaymentState
 
 
-def _query_now(payment: Payment, request: HttpRequest) -> str:
-    state: PaymentState = payment_query(out_trade_no=payment.out_trade_no, now=times.now(), min_interval_s=0)
+def _query_now(press: Press) -> str:
+    state = payment_query(out_trade_no=press.row.out_trade_no, now=press.now, min_interval_s=0)
     return f"微信侧 {state.trade_state}，本地 {PaymentStatus(state.state).label}"
 
 
@@ -78,7 +78,7 @@ class PaymentAdmin(ExportMixin, MoneyAdmin):
             },
         ),
     )
-    buttons = {"query_now": ("立即查询", _query_now)}
+    buttons = (Button(name="query_now", text="立即查询", run=_query_now),)
 
     @display(description="金额（元）", ordering="amount_fen")
     def amount(self, payment: Payment) -> str:
@@ -109,13 +109,13 @@ class PaymentAdmin(ExportMixin, MoneyAdmin):
         return log_list(payment.logs.all())
 
 
-def _replay(event: InboundEvent, request: HttpRequest) -> str:
-    replayed = event_replay(event_id=event.pk, now=times.now())
+def _replay(press: Press) -> str:
+    replayed = event_replay(event_id=press.row.pk, now=press.now)
     return f"{replayed.get_verdict_display()} {replayed.result}"
 
 
-def _acknowledge(event: InboundEvent, request: HttpRequest) -> str:
-    event_acknowledge(event_id=event.pk, actor=request.user.get_username(), now=times.now())
+def _acknowledge(press: Press) -> str:
+    event_acknowledge(event_id=press.row.pk, actor=press.actor, now=press.now)
     return "已知悉，不再提醒"
 
 
@@ -157,15 +157,22 @@ class InboundEventAdmin(MoneyAdmin):
             },
         ),
     )
-    buttons = {"replay": ("重新处理", _replay), "acknowledge": ("知道了", _acknowledge)}
+    buttons = (
+        Button(name="replay", text="重新处理", run=_replay),
+        Button(
+            name="acknowledge",
+            text="知道了",
+            run=_acknowledge,
+            question="确认已经看过、不用再处理：首页和列表不再提醒，没有办法改回来。",
+            look=Look.QUIET,
+        ),
+    )
+    asked_columns = ("received_at", "kind", "out_trade_no", "result")
 
-    def offered(self, request: HttpRequest, object_id: Any) -> Iterable[str]:
-        event = self.get_object(request, str(object_id))
-        if event is None:
-            return ()
-        waits = events_to_do(now=times.now()).filter(pk=event.pk).exists()
-        hidden = ({"replay"} if event.is_cut else set()) | (set() if waits else {"acknowledge"})
-        return [name for name in super().offered(request, object_id) if name not in hidden]
+    def offered(self, row: Any) -> Iterable[str]:
+        waits = events_to_do(now=times.now()).filter(pk=row.pk).exists()
+        hidden = ({"replay"} if row.is_cut else set()) | (set() if waits else {"acknowledge"})
+        return [name for name in super().offered(row) if name not in hidden]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[InboundEvent]:
         return super().get_queryset(request).defer("body", "headers")

@@ -6,11 +6,10 @@ from typing import Any, ClassVar
 from django import forms
 from django.contrib import admin
 from django.db.models import QuerySet
-from django.http import HttpRequest
 from django.utils.safestring import SafeString
 from unfold.decorators import display
 
-from core import times
+from core.admin.buttons import Button, ButtonForm, Look, Press
 from core.admin.exports import ExportColumn, ExportMixin
 from core.money import fen_text, fen_to_yuan
 from core.times import dash
@@ -40,42 +39,36 @@ BANKS = (
 )
 
 
-def _retry(refund: Refund, request: HttpRequest) -> str:
-    return refund_retry(refund_id=refund.pk, actor=request.user.get_username(), now=times.now()).get_state_display()
+def _retry(press: Press) -> str:
+    return refund_retry(refund_id=press.row.pk, actor=press.actor, now=press.now).get_state_display()
 
 
-def _renew(refund: Refund, request: HttpRequest) -> str:
-    new = refund_renew(refund_id=refund.pk, actor=request.user.get_username(), now=times.now())
+def _renew(press: Press) -> str:
+    new = refund_renew(refund_id=press.row.pk, actor=press.actor, now=press.now)
     return f"新单号 {new.out_refund_no}"
 
 
-def _ask(refund: Refund, request: HttpRequest) -> str:
-    return refund_ask(refund_id=refund.pk, now=times.now()).get_state_display()
+def _ask(press: Press) -> str:
+    return refund_ask(refund_id=press.row.pk, now=press.now).get_state_display()
 
 
-def _to_merchant(refund: Refund, request: HttpRequest) -> str:
-    moved = refund_divert(refund_id=refund.pk, actor=request.user.get_username(), now=times.now())
-    return moved.get_state_display()
+def _divert(press: Press) -> str:
+    card = BankCard(**press.values) if press.values else None
+    return refund_divert(refund_id=press.row.pk, card=card, actor=press.actor, now=press.now).get_state_display()
 
 
-def _run_now(refund: Refund, request: HttpRequest) -> str:
-    moved = refund_run(refund_id=refund.pk, now=times.now(), at_once=True)
+def _run_now(press: Press) -> str:
+    moved = refund_run(refund_id=press.row.pk, now=press.now, at_once=True)
     return " ".join(filter(None, [moved.get_state_display(), moved.last_error]))
 
 
-def _to_card(refund: Refund, request: HttpRequest, *, bank: str, number: str, holder: str) -> str:
-    card = BankCard(bank=bank, number=number, holder=holder)
-    moved = refund_divert(refund_id=refund.pk, card=card, actor=request.user.get_username(), now=times.now())
-    return moved.get_state_display()
-
-
-def _offline(refund: Refund, request: HttpRequest, *, way: str, voucher: str, is_sure: bool) -> str:
-    actor = request.user.get_username()
-    refund_offline(refund_id=refund.pk, way=way, voucher=voucher, actor=actor, now=times.now())
+def _offline(press: Press) -> str:
+    way, voucher = press.values["way"], press.values["voucher"]
+    refund_offline(refund_id=press.row.pk, way=way, voucher=voucher, actor=press.actor, now=press.now)
     return f"{OfflineWay(way).label} 凭证号 {voucher}"
 
 
-class CardForm(forms.Form):
+class CardForm(ButtonForm):
     """The buyer's debit card, to which WeChat Pay shall send an abnormal refund."""
 
     bank = forms.ChoiceField(label="开户银行", choices=BANKS)
@@ -83,7 +76,7 @@ class CardForm(forms.Form):
     holder = forms.CharField(label="持卡人姓名", max_length=32)
 
 
-class OfflineForm(forms.Form):
+class OfflineForm(ButtonForm):
     way = forms.ChoiceField(label="退款方式", choices=OfflineWay)
     voucher = forms.CharField(label="凭证号", max_length=64, help_text="转账单号、收据号等，以后查账用")
     is_sure = forms.BooleanField(label="已确认买家收到款，且微信侧不会再退这笔款（商户平台上也没有人在办）")
@@ -153,33 +146,58 @@ class RefundAdmin(ExportMixin, MoneyAdmin):
             },
         ),
     )
-    buttons = {
-        "run_now": ("立即处理", _run_now),
-        "retry": ("重新提交", _retry),
-        "renew": ("换新单号退款", _renew),
-        "ask": ("查询进度", _ask),
-        "to_merchant": ("退至商户账户", _to_merchant),
-        "to_card": ("退至买家银行卡", _to_card),
-        "offline": ("已线下退款", _offline),
-    }
-    begins = frozenset({"run_now", "retry", "renew", "to_merchant", "to_card"})
-    asks = {
-        "retry": "再次请微信支付把款项退回买家；同一个退款单号，钱只会退一次。",
-        "renew": "先向微信确认旧单号已经关闭，再用新的单号把款项原路退回买家。",
-        "to_merchant": "请微信把这笔异常退款退回商户的银行账户。到账后请线下退给买家，并点“已线下退款”登记。",
-        "to_card": "请微信把这笔异常退款退至买家本人的借记卡。卡号与姓名只交给微信，本系统不保存。",
-        "offline": "登记款项已用其他办法退给买家，这笔退款到此结束，不能撤回。登记前会向微信确认它没有退出。",
-    }
-    asks_of = ("out_refund_no", "amount", "state_label", "trouble")
-    asks_form = {"to_card": CardForm, "offline": OfflineForm}
-    grave = frozenset({"offline"})
-    need_password = frozenset({"retry", "renew", "to_merchant", "to_card", "offline"})
+    buttons = (
+        Button(name="run_now", text="立即处理", run=_run_now, is_request=True),
+        Button(
+            name="retry",
+            text="重新提交",
+            run=_retry,
+            question="再次请微信支付把款项退回买家；同一个退款单号，钱只会退一次。",
+            password=True,
+            is_request=True,
+        ),
+        Button(
+            name="renew",
+            text="换新单号退款",
+            run=_renew,
+            question="先向微信确认旧单号已经关闭，再用新的单号把款项原路退回买家。",
+            password=True,
+            is_request=True,
+        ),
+        Button(name="ask", text="查询进度", run=_ask),
+        Button(
+            name="to_merchant",
+            text="退至商户账户",
+            run=_divert,
+            question="请微信把这笔异常退款退回商户的银行账户。到账后请线下退给买家，并点“已线下退款”登记。",
+            password=True,
+            is_request=True,
+        ),
+        Button(
+            name="to_card",
+            text="退至买家银行卡",
+            run=_divert,
+            question="请微信把这笔异常退款退至买家本人的借记卡。卡号与姓名只交给微信，本系统不保存。",
+            form=CardForm,
+            max_rows=1,
+            password=True,
+            is_request=True,
+        ),
+        Button(
+            name="offline",
+            text="已线下退款",
+            run=_offline,
+            question="登记款项已用其他办法退给买家，这笔退款到此结束，不能撤回。登记前会向微信确认它没有退出。",
+            form=OfflineForm,
+            max_rows=1,
+            look=Look.GRAVE,
+            password=True,
+        ),
+    )
+    asked_columns = ("out_refund_no", "amount", "state_label", "trouble")
 
-    def offered(self, request: HttpRequest, object_id: Any) -> Iterable[str]:
-        refund = self.get_object(request, str(object_id))
-        if refund is None:
-            return ()
-        return _STEPS.get(RefundStatus(refund.state), ())
+    def offered(self, row: Any) -> Iterable[str]:
+        return _STEPS.get(RefundStatus(row.state), ())
 
     def export_rows(self, rows: QuerySet[Refund]) -> QuerySet[Refund]:
         return rows.select_related("payment")

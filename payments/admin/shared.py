@@ -1,7 +1,7 @@
 """What the pages of payments, refunds, notifications and bills share."""
 
-from collections.abc import Callable, Iterable
-from typing import Any, ClassVar
+from collections.abc import Iterable
+from typing import Any
 
 from django.contrib.admin.utils import flatten_fieldsets
 from django.db.models import QuerySet
@@ -32,24 +32,13 @@ STATE_COLOURS = {
     InboundEvent.Verdict.REFUSED.label: "danger",
     InboundEvent.Verdict.FAILED.label: "danger",
 }
-# A button's text, and the function that does its work. The function gets the row, the request and the values of the
-# button's form, and returns the outcome in words.
-MoneyButton = tuple[str, Callable[..., str]]
 
 
 class MoneyAdmin(ButtonsAdmin):
-    """Base of these pages. All fields are read-only; a page lists its buttons by name in ``buttons``."""
-
-    buttons: ClassVar[dict[str, MoneyButton]] = {}
-
-    def __init_subclass__(cls) -> None:
-        cls.labels = {name: label for name, (label, _) in cls.buttons.items()}
+    """Base of these pages. All fields are read-only."""
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Iterable[Any]:
         return flatten_fieldsets(self.get_fieldsets(request, obj))
-
-    def press(self, request: HttpRequest, name: str, row: Any) -> str:
-        return self.buttons[name][1](row, request, **self.answers(request, name, row))
 
 
 def yuan(fen: int) -> str:

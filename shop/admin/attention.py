@@ -6,12 +6,12 @@ from typing import Any
 from django import forms
 from django.contrib import admin
 from django.db.models import QuerySet
-from django.forms import Form
 from django.http import HttpRequest
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from accounts.selectors import display_names
+from core.admin.buttons import ButtonForm
 from core.admin.links import page_link
 from core.admin.tables import LogLine
 from core.times import dash
@@ -35,27 +35,25 @@ class FlagFilter(admin.SimpleListFilter):
         return queryset.filter(flagged_at__isnull=False) if self.value() else queryset
 
 
-class RemarkForm(Form):
+class RemarkForm(ButtonForm):
     text = forms.CharField(
         label="内部备注", max_length=REMARK_LENGTH, widget=forms.Textarea({"rows": 2, "maxlength": REMARK_LENGTH})
     )
 
-    def __init__(self, data: Any = None, *, order: Order) -> None:
-        super().__init__(data)
 
-
-class UnflagForm(Form):
+class UnflagForm(ButtonForm):
     """Carries which flag the person has read; see ``order_unflag``."""
 
     seen = forms.CharField(required=False)
     in_table = ("seen",)
 
-    def __init__(self, data: Any = None, *, order: Order) -> None:
-        super().__init__(data)
+    def __init__(self, data: Any, *, rows: list[Order], request: HttpRequest) -> None:
+        super().__init__(data, rows=rows, request=request)
+        self.mark = flag_mark(rows[0])
 
-
-def seen_field(order: Order) -> SafeString:
-    return format_html('<input type="hidden" name="seen" value="{}">', flag_mark(order))
+    def table(self, titles: list[str], cells: list[list[Any]]) -> SafeString:
+        seen = format_html('<input type="hidden" name="seen" value="{}">', self.mark)
+        return super().table(titles, cells) + seen
 
 
 def head_of(order: Order) -> dict[str, Any]:

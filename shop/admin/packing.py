@@ -17,7 +17,7 @@ from core import times
 from shop.models import Order
 from shop.states import TABLE, Event, State
 
-MOST_PRINTED = 200
+MAX_PRINTED = 200
 
 
 @dataclass
@@ -60,12 +60,12 @@ def packing_page(model_admin: Any, request: HttpRequest) -> HttpResponse:
     back = reverse("admin:shop_order_changelist") + "?work=ship"
     pks = [int(pk) for pk in request.GET.get("ids", "").split(",") if pk.isdecimal() and len(pk) < 19]
     orders = Order.objects.filter(pk__in=pks).order_by(F("paid_at").asc(nulls_last=True), "pk")
-    parcels = [_parcel(order) for order in orders.prefetch_related("lines")[: MOST_PRINTED + 1]]
+    parcels = [_parcel(order) for order in orders.prefetch_related("lines")[: MAX_PRINTED + 1]]
     if not parcels:
         messages.warning(request, "没有选中任何订单")
         return HttpResponseRedirect(back)
-    if len(parcels) > MOST_PRINTED:
-        messages.error(request, f"一次最多打印 {MOST_PRINTED} 个订单，请分批进行")
+    if len(parcels) > MAX_PRINTED:
+        messages.error(request, f"一次最多打印 {MAX_PRINTED} 个订单，请分批进行")
         return HttpResponseRedirect(back)
     to_ship = [parcel for parcel in parcels if parcel.is_to_ship]
     context = {
@@ -76,7 +76,7 @@ def packing_page(model_admin: Any, request: HttpRequest) -> HttpResponse:
         "pieces": sum(parcel.pieces for parcel in to_ship),
         "printed_at": times.now(),
         "printed_by": request.user.get_username(),
-        "may_ship": model_admin.may_press(request, "ship"),
+        "may_ship": "ship" in model_admin.allowed(request),
         "back": back,
     }
     return render(request, "shop/packing.html", context)

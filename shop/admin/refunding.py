@@ -5,9 +5,11 @@ from typing import Any
 
 from django import forms
 from django.forms.widgets import Script
+from django.http import HttpRequest
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
+from core.admin.buttons import ButtonForm
 from core.admin.tables import table
 from core.money import fen_to_yuan
 from payments.selectors import refunds_of_order
@@ -17,7 +19,7 @@ from shop.models import Order, OrderLine
 _SHELF = (("", "请选择"), ("yes", "放回货架，可以再卖"), ("no", "不放回（损坏、丢失，或还没有收到）"))
 
 
-class PartForm(forms.Form):
+class PartForm(ButtonForm):
     amount = forms.DecimalField(
         label="退款金额（元）", max_digits=12, decimal_places=2, min_value=Decimal("0.01"), localize=False
     )
@@ -30,9 +32,10 @@ class PartForm(forms.Form):
         js = [Script("backoffice/refund.js", defer=True)]
         css = {"all": ["backoffice/orders.css"]}
 
-    def __init__(self, data: Any = None, *, order: Order) -> None:
-        super().__init__(data)
-        self.order, self.lines = order, list(order.lines.order_by("pk"))
+    def __init__(self, data: Any, *, rows: list[Order], request: HttpRequest) -> None:
+        super().__init__(data, rows=rows, request=request)
+        self.order = rows[0]
+        self.lines = list(self.order.lines.order_by("pk"))
         fields: dict[str, Any] = self.fields
         for line in self.lines:
             if line.left:
@@ -61,46 +64,44 @@ class PartForm(forms.Form):
     def pieces(self, data: dict[str, Any]) -> dict[int, int]:
         return {line.pk: data[_name(line)] for line in self.lines if data.get(_name(line))}
 
+    def values(self, row: Order) -> dict[str, Any]:
+        data = self.cleaned_data
+        return {
+            "amount": data["amount"],
+            "quantities": self.pieces(data),
+            "is_restocked": data["shelf"] == "yes",
+            "refunds_seen": data["refunds_seen"],
+        }
+
+    def table(self, titles: list[str], cells: list[list[Any]]) -> SafeString:
+        """Return the order's lines with a field for the pieces, and how much of its money can still be refunded."""
+        order, refunds = self.order, refunds_of_order(out_trade_no=self.order.order_id)
+        rows = [
+            (line.title, f"{line.price:.2f}", line.quantity, str(line.refunded_quantity), self._cell(line))
+            for line in self.lines
+        ]
+        money = format_html(
+            "<p>订单 {}，买家 {}。已付 {} 元，已退（含正在退的）{} 元，"
+            "<b>还能退 <span data-rest>{}</span> 元</b>。</p>",
+            order,
+            order.username,
+            order.total,
+            fen_to_yuan(refunds.claimed_fen),
+            f"{fen_to_yuan(refunds.rest_fen):.2f}",
+        )
+        if order.state in ASKED:
+            money += format_html('<p class="od-ask"><b>买家申请退货</b>：{}</p>', order.note or "没有写明理由")
+        seen = format_html('<input type="hidden" name="refunds_seen" value="{}">', refunds.number)
+        return money + table(("商品", "单价（元）", "买了", "已退", "退几件"), rows) + seen
+
+    def _cell(self, line: OrderLine) -> SafeString | str:
+        if not line.left:
+            return "已退完"
+        field = self[_name(line)]
+        return format_html(
+            "{}{}", field, format_html_join("", '<p class="bo-wrong">{}</p>', ((error,) for error in field.errors))
+        )
+
 
 def _name(line: OrderLine) -> str:
     return f"quantity_{line.pk}"
-
-
-def part_facts(form: PartForm) -> dict[str, Any]:
-    """Return what the service takes, of a valid form."""
-    data = form.cleaned_data
-    return {
-        "amount": data["amount"],
-        "quantities": form.pieces(data),
-        "is_restocked": data["shelf"] == "yes",
-        "refunds_seen": data["refunds_seen"],
-    }
-
-
-def part_table(form: PartForm) -> SafeString:
-    """Return the order's lines with a field for the pieces, and how much of its money can still be refunded."""
-    order, refunds = form.order, refunds_of_order(out_trade_no=form.order.order_id)
-    rows = []
-    for line in form.lines:
-        rows.append((line.title, f"{line.price:.2f}", line.quantity, str(line.refunded_quantity), _cell(form, line)))
-    money = format_html(
-        "<p>订单 {}，买家 {}。已付 {} 元，已退（含正在退的）{} 元，<b>还能退 <span data-rest>{}</span> 元</b>。</p>",
-        order,
-        order.username,
-        order.total,
-        fen_to_yuan(refunds.claimed_fen),
-        f"{fen_to_yuan(refunds.rest_fen):.2f}",
-    )
-    if order.state in ASKED:
-        money += format_html('<p class="od-ask"><b>买家申请退货</b>：{}</p>', order.note or "没有写明理由")
-    seen = format_html('<input type="hidden" name="refunds_seen" value="{}">', refunds.number)
-    return money + table(("商品", "单价（元）", "买了", "已退", "退几件"), rows) + seen
-
-
-def _cell(form: PartForm, line: OrderLine) -> SafeString | str:
-    if not line.left:
-        return "已退完"
-    field = form[_name(line)]
-    return format_html(
-        "{}{}", field, format_html_join("", '<p class="bo-wrong">{}</p>', ((error,) for error in field.errors))
-    )

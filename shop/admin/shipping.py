@@ -6,14 +6,17 @@ from typing import Any
 from django import forms
 from django.contrib import admin
 from django.forms.widgets import Script
+from django.http import HttpRequest
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from core.admin.base import OfficeAdmin
+from core.admin.buttons import ButtonForm
 from core.admin.tables import table
 from shop.models import Courier, Order
 from shop.models.order import ADDRESS_LENGTH, PHONE_LENGTH, RECIPIENT_LENGTH, TRACKING_LENGTH
 
+LAST_COURIER = "last_courier"  # of this session: the next parcels usually go by the same
 _NUMBER = re.compile(rf"[0-9A-Z-]{{1,{TRACKING_LENGTH}}}")
 
 
@@ -43,7 +46,7 @@ def courier_choices(*present: str) -> list[tuple[str, str]]:
     return [("", "没有快递（自取、面交）"), *((name, name) for name in names)]
 
 
-class ShipForm(forms.Form):
+class ShipForm(ButtonForm):
     """One courier for all orders, and a number for each."""
 
     first = ("express_company",)  # a scanner that ends the last number with Enter sends the form
@@ -53,14 +56,15 @@ class ShipForm(forms.Form):
         js = [Script("backoffice/shipping.js", defer=True)]
         css = {"all": ["backoffice/orders.css"]}
 
-    def __init__(self, orders: list[Order], data: Any = None, *, courier: str = "") -> None:
-        super().__init__(data, initial={"express_company": courier})
-        self.orders = orders
+    def __init__(self, data: Any, *, rows: list[Order], request: HttpRequest) -> None:
+        super().__init__(data, rows=rows, request=request)
+        self.orders = rows
+        self.initial = {"express_company": request.session.get(LAST_COURIER, "")}
         fields: dict[str, Any] = self.fields
         fields["express_company"].choices = courier_choices()
-        for order in orders:
+        for order in rows:
             fields[number_field(order)] = TrackingField(label=f"快递单号 {order}")
-        self.in_table = {number_field(order) for order in orders}
+        self.in_table = {number_field(order) for order in rows}
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}
@@ -76,28 +80,32 @@ class ShipForm(forms.Form):
                 self.add_error(number_field(order), f"与订单 {other} 的单号相同，收件人却不同，是否重复扫描？")
         return data
 
+    def values(self, row: Order) -> dict[str, Any]:
+        data = self.cleaned_data
+        return {"express_company": data["express_company"], "express_no": data[number_field(row)]}
+
+    def table(self, titles: list[str], cells: list[list[Any]]) -> SafeString:
+        rows = []
+        for order, row in zip(self.orders, cells, strict=True):
+            field = self[number_field(order)]
+            field.field.widget.attrs |= {"aria-label": f"订单 {order} 的快递单号", "data-tracking": ""}
+            wrong = format_html_join("", '<p class="bo-wrong">{}</p>', ((error,) for error in field.errors))
+            rows.append([*row, format_html("{}{}", field, wrong)])
+        return table([*titles, "快递单号"], rows)
+
 
 def number_field(order: Order) -> str:
     return f"express_no_{order.pk}"
 
 
-def ship_table(form: ShipForm, titles: list[str], rows: list[list[Any]]) -> SafeString:
-    """Return the table of the orders to ship, with a field for the parcel's number in each row."""
-    cells = []
-    for order, row in zip(form.orders, rows, strict=True):
-        field = form[number_field(order)]
-        field.field.widget.attrs |= {"aria-label": f"订单 {order} 的快递单号", "data-tracking": ""}
-        wrong = format_html_join("", '<p class="bo-wrong">{}</p>', ((error,) for error in field.errors))
-        cells.append([*row, format_html("{}{}", field, wrong)])
-    return table([*titles, "快递单号"], cells)
-
-
-class ParcelForm(forms.Form):
+class ParcelForm(ButtonForm):
     express_company = forms.ChoiceField(label="快递公司", required=False)
     express_no = TrackingField(label="快递单号")
 
-    def __init__(self, data: Any = None, *, order: Order) -> None:
-        super().__init__(data, initial={"express_company": order.express_company, "express_no": order.express_no})
+    def __init__(self, data: Any, *, rows: list[Order], request: HttpRequest) -> None:
+        super().__init__(data, rows=rows, request=request)
+        order = rows[0]
+        self.initial = {"express_company": order.express_company, "express_no": order.express_no}
         fields: dict[str, Any] = self.fields
         fields["express_company"].choices = courier_choices(order.express_company)
 
@@ -108,11 +116,12 @@ class ParcelForm(forms.Form):
         return data
 
 
-class ReceiverForm(forms.Form):
+class ReceiverForm(ButtonForm):
     recipient = forms.CharField(label="收件人", required=False, max_length=RECIPIENT_LENGTH)
     phone = forms.CharField(label="电话", required=False, max_length=PHONE_LENGTH)
     address = forms.CharField(label="收货地址", required=False, max_length=ADDRESS_LENGTH)
 
-    def __init__(self, data: Any = None, *, order: Order) -> None:
-        initial = {"recipient": order.recipient, "phone": order.phone, "address": order.address}
-        super().__init__(data, initial=initial)
+    def __init__(self, data: Any, *, rows: list[Order], request: HttpRequest) -> None:
+        super().__init__(data, rows=rows, request=request)
+        order = rows[0]
+        self.initial = {"recipient": order.recipient, "phone": order.phone, "address": order.address}

@@ -31,16 +31,17 @@ def order_cancel(*, order_id: str, buyer_pk: int, actor: str, now: datetime) -> 
     return _close(order_id, Event.CANCEL, actor, now, buyer_pk)
 
 
-def order_close(*, order_id: str, event: Event, actor: str, now: datetime) -> Order:
+def order_close(*, order_id: str, event: Event, actor: str, reason: str = "", now: datetime) -> Order:
     """Close (``Event.CLOSE``) or invalidate (``Event.INVALIDATE``) an unpaid order for the back office.
 
+    :param reason: goes into the log.
     :raises RecordUnknown, OrderRefused: as for :func:`order_cancel`.
     """
-    return _close(order_id, event, actor, now, None)
+    return _close(order_id, event, actor, now, None, reason)
 
 
-def _close(order_id: str, event: Event, actor: str, now: datetime, buyer_pk: int | None) -> Order:
-    order = _request_close(order_id, event, actor, now, buyer_pk)
+def _close(order_id: str, event: Event, actor: str, now: datetime, buyer_pk: int | None, reason: str = "") -> Order:
+    order = _request_close(order_id, event, actor, now, buyer_pk, reason)
     if order.state == State.OPEN:
         order = order_try_close(order_pk=order.pk, now=now)
     expected = require(State.OPEN, event).to
@@ -52,13 +53,15 @@ def _close(order_id: str, event: Event, actor: str, now: datetime, buyer_pk: int
 
 
 @transaction.atomic
-def _request_close(order_id: str, event: Event, actor: str, now: datetime, buyer_pk: int | None) -> Order:
+def _request_close(order_id: str, event: Event, actor: str, now: datetime, buyer_pk: int | None, reason: str) -> Order:
     """Close an order whose payment was never started; else store who asked. No payment starts from then on."""
     order = order_lock(order_id=order_id, buyer_pk=buyer_pk)
     require(order.effective_state(now) if buyer_pk is not None else State(order.state), event)
     if order.payment_started_at is None:
-        order_move(order=order, event=event, actor=actor, now=now)
+        order_move(order=order, event=event, actor=actor, now=now, detail=reason)
         return order
+    if reason:
+        order_note(order=order, event=f"要求{event.label}", actor=actor, now=now, detail=reason)
     order.closing, order.closing_by = event, actor[:64]
     order.sweep_at = now + CLAIM
     order.save(update_fields=["closing", "closing_by", "sweep_at"])

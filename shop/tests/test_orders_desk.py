@@ -15,7 +15,7 @@ from accounts.tests.entering import age, asks, confirm
 from payments.models import Difference, Refund
 from shop.models import Order, OrderLog
 from shop.selectors import order_search
-from shop.services.order_move import order_ship
+from shop.services.order_move import order_set_parcel, order_ship
 from shop.services.order_pay import order_pay
 from shop.services.order_return import order_return
 from shop.states import ShippingStatus
@@ -172,7 +172,7 @@ class TestToShip:
 
         buttons = re.findall(r'<button[^>]*name="step_(\w+)"[^>]*>', page)
         quiet = re.findall(r'<button[^>]*name="step_(\w+)"[^>]*data-quiet[^>]*>', page)
-        assert buttons[0] == "receive" and set(quiet) == {"flag", "parcel"}
+        assert buttons[0] == "receive" and set(quiet) == {"receive", "flag", "parcel"}
 
     def test_a_second_click_is_told_that_it_was_done(self, office, paid):
         order = paid()
@@ -541,7 +541,7 @@ class TestPacking:
         assert told(answer) == ["没有选中任何订单"]
 
     def test_is_bounded(self, office, paid, monkeypatch):
-        monkeypatch.setattr("shop.admin.packing.MOST_PRINTED", 1)
+        monkeypatch.setattr("shop.admin.packing.MAX_PRINTED", 1)
         orders = [paid(), paid()]
 
         answer = office.get(PACKING, {"ids": f"{orders[0].pk},{orders[1].pk}"}, follow=True)
@@ -616,3 +616,41 @@ class TestSearch:
 
         with django_assert_num_queries(9):  # session, user; products, keys; count, orders, lines; tabs, kept filters
             office.get(ORDERS, {"q": "138"})
+
+
+class TestReceipt:
+    """Staff confirm a receipt for the buyer; it is asked for, and taken back while nothing followed."""
+
+    def test_is_asked_for_and_taken_back(self, office, paid):
+        order = paid()
+        order_ship(order_id=order.order_id, action=ShippingStatus.SHIPPED, actor="wang", now=timezone.now())
+        page = f"{ORDERS}{order.pk}/change/"
+
+        office.post(page, {"step_receive": "1"})
+        assert state(order) == "shipped"
+        office.post(page, {"step_receive": "1", "sure": "1"})
+        assert state(order) == "received"
+        office.post(page, {"step_unreceive": "1"})
+        assert state(order) == "shipped"
+
+    @pytest.mark.parametrize("late", [timedelta(minutes=10), timedelta()])
+    def test_stays_once_ten_minutes_are_over_or_something_followed(self, office, paid, late):
+        order, now = paid(), timezone.now()
+        for action in (ShippingStatus.SHIPPED, ShippingStatus.RECEIVED):
+            order_ship(order_id=order.order_id, action=action, actor="wang", now=now - late)
+        if not late:
+            order_set_parcel(order_id=order.order_id, express_company="", express_no="", actor="wang", now=now)
+
+        office.post(f"{ORDERS}{order.pk}/change/", {"step_unreceive": "1"})
+
+        assert state(order) == "received"
+        assert "step_unreceive" not in office.get(f"{ORDERS}{order.pk}/change/").content.decode()
+
+
+def test_why_an_order_was_closed_is_in_its_log(office, li):
+    order = make_order(li)
+
+    office.post(f"{ORDERS}{order.pk}/change/", {"step_close": "1", "sure": "1", "reason": "重复下单"})
+
+    assert state(order) == "closed"
+    assert order.logs.latest("pk").detail == "重复下单"

@@ -1,9 +1,12 @@
 """Parcels: who gets it, who carries it, under which number; found again by each of these."""
 
+from dataclasses import replace
+
 import pytest
 from django.db import connection
 from django.utils import timezone
 
+from shop.admin.order import OrderAdmin
 from shop.models import Courier, Order
 from shop.selectors import order_search, orders_found
 from shop.services.order_move import order_ship
@@ -107,13 +110,13 @@ class TestShipping:
         assert 'value="顺丰速运" selected' in ask_to_ship(office, second).content.decode()
 
     def test_more_than_fit_on_one_page_are_refused(self, office, paid, monkeypatch):
-        monkeypatch.setattr("shop.admin.order.MOST_PRINTED", 1)
+        monkeypatch.setattr(OrderAdmin, "buttons", [replace(button, max_rows=2) for button in OrderAdmin.buttons])
 
         asked = office.post(
-            f"{ORDERS}?work=ship", {"press": "ship:", "_selected_action": [paid().pk, paid().pk]}, follow=True
+            f"{ORDERS}?work=ship", {"press": "ship:", "_selected_action": [paid().pk for _ in range(3)]}, follow=True
         )
 
-        assert told(asked) == ["一次最多发货 1 个订单，请分批进行"]
+        assert told(asked) == ["一次最多发货 2 条，请分批进行"]
 
     def test_a_wrong_number_is_corrected_and_the_log_keeps_the_old_one(self, office, paid, shunfeng):
         order = paid()
@@ -186,7 +189,7 @@ class TestSearch:
         assert [row.pk for row in office.get(ORDERS, {"q": text}).context["cl"].result_list] == [order.pk]
 
     def test_shows_the_newest_of_many_and_says_so(self, office, order, monkeypatch):
-        monkeypatch.setattr("shop.admin.order.MOST_FOUND", 2)
+        monkeypatch.setattr("shop.admin.order.MAX_FOUND", 2)
         newer = [make_order(order.user, make_product(f"自行车{n}"), phone="13800001234") for n in range(2)]
 
         page = office.get(ORDERS, {"q": "1380000"})
