@@ -31,7 +31,9 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+from core.ops import units  # noqa: E402
 from devstack.engines import Engines  # noqa: E402
+from devstack.supervisor import one_server  # noqa: E402
 
 SCANS, SCANS_AT_ONCE = 400, 4
 CONNECTING_AT_ONCE = 100
@@ -43,12 +45,10 @@ BROWSER = (
     "Accept: */*\r\nAccept-Encoding: gzip, deflate\r\nAccept-Language: zh-CN,zh;q=0.9\r\n"
 )
 COMMANDS = {
-    "granian": "{py} -m granian --interface asgi --workers 1 --backlog 8192 --backpressure 20000 --host 127.0.0.1 "
-    "--port {port} config.asgi:application",
-    "uvicorn": "{py} -m uvicorn --ws sockets.lean:LeanProtocol --ws-per-message-deflate 0 --no-access-log "
-    "--log-level warning --no-proxy-headers --backlog 8192 --host 127.0.0.1 --port {port} config.asgi:application",
-    "daphne": "{py} -m daphne -b 127.0.0.1 -p {port} -v 0 config.asgi:application",
-    "node": "node benchmarks/sockets_node.js {port}",
+    "granian": one_server("--workers", "1", "--backlog", "8192"),
+    "uvicorn": units.command("socket", "--backlog", "8192"),
+    "daphne": [sys.executable, "-m", "daphne", "-v", "0", "config.asgi:application"],
+    "node": ["node", "benchmarks/sockets_node.js"],
 }
 
 
@@ -57,7 +57,7 @@ class Server:
 
     def __init__(self, name: str, port: int, environ: dict[str, str]) -> None:
         self.port = port
-        command = COMMANDS[name].format(py=sys.executable, port=port).split()
+        command = [*COMMANDS[name], *([str(port)] if name == "node" else ["--port", str(port)])]
         self.log = tempfile.TemporaryFile()  # noqa: SIM115  (lives as long as the server)
         self.process = subprocess.Popen(
             command,

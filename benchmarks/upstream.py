@@ -28,13 +28,13 @@ from typing import Any
 import chaos
 
 sys.path.insert(0, str(chaos.ROOT))
+from core.ops import units
 from payments.tests.standin import WeChat
 
 PAYERS, READERS = 200, 2
 SECONDS = 20.0
 TTL_S = 30
 HANGING = OTHERS = 12
-SERVER = "--interface wsgi --host 127.0.0.1 --workers 2 --blocking-threads 16 --http 1 --no-ws --log-level warning"
 
 
 class Provider(WeChat):
@@ -64,7 +64,7 @@ class Client:
 @contextmanager
 def deployed(stack: chaos.Stack, port: int) -> Iterator[None]:
     """The web server as it is deployed, on the engines of ``stack``."""
-    argv = [sys.executable, "-m", "granian", *SERVER.split(), "--port", str(port), "config.wsgi:application"]
+    argv = units.command("web", "--port", str(port))
     with (stack.home / "granian.log").open("wb") as log:
         server = subprocess.Popen(argv, cwd=chaos.ROOT, env=stack.env, stdout=log, stderr=log)
     try:

@@ -17,7 +17,7 @@ from pathlib import Path
 from types import FrameType
 from typing import IO, NoReturn
 
-from core.ops import environment
+from core.ops import environment, units
 from devstack import preflight
 from devstack.engines import Engines
 from devstack.errors import StackError
@@ -32,7 +32,6 @@ READY_TIMEOUT_S = 120.0
 # A child that has run this long is restarted at once if it ends; one that keeps ending waits longer each time.
 SOUND_LIFE_S = 5.0
 BACK_OFF_S = (0.0, 0.5, 1.0, 2.0, 5.0, 10.0)
-WEB_WORKERS = 2
 WORKERS = {"money": 4, "now": 2, "bulk": 2}  # each queue of the settings, and the threads of its worker
 
 
@@ -196,36 +195,21 @@ class Supervisor:
             self.keepers.append(keeper)
 
     def _programs(self) -> list[Program]:
-        """Return the programs to run: the web server first, then workers and beat."""
-        python = (sys.executable, "-m")
+        """Return the programs to run, as the units of ``deploy/`` have them: the web server first, then the others."""
         # Hide Celery's long warning about running as root, which does not matter on a developer's machine.
-        calm = (sys.executable, "-W", "ignore:You're running the worker", "-m")
-        celery = (*calm, "celery", "-A", "config", "--quiet")
-        schedule = str(self.state_dir / "celerybeat-schedule")
+        calm = {"PYTHONWARNINGS": "ignore:You're running the worker"}
         # WARNING, because beat would log a line every few seconds and bury the others.
-        level = self.environ.get("LOG_LEVEL") or "WARNING"
-        commands: dict[str, tuple[str, ...]] = {
-            "web": (
-                *(*python, "granian", "--interface", "asgi", "--host", self.host, "--port", str(self.port)),
-                *("--workers", str(WEB_WORKERS), "--respawn-failed-workers", "--respawn-interval", "0.1"),
-                # A waiting poll counts as a request: by Granian's default some hundred of them would block all others.
-                *("--backlog", "4096", "--backpressure", "20000"),
-                # Each connection keeps a buffer this large, which also limits the headers; the default is 400 KB. Over
-                # HTTP/2 headers could take 16 MB, so only HTTP/1.
-                *("--http", "1", "--http1-buffer-size", "65536"),
-                *("--workers-kill-timeout", "3", "--log-level", "warning", "config.asgi:application"),
-            ),
+        level = ("--loglevel", self.environ.get("LOG_LEVEL") or "WARNING")
+        commands = {"web": one_server("--host", self.host, "--port", str(self.port))}
+        for queue, threads in WORKERS.items():
             # Threads, because tasks mostly wait for others, and one process is easier to watch and to kill.
-            **{
-                f"worker {queue}": (
-                    *(*celery, "worker", "--queues", queue, "--hostname", f"{queue}@%h", "--loglevel", level),
-                    *("--pool", "threads", "--concurrency", str(threads), "--without-gossip", "--without-mingle"),
-                )
-                for queue, threads in WORKERS.items()
-            },
-            "beat": (*celery, "beat", "--schedule", schedule, "--pidfile=", "--loglevel", level),
-        }
-        return [Program(name, argv, cwd=ROOT, env=self.environ) for name, argv in commands.items()]
+            pool = ("--pool", "threads", "--concurrency", str(threads))
+            commands[f"worker@{queue}"] = units.command(f"worker@{queue}", *level, *pool)
+        commands["beat"] = units.command("beat", *level)
+        return [
+            Program(name.replace("@", " "), argv, cwd=ROOT, env=units.environment(name) | calm | self.environ)
+            for name, argv in commands.items()
+        ]
 
     def _wait_until_it_answers(self) -> None:
         deadline = time.monotonic() + READY_TIMEOUT_S
@@ -298,6 +282,17 @@ class ServiceChild(Child):
             fcntl.flock(lock, fcntl.LOCK_SH)
             os.set_inheritable(lock.fileno(), True)
             self._launch(keep_fds=(lock.fileno(),))
+
+
+def one_server(*more: str) -> list[str]:
+    """Return the command of the unit ``web``, changed to serve sockets too, and to wait less before it gives up."""
+    changes = (
+        # A waiting poll counts as a request: by Granian's default some hundred of them would block all others.
+        *("--interface", "asgi", "--ws", "--backlog", "4096", "--backpressure", "20000", "--log-level", "warning"),
+        *("--respawn-interval", "0.1", "--workers-kill-timeout", "3"),
+    )
+    words = units.command("web", *changes, *more, without=("--log-config", "--blocking-threads"))
+    return ["config.asgi:application" if word == "config.wsgi:application" else word for word in words]
 
 
 def answers(url: str) -> bool:

@@ -11,7 +11,6 @@ import io
 import json
 import os
 import re
-import shlex
 import signal
 import subprocess
 import sys
@@ -24,6 +23,7 @@ from typing import Any
 
 import requests
 
+from core.ops import units
 from devstack.engines import Engines
 from payments.tests.standin import WeChat
 from tests.journeys.conftest import Running
@@ -55,15 +55,11 @@ def served(tree: Tree, home: Path, environ: dict[str, str]) -> Iterator[str]:
     """Start web and workers as the tree's own ``deploy/systemd`` says; the value is their address."""
     (python, folder), port, running = tree, free_ports(1)[0], []
     try:
-        for unit in [
-            name for kind in ("web", "worker") for name in folder.glob(f"deploy/systemd/spms-{kind}*.service")
-        ]:
-            (line,) = re.findall("^ExecStart=(.*)$", unit.read_text("utf-8"), re.M)
-            for ours, theirs in {"${LISTEN}": "127.0.0.1", "8001": port, "%i": "money,now,bulk", "%%": "%"}.items():
-                line = line.replace(ours, str(theirs))
-            program, *words = shlex.split(line)
+        has_queues = (folder / "deploy/systemd/spms-worker@.service").exists()
+        names = {"web": ["--port", str(port)], "worker@money,now,bulk" if has_queues else "worker": []}
+        for name, more in names.items():
+            command = units.command(name, *more, python=str(python), root=folder)
             with (home / "services.log").open("ab") as log:
-                command = [python, "-m", Path(program).name, *words]
                 options = {"stdout": log, "stderr": log, "start_new_session": True}
                 running.append(subprocess.Popen(command, cwd=folder, env=environ, **options))
         base = f"http://127.0.0.1:{port}"

@@ -3,7 +3,6 @@
 import http.client
 import json
 import os
-import re
 import shlex
 import signal
 import subprocess
@@ -17,10 +16,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from django.conf import settings
 from django.db import connections
 
+from core.ops import units
 from tests.concurrency.servers import database_url
 from tests.journeys.installation import until
 from tests.kit import free_ports
@@ -34,27 +35,15 @@ FAREWELL = ("", "worker: Warm shutdown (MainProcess)")
 pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 
 
-def lines_of(unit: str, name: str) -> list[str]:
-    return re.findall(rf"^{name}=(.*)$", (UNITS / f"{unit}.service").read_text("utf-8"), re.M)
-
-
 class Service:
     """One unit's process."""
 
-    def __init__(self, unit: str, home: Path, environ: dict[str, str], instance: str = "", **replaced: str) -> None:
-        (line,) = lines_of(unit, "ExecStart")
-        for variable in lines_of(unit, "Environment"):
-            name, _, value = variable.partition("=")
-            line = line.replace(f"${{{name}}}", value)
-        words = shlex.split(line.replace("%i", instance).replace("%%", "%"))
-        assert words[0].startswith("/opt/spms/.venv/bin/")
-        for option, value in replaced.items():
-            words[words.index(f"--{option.replace('_', '-')}") + 1] = value
-        self.file = home / f"{unit}.log"
+    def __init__(self, name: str, home: Path, environ: dict[str, str], *more: str) -> None:
+        self.file = home / f"{name}.log"
         with self.file.open("wb") as out:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", Path(words[0]).name, *words[1:]],
-                cwd=ROOT, env=environ, stdout=out, stderr=out, start_new_session=True,
+                units.command(name, *more), cwd=ROOT, env=units.environment(name) | environ, stdout=out, stderr=out,
+                start_new_session=True,
             )  # fmt: skip
 
     def log(self) -> str:
@@ -62,6 +51,10 @@ class Service:
 
     def children(self) -> set[str]:
         return set(Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split())
+
+    def largest_child(self) -> int:
+        """Return one of its web processes; the small child beside them watches what processes share."""
+        return max(map(int, self.children()), key=lambda pid: psutil.Process(pid).memory_info().rss)
 
     def end(self) -> None:
         """End it as ``systemctl stop`` does, but with less patience."""
@@ -92,8 +85,8 @@ def environ(django_db_setup: None, django_db_blocker: Any, tmp_path_factory: pyt
 
 
 @contextmanager
-def running(unit: str, environ: dict[str, str], **options: str) -> Iterator[Service]:
-    service = Service(unit, Path(environ["HOME"]), environ, **options)
+def running(name: str, environ: dict[str, str], *more: str) -> Iterator[Service]:
+    service = Service(name, Path(environ["HOME"]), environ, *more)
     try:
         yield service
     finally:
@@ -146,7 +139,7 @@ def load(port: int) -> Iterator[Counter[str]]:
 
 
 def test_a_reload_refuses_no_request(environ):
-    check, hup = lines_of("spms-web", "ExecReload")
+    check, hup = units.lines("web", "ExecReload")
     assert hup == "/bin/kill -HUP $MAINPID"
     began = time.monotonic()
     subprocess.run([sys.executable, *shlex.split(check)[1:]], cwd=ROOT, env=environ, check=True)
@@ -154,7 +147,9 @@ def test_a_reload_refuses_no_request(environ):
     patience_s = 5 + 8 * (time.monotonic() - began)
     (port,) = free_ports(1)
 
-    with running("spms-web", environ, port=str(port), workers="1", respawn_interval=f"{patience_s:.0f}") as web:
+    with running(
+        "web", environ, "--port", str(port), "--workers", "1", "--respawn-interval", f"{patience_s:.0f}"
+    ) as web:
         assert until(lambda: answers(port), START_S), web.log()
         before = web.children()
         with load(port) as seen:
@@ -171,8 +166,25 @@ def test_a_reload_refuses_no_request(environ):
     assert_json(web.log())
 
 
+def test_a_web_process_that_dies_takes_no_others_with_it(environ):
+    (port,) = free_ports(1)
+
+    with running("web", environ, "--port", str(port), "--respawn-interval", "1") as web:
+        assert until(lambda: answers(port), START_S), web.log()
+        before = web.children()
+        with load(port) as seen:
+            time.sleep(1)
+            os.kill(web.largest_child(), signal.SIGKILL)
+            assert until(lambda: len(web.children() - before) == 1, START_S), web.log()
+            time.sleep(5)
+
+    # What the dead process had begun is lost; 5 clients ask.
+    assert sum(seen[outcome] for outcome in seen if outcome not in ("GET 200", "POST 200")) <= 5, seen
+    assert seen.total() > 20
+
+
 def test_a_release_that_cannot_be_loaded_is_not_taken(environ, tmp_path):
-    words = shlex.split(lines_of("spms-web", "ExecReload")[0])
+    words = shlex.split(units.lines("web", "ExecReload")[0])
     broken = environ | {"DATABASE_URL": ""}
 
     done = subprocess.run([sys.executable, *words[1:]], cwd=ROOT, env=broken, capture_output=True, text=True)
@@ -192,10 +204,10 @@ def assert_json(text: str) -> list[dict[str, Any]]:
     return rows
 
 
-@pytest.mark.parametrize("unit", sorted(path.stem for path in UNITS.glob("*.service")))
+@pytest.mark.parametrize("unit", sorted(path.stem.removeprefix("spms-") for path in UNITS.glob("*.service")))
 def test_systemd_does_not_give_up(unit):
     """A worker ends whenever its broker takes no writes, more often than systemd's default of 5 times in 10 s."""
-    assert (lines_of(unit, "Restart"), lines_of(unit, "StartLimitIntervalSec")) == (["always"], ["0"])
+    assert (units.lines(unit, "Restart"), units.lines(unit, "StartLimitIntervalSec")) == (["always"], ["0"])
 
 
 def test_every_line_of_every_process_is_json(environ, tmp_path):
@@ -206,10 +218,10 @@ def test_every_line_of_every_process_is_json(environ, tmp_path):
     (tmp_path / "logging.json").write_text(json.dumps(logging), "utf-8")
     web_port, socket_port = free_ports(2)
     with (
-        running("spms-web", loud, port=str(web_port)) as web,
-        running("spms-socket", loud, port=str(socket_port), log_config=str(tmp_path / "logging.json")) as sockets,
-        running("spms-worker@", loud, instance="now", loglevel="INFO") as worker,
-        running("spms-beat", loud, loglevel="INFO") as beat,
+        running("web", loud, "--port", str(web_port)) as web,
+        running("socket", loud, "--port", str(socket_port), "--log-config", str(tmp_path / "logging.json")) as sockets,
+        running("worker@now", loud, "--loglevel", "INFO") as worker,
+        running("beat", loud, "--loglevel", "INFO") as beat,
     ):
         services = [web, sockets, worker, beat]
         assert until(lambda: answers(web_port), START_S), web.log()

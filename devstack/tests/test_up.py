@@ -18,16 +18,17 @@ import psycopg
 import pytest
 import requests
 
-from devstack.supervisor import WEB_WORKERS, WORKERS, answers
+from devstack.supervisor import WORKERS, answers
 from devstack.tests.processes import ROOT, assert_all_gone, eventually, family, plain_environ
 
 pytestmark = pytest.mark.slow
+WEB_WORKERS = 2
 MARKS = {
     "web": " granian --interface",
-    "worker money": " worker --queues money",
-    "worker now": " worker --queues now",
-    "worker bulk": " worker --queues bulk",
-    "beat": " beat --schedule",
+    "worker money": " worker -Q money",
+    "worker now": " worker -Q now",
+    "worker bulk": " worker -Q bulk",
+    "beat": " beat --loglevel",
     "postgres": "bin/postgres",
     "valkey": "valkey-server",
     "watchdog": "watchdog.py",
@@ -90,12 +91,18 @@ class Stack:
     def said(self) -> str:
         return self.log.read_text("utf-8")
 
-    def child(self, name: str) -> psutil.Process | None:
+    def children(self, name: str) -> list[psutil.Process]:
+        found = []
         for process in psutil.Process(self.process.pid).children():
             with suppress(psutil.NoSuchProcess):  # a zombie is none either
                 if MARKS[name] in " ".join(process.cmdline()):
-                    return process
-        return None
+                    found.append(process)
+        return found
+
+    def child(self, name: str) -> psutil.Process:
+        """Return the process of this name. Wait for it, because the supervisor starts them one after another."""
+        eventually(lambda: self.children(name))
+        return self.children(name)[0]
 
 
 @pytest.fixture(scope="module")
@@ -259,11 +266,10 @@ def test_what_is_killed_comes_back(stack: Stack, names: list[str]) -> None:
     ready_lines = stack.said().count("ready.")
 
     for process in before.values():
-        assert process
         process.kill()
 
     for name in names:
-        eventually(lambda name=name: stack.child(name) not in (None, before[name]))
+        eventually(lambda name=name: stack.children(name) not in ([], [before[name]]))
     eventually(stack.is_ready)
     if "worker money" in names:
         eventually(lambda: stack.said().count("ready.") > ready_lines)
@@ -271,7 +277,6 @@ def test_what_is_killed_comes_back(stack: Stack, names: list[str]) -> None:
 
 def test_a_killed_web_server_leaves_no_worker_of_its_own(stack: Stack) -> None:
     web = stack.child("web")
-    assert web
     eventually(lambda: len(web.children()) == WEB_WORKERS)
     started = family(web.pid)
 

@@ -2,10 +2,8 @@
 
 import json
 import os
-import re
 import signal
 import subprocess
-import sys
 import time
 import urllib.error
 import urllib.request
@@ -17,6 +15,8 @@ import pytest
 from django.db import connections
 from psycopg.conninfo import make_conninfo
 
+from core.ops import units
+from devstack.supervisor import one_server
 from tests.kit import free_ports
 
 HERE = Path(__file__).parent
@@ -24,22 +24,18 @@ ROOT = HERE.parents[1]
 START_TIMEOUT_S = 40
 
 
-def deployed_server() -> str:
-    """What deploy/ starts for sockets: uvicorn."""
-    unit = (ROOT / "deploy/systemd/spms-socket.service").read_text()
-    (command,) = re.findall(r"^ExecStart=.*/(\w+ .*)$", unit, re.M)
-    return f"{command} --log-level warning"
-
-
-# One of each that serves sockets: `make up` does it with Granian.
-GRANIAN = "granian --interface asgi --workers 1 --http 1 --http1-buffer-size 65536 --backpressure 2000"
-SERVERS = [f"{GRANIAN} config.asgi:application", deployed_server()]
+# One of each that serves sockets: what `make up` does with Granian, and what is deployed.
+LOG = ("--log-level", "warning")
+SERVERS = {
+    "granian": one_server("--workers", "1", *LOG),
+    "uvicorn": units.command("socket", *LOG, without=("--log-config",)),
+}
 
 
 class Server:
     """One process that serves HTTP and sockets."""
 
-    def __init__(self, command: str, log: Path, public_url: str) -> None:
+    def __init__(self, command: list[str], log: Path, public_url: str) -> None:
         self.port, self.log, self.command = free_ports(1)[0], log, command
         self.environ = os.environ | {
             "DJANGO_SETTINGS_MODULE": "tests.clients.settings",
@@ -53,7 +49,7 @@ class Server:
     def start(self) -> None:
         with self.log.open("ab") as out:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", *self.command.split(), "--host", "127.0.0.1", "--port", str(self.port)],
+                [*self.command, "--host", "127.0.0.1", "--port", str(self.port)],
                 cwd=ROOT,
                 env=self.environ,
                 stdout=out,
@@ -101,7 +97,7 @@ def servers(
     with django_db_blocker.unblock():
         connections.close_all()
     public_url = f"http://127.0.0.1:{proxy_port}"
-    running = [Server(command, logs / f"{command.split()[0]}.log", public_url) for command in SERVERS]
+    running = [Server(command, logs / f"{name}.log", public_url) for name, command in SERVERS.items()]
     try:
         ends_at = time.monotonic() + START_TIMEOUT_S
         while not all(server.is_ready() for server in running):

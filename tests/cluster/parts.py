@@ -13,6 +13,7 @@ import psycopg
 import redis
 import requests
 
+from core.ops import units
 from devstack.binaries import find_binaries
 from tests.cluster.machines import HERE, NET, Machine, disk, disks_remove, until
 from tests.kit import deployed
@@ -173,31 +174,17 @@ class Installation:
     # --- the application ---
     def _app(self, number: int) -> Machine:
         machine = self._machine(f"app{number}", number)
-        machine.environ = self.app_environ | {
-            "STATE_DIR": str(machine.home / "state"),
-            "TMPDIR": str(machine.home / "tmp"),
-        }
+        places = {"STATE_DIR": str(machine.home / "state"), "TMPDIR": str(machine.home / "tmp")}
+        machine.environ = units.environment("web") | self.app_environ | places
         for name in ("state", "tmp"):
             (machine.home / name).mkdir()
-        run = [PYTHON, "-m"]
-        celery = [*run, "celery", "-A", "config"]
+        # Fewer processes than the units start: ten machines share the cores of this one.
+        worker = ("--hostname", f"all@{machine.name}", "--pool", "threads", "--concurrency", "4", "--loglevel", "ERROR")
         machine.programs |= {
-            "web": [
-                *(*run, "granian", "--interface", "wsgi", "--host", machine.address, "--port", "8001"),
-                *("--workers", "1", "--blocking-threads", "16", "--http", "1", "--no-ws"),
-                *("--respawn-failed-workers", "--log-level", "error", "--no-access-log", "config.wsgi:application"),
-            ],
-            "socket": [
-                *(*run, "uvicorn", "--host", machine.address, "--port", "8002"),
-                *("--ws", "sockets.lean:LeanProtocol", "--no-access-log", "--log-level", "error"),
-                "config.asgi:application",
-            ],
-            "worker": [
-                *(*celery, "worker", "-Q", "money,now,bulk", "--hostname", f"all@{machine.name}"),
-                *("--pool", "threads", "--concurrency", "4", "--without-gossip", "--without-mingle"),
-                *("--loglevel", "ERROR"),
-            ],
-            "beat": [*celery, "beat", "--pidfile=", "--loglevel", "ERROR"],
+            "web": units.command("web", "--host", machine.address, "--workers", "1"),
+            "socket": units.command("socket", "--host", machine.address),
+            "worker": units.command("worker@money,now,bulk", *worker),
+            "beat": units.command("beat", "--loglevel", "ERROR"),
         }
         self._add_etcd(machine)
         self._add_sentinel(machine)

@@ -4,7 +4,6 @@ import http.client
 import json
 import os
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +13,8 @@ from urllib.parse import quote, urlencode
 
 from django.conf import settings
 from django.db import connection
+
+from core.ops import units
 
 ROOT = Path(__file__).resolve().parents[2]
 START_TIMEOUT_S = 90
@@ -57,9 +58,10 @@ def web_processes(ports: list[int], target: str = "config.wsgi:application", **e
 
 
 def _start(port: int, target: str, env: dict[str, str]) -> subprocess.Popen:
-    argv = [sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port)]
-    argv += ["--workers", "1", "--blocking-threads", str(THREADS), "--no-access-log", "--log-level", "error", target]
-    return subprocess.Popen(argv, cwd=ROOT, env=env | {"PYTHONPATH": str(ROOT)}, start_new_session=True)
+    argv = units.command("web", "--port", str(port), "--workers", "1", "--blocking-threads", str(THREADS))
+    argv = [target if word == "config.wsgi:application" else word for word in argv]
+    env |= units.environment("web") | {"PYTHONPATH": str(ROOT)}
+    return subprocess.Popen(argv, cwd=ROOT, env=env, start_new_session=True)
 
 
 def _wait_until_it_answers(port: int, process: subprocess.Popen) -> None:

@@ -1,0 +1,62 @@
+"""How our processes are started: the units of ``deploy/systemd``, read for whoever is not systemd.
+
+    python -m core.ops.units worker@money    # become the process of spms-worker@money.service, as containers do
+
+The development stack, the tests and the benchmarks start what stands there too, so that it is tried before it is used.
+"""
+
+import os
+import re
+import shlex
+import sys
+from collections.abc import Collection, Mapping
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+HOME = "/opt/spms"  # where the units expect the code
+
+
+def lines(name: str, key: str, root: Path = ROOT) -> list[str]:
+    """Return the values of ``key`` in the unit of ``web``, for example, or of ``worker@money``."""
+    kind, sign, _ = name.partition("@")
+    text = (root / "deploy" / "systemd" / f"spms-{kind}{sign}.service").read_text("utf-8")
+    return re.findall(rf"^{key}=(.*)$", text, re.MULTILINE)
+
+
+def environment(name: str, root: Path = ROOT) -> dict[str, str]:
+    """Return the variables that the unit itself sets."""
+    return dict(line.split("=", 1) for line in lines(name, "Environment", root))
+
+
+def command(
+    name: str,
+    *more: str,
+    without: Collection[str] = (),
+    variables: Mapping[str, str] | None = None,
+    python: str = sys.executable,
+    root: Path = ROOT,
+) -> list[str]:
+    """Return the command of a unit for this checkout and this Python.
+
+    :param more: options behind those of the unit. Of an option that stands twice, our servers take the last value.
+    :param without: options to leave out, with their values.
+    :param variables: what the command may name besides the variables that the unit sets.
+    """
+    (line,) = lines(name, "ExecStart", root)
+    known = environment(name, root) | dict(variables or {})
+    line = line.replace("%i", name.partition("@")[2]).replace("%%", "%")
+    line = re.sub(r"\$\{(\w+)\}", lambda match: known[match[1]], line)
+    program, *words = (word.replace(HOME, str(root)) for word in shlex.split(line))
+    for option in without:
+        place = words.index(option)
+        del words[place : place + 2]
+    return [python, "-m", Path(program).name, *words, *more]
+
+
+def main(name: str) -> None:
+    words = command(name, variables=os.environ)
+    os.execve(words[0], words, environment(name) | os.environ)  # noqa: S606  (the words stand in our own file)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
