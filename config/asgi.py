@@ -17,7 +17,7 @@ from config.wsgi import application as wsgi_application
 # isort: split
 from accounts.routing import application as socket_application
 from config.bridge import Bridge
-from core.api.bodies import IncomingBody, body_limit
+from core.api.bodies import BODY_TIMEOUT_S, IncomingBody, body_limit
 from core.api.routing import call_find
 
 Scope = dict[str, Any]
@@ -26,7 +26,6 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 # A request that waits for WeChat or the weather provider holds its thread; with all of them held, others would wait.
 HTTP_THREADS = 32
-BODY_TIMEOUT_S = 120
 _http = Bridge(wsgi_application, threads=HTTP_THREADS)
 # Threads of one process take turns. With many of them a short call is interrupted again and again, so calls that wait
 # for nobody have four of their own (docs/adr/0001).

@@ -7,7 +7,7 @@ from django.conf import settings
 from accounts.api.scan_views import LOGINS_A_MINUTE
 from accounts.captcha import LIFETIME_S as CAPTCHA_LIFETIME_S
 from accounts.services import login_limits, sms_login
-from core.api.bodies import BODY_LIMIT, FILE_LIMIT, MIB
+from core.api.bodies import BODY_LIMIT, FILE_LIMIT, KIB, MAX_VALUES, MIB
 from core.times import span
 from payments.services.start import SHORTEST_LIFE
 from shop.api.pay import QUERIES_A_MINUTE
@@ -26,7 +26,10 @@ def limits() -> list[tuple[str, str]]:
         for limits in (sms_login.PER_NUMBER, sms_login.PER_ADDRESS, sms_login.PER_SITE)
     )
     return [
-        ("请求体", f"最大 {BODY_LIMIT // MIB} MB;带文件的表单最大 {FILE_LIMIT // MIB} MB(413)"),
+        (
+            "请求体",
+            f"最大 {BODY_LIMIT // KIB} KB,JSON 最多 {MAX_VALUES} 个值;带文件的表单最大 {FILE_LIMIT // MIB} MB(413)",
+        ),
         ("token 有效期", f"{span(settings.JWT_LIFETIME)};退出登入、修改密码、账号停用后立即失效"),
         ("未付款的订单", f"{span(settings.ORDER_TTL)}后关闭;发起支付后重新计时,最迟下单 {span(latest)}后关闭"),
         ("列表不传 count", f"最多返回 {settings.API_MAX_ROWS} 条,total 是真实总数"),

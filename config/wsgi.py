@@ -12,6 +12,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.local")
 
 # isort: split
 from core.api.bodies import BLOCK, body_limit
+from core.api.slow_bodies import TimedBody
 
 _django = get_wsgi_application()
 _CHARSET = re.compile(r";\s*charset\*?\s*=[^;]*", re.IGNORECASE)
@@ -28,8 +29,13 @@ def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> 
     # Python 3.11.10, 3.12.6 and 3.13 read cookies in linear time: remove the next two lines when we need one of these.
     if "\\" in environ.get("HTTP_COOKIE", ""):
         environ["HTTP_COOKIE"] = environ["HTTP_COOKIE"].replace("\\", "")
-    # Granian's `input_terminated` says that the body's end can be read without its length.
-    if environ.get("HTTP_TRANSFER_ENCODING") and environ.get("wsgi.input_terminated"):
+    if not environ.get("wsgi.input_terminated"):  # else it is Granian, and the body may still be on its way
+        return _answer(environ, start_response)
+    length = environ.get("CONTENT_LENGTH") or ""
+    environ["wsgi.input"] = TimedBody(
+        environ["wsgi.input"], int(length) if length.isdecimal() else 0, environ["REMOTE_ADDR"]
+    )
+    if environ.get("HTTP_TRANSFER_ENCODING"):
         with SpooledTemporaryFile(BLOCK) as body:
             _measure_body(environ, body)
             return _answer(environ, start_response)

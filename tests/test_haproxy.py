@@ -28,6 +28,7 @@ IDS = ["known length", "unknown length"]
 class Server(ThreadingHTTPServer):
     daemon_threads = True
     bodies = 0  # that somebody waits for
+    names: tuple[str, ...] = ()  # of the headers of the latest GET
 
     def handle_error(self, *args: object) -> None:
         pass  # the client has gone
@@ -37,6 +38,7 @@ class Handler(BaseHTTPRequestHandler):
     server: Server
 
     def do_GET(self) -> None:
+        self.server.names = tuple(name.lower() for name in self.headers)
         self.send_response(200)
         self.send_header("Content-Length", "0")
         self.end_headers()
@@ -108,6 +110,15 @@ def test_its_own_refusals_are_our_envelope(port, sent, status, msg):
 
         assert (answer.status, json.loads(answer.read())) == (status, {"status": status, "state": False, "msg": msg})
         assert answer.headers["Access-Control-Allow-Origin"] == "*"
+
+
+def test_a_header_that_a_wsgi_server_would_take_for_another_is_dropped(web, port):
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    connection.request("GET", "/", headers={"Host": "api.example.com", "X_Forwarded_For": "6.6.6.6", "X-Kept": "1"})
+
+    assert connection.getresponse().status == 200
+    assert "x_forwarded_for" not in web.names and {"x-forwarded-for", "x-kept"} <= {*web.names}
+    connection.close()
 
 
 def slow_senders(stack: ExitStack, port: int, head: str, beginning: bytes) -> None:

@@ -345,6 +345,8 @@ MEDIA_LINK_S = env.MEDIA_LINK_S
 MEDIA_UNUSED_MB = env.number("MEDIA_UNUSED_MB", 4096)  # for pictures that no record refers to
 MEDIA_FREE_MB = env.number("MEDIA_FREE_MB", 1024, least=0)  # stays free on the disk of MEDIA_ROOT
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
+DATA_UPLOAD_MAX_NUMBER_FILES = 4  # no form takes more than one
+FILE_UPLOAD_MAX_MEMORY_SIZE = 512 * 1024  # a larger file waits on disk: at most 64 MB for 32 uploads at once
 FILE_UPLOAD_PERMISSIONS = 0o644
 STORAGES = {
     "default": env.media_storage(),

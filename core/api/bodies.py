@@ -5,15 +5,19 @@ from collections.abc import Callable
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
-from django.urls import Resolver404, resolve
+from django.urls import Resolver404, ResolverMatch, resolve
 
 from core.api.envelope import error_response
 from core.errors import BodyTooLarge, ServiceUnavailable
 
 KIB = 1024
 MIB = KIB * KIB
-BODY_LIMIT = MIB
+BODY_LIMIT = 128 * KIB  # of a call: the longest, a role with all the rows and menu entries it may have, takes 100 KiB
+PAGE_LIMIT = MIB
 FILE_LIMIT = 32 * MIB  # multipart where a route takes files: a 5 MB picture with its form, a spreadsheet, zipped photos
+# Values of a JSON body, counted without parsing it: parsed, 1 MB of empty objects takes 25 MB. A full role has 2,500.
+MAX_VALUES = 10_000
+BODY_TIMEOUT_S = 120
 # A body that arrives slowly is kept in memory meanwhile: ten slow connections took 340 MB. When unfinished bodies take
 # more than ROOM together, the largest one is dropped, so that one client's large bodies do not shut out the others.
 # The first FREE bytes of each body do not count, so that ordinary small bodies get through even then.
@@ -24,23 +28,26 @@ RETRY_AFTER_S = 5
 
 def body_limit(path: str, content_type: str) -> int:
     """Return how many bytes a body of this type may have at this path."""
-    is_multipart = content_type.lower().startswith("multipart/form-data")
-    return FILE_LIMIT if is_multipart and _takes_files(path) else BODY_LIMIT
-
-
-def _takes_files(path: str) -> bool:
-    """Tell whether the route takes files: ask the call's ``endpoint``, the page's view, or the admin class."""
     try:
         match = resolve(path)
     except Resolver404:
-        return False
+        return BODY_LIMIT
+    call = getattr(match.func, "endpoint", None)
+    if content_type.lower().startswith("multipart/form-data") and _takes_files(match, call):
+        return FILE_LIMIT
+    return BODY_LIMIT if call else PAGE_LIMIT
+
+
+def _takes_files(match: ResolverMatch, call: Any) -> bool:
+    """Tell whether the route takes files: ask the call's ``endpoint``, the page's view, or the admin class."""
     shows_form = (match.url_name or "").endswith(("_add", "_change"))
-    owners = [
-        match.func,
-        getattr(match.func, "endpoint", None),
-        shows_form and getattr(match.func, "model_admin", None),
-    ]
+    owners = [match.func, call, shows_form and getattr(match.func, "model_admin", None)]
     return any(getattr(owner, "takes_files", False) for owner in owners)
+
+
+def holds_too_many_values(json: bytes) -> bool:
+    """Tell whether a JSON text has so many values that parsing it would take far more memory than the text."""
+    return json.count(b",") + json.count(b"[") + json.count(b"{") > MAX_VALUES
 
 
 def takes_files(view: Any) -> Any:
@@ -148,5 +155,6 @@ class BodyLimitMiddleware:
 def _announced(request: HttpRequest) -> int:
     length = request.META.get("CONTENT_LENGTH") or "0"
     if not (length.isascii() and length.isdigit()):
-        return 0  # as Django does
+        request.META["CONTENT_LENGTH"] = "0"  # as Django takes it; only its ``body`` would fail
+        return 0
     return int(length[:20])  # Python raises ValueError for a number of more than 4,300 digits

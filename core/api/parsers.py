@@ -6,6 +6,9 @@ import orjson
 from rest_framework.exceptions import ParseError
 from rest_framework.parsers import BaseParser
 
+from core.api.bodies import holds_too_many_values
+from core.errors import BodyTooLarge
+
 
 class OrjsonParser(BaseParser):
     media_type = "application/json"
@@ -14,6 +17,8 @@ class OrjsonParser(BaseParser):
         body = stream.read()
         if not body.strip():
             return {}
+        if holds_too_many_values(body):
+            raise BodyTooLarge
         try:
             data = orjson.loads(body)
         except orjson.JSONDecodeError:

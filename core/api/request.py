@@ -24,10 +24,18 @@ def token_of(request: Any) -> str | None:
     query = request.query_params.get("token", "").strip()
     if query not in _NO_TOKEN:
         return query
-    if request.method in {"GET", "HEAD"}:
+    if request.method in {"GET", "HEAD"} or not _may_hold_token(request):
         return None
     body = request.data.get("token")
     return body.strip() if isinstance(body, str) and body.strip() not in _NO_TOKEN else None
+
+
+def _may_hold_token(request: Any) -> bool:
+    """Look for the name in the body before it is parsed, so that a body without it costs a caller's refusal little.
+
+    A form with files is read as it arrives and never held whole, so there only parsing can tell.
+    """
+    return request.content_type.lower().startswith("multipart/") or b"token" in request._request.body
 
 
 def client_ip(request: Any) -> str:

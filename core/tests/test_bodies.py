@@ -1,0 +1,133 @@
+"""What a body may cost before anybody has looked at who sends it."""
+
+import io
+import json
+import socket
+import threading
+import time
+
+import pytest
+
+from core.api import parsers, slow_bodies
+from core.api.bodies import BODY_LIMIT, MAX_VALUES, PAGE_LIMIT
+
+LOGIN, ADD = "/users/login", "/students/addstu"
+
+
+@pytest.fixture
+def parsed(monkeypatch):
+    """The sizes of the JSON bodies that were parsed."""
+    sizes, real = [], parsers.orjson.loads
+
+    def loads(body):
+        sizes.append(len(body))
+        return real(body)
+
+    monkeypatch.setattr(parsers.orjson, "loads", loads)
+    return sizes
+
+
+@pytest.mark.django_db
+class TestStructure:
+    @pytest.mark.parametrize("values", [b"{}", b"[]", b"1", b'""', b"[[[[[[]]]]]]"])
+    def test_too_many_values_are_refused_before_they_are_parsed(self, api, parsed, values):
+        body = b'{"username": [' + b",".join([values] * (MAX_VALUES + 1)) + b"]}"
+
+        answer = api.http.post(LOGIN, body[:BODY_LIMIT], content_type="application/json")
+
+        assert (answer.status_code, answer.json()["msg"], parsed) == (413, "请求内容过大", [])
+
+    def test_deep_nesting_is_refused(self, api):
+        body = b'{"username":' + b"[" * 5_000 + b"]" * 5_000 + b"}"
+
+        assert api.http.post(LOGIN, body, content_type="application/json").status_code == 400
+
+    def test_a_call_takes_less_than_a_page(self, api):
+        answers = [
+            api.http.post(path, b"a=" + b"x" * BODY_LIMIT, content_type="application/x-www-form-urlencoded")
+            for path in (LOGIN, "/admin/login/")
+        ]
+
+        assert [answer.status_code for answer in answers] == [413, 200] and BODY_LIMIT < PAGE_LIMIT
+
+    def test_a_full_role_fits(self, root):
+        rows = [f"/{number:04}/{'x' * 60}" for number in range(1000)]
+        menu = [{"name": "学员管理"} for _ in range(500)]
+
+        answer = root.post("/permission/addrole", json.dumps({"roleid": "9", "rows": rows, "menuList": menu}))
+
+        assert answer.json()["state"] is True, answer.json()
+
+    def test_a_form_of_many_parts_is_refused(self, api):
+        part = b'--x\r\nContent-Disposition: form-data; name="a"\r\n\r\n1\r\n'
+        for body in (part * 2_000, part.replace(b'"a"', b'"a"; filename="a"') * 5):
+            kind = "multipart/form-data; boundary=x"
+            answer = api.http.post("/upload/uploadImg", body + b"--x--\r\n", content_type=kind)
+            assert answer.status_code == 413
+
+
+@pytest.mark.django_db
+class TestWithoutToken:
+    def test_a_stranger_is_refused_before_the_body_is_parsed(self, api, parsed):
+        answer = api.http.post(ADD, {"name": "x" * 5_000}, content_type="application/json")
+
+        assert (answer.json()["code"], parsed) == ("10022", [])
+
+    def test_a_token_in_the_body_still_counts(self, root):
+        for kind in ("application/json", "multipart"):
+            fields = {"token": root.token, "sId": "nobody"}
+            options = {"content_type": kind} if kind != "multipart" else {}
+            assert "code" not in root.http.post("/students/updatestu", fields, **options).json()
+
+
+class TestSlowBodies:
+    @pytest.fixture
+    def connect(self, monkeypatch):
+        """Make connections to a server; return the two ends of each."""
+        monkeypatch.setattr(slow_bodies, "BODY_TIMEOUT_S", 0.6)
+        monkeypatch.setattr(slow_bodies, "LOOK_EVERY_S", 0.1)
+        opened = []
+        with socket.create_server(("127.0.0.1", 0)) as server:
+
+            def connected():
+                client = socket.create_connection(server.getsockname())
+                opened.extend([client, server.accept()[0]])
+                return opened[-2:]
+
+            yield connected
+        for end in opened:
+            end.close()
+
+    @pytest.mark.parametrize("sends", ["nothing", "a byte now and then"])
+    def test_one_that_does_not_come_ends_and_leaves_others_alone(self, connect, sends):
+        watchdog = threading.Thread(target=slow_bodies._watch, daemon=True)
+        (slow, its_end), (other, others_end) = connect(), connect()
+        body = slow_bodies.TimedBody(its_end.makefile("rb"), 1000, "127.0.0.1")
+        watchdog.start()
+        stop = threading.Event()
+
+        def talk():
+            while not stop.wait(0.1):
+                others_end.sendall(b"answer")
+                if sends != "nothing":
+                    slow.sendall(b"x")
+
+        talker = threading.Thread(target=talk)
+        talker.start()
+        began = time.monotonic()
+        with pytest.raises(OSError, match="has not arrived"):
+            body.read(1000)
+        took = time.monotonic() - began
+        stop.set()
+        talker.join()
+
+        assert 0.5 < took < 3
+        its_end.sendall(b"refused")
+        assert slow.recv(100) == b"refused"
+        other.sendall(b"next")
+        assert others_end.recv(100) == b"next"
+
+    def test_a_part_of_a_body_is_no_body(self):
+        with pytest.raises(OSError, match="has not arrived"):
+            slow_bodies.TimedBody(io.BytesIO(b"half"), 8, "127.0.0.1").read(8)
+        assert slow_bodies.TimedBody(io.BytesIO(b"whole"), 5, "127.0.0.1").read() == b"whole"
