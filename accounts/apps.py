@@ -17,9 +17,12 @@ class AccountsConfig(AppConfig):
             signal.connect(_forget_user, sender="accounts.User")
         user_logged_in.connect(_begin_session)
         _name_devices()
+        from accounts.doctor import text_messages
         from accounts.services.restored import users_follow, users_remember
         from core.ops import restored
+        from core.ops.doctor import register_check
 
+        register_check(text_messages)
         restored.register_follower(restored.Follower("accounts", users_follow, users_remember))
 
 

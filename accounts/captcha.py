@@ -3,7 +3,7 @@
 import base64
 import secrets
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.conf import settings
 
@@ -15,6 +15,28 @@ LIFETIME_S = 300
 # Clients refuse to send 0, o, 1 and i.
 ALPHABET = "ACDEFHKNPRTUY349"
 KEY_LENGTH = 32
+
+
+class CaptchaAnswer(NamedTuple):
+    """What a caller sends with a call that may ask for a captcha.
+
+    Old clients send the answer to ``/users/verifyCaptcha`` only: then ``text`` is empty, and that answer counts once.
+    """
+
+    key: str = ""
+    text: str = ""
+
+    def is_given(self) -> bool:
+        return bool(self.text) or bool(client().exists(_passed_key(self.key)))
+
+    def is_right(self) -> bool:
+        """Tell whether the answer is right, and use the captcha up."""
+        if self.text:
+            return captcha_solve(key=self.key, answer=self.text)
+        return bool(client().delete(_passed_key(self.key)))
+
+
+NO_ANSWER = CaptchaAnswer()
 
 
 def captcha_make() -> tuple[str, str]:
@@ -31,6 +53,14 @@ def captcha_solve(*, key: str, answer: str) -> bool:
         return False
     text = client().getdel(_valkey_key(key))
     return text is not None and secrets.compare_digest(text, answer.strip().lower().encode())
+
+
+def captcha_verify(*, key: str, answer: str) -> bool:
+    """Do as ``captcha_solve``, and remember a right answer for the next call with this key that asks for a captcha."""
+    is_right = captcha_solve(key=key, answer=answer)
+    if is_right:
+        client().set(_passed_key(key), 1, ex=LIFETIME_S)
+    return is_right
 
 
 def noise_specks(draw: Any, image: Any) -> Any:
@@ -60,3 +90,7 @@ def _svg(png: bytes) -> str:
 
 def _valkey_key(key: str) -> str:
     return f"spms:captcha:{key}"
+
+
+def _passed_key(key: str) -> str:
+    return f"spms:captcha:passed:{key[:KEY_LENGTH]}"

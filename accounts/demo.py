@@ -7,7 +7,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from accounts.demo_users import DEMO_USERS
-from accounts.models import LoginAttempt, LoginLog, User
+from accounts.models import LoginAttempt, LoginLog, LoginMethod, User
 
 NETWORK = "192.0.2."  # reserved for documentation, so no real login comes from it
 DAYS = 30
@@ -16,7 +16,7 @@ DEVICES = [
     "Mozilla/5.0 (Macintosh; Intel Mac OS X 14_5) Version/17.5 Safari/605.1.15",
     "Mozilla/5.0 (Linux; Android 14; V2301A) Chrome/126.0 Mobile Safari/537.36",
 ]
-Door, Outcome = LoginAttempt.Door, LoginAttempt.Outcome
+Outcome = LoginAttempt.Outcome
 
 
 def seed() -> str:
@@ -45,12 +45,12 @@ def _make(now: datetime) -> int:
         for number, user in enumerate(users):
             at = (now - timedelta(days=ago, minutes=-random.randint(0, 600))).replace(second=0, microsecond=0)
             ip, device = f"{NETWORK}{10 + number + random.choice([0, 0, 0, 20])}", DEVICES[number % len(DEVICES)]
-            door = random.choice([Door.API, Door.OFFICE]) if user.is_staff else Door.API
-            facts = {"door": door, "username": user.username, "ip": ip, "device": device}
+            method = random.choice([LoginMethod.API, LoginMethod.OFFICE]) if user.is_staff else LoginMethod.API
+            facts = {"door": method, "username": user.username, "ip": ip, "device": device}
             if random.random() < 0.1:
                 attempts.append(LoginAttempt(at=at - timedelta(minutes=1), outcome=Outcome.WRONG, **facts))
             attempts.append(LoginAttempt(at=at, outcome=Outcome.DONE, **facts))
-            if door is Door.OFFICE:
+            if method is LoginMethod.OFFICE:
                 continue
             previous = last.get(user.pk)
             last[user.pk] = LoginLog(

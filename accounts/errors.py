@@ -122,6 +122,17 @@ class PhoneTaken(DomainError):
     status, msg = 10066, "手机号已经被绑定"
 
 
+class PhoneNeedsPassword(DomainError):
+    """The number is a login, or is to become one, and the right old password did not come along."""
+
+    status, msg = 10066, "修改手机号需要原来的密码"
+    remedy = "带上 oldPassword"
+
+
+class PhoneTriesExceeded(Throttled):
+    msg = "修改手机号过于频繁,请稍后再试"
+
+
 class DemoNameStays(DomainError):
     status, msg = 0, "演示账号的用户名不能修改"
 

@@ -44,7 +44,7 @@ class User(AbstractBaseUser, PermissionsMixin):
     username = models.CharField("用户名", max_length=64, unique=True)
     nickname = models.CharField("昵称", max_length=64, blank=True)
     phone = models.CharField("手机号", max_length=32, blank=True)
-    is_phone_bound = models.BooleanField("手机号已用于登录", default=False, db_default=False, editable=False)
+    is_phone_bound = models.BooleanField("可用短信登录", default=False, db_default=False, editable=False)
     role = models.ForeignKey(Role, models.PROTECT, verbose_name="角色", related_name="users")
     headimgurl = models.CharField("头像", max_length=500, blank=True)
     openid = models.CharField("微信 openid", max_length=128, blank=True)
@@ -82,7 +82,7 @@ class User(AbstractBaseUser, PermissionsMixin):
             models.UniqueConstraint(
                 fields=["wechat_appid", "openid"], condition=~models.Q(openid=""), name="user_one_per_openid"
             ),
-            # Several users may enter the same phone number. Only a login by text message proves whose it is.
+            # Several users may enter the same phone number; accounts.services.phones says whose login it is.
             models.UniqueConstraint(
                 fields=["phone"], condition=models.Q(is_phone_bound=True), name="user_one_per_login_phone"
             ),
@@ -127,19 +127,20 @@ class RevokedToken(models.Model):
         return self.jti
 
 
+class LoginMethod(models.TextChoices):
+    """The way somebody tries to log in."""
+
+    API = "api", "接口"
+    SMS = "sms", "短信"
+    WECHAT = "wechat", "微信"
+    OFFICE = "office", "后台"
+
+
 class LoginAttempt(models.Model):
     """Logins of every kind, the refused ones beside the successful ones. The API shows another list: ``LoginLog``.
 
     Equal attempts of a minute share a row (``times``), so that a flood of them fills only a few rows.
     """
-
-    class Door(models.TextChoices):
-        """The way somebody tries to log in."""
-
-        API = "api", "接口"
-        SMS = "sms", "短信"
-        WECHAT = "wechat", "微信"
-        OFFICE = "office", "后台"
 
     class Outcome(models.TextChoices):
         DONE = "done", "登录成功"
@@ -151,7 +152,7 @@ class LoginAttempt(models.Model):
         MANY = "many", "次数过多，被挡下"
 
     at = models.DateTimeField("时间（分钟）")
-    door = models.CharField("入口", max_length=8, choices=Door)
+    door = models.CharField("入口", max_length=8, choices=LoginMethod)
     outcome = models.CharField("结果", max_length=10, choices=Outcome)
     username = models.CharField("输入的用户名", max_length=64, blank=True, db_index=True)
     ip = models.CharField("IP", max_length=45, blank=True, db_index=True)

@@ -4,6 +4,7 @@ from celery import shared_task
 
 from accounts.services.attempts import attempts_purge
 from accounts.services.login import logins_purge
+from accounts.services.phones import phone_notice_send
 from accounts.services.scan_codes import codes_expire
 from accounts.services.users import tokens_purge
 from core import times
@@ -31,3 +32,8 @@ def expire_scan_codes() -> None:
     Processes with sockets do it each second; this covers a time without any.
     """
     codes_expire()
+
+
+@shared_task(name="accounts.tell_replaced_phone", ignore_result=True)
+def tell_replaced_phone(phone: str, network: str) -> None:
+    phone_notice_send(phone=phone, network=network)

@@ -6,7 +6,7 @@ from django.conf import settings
 
 from accounts.api.scan_views import LOGINS_A_MINUTE
 from accounts.captcha import LIFETIME_S as CAPTCHA_LIFETIME_S
-from accounts.services import login_limits, sms_login
+from accounts.services import login_limits, phones, sms_codes
 from core.api.bodies import BODY_LIMIT, FILE_LIMIT, KIB, MAX_VALUES, MIB
 from core.times import span
 from payments.services.start import SHORTEST_LIFE
@@ -21,9 +21,8 @@ from weather.services.query import QUERY_WINDOW_S
 def limits() -> list[tuple[str, str]]:
     """Return pairs: what is limited, and how much is allowed."""
     latest = settings.ORDER_TTL + SHORTEST_LIFE
-    number, address, site = (
-        {name: limit for name, limit, _ in limits}
-        for limits in (sms_login.PER_NUMBER, sms_login.PER_ADDRESS, sms_login.PER_SITE)
+    number, address = (
+        {name: limit for name, limit, _ in limits} for limits in (sms_codes.PER_NUMBER, sms_codes.PER_ADDRESS)
     )
     return [
         (
@@ -37,15 +36,15 @@ def limits() -> list[tuple[str, str]]:
         ("图片验证码", f"{span(timedelta(seconds=CAPTCHA_LIFETIME_S))}内有效,校验一次就作废"),
         (
             "短信验证码",
-            f"{span(sms_login.LIFETIME)}内有效,输错 {sms_login.MOST_TRIES} 次作废;"
+            f"{span(sms_codes.LIFETIME)}内有效,输错 {sms_codes.MAX_TRIES} 次作废;"
             f"同一手机号每分钟 {number['minute']} 条,每天 {number['day']} 条;"
             f"同一地址每小时 {address['hour']} 条,每天 {address['day']} 条;"
-            f"全站每分钟 {site['minute']} 条,每天 {site['day']} 条",
+            f"全站每天 {settings.SMS_DAILY_BUDGET} 条;同一手机号每天第 {sms_codes.FREE_PER_NUMBER + 1} 条起、"
+            f"同一地址每小时第 {sms_codes.FREE_PER_ADDRESS + 1} 条起要图形验证码",
         ),
         (
-            "输错短信验证码",
-            f"同一手机号每天 {sms_login.WRONG_PER_NUMBER[0]} 次,同一地址每小时 {sms_login.WRONG_PER_ADDRESS[0]} 次,"
-            f"全站每小时 {sms_login.WRONG_PER_SITE[0]} 次",
+            "修改自己的手机号",
+            f"同一地址每小时 {phones.PER_ADDRESS[0]} 次,每天 {phones.PER_ACCOUNT[0]} 次(429)",
         ),
         ("微信二维码", f"{span(settings.WECHAT_QR_TTL)}内有效,只能用一次"),
         (

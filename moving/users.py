@@ -17,11 +17,12 @@ from django.db import transaction
 from accounts import principal
 from accounts.demo_users import is_demo_account
 from accounts.models import User, new_unid
+from accounts.services.phones import can_login
 from accounts.services.users import MAX_PASSWORD
 from moving.dump import Document
 from moving.errors import AlreadyHere, DocumentRefused
 from moving.translation import Arriving, Pass, Translation
-from moving.values import Values, is_whole, plain_all
+from moving.values import Values, is_whole, plain, plain_all
 from permissions.models import DEFAULT_ROLEID, Role
 
 UNID_LENGTH, NAME_LENGTH = 64, 64
@@ -34,6 +35,7 @@ class KnownUsers:
     by_unid: dict[str, User]
     by_name: dict[str, User]
     openids: dict[str, str]  # to the user name
+    phones: dict[str, str]  # of those who log in with it, to the user name
     unionids: dict[str | None, str]
     roles: dict[str, Role]
 
@@ -45,6 +47,9 @@ def look_up(documents: Sequence[Document], _: Pass) -> KnownUsers:
         {user.unid: user for user in users.filter(unid__in=plain_all(documents, "unid"))},
         {user.username: user for user in users.filter(username__in=plain_all(documents, "username"))},
         dict(openids.values_list("openid", "username")),
+        dict(
+            users.filter(is_phone_bound=True, phone__in=plain_all(documents, "phone")).values_list("phone", "username")
+        ),
         dict(users.filter(unionid__in=plain_all(documents, "unionid")).values_list("unionid", "username")),
         {role.roleid: role for role in Role.objects.all()},
     )
@@ -59,6 +64,7 @@ def translate(values: Values, known: KnownUsers, run: Pass) -> User:
     if unid in known.by_unid or (same and not unid):
         run.seen.claim("unid", unid, username)
         run.seen.claim("username", username)
+        run.seen.claim("phone", plain(values.raw("phone")), username)
         raise AlreadyHere
     user = _fields(values, known, run)
     user.unid = unid or new_unid()
@@ -66,6 +72,7 @@ def translate(values: Values, known: KnownUsers, run: Pass) -> User:
         user.pk = same.pk  # see write()
         values.mend("与这里现有的账号合并，密码和角色以这里的为准", username)
     user.username = _free_name(values, username, known, run)
+    user.is_phone_bound = _is_phone_login(values, user, known, run)
     user.openid = _once(values, "openid", known.openids, run)
     user.unionid = _once(values, "unionid", known.unionids, run) or None
     user.wechat_appid = settings.WECHAT_APP_ID if user.openid else ""
@@ -84,12 +91,15 @@ def before(arriving: Sequence[Arriving]) -> None:
             user.password = hashed
 
 
-def write(arriving: Sequence[Arriving], _: Pass) -> None:
+def write(arriving: Sequence[Arriving], run: Pass) -> None:
     users = [one.record for one in arriving]
     for user in users:
         if user.pk is not None:
             _merge(user)
     User.objects.bulk_create([user for user in users if user.pk is None])
+    # Nobody logs in with a number that several of these users have, also not the first of them.
+    shared = [user.phone for user in users if run.seen.value("phone", user.phone) not in {None, user.username}]
+    User.objects.filter(phone__in=shared, is_phone_bound=True).update(is_phone_bound=False)
 
 
 def _merge(user: User) -> None:
@@ -186,6 +196,16 @@ def _once(values: Values, name: str, taken: Mapping[Any, str], run: Pass) -> str
         values.mend(f"{name} 已属于另一个用户，不带入", f"{text} {owner}")
         return ""
     return text
+
+
+def _is_phone_login(values: Values, user: User, known: KnownUsers, run: Pass) -> bool:
+    """Tell whether the user may log in with the number by text message. See ``accounts.services.phones``."""
+    if not can_login(user.phone, user.role):
+        return False
+    owner = run.seen.claim("phone", user.phone, user.username) or known.phones.get(user.phone)
+    if owner is not None:
+        values.mend("手机号与另一个用户相同，不能用它短信登录", f"{user.phone} {owner}")
+    return owner is None
 
 
 def _password(values: Values, user: User) -> None:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 # The values of the API document's example, so that its request can be sent unchanged.
 APP_ID = "wxed58e834201d0894"
 MCH_ID = "1568650321"
+NOTICE_TEMPLATE = "SMS_154950909"
 _ALNUM = string.ascii_letters + string.digits
 _CERTIFICATE_YEARS = 5
 _FILES = {
@@ -34,7 +35,11 @@ def sandbox_settings(folder: Path) -> dict[str, str]:
     """Return the merchant's values by the names of the settings. Make the merchant if there is none yet."""
     home = _home(folder)
     values = json.loads((home / "merchant.json").read_text("utf-8"))
-    return values["settings"] | {name: str(home / file) for name, file in _FILES.items()}
+    return (
+        values["settings"]
+        | {"SMS_NOTICE_TEMPLATE_CODE": NOTICE_TEMPLATE}
+        | {name: str(home / file) for name, file in _FILES.items()}
+    )
 
 
 def provider_files(folder: Path) -> dict[str, str]:

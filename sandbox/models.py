@@ -190,6 +190,7 @@ class TextMessage(models.Model):
     code = models.CharField("验证码", max_length=10)
     text = models.CharField("内容", max_length=200)
     at = models.DateTimeField("时间")
+    out_id = models.CharField("调用方", max_length=64, blank=True, db_default="", help_text="调用方自己的标记")
 
     class Meta:
         verbose_name = verbose_name_plural = "沙箱短信"

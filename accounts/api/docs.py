@@ -20,7 +20,7 @@ from accounts.api.params import (
     UserUpdateParams,
 )
 from accounts.captcha import LIFETIME_S as CAPTCHA_LIFETIME_S
-from accounts.services import sms_login
+from accounts.services import sms_codes
 from core.api.docs import Doc
 from core.api.params import Picture, PlainText
 from core.errors import BadParameter, NotPermitted, ServiceUnavailable, Throttled
@@ -89,14 +89,15 @@ LOGIN = Doc(
     "`Retry-After` 是需要等待的秒数。\n\n短信登入:先 `/sms/send`,再 `POST /users/login?type=sms`,"
     "请求体只有短信中的 `code`(不能带 cookie 的客户端再加 `/sms/send` 返回的 `key`)。",
 )
-_SMS = {name: limit for name, limit, _ in sms_login.PER_NUMBER}
+_SMS = {name: limit for name, limit, _ in sms_codes.PER_NUMBER}
 SMS_SEND = Doc(
     params=SmsSendParams,
     send={"phoneNumber": "13800000000"},
     ok={"status": 200, "state": True, "msg": "OK", "key": "9cQ2vXo0L5sTj7WbE1yRk3HnUf6Za8Dp"},
-    failures=[errors.SmsPhoneMissing, errors.SmsPhoneInvalid, errors.SmsNotSent],
-    about=f"验证码 5 位,{span(sms_login.LIFETIME)}内有效,登入成功一次或输错 {sms_login.MOST_TRIES} 次后作废。"
+    failures=[errors.SmsPhoneMissing, errors.SmsPhoneInvalid, errors.SmsNotSent, errors.CaptchaWrong],
+    about=f"验证码 5 位,{span(sms_codes.LIFETIME)}内有效,用对一次或输错 {sms_codes.MAX_TRIES} 次后作废。"
     f"同一手机号每分钟 {_SMS['minute']} 条、每天 {_SMS['day']} 条。"
+    "发得多了 `msg` 是 `请先输入图形验证码`:带上 `captcha` 与 `/users/getCaptcha` 的 `key` 再发一次。"
     "沙箱中的短信在 `/sandbox/sms/` 查看。",
 )
 SIGN_OUT = Doc(ok={"status": 1, "state": True, "msg": "退出成功"}, about="令牌立即失效。")
@@ -124,6 +125,7 @@ REGISTER = Doc(
         errors.UsernameTaken,
         errors.RegistrationIncomplete,
         errors.RoleUnknown,
+        errors.PhoneTaken,
         errors.PasswordTooWeak("密码不符合要求:密码长度太短。密码必须包含至少 6 个字符。"),
     ],
 )
@@ -139,7 +141,8 @@ UPDATE_PASSWORD = Doc(
         NotPermitted,
         errors.TooManyFailures(42),
     ],
-    about="只能修改自己的密码;root 可以修改任何人的密码。修改后该用户的所有令牌失效,需要重新登入。",
+    about="只能修改自己的密码;root 可以修改任何人的密码,可以不传 `oldPassword`,传了就会校验。"
+    "修改后该用户的所有令牌失效,需要重新登入。",
 )
 UPDATE_USER = Doc(
     params=UserUpdateWithPicture,
@@ -151,6 +154,11 @@ UPDATE_USER = Doc(
         errors.UserNotYours,
         errors.RoleNotYours,
         errors.PhoneTaken,
+        errors.PhoneNeedsPassword,
+        errors.SmsCodeNotAsked,
+        errors.SmsCodeIncomplete,
+        errors.SmsCodeWrong,
+        errors.PhoneTriesExceeded(42),
         errors.UsernameTaken,
         errors.RoleUnknown,
         errors.PasswordNotChanged,
@@ -160,7 +168,11 @@ UPDATE_USER = Doc(
         BadParameter("headimgurl: 不是图片地址"),
         *_PICTURE_LATER,
     ],
-    about="只修改传递的字段;只能修改自己,root 可以修改任何人。修改密码需要 `oldPassword`(root 不需要),修改后令牌失效。",
+    about="只修改传递的字段;只能修改自己,root 可以修改任何人。"
+    "修改密码需要 `oldPassword`(root 不需要),修改后令牌失效。\n\n"
+    "手机号:只传 `phone` 会保存并显示,但不能用它短信登入。要能登入:先 `/sms/send` 到新手机号,"
+    "再同时传 `phone`、`oldPassword` 与短信中的 `code`(不能带 cookie 的客户端再加 `key`)。"
+    "root 设置的手机号直接可以登入。更换能登入的手机号需要 `oldPassword`,原手机号会收到通知。角色 1 不能短信登入。",
 )
 DELETE_USER = Doc(
     params=UserDeleteParams,

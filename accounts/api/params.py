@@ -72,6 +72,8 @@ class SmsSendParams(Params):
     error = errors.SmsPhoneInvalid
 
     phoneNumber = serializers.RegexField(r"\A1[0-9]{10}\Z", help_text="11位的大陆手机号")
+    captcha = PlainText(required=False, default="", help_text="图形验证码;msg 要求时才需要")
+    key = PlainText(required=False, default="", help_text="getCaptcha 返回的 key;带 cookie 的客户端可以不传")
 
     def refusal(self) -> DomainError:
         return errors.SmsPhoneMissing() if self.missing() else errors.SmsPhoneInvalid()
@@ -126,7 +128,9 @@ class UserUpdateParams(Params):
     username = OneLine(required=False, max_length=64, help_text="用户名")
     password = Password(required=False, default="", help_text="新密码,修改后需要重新登入")
     oldPassword = Password(required=False, default="", help_text="原来的密码;root 不需要")
-    phone = OneLine(required=False, max_length=32, help_text="手机号")
+    phone = OneLine(required=False, max_length=32, help_text="手机号;要用它短信登入,再传 oldPassword 和 code")
+    code = PlainText(required=False, default="", help_text="发到新手机号的 5 位验证码")
+    key = PlainText(required=False, default="", help_text="/sms/send 返回的 key;带 cookie 的客户端可以不传")
     nickname = OneLine(required=False, max_length=64, help_text="昵称")
     sex = OneLine(required=False, max_length=8, help_text="性别")
     city = OneLine(required=False, max_length=64, help_text="城市")

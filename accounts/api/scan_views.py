@@ -12,6 +12,8 @@ from accounts.api import scan_docs as docs
 from accounts.api.answers import login_fields
 from accounts.api.params import CallbackParams, QrcodeParams, WechatLoginParams
 from accounts.errors import CodeInvalid, SidMissing
+from accounts.models import LoginMethod
+from accounts.services.attempts import LoginContext
 from accounts.services.scan_codes import code_make, code_scanned, is_open
 from accounts.services.scan_login import wechat_login
 from core import times
@@ -65,9 +67,8 @@ class ScanViewSet(ApiViewSet):
         if wait_s := ratelimit.hit(f"wechat-login:{client_network(request)}", limit=LOGINS_A_MINUTE, window_s=60):
             raise Throttled(wait_s)
         now = times.now()
-        user, token = wechat_login(
-            code=params["wechatCode"], ip=client_ip(request), device=user_agent(request), now=now
-        )
+        context = LoginContext(method=LoginMethod.WECHAT, ip=client_ip(request), device=user_agent(request), now=now)
+        user, token = wechat_login(code=params["wechatCode"], context=context)
         return ok("微信登入成功", **login_fields(user, token, now))
 
 

@@ -23,7 +23,7 @@ from accounts.api.params import (
     UserUpdateParams,
 )
 from accounts.authentication import CallerRequest
-from accounts.captcha import LIFETIME_S, captcha_make, captcha_solve
+from accounts.captcha import LIFETIME_S, CaptchaAnswer, captcha_make, captcha_verify
 from accounts.errors import (
     AvatarRefused,
     CaptchaWrong,
@@ -32,10 +32,13 @@ from accounts.errors import (
     UserToDeleteMissing,
     UserUnknown,
 )
-from accounts.models import User
+from accounts.models import LoginMethod, User
 from accounts.selectors import login_log, user_list
+from accounts.services.attempts import LoginContext
 from accounts.services.login import password_login
-from accounts.services.sms_login import LIFETIME, sms_code_send, sms_login
+from accounts.services.phones import PhoneProof
+from accounts.services.sms_codes import LIFETIME, sms_code_send
+from accounts.services.sms_login import sms_login
 from accounts.services.users import (
     avatar_set,
     own_password_change,
@@ -81,8 +84,8 @@ class CaptchaViewSet(ApiViewSet):
     @endpoint("GET", "/users/verifyCaptcha", "校验验证码", Access.OPEN, docs=docs.VERIFY_CAPTCHA)
     def verify_captcha(self, request: Request) -> Response:
         params = CaptchaParams.read(request)
-        key = params["key"] or request.COOKIES.get(CAPTCHA_COOKIE, "")
-        if not captcha_solve(key=key, answer=params["captcha"]):
+        captcha = _captcha_of(request, params)
+        if not captcha_verify(key=captcha.key, answer=captcha.text):
             raise CaptchaWrong
         return ok("验证码正确")
 
@@ -116,14 +119,19 @@ class UserViewSet(ApiViewSet):
             user, token = _login_by_sms(request, now)
         else:
             user, token = password_login(
-                **LoginParams.read(request), ip=client_ip(request), device=user_agent(request), now=now
+                **LoginParams.read(request), context=login_context(request, LoginMethod.API, now)
             )
         return ok("登入成功", status=1, **login_fields(user, token, now))
 
     @endpoint("POST", "/sms/send", "发送短信验证码", Access.OPEN, docs=docs.SMS_SEND)
     def send_sms(self, request: Request) -> Response:
         params = SmsSendParams.read(request)
-        key = sms_code_send(phone=params["phoneNumber"], network=client_network(request), now=times.now())
+        key = sms_code_send(
+            phone=params["phoneNumber"],
+            network=client_network(request),
+            captcha=_captcha_of(request, params),
+            now=times.now(),
+        )
         response = ok("OK", key=key)
         cookie_set(request, response, SMS_COOKIE, key, max_age_s=int(LIFETIME.total_seconds()))
         return response
@@ -169,7 +177,8 @@ class OwnViewSet(ApiViewSet):
         is_own = user.pk == me.pk
         if not is_own and not me.is_root:
             raise NotPermitted
-        if is_own and (params["oldPassword"] or not me.is_root):
+        # Root may leave the old password of anybody out; one that is sent is checked.
+        if params["oldPassword"] or not me.is_root:
             own_password_change(
                 username=user.username,
                 old_password=params["oldPassword"],
@@ -190,6 +199,7 @@ class OwnViewSet(ApiViewSet):
         if user.pk != me.pk and not me.is_root:
             raise UserNotYours
         old_password, new_password = params.pop("oldPassword"), params.pop("password")
+        proof = PhoneProof(params.pop("key") or request.COOKIES.get(SMS_COOKIE, ""), params.pop("code"))
         changes = {_COLUMNS.get(name, name): value for name, value in params.items()}
         if picture := avatars.store().take_or_name(request, "headimgurl"):
             changes["headimgurl"] = picture
@@ -199,7 +209,9 @@ class OwnViewSet(ApiViewSet):
             changes=changes,
             old_password=old_password,
             new_password=new_password,
+            proof=proof,
             ip=client_ip(request),
+            now=times.now(),
         )
         return ok("更新成功")
 
@@ -222,14 +234,15 @@ def _new_captcha(request: Request) -> Response:
 def _login_by_sms(request: Request, now: datetime) -> tuple[User, str]:
     params = SmsLoginParams.read(request)
     key = params["key"] or request.COOKIES.get(SMS_COOKIE, "")
-    return sms_login(
-        key=key,
-        code=params["code"],
-        ip=client_ip(request),
-        network=client_network(request),
-        device=user_agent(request),
-        now=now,
-    )
+    return sms_login(key=key, code=params["code"], context=login_context(request, LoginMethod.SMS, now))
+
+
+def login_context(request: Request, method: LoginMethod, now: datetime) -> LoginContext:
+    return LoginContext(method=method, ip=client_ip(request), device=user_agent(request), now=now)
+
+
+def _captcha_of(request: Request, params: dict[str, Any]) -> CaptchaAnswer:
+    return CaptchaAnswer(params["key"] or request.COOKIES.get(CAPTCHA_COOKIE, ""), params["captcha"])
 
 
 def cookie_set(request: Request, response: Response, name: str, key: str, *, max_age_s: int) -> None:

@@ -9,8 +9,8 @@ from unfold.forms import AdminOwnPasswordChangeForm, AuthenticationForm
 from unfold.widgets import BASE_INPUT_CLASSES
 
 from accounts.errors import CodeTooSoon, CodeWrong, CredentialsWrong, TooManyFailures
-from accounts.models import User
-from accounts.services.attempts import AttemptContext, Door, Outcome, attempt_record
+from accounts.models import LoginMethod, User
+from accounts.services.attempts import LoginContext, Outcome, attempt_record
 from accounts.services.login import password_verify
 from accounts.services.second_factor import code_check
 from core import times
@@ -27,7 +27,7 @@ def password_of(request: HttpRequest, username: str, password: str, *, wrong: st
     :raises ValidationError: with ``wrong``, or with the time to wait after too many wrong passwords.
     """
     try:
-        return password_verify(username=username, password=password, **_attempt_context(request))
+        return password_verify(username=username, password=password, context=_login_context(request))
     except TooManyFailures as refusal:
         raise ValidationError(f"登录失败次数过多，请 {refusal.wait_s} 秒后再试") from None
     except CredentialsWrong:
@@ -53,11 +53,12 @@ class LoginForm(AuthenticationForm):
 
 
 def login_record(request: HttpRequest, username: str, outcome: Outcome) -> None:
-    attempt_record(outcome=outcome, username=username, **_attempt_context(request))
+    attempt_record(_login_context(request), outcome=outcome, username=username)
 
 
-def _attempt_context(request: HttpRequest) -> AttemptContext:
-    return {"door": Door.OFFICE, "ip": client_ip(request), "device": user_agent(request), "now": times.now()}
+def _login_context(request: HttpRequest) -> LoginContext:
+    ip, device = client_ip(request), user_agent(request)
+    return LoginContext(method=LoginMethod.OFFICE, ip=ip, device=device, now=times.now())
 
 
 class _OneField(forms.Form):
@@ -94,9 +95,8 @@ class CodeForm(_OneField):
 
     def clean_entrance_code(self) -> str:
         code = self.cleaned_data["entrance_code"]
-        origin = {"ip": client_ip(self.request), "agent": user_agent(self.request)}
         try:
-            self.phone = code_check(user=self.user, code=code, **origin, now=times.now())
+            self.phone = code_check(user=self.user, code=code, context=_login_context(self.request))
         except CodeTooSoon as refusal:
             raise ValidationError(f"{refusal.msg}，请 {refusal.wait_s} 秒后再试") from None
         except CodeWrong as refusal:

@@ -6,14 +6,15 @@ a row, the whole site records ``MOST_A_MINUTE`` attempts a minute, and the hourl
 staff did.
 """
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TypeAlias, TypedDict
+from typing import TypeAlias
 
 import redis
 from django.conf import settings
 from django.db import connection
 
-from accounts.models import LoginAttempt, User
+from accounts.models import LoginAttempt, LoginMethod, User
 from core.audit import DEVICE, StaffAction, action_record
 from core.cache import ratelimit
 from core.db.purge import BATCH, rows_purge
@@ -24,9 +25,11 @@ MOST_REFUSALS_AN_HOUR = 30  # in the name of one member of staff, shown in the l
 _MINUTE_S = 60
 _HOUR_S = 3600
 _LENGTHS = {"username": 64, "device": 200}
-Door: TypeAlias = LoginAttempt.Door
 Outcome: TypeAlias = LoginAttempt.Outcome
-_DOORS_WITH_NAMES = {Door.API, Door.OFFICE}  # at the other doors people type a phone number, or WeChat names them
+_METHODS_WITH_NAMES = {
+    LoginMethod.API,
+    LoginMethod.OFFICE,
+}  # with the others people type a number, or WeChat names them
 
 # Two equal attempts may arrive at once. One statement inserts the row or increments its counter, so neither is lost.
 _RECORD = """
@@ -36,29 +39,30 @@ RETURNING times
 """
 
 
-class AttemptContext(TypedDict):
-    """Where and when somebody tries to log in. ``device`` is the ``User-Agent`` that was sent."""
+@dataclass(frozen=True, kw_only=True)
+class LoginContext:
+    """How, from where and when somebody tries to log in. ``device`` is the ``User-Agent`` that was sent."""
 
-    door: Door
+    method: LoginMethod
     ip: str
-    device: str
+    device: str = ""
     now: datetime
 
 
-def attempt_record(*, door: Door, outcome: Outcome, username: str, ip: str, device: str, now: datetime) -> None:
+def attempt_record(context: LoginContext, *, outcome: Outcome, username: str) -> None:
     """Record one attempt to log in, with the name as it was typed; during a flood do nothing."""
-    if _is_flood(outcome, ip):
+    if _is_flood(outcome, context.ip):
         return
-    name, agent = _printable(username, _LENGTHS["username"]), _printable(device, _LENGTHS["device"])
-    minute = now.replace(second=0, microsecond=0)
+    name, agent = _printable(username, _LENGTHS["username"]), _printable(context.device, _LENGTHS["device"])
+    minute = context.now.replace(second=0, microsecond=0)
     with connection.cursor() as cursor:
-        cursor.execute(_RECORD, [minute, door.value, outcome.value, name, ip, agent])
+        cursor.execute(_RECORD, [minute, context.method.value, outcome.value, name, context.ip, agent])
         [times] = cursor.fetchone()
-    if door in _DOORS_WITH_NAMES and name == username and (outcome is Outcome.DONE or times == 1):
-        _record_login(door, outcome, username, agent)
+    if context.method in _METHODS_WITH_NAMES and name == username and (outcome is Outcome.DONE or times == 1):
+        _record_login(context.method, outcome, username, agent)
 
 
-def _record_login(door: Door, outcome: Outcome, username: str, agent: str) -> None:
+def _record_login(method: LoginMethod, outcome: Outcome, username: str, agent: str) -> None:
     """Show an attempt in the name of a member of staff in the list of what staff did, whether it succeeded or not."""
     user = User.objects.filter(username=username, is_staff=True).first()
     if user is None:
@@ -66,7 +70,7 @@ def _record_login(door: Door, outcome: Outcome, username: str, agent: str) -> No
     is_done = outcome is Outcome.DONE
     if not is_done and _is_often_refused(user):
         return
-    words = {"入口": door.label, "结果": "" if is_done else outcome.label, DEVICE: agent}
+    words = {"入口": method.label, "结果": "" if is_done else outcome.label, DEVICE: agent}
     # Nobody has proved to be this user if the login was refused.
     action_record(
         user, StaffAction.LOGIN if is_done else StaffAction.LOGIN_REFUSED, words, actor_pk=user.pk if is_done else None

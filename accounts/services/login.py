@@ -10,34 +10,32 @@ from django.db.models import Exists, OuterRef, Q
 from accounts.errors import CredentialsWrong, TooManyFailures
 from accounts.models import LoginLog, User
 from accounts.services import login_limits
-from accounts.services.attempts import AttemptContext, Door, Outcome, attempt_record
+from accounts.services.attempts import LoginContext, Outcome, attempt_record
 from accounts.tokens import token_issue
 from core.db.purge import BATCH, rows_purge
 
 
-def password_login(*, username: str, password: str, ip: str, device: str = "", now: datetime) -> tuple[User, str]:
+def password_login(*, username: str, password: str, context: LoginContext) -> tuple[User, str]:
     """Log in to the API by password; return the user (with its role) and a token.
 
     :raises CredentialsWrong, TooManyFailures: see ``password_verify``.
     """
-    user = password_verify(username=username, password=password, door=Door.API, ip=ip, device=device, now=now)
-    return user, login_complete(user=user, door=Door.API, ip=ip, device=device, now=now)
+    user = password_verify(username=username, password=password, context=context)
+    return user, login_complete(user=user, context=context)
 
 
-def password_verify(*, username: str, password: str, door: Door, ip: str, device: str, now: datetime) -> User:
+def password_verify(*, username: str, password: str, context: LoginContext) -> User:
     """Return the active user with this name and password (with its role). A refusal is recorded as an attempt.
 
     The logins of the API and of the back office both call this, so that wrong passwords of either count for both.
 
-    :param device: the ``User-Agent`` that was sent.
     :raises CredentialsWrong: takes the same time for a wrong name as for a wrong password.
     :raises TooManyFailures: too many wrong passwords lately; says how long to wait.
     """
-    context: AttemptContext = {"door": door, "ip": ip, "device": device, "now": now}
     try:
-        login_limits.refuse_if_too_many(username=username, ip=ip)
+        login_limits.refuse_if_too_many(username=username, ip=context.ip)
     except TooManyFailures:
-        attempt_record(outcome=Outcome.MANY, username=username, **context)
+        attempt_record(context, outcome=Outcome.MANY, username=username)
         raise
     user = User.objects.select_related("role").filter(username=username).first()
     if user is None:
@@ -48,17 +46,17 @@ def password_verify(*, username: str, password: str, door: Door, ip: str, device
     elif not user.is_active:
         outcome = Outcome.DISABLED
     else:
-        login_limits.failures_forgive(username=username, ip=ip)
+        login_limits.failures_forgive(username=username, ip=context.ip)
         return user
-    login_limits.failure_count(username=username, ip=ip)
-    attempt_record(outcome=outcome, username=username, **context)
+    login_limits.failure_count(username=username, ip=context.ip)
+    attempt_record(context, outcome=outcome, username=username)
     raise CredentialsWrong
 
 
-def login_complete(*, user: User, door: Door, ip: str, device: str, now: datetime) -> str:
+def login_complete(*, user: User, context: LoginContext) -> str:
     """Record the login of a user whose identity is proved, by whatever means; return a new token."""
-    login_record(user=user, ip=ip, now=now)
-    attempt_record(door=door, outcome=Outcome.DONE, username=user.username, ip=ip, device=device, now=now)
+    login_record(user=user, ip=context.ip, now=context.now)
+    attempt_record(context, outcome=Outcome.DONE, username=user.username)
     return token_issue(user)
 
 

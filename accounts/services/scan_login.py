@@ -1,7 +1,6 @@
 """Log in by a scan: WeChat tells who scanned, and that user is found or created."""
 
 import hashlib
-from datetime import datetime
 from typing import Any
 
 from django.db import IntegrityError, transaction
@@ -9,7 +8,7 @@ from django.db import IntegrityError, transaction
 from accounts import avatars
 from accounts.errors import UserDisabled, WechatCodeSpent
 from accounts.models import User
-from accounts.services.attempts import AttemptContext, Door, Outcome, attempt_record
+from accounts.services.attempts import LoginContext, Outcome, attempt_record
 from accounts.services.login import login_complete
 from accounts.wechat import WechatProfile, WechatUnclear, profile_fetch
 from core.cache import valkey
@@ -22,25 +21,24 @@ _SHOWN = ("nickname", "headimgurl")
 _NAME_LENGTH = 10
 
 
-def wechat_login(*, code: str, ip: str, device: str = "", now: datetime) -> tuple[User, str]:
+def wechat_login(*, code: str, context: LoginContext) -> tuple[User, str]:
     """Log in the person who scanned; return the user (with its role) and a token. An unknown person becomes a user.
 
     :raises WechatCodeSpent: the code is false or was used before.
     :raises UserDisabled: nothing has changed.
     :raises UpstreamDown: WeChat gives no usable answer.
     """
-    context: AttemptContext = {"door": Door.WECHAT, "ip": ip, "device": device, "now": now}
     try:
         profile = _profile(code)
     except WechatCodeSpent:
-        attempt_record(outcome=Outcome.CODE, username="", **context)
+        attempt_record(context, outcome=Outcome.CODE, username="")
         raise
     try:
         user = user_of(profile)
     except UserDisabled:
-        attempt_record(outcome=Outcome.DISABLED, username=profile.nickname, **context)
+        attempt_record(context, outcome=Outcome.DISABLED, username=profile.nickname)
         raise
-    return user, login_complete(user=user, **context)
+    return user, login_complete(user=user, context=context)
 
 
 def _profile(code: str) -> WechatProfile:

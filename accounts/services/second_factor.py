@@ -18,7 +18,7 @@ from django_otp.plugins.otp_totp.models import TOTPDevice
 from accounts.demo_users import is_demo_account
 from accounts.errors import CodeTooSoon, CodeWrong, SecondFactorRefused
 from accounts.models import User
-from accounts.services.attempts import AttemptContext, Door, Outcome, attempt_record
+from accounts.services.attempts import LoginContext, Outcome, attempt_record
 from core.audit import change_note
 from core.ids import random_text
 
@@ -77,7 +77,7 @@ def passed_forget(session: Any) -> None:
     session.pop(_PASSED, None)
 
 
-def code_check(*, user: User, code: str, ip: str, agent: str, now: datetime) -> TOTPDevice:
+def code_check(*, user: User, code: str, context: LoginContext) -> TOTPDevice:
     """Check a code of the user's phone or a recovery code, and use it up; return the phone.
 
     :raises CodeTooSoon: the last code was wrong, and the wait before the next one is not over.
@@ -91,10 +91,9 @@ def code_check(*, user: User, code: str, ip: str, agent: str, now: datetime) -> 
         raise CodeWrong
     is_allowed, why = device.verify_is_allowed()
     if not is_allowed:
-        raise CodeTooSoon(int((why["locked_until"] - now).total_seconds()) + 1)
+        raise CodeTooSoon(int((why["locked_until"] - context.now).total_seconds()) + 1)
     if not verify_token(user, device.persistent_id, code if is_of_phone else _stored_as(device, code)):
-        context: AttemptContext = {"door": Door.OFFICE, "ip": ip, "device": agent, "now": now}
-        attempt_record(outcome=Outcome.CODE, username=user.username, **context)
+        attempt_record(context, outcome=Outcome.CODE, username=user.username)
         raise CodeWrong
     return phone
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from django.contrib.auth.hashers import make_password
@@ -26,7 +27,16 @@ from accounts.errors import (
 )
 from accounts.models import RevokedToken, User
 from accounts.services import login_limits
+from accounts.services.phones import (
+    TAKEN_CONSTRAINT,
+    PhoneProof,
+    can_login,
+    own_phone_changes,
+    phone_refuse_taken,
+    phone_replaced_tell,
+)
 from core.audit import audited
+from core.cache.ratelimit import network_of
 from permissions.models import DEFAULT_ROLEID, Role
 
 MAX_PASSWORD = 128
@@ -37,47 +47,73 @@ def user_register(
 ) -> User:
     """Create a user; without ``roleid`` with the role ``DEFAULT_ROLEID``.
 
-    :raises RoleUnknown, PasswordTooWeak, UsernameTaken: nothing was created.
+    :raises RoleUnknown, PasswordTooWeak, UsernameTaken, PhoneTaken: nothing was created.
     """
     role = Role.objects.filter(roleid=roleid or DEFAULT_ROLEID).first()
     if role is None:
         raise RoleUnknown
     if User.objects.filter(username=username).exists():
         raise UsernameTaken  # this error comes before those about the password
-    draft = User(username=username, nickname=nickname, phone=phone, role=role, **fields)
+    is_login = can_login(phone, role)
+    if is_login:
+        phone_refuse_taken(phone)
+    draft = User(username=username, nickname=nickname, phone=phone, is_phone_bound=is_login, role=role, **fields)
     password_check(password, draft)
     draft.set_password(password)
     try:
-        # Two requests may register a name at once: the unique constraint refuses the second.
+        # Two requests may register a name or a number at once: the unique constraint refuses the second.
         with transaction.atomic():
             draft.save(force_insert=True)
-    except IntegrityError:
-        raise UsernameTaken from None
+    except IntegrityError as error:
+        raise _taken(error) from None
     return draft
+
+
+def _taken(error: IntegrityError) -> PhoneTaken | UsernameTaken:
+    return PhoneTaken() if TAKEN_CONSTRAINT in str(error) else UsernameTaken()
 
 
 @transaction.atomic
 def user_update(
-    *, user_pk: int, by_root: bool, changes: dict[str, Any], old_password: str, new_password: str, ip: str
+    *,
+    user_pk: int,
+    by_root: bool,
+    changes: dict[str, Any],
+    old_password: str,
+    new_password: str,
+    proof: PhoneProof,
+    ip: str,
+    now: datetime,
 ) -> None:
     """Change a user: one's own record, or as root any user's. Either everything is changed or nothing.
 
     :param changes: fields of ``User`` with their new values; ``roleid`` names the role.
-    :param old_password: must be right if ``new_password`` is set; root needs none.
+    :param old_password: must be right for a new password, and for a number that is a login; root needs none.
+    :param proof: shows that the caller reads the messages of the new number.
     :raises RoleNotYours: only root may change ``roleid`` and ``vip_level``.
-    :raises UsernameTaken, DemoNameStays, PhoneTaken, RoleUnknown: this change is refused.
+    :raises UsernameTaken, DemoNameStays, RoleUnknown: this change is refused.
+    :raises PhoneTaken, PhoneNeedsPassword, PhoneTriesExceeded, SmsCodeWrong: see ``own_phone_changes``.
     :raises PasswordNotChanged, DemoPasswordStays, PasswordTooWeak, TooManyFailures: see ``own_password_change``.
     """
     user = User.objects.select_for_update(of=("self",), no_key=True).select_related("role").get(pk=user_pk)
+    old_phone, was_login, phone = user.phone, user.is_phone_bound, changes.pop("phone", user.phone)
     changes = changes | _role_change(user, changes.pop("roleid", None))
     changes = {name: value for name, value in changes.items() if getattr(user, name) != value}
     if not by_root and changes.keys() & {"role", "vip_level"}:
         raise RoleNotYours
     if "username" in changes and is_demo_account(user.username):
         raise DemoNameStays
-    if "phone" in changes:
-        _refuse_taken_phone(user, changes["phone"])
-        changes["is_phone_bound"] = False  # no login has proved yet that the new number is the user's
+    if by_root:
+        changes |= _phone_by_root(user, phone, changes.get("role", user.role))
+    else:
+        changes |= own_phone_changes(
+            user,
+            phone,
+            proof=proof,
+            knows_password=partial(_is_own_password, user, old_password, ip),
+            network=network_of(ip),
+            now=now,
+        )
     if changes.get("vip_level") == 0:
         changes["vip_expires_at"] = None
     for name, value in changes.items():
@@ -85,8 +121,9 @@ def user_update(
     try:
         with transaction.atomic():
             user.save(update_fields=list(changes))
-    except IntegrityError:
-        raise UsernameTaken from None
+    except IntegrityError as error:
+        raise _taken(error) from None
+    phone_replaced_tell(user, phone=old_phone, was_login=was_login, network=network_of(ip))
     if "headimgurl" in changes:
         avatars.avatar_keep(user_pk=user.pk, url=user.headimgurl)
     if not new_password:
@@ -106,9 +143,27 @@ def _role_change(user: User, roleid: str | None) -> dict[str, Any]:
     return {"role": role}
 
 
-def _refuse_taken_phone(user: User, phone: str) -> None:
-    if phone and User.objects.filter(phone=phone).exclude(pk=user.pk).exists():
-        raise PhoneTaken
+def _phone_by_root(user: User, phone: str, role: Role) -> dict[str, Any]:
+    if phone == user.phone:
+        return {}
+    is_login = can_login(phone, role)
+    if is_login:
+        phone_refuse_taken(phone, user_pk=user.pk)
+    return {"phone": phone, "is_phone_bound": is_login}
+
+
+def _is_own_password(user: User, password: str, ip: str) -> bool:
+    """Tell whether this is the password of ``user``. Wrong ones count under the limits of logins.
+
+    :raises TooManyFailures: too many wrong passwords; somebody with a stolen token must not guess the password here.
+    """
+    if not password:
+        return False
+    login_limits.refuse_if_too_many(username=user.username, ip=ip)
+    is_right = user.check_password(password)
+    if not is_right:
+        login_limits.failure_count(username=user.username, ip=ip)
+    return is_right
 
 
 @transaction.atomic

@@ -212,15 +212,17 @@ class TestUsers:
         assert li.get("/verify").json()["code"] == "1004"
 
 
-def test_a_new_phone_number_is_not_proved_yet(boss, person):
-    li, wang = person("li", phone="13800000001").user, person("wang", phone="13800000002").user
-    User.objects.filter(pk__in=[li.pk, wang.pk]).update(is_phone_bound=True)
+def test_a_number_that_root_sets_is_a_login_unless_another_user_has_it(boss, person):
+    li = person("li", phone="13800000001", is_phone_bound=True).user
+    person("wang", phone="13800000002", is_phone_bound=True)
 
-    assert save_page(boss, f"{USERS}{li.pk}/change/", phone="13800000002").status_code == 302
+    page = save_page(boss, f"{USERS}{li.pk}/change/", phone="13800000002")
 
-    li.refresh_from_db()
-    wang.refresh_from_db()
-    assert (li.phone, li.is_phone_bound, wang.is_phone_bound) == ("13800000002", False, True)
+    assert page.status_code == 200 and "另一个用户用这个手机号短信登录" in page.content.decode()
+    for phone, is_login in (("13800000003", True), ("025-83210000", False)):
+        assert save_page(boss, f"{USERS}{li.pk}/change/", phone=phone).status_code == 302
+        li.refresh_from_db()
+        assert (li.phone, li.is_phone_bound) == (phone, is_login)
 
 
 class TestNobodyRaisesHimself:

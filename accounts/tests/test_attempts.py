@@ -5,9 +5,9 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from accounts.models import LoginAttempt
+from accounts.models import LoginAttempt, LoginMethod
 from accounts.services import attempts
-from accounts.services.attempts import Door, Outcome, attempt_record, attempts_purge
+from accounts.services.attempts import LoginContext, Outcome, attempt_record, attempts_purge
 from accounts.tasks import purge_login_attempts
 from tests.kit import at_once
 
@@ -15,7 +15,8 @@ NOW = timezone.now().replace(second=30)
 
 
 def record(username="li", outcome=Outcome.WRONG, ip="10.0.0.1", device="", now=NOW):
-    attempt_record(door=Door.API, outcome=outcome, username=username, ip=ip, device=device, now=now)
+    context = LoginContext(method=LoginMethod.API, ip=ip, device=device, now=now)
+    attempt_record(context, outcome=outcome, username=username)
 
 
 def rows(*names):

@@ -14,8 +14,9 @@ from django.conf import settings as django_settings
 from django.utils import timezone
 
 from accounts.errors import CodeInvalid
-from accounts.models import LoginLog, User
+from accounts.models import LoginLog, LoginMethod, User
 from accounts.services import scan_codes, scan_login
+from accounts.services.attempts import LoginContext
 from accounts.tokens import token_claims
 from accounts.wechat import WechatProfile
 from core import http
@@ -568,8 +569,10 @@ def test_of_many_logins_with_one_code_at_once_one_wins(roles: Any, wechat: Wecha
     code = wechat.may("c")
     wechat.used = set()
 
+    context = LoginContext(method=LoginMethod.WECHAT, ip="10.0.0.1", now=timezone.now())
+
     def login() -> Any:
-        return scan_login.wechat_login(code=code, ip="10.0.0.1", now=timezone.now())
+        return scan_login.wechat_login(code=code, context=context)
 
     found = at_once([login] * 6, refusals=(WechatCodeSpent,))
 

@@ -16,8 +16,9 @@ from django_otp.plugins.otp_static.models import StaticToken
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from accounts.errors import CodeTooSoon, CodeWrong, SecondFactorRefused
-from accounts.models import LoginAttempt, User
+from accounts.models import LoginAttempt, LoginMethod, User
 from accounts.services import second_factor
+from accounts.services.attempts import LoginContext
 from accounts.services.second_factor import (
     RECOVERY_CODES,
     code_check,
@@ -250,7 +251,8 @@ class TestAtTheSameInstant:
         return sum(not isinstance(found, refusals) for found in at_once([attempt] * number, refusals=refusals))
 
     def give(self, user, code):
-        return lambda: code_check(user=user, code=code, ip="", agent="", now=timezone.now())
+        context = LoginContext(method=LoginMethod.OFFICE, ip="", now=timezone.now())
+        return lambda: code_check(user=user, code=code, context=context)
 
     def test_a_code_lets_one_in(self, li):
         phone = enrol(li)

@@ -9,7 +9,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts.models import LoginAttempt
+from accounts.models import LoginAttempt, LoginMethod
 from accounts.services import attempts
 from backoffice.audit import STAFF_ACTIONS
 from core.admin import paginator
@@ -133,10 +133,8 @@ class TestLogins:
 
         for number in range(8):
             for _ in range(2):
-                attempts.attempt_record(
-                    door=attempts.Door.API, outcome=attempts.Outcome.WRONG, username="wang",
-                    ip=f"192.0.2.{number}", device="", now=now,
-                )  # fmt: skip
+                context = attempts.LoginContext(method=LoginMethod.API, ip=f"192.0.2.{number}", now=now)
+                attempts.attempt_record(context, outcome=attempts.Outcome.WRONG, username="wang")
 
         assert LoginAttempt.objects.count() == 8
         assert [entry.action for entry in actions()] == [StaffAction.LOGIN_REFUSED] * 3

@@ -80,6 +80,8 @@ SMS_ACCESS_KEY_ID = env.text("SMS_ACCESS_KEY_ID", _sandbox.get("SMS_ACCESS_KEY_I
 SMS_ACCESS_KEY_SECRET = env.text("SMS_ACCESS_KEY_SECRET", _sandbox.get("SMS_ACCESS_KEY_SECRET", ""))
 SMS_SIGN_NAME = env.text("SMS_SIGN_NAME", _sandbox.get("SMS_SIGN_NAME", ""))
 SMS_TEMPLATE_CODE = env.text("SMS_TEMPLATE_CODE", _sandbox.get("SMS_TEMPLATE_CODE", ""))
+SMS_NOTICE_TEMPLATE_CODE = env.text("SMS_NOTICE_TEMPLATE_CODE", _sandbox.get("SMS_NOTICE_TEMPLATE_CODE", ""))
+SMS_DAILY_BUDGET = env.number("SMS_DAILY_BUDGET", 1000)
 
 # How many requests of a process may call the same upstream at once; well below the number of its threads.
 UPSTREAM_CALLS = env.number("UPSTREAM_CALLS", 6)
@@ -238,6 +240,7 @@ QUEUES = {
         "core.purge_exports",
         "accounts.purge_login_attempts",
         "accounts.purge_login_log",
+        "accounts.tell_replaced_phone",
         "backoffice.purge",
         "payments.purge_events",
         "payments.reconcile_bill",

@@ -29,7 +29,7 @@ def test_what_every_call_may_answer_stands_once_and_first(api):
 
 def test_the_limits_are_those_that_are_configured(api, settings, monkeypatch):
     settings.ORDER_TTL = timedelta(minutes=7)
-    monkeypatch.setattr("accounts.services.sms_login.PER_ADDRESS", (("hour", 81, 3600), ("day", 401, 86400)))
+    monkeypatch.setattr("accounts.services.sms_codes.PER_ADDRESS", (("hour", 81, 3600), ("day", 401, 86400)))
 
     for page in ("/docs/codes/", "/demo/"):
         text = api.http.get(page).content.decode()

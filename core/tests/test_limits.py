@@ -26,7 +26,7 @@ def _no_provider(monkeypatch, settings, tmp_path):
 
     settings.MEDIA_ROOT = tmp_path
     monkeypatch.setattr("weather.services.query.report_fetch", silent)
-    monkeypatch.setattr("accounts.services.sms_login.sms_send", lambda **_: None)
+    monkeypatch.setattr("accounts.services.sms_codes.sms_send", lambda **_: None)
 
 
 def counters(call, http, address: str) -> set[bytes]:

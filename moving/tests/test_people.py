@@ -366,3 +366,38 @@ def test_a_student_who_is_here_already_stays_as_he_is(move):
     move({"students": [student()]})
 
     assert Student.objects.get().city == "上海"
+
+
+def logins_by_message():
+    return dict(User.objects.exclude(phone="").order_by("pk").values_list("username", "is_phone_bound"))
+
+
+def test_a_number_that_several_users_share_is_a_login_of_none(move, person):
+    person("here", phone="13800000009", is_phone_bound=True)
+    shared = "手机号与另一个用户相同，不能用它短信登录"
+
+    people = [
+        user(unid=f"u{n}", username=f"user{n}", phone=phone)
+        for n, phone in enumerate(["13800000001", "13800000002", "13800000001", "0258321", "13800000009"])
+    ]
+    move({"users": [*people, user(unid="root1", username="old-root", roleid="1", phone="13800000005")]})
+
+    assert logins_by_message() == {
+        "here": True, "user0": False, "user1": True, "user2": False, "user3": False, "user4": False, "old-root": False,
+    }  # fmt: skip
+    assert reasons(move).count(shared) == 2
+    details = (move.folder / "documents.jsonl").read_text("utf-8")
+    assert "13800000001 user0" in details and "13800000009 here" in details
+
+
+def test_a_number_that_comes_again_in_a_later_run_ends_the_earlier_login(move):
+    first, second = user(unid="u1", username="a", phone="13800000001"), user(unid="u2", username="b", phone=13800000001)
+    move({"users": [first]})
+    assert logins_by_message() == {"a": True}
+
+    move({"users": [first, second]})
+
+    assert logins_by_message() == {"a": False, "b": False}
+    User.objects.filter(username="a").update(is_phone_bound=True)  # by root, who has read the report
+    move({"users": [first, second]})
+    assert logins_by_message() == {"a": True, "b": False}

@@ -118,9 +118,7 @@ def _keep(request: HttpRequest) -> TextMessage:
         raise SmsRefused("isv.MOBILE_NUMBER_ILLEGAL", f"{phone[:20]}invalid mobile number")
     if request.GET.get("SignName") != known["SMS_SIGN_NAME"]:
         raise SmsRefused("isv.SMS_SIGNATURE_ILLEGAL", "该账号下找不到对应签名")
-    if request.GET.get("TemplateCode") != known["SMS_TEMPLATE_CODE"]:
-        raise SmsRefused("isv.SMS_TEMPLATE_ILLEGAL", "该账号下找不到对应模板")
-    code = _template_code(request.GET.get("TemplateParam", ""))
+    text, code = _text(request, known)
     now = timezone.now()
     today = now.astimezone(SHANGHAI).replace(hour=0, minute=0, second=0, microsecond=0)
     if (
@@ -128,8 +126,24 @@ def _keep(request: HttpRequest) -> TextMessage:
         or TextMessage.objects.filter(phone=phone, at__gte=today).count() >= DAILY_LIMIT
     ):
         raise SmsRefused("isv.BUSINESS_LIMIT_CONTROL", "触发天级流控Permits:10")
-    text = f"【{known['SMS_SIGN_NAME']}】您的验证码是{code},60分钟内有效,请勿告诉他人。"
-    return TextMessage.objects.create(phone=phone, code=code, text=text, at=now)
+    return TextMessage.objects.create(
+        phone=phone,
+        code=code,
+        text=f"【{known['SMS_SIGN_NAME']}】{text}",
+        at=now,
+        out_id=request.GET.get("OutId", "")[:64],
+    )
+
+
+def _text(request: HttpRequest, known: dict[str, str]) -> tuple[str, str]:
+    """Return the text of a message, and the code in it or ""."""
+    template = request.GET.get("TemplateCode")
+    if template == known["SMS_NOTICE_TEMPLATE_CODE"]:
+        return "您账号的手机号已更换。如果不是您本人操作,请马上联系管理员。", ""
+    if template != known["SMS_TEMPLATE_CODE"]:
+        raise SmsRefused("isv.SMS_TEMPLATE_ILLEGAL", "该账号下找不到对应模板")
+    code = _template_code(request.GET.get("TemplateParam", ""))
+    return f"您的验证码是{code},60分钟内有效,请勿告诉他人。", code
 
 
 def _template_code(text: str) -> str:

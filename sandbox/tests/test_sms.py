@@ -9,6 +9,7 @@ from urllib.parse import quote, urlencode
 import pytest
 from django.utils import timezone
 
+from accounts.sms import caller_tag
 from sandbox.models import TextMessage
 
 pytestmark = pytest.mark.django_db
@@ -110,3 +111,20 @@ def test_the_phone_shows_the_newest_first_and_one_number_alone(client):
     assert [row["code"] for row in client.get("/sandbox/sms/messages/?phone=13800000001").json()] == ["00001"]
     assert client.get("/sandbox/sms/messages/?phone=%00").json() == []
     assert "第1条" in client.get("/sandbox/sms/").content.decode()
+
+
+def test_another_machine_sees_the_messages_it_asked_for_and_no_others(client, office):
+    for n, ip in enumerate(["192.0.2.1", "192.0.2.2"]):
+        tag = caller_tag(ip)
+        TextMessage.objects.create(phone="13800000001", code=f"0000{n}", text=f"第{n}条", at=timezone.now(), out_id=tag)
+
+    def codes(browser, **origin):
+        rows = browser.get("/sandbox/sms/messages/", **origin).json()
+        page = browser.get("/sandbox/sms/?phone=13800000001", **origin).content.decode()
+        assert all(row["text"] in page for row in rows) and page.count("条<") == len(rows)
+        return [row["code"] for row in rows]
+
+    assert codes(client) == codes(office, REMOTE_ADDR="192.0.2.9") == ["00001", "00000"]
+    assert codes(client, REMOTE_ADDR="192.0.2.1") == ["00000"]
+    assert codes(client, REMOTE_ADDR="192.0.2.9") == []
+    assert codes(client, HTTP_X_FORWARDED_FOR="192.0.2.1") == []  # the header alone is nobody's address

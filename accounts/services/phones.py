@@ -1,0 +1,122 @@
+"""Phone numbers of users: which of them log in by text message, and what it takes to set one.
+
+A number logs in (``User.is_phone_bound``) only if root set it, if it came alone with the old data, or if it was proved
+by the old password and a code sent to it. Another number is kept and shown. Two users may have the same number, but
+only one of them logs in with it: a constraint of the database holds it.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import structlog
+from django.conf import settings
+from django.db import IntegrityError, transaction
+
+from accounts.errors import PhoneNeedsPassword, PhoneTaken, PhoneTriesExceeded, SmsCodeWrong, SmsNotSent
+from accounts.models import User
+from accounts.services.sms_codes import sms_code_phone, sms_code_spend
+from accounts.sms import sms_notice_send
+from core.cache import ratelimit
+from core.db.after_commit import task_send
+from permissions.models import Role
+
+log = structlog.get_logger("accounts.sms")
+
+MOBILE = re.compile(r"1[0-9]{10}")  # a mainland number; no other one gets messages
+TAKEN_CONSTRAINT = "user_one_per_login_phone"
+# New numbers of one account: (from where, how many, in how many seconds). The answer tells whether a number is a login.
+PER_ADDRESS, PER_ACCOUNT = (10, 3600), (60, 24 * 3600)
+
+
+@dataclass(frozen=True)
+class PhoneProof:
+    """The code of a message that was sent to the new number; ``code`` is empty without one."""
+
+    key: str
+    code: str
+
+
+def can_login(phone: str, role: Role) -> bool:
+    """Tell whether a number that root sets, or that was proved, logs in. Root's own role never logs in by message."""
+    return bool(MOBILE.fullmatch(phone)) and not role.is_root
+
+
+def phone_refuse_taken(phone: str, *, user_pk: int | None = None) -> None:
+    """Refuse a number that another user logs in with.
+
+    :raises PhoneTaken: somebody else does.
+    """
+    logins = User.objects.filter(phone=phone, is_phone_bound=True)
+    if (logins.exclude(pk=user_pk) if user_pk else logins).exists():
+        raise PhoneTaken
+
+
+def phone_login_grant(*, user_pk: int) -> bool:
+    """Make the number of a user a login; return False if another user's login was faster."""
+    try:
+        with transaction.atomic():
+            User.objects.filter(pk=user_pk).update(is_phone_bound=True)
+    except IntegrityError:
+        return False
+    return True
+
+
+def phone_tries_count(*, user_pk: int, network: str) -> None:
+    """Count that a user tries another number.
+
+    :raises PhoneTriesExceeded: too many lately.
+    """
+    for key, (limit, window_s) in ((f"phone:{user_pk}:{network}", PER_ADDRESS), (f"phone:{user_pk}", PER_ACCOUNT)):
+        if wait_s := ratelimit.hit(key, limit=limit, window_s=window_s):
+            raise PhoneTriesExceeded(wait_s)
+
+
+def phone_prove(phone: str, proof: PhoneProof, *, now: datetime) -> None:
+    """Check that the caller reads the messages of ``phone``, and use the code up.
+
+    :raises SmsCodeWrong: also for the right code of another number.
+    :raises SmsCodeNotAsked, SmsCodeIncomplete: see ``sms_code_spend``.
+    """
+    if sms_code_phone(proof.key) != phone:
+        raise SmsCodeWrong
+    sms_code_spend(key=proof.key, code=proof.code, now=now)
+
+
+def own_phone_changes(
+    user: User, phone: str, *, proof: PhoneProof, knows_password: Callable[[], bool], network: str, now: datetime
+) -> dict[str, Any]:
+    """Return the fields that change when a user sets the own number.
+
+    :param knows_password: whether the right old password came along; called only if it matters.
+    :raises PhoneNeedsPassword: the old password is missing or wrong, and the number is a login or is to become one.
+    :raises PhoneTaken, PhoneTriesExceeded: see above.
+    """
+    if phone == user.phone and (user.is_phone_bound or not proof.code):
+        return {}
+    phone_tries_count(user_pk=user.pk, network=network)
+    if (user.is_phone_bound or proof.code) and not knows_password():
+        raise PhoneNeedsPassword
+    phone_refuse_taken(phone, user_pk=user.pk)
+    if proof.code:
+        phone_prove(phone, proof, now=now)
+    return {"phone": phone, "is_phone_bound": bool(proof.code) and can_login(phone, user.role)}
+
+
+def phone_replaced_tell(user: User, *, phone: str, was_login: bool, network: str = "") -> None:
+    """Tell the number with which ``user`` logged in until now that another one took its place. Best effort."""
+    if was_login and phone != user.phone:
+        task_send("accounts.tell_replaced_phone", phone, network, expires_s=3600)
+
+
+def phone_notice_send(*, phone: str, network: str) -> None:
+    """Send to ``phone`` that it is no longer the number of its account. A failure is logged, and nobody tries again."""
+    if not settings.SMS_NOTICE_TEMPLATE_CODE:
+        log.warning("a replaced phone number is not told: SMS_NOTICE_TEMPLATE_CODE is not set")
+        return
+    try:
+        sms_notice_send(phone=phone, network=network)
+    except SmsNotSent:
+        log.warning("a replaced phone number is not told: the message was not sent")

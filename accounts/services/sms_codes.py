@@ -1,0 +1,192 @@
+"""Send codes in text messages, and check them.
+
+A right code proves that its sender reads the messages of one number. It logs in (``sms_login``), or makes the number a
+login (``phones``). What limits guessing is the number of messages: a code ends after ``MAX_TRIES`` wrong tries, and the
+messages to a number and from an address are limited. So no count over the whole site ever refuses a right code.
+
+Messages cost money. The first ones to a number and from an address need no captcha, because older clients send none.
+``SMS_DAILY_BUDGET`` limits the messages of a day; its last fifth is kept for people who solve a captcha.
+"""
+
+import hashlib
+import secrets
+from datetime import datetime, timedelta
+
+import structlog
+from django.conf import settings
+
+from accounts.captcha import NO_ANSWER, CaptchaAnswer
+from accounts.errors import CaptchaWrong, SmsCodeIncomplete, SmsCodeNotAsked, SmsCodeWrong, SmsNotSent
+from accounts.sms import sms_room, sms_send
+from core.cache import ratelimit
+from core.cache.valkey import client
+from core.ids import random_text
+from core.times import local
+
+log = structlog.get_logger("accounts.sms")
+
+DIGITS = 5
+LIFETIME = timedelta(minutes=60)
+KEY_LENGTH = 32
+MAX_TRIES = 5
+_REMEMBERED = timedelta(hours=24)  # until then an expired code gets another error than one that was never sent
+
+MINUTE, HOUR, DAY = 60, 3600, 24 * 3600
+# Messages: (name of the limit, how many, in how many seconds). 40 trainees behind one address may log in twice an hour.
+PER_NUMBER = (("minute", 1, MINUTE), ("day", 10, DAY))
+PER_ADDRESS = (("hour", 80, HOUR), ("day", 400, DAY))
+# So many of them without a captcha, of the day's to a number and of the hour's from an address.
+FREE_PER_NUMBER, FREE_PER_ADDRESS = 3, 40
+
+# Compare a code and count the attempt. Two attempts may come at once: in one atomic script each of them is counted, and
+# only one can use up the code. ARGV: code, most tries, now (seconds). Returns 'none' (nothing was sent), 'right', or
+# 'wrong', which also means expired, used, or too many wrong attempts.
+_TRY = """
+local kept = redis.call('HMGET', KEYS[1], 'code', 'tries', 'ends')
+if not kept[1] then return 'none' end
+if kept[1] == '' or tonumber(kept[2]) >= tonumber(ARGV[2]) or tonumber(kept[3]) <= tonumber(ARGV[3]) then
+  return 'wrong'
+end
+if kept[1] == ARGV[1] then
+  redis.call('HSET', KEYS[1], 'code', '')
+  return 'right'
+end
+redis.call('HINCRBY', KEYS[1], 'tries', 1)
+return 'wrong'
+"""
+
+
+def sms_code_send(*, phone: str, network: str, captcha: CaptchaAnswer = NO_ANSWER, now: datetime) -> str:
+    """Send a new code to ``phone`` (11 digits); return the key that the client must send back together with the code.
+
+    :param network: the caller's address as limits count it.
+    :raises SmsNotSent: too many lately, a captcha is needed, or the provider does not send it; ``msg`` says which.
+    :raises CaptchaWrong: a captcha is needed, and this one is wrong.
+    """
+    with sms_room():
+        _require_captcha(phone, network, captcha, now)
+        _refuse_if_too_many(phone, network)
+        code = "".join(secrets.choice("0123456789") for _ in range(DIGITS))
+        key = random_text(KEY_LENGTH)
+        kept = {"code": code, "phone": phone, "tries": 0, "ends": (now + LIFETIME).timestamp()}
+        budget_take(now)
+        with client().pipeline() as pipeline:
+            pipeline.hset(_stored(key), mapping=kept)
+            pipeline.expire(_stored(key), _REMEMBERED)
+            pipeline.execute()
+        try:
+            sms_send(phone=phone, code=code, network=network)
+        except SmsNotSent:
+            client().delete(_stored(key))
+            budget_give_back(now)
+            raise
+    return key
+
+
+def sms_code_phone(key: str) -> str:
+    """Return the phone number to which a code was sent for ``key``.
+
+    :raises SmsCodeNotAsked: nothing was sent for ``key`` within a day.
+    """
+    if len(key) != KEY_LENGTH or not key.isascii() or not key.isalnum():
+        raise SmsCodeNotAsked
+    phone = (client().hget(_stored(key), "phone") or b"").decode()
+    if not phone:
+        raise SmsCodeNotAsked
+    return phone
+
+
+def sms_code_spend(*, key: str, code: str, now: datetime) -> None:
+    """Check the code that was sent for ``key``, and use it up if it is right.
+
+    :raises SmsCodeIncomplete: fewer than 5 characters.
+    :raises SmsCodeNotAsked: nothing was sent for ``key``.
+    :raises SmsCodeWrong: the code is wrong, expired, used, or was tried too often.
+    """
+    if len(code) < DIGITS:
+        raise SmsCodeIncomplete
+    outcome = client().eval(_TRY, 1, _stored(key), code, MAX_TRIES, now.timestamp())
+    if outcome == b"none":
+        raise SmsCodeNotAsked
+    if outcome != b"right":
+        raise SmsCodeWrong
+
+
+# --- Limits ----------------------------------------------------------------------------------------
+
+
+def _require_captcha(phone: str, network: str, captcha: CaptchaAnswer, now: datetime) -> None:
+    many = ratelimit.wait(_number_key("day", phone), limit=FREE_PER_NUMBER)
+    many = many or ratelimit.wait(_address_key("hour", network), limit=FREE_PER_ADDRESS)
+    if not many and budget_used(now) < budget_near():
+        return
+    if not captcha.is_given():
+        raise SmsNotSent("请先输入图形验证码")
+    if not captcha.is_right():
+        raise CaptchaWrong
+
+
+def _refuse_if_too_many(phone: str, network: str) -> None:
+    limits = [
+        *((_number_key(name, phone), limit, window_s) for name, limit, window_s in PER_NUMBER),
+        *((_address_key(name, network), limit, window_s) for name, limit, window_s in PER_ADDRESS),
+    ]
+    # The number's limit comes first: a request that it refuses must not use up the limits of the address.
+    for name, limit, window_s in limits:
+        if wait_s := ratelimit.hit(name, limit=limit, window_s=window_s):
+            raise SmsNotSent(f"短信发送过于频繁,请{_in_words(wait_s)}后再试")
+
+
+def budget_near() -> int:
+    """Return after how many messages of a day each further one needs a captcha, and the engineer is warned."""
+    return int(settings.SMS_DAILY_BUDGET) * 4 // 5
+
+
+def budget_used(now: datetime) -> int:
+    """Return how many messages went out today (Asia/Shanghai)."""
+    return int(client().get(_budget_key(now)) or 0)
+
+
+def budget_take(now: datetime) -> None:
+    """Count a message of today's budget.
+
+    :raises SmsNotSent: it is used up.
+    """
+    with client().pipeline() as pipeline:
+        pipeline.incr(_budget_key(now))
+        pipeline.expire(_budget_key(now), timedelta(days=2))
+        used = pipeline.execute()[0]
+    if used == budget_near() + 1:
+        log.warning("four fifths of the day's text messages are used", used=used, budget=settings.SMS_DAILY_BUDGET)
+    if used > settings.SMS_DAILY_BUDGET:
+        budget_give_back(now)
+        log.error("the day's text messages are used up", budget=settings.SMS_DAILY_BUDGET)
+        raise SmsNotSent("今天的短信已经发完,请明天再试,或用密码登入")
+
+
+def budget_give_back(now: datetime) -> None:
+    """Take back ``budget_take``, for a message that was not sent."""
+    client().decr(_budget_key(now))
+
+
+def _budget_key(now: datetime) -> str:
+    return f"spms:sms:budget:{local(now):%Y%m%d}"
+
+
+def _number_key(name: str, phone: str) -> str:
+    # A digest keeps the phone numbers out of Valkey.
+    return f"sms:number:{name}:{hashlib.sha256(phone.encode()).hexdigest()[:32]}"
+
+
+def _address_key(name: str, network: str) -> str:
+    return f"sms:address:{name}:{network}"
+
+
+def _in_words(seconds: int) -> str:
+    if seconds <= 2 * MINUTE:
+        return f"{seconds}秒"
+    return f"{-(-seconds // MINUTE)}分钟" if seconds <= 2 * HOUR else f"{-(-seconds // HOUR)}小时"
+
+
+def _stored(key: str) -> str:
+    return f"spms:sms:{key}"

@@ -1,0 +1,237 @@
+"""Whose login a phone number is: what a token alone does to it, what the password and a code do, and what root does."""
+
+import threading
+from contextlib import contextmanager, nullcontext
+from functools import partial
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+
+from accounts.errors import PhoneTaken
+from accounts.models import User
+from accounts.services import phones, sms_codes
+from accounts.services.phones import PhoneProof
+from accounts.services.users import user_register, user_update
+from tests.kit import at_once, said
+
+pytestmark = pytest.mark.django_db
+OLD, NEW = "13800000001", "13900000002"
+UPDATED = (200, True, "更新成功")
+TAKEN = (10066, False, "手机号已经被绑定")
+NEEDS_PASSWORD = (10066, False, "修改手机号需要原来的密码")
+WRONG_CODE = (10026, False, "验证码不正确")
+PASSWORD = "a-password"
+
+
+@pytest.fixture
+def messages(monkeypatch):
+    """The codes that went out, by number."""
+    sent: dict[str, str] = {}
+    monkeypatch.setattr(sms_codes, "FREE_PER_NUMBER", 99)
+    monkeypatch.setattr(sms_codes, "PER_NUMBER", (("minute", 9, 60), ("day", 99, 86400)))
+    monkeypatch.setattr(sms_codes, "sms_send", lambda phone, code, network: sent.update({phone: code}))
+    return sent
+
+
+@pytest.fixture
+def notices(monkeypatch):
+    """The numbers that were told of a change."""
+    told: list[str] = []
+    monkeypatch.setattr(phones, "task_send", lambda name, phone, network, **_: told.append(phone))
+    return told
+
+
+@pytest.fixture
+def li(person):
+    return person("li", phone=OLD, is_phone_bound=True)
+
+
+@pytest.fixture
+def wang(person):
+    return person("wang")
+
+
+def ask(client, number):
+    return client.post("/sms/send", {"phoneNumber": number}).json()["key"]
+
+
+def change(client, phone=None, whom=None, **fields):
+    phone = {} if phone is None else {"phone": phone}
+    return said(client.post("/users/updateUser", {"unid": (whom or client).user.unid} | phone | fields))
+
+
+def stored(client):
+    client.user.refresh_from_db()
+    return client.user.phone, client.user.is_phone_bound
+
+
+@contextmanager
+def without_constraint():
+    [constraint] = [one for one in User._meta.constraints if one.name == phones.TAKEN_CONSTRAINT]
+    with connection.schema_editor() as editor:
+        editor.remove_constraint(User, constraint)
+    try:
+        yield
+    finally:
+        User.objects.update(is_phone_bound=False)
+        with connection.schema_editor() as editor:
+            editor.add_constraint(User, constraint)
+
+
+def user_of_message(api, messages, number):
+    key = ask(api, number)
+    return api.post("/users/login?type=sms", {"code": messages[number], "key": key}).json().get("userInfo", {})
+
+
+class TestWithTheTokenAlone:
+    def test_a_number_is_kept_and_shown_and_logs_nobody_in(self, wang, api, messages):
+        assert change(wang, NEW) == UPDATED
+
+        assert stored(wang) == (NEW, False)
+        assert user_of_message(api, messages, NEW) == {}
+
+    def test_a_number_that_is_a_login_stays(self, li, notices):
+        assert change(li, NEW, city="南京") == NEEDS_PASSWORD
+
+        assert (*stored(li), li.user.city) == (OLD, True, "")
+        assert notices == []
+
+    def test_nobody_squats_on_a_number(self, wang, person, api, messages, roles):
+        change(wang, NEW)
+
+        user_register(username="zhao", password=PASSWORD, nickname="赵", phone=NEW)
+
+        assert user_of_message(api, messages, NEW)["username"] == "zhao"
+        assert change(wang, NEW, oldPassword=PASSWORD, code="12345", key=ask(wang, "13700000000")) == TAKEN
+
+    def test_a_login_of_another_is_told_a_few_times_an_hour(self, wang, li):
+        answers = [change(wang, OLD if n % 2 else f"1390000000{n}") for n in range(10)]
+
+        assert answers == [UPDATED, TAKEN] * 5
+        refused = wang.post("/users/updateUser", {"unid": wang.user.unid, "phone": NEW})
+        assert (refused.status_code, 0 < int(refused["Retry-After"]) <= 3600) == (429, True)
+
+    def test_the_number_that_is_there_counts_as_no_try(self, li):
+        for _ in range(12):
+            assert change(li, OLD, city="南京") == UPDATED
+        assert stored(li) == (OLD, True)
+
+
+class TestWithPasswordAndCode:
+    def prove(self, client, messages, number, **fields):
+        key = ask(client, number)
+        return change(client, number, **{"oldPassword": PASSWORD, "key": key, "code": messages[number]} | fields)
+
+    def test_a_number_becomes_the_login_and_the_old_one_is_told(self, li, api, messages, notices):
+        assert self.prove(li, messages, NEW) == UPDATED
+
+        assert user_of_message(api, messages, NEW)["username"] == "li"
+        assert user_of_message(api, messages, OLD) == {}
+        assert notices == [OLD]
+
+    def test_the_cookie_stands_for_the_key(self, wang, messages):
+        ask(wang, NEW)
+
+        assert change(wang, NEW, oldPassword=PASSWORD, code=messages[NEW]) == UPDATED
+        assert stored(wang) == (NEW, True)
+
+    def test_a_number_that_is_shown_already_can_be_proved_later(self, wang, messages, notices):
+        change(wang, NEW)
+
+        assert self.prove(wang, messages, NEW) == UPDATED
+        assert (stored(wang), notices) == ((NEW, True), [])
+
+    @pytest.mark.parametrize(
+        ("fields", "answer"),
+        [
+            ({"oldPassword": ""}, NEEDS_PASSWORD),
+            ({"oldPassword": "wrong"}, NEEDS_PASSWORD),
+            ({"code": "1234"}, (10025, False, "请传入5位验证码")),
+            ({"code": "00000x"}, WRONG_CODE),
+            ({"key": "x" * 32}, (10027, False, "先点击发送验证码")),
+        ],
+    )
+    def test_without_either_nothing_changes_and_the_code_still_works(self, li, messages, notices, fields, answer):
+        assert self.prove(li, messages, NEW, city="南京", **fields) == answer
+        assert (*stored(li), li.user.city, notices) == (OLD, True, "", [])
+
+        assert change(li, NEW, oldPassword=PASSWORD, code=messages[NEW]) == UPDATED
+
+    def test_a_code_for_another_number_proves_nothing(self, li, messages):
+        key = ask(li, "13700000000")
+
+        assert change(li, NEW, oldPassword=PASSWORD, key=key, code=messages["13700000000"]) == WRONG_CODE
+        assert stored(li) == (OLD, True)
+
+    def test_a_code_works_once(self, wang, messages):
+        key = ask(wang, NEW)
+        assert change(wang, NEW, oldPassword=PASSWORD, key=key, code=messages[NEW]) == UPDATED
+        assert change(wang, OLD, oldPassword=PASSWORD) == UPDATED
+
+        assert change(wang, NEW, oldPassword=PASSWORD, key=key, code=messages[NEW]) == WRONG_CODE
+
+    def test_the_number_of_another_login_is_refused(self, wang, li, messages):
+        assert self.prove(wang, messages, OLD) == TAKEN
+        assert stored(wang) == ("", False)
+
+    def test_guessing_the_password_with_a_stolen_token_has_to_wait(self, li, monkeypatch):
+        monkeypatch.setattr("accounts.services.login_limits.PAIR_LIMIT", 2)
+        for n in range(2):
+            assert change(li, NEW, oldPassword=f"guess{n}") == NEEDS_PASSWORD
+
+        assert change(li, NEW, oldPassword=PASSWORD)[0] == 429
+
+    def test_a_login_can_be_replaced_by_a_number_that_is_none(self, li, notices):
+        assert change(li, NEW, oldPassword=PASSWORD) == UPDATED
+        assert (stored(li), notices) == ((NEW, False), [OLD])
+
+    def test_root_proves_a_number_and_still_never_logs_in_by_message(self, root, api, messages):
+        self.prove(root, messages, NEW)
+
+        assert stored(root) == (NEW, False)
+        assert user_of_message(api, messages, NEW) == {}
+
+    @pytest.mark.django_db(transaction=True)
+    @pytest.mark.parametrize(("is_constrained", "bound"), [(True, 1), (False, 4)])
+    def test_of_four_who_prove_one_number_at_once_one_gets_it(
+        self, person, messages, monkeypatch, is_constrained, bound
+    ):
+        people = [person(f"user{n}") for n in range(4)]
+        proofs = [PhoneProof(ask(one, NEW), messages[NEW]) for one in people]
+        have_looked = threading.Barrier(4)  # each has seen that nobody has the number before one of them takes it
+        monkeypatch.setattr(phones, "phone_prove", lambda *args, **options: have_looked.wait(30))
+
+        def bind(user_pk, proof):
+            texts = {"old_password": PASSWORD, "new_password": "", "ip": "10.0.0.1"}
+            changes = {"phone": NEW}
+            user_update(user_pk=user_pk, by_root=False, changes=changes, proof=proof, now=timezone.now(), **texts)
+
+        with nullcontext() if is_constrained else without_constraint():
+            works = [partial(bind, one.user.pk, proof) for one, proof in zip(people, proofs, strict=True)]
+            results = at_once(works, refusals=(PhoneTaken,))
+
+            assert User.objects.filter(phone=NEW, is_phone_bound=True).count() == bound
+            assert [isinstance(result, PhoneTaken) for result in results].count(True) == 4 - bound
+
+
+class TestByRoot:
+    def test_a_number_is_a_login_at_once_and_unique(self, root, li, wang, api, messages, notices):
+        assert change(root, NEW, whom=li) == UPDATED
+
+        assert user_of_message(api, messages, NEW)["username"] == "li"
+        assert notices == [OLD]
+        assert change(root, NEW, whom=wang) == TAKEN
+        new = {"username": "zhao", "password": PASSWORD, "nickname": "赵", "phone": NEW}
+        assert said(root.post("/users/register", new)) == TAKEN
+        assert not User.objects.filter(username="zhao").exists()
+
+    def test_what_gets_no_messages_may_be_shared(self, root, li, wang):
+        assert change(root, "025-83210000", whom=li) == change(root, "025-83210000", whom=wang) == UPDATED
+        assert (stored(li), stored(wang)) == (("025-83210000", False), ("025-83210000", False))
+
+    def test_roots_own_number_is_none(self, root, api, messages):
+        assert change(root, NEW) == UPDATED
+
+        assert stored(root) == (NEW, False)
+        assert user_of_message(api, messages, NEW) == {}
