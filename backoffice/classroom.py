@@ -2,6 +2,7 @@
 
 import base64
 import csv
+from collections.abc import Callable
 from io import StringIO
 from typing import Any
 
@@ -30,7 +31,6 @@ from accounts.services.class_accounts import (
     class_list,
     names_read,
 )
-from accounts.services.demo_data import demo_reset
 from core import times
 from core.admin.password import require_password
 from core.api.request import absolute_url
@@ -41,6 +41,7 @@ from students.selectors import class_list as student_classes
 from students.selectors import class_students
 
 MAX_FILE_BYTES = 100_000
+_demo_reset: Callable[..., list[str]]
 
 
 class ClassForm(forms.Form):
@@ -159,7 +160,7 @@ def _do(request: HttpRequest, what: str, class_name: str) -> HttpResponse:
         count = class_accounts_delete(class_name=class_name)
         messages.success(request, f"{class_name}：已删除 {count} 个账号")
     else:
-        messages.success(request, ";".join(demo_reset()))
+        messages.success(request, "；".join(_demo_reset(clears_shop=what == "demo_shop")))
     return HttpResponseRedirect(request.path)
 
 
@@ -170,7 +171,20 @@ ASKS = {
         "恢复演示账号和演示数据",
         "演示账号（lbw、zhuguan、yuangong）的密码和资料、演示学员和演示商品恢复原样；其他人的数据不变。",
     ),
+    "demo_shop": (
+        "恢复演示数据，并清理商城",
+        "与“恢复原样”相同，另外下架所有其他商品和类目，不论是谁添加的；已有的订单保留。",
+    ),
 }
+
+
+def register_demo_reset(reset: Callable[..., list[str]]) -> None:
+    """Take the function that the buttons call. ``demo`` calls this when it starts, because it stands above us.
+
+    :param reset: puts the demo data back and returns what it did; ``clears_shop`` says what of the shop goes.
+    """
+    global _demo_reset
+    _demo_reset = reset
 
 
 def slips_page(request: HttpRequest, class_name: str, slips: list[Slip]) -> HttpResponse:

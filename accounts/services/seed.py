@@ -7,7 +7,6 @@ from django.conf import settings
 from django.contrib.auth.hashers import make_password
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ImproperlyConfigured, ValidationError
-from django.db import transaction
 
 from accounts.demo_users import DEMO_USERS
 from accounts.models import User
@@ -49,27 +48,6 @@ def accounts_seed() -> list[SeededAccount]:
                 )
             )
     return accounts
-
-
-@transaction.atomic
-def demo_accounts_reset() -> int:
-    """Set the demo accounts back to their initial state and end their tokens; return how many there are.
-
-    :raises ImproperlyConfigured: demo data is off.
-    """
-    if not settings.DEMO_DATA:
-        raise ImproperlyConfigured("DEMO_DATA is off: there are no demo accounts.")
-    roles = {role.roleid: role for role in Role.objects.all()}
-    for demo in DEMO_USERS:
-        user = User.objects.select_for_update(no_key=True).filter(username=demo.username).first()
-        user = user or User(username=demo.username)
-        for name in ("phone", "headimgurl", "sex", "city", "province", "country"):
-            setattr(user, name, "")
-        user.nickname, user.role, user.is_staff, user.is_active = demo.nickname, roles[demo.roleid], demo.is_staff, True
-        user.vip_level, user.vip_expires_at, user.is_phone_bound = 0, None, False
-        user.set_password(demo.password)
-        user.save()
-    return len(DEMO_USERS)
 
 
 def _shut_out_demo_users() -> None:

@@ -152,7 +152,12 @@ def test_puts_the_demo_back_and_leaves_the_rest(office, api):
     assert Student.objects.filter(name="我的学员").exists()
     assert list(Product.objects.filter(name="折叠自行车").values_list("stock", "price")) == [(100, 899.5)]
     mine.refresh_from_db()
-    assert mine.stock == 3
+    assert (mine.stock, mine.removed_at) == (3, None)
+
+    office.post(PAGE, {"do": "demo_shop", "sure": "1"})
+
+    mine.refresh_from_db()
+    assert mine.removed_at and Product.objects.get(name="折叠自行车").removed_at is None
 
 
 def test_is_roots_alone(person):

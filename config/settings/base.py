@@ -122,6 +122,7 @@ INSTALLED_APPS = [
     "shop",
     "backoffice",
     "moving",
+    "demo",
 ]
 if SANDBOX:
     INSTALLED_APPS.append("sandbox")

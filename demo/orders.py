@@ -1,6 +1,6 @@
 """Demo orders of the last month in every state that lasts, with their money, their log and who dealt with them.
 
-Their numbers end with ``demo`` and nine digits. They exist only where the sandbox plays WeChat Pay: ``sandbox.demo``
+Their numbers end with ``demo`` and nine digits. They exist only where the sandbox plays WeChat Pay: ``demo.trades``
 writes the same payments and refunds into its books, so asking about them and comparing bills find no difference.
 No order waits for its payment, because such an order lasts 2 minutes.
 """
@@ -22,6 +22,8 @@ from accounts.models import User
 from core.ids import time17
 from core.money import fen_text
 from core.times import SHANGHAI, local
+from demo.products import PRODUCT_IDS, PRODUCTS
+from demo.products import VIP_CATEGORY as VIP
 from payments.models import BillRun, Difference, Payment, PaymentLog, PaymentStatus, Refund, RefundStatus
 from shop.actions import OrderAction
 from shop.models import Order, OrderLine, OrderLog, Product
@@ -32,20 +34,7 @@ from shop.states import FACES, Event, OrderStatus, ShippingStatus, State
 NUMBER = r"^\d{17}demo\d{9}$"
 COUNT, DAYS, TODAY = 150, 30, 8  # orders, days, and how many of the orders are of the last hours
 STAFF, MARK = "lbw", "demo"
-BUYERS = [
-    "谭鹏",
-    "王欣怡",
-    "李子轩",
-    "张雨桐",
-    "刘浩然",
-    "陈思远",
-    "杨佳琪",
-    "赵梓涵",
-    "黄俊杰",
-    "周晓彤",
-    "吴志强",
-    "徐婷婷",
-]
+BUYERS = ["谭鹏", "王欣怡", "李子轩", "张雨桐", "刘浩然", "陈思远", "杨佳琪", "赵梓涵", "黄俊杰", "徐婷婷"]
 STREETS = [
     "重庆市渝中区解放碑步行街",
     "南京市玄武区中山路",
@@ -105,20 +94,18 @@ class _Made:
         return next(log.at for log in self.logs if log.event == event)
 
 
-def orders_seed(*, now: datetime) -> int:
-    """Make the demo orders, unless there is any order; return how many."""
-    if not settings.SANDBOX or Order.objects.exists():
-        return 0
-    return _write(now)
+def orders_seed(*, now: datetime) -> str:
+    """Make the demo orders, unless there is any order."""
+    return "已有订单，保持不变" if Order.objects.exists() else f"新增演示订单 {_write(now)} 张"
 
 
-def orders_reset(*, now: datetime) -> int:
-    """Put the demo orders back as they were, with their payments and refunds; return how many."""
+def orders_reset(*, now: datetime) -> str:
+    """Put the demo orders back as they were, with their payments and refunds."""
     LogEntry.objects.filter(cid=MARK, content_type__app_label__in=["shop", "payments"]).delete()
     Difference.objects.filter(out_trade_no__regex=NUMBER).delete()
     _delete(Payment.objects.filter(out_trade_no__regex=NUMBER))
     _delete(Order.objects.filter(order_id__regex=NUMBER))
-    return _write(now) if settings.SANDBOX else 0
+    return f"恢复订单 {_write(now)} 张"
 
 
 def _delete(rows: QuerySet[Any]) -> None:
@@ -136,9 +123,8 @@ def _delete(rows: QuerySet[Any]) -> None:
 
 def _write(now: datetime) -> int:
     random = Random(COUNT)  # noqa: S311  (always the same orders)
-    products = list(
-        Product.objects.filter(creator=STAFF, removed_at=None).exclude(category__name="vip充值").order_by("pk")
-    )
+    goods = [product_id for product, product_id in zip(PRODUCTS, PRODUCT_IDS, strict=True) if product.category != VIP]
+    products = list(Product.objects.filter(product_id__in=goods).order_by("pk"))
     if not products:
         return 0
     made = [_make(number, state, at, products, random, now) for number, (state, at) in enumerate(_plan(random, now), 1)]

@@ -1,13 +1,11 @@
-"""A month of logins of the demo accounts, refused ones too. Only with DEMO_DATA on."""
+"""The demo accounts as they were at first, and a month of their logins, refused ones too."""
 
 from datetime import datetime, timedelta
 from random import Random
 
-from django.conf import settings
-from django.utils import timezone
-
 from accounts.demo_users import DEMO_USERS
 from accounts.models import LoginAttempt, LoginLog, LoginMethod, User
+from permissions.models import Role
 
 NETWORK = "192.0.2."  # reserved for documentation, so no real login comes from it
 DAYS = 30
@@ -19,20 +17,33 @@ DEVICES = [
 Outcome = LoginAttempt.Outcome
 
 
-def seed() -> str:
-    """Make the logins, unless somebody has logged in before."""
-    if not settings.DEMO_DATA:
-        return "未开启演示数据"
+def logins_seed(*, now: datetime) -> str:
+    """Make the logins, unless there has been one."""
     if LoginLog.objects.exists() or LoginAttempt.objects.exists():
         return "已有登录记录，保持不变"
-    return f"新增登录记录 {_make(timezone.now())} 条"
+    return f"新增登录记录 {_make(now)} 条"
 
 
-def reset() -> str:
+def logins_reset(*, now: datetime) -> str:
     """Make the logins again; those of real people stay."""
     LoginLog.objects.filter(ip__startswith=NETWORK).delete()
     LoginAttempt.objects.filter(ip__startswith=NETWORK).delete()
-    return f"恢复登录记录 {_make(timezone.now())} 条"
+    return f"恢复登录记录 {_make(now)} 条"
+
+
+def accounts_reset() -> str:
+    """Set the demo accounts back to their initial state and end their tokens."""
+    roles = {role.roleid: role for role in Role.objects.all()}
+    for demo in DEMO_USERS:
+        user = User.objects.select_for_update(no_key=True).filter(username=demo.username).first()
+        user = user or User(username=demo.username)
+        for name in ("phone", "headimgurl", "sex", "city", "province", "country"):
+            setattr(user, name, "")
+        user.nickname, user.role, user.is_staff, user.is_active = demo.nickname, roles[demo.roleid], demo.is_staff, True
+        user.vip_level, user.vip_expires_at, user.is_phone_bound = 0, None, False
+        user.set_password(demo.password)
+        user.save()
+    return f"恢复 {len(DEMO_USERS)} 个"
 
 
 def _make(now: datetime) -> int:

@@ -4,30 +4,26 @@ It copies rows and shares no code with what it checks: amounts and states are wr
 """
 
 from django.conf import settings
-from django.utils import timezone
 
+from core import times
+from demo.orders import NUMBER
 from payments.models import Payment
 from payments.models import Refund as OurRefund
 from sandbox.models import Refund, RefundState, Trade, TradeState
 from sandbox.pay.trades import PAYER
 
-NUMBER = r"^\d{17}demo\d{9}$"
 _STATES = {"processing": RefundState.PROCESSING, "abnormal": RefundState.ABNORMAL, "success": RefundState.SUCCESS}
 
 
-def seed() -> str:
-    """Copy the demo payments that are not in the books yet."""
-    if not settings.DEMO_DATA:
-        return "未开启演示数据"
-    known = set(Trade.objects.filter(out_trade_no__regex=NUMBER).values_list("out_trade_no", flat=True))
-    payments = [one for one in Payment.objects.filter(out_trade_no__regex=NUMBER) if one.out_trade_no not in known]
-    return f"新增交易 {_copy(payments)} 笔" if payments else "交易已就绪"
+def trades_seed() -> str:
+    """Copy the demo payments, unless there is a copy of one."""
+    return "已有交易，保持不变" if Trade.objects.filter(out_trade_no__regex=NUMBER).exists() else trades_reset()
 
 
-def reset() -> str:
-    """Copy all demo payments again."""
+def trades_reset() -> str:
+    """Copy all demo payments, in place of the copies that are there."""
     Trade.objects.filter(out_trade_no__regex=NUMBER).delete()
-    return f"恢复交易 {_copy(list(Payment.objects.filter(out_trade_no__regex=NUMBER)))} 笔"
+    return f"写入交易 {_copy(list(Payment.objects.filter(out_trade_no__regex=NUMBER)))} 笔"
 
 
 def _copy(payments: list[Payment]) -> int:
@@ -52,7 +48,7 @@ def _copy(payments: list[Payment]) -> int:
             state=_STATES[refund.state], created_at=refund.created_at,
             # One that is under way arrives when we ask about it next.
             settles_at=refund.next_try_at or refund.created_at,
-            settled_at=None if refund.state == "processing" else refund.refunded_at or timezone.now(),
+            settled_at=None if refund.state == "processing" else refund.refunded_at or times.now(),
         )
         for refund in refunds
     )  # fmt: skip

@@ -4,8 +4,8 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from accounts.services.demo_data import demo_reset, demo_seed
 from accounts.services.seed import accounts_seed, root_password_file
+from demo.data import demo_reset, demo_seed
 
 
 class Command(BaseCommand):
@@ -17,10 +17,13 @@ class Command(BaseCommand):
             action="store_true",
             help="set demo accounts, their passwords and the demo data back to the initial state; nothing else",
         )
+        parser.add_argument(
+            "--clear-shop", action="store_true", help="with --reset: take all other products and categories off sale"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            lines = demo_reset() if options["reset"] else []
+            lines = demo_reset(clears_shop=options["clear_shop"]) if options["reset"] else []
             accounts = accounts_seed()
         except ImproperlyConfigured as error:
             raise CommandError(str(error)) from None

@@ -7,13 +7,13 @@ from django.db.models import Count, F, Q, Sum
 from django.utils import timezone
 
 from accounts.models import LoginLog
-from accounts.services.demo_data import demo_reset, demo_seed
 from accounts.services.seed import accounts_seed
+from demo.data import demo_reset, demo_seed
+from demo.orders import NUMBER
 from payments.models import BillRun, Difference, Payment, Refund, RefundStatus
 from payments.selectors import differences_open
 from payments.services.bills import bill_days_missing, bill_reconcile
 from sandbox.models import Trade
-from shop.demo_orders import NUMBER
 from shop.models import Order, OrderLine
 from shop.services.order_move import order_ship
 from shop.states import State

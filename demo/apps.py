@@ -1,0 +1,17 @@
+from django.apps import AppConfig
+
+
+class DemoConfig(AppConfig):
+    name = "demo"
+    verbose_name = "演示数据"
+
+    def ready(self) -> None:
+        from backoffice import classroom
+
+        classroom.register_demo_reset(_reset)
+
+
+def _reset(*, clears_shop: bool) -> list[str]:
+    from demo.data import demo_reset  # here, because it loads Pillow, and few processes ever call it
+
+    return demo_reset(clears_shop=clears_shop)

@@ -1,0 +1,186 @@
+"""Categories and products, so that a new trainee can order at once.
+
+They are known by their numbers, which ``/docs/`` uses and clients have in their source. A number is made from a time,
+so these times always give the same numbers. Those of release 1.0.0 had others, and are known by name.
+"""
+
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import datetime, timedelta
+from decimal import Decimal
+from io import BytesIO
+from itertools import count
+from typing import Any, NamedTuple
+
+from django.core.files.uploadedfile import SimpleUploadedFile
+from PIL import Image, ImageDraw
+
+from core.ids import time17
+from core.times import SHANGHAI
+from shop.errors import NothingChanged
+from shop.models import Category, Product
+from shop.models.catalogue import VIP_CATEGORY_ID
+from shop.services.categories import category_create, category_remove, vip_category_create
+from shop.services.products import product_create, product_remove, product_update
+from uploads.services import image_store
+
+ACTOR = "lbw"
+SIDE = 480
+Draw = Callable[[ImageDraw.ImageDraw, str], None]
+
+
+def _bicycle(draw: ImageDraw.ImageDraw, ink: str) -> None:
+    for x in (70, 270):
+        draw.ellipse((x, 230, x + 140, 370), outline=ink, width=12)
+    draw.line([(140, 300), (200, 190), (310, 190), (340, 300), (240, 300), (200, 190)], fill=ink, width=10)
+    draw.line([(240, 300), (310, 190), (300, 150), (350, 150)], fill=ink, width=10)
+    draw.line([(180, 165), (225, 165)], fill=ink, width=14)
+
+
+def _car(draw: ImageDraw.ImageDraw, ink: str) -> None:
+    draw.polygon([(130, 210), (180, 140), (310, 140), (360, 210)], outline=ink, width=12)
+    draw.rounded_rectangle((60, 205, 420, 310), 30, outline=ink, width=12)
+    for x in (110, 290):
+        draw.ellipse((x, 270, x + 80, 350), fill="white", outline=ink, width=12)
+
+
+def _lipstick(draw: ImageDraw.ImageDraw, ink: str) -> None:
+    draw.polygon([(205, 210), (205, 120), (275, 80), (275, 210)], fill=ink)
+    draw.rectangle((190, 210, 290, 270), outline=ink, width=10)
+    draw.rounded_rectangle((170, 270, 310, 400), 12, outline=ink, width=12)
+
+
+def _star(draw: ImageDraw.ImageDraw, ink: str) -> None:
+    draw.regular_polygon((240, 240, 150), 5, fill=ink)
+    draw.regular_polygon((240, 240, 100), 5, rotation=36, fill="white")
+
+
+def _jar(draw: ImageDraw.ImageDraw, ink: str) -> None:
+    draw.rounded_rectangle((130, 130, 350, 190), 16, fill=ink)
+    draw.rounded_rectangle((110, 190, 370, 370), 40, outline=ink, width=12)
+    draw.ellipse((195, 240, 285, 330), outline=ink, width=8)
+
+
+class DemoProduct(NamedTuple):
+    """A product; its place in ``PRODUCTS`` gives its number."""
+
+    category: str
+    name: str
+    price: str
+    stock: int
+    description: str
+    ink: str
+    draw: Draw
+    vip_level: int = 1
+
+
+# The API document's two categories, and the one of VIP time, which has a number of its own.
+VIP_CATEGORY = "vip充值"
+CATEGORY_TIMES = {
+    "车辆": datetime(2020, 12, 31, 12, 59, 59, 413_000, tzinfo=SHANGHAI),
+    "化妆品": datetime(2020, 12, 31, 13, 6, 13, 547_000, tzinfo=SHANGHAI),
+}
+CATEGORY_IDS = {name: time17(at) for name, at in CATEGORY_TIMES.items()} | {VIP_CATEGORY: VIP_CATEGORY_ID}
+FIRST_PRODUCT_AT, PAUSE = datetime(2021, 1, 4, 10, 15, 0, 123_000, tzinfo=SHANGHAI), timedelta(milliseconds=1333)
+PRODUCTS = [
+    DemoProduct("车辆", "折叠自行车", "899.50", 100, "16寸折叠车，放进后备箱。", "#0f766e", _bicycle),
+    DemoProduct("车辆", "山地自行车", "1580.00", 50, "27速，前后碟刹。", "#1d4ed8", _bicycle),
+    DemoProduct("车辆", "电动代步车", "12800.00", 5, "城市通勤，续航120公里。", "#b45309", _car),
+    DemoProduct("化妆品", "哑光口红", "128.00", 200, "正红色，持久不脱色。", "#be123c", _lipstick),
+    DemoProduct("化妆品", "保湿面霜", "0.01", 999, "一分钱试用装，适合测试支付。", "#7c3aed", _jar),
+    DemoProduct(VIP_CATEGORY, "vip充值", "0.01", 99999, "30 天 1 级会员，付款后立即生效。", "#a16207", _star),
+    DemoProduct(VIP_CATEGORY, "vip2充值", "0.02", 99999, "30 天 2 级会员，付款后立即生效。", "#c2410c", _star, 2),
+    DemoProduct(VIP_CATEGORY, "vip3充值", "0.03", 99999, "30 天 3 级会员，付款后立即生效。", "#9d174d", _star, 3),
+]
+TIMES = [FIRST_PRODUCT_AT + number * PAUSE for number in range(len(PRODUCTS))]
+PRODUCT_IDS = [time17(at) for at in TIMES]
+
+
+def products_seed(*, now: datetime) -> str:
+    """Create the demo products that are missing. Those that have been changed or taken off sale stay as they are."""
+    number = sum(_create(*one, now) for one in zip(PRODUCTS, TIMES, strict=True))
+    return f"新增演示商品 {number} 件" if number else "演示商品已就绪"
+
+
+def products_reset(*, now: datetime) -> str:
+    """Put the demo products and their categories back as they were, also those that were taken off sale."""
+    for name in CATEGORY_IDS:
+        _reset_category(name, now)
+    products_seed(now=now)
+    for product, product_id in zip(PRODUCTS, PRODUCT_IDS, strict=True):
+        _reset_product(product, product_id, now)
+    return f"恢复商品 {len(PRODUCTS)} 件"
+
+
+def shop_clear(*, now: datetime) -> str:
+    """Take all products and categories off sale that are not demo data."""
+    products = Product.objects.filter(removed_at=None).exclude(product_id__in=PRODUCT_IDS)
+    categories = Category.objects.filter(removed_at=None).exclude(category_id__in=CATEGORY_IDS.values())
+    products_gone, categories_gone = list(products.order_by("pk")), list(categories.order_by("pk"))
+    for product in products_gone:
+        product_remove(product_id=product.product_id, now=now)
+    for category in categories_gone:
+        category_remove(category_id=category.category_id, even_with_products=True, now=now)
+    return f"下架其他商品 {len(products_gone)} 件、类目 {len(categories_gone)} 个"
+
+
+def _category(name: str, now: datetime) -> Category:
+    """Find a category by its number, else by its name; create it if it is missing."""
+    if found := Category.objects.filter(category_id=CATEGORY_IDS[name]).first():
+        return found
+    if name == VIP_CATEGORY:
+        return vip_category_create(actor=ACTOR, now=now)
+    named = Category.objects.filter(name=name, removed_at=None).first()
+    return named or category_create(name=name, actor=ACTOR, now=CATEGORY_TIMES[name])
+
+
+def _reset_category(name: str, now: datetime) -> None:
+    category = _category(name, now)
+    # Another category may have the name by now; that one is not ours to change.
+    taken = set(Category.objects.filter(removed_at=None).exclude(pk=category.pk).values_list("name", flat=True))
+    names = (f"{name}（演示{number}）" for number in count(1))
+    free = name if name not in taken else next(other for other in names if other not in taken)
+    Category.objects.filter(pk=category.pk).update(category_id=CATEGORY_IDS[name], name=free, removed_at=None)
+
+
+def _find(product: DemoProduct, product_id: str) -> Product | None:
+    named = Product.objects.filter(name=product.name, creator=ACTOR)
+    return Product.objects.filter(product_id=product_id).first() or named.order_by("pk").first()
+
+
+def _create(product: DemoProduct, at: datetime, now: datetime) -> bool:
+    if _find(product, time17(at)):
+        return False
+    category = _category(product.category, now)
+    Category.objects.filter(pk=category.pk).update(removed_at=None)
+    facts = _facts(product) | {"category_id": category.category_id, "image_url": _picture_url(product, now)}
+    product_create(**facts, actor=ACTOR, now=at)
+    return True
+
+
+def _reset_product(product: DemoProduct, product_id: str, now: datetime) -> None:
+    found = _find(product, product_id)
+    assert found
+    Product.objects.filter(pk=found.pk).update(product_id=product_id, removed_at=None)
+    changes = _facts(product) | {"category_id": CATEGORY_IDS[product.category]}
+    if found.updated_at is not None:  # the picture may have been changed as well
+        changes["image_url"] = _picture_url(product, now)
+    with suppress(NothingChanged):
+        product_update(product_id=product_id, actor=ACTOR, now=now, **changes)
+    Product.objects.filter(pk=found.pk).update(updator="", updated_at=None)
+
+
+def _facts(product: DemoProduct) -> dict[str, Any]:
+    kept = ("name", "stock", "description", "vip_level")
+    return {name: getattr(product, name) for name in kept} | {"price": Decimal(product.price), "vip_days": 30}
+
+
+def _picture_url(product: DemoProduct, now: datetime) -> str:
+    image = Image.new("RGB", (SIDE, SIDE), "white")
+    pen = ImageDraw.Draw(image)
+    pen.rounded_rectangle((12, 12, SIDE - 12, SIDE - 12), 36, outline=product.ink, width=4)
+    product.draw(pen, product.ink)
+    out = BytesIO()
+    image.save(out, "PNG")
+    file = SimpleUploadedFile("product.png", out.getvalue(), "image/png")
+    return image_store(file=file, user_pk=None, now=now).url_path

@@ -1,0 +1,121 @@
+from collections.abc import Callable
+
+import pytest
+
+from core import times
+from demo.data import demo_reset, demo_seed
+from demo.orders import COURIERS, REASONS
+from demo.products import CATEGORY_IDS, PRODUCT_IDS, PRODUCTS, products_reset, products_seed
+from shop.models import Category, Order, Product
+from shop.services.products import product_remove
+from shop.states import State
+from shop.tests.factories import make_category, make_product
+
+pytestmark = pytest.mark.django_db
+
+
+def catalogue() -> list[tuple[object, ...]]:
+    columns = ("product_id", "name", "price", "stock", "description", "vip_level", "category__name", "pk")
+    return list(Product.objects.filter(removed_at=None).order_by("product_id").values_list(*columns))
+
+
+def test_makes_the_seeds_categories_and_products_with_pictures_once(yuangong):
+    assert products_seed(now=times.now()) == "新增演示商品 8 件"
+    assert products_seed(now=times.now()) == "演示商品已就绪"
+
+    assert dict(Category.objects.values_list("name", "category_id")) == CATEGORY_IDS
+    rows = yuangong.get("/product/get_product").json()["data"]
+    assert {row["product_id"] for row in rows} == set(PRODUCT_IDS)
+    assert all("/media/" in row["imageUrl"] for row in rows)
+
+
+def test_a_buyer_says_why_goods_come_back_and_parcels_have_numbers_of_their_courier():
+    demo_seed()
+
+    orders = list(Order.objects.all())
+
+    asked = [order.note for order in orders if order.state in (State.RETURN_ASKED, State.RETURN_ASKED_LATER)]
+    assert len(asked) == 3 and set(asked) <= set(REASONS)
+    begins = {(order.express_company, order.express_no[:2]) for order in orders if order.express_no}
+    assert begins == set(COURIERS)
+
+
+def test_what_staff_removed_stays_removed():
+    products_seed(now=times.now())
+    product_remove(product_id=PRODUCT_IDS[0], now=times.now())
+
+    products_seed(now=times.now())
+
+    assert Product.objects.filter(removed_at=None).count() == len(PRODUCTS) - 1
+
+
+def rename() -> None:
+    for row in [*Product.objects.all(), *Category.objects.all()]:
+        row.name = f"改名{row.pk}"
+        row.save()
+
+
+def remove() -> None:
+    Product.objects.update(removed_at=times.now())
+    Category.objects.update(removed_at=times.now())
+
+
+def move_to_another_category() -> None:
+    Product.objects.update(category=make_category("别的"))
+
+
+def number_as_the_first_release() -> None:
+    for row in [*Product.objects.all(), *Category.objects.exclude(name="vip充值")]:
+        name = "product_id" if isinstance(row, Product) else "category_id"
+        setattr(row, name, f"202501010000{row.pk:05d}"[-17:])
+        row.save()
+
+
+@pytest.mark.parametrize("change", [rename, remove, move_to_another_category, number_as_the_first_release])
+def test_a_reset_finds_them_by_number_and_makes_no_doubles(change: Callable[[], None]):
+    products_seed(now=times.now())
+    before = catalogue()
+    change()
+
+    products_reset(now=times.now())
+
+    assert catalogue() == before
+    assert set(Category.objects.filter(removed_at=None).values_list("category_id", flat=True)) >= {
+        *CATEGORY_IDS.values()
+    }
+
+
+def test_a_reset_brings_back_the_picture_of_a_changed_product():
+    products_seed(now=times.now())
+    Product.objects.filter(product_id=PRODUCT_IDS[0]).update(image_url="http://x.example/a.png", updated_at=times.now())
+    kept = Product.objects.get(product_id=PRODUCT_IDS[1]).image_url
+
+    products_reset(now=times.now())
+
+    assert Product.objects.get(product_id=PRODUCT_IDS[0]).image_url.startswith("/media/")
+    assert Product.objects.get(product_id=PRODUCT_IDS[1]).image_url == kept
+
+
+def test_a_name_that_another_category_has_by_now_stays_there():
+    products_seed(now=times.now())
+    Category.objects.filter(name="车辆").update(name="汽车", removed_at=times.now())
+    other = make_category("车辆")
+
+    products_reset(now=times.now())
+
+    other.refresh_from_db()
+    assert other.name == "车辆" and Category.objects.get(category_id=CATEGORY_IDS["车辆"]).name == "车辆（演示1）"
+
+
+def test_what_trainees_added_goes_on_request_only(roles):
+    demo_seed()
+    mine = make_product("我的商品")
+
+    demo_reset()
+    assert Product.objects.get(pk=mine.pk).removed_at is None
+
+    demo_reset(clears_shop=True)
+    assert {row[0] for row in catalogue()} == set(PRODUCT_IDS)
+    assert set(Category.objects.filter(removed_at=None).values_list("category_id", flat=True)) == {
+        *CATEGORY_IDS.values()
+    }

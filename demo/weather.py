@@ -1,0 +1,32 @@
+"""A month of weather of the default city, for the curve in the back office, as the sandbox's provider reports it."""
+
+from datetime import datetime, timedelta
+
+from sandbox.weather.cities import UnknownCity, city_named
+from sandbox.weather.climate import report
+from weather.gateway import report_read
+from weather.models import SLOT_HOURS, WeatherRecord, slot_start
+from weather.services.account import account_get
+from weather.services.records import record_store
+
+DAYS = 30
+
+
+def weather_seed(*, now: datetime) -> str:
+    """Store the reports, unless there is any."""
+    return "已有天气记录，保持不变" if WeatherRecord.objects.exists() else weather_reset(now=now)
+
+
+def weather_reset(*, now: datetime) -> str:
+    """Store the reports again, over those of the same hours."""
+    try:
+        city = city_named(account_get().city_name)
+    except UnknownCity as error:
+        return str(error)
+    # The newest is of yesterday, so that the first page still asks the provider for today's weather.
+    last = slot_start(now) - timedelta(days=1)
+    times = [last - timedelta(hours=SLOT_HOURS * number) for number in range(DAYS * 24 // SLOT_HOURS)]
+    for at in reversed(times):
+        seen_at = at + timedelta(minutes=30)
+        record_store(report=report_read(report(city, seen_at), seen_at), now=seen_at)
+    return f"写入天气记录 {len(times)} 条"
