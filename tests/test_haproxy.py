@@ -29,6 +29,8 @@ class Server(ThreadingHTTPServer):
     daemon_threads = True
     bodies = 0  # that somebody waits for
     names: tuple[str, ...] = ()  # of the headers of the latest GET
+    checks = 0
+    is_ready = True
 
     def handle_error(self, *args: object) -> None:
         pass  # the client has gone
@@ -39,7 +41,9 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self.server.names = tuple(name.lower() for name in self.headers)
-        self.send_response(200)
+        is_check = self.path == "/health/ready"
+        self.server.checks += is_check
+        self.send_response(503 if is_check and not self.server.is_ready else 200)
         self.send_header("Content-Length", "0")
         self.end_headers()
 
@@ -92,6 +96,14 @@ def is_answered(port: int) -> bool:
         return False  # not up yet
     finally:
         connection.close()
+
+
+def test_asks_whether_a_host_can_serve_and_leaves_the_answer_to_it_where_none_can(web, port):
+    assert until(lambda: web.checks >= 4, 10)  # two hosts
+    web.is_ready, seen = False, web.checks
+    assert until(lambda: web.checks >= seen + 8, 20)  # both are marked down, which ends what waits for them
+
+    assert is_answered(port)
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from core.api.outages import engine_is_down
 from core.api.request import is_from_here
 from core.errors import DomainError, InternalError, ServiceUnavailable, UnknownAddress
 from core.observe import metrics, tracing
-from core.ops.health import failures
+from core.ops import health, heartbeat
 
 log = structlog.get_logger("core")
 
@@ -47,10 +47,18 @@ def alive(request: HttpRequest) -> HttpResponse:
 
 
 def ready(request: HttpRequest) -> HttpResponse:
-    """Answer 200 if the engines answer and the tables are up to date, else 503 (readiness)."""
-    found = failures()
+    """Answer 200 if this process can serve, that is, if its database answers, else 503 (readiness; for balancers)."""
+    return _health(health.failures(health.NEEDED))
+
+
+def whole(request: HttpRequest) -> HttpResponse:
+    """Answer 200 if nothing is missing, workers and Valkey too, else 503 (for people and alerts, not for balancers)."""
+    return _health(health.failures() | heartbeat.failures())
+
+
+def _health(found: dict[str, str]) -> HttpResponse:
     if found:
-        log.warning("not ready", **found)
+        log.warning("not healthy", **found)
         # Anybody may ask, so the engines' addresses and our user name only go into the log.
         public = {name: why if name == "migrations" else why.partition(":")[0] for name, why in found.items()}
         return error_response(DomainError("尚未就绪", status=503, http_status=503, checks=public))

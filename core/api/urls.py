@@ -6,6 +6,7 @@ from core.api.openapi import schema
 urlpatterns = [
     path("health/live", system.alive),
     path("health/ready", system.ready),
+    path("health/whole", system.whole),
     path("metrics", system.figures),
     path("schema/", schema),
 ]

@@ -63,6 +63,15 @@ def background_work() -> Iterator[Finding]:
         yield Finding(is_alive(age), what, "" if is_alive(age) else remedy)
 
 
+def failures() -> dict[str, str]:
+    """Return the queues whose worker has been silent for ``LATE_S``; none while Valkey, which would know, is down."""
+    try:
+        ages = ages_s(times.now().timestamp())
+    except BrokerDown:
+        return {}
+    return {f"queue {queue}": "its worker does not work" for queue, age in ages.items() if not is_alive(age)}
+
+
 def is_alive(age_s: float | None) -> bool:
     """Tell whether a heartbeat of this age means that the worker runs."""
     return age_s is not None and age_s < LATE_S

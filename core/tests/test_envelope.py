@@ -4,10 +4,12 @@ import errno
 import io
 import json
 import logging
+import time
 from datetime import datetime
 
 import pytest
 import redis
+from django.conf import settings
 from django.db import OperationalError, connection
 from django.test import RequestFactory, override_settings
 from django.urls import path as route
@@ -17,6 +19,7 @@ from core import errors
 from core.api.handler import translate
 from core.api.request import absolute_url, client_ip
 from core.errors import DomainError
+from core.ops import heartbeat
 
 LOGIN = "/users/login"
 
@@ -294,14 +297,22 @@ class TestHealth:
         assert api.get("/health/live").json() == {"status": 200, "state": True, "msg": "ok"}
 
     @pytest.mark.django_db
-    def test_says_that_the_engines_are_there(self, api):
-        assert api.get("/health/ready").json() == {"status": 200, "state": True, "msg": "ok"}
+    def test_says_whether_it_can_serve_and_whether_everything_works(self, api):
+        well = {"status": 200, "state": True, "msg": "ok"}
+        assert api.get("/health/ready").json() == well
+        assert api.get("/health/whole").json()["checks"].keys() == {f"queue {name}" for name in settings.QUEUES}
+
+        for queue in settings.QUEUES:
+            heartbeat.record(queue, time.time())
+
+        assert api.get("/health/whole").json() == well
 
     @pytest.mark.django_db
-    def test_not_ready_without_valkey(self, api, valkey_down):
-        answer = api.get("/health/ready")
+    def test_serves_without_valkey_but_is_not_whole(self, api, valkey_down):
+        assert api.get("/health/ready").status_code == 200
 
-        assert len(valkey_down) == 1
+        answer = api.get("/health/whole")
+
         assert (answer.status_code, set(answer.json()["checks"])) == (503, {"valkey"})
         assert "127.0.0.1" not in answer.content.decode()
 

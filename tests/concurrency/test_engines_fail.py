@@ -164,16 +164,17 @@ def test_valkey_falls_silent(port, engines):
             "log in": lambda: ask(port, "POST", "/users/login", {"username": "root", "password": PASSWORD}),
             "captcha": lambda: ask(port, "GET", "/users/getCaptcha"),
             "ready": lambda: ask(port, "GET", "/health/ready"),
+            "whole": lambda: ask(port, "GET", "/health/whole"),
         }
         answers = dict(zip(calls, at_once(calls.values()), strict=True))
         dead = ask(port, "GET", "/verify", token=ended)
     finally:
         os.kill(pid, signal.SIGCONT)
 
-    for name in ("log", "sign out", "log in"):
+    for name in ("log", "sign out", "log in", "ready"):
         assert answers[name][1]["state"] is True, answers[name]
     assert answers["captcha"] == SAYS_503
-    assert (answers["ready"][0], answers["ready"][1]["checks"].keys()) == (503, {"valkey"})
+    assert (answers["whole"][0], answers["whole"][1]["checks"].keys()) == (503, {"valkey"})
     assert dead[1]["code"] == "1004"
     recovers(port, token)
 
