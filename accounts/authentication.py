@@ -11,6 +11,7 @@ from accounts.tokens import token_claims
 from core.api.access import Access
 from core.api.request import token_of
 from core.errors import TokenInvalid
+from core.observe.tracing import about
 
 
 class CallerRequest(Request):
@@ -35,6 +36,7 @@ class TokenAuthentication(BaseAuthentication):
         claims = token_claims(raw)
         caller = principal_of(claims) if claims else None
         if caller is not None:
+            about(caller=caller.unid)
             return caller, claims  # type: ignore[return-value]
         # A client may still send an expired token with a call that is open to everybody, above all with the login.
         if request.parser_context["view"].access is Access.OPEN:

@@ -67,7 +67,8 @@ def _deliver(phone: str, template: str, values: dict[str, str], network: str) ->
     """
     _library()
     try:
-        result = run_within(UPSTREAM, TOTAL_TIMEOUT_S, partial(_send, phone, template, values, caller_tag(network)))
+        call = partial(_send, phone, template, values, caller_tag(network))
+        result = run_within(UPSTREAM, TOTAL_TIMEOUT_S, call, target="SendSms")
     except UpstreamRefused as refused:
         raise SmsNotSent(headers=refused.error_options()["headers"]) from None
     except OutgoingError as error:

@@ -9,12 +9,14 @@ from typing import TypeVar
 from urllib.parse import urlsplit
 
 import requests
+import structlog
 from django.db import connection
 
 from core.upstreams import OutgoingError, Upstream, UpstreamRefused, time_left
 
 __all__ = ["OutgoingError", "OutgoingTimeout", "ServerFailed", "UpstreamRefused", "get", "read_body", "run_within"]
 
+log = structlog.get_logger("core.http")
 # A server that sends one byte now and then can keep a call's thread for ever after the caller has given up. So many
 # such threads may exist.
 _under_way = BoundedSemaphore(128)
@@ -44,7 +46,8 @@ def get(
     :raises OutgoingError: no answer in time, an HTTP error, or more than ``max_bytes``.
     """
     try:
-        return run_within(upstream, timeout_s, lambda ends_at: _body(url, params, ends_at, max_bytes))
+        target = f"GET {urlsplit(url).path}"
+        return run_within(upstream, timeout_s, lambda ends_at: _body(url, params, ends_at, max_bytes), target=target)
     except OutgoingError:
         raise
     except requests.Timeout:  # requests' own timeout can come a moment before ours
@@ -54,28 +57,43 @@ def get(
 
 
 def run_within(
-    upstream: Upstream, timeout_s: float, call: Callable[[float], T], *, works: Callable[[T], bool] = lambda _: True
+    upstream: Upstream,
+    timeout_s: float,
+    call: Callable[[float], T],
+    *,
+    works: Callable[[T], bool] = lambda _: True,
+    target: str = "",
 ) -> T:
     """Run ``call(ends_at)`` and stop waiting for it after ``timeout_s``; ``ends_at`` is a ``time.monotonic()``.
 
     If a person waits, the time may be shorter or the call refused. The database connection goes back to the pool
     meanwhile, so do not call this inside a transaction.
 
+    :param target: method and path for the log line; no query, because some hold a secret or an openid.
     :param works: tells from the result whether the server is alive; a server that is not may be left alone for a while.
     :raises UpstreamRefused: nothing was sent.
     :raises OutgoingTimeout: no result in time; the call may still go on in its thread.
     """
-    with upstream.room():
-        timeout_s = time_left(timeout_s)
-        if not timeout_s:
-            raise OutgoingTimeout("no time left")
-        try:
-            result = _run(timeout_s, call)
-        except Exception as error:
-            upstream.report(works=not isinstance(error, _DEAD))
-            raise
-        upstream.report(works=works(result))
-        return result
+    began, outcome = time.monotonic(), "answered"
+    try:
+        with upstream.room():
+            timeout_s = time_left(timeout_s)
+            if not timeout_s:
+                raise OutgoingTimeout("no time left")
+            try:
+                result = _run(timeout_s, call)
+            except Exception as error:
+                upstream.report(works=not isinstance(error, _DEAD))
+                raise
+            upstream.report(works=works(result))
+            outcome = str(getattr(result, "status_code", outcome))
+            return result
+    except Exception as error:
+        outcome = type(error).__name__
+        raise
+    finally:
+        took_ms = round((time.monotonic() - began) * 1000, 1)
+        log.info("upstream call", upstream=upstream.name, target=target, outcome=outcome, took_ms=took_ms)
 
 
 _DEAD = (OutgoingTimeout, ServerFailed, requests.RequestException, OSError)

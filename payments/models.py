@@ -205,6 +205,7 @@ class PaymentLog(models.Model):
     from_state = models.CharField("原状态", max_length=10, blank=True)
     to_state = models.CharField("新状态", max_length=10, blank=True)
     detail = models.CharField("说明", max_length=255, blank=True)
+    request_id = models.CharField("请求编号", max_length=64, blank=True, default="", db_default="")
 
     class Meta:
         verbose_name = verbose_name_plural = "资金日志"

@@ -29,6 +29,7 @@ from accounts.services.second_factor import LoginStage, login_stage, passed_reme
 from core import times
 from core.admin.deletion import delete_selected
 from core.admin.password import PasswordNeeded, password_given
+from core.observe.tracing import about
 
 PageView = Callable[..., Any]
 
@@ -51,7 +52,10 @@ class BackOfficeSite(UnfoldAdminSite):
 
     def _has_logged_in(self, request: HttpRequest) -> bool:
         """Tell whether a member of staff has logged in within SESSION_COOKIE_AGE."""
-        return super().has_permission(request) and is_recent(request.session, now=times.now())
+        if not (super().has_permission(request) and is_recent(request.session, now=times.now())):
+            return False
+        about(caller=request.user.unid)  # type: ignore[union-attr]  # superusers and staff are users of ours
+        return True
 
     def admin_view(self, view: PageView, cacheable: bool = False) -> PageView:
         inside = super().admin_view(view, cacheable)

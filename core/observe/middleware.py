@@ -4,6 +4,7 @@ import logging
 import time
 from collections.abc import Callable
 
+import structlog
 from django.http import HttpRequest, HttpResponse
 
 from core.observe import forwarded, metrics, tracing
@@ -33,7 +34,6 @@ class RequestLogMiddleware:
         took_ms = round(seconds * 1000, 1)
         status, path = response.status_code, request.path[:LONGEST_PATH]
         level = logging.WARNING if status >= 500 else logging.INFO
-        request_line(
-            level, request_id=request_id, method=request.method, path=path, http_status=status, took_ms=took_ms
-        )
+        facts = structlog.contextvars.get_contextvars()  # the request's id, its caller, the order it names
+        request_line(level, **facts, method=request.method, path=path, http_status=status, took_ms=took_ms)
         return response

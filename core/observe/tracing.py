@@ -1,4 +1,4 @@
-"""Carry a request's id into its answer, its log lines, and the Celery tasks it starts."""
+"""Carry a request's id, and what it deals with, into its answer, its log lines, and the Celery tasks it starts."""
 
 import random
 import re
@@ -26,13 +26,23 @@ def current() -> str:
     return _current.get()
 
 
+def about(**facts: str) -> None:
+    """Name what the present request or task deals with: ``caller`` (a user's unid), ``order`` (its number).
+
+    All later log lines carry it, and those of the tasks that are sent. Never a phone, a name, an openid or a token.
+    """
+    structlog.contextvars.bind_contextvars(**facts)
+
+
 @before_task_publish.connect
 def _send_along(headers: dict[str, Any] | None = None, **_: Any) -> None:
     if headers is not None and current():
         headers["request_id"] = current()
+        headers["about"] = structlog.contextvars.get_contextvars()
 
 
 @task_prerun.connect
 def _take_over(task: Any = None, **_: Any) -> None:
     begin(getattr(task.request, "request_id", None))
-    structlog.contextvars.bind_contextvars(task=task.name)
+    facts = getattr(task.request, "about", None) or {}
+    about(**{name: facts[name] for name in ("caller", "order") if name in facts}, task=task.name)

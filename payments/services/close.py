@@ -5,6 +5,7 @@ from enum import Enum
 
 import structlog
 
+from core.observe import tracing
 from payments.errors import PaymentError
 from payments.gateways.base import AlreadyClosed, AlreadyPaid, Gateway, GatewayError, OrderUnknown
 from payments.gateways.wechat import gateway_to_ask
@@ -37,6 +38,7 @@ def payment_close(*, out_trade_no: str, now: datetime) -> CloseOutcome:
     Errors of the provider are not raised but answered as UNKNOWN. Not inside a transaction: it takes at most 20 s, or
     the time that is left within ``answer_within``.
     """
+    tracing.about(order=out_trade_no)
     payment = Payment.objects.filter(out_trade_no=out_trade_no).first()
     if payment is None:
         return CloseOutcome.CLOSED

@@ -1,9 +1,12 @@
 """What all services of this app use: errors, the merchant of a payment, the lock wait and the money log."""
 
 from datetime import datetime
+from functools import partial
 
-from django.db import connection
+import structlog
+from django.db import connection, transaction
 
+from core.observe import tracing
 from payments.errors import (
     PaymentError,
     PaymentNotConfigured,
@@ -23,6 +26,7 @@ from payments.gateways.wechat import merchant_of, merchants
 from payments.gateways.wechat.merchant import Merchant
 from payments.models import Payment, PaymentLog, Refund
 
+log = structlog.get_logger("payments")
 SYSTEM = "系统"
 LOCK_WAIT_MS = 3000  # the provider waits 5 s for the answer to a notification
 
@@ -78,7 +82,10 @@ def log_step(
     to_state: str = "",
     detail: str = "",
 ) -> None:
-    """Add one row to the money log. Call it in the transaction of the change that it tells of."""
+    """Add one row to the money log, and at the commit a line to the log of the process.
+
+    Call it in the transaction of the change that it tells of.
+    """
     PaymentLog.objects.create(
         payment=payment,
         refund=refund,
@@ -88,4 +95,9 @@ def log_step(
         from_state=from_state,
         to_state=to_state,
         detail=detail[:255],
+        request_id=tracing.current(),
     )
+    # Not the actor or the detail: they may hold a name, a phone or an openid.
+    facts = {"refund": refund.out_refund_no} if refund else {}
+    line = partial(log.info, "payment", order=payment.out_trade_no, step=event, state=to_state, **facts)
+    transaction.on_commit(line, robust=True)

@@ -12,6 +12,7 @@ from django.db.models import Q
 from core import times
 from core.cache.ratelimit import hit
 from core.db.purge import BATCH, rows_purge
+from core.observe import tracing
 from core.observe.metrics import counter
 from payments.errors import EventCut, PaymentError, PaymentUnknown
 from payments.gateways.base import GatewayMisconfigured, NoticeRefused, PaymentResult, RefundResult
@@ -106,6 +107,7 @@ def notice_handle(notice: Notice, *, now: datetime) -> NoticeOutcome:
         result = _read(notice)
         is_genuine = True
         kind, number = _about(result)
+        tracing.about(order=number)
         if isinstance(result, PaymentResult):
             payment_confirm(result=result, now=now, source=f"notify_{notice.channel}")
         else:

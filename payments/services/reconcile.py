@@ -5,6 +5,7 @@ from datetime import datetime
 import structlog
 from django.db import transaction
 
+from core.observe import tracing
 from payments.errors import PaymentError
 from payments.gateways.base import GatewayError, OrderUnknown
 from payments.gateways.wechat import gateway_to_ask
@@ -61,6 +62,7 @@ def _reconcile_or_log(payment: Payment, now: datetime) -> GatewayError | None:
 
 def _reconcile(payment: Payment, now: datetime) -> GatewayError | None:
     """Ask about one payment and record the answer; return the error if there was no answer."""
+    tracing.about(order=payment.out_trade_no)
     try:
         result = gateway_to_ask(payee(payment)).query(payment.out_trade_no)
         payment_record(result=result, now=now, source="reconcile")

@@ -10,6 +10,7 @@ from django.db import transaction
 
 from core.db.after_commit import task_send
 from core.money import fen_text
+from core.observe import tracing
 from payments.errors import NO_REFUNDS, PaymentMismatch, PaymentUnknown, RefundNotPossible
 from payments.gateways.base import (
     Gateway,
@@ -158,6 +159,7 @@ def refund_run(*, refund_id: int, now: datetime, at_once: bool = False) -> Refun
 
 def _step(refund: Refund, now: datetime) -> GatewayError | None:
     """Take the refund's next step at the provider; return the error if it did not answer or refused."""
+    tracing.about(order=refund.payment.out_trade_no)
     try:
         refund_record(result=_ask(gateway_v3(payee(refund.payment)), refund, now), now=now, source="微信应答")
     except _Denied as denied:

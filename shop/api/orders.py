@@ -14,6 +14,7 @@ from core.api.pagination import page_slice
 from core.api.routing import endpoint
 from core.api.views import ApiViewSet
 from core.errors import NotPermitted
+from core.observe.tracing import about
 from core.times import span
 from payments.errors import PaymentError
 from payments.services import payment_query
@@ -134,6 +135,7 @@ def _own(request: CallerRequest, order_id: str, now: datetime) -> Order:
     order = selectors.order_find(buyer_pk=request.user.pk, order_id=order_id)
     if order is None:
         raise RecordUnknown
+    about(order=order_id)
     return _closed_if_due(order, now)
 
 

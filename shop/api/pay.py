@@ -16,6 +16,7 @@ from core.api.routing import endpoint
 from core.api.views import ApiViewSet
 from core.cache import ratelimit
 from core.errors import Throttled
+from core.observe.tracing import about
 from payments.errors import WeChatRefused
 from payments.models import TradeType
 from payments.services import payment_query, payment_sdk_params
@@ -65,6 +66,7 @@ class PayViewSet(ApiViewSet):
             or selectors.order_find(buyer_pk=request.user.pk, order_id=out_trade_no) is None
         ):
             raise RecordUnknown
+        about(order=out_trade_no)
         _require_merchant("", values["mchid"])
         # Each call asks WeChat: without a limit one buyer could use up the merchant's allowance, or all our threads.
         if wait_s := ratelimit.hit(f"pay-query:{caller_key(request)}", limit=QUERIES_A_MINUTE, window_s=60):

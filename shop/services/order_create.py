@@ -7,6 +7,7 @@ from django.db import transaction
 
 from core.db.pool import prepared_rows
 from core.ids import random_text, time17
+from core.observe import tracing
 from shop.errors import NothingSelected, OrderTooLarge, ProductGone
 from shop.models import CartItem, Order, OrderLine, OrderLog
 from shop.models.order import MAX_TOTAL
@@ -64,6 +65,7 @@ def order_create(
     )
     OrderLine.objects.bulk_create(_line(order, pieces) for pieces in taken)
     OrderLog.objects.create(order=order, at=now, actor=username, event="下单", to_state=State.OPEN)
+    tracing.about(order=order.order_id)
     return order
 
 

@@ -6,8 +6,8 @@ Any number of sweeps may run at once, any may be killed: the database says what 
 import time
 from collections.abc import Callable, Collection
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
+from contextvars import copy_context
 from datetime import datetime, timedelta
-from functools import partial
 from typing import Any, NamedTuple
 
 import structlog
@@ -140,7 +140,8 @@ class _Threads(ThreadPoolExecutor):
     """A pool whose threads close their database connection after each piece of work."""
 
     def submit(self, work: Callable[..., Any], /, *args: Any, **options: Any) -> Future[Any]:
-        return super().submit(partial(_with_own_connection, work), *args, **options)
+        # With the context of the sweep, so that the log lines of the thread name the task and its id.
+        return super().submit(copy_context().run, _with_own_connection, work, *args, **options)
 
 
 class _Caller(Executor):

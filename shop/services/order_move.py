@@ -1,11 +1,14 @@
 """The only code that changes the state of an order, and the services that are one such change."""
 
 from datetime import datetime
+from functools import partial
 from typing import Any
 
+import structlog
 from django.db import transaction
 
 from core.money import fen_to_yuan
+from core.observe import tracing
 from payments.models import Refund
 from payments.selectors import RefundsOfPayment, refunds_of_order
 from payments.services import refund_request
@@ -28,6 +31,7 @@ from shop.states import (
     refusal,
 )
 
+log = structlog.get_logger("shop")
 SYSTEM = "系统"
 WECHAT = "微信支付"
 EVENT_OF_ACTION = {
@@ -50,6 +54,7 @@ def order_lock(*, order_id: str, buyer_pk: int | None = None) -> Order:
     order = orders.first()
     if order is None:
         raise RecordUnknown
+    tracing.about(order=order_id)
     return order
 
 
@@ -99,6 +104,8 @@ def order_move(
         to_state=transition.to,
         detail=detail[:200],
     )
+    line = partial(log.info, "order", order=order.order_id, step=event.label, state=transition.to)
+    transaction.on_commit(line, robust=True)
     if transition.refund:
         vip_revoke(order=order, now=now)
         refund = refund_request(

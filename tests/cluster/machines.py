@@ -36,6 +36,7 @@ class Machine:
     account: str = ""
     is_on: bool = False
     running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    halted: set[str] = field(default_factory=set)  # programs that do not come back by themselves
 
     @property
     def address(self) -> str:
@@ -64,7 +65,7 @@ class Machine:
     def tend(self) -> None:
         """Start again what has ended by itself, as systemd does; with Debian's units it leaves Patroni to people."""
         if self.is_on:
-            self.start(*(name for name in self.running if name != "patroni"))
+            self.start(*(name for name in self.running.keys() - self.halted if name != "patroni"))
 
     def processes(self) -> list[int]:
         """Everything that runs in this namespace, which nobody else knows."""
@@ -118,8 +119,23 @@ class Machine:
         # A shared address goes with the machine; only here does its kernel live on.
         subprocess.run(["ip", "-n", self.namespace, "addr", "flush", "dev", "eth0", "secondary"], capture_output=True)
 
-    def freeze(self) -> None:
-        self.signal(signal.SIGSTOP)
+    def halt(self, name: str) -> None:
+        """Kill one program; it stays away until `mend`."""
+        self.halted.add(name)
+        self.running[name].kill()
+        self.running[name].wait()
+
+    def freeze(self, program: str = "") -> None:
+        """Freeze the machine, or only the processes of one program."""
+        for pid in self.processes():
+            with suppress(OSError):
+                if not program or Path(f"/proc/{pid}/comm").read_text().strip() == program:
+                    os.kill(pid, signal.SIGSTOP)
+
+    def deafen(self, *others: "Machine") -> None:
+        """Drop whatever this machine would send to ``others``, as a switch with a wrong rule does."""
+        for other in others:
+            ip("-n", self.namespace, "route", "add", "blackhole", f"{other.address}/32")
 
     def cut(self) -> None:
         ip("link", "set", f"sw{self.number}", "down")
@@ -136,6 +152,8 @@ class Machine:
             disk_empty(self.home)
         ip("link", "set", f"sw{self.number}", "master", BRIDGE)
         ip("link", "set", f"sw{self.number}", "up")
+        subprocess.run(["ip", "-n", self.namespace, "route", "flush", "type", "blackhole"], check=True)
+        self.halted.clear()
         self.signal(signal.SIGCONT)
         self.start()
 

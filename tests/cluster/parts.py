@@ -4,6 +4,7 @@ import csv
 import os
 import shutil
 import socket
+import subprocess
 import sys
 from collections.abc import Callable
 from functools import partial
@@ -46,6 +47,10 @@ class Installation:
         self.valkey = str(shutil.copy2(find_binaries().valkey, home / "valkey-server"))
         os.chmod(self.valkey, 0o755)
         self.postgres = self._postgres()
+        self.slow_disk = home / "slow_fsync.so"
+        subprocess.run(
+            ["cc", "-shared", "-fPIC", "-o", self.slow_disk, ROOT / "tests/cluster/slow_fsync.c"], check=True
+        )
         self.pictures = home / "pictures"
         disk(self.pictures)
         self.app_environ = PLAIN | {
@@ -130,6 +135,7 @@ class Installation:
             },
         )
         machine.programs["patroni"] = ["patroni", str(machine.home / "patroni.yml")]
+        machine.environ |= {"LD_PRELOAD": str(self.slow_disk), "FSYNC_WAITS": str(machine.home / "fsync-waits")}
         return machine
 
     def role(self, machine: Machine) -> str:

@@ -7,6 +7,7 @@ from tests.cluster.machines import Machine, disk_empty, disk_fill
 from tests.cluster.parts import Installation
 from tests.cluster.traffic import PATIENCE_S, Traffic
 
+VIEWERS = 24  # more than a machine has threads
 FAULT_S = 32  # a database that vanishes is replaced after 20 to 25 s
 NOTICED_S, FAILOVER_S = 10, 35
 # Who waits for an answer of an entrance that has vanished waits until his own patience ends; his second try succeeds.
@@ -28,6 +29,7 @@ class Row:
     may_stop: tuple[str, ...] = ()  # what cannot work while it lasts
     refuses: bool = True  # whether anybody may be refused
     in_bucket: bool = False
+    viewers: int = 0  # who do nothing but look at pictures
     silence_s: float = 25  # of a screen: longer than a code is good for
 
 
@@ -64,6 +66,7 @@ def _fault(victim: str, fault: str) -> Row:
         limit_s=FAILOVER_S if victim == "primary" else NOTICED_S,
         may_stop=("picture",) if victim == "bucket" else (),
         in_bucket=victim == "bucket",
+        viewers=VIEWERS if victim == "bucket" else 0,
     )
 
 
@@ -110,6 +113,51 @@ def _roll(everything: Installation, traffic: Traffic) -> Mend:
     return lambda: None
 
 
+def _witnesses(count: int) -> Row:
+    """End etcd on so many of its three machines; both databases are healthy."""
+
+    def begin(everything: Installation, traffic: Traffic) -> Mend:
+        machines = [everything.third, *everything.apps][:count]
+        for machine in machines:
+            machine.halt("etcd")
+        return lambda: [machine.mend() for machine in machines]
+
+    return Row(f"{count} 个 etcd（共三个）", FAULTS["kill"][0], begin)
+
+
+def _postgres_frozen(everything: Installation, traffic: Traffic) -> Mend:
+    machine = everything.primary_database()
+    machine.freeze("postgres")
+    return machine.mend
+
+
+def _haproxy_dead(everything: Installation, traffic: Traffic) -> Mend:
+    machine = everything.active_door()
+    machine.halt("haproxy")
+    return machine.mend
+
+
+def _web_without_primary(everything: Installation, traffic: Traffic) -> Mend:
+    machine = everything.primary_database()
+    machine.deafen(everything.apps[0])
+    return machine.mend
+
+
+def _webs_without_valkey(everything: Installation, traffic: Traffic) -> Mend:
+    for cache in everything.caches:
+        cache.deafen(*everything.apps)
+    return lambda: [cache.mend() for cache in everything.caches]
+
+
+def _slow_disk(wait_ms: int) -> Row:
+    def begin(everything: Installation, traffic: Traffic) -> Mend:
+        waits = everything.primary_database().home / "fsync-waits"
+        waits.write_text(str(wait_ms))
+        return waits.unlink
+
+    return Row("数据库主库", f"每次 fsync 用 {wait_ms / 1000:g} 秒", begin)
+
+
 OLD_KEY, NEW_KEY = "x" * 50, "y" * 50
 
 
@@ -130,8 +178,16 @@ ROWS = {f"{victim}:{fault}": _fault(victim, fault) for victim in VICTIMS for fau
     "valkey:full": _full("valkey", "order", "pay", "refund", "picture", "scan", "read"),
     "app:full": _full("app"),
     "pictures:full": Row("图片的目录", FULL, _pictures_full, may_stop=("picture",)),
+    "etcd2": _witnesses(2),
+    "etcd3": _witnesses(3),
+    "primary:postgres": Row("数据库主库", "只有 PostgreSQL 冻结，Patroni 活着", _postgres_frozen, limit_s=FAILOVER_S),
+    "door:haproxy": Row("有共用地址的入口", "HAProxy 死了，不再启动", _haproxy_dead, limit_s=PATIENCE_S + 10),
+    "web-primary:cut": Row("一台应用与数据库主库", "之间断开，其余都通", _web_without_primary),
+    "webs-valkey:cut": Row("两台应用与 Valkey", "之间断开", _webs_without_valkey, may_stop=("picture", "scan")),
+    "fsync:200": _slow_disk(200),
+    "fsync:2000": _slow_disk(2000),
     "roll": Row("两台应用", "逐台升级", _roll, lasts_s=0, refuses=False),
-    "key": Row("两台应用", "更换密钥", _new_key, lasts_s=0, refuses=False),
+    "key": Row("两台应用", "更换密钥", _new_key, lasts_s=0, refuses=False, viewers=VIEWERS),
 }
 # For how long each lasts in the short version. That a reload refuses nobody is what tests/test_units.py tries.
 SHORT = {"valkey:kill": 8, "island": FAULT_S}

@@ -5,7 +5,7 @@
     python -m tests.cluster.run valkey:cut      # one row, printed
     python -m tests.cluster.run --short         # what CI does: two rows, about two minutes
 
-Needs root, Debian's etcd-server, haproxy, keepalived, curl and patroni, iproute2, and Node.js with the packages of
+Needs root, Debian's gcc, etcd-server, haproxy, keepalived, curl and patroni, iproute2, and Node.js with the packages of
 tests/clients.
 """
 
@@ -36,16 +36,15 @@ from tests.concurrency.network import can_make_networks
 PAGE = ROOT / "docs" / "high-availability.md"
 BEGIN, END = "<!-- table -->", "<!-- /table -->"
 BUYERS = 4
-VIEWERS = 24  # more than a machine has threads
 BACK_S = 10  # within which everything works again, once what was broken is mended
-PROGRAMS = ("etcd", "patroni", "haproxy", "keepalived", "curl", "setpriv", "ip", "node")
+PROGRAMS = ("cc", "etcd", "patroni", "haproxy", "keepalived", "curl", "setpriv", "ip", "node")
 
 
 def obstacle() -> str:
     """Return why this cannot run here; empty if it can."""
     path = f"{os.environ['PATH']}:/usr/sbin:/usr/bin"
     if absent := [name for name in PROGRAMS if not shutil.which(name, path=path)]:
-        packages = "etcd-server haproxy keepalived curl patroni python3-etcd iproute2 util-linux nodejs npm"
+        packages = "gcc etcd-server haproxy keepalived curl patroni python3-etcd iproute2 util-linux nodejs npm"
         return f"{', '.join(absent)} not found (apt install {packages})"
     if not (SCREENS.parent / "node_modules").exists():
         return f"npm ci --prefix {SCREENS.parent.relative_to(ROOT)} was not run"
@@ -131,7 +130,7 @@ def run(everything: Installation, traffic: Traffic, row: Row, lasts_s: float) ->
     """Let one thing happen, put it right again; return the cells of the row and what must not be."""
     if row.in_bucket:
         everything.bucket_use()
-    traffic.viewers, traffic.silence_s = VIEWERS if row.in_bucket else 0, row.silence_s
+    traffic.viewers, traffic.silence_s = row.viewers, row.silence_s
     with traffic:
         time.sleep(4)
         since = time.monotonic()

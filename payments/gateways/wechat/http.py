@@ -43,7 +43,13 @@ class BoundedSession(requests.Session):
                 return answer
 
         try:
-            return run_within(UPSTREAM, self._total_s, call, works=lambda answer: answer.status_code < 500)
+            return run_within(
+                UPSTREAM,
+                self._total_s,
+                call,
+                works=lambda answer: answer.status_code < 500,
+                target=f"{method.upper()} {urlsplit(url).path}",
+            )
         except UpstreamRefused as refused:
             raise GatewayBusy(refused) from None
         except (requests.Timeout, OutgoingTimeout) as error:
