@@ -7,7 +7,7 @@ from core import times
 from core.observe import metrics
 from core.observe.metrics import Sample
 from payments.models import InboundEvent
-from payments.selectors import notices_by_verdict
+from payments.selectors import differences_open, notices_by_verdict, payments_left_open, refunds_stuck
 from shop.selectors import orders_to_do
 from sockets.sessions import sessions_open
 from weather.selectors import last_success_at
@@ -19,6 +19,14 @@ NOTICES_OF = timedelta(hours=24)
 def orders() -> Iterator[Sample]:
     for state, number in orders_to_do().items():
         yield "spms_orders", "Orders that wait for somebody", {"state": state}, number
+
+
+@metrics.register_samples
+def money() -> Iterator[Sample]:
+    yield "spms_bill_differences", "Differences with WeChat Pay's bills that wait for staff", {}, differences_open()
+    yield "spms_refunds_stuck", "Refunds that wait for staff", {}, refunds_stuck()
+    left_open = payments_left_open(now=times.now())
+    yield "spms_payments_left_open", "Payments that are open an hour after their end", {}, left_open
 
 
 @metrics.register_samples

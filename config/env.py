@@ -11,7 +11,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
@@ -100,6 +100,23 @@ def duration(name: str, default: Any) -> timedelta:
         return timedelta(seconds=int(match[1]) * _UNITS[match[2]])
 
     return _read(name, default, convert, "a time span such as 120s, 2m, 12h or 7d")
+
+
+def mail_server(name: str) -> tuple[str, int, str, str, bool, bool]:
+    """Read ``smtps://user:password@host:465`` (TLS) or ``smtp://…:587`` (STARTTLS if there is a user).
+
+    Return host, port, user, password, whether TLS is used from the start, whether it is begun.
+    """
+
+    def convert(raw: str) -> tuple[str, int, str, str, bool, bool]:
+        parts = urlsplit(raw)
+        if parts.scheme not in ("smtp", "smtps") or not parts.hostname:
+            raise ValueError
+        is_tls = parts.scheme == "smtps"
+        user, password = unquote(parts.username or ""), unquote(parts.password or "")
+        return parts.hostname, parts.port or (465 if is_tls else 25), user, password, is_tls, bool(user) and not is_tls
+
+    return _read(name, ("localhost", 25, "", "", False, False), convert, "smtps://user:password@host")
 
 
 def words(name: str, default: Any) -> list[str]:

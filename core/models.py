@@ -55,3 +55,17 @@ class Export(models.Model):
 
     def __str__(self) -> str:
         return self.file_name
+
+
+class Alert(models.Model):
+    """Something that the doctor finds wrong, and when people were told; see ``core.ops.alerts``."""
+
+    key = models.CharField(max_length=200, primary_key=True)
+    text = models.CharField(max_length=500)
+    number = models.PositiveBigIntegerField(default=0)  # of what is wrong, when it was told
+    since = models.DateTimeField()
+    seen_at = models.DateTimeField()
+    told_at = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return self.text

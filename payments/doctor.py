@@ -3,10 +3,12 @@
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from functools import partial
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import structlog
+from cryptography.x509 import load_pem_x509_certificate
 from django.conf import settings
 
 from core import times
@@ -15,10 +17,18 @@ from core.ops.doctor import Finding
 from core.times import dash
 from payments.gateways.base import GatewayError, OrderUnknown
 from payments.gateways.wechat import gateway_v2, gateway_v3, merchant, merchants
-from payments.selectors import bills_failed, differences_open, merchants_waiting
+from payments.selectors import (
+    bills_failed,
+    differences_open,
+    events_to_do,
+    merchants_waiting,
+    payments_left_open,
+    refunds_stuck,
+)
 from payments.services.bills import bill_days_missing
 
 log = structlog.get_logger("payments")
+RENEW_WITHIN_DAYS = 30
 # The checks ask about this number, which no order has. WeChat Pay says so only to those whose signature is right.
 NOBODYS_NUMBER = "00000000000000000000000DOCTOR"
 
@@ -66,10 +76,43 @@ def bills() -> Iterator[Finding]:
         what = f"Restored at {dash(past.restored_at)} what was there at {dash(past.written_at)}"
         yield Finding(None, f"{what}: the bills of {len(missing)} days are still to be compared")
     if number := differences_open():
-        yield Finding(False, f"{number} differences with WeChat Pay's bills wait", "Back office: 支付, 对账差异.")
+        yield _waits(number, "differences with WeChat Pay's bills wait", "对账差异", "difference")
     for run in bills_failed(older_than=times.now() - timedelta(days=1)):
         what = f"The bill of {run.day} (merchant {run.mch_id}) could not be compared: {run.last_error}"
         yield Finding(False, what, f"`manage.py reconcile_bill {run.day}`")
+
+
+def money_waits() -> Iterator[Finding]:
+    """Report money that moves no further by itself."""
+    if number := refunds_stuck():
+        yield _waits(number, "refunds have failed", "退款失败或退不到账", "refund")
+    if number := payments_left_open(now=times.now()):
+        yield _waits(number, "payments stay open an hour after their end", "支付单过期一小时仍未关闭", "payment")
+    if number := events_to_do(now=times.now()).count():
+        yield _waits(number, "payment notifications have failed", "支付通知处理失败", "inboundevent")
+
+
+def _waits(number: int, what: str, chinese: str, page: str) -> Finding:
+    link = f"/admin/payments/{page}/"
+    return Finding(False, f"{number} {what}", f"Back office: {link}", f"{chinese}：{number} 条", link, number)
+
+
+def merchant_certificate() -> Iterator[Finding]:
+    """Check how long WeChat takes our signatures: the certificate, of which only the serial is needed, ends."""
+    if not merchant().has_v3 or settings.SANDBOX:
+        return
+    if not settings.WECHAT_PAY_CERT_FILE:
+        remedy = "Set WECHAT_PAY_CERT_FILE to its apiclient_cert.pem, and the doctor looks at the day."
+        yield Finding(None, "When the merchant's certificate ends is not known", remedy)
+        return
+    certificate = load_pem_x509_certificate(Path(settings.WECHAT_PAY_CERT_FILE).read_bytes())
+    if certificate.serial_number != int(merchant().cert_serial, 16):
+        what = "WECHAT_PAY_CERT_FILE is not the certificate of WECHAT_PAY_CERT_SERIAL"
+        yield Finding(False, what, "Both must be of the certificate whose key we sign with.")
+    days = (certificate.not_valid_after_utc - times.now()).days
+    remedy = "" if days > RENEW_WITHIN_DAYS else "Ask for a new one: pay.weixin.qq.com, 账户中心, API安全."
+    what = f"The certificate of merchant {merchant().mch_id} ends in {days} days"
+    yield Finding(not remedy, what, remedy, f"微信商户的 API 证书还有 {days} 天到期")
 
 
 def _ask(name: str, gateway: Callable[[], Any], remedy: str) -> Finding:
@@ -99,3 +142,6 @@ def _reachable() -> Finding:
     if ours.scheme != "https" or ours.hostname in {"127.0.0.1", "localhost", "::1"}:
         return Finding(False, where, "WeChat needs a public https address in PUBLIC_BASE_URL.")
     return Finding(True, where)
+
+
+CHECKS = (wechat_pay, former_payments, bills, money_waits, merchant_certificate)

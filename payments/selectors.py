@@ -9,7 +9,7 @@ from typing import Any
 from django.db.models import Count, Q, QuerySet
 from django.db.models.functions import Now
 
-from payments.models import BillRun, Difference, InboundEvent, Payment, Refund, RefundStatus
+from payments.models import BillRun, Difference, InboundEvent, Payment, PaymentStatus, Refund, RefundStatus
 
 EVENTS_OF = timedelta(days=7)
 
@@ -50,6 +50,18 @@ def bills_failed(*, older_than: datetime) -> QuerySet[BillRun]:
 def refunds_waiting() -> int:
     """Return how many refunds are under way."""
     return Refund.objects.filter(next_try_at__isnull=False).count()
+
+
+def refunds_stuck() -> int:
+    """Return how many refunds wait for staff: they failed, or are closed and nothing has taken their place."""
+    is_dead = Q(state=_S.CLOSED, replaced_by=None)
+    return Refund.objects.filter(Q(state__in=_STUCK) | is_dead).count()
+
+
+def payments_left_open(*, now: datetime) -> int:
+    """Return how many payments are not closed an hour after their end, when the order's sweep should have done it."""
+    is_open = Q(state__in=[PaymentStatus.STARTING, PaymentStatus.OPEN], next_check_at__isnull=False)
+    return Payment.objects.filter(is_open, time_expire__lt=now - timedelta(hours=1)).count()
 
 
 def events_to_do(*, now: datetime) -> QuerySet[InboundEvent]:

@@ -17,6 +17,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from threading import BoundedSemaphore
 from typing import BinaryIO
 
@@ -42,6 +43,9 @@ _PROGRAM = [sys.executable, "-m", "uploads.decoder_child"]
 # The program gets no secrets, only what an interpreter in an unusual place may need to find its libraries.
 _ENVIRONMENT = {name: os.environ[name] for name in ("PATH", "LD_LIBRARY_PATH", "PYTHONHOME") if name in os.environ}
 _LONGEST_LINE = 1000
+# The processor's time that the latest picture of this thread took, and what one counts as that was stopped.
+processor_s: ContextVar[float] = ContextVar("processor_s", default=0.0)
+KILLED_S = 8.0
 _STOPPED = {-signal.SIGTERM, -signal.SIGINT, -signal.SIGHUP}
 
 
@@ -135,6 +139,7 @@ def _exchange(process: "subprocess.Popen[bytes]", content: bytes) -> CleanImage:
     line = process.stdout.readline(_LONGEST_LINE)
     clean = process.stdout.read(MAX_BYTES + 1)
     facts = json.loads(line) if line.endswith(b"\n") else {}
+    processor_s.set(facts.get("processor_s", KILLED_S))
     if "refused" in facts:
         log.info("image refused", refusal=facts["refused"], reason=facts["reason"])
         raise getattr(errors, facts["refused"])

@@ -11,6 +11,7 @@ import os
 import resource
 import signal
 import sys
+import time
 from dataclasses import dataclass
 from io import BytesIO
 from typing import Any
@@ -46,6 +47,7 @@ def main() -> None:
     else:
         content = clean.content
         facts = {"extension": clean.extension, "width": clean.width, "height": clean.height, "size": len(content)}
+    facts["processor_s"] = time.process_time()
     sys.stdout.buffer.write(json.dumps(facts).encode() + b"\n" + content)
     sys.stdout.buffer.flush()
 

@@ -18,6 +18,7 @@ BASE_DIR = env.BASE_DIR
 STATE_DIR = env.STATE_DIR
 
 # --- Production or development -------------------------------------------------------------------------
+VERSION = "1.0.0"
 PRODUCTION = env.is_production()
 DEBUG = False
 SANDBOX = env.flag("SANDBOX", not PRODUCTION)
@@ -64,6 +65,7 @@ WECHAT_PAY_API_KEY = env.text("WECHAT_PAY_API_KEY", _sandbox.get("WECHAT_PAY_API
 WECHAT_PAY_SIGN_TYPE = env.choice("WECHAT_PAY_SIGN_TYPE", "MD5", ("MD5", "HMAC-SHA256"))
 WECHAT_PAY_V3_KEY = env.text("WECHAT_PAY_V3_KEY", _sandbox.get("WECHAT_PAY_V3_KEY", ""))
 WECHAT_PAY_CERT_SERIAL = env.text("WECHAT_PAY_CERT_SERIAL", _sandbox.get("WECHAT_PAY_CERT_SERIAL", ""))
+WECHAT_PAY_CERT_FILE = env.text("WECHAT_PAY_CERT_FILE")
 WECHAT_PAY_PRIVATE_KEY_FILE = env.text("WECHAT_PAY_PRIVATE_KEY_FILE", _sandbox.get("WECHAT_PAY_PRIVATE_KEY_FILE", ""))
 WECHAT_PAY_PUBLIC_KEY_ID = env.text("WECHAT_PAY_PUBLIC_KEY_ID", _sandbox.get("WECHAT_PAY_PUBLIC_KEY_ID", ""))
 WECHAT_PAY_PUBLIC_KEY_FILE = env.text("WECHAT_PAY_PUBLIC_KEY_FILE", _sandbox.get("WECHAT_PAY_PUBLIC_KEY_FILE", ""))
@@ -90,6 +92,15 @@ ROOT_PASSWORD = env.text("ROOT_PASSWORD")
 
 METRICS_TOKEN = env.text("METRICS_TOKEN")
 METRICS_DIR = STATE_DIR / "metrics"
+
+# --- Who is told when something is wrong -----------------------------------------------------------
+ALERT_WEBHOOKS = env.words("ALERT_WEBHOOKS", [])
+ALERT_MAIL_TO = env.words("ALERT_MAIL_TO", [])
+DEFAULT_FROM_EMAIL = env.text("MAIL_FROM", "spms@localhost")
+_mail = env.mail_server("MAIL_URL")
+EMAIL_HOST, EMAIL_PORT, EMAIL_HOST_USER, EMAIL_HOST_PASSWORD, EMAIL_USE_SSL, EMAIL_USE_TLS = _mail
+EMAIL_TIMEOUT = 10
+SENTRY_DSN = env.text("SENTRY_DSN")
 
 # --- Applications --------------------------------------------------------------------------------
 INSTALLED_APPS = [
@@ -237,6 +248,7 @@ QUEUES = {
         "students.resume_transfers",
     ],
     "bulk": [
+        "core.alert",
         "core.export_make",
         "core.purge_exports",
         "accounts.purge_login_attempts",
@@ -324,6 +336,8 @@ CELERY_BEAT_SCHEDULE = {
     # Every minute: repeats a sync that was missed or failed, as the database shows. Mostly there is nothing to do.
     "weather-sync-made-up": {"task": "weather.sync", "schedule": crontab(), "options": {"expires": 55}},
 }
+if ALERT_MAIL_TO or ALERT_WEBHOOKS:
+    CELERY_BEAT_SCHEDULE["alert"] = {"task": "core.alert", "schedule": 300.0, "options": {"expires": 300}}
 if SANDBOX:
     CELERY_BEAT_SCHEDULE["sandbox-sweep"] = {"task": "sandbox.sweep", "schedule": 3.0, "options": {"expires": 6}}
     CELERY_BEAT_SCHEDULE["sandbox-purge"] = {"task": "sandbox.purge", "schedule": crontab(minute=43, hour=3)}
@@ -402,7 +416,7 @@ _MODULES = [
 SPECTACULAR_SETTINGS = {
     "TITLE": "学员项目管理系统 API",
     "DESCRIPTION": (BASE_DIR / "config" / "first_call.md").read_text("utf-8"),
-    "VERSION": "1.0.0",
+    "VERSION": VERSION,
     "PREPROCESSING_HOOKS": ["core.api.schema.drop_aliases"],
     "POSTPROCESSING_HOOKS": [],  # the default one turns enums into components whose names are hashes
     "SORT_OPERATIONS": False,

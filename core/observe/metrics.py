@@ -7,9 +7,12 @@ What the database and Valkey know is read at the scrape, by the functions that a
 import os
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
+from typing import Any
 
 import structlog
+from celery.signals import task_failure
 from django.conf import settings
+from django.db import connection
 from django.http import HttpRequest, HttpResponse
 
 settings.METRICS_DIR.mkdir(parents=True, exist_ok=True)
@@ -41,11 +44,38 @@ def counter(name: str, text: str, labels: Sequence[str]) -> Counter:
     return Counter(name, text, labels)
 
 
+TASKS_FAILED = counter("spms_task_failures_total", "Tasks that ended by an error", ["task"])
+TASK_WAITS = Histogram(
+    "spms_task_wait_seconds", "From sending a task to its begin", ["queue"], buckets=(0.1, 1, 5, 15, 60, 300)
+)
+POOL_WAITS = counter("spms_pool_waits_total", "Requests that waited for a database connection", [])
+POOL_WAIT_SECONDS = counter("spms_pool_wait_seconds_total", "For how long they waited", [])
+
+
+def _observe_pool() -> None:
+    # Each process has a pool, and a scrape sees only one of them, so each counts for itself.
+    pool: Any = getattr(connection, "pool", None)
+    if pool and (waits := (stats := pool.pop_stats()).get("requests_queued")):
+        POOL_WAITS.inc(waits)
+        POOL_WAIT_SECONDS.inc(stats.get("requests_wait_ms", 0) / 1000)
+
+
+@task_failure.connect
+def _task_failed(sender: Any = None, **_: Any) -> None:
+    TASKS_FAILED.labels(sender.name).inc()
+
+
+@register_samples
+def version() -> Iterator[Sample]:
+    yield "spms_version", "1, with the release that answers", {"version": settings.VERSION}, 1
+
+
 def observe(request: HttpRequest, response: HttpResponse, seconds: float) -> None:
     match = request.resolver_match
     route = f"/{match.route}" if match else "unknown"
     _requests(route, _outcome(response)).inc()
     _seconds(route).observe(seconds)
+    _observe_pool()
 
 
 # The library takes a lock and makes texts of the labels each time; there are few of them, because each is a route.

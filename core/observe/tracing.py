@@ -8,6 +8,9 @@ from typing import Any
 import structlog
 from celery.signals import before_task_publish, task_prerun
 
+from core import times
+from core.observe import metrics
+
 _current: ContextVar[str] = ContextVar("request_id", default="")
 _ACCEPTED = re.compile(r"[0-9A-Za-z_-]{8,64}")
 
@@ -39,10 +42,15 @@ def _send_along(headers: dict[str, Any] | None = None, **_: Any) -> None:
     if headers is not None and current():
         headers["request_id"] = current()
         headers["about"] = structlog.contextvars.get_contextvars()
+    if headers is not None:
+        headers["sent_at"] = times.now().timestamp()
 
 
 @task_prerun.connect
 def _take_over(task: Any = None, **_: Any) -> None:
     begin(getattr(task.request, "request_id", None))
     facts = getattr(task.request, "about", None) or {}
+    if sent_at := getattr(task.request, "sent_at", None):
+        queue = (task.request.delivery_info or {}).get("routing_key", "")
+        metrics.TASK_WAITS.labels(queue).observe(max(0, times.now().timestamp() - sent_at))
     about(**{name: facts[name] for name in ("caller", "order") if name in facts}, task=task.name)

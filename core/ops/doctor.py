@@ -18,7 +18,7 @@ from core import times
 from core.cache import valkey
 from core.ops import health
 
-RENEW_WITHIN_DAYS = 14  # certbot renews 30 days before the end: with 14 days left it has failed many times
+RENEW_WITHIN_DAYS = 25  # certbot renews 30 days before the end: with 25 days left it has failed many times
 ANSWER_WITHIN_S = 5
 UPSTREAM_WITHIN_S = 4
 
@@ -27,12 +27,18 @@ UPSTREAM_WITHIN_S = 4
 class Finding:
     """One line of the doctor's report: what was found and what to do about it.
 
-    ``ok`` is None for a note: nothing is wrong, or nobody can tell from here.
+    :param ok: None for a note: nothing is wrong, or nobody can tell from here.
+    :param chinese: what an alert says in place of ``what``.
+    :param link: the page of the back office where it is put right.
+    :param number: of what is wrong; when it rises, it is told again.
     """
 
     ok: bool | None
     what: str
     do: str = ""
+    chinese: str = ""
+    link: str = ""
+    number: int = 0
 
 
 Check = Callable[[], Iterator[Finding]]

@@ -7,12 +7,20 @@ from celery.signals import beat_init
 from django.conf import settings
 
 from core import times
+from core.ops.alerts import alerts_send
+from core.ops.doctor import examine
 from core.ops.heartbeat import record
 
 
 @shared_task(name="core.heartbeat", ignore_result=True)
 def heartbeat(queue: str) -> None:
     record(queue, times.now().timestamp())
+
+
+@shared_task(name="core.alert", ignore_result=True)
+def alert() -> None:
+    """Do what the timer of ``deploy/systemd/spms-doctor.timer`` does, where there is none."""
+    alerts_send(examine(), now=times.now())
 
 
 @beat_init.connect

@@ -131,9 +131,9 @@ class TestTheCertificate:
         assert (finding.ok, finding.what) == (True, "The certificate of 127.0.0.1 ends in 60 days")
 
     def test_one_that_ends_soon_is_to_be_renewed(self, settings, address):
-        finding = self.found(settings, address(13.6))
+        finding = self.found(settings, address(24.6))
 
-        assert finding.ok is False and "ends in 14 days" in finding.what and "certbot renew" in finding.do
+        assert finding.ok is False and "ends in 25 days" in finding.what and "certbot renew" in finding.do
 
     @pytest.mark.parametrize(
         ("facts", "why"),

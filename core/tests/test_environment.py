@@ -28,7 +28,8 @@ def test_env_example_names_every_variable_and_no_other():
     explained = set(re.findall(r"^# ([A-Z0-9_]+)=", (HOME / ".env.example").read_text("utf-8"), re.M))
     source = "".join(path.read_text("utf-8") for path in [*HOME.glob("config/settings/*.py"), HOME / "config/env.py"])
     readers = (
-        "text|colour|former_merchants|picture_file|flag|number|duration|words|choice|base_url|engine_url|_upstream|get"
+        "text|colour|mail_server|former_merchants|picture_file|flag|number|duration|words|choice|base_url|engine_url"
+        "|_upstream|get"
     )
     read = set(re.findall(rf'\b(?:{readers})\(\s*"([A-Z][A-Z0-9_]{{3,}})"', source))
     read -= {"DJANGO_SETTINGS_MODULE", "PYTEST_XDIST_WORKER"}

@@ -180,17 +180,18 @@ def test_without_v3_values_it_waits_for_them(paid, wechat, settings):
     assert waiting.state == "pending" and "WECHAT_PAY_V3_KEY" in waiting.last_error
 
 
-def test_nothing_is_asked_before_the_order_is_committed(paid, wechat, django_capture_on_commit_callbacks):
+def test_nothing_is_asked_before_the_order_is_committed(paid, wechat, django_capture_on_commit_callbacks, sent_tasks):
     payment = paid()
     with pytest.raises(RuntimeError), transaction.atomic():
         request(payment)
         raise RuntimeError("the shop changed its mind")
     assert not Refund.objects.exists()
 
-    with django_capture_on_commit_callbacks() as callbacks:
+    with django_capture_on_commit_callbacks(execute=True):
         refund = request(payment)
+        assert sent_tasks == []
 
-    assert len(callbacks) == 1
+    assert sent_tasks == [("payments.run_refund", (refund.pk,))]
     assert refunds_due(now=timezone.now()) == [refund.pk]
 
 

@@ -149,13 +149,13 @@ def _webs_without_valkey(everything: Installation, traffic: Traffic) -> Mend:
     return lambda: [cache.mend() for cache in everything.caches]
 
 
-def _slow_disk(wait_ms: int) -> Row:
+def _slow_disk(wait_ms: int, limit_s: float = NOTICED_S) -> Row:
     def begin(everything: Installation, traffic: Traffic) -> Mend:
         waits = everything.primary_database().home / "fsync-waits"
         waits.write_text(str(wait_ms))
         return waits.unlink
 
-    return Row("数据库主库", f"每次 fsync 用 {wait_ms / 1000:g} 秒", begin)
+    return Row("数据库主库", f"每次 fsync 用 {wait_ms / 1000:g} 秒", begin, limit_s=limit_s)
 
 
 OLD_KEY, NEW_KEY = "x" * 50, "y" * 50
@@ -183,9 +183,11 @@ ROWS = {f"{victim}:{fault}": _fault(victim, fault) for victim in VICTIMS for fau
     "primary:postgres": Row("数据库主库", "只有 PostgreSQL 冻结，Patroni 活着", _postgres_frozen, limit_s=FAILOVER_S),
     "door:haproxy": Row("有共用地址的入口", "HAProxy 死了，不再启动", _haproxy_dead, limit_s=PATIENCE_S + 10),
     "web-primary:cut": Row("一台应用与数据库主库", "之间断开，其余都通", _web_without_primary),
-    "webs-valkey:cut": Row("两台应用与 Valkey", "之间断开", _webs_without_valkey, may_stop=("picture", "scan")),
+    "webs-valkey:cut": Row(
+        "两台应用与 Valkey", "之间断开", _webs_without_valkey, may_stop=("picture", "scan"), silence_s=50
+    ),
     "fsync:200": _slow_disk(200),
-    "fsync:2000": _slow_disk(2000),
+    "fsync:2000": _slow_disk(2000, limit_s=25),
     "roll": Row("两台应用", "逐台升级", _roll, lasts_s=0, refuses=False),
     "key": Row("两台应用", "更换密钥", _new_key, lasts_s=0, refuses=False, viewers=VIEWERS),
 }

@@ -1,8 +1,9 @@
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from core.ops import doctor
+from core import times
+from core.ops import alerts, doctor
 
 
 class Command(BaseCommand):
@@ -12,9 +13,15 @@ class Command(BaseCommand):
     )
     requires_system_checks: list[str] = []  # their results are among the findings
 
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--alert", action="store_true", help="tell by ALERT_MAIL_TO and ALERT_WEBHOOKS what is new")
+
     def handle(self, *args: Any, **options: Any) -> None:
         bad = 0
-        for finding in doctor.examine():
+        findings = list(doctor.examine())
+        if options["alert"] and alerts.is_on():
+            alerts.alerts_send(findings, now=times.now())
+        for finding in findings:
             mark = {True: "ok  ", False: "BAD ", None: "note"}[finding.ok]
             style = {True: self.style.SUCCESS, False: self.style.ERROR, None: self.style.NOTICE}[finding.ok]
             self.stdout.write(f"{style(mark)} {finding.what}")

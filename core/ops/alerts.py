@@ -1,0 +1,137 @@
+"""Tell people what the doctor finds wrong, by mail and by the robots of chat programs: once, and again after a day."""
+
+import re
+import socket
+import time
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import requests
+import structlog
+from django.conf import settings
+from django.core.mail import send_mail
+from django.db import DatabaseError
+from django.db.models import Q
+
+from core.http import run_within
+from core.models import Alert
+from core.ops.doctor import Finding
+from core.upstreams import Upstream
+
+log = structlog.get_logger("core.ops.alerts")
+LASTS = timedelta(minutes=3)  # what is found again after this is no hiccup
+AGAIN = timedelta(days=1)
+GONE = timedelta(hours=1)  # what comes and goes is told once
+MOST_LINES, LONGEST_LINE = 8, 160  # a robot of WeCom takes 2048 bytes
+WITHIN_S = 10
+UPSTREAM = Upstream("alerts")
+
+
+class AlertNotSent(Exception):
+    """A receiver refused the message or did not answer; its address is not named, because it holds the key."""
+
+
+def is_on() -> bool:
+    return bool(settings.ALERT_MAIL_TO or settings.ALERT_WEBHOOKS)
+
+
+def alerts_send(findings: Iterable[Finding], *, now: datetime) -> int:
+    """Tell what is wrong and was not told yet, and what is over; return how many lines were sent.
+
+    A finding is told when a later call finds it again, after a day if it is still there, and when its number rises.
+    """
+    bad = [finding for finding in findings if finding.ok is False]
+    try:
+        due = [finding for finding in bad if _claim(finding, now)]
+        over = list(Alert.objects.filter(seen_at__lte=now - GONE))
+        Alert.objects.filter(pk__in=[alert.pk for alert in over]).delete()
+    except DatabaseError:
+        due, over = _due_without_database(bad), []
+    lines = [_line(finding) for finding in due] + [f"已恢复：{alert.text}" for alert in over if alert.told_at]
+    if lines and not message_send(_message(lines)):
+        Alert.objects.filter(told_at=now).update(told_at=None)
+    return len(lines)
+
+
+def _key(finding: Finding) -> str:
+    """Return what stays the same of a finding while its figures change."""
+    return re.sub(r"\d+([.,:]\d+)*", "#", finding.what)[:200]
+
+
+def _claim(finding: Finding, now: datetime) -> bool:
+    """Note that a finding was seen; return whether this call must tell it. Of several at once only one gets True."""
+    facts = {"text": (finding.chinese or finding.what)[:500], "seen_at": now}
+    Alert.objects.get_or_create(key=_key(finding), defaults={**facts, "since": now})
+    mine = Alert.objects.filter(key=_key(finding))
+    mine.update(**facts)
+    mine.filter(number__gt=finding.number).update(number=finding.number)
+    untold = Q(told_at=None) | Q(told_at__lte=now - AGAIN) | Q(number__lt=finding.number)
+    return bool(mine.filter(untold, since__lte=now - LASTS).update(told_at=now, number=finding.number))
+
+
+def _due_without_database(bad: list[Finding]) -> list[Finding]:
+    # Where the database is what is wrong, it cannot remember what was told.
+    told = Path(settings.STATE_DIR) / "alerts-without-database"
+    if told.exists() and time.time() - told.stat().st_mtime < AGAIN.total_seconds():
+        return []
+    told.touch()
+    return bad
+
+
+def _line(finding: Finding) -> str:
+    text = (finding.chinese or finding.what)[:LONGEST_LINE]
+    return f"{text}\n{settings.PUBLIC_BASE_URL}{finding.link}" if finding.link else text
+
+
+def _message(lines: list[str]) -> str:
+    shown = [f"· {line}" for line in lines[:MOST_LINES]]
+    more = [f"……另有 {len(lines) - MOST_LINES} 项"] if len(lines) > MOST_LINES else []
+    end = f"{socket.gethostname()}：运行 manage.py doctor 看全部和办法"
+    return "\n".join([f"【{settings.SCHOOL_NAME}】提醒", *shown, *more, end])
+
+
+def message_send(text: str) -> bool:
+    """Send a text to every receiver; return whether at least one took it."""
+    taken = False
+    sends = [(_post, address) for address in settings.ALERT_WEBHOOKS]
+    for send, receiver in [*sends, *([(_mail, "mail")] if settings.ALERT_MAIL_TO else [])]:
+        try:
+            send(receiver, text)
+            taken = True
+        except Exception as error:  # one receiver that fails must not keep the others from hearing of it
+            reason = str(error) if isinstance(error, AlertNotSent) else type(error).__name__
+            log.error("alert not sent", to=urlsplit(receiver).hostname or receiver, reason=reason)
+    return taken
+
+
+def _mail(_: str, text: str) -> None:
+    send_mail(text.splitlines()[0], text, settings.DEFAULT_FROM_EMAIL, settings.ALERT_MAIL_TO)
+
+
+def _post(address: str, text: str) -> None:
+    """Send to the robot of a chat program: WeCom, DingTalk or Feishu by the path of its address, else ``{"text": …}``.
+
+    :raises AlertNotSent: it answered that it did not take the message.
+    """
+    path = urlsplit(address).path
+    if path.startswith("/open-apis/bot/"):
+        body: dict[str, object] = {"msg_type": "text", "content": {"text": text}}
+    elif path in ("/cgi-bin/webhook/send", "/robot/send"):
+        body = {"msgtype": "text", "text": {"content": text}}
+    else:
+        body = {"text": text}
+
+    def send(ends_at: float) -> requests.Response:
+        return requests.post(address, json=body, timeout=max(0.1, ends_at - time.monotonic()), allow_redirects=False)
+
+    response = run_within(UPSTREAM, WITHIN_S, send, target="POST to a robot")
+    if response.status_code != 200:
+        raise AlertNotSent(f"HTTP {response.status_code}")
+    try:
+        said = response.json()
+    except ValueError:
+        return  # a receiver of one's own may answer anything
+    if isinstance(said, dict) and (code := said.get("errcode") or said.get("code")):
+        raise AlertNotSent(f"{code} {str(said.get('errmsg') or said.get('msg'))[:100]}")

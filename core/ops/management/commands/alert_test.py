@@ -1,0 +1,17 @@
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+
+from core.ops.alerts import is_on, message_send
+
+
+class Command(BaseCommand):
+    help = "Send a test message to ALERT_MAIL_TO and ALERT_WEBHOOKS."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if not is_on():
+            raise CommandError("Neither ALERT_MAIL_TO nor ALERT_WEBHOOKS is set.")
+        if not message_send(f"【{settings.SCHOOL_NAME}】这是一条测试提醒。\n{settings.PUBLIC_BASE_URL}/admin/"):
+            raise CommandError("Nobody took the message: the reasons stand above.")
+        self.stdout.write("Sent. Errors of single receivers stand above.")

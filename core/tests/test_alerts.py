@@ -1,0 +1,166 @@
+"""Somebody is told what the doctor finds: once, on the ways that are set, and in the form that each robot takes."""
+
+import json
+from datetime import timedelta
+from http.server import BaseHTTPRequestHandler
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import DatabaseError
+from django.utils import timezone
+
+from core.models import Alert
+from core.ops.alerts import alerts_send
+from core.ops.doctor import Finding
+from tests.kit import at_once, serving
+
+NOW = timezone.now()
+ROBOTS = {
+    "/cgi-bin/webhook/send?key=secret": lambda body: (body["msgtype"], body["text"]["content"]),
+    "/robot/send?access_token=secret": lambda body: (body["msgtype"], body["text"]["content"]),
+    "/open-apis/bot/v2/hook/secret": lambda body: (body["msg_type"], body["content"]["text"]),
+    "/mine": lambda body: ("text", body["text"]),
+}
+
+
+@pytest.fixture
+def robot():
+    """A chat program's robot; ``said`` is what it answers, ``heard`` what it was sent."""
+
+    class Robot(BaseHTTPRequestHandler):
+        heard: list = []
+        said: dict = {"errcode": 0}
+
+        def do_POST(self):
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            self.heard.append((self.path, json.loads(body)))
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(json.dumps(self.said).encode())
+
+    with serving(Robot) as Robot.url:
+        yield Robot
+
+
+@pytest.fixture
+def told(robot, settings):
+    """Return a function that lets the doctor find something at a time and returns what the robot was then told."""
+    settings.ALERT_WEBHOOKS = [f"{robot.url}/mine"]
+
+    def told(*findings, after):
+        robot.heard.clear()
+        alerts_send(findings, now=NOW + after)
+        return "\n".join(body["text"] for _, body in robot.heard)
+
+    return told
+
+
+def disk(mb):
+    return Finding(False, f"/var/lib/spms has {mb} MB free", "Make room.")
+
+
+def refunds(number):
+    return Finding(False, f"{number} refunds", "", f"退款失败：{number} 条", "/admin/payments/refund/", number)
+
+
+MINUTES = [timedelta(minutes=5 * at) for at in range(1000)]
+
+
+@pytest.mark.django_db
+class TestWhatIsTold:
+    def test_only_what_is_found_again_and_then_once_a_day(self, told):
+        assert told(disk(900), after=MINUTES[0]) == ""
+        assert "900 MB free" in told(disk(900), after=MINUTES[1])
+        assert told(disk(850), after=MINUTES[2]) == ""
+        assert told(disk(850), after=MINUTES[1] + timedelta(hours=23, minutes=59)) == ""
+        assert "840 MB free" in told(disk(840), after=MINUTES[1] + timedelta(days=1))
+
+    def test_what_is_over_once_it_stays_so(self, told):
+        told(disk(900), after=MINUTES[0])
+        told(disk(900), after=MINUTES[1])
+
+        assert told(after=MINUTES[2]) == ""
+        assert "已恢复：/var/lib/spms has 900 MB free" in told(after=MINUTES[14])
+        assert not Alert.objects.exists()
+
+    def test_a_hiccup_never(self, told):
+        assert [told(disk(900), after=MINUTES[0]), told(after=MINUTES[14])] == ["", ""]
+
+    def test_more_of_it_at_once_with_the_page_where_it_is_put_right(self, told, settings):
+        told(refunds(1), after=MINUTES[0])
+
+        assert f"退款失败：1 条\n{settings.PUBLIC_BASE_URL}/admin/payments/refund/" in told(
+            refunds(1), after=MINUTES[1]
+        )
+        assert "退款失败：2 条" in told(refunds(2), after=MINUTES[2])
+        assert told(refunds(1), after=MINUTES[3]) == ""
+        assert "退款失败：2 条" in told(refunds(2), after=MINUTES[4])
+
+    def test_notes_and_what_is_in_order_never(self, told):
+        fine = [Finding(True, "fine"), Finding(None, "a note")]
+        assert [told(*fine, after=MINUTES[0]), told(*fine, after=MINUTES[1])] == ["", ""]
+
+    def test_it_is_told_later_if_nobody_took_it(self, told, robot):
+        told(disk(900), after=MINUTES[0])
+        robot.said = {"errcode": 93000, "errmsg": "invalid webhook url"}
+        told(disk(900), after=MINUTES[1])
+        robot.said = {"errcode": 0}
+
+        assert "900 MB free" in told(disk(900), after=MINUTES[2])
+
+    def test_many_fit_into_one_message(self, told):
+        many = [Finding(False, f"{letter * 500}") for letter in "abcdefghijklmnop"]
+        told(*many, after=MINUTES[0])
+        message = told(*many, after=MINUTES[1])
+
+        assert len(message.encode()) < 2048 and "……另有 8 项" in message
+
+    def test_that_the_database_is_gone_once(self, told, monkeypatch, settings, tmp_path):
+        def gone(*_, **__):
+            raise DatabaseError
+
+        settings.STATE_DIR = tmp_path
+        monkeypatch.setattr(Alert.objects, "get_or_create", gone)
+
+        assert "database" in told(Finding(False, "database: down"), after=MINUTES[0])
+        assert told(Finding(False, "database: down"), after=MINUTES[1]) == ""
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_eight_hosts_at_once_one_tells(told, robot):
+    told(disk(900), after=MINUTES[0])
+
+    at_once([lambda: alerts_send([disk(900)], now=NOW + MINUTES[1])] * 8)
+
+    assert len(robot.heard) == 1
+
+
+@pytest.mark.django_db
+class TestWays:
+    def test_each_robot_gets_its_form(self, robot, settings, capsys):
+        settings.ALERT_WEBHOOKS = [f"{robot.url}{path}" for path in ROBOTS]
+
+        call_command("alert_test")
+
+        said = [ROBOTS[path](body) for path, body in robot.heard]
+        assert [path for path, _ in robot.heard] == list(ROBOTS)
+        assert {kind for kind, _ in said} == {"text"} and all("测试提醒" in text for _, text in said)
+
+    def test_mail_goes_out_although_a_robot_refuses(self, robot, settings, mailoutbox, caplog):
+        robot.said = {"code": 19021, "msg": "sign match fail"}
+        settings.ALERT_WEBHOOKS, settings.ALERT_MAIL_TO = (
+            [f"{robot.url}/open-apis/bot/v2/hook/secret"],
+            ["li@example.com"],
+        )
+
+        call_command("alert_test")
+
+        assert [mail.to for mail in mailoutbox] == [["li@example.com"]]
+        assert "19021 sign match fail" in caplog.text and "secret" not in caplog.text
+
+    def test_the_command_fails_where_nobody_is_set_or_takes_it(self, robot, settings):
+        with pytest.raises(CommandError, match="is set"):
+            call_command("alert_test")
+        settings.ALERT_WEBHOOKS, robot.said = [f"{robot.url}/robot/send"], {"errcode": 310000}
+        with pytest.raises(CommandError, match="Nobody"):
+            call_command("alert_test")
