@@ -19,7 +19,9 @@ import structlog
 from accounts.models import RevokedToken, User
 from core.cache import valkey
 from permissions import rights
+from permissions.models import DataScope
 from permissions.rights import Rights
+from permissions.scope import Scope
 
 log = structlog.get_logger("accounts")
 
@@ -65,6 +67,10 @@ class Principal:
     @property
     def is_root(self) -> bool:
         return self.rights.is_root
+
+    @property
+    def scope(self) -> Scope:
+        return Scope(DataScope.ALL if self.is_root else self.rights.data_scope, self.pk)
 
     def __str__(self) -> str:
         return self.nickname or self.username

@@ -24,11 +24,12 @@ from core.ops import heartbeat
 from core.times import dash, local
 from payments.figures import refund_sums
 from payments.selectors import differences_open, events_to_do, refunds_waiting
+from permissions.scope import Scope, scope_of
 from shop.revenue import DAYS, Day, order_days, order_sums, products_best
 from shop.selectors import MOST_SCARCE, SCARCE, orders_to_do, products_scarce
 from shop.states import EARNING, State
 from sockets.sessions import sessions_open
-from students.counts import class_counts, student_count
+from students.selectors import classes_counted, students_total
 from weather.models import SLOT_HOURS
 from weather.selectors import record_newest
 from weather.services.account import account_get
@@ -39,14 +40,16 @@ CROWDED = 1000  # with so many waiting tasks a queue is shown in red
 BEST_SHOWN, STAFF_SHOWN = 8, 8
 ATTEMPTS_OF, MANY_ATTEMPTS = timedelta(hours=1), 100  # a class of 40 that mistypes passwords stays below this
 REFUSALS = [outcome.value for outcome in LoginAttempt.Outcome if outcome is not LoginAttempt.Outcome.DONE]
-Card = Callable[[datetime, Period], Iterator[Tile | Panel]]
+Card = Callable[[datetime, Period, Scope], Iterator[Tile | Panel]]
 
 
 def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     """Fill the context of ``templates/admin/index.html``."""
     now = local(times.now())
     period = period_of(request.GET.get("period", ""), now)
-    parts = [part for label, card in CARDS if _may_see(request, label) for part in card(now, period)]
+    parts = [
+        part for label, card in CARDS if _may_see(request, label) for part in card(now, period, scope_of(request.user))
+    ]
     if request.user.is_superuser:
         parts.append(_system(now))
     tiles = [part for part in parts if isinstance(part, Tile)]
@@ -65,14 +68,14 @@ def _compared(label: str, number: Any, before: Any, period: Period, link: str, f
     return Tile(f"{period.label}{label}", form.format(number), link, hint=f"{period.last_label} {form.format(before)}")
 
 
-def _students(now: datetime, period: Period) -> Iterator[Tile | Panel]:
-    yield Tile("学员", student_count(), list_url("students.student"))
-    days, room = day_counts(now), settings.CLASS_CAPACITY
+def _students(now: datetime, period: Period, scope: Scope) -> Iterator[Tile | Panel]:
+    yield Tile("学员", students_total(scope=scope), list_url("students.student"))
+    days, room = day_counts(now, scope), settings.CLASS_CAPACITY
     if days is not None:
         new, before = (days_sum(days, begins.date(), ends.date()) for begins, ends in period.spans)
         link = list_url("students.student", created_at__gte=period.begins.isoformat())
         yield _compared("新增学员", new, before, period, link)
-    classes = sorted(class_counts(), key=lambda row: -row[1])[:CLASSES_SHOWN]
+    classes = sorted(classes_counted(scope), key=lambda row: -row[1])[:CLASSES_SHOWN]
     most = max([room, *(count for _, count in classes)])
     yield Panel(
         "各班学员",
@@ -108,7 +111,7 @@ def _month_bars(days: dict[str, int] | None, now: datetime) -> list[Bar] | None:
     ]
 
 
-def _orders(now: datetime, period: Period) -> Iterator[Tile | Panel]:
+def _orders(now: datetime, period: Period, _scope: Scope) -> Iterator[Tile | Panel]:
     sums, before = order_sums(period.spans)
     placed = {"created_at_from": period.begins.date(), "created_at_to": now.date()}
     earning = ",".join(state.value for state in EARNING)
@@ -135,7 +138,7 @@ def _orders(now: datetime, period: Period) -> Iterator[Tile | Panel]:
     yield _day_panel("每日收入（元）", days, [day.revenue for day in days], "{:.2f}")
 
 
-def _best(now: datetime, period: Period) -> Iterator[Tile | Panel]:
+def _best(now: datetime, period: Period, _scope: Scope) -> Iterator[Tile | Panel]:
     best = products_best((period.begins, period.ends), most=BEST_SHOWN)
     lengths = shares(pieces for _, _, pieces in best)
     yield Panel(
@@ -151,7 +154,7 @@ def _best(now: datetime, period: Period) -> Iterator[Tile | Panel]:
     )
 
 
-def _activity(now: datetime, period: Period) -> Iterator[Tile | Panel]:
+def _activity(now: datetime, period: Period, _scope: Scope) -> Iterator[Tile | Panel]:
     rows = staff_activity(period.begins, period.ends, most=STAFF_SHOWN)
     lengths = shares(row.entries for row in rows)
     yield Panel(
@@ -197,7 +200,7 @@ def _day_panel(title: str, days: list[Day], numbers: list[Any], form: str) -> Pa
     return Panel(title, "backoffice/columns.html", hint=f"最近 {DAYS} 天，最多一天 {most}", bars=bars)
 
 
-def _refunds(now: datetime, period: Period) -> Iterator[Tile | Panel]:
+def _refunds(now: datetime, period: Period, _scope: Scope) -> Iterator[Tile | Panel]:
     (made, fen), (before, fen_before) = refund_sums(period.spans)
     since = list_url("payments.refund", created_at__gte=period.begins.isoformat())
     yield Tile(
@@ -211,20 +214,20 @@ def _refunds(now: datetime, period: Period) -> Iterator[Tile | Panel]:
     yield Tile("处理中的退款", number, link, "warning" if number else "")
 
 
-def _differences(now: datetime, period: Period) -> Iterator[Tile | Panel]:
+def _differences(now: datetime, period: Period, _scope: Scope) -> Iterator[Tile | Panel]:
     number = differences_open()
     hint = "逐条核对后消失" if number else ""
     yield Tile("对账差异", number, list_url("payments.difference"), "danger" if number else "", hint)
 
 
-def _notices(now: datetime, period: Period) -> Iterator[Tile | Panel]:
+def _notices(now: datetime, period: Period, _scope: Scope) -> Iterator[Tile | Panel]:
     number = events_to_do(now=now).count()
     hint = "重新处理，或点“知道了”后消失" if number else "7 天内；伪造的不算"
     yield Tile("失败的支付通知", number, list_url("payments.inboundevent", todo="1"), "danger" if number else "", hint)
 
 
-def _products(now: datetime, period: Period) -> Iterator[Tile | Panel]:
-    scarce = products_scarce()
+def _products(now: datetime, period: Period, scope: Scope) -> Iterator[Tile | Panel]:
+    scarce = products_scarce(scope)
     link = list_url("shop.product", removed="no", stock__lte=SCARCE)
     many = f"{MOST_SCARCE}+" if len(scarce) == MOST_SCARCE else len(scarce)
     yield Tile("库存不足的商品", many, link, "warning" if scarce else "", hint=f"不多于 {SCARCE} 件")
@@ -242,7 +245,7 @@ def _products(now: datetime, period: Period) -> Iterator[Tile | Panel]:
     )
 
 
-def _weather(now: datetime, period: Period) -> Iterator[Tile | Panel]:
+def _weather(now: datetime, period: Period, _scope: Scope) -> Iterator[Tile | Panel]:
     account = account_get()
     record = record_newest(account.city_name)
     done = account.last_success_at
@@ -285,7 +288,7 @@ def _worker(name: str, age_s: float | None, waiting: int) -> Fact:
     return Fact(name, text, is_ok=is_alive and waiting < CROWDED)
 
 
-def _attempts(now: datetime, period: Period) -> Iterator[Tile | Panel]:
+def _attempts(now: datetime, period: Period, _scope: Scope) -> Iterator[Tile | Panel]:
     since = (now - ATTEMPTS_OF).replace(second=0, microsecond=0)
     times, addresses = login_failures(since)
     if times < MANY_ATTEMPTS:

@@ -12,10 +12,10 @@ from unfold.dataclasses import SearchResult
 from accounts.selectors import users_found
 from backoffice.navigation import navigation
 from backoffice.parts import list_url
+from permissions.scope import Scope, scope_of
 from shop.selectors import orders_named, products_found
 from shop.states import State
-from students.counts import class_counts
-from students.selectors import student_page, students_of_value
+from students.selectors import classes_counted, student_page, students_of_value
 
 MOST = 5  # of each kind
 SHORTEST = 2  # characters; one letter finds the menu alone
@@ -29,7 +29,12 @@ def find(request: HttpRequest, text: str) -> list[SearchResult]:
         return []
     found = list(_menu(request, text))
     if len(text) >= SHORTEST:
-        found += [one for label, search in SEARCHES if _may_see(request, label) for one in search(text)]
+        found += [
+            one
+            for label, search in SEARCHES
+            if _may_see(request, label)
+            for one in search(text, scope_of(request.user))
+        ]
     return found
 
 
@@ -51,41 +56,43 @@ def _result(label: str, pk: int, title: str, description: str, icon: str) -> Sea
     return SearchResult(title=title, description=description, link=link, icon=icon)
 
 
-def _students(text: str) -> Iterator[SearchResult]:
-    rows = [(row.id, row.name, row.class_name, row.sid) for row in student_page(slice(0, MOST), key=text).rows]
+def _students(text: str, scope: Scope) -> Iterator[SearchResult]:
+    rows = [
+        (row.id, row.name, row.class_name, row.sid) for row in student_page(slice(0, MOST), key=text, scope=scope).rows
+    ]
     named = {row[0] for row in rows}
-    by_value = students_of_value(text).values_list("pk", "name", "class_name", "sid")[:MOST]
+    by_value = students_of_value(text).filter(scope.visible()).values_list("pk", "name", "class_name", "sid")[:MOST]
     rows += [row for row in by_value if row[0] not in named]
     for pk, name, class_name, sid in rows[:MOST]:
         yield _result("students.student", pk, name, f"学员 {class_name} {sid}", "school")
 
 
-def _classes(text: str) -> Iterator[SearchResult]:
-    found = (row for row in class_counts() if row[0].lower().startswith(text.lower()))
+def _classes(text: str, scope: Scope) -> Iterator[SearchResult]:
+    found = (row for row in classes_counted(scope) if row[0].lower().startswith(text.lower()))
     for name, count in islice(found, MOST):
         link = list_url("students.student", **{"class": name})
         yield SearchResult(title=name, description=f"班级 {count} 名学员", link=link, icon="groups")
 
 
-def _orders(text: str) -> Iterator[SearchResult]:
+def _orders(text: str, _scope: Scope) -> Iterator[SearchResult]:
     for order in orders_named(text, most=MOST):
         who = order.recipient or order.username
         what = f"订单 {who} {order.phone} {order.total}元 {State(order.state).label}"
         yield _result("shop.order", order.pk, order.order_id, what, "receipt_long")
 
 
-def _users(text: str) -> Iterator[SearchResult]:
+def _users(text: str, _scope: Scope) -> Iterator[SearchResult]:
     for user in users_found(text)[:MOST]:
         yield _result("accounts.user", user.pk, user.username, f"用户 {user.nickname} {user.phone}", "person")
 
 
-def _products(text: str) -> Iterator[SearchResult]:
-    for product in products_found(text)[:MOST]:
+def _products(text: str, scope: Scope) -> Iterator[SearchResult]:
+    for product in products_found(text, scope=scope)[:MOST]:
         what = f"商品 {product.price}元 库存 {product.stock}" + (" 已下架" if product.removed_at else "")
         yield _result("shop.product", product.pk, product.name, what, "inventory_2")
 
 
-SEARCHES: list[tuple[str, Callable[[str], Iterator[SearchResult]]]] = [
+SEARCHES: list[tuple[str, Callable[[str, Scope], Iterator[SearchResult]]]] = [
     ("students.student", _classes),
     ("students.student", _students),
     ("shop.order", _orders),

@@ -5,6 +5,7 @@ from datetime import date, datetime
 
 from django.core.cache import cache
 
+from permissions.scope import Scope
 from students.counts import student_count
 from students.selectors import students_by_day
 
@@ -35,11 +36,13 @@ def days_sum(days: dict[str, int], first: date, last: date) -> int:
     return sum(number for day, number in days.items() if f"{first}" <= day <= f"{last}")
 
 
-def day_counts(now: datetime) -> dict[str, int] | None:
+def day_counts(now: datetime, scope: Scope) -> dict[str, int] | None:
     """Return ``{"2026-11-24": 3}`` of ``MONTHS`` months, a few minutes old at most.
 
     None until the worker has counted many students.
     """
+    if scope.is_own_only:
+        return students_by_day(months_of(now)[0], scope)
     kept = cache.get(_KEY)
     if kept is None and student_count() <= COUNTED_AT_ONCE:
         return students_by_day(months_of(now)[0])

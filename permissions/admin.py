@@ -56,7 +56,7 @@ class RoleAdmin(PasswordFirst, OfficeAdmin):
     list_filter = [MayCallFilter]
     search_fields = ["name", "roleid"]
     search_help_text = "角色名称或编号"
-    fields = ["roleid", "name", "menu", "buttons", "rows", "permissions", "created_at", "updated_at"]
+    fields = ["roleid", "name", "menu", "buttons", "rows", "data_scope", "permissions", "created_at", "updated_at"]
     readonly_fields = ["created_at", "updated_at"]
     change_form_before_template = "permissions/preview_button.html"
     list_before_template = "permissions/role_bar.html"

@@ -61,7 +61,7 @@ class RoleForm(forms.ModelForm):  # type: ignore[type-arg]
 
     class Meta:
         model = Role
-        fields = ["roleid", "name", "menu", "buttons", "rows", "permissions"]
+        fields = ["roleid", "name", "menu", "buttons", "rows", "data_scope", "permissions"]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -16,6 +16,14 @@ class ClientButton(models.TextChoices):
     DELETE = "delete", "删除"
 
 
+class DataScope(models.TextChoices):
+    """Which students, products and categories a role sees and may change (``permissions.scope``)."""
+
+    ALL = "all", "全部"
+    CHANGE_OWN = "change_own", "仅本人可改"
+    OWN = "own", "仅本人"
+
+
 class Role(models.Model):
     """A role of the API. A user has exactly one.
 
@@ -29,6 +37,14 @@ class Role(models.Model):
     rows = ArrayField(models.CharField(max_length=128), verbose_name="可调用的接口", default=list, blank=True)
     buttons = ArrayField(
         models.CharField(max_length=16, choices=ClientButton), verbose_name="按钮权限", default=list, blank=True
+    )
+    data_scope = models.CharField(
+        "数据权限",
+        max_length=16,
+        choices=DataScope,
+        default=DataScope.ALL,
+        db_default=DataScope.ALL,
+        help_text="对学员、商品和类目：全部；或能看全部、只能改自己录入的；或只能看到自己录入的",
     )
     permissions = models.ManyToManyField(
         "auth.Permission", verbose_name="后台权限", blank=True, help_text="此角色的后台人员能查看和修改什么"

@@ -15,7 +15,7 @@ import structlog
 
 from core.api.access import Access
 from core.cache import valkey
-from permissions.models import ROOT_ROLEID, Role
+from permissions.models import ROOT_ROLEID, DataScope, Role
 
 log = structlog.get_logger("permissions")
 
@@ -34,6 +34,7 @@ class Rights:
     prefixes: tuple[str, ...]
     buttons: tuple[str, ...]
     menu: tuple[dict[str, Any], ...]
+    data_scope: str = DataScope.ALL
 
     @property
     def is_root(self) -> bool:
@@ -106,4 +107,5 @@ def rights_of_role(role: Role) -> Rights:
         prefixes=tuple(row[:-1] for row in rows if row.endswith("*")),
         buttons=tuple(role.buttons),
         menu=tuple(role.menu),
+        data_scope=role.data_scope,
     )

@@ -10,6 +10,7 @@ from django.db.models.functions import Reverse
 
 from core.db.reading import read_all, read_one, read_page
 from payments.selectors import orders_differing
+from permissions.scope import EVERYTHING, Scope
 from shop.models import CartItem, Category, Order, OrderLine, OrderView, PartRefund, Product
 from shop.states import TO_DO, State
 
@@ -19,23 +20,30 @@ LONGEST_SEARCH = 128  # characters of a search that count
 TAIL_LENGTH = 4  # with fewer of its last characters an order's number finds too many orders
 
 
-def category_page(window: slice) -> tuple[int, list[Category]]:
+def category_page(window: slice, *, scope: Scope = EVERYTHING) -> tuple[int, list[Category]]:
     """Return the number of categories in use, and a page of them, oldest first."""
-    return read_page(Category, "t.removed_at IS NULL", window)
+    return read_page(Category, _listed(scope), window, user_pk=scope.user_pk)
 
 
-def product_page(window: slice, *, product_id: str = "", category_id: str = "") -> tuple[int, list[Product]]:
+def _listed(scope: Scope) -> str:
+    return "t.removed_at IS NULL" + (" AND t.created_by_id = %(user_pk)s" if scope.is_own_only else "")
+
+
+def product_page(
+    window: slice, *, product_id: str = "", category_id: str = "", scope: Scope = EVERYTHING
+) -> tuple[int, list[Product]]:
     """Return the number of products on sale, and a page of them with their categories, oldest first.
 
     A category may be removed already.
     """
-    where = "t.removed_at IS NULL"
+    where = _listed(scope)
     if product_id:
         where += " AND t.product_id = %(product_id)s"
     if category_id:
         # Compare keys: PostgreSQL then reads the page in order from the index of the category's products.
         where += " AND t.category_id = (SELECT id FROM shop_category WHERE category_id = %(category_id)s)"
-    return read_page(Product, where, window, join="category", product_id=product_id, category_id=category_id)
+    values: dict[str, Any] = {"product_id": product_id, "category_id": category_id, "user_pk": scope.user_pk}
+    return read_page(Product, where, window, join="category", **values)
 
 
 def cart_page(window: slice, *, user_pk: int) -> tuple[int, list[CartItem]]:
@@ -163,14 +171,14 @@ def orders_to_do() -> dict[str, int]:
     return counts
 
 
-def products_scarce() -> list[Product]:
+def products_scarce(scope: Scope = EVERYTHING) -> list[Product]:
     """Return up to ``MOST_SCARCE`` products on sale with the fewest pieces."""
     # There is no index on the stock: every sale would have to write it.
-    scarce = Product.objects.filter(removed_at=None, stock__lte=SCARCE)
+    scarce = Product.objects.filter(scope.visible(), removed_at=None, stock__lte=SCARCE)
     return list(scarce.only("pk", "name", "stock").order_by("stock", "pk")[:MOST_SCARCE])
 
 
-def products_found(text: str) -> QuerySet[Product]:
+def products_found(text: str, *, scope: Scope = EVERYTHING) -> QuerySet[Product]:
     """Return products with ``text`` in their name or with this number; those on sale first, newest first."""
-    found = Product.objects.filter(Q(name__icontains=text) | Q(product_id=text))
+    found = Product.objects.filter(scope.visible(), Q(name__icontains=text) | Q(product_id=text))
     return found.order_by(F("removed_at").asc(nulls_first=True), "-pk")

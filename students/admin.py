@@ -27,11 +27,11 @@ from core.admin.paginator import KnownCount
 from core.admin.password import require_password
 from core.admin.tables import table
 from core.times import dash
+from permissions.scope import EVERYTHING, Scope, scope_of
 from students.archive import MOST_ARCHIVED, student_restore, students_archive
 from students.bulk import MOST_MOVED, students_move
 from students.class_sheet import class_sheet_page
 from students.columns import COLUMNS, EDITABLE, OPTIONAL_FOR_STAFF, label_of
-from students.counts import student_count
 from students.errors import SelectionChanged, TooManyChosen
 from students.filters import FILTERS, filters_q, filters_read
 from students.models import ArchivedStudent, Student
@@ -42,6 +42,7 @@ from students.selectors import (
     namesakes,
     search_q,
     student_page,
+    students_total,
     value_matches,
     values_in_use,
 )
@@ -68,12 +69,14 @@ _SAME_COUNT = {"p", "o", "all"}
 class ClassWidget(UnfoldAdminSelectWidget):
     """A select of the classes that exist; its last entry opens a field for the name of a new one."""
 
+    scope: Scope = EVERYTHING
+
     def value_from_datadict(self, data: Any, files: Any, name: str) -> Any:
         value = data.get(name)
         return data.get(f"{name}_new", "") if value == NEW_CLASS else value
 
     def render(self, name: str, value: Any, attrs: Any = None, renderer: Any = None) -> SafeString:
-        known = class_list()
+        known = class_list(self.scope)
         new = str(value) if value and value not in known else ""
         self.choices = [("", "请选择"), *((one, one) for one in known), (NEW_CLASS, "新建班级…")]
         # CSS shows the field while "new class" is chosen, so it works without scripts, too.
@@ -138,6 +141,7 @@ class StudentList(ChangeList):
 
 
 class StudentForm(PictureFormMixin, forms.ModelForm):  # type: ignore[type-arg]
+    scope: Scope = EVERYTHING  # of whoever uses the form
     class_name = ClassField()
     picture = picture_field("上传头像")
     no_picture = forms.BooleanField(label="移除现在的头像", required=False, widget=UnfoldBooleanWidget)
@@ -150,6 +154,8 @@ class StudentForm(PictureFormMixin, forms.ModelForm):  # type: ignore[type-arg]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        if "class_name" in self.fields:
+            self.fields["class_name"].widget.scope = self.scope
         for name in OPTIONAL_FOR_STAFF:
             if name in self.fields:  # none for who may only look
                 self.fields[name].required = False
@@ -162,6 +168,7 @@ class StudentForm(PictureFormMixin, forms.ModelForm):  # type: ignore[type-arg]
 
     def _ask_about_namesakes(self, name: str, class_name: str) -> None:
         same = namesakes(name=name, class_name=class_name, except_pk=self.instance.pk)
+        same = [one for one in same if self.scope.may_see(one)]
         if not same or self.data.get(NAMESAKE) == "1":
             return
         page = "admin:students_student_change"
@@ -214,6 +221,20 @@ class StudentAdmin(ExportMixin, PictureAdminMixin, OfficeAdmin):
     fields = [*EDITABLE, "photo", "no_picture", "picture", "sid", "created"]
     readonly_fields = ["photo", "sid", "created"]
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Student]:
+        return super().get_queryset(request).filter(scope_of(request.user).visible())
+
+    def has_change_permission(self, request: HttpRequest, obj: Student | None = None) -> bool:
+        return super().has_change_permission(request, obj) and (obj is None or scope_of(request.user).may_change(obj))
+
+    def has_delete_permission(self, request: HttpRequest, obj: Student | None = None) -> bool:
+        return super().has_delete_permission(request, obj) and (obj is None or scope_of(request.user).may_change(obj))
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        form = super().get_form(request, obj, change=change, **kwargs)
+        form.scope = scope_of(request.user)
+        return form
+
     def get_fields(self, request: HttpRequest, obj: Student | None = None) -> list[str]:
         # A new student has no picture, number or date to show: the number of the form is not the one it will get.
         if obj is None:
@@ -235,7 +256,8 @@ class StudentAdmin(ExportMixin, PictureAdminMixin, OfficeAdmin):
             pks = list(by_name)
             total = len(pks)
         else:
-            page = student_page(slice(0, MOST_FOUND), key=text, class_name=filters.get("class", ""))
+            scope, class_name = scope_of(request.user), filters.get("class", "")
+            page = student_page(slice(0, MOST_FOUND), key=text, class_name=class_name, scope=scope)
             pks, total = [row.id for row in page.rows], page.total
         rest = queryset.order_by("-pk").values_list("pk", flat=True)
         for others in (rest.filter(value_matches(text)), rest.filter(class_name=ClassSpelling().of(text))):
@@ -260,7 +282,7 @@ class StudentAdmin(ExportMixin, PictureAdminMixin, OfficeAdmin):
         is_known = not (request.GET.keys() - _SAME_COUNT - {one.name for one in FILTERS} or filters.keys() - {"class"})
         if queryset.model is not Student or not is_known:  # another model: the page of a student's history
             return super().get_paginator(request, queryset, per_page, *args, **kwargs)
-        return KnownCount(queryset, per_page, student_count(filters.get("class", "")))
+        return KnownCount(queryset, per_page, students_total(filters.get("class", ""), scope=scope_of(request.user)))
 
     def save_model(self, request: HttpRequest, obj: Student, form: StudentForm, change: bool) -> None:
         fields = {name: form.cleaned_data[name] for name in EDITABLE if not change or name in form.changed_data}
@@ -269,10 +291,10 @@ class StudentAdmin(ExportMixin, PictureAdminMixin, OfficeAdmin):
         elif form.cleaned_data.get("no_picture"):
             fields["headimgurl"] = ""
         if not change:
-            student = student_add(now=times.now(), **fields)
+            student = student_add(created_by_id=request.user.pk, now=times.now(), **fields)
             obj.pk, obj.sid, obj.headimgurl = student.pk, student.sid, student.headimgurl
         elif fields:
-            student_edit(sid=obj.sid, changes=fields)
+            student_edit(sid=obj.sid, changes=fields, scope=scope_of(request.user))
 
     def delete_view(
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
@@ -296,8 +318,17 @@ class StudentAdmin(ExportMixin, PictureAdminMixin, OfficeAdmin):
         facts |= {"may_see_runs": may_see(request)}
         if request.method == "GET":
             facts |= {"bar": filters, "chips": _chips(request, filters), "kept": self._kept(request)}
-            facts |= {"classes": class_list(), "cities": values_in_use("city"), "degrees": values_in_use("degree")}
+            scope = scope_of(request.user)
+            facts |= {"classes": class_list(scope), "cities": values_in_use("city", scope=scope)}
+            facts |= {"degrees": values_in_use("degree", scope=scope)}
         return super().changelist_view(request, facts | (extra_context or {}))
+
+    def _changeable(self, request: HttpRequest, students: QuerySet[Student]) -> QuerySet[Student]:
+        """Return those of the chosen students that the user may change, and say so where others are left out."""
+        own = students.filter(scope_of(request.user).changeable())
+        if not scope_of(request.user).is_all and (others := students.count() - own.count()):
+            messages.warning(request, f"{others} 名学员不是您录入的，不会改动")
+        return own
 
     def _kept(self, request: HttpRequest) -> list[tuple[str, str]]:
         """Return what the filter bar sends along: the search and the order of the columns."""
@@ -306,6 +337,7 @@ class StudentAdmin(ExportMixin, PictureAdminMixin, OfficeAdmin):
     @admin.action(description="删除所选学员", permissions=["delete"])
     def delete_selected(self, request: HttpRequest, students: QuerySet[Student]) -> HttpResponse | None:
         require_password(request)
+        students = self._changeable(request, students)
         try:
             selection = deletion_selection(students)
             if MARK in request.POST:
@@ -330,11 +362,13 @@ class StudentAdmin(ExportMixin, PictureAdminMixin, OfficeAdmin):
 
     @admin.action(description="更改所选学员的班级", permissions=["change"])
     def change_class(self, request: HttpRequest, students: QuerySet[Student]) -> HttpResponse | None:
+        students = self._changeable(request, students)
         pks = list(students.order_by("pk").values_list("pk", flat=True)[: MOST_MOVED + 1])
         if len(pks) > MOST_MOVED:
             messages.error(request, f"一次最多更改{MOST_MOVED}名学员的班级；更多请用导入")
             return None
         form = ClassNameForm(request.POST if "apply" in request.POST else None)
+        form.fields["class_name"].widget.scope = scope_of(request.user)
         if "apply" in request.POST and form.is_valid():
             name = form.cleaned_data["class_name"]
             moved = students_move(pks=pks, class_name=name, actor_pk=request.user.pk, now=times.now())
@@ -351,6 +385,7 @@ class StudentAdmin(ExportMixin, PictureAdminMixin, OfficeAdmin):
 
     @admin.action(description="归档所选学员", permissions=["delete"])
     def archive(self, request: HttpRequest, students: QuerySet[Student]) -> HttpResponse | None:
+        students = self._changeable(request, students)
         pks = list(students.order_by("pk").values_list("pk", flat=True)[: MOST_ARCHIVED + 1])
         if len(pks) > MOST_ARCHIVED:
             messages.error(request, f"一次最多归档{MOST_ARCHIVED}名学员，请先按班级或姓名筛选")
@@ -434,6 +469,9 @@ class ArchivedStudentAdmin(ButtonsAdmin):
     search_help_text = "姓名中的任意一段、学号的开头，或班级"
     fields = [*EDITABLE, "sid", "created_at", "archived_at", "archived_by"]
     readonly_fields = fields
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[ArchivedStudent]:
+        return super().get_queryset(request).filter(scope_of(request.user).changeable())
 
     def _press_posted(self, request: HttpRequest, object_id: str) -> HttpResponse:
         answer = super()._press_posted(request, object_id)

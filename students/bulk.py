@@ -20,7 +20,7 @@ from students.models import Student, StudentFields
 
 MOST_MOVED = 2_000
 _AUDITED = ("sid", *EDITABLE)
-_CONCRETE = [field.name for field in Student._meta.concrete_fields if not field.primary_key]
+_CONCRETE = [field.attname for field in Student._meta.concrete_fields if not field.primary_key]
 # All that a student is, in the order in which people see it.
 STORED = tuple(dict.fromkeys([*_AUDITED, *_CONCRETE]))
 

@@ -9,6 +9,7 @@ from django.shortcuts import render
 from django.urls import reverse
 
 from core import times
+from permissions.scope import scope_of
 from students.filters import filters_q, filters_read
 from students.models import Student
 from students.selectors import search_q
@@ -19,7 +20,9 @@ MOST_PRINTED = 500
 def class_sheet_page(request: HttpRequest) -> HttpResponse:
     """Return the page of all students that the list shows for the same filters and search."""
     filters, text = filters_read(request.GET), request.GET.get("q", "").replace("\x00", "").strip()[:64]
-    found = Student.objects.filter(filters_q(filters), search_q(text) if text else Q())
+    found = Student.objects.filter(
+        scope_of(request.user).visible(), filters_q(filters), search_q(text) if text else Q()
+    )
     students = list(found.order_by("class_name", "pk")[: MOST_PRINTED + 1])
     back = reverse("admin:students_student_changelist") + "?" + request.GET.urlencode()
     if not students:

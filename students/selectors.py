@@ -17,11 +17,13 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from django.db import connection
-from django.db.models import Q, QuerySet
+from django.db.models import Count, Q, QuerySet
+from django.db.models.functions import TruncDate
 
 from core.db.pool import prepared_rows
+from permissions.scope import EVERYTHING, Scope
 from students.columns import COLUMNS, model_field
-from students.counts import ALL, LONGEST_GRAM, class_counts, class_key, name_keys
+from students.counts import ALL, LONGEST_GRAM, class_counts, class_key, name_keys, student_count
 from students.errors import StudentUnknown
 from students.models import ArchivedStudent, Student, StudentRow
 from students.spelling import ClassSpelling
@@ -42,10 +44,6 @@ _FETCH = f"SELECT id FROM ({_MATCHES} OFFSET 0) AS hit"  # noqa: S608  (a consta
 # Longer texts, and a class with a text, have no count: fetch all that the keys match, check the names, and count.
 _SIFT = f"WITH hit AS MATERIALIZED ({_MATCHES} AND strpos(name, %(text)s) > 0)"
 _COUNTED = "SELECT coalesce(sum(n), 0)::bigint AS total FROM students_tally WHERE key = %(counted)s"
-_BY_DAY = """
-SELECT to_char(created_at AT TIME ZONE 'Asia/Shanghai', 'YYYY-MM-DD'), count(*)
-FROM students_student WHERE created_at >= %s GROUP BY 1
-"""
 _COUNTED_OF_ALL = f"""
 SELECT coalesce(sum(n) FILTER (WHERE key = %(counted)s), 0)::bigint AS total,
     coalesce(sum(n) FILTER (WHERE key = '{ALL}'), 0)::bigint AS everybody
@@ -60,12 +58,14 @@ class StudentPage(NamedTuple):
     rows: list[StudentRow]
 
 
-def student_page(window: slice, *, class_name: str = "", key: str = "") -> StudentPage:
+def student_page(window: slice, *, class_name: str = "", key: str = "", scope: Scope = EVERYTHING) -> StudentPage:
     """List students: of one class, or with ``key`` somewhere in the name, or both.
 
     :param window: which of them, as ``core.api.pagination.page_slice`` makes it.
     :param key: plain text; upper and lower case differ.
     """
+    if scope.is_own_only:
+        return _own_page(window, scope, class_name, key)
     if key:
         return _search(window, key, class_name)
     if class_name:
@@ -103,8 +103,10 @@ def name_holds(students: QuerySet[Student], text: str) -> QuerySet[Student]:
     return found.filter(name__contains=text)
 
 
-def values_in_use(column: str, *, most: int = VALUES_SHOWN) -> list[str]:
+def values_in_use(column: str, *, most: int = VALUES_SHOWN, scope: Scope = EVERYTHING) -> list[str]:
     """Return the values that a column with an index has, in order: DISTINCT would read every student."""
+    if scope.is_own_only:
+        return _own_values(scope, column)[:most]
     field = connection.ops.quote_name(str(model_field(column).column))
     with connection.cursor() as cursor:
         cursor.execute(
@@ -122,9 +124,23 @@ def values_in_use(column: str, *, most: int = VALUES_SHOWN) -> list[str]:
         return [value for (value,) in cursor.fetchall()]
 
 
-def class_list() -> list[str]:
+def class_list(scope: Scope = EVERYTHING) -> list[str]:
     """Name the classes that have students, each once, in order."""
-    return [name for name, _ in class_counts()]
+    return [name for name, _ in classes_counted(scope)]
+
+
+def classes_counted(scope: Scope = EVERYTHING) -> list[tuple[str, int]]:
+    """Return the classes that have students, in order, each with its number of students."""
+    if scope.is_own_only:
+        return list(_own(scope).order_by("class_name").values_list("class_name").annotate(Count("pk")))
+    return class_counts()
+
+
+def students_total(class_name: str = "", *, scope: Scope = EVERYTHING) -> int:
+    """Count the students, or those of one class."""
+    if scope.is_own_only:
+        return _own(scope, class_name).count()
+    return student_count(class_name)
 
 
 def class_students(class_name: str, *, most: int) -> list[Student]:
@@ -132,11 +148,11 @@ def class_students(class_name: str, *, most: int) -> list[Student]:
     return list(Student.objects.filter(class_name=class_name).order_by("pk")[:most])
 
 
-def students_by_day(since: datetime) -> dict[str, int]:
+def students_by_day(since: datetime, scope: Scope = EVERYTHING) -> dict[str, int]:
     """Return ``{"2026-11-24": 3}``, how many students were added on each day in Asia/Shanghai. Reads all of them."""
-    with connection.cursor() as cursor:
-        cursor.execute(_BY_DAY, [since])
-        return dict(cursor.fetchall())
+    students = Student.objects.filter(scope.visible(), created_at__gte=since).order_by()
+    days = students.values_list(TruncDate("created_at")).annotate(Count("pk"))
+    return {str(day): number for day, number in days}
 
 
 def archived_sids(sids: Iterable[str]) -> set[str]:
@@ -157,15 +173,31 @@ def namesakes(*, name: str, class_name: str, except_pk: int | None = None) -> li
     return list(found.filter(name=name, class_name=class_name).exclude(pk=except_pk)[:NAMESAKES_SHOWN])
 
 
-def student_get(sid: str) -> Student:
+def student_get(sid: str, scope: Scope = EVERYTHING) -> Student:
     """Find the student of a number.
 
-    :raises StudentUnknown: nobody has it.
+    :raises StudentUnknown: nobody has it, or nobody whom ``scope`` shows.
     """
-    student = Student.objects.filter(sid=sid).first()
+    student = Student.objects.filter(scope.visible(), sid=sid).first()
     if student is None:
         raise StudentUnknown
     return student
+
+
+def _own(scope: Scope, class_name: str = "") -> QuerySet[Student]:
+    """Return what one person has entered: some hundreds, so it is counted when somebody asks."""
+    students = Student.objects.filter(scope.visible()).order_by("-pk")
+    return students.filter(class_name=class_name) if class_name else students
+
+
+def _own_page(window: slice, scope: Scope, class_name: str, key: str) -> StudentPage:
+    students = _own(scope, class_name).filter(name__contains=key)
+    rows = students.values_list(*StudentRow._fields)[window]
+    return StudentPage(students.count(), [StudentRow._make(row) for row in rows])
+
+
+def _own_values(scope: Scope, column: str) -> list[str]:
+    return list(_own(scope).order_by(column).values_list(column, flat=True).distinct())
 
 
 def _search(window: slice, text: str, class_name: str) -> StudentPage:

@@ -5,6 +5,7 @@ from typing import Any
 
 from django.db import IntegrityError, transaction
 
+from permissions.scope import EVERYTHING, Scope
 from students.errors import StudentNotDeleted, StudentUnchanged, StudentUnknown
 from students.models import Student, new_sid
 from uploads.services import image_adopt, image_release
@@ -22,16 +23,18 @@ def student_add(*, now: datetime, **fields: Any) -> Student:
     return student
 
 
-def student_edit(*, sid: str, changes: dict[str, Any]) -> Student:
+def student_edit(*, sid: str, changes: dict[str, Any], scope: Scope = EVERYTHING) -> Student:
     """Set some fields of a student. A change that somebody else makes to the other fields at the same time is kept.
 
-    :raises StudentUnknown: nobody has this number.
+    :raises StudentUnknown: nobody has this number, or nobody whom ``scope`` shows.
+    :raises NotPermitted: ``scope`` shows the student, but does not allow changes.
     :raises StudentUnchanged: the student has all these values already.
     """
     with transaction.atomic():
-        student = _lock(sid)
+        student = _lock(sid, scope)
         if student is None:
             raise StudentUnknown
+        scope.require_change(student)
         changed = [name for name, value in changes.items() if getattr(student, name) != value]
         if not changed:
             raise StudentUnchanged
@@ -43,15 +46,17 @@ def student_edit(*, sid: str, changes: dict[str, Any]) -> Student:
     return student
 
 
-def student_delete(*, sid: str) -> None:
+def student_delete(*, sid: str, scope: Scope = EVERYTHING) -> None:
     """Delete a student, and let go of the picture.
 
-    :raises StudentNotDeleted: nobody has this number, or no longer.
+    :raises StudentNotDeleted: nobody has this number, or no longer, or nobody whom ``scope`` shows.
+    :raises NotPermitted: ``scope`` shows the student, but does not allow changes.
     """
     with transaction.atomic():
-        student = _lock(sid)
+        student = _lock(sid, scope)
         if student is None:
             raise StudentNotDeleted
+        scope.require_change(student)
         owner = student.owner_ref
         student.delete()
         image_release(owner=owner)
@@ -71,6 +76,6 @@ def _insert(student: Student) -> Student:
     return student
 
 
-def _lock(sid: str) -> Student | None:
+def _lock(sid: str, scope: Scope) -> Student | None:
     # The second of two requests waits here, and then reads what the first one has left.
-    return Student.objects.select_for_update().filter(sid=sid).first()
+    return Student.objects.select_for_update().filter(scope.visible(), sid=sid).first()

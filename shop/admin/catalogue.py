@@ -14,6 +14,7 @@ from unfold.widgets import UnfoldAdminIntegerFieldWidget
 from core import times
 from core.admin.base import OfficeAdmin
 from core.errors import DomainError
+from permissions.scope import EVERYTHING, Scope, scope_of
 from shop.models import Category, Product
 from shop.models.catalogue import MAX_STOCK
 from shop.services.categories import category_create, category_remove, category_update
@@ -35,6 +36,7 @@ class OnSaleFilter(admin.SimpleListFilter):
 
 
 class PictureForm(PictureFormMixin, forms.ModelForm):  # type: ignore[type-arg]
+    scope: Scope = EVERYTHING  # of whoever uses the form
     picture = picture_field("上传图片")
     picture_column = "image_url"
     columns: ClassVar = {"picture": "image_url"}
@@ -46,8 +48,8 @@ class CategoryForm(PictureForm):
         fields = ["name"]
 
     def clean_name(self) -> str:
-        same = Category.objects.filter(name=self.cleaned_data["name"], removed_at=None).exclude(pk=self.instance.pk)
-        if same.exists():
+        named = Category.objects.filter(self.scope.visible(), name=self.cleaned_data["name"], removed_at=None)
+        if named.exclude(pk=self.instance.pk).exists():
             raise forms.ValidationError("已经存在该类目，请不要重复添加")
         return self.cleaned_data["name"]
 
@@ -71,7 +73,7 @@ class ProductForm(PictureForm):
         if "pieces" in self.fields and not self.instance.pk:
             self.fields["pieces"].label, self.fields["pieces"].help_text = "库存", ""
         if "category" in self.fields:
-            self.fields["category"].queryset = Category.objects.filter(removed_at=None)  # type: ignore[attr-defined]
+            self.fields["category"].queryset = Category.objects.filter(self.scope.visible(), removed_at=None)  # type: ignore[attr-defined]
 
     def clean_pieces(self) -> int:
         pieces = self.cleaned_data["pieces"] or 0
@@ -88,6 +90,14 @@ class CatalogueAdmin(PictureAdminMixin, OfficeAdmin):
     list_filter_submit = True
     list_per_page = 30
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        return super().get_queryset(request).filter(scope_of(request.user).visible())
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        form = super().get_form(request, obj, change=change, **kwargs)
+        form.scope = scope_of(request.user)
+        return form
+
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         names = super().get_fields(request, obj)
         return names if obj else [name for name in names if name not in self.readonly_fields]
@@ -102,7 +112,8 @@ class CatalogueAdmin(PictureAdminMixin, OfficeAdmin):
         return row.removed_at is not None
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return super().has_change_permission(request, obj) and not (obj and self.is_gone(obj))
+        may = super().has_change_permission(request, obj)
+        return may and (obj is None or (not self.is_gone(obj) and scope_of(request.user).may_change(obj)))
 
     def has_right(self, request: HttpRequest, verb: str) -> bool:
         if verb == "delete":
@@ -163,7 +174,7 @@ class CategoryAdmin(CatalogueAdmin):
 
     def store(self, request: HttpRequest, obj: Category, form: CategoryForm, change: bool) -> Category:
         facts: dict[str, Any] = {"name": form.cleaned_data["name"], "image_url": form.new_picture}
-        facts |= {"actor": request.user.get_username(), "now": times.now()}
+        facts |= {"actor": request.user.get_username(), "scope": scope_of(request.user), "now": times.now()}
         if not change:
             return category_create(**facts)
         return category_update(category_id=obj.category_id, **facts) if form.changed_data else obj
@@ -171,7 +182,7 @@ class CategoryAdmin(CatalogueAdmin):
     @action(description="删除所选类目（没有商品的）", permissions=["remove"])
     def remove_selected(self, request: HttpRequest, rows: QuerySet[Category]) -> None:
         def remove(category: Category) -> None:
-            category_remove(category_id=category.category_id, now=times.now())
+            category_remove(category_id=category.category_id, scope=scope_of(request.user), now=times.now())
 
         self.remove_all(request, rows, remove, "已删除")
 
@@ -197,7 +208,11 @@ class ProductAdmin(CatalogueAdmin):
 
     def store(self, request: HttpRequest, obj: Product, form: ProductForm, change: bool) -> Product:
         values = form.cleaned_data
-        who: dict[str, Any] = {"actor": request.user.get_username(), "now": times.now()}
+        who: dict[str, Any] = {
+            "actor": request.user.get_username(),
+            "scope": scope_of(request.user),
+            "now": times.now(),
+        }
         names = [name for name in SERVICE_FIELDS if not change or name in form.changed_data]
         changes: dict[str, Any] = {name: values[name] for name in names}
         if not change or "category" in form.changed_data:
@@ -213,7 +228,7 @@ class ProductAdmin(CatalogueAdmin):
     @action(description="下架所选商品", permissions=["remove"])
     def remove_selected(self, request: HttpRequest, rows: QuerySet[Product]) -> None:
         def remove(product: Product) -> None:
-            product_remove(product_id=product.product_id, now=times.now())
+            product_remove(product_id=product.product_id, scope=scope_of(request.user), now=times.now())
 
         self.remove_all(request, rows, remove, "已下架")
 

@@ -55,5 +55,11 @@ class CartViewSet(ApiViewSet):
     @endpoint("POST", "/cart/add_to_cart", "增加商品到购物车", Access.ANY_USER, docs=docs.CART_ADD)
     def add(self, request: CallerRequest) -> Response:
         values = params.CartParams.read(request)
-        cart_add(user_pk=request.user.pk, product_id=values["product_id"], quantity=values["count"], now=times.now())
+        cart_add(
+            user_pk=request.user.pk,
+            product_id=values["product_id"],
+            quantity=values["count"],
+            scope=request.user.scope,
+            now=times.now(),
+        )
         return ok("添加成功")

@@ -31,6 +31,7 @@ class CategoryViewSet(ApiViewSet):
             name=values["categoryName"],
             image_url=image_or_url(request, "categoryImgurl"),
             actor=request.user.username,
+            scope=request.user.scope,
             now=times.now(),
         )
         return ok("添加成功", category_id=category.category_id)
@@ -38,7 +39,12 @@ class CategoryViewSet(ApiViewSet):
     @endpoint("GET", "/category/delCategory", "删除类目(慎用)", Access.ROWS, docs=docs.CATEGORY_REMOVE)
     def remove(self, request: CallerRequest) -> Response:
         values = params.CategoryRemoveParams.read(request)
-        category_remove(category_id=values["category_id"], even_with_products=values["force"], now=times.now())
+        category_remove(
+            category_id=values["category_id"],
+            even_with_products=values["force"],
+            scope=request.user.scope,
+            now=times.now(),
+        )
         return ok("删除成功")
 
     @endpoint("POST", "/category/updateCategory", "修改类目", Access.ROWS, docs=docs.CATEGORY_UPDATE, takes_files=True)
@@ -49,13 +55,14 @@ class CategoryViewSet(ApiViewSet):
             name=values["categoryName"],
             image_url=image_or_url(request, "categoryImgurl"),
             actor=request.user.username,
+            scope=request.user.scope,
             now=times.now(),
         )
         return ok("修改成功")
 
     @endpoint("GET", "/category/getCategory", "获取类目", Access.ANY_USER, docs=docs.CATEGORY_LIST, is_quick=True)
     def list_(self, request: CallerRequest) -> Response:
-        total, page = selectors.category_page(page_slice(**PageParams.read(request)))
+        total, page = selectors.category_page(page_slice(**PageParams.read(request)), scope=request.user.scope)
         return ok("获取成功", total=total, data=[category_row(category) for category in page])
 
 
@@ -76,6 +83,7 @@ class ProductViewSet(ApiViewSet):
             description=values["description"],
             image_url=image_url,
             actor=request.user.username,
+            scope=request.user.scope,
             now=times.now(),
         )
         return ok("添加成功", product_id=product.product_id)
@@ -88,18 +96,20 @@ class ProductViewSet(ApiViewSet):
         changes = {_COLUMNS.get(name, name): value for name, value in values.items()}
         if image_url := image_or_url(request, "imageUrl"):
             changes["image_url"] = image_url
-        product_update(**changes, actor=request.user.username, now=times.now())
+        product_update(**changes, actor=request.user.username, scope=request.user.scope, now=times.now())
         return ok("修改成功")
 
     @endpoint("GET", "/product/get_product", "获取商品信息", Access.ANY_USER, docs=docs.PRODUCT_LIST, is_quick=True)
     def list_(self, request: CallerRequest) -> Response:
         values = params.ProductListParams.read(request)
         window = page_slice(values["page"], values.get("count"))
-        total, page = selectors.product_page(window, product_id=values["product_id"], category_id=values["category_id"])
+        total, page = selectors.product_page(
+            window, product_id=values["product_id"], category_id=values["category_id"], scope=request.user.scope
+        )
         return ok("获取成功", total=total, data=[product_row(product) for product in page])
 
     @endpoint("GET", "/product/del_product", "删除商品", Access.ROWS, docs=docs.PRODUCT_REMOVE)
     def remove(self, request: CallerRequest) -> Response:
         values = params.ProductRemoveParams.read(request)
-        product_remove(product_id=values["product_id"], now=times.now())
+        product_remove(product_id=values["product_id"], scope=request.user.scope, now=times.now())
         return ok("删除成功")

@@ -50,7 +50,13 @@ class OrderViewSet(ApiViewSet):
     )
     def pre_order(self, request: CallerRequest) -> Response:
         values = params.PreOrderParams.read(request)
-        order = order_create(buyer_pk=request.user.pk, username=request.user.username, now=times.now(), **values)
+        order = order_create(
+            buyer_pk=request.user.pk,
+            username=request.user.username,
+            scope=request.user.scope,
+            now=times.now(),
+            **values,
+        )
         return ok("订单提交成功", order_id=order.order_id)
 
     @endpoint("GET", "/order/query_order_status", "查询订单支付状态(可轮询)", Access.ANY_USER, docs=docs.POLL)

@@ -1,5 +1,6 @@
 """Categories and products. Both are taken off sale, never deleted, because carts and orders refer to them."""
 
+from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
@@ -16,6 +17,18 @@ class Category(models.Model):
     name = models.CharField("类目名称", max_length=NAME_LENGTH)
     image_url = models.CharField("类目图片", max_length=URL_LENGTH, blank=True)
     creator = models.CharField("创建人", max_length=64, blank=True, editable=False)
+    # None: nobody's. No constraint in the database, because adding it would lock the users too.
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        editable=False,
+        related_name="+",
+        db_constraint=False,
+    )
+    # Made by somebody who sees only his own: he cannot know of others' names, so his names are unique among his own.
+    is_private = models.BooleanField(default=False, db_default=False, editable=False)
     updator = models.CharField("修改人", max_length=64, blank=True, editable=False)
     created_at = models.DateTimeField("创建时间", editable=False)
     updated_at = models.DateTimeField("修改时间", null=True, blank=True, editable=False)
@@ -27,8 +40,14 @@ class Category(models.Model):
         constraints = [
             models.UniqueConstraint(
                 fields=["name"],
-                condition=Q(removed_at=None),
+                condition=Q(removed_at=None, is_private=False),
                 name="category_name_once",
+                violation_error_message="已经存在该类目,请不要重复添加",
+            ),
+            models.UniqueConstraint(
+                fields=["created_by", "name"],
+                condition=Q(removed_at=None, is_private=True),
+                name="category_name_once_of_person",
                 violation_error_message="已经存在该类目,请不要重复添加",
             ),
             models.CheckConstraint(condition=~Q(name=""), name="category_has_name"),
@@ -54,6 +73,16 @@ class Product(models.Model):
     )
     vip_days = models.PositiveSmallIntegerField("VIP 天数", default=30, db_default=30, help_text="每件延长的天数")
     creator = models.CharField("创建人", max_length=64, blank=True, editable=False)
+    # None: nobody's. No constraint in the database, because adding it would lock the users too.
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        editable=False,
+        related_name="+",
+        db_constraint=False,
+    )
     updator = models.CharField("修改人", max_length=64, blank=True, editable=False)
     created_at = models.DateTimeField("创建时间", editable=False)
     updated_at = models.DateTimeField("修改时间", null=True, blank=True, editable=False)

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from django.db import transaction
 
+from permissions.scope import EVERYTHING, Scope
 from shop.errors import (
     CartProductGone,
     CartStockShort,
@@ -18,13 +19,13 @@ from shop.models.catalogue import MAX_STOCK
 
 
 @transaction.atomic
-def cart_add(*, user_pk: int, product_id: str, quantity: int, now: datetime) -> CartItem:
+def cart_add(*, user_pk: int, product_id: str, quantity: int, scope: Scope = EVERYTHING, now: datetime) -> CartItem:
     """Add pieces of a product to the cart; pieces that are in it already stay.
 
-    :raises CartProductGone: the product is not on sale.
+    :raises CartProductGone: the product is not on sale, or ``scope`` does not show it.
     :raises CartStockShort: the cart would hold more pieces than are in stock.
     """
-    product = Product.objects.filter(product_id=product_id, removed_at=None).first()
+    product = Product.objects.filter(scope.visible(), product_id=product_id, removed_at=None).first()
     if product is None:
         raise CartProductGone
     if quantity > _most(product):

@@ -8,8 +8,9 @@ from django.db import transaction
 from core.db.pool import prepared_rows
 from core.ids import random_text, time17
 from core.observe import tracing
+from permissions.scope import EVERYTHING, Scope
 from shop.errors import NothingSelected, OrderTooLarge, ProductGone
-from shop.models import CartItem, Order, OrderLine, OrderLog
+from shop.models import CartItem, Order, OrderLine, OrderLog, Product
 from shop.models.order import MAX_TOTAL
 from shop.services.order_expire import order_deadline
 from shop.services.stock import Taken, stock_take
@@ -38,6 +39,7 @@ def order_create(
     phone: str = "",
     address: str = "",
     recipient: str = "",
+    scope: Scope = EVERYTHING,
 ) -> Order:
     """Create an order for ``quantity`` of a product, or without ``product_id`` for the checked rows of the cart.
 
@@ -49,6 +51,8 @@ def order_create(
     Whatever is raised, the stock and the cart are unchanged.
     """
     quantities = _one_product(product_id, quantity) if product_id else _checked_out(buyer_pk)
+    if scope.is_own_only and Product.objects.filter(pk__in=quantities).exclude(scope.visible()).exists():
+        raise ProductGone
     taken = stock_take(quantities)
     vip_check(buyer_pk=buyer_pk, levels=[pieces.vip_level for pieces in taken], now=now)
     order = Order.objects.create(

@@ -48,6 +48,20 @@ class StudentFields(models.Model):
     headimgurl = models.CharField("头像", max_length=500, blank=True)
     created_at = models.DateTimeField("创建时间", default=timezone.now, editable=False)
 
+    # None: nobody's, as is what was there before or came with old data. No constraint in the database, because adding
+    # it would lock the users too, and a deleted student may come back after the user is gone.
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        editable=False,
+        verbose_name="录入人",
+        related_name="+",
+        db_index=False,
+        db_constraint=False,
+    )
+
     class Meta:
         abstract = True
 
@@ -74,6 +88,8 @@ class Student(StudentFields):
             models.Index(fields=["degree", "-id"], name="student_of_degree"),
             models.Index(fields=["age", "-id"], name="student_of_age"),
             models.Index(fields=["created_at"], name="student_of_day"),
+            # For those who see only what they entered.
+            models.Index(fields=["created_by", "-id"], name="student_of_person", condition=Q(created_by__isnull=False)),
             models.Index(Func(F("name"), function="students_name_key"), F("id").desc(), name="student_of_name"),
             # With fastupdate, entries would be written later, and each search would read through those that still wait.
             GinIndex(

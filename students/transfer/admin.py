@@ -24,6 +24,7 @@ from core.cache.progress import progress_read
 from core.errors import DomainError
 from core.sheets import TYPES
 from core.times import dash
+from permissions.scope import scope_of
 from students.bulk import changes_load
 from students.columns import COLUMNS
 from students.models.transfer import FilePurpose, RowKind, RunKind, RunState, TransferFile, TransferRow, TransferRun
@@ -111,10 +112,17 @@ def kinds_seen(request: HttpRequest) -> set[str]:
     return kinds
 
 
+def runs_seen(request: HttpRequest, runs: QuerySet[TransferRun]) -> QuerySet[TransferRun]:
+    """Return those of the runs that the user may see. A run shows and changes students, so the data scope counts."""
+    seen = runs.filter(kind__in=kinds_seen(request))
+    return seen if scope_of(request.user).is_all else seen.filter(created_by=request.user.pk)
+
+
 def may_see(request: HttpRequest, run: TransferRun | None = None) -> bool:
     """Tell whether the user may see the run, or any run."""
     kinds = kinds_seen(request)
-    return bool(kinds) and (run is None or run.kind in kinds)
+    is_own = run is None or scope_of(request.user).is_all or run.created_by_id == request.user.pk
+    return bool(kinds) and is_own and (run is None or run.kind in kinds)
 
 
 def may_undo(request: HttpRequest, run: TransferRun) -> bool:
@@ -156,7 +164,7 @@ class TransferRunAdmin(ReadOnlyRows, OfficeAdmin):
         return may_see(request, obj)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[TransferRun]:
-        return super().get_queryset(request).filter(kind__in=kinds_seen(request))
+        return runs_seen(request, super().get_queryset(request))
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         return super().changelist_view(request, {"may_transfer": may_transfer(request)} | (extra_context or {}))

@@ -21,6 +21,7 @@ from core.api.params import present
 from core.cache.progress import with_progress
 from core.errors import BadParameter
 from core.sheets import column_letters, sheet_write
+from permissions.scope import EVERYTHING, Scope
 from students.api.params import AddParams, EditParams
 from students.bulk import (
     FieldChange,
@@ -42,6 +43,7 @@ from students.transfer.runs import (
     rows_save,
     run_in_one_transaction,
     run_in_steps,
+    run_scope,
     source_of,
 )
 from students.transfer.sheets import sheet_kind, sheet_read
@@ -49,6 +51,7 @@ from students.transfer.sheets import sheet_kind, sheet_read
 T = TypeVar("T")
 BATCH = 1000
 ARCHIVED = "这名学员已归档，请先恢复"
+NOT_OWN = "不是您录入的学员，不能修改"
 UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 # By the kind of a row: what the result file says before and after the import is written.
 _RESULTS = {
@@ -81,7 +84,7 @@ def _check(run: TransferRun) -> None:
     namesakes = 0
     TransferRow.objects.filter(run=run).delete()
     TransferFile.objects.filter(run=run, role=FilePurpose.RESULT).delete()
-    for batch in batches(with_progress(rows_check(heading, rows), run.pk, total=len(rows))):
+    for batch in batches(with_progress(rows_check(heading, rows, run_scope(run)), run.pk, total=len(rows))):
         counts.update(row.kind for row in batch)
         namesakes += _namesakes(batch)
         for row in batch:
@@ -150,12 +153,17 @@ def heading_read(texts: list[str]) -> Heading:
     return Heading(places)
 
 
-def rows_check(heading: Heading, rows: Iterable[tuple[int, list[str]]]) -> Iterator[TransferRow]:
-    """Judge the numbered rows of a sheet. What comes out is not saved, and belongs to no run yet."""
+def rows_check(
+    heading: Heading, rows: Iterable[tuple[int, list[str]]], scope: Scope = EVERYTHING
+) -> Iterator[TransferRow]:
+    """Judge the numbered rows of a sheet. What comes out is not saved, and belongs to no run yet.
+
+    A student whom ``scope`` hides is unknown; one that it does not let change is an error.
+    """
     add, edit, spelling = StaffAddParams(), EditParams(), ClassSpelling()
     first_rows: dict[str, int] = {}  # number of a student -> the row that names it first
     for batch in batches((number, heading.cells(texts)) for number, texts in rows):
-        students = _students_of(cells.get("sId", "") for _, cells in batch)
+        students = _students_of((cells.get("sId", "") for _, cells in batch), scope)
         unknown = {sid for _, cells in batch if (sid := _storable(cells.get("sId", ""))) and sid not in students}
         archived = archived_sids(unknown) if unknown else set()
         for number, cells in batch:
@@ -169,6 +177,8 @@ def rows_check(heading: Heading, rows: Iterable[tuple[int, list[str]]]) -> Itera
             elif sid:
                 first_rows[sid] = number
                 _judge(row, heading, edit, students.get(sid), ARCHIVED if sid in archived else StudentUnknown.msg)
+                if (student := students.get(sid)) and not scope.may_change(student):
+                    row.kind, row.errors = RowKind.ERROR, [[heading.cell_name("sId", number), NOT_OWN]]
             else:
                 _judge(row, heading, add, None)
             row.cells = {wire: UNSTORABLE.sub("\ufffd", text) for wire, text in cells.items()}
@@ -179,9 +189,9 @@ def _storable(sid: str) -> str:
     return "" if UNSTORABLE.search(sid) else sid
 
 
-def _students_of(sids: Iterable[str]) -> dict[str, Student]:
+def _students_of(sids: Iterable[str], scope: Scope) -> dict[str, Student]:
     storable = {sid for sid in sids if _storable(sid)}
-    return {student.sid: student for student in Student.objects.filter(sid__in=storable).order_by()}
+    return {student.sid: student for student in Student.objects.filter(scope.visible(), sid__in=storable).order_by()}
 
 
 def _judge(
@@ -266,7 +276,12 @@ def _refuse_stale(row: TransferRow, student: Student | None) -> None:
 def _add(run: TransferRun, rows: Iterator[TransferRow], start: int, total: int, now: datetime) -> None:
     for batch in batches(with_progress(rows, run.pk, start=start, total=total)):
         students = [
-            Student(sid=sid, created_at=now, **{change.field: change.after for change in changes_load(row.diff)})
+            Student(
+                sid=sid,
+                created_at=now,
+                created_by_id=run.confirmed_by_id,
+                **{change.field: change.after for change in changes_load(row.diff)},
+            )
             for sid, row in zip(_free_sids(len(batch)), batch, strict=True)
         ]
         students_create(students, actor_pk=run.confirmed_by_id, now=now)

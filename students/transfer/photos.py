@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from auditlog.context import set_actor
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import transaction
+from django.db.models import QuerySet
 
 from core.cache.progress import progress_end, with_progress
 from core.errors import DomainError
@@ -17,7 +18,7 @@ from students.errors import SheetRefused, StudentUnchanged
 from students.models import Student
 from students.models.transfer import RowKind, RunState, TransferRow, TransferRun
 from students.services import student_edit
-from students.transfer.runs import run_in_one_transaction, source_of
+from students.transfer.runs import run_in_one_transaction, run_scope, source_of
 from uploads.formats import MAX_BYTES
 from uploads.services import image_store
 
@@ -116,7 +117,8 @@ def _check(run: TransferRun) -> None:
     pictures = pictures_in(source_of(run))
     if not pictures:
         raise SheetRefused("ZIP 中没有图片")
-    candidates = _candidates([picture.stem for picture in pictures if not picture.fault])
+    students = Student.objects.filter(run_scope(run).changeable())
+    candidates = _candidates([picture.stem for picture in pictures if not picture.fault], students)
     names_of: dict[int, str] = {}
     rows = [_row(number, picture, candidates, names_of) for number, picture in enumerate(pictures, 1)]
     TransferRow.objects.filter(run=run).delete()
@@ -128,14 +130,14 @@ def _check(run: TransferRun) -> None:
     run.state = RunState.READY if run.counts.keys() & {RowKind.CHANGED, RowKind.CHOICE} else RunState.REFUSED
 
 
-def _candidates(stems: list[str]) -> dict[str, list[Student]]:
+def _candidates(stems: list[str], students: QuerySet[Student]) -> dict[str, list[Student]]:
     """Find the students of each file name. A number means one student, whoever else has it as a name."""
     candidates: dict[str, list[Student]] = defaultdict(list)
     numbers = {stem.upper() for stem in stems}
-    by_sid = {student.sid: student for student in Student.objects.filter(sid__in=numbers).order_by()}
+    by_sid = {student.sid: student for student in students.filter(sid__in=numbers).order_by()}
     names = [stem for stem in stems if stem.upper() not in by_sid]
     # The index of names holds runs of characters, not names: one pass over the table serves all files.
-    for student in Student.objects.filter(name__in=names).order_by("class_name", "pk")[: MAX_FILES * MAX_CANDIDATES]:
+    for student in students.filter(name__in=names).order_by("class_name", "pk")[: MAX_FILES * MAX_CANDIDATES]:
         candidates[student.name].append(student)
     for stem in stems:
         if student_of := by_sid.get(stem.upper()):

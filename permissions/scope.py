@@ -1,0 +1,68 @@
+"""The data scope of a role (数据权限): which rows of others a caller sees, and which rows he may change.
+
+The selectors and services of students, products and categories ask a :class:`Scope`. Their rows keep in ``created_by``
+who entered them; rows without one belong to nobody, so only the scope "all" may change them.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from django.db.models import Q
+
+from core.errors import NotPermitted
+from permissions.models import DataScope, Role
+
+
+class Entered(Protocol):
+    """A row that knows who entered it."""
+
+    created_by_id: int | None
+
+
+@dataclass(frozen=True)
+class Scope:
+    """The data scope of one caller; ``user_pk`` is the key of his user."""
+
+    kind: str = DataScope.ALL
+    user_pk: int | None = None
+
+    @property
+    def is_own_only(self) -> bool:
+        return self.kind == DataScope.OWN
+
+    @property
+    def is_all(self) -> bool:
+        return self.kind == DataScope.ALL
+
+    def visible(self, prefix: str = "") -> Q:
+        """Match the rows that the caller sees. ``prefix`` leads to them, for example ``product__``."""
+        return Q(**{f"{prefix}created_by": self.user_pk}) if self.is_own_only else Q()
+
+    def changeable(self) -> Q:
+        """Match the rows that the caller may change and delete."""
+        return Q() if self.is_all else Q(created_by=self.user_pk)
+
+    def may_see(self, row: Entered) -> bool:
+        return not self.is_own_only or row.created_by_id == self.user_pk
+
+    def may_change(self, row: Entered) -> bool:
+        return self.is_all or row.created_by_id == self.user_pk
+
+    def require_change(self, row: Entered) -> None:
+        """Check that the caller may change a row that he sees.
+
+        :raises NotPermitted: somebody else has entered it.
+        """
+        if not self.may_change(row):
+            raise NotPermitted
+
+
+EVERYTHING = Scope()
+
+
+def scope_of(user: Any) -> Scope:
+    """Return the scope of a user (``accounts.User``) in the back office. Whoever is not logged in sees nothing."""
+    role: Role | None = getattr(user, "role", None)
+    if role is None:
+        return Scope(DataScope.OWN, None)
+    return Scope(DataScope.ALL if role.is_root else role.data_scope, user.pk)
