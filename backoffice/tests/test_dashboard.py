@@ -22,6 +22,7 @@ from core.audit import action_record
 from core.ops import heartbeat, tasks
 from core.times import SHANGHAI
 from payments.models import InboundEvent, Refund
+from permissions.scope import EVERYTHING
 from shop.actions import OrderAction
 from shop.models import Order, Product
 from students.models import Student
@@ -262,7 +263,7 @@ def test_a_month_begins_at_midnight_in_shanghai() -> None:
     for moment in (first, first - timedelta(seconds=1), datetime(2025, 1, 31, 23, tzinfo=SHANGHAI)):
         Student.objects.create(name="李四", created_at=moment, **facts)
 
-    days = months.day_counts(now) or {}
+    days = months.day_counts(now, EVERYTHING) or {}
     assert months.month_counts(days) == {"2026-01": 1, "2025-12": 1}
     assert months.days_sum(days, first.date(), now.date()) == 1
     assert [f"{month:%Y-%m}" for month in months.months_of(now)][:2] == ["2025-02", "2025-03"]

@@ -24,11 +24,13 @@ class Category(models.Model):
         null=True,
         blank=True,
         editable=False,
+        verbose_name="录入人",
         related_name="+",
+        db_index=False,
         db_constraint=False,
     )
     # Made by somebody who sees only his own: he cannot know of others' names, so his names are unique among his own.
-    is_private = models.BooleanField(default=False, db_default=False, editable=False)
+    is_private = models.BooleanField("仅录入人可见", default=False, db_default=False, editable=False)
     updator = models.CharField("修改人", max_length=64, blank=True, editable=False)
     created_at = models.DateTimeField("创建时间", editable=False)
     updated_at = models.DateTimeField("修改时间", null=True, blank=True, editable=False)
@@ -80,7 +82,9 @@ class Product(models.Model):
         null=True,
         blank=True,
         editable=False,
+        verbose_name="录入人",
         related_name="+",
+        db_index=False,
         db_constraint=False,
     )
     updator = models.CharField("修改人", max_length=64, blank=True, editable=False)
