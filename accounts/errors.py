@@ -193,5 +193,16 @@ class WechatCodeSpent(DomainError):
     remedy = "重新扫码"
 
 
+class WechatSnapshot(WechatCodeSpent):
+    """WeChat opened a snapshot page (快照页): its code names a virtual account, never a person."""
+
+    msg = "请轻触页面右下角的“使用完整服务”,并在弹窗中允许"
+    remedy = "在手机上轻触“使用完整服务”"
+
+
+class WechatSnapshotLeft(WechatSnapshot):
+    """The phone comes back with the code of a snapshot page: it has left that page, and needs a new code."""
+
+
 class UserDisabled(DomainError):
     status, msg = 0, "账号已停用,请联系管理员"

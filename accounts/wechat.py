@@ -13,7 +13,7 @@ from django.conf import settings
 from wechatpy.exceptions import WeChatOAuthException
 from wechatpy.oauth import WeChatOAuth
 
-from accounts.errors import WechatCodeSpent
+from accounts.errors import WechatCodeSpent, WechatSnapshot
 from core import http
 from core.errors import UpstreamDown
 from core.upstreams import Upstream
@@ -81,12 +81,15 @@ def profile_fetch(*, code: str) -> WechatProfile:
     """Return the profile of the person who scanned, in exchange for WeChat's code.
 
     :raises WechatCodeSpent: WeChat refuses the code.
+    :raises WechatSnapshot: the code is that of a virtual account; it is used up.
     :raises WechatUnclear, WechatLost: WeChat gave no usable answer.
     """
     oauth = _OAuth()
     try:
         with UPSTREAM.room():  # for both requests, since the first one uses the code up
             token = _ask(lambda: _checked(oauth.fetch_access_token(code)), WechatUnclear)
+            if token.get("is_snapshotuser"):
+                raise WechatSnapshot
             person = _ask(oauth.get_user_info, WechatLost)
     except http.UpstreamRefused as refused:
         raise WechatUnclear(**refused.error_options()) from None

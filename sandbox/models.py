@@ -28,6 +28,7 @@ class FaultKind(models.TextChoices):
     BILL_LATE = "bill_late", "账单还没有生成"
     OAUTH_SLOW = "oauth_slow", "微信登录接口变慢（秒）"
     OAUTH_DOWN = "oauth_down", "微信登录接口不可用"
+    OAUTH_SNAPSHOT = "oauth_snapshot", "微信授权先打开快照页"
     SMS_SLOW = "sms_slow", "短信接口变慢（秒）"
     SMS_DOWN = "sms_down", "短信接口不可用"
     SMS_QUOTA = "sms_quota", "短信发送次数用完"

@@ -27,8 +27,9 @@ QRCODE = Doc(
 CALLBACK = Doc(
     params=CallbackParams,
     ok={"status": 200, "state": True, "msg": "已扫码"},
-    failures=[errors.StateMissing, errors.CodeInvalid],
-    about="由用户的手机打开,前端不调用。浏览器得到一个页面,其他客户端得到 JSON。",
+    failures=[errors.StateMissing, errors.CodeInvalid, errors.WechatSnapshot, Throttled(30)],
+    about="由用户的手机打开,前端不调用。浏览器得到一个页面,其他客户端得到 JSON。微信以快照页打开时二维码不作废:"
+    "用户轻触“使用完整服务”并允许后,登入继续。",
 )
 WECHAT_LOGIN = Doc(
     params=WechatLoginParams,

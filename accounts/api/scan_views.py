@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.conf import settings
-from django.http import HttpResponse
+from django.http import HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -11,11 +11,11 @@ from rest_framework.response import Response
 from accounts.api import scan_docs as docs
 from accounts.api.answers import login_fields
 from accounts.api.params import CallbackParams, QrcodeParams, WechatLoginParams
-from accounts.errors import CodeInvalid, SidMissing
+from accounts.errors import CodeInvalid, SidMissing, WechatCodeSpent, WechatSnapshot, WechatSnapshotLeft
 from accounts.models import LoginMethod
 from accounts.services.attempts import LoginContext
-from accounts.services.scan_codes import code_make, code_scanned, is_open
-from accounts.services.scan_login import wechat_login
+from accounts.services.scan_codes import code_make, code_scanned, consent_url, is_open
+from accounts.services.scan_login import profile_keep, wechat_login
 from core import times
 from core.api.access import Access
 from core.api.envelope import ok
@@ -43,10 +43,7 @@ class ScanViewSet(ApiViewSet):
         docs=docs.QRCODE,
     )
     def get_qrcode(self, request: Request) -> Response:
-        url = code_make(
-            sid=_sid(request), callback_url=absolute_url(request, CALLBACK), oauth_base_url=_oauth_base(request)
-        )
-        return ok(scanCodeUrl=url)
+        return ok(scanCodeUrl=code_make(sid=_sid(request), **_addresses(request)))
 
     @endpoint("GET", CALLBACK, "微信授权后的跳转页", Access.OPEN, docs=docs.CALLBACK)
     def wechat_call_back(self, request: Request) -> HttpResponse:
@@ -54,18 +51,20 @@ class ScanViewSet(ApiViewSet):
             return HttpResponse()  # link previews send HEAD, which must not use the code up
         is_person = "text/html" in request.headers.get("Accept", "")
         try:
-            _take_scan(CallbackParams.read(request))
+            _take_scan(request, CallbackParams.read(request))
         except DomainError as error:
             if not is_person:
                 raise
+            if isinstance(error, WechatSnapshotLeft):
+                state = CallbackParams.read(request)["state"]
+                return HttpResponseRedirect(consent_url(state=state, **_addresses(request)))
             return _page(request, error)
         return _page(request) if is_person else ok("已扫码")
 
     @endpoint("GET", "/users/wechatLogin", "微信登入", Access.OPEN, docs=docs.WECHAT_LOGIN)
     def wechat_login(self, request: Request) -> Response:
         params = WechatLoginParams.read(request)
-        if wait_s := ratelimit.hit(f"wechat-login:{client_network(request)}", limit=LOGINS_A_MINUTE, window_s=60):
-            raise Throttled(wait_s)
+        _limit(request)
         now = times.now()
         context = LoginContext(method=LoginMethod.WECHAT, ip=client_ip(request), device=user_agent(request), now=now)
         user, token = wechat_login(code=params["wechatCode"], context=context)
@@ -89,21 +88,45 @@ class Declined(CodeInvalid):
     """The person refused on WeChat's page; the QR code can be scanned again."""
 
 
-def _take_scan(params: dict[str, Any]) -> None:
-    if "code" in params:
-        code_scanned(state=params["state"], wechat_code=params["code"])
-    elif is_open(params["state"]):
-        raise Declined
-    else:
+def _take_scan(request: Request, params: dict[str, Any]) -> None:
+    state, code = params["state"], params.get("code")
+    if not is_open(state):
         raise CodeInvalid
+    if code is None:
+        raise Declined
+    _limit(request)
+    try:
+        profile_keep(code=code)
+    except WechatSnapshot:
+        raise  # the QR code stays open, because the phone comes back with another code
+    except WechatCodeSpent:
+        raise CodeInvalid from None
+    code_scanned(state=state, wechat_code=code)
+
+
+def _limit(request: Request) -> None:
+    """Count a question to WeChat, from whichever call.
+
+    :raises Throttled: there were too many from the caller's network.
+    """
+    if wait_s := ratelimit.hit(f"wechat-login:{client_network(request)}", limit=LOGINS_A_MINUTE, window_s=60):
+        raise Throttled(wait_s)
 
 
 def _page(request: Request, error: DomainError | None = None) -> HttpResponse:
-    context = {"error": error, "is_declined": isinstance(error, Declined)}
+    context = {
+        "error": error,
+        "is_declined": isinstance(error, Declined),
+        "is_snapshot": isinstance(error, WechatSnapshot),
+    }
     response = render(request, "accounts/wechat_callback.html", context)
     response.headers["Referrer-Policy"] = "no-referrer"  # the page's URL contains code and state
     response.headers["Cache-Control"] = "no-store"
     return response
+
+
+def _addresses(request: Request) -> dict[str, str]:
+    return {"callback_url": absolute_url(request, CALLBACK), "oauth_base_url": _oauth_base(request)}
 
 
 def _oauth_base(request: Request) -> str:

@@ -77,6 +77,11 @@ def code_make(*, sid: str, callback_url: str, oauth_base_url: str) -> str:
     state = random_text(STATE_LENGTH)
     ttl_ms = int(settings.WECHAT_QR_TTL.total_seconds() * 1000)
     _run(_MAKE, state, sid, ttl_ms, _GRACE_MS)
+    return consent_url(state=state, callback_url=callback_url, oauth_base_url=oauth_base_url)
+
+
+def consent_url(*, state: str, callback_url: str, oauth_base_url: str) -> str:
+    """Return the address at which WeChat asks the person on the phone."""
     # WeChat requires the parameters in this order.
     return (
         f"{oauth_base_url}/connect/oauth2/authorize?appid={settings.WECHAT_APP_ID}"

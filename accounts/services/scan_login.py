@@ -3,20 +3,23 @@
 import hashlib
 from typing import Any
 
+import orjson
 from django.db import IntegrityError, transaction
 
 from accounts import avatars
-from accounts.errors import UserDisabled, WechatCodeSpent
+from accounts.errors import UserDisabled, WechatCodeSpent, WechatSnapshot, WechatSnapshotLeft
 from accounts.models import User
 from accounts.services.attempts import LoginContext, Outcome, attempt_record
 from accounts.services.login import login_complete
 from accounts.wechat import WechatProfile, WechatUnclear, profile_fetch
 from core.cache import valkey
+from core.errors import UpstreamDown
 from core.ids import random_text
 from permissions.models import DEFAULT_ROLEID, Role
 
 # A used code is remembered longer than any code of WeChat is valid.
 SPENT_FOR_S = 15 * 60
+_SNAPSHOT = b"snapshot"
 _SHOWN = ("nickname", "headimgurl")
 _NAME_LENGTH = 10
 
@@ -29,7 +32,7 @@ def wechat_login(*, code: str, context: LoginContext) -> tuple[User, str]:
     :raises UpstreamDown: WeChat gives no usable answer.
     """
     try:
-        profile = _profile(code)
+        profile = _kept_profile(code) or _profile(code)
     except WechatCodeSpent:
         attempt_record(context, outcome=Outcome.CODE, username="")
         raise
@@ -41,10 +44,43 @@ def wechat_login(*, code: str, context: LoginContext) -> tuple[User, str]:
     return user, login_complete(user=user, context=context)
 
 
+def profile_keep(*, code: str) -> None:
+    """Ask WeChat who scanned, and keep the profile for ``wechat_login``.
+
+    The phone waits for this, because only the exchange of the code tells a snapshot page from a person. If WeChat
+    refuses the code or does not answer, nothing is kept: the login asks again, and tells the screen what is wrong.
+
+    :raises WechatSnapshot: WeChat shows the phone a snapshot page; ``WechatSnapshotLeft`` when it had the code before.
+    :raises WechatCodeSpent: another request came with the same code.
+    """
+    try:
+        _spend(code)
+    except WechatCodeSpent:
+        if valkey.client().get(_spent_key(code)) == _SNAPSHOT:
+            raise WechatSnapshotLeft from None
+        raise
+    try:
+        profile = profile_fetch(code=code)
+    except WechatSnapshot:
+        valkey.client().set(_spent_key(code), _SNAPSHOT, ex=SPENT_FOR_S)
+        raise
+    except (WechatCodeSpent, UpstreamDown):
+        valkey.client().delete(_spent_key(code))
+    else:
+        valkey.client().set(_profile_key(code), orjson.dumps(profile), ex=SPENT_FOR_S)
+
+
+def _kept_profile(code: str) -> WechatProfile | None:
+    profile = valkey.client().getdel(_profile_key(code))
+    return WechatProfile(**orjson.loads(profile)) if profile else None
+
+
 def _profile(code: str) -> WechatProfile:
     _spend(code)
     try:
         return profile_fetch(code=code)
+    except WechatSnapshot:
+        raise WechatCodeSpent from None
     except WechatUnclear:
         # We do not know whether WeChat counted the code as used. Let the client try it again: WeChat decides.
         valkey.client().delete(_spent_key(code))
@@ -71,6 +107,10 @@ def _spend(code: str) -> None:
 
 def _spent_key(code: str) -> str:
     return f"spms:scan:spent:{hashlib.sha256(code.encode()).hexdigest()}"
+
+
+def _profile_key(code: str) -> str:
+    return f"spms:scan:profile:{hashlib.sha256(code.encode()).hexdigest()}"
 
 
 def _find(profile: WechatProfile) -> User | None:

@@ -27,6 +27,7 @@ from sockets.protocol import Peer
 from tests.kit import at_once
 
 INVALID = {"state": False, "status": 10004, "msg": "无效的二维码"}
+DOWN, SLOW = http.OutgoingError("HTTP 502"), http.OutgoingTimeout("Timeout")
 HTML = {"accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 
 
@@ -118,7 +119,7 @@ class Wechat:
         return {"sex": 1, "city": "重庆", "province": "重庆", "country": "中国", "privilege": []} | person
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def wechat(monkeypatch: pytest.MonkeyPatch) -> Wechat:
     stand_in = Wechat()
     monkeypatch.setattr("accounts.wechat.http.get", stand_in.get)
@@ -366,6 +367,85 @@ def test_the_sweep_is_in_the_beat_and_leaves_nothing_behind(qr: Any, screen: Scr
     assert not valkey.client().keys("spms:scan:*")
 
 
+# --- Snapshot pages ----------------------------------------------------------------------------------
+
+TAP = "请轻触页面右下角的“使用完整服务”,并在弹窗中允许"
+
+
+@pytest.mark.usefixtures("roles")
+def test_a_snapshot_page_uses_nothing_up_and_the_scan_goes_on_when_it_comes_back_whole(
+    api: Any, qr: Any, screen: Screen, wechat: Wechat
+) -> None:
+    state = qr(screen)
+    wechat.changes["access_token"] = {"is_snapshotuser": 1, "openid": "virtual"}
+
+    page = api.get("/users/wechatCallBack", headers=HTML, code=wechat.may("ghost"), state=state)
+    answer = api.get("/users/wechatCallBack", code=wechat.may("ghost-2"), state=state).json()
+
+    assert page.status_code == 200 and TAP in page.content.decode()
+    assert answer == {"status": 10004, "state": False, "msg": TAP}
+    assert screen.events == [] and "userinfo" not in wechat.calls
+    for code in ("ghost", wechat.may("ghost-3")):
+        assert api.get("/users/wechatLogin", wechatCode=code).json()["msg"] == "请重新扫码"
+    assert not User.objects.exists()
+
+    wechat.changes.clear()
+    api.get("/users/wechatCallBack", code=wechat.may("whole"), state=state)
+
+    assert [event[1]["wechatCode"] for event in screen.events] == ["whole"]
+    assert api.get("/users/wechatLogin", wechatCode="whole").json()["userInfo"]["nickname"] == "李小明"
+    assert User.objects.get().openid == "o1"
+
+
+def test_a_phone_that_leaves_the_snapshot_page_with_its_code_is_sent_to_get_another(
+    api: Any, qr: Any, screen: Screen, wechat: Wechat
+) -> None:
+    state = qr(screen)
+    wechat.changes["access_token"] = {"is_snapshotuser": 1}
+    api.get("/users/wechatCallBack", headers=HTML, code=wechat.may("ghost"), state=state)
+
+    answer = api.get("/users/wechatCallBack", headers=HTML, code="ghost", state=state)
+
+    assert answer.status_code == 302 and f"&state={state}#" in answer["Location"]
+    assert "/connect/oauth2/authorize?appid=" in answer["Location"]
+
+
+@pytest.mark.usefixtures("roles")
+def test_wechat_is_asked_once_for_a_scan(api: Any, qr: Any, screen: Screen, wechat: Wechat) -> None:
+    api.get("/users/wechatCallBack", code=wechat.may("c"), state=qr(screen))
+
+    assert api.get("/users/wechatLogin", wechatCode="c").json()["state"] is True
+    assert api.get("/users/wechatLogin", wechatCode="c").json()["msg"] == "请重新扫码"
+    assert wechat.calls == ["access_token", "userinfo"]
+
+
+@pytest.mark.usefixtures("roles")
+def test_a_scan_waits_for_no_wechat_that_is_down(api: Any, qr: Any, screen: Screen, wechat: Wechat) -> None:
+    wechat.trouble["access_token"] = DOWN
+    api.get("/users/wechatCallBack", code=wechat.may("c"), state=qr(screen))
+    assert len(screen.events) == 1
+    assert api.get("/users/wechatLogin", wechatCode="c").status_code == 502
+    wechat.trouble.clear()
+
+    assert api.get("/users/wechatLogin", wechatCode="c").json()["state"] is True
+
+
+def test_only_an_open_qr_code_makes_us_ask_wechat(api: Any, wechat: Wechat) -> None:
+    api.get("/users/wechatCallBack", code=wechat.may("c"), state="A" * 32)
+
+    assert wechat.calls == []
+
+
+def test_of_many_callbacks_with_one_code_at_once_one_asks(wechat: Wechat) -> None:
+    from accounts.errors import WechatCodeSpent
+
+    code = wechat.may("c")
+
+    found = at_once([partial(scan_login.profile_keep, code=code)] * 6, refusals=(WechatCodeSpent,))
+
+    assert found.count(None) == wechat.calls.count("access_token") == 1
+
+
 # --- wechatLogin -------------------------------------------------------------------------------------
 
 
@@ -465,10 +545,6 @@ def test_a_missing_code_is_told_so(api: Any, wechat: Wechat, params: dict[str, s
 
     assert (answer["state"], answer["msg"]) == (False, "请传入wechatCode")
     assert wechat.calls == []
-
-
-DOWN = http.OutgoingError("HTTP 502")
-SLOW = http.OutgoingTimeout("Timeout")
 
 
 @pytest.mark.parametrize("call", ["access_token", "userinfo"])

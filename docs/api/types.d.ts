@@ -384,7 +384,7 @@ export interface paths {
          * 发送短信验证码
          * @description 权限:所有人
          *
-         *     验证码 5 位,1 小时内有效,登入成功一次或输错 5 次后作废。同一手机号每分钟 1 条、每天 10 条。沙箱中的短信在 `/sandbox/sms/` 查看。
+         *     验证码 5 位,1 小时内有效,用对一次或输错 5 次后作废。同一手机号每分钟 1 条、每天 10 条。发得多了 `msg` 是 `请先输入图形验证码`:带上 `captcha` 与 `/users/getCaptcha` 的 `key` 再发一次。沙箱中的短信在 `/sandbox/sms/` 查看。
          */
         post: operations["post_sms_send"];
         delete?: never;
@@ -428,7 +428,7 @@ export interface paths {
          * 微信授权后的跳转页
          * @description 权限:所有人
          *
-         *     由用户的手机打开,前端不调用。浏览器得到一个页面,其他客户端得到 JSON。
+         *     由用户的手机打开,前端不调用。浏览器得到一个页面,其他客户端得到 JSON。微信以快照页打开时二维码不作废:用户轻触“使用完整服务”并允许后,登入继续。
          */
         get: operations["get_users_wechatCallBack"];
         put?: never;
@@ -540,7 +540,7 @@ export interface paths {
          * 修改用户密码
          * @description 权限:登录用户
          *
-         *     只能修改自己的密码;root 可以修改任何人的密码。修改后该用户的所有令牌失效,需要重新登入。
+         *     只能修改自己的密码;root 可以修改任何人的密码,可以不传 `oldPassword`,传了就会校验。修改后该用户的所有令牌失效,需要重新登入。
          */
         post: operations["post_users_updatePassword"];
         delete?: never;
@@ -563,6 +563,8 @@ export interface paths {
          * @description 权限:登录用户
          *
          *     只修改传递的字段;只能修改自己,root 可以修改任何人。修改密码需要 `oldPassword`(root 不需要),修改后令牌失效。
+         *
+         *     手机号:只传 `phone` 会保存并显示,但不能用它短信登入。要能登入:先 `/sms/send` 到新手机号,再同时传 `phone`、`oldPassword` 与短信中的 `code`(不能带 cookie 的客户端再加 `key`)。root 设置的手机号直接可以登入。更换能登入的手机号需要 `oldPassword`,原手机号会收到通知。角色 1 不能短信登入。
          */
         post: operations["post_users_updateUser"];
         delete?: never;
@@ -2901,14 +2903,44 @@ export interface operations {
                 "application/json": {
                     /** @description 11位的大陆手机号 */
                     phoneNumber: string | number;
+                    /**
+                     * @description 图形验证码;msg 要求时才需要
+                     * @default
+                     */
+                    captcha?: (string | number) | null;
+                    /**
+                     * @description getCaptcha 返回的 key;带 cookie 的客户端可以不传
+                     * @default
+                     */
+                    key?: (string | number) | null;
                 };
                 "application/x-www-form-urlencoded": {
                     /** @description 11位的大陆手机号 */
                     phoneNumber: string;
+                    /**
+                     * @description 图形验证码;msg 要求时才需要
+                     * @default
+                     */
+                    captcha?: string;
+                    /**
+                     * @description getCaptcha 返回的 key;带 cookie 的客户端可以不传
+                     * @default
+                     */
+                    key?: string;
                 };
                 "multipart/form-data": {
                     /** @description 11位的大陆手机号 */
                     phoneNumber: string;
+                    /**
+                     * @description 图形验证码;msg 要求时才需要
+                     * @default
+                     */
+                    captcha?: string;
+                    /**
+                     * @description getCaptcha 返回的 key;带 cookie 的客户端可以不传
+                     * @default
+                     */
+                    key?: string;
                 };
             };
         };
@@ -2995,6 +3027,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["UsersWechatCallBackAnswer"] | components["schemas"]["Failure"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
                 };
             };
         };
@@ -3284,8 +3325,18 @@ export interface operations {
                      * @default
                      */
                     oldPassword?: (string | number) | null;
-                    /** @description 手机号 */
+                    /** @description 手机号;要用它短信登入,再传 oldPassword 和 code */
                     phone?: (string | number) | null;
+                    /**
+                     * @description 发到新手机号的 5 位验证码
+                     * @default
+                     */
+                    code?: (string | number) | null;
+                    /**
+                     * @description /sms/send 返回的 key;带 cookie 的客户端可以不传
+                     * @default
+                     */
+                    key?: (string | number) | null;
                     /** @description 昵称 */
                     nickname?: (string | number) | null;
                     /** @description 性别 */
@@ -3318,8 +3369,18 @@ export interface operations {
                      * @default
                      */
                     oldPassword?: string;
-                    /** @description 手机号 */
+                    /** @description 手机号;要用它短信登入,再传 oldPassword 和 code */
                     phone?: string;
+                    /**
+                     * @description 发到新手机号的 5 位验证码
+                     * @default
+                     */
+                    code?: string;
+                    /**
+                     * @description /sms/send 返回的 key;带 cookie 的客户端可以不传
+                     * @default
+                     */
+                    key?: string;
                     /** @description 昵称 */
                     nickname?: string;
                     /** @description 性别 */
@@ -3352,8 +3413,18 @@ export interface operations {
                      * @default
                      */
                     oldPassword?: string;
-                    /** @description 手机号 */
+                    /** @description 手机号;要用它短信登入,再传 oldPassword 和 code */
                     phone?: string;
+                    /**
+                     * @description 发到新手机号的 5 位验证码
+                     * @default
+                     */
+                    code?: string;
+                    /**
+                     * @description /sms/send 返回的 key;带 cookie 的客户端可以不传
+                     * @default
+                     */
+                    key?: string;
                     /** @description 昵称 */
                     nickname?: string;
                     /** @description 性别 */

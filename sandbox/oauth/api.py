@@ -74,7 +74,8 @@ def access_token(request: HttpRequest) -> dict[str, Any]:
         "openid": person.openid(grant.appid),
         "scope": grant.scope,
     }
-    return body | ({"unionid": person.unionid} if person.is_linked else {})
+    more = {"is_snapshotuser": 1} if grant.is_snapshot else {}
+    return body | more | ({"unionid": person.unionid} if person.is_linked else {})
 
 
 @_answer

@@ -19,6 +19,7 @@ class Grant:
     appid: str
     name: str
     scope: str
+    is_snapshot: bool = False  # of the virtual account that a snapshot page has
 
 
 class CodeUnknown(Exception):
@@ -62,7 +63,7 @@ def token_find(token: str) -> Grant | None:
 
 
 def _dump(grant: Grant) -> bytes:
-    return orjson.dumps({"appid": grant.appid, "name": grant.name, "scope": grant.scope})
+    return orjson.dumps(grant)
 
 
 def _key(kind: str, text: str) -> str:

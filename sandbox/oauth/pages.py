@@ -1,6 +1,7 @@
 """WeChat's consent page on the phone, where a developer chooses which person scans. Works without JavaScript."""
 
 import re
+import secrets
 from pathlib import Path
 from urllib.parse import parse_qs, urlencode, urlsplit, urlunsplit
 
@@ -10,7 +11,9 @@ from django.shortcuts import render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
+from sandbox.faults import faults_on
 from sandbox.keys import sandbox_settings
+from sandbox.models import FaultKind
 from sandbox.oauth.grants import Grant, code_make
 from sandbox.oauth.people import MAX_NAME, PEOPLE, person_named
 
@@ -27,16 +30,28 @@ def authorize(request: HttpRequest) -> HttpResponse:
         return render(request, "sandbox/oauth.html", {"refusal": refusal})
     if request.method == "POST":
         return _decide(request)
-    return render(request, "sandbox/oauth.html", {"people": PEOPLE, "max_name": MAX_NAME})
+    return _form(request)
+
+
+def _form(request: HttpRequest, *, is_nobody: bool = False) -> HttpResponse:
+    context = {"people": PEOPLE, "max_name": MAX_NAME, "is_nobody": is_nobody, "has_snapshot": _has_snapshot()}
+    return render(request, "sandbox/oauth.html", context)
+
+
+def _has_snapshot() -> bool:
+    return FaultKind.OAUTH_SNAPSHOT in faults_on()
 
 
 def _decide(request: HttpRequest) -> HttpResponse:
     query = request.GET
+    if request.POST.get("action") == "allow" and _has_snapshot():
+        virtual = Grant(query["appid"], f"微信用户{secrets.token_hex(4)}", query["scope"], is_snapshot=True)
+        return _back(query["redirect_uri"], code=code_make(virtual), state=query["state"])
     if request.POST.get("action") == "deny":
         return _back(query["redirect_uri"], state=query["state"])
     person = person_named(request.POST.get("other") or request.POST.get("person", ""))
     if person is None:
-        return render(request, "sandbox/oauth.html", {"people": PEOPLE, "max_name": MAX_NAME, "is_nobody": True})
+        return _form(request, is_nobody=True)
     code = code_make(Grant(query["appid"], person.name, query["scope"]))
     return _back(query["redirect_uri"], code=code, state=query["state"])
 

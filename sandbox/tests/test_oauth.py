@@ -163,6 +163,16 @@ def test_the_order_of_the_parameters_counts(server: str, keys: dict[str, str]) -
     assert "参数顺序错误" in requests.get(f"{server}/sandbox/oauth/connect/oauth2/authorize?{query}").text
 
 
+def test_opens_a_snapshot_page_first_on_demand(phone: Any, oauth: Any, control: Any) -> None:
+    control("faults", oauth_snapshot=True)
+
+    virtual = oauth().fetch_access_token(code_of(phone()))
+    person = oauth().fetch_access_token(code_of(phone("full")))
+
+    assert (virtual["is_snapshotuser"], "unionid" in virtual) == (1, True)
+    assert "is_snapshotuser" not in person and person["openid"] != virtual["openid"]
+
+
 def test_fails_on_demand(server: str, control: Any) -> None:
     control("faults", oauth_down=True)
     assert requests.get(f"{server}/sandbox/wxapi/sns/userinfo").status_code == 502
