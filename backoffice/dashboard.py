@@ -23,7 +23,7 @@ from core.money import fen_to_yuan
 from core.ops import heartbeat
 from core.times import dash, local
 from payments.figures import refund_sums
-from payments.selectors import differences_open, events_to_do, refunds_waiting
+from payments.selectors import differences_open, events_to_do, orders_untold, refunds_waiting
 from permissions.scope import Scope, scope_of
 from shop.revenue import DAYS, Day, order_days, order_sums, products_best
 from shop.selectors import MOST_SCARCE, SCARCE, orders_to_do, products_scarce
@@ -127,6 +127,8 @@ def _orders(now: datetime, period: Period, _scope: Scope) -> Iterator[Tile | Pan
     yield _count("待处理退货", returns, "warning", "", work="returns")
     how = "打开订单，换一种方式退款后消失" if failed else ""
     yield _count("退款异常订单", failed, "danger", how, work="refunds", state__exact="refund_failed")
+    if untold := orders_untold().count():
+        yield _count("款项未入账", untold, "danger", "收到的钱或退款，订单没有记上", work="trouble")
     days = order_days(now)
     span = {"created_at_from": days[0].day, "created_at_to": days[-1].day}
     everything = list_url("shop.order", **span)

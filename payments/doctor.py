@@ -22,6 +22,7 @@ from payments.selectors import (
     differences_open,
     events_to_do,
     merchants_waiting,
+    orders_untold,
     payments_left_open,
     refunds_stuck,
 )
@@ -77,6 +78,9 @@ def bills() -> Iterator[Finding]:
         yield Finding(None, f"{what}: the bills of {len(missing)} days are still to be compared")
     if number := differences_open():
         yield _waits(number, "differences with WeChat Pay's bills wait", "对账差异", "difference")
+    if number := orders_untold().count():
+        what = f"{number} payments or refunds are recorded, but their orders could not take them"
+        yield Finding(False, what, "Back office: 商城, 订单, 异常; the log says why: `listener failed`.")
     for run in bills_failed(older_than=times.now() - timedelta(days=1)):
         what = f"The bill of {run.day} (merchant {run.mch_id}) could not be compared: {run.last_error}"
         yield Finding(False, what, f"`manage.py reconcile_bill {run.day}`")

@@ -215,6 +215,30 @@ class PaymentLog(models.Model):
         return f"{self.payment_id} {self.event}"
 
 
+class ListenerFailure(models.Model):
+    """News of a payment or refund that the app with the orders could not take, because it raised.
+
+    The money itself is recorded. A sweep tells the listener again; the row goes once it has taken the news, or once
+    the payment is given back.
+    """
+
+    out_trade_no = models.CharField("商户订单号", max_length=32)
+    out_refund_no = models.CharField("商户退款单号", max_length=64, blank=True)  # "" for news of the payment itself
+    failed_at = models.DateTimeField("首次失败")
+    attempts = models.PositiveIntegerField("次数", default=1)
+    next_try_at = models.DateTimeField("下次重试", null=True, blank=True)  # empty: no more tries, staff must act
+    error = models.CharField("错误", max_length=255)
+
+    class Meta:
+        verbose_name = verbose_name_plural = "未入账的款项"
+        ordering = ["pk"]
+        default_permissions = ()
+        constraints = [models.UniqueConstraint(fields=["out_trade_no", "out_refund_no"], name="listener_failure_once")]
+
+    def __str__(self) -> str:
+        return self.out_refund_no or self.out_trade_no
+
+
 class InboundEvent(models.Model):
     """A notification as it was received, and the result of handling it.
 

@@ -9,7 +9,16 @@ from typing import Any
 from django.db.models import Count, Q, QuerySet
 from django.db.models.functions import Now
 
-from payments.models import BillRun, Difference, InboundEvent, Payment, PaymentStatus, Refund, RefundStatus
+from payments.models import (
+    BillRun,
+    Difference,
+    InboundEvent,
+    ListenerFailure,
+    Payment,
+    PaymentStatus,
+    Refund,
+    RefundStatus,
+)
 
 EVENTS_OF = timedelta(days=7)
 
@@ -38,6 +47,16 @@ def orders_differing() -> QuerySet[Difference, Any]:
 def differences_of(numbers: Iterable[str]) -> QuerySet[Difference]:
     """Return the open differences about these order numbers, oldest first."""
     return Difference.objects.filter(ending=Difference.Ending.OPEN, out_trade_no__in=numbers).order_by("pk")
+
+
+def orders_untold() -> QuerySet[ListenerFailure, Any]:
+    """Return the order numbers of which the listener could not take a payment or refund."""
+    return ListenerFailure.objects.order_by().values("out_trade_no")
+
+
+def listener_failures_of(numbers: Iterable[str]) -> QuerySet[ListenerFailure]:
+    """Return what the listener could not take about these order numbers, oldest first."""
+    return ListenerFailure.objects.filter(out_trade_no__in=numbers).order_by("pk")
 
 
 def bills_failed(*, older_than: datetime) -> QuerySet[BillRun]:

@@ -16,6 +16,7 @@ from payments.services.bills import bill_reconcile, bills_reconcile_missing
 from payments.services.notices import events_purge
 from payments.services.reconcile import payments_reconcile
 from payments.services.refund import refund_run, refunds_run_due
+from payments.services.untold import listener_retell_due
 
 log = structlog.get_logger("payments")
 
@@ -32,6 +33,7 @@ def run_due_refunds() -> None:
 
 @shared_task(name="payments.reconcile", ignore_result=True)
 def reconcile() -> None:
+    listener_retell_due(now=times.now())
     payments_reconcile(now=times.now())
 
 

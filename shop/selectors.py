@@ -9,7 +9,7 @@ from django.db.models import Count, F, Q, QuerySet, Value
 from django.db.models.functions import Reverse
 
 from core.db.reading import read_all, read_one, read_page
-from payments.selectors import orders_differing
+from payments.selectors import orders_differing, orders_untold
 from permissions.scope import EVERYTHING, Scope
 from shop.models import CartItem, Category, Order, OrderLine, OrderView, PartRefund, Product
 from shop.states import TO_DO, State
@@ -131,7 +131,8 @@ def orders_in_trouble() -> QuerySet[Order, Any]:
 
     - that are flagged 需关注, by staff, or by the system because the money came after the order was closed;
     - whose refund, of all or of a part, did not arrive;
-    - about which the provider's bill and our records disagree, as long as that difference is open.
+    - about which the provider's bill and our records disagree, as long as that difference is open;
+    - whose payment or refund is recorded, while the order itself could not take the news.
     """
     every = Order.objects.order_by()
     flagged, *others = (
@@ -141,6 +142,7 @@ def orders_in_trouble() -> QuerySet[Order, Any]:
             Q(state=State.REFUND_FAILED),
             Q(part_refund=PartRefund.STUCK),
             Q(order_id__in=orders_differing()),
+            Q(order_id__in=orders_untold()),
         )
     )
     return flagged.union(*others)  # each of them reads an index; with OR none would be used

@@ -17,17 +17,33 @@ from core.admin.links import page_link
 from core.admin.tables import table
 from core.money import fen_to_yuan
 from core.times import dash
-from payments.admin.shared import STATE_COLOURS, MoneyAdmin, log_list, order_link, yuan
-from payments.errors import EventCut
+from payments.admin.shared import STATE_COLOURS, MoneyAdmin, failure_text, log_list, order_link, yuan
+from payments.errors import EventCut, RefundNotPossible
 from payments.models import InboundEvent, Payment, PaymentStatus
-from payments.selectors import events_to_do
+from payments.selectors import events_to_do, listener_failures_of
 from payments.services import payment_query
 from payments.services.notices import event_acknowledge, event_replay
+from payments.services.untold import listener_retell, payment_give_back
 
 
 def _query_now(press: Press) -> str:
     state = payment_query(out_trade_no=press.row.out_trade_no, now=press.now, min_interval_s=0)
     return f"微信侧 {state.trade_state}，本地 {PaymentStatus(state.state).label}"
+
+
+def _retell(press: Press) -> str:
+    number = press.row.out_trade_no
+    for failure in listener_failures_of([number]):
+        listener_retell(failure_id=failure.pk, now=press.now, at_once=True)
+    left = listener_failures_of([number]).first()
+    if left:
+        raise RefundNotPossible(f"仍然没有入账：{left.error}")
+    return ""
+
+
+def _give_back(press: Press) -> str:
+    payment_give_back(payment_id=press.row.pk, actor=press.actor, now=press.now)
+    return ""
 
 
 @admin.register(Payment)
@@ -53,7 +69,8 @@ class PaymentAdmin(ExportMixin, MoneyAdmin):
     search_help_text = "商户订单号或微信支付订单号"
     ordering = ("-created_at", "-pk")
     fieldsets = (
-        ("支付", {"fields": (("amount", "state_label"), "what_for", ("created_at", "paid_at"), "refund_list", "log")}),
+        ("支付", {"fields": (("amount", "state_label"), "what_for", "untold", ("created_at", "paid_at"))}),
+        ("退款与日志", {"fields": ("refund_list", "log")}),
         (
             "微信支付",
             {
@@ -78,7 +95,32 @@ class PaymentAdmin(ExportMixin, MoneyAdmin):
             },
         ),
     )
-    buttons = (Button(name="query_now", text="立即查询", run=_query_now),)
+    buttons = (
+        Button(name="query_now", text="立即查询", run=_query_now),
+        Button(name="retell", text="重新入账", run=_retell),
+        Button(
+            name="give_back",
+            text="退回这笔钱",
+            run=_give_back,
+            question="订单记不上这笔付款时，把它全额原路退回，不能撤回；订单随后按未付款关闭，商品回到库存。",
+            look=Look.GRAVE,
+            password=True,
+            is_request=True,
+        ),
+    )
+    asked_columns = ("out_trade_no", "amount", "state_label", "untold")
+
+    def offered(self, row: Any) -> Iterable[str]:
+        failures = listener_failures_of([row.out_trade_no])
+        if not failures:
+            return ["query_now"]
+        is_payment = any(not failure.out_refund_no for failure in failures)
+        return ["retell", "query_now", "give_back"] if is_payment else ["retell", "query_now"]
+
+    @display(description="未入账")
+    def untold(self, payment: Payment) -> str:
+        """Return what the order could not take, and until when it is tried."""
+        return "；".join(map(failure_text, listener_failures_of([payment.out_trade_no]))) or "—"
 
     @display(description="金额（元）", ordering="amount_fen")
     def amount(self, payment: Payment) -> str:

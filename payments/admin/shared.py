@@ -14,8 +14,9 @@ from accounts.selectors import display_names
 from core.admin.buttons import ButtonsAdmin
 from core.admin.tables import LogLine, timeline
 from core.money import fen_to_yuan
+from core.times import dash
 from payments.listener import listener
-from payments.models import InboundEvent, Payment, PaymentLog, PaymentStatus, RefundStatus
+from payments.models import InboundEvent, ListenerFailure, Payment, PaymentLog, PaymentStatus, RefundStatus
 
 STATE_COLOURS = {
     PaymentStatus.OPEN.label: "warning",
@@ -57,10 +58,19 @@ def _change(log: PaymentLog) -> str:
     return " → ".join(states)
 
 
+def failure_text(failure: ListenerFailure) -> str:
+    """Say to staff what the order could not take, since when, and what happens next."""
+    what = f"退款单 {failure.out_refund_no}" if failure.out_refund_no else "这笔付款"
+    after = "不再自动重试，请联系管理员" if failure.out_refund_no else "即将退回"
+    then = f"{dash(failure.next_try_at)} 再试" if failure.next_try_at else after
+    tries = f"{dash(failure.failed_at)} 起，已试 {failure.attempts} 次，{then}"
+    return f"{what}已收到，订单没有记上（{tries}）：{failure.error}"
+
+
 def order_link(payment: Payment) -> SafeString:
     """Return a line about the order, as a link to it: to the list of orders, searched by the order's number."""
     number = payment.out_trade_no
-    text = listener().describe(out_trade_no=number) or number
+    text = listener().order_line(number) or number
     return format_html(
         '<a class="text-link" href="{}?q={}">{}</a>', reverse("admin:shop_order_changelist"), number, text
     )

@@ -215,7 +215,7 @@ def _known(model: Any, number: str, rows: Sequence[BillRow]) -> dict[str, Any]:
 def _may_be_ours(row: BillRow) -> bool:
     """Tell whether a row is ours: other systems may share our merchant number, with another appid or other numbers."""
     apps = {who.appid for who in merchants() if who.mch_id == row.mch_id}
-    if row.appid in apps and listener().is_ours(out_trade_no=row.out_trade_no):
+    if row.appid in apps and listener().may_own(row.out_trade_no):
         return True
     return Payment.objects.filter(out_trade_no=row.out_trade_no).exists()
 

@@ -11,7 +11,7 @@ from payments.gateways.base import AlreadyClosed, AlreadyPaid, Gateway, GatewayE
 from payments.gateways.wechat import gateway_to_ask
 from payments.models import Payment, PaymentStatus
 from payments.services.common import payee
-from payments.services.record import payment_mark_closed, payment_record
+from payments.services.confirm import payment_mark_closed, payment_record
 
 log = structlog.get_logger("payments")
 

@@ -1,7 +1,10 @@
-"""What all services of this app use: errors, the merchant of a payment, the lock wait and the money log."""
+"""What all services of this app use: errors, the merchant of a payment, the lock wait, the money log, the sweeps."""
 
-from datetime import datetime
+import time
+from collections.abc import Iterable, Iterator
+from datetime import datetime, timedelta
 from functools import partial
+from typing import TypeVar
 
 import structlog
 from django.db import connection, transaction
@@ -21,14 +24,33 @@ from payments.gateways.base import (
     GatewayMisconfigured,
     GatewayRefused,
     GatewayTimeout,
+    GatewayUnreachable,
+    MerchantUnknown,
 )
 from payments.gateways.wechat import merchant_of, merchants
 from payments.gateways.wechat.merchant import Merchant
-from payments.models import Payment, PaymentLog, Refund
+from payments.models import Payment, PaymentLog, PaymentStatus, Refund
 
 log = structlog.get_logger("payments")
 SYSTEM = "系统"
 LOCK_WAIT_MS = 3000  # the provider waits 5 s for the answer to a notification
+BATCH = 50
+MAX_SWEEP_S = 12.0  # begin no call after this: the next sweep begins after 15 s
+GIVE_UP_AFTER = 2  # calls without an answer end a sweep, since the rest of the batch would only time out too
+T = TypeVar("T")
+# Pairs of (age, pause): a payment younger than the age is asked about after the pause.
+_WATCH_OPEN = (
+    (timedelta(minutes=2), timedelta(seconds=20)),
+    (timedelta(minutes=15), timedelta(minutes=1)),
+    (timedelta(hours=2), timedelta(minutes=10)),
+    (timedelta(days=30), timedelta(hours=6)),
+)
+# A closed order is rarely paid, and then soon: its code was scanned before it closed, or a bank was slow.
+_WATCH_CLOSED = (
+    (timedelta(minutes=5), timedelta(minutes=1)),
+    (timedelta(minutes=30), timedelta(minutes=10)),
+    (timedelta(days=1), timedelta(hours=4)),
+)
 
 
 def as_refusal(error: GatewayError) -> PaymentError:
@@ -101,3 +123,29 @@ def log_step(
     facts = {"refund": refund.out_refund_no} if refund else {}
     line = partial(log.info, "payment", order=payment.out_trade_no, step=event, state=to_state, **facts)
     transaction.on_commit(line, robust=True)
+
+
+def in_a_sweep(due: Iterable[T]) -> Iterator[T]:
+    """Yield items until the time of one sweep is over. The rest stays due for the next sweep."""
+    ends = time.monotonic() + MAX_SWEEP_S
+    for item in due:
+        yield item
+        if time.monotonic() >= ends:
+            break
+
+
+def is_silence(error: GatewayError | None) -> bool:
+    """Tell whether the provider did not answer, so that the next call would most likely fail as well."""
+    return isinstance(error, GatewayUnreachable | GatewayMisconfigured) and not isinstance(error, MerchantUnknown)
+
+
+def check_due(payment: Payment, now: datetime) -> datetime | None:
+    """Return when the sweep asks about the payment again: often while it is young, None once its state is final."""
+    if payment.state in (PaymentStatus.PAID, PaymentStatus.STRAY):
+        return None
+    closed = payment.state == PaymentStatus.CLOSED
+    age = now - ((payment.closed_at or now) if closed else payment.created_at)
+    for until, every in _WATCH_CLOSED if closed else _WATCH_OPEN:
+        if age < until:
+            return now + every
+    return None

@@ -1,4 +1,4 @@
-"""The only function that makes a payment paid."""
+"""Recording what the provider says of a payment. Only ``payment_confirm`` makes one paid."""
 
 from datetime import datetime
 
@@ -7,10 +7,11 @@ from django.db import transaction
 from core.money import fen_text
 from payments.errors import PaymentMismatch, PaymentUnknown
 from payments.gateways.base import PaymentResult
-from payments.listener import PaidOutcome, listener
+from payments.listener import PaidOutcome
 from payments.models import CURRENCY, Payment, PaymentStatus, TradeType
-from payments.services.common import SYSTEM, limit_lock_wait, log_step, payees
+from payments.services.common import SYSTEM, check_due, limit_lock_wait, log_step, payees
 from payments.services.refund import refund_create
+from payments.services.telling import order_total, tell_paid
 
 SOURCES = {
     "notify_v2": "微信通知（v2）",
@@ -21,10 +22,49 @@ SOURCES = {
     "reconcile": "对账",
     "bill": "对账单",
 }
+_CLOSED_WORDS = {"CLOSED", "REVOKED"}
+
+
+def payment_record(*, result: PaymentResult, now: datetime, source: str) -> str:
+    """Record a query's answer; return our state of the payment afterwards (``""``: no payment has this number).
+
+    :raises PaymentUnknown, PaymentMismatch: see ``payment_confirm``.
+    """
+    if result.trade_state == "SUCCESS":
+        return payment_confirm(result=result, now=now, source=source).state
+    payment = Payment.objects.filter(out_trade_no=result.out_trade_no).first()
+    if payment is None:
+        return ""
+    if result.trade_state in _CLOSED_WORDS:
+        return payment_mark_closed(payment, now=now, source=source)
+    if result.trade_state == "REFUND" and not payment.is_paid:
+        # Paid and refunded at the provider while we knew of neither: nothing to deliver, and it cannot be paid again.
+        return payment_mark_closed(payment, now=now, source=source, detail="微信侧已退款，请人工核对")
+    return payment.state
+
+
+def payment_mark_closed(payment: Payment, *, now: datetime, source: str, detail: str = "") -> str:
+    """Record that the provider accepts no more money for a payment; return its state (PAID stays PAID)."""
+    with transaction.atomic():
+        locked = Payment.objects.select_for_update().get(pk=payment.pk)
+        if locked.state not in (PaymentStatus.STARTING, PaymentStatus.OPEN):
+            return locked.state
+        before, locked.state = locked.state, PaymentStatus.CLOSED
+        locked.closed_at, locked.claimed_until = now, None
+        locked.next_check_at = check_due(locked, now)
+        locked.last_error = detail
+        locked.save(update_fields=["state", "closed_at", "claimed_until", "next_check_at", "last_error"])
+        log_step(
+            locked, "支付单关闭", now, actor=SOURCES.get(source, source),
+            from_state=before, to_state=locked.state, detail=detail,
+        )  # fmt: skip
+        return locked.state
 
 
 def payment_confirm(*, result: PaymentResult, now: datetime, source: str) -> Payment:
     """Record that a payment is paid and tell the listener, in one transaction; a repeat changes nothing.
+
+    A listener that fails does not undo it: ``telling`` keeps the failure, and a sweep tells it again.
 
     Notifications v2 and v3, queries and the reconciliation sweep all call it. The result must be authentic
     (signature checked by its gateway); whether it fits our order is checked here.
@@ -43,7 +83,8 @@ def payment_confirm(*, result: PaymentResult, now: datetime, source: str) -> Pay
 
 def _confirm(result: PaymentResult, now: datetime, source: str) -> Payment:
     limit_lock_wait()
-    owed_fen = listener().lock(out_trade_no=result.out_trade_no)
+    asked_fen = Payment.objects.values_list("amount_fen", flat=True).filter(out_trade_no=result.out_trade_no).first()
+    owed_fen = order_total(result.out_trade_no, asked_fen)
     if stray := _stray(result):
         return stray
     if owed_fen is None:
@@ -53,16 +94,8 @@ def _confirm(result: PaymentResult, now: datetime, source: str) -> Payment:
         raise PaymentMismatch(problem)
     if payment.is_paid:
         return payment
-    paid_at = result.paid_at or now
-    _mark_paid(payment, result, paid_at, now, source)
-    outcome = listener().on_paid(
-        out_trade_no=payment.out_trade_no,
-        paid_fen=result.paid_fen,
-        transaction_id=result.transaction_id,
-        paid_at=paid_at,
-        now=now,
-    )
-    if outcome is PaidOutcome.REFUND:
+    _mark_paid(payment, result, result.paid_at or now, now, source)
+    if tell_paid(payment, now) is PaidOutcome.REFUND:
         refund_create(payment, payment.amount_fen, reason="订单已关闭，自动退款", requested_by=SYSTEM, now=now)
     return payment
 

@@ -18,10 +18,9 @@ from payments.gateways.base import BillRow, GatewayError, OrderUnknown
 from payments.gateways.wechat import gateway_v3, merchant_of
 from payments.gateways.wechat.v3 import WeChatV3
 from payments.models import CURRENCY, Difference, DifferenceKind, Payment, PaymentStatus, Refund, RefundStatus
-from payments.services.common import as_refusal
-from payments.services.record import payment_record
+from payments.services.common import GIVE_UP_AFTER, as_refusal, is_silence
+from payments.services.confirm import payment_record
 from payments.services.refund import refund_record
-from payments.services.sweep import GIVE_UP_AFTER, is_silence
 from payments.services.unrecorded import payment_return_stray, refund_add_missing
 
 log = structlog.get_logger("payments")

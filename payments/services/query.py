@@ -10,7 +10,7 @@ from payments.gateways.base import GatewayError
 from payments.gateways.wechat import gateway_to_ask
 from payments.models import Payment, PaymentStatus
 from payments.services.common import as_refusal, payee
-from payments.services.record import payment_record
+from payments.services.confirm import payment_record
 
 
 @dataclass(frozen=True)

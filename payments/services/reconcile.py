@@ -10,9 +10,8 @@ from payments.errors import PaymentError
 from payments.gateways.base import GatewayError, OrderUnknown
 from payments.gateways.wechat import gateway_to_ask
 from payments.models import Payment
-from payments.services.common import payee
-from payments.services.record import payment_record
-from payments.services.sweep import BATCH, GIVE_UP_AFTER, check_due, in_a_sweep, is_silence
+from payments.services.common import BATCH, GIVE_UP_AFTER, check_due, in_a_sweep, is_silence, payee
+from payments.services.confirm import payment_record
 
 log = structlog.get_logger("payments")
 

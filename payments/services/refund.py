@@ -21,11 +21,20 @@ from payments.gateways.base import (
     RefundResult,
 )
 from payments.gateways.wechat import gateway_v3
-from payments.listener import listener
 from payments.models import Payment, Refund, RefundStatus, RefundWay
 from payments.selectors import refunds_of
-from payments.services.common import SYSTEM, limit_lock_wait, log_step, payee, payees
-from payments.services.sweep import BATCH, GIVE_UP_AFTER, in_a_sweep, is_silence
+from payments.services.common import (
+    BATCH,
+    GIVE_UP_AFTER,
+    SYSTEM,
+    in_a_sweep,
+    is_silence,
+    limit_lock_wait,
+    log_step,
+    payee,
+    payees,
+)
+from payments.services.telling import order_total, tell_refund
 
 log = structlog.get_logger("payments")
 PAID_TWICE = "已线下退款，微信又退款成功，请核对是否重复"
@@ -297,7 +306,7 @@ def refund_move(
     with transaction.atomic():
         limit_lock_wait()
         # Order row, payment row, refund row: the same order everywhere.
-        listener().lock(out_trade_no=out_trade_no)
+        order_total(out_trade_no, 0)
         payment = Payment.objects.select_for_update().get(out_trade_no=out_trade_no)
         refund = Refund.objects.select_for_update().get(pk=pk)
         before = refund.state
@@ -313,14 +322,7 @@ def refund_move(
             payment, _EVENT.get(state, refund.get_state_display()), now, actor=actor, refund=refund,
             from_state=before, to_state=state, detail=detail,
         )  # fmt: skip
-        listener().on_refund_changed(
-            out_trade_no=out_trade_no,
-            out_refund_no=refund.out_refund_no,
-            amount_fen=refund.amount_fen,
-            state=state,
-            now=now,
-            staff=staff,
-        )
+        tell_refund(payment, refund, now, staff=staff)
         return refund
 
 

@@ -11,7 +11,6 @@ from django.db import transaction
 from payments.errors import PaymentError, RefundNotPossible
 from payments.gateways.base import BankCard, Gateway, GatewayError, OrderUnknown, RefundResult
 from payments.gateways.wechat import gateway_v3
-from payments.listener import listener
 from payments.models import OfflineWay, Payment, Refund, RefundStatus, RefundWay
 from payments.services.common import limit_lock_wait, log_step, payee
 from payments.services.refund import (
@@ -23,6 +22,7 @@ from payments.services.refund import (
     refund_send,
     require_room,
 )
+from payments.services.telling import order_total, tell_refund
 
 # No call takes this long: after it, an earlier call has either arrived at the provider or failed.
 QUIET = timedelta(minutes=2)
@@ -83,14 +83,7 @@ def refund_renew(*, refund_id: int, actor: str, now: datetime) -> Refund:
         old.replaced_by = new
         old.save(update_fields=["replaced_by"])
         log_step(payment, "换新单号", now, actor=actor, refund=old, detail=f"新单号 {new.out_refund_no}")
-        listener().on_refund_changed(
-            out_trade_no=payment.out_trade_no,
-            out_refund_no=new.out_refund_no,
-            amount_fen=new.amount_fen,
-            state=new.state,
-            now=now,
-            staff=actor,
-        )
+        tell_refund(payment, new, now, staff=actor)
         return new
 
 
@@ -220,7 +213,7 @@ def _refund(refund_id: int, states: set[str], otherwise: str) -> Refund:
 def _lock(refund: Refund) -> tuple[Payment, Refund]:
     """Lock order, payment and refund, in the order in which every service locks them."""
     limit_lock_wait()
-    listener().lock(out_trade_no=refund.payment.out_trade_no)
+    order_total(refund.payment.out_trade_no, 0)
     payment = Payment.objects.select_for_update().get(pk=refund.payment_id)
     locked = Refund.objects.select_for_update().get(pk=refund.pk)
     locked.payment = payment

@@ -20,9 +20,8 @@ from payments.gateways.base import (
 )
 from payments.gateways.wechat import gateway_to_ask, gateway_v2, merchant, refuse_if_dead, room
 from payments.models import Payment, PaymentStatus, TradeType
-from payments.services.common import as_refusal, log_step, payee
-from payments.services.record import payment_mark_closed, payment_record
-from payments.services.sweep import check_due
+from payments.services.common import as_refusal, check_due, log_step, payee
+from payments.services.confirm import payment_mark_closed, payment_record
 
 # The live service refuses a time_expire less than 5 minutes ahead, and clocks differ.
 SHORTEST_LIFE = timedelta(minutes=6)

@@ -7,10 +7,10 @@ from django.db import transaction
 from core.money import fen_text
 from payments.errors import RefundNotPossible
 from payments.gateways.base import PaymentResult, RefundResult
-from payments.listener import listener
 from payments.models import Payment, PaymentStatus, Refund, RefundStatus, TradeType
 from payments.services.common import limit_lock_wait, log_step
 from payments.services.refund import refund_create, refund_record, require_room
+from payments.services.telling import order_total
 
 
 def payment_return_stray(*, result: PaymentResult, actor: str, now: datetime) -> Payment:
@@ -21,7 +21,7 @@ def payment_return_stray(*, result: PaymentResult, actor: str, now: datetime) ->
     """
     with transaction.atomic():
         limit_lock_wait()
-        owed_fen = listener().lock(out_trade_no=result.out_trade_no)
+        owed_fen = order_total(result.out_trade_no, None)
         payment = Payment.objects.select_for_update().filter(out_trade_no=result.out_trade_no).first()
         _require_stray(payment, owed_fen, result)
         payment = payment or Payment(
@@ -73,7 +73,7 @@ def refund_add_missing(*, result: RefundResult, actor: str, now: datetime) -> Re
     """
     with transaction.atomic():
         limit_lock_wait()
-        listener().lock(out_trade_no=result.out_trade_no)
+        order_total(result.out_trade_no, 0)
         payment = Payment.objects.select_for_update().filter(out_trade_no=result.out_trade_no).first()
         if payment is None or payment.state not in (PaymentStatus.PAID, PaymentStatus.STRAY):
             raise RefundNotPossible("请先处理它所属的收款")

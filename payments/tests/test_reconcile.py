@@ -196,7 +196,7 @@ def test_those_that_were_not_asked_about_stay_due(start, wechat):
 
 
 def test_a_slow_provider_keeps_a_sweep_from_going_on_and_on(start, wechat, monkeypatch):
-    monkeypatch.setattr("payments.services.sweep.MOST_SWEEP_S", 0)
+    monkeypatch.setattr("payments.services.common.MAX_SWEEP_S", 0)
     for _ in range(3):
         start()
 

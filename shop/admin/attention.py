@@ -15,8 +15,9 @@ from core.admin.buttons import ButtonForm
 from core.admin.links import page_link
 from core.admin.tables import LogLine
 from core.times import dash
-from payments.models import Difference
-from payments.selectors import differences_of
+from payments.admin.shared import failure_text
+from payments.models import Difference, ListenerFailure, Payment
+from payments.selectors import differences_of, listener_failures_of
 from shop.models import Order, PartRefund
 from shop.models.order import REMARK_LENGTH
 from shop.services.order_attention import REMARK, flag_mark
@@ -71,12 +72,18 @@ def head_of(order: Order) -> dict[str, Any]:
 
 
 def attach_differences(orders: list[Any]) -> None:
-    """Set ``differences`` on each order to its open differences with the provider's bills, in one query."""
+    """Set on each order its open differences with the provider's bills, and the money that it could not take.
+
+    One query each, for all orders.
+    """
     found: dict[str, list[Difference]] = defaultdict(list)
     for difference in differences_of([order.order_id for order in orders]):
         found[difference.out_trade_no].append(difference)
+    untold: dict[str, list[ListenerFailure]] = defaultdict(list)
+    for failure in listener_failures_of([order.order_id for order in orders]):
+        untold[failure.out_trade_no].append(failure)
     for order in orders:
-        order.differences = found[order.order_id]
+        order.differences, order.untold = found[order.order_id], untold[order.order_id]
 
 
 def flag_text(order: Order) -> SafeString | str:
@@ -94,4 +101,9 @@ def trouble_text(order: Any, refund_link: SafeString | str) -> SafeString:
     for difference in getattr(order, "differences", ()):
         link = page_link(difference, f"{difference.day} {difference.get_kind_display()}")
         parts.append(format_html('<div class="od-text"><b>对账差异</b> {}</div>', link))
+    for failure in getattr(order, "untold", ()):
+        payment = Payment.objects.filter(out_trade_no=order.order_id).first()
+        text = failure_text(failure)
+        link = page_link(payment, text) if payment else format_html("{}", text)
+        parts.append(format_html('<div class="od-text"><b>款项未入账</b> {}</div>', link))
     return format_html_join("", "{}", ((part,) for part in parts if part))

@@ -1,0 +1,85 @@
+"""Telling the app with the orders of money. When that fails, the money stays recorded, and a sweep tells it again."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+import structlog
+from django.db import transaction
+
+from payments.listener import PaidOutcome, listener
+from payments.models import ListenerFailure, Payment, Refund
+from payments.services.common import log_step
+
+log = structlog.get_logger("payments")
+T = TypeVar("T")
+# The pause after each failure. After the last one a payment is given back; a refund waits for staff.
+PAUSES = tuple(timedelta(minutes=minutes) for minutes in (0.25, 1, 5, 15, 30, 60))
+NOT_TAKEN = "订单未能入账"
+
+
+def order_total(out_trade_no: str, otherwise: int | None) -> int | None:
+    """Lock the order's row and return its total in fen, None if there is no order; ``otherwise`` if the lock fails."""
+    try:
+        with transaction.atomic():
+            return listener().lock(out_trade_no=out_trade_no)
+    except Exception:
+        if otherwise is None:
+            raise
+        log.exception("order not locked", out_trade_no=out_trade_no)
+        return otherwise
+
+
+def tell_paid(payment: Payment, now: datetime) -> PaidOutcome | None:
+    """Tell the listener of a paid payment whose row is locked; None if that failed."""
+
+    def tell() -> PaidOutcome:
+        listener().lock(out_trade_no=payment.out_trade_no)
+        return listener().on_paid(
+            out_trade_no=payment.out_trade_no,
+            paid_fen=payment.amount_fen,
+            transaction_id=payment.transaction_id,
+            paid_at=payment.paid_at or now,
+            now=now,
+        )
+
+    return _tell(payment, None, tell, now)
+
+
+def tell_refund(payment: Payment, refund: Refund, now: datetime, *, staff: str = "") -> None:
+    """Tell the listener of the state of a refund; its row and that of its payment are locked."""
+
+    def tell() -> bool:
+        listener().lock(out_trade_no=payment.out_trade_no)
+        listener().on_refund_changed(
+            out_trade_no=payment.out_trade_no,
+            out_refund_no=refund.out_refund_no,
+            amount_fen=refund.amount_fen,
+            state=refund.state,
+            now=now,
+            staff=staff,
+        )
+        return True
+
+    _tell(payment, refund, tell, now)
+
+
+def _tell(payment: Payment, refund: Refund | None, tell: Callable[[], T], now: datetime) -> T | None:
+    """Call the listener in a savepoint: when it raises, only what it did itself is undone, and the failure is kept."""
+    number = {"out_trade_no": payment.out_trade_no, "out_refund_no": refund.out_refund_no if refund else ""}
+    failures = ListenerFailure.objects.filter(**number)
+    try:
+        with transaction.atomic():
+            answer = tell()
+    except Exception as error:
+        log.exception("listener failed", **number)
+        reason = f"{type(error).__name__}: {error}"[:255]
+        attempts = (failures.values_list("attempts", flat=True).first() or 0) + 1
+        pause = PAUSES[attempts - 1] if attempts <= len(PAUSES) else None
+        facts = {"attempts": attempts, "next_try_at": now + pause if pause else None, "error": reason}
+        ListenerFailure.objects.update_or_create(**number, defaults=facts, create_defaults=facts | {"failed_at": now})
+        if attempts == 1:
+            log_step(payment, NOT_TAKEN, now, refund=refund, detail=reason)
+        return None
+    failures.delete()
+    return answer
