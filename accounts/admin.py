@@ -28,7 +28,7 @@ from accounts.services.users import sign_out_everywhere, users_disable, users_en
 from core.admin.base import OfficeAdmin, ReadOnlyRows
 from core.admin.password import PasswordFirst, require_password
 from core.browsers import browser_name
-from core.times import local
+from core.times import dash, local
 from permissions.models import ROOT_ROLEID
 
 admin.site.unregister(Group)  # rights come from the role
@@ -128,15 +128,16 @@ class UserAdmin(PasswordFirst, DjangoUserAdmin, OfficeAdmin):  # type: ignore[mi
     filter_horizontal = []
     actions = ["disable", "enable", "sign_out"]
     readonly_fields = [
-        "new_password", "second_factor", "picture", "unid", "last_login", "created_at", "wechat", "is_phone_bound",
-    ]  # fmt: skip
+        *("new_password", "second_factor", "picture", "unid", "last_login", "created_at", "wechat"),
+        *("is_phone_bound", "vip_after"),
+    ]
     fieldsets = [
         (
             None,
             {"fields": ["username", "new_password", "nickname", "phone", "is_phone_bound", "picture", "headimgurl"]},
         ),
         ("权限", {"fields": ["role", "is_active", "is_staff", "second_factor"]}),
-        ("VIP", {"fields": ["vip_level", "vip_expires_at"]}),
+        ("VIP", {"fields": ["vip_level", "vip_expires_at", "vip_after"]}),
         ("微信", {"fields": ["wechat", "sex", "country", "province", "city"], "classes": ["collapse"]}),
         ("记录", {"fields": ["unid", "created_at", "last_login"]}),
     ]
@@ -161,6 +162,12 @@ class UserAdmin(PasswordFirst, DjangoUserAdmin, OfficeAdmin):  # type: ignore[mi
         page = reverse("admin:second_factor_remove", args=[user.pk])
         link = format_html('<a class="text-link underline" href="{}">解除</a>，只有超级管理员可以', page)
         return format_html("已绑定手机（{}）。{}", f"{local(phone.created_at):%Y-%m-%d}", link)
+
+    @display(description="之后的 VIP")
+    def vip_after(self, user: User) -> str:
+        """Return what follows the level above, as it was last counted."""
+        following = list(user.vip_ends())[1:]
+        return "；".join(f"{level} 级至 {dash(ends) or '长期'}" for level, ends in following) or "—"
 
     @display(description="头像")
     def picture(self, user: User) -> str:

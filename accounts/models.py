@@ -1,7 +1,8 @@
 """Users, revoked tokens, logins, and attempts to log in."""
 
 import uuid
-from datetime import datetime
+from collections.abc import Iterator
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
@@ -61,6 +62,8 @@ class User(AbstractBaseUser, PermissionsMixin):
     vip_expires_at = models.DateTimeField(
         "VIP 到期时间", null=True, blank=True, help_text="有等级而没有到期时间：长期有效"
     )
+    # What is left of lower levels, which follows: [[level, seconds]], the highest first; null seconds have no end.
+    vip_rest = models.JSONField("之后的 VIP", null=True, blank=True, editable=False)
     is_active = models.BooleanField("启用", default=True, help_text="停用后立即失去登录状态")
     is_staff = models.BooleanField("可进入后台", default=False)
     epoch = models.PositiveIntegerField("令牌批次", default=1, editable=False)
@@ -104,10 +107,23 @@ class User(AbstractBaseUser, PermissionsMixin):
     def is_superuser(self) -> bool:  # type: ignore[override]
         return self.role.is_root
 
+    def vip_ends(self) -> Iterator[tuple[int, datetime | None]]:
+        """Yield each VIP level and its end in the order in which they run; None: it has no end, so it is the last."""
+        if self.vip_level:
+            yield self.vip_level, self.vip_expires_at
+        ends = self.vip_expires_at
+        for level, seconds in self.vip_rest or ():
+            if ends is None:
+                return
+            ends = None if seconds is None else ends + timedelta(seconds=seconds)
+            yield level, ends
+
+    def vip_at(self, now: datetime) -> tuple[int, datetime | None]:
+        """Return the VIP level that runs at ``now``, and its end; 0 and None if the VIP has ended."""
+        return next(((level, ends) for level, ends in self.vip_ends() if ends is None or ends > now), (0, None))
+
     def vip_level_at(self, now: datetime) -> int:
-        """Return the VIP level at ``now``: 0 if the VIP has ended."""
-        has_ended = self.vip_expires_at is not None and self.vip_expires_at <= now
-        return 0 if has_ended else self.vip_level
+        return self.vip_at(now)[0]
 
     def _get_session_auth_hash(self, secret: str | None = None) -> str:
         # Include the epoch, so that what ends the user's tokens ends the sessions of the back office too.

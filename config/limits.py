@@ -11,7 +11,8 @@ from core.api.bodies import BODY_LIMIT, FILE_LIMIT, KIB, MAX_VALUES, MIB
 from core.times import span
 from payments.services.start import SHORTEST_LIFE
 from shop.api.pay import QUERIES_A_MINUTE
-from shop.services.order_create import MOST_LINES
+from shop.services.buyer_limits import PAUSE
+from shop.services.order_create import MAX_LINES
 from uploads.fields import UPLOADS_PER_MINUTE
 from uploads.formats import MAX_BYTES, MAX_PIXELS
 from uploads.services import ORPHAN_AFTER
@@ -31,8 +32,13 @@ def limits() -> list[tuple[str, str]]:
         ),
         ("token 有效期", f"{span(settings.JWT_LIFETIME)};退出登入、修改密码、账号停用后立即失效"),
         ("未付款的订单", f"{span(settings.ORDER_TTL)}后关闭;发起支付后重新计时,最迟下单 {span(latest)}后关闭"),
+        (
+            "每个买家",
+            f"未付款的订单最多 {settings.ORDERS_OPEN_MAX} 个;一小时内 {settings.ORDERS_EXPIRED_MAX} 个超时未付款,"
+            f"要等 {span(PAUSE)}再下单",
+        ),
         ("列表不传 count", f"最多返回 {settings.API_MAX_ROWS} 条,total 是真实总数"),
-        ("一次结算", f"最多 {MOST_LINES} 种商品"),
+        ("一次结算", f"最多 {MAX_LINES} 种商品"),
         ("图片验证码", f"{span(timedelta(seconds=CAPTCHA_LIFETIME_S))}内有效,校验一次就作废"),
         (
             "短信验证码",

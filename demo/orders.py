@@ -27,7 +27,7 @@ from demo.products import VIP_CATEGORY as VIP
 from payments.models import BillRun, Difference, Payment, PaymentLog, PaymentStatus, Refund, RefundStatus
 from shop.actions import OrderAction
 from shop.models import Order, OrderLine, OrderLog, Product
-from shop.services.order_expire import order_deadline
+from shop.services.order_create import order_deadline
 from shop.services.order_move import SYSTEM, WECHAT
 from shop.states import FACES, Event, OrderStatus, ShippingStatus, State
 

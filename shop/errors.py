@@ -110,6 +110,31 @@ class VipLevelTooLow(ShopError):
     status, msg = 10004, "不能充值低等级的vip"
 
 
+class VipTooLong(ShopError):
+    status, msg = 10010, "vip最长10年,请减少数量"
+    remedy = "减少数量"
+
+
+class TooManyOpenOrders(ShopError):
+    """The buyer has as many unpaid orders as are allowed."""
+
+    status = 10010
+    remedy = "先支付或取消已有的订单"
+
+    def __init__(self, most: int) -> None:
+        super().__init__(f"未支付的订单最多{most}个,请先支付或取消")
+
+
+class OrdersPaused(ShopError):
+    """Too many of the buyer's orders expired unpaid within an hour; each of them held stock."""
+
+    status = 10010
+    remedy = "稍后再下单"
+
+    def __init__(self, number: int, minutes: int) -> None:
+        super().__init__(f"一小时内有{number}个订单超时未支付,请{minutes}分钟后再下单")
+
+
 class NothingSelected(ShopError):
     status, msg = 10010, "未选中商品"
     remedy = "先选中购物车里的商品"

@@ -65,8 +65,7 @@ def login_fields(user: User, token: str, now: datetime) -> LoginFields:
 
 def user_fields(user: User, now: datetime) -> UserJson:
     """Return a user as the API shows it, without password and openid. ``vipStamp`` is in milliseconds, 0 for no end."""
-    level = user.vip_level_at(now)
-    ends = user.vip_expires_at if level else None
+    level, ends = user.vip_at(now)
     return {
         "_id": object_id(user.created_at, user.pk),
         "unid": user.unid,

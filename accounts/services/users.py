@@ -115,7 +115,7 @@ def user_update(
             now=now,
         )
     if changes.get("vip_level") == 0:
-        changes["vip_expires_at"] = None
+        changes |= {"vip_expires_at": None, "vip_rest": None}
     for name, value in changes.items():
         setattr(user, name, value)
     try:

@@ -78,9 +78,9 @@ def test_asks_few_questions_whatever_there_is(
 ) -> None:
     office.get(HOME)
 
-    # Session, user; logins, orders 4, refunds 2, differences, notices, best sellers, products, students 4 (a total, its
+    # Session, user; logins, orders 5, refunds 2, differences, notices, best sellers, products, students 4 (a total, its
     # check, classes, days), activity, weather 2.
-    with django_assert_num_queries(20):
+    with django_assert_num_queries(21):
         office.get(HOME)
 
 

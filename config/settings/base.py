@@ -35,6 +35,8 @@ CSRF_TRUSTED_ORIGINS = env.words("CSRF_TRUSTED_ORIGINS", [])
 # --- Contract figures ----------------------------------------------------------------------------
 JWT_LIFETIME = env.duration("JWT_LIFETIME", timedelta(hours=12))
 ORDER_TTL = env.duration("ORDER_TTL", timedelta(minutes=2))
+ORDERS_OPEN_MAX = env.number("ORDERS_OPEN_MAX", 10)
+ORDERS_EXPIRED_MAX = env.number("ORDERS_EXPIRED_MAX", 20)
 WECHAT_QR_TTL = env.duration("WECHAT_QR_TTL", timedelta(seconds=120))
 API_MAX_ROWS = env.number("API_MAX_ROWS", 1000)
 

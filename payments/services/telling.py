@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import TypeVar
 
 import structlog
-from django.db import transaction
+from django.db import OperationalError, transaction
 
 from payments.listener import PaidOutcome, listener
 from payments.models import ListenerFailure, Payment, Refund
@@ -19,10 +19,16 @@ NOT_TAKEN = "订单未能入账"
 
 
 def order_total(out_trade_no: str, otherwise: int | None) -> int | None:
-    """Lock the order's row and return its total in fen, None if there is no order; ``otherwise`` if the lock fails."""
+    """Lock the order's row and return its total in fen, None if there is no order.
+
+    :param otherwise: the answer when the listener fails; None: its error is raised.
+    :raises OperationalError: the row is locked for too long; the provider or a sweep will try again.
+    """
     try:
         with transaction.atomic():
             return listener().lock(out_trade_no=out_trade_no)
+    except OperationalError:
+        raise
     except Exception:
         if otherwise is None:
             raise

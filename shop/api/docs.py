@@ -247,6 +247,9 @@ PRE_ORDER = Doc(
         errors.ProductGone,
         errors.OrderTooLarge,
         errors.VipLevelTooLow,
+        errors.VipTooLong,
+        errors.TooManyOpenOrders(settings.ORDERS_OPEN_MAX),
+        errors.OrdersPaused(settings.ORDERS_EXPIRED_MAX, 10),
     ],
     about="传 `product_id` 直接购买;不传则购买购物车中选中的商品。库存立即占用,一种不足则全部不下单。"
     f"超过 {span(settings.ORDER_TTL)}未付款的订单自动关闭。",

@@ -2,13 +2,14 @@
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Annotated, TypedDict
+from typing import Annotated, NotRequired, TypedDict
 
 from core.api.request import full_url
 from core.ids import object_id
 from core.money import wire
 from core.times import comma
 from shop.models import CartItem, Category, Order, OrderLine, Product
+from shop.models.catalogue import VIP_CATEGORY_ID
 from shop.states import FACES, OrderStatus, PayStatus, State
 
 _Moment = Annotated[str, "2020-12-31,12:59:59"]
@@ -41,6 +42,8 @@ ProductJson = TypedDict(
         "description": str,
         "inventory": Annotated[int, "可售件数"],
         "imageUrl": str,
+        "vip_level": NotRequired[Annotated[int, "VIP 等级,只有 VIP 类目的商品才有"]],
+        "vip_days": NotRequired[Annotated[int, "每件延长的天数,只有 VIP 类目的商品才有"]],
         "creator": str,
         "createTime": _Moment,
         "__v": int,
@@ -139,7 +142,7 @@ def category_row(category: Category) -> CategoryJson:
 
 
 def product_row(product: Product) -> ProductJson:
-    return {
+    row: ProductJson = {
         "updateTime": comma(product.updated_at),
         "updator": product.updator or None,
         "_id": object_id(product.created_at, product.pk),
@@ -155,6 +158,9 @@ def product_row(product: Product) -> ProductJson:
         "createTime": comma(product.created_at),
         "__v": 0,
     }
+    if product.category.category_id == VIP_CATEGORY_ID:
+        row |= {"vip_level": product.vip_level, "vip_days": product.vip_days}
+    return row
 
 
 def cart_row(item: CartItem, unid: str) -> CartRowJson:

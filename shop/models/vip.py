@@ -8,7 +8,7 @@ from django.db.models import Q
 class VipGrant(models.Model):
     """The VIP time that a paid line gave its buyer. A line has at most one, so its time cannot be added twice.
 
-    It runs from ``begins_at`` to ``ends_at``. A refund revokes it, and the user's later grants begin earlier.
+    ``begins_at`` and ``ends_at`` are as things stood when it was given: what is bought or refunded later may move them.
     """
 
     line = models.OneToOneField("shop.OrderLine", models.PROTECT, verbose_name="订单商品", related_name="vip_grant")

@@ -8,7 +8,7 @@ from django.db import transaction
 from core.models import Restoration
 from payments.services.after_restore import payment_assume_started
 from shop.models import Order
-from shop.services.order_expire import order_deadline
+from shop.services.order_create import order_deadline
 from shop.services.order_move import SYSTEM, order_note
 from shop.states import State
 

@@ -1,8 +1,10 @@
 """Placing an order."""
 
+from collections import Counter
 from datetime import datetime
 from decimal import Decimal
 
+from django.conf import settings
 from django.db import transaction
 
 from core.db.pool import prepared_rows
@@ -12,7 +14,7 @@ from permissions.scope import EVERYTHING, Scope
 from shop.errors import NothingSelected, OrderTooLarge, ProductGone
 from shop.models import CartItem, Order, OrderLine, OrderLog, Product
 from shop.models.order import MAX_TOTAL
-from shop.services.order_expire import order_deadline
+from shop.services.buyer_limits import buyer_require_room
 from shop.services.stock import Taken, stock_take
 from shop.services.vip import vip_check
 from shop.states import State
@@ -20,8 +22,13 @@ from shop.states import State
 # 17 digits of time and these make 30: unguessable, and valid as WeChat's out_trade_no (6 to 32).
 SUFFIX_LENGTH = 13
 # Every product stays locked until the order is written.
-MOST_LINES = 200
+MAX_LINES = 200
 _SUFFIX_ALPHABET = "0123456789abcdefghijklmnopqrstuvwxyz"
+
+
+def order_deadline(now: datetime) -> datetime:
+    """Return when an order expires that is placed at ``now``, or whose payment starts then: 2 minutes later."""
+    return now + settings.ORDER_TTL
 
 
 def order_id_new(now: datetime) -> str:
@@ -47,14 +54,17 @@ def order_create(
 
     :raises NothingSelected, ProductGone, StockShortage, OrderTooLarge: as named.
     :raises VipLevelTooLow: the order contains VIP time below the buyer's level.
+    :raises VipTooLong: the buyer's VIP would reach beyond ten years.
+    :raises TooManyOpenOrders, OrdersPaused: see ``buyer_require_room``.
 
     Whatever is raised, the stock and the cart are unchanged.
     """
+    buyer_require_room(buyer_pk=buyer_pk, now=now)
     quantities = _one_product(product_id, quantity) if product_id else _checked_out(buyer_pk)
     if scope.is_own_only and Product.objects.filter(pk__in=quantities).exclude(scope.visible()).exists():
         raise ProductGone
     taken = stock_take(quantities)
-    vip_check(buyer_pk=buyer_pk, levels=[pieces.vip_level for pieces in taken], now=now)
+    vip_check(buyer_pk=buyer_pk, days=_vip_days(taken), now=now)
     order = Order.objects.create(
         order_id=order_id_new(now),
         user_id=buyer_pk,
@@ -86,10 +96,17 @@ def _checked_out(buyer_pk: int) -> dict[int, int]:
     items = list(rows)
     if not items:
         raise NothingSelected
-    if len(items) > MOST_LINES:
-        raise OrderTooLarge(f"一次最多结算{MOST_LINES}种商品")
+    if len(items) > MAX_LINES:
+        raise OrderTooLarge(f"一次最多结算{MAX_LINES}种商品")
     CartItem.objects.filter(pk__in=[item.pk for item in items]).delete()
     return {item.product_id: item.quantity for item in items}
+
+
+def _vip_days(taken: list[Taken]) -> Counter[int]:
+    days: Counter[int] = Counter()
+    for pieces in taken:
+        days[pieces.vip_level] += pieces.vip_days * pieces.quantity
+    return days
 
 
 def _total(taken: list[Taken]) -> Decimal:

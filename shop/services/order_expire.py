@@ -1,4 +1,4 @@
-"""When an unpaid order expires, and the sweep that closes those that have.
+"""The sweep that closes unpaid orders that have expired.
 
 Any number of sweeps may run at once, any may be killed: the database says what is due.
 """
@@ -23,19 +23,14 @@ from shop.states import State
 log = structlog.get_logger("shop")
 
 # One run begins nothing new after this time. Beat starts the next run 2 s after this one started.
-MOST_RUN_S = 20.0
+MAX_RUN_S = 20.0
 # Closing a payment mostly waits for the provider, so this many are closed at once.
 CLOSERS = 4
 PATIENCE_S = 1.0  # a call that takes longer hangs; it continues, but frees its place for the next order
-MOST_WAITING = 16  # calls at once, hanging ones included; a waiting call holds no database connection
-MOST_AGAIN = 8  # calls at once for orders that failed before, so that new orders always find a place
+MAX_WAITING = 16  # calls at once, hanging ones included; a waiting call holds no database connection
+MAX_AGAIN = 8  # calls at once for orders that failed before, so that new orders always find a place
 GIVE_UP_AFTER = 4  # orders in a row that stayed open end the run, since the provider would not close the rest either
 RENEW_S = 1.0  # claims are renewed this often, well before CLAIM ends
-
-
-def order_deadline(now: datetime) -> datetime:
-    """Return when an order expires that is placed at ``now``, or whose payment starts then: 2 minutes later."""
-    return now + settings.ORDER_TTL
 
 
 def orders_sweep(*, now: datetime, closers: int | None = None) -> int:
@@ -51,8 +46,8 @@ def orders_sweep(*, now: datetime, closers: int | None = None) -> int:
     with _threads(closers) as pool:
         while True:
             rows_keep([closing.order for closing in under_way.values()], sweep_at=moment + CLAIM)
-            if time.monotonic() < began + MOST_RUN_S:
-                finished += _close_never_paid(moment, began + MOST_RUN_S)
+            if time.monotonic() < began + MAX_RUN_S:
+                finished += _close_never_paid(moment, began + MAX_RUN_S)
                 if silent < GIVE_UP_AFTER:
                     for order in _claim(moment, closers, under_way.values()):
                         future = pool.submit(_try_close, order.pk, moment)
@@ -108,12 +103,12 @@ def _claim(now: datetime, closers: int, under_way: Collection[_Closing]) -> list
     # A call that hangs has given up its place to the next order, so only the others count here.
     brisk = sum(time.monotonic() - closing.began < PATIENCE_S for closing in under_way)
     again = sum(closing.order.close_attempts > 0 for closing in under_way)
-    limit = min(closers - brisk, MOST_WAITING - len(under_way))
+    limit = min(closers - brisk, MAX_WAITING - len(under_way))
     started = _due(now).exclude(payment_started_at=None).only("sweep_at", "close_attempts")
     claimed: list[Order] = []
     if limit > 0:
         claimed += rows_claim(started.filter(close_attempts=0), limit=limit, sweep_at=now + CLAIM)
-    if (limit := min(limit - len(claimed), MOST_AGAIN - again)) > 0:
+    if (limit := min(limit - len(claimed), MAX_AGAIN - again)) > 0:
         claimed += rows_claim(started.filter(close_attempts__gt=0), limit=limit, sweep_at=now + CLAIM)
     return claimed
 
@@ -133,7 +128,7 @@ def _try_later(pk: int, now: datetime) -> None:
 
 
 def _threads(number: int) -> Executor:
-    return _Threads(MOST_WAITING, thread_name_prefix="close") if number > 1 else _Caller()
+    return _Threads(MAX_WAITING, thread_name_prefix="close") if number > 1 else _Caller()
 
 
 class _Threads(ThreadPoolExecutor):

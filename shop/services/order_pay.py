@@ -19,7 +19,7 @@ from shop.errors import (
     ShopError,
 )
 from shop.models import Order
-from shop.services.order_expire import order_deadline
+from shop.services.order_create import order_deadline
 from shop.services.order_move import order_lock, order_note
 from shop.states import TABLE, Event, OrderStatus, State
 

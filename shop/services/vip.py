@@ -1,24 +1,34 @@
 """VIP time as a product: a paid order lengthens its buyer's VIP once, a refund takes it back once."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
-from django.db.models import F, Max
+from django.db.models import F, Sum
 
 from accounts.models import User
-from accounts.services.vip import vip_lengthen, vip_shorten
-from shop.errors import VipLevelTooLow
+from accounts.services.vip import vip_lengthen, vip_shorten, vip_spans
+from shop.errors import VipLevelTooLow, VipTooLong
 from shop.models import Order, VipGrant
 
+MAX_DAYS = 3653  # ten years: no order may make a buyer's VIP reach beyond that
 
-def vip_check(*, buyer_pk: int, levels: Iterable[int], now: datetime) -> None:
-    """Refuse an order of VIP time below the buyer's present level; 0 among ``levels`` stands for goods.
 
-    :raises VipLevelTooLow: one of ``levels`` is.
+def vip_check(*, buyer_pk: int, days: Mapping[int, int], now: datetime) -> None:
+    """Refuse an order of VIP time that its buyer may not have.
+
+    :param days: the days that are bought of each level; level 0 stands for goods.
+    :raises VipLevelTooLow: a level is below the buyer's present one.
+    :raises VipTooLong: the VIP would reach beyond ten years from now.
     """
-    bought = [level for level in levels if level]
-    if bought and min(bought) < User.objects.get(pk=buyer_pk).vip_level_at(now):
+    bought = {level: number for level, number in days.items() if level}
+    if not bought:
+        return
+    buyer = User.objects.get(pk=buyer_pk)
+    if min(bought) < buyer.vip_level_at(now):
         raise VipLevelTooLow
+    left = sum((left for left in vip_spans(buyer, now).values() if left), timedelta())
+    if sum(bought.values()) > MAX_DAYS - left / timedelta(days=1):
+        raise VipTooLong
 
 
 def vip_grant(*, order: Order, now: datetime) -> bool:
@@ -42,24 +52,24 @@ def vip_grant(*, order: Order, now: datetime) -> bool:
 
 
 def vip_revoke(*, order: Order, now: datetime, lines: Iterable[int] | None = None) -> None:
-    """Take back the VIP time of an order, or of ``lines`` (their keys), except what has been used up.
+    """Take back the VIP time of an order, or of ``lines`` (their keys). The order's row is locked.
 
-    The order's row is locked.
+    A grant that has been used up takes nothing from a later one; time of a level is used in the order of its grants.
     """
-    grants = VipGrant.objects.select_for_update().filter(line__order=order, revoked_at=None)
+    grants = VipGrant.objects.select_for_update().select_related("line").filter(line__order=order, revoked_at=None)
     if lines is not None:
         grants = grants.filter(line__in=lines)
     for grant in grants.order_by("-pk"):
         grant.revoked_at = now
         grant.save(update_fields=["revoked_at"])
-        if grant.ends_at > now:
-            _take_back(grant, now)
+        left = vip_spans(User.objects.get(pk=grant.user_id), now).get(grant.level)
+        if left and left > _later(grant):
+            span = timedelta(days=grant.line.vip_days * grant.line.quantity)
+            vip_shorten(user_pk=grant.user_id, level=grant.level, span=span, now=now)
 
 
-def _take_back(grant: VipGrant, now: datetime) -> None:
-    span = grant.ends_at - grant.begins_at
-    others = VipGrant.objects.filter(user_id=grant.user_id, revoked_at=None)
-    remaining = others.filter(ends_at__gt=now).aggregate(level=Max("level"))["level"]
-    vip_shorten(user_pk=grant.user_id, span=span, level=remaining or grant.level_before, now=now)
-    later = others.filter(begins_at__gte=grant.ends_at)
-    later.update(begins_at=F("begins_at") - span, ends_at=F("ends_at") - span)
+def _later(grant: VipGrant) -> timedelta:
+    """Return the time of the same level that was granted later."""
+    later = VipGrant.objects.filter(user_id=grant.user_id, level=grant.level, revoked_at=None, pk__gt=grant.pk)
+    days = later.aggregate(days=Sum(F("line__vip_days") * F("line__quantity")))["days"]
+    return timedelta(days=days or 0)

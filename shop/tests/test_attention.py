@@ -293,8 +293,8 @@ class TestTabs:
         for _ in range(3):
             flag(office, make_order(li))
 
-        # Session, user; how many, the orders, their lines, refunds, differences; the tabs, the views.
-        with django_assert_num_queries(9):
+        # Session, user; how many, the orders, their lines, refunds, differences, failures; the tabs, the views.
+        with django_assert_num_queries(10):
             office.get(ORDERS, {"work": "trouble"})
 
 
