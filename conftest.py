@@ -154,10 +154,6 @@ def _fresh_valkey(request: pytest.FixtureRequest) -> Iterator[None]:
         or request.node.get_closest_marker("django_db")
     ):
         cache.clear()
-        from core.cache import valkey
-        from permissions.rights import VERSION_KEY
-
-        valkey.client().delete(VERSION_KEY)  # the roles are loaded anew
     yield
 
 

@@ -2,8 +2,6 @@ from typing import Any
 
 from django.apps import AppConfig, apps
 from django.contrib.auth.signals import user_logged_in
-from django.db import transaction
-from django.db.models.signals import post_delete, post_save
 
 from core import times
 
@@ -13,8 +11,6 @@ class AccountsConfig(AppConfig):
     verbose_name = "用户与权限"
 
     def ready(self) -> None:
-        for signal in (post_save, post_delete):
-            signal.connect(_forget_user, sender="accounts.User")
         user_logged_in.connect(_begin_session)
         _name_devices()
         from accounts.doctor import text_messages
@@ -24,14 +20,6 @@ class AccountsConfig(AppConfig):
 
         register_check(text_messages)
         restored.register_follower(restored.Follower("accounts", users_follow, users_remember))
-
-
-def _forget_user(instance: Any, **_: Any) -> None:
-    # A signal and not a call in the services: users are also changed in the back office and in a shell, and the user's
-    # next request must see each change.
-    from accounts.principal import forget  # here for the reason that _begin_session gives
-
-    transaction.on_commit(lambda: forget(instance.unid))
 
 
 def _begin_session(request: Any, **_: Any) -> None:

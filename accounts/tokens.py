@@ -5,13 +5,11 @@ from functools import lru_cache
 from typing import Any
 
 from django.conf import settings
-from django.db import transaction
 from rest_framework_simplejwt.backends import TokenBackend
 from rest_framework_simplejwt.exceptions import TokenBackendError
 from rest_framework_simplejwt.settings import api_settings as jwt_settings
 from rest_framework_simplejwt.tokens import AccessToken
 
-from accounts import principal
 from accounts.models import RevokedToken, User
 from core import times
 
@@ -60,9 +58,7 @@ def _verified_by(raw: str, key: str) -> dict[str, Any]:
     return claims
 
 
-def token_revoke(claims: dict[str, Any], *, now: datetime) -> None:
+def token_revoke(claims: dict[str, Any]) -> None:
     """Make one token invalid before it expires."""
     expires_at = datetime.fromtimestamp(claims["exp"], UTC)
-    with transaction.atomic():
-        RevokedToken.objects.get_or_create(jti=claims["jti"], defaults={"expires_at": expires_at})
-    principal.mark_dead(claims["jti"], int((expires_at - now).total_seconds()))
+    RevokedToken.objects.get_or_create(jti=claims["jti"], defaults={"expires_at": expires_at})

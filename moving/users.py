@@ -12,9 +12,7 @@ from django.conf import settings
 from django.contrib.auth.hashers import make_password
 from django.contrib.auth.password_validation import get_password_validators, validate_password
 from django.core.exceptions import ValidationError
-from django.db import transaction
 
-from accounts import principal
 from accounts.demo_users import is_demo_account
 from accounts.models import User, new_unid
 from accounts.services.phones import can_login
@@ -105,13 +103,12 @@ def write(arriving: Sequence[Arriving], run: Pass) -> None:
 def _merge(user: User) -> None:
     """Give an account that every installation has (root) the old account's number and WeChat identity."""
     here = User.objects.get(pk=user.pk)
-    before, here.unid = here.unid, user.unid
+    here.unid = user.unid
     if user.openid and not here.openid:
         here.openid, here.wechat_appid = user.openid, user.wechat_appid
     if user.unionid and not here.unionid:
         here.unionid = user.unionid
     here.save(update_fields=["unid", "openid", "wechat_appid", "unionid"])
-    transaction.on_commit(lambda: principal.forget(before))
 
 
 def _unid(values: Values) -> str:

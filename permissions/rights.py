@@ -1,27 +1,10 @@
-"""What each role may do, cached in the memory of every process.
+"""What each role may do, kept in the memory of every process until the role's row changes."""
 
-Problem: every request needs the caller's rights, and a changed role must count from the next request on, in every
-process. So Valkey keeps one random *version* for all roles, which each change replaces. A request reads the version
-together with the token's records (one round trip); the process loads the roles again only if the version differs.
-"""
-
-import secrets
-import time
 from dataclasses import dataclass
 from typing import Any
 
-import redis
-import structlog
-
 from core.api.access import Access
-from core.cache import valkey
 from permissions.models import ROOT_ROLEID, DataScope, Role
-
-log = structlog.get_logger("permissions")
-
-VERSION_KEY = "spms:roles:version"
-# A process may die between its commit and the new version. Others then see its change after this time at the latest.
-MAX_AGE_S = 30
 
 
 @dataclass(frozen=True)
@@ -52,44 +35,18 @@ class Rights:
         return path in self.paths or path.startswith(self.prefixes)
 
 
-@dataclass(frozen=True)
-class _Loaded:
-    version: bytes
-    at: float
-    by_roleid: dict[str, Rights]
+_loaded: dict[str, tuple[str, Rights]] = {}  # by role, with the version of the row they were made from
 
 
-_loaded: _Loaded | None = None
-
-
-def rights_of(roleid: str, version: bytes | None) -> Rights:
-    """Return the rights of the role ``roleid``, from the cache if possible; a role that does not exist has none.
-
-    :param version: the value of ``VERSION_KEY`` in Valkey; None if there is none or Valkey is down. Then nothing is
-        cached.
-    """
-    global _loaded
-    loaded = _loaded
-    if loaded is None or loaded.version != version or time.monotonic() - loaded.at > MAX_AGE_S:
-        loaded = _Loaded(version or b"", time.monotonic(), {r.roleid: rights_of_role(r) for r in Role.objects.all()})
-        if version:
-            _loaded = loaded
-    return loaded.by_roleid.get(roleid) or Rights(roleid, "", frozenset(), (), (), ())
-
-
-def current_version() -> bytes:
-    """Read the version from Valkey; create one if Valkey has none (first start, or its data was lost)."""
-    fresh = secrets.token_hex(8).encode()
-    return fresh if valkey.client().set(VERSION_KEY, fresh, nx=True) else valkey.client().get(VERSION_KEY)
-
-
-def announce_change() -> None:
-    """Make every process load the roles again at its next request. Call it after the commit."""
-    try:
-        valkey.client().set(VERSION_KEY, secrets.token_hex(8))
-    except redis.RedisError:
-        # The change is committed, so the request must not fail: every process loads the roles after MAX_AGE_S anyway.
-        log.warning("valkey does not answer, a change of a role is seen late", seconds=MAX_AGE_S)
+def rights_of(roleid: str, version: str) -> Rights:
+    """Return the rights of the role ``roleid``, whose row has the ``version`` that the caller has just read."""
+    known, rights = _loaded.get(roleid, ("", None))
+    if rights is None or known != version:
+        # Whatever change comes between the two readings changes the version again: the next request reads once more.
+        role = Role.objects.filter(roleid=roleid).first()
+        rights = rights_of_role(role or Role(roleid=roleid))
+        _loaded[roleid] = version, rights
+    return rights
 
 
 def row_normalized(row: str) -> str:

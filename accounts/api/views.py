@@ -144,7 +144,7 @@ class OwnViewSet(ApiViewSet):
 
     @endpoint("GET", "/users/sigout", "退出登入", Access.ANY_USER, aliases=("/users/signout",), docs=docs.SIGN_OUT)
     def sign_out(self, request: CallerRequest) -> Response:
-        token_revoke(request.user.claims, now=times.now())
+        token_revoke(request.user.claims)
         return ok("退出成功", status=1)
 
     @endpoint("POST", "/users/uploadAvatar", "上传用户头像", Access.ANY_USER, docs=docs.UPLOAD_AVATAR, takes_files=True)

@@ -11,7 +11,7 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.db.models import F
 
-from accounts import avatars, principal
+from accounts import avatars
 from accounts.demo_users import is_demo_account
 from accounts.errors import (
     DemoNameStays,
@@ -258,13 +258,6 @@ def _end_tokens(user_pks: list[int], **fields: Any) -> None:
     users = User.objects.filter(pk__in=user_pks)
     with audited(users):
         users.update(epoch=F("epoch") + 1, **fields)
-    unids = list(users.values_list("unid", flat=True))
-
-    def forget_in_valkey() -> None:
-        for unid in unids:
-            principal.forget(unid)
-
-    transaction.on_commit(forget_in_valkey)
 
 
 @transaction.atomic

@@ -15,7 +15,7 @@ from tests.concurrency.servers import ROOT
 from tests.kit import free_ports
 
 pytestmark = pytest.mark.slow
-# For each line on stdin: use Valkey in all four ways until each has worked, and say what was read back.
+# For each line on stdin: use Valkey in every way until each has worked, and say what was read back.
 USING = """
 import asyncio, json, sys, time
 import django
@@ -41,10 +41,6 @@ def by_client(word):
     valkey.client().set("mine", word)
     return valkey.client().get("mine").decode()
 
-def by_thread(word):
-    valkey.client().set("kept", word)
-    return valkey.values("kept")[0].decode()
-
 def by_layer(word):
     async def work():
         await get_channel_layer().send("thing", {"type": "x", "word": word})
@@ -68,7 +64,7 @@ def by_broker(word):
 
 for line in sys.stdin:
     said = {}
-    for use in (by_cache, by_client, by_thread, by_layer, by_sockets, by_broker):
+    for use in (by_cache, by_client, by_layer, by_sockets, by_broker):
         ends_at = time.monotonic() + 40
         while use.__name__ not in said and time.monotonic() < ends_at:
             try:
@@ -78,7 +74,7 @@ for line in sys.stdin:
                 time.sleep(0.2)
     print(json.dumps(said), flush=True)
 """
-WAYS = ("by_cache", "by_client", "by_thread", "by_layer", "by_sockets", "by_broker")
+WAYS = ("by_cache", "by_client", "by_layer", "by_sockets", "by_broker")
 
 
 @pytest.fixture
