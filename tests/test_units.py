@@ -204,7 +204,12 @@ def assert_json(text: str) -> list[dict[str, Any]]:
     return rows
 
 
-@pytest.mark.parametrize("unit", sorted(path.stem.removeprefix("spms-") for path in UNITS.glob("*.service")))
+@pytest.mark.parametrize(
+    "unit",
+    sorted(
+        path.stem.removeprefix("spms-") for path in UNITS.glob("*.service") if not path.with_suffix(".timer").exists()
+    ),
+)
 def test_systemd_does_not_give_up(unit):
     """A worker ends whenever its broker takes no writes, more often than systemd's default of 5 times in 10 s."""
     assert (units.lines(unit, "Restart"), units.lines(unit, "StartLimitIntervalSec")) == (["always"], ["0"])

@@ -1,0 +1,39 @@
+"""What Prometheus and Grafana are told to ask for is what ``/metrics`` has, and each alert says what to do."""
+
+import json
+import re
+
+import pytest
+import yaml
+from django.conf import settings
+from prometheus_client import REGISTRY
+
+from core.observe import metrics
+
+DEPLOY = settings.BASE_DIR / "deploy"
+
+
+def rules():
+    return yaml.safe_load((DEPLOY / "prometheus-rules.yml").read_text("utf-8"))["groups"][0]["rules"]
+
+
+def queries():
+    panels = json.loads((DEPLOY / "grafana-dashboard.json").read_text("utf-8"))["panels"]
+    return [rule["expr"] for rule in rules()] + [target["expr"] for panel in panels for target in panel["targets"]]
+
+
+@pytest.mark.django_db
+def test_every_figure_that_is_asked_for_exists():
+    names = {sample[0] for source in metrics._sources for sample in source()}
+    for family in REGISTRY.collect():
+        names |= {family.name + end for end in ("", "_total", "_bucket", "_sum", "_count")}
+    # Where there is nothing to count yet.
+    names |= {"spms_weather_sync_age_seconds", "spms_heartbeat_age_seconds"}
+
+    assert set(re.findall(r"\bspms_\w+", " ".join(queries()))) - names == set()
+
+
+def test_each_alert_has_its_paragraph():
+    page = (settings.BASE_DIR / "docs/troubleshooting.md").read_text("utf-8")
+
+    assert set(re.findall(r"^- \*\*(Spms\w+)\*\*", page, re.M)) == {rule["alert"] for rule in rules()}
