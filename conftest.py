@@ -256,7 +256,7 @@ def yuangong(person: Callable[..., ApiClient]) -> ApiClient:
 @pytest.fixture(scope="session")
 def running_wechat() -> Iterator[Any]:
     """Run the strict fake of WeChat Pay on a port."""
-    from payments.tests.standin import WeChat
+    from payments.tests.fake_wechat import WeChat
 
     wechat = WeChat()
     yield wechat

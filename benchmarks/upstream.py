@@ -29,7 +29,7 @@ import chaos
 
 sys.path.insert(0, str(chaos.ROOT))
 from core.ops import units
-from payments.tests.standin import WeChat
+from payments.tests.fake_wechat import WeChat
 
 PAYERS, READERS = 200, 2
 SECONDS = 20.0

@@ -6,9 +6,9 @@
 from datetime import date
 
 import structlog
-from celery import shared_task
 
 from core import times
+from core.queues import queued_task
 from payments.errors import BillBusy
 from payments.gateways.base import GatewayError
 from payments.gateways.wechat import gateway_v3, merchants
@@ -21,28 +21,28 @@ from payments.services.untold import listener_retell_due
 log = structlog.get_logger("payments")
 
 
-@shared_task(name="payments.run_refund", ignore_result=True)
+@queued_task("payments.run_refund", queue="money")
 def run_refund(refund_id: int) -> None:
     refund_run(refund_id=refund_id, now=times.now())
 
 
-@shared_task(name="payments.run_due_refunds", ignore_result=True)
+@queued_task("payments.run_due_refunds", queue="money")
 def run_due_refunds() -> None:
     refunds_run_due(now=times.now())
 
 
-@shared_task(name="payments.reconcile", ignore_result=True)
+@queued_task("payments.reconcile", queue="money")
 def reconcile() -> None:
     listener_retell_due(now=times.now())
     payments_reconcile(now=times.now())
 
 
-@shared_task(name="payments.reconcile_bills", ignore_result=True)
+@queued_task("payments.reconcile_bills", queue="bulk")
 def reconcile_bills() -> None:
     bills_reconcile_missing(now=times.now())
 
 
-@shared_task(name="payments.reconcile_bill", ignore_result=True)
+@queued_task("payments.reconcile_bill", queue="bulk")
 def reconcile_bill(day: str) -> None:
     try:
         bill_reconcile(day=date.fromisoformat(day), now=times.now())
@@ -50,12 +50,12 @@ def reconcile_bill(day: str) -> None:
         log.warning("bill not compared, another comparison is going on", day=day)
 
 
-@shared_task(name="payments.purge_events", ignore_result=True)
+@queued_task("payments.purge_events", queue="bulk")
 def purge_events() -> None:
     events_purge(now=times.agreed_now())
 
 
-@shared_task(name="payments.refresh_certificates", ignore_result=True)
+@queued_task("payments.refresh_certificates", queue="money")
 def refresh_certificates() -> None:
     """Fetch the platform certificates of merchants that have a place for them, where they are missing or old.
 

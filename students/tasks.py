@@ -1,21 +1,20 @@
 """What happens without a request. Each task may run twice, also at once."""
 
-from celery import shared_task
-
 from core import times
+from core.queues import queued_task
 from students.counts import counts_fold
 from students.models.transfer import RunKind, RunState, TransferRun
 from students.transfer import deletion, imports, photos
 from students.transfer.runs import runs_purge, runs_resume
 
 
-@shared_task(name="students.fold_tally", ignore_result=True)
+@queued_task("students.fold_tally", queue="now")
 def fold_tally() -> None:
     """Keep the rows few that each count is the sum of."""
     counts_fold()
 
 
-@shared_task(name="students.transfer_work", ignore_result=True)
+@queued_task("students.transfer_work", queue="bulk")
 def transfer_work(run_pk: int) -> None:
     """Do what an import, a batch of pictures or a deletion waits for."""
     run, now = TransferRun.objects.filter(pk=run_pk).first(), times.now()
@@ -36,13 +35,13 @@ def transfer_work(run_pk: int) -> None:
             deletion.deletion_undo(run_pk=run_pk, now=now)
 
 
-@shared_task(name="students.resume_transfers", ignore_result=True)
+@queued_task("students.resume_transfers", queue="now")
 def resume_transfers() -> None:
     """Go on with deletions and undoings whose worker has died."""
     runs_resume(now=times.now())
 
 
-@shared_task(name="students.purge_transfers", ignore_result=True)
+@queued_task("students.purge_transfers", queue="bulk")
 def purge_transfers() -> None:
     """Remove the files and rows of old imports: they hold personal data."""
     runs_purge(now=times.agreed_now())

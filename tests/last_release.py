@@ -25,7 +25,7 @@ import requests
 
 from core.ops import units
 from devstack.engines import Engines
-from payments.tests.standin import WeChat
+from payments.tests.fake_wechat import WeChat
 from tests.journeys.conftest import Running
 from tests.journeys.document import CALLS, Made
 from tests.journeys.installation import until

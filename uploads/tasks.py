@@ -1,11 +1,10 @@
 """What happens to pictures without a request. ``config/settings/base.py`` says when."""
 
-from celery import shared_task
-
 from core import times
+from core.queues import queued_task
 from uploads.services import orphans_remove
 
 
-@shared_task(name="uploads.remove_orphans", ignore_result=True)
+@queued_task("uploads.remove_orphans", queue="bulk")
 def remove_orphans() -> None:
     orphans_remove(now=times.agreed_now())

@@ -1,12 +1,11 @@
 """What happens to the weather without a request. ``config/settings/base.py`` says when."""
 
-from celery import shared_task
-
 from core import times
+from core.queues import queued_task
 from weather.services.sync import weather_sync
 
 
-@shared_task(name="weather.sync", ignore_result=True)
+@queued_task("weather.sync", queue="bulk")
 def sync() -> None:
     """Sync if one is due. Beat starts it every minute; it may be started any number of times, also at once."""
     weather_sync(now=times.now())

@@ -4,12 +4,12 @@ import sys
 from datetime import timedelta
 from pathlib import Path
 
-from celery.schedules import crontab
 from django.templatetags.static import static
 from kombu import Queue
 
 from config import env
 from config.database import POOLERS, database, direct
+from config.schedule import beat_schedule
 from config.school import LOGO_TYPES, logo_url, palette
 from core.cache import sentinel
 from core.ops.environment import default_media_root
@@ -231,46 +231,10 @@ CHANNEL_LAYERS = {
     }
 }
 
-# Each queue has a worker of its own, so that money never waits for a spreadsheet (docs/adr/0031).
-QUEUES = {
-    "money": [
-        "payments.reconcile",
-        "payments.refresh_certificates",
-        "payments.run_due_refunds",
-        "payments.run_refund",
-        "shop.expire_orders",
-    ],
-    # Tasks that somebody waits for: short ones, and none that calls an upstream.
-    "now": [
-        "accounts.expire_scan_codes",
-        "accounts.purge_expired_tokens",
-        "backoffice.count_months",
-        "core.heartbeat",
-        "students.fold_tally",
-        "students.resume_transfers",
-    ],
-    "bulk": [
-        "core.alert",
-        "core.export_make",
-        "core.purge_exports",
-        "accounts.purge_login_attempts",
-        "accounts.purge_login_log",
-        "accounts.tell_replaced_phone",
-        "backoffice.purge",
-        "payments.purge_events",
-        "payments.reconcile_bill",
-        "payments.reconcile_bills",
-        "students.purge_transfers",
-        "students.transfer_work",
-        "uploads.remove_orphans",
-        "weather.sync",
-    ],
-}
-if SANDBOX:
-    # The sandbox plays the provider: if its tasks had to wait, payments would be late.
-    QUEUES["money"] += ["sandbox.deliver", "sandbox.sweep"]
-    QUEUES["bulk"] += ["sandbox.purge"]
-CELERY_TASK_ROUTES = {task: {"queue": queue} for queue, tasks in QUEUES.items() for task in tasks}
+# Each queue has a worker of its own, so that money never waits for a spreadsheet (docs/adr/0031). ``now`` is for short
+# tasks that a person waits for, and that call no upstream. A task names its queue where it is defined.
+QUEUES = ("money", "now", "bulk")
+CELERY_TASK_ROUTES = ["core.queues.queue_of"]
 CELERY_TASK_QUEUES = [Queue(name) for name in QUEUES]  # a worker started without --queues serves all of them
 CELERY_TASK_DEFAULT_QUEUE = "now"
 CELERY_TASK_IGNORE_RESULT = True
@@ -291,58 +255,7 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BEAT_SCHEDULE_FILENAME = str(STATE_DIR / "celerybeat-schedule")
 CELERY_TIMEZONE = "Asia/Shanghai"
-CELERY_BEAT_SCHEDULE = {
-    **{
-        f"heartbeat-{queue}": {
-            "task": "core.heartbeat",
-            "schedule": 10.0,
-            "args": [queue],
-            "options": {"queue": queue, "expires": 10},
-        }
-        for queue in QUEUES
-    },
-    "count-student-months": {"task": "backoffice.count_months", "schedule": 300.0, "options": {"expires": 300}},
-    "purge-expired-tokens": {"task": "accounts.purge_expired_tokens", "schedule": crontab(minute=17)},
-    # Drop a sweep that has waited 6 s in the queue: later ones wait behind it and do the same.
-    "expire-orders": {"task": "shop.expire_orders", "schedule": 2.0, "options": {"expires": 6}},
-    "reconcile-payments": {"task": "payments.reconcile", "schedule": 15.0, "options": {"expires": 15}},
-    "run-due-refunds": {"task": "payments.run_due_refunds", "schedule": 15.0, "options": {"expires": 15}},
-    # Every minute: sees whether there are any and how old they are. Mostly there is nothing to do.
-    "refresh-pay-certificates": {
-        "task": "payments.refresh_certificates",
-        "schedule": 60.0,
-        "options": {"expires": 55},
-    },
-    # WeChat has made yesterday's bill by 10:00; the later hours repeat what has failed.
-    "reconcile-bills": {
-        "task": "payments.reconcile_bills",
-        "schedule": crontab(minute=15, hour="10-23"),
-        "options": {"expires": 3000},
-    },
-    "purge-payment-events": {"task": "payments.purge_events", "schedule": crontab(minute=53, hour=3)},
-    "purge-login-attempts": {"task": "accounts.purge_login_attempts", "schedule": crontab(minute=29)},
-    "purge-login-log": {"task": "accounts.purge_login_log", "schedule": crontab(minute=31, hour=3)},
-    "purge-back-office": {"task": "backoffice.purge", "schedule": crontab(minute=37, hour=3)},
-    "expire-scan-codes": {"task": "accounts.expire_scan_codes", "schedule": 5.0, "options": {"expires": 5}},
-    # Often, because removed pictures make room in the budget of new ones.
-    "remove-orphan-uploads": {
-        "task": "uploads.remove_orphans",
-        "schedule": crontab(minute="*/5"),
-        "options": {"expires": 300},
-    },
-    "fold-student-totals": {"task": "students.fold_tally", "schedule": 10.0, "options": {"expires": 10}},
-    "resume-student-transfers": {"task": "students.resume_transfers", "schedule": 30.0, "options": {"expires": 30}},
-    "purge-exports": {"task": "core.purge_exports", "schedule": crontab(minute=19, hour=4)},
-    "purge-student-transfers": {"task": "students.purge_transfers", "schedule": crontab(minute=11, hour=4)},
-    "weather-sync": {"task": "weather.sync", "schedule": crontab(hour="*/8", minute=0)},
-    # Every minute: repeats a sync that was missed or failed, as the database shows. Mostly there is nothing to do.
-    "weather-sync-made-up": {"task": "weather.sync", "schedule": crontab(), "options": {"expires": 55}},
-}
-if ALERT_MAIL_TO or ALERT_WEBHOOKS:
-    CELERY_BEAT_SCHEDULE["alert"] = {"task": "core.alert", "schedule": 300.0, "options": {"expires": 300}}
-if SANDBOX:
-    CELERY_BEAT_SCHEDULE["sandbox-sweep"] = {"task": "sandbox.sweep", "schedule": 3.0, "options": {"expires": 6}}
-    CELERY_BEAT_SCHEDULE["sandbox-purge"] = {"task": "sandbox.purge", "schedule": crontab(minute=43, hour=3)}
+CELERY_BEAT_SCHEDULE = beat_schedule(QUEUES, sends_alerts=bool(ALERT_MAIL_TO or ALERT_WEBHOOKS), has_sandbox=SANDBOX)
 
 # --- Language and time ---------------------------------------------------------------------------
 LANGUAGE_CODE = "zh-hans"

@@ -1,5 +1,7 @@
 """Start background work from a service, after the rows that the task will read are committed."""
 
+from typing import Any
+
 from celery import current_app
 from django.db import transaction
 
@@ -12,6 +14,9 @@ def task_send(name: str, *args: object, expires_s: float | None = None) -> None:
     """
 
     def send() -> None:
-        current_app.send_task(name, args, expires=expires_s, retry=False)
+        if name not in current_app.tasks:  # a web process imports no tasks before it sends one
+            current_app.loader.import_default_modules()
+        options: dict[str, Any] = {} if expires_s is None else {"expires": expires_s}
+        current_app.tasks[name].apply_async(args, retry=False, **options)
 
     transaction.on_commit(send, robust=True)

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from celery import shared_task
 from celery.signals import beat_init
 from django.conf import settings
 
@@ -10,14 +9,15 @@ from core import times
 from core.ops.alerts import alerts_send
 from core.ops.doctor import examine
 from core.ops.heartbeat import record
+from core.queues import queued_task
 
 
-@shared_task(name="core.heartbeat", ignore_result=True)
+@queued_task("core.heartbeat", queue="now")
 def heartbeat(queue: str) -> None:
     record(queue, times.now().timestamp())
 
 
-@shared_task(name="core.alert", ignore_result=True)
+@queued_task("core.alert", queue="bulk")
 def alert() -> None:
     """Do what the timer of ``deploy/systemd/spms-doctor.timer`` does, where there is none."""
     alerts_send(examine(), now=times.now())

@@ -20,7 +20,7 @@ from payments.services.differences import (
     difference_ask,
     difference_return,
 )
-from payments.tests.standin import APPID, BEIJING, MCHID, bill_row
+from payments.tests.fake_wechat import APPID, BEIJING, MCHID, bill_row
 
 pytestmark = pytest.mark.django_db
 NOON = (local(timezone.now()) - timedelta(days=3)).replace(hour=12, minute=0, second=0, microsecond=0)

@@ -17,7 +17,7 @@ from payments.gateways.base import (
 )
 from payments.gateways.wechat import gateway_v2, gateway_v3, http, v3
 from payments.gateways.wechat.bill import read_bill
-from payments.tests.standin import APPID, BEIJING, BILL_SUMS, BILL_TITLES, MCHID
+from payments.tests.fake_wechat import APPID, BEIJING, BILL_SUMS, BILL_TITLES, MCHID
 from payments.tests.test_gateway_v2 import intent
 
 DAY = date(2026, 11, 20)

@@ -22,7 +22,7 @@ from payments.gateways.base import (
 from payments.gateways.wechat import gateway_v2, http
 from payments.gateways.wechat.v2 import is_authentic, sign
 from payments.gateways.wechat.xml import read_flat
-from payments.tests.standin import API_KEY, APPID, MCHID, sign_v2
+from payments.tests.fake_wechat import API_KEY, APPID, MCHID, sign_v2
 
 
 def intent(number="20261125101112000ABCDEF", **changes):

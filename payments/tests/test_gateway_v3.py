@@ -26,7 +26,7 @@ from payments.gateways.base import (
 from payments.gateways.wechat import gateway_v2, gateway_v3, http
 from payments.gateways.wechat.notices import read_v3
 from payments.tasks import refresh_certificates
-from payments.tests.standin import APPID, KEY_ID, MCHID
+from payments.tests.fake_wechat import APPID, KEY_ID, MCHID
 from payments.tests.test_gateway_v2 import intent
 from tests.kit import serving
 

@@ -14,7 +14,7 @@ from payments.gateways.base import PaymentResult
 from payments.models import Payment
 from payments.services import payment_confirm, payment_query, refund_request, refund_run
 from payments.services.reconcile import payments_reconcile
-from payments.tests.standin import APPID, MCHID
+from payments.tests.fake_wechat import APPID, MCHID
 
 pytestmark = pytest.mark.django_db
 VALUES = ("APP_ID", "PAY_MCH_ID", "PAY_API_KEY", "PAY_V3_KEY", "PAY_CERT_SERIAL", "PAY_PRIVATE_KEY_FILE",

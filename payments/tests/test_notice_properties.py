@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from payments.models import InboundEvent, Payment
-from payments.tests.standin import API_KEY, APPID, MCHID, sign_v2, to_xml
+from payments.tests.fake_wechat import API_KEY, APPID, MCHID, sign_v2, to_xml
 
 NUMBER = "20261125101112000PROPERTY"
 TAMPER = settings(

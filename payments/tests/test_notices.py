@@ -19,7 +19,7 @@ from payments.listener import PaidOutcome
 from payments.models import InboundEvent, Payment, PaymentLog, PaymentStatus, Refund
 from payments.services import payment_close, payment_query, refund_request, refund_run
 from payments.services.notices import MAX_BODY, event_replay, events_purge
-from payments.tests.standin import sign_v2, to_xml
+from payments.tests.fake_wechat import sign_v2, to_xml
 from tests.kit import at_once
 
 pytestmark = pytest.mark.django_db

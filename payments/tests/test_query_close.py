@@ -9,7 +9,7 @@ from payments.errors import PaymentMismatch, PaymentNotConfigured, ProviderDown,
 from payments.listener import PaidOutcome
 from payments.models import Payment, PaymentLog, PaymentStatus
 from payments.services import CloseOutcome, payment_close, payment_query
-from payments.tests.standin import APPID, MCHID
+from payments.tests.fake_wechat import APPID, MCHID
 from tests.kit import at_once
 
 pytestmark = pytest.mark.django_db

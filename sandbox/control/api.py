@@ -16,7 +16,7 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 
-from sandbox.dial import may_turn
+from sandbox.fault_form import may_turn
 from sandbox.faults import ORDER_KINDS, faults_on, faults_set, order_faults_set
 from sandbox.models import Delivery, FaultKind, Trade
 from sandbox.pay.deliveries import deliveries_due, delivery_send
@@ -73,15 +73,15 @@ def faults(request: HttpRequest, body: Body) -> JsonResponse:
         if code is None:
             return _no("no such code", 404)
         order_faults_set(trade=code.trade, changes=body, reset=reset)
-        return _dial({FaultKind(kind): value for kind, value in code.trade.faults.items()}, ORDER_KINDS)
+        return _faults_answer({FaultKind(kind): value for kind, value in code.trade.faults.items()}, ORDER_KINDS)
     if request.method == "POST":
         if not may_turn(request):
             return _no("from another machine only root, logged in to the back office, sets faults for everybody", 403)
         faults_set(changes=body, reset=reset)
-    return _dial(faults_on(), FaultKind)
+    return _faults_answer(faults_on(), FaultKind)
 
 
-def _dial(on: dict[FaultKind, float], kinds: Iterable[FaultKind]) -> JsonResponse:
+def _faults_answer(on: dict[FaultKind, float], kinds: Iterable[FaultKind]) -> JsonResponse:
     return JsonResponse({"faults": {kind.value: on.get(kind, False) for kind in kinds}})
 
 

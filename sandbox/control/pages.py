@@ -1,4 +1,4 @@
-"""The control page: the sandbox's orders, refunds and notifications, and the fault dial."""
+"""The control page: the sandbox's orders, refunds and notifications, and the form for faults."""
 
 from urllib.parse import urlsplit
 
@@ -11,7 +11,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 from core.api.request import absolute_url
-from sandbox.dial import changes_of, dial, may_turn
+from sandbox.fault_form import changes_of, fault_form, may_turn
 from sandbox.faults import faults_on, faults_set
 from sandbox.models import Delivery, PayCode, Refund, Trade, TradeState
 from sandbox.pay.deliveries import delivery_requeue
@@ -29,7 +29,7 @@ def index(request: HttpRequest) -> HttpResponse:
         "trades": Trade.objects.all()[:ROWS],
         "refunds": Refund.objects.select_related("trade")[:ROWS],
         "deliveries": Delivery.objects.select_related("trade")[:ROWS],
-        **dial(faults_on()),
+        **fault_form(faults_on()),
         "is_local": urlsplit(absolute_url(request, "")).hostname in {"127.0.0.1", "localhost", "::1"},
         "may_turn": may_turn(request),
     }

@@ -12,7 +12,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from core.api.request import full_url
 from core.times import span
-from sandbox.dial import changes_of, dial
+from sandbox.fault_form import changes_of, fault_form
 from sandbox.faults import ORDER_KINDS, order_faults_set
 from sandbox.models import FaultKind, PayCode
 from sandbox.pay.errors import Reason, Refused
@@ -96,5 +96,5 @@ def _context(code: PayCode) -> dict[str, object]:
         # Explains a deadline later than the order's: WeChat Pay gives at least 5 minutes, a shop may close earlier.
         "order_ttl": span(settings.ORDER_TTL) if settings.ORDER_TTL <= SHORTEST_TO_PAY else "",
         "shortest": span(SHORTEST_TO_PAY),
-        **dial({FaultKind(kind): value for kind, value in trade.faults.items()}, ORDER_KINDS),
+        **fault_form({FaultKind(kind): value for kind, value in trade.faults.items()}, ORDER_KINDS),
     }

@@ -12,7 +12,7 @@ from django.views.decorators.http import require_safe
 from accounts.sms import caller_tag
 from core.api.request import client_network
 from core.times import dash
-from sandbox.dial import may_turn
+from sandbox.fault_form import may_turn
 from sandbox.models import TextMessage
 
 ROWS = 50

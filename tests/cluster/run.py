@@ -54,7 +54,7 @@ def obstacle() -> str:
 @contextmanager
 def installation() -> Iterator[tuple[Installation, "Traffic"]]:
     """Start all machines, set the scene, and let the buyers in."""
-    from payments.tests.standin import WeChat
+    from payments.tests.fake_wechat import WeChat
 
     home = Path(tempfile.mkdtemp(prefix="spms-cluster-"))
     os.environ["PATH"] += ":/usr/sbin:/usr/bin"

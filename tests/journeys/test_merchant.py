@@ -5,7 +5,7 @@ import signal
 import pytest
 import requests
 
-from payments.tests.standin import MCHID
+from payments.tests.fake_wechat import MCHID
 from tests.journeys.installation import installation, until
 from tests.kit import free_ports
 

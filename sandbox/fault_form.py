@@ -1,4 +1,4 @@
-"""The fault dial: the form that switches faults on and off."""
+"""The form that switches faults on and off."""
 
 from collections.abc import Collection, Mapping
 
@@ -15,8 +15,8 @@ def may_turn(request: HttpRequest) -> bool:
     return is_from_here(request) or (admin.site.has_permission(request) and request.user.is_superuser)
 
 
-def dial(on: Mapping[FaultKind, float], kinds: Collection[FaultKind] = tuple(FaultKind)) -> dict[str, object]:
-    """Return the context of ``sandbox/dial.html``; ``on`` holds the faults that are on, with their values."""
+def fault_form(on: Mapping[FaultKind, float], kinds: Collection[FaultKind] = tuple(FaultKind)) -> dict[str, object]:
+    """Return the context of ``sandbox/fault_form.html``; ``on`` holds the faults that are on, with their values."""
     rows = [
         {
             "kind": kind,
