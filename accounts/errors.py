@@ -12,7 +12,7 @@ class CredentialsWrong(DomainError):
 
 
 class TooManyFailures(Throttled):
-    msg = "登入失败次数过多,请稍后再试"
+    msg = "登入失败次数过多,请输入图形验证码,或稍后再试"
 
 
 class CodeWrong(DomainError):

@@ -143,6 +143,21 @@ class RevokedToken(models.Model):
         return self.jti
 
 
+class RefreshFamily(models.Model):
+    """A login whose token is refreshed. ``jti`` is that of its tokens, ``current`` that of its refresh token."""
+
+    jti = models.CharField("令牌编号", max_length=64, primary_key=True)
+    current = models.CharField("有效的刷新令牌", max_length=64)
+    expires_at = models.DateTimeField("过期时间", db_index=True)
+
+    class Meta:
+        verbose_name = verbose_name_plural = "可刷新的登录"
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return self.jti
+
+
 class LoginMethod(models.TextChoices):
     """The way somebody tries to log in."""
 

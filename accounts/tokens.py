@@ -1,40 +1,108 @@
-"""Issue, check and revoke tokens. They are signed by simplejwt; ``accounts.principal`` knows the revoked ones."""
+"""Issue, check, refresh and revoke tokens. simplejwt signs them; ``accounts.principal`` knows the revoked ones.
+
+A client that asks for it also gets a refresh token. Each one works once and gives the next, and all that come from one
+login are a family: its tokens have the same ``jti``, so that revoking it ends all of them. If a used refresh token
+comes again, it or its successor was stolen, and the family ends.
+"""
 
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
+from uuid import uuid4
 
 from django.conf import settings
 from rest_framework_simplejwt.backends import TokenBackend
 from rest_framework_simplejwt.exceptions import TokenBackendError
 from rest_framework_simplejwt.settings import api_settings as jwt_settings
-from rest_framework_simplejwt.tokens import AccessToken
+from rest_framework_simplejwt.tokens import AccessToken, RefreshToken, Token
 
-from accounts.models import RevokedToken, User
+from accounts.models import RefreshFamily, RevokedToken, User
 from core import times
+from core.errors import TokenInvalid
+
+
+class Tokens(NamedTuple):
+    """What a login with ``refresh=1`` and a refresh answer. ``expires_in`` is the token's lifetime in seconds."""
+
+    token: str
+    refresh: str
+    expires_in: int
 
 
 def token_issue(user: User) -> str:
     """Return a new token for ``user``, valid for ``JWT_LIFETIME``."""
-    token = AccessToken()
-    token.set_exp(from_time=times.now())
+    return str(_filled(AccessToken(), user, settings.JWT_LIFETIME))
+
+
+def family_begin(*, user: User, access_s: int | None) -> Tokens:
+    """Issue the first tokens of a login that will be refreshed.
+
+    :param access_s: the lifetime of each token, at most ``JWT_LIFETIME``, which is the default.
+    """
+    access_s = access_s or int(settings.JWT_LIFETIME.total_seconds())
+    refresh = _refresh_token(user, access_s, family=uuid4().hex)
+    expires_at = datetime.fromtimestamp(refresh["exp"], UTC)
+    RefreshFamily.objects.create(jti=refresh["family"], current=refresh["jti"], expires_at=expires_at)
+    return _pair(user, refresh)
+
+
+def tokens_refresh(raw: str, *, now: datetime) -> Tokens:
+    """Use up a refresh token and issue the next pair.
+
+    :raises TokenInvalid: it is not ours, has expired, was used before, or its login has ended. The login ends with it.
+    """
+    claims = token_claims(raw, RefreshToken.token_type)
+    if claims is None:
+        raise TokenInvalid
+    users = User.objects.filter(unid=claims["unid"], epoch=claims["epoch"], is_active=True)
+    if (user := users.select_related("role").first()) is not None:
+        refresh = _refresh_token(user, claims["access_s"], family=claims["family"])
+        # One statement compares and replaces: if a token comes twice at once, the second one changes no row.
+        changed = RefreshFamily.objects.filter(jti=claims["family"], current=claims["jti"]).update(
+            current=refresh["jti"], expires_at=datetime.fromtimestamp(refresh["exp"], UTC)
+        )
+        if changed:
+            return _pair(user, refresh)
+    if RefreshFamily.objects.filter(jti=claims["family"]).exists():
+        token_revoke({"jti": claims["family"], "exp": 0}, now=now)
+    raise TokenInvalid
+
+
+def _refresh_token(user: User, access_s: int, *, family: str) -> Token:
+    token = _filled(RefreshToken(), user, settings.JWT_REFRESH_LIFETIME)
+    token["family"], token["access_s"] = family, access_s
+    return token
+
+
+def _pair(user: User, refresh: Token) -> Tokens:
+    access_s = refresh["access_s"]
+    token = _filled(AccessToken(), user, timedelta(seconds=access_s))
+    token["jti"] = refresh["family"]
+    return Tokens(str(token), str(refresh), access_s)
+
+
+def _filled(token: Token, user: User, lifetime: timedelta) -> Token:
+    token.set_exp(from_time=times.now(), lifetime=lifetime)
     token.set_iat(at_time=times.now())
     token["unid"] = user.unid
     token["username"] = user.username
     token["epoch"] = user.epoch
-    return str(token)
+    return token
 
 
-def token_claims(raw: str) -> dict[str, Any] | None:
-    """Check signature, algorithm and lifetime, and return the claims; None if the token is not ours or has expired."""
-    claims = _verified(raw, settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)
+def token_claims(raw: str, kind: str = AccessToken.token_type) -> dict[str, Any] | None:
+    """Check signature, algorithm and lifetime, and return the claims; None if the token is not ours or has expired.
+
+    :param kind: ``access`` or ``refresh``.
+    """
+    claims = _verified(raw, kind, settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)
     return claims if claims and claims["exp"] > times.now().timestamp() else None
 
 
-def _verified(raw: str, *keys: str) -> dict[str, Any] | None:
+def _verified(raw: str, kind: str, *keys: str) -> dict[str, Any] | None:
     for key in keys:
         try:
-            return _verified_by(raw, key)
+            return _verified_by(raw, kind, key)
         except (TokenBackendError, UnicodeError, ValueError):
             continue  # it may be signed with an earlier SECRET_KEY
     return None
@@ -47,9 +115,9 @@ _ANY_TIME = timedelta(days=36500)
 # Checking the signature takes longer than all other steps of authentication together, and its result never changes, so
 # it is cached. Invalid tokens raise and are not cached: otherwise strangers could push out the tokens of our users.
 @lru_cache(maxsize=4096)
-def _verified_by(raw: str, key: str) -> dict[str, Any]:
+def _verified_by(raw: str, kind: str, key: str) -> dict[str, Any]:
     claims = TokenBackend(jwt_settings.ALGORITHM, key, leeway=_ANY_TIME).decode(raw)  # type: ignore[arg-type]
-    if claims.get("token_type") != AccessToken.token_type or type(claims.get("exp")) is not int:
+    if claims.get("token_type") != kind or type(claims.get("exp")) is not int:
         raise ValueError("no token of ours")
     if not (isinstance(claims.get("unid"), str) and isinstance(claims.get("jti"), str)):
         raise ValueError("no token of a user")
@@ -58,7 +126,9 @@ def _verified_by(raw: str, key: str) -> dict[str, Any]:
     return claims
 
 
-def token_revoke(claims: dict[str, Any]) -> None:
-    """Make one token invalid before it expires."""
-    expires_at = datetime.fromtimestamp(claims["exp"], UTC)
+def token_revoke(claims: dict[str, Any], *, now: datetime) -> None:
+    """Make one token invalid before it expires, and with it all that were refreshed from the same login."""
+    # Another token of the family may expire later than this one.
+    expires_at = max(datetime.fromtimestamp(claims["exp"], UTC), now + settings.JWT_LIFETIME)
+    RefreshFamily.objects.filter(jti=claims["jti"]).delete()
     RevokedToken.objects.get_or_create(jti=claims["jti"], defaults={"expires_at": expires_at})

@@ -91,7 +91,8 @@ def socket_guide(request: HttpRequest) -> HttpResponse:
 
 
 def client_guide(request: HttpRequest) -> HttpResponse:
-    return render(request, "front/client.html", {"base": absolute_url(request, "")})
+    context = {"base": absolute_url(request, ""), "lifetime": span(settings.JWT_LIFETIME)}
+    return render(request, "front/client.html", context)
 
 
 def api_file(request: HttpRequest, name: str) -> FileResponse:

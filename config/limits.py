@@ -57,7 +57,8 @@ def limits() -> list[tuple[str, str]]:
             "输错密码",
             f"同一账号同一地址每分钟 {login_limits.PAIR_LIMIT} 次,"
             f"同一账号从没有登入过的地址每分钟共 {login_limits.ACCOUNT_LIMIT} 次,"
-            f"同一地址每分钟 {login_limits.ADDRESS_LIMIT} 次,之后等一分钟(429)",
+            f"同一地址每分钟 {login_limits.ADDRESS_LIMIT} 次;"
+            f"以前登入过的设备各算各的,每分钟 {login_limits.PAIR_LIMIT} 次。之后要图形验证码,或等一分钟(429)",
         ),
         ("微信登入", f"每个地址每分钟 {LOGINS_A_MINUTE} 次"),
         (

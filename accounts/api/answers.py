@@ -47,17 +47,15 @@ LoginLogEntryJson = TypedDict(
 
 
 class LoginFields(TypedDict):
-    """The part of a login's answer that all kinds of login share."""
+    """The part of a login's answer that all kinds of login share, beside the token."""
 
-    token: str
     permission: PermissionJson
     userInfo: UserJson
 
 
-def login_fields(user: User, token: str, now: datetime) -> LoginFields:
-    """Return the part of a login's answer that all kinds of login share."""
+def login_fields(user: User, now: datetime) -> LoginFields:
+    """Return the part of a login's answer that all kinds of login share, beside the token."""
     return {
-        "token": token,
         "permission": {"buttons": cast(list[ButtonName], user.role.buttons)},
         "userInfo": user_fields(user, now),
     }

@@ -3,6 +3,8 @@
 from datetime import timedelta
 from typing import Any
 
+from django.conf import settings
+
 from accounts import errors
 from accounts.api.answers import LoginLogEntryJson, PermissionJson, UserJson
 from accounts.api.params import (
@@ -12,6 +14,7 @@ from accounts.api.params import (
     LoginParams,
     LoginQuery,
     PasswordParams,
+    RefreshParams,
     RegisterParams,
     SmsLoginParams,
     SmsSendParams,
@@ -23,7 +26,7 @@ from accounts.captcha import LIFETIME_S as CAPTCHA_LIFETIME_S
 from accounts.services import sms_codes
 from core.api.docs import Doc
 from core.api.params import Picture, PlainText
-from core.errors import BadParameter, NotPermitted, ServiceUnavailable, Throttled
+from core.errors import BadParameter, NotPermitted, ServiceUnavailable, Throttled, TokenInvalid
 from core.times import span
 
 _UNID = "5f0b6c1de1e75b0ea034cf83a1b2c3d4"
@@ -85,9 +88,28 @@ LOGIN = Doc(
         errors.SmsPhoneUnknown,
         errors.SmsUserDisabled,
     ],
-    about="之后的请求都在请求头 `authorization` 中携带返回的 `token`。密码错误次数过多时返回 HTTP 429,"
-    "`Retry-After` 是需要等待的秒数。\n\n短信登入:先 `/sms/send`,再 `POST /users/login?type=sms`,"
+    about="之后的请求都在请求头 `authorization` 中携带返回的 `token`。密码错误次数过多时返回 HTTP 429:"
+    "带上 `captcha` 与 `/users/getCaptcha` 的 `key` 再登入,或等待 `Retry-After` 秒。\n\n"
+    "短信登入:先 `/sms/send`,再 `POST /users/login?type=sms`,"
     "请求体只有短信中的 `code`(不能带 cookie 的客户端再加 `/sms/send` 返回的 `key`)。",
+)
+REFRESH = Doc(
+    params=RefreshParams,
+    send={"refresh": "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJmYW1pbHkiOiI….…"},
+    ok={
+        "status": 1,
+        "state": True,
+        "msg": "刷新成功",
+        "token": "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJ1bmlkIjoi….…",
+        "refresh": "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJmYW1pbHkiOiI….…",
+        "expires_in": 43200,
+    },
+    failures=[TokenInvalid],
+    about="登入时传 `refresh=1`(想练习过期,再传 `access_s=30`),就会多返回 `refresh` 与 `expires_in`。"
+    f"`refresh` {span(settings.JWT_REFRESH_LIFETIME)}内有效,只能用一次:换来新的 `token` 与新的 `refresh`。"
+    "同一个 `refresh` 用了两次(例如被盗,或两个请求同时刷新)、退出登入、修改密码、账号停用,"
+    "都会让这次登入的所有令牌失效。"
+    "怎样写拦截器,见 [前端接入](/docs/client/)。",
 )
 _SMS = {name: limit for name, limit, _ in sms_codes.PER_NUMBER}
 SMS_SEND = Doc(

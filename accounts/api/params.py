@@ -3,12 +3,13 @@
 import re
 from typing import Any
 
+from django.conf import settings
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from accounts import errors
 from core.api.params import IdList, PageParams, Params, PlainText, PositiveInt, WholeNumber
-from core.errors import DomainError
+from core.errors import DomainError, TokenInvalid
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 LOG_PAGE = 10
@@ -40,11 +41,40 @@ class VipLevel(WholeNumber):
         super().__init__(min_value=0, max_value=99, **kwargs)
 
 
-class LoginParams(Params):
-    username = PlainText(help_text="账户")
-    password = Password(help_text="密码")
+class AccessSeconds(WholeNumber):
+    """The lifetime of a token in seconds: 30 to ``JWT_LIFETIME``."""
+
+    def __init__(self) -> None:
+        super().__init__(required=False, min_value=30, help_text="token 的有效秒数,30 到默认值;要和 refresh=1 一起传")
+
+    def to_internal_value(self, data: Any) -> int:
+        seconds = super().to_internal_value(data)
+        if seconds > settings.JWT_LIFETIME.total_seconds():
+            raise serializers.ValidationError(f"最多 {settings.JWT_LIFETIME.total_seconds():.0f}")
+        return seconds
+
+
+class RefreshableParams(Params):
+    refresh = serializers.BooleanField(default=False, help_text="传 1:再返回 refresh 与 expires_in,见 /users/refresh")
+    access_s = AccessSeconds()
+
+
+class RefreshParams(Params):
+    refresh = PlainText(help_text="登入或上次刷新返回的 refresh,只能用一次")
 
     def refusal(self) -> DomainError:
+        return super().refusal() if self.missing() else TokenInvalid()
+
+
+class LoginParams(RefreshableParams):
+    username = PlainText(help_text="账户")
+    password = Password(help_text="密码")
+    captcha = PlainText(required=False, default="", help_text="图形验证码;登入失败次数过多时才需要")
+    key = PlainText(required=False, default="", help_text="getCaptcha 返回的 key;带 cookie 的客户端可以不传")
+
+    def refusal(self) -> DomainError:
+        if not self.errors.keys() & {"username", "password"}:
+            return super().refusal()
         # A name that is a list or an object cannot be that of an account, so this is a wrong name.
         return errors.CredentialsMissing() if self.missing() else errors.CredentialsWrong()
 
@@ -63,7 +93,7 @@ class LoginQuery(Params):
     type = PlainText(required=False, help_text="传 sms 为短信登入;不传为账号密码登入")
 
 
-class SmsLoginParams(Params):
+class SmsLoginParams(RefreshableParams):
     code = PlainText(required=False, default="", help_text="短信中的 5 位验证码")
     key = PlainText(required=False, default="", help_text="/sms/send 返回的 key;带 cookie 的客户端可以不传")
 

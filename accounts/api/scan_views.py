@@ -12,14 +12,14 @@ from accounts.api import scan_docs as docs
 from accounts.api.answers import login_fields
 from accounts.api.params import CallbackParams, QrcodeParams, WechatLoginParams
 from accounts.errors import CodeInvalid, SidMissing, WechatCodeSpent, WechatSnapshot, WechatSnapshotLeft
+from accounts.login_request import login_context
 from accounts.models import LoginMethod
-from accounts.services.attempts import LoginContext
 from accounts.services.scan_codes import code_make, code_scanned, consent_url, is_open
 from accounts.services.scan_login import profile_keep, wechat_login
-from core import times
+from accounts.tokens import token_issue
 from core.api.access import Access
 from core.api.envelope import ok
-from core.api.request import absolute_url, client_ip, client_network, user_agent
+from core.api.request import absolute_url, client_ip, client_network
 from core.api.routing import endpoint
 from core.api.views import ApiViewSet
 from core.cache import ratelimit
@@ -65,10 +65,9 @@ class ScanViewSet(ApiViewSet):
     def wechat_login(self, request: Request) -> Response:
         params = WechatLoginParams.read(request)
         _limit(request)
-        now = times.now()
-        context = LoginContext(method=LoginMethod.WECHAT, ip=client_ip(request), device=user_agent(request), now=now)
-        user, token = wechat_login(code=params["wechatCode"], context=context)
-        return ok("微信登入成功", **login_fields(user, token, now))
+        context = login_context(request, LoginMethod.WECHAT)
+        user = wechat_login(code=params["wechatCode"], context=context)
+        return ok("微信登入成功", token=token_issue(user), **login_fields(user, context.now))
 
 
 def _sid(request: Request) -> str:

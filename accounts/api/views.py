@@ -1,6 +1,5 @@
 """The calls about users: captcha, register, log in, one's own account, other accounts."""
 
-from datetime import datetime
 from typing import Any
 
 from rest_framework.request import Request
@@ -15,6 +14,7 @@ from accounts.api.params import (
     LoginLogParams,
     LoginParams,
     PasswordParams,
+    RefreshParams,
     RegisterParams,
     SmsLoginParams,
     SmsSendParams,
@@ -32,27 +32,27 @@ from accounts.errors import (
     UserToDeleteMissing,
     UserUnknown,
 )
+from accounts.login_request import cookie_set, device_remember, login_context
 from accounts.models import LoginMethod, User
 from accounts.selectors import login_log, user_list
-from accounts.services.attempts import LoginContext
 from accounts.services.login import password_login
 from accounts.services.phones import PhoneProof
 from accounts.services.sms_codes import LIFETIME, sms_code_send
 from accounts.services.sms_login import sms_login
 from accounts.services.users import (
     avatar_set,
-    own_password_change,
+    password_change,
     password_set,
     user_register,
     user_update,
     users_delete,
 )
-from accounts.tokens import token_revoke
+from accounts.tokens import family_begin, token_issue, token_revoke, tokens_refresh
 from core import times
 from core.api.access import Access
 from core.api.envelope import ok
 from core.api.pagination import page_of, page_slice
-from core.api.request import client_ip, client_network, full_url, user_agent
+from core.api.request import client_network, full_url
 from core.api.routing import endpoint
 from core.api.views import ApiViewSet
 from core.errors import NotPermitted
@@ -114,14 +114,27 @@ class UserViewSet(ApiViewSet):
 
     @endpoint("POST", "/users/login", "用户登入", Access.OPEN, docs=docs.LOGIN)
     def login(self, request: Request) -> Response:
-        now = times.now()
         if request.query_params.get("type") == "sms":
-            user, token = _login_by_sms(request, now)
+            params = SmsLoginParams.read(request)
+            context = login_context(request, LoginMethod.SMS)
+            key = params["key"] or request.COOKIES.get(SMS_COOKIE, "")
+            user = sms_login(key=key, code=params["code"], context=context)
         else:
-            user, token = password_login(
-                **LoginParams.read(request), context=login_context(request, LoginMethod.API, now)
-            )
-        return ok("登入成功", status=1, **login_fields(user, token, now))
+            params = LoginParams.read(request)
+            context = login_context(request, LoginMethod.API, _captcha_of(request, params))
+            user = password_login(username=params["username"], password=params["password"], context=context)
+        if params["refresh"]:
+            tokens = family_begin(user=user, access_s=params.get("access_s"))._asdict()
+        else:
+            tokens = {"token": token_issue(user)}
+        response = ok("登入成功", status=1, **login_fields(user, context.now), **tokens)
+        device_remember(request, response, user.username)
+        return response
+
+    @endpoint("POST", "/users/refresh", "刷新 token", Access.OPEN, docs=docs.REFRESH)
+    def refresh(self, request: Request) -> Response:
+        params = RefreshParams.read(request)
+        return ok("刷新成功", status=1, **tokens_refresh(params["refresh"], now=times.now())._asdict())
 
     @endpoint("POST", "/sms/send", "发送短信验证码", Access.OPEN, docs=docs.SMS_SEND)
     def send_sms(self, request: Request) -> Response:
@@ -144,7 +157,7 @@ class OwnViewSet(ApiViewSet):
 
     @endpoint("GET", "/users/sigout", "退出登入", Access.ANY_USER, aliases=("/users/signout",), docs=docs.SIGN_OUT)
     def sign_out(self, request: CallerRequest) -> Response:
-        token_revoke(request.user.claims)
+        token_revoke(request.user.claims, now=times.now())
         return ok("退出成功", status=1)
 
     @endpoint("POST", "/users/uploadAvatar", "上传用户头像", Access.ANY_USER, docs=docs.UPLOAD_AVATAR, takes_files=True)
@@ -179,11 +192,11 @@ class OwnViewSet(ApiViewSet):
             raise NotPermitted
         # Root may leave the old password of anybody out; one that is sent is checked.
         if params["oldPassword"] or not me.is_root:
-            own_password_change(
+            password_change(
                 username=user.username,
                 old_password=params["oldPassword"],
                 new_password=params["newPassword"],
-                ip=client_ip(request),
+                context=login_context(request, LoginMethod.API),
             )
         else:
             password_set(user=user, new_password=params["newPassword"])
@@ -210,8 +223,7 @@ class OwnViewSet(ApiViewSet):
             old_password=old_password,
             new_password=new_password,
             proof=proof,
-            ip=client_ip(request),
-            now=times.now(),
+            context=login_context(request, LoginMethod.API),
         )
         return ok("更新成功")
 
@@ -231,27 +243,5 @@ def _new_captcha(request: Request) -> Response:
     return response
 
 
-def _login_by_sms(request: Request, now: datetime) -> tuple[User, str]:
-    params = SmsLoginParams.read(request)
-    key = params["key"] or request.COOKIES.get(SMS_COOKIE, "")
-    return sms_login(key=key, code=params["code"], context=login_context(request, LoginMethod.SMS, now))
-
-
-def login_context(request: Request, method: LoginMethod, now: datetime) -> LoginContext:
-    return LoginContext(method=method, ip=client_ip(request), device=user_agent(request), now=now)
-
-
 def _captcha_of(request: Request, params: dict[str, Any]) -> CaptchaAnswer:
     return CaptchaAnswer(params["key"] or request.COOKIES.get(CAPTCHA_COOKIE, ""), params["captcha"])
-
-
-def cookie_set(request: Request, response: Response, name: str, key: str, *, max_age_s: int) -> None:
-    """Store the key of a captcha or a text message in a cookie, for clients that do not send the key back themselves.
-
-    The cookie only names the captcha or message; it never authenticates anybody. Browsers send it from pages of other
-    sites over HTTPS only (SameSite=None requires it). Such pages without HTTPS must send the key.
-    """
-    is_https = request.is_secure()
-    response.set_cookie(
-        name, key, max_age=max_age_s, httponly=True, secure=is_https, samesite="None" if is_https else "Lax"
-    )

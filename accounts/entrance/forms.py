@@ -5,37 +5,56 @@ from typing import Any
 from django import forms
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from unfold.forms import AdminOwnPasswordChangeForm, AuthenticationForm
 from unfold.widgets import BASE_INPUT_CLASSES
 
+from accounts.captcha import NO_ANSWER, CaptchaAnswer, captcha_make
 from accounts.errors import CodeTooSoon, CodeWrong, CredentialsWrong, TooManyFailures
+from accounts.login_request import login_context
 from accounts.models import LoginMethod, User
-from accounts.services.attempts import LoginContext, Outcome, attempt_record
+from accounts.services.attempts import Outcome, attempt_record
 from accounts.services.login import password_verify
 from accounts.services.second_factor import code_check
-from core import times
-from core.api.request import client_ip, user_agent
 
 _NO_ENTRY = "用户名或密码错误，或者没有后台权限"
 _WRONG = "密码错误"
+_MANY = "many"
 
 
-def password_of(request: HttpRequest, username: str, password: str, *, wrong: str = _WRONG) -> User:
+def password_of(
+    request: HttpRequest, username: str, password: str, *, wrong: str = _WRONG, captcha: CaptchaAnswer = NO_ANSWER
+) -> User:
     """Return the user with this name and password.
 
     :param wrong: the message for a wrong name or password.
-    :raises ValidationError: with ``wrong``, or with the time to wait after too many wrong passwords.
+    :raises ValidationError: with ``wrong``, or with the time to wait and the code ``many`` after too many wrong ones.
     """
+    context = login_context(request, LoginMethod.OFFICE, captcha)
     try:
-        return password_verify(username=username, password=password, context=_login_context(request))
+        return password_verify(username=username, password=password, context=context)
     except TooManyFailures as refusal:
-        raise ValidationError(f"登录失败次数过多，请 {refusal.wait_s} 秒后再试") from None
+        raise ValidationError(f"登录失败次数过多，请 {refusal.wait_s} 秒后再试", code=_MANY) from None
     except CredentialsWrong:
         raise ValidationError(wrong) from None
 
 
+class CaptchaInput(forms.TextInput):
+    """A new captcha at each rendering, with a field for the answer and a hidden one for its key."""
+
+    def render(self, name: str, value: Any, attrs: Any = None, renderer: Any = None) -> SafeString:
+        key, picture = captcha_make()
+        field = super().render(name, "", attrs, renderer)
+        hidden = format_html('<input type="hidden" name="{}_key" value="{}">', name, key)
+        return SafeString(picture) + hidden + field
+
+
 class LoginForm(AuthenticationForm):
-    """The login to the back office. Its wrong passwords count together with those of the API."""
+    """The login to the back office. Its wrong passwords count together with those of the API.
+
+    After too many of them the form comes back with a captcha.
+    """
 
     request: HttpRequest
 
@@ -43,7 +62,15 @@ class LoginForm(AuthenticationForm):
         username, password = self.cleaned_data.get("username"), self.cleaned_data.get("password")
         if not username or not password:
             return self.cleaned_data
-        user = password_of(self.request, username, password, wrong=_NO_ENTRY)
+        captcha = CaptchaAnswer(self.data.get("captcha_key", ""), self.data.get("captcha", ""))
+        try:
+            user = password_of(self.request, username, password, wrong=_NO_ENTRY, captcha=captcha)
+        except ValidationError as refusal:
+            if refusal.code != _MANY:
+                raise
+            widget = CaptchaInput(attrs={"class": " ".join(BASE_INPUT_CLASSES), "autocomplete": "off"})
+            self.fields["captcha"] = forms.CharField(label="图形验证码", required=False, widget=widget)
+            raise ValidationError(f"{refusal.message}，或者填写图形验证码") from None
         if not user.is_staff:
             # The same message as for a wrong password, so that guessing here does not confirm a password.
             login_record(self.request, username, Outcome.NO_STAFF)
@@ -53,12 +80,7 @@ class LoginForm(AuthenticationForm):
 
 
 def login_record(request: HttpRequest, username: str, outcome: Outcome) -> None:
-    attempt_record(_login_context(request), outcome=outcome, username=username)
-
-
-def _login_context(request: HttpRequest) -> LoginContext:
-    ip, device = client_ip(request), user_agent(request)
-    return LoginContext(method=LoginMethod.OFFICE, ip=ip, device=device, now=times.now())
+    attempt_record(login_context(request, LoginMethod.OFFICE), outcome=outcome, username=username)
 
 
 class _OneField(forms.Form):
@@ -96,7 +118,7 @@ class CodeForm(_OneField):
     def clean_entrance_code(self) -> str:
         code = self.cleaned_data["entrance_code"]
         try:
-            self.phone = code_check(user=self.user, code=code, context=_login_context(self.request))
+            self.phone = code_check(user=self.user, code=code, context=login_context(self.request, LoginMethod.OFFICE))
         except CodeTooSoon as refusal:
             raise ValidationError(f"{refusal.msg}，请 {refusal.wait_s} 秒后再试") from None
         except CodeWrong as refusal:

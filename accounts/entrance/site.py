@@ -24,6 +24,7 @@ from accounts.entrance import pages
 from accounts.entrance.asking import ask, back_of, go_on
 from accounts.entrance.forms import CodeForm, LoginForm, OwnPasswordForm, PasswordForm, login_record
 from accounts.entrance.session import is_recent
+from accounts.login_request import device_remember
 from accounts.services.attempts import Outcome
 from accounts.services.second_factor import LoginStage, login_stage, passed_remember
 from core import times
@@ -36,6 +37,7 @@ PageView = Callable[..., Any]
 
 class BackOfficeSite(UnfoldAdminSite):
     login_form = LoginForm
+    login_template = "entrance/login.html"
 
     def __init__(self, name: str = "admin") -> None:
         super().__init__(name)
@@ -81,6 +83,8 @@ class BackOfficeSite(UnfoldAdminSite):
             messages.warning(request, "登录已过期或已退出，请重新登录，之后会回到刚才的页面。")
         response = super().login(request, extra_context)
         is_done = request.method == "POST" and response.status_code == HttpResponseRedirect.status_code
+        if is_done:
+            device_remember(request, response, request.user.get_username())
         if is_done and _login_stage(request) is not LoginStage.CODE:
             login_record(request, request.user.get_username(), Outcome.DONE)
         return response

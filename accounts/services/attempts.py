@@ -6,7 +6,8 @@ a row, the whole site records ``MOST_A_MINUTE`` attempts a minute, and the hourl
 staff did.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TypeAlias
 
@@ -14,6 +15,7 @@ import redis
 from django.conf import settings
 from django.db import connection
 
+from accounts.captcha import NO_ANSWER, CaptchaAnswer
 from accounts.models import LoginAttempt, LoginMethod, User
 from core.audit import DEVICE, StaffAction, action_record
 from core.cache import ratelimit
@@ -41,12 +43,22 @@ RETURNING times
 
 @dataclass(frozen=True, kw_only=True)
 class LoginContext:
-    """How, from where and when somebody tries to log in. ``device`` is the ``User-Agent`` that was sent."""
+    """How, from where and when somebody tries to log in.
+
+    :param device: the ``User-Agent`` that was sent.
+    :param devices: the users as whom this device has logged in before, each with an id of the device.
+    """
 
     method: LoginMethod
     ip: str
     device: str = ""
+    devices: Mapping[str, str] = field(default_factory=dict)
+    captcha: CaptchaAnswer = NO_ANSWER
     now: datetime
+
+    @property
+    def network(self) -> str:
+        return ratelimit.network_of(self.ip)
 
 
 def attempt_record(context: LoginContext, *, outcome: Outcome, username: str) -> None:

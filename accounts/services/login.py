@@ -11,17 +11,17 @@ from accounts.errors import CredentialsWrong, TooManyFailures
 from accounts.models import LoginLog, User
 from accounts.services import login_limits
 from accounts.services.attempts import LoginContext, Outcome, attempt_record
-from accounts.tokens import token_issue
 from core.db.purge import BATCH, rows_purge
 
 
-def password_login(*, username: str, password: str, context: LoginContext) -> tuple[User, str]:
-    """Log in to the API by password; return the user (with its role) and a token.
+def password_login(*, username: str, password: str, context: LoginContext) -> User:
+    """Log in to the API by password; return the user (with its role).
 
     :raises CredentialsWrong, TooManyFailures: see ``password_verify``.
     """
     user = password_verify(username=username, password=password, context=context)
-    return user, login_complete(user=user, context=context)
+    login_complete(user=user, context=context)
+    return user
 
 
 def password_verify(*, username: str, password: str, context: LoginContext) -> User:
@@ -33,7 +33,7 @@ def password_verify(*, username: str, password: str, context: LoginContext) -> U
     :raises TooManyFailures: too many wrong passwords lately; says how long to wait.
     """
     try:
-        login_limits.refuse_if_too_many(username=username, ip=context.ip)
+        login_limits.refuse_if_too_many(username=username, context=context)
     except TooManyFailures:
         attempt_record(context, outcome=Outcome.MANY, username=username)
         raise
@@ -46,18 +46,17 @@ def password_verify(*, username: str, password: str, context: LoginContext) -> U
     elif not user.is_active:
         outcome = Outcome.DISABLED
     else:
-        login_limits.failures_forgive(username=username, ip=context.ip)
+        login_limits.failures_forgive(username=username, context=context)
         return user
-    login_limits.failure_count(username=username, ip=context.ip)
+    login_limits.failure_count(username=username, context=context)
     attempt_record(context, outcome=outcome, username=username)
     raise CredentialsWrong
 
 
-def login_complete(*, user: User, context: LoginContext) -> str:
-    """Record the login of a user whose identity is proved, by whatever means; return a new token."""
+def login_complete(*, user: User, context: LoginContext) -> None:
+    """Record the login of a user whose identity is proved, by whatever means."""
     login_record(user=user, ip=context.ip, now=context.now)
     attempt_record(context, outcome=Outcome.DONE, username=user.username)
-    return token_issue(user)
 
 
 @transaction.atomic

@@ -1,11 +1,10 @@
 """The limits of logins by password: guessing must be slow, and nobody may lock somebody else out.
 
 Wrong passwords count together wherever they are typed: the API's login, the back office's, and a change of one's own
-password. A window lasts a minute, and attempts during a refusal do not prolong it. A whole class behind one address
-stays far below the limits.
+password. Beyond a limit a login needs a captcha, for a minute. A whole class behind one address stays far below.
 
-An attacker must not be able to lock an account. So from an address where the account has logged in within
-``KNOWN_FOR_S`` only the limit for this pair of account and address counts, not the wrong passwords of other people.
+A device that has logged in as this user before is counted by itself, so other people's wrong passwords ask nothing of
+it. Clients without cookies are known by their address: there only the wrong passwords of that address count.
 
 The limit is checked before the slow password hash and a failure is counted after it, because a right password must not
 count. So a few guesses may pass a limit, at most as many as the server has threads.
@@ -18,69 +17,70 @@ import redis
 import structlog
 
 from accounts.errors import TooManyFailures
+from accounts.services.attempts import LoginContext
 from core.cache import ratelimit
 from core.cache.valkey import client
 
 log = structlog.get_logger("accounts")
 
 WINDOW_S = 60
-PAIR_LIMIT = 30  # one account from one address, which a class may share
+PAIR_LIMIT = 30  # one account from one address, which a class may share; one account from a known device
 ACCOUNT_LIMIT = 60  # one account from all addresses it never logged in from
 ADDRESS_LIMIT = 200  # all accounts from one address: 40 trainees with five typos each
 KNOWN_FOR_S = 30 * 24 * 3600
 
 
-def refuse_if_too_many(*, username: str, ip: str) -> None:
-    """Check the limits before a password is verified. Without Valkey there is no limit.
+def refuse_if_too_many(*, username: str, context: LoginContext) -> None:
+    """Check the limits before a password is verified, and the captcha beyond them. Without Valkey there is no limit.
 
-    :raises TooManyFailures: too many wrong passwords; says how long to wait.
+    :raises TooManyFailures: too many wrong passwords and no right captcha; says how long to wait without one.
     """
     try:
-        limits = [_pair(username, ip)] if _is_known_address(username, ip) else [*_counters(username, ip)]
-        wait_s = max(ratelimit.wait(key, limit=limit) for key, limit in limits)
+        counters = list(_counters(username, context))
+        if _is_known_address(username, context):
+            counters = counters[:1]
+        wait_s = max(ratelimit.wait(key, limit=limit) for key, limit in counters)
+        if wait_s and not context.captcha.is_right():
+            raise TooManyFailures(wait_s)
     except redis.RedisError:
         log.warning("login failures are not limited: valkey does not answer")
-        return
-    if wait_s:
-        raise TooManyFailures(wait_s)
 
 
-def failure_count(*, username: str, ip: str) -> None:
+def failure_count(*, username: str, context: LoginContext) -> None:
     """Count a wrong password."""
     try:
-        for key, limit in _counters(username, ip):
+        for key, limit in _counters(username, context):
             ratelimit.hit(key, limit=limit, window_s=WINDOW_S)
     except redis.RedisError:
         pass  # refuse_if_too_many has logged it
 
 
-def failures_forgive(*, username: str, ip: str) -> None:
-    """After a right password: reset the pair's counter, and remember the address as known for this account."""
+def failures_forgive(*, username: str, context: LoginContext) -> None:
+    """After a right password: reset the first counter, and remember the address as known for this account."""
     try:
-        ratelimit.forget(_pair(username, ip)[0])
-        client().set(_known_key(username, ip), 1, ex=KNOWN_FOR_S)
+        ratelimit.forget(next(_counters(username, context))[0])
+        client().set(_known_key(username, context), 1, ex=KNOWN_FOR_S)
     except redis.RedisError:
         pass  # refuse_if_too_many has logged it
 
 
-def _counters(username: str, ip: str) -> Iterator[tuple[str, int]]:
+def _counters(username: str, context: LoginContext) -> Iterator[tuple[str, int]]:
     """Yield the counters that a wrong password increments, each with its limit."""
-    yield _pair(username, ip)
-    yield f"login:address:{ratelimit.network_of(ip)}", ADDRESS_LIMIT
-    if not _is_known_address(username, ip):
+    if device := context.devices.get(username):
+        yield f"login:device:{_digest(username)}:{device}", PAIR_LIMIT
+        return
+    yield f"login:pair:{_digest(username)}:{context.network}", PAIR_LIMIT
+    yield f"login:address:{context.network}", ADDRESS_LIMIT
+    if not _is_known_address(username, context):
         yield f"login:account:{_digest(username)}", ACCOUNT_LIMIT
 
 
-def _pair(username: str, ip: str) -> tuple[str, int]:
-    return f"login:pair:{_digest(username)}:{ratelimit.network_of(ip)}", PAIR_LIMIT
+def _is_known_address(username: str, context: LoginContext) -> bool:
+    return bool(client().exists(_known_key(username, context)))
 
 
-def _is_known_address(username: str, ip: str) -> bool:
-    return bool(client().exists(_known_key(username, ip)))
-
-
-def _known_key(username: str, ip: str) -> str:
-    return f"spms:login:known:{_digest(username)}:{ratelimit.network_of(ip)}"
+def _known_key(username: str, context: LoginContext) -> str:
+    return f"spms:login:known:{_digest(username)}:{context.network}"
 
 
 def _digest(username: str) -> str:

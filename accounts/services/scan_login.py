@@ -24,8 +24,8 @@ _SHOWN = ("nickname", "headimgurl")
 _NAME_LENGTH = 10
 
 
-def wechat_login(*, code: str, context: LoginContext) -> tuple[User, str]:
-    """Log in the person who scanned; return the user (with its role) and a token. An unknown person becomes a user.
+def wechat_login(*, code: str, context: LoginContext) -> User:
+    """Log in the person who scanned; return the user (with its role). An unknown person becomes a user.
 
     :raises WechatCodeSpent: the code is false or was used before.
     :raises UserDisabled: nothing has changed.
@@ -41,7 +41,8 @@ def wechat_login(*, code: str, context: LoginContext) -> tuple[User, str]:
     except UserDisabled:
         attempt_record(context, outcome=Outcome.DISABLED, username=profile.nickname)
         raise
-    return user, login_complete(user=user, context=context)
+    login_complete(user=user, context=context)
+    return user
 
 
 def profile_keep(*, code: str) -> None:

@@ -15,8 +15,8 @@ _OUTCOMES: dict[type[DomainError], Outcome] = {
 }
 
 
-def sms_login(*, key: str, code: str, context: LoginContext) -> tuple[User, str]:
-    """Log in by the code that was sent for ``key``; return the user (with its role) and a token.
+def sms_login(*, key: str, code: str, context: LoginContext) -> User:
+    """Log in by the code that was sent for ``key``; return the user (with its role).
 
     :raises SmsCodeNotAsked, SmsCodeIncomplete, SmsCodeWrong: see ``sms_code_spend``.
     :raises SmsPhoneUnknown: the number is nobody's login, or root's, who never logs in by message.
@@ -29,7 +29,8 @@ def sms_login(*, key: str, code: str, context: LoginContext) -> tuple[User, str]
     except (SmsCodeWrong, SmsPhoneUnknown, SmsUserDisabled) as refusal:
         attempt_record(context, outcome=_OUTCOMES[type(refusal)], username=phone)
         raise
-    return user, login_complete(user=user, context=context)
+    login_complete(user=user, context=context)
+    return user
 
 
 def _user_of(phone: str) -> User:

@@ -25,8 +25,9 @@ from accounts.errors import (
     UserNotDeleted,
     UserToDeleteUnknown,
 )
-from accounts.models import RevokedToken, User
+from accounts.models import RefreshFamily, RevokedToken, User
 from accounts.services import login_limits
+from accounts.services.attempts import LoginContext
 from accounts.services.phones import (
     TAKEN_CONSTRAINT,
     PhoneProof,
@@ -36,7 +37,6 @@ from accounts.services.phones import (
     phone_replaced_tell,
 )
 from core.audit import audited
-from core.cache.ratelimit import network_of
 from permissions.models import DEFAULT_ROLEID, Role
 
 MAX_PASSWORD = 128
@@ -82,8 +82,7 @@ def user_update(
     old_password: str,
     new_password: str,
     proof: PhoneProof,
-    ip: str,
-    now: datetime,
+    context: LoginContext,
 ) -> None:
     """Change a user: one's own record, or as root any user's. Either everything is changed or nothing.
 
@@ -93,7 +92,7 @@ def user_update(
     :raises RoleNotYours: only root may change ``roleid`` and ``vip_level``.
     :raises UsernameTaken, DemoNameStays, RoleUnknown: this change is refused.
     :raises PhoneTaken, PhoneNeedsPassword, PhoneTriesExceeded, SmsCodeWrong: see ``own_phone_changes``.
-    :raises PasswordNotChanged, DemoPasswordStays, PasswordTooWeak, TooManyFailures: see ``own_password_change``.
+    :raises PasswordNotChanged, DemoPasswordStays, PasswordTooWeak, TooManyFailures: see ``password_change``.
     """
     user = User.objects.select_for_update(of=("self",), no_key=True).select_related("role").get(pk=user_pk)
     old_phone, was_login, phone = user.phone, user.is_phone_bound, changes.pop("phone", user.phone)
@@ -110,9 +109,9 @@ def user_update(
             user,
             phone,
             proof=proof,
-            knows_password=partial(_is_own_password, user, old_password, ip),
-            network=network_of(ip),
-            now=now,
+            knows_password=partial(_is_own_password, user, old_password, context),
+            network=context.network,
+            now=context.now,
         )
     if changes.get("vip_level") == 0:
         changes |= {"vip_expires_at": None, "vip_rest": None}
@@ -123,7 +122,7 @@ def user_update(
             user.save(update_fields=list(changes))
     except IntegrityError as error:
         raise _taken(error) from None
-    phone_replaced_tell(user, phone=old_phone, was_login=was_login, network=network_of(ip))
+    phone_replaced_tell(user, phone=old_phone, was_login=was_login, network=context.network)
     if "headimgurl" in changes:
         avatars.avatar_keep(user_pk=user.pk, url=user.headimgurl)
     if not new_password:
@@ -131,7 +130,7 @@ def user_update(
     if by_root:
         password_set(user=user, new_password=new_password)
     else:
-        own_password_change(username=user.username, old_password=old_password, new_password=new_password, ip=ip)
+        password_change(username=user.username, old_password=old_password, new_password=new_password, context=context)
 
 
 def _role_change(user: User, roleid: str | None) -> dict[str, Any]:
@@ -152,17 +151,17 @@ def _phone_by_root(user: User, phone: str, role: Role) -> dict[str, Any]:
     return {"phone": phone, "is_phone_bound": is_login}
 
 
-def _is_own_password(user: User, password: str, ip: str) -> bool:
+def _is_own_password(user: User, password: str, context: LoginContext) -> bool:
     """Tell whether this is the password of ``user``. Wrong ones count under the limits of logins.
 
     :raises TooManyFailures: too many wrong passwords; somebody with a stolen token must not guess the password here.
     """
     if not password:
         return False
-    login_limits.refuse_if_too_many(username=user.username, ip=ip)
+    login_limits.refuse_if_too_many(username=user.username, context=context)
     is_right = user.check_password(password)
     if not is_right:
-        login_limits.failure_count(username=user.username, ip=ip)
+        login_limits.failure_count(username=user.username, context=context)
     return is_right
 
 
@@ -203,7 +202,7 @@ def password_check(password: str, user: User) -> None:
         raise PasswordTooWeak("密码不符合要求:" + "".join(error.messages)) from None
 
 
-def own_password_change(*, username: str, old_password: str, new_password: str, ip: str) -> None:
+def password_change(*, username: str, old_password: str, new_password: str, context: LoginContext) -> None:
     """Change the password of a user who knows the old one.
 
     :raises PasswordNotChanged: the old password is wrong, or the new one is empty.
@@ -211,7 +210,7 @@ def own_password_change(*, username: str, old_password: str, new_password: str, 
     :raises PasswordTooWeak: the new password breaks a rule.
     :raises TooManyFailures: too many wrong passwords; somebody with a stolen token must not guess the password here.
     """
-    login_limits.refuse_if_too_many(username=username, ip=ip)
+    login_limits.refuse_if_too_many(username=username, context=context)
     with transaction.atomic():
         # Lock the row: if two changes come at once, the second finds that its old password is no longer right.
         user = User.objects.select_for_update(no_key=True).filter(username=username).first()
@@ -219,7 +218,7 @@ def own_password_change(*, username: str, old_password: str, new_password: str, 
         if user and is_right:
             password_set(user=user, new_password=new_password)
     if not is_right:
-        login_limits.failure_count(username=username, ip=ip)
+        login_limits.failure_count(username=username, context=context)
         raise PasswordNotChanged
 
 
@@ -270,5 +269,5 @@ def avatar_set(*, user_pk: int, url: str) -> None:
 
 
 def tokens_purge(*, now: datetime) -> int:
-    """Delete revoked tokens whose lifetime is over, since they are invalid anyway; return how many."""
-    return RevokedToken.objects.filter(expires_at__lt=now).delete()[0]
+    """Delete revoked tokens and refreshed logins whose lifetime is over; return how many."""
+    return sum(model.objects.filter(expires_at__lt=now).delete()[0] for model in (RevokedToken, RefreshFamily))

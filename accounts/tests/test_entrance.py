@@ -11,6 +11,7 @@ from django.utils import timezone
 from accounts.models import LoginAttempt, LoginLog, User
 from accounts.services import login_limits
 from accounts.services.users import password_set, sign_out_everywhere, users_disable
+from core.cache import valkey
 from permissions.forms import offered_rights
 
 pytestmark = pytest.mark.django_db
@@ -53,8 +54,34 @@ class TestGuessing:
 
         refused = attempt(browser)  # the right password
 
-        assert re.fullmatch(r"登录失败次数过多，请 \d+ 秒后再试", told(refused))
+        assert re.fullmatch(r"登录失败次数过多，请 \d+ 秒后再试，或者填写图形验证码", told(refused))
         assert not is_inside(browser)
+
+    def test_a_captcha_takes_the_place_of_waiting(self, browser, wang):
+        for _ in range(login_limits.PAIR_LIMIT + 1):
+            page = attempt(browser, "wrong")
+
+        def solve(page, password, answer=None):
+            [key] = re.findall(r'name="captcha_key" value="(\w+)"', page.content.decode())
+            answer = answer or valkey.client().get(f"spms:captcha:{key}").decode()
+            fields = {"username": "wang", "password": password, "captcha_key": key, "captcha": answer}
+            return browser.post("/admin/login/", fields)
+
+        page = solve(page, PASSWORD, "wrong")
+        assert "图形验证码" in told(page)
+        page = solve(page, "wrong")
+        assert told(page) == NO_ENTRY
+        assert solve(attempt(browser), PASSWORD).status_code == 302
+        assert is_inside(browser)
+
+    def test_a_browser_that_logged_in_before_is_counted_by_itself(self, browser, wang):
+        attempt(browser)
+        browser.post("/admin/logout/")
+        for _ in range(login_limits.PAIR_LIMIT + 1):
+            refused = attempt(Client(REMOTE_ADDR="10.0.0.1"), "wrong")
+
+        assert "次数过多" in told(refused)
+        assert attempt(browser).status_code == 302
 
     def test_counts_together_with_guesses_at_the_api(self, browser, wang, api):
         api.http.defaults["REMOTE_ADDR"] = "10.0.0.1"

@@ -9,8 +9,9 @@ from django.db import connection
 from django.utils import timezone
 
 from accounts.errors import PhoneTaken
-from accounts.models import User
+from accounts.models import LoginMethod, User
 from accounts.services import phones, sms_codes
+from accounts.services.attempts import LoginContext
 from accounts.services.phones import PhoneProof
 from accounts.services.users import user_register, user_update
 from tests.kit import at_once, said
@@ -203,9 +204,10 @@ class TestWithPasswordAndCode:
         monkeypatch.setattr(phones, "phone_prove", lambda *args, **options: have_looked.wait(30))
 
         def bind(user_pk, proof):
-            texts = {"old_password": PASSWORD, "new_password": "", "ip": "10.0.0.1"}
+            context = LoginContext(method=LoginMethod.API, ip="10.0.0.1", now=timezone.now())
+            texts = {"old_password": PASSWORD, "new_password": ""}
             changes = {"phone": NEW}
-            user_update(user_pk=user_pk, by_root=False, changes=changes, proof=proof, now=timezone.now(), **texts)
+            user_update(user_pk=user_pk, by_root=False, changes=changes, proof=proof, context=context, **texts)
 
         with nullcontext() if is_constrained else without_constraint():
             works = [partial(bind, one.user.pk, proof) for one, proof in zip(people, proofs, strict=True)]

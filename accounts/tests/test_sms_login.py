@@ -222,7 +222,7 @@ class TestLogin:
 
         def login() -> User | SmsCodeWrong:
             context = LoginContext(method=LoginMethod.SMS, ip="192.0.2.1", now=now)
-            return sms_login.sms_login(key=key, code=phone[0][1], context=context)[0]
+            return sms_login.sms_login(key=key, code=phone[0][1], context=context)
 
         assert at_once([login] * 8, refusals=(SmsCodeWrong,)).count(li.user) == 1
 

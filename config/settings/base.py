@@ -34,6 +34,7 @@ CSRF_TRUSTED_ORIGINS = env.words("CSRF_TRUSTED_ORIGINS", [])
 
 # --- Contract figures ----------------------------------------------------------------------------
 JWT_LIFETIME = env.duration("JWT_LIFETIME", timedelta(hours=12))
+JWT_REFRESH_LIFETIME = env.duration("JWT_REFRESH_LIFETIME", timedelta(days=7))
 ORDER_TTL = env.duration("ORDER_TTL", timedelta(minutes=2))
 ORDERS_OPEN_MAX = env.number("ORDERS_OPEN_MAX", 10)
 ORDERS_EXPIRED_MAX = env.number("ORDERS_EXPIRED_MAX", 20)

@@ -11,6 +11,7 @@ from permissions import access_report
 
 OPEN = {
     "/users/login",
+    "/users/refresh",
     "/sms/send",
     "/users/getCaptcha",
     "/users/refreshCaptcha",

@@ -1,0 +1,60 @@
+"""What a request tells about who logs in, and the cookies with which a browser is known again."""
+
+from typing import Any
+
+from django.core import signing
+
+from accounts.captcha import NO_ANSWER, CaptchaAnswer
+from accounts.models import LoginMethod
+from accounts.services.attempts import LoginContext
+from core import times
+from core.api.request import client_ip, user_agent
+from core.ids import random_text
+
+DEVICE_COOKIE = "device"
+DEVICE_FOR_S = 180 * 24 * 3600
+MAX_USERS = 5  # of one device, the newest ones
+
+
+def login_context(request: Any, method: LoginMethod, captcha: CaptchaAnswer = NO_ANSWER) -> LoginContext:
+    return LoginContext(
+        method=method,
+        ip=client_ip(request),
+        device=user_agent(request),
+        devices=_devices(request),
+        captcha=captcha,
+        now=times.now(),
+    )
+
+
+def device_remember(request: Any, response: Any, username: str) -> None:
+    """Set the cookie that says, signed, that this device has logged in as ``username``. It logs nobody in."""
+    devices = {name: device for name, device in _cookie(request).items() if name != username}
+    devices[username] = random_text(16)
+    newest = dict(list(devices.items())[-MAX_USERS:])
+    cookie_set(request, response, DEVICE_COOKIE, signing.dumps(newest, salt=DEVICE_COOKIE), max_age_s=DEVICE_FOR_S)
+
+
+def cookie_set(request: Any, response: Any, name: str, value: str, *, max_age_s: int) -> None:
+    """Set a cookie that pages of other sites send too, over HTTPS only (SameSite=None requires it).
+
+    None of our cookies authenticates a call of the API. A captcha's and a message's only names it, for clients that do
+    not send its key back themselves.
+    """
+    is_https = request.is_secure()
+    response.set_cookie(
+        name, value, max_age=max_age_s, httponly=True, secure=is_https, samesite="None" if is_https else "Lax"
+    )
+
+
+def _devices(request: Any) -> dict[str, str]:
+    # A client without cookies is known by the token that it still has.
+    claims = getattr(request.user, "claims", None)
+    return _cookie(request) | ({claims["username"]: claims["jti"]} if claims else {})
+
+
+def _cookie(request: Any) -> dict[str, str]:
+    try:
+        return signing.loads(request.COOKIES.get(DEVICE_COOKIE, ""), salt=DEVICE_COOKIE, max_age=DEVICE_FOR_S)
+    except signing.BadSignature:
+        return {}

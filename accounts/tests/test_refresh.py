@@ -1,0 +1,177 @@
+"""Tokens that are refreshed: what clients read, and when a login and all its tokens end."""
+
+import subprocess
+import threading
+from datetime import timedelta
+
+import pytest
+
+from accounts import tokens
+from accounts.models import RefreshFamily
+from accounts.services.users import sign_out_everywhere, tokens_purge, users_disable
+from accounts.tokens import family_begin, tokens_refresh
+from core import times
+from core.errors import TokenInvalid
+from tests.kit import at_once
+from tests.needs import ROOT
+
+pytestmark = pytest.mark.django_db
+DEAD = {"status": 0, "state": False, "code": "1004", "msg": "校验失败"}
+
+
+@pytest.fixture
+def li(person):
+    return person("li")
+
+
+def log_in(api, **fields):
+    return api.post("/users/login", {"username": "li", "password": "a-password"} | fields).json()
+
+
+def refresh(api, token):
+    return api.post("/users/refresh", {"refresh": token}).json()
+
+
+def is_valid(api, token):
+    return api.get("/verify", headers={"authorization": token}).json()["state"]
+
+
+class TestAnswers:
+    @pytest.mark.parametrize(("fields", "seconds"), [({}, 43200), ({"access_s": 30}, 30), ({"access_s": "600"}, 600)])
+    def test_a_login_that_asks_gets_a_refresh_token_and_each_gives_the_next(self, api, li, fields, seconds):
+        first = log_in(api, refresh=1, **fields)
+        second = refresh(api, first["refresh"])
+
+        assert first["expires_in"] == seconds
+        claims = tokens.token_claims(second["token"])
+        assert claims["exp"] - claims["iat"] == seconds
+        assert {key: value for key, value in second.items() if key not in {"token", "refresh"}} == {
+            "status": 1, "state": True, "msg": "刷新成功", "expires_in": seconds,
+        }  # fmt: skip
+        assert is_valid(api, first["token"]) and is_valid(api, second["token"])
+        assert refresh(api, second["refresh"])["state"] is True
+
+    @pytest.mark.parametrize("fields", [{}, {"refresh": 0}, {"access_s": 30}])
+    def test_a_login_that_does_not_ask_is_as_before(self, api, li, fields):
+        body = log_in(api, **fields)
+
+        assert not body.keys() & {"refresh", "expires_in"}
+        claims = tokens.token_claims(body["token"])
+        assert claims["exp"] - claims["iat"] == 43200
+
+    @pytest.mark.parametrize("seconds", [29, 43201, "x", 10**30, -1])
+    def test_a_lifetime_outside_the_bounds_is_named(self, api, li, seconds):
+        body = log_in(api, refresh=1, access_s=seconds)
+
+        assert (body["state"], body["msg"].startswith("access_s")) == (False, True)
+
+    def test_a_login_by_message_can_be_refreshed_too(self, api, li, monkeypatch):
+        monkeypatch.setattr("accounts.api.views.sms_login", lambda **_: li.user)
+
+        assert refresh(api, api.post("/users/login?type=sms", {"code": "12345", "refresh": 1}).json()["refresh"])[
+            "state"
+        ]
+
+
+class TestEnds:
+    def test_a_token_that_comes_again_ends_all_tokens_of_the_login_and_of_no_other(self, api, li):
+        first, other = log_in(api, refresh=1), log_in(api, refresh=1)
+        second = refresh(api, first["refresh"])
+
+        assert refresh(api, first["refresh"]) == DEAD
+
+        assert refresh(api, second["refresh"]) == DEAD
+        assert not is_valid(api, first["token"]) and not is_valid(api, second["token"])
+        assert refresh(api, other["refresh"])["state"] is True
+
+    def test_signing_out_ends_the_login(self, api, li):
+        first = log_in(api, refresh=1)
+        second = refresh(api, first["refresh"])
+
+        api.get("/users/sigout", headers={"authorization": first["token"]})
+
+        assert refresh(api, second["refresh"]) == DEAD
+        assert not is_valid(api, second["token"])
+        tokens_purge(now=times.now() + timedelta(hours=11))  # the second token would have lived longer than the first
+        assert not is_valid(api, second["token"])
+
+    @pytest.mark.parametrize("end", [users_disable, sign_out_everywhere])
+    def test_what_ends_all_tokens_ends_it(self, api, li, end):
+        first = log_in(api, refresh=1)
+
+        end(user_pks=[li.user.pk])
+
+        assert refresh(api, first["refresh"]) == DEAD
+
+    def test_a_new_password_ends_it(self, api, li):
+        first = log_in(api, refresh=1)
+
+        li.post("/users/updatePassword", {"username": "li", "oldPassword": "a-password", "newPassword": "another-one"})
+
+        assert refresh(api, first["refresh"]) == DEAD
+
+    def test_a_deleted_user_ends_it(self, api, li, root):
+        first = log_in(api, refresh=1)
+
+        root.get("/users/deleteUser", username="li")
+
+        assert refresh(api, first["refresh"]) == DEAD
+
+    def test_it_ends_by_itself(self, api, li, settings):
+        settings.JWT_REFRESH_LIFETIME = timedelta(seconds=-1)
+
+        assert refresh(api, log_in(api, refresh=1)["refresh"]) == DEAD
+        tokens_purge(now=times.now())
+        assert not RefreshFamily.objects.exists()
+
+    @pytest.mark.parametrize("sent", ["x", ["x"], {"x": 1}, "é" * 9, "a.b.c"])
+    def test_nonsense_is_refused(self, api, sent):
+        assert refresh(api, sent) == DEAD
+
+    def test_neither_token_takes_the_place_of_the_other(self, api, li):
+        first = log_in(api, refresh=1)
+
+        assert refresh(api, first["token"]) == DEAD
+        assert not is_valid(api, first["refresh"])
+        assert refresh(api, first["refresh"])["state"] is True
+
+
+@pytest.mark.node
+@pytest.mark.django_db(transaction=True)
+def test_the_documented_interceptor_refreshes_once_for_forty_calls(live_server, li):
+    command = ["node", str(ROOT / "tests/clients/refresh.js"), live_server.url, "li", "a-password"]
+
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.django_db(transaction=True)
+class TestAtTheSameInstant:
+    @pytest.fixture
+    def token(self, li):
+        return family_begin(user=li.user, access_s=None).refresh
+
+    def how_many(self, token):
+        works = [lambda: tokens_refresh(token, now=times.now())] * 4
+        return sum(not isinstance(found, TokenInvalid) for found in at_once(works, refusals=(TokenInvalid,)))
+
+    def test_one_token_gives_one_next_and_the_others_end_the_login(self, token):
+        assert self.how_many(token) == 1
+        assert not RefreshFamily.objects.exists()
+
+    def test_without_the_comparison_it_would_give_four(self, token, monkeypatch):
+        """The twin: a look before, and a write that does not compare."""
+        have_looked = threading.Barrier(4)
+
+        def look_then_write(self, **wanted):
+            rows = self.all()
+            found = rows._chain().complex_filter(wanted)
+            if "current" in wanted and found.exists():
+                have_looked.wait(30)
+                return rows.complex_filter({"jti": wanted["jti"]})
+            return found
+
+        monkeypatch.setattr(type(RefreshFamily.objects), "filter", look_then_write)
+
+        assert self.how_many(token) == 4
