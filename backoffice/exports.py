@@ -14,7 +14,7 @@ from core import times
 from core.admin.base import OfficeAdmin, ReadOnlyRows
 from core.admin.exports import (
     KEEP_FOR,
-    ExportMixin,
+    ExportableAdmin,
     download,
     export_is_stalled,
     export_restart,
@@ -54,7 +54,7 @@ class ExportAdmin(ReadOnlyRows, OfficeAdmin):
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         pages = admin.site._registry.values()
-        return any(isinstance(page, ExportMixin) and page.may_export(request) for page in pages)
+        return any(isinstance(page, ExportableAdmin) and page.may_export(request) for page in pages)
 
     def get_urls(self) -> list[Any]:
         view = self.admin_site.admin_view

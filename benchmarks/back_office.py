@@ -280,7 +280,7 @@ def pages_of_list(browser: Any, page: Any) -> Iterator[Page]:
     from django.contrib.admin.templatetags.admin_list import result_headers
     from django.urls import reverse
 
-    from core.admin.exports import ExportMixin
+    from core.admin.exports import ExportableAdmin
 
     model = f"{page.opts.app_label}_{page.opts.model_name}"
     title, base = str(page.opts.verbose_name), reverse(f"admin:{model}_changelist")
@@ -307,7 +307,7 @@ def pages_of_list(browser: Any, page: Any) -> Iterator[Page]:
         yield Page(title, reverse(f"admin:{model}_history", args=[row.pk]))
         yield Page(title, reverse(f"admin:{model}_delete", args=[row.pk]))
     yield Page(title, reverse(f"admin:{model}_add"))
-    if isinstance(page, ExportMixin):
+    if isinstance(page, ExportableAdmin):
         since = {"student": "since", "order": "created_at_from"}.get(page.opts.model_name, "created_at__gte")
         queries = ["", *(f"?{since}={_day(ago)}" for ago in (0, 1, 2, 3, 5, 10, 20, 40))]
         yield from (Page("导出的第一个回应", f"{base}export/{query}") for query in queries)

@@ -1,9 +1,8 @@
 """The preview of a role: what its users may call and see.
 
-The code that decides for real users decides here too, for a stand-in, so that the preview cannot differ from the truth.
+The code that decides for real users decides here too, for a made-up user, so the preview cannot differ from the truth.
 """
 
-import copy
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +11,7 @@ from django.contrib.auth.models import Permission
 from django.http import HttpRequest
 from django.urls import resolve
 
+from core.admin.query import ListQuery
 from core.api.access import Access
 from core.api.routing import endpoints
 from permissions.access_report import may_call
@@ -21,7 +21,7 @@ from permissions.row_choices import calls_open_to_rows, row_allows, row_notes
 
 
 @dataclass(frozen=True)
-class StandInUser:
+class PreviewUser:
     """A member of staff with the role, for the checks of the back office that take a user; has no row."""
 
     rights: Rights
@@ -68,14 +68,13 @@ def preview_of(role: Role, permissions: Iterable[Permission], request: HttpReque
         "everybodys": [(access.value, calls) for access, calls in everybodys.items() if calls],
         "idle": [note for note in row_notes(role.rows) if note.is_idle],
         "buttons": [(label, value in rights.buttons) for value, label in ClientButton.choices],
-        "sections": _sections(StandInUser(rights, names), request, site),
+        "sections": _sections(PreviewUser(rights, names), request, site),
     }
 
 
-def _sections(user: StandInUser, request: HttpRequest, site: Any) -> list[tuple[str, list[tuple[str, list[str]]]]]:
+def _sections(user: PreviewUser, request: HttpRequest, site: Any) -> list[tuple[str, list[tuple[str, list[str]]]]]:
     """Return the sidebar's groups as ``user`` sees them; each entry comes with the verbs allowed on its page."""
-    request_of_user: Any = copy.copy(request)
-    request_of_user.user = user
+    request_of_user: Any = ListQuery(user, path=request.path)
     groups = []
     for group in site.get_sidebar_list(request_of_user):
         if group["title"]:

@@ -22,9 +22,10 @@ from core import times
 from core.admin.base import OfficeAdmin
 from core.admin.buttons import Button, ButtonsAdmin, Press
 from core.admin.deletion import MARK, NAMES_SHOWN, ask
-from core.admin.exports import ExportMixin, finds_every
+from core.admin.exports import ExportableAdmin
 from core.admin.paginator import KnownCount
 from core.admin.password import require_password
+from core.admin.query import is_complete
 from core.admin.tables import table
 from core.times import dash
 from permissions.scope import EVERYTHING, Scope, scope_of
@@ -201,7 +202,7 @@ class ClassNameForm(forms.Form):
 
 
 @admin.register(Student)
-class StudentAdmin(ExportMixin, PictureAdminMixin, OfficeAdmin):
+class StudentAdmin(ExportableAdmin, PictureAdminMixin, OfficeAdmin):
     form = StudentForm
     export_columns = EXPORT_COLUMNS
     filter_titles: ClassVar = {one.name: one.label for one in FILTERS}
@@ -248,7 +249,7 @@ class StudentAdmin(ExportMixin, PictureAdminMixin, OfficeAdmin):
         text = search_term.strip()
         if not text:
             return queryset, False
-        if finds_every(request):
+        if is_complete(request):
             return queryset.filter(search_q(text)), False
         filters = filters_read(request.GET)
         if filters.keys() - {"class"}:
@@ -264,7 +265,7 @@ class StudentAdmin(ExportMixin, PictureAdminMixin, OfficeAdmin):
             found = list(others[: MOST_FOUND + 1])
             pks, total = [*pks, *found], max(total, len(found))
         # An action of the list asks twice, an export has no page.
-        if total > MOST_FOUND and request.method == "GET" and finds_every(request) is None:
+        if total > MOST_FOUND and request.method == "GET" and is_complete(request) is None:
             messages.info(request, f"找到的学员超过 {MOST_FOUND} 名，显示最新的 {MOST_FOUND} 名，请再加筛选条件")
         return queryset.filter(pk__in=sorted(pks, reverse=True)[:MOST_FOUND]), False
 

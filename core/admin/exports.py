@@ -22,8 +22,10 @@ from django.urls import path, reverse
 from django.utils.http import content_disposition_header
 
 from core import times
+from core.admin.base import OfficeAdmin
 from core.admin.paginator import AtLeast
 from core.admin.password import require_password
+from core.admin.query import ListQuery
 from core.audit import StaffAction, action_record
 from core.cache.progress import SILENCE, progress_end, progress_read, progress_write, with_progress
 from core.db.after_commit import task_send
@@ -54,11 +56,11 @@ class ExportColumn(NamedTuple):
     value: Callable[[Any], Any]
 
 
-class ExportMixin:
+class ExportableAdmin(OfficeAdmin):
     """A page whose list can be exported by users with the right ``export_`` of its model."""
 
     export_columns: ClassVar[tuple[ExportColumn, ...]] = ()
-    # A search in the list shows that many rows at most, more than ``AT_ONCE``; the export has all (``finds_every``).
+    # A search in the list shows that many rows at most, more than ``AT_ONCE``. An export has all of them.
     most_found: ClassVar[int | None] = None
     # What the list calls the filters that are neither fields nor ``SimpleListFilter``s, by their names in the address.
     filter_titles: ClassVar[dict[str, str]] = {}
@@ -69,39 +71,31 @@ class ExportMixin:
 
     def export_name(self, request: HttpRequest) -> str:
         """Return the beginning of the file's name."""
-        page: Any = self
-        return str(page.opts.verbose_name)
+        return str(self.opts.verbose_name)
 
     def may_export(self, request: HttpRequest) -> bool:
-        page: Any = self
-        right = f"{page.opts.app_label}.export_{page.opts.model_name}"
-        return request.user.is_active and page.has_view_permission(request) and request.user.has_perm(right)
+        right = f"{self.opts.app_label}.export_{self.opts.model_name}"
+        return request.user.is_active and self.has_view_permission(request) and request.user.has_perm(right)
 
     def get_urls(self) -> list[Any]:
-        page: Any = self
-        name = f"{page.opts.app_label}_{page.opts.model_name}_export"
-        return [
-            path("export/", page.admin_site.admin_view(self.export_page), name=name),
-            *super().get_urls(),  # type: ignore[misc]
-        ]
+        name = f"{self.opts.app_label}_{self.opts.model_name}_export"
+        return [path("export/", self.admin_site.admin_view(self.export_page), name=name), *super().get_urls()]
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        page: Any = self
         facts = {"may_export": self.may_export(request), "export_query": query_kept(request.GET.urlencode())}
-        facts["export_page"] = reverse(f"admin:{page.opts.app_label}_{page.opts.model_name}_export")
-        return super().changelist_view(request, facts | (extra_context or {}))  # type: ignore[misc]
+        facts["export_page"] = reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_export")
+        return super().changelist_view(request, facts | (extra_context or {}))
 
     def export_page(self, request: HttpRequest) -> HttpResponse:
-        page: Any = self
         if not self.may_export(request):
             raise PermissionDenied
         require_password(request, is_download=True)
         kind = "csv" if request.GET.get("format") == "csv" else "xlsx"
         query = query_kept(request.GET.urlencode())
-        back = HttpResponseRedirect(_list_address(page))
+        back = HttpResponseRedirect(_list_address(self))
         try:
-            shown = _list_shown(page, request.user, query)
-            rows = page.export_rows(shown.queryset)
+            shown = list_shown(self, request.user, query)
+            rows = self.export_rows(shown.queryset)
             count = rows.order_by()[: MAX_ROWS + 1].count()
         except (IncorrectLookupParameters, SuspiciousOperation):
             messages.error(request, "筛选条件不对，没有导出")
@@ -115,9 +109,9 @@ class ExportMixin:
         size = AtLeast(count) if count == self.most_found else count
         action_record(request.user, StaffAction.EXPORT, {"文件": name, "行数": str(size), "筛选": filters})
         if count <= AT_ONCE:
-            return download(name, file_of(page, rows, kind))
+            return download(name, file_of(self, rows, kind))
         export = export_start(
-            model=page.opts.label_lower, query=query, file_name=name, user_pk=request.user.pk, now=now
+            model=self.opts.label_lower, query=query, file_name=name, user_pk=request.user.pk, now=now
         )
         return HttpResponseRedirect(reverse("admin:core_export_change", args=[export.pk]))
 
@@ -128,25 +122,25 @@ def query_kept(query: str) -> str:
     return urlencode([(name, value) for name, value in pairs if name not in _PLACE and name[:1] != "_"])
 
 
-def rows_shown(page: Any, user: Any, query: str, *, every: bool = False) -> QuerySet[Any]:
+def rows_shown(page: ExportableAdmin, user: Any, query: str, *, every: bool = False) -> QuerySet[Any]:
     """Return all rows that a page's list shows ``user`` for a query string, in the order of the list.
 
     :param every: with those that a search finds beyond ``most_found``; that may take seconds.
     :raises IncorrectLookupParameters, SuspiciousOperation: the list does not understand the query.
     """
-    rows: QuerySet[Any] = page.export_rows(_list_shown(page, user, query, every=every).queryset)
+    rows: QuerySet[Any] = page.export_rows(list_shown(page, user, query, every=every).queryset)
     return rows
 
 
-def _list_shown(page: Any, user: Any, query: str, *, every: bool = False) -> Any:
-    """Return Django's ``ChangeList`` for :func:`rows_shown`."""
+def list_shown(page: OfficeAdmin, user: Any, query: str, *, every: bool = False) -> Any:
+    """Return Django's ``ChangeList`` of a page for a query string.
+
+    :raises IncorrectLookupParameters, SuspiciousOperation: the list does not understand the query.
+    """
     if "%00" in query:  # Django would show the list without the filter, and say so
         raise IncorrectLookupParameters
-    request: Any = HttpRequest()
-    request.method, request.user, request.GET = "GET", user, QueryDict(query)
-    request.finds_every = every
-    request.path = request.path_info = _list_address(page)
-    return page.get_changelist_instance(request)
+    asked: Any = ListQuery(user, QueryDict(query), _list_address(page), is_complete=every)
+    return page.get_changelist_instance(asked)
 
 
 def _in_words(shown: Any, name: str, value: str) -> str:
@@ -176,16 +170,11 @@ def _names_of(shown: Any, name: str) -> tuple[str, dict[str, str]]:
     return f"{field.verbose_name}{_LOOKUPS[parts[2]]}", {str(key): str(label) for key, label in field.flatchoices}
 
 
-def finds_every(request: HttpRequest) -> bool | None:
-    """Return ``every`` of :func:`rows_shown`, for a page's search; None if a person looks at the list itself."""
-    return getattr(request, "finds_every", None)
-
-
-def _list_address(page: Any) -> str:
+def _list_address(page: OfficeAdmin) -> str:
     return reverse(f"admin:{page.opts.app_label}_{page.opts.model_name}_changelist")
 
 
-def file_of(page: Any, rows: Any, kind: str) -> bytes:
+def file_of(page: ExportableAdmin, rows: Any, kind: str) -> bytes:
     columns = page.export_columns
     values = ([column.value(row) for column in columns] for row in rows)
     heads, widths = [column.label for column in columns], [column.width for column in columns]
@@ -241,8 +230,7 @@ def export_make(*, export_pk: int) -> None:
 
 def _write(export: Export, work: str) -> None:
     page: Any = admin.site._registry[apps.get_model(export.model)]
-    asked: Any = HttpRequest()
-    asked.user = export.created_by
+    asked: Any = ListQuery(export.created_by)
     if not page.may_export(asked):  # the right was taken away meanwhile
         export.state, export.message = Export.State.FAILED, "没有导出的权限"
     else:

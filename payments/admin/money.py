@@ -12,7 +12,7 @@ from unfold.decorators import display
 
 from core import times
 from core.admin.buttons import Button, Look, Press
-from core.admin.exports import ExportColumn, ExportMixin
+from core.admin.exports import ExportableAdmin, ExportColumn
 from core.admin.links import page_link
 from core.admin.tables import table
 from core.money import fen_to_yuan
@@ -47,7 +47,7 @@ def _give_back(press: Press) -> str:
 
 
 @admin.register(Payment)
-class PaymentAdmin(ExportMixin, MoneyAdmin):
+class PaymentAdmin(ExportableAdmin, MoneyAdmin):
     rights: ClassVar = {"view": "查看", "change": "查询微信", "export": "导出"}
     list_before_template = "payments/list_bar.html"
     export_columns = (

@@ -10,7 +10,7 @@ from django.utils.safestring import SafeString
 from unfold.decorators import display
 
 from core.admin.buttons import Button, ButtonForm, Look, Press
-from core.admin.exports import ExportColumn, ExportMixin
+from core.admin.exports import ExportableAdmin, ExportColumn
 from core.money import fen_text, fen_to_yuan
 from core.times import dash
 from payments.admin.shared import STATE_COLOURS, MoneyAdmin, log_list, order_link, yuan
@@ -97,7 +97,7 @@ _BACK = (RefundStatus.SUCCESS, RefundStatus.OFFLINE)
 
 
 @admin.register(Refund)
-class RefundAdmin(ExportMixin, MoneyAdmin):
+class RefundAdmin(ExportableAdmin, MoneyAdmin):
     rights: ClassVar = {"view": "查看", "change": "处理退款", "export": "导出"}
     list_before_template = "payments/list_bar.html"
     export_columns = (

@@ -18,7 +18,8 @@ from unfold.decorators import action, display
 
 from core import times
 from core.admin.buttons import Button, ButtonForm, ButtonsAdmin, bulk_action
-from core.admin.exports import ExportMixin, finds_every
+from core.admin.exports import ExportableAdmin
+from core.admin.query import is_complete
 from core.times import SHANGHAI
 from shop.admin.attention import ASKED, FlagFilter, attach_differences, head_of
 from shop.admin.export_columns import ORDER_COLUMNS
@@ -81,7 +82,7 @@ class DayRangeFilter(RangeDateFilter):
 
 
 @admin.register(Order)
-class OrderAdmin(WorkListColumns, ExportMixin, ButtonsAdmin):
+class OrderAdmin(WorkListColumns, ExportableAdmin, ButtonsAdmin):
     export_columns = ORDER_COLUMNS
     buttons = BUTTONS
     rights: ClassVar = {
@@ -189,10 +190,10 @@ class OrderAdmin(WorkListColumns, ExportMixin, ButtonsAdmin):
     ) -> tuple[QuerySet[Any], bool]:
         if not search_term.strip():
             return queryset, False
-        if finds_every(request):
+        if is_complete(request):
             return order_search(queryset, search_term), False
         pks = orders_found(queryset, search_term, most=MAX_FOUND + 1)
-        if len(pks) > MAX_FOUND and request.method == "GET" and finds_every(request) is None:
+        if len(pks) > MAX_FOUND and request.method == "GET" and is_complete(request) is None:
             messages.info(request, f"找到的订单超过 {MAX_FOUND} 个，显示最新的 {MAX_FOUND} 个，请再加筛选条件")
         return queryset.filter(pk__in=pks[:MAX_FOUND]), False
 

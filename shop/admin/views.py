@@ -1,16 +1,15 @@
 """Above the list of orders: the work lists with their numbers, and the filters that a member of staff has kept."""
 
-from copy import copy
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
 from django.contrib import messages
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.core.exceptions import PermissionDenied, SuspiciousOperation
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
-from core.admin.exports import query_kept
+from core.admin.exports import list_shown, query_kept
 from core.admin.paginator import AtLeast
 from core.errors import DomainError
 from shop.admin.work_lists import WORK_LISTS
@@ -78,10 +77,8 @@ def _query_of(model_admin: Any, request: HttpRequest, text: str) -> str:
     query = _kept(text)
     if "%00" in query or len(query) > VIEW_QUERY_LENGTH:
         raise ViewRefused("这不是订单列表的筛选条件，或者太长")
-    asked: Any = copy(request)
     try:
-        asked.method, asked.GET = "GET", QueryDict(query)
-        model_admin.get_changelist_instance(asked)
+        list_shown(model_admin, request.user, query)
     except (IncorrectLookupParameters, SuspiciousOperation):
         raise ViewRefused("这不是订单列表的筛选条件") from None
     return query
