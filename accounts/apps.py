@@ -19,7 +19,7 @@ class AccountsConfig(AppConfig):
         from core.ops.doctor import register_check
 
         register_check(text_messages)
-        restored.register_follower(restored.Follower("accounts", users_follow, users_remember))
+        restored.register_restore_hook(restored.RestoreHook("accounts", users_follow, users_remember))
 
 
 def _begin_session(request: Any, **_: Any) -> None:

@@ -22,7 +22,7 @@ from backoffice import exports  # noqa: F401  (registers its page)
 from backoffice.audit import KINDS, STAFF_ACTIONS, WATCHED, changes_of
 from backoffice.periods import NAMES, period_of
 from core import times
-from core.admin.base import LONGEST_SEARCH, OfficeAdmin, ReadOnlyRows
+from core.admin.base import MAX_SEARCH, OfficeAdmin, ReadOnlyRows
 from core.audit import DEVICE, StaffAction
 from core.browsers import browser_name
 from core.times import dash, local
@@ -137,7 +137,7 @@ class ChangeAdmin(ReadOnlyRows, OfficeAdmin):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
-        if text := search_term.strip()[:LONGEST_SEARCH]:
+        if text := search_term.strip()[:MAX_SEARCH]:
             # Each condition has an index. A join with the actor would make PostgreSQL read all entries.
             named = Q(beginning__startswith=text[:BEGINNING])
             same = Q(object_pk=text) | Q(cid=text) | Q(actor__in=pks_of(text))

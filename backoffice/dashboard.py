@@ -26,7 +26,7 @@ from payments.figures import refund_sums
 from payments.selectors import differences_open, events_to_do, orders_untold, refunds_waiting
 from permissions.scope import Scope, scope_of
 from shop.revenue import DAYS, Day, order_days, order_sums, products_best
-from shop.selectors import MOST_SCARCE, SCARCE, orders_to_do, products_scarce
+from shop.selectors import MAX_SCARCE, SCARCE, orders_to_do, products_scarce
 from shop.states import EARNING, State
 from sockets.sessions import sessions_open
 from students.selectors import classes_counted, students_total
@@ -231,7 +231,7 @@ def _notices(now: datetime, period: Period, _scope: Scope) -> Iterator[Tile | Pa
 def _products(now: datetime, period: Period, scope: Scope) -> Iterator[Tile | Panel]:
     scarce = products_scarce(scope)
     link = list_url("shop.product", removed="no", stock__lte=SCARCE)
-    many = f"{MOST_SCARCE}+" if len(scarce) == MOST_SCARCE else len(scarce)
+    many = f"{MAX_SCARCE}+" if len(scarce) == MAX_SCARCE else len(scarce)
     yield Tile("库存不足的商品", many, link, "warning" if scarce else "", hint=f"不多于 {SCARCE} 件")
     lengths = shares([product.stock for product in scarce[:SCARCE_SHOWN]] + [SCARCE])
     yield Panel(

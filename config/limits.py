@@ -9,7 +9,7 @@ from accounts.captcha import LIFETIME_S as CAPTCHA_LIFETIME_S
 from accounts.services import login_limits, phones, sms_codes
 from core.api.bodies import BODY_LIMIT, FILE_LIMIT, KIB, MAX_VALUES, MIB
 from core.times import span
-from payments.services.start import SHORTEST_LIFE
+from payments.services.start import MIN_LIFE
 from shop.api.pay import QUERIES_A_MINUTE
 from shop.services.buyer_limits import PAUSE
 from shop.services.order_create import MAX_LINES
@@ -21,7 +21,7 @@ from weather.services.query import QUERY_WINDOW_S
 
 def limits() -> list[tuple[str, str]]:
     """Return pairs: what is limited, and how much is allowed."""
-    latest = settings.ORDER_TTL + SHORTEST_LIFE
+    latest = settings.ORDER_TTL + MIN_LIFE
     number, address = (
         {name: limit for name, limit, _ in limits} for limits in (sms_codes.PER_NUMBER, sms_codes.PER_ADDRESS)
     )

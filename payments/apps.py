@@ -12,6 +12,6 @@ class PaymentsConfig(AppConfig):
         from payments.services.after_restore import payments_after_restore
 
         doctor.warn_without_refunds()
-        restored.register_follower(restored.Follower("payments", payments_after_restore))
+        restored.register_restore_hook(restored.RestoreHook("payments", payments_after_restore))
         for check in doctor.CHECKS:
             register_check(check)

@@ -1,4 +1,4 @@
-"""Questions to the database."""
+"""ProviderQueryBudget to the database."""
 
 from collections import Counter
 from collections.abc import Iterable

@@ -20,4 +20,4 @@ class ShopConfig(AppConfig):
                 is_ours=payment_listener.is_ours,
             )
         )
-        restored.register_follower(restored.Follower("shop", orders_after_restore))
+        restored.register_restore_hook(restored.RestoreHook("shop", orders_after_restore))

@@ -15,8 +15,8 @@ from shop.models import CartItem, Category, Order, OrderLine, OrderView, PartRef
 from shop.states import TO_DO, State
 
 SCARCE = 10  # a product with this stock or less is shown as running out
-MOST_SCARCE = 200
-LONGEST_SEARCH = 128  # characters of a search that count
+MAX_SCARCE = 200
+MAX_SEARCH = 128  # characters of a search that count
 TAIL_LENGTH = 4  # with fewer of its last characters an order's number finds too many orders
 
 
@@ -104,7 +104,7 @@ def orders_named(text: str, *, most: int) -> list[Order]:
 
 
 def _conditions(text: str) -> list[Q]:
-    text = text.strip()[:LONGEST_SEARCH]
+    text = text.strip()[:MAX_SEARCH]
     number = re.sub(r"[\s-]", "", text) or text  # people write phones with spaces
     conditions = [Q(order_id__startswith=number), Q(username__startswith=text), _begins("recipient", text)]
     conditions += [_begins("express_no", number.upper())]
@@ -174,10 +174,10 @@ def orders_to_do() -> dict[str, int]:
 
 
 def products_scarce(scope: Scope = EVERYTHING) -> list[Product]:
-    """Return up to ``MOST_SCARCE`` products on sale with the fewest pieces."""
+    """Return up to ``MAX_SCARCE`` products on sale with the fewest pieces."""
     # There is no index on the stock: every sale would have to write it.
     scarce = Product.objects.filter(scope.visible(), removed_at=None, stock__lte=SCARCE)
-    return list(scarce.only("pk", "name", "stock").order_by("stock", "pk")[:MOST_SCARCE])
+    return list(scarce.only("pk", "name", "stock").order_by("stock", "pk")[:MAX_SCARCE])
 
 
 def products_found(text: str, *, scope: Scope = EVERYTHING) -> QuerySet[Product]:

@@ -14,7 +14,7 @@ from unfold.admin import ModelAdmin
 from core.admin.conflicts import MergingAdmin
 from core.admin.paginator import BoundedPaginator
 
-LONGEST_SEARCH = 100  # characters; Django adds a condition for each word, and 12,000 words took 5.6 s
+MAX_SEARCH = 100  # characters; Django adds a condition for each word, and 12,000 words took 5.6 s
 
 
 class OfficeAdmin(MergingAdmin, ModelAdmin):
@@ -70,7 +70,7 @@ class OfficeAdmin(MergingAdmin, ModelAdmin):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
-        return super().get_search_results(request, queryset, search_term[:LONGEST_SEARCH])
+        return super().get_search_results(request, queryset, search_term[:MAX_SEARCH])
 
 
 class FixedRows:

@@ -40,8 +40,8 @@ MAX_ROWS = 200_000
 PORTION = 2_000  # rows that are read from the database together
 KEEP_FOR = timedelta(days=7)  # files hold personal data
 TOO_MANY = "一次最多导出 {} 行，请先筛选"
-MOST_STATEMENT = timedelta(minutes=5)
-LONGEST_FILTERS = 200  # characters that the list of changes keeps of them
+MAX_STATEMENT = timedelta(minutes=5)
+MAX_FILTERS = 200  # characters that the list of changes keeps of them
 _PLACE = ("p", "all", "e", "format")  # where in the list somebody is, not what the list shows
 # How an address says what it does with a field, and what staff read after the field's name.
 _LOOKUPS = {"": "", "__exact": "", "__in": "", "_from": "从", "__gte": "从", "_to": "到", "__lte": "到", "__lt": "早于"}
@@ -105,7 +105,7 @@ class ExportableAdmin(OfficeAdmin):
             return back
         now = times.local(times.now())
         name = f"{self.export_name(request)}-{now:%Y%m%d-%H%M}.{kind}".replace("/", "_")
-        filters = "；".join(_in_words(shown, *pair) for pair in parse_qsl(query))[:LONGEST_FILTERS]
+        filters = "；".join(_in_words(shown, *pair) for pair in parse_qsl(query))[:MAX_FILTERS]
         size = AtLeast(count) if count == self.most_found else count
         action_record(request.user, StaffAction.EXPORT, {"文件": name, "行数": str(size), "筛选": filters})
         if count <= AT_ONCE:
@@ -212,7 +212,7 @@ def export_make(*, export_pk: int) -> None:
     work = progress_name(export_pk)
     try:
         with transaction.atomic():
-            limits_raise(MOST_STATEMENT)
+            limits_raise(MAX_STATEMENT)
             waiting = Export.objects.select_for_update(skip_locked=True, no_key=True, of=("self",))
             export = waiting.filter(pk=export_pk, state=Export.State.WORKING).first()
             if export is None:

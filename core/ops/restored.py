@@ -1,7 +1,7 @@
 """Put things right after a restore: the rows are those of an earlier time, but WeChat and the clients went on.
 
-An app registers a :class:`Follower`. Its ``remember`` reads what must not be forgotten before the database is replaced;
-its ``follow`` acts afterwards. What was remembered is kept in a file, so that it survives an interruption. While the
+An app registers a :class:`RestoreHook`: ``remember`` reads what must not be forgotten before the database is replaced,
+``follow`` acts afterwards. What was remembered is kept in a file, so that it survives an interruption. While the
 file exists the restore has not ended, and no process of the system starts.
 """
 
@@ -24,12 +24,13 @@ Memory = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Follower:
+class RestoreHook:
     """What one app does about a restore.
 
-    :param remember: returns what must not be forgotten of the replaced database, as JSON values.
-    :param follow: puts things right, and returns a sentence for the engineer about each step. Gets the result of
-        ``remember``, or None if the replaced database could not be read. May run twice.
+    :param remember: called before the database is replaced; returns what must not be forgotten of it, as JSON values.
+    :param follow: called once the backup is in place and before anything else starts. Puts things right, and returns
+        a sentence for the engineer about each step, which ``restore`` prints. Gets the result of ``remember``, or None
+        if the replaced database could not be read. May run twice.
     """
 
     name: str
@@ -37,18 +38,18 @@ class Follower:
     remember: Callable[[], Any] = lambda: None
 
 
-_followers: list[Follower] = []
+_hooks: list[RestoreHook] = []
 
 
-def register_follower(follower: Follower) -> None:
-    _followers.append(follower)
+def register_restore_hook(hook: RestoreHook) -> None:
+    _hooks.append(hook)
 
 
 def begin(source: Path) -> Memory:
     """Note that a restore begins, and return what the apps remember of the database it replaces."""
     if (known := _unfinished()) is not None:
         return known["memory"]  # a second attempt: the replaced database may be gone already
-    memory = {follower.name: _remembered(follower) for follower in _followers}
+    memory = {hook.name: _remembered(hook) for hook in _hooks}
     _marker().parent.mkdir(parents=True, exist_ok=True)
     text = json.dumps({"source": str(source), "memory": memory}, ensure_ascii=False)
     with os.fdopen(os.open(_marker(), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
@@ -64,8 +65,8 @@ def give_up() -> None:
 def finish(memory: Memory, *, written_at: datetime, now: datetime) -> Iterable[str]:
     """Let every app put things right, and yield what each has done. Afterwards the system may start again."""
     restoration = Restoration.objects.create(written_at=written_at, restored_at=now)
-    for follower in _followers:
-        yield from follower.follow(restoration, memory.get(follower.name))
+    for hook in _hooks:
+        yield from hook.follow(restoration, memory.get(hook.name))
     _marker().unlink(missing_ok=True)
 
 
@@ -79,11 +80,11 @@ def latest() -> Restoration | None:
     return Restoration.objects.first()
 
 
-def _remembered(follower: Follower) -> Any:
+def _remembered(hook: RestoreHook) -> Any:
     try:
-        return follower.remember()
+        return hook.remember()
     except DatabaseError:  # empty or damaged: that is often the reason for a restore
-        log.warning("the replaced database could not be read", app=follower.name)
+        log.warning("the replaced database could not be read", app=hook.name)
         return None
 
 

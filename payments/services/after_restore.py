@@ -13,7 +13,7 @@ from payments.models import Payment, PaymentStatus, Refund
 from payments.services.bills import bill_days_missing, bill_made_at
 from payments.services.common import log_step
 from payments.services.refund import UNDER_WAY
-from payments.services.start import SHORTEST_LIFE
+from payments.services.start import MIN_LIFE
 
 
 def payment_assume_started(*, out_trade_no: str, amount_fen: int, deadline: datetime, now: datetime) -> bool:
@@ -35,7 +35,7 @@ def payment_assume_started(*, out_trade_no: str, amount_fen: int, deadline: date
             "amount_fen": amount_fen,
             "notify_url": settings.PUBLIC_BASE_URL + "/pay/payResult",
             "time_start": now,
-            "time_expire": max(deadline, now + SHORTEST_LIFE),
+            "time_expire": max(deadline, now + MIN_LIFE),
             "next_check_at": now,
             "created_at": now,
         },

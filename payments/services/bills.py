@@ -24,7 +24,7 @@ from payments.listener import listener
 from payments.models import BillRun, Difference, DifferenceKind, Payment, PaymentStatus, Refund, RefundStatus
 from payments.services.differences import (
     Ending,
-    Questions,
+    ProviderQueryBudget,
     difference_end_gone,
     difference_of,
     is_worth_asking,
@@ -37,11 +37,11 @@ log = structlog.get_logger("payments")
 MADE_BY = time(10)  # Shanghai time of the next day: WeChat Pay promises the bill by then
 KEPT = timedelta(days=89)  # the provider keeps bills for three months
 LOOK_BACK = timedelta(days=30)
-MOST_ASKED = (
+MAX_ASKED = (
     200  # questions of one run; a row that was not asked about becomes a difference, and staff ask with a button
 )
-MOST_ASKING_S = 120
-MOST_RUN_S = 240  # for all missing days together; a task is killed after 600 s
+MAX_ASKING_S = 120
+MAX_RUN_S = 240  # for all missing days together; a task is killed after 600 s
 _LEASE, LEASE_SPAN = "payments.bills", timedelta(minutes=10)  # a task is killed after that time
 PORTION = 1000  # rows that are looked up at once
 _ON_THE_BILL = (RefundStatus.PROCESSING, RefundStatus.SUCCESS, RefundStatus.ABNORMAL, RefundStatus.OWED)
@@ -76,7 +76,7 @@ def bills_reconcile_missing(*, now: datetime) -> int:
 
     Stop after 4 minutes, and for a merchant at the first failure; the task of the next hour continues.
     """
-    ends_at, made = clock.monotonic() + MOST_RUN_S, 0
+    ends_at, made = clock.monotonic() + MAX_RUN_S, 0
     with lease(_LEASE, span=LEASE_SPAN) as is_ours:
         for who in merchants() if is_ours else []:
             for day in bill_days_missing(who.mch_id, now=now) if who.has_v3 else []:
@@ -172,7 +172,7 @@ def _keep_failure(who: Merchant, day: date, now: datetime, state: str, said: str
 
 def _compare(who: Merchant, bill: Bill, now: datetime) -> tuple[list[Difference], int]:
     """Return the differences of a day, and how many rows belong to other systems with the same merchant number."""
-    questions, foreign = Questions(now, most=MOST_ASKED, seconds=MOST_ASKING_S), 0
+    budget, foreign = ProviderQueryBudget(now, most=MAX_ASKED, seconds=MAX_ASKING_S), 0
     found: list[Difference] = []
     facts: dict[str, Any] = {"day": bill.day, "found_at": now}
     for rows, model, number in _portions(bill):
@@ -186,7 +186,7 @@ def _compare(who: Merchant, bill: Bill, now: datetime) -> tuple[list[Difference]
                 continue
             kind = kind_of(row, ours)
             if is_worth_asking(kind, row, ours):
-                note = questions.ask(row)
+                note = budget.ask(row)
                 ours = ours_of(row)
                 kind = kind_of(row, ours)
             if kind is None:

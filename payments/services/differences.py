@@ -99,7 +99,7 @@ def is_worth_asking(kind: DifferenceKind | None, row: BillRow, ours: Any) -> boo
     return kind in (DifferenceKind.STRAY_MONEY, DifferenceKind.STATE) and not is_final
 
 
-class Questions:
+class ProviderQueryBudget:
     """Asks the provider during a comparison, up to a number and a time, and not once the provider stops answering."""
 
     def __init__(self, now: datetime, *, most: int, seconds: float) -> None:

@@ -39,7 +39,7 @@ from payments.services.telling import order_total, tell_refund
 log = structlog.get_logger("payments")
 PAID_TWICE = "已线下退款，微信又退款成功，请核对是否重复"
 _BACKOFF_S = (15, 30, 60, 300, 900, 3600)
-MOST_REFUNDS = 50  # of one payment, at the provider
+MAX_REFUNDS = 50  # of one payment, at the provider
 _S = RefundStatus
 UNDER_WAY = (_S.PENDING, _S.PROCESSING)
 _EVENT: dict[str, str] = {_S.PENDING: "重试退款", _S.PROCESSING: "微信受理退款"}
@@ -113,8 +113,8 @@ def require_room(payment: Payment, amount_fen: int) -> None:
     refunds = refunds_of(payment)
     if not 0 < amount_fen <= refunds.rest_fen:
         raise RefundNotPossible("退款金额超过可退金额")
-    if refunds.number >= MOST_REFUNDS:
-        raise RefundNotPossible(f"一笔支付最多退款{MOST_REFUNDS}次")
+    if refunds.number >= MAX_REFUNDS:
+        raise RefundNotPossible(f"一笔支付最多退款{MAX_REFUNDS}次")
 
 
 def refund_create(payment: Payment, amount_fen: int, *, reason: str, requested_by: str, now: datetime) -> Refund:

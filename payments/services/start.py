@@ -24,7 +24,7 @@ from payments.services.common import as_refusal, check_due, log_step, payee
 from payments.services.confirm import payment_mark_closed, payment_record
 
 # The live service refuses a time_expire less than 5 minutes ahead, and clocks differ.
-SHORTEST_LIFE = timedelta(minutes=6)
+MIN_LIFE = timedelta(minutes=6)
 CODE_LIFE = timedelta(minutes=110)  # the provider's codes live 2 hours
 ANSWER_S = 6.0  # the caller gets an answer or an error within this time
 # How long one call alone may place the order: longer than ANSWER_S, so that the claim outlives the call; short, since
@@ -81,7 +81,7 @@ def payment_start(
         openid=openid if trade_type == TradeType.JSAPI else "",
         notify_url=settings.PUBLIC_BASE_URL + "/pay/payResult",
         time_start=now.replace(microsecond=0),
-        time_expire=max(deadline, now + SHORTEST_LIFE).replace(microsecond=0),
+        time_expire=max(deadline, now + MIN_LIFE).replace(microsecond=0),
         created_at=now,
     )
     with answer_within(ANSWER_S):

@@ -434,13 +434,13 @@ class TestDifferences:
     def test_so_many_questions_and_fewer_in_a_silence(self, sold, wechat, monkeypatch):
         from payments.services import bills
 
-        monkeypatch.setattr(bills, "MOST_ASKED", 2)
+        monkeypatch.setattr(bills, "MAX_ASKED", 2)
         for _ in range(4):
             sold(here=False)
         assert compare().differences == 2
         assert {one.note for one in Difference.objects.all()} == {"还没有查询"}
 
-        monkeypatch.setattr(bills, "MOST_ASKED", 200)
+        monkeypatch.setattr(bills, "MAX_ASKED", 200)
         wechat.faults = [("query", "down")] * 4
         compare()
         assert len(wechat.faults) == 2

@@ -18,14 +18,14 @@ from shop.models.view import VIEW_NAME_LENGTH, VIEW_QUERY_LENGTH
 from shop.selectors import order_views, orders_counted
 from shop.services.order_views import view_delete, view_save
 
-MOST_SHOWN = 99  # a tab says 99+ where more orders wait
-LONGEST = 10 * VIEW_QUERY_LENGTH
+MAX_SHOWN = 99  # a tab says 99+ where more orders wait
+MAX_QUERY = 10 * VIEW_QUERY_LENGTH
 
 
 def tabs_of(request: HttpRequest) -> dict[str, Any]:
     """Return what the bar above the list shows."""
-    counts = orders_counted({name: work.rows for name, work in WORK_LISTS.items()}, most=MOST_SHOWN)
-    shown = {name: AtLeast(MOST_SHOWN) if count > MOST_SHOWN else count for name, count in counts.items()}
+    counts = orders_counted({name: work.rows for name, work in WORK_LISTS.items()}, most=MAX_SHOWN)
+    shown = {name: AtLeast(MAX_SHOWN) if count > MAX_SHOWN else count for name, count in counts.items()}
     query = _kept(request.GET.urlencode())
     return {
         "tabs": [(name, work, shown[name]) for name, work in WORK_LISTS.items()],
@@ -66,7 +66,7 @@ def _save_or_delete(model_admin: Any, request: HttpRequest) -> str:
 
 def _kept(query: str) -> str:
     """Return a query string without the page number and the like, always written the same way."""
-    return urlencode(sorted(parse_qsl(query_kept(query[:LONGEST]))))
+    return urlencode(sorted(parse_qsl(query_kept(query[:MAX_QUERY]))))
 
 
 def _query_of(model_admin: Any, request: HttpRequest, text: str) -> str:

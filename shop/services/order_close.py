@@ -17,7 +17,7 @@ from shop.states import Event, State, refusal
 # How long a process closes a payment alone; after that any sweep may close it. Short, because the process may have
 # been killed; closing twice does no harm.
 CLAIM = timedelta(seconds=4)
-MOST_BACKOFF_S = 30
+MAX_BACKOFF_S = 30
 SOON = timedelta(seconds=1)  # while a payment is being placed at the provider
 
 
@@ -122,4 +122,4 @@ def _sweep_again(order: Order, at: datetime) -> None:
 
 
 def backoff(attempts: int) -> timedelta:
-    return timedelta(seconds=min(2 ** min(attempts, 10), MOST_BACKOFF_S))
+    return timedelta(seconds=min(2 ** min(attempts, 10), MAX_BACKOFF_S))

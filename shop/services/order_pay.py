@@ -9,7 +9,7 @@ from django.db.models.functions import Least
 from payments.errors import PaymentClosed
 from payments.models import Payment
 from payments.services import payment_check_provider, payment_close, payment_start
-from payments.services.start import SHORTEST_LIFE
+from payments.services.start import MIN_LIFE
 from shop.errors import (
     PayOrderCancelled,
     PayOrderClosed,
@@ -35,7 +35,7 @@ def order_pay(
     :raises PaymentError: the provider refused or did not answer.
     """
     order = _begin(order_id, buyer_pk, now)
-    latest = order_deadline(order.created_at) + SHORTEST_LIFE
+    latest = order_deadline(order.created_at) + MIN_LIFE
     try:
         payment = payment_start(
             out_trade_no=order.order_id,

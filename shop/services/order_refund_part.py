@@ -11,7 +11,7 @@ from core.money import fen_text, yuan_to_fen
 from payments.errors import RefundNotPossible
 from payments.selectors import RefundsOfPayment
 from payments.services import refund_request
-from payments.services.refund import MOST_REFUNDS
+from payments.services.refund import MAX_REFUNDS
 from shop.errors import OrderRefused
 from shop.models import LineRefund, Order, OrderLine
 from shop.services.order_move import order_lock, order_move, order_refunds_sum, require
@@ -77,9 +77,9 @@ def _require_possible(refunds: RefundsOfPayment, fen: int, refunds_seen: int) ->
         raise RefundNotPossible(f"退款单 {waiting} 还没有退成，请先处理它")
     if not 0 < fen <= refunds.rest_fen:
         raise RefundNotPossible(f"最多还能退 {fen_text(refunds.rest_fen)}")
-    if fen < refunds.rest_fen and refunds.number >= MOST_REFUNDS - 1:
+    if fen < refunds.rest_fen and refunds.number >= MAX_REFUNDS - 1:
         raise RefundNotPossible(
-            f"微信一笔支付最多退 {MOST_REFUNDS} 次，只剩最后一次：请退完余款 {fen_text(refunds.rest_fen)}"
+            f"微信一笔支付最多退 {MAX_REFUNDS} 次，只剩最后一次：请退完余款 {fen_text(refunds.rest_fen)}"
         )
 
 

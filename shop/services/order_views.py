@@ -7,7 +7,7 @@ from shop.errors import ViewRefused
 from shop.models import OrderView
 from shop.models.view import VIEW_NAME_LENGTH
 
-MOST_VIEWS = 20
+MAX_VIEWS = 20
 
 
 @transaction.atomic
@@ -24,8 +24,8 @@ def view_save(*, user_pk: int, name: str, query: str) -> OrderView:
     # Of two requests at once the second must count the view of the first.
     get_user_model().objects.select_for_update(no_key=True).get(pk=user_pk)
     views = OrderView.objects.filter(user_id=user_pk)
-    if views.exclude(name=name).count() >= MOST_VIEWS:
-        raise ViewRefused(f"最多存 {MOST_VIEWS} 个视图，请先删除不用的")
+    if views.exclude(name=name).count() >= MAX_VIEWS:
+        raise ViewRefused(f"最多存 {MAX_VIEWS} 个视图，请先删除不用的")
     return OrderView.objects.update_or_create(user_id=user_pk, name=name, defaults={"query": query})[0]
 
 

@@ -160,7 +160,7 @@ def test_more_money_than_a_payment_carries_is_refused(li):
 
 
 def test_more_products_than_one_order_holds_are_refused(li, monkeypatch):
-    monkeypatch.setattr("shop.services.order_create.MOST_LINES", 1)
+    monkeypatch.setattr("shop.services.order_create.MAX_LINES", 1)
     fill_cart(li, make_product(), make_product())
 
     assert said(li.post("/pay/pre_order")) == (10010, False, "一次最多结算1种商品")

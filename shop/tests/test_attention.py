@@ -227,7 +227,7 @@ class TestTwoAtTheSameInstant:
         assert order.logs.filter(event=FLAG).count() == 2
 
     def test_nobody_keeps_one_view_too_many(self, root, monkeypatch):
-        monkeypatch.setattr(order_views, "MOST_VIEWS", 1)
+        monkeypatch.setattr(order_views, "MAX_VIEWS", 1)
 
         def save(name):
             return logged_in(root.user).post(VIEWS, {"name": name, "query": "q=138"}, follow=True).content.decode()
@@ -278,7 +278,7 @@ class TestTabs:
         return {name: str(count) for name, _, count in client.get(ORDERS).context["tabs"]}
 
     def test_say_how_many_wait_up_to_a_bound(self, office, returned, paid, monkeypatch):  # noqa: F811
-        monkeypatch.setattr("shop.admin.views.MOST_SHOWN", 2)
+        monkeypatch.setattr("shop.admin.views.MAX_SHOWN", 2)
         returned()
         for _ in range(3):
             paid()
@@ -353,7 +353,7 @@ class TestKeptFilters:
         assert "<img src=x>" not in office.get(ORDERS).content.decode()
 
     def test_are_few(self, office, monkeypatch):
-        monkeypatch.setattr(order_views, "MOST_VIEWS", 2)
+        monkeypatch.setattr(order_views, "MAX_VIEWS", 2)
         for name in "一二三":
             said = self.save(office, name=name)
 

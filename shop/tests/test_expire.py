@@ -13,7 +13,7 @@ from django.utils import timezone
 from shop.models import Order, OrderLog
 from shop.services import order_expire
 from shop.services.order_close import CLAIM, order_close, order_try_close
-from shop.services.order_expire import MOST_AGAIN, orders_sweep
+from shop.services.order_expire import MAX_AGAIN, orders_sweep
 from shop.services.order_pay import order_pay
 from shop.states import Event
 from shop.tests.factories import make_order, make_product, stock_of
@@ -288,7 +288,7 @@ class TestSweepsSideBySide:
         wechat.faults = [("query", "swallow")] * 30
 
         with sweeping():
-            assert within(30, lambda: len(wechat.faults) == 30 - MOST_AGAIN)
+            assert within(30, lambda: len(wechat.faults) == 30 - MAX_AGAIN)
             enough = len(rounds) + 20
             assert within(30, lambda: len(rounds) >= enough)  # it would have taken more
             wechat.faults = []

@@ -23,7 +23,7 @@ from core.errors import DomainError
 from payments.gateways.base import BankCard
 from payments.models import Payment, PaymentStatus, Refund, RefundStatus
 from payments.services.reconcile import payments_reconcile
-from payments.services.refund import MOST_REFUNDS
+from payments.services.refund import MAX_REFUNDS
 from payments.services.refund_stuck import refund_again, refund_ask, refund_divert, refund_offline
 from permissions.models import Role
 from shop.models import CartItem, Order, OrderLog, Product
@@ -327,7 +327,7 @@ class Life(RuleBasedStateMachine):
         ended_fen = sum(refund.amount_fen for refund in mine if refund.state == RefundStatus.OFFLINE)
         back_fen = sum(arrived) + ended_fen
         alive_fen = sum(refund.amount_fen for refund in mine if refund.state != RefundStatus.CLOSED)
-        assert back_fen <= order.total_fen and alive_fen <= order.total_fen and len(mine) <= MOST_REFUNDS
+        assert back_fen <= order.total_fen and alive_fen <= order.total_fen and len(mine) <= MAX_REFUNDS
         if is_paid:
             assert order.refunded * 100 == alive_fen
         # All of it only with an order that says so, and which is over only when all has arrived.
