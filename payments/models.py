@@ -296,6 +296,7 @@ class BillRun(models.Model):
 
     class State(models.TextChoices):
         DONE = "done", "已核对"
+        RUNNING = "running", "正在核对"  # staff asked for it again
         WAITING = "waiting", "账单未出"
         FAILED = "failed", "未能核对"
 

@@ -130,7 +130,7 @@ class ButtonsAdmin(FixedRows, OfficeAdmin):
         return button.run(Press(row, request.user, times.now(), values))
 
     def is_moving(self, row: Any) -> bool:
-        """Tell whether the row will soon change by itself: the browser then reloads its page."""
+        """Tell whether the row will soon change by itself: its page then looks for news, and shows it in place."""
         return False
 
     def sum_of(self, rows: list[Any]) -> str:

@@ -31,8 +31,11 @@ from payments.services.differences import (
 
 Ending = Difference.Ending
 PAYERS_NAMED = 3  # in the question before money goes back
+HAS_DIFFERENCES = "已核对，有差异"
 _RUN_COLOURS = {
     BillRun.State.DONE.label: "success",
+    HAS_DIFFERENCES: "warning",
+    BillRun.State.RUNNING.label: "info",
     BillRun.State.WAITING.label: "warning",
     BillRun.State.FAILED.label: "danger",
 }
@@ -42,7 +45,7 @@ _ENDING_COLOURS = {Ending.OPEN.label: "danger", Ending.GONE.label: "success", En
 def _again(press: Press) -> str:
     # If the broker is down no task is sent; the hourly comparison then finds the day, because it is not DONE.
     run = press.row
-    BillRun.objects.filter(pk=run.pk).update(state=BillRun.State.WAITING)
+    BillRun.objects.filter(pk=run.pk).update(state=BillRun.State.RUNNING)
     task_send("payments.reconcile_bill", run.day.isoformat())
     return "结果稍后在本页显示"
 
@@ -60,8 +63,11 @@ class BillRunAdmin(MoneyAdmin):
     buttons = (Button(name="again", text="重新核对", run=_again, is_request=True),)
 
     @display(description="结果", label=_RUN_COLOURS)
-    def state_label(self, run: BillRun) -> str:
-        return run.get_state_display()
+    def state_label(self, run: Any) -> str:
+        return HAS_DIFFERENCES if run.state == BillRun.State.DONE and run.open else run.get_state_display()
+
+    def is_moving(self, row: BillRun) -> bool:
+        return row.state == BillRun.State.RUNNING
 
     @display(description="收款（元）")
     def paid(self, run: BillRun) -> str:

@@ -635,6 +635,16 @@ class TestBackOffice:
         stray.refresh_from_db()
         assert (stray.ending, stray.note, stray.ended_by) == ("accepted", "测试款", "root")
 
+    def test_a_day_with_open_differences_is_not_in_green(self, office, stray):
+        run = BillRun.objects.get()
+
+        pages = [office.get(f"/admin/payments/billrun/{end}").content.decode() for end in ("", f"{run.pk}/change/")]
+        assert all("已核对，有差异" in page for page in pages)
+
+        stray.ending, stray.ended_at = "accepted", timezone.now()
+        stray.save()
+        assert "有差异" not in office.get("/admin/payments/billrun/").content.decode()
+
     def test_a_day_is_compared_again(self, office, stray, sent_tasks, django_capture_on_commit_callbacks):
         with django_capture_on_commit_callbacks(execute=True):
             run = f"/admin/payments/billrun/{BillRun.objects.get().pk}/change/"
@@ -642,7 +652,7 @@ class TestBackOffice:
 
         assert "重新核对已提交，结果稍后在本页显示" in said
         assert sent_tasks == [("payments.reconcile_bill", (DAY.isoformat(),))]
-        assert BillRun.objects.get().state == BillRun.State.WAITING  # the sweep looks, should the worker never get it
+        assert BillRun.objects.get().state == BillRun.State.RUNNING  # the sweep looks, should the worker never get it
 
     def test_who_may_not_does_not(self, person, stray):
         from django.test import Client

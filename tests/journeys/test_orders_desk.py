@@ -75,6 +75,8 @@ def test_from_the_phone_to_the_parcel_and_back(page, running):
     page.get_by_label("快递公司").select_option("顺丰速运")
     page.get_by_label(f"订单 {number} 的快递单号").fill("sf 1001")
     page.get_by_label(f"订单 {number} 的快递单号").press("Enter")  # as a scanner does
+    page.get_by_label(f"订单 {number} 的快递单号").press("Enter")
+    page.get_by_role("button", name="确认发货").click()
     page.get_by_text(f"{number}：发货完成").wait_for()
     assert (buyer.order(number)["express_company"], buyer.order(number)["express_no"]) == ("顺丰速运", "SF1001")
     assert (buyer.order(number)["shiping_status"], buyer.order(other)["shiping_status"]) == (1, 0)
