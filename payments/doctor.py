@@ -17,6 +17,7 @@ from core.ops.doctor import Finding
 from core.times import dash
 from payments.gateways.base import GatewayError, OrderUnknown
 from payments.gateways.wechat import gateway_v2, gateway_v3, merchant, merchants
+from payments.models import ListenerFailure
 from payments.selectors import (
     bills_failed,
     differences_open,
@@ -90,6 +91,8 @@ def money_waits() -> Iterator[Finding]:
     """Report money that moves no further by itself."""
     if number := refunds_stuck():
         yield _waits(number, "refunds have failed", "退款失败或退不到账", "refund")
+    if number := ListenerFailure.objects.count():
+        yield _waits(number, "payments or refunds have not reached their orders", "款项没有记到订单上", "payment")
     if number := payments_left_open(now=times.now()):
         yield _waits(number, "payments stay open an hour after their end", "支付单过期一小时仍未关闭", "payment")
     if number := events_to_do(now=times.now()).count():

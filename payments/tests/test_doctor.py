@@ -7,12 +7,16 @@ from datetime import timedelta
 from types import SimpleNamespace
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.x509.oid import NameOID
 from django.conf import settings as settings_module
 from django.utils import timezone
 
 from core.models import Restoration
-from payments.doctor import bills, wechat_pay
-from payments.models import BillRun, Difference
+from payments.doctor import bills, merchant_certificate, money_waits, wechat_pay
+from payments.models import BillRun, Difference, ListenerFailure, Payment, Refund
 
 
 def found():
@@ -94,3 +98,56 @@ def test_differences_and_days_that_were_not_compared_are_named(wechat):
     )
 
     assert "1 differences with WeChat Pay's bills wait" in [finding.what for finding in bills()]
+
+
+@pytest.fixture
+def signing(wechat, settings, tmp_path):
+    """Return a function that gives the merchant a certificate which ends in so many days."""
+
+    def sign(days, serial=None):
+        key = rsa.generate_private_key(65537, 2048)
+        name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "merchant")])
+        number = serial or int(settings.WECHAT_PAY_CERT_SERIAL, 16)
+        builder = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
+        now = timezone.now()
+        builder = builder.serial_number(number).not_valid_before(now - timedelta(days=1800))
+        certificate = builder.not_valid_after(now + timedelta(days=days, hours=1)).sign(key, hashes.SHA256())
+        file = tmp_path / "apiclient_cert.pem"
+        file.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+        settings.WECHAT_PAY_CERT_FILE, settings.SANDBOX = str(file), False
+
+    return sign
+
+
+@pytest.mark.parametrize(("days", "ok"), [(31, True), (30, False), (-2, False)])
+def test_the_merchants_certificate_ends(signing, days, ok):
+    signing(days)
+
+    (finding,) = merchant_certificate()
+
+    assert finding.ok is ok and f"ends in {days} days" in finding.what
+
+
+def test_another_certificate_than_that_of_the_serial_is_named(signing):
+    signing(900, serial=77)
+
+    assert [finding.ok for finding in merchant_certificate()] == [False, True]
+
+
+@pytest.mark.django_db
+def test_money_that_moves_no_further_is_counted_with_its_page(wechat):
+    now = timezone.now()
+    facts = {"amount_fen": 1, "time_start": now, "created_at": now}
+    late = Payment.objects.create(
+        out_trade_no="1" * 20, time_expire=now - timedelta(hours=2), next_check_at=now, state="open", **facts
+    )
+    Payment.objects.create(out_trade_no="2" * 20, time_expire=now, next_check_at=now, state="open", **facts)
+    for at, state in enumerate(["failed", "abnormal", "closed", "success", "processing"]):
+        Refund.objects.create(payment=late, out_refund_no=f"R{at}", amount_fen=1, state=state, created_at=now)
+    ListenerFailure.objects.create(out_trade_no="1" * 20, failed_at=now, error="x")
+
+    assert [(finding.number, finding.link) for finding in money_waits()] == [
+        (3, "/admin/payments/refund/"),
+        (1, "/admin/payments/payment/"),
+        (1, "/admin/payments/payment/"),
+    ]

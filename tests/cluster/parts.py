@@ -258,7 +258,7 @@ class Installation:
         until(lambda: self.is_up(app), f"{app.name} after its restart", 120)
         for server in (f"web/web{place}", f"socket/socket{place}"):
             self.balancers(f"set server {server} state ready")
-        until(lambda: all(s["status"] == "UP" for s in self._servers(app)), "both in the balance", 30)
+        until(lambda: all(s["status"] in ("UP", "no check") for s in self._servers(app)), "both in the balance", 30)
 
     def is_up(self, app: Machine) -> bool:
         return all(

@@ -1,0 +1,149 @@
+"""Many small installations on one machine: one PostgreSQL, one PgBouncer and one Valkey for all, processes for each.
+
+    python benchmarks/schools.py --schools 50
+
+Each school has a database of its own behind the one pooler, three database numbers of the one Valkey, and three
+processes: web, socket, and one worker of all queues with beat inside. Prints memory (PSS, by kind) and processor time
+of a quiet minute, and how long a list takes meanwhile. Needs PgBouncer.
+"""
+
+import argparse
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections import Counter
+from contextlib import ExitStack
+from pathlib import Path
+from tempfile import mkdtemp
+
+import psutil
+import psycopg
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from benchmarks.students import engines, url_of  # noqa: E402
+from devstack.binaries import find_binaries  # noqa: E402
+
+QUIET_S = 60
+RUN = [sys.executable, "-m"]
+POOLER = """
+[databases]
+* = {server} pool_size=4
+[pgbouncer]
+listen_addr = 127.0.0.1
+listen_port = {port}
+unix_socket_dir =
+auth_type = any
+pool_mode = transaction
+max_client_conn = 5000
+server_idle_timeout = 30
+max_prepared_statements = 200
+"""
+
+
+def commands(web_port: int, socket_port: int) -> dict[str, list[str]]:
+    """Return the processes of a small school, which shares its machine: fewer threads than a unit of ``deploy`` has."""
+    web = ["granian", "--interface", "wsgi", "--port", str(web_port), "--workers", "1", "--blocking-threads", "4"]
+    worker = ["celery", "-A", "config", "worker", "-Q", "money,now,bulk", "--pool", "threads", "--concurrency", "2"]
+    return {
+        "web": [*RUN, *web, "--http", "1", "--no-ws", "--log-level", "error", "config.wsgi:application"],
+        "socket": [*RUN, "uvicorn", "--port", str(socket_port), "--log-level", "error", "config.asgi:application"],
+        "worker": [*RUN, *worker, "--without-gossip", "--without-mingle", "-B", "--loglevel", "ERROR"],
+    }
+
+
+def free_ports(count: int) -> list[int]:
+    with ExitStack() as stack:
+        probes = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
+        return [probe.getsockname()[1] for probe in probes]
+
+
+def tree(process: psutil.Process) -> list[psutil.Process]:
+    return [process, *process.children(recursive=True)]
+
+
+def measured(groups: dict[str, list[psutil.Process]]) -> tuple[Counter[str], Counter[str]]:
+    """Return PSS in bytes and processor time in seconds since the start, by kind of process."""
+    memory, cpu = Counter[str](), Counter[str]()
+    for kind, mains in groups.items():
+        for process in (one for main in mains for one in tree(main)):
+            try:
+                memory[kind] += process.memory_full_info().pss
+                cpu[kind] += sum(process.cpu_times()[:2])
+            except psutil.NoSuchProcess:
+                continue
+    return memory, cpu
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--schools", type=int, default=50)
+    schools = parser.parse_args().schools
+    home = Path(mkdtemp(prefix="spms-schools-"))
+    home.chmod(0o755)
+    cache_port, pooler_port = free_ports(2)
+    with ExitStack() as stack:
+        stack.enter_context(engines())
+
+        def start(argv: list[str], **options) -> psutil.Process:
+            process = subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **options)
+            stack.callback(process.wait)
+            stack.callback(process.kill)
+            return psutil.Process(process.pid)
+
+        environ = os.environ | {
+            "DJANGO_SETTINGS_MODULE": "config.settings.local", "DJANGO_SECRET_KEY": "x" * 50, "SANDBOX": "0",
+            "DEMO_DATA": "0", "DB_POOLER": "transaction", "LOG_LEVEL": "ERROR", "PYTHONPATH": str(ROOT),
+            "MALLOC_ARENA_MAX": "2",
+        }  # fmt: skip
+        facts = psycopg.conninfo.conninfo_to_dict(os.environ["DATABASE_URL"])
+        (home / "pgbouncer.ini").write_text(
+            POOLER.format(server=" ".join(f"{name}={value}" for name, value in facts.items() if name != "dbname"),
+                          port=pooler_port)
+        )  # fmt: skip
+        cache = [str(find_binaries().valkey), "--port", str(cache_port), "--databases", str(3 * schools), "--save", ""]
+        groups = {"Valkey": [start(cache, cwd=home)]}
+        groups["PgBouncer"] = [start(["pgbouncer", str(home / "pgbouncer.ini")], user="nobody", cwd="/")]
+        # The first school's tables are copied for the others.
+        migrated = environ | {"DATABASE_URL": url_of("school0"), "DB_POOLER": "none", "STATE_DIR": str(home / "0")}
+        with psycopg.connect(url_of("postgres"), autocommit=True) as server:
+            server.execute("CREATE DATABASE school0")
+            for step in ("migrate", "seed_roles"):
+                subprocess.run(
+                    [sys.executable, "manage.py", step], cwd=ROOT, env=migrated, check=True, capture_output=True
+                )
+            for number in range(1, schools):
+                server.execute(f"CREATE DATABASE school{number} TEMPLATE school0")
+            postgres = server.execute("SELECT pg_backend_pid()").fetchone()[0]
+        groups["PostgreSQL"] = [psutil.Process(postgres).parent()] if psutil.pid_exists(postgres) else []
+        ports = free_ports(2 * schools)
+        for number in range(schools):
+            own = environ | {
+                "DATABASE_URL": f"postgresql://{facts['user']}@127.0.0.1:{pooler_port}/school{number}",
+                "REDIS_URL": f"redis://127.0.0.1:{cache_port}/{3 * number}",
+                "STATE_DIR": str(home / str(number)),
+            }
+            for kind, argv in commands(*ports[2 * number : 2 * number + 2]).items():
+                groups.setdefault(kind, []).append(start(argv, cwd=ROOT, env=own))
+            if number % 5 == 4:
+                time.sleep(8)  # starting takes 2.5 s of processor time each
+        time.sleep(60)
+        began, before = time.monotonic(), measured(groups)[1]
+        time.sleep(QUIET_S)
+        memory, after = measured(groups)
+        seconds = time.monotonic() - began
+        print(f"{schools} schools on {os.cpu_count()} cores, nobody asks anything for {QUIET_S} s")
+        for kind in groups:
+            count = len(groups[kind])
+            used = (after[kind] - before[kind]) / seconds * 100
+            each = memory[kind] / count / 2**20
+            print(f"{kind:12}{count:4} × {each:7.1f} MB PSS, {used / count:6.2f} % of a core each")
+        total, used = memory.total() / 2**20, (after.total() - before.total()) / seconds * 100
+        print(f"together {total:.0f} MB, {used:.0f} % of a core")
+
+
+if __name__ == "__main__":
+    main()
