@@ -129,7 +129,7 @@ class UserAdmin(PasswordFirst, DjangoUserAdmin, OfficeAdmin):  # type: ignore[mi
     actions = ["disable", "enable", "sign_out"]
     readonly_fields = [
         *("new_password", "second_factor", "picture", "unid", "last_login", "created_at", "wechat"),
-        *("is_phone_bound", "vip_after"),
+        *("is_phone_bound", "vip_after", "own_data"),
     ]
     fieldsets = [
         (
@@ -139,7 +139,7 @@ class UserAdmin(PasswordFirst, DjangoUserAdmin, OfficeAdmin):  # type: ignore[mi
         ("权限", {"fields": ["role", "is_active", "is_staff", "second_factor"]}),
         ("VIP", {"fields": ["vip_level", "vip_expires_at", "vip_after"]}),
         ("微信", {"fields": ["wechat", "sex", "country", "province", "city"], "classes": ["collapse"]}),
-        ("记录", {"fields": ["unid", "created_at", "last_login"]}),
+        ("记录", {"fields": ["unid", "created_at", "last_login", "own_data"]}),
     ]
     add_fieldsets = [
         (None, {"fields": ["username", "nickname", "phone", "role", "is_staff", "password1", "password2"]}),
@@ -153,6 +153,11 @@ class UserAdmin(PasswordFirst, DjangoUserAdmin, OfficeAdmin):  # type: ignore[mi
     def new_password(self, user: User) -> str:
         page = reverse("admin:auth_user_password_change", args=[user.pk])
         return format_html('<a class="text-link underline" href="{}">重设密码</a>，只有超级管理员可以', page)
+
+    @display(description="全部数据")
+    def own_data(self, user: User) -> str:
+        page = reverse("person_data", args=[user.pk])
+        return format_html('<a class="text-link underline" href="{}">下载</a>，交给本人；只有超级管理员可以', page)
 
     @display(description="动态验证码")
     def second_factor(self, user: User) -> str:

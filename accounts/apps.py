@@ -2,6 +2,7 @@ from typing import Any
 
 from django.apps import AppConfig, apps
 from django.contrib.auth.signals import user_logged_in
+from django.db.models.signals import post_delete
 
 from core import times
 
@@ -13,6 +14,7 @@ class AccountsConfig(AppConfig):
     def ready(self) -> None:
         user_logged_in.connect(_begin_session)
         _name_devices()
+        post_delete.connect(_forget_number, sender="accounts.User")
         from accounts.doctor import text_messages
         from accounts.services.restored import users_follow, users_remember
         from core.ops import restored
@@ -20,6 +22,13 @@ class AccountsConfig(AppConfig):
 
         register_check(text_messages)
         restored.register_restore_hook(restored.RestoreHook("accounts", users_follow, users_remember))
+
+
+def _forget_number(instance: Any, **_: Any) -> None:
+    """Delete the attempts to log in that hold the number of a deleted user. Called however the user is deleted."""
+    from accounts.selectors import records_of  # here for the reason that _begin_session gives
+
+    records_of(instance)["登录尝试"].filter(door="sms").delete()
 
 
 def _begin_session(request: Any, **_: Any) -> None:

@@ -2,10 +2,11 @@
 
 from collections.abc import Iterable
 from datetime import datetime
+from typing import Any
 
 from django.db.models import Count, Q, QuerySet, Sum
 
-from accounts.models import LoginAttempt, LoginLog, User
+from accounts.models import LoginAttempt, LoginLog, LoginMethod, User
 
 
 def user_list(*, key: str = "", roleid: str = "") -> QuerySet[User]:
@@ -25,6 +26,19 @@ def login_failures(since: datetime) -> tuple[int, int]:
     refused = LoginAttempt.objects.filter(at__gte=since).exclude(outcome=LoginAttempt.Outcome.DONE)
     sums = refused.order_by().aggregate(times=Sum("times", default=0), addresses=Count("ip", distinct=True))
     return sums["times"], sums["addresses"]
+
+
+def records_of(user: User) -> dict[str, QuerySet[Any]]:
+    """Return what is kept about a user beside the account, by the names that staff read.
+
+    Attempts to log in by text message are found by the number that is the user's login.
+    """
+    phone = Q(door=LoginMethod.SMS, username=user.phone) if user.is_phone_bound else Q(pk=None)
+    names = Q(username=user.username) & ~Q(door=LoginMethod.SMS)
+    return {
+        "登录日志": user.logins.order_by("pk"),
+        "登录尝试": LoginAttempt.objects.filter(names | phone).order_by("pk"),
+    }
 
 
 def login_log() -> QuerySet[LoginLog]:

@@ -23,6 +23,12 @@ from payments.models import (
 EVENTS_OF = timedelta(days=7)
 
 
+def records_of(numbers: Iterable[str]) -> dict[str, QuerySet[Any]]:
+    """Return what is kept about the payments of these orders, by the names that staff read."""
+    payments = Payment.objects.filter(out_trade_no__in=list(numbers)).order_by("pk")
+    return {"付款": payments, "退款": Refund.objects.filter(payment__in=payments).order_by("pk")}
+
+
 def merchants_waiting() -> Counter[str]:
     """Return how many payments and refunds of each merchant number the sweeps still have to ask about."""
     waiting: Counter[str] = Counter()

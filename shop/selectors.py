@@ -11,7 +11,7 @@ from django.db.models.functions import Reverse
 from core.db.reading import read_all, read_one, read_page
 from payments.selectors import orders_differing, orders_untold
 from permissions.scope import EVERYTHING, Scope
-from shop.models import CartItem, Category, Order, OrderLine, OrderView, PartRefund, Product
+from shop.models import CartItem, Category, Order, OrderLine, OrderView, PartRefund, Product, VipGrant
 from shop.states import TO_DO, State
 
 SCARCE = 10  # a product with this stock or less is shown as running out
@@ -66,6 +66,16 @@ def lines_of(orders: list[Order]) -> dict[int, list[OrderLine]]:
     for line in read_all(OrderLine, "t.order_id = ANY(%(orders)s)", orders=list(lines)):
         lines[line.order_id].append(line)
     return lines
+
+
+def records_of(*, user_pk: int) -> dict[str, QuerySet[Any]]:
+    """Return what is kept about a buyer, by the names that staff read."""
+    return {
+        "订单": Order.objects.filter(user_id=user_pk).order_by("pk"),
+        "订单商品": OrderLine.objects.filter(order__user_id=user_pk).order_by("pk"),
+        "购物车": CartItem.objects.filter(user_id=user_pk).order_by("pk"),
+        "VIP 时长": VipGrant.objects.filter(user_id=user_pk).order_by("pk"),
+    }
 
 
 def order_find(*, buyer_pk: int, order_id: str) -> Order | None:

@@ -9,6 +9,7 @@ from django.shortcuts import render
 from django.urls import reverse
 
 from core import times
+from core.audit import StaffAction, action_record
 from permissions.scope import scope_of
 from students.filters import filters_q, filters_read
 from students.models import Student
@@ -32,6 +33,7 @@ def class_sheet_page(request: HttpRequest) -> HttpResponse:
         messages.error(request, f"一次最多打印 {MOST_PRINTED} 名学员，请先筛选班级")
         return HttpResponseRedirect(back)
     classes = [(name, list(rows)) for name, rows in groupby(students, key=lambda student: student.class_name)]
+    action_record(request.user, StaffAction.EXPORT, {"打印": "班级名单", "行数": str(len(students))})
     context = {
         "classes": classes,
         "total": len(students),

@@ -14,6 +14,7 @@ from django.shortcuts import render
 from django.urls import reverse
 
 from core import times
+from core.audit import StaffAction, action_record
 from shop.models import Order
 from shop.states import TABLE, Event, State
 
@@ -67,6 +68,7 @@ def packing_page(model_admin: Any, request: HttpRequest) -> HttpResponse:
     if len(parcels) > MAX_PRINTED:
         messages.error(request, f"一次最多打印 {MAX_PRINTED} 个订单，请分批进行")
         return HttpResponseRedirect(back)
+    action_record(request.user, StaffAction.EXPORT, {"打印": "配货单", "行数": str(len(parcels))})
     to_ship = [parcel for parcel in parcels if parcel.is_to_ship]
     context = {
         "parcels": parcels,

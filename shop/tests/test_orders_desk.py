@@ -562,7 +562,7 @@ class TestPacking:
     def test_asks_as_much_for_many_as_for_one(self, office, paid, django_assert_num_queries):
         ids = ",".join(str(paid().pk) for _ in range(3))
 
-        with django_assert_num_queries(4):  # session, user; orders, lines
+        with django_assert_num_queries(5):  # session, user; orders, lines; the trail
             office.get(PACKING, {"ids": ids})
 
 

@@ -87,6 +87,6 @@ def test_a_sheet_asks_the_database_a_fixed_number_of_times(office, django_assert
     students(*(f"谭{n}" for n in range(40)), class_name="H1")
     office.get(f"{LIST}print/")
 
-    with django_assert_num_queries(3):  # session, user, students
+    with django_assert_num_queries(4):  # session, user, students, the trail
         office.get(f"{LIST}print/")
     assert Student.objects.count() == 40

@@ -1,0 +1,53 @@
+"""What is kept about one user, for that user: everybody may ask for the own data (个人信息保护法, 45)."""
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from auditlog.models import LogEntry
+from django.core.exceptions import PermissionDenied
+from django.db.models import Model
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
+
+from accounts.models import User
+from accounts.selectors import records_of as account_records
+from core.admin.password import require_password
+from core.audit import StaffAction, action_record
+from payments.selectors import records_of as payment_records
+from shop.selectors import records_of as shop_records
+
+SECRETS = {"password", "epoch"}
+
+
+def person_data(user: User) -> str:
+    """Return all records about ``user`` as JSON, by the names that staff read."""
+    bought = shop_records(user_pk=user.pk)
+    records = {
+        "用户": [user],
+        **account_records(user),
+        **bought,
+        **payment_records(order.order_id for order in bought["订单"]),
+        "修改记录": LogEntry.objects.get_for_object(user).order_by("pk"),
+    }
+    data = {name: _rows(rows) for name, rows in records.items()}
+    return json.dumps(data, ensure_ascii=False, indent=1)
+
+
+def person_file(request: HttpRequest, pk: int) -> HttpResponse:
+    """Send a user's data to root as a file, and record that."""
+    if not request.user.is_superuser:
+        raise PermissionDenied
+    user = get_object_or_404(User, pk=pk)
+    require_password(request, is_download=True)
+    action_record(user, StaffAction.EXPORT, {"文件": "此人的全部数据"})
+    name = {"Content-Disposition": f'attachment; filename="person-{user.unid}.json"'}
+    return HttpResponse(person_data(user), content_type="application/json; charset=utf-8", headers=name)
+
+
+def _rows(rows: Iterable[Model]) -> list[dict[str, Any]]:
+    return [{str(field.verbose_name): field.value_to_string(row) for field in _shown(row)} for row in rows]
+
+
+def _shown(row: Model) -> list[Any]:
+    return [field for field in row._meta.concrete_fields if field.name not in SECRETS]
