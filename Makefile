@@ -13,7 +13,7 @@ LOCK = $(PY) -m uv pip compile --quiet --universal --python-version 3.11 --gener
 # Where Node.js is, its packages are installed for the tests that need them. Without the network those tests are left
 # out, and the end of the tests says so.
 NODE_READY := $(if $(shell command -v npm),$(patsubst %/package-lock.json,%/node_modules/ready,\
-	$(wildcard tests/*/package-lock.json) docs/api/package-lock.json))
+	$(wildcard tests/*/package-lock.json)))
 
 # The newest interpreter that can make a virtual environment; one that is newer than those tried comes last.
 # PYTHON=... names another.
@@ -23,7 +23,7 @@ FIND_PYTHON = for python in $(or $(PYTHON),python3.13 python3.12 python3.11 pyth
 	Name one with: make $@ PYTHON=/path/to/python3. If it is new enough, Debian and Ubuntu keep a part of it in python3-venv." \
 	>&2; exit 1; }
 
-.PHONY: help up install install-dev test lint check lock api-files reset clean
+.PHONY: help up install install-dev test lint check lock reset clean
 
 help:  ## list these targets
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:[^#]*## /\t/' | while IFS="$$(printf '\t')" read -r name what; do \
@@ -53,10 +53,6 @@ lock: $(VENV)/ready-dev  ## write requirements*.txt anew from requirements*.in; 
 	@$(PIP) install --quiet uv
 	$(LOCK) --output-file requirements.txt requirements.in
 	$(LOCK) --output-file requirements-dev.txt requirements-dev.in
-
-api-files: $(VENV)/ready-dev docs/api/node_modules/ready  ## make docs/api/types.d.ts and collection.json anew (needs Node.js)
-	DJANGO_SETTINGS_MODULE=config.settings.test $(PY) -W ignore manage.py spectacular --format openapi-json --file .dev/schema.json
-	node docs/api/make.mjs .dev/schema.json docs/api
 
 reset:  ## forget the data in .dev and the pictures in media (refuses while it runs)
 	@$(FIND_PYTHON); exec "$$python" -m devstack.reset

@@ -1,17 +1,19 @@
 """The pages for developers: start page, API reference, guides, and the demo shop."""
 
 from io import BytesIO
+from zipfile import ZIP_DEFLATED, ZipFile
 
 import segno
 from django.conf import settings
-from django.http import FileResponse, Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.utils.cache import patch_vary_headers
 from django.utils.translation.trans_real import parse_accept_lang_header
 
 from accounts.demo_users import DEMO_USERS
-from config import refusals
+from config import collection, refusals, typescript
 from config.limits import limits
+from core.api import openapi
 from core.api.request import absolute_url
 from core.ops import health
 from core.times import span
@@ -19,7 +21,7 @@ from payments.wechat_codes import WECHAT_CODES
 
 MAX_QR_BYTES = 1000
 MAX_LANGUAGES = 500  # characters; Django's parser refuses longer headers too
-API_FILES = {"types.d.ts": "text/plain; charset=utf-8", "collection.json": "application/json"}
+_TYPES, _PLAIN_TEXT = "types.d.ts", "text/plain; charset=utf-8"
 
 
 def switches(request: HttpRequest) -> dict[str, bool]:
@@ -95,9 +97,26 @@ def client_guide(request: HttpRequest) -> HttpResponse:
     return render(request, "front/client.html", context)
 
 
-def api_file(request: HttpRequest, name: str) -> FileResponse:
-    """Send a file that docs/api/make.mjs makes from the OpenAPI description."""
-    return FileResponse((settings.BASE_DIR / "docs/api" / name).open("rb"), content_type=API_FILES[name])
+def types_file(request: HttpRequest) -> HttpResponse:
+    return HttpResponse(typescript.types_file(openapi.document(absolute_url(request, ""))), content_type=_PLAIN_TEXT)
+
+
+def collection_file(request: HttpRequest) -> HttpResponse:
+    """Send the Postman collection, with the address by which the reader came."""
+    base = absolute_url(request, "")
+    content = collection.collection(openapi.document(base), base=base, has_sandbox=settings.SANDBOX)
+    return JsonResponse(content, json_dumps_params={"ensure_ascii": False, "indent": 1})
+
+
+def example_client(request: HttpRequest, name: str) -> HttpResponse:
+    """Send the source of an example client as a zip, with the types it imports."""
+    folder, packed = settings.BASE_DIR / "tests/clients" / name, BytesIO()
+    with ZipFile(packed, "w", ZIP_DEFLATED) as archive:
+        for file in sorted(folder.rglob("*")):
+            if file.is_file() and "node_modules" not in file.parts and file.name != _TYPES:
+                archive.write(file, f"{name}/{file.relative_to(folder)}")
+        archive.writestr(f"{name}/src/{_TYPES}", types_file(request).content)
+    return HttpResponse(packed.getvalue(), content_type="application/zip")
 
 
 def demo(request: HttpRequest) -> HttpResponse:

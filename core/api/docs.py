@@ -16,6 +16,7 @@ class Doc:
     """Documentation of one call.
 
     :param ok: an example of the success answer, with ``status`` and ``state``; several if it has several shapes.
+    :param names: where `ok` has several shapes, the word for each that its type's name has.
     :param records: the type of a key of the answer: ``{"data": list[OrderJson]}``; see ``core.api.records``.
     :param raw: the schemas of answers that are no envelope, by HTTP status and media type.
     :param params: the input serializer: the query of a GET, the body of a POST. ``help_text`` describes a field.
@@ -28,6 +29,7 @@ class Doc:
     """
 
     ok: dict[str, Any] | Sequence[dict[str, Any]] = ()
+    names: Sequence[str] = ("",)
     records: Mapping[str, Any] = field(default_factory=dict)
     params: type[Serializer[Any]] | None = None
     others: Sequence[type[Serializer[Any]]] = ()

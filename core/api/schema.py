@@ -133,7 +133,8 @@ class ContractSchema(AutoSchema):
             by_http_status.setdefault(error.http_status, []).append(error.body())
         return {
             http_status: OpenApiResponse(
-                {"oneOf": [*self._successes(doc), self._refer_failure()]}
+                # Not oneOf: an answer may have the keys of two shapes, for example with and without a total.
+                {"anyOf": [*self._successes(doc), self._refer_failure()]}
                 if http_status == 200
                 else self._refer_failure(),
                 description=_HTTP_NAMES.get(http_status, "失败"),
@@ -143,16 +144,16 @@ class ContractSchema(AutoSchema):
         }
 
     def _successes(self, doc: Doc) -> Iterator[Schema]:
-        """Yield a component for each shape of success: ``OrderGetOrderAnswer``, ``OrderGetOrderAnswer2``."""
+        """Yield a component for each shape of success: ``OrderGetOrderAnswer``, ``OrderGetOrderListAnswer``."""
         words = re.findall(r"[A-Za-z0-9]+", re.sub(r"<[^>]*>", "", self.view.paths[0]))
-        name = "".join(word[:1].upper() + word[1:] for word in words) + "Answer"
+        name = "".join(word[:1].upper() + word[1:] for word in words)
         shapes: list[Schema] = []
         for example in doc.successes:
             shape = self._success(doc, example)
             if shape not in shapes:
                 shapes.append(shape)
-        for number, shape in enumerate(shapes, 1):
-            yield self._component(f"{name}{number if number > 1 else ''}", shape)
+        for word, shape in zip(doc.names, shapes, strict=True):
+            yield self._component(f"{name}{word}Answer", shape)
 
     def _success(self, doc: Doc, example: dict[str, Any]) -> Schema:
         properties = {

@@ -256,6 +256,7 @@ PRE_ORDER = Doc(
 )
 GET_ORDER = Doc(
     params=params.OrderListParams,
+    names=["", "List"],
     ok=[_ok("订单获取成功", data=_ORDER), _ok("订单获取成功", total=1, data=[_ORDER])],
     records={"data": OrderJson | list[OrderJson]},
     failures=[errors.RecordUnknown],
@@ -315,6 +316,7 @@ _PROVIDER_FAILS = (ProviderDown, ProviderTimeout, ProviderBusy, PaymentNotConfig
 PAYMENT = Doc(
     params=params.PaymentParams,
     send={"appid": _SIGNED["appId"], "mch_id": 1568650321, "order_id": _ORDER_ID},
+    names=["Native", "Jsapi", "App"],
     ok=[
         _ok("OK", prepay_id=_PREPAY, trade_type="NATIVE", code_url="weixin://wxpay/bizpayurl?pr=hPUTMw4zz"),
         _ok("OK", prepay_id=_PREPAY, trade_type="JSAPI", **_SIGNED),

@@ -1,23 +1,20 @@
-"""types.d.ts and the Postman collection: up to date, and good for what they are for."""
+"""types.d.ts, the Postman collection and the example clients, as ``/docs/`` serves them."""
 
-import json
+import html
+import io
+import re
 import subprocess
-from pathlib import Path
+import zipfile
 
 import pytest
-from django.core.management import call_command
 
-from tests.clients.conftest import ROOT
+from core.api import openapi
+from tests.clients.conftest import HERE, ROOT
 
-pytestmark = pytest.mark.node
-HOME = ROOT / "docs/api"
+# What a client relies on; the guide's own snippets are compiled beside it.
 STRICT = """
-import type { components, Failure, Order, OrderGetOrderAnswer, OrderRow, Student } from "./types"
-import type { StudentsGetstulistAnswer } from "./types"
+import type { components, Failure, Order, OrderGetOrderAnswer, OrderRow, PayPaymentNativeAnswer } from "./types"
 
-declare const list: StudentsGetstulistAnswer | Failure
-const students: Student[] = list.state ? list.data : []
-const why: string = list.state ? "" : list.msg
 declare const order: Order
 const total: number = order.total_fee
 const until: string | null = order.expire_time
@@ -25,94 +22,63 @@ const rows: OrderRow[] = order.orderDetail
 const sum: number = rows.reduce((all, row) => all + row.subtotal, 0)
 declare const one: OrderGetOrderAnswer
 const same: components["schemas"]["Order"] = one.data
+declare const paying: PayPaymentNativeAnswer | Failure
+const code: string = paying.state ? paying.code_url : paying.msg
 // @ts-expect-error a row has no sum under the order's name
 rows[0]!.total_fee
-export { students, why, total, until, sum, same }
-"""
-
-IMPORT = """
-const { Collection } = require("postman-collection")
-const collection = new Collection(require("./collection.json"))
-const found = []
-collection.forEachItem(({ name, request }) => found.push({
-  name,
-  url: collection.variables.replace(request.url.toString()),
-  takes: (request.body?.formdata?.all() ?? []).map(field => field.type),
-}))
-console.log(JSON.stringify(found))
+export { total, until, sum, same, code }
 """
 
 
-@pytest.fixture(scope="module")
-def schema(tmp_path_factory) -> Path:
-    file = tmp_path_factory.mktemp("schema") / "schema.json"
-    call_command("spectacular", "--format", "openapi-json", "--file", str(file))
-    return file
+@pytest.mark.node
+def test_the_example_client_and_the_guides_snippets_compile_under_strict(api):
+    types = HERE / "react/src/types.d.ts"
+    types.write_bytes(api.http.get("/docs/types.d.ts").content)
+    page = api.http.get("/docs/client/").content.decode()
+    snippets = [html.unescape(found) for found in re.findall(r'<pre class="ts"><code>(.*?)</code>', page, re.S)]
+    files = [HERE / f"react/src/snippet-{number}.ts" for number in range(len(snippets) + 1)]
+    try:
+        for file, text in zip(files, [STRICT, *snippets], strict=True):
+            file.write_text(text)
+        tsc = HERE / "node_modules/.bin/tsc"
+        done = subprocess.run([tsc, "--noEmit"], cwd=HERE / "react", capture_output=True, text=True)
+    finally:
+        for file in files:
+            file.unlink(missing_ok=True)
 
-
-def test_both_files_are_those_of_the_schema(schema, tmp_path):
-    made = subprocess.run(["node", HOME / "make.mjs", schema, tmp_path], capture_output=True, text=True)
-
-    assert made.returncode == 0, made.stderr
-    for name in ("types.d.ts", "collection.json"):
-        assert (HOME / name).read_text("utf-8") == (tmp_path / name).read_text("utf-8"), f"run `make api-files`: {name}"
-
-
-def test_the_types_compile_under_strict(tmp_path):
-    (tmp_path / "types.d.ts").write_text((HOME / "types.d.ts").read_text("utf-8"))
-    (tmp_path / "client.ts").write_text(STRICT)
-    tsc = HOME / "node_modules/.bin/tsc"
-    options = ["--strict", "--noUncheckedIndexedAccess", "--noEmit", "--target", "es2022", "--lib", "es2022"]
-    # Not that TypeScript's own declarations are right: that takes half the time.
-    options += ["--skipDefaultLibCheck", "--moduleResolution", "bundler"]
-
-    done = subprocess.run([tsc, *options, "--module", "esnext", tmp_path / "client.ts"], capture_output=True, text=True)
-
+    assert len(snippets) == 2
     assert done.returncode == 0, done.stdout
 
 
-def test_the_collection_holds_every_call_and_logging_in_fills_the_token(schema):
-    collection = json.loads((HOME / "collection.json").read_text("utf-8"))
-    requests = {}
+def test_the_collection_holds_every_call_of_clients_in_an_order_that_ends_with_signing_out(api):
+    collection = api.http.get("/docs/collection.json", headers={"host": "192.168.1.5:8000"}).json()
 
-    def walk(folder):
-        for item in folder["item"]:
-            if "request" in item:
-                requests[item["request"]["method"], "/" + "/".join(item["request"]["url"]["path"])] = item
-            else:
-                walk(item)
-
-    walk(collection)
-    paths = json.loads(schema.read_text("utf-8"))["paths"]
+    requests = [item["request"] for item in collection["item"]]
+    called = [(request["method"].lower(), "/" + "/".join(request["url"]["path"])) for request in requests]
     documented = {
-        (method.upper(), path.replace("{out_trade_no}", ":out_trade_no")) for path in paths for method in paths[path]
+        (method, path.replace("{out_trade_no}", "{{order_id}}"))
+        for path, methods in openapi.document("")["paths"].items()
+        for method in methods
     }
-    assert set(requests) == documented
-    assert {variable["key"] for variable in collection["variable"]} == {"baseUrl", "token"}
-    assert collection["auth"]["apikey"][1]["value"] == "{{token}}"
-    login = requests["POST", "/users/login"]
-    assert json.loads(login["request"]["body"]["raw"]) == {"username": "lbw", "password": "555"}
-    assert 'pm.collectionVariables.set("token", token)' in login["event"][0]["script"]["exec"][1]
+    notices = {("post", "/pay/payResult"), ("post", "/pay/notify")}
+    assert set(called) == documented - notices | {("post", "/sandbox/control/pay")}
+    assert (called[0], called[-1]) == (("post", "/users/login"), ("get", "/users/sigout"))
+    assert all(item["event"][0]["script"]["exec"] for item in collection["item"])
+    assert collection["variable"][0] == {"key": "baseUrl", "value": "http://192.168.1.5:8000"}
 
 
-def test_the_collection_imports_and_offers_files_to_choose():
-    """By Postman's own library, which the app reads collections with."""
-    done = subprocess.run(["node", "-e", IMPORT], cwd=HOME, capture_output=True, text=True)
+def test_without_a_sandbox_nobody_pays_in_it(api, settings):
+    settings.SANDBOX = False
 
-    assert done.returncode == 0, done.stderr
-    requests = json.loads(done.stdout)
-    assert all(one["url"].startswith("http://127.0.0.1:8000/") for one in requests)
-    assert [one["name"] for one in requests if "file" in one["takes"]] == ["上传图片", "上传学员头像", "上传用户头像"]
+    paths = [item["request"]["url"]["path"] for item in api.http.get("/docs/collection.json").json()["item"]]
+
+    assert not [path for path in paths if path[0] == "sandbox"]
 
 
-@pytest.mark.parametrize("name", ["types.d.ts", "collection.json"])
-def test_both_are_served(api, name):
-    answer = api.http.get(f"/docs/{name}")
+@pytest.mark.parametrize(("name", "file"), [("vue", "vue/src/main.js"), ("react", "react/src/types.d.ts")])
+def test_the_example_clients_can_be_downloaded(api, name, file):
+    archive = zipfile.ZipFile(io.BytesIO(api.http.get(f"/docs/{name}.zip").content))
 
-    assert b"".join(answer.streaming_content) == (HOME / name).read_bytes()
-
-
-def test_the_page_for_beginners_names_them(api):
-    page = api.http.get("/docs/client/").content.decode()
-
-    assert "/docs/types.d.ts" in page and "/docs/collection.json" in page and "vite.config.js" in page
+    assert {file, f"{name}/package.json"} <= set(archive.namelist())
+    sources = [path for path in (ROOT / "tests/clients" / name / "src").glob("*") if path.name != "types.d.ts"]
+    assert {f"{name}/src/{path.name}" for path in sources} <= set(archive.namelist())

@@ -67,6 +67,7 @@ _FOUND = {"status": 200, "state": True, "msg": "获取成功", "message": "获�
 _ALARM = {"alarm_type": "大风", "alarm_level": "蓝色", "alarm_content": "南京市气象台发布大风蓝色预警信号。"}
 
 GET_WEATHER = Doc(
+    names=["", "History"],
     ok=[_FOUND, _FOUND | {"total": 1}, _FOUND | {"data": [_ROW | {"alarm": [_ALARM]}]}],
     records={"data": list[WeatherJson]},
     params=WeatherParams,

@@ -1,8 +1,8 @@
 import axios from "axios"
-// 自己的项目:把服务器的 /docs/types.d.ts 下载到 src,写 "./types"
-import type { Failure, paths } from "../../../../docs/api/types"
+// 服务器的 /docs/types.d.ts;接口变了就重新下载
+import type { Failure, paths } from "./types"
 
-export type * from "../../../../docs/api/types"
+export type * from "./types"
 
 // 服务器在哪里:VITE_SERVER=http://192.168.1.5:8000 npm run dev
 export const server: string = import.meta.env.VITE_SERVER ?? "http://127.0.0.1:8000"
