@@ -8,6 +8,7 @@ from accounts.api.scan_views import LOGINS_A_MINUTE
 from accounts.captcha import LIFETIME_S as CAPTCHA_LIFETIME_S
 from accounts.services import login_limits, phones, sms_codes
 from core.api.bodies import BODY_LIMIT, FILE_LIMIT, KIB, MAX_VALUES, MIB
+from core.audit import MAX_ENTRIES
 from core.times import span
 from payments.services.start import MIN_LIFE
 from shop.api.pay import QUERIES_A_MINUTE
@@ -65,6 +66,10 @@ def limits() -> list[tuple[str, str]]:
             "上传图片",
             f"每个地址每分钟 {UPLOADS_PER_MINUTE} 张;每张最大 {MAX_BYTES // MIB} MB、{MAX_PIXELS // 10_000} 万像素;"
             f"{span(ORPHAN_AFTER)}内没有被任何数据引用的会被清理,这样的图片太多时不能再上传(429)",
+        ),
+        (
+            "修改数据",
+            f"每个账号每分钟 {MAX_ENTRIES['minute'][0]} 次,每天 {MAX_ENTRIES['day'][0]} 次(写入修改记录的接口,429)",
         ),
         ("按城市查天气", f"每个调用者 {span(timedelta(seconds=QUERY_WINDOW_S))}一次"),
         ("向微信查询订单", f"每个调用者每分钟 {QUERIES_A_MINUTE} 次"),

@@ -8,17 +8,26 @@ user.
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from datetime import timedelta
 from typing import Any
 
+import redis
 from auditlog.diff import model_instance_diff
 from auditlog.models import LogEntry
 from django.db import transaction
 from django.db.models import IntegerChoices, Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 
+from core import times
 from core.api.request import client_ip
+from core.cache import ratelimit
+from core.errors import Throttled
 
 MASK = "••••••"
+# Entries that a caller of the API may write, by window: a class of 40 that shares an account, each with a change every
+# ten seconds, stays below both. One token wrote 1,200 in 24 s before there was a limit.
+MAX_ENTRIES = {"minute": (300, 60), "day": (10_000, 86_400)}
+BURST = timedelta(minutes=1)
 DEVICE = "设备"  # what an action's words call the User-Agent
 
 
@@ -69,6 +78,37 @@ def name_actor(instance: Any, **_: Any) -> None:
     if instance.actor_id is None and user is not None and user.is_authenticated:
         instance.actor_id = user.pk
     instance.remote_addr = client_ip(request) or None
+    if instance.actor_id and not request.path_info.startswith("/admin/"):
+        _limit(instance.actor_id)
+        if instance.action == LogEntry.Action.UPDATE:
+            _take_over_burst(instance)
+
+
+def _limit(actor_pk: int) -> None:
+    """Refuse what would fill the trail; the transaction in which the change was made is rolled back.
+
+    :raises Throttled: the caller has written ``MAX_ENTRIES`` within a window.
+    """
+    try:
+        for name, (limit, window_s) in MAX_ENTRIES.items():
+            if wait_s := ratelimit.hit(f"audit:{name}:{actor_pk}", limit=limit, window_s=window_s):
+                raise Throttled(wait_s)
+    except redis.RedisError:
+        pass  # changes are made without Valkey, too
+
+
+def _take_over_burst(entry: LogEntry) -> None:
+    """Put the entry in the place of the same caller's last one, if that is about the same fields a moment ago."""
+    last = LogEntry.objects.filter(content_type=entry.content_type, object_pk=entry.object_pk).order_by("-pk").first()
+    if (
+        last is not None
+        and (last.actor_id, last.action) == (entry.actor_id, entry.action)
+        and last.timestamp > times.now() - BURST
+        and last.changes.keys() == entry.changes.keys()
+        and not any(isinstance(values, dict) for values in entry.changes.values())  # of a relation to many
+    ):
+        entry.changes = {name: [last.changes[name][0], after] for name, (_, after) in entry.changes.items()}
+        last.delete()
 
 
 def mask(value: str) -> str:

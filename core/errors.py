@@ -44,10 +44,14 @@ class DomainError(Exception):
 
 
 class BadParameter(DomainError):
-    """A parameter that is missing or of the wrong kind; ``msg`` names it."""
+    """A parameter that is missing or of the wrong kind; ``msg`` names it, and ``field`` where it is one."""
 
     msg = "参数错误"
     remedy = "msg 指出是哪个参数、为什么"
+
+    def __init__(self, msg: str | None = None, *, field: str = "") -> None:
+        self.field = field
+        super().__init__(f"{field}: {msg}" if field else msg)
 
 
 class LoginRequired(DomainError):

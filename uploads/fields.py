@@ -72,13 +72,13 @@ def _image_url(request: Any, field: str) -> str:
     if text is None or isinstance(text, UploadedFile):
         return ""
     if not isinstance(text, str):
-        raise BadParameter(f"{field}: 不是图片地址")
+        raise BadParameter("不是图片地址", field=field)
     text = text.strip()
     if text in _NO_PICTURE:
         return ""
     is_path = text.startswith(settings.MEDIA_URL)
     if len(text) > MAX_URL_LENGTH or not _is_web_address(absolute_url(request, text) if is_path else text):
-        raise BadParameter(f"{field}: 不是图片地址")
+        raise BadParameter("不是图片地址", field=field)
     return text if is_path else stored_address(text)
 
 

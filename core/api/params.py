@@ -73,7 +73,7 @@ def present(source: Any, lists: Collection[str] = ()) -> dict[str, Any]:
             # Of a repeated parameter that is no list the last value counts.
             value = [*kept.get(name, []), *texts] if name in lists else texts[-1]
         if _holds_unstorable(value):
-            raise BadParameter(f"{_printable(sent)}: 包含非法字符")
+            raise BadParameter("包含非法字符", field=_printable(sent))
         if not _is_blank(value):
             kept[name] = value
     return kept

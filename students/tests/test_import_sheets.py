@@ -276,8 +276,9 @@ def test_one_long_text_named_by_every_cell_is_no_way_to_fill_the_memory():
         list(sheet_read(zipped(parts)))
 
 
-def test_a_cell_at_the_far_end_is_refused_and_not_filled_up_to(children):
-    parts = parts_of(xlsx(["姓名"], ["谭鹏"]))
+@pytest.mark.parametrize("rows", [[["姓名"], ["谭鹏"]], [[], ["谭鹏"]]], ids=["beside others", "alone"])
+def test_a_cell_at_the_far_end_is_refused_and_not_filled_up_to(children, rows):
+    parts = parts_of(xlsx(*rows))
     sheet = parts["xl/worksheets/sheet1.xml"]
     far = sheet.replace(b'r="2"', b'r="1048576"').replace(b'r="A2"', b'r="XFD1048576"')
 

@@ -205,8 +205,7 @@ def _judge(
     try:
         values = params.run_validation(present(row.cells))
     except BadParameter as refusal:
-        wire = refusal.msg.partition(":")[0]
-        row.errors = [[heading.cell_name(wire, row.number), "含有非法字符"]]
+        row.errors = [[heading.cell_name(refusal.field, row.number), "含有非法字符"]]
     except ValidationError as refusal:
         row.errors = [[heading.cell_name(wire, row.number), reason] for wire, reason in _reasons(refusal)]
     else:

@@ -54,6 +54,12 @@ def main() -> int:
         return error.code
     except MemoryError:
         return TOO_LARGE
+    except BaseException as error:
+        # The reader is written in Rust and panics where a sheet claims more cells than it can count, such as one whose
+        # only cell is XFD1048576. A panic is no Exception.
+        if type(error).__name__ != "PanicException":
+            raise
+        return TOO_LARGE
     return 0
 
 
