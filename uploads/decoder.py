@@ -151,6 +151,8 @@ def _exchange(process: "subprocess.Popen[bytes]", content: bytes) -> CleanImage:
 def _error_of_exit(code: int) -> DomainError:
     """Return the error for a decoder that ended without an answer. A ``code`` below 0 is the signal that ended it."""
     log.warning("decoder ended early", code=code)
+    if code == -signal.SIGALRM:  # the machine is busy: a picture that is too complex uses up its processor's time first
+        return errors.DecodersBusy()
     if code >= 0 or code in _STOPPED:  # a fault of ours, or the server is being stopped
         return ServiceUnavailable()
     return errors.ImageTooComplex()

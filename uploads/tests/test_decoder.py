@@ -144,20 +144,26 @@ def test_a_decoder_that_cannot_be_started_is_our_fault(api, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "code",
+    ("code", "error"),
     [
-        "child.LIMITS = {'light': child.TimeLimit(1, 60)}; "
-        "child.image_clean = lambda *_, **__: [0 for _ in iter(int, 1)]",
-        "child.LIMITS = {'light': child.TimeLimit(60, 1)}; child.image_clean = lambda *_, **__: time.sleep(60)",
+        (
+            "child.LIMITS = {'light': child.TimeLimit(1, 60)}; "
+            "child.image_clean = lambda *_, **__: [0 for _ in iter(int, 1)]",
+            errors.ImageTooComplex,
+        ),
+        (
+            "child.LIMITS = {'light': child.TimeLimit(60, 1)}; child.image_clean = lambda *_, **__: time.sleep(60)",
+            errors.DecodersBusy,
+        ),
     ],
     ids=["of the processor", "by the clock"],
 )
-def test_a_picture_that_takes_too_long_is_refused(program, code):
+def test_a_picture_that_takes_too_long_is_refused(program, code, error):
     program(code + "; child.main()")
     # A server's thread may block signals, and its children then inherit that.
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGALRM, signal.SIGXCPU})
     try:
-        with pytest.raises(errors.ImageTooComplex):
+        with pytest.raises(error):
             image_decode(BytesIO(encoded()))
     finally:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGALRM, signal.SIGXCPU})
