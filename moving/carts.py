@@ -7,7 +7,7 @@ from accounts.models import User
 from moving.catalogue import product_pks
 from moving.dump import Document
 from moving.errors import AlreadyHere, DocumentRefused
-from moving.translation import Arriving, Pass, Translation
+from moving.translation import Arriving, ImportRun, Translation
 from moving.values import Values, plain_all
 from shop.models import CartItem, Product
 from shop.models.catalogue import MAX_STOCK
@@ -27,7 +27,7 @@ class KnownCarts:
     rows: set[tuple[str, str]]
 
 
-def look_up(documents: Sequence[Document], _: Pass) -> KnownCarts:
+def look_up(documents: Sequence[Document], _: ImportRun) -> KnownCarts:
     unids, products = plain_all(documents, "unid"), plain_all(documents, "product_id")
     rows = CartItem.objects.filter(user__unid__in=unids, product__product_id__in=products)
     return KnownCarts(
@@ -38,19 +38,19 @@ def look_up(documents: Sequence[Document], _: Pass) -> KnownCarts:
     )
 
 
-def translate(values: Values, known: KnownCarts, run: Pass) -> ArrivedItem:
+def translate(values: Values, known: KnownCarts, run: ImportRun) -> ArrivedItem:
     unid, product_id = values.id("unid", 64), values.id("product_id", 32)
-    if unid not in known.users and run.seen.value("unid", unid) is None:
+    if unid not in known.users and run.index.value("unid", unid) is None:
         raise DocumentRefused("用户不存在")
-    if product_id not in known.products and run.seen.value("product", product_id) is None:
+    if product_id not in known.products and run.index.value("product", product_id) is None:
         raise DocumentRefused("商品不存在，或已下架")
-    if run.seen.claim("cart", f"{unid} {product_id}") is not None:
+    if run.index.claim("cart", f"{unid} {product_id}") is not None:
         raise DocumentRefused("与前面的文档重复：同一用户的同一商品")
     if (unid, product_id) in known.rows:
         raise AlreadyHere
     quantity = values.whole("quantity") or 0
     if not 0 < quantity <= MAX_STOCK:
-        values.mend("数量不是大于 0 的整数，记为 1", values.raw("quantity"))
+        values.fix("数量不是大于 0 的整数，记为 1", values.raw("quantity"))
         quantity = 1
     item = CartItem(
         quantity=quantity,
@@ -60,7 +60,7 @@ def translate(values: Values, known: KnownCarts, run: Pass) -> ArrivedItem:
     return ArrivedItem(item, unid, product_id)
 
 
-def write(arriving: Sequence[Arriving], run: Pass) -> None:
+def write(arriving: Sequence[Arriving], run: ImportRun) -> None:
     rows: list[ArrivedItem] = [one.record for one in arriving]
     users = dict(User.objects.filter(unid__in={row.unid for row in rows}).values_list("unid", "pk"))
     products = product_pks({}, {row.product_id for row in rows}, run.now)

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from moving.dump import Document
 from moving.errors import AlreadyHere, DocumentRefused
-from moving.translation import Arriving, Pass, Translation
+from moving.translation import Arriving, ImportRun, Translation
 from moving.values import Values, id_moment, plain_all
 from shop.models import Category, Product
 from shop.models.catalogue import ID_LENGTH, MAX_STOCK, NAME_LENGTH, VIP_CATEGORY_ID
@@ -19,7 +19,7 @@ HALF_DAY = timedelta(hours=12)
 MAX_PRICE = 99_999_999
 
 
-def categories_known(documents: Sequence[Document], _: Pass) -> tuple[set[str], set[str]]:
+def categories_known(documents: Sequence[Document], _: ImportRun) -> tuple[set[str], set[str]]:
     """Return the ids and names that records here already have."""
     categories = Category.objects.all()
     return set(categories.values_list("category_id", flat=True)), set(
@@ -27,11 +27,11 @@ def categories_known(documents: Sequence[Document], _: Pass) -> tuple[set[str], 
     )
 
 
-def category(values: Values, known: tuple[set[str], set[str]], run: Pass) -> Category:
+def category(values: Values, known: tuple[set[str], set[str]], run: ImportRun) -> Category:
     ids, names = known
     category_id = values.id("category_id", ID_LENGTH)
     name = values.required("categoryName", NAME_LENGTH, "未命名类目")
-    if run.seen.claim("category", category_id, name) is not None:
+    if run.index.claim("category", category_id, name) is not None:
         raise DocumentRefused("与前面的文档重复：category_id 相同")
     if category_id in ids:
         raise AlreadyHere
@@ -47,11 +47,11 @@ def category(values: Values, known: tuple[set[str], set[str]], run: Pass) -> Cat
     )
 
 
-def categories_write(arriving: Sequence[Arriving], _: Pass) -> None:
+def categories_write(arriving: Sequence[Arriving], _: ImportRun) -> None:
     Category.objects.bulk_create([one.record for one in arriving])
 
 
-def products_known(documents: Sequence[Document], _: Pass) -> tuple[set[str], set[str]]:
+def products_known(documents: Sequence[Document], _: ImportRun) -> tuple[set[str], set[str]]:
     """Return the ids of the products and of the categories that are here already."""
     products = Product.objects.filter(product_id__in=plain_all(documents, "product_id"))
     return set(products.values_list("product_id", flat=True)), set(
@@ -59,13 +59,13 @@ def products_known(documents: Sequence[Document], _: Pass) -> tuple[set[str], se
     )
 
 
-def product(values: Values, known: tuple[set[str], set[str]], run: Pass) -> Product:
+def product(values: Values, known: tuple[set[str], set[str]], run: ImportRun) -> Product:
     products, categories = known
     product_id = values.id("product_id", ID_LENGTH)
     price = values.yuan("price")
     if price is None or price > MAX_PRICE:
         raise DocumentRefused(f"价格不是 0.01 到 {MAX_PRICE} 之间的数")
-    if run.seen.claim("product", product_id) is not None:
+    if run.index.claim("product", product_id) is not None:
         raise DocumentRefused("与前面的文档重复：product_id 相同")
     if product_id in products:
         raise AlreadyHere
@@ -84,7 +84,7 @@ def product(values: Values, known: tuple[set[str], set[str]], run: Pass) -> Prod
     )
 
 
-def products_write(arriving: Sequence[Arriving], run: Pass) -> None:
+def products_write(arriving: Sequence[Arriving], run: ImportRun) -> None:
     products_create([one.record for one in arriving], run.now)
 
 
@@ -112,13 +112,13 @@ def _category_pks(ids: set[str], now: datetime) -> dict[str, int]:
     return pks
 
 
-def _free_name(values: Values, name: str, names: set[str], run: Pass) -> str:
+def _free_name(values: Values, name: str, names: set[str], run: ImportRun) -> str:
     free, number = name, 1
-    while free in names or run.seen.claim("category name", free) is not None:
+    while free in names or run.index.claim("category name", free) is not None:
         number += 1
         free = f"{name[: NAME_LENGTH - 8]} ({number})"
     if free != name:
-        values.mend("类目名称重复，加上序号", f"{name} -> {free}")
+        values.fix("类目名称重复，加上序号", f"{name} -> {free}")
     return free
 
 
@@ -130,21 +130,21 @@ def _updated(values: Values, created_at: datetime) -> datetime | None:
     return moment if moment and moment >= created_at else None
 
 
-def _category_id(values: Values, categories: set[str], run: Pass) -> str:
+def _category_id(values: Values, categories: set[str], run: ImportRun) -> str:
     category_id = values.text("category_id", 100)
-    if category_id in categories or run.seen.value("category", category_id) is not None:
+    if category_id in categories or run.index.value("category", category_id) is not None:
         if category_id == VIP_CATEGORY_ID:
-            values.mend("VIP 商品记为等级 1、30 天，请在后台核对")
+            values.fix("VIP 商品记为等级 1、30 天，请在后台核对")
         return category_id
     usable = category_id if 0 < len(category_id) <= ID_LENGTH else GONE_CATEGORY
-    values.mend("类目已不存在，归入一个不再使用的类目", category_id)
+    values.fix("类目已不存在，归入一个不再使用的类目", category_id)
     return usable
 
 
 def _stock(values: Values) -> int:
     stock = values.whole("inventory")
     if stock is None or not 0 <= stock <= MAX_STOCK:
-        values.mend(f"库存不是 0 到 {MAX_STOCK} 之间的整数，记为 0", values.raw("inventory"))
+        values.fix(f"库存不是 0 到 {MAX_STOCK} 之间的整数，记为 0", values.raw("inventory"))
         return 0
     return stock
 

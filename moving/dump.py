@@ -23,6 +23,7 @@ from moving.errors import ImportRefused
 ENDINGS = {".json", ".jsonl", ".bson"}
 PIECE = 1 << 20
 LONGEST = 17 << 20  # MongoDB's own limit of a document is 16 MB
+CUT = "文件在这里断开，其余部分无法读取"
 SHOWN = 500  # characters of what cannot be read
 _CLUTTER = re.compile(r"system\.|\.|prelude\.json|oplog\.|.*\.metadata\.json(\.gz)?$")
 _BETWEEN = re.compile(r"[\s,\[\]]*")
@@ -43,6 +44,7 @@ class Document:
     place: str
     fields: dict[str, Any] = field(default_factory=dict)
     fault: str = ""
+    is_cut: bool = False  # the rest of the file cannot be read
     share: float = 0.0
 
     @cached_property
@@ -63,7 +65,7 @@ def files_find(folder: Path, collections: list[str]) -> Found:
     :raises ImportRefused: the folder holds none, or two for one collection.
     """
     if not folder.is_dir():
-        raise ImportRefused(f"{folder} is no folder.")
+        raise ImportRefused(f"{folder} 不是文件夹")
     files: dict[str, Path] = {}
     others = []
     for path in sorted(path for path in folder.rglob("*") if path.is_file() and not _CLUTTER.match(path.name)):
@@ -71,12 +73,24 @@ def files_find(folder: Path, collections: list[str]) -> Found:
         if f".{ending}" not in ENDINGS or name not in collections:
             others.append(path)
         elif name in files:
-            raise ImportRefused(f"Two files for {name}: {files[name]} and {path}. Leave one of them.")
+            raise ImportRefused(f"{name} 有两个文件：{files[name]} 和 {path}，请只留一个")
         else:
             files[name] = path
     if not files:
-        raise ImportRefused(f"{folder} holds none of {', '.join(f'{name}.json' for name in collections)} (or .bson).")
+        if any(_is_archive(path) for path in others):
+            raise ImportRefused("这是 mongodump --archive 的文件：请不加 --archive 重新导出，或先用 mongorestore 还原")
+        names = "、".join(f"{name}.json" for name in collections)
+        raise ImportRefused(f"{folder} 里没有 {names}（或 .bson）")
     return Found(files, others)
+
+
+def _is_archive(path: Path) -> bool:
+    with path.open("rb") as raw:
+        file: Any = gzip.GzipFile(fileobj=raw) if path.suffix == ".gz" else raw
+        try:
+            return file.read(4) == b"\x6d\xe2\x99\x81"
+        except OSError:
+            return False
 
 
 def documents(path: Path) -> Iterator[Document]:
@@ -90,9 +104,10 @@ def documents(path: Path) -> Iterator[Document]:
             unpacked: Any = gzip.GzipFile(fileobj=raw) if path.suffix == ".gz" else raw
             read = _bson if ".bson" in path.suffixes else _json
             for number, (fields, fault) in enumerate(read(unpacked), 1):
-                yield Document(f"{path.name} #{number}", fields, fault, raw.tell() / size)
+                is_cut = fault.startswith(CUT)
+                yield Document(f"{path.name} #{number}", fields, fault, is_cut, raw.tell() / size)
     except (OSError, EOFError) as error:
-        raise ImportRefused(f"{path} cannot be read: {error}") from error
+        raise ImportRefused(f"无法读取 {path}：{error}") from error
 
 
 Read = tuple[dict[str, Any], str]
@@ -103,7 +118,7 @@ def _bson(file: IO[bytes]) -> Iterator[Read]:
         size = int.from_bytes(head, "little")
         body = file.read(size - 4) if 5 <= size <= LONGEST else b""
         if len(head) + len(body) != size:
-            yield {}, "BSON 在这里断开，文件其余部分无法读取"
+            yield {}, f"{CUT}：不是完整的 BSON"
             return
         try:
             yield bson.decode(head + body, _OPTIONS), ""
@@ -128,7 +143,8 @@ def _json(file: IO[bytes]) -> Iterator[Read]:
                 continue
             if at == len(text):
                 return
-            yield {"text": text[at : at + SHOWN]}, f"不是有效的 JSON{'' if following else '，文件在这里断开'}：{error}"
+            fault = "不是有效的 JSON" if following else f"{CUT}：不是完整的 JSON"
+            yield {"text": text[at : at + SHOWN]}, f"{fault}：{error}"
             if following is None:
                 return
             at = following.end()

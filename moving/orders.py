@@ -13,7 +13,7 @@ from core.money import fen_to_yuan, yuan_to_fen
 from moving.catalogue import GONE_CATEGORY, MAX_PRICE, product_pks
 from moving.dump import Document
 from moving.errors import AlreadyHere, DocumentRefused
-from moving.translation import Arriving, Pass, Translation
+from moving.translation import Arriving, ImportRun, Translation
 from moving.values import Values, id_moment, plain_all
 from shop.models import Category, Order, OrderLine, OrderLog, Product
 from shop.models.catalogue import ID_LENGTH, MAX_STOCK, NAME_LENGTH
@@ -68,7 +68,7 @@ def line_read(values: Values) -> tuple[str, dict[str, Any]]:
         raise DocumentRefused(f"数量不是 1 到 {MAX_STOCK} 之间的整数")
     return order_id, {
         "place": values.document.place,
-        "mends": values.mends,
+        "fixes": values.fixes,
         "order_id": order_id,
         "product_id": values.id("product_id", ID_LENGTH),
         "productName": values.required("productName", NAME_LENGTH, "未命名商品"),
@@ -79,9 +79,9 @@ def line_read(values: Values) -> tuple[str, dict[str, Any]]:
     }
 
 
-def look_up(documents: Sequence[Document], run: Pass) -> KnownOrders:
+def look_up(documents: Sequence[Document], run: ImportRun) -> KnownOrders:
     ids, unids = plain_all(documents, "order_id"), plain_all(documents, "unid")
-    lines = {order_id: run.seen.lines_of(order_id) for order_id in ids}
+    lines = {order_id: run.index.lines_of(order_id) for order_id in ids}
     codes = {line["product_id"] for of_order in lines.values() for line in of_order}
     return KnownOrders(
         set(Order.objects.filter(order_id__in=ids).values_list("order_id", flat=True)),
@@ -91,25 +91,25 @@ def look_up(documents: Sequence[Document], run: Pass) -> KnownOrders:
     )
 
 
-def translate(values: Values, known: KnownOrders, run: Pass) -> Arrived:
+def translate(values: Values, known: KnownOrders, run: ImportRun) -> Arrived:
     order_id = values.id("order_id", 32)
     details = known.lines.get(order_id, [])
     lines = _lines(values, details)
     total = _total(values, lines)
-    if run.seen.claim("order", order_id) is not None:
+    if run.index.claim("order", order_id) is not None:
         raise DocumentRefused("与前面的文档重复：order_id 相同")
     if order_id in known.orders:
         raise AlreadyHere
     order = _order(values, order_id, total)
     unid = values.text("unid", 100)
-    username = known.buyers.get(unid) or run.seen.value("unid", unid)
+    username = known.buyers.get(unid) or run.index.value("unid", unid)
     if username is None:
-        values.mend("买家已不存在，订单只记下名字", unid)
+        values.fix("买家已不存在，订单只记下名字", unid)
     order.username = username or values.text("user_nickname", 64) or GONE_BUYER
     return Arrived(order, unid, lines, _gone(values, lines, known, run))
 
 
-def write(arriving: Sequence[Arriving], run: Pass) -> None:
+def write(arriving: Sequence[Arriving], run: ImportRun) -> None:
     arrived: list[Arrived] = [one.record for one in arriving]
     users = dict(User.objects.filter(unid__in={one.unid for one in arrived}).values_list("unid", "pk"))
     gone = {code: product for one in arrived for code, product in one.gone.items()}
@@ -144,11 +144,11 @@ def _lines(values: Values, details: list[dict[str, Any]]) -> list[OrderLine]:
             )
         elif line.price == price and line.quantity + detail["quantity"] <= MAX_STOCK:
             line.quantity += detail["quantity"]
-            values.mend("同一商品有几条明细，数量相加", code)
+            values.fix("同一商品有几条明细，数量相加", code)
         else:
-            values.mend("同一商品有几条价格不同的明细，只保留第一条", f"{code} {price}")
+            values.fix("同一商品有几条价格不同的明细，只保留第一条", f"{code} {price}")
     if not details:
-        values.mend("订单没有明细")
+        values.fix("订单没有明细")
     return list(lines.values())
 
 
@@ -158,13 +158,13 @@ def _total(values: Values, lines: list[OrderLine]) -> Decimal:
     if fen is None or fen <= 0:
         if not of_lines:
             raise DocumentRefused("没有金额，也没有明细可以相加")
-        values.mend("total_fee 不是大于 0 的数，取明细之和", values.raw("total_fee"))
+        values.fix("total_fee 不是大于 0 的数，取明细之和", values.raw("total_fee"))
         fen = yuan_to_fen(of_lines)
     total = fen_to_yuan(fen)
     if total > MAX_TOTAL:
         raise DocumentRefused("金额过大")
     if lines and total != of_lines:
-        values.mend("total_fee 与明细之和不同，以 total_fee 为准", f"{total} / {of_lines}")
+        values.fix("total_fee 与明细之和不同，以 total_fee 为准", f"{total} / {of_lines}")
     return total
 
 
@@ -201,14 +201,14 @@ def _state(values: Values) -> tuple[State, int, str]:
     note = _NOTES.get(OrderStatus(status), "")
     if _code(values, "pay_status", PayStatus) == PayStatus.UNPAID:
         if shiping != ShippingStatus.NOT_SHIPPED or status == OrderStatus.RETURNED:
-            values.mend("没有付款却已发货或退货，记为未付款、已关闭", f"{status} {shiping}")
+            values.fix("没有付款却已发货或退货，记为未付款、已关闭", f"{status} {shiping}")
             note = ""
         state = _UNPAID.get(OrderStatus(status), State.CLOSED)
         return state, FACES[state].order_status or 0, note
     if status == OrderStatus.RETURNED:
         return State.REFUNDED, status, note
     if status in _UNPAID:
-        values.mend("已付款但订单已取消或关闭，记为已退款，请核对款项", status)
+        values.fix("已付款但订单已取消或关闭，记为已退款，请核对款项", status)
         return State.REFUNDED, status, _PAID_AND_GIVEN_UP
     return _SHIPPED[ShippingStatus(shiping)], OrderStatus.SUBMITTED, ""
 
@@ -217,19 +217,19 @@ def _code(values: Values, name: str, codes: Any) -> int:
     number = values.whole(name)
     if number is not None and number in codes.values:
         return number
-    if values.raw(name) is not None and (f"{name} 不认识，记为 0", str(values.raw(name))) not in values.mends:
-        values.mend(f"{name} 不认识，记为 0", values.raw(name))
+    if values.raw(name) is not None and (f"{name} 不认识，记为 0", str(values.raw(name))) not in values.fixes:
+        values.fix(f"{name} 不认识，记为 0", values.raw(name))
     return 0
 
 
-def _gone(values: Values, lines: list[OrderLine], known: KnownOrders, run: Pass) -> dict[str, Product]:
+def _gone(values: Values, lines: list[OrderLine], known: KnownOrders, run: ImportRun) -> dict[str, Product]:
     """Make the products of the lines that no longer exist, with the lines' names and prices, not on sale."""
     gone = {}
     for line in lines:
         code = line.product_code
-        if code in known.products or run.seen.claim("product", code) is not None:
+        if code in known.products or run.index.claim("product", code) is not None:
             continue
-        values.mend("商品已不存在，按明细补一个已下架的商品", code)
+        values.fix("商品已不存在，按明细补一个已下架的商品", code)
         gone[code] = Product(
             product_id=code,
             category=Category(category_id=GONE_CATEGORY),

@@ -55,7 +55,7 @@ PLACES = (
 class Figures:
     rewritten: int = 0
     stored: int = 0
-    refused: list[OldPicture] = field(default_factory=list)
+    refused: dict[str, str] = field(default_factory=dict)  # the reason of each, by its old path
 
 
 def picture_exists(folder: Path, path: str) -> bool:
@@ -115,13 +115,16 @@ def _known(paths: set[str], folder: Path, now: datetime, figures: Figures) -> di
     # The sweep may have removed a picture whose records are gone.
     alive = set(Upload.objects.filter(name__in=names, removed_at=None).values_list("name", flat=True))
     known = {path: url_path for path, url_path in here.items() if url_path.removeprefix(settings.MEDIA_URL) in alive}
-    files = {path: file for path in sorted(paths - known.keys()) if (file := _file(folder, path))}
+    files = {
+        path: file for path in sorted(paths - known.keys() - figures.refused.keys()) if (file := _file(folder, path))
+    }
     with ThreadPoolExecutor(AT_ONCE) as pool:
         taken = list(pool.map(lambda path: _take(path, files[path], now), files))
     for one in taken:
         OldPicture.objects.update_or_create(path=one.path, defaults={"url_path": one.url_path, "refusal": one.refusal})
         figures.stored += bool(one.url_path)
-        figures.refused += [] if one.url_path else [one]
+        if not one.url_path:
+            figures.refused[one.path] = one.refusal  # many records may show it: it is tried once
     return known | {one.path: one.url_path for one in taken if one.url_path}
 
 

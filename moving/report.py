@@ -7,16 +7,22 @@ import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from enum import StrEnum
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from core.formulas import escaped
+from core.sheets import sheet_write
 from moving.dump import Document
-from moving.values import Mend
+from moving.values import Fix
 
 # Of users. A piece of a document that cannot be read ("text") may hold the password as well.
+MAX_PROBLEMS = 100_000  # rows of the spreadsheet
+MAX_FIELDS = 100
 SECRETS = {"password", "text"}
-DOCUMENTS, PASSWORDS, TABLE = "documents.jsonl", "weak-passwords.csv", "table.txt"
+DOCUMENTS, PROBLEMS, PASSWORDS, TABLE = "documents.jsonl", "problems.xlsx", "weak-passwords.csv", "table.txt"
+SHOWN_TEXT, SHOWN_ITEMS = 200, 20  # of a document in the report: characters of a text, entries of a list
+_PROBLEM_HEAD, _PROBLEM_WIDTHS = ["集合", "文档", "结果", "原因", "内容"], [18, 26, 8, 60, 80]
 _COLUMNS = ("集合", "文档", "带入", "其中修补", "已有", "拒绝")
 _WIDTHS = (26, 9, 9, 10, 9, 9)
 
@@ -39,23 +45,27 @@ class ImportReport:
         self._documents = self._open(DOCUMENTS)
         self._weak: Any = None
         self.weak_passwords = 0
+        self.cuts: list[str] = []  # where a file ends before its end
 
     def collection(self, name: str, label: str) -> None:
         self._labels[name] = label
 
     def add(
-        self, name: str, outcome: Outcome, document: Document, *, mends: Sequence[Mend] = (), reason: str = ""
+        self, name: str, outcome: Outcome, document: Document, *, fixes: Sequence[Fix] = (), reason: str = ""
     ) -> None:
         self.counts[name][outcome] += 1
+        if document.is_cut:
+            self.cuts.append(document.place)
         if outcome is Outcome.HERE:
             return
-        reasons = [(reason, "")] if reason else mends
+        reasons = [(reason, "")] if reason else fixes
         word = "拒绝" if reason else "修补"
         if not reasons:
             return
-        self.counts[name]["mended"] += not reason
+        self.counts[name]["fixed"] += not reason
         self._reasons.update({(name, word, what) for what, _ in reasons})
-        shown = {key: value for key, value in document.fields.items() if name != "users" or key not in SECRETS}
+        known = {key: value for key, value in document.fields.items() if name != "users" or key not in SECRETS}
+        shown = _shortened(known)
         entry = {"collection": name, "place": document.place, "outcome": word, "reasons": reasons, "document": shown}
         print(json.dumps(entry, ensure_ascii=False, default=str), file=self._documents)
 
@@ -76,19 +86,39 @@ class ImportReport:
         if self._weak:
             self._weak.close()
 
+    @property
+    def refused(self) -> int:
+        return sum(counts[Outcome.REFUSED] for counts in self.counts.values())
+
     def end(self) -> str:
-        """Write the table to its file, and return it."""
-        table = "\n".join([*self._rows(), "", *self._reason_rows(), *self._endings()])
+        """Write the table and the spreadsheet to their files, and return the table."""
+        self._documents.flush()
+        handle = os.open(self.folder / PROBLEMS, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(handle, "wb") as file:
+            file.write(sheet_write("xlsx", _PROBLEM_HEAD, self._problems(), _PROBLEM_WIDTHS))
+        table = "\n".join([*self._headline(), *self._rows(), "", *self._reason_rows(), *self._endings()])
         with self._open(TABLE) as file:
             print(table, file=file)
         return table
+
+    def _headline(self) -> Iterator[str]:
+        for place in self.cuts:
+            yield f"文件不完整：读到 {place} 为止，后面的都没有带入。请重新导出这个文件，再运行一次"
+
+    def _problems(self) -> Iterator[list[str]]:
+        with (self.folder / DOCUMENTS).open(encoding="utf-8") as lines:
+            for line in islice(lines, MAX_PROBLEMS):
+                entry = json.loads(line)
+                reasons = "；".join(f"{what}（{detail}）" if detail else what for what, detail in entry["reasons"])
+                content = json.dumps(entry.get("document", {}), ensure_ascii=False)
+                yield [entry["collection"], entry["place"], entry["outcome"], reasons, content]
 
     def _rows(self) -> Iterator[str]:
         yield _line(_COLUMNS)
         for name, label in self._labels.items():
             counts = self.counts[name]
             total = sum(counts[outcome] for outcome in Outcome)
-            numbers = (total, counts[Outcome.CAME], counts["mended"], counts[Outcome.HERE], counts[Outcome.REFUSED])
+            numbers = (total, counts[Outcome.CAME], counts["fixed"], counts[Outcome.HERE], counts[Outcome.REFUSED])
             yield _line((f"{label} {name}", *(f"{number:,}" for number in numbers)))
 
     def _reason_rows(self) -> Iterator[str]:
@@ -100,7 +130,7 @@ class ImportReport:
 
     def _endings(self) -> Iterator[str]:
         yield ""
-        yield f"被拒绝和修补的每个文档及原因：{self.folder / DOCUMENTS}"
+        yield f"被拒绝和修补的每个文档及原因：{self.folder / PROBLEMS}（同样的内容，给程序读：{DOCUMENTS}）"
         if self.weak_passwords:
             text = "个密码不符合要求，请提醒他们修改（登入照常，超级管理员除外）"
             yield f"{self.weak_passwords:,} {text}: {self.folder / PASSWORDS}"
@@ -108,6 +138,17 @@ class ImportReport:
     def _open(self, name: str, encoding: str = "utf-8") -> Any:
         handle = os.open(self.folder / name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         return os.fdopen(handle, "w", encoding=encoding, errors="backslashreplace", newline="\n")
+
+
+def _shortened(value: Any) -> Any:
+    """Return a value with long texts and lists cut: one field of a document may hold a whole picture."""
+    if isinstance(value, dict):
+        return {str(key)[:SHOWN_TEXT]: _shortened(one) for key, one in islice(value.items(), MAX_FIELDS)}
+    if isinstance(value, list):
+        return [_shortened(one) for one in value[:SHOWN_ITEMS]]
+    if isinstance(value, (str, bytes)) and len(value) > SHOWN_TEXT:
+        return f"{value[:SHOWN_TEXT]!s}…（共 {len(value)} 个字）"
+    return value
 
 
 def _line(cells: tuple[str, ...]) -> str:

@@ -5,7 +5,7 @@ from typing import Any
 
 from moving.dump import Document
 from moving.errors import AlreadyHere, DocumentRefused
-from moving.translation import Arriving, Pass, Translation
+from moving.translation import Arriving, ImportRun, Translation
 from moving.values import Values
 from permissions.models import ROOT_ROLEID, ClientButton, Role
 from permissions.role_validation import MAX_NAME, menu_problem, rows_problem
@@ -16,14 +16,14 @@ _SEEDED = {role["roleid"]: role for role in ROLES}
 _PARTS = ("name", "menu", "rows", "buttons")
 
 
-def look_up(_: Sequence[Document], __: Pass) -> dict[str, Role]:
+def look_up(_: Sequence[Document], __: ImportRun) -> dict[str, Role]:
     return {role.roleid: role for role in Role.objects.all()}
 
 
-def translate(values: Values, here: dict[str, Role], run: Pass) -> Role:
+def translate(values: Values, here: dict[str, Role], run: ImportRun) -> Role:
     roleid = values.id("roleid", 32)
     role = here.get(roleid)
-    if run.seen.claim("role", roleid) is not None:
+    if run.index.claim("role", roleid) is not None:
         raise DocumentRefused("与前面的文档重复：roleid 相同")
     if role is not None and (roleid == ROOT_ROLEID or not _is_as_seeded(role)):
         raise AlreadyHere
@@ -34,7 +34,7 @@ def translate(values: Values, here: dict[str, Role], run: Pass) -> Role:
     return role
 
 
-def write(arriving: Sequence[Arriving], _: Pass) -> None:
+def write(arriving: Sequence[Arriving], _: ImportRun) -> None:
     for one in arriving:
         one.record.save()  # one by one: each tells all processes that rights have changed
 
@@ -47,7 +47,7 @@ def _is_as_seeded(role: Role) -> bool:
 def _menu(values: Values) -> list[dict[str, Any]]:
     menu = _entries(values.raw("menuList") or [])
     if problem := menu_problem(menu):
-        values.mend("menuList 不是菜单，只保留首页", problem)
+        values.fix("menuList 不是菜单，只保留首页", problem)
         return []
     return menu
 
@@ -71,7 +71,7 @@ def _rows(values: Values) -> list[str]:
     rows = [row.strip() for row in value if isinstance(row, str)] if isinstance(value, list) else []
     usable = [row for row in dict.fromkeys(rows) if not rows_problem([row])]
     if usable != value:
-        values.mend("rows 中有重复的，或不是接口路径的，已去掉", value)
+        values.fix("rows 中有重复的，或不是接口路径的，已去掉", value)
     return usable[:1000]
 
 
@@ -80,7 +80,7 @@ def _buttons(values: Values) -> list[str]:
     buttons = [str(button) for button in value] if isinstance(value, list) else []
     known = [button for button in ClientButton.values if button in buttons]
     if len(known) < len(buttons):
-        values.mend("buttons 中有不认识的按钮，已去掉", buttons)
+        values.fix("buttons 中有不认识的按钮，已去掉", buttons)
     return known
 
 

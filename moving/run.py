@@ -7,6 +7,7 @@ run skips what is here and goes on; so does a run a week later with a newer dump
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -17,6 +18,7 @@ import structlog
 from django.db import InterfaceError, OperationalError, transaction
 
 from core.db.direct import NoDirectWay, direct_options
+from core.db.limits import limits_raise
 from moving import orders
 from moving.dump import Document, documents, files_find
 from moving.errors import AlreadyHere, DocumentRefused, ImportRefused
@@ -24,7 +26,7 @@ from moving.models import Arrival
 from moving.pictures import picture_exists
 from moving.report import ImportReport, Outcome
 from moving.table import COLLECTIONS, DETAILS, DETAILS_LABEL, TRANSLATIONS
-from moving.translation import Arriving, Pass, Translation
+from moving.translation import Arriving, ImportRun, Translation
 from moving.values import Values, plain
 from permissions.models import DEFAULT_ROLEID, Role
 from students.counts import counts_fold
@@ -32,6 +34,8 @@ from students.counts import counts_fold
 log = structlog.get_logger("moving")
 
 Tell = Callable[[str, float, int], None]  # label, share of its file, documents so far
+# A check of ten years of data takes some minutes; it keeps its transaction open meanwhile.
+CHECK_LIMIT = timedelta(hours=2)
 _LOCK = "SELECT pg_try_advisory_lock(hashtextextended('moving', 0))"
 
 
@@ -44,11 +48,11 @@ def alone() -> Iterator[None]:
     try:
         options: Any = direct_options()
     except NoDirectWay:
-        raise ImportRefused("A pooler keeps no locks: set DATABASE_DIRECT_URL to pass it.") from None
+        raise ImportRefused("数据库前面有连接池，它留不住锁：请用 DATABASE_DIRECT_URL 写出数据库自己的地址") from None
     with psycopg.connect(**options, autocommit=True) as connection:
         row = connection.execute(_LOCK).fetchone()
         if row is None or not row[0]:
-            raise ImportRefused("Another import is running. This one has changed nothing.")
+            raise ImportRefused("另一个导入正在运行；这一次什么也没有改动")
         try:
             yield
         finally:
@@ -61,17 +65,28 @@ def alone() -> Iterator[None]:
 class Import:
     """Import the dump in a folder, or only check it."""
 
-    run: Pass
+    run: ImportRun
     report: ImportReport
     tell: Tell
 
     def folder(self, folder: Path) -> list[Path]:
         """Go through all collections. Return the files that belong to none.
 
+        A check does all of it in one transaction, and takes that back: so it foretells exactly what a run will do.
+
         :raises ImportRefused: nothing was begun, or a file cannot be read; what came until then stays.
         """
+        if not self.run.is_check:
+            return self._collections(folder)
+        with transaction.atomic():
+            limits_raise(CHECK_LIMIT)
+            others = self._collections(folder)
+            transaction.set_rollback(True)
+        return others
+
+    def _collections(self, folder: Path) -> list[Path]:
         if not Role.objects.filter(roleid=DEFAULT_ROLEID).exists():
-            raise ImportRefused("There are no roles yet. Run `manage.py prepare` first.")
+            raise ImportRefused("还没有角色：请先运行 manage.py prepare")
         files, others = files_find(folder, COLLECTIONS)
         if DETAILS in files:
             self._keep_lines(files[DETAILS])
@@ -107,13 +122,9 @@ class Import:
             if outcome is Outcome.HERE:
                 here.append(document)
             self._end(translation, values, outcome, record or "")
-        if self.run.is_check:
-            for one in arriving:
-                self._end(translation, one.values, Outcome.CAME)
-            return
         _note(translation.collection, here, ignore_conflicts=True)
         if arriving:
-            translation.before(arriving)
+            translation.before(arriving, self.run)
             self._arrive(translation, arriving)
 
     def _judge(self, translation: Translation, values: Values, known: Any) -> tuple[Outcome, Any]:
@@ -122,7 +133,7 @@ class Import:
         if document.fault:
             return Outcome.REFUSED, document.fault
         name = f"{translation.collection} {document.old_id}"
-        if document.old_id and self.run.seen.claim("_id", name) is not None:
+        if document.old_id and self.run.index.claim("_id", name) is not None:
             return Outcome.REFUSED, "与前面的文档重复：_id 相同"
         try:
             return Outcome.CAME, translation.translate(values, known, self.run)
@@ -155,11 +166,11 @@ class Import:
 
     def _end(self, translation: Translation, values: Values, outcome: Outcome, reason: str = "") -> None:
         document = values.document
-        self.report.add(translation.collection, outcome, document, mends=values.mends, reason=reason)
+        self.report.add(translation.collection, outcome, document, fixes=values.fixes, reason=reason)
         if values.weak_password and outcome is Outcome.CAME:
             self.report.weak_password(document.fields, values.weak_password)
         if translation is orders.ORDERS:
-            self.run.seen.lines_end(plain(document.fields.get("order_id")), outcome)
+            self.run.index.lines_end(plain(document.fields.get("order_id")), outcome)
 
     def _keep_lines(self, path: Path) -> None:
         """Keep all details until their order is read, since the file has them in any sequence."""
@@ -172,18 +183,18 @@ class Import:
             except DocumentRefused as refusal:
                 self.report.add(DETAILS, Outcome.REFUSED, document, reason=str(refusal))
             else:
-                self.run.seen.line_keep(order_id, line)
+                self.run.index.line_keep(order_id, line)
             if number % 1000 == 0:
                 self.tell(DETAILS_LABEL, document.share, number)
-        self.run.seen.lines_ready()
+        self.run.index.lines_ready()
 
     def _end_lines(self) -> None:
         self.report.collection(DETAILS, DETAILS_LABEL)
-        for line, outcome in self.run.seen.lines_ended():
+        for line, outcome in self.run.index.lines_ended():
             document = Document(line.pop("place"), line)
-            mends = [(what, detail) for what, detail in line.pop("mends")]
+            fixes = [(what, detail) for what, detail in line.pop("fixes")]
             if outcome in (Outcome.CAME, Outcome.HERE):
-                self.report.add(DETAILS, Outcome(outcome), document, mends=mends)
+                self.report.add(DETAILS, Outcome(outcome), document, fixes=fixes)
             else:
                 reason = "订单没有带入" if outcome else "没有这个订单"
                 self.report.add(DETAILS, Outcome.REFUSED, document, reason=reason)

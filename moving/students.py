@@ -6,19 +6,19 @@ from django.core.exceptions import ValidationError
 
 from moving.dump import Document
 from moving.errors import AlreadyHere, DocumentRefused
-from moving.translation import Arriving, Pass, Translation
+from moving.translation import Arriving, ImportRun, Translation
 from moving.values import NOT_GIVEN, Values, digits_in, plain_all
 from students.models import MAX_AGE, MIN_AGE, Student, new_sid, no_script
 
 SID_LENGTH = 12
 
 
-def look_up(documents: Sequence[Document], _: Pass) -> set[str]:
+def look_up(documents: Sequence[Document], _: ImportRun) -> set[str]:
     """Return the numbers that students here already have."""
     return set(Student.objects.filter(sid__in=plain_all(documents, "sId")).values_list("sid", flat=True))
 
 
-def translate(values: Values, taken: set[str], run: Pass) -> Student:
+def translate(values: Values, taken: set[str], run: ImportRun) -> Student:
     name, class_name = values.text("name", 64), values.text("class", 64)
     if not name or not class_name:
         raise DocumentRefused("没有姓名" if not name else "没有班级")
@@ -36,14 +36,14 @@ def translate(values: Values, taken: set[str], run: Pass) -> Student:
     )
 
 
-def write(arriving: Sequence[Arriving], _: Pass) -> None:
+def write(arriving: Sequence[Arriving], _: ImportRun) -> None:
     Student.objects.bulk_create([one.record for one in arriving])
 
 
 def _age(values: Values) -> int:
     age = values.whole("age")
     if age is None and (age := digits_in(values.raw("age"))) is not None:
-        values.mend("age 不是数字，取其中的数字", values.raw("age"))
+        values.fix("age 不是数字，取其中的数字", values.raw("age"))
     if age is None or not MIN_AGE <= age <= MAX_AGE:
         raise DocumentRefused(f"年龄不是 {MIN_AGE} 到 {MAX_AGE} 之间的数字")
     return age
@@ -54,21 +54,21 @@ def _product_url(values: Values) -> str:
     try:
         no_script(url)
     except ValidationError:
-        values.mend(f"productUrl 会被浏览器当作脚本运行，记为“{NOT_GIVEN}”", url)
+        values.fix(f"productUrl 会被浏览器当作脚本运行，记为“{NOT_GIVEN}”", url)
         return NOT_GIVEN
     return url
 
 
-def _sid(values: Values, who: str, taken: set[str], run: Pass) -> str:
+def _sid(values: Values, who: str, taken: set[str], run: ImportRun) -> str:
     sid = values.text("sId", 100)
     if not sid or len(sid) > SID_LENGTH:
-        values.mend("没有可用的学号，分配新学号", sid)
+        values.fix("没有可用的学号，分配新学号", sid)
         return new_sid()
-    earlier = run.seen.claim("sId", sid, who)
+    earlier = run.index.claim("sId", sid, who)
     if earlier == who:
         raise DocumentRefused("与前面的文档重复：学号、班级、姓名都相同")
     if earlier is not None:
-        values.mend("学号已属于前面的学员，分配新学号", f"{sid} {earlier}")
+        values.fix("学号已属于前面的学员，分配新学号", f"{sid} {earlier}")
         return new_sid()
     if sid in taken:
         raise AlreadyHere

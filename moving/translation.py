@@ -7,17 +7,17 @@ from pathlib import Path
 from typing import Any
 
 from moving.dump import Document
-from moving.seen import Seen
+from moving.index import ImportIndex
 from moving.values import Values
 
 
 @dataclass
-class Pass:
+class ImportRun:
     """One way through the dump: a check, or a run that writes."""
 
     is_check: bool
     now: datetime
-    seen: Seen = field(default_factory=Seen)
+    index: ImportIndex = field(default_factory=ImportIndex)
     pictures: Path | None = None
 
 
@@ -41,8 +41,8 @@ class Translation:
 
     collection: str
     label: str
-    look_up: Callable[[Sequence[Document], Pass], Any]
-    translate: Callable[[Values, Any, Pass], Any]
-    write: Callable[[Sequence[Arriving], Pass], None]
-    before: Callable[[Sequence[Arriving]], None] = lambda arriving: None
+    look_up: Callable[[Sequence[Document], ImportRun], Any]
+    translate: Callable[[Values, Any, ImportRun], Any]
+    write: Callable[[Sequence[Arriving], ImportRun], None]
+    before: Callable[[Sequence[Arriving], ImportRun], None] = lambda arriving, run: None
     batch: int = 1000

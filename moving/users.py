@@ -19,7 +19,7 @@ from accounts.services.phones import can_login
 from accounts.services.users import MAX_PASSWORD
 from moving.dump import Document
 from moving.errors import AlreadyHere, DocumentRefused
-from moving.translation import Arriving, Pass, Translation
+from moving.translation import Arriving, ImportRun, Translation
 from moving.values import Values, is_whole, plain, plain_all
 from permissions.models import DEFAULT_ROLEID, Role
 
@@ -38,7 +38,7 @@ class KnownUsers:
     roles: dict[str, Role]
 
 
-def look_up(documents: Sequence[Document], _: Pass) -> KnownUsers:
+def look_up(documents: Sequence[Document], _: ImportRun) -> KnownUsers:
     users = User.objects.select_related("role")
     openids = users.filter(wechat_appid=settings.WECHAT_APP_ID, openid__in=plain_all(documents, "openid"))
     return KnownUsers(
@@ -53,50 +53,53 @@ def look_up(documents: Sequence[Document], _: Pass) -> KnownUsers:
     )
 
 
-def translate(values: Values, known: KnownUsers, run: Pass) -> User:
+def translate(values: Values, known: KnownUsers, run: ImportRun) -> User:
     username = values.id("username", NAME_LENGTH)
     unid = _unid(values)
-    if run.seen.value(*(("unid", unid) if unid else ("username", username))) is not None:
+    if run.index.value(*(("unid", unid) if unid else ("username", username))) is not None:
         raise DocumentRefused(f"与前面的文档重复：{'unid' if unid else '用户名'} 相同")
     same = known.by_name.get(username)
     if unid in known.by_unid or (same and not unid):
-        run.seen.claim("unid", unid, username)
-        run.seen.claim("username", username)
-        run.seen.claim("phone", plain(values.raw("phone")), username)
+        run.index.claim("unid", unid, username)
+        run.index.claim("username", username)
+        run.index.claim("phone", plain(values.raw("phone")), username)
         raise AlreadyHere
     user = _fields(values, known, run)
     user.unid = unid or new_unid()
-    if same and run.seen.value("username", username) is None and _is_of_every_installation(username):
+    if same and run.index.value("username", username) is None and _is_of_every_installation(username):
         user.pk = same.pk  # see write()
-        values.mend("与这里现有的账号合并，密码和角色以这里的为准", username)
+        values.fix("与这里现有的账号合并，密码和角色以这里的为准", username)
     user.username = _free_name(values, username, known, run)
     user.is_phone_bound = _is_phone_login(values, user, known, run)
     user.openid = _once(values, "openid", known.openids, run)
     user.unionid = _once(values, "unionid", known.unionids, run) or None
     user.wechat_appid = settings.WECHAT_APP_ID if user.openid else ""
-    run.seen.claim("unid", user.unid, user.username)
+    run.index.claim("unid", user.unid, user.username)
     _password(values, user)
     return user
 
 
-def before(arriving: Sequence[Arriving]) -> None:
-    """Hash the passwords in threads: each takes 17 ms on purpose, and argon2 lets other threads run meanwhile."""
+def before(arriving: Sequence[Arriving], run: ImportRun) -> None:
+    """Hash the passwords in threads: each takes 17 ms on purpose, and argon2 lets other threads run meanwhile.
+
+    A check hashes none, and must not send the plain ones to the database either.
+    """
     users = [one.record for one in arriving]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         # The hash of None lets nobody in.
-        hashes = pool.map(make_password, [user.password or None for user in users])
+        hashes = pool.map(make_password, [None if run.is_check else user.password or None for user in users])
         for user, hashed in zip(users, hashes, strict=True):
             user.password = hashed
 
 
-def write(arriving: Sequence[Arriving], run: Pass) -> None:
+def write(arriving: Sequence[Arriving], run: ImportRun) -> None:
     users = [one.record for one in arriving]
     for user in users:
         if user.pk is not None:
             _merge(user)
     User.objects.bulk_create([user for user in users if user.pk is None])
     # Nobody logs in with a number that several of these users have, also not the first of them.
-    shared = [user.phone for user in users if run.seen.value("phone", user.phone) not in {None, user.username}]
+    shared = [user.phone for user in users if run.index.value("phone", user.phone) not in {None, user.username}]
     User.objects.filter(phone__in=shared, is_phone_bound=True).update(is_phone_bound=False)
 
 
@@ -116,14 +119,14 @@ def _unid(values: Values) -> str:
     if len(unid) > UNID_LENGTH:
         raise DocumentRefused(f"unid 超过 {UNID_LENGTH} 个字符")
     if not unid:
-        values.mend("没有 unid，分配新的")
+        values.fix("没有 unid，分配新的")
     return unid
 
 
-def _fields(values: Values, known: KnownUsers, run: Pass) -> User:
+def _fields(values: Values, known: KnownUsers, run: ImportRun) -> User:
     vip_level, vip_expires_at = _vip(values)
     return User(
-        role=_role(values, known, run),
+        role=_role(values, known),
         nickname=values.text("nickname", 64) or values.text("username", 64),
         phone=values.text("phone", 32),
         headimgurl=values.picture("headimgurl"),
@@ -141,28 +144,26 @@ def _vip(values: Values) -> tuple[int, datetime | None]:
     number = values.whole("vipLevel")
     level = min(max(number or 0, 0), MOST_VIP)
     if number != level and values.raw("vipLevel") is not None:
-        values.mend(f"vipLevel 不是 0 到 {MOST_VIP} 的整数", values.raw("vipLevel"))
+        values.fix(f"vipLevel 不是 0 到 {MOST_VIP} 的整数", values.raw("vipLevel"))
     if not level:
         return 0, None
     ends_at = values.moment("vipStamp", ahead=True) or values.moment("vipExpires", ahead=True)
     # 0 is the old server's "none": a level that staff gave without an end.
     told = [value for name in ("vipStamp", "vipExpires") if (value := values.raw(name)) not in (None, 0, "0")]
     if told and ends_at is None:
-        values.mend("会员的到期时间无法使用，记为没有到期时间，请在后台核对", told[0])
+        values.fix("会员的到期时间无法使用，记为没有到期时间，请在后台核对", told[0])
     return level, ends_at
 
 
-def _role(values: Values, known: KnownUsers, run: Pass) -> Role:
+def _role(values: Values, known: KnownUsers) -> Role:
     """Return the role by ``roleid``. Older documents have it in ``roles``, some of them as a list of one."""
     candidates = [values.raw("roleid"), values.raw("roles"), values.raw("role")]
     names = [str(one[0] if isinstance(one, list) and one else one) for one in candidates if one]
     for name in names:
         if role := known.roles.get(name):
             return role
-        if run.is_check and run.seen.value("role", name) is not None:
-            return Role(roleid=name)
     if names:
-        values.mend(f"角色不存在，改为 {DEFAULT_ROLEID}", names[0])
+        values.fix(f"角色不存在，改为 {DEFAULT_ROLEID}", names[0])
     return known.roles[DEFAULT_ROLEID]
 
 
@@ -170,38 +171,38 @@ def _is_of_every_installation(username: str) -> bool:
     return username == "root" or is_demo_account(username)
 
 
-def _free_name(values: Values, username: str, known: KnownUsers, run: Pass) -> str:
+def _free_name(values: Values, username: str, known: KnownUsers, run: ImportRun) -> str:
     merges = _is_of_every_installation(username)
     name, number = username, 1
-    while run.seen.claim("username", name) is not None or (name in known.by_name and not merges):
+    while run.index.claim("username", name) is not None or (name in known.by_name and not merges):
         merges = False
         number += 1
         name = f"{username[: NAME_LENGTH - 8]}-{number}"
         known.by_name.update({user.username: user for user in User.objects.filter(username=name)})
     if name != username:
-        values.mend("用户名已被占用，改名", f"{username} -> {name}")
+        values.fix("用户名已被占用，改名", f"{username} -> {name}")
     return name
 
 
-def _once(values: Values, name: str, taken: Mapping[Any, str], run: Pass) -> str:
+def _once(values: Values, name: str, taken: Mapping[Any, str], run: ImportRun) -> str:
     """Read a value that only one user may have; the first user who has it keeps it."""
     text = values.text(name, 128)
     if not text:
         return ""
-    owner = taken.get(text) or run.seen.claim(name, text, values.text("username", NAME_LENGTH))
+    owner = taken.get(text) or run.index.claim(name, text, values.text("username", NAME_LENGTH))
     if owner is not None:
-        values.mend(f"{name} 已属于另一个用户，不带入", f"{text} {owner}")
+        values.fix(f"{name} 已属于另一个用户，不带入", f"{text} {owner}")
         return ""
     return text
 
 
-def _is_phone_login(values: Values, user: User, known: KnownUsers, run: Pass) -> bool:
+def _is_phone_login(values: Values, user: User, known: KnownUsers, run: ImportRun) -> bool:
     """Tell whether the user may log in with the number by text message. See ``accounts.services.phones``."""
     if not can_login(user.phone, user.role):
         return False
-    owner = run.seen.claim("phone", user.phone, user.username) or known.phones.get(user.phone)
+    owner = run.index.claim("phone", user.phone, user.username) or known.phones.get(user.phone)
     if owner is not None:
-        values.mend("手机号与另一个用户相同，不能用它短信登录", f"{user.phone} {owner}")
+        values.fix("手机号与另一个用户相同，不能用它短信登录", f"{user.phone} {owner}")
     return owner is None
 
 
@@ -213,9 +214,9 @@ def _password(values: Values, user: User) -> None:
     if not is_text or not is_whole(password):
         user.password = ""  # see before()
         if is_text:
-            values.mend("password 含有无法保存的字符，不带入：由老师设置密码")
+            values.fix("password 含有无法保存的字符，不带入：由老师设置密码")
         elif not user.openid:
-            values.mend("没有密码，也没有微信：由老师设置密码后才能登入")
+            values.fix("没有密码，也没有微信：由老师设置密码后才能登入")
         return
     user.password = password
     if user.pk is not None:
@@ -224,7 +225,7 @@ def _password(values: Values, user: User) -> None:
     if values.weak_password and user.role.is_root:
         # Root of the API may set every password, also that of whoever may enter the back office.
         user.password = ""
-        values.mend("超级管理员的密码不符合要求，不带入：由这里的 root 设置后才能登入")
+        values.fix("超级管理员的密码不符合要求，不带入：由这里的 root 设置后才能登入")
 
 
 def _weakness(password: str, user: User) -> str:

@@ -28,7 +28,7 @@ _MOMENT = re.compile(r"(\d{4})[-/](\d\d?)[-/](\d\d?)(?:[ ,]+(上午|下午)?(\d\
 _ID_MOMENT = re.compile(r"([0-9]{4})([0-9]{2})([0-9]{2})([0-9]{2})([0-9]{2})([0-9]{2})([0-9]{3})?")
 _OLD_PICTURE = re.compile(r"(?:https?:)?(?://[^/]+)?(/(?:avatar|imgs|productPic)/.+)", re.IGNORECASE)
 
-Mend = tuple[str, str]  # what was done, and to what: "年龄不是数字,取其中的数字", "21岁"
+Fix = tuple[str, str]  # what was done, and to what: "年龄不是数字,取其中的数字", "21岁"
 
 
 def old_picture(address: str) -> str:
@@ -41,17 +41,17 @@ def old_picture(address: str) -> str:
 
 
 class Values:
-    """Reads a document's fields; ``mends`` collects the corrections."""
+    """Reads a document's fields; ``fixes`` collects the corrections."""
 
     def __init__(self, document: Document, now: datetime, has_picture: Callable[[str], bool] | None = None) -> None:
         self.document, self.now = document, now
-        self.mends: list[Mend] = []
+        self.fixes: list[Fix] = []
         self.weak_password = ""  # what is wrong with one that comes all the same
         self._fields, self._has_picture = document.fields, has_picture
 
-    def mend(self, what: str, detail: Any = "") -> None:
-        if (mend := (what, str(detail)[:200])) not in self.mends:  # a field may be read twice
-            self.mends.append(mend)
+    def fix(self, what: str, detail: Any = "") -> None:
+        if (fix := (what, str(detail)[:200])) not in self.fixes:  # a field may be read twice
+            self.fixes.append(fix)
 
     def raw(self, *names: str) -> Any:
         """Return the first of these fields that is not empty."""
@@ -66,18 +66,18 @@ class Values:
         value = self.raw(name)
         text = _text(value)
         if text is None:
-            self.mend(f"{name} 不是文本，留空", value)
+            self.fix(f"{name} 不是文本，留空", value)
             return ""
         self._note_losses(name, text)
         clean = _clean(text)
         if len(clean) > most:
-            self.mend(f"{name} 超过 {most} 个字，截短", clean)
+            self.fix(f"{name} 超过 {most} 个字，截短", clean)
         return clean[:most]
 
     def required(self, name: str, most: int, instead: str = NOT_GIVEN) -> str:
         text = self.text(name, most)
         if not text:
-            self.mend(f"{name} 是空的，记为“{instead}”")
+            self.fix(f"{name} 是空的，记为“{instead}”")
         return text or instead
 
     def id(self, name: str, most: int) -> str:
@@ -95,20 +95,20 @@ class Values:
 
     def _note_losses(self, name: str, text: str) -> None:
         if _UNSTORABLE.search(text):
-            self.mend(f"{name} 含有无法保存的字符，已去掉")
+            self.fix(f"{name} 含有无法保存的字符，已去掉")
         if _LOST in text:
-            self.mend(f"{name} 的编码不是 UTF-8，看不懂的字节记为 {_LOST}")
+            self.fix(f"{name} 的编码不是 UTF-8，看不懂的字节记为 {_LOST}")
 
     def picture(self, name: str) -> str:
         address = self.text(name, 500)
         try:
             no_script(address)
         except ValidationError:
-            self.mend(f"{name} 会被浏览器当作脚本运行，留空", address)
+            self.fix(f"{name} 会被浏览器当作脚本运行，留空", address)
             return ""
         path = old_picture(address)
         if path and self._has_picture and not self._has_picture(path):
-            self.mend(f"{name} 的图片不在图片目录中", path)
+            self.fix(f"{name} 的图片不在图片目录中", path)
         return address
 
     def whole(self, name: str) -> int | None:
@@ -130,7 +130,7 @@ class Values:
         if rounded <= 0:
             return None
         if abs(number - rounded) > FLOAT_NOISE:
-            self.mend(f"{name} 多于两位小数，四舍五入", number)
+            self.fix(f"{name} 多于两位小数，四舍五入", number)
         return rounded
 
     def moment(self, name: str, *, ahead: bool = False) -> datetime | None:
@@ -146,7 +146,7 @@ class Values:
             return moment
         old_id = self._fields.get("_id")
         known = self._plausible(old_id.generation_time) if isinstance(old_id, ObjectId) else None
-        self.mend(
+        self.fix(
             "没有可用的创建时间，取 _id 中的时间" if known else "没有可用的创建时间，记为迁入的时间", self.raw(*names)
         )
         return known or self.now

@@ -123,13 +123,13 @@ def test_finds_files_in_the_folder_of_a_database_and_passes_over_clutter(tmp_pat
 
 
 def test_refuses_a_folder_that_says_nothing_or_two_things(tmp_path):
-    with pytest.raises(ImportRefused, match="no folder"):
+    with pytest.raises(ImportRefused, match="不是文件夹"):
         files_find(tmp_path / "none", ["students"])
-    with pytest.raises(ImportRefused, match="holds none of"):
+    with pytest.raises(ImportRefused, match="里没有"):
         files_find(tmp_path, ["students"])
 
     (tmp_path / "students.json").touch()
     (tmp_path / "students.bson").touch()
 
-    with pytest.raises(ImportRefused, match="Two files for students"):
+    with pytest.raises(ImportRefused, match="students 有两个文件"):
         files_find(tmp_path, ["students"])

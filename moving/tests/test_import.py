@@ -9,6 +9,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import DataError, OperationalError, connection
 from django.db.models import Sum
+from openpyxl import load_workbook
 
 from accounts.models import LoginLog, User
 from moving.models import Arrival
@@ -232,7 +233,8 @@ def test_files_of_the_report_are_for_their_owner_and_hold_no_password(move, scho
 
     move(found)
 
-    texts = [path.read_text("utf-8-sig") for path in move.folder.iterdir()]
+    texts = [path.read_text("utf-8-sig") for path in move.folder.iterdir() if path.suffix != ".xlsx"]
+    texts += [str(list(load_workbook(move.folder / "problems.xlsx").active.values))]
     assert not any(secret in text for text in texts)
     assert {stat.S_IMODE(path.stat().st_mode) for path in move.folder.iterdir()} == {0o600}
     assert stat.S_IMODE(move.folder.stat().st_mode) == 0o700
@@ -242,9 +244,10 @@ def test_a_user_that_cannot_be_read_is_not_quoted(move, tmp_path):
     (tmp_path / "dump").mkdir()
     (tmp_path / "dump/users.json").write_text('{"username":"a","password":"never-seen" "x"}\n')
 
-    call_command("import_old", str(tmp_path / "dump"), report=tmp_path / "report")
+    with pytest.raises(CommandError, match="不完整"):
+        call_command("import_old", str(tmp_path / "dump"), report=tmp_path / "report")
 
-    assert "不是有效的 JSON" in (tmp_path / "report/documents.jsonl").read_text("utf-8")
+    assert "不是完整的 JSON" in (tmp_path / "report/documents.jsonl").read_text("utf-8")
     assert "never-seen" not in (tmp_path / "report/documents.jsonl").read_text("utf-8")
 
 
@@ -257,11 +260,11 @@ def test_without_roles_it_does_not_begin(db, tmp_path):
 
 
 def test_what_is_no_dump_is_refused_in_a_sentence(roles, tmp_path):
-    with pytest.raises(CommandError, match="no folder"):
+    with pytest.raises(CommandError, match="不是文件夹"):
         call_command("import_old", str(tmp_path / "none"), report=tmp_path / "report")
-    with pytest.raises(CommandError, match="no folder"):
+    with pytest.raises(CommandError, match="不是文件夹"):
         call_command("import_old", str(tmp_path), pictures=tmp_path / "none")
-    with pytest.raises(CommandError, match="cannot be made"):
+    with pytest.raises(CommandError, match="无法建立"):
         call_command("import_old", str(tmp_path), report=tmp_path / "report")
 
 
@@ -269,7 +272,7 @@ def test_what_is_no_dump_is_refused_in_a_sentence(roles, tmp_path):
 
 
 def test_a_second_one_is_refused_while_the_first_is_at_work(move, school):
-    with alone(), pytest.raises(CommandError, match="Another import is running"):
+    with alone(), pytest.raises(CommandError, match="另一个导入正在运行"):
         move(school)
 
     assert not Student.objects.exists()
@@ -305,7 +308,7 @@ def _two_at_once(tmp_path, monkeypatch):
 def test_two_at_once_bring_everything_once(transactional_db, tmp_path, monkeypatch):
     refusals, refused = _two_at_once(tmp_path, monkeypatch)
 
-    assert len(refusals) == 1 and "Another import" in refusals[0]
+    assert len(refusals) == 1 and "另一个导入" in refusals[0]
     assert LoginLog.objects.count() == 5 and refused == ""
 
 
@@ -318,3 +321,44 @@ def test_twin_without_the_lock_the_first_reports_as_refused_what_the_second_brou
 
     assert refusals == [] and refused.count("数据库拒绝") == 5
     assert LoginLog.objects.count() == 5  # even so nothing is there twice: an arrival is noted once
+
+
+@pytest.mark.parametrize("form", ["lines", "bson"])
+@pytest.mark.parametrize("is_check", [True, False])
+def test_a_file_that_is_cut_off_heads_the_table_and_ends_the_command_with_an_error(
+    roles, tmp_path, capsys, form, is_check
+):
+    dump_write(tmp_path / "dump", {"users": [{"username": f"u{n}", "unid": f"n{n}"} for n in range(3)]}, form=form)
+    file = next(path for path in (tmp_path / "dump").rglob("users.*") if "metadata" not in path.name)
+    file.write_bytes(file.read_bytes()[:-9])
+
+    with pytest.raises(CommandError, match="1 个文件不完整"):
+        call_command("import_old", str(tmp_path / "dump"), report=tmp_path / "report", check=is_check)
+
+    assert capsys.readouterr().out.startswith(f"文件不完整：读到 {file.name} #3 为止")
+    assert User.objects.filter(username__in=["u0", "u1", "u2"]).count() == (0 if is_check else 2)
+
+
+def test_strict_ends_with_an_error_where_anything_was_refused(move):
+    found = {"users": [{"unid": "no-name"}]}
+    move(found)
+
+    with pytest.raises(CommandError, match="1 个文档或图片被拒绝"):
+        move(found, strict=True)
+
+
+def test_the_report_has_a_spreadsheet_and_cuts_long_texts(move):
+    move({"users": [{"unid": "no-name", "headimgurl": "长" * 300_000, "roles": [["x" * 300] * 50]}]})
+
+    (entry,) = entries(move)
+    (_, row) = load_workbook(move.folder / "problems.xlsx").active.iter_rows(values_only=True)
+
+    assert entry["document"]["headimgurl"] == "长" * 200 + "…（共 300000 个字）"
+    assert row[:3] == ("users", "users.json #1", "拒绝") and len(row[4]) < 6_000
+
+
+def test_a_dump_in_one_archive_file_is_named(roles, tmp_path):
+    (tmp_path / "school.archive").write_bytes(b"\x6d\xe2\x99\x81" + b"x" * 100)
+
+    with pytest.raises(CommandError, match="--archive"):
+        call_command("import_old", str(tmp_path), report=tmp_path / "report")

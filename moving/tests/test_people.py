@@ -59,7 +59,7 @@ def test_a_user_logs_in_as_before_and_is_who_he_was(move, api):
 
 
 @pytest.mark.parametrize(
-    ("fields", "mend"),
+    ("fields", "fix"),
     [
         ({"vipLevel": 2}, None),
         ({"vipLevel": 2, "vipStamp": 0, "vipExpires": ""}, None),
@@ -69,26 +69,26 @@ def test_a_user_logs_in_as_before_and_is_who_he_was(move, api):
         ({"vipLevel": 1.5, "vipStamp": "x"}, "vipLevel 不是 0 到 99 的整数"),
     ],
 )
-def test_vip_time_that_cannot_be_read_is_told(move, api, fields, mend):
+def test_vip_time_that_cannot_be_read_is_told(move, api, fields, fix):
     move({"users": [user(**fields)]})
 
     info = log_in(api, "cxk", "555")["userInfo"]
     assert (info["vipLevel"], info["vipExpires"]) == (2 if fields["vipLevel"] == 2 else 0, "")
-    assert reasons(move) == ([mend] if mend else [])
+    assert reasons(move) == ([fix] if fix else [])
 
 
 @pytest.mark.parametrize(
-    ("username", "name", "mend"),
+    ("username", "name", "fix"),
     [
         ("蔡\x00徐\ud83d坤", "蔡徐坤", "username 含有无法保存的字符，已去掉"),
         ("蔡\ufffd坤", "蔡\ufffd坤", "username 的编码不是 UTF-8，看不懂的字节记为 \ufffd"),
     ],
 )
-def test_a_name_that_does_not_come_as_it_was_is_told(move, api, username, name, mend):
+def test_a_name_that_does_not_come_as_it_was_is_told(move, api, username, name, fix):
     move({"users": [user(username=username, nickname="")]})
 
     assert log_in(api, name, "555")["userInfo"]["nickname"] == name
-    assert reasons(move) == [mend]
+    assert reasons(move) == [fix]
 
 
 @pytest.mark.parametrize("openid", ["", "o-1"])
@@ -132,7 +132,7 @@ def test_nobody_becomes_root_by_a_weak_password(move, api):
 
 
 @pytest.mark.parametrize(
-    ("password", "mend"),
+    ("password", "fix"),
     [
         ("", "没有密码，也没有微信：由老师设置密码后才能登入"),
         (None, "没有密码，也没有微信：由老师设置密码后才能登入"),
@@ -140,10 +140,10 @@ def test_nobody_becomes_root_by_a_weak_password(move, api):
         ("\x00", "password 含有无法保存的字符，不带入：由老师设置密码"),
     ],
 )
-def test_without_a_password_nobody_gets_in(move, api, password, mend):
+def test_without_a_password_nobody_gets_in(move, api, password, fix):
     move({"users": [user(password=password)]})
 
-    assert reasons(move) == [mend]
+    assert reasons(move) == [fix]
     for password in ("", " ", "None", "['555']", "!"):
         assert log_in(api, "cxk", password)["state"] is False
 
@@ -199,7 +199,7 @@ def test_root_is_the_root_of_here_with_its_password_and_the_old_number(move, roo
 
 
 @pytest.mark.parametrize(
-    ("fields", "roleid", "mend"),
+    ("fields", "roleid", "fix"),
     [
         ({"roleid": None, "roles": "103"}, "103", None),
         ({"roleid": None, "roles": ["102"]}, "102", None),
@@ -208,11 +208,11 @@ def test_root_is_the_root_of_here_with_its_password_and_the_old_number(move, roo
         ({"roleid": "77"}, "200", "角色不存在，改为 200"),
     ],
 )
-def test_the_role_of_every_version_of_a_document(move, fields, roleid, mend):
+def test_the_role_of_every_version_of_a_document(move, fields, roleid, fix):
     move({"users": [user(**fields)]})
 
     assert User.objects.get().role.roleid == roleid
-    assert (mend in reasons(move)) is bool(mend)
+    assert (fix in reasons(move)) is bool(fix)
 
 
 # --- Roles, logins -----------------------------------------------------------------------------------
@@ -304,7 +304,7 @@ def test_new_students_come_after_the_old_ones(move, lbw):
 
 
 @pytest.mark.parametrize(
-    ("fields", "expected", "mend"),
+    ("fields", "expected", "fix"),
     [
         ({"age": 21.0}, {"age": "21"}, None),
         ({"age": "21岁"}, {"age": "21"}, "age 不是数字，取其中的数字"),
@@ -321,12 +321,12 @@ def test_new_students_come_after_the_old_ones(move, lbw):
         ({"headimgurl": " JavaScript:x"}, {"headimgurl": ""}, "headimgurl 会被浏览器当作脚本运行，留空"),
     ],
 )  # fmt: skip
-def test_how_a_student_is_mended(move, lbw, fields, expected, mend):
+def test_how_a_student_is_mended(move, lbw, fields, expected, fix):
     move({"students": [student(**fields)]})
 
     [found] = lbw.get("/students/getstulist").json()["data"]
     assert {name: found[name] for name in expected} == expected
-    assert reasons(move) == ([mend] if mend else [])
+    assert reasons(move) == ([fix] if fix else [])
 
 
 @pytest.mark.parametrize(

@@ -52,6 +52,14 @@ def bring(transactional_db, media, tmp_path, capsys):
     return run
 
 
+def test_a_bad_picture_of_many_records_is_tried_and_counted_once(bring, old):
+    users = [user(unid=f"n{n}", username=f"u{n}", headimgurl="/avatar/broken.png") for n in range(450)]
+
+    told = bring({"users": users}, pictures=old)
+
+    assert "拒绝 1 张" in told
+
+
 def stored(address, media):
     path = urlsplit(address)
     assert address.startswith("/media/")

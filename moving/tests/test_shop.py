@@ -205,7 +205,7 @@ def test_an_unpaid_order_cannot_be_paid_any_more(shop):
 
 
 @pytest.mark.parametrize(
-    ("fee", "expected", "mend"),
+    ("fee", "expected", "fix"),
     [
         (3998.0000000000005, 39.98, None),
         ("3998", 39.98, None),
@@ -214,9 +214,9 @@ def test_an_unpaid_order_cannot_be_paid_any_more(shop):
         (100, 1, "total_fee 与明细之和不同，以 total_fee 为准"),
     ],
 )
-def test_the_total_is_in_fen(shop, move, fee, expected, mend):
+def test_the_total_is_in_fen(shop, move, fee, expected, fix):
     assert the_order(shop(total_fee=fee))["total_fee"] == expected
-    assert reasons(move) == ([mend] if mend else [])
+    assert reasons(move) == ([fix] if fix else [])
 
 
 def test_an_order_without_rows_or_buyer_is_kept(shop, move):

@@ -13,15 +13,16 @@ from moving.errors import ImportRefused
 from moving.pictures import addresses_left, pictures_bring
 from moving.report import ImportReport
 from moving.run import Import, alone
-from moving.translation import Pass
+from moving.translation import ImportRun
 
 TELL_EVERY_S = 2.0
 
 
 class Command(BaseCommand):
     help = (
-        "迁入旧系统的数据 (Bring the data of the old server, from mongoexport or mongodump files). "
-        "Killed at any moment, or with a newer dump, run it again: it brings what is not here yet."
+        "迁入旧系统的数据 (Bring the data of the old server, from mongoexport or mongodump files, without --archive). "
+        "Killed at any moment, or with a newer dump, run it again: it brings what is not here yet. "
+        "Ends with 1 if a file is cut off, with --strict also if any document or picture was refused."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -29,51 +30,59 @@ class Command(BaseCommand):
         parser.add_argument(
             "--pictures", type=Path, metavar="FOLDER", help="holds the old server's avatar, imgs and productPic"
         )
-        parser.add_argument("--check", action="store_true", help="write nothing; report what would come")
+        parser.add_argument("--check", action="store_true", help="do all of it, report, and take it back")
+        parser.add_argument("--strict", action="store_true", help="end with 1 also if anything was refused")
         parser.add_argument("--report", type=Path, metavar="FOLDER", help="a new folder for the report's files")
 
     def handle(self, *args: Any, **options: Any) -> None:
         now = times.now()
         if options["pictures"] and not options["pictures"].is_dir():
-            raise CommandError(f"{options['pictures']} is no folder.")
+            raise CommandError(f"{options['pictures']} 不是文件夹")
         folder = options["report"] or Path(settings.STATE_DIR) / "moving" / f"{local(now):%Y%m%d-%H%M%S}"
-        run = Pass(is_check=options["check"], now=now, pictures=options["pictures"])
+        run = ImportRun(is_check=options["check"], now=now, pictures=options["pictures"])
         self._told_at = 0.0
         try:
-            with closing(run.seen), nullcontext() if run.is_check else alone():
-                self._go(folder, options["folder"], run)
+            with closing(run.index), nullcontext() if run.is_check else alone():
+                problem = self._go(folder, options["folder"], run, options["strict"])
         except ImportRefused as refusal:
             raise CommandError(str(refusal)) from None
         except KeyboardInterrupt:
-            raise CommandError("Stopped. Run it again to go on.") from None
+            raise CommandError("已停止。再运行一次就接着做") from None
         except DomainError as refusal:  # the decoder or the store of pictures
-            raise CommandError(f"{refusal.msg} Run it again to go on.") from None
+            raise CommandError(f"{refusal.msg}。再运行一次就接着做") from None
+        if problem:
+            raise CommandError(problem)
 
-    def _go(self, report_folder: Path, folder: Path, run: Pass) -> None:
+    def _go(self, report_folder: Path, folder: Path, run: ImportRun, is_strict: bool) -> str:
+        """Import and report; return why the command must fail, or ""."""
         try:
             report = ImportReport(report_folder)
         except OSError as error:
-            raise ImportRefused(f"{report_folder} cannot be made: [Errno {error.errno}] {error.strerror}") from None
+            raise ImportRefused(f"无法建立 {report_folder}：{error.strerror}") from None
         with closing(report):
             others = Import(run, report, self._tell).folder(folder)
             self.stdout.write(report.end())
             for path in others:
                 self.stdout.write(f"没有读取：{path}")
+            refused = report.refused
             if run.is_check:
                 self.stdout.write("这是检查，没有写入任何数据。")
-                return
-            if run.pictures:
-                self._pictures(run.pictures, run, report)
-        if left := addresses_left():
+            elif run.pictures:
+                refused += self._pictures(run.pictures, run, report)
+        if not run.is_check and (left := addresses_left()):
             self.stdout.write(f"还有 {left:,} 个地址指向旧服务器的图片：找到文件后加上 --pictures 再运行一次即可。")
+        if report.cuts:
+            return f"有 {len(report.cuts)} 个文件不完整，见上面的表"
+        return f"有 {refused:,} 个文档或图片被拒绝（--strict）" if is_strict and refused else ""
 
-    def _pictures(self, folder: Path, run: Pass, report: ImportReport) -> None:
+    def _pictures(self, folder: Path, run: ImportRun, report: ImportReport) -> int:
         figures = pictures_bring(folder, run.now, self._tell)
-        for picture in figures.refused:
-            report.picture_refused(picture.path, picture.refusal)
+        for path, reason in figures.refused.items():
+            report.picture_refused(path, reason)
         self.stdout.write(
             f"图片：收下 {figures.stored:,} 张，拒绝 {len(figures.refused):,} 张，改写地址 {figures.rewritten:,} 个。"
         )
+        return len(figures.refused)
 
     def _tell(self, label: str, share: float, number: int) -> None:
         if time.monotonic() - self._told_at >= TELL_EVERY_S:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 
-class Seen:
+class ImportIndex:
     def __init__(self) -> None:
         self._db = sqlite3.connect("", isolation_level=None)  # a private file, gone with the connection
         self._db.execute("CREATE TABLE claims (kind, key, value, PRIMARY KEY (kind, key)) WITHOUT ROWID")
