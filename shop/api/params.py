@@ -211,7 +211,9 @@ class PaymentParams(ShopParams):
     appid = PlainText(required=False, default="", help_text="公众号或应用的 appid;传了就必须与服务器配置的相同")
     mch_id = PlainText(required=False, default="", help_text="商户号;传了就必须与服务器配置的相同")
     trade_type = PlainText(required=False, default="NATIVE", help_text="支付方式: NATIVE 扫码、JSAPI 公众号、APP")
-    openid = PlainText(required=False, default="", help_text="付款人的 openid,仅 JSAPI 需要;微信登录的用户可以不传")
+    openid = PlainText(
+        required=False, default="", max_length=128, help_text="付款人的 openid,仅 JSAPI 需要;微信登录的用户可以不传"
+    )
 
 
 class TransactionParams(ShopParams):
