@@ -32,7 +32,7 @@ def sms_room() -> Iterator[None]:
     :raises SmsNotSent: too many requests wait for the provider already, or it does not work at present.
     """
     try:
-        with UPSTREAM.room():
+        with UPSTREAM.slot():
             yield
     except UpstreamRefused as refused:
         raise SmsNotSent(headers=refused.error_options()["headers"]) from None

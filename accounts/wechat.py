@@ -86,7 +86,7 @@ def profile_fetch(*, code: str) -> WechatProfile:
     """
     oauth = _OAuth()
     try:
-        with UPSTREAM.room():  # for both requests, since the first one uses the code up
+        with UPSTREAM.slot():  # for both requests, since the first one uses the code up
             token = _ask(lambda: _checked(oauth.fetch_access_token(code)), WechatUnclear)
             if token.get("is_snapshotuser"):
                 raise WechatSnapshot

@@ -76,7 +76,7 @@ def run_within(
     """
     began, outcome = time.monotonic(), "answered"
     try:
-        with upstream.room():
+        with upstream.slot():
             timeout_s = time_left(timeout_s)
             if not timeout_s:
                 raise OutgoingTimeout("no time left")

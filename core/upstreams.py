@@ -89,8 +89,8 @@ class Upstream:
         self.name = name
         self._changed = Condition()
         self.forget()
-        # The role of the present request or task; "" while it has no room.
-        self._role: ContextVar[str] = ContextVar(f"room_{name}", default="")
+        # The role of the present request or task; "" while it has no slot.
+        self._role: ContextVar[str] = ContextVar(f"slot_{name}", default="")
         self.known[name] = self
 
     def forget(self) -> None:
@@ -101,8 +101,8 @@ class Upstream:
         self._probed_at: int | None = None  # the number of failures when the probe went out
 
     @contextmanager
-    def room(self) -> Iterator[None]:
-        """Hold a place for the block, in which calls follow one another. A nested ``room`` uses the same place.
+    def slot(self) -> Iterator[None]:
+        """Hold a place for the block, in which calls follow one another. A nested ``slot`` uses the same place.
 
         :raises UpstreamRefused: at once where the server is dead or the queue is full, else after ``QUEUE_S``.
         """
@@ -117,7 +117,7 @@ class Upstream:
             self._role.reset(token)
 
     def refuse_if_dead(self) -> None:
-        """Stop early, before other work is done, where ``room`` would refuse because the server is dead.
+        """Stop early, before other work is done, where ``slot`` would refuse because the server is dead.
 
         :raises UpstreamRefused: the server is dead, and it is not yet time to try it again.
         """
@@ -136,7 +136,7 @@ class Upstream:
             if works:
                 self._pause_s, self._silent_since = PAUSE_S, time.monotonic()
             elif self._failures == FAILURES:
-                self._rest()
+                self._open_circuit()
             is_dead = self._is_dead
         if is_dead != was_dead:
             log.warning("upstream", name=self.name, is_dead=is_dead)
@@ -146,7 +146,7 @@ class Upstream:
     def _is_dead(self) -> bool:
         return self._failures >= FAILURES
 
-    def _rest(self) -> None:
+    def _open_circuit(self) -> None:
         self.rests_until = time.monotonic() + self._pause_s * random.uniform(0.5, 1)  # noqa: S311 - no secret
         self._pause_s = min(2 * self._pause_s, LONGEST_PAUSE_S)
 
@@ -218,7 +218,7 @@ class Upstream:
                 self._inside -= 1
                 self._changed.notify()
             if has_failed:
-                self._rest()
+                self._open_circuit()
         if has_failed:
             self._note(True)
 

@@ -29,7 +29,7 @@ from shop.actions import OrderAction
 from shop.models import Order, OrderLine, OrderLog, Product
 from shop.services.order_create import order_deadline
 from shop.services.order_move import SYSTEM, WECHAT
-from shop.states import FACES, Event, OrderStatus, ShippingStatus, State
+from shop.states import API_STATUSES, Event, OrderStatus, ShippingStatus, State
 
 NUMBER = r"^\d{17}demo\d{9}$"
 COUNT, DAYS, TODAY = 150, 30, 8  # orders, days, and how many of the orders are of the last hours
@@ -159,15 +159,15 @@ def _make(
 ) -> _Made:
     buyer, bought = random.choice(BUYERS), random.sample(products, random.choice([1, 1, 1, 2]))
     pieces = [(product, random.choice([1, 1, 1, 2, 3]) if product.price < 1000 else 1) for product in bought]
-    face = {name: value for name, value in FACES[state]._asdict().items() if value is not None}
+    numbers = {name: value for name, value in API_STATUSES[state]._asdict().items() if value is not None}
     if state in _REFUNDS:
-        face |= {"order_status": OrderStatus.RETURNED, "shiping_status": ShippingStatus.SHIPPED}
+        numbers |= {"order_status": OrderStatus.RETURNED, "shiping_status": ShippingStatus.SHIPPED}
     order = Order(
         order_id=f"{time17(created)}demo{number:09d}", username=buyer, recipient=buyer, phone=f"138000{number:05d}",
         total=sum((product.price * quantity for product, quantity in pieces), Decimal()),
         address=f"{random.choice(STREETS)}{random.randint(1, 199)}号", state=state, created_at=created,
         expires_at=order_deadline(created),
-        holds_stock=state not in {State.CANCELLED, State.CLOSED, State.INVALID}, **face,
+        holds_stock=state not in {State.CANCELLED, State.CLOSED, State.INVALID}, **numbers,
     )  # fmt: skip
     made = _Made(order)
     made.lines = [_line(order, product, quantity) for product, quantity in pieces]

@@ -18,7 +18,7 @@ from moving.values import Values, id_moment, plain_all
 from shop.models import Category, Order, OrderLine, OrderLog, Product
 from shop.models.catalogue import ID_LENGTH, MAX_STOCK, NAME_LENGTH
 from shop.models.order import MAX_TOTAL
-from shop.states import FACES, OrderStatus, PayStatus, ShippingStatus, State
+from shop.states import API_STATUSES, OrderStatus, PayStatus, ShippingStatus, State
 
 EVENT = "迁入"
 GONE_BUYER = "已删除的用户"
@@ -170,12 +170,14 @@ def _total(values: Values, lines: list[OrderLine]) -> Decimal:
 
 def _order(values: Values, order_id: str, total: Decimal) -> Order:
     state, status, note = _state(values)
-    face = FACES[state]
+    numbers = API_STATUSES[state]
     created_at = values.created(by_id=order_id, names=("create_time",))
     updated_at = values.moment("update_time")
-    is_paid = face.pay_status == PayStatus.PAID
+    is_paid = numbers.pay_status == PayStatus.PAID
     shiping = (
-        face.shiping_status if face.shiping_status is not None else _code(values, "shiping_status", ShippingStatus)
+        numbers.shiping_status
+        if numbers.shiping_status is not None
+        else _code(values, "shiping_status", ShippingStatus)
     )
     return Order(
         order_id=order_id,
@@ -184,7 +186,7 @@ def _order(values: Values, order_id: str, total: Decimal) -> Order:
         address=values.text("address", 200),
         state=state,
         order_status=status,
-        pay_status=face.pay_status,
+        pay_status=numbers.pay_status,
         shiping_status=shiping,
         holds_stock=state in _HOLDS_STOCK,
         note=note,
@@ -204,7 +206,7 @@ def _state(values: Values) -> tuple[State, int, str]:
             values.fix("没有付款却已发货或退货，记为未付款、已关闭", f"{status} {shiping}")
             note = ""
         state = _UNPAID.get(OrderStatus(status), State.CLOSED)
-        return state, FACES[state].order_status or 0, note
+        return state, API_STATUSES[state].order_status or 0, note
     if status == OrderStatus.RETURNED:
         return State.REFUNDED, status, note
     if status in _UNPAID:

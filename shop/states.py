@@ -87,7 +87,7 @@ class Transition(NamedTuple):
     refund: bool = False  # the order's whole amount is refunded
 
 
-class Face(NamedTuple):
+class ApiStatus(NamedTuple):
     """The three numbers of the API document for a state. ``None``: the number stays as it was."""
 
     order_status: OrderStatus | None
@@ -97,21 +97,21 @@ class Face(NamedTuple):
 
 _S, _E = State, Event
 
-FACES: dict[State, Face] = {
-    _S.OPEN: Face(OrderStatus.SUBMITTED, PayStatus.UNPAID, ShippingStatus.NOT_SHIPPED),
-    _S.PAID: Face(OrderStatus.SUBMITTED, PayStatus.PAID, ShippingStatus.NOT_SHIPPED),
-    _S.PREPARING: Face(OrderStatus.SUBMITTED, PayStatus.PAID, ShippingStatus.PREPARING),
-    _S.SHIPPED: Face(OrderStatus.SUBMITTED, PayStatus.PAID, ShippingStatus.SHIPPED),
-    _S.RECEIVED: Face(OrderStatus.SUBMITTED, PayStatus.PAID, ShippingStatus.RECEIVED),
-    _S.CANCELLED: Face(OrderStatus.CANCELLED, PayStatus.UNPAID, ShippingStatus.NOT_SHIPPED),
-    _S.CLOSED: Face(OrderStatus.CLOSED, PayStatus.UNPAID, ShippingStatus.NOT_SHIPPED),
-    _S.INVALID: Face(OrderStatus.INVALID, PayStatus.UNPAID, ShippingStatus.NOT_SHIPPED),
-    _S.RETURN_ASKED: Face(OrderStatus.RETURNED, PayStatus.PAID, ShippingStatus.SHIPPED),
-    _S.RETURN_ASKED_LATER: Face(OrderStatus.RETURNED, PayStatus.PAID, ShippingStatus.RECEIVED),
+API_STATUSES: dict[State, ApiStatus] = {
+    _S.OPEN: ApiStatus(OrderStatus.SUBMITTED, PayStatus.UNPAID, ShippingStatus.NOT_SHIPPED),
+    _S.PAID: ApiStatus(OrderStatus.SUBMITTED, PayStatus.PAID, ShippingStatus.NOT_SHIPPED),
+    _S.PREPARING: ApiStatus(OrderStatus.SUBMITTED, PayStatus.PAID, ShippingStatus.PREPARING),
+    _S.SHIPPED: ApiStatus(OrderStatus.SUBMITTED, PayStatus.PAID, ShippingStatus.SHIPPED),
+    _S.RECEIVED: ApiStatus(OrderStatus.SUBMITTED, PayStatus.PAID, ShippingStatus.RECEIVED),
+    _S.CANCELLED: ApiStatus(OrderStatus.CANCELLED, PayStatus.UNPAID, ShippingStatus.NOT_SHIPPED),
+    _S.CLOSED: ApiStatus(OrderStatus.CLOSED, PayStatus.UNPAID, ShippingStatus.NOT_SHIPPED),
+    _S.INVALID: ApiStatus(OrderStatus.INVALID, PayStatus.UNPAID, ShippingStatus.NOT_SHIPPED),
+    _S.RETURN_ASKED: ApiStatus(OrderStatus.RETURNED, PayStatus.PAID, ShippingStatus.SHIPPED),
+    _S.RETURN_ASKED_LATER: ApiStatus(OrderStatus.RETURNED, PayStatus.PAID, ShippingStatus.RECEIVED),
     # order_status is 5 after a return; an order that was paid after it was closed keeps its 2, 3 or 4.
-    _S.REFUNDING: Face(None, PayStatus.PAID, None),
-    _S.REFUND_FAILED: Face(None, PayStatus.PAID, None),
-    _S.REFUNDED: Face(None, PayStatus.PAID, None),
+    _S.REFUNDING: ApiStatus(None, PayStatus.PAID, None),
+    _S.REFUND_FAILED: ApiStatus(None, PayStatus.PAID, None),
+    _S.REFUNDED: ApiStatus(None, PayStatus.PAID, None),
 }
 
 # States that wait for somebody's decision, parcel or money.

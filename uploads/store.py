@@ -30,7 +30,7 @@ def store_room() -> Iterator[None]:
     if not is_bucket():
         yield
         return
-    with BUCKET.room():
+    with BUCKET.slot():
         try:
             yield
         except FileNotFoundError:

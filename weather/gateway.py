@@ -101,7 +101,7 @@ def provider_room() -> Iterator[None]:
     :raises ProviderSilent: too many requests wait for the provider already, or it does not work at present.
     """
     try:
-        with UPSTREAM.room():
+        with UPSTREAM.slot():
             yield
     except http.UpstreamRefused as refused:
         raise ProviderSilent(headers=refused.error_options()["headers"]) from None

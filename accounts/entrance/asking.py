@@ -40,7 +40,7 @@ def back_of(request: HttpRequest) -> str:
     return back if is_ours else reverse("admin:index")
 
 
-def go_on(request: HttpRequest) -> HttpResponse | None:
+def resume_request(request: HttpRequest) -> HttpResponse | None:
     """Go on after the right input: return a redirect to open the page again.
 
     Return None if a form was sent; ``request.POST`` is then the original one, and the page must process it.

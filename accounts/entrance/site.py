@@ -21,7 +21,7 @@ from django.urls import URLPattern, path, reverse, reverse_lazy
 from unfold.sites import UnfoldAdminSite
 
 from accounts.entrance import pages
-from accounts.entrance.asking import ask, back_of, go_on
+from accounts.entrance.asking import ask, back_of, resume_request
 from accounts.entrance.forms import CodeForm, LoginForm, OwnPasswordForm, PasswordForm, login_record
 from accounts.entrance.session import is_recent
 from accounts.login_request import device_remember
@@ -137,7 +137,7 @@ def _take_code(request: HttpRequest) -> HttpResponse | None:
     passed_remember(request.session, form.phone)
     del request.login_stage  # type: ignore[attr-defined]
     login_record(request, request.user.get_username(), Outcome.DONE)
-    return go_on(request)
+    return resume_request(request)
 
 
 def _take_password(request: HttpRequest) -> HttpResponse | None:
@@ -151,7 +151,7 @@ def _take_password(request: HttpRequest) -> HttpResponse | None:
         # that starts the download instead.
         context = {"title": "下载", "back": back_of(request), "address": request.get_full_path()}
         return render(request, "entrance/download.html", admin.site.each_context(request) | context)
-    return go_on(request)
+    return resume_request(request)
 
 
 def _ask_password(request: HttpRequest, form: PasswordForm, *, is_download: bool) -> HttpResponse:

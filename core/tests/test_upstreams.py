@@ -199,7 +199,7 @@ class TestBreaker:
         rest_is_over(upstream)
         server.mode = 200
 
-        with answer_within(5), upstream.room():
+        with answer_within(5), upstream.slot():
             pass
 
         assert ask() == b"ok"
@@ -297,7 +297,7 @@ class TestBudget:
 
     def test_room_that_one_has_is_room_for_the_next_call_too(self, server, upstream, settings):
         settings.UPSTREAM_CALLS = 1
-        with answer_within(5), upstream.room():
+        with answer_within(5), upstream.slot():
             assert [http.get(server.url, upstream=upstream) for _ in range(2)] == [b"ok"] * 2
 
 

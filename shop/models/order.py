@@ -12,7 +12,7 @@ from django.db.models.functions import Reverse
 from core.money import yuan_to_fen
 from shop.models.catalogue import NAME_LENGTH, URL_LENGTH
 from shop.models.courier import COURIER_LENGTH
-from shop.states import FACES, TO_DO, OrderStatus, PayStatus, ShippingStatus, State
+from shop.states import API_STATUSES, TO_DO, OrderStatus, PayStatus, ShippingStatus, State
 
 # WeChat Pay documents no greatest amount. This is far above any order, and fits every column and integer.
 MAX_TOTAL = Decimal("9999999.99")
@@ -25,10 +25,10 @@ REMARK_LENGTH = 500
 
 
 def _fits_its_face() -> Q:
-    """Return the condition that the three numbers are those that ``FACES`` gives for the state."""
+    """Return the condition that the three numbers are those that ``API_STATUSES`` gives for the state."""
     allowed = Q()
-    for state, face in FACES.items():
-        numbers = {name: number.value for name, number in face._asdict().items() if number is not None}
+    for state, status in API_STATUSES.items():
+        numbers = {name: number.value for name, number in status._asdict().items() if number is not None}
         allowed |= Q(state=state.value, **numbers)
     return allowed
 
@@ -42,7 +42,7 @@ class PartRefund(models.TextChoices):
 class Order(models.Model):
     """An order. Its ``order_id`` is also the ``out_trade_no`` of its payment.
 
-    ``state`` decides; the three numbers of the API document follow from it (``shop.states.FACES``).
+    ``state`` decides; the three numbers of the API document follow from it (``shop.states.API_STATUSES``).
     """
 
     order_id = models.CharField("订单号", max_length=32, unique=True)

@@ -18,7 +18,7 @@ from shop.models.order import REMARK_LENGTH
 from shop.services.stock import stock_give_back, stock_take
 from shop.services.vip import vip_revoke
 from shop.states import (
-    FACES,
+    API_STATUSES,
     RETURN_EVENTS,
     TABLE,
     Event,
@@ -241,7 +241,7 @@ def _stock_facts(order: Order, transition: Transition) -> dict[str, Any]:
 
 def _face_facts(order: Order, transition: Transition, event: Event) -> dict[str, Any]:
     facts: dict[str, Any] = {"state": transition.to}
-    facts |= {name: number for name, number in FACES[transition.to]._asdict().items() if number is not None}
+    facts |= {name: number for name, number in API_STATUSES[transition.to]._asdict().items() if number is not None}
     if event in RETURN_EVENTS:
         facts["order_status"] = OrderStatus.RETURNED
     if transition.to is not State.OPEN:

@@ -19,7 +19,7 @@ from shop.services import order_views
 from shop.services.order_attention import FLAG, REMARK, UNFLAG, flag_mark, order_flag, order_unflag
 from shop.services.order_close import order_close
 from shop.services.order_pay import order_pay
-from shop.states import FACES, Event, State
+from shop.states import API_STATUSES, Event, State
 from shop.tests.factories import make_order, phone_pays
 from shop.tests.test_orders_desk import ORDERS, clerk, listed, paid, press, returned, told  # noqa: F401  (fixtures)
 from tests.kit import at_once, logged_in
@@ -39,8 +39,8 @@ def order(li):
 
 
 def set_state(order, state):
-    face = {name: number for name, number in FACES[state]._asdict().items() if number is not None}
-    Order.objects.filter(pk=order.pk).update(state=state, sweep_at=None, **face)
+    numbers = {name: number for name, number in API_STATUSES[state]._asdict().items() if number is not None}
+    Order.objects.filter(pk=order.pk).update(state=state, sweep_at=None, **numbers)
 
 
 def page_of(order):

@@ -36,7 +36,7 @@ from shop.services.order_move import order_hide, order_ship
 from shop.services.order_pay import order_pay
 from shop.services.order_refund_part import order_refund_part
 from shop.services.products import product_remove, product_restock
-from shop.states import FACES, TABLE, Event, PayStatus, State
+from shop.states import API_STATUSES, TABLE, Event, PayStatus, State
 from shop.tests.factories import make_product, notify, phone_pays, run_refunds
 
 LIVES = int(os.environ.get("LIVES", 10))  # more of them: LIVES=500 pytest shop/tests/test_order_life.py
@@ -342,7 +342,7 @@ class Life(RuleBasedStateMachine):
             assert pieces == line.refunded_quantity <= line.quantity
 
     def numbers_follow_from_the_state(self, order):
-        for name, number in FACES[State(order.state)]._asdict().items():
+        for name, number in API_STATUSES[State(order.state)]._asdict().items():
             assert number is None or getattr(order, name) == number
         assert order.holds_stock or order.state in (
             *UNPAID[1:],

@@ -9,7 +9,7 @@ from django.db import IntegrityError, transaction
 from shop.errors import OrderRefused
 from shop.models import Order, OrderLog
 from shop.services.order_move import order_move, require
-from shop.states import FACES, TABLE, Event, State, Stock, refusal
+from shop.states import API_STATUSES, TABLE, Event, State, Stock, refusal
 from shop.tests.factories import make_order
 
 OVER = {State.CANCELLED, State.CLOSED, State.INVALID, State.REFUNDED}
@@ -29,7 +29,7 @@ def test_everything_else_is_refused_in_chinese_and_with_the_reason(state, event)
 def test_every_state_has_its_numbers_and_can_be_reached():
     reached = {State.OPEN} | {step.to for step in TABLE.values()}
 
-    assert set(FACES) == set(State) == reached
+    assert set(API_STATUSES) == set(State) == reached
 
 
 def test_stock_comes_back_only_where_the_goods_never_left():
@@ -42,7 +42,7 @@ def test_stock_comes_back_only_where_the_goods_never_left():
 
 def test_whatever_is_paid_stays_paid():
     for (state, _), step in TABLE.items():
-        assert FACES[step.to].pay_status >= FACES[state].pay_status
+        assert API_STATUSES[step.to].pay_status >= API_STATUSES[state].pay_status
 
 
 def test_nothing_but_late_money_and_hiding_happens_to_an_order_that_is_over():

@@ -57,7 +57,7 @@ def room() -> Iterator[None]:
     :raises GatewayBusy: too many calls wait for WeChat Pay already.
     """
     try:
-        with UPSTREAM.room():
+        with UPSTREAM.slot():
             yield
     except UpstreamRefused as refused:
         raise GatewayBusy(refused) from None
