@@ -23,7 +23,7 @@ FIND_PYTHON = for python in $(or $(PYTHON),python3.13 python3.12 python3.11 pyth
 	Name one with: make $@ PYTHON=/path/to/python3. If it is new enough, Debian and Ubuntu keep a part of it in python3-venv." \
 	>&2; exit 1; }
 
-.PHONY: help up install install-dev test lint check lock reset clean
+.PHONY: help up class install install-dev test lint check lock reset clean
 
 help:  ## list these targets
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:[^#]*## /\t/' | while IFS="$$(printf '\t')" read -r name what; do \
@@ -31,6 +31,14 @@ help:  ## list these targets
 
 up: $(VENV)/ready  ## start everything; Ctrl-C stops everything
 	@exec env UP_ENDS_WITH_PARENT=1 $(PY) manage.py up
+
+# The address of the interface by which this machine reaches others; connecting a UDP socket sends nothing.
+OWN_ADDRESS = $(PY) -c 'import socket; s = socket.socket(type=socket.SOCK_DGRAM); s.connect(("192.0.2.1", 9)); print(s.getsockname()[0])'
+
+class: $(VENV)/ready  ## the same for a class: other machines in the network can open it
+	@address=$$($(OWN_ADDRESS) 2>/dev/null) || { echo "Error: This machine has no network. Name its address yourself: \
+	BIND=0.0.0.0 PUBLIC_BASE_URL=http://...:8000 make up" >&2; exit 1; }; \
+	exec env BIND=0.0.0.0 PUBLIC_BASE_URL="http://$$address:$${PORT:-8000}" UP_ENDS_WITH_PARENT=1 $(PY) manage.py up
 
 install: $(VENV)/ready  ## virtual environment and dependencies only
 

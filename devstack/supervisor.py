@@ -257,11 +257,12 @@ class Supervisor:
                 self._pause()
 
     def _welcome(self, accounts: str) -> str:
+        base = self.environ.get("PUBLIC_BASE_URL") or self.base_url
         lines = [
             "",
-            f"API    {self.base_url}/",
-            f"Docs   {self.base_url}/docs/",
-            f"Admin  {self.base_url}/admin/",
+            f"API    {base}/",
+            f"Docs   {base}/docs/",
+            f"Admin  {base}/admin/",
             "",
             accounts,
             "",
