@@ -4,11 +4,13 @@ import csv
 import io
 import tempfile
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from decimal import Decimal
 from itertools import chain
 from typing import Any, NamedTuple
 
 from core.formulas import escaped
+from core.times import dash
 
 CSV_TYPE = "text/csv; charset=utf-8"
 XLSX_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
@@ -22,12 +24,13 @@ class Page(NamedTuple):
     head: Sequence[str]
     rows: Iterable[Sequence[Any]]
     widths: Sequence[int] = ()
+    sums: Sequence[int] = ()  # positions of the columns that a last row adds up, as far as a filter shows their rows
 
 
 def sheet_write(
     kind: str, head: Sequence[str], rows: Iterable[Sequence[Any]], widths: Sequence[int] = (), *, title: str = "Sheet1"
 ) -> bytes:
-    """Write a sheet with one line of heads. Texts are escaped; numbers stay numbers, money has two decimals.
+    """Write a sheet with one line of heads. Texts are escaped; numbers and times stay such, money has two decimals.
 
     The rows are read one after the other, and those of a workbook go to a temporary file.
 
@@ -68,4 +71,6 @@ def _csv_bytes(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> bytes:
 def _text(value: Any) -> Any:
     if isinstance(value, Decimal):
         return f"{value:.2f}"
+    if isinstance(value, datetime):
+        return dash(value)
     return escaped(value) if isinstance(value, str) else value

@@ -1,8 +1,8 @@
 """Write workbooks (.xlsx) with openpyxl, which only ``core.sheets`` loads, once somebody wants one."""
 
 import io
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -13,31 +13,38 @@ from openpyxl.styles import Font
 from openpyxl.utils import get_column_letter
 
 from core.formulas import escaped
+from core.times import local
+
+FORMATS = {Decimal: "#,##0.00", datetime: "yyyy-mm-dd hh:mm:ss", date: "yyyy-mm-dd"}
 
 
-def book_bytes(pages: Iterable[tuple[str, Sequence[str], Iterable[Sequence[Any]], Sequence[int]]]) -> bytes:
-    """Return a workbook of sheets, each with its title, heads, rows and widths of columns."""
+def book_bytes(pages: Iterable[Any]) -> bytes:
+    """Return a workbook of sheets (``core.sheets.Page``)."""
     book = Workbook(write_only=True)
     for page in pages:
-        _add_sheet(book, *page)
+        _add_sheet(book, page)
     out = io.BytesIO()
     book.save(out)
     return out.getvalue()
 
 
-def _add_sheet(
-    book: Workbook, title: str, head: Sequence[str], rows: Iterable[Sequence[Any]], widths: Sequence[int]
-) -> None:
-    sheet = book.create_sheet(title)
+def _add_sheet(book: Workbook, page: Any) -> None:
+    sheet = book.create_sheet(page.title)
     sheet.freeze_panes = "A2"
-    for at, width in enumerate(widths, 1):
+    for at, width in enumerate(page.widths, 1):
         sheet.column_dimensions[get_column_letter(at)].width = width
-    sheet.append([_bold(sheet, text) for text in head])
+    sheet.append([_bold(sheet, text) for text in page.head])
     # Making a cell with a format takes longer than writing it. The sheet writes a row at once, so the next row can use
     # the same cell again.
-    money: dict[int, WriteOnlyCell] = defaultdict(lambda: _money(sheet))
-    for row in rows:
-        sheet.append([_cell(value, money, at) for at, value in enumerate(row)])
+    cells: dict[tuple[int, type], WriteOnlyCell] = {}
+    last = 1
+    for row in page.rows:
+        last += 1
+        sheet.append([_cell(sheet, cells, at, value) for at, value in enumerate(row)])
+    if last > 1 and page.head:
+        sheet.auto_filter.ref = f"A1:{get_column_letter(len(page.head))}{last}"
+    if last > 1 and page.sums:
+        sheet.append([_sum(sheet, at, last) if at in page.sums else None for at in range(len(page.head))])
 
 
 def _bold(sheet: Any, text: str) -> WriteOnlyCell:
@@ -46,17 +53,22 @@ def _bold(sheet: Any, text: str) -> WriteOnlyCell:
     return cell
 
 
-def _money(sheet: Any) -> WriteOnlyCell:
-    cell = WriteOnlyCell(sheet)
-    cell.number_format = "0.00"
+def _sum(sheet: Any, at: int, last: int) -> WriteOnlyCell:
+    letter = get_column_letter(at + 1)
+    cell = WriteOnlyCell(sheet, f"=SUBTOTAL(109,{letter}2:{letter}{last})")
+    cell.font, cell.number_format = Font(bold=True), FORMATS[Decimal]
     return cell
 
 
-def _cell(value: Any, money: dict[int, WriteOnlyCell], at: int) -> Any:
-    if not isinstance(value, Decimal):
+def _cell(sheet: Any, cells: dict[tuple[int, type], WriteOnlyCell], at: int, value: Any) -> Any:
+    kind = type(value)
+    if kind not in FORMATS:
         return _storable(value)
-    money[at].value = value
-    return money[at]
+    if (at, kind) not in cells:
+        cells[at, kind] = WriteOnlyCell(sheet)
+        cells[at, kind].number_format = FORMATS[kind]
+    cells[at, kind].value = local(value).replace(tzinfo=None, microsecond=0) if kind is datetime else value
+    return cells[at, kind]
 
 
 def _storable(value: Any) -> Any:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
+from unittest import mock
 
 import pytest
 from auditlog.models import LogEntry
@@ -23,9 +24,10 @@ from core.admin import exports
 from core.audit import StaffAction
 from core.models import Export
 from core.tasks import make_export
-from core.times import dash
+from core.times import local
 from payments.models import Payment, Refund
 from shop.models import Order, OrderLine
+from shop.services.order_move import order_note
 from shop.states import State
 
 pytestmark = pytest.mark.django_db
@@ -45,7 +47,9 @@ def exported(client: Client, page: str = "shop_order", **query: Any) -> list[dic
 
 
 def book_of(answer: Any) -> list[tuple[Any, ...]]:
-    return list(load_workbook(io.BytesIO(answer.content)).active.iter_rows(values_only=True))
+    """Return the rows of the first sheet, without the sums below."""
+    rows = list(load_workbook(io.BytesIO(answer.content)).worksheets[0].iter_rows(values_only=True))
+    return [row for row in rows if not any(str(cell).startswith("=SUBTOTAL") for cell in row)]
 
 
 @pytest.fixture
@@ -111,11 +115,31 @@ class TestMoneyAndTimes:
 
         found = dict(zip(heads, row, strict=True))
         assert [found[name] for name in ("金额（元）", "实收（元）", "已退款（元）")] == [12.5, 12.5, 2.5]
-        assert found["下单时间"] == dash(order.created_at) and found["商品"] == "手表 x 1"
+        assert found["下单时间"] == local(order.created_at).replace(microsecond=0, tzinfo=None)
+        assert found["商品"] == "手表 x 1"
         [closed] = exported(office, state__exact="closed")
         assert (closed["金额（元）"], closed["实收（元）"]) == ("12.50", "0.00")
         [refund] = exported(office, "payments_refund")
         assert (refund["退款金额（元）"], refund["已退（元）"]) == ("12.50", "0.00")
+
+    def test_make_a_workbook_for_the_accountant(self, office: Client, stock: dict[str, Any]) -> None:
+        order, payment = stock["orders"][State.SHIPPED], stock["payment"]
+        Payment.objects.filter(pk=payment.pk).update(out_trade_no=order.order_id)
+        Order.objects.filter(pk=order.pk).update(refunded=Decimal("2.50"), recipient="")
+        order_note(order=order, event="发货", actor="root", now=timezone.now())
+
+        book = load_workbook(io.BytesIO(office.get(address("shop_order"), {"state__exact": "shipped"}).content))
+
+        orders, lines, refunds = book.worksheets
+        assert [sheet.title for sheet in book] == ["订单", "商品", "退款"]
+        assert (orders.freeze_panes, orders.auto_filter.ref) == ("A2", "A1:S2")
+        heads = {cell.value: cell.column for cell in orders[1]}
+        ordered, shipped, total = (orders.cell(2, heads[name]) for name in ("下单时间", "发货时间", "金额（元）"))
+        assert ordered.is_date and shipped.is_date and total.number_format == "#,##0.00"
+        assert orders.cell(2, heads["收件人"]).value == order.username  # as the list shows it
+        assert orders.cell(3, heads["金额（元）"]).value == "=SUBTOTAL(109,G2:G2)"
+        assert [cell.value for cell in lines[2]][3:8] == [mock.ANY, "手表", 12.5, 1, 12.5]
+        assert refunds.cell(2, 1).value == order.order_id and refunds.cell(2, 5).value == 12.5
 
     @pytest.mark.parametrize("kind", ["csv", "xlsx"])
     def test_no_text_is_a_formula(self, office: Client, stock: dict[str, Any], kind: str) -> None:

@@ -4,7 +4,7 @@ Few rows are sent at once; many are written by a worker, and the page of the exp
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any, ClassVar, NamedTuple
 from urllib.parse import parse_qsl, urlencode
@@ -31,7 +31,7 @@ from core.cache.progress import SILENCE, progress_end, progress_read, progress_w
 from core.db.after_commit import task_send
 from core.db.limits import limits_raise
 from core.models import Export
-from core.sheets import TYPES, sheet_write
+from core.sheets import TYPES, Page, book_write, sheet_write
 
 log = structlog.get_logger("core.exports")
 
@@ -49,11 +49,23 @@ _FIELD = re.compile(rf"(?s)(.*?)({'|'.join(_LOOKUPS)})")
 
 
 class ExportColumn(NamedTuple):
-    """A column of the file: its head, its width in characters, and the value of a row. Money is a ``Decimal``."""
+    """A column of the file: its head, its width in characters, and the value of a row. Money is a ``Decimal``.
+
+    :param is_summed: the last row of a workbook adds it up.
+    """
 
     label: str
     width: int
     value: Callable[[Any], Any]
+    is_summed: bool = False
+
+
+class ExportSheet(NamedTuple):
+    """A sheet of a workbook: ``items`` returns what it has a row for, of one row of the list."""
+
+    title: str
+    columns: Sequence[ExportColumn]
+    items: Callable[[Any], Iterable[Any]]
 
 
 class ExportableAdmin(OfficeAdmin):
@@ -64,6 +76,16 @@ class ExportableAdmin(OfficeAdmin):
     most_found: ClassVar[int | None] = None
     # What the list calls the filters that are neither fields nor ``SimpleListFilter``s, by their names in the address.
     filter_titles: ClassVar[dict[str, str]] = {}
+
+    export_sheets: ClassVar[tuple[ExportSheet, ...]] = ()  # beside the sheet of the list
+
+    def export_columns_of(self, user: Any) -> Sequence[ExportColumn]:
+        """Return the columns of the sheet of the list, for this user."""
+        return self.export_columns
+
+    def export_loaded(self, rows: Iterable[Any]) -> Iterable[Any]:
+        """Attach to the rows what the columns read and no queryset can load."""
+        return rows
 
     def export_rows(self, rows: QuerySet[Any]) -> QuerySet[Any]:
         """Load with the rows what the columns read."""
@@ -109,7 +131,7 @@ class ExportableAdmin(OfficeAdmin):
         size = AtLeast(count) if count == self.most_found else count
         action_record(request.user, StaffAction.EXPORT, {"文件": name, "行数": str(size), "筛选": filters})
         if count <= AT_ONCE:
-            return download(name, file_of(self, rows, kind))
+            return download(name, file_of(self, list(rows), kind, request.user))
         export = export_start(
             model=self.opts.label_lower, query=query, file_name=name, user_pk=request.user.pk, now=now
         )
@@ -174,11 +196,30 @@ def _list_address(page: OfficeAdmin) -> str:
     return reverse(f"admin:{page.opts.app_label}_{page.opts.model_name}_changelist")
 
 
-def file_of(page: ExportableAdmin, rows: Any, kind: str) -> bytes:
-    columns = page.export_columns
-    values = ([column.value(row) for column in columns] for row in rows)
-    heads, widths = [column.label for column in columns], [column.width for column in columns]
-    return sheet_write(kind, heads, values, widths, title=str(page.opts.verbose_name))
+def file_of(page: ExportableAdmin, rows: Iterable[Any], kind: str, user: Any) -> bytes:
+    """Write the file. ``rows`` are read once for each sheet."""
+    first = ExportSheet(str(page.opts.verbose_name), page.export_columns_of(user), lambda row: (row,))
+    sheets = (first, *page.export_sheets) if kind == "xlsx" else (first,)
+    pages = [_sheet_page(page, sheet, rows) for sheet in sheets]
+    return book_write(*pages) if kind == "xlsx" else sheet_write(kind, pages[0].head, pages[0].rows)
+
+
+def _sheet_page(page: ExportableAdmin, sheet: ExportSheet, rows: Iterable[Any]) -> Page:
+    columns = sheet.columns
+    items = (item for row in page.export_loaded(rows) for item in sheet.items(row))
+    values = ([column.value(item) for column in columns] for item in items)
+    sums = [at for at, column in enumerate(columns) if column.is_summed]
+    return Page(sheet.title, [column.label for column in columns], values, [column.width for column in columns], sums)
+
+
+class _Portions:
+    """Rows that are read from the database portion by portion, each time anew."""
+
+    def __init__(self, rows: QuerySet[Any], work: str, total: int) -> None:
+        self.rows, self.work, self.total = rows, work, total
+
+    def __iter__(self) -> Iterator[Any]:
+        return with_progress(self.rows.iterator(PORTION), self.work, total=self.total)
 
 
 def download(name: str, content: bytes) -> HttpResponse:
@@ -239,9 +280,9 @@ def _write(export: Export, work: str) -> None:
         if total > MAX_ROWS:
             export.state, export.message = Export.State.FAILED, TOO_MANY.format(MAX_ROWS)
         else:
-            # The cursor stays open within the transaction, so all rows are of one moment.
-            found = with_progress(rows[:MAX_ROWS].iterator(PORTION), work, total=total)
-            export.content = file_of(page, found, export.file_name.rpartition(".")[2])
+            # The cursor stays open within the transaction, so all rows of a sheet are of one moment.
+            portions = _Portions(rows[:MAX_ROWS], work, total)
+            export.content = file_of(page, portions, export.file_name.rpartition(".")[2], export.created_by)
             export.state, export.rows = Export.State.DONE, total
     export.save()
 

@@ -16,7 +16,6 @@ from core.admin.exports import ExportableAdmin, ExportColumn
 from core.admin.links import page_link
 from core.admin.tables import table
 from core.money import fen_to_yuan
-from core.times import dash
 from payments.admin.shared import STATE_COLOURS, MoneyAdmin, failure_text, log_list, order_link, yuan
 from payments.errors import EventCut, RefundNotPossible
 from payments.models import InboundEvent, Payment, PaymentStatus
@@ -52,15 +51,15 @@ class PaymentAdmin(ExportableAdmin, MoneyAdmin):
     list_before_template = "payments/list_bar.html"
     export_columns = (
         ExportColumn("商户订单号", 34, lambda payment: payment.out_trade_no),
-        ExportColumn("创建时间", 20, lambda payment: dash(payment.created_at)),
+        ExportColumn("创建时间", 20, lambda payment: payment.created_at),
         ExportColumn("状态", 10, lambda payment: payment.get_state_display()),
-        ExportColumn("金额（元）", 12, lambda payment: fen_to_yuan(payment.amount_fen)),
-        ExportColumn("实收（元）", 12, lambda payment: fen_to_yuan(payment.amount_fen if payment.paid_at else 0)),
-        ExportColumn("支付时间", 20, lambda payment: dash(payment.paid_at)),
+        ExportColumn("金额（元）", 12, lambda payment: fen_to_yuan(payment.amount_fen), True),
+        ExportColumn("实收（元）", 12, lambda payment: fen_to_yuan(payment.amount_fen if payment.paid_at else 0), True),
+        ExportColumn("支付时间", 20, lambda payment: payment.paid_at),
         ExportColumn("微信支付订单号", 32, lambda payment: payment.transaction_id),
         ExportColumn("交易类型", 12, lambda payment: payment.get_trade_type_display()),
         ExportColumn("商户号", 14, lambda payment: payment.mch_id),
-        ExportColumn("对账日", 12, lambda payment: str(payment.billed_on or "")),
+        ExportColumn("对账日", 12, lambda payment: payment.billed_on),
     )
     list_display = ("out_trade_no", "amount", "state_label", "transaction_id", "paid_at", "created_at")
     list_filter = ("state", "trade_type", "created_at")

@@ -1,6 +1,7 @@
 """Refunds in the back office: the state of each, why the buyer does not have the money, and what staff can do."""
 
 from collections.abc import Iterable
+from decimal import Decimal
 from typing import Any, ClassVar
 
 from django import forms
@@ -93,7 +94,8 @@ _STEPS: dict[RefundStatus, tuple[str, ...]] = {
 }
 
 
-_BACK = (RefundStatus.SUCCESS, RefundStatus.OFFLINE)
+def _back(refund: Refund) -> Decimal:
+    return fen_to_yuan(refund.amount_fen if refund.state in (RefundStatus.SUCCESS, RefundStatus.OFFLINE) else 0)
 
 
 @admin.register(Refund)
@@ -103,20 +105,20 @@ class RefundAdmin(ExportableAdmin, MoneyAdmin):
     export_columns = (
         ExportColumn("商户退款单号", 36, lambda refund: refund.out_refund_no),
         ExportColumn("商户订单号", 34, lambda refund: refund.payment.out_trade_no),
-        ExportColumn("申请时间", 20, lambda refund: dash(refund.created_at)),
+        ExportColumn("申请时间", 20, lambda refund: refund.created_at),
         ExportColumn("状态", 12, lambda refund: refund.get_state_display()),
-        ExportColumn("退款金额（元）", 14, lambda refund: fen_to_yuan(refund.amount_fen)),
-        ExportColumn("已退（元）", 12, lambda refund: fen_to_yuan(refund.amount_fen if refund.state in _BACK else 0)),
+        ExportColumn("退款金额（元）", 14, lambda refund: fen_to_yuan(refund.amount_fen), True),
+        ExportColumn("已退（元）", 12, _back, True),
         ExportColumn("原因", 30, lambda refund: refund.reason),
         ExportColumn("申请人", 14, lambda refund: refund.requested_by),
-        ExportColumn("微信受理时间", 20, lambda refund: dash(refund.accepted_at)),
-        ExportColumn("退款成功时间", 20, lambda refund: dash(refund.refunded_at)),
+        ExportColumn("微信受理时间", 20, lambda refund: refund.accepted_at),
+        ExportColumn("退款成功时间", 20, lambda refund: refund.refunded_at),
         ExportColumn("微信退款单号", 32, lambda refund: refund.refund_id),
         ExportColumn("退至", 12, lambda refund: refund.get_way_display()),
         ExportColumn("线下退款", 12, lambda refund: refund.get_offline_way_display()),
         ExportColumn("凭证号", 20, lambda refund: refund.offline_voucher),
         ExportColumn("登记人", 14, lambda refund: refund.offline_by),
-        ExportColumn("对账日", 12, lambda refund: str(refund.billed_on or "")),
+        ExportColumn("对账日", 12, lambda refund: refund.billed_on),
     )
     list_display = (
         *("out_refund_no", "amount", "state_label", "trouble", "reason", "requested_by"),

@@ -1,11 +1,34 @@
-"""The columns of an export of orders."""
+"""The columns of an export of orders, and of its sheets of goods and of refunds."""
 
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from datetime import datetime
 from decimal import Decimal
+from itertools import islice
+from typing import Any
 
-from core.admin.exports import ExportColumn
-from core.times import dash
-from shop.models import Order
-from shop.states import PayStatus, State
+from core.admin.exports import ExportColumn, ExportSheet
+from core.money import fen_to_yuan
+from payments.models import Refund
+from shop.models import Order, OrderLog
+from shop.states import Event, PayStatus, State
+
+PORTION = 2_000
+
+
+def orders_loaded(orders: Iterable[Any]) -> Iterator[Any]:
+    """Set on each order when it was shipped, and its refunds."""
+    remaining = iter(orders)
+    while portion := list(islice(remaining, PORTION)):
+        logs = OrderLog.objects.filter(order__in=[order.pk for order in portion], event=Event.SHIP.label).order_by("pk")
+        shipped: dict[int, datetime] = dict(logs.values_list("order_id", "at"))
+        refunds: dict[str, list[Refund]] = defaultdict(list)
+        numbers = [order.order_id for order in portion if order.refunded]
+        for refund in Refund.objects.filter(payment__out_trade_no__in=numbers).select_related("payment").order_by("pk"):
+            refunds[refund.payment.out_trade_no].append(refund)
+        for order in portion:
+            order.shipped_at, order.refund_rows = shipped.get(order.pk), refunds[order.order_id]
+            yield order
 
 
 def _goods(order: Order) -> str:
@@ -16,23 +39,50 @@ def _received(order: Order) -> Decimal:
     return order.total if order.pay_status == PayStatus.PAID else Decimal(0)
 
 
-ORDER_COLUMNS = (
-    ExportColumn("订单号", 34, lambda order: order.order_id),
-    ExportColumn("下单时间", 20, lambda order: dash(order.created_at)),
-    ExportColumn("买家", 14, lambda order: order.username),
-    ExportColumn("状态", 12, lambda order: State(order.state).label),
-    ExportColumn("商品", 40, _goods),
-    ExportColumn("件数", 8, lambda order: sum(line.quantity for line in order.lines.all())),
-    ExportColumn("金额（元）", 12, lambda order: order.total),
-    ExportColumn("实收（元）", 12, _received),
-    ExportColumn("已退款（元）", 12, lambda order: order.refunded),
-    ExportColumn("付款时间", 20, lambda order: dash(order.paid_at)),
-    ExportColumn("微信支付订单号", 32, lambda order: order.transaction_id),
-    ExportColumn("收件人", 12, lambda order: order.recipient),
-    ExportColumn("电话", 14, lambda order: order.phone),
-    ExportColumn("收货地址", 40, lambda order: order.address),
-    ExportColumn("快递公司", 12, lambda order: order.express_company),
-    ExportColumn("快递单号", 20, lambda order: order.express_no),
-    ExportColumn("说明", 30, lambda order: order.note),
-    ExportColumn("需关注", 30, lambda order: order.flag_reason),
+# By the names that a person's choice of columns keeps.
+ORDER_COLUMNS = {
+    "order_id": ExportColumn("订单号", 34, lambda order: order.order_id),
+    "created_at": ExportColumn("下单时间", 20, lambda order: order.created_at),
+    "username": ExportColumn("买家", 14, lambda order: order.username),
+    "state_label": ExportColumn("状态", 12, lambda order: State(order.state).label),
+    "goods": ExportColumn("商品", 40, _goods),
+    "pieces": ExportColumn("件数", 8, lambda order: sum(line.quantity for line in order.lines.all())),
+    "total": ExportColumn("金额（元）", 12, lambda order: order.total, True),
+    "received": ExportColumn("实收（元）", 12, _received, True),
+    "refunded": ExportColumn("已退款（元）", 12, lambda order: order.refunded, True),
+    "paid_at": ExportColumn("付款时间", 20, lambda order: order.paid_at),
+    "shipped_at": ExportColumn("发货时间", 20, lambda order: order.shipped_at),
+    "transaction_id": ExportColumn("微信支付订单号", 32, lambda order: order.transaction_id),
+    "receiver_name": ExportColumn("收件人", 12, lambda order: order.receiver_name),
+    "phone": ExportColumn("电话", 14, lambda order: order.phone),
+    "address": ExportColumn("收货地址", 40, lambda order: order.address),
+    "express_company": ExportColumn("快递公司", 12, lambda order: order.express_company),
+    "express_no": ExportColumn("快递单号", 20, lambda order: order.express_no),
+    "note": ExportColumn("说明", 30, lambda order: order.note),
+    "flag": ExportColumn("需关注", 30, lambda order: order.flag_reason),
+}
+_LINES = (
+    ExportColumn("订单号", 34, lambda line: line.order.order_id),
+    ExportColumn("下单时间", 20, lambda line: line.order.created_at),
+    ExportColumn("状态", 12, lambda line: State(line.order.state).label),
+    ExportColumn("商品编号", 20, lambda line: line.product_code),
+    ExportColumn("商品", 30, lambda line: line.title),
+    ExportColumn("单价（元）", 12, lambda line: line.price),
+    ExportColumn("数量", 8, lambda line: line.quantity),
+    ExportColumn("小计（元）", 12, lambda line: line.amount, True),
+    ExportColumn("已退件数", 10, lambda line: line.refunded_quantity),
+)
+_REFUNDS = (
+    ExportColumn("订单号", 34, lambda refund: refund.payment.out_trade_no),
+    ExportColumn("退款单号", 36, lambda refund: refund.out_refund_no),
+    ExportColumn("申请时间", 20, lambda refund: refund.created_at),
+    ExportColumn("状态", 12, lambda refund: refund.get_state_display()),
+    ExportColumn("金额（元）", 12, lambda refund: fen_to_yuan(refund.amount_fen), True),
+    ExportColumn("原因", 30, lambda refund: refund.reason),
+    ExportColumn("申请人", 14, lambda refund: refund.requested_by),
+    ExportColumn("到账时间", 20, lambda refund: refund.refunded_at or refund.offline_at),
+)
+ORDER_SHEETS = (
+    ExportSheet("商品", _LINES, lambda order: order.lines.all()),
+    ExportSheet("退款", _REFUNDS, lambda order: order.refund_rows),
 )

@@ -22,7 +22,7 @@ from core.admin.exports import ExportableAdmin
 from core.admin.query import is_complete
 from core.times import SHANGHAI
 from shop.admin.attention import ASKED, FlagFilter, attach_differences, head_of
-from shop.admin.export_columns import ORDER_COLUMNS
+from shop.admin.export_columns import ORDER_COLUMNS, ORDER_SHEETS, orders_loaded
 from shop.admin.order_buttons import BUTTONS
 from shop.admin.order_parts import last_step, lines_table, log_timeline, payments_table, refunds_table
 from shop.admin.packing import MAX_PRINTED, packing_address, packing_page
@@ -83,7 +83,8 @@ class DayRangeFilter(RangeDateFilter):
 
 @admin.register(Order)
 class OrderAdmin(WorkListColumns, ExportableAdmin, ButtonsAdmin):
-    export_columns = ORDER_COLUMNS
+    export_columns = tuple(ORDER_COLUMNS.values())
+    export_sheets = ORDER_SHEETS
     buttons = BUTTONS
     rights: ClassVar = {
         "view": "查看",
@@ -168,6 +169,9 @@ class OrderAdmin(WorkListColumns, ExportableAdmin, ButtonsAdmin):
 
     def export_rows(self, rows: QuerySet[Order]) -> QuerySet[Order]:
         return rows.prefetch_related(None).prefetch_related("lines")
+
+    def export_loaded(self, rows: Iterable[Order]) -> Iterable[Any]:
+        return orders_loaded(rows)
 
     def views_view(self, request: HttpRequest) -> HttpResponse:
         return views_page(self, request)

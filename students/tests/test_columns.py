@@ -51,7 +51,7 @@ def sample_student():
 
 
 def exported(kind, person):
-    return file_of(site._registry[Student], [person], kind)
+    return file_of(site._registry[Student], [person], kind, None)
 
 
 def sheet_of(person):
