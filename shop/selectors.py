@@ -11,7 +11,17 @@ from django.db.models.functions import Reverse
 from core.db.reading import read_all, read_one, read_page
 from payments.selectors import orders_differing, orders_untold
 from permissions.scope import EVERYTHING, Scope
-from shop.models import CartItem, Category, Order, OrderLine, OrderView, PartRefund, Product, VipGrant
+from shop.models import (
+    CartItem,
+    Category,
+    Order,
+    OrderColumns,
+    OrderLine,
+    OrderView,
+    PartRefund,
+    Product,
+    VipGrant,
+)
 from shop.states import TO_DO, State
 
 SCARCE = 10  # a product with this stock or less is shown as running out
@@ -166,6 +176,11 @@ def orders_counted(lists: Mapping[str, Q], *, most: int) -> dict[str, int]:
     ]
     counts = Counter(rows[0].union(*rows[1:], all=True))
     return {name: counts[name] for name in lists}
+
+
+def order_columns(*, user_pk: int | None) -> list[str]:
+    """Return the columns that a member of staff has chosen for the list of orders; [] for the usual ones."""
+    return OrderColumns.objects.values_list("names", flat=True).filter(user_id=user_pk or 0).first() or []
 
 
 def order_views(*, user_pk: int) -> QuerySet[OrderView]:

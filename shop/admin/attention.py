@@ -4,8 +4,6 @@ from collections import defaultdict
 from typing import Any
 
 from django import forms
-from django.contrib import admin
-from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
@@ -24,16 +22,6 @@ from shop.services.order_attention import REMARK, flag_mark
 from shop.states import Event, State
 
 ASKED = (State.RETURN_ASKED, State.RETURN_ASKED_LATER)
-
-
-class FlagFilter(admin.SimpleListFilter):
-    title, parameter_name = "关注", "flagged"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("1", "需关注")]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        return queryset.filter(flagged_at__isnull=False) if self.value() else queryset
 
 
 class RemarkForm(ButtonForm):

@@ -5,7 +5,6 @@ No field of an order can be edited: the buttons call the same services as the AP
 """
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
 from django.contrib import admin, messages
@@ -13,17 +12,24 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import path
 from django.utils.safestring import SafeString
-from unfold.contrib.filters.admin import RangeDateFilter
 from unfold.decorators import action, display
 
 from core import times
 from core.admin.buttons import Button, ButtonForm, ButtonsAdmin, bulk_action
-from core.admin.exports import ExportableAdmin
+from core.admin.exports import ExportableAdmin, ExportColumn
 from core.admin.query import is_complete
-from core.times import SHANGHAI
-from shop.admin.attention import ASKED, FlagFilter, attach_differences, head_of
+from shop.admin.attention import ASKED, attach_differences, head_of
 from shop.admin.export_columns import ORDER_COLUMNS, ORDER_SHEETS, orders_loaded
 from shop.admin.order_buttons import BUTTONS
+from shop.admin.order_filters import (
+    DayRangeFilter,
+    FlagFilter,
+    ProductFilter,
+    bar_of,
+    columns_offered,
+    columns_shown,
+    query_without_blanks,
+)
 from shop.admin.order_parts import last_step, lines_table, log_timeline, payments_table, refunds_table
 from shop.admin.packing import MAX_PRINTED, packing_address, packing_page
 from shop.admin.shipping import LAST_COURIER, ShipForm
@@ -43,7 +49,7 @@ from shop.admin.work_lists import (
 )
 from shop.errors import OrderRefused, ProviderUndecided
 from shop.models import Order, PartRefund
-from shop.selectors import order_search, orders_found
+from shop.selectors import order_columns, order_search, orders_found
 from shop.services.order_receive import receipt_can_be_undone
 from shop.states import State
 
@@ -61,26 +67,6 @@ _COLOURS = {
 }
 
 
-class DayRangeFilter(RangeDateFilter):
-    """Filter by a range of days. The last day counts in full."""
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        first, last = (self._day(end) for end in ("from", "to"))
-        if first:
-            queryset = queryset.filter(**{f"{self.parameter_name}__gte": first})
-        if last:
-            queryset = queryset.filter(**{f"{self.parameter_name}__lt": last + timedelta(days=1)})
-        return queryset
-
-    def _day(self, end: str) -> datetime | None:
-        try:
-            return datetime.strptime(self.used_parameters[f"{self.parameter_name}_{end}"], "%Y-%m-%d").replace(
-                tzinfo=SHANGHAI
-            )
-        except (KeyError, ValueError):
-            return None
-
-
 @admin.register(Order)
 class OrderAdmin(WorkListColumns, ExportableAdmin, ButtonsAdmin):
     export_columns = tuple(ORDER_COLUMNS.values())
@@ -96,12 +82,7 @@ class OrderAdmin(WorkListColumns, ExportableAdmin, ButtonsAdmin):
     }
     chosen = "（所选订单）"
     asked_columns = ("order_id", "goods", "receiver", "total", "state_label")
-    list_display = ["order_id", "goods", "username", "phone", "total", "state_label", "created_at", "flag"]
-    list_filter = [
-        *(WorkListFilter, FlagFilter, "order_status", "pay_status", "shiping_status", "state"),
-        ("created_at", DayRangeFilter),
-    ]
-    list_filter_submit = True
+    list_filter = [WorkListFilter, FlagFilter, ProductFilter, ("created_at", DayRangeFilter)]
     list_before_template = "shop/order_bar.html"
     change_form_outer_before_template = "shop/order_head.html"
     work_lists = {name: (work.label, work.icon) for name, work in WORK_LISTS.items()}
@@ -170,6 +151,10 @@ class OrderAdmin(WorkListColumns, ExportableAdmin, ButtonsAdmin):
     def export_rows(self, rows: QuerySet[Order]) -> QuerySet[Order]:
         return rows.prefetch_related(None).prefetch_related("lines")
 
+    def export_columns_of(self, user: Any) -> Sequence[ExportColumn]:
+        chosen = order_columns(user_pk=user.pk)
+        return [column for name, column in ORDER_COLUMNS.items() if name in chosen] or self.export_columns
+
     def export_loaded(self, rows: Iterable[Order]) -> Iterable[Any]:
         return orders_loaded(rows)
 
@@ -204,7 +189,7 @@ class OrderAdmin(WorkListColumns, ExportableAdmin, ButtonsAdmin):
     def get_list_display(self, request: HttpRequest) -> Sequence[Any]:
         work = work_list_of(request)
         if work is None:
-            return self.list_display
+            return columns_shown(request.user)
         return [*work.columns, "steps"] if self._steps(request) else work.columns
 
     def get_ordering(self, request: HttpRequest) -> Sequence[Any]:
@@ -216,6 +201,7 @@ class OrderAdmin(WorkListColumns, ExportableAdmin, ButtonsAdmin):
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
         changelist, work = super().get_changelist_instance(request), work_list_of(request)
+        changelist.has_filters = False  # they are in the bar above the list
         if work:
             # A work list is a page of its own: only what somebody filters in it is a filter to be shown and cleared.
             changelist.has_active_filters = bool(changelist.filter_params.keys() - {PARAMETER})
@@ -229,10 +215,13 @@ class OrderAdmin(WorkListColumns, ExportableAdmin, ButtonsAdmin):
         return changelist
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        if request.method == "GET" and (query := query_without_blanks(request)) is not None:
+            return HttpResponseRedirect(f"{request.path}?{query}")
         work = work_list_of(request)
         bar: dict[str, Any] = {"work": work, "works": WORK_LISTS, "work_steps": self._steps(request)}
         if request.method == "GET":
-            bar |= tabs_of(request)
+            bar |= tabs_of(request) | {"bar": bar_of(request)}
+            bar |= {} if work else {"columns": columns_offered(request.user)}
         if work:
             bar |= {"title": work.label, "may_only_reject": "reject" in work.steps and self.may_only_reject(request)}
         return super().changelist_view(request, bar | (extra_context or {}))

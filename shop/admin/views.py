@@ -12,11 +12,12 @@ from django.urls import reverse
 from core.admin.exports import list_shown, query_kept
 from core.admin.paginator import AtLeast
 from core.errors import DomainError
+from shop.admin.export_columns import ORDER_COLUMNS
 from shop.admin.work_lists import WORK_LISTS
 from shop.errors import ViewRefused
 from shop.models.view import VIEW_NAME_LENGTH, VIEW_QUERY_LENGTH
 from shop.selectors import order_views, orders_counted
-from shop.services.order_views import view_delete, view_save
+from shop.services.order_views import columns_save, view_delete, view_save
 
 MAX_SHOWN = 99  # a tab says 99+ where more orders wait
 MAX_QUERY = 10 * VIEW_QUERY_LENGTH
@@ -58,6 +59,11 @@ def _save_or_delete(model_admin: Any, request: HttpRequest) -> str:
         if known and view_delete(user_pk=user_pk, view_pk=int(pk)):
             messages.success(request, "视图已删除")
         return ""
+    if "columns" in request.POST:
+        names = request.POST.getlist("column") if request.POST["columns"] == "chosen" else []
+        chosen = [name for name in ORDER_COLUMNS if name in names]
+        columns_save(user_pk=user_pk, names=["order_id", *chosen] if chosen else [])
+        return _kept(request.POST.get("query", ""))
     query = _query_of(model_admin, request, request.POST.get("query", ""))
     view = view_save(user_pk=user_pk, name=request.POST.get("name", ""), query=query)
     messages.success(request, f"已存为我的视图“{view}”")

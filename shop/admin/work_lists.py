@@ -164,6 +164,10 @@ class WorkListColumns:
         address = order.address or "没有地址"
         return format_html('<div class="od-text"><b>{}</b> {}<br>{}</div>', order.receiver_name, phone, address)
 
+    @display(description="收件人")
+    def receiver_name(self, order: Order) -> str:
+        return order.receiver_name
+
     @display(description="已付款")
     def since_paid(self, order: Order) -> SafeString:
         return _age(order.paid_at)

@@ -4,7 +4,7 @@ from shop.models.cart import CartItem
 from shop.models.catalogue import Category, Product
 from shop.models.courier import Courier
 from shop.models.order import LineRefund, Order, OrderLine, OrderLog, PartRefund
-from shop.models.view import OrderView
+from shop.models.view import OrderColumns, OrderView
 from shop.models.vip import VipGrant
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "Courier",
     "LineRefund",
     "Order",
+    "OrderColumns",
     "OrderLine",
     "OrderLog",
     "OrderView",

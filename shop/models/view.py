@@ -1,4 +1,4 @@
-"""Filters of the list of orders that a member of staff keeps under a name."""
+"""How members of staff want the list of orders: filters kept under a name, and columns."""
 
 from django.conf import settings
 from django.db import models
@@ -22,3 +22,18 @@ class OrderView(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class OrderColumns(models.Model):
+    """The columns that a member of staff has chosen for the list and its exports."""
+
+    user = models.OneToOneField(settings.AUTH_USER_MODEL, models.CASCADE, verbose_name="用户", related_name="+")
+    names = models.JSONField("列", default=list)
+
+    class Meta:
+        verbose_name = verbose_name_plural = "我的订单列"
+        ordering = ["pk"]
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return ", ".join(self.names)

@@ -4,7 +4,7 @@ from django.contrib.auth import get_user_model
 from django.db import transaction
 
 from shop.errors import ViewRefused
-from shop.models import OrderView
+from shop.models import OrderColumns, OrderView
 from shop.models.view import VIEW_NAME_LENGTH
 
 MAX_VIEWS = 20
@@ -27,6 +27,11 @@ def view_save(*, user_pk: int, name: str, query: str) -> OrderView:
     if views.exclude(name=name).count() >= MAX_VIEWS:
         raise ViewRefused(f"最多存 {MAX_VIEWS} 个视图，请先删除不用的")
     return OrderView.objects.update_or_create(user_id=user_pk, name=name, defaults={"query": query})[0]
+
+
+def columns_save(*, user_pk: int, names: list[str]) -> None:
+    """Keep the columns of the list for a member of staff; without names it has the usual ones again."""
+    OrderColumns.objects.update_or_create(user_id=user_pk, defaults={"names": names})
 
 
 def view_delete(*, user_pk: int, view_pk: int) -> bool:

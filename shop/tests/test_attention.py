@@ -293,8 +293,9 @@ class TestTabs:
         for _ in range(3):
             flag(office, make_order(li))
 
-        # Session, user; how many, the orders, their lines, refunds, differences, failures; the tabs, the views.
-        with django_assert_num_queries(10):
+        # Session, user; how many, the orders, their lines, refunds, differences, failures; the tabs, the views,
+        # the couriers.
+        with django_assert_num_queries(11):
             office.get(ORDERS, {"work": "trouble"})
 
 
