@@ -29,6 +29,15 @@ class Restoration(models.Model):
         return f"{self.restored_at} ({self.written_at})"
 
 
+class Backup(models.Model):
+    """A backup of the database that was finished: pgBackRest's unit adds one each night, `manage.py backup` too."""
+
+    finished_at = models.DateTimeField(db_index=True)
+
+    def __str__(self) -> str:
+        return str(self.finished_at)
+
+
 class Export(models.Model):
     """A list of the back office that a worker writes to a file; see ``core.admin.exports``."""
 

@@ -12,8 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core.management import call_command
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
+
+from payments.models import Payment, Refund
+from shop.models import Order
+from shop.tests.factories import make_order, make_product
 
 ROOT = Path(__file__).parents[1]
 RELEASE = Path(__file__).with_name("last_release.json")
@@ -167,3 +172,19 @@ def test_the_last_release_can_still_write_every_table(last_release):
             # An INSERT of the last release names only the columns that it knows.
             assert name in columns or kind.endswith(OPTIONAL), f"{table}.{name} needs db_default or null=True"
             assert name not in columns or kind.startswith(columns[name]), f"{table}.{name} was {columns[name]}"
+
+
+@pytest.mark.django_db
+def test_what_the_last_release_writes_meanwhile_is_filled_in_afterwards(root, settings):
+    settings.WECHAT_PAY_MCH_ID = "1568650321"
+    order = make_order(root.user, make_product(price="12.50"))
+    facts = {"out_trade_no": order.order_id, "amount_fen": 1250, "state": "paid", "paid_at": order.created_at}
+    times = dict.fromkeys(("time_start", "time_expire", "created_at"), order.created_at)
+    payment = Payment.objects.create(**facts, **times, transaction_id="4200")
+    Refund.objects.create(payment=payment, out_refund_no="r", amount_fen=1250, attempts=1, created_at=order.created_at)
+    Order.objects.filter(pk=order.pk).update(state="refunded", sweep_at=None, pay_status=1, refunded=0)
+
+    call_command("fill_new_columns")
+
+    assert Payment.objects.get().mch_id == "1568650321" and Refund.objects.get().sent_at == order.created_at
+    assert Order.objects.get().refunded == order.total

@@ -45,13 +45,17 @@ def register_restore_hook(hook: RestoreHook) -> None:
     _hooks.append(hook)
 
 
-def begin(source: Path) -> Memory:
-    """Note that a restore begins, and return what the apps remember of the database it replaces."""
+def begin(source: str, *, remembers: bool = True) -> Memory:
+    """Note that a restore begins, and return what the apps remember of the database it replaces.
+
+    :param source: how ``restore`` is called to finish it.
+    :param remembers: False if the database is replaced already.
+    """
     if (known := _unfinished()) is not None:
         return known["memory"]  # a second attempt: the replaced database may be gone already
-    memory = {hook.name: _remembered(hook) for hook in _hooks}
+    memory = {hook.name: _remembered(hook) for hook in _hooks if remembers}
     _marker().parent.mkdir(parents=True, exist_ok=True)
-    text = json.dumps({"source": str(source), "memory": memory}, ensure_ascii=False)
+    text = json.dumps({"source": source, "memory": memory}, ensure_ascii=False)
     with os.fdopen(os.open(_marker(), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
         file.write(text)
     return memory
@@ -71,7 +75,7 @@ def finish(memory: Memory, *, written_at: datetime, now: datetime) -> Iterable[s
 
 
 def unfinished() -> str:
-    """Return the backup's path if a restore has begun and not ended, else ""."""
+    """Return the arguments of a `restore` that has begun and not ended, else ""."""
     known = _unfinished()
     return known["source"] if known else ""
 

@@ -29,6 +29,7 @@ def test_every_figure_that_is_asked_for_exists():
         names |= {family.name + end for end in ("", "_total", "_bucket", "_sum", "_count")}
     # Where there is nothing to count yet.
     names |= {"spms_weather_sync_age_seconds", "spms_heartbeat_age_seconds"}
+    names |= {"spms_backup_age_seconds", "spms_archive_age_seconds"}
 
     assert set(re.findall(r"\bspms_\w+", " ".join(queries()))) - names == set()
 

@@ -8,12 +8,15 @@ from django.conf import settings
 
 from core.models import Restoration
 from core.times import dash, local
-from payments.gateways.wechat import merchant
+from payments.gateways.base import GatewayError, OrderUnknown
+from payments.gateways.wechat import gateway_to_ask, merchant
 from payments.models import Payment, PaymentStatus, Refund
 from payments.services.bills import bill_days_missing, bill_made_at
-from payments.services.common import log_step
+from payments.services.common import as_refusal, log_step
+from payments.services.differences import RESTORE
 from payments.services.refund import UNDER_WAY
 from payments.services.start import MIN_LIFE
+from payments.services.unrecorded import payment_return_stray
 
 
 def payment_assume_started(*, out_trade_no: str, amount_fen: int, deadline: datetime, now: datetime) -> bool:
@@ -45,6 +48,27 @@ def payment_assume_started(*, out_trade_no: str, amount_fen: int, deadline: date
     return is_new
 
 
+def payment_recall(*, out_trade_no: str, now: datetime) -> str:
+    """Ask the provider about an order number that only a log knows; refund its money if no order has it here.
+
+    Not in a transaction. Return what was found, for the engineer.
+
+    :raises PaymentError: the provider does not answer, or the money belongs to an order.
+    """
+    if Payment.objects.filter(out_trade_no=out_trade_no).exists():
+        return "known here"
+    try:
+        result = gateway_to_ask().query(out_trade_no)
+    except OrderUnknown:
+        return "never paid"
+    except GatewayError as error:
+        raise as_refusal(error) from None
+    if result.trade_state not in ("SUCCESS", "REFUND"):
+        return "never paid"
+    payment_return_stray(result=result, actor=RESTORE, now=now)
+    return "paid, which goes back" if result.trade_state == "SUCCESS" else "paid, and refunded before"
+
+
 def payments_after_restore(restoration: Restoration, memory: Any) -> Iterator[str]:
     """Make every unfinished payment and refund due now; the comparison with the bills finds the rest."""
     now = restoration.restored_at
@@ -59,5 +83,6 @@ def payments_after_restore(restoration: Restoration, memory: Any) -> Iterator[st
     number = len(bill_days_missing(merchant().mch_id, now=now))
     yield (
         f"The bills of {first} to {today} find the money that has no order here any more: {number} of these days are "
-        f"compared within the hour, the last one after {dash(bill_made_at(today))}. Then see 对账差异 (back office)."
+        f"compared within the hour, the last one after {dash(bill_made_at(today))}, and it is refunded. Sooner: "
+        "`manage.py payments_recall` with the order numbers of the logs."
     )

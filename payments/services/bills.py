@@ -27,6 +27,7 @@ from payments.services.differences import (
     ProviderQueryBudget,
     difference_end_gone,
     difference_of,
+    differences_settle_lost,
     is_worth_asking,
     kind_of,
     ours_of,
@@ -68,7 +69,9 @@ def bill_reconcile(*, day: date, now: datetime) -> list[BillRun]:
     with lease(_LEASE, span=LEASE_SPAN) as is_ours:
         if not is_ours:
             raise BillBusy
-        return [_run(who, day, now) for who in able]
+        runs = [_run(who, day, now) for who in able]
+    differences_settle_lost(now=now)
+    return runs
 
 
 def bills_reconcile_missing(*, now: datetime) -> int:
@@ -85,6 +88,7 @@ def bills_reconcile_missing(*, now: datetime) -> int:
                 made += 1
                 if _run(who, day, now).state != BillRun.State.DONE:
                     break
+    differences_settle_lost(now=now)
     return made
 
 

@@ -5,7 +5,7 @@ services that also record notifications.
 """
 
 import time
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
@@ -13,6 +13,7 @@ from django.db import DatabaseError, transaction
 from django.db.models import Sum
 
 from core.money import fen_text
+from core.ops import restored
 from payments.errors import DifferenceEnded, PaymentError
 from payments.gateways.base import BillRow, GatewayError, OrderUnknown
 from payments.gateways.wechat import gateway_v3, merchant_of
@@ -33,6 +34,9 @@ _AGREES: dict[str, set[str]] = {
     "PROCESSING": {_S.PROCESSING, _S.SUCCESS, _S.ABNORMAL, _S.CLOSED, _S.OWED, _S.OFFLINE},
 }
 _UNKNOWN = "微信：没有这个单号"
+RESTORE = "恢复备份"  # the actor of what follows from a restore
+CLOCKS_DIFFER = timedelta(minutes=1)  # ours and the provider's
+MOST_SETTLED = 200  # of one run; the next one of the hour goes on
 _WORDS = {
     "SUCCESS": "支付成功",
     "REFUND": "有退款",
@@ -180,6 +184,26 @@ def difference_return(*, difference_id: int, actor: str, now: datetime) -> Diffe
     payment_return_stray(result=result, actor=actor, now=now)
     note = "已提交退款" if result.trade_state == "SUCCESS" else "微信侧已有退款，请再补记它的退款单"
     return _examine(difference, note, actor, now)
+
+
+def differences_settle_lost(*, now: datetime) -> None:
+    """End the differences that a restore has made: money without an order is refunded, refunds are recorded.
+
+    Such a buyer has neither goods nor an order, so nobody need decide. What is refused is left to staff. Not in a
+    transaction.
+    """
+    if (restoration := restored.latest()) is None:
+        return
+    gap = (restoration.written_at - CLOCKS_DIFFER, restoration.restored_at + CLOCKS_DIFFER)
+    lost = Difference.objects.filter(ending=Ending.OPEN, bill_at__range=gap).order_by("pk")
+    # A refund can be recorded only after its payment.
+    kinds = DifferenceKind.STRAY_MONEY, DifferenceKind.REFUND_UNKNOWN_HERE
+    for kind, settle in zip(kinds, (difference_return, difference_add_refund), strict=True):
+        for pk in lost.filter(kind=kind).values_list("pk", flat=True)[:MOST_SETTLED]:
+            try:
+                settle(difference_id=pk, actor=RESTORE, now=now)
+            except PaymentError as error:
+                log.warning("difference of a restore not settled", difference=pk, reason=error.msg)
 
 
 def difference_add_refund(*, difference_id: int, actor: str, now: datetime) -> Difference:

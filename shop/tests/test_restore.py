@@ -20,7 +20,6 @@ from core.times import local
 from payments.models import BillRun, Difference, Payment, Refund
 from payments.services import refund_run
 from payments.services.bills import bill_made_at, bills_reconcile_missing
-from payments.services.differences import difference_add_refund, difference_return
 from payments.services.reconcile import payments_reconcile
 from shop.models import Order, Product
 from shop.services.order_expire import orders_sweep
@@ -101,21 +100,37 @@ def test_money_that_came_after_the_backup_is_found(li, wechat, backup):
     assert wechat.called("query") - asked >= 3
     assert Product.objects.get().stock == 10 - 3
 
-    # The next morning the bill finds the rest.
+    # The next morning the bill finds the rest, and nobody need decide: the money has no order.
     ten = bill_made_at(local(timezone.now()).date())
     bills_reconcile_missing(now=ten + timedelta(minutes=15))
-    stray, lost = Difference.objects.filter(ending="").order_by("out_refund_no")
-    assert (stray.kind, stray.out_trade_no) == ("stray_money", placed.order_id)
-    assert (lost.kind, lost.out_refund_no) == ("refund_here", refund.out_refund_no)
-    difference_return(difference_id=stray.pk, actor="wang", now=ten)
-    difference_add_refund(difference_id=lost.pk, actor="wang", now=ten)
 
     sent = Refund.objects.get(payment__out_trade_no=placed.order_id)
-    assert refund_run(refund_id=sent.pk, now=ten).state == "success"
+    assert refund_run(refund_id=sent.pk, now=ten + timedelta(minutes=15)).state == "success"
     assert wechat.refunds[sent.out_refund_no]["amount"]["refund"] == placed.total_fen
     assert state(given_back) == "refunded" and Product.objects.get().stock == 10 - 2
     assert not Difference.objects.filter(ending="").exists()
     assert not wechat.faults and wechat.called("refund") == 2  # one for each, no more
+
+
+def test_after_a_point_in_time_the_numbers_of_the_logs_bring_the_money_back(li, wechat, tmp_path, settings):
+    settings.STATE_DIR = tmp_path
+    product = make_product("自行车", stock=10)
+    placed, unpaid = make_order(li.user, product), make_order(li.user, product)
+    pay(placed, wechat)
+    numbers = f"{placed.order_id}\n{unpaid.order_id}\n{placed.order_id}"
+    with connection.cursor() as cursor:  # as if the point lay before both
+        cursor.execute("TRUNCATE shop_order, payments_payment CASCADE")
+    out = StringIO()
+    call_command("restore", "--point", later(minutes=-5).isoformat(), "--yes", stdout=out)
+    assert "Start web" in out.getvalue() and restored.unfinished() == ""
+
+    with pytest.MonkeyPatch.context() as patch:
+        for _ in range(2):
+            patch.setattr("sys.stdin", StringIO(numbers))
+            call_command("payments_recall", stdout=out)
+
+    sent = Refund.objects.get(payment__out_trade_no=placed.order_id)
+    assert sent.amount_fen == placed.total_fen and f"{unpaid.order_id}: never paid" in out.getvalue()
 
 
 # Where the schema stood before restores, bills, a second factor, and imports that are taken back.
@@ -170,7 +185,7 @@ def test_without_asking_paid_goods_would_be_sold_twice(li, wechat, backup, monke
     order = make_order(li.user, product)
     put_back = backup()
     pay(order, wechat)
-    monkeypatch.setattr(restored, "_followers", [])
+    monkeypatch.setattr(restored, "_hooks", [])
 
     put_back()
     orders_sweep(now=later(minutes=10), closers=1)

@@ -1,9 +1,13 @@
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import ProgrammingError
 from django.utils import timezone
 
+from core import times
+from core.models import Backup
 from core.ops import backup
 
 
@@ -22,6 +26,8 @@ class Command(BaseCommand):
             backup.write(target, now=now)
         except backup.BackupError as error:
             raise CommandError(str(error)) from error
+        with suppress(ProgrammingError):  # there is no such table yet: an upgrade backs up before it migrates
+            Backup.objects.create(finished_at=times.now())
         self.stdout.write(
             f"{target}: {target.stat().st_size / 1_000_000:.1f} MB. Keep it where nobody else can read it."
         )

@@ -5,41 +5,58 @@ from typing import Any
 from celery import current_app
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.utils import timezone
 
+from core import times
 from core.cache import valkey
 from core.ops import backup, restored
 
 
 class Command(BaseCommand):
-    help = "Replace the database and the pictures by those of a backup. Stop web, worker and beat first."
+    help = (
+        "Replace the database and the pictures by those of a backup, or, after pgBackRest has restored the database "
+        "(--point), only put right what went on since. Stop web, worker and beat first."
+    )
     requires_system_checks: list[str] = []  # one of them fails while a restore is unfinished; this command finishes it
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("file", type=Path, help="a file written by `backup`")
+        parser.add_argument("file", nargs="?", type=Path, help="a file written by `backup`")
+        parser.add_argument(
+            "--point", type=datetime.fromisoformat, metavar="TIME", help="such as 2026-01-31T10:30+08:00"
+        )
         parser.add_argument("--yes", action="store_true", help="do not ask before everything is replaced")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        if not options["yes"] and input("Everything in the database will be replaced. Type 'yes': ") != "yes":
+        file, point = options["file"], options["point"]
+        if (file is None) == (point is None):
+            raise CommandError("Name the file of a backup, or with --point the time that pgBackRest has restored.")
+        if point and point.tzinfo is None:
+            raise CommandError("Say the zone of the time, too: 2026-01-31T10:30+08:00")
+        question = "Everything in the database will be replaced." if file else "All logins and waiting tasks will end."
+        if not options["yes"] and input(f"{question} Type 'yes': ") != "yes":
             raise CommandError("Nothing was changed.")
         try:
             backup.refuse_while_it_runs()
         except backup.BackupError as error:
             raise CommandError(str(error)) from error
         was_unfinished = restored.unfinished()
-        memory = restored.begin(options["file"])
-        try:
-            manifest = backup.restore(options["file"])
-        except backup.BackupError as error:
-            if not was_unfinished:
-                restored.give_up()
-            raise CommandError(str(error)) from error
+        # pgBackRest has replaced the database already: there is nothing to remember of it.
+        memory = restored.begin(str(file) if file else f"--point {point.isoformat()}", remembers=bool(file))
+        if file:
+            point = self._replace(file, was_unfinished)
         call_command("migrate", verbosity=0)
         # Valkey's copies of users, roles and tokens, and the waiting tasks, belong to the replaced database.
         valkey.client().flushdb()
         current_app.control.purge()
-        self.stdout.write(f"Restored the state of {manifest['written_at']}.")
-        written_at = datetime.fromisoformat(manifest["written_at"])
-        for line in restored.finish(memory, written_at=written_at, now=timezone.now()):
+        self.stdout.write(f"Restored the state of {point.isoformat()}.")
+        for line in restored.finish(memory, written_at=point, now=times.now()):
             self.stdout.write(f"- {line}")
         self.stdout.write("Start web, socket, worker and beat again.")
+
+    def _replace(self, file: Path, was_unfinished: str) -> datetime:
+        try:
+            manifest = backup.restore(file)
+        except backup.BackupError as error:
+            if not was_unfinished:
+                restored.give_up()
+            raise CommandError(str(error)) from error
+        return datetime.fromisoformat(manifest["written_at"])

@@ -1,0 +1,212 @@
+"""Install a release on a booted machine as docs/going-live.md says, and buy there."""
+
+import secrets
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import requests
+
+from tests.journeys.conftest import Running
+from tests.journeys.test_document import World
+from tests.last_release import PatientWeChat
+from tests.upgrade.machine import Booted
+
+ROOT = Path(__file__).parents[2]
+PASSWORD = "upgrade-root-9"
+BASE = "http://127.0.0.1:8160"
+DATABASE = "postgresql://spms:spms@127.0.0.1:5433/spms"
+START_S = 60
+
+
+def wheels_download(commit: str, folder: Path) -> None:
+    """Fetch what ``make install`` of a commit wants, because the booted machine has no way out."""
+    names = subprocess.run(
+        ["git", "show", f"{commit}:requirements.txt"], cwd=ROOT, check=True, capture_output=True
+    ).stdout
+    wanted = folder / f"{commit}.txt"
+    wanted.write_bytes(names)
+    command = [sys.executable, "-m", "pip", "download", "-qq", "--no-deps", "--require-hashes", "-d", str(folder)]
+    subprocess.run([*command, "-r", str(wanted)], check=True)
+    # Some are no wheels yet: pip builds them with these.
+    subprocess.run(
+        [sys.executable, "-m", "pip", "download", "-qq", "-d", str(folder), "setuptools", "wheel"], check=True
+    )
+
+
+class Trainee(World):
+    password = "upgrade-trainee-9"  # 1.0.0 wants more than the document's 555
+
+
+class Shop:
+    """The installation, its provider of payments, and what its clients were told."""
+
+    def __init__(self, machine: Booted, wechat: PatientWeChat, wheels: Path) -> None:
+        self.machine, self.wechat = machine, wechat
+        self.offline = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(wheels)}
+        self.placed: list[str] = []  # orders that a buyer was told of
+        self.paid: list[str] = []  # whose notice was acknowledged, too
+        self.refused: Counter[str] = Counter()
+        self.lock = threading.Lock()
+
+    # --- docs/going-live.md, 1 to 3 ---
+    def install(self, commit: str) -> None:
+        machine, run = self.machine, self.machine.run
+        version = sorted(path.name for path in (machine.root / "usr/lib/postgresql").iterdir())[-1]
+        run("useradd", "--system", "--home", "/opt/spms", "--shell", "/usr/sbin/nologin", "spms")
+        run("pg_createcluster", version, "spms", "--port=5433", "--", "--auth-host=scram-sha-256")
+        run("systemctl", "start", f"postgresql@{version}-spms")
+        self.sql(
+            "CREATE ROLE spms LOGIN PASSWORD 'spms'", "CREATE DATABASE spms OWNER spms TEMPLATE template0 ENCODING UTF8"
+        )
+        from devstack.binaries import _valkey_server
+
+        valkey = machine.root / "usr/local/bin/valkey-server"
+        valkey.write_bytes(_valkey_server().read_bytes())
+        valkey.chmod(0o755)
+        run("systemd-run", "--unit=valkey", "/usr/local/bin/valkey-server", "--port", "6379", "--appendonly", "no")
+
+        run("git", "clone", "-q", "--no-hardlinks", str(ROOT), "/opt/spms")
+        run("git", "-C", "/opt/spms", "checkout", "-q", commit)
+        run("make", "-C", "/opt/spms", "install", env=self.offline)
+        run("install", "-d", "-o", "spms", "-g", "spms", "/var/lib/spms", "/var/lib/spms/media", "/var/lib/spms/state")
+        run("install", "-d", "-o", "spms", "-g", "spms", "-m", "700", "/var/backups/spms")
+        self._configure()
+        for words in (["migrate", "-v0"], ["seed_roles"], ["seed_demo"], ["collectstatic", "--noinput", "-v0"]):
+            self.manage(*words, ROOT_PASSWORD=PASSWORD)
+
+        units = sorted((machine.root / "opt/spms/deploy/systemd").glob("*.service"))
+        run("cp", *(f"/opt/spms/deploy/systemd/{unit.name}" for unit in units), "/etc/systemd/system/")
+        run("systemctl", "daemon-reload")
+        names = [unit.stem for unit in units if "@" not in unit.stem]
+        names += [f"spms-worker@{queue}" for queue in ("money", "now", "bulk")] if len(names) < len(units) else []
+        run("systemctl", "enable", "--now", *names)
+        self._nginx()
+        self.until_up()
+
+    def _configure(self) -> None:
+        machine = self.machine
+        keys = machine.root / "etc/spms/keys"
+        keys.mkdir(parents=True)
+        merchant = self.wechat.merchant(keys)
+        merchant |= {name: value.removeprefix(str(machine.root)) for name, value in merchant.items() if "FILE" in name}
+        for path in keys.iterdir():
+            path.chmod(0o644)
+        nobody = dict.fromkeys(("WEATHER_BASE_URL", "SMS_BASE_URL", "WECHAT_API_BASE_URL"), "http://127.0.0.1:9")
+        lines = machine.read("/opt/spms/deploy/systemd/spms.env.example").splitlines()
+        facts = dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
+        facts |= merchant | nobody | {
+            "DJANGO_SECRET_KEY": secrets.token_urlsafe(50), "DATABASE_URL": DATABASE,
+            "REDIS_URL": "redis://127.0.0.1:6379/0", "WECHAT_APP_SECRET": "secret",
+        }  # fmt: skip
+        machine.write("/etc/spms/spms.env", "".join(f"{name}='{value}'\n" for name, value in facts.items()), 0o600)
+
+    def _nginx(self) -> None:
+        """Install the nginx file with changes of this machine's own: another port, and no certificate."""
+        machine, text = self.machine, self.machine.read("/opt/spms/deploy/nginx.conf")
+        lines = [line for line in text.splitlines() if "ssl_certificate" not in line]
+        text = "\n".join(lines).replace("listen 443 ssl http2;", f"listen {BASE.removeprefix('http://')};")
+        text = text.replace("X-Forwarded-Proto $scheme", "X-Forwarded-Proto https")
+        machine.write("/etc/nginx/sites-available/spms", text + "\n")
+        machine.run("rm", "-f", "/etc/systemd/system/nginx.service", "/etc/nginx/sites-enabled/default")
+        machine.run("ln", "-s", "../sites-available/spms", "/etc/nginx/sites-enabled/spms")
+        machine.run("systemctl", "daemon-reload")
+        machine.run("systemctl", "start", "nginx")
+
+    def manage(self, *words: str, **more: str) -> str:
+        env = dict(line.split("=", 1) for line in self.machine.read("/etc/spms/spms.env").splitlines())
+        env = {name: value.strip("'") for name, value in env.items()} | more
+        command = ("runuser", "-u", "spms", "--", "/opt/spms/.venv/bin/python", "/opt/spms/manage.py", *words)
+        return self.machine.run(*command, env=env)
+
+    def sql(self, *statements: str, database: str = "postgres") -> list[str]:
+        command = [word for statement in statements for word in ("-c", statement)]
+        said = self.machine.run(
+            "runuser", "-u", "postgres", "--", "psql", "-p", "5433", "-qAt", "-d", database, *command
+        )
+        return said.split()
+
+    def until_up(self) -> None:
+        give_up_at = time.monotonic() + START_S
+        while True:
+            try:
+                if requests.get(f"{BASE}/health/live", timeout=5).ok:
+                    return
+            except requests.RequestException:
+                pass
+            assert time.monotonic() < give_up_at, self.machine.run("journalctl", "-n", "60", "--no-pager", ok=False)
+            time.sleep(0.3)
+
+    # --- traffic ---
+    @contextmanager
+    def visited(self, buyers: int) -> Iterator[None]:
+        """Let people buy and pay all the time."""
+        world = Trainee(Running(BASE, ROOT, PASSWORD, print))
+        body = {
+            "category_id": world.own_category,
+            "productName": "课",
+            "price": 1,
+            "description": "无",
+            "inventory": 99999,
+        }
+        product = world.ask("POST", "/product/add_product", imageUrl=BASE + "/static/front/icon.svg", **body)[
+            "product_id"
+        ]
+        over = threading.Event()
+        threads = [
+            threading.Thread(target=self._buyer, args=(over, world.tokens["trainee"], product)) for _ in range(buyers)
+        ]
+        for thread in threads:
+            thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            for thread in threads:
+                thread.join()
+
+    def _buyer(self, over: threading.Event, token: str, product: str) -> None:
+        while not over.wait(0.1):
+            order = self._ask("/pay/pre_order", token, product_id=product, quantity=1).get("order_id")
+            if not order:
+                continue
+            with self.lock:
+                self.placed.append(order)
+            if not self._ask("/pay/payment", token, order_id=order).get("code_url"):
+                continue
+            self.wechat.pay(order)
+            notice, kind = self.wechat.notice_v2(order), {"Content-Type": "text/xml"}
+            if b"SUCCESS" in self._send("/pay/payResult", notice, kind):
+                with self.lock:
+                    self.paid.append(order)
+
+    def _ask(self, path: str, token: str, **data: object) -> dict[str, str]:
+        said = self._send(path, data, {"authorization": token})
+        return requests.models.complexjson.loads(said) if said else {}
+
+    def _send(self, path: str, data: object, headers: dict[str, str]) -> bytes:
+        sent = {"data": data} if isinstance(data, bytes) else {"json": data}
+        try:
+            answer = requests.post(BASE + path, headers=headers, timeout=30, **sent)
+        except requests.RequestException as error:
+            with self.lock:
+                self.refused[f"{path} {type(error).__name__}"] += 1
+            return b""
+        if answer.status_code != 200:
+            with self.lock:
+                self.refused[f"{path} {answer.status_code} {answer.text[:200]}"] += 1
+            return b""
+        return answer.content
+
+    def lost(self) -> list[str]:
+        """Name the orders that clients know and the database does not."""
+        known = set(self.sql("SELECT order_id FROM shop_order", database="spms"))
+        paid = set(self.sql("SELECT order_id FROM shop_order WHERE pay_status = 1", database="spms"))
+        return [f"order {order}" for order in self.placed if order not in known] + [
+            f"payment of {order}" for order in self.paid if order not in paid
+        ]
