@@ -462,7 +462,7 @@ def _restore(press: Press) -> str:
 class ArchivedStudentAdmin(ButtonsAdmin):
     """The archive. Its only button brings a student back."""
 
-    buttons = (Button(name="restore", text="恢复", run=_restore),)
+    buttons = (Button("restore", "恢复", _restore),)
     rights: ClassVar = {"view": "查看", "change": "恢复"}
     list_display = ["name", "sid", "class_name", "city", "degree", "archived", "archived_by"]
     list_select_related = ["archived_by"]

@@ -75,7 +75,7 @@ class Press:
         return str(self.user.get_username())
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Button:
     """A button of a page.
 

@@ -60,7 +60,7 @@ class BillRunAdmin(MoneyAdmin):
         ("对账", {"fields": (("day", "mch_id"), ("state_label", "ran_at"), "found", "last_error")}),
         ("账单", {"fields": (("rows", "foreign_rows"), ("paid", "refunded"), "sha1")}),
     )
-    buttons = (Button(name="again", text="重新核对", run=_again, is_request=True),)
+    buttons = (Button("again", "重新核对", _again, is_request=True),)
 
     @display(description="结果", label=_RUN_COLOURS)
     def state_label(self, run: Any) -> str:
@@ -151,31 +151,22 @@ class DifferenceAdmin(MoneyAdmin):
     )
     buttons = (
         Button(
-            name="accept",
-            text="已核对，不需处理",
-            run=_accept,
+            "accept", "已核对，不需处理", _accept,
             question="这条差异不再显示为待处理。账单或本地的记录变了，会重新出现。",
-            reason="核对的结果，必填",
-            needs_reason=True,
+            reason="核对的结果，必填", needs_reason=True,
         ),
-        Button(name="ask", text="查询微信", run=_step(difference_ask)),
+        Button("ask", "查询微信", _step(difference_ask)),
         Button(
-            name="return",
-            text="退回这笔钱",
-            run=_step(difference_return),
+            "return", "退回这笔钱", _step(difference_return),
             question="先向微信核实，再提交退款：零钱通常几分钟到账，银行卡 1 至 3 个工作日。"
             "进度在“退款单”里，不能撤回。同一商户号下还有别的系统时，请先确认这不是它的订单。",
-            look=Look.GRAVE,
-            password=True,
-            is_request=True,
+            look=Look.GRAVE, password=True, is_request=True,
         ),
         Button(
-            name="adopt",
-            text="补记退款",
-            run=_step(difference_add_refund),
+            "adopt", "补记退款", _step(difference_add_refund),
             question="把微信侧已有的退款记入本系统：全额的，订单变为已退款，没有发货的商品回到库存。钱不会再退一次。",
         ),
-    )
+    )  # fmt: skip
     asked_columns = ("day", "kind_label", "number", "there", "here")
 
     def offered(self, row: Any) -> Iterable[str]:

@@ -95,18 +95,14 @@ class PaymentAdmin(ExportableAdmin, MoneyAdmin):
         ),
     )
     buttons = (
-        Button(name="query_now", text="立即查询", run=_query_now),
-        Button(name="retell", text="重新入账", run=_retell),
+        Button("query_now", "立即查询", _query_now),
+        Button("retell", "重新入账", _retell),
         Button(
-            name="give_back",
-            text="退回这笔钱",
-            run=_give_back,
+            "give_back", "退回这笔钱", _give_back,
             question="订单记不上这笔付款时，把它全额原路退回，不能撤回；订单随后按未付款关闭，商品回到库存。",
-            look=Look.GRAVE,
-            password=True,
-            is_request=True,
+            look=Look.GRAVE, password=True, is_request=True,
         ),
-    )
+    )  # fmt: skip
     asked_columns = ("out_trade_no", "amount", "state_label", "untold")
 
     def offered(self, row: Any) -> Iterable[str]:
@@ -199,15 +195,13 @@ class InboundEventAdmin(MoneyAdmin):
         ),
     )
     buttons = (
-        Button(name="replay", text="重新处理", run=_replay),
+        Button("replay", "重新处理", _replay),
         Button(
-            name="acknowledge",
-            text="知道了",
-            run=_acknowledge,
+            "acknowledge", "知道了", _acknowledge,
             question="确认已经看过、不用再处理：首页和列表不再提醒，没有办法改回来。",
             look=Look.QUIET,
         ),
-    )
+    )  # fmt: skip
     asked_columns = ("received_at", "kind", "out_trade_no", "result")
 
     def offered(self, row: Any) -> Iterable[str]:

@@ -149,53 +149,34 @@ class RefundAdmin(ExportableAdmin, MoneyAdmin):
         ),
     )
     buttons = (
-        Button(name="run_now", text="立即处理", run=_run_now, is_request=True),
+        Button("run_now", "立即处理", _run_now, is_request=True),
         Button(
-            name="retry",
-            text="重新提交",
-            run=_retry,
+            "retry", "重新提交", _retry,
             question="再次请微信支付把款项退回买家；同一个退款单号，钱只会退一次。",
-            password=True,
-            is_request=True,
+            password=True, is_request=True,
         ),
         Button(
-            name="renew",
-            text="换新单号退款",
-            run=_renew,
+            "renew", "换新单号退款", _renew,
             question="先向微信确认旧单号已经关闭，再用新的单号把款项原路退回买家。",
-            password=True,
-            is_request=True,
+            password=True, is_request=True,
         ),
-        Button(name="ask", text="查询进度", run=_ask),
+        Button("ask", "查询进度", _ask),
         Button(
-            name="to_merchant",
-            text="退至商户账户",
-            run=_divert,
+            "to_merchant", "退至商户账户", _divert,
             question="请微信把这笔异常退款退回商户的银行账户。到账后请线下退给买家，并点“已线下退款”登记。",
-            password=True,
-            is_request=True,
+            password=True, is_request=True,
         ),
         Button(
-            name="to_card",
-            text="退至买家银行卡",
-            run=_divert,
+            "to_card", "退至买家银行卡", _divert,
             question="请微信把这笔异常退款退至买家本人的借记卡。卡号与姓名只交给微信，本系统不保存。",
-            form=CardForm,
-            max_rows=1,
-            password=True,
-            is_request=True,
+            form=CardForm, max_rows=1, password=True, is_request=True,
         ),
         Button(
-            name="offline",
-            text="已线下退款",
-            run=_offline,
+            "offline", "已线下退款", _offline,
             question="登记款项已用其他办法退给买家，这笔退款到此结束，不能撤回。登记前会向微信确认它没有退出。",
-            form=OfflineForm,
-            max_rows=1,
-            look=Look.GRAVE,
-            password=True,
+            form=OfflineForm, max_rows=1, look=Look.GRAVE, password=True,
         ),
-    )
+    )  # fmt: skip
     asked_columns = ("out_refund_no", "amount", "state_label", "trouble")
 
     def offered(self, row: Any) -> Iterable[str]:

@@ -508,7 +508,7 @@ class TestJournal:
             )  # fmt: skip
 
         with connection.cursor() as cursor:
-            cursor.execute(import_module("payments.migrations.0003_refused_notices").CUT)
+            cursor.execute(import_module("payments.migrations.0006_part_refunds").CUT)
 
         forged, *genuine = InboundEvent.objects.order_by("pk")
         assert forged.headers == {"Wechatpay-Signature": "s" * 700, "Content-Type": "text/xml"}
