@@ -70,3 +70,15 @@ def users_found(text: str) -> QuerySet[User]:
     """Return users whose username or phone begins with ``text``, or who have it as nickname, newest first."""
     found = Q(username__startswith=text) | Q(phone__startswith=text) | Q(nickname=text)
     return User.objects.filter(found).order_by("-pk")
+
+
+def unids_named(*, unid: str = "", class_name: str = "") -> list[str]:
+    """Return the numbers of the user ``unid``, and of all accounts of a class."""
+    users = User.objects.filter(Q(unid=unid) | Q(class_name=class_name) & ~Q(class_name="")).order_by("pk")
+    return list(users.values_list("unid", flat=True))
+
+
+def names_of(unids: Iterable[str]) -> dict[str, str]:
+    """Return how pages name these users, by their numbers."""
+    users = User.objects.filter(unid__in=list(unids))
+    return {user.unid: f"{user}（{user.username}）" for user in users}

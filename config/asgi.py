@@ -34,7 +34,7 @@ _quick = Bridge(wsgi_application, threads=4)
 _sandbox = Bridge(wsgi_application, threads=8) if settings.SANDBOX else _http
 
 
-async def application(scope: Scope, receive: Receive, send: Send) -> None:
+async def _application(scope: Scope, receive: Receive, send: Send) -> None:
     kind, path = scope["type"], scope.get("path", "")
     if kind == "lifespan":
         await _lifespan(receive, send)
@@ -86,3 +86,11 @@ async def _lifespan(receive: Receive, send: Send) -> None:
         await send({"type": f"{message['type']}.complete"})
         if message["type"] == "lifespan.shutdown":
             return
+
+
+if settings.SANDBOX:
+    from sandbox.switches import with_switches  # here, because production has no sandbox
+
+    application = with_switches(_application)
+else:
+    application = _application

@@ -166,6 +166,9 @@ CALL_MIDDLEWARE = [
     "core.audit.AuditMiddleware",
 ]
 
+if SANDBOX:
+    CALL_MIDDLEWARE.append("sandbox.switches.SwitchMiddleware")
+
 ROOT_URLCONF = "config.urls"
 WSGI_APPLICATION = "config.wsgi.application"
 ASGI_APPLICATION = "config.asgi.application"

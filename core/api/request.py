@@ -16,18 +16,23 @@ _NO_TOKEN = {"", "null", "undefined"}  # axios sends these texts when a client h
 
 def token_of(request: Any) -> str | None:
     """Return the token of header ``authorization`` (raw or Bearer), else of the query, else of the body; or None."""
+    if token := token_of_head(request):
+        return token
+    if request.method in {"GET", "HEAD"} or not _may_hold_token(request):
+        return None
+    body = request.data.get("token")
+    return body.strip() if isinstance(body, str) and body.strip() not in _NO_TOKEN else None
+
+
+def token_of_head(request: Any) -> str | None:
+    """Return the token of the header, else of the query; or None. Works for Django's requests, too."""
     header = request.META.get("HTTP_AUTHORIZATION", "").strip()
     if header[:7].lower() == "bearer ":
         header = header[7:].strip()
     if header not in _NO_TOKEN and header.lower() != "bearer":
         return header
-    query = request.query_params.get("token", "").strip()
-    if query not in _NO_TOKEN:
-        return query
-    if request.method in {"GET", "HEAD"} or not _may_hold_token(request):
-        return None
-    body = request.data.get("token")
-    return body.strip() if isinstance(body, str) and body.strip() not in _NO_TOKEN else None
+    query = request.GET.get("token", "").strip()
+    return query if query not in _NO_TOKEN else None
 
 
 def _may_hold_token(request: Any) -> bool:

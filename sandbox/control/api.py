@@ -6,6 +6,7 @@ developer's browser. So a request with a foreign Origin is refused, and a body m
 
 import json
 from collections.abc import Callable, Iterable
+from dataclasses import asdict
 from datetime import timedelta
 from functools import wraps
 from typing import Any
@@ -16,6 +17,11 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 
+from accounts.principal import principal_of
+from accounts.selectors import unids_named
+from accounts.tokens import token_claims
+from core import times
+from core.api.request import token_of_head
 from sandbox.fault_form import may_turn
 from sandbox.faults import ORDER_KINDS, faults_on, faults_set, order_faults_set
 from sandbox.models import Delivery, FaultKind, Trade
@@ -24,6 +30,7 @@ from sandbox.pay.errors import Refused
 from sandbox.pay.pages import code_find, twin_url
 from sandbox.pay.refunds import refunds_settle
 from sandbox.pay.trades import trade_pay
+from sandbox.switches import switch_clear, switch_of, switch_read, switch_set, switches_on
 
 Body = dict[str, Any]
 MAX_ROWS = 1000
@@ -120,6 +127,37 @@ def trades(request: HttpRequest, body: Body) -> JsonResponse:
     rows = Trade.objects.prefetch_related("refunds", "deliveries", "codes")
     rows = rows.filter(out_trade_no__in=numbers) if numbers else rows
     return JsonResponse({"trades": [_trade(trade) for trade in rows[:MAX_ROWS]]})
+
+
+@control_endpoint
+def calls(request: HttpRequest, body: Body) -> JsonResponse:
+    """GET tells which switches are on: one's own, and root all. POST sets one, ``{"off": true}`` ends it.
+
+    The caller's token says whose calls change. Root may name others: ``unid``, or ``class_name`` for a whole class.
+    """
+    claims = token_claims(token_of_head(request) or "")
+    caller = principal_of(claims) if claims else None
+    if caller is None:
+        return _no("a valid token is needed, in the header authorization", 403)
+    if request.method == "POST":
+        unids = [caller.unid]
+        if others := [str(body[name]) for name in ("unid", "class_name") if body.get(name)]:
+            if not caller.is_root:
+                return _no("only root sets switches of others", 403)
+            unids = unids_named(unid=str(body.get("unid") or ""), class_name=str(body.get("class_name") or ""))
+            if not unids:
+                return _no(f"nobody is called {others[0]}", 404)
+        for unid in unids:
+            before = switch_of(unid)
+            if before and before.is_of_teacher and not caller.is_root:
+                return _no("this switch was set by the teacher", 403)
+            if body.get("off") is True:
+                switch_clear(unid)
+            else:
+                switch, seconds = switch_read(body, unid=unid, is_of_teacher=bool(others), now=times.now())
+                switch_set(switch, seconds=seconds)
+    on = switches_on() if caller.is_root else [one for one in (switch_of(caller.unid),) if one]
+    return JsonResponse({"switches": [asdict(switch) for switch in on]})
 
 
 def _deliver(*, trade: Trade) -> list[Body]:

@@ -10,12 +10,14 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
+from accounts.selectors import names_of
 from core.api.request import absolute_url
 from sandbox.fault_form import changes_of, fault_form, may_turn
 from sandbox.faults import faults_on, faults_set
 from sandbox.models import Delivery, PayCode, Refund, Trade, TradeState
 from sandbox.pay.deliveries import delivery_requeue
 from sandbox.pay.pages import twin_url
+from sandbox.switches import ANSWERS, MAX_DELAY_MS, switches_on
 
 ROWS = 20
 CODES = 6
@@ -34,6 +36,16 @@ def index(request: HttpRequest) -> HttpResponse:
         "may_turn": may_turn(request),
     }
     return render(request, "sandbox/index.html", context)
+
+
+@never_cache
+@require_safe
+def calls(request: HttpRequest) -> HttpResponse:
+    """Show the form of one's own switch (``static/sandbox/calls.js`` sends it), and to root which are on."""
+    shown = switches_on() if may_turn(request) else []
+    names = names_of(switch.unid for switch in shown)
+    rows = [(names.get(switch.unid, switch.unid), switch) for switch in shown]
+    return render(request, "sandbox/calls.html", {"rows": rows, "answers": ANSWERS, "most_ms": MAX_DELAY_MS})
 
 
 def _qr(text: str) -> str:

@@ -10,4 +10,6 @@ urlpatterns = [
     path("control/pay", api.pay),
     path("control/deliver", api.deliver),
     path("control/trades", api.trades),
+    path("control/calls", api.calls),
+    path("calls/", pages.calls, name="calls"),
 ]
