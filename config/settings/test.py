@@ -4,7 +4,11 @@ import os
 import tempfile
 from pathlib import Path
 
-from config.settings.base import *  # noqa: F403
+# Tests place many orders for one buyer, here and on servers that they start; those of the limits set them.
+for _name in ("ORDERS_OPEN_MAX", "ORDERS_EXPIRED_MAX"):
+    os.environ.setdefault(_name, "1000")
+
+from config.settings.base import *  # noqa: E402, F403
 
 SECRET_KEY = SIMPLE_JWT["SIGNING_KEY"] = "the-same-key-for-every-test-of-every-machine"  # noqa: F405, S105
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
@@ -15,7 +19,5 @@ DATABASES["default"]["OPTIONS"].pop("pool", None)  # noqa: F405
 # That transaction lasts as long as the test, which may wait for something else meanwhile.
 if "options" in DATABASES["default"]["OPTIONS"]:  # noqa: F405
     DATABASES["default"]["OPTIONS"]["options"] += " -c idle_in_transaction_session_timeout=10min"  # noqa: F405
-# Tests place many orders for one buyer; those of the limits set them.
-ORDERS_OPEN_MAX = ORDERS_EXPIRED_MAX = 1000
 # Look for a static file when it is requested: otherwise each test client first scans all of them, for 40 ms.
 WHITENOISE_AUTOREFRESH = True

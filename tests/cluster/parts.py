@@ -60,6 +60,8 @@ class Installation:
             "REDIS_URL": f"sentinel://:{PASSWORD}@{','.join(SENTINELS)}/0?service=spms",
             "SANDBOX": "0",
             "DEMO_DATA": "0",
+            "ORDERS_OPEN_MAX": "100000",  # few buyers, many orders
+            "ORDERS_EXPIRED_MAX": "100000",
             "PUBLIC_BASE_URL": ENTRANCE,
             "TRUSTED_PROXIES": "1",
             "WEATHER_BASE_URL": f"http://{HERE}:9",
