@@ -22,6 +22,7 @@ VERSION = "1.0.0"
 PRODUCTION = env.is_production()
 DEBUG = False
 SANDBOX = env.flag("SANDBOX", not PRODUCTION)
+HINTS = SANDBOX and not PRODUCTION  # a `hint` beside `msg` for the commonest mistakes of beginners
 DEMO_DATA = env.flag("DEMO_DATA", not PRODUCTION)
 PORT = env.port()
 PUBLIC_BASE_URL_IS_SET = bool(env.text("PUBLIC_BASE_URL"))

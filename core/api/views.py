@@ -2,13 +2,16 @@
 
 from typing import Any
 
+import orjson
+from django.conf import settings
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import ViewSet
 
 from core.api.access import Access
 from core.api.docs import Doc
-from core.api.envelope import ok
+from core.api.envelope import Envelope, ok
+from core.api.hints import hint_for
 
 
 class ApiViewSet(ViewSet):
@@ -39,4 +42,6 @@ class ApiViewSet(ViewSet):
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
         response = super().finalize_response(request, response, *args, **kwargs)
         response.headers.setdefault("Cache-Control", "no-store")  # several GETs change data: never repeat from a cache
+        if settings.HINTS and isinstance(response, Envelope) and (hint := hint_for(request, response.data)):
+            response.content = orjson.dumps(response.data | {"hint": hint})
         return response
