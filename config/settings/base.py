@@ -315,9 +315,9 @@ SIMPLE_JWT = {
 
 # --- The API -------------------------------------------------------------------------------------
 REST_FRAMEWORK = {
-    "DEFAULT_RENDERER_CLASSES": ["core.api.renderers.OrjsonRenderer"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": [
-        "core.api.parsers.OrjsonParser",
+        "core.api.formats.OrjsonParser",
         "rest_framework.parsers.FormParser",
         "rest_framework.parsers.MultiPartParser",
     ],
@@ -325,7 +325,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": ["permissions.gate.RoleGate"],
     "EXCEPTION_HANDLER": "core.api.handler.envelope_exception_handler",
     "DEFAULT_SCHEMA_CLASS": "core.api.schema.ContractSchema",
-    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "core.api.renderers.AlwaysJson",
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "core.api.formats.AlwaysJson",
     "UNAUTHENTICATED_USER": None,
 }
 # In the order of the API document.

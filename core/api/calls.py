@@ -7,7 +7,6 @@ This module can go when Django chooses middleware by path.
 """
 
 from collections.abc import Callable
-from functools import lru_cache
 from typing import Any
 
 from corsheaders.middleware import CorsMiddleware
@@ -44,8 +43,6 @@ class CallMiddleware:
         for path in reversed(settings.CALL_MIDDLEWARE):
             handler = import_string(path)(handler)
         self.answer: Any = convert_exception_to_response(handler)
-        # For all calls of an origin these headers are the same, so do not work them out each time.
-        self.fixed_headers = lru_cache(maxsize=256)(self._headers)
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         with answering(request):
@@ -58,12 +55,8 @@ class CallMiddleware:
         request.call_match = match  # type: ignore[attr-defined]
         early = self.security.process_request(request) or self.cors.check_preflight(request)
         response: HttpResponse = early or self.answer(request)
-        if request.method == "OPTIONS" or "Vary" in response.headers:
-            self._add_headers(request, response)
-        else:
-            fixed = self.fixed_headers(request.META.get("HTTP_ORIGIN"), request.is_secure())
-            for name, value in fixed:
-                response.headers.setdefault(name, value)
+        self.cors.add_response_headers(request, response)
+        self.security.process_response(request, response)
         return response
 
     def _checked(self, request: HttpRequest) -> Any:
@@ -72,17 +65,6 @@ class CallMiddleware:
             return refused
         response = self.frame.process_response(request, self.view(request))
         return self.common.process_response(request, response)
-
-    def _add_headers(self, request: HttpRequest, response: HttpResponse) -> None:
-        self.cors.add_response_headers(request, response)
-        self.security.process_response(request, response)
-
-    def _headers(self, origin: str | None, is_secure: bool) -> list[tuple[str, str]]:
-        request, response = _Sample(is_secure), HttpResponse()
-        request.META = {"HTTP_ORIGIN": origin} if origin is not None else {}
-        del response["Content-Type"]
-        self._add_headers(request, response)
-        return list(response.headers.items())
 
 
 class _Cors(CorsMiddleware):
@@ -98,20 +80,6 @@ class _Cors(CorsMiddleware):
         if asked and "access-control-allow-headers" in response:
             response["access-control-allow-headers"] = asked
         return response
-
-
-class _Sample(HttpRequest):
-    """A request for some call."""
-
-    method = "GET"
-    _cors_enabled = True
-
-    def __init__(self, is_secure: bool) -> None:
-        super().__init__()
-        self._is_secure = is_secure
-
-    def is_secure(self) -> bool:
-        return self._is_secure
 
 
 def _view(request: HttpRequest) -> Any:

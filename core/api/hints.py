@@ -42,7 +42,7 @@ def _data(request: Request) -> Any:
 def _wrong_method(request: Request, body: dict[str, Any]) -> str | None:
     if body["status"] != 405:
         return None
-    allowed = request.parser_context["view"].allowed_methods[:-1]  # type: ignore[index]
+    allowed = request.parser_context["view"].allowed_methods[:-1]
     return f"这个接口用 {'、'.join(allowed)},不是 {request.method}"
 
 

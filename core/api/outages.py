@@ -1,7 +1,7 @@
 """What happens when Valkey or PostgreSQL is down: the call is answered with a 503, and nothing is half done.
 
-Unless the caller can do without Valkey and catches ``redis.RedisError``: users and roles are then read from PostgreSQL,
-and limits do not count. ``tests/concurrency/test_engines_fail.py`` shows all of it.
+Unless the caller can do without Valkey and catches ``redis.RedisError``: limits, for example, then do not count.
+``tests/concurrency/test_engines_fail.py`` shows all of it.
 """
 
 import errno
