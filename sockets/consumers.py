@@ -183,10 +183,7 @@ class EngineConsumer(WebsocketConsumer):
         if len(text or binary or b"") > MAX_BODY:
             await self.hang_up(TOO_BIG)
         try:
-            if text is not None:
-                packet = packets.decode_text(text, self.peer.version)
-            else:
-                packet = packets.decode_binary(binary or b"", self.peer.version)
+            packet = packets.BINARY if text is None else packets.decode_text(text)
             await (self._probe(packet) if self.is_probing else self._react(packet))
         except PacketError:
             await self.hang_up()

@@ -1,7 +1,7 @@
 """How a server reacts to each packet of a client: a state machine without I/O.
 
-Only the namespace ``/`` exists. Events that a client emits are checked and dropped, as in any socket.io server without
-a listener for them.
+Only the namespace ``/`` exists. Events that a client emits are dropped, as in any socket.io server without a listener
+for them.
 """
 
 from dataclasses import dataclass, field
@@ -29,13 +29,11 @@ class Reaction:
 class Peer:
     """The state of one client.
 
-    ``version`` is that of Engine.IO (3 or 4); ``is_joined``: it has entered the namespace ``/``; ``attachments``: so
-    many binary messages must follow before the next text message.
+    ``version`` is that of Engine.IO (3 or 4); ``is_joined``: it has entered the namespace ``/``.
     """
 
     version: int
     is_joined: bool = False
-    attachments: int = 0
 
     def receive(self, packet: Packet) -> Reaction:
         """Change the state by one packet and return the reaction.
@@ -59,16 +57,11 @@ class Peer:
         """Enter the namespace ``/`` and return the packet that confirms it; Engine.IO 3 clients never request it."""
         self.is_joined = True
         data = {"sid": sid} if self.version == 4 else None
-        return [packets.MESSAGE + packets.encode_message(Message(packets.CONNECT, data=data))]
+        return [packets.encode_message(packets.CONNECT, data=data)]
 
-    def _message(self, data: str | bytes) -> Reaction:
-        if isinstance(data, bytes):
-            self.attachments -= 1
-            if self.attachments < 0:
-                raise PacketError("binary data out of place")
+    def _message(self, data: str | None) -> Reaction:
+        if data is None:
             return Reaction()
-        if self.attachments:
-            raise PacketError("text where binary data must come")
         message = packets.decode_message(data)
         if message.namespace != "/":
             return self._in_other_namespace(message)
@@ -86,14 +79,12 @@ class Peer:
             raise PacketError("not connected")
         if message.kind == packets.DISCONNECT:
             self.is_joined = False
-        self.attachments = message.attachments
         return Reaction()
 
     def _in_other_namespace(self, message: Message) -> Reaction:
         if message.kind == packets.CONNECT:
             reason = _UNKNOWN_NAMESPACE if self.version == 4 else _UNKNOWN_NAMESPACE["message"]
-            refusal = Message(packets.CONNECT_ERROR, message.namespace, reason)
-            return Reaction([packets.MESSAGE + packets.encode_message(refusal)])
+            return Reaction([packets.encode_message(packets.CONNECT_ERROR, message.namespace, reason)])
         if message.kind == packets.DISCONNECT:
             return Reaction()
         raise PacketError("not connected")

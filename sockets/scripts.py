@@ -47,7 +47,7 @@ end
 # none).
 OPEN = """
 redis.call('HSET', session, 'transport', ARGV[1], 'version', ARGV[2], 'joined', ARGV[3], 'proc', ARGV[4])
-redis.call('HSET', session, 'attachments', 0)
+redis.call('HSET', session, 'attachments', 0) -- release 1.0.0 reads it: goes with the release after 1.1.0
 if ARGV[6] ~= '' then redis.call('HSET', session, 'ping_at', whole(now_ms() + ARGV[6])) end
 if ARGV[7] ~= '' then redis.call('HSET', session, 'address', ARGV[7]) end
 redis.call('PEXPIRE', session, ARGV[5])
@@ -61,14 +61,14 @@ if redis.call('HGET', session, 'joined') ~= '1' then return nil end
 return push(ARGV[1], ARGV, 2)
 """
 
-# Save what a polling client's POST changed. ARGV: sid, joined, attachments, ttl_ms, next_ping_in_ms ('' to keep it),
-# packets to send. Returns what EMIT returns.
+# Save what a polling client's POST changed. ARGV: sid, joined, ttl_ms, next_ping_in_ms ('' to keep it), packets.
+# Returns what EMIT returns.
 APPLY = """
 if redis.call('HGET', session, 'transport') ~= 'polling' then return nil end
-redis.call('HSET', session, 'joined', ARGV[2], 'attachments', ARGV[3])
-if ARGV[2] == '1' then redis.call('PEXPIRE', session, ARGV[4]) end
-if ARGV[5] ~= '' then redis.call('HSET', session, 'ping_at', whole(now_ms() + ARGV[5])) end
-return push(ARGV[1], ARGV, 6)
+redis.call('HSET', session, 'joined', ARGV[2])
+if ARGV[2] == '1' then redis.call('PEXPIRE', session, ARGV[3]) end
+if ARGV[4] ~= '' then redis.call('HSET', session, 'ping_at', whole(now_ms() + ARGV[4])) end
+return push(ARGV[1], ARGV, 5)
 """
 
 # Ask once what a waiting poll should do. ARGV: sid, version, poll (random id of this poll), proc, stamp, interval_ms,
@@ -132,15 +132,14 @@ return redis.call('HDEL', session, 'upgrade_until')
 """
 
 # Complete an upgrade: the session now belongs to a WebSocket of `proc`. ARGV: sid, proc, ttl_ms. Returns nil if there
-# is no polling session, else the process to wake (its poll is over), joined, attachments, and the queued packets.
+# is no polling session, else the process to wake (its poll is over), joined, and the queued packets.
 UPGRADE = """
-local s = redis.call('HMGET', session, 'transport', 'proc', 'joined', 'attachments')
+local s = redis.call('HMGET', session, 'transport', 'proc', 'joined')
 if s[1] ~= 'polling' then return nil end
 redis.call('HSET', session, 'transport', 'websocket', 'proc', ARGV[2], 'poll', '')
 redis.call('HDEL', session, 'upgrade_until', 'ping_at', 'stamp', 'sent')
 redis.call('PEXPIRE', session, ARGV[3])
 local packets = drain()
-table.insert(packets, 1, s[4] or '0')
 table.insert(packets, 1, s[3] or '0')
 table.insert(packets, 1, wake(s[2], ARGV[1]))
 return packets

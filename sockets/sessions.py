@@ -160,18 +160,18 @@ class Sessions:
     async def peer(self, sid: str) -> tuple[Peer, str] | None:
         """Load a client's state and its transport; None if the session is over."""
         fields: list[Any] = await self.client.hmget(  # type: ignore[misc]
-            _keys(sid)[0], ["version", "joined", "attachments", "transport"]
+            _keys(sid)[0], ["version", "joined", "transport"]
         )
         if fields[0] is None:
             return None
-        version, joined, attachments = (int(value) for value in fields[:3])
-        return Peer(version, bool(joined), attachments), fields[3].decode()
+        version, joined, transport = fields
+        return Peer(int(version), joined == b"1"), transport.decode()
 
     async def apply(self, sid: str, peer: Peer, replies: list[str], *, has_ponged: bool) -> bool:
         """Save what the packets of one POST changed; return False if the session is over."""
         times = timing(peer.version)
         ping_in = times.interval_ms if has_ponged else ""
-        args = [int(peer.is_joined), peer.attachments, times.ttl_ms, ping_in, *replies]
+        args = [int(peer.is_joined), times.ttl_ms, ping_in, *replies]
         return await self._wake(await self._run("apply", sid, sid, *args))
 
     async def poll(self, sid: str, version: int, poll: str, stamp: str, *, is_first: bool) -> list[Any]:
@@ -192,9 +192,9 @@ class Sessions:
         result = await self._run("upgrade", sid, sid, self.proc, timing(version).ttl_ms)
         if result is None:
             return None
-        proc, joined, attachments, *waiting = result
+        proc, joined, *waiting = result
         await self._wake(proc)
-        return Peer(version, joined == b"1", int(attachments)), [packet.decode() for packet in waiting]
+        return Peer(version, joined == b"1"), [packet.decode() for packet in waiting]
 
     async def mark_joined(self, sid: str, is_joined: bool, ttl_ms: int) -> None:
         async with self.client.pipeline() as pipe:
