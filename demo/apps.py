@@ -12,6 +12,6 @@ class DemoConfig(AppConfig):
 
 
 def _reset(*, clears_shop: bool) -> list[str]:
-    from demo.data import demo_reset  # here, because it loads Pillow, and few processes ever call it
+    from demo.data import demo_reset  # here, because few processes ever call it
 
     return demo_reset(clears_shop=clears_shop)

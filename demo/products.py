@@ -4,16 +4,14 @@ They are known by their numbers, which ``/docs/`` uses and clients have in their
 so these times always give the same numbers. Those of release 1.0.0 had others, and are known by name.
 """
 
-from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime, timedelta
 from decimal import Decimal
-from io import BytesIO
 from itertools import count
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from django.core.files.uploadedfile import SimpleUploadedFile
-from PIL import Image, ImageDraw
 
 from core.ids import time17
 from core.times import SHANGHAI
@@ -25,40 +23,7 @@ from shop.services.products import product_create, product_remove, product_updat
 from uploads.services import image_store
 
 ACTOR = "lbw"
-SIDE = 480
-Draw = Callable[[ImageDraw.ImageDraw, str], None]
-
-
-def _bicycle(draw: ImageDraw.ImageDraw, ink: str) -> None:
-    for x in (70, 270):
-        draw.ellipse((x, 230, x + 140, 370), outline=ink, width=12)
-    draw.line([(140, 300), (200, 190), (310, 190), (340, 300), (240, 300), (200, 190)], fill=ink, width=10)
-    draw.line([(240, 300), (310, 190), (300, 150), (350, 150)], fill=ink, width=10)
-    draw.line([(180, 165), (225, 165)], fill=ink, width=14)
-
-
-def _car(draw: ImageDraw.ImageDraw, ink: str) -> None:
-    draw.polygon([(130, 210), (180, 140), (310, 140), (360, 210)], outline=ink, width=12)
-    draw.rounded_rectangle((60, 205, 420, 310), 30, outline=ink, width=12)
-    for x in (110, 290):
-        draw.ellipse((x, 270, x + 80, 350), fill="white", outline=ink, width=12)
-
-
-def _lipstick(draw: ImageDraw.ImageDraw, ink: str) -> None:
-    draw.polygon([(205, 210), (205, 120), (275, 80), (275, 210)], fill=ink)
-    draw.rectangle((190, 210, 290, 270), outline=ink, width=10)
-    draw.rounded_rectangle((170, 270, 310, 400), 12, outline=ink, width=12)
-
-
-def _star(draw: ImageDraw.ImageDraw, ink: str) -> None:
-    draw.regular_polygon((240, 240, 150), 5, fill=ink)
-    draw.regular_polygon((240, 240, 100), 5, rotation=36, fill="white")
-
-
-def _jar(draw: ImageDraw.ImageDraw, ink: str) -> None:
-    draw.rounded_rectangle((130, 130, 350, 190), 16, fill=ink)
-    draw.rounded_rectangle((110, 190, 370, 370), 40, outline=ink, width=12)
-    draw.ellipse((195, 240, 285, 330), outline=ink, width=8)
+PICTURES = Path(__file__).parent / "pictures"  # by the number of the product
 
 
 class DemoProduct(NamedTuple):
@@ -69,8 +34,6 @@ class DemoProduct(NamedTuple):
     price: str
     stock: int
     description: str
-    ink: str
-    draw: Draw
     vip_level: int = 1
 
 
@@ -83,14 +46,14 @@ CATEGORY_TIMES = {
 CATEGORY_IDS = {name: time17(at) for name, at in CATEGORY_TIMES.items()} | {VIP_CATEGORY: VIP_CATEGORY_ID}
 FIRST_PRODUCT_AT, PAUSE = datetime(2021, 1, 4, 10, 15, 0, 123_000, tzinfo=SHANGHAI), timedelta(milliseconds=1333)
 PRODUCTS = [
-    DemoProduct("车辆", "折叠自行车", "899.50", 100, "16寸折叠车，放进后备箱。", "#0f766e", _bicycle),
-    DemoProduct("车辆", "山地自行车", "1580.00", 50, "27速，前后碟刹。", "#1d4ed8", _bicycle),
-    DemoProduct("车辆", "电动代步车", "12800.00", 5, "城市通勤，续航120公里。", "#b45309", _car),
-    DemoProduct("化妆品", "哑光口红", "128.00", 200, "正红色，持久不脱色。", "#be123c", _lipstick),
-    DemoProduct("化妆品", "保湿面霜", "0.01", 999, "一分钱试用装，适合测试支付。", "#7c3aed", _jar),
-    DemoProduct(VIP_CATEGORY, "vip充值", "0.01", 99999, "30 天 1 级会员，付款后立即生效。", "#a16207", _star),
-    DemoProduct(VIP_CATEGORY, "vip2充值", "0.02", 99999, "30 天 2 级会员，付款后立即生效。", "#c2410c", _star, 2),
-    DemoProduct(VIP_CATEGORY, "vip3充值", "0.03", 99999, "30 天 3 级会员，付款后立即生效。", "#9d174d", _star, 3),
+    DemoProduct("车辆", "折叠自行车", "899.50", 100, "16寸折叠车，放进后备箱。"),
+    DemoProduct("车辆", "山地自行车", "1580.00", 50, "27速，前后碟刹。"),
+    DemoProduct("车辆", "电动代步车", "12800.00", 5, "城市通勤，续航120公里。"),
+    DemoProduct("化妆品", "哑光口红", "128.00", 200, "正红色，持久不脱色。"),
+    DemoProduct("化妆品", "保湿面霜", "0.01", 999, "一分钱试用装，适合测试支付。"),
+    DemoProduct(VIP_CATEGORY, "vip充值", "0.01", 99999, "30 天 1 级会员，付款后立即生效。"),
+    DemoProduct(VIP_CATEGORY, "vip2充值", "0.02", 99999, "30 天 2 级会员，付款后立即生效。", 2),
+    DemoProduct(VIP_CATEGORY, "vip3充值", "0.03", 99999, "30 天 3 级会员，付款后立即生效。", 3),
 ]
 TIMES = [FIRST_PRODUCT_AT + number * PAUSE for number in range(len(PRODUCTS))]
 PRODUCT_IDS = [time17(at) for at in TIMES]
@@ -153,7 +116,7 @@ def _create(product: DemoProduct, at: datetime, now: datetime) -> bool:
         return False
     category = _category(product.category, now)
     Category.objects.filter(pk=category.pk).update(removed_at=None)
-    facts = _facts(product) | {"category_id": category.category_id, "image_url": _picture_url(product, now)}
+    facts = _facts(product) | {"category_id": category.category_id, "image_url": _picture_url(time17(at), now)}
     product_create(**facts, actor=ACTOR, now=at)
     return True
 
@@ -164,7 +127,7 @@ def _reset_product(product: DemoProduct, product_id: str, now: datetime) -> None
     Product.objects.filter(pk=found.pk).update(product_id=product_id, removed_at=None)
     changes = _facts(product) | {"category_id": CATEGORY_IDS[product.category]}
     if found.updated_at is not None:  # the picture may have been changed as well
-        changes["image_url"] = _picture_url(product, now)
+        changes["image_url"] = _picture_url(product_id, now)
     with suppress(NothingChanged):
         product_update(product_id=product_id, actor=ACTOR, now=now, **changes)
     Product.objects.filter(pk=found.pk).update(updator="", updated_at=None)
@@ -175,12 +138,7 @@ def _facts(product: DemoProduct) -> dict[str, Any]:
     return {name: getattr(product, name) for name in kept} | {"price": Decimal(product.price), "vip_days": 30}
 
 
-def _picture_url(product: DemoProduct, now: datetime) -> str:
-    image = Image.new("RGB", (SIDE, SIDE), "white")
-    pen = ImageDraw.Draw(image)
-    pen.rounded_rectangle((12, 12, SIDE - 12, SIDE - 12), 36, outline=product.ink, width=4)
-    product.draw(pen, product.ink)
-    out = BytesIO()
-    image.save(out, "PNG")
-    file = SimpleUploadedFile("product.png", out.getvalue(), "image/png")
+def _picture_url(product_id: str, now: datetime) -> str:
+    name = f"{product_id}.png"
+    file = SimpleUploadedFile(name, (PICTURES / name).read_bytes(), "image/png")
     return image_store(file=file, user_pk=None, now=now).url_path
