@@ -19,6 +19,7 @@ from accounts.routing import application as socket_application
 from config.bridge import Bridge
 from core.api.bodies import BODY_TIMEOUT_S, IncomingBody, body_limit
 from core.api.routing import call_find
+from uploads.decoder import HEAVY_THREADS, LIGHT_THREADS
 
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -30,6 +31,8 @@ _http = Bridge(wsgi_application, threads=HTTP_THREADS)
 # Threads of one process take turns. With many of them a short call is interrupted again and again, so calls that wait
 # for nobody have four of their own (docs/adr/0001).
 _quick = Bridge(wsgi_application, threads=4)
+# Pictures wait for a decoder for seconds: as many threads as may do so, and none of those that others need.
+_files = Bridge(wsgi_application, threads=LIGHT_THREADS + HEAVY_THREADS)
 # The sandbox has threads of its own: if all 32 waited for it as an upstream, none would be left to answer them.
 _sandbox = Bridge(wsgi_application, threads=8) if settings.SANDBOX else _http
 
@@ -60,7 +63,10 @@ def _bridge_to(path: str) -> Bridge:
     if path.startswith("/sandbox/"):
         return _sandbox
     call: Any = call_find(path)
-    return _quick if call and call.func.endpoint.is_quick else _http
+    if call is None:
+        return _http
+    endpoint = call.func.endpoint
+    return _files if endpoint.takes_files else _quick if endpoint.is_quick else _http
 
 
 async def _has_come(body: IncomingBody, receive: Receive) -> bool:

@@ -14,7 +14,7 @@ from payments.services.start import MIN_LIFE
 from shop.api.pay import QUERIES_A_MINUTE
 from shop.services.buyer_limits import PAUSE
 from shop.services.order_create import MAX_LINES
-from uploads.fields import UPLOADS_PER_MINUTE
+from uploads.fields import MAX_PROCESSOR_MS_PER_MINUTE, MAX_UPLOADS_PER_MINUTE
 from uploads.formats import MAX_BYTES, MAX_PIXELS
 from uploads.services import ORPHAN_AFTER
 from weather.services.query import QUERY_WINDOW_S
@@ -64,7 +64,9 @@ def limits() -> list[tuple[str, str]]:
         ("微信登入", f"每个地址每分钟 {LOGINS_A_MINUTE} 次"),
         (
             "上传图片",
-            f"每个地址每分钟 {UPLOADS_PER_MINUTE} 张;每张最大 {MAX_BYTES // MIB} MB、{MAX_PIXELS // 10_000} 万像素;"
+            f"每个用户(没有登入的,每个地址)每分钟 {MAX_UPLOADS_PER_MINUTE} 张,"
+            f"处理时间共 {MAX_PROCESSOR_MS_PER_MINUTE // 1000} 秒;"
+            f"每张最大 {MAX_BYTES // MIB} MB、{MAX_PIXELS // 10_000} 万像素;"
             f"{span(ORPHAN_AFTER)}内没有被任何数据引用的会被清理,这样的图片太多时不能再上传(429)",
         ),
         (

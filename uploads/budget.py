@@ -24,7 +24,7 @@ log = structlog.get_logger("uploads")
 MB = 1024 * 1024
 STRANGERS_SHARE, SENDERS_SHARE = 2, 4  # divisors of the budget
 # Every picture counts at least this much, so the sum never reads more than 16,384 rows for each GB of budget.
-LEAST_BYTES = 64 * 1024
+MIN_BYTES = 64 * 1024
 _STRANGER, _USER = "network:", "user:"
 
 
@@ -58,7 +58,7 @@ def _lock_budget() -> None:
 
 def _check_budget(upload: Upload) -> None:
     limit = settings.MEDIA_UNUSED_MB * MB
-    size = max(upload.size_bytes, LEAST_BYTES)
+    size = max(upload.size_bytes, MIN_BYTES)
     total, strangers, own = (used + size for used in unused_bytes(upload.sender))
     is_stranger = upload.sender.startswith(_STRANGER)
     if total > limit or (is_stranger and strangers > limit // STRANGERS_SHARE):
@@ -70,7 +70,7 @@ def _check_budget(upload: Upload) -> None:
 
 def unused_bytes(sender: str = "") -> tuple[int, int, int]:
     """Return the bytes of unused pictures: of all senders, of callers without a login, of ``sender``."""
-    size = Greatest("size_bytes", Value(LEAST_BYTES))
+    size = Greatest("size_bytes", Value(MIN_BYTES))
 
     def total(**condition: str) -> Coalesce:
         return Coalesce(Sum(size, filter=Q(**condition) if condition else None), 0)

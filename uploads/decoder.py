@@ -1,8 +1,9 @@
 """Decode pictures outside the processes that answer requests (ADR 40).
 
 Problem: decoding takes up to seconds and 700 MB, and a hostile file may attack the codec. In a thread of the server the
-memory would stay allocated, and an attack would reach the server itself. So each picture gets a process of its own
-(``uploads.decoder_child``), which costs 50 ms; when it ends, its memory and any damage are gone.
+memory would stay allocated, and an attack would reach the server itself. So each process that takes pictures starts a
+program (``uploads.decoder_child``) that forks a child for each picture; when the child ends, its memory and any damage
+are gone.
 
 Photographs and screenshots are light; a picture that may take seconds and hundreds of megabytes is heavy. Each kind has
 its own lane (limits and queue), so that light pictures never wait for heavy ones.
@@ -12,56 +13,67 @@ import fcntl
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
-from threading import BoundedSemaphore
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from threading import BoundedSemaphore, Lock
 from typing import BinaryIO
 
 import structlog
 from django.conf import settings
 
-from core.errors import DomainError, ServiceUnavailable
+from core.errors import ServiceUnavailable
 from uploads import errors
-from uploads.formats import MAX_BYTES, CleanImage, looks_heavy
+from uploads.decoder_protocol import END, HEAVY, LIGHT, LIMITS, OVERDUE
+from uploads.formats import CONTENT_TYPES, CleanImage, looks_heavy
 
 log = structlog.get_logger("uploads")
 
-WAIT_S = 0.5
+# A class of forty sends its pictures at the same moment, and each waits for those before it. nginx gives up after 60 s.
+WAIT_S = 30.0
 LOCK_POLL_S = 0.02
 # Light pictures that each server process decodes at once. The whole machine decodes one heavy picture at a time.
 LIGHT_AT_ONCE = 2
 # So many threads of a process may decode or wait. Others are refused at once, since a waiting thread serves no request.
-LIGHT_THREADS, HEAVY_THREADS = 8, 3
+# A server needs more threads than both together (``config.asgi``, ``deploy/systemd/spms-web.service``).
+LIGHT_THREADS, HEAVY_THREADS = 40, 8
 _light = BoundedSemaphore(LIGHT_AT_ONCE)
 _light_threads, _heavy_threads = BoundedSemaphore(LIGHT_THREADS), BoundedSemaphore(HEAVY_THREADS)
 
 _PROGRAM = [sys.executable, "-m", "uploads.decoder_child"]
 # The program gets no secrets, only what an interpreter in an unusual place may need to find its libraries.
 _ENVIRONMENT = {name: os.environ[name] for name in ("PATH", "LD_LIBRARY_PATH", "PYTHONHOME") if name in os.environ}
-_LONGEST_LINE = 1000
-# The processor's time that the latest picture of this thread took, and what one counts as that was stopped.
-processor_s: ContextVar[float] = ContextVar("processor_s", default=0.0)
-KILLED_S = 8.0
-_STOPPED = {-signal.SIGTERM, -signal.SIGINT, -signal.SIGHUP}
+# A new process gets its memory page by page, which took a third of the time of a photograph: get it in pages of 2 MB.
+_ENVIRONMENT["GLIBC_TUNABLES"] = "glibc.malloc.hugetlb=1"
+_SPARE_S = 3  # beyond a lane's limit by the clock; then the program itself does not answer
 
 
-def image_decode(file: BinaryIO, *, wait_s: float = WAIT_S) -> CleanImage:
+Charge = Callable[[int], None]
+
+
+def charge_nobody(processor_ms: int) -> None:
+    pass
+
+
+def image_decode(file: BinaryIO, *, wait_s: float = WAIT_S, charge: Charge = charge_nobody) -> CleanImage:
     """Decode and re-encode a picture as :func:`uploads.images.image_clean` does, in another process.
 
     :param wait_s: how long to wait for a free decoder. A caller that waits longer than ``WAIT_S`` (a task) is not
         refused for the number of waiting threads.
-    :raises ImageRefused: see ``image_clean``; also if the picture took too much time or memory.
-    :raises DecodersBusy: no decoder was free in time.
+    :param charge: is told the processor time in ms that the picture took, also if it is refused.
+    :raises ImageRefused: see ``image_clean``; also if the picture took too much processor time or memory.
+    :raises DecodersBusy: no decoder was free in time, or the machine was too busy to finish.
     """
     file.seek(0)
-    is_heavy = looks_heavy(file)
+    lane = HEAVY if looks_heavy(file) else LIGHT
     file.seek(0)
-    with _heavy_lane(wait_s) if is_heavy else _light_lane(wait_s):
-        return _decoded("heavy" if is_heavy else "light", file.read())
+    with _heavy_lane(wait_s) if lane == HEAVY else _light_lane(wait_s):
+        answer, code, processor_ms = _program.ask(lane, file.read())
+    charge(processor_ms)
+    return _picture(answer, code)
 
 
 @contextmanager
@@ -110,49 +122,104 @@ def _try_lock(lock_file: int) -> bool:
     return True
 
 
-def _decoded(lane: str, content: bytes) -> CleanImage:
-    try:
-        process = subprocess.Popen(  # noqa: S603  (the arguments are fixed; the picture is sent through the pipe)
-            [*_PROGRAM, lane],
-            cwd=settings.BASE_DIR,
-            env=_ENVIRONMENT,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-        )
-    except OSError as error:
-        log.error("decoder does not start", reason=str(error))
-        raise ServiceUnavailable from None
-    with process:
-        try:
-            return _exchange(process, content)
-        finally:
-            process.kill()
-
-
-def _exchange(process: "subprocess.Popen[bytes]", content: bytes) -> CleanImage:
-    assert process.stdin and process.stdout
-    try:
-        with process.stdin as pipe:
-            pipe.write(content)
-    except BrokenPipeError:
-        pass  # the program has ended; its exit code is examined below
-    line = process.stdout.readline(_LONGEST_LINE)
-    clean = process.stdout.read(MAX_BYTES + 1)
-    facts = json.loads(line) if line.endswith(b"\n") else {}
-    processor_s.set(facts.get("processor_s", KILLED_S))
-    if "refused" in facts:
-        log.info("image refused", refusal=facts["refused"], reason=facts["reason"])
-        raise getattr(errors, facts["refused"])
-    if facts and facts["size"] == len(clean):
-        return CleanImage(clean, facts["extension"], facts["width"], facts["height"])
-    raise _error_of_exit(process.wait())
-
-
-def _error_of_exit(code: int) -> DomainError:
-    """Return the error for a decoder that ended without an answer. A ``code`` below 0 is the signal that ended it."""
+def _picture(answer: bytes, code: int) -> CleanImage:
+    """Read what a child has answered. ``code`` says how it ended; below 0 it is the signal that ended it."""
+    line, _, content = answer.partition(b"\n")
+    if code == 0:
+        facts = json.loads(line)
+        if "refused" in facts:
+            log.info("image refused", refusal=facts["refused"], reason=facts["reason"])
+            raise getattr(errors, facts["refused"])
+        if facts["extension"] in CONTENT_TYPES:
+            return CleanImage(content, facts["extension"], facts["width"], facts["height"])
     log.warning("decoder ended early", code=code)
-    if code == -signal.SIGALRM:  # the machine is busy: a picture that is too complex uses up its processor's time first
-        return errors.DecodersBusy()
-    if code >= 0 or code in _STOPPED:  # a fault of ours, or the server is being stopped
-        return ServiceUnavailable()
-    return errors.ImageTooComplex()
+    if code == OVERDUE:
+        raise errors.DecodersBusy
+    if code >= 0:
+        raise ServiceUnavailable  # a fault of ours
+    raise errors.ImageTooComplex
+
+
+class _Program:
+    """The program that decodes for this process. It is started when it is needed, and anew when it has ended."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._owner = 0  # a process that was forked off us must not talk to our program
+        self._control = socket.socket()
+
+    def ask(self, lane: bytes, content: bytes) -> tuple[bytes, int, int]:
+        """Return what a child answered, its exit code and its processor time in ms.
+
+        :raises ServiceUnavailable: the program cannot be started, or was ended meanwhile.
+        :raises DecodersBusy: the program does not answer.
+        """
+        for _ in range(2):  # the program may have ended just now, since nobody needed it
+            answer = self._exchange(lane, content)
+            if len(answer) >= END.size:
+                return answer[: -END.size], *END.unpack(answer[-END.size :])
+        raise ServiceUnavailable
+
+    def _exchange(self, lane: bytes, content: bytes) -> bytes:
+        connection, process = self._connection(lane)
+        with connection:
+            connection.settimeout(LIMITS[lane].clock_s + _SPARE_S)
+            try:
+                with suppress(BrokenPipeError, ConnectionResetError):  # the child has ended; END says how
+                    connection.sendall(content)
+                    connection.shutdown(socket.SHUT_WR)
+                return _everything(connection)
+            except TimeoutError:
+                log.error("decoder does not answer")
+                self.stop(process)
+                raise errors.DecodersBusy from None
+
+    def _connection(self, lane: bytes) -> tuple[socket.socket, "subprocess.Popen[bytes]"]:
+        """Return a connection to a new child, and the program that has made it."""
+        ours, theirs = socket.socketpair()
+        with self._lock, theirs:
+            process = self._process if self._owner == os.getpid() else None
+            try:
+                # It has ended if nobody needed it for a while.
+                if process is None or process.poll() is not None:
+                    process = self._start()
+                socket.send_fds(self._control, [lane], [theirs.fileno()])
+            except OSError as error:
+                log.error("decoder does not start", reason=str(error))
+                ours.close()
+                raise ServiceUnavailable from None
+        return ours, process
+
+    def _start(self) -> "subprocess.Popen[bytes]":
+        self._control.close()
+        self._control, theirs = socket.socketpair()
+        with theirs:
+            process = self._process = subprocess.Popen(  # noqa: S603  (the arguments are fixed)
+                _PROGRAM,
+                cwd=settings.BASE_DIR,
+                env=_ENVIRONMENT,
+                stdin=theirs.fileno(),
+                stdout=subprocess.DEVNULL,
+                start_new_session=True,  # so that `stop` reaches its children as well
+            )
+        self._owner = os.getpid()
+        return process
+
+    def stop(self, process: "subprocess.Popen[bytes]") -> None:
+        """End a program and its children at once; the next picture starts another."""
+        with self._lock:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+
+
+def _everything(connection: socket.socket) -> bytes:
+    parts = []
+    with suppress(ConnectionResetError):  # the end of a child that has not read the whole picture
+        while part := connection.recv(1 << 16):
+            parts.append(part)
+    return b"".join(parts)
+
+
+_program = _Program()

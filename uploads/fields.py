@@ -7,17 +7,15 @@ from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
 
 from core import times
-from core.api.request import absolute_url, client_network
-from core.cache.ratelimit import hit
+from core.api.request import absolute_url, caller_key, client_network
+from core.cache.ratelimit import hit, wait
 from core.errors import BadParameter, Throttled
-from uploads.decoder import processor_s
-from uploads.errors import ImageRefused
 from uploads.services import image_store, stored_address
 
 # Three pictures a minute for each of a class of 40 behind one address.
-UPLOADS_PER_MINUTE = 120
-# Each full second of decoding counts as so many uploads.
-UPLOADS_PER_SECOND = 5
+MAX_UPLOADS_PER_MINUTE = 120
+# 40 photographs of 12 megapixels took 8 s on a fast core. Two cores have 120 s in a minute.
+MAX_PROCESSOR_MS_PER_MINUTE = 30_000
 MAX_URL_LENGTH = 500
 # A browser's FormData makes such texts of a picture that was not chosen.
 _NO_PICTURE = {"", "null", "undefined"}
@@ -40,31 +38,23 @@ def image_file(request: Any, field: str) -> str:
     """Store the file under ``field`` and return its path, "" if there is no file.
 
     :raises ImageRefused: the file is no picture.
-    :raises Throttled: too many uploads from this address.
+    :raises Throttled: too many uploads from this caller, or they took too much processor time.
     :raises DecodersBusy, StoreFull: no picture can be accepted now.
     """
     file = request.FILES.get(field)
     if not isinstance(file, UploadedFile):
         return ""
-    network = client_network(request)
-    counter = f"upload:{network}"
-    if wait_s := hit(counter, limit=UPLOADS_PER_MINUTE, window_s=60):
+    # By user where one is logged in: a class behind one address would else pay together.
+    caller = caller_key(request)
+    wait_s = hit(f"upload:{caller}", limit=MAX_UPLOADS_PER_MINUTE, window_s=60)
+    if wait_s := wait_s or wait(f"upload-ms:{caller}", limit=MAX_PROCESSOR_MS_PER_MINUTE):
         raise Throttled(wait_s)
-    processor_s.set(0)
-    try:
-        image = image_store(file=file, user_pk=getattr(request.user, "pk", None), network=network, now=times.now())
-    except ImageRefused:
-        _count_time(counter)
-        raise
-    _count_time(counter)
-    return image.url_path
 
+    def charge(processor_ms: int) -> None:
+        hit(f"upload-ms:{caller}", count=max(1, processor_ms), limit=MAX_PROCESSOR_MS_PER_MINUTE, window_s=60)
 
-def _count_time(counter: str) -> None:
-    # Pictures that take long to decode count more, so that an address may send fewer of them. Not the time that they
-    # waited: a class uploads from one address, and on a busy machine it would be refused for what others do.
-    if extra := UPLOADS_PER_SECOND * int(processor_s.get()):
-        hit(counter, count=extra, limit=UPLOADS_PER_MINUTE, window_s=60)
+    user_pk, network = getattr(request.user, "pk", None), client_network(request)
+    return image_store(file=file, user_pk=user_pk, network=network, charge=charge, now=times.now()).url_path
 
 
 def _image_url(request: Any, field: str) -> str:

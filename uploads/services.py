@@ -21,7 +21,7 @@ from core.errors import ServiceUnavailable
 from core.times import local
 from core.upstreams import UpstreamRefused
 from uploads.budget import free_space_check, insert_within_budget, sender_of
-from uploads.decoder import WAIT_S, image_decode
+from uploads.decoder import WAIT_S, Charge, charge_nobody, image_decode
 from uploads.errors import ImageEmpty, ImageTooLarge
 from uploads.formats import MAX_BYTES, CleanImage
 from uploads.models import ImageUse, Upload
@@ -46,7 +46,13 @@ class StoredImage:
 
 
 def image_store(
-    *, file: "UploadedFile[Any]", user_pk: int | None, network: str = "", wait_s: float = WAIT_S, now: datetime
+    *,
+    file: "UploadedFile[Any]",
+    user_pk: int | None,
+    network: str = "",
+    wait_s: float = WAIT_S,
+    charge: Charge = charge_nobody,
+    now: datetime,
 ) -> StoredImage:
     """Check, re-encode and store a picture. It is removed after ``ORPHAN_AFTER`` unless a record adopts it.
 
@@ -54,6 +60,7 @@ def image_store(
 
     :param network: the address of a caller without a login, as limits count it.
     :param wait_s: how long to wait for a free decoder.
+    :param charge: is told the processor time in ms that decoding took, also if the picture is refused.
     :raises ImageRefused, DecodersBusy, StoreFull, TooManyUnused: nothing was stored.
     """
     if not file.size:
@@ -61,7 +68,9 @@ def image_store(
     if file.size > MAX_BYTES:
         raise ImageTooLarge
     free_space_check()
-    clean = image_decode(cast(BinaryIO, file), wait_s=wait_s)
+    if not connection.in_atomic_block:
+        connection.close()  # many may wait for a decoder: leave the pool's connections to those who need one
+    clean = image_decode(cast(BinaryIO, file), wait_s=wait_s, charge=charge)
     upload = Upload(
         name=f"{local(now):%Y/%m}/{secrets.token_hex(16)}.{clean.extension}",
         content_type=clean.content_type,

@@ -15,6 +15,7 @@ from uploads import decoder, errors
 from uploads.decoder import image_decode
 from uploads.images import image_clean
 from uploads.models import Upload
+from uploads.services import image_store
 
 pytestmark = [
     pytest.mark.django_db,
@@ -23,11 +24,16 @@ pytestmark = [
 
 PATH = "/upload/uploadImg"
 BUSY = {"status": 503, "state": False, "msg": "图片处理繁忙,请稍后再试"}
-# Starts like the real program; `stop` ends it by a signal.
+# `over` is what a child does with a picture; `stop` ends or freezes a process by a signal.
 PRELUDE = """
-import os, signal, sys, time
+import os, signal, socket, sys, time
 from uploads import decoder_child as child
-stop = lambda number: os.kill(os.getpid(), number)
+def stop(number, pid=0):
+    os.kill(pid or os.getpid(), number)
+def limit(processor_s, clock_s):
+    child.LIMITS[b"L"] = child.Limits(processor_s, clock_s, 1 << 30)
+def over(work):
+    child.image_clean = lambda *_, **__: work()
 """
 
 
@@ -41,14 +47,21 @@ def turned() -> bytes:
     return encoded("JPEG", exif=exif, icc_profile=b"x" * 500, comment=b"x")
 
 
+def end_program() -> None:
+    if decoder._program._process:
+        decoder._program.stop(decoder._program._process)
+
+
 @pytest.fixture
 def program(monkeypatch):
-    """Run other code in place of the decoder."""
+    """Let the program run other code before it serves."""
 
     def use(code: str) -> None:
-        monkeypatch.setattr(decoder, "_PROGRAM", [sys.executable, "-c", PRELUDE + code])
+        end_program()
+        monkeypatch.setattr(decoder, "_PROGRAM", [sys.executable, "-c", f"{PRELUDE}{code}\nchild.main()"])
 
-    return use
+    yield use
+    end_program()
 
 
 @contextmanager
@@ -106,18 +119,15 @@ def test_its_refusals_are_the_same(content, error):
     assert type(refusal.value) is error
 
 
-@pytest.mark.parametrize(
-    "code",
-    [
-        "stop(signal.SIGKILL)",
-        "sys.stdin.buffer.read(10); stop(signal.SIGSEGV)",
-        'sys.stdin.buffer.read(); os.write(1, b\'{"extension": "p\'); stop(signal.SIGKILL)',
-        "child._limit_everything = lambda limit: None; child.json.dumps = lambda facts: '{\"size\": 9}'; child.main();"
-        "stop(signal.SIGKILL)",
-    ],
-    ids=["at once", "while reading", "in its answer", "in the picture"],
-)
-def test_a_decoder_that_dies_over_a_picture_is_a_refusal_and_leaves_nothing(api, on_disk, program, code):
+DEATHS = {
+    "at once": "child._limit_everything = lambda limits: stop(signal.SIGKILL)",
+    "in the codec": "over(lambda: stop(signal.SIGSEGV))",
+    "in its answer": "child.socket.socket.sendall = lambda self, answer: (self.send(answer[:50]), stop(9))",
+}
+
+
+@pytest.mark.parametrize("code", DEATHS.values(), ids=DEATHS.keys())
+def test_a_child_that_dies_over_a_picture_is_a_refusal_and_leaves_nothing(api, on_disk, program, code):
     program(code)
 
     answer = upload(api, encoded("PNG", (600, 600), color=(1, 2, 3)))
@@ -127,8 +137,17 @@ def test_a_decoder_that_dies_over_a_picture_is_a_refusal_and_leaves_nothing(api,
     assert on_disk() == [] and not Upload.objects.exists()
 
 
-@pytest.mark.parametrize("code", ["stop(signal.SIGTERM)", "import nothing_of_this_name"], ids=["our end", "our fault"])
-def test_a_decoder_that_ends_for_our_reasons_does_not_blame_the_picture(api, on_disk, program, code):
+OUR_FAULTS = {
+    "the program ends": "import nothing_of_this_name",
+    "a child fails": "over(lambda: sys.exit())",
+    "the program dies over each picture": "over(lambda: stop(signal.SIGKILL, os.getppid()))",
+    "no child can be made": "child.os.fork = lambda: open('/nowhere')",
+    "a child is taken over": 'child._answer = lambda *_, **__: b\'{"extension": "png/../../x"}\\nx\'',
+}
+
+
+@pytest.mark.parametrize("code", OUR_FAULTS.values(), ids=OUR_FAULTS.keys())
+def test_what_is_not_the_pictures_fault_does_not_blame_it(api, on_disk, program, code):
     program(code)
 
     answer = upload(api, encoded())
@@ -137,61 +156,114 @@ def test_a_decoder_that_ends_for_our_reasons_does_not_blame_the_picture(api, on_
     assert on_disk() == [] and not Upload.objects.exists()
 
 
-def test_a_decoder_that_cannot_be_started_is_our_fault(api, monkeypatch):
+def test_a_program_that_cannot_be_started_is_our_fault(api, program, monkeypatch):
+    program("")
     monkeypatch.setattr(decoder, "_PROGRAM", ["/nowhere/python"])
 
     assert upload(api, encoded()).status_code == 503
 
 
-@pytest.mark.parametrize(
-    ("code", "error"),
-    [
-        (
-            "child.LIMITS = {'light': child.TimeLimit(1, 60)}; "
-            "child.image_clean = lambda *_, **__: [0 for _ in iter(int, 1)]",
-            errors.ImageTooComplex,
-        ),
-        (
-            "child.LIMITS = {'light': child.TimeLimit(60, 1)}; child.image_clean = lambda *_, **__: time.sleep(60)",
-            errors.DecodersBusy,
-        ),
-    ],
-    ids=["of the processor", "by the clock"],
-)
-def test_a_picture_that_takes_too_long_is_refused(program, code, error):
-    program(code + "; child.main()")
+LONG = {
+    "of the processor": ("limit(1, 60); over(lambda: [0 for _ in iter(int, 1)])", errors.ImageTooComplex),
+    "by the clock": ("limit(60, 1); over(lambda: time.sleep(60))", errors.DecodersBusy),
+    "frozen": ("limit(60, 1); over(lambda: stop(signal.SIGSTOP))", errors.DecodersBusy),
+}
+
+
+@pytest.mark.parametrize(("code", "error"), LONG.values(), ids=LONG.keys())
+def test_processor_time_decides_what_is_too_complex_and_the_clock_is_our_fault(program, code, error):
+    program(code)
     # A server's thread may block signals, and its children then inherit that.
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGALRM, signal.SIGXCPU})
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGXCPU, signal.SIGCHLD})
     try:
         with pytest.raises(error):
             image_decode(BytesIO(encoded()))
     finally:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGALRM, signal.SIGXCPU})
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGXCPU, signal.SIGCHLD})
+
+
+def test_a_frozen_program_is_replaced(program, monkeypatch):
+    program("child._start = lambda *_: stop(signal.SIGSTOP)")
+    monkeypatch.setattr(decoder, "_SPARE_S", 1 - decoder.LIMITS[decoder.LIGHT].clock_s)
+    with pytest.raises(errors.DecodersBusy):
+        image_decode(BytesIO(encoded()))
+    monkeypatch.undo()
+
+    assert image_decode(BytesIO(encoded())).extension == "png"
+
+
+@pytest.mark.parametrize("end", [signal.SIGKILL, None], ids=["killed", "idle"])
+def test_a_program_that_has_ended_is_started_anew(program, end):
+    program("child.IDLE_S = 0.1")
+    image_decode(BytesIO(encoded()))
+    first = decoder._program._process
+    if end:
+        first.send_signal(end)
+    first.wait(10)
+
+    assert image_decode(BytesIO(encoded())).extension == "png"
+    assert decoder._program._process is not first
+
+
+def test_a_stop_of_the_service_lets_a_picture_finish_and_ends_the_program_with_its_server(program):
+    program("""
+real = child._answer
+def answer(*args, **options):
+    stop(signal.SIGTERM)
+    stop(signal.SIGTERM, os.getppid())
+    return real(*args, **options)
+child._answer = answer
+""")
+
+    assert image_decode(BytesIO(encoded())).extension == "png"
+    decoder._program._control.close()
+    assert decoder._program._process.wait(10) == 0
+
+
+def test_the_processor_time_of_a_picture_is_told_whatever_becomes_of_it(program):
+    spent = []
+    image_decode(BytesIO(encoded("JPEG", (3000, 2000))), charge=spent.append)
+    program("limit(1, 60); over(lambda: [0 for _ in iter(int, 1)])")
+    with pytest.raises(errors.ImageTooComplex):
+        image_decode(BytesIO(encoded()), charge=spent.append)
+
+    assert 5 < spent[0] < 1500 and 500 < spent[1] < 2500
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems know no such limit")
 @pytest.mark.parametrize("kind", ["PNG", "WEBP"])
 def test_a_picture_that_takes_too_much_memory_is_refused(program, kind):
-    program("child.MEMORY_BYTES = 150 << 20; child.main()")
+    program("child.LIMITS[b'H'] = child.Limits(8, 30, 150 << 20)")
 
     with pytest.raises(errors.ImageRefused):
         image_decode(BytesIO(encoded(kind, (8000, 5000))))
 
 
-def test_a_hole_in_a_codec_opens_no_file_and_no_socket(program):
+@pytest.mark.parametrize("options", [{"progressive": True}, {}])
+def test_the_largest_light_picture_fits_into_a_light_childs_memory(options):
+    assert image_decode(BytesIO(encoded("JPEG", (5000, 4000), "CMYK", **options))).width == 4096
+
+
+def test_a_hole_in_a_codec_opens_no_file_no_socket_and_finds_nobody_elses(program):
     program("""
-import socket
-def attack(*_, **__):
-    for way in (lambda: open("/etc/passwd"), lambda: socket.socket()):
+def attack():
+    for way in (lambda: open("/etc/passwd"), socket.socket, os.pipe, lambda: os.fstat(0), lambda: os.dup(1)):
         try:
             way()
         except OSError:
             continue
-        time.sleep(0)
         stop(signal.SIGTERM)
-    stop(signal.SIGKILL)
-child.image_clean = attack
-child.main()
+        sys.exit()
+    ours = []
+    for fd in range(300):
+        try:
+            os.fstat(fd)
+            ours.append(fd)
+        except OSError:
+            pass
+    stop(signal.SIGKILL if len(ours) == 3 else signal.SIGTERM)
+    sys.exit()
+over(attack)
 """)
 
     with pytest.raises(errors.ImageTooComplex):
@@ -200,13 +272,17 @@ child.main()
 
 def test_no_secret_travels_to_the_decoder(program, monkeypatch):
     monkeypatch.setenv("DJANGO_SECRET_KEY", "secret")
-    program("stop(signal.SIGTERM if 'DJANGO_SECRET_KEY' in os.environ else signal.SIGKILL)")
+    program("over(lambda: sys.exit() if 'DJANGO_SECRET_KEY' in os.environ else stop(signal.SIGKILL))")
 
     with pytest.raises(errors.ImageTooComplex):
         image_decode(BytesIO(encoded()))
 
 
 class TestBusy:
+    @pytest.fixture(autouse=True)
+    def _impatient(self, monkeypatch):
+        monkeypatch.setitem(image_store.__kwdefaults__, "wait_s", 0.1)
+
     def test_who_finds_no_decoder_free_is_told_when_to_come_back(self, api, on_disk):
         with taken(decoder._light):
             answer = upload(api, encoded())
@@ -243,14 +319,14 @@ class TestBusy:
 
         with another_process_decodes_a_heavy_one(settings), taken(decoder._light), taken(decoder._heavy_threads):
             task.start()
-            task.join(2 * decoder.WAIT_S)
+            task.join(1)
             assert done == []
         task.join(30)
 
         assert len(done) == 1
 
     def test_every_place_is_free_again_whatever_happened(self, program):
-        for code in ("stop(signal.SIGKILL)", "child.main()"):
+        for code in ("over(lambda: stop(signal.SIGKILL))", ""):
             program(code)
             for content in (encoded(), encoded("GIF"), encoded("PNG")[:60], b"GIF89a", b""):
                 with suppress(errors.ImageRefused):

@@ -205,6 +205,20 @@ def test_forty_megapixels_are_taken(kind, mode):
     assert (cleaned.width, cleaned.height) == (4096, 2560)
 
 
+@pytest.mark.parametrize(("scans", "is_taken"), [(images.MAX_SCANS, True), (images.MAX_SCANS + 1, False)])
+def test_a_jpeg_of_too_many_scans_is_refused_before_it_is_decoded(scans, is_taken):
+    plain = encoded("JPEG", progressive=True)
+    at = plain.rindex(b"\xff\xda")
+    last = plain[at : at + 2 + int.from_bytes(plain[at + 2 : at + 4], "big")]
+    content = plain[:-2] + last * (scans - plain.count(last[:3])) + plain[-2:] + b"\xff\xda" * 5000
+
+    if is_taken:
+        assert clean(content).extension == "jpg"
+    else:
+        with pytest.raises(ImageTooComplex):
+            clean(content)
+
+
 def test_a_frame_that_outgrows_its_canvas_is_refused_before_it_is_decoded():
     content = gif_of((10, 10), (1, 1), 1)[:-1] + gif_of((1, 1), (60_000, 60_000), 1)[19:]
 

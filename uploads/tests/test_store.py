@@ -4,11 +4,8 @@ import pytest
 from django.core.files.storage import InMemoryStorage, default_storage
 from django.utils import timezone
 
-from core.errors import ServiceUnavailable
 from core.upstreams import FAILURES
 from tests.kit import encoded, posted
-from uploads import decoder, fields
-from uploads.errors import ImageTooComplex
 from uploads.models import Upload
 from uploads.services import orphans_remove
 from uploads.store import BUCKET
@@ -85,19 +82,3 @@ def test_a_missing_picture_says_nothing_about_it(api, bucket):
         assert api.http.get(f"/media/2026/11/{'0' * 32}.png").status_code == 404
 
     assert send(api).status_code == 200
-
-
-@pytest.mark.parametrize(("error", "expected"), [(ServiceUnavailable, 200), (ImageTooComplex, 429)])
-def test_processor_time_counts_against_a_complex_picture_and_not_against_a_database_that_was_away(
-    api, monkeypatch, error, expected
-):
-    def fail(**_):
-        if error is ImageTooComplex:
-            decoder.processor_s.set(60.0)
-        raise error
-
-    with monkeypatch.context() as patch:
-        patch.setattr(fields, "image_store", fail)
-        send(api)
-
-    assert send(api).status_code == expected
