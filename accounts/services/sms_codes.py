@@ -79,6 +79,8 @@ def sms_code_send(*, phone: str, network: str, captcha: CaptchaAnswer = NO_ANSWE
         except SmsNotSent:
             client().delete(_stored(key))
             budget_give_back(now)
+            for name, limit, window_s in PER_ADDRESS:
+                ratelimit.hit(_address_key(name, network), limit=limit, window_s=window_s, count=-1)
             raise
     return key
 
