@@ -28,7 +28,7 @@ from accounts.services.users import sign_out_everywhere, users_disable, users_en
 from core.admin.base import OfficeAdmin, ReadOnlyRows
 from core.admin.password import PasswordFirst, require_password
 from core.browsers import browser_name
-from core.times import dash, local
+from core.times import format_office_time, local
 from permissions.models import ROOT_ROLEID
 
 admin.site.unregister(Group)  # rights come from the role
@@ -172,7 +172,7 @@ class UserAdmin(PasswordFirst, DjangoUserAdmin, OfficeAdmin):  # type: ignore[mi
     def vip_after(self, user: User) -> str:
         """Return what follows the level above, as it was last counted."""
         following = list(user.vip_ends())[1:]
-        return "；".join(f"{level} 级至 {dash(ends) or '长期'}" for level, ends in following) or "—"
+        return "；".join(f"{level} 级至 {format_office_time(ends) or '长期'}" for level, ends in following) or "—"
 
     @display(description="头像")
     def picture(self, user: User) -> str:

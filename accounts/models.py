@@ -10,7 +10,7 @@ from django.contrib.auth.models import PermissionsMixin
 from django.db import models
 from django.utils.crypto import salted_hmac
 
-from core.times import dash
+from core.times import format_office_time
 from permissions.models import ROOT_ROLEID, Role
 
 
@@ -203,7 +203,7 @@ class LoginAttempt(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.username} {dash(self.at)}"
+        return f"{self.username} {format_office_time(self.at)}"
 
 
 class LoginLog(models.Model):
@@ -222,4 +222,4 @@ class LoginLog(models.Model):
         indexes = [models.Index(fields=["user", "-id"], name="loginlog_of_user")]
 
     def __str__(self) -> str:
-        return f"{self.username} {dash(self.logged_in_at)}"
+        return f"{self.username} {format_office_time(self.logged_in_at)}"

@@ -7,8 +7,8 @@ from django.core.exceptions import ValidationError
 from accounts.demo_users import is_demo_account
 from accounts.errors import DemoPasswordStays
 
-SHORTEST = 8
-SHORTEST_OF_STAFF = 12  # for root, and for users who may enter the back office
+MIN_LENGTH = 8
+MIN_LENGTH_OF_STAFF = 12  # for root, and for users who may enter the back office
 
 
 class LengthByRole:
@@ -20,7 +20,7 @@ class LengthByRole:
             raise ValidationError(f"密码长度太短。密码必须包含至少 {shortest} 个字符。", code="password_too_short")
 
     def get_help_text(self) -> str:
-        return f"至少 {SHORTEST} 个字符;超级管理员和可进入后台的用户至少 {SHORTEST_OF_STAFF} 个字符。"
+        return f"至少 {MIN_LENGTH} 个字符;超级管理员和可进入后台的用户至少 {MIN_LENGTH_OF_STAFF} 个字符。"
 
 
 class DemoPasswordsStay:
@@ -36,4 +36,4 @@ class DemoPasswordsStay:
 
 def _shortest_for(user: Any) -> int:
     is_root = getattr(user, "role_id", None) is not None and user.role.is_root
-    return SHORTEST_OF_STAFF if is_root or getattr(user, "is_staff", False) else SHORTEST
+    return MIN_LENGTH_OF_STAFF if is_root or getattr(user, "is_staff", False) else MIN_LENGTH

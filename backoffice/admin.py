@@ -25,7 +25,7 @@ from core import times
 from core.admin.base import MAX_SEARCH, OfficeAdmin, ReadOnlyRows
 from core.audit import DEVICE, StaffAction
 from core.browsers import browser_name
-from core.times import dash, local
+from core.times import format_office_time, local
 from shop.actions import OrderAction
 
 FIELDS_NAMED = 4
@@ -146,7 +146,7 @@ class ChangeAdmin(ReadOnlyRows, OfficeAdmin):
 
     @display(description="时间", ordering="timestamp")
     def at(self, entry: LogEntry) -> str:
-        return dash(entry.timestamp)
+        return format_office_time(entry.timestamp)
 
     @display(description="操作者")
     def actor_name(self, entry: LogEntry) -> str:

@@ -21,7 +21,7 @@ from django.db.models import BooleanField, DateTimeField, Field
 
 from core.audit import StaffAction
 from core.db.purge import BATCH, rows_purge
-from core.times import dash
+from core.times import format_office_time
 from shop.actions import OrderAction
 
 # Each model with its options for auditlog. Fields that repeat what the entry or another log says are excluded.
@@ -124,7 +124,9 @@ def _branch(entry: dict[str, Any]) -> str:
 
 def _moment(value: str) -> str:
     try:
-        return dash(datetime.fromisoformat(value).replace(tzinfo=UTC))  # auditlog writes UTC without an offset
+        return format_office_time(
+            datetime.fromisoformat(value).replace(tzinfo=UTC)
+        )  # auditlog writes UTC without an offset
     except ValueError:
         return str(value)
 

@@ -22,7 +22,7 @@ from unfold.widgets import (
 
 from accounts.errors import ClassAccountsRefused
 from accounts.services.class_accounts import (
-    MOST,
+    MAX_TRAINEES,
     Slip,
     Trainee,
     class_accounts_create,
@@ -93,9 +93,9 @@ class ClassForm(forms.Form):
 
     def _trainees(self, values: dict[str, Any]) -> list[Trainee]:
         if values.get("students_of"):
-            found = class_students(values["students_of"], most=MOST + 1)
-            if len(found) > MOST:
-                raise ClassAccountsRefused(f"一次最多 {MOST} 人")
+            found = class_students(values["students_of"], most=MAX_TRAINEES + 1)
+            if len(found) > MAX_TRAINEES:
+                raise ClassAccountsRefused(f"一次最多 {MAX_TRAINEES} 人")
             return [Trainee(student.name, student.sid) for student in found]
         return names_read(values.get("names") or _text_of(values["file"]))
 
@@ -133,7 +133,7 @@ def classroom_page(request: HttpRequest) -> HttpResponse:
         "form": form,
         "classes": class_list(),
         "has_demo_data": settings.DEMO_DATA,
-        "most": MOST,
+        "most": MAX_TRAINEES,
     }
     return render(request, "backoffice/classroom.html", context)
 

@@ -24,7 +24,7 @@ from core.admin.tables import table
 from core.audit import StaffAction, action_record
 from core.money import fen_to_yuan
 from core.sheets import Page, book_write
-from core.times import dash, local
+from core.times import format_office_time, local
 from payments.figures import BillDay, MoneyDay, bill_days, money_days
 from shop.revenue import OrderDay, order_days_between
 
@@ -166,7 +166,7 @@ def daily_page(request: HttpRequest) -> HttpResponse:
         "may_export": may_export,
         "query": query,
         "back": f"?{query}",
-        "made_at": dash(now),
+        "made_at": format_office_time(now),
         "is_open": sheet.last == now.date(),
         "most_days": MOST_DAYS,
         "today": now.date(),

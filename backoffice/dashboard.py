@@ -21,7 +21,7 @@ from backoffice.periods import NAMES, Period, period_of
 from core import times
 from core.money import fen_to_yuan
 from core.ops import heartbeat
-from core.times import dash, local
+from core.times import format_office_time, local
 from payments.figures import refund_sums
 from payments.selectors import differences_open, events_to_do, orders_untold, refunds_waiting
 from permissions.scope import Scope, scope_of
@@ -254,7 +254,7 @@ def _weather(now: datetime, period: Period, _scope: Scope) -> Iterator[Tile | Pa
     is_fresh = done is not None and now - done < timedelta(hours=SLOT_HOURS + 1)
     link = list_url("weather.weatherrecord", city=account.city_name)
     facts = [
-        Fact("上次同步", dash(done) or "从未", is_ok=is_fresh and not account.failures),
+        Fact("上次同步", format_office_time(done) or "从未", is_ok=is_fresh and not account.failures),
         *([Fact("最近错误", account.last_error, is_ok=False)] if account.failures else []),
     ]
     if record:
@@ -262,7 +262,7 @@ def _weather(now: datetime, period: Period, _scope: Scope) -> Iterator[Tile | Pa
             Fact("今日", f"{record.tem2} ~ {record.tem1} ℃"),
             Fact("风", f"{record.win} {record.win_speed}"),
             Fact("空气", record.air_level or "—"),
-            Fact("观测时间", dash(record.observed_at)),
+            Fact("观测时间", format_office_time(record.observed_at)),
             *facts,
         ]
     head = f"{record.city} {record.wea} {record.tem}℃" if record else f"{account.city_name}：还没有记录"

@@ -23,7 +23,7 @@ from core.admin.exports import (
 from core.admin.password import require_password
 from core.cache.progress import progress_read
 from core.models import Export
-from core.times import dash
+from core.times import format_office_time
 
 _COLOURS = {
     Export.State.WORKING.label: "info",
@@ -44,7 +44,7 @@ class ExportAdmin(ReadOnlyRows, OfficeAdmin):
 
     @display(description="开始时间", ordering="pk")
     def created(self, export: Export) -> str:
-        return dash(export.created_at)
+        return format_office_time(export.created_at)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Export]:
         return super().get_queryset(request).filter(created_by=request.user.pk).defer("content")

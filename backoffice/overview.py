@@ -9,7 +9,7 @@ from django.utils.http import content_disposition_header
 from backoffice.dashboard import dashboard
 from core import times
 from core.formulas import escaped
-from core.times import dash, local
+from core.times import format_office_time, local
 
 
 def overview_file(request: HttpRequest) -> HttpResponse:
@@ -18,7 +18,9 @@ def overview_file(request: HttpRequest) -> HttpResponse:
     out = io.StringIO()
     table = csv.writer(out)
     table.writerow(["项目", "数值", "说明"])
-    table.writerow(["时间", f"{dash(page['period'].begins)} 至 {dash(now)}", page["period"].label])
+    table.writerow(
+        ["时间", f"{format_office_time(page['period'].begins)} 至 {format_office_time(now)}", page["period"].label]
+    )
     table.writerows([tile.label, tile.value, tile.hint] for tile in page["tiles"])
     for panel in page["panels"]:
         table.writerows([panel.title, bar.value, escaped(bar.label)] for bar in panel.bars or [])

@@ -10,7 +10,7 @@ from itertools import chain
 from typing import Any, NamedTuple
 
 from core.formulas import escaped
-from core.times import dash
+from core.times import format_office_time
 
 CSV_TYPE = "text/csv; charset=utf-8"
 XLSX_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
@@ -72,5 +72,5 @@ def _text(value: Any) -> Any:
     if isinstance(value, Decimal):
         return f"{value:.2f}"
     if isinstance(value, datetime):
-        return dash(value)
+        return format_office_time(value)
     return escaped(value) if isinstance(value, str) else value

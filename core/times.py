@@ -94,7 +94,7 @@ def local(moment: datetime) -> datetime:
     return moment.astimezone(SHANGHAI)
 
 
-def slash(moment: datetime | None) -> str:
+def format_api_time(moment: datetime | None) -> str:
     """``2019/05/09 02:14:12``: students and the login log."""
     if moment is None:
         return ""
@@ -102,20 +102,20 @@ def slash(moment: datetime | None) -> str:
     return f"{t.year}/{t.month:02}/{t.day:02} {t.hour:02}:{t.minute:02}:{t.second:02}"
 
 
-def dash(moment: datetime | None) -> str:
+def format_office_time(moment: datetime | None) -> str:
     """``2019-05-09 02:14:12``: the back office. ``config/formats`` sets the same format for Django."""
     return f"{local(moment):%Y-%m-%d %H:%M:%S}" if moment else ""
 
 
 @overload
-def comma(moment: datetime) -> str: ...
+def format_shop_time(moment: datetime) -> str: ...
 @overload
-def comma(moment: None) -> None: ...
-def comma(moment: datetime | None) -> str | None:
+def format_shop_time(moment: None) -> None: ...
+def format_shop_time(moment: datetime | None) -> str | None:
     """``2020-12-31,12:59:59``: shop records."""
     if moment is None:
         return None
-    t = local(moment)  # as in `slash`
+    t = local(moment)  # as in `format_api_time`
     return f"{t.year}-{t.month:02}-{t.day:02},{t.hour:02}:{t.minute:02}:{t.second:02}"
 
 

@@ -10,7 +10,7 @@ from urllib.parse import unquote, urlsplit
 from bson import Decimal128, ObjectId
 from django.core.exceptions import ValidationError
 
-from core.times import SHANGHAI, slash
+from core.times import SHANGHAI, format_api_time
 from moving.dump import Document
 from moving.errors import DocumentRefused
 from students.models import no_script
@@ -227,7 +227,7 @@ def _text(value: Any) -> str | None:
         case float() if value.is_integer():
             return str(int(value))
         case datetime():
-            return slash(value) if value.tzinfo else str(value)
+            return format_api_time(value) if value.tzinfo else str(value)
         case str() | int() | float() | ObjectId() | Decimal128():
             return str(value)
     return None

@@ -14,7 +14,7 @@ from django.conf import settings
 from core import times
 from core.ops import restored
 from core.ops.doctor import Finding
-from core.times import dash
+from core.times import format_office_time
 from payments.gateways.base import GatewayError, OrderUnknown
 from payments.gateways.wechat import gateway_v2, gateway_v3, merchant, merchants
 from payments.models import ListenerFailure
@@ -75,7 +75,8 @@ def bills() -> Iterator[Finding]:
     """Report days whose bill was not compared, and differences that wait for staff."""
     past, missing = restored.latest(), bill_days_missing(merchant().mch_id, now=times.now())
     if past and missing and merchant().has_v3:
-        what = f"Restored at {dash(past.restored_at)} what was there at {dash(past.written_at)}"
+        restored_at, written_at = format_office_time(past.restored_at), format_office_time(past.written_at)
+        what = f"Restored at {restored_at} what was there at {written_at}"
         yield Finding(None, f"{what}: the bills of {len(missing)} days are still to be compared")
     if number := differences_open():
         yield _waits(number, "differences with WeChat Pay's bills wait", "对账差异", "difference")

@@ -16,7 +16,7 @@ from unfold.decorators import display
 
 from core.admin.base import OfficeAdmin
 from core.admin.password import PasswordFirst
-from core.times import dash
+from core.times import format_office_time
 from permissions.access_report import all_rights
 from permissions.forms import RoleForm
 from permissions.matrix import matrix
@@ -85,7 +85,7 @@ class RoleAdmin(PasswordFirst, OfficeAdmin):
 
     @display(description="更新时间", ordering="updated_at")
     def updated(self, role: Role) -> str:
-        return dash(role.updated_at)
+        return format_office_time(role.updated_at)
 
     @display(description="预览")
     def preview_link(self, role: Role) -> SafeString:

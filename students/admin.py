@@ -27,7 +27,7 @@ from core.admin.paginator import KnownCount
 from core.admin.password import require_password
 from core.admin.query import is_complete
 from core.admin.tables import table
-from core.times import dash
+from core.times import format_office_time
 from permissions.scope import EVERYTHING, Scope, scope_of
 from students.archive import MOST_ARCHIVED, student_restore, students_archive
 from students.bulk import MOST_MOVED, students_move
@@ -450,7 +450,7 @@ class StudentAdmin(ExportableAdmin, PictureAdminMixin, OfficeAdmin):
 
     @display(description="创建时间", ordering="pk")
     def created(self, student: Student) -> str:
-        return dash(student.created_at)
+        return format_office_time(student.created_at)
 
 
 def _restore(press: Press) -> str:
@@ -481,7 +481,7 @@ class ArchivedStudentAdmin(ButtonsAdmin):
 
     @display(description="归档时间", ordering="archived_at")
     def archived(self, student: ArchivedStudent) -> str:
-        return dash(student.archived_at)
+        return format_office_time(student.archived_at)
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         return self.has_view_permission(request)

@@ -15,7 +15,7 @@ from unfold.widgets import UnfoldAdminPasswordWidget
 from core import times
 from core.admin.base import FixedRows, OfficeAdmin
 from core.admin.tables import table
-from core.times import dash
+from core.times import format_office_time
 from weather.chart import Curve, celsius, temperature_chart
 from weather.errors import WeatherFault
 from weather.gateway import Credentials
@@ -54,7 +54,7 @@ class SyncNowMixin:
 
     def sync_context(self, request: HttpRequest) -> dict[str, Any]:
         account = account_get()
-        state = f"上次成功同步：{dash(account.last_success_at) or '从未'}"
+        state = f"上次成功同步：{format_office_time(account.last_success_at) or '从未'}"
         if account.last_error:
             state += f"；之后失败 {account.failures} 次：{account.last_error}"
         return {"may_sync": request.user.has_perm("weather.change_weatheraccount"), "sync_state": state}

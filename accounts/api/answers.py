@@ -6,7 +6,7 @@ from typing import Annotated, Literal, TypedDict, cast
 from accounts.models import LoginLog, User
 from core.api.request import full_url
 from core.ids import object_id
-from core.times import dash, slash
+from core.times import format_office_time, format_api_time
 
 
 class UserJson(TypedDict):
@@ -78,7 +78,7 @@ def user_fields(user: User, now: datetime) -> UserJson:
         "roleid": user.role.roleid,
         "roleName": user.role.name,
         "vipLevel": level,
-        "vipExpires": dash(ends),
+        "vipExpires": format_office_time(ends),
         "vipStamp": int(ends.timestamp() * 1000) if ends else 0,
         "status": "1" if user.is_active else "0",
     }
@@ -89,7 +89,7 @@ def log_fields(entry: LoginLog) -> LoginLogEntryJson:
     return {
         "_id": object_id(entry.logged_in_at, entry.pk),
         "username": entry.username,
-        "lastLogin": {"loginTime": slash(entry.last_logged_in_at), "ip": entry.last_ip},
-        "nowLogin": {"loginTime": slash(entry.logged_in_at), "ip": entry.ip},
+        "lastLogin": {"loginTime": format_api_time(entry.last_logged_in_at), "ip": entry.last_ip},
+        "nowLogin": {"loginTime": format_api_time(entry.logged_in_at), "ip": entry.ip},
         "__v": 0,
     }

@@ -131,7 +131,7 @@ class UserViewSet(ApiViewSet):
         device_remember(request, response, user.username)
         return response
 
-    @endpoint("POST", "/users/refresh", "刷新 token", Access.OPEN, docs=docs.REFRESH)
+    @endpoint("POST", "/users/refresh", "刷新令牌", Access.OPEN, docs=docs.REFRESH)
     def refresh(self, request: Request) -> Response:
         params = RefreshParams.read(request)
         return ok("刷新成功", status=1, **tokens_refresh(params["refresh"], now=times.now())._asdict())

@@ -1,8 +1,8 @@
 """Record attempts to log in (``LoginAttempt``).
 
 Strangers can cause any number of attempts, so bounds keep them from filling the disk: equal attempts of a minute share
-a row, the whole site records ``MOST_A_MINUTE`` attempts a minute, and the hourly clean-up keeps the newest
-``MOST_KEPT`` rows. Of those in the name of a member of staff, ``MOST_REFUSALS_AN_HOUR`` also enter the list of what
+a row, the whole site records ``MAX_A_MINUTE`` attempts a minute, and the hourly clean-up keeps the newest
+``MAX_KEPT`` rows. Of those in the name of a member of staff, ``MAX_REFUSALS_AN_HOUR`` also enter the list of what
 staff did.
 """
 
@@ -21,9 +21,9 @@ from core.audit import DEVICE, StaffAction, action_record
 from core.cache import ratelimit
 from core.db.purge import BATCH, rows_purge
 
-MOST_A_MINUTE = 1000
-MOST_KEPT = 200_000
-MOST_REFUSALS_AN_HOUR = 30  # in the name of one member of staff, shown in the list of what staff did
+MAX_A_MINUTE = 1000
+MAX_KEPT = 200_000
+MAX_REFUSALS_AN_HOUR = 30  # in the name of one member of staff, shown in the list of what staff did
 _MINUTE_S = 60
 _HOUR_S = 3600
 _LENGTHS = {"username": 64, "device": 200}
@@ -90,12 +90,12 @@ def _record_login(method: LoginMethod, outcome: Outcome, username: str, agent: s
 
 
 def attempts_purge(*, now: datetime, batch: int = BATCH) -> int:
-    """Delete attempts older than ``AUDIT_KEEP_DAYS``, and all but the newest ``MOST_KEPT``; return how many."""
+    """Delete attempts older than ``AUDIT_KEEP_DAYS``, and all but the newest ``MAX_KEPT``; return how many."""
     gone = 0
     if settings.AUDIT_KEEP_DAYS:
         keep_from = now - timedelta(days=settings.AUDIT_KEEP_DAYS)
         gone += rows_purge(LoginAttempt.objects.filter(at__lt=keep_from), batch=batch)
-    oldest_kept = LoginAttempt.objects.order_by("-pk").values_list("pk", flat=True)[MOST_KEPT - 1 : MOST_KEPT].first()
+    oldest_kept = LoginAttempt.objects.order_by("-pk").values_list("pk", flat=True)[MAX_KEPT - 1 : MAX_KEPT].first()
     if oldest_kept is not None:
         gone += rows_purge(LoginAttempt.objects.filter(pk__lt=oldest_kept), batch=batch)
     return gone
@@ -109,7 +109,7 @@ def _is_flood(outcome: Outcome, ip: str) -> bool:
             f"attempts:held:{ratelimit.network_of(ip)}", limit=1, window_s=_MINUTE_S
         ):
             return True
-        return bool(ratelimit.hit("attempts:site", limit=MOST_A_MINUTE, window_s=_MINUTE_S))
+        return bool(ratelimit.hit("attempts:site", limit=MAX_A_MINUTE, window_s=_MINUTE_S))
     except redis.RedisError:
         return False  # without Valkey nobody counts, but each attempt costs a password hash, which limits them too
 
@@ -117,7 +117,7 @@ def _is_flood(outcome: Outcome, ip: str) -> bool:
 def _is_often_refused(user: User) -> bool:
     # Strangers can cause refusals from any number of addresses, and nothing bounds the list of what staff did but time.
     try:
-        return bool(ratelimit.hit(f"attempts:staff:{user.pk}", limit=MOST_REFUSALS_AN_HOUR, window_s=_HOUR_S))
+        return bool(ratelimit.hit(f"attempts:staff:{user.pk}", limit=MAX_REFUSALS_AN_HOUR, window_s=_HOUR_S))
     except redis.RedisError:
         return True
 

@@ -11,7 +11,7 @@ from accounts.models import User
 from accounts.services.users import users_disable
 from core.models import Restoration
 
-MOST_NAMED = 20
+MAX_NAMED = 20
 _ZERO = datetime(2020, 1, 1, tzinfo=UTC)
 
 
@@ -51,5 +51,5 @@ def users_follow(restoration: Restoration, memory: Any) -> Iterator[str]:
 
 
 def _names(users: QuerySet[User]) -> str:
-    names = list(users.order_by("pk").values_list("username", flat=True)[: MOST_NAMED + 1])
-    return ", ".join(names[:MOST_NAMED]) + (" and more" if len(names) > MOST_NAMED else "")
+    names = list(users.order_by("pk").values_list("username", flat=True)[: MAX_NAMED + 1])
+    return ", ".join(names[:MAX_NAMED]) + (" and more" if len(names) > MAX_NAMED else "")

@@ -61,7 +61,7 @@ def test_of_tries_at_once_none_is_lost():
 @pytest.mark.django_db
 class TestAFlood:
     def test_of_names_from_everywhere_fills_a_bounded_number_of_rows(self, monkeypatch):
-        monkeypatch.setattr(attempts, "MOST_A_MINUTE", 5)
+        monkeypatch.setattr(attempts, "MAX_A_MINUTE", 5)
 
         for number in range(20):
             record(f"name{number}", ip=f"10.0.0.{number}")
@@ -76,7 +76,7 @@ class TestAFlood:
         assert rows("username") == ["name0"]
 
     def test_leaves_the_newest_rows(self, monkeypatch):
-        monkeypatch.setattr(attempts, "MOST_KEPT", 3)
+        monkeypatch.setattr(attempts, "MAX_KEPT", 3)
         for number in range(7):
             record(f"name{number}")
 

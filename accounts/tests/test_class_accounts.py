@@ -5,7 +5,7 @@ import pytest
 from accounts.errors import ClassAccountsRefused
 from accounts.models import User
 from accounts.services.class_accounts import (
-    MOST,
+    MAX_TRAINEES,
     Trainee,
     class_accounts_create,
     class_accounts_delete,
@@ -48,7 +48,7 @@ def test_reads_lists_as_people_write_them(text, trainees):
         ("谭鹏 学号", "第 1 行不对：学号"),
         ("x" * 65, "第 1 行不对"),
         ("a\x07b", "第 1 行不对"),
-        ("谭鹏\n" * (MOST + 1), f"一次最多 {MOST} 人"),
+        ("谭鹏\n" * (MAX_TRAINEES + 1), f"一次最多 {MAX_TRAINEES} 人"),
     ],
 )
 def test_names_the_line_that_it_cannot_read(text, reason):

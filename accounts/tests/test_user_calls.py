@@ -6,7 +6,7 @@ import pytest
 from django.utils import timezone
 
 from accounts.models import User
-from core.times import dash
+from core.times import format_office_time
 from shop.models import CartItem, Order
 from shop.tests.factories import make_order, make_product
 from tests.kit import said
@@ -149,7 +149,7 @@ class TestVip:
         User.objects.filter(pk=li.user.pk).update(vip_level=2, vip_expires_at=ends)
 
         info = api.post("/users/login", {"username": "li", "password": "a-password"}).json()["userInfo"]
-        assert (info["vipLevel"], info["vipExpires"]) == (2, dash(ends))
+        assert (info["vipLevel"], info["vipExpires"]) == (2, format_office_time(ends))
         assert info["vipStamp"] == int(ends.timestamp() * 1000)
 
         li.user.refresh_from_db()

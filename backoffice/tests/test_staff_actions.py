@@ -128,7 +128,7 @@ class TestLogins:
         self, person: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         person("wang", "102", is_staff=True)
-        monkeypatch.setattr(attempts, "MOST_REFUSALS_AN_HOUR", 3)
+        monkeypatch.setattr(attempts, "MAX_REFUSALS_AN_HOUR", 3)
         now = timezone.now()
 
         for number in range(8):

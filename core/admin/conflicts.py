@@ -21,7 +21,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.safestring import SafeString
 
-from core.times import dash
+from core.times import format_office_time
 
 SEEN = "seen"  # the form's hidden field with the values the page was made from
 KEEP = "keep-"  # a conflict's choice: "keep-city" is "mine" or "theirs"
@@ -49,7 +49,7 @@ class TheirChange:
 
     @property
     def moment(self) -> str:
-        return dash(self.at) if self.at else ""
+        return format_office_time(self.at) if self.at else ""
 
     @property
     def by(self) -> str:
@@ -244,7 +244,7 @@ def in_words(field: Any, value: Any) -> str | SafeString:
     if value in (None, ""):
         return "（空）"
     if isinstance(value, datetime):
-        return dash(value)
+        return format_office_time(value)
     if hasattr(field, "choices"):
         return _choices(field).get(str(field.prepare_value(value)), str(value))
     text = str(field.prepare_value(value))
@@ -343,7 +343,7 @@ class MergingAdmin:
         entry = _last_entry(opts.model, object_id)
         context = self.admin_site.each_context(request) | {
             "opts": opts, "title": "记录已被删除", "typed": typed, "author": _actor(entry, request) if entry else "",
-            "at": dash(entry.timestamp) if entry else "",
+            "at": format_office_time(entry.timestamp) if entry else "",
         }  # fmt: skip
         return render(request, self.gone_template, context, status=404)
 

@@ -8,7 +8,7 @@ from django.template.loader import render_to_string
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from core.times import dash
+from core.times import format_office_time
 
 _NONE = format_html("{}", "—")
 
@@ -24,7 +24,7 @@ class LogLine(NamedTuple):
 
     @property
     def moment(self) -> str:
-        return dash(self.at)
+        return format_office_time(self.at)
 
 
 def table(titles: Sequence[str], rows: Iterable[Sequence[Any]]) -> SafeString:

@@ -13,7 +13,7 @@ from unfold.decorators import display
 from core.admin.buttons import Button, ButtonForm, Look, Press
 from core.admin.exports import ExportableAdmin, ExportColumn
 from core.money import fen_text, fen_to_yuan
-from core.times import dash
+from core.times import format_office_time
 from payments.admin.shared import STATE_COLOURS, MoneyAdmin, log_list, order_link, yuan
 from payments.gateways.base import BankCard
 from payments.models import OfflineWay, Refund, RefundStatus
@@ -200,7 +200,7 @@ class RefundAdmin(ExportableAdmin, MoneyAdmin):
         if refund.state != RefundStatus.OFFLINE:
             return "—"
         proof = f"{refund.get_offline_way_display()} 凭证号 {refund.offline_voucher}"
-        return f"{proof}，{refund.offline_by} 于 {dash(refund.offline_at)} 登记"
+        return f"{proof}，{refund.offline_by} 于 {format_office_time(refund.offline_at)} 登记"
 
     @display(description="退款金额（元）", ordering="amount_fen")
     def amount(self, refund: Refund) -> str:

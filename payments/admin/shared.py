@@ -14,7 +14,7 @@ from accounts.selectors import display_names
 from core.admin.buttons import ButtonsAdmin
 from core.admin.tables import LogLine, timeline
 from core.money import fen_to_yuan
-from core.times import dash
+from core.times import format_office_time
 from payments.listener import listener
 from payments.models import InboundEvent, ListenerFailure, Payment, PaymentLog, PaymentStatus, RefundStatus
 
@@ -62,8 +62,8 @@ def failure_text(failure: ListenerFailure) -> str:
     """Say to staff what the order could not take, since when, and what happens next."""
     what = f"退款单 {failure.out_refund_no}" if failure.out_refund_no else "这笔付款"
     after = "不再自动重试，请联系管理员" if failure.out_refund_no else "即将退回"
-    then = f"{dash(failure.next_try_at)} 再试" if failure.next_try_at else after
-    tries = f"{dash(failure.failed_at)} 起，已试 {failure.attempts} 次，{then}"
+    then = f"{format_office_time(failure.next_try_at)} 再试" if failure.next_try_at else after
+    tries = f"{format_office_time(failure.failed_at)} 起，已试 {failure.attempts} 次，{then}"
     return f"{what}已收到，订单没有记上（{tries}）：{failure.error}"
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from django.conf import settings
 
 from core.models import Restoration
-from core.times import dash, local
+from core.times import format_office_time, local
 from payments.gateways.base import GatewayError, OrderUnknown
 from payments.gateways.wechat import gateway_to_ask, merchant
 from payments.models import Payment, PaymentStatus, Refund
@@ -83,6 +83,6 @@ def payments_after_restore(restoration: Restoration, memory: Any) -> Iterator[st
     number = len(bill_days_missing(merchant().mch_id, now=now))
     yield (
         f"The bills of {first} to {today} find the money that has no order here any more: {number} of these days are "
-        f"compared within the hour, the last one after {dash(bill_made_at(today))}, and it is refunded. Sooner: "
-        "`manage.py payments_recall` with the order numbers of the logs."
+        f"compared within the hour, the last one after {format_office_time(bill_made_at(today))}, and it is refunded. "
+        "Sooner: `manage.py payments_recall` with the order numbers of the logs."
     )

@@ -11,7 +11,7 @@ from django.views.decorators.http import require_safe
 
 from accounts.sms import caller_tag
 from core.api.request import client_network
-from core.times import dash
+from core.times import format_office_time
 from sandbox.fault_form import may_turn
 from sandbox.models import TextMessage
 
@@ -31,7 +31,7 @@ def phone(request: HttpRequest) -> HttpResponse:
 def messages(request: HttpRequest) -> JsonResponse:
     """Return the newest messages, newest first: ``[{"phone", "code", "text", "at"}]``."""
     rows = [
-        {"phone": message.phone, "code": message.code, "text": message.text, "at": dash(message.at)}
+        {"phone": message.phone, "code": message.code, "text": message.text, "at": format_office_time(message.at)}
         for message in _newest(request, request.GET.get("phone", "").strip())
     ]
     return JsonResponse(rows, safe=False, json_dumps_params={"ensure_ascii": False})

@@ -12,7 +12,7 @@ from accounts.selectors import display_names
 from core.admin.buttons import ButtonForm
 from core.admin.links import page_link
 from core.admin.tables import LogLine
-from core.times import dash
+from core.times import format_office_time
 from payments.admin.shared import failure_text
 from payments.models import Difference, ListenerFailure, Payment
 from payments.selectors import differences_of, listener_failures_of
@@ -77,7 +77,7 @@ def attach_differences(orders: list[Any]) -> None:
 def flag_text(order: Order) -> SafeString | str:
     if order.flagged_at is None:
         return ""
-    title = f"{order.flagged_by} {dash(order.flagged_at)}"
+    title = f"{order.flagged_by} {format_office_time(order.flagged_at)}"
     return format_html('<div class="od-text od-flag" title="{}"><b>需关注</b> {}</div>', title, order.flag_reason)
 
 

@@ -8,7 +8,7 @@ from accounts.selectors import display_names
 from core.admin.links import page_link
 from core.admin.tables import LogLine, table, timeline
 from core.money import fen_to_yuan
-from core.times import dash
+from core.times import format_office_time
 from payments.models import Payment, Refund
 from shop.models import LineRefund, Order
 from shop.states import State
@@ -36,7 +36,7 @@ def payments_table(order: Order) -> SafeString:
             payment.get_state_display(),
             f"{fen_to_yuan(payment.amount_fen):.2f}",
             payment.get_trade_type_display(),
-            dash(payment.paid_at),
+            format_office_time(payment.paid_at),
         )
         for payment in Payment.objects.filter(out_trade_no=order.order_id)
     ]
@@ -78,7 +78,7 @@ def log_timeline(order: Order) -> SafeString:
 def last_step(order: Order) -> str:
     """Say who did the latest step, which and when. Return "" if the log is empty."""
     log = order.logs.order_by("-pk").first()
-    return f"{display_names([log.actor])[log.actor]} 于 {dash(log.at)} {log.event}" if log else ""
+    return f"{display_names([log.actor])[log.actor]} 于 {format_office_time(log.at)} {log.event}" if log else ""
 
 
 def _arrow(before: str, after: str) -> str:

@@ -7,7 +7,7 @@ from typing import Annotated, NotRequired, TypedDict
 from core.api.request import full_url
 from core.ids import object_id
 from core.money import wire
-from core.times import comma
+from core.times import format_shop_time
 from shop.models import CartItem, Category, Order, OrderLine, Product
 from shop.models.catalogue import VIP_CATEGORY_ID
 from shop.states import API_STATUSES, OrderStatus, PayStatus, State
@@ -129,21 +129,21 @@ OrderJson = TypedDict(
 
 def category_row(category: Category) -> CategoryJson:
     return {
-        "updateTime": comma(category.updated_at),
+        "updateTime": format_shop_time(category.updated_at),
         "updator": category.updator or None,
         "_id": object_id(category.created_at, category.pk),
         "category_id": category.category_id,
         "categoryName": category.name,
         "categoryImgurl": full_url(category.image_url),
         "creator": category.creator,
-        "createTime": comma(category.created_at),
+        "createTime": format_shop_time(category.created_at),
         "__v": 0,
     }
 
 
 def product_row(product: Product) -> ProductJson:
     row: ProductJson = {
-        "updateTime": comma(product.updated_at),
+        "updateTime": format_shop_time(product.updated_at),
         "updator": product.updator or None,
         "_id": object_id(product.created_at, product.pk),
         "product_id": product.product_id,
@@ -155,7 +155,7 @@ def product_row(product: Product) -> ProductJson:
         "inventory": product.stock,
         "imageUrl": full_url(product.image_url),
         "creator": product.creator,
-        "createTime": comma(product.created_at),
+        "createTime": format_shop_time(product.created_at),
         "__v": 0,
     }
     if product.category.category_id == VIP_CATEGORY_ID:
@@ -180,7 +180,7 @@ def cart_row(item: CartItem, unid: str) -> CartRowJson:
         "isChecked": item.is_checked,
         "isOnSale": product.is_on_sale,
         "inventory": product.stock if product.is_on_sale else 0,
-        "create_time": comma(item.created_at),
+        "create_time": format_shop_time(item.created_at),
         "__v": 0,
     }
 
@@ -205,10 +205,10 @@ def order_row(order: Order, lines: Iterable[OrderLine], now: datetime) -> OrderJ
         "recipient": order.recipient,
         "express_company": order.express_company,
         "express_no": order.express_no,
-        "create_time": comma(order.created_at),
-        "createTime": comma(order.created_at),
-        "expire_time": comma(order.expires_at) if state is State.OPEN else None,
-        "pay_time": comma(order.paid_at),
+        "create_time": format_shop_time(order.created_at),
+        "createTime": format_shop_time(order.created_at),
+        "expire_time": format_shop_time(order.expires_at) if state is State.OPEN else None,
+        "pay_time": format_shop_time(order.paid_at),
         "transaction_id": order.transaction_id,
         "orderDetail": [_line_row(order, line) for line in lines],
         "__v": 0,

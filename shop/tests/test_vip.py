@@ -10,7 +10,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from accounts.models import User
-from core.times import dash
+from core.times import format_office_time
 from payments.listener import PaidOutcome
 from shop.models import Order, VipGrant
 from shop.models.catalogue import VIP_CATEGORY_ID
@@ -56,7 +56,7 @@ class TestByTheApi:
 
         ends = User.objects.get(username="li").vip_expires_at
         assert ends is not None and before + 60 * DAY <= ends <= timezone.now() + 60 * DAY
-        assert (seen["vipLevel"], seen["vipExpires"]) == (1, dash(ends))
+        assert (seen["vipLevel"], seen["vipExpires"]) == (1, format_office_time(ends))
         assert seen["vipStamp"] == int(ends.timestamp() * 1000)
 
     def test_there_is_nothing_to_ship(self, li, wechat):

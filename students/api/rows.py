@@ -4,7 +4,7 @@ from typing import Annotated, TypedDict
 
 from core.api.request import full_url
 from core.ids import object_id
-from core.times import slash
+from core.times import format_api_time
 from students.models import StudentRow
 
 StudentJson = TypedDict(
@@ -37,7 +37,7 @@ def student_json(row: StudentRow) -> StudentJson:
         "degree": row.degree,
         "productUrl": row.product_url,
         "description": row.description,
-        "cTime": slash(row.created_at),
+        "cTime": format_api_time(row.created_at),
         "sId": row.sid,
         "__v": 0,
     }

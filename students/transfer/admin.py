@@ -23,7 +23,7 @@ from core.api.bodies import takes_files
 from core.cache.progress import progress_read
 from core.errors import DomainError
 from core.sheets import TYPES
-from core.times import dash
+from core.times import format_office_time
 from permissions.scope import scope_of
 from students.bulk import changes_load
 from students.columns import COLUMNS
@@ -155,7 +155,7 @@ class TransferRunAdmin(ReadOnlyRows, OfficeAdmin):
 
     @display(description="开始时间", ordering="pk")
     def created(self, run: TransferRun) -> str:
-        return dash(run.created_at)
+        return format_office_time(run.created_at)
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         return may_see(request)
@@ -317,8 +317,9 @@ def _context(request: HttpRequest, run: TransferRun) -> dict[str, Any]:
         "run": run, "tabs": [(kind, kind.label, counts[kind]) for kind in kinds], "kind": kind, "page": page,
         "rows": [(row, changes_load(row.diff) if row.kind in WITH_CHANGES else []) for row in page],
         "writes": sum(counts.get(kind, 0) for kind in WITH_CHANGES), "progress": progress_read(run.pk),
-        "stalled": run_is_stalled(run, now), "keep_days": KEEP_FOR.days, "created": dash(run.created_at),
-        "may_undo": may_undo(request, run) and run_can_undo(run, now), "undo_until": dash(run.created_at + KEEP_FOR),
+        "stalled": run_is_stalled(run, now), "keep_days": KEEP_FOR.days, "created": format_office_time(run.created_at),
+        "may_undo": may_undo(request, run) and run_can_undo(run, now),
+        "undo_until": format_office_time(run.created_at + KEEP_FOR),
         "is_delete": run.kind == RunKind.DELETE, "is_photos": run.kind == RunKind.PHOTOS,
         "is_import": run.kind == RunKind.IMPORT, "has_result": _has_result(run),
     }  # fmt: skip

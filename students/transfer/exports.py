@@ -6,7 +6,7 @@ from typing import Any
 from core.admin.exports import ExportColumn
 from core.api.request import full_url
 from core.sheets import Page, book_write, sheet_write
-from core.times import slash
+from core.times import format_api_time
 from students.columns import COLUMNS, CREATED, PHOTO
 from students.models import Student
 
@@ -21,7 +21,7 @@ def _of(field: str) -> Callable[[Student], Any]:
 EXPORT_COLUMNS = (
     *(ExportColumn(column.label, column.width, _of(column.field)) for column in COLUMNS),
     ExportColumn(PHOTO, 40, lambda student: full_url(student.headimgurl)),
-    ExportColumn(CREATED, 22, lambda student: slash(student.created_at)),
+    ExportColumn(CREATED, 22, lambda student: format_api_time(student.created_at)),
 )
 
 
