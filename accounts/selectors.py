@@ -78,6 +78,11 @@ def unids_named(*, unid: str = "", class_name: str = "") -> list[str]:
     return list(users.values_list("unid", flat=True))
 
 
+def users_of_class(class_name: str) -> QuerySet[User]:
+    """Return the accounts of a class, in the order in which they were made."""
+    return User.objects.filter(class_name=class_name).exclude(class_name="").order_by("pk")
+
+
 def names_of(unids: Iterable[str]) -> dict[str, str]:
     """Return how pages name these users, by their numbers."""
     users = User.objects.filter(unid__in=list(unids))

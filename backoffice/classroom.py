@@ -15,12 +15,14 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from unfold.widgets import (
     UnfoldAdminFileFieldWidget,
+    UnfoldAdminIntegerFieldWidget,
     UnfoldAdminSelectWidget,
     UnfoldAdminTextareaWidget,
     UnfoldAdminTextInputWidget,
 )
 
 from accounts.errors import ClassAccountsRefused
+from accounts.selectors import pks_of
 from accounts.services.class_accounts import (
     MAX_TRAINEES,
     Slip,
@@ -35,8 +37,9 @@ from core import times
 from core.admin.password import require_password
 from core.api.request import absolute_url
 from core.formulas import escaped
-from permissions.models import DEFAULT_ROLEID
+from permissions.models import DEFAULT_ROLEID, DataScope
 from permissions.selectors import roles_to_give
+from students.practice import MAX_PRACTICE, practice_add
 from students.selectors import class_list as student_classes
 from students.selectors import class_students
 
@@ -55,6 +58,23 @@ class ClassForm(forms.Form):
         error_messages={"invalid": "只能有文字、数字、下划线和减号，最多 32 个字符"},
     )
     role = forms.ChoiceField(label="角色", widget=UnfoldAdminSelectWidget)
+    scope = forms.ChoiceField(
+        label="数据权限",
+        choices=DataScope,
+        initial=DataScope.ALL,
+        required=False,
+        widget=UnfoldAdminSelectWidget,
+        help_text="仅本人：每个人有自己的一份学员和商品，互相看不到；仅本人可改：看得到全部，只能改自己录入的",
+    )
+    practice = forms.IntegerField(
+        label="每人的练习学员",
+        min_value=0,
+        max_value=MAX_PRACTICE,
+        initial=0,
+        required=False,
+        widget=UnfoldAdminIntegerFieldWidget,
+        help_text="为每个账号录入这么多名虚构的学员，例如 30；与“仅本人”一起用最合适",
+    )
     names = forms.CharField(
         label="名单",
         required=False,
@@ -122,11 +142,15 @@ def classroom_page(request: HttpRequest) -> HttpResponse:
         values = form.cleaned_data
         try:
             slips = class_accounts_create(
-                class_name=values["class_name"], trainees=values["trainees"], roleid=values["role"]
+                class_name=values["class_name"],
+                trainees=values["trainees"],
+                roleid=values["role"],
+                scope=values["scope"] or DataScope.ALL,
             )
         except ClassAccountsRefused as refusal:
             form.add_error(None, refusal.msg)
         else:
+            _practise(slips, values["practice"] or 0)
             return slips_page(request, values["class_name"], slips)
     context = admin.site.each_context(request) | {
         "title": "课堂",
@@ -136,6 +160,11 @@ def classroom_page(request: HttpRequest) -> HttpResponse:
         "most": MAX_TRAINEES,
     }
     return render(request, "backoffice/classroom.html", context)
+
+
+def _practise(slips: list[Slip], number: int) -> None:
+    pks = [pk for slip in slips for pk in pks_of(slip.username)]
+    practice_add(user_pks=pks, number=number, now=times.now())
 
 
 def _do(request: HttpRequest, what: str, class_name: str) -> HttpResponse:

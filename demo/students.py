@@ -6,12 +6,9 @@ from random import Random
 from core.times import SHANGHAI
 from students.archive import student_restore
 from students.models import ArchivedStudent, Student
+from students.practice import CITIES, DEGREES, GIVEN_NAMES, SURNAMES
 from uploads.services import image_release
 
-SURNAMES = "王李张刘陈杨赵黄周吴徐孙胡朱高林何郭马罗"
-GIVEN_NAMES = ["鹏", "欣怡", "子轩", "雨桐", "浩然", "思远", "佳琪", "梓涵", "俊杰", "晓彤", "建国", "一诺"]
-CITIES = ["重庆", "南京", "成都", "武汉", "西安", "长沙", "杭州", "合肥"]
-DEGREES = ["大专", "本科", "专科", "硕士"]
 DESCRIPTIONS = [
     "每天进步一点点",
     "O(∩_∩)O哈哈~",

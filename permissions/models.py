@@ -31,8 +31,10 @@ class Role(models.Model):
     or ending in ``*``. ``buttons`` tell the client what to show. ``permissions`` are Django's, for the back office.
     """
 
+    NAME_LENGTH = 64
+
     roleid = models.CharField("角色编号", max_length=32, unique=True)
-    name = models.CharField("角色名称", max_length=64)
+    name = models.CharField("角色名称", max_length=NAME_LENGTH)
     menu = models.JSONField("菜单", default=list, blank=True)
     rows = ArrayField(models.CharField(max_length=128), verbose_name="可调用的接口", default=list, blank=True)
     buttons = ArrayField(

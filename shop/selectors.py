@@ -188,6 +188,15 @@ def order_views(*, user_pk: int) -> QuerySet[OrderView]:
     return OrderView.objects.filter(user_id=user_pk).order_by("pk")
 
 
+def orders_of_buyers(buyer_pks: list[int]) -> dict[int, dict[str, int]]:
+    """Return how many orders each of the buyers has in each state, by the buyer's key."""
+    counts: dict[int, dict[str, int]] = {}
+    rows = Order.objects.filter(user__in=buyer_pks).order_by().values_list("user_id", "state").annotate(Count("pk"))
+    for buyer_pk, state, number in rows:
+        counts.setdefault(buyer_pk, {})[state] = number
+    return counts
+
+
 # --- For the dashboard and the metrics: each costs the same after a million finished orders ---
 def orders_to_do() -> dict[str, int]:
     """Return how many orders are in each state in which somebody has to act, and how many wait for payment."""

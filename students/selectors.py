@@ -143,6 +143,12 @@ def students_total(class_name: str = "", *, scope: Scope = EVERYTHING) -> int:
     return student_count(class_name)
 
 
+def students_entered(user_pks: Iterable[int]) -> dict[int, int]:
+    """Return how many students each of the users has entered, by the user's key."""
+    entered = Student.objects.filter(created_by__in=list(user_pks)).order_by()
+    return dict(entered.values_list("created_by").annotate(Count("pk")))
+
+
 def class_students(class_name: str, *, most: int) -> list[Student]:
     """Return the first ``most`` students of a class, in the order they were entered."""
     return list(Student.objects.filter(class_name=class_name).order_by("pk")[:most])

@@ -12,7 +12,8 @@ from django.db.models import Count, Q, QuerySet
 from accounts.errors import ClassAccountsRefused
 from accounts.models import User
 from accounts.services.users import password_set
-from permissions.models import DEFAULT_ROLEID, Role
+from permissions.models import DEFAULT_ROLEID, DataScope, Role
+from permissions.services.roles import role_scoped
 
 MAX_TRAINEES = 200  # accounts at once: hashing a password takes 17 ms, so 200 take 3.4 s
 NAME_LENGTH = 64
@@ -56,11 +57,14 @@ def names_read(text: str) -> list[Trainee]:
     return trainees
 
 
-def class_accounts_create(*, class_name: str, trainees: Sequence[Trainee], roleid: str = DEFAULT_ROLEID) -> list[Slip]:
+def class_accounts_create(
+    *, class_name: str, trainees: Sequence[Trainee], roleid: str = DEFAULT_ROLEID, scope: str = DataScope.ALL
+) -> list[Slip]:
     """Create an account for each trainee, all or none; return the slips in the order of the list.
 
     The user name is the student number; without one it is the class name with a running number.
 
+    :param scope: the data scope (``permissions.scope``): a role with another one is copied.
     :raises ClassAccountsRefused: a bad class name or role, user names that are taken, or people who have one already.
     """
     if not _CLASS_NAME.fullmatch(class_name):
@@ -68,6 +72,7 @@ def class_accounts_create(*, class_name: str, trainees: Sequence[Trainee], rolei
     role = Role.objects.filter(roleid=roleid).first()
     if role is None or role.is_root:
         raise ClassAccountsRefused("请选择角色（不能是超级管理员）")
+    role = role_scoped(roleid=roleid, scope=DataScope(scope))
     slips = [
         Slip(trainee.name, trainee.number, username, password_make())
         for trainee, username in zip(trainees, _usernames(class_name, trainees), strict=True)

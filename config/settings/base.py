@@ -168,7 +168,7 @@ CALL_MIDDLEWARE = [
 ]
 
 if SANDBOX:
-    CALL_MIDDLEWARE.append("sandbox.switches.SwitchMiddleware")
+    CALL_MIDDLEWARE += ["backoffice.lesson.LessonMiddleware", "sandbox.switches.SwitchMiddleware"]
 
 ROOT_URLCONF = "config.urls"
 WSGI_APPLICATION = "config.wsgi.application"

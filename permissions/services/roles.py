@@ -7,7 +7,7 @@ from django.contrib.auth.models import Permission
 from django.db import IntegrityError, transaction
 
 from permissions.errors import RoleExists
-from permissions.models import Role
+from permissions.models import DataScope, Role
 from permissions.seed import BACK_OFFICE, HOME, ROLES
 
 
@@ -34,6 +34,25 @@ def role_add(
             )
     except IntegrityError:
         raise RoleExists from None
+
+
+@transaction.atomic
+def role_scoped(*, roleid: str, scope: DataScope) -> Role:
+    """Return the role ``roleid`` if it has this data scope, else its copy that has it, which is made once.
+
+    :raises Role.DoesNotExist: there is no such role.
+    """
+    role = Role.objects.get(roleid=roleid)
+    if role.data_scope == scope:
+        return role
+    copied = {name: getattr(role, name) for name in ("menu", "rows", "buttons")}
+    name = f"{role.name}（{scope.label}）"[: Role.NAME_LENGTH]
+    scoped, is_new = Role.objects.get_or_create(
+        roleid=f"{roleid[:20]}-{scope.value}", defaults=copied | {"name": name, "data_scope": scope}
+    )
+    if is_new:
+        scoped.permissions.set(role.permissions.all())
+    return scoped
 
 
 def menu_with_home(menu: list[dict[str, Any]]) -> list[dict[str, Any]]:

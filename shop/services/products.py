@@ -1,5 +1,6 @@
 """Adding, changing and removing products."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -129,6 +130,13 @@ def product_remove(*, product_id: str, scope: Scope = EVERYTHING, now: datetime)
     scope.require_change(product)
     product.removed_at = now
     product.save(update_fields=["removed_at"])
+
+
+@transaction.atomic
+def catalogue_clear(*, user_pks: Sequence[int], now: datetime) -> int:
+    """Take all products and categories that the users have entered off sale; return how many."""
+    entered = {"created_by__in": user_pks, "removed_at": None}
+    return sum(model.objects.filter(**entered).update(removed_at=now) for model in (Product, Category))
 
 
 def _lock(product_id: str, scope: Scope) -> Product | None:

@@ -12,7 +12,7 @@ from accounts.services.class_accounts import (
     names_read,
 )
 from backoffice.classroom import slips_csv
-from permissions.models import DEFAULT_ROLEID
+from permissions.models import DEFAULT_ROLEID, DataScope
 
 
 class Command(BaseCommand):
@@ -22,6 +22,9 @@ class Command(BaseCommand):
         parser.add_argument("names", nargs="?", metavar="NAMES.txt", help="the list, UTF-8; - reads standard input")
         parser.add_argument("--class", dest="class_name", metavar="NAME", help="the class; default: the file's name")
         parser.add_argument("--role", default=DEFAULT_ROLEID, metavar="ROLEID", help="default: %(default)s")
+        parser.add_argument(
+            "--scope", default=DataScope.ALL.value, choices=DataScope.values, help="the data scope; default: all"
+        )
         parser.add_argument(
             "--out", type=Path, metavar="FILE.csv", help="also write the slips to a new file (mode 0600)"
         )
@@ -54,7 +57,9 @@ class Command(BaseCommand):
             text = path.read_text("utf-8-sig")
         except (OSError, UnicodeDecodeError) as error:
             raise CommandError(f"{options['names']} cannot be read: {error}") from None
-        return class_accounts_create(class_name=class_name, trainees=names_read(text), roleid=options["role"])
+        return class_accounts_create(
+            class_name=class_name, trainees=names_read(text), roleid=options["role"], scope=options["scope"]
+        )
 
     def _write(self, path: Path, slips: list[Slip]) -> None:
         try:

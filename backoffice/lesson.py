@@ -1,0 +1,193 @@
+"""The lesson at a glance: what each trainee of a class has done, for the teacher, live and as CSV.
+
+Logins, students and orders are asked from the tables. Calls and refusals are counted in Valkey by a middleware, which
+is there only while the sandbox is on: for an hour of a lesson a table of all calls would be too much.
+"""
+
+import csv
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from io import StringIO
+from typing import Any
+
+import redis
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+from django.utils.http import content_disposition_header
+from structlog.contextvars import get_contextvars
+
+from accounts.selectors import users_of_class
+from core import times
+from core.cache import valkey
+from core.formulas import escaped
+from core.times import local
+from shop.selectors import orders_of_buyers
+from shop.services.products import catalogue_clear
+from shop.states import EARNING, State
+from students.practice import students_clear
+from students.selectors import students_entered
+
+KEPT = timedelta(hours=12)
+COMMON = 3  # refusals that a row names
+_KEY = "spms:lesson:"
+HEAD = (
+    "姓名",
+    "用户名",
+    "上次登录",
+    "最近一次调用",
+    "调用",
+    "被拒绝",
+    "最常见的错误",
+    "学员",
+    "订单",
+    "已付款",
+    "已退款",
+)
+
+
+class LessonMiddleware:
+    """Count the calls of each account, and why they were refused."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        if unid := get_contextvars().get("caller"):
+            _count(unid, _refusal(response))
+        return response
+
+
+def _refusal(response: Any) -> str:
+    """Return the code and the text of a refusal; "" for a success."""
+    body = getattr(response, "data", None)
+    if isinstance(body, dict) and "state" in body:
+        return "" if body["state"] else f"{body.get('code') or body.get('status')} {body.get('msg', '')}"[:60]
+    return str(response.status_code) if response.status_code >= 400 else ""
+
+
+def _count(unid: str, refusal: str) -> None:
+    key, lesson = _KEY + unid, valkey.client().pipeline(transaction=False)
+    lesson.hincrby(key, "calls", 1)
+    lesson.hset(key, "at", int(times.now().timestamp()))
+    if refusal:
+        lesson.hincrby(key, f"refusal {refusal}", 1)
+    lesson.expire(key, KEPT)
+    try:
+        lesson.execute()
+    except redis.RedisError:
+        pass  # a count is missing, the call is answered
+
+
+@dataclass(frozen=True)
+class Trainee:
+    """A row of the page; times in Asia/Shanghai, "" for never."""
+
+    pk: int
+    name: str
+    username: str
+    last_login: str
+    last_call: str
+    calls: int
+    refused: int
+    common: str
+    students: int
+    orders: int
+    paid: int
+    refunded: int
+
+    @property
+    def cells(self) -> tuple[Any, ...]:
+        return (
+            *(self.name, self.username, self.last_login, self.last_call, self.calls, self.refused, self.common),
+            *(self.students, self.orders, self.paid, self.refunded),
+        )
+
+
+def lesson_rows(class_name: str) -> list[Trainee]:
+    """Return what the accounts of a class have done, in their order."""
+    users = list(users_of_class(class_name))
+    pks = [user.pk for user in users]
+    entered, orders = students_entered(pks), orders_of_buyers(pks)
+    rows = []
+    for user, counts in zip(users, _counts([user.unid for user in users]), strict=True):
+        states = orders.get(user.pk, {})
+        refusals = {name[8:]: number for name, number in counts.items() if name.startswith("refusal ")}
+        common = sorted(refusals.items(), key=lambda pair: -pair[1])[:COMMON]
+        rows.append(
+            Trainee(
+                pk=user.pk,
+                name=user.nickname,
+                username=user.username,
+                last_login=_moment(user.last_login),
+                last_call=_moment(datetime.fromtimestamp(counts["at"], UTC) if "at" in counts else None),
+                calls=counts.get("calls", 0),
+                refused=sum(refusals.values()),
+                common="；".join(f"{text}（{number}）" for text, number in common),
+                students=entered.get(user.pk, 0),
+                orders=sum(states.values()),
+                paid=sum(states.get(state.value, 0) for state in EARNING),
+                refunded=states.get(State.REFUNDED.value, 0),
+            )
+        )
+    return rows
+
+
+def _counts(unids: list[str]) -> list[dict[str, int]]:
+    lesson = valkey.client().pipeline(transaction=False)
+    for unid in unids:
+        lesson.hgetall(_KEY + unid)
+    try:
+        return [{name.decode(): int(number) for name, number in one.items()} for one in lesson.execute()]
+    except redis.RedisError:
+        return [{} for _ in unids]
+
+
+def _moment(at: datetime | None) -> str:
+    return f"{local(at):%m-%d %H:%M:%S}" if at else ""
+
+
+def lesson_page(request: HttpRequest, class_name: str) -> HttpResponse:
+    """Show the lesson of a class, send it as CSV, or clear what one trainee or the class has entered. For root."""
+    if not request.user.is_superuser:
+        raise PermissionDenied
+    rows = lesson_rows(class_name)
+    if not rows:
+        raise Http404
+    if request.method == "POST" and "clear" in request.POST:
+        return _clear(request, class_name, rows)
+    if request.GET.get("format") == "csv":
+        return _csv(class_name, rows)
+    context = admin.site.each_context(request) | {"title": f"{class_name} 这节课", "rows": rows, "head": HEAD}
+    return render(request, "backoffice/lesson.html", context | {"class_name": class_name})
+
+
+def _csv(class_name: str, rows: list[Trainee]) -> HttpResponse:
+    out = StringIO()
+    table = csv.writer(out)
+    table.writerow(HEAD)
+    table.writerows([escaped(str(cell)) for cell in row.cells] for row in rows)
+    response = HttpResponse(out.getvalue().encode("utf-8-sig"), content_type="text/csv; charset=utf-8")
+    name = f"{class_name}-{times.now():%Y%m%d-%H%M}.csv"
+    response["Content-Disposition"] = content_disposition_header(True, name) or ""
+    return response
+
+
+def _clear(request: HttpRequest, class_name: str, rows: list[Trainee]) -> HttpResponse:
+    """Clear what ``clear`` names, after a page that asks: the key of a trainee, or "all"."""
+    whom = request.POST["clear"]
+    chosen = [row for row in rows if whom in ("all", str(row.pk))]
+    if not chosen:
+        raise Http404
+    if "sure" not in request.POST:
+        who = f"{class_name} 全班" if whom == "all" else chosen[0].name
+        text = "他们录入的学员将被删除，录入的商品和类目将下架，不能恢复；账号、订单和别人录入的数据不变。"
+        context = admin.site.each_context(request) | {"title": f"清空 {who} 录入的数据", "text": text, "clear": whom}
+        return render(request, "backoffice/classroom_sure.html", context)
+    now, pks = times.now(), [row.pk for row in chosen]
+    students = students_clear(user_pks=pks, actor_pk=request.user.pk, now=now)
+    messages.success(request, f"已删除 {students} 名学员，下架 {catalogue_clear(user_pks=pks, now=now)} 个商品和类目")
+    return HttpResponseRedirect(request.path)

@@ -1,0 +1,56 @@
+"""Practice students: invented people for those who learn, each belonging to the trainee who practises with them."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from random import Random
+
+from django.db import transaction
+
+from students.bulk import students_create, students_delete
+from students.models import Student
+from uploads.services import images_release
+
+MAX_PRACTICE = 100  # students of one trainee
+BATCH = 1_000
+SURNAMES = "王李张刘陈杨赵黄周吴徐孙胡朱高林何郭马罗"
+GIVEN_NAMES = ["鹏", "欣怡", "子轩", "雨桐", "浩然", "思远", "佳琪", "梓涵", "俊杰", "晓彤", "建国", "一诺"]
+CITIES = ["重庆", "南京", "成都", "武汉", "西安", "长沙", "杭州", "合肥"]
+DEGREES = ["大专", "本科", "专科", "硕士"]
+CLASSES = ["练习1班", "练习2班", "练习3班"]
+
+
+def practice_add(*, user_pks: Sequence[int], number: int, now: datetime) -> int:
+    """Enter ``number`` invented students for each of the users; return how many. The same user gets the same names."""
+    with transaction.atomic():
+        for user_pk in user_pks:
+            dice = Random(user_pk)  # noqa: S311  (names, no secret)
+            students = [
+                Student(
+                    name=dice.choice(SURNAMES) + dice.choice(GIVEN_NAMES),
+                    age=dice.randint(18, 30),
+                    class_name=CLASSES[at % len(CLASSES)],
+                    city=dice.choice(CITIES),
+                    degree=dice.choice(DEGREES),
+                    product_url="https://example.com/projects/1",
+                    description="每天进步一点点",
+                    created_by_id=user_pk,
+                    created_at=now,
+                )
+                for at in range(number)
+            ]
+            students_create(students, actor_pk=user_pk, now=now)
+    return len(user_pks) * number
+
+
+def students_clear(*, user_pks: Sequence[int], actor_pk: int | None, now: datetime) -> int:
+    """Delete all students that the users have entered; return how many."""
+    cleared = 0
+    while True:
+        with transaction.atomic():
+            entered = Student.objects.select_for_update().filter(created_by__in=user_pks).order_by("pk")[:BATCH]
+            students = list(entered)
+            if not students:
+                return cleared
+            images_release(owners=[student.owner_ref for student in students])
+            students_delete(students, actor_pk=actor_pk, now=now)
+            cleared += len(students)
