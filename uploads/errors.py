@@ -14,6 +14,12 @@ class ImageRefused(DomainError):
     status, msg = 1005, "图片格式不正确,仅支持 JPG、PNG、GIF、WebP"
 
 
+class ImageIsHeic(ImageRefused):
+    """The format of iPhones, which browsers cannot show."""
+
+    msg = "不支持 HEIC 图片,请转成 JPG 再上传(iPhone:设置-相机-格式-兼容性最佳)"
+
+
 class ImageEmpty(ImageRefused):
     msg = "图片内容为空"
 
@@ -66,6 +72,7 @@ class TooManyUnused(Throttled):
 # The refusals that every call which accepts a picture documents.
 NO_PICTURE_TAKEN = (
     ImageRefused,
+    ImageIsHeic,
     ImageEmpty,
     ImageTooLarge,
     ImageTooManyPixels,

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from struct import unpack_from
 from typing import BinaryIO
 
-from uploads.errors import ImageRefused
+from uploads.errors import ImageIsHeic, ImageRefused
 
 MAX_BYTES = 5 * 1024 * 1024  # of the file that is sent, and of the one that is stored
 MAX_PIXELS = 40_000_000
@@ -13,6 +13,7 @@ LIGHT_PIXELS = {"JPEG": 20_000_000, "MPO": 20_000_000, "PNG": 6_000_000}
 CONTENT_TYPES = {"jpg": "image/jpeg", "png": "image/png", "gif": "image/gif", "webp": "image/webp"}
 _JPEG_MAGIC, _PNG_MAGIC = b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n"
 _MAGIC = (_JPEG_MAGIC, _PNG_MAGIC, b"GIF8", b"RIFF")
+_HEIC = {b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1"}
 _HEAD_BYTES = 256 * 1024  # in files of cameras, the size comes after a preview and colour tables
 
 
@@ -34,9 +35,11 @@ def looks_heavy(file: BinaryIO) -> bool:
     Pillow could tell the size, but for some formats it reads much more than the header: a WebP that claims to be large
     takes 2 GB.
 
-    :raises ImageRefused: the file does not begin like a picture.
+    :raises ImageRefused: the file does not begin like a picture that is accepted.
     """
     head = file.read(_HEAD_BYTES)
+    if is_heic(head):
+        raise ImageIsHeic
     if not head.startswith(_MAGIC):
         raise ImageRefused
     if head.startswith(_JPEG_MAGIC):
@@ -45,6 +48,10 @@ def looks_heavy(file: BinaryIO) -> bool:
         width, height = unpack_from(">II", head.ljust(24, b"\xff"), 16)
         return width * height > LIGHT_PIXELS["PNG"]
     return True
+
+
+def is_heic(head: bytes) -> bool:
+    return head[4:8] == b"ftyp" and head[8:12] in _HEIC
 
 
 def _jpeg_pixels(head: bytes) -> int:

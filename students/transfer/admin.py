@@ -30,7 +30,7 @@ from students.columns import COLUMNS
 from students.models.transfer import FilePurpose, RowKind, RunKind, RunState, TransferFile, TransferRow, TransferRun
 from students.transfer.exports import template_bytes
 from students.transfer.imports import import_result
-from students.transfer.photos import MAX_FILES, MAX_ZIP_BYTES, photos_choice
+from students.transfer.photos import MAX_FILES, MAX_ZIP_BYTES, photo_read, photos_choice
 from students.transfer.runs import (
     KEEP_FOR,
     run_can_undo,
@@ -175,6 +175,7 @@ class TransferRunAdmin(ReadOnlyRows, OfficeAdmin):
             ("photos/", self._allowed(self.photos_page, may_transfer), "students_photos"),
             ("template.<str:kind>", self._allowed(self.template_page, may_transfer), "students_template"),
             ("<int:pk>/result/", self.result_page, "students_transfer_result"),
+            ("<int:pk>/photo/<int:number>/", self.photo_page, "students_photo"),
             ("<int:pk>/progress/", self.progress_page, "students_transfer_progress"),
         ]
         own = [path(route, self.admin_site.admin_view(view), name=name) for route, view, name in pages]
@@ -277,6 +278,20 @@ class TransferRunAdmin(ReadOnlyRows, OfficeAdmin):
         response = JsonResponse(facts)
         response["Cache-Control"] = "no-store"
         return response
+
+    def photo_page(self, request: HttpRequest, pk: int, number: int) -> HttpResponse:
+        """Show a picture of the ZIP beside the student it may belong to."""
+        try:
+            content, kind = photo_read(self._run(request, pk), number)
+        except DomainError:
+            raise Http404 from None
+        # It comes as it was sent in: let a browser treat it as a picture and nothing else.
+        headers = {
+            "X-Content-Type-Options": "nosniff",
+            "Content-Security-Policy": "default-src 'none'; sandbox",
+            "Cache-Control": "private, max-age=3600",
+        }
+        return HttpResponse(content, content_type=kind, headers=headers)
 
     def result_page(self, request: HttpRequest, pk: int) -> HttpResponse:
         run = self._run(request, pk)

@@ -1,16 +1,19 @@
 """Set pictures of many students from one ZIP. A file is named after a student's number, or a name that only one has."""
 
 import io
+import re
 import zipfile
+import zlib
 from collections import Counter, defaultdict
 from datetime import datetime
 from pathlib import PurePosixPath
+from threading import Lock
 from typing import Any, NamedTuple
 
 from auditlog.context import set_actor
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from core.cache.progress import progress_end, with_progress
 from core.errors import DomainError
@@ -19,7 +22,8 @@ from students.models import Student
 from students.models.transfer import RowKind, RunState, TransferRow, TransferRun
 from students.services import student_edit
 from students.transfer.runs import run_in_one_transaction, run_scope, source_of
-from uploads.formats import MAX_BYTES
+from uploads.errors import ImageIsHeic
+from uploads.formats import MAX_BYTES, is_heic
 from uploads.services import image_store
 
 MAX_ZIP_BYTES = 30 * 1024 * 1024
@@ -28,7 +32,11 @@ MAX_ENTRIES = 4 * MAX_FILES  # folders, and what macOS adds to each file
 MAX_UNPACKED_BYTES = 200 * 1024 * 1024
 MAX_CANDIDATES = 20
 DECODER_WAIT_S = 60  # nobody's request waits meanwhile
-_MAGIC = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF8", b"RIFF")
+_TYPES = {b"\xff\xd8\xff": "jpeg", b"\x89PNG\r\n\x1a\n": "png", b"GIF8": "gif", b"RIFF": "webp"}
+# What people write around a name: "何一诺(1).jpg", "H51902-林子轩.jpg", "3 林子轩.jpg".
+_WORD = re.compile(r"[0-9A-Za-z]+|[^\W0-9A-Za-z_]+")
+# Each picture of a preview is read out of the whole archive (30 MB), so one at a time.
+_unpacking = Lock()
 _UTF8_NAME = 0x800
 _ENCRYPTED = 0x1
 
@@ -103,7 +111,10 @@ def _fault(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> str:
         return f"图片不能超过{MAX_BYTES // 1024**2}MB"
     try:
         with archive.open(entry) as stream:
-            return "" if stream.read(16).startswith(_MAGIC) else "不是图片（支持 JPG、PNG、GIF、WebP）"
+            head = stream.read(16)
+        if is_heic(head):
+            return ImageIsHeic.msg
+        return "" if head.startswith(tuple(_TYPES)) else "不是图片（支持 JPG、PNG、GIF、WebP）"
     except Exception:
         return "文件已损坏"
 
@@ -118,9 +129,11 @@ def _check(run: TransferRun) -> None:
     if not pictures:
         raise SheetRefused("ZIP 中没有图片")
     students = Student.objects.filter(run_scope(run).changeable())
-    candidates = _candidates([picture.stem for picture in pictures if not picture.fault], students)
+    stems = [picture.stem for picture in pictures if not picture.fault]
+    candidates = _candidates(stems, students)
+    suggestions = _suggestions([stem for stem in stems if not candidates[stem]], students)
     names_of: dict[int, str] = {}
-    rows = [_row(number, picture, candidates, names_of) for number, picture in enumerate(pictures, 1)]
+    rows = [_row(number, picture, candidates, suggestions, names_of) for number, picture in enumerate(pictures, 1)]
     TransferRow.objects.filter(run=run).delete()
     for row in rows:
         row.run = run
@@ -145,22 +158,42 @@ def _candidates(stems: list[str], students: QuerySet[Student]) -> dict[str, list
     return candidates
 
 
+def _suggestions(stems: list[str], students: QuerySet[Student]) -> dict[str, list[Student]]:
+    """Find for each file name the students whose number or name is one of its words; a class among them narrows it."""
+    words_of = {stem: {word for word in _WORD.findall(stem) if len(word) > 1} for stem in stems}
+    words = {word for words in words_of.values() for word in words}
+    wanted = Q(sid__in={word.upper() for word in words}) | Q(name__in=words)
+    named = list(students.filter(wanted).order_by("class_name", "pk")[: MAX_FILES * MAX_CANDIDATES])
+    suggestions = {}
+    for stem, words in words_of.items():
+        numbers = {word.upper() for word in words}
+        found = [student for student in named if student.sid in numbers or student.name in words]
+        classmates = [student for student in found if student.class_name.upper() in numbers]
+        suggestions[stem] = classmates or found
+    return suggestions
+
+
 def _row(
-    number: int, picture: ZipPicture, candidates: dict[str, list[Student]], names_of: dict[int, str]
+    number: int,
+    picture: ZipPicture,
+    candidates: dict[str, list[Student]],
+    suggestions: dict[str, list[Student]],
+    names_of: dict[int, str],
 ) -> TransferRow:
     """Make the row of a picture.
 
     ``cells`` holds its path in the ZIP (``file``), its name (``shown``), and the students it may belong to, each as
-    key and description (``students``). ``names_of`` collects which student has which picture already.
+    key and description (``students``). Without a certain student a person chooses, among suggestions or by number.
+    ``names_of`` collects which student has which picture already.
     """
-    students = candidates.get(picture.stem, [])
+    certain = candidates.get(picture.stem, [])
+    students = certain or suggestions.get(picture.stem, [])
     row = TransferRow(number=number, kind=RowKind.ERROR, cells={"file": picture.path, "shown": picture.name})
     if picture.fault:
         row.errors = [["", picture.fault]]
-    elif not students:
-        row.errors = [["", "没有这个学号或姓名的学员"]]
-    elif len(students) > 1:
+    elif len(certain) != 1:
         row.kind = RowKind.CHOICE
+        row.cells["is_suggested"] = not certain
     elif students[0].pk in names_of:
         row.errors = [["", f"与“{names_of[students[0].pk]}”是同一名学员"]]
     else:
@@ -176,11 +209,15 @@ def _description(student: Student) -> str:
 
 
 def photos_choice(run: TransferRun, posted: Any) -> dict[str, dict[str, int]]:
-    """Read which picture goes to whom from the page's fields ``use`` (numbers) and ``student-<number>``.
+    """Read which picture goes to whom from the fields ``use`` (numbers), ``student-<number>`` and ``sid-<number>``.
 
-    Only a student that the preview has offered is taken.
+    ``student-<number>`` is the key of a student that the preview has offered, ``sid-<number>`` the number of any
+    student whom the person may change.
+
+    :raises SheetRefused: there is no such student, or one student would get two pictures.
     """
     chosen: dict[str, int] = {}
+    typed: dict[str, str] = {}
     ticked = set(posted.getlist("use"))
     for row in TransferRow.objects.filter(run=run, kind__in=OPEN):
         if row.kind == RowKind.CHANGED and str(row.number) in ticked and row.student_pk:
@@ -188,7 +225,33 @@ def photos_choice(run: TransferRun, posted: Any) -> dict[str, dict[str, int]]:
         elif row.kind == RowKind.CHOICE:
             answer = posted.get(f"student-{row.number}", "")
             chosen |= {str(row.number): pk for pk, _ in row.cells["students"] if str(pk) == answer}
+            if sid := posted.get(f"sid-{row.number}", "").strip().upper():
+                typed[str(row.number)] = sid
+    students = Student.objects.filter(run_scope(run).changeable(), sid__in=typed.values())
+    pk_of = dict(students.values_list("sid", "pk"))
+    if missing := set(typed.values()) - pk_of.keys():
+        raise SheetRefused(f"没有学号为 {'、'.join(sorted(missing))[:200]} 的学员")
+    chosen |= {number: pk_of[sid] for number, sid in typed.items()}
+    if len(set(chosen.values())) < len(chosen):
+        raise SheetRefused("有两张图片选了同一名学员，请只留一张")
     return {"chosen": chosen}
+
+
+def photo_read(run: TransferRun, number: int) -> tuple[bytes, str]:
+    """Return a picture of the archive as it was sent, and its content type.
+
+    :raises SheetRefused: there is no such picture, or the archive is gone.
+    """
+    row = TransferRow.objects.filter(run=run, number=number, kind__in=OPEN).first()
+    if row is None:
+        raise SheetRefused("没有这张图片")
+    try:
+        with _unpacking, zipfile.ZipFile(io.BytesIO(source_of(run))) as archive:
+            content = archive.read(row.cells["file"])
+    except (zipfile.BadZipFile, RuntimeError, OSError, EOFError, NotImplementedError, ValueError, zlib.error):
+        raise SheetRefused("文件已损坏") from None
+    kind = next((kind for magic, kind in _TYPES.items() if content.startswith(magic)), "jpeg")
+    return content, f"image/{kind}"
 
 
 def photos_apply(*, run_pk: int, now: datetime) -> None:
