@@ -49,6 +49,10 @@ class Shop:
     def __init__(self, machine: Booted, wechat: PatientWeChat, wheels: Path) -> None:
         self.machine, self.wechat = machine, wechat
         self.offline = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(wheels)}
+        self.version = sorted(path.name for path in (machine.root / "usr/lib/postgresql").iterdir())[-1]
+        self.cluster = f"postgresql@{self.version}-spms"
+        self.pays = True  # else buyers only begin to
+        self.started: list[str] = []  # orders that WeChat Pay knows
         self.placed: list[str] = []  # orders that a buyer was told of
         self.paid: list[str] = []  # whose notice was acknowledged, too
         self.refused: Counter[str] = Counter()
@@ -57,10 +61,9 @@ class Shop:
     # --- docs/going-live.md, 1 to 3 ---
     def install(self, commit: str) -> None:
         machine, run = self.machine, self.machine.run
-        version = sorted(path.name for path in (machine.root / "usr/lib/postgresql").iterdir())[-1]
         run("useradd", "--system", "--home", "/opt/spms", "--shell", "/usr/sbin/nologin", "spms")
-        run("pg_createcluster", version, "spms", "--port=5433", "--", "--auth-host=scram-sha-256")
-        run("systemctl", "start", f"postgresql@{version}-spms")
+        run("pg_createcluster", self.version, "spms", "--port=5433", "--", "--auth-host=scram-sha-256")
+        run("systemctl", "start", self.cluster)
         self.sql(
             "CREATE ROLE spms LOGIN PASSWORD 'spms'", "CREATE DATABASE spms OWNER spms TEMPLATE template0 ENCODING UTF8"
         )
@@ -83,8 +86,9 @@ class Shop:
         units = sorted((machine.root / "opt/spms/deploy/systemd").glob("*.service"))
         run("cp", *(f"/opt/spms/deploy/systemd/{unit.name}" for unit in units), "/etc/systemd/system/")
         run("systemctl", "daemon-reload")
-        names = [unit.stem for unit in units if "@" not in unit.stem]
-        names += [f"spms-worker@{queue}" for queue in ("money", "now", "bulk")] if len(names) < len(units) else []
+        lasting = [unit.stem for unit in units if "[Install]" in unit.read_text("utf-8")]
+        names = [name for name in lasting if not name.endswith("@")]
+        names += [f"spms-worker@{queue}" for queue in ("money", "now", "bulk") if "spms-worker@" in lasting]
         run("systemctl", "enable", "--now", *names)
         self._nginx()
         self.until_up()
@@ -118,11 +122,11 @@ class Shop:
         machine.run("systemctl", "daemon-reload")
         machine.run("systemctl", "start", "nginx")
 
-    def manage(self, *words: str, **more: str) -> str:
+    def manage(self, *words: str, stdin: str = "", **more: str) -> str:
         env = dict(line.split("=", 1) for line in self.machine.read("/etc/spms/spms.env").splitlines())
         env = {name: value.strip("'") for name, value in env.items()} | more
         command = ("runuser", "-u", "spms", "--", "/opt/spms/.venv/bin/python", "/opt/spms/manage.py", *words)
-        return self.machine.run(*command, env=env)
+        return self.machine.run(*command, env=env, stdin=stdin)
 
     def sql(self, *statements: str, database: str = "postgres") -> list[str]:
         command = [word for statement in statements for word in ("-c", statement)]
@@ -158,9 +162,8 @@ class Shop:
             "product_id"
         ]
         over = threading.Event()
-        threads = [
-            threading.Thread(target=self._buyer, args=(over, world.tokens["trainee"], product)) for _ in range(buyers)
-        ]
+        tokens = [world.log_in(world.new_user()) for _ in range(buyers)]
+        threads = [threading.Thread(target=self._buyer, args=(over, token, product)) for token in tokens]
         for thread in threads:
             thread.start()
         try:
@@ -178,6 +181,10 @@ class Shop:
             with self.lock:
                 self.placed.append(order)
             if not self._ask("/pay/payment", token, order_id=order).get("code_url"):
+                continue
+            with self.lock:
+                self.started.append(order)
+            if not self.pays:
                 continue
             self.wechat.pay(order)
             notice, kind = self.wechat.notice_v2(order), {"Content-Type": "text/xml"}

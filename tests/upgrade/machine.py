@@ -14,22 +14,24 @@ from pathlib import Path
 
 # These would start with the machine, and the tests start what they need.
 MASKED = ("postgresql", "nginx", "haproxy", "keepalived", "etcd", "patroni", "pgbouncer", "redis-server", "cron")
-BOOT_S = 60
+BOOT_S, RUN_S = 60, 600
 
 
 class Booted:
     def __init__(self, root: Path, pid: int) -> None:
         self.root, self.pid = root, pid
 
-    def run(self, *command: str, env: dict[str, str] | None = None, ok: bool = True, timeout: float = 600) -> str:
+    def run(
+        self, *command: str, env: dict[str, str] | None = None, ok: bool = True, timeout: float = 600, stdin: str = ""
+    ) -> str:
         """Run a command there and return what it says.
 
         :raises AssertionError: it failed, and ``ok`` wants it not to.
         """
         enter = ["nsenter", f"--target={self.pid}", "--mount", "--pid", "--cgroup", f"--root=/proc/{self.pid}/root"]
         done = subprocess.run(
-            [*enter, "--wdns=/", *command], env=CLEAN | (env or {}), capture_output=True, text=True, timeout=timeout,
-            stdin=subprocess.DEVNULL,
+            [*enter, "--wdns=/", *command], env=CLEAN | (env or {}), capture_output=True, text=True, timeout=RUN_S,
+            input=stdin,
         )  # fmt: skip
         said = done.stdout + done.stderr
         assert done.returncode == 0 or not ok, f"{command}: {done.returncode}\n{said[-3000:]}"

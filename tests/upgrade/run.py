@@ -1,6 +1,6 @@
-"""Upgrade from the last release to this tree's HEAD and back with ``deploy/upgrade``, while people buy.
+"""Upgrade from the last release to this tree's HEAD and back with ``deploy/upgrade``, while people buy; then restore.
 
-    python -m tests.upgrade.run
+    python -m tests.upgrade.run [drill]     # the disaster alone
 
 Everything is real but WeChat Pay: systemd, the units, nginx, PostgreSQL from Debian (tests/upgrade/machine.py). No
 answer may be a 5xx and no order that was acknowledged may be lost; a run that is killed is continued.
@@ -15,11 +15,12 @@ import time
 from pathlib import Path
 
 from tests.last_release import PatientWeChat
+from tests.upgrade.drill import drill
 from tests.upgrade.installation import ROOT, Shop, wheels_download
 from tests.upgrade.machine import booted
 
 LAST_RELEASE = "096ad0d"  # 1.0.0
-NEEDED = ("unshare", "nsenter", "nginx", "pg_createcluster", "git", "make")
+NEEDED = ("unshare", "nsenter", "nginx", "pg_createcluster", "pgbackrest", "git", "make")
 BUYERS = 3
 
 
@@ -87,7 +88,7 @@ def kill_when(shop: Shop, step: str) -> None:
         time.sleep(0.1)
 
 
-def inside(home: Path, goal: str) -> int:
+def inside(home: Path, goal: str, *parts: str) -> int:
     """Go on in the namespaces that ``main`` has made."""
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
     wechat = PatientWeChat()
@@ -95,15 +96,16 @@ def inside(home: Path, goal: str) -> int:
     (home / "machine").mkdir()
     with booted(home / "machine", ROOT, home / "wheels") as machine:
         shop = Shop(machine, wechat, home / "wheels")
-        shop.install(LAST_RELEASE)
-        wrong = rehearse(shop, goal)
-    print(*[f"FAILED {line}" for line in wrong] or ["the upgrade works, there and back"], sep="\n")
+        shop.install(goal if "drill" in parts else LAST_RELEASE)
+        wrong = [] if "drill" in parts else rehearse(shop, goal)
+        wrong += drill(shop, BUYERS)
+    print(*[f"FAILED {line}" for line in wrong] or ["the upgrade works, there and back, and the restore"], sep="\n")
     return int(bool(wrong))
 
 
 def main() -> int:
     if sys.argv[1:2] == ["--inside"]:
-        return inside(Path(sys.argv[2]), sys.argv[3])
+        return inside(Path(sys.argv[2]), *sys.argv[3:])
     goal = git("rev-parse", "HEAD")
     missing = [name for name in NEEDED if subprocess.run(["which", name], capture_output=True).returncode]
     if missing or os.getuid():
@@ -115,7 +117,7 @@ def main() -> int:
         for commit in (LAST_RELEASE, goal):
             wheels_download(commit, home / "wheels")
         namespaces = ["unshare", "--mount", "--net", "--fork", "--kill-child"]
-        command = [sys.executable, "-m", "tests.upgrade.run", "--inside", folder, goal]
+        command = [sys.executable, "-m", "tests.upgrade.run", "--inside", folder, goal, *sys.argv[1:]]
         return subprocess.run([*namespaces, *command], cwd=ROOT).returncode
 
 

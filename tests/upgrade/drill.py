@@ -1,0 +1,112 @@
+"""A disaster and a restore to a point in time, on the machine on which the upgrade was tried.
+
+People buy and pay; the data of PostgreSQL is deleted; pgBackRest brings it back as it was at a point, before the last
+orders; then what WeChat Pay knows comes back by itself.
+"""
+
+import re
+import time
+
+from tests.upgrade.installation import ROOT, Shop
+
+SETTLED_S = 60
+ARCHIVED = """
+SELECT last_archived_wal >= pg_walfile_name(pg_current_wal_lsn() - 16 * 1024 * 1024) FROM pg_stat_archiver
+"""
+SERVICES = ("spms-web", "spms-socket", "spms-worker@money", "spms-worker@now", "spms-worker@bulk", "spms-beat")
+NUMBER = r"\b20[0-9]{15}[0-9A-Za-z]{11,15}\b"
+
+
+def set_up(shop: Shop) -> None:
+    """Do what docs/operations.md says about pgBackRest, with the paths and the port of this cluster."""
+    run = shop.machine.run
+    places = {"/var/lib/postgresql/17/main": f"/var/lib/postgresql/{shop.version}/spms\npg1-port=5433"}
+    text = (ROOT / "deploy/pgbackrest.conf").read_text("utf-8")
+    for ours, theirs in places.items():
+        assert ours in text
+        text = text.replace(ours, theirs)
+    shop.machine.write("/etc/pgbackrest.conf", text)
+    run("install", "-d", "-o", "postgres", "-g", "postgres", "/var/lib/pgbackrest")
+    archive = (ROOT / "deploy/postgresql-archive.conf").read_text("utf-8")
+    shop.machine.write(f"/etc/postgresql/{shop.version}/spms/conf.d/spms-archive.conf", archive)
+    run("systemctl", "restart", shop.cluster)
+    run("runuser", "-u", "postgres", "--", "pgbackrest", "--stanza=spms", "stanza-create")
+    drop_in = "[Service]\nEnvironment=PGPORT=5433\n"
+    shop.machine.write("/etc/systemd/system/spms-backup.service.d/port.conf", drop_in)
+    run("cp", "/opt/spms/deploy/systemd/spms-backup.service", "/etc/systemd/system/")
+    run("systemctl", "daemon-reload")
+    run("systemctl", "start", "spms-backup")
+
+
+def drill(shop: Shop, buyers: int) -> list[str]:
+    """Return what went wrong."""
+    run, begun = shop.machine.run, time.monotonic()
+    set_up(shop)
+    shop.until_up()
+    shop.refused.clear()
+    with shop.visited(buyers):
+        time.sleep(6)
+        # Started here before the point, paid after it.
+        shop.pays = False
+        time.sleep(0.5)  # a buyer may have only so many open orders
+        open_before = set(shop.started) - set(shop.paid)
+        before = set(shop.placed)
+        point = shop.sql("SELECT to_char(now(), 'YYYY-MM-DD\"T\"HH24:MI:SS.MS')")[0] + "+00:00"
+        shop.pays = True
+        for number in open_before:
+            shop.wechat.pay(number)
+        time.sleep(6)
+    lost = set(shop.paid) - before
+    shop.sql("SELECT pg_switch_wal()")  # instead of the minute of archive_timeout
+    give_up_at = time.monotonic() + SETTLED_S
+    while "t" not in shop.sql(ARCHIVED):
+        assert time.monotonic() < give_up_at, "nothing is archived"
+        time.sleep(0.3)
+    run("systemctl", "stop", "spms-*")
+    run("systemctl", "kill", "--signal=KILL", shop.cluster, ok=False)
+    run("systemctl", "stop", shop.cluster, ok=False)
+    data = f"/var/lib/postgresql/{shop.version}/spms"
+    run("sh", "-c", f"rm -rf {data}/*")
+    print(f"disaster after {time.monotonic() - begun:.0f} s: {len(before)} orders before the point {point}", flush=True)
+
+    restore = (
+        "pgbackrest",
+        "--stanza=spms",
+        "--delta",
+        "--type=time",
+        f"--target={point.replace('T', ' ')}",
+        "--target-action=promote",
+    )
+    run("runuser", "-u", "postgres", "--", *restore, "restore")
+    run("systemctl", "start", shop.cluster)
+    print(shop.manage("restore", "--point", point, "--yes"))
+    numbers = set(re.findall(NUMBER, run("journalctl", "-u", "spms-*", "--output=cat", "--no-pager")))
+    print(shop.manage("payments_recall", stdin="\n".join(numbers))[-300:])
+    run("systemctl", "start", *SERVICES)
+    shop.until_up()
+
+    give_up_at = time.monotonic() + SETTLED_S
+    while (wrong := unsettled(shop, before, open_before, lost)) and time.monotonic() < give_up_at:
+        time.sleep(1)
+    print(
+        f"restored after {time.monotonic() - begun:.0f} s: {len(open_before)} orders were paid after the point and are "
+        f"paid here, {len(lost)} are lost and refunded"
+    )
+    wrong += [] if len(lost) > 10 and open_before else ["too few orders: nothing is shown"]
+    return wrong
+
+
+def unsettled(shop: Shop, before: set[str], open_before: set[str], lost: set[str]) -> list[str]:
+    known = set(shop.sql("SELECT order_id FROM shop_order", database="spms"))
+    paid = set(shop.sql("SELECT order_id FROM shop_order WHERE pay_status = 1", database="spms"))
+    back = {refund["out_trade_no"] for refund in shop.wechat.refunds.values()}
+    return [
+        f"{len(numbers)} {what}, such as {min(numbers)}"
+        for what, numbers in {
+            "orders of before the point are gone": before - known,
+            "orders were paid after the point, and are not here": open_before - paid,
+            "payments of orders that are gone were not refunded": lost - known - back,
+            "orders here were refunded": back & paid - lost,
+        }.items()
+        if numbers
+    ]
