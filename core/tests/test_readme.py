@@ -69,5 +69,5 @@ def test_every_file_in_the_table_of_the_rooms_is_in_its_room():
 
     named = [f"{room}/{file}" for room, names in files.items() for file in names]
 
-    assert len(files) == 13 and all(files.values())
+    assert len(files) == 15 and all(files.values())
     assert [name for name in named if not (settings.BASE_DIR / name).exists()] == []
