@@ -124,9 +124,8 @@ def _branch(entry: dict[str, Any]) -> str:
 
 def _moment(value: str) -> str:
     try:
-        return format_office_time(
-            datetime.fromisoformat(value).replace(tzinfo=UTC)
-        )  # auditlog writes UTC without an offset
+        # auditlog writes UTC without an offset
+        return format_office_time(datetime.fromisoformat(value).replace(tzinfo=UTC))
     except ValueError:
         return str(value)
 

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, TypedDict, cast
 from accounts.models import LoginLog, User
 from core.api.request import full_url
 from core.ids import object_id
-from core.times import format_office_time, format_api_time
+from core.times import format_api_time, format_office_time
 
 
 class UserJson(TypedDict):

@@ -21,7 +21,7 @@ from accounts.sms import sms_room, sms_send
 from core.cache import ratelimit
 from core.cache.valkey import client
 from core.ids import random_text
-from core.times import local
+from core.times import local, span
 
 log = structlog.get_logger("accounts.sms")
 
@@ -136,7 +136,8 @@ def _refuse_if_too_many(phone: str, network: str) -> None:
     # The number's limit comes first: a request that it refuses must not use up the limits of the address.
     for name, limit, window_s in limits:
         if wait_s := ratelimit.hit(name, limit=limit, window_s=window_s):
-            raise SmsNotSent(f"短信发送过于频繁,请{_in_words(wait_s)}后再试")
+            rounded_s = wait_s if wait_s <= 2 * MINUTE else -(-wait_s // MINUTE) * MINUTE
+            raise SmsNotSent(f"短信发送过于频繁,请 {span(timedelta(seconds=rounded_s))}后再试")
 
 
 def budget_near() -> int:
@@ -182,12 +183,6 @@ def _number_key(name: str, phone: str) -> str:
 
 def _address_key(name: str, network: str) -> str:
     return f"sms:address:{name}:{network}"
-
-
-def _in_words(seconds: int) -> str:
-    if seconds <= 2 * MINUTE:
-        return f"{seconds}秒"
-    return f"{-(-seconds // MINUTE)}分钟" if seconds <= 2 * HOUR else f"{-(-seconds // HOUR)}小时"
 
 
 def _stored(key: str) -> str:

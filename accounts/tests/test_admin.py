@@ -168,7 +168,7 @@ class TestUsers:
 
     def test_a_new_hash_of_the_same_password_ends_nothing(self, person, settings):
         li = person("li")
-        settings.PASSWORD_HASHERS = ["accounts.hashers.LeanArgon2PasswordHasher", *settings.PASSWORD_HASHERS]
+        settings.PASSWORD_HASHERS = ["accounts.passwords.LeanArgon2PasswordHasher", *settings.PASSWORD_HASHERS]
 
         body = li.post("/users/login", {"username": "li", "password": "a-password"}).json()
 

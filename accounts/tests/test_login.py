@@ -117,7 +117,7 @@ def test_an_old_token_is_no_obstacle(api, li):
 
 
 def test_an_unknown_name_takes_as_long_as_a_wrong_password(api, li, settings):
-    settings.PASSWORD_HASHERS = ["accounts.hashers.LeanArgon2PasswordHasher"]
+    settings.PASSWORD_HASHERS = ["accounts.passwords.LeanArgon2PasswordHasher"]
     User.objects.filter(pk=li.pk).update(password=make_password("right-password"))
 
     def fastest(username: str) -> float:

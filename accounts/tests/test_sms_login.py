@@ -86,7 +86,7 @@ class TestSending:
         status, state, msg = said(ask(api))
 
         assert (status, state, len(phone)) == (4003, False, 1)
-        assert "秒后再试" in msg
+        assert msg.endswith("后再试")
         assert said(ask(api, "13800000002"))[1] is True
 
     def test_ten_a_day_for_one_number(self, api, phone, monkeypatch):

@@ -293,7 +293,7 @@ STORAGES = {
 
 # --- Passwords and tokens ------------------------------------------------------------------------
 AUTHENTICATION_BACKENDS = ["accounts.backends.RoleBackend"]
-PASSWORD_HASHERS = ["accounts.hashers.LeanArgon2PasswordHasher"]
+PASSWORD_HASHERS = ["accounts.passwords.LeanArgon2PasswordHasher"]
 PASSWORD_POLICY = [
     {"NAME": "accounts.passwords.LengthByRole"},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},

@@ -107,7 +107,7 @@ def test_any_password_works_as_before(move, api, password):
 
 
 def test_passwords_are_kept_as_hashes_and_weak_ones_are_listed_for_staff(move, settings):
-    settings.PASSWORD_HASHERS = ["accounts.hashers.LeanArgon2PasswordHasher"]
+    settings.PASSWORD_HASHERS = ["accounts.passwords.LeanArgon2PasswordHasher"]
 
     move({"users": [user(), user(username="=cmd()", unid="2"), user(username="fine", unid="3", password="T7-kap-umo")]})
 
