@@ -30,6 +30,9 @@ from typing import NamedTuple
 import chaos
 from PIL import Image, ImageChops
 
+sys.path.insert(0, str(chaos.ROOT))
+from core.ops import units
+
 BURST, AT_ONCE = 137, 100
 LARGE = (8000, 5000)
 PHONE = (4032, 3024)
@@ -147,11 +150,8 @@ def probing(port: int) -> Iterator[list[float]]:
 @contextmanager
 def deployed(stack: chaos.Stack, port: int) -> Iterator["Web"]:
     """The web server as its unit starts it, on the engines of ``stack``."""
-    unit = (chaos.ROOT / "deploy/systemd/spms-web.service").read_text()
-    options = unit.partition("\nExecStart=")[2].partition("\n")[0].partition(" ")[2]
-    options = options.replace("${LISTEN}", "127.0.0.1").replace("8001", str(port)).replace("/opt/spms/", "")
     with (stack.home / "granian.log").open("wb") as log:
-        argv = [sys.executable, "-m", "granian", *options.split()]
+        argv = units.command("web", "--port", str(port))
         server = subprocess.Popen(argv, cwd=chaos.ROOT, env=stack.env, stdout=log, stderr=log)
     try:
         until = time.monotonic() + READY_S

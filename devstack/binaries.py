@@ -28,9 +28,9 @@ def find_binaries() -> Binaries:
     bindir = _postgres_bindir()
     valkey = _valkey_server()
     if not bindir or not (bindir / "postgres").exists():
-        raise StackError("No PostgreSQL for this system is installed: set DATABASE_URL (or run `make install`).")
+        raise StackError("No PostgreSQL for this system is installed: set DATABASE_URL (or run `make up`).")
     if not valkey or not valkey.exists():
-        raise StackError("No Valkey for this system is installed: set REDIS_URL (or run `make install`).")
+        raise StackError("No Valkey for this system is installed: set REDIS_URL (or run `make up`).")
     return Binaries(bindir / "initdb", bindir / "postgres", valkey)
 
 

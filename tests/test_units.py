@@ -5,6 +5,7 @@ import json
 import os
 import shlex
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -181,6 +182,37 @@ def test_a_web_process_that_dies_takes_no_others_with_it(environ):
     # What the dead process had begun is lost; 5 clients ask.
     assert sum(seen[outcome] for outcome in seen if outcome not in ("GET 200", "POST 200")) <= 5, seen
     assert seen.total() > 20
+
+
+def test_a_restart_refuses_no_request(environ, tmp_path):
+    """The socket is systemd's, which gives it to the process as file 3."""
+    words = units.command("web", "--workers", "1")
+    hand_over = "import os, sys; os.dup2(int(sys.argv[1]), 3); os.environ |= {'LISTEN_PID': str(os.getpid())}; "
+    hand_over += "os.execv(sys.argv[2], sys.argv[2:])"
+    with socket.create_server(("127.0.0.1", 0), backlog=128) as held, (tmp_path / "log").open("wb") as log:
+        os.set_inheritable(held.fileno(), True)
+        port = held.getsockname()[1]
+
+        def start() -> subprocess.Popen[bytes]:
+            command = [sys.executable, "-c", hand_over, str(held.fileno()), *words]
+            options = {"stdout": log, "stderr": log, "close_fds": False, "start_new_session": True}
+            return subprocess.Popen(command, cwd=ROOT, env=environ, **options)
+
+        web = start()
+        try:
+            assert until(lambda: answers(port), START_S), (tmp_path / "log").read_text()
+            with load(port) as seen:
+                for _ in range(2):
+                    time.sleep(1)
+                    web.terminate()
+                    web.wait(30)
+                    web = start()
+                    assert until(lambda: answers(port), START_S)
+        finally:
+            web.terminate()
+            web.wait(30)
+
+    assert set(seen) == {"GET 200", "POST 200"}, (seen, (tmp_path / "log").read_text())
 
 
 def test_a_release_that_cannot_be_loaded_is_not_taken(environ, tmp_path):

@@ -19,3 +19,4 @@ LOG_FORMAT = env.choice("LOG_FORMAT", "json", ("console", "json"))
 LOGGING = {"format": LOG_FORMAT, "level": LOG_LEVEL}  # noqa: F405
 STORAGES["staticfiles"] = {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"}  # noqa: F405
 WHITENOISE_USE_FINDERS = False
+WHITENOISE_KEEP_ONLY_HASHED_FILES = True

@@ -50,13 +50,14 @@ def command(
     for option in without:
         place = words.index(option)
         del words[place : place + 2]
-    return [python, "-m", Path(program).name, *words, *more]
+    name = Path(program).name
+    return [python, *(() if name == "python" else ("-m", name)), *words, *more]
 
 
-def main(name: str) -> None:
-    words = command(name, variables=os.environ)
+def main(name: str, *more: str) -> None:
+    words = command(name, *more, variables=os.environ)
     os.execve(words[0], words, environment(name) | os.environ)  # noqa: S606  (the words stand in our own file)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])

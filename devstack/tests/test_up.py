@@ -24,7 +24,7 @@ from devstack.tests.processes import ROOT, assert_all_gone, eventually, family, 
 pytestmark = pytest.mark.slow
 WEB_WORKERS = 2
 MARKS = {
-    "web": " granian --interface",
+    "web": " core.ops.web --interface",
     "worker money": " worker -Q money",
     "worker now": " worker -Q now",
     "worker bulk": " worker -Q bulk",

@@ -1,0 +1,33 @@
+"""Run Granian on the socket that systemd holds (``spms-web.socket``), so that a restart refuses nobody.
+
+    python -m core.ops.web --interface wsgi ... config.wsgi:application    # the options are Granian's own
+
+Problem: Granian opens its sockets itself, so nginx answers 502 until a new process is there: 12 s on a busy machine.
+On systems other than Linux all its workers use one socket; with a socket of systemd they do so here. Without one this
+is Granian as it is. To be removed when Granian knows LISTEN_FDS.
+"""
+
+import os
+from typing import Any
+
+from granian.cli import entrypoint
+from granian.net import SocketHolder  # type: ignore[attr-defined]
+from granian.server.common import AbstractServer
+
+FIRST_FD = 3  # sd_listen_fds(3)
+
+
+def _take_socket(server: Any) -> None:
+    # Granian's types know no arguments: the file, whether it is a Unix socket, the length of the queue.
+    server._shd = SocketHolder(FIRST_FD, False, server.backlog)  # type: ignore[call-arg]
+    server._sfd = FIRST_FD
+
+
+def main() -> None:
+    if os.environ.get("LISTEN_PID") == str(os.getpid()):
+        AbstractServer._init_shared_socket = _take_socket  # type: ignore[method-assign]
+    entrypoint()
+
+
+if __name__ == "__main__":
+    main()
