@@ -1,0 +1,283 @@
+"""Build the image of ``deploy/``, run the services of compose.yaml from it, and go from the login to a refund.
+
+    python -m tests.image.run [--storage FOLDER] [--port 8150]       # root; needs buildah, podman and debootstrap
+
+The base is a Debian of debootstrap under the official name, because no registry is asked here. Kept in FOLDER, it is
+made once. PostgreSQL, Valkey and WeChat Pay run outside of the containers. Not tried: the images of PostgreSQL, Valkey
+and nginx, the Compose program itself, and the limits of memory and processes.
+"""
+
+import argparse
+import os
+import re
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import requests
+import yaml
+
+from devstack.engines import Engines
+from payments.tests.fake_wechat import WeChat
+from tests.journeys.installation import until
+
+ROOT = Path(__file__).resolve().parents[2]
+BASE = "docker.io/library/python:3.13-slim-trixie"
+LARGEST_MB = 300
+# vfs where overlays cannot be mounted; it copies the image for each container.
+DRIVER = os.environ.get("STORAGE_DRIVER", "overlay")
+START_S = 180
+DOMAIN, PASSWORD = "api.example.com", "of-the-image-test-1"
+# What a base image has no use for.
+SUPERFLUOUS = (
+    "var/cache/apt",
+    "var/lib/apt/lists",
+    *(f"usr/share/{name}" for name in ("doc", "info", "locale", "man")),
+)
+SERVICES = ("web", "socket", "worker-money", "worker-now", "worker-bulk", "beat")
+
+
+class Tools:
+    """buildah and podman with a storage of their own."""
+
+    def __init__(self, storage: Path) -> None:
+        self.storage = storage
+        self.options = [
+            "--root",
+            str(storage / "storage"),
+            "--runroot",
+            str(storage / "run"),
+            "--storage-driver",
+            DRIVER,
+        ]
+
+    def __call__(self, program: str, *words: str, **options: Any) -> str:
+        done = subprocess.run(
+            [program, *self.options, *words], check=True, text=True, stdout=subprocess.PIPE, **options
+        )
+        return done.stdout.strip()
+
+    def base_make(self) -> None:
+        if BASE in self("buildah", "images", "--format", "{{.Name}}:{{.Tag}}").split():
+            return
+        root = self.storage / "root"
+        packages = "python3,python3-venv,python-is-python3,ca-certificates"
+        subprocess.run(["debootstrap", "--variant=minbase", f"--include={packages}", "trixie", root], check=True)
+        for name in SUPERFLUOUS:
+            shutil.rmtree(root / name)
+            (root / name).mkdir()
+        container = self("buildah", "from", "scratch")
+        self("buildah", "copy", "-q", container, str(root), "/")
+        self("buildah", "commit", "-q", "--rm", container, BASE)
+        shutil.rmtree(root)
+
+    def image_make(self) -> None:
+        limits = [
+            word
+            for name, kind in (("nofile", resource.RLIMIT_NOFILE), ("nproc", resource.RLIMIT_NPROC))
+            for word in ("--ulimit", "{}={}:{}".format(name, *resource.getrlimit(kind)))
+        ]
+        # Certificates of the machine, which may trust a mirror of its own.
+        mounts = ["--volume", "/etc/ssl/certs:/etc/ssl/certs:ro"]
+        words = [
+            "-q",
+            "--layers",
+            "--isolation",
+            "chroot",
+            "--pull-never",
+            "-f",
+            "deploy/Containerfile",
+            "-t",
+            "spms",
+            ".",
+        ]
+        self("buildah", "bud", *limits, *mounts, *words, cwd=ROOT)
+
+    def image_mb(self) -> int:
+        return int(self("podman", "image", "inspect", "spms", "--format", "{{.Size}}")) // 2**20
+
+
+class Compose:
+    """The services of compose.yaml, each started by podman."""
+
+    def __init__(self, tools: Tools, home: Path, environ: dict[str, str], engines: Engines) -> None:
+        self.tools, self.home, self.engines = tools, home, engines
+        text = (ROOT / "deploy" / "compose.yaml").read_text("utf-8")
+        # Compose's own variables: ${NAME} and ${NAME:?message}
+        text = re.sub(r"\$\{(\w+)[^}]*\}", lambda match: environ[match[1]], text)
+        self.services = yaml.safe_load(text)["services"]
+        (home / ".env").write_text("".join(f"{name}={value}\n" for name, value in environ.items()), "utf-8")
+        self.running: dict[str, subprocess.Popen[bytes]] = {}
+
+    def _words(self, name: str, *more: str) -> list[str]:
+        service = self.services[name]
+        folders = {"data": self.home / "data", "../secrets": self.home / "secrets"}
+        # A pipe as stdin, because crun gives /dev/null to the container's user otherwise.
+        words = ["run", "-i", "--rm", "--name", f"spms-{name}", "--network", "host", "--cgroups", "disabled"]
+        words += ["--env-file", str(self.home / ".env"), "--volume", f"{self.engines.run_dir}:{self.engines.run_dir}"]
+        for key, value in (service["environment"] | self.engines.urls).items():
+            words += ["--env", f"{key}={value}"]
+        for volume in service["volumes"]:
+            source, _, rest = volume.partition(":")
+            words += ["--volume", f"{folders[source]}:{rest}"]
+        # Podman would give it the mode of the folder below, which Docker does not.
+        words += [
+            w for place in service["tmpfs"] for w in ("--tmpfs", f"{place}{',' if ':' in place else ':'}notmpcopyup")
+        ]
+        words += ["--read-only"] * service["read_only"] + [f"--cap-drop={name}" for name in service["cap_drop"]]
+        words += [f"--security-opt={option}".replace(":true", "") for option in service["security_opt"]]
+        return [*words, service["image"], *service["command"], *more]
+
+    def run(self, name: str) -> None:
+        self.tools("podman", *self._words(name), stdin=subprocess.PIPE, timeout=START_S)
+
+    @contextmanager
+    def up(self, name: str, *more: str) -> Iterator[None]:
+        words = ["podman", *self.tools.options, *self._words(name, *more)]
+        with (self.home / f"{name}.log").open("wb") as log:
+            self.running[name] = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=log, stderr=log)
+        try:
+            yield
+        finally:
+            patience = self.services[name]["stop_grace_period"].removesuffix("s")
+            self.tools("podman", "stop", "--ignore", "--time", patience, f"spms-{name}")
+            self.running[name].communicate(timeout=60)
+
+    def inside(self, name: str, *words: str) -> bool:
+        command = ["podman", *self.tools.options, "exec", "-i", f"spms-{name}", *words]
+        return subprocess.run(command, capture_output=True, stdin=subprocess.PIPE).returncode == 0
+
+    def is_healthy(self, name: str, port: int) -> bool:
+        """Ask as the service's own health check does."""
+        words = [word.replace(":8001/", f":{port}/").replace(":8002/", f":{port + 1}/") for word in self.check(name)]
+        return self.inside(name, *words)
+
+    def check(self, name: str) -> list[str]:
+        return list(self.services[name]["healthcheck"]["test"][1:])
+
+
+def journey(base: str, wechat: WeChat) -> None:
+    """Log in, add a product, order it, pay, and give the money back."""
+    session = requests.Session()
+    session.headers.update({"Host": DOMAIN, "X-Forwarded-Proto": "https"})
+
+    def ask(method: str, path: str, data: dict[str, Any] | None = None) -> Any:
+        options = {"json": data} if method == "POST" else {"params": data}
+        answer = session.request(method, base + path, timeout=30, **options).json()
+        assert answer["state"], (path, answer)
+        return answer
+
+    session.headers["authorization"] = ask("POST", "/users/login", {"username": "root", "password": PASSWORD})["token"]
+    ask("POST", "/category/addCategory", {"categoryName": "车辆"})
+    category = ask("GET", "/category/getCategory")["data"][0]["category_id"]
+    bicycle = {
+        "productName": "自行车",
+        "price": 799,
+        "description": "16寸",
+        "inventory": 9,
+        "imageUrl": "/media/none.png",
+    }
+    ask("POST", "/product/add_product", bicycle | {"category_id": category})
+    product = ask("GET", "/product/get_product")["data"][0]["product_id"]
+    order = ask("POST", "/pay/pre_order", {"product_id": product})["order_id"]
+    ask("POST", "/pay/payment", {"order_id": order})
+    wechat.pay(order)
+    notice = requests.post(
+        f"{base}/pay/payResult",
+        wechat.notice_v2(order),
+        timeout=30,
+        headers={"Host": DOMAIN, "Content-Type": "text/xml", "X-Forwarded-Proto": "https"},
+    )
+    assert b"SUCCESS" in notice.content, notice.text
+    ask("POST", "/order/returns", {"order_id": order})
+    assert until(lambda: any(refund["out_trade_no"] == order for refund in wechat.refunds.values()), 60), "no refund"
+
+
+def walk(tools: Tools, home: Path, engines: Engines, port: int) -> None:
+    """Start everything as compose.yaml says, with what lies below ``home``."""
+    sockets = engines.run_dir / "s"
+    sockets.chmod(0o755)
+    (sockets / "vk.sock").chmod(0o777)
+    home.chmod(0o755)
+    for name in ("data", "data/state", "data/media", "secrets"):
+        (home / name).mkdir()
+        os.chown(home / name, 999, 999)
+    wechat = WeChat()
+    merchant = wechat.merchant(home / "secrets")
+    for file in (home / "secrets").iterdir():
+        os.chown(file, 999, 999)
+    merchant = {name: str(value).replace(str(home), "/run") for name, value in merchant.items()}
+    nobody = dict.fromkeys(("WEATHER_BASE_URL", "WECHAT_API_BASE_URL", "SMS_BASE_URL"), "http://127.0.0.1:9")
+    environ = merchant | nobody | {
+        "DOMAIN": DOMAIN, "ROOT_PASSWORD": PASSWORD, "POSTGRES_PASSWORD": "unused", "DJANGO_SECRET_KEY": "x" * 50,
+        "CORS_ALLOWED_ORIGINS": "https://app.example.com", "WECHAT_APP_SECRET": "secret", "MEDIA_FREE_MB": "0",
+    }  # fmt: skip
+    compose = Compose(tools, home, environ, engines)
+    compose.run("migrate")
+    more = {"web": ["--port", str(port)], "socket": ["--port", str(port + 1)]}
+    with ExitStack() as stack:
+        stack.callback(wechat.stop)
+        for name in SERVICES:
+            stack.enter_context(compose.up(name, *more.get(name, [])))
+        base = f"http://127.0.0.1:{port}"
+        try:
+            for name in ("web", "socket"):
+                assert until(lambda name=name: compose.is_healthy(name, port), START_S), f"{name} is not healthy"
+            journey(base, wechat)
+            whole = {"Host": DOMAIN}
+            assert until(lambda: requests.get(f"{base}/health/whole", headers=whole, timeout=9).ok, 60), (
+                "a worker is silent"
+            )
+            assert compose.inside("web", "python", "manage.py", "backup", "/tmp/backup.tar"), "no backup"
+        except BaseException:
+            for log in home.glob("*.log"):
+                print(f"--- {log.name}\n{log.read_text()[-3000:]}", flush=True)
+            raise
+    print("Login, order, payment, refund and a backup work.")
+
+
+# crun gives /dev/null to the container's user where it is a container's stdin, and refuses a machine with both kinds of
+# control groups. So containers see a /dev and a /sys/fs/cgroup of this program's own.
+APART = """
+set -e
+dev=$(mktemp -d)
+mount -t tmpfs -o mode=755 dev $dev
+cp -a /dev/null /dev/zero /dev/full /dev/random /dev/urandom /dev/tty $dev
+mkdir $dev/pts $dev/shm $dev/mqueue
+mount -t devpts -o newinstance,ptmxmode=0666 devpts $dev/pts
+mount -t tmpfs shm $dev/shm
+ln -s pts/ptmx $dev/ptmx && ln -s /proc/self/fd $dev/fd
+ln -s fd/0 $dev/stdin && ln -s fd/1 $dev/stdout && ln -s fd/2 $dev/stderr
+mount --move $dev /dev
+umount -R /sys/fs/cgroup && mount -t cgroup2 cgroup2 /sys/fs/cgroup
+exec "$@"
+"""
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--storage", type=Path, default=Path("/var/tmp/spms-image-o"))
+    parser.add_argument("--port", type=int, default=8150)
+    options = parser.parse_args()
+    if "SPMS_IMAGE_APART" not in os.environ:
+        words = ["unshare", "--mount", "sh", "-c", APART, "sh", sys.executable, "-m", "tests.image.run", *sys.argv[1:]]
+        os.execvpe(words[0], words, os.environ | {"SPMS_IMAGE_APART": "1"})
+    tools = Tools(options.storage)
+    tools.base_make()
+    tools.image_make()
+    size = tools.image_mb()
+    print(f"The image has {size} MB.")
+    assert size < LARGEST_MB
+    with tempfile.TemporaryDirectory(prefix="spms-image-") as name, Engines(durable=False) as engines:
+        walk(tools, Path(name), engines, options.port)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
