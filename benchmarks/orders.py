@@ -53,7 +53,7 @@ def setup_django() -> None:
 
 
 def make_shop() -> tuple[int, list[str]]:
-    """A buyer's pk and the ids of the products."""
+    """The first buyer's pk and the ids of the products."""
     from decimal import Decimal
 
     from django.utils import timezone
@@ -64,7 +64,8 @@ def make_shop() -> tuple[int, list[str]]:
     from shop.services.categories import category_create
 
     role, _ = Role.objects.get_or_create(roleid="200", defaults={"name": "员工"})
-    user = User.objects.create_user("buyer", role=role)
+    # Their keys follow each other: one for each client, since orders of one buyer wait for each other.
+    user, *_ = [User.objects.create_user(f"buyer{number}", role=role) for number in range(CLIENTS)]
     now = timezone.now()
     category = category_create(name="压测", actor="root", now=now)
     Product.objects.bulk_create(
@@ -97,6 +98,7 @@ def by_plain_sql(buyer_pk: int) -> Callable[[str], None]:
     from django.utils import timezone
 
     from shop.models.catalogue import VIP_CATEGORY_ID
+    from shop.services.buyer_limits import _CLASS, _COUNT
     from shop.services.order_create import order_id_new
     from shop.services.stock import _TAKE
 
@@ -105,6 +107,9 @@ def by_plain_sql(buyer_pk: int) -> Callable[[str], None]:
     def order(product_id: str) -> None:
         now = timezone.now()
         with connection.transaction(), connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [_CLASS, buyer_pk])
+            values = {"buyer": buyer_pk, "now": now, "since": now, "open": "open", "closed": "closed"}
+            cursor.execute(_COUNT, values)
             cursor.execute("SELECT id FROM shop_product WHERE product_id = %s LIMIT 1", [product_id])
             (pk,) = cursor.fetchone()
             cursor.execute(_TAKE, {"pk": pk, "quantity": 1, "vip": VIP_CATEGORY_ID})
@@ -134,7 +139,8 @@ def orders_per_second(kind: str, buyer_pk: int, products: list[str], seconds: fl
     context = multiprocessing.get_context("spawn")
     done = context.Queue()
     clients = [
-        context.Process(target=client, args=(kind, buyer_pk, products, seconds, 31 * n, done)) for n in range(CLIENTS)
+        context.Process(target=client, args=(kind, buyer_pk + n, products, seconds, 31 * n, done))
+        for n in range(CLIENTS)
     ]
     for process in clients:
         process.start()
