@@ -157,3 +157,21 @@ def pk(page, number):
 def sheets(paper):
     """Pages of paper that it prints on."""
     return len(re.findall(rb"/Type\s*/Page\b", paper.pdf(prefer_css_page_size=True)))
+
+
+def test_a_remark_stays_while_a_refund_goes_on_below_it(page, running):
+    buyer = Buyer(running.base)
+    number = buyer.buy()
+    log_in(page, "root", running.root_password)
+    page.goto(f"/admin/shop/order/?q={number}")
+    row(page, number).get_by_role("link").first.click()
+    page.get_by_role("button", name="全额退款").click()
+    page.get_by_role("button", name="确认全额退款").click()
+    page.get_by_label("新的内部备注").fill("写到一半")
+    page.get_by_label("新的内部备注").blur()
+    requests.post(running.base + "/sandbox/control/deliver", json={"ahead_s": 60}, timeout=20)
+
+    page.get_by_text("已经有结果").wait_for()
+
+    assert page.get_by_label("新的内部备注").input_value() == "写到一半"
+    assert page.locator(".readonly", has_text="已退款").first.is_visible()
