@@ -62,7 +62,10 @@ BUTTONS = (
         "receive", "确认收货", _call(order_ship, action=ShippingStatus.RECEIVED), event=Event.RECEIVE, right="ship",
         question=f"替买家确认已经收到包裹。{_UNDO}", look=Look.QUIET,
     ),
-    OrderButton("unreceive", "撤销收货", _call(order_unreceive), event=Event.UNRECEIVE, right="ship", max_rows=1),
+    OrderButton(
+        "unreceive", "撤销收货", _call(order_unreceive), event=Event.UNRECEIVE, right="ship",
+        max_rows=1, look=Look.QUIET,
+    ),
     OrderButton(
         "approve", "同意退货并退款", _call(order_return_decide, _REFUNDING, approve=True), event=Event.APPROVE_RETURN,
         right="decide", right_too="refund",  # the money goes back at once
