@@ -80,7 +80,10 @@ class UserForm(PhoneForm):
             "city",
         ]
         labels = {"headimgurl": "头像网址"}
-        help_texts = {"headimgurl": "微信用户为微信头像，用户也可以在客户端上传"}
+        help_texts = {
+            "headimgurl": "微信用户为微信头像，用户也可以在客户端上传",
+            "phone": "在这里填写的手机号可以短信登录。现有的号码还不能登录：清空并保存，再填一次",
+        }
 
     is_own = False  # the user's own page; UserAdmin sets it
 

@@ -7,9 +7,8 @@ only one of them logs in with it: a constraint of the database holds it.
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import structlog
 from django.conf import settings
@@ -31,8 +30,7 @@ TAKEN_CONSTRAINT = "user_one_per_login_phone"
 PER_ADDRESS, PER_ACCOUNT = (10, 3600), (60, 24 * 3600)
 
 
-@dataclass(frozen=True)
-class PhoneProof:
+class PhoneProof(NamedTuple):
     """The code of a message that was sent to the new number; ``code`` is empty without one."""
 
     key: str
@@ -64,44 +62,29 @@ def phone_login_grant(*, user_pk: int) -> bool:
     return True
 
 
-def phone_tries_count(*, user_pk: int, network: str) -> None:
-    """Count that a user tries another number.
-
-    :raises PhoneTriesExceeded: too many lately.
-    """
-    for key, (limit, window_s) in ((f"phone:{user_pk}:{network}", PER_ADDRESS), (f"phone:{user_pk}", PER_ACCOUNT)):
-        if wait_s := ratelimit.hit(key, limit=limit, window_s=window_s):
-            raise PhoneTriesExceeded(wait_s)
-
-
-def phone_prove(phone: str, proof: PhoneProof, *, now: datetime) -> None:
-    """Check that the caller reads the messages of ``phone``, and use the code up.
-
-    :raises SmsCodeWrong: also for the right code of another number.
-    :raises SmsCodeNotAsked, SmsCodeIncomplete: see ``sms_code_spend``.
-    """
-    if sms_code_phone(proof.key) != phone:
-        raise SmsCodeWrong
-    sms_code_spend(key=proof.key, code=proof.code, now=now)
-
-
 def own_phone_changes(
     user: User, phone: str, *, proof: PhoneProof, knows_password: Callable[[], bool], network: str, now: datetime
 ) -> dict[str, Any]:
     """Return the fields that change when a user sets the own number.
 
     :param knows_password: whether the right old password came along; called only if it matters.
+    :raises PhoneTriesExceeded: too many other numbers lately.
     :raises PhoneNeedsPassword: the old password is missing or wrong, and the number is a login or is to become one.
-    :raises PhoneTaken, PhoneTriesExceeded: see above.
+    :raises PhoneTaken: another user logs in with it.
+    :raises SmsCodeNotAsked, SmsCodeIncomplete, SmsCodeWrong: ``proof`` is no right code of this number.
     """
     if phone == user.phone and (user.is_phone_bound or not proof.code):
         return {}
-    phone_tries_count(user_pk=user.pk, network=network)
+    for key, (limit, window_s) in ((f"phone:{user.pk}:{network}", PER_ADDRESS), (f"phone:{user.pk}", PER_ACCOUNT)):
+        if wait_s := ratelimit.hit(key, limit=limit, window_s=window_s):
+            raise PhoneTriesExceeded(wait_s)
     if (user.is_phone_bound or proof.code) and not knows_password():
         raise PhoneNeedsPassword
     phone_refuse_taken(phone, user_pk=user.pk)
     if proof.code:
-        phone_prove(phone, proof, now=now)
+        if sms_code_phone(proof.key) != phone:
+            raise SmsCodeWrong
+        sms_code_spend(key=proof.key, code=proof.code, now=now)
     return {"phone": phone, "is_phone_bound": bool(proof.code) and can_login(phone, user.role)}
 
 
