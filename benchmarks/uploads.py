@@ -273,7 +273,8 @@ def _seconds(answers: list[tuple[int, float]]) -> str:
 
 def _resident_mb(pid: int) -> int:
     status = Path(f"/proc/{pid}/status").read_text()
-    return int(status.partition("VmRSS:")[2].split()[0]) // 1024
+    size = status.partition("VmRSS:")[2].split()  # one that has just ended has none
+    return int(size[0]) // 1024 if size else 0
 
 
 def _parent(pid: int) -> int:

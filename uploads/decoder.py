@@ -9,6 +9,7 @@ Photographs and screenshots are light; a picture that may take seconds and hundr
 its own lane (limits and queue), so that light pictures never wait for heavy ones.
 """
 
+import atexit
 import fcntl
 import json
 import os
@@ -213,6 +214,11 @@ class _Program:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
 
+    def close(self) -> None:
+        if self._process and self._owner == os.getpid():
+            self.stop(self._process)
+        self._control.close()
+
 
 def _everything(connection: socket.socket) -> bytes:
     parts = []
@@ -223,3 +229,4 @@ def _everything(connection: socket.socket) -> bytes:
 
 
 _program = _Program()
+atexit.register(_program.close)
