@@ -2,13 +2,14 @@
 
     python benchmarks/schools.py --schools 50
 
-Each school has a database of its own behind the one pooler, three database numbers of the one Valkey, and three
-processes: web, socket, and one worker of all queues with beat inside. Prints memory (PSS, by kind) and processor time
-of a quiet minute, and how long a list takes meanwhile. Needs PgBouncer.
+Each school has a database of its own behind the one pooler, three database numbers of the one Valkey, and processes of
+its own: web with the sockets, and one worker of all queues with beat inside. Prints memory (PSS, by kind) and processor
+time of a quiet minute. Stops starting schools where memory ends. Needs PgBouncer.
 """
 
 import argparse
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from tempfile import mkdtemp
 
 import psutil
 import psycopg
+import redis
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
@@ -28,6 +30,8 @@ from benchmarks.students import engines, url_of  # noqa: E402
 from devstack.binaries import find_binaries  # noqa: E402
 
 QUIET_S = 60
+LATE_S = 20
+LEAST_FREE = 3 << 30  # the machine has other work
 RUN = [sys.executable, "-m"]
 POOLER = """
 [databases]
@@ -44,13 +48,12 @@ max_prepared_statements = 200
 """
 
 
-def commands(web_port: int, socket_port: int) -> dict[str, list[str]]:
-    """Return the processes of a small school, which shares its machine: fewer threads than a unit of ``deploy`` has."""
-    web = ["granian", "--interface", "wsgi", "--port", str(web_port), "--workers", "1", "--blocking-threads", "4"]
+def commands(port: int) -> dict[str, list[str]]:
+    """Return the processes of a small school: fewer, and with fewer threads, than the units of ``deploy`` start."""
+    web = ["granian", "--interface", "asgi", "--port", str(port), "--workers", "1", "--http", "1"]
     worker = ["celery", "-A", "config", "worker", "-Q", "money,now,bulk", "--pool", "threads", "--concurrency", "2"]
     return {
-        "web": [*RUN, *web, "--http", "1", "--no-ws", "--log-level", "error", "config.wsgi:application"],
-        "socket": [*RUN, "uvicorn", "--port", str(socket_port), "--log-level", "error", "config.asgi:application"],
+        "web": [*RUN, *web, "--log-level", "error", "config.asgi:application"],
         "worker": [*RUN, *worker, "--without-gossip", "--without-mingle", "-B", "--loglevel", "ERROR"],
     }
 
@@ -89,9 +92,10 @@ def main() -> None:
         stack.enter_context(engines())
 
         def start(argv: list[str], **options) -> psutil.Process:
-            process = subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **options)
+            options |= {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "start_new_session": True}
+            process = subprocess.Popen(argv, **options)
             stack.callback(process.wait)
-            stack.callback(process.kill)
+            stack.callback(os.killpg, process.pid, signal.SIGKILL)  # with its children
             return psutil.Process(process.pid)
 
         environ = os.environ | {
@@ -119,14 +123,18 @@ def main() -> None:
                 server.execute(f"CREATE DATABASE school{number} TEMPLATE school0")
             postgres = server.execute("SELECT pg_backend_pid()").fetchone()[0]
         groups["PostgreSQL"] = [psutil.Process(postgres).parent()] if psutil.pid_exists(postgres) else []
-        ports = free_ports(2 * schools)
+        ports = free_ports(schools)
         for number in range(schools):
+            if psutil.virtual_memory().available < LEAST_FREE:
+                schools = number
+                print("no memory for more")
+                break
             own = environ | {
                 "DATABASE_URL": f"postgresql://{facts['user']}@127.0.0.1:{pooler_port}/school{number}",
                 "REDIS_URL": f"redis://127.0.0.1:{cache_port}/{3 * number}",
                 "STATE_DIR": str(home / str(number)),
             }
-            for kind, argv in commands(*ports[2 * number : 2 * number + 2]).items():
+            for kind, argv in commands(ports[number]).items():
                 groups.setdefault(kind, []).append(start(argv, cwd=ROOT, env=own))
             if number % 5 == 4:
                 time.sleep(8)  # starting takes 2.5 s of processor time each
@@ -135,6 +143,10 @@ def main() -> None:
         time.sleep(QUIET_S)
         memory, after = measured(groups)
         seconds = time.monotonic() - began
+        beats = [
+            redis.Redis(port=cache_port, db=3 * number).exists("spms:heartbeat:money") for number in range(schools)
+        ]
+        print(f"{sum(beats)} of {schools} workers work")
         print(f"{schools} schools on {os.cpu_count()} cores, nobody asks anything for {QUIET_S} s")
         for kind in groups:
             count = len(groups[kind])
