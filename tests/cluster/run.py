@@ -166,7 +166,8 @@ def run(everything: Installation, traffic: Traffic, row: Row, lasts_s: float) ->
     wrong += [f"{kind}: {s:.1f} s" for kind, s in noticed.items() if s > row.limit_s and kind not in row.may_stop]
     wrong += [f"{kind} came back after {s:.1f} s" for kind, s in after.items() if s > BACK_S]
     wrong += [f"a screen was away for {away:.1f} s"] if away > NOTICED_S and "scan" not in row.may_stop else []
-    wrong += [f"refused: {dict(refused)}"] if refused and not row.refuses else []
+    must_not = {said: n for said, n in refused.items() if said.partition(":")[0] not in row.may_stop}
+    wrong += [f"refused: {must_not}"] if must_not and not row.refuses else []
     seconds = [f"{seconds:.1f}" for seconds in (*noticed.values(), away, slowest)]
     counts = [str(refused.total()), str(len(loss)), str(primaries), f"{back:.0f}"]
     return [row.who, row.what, *seconds, *counts], wrong
