@@ -26,6 +26,7 @@ from shop.admin.order_filters import (
     FlagFilter,
     ProductFilter,
     bar_of,
+    columns_chosen,
     columns_offered,
     columns_shown,
     query_without_blanks,
@@ -49,7 +50,7 @@ from shop.admin.work_lists import (
 )
 from shop.errors import OrderRefused, ProviderUndecided
 from shop.models import Order, PartRefund
-from shop.selectors import order_columns, order_search, orders_found
+from shop.selectors import order_search, orders_found
 from shop.services.order_receive import receipt_can_be_undone
 from shop.states import State
 
@@ -152,7 +153,7 @@ class OrderAdmin(WorkListColumns, ExportableAdmin, ButtonsAdmin):
         return rows.prefetch_related(None).prefetch_related("lines")
 
     def export_columns_of(self, user: Any) -> Sequence[ExportColumn]:
-        chosen = order_columns(user_pk=user.pk)
+        chosen = columns_chosen(user)
         return [column for name, column in ORDER_COLUMNS.items() if name in chosen] or self.export_columns
 
     def export_loaded(self, rows: Iterable[Order]) -> Iterable[Any]:

@@ -114,13 +114,21 @@ def _spans() -> Iterable[tuple[str, dict[str, str]]]:
         yield label, {FIRST: first.isoformat(), LAST: last.isoformat()}
 
 
+def columns_chosen(user: Any) -> list[str]:
+    """Return what a member of staff has chosen, read once for each request: a page asks several times."""
+    if not hasattr(user, "order_columns"):
+        user.order_columns = order_columns(user_pk=user.pk)
+    chosen: list[str] = user.order_columns
+    return chosen
+
+
 def columns_shown(user: Any) -> list[str]:
     """Return the columns of the list for a member of staff: the chosen ones, in the order of the file's."""
-    chosen = order_columns(user_pk=user.pk)
+    chosen = columns_chosen(user)
     return [name for name in ORDER_COLUMNS if name in chosen and name not in _IN_FILE_ONLY] or [*DEFAULT_COLUMNS]
 
 
 def columns_offered(user: Any) -> list[tuple[str, str, bool]]:
     """Return each column that may be chosen: name, label, whether it is shown now."""
-    chosen = order_columns(user_pk=user.pk) or DEFAULT_COLUMNS
+    chosen = columns_chosen(user) or DEFAULT_COLUMNS
     return [(name, column.label, name in chosen) for name, column in ORDER_COLUMNS.items() if name != "order_id"]

@@ -208,8 +208,8 @@ class TestToShip:
         for _ in range(4):
             paid(product)
 
-        # Session, user; how many, the orders, their lines; the tabs, the kept filters.
-        with django_assert_num_queries(7):
+        # Session, user; how many, the orders, their lines; the tabs, the kept filters, the couriers.
+        with django_assert_num_queries(8):
             office.get(ORDERS, {"work": "ship"})
 
     def test_who_may_only_look_may_print_and_not_ship(self, clerk, paid):
@@ -468,7 +468,7 @@ class TestReturns:
 
         assert listed(office, "refunds") == [failed.pk, under_way.pk]
 
-    @pytest.mark.parametrize(("work", "queries"), [("returns", 7), ("refunds", 7)])
+    @pytest.mark.parametrize(("work", "queries"), [("returns", 8), ("refunds", 8)])
     def test_asks_as_much_for_many_as_for_one(self, office, returned, work, queries, django_assert_num_queries):
         for _ in range(3):
             order = returned()
@@ -614,7 +614,8 @@ class TestSearch:
     def test_the_list_of_all_asks_little(self, office, order, django_assert_num_queries):
         office.get(ORDERS)
 
-        with django_assert_num_queries(9):  # session, user; products, keys; count, orders, lines; tabs, kept filters
+        # Session, user; products, keys; columns; count, orders, lines; tabs, kept filters, couriers.
+        with django_assert_num_queries(11):
             office.get(ORDERS, {"q": "138"})
 
 
