@@ -127,12 +127,13 @@ def _picture(answer: bytes, code: int) -> CleanImage:
     """Read what a child has answered. ``code`` says how it ended; below 0 it is the signal that ended it."""
     line, _, content = answer.partition(b"\n")
     if code == 0:
-        facts = json.loads(line)
-        if "refused" in facts:
-            log.info("image refused", refusal=facts["refused"], reason=facts["reason"])
-            raise getattr(errors, facts["refused"])
-        if facts["extension"] in CONTENT_TYPES:
-            return CleanImage(content, facts["extension"], facts["width"], facts["height"])
+        with suppress(ValueError, KeyError, TypeError, AttributeError):  # a hostile file may have taken the child over
+            facts = json.loads(line)
+            if "refused" in facts:
+                log.info("image refused", refusal=facts["refused"], reason=facts["reason"])
+                raise getattr(errors, facts["refused"])
+            if facts["extension"] in CONTENT_TYPES:
+                return CleanImage(content, facts["extension"], facts["width"], facts["height"])
     log.warning("decoder ended early", code=code)
     if code == OVERDUE:
         raise errors.DecodersBusy

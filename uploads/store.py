@@ -22,7 +22,7 @@ def is_bucket() -> bool:
 
 
 @contextmanager
-def store_room() -> Iterator[None]:
+def store_slot() -> Iterator[None]:
     """Hold a place among those who use the bucket, and note whether it answers; a folder has room for all.
 
     :raises UpstreamRefused: too many wait for the bucket already, or it is dead; nothing was asked of it.
@@ -46,7 +46,7 @@ def picture_save(name: str, content: bytes, content_type: str) -> None:
     """Store a picture. After any exception but ``UpstreamRefused`` a part of it, or all, may be stored."""
     file = ContentFile(content)
     file.content_type = content_type  # type: ignore[attr-defined]  # a bucket sends it along
-    with store_room():
+    with store_slot():
         default_storage.save(name, file)
 
 
@@ -54,9 +54,9 @@ def picture_open(name: str) -> BinaryIO:
     """Open a stored picture. One in a bucket is read completely here, because a failure later could not be answered.
 
     :raises FileNotFoundError: there is none.
-    :raises UpstreamRefused: see :func:`store_room`.
+    :raises UpstreamRefused: see :func:`store_slot`.
     """
-    with store_room():
+    with store_slot():
         file = default_storage.open(name)
         if not is_bucket():
             return cast(BinaryIO, file)

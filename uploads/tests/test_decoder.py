@@ -142,6 +142,7 @@ OUR_FAULTS = {
     "a child fails": "over(lambda: sys.exit())",
     "the program dies over each picture": "over(lambda: stop(signal.SIGKILL, os.getppid()))",
     "no child can be made": "child.os.fork = lambda: open('/nowhere')",
+    "a child is taken over and answers no JSON": "child._answer = lambda *_, **__: b'x'",
     "a child is taken over": 'child._answer = lambda *_, **__: b\'{"extension": "png/../../x"}\\nx\'',
 }
 
