@@ -192,7 +192,11 @@ def test_a_client_without_cookies_is_known_by_its_own_token(api, li, person):
     assert attempt(api, headers={"authorization": person("wang").token}).status_code == 429
 
 
-@pytest.mark.parametrize("cookie", ["", "li", signing.dumps({"li": "x"}), signing.dumps({"wang": "x"}, salt="device")])
+@pytest.mark.parametrize(
+    "cookie",
+    ["", "li", signing.dumps({"li": "x"}), signing.dumps({"wang": "x"}, salt="device")],
+    ids=["none", "plain", "other salt", "other user"],  # the signatures differ from worker to worker
+)
 def test_a_device_is_known_by_our_signature_and_for_its_users_only(api, li, cookie):
     guess(api, login_limits.PAIR_LIMIT)
     api.http.cookies["device"] = cookie
