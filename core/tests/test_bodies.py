@@ -58,6 +58,12 @@ class TestStructure:
 
         assert answer.json()["state"] is True, answer.json()
 
+    def test_so_are_a_query_and_a_form_of_many_fields(self, api):
+        fields = "&".join(f"a{number}=1" for number in range(2_000))
+
+        assert api.http.get(f"/verify?{fields}").status_code == 413
+        assert api.http.post(LOGIN, fields, content_type="application/x-www-form-urlencoded").status_code == 413
+
     def test_a_form_of_many_parts_is_refused(self, api):
         part = b'--x\r\nContent-Disposition: form-data; name="a"\r\n\r\n1\r\n'
         for body in (part * 2_000, part.replace(b'"a"', b'"a"; filename="a"') * 5):
