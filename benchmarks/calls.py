@@ -292,7 +292,7 @@ def main() -> None:
         students.use(students.LARGE_DATABASE)
         token, told = make_data()
         environ = os.environ | told | {"PYTHONPATH": str(ROOT), "LOG_LEVEL": "INFO", "LOG_FORMAT": "json"}
-        environ |= {"DJANGO_SECRET_KEY": settings.SECRET_KEY}
+        environ |= {"DJANGO_SECRET_KEY": settings.SECRET_KEY, "SANDBOX": "0", "DEMO_DATA": "0"}
         with ExitStack() as stack:
             environ["PROMETHEUS_MULTIPROC_DIR"] = stack.enter_context(TemporaryDirectory())
             servers = Server("bare", "benchmarks.calls:bare"), Server("ours", "config.wsgi:application")

@@ -318,7 +318,7 @@ def compare(requests: int, rounds: int, *, save: bool) -> None:
 
     request = request_of(f"/students/getstulist?page=1&count={PAGE}", caller_token())
     environ = os.environ | {"PYTHONPATH": str(ROOT), "LOG_LEVEL": "INFO", "LOG_FORMAT": "json"}
-    environ |= {"DJANGO_SECRET_KEY": settings.SECRET_KEY}
+    environ |= {"DJANGO_SECRET_KEY": settings.SECRET_KEY, "SANDBOX": "0", "DEMO_DATA": "0"}  # as in production
     with ExitStack() as stack:
         figures = stack.enter_context(TemporaryDirectory())
         environ["PROMETHEUS_MULTIPROC_DIR"] = figures

@@ -8,12 +8,10 @@ import structlog
 from django.http import HttpRequest, HttpResponse
 
 from core.observe import forwarded, metrics, tracing
-from core.observe.logs import LONGEST_PATH
+from core.observe.logs import LONGEST_PATH, request_line
 from core.upstreams import answer_within
 
 UPSTREAMS_ANSWER_S = 6.0  # for all upstream calls of a request together, so that it is answered within 8 s
-
-log = structlog.get_logger("core.request")
 
 Handler = Callable[[HttpRequest], HttpResponse]
 
@@ -36,6 +34,6 @@ class RequestLogMiddleware:
         took_ms = round(seconds * 1000, 1)
         status, path = response.status_code, request.path[:LONGEST_PATH]
         level = logging.WARNING if status >= 500 else logging.INFO
-        # Logging adds what is bound: the request's id, its caller, the order it names.
-        log.log(level, "request", method=request.method, path=path, http_status=status, took_ms=took_ms)
+        facts = structlog.contextvars.get_contextvars()  # the request's id, its caller, the order it names
+        request_line(level, **facts, method=request.method, path=path, http_status=status, took_ms=took_ms)
         return response
