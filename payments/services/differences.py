@@ -36,7 +36,7 @@ _AGREES: dict[str, set[str]] = {
 _UNKNOWN = "微信：没有这个单号"
 RESTORE = "恢复备份"  # the actor of what follows from a restore
 CLOCKS_DIFFER = timedelta(minutes=1)  # ours and the provider's
-MOST_SETTLED = 200  # of one run; the next one of the hour goes on
+MAX_SETTLED = 200  # of one run; the next one of the hour goes on
 _WORDS = {
     "SUCCESS": "支付成功",
     "REFUND": "有退款",
@@ -199,7 +199,7 @@ def differences_settle_lost(*, now: datetime) -> None:
     # A refund can be recorded only after its payment.
     kinds = DifferenceKind.STRAY_MONEY, DifferenceKind.REFUND_UNKNOWN_HERE
     for kind, settle in zip(kinds, (difference_return, difference_add_refund), strict=True):
-        for pk in lost.filter(kind=kind).values_list("pk", flat=True)[:MOST_SETTLED]:
+        for pk in lost.filter(kind=kind).values_list("pk", flat=True)[:MAX_SETTLED]:
             try:
                 settle(difference_id=pk, actor=RESTORE, now=now)
             except PaymentError as error:
