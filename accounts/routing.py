@@ -12,9 +12,6 @@ from sockets.polling import PollingConsumer
 ENGINE_PATH, PLAIN_PATH = "/socket.io", "/ws/login"
 CLIENT_PATH = "/socket.io/socket.io.js"
 
-_engine = EngineConsumer.as_asgi(greeting=scan_codes.greeting)
-_plain = PlainConsumer.as_asgi(greeting=scan_codes.greeting)
-_polling = PollingConsumer.as_asgi(greeting=scan_codes.greeting)
 Hub.chores.append(scan_codes.codes_expire)
 
 
@@ -24,11 +21,11 @@ async def application(scope: dict[str, Any], receive: Callable[..., Any], send: 
     if path == CLIENT_PATH and scope["type"] == "http":
         await serve_client(scope, receive, send)
     elif scope["type"] == "http":
-        await _polling(scope, receive, send)
+        await PollingConsumer(scan_codes.greeting)(scope, receive, send)
     elif path == ENGINE_PATH:
-        await _engine(scope, receive, send)
+        await EngineConsumer(scan_codes.greeting)(scope, receive, send)
     elif path.lower() == PLAIN_PATH:
-        await _plain(scope, receive, send)
+        await PlainConsumer(scan_codes.greeting)(scope, receive, send)
     else:
         await receive()
         await send({"type": "websocket.close"})
