@@ -55,5 +55,5 @@ def test_every_queue_has_a_worker_in_each_way_to_run():
     guide = (settings.BASE_DIR / "docs/going-live.md").read_text("utf-8")
 
     assert set(WORKERS) == set(settings.QUEUES)
-    assert set(re.findall(r"worker, -Q, (\w+)", compose)) == set(settings.QUEUES)
+    assert set(re.findall(r"worker@(\w+)]", compose)) == set(settings.QUEUES)
     assert set(re.search(r"spms-worker@\{([\w,]+)\}", guide)[1].split(",")) == set(settings.QUEUES)
