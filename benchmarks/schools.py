@@ -26,14 +26,15 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from benchmarks.students import engines, url_of  # noqa: E402
+from core.ops import units  # noqa: E402
 from devstack.binaries import find_binaries  # noqa: E402
 from devstack.process import run_as  # noqa: E402
+from devstack.supervisor import one_server  # noqa: E402
 from devstack.system_user import account_for  # noqa: E402
 
 QUIET_S = 60
 LATE_S = 20
 LEAST_FREE = 3 << 30  # the machine has other work
-RUN = [sys.executable, "-m"]
 POOLER = """
 [databases]
 * = {server} pool_size=4
@@ -51,11 +52,10 @@ max_prepared_statements = 200
 
 def commands(port: int) -> dict[str, list[str]]:
     """Return the processes of a small school: fewer, and with fewer threads, than the units of ``deploy`` start."""
-    web = ["granian", "--interface", "asgi", "--port", str(port), "--workers", "1", "--http", "1"]
-    worker = ["celery", "-A", "config", "worker", "-Q", "money,now,bulk", "--pool", "threads", "--concurrency", "2"]
+    threads = ("--pool", "threads", "--concurrency", "2", "-B", "--loglevel", "ERROR")
     return {
-        "web": [*RUN, *web, "--log-level", "error", "config.asgi:application"],
-        "worker": [*RUN, *worker, "--without-gossip", "--without-mingle", "-B", "--loglevel", "ERROR"],
+        "web": one_server("--port", str(port), "--workers", "1"),
+        "worker": units.command("worker@money,now,bulk", *threads),
     }
 
 

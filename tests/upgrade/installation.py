@@ -83,8 +83,10 @@ class Shop:
         for words in (["migrate", "-v0"], ["seed_roles"], ["seed_demo"], ["collectstatic", "--noinput", "-v0"]):
             self.manage(*words, ROOT_PASSWORD=PASSWORD)
 
-        units = sorted((machine.root / "opt/spms/deploy/systemd").glob("*.service"))
-        run("cp", *(f"/opt/spms/deploy/systemd/{unit.name}" for unit in units), "/etc/systemd/system/")
+        folder = machine.root / "opt/spms/deploy/systemd"
+        units = sorted(folder.glob("*.service"))
+        copied = [*units, *folder.glob("*.socket")]
+        run("cp", *(f"/opt/spms/deploy/systemd/{unit.name}" for unit in copied), "/etc/systemd/system/")
         run("systemctl", "daemon-reload")
         lasting = [unit.stem for unit in units if "[Install]" in unit.read_text("utf-8")]
         names = [name for name in lasting if not name.endswith("@")]

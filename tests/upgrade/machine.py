@@ -63,6 +63,7 @@ def booted(home: Path, *visible: Path) -> Iterator[Booted]:
         (home / name).mkdir()
     _mount("-t", "overlay", "overlay", "-o", f"lowerdir=/,upperdir={home}/upper,workdir={home}/work", str(root))
     _mount("--rbind", "/dev", f"{root}/dev")
+    _mount("-t", "tmpfs", "tmpfs", f"{root}/dev/shm")  # else a second machine, or this one, removes PostgreSQL's memory
     _mount("-t", "sysfs", "sysfs", f"{root}/sys")
     _mount("-t", "cgroup2", "cgroup2", f"{root}/sys/fs/cgroup")
     for name in ("run", "tmp"):
