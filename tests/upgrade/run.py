@@ -14,12 +14,11 @@ import threading
 import time
 from pathlib import Path
 
-from tests.last_release import PatientWeChat
+from tests.last_release import LAST_RELEASE, PatientWeChat
 from tests.upgrade.drill import drill
 from tests.upgrade.installation import ROOT, Shop, wheels_download
 from tests.upgrade.machine import booted
 
-LAST_RELEASE = "096ad0d"  # 1.0.0
 NEEDED = ("unshare", "nsenter", "nginx", "pg_createcluster", "pgbackrest", "git", "make")
 BUYERS = 3
 
