@@ -18,7 +18,7 @@ BASE_DIR = env.BASE_DIR
 STATE_DIR = env.STATE_DIR
 
 # --- Production or development -------------------------------------------------------------------------
-VERSION = "1.0.0"
+VERSION = "1.1.0"
 PRODUCTION = env.is_production()
 DEBUG = False
 SANDBOX = env.flag("SANDBOX", not PRODUCTION)
