@@ -28,7 +28,7 @@ from django.conf import settings
 
 from core.errors import ServiceUnavailable
 from uploads import errors
-from uploads.decoder_protocol import END, HEAVY, LIGHT, LIMITS, OVERDUE
+from uploads.decoder_protocol import END, END_MARK, HEAVY, LIGHT, LIMITS, OVERDUE
 from uploads.formats import CONTENT_TYPES, CleanImage, looks_heavy
 
 log = structlog.get_logger("uploads")
@@ -159,8 +159,10 @@ class _Program:
         """
         for _ in range(2):  # the program may have ended just now, since nobody needed it
             answer = self._exchange(lane, content)
-            if len(answer) >= END.size:
-                return answer[: -END.size], *END.unpack(answer[-END.size :])
+            answer, end = answer[: -END.size], answer[-END.size :]
+            if end.startswith(END_MARK):
+                _, code, processor_ms = END.unpack(end)
+                return answer, code, processor_ms
         raise ServiceUnavailable
 
     def _exchange(self, lane: bytes, content: bytes) -> bytes:

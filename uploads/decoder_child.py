@@ -25,7 +25,7 @@ from io import BytesIO
 from typing import Any, NoReturn
 
 from core.errors import DomainError
-from uploads.decoder_protocol import END, HEAVY, LIMITS, OVERDUE, Limits
+from uploads.decoder_protocol import END, END_MARK, HEAVY, LIMITS, OVERDUE, Limits
 from uploads.images import image_clean
 
 NICENESS = 5  # server processes get three times as much; with 10 a busy machine finished no picture in time
@@ -111,7 +111,7 @@ def _kill_overdue(children: dict[int, Child]) -> None:
 def _end(connection: socket.socket, code: int, processor_ms: int) -> None:
     # Never wait here: a child that sends without end, while its asker does not read, would hold up everybody.
     with connection, contextlib.suppress(OSError):
-        connection.send(END.pack(code, processor_ms), socket.MSG_DONTWAIT)
+        connection.send(END.pack(END_MARK, code, processor_ms), socket.MSG_DONTWAIT)
 
 
 def _decode(lane: bytes, connection: socket.socket) -> NoReturn:

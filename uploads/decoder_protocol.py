@@ -4,8 +4,10 @@ import struct
 from dataclasses import dataclass
 
 LIGHT, HEAVY = b"L", b"H"  # the lanes, as the messages that ask for a child
-# The last bytes on a connection: the child's exit code (below 0: the signal that ended it), its processor time in ms.
-END = struct.Struct("!iI")
+# The last bytes on a connection: a mark, the child's exit code (below 0: the signal that ended it), its processor time
+# in ms. Without the mark, the program has died, and these are bytes of the picture.
+END = struct.Struct("!8siI")
+END_MARK = b"\0the end"
 OVERDUE = 1000  # as exit code: the clock ended it, which is not the picture's fault
 
 

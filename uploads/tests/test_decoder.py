@@ -141,6 +141,10 @@ OUR_FAULTS = {
     "the program ends": "import nothing_of_this_name",
     "a child fails": "over(lambda: sys.exit())",
     "the program dies over each picture": "over(lambda: stop(signal.SIGKILL, os.getppid()))",
+    "the program dies while an answer is sent": (
+        "real = child._answer\n"
+        "child._answer = lambda *a, **k: (stop(signal.SIGKILL, os.getppid()), real(*a, **k) + b'\\xff' * 16)[1]"
+    ),
     "no child can be made": "child.os.fork = lambda: open('/nowhere')",
     "a child is taken over and answers no JSON": "child._answer = lambda *_, **__: b'x'",
     "a child is taken over": 'child._answer = lambda *_, **__: b\'{"extension": "png/../../x"}\\nx\'',
