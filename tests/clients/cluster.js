@@ -47,7 +47,11 @@ async function login(screen, code) {
   const event = await coming
   if (!event) return { outcome: "silent", why: "the phone was welcomed" }
   if (event.name !== "scancodeSuccess") return { outcome: "told", why: event.name }
-  if (event.data.wechatCode !== code) return { outcome: "wrong", why: `the event of ${event.data.wechatCode} for ${code}` }
+  if (event.data.wechatCode !== code) {
+    // The phone may have lost the answer about an earlier code of this page, which was scanned all the same.
+    const isOurs = event.data.wechatCode.startsWith(code.slice(0, code.lastIndexOf("-") + 1))
+    return { outcome: isOurs ? "told" : "wrong", why: `the event of ${event.data.wechatCode} for ${code}` }
+  }
   const user = await ask("/users/wechatLogin", { wechatCode: code })
   if (!user.token) return refused("wechatLogin", user)
   if (!code.startsWith(user.userInfo.nickname + "-")) return { outcome: "wrong", why: `${user.userInfo.nickname} for ${code}` }
