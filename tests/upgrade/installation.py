@@ -141,7 +141,7 @@ class Shop:
         give_up_at = time.monotonic() + START_S
         while True:
             try:
-                if requests.get(f"{BASE}/health/live", timeout=5).ok:
+                if requests.get(f"{BASE}/health/ready", timeout=5).ok:
                     return
             except requests.RequestException:
                 pass

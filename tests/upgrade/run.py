@@ -70,7 +70,7 @@ def rehearse(shop: Shop, goal: str) -> list[str]:
     wrong += [f"refused: {dict(shop.refused)}"] if shop.refused else []
     wrong += [f"lost: {lost}"] if (lost := shop.lost()) else []
     wrong += [] if len(shop.paid) > 50 else ["too few orders: nothing is shown"]
-    units = shop.machine.run("systemctl", "list-units", "--all", "--plain", "--no-legend", "spms-*")
+    units = shop.machine.run("systemctl", "list-units", "--all", "--plain", "--no-legend", "spms-*.service")
     print(units)
     wrong += [f"not running: {units}"] if units.count(" running ") != 6 else []
     return wrong
