@@ -60,11 +60,11 @@ def test_pages_by_ten_unless_told_otherwise(person, params, expected):
 
 
 @pytest.mark.django_db
-def test_costs_one_query(person, django_assert_num_queries):
+def test_asks_who_calls_and_for_the_page_and_nothing_else(person, django_assert_num_queries):
     li = person("li", "103")
     li.get("/verify")
 
-    with django_assert_num_queries(1):
+    with django_assert_num_queries(2):
         li.get("/getloginlog")
 
 

@@ -315,7 +315,7 @@ class TestUploadAvatar:
         assert (body["status"], body["state"], body["msg"]) == (1, True, "图片上传成功")
         assert "/media/" in body["headimgurl"] and body["headimgurl"].startswith("http")
         lbw.user.refresh_from_db()
-        assert lbw.user.headimgurl == body["headimgurl"]
+        assert body["headimgurl"] == f"http://testserver{lbw.user.headimgurl}"
 
     def test_keeps_the_newest_and_lets_go_of_the_one_before(self, lbw):
         from uploads.models import Upload
