@@ -97,7 +97,7 @@ def test_the_audit_names_who_confirmed_and_who_took_it_back(lbw, zhuguan, root):
 def test_confirming_in_the_back_office_names_the_person(lbw, zhuguan, django_capture_on_commit_callbacks):
     run = checked(sheet(line()), lbw.user)
 
-    office(zhuguan).post(f"{RUNS}{run.pk}/change/", {"do": "confirm"})
+    office(zhuguan).post(f"{RUNS}{run.pk}/change/", {"do": "confirm", "sure_new": "1"})
 
     run.refresh_from_db()
     assert (run.created_by, run.confirmed_by) == (lbw.user, zhuguan.user)

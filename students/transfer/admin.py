@@ -22,17 +22,19 @@ from core.admin.password import require_password
 from core.api.bodies import takes_files
 from core.cache.progress import progress_read
 from core.errors import DomainError
-from core.sheets import TYPES
+from core.sheets import TYPES, column_letters
 from core.times import format_office_time
 from permissions.scope import scope_of
 from students.bulk import changes_load
-from students.columns import COLUMNS
+from students.columns import BY_WIRE, COLUMNS
 from students.models.transfer import FilePurpose, RowKind, RunKind, RunState, TransferFile, TransferRow, TransferRun
 from students.transfer.exports import template_bytes
+from students.transfer.heading import mapping_posted
 from students.transfer.imports import import_result
 from students.transfer.photos import MAX_FILES, MAX_ZIP_BYTES, photo_read, photos_choice
 from students.transfer.runs import (
     KEEP_FOR,
+    run_adjust,
     run_can_undo,
     run_cancel,
     run_confirm,
@@ -50,6 +52,7 @@ from students.transfer.sheets import (
 )
 
 PER_PAGE = 50
+MAX_FIXED = 1_000  # rows whose cells are corrected on the page
 WITH_CHANGES = (RowKind.NEW, RowKind.CHANGED)
 _COLOURS = {
     RunState.CHECKING.label: "info", RunState.APPLYING.label: "info", "删除中": "info", RunState.UNDOING.label: "info",
@@ -66,7 +69,7 @@ _ORDER = [
 
 class SheetForm(forms.Form):
     file = forms.FileField(
-        label="文件", widget=UnfoldAdminFileFieldWidget(attrs={"accept": ".xlsx,.csv", "required": True})
+        label="文件", widget=UnfoldAdminFileFieldWidget(attrs={"accept": ".xlsx,.xls,.csv", "required": True})
     )
 
     limit = MAX_FILE_BYTES
@@ -255,6 +258,13 @@ class TransferRunAdmin(ReadOnlyRows, OfficeAdmin):
             match request.POST.get("do"):
                 case "confirm" if run.kind == RunKind.PHOTOS:
                     run_confirm(run=run, user_pk=user_pk, now=now, options=photos_choice(run, request.POST))
+                case "confirm" if _is_new(run) and request.POST.get("sure_new") != "1":
+                    messages.error(request, "请先勾选：确实要新建这些班级和学历")
+                case "map":
+                    mapping = mapping_posted(request.POST, len(run.options.get("shape", {}).get("heads", [])))
+                    run_adjust(run=run, now=now, options={"mapping": mapping})
+                case "fix":
+                    run_adjust(run=run, now=now, options={"fixes": _fixes(run, request.POST)})
                 case "confirm":
                     run_confirm(run=run, user_pk=user_pk, now=now)
                 case "undo":
@@ -307,6 +317,34 @@ class TransferRunAdmin(ReadOnlyRows, OfficeAdmin):
         return download(file.name, bytes(file.content))
 
 
+def _is_new(run: TransferRun) -> bool:
+    """Tell whether an import would make classes or degrees that nobody has yet: often they are misspelt."""
+    return bool(run.options.get("new_classes") or run.options.get("new_degrees"))
+
+
+def _fixes(run: TransferRun, posted: Any) -> dict[str, dict[str, str]]:
+    """Return the corrected cells of a run, with those that the page sends now as ``cell-<row>-<name>``."""
+    fixes: dict[str, dict[str, str]] = dict(run.options.get("fixes", {}))
+    numbers = TransferRow.objects.filter(run=run, kind=RowKind.ERROR).values_list("number", flat=True)
+    for number in numbers[:MAX_FIXED]:
+        cells = {wire: posted.get(f"cell-{number}-{wire}") for wire in BY_WIRE}
+        sent = {wire: text.strip()[:2000] for wire, text in cells.items() if text is not None}
+        if sent:
+            fixes[str(number)] = fixes.get(str(number), {}) | sent
+    return fixes
+
+
+def _columns(run: TransferRun) -> list[dict[str, Any]]:
+    """Return the columns of the file for the form that maps them: letter, head, samples, and which of ours it is."""
+    shape, mapping = run.options.get("shape", {}), run.options.get("mapping", {})
+    ours = {at: wire for wire, at in mapping.items()}
+    return [
+        {"at": at, "letter": column_letters(at + 1), "head": head, "samples": samples, "wire": ours.get(at, "")}
+        for at, (head, samples) in enumerate(zip(shape.get("heads", []), shape.get("samples", []), strict=True))
+        if head or samples
+    ]
+
+
 def _has_result(run: TransferRun) -> bool:
     ends = {RunState.DONE, RunState.REFUSED, RunState.UNDONE}
     return run.kind == RunKind.IMPORT and run.state in ends and bool(run.counts)
@@ -335,6 +373,7 @@ def _context(request: HttpRequest, run: TransferRun) -> dict[str, Any]:
         "stalled": run_is_stalled(run, now), "keep_days": KEEP_FOR.days, "created": format_office_time(run.created_at),
         "may_undo": may_undo(request, run) and run_can_undo(run, now),
         "undo_until": format_office_time(run.created_at + KEEP_FOR),
+        "columns": _columns(run), "ours": COLUMNS, "is_new": _is_new(run),
         "is_delete": run.kind == RunKind.DELETE, "is_photos": run.kind == RunKind.PHOTOS,
         "is_import": run.kind == RunKind.IMPORT, "has_result": _has_result(run),
     }  # fmt: skip

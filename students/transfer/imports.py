@@ -6,13 +6,12 @@ import can be undone: new students are deleted and changed ones get their old va
 them since.
 """
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from functools import partial
 from itertools import islice
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 from django.db import connection
 from rest_framework.exceptions import ValidationError
@@ -20,7 +19,7 @@ from rest_framework.exceptions import ValidationError
 from core.api.params import present
 from core.cache.progress import with_progress
 from core.errors import BadParameter
-from core.sheets import column_letters, sheet_write
+from core.sheets import sheet_write
 from permissions.scope import EVERYTHING, Scope
 from students.api.params import AddParams, EditParams
 from students.bulk import (
@@ -32,12 +31,13 @@ from students.bulk import (
     students_create,
     students_delete,
 )
-from students.columns import BY_WIRE, COLUMNS, PHOTO, RESULT, UNREAD
+from students.columns import BY_WIRE, COLUMNS, PHOTO, RESULT
 from students.errors import RunStale, SheetRefused, StudentUnknown
 from students.models import Student, new_sid
 from students.models.transfer import FilePurpose, RowKind, RunState, TransferFile, TransferRow, TransferRun
-from students.selectors import archived_pks, archived_sids
+from students.selectors import archived_pks, archived_sids, class_list, values_in_use
 from students.spelling import ClassSpelling
+from students.transfer.heading import UNSTORABLE, Heading, heading_read, is_sum, mapping_known, shape_of
 from students.transfer.runs import (
     Steps,
     rows_save,
@@ -51,8 +51,8 @@ from students.transfer.sheets import sheet_kind, sheet_read
 T = TypeVar("T")
 BATCH = 1000
 ARCHIVED = "这名学员已归档，请先恢复"
+MAX_NAMED = 20  # new classes and degrees that the page names
 NOT_OWN = "不是您录入的学员，不能修改"
-UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 # By the kind of a row: what the result file says before and after the import is written.
 _RESULTS = {
     RowKind.NEW: ("可以新增", "已新增"),
@@ -78,19 +78,36 @@ def import_check(*, run_pk: int) -> None:
 def _check(run: TransferRun) -> None:
     rows = list(sheet_read(source_of(run)))
     if len(rows) < 2:
-        raise SheetRefused("文件中没有学员：第一行是列名，从第二行起每行一名学员")
-    heading = heading_read(rows.pop(0)[1])
+        raise SheetRefused("文件中没有学员：要有一行列名，下面每行一名学员")
+    shape = shape_of(rows)
+    run.options |= {"shape": shape}
+    try:
+        heading = heading_read(rows, run.options.get("mapping") or mapping_known(run, shape["heads"]))
+    except SheetRefused as refusal:  # not raised on: the page needs the shape, to ask a person which column is which
+        run.state, run.message, run.counts = RunState.FAILED, refusal.msg, {}
+        return
+    run.options |= {"mapping": heading.places, "ignored": heading.ignored}
+    rows = [(number, texts) for number, texts in rows if number > heading.row and not is_sum(texts)]
+    fixes: dict[str, dict[str, str]] = run.options.get("fixes", {})
+    classes, degrees = Counter[str](), Counter[str]()
     counts: Counter[str] = Counter()
     namesakes = 0
     TransferRow.objects.filter(run=run).delete()
     TransferFile.objects.filter(run=run, role=FilePurpose.RESULT).delete()
-    for batch in batches(with_progress(rows_check(heading, rows, run_scope(run)), run.pk, total=len(rows))):
+    for batch in batches(with_progress(rows_check(heading, rows, run_scope(run), fixes), run.pk, total=len(rows))):
         counts.update(row.kind for row in batch)
         namesakes += _namesakes(batch)
+        classes.update(row.cells["class"] for row in batch if row.diff.get("class_name"))
+        degrees.update(row.cells["degree"] for row in batch if row.diff.get("degree"))
         for row in batch:
             row.run = run
         TransferRow.objects.bulk_create(batch)
     run.counts = dict(counts)
+    scope = run_scope(run)
+    run.options |= {
+        "new_classes": sorted(classes.keys() - set(class_list(scope)))[:MAX_NAMED],
+        "new_degrees": sorted(degrees.keys() - set(values_in_use("degree", scope=scope)))[:MAX_NAMED],
+    }
     # A file without numbers that is sent twice would add everybody twice.
     run.message = f"其中 {namesakes} 名新增学员与同班现有学员同名，请确认不是重复导入" if namesakes else ""
     run.state = RunState.REFUSED if counts[RowKind.ERROR] else RunState.READY
@@ -114,55 +131,22 @@ class StaffAddParams(AddParams):
         return fields
 
 
-class Heading(NamedTuple):
-    """The first line of a sheet: where in a row each column stands, by the API's name."""
-
-    places: dict[str, int]
-
-    def cells(self, texts: list[str]) -> dict[str, str]:
-        return {wire: texts[at] for wire, at in self.places.items() if at < len(texts) and texts[at]}
-
-    def cell_name(self, wire: str, number: int) -> str:
-        """Name a cell as spreadsheet programs do, with the column's label: ``D5 年龄``."""
-        label = BY_WIRE[wire].label
-        return f"{column_letters(self.places[wire] + 1)}{number} {label}" if wire in self.places else label
-
-
-def heading_read(texts: list[str]) -> Heading:
-    """Find the columns by either name, in any order.
-
-    :raises SheetRefused: a column is unknown, there twice, or missing.
-    """
-    wires = {name.casefold(): column.wire for column in COLUMNS for name in (column.wire, column.label)}
-    places: dict[str, int] = {}
-    unknown = []
-    for at, text in enumerate(texts):
-        name = text.strip(" *＊")
-        wire = wires.get(name.casefold())
-        if wire in places:
-            raise SheetRefused(f"列“{name}”出现了两次（{column_letters(at + 1)}1）")
-        if wire:
-            places[wire] = at
-        elif name and name not in UNREAD:
-            unknown.append(f"{name[:20]}（{column_letters(at + 1)}1）")
-    if unknown:
-        raise SheetRefused(f"不认识的列：{'、'.join(unknown[:8])}。第一行必须是模板中的列名")
-    missing = [column.label for column in COLUMNS if column.is_required_of_staff and column.wire not in places]
-    if "sId" not in places and missing:
-        raise SheetRefused(f"缺少列：{'、'.join(missing)}。没有“学号”列时全部按新增处理，新增时必须有这些列")
-    return Heading(places)
-
-
 def rows_check(
-    heading: Heading, rows: Iterable[tuple[int, list[str]]], scope: Scope = EVERYTHING
+    heading: Heading,
+    rows: Iterable[tuple[int, list[str]]],
+    scope: Scope = EVERYTHING,
+    fixes: dict[str, dict[str, str]] | None = None,
 ) -> Iterator[TransferRow]:
     """Judge the numbered rows of a sheet. What comes out is not saved, and belongs to no run yet.
 
     A student whom ``scope`` hides is unknown; one that it does not let change is an error.
+
+    :param fixes: cells that somebody has corrected on the page: number of the row, API's name, text.
     """
     add, edit, spelling = StaffAddParams(), EditParams(), ClassSpelling()
     first_rows: dict[str, int] = {}  # number of a student -> the row that names it first
-    for batch in batches((number, heading.cells(texts)) for number, texts in rows):
+    corrected = fixes or {}
+    for batch in batches((number, heading.cells(texts) | corrected.get(str(number), {})) for number, texts in rows):
         students = _students_of((cells.get("sId", "") for _, cells in batch), scope)
         unknown = {sid for _, cells in batch if (sid := _storable(cells.get("sId", ""))) and sid not in students}
         archived = archived_sids(unknown) if unknown else set()

@@ -67,6 +67,19 @@ def run_start(
     return run
 
 
+def run_adjust(*, run: TransferRun, now: datetime, options: dict[str, Any]) -> None:
+    """Let a worker check the file again with other ``options``: which column is which, or corrected cells.
+
+    :raises RunNotReady: a worker is at it, or it is over.
+    """
+    waiting = TransferRun.objects.filter(pk=run.pk, state__in=[RunState.READY, RunState.REFUSED, RunState.FAILED])
+    with transaction.atomic():
+        changes = {"state": RunState.CHECKING, "phase_at": now, "message": "", "options": run.options | options}
+        if not waiting.update(**changes):
+            raise RunNotReady
+        run_send(run)
+
+
 def run_confirm(*, run: TransferRun, user_pk: int | None, now: datetime, options: dict[str, Any] | None = None) -> None:
     """Let a worker write what the preview showed, in the name of ``user_pk``.
 

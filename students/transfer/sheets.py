@@ -19,12 +19,11 @@ READING_TIMEOUT_S = 60
 
 SHEET_START = 4_096  # bytes that `sheet_refusal` looks at
 ZIP = workbook_reader.ZIP
-_OLD_EXCEL = b"\xd0\xcf\x11\xe0"
-_OLD_EXCEL_REFUSED = "旧版 .xls 或加密的 Excel 文件无法读取，请另存为 .xlsx（不设密码）"
+OLD_EXCEL = workbook_reader.OLD_EXCEL
 _TOO_LARGE = "Excel 文件内容过大，请只保留需要导入的工作表，删除多余的格式和空行"
 _CSV_TOO_LARGE = "CSV 文件内容过大，请分成几个文件"
 _REFUSALS = {
-    workbook_reader.BROKEN: "Excel 文件已损坏，无法读取",
+    workbook_reader.BROKEN: "Excel 文件已损坏或设了密码，无法读取",
     workbook_reader.FORBIDDEN: "Excel 文件含有不允许的内容",
     workbook_reader.BROKEN_CSV: "CSV 文件格式不正确（引号没有成对，或单元格过长）",
     workbook_reader.ENCODING: "无法识别文件编码，请使用 UTF-8 或 GBK 编码的 CSV，或 .xlsx",
@@ -38,8 +37,6 @@ def sheet_read(content: bytes) -> Iterator[tuple[int, list[str]]]:
     """
     if len(content) > MAX_FILE_BYTES:
         raise SheetRefused(f"文件不能超过{MAX_FILE_BYTES // 1024**2}MB")
-    if content.startswith(_OLD_EXCEL):
-        raise SheetRefused(_OLD_EXCEL_REFUSED)
     row_count = 0
     for number, cells in enumerate(_rows(content), 1):
         if number > MAX_SCANNED:
@@ -54,11 +51,9 @@ def sheet_read(content: bytes) -> Iterator[tuple[int, list[str]]]:
 
 def sheet_refusal(name: str, start: bytes) -> str:
     """Say why a file cannot be a sheet, judged by its name in lower case and its first bytes; "" if it may be one."""
-    if start.startswith(_OLD_EXCEL):
-        return _OLD_EXCEL_REFUSED
-    if not name.endswith((".xlsx", ".csv")):
-        return "只能导入 .xlsx 或 .csv 文件：请使用下面的模板，或把表格另存为这两种格式"
-    if name.endswith(".xlsx") and not start.startswith(ZIP):
+    if not name.endswith((".xlsx", ".xls", ".csv")):
+        return "只能导入 .xlsx、.xls 或 .csv 文件：请把表格另存为其中一种格式"
+    if name.endswith(".xlsx") and not start.startswith((ZIP, OLD_EXCEL)):
         return "这不是 Excel 文件：扩展名是 .xlsx，内容不是。请用 Excel 或 WPS 另存为 .xlsx"
     if not start.strip():
         return "文件是空的"
@@ -66,7 +61,7 @@ def sheet_refusal(name: str, start: bytes) -> str:
 
 
 def sheet_kind(content: bytes) -> str:
-    return "xlsx" if content.startswith(workbook_reader.ZIP) else "csv"
+    return "xlsx" if content.startswith((ZIP, OLD_EXCEL)) else "csv"
 
 
 def _rows(content: bytes) -> Iterator[list[str]]:

@@ -1,4 +1,4 @@
-"""Read a .csv, or the first sheet of an .xlsx, and write its rows to standard output, a JSON list a line.
+"""Read a .csv, or the first sheet of an .xlsx or .xls, and write its rows to standard output, a JSON list a line.
 
 Run by ``students.transfer.sheets`` as a process of its own, with limits of memory and time: a workbook is a ZIP of
 XML, and 27 KB of it can ask for gigabytes; 20 MB of CSV in one line ask for 600 MB. It imports nothing of the project.
@@ -28,6 +28,7 @@ MAX_OUTPUT_BYTES = 64 * 1024**2
 
 TOO_LARGE, BROKEN, FORBIDDEN, BROKEN_CSV, ENCODING = 10, 11, 12, 13, 14
 ZIP = b"PK\x03\x04"
+OLD_EXCEL = b"\xd0\xcf\x11\xe0"  # .xls, and an .xlsx with a password
 
 
 class WorkbookRefused(Exception):
@@ -42,7 +43,7 @@ def main() -> int:
     content = sys.stdin.buffer.read()
     try:
         written = 0
-        all_rows = rows(content) if content.startswith(ZIP) else csv_rows(content)
+        all_rows = rows(content) if content.startswith((ZIP, OLD_EXCEL)) else csv_rows(content)
         for row in islice(all_rows, MAX_SCANNED + 1):  # one more shows that there are too many
             line = json.dumps(row, ensure_ascii=False).encode("utf-8", "surrogatepass") + b"\n"
             written += len(line)
@@ -86,7 +87,8 @@ def rows(content: bytes) -> Iterator[list[Any]]:
     """Yield the cells of each row as JSON can hold them, from A1 on."""
     from python_calamine import CalamineWorkbook  # only here: the caps on memory are set before it is loaded
 
-    check_parts(content)
+    if content.startswith(ZIP):
+        check_parts(content)
     try:
         book = CalamineWorkbook.from_filelike(io.BytesIO(content))
         for row in book.get_sheet_by_index(0).to_python(skip_empty_area=False):

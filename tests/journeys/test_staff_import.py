@@ -44,7 +44,8 @@ def test_imports_two_hundred_and_fixes_three(page, running):
     rows[10][3], rows[20][2], rows[30][6] = 20, "导入20", "https://example.com"
     page.get_by_role("link", name="上传改正后的文件").click()
     upload(page, rows)
-    page.get_by_role("button", name="确认导入 200 名学员").click(timeout=10_000)
+    page.get_by_label("确实要新建").check(timeout=10_000)
+    page.get_by_role("button", name="确认导入 200 名学员").click()
 
     page.get_by_text("新增 200 名").wait_for(timeout=10_000)
     page.get_by_role("link", name="查看学员").click()

@@ -1,0 +1,105 @@
+"""Lists as schools have them, with their own header, synonyms, sums and misspellings."""
+
+import io
+
+import pytest
+from openpyxl import Workbook
+
+from students.models import Student
+from students.models.transfer import RowKind, RunState
+from students.tasks import transfer_work
+from students.tests.factories import student
+from students.tests.test_import_runs import RUNS, checked, confirmed, office
+
+pytestmark = pytest.mark.django_db
+
+REAL = [
+    ["2026年秋季前端班学员名单", "", "", "", "", "", "", ""],
+    ["序号", "姓 名", "性别", "所在班级", "年龄", "所在城市", "最高学历", "联系电话"],
+    ["1", "谭鹏", "男", "h51901", "２１", "重庆", "本科", "13800000001"],
+    ["2", "王 芳", "女", "H51901", "26岁", "南京", "本科", "13800000002"],
+    ["合计", "2", "", "", "", "", "", ""],
+]
+
+
+def workbook(rows):
+    book, out = Workbook(), io.BytesIO()
+    for row in rows:
+        book.active.append(row)
+    book.save(out)
+    return out.getvalue()
+
+
+def comma(rows, encoding):
+    return "\r\n".join(",".join(row) for row in rows).encode(encoding)
+
+
+@pytest.mark.parametrize("form", ["xlsx", "utf-8", "utf-8-sig", "gb18030"])
+def test_a_schools_own_list_is_understood(form):
+    run = checked(workbook(REAL) if form == "xlsx" else comma(REAL, form))
+
+    assert run.state == RunState.READY, run.message
+    assert run.options["ignored"] == ["序号", "性别", "联系电话"]
+    assert run.options["new_classes"] == ["H51901"] and run.options["new_degrees"] == ["本科"]
+    confirmed(run)
+    rows = Student.objects.order_by("pk").values_list("name", "class_name", "age", "city", "degree")
+    assert list(rows) == [("谭鹏", "H51901", 21, "重庆", "本科"), ("王芳", "H51901", 26, "南京", "本科")]
+
+
+def test_new_classes_must_be_ticked(lbw):
+    student(class_name="H51904", degree="本科").save()
+    rows = [REAL[1], ["1", "谭鹏", "男", "H5 1904", "21", "重庆", "本科", ""]]
+    run = checked(workbook(rows), lbw.user)
+    browser = office(lbw)
+
+    browser.post(f"{RUNS}{run.pk}/change/", {"do": "confirm"})
+    run.refresh_from_db()
+    assert (run.state, run.options["new_classes"], run.options["new_degrees"]) == (RunState.READY, ["H5 1904"], [])
+    browser.post(f"{RUNS}{run.pk}/change/", {"do": "confirm", "sure_new": "1"})
+
+    run.refresh_from_db()
+    assert run.state == RunState.APPLYING
+
+
+def test_columns_are_mapped_on_the_page_and_the_next_file_is_mapped_alike(lbw, sent_tasks):
+    rows = [["谁", "多大", "哪个班的", "来自", "读到哪里"], ["谭鹏", "21", "H1", "重庆", "本科"]]
+    run, browser = checked(workbook(rows), lbw.user), office(lbw)
+    assert run.state == RunState.FAILED and "找不到列名" in run.message
+    assert "谭鹏" in browser.get(f"{RUNS}{run.pk}/change/").content.decode()
+
+    chosen = dict(zip(("name", "age", "class", "city", "degree"), range(5), strict=True))
+    browser.post(f"{RUNS}{run.pk}/change/", {"do": "map"} | {f"column-{at}": wire for wire, at in chosen.items()})
+    run = _again(run)
+    assert (run.state, run.counts) == (RunState.READY, {RowKind.NEW: 1})
+    confirmed(run)
+
+    assert checked(workbook([rows[0], ["王芳", "20", "H1", "南京", "本科"]]), lbw.user).state == RunState.READY
+
+
+def test_one_of_our_columns_cannot_be_chosen_twice(lbw):
+    run = checked(workbook([["谁", "多大"], ["谭鹏", "21"]]), lbw.user)
+
+    page = office(lbw).post(
+        f"{RUNS}{run.pk}/change/", {"do": "map", "column-0": "name", "column-1": "name"}, follow=True
+    )
+
+    assert "“姓名”选了两次" in page.content.decode()
+
+
+def test_wrong_cells_are_corrected_on_the_page(lbw, sent_tasks):
+    rows = [REAL[1], ["1", "谭鹏", "男", "H1", "二十一", "重庆", "本科", ""]]
+    run, browser = checked(workbook(rows), lbw.user), office(lbw)
+    assert run.state == RunState.REFUSED
+    (number,) = run.rows.filter(kind=RowKind.ERROR).values_list("number", flat=True)
+    assert f'name="cell-{number}-age" value="二十一"' in browser.get(f"{RUNS}{run.pk}/change/").content.decode()
+
+    browser.post(f"{RUNS}{run.pk}/change/", {"do": "fix", f"cell-{number}-age": "21"})
+
+    run = confirmed(_again(run))
+    assert (run.state, Student.objects.get().age) == (RunState.DONE, 21)
+
+
+def _again(run):
+    transfer_work(run.pk)
+    run.refresh_from_db()
+    return run
