@@ -28,6 +28,7 @@ DEFAULT_COLUMNS = (
 )
 # What the file has and a list cannot show.
 _IN_FILE_ONLY = {"pieces", "received", "shipped_at"}
+_SHOWN_AS = {"total": "amount", "refunded": "returned"}  # in the list, by the names of the file's columns
 
 
 class FlagFilter(admin.SimpleListFilter):
@@ -125,7 +126,8 @@ def columns_chosen(user: Any) -> list[str]:
 def columns_shown(user: Any) -> list[str]:
     """Return the columns of the list for a member of staff: the chosen ones, in the order of the file's."""
     chosen = columns_chosen(user)
-    return [name for name in ORDER_COLUMNS if name in chosen and name not in _IN_FILE_ONLY] or [*DEFAULT_COLUMNS]
+    names = [name for name in ORDER_COLUMNS if name in chosen and name not in _IN_FILE_ONLY] or DEFAULT_COLUMNS
+    return [_SHOWN_AS.get(name, name) for name in names]
 
 
 def columns_offered(user: Any) -> list[tuple[str, str, bool]]:

@@ -62,7 +62,7 @@ WORK_LISTS: dict[str, WorkList] = {
         "assignment_return",
         (State.RETURN_ASKED, State.RETURN_ASKED_LATER),
         ("approve", "reject"),
-        ("order_id", "goods", "receiver", "total", "why", "since_asked", "state_label", "flag"),
+        ("order_id", "goods", "receiver", "amount", "why", "since_asked", "state_label", "flag"),
         (ASKED_AT, "pk"),
     ),
     "refunds": WorkList(
@@ -70,7 +70,7 @@ WORK_LISTS: dict[str, WorkList] = {
         "currency_exchange",
         (State.REFUND_FAILED, State.REFUNDING),
         ("refund_again",),
-        ("order_id", "receiver", "total", "state_label", "refund_progress", "flag"),
+        ("order_id", "receiver", "amount", "state_label", "refund_progress", "flag"),
         (Case(When(Q(state=State.REFUND_FAILED) | Q(part_refund=PartRefund.STUCK), then=0), default=1), "pk"),
         ~Q(part_refund=PartRefund.NONE),
     ),
@@ -79,7 +79,7 @@ WORK_LISTS: dict[str, WorkList] = {
         "report",
         (),
         ("unflag",),
-        ("order_id", "goods", "receiver", "total", "state_label", "trouble"),
+        ("order_id", "goods", "receiver", "amount", "state_label", "trouble"),
         ("pk",),
         Q(pk__in=orders_in_trouble()),
     ),
@@ -140,11 +140,23 @@ def step_buttons(order: Order, steps: list[tuple[str, str]]) -> SafeString:
         for at, (name, label) in enumerate(steps)
     ]
     form = '<button type="submit" class="tr-button{}"{} name="{}" value="{}:{}" aria-label="{} {}">{}</button>'
-    return format_html('<span class="od-steps">{}</span>', format_html_join("", form, buttons)) if buttons else _NONE
+    if not buttons:
+        return _NONE
+    usual, others = (format_html_join("", form, part) for part in (buttons[:1], buttons[1:]))
+    more = format_html(_MORE, order, others) if others else ""
+    return format_html('<span class="od-steps">{}{}</span>', usual, more)
 
 
 class WorkListColumns:
     """The columns that work lists have beside those of the list of all orders."""
+
+    @display(description="金额（元）", ordering="total")
+    def amount(self, order: Order) -> str:
+        return f"{order.total:,.2f}"
+
+    @display(description="已退款（元）", ordering="refunded")
+    def returned(self, order: Order) -> str:
+        return f"{order.refunded:,.2f}"
 
     @display(description="商品")
     def goods(self, order: Order) -> SafeString:
@@ -234,5 +246,6 @@ def _age_text(since: datetime) -> str:
     return timesince(since, depth=1)
 
 
+_MORE = '<details><summary class="tr-button" aria-label="{} 的其他操作">⋯</summary>{}</details>'
 _NONE = format_html("{}", "—")
 _TARGET = format_html(' formtarget="{}"', "_blank")

@@ -115,7 +115,17 @@
     }
   }
 
+  // --- The groups of the side bar stay as this browser's user left them; that of the page is open ---
+  function fold() {
+    for (const group of document.querySelectorAll(".bo-group[data-fold]")) {
+      const key = `fold:${group.dataset.fold}`;
+      group.open = !localStorage.getItem(key);
+      group.addEventListener("toggle", () => group.open ? localStorage.removeItem(key) : localStorage.setItem(key, 1));
+    }
+  }
+
   function start() {
+    fold();
     reach();
     const loginForm = document.querySelector("#login-form");
     if (loginForm) return login(loginForm);
