@@ -171,7 +171,7 @@ def test_a_notebook_shows_ten_orders_and_a_phone_begins_with_one(page, running):
     page.goto("/admin/shop/order/?work=ship")
     assert page.evaluate(ROWS)[0] <= 200 and not is_wider_than_the_screen(page)
     page.get_by_role("button", name="显示或隐藏导航").click()
-    page.get_by_text("天气", exact=True).click()
+    page.locator(".bo-group summary", has_text="天气").click()
     page.reload()
     page.get_by_role("button", name="显示或隐藏导航").click()
     assert page.get_by_text("用户与权限").is_visible() and not page.get_by_role("link", name="天气记录").is_visible()
