@@ -12,6 +12,9 @@ from sockets.polling import PollingConsumer
 ENGINE_PATH, PLAIN_PATH = "/socket.io", "/ws/login"
 CLIENT_PATH = "/socket.io/socket.io.js"
 
+_engine = EngineConsumer.as_asgi(greeting=scan_codes.greeting)
+_plain = PlainConsumer.as_asgi(greeting=scan_codes.greeting)
+_polling = PollingConsumer.as_asgi(greeting=scan_codes.greeting)
 Hub.chores.append(scan_codes.codes_expire)
 
 
@@ -21,11 +24,11 @@ async def application(scope: dict[str, Any], receive: Callable[..., Any], send: 
     if path == CLIENT_PATH and scope["type"] == "http":
         await serve_client(scope, receive, send)
     elif scope["type"] == "http":
-        await PollingConsumer(scan_codes.greeting)(scope, receive, send)
+        await _polling(scope, receive, send)
     elif path == ENGINE_PATH:
-        await EngineConsumer(scan_codes.greeting)(scope, receive, send)
+        await _engine(scope, receive, send)
     elif path.lower() == PLAIN_PATH:
-        await PlainConsumer(scan_codes.greeting)(scope, receive, send)
+        await _plain(scope, receive, send)
     else:
         await receive()
         await send({"type": "websocket.close"})

@@ -1,4 +1,4 @@
-"""The ASGI application: sends sockets to ``sockets`` and every other request to the WSGI application.
+"""The ASGI application: sends sockets to Channels and every other request to the WSGI application.
 
 Django's sync views are several times faster under WSGI (docs/adr/0001), so HTTP requests run there, in threads.
 """

@@ -209,7 +209,7 @@ def _running_engines() -> dict[str, str]:
 
 
 def redis_urls(url: str) -> dict[str, str]:
-    """Return two databases' URLs: the one in REDIS_URL for everything but tasks, and the next but one for these."""
+    """Return three databases' URLs: the one in REDIS_URL for the cache, the next two for sockets and tasks."""
     parts = urlsplit(url)
     if parts.scheme not in {"redis", "rediss", "unix", sentinel.SCHEME}:
         raise ImproperlyConfigured("REDIS_URL has a bad value: redis://host:6379/0 is needed.")
@@ -227,15 +227,17 @@ def redis_urls(url: str) -> dict[str, str]:
         )
     is_socket = parts.scheme == "unix"
     first = parse_qs(parts.query).get("db", ["0"])[0] if is_socket else parts.path.strip("/") or "0"
-    cache, broker = int(first), int(first) + 2  # release 1.0.0 uses the one between
+    cache, layer, broker = (int(first) + i for i in range(3))
     if is_socket:
         socket = f"unix://{parts.path}?db="
         return {
             "cache": f"{socket}{cache}",
+            "layer": f"{socket}{layer}",
             "broker": f"redis+socket://{parts.path}?virtual_host={broker}",
         }
     return {
-        name: parts._replace(path=f"/{number}").geturl() for name, number in {"cache": cache, "broker": broker}.items()
+        name: parts._replace(path=f"/{number}").geturl()
+        for name, number in {"cache": cache, "layer": layer, "broker": broker}.items()
     }
 
 

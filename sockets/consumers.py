@@ -1,4 +1,4 @@
-"""ASGI applications for WebSockets: those of socket.io, and plain ones. For HTTP polling see ``polling``."""
+"""Channels consumers for WebSockets: those of socket.io, and plain ones. For HTTP polling see ``polling``."""
 
 import asyncio
 import time
@@ -9,12 +9,14 @@ from urllib.parse import parse_qsl
 
 import orjson
 import redis
+from channels.consumer import AsyncConsumer
+from channels.exceptions import StopConsumer
 from django.conf import settings
 
 from core.api.request import address_of
 from sockets import origins, packets, sessions
 from sockets.config import PLAIN_LIFETIME_S, PLAIN_TTL_S, UPGRADE_WINDOW_MS, timing
-from sockets.hub import TICK_S, Hub, KeepAlive, Socket, current_hub
+from sockets.hub import TICK_S, Hub, KeepAlive, current_hub
 from sockets.packets import Packet, PacketError
 from sockets.protocol import MAX_BODY, Peer, open_packet
 
@@ -23,19 +25,19 @@ NORMAL, TOO_BIG, TRY_AGAIN = 1000, 1009, 1013
 CLOSE_PATIENCE_S = 2.0
 
 
-class StopConsumer(Exception):
-    """Ends a consumer, from any depth of its own task."""
+class SocketConsumer(AsyncConsumer):
+    """A Channels consumer without a channel of its own; the hub receives for the whole process.
 
-
-class SocketConsumer:
-    """One connection: has a method for each kind of ASGI message. The hub receives for the whole process."""
+    Channels' own loop costs a second task and a queue for each socket, and closes old database connections at each
+    message. Thousands of sockets wait here, and none of them uses the database.
+    """
 
     def __init__(self, greeting: Greeting) -> None:
         self.greeting = greeting  # sid -> event and data of the first event that a client gets
 
     async def __call__(self, scope: dict[str, Any], receive: Callable[..., Any], send: Callable[..., Any]) -> None:
         self.scope, self.base_receive, self.base_send = scope, receive, send
-        self.hub: Hub = current_hub()
+        self.hub: Hub = await current_hub()
         try:
             while True:
                 await self.dispatch(await receive())
@@ -76,7 +78,7 @@ class SocketConsumer:
         return packets.encode_event(*self.greeting(sid))
 
 
-class WebsocketConsumer(SocketConsumer, Socket):
+class WebsocketConsumer(SocketConsumer):
     """What both kinds of WebSocket share: sending, closing, and removing the session at the end."""
 
     sid = ""

@@ -5,7 +5,6 @@ again, and whichever process they reach goes on with their session.
 """
 
 import asyncio
-import secrets
 import time
 from collections.abc import Callable, Coroutine
 from enum import Enum, auto
@@ -14,6 +13,8 @@ from weakref import WeakKeyDictionary
 
 import redis
 import structlog
+from channels import DEFAULT_CHANNEL_LAYER
+from channels.layers import channel_layers
 
 from sockets.sessions import Sessions
 
@@ -45,23 +46,24 @@ class Socket(Protocol):
 class Hub:
     """Serves the sockets and polls of one event loop; get it with :func:`current_hub`.
 
-    Whichever process has packets for one of our clients puts the client's sid into our ``ready`` set in Valkey, and
-    rings there (``Sessions.ready``).
+    Another process that has packets for one of our clients puts the client's sid into our ``ready`` set in Valkey, and
+    then sends an empty message through the channel layer to wake us up.
     """
 
     # Each is called once a second, in a thread. Every process with clients calls them, so several may run at once.
     chores: ClassVar[list[Callable[[], Any]]] = []
 
-    def __init__(self, sessions: Sessions) -> None:
-        self.sessions = sessions
+    def __init__(self, proc: str, layer: Any) -> None:
+        self.proc, self.layer = proc, layer
+        self.sessions = Sessions(proc, on_own_ready=self._wake)
         self.sockets: dict[str, Socket] = {}
         self.alive: set[str] = set()  # sids of sockets whose session the next tick must prolong
         self._polls: dict[str, asyncio.Future[None]] = {}
+        self._wake_event = asyncio.Event()
         self._tasks: set[asyncio.Task[Any]] = set()
 
     def start(self) -> None:
-        self.spawn(self._hand_out_to_the_end())
-        for job in (self._tick, self._run_chores):
+        for job in (self._listen, self._hand_out, self._tick, self._run_chores):
             self.spawn(self._forever(job))
 
     def spawn(self, work: Coroutine[Any, Any, Any]) -> None:
@@ -102,6 +104,9 @@ class Hub:
         if waiting and not waiting.done():
             waiting.set_result(None)
 
+    def _wake(self) -> None:
+        self._wake_event.set()
+
     # --- Background tasks ----------------------------------------------------------------------------
 
     async def _forever(self, job: Callable[[], Coroutine[Any, Any, None]]) -> None:
@@ -121,14 +126,15 @@ class Hub:
                 log.exception("sockets: unforeseen error")
                 await asyncio.sleep(TICK_S)
 
-    async def _hand_out_to_the_end(self) -> None:
-        try:
-            await self._forever(self._hand_out)
-        finally:
-            await self.sessions.end()
+    async def _listen(self) -> None:
+        """Wait until another process wakes us up."""
+        await self.layer.receive(self.proc)
+        self._wake()
 
     async def _hand_out(self) -> None:
         """Wait until something is ready, then serve all clients for which something is."""
+        await self._wake_event.wait()
+        self._wake_event.clear()
         await self._serve(await self.sessions.ready())
 
     async def _serve(self, sids: list[str]) -> None:
@@ -145,6 +151,8 @@ class Hub:
     async def _tick(self) -> None:
         """Once a second: send heartbeats, close dead sockets, and prolong the sessions of the live ones."""
         await asyncio.sleep(TICK_S)
+        # The channel layer may lose a message. Looking once a second bounds the delay that this costs a client.
+        self._wake()
         now = time.monotonic()
         for socket in list(self.sockets.values()):
             match socket.keep_alive(now):
@@ -169,7 +177,7 @@ async def _until_cancelled(work: Coroutine[Any, Any, None]) -> None:
     """Wait for ``work``; if this task is cancelled, cancel ``work`` as often as it takes.
 
     redis-py may swallow a CancelledError, because it reads with a time limit of 0 s whether a connection has ended. The
-    job would then go on for ever, and the event loop of a server that stops would wait for it.
+    channel layer would then wait for its next message for ever, and the event loop of a server that stops for it.
     """
     task = asyncio.ensure_future(work)
     try:
@@ -184,11 +192,16 @@ async def _until_cancelled(work: Coroutine[Any, Any, None]) -> None:
 _hubs: "WeakKeyDictionary[asyncio.AbstractEventLoop, Hub]" = WeakKeyDictionary()
 
 
-def current_hub() -> Hub:
+async def current_hub() -> Hub:
     """Return the hub of the running event loop; the first call in a loop creates and starts it."""
     loop = asyncio.get_running_loop()
     hub = _hubs.get(loop)
     if hub is None:
-        hub = _hubs[loop] = Hub(Sessions(f"sockets.{secrets.token_urlsafe(12)}"))
-        hub.start()
+        # A channel layer can receive in one event loop only, so each hub needs its own.
+        layer = channel_layers.make_backend(DEFAULT_CHANNEL_LAYER)
+        proc = await layer.new_channel("sockets")
+        # The `await` above let other tasks run: two first clients may both get here, and only one hub may start.
+        hub = _hubs.get(loop) or _hubs.setdefault(loop, Hub(proc, layer))
+        if hub.proc == proc:
+            hub.start()
     return hub

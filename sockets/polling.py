@@ -8,11 +8,12 @@ from typing import Any
 from urllib.parse import parse_qs
 
 import orjson
+from channels.exceptions import StopConsumer
 
 from core.api.bodies import RETRY_AFTER_S, IncomingBody
 from sockets import origins, packets, sessions
 from sockets.config import timing
-from sockets.consumers import Greeting, SocketConsumer, StopConsumer
+from sockets.consumers import Greeting, SocketConsumer
 from sockets.packets import SEPARATOR, Packet, PacketError
 from sockets.protocol import MAX_BODY, Peer, Reaction, open_packet
 

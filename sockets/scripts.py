@@ -5,13 +5,13 @@ and writing it back in separate commands would lose packets or deliver them twic
 
 A session is a hash that expires unless its client shows signs of life. A list beside it holds the packets to be sent.
 The field ``proc`` names the process that has the client's WebSocket or waiting poll. A script that adds packets also
-adds the sid to the ``ready`` set of that process, and rings: the process waits for its list ``ring``.
+adds the sid to the ``ready`` set of that process and returns the process, so that the caller can wake it up.
 
 In every script KEYS[1] is the session and KEYS[2] its list of packets.
 """
 
 # now_ms: the server's clock, the same for all processes. whole: Lua would write large numbers as 1.7e+12.
-# wake: tell `proc` that it has something to do for `sid`. push: queue packets[first...]; a client whose queue is full
+# wake: note that `proc` has something to do for `sid`. push: queue packets[first...]; a client whose queue is full
 # loses its session, since it does not read. drain: take all queued packets.
 _COMMON = """
 local session, queue = KEYS[1], KEYS[2]
@@ -24,9 +24,6 @@ local function wake(proc, sid)
   if not proc or proc == '' then return '' end
   redis.call('SADD', READY .. proc, sid)
   redis.call('PEXPIRE', READY .. proc, 120000)
-  redis.call('LPUSH', RING .. proc, 1)
-  redis.call('LTRIM', RING .. proc, 0, 0)
-  redis.call('PEXPIRE', RING .. proc, 120000)
   return proc
 end
 local function push(sid, packets, first)
@@ -57,8 +54,8 @@ redis.call('PEXPIRE', session, ARGV[5])
 return 1
 """
 
-# Send packets to a client that has joined "/". ARGV: sid, packets. Returns the process that serves it ('' for none),
-# or nil if there is no such client.
+# Send packets to a client that has joined "/". ARGV: sid, packets. Returns the process to wake ('' for none), or nil if
+# there is no such client.
 EMIT = """
 if redis.call('HGET', session, 'joined') ~= '1' then return nil end
 return push(ARGV[1], ARGV, 2)
@@ -135,7 +132,7 @@ return redis.call('HDEL', session, 'upgrade_until')
 """
 
 # Complete an upgrade: the session now belongs to a WebSocket of `proc`. ARGV: sid, proc, ttl_ms. Returns nil if there
-# is no polling session, else joined and the queued packets.
+# is no polling session, else the process to wake (its poll is over), joined, and the queued packets.
 UPGRADE = """
 local s = redis.call('HMGET', session, 'transport', 'proc', 'joined')
 if s[1] ~= 'polling' then return nil end
@@ -144,7 +141,7 @@ redis.call('HDEL', session, 'upgrade_until', 'ping_at', 'stamp', 'sent')
 redis.call('PEXPIRE', session, ARGV[3])
 local packets = drain()
 table.insert(packets, 1, s[3] or '0')
-wake(s[2], ARGV[1]) -- its poll is over
+table.insert(packets, 1, wake(s[2], ARGV[1]))
 return packets
 """
 
@@ -159,6 +156,6 @@ return wake(proc, ARGV[1])
 """
 
 
-def source(body: str, *, ready: str, ring: str, max_queue: int) -> str:
+def source(body: str, *, ready: str, max_queue: int) -> str:
     """Return the full script: constants, shared functions, and ``body``."""
-    return f"local READY, RING, MAX_QUEUE = '{ready}', '{ring}', {max_queue}\n{_COMMON}{body}"
+    return f"local READY, MAX_QUEUE = '{ready}', {max_queue}\n{_COMMON}{body}"

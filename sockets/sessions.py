@@ -4,12 +4,19 @@ The sockets run in asyncio and the API in threads, so the same scripts can be ca
 ``Sessions``, everything else uses ``emit`` and ``is_live``.
 """
 
+import asyncio
+import os
 import re
 import secrets
+from collections.abc import Callable
 from functools import cache
+from threading import Thread
 from typing import Any
 
 import redis.asyncio
+import structlog
+from channels.exceptions import ChannelFull
+from channels.layers import get_channel_layer
 from django.conf import settings
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
@@ -19,15 +26,17 @@ from sockets import packets, scripts
 from sockets.config import timing
 from sockets.protocol import Peer
 
+log = structlog.get_logger("sockets")
+
 POLLING, WEBSOCKET, PLAIN = "polling", "websocket", "plain"
 MAX_QUEUE = 256  # packets that may wait for one client; only a client that does not read reaches it
-READY, RING = "spms:sio:ready:", "spms:sio:ring:"
-RING_TIMEOUT_S = 1
+READY = "spms:sio:ready:"
+WAKE = {"type": "socket.wake"}
 _SID = re.compile(r"[0-9A-Za-z_-]{16,32}")
 _MAX_CONNECTIONS = 64
 
 _BODIES = {
-    name: scripts.source(getattr(scripts, name.upper()), ready=READY, ring=RING, max_queue=MAX_QUEUE)
+    name: scripts.source(getattr(scripts, name.upper()), ready=READY, max_queue=MAX_QUEUE)
     for name in ("open", "emit", "apply", "poll", "probe", "probe_end", "upgrade", "take", "close")
 }
 
@@ -64,12 +73,41 @@ def only_sid_at(address: str) -> str:
 
 def emit(sid: str, event: str, data: Any) -> bool:
     """Send an event to one client, whichever process serves it; return False if the client has gone."""
-    return _sync_script("emit")(keys=_keys(sid), args=[sid, packets.encode_event(event, data)]) is not None
+    proc = _sync_script("emit")(keys=_keys(sid), args=[sid, packets.encode_event(event, data)])
+    if proc:
+        asyncio.run_coroutine_threadsafe(wake_process(proc.decode()), _loop_for_threads(os.getpid()))
+    return proc is not None
 
 
 def sessions_open() -> int:
     """Return how many clients the scan-login socket has, on all machines together."""
     return sum(1 for _ in valkey.client().scan_iter(match="spms:sio:s:*", count=5000))
+
+
+async def wake_process(proc: str) -> None:
+    """Tell the process ``proc`` that packets are ready for one of its clients.
+
+    The message carries no data. If the channel layer loses it, the client gets its packets up to a second later,
+    because each hub also looks once a second.
+    """
+    try:
+        await get_channel_layer().send(proc, WAKE)
+    except ChannelFull:
+        pass  # other wake-up messages are waiting for it already
+    except (redis.RedisError, OSError) as error:
+        log.warning("the process of a socket was not woken", reason=type(error).__name__)
+
+
+@cache
+def _loop_for_threads(pid: int) -> asyncio.AbstractEventLoop:
+    """Return an event loop that runs in a background thread of this process.
+
+    The channel layer works in asyncio only, and ``emit`` is called in threads. ``async_to_sync`` would create a loop
+    and a connection for each event, which takes longer than everything else. ``pid`` gives each forked process its own.
+    """
+    loop = asyncio.new_event_loop()
+    Thread(target=loop.run_forever, name=f"sockets-{pid}", daemon=True).start()
+    return loop
 
 
 @cache
@@ -85,10 +123,13 @@ def _keys(sid: str) -> list[str]:
 
 
 class Sessions:
-    """Sessions as one event loop of the process ``proc`` uses them. Every method may raise ``redis.RedisError``."""
+    """Sessions as one event loop of the process ``proc`` uses them. Every method may raise ``redis.RedisError``.
 
-    def __init__(self, proc: str) -> None:
-        self.proc = proc
+    :param on_own_ready: is called when packets are ready for a client of this process.
+    """
+
+    def __init__(self, proc: str, on_own_ready: Callable[[], None]) -> None:
+        self.proc, self.on_own_ready = proc, on_own_ready
         # Each command takes well under a millisecond, so thousands of clients can share a few connections.
         pool = sentinel.async_pool_class(settings.REDIS_URL).from_url(
             settings.REDIS_URL,
@@ -131,7 +172,7 @@ class Sessions:
         times = timing(peer.version)
         ping_in = times.interval_ms if has_ponged else ""
         args = [int(peer.is_joined), times.ttl_ms, ping_in, *replies]
-        return await self._run("apply", sid, sid, *args) is not None
+        return await self._wake(await self._run("apply", sid, sid, *args))
 
     async def poll(self, sid: str, version: int, poll: str, stamp: str, *, is_first: bool) -> list[Any]:
         """Ask what a waiting poll should do; the words and details are those of ``scripts.POLL``."""
@@ -141,7 +182,7 @@ class Sessions:
 
     async def probe(self, sid: str, version: int, window_ms: int) -> bool:
         """Begin an upgrade to a WebSocket; return False if there is no such polling session."""
-        return await self._run("probe", sid, sid, version, window_ms) is not None
+        return await self._wake(await self._run("probe", sid, sid, version, window_ms))
 
     async def probe_end(self, sid: str) -> None:
         await self._run("probe_end", sid)
@@ -151,7 +192,8 @@ class Sessions:
         result = await self._run("upgrade", sid, sid, self.proc, timing(version).ttl_ms)
         if result is None:
             return None
-        joined, *waiting = result
+        proc, joined, *waiting = result
+        await self._wake(proc)
         return Peer(version, joined == b"1"), [packet.decode() for packet in waiting]
 
     async def mark_joined(self, sid: str, is_joined: bool, ttl_ms: int) -> None:
@@ -169,8 +211,7 @@ class Sessions:
         return {sid: [p.decode() for p in waiting] for sid, waiting in zip(sids, queues, strict=True) if waiting}
 
     async def ready(self) -> list[str]:
-        """Wait for a ring, but no longer than a second, then take the sids for which something is to be done here."""
-        await self.client.blpop([RING + self.proc], RING_TIMEOUT_S)  # type: ignore[misc]
+        """Take the sids for which other processes have left something to do here."""
         sids: Any = await self.client.spop(READY + self.proc, 10_000)  # type: ignore[misc]
         return [sid.decode() for sid in sids]
 
@@ -183,7 +224,11 @@ class Sessions:
         return [sid for sid, is_alive in zip(ttls_ms, results, strict=True) if not is_alive]
 
     async def close(self, sid: str) -> None:
-        await self._run("close", sid, sid)
+        await self._wake(await self._run("close", sid, sid))
 
-    async def end(self) -> None:
-        await self.client.aclose(close_connection_pool=True)
+    async def _wake(self, proc: bytes | None) -> bool:
+        if proc and proc.decode() != self.proc:
+            await wake_process(proc.decode())
+        elif proc:
+            self.on_own_ready()
+        return proc is not None

@@ -46,7 +46,7 @@ class Screen:
 
     def does(self, step: str, *args: Any) -> Any:
         async def run() -> Any:
-            store = sessions.Sessions("test")
+            store = sessions.Sessions("test", lambda: None)
             try:
                 return await getattr(store, step)(*args)
             finally:

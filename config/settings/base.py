@@ -117,6 +117,7 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "django.contrib.postgres",
+    "channels",
     "rest_framework",
     "corsheaders",
     "captcha",
@@ -222,6 +223,18 @@ CACHES = {
     }
 }
 SESSION_ENGINE = "django.contrib.sessions.backends.cached_db"
+
+CHANNEL_LAYERS = {
+    "default": {
+        "BACKEND": "channels_redis.core.RedisChannelLayer",
+        "CONFIG": {
+            # The layer waits for a message for 5 s on purpose; more than 7 s means that the server has vanished.
+            "hosts": [{**sentinel.layer_host(_redis["layer"]), "socket_connect_timeout": 1, "socket_timeout": 7}],
+            "capacity": 2000,
+            "expiry": 60,
+        },
+    }
+}
 
 # Each queue has a worker of its own, so that money never waits for a spreadsheet (docs/adr/0031). ``now`` is for short
 # tasks that a person waits for, and that call no upstream. A task names its queue where it is defined.

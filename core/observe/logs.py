@@ -14,6 +14,7 @@ import structlog
 QUIETER = {
     "django.request": "ERROR",
     "django.security.DisallowedHost": "CRITICAL",  # strangers send any Host; each would write an error with a traceback
+    "django.channels.server": "WARNING",
     "celery.beat": "WARNING",
     "celery.worker.strategy": "WARNING",
     "celery.app.trace": "WARNING",

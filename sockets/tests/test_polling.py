@@ -23,7 +23,7 @@ def emit(client: Client, data: Any = "x") -> Any:
 
 
 async def waiting_polls() -> int:
-    return len(current_hub()._polls)
+    return len((await current_hub())._polls)
 
 
 async def poll_that_waits(client: Client, **more: Any) -> "asyncio.Task[Any]":
