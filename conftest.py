@@ -186,7 +186,8 @@ def valkey_down(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch)
     pool = redis.ConnectionPool(Connection, host=host, port=port, socket_timeout=0.5)
     with monkeypatch.context() as patch:
         patch.setattr(valkey, "REST_S", 3600)
-        patch.setattr("sandbox.switches.switch_of", lambda unid: None)  # production has no switches
+        patch.setattr("sandbox.switches.switch_of", lambda unid: None)  # production has neither
+        patch.setattr("backoffice.lesson._count", lambda unid, refusal: None)
         patch.setattr(valkey.client(), "connection_pool", pool)
         yield waits
     valkey.client()._resting_until = 0

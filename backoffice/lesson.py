@@ -33,6 +33,12 @@ from students.selectors import students_entered
 KEPT = timedelta(hours=12)
 COMMON = 3  # refusals that a row names
 _KEY = "spms:lesson:"
+# One round trip. KEYS: the account's hash. ARGV: now and lifetime in seconds, the fields to count up.
+_COUNT = """
+for at = 3, #ARGV do redis.call('HINCRBY', KEYS[1], ARGV[at], 1) end
+redis.call('HSET', KEYS[1], 'at', ARGV[1])
+redis.call('EXPIRE', KEYS[1], ARGV[2])
+"""
 HEAD = (
     "姓名",
     "用户名",
@@ -70,14 +76,10 @@ def _refusal(response: Any) -> str:
 
 
 def _count(unid: str, refusal: str) -> None:
-    key, lesson = _KEY + unid, valkey.client().pipeline(transaction=False)
-    lesson.hincrby(key, "calls", 1)
-    lesson.hset(key, "at", int(times.now().timestamp()))
-    if refusal:
-        lesson.hincrby(key, f"refusal {refusal}", 1)
-    lesson.expire(key, KEPT)
+    fields = ["calls", f"refusal {refusal}"] if refusal else ["calls"]
+    now_s, kept_s = int(times.now().timestamp()), int(KEPT.total_seconds())
     try:
-        lesson.execute()
+        valkey.client().eval(_COUNT, 1, _KEY + unid, now_s, kept_s, *fields)
     except redis.RedisError:
         pass  # a count is missing, the call is answered
 
