@@ -27,6 +27,7 @@ from accounts.services.second_factor import device_of, is_offered
 from accounts.services.users import sign_out_everywhere, users_disable, users_enable
 from core.admin.base import OfficeAdmin, ReadOnlyRows
 from core.admin.password import PasswordFirst, require_password
+from core.admin.phones import RIGHT, PhoneAdmin, may_see_phones
 from core.browsers import browser_name
 from core.times import format_office_time, local
 from permissions.models import ROOT_ROLEID
@@ -99,20 +100,20 @@ class UserForm(PhoneForm):
 
 
 @admin.register(User)
-class UserAdmin(PasswordFirst, DjangoUserAdmin, OfficeAdmin):  # type: ignore[misc, type-arg]  # Django's own `get_form` hides `change`
+class UserAdmin(PasswordFirst, PhoneAdmin, DjangoUserAdmin, OfficeAdmin):  # type: ignore[misc, type-arg]  # Django's own `get_form` hides `change`
     """Users. Only root creates them and sets role, password and phone: others could give themselves more rights.
 
     Only root disables, enables or signs out whoever may enter the back office.
     """
 
     form, add_form, change_password_form = UserForm, NewUserForm, AdminPasswordChangeForm
-    rights: ClassVar = {"view": "查看", "change": "修改"}
+    rights: ClassVar = {"view": "查看", "change": "修改", "phone": RIGHT}
     list_display = [
         "picture",
         "username",
         "nickname",
         "role",
-        "phone",
+        "phone_shown",
         "is_phone_bound",
         "is_active",
         "is_staff",
@@ -210,12 +211,25 @@ class UserAdmin(PasswordFirst, DjangoUserAdmin, OfficeAdmin):  # type: ignore[mi
         form.is_own = obj is not None and obj.pk == request.user.pk
         return form
 
+    def get_fieldsets(self, request: HttpRequest, obj: User | None = None) -> Any:
+        sets: Any = super().get_fieldsets(request, obj)
+        if request.user.is_superuser:
+            return sets
+        shown = {"phone": "phone_shown"}
+        return [
+            (title, facts | {"fields": [shown.get(name, name) for name in facts["fields"]]}) for title, facts in sets
+        ]
+
+    def get_search_fields(self, request: HttpRequest) -> list[str]:
+        names = super().get_search_fields(request)
+        return [name for name in names if name != "phone" or may_see_phones(request.user, User)]
+
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> list[str]:
         fields = list(super().get_readonly_fields(request, obj))
         if request.user.is_superuser:
             return fields
         # Whoever sets the phone number can log in by text message as that user.
-        return [*fields, "username", "phone", "role", "is_staff", "is_active", "vip_level", "vip_expires_at"]
+        return [*fields, "username", "phone_shown", "role", "is_staff", "is_active", "vip_level", "vip_expires_at"]
 
     def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> Any:
         if not request.user.is_superuser:

@@ -75,6 +75,7 @@ class User(AbstractBaseUser, PermissionsMixin):
     class Meta:
         verbose_name = verbose_name_plural = "用户"
         ordering = ["-pk"]
+        permissions = [("phone_user", "看完整电话")]
         indexes = [
             # For the list of the back office, newest first: whoever has never logged in comes last.
             models.Index(models.F("last_login").desc(nulls_last=True), models.F("id").desc(), name="user_last_login"),

@@ -66,9 +66,11 @@ def display_names(usernames: Iterable[str]) -> dict[str, str]:
     return {name: f"{nick}（{name}）" if (nick := named.get(name)) and nick != name else name for name in asked}
 
 
-def users_found(text: str) -> QuerySet[User]:
+def users_found(text: str, *, by_phone: bool) -> QuerySet[User]:
     """Return users whose username or phone begins with ``text``, or who have it as nickname, newest first."""
-    found = Q(username__startswith=text) | Q(phone__startswith=text) | Q(nickname=text)
+    found = Q(username__startswith=text) | Q(nickname=text)
+    if by_phone:
+        found |= Q(phone__startswith=text)
     return User.objects.filter(found).order_by("-pk")
 
 

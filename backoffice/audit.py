@@ -17,12 +17,15 @@ from auditlog.registry import auditlog
 from django.apps import apps
 from django.conf import settings
 from django.core.exceptions import FieldDoesNotExist
-from django.db.models import BooleanField, DateTimeField, Field
+from django.db.models import BooleanField, DateTimeField
 
+from core.admin.phones import are_phones_whole, phone_masked, phones_masked
 from core.audit import StaffAction
 from core.db.purge import BATCH, rows_purge
 from core.times import format_office_time
 from shop.actions import OrderAction
+from shop.models import Order
+from shop.services.order_move import RECEIVER_CHANGED
 
 # Each model with its options for auditlog. Fields that repeat what the entry or another log says are excluded.
 WATCHED: dict[str, dict[str, Any]] = {
@@ -76,6 +79,7 @@ class Change:
 def changes_of(entry: LogEntry) -> Iterator[Change]:
     """Yield an entry's changes in words: the fields' Chinese names, labels of choices, local times."""
     model = entry.content_type.model_class()
+    hides_phones = RECEIVER_CHANGED in (entry.changes or {}).get("事件", ()) and not are_phones_whole(Order)
     for name, values in (entry.changes or {}).items():
         try:
             field: Any = model._meta.get_field(name) if model else None
@@ -89,12 +93,15 @@ def changes_of(entry: LogEntry) -> Iterator[Change]:
             is_gone = values["operation"] == "delete"
             yield Change(f"{label}（{_DONE[values['operation']]}）", *((objects, "") if is_gone else ("", objects)))
         else:
-            yield Change(label, *(_in_words(field, value) for value in values))
+            words = [_in_words(field, value) for value in values]
+            yield Change(label, *(map(phones_masked, words) if hides_phones else words))
 
 
-def _in_words(field: "Field[Any, Any] | None", value: Any) -> str:
+def _in_words(field: Any, value: Any) -> str:
     if value in (None, "None", ""):
         return ""
+    if getattr(field, "name", "") == "phone" and not are_phones_whole(field.model):
+        return phone_masked(str(value))
     if isinstance(field, BooleanField):
         return "是" if value in (True, "True") else "否"
     if isinstance(field, DateTimeField):

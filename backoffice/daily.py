@@ -16,7 +16,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 
-from backoffice.navigation import DAILY_NEEDS, may_see_all
+from backoffice.navigation import may_see_daily
 from core import times
 from core.admin.exports import download
 from core.admin.password import require_password
@@ -143,9 +143,9 @@ def _day(text: str) -> date | None:
 def daily_page(request: HttpRequest) -> HttpResponse:
     """Show, print or send the sheet.
 
-    :raises PermissionDenied: the user may not see orders, payments, refunds and bills, or may not export.
+    :raises PermissionDenied: the user may not see orders, their income, payments, refunds and bills, or may not export.
     """
-    if not may_see_all(request, DAILY_NEEDS):
+    if not may_see_daily(request):
         raise PermissionDenied
     may_export = admin.site._registry[apps.get_model("payments.Payment")].may_export(request)  # type: ignore[attr-defined]
     now = local(times.now())

@@ -16,6 +16,7 @@ from accounts.models import LoginAttempt
 from accounts.selectors import login_failures
 from backoffice.activity import Activity, staff_activity
 from backoffice.months import day_counts, days_sum, month_counts, months_of
+from backoffice.navigation import may_see_income
 from backoffice.parts import TALLEST, Bar, Fact, Panel, Tile, list_url, shares
 from backoffice.periods import NAMES, Period, period_of
 from core import times
@@ -50,6 +51,8 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     parts = [
         part for label, card in CARDS if _may_see(request, label) for part in card(now, period, scope_of(request.user))
     ]
+    if not may_see_income(request):
+        parts = [part for part in parts if not part.is_income]
     if request.user.is_superuser:
         parts.append(_system(now))
     tiles = [part for part in parts if isinstance(part, Tile)]
@@ -63,9 +66,12 @@ def _may_see(request: HttpRequest, label: str) -> bool:
     return admin.site._registry[apps.get_model(label)].has_view_permission(request)
 
 
-def _compared(label: str, number: Any, before: Any, period: Period, link: str, form: str = "{}") -> Tile:
+def _compared(
+    label: str, number: Any, before: Any, period: Period, link: str, form: str = "{}", *, is_income: bool = False
+) -> Tile:
     """Return the tile of a number that is compared with the period before."""
-    return Tile(f"{period.label}{label}", form.format(number), link, hint=f"{period.last_label} {form.format(before)}")
+    hint = f"{period.last_label} {form.format(before)}"
+    return Tile(f"{period.label}{label}", form.format(number), link, hint=hint, is_income=is_income)
 
 
 def _students(now: datetime, period: Period, scope: Scope) -> Iterator[Tile | Panel]:
@@ -117,7 +123,7 @@ def _orders(now: datetime, period: Period, _scope: Scope) -> Iterator[Tile | Pan
     earning = ",".join(state.value for state in EARNING)
     yield _compared("订单", sums.orders, before.orders, period, list_url("shop.order", **placed))
     earned = list_url("shop.order", state__in=earning, **placed)
-    yield _compared("收入（元）", sums.revenue, before.revenue, period, earned, "{:.2f}")
+    yield _compared("收入（元）", sums.revenue, before.revenue, period, earned, "{:.2f}", is_income=True)
     to_do = orders_to_do()
     to_ship = to_do[State.PAID] + to_do[State.PREPARING]
     returns = to_do[State.RETURN_ASKED] + to_do[State.RETURN_ASKED_LATER]
@@ -135,9 +141,10 @@ def _orders(now: datetime, period: Period, _scope: Scope) -> Iterator[Tile | Pan
     revenue = sum(day.revenue for day in days)
     yield Tile("30 天订单", sum(day.orders for day in days), everything)
     hint = "近 30 天下单、已付款且没有退款的订单金额之和"
-    yield Tile("30 天收入（元）", f"{revenue:.2f}", list_url("shop.order", state__in=earning, **span), hint=hint)
+    earned = list_url("shop.order", state__in=earning, **span)
+    yield Tile("30 天收入（元）", f"{revenue:.2f}", earned, hint=hint, is_income=True)
     yield _day_panel("每日订单", days, [day.orders for day in days], "{}")
-    yield _day_panel("每日收入（元）", days, [day.revenue for day in days], "{:.2f}")
+    yield _day_panel("每日收入（元）", days, [day.revenue for day in days], "{:.2f}", is_income=True)
 
 
 def _best(now: datetime, period: Period, _scope: Scope) -> Iterator[Tile | Panel]:
@@ -187,7 +194,7 @@ def _count(label: str, number: int, tone: str, hint: str, **query: str) -> Tile:
     return Tile(label, number, list_url("shop.order", **query), tone if number else "", hint)
 
 
-def _day_panel(title: str, days: list[Day], numbers: list[Any], form: str) -> Panel:
+def _day_panel(title: str, days: list[Day], numbers: list[Any], form: str, *, is_income: bool = False) -> Panel:
     bars = [
         Bar(
             f"{day.day:%m月%d日}",
@@ -199,7 +206,8 @@ def _day_panel(title: str, days: list[Day], numbers: list[Any], form: str) -> Pa
         for at, (day, number, share) in enumerate(zip(days, numbers, shares(numbers, TALLEST), strict=True))
     ]
     most = form.format(max(numbers))
-    return Panel(title, "backoffice/columns.html", hint=f"最近 {DAYS} 天，最多一天 {most}", bars=bars)
+    hint = f"最近 {DAYS} 天，最多一天 {most}"
+    return Panel(title, "backoffice/columns.html", hint=hint, bars=bars, is_income=is_income)
 
 
 def _refunds(now: datetime, period: Period, _scope: Scope) -> Iterator[Tile | Panel]:

@@ -9,10 +9,13 @@ from django.http import HttpRequest
 from django.urls import reverse
 from unfold.dataclasses import SearchResult
 
+from accounts.models import User
 from accounts.selectors import users_found
 from backoffice.navigation import navigation
 from backoffice.parts import list_url
+from core.admin.phones import are_phones_whole, phone_shown
 from permissions.scope import Scope, scope_of
+from shop.models import Order
 from shop.selectors import orders_named, products_found
 from shop.states import State
 from students.selectors import classes_counted, student_page, students_of_value
@@ -75,15 +78,15 @@ def _classes(text: str, scope: Scope) -> Iterator[SearchResult]:
 
 
 def _orders(text: str, _scope: Scope) -> Iterator[SearchResult]:
-    for order in orders_named(text, most=MOST):
+    for order in orders_named(text, most=MOST, by_part_of_phone=are_phones_whole(Order)):
         who = order.recipient or order.username
-        what = f"订单 {who} {order.phone} {order.total}元 {State(order.state).label}"
+        what = f"订单 {who} {phone_shown(order)} {order.total}元 {State(order.state).label}"
         yield _result("shop.order", order.pk, order.order_id, what, "receipt_long")
 
 
 def _users(text: str, _scope: Scope) -> Iterator[SearchResult]:
-    for user in users_found(text)[:MOST]:
-        yield _result("accounts.user", user.pk, user.username, f"用户 {user.nickname} {user.phone}", "person")
+    for user in users_found(text, by_phone=are_phones_whole(User))[:MOST]:
+        yield _result("accounts.user", user.pk, user.username, f"用户 {user.nickname} {phone_shown(user)}", "person")
 
 
 def _products(text: str, scope: Scope) -> Iterator[SearchResult]:

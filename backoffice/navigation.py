@@ -1,6 +1,6 @@
 """The back office's menu: the sections that the user's role may see."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from django.apps import apps
@@ -50,13 +50,17 @@ GROUPS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
 BELOW = {"permissions.role": ("谁能做什么", "table_view", "admin:permissions_role_matrix")}
 
 
-# Who may see all of these lists may see the accountant's daily sheet.
+# Who may see all of these lists and the income may see the accountant's daily sheet.
 DAILY_NEEDS = ("shop.order", "payments.payment", "payments.refund", "payments.billrun", "payments.difference")
 
 
-def may_see_all(request: HttpRequest, labels: Iterable[str]) -> bool:
-    """Tell whether the user may see the lists of all these models."""
-    return all(admin.site._registry[apps.get_model(label)].has_view_permission(request) for label in labels)
+def may_see_income(request: HttpRequest) -> bool:
+    return request.user.has_perm("shop.income_order")
+
+
+def may_see_daily(request: HttpRequest) -> bool:
+    pages = [admin.site._registry[apps.get_model(label)] for label in DAILY_NEEDS]
+    return may_see_income(request) and all(page.has_view_permission(request) for page in pages)
 
 
 def navigation(request: HttpRequest) -> list[dict[str, Any]]:
@@ -65,7 +69,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
     groups: list[dict[str, Any]] = [{"title": "", "items": [home]}]
     for title, entries in GROUPS:
         items = [item for label, icon in entries for item in _items(request, label, icon)]
-        if title == "支付" and may_see_all(request, DAILY_NEEDS):
+        if title == "支付" and may_see_daily(request):
             items.insert(0, {"title": "日报", "icon": "summarize", "link": reverse("daily")})
         if items:
             groups.append({"title": title, "separator": True, "items": items})

@@ -21,6 +21,7 @@ class Tile:
     link: str
     tone: str = ""
     hint: str = ""
+    is_income: bool = False
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,7 @@ class Panel:
     empty: str = ""
     head: str = ""
     facts: list[Fact] = field(default_factory=list)
+    is_income: bool = False
 
 
 def list_url(label: str, **query: Any) -> str:

@@ -49,11 +49,11 @@ ROLES: list[dict[str, Any]] = [
 BACK_OFFICE: dict[str, dict[str, tuple[str, ...]]] = {
     "102": {
         "students": ("view", "add", "change", "delete", "export"),
-        "shop": ("view", "add", "change", "delete", "ship", "decide", "refund", "export"),
+        "shop": ("view", "add", "change", "delete", "ship", "decide", "refund", "export", "income", "phone"),
         "uploads": ("view",),
         "weather": ("view",),
         "payments": ("view", "export"),
-        "accounts": ("view",),
+        "accounts": ("view", "phone"),
         "permissions": ("view",),
         "auditlog": ("view",),
     },

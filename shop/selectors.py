@@ -94,43 +94,51 @@ def order_find(*, buyer_pk: int, order_id: str) -> Order | None:
     return read_one(Order, where, order_id=order_id, buyer_pk=buyer_pk)
 
 
-def order_search(orders: QuerySet[Order], text: str) -> QuerySet[Order]:
+def order_search(orders: QuerySet[Order], text: str, *, by_part_of_phone: bool = True) -> QuerySet[Order]:
     """Find orders whose number or phone begins or ends with ``text``, or whose recipient, buyer or parcel's number
     begins with it, or a product of which contains it in its name.
 
     Each of these has an index, except names of products, of which there are few. Where very many orders match, this
     takes seconds: a list asks ``orders_found``.
+
+    :param by_part_of_phone: False for whoever may not see phones: only a whole one and its last four digits find an
+        order then, because a search by more and more digits would tell the number.
     """
-    found, *others = (_matching(Order.objects.order_by(), condition).values("pk") for condition in _conditions(text))
+    conditions = _conditions(text, by_part_of_phone)
+    found, *others = (_matching(Order.objects.order_by(), condition).values("pk") for condition in conditions)
     # One subquery of keys: with "OR ... IN" beside the other conditions PostgreSQL would use none of the indexes.
     return orders.filter(pk__in=found.union(*others))
 
 
-def orders_found(orders: QuerySet[Order], text: str, *, most: int) -> list[int]:
+def orders_found(orders: QuerySet[Order], text: str, *, most: int, by_part_of_phone: bool = True) -> list[int]:
     """Return the keys of the newest of ``orders`` that ``order_search`` finds, newest first, ``most`` at most."""
     # Each condition by itself: where few rows match, PostgreSQL reads its index, else the newest orders until it has
     # enough. All of them together took a second where half of 100,000 orders matched.
     newest = orders.order_by("-pk").prefetch_related(None)
     found, *others = (
-        _matching(newest, condition).values_list("pk", flat=True)[:most] for condition in _conditions(text)
+        _matching(newest, condition).values_list("pk", flat=True)[:most]
+        for condition in _conditions(text, by_part_of_phone)
     )
     return sorted(found.union(*others), reverse=True)[:most]
 
 
-def orders_named(text: str, *, most: int) -> list[Order]:
+def orders_named(text: str, *, most: int, by_part_of_phone: bool = True) -> list[Order]:
     """Return the newest orders that ``order_search`` finds, newest first, ``most`` at most."""
-    pks = orders_found(Order.objects.all(), text, most=most)
+    pks = orders_found(Order.objects.all(), text, most=most, by_part_of_phone=by_part_of_phone)
     return list(Order.objects.filter(pk__in=pks).order_by("-pk"))
 
 
-def _conditions(text: str) -> list[Q]:
+def _conditions(text: str, by_part_of_phone: bool) -> list[Q]:
     text = text.strip()[:MAX_SEARCH]
     number = re.sub(r"[\s-]", "", text) or text  # people write phones with spaces
     conditions = [Q(order_id__startswith=number), Q(username__startswith=text), _begins("recipient", text)]
     conditions += [_begins("express_no", number.upper())]
-    conditions += [Q(phone__startswith=phone) for phone in sorted({number, text})]
+    lookup = "phone__startswith" if by_part_of_phone else "phone"
+    conditions += [Q(**{lookup: phone}) for phone in sorted({number, text})]
     if len(number) >= TAIL_LENGTH:
-        conditions += [Q(tail__startswith=number[::-1]), Q(phone_tail__startswith=number[::-1])]
+        conditions.append(Q(tail__startswith=number[::-1]))
+    if len(number) == TAIL_LENGTH or (by_part_of_phone and len(number) > TAIL_LENGTH):
+        conditions.append(Q(phone_tail__startswith=number[::-1]))
     # Numbers and not a subquery: PostgreSQL knows how many lines a product has.
     if products := list(Product.objects.filter(name__icontains=text).order_by().values_list("pk", flat=True)):
         conditions.append(Q(pk__in=OrderLine.objects.order_by().filter(product__in=products).values("order_id")))

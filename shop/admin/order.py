@@ -17,6 +17,7 @@ from unfold.decorators import action, display
 from core import times
 from core.admin.buttons import Button, ButtonForm, ButtonsAdmin, bulk_action
 from core.admin.exports import ExportableAdmin, ExportColumn
+from core.admin.phones import RIGHT, PhoneAdmin, may_see_phones, phone_masked
 from core.admin.query import is_complete
 from shop.admin.attention import ASKED, attach_differences, head_of
 from shop.admin.export_columns import ORDER_COLUMNS, ORDER_SHEETS, orders_loaded
@@ -69,7 +70,7 @@ _COLOURS = {
 
 
 @admin.register(Order)
-class OrderAdmin(WorkListColumns, ExportableAdmin, ButtonsAdmin):
+class OrderAdmin(WorkListColumns, PhoneAdmin, ExportableAdmin, ButtonsAdmin):
     export_columns = tuple(ORDER_COLUMNS.values())
     export_sheets = ORDER_SHEETS
     buttons = BUTTONS
@@ -80,6 +81,8 @@ class OrderAdmin(WorkListColumns, ExportableAdmin, ButtonsAdmin):
         "decide": "处理退货（同意还需要“退款”）",
         "refund": "退款",
         "export": "导出",
+        "income": "看首页和日报的收入",
+        "phone": RIGHT,
     }
     chosen = "（所选订单）"
     asked_columns = ("order_id", "goods", "receiver", "total", "state_label")
@@ -92,7 +95,7 @@ class OrderAdmin(WorkListColumns, ExportableAdmin, ButtonsAdmin):
     most_found = MAX_FOUND
     ordering = ["-pk"]
     readonly_fields = [
-        *("order_id", "username", "total", "refunded", "recipient", "phone", "address", "note", "lines"),
+        *("order_id", "username", "total", "refunded", "recipient", "phone_shown", "address", "note", "lines"),
         *("express_company", "express_no"),
         *("state_label", "order_status", "pay_status", "shiping_status", "holds_stock"),
         *("created_at", "expires_at", "paid_at", "transaction_id", "hidden_at"),
@@ -100,7 +103,7 @@ class OrderAdmin(WorkListColumns, ExportableAdmin, ButtonsAdmin):
     ]
     fieldsets = [
         ("订单", {"fields": [("order_id", "state_label"), ("username", "total", "refunded"), "lines", "note"]}),
-        ("收货", {"fields": [("recipient", "phone"), "address", ("express_company", "express_no")]}),
+        ("收货", {"fields": [("recipient", "phone_shown"), "address", ("express_company", "express_no")]}),
         ("支付与退款", {"fields": ["payments", "refunds"]}),
         ("日志", {"fields": ["timeline"]}),
         ("时间", {"fields": [("created_at", "expires_at"), ("paid_at", "hidden_at")]}),
@@ -154,7 +157,10 @@ class OrderAdmin(WorkListColumns, ExportableAdmin, ButtonsAdmin):
 
     def export_columns_of(self, user: Any) -> Sequence[ExportColumn]:
         chosen = columns_chosen(user)
-        return [column for name, column in ORDER_COLUMNS.items() if name in chosen] or self.export_columns
+        columns = {name: column for name, column in ORDER_COLUMNS.items() if not chosen or name in chosen}
+        if "phone" in columns and not may_see_phones(user, Order):
+            columns["phone"] = columns["phone"]._replace(value=lambda order: phone_masked(order.phone))
+        return list(columns.values())
 
     def export_loaded(self, rows: Iterable[Order]) -> Iterable[Any]:
         return orders_loaded(rows)
@@ -180,9 +186,10 @@ class OrderAdmin(WorkListColumns, ExportableAdmin, ButtonsAdmin):
     ) -> tuple[QuerySet[Any], bool]:
         if not search_term.strip():
             return queryset, False
+        knows_phones = may_see_phones(request.user, Order)
         if is_complete(request):
-            return order_search(queryset, search_term), False
-        pks = orders_found(queryset, search_term, most=MAX_FOUND + 1)
+            return order_search(queryset, search_term, by_part_of_phone=knows_phones), False
+        pks = orders_found(queryset, search_term, most=MAX_FOUND + 1, by_part_of_phone=knows_phones)
         if len(pks) > MAX_FOUND and request.method == "GET" and is_complete(request) is None:
             messages.info(request, f"找到的订单超过 {MAX_FOUND} 个，显示最新的 {MAX_FOUND} 个，请再加筛选条件")
         return queryset.filter(pk__in=pks[:MAX_FOUND]), False

@@ -28,7 +28,8 @@ DEFAULT_COLUMNS = (
 )
 # What the file has and a list cannot show.
 _IN_FILE_ONLY = {"pieces", "received", "shipped_at"}
-_SHOWN_AS = {"total": "amount", "refunded": "returned"}  # in the list, by the names of the file's columns
+# What the list shows instead, by the names of the file's columns.
+_SHOWN_AS = {"total": "amount", "refunded": "returned", "phone": "phone_shown"}
 
 
 class FlagFilter(admin.SimpleListFilter):

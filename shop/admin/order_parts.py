@@ -6,11 +6,13 @@ from django.utils.safestring import SafeString
 
 from accounts.selectors import display_names
 from core.admin.links import page_link
+from core.admin.phones import are_phones_whole, phones_masked
 from core.admin.tables import LogLine, table, timeline
 from core.money import fen_to_yuan
 from core.times import format_office_time
 from payments.models import Payment, Refund
 from shop.models import LineRefund, Order
+from shop.services.order_move import RECEIVER_CHANGED
 from shop.states import State
 
 
@@ -70,8 +72,16 @@ def log_timeline(order: Order) -> SafeString:
     """Return the log of the order as HTML: who did what, from which state to which, newest first."""
     logs = list(order.logs.order_by("-pk"))
     names = display_names(log.actor for log in logs)
+    is_whole = are_phones_whole(order)
     return timeline(
-        LogLine(log.at, names[log.actor], log.event, _arrow(log.from_state, log.to_state), log.detail) for log in logs
+        LogLine(
+            log.at,
+            names[log.actor],
+            log.event,
+            _arrow(log.from_state, log.to_state),
+            log.detail if is_whole or log.event != RECEIVER_CHANGED else phones_masked(log.detail),
+        )
+        for log in logs
     )
 
 

@@ -14,6 +14,7 @@ from django.shortcuts import render
 from django.urls import reverse
 
 from core import times
+from core.admin.phones import phone_shown
 from core.audit import StaffAction, action_record
 from shop.models import Order
 from shop.states import TABLE, Event, State
@@ -41,6 +42,10 @@ class Parcel:
     @property
     def pieces(self) -> int:
         return sum(line.left for line in self.lines)
+
+    @property
+    def phone(self) -> str:
+        return phone_shown(self.order)
 
     @property
     def state(self) -> str:

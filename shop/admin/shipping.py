@@ -12,6 +12,7 @@ from django.utils.safestring import SafeString
 
 from core.admin.base import OfficeAdmin
 from core.admin.buttons import ButtonForm
+from core.admin.phones import may_see_phones
 from core.admin.tables import table
 from shop.models import Courier, Order
 from shop.models.order import ADDRESS_LENGTH, PHONE_LENGTH, RECIPIENT_LENGTH, TRACKING_LENGTH
@@ -125,3 +126,8 @@ class ReceiverForm(ButtonForm):
         super().__init__(data, rows=rows, request=request)
         order = rows[0]
         self.initial = {"recipient": order.recipient, "phone": order.phone, "address": order.address}
+        if not may_see_phones(request.user, order):
+            del self.fields["phone"]
+
+    def values(self, row: Order) -> dict[str, Any]:
+        return {"phone": row.phone, **self.cleaned_data}

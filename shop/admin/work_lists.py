@@ -15,6 +15,7 @@ from unfold.decorators import display
 from core import times
 from core.admin.buttons import PRESS
 from core.admin.links import may_open, page_link
+from core.admin.phones import phone_shown
 from payments.models import Refund, RefundStatus
 from payments.selectors import RefundsOfPayment
 from shop.admin.attention import flag_text, trouble_text
@@ -172,7 +173,9 @@ class WorkListColumns:
 
     @display(description="收件人")
     def receiver(self, order: Order) -> SafeString:
-        phone = format_html('<a href="tel:{}">{}</a>', order.phone, order.phone) if order.phone else "没有电话"
+        phone: SafeString | str = phone_shown(order) or "没有电话"
+        if phone == order.phone:
+            phone = format_html('<a href="tel:{}">{}</a>', phone, phone)
         address = order.address or "没有地址"
         return format_html('<div class="od-text"><b>{}</b> {}<br>{}</div>', order.receiver_name, phone, address)
 

@@ -97,6 +97,8 @@ class Order(models.Model):
             ("decide_order", "处理退货申请"),
             ("refund_order", "退款"),
             ("export_order", "导出订单"),
+            ("income_order", "看收入"),
+            ("phone_order", "看完整电话"),
         ]
         constraints = [
             models.CheckConstraint(condition=Q(total__gt=0), name="order_total_above_zero"),

@@ -34,6 +34,7 @@ from shop.states import (
 log = structlog.get_logger("shop")
 SYSTEM = "系统"
 WECHAT = "微信支付"
+RECEIVER_CHANGED = "修改收货信息"  # the event; its detail has the phone that it was before
 EVENT_OF_ACTION = {
     ShippingStatus.NOT_SHIPPED: Event.UNPREPARE,
     ShippingStatus.SHIPPED: Event.SHIP,
@@ -210,7 +211,7 @@ def order_set_receiver(*, order_id: str, recipient: str, phone: str, address: st
     before = " ".join(filter(None, [order.recipient, order.phone, order.address]))
     order.recipient, order.phone, order.address = recipient, phone, address
     order.save(update_fields=["recipient", "phone", "address"])
-    order_note(order=order, event="修改收货信息", actor=actor, now=now, detail=f"原为 {before or '空'}")
+    order_note(order=order, event=RECEIVER_CHANGED, actor=actor, now=now, detail=f"原为 {before or '空'}")
     return order
 
 
