@@ -59,7 +59,9 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     # Wide panels (charts) come first, then those of which three stand in a row.
     panels = sorted((part for part in parts if isinstance(part, Panel)), key=lambda panel: panel.width)
     switch = [(label, f"?period={name}", name == period.name) for name, (label, _) in NAMES.items()]
-    return context | {"title": "首页", "tiles": tiles, "panels": panels, "period": period, "shortcuts": switch}
+    waits = [tile for tile in tiles if tile.tone]
+    facts = {"tiles": tiles, "waits": waits, "panels": panels, "period": period, "shortcuts": switch}
+    return context | {"title": "首页"} | facts
 
 
 def _may_see(request: HttpRequest, label: str) -> bool:

@@ -8,11 +8,13 @@ from backoffice.daily import daily_page
 from backoffice.lesson import lesson_page
 from backoffice.overview import overview_file
 from backoffice.person import person_file
+from backoffice.waiting import waiting_page
 
 urlpatterns = [
     path("classroom/", admin.site.admin_view(classroom_page), name="classroom"),
     path("classroom/<str:class_name>/", admin.site.admin_view(lesson_page), name="lesson"),
     path("daily/", admin.site.admin_view(daily_page), name="daily"),
     path("person/<int:pk>.json", admin.site.admin_view(person_file), name="person_data"),
+    path("waiting.json", admin.site.admin_view(waiting_page), name="waiting"),
     path("overview.csv", admin.site.admin_view(overview_file), name="overview"),
 ]

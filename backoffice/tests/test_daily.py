@@ -168,7 +168,7 @@ class TestPaperAndExcel:
     def test_are_for_those_who_may(self, staff: Callable[[str], Client], books: dict[str, Any]) -> None:
         clerk = staff("200")
         role = User.objects.get(username="staff200").role
-        needed = ["view_order", "view_payment", "view_refund", "view_billrun", "view_difference"]
+        needed = ["view_order", "income_order", "view_payment", "view_refund", "view_billrun", "view_difference"]
         for missing in needed:
             role.permissions.set(Permission.objects.filter(codename__in=set(needed) - {missing}))
             assert clerk.get(reverse("daily")).status_code == 403

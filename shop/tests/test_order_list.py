@@ -60,7 +60,7 @@ def test_columns_are_chosen_for_oneself_and_for_the_export(office, person, order
     answer = office.post(reverse("admin:shop_order_views"), chosen)
 
     assert answer.url == f"{LIST}?q=x"
-    assert office.get(LIST).context["cl"].list_display[-3:] == ["order_id", "total", "address"]
+    assert office.get(LIST).context["cl"].list_display[-3:] == ["order_id", "amount", "address"]
     head = office.get(reverse("admin:shop_order_export"), {"format": "csv"}).content.decode("utf-8-sig").splitlines()[0]
     assert head == "订单号,金额（元）,发货时间,收货地址"
     assert "receiver_name" in logged_in(person("zhao", "102", is_staff=True).user).get(LIST).context["cl"].list_display

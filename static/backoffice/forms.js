@@ -124,8 +124,33 @@
     }
   }
 
+  // --- What waits for this user: a bell in the header, and a number before the tab's title ---
+  const BELL_EVERY_MS = 60_000;
+  function ring(bell) {
+    const title = document.title;
+    const look = async () => {
+      if (document.hidden) return;
+      const answer = await fetch(bell.dataset.bell, { headers: { Accept: "application/json" } }).catch(() => null);
+      if (!answer?.ok || answer.redirected) return;
+      const { rows } = await answer.json();
+      const total = rows.reduce((sum, row) => sum + row.number, 0);
+      bell.hidden = !total;
+      bell.querySelector("b").textContent = total > 99 ? "99+" : total;
+      bell.querySelector("summary").setAttribute("aria-label", `等我处理：${total}`);
+      bell.querySelector("ul").replaceChildren(...rows.map(({ label, number, link }) =>
+        make("li", {}, make("a", { href: link }, `${label} `, make("b", { textContent: number })))));
+      document.title = total ? `(${total}) ${title}` : title;
+    };
+    look();
+    setInterval(look, BELL_EVERY_MS);
+    document.addEventListener("visibilitychange", look);
+    document.addEventListener("click", ({ target }) => bell.contains(target) || (bell.open = false));
+  }
+
   function start() {
     fold();
+    const bell = document.querySelector("[data-bell]");
+    if (bell) ring(bell);
     reach();
     const loginForm = document.querySelector("#login-form");
     if (loginForm) return login(loginForm);
