@@ -21,8 +21,14 @@
     if (kept.length) form.before(make("p", { className: "bo-draft", textContent: "没有保存的内容还在，登录之后会恢复到原来的页面。" }));
   }
 
-  function guard(form) {
-    const key = DRAFT + location.pathname, owner = form.querySelector("[data-draft-of]")?.dataset.draftOf ?? "";
+  // A form is another one where it is about other rows: their keys are in its hidden fields.
+  function keyOf(form) {
+    if (form.matches(".warn-unsaved-form")) return DRAFT + location.pathname;
+    const about = [...form.elements].filter((field) => field.name && field.name !== "csrfmiddlewaretoken" && field.type !== "submit");
+    return DRAFT + location.pathname + about.map((field) => `&${field.name}=${field.type === "hidden" ? field.value : ""}`).join("");
+  }
+
+  function guard(form, key, owner) {
     const fields = () => [...form.elements].filter((field) => field.name && !["csrfmiddlewaretoken", "_save"].includes(field.name)
       && !["password", "file", "submit", "button"].includes(field.type) && (field.type !== "hidden" || field.name === "seen"));
     const values = () => fields().map((field) => [field.name, field.multiple ? [...field.selectedOptions].map((one) => one.value)
@@ -155,11 +161,14 @@
     const loginForm = document.querySelector("#login-form");
     if (loginForm) return login(loginForm);
     if (!document.querySelector("#main")) return;  // the question for a password or a code: the form waits behind it
-    const form = document.querySelector("form.warn-unsaved-form");
-    const own = form ? DRAFT + location.pathname : "";
-    for (const key of drafts()) if (key !== own) sessionStorage.removeItem(key);
-    if (form) {
-      guard(form);
+    const owner = document.querySelector("[data-draft-of]")?.dataset.draftOf ?? "";
+    const forms = new Map([...document.querySelectorAll("#main form[method=post]:not(#changelist-form)")]
+      .filter((form) => form.matches(".warn-unsaved-form") || form.querySelector("textarea, input:is([type=text], :not([type]))"))
+      .map((form) => [keyOf(form), form]));
+    // The page of a button comes only after the button is pressed again, so its draft waits for it.
+    for (const key of drafts()) if (!forms.has(key) && !(read(key)?.wasOut && read(key).owner === owner)) sessionStorage.removeItem(key);
+    for (const [key, form] of forms) {
+      guard(form, key, owner);
       for (const field of form.querySelectorAll("input[maxlength], textarea[maxlength]")) if (field.maxLength > 0) count(field);
     }
     for (const leave of document.querySelectorAll("form[action$='/logout/']")) leave.addEventListener("submit", forget);

@@ -51,6 +51,33 @@ def test_a_form_survives_the_end_of_the_session(page, running):
     assert page.locator(".bo-draft").count() == 0
 
 
+def test_a_remark_and_a_reason_survive_it_too(page, running):
+    browser.log_in(page, "root", running.root_password)
+    page.goto("/admin/shop/order/?work=ship")
+    first, second = page.locator("#result_list tbody th a").all()[:2]
+    other = second.get_attribute("href")
+    first.click()
+    page.get_by_label("新的内部备注").fill("买家下周三才在家")
+    page.context.clear_cookies(name="sessionid")
+    page.get_by_role("button", name="添加备注").click()
+    page.get_by_text("没有保存的内容还在").wait_for()
+    log_in(page, running)
+
+    page.get_by_text("已恢复上次没有保存的内容").wait_for()
+    assert page.get_by_label("新的内部备注").input_value() == "买家下周三才在家"
+    page.get_by_role("button", name="标记需关注").click()
+    page.get_by_label("说明或理由").fill("等到周三再发")
+    page.context.clear_cookies(name="sessionid")
+    page.get_by_role("button", name="确认标记需关注").click()
+    page.get_by_text("没有保存的内容还在").wait_for()
+    log_in(page, running)
+    mine = page.url
+    for address, expected in ((other, ""), (mine, "等到周三再发")):  # not for the order of another buyer
+        page.goto(address)
+        page.get_by_role("button", name="标记需关注").click()
+        assert page.get_by_label("说明或理由").input_value() == expected
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_list_on_a_phone_with_the_keyboard_alone(page, running, scheme):
     page.emulate_media(color_scheme=scheme)
