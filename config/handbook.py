@@ -13,6 +13,7 @@ from django.utils.safestring import SafeString, mark_safe
 class Chapter:
     name: str  # such as "ship"; the files begin with a number for their order
     title: str
+    picture: str  # the first of its pictures, "" without one
     html: SafeString
 
 
@@ -27,7 +28,8 @@ def chapters() -> dict[str, Chapter]:
         title = text.partition("\n")[0].removeprefix("# ")
         html = MarkdownIt().render(text).replace('src="images/', 'loading="lazy" src="/docs/staff/images/')
         name = path.stem.partition("-")[2]
-        found[name] = Chapter(name, title, mark_safe(html))  # noqa: S308  (our own files)
+        picture = text.partition("(images/")[2].partition(".")[0]
+        found[name] = Chapter(name, title, picture, mark_safe(html))  # noqa: S308  (our own files)
     return found
 
 

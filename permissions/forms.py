@@ -62,6 +62,7 @@ class RoleForm(forms.ModelForm):  # type: ignore[type-arg]
     class Meta:
         model = Role
         fields = ["roleid", "name", "menu", "buttons", "rows", "data_scope", "permissions"]
+        help_texts = {"roleid": "客户端用它认出角色，如 104；没有用过的数字，保存以后不能修改"}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

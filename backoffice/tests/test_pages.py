@@ -1,5 +1,6 @@
 """Whatever goes wrong in the back office, a person reads a page in Chinese with a way back, never JSON."""
 
+import gzip
 import re
 
 import pytest
@@ -20,6 +21,7 @@ FOR_SCRIPTS = {
     "jsi18n": "javascript",
     "students_transfer_progress": "json",
     "core_export_progress": "json",
+    "waiting": "json",
 }
 DOWNLOADS = {"overview", "students_template", "students_transfer_result", "core_export_result"}
 DOWNLOADS |= {"students_student_export", "shop_order_export", "payments_payment_export", "payments_refund_export"}
@@ -203,3 +205,16 @@ def test_the_button_that_deletes_has_no_blank_in_its_text(office, person):
     page = office.get(reverse("admin:accounts_user_change", args=[person("wang").user.pk])).content.decode()
 
     assert re.search(r"\s删除用户\s", page)
+
+
+def test_a_list_travels_compressed_and_never_in_the_same_length(office, stock):
+    page = reverse("admin:shop_order_changelist")
+    plain = office.get(page)
+
+    answers = [office.get(page, headers={"Accept-Encoding": "gzip"}) for _ in range(20)]
+
+    assert {answer["Content-Encoding"] for answer in answers} == {"gzip"} and "Content-Encoding" not in plain
+    lengths = {len(answer.content) for answer in answers}
+    assert max(lengths) < len(plain.content) / 4 and len(lengths) > 5  # the length must not tell what is in it
+    refused = office.get("/admin/nowhere/", headers={"Accept-Encoding": "gzip", "Accept": "text/html"})
+    assert "没有这一页" in gzip.decompress(refused.content).decode()

@@ -147,6 +147,7 @@ MIDDLEWARE = [
     "core.observe.middleware.RequestLogMiddleware",
     "core.api.policy.PagePolicyMiddleware",
     "core.api.calls.CallMiddleware",
+    "core.admin.compression.BackOfficeGZipMiddleware",
     "core.admin.error_pages.BackOfficePagesMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",

@@ -107,7 +107,7 @@ class OrderAdmin(WorkListColumns, PhoneAdmin, ExportableAdmin, ButtonsAdmin):
         ("支付与退款", {"fields": ["payments", "refunds"]}),
         ("日志", {"fields": ["timeline"]}),
         ("时间", {"fields": [("created_at", "expires_at"), ("paid_at", "hidden_at")]}),
-        ("接口中的状态", {"fields": [("order_status", "pay_status", "shiping_status"), "holds_stock"]}),
+        ("客户端看到的状态", {"fields": [("order_status", "pay_status", "shiping_status"), "holds_stock"]}),
     ]
     actions = [button.name for button in BUTTONS]
     actions_detail = ["packing_one"]
