@@ -26,6 +26,7 @@ def test_each_chapter_is_a_page_in_chinese(client: Client) -> None:
     for chapter in chapters().values():
         page = client.get(f"/docs/staff/{chapter.name}/").content.decode()
         assert f"/docs/staff/{chapter.name}/" in contents and f"<h1>{chapter.title}</h1>" in page
+        assert f"images/{chapter.picture}.webp" in contents and "状态码" not in page  # no links of trainees
     assert client.get("/docs/staff/none/").status_code == 404
 
 

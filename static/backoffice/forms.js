@@ -150,11 +150,25 @@
     look();
     setInterval(look, BELL_EVERY_MS);
     document.addEventListener("visibilitychange", look);
-    document.addEventListener("click", ({ target }) => bell.contains(target) || (bell.open = false));
+  }
+
+  // --- What unfolds over the page closes at a click beside it, and at Escape ---
+  function unfold() {
+    const close = (event) => {
+      if (event.type === "keydown" && event.key !== "Escape") return;
+      for (const part of document.querySelectorAll(":is(.bo-bell, .od-fold)[open]")) {
+        if (event.type === "click" && part.contains(event.target)) continue;
+        if (part.contains(document.activeElement)) part.querySelector("summary").focus();
+        part.open = false;
+      }
+    };
+    document.addEventListener("click", close);
+    document.addEventListener("keydown", close);
   }
 
   function start() {
     fold();
+    unfold();
     const bell = document.querySelector("[data-bell]");
     if (bell) ring(bell);
     reach();

@@ -20,6 +20,8 @@ EXCUSED = [
     ("scrollable-region-focusable", ".microlight"),  # a long example scrolls, and takes no tabindex
     # Thirty days side by side: the filter by day of each list leads to the same rows.
     ("target-size", ".bo-columns a"),
+    # The bar with the buttons lies over the lowest options until the page is scrolled; 29 pixels part them.
+    ("target-size", ".ro-option input"),
 ]
 FAULTS = """async excused => {
   const runOnly = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
