@@ -24,8 +24,11 @@ def bring_in(page, count):
         {"name": "一届.csv", "mimeType": "text/csv", "buffer": out.getvalue().encode()}
     )
     page.get_by_role("button", name="上传并检查").click()
-    page.get_by_label("确实要新建").check(timeout=60_000)
-    page.get_by_role("button", name=f"确认导入 {count} 名学员").click()
+    confirm = page.get_by_role("button", name=f"确认导入 {count} 名学员")
+    confirm.wait_for(timeout=60_000)
+    for new_class in page.get_by_label("确实要新建").all():
+        new_class.check()
+    confirm.click()
     page.get_by_text(f"新增 {count} 名").wait_for(timeout=60_000)
 
 
