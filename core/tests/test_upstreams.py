@@ -319,7 +319,7 @@ class TestDeadline:
 
     def test_every_request_has_one(self, api, monkeypatch):
         seen = []
-        monkeypatch.setattr("core.api.system.failures", lambda: seen.append(time_left(90)) or {})
+        monkeypatch.setattr("core.ops.health.failures", lambda names: seen.append(time_left(90)) or {})
 
         api.http.get("/health/ready")
 

@@ -19,6 +19,7 @@ from core.ops import units
 ROOT = Path(__file__).resolve().parents[2]
 START_TIMEOUT_S = 90
 THREADS = 8
+ANSWER_TIMEOUT_S = 60  # as nginx waits in production
 
 
 def database_url() -> str:
@@ -32,8 +33,13 @@ def database_url() -> str:
 
 
 @contextmanager
-def web_processes(ports: list[int], target: str = "config.wsgi:application", **environ: str) -> Iterator[list[int]]:
-    """Run one granian process per port; they share nothing but PostgreSQL and Valkey."""
+def web_processes(
+    ports: list[int], target: str = "config.wsgi:application", threads: int | None = THREADS, **environ: str
+) -> Iterator[list[int]]:
+    """Run one granian process per port; they share nothing but PostgreSQL and Valkey.
+
+    :param threads: of each process; None for as many as in production.
+    """
     env = os.environ | {
         "DJANGO_SETTINGS_MODULE": "config.settings.local",
         "DATABASE_URL": database_url(),
@@ -41,7 +47,7 @@ def web_processes(ports: list[int], target: str = "config.wsgi:application", **e
         "DJANGO_SECRET_KEY": settings.SECRET_KEY,
         "LOG_LEVEL": "ERROR",
     }
-    running = [_start(port, target, env | environ) for port in ports]
+    running = [_start(port, target, threads, env | environ) for port in ports]
     try:
         for port, process in zip(ports, running, strict=True):
             _wait_until_it_answers(port, process)
@@ -57,8 +63,9 @@ def web_processes(ports: list[int], target: str = "config.wsgi:application", **e
                 process.wait()
 
 
-def _start(port: int, target: str, env: dict[str, str]) -> subprocess.Popen:
-    argv = units.command("web", "--port", str(port), "--workers", "1", "--blocking-threads", str(THREADS))
+def _start(port: int, target: str, threads: int | None, env: dict[str, str]) -> subprocess.Popen:
+    argv = units.command("web", "--port", str(port), "--workers", "1")
+    argv += ["--blocking-threads", str(threads)] if threads else []
     argv = [target if word == "config.wsgi:application" else word for word in argv]
     env |= units.environment("web") | {"PYTHONPATH": str(ROOT)}
     return subprocess.Popen(argv, cwd=ROOT, env=env, start_new_session=True)
@@ -81,7 +88,7 @@ def ask(port: int, method: str, path: str, data: Any = None, token: str = "", **
     if method == "GET" and data:
         path, data = f"{path}?{urlencode(data)}", None
     body = data if isinstance(data, bytes) or data is None else json.dumps(data)
-    client = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    client = http.client.HTTPConnection("127.0.0.1", port, timeout=ANSWER_TIMEOUT_S)
     try:
         client.request(method, path, body, headers)
         answer = client.getresponse()
