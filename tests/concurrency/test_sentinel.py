@@ -50,7 +50,7 @@ def by_layer(word):
 def by_sockets(word):
     async def work():
         sid = new_sid()
-        await sessions.open(sid, WEBSOCKET, Peer(4, True, 0))
+        await sessions.open(sid, WEBSOCKET, Peer(4, True))
         return word if await sessions.peer(sid) else "lost"
     return loop.run_until_complete(work())
 
