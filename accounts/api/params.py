@@ -8,7 +8,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from accounts import errors
-from core.api.params import IdList, PageParams, Params, PlainText, PositiveInt, WholeNumber
+from core.api.params import IdList, PageParams, Params, PlainText, PositiveInt, WholeNumber, YesNo
 from core.errors import DomainError, TokenInvalid
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
@@ -55,7 +55,7 @@ class AccessSeconds(WholeNumber):
 
 
 class RefreshableParams(Params):
-    refresh = serializers.BooleanField(default=False, help_text="传 1:再返回 refresh 与 expires_in,见 /users/refresh")
+    refresh = YesNo(required=False, default=False, help_text="传 1:再返回 refresh 与 expires_in,见 /users/refresh")
     access_s = AccessSeconds()
 
 

@@ -101,6 +101,15 @@ def _printable(name: str) -> str:
     return _UNSTORABLE.sub("?", str(name))[:40]
 
 
+@extend_schema_field(
+    {"anyOf": [{"type": "boolean"}, {"type": "integer", "enum": [0, 1]}, {"type": "string", "enum": ["0", "1"]}]}
+)
+class YesNo(serializers.BooleanField):
+    """A choice that clients send as 1 or 0, also as a text or as true and false."""
+
+    default_error_messages = {"invalid": "必须是0或1"}
+
+
 class PlainText(serializers.CharField):
     """A text, or a number, which counts as its digits; a list, an object or a boolean is refused."""
 

@@ -7,7 +7,7 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from core.api.params import IdList, PageParams, Params, PlainText, PositiveInt, WholeNumber
+from core.api.params import IdList, PageParams, Params, PlainText, PositiveInt, WholeNumber, YesNo
 from core.errors import DomainError
 from shop import errors
 from shop.models.catalogue import MAX_STOCK, NAME_LENGTH
@@ -33,10 +33,6 @@ class ShopParams(Params):
         if self.missing_error and self.missing():
             return self.missing_error()
         return super().refusal()
-
-
-class YesNo(serializers.BooleanField):
-    default_error_messages = {"invalid": "必须是0或1"}
 
 
 @extend_schema_field({"type": "number", "minimum": 0.01, "maximum": float(MAX_PRICE)})
