@@ -34,9 +34,9 @@ _REMEMBERED = timedelta(hours=24)  # until then an expired code gets another err
 MINUTE, HOUR, DAY = 60, 3600, 24 * 3600
 # Messages: (name of the limit, how many, in how many seconds). 40 trainees behind one address may log in twice an hour.
 PER_NUMBER = (("minute", 1, MINUTE), ("day", 10, DAY))
-PER_ADDRESS = (("hour", 80, HOUR), ("day", 400, DAY))
+PER_ADDRESS = (("hour", 200, HOUR), ("day", 800, DAY))
 # So many of them without a captcha, of the day's to a number and of the hour's from an address.
-FREE_PER_NUMBER, FREE_PER_ADDRESS = 3, 40
+FREE_PER_NUMBER, FREE_PER_ADDRESS = 3, 100
 
 # Compare a code and count the attempt. Two attempts may come at once: in one atomic script each of them is counted, and
 # only one can use up the code. ARGV: code, most tries, now (seconds). Returns 'none' (nothing was sent), 'right', or

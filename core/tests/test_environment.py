@@ -277,7 +277,7 @@ def test_each_of_them_alone_is_refused(settings, name, value):
 
 def test_an_image_is_built_with_the_list_of_names_that_its_pages_ask_for(tmp_path):
     steps = (HOME / "deploy" / "Containerfile").read_text("utf-8").replace("\\\n", " ")
-    (given,) = re.findall(r"^RUN (.*) \.venv/bin/python manage\.py collectstatic", steps, re.M)
+    (given,) = re.findall(r"^RUN export (.*?); +\.venv/bin/python manage\.py collectstatic", steps, re.M)
     environment = dict(pair.split("=", 1) for pair in given.split())
     environment |= {"PATH": os.environ["PATH"], "STATE_DIR": str(tmp_path), "STATIC_ROOT": str(tmp_path)}
     ask = "import django; django.setup(); from django.conf import settings; print(settings.STORAGES['staticfiles'])"
