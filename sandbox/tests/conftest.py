@@ -54,7 +54,7 @@ def _server() -> Iterator[WSGIServer]:
     yield server
     server.shutdown()
     server.server_close()
-    del shared.close_if_unusable_or_obsolete
+    shared.__dict__.pop("close_if_unusable_or_obsolete", None)
     shared.dec_thread_sharing()
 
 
