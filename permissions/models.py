@@ -1,5 +1,6 @@
 """Roles: which calls a user may make, which menu and buttons the client shows, and the rights in the back office."""
 
+from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
@@ -64,3 +65,26 @@ class Role(models.Model):
     @property
     def is_root(self) -> bool:
         return self.roleid == ROOT_ROLEID
+
+
+class EnteredRow(models.Model):
+    """Base of the rows that a data scope is about: each knows who entered it.
+
+    None: nobody's, as is what was there before or came with old data. No constraint in the database, because adding it
+    would lock the users too, and a deleted student may come back after the user is gone.
+    """
+
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        editable=False,
+        verbose_name="录入人",
+        related_name="+",
+        db_index=False,
+        db_constraint=False,
+    )
+
+    class Meta:
+        abstract = True

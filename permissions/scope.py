@@ -5,18 +5,12 @@ who entered them; rows without one belong to nobody, so only the scope "all" may
 """
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from django.db.models import Q
 
 from core.errors import NotPermitted
-from permissions.models import DataScope, Role
-
-
-class Entered(Protocol):
-    """A row that knows who entered it."""
-
-    created_by_id: int | None
+from permissions.models import DataScope, EnteredRow, Role
 
 
 @dataclass(frozen=True)
@@ -42,13 +36,13 @@ class Scope:
         """Match the rows that the caller may change and delete."""
         return Q() if self.is_all else Q(created_by=self.user_pk)
 
-    def may_see(self, row: Entered) -> bool:
+    def may_see(self, row: EnteredRow) -> bool:
         return not self.is_own_only or row.created_by_id == self.user_pk
 
-    def may_change(self, row: Entered) -> bool:
+    def may_change(self, row: EnteredRow) -> bool:
         return self.is_all or row.created_by_id == self.user_pk
 
-    def require_change(self, row: Entered) -> None:
+    def require_change(self, row: EnteredRow) -> None:
         """Check that the caller may change a row that he sees.
 
         :raises NotPermitted: somebody else has entered it.

@@ -1,8 +1,9 @@
 """Categories and products. Both are taken off sale, never deleted, because carts and orders refer to them."""
 
-from django.conf import settings
 from django.db import models
 from django.db.models import Q
+
+from permissions.models import EnteredRow
 
 # The category whose products are VIP time, not goods. Clients have this number in their source.
 VIP_CATEGORY_ID = "20210827165510715"
@@ -12,23 +13,11 @@ NAME_LENGTH = 100
 URL_LENGTH = 500
 
 
-class Category(models.Model):
+class Category(EnteredRow):
     category_id = models.CharField("类目编号", max_length=ID_LENGTH, unique=True, editable=False)
     name = models.CharField("类目名称", max_length=NAME_LENGTH)
     image_url = models.CharField("类目图片", max_length=URL_LENGTH, blank=True)
     creator = models.CharField("创建人", max_length=64, blank=True, editable=False)
-    # None: nobody's. No constraint in the database, because adding it would lock the users too.
-    created_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL,
-        models.SET_NULL,
-        null=True,
-        blank=True,
-        editable=False,
-        verbose_name="录入人",
-        related_name="+",
-        db_index=False,
-        db_constraint=False,
-    )
     # Made by somebody who sees only his own: he cannot know of others' names, so his names are unique among his own.
     is_private = models.BooleanField("仅录入人可见", default=False, db_default=False, editable=False)
     updator = models.CharField("修改人", max_length=64, blank=True, editable=False)
@@ -59,7 +48,7 @@ class Category(models.Model):
         return self.name
 
 
-class Product(models.Model):
+class Product(EnteredRow):
     """A product. ``stock`` is what can still be ordered: an unpaid order has already taken its pieces."""
 
     product_id = models.CharField("商品编号", max_length=ID_LENGTH, unique=True, editable=False)
@@ -75,18 +64,6 @@ class Product(models.Model):
     )
     vip_days = models.PositiveSmallIntegerField("VIP 天数", default=30, db_default=30, help_text="每件延长的天数")
     creator = models.CharField("创建人", max_length=64, blank=True, editable=False)
-    # None: nobody's. No constraint in the database, because adding it would lock the users too.
-    created_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL,
-        models.SET_NULL,
-        null=True,
-        blank=True,
-        editable=False,
-        verbose_name="录入人",
-        related_name="+",
-        db_index=False,
-        db_constraint=False,
-    )
     updator = models.CharField("修改人", max_length=64, blank=True, editable=False)
     created_at = models.DateTimeField("创建时间", editable=False)
     updated_at = models.DateTimeField("修改时间", null=True, blank=True, editable=False)

@@ -13,6 +13,7 @@ from django.db.models import F, Func, Q
 from django.utils import timezone
 
 from core.ids import random_text
+from permissions.models import EnteredRow
 
 MIN_AGE, MAX_AGE = 1, 150
 _LETTERS, _DIGITS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ", "0123456789"
@@ -34,7 +35,7 @@ def new_sid() -> str:
     return random_text(4, _LETTERS) + random_text(8, _DIGITS)
 
 
-class StudentFields(models.Model):
+class StudentFields(EnteredRow):
     """What a student is, among the others or in the archive."""
 
     sid = models.CharField("学号", max_length=12, default=new_sid, editable=False)
@@ -47,20 +48,6 @@ class StudentFields(models.Model):
     description = models.TextField("自我评价", max_length=2000)
     headimgurl = models.CharField("头像", max_length=500, blank=True)
     created_at = models.DateTimeField("创建时间", default=timezone.now, editable=False)
-
-    # None: nobody's, as is what was there before or came with old data. No constraint in the database, because adding
-    # it would lock the users too, and a deleted student may come back after the user is gone.
-    created_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL,
-        models.SET_NULL,
-        null=True,
-        blank=True,
-        editable=False,
-        verbose_name="录入人",
-        related_name="+",
-        db_index=False,
-        db_constraint=False,
-    )
 
     class Meta:
         abstract = True
