@@ -58,6 +58,7 @@ class Event(models.TextChoices):
     PREPARE = "prepare", "备货"
     UNPREPARE = "unprepare", "改为未发货"
     SHIP = "ship", "发货"
+    UNSHIP = "unship", "撤销发货"
     RECEIVE = "receive", "确认收货"
     UNRECEIVE = "unreceive", "撤销收货"
     NOTHING_TO_SHIP = "nothing_to_ship", "无需发货"
@@ -140,6 +141,7 @@ TABLE: dict[tuple[State, Event], Transition] = {
     (_S.PAID, _E.PREPARE): Transition(_S.PREPARING),
     (_S.PREPARING, _E.UNPREPARE): Transition(_S.PAID),
     **{(state, _E.SHIP): Transition(_S.SHIPPED) for state in _UNSHIPPED},
+    (_S.SHIPPED, _E.UNSHIP): Transition(_S.PAID),
     (_S.SHIPPED, _E.RECEIVE): Transition(_S.RECEIVED),
     (_S.RECEIVED, _E.UNRECEIVE): Transition(_S.SHIPPED),
     (_S.PAID, _E.NOTHING_TO_SHIP): Transition(_S.RECEIVED),

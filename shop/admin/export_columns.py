@@ -2,7 +2,6 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from datetime import datetime
 from decimal import Decimal
 from itertools import islice
 from typing import Any
@@ -14,14 +13,15 @@ from shop.models import Order, OrderLog
 from shop.states import Event, PayStatus, State
 
 PORTION = 2_000
+_SHIPPING = (Event.SHIP.label, Event.UNSHIP.label)
 
 
 def orders_loaded(orders: Iterable[Any]) -> Iterator[Any]:
     """Set on each order when it was shipped, and its refunds."""
     remaining = iter(orders)
     while portion := list(islice(remaining, PORTION)):
-        logs = OrderLog.objects.filter(order__in=[order.pk for order in portion], event=Event.SHIP.label).order_by("pk")
-        shipped: dict[int, datetime] = dict(logs.values_list("order_id", "at"))
+        logs = OrderLog.objects.filter(order__in=[order.pk for order in portion], event__in=_SHIPPING).order_by("pk")
+        shipped = {log.order_id: log.at if log.event == Event.SHIP.label else None for log in logs}
         refunds: dict[str, list[Refund]] = defaultdict(list)
         numbers = [order.order_id for order in portion if order.refunded]
         for refund in Refund.objects.filter(payment__out_trade_no__in=numbers).select_related("payment").order_by("pk"):

@@ -52,8 +52,8 @@ from shop.admin.work_lists import (
 from shop.errors import OrderRefused, ProviderUndecided
 from shop.models import Order, PartRefund
 from shop.selectors import order_search, orders_found
-from shop.services.order_receive import receipt_can_be_undone
-from shop.states import State
+from shop.services.order_undo import UNDOES, can_be_undone
+from shop.states import Event, State
 
 MAX_FOUND = 1_000
 _COLOURS = {
@@ -266,8 +266,8 @@ class OrderAdmin(WorkListColumns, PhoneAdmin, ExportableAdmin, ButtonsAdmin):
     def offered(self, row: Any) -> Iterable[str]:
         if row.state == State.REFUND_FAILED:
             attach_refunds([row])
-        may_undo = receipt_can_be_undone(row, times.now())
-        return [name for name in _names_for(row) if may_undo or name != "unreceive"]
+        now = times.now()
+        return [name for name in _names_for(row) if name not in UNDOES or can_be_undone(row, Event(name), now)]
 
     def press(self, request: HttpRequest, button: Button, row: Order, values: dict[str, Any]) -> str:
         if values.get("express_company"):

@@ -13,9 +13,9 @@ from shop.models import Order
 from shop.services.order_attention import order_flag, order_remark, order_unflag
 from shop.services.order_close import order_close
 from shop.services.order_move import order_set_parcel, order_set_receiver, order_ship
-from shop.services.order_receive import RECEIPT_UNDO, order_unreceive
 from shop.services.order_refund_part import order_refund_part
 from shop.services.order_return import order_refund, order_return_decide
+from shop.services.order_undo import UNDO, order_undo
 from shop.states import TABLE, Event, ShippingStatus, State
 
 
@@ -43,12 +43,12 @@ _BUYER = "写入订单日志，买家也会看到"
 _REFUNDING = "款项将原路退回，进度见“退款处理”"
 _PAYS: dict[str, Any] = {"password": True, "is_request": True}  # requests a refund; the money moves later
 _OUT = (State.SHIPPED, State.RECEIVED, State.RETURN_ASKED, State.RETURN_ASKED_LATER)
-_UNDO = f"{RECEIPT_UNDO.seconds // 60} 分钟内，订单上没有别的事发生时，可以用“撤销收货”改回已发货。"
+_UNDO = f"{UNDO.seconds // 60} 分钟内，订单上没有别的事发生时，可以用“撤销{{}}”改回。"
 
 BUTTONS = (
     OrderButton(
         "ship", "发货", _call(order_ship, action=ShippingStatus.SHIPPED), event=Event.SHIP, right="ship",
-        question="发货后不能改回未发货。快递单号可以留空，以后在订单页用“修改快递”补上。",
+        question=f"快递单号可以留空，以后在订单页用“修改快递”补上。{_UNDO.format('发货')}",
         form=ShipForm, max_rows=MAX_PRINTED,
     ),
     OrderButton(
@@ -60,11 +60,15 @@ BUTTONS = (
     ),
     OrderButton(
         "receive", "确认收货", _call(order_ship, action=ShippingStatus.RECEIVED), event=Event.RECEIVE, right="ship",
-        question=f"替买家确认已经收到包裹。{_UNDO}", look=Look.QUIET,
+        question=f"替买家确认已经收到包裹。{_UNDO.format('收货')}", look=Look.QUIET,
     ),
     OrderButton(
-        "unreceive", "撤销收货", _call(order_unreceive), event=Event.UNRECEIVE, right="ship",
+        "unreceive", "撤销收货", _call(order_undo, event=Event.UNRECEIVE), event=Event.UNRECEIVE, right="ship",
         max_rows=1, look=Look.QUIET,
+    ),
+    OrderButton(
+        "unship", "撤销发货", _call(order_undo, event=Event.UNSHIP), event=Event.UNSHIP, right="ship",
+        look=Look.QUIET,
     ),
     OrderButton(
         "approve", "同意退货并退款", _call(order_return_decide, _REFUNDING, approve=True), event=Event.APPROVE_RETURN,

@@ -172,7 +172,7 @@ class TestToShip:
 
         buttons = re.findall(r'<button[^>]*name="step_(\w+)"[^>]*>', page)
         quiet = re.findall(r'<button[^>]*name="step_(\w+)"[^>]*data-quiet[^>]*>', page)
-        assert buttons[0] == "receive" and set(quiet) == {"receive", "flag", "parcel"}
+        assert buttons[0] == "receive" and set(quiet) == {"receive", "unship", "flag", "parcel"}
 
     def test_a_second_click_is_told_that_it_was_done(self, office, paid):
         order = paid()
@@ -619,12 +619,13 @@ class TestSearch:
             office.get(ORDERS, {"q": "138"})
 
 
-class TestReceipt:
-    """Staff confirm a receipt for the buyer; it is asked for, and taken back while nothing followed."""
+class TestUndo:
+    """A parcel that was sent or received by mistake is taken back while nothing followed."""
 
-    def test_is_asked_for_and_taken_back(self, office, paid):
+    def test_of_a_receipt_then_of_the_parcel(self, office, paid, li):
         order = paid()
-        order_ship(order_id=order.order_id, action=ShippingStatus.SHIPPED, actor="wang", now=timezone.now())
+        facts = {"express_company": "顺丰速运", "express_no": "SF1", "actor": "wang", "now": timezone.now()}
+        order_ship(order_id=order.order_id, action=ShippingStatus.SHIPPED, **facts)
         page = f"{ORDERS}{order.pk}/change/"
 
         office.post(page, {"step_receive": "1"})
@@ -632,20 +633,27 @@ class TestReceipt:
         office.post(page, {"step_receive": "1", "sure": "1"})
         assert state(order) == "received"
         office.post(page, {"step_unreceive": "1"})
-        assert state(order) == "shipped"
+        assert state(order) == "shipped" and "step_unship" not in office.get(page).content.decode()
+
+        other = paid()
+        order_ship(order_id=other.order_id, action=ShippingStatus.SHIPPED, **facts)
+        press(office, "ship", "unship", other)
+        other.refresh_from_db()
+        assert (other.state, other.shiping_status, other.holds_stock, other.express_no) == ("paid", 0, True, "")
 
     @pytest.mark.parametrize("late", [timedelta(minutes=10), timedelta()])
-    def test_stays_once_ten_minutes_are_over_or_something_followed(self, office, paid, late):
+    @pytest.mark.parametrize("name", ["unship", "unreceive"])
+    def test_is_refused_once_ten_minutes_are_over_or_something_followed(self, office, paid, name, late):
         order, now = paid(), timezone.now()
-        for action in (ShippingStatus.SHIPPED, ShippingStatus.RECEIVED):
+        for action in (ShippingStatus.SHIPPED, ShippingStatus.RECEIVED)[: 1 + (name == "unreceive")]:
             order_ship(order_id=order.order_id, action=action, actor="wang", now=now - late)
         if not late:
             order_set_parcel(order_id=order.order_id, express_company="", express_no="", actor="wang", now=now)
+        before, page = state(order), f"{ORDERS}{order.pk}/change/"
 
-        office.post(f"{ORDERS}{order.pk}/change/", {"step_unreceive": "1"})
+        office.post(page, {f"step_{name}": "1"})
 
-        assert state(order) == "received"
-        assert "step_unreceive" not in office.get(f"{ORDERS}{order.pk}/change/").content.decode()
+        assert state(order) == before and f"step_{name}" not in office.get(page).content.decode()
 
 
 def test_why_an_order_was_closed_is_in_its_log(office, li):
