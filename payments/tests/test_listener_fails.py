@@ -79,13 +79,13 @@ def test_a_payment_that_no_try_can_book_goes_back_and_its_order_closes(order, we
     with failing("on_paid"):
         phone_pays(wechat, order.order_id)
         for pause in PAUSES:
-            orders_sweep(now=now, closers=1)
+            orders_sweep(now=now)
             assert not Refund.objects.exists() and stock_of(product) == 3
             now += pause + timedelta(seconds=1)
             listener_retell_due(now=now)
 
     run_refunds()
-    orders_sweep(now=now + timedelta(minutes=5), closers=1)
+    orders_sweep(now=now + timedelta(minutes=5))
 
     refund = Refund.objects.get()
     assert (refund.amount_fen, refund.payment.state) == (order.total_fen, PaymentStatus.STRAY)

@@ -146,7 +146,7 @@ def test_a_refused_payment_leaves_the_deadline_where_it_is_however_often_it_is_t
     order.refresh_from_db()
     assert order.expires_at == order.sweep_at == deadline
     wechat.is_down = False
-    orders_sweep(now=deadline, closers=1)
+    orders_sweep(now=deadline)
     assert (state_of(order), stock_of(product)) == ("closed", 3)
 
 
@@ -189,7 +189,7 @@ def test_an_order_that_falls_due_while_the_provider_is_asked_is_not_closed_under
     create = WeChatV2.create
 
     def slow_create(gateway, intent):
-        orders_sweep(now=order.expires_at + timedelta(seconds=1), closers=1)
+        orders_sweep(now=order.expires_at + timedelta(seconds=1))
         return create(gateway, intent)
 
     monkeypatch.setattr(WeChatV2, "create", slow_create)
@@ -223,7 +223,7 @@ def test_an_order_whose_number_is_used_up_closes_at_once(li, wechat):
     Payment.objects.update(code_at=None)
 
     assert said(pay(li, order)) == (1004, False, "err 订单已经关闭")
-    orders_sweep(now=timezone.now(), closers=1)
+    orders_sweep(now=timezone.now())
     assert state_of(order) == "closed"
 
 
@@ -311,7 +311,7 @@ def test_a_silent_provider_keeps_the_stock_held_and_the_wish_is_kept(li, wechat)
     assert said(pay(li, order)) == (1002, False, "err 订单已取消")
 
     wechat.is_down = False
-    orders_sweep(now=timezone.now() + timedelta(seconds=5), closers=1)
+    orders_sweep(now=timezone.now() + timedelta(seconds=5))
     assert (state_of(order), stock_of(product)) == ("cancelled", 3)
     log = OrderLog.objects.filter(order=order).last()
     assert (log.actor, log.event) == ("li", "取消")

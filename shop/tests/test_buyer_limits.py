@@ -44,7 +44,7 @@ def test_who_lets_orders_expire_has_to_wait(person):
     for number in range(4):
         began = now - timedelta(minutes=20 - 4 * number)
         make_order(li.user, product, now=began)
-        orders_sweep(now=began + timedelta(minutes=3), closers=1)
+        orders_sweep(now=began + timedelta(minutes=3))
 
     # The last one expired 6 minutes ago.
     assert order(li, product) == (10010, "一小时内有4个订单超时未支付,请4分钟后再下单")

@@ -270,7 +270,7 @@ class Life(RuleBasedStateMachine):
 
     @rule()
     def sweep(self):
-        orders_sweep(now=self.now, closers=1)
+        orders_sweep(now=self.now)
         if not self.wechat.is_down:
             late = Order.objects.filter(state=State.OPEN, sweep_at__lte=self.now, expires_at__lte=self.now)
             assert not late.exists()

@@ -62,7 +62,7 @@ def test_a_refused_payment_is_not_written_down_and_the_order_closes_in_time_thou
     assert order.expires_at == order.sweep_at == deadline
     assert order.payment_started_at is None and not OrderLog.objects.filter(order=order, event="发起支付").exists()
     Order.objects.exclude(pk=order.pk).update(sweep_at=deadline + timedelta(hours=1))
-    orders_sweep(now=deadline, closers=1)
+    orders_sweep(now=deadline)
     order.refresh_from_db()
     assert (order.state, stock_of(product), dead.calls) == ("closed", 3, [])
 
@@ -113,7 +113,7 @@ def test_the_sweeps_go_on_asking(li, dead):
     dead.calls.clear()
 
     Order.objects.exclude(pk=order.pk).update(sweep_at=timezone.now() + timedelta(hours=1))
-    orders_sweep(now=timezone.now() + timedelta(minutes=10), closers=1)
+    orders_sweep(now=timezone.now() + timedelta(minutes=10))
 
     order.refresh_from_db()
     assert order.state == "closed" and dead.calls

@@ -94,7 +94,7 @@ def test_money_that_came_after_the_backup_is_found(li, wechat, backup):
     asked = wechat.called("query")
 
     # Before stock moves, the provider is asked.
-    orders_sweep(now=later(minutes=10), closers=1)
+    orders_sweep(now=later(minutes=10))
 
     assert [state(order) for order in (not_started, started, unpaid)] == ["paid", "paid", "closed"]
     assert wechat.called("query") - asked >= 3
@@ -174,7 +174,7 @@ def test_a_backup_of_an_older_release_is_brought_up_to_date(li, wechat, backup, 
 
     assert "2 open orders keep their stock" in said
     assert state(order) == "open" and not BillRun.objects.exists()
-    orders_sweep(now=later(minutes=10), closers=1)
+    orders_sweep(now=later(minutes=10))
     assert (state(order), state(unpaid), Product.objects.get().stock) == ("paid", "closed", 2)
     assert li.get("/verify").json()["msg"] == "校验失败"
 
@@ -188,7 +188,7 @@ def test_without_asking_paid_goods_would_be_sold_twice(li, wechat, backup, monke
     monkeypatch.setattr(restored, "_hooks", [])
 
     put_back()
-    orders_sweep(now=later(minutes=10), closers=1)
+    orders_sweep(now=later(minutes=10))
 
     assert (state(order), Product.objects.get().stock) == ("closed", 1)
 
@@ -201,7 +201,7 @@ def test_the_stock_waits_while_the_provider_is_silent(li, wechat, backup):
     put_back()
     wechat.faults = [("query", "down")] * 10
 
-    orders_sweep(now=later(minutes=10), closers=1)
+    orders_sweep(now=later(minutes=10))
     assert (state(order), Product.objects.get().stock) == ("open", 0)
     wechat.faults = []
     payments_reconcile(now=later(minutes=10))

@@ -95,12 +95,12 @@ def test_from_the_order_to_its_refund(li, wechat, lines):
     assert not [secret for secret in (PHONE, OPENID, NAME, ADDRESS, li.token) if secret in written]
 
 
-def test_an_order_that_nobody_paid_is_closed_by_a_thread_that_names_the_task(li, wechat, lines):
+def test_an_order_that_nobody_paid_is_closed_by_a_sweep_that_names_the_task(li, wechat, lines):
     order = make_order(li.user)
     li.post("/pay/payment", {"order_id": order.order_id})
     tracing.begin("the-sweep")
 
-    orders_sweep(now=timezone.now() + timedelta(days=1), closers=2)
+    orders_sweep(now=timezone.now() + timedelta(days=1))
 
     story = [line for line in lines() if line.get("request_id") == "the-sweep"]
     assert {line["order"] for line in story} == {order.order_id}

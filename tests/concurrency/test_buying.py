@@ -130,7 +130,7 @@ def test_many_sweeps_at_once_give_everything_back_once(buyers):
     past = timezone.now() - timedelta(seconds=1)
     Order.objects.update(expires_at=past, sweep_at=past)
 
-    settled = at_once([lambda: orders_sweep(now=timezone.now(), closers=1)] * 6)
+    settled = at_once([lambda: orders_sweep(now=timezone.now())] * 6)
 
     assert sum(settled) == 60
     assert (stock_of(product), stock_of(other)) == (300, 300)

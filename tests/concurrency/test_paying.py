@@ -42,7 +42,7 @@ def get(port, path, order):
 
 
 def sweep():
-    orders_sweep(now=timezone.now(), closers=1)
+    orders_sweep(now=timezone.now())
 
 
 def storm(web, wechat, order):

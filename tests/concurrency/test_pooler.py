@@ -118,14 +118,14 @@ def test_60_sweeps_at_once_ask_about_each_payment_once(pooled, wechat, person):
     Payment.objects.filter(out_trade_no__in=numbers["reconcile"]).update(next_check_at=past)
     asked = {name: wechat.called(name) for name in ("query", "refund")}
 
-    kinds = [payments_reconcile, refunds_run_due, lambda now: orders_sweep(now=now, closers=1)]
+    kinds = [payments_reconcile, refunds_run_due, lambda now: orders_sweep(now=now)]
     done = at_once([lambda work=work: work(now=timezone.now()) for work in kinds * 20])
 
     assert (sum(done[0::3]), sum(done[1::3])) == (8, 8)
     assert set(Order.objects.filter(order_id__in=numbers["reconcile"]).values_list("state", flat=True)) == {"paid"}
     assert set(Refund.objects.values_list("state", flat=True)) == {"processing"}
     assert wechat.called("refund") - asked["refund"] == 8
-    orders_sweep(now=timezone.now() + timedelta(minutes=1), closers=1)
+    orders_sweep(now=timezone.now() + timedelta(minutes=1))
     assert set(Order.objects.filter(order_id__in=numbers["expire"]).values_list("state", flat=True)) == {"closed"}
     assert stock_of(product) == 100
 
