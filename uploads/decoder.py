@@ -28,8 +28,7 @@ from django.conf import settings
 
 from core.errors import ServiceUnavailable
 from uploads import errors
-from uploads.decoder_protocol import END, END_MARK, HEAVY, LIGHT, LIMITS, OVERDUE
-from uploads.formats import CONTENT_TYPES, CleanImage, looks_heavy
+from uploads.formats import CONTENT_TYPES, END, END_MARK, HEAVY, LIGHT, LIMITS, OVERDUE, CleanImage, looks_heavy
 
 log = structlog.get_logger("uploads")
 
@@ -43,15 +42,12 @@ LIGHT_AT_ONCE = 2
 LIGHT_THREADS, HEAVY_THREADS = 40, 8
 _light = BoundedSemaphore(LIGHT_AT_ONCE)
 _light_threads, _heavy_threads = BoundedSemaphore(LIGHT_THREADS), BoundedSemaphore(HEAVY_THREADS)
-
 _PROGRAM = [sys.executable, "-m", "uploads.decoder_child"]
 # The program gets no secrets, only what an interpreter in an unusual place may need to find its libraries.
 _ENVIRONMENT = {name: os.environ[name] for name in ("PATH", "LD_LIBRARY_PATH", "PYTHONHOME") if name in os.environ}
 # A new process gets its memory page by page, which took a third of the time of a photograph: get it in pages of 2 MB.
 _ENVIRONMENT["GLIBC_TUNABLES"] = "glibc.malloc.hugetlb=1"
 _SPARE_S = 3  # beyond a lane's limit by the clock; then the program itself does not answer
-
-
 Charge = Callable[[int], None]
 
 
@@ -71,33 +67,15 @@ def image_decode(file: BinaryIO, *, wait_s: float = WAIT_S, charge: Charge = cha
     file.seek(0)
     lane = HEAVY if looks_heavy(file) else LIGHT
     file.seek(0)
-    with _heavy_lane(wait_s) if lane == HEAVY else _light_lane(wait_s):
+    # Requests do not wait for a place among the waiting threads; tasks do.
+    queue_wait_s = wait_s if wait_s > WAIT_S else 0
+    threads, turn = _light_threads, _acquired(_light, wait_s)
+    if lane == HEAVY:
+        threads, turn = _heavy_threads, _heavy_turn(wait_s)
+    with _acquired(threads, queue_wait_s), turn:
         answer, code, processor_ms = _program.ask(lane, file.read())
     charge(processor_ms)
     return _picture(answer, code)
-
-
-@contextmanager
-def _light_lane(wait_s: float) -> Iterator[None]:
-    with _acquired(_light_threads, _queue_wait_s(wait_s)), _acquired(_light, wait_s):
-        yield
-
-
-@contextmanager
-def _heavy_lane(wait_s: float) -> Iterator[None]:
-    # A file lock works across all processes of the machine, and the kernel releases it if a process dies. flock cannot
-    # wait for a limited time, so try again every LOCK_POLL_S.
-    ends_at = time.monotonic() + wait_s
-    lock_file = os.open(settings.STATE_DIR / "decoder.lock", os.O_RDONLY | os.O_CREAT, 0o644)
-    try:
-        with _acquired(_heavy_threads, _queue_wait_s(wait_s)):
-            while not _try_lock(lock_file):
-                if time.monotonic() > ends_at:
-                    raise errors.DecodersBusy
-                time.sleep(LOCK_POLL_S)
-            yield
-    finally:
-        os.close(lock_file)  # releases the lock
 
 
 @contextmanager
@@ -110,17 +88,24 @@ def _acquired(semaphore: BoundedSemaphore, wait_s: float) -> Iterator[None]:
         semaphore.release()
 
 
-def _queue_wait_s(wait_s: float) -> float:
-    # Requests do not wait for a place among the waiting threads; tasks do.
-    return wait_s if wait_s > WAIT_S else 0
-
-
-def _try_lock(lock_file: int) -> bool:
+@contextmanager
+def _heavy_turn(wait_s: float) -> Iterator[None]:
+    # A file lock works across all processes of the machine, and the kernel releases it if a process dies. flock cannot
+    # wait for a limited time, so try again every LOCK_POLL_S.
+    ends_at = time.monotonic() + wait_s
+    lock_file = os.open(settings.STATE_DIR / "decoder.lock", os.O_RDONLY | os.O_CREAT, 0o644)
     try:
-        fcntl.flock(lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
+        while True:
+            try:
+                fcntl.flock(lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > ends_at:
+                    raise errors.DecodersBusy from None
+                time.sleep(LOCK_POLL_S)
+        yield
+    finally:
+        os.close(lock_file)  # releases the lock
 
 
 def _picture(answer: bytes, code: int) -> CleanImage:
@@ -148,7 +133,6 @@ class _Program:
     def __init__(self) -> None:
         self._lock = Lock()
         self._process: subprocess.Popen[bytes] | None = None
-        self._owner = 0  # a process that was forked off us must not talk to our program
         self._control = socket.socket()
 
     def ask(self, lane: bytes, content: bytes) -> tuple[bytes, int, int]:
@@ -158,48 +142,41 @@ class _Program:
         :raises DecodersBusy: the program does not answer.
         """
         for _ in range(2):  # the program may have ended just now, since nobody needed it
-            answer = self._exchange(lane, content)
+            connection, process = self._connection(lane)
+            with connection:
+                connection.settimeout(LIMITS[lane].clock_s + _SPARE_S)
+                try:
+                    answer = _exchange(connection, content)
+                except TimeoutError:
+                    log.error("decoder does not answer")
+                    self.stop(process)
+                    raise errors.DecodersBusy from None
             answer, end = answer[: -END.size], answer[-END.size :]
             if end.startswith(END_MARK):
                 _, code, processor_ms = END.unpack(end)
                 return answer, code, processor_ms
         raise ServiceUnavailable
 
-    def _exchange(self, lane: bytes, content: bytes) -> bytes:
-        connection, process = self._connection(lane)
-        with connection:
-            connection.settimeout(LIMITS[lane].clock_s + _SPARE_S)
-            try:
-                with suppress(BrokenPipeError, ConnectionResetError):  # the child has ended; END says how
-                    connection.sendall(content)
-                    connection.shutdown(socket.SHUT_WR)
-                return _everything(connection)
-            except TimeoutError:
-                log.error("decoder does not answer")
-                self.stop(process)
-                raise errors.DecodersBusy from None
-
     def _connection(self, lane: bytes) -> tuple[socket.socket, "subprocess.Popen[bytes]"]:
         """Return a connection to a new child, and the program that has made it."""
         ours, theirs = socket.socketpair()
         with self._lock, theirs:
-            process = self._process if self._owner == os.getpid() else None
             try:
-                # It has ended if nobody needed it for a while.
-                if process is None or process.poll() is not None:
-                    process = self._start()
+                # It has ended if nobody needed it for a while; of a process that was forked off us it is no child.
+                if self._process is None or self._process.poll() is not None:
+                    self._process = self._start()
                 socket.send_fds(self._control, [lane], [theirs.fileno()])
             except OSError as error:
                 log.error("decoder does not start", reason=str(error))
                 ours.close()
                 raise ServiceUnavailable from None
-        return ours, process
+            return ours, self._process
 
     def _start(self) -> "subprocess.Popen[bytes]":
         self._control.close()
         self._control, theirs = socket.socketpair()
         with theirs:
-            process = self._process = subprocess.Popen(  # noqa: S603  (the arguments are fixed)
+            return subprocess.Popen(  # noqa: S603  (the arguments are fixed)
                 _PROGRAM,
                 cwd=settings.BASE_DIR,
                 env=_ENVIRONMENT,
@@ -207,8 +184,6 @@ class _Program:
                 stdout=subprocess.DEVNULL,
                 start_new_session=True,  # so that `stop` reaches its children as well
             )
-        self._owner = os.getpid()
-        return process
 
     def stop(self, process: "subprocess.Popen[bytes]") -> None:
         """End a program and its children at once; the next picture starts another."""
@@ -218,12 +193,15 @@ class _Program:
                 process.wait()
 
     def close(self) -> None:
-        if self._process and self._owner == os.getpid():
+        if self._process:
             self.stop(self._process)
         self._control.close()
 
 
-def _everything(connection: socket.socket) -> bytes:
+def _exchange(connection: socket.socket, content: bytes) -> bytes:
+    with suppress(BrokenPipeError, ConnectionResetError):  # the child has ended; END says how
+        connection.sendall(content)
+        connection.shutdown(socket.SHUT_WR)
     parts = []
     with suppress(ConnectionResetError):  # the end of a child that has not read the whole picture
         while part := connection.recv(1 << 16):

@@ -2,10 +2,10 @@
 
     python -m uploads.decoder_child < socket
 
-Each message on the socket is a lane and a connection. The program forks a child that decodes the one picture which
-comes over the connection, and ends; so the kernel bounds its time, memory and files, and a picture that misleads a
-codec harms nothing else. A child answers with a line of JSON that describes the picture, or says why it is refused, and
-the picture's bytes. When it has ended, the program adds ``END``: how it ended, and its processor time.
+Each message on the socket is a lane and a connection. The program forks a watcher, which forks a child that decodes
+the one picture which comes over the connection, and ends; so the kernel bounds its time, memory and files, and a
+picture that misleads a codec harms nothing else. A child answers with a line of JSON that describes the picture, or
+says why it is refused, and the picture's bytes. When it has ended, its watcher adds ``END``.
 
 Python and Pillow are loaded once, which took 50 ms for each picture; a fork takes 1 to 2.
 """
@@ -15,112 +15,69 @@ import gc
 import json
 import os
 import resource
-import select
 import signal
 import socket
 import sys
-import time
-from dataclasses import dataclass
 from io import BytesIO
 from typing import Any, NoReturn
 
 from core.errors import DomainError
-from uploads.decoder_protocol import END, END_MARK, HEAVY, LIMITS, OVERDUE, Limits
+from uploads.formats import END, END_MARK, HEAVY, LIMITS, OVERDUE, Limits
 from uploads.images import image_clean
 
 NICENESS = 5  # server processes get three times as much; with 10 a busy machine finished no picture in time
 IDLE_S = 300.0  # then it ends, and is started again when it is needed
 
 
-@dataclass
-class Child:
-    connection: socket.socket
-    ends_at: float
-    is_overdue: bool = False
-
-
 def main() -> None:
     os.nice(NICENESS)
     # A stop of the service signals all its processes; pictures under way are finished. The closed socket ends us.
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD):
         signal.signal(number, signal.SIG_IGN)
     # The thread that started this program may have blocked signals, and we inherit that.
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
-    woken, wake = os.pipe()
-    os.set_blocking(wake, False)
-    os.set_blocking(woken, False)
-    signal.signal(signal.SIGCHLD, lambda *_: None)
-    signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
     gc.freeze()  # else a collection in a child would copy every page that it shares with us
-    children: dict[int, Child] = {}
-    try:
-        _serve(socket.socket(fileno=sys.stdin.fileno()), woken, children)
-    finally:
-        for pid in children:  # whoever asked is gone
-            os.kill(pid, signal.SIGKILL)
-
-
-def _serve(control: socket.socket, woken: int, children: dict[int, Child]) -> None:
-    while True:
-        now = time.monotonic()
-        pause_s = min(
-            (max(0.0, child.ends_at - now) for child in children.values() if not child.is_overdue), default=IDLE_S
-        )
-        ready, _, _ = select.select([control.fileno(), woken], [], [], pause_s)
-        if woken in ready:
-            os.read(woken, 1024)
-        _reap(children)
-        _kill_overdue(children)
-        if control.fileno() in ready:
+    control = socket.socket(fileno=sys.stdin.fileno())
+    control.settimeout(IDLE_S)
+    with contextlib.suppress(TimeoutError):
+        while True:
             lane, connections, _, _ = socket.recv_fds(control, 1, 1)
             if not lane:
                 return
-            _start(lane, socket.socket(fileno=connections[0]), children)
-        elif not ready and not children:
-            return
+            with socket.socket(fileno=connections[0]) as connection:
+                if os.fork() == 0:
+                    _watch(lane, connection)
 
 
-def _start(lane: bytes, connection: socket.socket, children: dict[int, Child]) -> None:
+def _watch(lane: bytes, connection: socket.socket) -> NoReturn:
+    """Let a child answer one picture, end it when its time by the clock is over, and say how it ended."""
+    is_overdue = False
+
+    def kill(*_: Any) -> None:
+        nonlocal is_overdue
+        is_overdue = True
+        os.kill(pid, signal.SIGKILL)
+
     try:
+        os.close(0)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # else the kernel would not keep how the child ended
         pid = os.fork()
-    except OSError:
-        _end(connection, 1, 0)
-        return
-    if pid == 0:
-        _decode(lane, connection)
-    children[pid] = Child(connection, time.monotonic() + LIMITS[lane].clock_s)
-
-
-def _reap(children: dict[int, Child]) -> None:
-    while children:
-        pid, status, used = os.wait4(-1, os.WNOHANG)
-        if not pid:
-            return
-        child = children.pop(pid)
-        code = OVERDUE if child.is_overdue else os.waitstatus_to_exitcode(status)
-        _end(child.connection, code, int(1000 * (used.ru_utime + used.ru_stime)))
-
-
-def _kill_overdue(children: dict[int, Child]) -> None:
-    for pid, child in children.items():
-        if child.ends_at <= time.monotonic() and not child.is_overdue:
-            child.is_overdue = True
-            os.kill(pid, signal.SIGKILL)
-
-
-def _end(connection: socket.socket, code: int, processor_ms: int) -> None:
-    # Never wait here: a child that sends without end, while its asker does not read, would hold up everybody.
-    with connection, contextlib.suppress(OSError):
-        connection.send(END.pack(END_MARK, code, processor_ms), socket.MSG_DONTWAIT)
+        if pid == 0:
+            _decode(lane, connection)
+        signal.signal(signal.SIGALRM, kill)
+        signal.alarm(LIMITS[lane].clock_s)
+        _, status, used = os.wait4(pid, 0)
+        code = OVERDUE if is_overdue else os.waitstatus_to_exitcode(status)
+        connection.sendall(END.pack(END_MARK, code, int(1000 * (used.ru_utime + used.ru_stime))))
+    finally:
+        os._exit(0)
 
 
 def _decode(lane: bytes, connection: socket.socket) -> NoReturn:
     """Answer one picture in the child, which ends here."""
     code = 1
     try:
-        signal.set_wakeup_fd(-1)
         # Keep standard output and errors; what belongs to the program and to other children must be out of reach.
-        os.close(0)
         os.closerange(3, connection.fileno())
         os.closerange(connection.fileno() + 1, 256)
         _limit_everything(LIMITS[lane])

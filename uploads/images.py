@@ -114,13 +114,9 @@ def _decoded(file: BinaryIO, may_be_heavy: bool) -> _Picture:
 def _has_too_many_scans(file: BinaryIO) -> bool:
     at = file.tell()
     file.seek(0)
-    number = sum(1 for _ in _SCAN.finditer(file.read()))
+    scans = _SCAN.findall(file.read())
     file.seek(at)
-    return number > MAX_SCANS
-
-
-def _may_be_animated(source: Any) -> bool:
-    return source.format in {"GIF", "WEBP"}
+    return len(scans) > MAX_SCANS
 
 
 def _encoded(picture: _Picture) -> CleanImage:
@@ -140,7 +136,7 @@ def _encoded(picture: _Picture) -> CleanImage:
 
 def _frames(source: Any) -> list[tuple[Image.Image, int]]:
     """Return every frame with its duration in ms; an empty list if it is no animation or has too many frames."""
-    if not _may_be_animated(source) or not source.is_animated:
+    if source.format not in {"GIF", "WEBP"} or not source.is_animated:
         return []
     frames: list[tuple[Image.Image, int]] = []
     pixels = 0
@@ -148,13 +144,9 @@ def _frames(source: Any) -> list[tuple[Image.Image, int]]:
         pixels += frame.width * frame.height
         if len(frames) == MAX_FRAMES or pixels > MAX_ANIMATION_PIXELS:
             return []
-        frames.append((_without_metadata(_fit(frame.convert("RGBA"), MAX_SIDE)), _milliseconds(frame)))
+        image = _without_metadata(_fit(frame.convert("RGBA"), MAX_SIDE))
+        frames.append((image, min(max(int(frame.info.get("duration", 0)), 0), 60_000)))
     return frames
-
-
-def _milliseconds(frame: Image.Image) -> int:
-    duration = frame.info.get("duration", 0)
-    return min(max(int(duration), 0), 60_000)
 
 
 def _animation(source: Any, durations: list[int]) -> dict[str, Any]:

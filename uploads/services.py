@@ -4,7 +4,6 @@ import re
 import secrets
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, BinaryIO, cast
 from urllib.parse import urlsplit
@@ -34,17 +33,6 @@ ORPHAN_AFTER = timedelta(hours=24)
 NAME_PATTERN = r"[0-9]{4}/[0-9]{2}/[0-9a-f]{32}\.(?:jpg|png|gif|webp)"
 
 
-@dataclass(frozen=True)
-class StoredImage:
-    """A picture in the media store; ``url_path`` is like ``/media/2026/11/ab….png``."""
-
-    pk: int
-    url_path: str
-    content_type: str
-    width: int
-    height: int
-
-
 def image_store(
     *,
     file: "UploadedFile[Any]",
@@ -53,7 +41,7 @@ def image_store(
     wait_s: float = WAIT_S,
     charge: Charge = charge_nobody,
     now: datetime,
-) -> StoredImage:
+) -> Upload:
     """Check, re-encode and store a picture. It is removed after ``ORPHAN_AFTER`` unless a record adopts it.
 
     Call it outside a transaction: a rollback would remove the row and leave the file.
@@ -84,7 +72,7 @@ def image_store(
     )
     insert_within_budget(upload)
     _write(upload, clean)
-    return StoredImage(upload.pk, upload.url_path, clean.content_type, clean.width, clean.height)
+    return upload
 
 
 def _write(upload: Upload, clean: CleanImage) -> None:

@@ -188,7 +188,7 @@ def test_processor_time_decides_what_is_too_complex_and_the_clock_is_our_fault(p
 
 
 def test_a_frozen_program_is_replaced(program, monkeypatch):
-    program("child._start = lambda *_: stop(signal.SIGSTOP)")
+    program("child._watch = lambda *_: stop(signal.SIGSTOP)")
     monkeypatch.setattr(decoder, "_SPARE_S", 1 - decoder.LIMITS[decoder.LIGHT].clock_s)
     with pytest.raises(errors.DecodersBusy):
         image_decode(BytesIO(encoded()))
