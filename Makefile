@@ -23,7 +23,7 @@ FIND_PYTHON = for python in $(or $(PYTHON),python3.13 python3.12 python3.11 pyth
 	Name one with: make $@ PYTHON=/path/to/python3. If it is new enough, Debian and Ubuntu keep a part of it in python3-venv." \
 	>&2; exit 1; }
 
-.PHONY: help up class install install-dev test lint check lock reset clean
+.PHONY: help up class install install-dev quick test test-long lint check lock reset clean
 
 help:  ## list these targets
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:[^#]*## /\t/' | while IFS="$$(printf '\t')" read -r name what; do \
@@ -47,9 +47,20 @@ install: $(VENV)/ready  ## virtual environment and what production needs
 
 install-dev: $(VENV)/ready-dev  ## the same, with what tests and checks need
 
-test: $(VENV)/ready-dev $(NODE_READY)  ## run every test; PYTEST_ARGS=... instead of "-n 3"
+test: $(VENV)/ready-dev $(NODE_READY)  ## run the tests; PYTEST_ARGS=... instead of "-n 3"
 	@# Bytecode is kept also where PYTHONDONTWRITEBYTECODE is set: without it each worker takes 8 s more to begin.
 	@exec env -u PYTHONDONTWRITEBYTECODE $(PY) -m pytest $(PYTEST_ARGS)
+
+test-long: $(VENV)/ready-dev $(NODE_READY)  ## what takes longest: killed processes, vanishing machines, random calls, every page in a browser
+	@exec env -u PYTHONDONTWRITEBYTECODE $(PY) -m pytest $(PYTEST_ARGS) tests/long
+
+# Below the tests of the apps that have changes, or of those that the last commit changed.
+CHANGED = $$({ git status --porcelain -uall | cut -c4- | grep . || git show --name-only --format= HEAD; } | cut -d/ -f1 | sort -u)
+
+quick: $(VENV)/ready-dev  ## the tests of the apps that you changed, without the slow ones, before every commit
+	@for app in $(CHANGED); do [ -d "$$app/tests" ] && apps="$$apps $$app"; done; \
+	[ -n "$$apps" ] || { echo "No app with tests has changed."; exit 0; }; \
+	exec env -u PYTHONDONTWRITEBYTECODE $(PY) -m pytest $(PYTEST_ARGS) -m "not slow" $$apps
 
 lint: $(VENV)/ready-dev  ## style, types, import order, missing migrations
 	$(PY) -m ruff check .
@@ -58,7 +69,7 @@ lint: $(VENV)/ready-dev  ## style, types, import order, missing migrations
 	$(VENV)/bin/lint-imports
 	$(PY) -W ignore manage.py makemigrations --check --dry-run  # needs no database, and warns that it has none
 
-check: lint test  ## lint, then every test
+check: lint test test-long  ## lint, then every test
 
 lock: $(VENV)/ready-dev  ## write requirements*.txt anew from requirements*.in; LOCK_ARGS=--upgrade for newer releases
 	@$(PIP) install --quiet uv

@@ -1,7 +1,7 @@
 """What happens when Valkey or PostgreSQL is down: the call is answered with a 503, and nothing is half done.
 
 Unless the caller can do without Valkey and catches ``redis.RedisError``: limits, for example, then do not count.
-``tests/concurrency/test_engines_fail.py`` shows all of it.
+``tests/long/test_engines_fail.py`` shows all of it.
 """
 
 import errno

@@ -193,5 +193,5 @@ ROWS = {f"{victim}:{fault}": _fault(victim, fault) for victim in VICTIMS for fau
     "roll": Row("两台应用", "逐台升级", _roll, lasts_s=0, refuses=False),
     "key": Row("两台应用", "更换密钥", _new_key, **LOADED),
 }
-# For how long each lasts in the short version. That a reload refuses nobody is what tests/test_units.py tries.
+# For how long each lasts in the short version. That a reload refuses nobody is what tests/long/test_units.py tries.
 SHORT = {"valkey:kill": 8, "island": FAULT_S}

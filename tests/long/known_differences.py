@@ -1,8 +1,8 @@
-"""The one place that excuses a failure of Schemathesis, each with its reason.
+"""In what the server may differ from its OpenAPI document, as Schemathesis reads it; each with its reason.
 
 All but the last two follow from one rule of the API: outcomes travel with HTTP 200 and are told apart by the body,
-since its clients read them where HTTP errors never arrive. Schemathesis looks at the HTTP status alone. An excuse looks
-at the body: only what was refused there is excused.
+since its clients read them where HTTP errors never arrive. Schemathesis looks at the HTTP status alone. Each looks at
+the body: only what was refused there is allowed.
 """
 
 from collections.abc import Callable
@@ -23,7 +23,7 @@ _guarded: set[tuple[str, str]] = set()
 
 
 @dataclass(frozen=True)
-class Excuse:
+class Difference:
     name: str
     reason: str
     failures: tuple[type[Failure], ...]
@@ -31,8 +31,8 @@ class Excuse:
     is_rare: bool = False
 
 
-def excuse_for(failure: Failure, answer: Any) -> Excuse | None:
-    return next((one for one in EXCUSES if isinstance(failure, one.failures) and one.holds(answer)), None)
+def known(failure: Failure, answer: Any) -> Difference | None:
+    return next((one for one in KNOWN if isinstance(failure, one.failures) and one.holds(answer)), None)
 
 
 def _body(answer: Any) -> dict[str, Any]:
@@ -78,32 +78,32 @@ def _is_a_form_without_fields(answer: Any) -> bool:
     return is_form and b"content-disposition" not in bytes(request.body or b"").lower()
 
 
-EXCUSES = [
-    Excuse(
+KNOWN = [
+    Difference(
         "refused with HTTP 200",
         "A bad parameter is an outcome like any other: `state` is false and `msg` names it.",
         (AcceptedNegativeData,),
         _is_refused,
     ),
-    Excuse(
+    Difference(
         "sent to the login with HTTP 200",
         "Clients read `code` 10022 and 1004 where they read a success; after an HTTP 401 none would go to its login.",
         (IgnoredAuth,),
         _needs_a_token,
     ),
-    Excuse(
+    Difference(
         "no token, sent to the login with HTTP 200",
         "The same: the only header that a call requires is the token's.",
         (MissingHeaderNotRejected,),
         _asks_to_log_in,
     ),
-    Excuse(
+    Difference(
         "/verify takes any method",
         "The API document says so (`*`); OpenAPI would list the one call five times.",
         (UnsupportedMethodResponse, AllowHeaderMismatch),
         _is_of_any_method,
     ),
-    Excuse(
+    Difference(
         "a form without fields",
         "A list cannot be said in a form: what Schemathesis sends for one holds no field, which is an empty form.",
         (AcceptedNegativeData,),

@@ -42,7 +42,7 @@ def host(lbw, tmp_path):
             "LD_PRELOAD": FAKETIME,
             "FAKETIME": ahead,
         }
-        argv = [sys.executable, "-m", "tests.concurrency.wrong_clock", token_issue(lbw.user), product.product_id, *more]
+        argv = [sys.executable, "-m", "tests.long.wrong_clock", token_issue(lbw.user), product.product_id, *more]
         done = subprocess.run(argv, cwd=ROOT, env=os.environ | environ, capture_output=True, text=True, timeout=90)
         assert done.returncode == 0, done.stderr
         report = json.loads(done.stdout.splitlines()[-1])

@@ -1,6 +1,6 @@
 """What a host with a wrong clock does: run in a process of its own under libfaketime.
 
-    python -m tests.concurrency.wrong_clock TOKEN [own]
+    python -m tests.long.wrong_clock TOKEN [own]
 
 Prints JSON: which sweeps refused to work, what a call with TOKEN got, and the new order's deadline. "own" turns the
 database's clock off.

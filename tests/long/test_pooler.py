@@ -27,14 +27,13 @@ from students.models.transfer import RunState, TransferFile
 from students.tasks import transfer_work
 from students.tests.factories import students
 from students.transfer.runs import run_confirm, run_start
-from tests.concurrency.pooler import SERVER_CONNECTIONS, pgbouncer, pooled_url, through
 from tests.concurrency.servers import ask, database_url, web_processes
 from tests.kit import at_once, free_ports
+from tests.long.pooler import SERVER_CONNECTIONS, pgbouncer, pooled_url, through
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
     pytest.mark.pgbouncer,
-    pytest.mark.slow,
 ]
 # What PgBouncer keeps for each client and sets before it hands a connection over.
 KEPT_BY_PGBOUNCER = {

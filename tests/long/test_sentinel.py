@@ -14,7 +14,6 @@ from devstack.binaries import find_binaries
 from tests.concurrency.servers import ROOT
 from tests.kit import free_ports
 
-pytestmark = pytest.mark.slow
 # For each line on stdin: use Valkey in every way until each has worked, and say what was read back.
 USING = """
 import asyncio, json, sys, time

@@ -87,7 +87,6 @@ def restart(engine) -> None:
     engine.wait_ready(lambda: time.sleep(0.02))
 
 
-@pytest.mark.slow
 def test_postgresql_restarts(port, engines):
     token = log_in(port)
 
@@ -103,7 +102,6 @@ def test_postgresql_restarts(port, engines):
     assert {status for status, _ in seen[after + 4 :]} == {200}
 
 
-@pytest.mark.slow
 def test_postgresql_is_away_for_longer(port, engines):
     """The pool doubled its wait with each try: after 40 s without PostgreSQL it found out 17 s late."""
     token, postgres = log_in(port), engines["DATABASE_URL"]
@@ -119,7 +117,6 @@ def test_postgresql_is_away_for_longer(port, engines):
     assert {status for status, _ in seen} <= {200, 503}
 
 
-@pytest.mark.slow
 def test_postgresql_falls_silent(port, engines):
     """What hangs, hangs until PostgreSQL goes on; a process that only has no connection yet says 503."""
     token = log_in(port)
@@ -136,7 +133,6 @@ def test_postgresql_falls_silent(port, engines):
     recovers(port, token)
 
 
-@pytest.mark.slow
 def test_valkey_restarts(port, engines):
     token, ended = log_in(port), log_in(port)
     assert ask(port, "GET", "/users/sigout", token=ended)[1]["state"] is True
@@ -150,7 +146,6 @@ def test_valkey_restarts(port, engines):
     assert ask(port, "GET", "/verify", token=ended)[1]["code"] == "1004"
 
 
-@pytest.mark.slow
 def test_valkey_falls_silent(port, engines):
     token, ended = log_in(port), log_in(port)
     ask(port, "GET", "/verify", token=ended)
@@ -179,7 +174,6 @@ def test_valkey_falls_silent(port, engines):
     recovers(port, token)
 
 
-@pytest.mark.slow
 def test_of_two_registrations_of_one_name_one_wins(port):
     token = log_in(port)
     given = {"username": "wang", "password": "wang-secret-1", "nickname": "王"}

@@ -27,13 +27,13 @@ from tests.concurrency.servers import database_url
 from tests.journeys.installation import until
 from tests.kit import free_ports
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 UNITS = ROOT / "deploy" / "systemd"
 START_S = 150
 SECRET = "only-one-page-may-know-this"
 # Celery writes this past all logging when it is asked to end.
 FAREWELL = ("", "worker: Warm shutdown (MainProcess)")
-pytestmark = [pytest.mark.slow, pytest.mark.django_db]
+pytestmark = pytest.mark.django_db
 
 
 class Service:

@@ -16,7 +16,6 @@ from tests.concurrency.servers import ROOT
 from tests.kit import free_ports
 
 pytestmark = [
-    pytest.mark.slow,
     pytest.mark.network,
 ]
 LONGEST_S = 10

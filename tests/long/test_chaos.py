@@ -6,15 +6,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 from tests.kit import free_ports
 
 ROOT = Path(__file__).resolve().parents[2]
 ORDERS = os.environ.get("CHAOS_ORDERS")
 
 
-@pytest.mark.slow
 def test_no_piece_and_no_fen_is_lost_when_processes_are_killed():
     argv = [sys.executable, str(ROOT / "benchmarks/chaos.py"), "--port", str(free_ports(1)[0])]
     argv += ["--orders", ORDERS] if ORDERS else ["--orders", "16", "--each-once"]

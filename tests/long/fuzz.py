@@ -9,15 +9,15 @@ import schemathesis
 from schemathesis.config import SchemathesisConfig
 from schemathesis.engine import events, from_schema
 
-from tests.contract import excuses
+from tests.long import known_differences
 
 
 @dataclass
 class Report:
-    """What was sent, what of it failed and is excused, and what is left."""
+    """What was sent, what of it differs as is known, and what is left."""
 
     sent: Counter[str] = field(default_factory=Counter)  # by phase
-    excused: Counter[str] = field(default_factory=Counter)
+    known: Counter[str] = field(default_factory=Counter)
     succeeded: set[str] = field(default_factory=set)  # paths that answered a success
     left: dict[str, str] = field(default_factory=dict)  # by call and kind, the first with its request
 
@@ -52,10 +52,10 @@ def fuzz(base_url: str, token: Callable[[], str], *, examples: int, edges: bool,
 
     @schema.hook
     def filter_failure(context: Any, failure: Any, case: Any, response: Any) -> bool:
-        excuse = excuses.excuse_for(failure, response)
-        if excuse:
-            report.excused[excuse.name] += 1
-        return excuse is None
+        difference = known_differences.known(failure, response)
+        if difference:
+            report.known[difference.name] += 1
+        return difference is None
 
     @schema.hook
     def after_call(context: Any, case: Any, response: Any) -> None:
