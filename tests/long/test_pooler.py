@@ -157,7 +157,7 @@ def test_an_import_and_an_export(pooled, root, sent_tasks):
 def test_backup_and_restore_pass_it_and_still_see_who_uses_the_database(
     pooled, past_pooler, tmp_path, settings, monkeypatch
 ):
-    monkeypatch.setattr("core.ops.at_work.USED_WITHIN_S", 1.0)
+    monkeypatch.setattr("core.ops.backup.USED_WITHIN_S", 1.0)
     settings.DB_POOLER, settings.MEDIA_ROOT = "transaction", str(tmp_path / "media")
     settings.STATE_DIR = tmp_path / "state"
     settings.DATABASE_DIRECT = {}
