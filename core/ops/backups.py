@@ -25,14 +25,10 @@ FROM pg_stat_archiver
 """
 
 
-def last_backup() -> datetime | None:
-    return Backup.objects.order_by("-finished_at").values_list("finished_at", flat=True).first()
-
-
 @register_check
 def backups() -> Iterator[Finding]:
     is_bad = False if settings.PRODUCTION else None
-    now, last, (has_archive, archived, is_failing) = times.now(), last_backup(), _archiver()
+    now, last, (has_archive, archived, is_failing) = times.now(), _last_backup(), _archiver()
     if last is None:
         yield Finding(is_bad, "No backup was ever written", _REMEDY)
     else:
@@ -46,12 +42,16 @@ def backups() -> Iterator[Finding]:
 
 @metrics.register_samples
 def ages() -> Iterator[Sample]:
-    if last := last_backup():
+    if last := _last_backup():
         yield "spms_backup_age_seconds", "Since the last base backup", {}, (times.now() - last).total_seconds()
     has_archive, archived, _ = _archiver()
     if has_archive and archived:
         age_s = (times.now() - archived).total_seconds()
         yield "spms_archive_age_seconds", "Since PostgreSQL's archive took a piece of its log", {}, age_s
+
+
+def _last_backup() -> datetime | None:
+    return Backup.objects.order_by("-finished_at").values_list("finished_at", flat=True).first()
 
 
 def _archiver() -> tuple[bool, datetime | None, bool]:

@@ -25,7 +25,6 @@ BrokerDown = (redis.RedisError, OperationalError, OSError)
 
 
 def record(queue: str, now_s: float) -> None:
-    """Record the heartbeat of ``queue`` at ``now_s`` (seconds since 1970): beat and its worker are alive."""
     valkey.client().set(_KEY + queue, now_s, ex=KEPT_S)
 
 
@@ -51,15 +50,12 @@ def queue_depths() -> dict[str, int]:
 
 @doctor.register_check
 def background_work() -> Iterator[Finding]:
-    ages, depths = ages_s(times.now().timestamp()), queue_depths()
-    nobody_works = not any(is_alive(age) for age in ages.values())
-    for queue, age in ages.items():
+    depths = queue_depths()
+    for queue, age in ages_s(times.now().timestamp()).items():
         seen = "never" if age is None else f"{age:.0f} s ago"
         what = f"Queue {queue}: its worker was last seen {seen}; {depths[queue]} task(s) wait"
-        remedy = f"Start its worker: `celery -A config worker -Q {queue}`."
-        if nobody_works and not any(depths.values()):
-            remedy = f"Start beat (`celery -A config beat`) and the worker: `celery -A config worker -Q {queue}`."
-        remedy += " If they have just started, look again in ten seconds."
+        remedy = f"Start beat (`celery -A config beat`) and the worker (`celery -A config worker -Q {queue}`). "
+        remedy += "If they have just started, look again in ten seconds."
         yield Finding(is_alive(age), what, "" if is_alive(age) else remedy)
 
 

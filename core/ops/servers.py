@@ -5,6 +5,7 @@ import shutil
 import stat
 import sys
 from collections.abc import Iterator
+from ipaddress import ip_address
 from pathlib import Path
 
 import redis
@@ -12,7 +13,9 @@ from django.conf import settings
 from django.db import connection
 
 from core.cache import sentinel, valkey
+from core.observe import forwarded
 from core.ops.doctor import Finding, register_check
+from core.upstreams import resting
 
 LEAST_FREE_BYTES = 1 << 30
 LARGEST_LAG_BYTES = 16 << 20
@@ -66,15 +69,11 @@ def database_room() -> Iterator[Finding]:
             " (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend')"
         )
         room, used = cursor.fetchone()
-    processes = room // settings.DB_POOL_SIZE
     remedy = "" if used < room * 0.8 else "Raise max_connections, lower DB_POOL_SIZE, or use PgBouncer."
     yield Finding(not remedy, f"PostgreSQL has {used} of {room} connections in use", remedy)
-    if processes < 8:  # two hosts with three processes each, a command, and one to spare
-        yield Finding(
-            None,
-            f"{room} connections suffice for {processes} processes with DB_POOL_SIZE={settings.DB_POOL_SIZE} each",
-            "Count web, socket and worker processes of all hosts.",
-        )
+    if (processes := room // settings.DB_POOL_SIZE) < 8:  # two hosts with three each, a command, and one to spare
+        what = f"{room} connections suffice for {processes} processes with DB_POOL_SIZE={settings.DB_POOL_SIZE} each"
+        yield Finding(None, what, "Count web, socket and worker processes of all hosts.")
 
 
 @register_check
@@ -89,11 +88,8 @@ def database_spare() -> Iterator[Finding]:
         )
         standbys = cursor.fetchall()
     if not any(state in ("sync", "quorum") for _, state, _ in standbys):
-        yield Finding(
-            False,
-            "No synchronous standby follows the database",
-            "If the primary dies now, nothing takes over, or payments are lost (docs/high-availability.md).",
-        )
+        remedy = "If the primary dies now, nothing takes over, or payments are lost (docs/high-availability.md)."
+        yield Finding(False, "No synchronous standby follows the database", remedy)
     for name, state, lag in standbys:
         # Details are visible only to the role itself, pg_monitor and superusers.
         remedy = "Is its disk or the network slow?" if lag and lag > LARGEST_LAG_BYTES else ""
@@ -127,8 +123,31 @@ def interpreter() -> Iterator[Finding]:
     real = Path(sys.executable).resolve()
     shut = next((path for path in real.parents if not path.stat().st_mode & stat.S_IXOTH), None)
     if shut:
-        yield Finding(
-            False,
-            f"{real} is below {shut}, which other users cannot enter",
-            "rm -rf .venv; make install PYTHON=/usr/bin/python3",
-        )
+        remedy = "rm -rf .venv; make install PYTHON=/usr/bin/python3"
+        yield Finding(False, f"{real} is below {shut}, which other users cannot enter", remedy)
+
+
+@register_check
+def trusted_proxies() -> Iterator[Finding]:
+    """Compare TRUSTED_PROXIES with the requests that arrive (``core.observe.forwarded``)."""
+    hops, _, sender = (valkey.client().get(forwarded.KEY) or b"").decode().partition(" ")
+    if not hops or forwarded.fits(int(hops)):
+        return
+    # A request from a private address has passed a proxy of ours, so the setting is wrong. From any other address a
+    # client may have sent the header itself, so it is only a note.
+    is_ours = settings.PRODUCTION and ip_address(sender).is_private
+    what = f"A request from {sender} came with X-Forwarded-For of {hops} address(es)"
+    yield Finding(
+        False if is_ours else None,
+        f"{what}, TRUSTED_PROXIES is {settings.TRUSTED_PROXIES}",
+        "Set TRUSTED_PROXIES to the number of proxies before us, or limits and logs go by the proxy's address. "
+        "Without a proxy leave it: somebody has sent that header himself.",
+    )
+
+
+@register_check
+def breakers() -> Iterator[Finding]:
+    for name, number in resting().items():
+        if number:
+            what = f"{name} does not answer: {number} process(es) refuse calls to it and try again by themselves"
+            yield Finding(False, what, "Is it down? Check network, proxy and firewall of this machine.")

@@ -17,7 +17,7 @@ from cryptography.x509.oid import NameOID
 
 from core.cache import valkey
 from core.observe import forwarded
-from core.ops import doctor, heartbeat, proxies
+from core.ops import doctor, heartbeat, servers
 
 pytestmark = pytest.mark.django_db
 
@@ -169,7 +169,7 @@ class TestTrustedProxies:
         headers = {"X-Forwarded-For": forwarded} if forwarded else {}
         assert api.http.get("/health/live", REMOTE_ADDR=sender, headers=headers).status_code == 200
         return [
-            (finding.ok, finding.what.startswith(f"A request from {sender} ")) for finding in proxies.trusted_proxies()
+            (finding.ok, finding.what.startswith(f"A request from {sender} ")) for finding in servers.trusted_proxies()
         ]
 
     @pytest.mark.parametrize(
@@ -199,7 +199,7 @@ class TestTrustedProxies:
 
         settings.TRUSTED_PROXIES = 1
 
-        assert list(proxies.trusted_proxies()) == []
+        assert list(servers.trusted_proxies()) == []
 
     def test_costs_no_request_when_valkey_is_down(self, api, valkey_down):
         assert api.http.get("/health/live", headers={"X-Forwarded-For": "1.1.1.1"}).status_code == 200

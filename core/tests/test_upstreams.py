@@ -11,7 +11,7 @@ from django.db import connections
 from core import http, upstreams
 from core.cache import valkey
 from core.http import OutgoingError, OutgoingTimeout, UpstreamRefused
-from core.ops.upstreams import breakers
+from core.ops.servers import breakers
 from core.upstreams import FAILURES, Upstream, answer_within, resting, time_left
 
 BUDGET = 4
