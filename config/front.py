@@ -55,7 +55,7 @@ def home(request: HttpRequest) -> HttpResponse:
     cards = CARDS if settings.SANDBOX else CARDS[:-3]
     context = {
         "failures": list(health.failures()),
-        "accounts": _demo_accounts() if settings.DEMO_DATA else [],
+        "accounts": DEMO_USERS if settings.DEMO_DATA else (),
         "base": absolute_url(request, ""),
         "is_english": is_english,
         "cards": [(card[0], *(card[3:] if is_english else card[1:3])) for card in cards],
@@ -81,9 +81,8 @@ def reference(request: HttpRequest) -> HttpResponse:
 
 
 def codes(request: HttpRequest) -> HttpResponse:
-    return render(
-        request, "front/codes.html", {"groups": refusals.groups(), "wechat": WECHAT_CODES.values(), "limits": limits()}
-    )
+    context = {"groups": refusals.groups(), "wechat": WECHAT_CODES.values(), "limits": limits()}
+    return render(request, "front/codes.html", context)
 
 
 def socket_guide(request: HttpRequest) -> HttpResponse:
@@ -120,16 +119,16 @@ def example_client(request: HttpRequest, name: str) -> HttpResponse:
 
 
 def demo(request: HttpRequest) -> HttpResponse:
-    context = {
-        "qr_ttl_s": int(settings.WECHAT_QR_TTL.total_seconds()),
-        "order_ttl": span(settings.ORDER_TTL),
-        "limits": limits(),
-    }
+    context = {"qr_ttl_s": _qr_ttl_s(), "order_ttl": span(settings.ORDER_TTL), "limits": limits()}
     return render(request, "demo/index.html", context)
 
 
 def demo_login(request: HttpRequest) -> HttpResponse:
-    return render(request, "demo/login.html", {"qr_ttl_s": int(settings.WECHAT_QR_TTL.total_seconds())})
+    return render(request, "demo/login.html", {"qr_ttl_s": _qr_ttl_s()})
+
+
+def _qr_ttl_s() -> int:
+    return int(settings.WECHAT_QR_TTL.total_seconds())
 
 
 def demo_qr(request: HttpRequest) -> HttpResponse:
@@ -140,7 +139,3 @@ def demo_qr(request: HttpRequest) -> HttpResponse:
     drawing = BytesIO()
     segno.make_qr(text).save(drawing, kind="svg", omitsize=True, light="#fff", border=2)
     return HttpResponse(drawing.getvalue(), content_type="image/svg+xml")
-
-
-def _demo_accounts() -> list[dict[str, str]]:
-    return [{"username": user.username, "password": user.password, "role": user.role} for user in DEMO_USERS]

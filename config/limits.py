@@ -22,15 +22,12 @@ from weather.services.query import QUERY_WINDOW_S
 
 def limits() -> list[tuple[str, str]]:
     """Return pairs: what is limited, and how much is allowed."""
+    body = f"最大 {BODY_LIMIT // KIB} KB,JSON 最多 {MAX_VALUES} 个值;带文件的表单最大 {FILE_LIMIT // MIB} MB(413)"
     latest = settings.ORDER_TTL + MIN_LIFE
-    number, address = (
-        {name: limit for name, limit, _ in limits} for limits in (sms_codes.PER_NUMBER, sms_codes.PER_ADDRESS)
-    )
+    number, address = ({name: limit for name, limit, _ in per} for per in (sms_codes.PER_NUMBER, sms_codes.PER_ADDRESS))
+    changes = f"每个账号每分钟 {MAX_ENTRIES['minute'][0]} 次,每天 {MAX_ENTRIES['day'][0]} 次(写入修改记录的接口,429)"
     return [
-        (
-            "请求体",
-            f"最大 {BODY_LIMIT // KIB} KB,JSON 最多 {MAX_VALUES} 个值;带文件的表单最大 {FILE_LIMIT // MIB} MB(413)",
-        ),
+        ("请求体", body),
         ("token 有效期", f"{span(settings.JWT_LIFETIME)};退出登入、修改密码、账号停用后立即失效"),
         ("未付款的订单", f"{span(settings.ORDER_TTL)}后关闭;发起支付后重新计时,最迟下单 {span(latest)}后关闭"),
         (
@@ -49,10 +46,7 @@ def limits() -> list[tuple[str, str]]:
             f"全站每天 {settings.SMS_DAILY_BUDGET} 条;同一手机号每天第 {sms_codes.FREE_PER_NUMBER + 1} 条起、"
             f"同一地址每小时第 {sms_codes.FREE_PER_ADDRESS + 1} 条起要图形验证码",
         ),
-        (
-            "修改自己的手机号",
-            f"同一地址每小时 {phones.PER_ADDRESS[0]} 次,每天 {phones.PER_ACCOUNT[0]} 次(429)",
-        ),
+        ("修改自己的手机号", f"同一地址每小时 {phones.PER_ADDRESS[0]} 次,每天 {phones.PER_ACCOUNT[0]} 次(429)"),
         ("微信二维码", f"{span(settings.WECHAT_QR_TTL)}内有效,只能用一次"),
         (
             "输错密码",
@@ -69,10 +63,7 @@ def limits() -> list[tuple[str, str]]:
             f"每张最大 {MAX_BYTES // MIB} MB、{MAX_PIXELS // 10_000} 万像素;"
             f"{span(ORPHAN_AFTER)}内没有被任何数据引用的会被清理,这样的图片太多时不能再上传(429)",
         ),
-        (
-            "修改数据",
-            f"每个账号每分钟 {MAX_ENTRIES['minute'][0]} 次,每天 {MAX_ENTRIES['day'][0]} 次(写入修改记录的接口,429)",
-        ),
+        ("修改数据", changes),
         ("按城市查天气", f"每个调用者 {span(timedelta(seconds=QUERY_WINDOW_S))}一次"),
         ("向微信查询订单", f"每个调用者每分钟 {QUERIES_A_MINUTE} 次"),
     ]

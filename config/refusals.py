@@ -1,12 +1,11 @@
 """The table of all refusals for the page /docs/codes/, made from the error classes and the calls' documentation."""
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cache
 
 from core import errors
-from core.api.routing import Endpoint, endpoints
+from core.api.routing import endpoints
 from core.errors import DomainError
 
 SHOW_TEXT = "把 msg 显示给用户"
@@ -22,61 +21,29 @@ class Refusal:
     calls: list[str] = field(default_factory=list)
 
 
-@dataclass
-class Group:
-    title: str
-    rows: list[Refusal]
-    of_calls: bool = True
-
-
 @cache
-def groups() -> list[Group]:
-    """Return first the refusals of every call, then those of each module's own calls."""
-    return [
-        Group(
-            "身份与权限(HTTP 200,看 body.code)",
-            _rows([errors.LoginRequired(), errors.TokenInvalid(), errors.NotPermitted()]),
-            of_calls=False,
-        ),
-        Group(
-            "传输与参数(每个接口都可能遇到)",
-            _rows(
-                [
-                    errors.BadParameter(),
-                    errors.Unreadable(),
-                    errors.UnknownAddress(),
-                    errors.WrongMethod(),
-                    errors.BodyTooLarge(),
-                    errors.UnsupportedFormat(),
-                    errors.Throttled(1),
-                    errors.InternalError(""),
-                    errors.UpstreamDown(),
-                    errors.ServiceUnavailable(),
-                ]
-            ),
-            of_calls=False,
-        ),
-        *(Group(tag, rows) for tag, rows in _by_tag().items()),
-    ]
+def groups() -> dict[str, list[Refusal]]:
+    """Return, by title, first the refusals of every call, then those of each module's own calls."""
+    access = (errors.LoginRequired(), errors.TokenInvalid(), errors.NotPermitted())
+    transport = (
+        *(errors.BadParameter(), errors.Unreadable(), errors.UnknownAddress(), errors.WrongMethod()),
+        *(errors.BodyTooLarge(), errors.UnsupportedFormat(), errors.Throttled(1), errors.InternalError("")),
+        *(errors.UpstreamDown(), errors.ServiceUnavailable()),
+    )
+    return {
+        "身份与权限(HTTP 200,看 body.code)": [_row(error) for error in access],
+        "传输与参数(每个接口都可能遇到)": [_row(error) for error in transport],
+    } | _by_tag()
 
 
 def _by_tag() -> dict[str, list[Refusal]]:
     tags: dict[str, dict[tuple[int, str], Refusal]] = {}
     for call in endpoints():
-        rows = tags.setdefault(call.tag, {})
-        for error in _own(call):
-            row = rows.setdefault((error.status, error.msg), _row(error))
+        for failure in call.docs.failures if call.docs else ():
+            error = failure() if isinstance(failure, type) else failure
+            row = tags.setdefault(call.tag, {}).setdefault((error.status, error.msg), _row(error))
             row.calls.append(re.sub(r"<\w+:(\w+)>", r":\1", call.path))
-    return {tag: list(rows.values()) for tag, rows in tags.items() if rows}
-
-
-def _own(call: Endpoint) -> Iterable[DomainError]:
-    failures = call.docs.failures if call.docs else ()
-    return (failure() if isinstance(failure, type) else failure for failure in failures)
-
-
-def _rows(domain_errors: Iterable[DomainError]) -> list[Refusal]:
-    return [_row(error) for error in domain_errors]
+    return {tag: list(rows.values()) for tag, rows in tags.items()}
 
 
 def _row(error: DomainError) -> Refusal:
