@@ -1,5 +1,6 @@
 """Read the environment; no other module does. Each function returns one variable as a typed value.
 
+A new variable is a line in ``settings/base.py`` that calls one of these functions, and a line in ``.env.example``.
 All of them raise ``ImproperlyConfigured``, naming the variable, if it has a bad value or is required and missing.
 """
 
@@ -40,9 +41,9 @@ _TRUE, _FALSE = {"1", "true", "yes", "on"}, {"0", "false", "no", "off"}
 
 def _read(name: str, default: Any, convert: Callable[[str], Any], expected: str) -> Any:
     raw = os.environ.get(name, "").strip()
+    if not raw and default is REQUIRED:
+        raise ImproperlyConfigured(f"{name} is not set: {expected} is needed.")
     if not raw:
-        if default is REQUIRED:
-            raise ImproperlyConfigured(f"{name} is not set: {expected} is needed.")
         return default
     try:
         return convert(raw)
@@ -126,17 +127,14 @@ def words(name: str, default: Any) -> list[str]:
 def former_merchants(name: str) -> list[dict[str, str]]:
     """Read the merchants that the shop used before, each from a file with the variables it had in the environment."""
 
-    def merchant(file: str) -> dict[str, str]:
-        values = dict(environment.read_dotenv(Path(file)))
-        if not values.keys() <= _MERCHANT or not {"WECHAT_APP_ID", "WECHAT_PAY_MCH_ID"} <= values.keys():
-            raise ValueError
-        return values
-
     def convert(raw: str) -> list[dict[str, str]]:
         try:
-            return [merchant(file) for file in re.split(r"[,\s]+", raw) if file]
+            merchants = [dict(environment.read_dotenv(Path(file))) for file in re.split(r"[,\s]+", raw) if file]
         except OSError as error:
             raise ValueError from error
+        if any(not {"WECHAT_APP_ID", "WECHAT_PAY_MCH_ID"} <= values.keys() <= _MERCHANT for values in merchants):
+            raise ValueError
+        return merchants
 
     return _read(name, [], convert, "files that hold WECHAT_APP_ID, WECHAT_PAY_MCH_ID and its keys, nothing else,")
 
@@ -211,34 +209,24 @@ def _running_engines() -> dict[str, str]:
 def redis_urls(url: str) -> dict[str, str]:
     """Return three databases' URLs: the one in REDIS_URL for the cache, the next two for sockets and tasks."""
     parts = urlsplit(url)
-    if parts.scheme not in {"redis", "rediss", "unix", sentinel.SCHEME}:
-        raise ImproperlyConfigured("REDIS_URL has a bad value: redis://host:6379/0 is needed.")
-    if parts.scheme == sentinel.SCHEME:
-        try:
+    try:
+        if parts.scheme == sentinel.SCHEME:
             sentinel.primary(url)
-        except ValueError:
-            raise ImproperlyConfigured(
-                "REDIS_URL has a bad value: sentinel://host1:26379,host2:26379,host3:26379/0?service=spms is needed."
-            ) from None
-    elif "," in parts.netloc:
+        elif parts.scheme not in {"redis", "rediss", "unix"} or "," in parts.netloc:
+            raise ValueError
+        is_socket = parts.scheme == "unix"
+        first = int(parse_qs(parts.query).get("db", ["0"])[0] if is_socket else parts.path.strip("/") or "0")
+    except ValueError:
         raise ImproperlyConfigured(
-            "REDIS_URL names several servers: redis:// takes one. With Sentinel write"
-            " sentinel://host1:26379,host2:26379,host3:26379/0?service=spms (docs/high-availability.md)."
-        )
-    is_socket = parts.scheme == "unix"
-    first = parse_qs(parts.query).get("db", ["0"])[0] if is_socket else parts.path.strip("/") or "0"
-    cache, layer, broker = (int(first) + i for i in range(3))
+            "REDIS_URL has a bad value: redis://host:6379/0 is needed, or for several servers "
+            "sentinel://host1:26379,host2:26379,host3:26379/0?service=spms (docs/high-availability.md)."
+        ) from None
     if is_socket:
-        socket = f"unix://{parts.path}?db="
-        return {
-            "cache": f"{socket}{cache}",
-            "layer": f"{socket}{layer}",
-            "broker": f"redis+socket://{parts.path}?virtual_host={broker}",
-        }
-    return {
-        name: parts._replace(path=f"/{number}").geturl()
-        for name, number in {"cache": cache, "layer": layer, "broker": broker}.items()
-    }
+        urls = [f"unix://{parts.path}?db={first}", f"unix://{parts.path}?db={first + 1}"]
+        urls.append(f"redis+socket://{parts.path}?virtual_host={first + 2}")
+    else:
+        urls = [parts._replace(path=f"/{first + place}").geturl() for place in range(3)]
+    return dict(zip(("cache", "layer", "broker"), urls, strict=True))
 
 
 MEDIA_LINK_S = 3600  # how long the address of a picture in a bucket is good for
@@ -246,7 +234,7 @@ MEDIA_LINK_S = 3600  # how long the address of a picture in a bucket is good for
 
 def media_links() -> str:
     """Return whether browsers fetch pictures from the bucket: "signed", the bucket's address, or "" for no."""
-    if choice("MEDIA_STORAGE", "local", ("local", "s3")) == "local" or not text("MEDIA_S3_LINKS"):
+    if choice("MEDIA_STORAGE", "local", ("local", "s3")) == "local":
         return ""
     return "signed" if text("MEDIA_S3_LINKS") == "signed" else base_url("MEDIA_S3_LINKS", "")
 

@@ -57,18 +57,14 @@ def test_a_bad_value_is_refused_by_name_and_not_shown(monkeypatch, reader, value
 
 
 @pytest.mark.parametrize(
-    ("url", "reason"),
+    "url",
     [
-        ("redis://a:6379,b:6379/0", "names several servers"),
-        ("redis://:geheim@a,b/0", "names several servers"),
-        ("sentinel://a:26379,:26380/0", "sentinel://host1"),
-        ("sentinel://a/0?servce=spms", "sentinel://host1"),
-        ("sentinel://a/x", "sentinel://host1"),
-        ("http://a", "redis://host"),
+        *("redis://a:6379,b:6379/0", "redis://:geheim@a,b/0", "sentinel://a:26379,:26380/0", "http://a", "redis://a/x"),
+        *("sentinel://a/0?servce=spms", "sentinel://a/x"),
     ],
 )
-def test_a_redis_url_that_cannot_work_is_refused(url, reason):
-    with pytest.raises(ImproperlyConfigured, match=f"REDIS_URL.*{reason}") as refused:
+def test_a_redis_url_that_cannot_work_is_refused(url):
+    with pytest.raises(ImproperlyConfigured, match="REDIS_URL has a bad value.*sentinel://host1") as refused:
         env.redis_urls(url)
 
     assert "geheim" not in str(refused.value)
