@@ -8,6 +8,7 @@ from accounts.api.scan_views import ScanViewSet
 from accounts.api.views import CaptchaViewSet, LoginLogViewSet, OwnViewSet, UserViewSet
 from config import front, handbook
 from config.school import logo
+from core.api import openapi, system
 from core.api.routing import CallTable
 from payments.api.views import NoticeViewSet
 from permissions.api.views import PermissionViewSet
@@ -41,7 +42,11 @@ urlpatterns = [
     *(path(f"docs/{name}.zip", front.example_client, {"name": name}) for name in ("vue", "react")),
     path("admin/", include("backoffice.urls")),
     path("admin/", admin.site.urls),
-    path("", include("core.api.urls")),
+    path("health/live", system.alive),
+    path("health/ready", system.ready),
+    path("health/whole", system.whole),
+    path("metrics", system.figures),
+    path("schema/", openapi.schema),
 ]
 if settings.SANDBOX:
     urlpatterns += [

@@ -1,17 +1,25 @@
-"""The one exception handler: every failure of an API view becomes the envelope here."""
+"""The one exception handler: every failure of an API view becomes the envelope here.
 
+When Valkey or PostgreSQL is down the call is answered with a 503, and nothing is half done: unless the caller can do
+without Valkey and catches ``redis.RedisError``, as limits do. ``tests/long/test_engines_fail.py`` shows it.
+"""
+
+import errno
 from typing import Any
 
+import redis
 import structlog
 from django.core.exceptions import RequestDataTooBig, TooManyFieldsSent, TooManyFilesSent
+from django.db import Error, InterfaceError, OperationalError
 from django.http import Http404, UnreadablePostError
 from django.http.multipartparser import MultiPartParserError
+from psycopg.errors import ReadOnlySqlTransaction
+from psycopg_pool import PoolTimeout
 from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
 from core.api.envelope import refusal
-from core.api.outages import engine_is_down
 from core.errors import (
     BadParameter,
     BodyTooLarge,
@@ -26,6 +34,11 @@ from core.errors import (
 from core.observe import tracing
 
 log = structlog.get_logger("core.api")
+ENGINE_DOWN = (
+    *(OperationalError, InterfaceError, PoolTimeout, redis.ConnectionError, redis.TimeoutError),
+    # Valkey answers, but takes no writes: its memory is full, or it is a standby now.
+    *(redis.exceptions.OutOfMemoryError, redis.exceptions.ReadOnlyError, redis.exceptions.MasterDownError),
+)
 
 
 def envelope_exception_handler(error: Exception, context: dict[str, Any]) -> Response:
@@ -67,3 +80,15 @@ def first_message(detail: Any, field: str = "") -> str:
     if isinstance(detail, list):
         return first_message(detail[0], field)
     return f"{field}: {detail}" if field else str(detail)
+
+
+def engine_is_down(error: BaseException | None) -> bool:
+    """Tell whether PostgreSQL or Valkey does not answer, or takes no writes for now, or our own disk is full."""
+    if isinstance(error, redis.exceptions.ResponseError) and str(error).startswith("MISCONF"):
+        return True  # Valkey cannot save: its disk is full
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        return True  # a large upload waits in a temporary file
+    # The last is a primary that has become a standby; Django knows only that it is an InternalError.
+    return isinstance(error, ENGINE_DOWN) or (
+        isinstance(error, Error) and isinstance(error.__cause__, ReadOnlySqlTransaction)
+    )

@@ -14,8 +14,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from core.api.envelope import error_response
-from core.api.handler import translate
-from core.api.outages import engine_is_down
+from core.api.handler import engine_is_down, translate
 from core.api.request import is_from_here
 from core.errors import DomainError, InternalError, ServiceUnavailable, UnknownAddress
 from core.observe import metrics, tracing

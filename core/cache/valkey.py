@@ -1,7 +1,7 @@
 """Direct access to Valkey, for atomic commands that Django's cache does not offer.
 
 While Valkey does not answer, each use raises ``redis.RedisError``. A caller that can do without Valkey catches it and
-says what it does instead; any other call is answered with a 503 (``core.api.outages``).
+says what it does instead; any other call is answered with a 503 (``core.api.handler``).
 """
 
 import time

@@ -64,7 +64,7 @@ def test_a_bad_value_is_refused_by_name_and_not_shown(monkeypatch, reader, value
     ],
 )
 def test_a_redis_url_that_cannot_work_is_refused(url):
-    with pytest.raises(ImproperlyConfigured, match="REDIS_URL has a bad value.*sentinel://host1") as refused:
+    with pytest.raises(ImproperlyConfigured, match=r"REDIS_URL has a bad value.*sentinel://host1") as refused:
         env.redis_urls(url)
 
     assert "geheim" not in str(refused.value)
