@@ -16,14 +16,14 @@ from unfold.decorators import display
 
 from core.admin.base import OfficeAdmin
 from core.admin.password import PasswordFirst
+from core.api.access import Access
+from core.api.routing import Endpoint
 from core.times import format_office_time
-from permissions.access_report import all_rights
+from permissions.choices import calls_open_to_rows
 from permissions.forms import RoleForm
-from permissions.matrix import matrix
+from permissions.matrix import matrix, preview_of
 from permissions.models import DEFAULT_ROLEID, ClientButton, Role
-from permissions.preview import preview_of
-from permissions.rights import rights_of_role
-from permissions.row_choices import calls_open_to_rows, row_allows
+from permissions.rights import all_rights, rights_of_role
 from permissions.seed import HOME
 
 
@@ -33,17 +33,14 @@ class MayCallFilter(admin.SimpleListFilter):
     title, parameter_name = "可调用的接口", "call"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [
-            (call.path, f"{tag}：{call.row_title}") for tag, calls in calls_open_to_rows().items() for call in calls
-        ]
+        return [(call.path, f"{call.tag}：{call.row_title}") for call in _calls()]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Role]) -> QuerySet[Role]:
-        call = next(
-            (call for calls in calls_open_to_rows().values() for call in calls if call.path == self.value()), None
-        )
-        if call is None:
-            return queryset
-        return queryset.filter(roleid__in=[rights.roleid for rights in all_rights() if row_allows(rights, call)])
+        for call in _calls():
+            if call.path == self.value():
+                may = [rights.roleid for rights in all_rights() if rights.may_call(call.paths, Access.ROWS)]
+                return queryset.filter(roleid__in=may)
+        return queryset
 
 
 @admin.register(Role)
@@ -75,8 +72,8 @@ class RoleAdmin(PasswordFirst, OfficeAdmin):
 
     @display(description="可调用的接口")
     def call_count(self, role: Role) -> str:
-        rights, calls = rights_of_role(role), [call for group in calls_open_to_rows().values() for call in group]
-        allowed = sum(row_allows(rights, call) for call in calls)
+        rights, calls = rights_of_role(role), _calls()
+        allowed = sum(rights.may_call(call.paths, Access.ROWS) for call in calls)
         return "全部" if allowed == len(calls) else f"{allowed} 个"
 
     @display(description="按钮权限")
@@ -163,3 +160,7 @@ class RoleAdmin(PasswordFirst, OfficeAdmin):
 
 def _rights(role: Role) -> QuerySet[Permission]:
     return role.permissions.select_related("content_type")
+
+
+def _calls() -> list[Endpoint]:
+    return [call for calls in calls_open_to_rows().values() for call in calls]

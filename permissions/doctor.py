@@ -1,35 +1,100 @@
-"""What ``manage.py doctor`` reports about roles: calls that nobody may make, and rows that open no call.
+"""Who may call what, for ``manage.py doctor`` and ``manage.py permission_doctor``.
 
-``manage.py permission_doctor`` reports the same in detail.
+They report calls that nobody may make and rows that open no call, and explain one decision.
 """
 
 from collections.abc import Iterator
+from typing import Any
 
+from django.contrib.auth import get_user_model
+from django.urls import Resolver404, resolve
+
+from core.api.access import Access
+from core.api.routing import Endpoint, endpoints, pages
 from core.ops.doctor import Finding
-from permissions import access_report
+from permissions.rights import all_rights, rights_of_role
+
+# Pages that are no API calls. The back office asks Django's permissions; everybody may open the others.
+KNOWN_PAGES = (
+    "/admin/",
+    "/docs/",
+    "/schema/",
+    "/health/",
+    "/media/",
+    "/static/",
+    "/metrics",
+    "/demo/",
+    "/sandbox/",
+    "/logo",
+)
+_IN_CODE = "A fault of this release: see CONTRIBUTING.md."
+_IN_ROLE = "Correct or remove it: back office, 角色, 接口权限."
 
 
 def roles_and_calls() -> Iterator[Finding]:
-    roles = access_report.all_rights()
-    findings = [
-        Finding(False, f"{path} does not say who may call it: nobody may", _IN_CODE)
-        for path in access_report.undeclared()
-    ]
-    findings += [
-        Finding(False, f"{path} is no call and no known page: no role is asked", _IN_CODE)
-        for path in access_report.unknown_pages()
-    ]
-    findings += [
-        Finding(
-            False, f"Role {roleid}: its row {row} opens nothing", "Correct or remove it: back office, 角色, 接口权限."
-        )
-        for roleid, row in access_report.idle_rows(roles)
-    ]
-    findings += [
-        Finding(None, f"{path} may be called by root alone: no role's rows name it")
-        for path in access_report.uncovered(roles)
-    ]
+    findings = [*_undeclared(), *_unknown_pages(), *_idle_rows(), *_uncovered()]
     yield from findings or [Finding(True, "Every call says who may, every row of a role opens one")]
 
 
-_IN_CODE = "A fault of this release: see CONTRIBUTING.md."
+def _undeclared() -> Iterator[Finding]:
+    for call in endpoints():
+        if call.access is None:
+            yield Finding(False, f"{call.path} does not say who may call it: nobody may", _IN_CODE)
+
+
+def _unknown_pages() -> Iterator[Finding]:
+    for route in pages():
+        if route != "/" and not route.startswith(KNOWN_PAGES):
+            yield Finding(False, f"{route} is no call and no known page: no role is asked", _IN_CODE)
+
+
+def _idle_rows() -> Iterator[Finding]:
+    """Find the rows that open no call: their path does not exist, or rows do not decide on it."""
+    open_to_rows = [path.lower() for call in endpoints() if call.row_title for path in call.paths]
+    for role in all_rights():
+        idle = [row for row in sorted(role.paths) if row not in open_to_rows]
+        idle += [f"{start}*" for start in role.prefixes if not any(path.startswith(start) for path in open_to_rows)]
+        for row in idle:
+            yield Finding(False, f"Role {role.roleid}: its row {row} opens nothing", _IN_ROLE)
+
+
+def _uncovered() -> Iterator[Finding]:
+    roles = [role for role in all_rights() if not role.is_root]
+    for call in endpoints():
+        if call.access is Access.ROWS and not any(role.may_call(call.paths, call.access) for role in roles):
+            yield Finding(None, f"{call.path} may be called by root alone: no role's rows name it")
+
+
+def explain(username: str, method: str, path: str) -> str:
+    """Say in one Chinese sentence whether this user may make this call, and why."""
+    try:
+        call: Endpoint | None = getattr(resolve(path.partition("?")[0]).func, "endpoint", None)
+    except Resolver404:
+        return f"拒绝（404）：没有 {path} 这个地址"
+    if call is None:
+        return f"不经过角色检查：{path} 是页面或文件，不是接口"
+    if method.upper() not in call.methods:
+        return f"拒绝（405）：{call.path} 只接受 {'、'.join(call.methods)}"
+    if call.access is None:
+        return f"拒绝：{call.path} 没有声明谁可以调用，任何人都不行"
+    if call.access is Access.OPEN:
+        return f"允许：{call.path} 对所有人开放"
+    return _explain_for_user(username, call)
+
+
+def _explain_for_user(username: str, call: Endpoint) -> str:
+    user: Any = get_user_model().objects.select_related("role").filter(username=username).first()
+    if user is None:
+        return f"拒绝（10022）：没有用户 {username}，{call.path} 需要登录"
+    if not user.is_active:
+        return f"拒绝（1004）：用户 {username} 已停用"
+    rights = rights_of_role(user.role)
+    if rights.is_root:
+        return f"允许：{username} 的角色 {user.role}是超级管理员"
+    if call.access is Access.ANY_USER:
+        return f"允许：{call.path} 对登录用户开放（只限本人的数据，由接口检查）"
+    if call.access is Access.ROOT:
+        return f"拒绝（10026）：{call.path} 仅限超级管理员，rows 不起作用"
+    if rights.may_call(call.paths, call.access):
+        return f"允许：角色 {user.role}的 rows 包含 {call.path}"
+    return f"拒绝（10026）：角色 {user.role}的 rows 不包含 {call.path}"

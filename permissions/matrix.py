@@ -1,15 +1,24 @@
-"""The table 谁能做什么: each role, and what it may do in the back office and through the API."""
+"""What roles give: the table of all roles (谁能做什么), and the preview of one.
+
+The code that decides for real users decides here too, in the preview for a made-up user, so neither can differ from
+the truth.
+"""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from django.contrib.auth.models import Permission
 from django.db.models import Count, Prefetch, Q
+from django.http import HttpRequest
+from django.urls import resolve
 
-from permissions.models import Role
-from permissions.office import office_rights
+from core.admin.query import ListQuery
+from core.api.access import Access
+from core.api.routing import endpoints
+from permissions.choices import calls_open_to_rows, office_rights, row_notes
+from permissions.models import ClientButton, Role
 from permissions.rights import Rights, rights_of_role
-from permissions.row_choices import calls_open_to_rows, row_allows
 
 
 class MatrixLine(NamedTuple):
@@ -44,9 +53,74 @@ def _office(roles: list[Role]) -> Iterable[MatrixGroup]:
 
 
 def _api(roles: list[Role]) -> Iterable[MatrixGroup]:
-    rights: list[tuple[Role, Rights]] = [(role, rights_of_role(role)) for role in roles]
+    rights = [(role, rights_of_role(role)) for role in roles]
     for tag, calls in calls_open_to_rows().items():
-        lines = []
+        group = MatrixGroup(f"接口 · {tag}", [])
         for call in calls:
-            lines.append(MatrixLine(call.row_title, call.path, [(role, row_allows(one, call)) for role, one in rights]))
-        yield MatrixGroup(f"接口 · {tag}", lines)
+            ticks = [(role, one.may_call(call.paths, Access.ROWS)) for role, one in rights]
+            group.lines.append(MatrixLine(call.row_title, call.path, ticks))
+        yield group
+
+
+@dataclass(frozen=True)
+class PreviewUser:
+    """A member of staff with the role, for the checks of the back office that take a user; has no row."""
+
+    rights: Rights
+    permissions: frozenset[str]
+    is_active = is_staff = is_authenticated = True
+    is_anonymous = False
+    pk = None
+
+    @property
+    def is_superuser(self) -> bool:
+        return self.rights.is_root
+
+    def has_perm(self, name: str, obj: Any = None) -> bool:
+        return self.is_superuser or name in self.permissions
+
+    def has_module_perms(self, app_label: str) -> bool:
+        return self.is_superuser or any(name.partition(".")[0] == app_label for name in self.permissions)
+
+
+def preview_of(role: Role, permissions: Iterable[Permission], request: HttpRequest, site: Any) -> dict[str, Any]:
+    """Return the context of ``templates/permissions/preview.html``. ``role`` need not be saved."""
+    rights = rights_of_role(role)
+    granted = {
+        tag: [(call, rights.may_call(call.paths, Access.ROWS)) for call in calls]
+        for tag, calls in calls_open_to_rows().items()
+    }
+    everybodys = {
+        access: [call for call in endpoints() if call.access is access and rights.may_call(call.paths, access)]
+        for access in (Access.ROOT, Access.ANY_USER, Access.OPEN)
+    }
+    names = frozenset(f"{right.content_type.app_label}.{right.codename}" for right in permissions)
+    return {
+        "role": role,
+        "menu": rights.menu,
+        "granted": granted,
+        "counts": (sum(may for calls in granted.values() for _, may in calls), sum(map(len, granted.values()))),
+        "everybodys": [(access.value, calls) for access, calls in everybodys.items() if calls],
+        "idle": [note for note in row_notes(role.rows) if note.is_idle],
+        "buttons": [(label, value in rights.buttons) for value, label in ClientButton.choices],
+        "sections": _sections(PreviewUser(rights, names), request, site),
+    }
+
+
+def _sections(user: PreviewUser, request: HttpRequest, site: Any) -> list[tuple[str, list[tuple[str, list[str]]]]]:
+    """Return the sidebar's groups as ``user`` sees them; each entry comes with the verbs allowed on its page."""
+    request_of_user: Any = ListQuery(user, path=request.path)
+    groups = []
+    for group in site.get_sidebar_list(request_of_user):
+        if group["title"]:
+            groups.append(
+                (group["title"], [(item["title"], _verbs(item["link"], request_of_user)) for item in group["items"]])
+            )
+    return groups
+
+
+def _verbs(link: str, request: Any) -> list[str]:
+    page = getattr(resolve(link.partition("?")[0]).func, "model_admin", None)
+    if page is None:  # a page that is no list of records
+        return ["查看"]
+    return [label for verb, label in page.rights.items() if page.has_right(request, verb)]

@@ -1,5 +1,6 @@
 """What each role may do, kept in the memory of every process until the role's row changes."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,16 +24,18 @@ class Rights:
     def is_root(self) -> bool:
         return self.roleid == ROOT_ROLEID
 
-    def may_call(self, path: str, access: Access | None) -> bool:
-        """Tell whether a logged-in user with this role may call ``path``, which declares ``access``."""
+    def may_call(self, paths: Iterable[str], access: Access | None) -> bool:
+        """Tell whether a logged-in user with this role may make a call that declares ``access``.
+
+        :param paths: the documented path of the call, and its aliases. The role's rows may name any of them.
+        """
         if access is None:
             return False
         if self.is_root or access in {Access.OPEN, Access.ANY_USER}:
             return True
-        return access is Access.ROWS and self._in_rows(path.lower())
-
-    def _in_rows(self, path: str) -> bool:
-        return path in self.paths or path.startswith(self.prefixes)
+        return access is Access.ROWS and any(
+            path in self.paths or path.startswith(self.prefixes) for path in map(str.lower, paths)
+        )
 
 
 _loaded: dict[str, tuple[str, Rights]] = {}  # by role, with the version of the row they were made from
@@ -66,3 +69,8 @@ def rights_of_role(role: Role) -> Rights:
         menu=tuple(role.menu),
         data_scope=role.data_scope,
     )
+
+
+def all_rights() -> list[Rights]:
+    """Read the rights of every role from the database, oldest role first."""
+    return [rights_of_role(role) for role in Role.objects.order_by("pk")]

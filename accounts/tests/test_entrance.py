@@ -12,7 +12,7 @@ from accounts.models import LoginAttempt, LoginLog, User
 from accounts.services import login_limits
 from accounts.services.users import password_set, sign_out_everywhere, users_disable
 from core.cache import valkey
-from permissions.forms import offered_rights
+from permissions.choices import offered_rights
 
 pytestmark = pytest.mark.django_db
 LOGIN, HOME = "/admin/login/", "/admin/"

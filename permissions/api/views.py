@@ -1,21 +1,84 @@
 """The calls about roles. For who may make which call see ``permissions.gate``."""
 
+from collections.abc import Callable
 from typing import Any, NotRequired, TypedDict
 
+import orjson
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from core.api.access import Access
 from core.api.docs import Doc
 from core.api.envelope import ok
+from core.api.params import Params, PlainText
 from core.api.routing import endpoint
 from core.api.views import ApiViewSet
-from permissions.api.params import RoleParams, RoleQuery
+from core.errors import DomainError
 from permissions.errors import BadRole, RoleExists, RoleidMissing
+from permissions.models import ClientButton
 from permissions.rights import Rights
+from permissions.role_validation import menu_problem, rows_problem
 from permissions.seed import DIRECTOR_MENU
 from permissions.selectors import role_list
 from permissions.services.roles import role_add
+
+
+@extend_schema_field(str)
+class JsonPart(serializers.Field[Any, Any, Any, Any]):
+    """A list, sent as JSON or as a text that holds JSON, which is how HTML forms send it.
+
+    :param items: the OpenAPI schema of one item.
+    :param problem: says why a list is refused, or returns None.
+    """
+
+    default_error_messages = {"invalid": "不是有效的 JSON"}
+
+    def __init__(self, items: dict[str, Any], problem: Callable[[Any], str | None], help_text: str) -> None:
+        super().__init__(required=False, default=list, help_text=help_text)
+        self.problem = problem
+        self.in_json = {"oneOf": [{"type": "array", "items": items}, {"type": "string"}]}
+
+    def to_internal_value(self, data: Any) -> Any:
+        if isinstance(data, str):
+            try:
+                data = orjson.loads(data)
+            except orjson.JSONDecodeError:
+                self.fail("invalid")
+        if problem := self.problem(data):
+            raise serializers.ValidationError(problem)
+        return data
+
+
+def _buttons_problem(value: Any) -> str | None:
+    is_right = isinstance(value, list) and all(isinstance(one, str) and one in ClientButton.values for one in value)
+    return None if is_right else "只能包含 " + "、".join(ClientButton.values)
+
+
+class RoleQuery(Params):
+    roleid = PlainText(required=False, help_text="查询的角色id")
+
+
+class RoleParams(Params):
+    error = BadRole
+
+    roleid = PlainText(max_length=32, help_text="添加的角色id")
+    roleName = PlainText(max_length=64, required=False, default="", help_text="角色名称,默认与 roleid 相同")
+    menuList = JsonPart(
+        {"type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]},
+        menu_problem,
+        help_text='菜单树:[{"name": …, "children": […]}],或其 JSON 文本',
+    )
+    rows = JsonPart({"type": "string"}, rows_problem, help_text='可调用的接口:["/students/getstulist"],或其 JSON 文本')
+    buttons = JsonPart(
+        {"type": "string", "enum": ClientButton.values},
+        _buttons_problem,
+        help_text="按钮权限:read、add、edit、delete,或其 JSON 文本",
+    )
+
+    def refusal(self) -> DomainError:
+        return RoleidMissing() if self.missing() else super().refusal()
 
 
 class RoleJson(TypedDict):

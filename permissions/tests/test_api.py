@@ -60,16 +60,13 @@ class TestAddRole:
         login = li.post("/users/login", {"username": "li", "password": "a-password"}).json()
         assert login["permission"] == {"buttons": ["read", "add"]}
 
-    def test_needs_only_the_number(self, root, roles):
+    def test_needs_only_the_number_and_gives_every_menu_the_page_clients_land_on(self, root, roles):
         assert root.post("/permission/addrole", {"roleid": 300}).json()["state"] is True
+        root.post("/permission/addrole", {"roleid": "400", "menuList": [{"name": "考勤管理"}]})
 
         role = Role.objects.get(roleid="300")
         assert (role.name, role.menu, role.rows, role.buttons) == ("300", [{"name": "管理首页"}], [], [])
-
-    def test_every_menu_holds_the_page_clients_land_on(self, root, roles):
-        root.post("/permission/addrole", {"roleid": "300", "menuList": [{"name": "考勤管理"}]})
-
-        assert Role.objects.get(roleid="300").menu == [{"name": "管理首页"}, {"name": "考勤管理"}]
+        assert Role.objects.get(roleid="400").menu == [{"name": "管理首页"}, {"name": "考勤管理"}]
 
     def test_refuses_a_taken_number_and_changes_nothing(self, root, roles):
         body = root.post("/permission/addrole", NEW | {"roleid": "102"}).json()
@@ -125,10 +122,7 @@ class TestAddRole:
         body = root.post("/permission/addrole", NEW | {"rows": value}).json()
 
         assert body == {"status": 0, "state": False, "msg": "rows: 包含非法字符"}
-
-    def test_survives_deep_nesting(self, root, roles):
         deep = "[" * 900 + "]" * 900
-
         assert root.post("/permission/addrole", f'{{"roleid": "300", "menuList": {deep}}}').json()["state"] is False
 
     def test_a_roles_rows_open_no_root_call(self, root, person, roles):
@@ -159,11 +153,8 @@ class TestMenu:
             ],
         }
 
-    def test_roots_is_the_whole_tree(self, root):
-        names = [entry["name"] for entry in root.get("/permission/getMenuList").json()["menuList"]]
+    def test_begins_with_the_first_page_and_is_whole_for_root(self, root, zhuguan, yuangong):
+        menus = [client.get("/permission/getMenuList").json()["menuList"] for client in (root, zhuguan, yuangong)]
 
-        assert set(names) == {entry["name"] for entry in DIRECTOR_MENU} | {"用户管理"}
-
-    def test_everybody_lands_on_the_first_page(self, zhuguan, yuangong):
-        for client in (zhuguan, yuangong):
-            assert client.get("/permission/getMenuList").json()["menuList"][0] == {"name": "管理首页"}
+        assert {entry["name"] for entry in menus[0]} == {entry["name"] for entry in DIRECTOR_MENU} | {"用户管理"}
+        assert [menu[0] for menu in menus] == [{"name": "管理首页"}] * 3

@@ -1,36 +1,62 @@
-"""What ``manage.py doctor`` says of roles and calls."""
+"""What ``manage.py doctor`` and ``manage.py permission_doctor`` say of roles and calls."""
 
 import pytest
+from django.core.management import call_command
 
 from core.api.routing import Endpoint
-from permissions import access_report
-from permissions.doctor import roles_and_calls
+from permissions import doctor
 from permissions.models import Role
 
 pytestmark = pytest.mark.django_db
 
 
 def found():
-    return [(finding.ok, finding.what, bool(finding.do)) for finding in roles_and_calls()]
+    return [(finding.ok, finding.what, bool(finding.do)) for finding in doctor.roles_and_calls()]
 
 
-def test_what_is_seeded_is_in_order(roles):
+def test_what_is_seeded_is_in_order_and_a_row_may_add_to_a_call_that_is_everybodys(roles):
+    Role.objects.filter(roleid="200").update(rows=["/order/ship"])
+
     assert found() == [(True, "Every call says who may, every row of a role opens one", False)]
 
 
-def test_a_row_that_opens_nothing_is_named_with_its_role(roles):
-    Role.objects.create(roleid="900", name="旧", rows=["/students/getstulist", "/students/gone", "/gone/*"])
+def test_rows_that_open_nothing_and_calls_left_to_root_are_named(roles, capsys):
+    Role.objects.filter(roleid="102").update(rows=["/students/*", "/nowhere", "/users/login", "/old/*"])
 
-    assert found() == [(False, f"Role 900: its row {row} opens nothing", True) for row in ("/students/gone", "/gone/*")]
+    with pytest.raises(SystemExit):
+        call_command("permission_doctor")
+
+    idle = [(False, f"Role 102: its row {row} opens nothing", True) for row in ("/nowhere", "/users/login", "/old/*")]
+    assert [finding for finding in found() if finding[0] is False] == idle
+    root_alone = "/category/addCategory may be called by root alone: no role's rows name it"
+    assert (None, root_alone, False) in found() and root_alone in capsys.readouterr().out
 
 
-def test_a_call_left_to_root_is_told_and_no_fault(roles):
-    Role.objects.exclude(roleid="1").update(rows=[])
-
-    assert (None, "/students/delstu may be called by root alone: no role's rows name it", False) in found()
-
-
-def test_a_call_that_forgot_to_say_is_named(roles, monkeypatch):
-    monkeypatch.setattr(access_report, "endpoints", lambda: [Endpoint("/new", ("GET",), "新", None, ())])
+def test_a_call_that_forgot_to_say_who_may_is_named(roles, monkeypatch):
+    monkeypatch.setattr(doctor, "endpoints", lambda: [Endpoint("/new", ("GET",), "新", None, ())])
 
     assert (False, "/new does not say who may call it: nobody may", True) in found()
+
+
+@pytest.mark.parametrize(
+    "username, method, path, expected",
+    [
+        ("yuangong", "GET", "/students/getStuList/?page=1", "允许：角色 员工（200）的 rows 包含"),
+        ("yuangong", "POST", "/students/addstu", "拒绝（10026）：角色 员工（200）的 rows 不包含"),
+        ("yuangong", "POST", "/users/register", "拒绝（10026）：/users/register 仅限超级管理员"),
+        ("yuangong", "GET", "/verify", "允许：/verify 对登录用户开放"),
+        ("yuangong", "GET", "/users/login", "拒绝（405）"),
+        ("yuangong", "POST", "/users/login", "允许：/users/login 对所有人开放"),
+        ("yuangong", "GET", "/nowhere", "拒绝（404）"),
+        ("yuangong", "GET", "/health/live", "不经过角色检查"),
+        ("nobody", "GET", "/verify", "拒绝（10022）"),
+        ("gone", "GET", "/verify", "拒绝（1004）"),
+        ("root", "POST", "/users/register", "允许：root 的角色"),
+    ],
+)
+def test_one_decision_is_explained(person, root, yuangong, capsys, username, method, path, expected):
+    person("gone", is_active=False)
+
+    call_command("permission_doctor", "--why", username, method, path)
+
+    assert expected in capsys.readouterr().out

@@ -1,11 +1,20 @@
-"""The calls that the form of a role offers to tick, and an explanation of every row that is none of them."""
+"""What the form of a role offers to tick: the rights of the back office, and the calls that rows open.
+
+The table 谁能做什么 and the preview list the same. Many of Django's four rights for each model open nothing, as nobody
+adds an order by hand: only those count that a page names (``OfficeAdmin.rights``).
+"""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
+
+from django.apps import apps
+from django.contrib import admin
+from django.contrib.auth.models import Permission
+from django.db.models import QuerySet
 
 from core.api.access import Access
 from core.api.routing import Endpoint, endpoints
-from permissions.rights import Rights, row_normalized
+from permissions.rights import row_normalized
 
 EVERYTHING = "*"
 _NO_CALL = "没有这个接口"
@@ -16,8 +25,46 @@ _UNDECIDED: dict[Access | None, str] = {
 }
 
 
-@dataclass(frozen=True)
-class RowNote:
+class OfficeRight(NamedTuple):
+    """A right with its names in Chinese: of the app, of the records and of what may be done with them."""
+
+    permission: Permission
+    app: str
+    records: str
+    verb: str
+
+
+def offered_rights() -> QuerySet[Permission]:
+    """Return the permissions that open something in the back office."""
+    names = _labels()
+    return (
+        Permission.objects.select_related("content_type")
+        .filter(content_type__app_label__in={app for app, _ in names}, codename__in={codename for _, codename in names})
+        .order_by("content_type__app_label", "content_type__model", "pk")
+    )
+
+
+def office_rights() -> list[OfficeRight]:
+    """Return all rights, with one query, in the order of the pages and of the rights on each page."""
+    by_name = {(right.content_type.app_label, right.codename): right for right in offered_rights()}
+    return [OfficeRight(by_name[name], *labels) for name, labels in _labels().items() if name in by_name]
+
+
+def _labels() -> dict[tuple[str, str], tuple[str, str, str]]:
+    """Map app label and codename of each right to its three names."""
+    pages = sorted(admin.site._registry.values(), key=lambda page: page.opts.app_label)
+    return {
+        (page.opts.app_label, f"{verb}_{page.opts.model_name}"): (
+            str(apps.get_app_config(page.opts.app_label).verbose_name),
+            str(page.opts.verbose_name),
+            label,
+        )
+        for page in pages
+        for verb, label in getattr(page, "rights", {}).items()
+    }
+
+
+class RowNote(NamedTuple):
     """Tells staff in Chinese what a row does that is not one of the ticks."""
 
     row: str
@@ -32,10 +79,6 @@ def calls_open_to_rows() -> dict[str, list[Endpoint]]:
         if call.row_title:
             groups.setdefault(call.tag, []).append(call)
     return groups
-
-
-def row_allows(rights: Rights, call: Endpoint) -> bool:
-    return any(rights.may_call(path, Access.ROWS) for path in call.paths)
 
 
 def row_choices(rows: list[str]) -> list[tuple[str, list[tuple[str, str]]]]:
