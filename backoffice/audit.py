@@ -25,7 +25,7 @@ from core.db.purge import BATCH, rows_purge
 from core.times import format_office_time
 from shop.actions import OrderAction
 from shop.models import Order
-from shop.services.order_move import RECEIVER_CHANGED
+from shop.services.order_ship import RECEIVER_CHANGED
 
 # Each model with its options for auditlog. Fields that repeat what the entry or another log says are excluded.
 WATCHED: dict[str, dict[str, Any]] = {

@@ -25,7 +25,7 @@ from core.cache import valkey
 from core.formulas import escaped
 from core.times import local
 from shop.selectors import orders_of_buyers
-from shop.services.products import catalogue_clear
+from shop.services.catalogue import catalogue_clear
 from shop.states import EARNING, State
 from students.practice import students_clear
 from students.selectors import students_entered

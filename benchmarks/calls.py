@@ -235,7 +235,7 @@ def make_data() -> tuple[str, dict[str, str]]:
     from permissions.models import Role
     from permissions.services.roles import roles_seed
     from shop.models import CartItem, Order, OrderLine, Product
-    from shop.services.categories import category_create
+    from shop.services.catalogue import category_create
 
     students.fill(STUDENTS)
     roles_seed()

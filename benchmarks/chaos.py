@@ -233,7 +233,7 @@ def set_scene() -> tuple[list[str], str, dict[str, int]]:
     from accounts.tokens import token_issue
     from permissions.models import Role
     from shop.models import Category
-    from shop.services.products import product_create
+    from shop.services.catalogue import product_create
 
     people = [User(username=f"chaos{n}", password="!", role=Role.objects.get(roleid="200")) for n in range(BUYERS)]
     tokens = [token_issue(user) for user in User.objects.bulk_create(people)]

@@ -61,7 +61,7 @@ def make_shop() -> tuple[int, list[str]]:
     from accounts.models import User
     from permissions.models import Role
     from shop.models import Product
-    from shop.services.categories import category_create
+    from shop.services.catalogue import category_create
 
     role, _ = Role.objects.get_or_create(roleid="200", defaults={"name": "员工"})
     # Their keys follow each other: one for each client, since orders of one buyer wait for each other.
@@ -98,8 +98,7 @@ def by_plain_sql(buyer_pk: int) -> Callable[[str], None]:
     from django.utils import timezone
 
     from shop.models.catalogue import VIP_CATEGORY_ID
-    from shop.services.buyer_limits import _CLASS, _COUNT
-    from shop.services.order_create import order_id_new
+    from shop.services.order_create import _CLASS, _COUNT, order_id_new
     from shop.services.stock import _TAKE
 
     connection = psycopg.connect(os.environ["DATABASE_URL"], autocommit=True, cursor_factory=psycopg.ClientCursor)
@@ -112,7 +111,9 @@ def by_plain_sql(buyer_pk: int) -> Callable[[str], None]:
             cursor.execute(_COUNT, values)
             cursor.execute("SELECT id FROM shop_product WHERE product_id = %s LIMIT 1", [product_id])
             (pk,) = cursor.fetchone()
-            cursor.execute(_TAKE, {"pk": pk, "quantity": 1, "vip": VIP_CATEGORY_ID})
+            cursor.execute(
+                _TAKE, {"pk": pk, "quantity": 1, "vip": VIP_CATEGORY_ID, "is_own_only": False, "only_of": None}
+            )
             code, title, price, description, image_url, vip_level, vip_days = cursor.fetchone()
             cursor.execute(_INSERT_ORDER, [order_id_new(now), buyer_pk, "buyer", price, now, now, now])
             (order_pk,) = cursor.fetchone()

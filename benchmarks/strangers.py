@@ -259,7 +259,7 @@ def make_scene(port: int) -> Scene:
     from permissions.models import Role
     from permissions.services.roles import roles_seed
     from shop.models import Product
-    from shop.services.categories import category_create
+    from shop.services.catalogue import category_create
     from students.models import Student
 
     roles_seed()

@@ -18,8 +18,14 @@ from core.times import SHANGHAI
 from shop.errors import NothingChanged
 from shop.models import Category, Product
 from shop.models.catalogue import VIP_CATEGORY_ID
-from shop.services.categories import category_create, category_remove, vip_category_create
-from shop.services.products import product_create, product_remove, product_update
+from shop.services.catalogue import (
+    category_create,
+    category_remove,
+    product_create,
+    product_remove,
+    product_update,
+    vip_category_create,
+)
 from uploads.services import image_store
 
 ACTOR = "lbw"

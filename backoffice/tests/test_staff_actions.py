@@ -16,7 +16,8 @@ from core.admin import paginator
 from core.audit import AuditMiddleware, StaffAction
 from payments.models import Refund
 from shop.actions import OrderAction
-from shop.services.order_move import order_note, order_ship
+from shop.services.order_move import order_note
+from shop.services.order_ship import order_ship
 from shop.states import State
 from students.models import Student
 from tests.kit import posted_of

@@ -15,7 +15,7 @@ from payments.selectors import differences_open
 from payments.services.bills import bill_days_missing, bill_reconcile
 from sandbox.models import Trade
 from shop.models import Order, OrderLine
-from shop.services.order_move import order_ship
+from shop.services.order_ship import order_ship
 from shop.states import State
 from students.models import Student
 from weather.models import WeatherRecord

@@ -7,7 +7,7 @@ from demo.data import demo_reset, demo_seed
 from demo.orders import COURIERS, REASONS
 from demo.products import CATEGORY_IDS, PRODUCT_IDS, PRODUCTS, products_reset, products_seed
 from shop.models import Category, Order, Product
-from shop.services.products import product_remove
+from shop.services.catalogue import product_remove
 from shop.states import State
 from shop.tests.factories import make_category, make_product
 

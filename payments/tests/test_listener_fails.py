@@ -17,7 +17,7 @@ from payments.services.telling import PAUSES
 from payments.services.untold import listener_retell, listener_retell_due
 from shop.services.order_expire import orders_sweep
 from shop.services.order_pay import order_pay
-from shop.services.order_return import order_refund
+from shop.services.order_refund import order_refund
 from shop.tests.factories import make_order, make_product, notify, phone_pays, run_refunds, stock_of
 from tests.kit import at_once
 

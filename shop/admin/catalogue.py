@@ -17,8 +17,15 @@ from core.errors import DomainError
 from permissions.scope import EVERYTHING, Scope, scope_of
 from shop.models import Category, Product
 from shop.models.catalogue import MAX_STOCK
-from shop.services.categories import category_create, category_remove, category_update
-from shop.services.products import product_create, product_remove, product_restock, product_update
+from shop.services.catalogue import (
+    category_create,
+    category_remove,
+    category_update,
+    product_create,
+    product_remove,
+    product_restock,
+    product_update,
+)
 from uploads.forms import PictureAdminMixin, PictureFormMixin, picture_field
 
 # Fields that the services of products take under the name and with the value of the form.

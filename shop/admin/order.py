@@ -52,7 +52,7 @@ from shop.admin.work_lists import (
 from shop.errors import OrderRefused, ProviderUndecided
 from shop.models import Order, PartRefund
 from shop.selectors import order_search, orders_found
-from shop.services.order_undo import UNDOES, can_be_undone
+from shop.services.order_ship import UNDOES, can_be_undone
 from shop.states import Event, State
 
 MAX_FOUND = 1_000

@@ -12,10 +12,8 @@ from shop.admin.shipping import ParcelForm, ReceiverForm, ShipForm
 from shop.models import Order
 from shop.services.order_attention import order_flag, order_remark, order_unflag
 from shop.services.order_close import order_close
-from shop.services.order_move import order_set_parcel, order_set_receiver, order_ship
-from shop.services.order_refund_part import order_refund_part
-from shop.services.order_return import order_refund, order_return_decide
-from shop.services.order_undo import UNDO, order_undo
+from shop.services.order_refund import order_refund, order_refund_part, order_return_decide
+from shop.services.order_ship import UNDO, order_set_parcel, order_set_receiver, order_ship, order_undo
 from shop.states import TABLE, Event, ShippingStatus, State
 
 

@@ -12,7 +12,7 @@ from core.money import fen_to_yuan
 from core.times import format_office_time
 from payments.models import Payment, Refund
 from shop.models import LineRefund, Order
-from shop.services.order_move import RECEIVER_CHANGED
+from shop.services.order_ship import RECEIVER_CHANGED
 from shop.states import State
 
 

@@ -14,8 +14,14 @@ from shop import selectors
 from shop.api import docs, params
 from shop.api.rows import category_row, product_row
 from shop.errors import ProductParamsMissing
-from shop.services.categories import category_create, category_remove, category_update
-from shop.services.products import product_create, product_remove, product_update
+from shop.services.catalogue import (
+    category_create,
+    category_remove,
+    category_update,
+    product_create,
+    product_remove,
+    product_update,
+)
 from uploads.fields import image_or_url
 
 _COLUMNS = {"productName": "name", "inventory": "stock"}  # parameters that product_update names differently

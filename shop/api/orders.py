@@ -23,10 +23,10 @@ from shop.api import docs, params
 from shop.api.rows import order_row, order_status
 from shop.errors import OrderCancelled, OrderClosed, OrderInvalid, OrderUnpaid, RecordUnknown, ShopError
 from shop.models import Order
-from shop.services.order_close import order_cancel, order_try_close
+from shop.services.order_close import order_cancel, order_hide, order_try_close
 from shop.services.order_create import order_create
-from shop.services.order_move import order_hide, order_ship
-from shop.services.order_return import order_return
+from shop.services.order_refund import order_return
+from shop.services.order_ship import order_ship
 from shop.states import OrderStatus, PayStatus, ShippingStatus, State
 
 _SHIP = "/order/ship"

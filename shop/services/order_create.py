@@ -1,8 +1,9 @@
 """Placing an order."""
 
 from collections import Counter
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
+from math import ceil
 
 from django.conf import settings
 from django.db import transaction
@@ -11,10 +12,9 @@ from core.db.pool import prepared_rows
 from core.ids import random_text, time17
 from core.observe import tracing
 from permissions.scope import EVERYTHING, Scope
-from shop.errors import NothingSelected, OrderTooLarge, ProductGone
-from shop.models import CartItem, Order, OrderLine, OrderLog, Product
+from shop.errors import NothingSelected, OrdersPaused, OrderTooLarge, ProductGone, TooManyOpenOrders
+from shop.models import CartItem, Order, OrderLine, OrderLog
 from shop.models.order import MAX_TOTAL
-from shop.services.buyer_limits import buyer_require_room
 from shop.services.stock import Taken, stock_take
 from shop.services.vip import vip_check
 from shop.states import State
@@ -24,6 +24,17 @@ SUFFIX_LENGTH = 13
 # Every product stays locked until the order is written.
 MAX_LINES = 200
 _SUFFIX_ALPHABET = "0123456789abcdefghijklmnopqrstuvwxyz"
+# How long a buyer waits who lets orders expire, and within which time they count.
+PAUSE = timedelta(minutes=10)
+WITHIN = timedelta(hours=1)
+_CLASS = 7207  # of the advisory lock, whose second number is the buyer
+# The newest orders are enough: an unpaid one closes within minutes, and the index holds a buyer's orders by age.
+_COUNT = """
+SELECT count(*) FILTER (WHERE state = %(open)s),
+  count(*) FILTER (WHERE state = %(closed)s AND expires_at > %(since)s AND expires_at <= %(now)s),
+  max(expires_at) FILTER (WHERE state = %(closed)s AND expires_at <= %(now)s)
+FROM (SELECT state, expires_at FROM shop_order WHERE user_id = %(buyer)s ORDER BY id DESC LIMIT 200) newest
+"""
 
 
 def order_deadline(now: datetime) -> datetime:
@@ -55,15 +66,15 @@ def order_create(
     :raises NothingSelected, ProductGone, StockShortage, OrderTooLarge: as named.
     :raises VipLevelTooLow: the order contains VIP time below the buyer's level.
     :raises VipTooLong: the buyer's VIP would reach beyond ten years.
-    :raises TooManyOpenOrders, OrdersPaused: see ``buyer_require_room``.
+    :raises TooManyOpenOrders: ``ORDERS_OPEN_MAX`` of the buyer's orders are unpaid.
+    :raises OrdersPaused: ``ORDERS_EXPIRED_MAX`` expired unpaid within an hour, the last one less than 10 minutes ago.
 
     Whatever is raised, the stock and the cart are unchanged.
     """
-    buyer_require_room(buyer_pk=buyer_pk, now=now)
+    _lock_buyer(buyer_pk)
+    _require_room(buyer_pk, now)
     quantities = _one_product(product_id, quantity) if product_id else _checked_out(buyer_pk)
-    if scope.is_own_only and Product.objects.filter(pk__in=quantities).exclude(scope.visible()).exists():
-        raise ProductGone
-    taken = stock_take(quantities)
+    taken = stock_take(quantities, scope=scope)
     vip_check(buyer_pk=buyer_pk, days=_vip_days(taken), now=now)
     order = Order.objects.create(
         order_id=order_id_new(now),
@@ -81,6 +92,25 @@ def order_create(
     OrderLog.objects.create(order=order, at=now, actor=username, event="下单", to_state=State.OPEN)
     tracing.about(order=order.order_id)
     return order
+
+
+def _lock_buyer(buyer_pk: int) -> None:
+    """Let a buyer's orders be placed one after the other, so that each counts those before it.
+
+    Not the user's row: a late payment locks products before it, an order after it, and the two could wait for each
+    other.
+    """
+    prepared_rows("SELECT pg_advisory_xact_lock(%(class)s, %(buyer)s::integer)", {"class": _CLASS, "buyer": buyer_pk})
+
+
+def _require_room(buyer_pk: int, now: datetime) -> None:
+    """Check how many unpaid orders the buyer has: each holds pieces that nobody else can buy."""
+    values = {"buyer": buyer_pk, "now": now, "since": now - WITHIN, "open": State.OPEN, "closed": State.CLOSED}
+    open_orders, expired, last_expiry = prepared_rows(_COUNT, values)[0]
+    if open_orders >= settings.ORDERS_OPEN_MAX:
+        raise TooManyOpenOrders(settings.ORDERS_OPEN_MAX)
+    if expired >= settings.ORDERS_EXPIRED_MAX and now < last_expiry + PAUSE:
+        raise OrdersPaused(expired, ceil((last_expiry + PAUSE - now) / timedelta(minutes=1)))
 
 
 def _one_product(product_id: str, quantity: int) -> dict[int, int]:

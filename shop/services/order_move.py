@@ -1,4 +1,4 @@
-"""The only code that changes the state of an order, and the services that are one such change."""
+"""The only code that changes the state of an order, and its log."""
 
 from datetime import datetime
 from functools import partial
@@ -24,7 +24,6 @@ from shop.states import (
     Event,
     OrderStatus,
     PayStatus,
-    ShippingStatus,
     State,
     Stock,
     Transition,
@@ -34,13 +33,6 @@ from shop.states import (
 log = structlog.get_logger("shop")
 SYSTEM = "系统"
 WECHAT = "微信支付"
-RECEIVER_CHANGED = "修改收货信息"  # the event; its detail has the phone that it was before
-EVENT_OF_ACTION = {
-    ShippingStatus.NOT_SHIPPED: Event.UNPREPARE,
-    ShippingStatus.SHIPPED: Event.SHIP,
-    ShippingStatus.RECEIVED: Event.RECEIVE,
-    ShippingStatus.PREPARING: Event.PREPARE,
-}
 
 
 def order_lock(*, order_id: str, buyer_pk: int | None = None) -> Order:
@@ -148,82 +140,6 @@ def order_note(*, order: Order, event: str, actor: str, now: datetime, detail: s
         to_state=order.state,
         detail=detail[:REMARK_LENGTH],
     )
-
-
-@transaction.atomic
-def order_ship(
-    *,
-    order_id: str,
-    action: int,
-    actor: str,
-    now: datetime,
-    buyer_pk: int | None = None,
-    express_company: str = "",
-    express_no: str = "",
-) -> Order:
-    """Set a paid order's shipping status to ``action``, a number of the API document.
-
-    :param express_company: the courier who takes the parcel, and below it the parcel's number; only for SHIPPED.
-    :param buyer_pk: the buyer who asks: the order must be that buyer's; None for the back office.
-    :raises RecordUnknown: there is no such order.
-    :raises OrderRefused: its state does not allow it, or ``action`` is no shipping status.
-    """
-    event = EVENT_OF_ACTION.get(action)  # type: ignore[call-overload]
-    if event is None:
-        raise OrderRefused("action: 必须是0、1、2、3之一")
-    order = order_lock(order_id=order_id, buyer_pk=buyer_pk)
-    facts: dict[str, Any] = {}
-    if event is Event.SHIP:
-        facts = {"express_company": express_company, "express_no": express_no}
-    detail = f"{express_company} {express_no}".strip()
-    order_move(order=order, event=event, actor=actor, now=now, detail=detail, **facts)
-    return order
-
-
-@transaction.atomic
-def order_set_parcel(*, order_id: str, express_company: str, express_no: str, actor: str, now: datetime) -> Order:
-    """Correct the courier and the parcel's number of an order that was shipped.
-
-    :raises RecordUnknown: there is no such order.
-    :raises OrderRefused: it was not shipped.
-    """
-    order = order_lock(order_id=order_id)
-    if order.shiping_status not in (ShippingStatus.SHIPPED, ShippingStatus.RECEIVED):
-        raise OrderRefused("订单还没有发货，请在发货时填写快递单号")
-    before = f"{order.express_company} {order.express_no}".strip()
-    order.express_company, order.express_no = express_company, express_no
-    order.save(update_fields=["express_company", "express_no"])
-    detail = f"{before or '没有'} → {express_company} {express_no}".strip()
-    order_note(order=order, event="修改快递", actor=actor, now=now, detail=detail)
-    return order
-
-
-@transaction.atomic
-def order_set_receiver(*, order_id: str, recipient: str, phone: str, address: str, actor: str, now: datetime) -> Order:
-    """Correct who gets the parcel of an order that was not shipped yet. The log keeps what it was before.
-
-    :raises RecordUnknown: there is no such order.
-    :raises OrderRefused: it was shipped, or is closed.
-    """
-    order = order_lock(order_id=order_id)
-    if order.state not in (State.OPEN, State.PAID, State.PREPARING):
-        raise OrderRefused(f"订单“{State(order.state).label}”，不能再修改收货信息")
-    before = " ".join(filter(None, [order.recipient, order.phone, order.address]))
-    order.recipient, order.phone, order.address = recipient, phone, address
-    order.save(update_fields=["recipient", "phone", "address"])
-    order_note(order=order, event=RECEIVER_CHANGED, actor=actor, now=now, detail=f"原为 {before or '空'}")
-    return order
-
-
-@transaction.atomic
-def order_hide(*, order_id: str, buyer_pk: int, actor: str, now: datetime) -> None:
-    """Hide an order from its buyer; the row stays.
-
-    :raises RecordUnknown: the buyer has no such order.
-    :raises OrderRefused: the order is not finished yet.
-    """
-    order = order_lock(order_id=order_id, buyer_pk=buyer_pk)
-    order_move(order=order, event=Event.HIDE, actor=actor, now=now, hidden_at=now)
 
 
 def _stock_facts(order: Order, transition: Transition) -> dict[str, Any]:

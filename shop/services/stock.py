@@ -10,6 +10,7 @@ from decimal import Decimal
 from django.db.models import F
 
 from core.db.pool import prepared_rows
+from permissions.scope import EVERYTHING, Scope
 from shop.errors import ProductGone, StockShortage
 from shop.models import Product
 from shop.models.catalogue import VIP_CATEGORY_ID
@@ -35,6 +36,7 @@ class Taken:
 _TAKE = """
 UPDATE shop_product SET stock = stock - %(quantity)s
 WHERE id = %(pk)s AND removed_at IS NULL AND stock >= %(quantity)s
+  AND (created_by_id = %(only_of)s OR NOT %(is_own_only)s)
 RETURNING product_id, name, price, description, image_url,
   CASE WHEN EXISTS (
     SELECT FROM shop_category c WHERE c.id = shop_product.category_id AND c.category_id = %(vip)s
@@ -42,13 +44,13 @@ RETURNING product_id, name, price, description, image_url,
 """
 
 
-def stock_take(quantities: Mapping[int, int]) -> list[Taken]:
+def stock_take(quantities: Mapping[int, int], *, scope: Scope = EVERYTHING) -> list[Taken]:
     """Take pieces off the shelf: product pk to quantity. Call it in a transaction that a refusal undoes.
 
     :raises StockShortage: fewer pieces of a product are left.
-    :raises ProductGone: a product is not on sale any more.
+    :raises ProductGone: a product is not on sale any more, or ``scope`` does not show it.
     """
-    return [_take(pk, quantities[pk]) for pk in sorted(quantities)]
+    return [_take(pk, quantities[pk], scope) for pk in sorted(quantities)]
 
 
 def stock_give_back(pieces: Mapping[int, int]) -> None:
@@ -60,14 +62,11 @@ def stock_give_back(pieces: Mapping[int, int]) -> None:
         Product.objects.filter(pk=pk).update(stock=F("stock") + pieces[pk])
 
 
-def _take(pk: int, quantity: int) -> Taken:
-    rows = prepared_rows(_TAKE, {"pk": pk, "quantity": quantity, "vip": VIP_CATEGORY_ID})
+def _take(pk: int, quantity: int, scope: Scope) -> Taken:
+    values = {"pk": pk, "quantity": quantity, "vip": VIP_CATEGORY_ID}
+    rows = prepared_rows(_TAKE, values | {"is_own_only": scope.is_own_only, "only_of": scope.user_pk})
     if not rows:
-        raise _why_not(pk)
+        product = Product.objects.filter(scope.visible(), pk=pk, removed_at=None).first()
+        raise StockShortage(product.name) if product else ProductGone
     code, title, price, description, image_url, vip_level, vip_days = rows[0]
     return Taken(pk, code, title, price, description, image_url, vip_level, vip_days, quantity)
-
-
-def _why_not(pk: int) -> ProductGone | StockShortage:
-    product = Product.objects.filter(pk=pk, removed_at=None).first()
-    return StockShortage(product.name) if product else ProductGone()

@@ -12,9 +12,8 @@ from accounts.models import User
 from payments.services import refund_run
 from payments.services.refund import refunds_due
 from shop.models import Category, Order, Product
-from shop.services.categories import category_create, vip_category_create
+from shop.services.catalogue import category_create, product_create, vip_category_create
 from shop.services.order_create import order_create
-from shop.services.products import product_create
 
 _numbers = itertools.count(1)
 _SPREAD = timedelta(milliseconds=7)

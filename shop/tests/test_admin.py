@@ -9,7 +9,7 @@ from django.utils import timezone
 from core.times import local
 from shop.models import Category, Order, OrderLog, Product
 from shop.services.order_pay import order_pay
-from shop.services.order_return import order_return
+from shop.services.order_refund import order_return
 from shop.tests.factories import make_category, make_order, make_product, phone_pays, run_refunds, stock_of
 from tests.kit import PageForm, encoded, posted, save_page
 

@@ -260,7 +260,7 @@ def test_lists_ask_at_most_two_queries(yuangong, path, django_assert_max_num_que
 def test_ids_made_in_one_millisecond_differ(lbw):
     from django.utils import timezone
 
-    from shop.services.categories import category_create
+    from shop.services.catalogue import category_create
 
     now = timezone.now()
     ids = [category_create(name=f"n{i}", actor="root", now=now).category_id for i in range(20)]

@@ -9,8 +9,8 @@ from django.utils import timezone
 from payments.errors import RefundNotPossible
 from payments.models import Refund
 from shop.models import CartItem, Order, Product
-from shop.services.order_move import order_ship
-from shop.services.order_return import order_refund
+from shop.services.order_refund import order_refund
+from shop.services.order_ship import order_ship
 from shop.tests.factories import make_order, make_product, phone_pays, run_refunds, stock_of
 from tests.kit import said
 
@@ -373,7 +373,7 @@ def test_an_unshipped_order_is_refunded_at_once_and_its_stock_returns(li, wechat
 @pytest.mark.parametrize("received", [False, True])
 @pytest.mark.parametrize("approve", [False, True])
 def test_a_shipped_order_is_refunded_after_a_decision(li, lbw, wechat, received, approve):
-    from shop.services.order_return import order_return_decide
+    from shop.services.order_refund import order_return_decide
 
     product = make_product(stock=5)
     order = paid_order(li, wechat, product)

@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from shop.errors import TooManyOpenOrders
 from shop.models import Order
-from shop.services import buyer_limits
+from shop.services import order_create
 from shop.services.order_close import order_cancel
 from shop.services.order_expire import orders_sweep
 from shop.tests.factories import make_order, make_product, stock_of
@@ -58,7 +58,7 @@ def test_who_lets_orders_expire_has_to_wait(person):
 def test_orders_at_the_same_instant_are_counted(person, monkeypatch, is_locked):
     li, product = person("li").user, make_product(stock=50)
     if not is_locked:
-        monkeypatch.setattr(buyer_limits, "_lock", lambda buyer_pk: None)
+        monkeypatch.setattr(order_create, "_lock_buyer", lambda buyer_pk: None)
 
     at_once([lambda: make_order(li, product)] * 12, refusals=(TooManyOpenOrders,))
 

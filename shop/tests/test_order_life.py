@@ -27,15 +27,14 @@ from payments.services.refund import MAX_REFUNDS
 from payments.services.refund_stuck import refund_again, refund_ask, refund_divert, refund_offline
 from permissions.models import Role
 from shop.models import CartItem, Order, OrderLog, Product
-from shop.services import order_return
 from shop.services.cart import cart_add, cart_check
-from shop.services.order_close import order_cancel, order_close
+from shop.services.catalogue import product_remove, product_restock
+from shop.services.order_close import order_cancel, order_close, order_hide
 from shop.services.order_create import order_create
 from shop.services.order_expire import orders_sweep
-from shop.services.order_move import order_hide, order_ship
 from shop.services.order_pay import order_pay
-from shop.services.order_refund_part import order_refund_part
-from shop.services.products import product_remove, product_restock
+from shop.services.order_refund import order_refund, order_refund_part, order_return, order_return_decide
+from shop.services.order_ship import order_ship
 from shop.states import API_STATUSES, TABLE, Event, PayStatus, State
 from shop.tests.factories import make_product, notify, phone_pays, run_refunds
 
@@ -135,7 +134,7 @@ class Life(RuleBasedStateMachine):
     def ask_return(self, number):
         if order := self.order(number):
             facts = {"order_id": order.order_id, "buyer_pk": order.user_id, "actor": "buyer"}
-            self.attempt(order_return.order_return, **facts)
+            self.attempt(order_return, **facts)
 
     @rule(number=pick)
     def hide(self, number):
@@ -152,12 +151,12 @@ class Life(RuleBasedStateMachine):
     def decide(self, number, approve):
         if order := self.order(number):
             facts = {"order_id": order.order_id, "approve": approve, "actor": "staff"}
-            self.attempt(order_return.order_return_decide, **facts)
+            self.attempt(order_return_decide, **facts)
 
     @rule(number=pick)
     def refund(self, number):
         if order := self.order(number):
-            self.attempt(order_return.order_refund, order_id=order.order_id, actor="staff")
+            self.attempt(order_refund, order_id=order.order_id, actor="staff")
 
     @rule(
         number=pick, fen=st.integers(1, 4000), pieces=st.integers(0, 2), is_restocked=st.booleans(), late=st.booleans()

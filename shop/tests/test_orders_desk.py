@@ -15,9 +15,9 @@ from accounts.tests.entering import age, asks, confirm
 from payments.models import Difference, Refund
 from shop.models import Order, OrderLog
 from shop.selectors import order_search
-from shop.services.order_move import order_set_parcel, order_ship
 from shop.services.order_pay import order_pay
-from shop.services.order_return import order_return
+from shop.services.order_refund import order_return
+from shop.services.order_ship import order_set_parcel, order_ship
 from shop.states import ShippingStatus
 from shop.tests.factories import make_order, make_product, phone_pays, run_refunds
 from tests.kit import at_once, logged_in
@@ -252,7 +252,7 @@ class TestTwoAtTheSameInstant:
             both_have_read.wait(30)
             return found
 
-        monkeypatch.setattr("shop.services.order_move.order_lock", read)
+        monkeypatch.setattr("shop.services.order_ship.order_lock", read)
         self.ship(order, root)
 
         assert OrderLog.objects.filter(order=order, event="发货").count() == 2

@@ -9,8 +9,8 @@ from django.utils import timezone
 from shop.admin.order import OrderAdmin
 from shop.models import Courier, Order
 from shop.selectors import order_search, orders_found
-from shop.services.order_move import order_ship
 from shop.services.order_pay import order_pay
+from shop.services.order_ship import order_ship
 from shop.states import ShippingStatus
 from shop.tests.factories import make_order, make_product, phone_pays
 from shop.tests.test_orders_desk import ORDERS, PACKING, hidden, told

@@ -17,10 +17,9 @@ from payments.services.bills import bill_reconcile
 from payments.services.refund import refund_run
 from shop.errors import OrderRefused
 from shop.models import LineRefund, Order
-from shop.services.order_move import order_ship
 from shop.services.order_pay import order_pay
-from shop.services.order_refund_part import order_refund_part
-from shop.services.order_return import order_refund, order_return
+from shop.services.order_refund import order_refund, order_refund_part, order_return
+from shop.services.order_ship import order_ship
 from shop.states import ShippingStatus
 from shop.tests.factories import make_order, make_product, make_vip, phone_pays, run_refunds, stock_of
 from shop.tests.test_orders_desk import ORDERS, PACKING, hidden, listed, told
@@ -300,9 +299,9 @@ class TestTwoAtOnce:
         def wait(*args):
             both_have_read.wait(30)
 
-        monkeypatch.setattr("shop.services.order_refund_part.order_lock", read)
-        monkeypatch.setattr("shop.services.order_refund_part._require_possible", wait)
-        monkeypatch.setattr("shop.services.order_refund_part.order_refunds_sum", _sums)
+        monkeypatch.setattr("shop.services.order_refund.order_lock", read)
+        monkeypatch.setattr("shop.services.order_refund._require_possible", wait)
+        monkeypatch.setattr("shop.services.order_refund.order_refunds_sum", _sums)
 
         results = self.both(order)
 

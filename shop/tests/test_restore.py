@@ -24,7 +24,7 @@ from payments.services.reconcile import payments_reconcile
 from shop.models import Order, Product
 from shop.services.order_expire import orders_sweep
 from shop.services.order_pay import order_pay
-from shop.services.order_return import order_return
+from shop.services.order_refund import order_return
 from shop.tests.factories import make_order, make_product
 
 pytestmark = pytest.mark.django_db(transaction=True)

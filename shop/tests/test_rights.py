@@ -9,9 +9,9 @@ from django.utils import timezone
 from accounts.models import User
 from shop.admin.order_buttons import BUTTONS
 from shop.models import Order
-from shop.services.order_move import order_ship
 from shop.services.order_pay import order_pay
-from shop.services.order_return import order_return
+from shop.services.order_refund import order_return
+from shop.services.order_ship import order_ship
 from shop.states import ShippingStatus
 from shop.tests.factories import make_order, phone_pays
 from tests.kit import logged_in

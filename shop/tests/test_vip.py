@@ -16,7 +16,7 @@ from shop.models import Order, VipGrant
 from shop.models.catalogue import VIP_CATEGORY_ID
 from shop.services import payment_listener
 from shop.services.order_close import order_cancel
-from shop.services.order_return import order_refund, order_return, order_return_decide
+from shop.services.order_refund import order_refund, order_return, order_return_decide
 from shop.tests.factories import make_order, make_product, make_vip, phone_pays, stock_of
 from tests.kit import said
 

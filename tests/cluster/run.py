@@ -110,7 +110,7 @@ def scene(everything: Installation) -> tuple[list[str], str, requests.Session]:
     from accounts.tokens import token_issue
     from permissions.models import Role
     from shop.models import Category
-    from shop.services.products import product_create
+    from shop.services.catalogue import product_create
     from tests.kit import logged_in
 
     call_command("migrate", verbosity=0)

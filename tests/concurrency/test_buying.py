@@ -10,7 +10,7 @@ from django.utils import timezone
 from shop.errors import CategoryExists
 from shop.models import CartItem, Category, Order, OrderLog
 from shop.services.cart import cart_add, cart_check
-from shop.services.categories import category_create
+from shop.services.catalogue import category_create
 from shop.services.order_close import order_cancel
 from shop.services.order_create import order_create
 from shop.services.order_expire import orders_sweep

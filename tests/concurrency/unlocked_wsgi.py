@@ -9,7 +9,7 @@ from shop.services import order_create
 from shop.services.stock import Taken
 
 
-def stock_take_unlocked(wanted):
+def stock_take_unlocked(wanted, scope):
     taken = []
     for pk, quantity in wanted.items():
         product = Product.objects.get(pk=pk)

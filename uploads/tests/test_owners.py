@@ -12,7 +12,7 @@ from accounts.services.scan_login import user_of
 from accounts.services.users import avatar_set
 from accounts.wechat import WechatProfile
 from shop.models import Category
-from shop.services.categories import category_create, category_remove
+from shop.services.catalogue import category_create, category_remove
 from students.models import Student
 from tests.kit import encoded, posted, save_page
 from uploads.models import ImageUse, Upload

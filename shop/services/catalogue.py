@@ -1,0 +1,258 @@
+"""Adding, changing and removing categories and products."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any, TypeVar
+
+import structlog
+from django.db import IntegrityError, transaction
+
+from core.ids import time17
+from permissions.scope import EVERYTHING, Scope
+from shop.errors import (
+    CategoryExists,
+    CategoryInUse,
+    NothingChanged,
+    ProductCategoryUnknown,
+    ProductInvalid,
+    RecordMissing,
+    RecordUnknown,
+    ShopError,
+)
+from shop.models import Category, Product
+from shop.models.catalogue import MAX_STOCK, VIP_CATEGORY_ID
+from uploads.services import image_adopt, image_release
+
+log = structlog.get_logger("shop")
+MAX_ID_ATTEMPTS = 1000
+Row = TypeVar("Row", Category, Product)
+
+
+# --- Categories ---
+def category_create(
+    *, name: str, image_url: str = "", actor: str, scope: Scope = EVERYTHING, now: datetime
+) -> Category:
+    """Create a category.
+
+    :raises CategoryExists: there is one of this name among those that ``scope`` shows.
+    """
+    category = Category(
+        name=name,
+        image_url=image_url,
+        creator=actor,
+        created_by_id=scope.user_pk,
+        is_private=scope.is_own_only,
+        created_at=now,
+    )
+    with _one_by_name(), transaction.atomic():
+        _save_with_new_id(category, "category_id", now)
+        image_adopt(url=image_url, owner=_owner(category))
+    return category
+
+
+def vip_category_create(*, actor: str, now: datetime) -> Category:
+    """Return the category whose products are VIP time; create it if it is missing or was removed."""
+    category, _ = Category.objects.update_or_create(
+        category_id=VIP_CATEGORY_ID,
+        defaults={"removed_at": None},
+        create_defaults={"name": "vip充值", "creator": actor, "created_at": now},
+    )
+    return category
+
+
+def category_update(
+    *, category_id: str, name: str, image_url: str = "", actor: str, scope: Scope = EVERYTHING, now: datetime
+) -> Category:
+    """Rename a category; an empty ``image_url`` leaves the picture as it is.
+
+    :raises RecordMissing, NothingChanged, CategoryExists: as named.
+    :raises NotPermitted: ``scope`` shows the category, but does not allow changes.
+    """
+    with _one_by_name(), transaction.atomic():
+        category = _lock_to_change(Category, scope, RecordMissing, category_id=category_id)
+        image_url = image_url or category.image_url
+        if (name, image_url) == (category.name, category.image_url):
+            raise NothingChanged
+        category.name, category.image_url = name, image_url
+        category.updator, category.updated_at = actor, now
+        category.save(update_fields=["name", "image_url", "updator", "updated_at"])
+        image_adopt(url=image_url, owner=_owner(category))
+    return category
+
+
+@transaction.atomic
+def category_remove(
+    *, category_id: str, even_with_products: bool = False, scope: Scope = EVERYTHING, now: datetime
+) -> None:
+    """Remove a category; its products stay on sale and keep its id.
+
+    :raises RecordUnknown: there is no such category.
+    :raises NotPermitted: ``scope`` shows the category, but does not allow changes.
+    :raises CategoryInUse: it has products on sale, and ``even_with_products`` is not set.
+    """
+    # product_create locks the category too, so that no product is added between the check and the removal.
+    category = _lock_to_change(Category, scope, RecordUnknown, category_id=category_id)
+    if not even_with_products and category.products.filter(removed_at=None).exists():
+        raise CategoryInUse
+    category.removed_at = now
+    category.save(update_fields=["removed_at"])
+    image_release(owner=_owner(category))
+
+
+# --- Products ---
+@transaction.atomic
+def product_create(
+    *,
+    category_id: str,
+    name: str,
+    price: Decimal,
+    stock: int,
+    description: str = "",
+    image_url: str = "",
+    vip_level: int = 1,
+    vip_days: int = 30,
+    actor: str,
+    scope: Scope = EVERYTHING,
+    now: datetime,
+) -> Product:
+    """Create a product and put it on sale. ``stock`` is in pieces.
+
+    :raises ProductCategoryUnknown: there is no such category, or ``scope`` does not show it.
+    """
+    product = Product(
+        category=_lock(Category, scope, ProductCategoryUnknown, category_id=category_id),
+        name=name,
+        price=price,
+        stock=stock,
+        description=description,
+        image_url=image_url,
+        vip_level=vip_level,
+        vip_days=vip_days,
+        creator=actor,
+        created_by_id=scope.user_pk,
+        created_at=now,
+    )
+    _save_with_new_id(product, "product_id", now)
+    _adopt_picture(product)
+    return product
+
+
+@transaction.atomic
+def product_update(*, product_id: str, actor: str, scope: Scope = EVERYTHING, now: datetime, **changes: Any) -> Product:
+    """Change some fields of a product; ``category_id`` moves it to another category.
+
+    ``stock`` sets what can be ordered from now on. Pieces that unpaid orders hold are added when those orders close.
+
+    :raises RecordMissing, NothingChanged, ProductCategoryUnknown: as named.
+    :raises NotPermitted: ``scope`` shows the product, but does not allow changes.
+    """
+    product = _lock_to_change(Product, scope, RecordMissing, product_id=product_id)
+    category_id = changes.pop("category_id", None)
+    # A client may post a product back with its old category, which may have been removed since.
+    if category_id not in (None, product.category.category_id):
+        changes["category"] = _lock(Category, scope, ProductCategoryUnknown, category_id=category_id)
+    changes = {name: value for name, value in changes.items() if getattr(product, name) != value}
+    if not changes:
+        raise NothingChanged
+    if "stock" in changes:
+        log.info("stock set", product_id=product_id, old=product.stock, new=changes["stock"], actor=actor)
+    for name, value in changes.items():
+        setattr(product, name, value)
+    product.updator, product.updated_at = actor, now
+    product.save(update_fields=[*changes, "updator", "updated_at"])
+    if "image_url" in changes:
+        _adopt_picture(product)
+    return product
+
+
+@transaction.atomic
+def product_restock(*, product_id: str, pieces: int, actor: str, scope: Scope = EVERYTHING, now: datetime) -> Product:
+    """Add ``pieces`` to the stock (a negative number takes away); sales at the same time are not lost.
+
+    :raises RecordMissing: there is no such product. :raises NotPermitted: as in :func:`product_update`.
+    :raises ProductInvalid: the stock would be negative or over ``MAX_STOCK``.
+    """
+    product = _lock_to_change(Product, scope, RecordMissing, product_id=product_id)
+    if not 0 <= product.stock + pieces <= MAX_STOCK:
+        raise ProductInvalid(f"库存现有{product.stock}件，不能调整{pieces:+d}件")
+    log.info("stock adjusted", product_id=product_id, old=product.stock, pieces=pieces, actor=actor)
+    product.stock += pieces
+    product.updator, product.updated_at = actor, now
+    product.save(update_fields=["stock", "updator", "updated_at"])
+    return product
+
+
+@transaction.atomic
+def product_remove(*, product_id: str, scope: Scope = EVERYTHING, now: datetime) -> None:
+    """Take a product off sale for good. Orders keep their copies and the stock still comes back to it.
+
+    :raises RecordUnknown: no product with this id is on sale. :raises NotPermitted: as in :func:`product_update`.
+    """
+    product = _lock_to_change(Product, scope, RecordUnknown, product_id=product_id)
+    product.removed_at = now
+    product.save(update_fields=["removed_at"])
+
+
+@transaction.atomic
+def catalogue_clear(*, user_pks: Sequence[int], now: datetime) -> int:
+    """Take all products and categories that the users have entered off sale; return how many."""
+    entered = {"created_by__in": user_pks, "removed_at": None}
+    return sum(model.objects.filter(**entered).update(removed_at=now) for model in (Product, Category))
+
+
+def _lock(model: type[Row], scope: Scope, missing: type[ShopError], **number: str) -> Row:
+    """Lock and return the row with this number; raise ``missing`` if it is gone, or ``scope`` does not show it."""
+    rows = model._default_manager.select_for_update(no_key=True).filter(scope.visible(), removed_at=None, **number)
+    row = rows.first()
+    if row is None:
+        raise missing
+    return row
+
+
+def _lock_to_change(model: type[Row], scope: Scope, missing: type[ShopError], **number: str) -> Row:
+    row = _lock(model, scope, missing, **number)
+    scope.require_change(row)
+    return row
+
+
+def _save_with_new_id(row: Category | Product, field: str, now: datetime) -> None:
+    """Save a new row with the first free id from ``now`` on: ids are times to the millisecond, a used one is skipped.
+
+    :raises IntegrityError: any other constraint refuses the row.
+    """
+    for passed_ms in range(MAX_ID_ATTEMPTS):
+        setattr(row, field, time17(now + timedelta(milliseconds=passed_ms)))
+        try:
+            with transaction.atomic():
+                row.save(force_insert=True)
+                return
+        except IntegrityError as error:
+            if field not in _violated_constraint(error):
+                raise
+    raise RuntimeError(f"no free {field} within {MAX_ID_ATTEMPTS} ms")
+
+
+@contextmanager
+def _one_by_name() -> Iterator[None]:
+    try:
+        yield
+    except IntegrityError as error:
+        if _violated_constraint(error) in {"category_name_once", "category_name_once_of_person"}:
+            raise CategoryExists from None
+        raise
+
+
+def _violated_constraint(error: IntegrityError) -> str:
+    return getattr(getattr(error.__cause__, "diag", None), "constraint_name", None) or ""
+
+
+def _owner(category: Category) -> str:
+    return f"shop.Category:{category.pk}"
+
+
+def _adopt_picture(product: Product) -> None:
+    # Each picture has an owner of its own and is never released, since orders show the picture of their day.
+    name = product.image_url.rpartition("/")[2][:60]
+    image_adopt(url=product.image_url, owner=f"shop.Product:{product.pk}:{name}")
