@@ -4,9 +4,9 @@ from datetime import datetime, timedelta
 from random import Random
 
 from core.times import SHANGHAI
-from students.archive import student_restore
 from students.models import ArchivedStudent, Student
 from students.practice import CITIES, DEGREES, GIVEN_NAMES, SURNAMES
+from students.services import student_restore
 from uploads.services import image_release
 
 DESCRIPTIONS = [

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from functools import partial
 from typing import Any, ClassVar
 from urllib.parse import urlencode
 
@@ -25,37 +26,32 @@ from core.admin.deletion import MARK, NAMES_SHOWN, ask
 from core.admin.exports import ExportableAdmin
 from core.admin.paginator import KnownCount
 from core.admin.password import require_password
-from core.admin.query import is_complete
 from core.admin.tables import table
+from core.errors import DomainError
 from core.times import format_office_time
 from permissions.scope import EVERYTHING, Scope, scope_of
-from students.archive import MOST_ARCHIVED, student_restore, students_archive
-from students.bulk import MOST_MOVED, students_move
 from students.class_sheet import class_sheet_page
 from students.columns import COLUMNS, EDITABLE, OPTIONAL_FOR_STAFF, label_of
 from students.errors import SelectionChanged, TooManyChosen
 from students.filters import FILTERS, filters_q, filters_read
 from students.models import ArchivedStudent, Student
 from students.selectors import (
+    ClassSpelling,
     archived_pks,
     class_list,
-    name_holds,
     namesakes,
     search_q,
-    student_page,
     students_total,
-    value_matches,
     values_in_use,
 )
-from students.services import student_add, student_edit
-from students.spelling import ClassSpelling
+from students.services import MAX_ARCHIVED, student_add, student_edit, student_restore, students_archive
 from students.transfer.admin import may_see, may_transfer, run_url
 from students.transfer.deletion import deletion_selection, deletion_start
+from students.transfer.edits import MAX_EDITED, edit_mark, students_edit
 from students.transfer.exports import EXPORT_COLUMNS
 from students.transfer.runs import KEEP_FOR
 from uploads.forms import PictureAdminMixin, PictureFormMixin, picture_field
 
-MOST_FOUND = 1_000
 MOST_TICKED = 500  # one by one in a list; a page of it has fewer
 CLASSES_SHOWN = 12
 NEW_CLASS = "__new__"  # what the select of classes sends for "new class"
@@ -197,8 +193,22 @@ def _chips(request: HttpRequest, filters: dict[str, str]) -> list[tuple[str, str
     return chips
 
 
-class ClassNameForm(forms.Form):
+class ManyForm(forms.ModelForm):  # type: ignore[type-arg]
+    """Values for many students; what is left empty stays as it is."""
+
     class_name = ClassField()
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for field in self.fields.values():
+            field.required = False
+
+    def clean(self) -> dict[str, Any]:
+        values = super().clean() or self.cleaned_data
+        self.values = {name: value for name, value in values.items() if value not in (None, "")}
+        if not self.values and not self.errors:
+            raise forms.ValidationError("请至少填写一项")
+        return values
 
 
 @admin.register(Student)
@@ -206,17 +216,16 @@ class StudentAdmin(ExportableAdmin, PictureAdminMixin, OfficeAdmin):
     form = StudentForm
     export_columns = EXPORT_COLUMNS
     filter_titles: ClassVar = {one.name: one.label for one in FILTERS}
-    most_found = MOST_FOUND
     rights: ClassVar = {**OfficeAdmin.rights, "delete": "删除、归档", "export": "导出"}
     list_display = ["photo", "name", "sid", "class_name", "age", "city", "degree", "created"]
     list_display_links = ["name"]
     list_filter = [StudentFilters]
     list_per_page = 50
     list_before_template = "students/toolbar.html"
-    actions = ["change_class", "archive", "delete_selected"]
+    actions = ["edit_many", "archive", "delete_selected"]
     change_form_outer_before_template = "students/student_bar.html"
     search_fields = ["name"]
-    search_help_text = f"姓名中的任意一段、学号的开头（至少两位）{SEARCHED}，或班级；最多显示最新的 {MOST_FOUND} 条"
+    search_help_text = f"姓名中的任意一段、学号的开头（至少两位）{SEARCHED}，或班级"
     # These have an index; otherwise PostgreSQL would sort every student.
     sortable_by = ["name", "sid", "class_name", "age", "city", "degree", "created"]
     fields = [*EDITABLE, "photo", "no_picture", "picture", "sid", "created"]
@@ -247,27 +256,7 @@ class StudentAdmin(ExportableAdmin, PictureAdminMixin, OfficeAdmin):
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
         text = search_term.strip()
-        if not text:
-            return queryset, False
-        if is_complete(request):
-            return queryset.filter(search_q(text)), False
-        filters = filters_read(request.GET)
-        if filters.keys() - {"class"}:
-            by_name = name_holds(queryset, text).order_by("-pk").values_list("pk", flat=True)[: MOST_FOUND + 1]
-            pks = list(by_name)
-            total = len(pks)
-        else:
-            scope, class_name = scope_of(request.user), filters.get("class", "")
-            page = student_page(slice(0, MOST_FOUND), key=text, class_name=class_name, scope=scope)
-            pks, total = [row.id for row in page.rows], page.total
-        rest = queryset.order_by("-pk").values_list("pk", flat=True)
-        for others in (rest.filter(value_matches(text)), rest.filter(class_name=ClassSpelling().of(text))):
-            found = list(others[: MOST_FOUND + 1])
-            pks, total = [*pks, *found], max(total, len(found))
-        # An action of the list asks twice, an export has no page.
-        if total > MOST_FOUND and request.method == "GET" and is_complete(request) is None:
-            messages.info(request, f"找到的学员超过 {MOST_FOUND} 名，显示最新的 {MOST_FOUND} 名，请再加筛选条件")
-        return queryset.filter(pk__in=sorted(pks, reverse=True)[:MOST_FOUND]), False
+        return (queryset.filter(search_q(text)) if text else queryset), False
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return StudentList
@@ -361,53 +350,62 @@ class StudentAdmin(ExportableAdmin, PictureAdminMixin, OfficeAdmin):
             note=f"在后台进行，可以看到进度。{KEEP_FOR.days} 天之内可以撤销，学号、头像和创建时间都会恢复。",
         )  # fmt: skip
 
-    @admin.action(description="更改所选学员的班级", permissions=["change"])
-    def change_class(self, request: HttpRequest, students: QuerySet[Student]) -> HttpResponse | None:
-        students = self._changeable(request, students)
-        pks = list(students.order_by("pk").values_list("pk", flat=True)[: MOST_MOVED + 1])
-        if len(pks) > MOST_MOVED:
-            messages.error(request, f"一次最多更改{MOST_MOVED}名学员的班级；更多请用导入")
+    def _few(self, request: HttpRequest, students: QuerySet[Student], most: int, verb: str) -> list[Student]:
+        """Return the chosen students that the user may change; none, with a message, if there are too many."""
+        chosen = list(self._changeable(request, students).order_by("pk")[: most + 1])
+        if len(chosen) > most:
+            messages.error(request, f"一次最多{verb}{most}名学员，请先按班级或姓名筛选")
+            return []
+        return chosen
+
+    def _posted(self, request: HttpRequest, students: list[Student], **fields: str) -> list[tuple[str, Any]]:
+        """Return the hidden fields by which a confirmation sends the action again."""
+        across = request.POST.get("select_across", "0")
+        shown = students[:1] if across == "1" else students
+        return [*fields.items(), ("select_across", across), *(("_selected_action", one.pk) for one in shown)]
+
+    @admin.action(description="修改所选学员", permissions=["change"])
+    def edit_many(self, request: HttpRequest, students: QuerySet[Student]) -> HttpResponse | None:
+        chosen = self._few(request, students, MAX_EDITED, "修改")
+        if not chosen:
             return None
-        form = ClassNameForm(request.POST if "apply" in request.POST else None)
+        fields = partial(self.formfield_for_dbfield, request=request)
+        form_class: Any = forms.modelform_factory(Student, ManyForm, fields=EDITABLE, formfield_callback=fields)
+        form = form_class(request.POST if MARK in request.POST else None)
         form.fields["class_name"].widget.scope = scope_of(request.user)
-        if "apply" in request.POST and form.is_valid():
-            name = form.cleaned_data["class_name"]
-            moved = students_move(pks=pks, class_name=name, actor_pk=request.user.pk, now=times.now())
-            already = f"，{len(pks) - moved} 名本来就在该班" if moved < len(pks) else ""
-            messages.success(request, f"{moved} 名学员已转入 {name}{already}")
-            return None
-        names = Student.objects.filter(pk__in=pks).order_by().values_list("class_name", flat=True)
-        context = self.admin_site.each_context(request) | {
-            "opts": Student._meta, "title": "更改班级", "form": form, "pks": pks,
-            "present": sorted(Counter(names).items()), "across": request.POST.get("select_across", "0"),
-            "names": Student.objects.filter(pk__in=pks[:12]),
+        if form.is_valid():
+            pks, mark, now = [student.pk for student in chosen], request.POST[MARK], times.now()
+            try:
+                run = students_edit(pks=pks, values=form.values, mark=mark, user_pk=request.user.pk, now=now)
+                return HttpResponseRedirect(run_url(run))
+            except DomainError as refusal:
+                messages.warning(request, refusal.msg)
+        context = {
+            "form": form, "posted": self._posted(request, chosen, action="edit_many", mark=edit_mark(chosen)),
+            "count": len(chosen), "names": chosen[:CLASSES_SHOWN],
+            "classes": sorted(Counter(student.class_name for student in chosen).items()),
         }  # fmt: skip
-        return render(request, "students/class_change.html", context)
+        return self._page(request, "students/edit_many.html", "修改学员", **context)
 
     @admin.action(description="归档所选学员", permissions=["delete"])
     def archive(self, request: HttpRequest, students: QuerySet[Student]) -> HttpResponse | None:
-        students = self._changeable(request, students)
-        pks = list(students.order_by("pk").values_list("pk", flat=True)[: MOST_ARCHIVED + 1])
-        if len(pks) > MOST_ARCHIVED:
-            messages.error(request, f"一次最多归档{MOST_ARCHIVED}名学员，请先按班级或姓名筛选")
+        chosen = self._few(request, students, MAX_ARCHIVED, "归档")
+        if not chosen:
             return None
         if "sure" in request.POST:
-            done = students_archive(pks=pks, actor_pk=request.user.pk, now=times.now())
+            done = students_archive(pks=[one.pk for one in chosen], actor_pk=request.user.pk, now=times.now())
             page = reverse("admin:students_archivedstudent_changelist")
             text = '已归档 {} 名学员。<a class="underline" href="{}">查看已归档学员</a>'
             messages.success(request, format_html(text, len(done), page))
             return HttpResponseRedirect(reverse("admin:students_student_changelist"))
-        chosen, across = Student.objects.filter(pk__in=pks), request.POST.get("select_across", "0")
-        posted = [("action", "archive"), ("select_across", across), ("sure", "1")]
-        posted += [("_selected_action", str(pk)) for pk in (pks[:1] if across == "1" else pks)]
-        if len(pks) <= NAMES_SHOWN:
-            rows = table(["姓名", "学号", "班级"], chosen.order_by("-pk").values_list("name", "sid", "class_name"))
+        if len(chosen) <= NAMES_SHOWN:
+            rows = table(["姓名", "学号", "班级"], [(one.name, one.sid, one.class_name) for one in reversed(chosen)])
         else:
-            counts = Counter(chosen.order_by().values_list("class_name", flat=True))
+            counts = Counter(student.class_name for student in chosen)
             rows = table(["班级", "人数"], sorted(counts.items())[:CLASSES_SHOWN])
         text = "归档的学员不再出现在名单、搜索、统计和接口里；随时可以从“已归档学员”恢复，学号、头像和创建时间不变。"
-        shown = {"posted": posted, "sum": f"{len(pks)} 名", "rows": rows, "text": text}
-        return self._page(request, "backoffice/sure.html", "归档学员", **shown)
+        shown = {"posted": self._posted(request, chosen, action="archive", sure="1"), "rows": rows, "text": text}
+        return self._page(request, "backoffice/sure.html", "归档学员", sum=f"{len(chosen)} 名", **shown)
 
     def get_urls(self) -> list[URLPattern]:
         archive, sheet = (self.admin_site.admin_view(view) for view in (self.archive_page, self.class_sheet))

@@ -3,22 +3,19 @@
 The rows that are changed or deleted must be locked by the caller: another person's change would be lost otherwise.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from functools import cache
 from typing import Any
 
 from auditlog.models import LogEntry
-from auditlog.registry import auditlog
 from django.contrib.contenttypes.models import ContentType
-from django.db import connection, transaction
+from django.db import connection
 
 from core.observe import tracing
 from students.columns import EDITABLE, label_of, model_field
 from students.models import Student, StudentFields
 
-MOST_MOVED = 2_000
 _AUDITED = ("sid", *EDITABLE)
 _CONCRETE = [field.attname for field in Student._meta.concrete_fields if not field.primary_key]
 # All that a student is, in the order in which people see it.
@@ -62,11 +59,20 @@ def _as_json(value: Any) -> Any:
     return value.isoformat() if isinstance(value, date) else value
 
 
+def students_lock(pks: Iterable[int | None]) -> dict[int, Student]:
+    """Lock those of the students who are still there, in the order of their keys; return them by key.
+
+    Two that lock the same students in one order wait for each other, but never in a circle.
+    """
+    students = Student.objects.select_for_update().filter(pk__in=[pk for pk in pks if pk]).order_by("pk")
+    return {student.pk: student for student in students}
+
+
 def students_create(students: Sequence[Student], *, actor_pk: int | None, now: datetime) -> None:
     """Insert students, each with the number it has."""
     Student.objects.bulk_create(students)
     changes = [[FieldChange(name, None, getattr(student, name)) for name in _AUDITED] for student in students]
-    _log(LogEntry.Action.CREATE, students, changes, actor_pk, now)
+    students_note(LogEntry.Action.CREATE, students, changes, actor_pk, now)
 
 
 def students_change(
@@ -79,82 +85,45 @@ def students_change(
     for student, of_one in zip(students, changes, strict=True):
         for change in of_one:
             setattr(student, change.field, change.after)
-    if students:
-        fields = [model_field(name) for name in ("id", *EDITABLE)]
-        values = [
-            [field.get_db_prep_save(getattr(student, field.attname), connection) for student in students]
-            for field in fields
-        ]
-        with connection.cursor() as cursor:
-            cursor.execute(_update_statement(), values)
-    _log(LogEntry.Action.UPDATE, students, changes, actor_pk, now)
-
-
-@cache
-def _update_statement() -> str:
-    """Take an array of each column. ``bulk_update`` would send a CASE of thousands of branches for each of them."""
-    fields = [model_field(name) for name in EDITABLE]
-    # A cast to varchar(64) would cut longer texts without a word; to varchar, the column refuses them.
-    types = [(field.db_type(connection) or "").partition("(")[0] for field in fields]
-    names = [field.column for field in fields]
-    return f"""
-    UPDATE students_student AS s SET {", ".join(f"{name} = v.{name}" for name in names)}
-    FROM unnest(%s::bigint[], {", ".join(f"%s::{kind}[]" for kind in types)}) AS v (id, {", ".join(names)})
-    WHERE s.id = v.id
-    """  # noqa: S608  (names of our own columns)
+    # All rows exist, so this updates them in one statement; ``bulk_update`` sends a CASE of thousands of branches.
+    Student.objects.bulk_create(students, update_conflicts=True, update_fields=EDITABLE, unique_fields=["id"])
+    students_note(LogEntry.Action.UPDATE, students, changes, actor_pk, now)
 
 
 def students_delete(students: Sequence[Student], *, actor_pk: int | None, now: datetime) -> None:
     """Delete the students in one statement. Django would read them again, and delete them one by one."""
-    if students:
-        with connection.cursor() as cursor:
-            cursor.execute("DELETE FROM students_student WHERE id = ANY(%s)", [[student.pk for student in students]])
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM students_student WHERE id = ANY(%s)", [[student.pk for student in students]])
     changes = [[FieldChange(name, getattr(student, name), None) for name in _AUDITED] for student in students]
-    _log(LogEntry.Action.DELETE, students, changes, actor_pk, now)
-
-
-def students_move(*, pks: Sequence[int], class_name: str, actor_pk: int | None, now: datetime) -> int:
-    """Put the students into the class, all or none; return how many were not in it before."""
-    with transaction.atomic():
-        others = Student.objects.select_for_update(no_key=True).filter(pk__in=pks).exclude(class_name=class_name)
-        students = list(others.order_by("pk"))
-        changes = [[FieldChange("class_name", student.class_name, class_name)] for student in students]
-        students_change(students, changes, actor_pk=actor_pk, now=now)
-    return len(students)
-
-
-def _log(
-    action: int,
-    students: Sequence[Student],
-    changes: Sequence[Sequence[FieldChange]],
-    actor_pk: int | None,
-    now: datetime,
-) -> None:
-    students_note(action, students, [changes_dump(of_one) for of_one in changes], actor_pk, now)
+    students_note(LogEntry.Action.DELETE, students, changes, actor_pk, now)
 
 
 def students_note(
     action: int,
     students: Sequence[StudentFields],
-    changes: Sequence[dict[str, list[Any]]],
+    changes: Sequence[Sequence[FieldChange]],
     actor_pk: int | None,
     now: datetime,
 ) -> None:
     """Write an audit entry for each student."""
-    if not auditlog.contains(Student):
-        return
-    content_type = ContentType.objects.get_for_model(Student)
     LogEntry.objects.bulk_create(
-        LogEntry(
-            content_type=content_type,
-            object_pk=str(student.pk),
-            object_id=student.pk,
-            object_repr=str(student),
-            action=action,
-            changes=words,
-            actor_id=actor_pk,
-            cid=tracing.current() or None,
-            timestamp=now,
-        )
-        for student, words in zip(students, changes, strict=True)
+        entry_of(action, str(student), student.pk, changes_dump(of_one), actor_pk, now)
+        for student, of_one in zip(students, changes, strict=True)
+    )
+
+
+def entry_of(
+    action: int, about: str, pk: int | None, changes: dict[str, list[Any]], actor_pk: int | None, now: datetime
+) -> LogEntry:
+    """Make the audit entry of one student, or without ``pk`` of several."""
+    return LogEntry(
+        content_type=ContentType.objects.get_for_model(Student),
+        object_pk=str(pk or ""),
+        object_id=pk,
+        object_repr=about,
+        action=action,
+        changes=changes,
+        actor_id=actor_pk,
+        cid=tracing.current() or None,
+        timestamp=now,
     )

@@ -12,8 +12,10 @@ for page 1 of a million students, 13 ms for page 100.
 """
 
 import re
+import unicodedata
 from collections.abc import Iterable
 from datetime import datetime
+from functools import cached_property
 from typing import Any, NamedTuple
 
 from django.db import connection
@@ -26,7 +28,6 @@ from students.columns import COLUMNS, model_field
 from students.counts import ALL, LONGEST_GRAM, class_counts, class_key, name_keys, student_count
 from students.errors import StudentUnknown
 from students.models import ArchivedStudent, Student, StudentRow
-from students.spelling import ClassSpelling
 
 NAMESAKES_SHOWN = 3
 VALUES_SHOWN = 300
@@ -73,9 +74,39 @@ def student_page(window: slice, *, class_name: str = "", key: str = "", scope: S
     return _read(_newest(_ALL, window), counted=ALL)
 
 
+class ClassSpelling:
+    """One spelling for each class, however staff types it: ``h51901 `` is H51901. The API takes a class as it is sent.
+
+    The classes that exist are read at the first question.
+    """
+
+    def of(self, text: str) -> str:
+        """Return the spelling of the class that exists already, or else the text in capitals and without blanks around.
+
+        Where a client has made a class of another spelling, the larger one counts.
+        """
+        tidy = _fold(text)
+        return self._known.get(tidy, tidy)
+
+    @cached_property
+    def _known(self) -> dict[str, str]:
+        by_size = sorted(class_counts(), key=lambda pair: pair[1])
+        return {_fold(name): name for name, _ in by_size}
+
+
+def _fold(text: str) -> str:
+    # NFKC turns the full-width letters of a Chinese keyboard into the usual ones.
+    return " ".join(unicodedata.normalize("NFKC", text).upper().split())
+
+
 def search_q(text: str) -> Q:
-    """Match students whose number begins with the text, whose class it names, or who have it in their name."""
-    return Q(name__contains=text) | value_matches(text) | Q(class_name=ClassSpelling().of(text))
+    """Match students whose number begins with the text, whose class it names, or who have it in their name.
+
+    Each way has an index; joined by OR, PostgreSQL would use none of them and read every student.
+    """
+    students = Student.objects.order_by()
+    others = [students.filter(value_matches(text)), students.filter(class_name=ClassSpelling().of(text))]
+    return Q(pk__in=_name_holds(text).values("pk").union(*(found.values("pk") for found in others)))
 
 
 def value_matches(text: str) -> Q:
@@ -95,12 +126,6 @@ def value_matches(text: str) -> Q:
 def students_of_value(text: str) -> QuerySet[Student]:
     """Return the students that :func:`value_matches` matches, newest first."""
     return Student.objects.filter(value_matches(text)).order_by("-pk")
-
-
-def name_holds(students: QuerySet[Student], text: str) -> QuerySet[Student]:
-    """Return those who have the text in their name, by the index of names."""
-    found = students.extra(where=["students_keys(id, class_name, name) @> %s::text[]"], params=[name_keys(text)])
-    return found.filter(name__contains=text)
 
 
 def values_in_use(column: str, *, most: int = VALUES_SHOWN, scope: Scope = EVERYTHING) -> list[str]:
@@ -173,10 +198,8 @@ def archived_pks(pks: Iterable[int]) -> set[int]:
 
 def namesakes(*, name: str, class_name: str, except_pk: int | None = None) -> list[Student]:
     """Return the students of a class with exactly this name, quickly in a class of any size."""
-    keys = [*name_keys(name), class_key(class_name)]
-    # The keys lead PostgreSQL to the index; they find names that hold this one, too.
-    found = Student.objects.extra(where=["students_keys(id, class_name, name) @> %s::text[]"], params=[keys])
-    return list(found.filter(name=name, class_name=class_name).exclude(pk=except_pk)[:NAMESAKES_SHOWN])
+    same = _name_holds(name, class_key(class_name)).filter(name=name, class_name=class_name)
+    return list((same.exclude(pk=except_pk) if except_pk else same).order_by("-pk")[:NAMESAKES_SHOWN])
 
 
 def student_get(sid: str, scope: Scope = EVERYTHING) -> Student:
@@ -188,6 +211,14 @@ def student_get(sid: str, scope: Scope = EVERYTHING) -> Student:
     if student is None:
         raise StudentUnknown
     return student
+
+
+def _name_holds(text: str, *keys: str) -> QuerySet[Student]:
+    """Return the students who have the text in their name and all the keys, by the index of keys."""
+    students = Student.objects.order_by().extra(
+        where=["students_keys(id, class_name, name) @> %s::text[]"], params=[[*name_keys(text), *keys]]
+    )
+    return students.filter(name__contains=text)
 
 
 def _own(scope: Scope, class_name: str = "") -> QuerySet[Student]:

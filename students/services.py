@@ -1,17 +1,32 @@
-"""Add, change and delete students."""
+"""Add, change and delete students, put them aside, and bring them back (docs/adr/0014)."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
+from django.db.models import Q
 
+from core.audit import StaffAction
 from permissions.scope import EVERYTHING, Scope
-from students.errors import StudentNotDeleted, StudentUnchanged, StudentUnknown
-from students.models import Student, new_sid
+from students.bulk import entry_of, students_lock
+from students.errors import NotArchived, NumberTaken, StudentNotDeleted, StudentUnchanged, StudentUnknown
+from students.models import ArchivedStudent, Student, StudentFields, new_sid
 from uploads.services import image_adopt, image_release
 
 # With a million students, one new number in 46 million is taken already. Another one is tried then.
 SID_TRIES = 3
+MAX_ARCHIVED = 2_000
+_COLUMNS = ", ".join(str(field.column) for field in Student._meta.concrete_fields)
+# One statement each: a student is always in exactly one of the two tables.
+_PUT_ASIDE = f"""
+WITH gone AS (DELETE FROM students_student WHERE id = ANY(%s) RETURNING {_COLUMNS})
+INSERT INTO students_archivedstudent ({_COLUMNS}, archived_at, archived_by_id) SELECT {_COLUMNS}, %s, %s FROM gone
+"""  # noqa: S608  (names of our own columns)
+_BRING_BACK = f"""
+WITH back AS (DELETE FROM students_archivedstudent WHERE id = %s RETURNING {_COLUMNS})
+INSERT INTO students_student ({_COLUMNS}) SELECT {_COLUMNS} FROM back
+"""  # noqa: S608
 
 
 def student_add(*, now: datetime, **fields: Any) -> Student:
@@ -60,6 +75,47 @@ def student_delete(*, sid: str, scope: Scope = EVERYTHING) -> None:
         owner = student.owner_ref
         student.delete()
         image_release(owner=owner)
+
+
+def students_archive(*, pks: Sequence[int], actor_pk: int | None, now: datetime) -> list[Student]:
+    """Put the students aside, all or none; return those that were still there.
+
+    They come back as they were: number, id, date, picture and history.
+    """
+    with transaction.atomic():
+        students = list(students_lock(pks).values())
+        with connection.cursor() as cursor:
+            cursor.execute(_PUT_ASIDE, [[student.pk for student in students], now, actor_pk])
+        if students:
+            _archive_note(StaffAction.ARCHIVE, students, actor_pk, now)
+    return students
+
+
+def student_restore(*, pk: int, actor_pk: int | None, now: datetime) -> None:
+    """Bring a student back.
+
+    :raises NotArchived: somebody else was quicker.
+    :raises NumberTaken: another student has the number by now, for example from an import of old data.
+    """
+    with transaction.atomic():
+        archived = ArchivedStudent.objects.select_for_update(no_key=True).filter(pk=pk).first()
+        if archived is None:
+            raise NotArchived
+        if Student.objects.filter(Q(pk=pk) | Q(sid=archived.sid)).exists():
+            raise NumberTaken
+        with connection.cursor() as cursor:
+            cursor.execute(_BRING_BACK, [pk])
+        _archive_note(StaffAction.RESTORE, [archived], actor_pk, now)
+
+
+def _archive_note(action: int, students: Sequence[StudentFields], actor_pk: int | None, now: datetime) -> None:
+    """Write one audit entry: of one student in its history, of a whole class with all names."""
+    words = {"班级": "、".join(sorted({student.class_name for student in students}))}
+    about, pk = str(students[0]), students[0].pk
+    if len(students) > 1:
+        words["学员"] = "、".join(student.name for student in students)
+        about, pk = f"{len(students)} 名学员", None
+    entry_of(action, about, pk, {label: ["", text] for label, text in words.items()}, actor_pk, now).save()
 
 
 def _insert(student: Student) -> Student:

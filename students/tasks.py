@@ -1,11 +1,24 @@
 """What happens without a request. Each task may run twice, also at once."""
 
+from collections.abc import Callable
+
 from core import times
 from core.queues import queued_task
 from students.counts import counts_fold
-from students.models.transfer import RunKind, RunState, TransferRun
+from students.models import RunKind, RunState, TransferRun
 from students.transfer import deletion, imports, photos
 from students.transfer.runs import runs_purge, runs_resume
+
+_WORK: dict[tuple[str, str], Callable[..., None]] = {
+    (RunKind.IMPORT, RunState.CHECKING): imports.import_check,
+    (RunKind.IMPORT, RunState.APPLYING): imports.import_apply,
+    (RunKind.IMPORT, RunState.UNDOING): imports.import_undo,
+    (RunKind.EDIT, RunState.UNDOING): imports.import_undo,
+    (RunKind.PHOTOS, RunState.CHECKING): photos.photos_check,
+    (RunKind.PHOTOS, RunState.APPLYING): photos.photos_apply,
+    (RunKind.DELETE, RunState.APPLYING): deletion.deletion_apply,
+    (RunKind.DELETE, RunState.UNDOING): deletion.deletion_undo,
+}
 
 
 @queued_task("students.fold_tally", queue="now")
@@ -17,22 +30,9 @@ def fold_tally() -> None:
 @queued_task("students.transfer_work", queue="bulk")
 def transfer_work(run_pk: int) -> None:
     """Do what an import, a batch of pictures or a deletion waits for."""
-    run, now = TransferRun.objects.filter(pk=run_pk).first(), times.now()
-    match (run.kind, run.state) if run else (None, None):
-        case (RunKind.IMPORT, RunState.CHECKING):
-            imports.import_check(run_pk=run_pk)
-        case (RunKind.IMPORT, RunState.APPLYING):
-            imports.import_apply(run_pk=run_pk, now=now)
-        case (RunKind.IMPORT, RunState.UNDOING):
-            imports.import_undo(run_pk=run_pk, now=now)
-        case (RunKind.PHOTOS, RunState.CHECKING):
-            photos.photos_check(run_pk=run_pk)
-        case (RunKind.PHOTOS, RunState.APPLYING):
-            photos.photos_apply(run_pk=run_pk, now=now)
-        case (RunKind.DELETE, RunState.APPLYING):
-            deletion.deletion_apply(run_pk=run_pk, now=now)
-        case (RunKind.DELETE, RunState.UNDOING):
-            deletion.deletion_undo(run_pk=run_pk, now=now)
+    run = TransferRun.objects.filter(pk=run_pk).first()
+    if work := run and _WORK.get((run.kind, run.state)):
+        work(run_pk=run_pk, now=times.now())
 
 
 @queued_task("students.resume_transfers", queue="now")

@@ -213,7 +213,7 @@ def test_the_back_office_shows_what_the_scope_shows(offices, scope):
 
 
 @pytest.mark.parametrize("scope", DataScope.values)
-@pytest.mark.parametrize("action", ["archive", "change_class", "delete_selected"])
+@pytest.mark.parametrize("action", ["archive", "edit_many", "delete_selected"])
 def test_an_action_touches_what_the_scope_lets_change(offices, scope, action):
     (li, _), (_, browser) = offices(scope)
     enter(li, "李")

@@ -15,7 +15,7 @@ from accounts.services import login_limits
 from accounts.tests.entering import PASSWORD, age, asks, confirm
 from core.admin.password import FRESH_FOR
 from permissions.models import Role
-from students.models.transfer import TransferRun
+from students.models import TransferRun
 from students.tests.factories import students
 from tests.kit import PageForm
 

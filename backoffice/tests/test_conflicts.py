@@ -16,8 +16,7 @@ from core.admin.buttons import ButtonsAdmin
 from permissions.models import Role
 from shop.models import Product
 from students.admin import StudentForm
-from students.models import Student
-from students.models.transfer import TransferRun
+from students.models import Student, TransferRun
 from students.tasks import transfer_work
 from students.tests.factories import student
 from tests.kit import PageForm, at_once, encoded, logged_in, posted, posted_of
@@ -409,7 +408,7 @@ class TestPagesThatKnowNothing:
 def test_a_crafted_selection_is_no_fault(office, stock, key):
     for page in ("students/student", "accounts/user", "permissions/role", "shop/product", "weather/weatherrecord"):
         address = f"/admin/{page}/"
-        for action in ("delete_selected", "remove_selected", "change_class", "disable"):
+        for action in ("delete_selected", "remove_selected", "edit_many", "disable"):
             answer = office.post(address, {"action": action, "_selected_action": [key]})
             assert answer.status_code in {200, 302}
 

@@ -51,7 +51,7 @@ def broken(monkeypatch, error):
 
 class TestIsAPage:
     def test_when_more_is_sent_than_django_reads(self, browser):
-        chosen = {"action": "change_class", "_selected_action": [str(n) for n in range(2000)]}
+        chosen = {"action": "edit_many", "_selected_action": [str(n) for n in range(2000)]}
 
         assert_page(browser.post(LIST, chosen), 413, "请减少选中的记录")
 
@@ -87,7 +87,7 @@ class TestIsAPage:
         strict = Client(enforce_csrf_checks=True)
         strict.cookies = browser.cookies
 
-        assert_page(strict.post(LIST, {"action": "change_class"}), 403, "页面已过期")
+        assert_page(strict.post(LIST, {"action": "edit_many"}), 403, "页面已过期")
 
     def test_when_it_is_too_often(self, browser, monkeypatch):
         broken(monkeypatch, Throttled(17))

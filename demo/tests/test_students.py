@@ -4,9 +4,9 @@ import pytest
 
 from core import times
 from demo.students import students_reset, students_seed
-from students.archive import students_archive
 from students.models import Student
 from students.selectors import class_list
+from students.services import students_archive
 
 pytestmark = pytest.mark.django_db
 

@@ -8,8 +8,8 @@ from accounts.models import User
 from moving.rebase import addresses_of_pictures
 from shop.models import Category, OrderLine, Product
 from shop.tests.factories import make_order, make_product
-from students.archive import students_archive
 from students.models import ArchivedStudent, Student
+from students.services import students_archive
 from students.tests.factories import students
 from tests.kit import encoded, posted
 from uploads.services import image_store

@@ -7,12 +7,11 @@ from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
-from students import archive
-from students.archive import student_restore, students_archive
+from students import services
 from students.counts import class_counts, counts_of, counts_wrong
 from students.errors import NotArchived, NumberTaken, StudentUnknown
 from students.models import ArchivedStudent, Student
-from students.services import student_edit
+from students.services import student_edit, student_restore, students_archive
 from students.tests.factories import student, students
 from tests.kit import at_once, encoded, posted, posted_of
 from uploads.models import ImageUse, Upload
@@ -76,7 +75,7 @@ def test_a_class_from_the_list(office, django_assert_max_num_queries):
 
 
 def test_no_more_than_it_can_do_at_once(office, monkeypatch):
-    monkeypatch.setattr("students.admin.MOST_ARCHIVED", 1)
+    monkeypatch.setattr("students.admin.MAX_ARCHIVED", 1)
     students("甲", "乙")
 
     office.post(LIST, {"action": "archive", "_selected_action": [Student.objects.first().pk], "select_across": "1"})
@@ -141,7 +140,7 @@ class TestAtOnce:
 def test_both_tables_hold_the_same_columns():
     """A field that is added to students goes to the archive as well."""
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT {archive._COLUMNS} FROM students_archivedstudent")
+        cursor.execute(f"SELECT {services._COLUMNS} FROM students_archivedstudent")
     assert {field.name for field in Student._meta.concrete_fields} <= {
         field.name for field in ArchivedStudent._meta.concrete_fields
     }

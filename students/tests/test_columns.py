@@ -16,8 +16,7 @@ from students.api.params import AddParams, EditParams
 from students.api.rows import StudentJson
 from students.bulk import students_delete
 from students.columns import COLUMNS, EDITABLE, model_field
-from students.models import Student
-from students.models.transfer import RunState, TransferRow, TransferRun
+from students.models import RunState, Student, TransferRow, TransferRun
 from students.selectors import StudentRow
 from students.tasks import transfer_work
 from students.tests.factories import student

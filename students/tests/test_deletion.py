@@ -16,8 +16,7 @@ from core.cache.progress import SILENCE, progress_end, progress_read
 from students.bulk import students_delete
 from students.counts import counts_wrong
 from students.errors import RunNotReady
-from students.models import Student
-from students.models.transfer import RowKind, RunState, TransferRow, TransferRun
+from students.models import RowKind, RunState, Student, TransferRow, TransferRun
 from students.services import student_edit
 from students.tasks import transfer_work
 from students.tests.factories import FIELDS, student, students

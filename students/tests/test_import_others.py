@@ -1,4 +1,4 @@
-"""Exports, pictures in a ZIP, and the change of class."""
+"""Exports, and pictures in a ZIP."""
 
 import csv
 import io
@@ -12,10 +12,8 @@ from django.utils import timezone
 
 from core.admin.exports import export_make
 from core.models import Export
-from students.counts import counts_wrong
 from students.errors import SheetRefused
-from students.models import Student
-from students.models.transfer import RowKind, RunState, TransferRow, TransferRun
+from students.models import RowKind, RunState, Student, TransferRow, TransferRun
 from students.tasks import transfer_work
 from students.tests.factories import student, students
 from students.transfer import photos
@@ -82,7 +80,6 @@ def test_an_export_comes_back_unchanged_and_holds_no_formula(browser, kind):
 
 def test_a_large_export_has_what_a_search_finds_beyond_the_list(browser, monkeypatch, sent_tasks):
     monkeypatch.setattr("core.admin.exports.AT_ONCE", 1)
-    monkeypatch.setattr("students.admin.MOST_FOUND", 2)
     students("谭鹏", "谭芳", "谭雷", class_name="H1")
     students("谭韩", "李", class_name="H2")
 
@@ -301,48 +298,3 @@ def test_names_as_chinese_windows_writes_them():
         name = "谭鹏.png".encode(encoding)
         content = archive({"x" * len(name): encoded()}).replace(b"x" * len(name), name)
         assert [picture.name for picture in pictures_in(content)] == ["谭鹏.png"]
-
-
-# --- Class ---
-def test_moves_many_into_another_class(browser, zhuguan):
-    first, second, third = students("谭鹏", "王芳", "李雷", class_name="H1")
-    stays = students("韩", class_name="H2")[0]
-    chosen = {"action": "change_class", "_selected_action": [first.pk, second.pk, stays.pk]}
-
-    page = browser.post(STUDENTS, chosen).content.decode()
-    assert "把 3 名学员转入另一个班级" in page
-    assert "H1（2 名）、H2（1 名）" in page
-    refused = browser.post(STUDENTS, chosen | {"apply": "1", "class_name": " "})
-    assert refused.context["form"].errors
-    done = browser.post(STUDENTS, chosen | {"apply": "1", "class_name": "H2"}, follow=True).content.decode()
-
-    assert "2 名学员已转入 H2，1 名本来就在该班" in done
-    assert sorted(Student.objects.filter(class_name="H2").values_list("name", flat=True)) == ["王芳", "谭鹏", "韩"]
-    assert counts_wrong() == []
-    entry = LogEntry.objects.get_for_object(first).filter(action=LogEntry.Action.UPDATE).get()
-    assert (entry.actor_id, entry.changes) == (zhuguan.user.pk, {"class_name": ["H1", "H2"]})
-
-
-def test_moves_all_of_the_filtered(browser):
-    students(*["谭鹏"] * 60, class_name="H1")
-    students("韩", class_name="H2")
-    url = f"{STUDENTS}?class=H1"
-    chosen = {"action": "change_class", "select_across": "1", "_selected_action": [Student.objects.first().pk]}
-
-    assert "把 60 名学员" in browser.post(url, chosen).content.decode()
-    browser.post(url, chosen | {"apply": "1", "class_name": "H3"})
-
-    assert Student.objects.filter(class_name="H3").count() == 60
-
-
-def test_who_may_only_look_cannot_move(yuangong):
-    yuangong.user.is_staff = True
-    yuangong.user.save()
-    client = Client()
-    client.force_login(yuangong.user)
-    person = students("谭鹏", class_name="H1")[0]
-
-    client.post(STUDENTS, {"action": "change_class", "_selected_action": [person.pk], "apply": "1", "class_name": "H2"})
-
-    person.refresh_from_db()
-    assert person.class_name == "H1"

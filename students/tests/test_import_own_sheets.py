@@ -5,8 +5,7 @@ import io
 import pytest
 from openpyxl import Workbook
 
-from students.models import Student
-from students.models.transfer import RowKind, RunState
+from students.models import RowKind, RunState, Student
 from students.tasks import transfer_work
 from students.tests.factories import student
 from students.tests.test_import_runs import RUNS, checked, confirmed, office

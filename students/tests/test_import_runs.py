@@ -17,10 +17,9 @@ from config.celery import app as celery_app
 from core.cache.progress import progress_write
 from core.sheets import sheet_write
 from students import tasks
-from students.archive import students_archive
 from students.counts import counts_wrong
-from students.models import Student
-from students.models.transfer import RowKind, RunState, TransferFile, TransferRow, TransferRun
+from students.models import RowKind, RunState, Student, TransferFile, TransferRow, TransferRun
+from students.services import students_archive
 from students.tasks import transfer_work
 from students.tests.factories import student, students
 from students.transfer import imports, runs
@@ -244,8 +243,9 @@ def test_all_or_nothing_when_somebody_changed_or_deleted_a_student_meanwhile():
 
 def test_killed_half_way_leaves_nothing_and_starts_again(monkeypatch):
     run = checked(sheet(*[line(n) for n in range(30)]))
+    in_tens = imports.batches
+    monkeypatch.setattr(imports, "batches", lambda items: in_tens(list(items)))  # leaves no cursor open
     monkeypatch.setattr(imports, "BATCH", 10)
-    monkeypatch.setattr(imports, "batches", lambda items, size=10: _batches(items, size))
     run_confirm(run=run, user_pk=None, now=timezone.now())
     calls = []
 
@@ -255,7 +255,7 @@ def test_killed_half_way_leaves_nothing_and_starts_again(monkeypatch):
             raise KeyboardInterrupt  # not an error that anybody catches: like the end of the process
 
     with monkeypatch.context() as patch:
-        patch.setattr(imports, "_rows_number", killed)
+        patch.setattr(imports, "rows_save", killed)
         with pytest.raises(KeyboardInterrupt), transaction.atomic():
             transfer_work(run.pk)
     assert not Student.objects.exists()
@@ -267,11 +267,6 @@ def test_killed_half_way_leaves_nothing_and_starts_again(monkeypatch):
     transfer_work(run.pk)  # the broker delivers the first message once more
 
     assert Student.objects.count() == 30
-
-
-def _batches(items, size):
-    items = list(items)
-    return [items[at : at + size] for at in range(0, len(items), size)]
 
 
 def test_an_unforeseen_fault_is_told_and_can_be_tried_again(monkeypatch):

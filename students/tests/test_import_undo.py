@@ -8,8 +8,7 @@ from auditlog.models import LogEntry
 from django.utils import timezone
 
 from students.counts import counts_wrong
-from students.models import Student
-from students.models.transfer import RowKind, RunState
+from students.models import RowKind, RunState, Student
 from students.services import student_edit
 from students.tasks import transfer_work
 from students.tests.factories import students

@@ -4,8 +4,7 @@ import pytest
 from django.contrib.auth.models import Permission
 from django.utils import timezone
 
-from students.models import Student
-from students.models.transfer import RunKind, TransferRun
+from students.models import RunKind, Student, TransferRun
 from students.tests.factories import students
 from tests.kit import logged_in
 

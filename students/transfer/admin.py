@@ -27,7 +27,7 @@ from core.times import format_office_time
 from permissions.scope import scope_of
 from students.bulk import changes_load
 from students.columns import BY_WIRE, COLUMNS
-from students.models.transfer import FilePurpose, RowKind, RunKind, RunState, TransferFile, TransferRow, TransferRun
+from students.models import FilePurpose, RowKind, RunKind, RunState, TransferFile, TransferRow, TransferRun
 from students.transfer.exports import template_bytes
 from students.transfer.heading import mapping_posted
 from students.transfer.imports import import_result
@@ -110,8 +110,9 @@ def may_transfer(request: HttpRequest) -> bool:
 def kinds_seen(request: HttpRequest) -> set[str]:
     """Return the kinds of runs that the user may see: those that the user may start."""
     kinds: set[str] = {RunKind.IMPORT, RunKind.PHOTOS, RunKind.DELETE} if may_transfer(request) else set()
-    if request.user.is_active and request.user.has_perm("students.delete_student"):
-        kinds.add(RunKind.DELETE)
+    for kind, verb in ((RunKind.DELETE, "delete"), (RunKind.EDIT, "change")):
+        if request.user.is_active and request.user.has_perm(f"students.{verb}_student"):
+            kinds.add(kind)
     return kinds
 
 
@@ -130,7 +131,8 @@ def may_see(request: HttpRequest, run: TransferRun | None = None) -> bool:
 
 def may_undo(request: HttpRequest, run: TransferRun) -> bool:
     """Tell whether the user may undo the run: to undo an import deletes students, too."""
-    return may_see(request, run) and request.user.has_perm("students.delete_student")
+    verb = "change" if run.kind == RunKind.EDIT else "delete"
+    return may_see(request, run) and request.user.has_perm(f"students.{verb}_student")
 
 
 @admin.register(TransferRun)
@@ -375,5 +377,5 @@ def _context(request: HttpRequest, run: TransferRun) -> dict[str, Any]:
         "undo_until": format_office_time(run.created_at + KEEP_FOR),
         "columns": _columns(run), "ours": COLUMNS, "is_new": _is_new(run),
         "is_delete": run.kind == RunKind.DELETE, "is_photos": run.kind == RunKind.PHOTOS,
-        "is_import": run.kind == RunKind.IMPORT, "has_result": _has_result(run),
+        "is_import": run.kind == RunKind.IMPORT, "is_edit": run.kind == RunKind.EDIT, "has_result": _has_result(run),
     }  # fmt: skip

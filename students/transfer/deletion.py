@@ -18,10 +18,10 @@ from students.bulk import (
     changes_load,
     students_create,
     students_delete,
+    students_lock,
 )
 from students.errors import SelectionChanged, TooManyChosen
-from students.models import Student
-from students.models.transfer import RowKind, RunKind, RunState, TransferRow, TransferRun
+from students.models import RowKind, RunKind, RunState, Student, TransferRow, TransferRun
 from students.transfer.runs import Steps, rows_save, run_in_steps, run_send
 from students.transfer.sheets import MAX_ROWS
 from uploads.services import images_hand_over
@@ -104,13 +104,12 @@ def deletion_apply(*, run_pk: int, now: datetime) -> None:
 
 
 def _delete(run: TransferRun, rows: list[TransferRow], now: datetime) -> None:
-    locked = Student.objects.select_for_update().filter(pk__in=[row.student_pk for row in rows])
-    students = {student.pk: student for student in locked.order_by("pk")}
+    students = students_lock(row.student_pk for row in rows)
     for row in rows:
         student = students.get(row.student_pk or 0)
         row.kind = RowKind.DELETED if student else RowKind.GONE
         row.diff = changes_dump([FieldChange(name, getattr(student, name), None) for name in STORED if student])
-    rows_save(rows)
+    rows_save(rows, "kind", "diff", "errors")
     deleted = [row for row in rows if row.kind == RowKind.DELETED]
     images_hand_over([(students[row.student_pk or 0].owner_ref, row.owner_ref) for row in deleted])
     students_delete(list(students.values()), actor_pk=run.confirmed_by_id, now=now)
@@ -140,7 +139,7 @@ def _restore(run: TransferRun, rows: list[TransferRow], now: datetime) -> None:
     restored = [row for row in rows if row.kind == RowKind.UNDONE]
     students_create([students[row.pk] for row in restored], actor_pk=run.undone_by_id, now=now)
     images_hand_over([(row.owner_ref, students[row.pk].owner_ref) for row in restored])
-    rows_save(rows)
+    rows_save(rows, "kind", "diff", "errors")
 
 
 def _student(row: TransferRow) -> Student:

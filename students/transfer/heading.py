@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from core.sheets import column_letters
 from students.columns import BY_WIRE, COLUMNS, UNREAD
 from students.errors import SheetRefused
-from students.models.transfer import RunKind, RunState, TransferRun
+from students.models import RunKind, RunState, TransferRun
 
 MAX_HEAD_ROW = 10  # the header is among the first rows that hold something
 MIN_KNOWN = 2  # names that a row must have to be the header

@@ -1,26 +1,24 @@
 """An import of students from a sheet: one task checks it, a person confirms, another task writes all of it or nothing.
 
 Each row is judged by the rules of the calls addstu and updatestu, except that staff may leave some columns empty and
-that a class has one spelling (``students.spelling``). The result file says what became of each row. An
+that a class has one spelling (``students.selectors.ClassSpelling``). The result file says what became of each row. An
 import can be undone: new students are deleted and changed ones get their old values, except where somebody has changed
 them since.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from functools import partial
 from itertools import islice
 from typing import Any, TypeVar
 
-from django.db import connection
 from rest_framework.exceptions import ValidationError
 
 from core.api.params import present
 from core.cache.progress import with_progress
 from core.errors import BadParameter
 from core.sheets import sheet_write
-from permissions.scope import EVERYTHING, Scope
 from students.api.params import AddParams, EditParams
 from students.bulk import (
     FieldChange,
@@ -30,14 +28,23 @@ from students.bulk import (
     students_change,
     students_create,
     students_delete,
+    students_lock,
 )
 from students.columns import BY_WIRE, COLUMNS, PHOTO, RESULT
 from students.errors import RunStale, SheetRefused, StudentUnknown
-from students.models import Student, new_sid
-from students.models.transfer import FilePurpose, RowKind, RunState, TransferFile, TransferRow, TransferRun
-from students.selectors import archived_pks, archived_sids, class_list, values_in_use
-from students.spelling import ClassSpelling
-from students.transfer.heading import UNSTORABLE, Heading, heading_read, is_sum, mapping_known, shape_of
+from students.models import (
+    FilePurpose,
+    RowKind,
+    RunKind,
+    RunState,
+    Student,
+    TransferFile,
+    TransferRow,
+    TransferRun,
+    new_sid,
+)
+from students.selectors import ClassSpelling, archived_pks, archived_sids, class_list, values_in_use
+from students.transfer.heading import UNSTORABLE, Heading, Rows, heading_read, is_sum, mapping_known, shape_of
 from students.transfer.runs import (
     Steps,
     rows_save,
@@ -62,14 +69,14 @@ _RESULTS = {
 }
 
 
-def batches(items: Iterable[T], size: int = BATCH) -> Iterator[list[T]]:
+def batches(items: Iterable[T]) -> Iterator[list[T]]:
     items = iter(items)
-    while batch := list(islice(items, size)):
+    while batch := list(islice(items, BATCH)):
         yield batch
 
 
 # --- To check a sheet ---
-def import_check(*, run_pk: int) -> None:
+def import_check(*, run_pk: int, now: datetime) -> None:
     """Read the file and keep what each row would do. Ends ``READY``, or ``REFUSED`` with what is wrong."""
     run_in_one_transaction(run_pk=run_pk, state=RunState.CHECKING, do=_check)
     _result_make(run_pk, RunState.REFUSED)
@@ -86,34 +93,30 @@ def _check(run: TransferRun) -> None:
     except SheetRefused as refusal:  # not raised on: the page needs the shape, to ask a person which column is which
         run.state, run.message, run.counts = RunState.FAILED, refusal.msg, {}
         return
-    run.options |= {"mapping": heading.places, "ignored": heading.ignored}
     rows = [(number, texts) for number, texts in rows if number > heading.row and not is_sum(texts)]
-    fixes: dict[str, dict[str, str]] = run.options.get("fixes", {})
-    classes, degrees = Counter[str](), Counter[str]()
-    counts: Counter[str] = Counter()
-    namesakes = 0
     TransferRow.objects.filter(run=run).delete()
     TransferFile.objects.filter(run=run, role=FilePurpose.RESULT).delete()
-    for batch in batches(with_progress(rows_check(heading, rows, run_scope(run), fixes), run.pk, total=len(rows))):
-        counts.update(row.kind for row in batch)
-        namesakes += _namesakes(batch)
-        classes.update(row.cells["class"] for row in batch if row.diff.get("class_name"))
-        degrees.update(row.cells["degree"] for row in batch if row.diff.get("degree"))
-        for row in batch:
-            row.run = run
+    counts, classes, degrees, namesakes = Counter[str](), set[str](), set[str](), 0
+    for batch in batches(with_progress(_rows_check(run, heading, rows), run.pk, total=len(rows))):
         TransferRow.objects.bulk_create(batch)
-    run.counts = dict(counts)
+        counts.update(row.kind for row in batch)
+        classes |= {row.cells["class"] for row in batch if "class_name" in row.diff}
+        degrees |= {row.cells["degree"] for row in batch if "degree" in row.diff}
+        namesakes += _namesakes(batch)
     scope = run_scope(run)
     run.options |= {
-        "new_classes": sorted(classes.keys() - set(class_list(scope)))[:MAX_NAMED],
-        "new_degrees": sorted(degrees.keys() - set(values_in_use("degree", scope=scope)))[:MAX_NAMED],
+        "mapping": heading.places,
+        "ignored": heading.ignored,
+        "new_classes": sorted(classes - set(class_list(scope)))[:MAX_NAMED],
+        "new_degrees": sorted(degrees - set(values_in_use("degree", scope=scope)))[:MAX_NAMED],
     }
+    run.counts = dict(counts)
     # A file without numbers that is sent twice would add everybody twice.
     run.message = f"其中 {namesakes} 名新增学员与同班现有学员同名，请确认不是重复导入" if namesakes else ""
     run.state = RunState.REFUSED if counts[RowKind.ERROR] else RunState.READY
 
 
-def _namesakes(rows: list[TransferRow]) -> int:
+def _namesakes(rows: Sequence[TransferRow]) -> int:
     new = [(row.diff["class_name"][1], row.diff["name"][1]) for row in rows if row.kind == RowKind.NEW]
     students = Student.objects.filter(class_name__in={c for c, _ in new}, name__in={name for _, name in new})
     existing = set(students.order_by().values_list("class_name", "name"))
@@ -131,85 +134,56 @@ class StaffAddParams(AddParams):
         return fields
 
 
-def rows_check(
-    heading: Heading,
-    rows: Iterable[tuple[int, list[str]]],
-    scope: Scope = EVERYTHING,
-    fixes: dict[str, dict[str, str]] | None = None,
-) -> Iterator[TransferRow]:
-    """Judge the numbered rows of a sheet. What comes out is not saved, and belongs to no run yet.
+def _rows_check(run: TransferRun, heading: Heading, rows: Rows) -> Iterator[TransferRow]:
+    """Judge the rows of a sheet, with the cells that somebody has corrected on the page. They are not saved yet.
 
-    A student whom ``scope`` hides is unknown; one that it does not let change is an error.
-
-    :param fixes: cells that somebody has corrected on the page: number of the row, API's name, text.
+    A student whom the person's data scope hides is unknown; one that it does not let change is an error.
     """
-    add, edit, spelling = StaffAddParams(), EditParams(), ClassSpelling()
+    add, edit, spelling, scope = StaffAddParams(), EditParams(), ClassSpelling(), run_scope(run)
+    fixes: dict[str, dict[str, str]] = run.options.get("fixes", {})
     first_rows: dict[str, int] = {}  # number of a student -> the row that names it first
-    corrected = fixes or {}
-    for batch in batches((number, heading.cells(texts) | corrected.get(str(number), {})) for number, texts in rows):
-        students = _students_of((cells.get("sId", "") for _, cells in batch), scope)
-        unknown = {sid for _, cells in batch if (sid := _storable(cells.get("sId", ""))) and sid not in students}
-        archived = archived_sids(unknown) if unknown else set()
+    numbered = ((number, heading.cells(texts) | fixes.get(str(number), {})) for number, texts in rows)
+    for batch in batches(numbered):
+        sids = {sid for _, cells in batch if (sid := cells.get("sId")) and not UNSTORABLE.search(sid)}
+        students = {one.sid: one for one in Student.objects.filter(scope.visible(), sid__in=sids).order_by()}
+        archived = archived_sids(sids - students.keys())
         for number, cells in batch:
             if "class" in cells:
                 cells["class"] = spelling.of(cells["class"])
-            row = TransferRow(number=number, cells=cells)
             sid = cells.get("sId", "")
+            student = students.get(sid)
+            row = TransferRow(run=run, number=number, student_pk=student.pk if student else None)
             if sid in first_rows:
-                row.kind = RowKind.ERROR
                 row.errors = [[heading.cell_name("sId", number), f"与第{first_rows[sid]}行的学号重复"]]
-            elif sid:
-                first_rows[sid] = number
-                _judge(row, heading, edit, students.get(sid), ARCHIVED if sid in archived else StudentUnknown.msg)
-                if (student := students.get(sid)) and not scope.may_change(student):
-                    row.kind, row.errors = RowKind.ERROR, [[heading.cell_name("sId", number), NOT_OWN]]
+            elif student and not scope.may_change(student):
+                row.errors = [[heading.cell_name("sId", number), NOT_OWN]]
             else:
-                _judge(row, heading, add, None)
+                values, errors = _read(edit if sid else add, cells)
+                if not errors and sid and not student:
+                    errors = [("sId", ARCHIVED if sid in archived else StudentUnknown.msg)]
+                row.errors = [[heading.cell_name(wire, number), reason] for wire, reason in errors]
+                row.diff = {} if errors else changes_dump(changes_between(student, values))
+            if sid:
+                first_rows.setdefault(sid, number)
             row.cells = {wire: UNSTORABLE.sub("\ufffd", text) for wire, text in cells.items()}
+            changed = RowKind.CHANGED if row.diff else RowKind.UNCHANGED
+            row.kind = RowKind.ERROR if row.errors else changed if student else RowKind.NEW
             yield row
 
 
-def _storable(sid: str) -> str:
-    return "" if UNSTORABLE.search(sid) else sid
-
-
-def _students_of(sids: Iterable[str], scope: Scope) -> dict[str, Student]:
-    storable = {sid for sid in sids if _storable(sid)}
-    return {student.sid: student for student in Student.objects.filter(scope.visible(), sid__in=storable).order_by()}
-
-
-def _judge(
-    row: TransferRow,
-    heading: Heading,
-    params: AddParams | EditParams,
-    student: Student | None,
-    unknown: str = StudentUnknown.msg,
-) -> None:
-    """Note in the row what it would do, or what is wrong with it; ``unknown`` says why nobody has its number."""
+def _read(params: AddParams | EditParams, cells: dict[str, str]) -> tuple[dict[str, Any], list[tuple[str, str]]]:
+    """Return the values of a row, or what is wrong with it: the API's name of the column, and the reason."""
     try:
-        values = params.run_validation(present(row.cells))
+        return params.run_validation(present(cells)), []
     except BadParameter as refusal:
-        row.errors = [[heading.cell_name(refusal.field, row.number), "含有非法字符"]]
+        return {}, [(refusal.field, "含有非法字符")]
     except ValidationError as refusal:
-        row.errors = [[heading.cell_name(wire, row.number), reason] for wire, reason in _reasons(refusal)]
-    else:
-        if student is None and "sId" in values:
-            row.errors = [[heading.cell_name("sId", row.number), unknown]]
-    if row.errors:
-        row.kind = RowKind.ERROR
-        return
-    row.diff = changes_dump(changes_between(student, values))
-    row.student_pk = student.pk if student else None
-    row.kind = RowKind.NEW if student is None else RowKind.CHANGED if row.diff else RowKind.UNCHANGED
-
-
-def _reasons(refusal: ValidationError) -> list[tuple[str, str]]:
-    detail: Any = refusal.detail
-    return [
-        (wire, "不能为空（新增学员时必填）" if errors[0].code == "required" else str(errors[0]))
-        for wire, errors in detail.items()
-        if wire in BY_WIRE
-    ]
+        detail: Any = refusal.detail
+        return {}, [
+            (wire, "不能为空（新增学员时必填）" if errors[0].code == "required" else str(errors[0]))
+            for wire, errors in detail.items()
+            if wire in BY_WIRE
+        ]
 
 
 # --- To write what was confirmed ---
@@ -229,7 +203,7 @@ def _apply(run: TransferRun, now: datetime) -> None:
 
 
 def _change(run: TransferRun, rows: list[TransferRow], total: int, now: datetime) -> int:
-    students = _students_lock(rows)
+    students = students_lock(row.student_pk for row in rows)
     for row in rows:
         _refuse_stale(row, students.get(row.student_pk or 0))
     for batch in batches(with_progress(rows, run.pk, total=total)):
@@ -240,12 +214,6 @@ def _change(run: TransferRun, rows: list[TransferRow], total: int, now: datetime
             now=now,
         )
     return len(rows)
-
-
-def _students_lock(rows: list[TransferRow]) -> dict[int, Student]:
-    # In the order of keys: two imports of the same students wait for each other, but never in a circle.
-    students = Student.objects.select_for_update().filter(pk__in=[row.student_pk for row in rows])
-    return {student.pk: student for student in students.order_by("pk")}
 
 
 def _refuse_stale(row: TransferRow, student: Student | None) -> None:
@@ -268,7 +236,10 @@ def _add(run: TransferRun, rows: Iterator[TransferRow], start: int, total: int, 
             for sid, row in zip(_free_sids(len(batch)), batch, strict=True)
         ]
         students_create(students, actor_pk=run.confirmed_by_id, now=now)
-        _rows_number(batch, students)
+        for row, student in zip(batch, students, strict=True):
+            row.student_pk = student.pk  # undoing deletes it
+            row.cells["sId"] = student.sid  # the result file names it
+        rows_save(batch, "student_pk", "cells")
 
 
 def _free_sids(count: int) -> list[str]:
@@ -277,22 +248,6 @@ def _free_sids(count: int) -> list[str]:
         drawn = {new_sid() for _ in range(count - len(free))}
         free |= drawn - set(Student.objects.filter(sid__in=drawn).order_by().values_list("sid", flat=True))
     return list(free)
-
-
-_NUMBER_ROWS = """
-UPDATE students_transferrow AS r
-SET student_pk = v.student_pk, cells = r.cells || jsonb_build_object('sId', v.sid)
-FROM unnest(%s::bigint[], %s::bigint[], %s::text[]) AS v (id, student_pk, sid)
-WHERE r.id = v.id
-"""
-
-
-def _rows_number(rows: list[TransferRow], students: list[Student]) -> None:
-    """Note in each row which student came of it: the result file names it, and undoing deletes it."""
-    columns: list[list[Any]] = [[row.pk for row in rows]]
-    columns += [[getattr(student, name) for student in students] for name in ("pk", "sid")]
-    with connection.cursor() as cursor:
-        cursor.execute(_NUMBER_ROWS, columns)
 
 
 # --- The result file ---
@@ -331,7 +286,7 @@ def _row_result(row: TransferRow, is_written: bool) -> str:
 
 # --- To take it back ---
 def import_undo(*, run_pk: int, now: datetime) -> None:
-    """Take back what the import wrote. A student that somebody has changed since stays, and its row says so."""
+    """Take back what an import or a change of many wrote, but not where somebody has changed a student since."""
     # The result file says what became of each row: it is made anew when somebody asks for it.
     TransferFile.objects.filter(run=run_pk, run__state=RunState.UNDOING, role=FilePurpose.RESULT).delete()
     do = partial(_take_back, now=now)
@@ -340,8 +295,9 @@ def import_undo(*, run_pk: int, now: datetime) -> None:
 
 
 def _take_back(run: TransferRun, rows: list[TransferRow], now: datetime) -> None:
-    students = _students_lock(rows)
+    students = students_lock(row.student_pk for row in rows)
     archived = archived_pks(row.student_pk for row in rows if row.student_pk and row.student_pk not in students)
+    since = "修改之后" if run.kind == RunKind.EDIT else "导入之后"
     added: list[Student] = []
     changed: list[Student] = []
     reversals: list[list[FieldChange]] = []
@@ -349,9 +305,9 @@ def _take_back(run: TransferRun, rows: list[TransferRow], now: datetime) -> None
         student = students.get(row.student_pk or 0)
         if student is None:
             what = "已归档" if row.student_pk in archived else "已被删除"
-            row.kind, row.errors = RowKind.KEPT, [["学员", f"导入之后{what}"]]
+            row.kind, row.errors = RowKind.KEPT, [["学员", f"{since}{what}"]]
         elif labels := _changed_since(row, student):
-            row.kind, row.errors = RowKind.KEPT, [["、".join(labels), "导入之后被修改过，保留现在的内容"]]
+            row.kind, row.errors = RowKind.KEPT, [["、".join(labels), f"{since}被修改过，保留现在的内容"]]
         elif row.kind == RowKind.NEW:
             row.kind = RowKind.UNDONE
             added.append(student)
@@ -361,7 +317,7 @@ def _take_back(run: TransferRun, rows: list[TransferRow], now: datetime) -> None
             reversals.append([change.reversed() for change in changes_load(row.diff)])
     students_delete(added, actor_pk=run.undone_by_id, now=now)
     students_change(changed, reversals, actor_pk=run.undone_by_id, now=now)
-    rows_save(rows)
+    rows_save(rows, "kind", "errors")
 
 
 def _changed_since(row: TransferRow, student: Student) -> list[str]:

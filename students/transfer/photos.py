@@ -18,8 +18,7 @@ from django.db.models import Q, QuerySet
 from core.cache.progress import progress_end, with_progress
 from core.errors import DomainError
 from students.errors import SheetRefused, StudentUnchanged
-from students.models import Student
-from students.models.transfer import RowKind, RunState, TransferRow, TransferRun
+from students.models import RowKind, RunState, Student, TransferRow, TransferRun
 from students.services import student_edit
 from students.transfer.runs import run_in_one_transaction, run_scope, source_of
 from uploads.errors import ImageIsHeic
@@ -119,7 +118,7 @@ def _fault(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> str:
         return "文件已损坏"
 
 
-def photos_check(*, run_pk: int) -> None:
+def photos_check(*, run_pk: int, now: datetime) -> None:
     """Find the student of each picture. Ends ``READY``, or ``REFUSED`` when no picture has one."""
     run_in_one_transaction(run_pk=run_pk, state=RunState.CHECKING, do=_check)
 

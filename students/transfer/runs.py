@@ -12,9 +12,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet
-from psycopg.types.json import Jsonb
 
 from core.audit import StaffAction, action_record
 from core.cache.progress import SILENCE, progress_end, progress_read, progress_write
@@ -23,7 +22,7 @@ from core.db.limits import limits_raise
 from core.errors import DomainError
 from permissions.scope import EVERYTHING, Scope, scope_of
 from students.errors import RunNotReady
-from students.models.transfer import (
+from students.models import (
     WORKING,
     FilePurpose,
     RowKind,
@@ -119,9 +118,10 @@ def run_restart(*, run: TransferRun, now: datetime) -> None:
 
 
 def run_can_undo(run: TransferRun, now: datetime) -> bool:
-    """Tell whether the run can be taken back: an import once it is done, a deletion also while it is at work."""
-    undoable = {(RunKind.IMPORT, RunState.DONE), (RunKind.DELETE, RunState.DONE), (RunKind.DELETE, RunState.APPLYING)}
-    return (run.kind, run.state) in undoable and now - run.created_at < KEEP_FOR
+    """Tell whether the run can be taken back: all but pictures once they are done, a deletion also while at work."""
+    is_over = run.state == RunState.DONE and run.kind != RunKind.PHOTOS
+    is_deleting = (run.kind, run.state) == (RunKind.DELETE, RunState.APPLYING)
+    return (is_over or is_deleting) and now - run.created_at < KEEP_FOR
 
 
 def run_undo(*, run: TransferRun, user_pk: int | None, now: datetime) -> None:
@@ -244,19 +244,9 @@ def source_of(run: TransferRun) -> bytes:
     return bytes(file.content)
 
 
-_SAVE_ROWS = """
-UPDATE students_transferrow AS r SET kind = v.kind, diff = v.diff, errors = v.errors
-FROM unnest(%s::bigint[], %s::text[], %s::jsonb[], %s::jsonb[]) AS v (id, kind, diff, errors)
-WHERE r.id = v.id
-"""
-
-
-def rows_save(rows: Sequence[TransferRow]) -> None:
-    """Save kind, diff and errors of each row in one statement."""
-    columns: list[list[Any]] = [[row.pk for row in rows], [str(row.kind) for row in rows]]
-    columns += [[Jsonb(getattr(row, name)) for row in rows] for name in ("diff", "errors")]
-    with connection.cursor() as cursor:
-        cursor.execute(_SAVE_ROWS, columns)
+def rows_save(rows: Sequence[TransferRow], *fields: str) -> None:
+    """Save some fields of rows that exist, in one statement."""
+    TransferRow.objects.bulk_create(rows, update_conflicts=True, update_fields=fields, unique_fields=["id"])
 
 
 def run_is_stalled(run: TransferRun, now: datetime) -> bool:

@@ -22,8 +22,7 @@ from payments.services.refund import refunds_run_due
 from shop.models import Order
 from shop.services.order_expire import orders_sweep
 from shop.tests.factories import make_order, make_product, stock_of
-from students.models import Student
-from students.models.transfer import RunState, TransferFile
+from students.models import RunState, Student, TransferFile
 from students.tasks import transfer_work
 from students.tests.factories import students
 from students.transfer.runs import run_confirm, run_start

@@ -1,0 +1,268 @@
+"""Students, those in the archive, and the runs that change many of them: imports, pictures, changes, deletions.
+
+``students.counts`` counts students, and ``students.selectors`` searches them.
+"""
+
+import re
+from datetime import datetime
+from typing import NamedTuple
+
+from django.conf import settings
+from django.contrib.postgres.indexes import GinIndex
+from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+from django.db.models import F, Func, Q
+from django.utils import timezone
+
+from core.ids import random_text
+from permissions.models import EnteredRow
+
+MIN_AGE, MAX_AGE = 1, 150
+_LETTERS, _DIGITS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ", "0123456789"
+
+
+# A browser runs an address that begins like this when somebody clicks on it. It skips control characters and spaces.
+_SCRIPT = re.compile(r"(javascript|vbscript|data):", re.IGNORECASE)
+_SKIPPED = re.compile(r"[\x00-\x20\x7f-\xa0\u200b-\u200f\u2028\u2029\ufeff]")
+
+
+def no_script(value: str) -> None:
+    """Refuse an address that runs as a script. Any other text is allowed: the contract's own sample is ``地址``."""
+    if _SCRIPT.match(_SKIPPED.sub("", value)):
+        raise ValidationError("不是项目地址")
+
+
+def new_sid() -> str:
+    """Make a student's number such as ``WWLN97178546``; the database keeps it unique."""
+    return random_text(4, _LETTERS) + random_text(8, _DIGITS)
+
+
+class StudentFields(EnteredRow):
+    """What a student is, among the others or in the archive."""
+
+    sid = models.CharField("学号", max_length=12, default=new_sid, editable=False)
+    name = models.CharField("姓名", max_length=64)
+    age = models.SmallIntegerField("年龄", validators=[MinValueValidator(MIN_AGE), MaxValueValidator(MAX_AGE)])
+    class_name = models.CharField("班级", max_length=64)
+    city = models.CharField("城市", max_length=64)
+    degree = models.CharField("学历", max_length=32)
+    product_url = models.CharField("项目地址", max_length=500, validators=[no_script])
+    description = models.TextField("自我评价", max_length=2000)
+    headimgurl = models.CharField("头像", max_length=500, blank=True)
+    created_at = models.DateTimeField("创建时间", default=timezone.now, editable=False)
+
+    class Meta:
+        abstract = True
+
+    def __str__(self) -> str:
+        return f"{self.name}（{self.class_name}）"
+
+    @property
+    def owner_ref(self) -> str:
+        """How ``uploads`` names this student as the owner of a picture, also while the student is archived."""
+        return f"students.Student:{self.pk}"
+
+
+class Student(StudentFields):
+    """A student of a class. Newest first means: by ``pk``, descending."""
+
+    class Meta:
+        verbose_name = verbose_name_plural = "学员"
+        ordering = ["-pk"]
+        permissions = [("export_student", "导出学员")]
+        indexes = [
+            models.Index(fields=["class_name", "-id"], name="student_of_class"),
+            # For the back office's filters and sorting: without them each page would read every student.
+            models.Index(fields=["city", "-id"], name="student_of_city"),
+            models.Index(fields=["degree", "-id"], name="student_of_degree"),
+            models.Index(fields=["age", "-id"], name="student_of_age"),
+            models.Index(fields=["created_at"], name="student_of_day"),
+            # For those who see only what they entered.
+            models.Index(fields=["created_by", "-id"], name="student_of_person", condition=Q(created_by__isnull=False)),
+            models.Index(Func(F("name"), function="students_name_key"), F("id").desc(), name="student_of_name"),
+            # With fastupdate, entries would be written later, and each search would read through those that still wait.
+            GinIndex(
+                Func(F("id"), F("class_name"), F("name"), function="students_keys"),
+                name="student_keys",
+                fastupdate=False,
+            ),
+        ]
+        constraints = [
+            # Not `unique=True`, which adds a second index for LIKE that nobody asks for.
+            models.UniqueConstraint(fields=["sid"], name="student_sid_is_unique"),
+            models.CheckConstraint(condition=Q(age__range=(MIN_AGE, MAX_AGE)), name="student_age_is_sensible"),
+            # Ids are written as hexadecimal digits (`_id`).
+            models.CheckConstraint(condition=Q(id__gte=1), name="student_id_is_positive"),
+        ]
+
+
+class ArchivedStudent(StudentFields):
+    """A student put aside, in a table of its own: no call, list, count or search of students knows it (docs/adr/0014).
+
+    ``id`` and all other fields are the student's, so that it comes back as it was.
+    """
+
+    id = models.BigIntegerField("编号", primary_key=True)
+    archived_at = models.DateTimeField("归档时间")
+    archived_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, verbose_name="归档人", related_name="+"
+    )
+
+    class Meta:
+        verbose_name = verbose_name_plural = "已归档学员"
+        ordering = ["-archived_at", "-pk"]
+        default_permissions = ()  # whoever may see students sees these; whoever may delete students moves them
+        indexes = [models.Index(fields=["-archived_at", "-id"], name="archived_student_newest")]
+        constraints = [models.UniqueConstraint(fields=["sid"], name="archived_sid_is_unique")]
+
+
+class StudentRow(NamedTuple):
+    """A student as lists read it, without the weight of a model."""
+
+    id: int
+    sid: str
+    name: str
+    age: int
+    class_name: str
+    city: str
+    degree: str
+    product_url: str
+    description: str
+    headimgurl: str
+    created_at: datetime
+
+
+class RunKind(models.TextChoices):
+    IMPORT = "import", "导入学员"
+    PHOTOS = "photos", "批量上传头像"
+    DELETE = "delete", "删除学员"
+    EDIT = "edit", "批量修改学员"
+
+
+class RunState(models.TextChoices):
+    CHECKING = "checking", "检查中"
+    READY = "ready", "待确认"
+    REFUSED = "refused", "有错误"
+    APPLYING = "applying", "写入中"
+    DONE = "done", "已完成"
+    FAILED = "failed", "已中断"
+    CANCELLED = "cancelled", "已放弃"
+    UNDOING = "undoing", "撤销中"
+    UNDONE = "undone", "已撤销"
+
+
+class TransferRun(models.Model):
+    """One import, batch of pictures, deletion or change. The database holds all it needs: any worker may take it."""
+
+    kind = models.CharField("类型", max_length=8, choices=RunKind)
+    state = models.CharField("状态", max_length=12, choices=RunState, default=RunState.CHECKING)
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, verbose_name="操作人", related_name="+"
+    )
+    # The audit names these two, because the task that does the work has no user.
+    confirmed_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, verbose_name="确认人", related_name="+", db_index=False
+    )
+    undone_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, verbose_name="撤销人", related_name="+", db_index=False
+    )
+    created_at = models.DateTimeField("开始时间")
+    phase_at = models.DateTimeField("本阶段开始时间")
+    file_name = models.CharField("文件", max_length=120)
+    options = models.JSONField("选项", default=dict)
+    counts = models.JSONField("行数", default=dict)
+    message = models.CharField("说明", max_length=500, blank=True)
+
+    class Meta:
+        verbose_name = verbose_name_plural = "批量操作记录"
+        ordering = ["-pk"]
+        default_permissions = ()  # whoever may add and change students
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()} {self.file_name}"
+
+    @property
+    def state_name(self) -> str:
+        if self.kind == RunKind.DELETE and self.state == RunState.APPLYING:
+            return "删除中"
+        if self.state == RunState.FAILED and not self.counts and self.kind in {RunKind.IMPORT, RunKind.PHOTOS}:
+            return "文件有误"  # the check did not get as far as the rows
+        return self.get_state_display()
+
+    @property
+    def is_working(self) -> bool:
+        return self.state in WORKING
+
+
+WORKING = (RunState.CHECKING, RunState.APPLYING, RunState.UNDOING)
+
+
+class FilePurpose(models.TextChoices):
+    SOURCE = "source", "上传的文件"
+    RESULT = "result", "结果文件"
+
+
+class TransferFile(models.Model):
+    """A file of a run: the one that was uploaded (``source``), or the one that the run made (``result``)."""
+
+    run = models.ForeignKey(TransferRun, models.CASCADE, verbose_name="记录", related_name="files")
+    role = models.CharField("用途", max_length=8, choices=FilePurpose)
+    name = models.CharField("文件名", max_length=120)
+    content = models.BinaryField("内容")
+
+    class Meta:
+        verbose_name = verbose_name_plural = "导入导出文件"
+        default_permissions = ()
+        constraints = [models.UniqueConstraint(fields=["run", "role"], name="transfer_file_of_run")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class RowKind(models.TextChoices):
+    ERROR = "error", "有错误"
+    NEW = "new", "新增"
+    CHANGED = "changed", "修改"
+    UNCHANGED = "unchanged", "没有变化"
+    CHOICE = "choice", "需要选择"
+    SKIPPED = "skipped", "跳过"
+    DONE = "done", "已更换"
+    WAITING = "waiting", "待删除"
+    DELETED = "deleted", "已删除"
+    GONE = "gone", "已不存在"
+    UNDONE = "undone", "已撤销"
+    KEPT = "kept", "无法撤销"
+
+
+class TransferRow(models.Model):
+    """A row of the file that was sent in (of a ZIP: a picture), and what it would do; or a student to delete."""
+
+    run = models.ForeignKey(TransferRun, models.CASCADE, verbose_name="记录", related_name="rows")
+    number = models.PositiveIntegerField("行号")
+    kind = models.CharField("结果", max_length=10, choices=RowKind)
+    # Of a sheet: the API's name of a column -> the text in the file. Of a ZIP: see students.transfer.photos.
+    cells = models.JSONField("单元格", default=dict)
+    diff = models.JSONField("变化", default=dict)  # students.bulk.FieldChange, as JSON
+    errors = models.JSONField("错误", default=list)  # [cell, reason]
+    student_pk = models.BigIntegerField("学员", null=True)
+
+    owner_label = "已删除、还能恢复的学员"  # how the list of pictures names the owner
+
+    class Meta:
+        verbose_name = verbose_name_plural = "批量操作的行"
+        ordering = ["number"]
+        default_permissions = ()
+        constraints = [models.UniqueConstraint(fields=["run", "number"], name="transfer_row_of_run")]
+        indexes = [
+            # A page of a run asks first for the few rows that are wrong.
+            models.Index(fields=["run", "kind", "number"], name="transfer_row_kind", condition=~Q(kind="unchanged")),
+        ]
+
+    def __str__(self) -> str:
+        return f"第 {self.number} 行"
+
+    @property
+    def owner_ref(self) -> str:
+        """How ``uploads`` names this row as the owner of a deleted student's picture, as long as it can come back."""
+        return f"students.TransferRow:{self.pk}"
