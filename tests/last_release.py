@@ -11,13 +11,12 @@ import io
 import json
 import os
 import re
-import signal
 import subprocess
 import sys
 import tarfile
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +27,9 @@ from devstack.engines import Engines
 from payments.tests.fake_wechat import WeChat
 from tests.journeys.conftest import Running
 from tests.journeys.document import CALLS, Made
-from tests.journeys.installation import until
 from tests.journeys.test_document import World
 from tests.kit import PageForm, free_ports
+from tests.processes import Service, until
 
 ROOT = Path(__file__).parents[1]
 LAST_RELEASE = "096ad0d"  # 1.0.0; the tables that it relies on are in last_release.json
@@ -60,22 +59,13 @@ def served(tree: Tree, home: Path, environ: dict[str, str]) -> Iterator[str]:
         names = {"web": ["--port", str(port)], "worker@money,now,bulk" if has_queues else "worker": []}
         for name, more in names.items():
             command = units.command(name, *more, python=str(python), root=folder)
-            with (home / "services.log").open("ab") as log:
-                options = {"stdout": log, "stderr": log, "start_new_session": True}
-                running.append(subprocess.Popen(command, cwd=folder, env=environ, **options))
+            running.append(Service(command, environ, home / "services.log", cwd=folder))
         base = f"http://127.0.0.1:{port}"
-        is_up = until(lambda: requests.get(f"{base}/health/live", timeout=5).ok, WAIT_S)
-        assert is_up, (home / "services.log").read_text("utf-8")[-4000:]
+        running[0].wait_until(lambda: requests.get(f"{base}/health/live", timeout=5).ok)
         yield base
     finally:
         for process in running:
-            process.terminate()
-        for process in running:
-            with suppress(subprocess.TimeoutExpired):  # an early release did not end when it was told to
-                process.wait(20)
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+            process.end()
 
 
 class PatientWeChat(WeChat):

@@ -17,9 +17,9 @@ import pytest
 from core.api.bodies import FILE_LIMIT, MIB
 from core.api.routing import endpoints
 from core.errors import ServiceUnavailable, Throttled
-from tests.journeys.installation import until
 from tests.kit import deployed, free_ports
 from tests.needs import NGINX
+from tests.processes import until
 from uploads.api import media
 from uploads.formats import CONTENT_TYPES
 

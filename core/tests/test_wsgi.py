@@ -6,8 +6,8 @@ from http.client import HTTPConnection
 import pytest
 
 from core.api.bodies import BODY_LIMIT
-from tests.concurrency.servers import web_processes
 from tests.kit import free_ports
+from tests.processes import web_processes
 
 
 @pytest.fixture

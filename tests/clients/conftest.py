@@ -2,26 +2,20 @@
 
 import json
 import os
-import signal
 import subprocess
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.db import connections
-from psycopg.conninfo import make_conninfo
 
 from core.ops import units
 from devstack.supervisor import one_server
 from tests.kit import free_ports
+from tests.processes import Service, ask, database_url
 
 HERE = Path(__file__).parent
-ROOT = HERE.parents[1]
-START_TIMEOUT_S = 40
 
 
 # One of each that serves sockets: what `make up` does with Granian, and what is deployed.
@@ -32,55 +26,18 @@ SERVERS = {
 }
 
 
-class Server:
+class Server(Service):
     """One process that serves HTTP and sockets."""
 
     def __init__(self, command: list[str], log: Path, public_url: str) -> None:
-        self.port, self.log, self.command = free_ports(1)[0], log, command
-        self.environ = os.environ | {
-            "DJANGO_SETTINGS_MODULE": "tests.clients.settings",
-            "DATABASE_URL": _test_database_url(),
-            "PORT": str(self.port),
-            "PUBLIC_BASE_URL": public_url,
-            "LOG_LEVEL": "WARNING",
-        }
-        self.start()
-
-    def start(self) -> None:
-        with self.log.open("ab") as out:
-            self.process = subprocess.Popen(
-                [*self.command, "--host", "127.0.0.1", "--port", str(self.port)],
-                cwd=ROOT,
-                env=self.environ,
-                stdout=out,
-                stderr=out,
-                start_new_session=True,
-            )
+        self.port = free_ports(1)[0]
+        environ = {"DJANGO_SETTINGS_MODULE": "tests.clients.settings", "DATABASE_URL": database_url()}
+        environ |= {"PORT": str(self.port), "PUBLIC_BASE_URL": public_url, "LOG_LEVEL": "WARNING"}
+        where = ["--host", "127.0.0.1", "--port", str(self.port)]
+        super().__init__([*command, *where], os.environ | environ, log)
 
     def is_ready(self) -> bool:
-        assert self.process.poll() is None, self.log.read_text()
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/health/live", timeout=2):
-                return True
-        except urllib.error.HTTPError:
-            return True
-        except OSError:
-            return False
-
-    def kill(self) -> None:
-        # The whole group: Granian's workers outlive a parent that is killed.
-        try:
-            os.killpg(self.process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
-        self.process.wait()
-
-
-def _test_database_url() -> str:
-    found = connections["default"].settings_dict
-    parts = {"host": found["HOST"], "port": found["PORT"], "user": found["USER"], "password": found["PASSWORD"]}
-    kept = {name: str(value) for name, value in parts.items() if value}
-    return make_conninfo(dbname=found["NAME"], **kept)
+        return ask(self.port, "GET", "/health/live")[0] > 0
 
 
 @pytest.fixture(scope="package")
@@ -99,10 +56,8 @@ def servers(
     public_url = f"http://127.0.0.1:{proxy_port}"
     running = [Server(command, logs / f"{name}.log", public_url) for name, command in SERVERS.items()]
     try:
-        ends_at = time.monotonic() + START_TIMEOUT_S
-        while not all(server.is_ready() for server in running):
-            assert time.monotonic() < ends_at, "the servers did not start"
-            time.sleep(0.1)
+        for server in running:
+            server.wait_until(server.is_ready)
         yield running
     finally:
         for server in running:
@@ -140,7 +95,7 @@ def node() -> Callable[..., Any]:
 @pytest.fixture
 def quiet(servers: list[Server]) -> Iterator[None]:
     """No server may write a traceback while the test runs."""
-    before = [len(server.log.read_text()) for server in servers]
+    before = [len(server.log()) for server in servers]
     yield
     for server, length in zip(servers, before, strict=True):
-        assert "Traceback" not in server.log.read_text()[length:]
+        assert "Traceback" not in server.log()[length:]

@@ -9,7 +9,7 @@ import zipfile
 import pytest
 
 from core.api import openapi
-from tests.clients.conftest import HERE, ROOT
+from tests.clients.conftest import HERE
 
 # What a client relies on; the guide's own snippets are compiled beside it.
 STRICT = """
@@ -80,5 +80,5 @@ def test_the_example_clients_can_be_downloaded(api, name, file):
     archive = zipfile.ZipFile(io.BytesIO(api.http.get(f"/docs/{name}.zip").content))
 
     assert {file, f"{name}/package.json"} <= set(archive.namelist())
-    sources = [path for path in (ROOT / "tests/clients" / name / "src").glob("*") if path.name != "types.d.ts"]
+    sources = [path for path in (HERE / name / "src").glob("*") if path.name != "types.d.ts"]
     assert {f"{name}/src/{path.name}" for path in sources} <= set(archive.namelist())

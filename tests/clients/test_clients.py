@@ -10,8 +10,7 @@ import pytest
 from websockets.asyncio.client import connect
 
 from core.cache import valkey
-from tests.clients.conftest import HERE, START_TIMEOUT_S, Server
-from tests.journeys.installation import until
+from tests.clients.conftest import HERE, Server
 
 # `django_db` makes pytest-django prepare the database; the servers use it, not the tests.
 pytestmark = [pytest.mark.node, pytest.mark.slow, pytest.mark.django_db, pytest.mark.usefixtures("quiet")]
@@ -66,7 +65,7 @@ def test_a_server_that_goes_costs_no_polling_client_its_connection(
     assert '"ok":true' in out
     # uvicorn ends by the signal once it has said goodbye.
     assert code in (0, -number)
-    assert until(servers[1].is_ready, START_TIMEOUT_S)
+    servers[1].wait_until(servers[1].is_ready)
 
 
 @pytest.mark.asyncio
@@ -84,4 +83,4 @@ async def test_sockets_are_told_before_their_server_stops(servers: list[Server])
             assert socket.close_code == 1012  # "service restart"
     servers[1].process.wait(30)
     servers[1].start()
-    assert until(servers[1].is_ready, START_TIMEOUT_S)
+    servers[1].wait_until(servers[1].is_ready)

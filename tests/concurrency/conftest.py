@@ -2,8 +2,8 @@
 
 import pytest
 
-from tests.concurrency.servers import web_processes
 from tests.kit import free_ports
+from tests.processes import web_processes
 
 
 @pytest.fixture(scope="session")

@@ -15,8 +15,8 @@ from shop.services.order_close import order_cancel
 from shop.services.order_create import order_create
 from shop.services.order_expire import orders_sweep
 from shop.tests.factories import make_order, make_product, pieces_out, stock_of
-from tests.concurrency.servers import ask, web_processes
 from tests.kit import at_once, free_ports
+from tests.processes import ask, web_processes
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -9,8 +9,8 @@ from payments.models import Payment, PaymentLog, Refund
 from shop.models import Order, OrderLog
 from shop.services.order_expire import orders_sweep
 from shop.tests.factories import make_order, make_product, pieces_out, stock_of
-from tests.concurrency.servers import ask
 from tests.kit import at_once
+from tests.processes import ask
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

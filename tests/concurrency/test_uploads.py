@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.concurrency.servers import ask, database_url, web_processes
 from tests.kit import at_once, encoded, free_ports
+from tests.processes import ask, database_url, web_processes
 from uploads.decoder import HEAVY_THREADS
 from uploads.models import Upload
 

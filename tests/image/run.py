@@ -25,7 +25,7 @@ import yaml
 
 from devstack.engines import Engines
 from payments.tests.fake_wechat import WeChat
-from tests.journeys.installation import until
+from tests.processes import until
 
 ROOT = Path(__file__).resolve().parents[2]
 BASE = "docker.io/library/python:3.13-slim-trixie"

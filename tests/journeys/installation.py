@@ -5,16 +5,15 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import requests
 
+from tests.processes import Service
+
 _OWN = {"DATABASE_URL", "REDIS_URL", "DJANGO_SETTINGS_MODULE"}
-START_S = 150
 _SHELL = """
 import json, sys, django
 django.setup()
@@ -30,16 +29,13 @@ def installation(home: Path, port: int, *, ends_by: int = signal.SIGTERM, **envi
     inherited = {name: value for name, value in os.environ.items() if name not in _OWN}
     places = {"STATE_DIR": str(home), "MEDIA_ROOT": str(home / "media"), "PORT": str(port)}
     base = f"http://127.0.0.1:{port}"
-    with (home / "up.log").open("w") as log:
-        command = [sys.executable, "manage.py", "up"]
-        up = subprocess.Popen(command, env=inherited | environment | places, stdout=log, stderr=log)
+    up = Service([sys.executable, "manage.py", "up"], inherited | environment | places, home / "up.log")
     try:
-        is_ready = until(lambda: requests.get(base + "/health/ready", timeout=5).status_code == 200, START_S)
-        assert is_ready, (home / "up.log").read_text()[-4000:]
+        up.wait_until(lambda: requests.get(base + "/health/ready", timeout=5).ok)
         yield base
     finally:
-        up.send_signal(ends_by)
-        up.wait(30)
+        up.process.send_signal(ends_by)
+        up.process.wait(30)
 
 
 @contextmanager
@@ -56,16 +52,3 @@ def shell(home: Path) -> Iterator[Callable[[str], None]]:
             assert process.stdout.readline() == "done\n", "it failed; see its traceback"
 
         yield run
-
-
-def until(true: Callable[[], Any], seconds: float) -> Any:
-    """Ask again and again, also while nobody answers; None when it never came true."""
-    ends = time.monotonic() + seconds
-    while time.monotonic() < ends:
-        try:
-            if found := true():
-                return found
-        except requests.RequestException:
-            pass  # not up yet, or between two lives
-        time.sleep(0.2)
-    return None

@@ -11,7 +11,7 @@ import psycopg
 import pytest
 import requests
 
-from tests.journeys.installation import until
+from tests.processes import until
 
 
 def ask(running, **changes):

@@ -6,8 +6,9 @@ import pytest
 import requests
 
 from payments.tests.fake_wechat import MCHID
-from tests.journeys.installation import installation, until
+from tests.journeys.installation import installation
 from tests.kit import free_ports
+from tests.processes import until
 
 PORT = free_ports(1)[0]
 HERE = f"http://127.0.0.1:{PORT}"

@@ -7,7 +7,7 @@ import requests
 
 from tests.journeys.browser import PHONE as PHONE_SCREEN
 from tests.journeys.browser import is_wider_than_the_screen, log_in
-from tests.journeys.installation import until
+from tests.processes import until
 
 pytestmark = pytest.mark.chromium
 PHONE = "13911112222"

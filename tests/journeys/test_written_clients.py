@@ -16,8 +16,8 @@ import requests
 from PIL import Image
 
 from tests.journeys.browser import visitor, was_told, watched_page
-from tests.journeys.installation import until
 from tests.kit import free_ports
+from tests.processes import until
 
 pytestmark = [pytest.mark.chromium, pytest.mark.node]
 

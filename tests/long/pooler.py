@@ -16,9 +16,9 @@ from config.database import database
 from devstack.engines import temporary_directory
 from devstack.process import run_as
 from devstack.system_user import account_for
-from tests.concurrency.servers import ROOT
 from tests.kit import free_ports
 from tests.needs import PGBOUNCER
+from tests.processes import ROOT
 
 SERVER_CONNECTIONS = 3
 START_TIMEOUT_S = 10

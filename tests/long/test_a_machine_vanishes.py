@@ -12,8 +12,8 @@ import pytest
 from config.database import database
 from devstack.engines import Engines
 from tests.concurrency.network import second_machine
-from tests.concurrency.servers import ROOT
 from tests.kit import free_ports
+from tests.processes import ROOT
 
 pytestmark = [
     pytest.mark.network,

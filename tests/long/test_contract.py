@@ -12,10 +12,10 @@ from django.core.management import call_command
 from accounts.models import User
 from accounts.tokens import token_issue
 from core.api.routing import endpoints
-from tests.concurrency.servers import web_processes
 from tests.kit import free_ports
 from tests.long.fuzz import fuzz
 from tests.long.known_differences import KNOWN
+from tests.processes import web_processes
 
 EXAMPLES, SEED = int(os.environ.get("CONTRACT_EXAMPLES", "0")), int(os.environ.get("CONTRACT_SEED", "1"))
 pytestmark = pytest.mark.django_db(transaction=True)

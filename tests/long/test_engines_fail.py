@@ -11,8 +11,8 @@ from contextlib import contextmanager
 import pytest
 
 from devstack.engines import Engines
-from tests.concurrency.servers import ROOT, ask, web_processes
 from tests.kit import at_once, free_ports
+from tests.processes import ROOT, ask, web_processes
 
 # One process for all three: starting Python and Django is what takes the time.
 PREPARE = """

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.journeys.installation import until
 from tests.kit import deployed, free_ports
 from tests.needs import HAPROXY
+from tests.processes import until
 
 pytestmark = pytest.mark.haproxy
 SLOW = 24

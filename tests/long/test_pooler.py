@@ -26,9 +26,9 @@ from students.models import RunState, Student, TransferFile
 from students.tasks import transfer_work
 from students.tests.factories import students
 from students.transfer.runs import run_confirm, run_start
-from tests.concurrency.servers import ask, database_url, web_processes
 from tests.kit import at_once, free_ports
 from tests.long.pooler import SERVER_CONNECTIONS, pgbouncer, pooled_url, through
+from tests.processes import ask, database_url, web_processes
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),

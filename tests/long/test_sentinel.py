@@ -11,8 +11,8 @@ import pytest
 import redis
 
 from devstack.binaries import find_binaries
-from tests.concurrency.servers import ROOT
 from tests.kit import free_ports
+from tests.processes import ROOT
 
 # For each line on stdin: use Valkey in every way until each has worked, and say what was read back.
 USING = """

@@ -1,6 +1,5 @@
 """The services of deploy/systemd: the units' own command lines with production's settings, as systemd starts them."""
 
-import http.client
 import json
 import os
 import shlex
@@ -23,32 +22,21 @@ from django.conf import settings
 from django.db import connections
 
 from core.ops import units
-from tests.concurrency.servers import database_url
-from tests.journeys.installation import until
 from tests.kit import free_ports
+from tests.processes import ROOT, START_S, Service, ask, database_url, until
 
-ROOT = Path(__file__).parents[2]
 UNITS = ROOT / "deploy" / "systemd"
-START_S = 150
 SECRET = "only-one-page-may-know-this"
 # Celery writes this past all logging when it is asked to end.
 FAREWELL = ("", "worker: Warm shutdown (MainProcess)")
 pytestmark = pytest.mark.django_db
 
 
-class Service:
+class Unit(Service):
     """One unit's process."""
 
     def __init__(self, name: str, home: Path, environ: dict[str, str], *more: str) -> None:
-        self.file = home / f"{name}.log"
-        with self.file.open("wb") as out:
-            self.process = subprocess.Popen(
-                units.command(name, *more), cwd=ROOT, env=units.environment(name) | environ, stdout=out, stderr=out,
-                start_new_session=True,
-            )  # fmt: skip
-
-    def log(self) -> str:
-        return self.file.read_text("utf-8")
+        super().__init__(units.command(name, *more), units.environment(name) | environ, home / f"{name}.log")
 
     def children(self) -> set[str]:
         return set(Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split())
@@ -56,15 +44,6 @@ class Service:
     def largest_child(self) -> int:
         """Return one of its web processes; the small child beside them watches what processes share."""
         return max(map(int, self.children()), key=lambda pid: psutil.Process(pid).memory_info().rss)
-
-    def end(self) -> None:
-        """End it as ``systemctl stop`` does, but with less patience."""
-        self.process.terminate()
-        try:
-            self.process.wait(15)
-        except subprocess.TimeoutExpired:
-            os.killpg(self.process.pid, signal.SIGKILL)
-            self.process.wait()
 
 
 @pytest.fixture(scope="module")
@@ -86,31 +65,21 @@ def environ(django_db_setup: None, django_db_blocker: Any, tmp_path_factory: pyt
 
 
 @contextmanager
-def running(name: str, environ: dict[str, str], *more: str) -> Iterator[Service]:
-    service = Service(name, Path(environ["HOME"]), environ, *more)
+def running(name: str, environ: dict[str, str], *more: str) -> Iterator[Unit]:
+    service = Unit(name, Path(environ["HOME"]), environ, *more)
     try:
         yield service
     finally:
         service.end()
 
 
-def ask(port: int, method: str, path: str, body: str | None = None, **headers: str) -> int:
-    """Ask on a connection of its own, as HAProxy and nginx do; return the HTTP status."""
-    client = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
-    try:
-        client.request(method, path, body, {"Host": "api.example.com", "Content-Type": "application/json"} | headers)
-        answer = client.getresponse()
-        answer.read()
-        return answer.status
-    finally:
-        client.close()
+def call(port: int, method: str, path: str, data: object = None, **headers: str) -> int:
+    """Ask as HAProxy and nginx do; return the HTTP status."""
+    return ask(port, method, path, data, **{"Host": "api.example.com"} | headers)[0]
 
 
 def answers(port: int) -> bool:
-    try:
-        return ask(port, "GET", "/health/live") == 200
-    except OSError:
-        return False
+    return call(port, "GET", "/health/live") == 200
 
 
 @contextmanager
@@ -122,12 +91,12 @@ def load(port: int) -> Iterator[Counter[str]]:
     def client(*request: str) -> None:
         while not stop.wait(0.1):  # more would only cost time: a process that is gone too early is missed for a second
             try:
-                outcome = str(ask(port, *request))
+                outcome = str(call(port, *request))
             except OSError as error:
                 outcome = repr(error)
             seen[f"{request[0]} {outcome}"] += 1
 
-    calls = [("GET", "/health/ready")] * 2 + [("POST", "/students/addstu", '{"name": "Li"}')] * 3
+    calls = [("GET", "/health/ready")] * 2 + [("POST", "/students/addstu", {"name": "Li"})] * 3
     threads = [threading.Thread(target=client, args=call) for call in calls]
     for thread in threads:
         thread.start()
@@ -263,9 +232,9 @@ def test_every_line_of_every_process_is_json(environ, tmp_path):
         services = [web, sockets, worker, beat]
         assert until(lambda: answers(web_port), START_S), web.log()
         assert until(lambda: _socket_status(socket_port) == 400, START_S), sockets.log()
-        ask(web_port, "GET", f"/verify?token={SECRET}", authorization=SECRET)
-        ask(web_port, "POST", "/users/login", json.dumps({"username": "li", "password": SECRET}))
-        ask(web_port, "GET", "/nowhere", Host="strange.example")
+        call(web_port, "GET", f"/verify?token={SECRET}", authorization=SECRET)
+        call(web_port, "POST", "/users/login", {"username": "li", "password": SECRET})
+        call(web_port, "GET", "/nowhere", Host="strange.example")
         _refused_websocket(socket_port)
         assert until(lambda: " ready" in worker.log() and beat.log(), START_S), worker.log() + beat.log()
     for service in services:
@@ -273,14 +242,11 @@ def test_every_line_of_every_process_is_json(environ, tmp_path):
 
 
 def _socket_status(port: int) -> int:
-    try:
-        return ask(port, "GET", f"/socket.io/?EIO=4&transport=polling&sid={SECRET}")
-    except OSError:
-        return 0
+    return call(port, "GET", f"/socket.io/?EIO=4&transport=polling&sid={SECRET}")
 
 
 def _refused_websocket(port: int) -> None:
     """Ask for the upgrade of a session that does not exist."""
     headers = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13"}
     headers["Sec-WebSocket-Key"] = "dGhlIHNhbXBsZSBub25jZQ=="
-    ask(port, "GET", f"/socket.io/?EIO=4&transport=websocket&sid={SECRET}", **headers)
+    call(port, "GET", f"/socket.io/?EIO=4&transport=websocket&sid={SECRET}", **headers)

@@ -14,9 +14,9 @@ from django.utils import timezone
 from accounts.tokens import token_issue
 from shop.models import Order
 from shop.tests.factories import make_order, make_product
-from tests.concurrency.servers import ROOT, database_url
 from tests.kit import encoded, posted
 from tests.needs import FAKETIME
+from tests.processes import ROOT, database_url
 from uploads.models import Upload
 from uploads.services import image_store
 

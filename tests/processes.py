@@ -1,0 +1,134 @@
+"""Processes of ours that tests start, as their units in ``deploy/systemd`` say, and what one asks them."""
+
+import http.client
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from django.conf import settings
+from django.db import connection
+
+from core.ops import units
+
+ROOT = Path(__file__).resolve().parents[1]
+START_S = 150  # on a machine that is busy with other tests
+STOP_S = 15
+THREADS = 8
+ANSWER_TIMEOUT_S = 60  # as nginx waits in production
+
+
+def until(true: Callable[[], Any], seconds: float) -> Any:
+    """Ask again and again, also while nobody answers; None when it never came true."""
+    ends = time.monotonic() + seconds
+    while time.monotonic() < ends:
+        with suppress(OSError, http.client.HTTPException):  # not up yet, or between two lives
+            if found := true():
+                return found
+        time.sleep(0.1)
+    return None
+
+
+class Service:
+    """A process in a group of its own; what it says goes into the file ``log``."""
+
+    def __init__(self, command: Sequence[str], environ: Mapping[str, str], log: Path, cwd: Path = ROOT) -> None:
+        self.command, self.environ, self.file, self.cwd = command, environ, log, cwd
+        self.start()
+
+    def start(self) -> None:
+        with self.file.open("ab") as out:
+            self.process = subprocess.Popen(
+                self.command, cwd=self.cwd, env=self.environ, stdout=out, stderr=out, start_new_session=True
+            )
+
+    def log(self) -> str:
+        return self.file.read_text("utf-8")
+
+    def wait_until(self, true: Callable[[], Any], seconds: float = START_S) -> None:
+        """Wait until something is true while the process lives; else fail with what it said."""
+
+        def is_over() -> bool:
+            assert self.process.poll() is None, self.log()[-4000:]
+            return bool(true())
+
+        assert until(is_over, seconds), self.log()[-4000:]
+
+    def kill(self) -> None:
+        """End it and all that it has started: Granian's workers outlive a parent that is killed."""
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+    def end(self) -> None:
+        """End it as ``systemctl stop`` does, but with less patience."""
+        self.process.terminate()
+        with suppress(subprocess.TimeoutExpired):
+            self.process.wait(STOP_S)
+        self.kill()
+
+
+def database_url() -> str:
+    """The test database, as another process reaches it."""
+    facts = connection.settings_dict
+    user = facts["USER"] + (f":{quote(facts['PASSWORD'])}" if facts["PASSWORD"] else "")
+    host = facts["HOST"]
+    if host.startswith("/"):
+        return f"postgresql://{user}@/{facts['NAME']}?host={quote(host, safe='/')}"
+    return f"postgresql://{user}@{host}:{facts['PORT'] or 5432}/{facts['NAME']}"
+
+
+@contextmanager
+def web_processes(
+    ports: list[int], target: str = "config.wsgi:application", threads: int | None = THREADS, **environ: str
+) -> Iterator[list[int]]:
+    """Run one web process per port; they share nothing but PostgreSQL and Valkey.
+
+    :param threads: of each process; None for as many as in production.
+    """
+    environ = os.environ | units.environment("web") | {
+        "DJANGO_SETTINGS_MODULE": "config.settings.local", "DATABASE_URL": database_url(), "PYTHONPATH": str(ROOT),
+        "REDIS_URL": settings.REDIS_URL, "DJANGO_SECRET_KEY": settings.SECRET_KEY, "LOG_LEVEL": "ERROR",
+    } | environ  # fmt: skip
+    more = ["--workers", "1", *(["--blocking-threads", str(threads)] if threads else [])]
+    with NamedTemporaryFile(prefix="web-") as log:
+        running = []
+        try:
+            for port in ports:
+                words = units.command("web", "--port", str(port), *more)
+                words = [target if word == "config.wsgi:application" else word for word in words]
+                running.append(Service(words, environ, Path(log.name)))
+            for port, web in zip(ports, running, strict=True):
+                web.wait_until(lambda port=port: ask(port, "GET", "/health/live")[0] == 200)
+            yield ports
+        finally:
+            for web in running:
+                web.process.terminate()
+            for web in running:
+                web.end()
+
+
+def ask(port: int, method: str, path: str, data: Any = None, token: str = "", **headers: str) -> tuple[int, Any]:
+    """One request on a connection of its own: HTTP status, and the body (parsed where it is JSON)."""
+    headers = {"authorization": token, "content-type": "application/json"} | headers
+    if method == "GET" and data:
+        path, data = f"{path}?{urlencode(data)}", None
+    body = data if isinstance(data, bytes) or data is None else json.dumps(data)
+    client = http.client.HTTPConnection("127.0.0.1", port, timeout=ANSWER_TIMEOUT_S)
+    try:
+        client.request(method, path, body, headers)
+        answer = client.getresponse()
+        raw = answer.read()
+    finally:
+        client.close()
+    try:
+        return answer.status, json.loads(raw)
+    except ValueError:
+        return answer.status, raw
