@@ -46,7 +46,6 @@ class Look(Enum):
 class ButtonForm(forms.Form):
     """What the confirmation page of a button asks."""
 
-    first: ClassVar[Sequence[str]] = ()  # fields above the table of rows
     in_table: Iterable[str] = ()  # fields that ``table`` shows
 
     def __init__(self, data: Any, *, rows: list[Any], request: HttpRequest) -> None:
@@ -242,7 +241,7 @@ class ButtonsAdmin(FixedRows, OfficeAdmin):
         own = {"csrfmiddlewaretoken", "select_across", "reason", SURE, ACTION_CHECKBOX_NAME}
         kept = request.POST.keys() - own - (form.fields.keys() if form else set())
         posted = [(key, value) for key in sorted(kept) for value in request.POST.getlist(key)]
-        first, in_table = (form.first, form.in_table) if form else ((), ())
+        in_table = form.in_table if form else ()
         columns = self.columns_asked(rows, form)
         titles = [str(label_for_field(column, self.model, self)) for column in columns]
         cells = [[lookup_field(column, row, self)[2] for column in columns] for row in rows]
@@ -256,9 +255,8 @@ class ButtonsAdmin(FixedRows, OfficeAdmin):
             "rows": form.table(titles, cells) if form else table(titles, cells),
             "reason": request.POST.get("reason", ""),
             "max_reason": MAX_REASON,
-            "first": [field for field in form or () if field.name in first],
-            "fields": [field for field in form or () if field.name not in {*first, *in_table}],
-            "media": getattr(form, "media", ""),
+            "form": form,
+            "fields": [field for field in form or () if field.name not in in_table],
             "posted": [*posted, *((ACTION_CHECKBOX_NAME, row.pk) for row in rows), (SURE, 1)],
         }
         return render(request, "backoffice/sure.html", context)

@@ -34,7 +34,7 @@ from shop.admin.order_filters import (
 )
 from shop.admin.order_parts import last_step, lines_table, log_timeline, payments_table, refunds_table
 from shop.admin.packing import MAX_PRINTED, packing_address, packing_page
-from shop.admin.shipping import LAST_COURIER, ShipForm
+from shop.admin.shipping import LAST_COURIER, ParcelForm
 from shop.admin.views import tabs_of, views_page
 from shop.admin.work_lists import (
     PACKING,
@@ -253,7 +253,7 @@ class OrderAdmin(WorkListColumns, PhoneAdmin, ExportableAdmin, ButtonsAdmin):
         return "reject" in allowed and "approve" not in allowed
 
     def columns_asked(self, rows: list[Order], form: ButtonForm | None) -> Sequence[str]:
-        columns = list(self.asked_columns[:3] if isinstance(form, ShipForm) else self.asked_columns)
+        columns = list(self.asked_columns[:3] if isinstance(form, ParcelForm) else self.asked_columns)
         columns += ["why"] if any(row.state in ASKED for row in rows) else []
         return [*columns, "flag"] if any(row.flagged_at for row in rows) else columns
 

@@ -8,7 +8,7 @@ from core.admin.buttons import Button, Look, Press
 from shop.admin.attention import RemarkForm, UnflagForm
 from shop.admin.packing import MAX_PRINTED
 from shop.admin.refunding import PartForm
-from shop.admin.shipping import ParcelForm, ReceiverForm, ShipForm
+from shop.admin.shipping import ParcelForm, ReceiverForm
 from shop.models import Order
 from shop.services.order_attention import order_flag, order_remark, order_unflag
 from shop.services.order_close import order_close
@@ -47,7 +47,7 @@ BUTTONS = (
     OrderButton(
         "ship", "发货", _call(order_ship, action=ShippingStatus.SHIPPED), event=Event.SHIP, right="ship",
         question=f"快递单号可以留空，以后在订单页用“修改快递”补上。{_UNDO.format('发货')}",
-        form=ShipForm, max_rows=MAX_PRINTED,
+        form=ParcelForm, max_rows=MAX_PRINTED,
     ),
     OrderButton(
         "prepare", "备货", _call(order_ship, action=ShippingStatus.PREPARING), event=Event.PREPARE, right="ship",

@@ -146,12 +146,6 @@ class TestToShip:
         assert left == f"{rest[0].order_id}、{rest[1].order_id}：时间不够，还没有发货，请再选一次（2 条）"
         assert [state(order) for order in (first, *rest)] == ["shipped", "paid", "paid"]
 
-    def test_asks_for_the_courier_before_the_numbers(self, office, paid):
-        asked = office.post(f"{ORDERS}?work=ship", {"press": f"ship:{paid().pk}"}).content.decode()
-
-        assert asked.count('name="express_company"') == 1
-        assert asked.index('name="express_company"') < asked.index("data-tracking")
-
     def test_of_many_that_went_well_the_message_names_one(self, office, paid):
         orders = [paid(ago=timedelta(hours=hours)) for hours in range(6, 0, -1)]
 

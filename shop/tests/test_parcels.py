@@ -3,9 +3,12 @@
 from dataclasses import replace
 
 import pytest
+from django.contrib.auth.models import Permission
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
 from django.utils import timezone
 
+from core.sheets import sheet_write
 from shop.admin.order import OrderAdmin
 from shop.models import Courier, Order
 from shop.selectors import order_search, orders_found
@@ -14,6 +17,7 @@ from shop.services.order_ship import order_ship
 from shop.states import ShippingStatus
 from shop.tests.factories import make_order, make_product, phone_pays
 from shop.tests.test_orders_desk import ORDERS, PACKING, hidden, told
+from tests.kit import logged_in
 
 pytestmark = pytest.mark.django_db
 
@@ -32,14 +36,13 @@ def paid(li, wechat):
     return make
 
 
-@pytest.fixture
-def shunfeng():
-    return Courier.objects.get_or_create(name="顺丰速运")[0]
-
-
 def ask_to_ship(office, *orders):
     data = {"press": "ship:", "_selected_action": [order.pk for order in orders]}
     return office.post(f"{ORDERS}?work=ship", data)
+
+
+def typed(order, number, courier="顺丰速运"):
+    return {f"express_no_{order.pk}": number, f"express_company_{order.pk}": courier}
 
 
 def parcel(order):
@@ -48,22 +51,21 @@ def parcel(order):
 
 
 class TestShipping:
-    def test_ten_parcels_leave_from_one_page_each_with_its_number(self, office, paid, shunfeng, li):
+    def test_ten_parcels_of_two_couriers_leave_from_one_page(self, office, paid, li):
         product = make_product(stock=99)
         orders = [paid(product, recipient=f"收件人{n}", phone=f"1380000000{n}") for n in range(10)]
+        couriers = ["顺丰速运", "圆通速递"] * 5
 
         asked = ask_to_ship(office, *orders)
-        text = asked.content.decode()
-        numbers = {f"express_no_{order.pk}": f"sf 100{n}" for n, order in enumerate(orders)}
-        done = office.post(
-            f"{ORDERS}?work=ship", hidden(asked) | numbers | {"express_company": "顺丰速运"}, follow=True
-        )
+        numbers = [typed(order, f"sf 100{n}", courier) for n, (order, courier) in enumerate(zip(orders, couriers))]
+        page = hidden(asked) | {name: value for number in numbers for name, value in number.items()}
+        done = office.post(f"{ORDERS}?work=ship", page, follow=True)
 
-        assert "收件人7" in text and all(f'name="{name}"' in text for name in numbers)
+        assert "收件人7" in asked.content.decode()
         assert "发货完成（10 条）" in told(done)[0]
-        assert [parcel(order) for order in orders] == [("shipped", "顺丰速运", f"SF100{n}") for n in range(10)]
+        assert [parcel(order) for order in orders] == [("shipped", couriers[n], f"SF100{n}") for n in range(10)]
         row = li.get("/order/get_order", order_id=orders[3].order_id).json()["data"]
-        assert (row["recipient"], row["express_company"], row["express_no"]) == ("收件人3", "顺丰速运", "SF1003")
+        assert (row["recipient"], row["express_company"], row["express_no"]) == ("收件人3", "圆通速递", "SF1003")
 
     @pytest.mark.parametrize(
         ("courier", "number", "problem"),
@@ -72,29 +74,17 @@ class TestShipping:
             ("顺丰速运", "SF<1>", "只能有字母、数字和横线"),
             ("没有的公司", "SF1", "bo-wrong"),
             ("顺丰速运", "1" * 41, "最多 40 位"),
+            ("顺丰速运", "SF777", "是否重复扫描"),
         ],
     )
-    def test_a_mistake_ships_nothing_and_forgets_nothing(self, office, paid, shunfeng, courier, number, problem):
-        order, other = paid(), paid()
-        asked = ask_to_ship(office, order, other)
-        typed = {
-            "express_company": courier,
-            f"express_no_{order.pk}": number,
-            f"express_no_{other.pk}": "SF777",
-        }
+    def test_a_mistake_ships_nothing_and_forgets_nothing(self, office, paid, courier, number, problem):
+        order, other = paid(address="重庆"), paid(address="南京")
+        page = hidden(ask_to_ship(office, order, other)) | typed(order, number, courier) | typed(other, "SF777")
 
-        again = office.post(f"{ORDERS}?work=ship", hidden(asked) | typed).content.decode()
+        again = office.post(f"{ORDERS}?work=ship", page).content.decode()
 
         assert problem in again and 'value="SF777"' in again
         assert parcel(order) == parcel(other) == ("paid", "", "")
-
-    def test_one_number_scanned_for_two_receivers_is_asked_about(self, office, paid, shunfeng):
-        here, there = paid(address="重庆"), paid(address="南京")
-        asked = ask_to_ship(office, here, there)
-        typed = {"express_company": "顺丰速运", f"express_no_{here.pk}": "SF1", f"express_no_{there.pk}": "SF1"}
-
-        assert "是否重复扫描" in office.post(f"{ORDERS}?work=ship", hidden(asked) | typed).content.decode()
-        assert parcel(here)[0] == parcel(there)[0] == "paid"
 
     def test_without_a_courier_is_handing_over(self, office, paid):
         order = paid()
@@ -103,9 +93,9 @@ class TestShipping:
 
         assert parcel(order) == ("shipped", "", "")
 
-    def test_the_last_courier_is_chosen_already(self, office, paid, shunfeng):
+    def test_the_last_courier_is_chosen_already(self, office, paid):
         first, second = paid(), paid()
-        office.post(f"{ORDERS}?work=ship", hidden(ask_to_ship(office, first)) | {"express_company": "顺丰速运"})
+        office.post(f"{ORDERS}?work=ship", hidden(ask_to_ship(office, first)) | typed(first, ""))
 
         assert 'value="顺丰速运" selected' in ask_to_ship(office, second).content.decode()
 
@@ -118,7 +108,7 @@ class TestShipping:
 
         assert told(asked) == ["一次最多发货 2 条，请分批进行"]
 
-    def test_a_wrong_number_is_corrected_and_the_log_keeps_the_old_one(self, office, paid, shunfeng):
+    def test_a_wrong_number_is_corrected_and_the_log_keeps_the_old_one(self, office, paid):
         order = paid()
         facts = {"express_company": "顺丰速运", "express_no": "SF1", "actor": "root", "now": timezone.now()}
         order_ship(order_id=order.order_id, action=ShippingStatus.SHIPPED, **facts)
@@ -126,7 +116,7 @@ class TestShipping:
         page = f"{ORDERS}{order.pk}/change/"
 
         asked = office.post(page, {"step_parcel": "1"})
-        office.post(page, hidden(asked) | {"express_company": "顺丰速运", "express_no": "SF2"})
+        office.post(page, hidden(asked) | typed(order, "SF2"))
 
         assert 'value="SF1"' in asked.content.decode()
         assert parcel(order) == ("shipped", "顺丰速运", "SF2")
@@ -135,15 +125,15 @@ class TestShipping:
     def test_the_receiver_is_corrected_until_the_parcel_leaves(self, office, paid):
         order = paid(phone="13800000001", address="重庆")
         page = f"{ORDERS}{order.pk}/change/"
-        typed = {"recipient": "王小明", "phone": "13800000002", "address": "南京"}
+        receiver = {"recipient": "王小明", "phone": "13800000002", "address": "南京"}
 
-        office.post(page, hidden(office.post(page, {"step_receiver": "1"})) | typed)
+        office.post(page, hidden(office.post(page, {"step_receiver": "1"})) | receiver)
         order.refresh_from_db()
         assert (order.recipient, order.phone, order.address) == ("王小明", "13800000002", "南京")
         assert order.logs.last().detail == "原为 13800000001 重庆"
 
         order_ship(order_id=order.order_id, action=ShippingStatus.SHIPPED, actor="root", now=timezone.now())
-        sent = {"step_receiver": "1", "sure": "1", **typed, "address": "北京"}
+        sent = {"step_receiver": "1", "sure": "1", **receiver, "address": "北京"}
         said = told(office.post(page, sent, follow=True))
         order.refresh_from_db()
         assert "不能再修改收货信息" in said[-1] and order.address == "南京"
@@ -155,6 +145,87 @@ class TestShipping:
         text = office.get(PACKING, {"ids": order.pk}).content.decode()
 
         assert "<dd>王小明</dd>" in text and "中通快递" in text and "ZT9" in text
+
+
+class TestFillingIn:
+    """Couriers' exports, and columns copied in Excel, fill in the page; nothing is sent until it is confirmed."""
+
+    HEAD = ["序号", "客户订单号", "收件人电话", "运单号码"]
+
+    @pytest.fixture
+    def orders(self, paid):
+        return [paid(phone=f"1381111000{n}", address=f"重庆 {n} 号") for n in range(3)]
+
+    def fill(self, office, orders, *, rows=None, head=HEAD, name="顺丰.xlsx", **posted):
+        file = rows and SimpleUploadedFile(name, sheet_write(name.rpartition(".")[2], head, rows))
+        sent = {"press": "ship:", "_selected_action": [order.pk for order in orders], "sure": "1", **posted}
+        answer = office.post(f"{ORDERS}?work=ship", sent | ({"sheet": file} if file else {}))
+        return answer, answer.context["form"] if answer.context else None
+
+    @pytest.mark.parametrize("name", ["顺丰.xlsx", "顺丰.csv"])
+    def test_from_a_sheet_by_number_or_phone_and_names_what_does_not_fit(self, office, orders, paid, name):
+        first, second, third = orders
+        twin = paid(phone=third.phone)
+        rows = [
+            ["1", first.order_id, "", "SF1000000000001"],
+            ["2", "自己的编号", "138-1111-0001", "YT1000000000002"],
+            ["3", "", third.phone, "JD3"],
+            ["4", "", "13999999999", "JD4"],
+            ["5", first.order_id, "", "SF5"],
+            ["6", second.order_id, "", ""],
+        ]
+        page, form = self.fill(office, [*orders, twin], rows=rows, name=name, **typed(twin, "ZT9", "中通快递"))
+
+        assert form.filled == 2
+        reasons = ["2 个订单是这个电话", "不是这里要发的订单", "已经有单号 SF1000000000001", "没有快递单号"]
+        assert len(form.problems) == len(reasons)
+        for row, (problem, reason) in enumerate(zip(form.problems, reasons, strict=True), 4):
+            assert problem.startswith(f"第 {row} 行") and reason in problem and problem in page.content.decode()
+        values = {key: form[key].value() for order in (first, second, twin) for key in typed(order, "")}
+        expected = typed(first, "SF1000000000001") | typed(second, "YT1000000000002", "圆通速递")
+        assert values == expected | typed(twin, "ZT9", "中通快递")
+        assert {parcel(order)[0] for order in orders} == {"paid"}
+
+        office.post(f"{ORDERS}?work=ship", hidden(page) | values)
+        assert parcel(second) == ("shipped", "圆通速递", "YT1000000000002")
+
+    @pytest.mark.parametrize("text", ["{0}\t73100000000001\n{1}\tJD2", "73100000000001 {0}\r\nJD2, {1}\r\n"])
+    def test_from_two_columns_in_either_order(self, office, orders, text):
+        _, form = self.fill(office, orders, pasted=text.format(orders[0].order_id, orders[1].phone))
+
+        assert (form.filled, form.problems, form["pasted"].value()) == (2, [], "")
+        couriers = [form[f"express_company_{order.pk}"].value() for order in orders[:2]]
+        assert couriers == ["中通快递", "京东快递"]
+
+    def test_by_masked_phones_and_the_sheets_own_courier(self, office, orders):
+        rows = [["138****0001", "X1", "德邦快递"], ["138****0002", "X2", "没有的公司"]]
+
+        _, form = self.fill(office, orders, rows=rows, head=["收件人手机", "快递单号", "快递公司"])
+
+        assert [form[f"express_company_{order.pk}"].value() for order in orders[1:]] == ["德邦快递", ""]
+
+    def test_tells_nobody_the_hidden_digits_of_a_phone(self, office, orders, person):
+        clerk = person("clerk", "103", is_staff=True)
+        rights = ["view_order", "ship_order"]
+        clerk.user.role.permissions.set(Permission.objects.filter(codename__in=rights))
+        shown = logged_in(clerk.user)
+
+        forms = [self.fill(client, orders, pasted="13899990001 JD1")[1] for client in (office, shown)]
+
+        assert [form.filled for form in forms] == [0, 1]  # the clerk's are compared by what the clerk sees
+
+    @pytest.mark.parametrize(
+        ("name", "content", "reason"),
+        [
+            ("a.txt", b"1", "只能导入"),
+            ("a.xlsx", b"1", "内容不是"),
+            ("a.xlsx", b"PK\x03\x04broken", "已损坏"),
+        ],
+    )
+    def test_a_file_that_is_no_sheet_is_refused_in_words(self, office, orders, name, content, reason):
+        page, form = self.fill(office, orders, sheet=SimpleUploadedFile(name, content), **typed(orders[0], "SF1"))
+
+        assert reason in form.problems[0] and 'value="SF1"' in page.content.decode()
 
 
 def test_the_couriers_are_a_list_that_staff_edit(office, paid):

@@ -1,10 +1,39 @@
-// A scanner ends each number with Enter, and some send it twice. Shipping cannot be taken back, so Enter goes to the
-// next field and never sends the form: from the last one it goes nowhere.
+// A scanner ends each number with Enter, and some send it twice, so Enter goes to the next field and never sends the
+// form: from the last one it goes nowhere. A column copied in a spreadsheet is pasted into this field and those below.
 const numbers = [...document.querySelectorAll("[data-tracking]")];
-numbers.forEach((field, at) => field.addEventListener("keydown", (event) => {
-  if (event.key !== "Enter") return;
-  event.preventDefault();
-  (numbers[at + 1] ?? field).focus();
-}));
-const courier = document.querySelector("[name=express_company]");
-(courier && !courier.value ? courier : numbers[0])?.focus();
+const courierOf = (field) => field.closest("tr").querySelector("select");
+const FORMS = Object.entries(JSON.parse(document.getElementById("courier-numbers").textContent)).map(([name, form]) => [name, new RegExp(form)]);
+const recognised = (field) => FORMS.find(([, form]) => form.test(field.value.replace(/\s/g, "").toUpperCase()))?.[0];
+
+function recognise(field) {
+  const courier = courierOf(field), name = recognised(field);
+  if ([...courier.options].some((option) => option.value === name)) courier.value = name;
+}
+
+numbers.forEach((field, at) => {
+  field.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter") return;
+    event.preventDefault();
+    (numbers[at + 1] ?? field).focus();
+  });
+  field.addEventListener("input", () => recognise(field));
+  field.addEventListener("paste", (event) => {
+    const lines = event.clipboardData.getData("text").trimEnd().split(/\r?\n/);
+    if (lines.length < 2) return;
+    event.preventDefault();
+    lines.slice(0, numbers.length - at).forEach((line, below) => {
+      numbers[at + below].value = line.trim();
+      recognise(numbers[at + below]);
+    });
+  });
+  // The courier of a number that tells none is usually that of the next such numbers, too.
+  let before = courierOf(field).value;
+  courierOf(field).addEventListener("focus", (event) => { before = event.target.value; });
+  courierOf(field).addEventListener("change", (event) => {
+    for (const below of numbers.slice(at + 1)) {
+      if (courierOf(below).value === before && !recognised(below)) courierOf(below).value = event.target.value;
+    }
+    before = event.target.value;
+  });
+});
+(document.querySelector("td:has(.bo-wrong) :is(input, select)") ?? numbers[0])?.focus();

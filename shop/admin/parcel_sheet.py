@@ -1,0 +1,103 @@
+"""Which parcel is whose: from a courier's own export, or from two columns that were copied in a spreadsheet."""
+
+import re
+import unicodedata
+from collections import defaultdict
+from typing import Any, NamedTuple
+
+from core.admin.phones import are_phones_whole, phone_masked, phone_shown
+from shop.models import Order
+from students.errors import SheetRefused
+from students.transfer.sheets import SHEET_START, sheet_read, sheet_refusal
+
+MAX_PROBLEMS = 20
+MAX_HEAD_ROW = 10
+# What couriers call a column. Where a sheet has several of these columns, the name that comes first here counts.
+_HEADS = {
+    "parcel": "快递单号 运单号 运单号码 运单编号 快递运单号 物流单号 物流运单号 快件单号 邮件号 单号",
+    "order": "订单号 订单编号 商家订单号 客户订单号 商户订单号 外部订单号 平台订单号 参考号",
+    "phone": "收件人电话 收件电话 收件人手机 收件手机 收件人手机号 收件人联系方式 收方电话 收方手机 电话 手机 手机号",
+    "courier": "快递公司 快递 物流公司 承运商",
+}
+_WITH_COUNTRY = re.compile(r"86(1\d{10})")
+
+
+class Parcel(NamedTuple):
+    number: str
+    courier: str  # as the sheet names it, "" where it does not
+
+
+def rows_sent(text: str, file: Any) -> list[tuple[int, list[str]]]:
+    """Return the rows of an uploaded sheet, or of a pasted text, each with its number.
+
+    :raises SheetRefused: the file is no sheet.
+    """
+    if not file:
+        lines = [re.split(r"\t|\s*[,，]\s*|\s+", line.strip()) for line in text.splitlines()]
+        return [(number, cells) for number, cells in enumerate(lines, 1) if any(cells)]
+    if refusal := sheet_refusal(file.name.lower(), file.read(SHEET_START)):
+        raise SheetRefused(refusal)
+    file.seek(0)
+    return list(sheet_read(file.read()))
+
+
+def parcels_of(orders: list[Order], rows: list[tuple[int, list[str]]]) -> tuple[dict[int, Parcel], list[str]]:
+    """Return the parcels by the keys of their orders, and each row that fits none of ``orders`` with the reason."""
+    found: dict[int, Parcel] = {}
+    problems = []
+    names = _names(orders)
+    head = next((at for at, (_, texts) in enumerate(rows[:MAX_HEAD_ROW]) if _is_head(_places(texts))), -1)
+    places = _places(rows[head][1]) if head >= 0 else {}
+    for row, texts in rows[head + 1 :]:
+        cells = {name: texts[at].strip() for name, at in places.items() if at < len(texts)}
+        if not places:
+            who = next((text for text in texts if _name(text) in names), texts[0])
+            cells = {"order": who, "parcel": next((text for text in texts if text and text != who), "")}
+        if not any(cells.values()):
+            continue
+        keys = [_name(cells.get("order", "")), _name(cells.get("phone", ""))]
+        matches = next((names[key] for key in keys if key in names), [])
+        parcel = Parcel(cells.get("parcel", ""), cells.get("courier", ""))
+        if problem := _problem(parcel, matches, found):
+            problems.append(f"第 {row} 行 {' '.join(filter(None, cells.values()))}：{problem}")
+        else:
+            found[matches[0].pk] = parcel
+    left = len(problems) - MAX_PROBLEMS
+    return found, [*problems[:MAX_PROBLEMS], *([f"另有 {left} 行没有填入"] if left > 0 else [])]
+
+
+def _problem(parcel: Parcel, matches: list[Order], found: dict[int, Parcel]) -> str:
+    if not parcel.number:
+        return "没有快递单号"
+    if not matches:
+        return "不是这里要发的订单"
+    if len(matches) > 1:
+        return f"{len(matches)} 个订单是这个电话，请写订单号"
+    other = found.get(matches[0].pk, parcel)
+    return "" if other == parcel else f"这个订单已经有单号 {other.number}"
+
+
+def _names(orders: list[Order]) -> dict[str, list[Order]]:
+    """Return the orders by what a sheet may call them: number, or phone, which couriers mask as we do."""
+    names: dict[str, list[Order]] = defaultdict(list)
+    for order in orders:
+        for name in {order.order_id, phone_shown(order), phone_masked(order.phone)} - {""}:
+            names[name].append(order)
+    return dict(names)
+
+
+def _name(text: str) -> str:
+    name = re.sub(r"[^0-9A-Za-z*]", "", unicodedata.normalize("NFKC", text))
+    name = _WITH_COUNTRY.sub(r"\1", name) if len(name) == 13 else name
+    # Who may not see whole phones must not find them out by trying: for them a sheet's phones are masked, too.
+    return phone_masked(name) if len(name) == 11 and not are_phones_whole(Order) else name
+
+
+def _places(texts: list[str]) -> dict[str, int]:
+    heads = [re.sub(r"[\W_]", "", text) for text in texts]
+    known = {name: [heads.index(word) for word in words.split() if word in heads] for name, words in _HEADS.items()}
+    return {name: places[0] for name, places in known.items() if places}
+
+
+def _is_head(places: dict[str, int]) -> bool:
+    return "parcel" in places and ("order" in places or "phone" in places)
