@@ -11,8 +11,7 @@ class BackofficeConfig(AppConfig):
 
     def ready(self) -> None:
         from backoffice import metrics  # noqa: F401  (registers its metrics)
-        from backoffice.audit import watch_models
-        from backoffice.staff_actions import watch_logs
+        from backoffice.audit import watch_logs, watch_models
         from core.audit import name_actor
 
         watch_models()

@@ -1,8 +1,8 @@
 """Choose which models' changes are recorded, and put a recorded change into words.
 
-Orders, payments and refunds are not watched: each of their steps writes its own log, and
-``backoffice.staff_actions`` repeats what staff did. Nor are tables that the system itself fills with many rows:
-tokens, journals, sessions, carts.
+Orders, payments and refunds are not watched: each of their steps writes its own log, also of what buyers, WeChat Pay
+and the clock did. Signals repeat here the rows of these logs that a member of staff caused, so that no service has to
+remember it. Nor are tables watched that the system itself fills with many rows: tokens, journals, sessions, carts.
 """
 
 import json
@@ -18,14 +18,17 @@ from django.apps import apps
 from django.conf import settings
 from django.core.exceptions import FieldDoesNotExist
 from django.db.models import BooleanField, DateTimeField
+from django.db.models.signals import post_save
 
 from core.admin.phones import are_phones_whole, phone_masked, phones_masked
-from core.audit import StaffAction
+from core.audit import StaffAction, action_record, is_by_staff
 from core.db.purge import BATCH, rows_purge
+from core.money import fen_text
 from core.times import format_office_time
 from shop.actions import OrderAction
 from shop.models import Order
 from shop.services.order_ship import RECEIVER_CHANGED
+from shop.states import Event, State
 
 # Each model with its options for auditlog. Fields that repeat what the entry or another log says are excluded.
 WATCHED: dict[str, dict[str, Any]] = {
@@ -47,7 +50,7 @@ KINDS: dict[int, str] = {
     LogEntry.Action.DELETE: "删除",
     **{action.value: str(action.label) for action in STAFF_ACTIONS},
 }
-LONGEST = 300  # characters of a value that the page shows
+MAX_SHOWN = 300  # characters of a value that the page shows
 _DONE = {"add": "添加", "delete": "移除"}
 # How Django names a right: 学员 | 学员 | Can view 学员
 _RIGHT = re.compile(r"[^|]* \| (?P<model>[^|]*) \| Can (?P<verb>view|add|change|delete) .*")
@@ -57,6 +60,27 @@ _VERBS = {"view": "查看", "add": "新增", "change": "修改", "delete": "删�
 def watch_models() -> None:
     for label, options in WATCHED.items():
         auditlog.register(apps.get_model(label), **options)
+
+
+def watch_logs() -> None:
+    post_save.connect(_of_order, sender=apps.get_model("shop.OrderLog"), dispatch_uid="staff_actions_on_orders")
+    post_save.connect(_of_money, sender=apps.get_model("payments.PaymentLog"), dispatch_uid="staff_actions_on_money")
+
+
+def _of_order(instance: Any, created: bool, **_: Any) -> None:
+    if not (created and is_by_staff(instance.actor)):
+        return
+    states = dict.fromkeys(State(state).label for state in (instance.from_state, instance.to_state) if state)
+    words = {"事件": instance.event, "状态": " → ".join(states), "说明": instance.detail}
+    action_record(instance.order, OrderAction.SHIP if instance.event == Event.SHIP.label else OrderAction.ORDER, words)
+
+
+def _of_money(instance: Any, created: bool, **_: Any) -> None:
+    if not (created and instance.refund and is_by_staff(instance.actor)):
+        return
+    refund = instance.refund
+    words = {"事件": instance.event, "金额": fen_text(refund.amount_fen), "原因": refund.reason or instance.detail}
+    action_record(refund, OrderAction.REFUND, words)
 
 
 def entries_purge(*, now: datetime, batch: int = BATCH) -> int:
@@ -138,4 +162,4 @@ def _moment(value: str) -> str:
 
 
 def _shortened(text: str) -> str:
-    return text if len(text) <= LONGEST else text[:LONGEST] + "…"
+    return text if len(text) <= MAX_SHOWN else text[:MAX_SHOWN] + "…"

@@ -5,37 +5,39 @@ A card is shown to users whose role may see the list behind it. A test pins the 
 
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
-from django.apps import apps
+from auditlog.models import LogEntry
 from django.conf import settings
-from django.contrib import admin
-from django.http import HttpRequest
+from django.db.models import Count, Q
+from django.http import HttpRequest, HttpResponse
 
 from accounts.models import LoginAttempt
 from accounts.selectors import login_failures
-from backoffice.activity import Activity, staff_activity
-from backoffice.months import day_counts, days_sum, month_counts, months_of
-from backoffice.navigation import may_see_income
-from backoffice.parts import TALLEST, Bar, Fact, Panel, Tile, list_url, shares
+from backoffice.navigation import may_see, may_see_income
+from backoffice.parts import Fact, Panel, Row, Tile, columns_panel, list_url, rows_panel
 from backoffice.periods import NAMES, Period, period_of
 from core import times
+from core.admin.exports import download
 from core.money import fen_to_yuan
 from core.ops import heartbeat
+from core.sheets import sheet_write
 from core.times import format_office_time, local
 from payments.figures import refund_sums
 from payments.selectors import differences_open, events_to_do, orders_untold, refunds_waiting
 from permissions.scope import Scope, scope_of
+from shop.actions import OrderAction
 from shop.revenue import DAYS, Day, order_days, order_sums, products_best
 from shop.selectors import MAX_SCARCE, SCARCE, orders_to_do, products_scarce
 from shop.states import EARNING, State
 from sockets.sessions import sessions_open
-from students.selectors import classes_counted, students_total
+from students.selectors import classes_counted, students_by_day, students_total
 from weather.models import SLOT_HOURS
 from weather.selectors import record_newest
 from weather.services.account import account_get
 
-CLASSES_SHOWN, SCARCE_SHOWN = 12, 8
+CLASSES_SHOWN, SCARCE_SHOWN, MONTHS = 12, 8, 12
 QUEUE_NAMES = {"money": "订单与资金", "now": "即时任务", "bulk": "批量任务"}
 CROWDED = 1000  # with so many waiting tasks a queue is shown in red
 BEST_SHOWN, STAFF_SHOWN = 8, 8
@@ -49,7 +51,7 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     now = local(times.now())
     period = period_of(request.GET.get("period", ""), now)
     parts = [
-        part for label, card in CARDS if _may_see(request, label) for part in card(now, period, scope_of(request.user))
+        part for label, card in CARDS if may_see(request, label) for part in card(now, period, scope_of(request.user))
     ]
     if not may_see_income(request):
         parts = [part for part in parts if not part.is_income]
@@ -64,8 +66,16 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     return context | {"title": "首页"} | facts
 
 
-def _may_see(request: HttpRequest, label: str) -> bool:
-    return admin.site._registry[apps.get_model(label)].has_view_permission(request)
+def overview_file(request: HttpRequest) -> HttpResponse:
+    """Send what the first page shows this user for ``?period=``, as CSV that Excel opens."""
+    page, now = dashboard(request, {}), local(times.now())
+    label = page["period"].label
+    rows = [("时间", f"{format_office_time(page['period'].begins)} 至 {format_office_time(now)}", label)]
+    rows += [(tile.label, tile.value, tile.hint) for tile in page["tiles"]]
+    for panel in page["panels"]:
+        rows += [(panel.title, bar.value, bar.label) for bar in panel.bars]
+        rows += [(panel.title, fact.value, fact.label) for fact in panel.facts]
+    return download(f"首页-{label}-{now:%Y%m%d}.csv", sheet_write("csv", ["项目", "数值", "说明"], rows))
 
 
 def _compared(
@@ -77,46 +87,38 @@ def _compared(
 
 
 def _students(now: datetime, period: Period, scope: Scope) -> Iterator[Tile | Panel]:
-    yield Tile("学员", students_total(scope=scope), list_url("students.student"))
-    days, room = day_counts(now, scope), settings.CLASS_CAPACITY
-    if days is not None:
-        new, before = (days_sum(days, begins.date(), ends.date()) for begins, ends in period.spans)
-        link = list_url("students.student", created_at__gte=period.begins.isoformat())
-        yield _compared("新增学员", new, before, period, link)
+    yield Tile("学员", str(students_total(scope=scope)), list_url("students.student"))
+    months = months_of(now)
+    days, room = students_by_day(months[0], scope), settings.CLASS_CAPACITY
+    new, before = (_days_sum(days, *span) for span in period.spans)
+    link = list_url("students.student", created_at__gte=period.begins.isoformat())
+    yield _compared("新增学员", new, before, period, link)
     classes = sorted(classes_counted(scope), key=lambda row: -row[1])[:CLASSES_SHOWN]
-    most = max([room, *(count for _, count in classes)])
-    yield Panel(
+    yield rows_panel(
         "各班学员",
-        "backoffice/rows.html",
+        [(name, count, list_url("students.student", **{"class": name}), f"/{room}") for name, count in classes],
+        least=room,
         hint=f"每班 {room} 人" + (f"，人数最多的 {CLASSES_SHOWN} 个班" if len(classes) == CLASSES_SHOWN else ""),
         link=list_url("students.student"),
         empty="还没有学员",
-        bars=[
-            Bar(name, count, list_url("students.student", **{"class": name}), count * 100 / most, f"/{room}")
-            for name, count in classes
-        ],
     )
-    yield Panel("每月新增学员", "backoffice/columns.html", bars=_month_bars(days, now), are_numbered=True)
+    rows: list[Row] = []
+    for month, end in pairwise(months):
+        span = {"created_at__gte": month.isoformat(), "created_at__lt": end.isoformat()}
+        number = _days_sum(days, month, end - timedelta(days=1))
+        rows.append((f"{month:%Y年%m月}", number, list_url("students.student", **span), f"{month.month}月"))
+    yield columns_panel("每月新增学员", rows, are_numbered=True)
 
 
-def _month_bars(days: dict[str, int] | None, now: datetime) -> list[Bar] | None:
-    if days is None:
-        return None
-    counts = month_counts(days)
-    months = months_of(now)
-    numbers = [counts.get(f"{month:%Y-%m}", 0) for month in months]
-    ends = [*months[1:], now.replace(day=28) + timedelta(days=4)]
-    ends[-1] = ends[-1].replace(day=1, hour=0, minute=0, second=0, microsecond=0)
-    return [
-        Bar(
-            f"{month:%Y年%m月}",
-            number,
-            list_url("students.student", created_at__gte=month.isoformat(), created_at__lt=end.isoformat()),
-            share,
-            f"{month.month}月",
-        )
-        for month, end, number, share in zip(months, ends, numbers, shares(numbers, TALLEST), strict=True)
-    ]
+def months_of(now: datetime) -> list[datetime]:
+    """Return the beginnings of the last ``MONTHS`` months and of the next one, oldest first."""
+    first = now.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    number = now.year * 12 + now.month - MONTHS
+    return [first.replace(year=n // 12, month=n % 12 + 1) for n in range(number, number + MONTHS + 1)]
+
+
+def _days_sum(days: dict[str, int], first: datetime, last: datetime) -> int:
+    return sum(number for day, number in days.items() if f"{first:%Y-%m-%d}" <= day <= f"{last:%Y-%m-%d}")
 
 
 def _orders(now: datetime, period: Period, _scope: Scope) -> Iterator[Tile | Panel]:
@@ -130,13 +132,16 @@ def _orders(now: datetime, period: Period, _scope: Scope) -> Iterator[Tile | Pan
     to_ship = to_do[State.PAID] + to_do[State.PREPARING]
     returns = to_do[State.RETURN_ASKED] + to_do[State.RETURN_ASKED_LATER]
     failed = to_do[State.REFUND_FAILED]
-    yield _count("待付款订单", to_do[State.OPEN], "", "", state__exact="open", sweep_at__isnull="False")
-    yield _count("待发货订单", to_ship, "warning", "", work="ship")
-    yield _count("待处理退货", returns, "warning", "", work="returns")
+    unpaid = list_url("shop.order", state__exact="open", sweep_at__isnull="False")
+    yield Tile("待付款订单", to_do[State.OPEN], unpaid)
+    yield _waits("待发货订单", to_ship, "warning", list_url("shop.order", work="ship"))
+    yield _waits("待处理退货", returns, "warning", list_url("shop.order", work="returns"))
     how = "打开订单，换一种方式退款后消失" if failed else ""
-    yield _count("退款异常订单", failed, "danger", how, work="refunds", state__exact="refund_failed")
+    link = list_url("shop.order", work="refunds", state__exact="refund_failed")
+    yield _waits("退款异常订单", failed, "danger", link, how)
     if untold := orders_untold().count():
-        yield _count("款项未入账", untold, "danger", "收到的钱或退款，订单没有记上", work="trouble")
+        hint = "收到的钱或退款，订单没有记上"
+        yield _waits("款项未入账", untold, "danger", list_url("shop.order", work="trouble"), hint)
     days = order_days(now)
     span = {"created_at_from": days[0].day, "created_at_to": days[-1].day}
     everything = list_url("shop.order", **span)
@@ -151,91 +156,67 @@ def _orders(now: datetime, period: Period, _scope: Scope) -> Iterator[Tile | Pan
 
 def _best(now: datetime, period: Period, _scope: Scope) -> Iterator[Tile | Panel]:
     best = products_best((period.begins, period.ends), most=BEST_SHOWN)
-    lengths = shares(pieces for _, _, pieces in best)
-    yield Panel(
+    yield rows_panel(
         f"{period.label}卖得最好的商品",
-        "backoffice/rows.html",
+        [(name, pieces, list_url("shop.product") + f"{pk}/change/", "") for pk, name, pieces in best],
         width="bo-third",
         hint="件数，不含已退款",
         empty=f"{period.label}还没有卖出商品",
-        bars=[
-            Bar(name, pieces, list_url("shop.product") + f"{pk}/change/", share)
-            for (pk, name, pieces), share in zip(best, lengths, strict=True)
-        ],
     )
 
 
 def _activity(now: datetime, period: Period, _scope: Scope) -> Iterator[Tile | Panel]:
-    rows = staff_activity(period.begins, period.ends, most=STAFF_SHOWN)
-    lengths = shares(row.entries for row in rows)
-    yield Panel(
+    entries = LogEntry.objects.order_by().filter(timestamp__gte=period.begins, timestamp__lt=period.ends)
+    counts = entries.filter(actor__is_staff=True).values_list("actor_id", "actor__username")
+    actions = [Count("pk", filter=Q(action=action)) for action in (OrderAction.SHIP, OrderAction.REFUND)]
+    people = counts.annotate(Count("pk"), parcels=actions[0], refunds=actions[1]).order_by("-pk__count", "actor_id")
+    rows: list[Row] = []
+    for pk, username, number, parcels, refunds in people[:STAFF_SHOWN]:
+        parts = [f"{name} {count}" for name, count in (("发货", parcels), ("退款", refunds)) if count]
+        link = list_url("auditlog.logentry", person=pk, day=period.name)
+        rows.append((username + (f"（{'，'.join(parts)}）" if parts else ""), number, link, ""))
+    yield rows_panel(
         f"{period.label}员工操作",
-        "backoffice/rows.html",
+        rows,
         width="bo-third",
         hint="修改记录的条数",
         link=list_url("auditlog.logentry", day=period.name),
         empty=f"{period.label}还没有操作",
-        bars=[
-            Bar(
-                row.username + _of_these(row),
-                row.entries,
-                list_url("auditlog.logentry", person=row.user_pk, day=period.name),
-                share,
-            )
-            for row, share in zip(rows, lengths, strict=True)
-        ],
     )
 
 
-def _of_these(row: Activity) -> str:
-    parts = [f"{name} {number}" for name, number in (("发货", row.parcels), ("退款", row.refunds)) if number]
-    return f"（{'，'.join(parts)}）" if parts else ""
-
-
-def _count(label: str, number: int, tone: str, hint: str, **query: str) -> Tile:
-    return Tile(label, number, list_url("shop.order", **query), tone if number else "", hint)
+def _waits(label: str, number: int, tone: str, link: str, hint: str = "") -> Tile:
+    """Return the tile of what somebody should deal with; it has its ``tone`` as long as there is any."""
+    return Tile(label, number, link, tone if number else "", hint)
 
 
 def _day_panel(title: str, days: list[Day], numbers: list[Any], form: str, *, is_income: bool = False) -> Panel:
-    bars = [
-        Bar(
-            f"{day.day:%m月%d日}",
-            form.format(number),
-            list_url("shop.order", created_at_from=day.day, created_at_to=day.day),
-            share,
-            f"{day.day.month}/{day.day.day}" if at % 7 == 1 else "",
-        )
-        for at, (day, number, share) in enumerate(zip(days, numbers, shares(numbers, TALLEST), strict=True))
-    ]
-    most = form.format(max(numbers))
-    hint = f"最近 {DAYS} 天，最多一天 {most}"
-    return Panel(title, "backoffice/columns.html", hint=hint, bars=bars, is_income=is_income)
+    rows: list[Row] = []
+    for at, (day, number) in enumerate(zip(days, numbers, strict=True)):
+        link = list_url("shop.order", created_at_from=day.day, created_at_to=day.day)
+        rows.append((f"{day.day:%m月%d日}", number, link, f"{day.day.month}/{day.day.day}" if at % 7 == 1 else ""))
+    hint = f"最近 {DAYS} 天，最多一天 {form.format(max(numbers))}"
+    return columns_panel(title, rows, form, hint=hint, is_income=is_income)
 
 
 def _refunds(now: datetime, period: Period, _scope: Scope) -> Iterator[Tile | Panel]:
     (made, fen), (before, fen_before) = refund_sums(period.spans)
     since = list_url("payments.refund", created_at__gte=period.begins.isoformat())
-    yield Tile(
-        f"{period.label}退款（元）",
-        f"{fen_to_yuan(fen):.2f}",
-        since,
-        hint=f"{made} 笔；{period.last_label} {fen_to_yuan(fen_before):.2f}，{before} 笔",
-    )
-    number = refunds_waiting()
+    hint = f"{made} 笔；{period.last_label} {fen_to_yuan(fen_before):.2f}，{before} 笔"
+    yield Tile(f"{period.label}退款（元）", f"{fen_to_yuan(fen):.2f}", since, hint=hint)
     link = list_url("payments.refund", next_try_at__isnull="False")
-    yield Tile("处理中的退款", number, link, "warning" if number else "")
+    yield _waits("处理中的退款", refunds_waiting(), "warning", link)
 
 
 def _differences(now: datetime, period: Period, _scope: Scope) -> Iterator[Tile | Panel]:
     number = differences_open()
-    hint = "逐条核对后消失" if number else ""
-    yield Tile("对账差异", number, list_url("payments.difference"), "danger" if number else "", hint)
+    yield _waits("对账差异", number, "danger", list_url("payments.difference"), "逐条核对后消失" if number else "")
 
 
 def _notices(now: datetime, period: Period, _scope: Scope) -> Iterator[Tile | Panel]:
     number = events_to_do(now=now).count()
     hint = "重新处理，或点“知道了”后消失" if number else "7 天内；伪造的不算"
-    yield Tile("失败的支付通知", number, list_url("payments.inboundevent", todo="1"), "danger" if number else "", hint)
+    yield _waits("失败的支付通知", number, "danger", list_url("payments.inboundevent", todo="1"), hint)
 
 
 def _products(now: datetime, period: Period, scope: Scope) -> Iterator[Tile | Panel]:
@@ -243,17 +224,16 @@ def _products(now: datetime, period: Period, scope: Scope) -> Iterator[Tile | Pa
     link = list_url("shop.product", removed="no", stock__lte=SCARCE)
     many = f"{MAX_SCARCE}+" if len(scarce) == MAX_SCARCE else len(scarce)
     yield Tile("库存不足的商品", many, link, "warning" if scarce else "", hint=f"不多于 {SCARCE} 件")
-    lengths = shares([product.stock for product in scarce[:SCARCE_SHOWN]] + [SCARCE])
-    yield Panel(
+    yield rows_panel(
         "库存最少的商品",
-        "backoffice/rows.html",
+        [
+            (product.name, product.stock, list_url("shop.product") + f"{product.pk}/change/", "")
+            for product in scarce[:SCARCE_SHOWN]
+        ],
+        least=SCARCE,
         width="bo-third",
         link=link,
         empty="没有库存不足的商品",
-        bars=[
-            Bar(product.name, product.stock, list_url("shop.product") + f"{product.pk}/change/", share)
-            for product, share in zip(scarce[:SCARCE_SHOWN], lengths, strict=False)
-        ],
     )
 
 

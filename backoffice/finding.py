@@ -2,16 +2,15 @@
 
 from collections.abc import Callable, Iterator
 from itertools import islice
+from typing import Any
 
-from django.apps import apps
-from django.contrib import admin
 from django.http import HttpRequest
 from django.urls import reverse
 from unfold.dataclasses import SearchResult
 
 from accounts.models import User
 from accounts.selectors import users_found
-from backoffice.navigation import navigation
+from backoffice.navigation import may_see, navigation
 from backoffice.parts import list_url
 from core.admin.phones import are_phones_whole, phone_shown
 from permissions.scope import Scope, scope_of
@@ -20,38 +19,28 @@ from shop.selectors import orders_named, products_found
 from shop.states import State
 from students.selectors import classes_counted, student_page, students_of_value
 
-MOST = 5  # of each kind
-SHORTEST = 2  # characters; one letter finds the menu alone
-LONGEST = 64
+MAX_RESULTS = 5  # of each kind
+MIN_TEXT, MAX_TEXT = 2, 64  # characters; one letter finds the menu alone
 
 
 def find(request: HttpRequest, text: str) -> list[SearchResult]:
     """Return what this user may open and what ``text`` names, the menu first."""
-    text = text.replace("\x00", "").strip()[:LONGEST]
+    text = text.replace("\x00", "").strip()[:MAX_TEXT]
     if not text:
         return []
     found = list(_menu(request, text))
-    if len(text) >= SHORTEST:
-        found += [
-            one
-            for label, search in SEARCHES
-            if _may_see(request, label)
-            for one in search(text, scope_of(request.user))
-        ]
+    for label, search in SEARCHES:
+        if len(text) >= MIN_TEXT and may_see(request, label):
+            found += search(text, scope_of(request.user))
     return found
-
-
-def _may_see(request: HttpRequest, label: str) -> bool:
-    return admin.site._registry[apps.get_model(label)].has_view_permission(request)
 
 
 def _menu(request: HttpRequest, text: str) -> Iterator[SearchResult]:
     for group in navigation(request):
         for item in group["items"]:
             if text.lower() in item["title"].lower():
-                yield SearchResult(
-                    title=item["title"], description=group["title"] or "菜单", link=item["link"], icon=item["icon"]
-                )
+                about = group["title"] or "菜单"
+                yield SearchResult(title=item["title"], description=about, link=item["link"], icon=item["icon"])
 
 
 def _result(label: str, pk: int, title: str, description: str, icon: str) -> SearchResult:
@@ -60,37 +49,34 @@ def _result(label: str, pk: int, title: str, description: str, icon: str) -> Sea
 
 
 def _students(text: str, scope: Scope) -> Iterator[SearchResult]:
-    rows = [
-        (row.id, row.name, row.class_name, row.sid) for row in student_page(slice(0, MOST), key=text, scope=scope).rows
-    ]
-    named = {row[0] for row in rows}
-    by_value = students_of_value(text).filter(scope.visible()).values_list("pk", "name", "class_name", "sid")[:MOST]
-    rows += [row for row in by_value if row[0] not in named]
-    for pk, name, class_name, sid in rows[:MOST]:
-        yield _result("students.student", pk, name, f"学员 {class_name} {sid}", "school")
+    named = student_page(slice(0, MAX_RESULTS), key=text, scope=scope).rows
+    by_value = students_of_value(text).filter(scope.visible())[:MAX_RESULTS]
+    rows: dict[int, Any] = {row.id: row for row in named} | {student.pk: student for student in by_value}
+    for row in islice(rows.values(), MAX_RESULTS):
+        yield _result("students.student", row.id, row.name, f"学员 {row.class_name} {row.sid}", "school")
 
 
 def _classes(text: str, scope: Scope) -> Iterator[SearchResult]:
     found = (row for row in classes_counted(scope) if row[0].lower().startswith(text.lower()))
-    for name, count in islice(found, MOST):
+    for name, count in islice(found, MAX_RESULTS):
         link = list_url("students.student", **{"class": name})
         yield SearchResult(title=name, description=f"班级 {count} 名学员", link=link, icon="groups")
 
 
 def _orders(text: str, _scope: Scope) -> Iterator[SearchResult]:
-    for order in orders_named(text, most=MOST, by_part_of_phone=are_phones_whole(Order)):
+    for order in orders_named(text, most=MAX_RESULTS, by_part_of_phone=are_phones_whole(Order)):
         who = order.recipient or order.username
         what = f"订单 {who} {phone_shown(order)} {order.total}元 {State(order.state).label}"
         yield _result("shop.order", order.pk, order.order_id, what, "receipt_long")
 
 
 def _users(text: str, _scope: Scope) -> Iterator[SearchResult]:
-    for user in users_found(text, by_phone=are_phones_whole(User))[:MOST]:
+    for user in users_found(text, by_phone=are_phones_whole(User))[:MAX_RESULTS]:
         yield _result("accounts.user", user.pk, user.username, f"用户 {user.nickname} {phone_shown(user)}", "person")
 
 
 def _products(text: str, scope: Scope) -> Iterator[SearchResult]:
-    for product in products_found(text, scope=scope)[:MOST]:
+    for product in products_found(text, scope=scope)[:MAX_RESULTS]:
         what = f"商品 {product.price}元 库存 {product.stock}" + (" 已下架" if product.removed_at else "")
         yield _result("shop.product", product.pk, product.name, what, "inventory_2")
 

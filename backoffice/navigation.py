@@ -8,6 +8,8 @@ from django.contrib import admin
 from django.http import HttpRequest
 from django.urls import reverse
 
+from backoffice.parts import list_url
+
 # Group, then "app.model" and its icon (Material Symbols, which ship with the theme).
 GROUPS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
     (
@@ -54,17 +56,25 @@ BELOW = {"permissions.role": ("谁能做什么", "table_view", "admin:permission
 DAILY_NEEDS = ("shop.order", "payments.payment", "payments.refund", "payments.billrun", "payments.difference")
 
 
+def page_of(label: str) -> Any:
+    """Return the admin page of a model, for example of ``shop.order``."""
+    return admin.site._registry[apps.get_model(label)]
+
+
+def may_see(request: HttpRequest, label: str) -> bool:
+    return bool(page_of(label).has_view_permission(request))
+
+
 def may_see_income(request: HttpRequest) -> bool:
     return request.user.has_perm("shop.income_order")
 
 
 def may_see_daily(request: HttpRequest) -> bool:
-    pages = [admin.site._registry[apps.get_model(label)] for label in DAILY_NEEDS]
-    return may_see_income(request) and all(page.has_view_permission(request) for page in pages)
+    return may_see_income(request) and all(may_see(request, label) for label in DAILY_NEEDS)
 
 
 def navigation(request: HttpRequest) -> list[dict[str, Any]]:
-    """Return the entries of Unfold's sidebar, without models that have no page or are closed to the user."""
+    """Return the entries of Unfold's sidebar, without models that are closed to the user."""
     home = {"title": "首页", "icon": "dashboard", "link": reverse("admin:index")}
     groups: list[dict[str, Any]] = [{"title": "", "items": [home]}]
     for title, entries in GROUPS:
@@ -80,15 +90,11 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
 
 def _items(request: HttpRequest, label: str, icon: str) -> Iterator[dict[str, Any]]:
     """Yield the entry of a model's list, and one for each work list of its page."""
-    try:
-        model = apps.get_model(label)
-    except LookupError:
+    if not may_see(request, label):
         return
-    page = admin.site._registry.get(model)
-    if page is None or not page.has_view_permission(request):
-        return
-    link = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
-    entry: dict[str, Any] = {"title": str(model._meta.verbose_name_plural), "icon": icon, "link": link}
+    page = page_of(label)
+    link = list_url(label)
+    entry: dict[str, Any] = {"title": str(page.opts.verbose_name_plural), "icon": icon, "link": link}
     lists: dict[str, tuple[str, str]] = getattr(page, "work_lists", {})
     if label in BELOW:
         title, icon, name = BELOW[label]

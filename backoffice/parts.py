@@ -1,8 +1,9 @@
 """The pieces of the dashboard (tiles, panels, bars), which ``templates/backoffice/`` draws."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from math import ceil
 from typing import Any
 from urllib.parse import urlencode
 
@@ -27,10 +28,10 @@ class Tile:
 @dataclass(frozen=True)
 class Bar:
     label: str
-    value: str | int
+    value: str
     link: str
+    mark: str
     share: float  # percent of the longest
-    mark: str = ""
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,8 @@ class Panel:
     width: str = "bo-half"
     hint: str = ""
     link: str = ""
-    bars: list[Bar] | None = field(default_factory=list)
+    bars: list[Bar] = field(default_factory=list)
+    axis: tuple[int, ...] = ()  # the numbers beside columns, from above
     are_numbered: bool = False
     empty: str = ""
     head: str = ""
@@ -63,8 +65,25 @@ def list_url(label: str, **query: Any) -> str:
     return f"{address}?{urlencode(query)}" if query else address
 
 
-def shares(numbers: Iterable[int | Decimal], tallest: float = 100.0) -> list[float]:
-    """Return the lengths of bars in percent of the largest number, which gets ``tallest``."""
-    values = list(numbers)
-    most = max([*values, 1])
-    return [round(float(value) / float(most) * tallest, 1) for value in values]
+# Label, number, link, and the mark behind the number or below the column.
+Row = tuple[str, int | Decimal, str, str]
+
+
+def rows_panel(title: str, rows: Iterable[Row], *, least: int = 1, **options: Any) -> Panel:
+    """Return a panel of bars below each other. The largest number, or ``least``, takes the whole width."""
+    return Panel(title, "backoffice/rows.html", bars=_bars(list(rows), "{}", least, 100.0), **options)
+
+
+def columns_panel(title: str, rows: Sequence[Row], form: str = "{}", **options: Any) -> Panel:
+    """Return a panel of columns with an axis, which ends at an even number."""
+    top = max(2 * ceil(max(row[1] for row in rows) / 2), 2)
+    bars = _bars(rows, form, top, TALLEST)
+    return Panel(title, "backoffice/columns.html", bars=bars, axis=(top, top // 2), **options)
+
+
+def _bars(rows: Sequence[Row], form: str, least: int, tallest: float) -> list[Bar]:
+    most = float(max([least, *(row[1] for row in rows)]))
+    return [
+        Bar(label, form.format(number), link, mark, round(float(number) / most * tallest, 1))
+        for label, number, link, mark in rows
+    ]

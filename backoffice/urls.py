@@ -5,8 +5,8 @@ from django.urls import path
 
 from backoffice.classroom import classroom_page
 from backoffice.daily import daily_page
+from backoffice.dashboard import overview_file
 from backoffice.lesson import lesson_page
-from backoffice.overview import overview_file
 from backoffice.person import person_file
 from backoffice.waiting import waiting_page
 

@@ -2,12 +2,10 @@
 
 from collections.abc import Iterator
 from datetime import timedelta
-from typing import Any
 
-from django.apps import apps
-from django.contrib import admin
 from django.http import HttpRequest, JsonResponse
 
+from backoffice.navigation import may_see, page_of
 from backoffice.parts import list_url
 from core import times
 from core.models import Export
@@ -31,17 +29,12 @@ def waiting_page(request: HttpRequest) -> JsonResponse:
 
 
 def _waiting(request: HttpRequest) -> Iterator[tuple[str, int, str]]:
-    orders, differences = (_page(label) for label in ("shop.Order", "payments.Difference"))
-    lists = [row for row in ORDERS if orders.has_right(request, row[0])]
+    lists = [row for row in ORDERS if page_of("shop.order").has_right(request, row[0])]
     to_do = orders_to_do() if lists else {}
     for _, label, work, states in lists:
         yield label, sum(to_do[state] for state in states), list_url("shop.order", work=work)
-    if differences.has_view_permission(request):
+    if may_see(request, "payments.difference"):
         yield "对账差异", differences_open(), list_url("payments.difference")
     since = times.now() - EXPORTS_OF
     done = Export.objects.filter(created_by=request.user.pk, state=Export.State.DONE, begun_at__gte=since)
     yield "导出完成", done.count(), list_url("core.export")
-
-
-def _page(label: str) -> Any:
-    return admin.site._registry[apps.get_model(label)]

@@ -13,7 +13,6 @@ def _entry(task: str, schedule: Any, expires_s: int | None = None, **options: An
 
 def beat_schedule(queues: Sequence[str], *, sends_alerts: bool, has_sandbox: bool) -> dict[str, dict[str, Any]]:
     schedule = {
-        "count-student-months": _entry("backoffice.count_months", 300.0, 300),
         "purge-expired-tokens": _entry("accounts.purge_expired_tokens", crontab(minute=17)),
         "expire-orders": _entry("shop.expire_orders", 2.0, 6),
         "reconcile-payments": _entry("payments.reconcile", 15.0, 15),

@@ -286,7 +286,7 @@ def _actor() -> int | None:
 
 
 def _staff_actions(made: _Made, actor_pk: int | None) -> Iterator[LogEntry]:
-    """Yield what staff did, as ``backoffice.staff_actions`` would have recorded it."""
+    """Yield what staff did, as ``backoffice.audit`` would have recorded it."""
     for log in made.logs:
         if log.actor == STAFF:
             states = " → ".join(State(state).label for state in (log.from_state, log.to_state) if state)

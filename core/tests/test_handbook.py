@@ -12,7 +12,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.test import Client
 from django.urls import reverse
 
-from backoffice.help import CHAPTERS, chapter_of
+from backoffice.templatetags.backoffice import CHAPTERS, chapter_of
 from config import env
 from config.handbook import chapters
 
