@@ -1,7 +1,7 @@
 """The checks of ``manage.py doctor`` for payments: merchants and keys, bills, and the address for notifications."""
 
 from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -46,8 +46,8 @@ def wechat_pay() -> Iterator[Finding]:
     if merchant().has_v3:
         v3 = _ask("WeChat Pay v3", gateway_v3, "Check the WECHAT_PAY_* values of v3 and their files.")
         yield v3
-        if v3.ok and gateway_v3().keys.uses_certificates:
-            yield _platform_certificates(gateway_v3().keys.certificates_end)
+        if v3.ok and not gateway_v3().keys.public_key_id:
+            yield _platform_certificates()
     else:
         what = "WeChat Pay v3 is not configured: returns are refused, refunds wait"
         yield Finding(False, what, "Set the WECHAT_PAY_* values of v3.")
@@ -133,9 +133,10 @@ def _ask(name: str, gateway: Callable[[], Any], remedy: str) -> Finding:
     return Finding(False, f"{name} knows an order that nobody placed", "Is WECHAT_PAY_BASE_URL right?")
 
 
-def _platform_certificates(end: datetime | None) -> Finding:
+def _platform_certificates() -> Finding:
     # WeChat offers the next one days ahead and the worker fetches it twice a day, so one day before it must be here.
-    left = end - times.now() if end else timedelta()
+    keys = gateway_v3().keys.platform_keys()
+    left = keys[-1].ends_at - times.now() if keys else timedelta()
     what = f"WeChat Pay's platform certificates end in {left / timedelta(days=1):.1f} days"
     if left > timedelta(days=1):
         return Finding(True, what)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from config.wsgi import application
 from core.api.params import present
 from core.observe.logs import hide_secrets
-from payments.gateways.wechat.xml import read_flat
+from payments.gateways.wechat.v2 import read_flat
 from sandbox.pay import deliveries, rsa
 from sockets import origins, packets, polling
 from students.counts import name_keys

@@ -26,7 +26,6 @@ from payments.services.differences import (
     difference_return,
     ours_of,
     provider_words,
-    row_of,
 )
 
 Ending = Difference.Ending
@@ -215,7 +214,7 @@ class DifferenceAdmin(MoneyAdmin):
 
     @display(description="本地记录")
     def ours(self, difference: Difference) -> SafeString | str:
-        row = ours_of(row_of(difference))
+        row = ours_of(difference)
         return "—" if row is None else page_link(row, row)
 
 

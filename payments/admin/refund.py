@@ -18,7 +18,7 @@ from payments.admin.shared import STATE_COLOURS, MoneyAdmin, log_list, order_lin
 from payments.gateways.base import BankCard
 from payments.models import OfflineWay, Refund, RefundStatus
 from payments.services import refund_run
-from payments.services.refund_stuck import refund_ask, refund_divert, refund_offline, refund_renew, refund_retry
+from payments.services.refund_stuck import refund_again, refund_ask, refund_divert, refund_offline
 
 # WeChat Pay can send an abnormal refund to a debit card of these banks (its page 发起异常退款).
 BANKS = (
@@ -40,13 +40,9 @@ BANKS = (
 )
 
 
-def _retry(press: Press) -> str:
-    return refund_retry(refund_id=press.row.pk, actor=press.actor, now=press.now).get_state_display()
-
-
-def _renew(press: Press) -> str:
-    new = refund_renew(refund_id=press.row.pk, actor=press.actor, now=press.now)
-    return f"新单号 {new.out_refund_no}"
+def _again(press: Press) -> str:
+    again = refund_again(refund_id=press.row.pk, actor=press.actor, now=press.now)
+    return again.get_state_display() if again == press.row else f"新单号 {again.out_refund_no}"
 
 
 def _ask(press: Press) -> str:
@@ -151,12 +147,12 @@ class RefundAdmin(ExportableAdmin, MoneyAdmin):
     buttons = (
         Button("run_now", "立即处理", _run_now, is_request=True),
         Button(
-            "retry", "重新提交", _retry,
+            "retry", "重新提交", _again,
             question="再次请微信支付把款项退回买家；同一个退款单号，钱只会退一次。",
             password=True, is_request=True,
         ),
         Button(
-            "renew", "换新单号退款", _renew,
+            "renew", "换新单号退款", _again,
             question="先向微信确认旧单号已经关闭，再用新的单号把款项原路退回买家。",
             password=True, is_request=True,
         ),

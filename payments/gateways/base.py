@@ -1,6 +1,5 @@
-"""The interface of a payment provider. Gateways know neither HTTP requests nor models; amounts are integer fen."""
+"""What a payment provider is asked and answers. Gateways know neither requests nor models; amounts are integer fen."""
 
-from abc import ABC
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
@@ -235,29 +234,3 @@ class Bill:
     day: date
     rows: tuple[BillRow, ...] = ()
     sha1: str = ""
-
-
-class Gateway(ABC):  # noqa: B024 - what a provider cannot do stays unsupported
-    """Every method may raise ``GatewayError``."""
-
-    def create(self, intent: PaymentIntent) -> PaymentTicket:
-        raise GatewayMisconfigured("create is not supported by this gateway")
-
-    def query(self, out_trade_no: str) -> PaymentResult:
-        raise GatewayMisconfigured("query is not supported by this gateway")
-
-    def close(self, out_trade_no: str) -> None:
-        raise GatewayMisconfigured("close is not supported by this gateway")
-
-    def refund(self, intent: RefundIntent) -> RefundResult:
-        raise GatewayMisconfigured("refund is not supported by this gateway")
-
-    def bill(self, day: date) -> Bill:
-        raise GatewayMisconfigured("bill is not supported by this gateway")
-
-    def refund_abnormal(self, refund_id: str, out_refund_no: str, card: BankCard | None = None) -> RefundResult:
-        """Send an abnormal refund elsewhere: to a card of the buyer's, or without one back to the merchant."""
-        raise GatewayMisconfigured("refund_abnormal is not supported by this gateway")
-
-    def refund_query(self, out_refund_no: str) -> RefundResult:
-        raise GatewayMisconfigured("refund_query is not supported by this gateway")

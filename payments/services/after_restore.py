@@ -13,10 +13,9 @@ from payments.gateways.wechat import gateway_to_ask, merchant
 from payments.models import Payment, PaymentStatus, Refund
 from payments.services.bills import bill_days_missing, bill_made_at
 from payments.services.common import as_refusal, log_step
-from payments.services.differences import RESTORE
+from payments.services.differences import RESTORE, payment_return_stray
 from payments.services.refund import UNDER_WAY
 from payments.services.start import MIN_LIFE
-from payments.services.unrecorded import payment_return_stray
 
 
 def payment_assume_started(*, out_trade_no: str, amount_fen: int, deadline: datetime, now: datetime) -> bool:

@@ -6,7 +6,6 @@ Each day and merchant is one run. A difference that a later run does not find en
 import time as clock
 from collections.abc import Iterator, Sequence
 from datetime import date, datetime, time, timedelta
-from itertools import islice
 from typing import Any
 
 import structlog
@@ -15,7 +14,7 @@ from django.db.models import QuerySet
 
 from core.db.leases import lease
 from core.ops import restored
-from core.times import SHANGHAI, local
+from core.times import SHANGHAI, day_begins, local
 from payments.errors import BillBusy, BillNotOut, BillTooOld, PaymentNotConfigured
 from payments.gateways.base import Bill, BillNotReady, BillRow, GatewayError
 from payments.gateways.wechat import gateway_v3, merchants
@@ -25,26 +24,22 @@ from payments.models import BillRun, Difference, DifferenceKind, Payment, Paymen
 from payments.services.differences import (
     Ending,
     ProviderQueryBudget,
-    difference_end_gone,
+    compare,
+    difference_end,
     difference_of,
     differences_settle_lost,
     is_worth_asking,
-    kind_of,
     ours_of,
-    row_of,
 )
 
 log = structlog.get_logger("payments")
 MADE_BY = time(10)  # Shanghai time of the next day: WeChat Pay promises the bill by then
+ONE_DAY = timedelta(days=1)
 KEPT = timedelta(days=89)  # the provider keeps bills for three months
 LOOK_BACK = timedelta(days=30)
-MAX_ASKED = (
-    200  # questions of one run; a row that was not asked about becomes a difference, and staff ask with a button
-)
-MAX_ASKING_S = 120
+MAX_ASKING_S = 120  # a row that was not asked about becomes a difference, and staff ask with a button
 MAX_RUN_S = 240  # for all missing days together; a task is killed after 600 s
 _LEASE, LEASE_SPAN = "payments.bills", timedelta(minutes=10)  # a task is killed after that time
-PORTION = 1000  # rows that are looked up at once
 _ON_THE_BILL = (RefundStatus.PROCESSING, RefundStatus.SUCCESS, RefundStatus.ABNORMAL, RefundStatus.OWED)
 
 
@@ -94,7 +89,7 @@ def bills_reconcile_missing(*, now: datetime) -> int:
 
 def bill_made_at(day: date) -> datetime:
     """Return when the provider has the bill of ``day`` ready."""
-    return datetime.combine(day + timedelta(days=1), MADE_BY, SHANGHAI)
+    return datetime.combine(day + ONE_DAY, MADE_BY, SHANGHAI)
 
 
 def bill_days_missing(mch_id: str, *, now: datetime) -> list[date]:
@@ -103,7 +98,7 @@ def bill_days_missing(mch_id: str, *, now: datetime) -> list[date]:
     After a restore the days since the backup count too, as far back as the provider keeps bills.
     """
     today = local(now).date()
-    last = today - timedelta(days=1 if now >= bill_made_at(today - timedelta(days=1)) else 2)
+    last = today - timedelta(days=1 if now >= bill_made_at(today - ONE_DAY) else 2)
     day = _first_day(today)
     done = set(
         BillRun.objects.filter(mch_id=mch_id, day__gte=day, state=BillRun.State.DONE).values_list("day", flat=True)
@@ -121,7 +116,6 @@ def _first_day(today: date) -> date:
 
 
 def _run(who: Merchant, day: date, now: datetime) -> BillRun:
-    facts: dict[str, object] = {"ran_at": now, "last_error": ""}
     try:
         bill = gateway_v3(who).bill(day)
     except GatewayError as error:
@@ -133,14 +127,16 @@ def _run(who: Merchant, day: date, now: datetime) -> BillRun:
     found, foreign = _compare(who, bill, now)
     _keep_differences(who.mch_id, day, found, now)
     _end_billed(now)
-    facts |= {
+    facts = {
         "state": BillRun.State.DONE,
+        "ran_at": now,
         "rows": len(bill.rows),
         "foreign_rows": foreign,
         "paid_fen": sum(row.fen for row in bill.rows if not row.out_refund_no),
         "refunded_fen": sum(row.fen for row in bill.rows if row.out_refund_no),
         "differences": Difference.objects.filter(mch_id=who.mch_id, day=day, ending=Ending.OPEN).count(),
         "sha1": bill.sha1,
+        "last_error": "",
     }
     return BillRun.objects.update_or_create(mch_id=who.mch_id, day=day, defaults=facts)[0]
 
@@ -151,15 +147,14 @@ def _is_late(who: Merchant, bill: Bill, now: datetime) -> bool:
     WeChat Pay's documentation does not say whether "no statement" also means "not made yet", so for one day an empty
     bill is not believed if we had payments.
     """
-    if bill.sha1 or now >= bill_made_at(bill.day) + timedelta(days=1):
+    if bill.sha1 or now >= bill_made_at(bill.day) + ONE_DAY:
         return False
     return _paid_on(who, bill.day).exists()
 
 
 def _paid_on(who: Merchant, day: date) -> QuerySet[Payment]:
-    begins = datetime.combine(day, time.min, SHANGHAI)
     mine = Payment.objects.filter(state=PaymentStatus.PAID, billed_on=None, mch_id=who.mch_id)
-    return mine.filter(paid_at__gte=begins, paid_at__lt=begins + timedelta(days=1)).order_by("pk")
+    return mine.filter(paid_at__gte=day_begins(day), paid_at__lt=day_begins(day + ONE_DAY)).order_by("pk")
 
 
 def _keep_failure(who: Merchant, day: date, now: datetime, state: str, said: str) -> BillRun:
@@ -176,44 +171,34 @@ def _keep_failure(who: Merchant, day: date, now: datetime, state: str, said: str
 
 def _compare(who: Merchant, bill: Bill, now: datetime) -> tuple[list[Difference], int]:
     """Return the differences of a day, and how many rows belong to other systems with the same merchant number."""
-    budget, foreign = ProviderQueryBudget(now, most=MAX_ASKED, seconds=MAX_ASKING_S), 0
+    budget, foreign = ProviderQueryBudget(now, seconds=MAX_ASKING_S), 0
     found: list[Difference] = []
     facts: dict[str, Any] = {"day": bill.day, "found_at": now}
-    for rows, model, number in _portions(bill):
-        known = _known(model, number, rows)
+    # Payments first, since a refund can be recorded only after its payment.
+    for is_refund, rows_of_ours, number in (
+        (False, Payment.objects.all(), "out_trade_no"),
+        (True, Refund.objects.select_related("payment"), "out_refund_no"),
+    ):
+        rows = [row for row in bill.rows if bool(row.out_refund_no) is is_refund]
+        known = rows_of_ours.in_bulk([getattr(row, number) for row in rows], field_name=number)
         agreed: list[int] = []
         for row in rows:
             ours: Any = known.get(getattr(row, number))
-            note = ""
             if ours is None and not _may_be_ours(row):
                 foreign += 1
                 continue
-            kind = kind_of(row, ours)
-            if is_worth_asking(kind, row, ours):
-                note = budget.ask(row)
-                ours = ours_of(row)
-                kind = kind_of(row, ours)
-            if kind is None:
-                agreed.append(ours.pk)
+            difference = difference_of(row, **facts)
+            differs = compare(difference, ours)
+            if differs and is_worth_asking(difference, ours):
+                difference.note = budget.ask(difference)
+                ours = ours_of(difference)
+                differs = compare(difference, ours)
+            if differs:
+                found.append(difference)
             else:
-                found.append(difference_of(kind, row, ours, note=note, **facts))
-        model.objects.filter(pk__in=agreed, billed_on=None).update(billed_on=bill.day)
+                agreed.append(ours.pk)
+        rows_of_ours.filter(pk__in=agreed, billed_on=None).update(billed_on=bill.day)
     return [*found, *_unknown_there(who, bill, facts)], foreign
-
-
-def _portions(bill: Bill) -> Iterator[tuple[list[BillRow], Any, str]]:
-    """Yield the bill in portions, payments first, since a refund can be recorded only after its payment."""
-    for is_refund, model, number in ((False, Payment, "out_trade_no"), (True, Refund, "out_refund_no")):
-        rows = iter([row for row in bill.rows if bool(row.out_refund_no) is is_refund])
-        while portion := list(islice(rows, PORTION)):
-            yield portion, model, number
-
-
-def _known(model: Any, number: str, rows: Sequence[BillRow]) -> dict[str, Any]:
-    found = model.objects.filter(**{f"{number}__in": [getattr(row, number) for row in rows]})
-    if model is Refund:
-        found = found.select_related("payment")
-    return {getattr(one, number): one for one in found}
 
 
 def _may_be_ours(row: BillRow) -> bool:
@@ -226,8 +211,7 @@ def _may_be_ours(row: BillRow) -> bool:
 
 def _unknown_there(who: Merchant, bill: Bill, facts: dict[str, Any]) -> Iterator[Difference]:
     """Yield the payments and refunds of that day that the bill lacks."""
-    begins = datetime.combine(bill.day, time.min, SHANGHAI)
-    ends = begins + timedelta(days=1)
+    begins, ends = day_begins(bill.day), day_begins(bill.day + ONE_DAY)
     listed = {(row.out_trade_no, row.out_refund_no) for row in bill.rows}
     for payment in _paid_on(who, bill.day):
         if (payment.out_trade_no, "") not in listed:
@@ -264,7 +248,7 @@ def _keep_differences(mch_id: str, day: date, found: Sequence[Difference], now: 
             _keep(difference, known.pop(_key(difference), None))
         for gone in known.values():
             if not gone.ending:
-                difference_end_gone(difference=gone, now=now)
+                _end_gone(gone, now)
 
 
 def _key(difference: Difference) -> tuple[str, str]:
@@ -298,6 +282,9 @@ def _end_billed(now: datetime) -> None:
         kind__in=[DifferenceKind.NO_MONEY, DifferenceKind.REFUND_UNKNOWN_THERE], ending=Ending.OPEN
     )
     for difference in waiting.order_by("pk"):
-        ours = ours_of(row_of(difference))
-        if ours is None or ours.billed_on:
-            difference_end_gone(difference=difference, now=now)
+        if not compare(difference, ours_of(difference)):
+            _end_gone(difference, now)
+
+
+def _end_gone(difference: Difference, now: datetime) -> None:
+    difference_end(difference, Ending.GONE, "对账", now, difference.note)

@@ -7,7 +7,7 @@ import structlog
 
 from core.observe import tracing
 from payments.errors import PaymentError
-from payments.gateways.base import AlreadyClosed, AlreadyPaid, Gateway, GatewayError, OrderUnknown
+from payments.gateways.base import AlreadyClosed, AlreadyPaid, GatewayError, OrderUnknown
 from payments.gateways.wechat import gateway_to_ask
 from payments.models import Payment, PaymentStatus
 from payments.services.common import payee
@@ -47,7 +47,7 @@ def payment_close(*, out_trade_no: str, now: datetime) -> CloseOutcome:
     if payment.claimed_until and payment.claimed_until > now:
         return CloseOutcome.STARTING
     try:
-        return _close(gateway_to_ask(payee(payment)), payment, now)
+        return _close(payment, now)
     except (GatewayError, PaymentError) as error:
         said = f"{getattr(error, 'code', '') or type(error).__name__} {error}"[:255]
         Payment.objects.filter(pk=payment.pk).update(last_error=said)
@@ -55,12 +55,12 @@ def payment_close(*, out_trade_no: str, now: datetime) -> CloseOutcome:
         return CloseOutcome.UNKNOWN
 
 
-def _close(gateway: Gateway, payment: Payment, now: datetime) -> CloseOutcome:
+def _close(payment: Payment, now: datetime) -> CloseOutcome:
     """Ask, then close.
 
     :raises GatewayError, PaymentError: whether the payment is closed is not known.
     """
-    number = payment.out_trade_no
+    gateway, number = gateway_to_ask(payee(payment)), payment.out_trade_no
     try:
         result = gateway.query(number)
     except OrderUnknown:

@@ -1,10 +1,11 @@
 """What all services of this app use: errors, the merchant of a payment, the lock wait, the money log, the sweeps."""
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import structlog
 from django.db import connection, transaction
@@ -36,7 +37,7 @@ SYSTEM = "系统"
 LOCK_WAIT_MS = 3000  # the provider waits 5 s for the answer to a notification
 BATCH = 50
 MAX_SWEEP_S = 12.0  # begin no call after this: the next sweep begins after 15 s
-GIVE_UP_AFTER = 2  # calls without an answer end a sweep, since the rest of the batch would only time out too
+GIVE_UP_AFTER = 2  # calls without an answer: the rest would only time out too
 T = TypeVar("T")
 # Pairs of (age, pause): a payment younger than the age is asked about after the pause.
 _WATCH_OPEN = (
@@ -46,7 +47,7 @@ _WATCH_OPEN = (
     (timedelta(days=30), timedelta(hours=6)),
 )
 # A closed order is rarely paid, and then soon: its code was scanned before it closed, or a bank was slow.
-_WATCH_CLOSED = (
+WATCH_CLOSED = (
     (timedelta(minutes=5), timedelta(minutes=1)),
     (timedelta(minutes=30), timedelta(minutes=10)),
     (timedelta(days=1), timedelta(hours=4)),
@@ -67,6 +68,15 @@ def as_refusal(error: GatewayError) -> PaymentError:
     if error.code:
         return WeChatRefused(error.code)
     return ProviderDown()
+
+
+@contextmanager
+def provider_refusals() -> Iterator[None]:
+    """Turn an error of the gateway inside the block into the error of this app that tells a caller of it."""
+    try:
+        yield
+    except GatewayError as error:
+        raise as_refusal(error) from None
 
 
 def payee(payment: Payment) -> Merchant:
@@ -125,16 +135,51 @@ def log_step(
     transaction.on_commit(line, robust=True)
 
 
-def in_a_sweep(due: Iterable[T]) -> Iterator[T]:
-    """Yield items until the time of one sweep is over. The rest stays due for the next sweep."""
-    ends = time.monotonic() + MAX_SWEEP_S
-    for item in due:
-        yield item
-        if time.monotonic() >= ends:
+def set_state(
+    payment: Payment,
+    state: str,
+    event: str,
+    now: datetime,
+    *,
+    refund: Refund | None = None,
+    actor: str = SYSTEM,
+    detail: str = "",
+    **facts: Any,
+) -> None:
+    """Change the state of a payment, or of its refund, together with other fields, and log the step.
+
+    The caller has locked the row.
+    """
+    row: Payment | Refund = refund or payment
+    before, row.state = row.state, state
+    for name, value in facts.items():
+        setattr(row, name, value)
+    row.save(update_fields=["state", *facts] if row.pk else None)
+    log_step(payment, event, now, actor=actor, refund=refund, from_state=before, to_state=state, detail=detail)
+
+
+def sweep(due: Iterable[T], step: Callable[[T], GatewayError | bool]) -> int:
+    """Take a step for each row that is due; return for how many. Any number of sweeps may run at once.
+
+    Stop after 12 s, or when the provider has not answered twice; the rest stays due for the next sweep.
+
+    :param step: claims the row first. Returns False if another sweep has it, or the error that the provider gave.
+    """
+    ends_at, done, silent = time.monotonic() + MAX_SWEEP_S, 0, 0
+    for row in due:
+        try:
+            outcome = step(row)
+        except Exception:  # one row that fails (its order is locked too long, say) must not stop the others
+            log.exception("sweep", row=str(row))
+            outcome = True
+        done += outcome is not False
+        silent += isinstance(outcome, GatewayError) and is_silence(outcome)
+        if silent >= GIVE_UP_AFTER or time.monotonic() >= ends_at:
             break
+    return done
 
 
-def is_silence(error: GatewayError | None) -> bool:
+def is_silence(error: GatewayError) -> bool:
     """Tell whether the provider did not answer, so that the next call would most likely fail as well."""
     return isinstance(error, GatewayUnreachable | GatewayMisconfigured) and not isinstance(error, MerchantUnknown)
 
@@ -145,7 +190,7 @@ def check_due(payment: Payment, now: datetime) -> datetime | None:
         return None
     closed = payment.state == PaymentStatus.CLOSED
     age = now - ((payment.closed_at or now) if closed else payment.created_at)
-    for until, every in _WATCH_CLOSED if closed else _WATCH_OPEN:
+    for until, every in WATCH_CLOSED if closed else _WATCH_OPEN:
         if age < until:
             return now + every
     return None

@@ -9,9 +9,9 @@ from payments.errors import PaymentMismatch, PaymentUnknown
 from payments.gateways.base import PaymentResult
 from payments.listener import PaidOutcome
 from payments.models import CURRENCY, Payment, PaymentStatus, TradeType
-from payments.services.common import SYSTEM, check_due, limit_lock_wait, log_step, payees
+from payments.services.common import SYSTEM, WATCH_CLOSED, limit_lock_wait, log_step, payees, set_state
+from payments.services.listener_call import order_total, tell_paid
 from payments.services.refund import refund_create
-from payments.services.telling import order_total, tell_paid
 
 SOURCES = {
     "notify_v2": "微信通知（v2）",
@@ -49,22 +49,25 @@ def payment_mark_closed(payment: Payment, *, now: datetime, source: str, detail:
         locked = Payment.objects.select_for_update().get(pk=payment.pk)
         if locked.state not in (PaymentStatus.STARTING, PaymentStatus.OPEN):
             return locked.state
-        before, locked.state = locked.state, PaymentStatus.CLOSED
-        locked.closed_at, locked.claimed_until = now, None
-        locked.next_check_at = check_due(locked, now)
-        locked.last_error = detail
-        locked.save(update_fields=["state", "closed_at", "claimed_until", "next_check_at", "last_error"])
-        log_step(
-            locked, "支付单关闭", now, actor=SOURCES.get(source, source),
-            from_state=before, to_state=locked.state, detail=detail,
-        )  # fmt: skip
+        set_state(
+            locked,
+            PaymentStatus.CLOSED,
+            "支付单关闭",
+            now,
+            actor=SOURCES.get(source, source),
+            detail=detail,
+            closed_at=now,
+            claimed_until=None,
+            next_check_at=now + WATCH_CLOSED[0][1],
+            last_error=detail,
+        )
         return locked.state
 
 
 def payment_confirm(*, result: PaymentResult, now: datetime, source: str) -> Payment:
     """Record that a payment is paid and tell the listener, in one transaction; a repeat changes nothing.
 
-    A listener that fails does not undo it: ``telling`` keeps the failure, and a sweep tells it again.
+    A listener that fails does not undo it: ``listener_call`` keeps the failure, and a sweep tells it again.
 
     Notifications v2 and v3, queries and the reconciliation sweep all call it. The result must be authentic
     (signature checked by its gateway); whether it fits our order is checked here.
@@ -94,7 +97,7 @@ def _confirm(result: PaymentResult, now: datetime, source: str) -> Payment:
         raise PaymentMismatch(problem)
     if payment.is_paid:
         return payment
-    _mark_paid(payment, result, result.paid_at or now, now, source)
+    _mark_paid(payment, result, now, source)
     if tell_paid(payment, now) is PaidOutcome.REFUND:
         refund_create(payment, payment.amount_fen, reason="订单已关闭，自动退款", requested_by=SYSTEM, now=now)
     return payment
@@ -137,28 +140,21 @@ def _mismatch(payment: Payment, owed_fen: int, result: PaymentResult) -> str:
     return ""
 
 
-def _mark_paid(payment: Payment, result: PaymentResult, paid_at: datetime, now: datetime, source: str) -> None:
-    before = payment.state
-    payment.state = PaymentStatus.PAID
-    payment.appid, payment.mch_id = result.appid, result.mch_id
-    payment.transaction_id = result.transaction_id
-    payment.paid_at = paid_at
-    payment.next_check_at = payment.claimed_until = None
-    payment.last_error = ""
-    payment.save(
-        update_fields=[
-            *("state", "appid", "mch_id", "transaction_id", "paid_at"),
-            *("next_check_at", "claimed_until", "last_error"),
-        ]
-    )
-    log_step(
+def _mark_paid(payment: Payment, result: PaymentResult, now: datetime, source: str) -> None:
+    set_state(
         payment,
+        PaymentStatus.PAID,
         "支付成功",
         now,
         actor=SOURCES.get(source, source),
-        from_state=before,
-        to_state=payment.state,
         detail=f"{result.transaction_id} {fen_text(result.paid_fen)}",
+        appid=result.appid,
+        mch_id=result.mch_id,
+        transaction_id=result.transaction_id,
+        paid_at=result.paid_at or now,
+        next_check_at=None,
+        claimed_until=None,
+        last_error="",
     )
 
 

@@ -1,7 +1,8 @@
 """Differences between the provider's bill and our tables, and the steps that end them.
 
 A bill is unsigned, so nothing is recorded from it. Each step asks the provider and records the signed answer with the
-services that also record notifications.
+services that also record notifications. Who hears of an open difference: the engineer by ``payments/doctor.py``, staff
+by the dashboard and by the order's page (``shop/admin/attention.py``).
 """
 
 import time
@@ -14,15 +15,32 @@ from django.db.models import Sum
 
 from core.money import fen_text
 from core.ops import restored
-from payments.errors import DifferenceEnded, PaymentError
-from payments.gateways.base import BillRow, GatewayError, OrderUnknown
+from payments.errors import DifferenceEnded, PaymentError, RefundNotPossible
+from payments.gateways.base import BillRow, GatewayError, OrderUnknown, PaymentResult, RefundResult
 from payments.gateways.wechat import gateway_v3, merchant_of
 from payments.gateways.wechat.v3 import WeChatV3
-from payments.models import CURRENCY, Difference, DifferenceKind, Payment, PaymentStatus, Refund, RefundStatus
-from payments.services.common import GIVE_UP_AFTER, as_refusal, is_silence
+from payments.models import (
+    CURRENCY,
+    Difference,
+    DifferenceKind,
+    Payment,
+    PaymentStatus,
+    Refund,
+    RefundStatus,
+    TradeType,
+)
+from payments.services.common import (
+    GIVE_UP_AFTER,
+    as_refusal,
+    is_silence,
+    limit_lock_wait,
+    log_step,
+    provider_refusals,
+    set_state,
+)
 from payments.services.confirm import payment_record
-from payments.services.refund import refund_record
-from payments.services.unrecorded import payment_return_stray, refund_add_missing
+from payments.services.listener_call import lock_payment, order_total
+from payments.services.refund import refund_create, refund_record, require_room
 
 log = structlog.get_logger("payments")
 Ending = Difference.Ending
@@ -62,61 +80,86 @@ def provider_words(state: str, *, is_refund: bool) -> str:
     return (_REFUND_WORDS if is_refund else _WORDS).get(state, state)
 
 
-def payment_kind(row: BillRow, payment: Payment | None) -> DifferenceKind | None:
-    """Return how a payment in the bill differs from ours; None if it does not."""
+# --- Comparing ---
+def difference_of(row: BillRow, **facts: Any) -> Difference:
+    """Return an unsaved difference with what a row of the bill says."""
+    return Difference(
+        mch_id=row.mch_id,
+        out_trade_no=row.out_trade_no,
+        out_refund_no=row.out_refund_no,
+        appid=row.appid,
+        transaction_id=row.transaction_id,
+        refund_id=row.refund_id,
+        bill_state=row.state,
+        bill_fen=row.fen,
+        bill_at=row.at,
+        **facts,
+    )
+
+
+def ours_of(difference: Difference) -> Any:
+    """Return our payment or refund that a difference is about, or None."""
+    if difference.out_refund_no:
+        return Refund.objects.select_related("payment").filter(out_refund_no=difference.out_refund_no).first()
+    return Payment.objects.filter(out_trade_no=difference.out_trade_no).first()
+
+
+def compare(difference: Difference, ours: Any) -> bool:
+    """Set our side of a difference and its kind; return False if both sides agree.
+
+    :param ours: the payment or refund that it is about, or None.
+    """
+    difference.our_state = ours.get_state_display() if ours else ""
+    difference.our_fen = ours.amount_fen if ours else None
+    if difference.bill_fen is None:  # it is missing in this day's bill; only another day's bill can have it
+        return ours is not None and ours.billed_on is None
+    kind = _refund_kind(difference, ours) if difference.out_refund_no else _payment_kind(difference, ours)
+    difference.kind = kind or difference.kind
+    return kind is not None
+
+
+def _payment_kind(bill: Difference, payment: Payment | None) -> DifferenceKind | None:
     if payment is None:
         return DifferenceKind.STRAY_MONEY
-    if row.fen != payment.amount_fen or payment.currency != CURRENCY:
+    if bill.bill_fen != payment.amount_fen or payment.currency != CURRENCY:
         return DifferenceKind.AMOUNT
     if payment.state == PaymentStatus.STRAY:
-        return None if _is_on_its_way_back(payment) else DifferenceKind.STRAY_MONEY
-    is_same = (row.state, row.transaction_id, row.mch_id) == ("SUCCESS", payment.transaction_id, payment.mch_id)
+        back_fen = payment.refunds.exclude(state=_S.CLOSED).aggregate(sum=Sum("amount_fen", default=0))["sum"]
+        return None if back_fen == payment.amount_fen else DifferenceKind.STRAY_MONEY
+    is_same = (bill.bill_state, bill.transaction_id, bill.mch_id) == ("SUCCESS", payment.transaction_id, payment.mch_id)
     return None if payment.is_paid and is_same else DifferenceKind.STATE
 
 
-def _is_on_its_way_back(payment: Payment) -> bool:
-    back_fen = payment.refunds.exclude(state=_S.CLOSED).aggregate(sum=Sum("amount_fen"))["sum"] or 0
-    return back_fen == payment.amount_fen
-
-
-def refund_kind(row: BillRow, refund: Refund | None) -> DifferenceKind | None:
-    """Return how a refund in the bill differs from ours (read with its payment); None if it does not."""
+def _refund_kind(bill: Difference, refund: Refund | None) -> DifferenceKind | None:
     if refund is None:
         return DifferenceKind.REFUND_UNKNOWN_HERE
-    if row.fen != refund.amount_fen:
+    if bill.bill_fen != refund.amount_fen:
         return DifferenceKind.AMOUNT
-    is_same = (row.out_trade_no, row.mch_id) == (refund.payment.out_trade_no, refund.payment.mch_id)
-    agreed = _AGREES.get(row.state, _AGREES_WITH_FAILURE)
+    is_same = (bill.out_trade_no, bill.mch_id) == (refund.payment.out_trade_no, refund.payment.mch_id)
+    agreed = _AGREES.get(bill.bill_state, _AGREES_WITH_FAILURE)
     return None if is_same and refund.state in agreed else DifferenceKind.STATE
 
 
-def kind_of(row: BillRow, ours: Any) -> DifferenceKind | None:
-    """Return how a row of the bill differs from our payment or refund; None if it does not."""
-    return refund_kind(row, ours) if row.out_refund_no else payment_kind(row, ours)
-
-
-def is_worth_asking(kind: DifferenceKind | None, row: BillRow, ours: Any) -> bool:
+def is_worth_asking(difference: Difference, ours: Any) -> bool:
     """Tell whether the provider's answer may end the difference without a decision of staff."""
-    if row.out_refund_no:
-        return kind is DifferenceKind.STATE
+    if difference.out_refund_no:
+        return difference.kind == DifferenceKind.STATE
     is_final = ours is not None and ours.state in (PaymentStatus.PAID, PaymentStatus.STRAY)
-    return kind in (DifferenceKind.STRAY_MONEY, DifferenceKind.STATE) and not is_final
+    return difference.kind in (DifferenceKind.STRAY_MONEY, DifferenceKind.STATE) and not is_final
 
 
 class ProviderQueryBudget:
-    """Asks the provider during a comparison, up to a number and a time, and not once the provider stops answering."""
+    """Asks the provider during a comparison, for a time, and not once the provider stops answering."""
 
-    def __init__(self, now: datetime, *, most: int, seconds: float) -> None:
-        self._now, self._left, self._silent = now, most, 0
-        self._ends_at = time.monotonic() + seconds
+    def __init__(self, now: datetime, *, seconds: float) -> None:
+        self._now, self._silent, self._ends_at = now, 0, time.monotonic() + seconds
 
-    def ask(self, row: BillRow) -> str:
-        """Ask about a row of the bill and record the answer; return in Chinese why that failed, "" if it did not."""
-        if not self._left or self._silent >= GIVE_UP_AFTER or time.monotonic() > self._ends_at:
+    def ask(self, difference: Difference) -> str:
+        """Ask about a difference and record the answer; return in Chinese why that failed, "" if it did not."""
+        if self._silent >= GIVE_UP_AFTER or time.monotonic() > self._ends_at:
             return "还没有查询"
-        self._left -= 1
         try:
-            _ask_and_record(row, self._now)
+            _ask_and_record(difference, self._now)
         except OrderUnknown:
             return _UNKNOWN
         except PaymentError as error:
@@ -130,35 +173,36 @@ class ProviderQueryBudget:
         return ""
 
 
-def _ask_and_record(row: BillRow, now: datetime) -> str:
-    """Ask the provider about a row of the bill and record the answer; return it as text for staff.
+def _ask_and_record(difference: Difference, now: datetime) -> str:
+    """Ask the provider about a difference and record the answer; return it as text for staff.
 
     :raises GatewayError: no answer. :raises PaymentError: the answer does not fit what we have.
     """
-    if row.out_refund_no:
-        refund = _gateway(row).refund_query(row.out_refund_no)
+    if difference.out_refund_no:
+        refund = _gateway(difference).refund_query(difference.out_refund_no)
         refund_record(result=refund, now=now, source="对账单")
         return f"{refund.status} {fen_text(refund.refund_fen)}"
-    payment = _gateway(row).query(row.out_trade_no)
+    payment = _gateway(difference).query(difference.out_trade_no)
     payment_record(result=payment, now=now, source="bill")
     return f"{payment.trade_state} {fen_text(payment.paid_fen)}"
 
 
-def _gateway(row: BillRow) -> WeChatV3:
-    return gateway_v3(merchant_of(row.appid, row.mch_id))
+def _gateway(difference: Difference) -> WeChatV3:
+    return gateway_v3(merchant_of(difference.appid, difference.mch_id))
 
 
+# --- Steps of staff, and of the restore ---
 def difference_ask(*, difference_id: int, actor: str, now: datetime) -> Difference:
     """Ask the provider about a difference and record the answer; end the difference if both sides agree then.
 
-    Not in a transaction. The provider's answer is kept in ``note``.
+    Not in a transaction, like the next two. The provider's answer is kept in ``note``.
 
-    :raises DifferenceEnded: the difference has ended already.
+    :raises DifferenceEnded: a colleague or a later comparison has ended the difference already.
+    :raises WeChatRefused, ProviderDown: the provider cannot be asked.
     """
     difference = _open(difference_id)
-    row = row_of(difference)
     try:
-        note = f"微信：{_ask_and_record(row, now)}"
+        note = f"微信：{_ask_and_record(difference, now)}"
     except OrderUnknown:
         note = _UNKNOWN
     except PaymentError as error:
@@ -169,21 +213,41 @@ def difference_ask(*, difference_id: int, actor: str, now: datetime) -> Differen
 
 
 def difference_return(*, difference_id: int, actor: str, now: datetime) -> Difference:
-    """Refund all the money of a difference, since it fits no order of ours. Not in a transaction.
+    """Refund all the money of a difference, since it fits no order of ours.
 
-    :raises DifferenceEnded: the difference has ended already.
     :raises RefundNotPossible: the money belongs to an order; ``msg`` says what to do.
-    :raises WeChatRefused, ProviderDown: the provider does not know it, or cannot be asked.
+    :raises DifferenceEnded, WeChatRefused, ProviderDown: see ``difference_ask``.
     """
     difference = _open(difference_id)
-    row = row_of(difference)
-    try:
-        result = _gateway(row).query(row.out_trade_no)
-    except GatewayError as error:
-        raise as_refusal(error) from None
+    with provider_refusals():
+        result = _gateway(difference).query(difference.out_trade_no)
     payment_return_stray(result=result, actor=actor, now=now)
     note = "已提交退款" if result.trade_state == "SUCCESS" else "微信侧已有退款，请再补记它的退款单"
     return _examine(difference, note, actor, now)
+
+
+def difference_add_refund(*, difference_id: int, actor: str, now: datetime) -> Difference:
+    """Record a refund that only the provider knows.
+
+    :raises RefundNotPossible: its payment is not recorded here yet, or another refund here uses the money.
+    :raises DifferenceEnded, WeChatRefused, ProviderDown: see ``difference_ask``.
+    """
+    difference = _open(difference_id)
+    with provider_refusals():
+        result = _gateway(difference).refund_query(difference.out_refund_no)
+    refund_add_missing(result=result, actor=actor, now=now)
+    return _examine(difference, "已补记", actor, now)
+
+
+def difference_accept(*, difference_id: int, reason: str, actor: str, now: datetime) -> Difference:
+    """End a difference that a member of staff has explained, without any change elsewhere.
+
+    :raises DifferenceEnded: the difference has ended already.
+    """
+    with transaction.atomic():
+        difference = _open(difference_id, lock=True)
+        difference_end(difference, Ending.ACCEPTED, actor, now, reason)
+        return difference
 
 
 def differences_settle_lost(*, now: datetime) -> None:
@@ -206,131 +270,128 @@ def differences_settle_lost(*, now: datetime) -> None:
                 log.warning("difference of a restore not settled", difference=pk, reason=error.msg)
 
 
-def difference_add_refund(*, difference_id: int, actor: str, now: datetime) -> Difference:
-    """Record a refund that only the provider knows. Not in a transaction.
-
-    :raises DifferenceEnded: the difference has ended already.
-    :raises RefundNotPossible: its payment is not recorded here yet, or another refund here uses the money.
-    :raises WeChatRefused, ProviderDown: the provider does not know it, or cannot be asked.
-    """
-    difference = _open(difference_id)
-    row = row_of(difference)
-    try:
-        result = _gateway(row).refund_query(row.out_refund_no)
-    except GatewayError as error:
-        raise as_refusal(error) from None
-    refund_add_missing(result=result, actor=actor, now=now)
-    return _examine(difference, "已补记", actor, now)
-
-
-def difference_accept(*, difference_id: int, reason: str, actor: str, now: datetime) -> Difference:
-    """End a difference that a member of staff has explained, without any change elsewhere.
-
-    :raises DifferenceEnded: the difference has ended already.
-    """
-    with transaction.atomic():
-        difference = _locked(difference_id)
-        _end(difference, Ending.ACCEPTED, actor, now, reason)
-        return difference
-
-
-def _open(difference_id: int) -> Difference:
-    difference = Difference.objects.get(pk=difference_id)
+def _open(difference_id: int, *, lock: bool = False) -> Difference:
+    rows = Difference.objects.select_for_update() if lock else Difference.objects.all()
+    difference = rows.get(pk=difference_id)
     if difference.ending:
         raise DifferenceEnded
     return difference
-
-
-def _locked(difference_id: int) -> Difference:
-    difference = Difference.objects.select_for_update().get(pk=difference_id)
-    if difference.ending:
-        raise DifferenceEnded
-    return difference
-
-
-def row_of(difference: Difference) -> BillRow:
-    """Return the bill's row that a difference is about, made up from our side if the bill has none."""
-    return BillRow(
-        at=difference.bill_at or difference.found_at,
-        appid=difference.appid,
-        mch_id=difference.mch_id,
-        out_trade_no=difference.out_trade_no,
-        transaction_id=difference.transaction_id,
-        state=difference.bill_state,
-        fen=difference.bill_fen or 0,
-        out_refund_no=difference.out_refund_no,
-        refund_id=difference.refund_id,
-    )
-
-
-def ours_of(row: BillRow) -> Payment | Refund | None:
-    """Return our payment or refund that a row of the bill is about."""
-    if row.out_refund_no:
-        return Refund.objects.select_related("payment").filter(out_refund_no=row.out_refund_no).first()
-    return Payment.objects.filter(out_trade_no=row.out_trade_no).first()
-
-
-def difference_of(kind: DifferenceKind, row: BillRow, ours: Payment | Refund | None, **facts: Any) -> Difference:
-    """Return an unsaved difference of a row of the bill and our payment or refund."""
-    difference = Difference(
-        mch_id=row.mch_id,
-        kind=kind,
-        out_trade_no=row.out_trade_no,
-        out_refund_no=row.out_refund_no,
-        appid=row.appid,
-        transaction_id=row.transaction_id,
-        refund_id=row.refund_id,
-        bill_state=row.state,
-        bill_fen=row.fen,
-        bill_at=row.at,
-        **facts,
-    )
-    _set_ours(difference, ours)
-    return difference
-
-
-def _set_ours(difference: Difference, ours: Payment | Refund | None) -> None:
-    difference.our_state = ours.get_state_display() if ours else ""
-    difference.our_fen = ours.amount_fen if ours else None
 
 
 def _examine(difference: Difference, note: str, actor: str, now: datetime) -> Difference:
     """Compare both sides again after a step; end the difference, or update its columns."""
-    row = row_of(difference)
-    ours = ours_of(row)
-    kind = _kind_now(difference, row, ours)
+    ours = ours_of(difference)
     with transaction.atomic():
         try:
-            locked = _locked(difference.pk)
+            locked = _open(difference.pk, lock=True)
         except DifferenceEnded:  # another member of staff took the same step
             return Difference.objects.get(pk=difference.pk)
-        if kind is None:
-            _mark_billed(ours, locked)
-            _end(locked, Ending.GONE, actor, now, note)
+        if compare(locked, ours):
+            locked.note = note[:255]
+            locked.save(update_fields=["kind", "note", "our_state", "our_fen"])
             return locked
-        locked.kind, locked.note = kind, note[:255]
-        _set_ours(locked, ours)
-        locked.save(update_fields=["kind", "note", "our_state", "our_fen"])
+        if ours is not None and ours.billed_on is None:
+            type(ours)._default_manager.filter(pk=ours.pk).update(billed_on=locked.day)
+        difference_end(locked, Ending.GONE, actor, now, note)
         return locked
 
 
-def _kind_now(difference: Difference, row: BillRow, ours: Any) -> DifferenceKind | None:
-    if difference.bill_fen is None:  # it is missing in this day's bill; only another day's bill can have it
-        return None if ours is None or ours.billed_on else DifferenceKind(difference.kind)
-    return kind_of(row, ours)
-
-
-def _mark_billed(ours: Any, difference: Difference) -> None:
-    if ours is not None and ours.billed_on is None:
-        type(ours)._default_manager.filter(pk=ours.pk).update(billed_on=difference.day)
-
-
-def difference_end_gone(*, difference: Difference, now: datetime) -> None:
-    """End a difference that the latest comparison did not find any more."""
-    _end(difference, Ending.GONE, "对账", now, difference.note)
-
-
-def _end(difference: Difference, ending: str, actor: str, now: datetime, note: str) -> None:
+def difference_end(difference: Difference, ending: str, actor: str, now: datetime, note: str) -> None:
+    """End a difference whose row the caller has locked."""
     difference.ending, difference.ended_at = ending, now
     difference.ended_by, difference.note = actor[:64], note[:255]
     difference.save(update_fields=["ending", "ended_at", "ended_by", "note"])
+
+
+# --- Money that the provider moved and our tables lack ---
+def payment_return_stray(*, result: PaymentResult, actor: str, now: datetime) -> Payment:
+    """Record money that fits no order as a stray payment, and refund all of it. A repeat changes nothing.
+
+    :param result: the provider's answer: SUCCESS, or REFUND when it has refunded some already; then nothing is sent.
+    :raises RefundNotPossible: the money belongs to an order, or is on its way back.
+    """
+    with transaction.atomic():
+        limit_lock_wait()
+        owed_fen = order_total(result.out_trade_no, None)
+        payment = Payment.objects.select_for_update().filter(out_trade_no=result.out_trade_no).first()
+        _require_stray(payment, owed_fen, result)
+        payment = payment or Payment(
+            out_trade_no=result.out_trade_no, time_start=now, time_expire=now, created_at=now, state=""
+        )
+        _mark_stray(payment, result, actor, now)
+        if result.trade_state == "SUCCESS":
+            require_room(payment, payment.amount_fen)
+            refund_create(payment, payment.amount_fen, reason="款项与订单不符，原路退回", requested_by=actor, now=now)
+        return payment
+
+
+def _require_stray(payment: Payment | None, owed_fen: int | None, result: PaymentResult) -> None:
+    if result.trade_state not in ("SUCCESS", "REFUND"):
+        raise RefundNotPossible(f"微信没有收到这笔款（{result.trade_state}）")
+    if payment and payment.is_paid:
+        raise RefundNotPossible("这笔款已经入账，请在订单上退款")
+    asked_fen = payment.amount_fen if payment and payment.state != PaymentStatus.STRAY else owed_fen
+    if result.trade_state == "SUCCESS" and owed_fen == asked_fen == result.paid_fen:
+        raise RefundNotPossible("这笔款与订单相符，请点“查询微信”入账")
+    others = Payment.objects.filter(transaction_id=result.transaction_id)
+    if others.exclude(out_trade_no=result.out_trade_no).exists():
+        raise RefundNotPossible("这个微信支付订单号已用于其他订单")
+
+
+def _mark_stray(payment: Payment, result: PaymentResult, actor: str, now: datetime) -> None:
+    if payment.state == PaymentStatus.STRAY:
+        return
+    asked = f"，原应付{fen_text(payment.amount_fen)}" if payment.pk else ""
+    set_state(
+        payment,
+        PaymentStatus.STRAY,
+        "款项与订单不符",
+        now,
+        actor=actor,
+        detail=f"{result.transaction_id} {fen_text(result.paid_fen)}{asked}",
+        amount_fen=result.paid_fen,
+        transaction_id=result.transaction_id,
+        appid=result.appid,
+        mch_id=result.mch_id,
+        trade_type=result.trade_type if result.trade_type in TradeType.values else payment.trade_type,
+        paid_at=result.paid_at or now,
+        next_check_at=None,
+        claimed_until=None,
+        last_error="",
+    )
+
+
+def refund_add_missing(*, result: RefundResult, actor: str, now: datetime) -> Refund:
+    """Record a refund that only the provider has, and tell the listener. A repeat changes nothing.
+
+    Such a refund was made on the merchant platform, or was lost when a backup was restored.
+
+    :raises RefundNotPossible: its payment is not recorded here, or another refund here uses the money.
+    """
+    with transaction.atomic():
+        paid = Payment.objects.filter(state__in=(PaymentStatus.PAID, PaymentStatus.STRAY))
+        if not paid.filter(out_trade_no=result.out_trade_no).exists():
+            raise RefundNotPossible("请先处理它所属的收款")
+        payment = lock_payment(result.out_trade_no)
+        if not Refund.objects.filter(out_refund_no=result.out_refund_no).exists():
+            _add_missing(payment, result, actor, now)
+        return refund_record(result=result, now=now, source="补记")
+
+
+def _add_missing(payment: Payment, result: RefundResult, actor: str, now: datetime) -> None:
+    try:
+        require_room(payment, result.refund_fen)
+    except RefundNotPossible:
+        raise RefundNotPossible("本地已有退款单占用这笔钱：请先处理它，例如以这笔退款的单号登记线下退款") from None
+    refund = Refund.objects.create(
+        payment=payment,
+        out_refund_no=result.out_refund_no,
+        amount_fen=result.refund_fen,
+        reason="补记：微信侧已有的退款",
+        requested_by=actor[:64],
+        state=RefundStatus.PENDING,
+        sent_at=result.accepted_at or now,
+        created_at=now,
+    )
+    detail = fen_text(result.refund_fen)
+    log_step(payment, "补记退款", now, actor=actor, refund=refund, to_state=refund.state, detail=detail)

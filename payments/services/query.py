@@ -1,16 +1,22 @@
-"""Asking the provider for the state of a payment."""
+"""Asking the provider for the state of a payment: for whoever polls, and of what no notification came."""
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+import structlog
+from django.db import transaction
 from django.db.models import Q
 
-from payments.gateways.base import GatewayError
+from core.observe import tracing
+from payments.errors import PaymentError
+from payments.gateways.base import GatewayError, OrderUnknown
 from payments.gateways.wechat import gateway_to_ask
 from payments.models import Payment, PaymentStatus
-from payments.services.common import as_refusal, payee
+from payments.services.common import BATCH, check_due, payee, provider_refusals, sweep
 from payments.services.confirm import payment_record
+
+log = structlog.get_logger("payments")
 
 
 @dataclass(frozen=True)
@@ -46,10 +52,8 @@ def payment_query(*, out_trade_no: str, now: datetime, min_interval_s: float = 5
     payment = Payment.objects.filter(out_trade_no=out_trade_no).first()
     if min_interval_s and not (payment and _may_ask(payment, now, min_interval_s)):
         return PaymentState(out_trade_no, payment.state if payment else "", asked=False)
-    try:
+    with provider_refusals():
         result = gateway_to_ask(payee(payment) if payment else None).query(out_trade_no)
-    except GatewayError as error:
-        raise as_refusal(error) from None
     state = payment_record(result=result, now=now, source="query")
     return PaymentState(out_trade_no, state, asked=True, trade_state=result.trade_state, answer=result.answer)
 
@@ -60,3 +64,42 @@ def _may_ask(payment: Payment, now: datetime, min_interval_s: float) -> bool:
         return False
     not_recently = Q(last_query_at__isnull=True) | Q(last_query_at__lte=now - timedelta(seconds=min_interval_s))
     return bool(Payment.objects.filter(not_recently, pk=payment.pk).update(last_query_at=now))
+
+
+def payments_reconcile(*, now: datetime) -> int:
+    """Ask the provider about the payments that are due; return how many were asked about.
+
+    Closed payments stay due for a day, so that late money is found although its notification was lost.
+    """
+    due = Payment.objects.filter(next_check_at__lte=now).order_by("next_check_at")[:BATCH]
+    return sweep(due, lambda payment: _claim(payment, now) and _reconcile(payment, now))
+
+
+def _claim(payment: Payment, now: datetime) -> bool:
+    """Claim one payment by moving its next check; return whether this sweep got it.
+
+    A locked row is skipped: another transaction is recording its state now.
+    """
+    with transaction.atomic():
+        mine = Payment.objects.select_for_update(skip_locked=True, no_key=True)
+        if not mine.filter(pk=payment.pk, next_check_at=payment.next_check_at).exists():
+            return False
+        due = check_due(payment, now)
+        Payment.objects.filter(pk=payment.pk).update(next_check_at=due, last_query_at=now)
+        return True
+
+
+def _reconcile(payment: Payment, now: datetime) -> GatewayError | bool:
+    """Ask about one payment and record the answer; return the error if there was no answer."""
+    tracing.about(order=payment.out_trade_no)
+    try:
+        result = gateway_to_ask(payee(payment)).query(payment.out_trade_no)
+        payment_record(result=result, now=now, source="reconcile")
+    except OrderUnknown:
+        pass  # the order was never placed there; it closes when it expires
+    except PaymentError as error:
+        log.error("payment does not reconcile", out_trade_no=payment.out_trade_no, reason=error.msg)
+    except GatewayError as error:
+        log.warning("payment not asked about", out_trade_no=payment.out_trade_no, reason=str(error))
+        return error
+    return True

@@ -7,34 +7,19 @@ from typing import Any
 import structlog
 from django.conf import settings
 from django.db import transaction
+from django.db.models import QuerySet
 
 from core.db.after_commit import task_send
 from core.money import fen_text
 from core.observe import tracing
 from payments.errors import NO_REFUNDS, PaymentMismatch, PaymentUnknown, RefundNotPossible
-from payments.gateways.base import (
-    Gateway,
-    GatewayError,
-    GatewayMisconfigured,
-    OrderUnknown,
-    RefundIntent,
-    RefundResult,
-)
+from payments.gateways.base import GatewayError, GatewayMisconfigured, OrderUnknown, RefundIntent, RefundResult
 from payments.gateways.wechat import gateway_v3
+from payments.gateways.wechat.v3 import WeChatV3
 from payments.models import Payment, Refund, RefundStatus, RefundWay
 from payments.selectors import refunds_of
-from payments.services.common import (
-    BATCH,
-    GIVE_UP_AFTER,
-    SYSTEM,
-    in_a_sweep,
-    is_silence,
-    limit_lock_wait,
-    log_step,
-    payee,
-    payees,
-)
-from payments.services.telling import order_total, tell_refund
+from payments.services.common import BATCH, SYSTEM, log_step, payee, payees, set_state, sweep
+from payments.services.listener_call import lock_payment, tell_refund
 
 log = structlog.get_logger("payments")
 PAID_TWICE = "已线下退款，微信又退款成功，请核对是否重复"
@@ -128,15 +113,8 @@ def refund_create(payment: Payment, amount_fen: int, *, reason: str, requested_b
         next_try_at=now,
         created_at=now,
     )
-    log_step(
-        payment,
-        "申请退款",
-        now,
-        actor=requested_by,
-        refund=refund,
-        to_state=refund.state,
-        detail=f"{fen_text(amount_fen)} {reason}",
-    )
+    detail = f"{fen_text(amount_fen)} {reason}"
+    log_step(payment, "申请退款", now, actor=requested_by, refund=refund, to_state=refund.state, detail=detail)
     refund_send(refund)
     return refund
 
@@ -160,44 +138,32 @@ def refund_run(*, refund_id: int, now: datetime, at_once: bool = False) -> Refun
     :param at_once: take the step although it is not due yet.
     """
     refund = Refund.objects.select_related("payment").get(pk=refund_id)
-    if _claim_attempt(refund, now, at_once):
+    if _claim_attempt(refund, now, at_once=at_once):
         _step(refund, now)
         refund.refresh_from_db()
     return refund
 
 
-def _step(refund: Refund, now: datetime) -> GatewayError | None:
+def _step(refund: Refund, now: datetime) -> GatewayError | bool:
     """Take the refund's next step at the provider; return the error if it did not answer or refused."""
     tracing.about(order=refund.payment.out_trade_no)
     try:
-        refund_record(result=_ask(gateway_v3(payee(refund.payment)), refund, now), now=now, source="微信应答")
-    except _Denied as denied:
-        said = _words(denied.error)
-        refund_move(refund.pk, RefundStatus.FAILED, now, actor=SYSTEM, detail=said, last_error=said)
-        return denied.error
+        outcome = _ask(gateway_v3(payee(refund.payment)), refund, now)
+        if isinstance(outcome, RefundResult):
+            refund_record(result=outcome, now=now, source="微信应答")
+        elif outcome:
+            said = _words(outcome)
+            refund_move(refund.pk, RefundStatus.FAILED, now, actor=SYSTEM, detail=said, last_error=said)
+            return outcome
     except GatewayError as error:
         note_error(refund, _words(error))
         return error
     except PaymentMismatch as error:
         note_error(refund, error.msg)
-    except _Gone:
-        pass
-    return None
+    return True
 
 
-class _Denied(Exception):
-    """The provider refused the refund, and no earlier attempt succeeded: a member of staff must decide."""
-
-    def __init__(self, error: GatewayError) -> None:
-        super().__init__(str(error))
-        self.error = error
-
-
-class _Gone(Exception):
-    """Somebody ended the refund after this worker had claimed the attempt: nothing must be sent."""
-
-
-def _claim_attempt(refund: Refund, now: datetime, at_once: bool) -> bool:
+def _claim_attempt(refund: Refund, now: datetime, *, at_once: bool = False) -> bool:
     """Claim the next attempt by moving ``next_try_at``; only the worker that gets True talks to the provider."""
     wait_s = _BACKOFF_S[min(refund.attempts, len(_BACKOFF_S) - 1)]
     # Two workers may read the same ``attempts``; only the first update finds it unchanged.
@@ -205,14 +171,16 @@ def _claim_attempt(refund: Refund, now: datetime, at_once: bool) -> bool:
     if not at_once:
         claim = claim.filter(next_try_at__lte=now)
     claimed = claim.update(attempts=refund.attempts + 1, next_try_at=now + timedelta(seconds=wait_s))
-    refund.refresh_from_db(fields=["state", "attempts", "next_try_at"])
+    refund.refresh_from_db(fields=["state", "attempts", "next_try_at", "way"])
     return bool(claimed)
 
 
-def _ask(gateway: Gateway, refund: Refund, now: datetime) -> RefundResult:
+def _ask(gateway: WeChatV3, refund: Refund, now: datetime) -> RefundResult | GatewayError | None:
     """Return the provider's state of the refund: query an accepted one, request any other.
 
-    :raises _Denied: the provider refused the request, and will refuse it again.
+    Return the error if the provider refuses the request and will refuse it again: a member of staff must decide.
+    Return None, and send nothing, if staff have ended the refund since this worker claimed the attempt.
+
     :raises GatewayError: any other error, and every error of a query.
     """
     if refund.state == RefundStatus.PROCESSING:
@@ -225,24 +193,8 @@ def _ask(gateway: Gateway, refund: Refund, now: datetime) -> RefundResult:
     mine = Refund.objects.filter(pk=refund.pk, state__in=UNDER_WAY)
     is_first = mine.filter(sent_at=None).update(sent_at=now)
     if not is_first and not mine.update(sent_at=now):
-        raise _Gone
-    try:
-        return gateway.refund(_intent(refund))
-    except GatewayError as error:
-        if error.outcome_unknown or isinstance(error, GatewayMisconfigured) or error.code in _CONFIGURATION:
-            raise
-        denial = _Denied(error)
-    # An earlier attempt had an unknown outcome and may have succeeded: ask before believing the refusal.
-    if not is_first:
-        try:
-            return gateway.refund_query(refund.out_refund_no)
-        except OrderUnknown:
-            pass
-    raise denial
-
-
-def _intent(refund: Refund) -> RefundIntent:
-    return RefundIntent(
+        return None
+    intent = RefundIntent(
         out_trade_no=refund.payment.out_trade_no,
         transaction_id=refund.payment.transaction_id,
         out_refund_no=refund.out_refund_no,
@@ -251,6 +203,19 @@ def _intent(refund: Refund) -> RefundIntent:
         reason=refund.reason,
         notify_url=settings.PUBLIC_BASE_URL + "/pay/notify",
     )
+    try:
+        return gateway.refund(intent)
+    except GatewayError as error:
+        if error.outcome_unknown or isinstance(error, GatewayMisconfigured) or error.code in _CONFIGURATION:
+            raise
+        denial = error
+    # An earlier attempt had an unknown outcome and may have succeeded: ask before believing the refusal.
+    if not is_first:
+        try:
+            return gateway.refund_query(refund.out_refund_no)
+        except OrderUnknown:
+            pass
+    return denial
 
 
 def note_error(refund: Refund, text: str) -> None:
@@ -304,24 +269,14 @@ def refund_move(
     """
     out_trade_no = Payment.objects.values_list("out_trade_no", flat=True).get(refunds=pk)
     with transaction.atomic():
-        limit_lock_wait()
-        # Order row, payment row, refund row: the same order everywhere.
-        order_total(out_trade_no, 0)
-        payment = Payment.objects.select_for_update().get(out_trade_no=out_trade_no)
+        payment = lock_payment(out_trade_no)
         refund = Refund.objects.select_for_update().get(pk=pk)
-        before = refund.state
-        if before not in _FROM[state]:
+        if refund.state not in _FROM[state]:
             _note_contradiction(payment, refund, state, now, actor)
             return refund
-        refund.state = state
         facts["next_try_at"] = (refund.next_try_at or now) if state in UNDER_WAY else None
-        for name, value in facts.items():
-            setattr(refund, name, value)
-        refund.save(update_fields=["state", *facts])
-        log_step(
-            payment, _EVENT.get(state, refund.get_state_display()), now, actor=actor, refund=refund,
-            from_state=before, to_state=state, detail=detail,
-        )  # fmt: skip
+        event = _EVENT.get(state, RefundStatus(state).label)
+        set_state(payment, state, event, now, refund=refund, actor=actor, detail=detail, **facts)
         tell_refund(payment, refund, now, staff=staff)
         return refund
 
@@ -335,31 +290,12 @@ def _note_contradiction(payment: Payment, refund: Refund, state: str, now: datet
     log_step(payment, PAID_TWICE, now, actor=actor, refund=refund, from_state=refund.state, to_state=refund.state)
 
 
-def refunds_due(*, now: datetime, limit: int = BATCH) -> list[int]:
-    """Return the ids of refunds whose next attempt is due, the longest waiting first."""
-    due = Refund.objects.filter(next_try_at__lte=now, state__in=UNDER_WAY).order_by("next_try_at")
-    return list(due.values_list("pk", flat=True)[:limit])
+def refunds_due(*, now: datetime) -> QuerySet[Refund]:
+    """Return the refunds whose next attempt is due, the longest waiting first."""
+    due = Refund.objects.select_related("payment").filter(next_try_at__lte=now, state__in=UNDER_WAY)
+    return due.order_by("next_try_at")[:BATCH]
 
 
 def refunds_run_due(*, now: datetime) -> int:
-    """Request or query every refund that is due; return how many. Stop early when the provider does not answer.
-
-    Any number of sweeps may run at once: each claims an attempt before it calls the provider.
-    """
-    silent = done = 0
-    for pk in in_a_sweep(refunds_due(now=now)):
-        refund = Refund.objects.select_related("payment").get(pk=pk)
-        if _claim_attempt(refund, now, at_once=False):
-            done += 1
-            silent += is_silence(_step_or_log(refund, now))
-        if silent >= GIVE_UP_AFTER:
-            break
-    return done
-
-
-def _step_or_log(refund: Refund, now: datetime) -> GatewayError | None:
-    try:
-        return _step(refund, now)
-    except Exception:  # one refund that fails (its order is locked too long, say) must not stop the others
-        log.exception("refund not moved on", out_refund_no=refund.out_refund_no)
-        return None
+    """Request or query every refund that is due; return how many. Stop early when the provider does not answer."""
+    return sweep(refunds_due(now=now), lambda refund: _claim_attempt(refund, now) and _step(refund, now))

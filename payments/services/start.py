@@ -1,26 +1,28 @@
 """Starting a payment at the provider."""
 
 import time
+from dataclasses import fields
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.conf import settings
 from django.db import transaction
 
-from core.upstreams import answer_within, time_left
-from payments.errors import PaymentAlreadyPaid, PaymentClosed, ProviderTimeout, WeChatRefused
+from core.upstreams import UpstreamRefused, answer_within, time_left
+from payments.errors import PaymentAlreadyPaid, PaymentClosed, ProviderBusy, ProviderTimeout, WeChatRefused
 from payments.gateways.base import (
     AlreadyClosed,
     AlreadyPaid,
-    GatewayBusy,
     GatewayError,
     NumberUsed,
     OrderUnknown,
     PaymentIntent,
     PaymentTicket,
 )
-from payments.gateways.wechat import gateway_to_ask, gateway_v2, merchant, refuse_if_dead, room
+from payments.gateways.wechat import gateway_to_ask, gateway_v2, merchant
+from payments.gateways.wechat.http import UPSTREAM
 from payments.models import Payment, PaymentStatus, TradeType
-from payments.services.common import as_refusal, check_due, log_step, payee
+from payments.services.common import as_refusal, check_due, log_step, payee, provider_refusals, set_state
 from payments.services.confirm import payment_mark_closed, payment_record
 
 # The live service refuses a time_expire less than 5 minutes ahead, and clocks differ.
@@ -33,6 +35,7 @@ CLAIM = timedelta(seconds=8)
 POLL_S = 0.1
 PAUSE_S = 0.3
 SECOND_TRY_S = 2.0  # do not try a second time when less time than this is left
+Draft = dict[str, Any]  # the fields of the payment that a call would store
 _BUSY = {"FREQUENCY_LIMITED", "RULELIMIT"}  # the provider asks for fewer calls, so do not repeat this one at once
 
 
@@ -65,25 +68,23 @@ def payment_start(
     """
     if trade_type not in TradeType.values or (trade_type == TradeType.JSAPI and not openid):
         raise WeChatRefused("PARAM_ERROR", detail="trade_type错误, 或JSAPI支付缺少openid")
-    try:
+    with provider_refusals():
         gateway_v2()  # raises before a row is written when merchant values are missing
-    except GatewayError as error:
-        raise as_refusal(error) from None
     who = merchant()
-    draft = Payment(
-        out_trade_no=out_trade_no,
-        appid=who.appid,
-        mch_id=who.mch_id,
-        amount_fen=amount_fen,
-        description=description[:127],
-        trade_type=trade_type,
-        client_ip=client_ip or "127.0.0.1",
-        openid=openid if trade_type == TradeType.JSAPI else "",
-        notify_url=settings.PUBLIC_BASE_URL + "/pay/payResult",
-        time_start=now.replace(microsecond=0),
-        time_expire=max(deadline, now + MIN_LIFE).replace(microsecond=0),
-        created_at=now,
-    )
+    draft: Draft = {
+        "out_trade_no": out_trade_no,
+        "appid": who.appid,
+        "mch_id": who.mch_id,
+        "amount_fen": amount_fen,
+        "description": description[:127],
+        "trade_type": trade_type,
+        "client_ip": client_ip or "127.0.0.1",
+        "openid": openid if trade_type == TradeType.JSAPI else "",
+        "notify_url": settings.PUBLIC_BASE_URL + "/pay/payResult",
+        "time_start": now.replace(microsecond=0),
+        "time_expire": max(deadline, now + MIN_LIFE).replace(microsecond=0),
+        "created_at": now,
+    }
     with answer_within(ANSWER_S):
         return _start(draft, now)
 
@@ -94,9 +95,9 @@ def payment_check_provider() -> None:
     :raises ProviderBusy: the circuit breaker counts WeChat Pay as dead.
     """
     try:
-        refuse_if_dead()
-    except GatewayBusy as error:
-        raise as_refusal(error) from None
+        UPSTREAM.refuse_if_dead()
+    except UpstreamRefused as refused:
+        raise ProviderBusy(**refused.error_options()) from None
 
 
 def payment_sdk_params(*, payment: Payment, now: datetime) -> dict[str, str]:
@@ -110,7 +111,7 @@ def payment_sdk_params(*, payment: Payment, now: datetime) -> dict[str, str]:
     return gateway_v2(payee(payment)).sdk_params(payment.trade_type, payment.prepay_id, now)
 
 
-def _start(draft: Payment, now: datetime) -> Payment:
+def _start(draft: Draft, now: datetime) -> Payment:
     """Return the payment with its code; while another call places the order, wait for that call.
 
     ``now`` moves on with every attempt, so that later log rows never carry an earlier time.
@@ -118,36 +119,36 @@ def _start(draft: Payment, now: datetime) -> Payment:
     began = time.monotonic()
     while time_left(POLL_S):
         moment = now + timedelta(seconds=time.monotonic() - began)
-        payment = Payment.objects.filter(out_trade_no=draft.out_trade_no).first()
+        payment = Payment.objects.filter(out_trade_no=draft["out_trade_no"]).first()
         if payment is None or _is_free(payment, draft, moment):
             try:
-                with room():
+                with UPSTREAM.slot():  # so that none of the calls is refused after the row was written
                     payment = _claim(draft, moment)
                     if payment and not _is_ready(payment, moment):
                         return _order(payment, moment)
-            except GatewayBusy as error:
-                raise as_refusal(error) from None
+            except UpstreamRefused as refused:
+                raise ProviderBusy(**refused.error_options()) from None
         if payment and _is_ready(payment, moment):
             return payment
         time.sleep(POLL_S)
     raise ProviderTimeout
 
 
-def _is_free(payment: Payment, draft: Payment, now: datetime) -> bool:
+def _is_free(payment: Payment, draft: Draft, now: datetime) -> bool:
     """Tell whether this call may place the order: not if it has a code already, nor while another call places it."""
     _check_payable(payment, draft, now)
     is_claimed = payment.claimed_until and payment.claimed_until > now
     return not is_claimed and not _is_ready(payment, now)
 
 
-def _claim(draft: Payment, now: datetime) -> Payment | None:
+def _claim(draft: Draft, now: datetime) -> Payment | None:
     """Store the payment before the provider is called, and claim it: only the claiming call places the order.
 
     Returns the payment if it was claimed or is ready, None while another call has claimed it.
     """
     with transaction.atomic():
         payment, created = Payment.objects.select_for_update().get_or_create(
-            out_trade_no=draft.out_trade_no, defaults=_fields(draft)
+            out_trade_no=draft["out_trade_no"], defaults=draft
         )
         if not _is_free(payment, draft, now):
             return payment if _is_ready(payment, now) else None
@@ -158,21 +159,13 @@ def _claim(draft: Payment, now: datetime) -> Payment | None:
         return payment
 
 
-def _fields(payment: Payment) -> dict[str, object]:
-    return {
-        field.attname: getattr(payment, field.attname)
-        for field in Payment._meta.concrete_fields
-        if field.attname not in {"id", "out_trade_no"}
-    }
-
-
-def _check_payable(payment: Payment, draft: Payment, now: datetime) -> None:
+def _check_payable(payment: Payment, draft: Draft, now: datetime) -> None:
     if payment.is_paid:
         raise PaymentAlreadyPaid
     if payment.state in (PaymentStatus.CLOSED, PaymentStatus.STRAY) or now >= payment.time_expire:
         raise PaymentClosed
     for name in ("amount_fen", "trade_type", "openid"):
-        if getattr(payment, name) != getattr(draft, name):
+        if getattr(payment, name) != draft[name]:
             # One number is one order at the provider, with the parameters it was first placed with.
             raise WeChatRefused("OUT_TRADE_NO_USED", detail=f"{name}与首次发起支付时不同")
 
@@ -199,18 +192,7 @@ def _ask_twice(payment: Payment) -> PaymentTicket:
 
     The provider answers an identical request with the order that it has already.
     """
-    intent = PaymentIntent(
-        out_trade_no=payment.out_trade_no,
-        amount_fen=payment.amount_fen,
-        description=payment.description,
-        trade_type=payment.trade_type,
-        client_ip=payment.client_ip,
-        notify_url=payment.notify_url,
-        time_start=payment.time_start,
-        time_expire=payment.time_expire,
-        openid=payment.openid,
-        currency=payment.currency,
-    )
+    intent = PaymentIntent(**{field.name: getattr(payment, field.name) for field in fields(PaymentIntent)})
     try:
         return gateway_v2(payee(payment)).create(intent)
     except GatewayError as error:
@@ -250,11 +232,10 @@ def _keep_ticket(payment: Payment, ticket: PaymentTicket, now: datetime) -> Paym
             raise PaymentAlreadyPaid
         if kept.state in (PaymentStatus.CLOSED, PaymentStatus.STRAY):
             raise PaymentClosed
-        # Two answers may arrive for one order; keep the first, so that every caller gets the same code_url.
+        code: dict[str, Any] = {}
         if not _is_ready(kept, now):
-            kept.prepay_id, kept.code_url, kept.code_at = ticket.prepay_id, ticket.code_url, now
-        before, kept.state = kept.state, PaymentStatus.OPEN
-        kept.claimed_until, kept.last_error = None, ""
-        kept.save(update_fields=["prepay_id", "code_url", "code_at", "state", "claimed_until", "last_error"])
-        log_step(kept, "微信已下单", now, from_state=before, to_state=kept.state, detail=kept.prepay_id)
+            # Two answers may arrive for one order; keep the first, so that every caller gets the same code_url.
+            code = {"prepay_id": ticket.prepay_id, "code_url": ticket.code_url, "code_at": now}
+        code |= {"claimed_until": None, "last_error": ""}
+        set_state(kept, PaymentStatus.OPEN, "微信已下单", now, detail=ticket.prepay_id, **code)
         return kept

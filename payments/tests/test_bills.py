@@ -431,16 +431,16 @@ class TestDifferences:
         compare()
         assert found() == [("amount", payment.out_trade_no)]
 
-    def test_so_many_questions_and_fewer_in_a_silence(self, sold, wechat, monkeypatch):
+    def test_asks_no_longer_than_its_time_and_not_on_in_a_silence(self, sold, wechat, monkeypatch):
         from payments.services import bills
 
-        monkeypatch.setattr(bills, "MAX_ASKED", 2)
+        monkeypatch.setattr(bills, "MAX_ASKING_S", 0)
         for _ in range(4):
             sold(here=False)
-        assert compare().differences == 2
+        assert compare().differences == 4
         assert {one.note for one in Difference.objects.all()} == {"还没有查询"}
 
-        monkeypatch.setattr(bills, "MAX_ASKED", 200)
+        monkeypatch.setattr(bills, "MAX_ASKING_S", 120)
         wechat.faults = [("query", "down")] * 4
         compare()
         assert len(wechat.faults) == 2

@@ -20,8 +20,7 @@ from payments.gateways.base import (
     PaymentIntent,
 )
 from payments.gateways.wechat import gateway_v2, http
-from payments.gateways.wechat.v2 import is_authentic, sign
-from payments.gateways.wechat.xml import read_flat
+from payments.gateways.wechat.v2 import is_authentic, read_flat, sign
 from payments.tests.fake_wechat import API_KEY, APPID, MCHID, sign_v2
 
 

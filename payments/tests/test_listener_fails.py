@@ -12,9 +12,9 @@ from django.utils import timezone
 from accounts.tests.entering import age, asks, confirm
 from payments.listener import PaidOutcome, listener, listener_replaced
 from payments.models import InboundEvent, ListenerFailure, Payment, PaymentStatus, Refund
-from payments.services import untold
-from payments.services.telling import PAUSES
-from payments.services.untold import listener_retell, listener_retell_due
+from payments.services import listener_retry
+from payments.services.listener_call import PAUSES
+from payments.services.listener_retry import listener_retell, listener_retell_due
 from shop.services.order_expire import orders_sweep
 from shop.services.order_pay import order_pay
 from shop.services.order_refund import order_refund
@@ -141,7 +141,7 @@ def test_two_sweeps_at_the_same_instant_book_it_once(order, wechat, monkeypatch,
         return PaidOutcome.ACCEPTED
 
     if not is_locked:
-        monkeypatch.setattr(untold, "_locked", lambda number: Payment.objects.get(out_trade_no=number))
+        monkeypatch.setattr(listener_retry, "lock_payment", lambda number: Payment.objects.get(out_trade_no=number))
     with listener_replaced(replace(listener(), lock=lambda **_: order.total_fen, on_paid=on_paid)):
         at_once([lambda: listener_retell(failure_id=failure.pk, now=now)] * 4)
 

@@ -13,9 +13,8 @@ from django.utils import timezone
 from config.celery import app as celery_app
 from payments.errors import RefundNotPossible
 from payments.models import PaymentLog, Refund
-from payments.services import refund_request, refund_run
+from payments.services import refund_again, refund_request, refund_run
 from payments.services.refund import refunds_due, refunds_run_due
-from payments.services.refund_stuck import refund_retry
 from tests.kit import at_once
 
 pytestmark = pytest.mark.django_db
@@ -135,11 +134,11 @@ def test_a_plain_no_is_handed_to_a_person_who_may_retry(paid, shop, wechat):
     assert shop.refunds == [(refund.out_refund_no, "failed")]
     with pytest.raises(RefundNotPossible):
         request(payment, 1)  # its claim on the money stands
-    retried = refund_retry(refund_id=refund.pk, actor="李", now=timezone.now())
+    retried = refund_again(refund_id=refund.pk, actor="李", now=timezone.now())
     assert retried.out_refund_no == refund.out_refund_no
     assert run(refund).state == "processing"
     with pytest.raises(RefundNotPossible):
-        refund_retry(refund_id=refund.pk, actor="李", now=timezone.now())
+        refund_again(refund_id=refund.pk, actor="李", now=timezone.now())
 
 
 def test_a_no_after_an_unknown_outcome_is_checked(paid, wechat):
@@ -192,7 +191,7 @@ def test_nothing_is_asked_before_the_order_is_committed(paid, wechat, django_cap
         assert sent_tasks == []
 
     assert sent_tasks == [("payments.run_refund", (refund.pk,))]
-    assert refunds_due(now=timezone.now()) == [refund.pk]
+    assert list(refunds_due(now=timezone.now())) == [refund]
 
 
 @pytest.mark.django_db(transaction=True)
@@ -204,7 +203,7 @@ def test_without_a_broker_the_request_stands_and_is_quick(paid, wechat, monkeypa
 
     refund = request(paid())
 
-    assert refunds_due(now=timezone.now()) == [refund.pk]
+    assert list(refunds_due(now=timezone.now())) == [refund]
 
 
 @pytest.mark.django_db(transaction=True)

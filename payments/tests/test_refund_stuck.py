@@ -19,8 +19,6 @@ from payments.services.refund_stuck import (
     refund_ask,
     refund_divert,
     refund_offline,
-    refund_renew,
-    refund_retry,
 )
 from tests.kit import at_once
 
@@ -62,7 +60,7 @@ class TestAbnormal:
         with pytest.raises(RefundNotPossible, match="退至商户账户"):
             refund_again(refund_id=refund.pk, actor="李", now=later())
         with pytest.raises(RefundNotPossible):
-            refund_retry(refund_id=refund.pk, actor="李", now=later())
+            refund_again(refund_id=refund.pk, actor="李", now=later())
 
         assert refund.trouble == "微信退不到「支付用户零钱」，账户可能已注销或冻结"
         assert wechat.called("refund") == 1
@@ -160,7 +158,7 @@ class TestClosed:
         wechat.refunds[old.out_refund_no]["status"] = "SUCCESS"
 
         with pytest.raises(RefundNotPossible, match="已退款"):
-            refund_renew(refund_id=old.pk, actor="李", now=later())
+            refund_again(refund_id=old.pk, actor="李", now=later())
 
         old.refresh_from_db()
         assert (old.state, Refund.objects.count()) == ("success", 1)
@@ -171,7 +169,7 @@ class TestClosed:
         wechat.faults = [("refund_query", *fault)]
 
         with pytest.raises(RefundNotPossible, match="无法向微信确认"):
-            refund_renew(refund_id=old.pk, actor="李", now=later())
+            refund_again(refund_id=old.pk, actor="李", now=later())
 
         assert Refund.objects.count() == 1
 
@@ -180,7 +178,7 @@ class TestClosed:
         old = refund_in("CLOSED")
 
         outcomes = at_once(
-            [lambda: refund_renew(refund_id=old.pk, actor="李", now=later())] * 2, refusals=(RefundNotPossible,)
+            [lambda: refund_again(refund_id=old.pk, actor="李", now=later())] * 2, refusals=(RefundNotPossible,)
         )
 
         outcomes = [getattr(outcome, "out_refund_no", None) or outcome.msg for outcome in outcomes]
@@ -188,7 +186,7 @@ class TestClosed:
 
     def test_its_money_is_not_paid_offline_as_well(self, refund_in):
         old = refund_in("CLOSED")
-        refund_renew(refund_id=old.pk, actor="李", now=later())
+        refund_again(refund_id=old.pk, actor="李", now=later())
 
         with pytest.raises(RefundNotPossible, match="新单号"):
             offline(old)
@@ -198,7 +196,7 @@ class TestClosed:
         offline(old)
 
         with pytest.raises(RefundNotPossible):
-            refund_renew(refund_id=old.pk, actor="李", now=later())
+            refund_again(refund_id=old.pk, actor="李", now=later())
 
 
 class TestOffline:
@@ -209,7 +207,7 @@ class TestOffline:
         assert offline(refund).state == "offline"
 
         asked = wechat.called("refund") + wechat.called("refund_query")
-        for step in (refund_retry, refund_renew, refund_divert, refund_again):
+        for step in (refund_divert, refund_again):
             with pytest.raises(RefundNotPossible):
                 step(refund_id=refund.pk, actor="李", now=later() + LATER)
         refund_run(refund_id=refund.pk, now=later() + LATER, at_once=True)
@@ -266,7 +264,7 @@ class TestOffline:
         )
         from payments.services import refund as module
 
-        def ended_meanwhile(*arguments):
+        def ended_meanwhile(*arguments, **options):
             offline(refund)
             return claim_result
 
@@ -399,7 +397,7 @@ class TestTwoAtTheSameInstant:
 
         steps = {
             "offline": lambda: offline(refund),
-            "retry": lambda: refund_retry(refund_id=refund.pk, actor="王", now=later()),
+            "retry": lambda: refund_again(refund_id=refund.pk, actor="王", now=later()),
         }
         outcomes = at_once(steps.values(), refusals=(RefundNotPossible,))
         return {

@@ -86,5 +86,5 @@ def phone_pays(wechat: Any, number: str) -> None:
 
 def run_refunds(now: datetime | None = None) -> None:
     """What the worker does with refunds that are due, however long they were to wait."""
-    for refund_id in refunds_due(now=timezone.now() + timedelta(days=365)):
-        refund_run(refund_id=refund_id, now=now or timezone.now(), at_once=True)
+    for refund in refunds_due(now=timezone.now() + timedelta(days=365)):
+        refund_run(refund_id=refund.pk, now=now or timezone.now(), at_once=True)

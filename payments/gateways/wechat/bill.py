@@ -9,13 +9,12 @@ import re
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from core.money import yuan_to_fen
+from core.times import SHANGHAI
 from payments.gateways.base import BillRow, GatewayUntrusted
 from payments.gateways.wechat.refusals import is_number
 
-BEIJING = ZoneInfo("Asia/Shanghai")
 _TITLES = {
     "at": "交易时间",
     "appid": "公众账号ID",
@@ -105,7 +104,7 @@ def _row(number: int, cells: dict[str, str], mch_id: str) -> BillRow:
 
 
 def _time(text: str) -> datetime:
-    return datetime.strptime(text, "%Y-%m-%d %H:%M:%S").replace(tzinfo=BEIJING)
+    return datetime.strptime(text, "%Y-%m-%d %H:%M:%S").replace(tzinfo=SHANGHAI)
 
 
 def _fen(text: str) -> int:

@@ -1,6 +1,7 @@
-"""The HTTP session for WeChat Pay: one deadline for the whole call, a size limit, no redirects."""
+"""One HTTP call to WeChat Pay: one deadline for the whole call, a size limit, no redirects."""
 
-from typing import Any
+from collections.abc import Mapping
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 import requests
@@ -19,43 +20,51 @@ _LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 UPSTREAM = Upstream("wechat_pay")
 
 
-class BoundedSession(requests.Session):
-    """A session for one call (requests promises no thread safety); its answers are read whole, or not at all.
+class Answer(NamedTuple):
+    status_code: int
+    headers: Mapping[str, str]
+    body: bytes
 
-    :param total_s: how long the call may take in all.
-    :param max_bytes: how long its answer may be.
-    :raises GatewayBusy, GatewayTimeout, GatewayUnreachable: in place of what requests raises.
+
+def send(
+    method: str, url: str, *, headers: dict[str, str], body: str = "", total_s: float = 0, max_bytes: int = 0
+) -> Answer:
+    """Send a request and return the answer, read whole.
+
+    :param total_s, max_bytes: how long the call may take in all and its answer may be, if not as usual.
+    :raises GatewayBusy, GatewayTimeout, GatewayUnreachable: there is no whole answer.
     """
+    place = urlsplit(url)
 
-    def __init__(self, *, total_s: float | None = None, max_bytes: int | None = None) -> None:
-        super().__init__()
-        self._total_s, self._max_bytes = total_s or TOTAL_TIMEOUT_S, max_bytes or MAX_BYTES
+    def call(ends_at: float) -> Answer:
+        with requests.Session() as session:
+            # Calls to this machine's sandbox bypass the proxy of the environment, which cannot reach it.
+            session.trust_env = place.hostname not in _LOOPBACK
+            with session.request(
+                method,
+                url,
+                data=body.encode() or None,
+                headers=headers | {"User-Agent": USER_AGENT},
+                timeout=(CONNECT_TIMEOUT_S, READ_TIMEOUT_S),
+                stream=True,
+                allow_redirects=False,
+            ) as answer:
+                return Answer(answer.status_code, answer.headers, read_body(answer, ends_at, max_bytes or MAX_BYTES))
 
-    def request(self, method: str, url: str, **options: Any) -> requests.Response:  # type: ignore[override]
-        # Calls to this machine's sandbox bypass the proxy of the environment, which cannot reach it.
-        self.trust_env = urlsplit(url).hostname not in _LOOPBACK
-        options |= {"timeout": (CONNECT_TIMEOUT_S, READ_TIMEOUT_S), "stream": True, "allow_redirects": False}
-        send = super().request
-
-        def call(ends_at: float) -> requests.Response:
-            with send(method, url, **options) as answer:
-                answer._content = read_body(answer, ends_at, self._max_bytes)
-                return answer
-
-        try:
-            return run_within(
-                UPSTREAM,
-                self._total_s,
-                call,
-                works=lambda answer: answer.status_code < 500,
-                target=f"{method.upper()} {urlsplit(url).path}",
-            )
-        except UpstreamRefused as refused:
-            raise GatewayBusy(refused) from None
-        except (requests.Timeout, OutgoingTimeout) as error:
-            raise GatewayTimeout(type(error).__name__) from None
-        except OutgoingError as error:
-            raise GatewayUnreachable(str(error)) from None
-        except Exception as error:
-            # requests raises more than its own exceptions; the text would hold the address, and is long.
-            raise GatewayUnreachable(type(error).__name__) from None
+    try:
+        return run_within(
+            UPSTREAM,
+            total_s or TOTAL_TIMEOUT_S,
+            call,
+            works=lambda answer: answer.status_code < 500,
+            target=f"{method} {place.path}",
+        )
+    except UpstreamRefused as refused:
+        raise GatewayBusy(refused) from None
+    except (requests.Timeout, OutgoingTimeout) as error:
+        raise GatewayTimeout(type(error).__name__) from None
+    except OutgoingError as error:
+        raise GatewayUnreachable(str(error)) from None
+    except Exception as error:
+        # requests raises more than its own exceptions; the text would hold the address, and is long.
+        raise GatewayUnreachable(type(error).__name__) from None

@@ -16,9 +16,8 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from payments.gateways.base import GatewayUntrusted, NoticeRefused, NoticeUnfit, PaymentResult, RefundResult
 from payments.gateways.wechat.merchant import Merchant
 from payments.gateways.wechat.refusals import is_number
-from payments.gateways.wechat.v2 import is_authentic, paid_result, read_fen, read_time
+from payments.gateways.wechat.v2 import is_authentic, paid_result, read_fen, read_flat, read_time
 from payments.gateways.wechat.v3 import WeChatV3, read_refund, read_transaction, signature_problem
-from payments.gateways.wechat.xml import read_flat
 
 _V2_REFUND_STATUS = {"SUCCESS": "SUCCESS", "CHANGE": "ABNORMAL", "REFUNDCLOSE": "CLOSED"}
 _V3_REFUNDS = {"REFUND.SUCCESS", "REFUND.ABNORMAL", "REFUND.CLOSED"}

@@ -1,7 +1,4 @@
-"""WeChat Pay v2 (XML), through wechatpy: what it leaves open is done here.
-
-wechatpy signs and sends; it verifies no answer, has no timeout, and knows MD5 only where it does verify.
-"""
+"""WeChat Pay v2 (XML). wechatpy signs and writes the XML; sending and verifying are done here."""
 
 import hmac
 import logging
@@ -11,14 +8,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
-from wechatpy.exceptions import WeChatPayException
-from wechatpy.pay import WeChatPay
-from wechatpy.pay.utils import calculate_signature, calculate_signature_hmac
+from defusedxml.ElementTree import fromstring
+from wechatpy.pay.utils import calculate_signature, calculate_signature_hmac, dict_to_xml
 
+from core.times import SHANGHAI
 from payments.gateways.base import (
-    Gateway,
     GatewayRefused,
     GatewayUnreachable,
     GatewayUntrusted,
@@ -26,19 +21,37 @@ from payments.gateways.base import (
     PaymentResult,
     PaymentTicket,
 )
-from payments.gateways.wechat.http import USER_AGENT, BoundedSession
+from payments.gateways.wechat.http import send
 from payments.gateways.wechat.merchant import Merchant
 from payments.gateways.wechat.refusals import is_number, is_transaction_id, refusal, storable
 from payments.gateways.wechat.texts import cut, plain
-from payments.gateways.wechat.xml import read_flat
 
 # At DEBUG wechatpy writes the API key into the log.
 logging.getLogger("wechatpy").setLevel(logging.INFO)
 
-BEIJING = ZoneInfo("Asia/Shanghai")
 MD5, HMAC = "MD5", "HMAC-SHA256"
+MAX_FIELDS = 200
 BODY_BYTES = 127
 PREPAY_ID_LENGTH, CODE_URL_LENGTH = 64, 512
+
+
+def read_flat(raw: bytes | str, *, root: str = "xml") -> dict[str, str]:
+    """Read ``<xml><name>text</name>...</xml>``, whoever wrote it.
+
+    :raises ValueError: not well-formed, a DTD, another root, too many, nested or repeated fields.
+    """
+    try:
+        tree = fromstring(raw, forbid_dtd=True)
+    except (SyntaxError, LookupError) as error:
+        raise ValueError("not well-formed") from error
+    if tree.tag != root or len(tree) > MAX_FIELDS:
+        raise ValueError("not the expected document")
+    fields: dict[str, str] = {}
+    for child in tree:
+        if len(child) or child.tag in fields:
+            raise ValueError("nested or repeated field")
+        fields[child.tag] = child.text or ""
+    return fields
 
 
 def sign(fields: Mapping[str, Any], api_key: str, sign_type: str) -> str:
@@ -59,7 +72,7 @@ def is_authentic(fields: Mapping[str, str], api_key: str) -> bool:
 def read_time(text: str, form: str = "%Y%m%d%H%M%S") -> datetime | None:
     """Read ``yyyyMMddHHmmss``, or another form, as Beijing time."""
     try:
-        return storable(datetime.strptime(text, form).replace(tzinfo=BEIJING))
+        return storable(datetime.strptime(text, form).replace(tzinfo=SHANGHAI))
     except ValueError:
         return None
 
@@ -125,40 +138,6 @@ def documented_answer(fields: Mapping[str, str], result: PaymentResult) -> dict[
     return answer
 
 
-class _VerifyingClient(WeChatPay):
-    """wechatpy, with answers that are verified before anybody reads them."""
-
-    def __init__(self, who: Merchant) -> None:
-        super().__init__(who.appid, who.api_key, who.mch_id)
-        self.API_BASE_URL = who.base_url + "/"
-        self._http = BoundedSession()
-        # wechatpy names neither the body's type nor a program of ours.
-        self._http.headers.update({"Content-Type": "text/xml", "User-Agent": USER_AGENT})
-        self._sign_type = who.sign_type
-
-    def _request(self, method: str, url_or_endpoint: str, **kwargs: Any) -> Any:
-        if self._sign_type == HMAC:
-            kwargs["data"]["sign_type"] = HMAC
-        return super()._request(method, url_or_endpoint, **kwargs)
-
-    def _handle_result(self, res: Any) -> dict[str, str]:
-        try:
-            fields = read_flat(res.content)
-        except ValueError:
-            raise GatewayUnreachable("the answer is no XML of WeChat's") from None
-        if fields.get("return_code") not in {"SUCCESS", "FAIL"}:
-            raise GatewayUnreachable("the answer has no return_code")
-        if fields["return_code"] == "FAIL":
-            raise _transport_refusal(fields.get("return_msg", ""))  # this layer is unsigned
-        if not is_authentic(fields, self.api_key):
-            raise GatewayUntrusted("the answer's signature is wrong")
-        if fields.get("appid", self.appid) != self.appid or fields.get("mch_id", self.mch_id) != self.mch_id:
-            raise GatewayUntrusted("the answer is for another merchant")
-        if fields.get("result_code") != "SUCCESS":
-            raise refusal(fields.get("err_code", ""), fields.get("err_code_des", ""))
-        return fields
-
-
 def _transport_refusal(message: str) -> GatewayRefused:
     code = "PARAM_ERROR"
     if "签名" in message or "sign" in message.lower():
@@ -170,9 +149,7 @@ def _transport_refusal(message: str) -> GatewayRefused:
     return GatewayRefused(message, code=code)
 
 
-class WeChatV2(Gateway):
-    """Cheap to make: one per call, since its session is not safe between threads."""
-
+class WeChatV2:
     def __init__(self, who: Merchant) -> None:
         who.need("appid", "mch_id", "api_key")
         self._who = who
@@ -180,19 +157,18 @@ class WeChatV2(Gateway):
     def create(self, intent: PaymentIntent) -> PaymentTicket:
         """Place the order (统一下单). Equal intents make equal requests, which WeChat answers with one order."""
         fields = self._call(
-            "order",
-            "create",
+            "unifiedorder",
             trade_type=intent.trade_type,
             body=_body_text(intent.description),
             total_fee=intent.amount_fen,
             fee_type=intent.currency,
             notify_url=intent.notify_url,
-            client_ip=intent.client_ip,
+            spbill_create_ip=intent.client_ip,
             out_trade_no=intent.out_trade_no,
-            user_id=intent.openid if intent.trade_type == "JSAPI" else None,
-            product_id=intent.out_trade_no if intent.trade_type == "NATIVE" else None,
-            time_start=intent.time_start.astimezone(BEIJING),
-            time_expire=intent.time_expire.astimezone(BEIJING),
+            openid=intent.openid if intent.trade_type == "JSAPI" else "",
+            product_id=intent.out_trade_no if intent.trade_type == "NATIVE" else "",
+            time_start=f"{intent.time_start.astimezone(SHANGHAI):%Y%m%d%H%M%S}",
+            time_expire=f"{intent.time_expire.astimezone(SHANGHAI):%Y%m%d%H%M%S}",
         )
         ticket = PaymentTicket(prepay_id=fields.get("prepay_id", ""), code_url=fields.get("code_url", ""))
         if not ticket.prepay_id or (intent.trade_type == "NATIVE" and not ticket.code_url):
@@ -202,7 +178,7 @@ class WeChatV2(Gateway):
         return ticket
 
     def query(self, out_trade_no: str) -> PaymentResult:
-        fields = self._call("order", "query", out_trade_no=out_trade_no)
+        fields = self._call("orderquery", out_trade_no=out_trade_no)
         if fields.get("out_trade_no", out_trade_no) != out_trade_no:
             raise GatewayUntrusted("the answer is about another order")
         state = fields.get("trade_state", "")
@@ -215,39 +191,54 @@ class WeChatV2(Gateway):
         return replace(result, answer=documented_answer(fields, result))
 
     def close(self, out_trade_no: str) -> None:
-        self._call("order", "close", out_trade_no=out_trade_no)
+        self._call("closeorder", out_trade_no=out_trade_no)
 
     def sdk_params(self, trade_type: str, prepay_id: str, now: datetime) -> dict[str, str]:
         """Sign what the client's SDK passes on, with the sign type of the order."""
-        stamp, nonce = str(int(now.timestamp())), secrets.token_hex(16)
+        who, stamp, nonce = self._who, str(int(now.timestamp())), secrets.token_hex(16)
         if trade_type == "JSAPI":
             params = {
-                "appId": self._who.appid,
+                "appId": who.appid,
                 "timeStamp": stamp,
                 "nonceStr": nonce,
                 "package": f"prepay_id={prepay_id}",
-                "signType": self._who.sign_type,
+                "signType": who.sign_type,
             }
-            return params | {"paySign": sign(params, self._who.api_key, self._who.sign_type)}
+            return params | {"paySign": sign(params, who.api_key, who.sign_type)}
         params = {
-            "appid": self._who.appid,
-            "partnerid": self._who.mch_id,
+            "appid": who.appid,
+            "partnerid": who.mch_id,
             "prepayid": prepay_id,
             "package": "Sign=WXPay",
             "noncestr": nonce,
             "timestamp": stamp,
         }
-        return params | {"sign": sign(params, self._who.api_key, self._who.sign_type)}
+        return params | {"sign": sign(params, who.api_key, who.sign_type)}
 
-    def _call(self, group: str, name: str, **params: Any) -> dict[str, str]:
-        client = _VerifyingClient(self._who)
+    def _call(self, operation: str, **params: Any) -> dict[str, str]:
+        """Sign, send, verify; return the fields of the answer. Empty fields are not sent."""
+        who = self._who
+        params |= {"appid": who.appid, "mch_id": who.mch_id, "nonce_str": secrets.token_hex(16)}
+        if who.sign_type == HMAC:
+            params["sign_type"] = HMAC
+        params = {name: value for name, value in params.items() if value != ""}
+        body = dict_to_xml(params, sign(params, who.api_key, who.sign_type))
+        answer = send("POST", f"{who.base_url}/pay/{operation}", body=body, headers={"Content-Type": "text/xml"})
         try:
-            return getattr(getattr(client, group), name)(**params)
-        except WeChatPayException as error:
-            # _handle_result has dealt with refusals; what is left is an HTTP error of a proxy or an overloaded server.
-            raise GatewayUnreachable(f"HTTP {getattr(error.response, 'status_code', '?')}") from None
-        finally:
-            client._http.close()
+            fields = read_flat(answer.body)
+        except ValueError:
+            raise GatewayUnreachable(f"HTTP {answer.status_code}, and no XML of WeChat's") from None
+        if answer.status_code != 200 or fields.get("return_code") not in {"SUCCESS", "FAIL"}:
+            raise GatewayUnreachable(f"HTTP {answer.status_code}, and no return_code")
+        if fields["return_code"] == "FAIL":
+            raise _transport_refusal(fields.get("return_msg", ""))  # this layer is unsigned
+        if not is_authentic(fields, who.api_key):
+            raise GatewayUntrusted("the answer's signature is wrong")
+        if fields.get("appid", who.appid) != who.appid or fields.get("mch_id", who.mch_id) != who.mch_id:
+            raise GatewayUntrusted("the answer is for another merchant")
+        if fields.get("result_code") != "SUCCESS":
+            raise refusal(fields.get("err_code", ""), fields.get("err_code_des", ""))
+        return fields
 
 
 def _body_text(description: str) -> str:

@@ -1,23 +1,18 @@
-"""WeChat Pay v3 (JSON), through wechatpayv3: what it leaves open is done here.
+"""WeChat Pay v3 (JSON). wechatpayv3 signs, checks signatures and opens what is sealed; sending is done here.
 
-wechatpayv3 composes, signs and decrypts. Its transport would follow redirects, read without limit, verify re-decoded
-text, and download certificates whenever a forger names an unknown serial; ``_Core`` replaces those parts.
+Its own transport would follow redirects, read without limit, verify re-decoded text, and download certificates
+whenever a forger names an unknown serial.
 """
 
 import hashlib
 import re
-import threading
-import time
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
 import orjson
-from wechatpayv3 import WeChatPay, WeChatPayType
-from wechatpayv3.core import Core
-from wechatpayv3.type import RequestType
 from wechatpayv3.utils import aes_decrypt, build_authorization, load_certificate, rsa_encrypt, rsa_verify
 
 from core import times
@@ -25,7 +20,6 @@ from payments.gateways.base import (
     BankCard,
     Bill,
     BillNotReady,
-    Gateway,
     GatewayError,
     GatewayMisconfigured,
     GatewayRefused,
@@ -36,19 +30,20 @@ from payments.gateways.base import (
     RefundResult,
 )
 from payments.gateways.wechat.bill import read_bill
-from payments.gateways.wechat.http import USER_AGENT, BoundedSession
-from payments.gateways.wechat.merchant import Keyring, Merchant, private_key_pem
+from payments.gateways.wechat.http import Answer, send
+from payments.gateways.wechat.merchant import Keyring, Merchant, private_key
 from payments.gateways.wechat.refusals import is_number, is_transaction_id, refusal, storable
 from payments.gateways.wechat.texts import plain
 
 SIGNATURE_TYPE = "WECHATPAY2-SHA256-RSA2048"
 MAX_AGE_S = 300
-BOOTSTRAP_PAUSE_S = 60
 REASON_BYTES = 80
 BILL_TIMEOUT_S = 60
 MAX_BILL_BYTES = 32 * 1024 * 1024  # some 100,000 rows
 _DOWNLOADS = "/v3/billdownload/"
-_CERTIFICATES = "/v3/certificates"
+_SUCCESS = {200, 204}
+_ORDERS = "/v3/pay/transactions/out-trade-no"
+_REFUNDS = "/v3/refund/domestic/refunds"
 
 
 def signature_problem(keys: Keyring, headers: Mapping[str, str], body: bytes, at: float) -> str:
@@ -72,109 +67,8 @@ def signature_problem(keys: Keyring, headers: Mapping[str, str], body: bytes, at
     return "" if rsa_verify(stamp, nonce, text, headers.get("Wechatpay-Signature", ""), key) else "签名错误"
 
 
-class _Core(Core):
-    """The library's core with our transport and our keys, and without its own downloads of certificates."""
-
-    def __init__(self, who: Merchant, keys: Keyring) -> None:
-        super().__init__(who.mch_id, who.cert_serial, private_key_pem(who.private_key_file), who.v3_key)
-        self._gate_way = who.base_url
-        self._keys = keys
-        # Sent with each request, so that WeChat signs its answer with the key that we have.
-        self._public_key_id = None if keys.uses_certificates else who.public_key_id
-
-    def _init_certificates(self) -> None:
-        pass
-
-    def _update_certificates(self) -> None:
-        pass
-
-    def encrypt(self, text: str) -> str:
-        return rsa_encrypt(text, self._keys.encryption_key()[1])
-
-    def request(
-        self,
-        path: str,
-        method: RequestType = RequestType.GET,
-        data: Any = None,
-        skip_verify: bool = False,
-        cipher_data: bool = False,
-        **_: Any,
-    ) -> tuple[int, str]:
-        """Sign, send, verify. The signature covers ``path`` alone, wherever the base URL leads.
-
-        :param cipher_data: ``data`` holds what ``encrypt`` made: the header then names the key.
-        """
-        body = orjson.dumps(data).decode() if data else ""
-        headers = self._headers(path, method, body)
-        if cipher_data:
-            headers["Wechatpay-Serial"] = self._keys.encryption_key()[0]
-        with BoundedSession() as session:
-            answer = session.request(method.value, self._gate_way + path, data=body.encode() or None, headers=headers)
-        if not skip_verify:
-            self._verify(answer.status_code, answer.headers, answer.content)
-        if answer.status_code not in {200, 204}:
-            raise _refused(answer.status_code, answer.content)
-        return answer.status_code, answer.content.decode("utf-8", "replace")
-
-    def download(self, url: str) -> bytes:
-        """Fetch a bill from where a signed answer says it is. The file itself is unsigned: its digest proves it."""
-        path = url.removeprefix(self._gate_way)
-        if path == url:  # the provider names its own host, whichever of its hosts we call
-            parts = urlsplit(url)
-            path = f"{parts.path}?{parts.query}"
-        if not path.startswith(_DOWNLOADS):
-            raise GatewayUntrusted("the bill is said to be somewhere else")
-        with BoundedSession(total_s=BILL_TIMEOUT_S, max_bytes=MAX_BILL_BYTES) as session:
-            headers = self._headers(path, RequestType.GET, "")
-            answer = session.request("GET", self._gate_way + path, headers=headers)
-        if answer.status_code != 200:
-            raise _refused(answer.status_code, answer.content)
-        return answer.content
-
-    def _headers(self, path: str, method: RequestType, body: str) -> dict[str, str]:
-        authorization = build_authorization(
-            path, method.value, self._mchid, self._cert_serial_no, self._private_key, data=body
-        )
-        headers = {
-            "Accept": "application/json",
-            "Content-Type": "application/json",
-            "User-Agent": USER_AGENT,
-            "Authorization": authorization,
-        }
-        return headers | ({"Wechatpay-Serial": self._public_key_id} if self._public_key_id else {})
-
-    def _verify(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
-        # WeChat Pay sends errors and 202 unsigned. They change nothing, so accept that; a signature must be valid.
-        if status not in {200, 204} and not headers.get("Wechatpay-Signature"):
-            return
-        if problem := signature_problem(self._keys, headers, body, times.now().timestamp()):
-            raise GatewayUntrusted(f"the answer is not authentic: {problem}")
-
-
-class _Pay(WeChatPay):
-    """The library's calls on our core; its own constructor would build another."""
-
-    def __init__(self, who: Merchant, core: Core) -> None:
-        self._type = WeChatPayType.NATIVE
-        self._mchid, self._appid = who.mch_id, who.appid
-        self._notify_url = None
-        self._partner_mode = False
-        self._core = core
-
-
-def _refused(status: int, body: bytes) -> GatewayError:
-    try:
-        said = orjson.loads(body)
-        name, message = str(said["code"]), str(said.get("message", ""))
-    except (ValueError, TypeError, KeyError):
-        if status >= 500 or status < 400:
-            return GatewayUnreachable(f"HTTP {status}")
-        name, message = "", f"HTTP {status}"
-    return refusal(name, message, status)
-
-
-class WeChatV3(Gateway):
-    """Made once per merchant and process (reading the keys takes 30 ms); safe between threads."""
+class WeChatV3:
+    """Made once per merchant and process, and safe between threads."""
 
     def __init__(self, who: Merchant) -> None:
         who.need("appid", "mch_id", "v3_key", "cert_serial", "private_key_file")
@@ -182,43 +76,38 @@ class WeChatV3(Gateway):
             raise GatewayMisconfigured("WECHAT_PAY_V3_KEY must be 32 bytes long")
         self.who = who
         self.keys = Keyring(who)
-        self._core = _Core(who, self.keys)
-        self._pay = _Pay(who, self._core)
-        self._bootstrap = threading.Lock()
-        self._next_bootstrap = 0.0
+        self._private_key = private_key(who.private_key_file)
 
     def query(self, out_trade_no: str) -> PaymentResult:
-        said = self._call(self._pay.query, out_trade_no=_plain(out_trade_no))
+        said = self._call("GET", f"{_ORDERS}/{_plain(out_trade_no)}?mchid={self.who.mch_id}")
         return read_transaction(said, self.who.mch_id, appid=self.who.appid, out_trade_no=out_trade_no)
 
     def close(self, out_trade_no: str) -> None:
-        self._call(self._pay.close, out_trade_no=_plain(out_trade_no))
+        self._call("POST", f"{_ORDERS}/{_plain(out_trade_no)}/close", {"mchid": self.who.mch_id})
 
     def refund(self, intent: RefundIntent) -> RefundResult:
-        answer = self._call(
-            self._pay.refund,
-            out_refund_no=intent.out_refund_no,
-            amount={"refund": intent.refund_fen, "total": intent.total_fen, "currency": intent.currency},
-            transaction_id=intent.transaction_id,
-            reason=plain(intent.reason, REASON_BYTES) or None,
-            notify_url=intent.notify_url,
-        )
-        return read_refund(answer, "status", intent.out_refund_no)
+        data = {
+            "out_refund_no": intent.out_refund_no,
+            "amount": {"refund": intent.refund_fen, "total": intent.total_fen, "currency": intent.currency},
+            "transaction_id": intent.transaction_id,
+            "notify_url": intent.notify_url,
+        }
+        if reason := plain(intent.reason, REASON_BYTES):
+            data["reason"] = reason
+        return read_refund(self._call("POST", _REFUNDS, data), "status", intent.out_refund_no)
 
     def refund_abnormal(self, refund_id: str, out_refund_no: str, card: BankCard | None = None) -> RefundResult:
-        target = {"bank_type": card.bank, "bank_account": card.number, "real_name": card.holder} if card else {}
-        answer = self._call(
-            self._pay.abnormal_refund,
-            refund_id=_plain(refund_id),
-            out_refund_no=out_refund_no,
-            type="USER_BANK_CARD" if card else "MERCHANT_BANK_CARD",
-            **target,
-        )
-        return read_refund(answer, "status", out_refund_no)
+        """Send an abnormal refund elsewhere: to a card of the buyer's, or without one back to the merchant."""
+        data, serial = {"out_refund_no": out_refund_no, "type": "MERCHANT_BANK_CARD"}, ""
+        if card:
+            serial, key = self.keys.encryption_key()
+            sealed = {"bank_account": rsa_encrypt(card.number, key), "real_name": rsa_encrypt(card.holder, key)}
+            data |= {"type": "USER_BANK_CARD", "bank_type": card.bank} | sealed
+        said = self._call("POST", f"{_REFUNDS}/{_plain(refund_id)}/apply-abnormal-refund", data, serial=serial)
+        return read_refund(said, "status", out_refund_no)
 
     def refund_query(self, out_refund_no: str) -> RefundResult:
-        answer = self._call(self._pay.query_refund, out_refund_no=_plain(out_refund_no))
-        return read_refund(answer, "status", out_refund_no)
+        return read_refund(self._call("GET", f"{_REFUNDS}/{_plain(out_refund_no)}"), "status", out_refund_no)
 
     def bill(self, day: date) -> Bill:
         """Fetch the day's bill of payments and refunds (交易账单), which the provider makes by 10:00 of the next day.
@@ -226,7 +115,7 @@ class WeChatV3(Gateway):
         :raises BillNotReady: it is not made yet.
         """
         try:
-            said = self._call(self._pay.trade_bill, bill_date=day.isoformat(), bill_type="ALL", tar_type="GZIP")
+            said = self._call("GET", f"/v3/bill/tradebill?bill_date={day}&bill_type=ALL&tar_type=GZIP")
         except GatewayRefused as error:
             match error.name.upper().replace("_", ""):
                 case "NOSTATEMENTEXIST":
@@ -236,7 +125,7 @@ class WeChatV3(Gateway):
             raise
         if not isinstance(said, dict) or said.get("hash_type") != "SHA1":
             raise GatewayUntrusted("the answer names no bill")
-        raw = _unzipped(self._core.download(str(said.get("download_url", ""))))
+        raw = _unzipped(self._download(str(said.get("download_url", ""))))
         digest = hashlib.sha1(raw, usedforsecurity=False).hexdigest()
         if digest != str(said.get("hash_value", "")).lower():
             raise GatewayUntrusted("the bill's digest differs")
@@ -265,9 +154,9 @@ class WeChatV3(Gateway):
 
         The answer needs no signature: only WeChat Pay and we know the APIv3 key that encrypts the certificates.
         """
-        _, text = self._core.request(_CERTIFICATES, skip_verify=True)
+        answer = _require_success(self._send("GET", "/v3/certificates"))
         try:
-            entries = orjson.loads(text)["data"]
+            entries = orjson.loads(answer.body)["data"]
             pems = {entry["serial_no"]: self._certificate(entry) for entry in entries}
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise GatewayUntrusted("no list of certificates") from error
@@ -282,24 +171,68 @@ class WeChatV3(Gateway):
             raise ValueError("not a certificate for our key")
         return pem
 
-    def _call(self, method: Callable[..., tuple[int, Any]], **params: Any) -> Any:
-        self._need_keys()
-        _, text = method(**params)
-        if not text:
-            return {}
+    def _call(self, method: str, path: str, data: dict[str, Any] | None = None, *, serial: str = "") -> Any:
+        """Send, verify; return the JSON of the answer. In certificate mode the first call downloads the certificates.
+
+        :param serial: of the key that has sealed parts of ``data``.
+        """
+        if self.keys.is_empty:
+            self.refresh_certificates()
+        answer = self._send(method, path, data, serial=serial)
+        # WeChat Pay sends errors and 202 unsigned. They change nothing, so accept that; a signature must be valid.
+        is_signed = answer.status_code in _SUCCESS or answer.headers.get("Wechatpay-Signature")
+        now_s = times.now().timestamp()
+        if is_signed and (problem := signature_problem(self.keys, answer.headers, answer.body, now_s)):
+            raise GatewayUntrusted(f"the answer is not authentic: {problem}")
+        body = _require_success(answer).body
         try:
-            return orjson.loads(text)
+            return orjson.loads(body) if body else {}
         except ValueError:
             raise GatewayUntrusted("the answer is no JSON") from None
 
-    def _need_keys(self) -> None:
-        """Download the certificates if certificate mode has none yet: only before calls of our own, once a minute."""
-        if not self.keys.is_empty:
-            return
-        with self._bootstrap:
-            if time.monotonic() >= self._next_bootstrap and self.keys.is_empty:
-                self._next_bootstrap = time.monotonic() + BOOTSTRAP_PAUSE_S
-                self.refresh_certificates()
+    def _send(
+        self, method: str, path: str, data: dict[str, Any] | None = None, *, serial: str = "", **limits: Any
+    ) -> Answer:
+        """Sign and send. The signature covers ``path`` alone, wherever the base URL leads."""
+        who, body = self.who, orjson.dumps(data).decode() if data else ""
+        headers = {
+            "Accept": "application/json",
+            "Content-Type": "application/json",
+            "Authorization": build_authorization(path, method, who.mch_id, who.cert_serial, self._private_key, body),
+        }
+        # The key with which WeChat shall sign its answer, and with which we have sealed something.
+        if serial := serial or self.keys.public_key_id:
+            headers["Wechatpay-Serial"] = serial
+        return send(method, who.base_url + path, headers=headers, body=body, **limits)
+
+    def _download(self, url: str) -> bytes:
+        """Fetch a bill from where a signed answer says it is. The file itself is unsigned: its digest proves it."""
+        path = url.removeprefix(self.who.base_url)
+        if path == url:  # the provider names its own host, whichever of its hosts we call
+            parts = urlsplit(url)
+            path = f"{parts.path}?{parts.query}"
+        if not path.startswith(_DOWNLOADS):
+            raise GatewayUntrusted("the bill is said to be somewhere else")
+        answer = self._send("GET", path, total_s=BILL_TIMEOUT_S, max_bytes=MAX_BILL_BYTES)
+        return _require_success(answer).body
+
+
+def _require_success(answer: Answer) -> Answer:
+    """Return the answer.
+
+    :raises GatewayError: it is an error of WeChat's, or a page of a proxy.
+    """
+    status = answer.status_code
+    if status in _SUCCESS:
+        return answer
+    try:
+        said = orjson.loads(answer.body)
+        name, message = str(said["code"]), str(said.get("message", ""))
+    except (ValueError, TypeError, KeyError):
+        if status >= 500 or status < 400:
+            raise GatewayUnreachable(f"HTTP {status}") from None
+        name, message = "", f"HTTP {status}"
+    raise refusal(name, message, status)
 
 
 def _unzipped(raw: bytes) -> bytes:

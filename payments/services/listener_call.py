@@ -1,4 +1,7 @@
-"""Telling the app with the orders of money. When that fails, the money stays recorded, and a sweep tells it again."""
+"""The calls to the listener, the app with the orders: it is told of money here, and locks its order.
+
+When a call fails, the money stays recorded, and ``listener_retry`` calls again.
+"""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -9,7 +12,7 @@ from django.db import OperationalError, transaction
 
 from payments.listener import PaidOutcome, listener
 from payments.models import ListenerFailure, Payment, Refund
-from payments.services.common import log_step
+from payments.services.common import limit_lock_wait, log_step
 
 log = structlog.get_logger("payments")
 T = TypeVar("T")
@@ -34,6 +37,16 @@ def order_total(out_trade_no: str, otherwise: int | None) -> int | None:
             raise
         log.exception("order not locked", out_trade_no=out_trade_no)
         return otherwise
+
+
+def lock_payment(out_trade_no: str) -> Payment:
+    """Lock an order, then its payment; a refund is locked last. Every service locks in this order.
+
+    :raises Payment.DoesNotExist: the order has no payment.
+    """
+    limit_lock_wait()
+    order_total(out_trade_no, 0)
+    return Payment.objects.select_for_update().get(out_trade_no=out_trade_no)
 
 
 def tell_paid(payment: Payment, now: datetime) -> PaidOutcome | None:

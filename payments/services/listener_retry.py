@@ -1,31 +1,22 @@
-"""Telling the listener again what it could not take, and giving the money back when it never can."""
+"""Calling the listener again for what it could not take, and giving the money back when it never can."""
 
 from datetime import datetime
 
-import structlog
 from django.db import transaction
 
 from core.money import fen_text
 from payments.errors import RefundNotPossible
 from payments.listener import PaidOutcome
 from payments.models import ListenerFailure, Payment, PaymentStatus, Refund, RefundStatus
-from payments.services.common import BATCH, SYSTEM, in_a_sweep, limit_lock_wait, log_step
+from payments.services.common import BATCH, SYSTEM, set_state, sweep
+from payments.services.listener_call import lock_payment, tell_paid, tell_refund
 from payments.services.refund import refund_create
-from payments.services.telling import order_total, tell_paid, tell_refund
-
-log = structlog.get_logger("payments")
 
 
 def listener_retell_due(*, now: datetime) -> int:
     """Tell the listener again all that is due; return how many. Any number of sweeps may run at once."""
     due = ListenerFailure.objects.filter(next_try_at__lte=now).order_by("next_try_at")[:BATCH]
-    told = 0
-    for failure in in_a_sweep(due):
-        try:
-            told += listener_retell(failure_id=failure.pk, now=now)
-        except Exception:  # a locked order, say, must not hold up the others
-            log.exception("listener not told again", number=str(failure))
-    return told
+    return sweep(due, lambda failure: listener_retell(failure_id=failure.pk, now=now))
 
 
 def listener_retell(*, failure_id: int, now: datetime, at_once: bool = False) -> bool:
@@ -39,7 +30,7 @@ def listener_retell(*, failure_id: int, now: datetime, at_once: bool = False) ->
     if failure is None:
         return False
     with transaction.atomic():
-        payment = _locked(failure.out_trade_no)
+        payment = lock_payment(failure.out_trade_no)
         # Another sweep may have told it, or tried, since it was read.
         failure = ListenerFailure.objects.filter(pk=failure_id).first()
         if failure is None or not (at_once or (failure.next_try_at and failure.next_try_at <= now)):
@@ -55,13 +46,6 @@ def listener_retell(*, failure_id: int, now: datetime, at_once: bool = False) ->
         return True
 
 
-def _locked(out_trade_no: str) -> Payment:
-    """Lock the order and its payment, in the order in which every service locks them."""
-    limit_lock_wait()
-    order_total(out_trade_no, 0)
-    return Payment.objects.select_for_update().get(out_trade_no=out_trade_no)
-
-
 def payment_give_back(*, payment_id: int, actor: str, now: datetime) -> Payment:
     """Refund all of a payment that the listener could not take; its order is then closed as an unpaid one.
 
@@ -69,7 +53,7 @@ def payment_give_back(*, payment_id: int, actor: str, now: datetime) -> Payment:
     """
     number = Payment.objects.values_list("out_trade_no", flat=True).get(pk=payment_id)
     with transaction.atomic():
-        payment = _locked(number)
+        payment = lock_payment(number)
         if not ListenerFailure.objects.filter(out_trade_no=number, out_refund_no="").exists():
             raise RefundNotPossible("这笔款已经入账或退回")
         _give_back(payment, actor, now)
@@ -79,8 +63,6 @@ def payment_give_back(*, payment_id: int, actor: str, now: datetime) -> Payment:
 def _give_back(payment: Payment, actor: str, now: datetime) -> None:
     """Make the payment a stray one, so that its order closes, and refund it."""
     ListenerFailure.objects.filter(out_trade_no=payment.out_trade_no, out_refund_no="").delete()
-    before, payment.state = payment.state, PaymentStatus.STRAY
-    payment.save(update_fields=["state"])
     detail = f"订单无法入账，退回{fen_text(payment.amount_fen)}"
-    log_step(payment, "退回款项", now, actor=actor, from_state=before, to_state=payment.state, detail=detail)
+    set_state(payment, PaymentStatus.STRAY, "退回款项", now, actor=actor, detail=detail)
     refund_create(payment, payment.amount_fen, reason="订单无法入账，原路退回", requested_by=actor, now=now)
