@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 from datetime import timedelta
-from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,6 +16,7 @@ from core.ops.doctor import Finding
 from core.times import format_office_time
 from payments.gateways.base import GatewayError, OrderUnknown
 from payments.gateways.wechat import gateway_v2, gateway_v3, merchant, merchants
+from payments.gateways.wechat.merchant import Merchant
 from payments.models import ListenerFailure
 from payments.selectors import (
     bills_failed,
@@ -42,20 +42,19 @@ def warn_without_refunds() -> None:
 
 
 def wechat_pay() -> Iterator[Finding]:
-    yield _ask("WeChat Pay v2", gateway_v2, "Check WECHAT_APP_ID, WECHAT_PAY_MCH_ID and WECHAT_PAY_API_KEY.")
-    if merchant().has_v3:
-        v3 = _ask("WeChat Pay v3", gateway_v3, "Check the WECHAT_PAY_* values of v3 and their files.")
-        yield v3
-        if v3.ok and not gateway_v3().keys.public_key_id:
-            yield _platform_certificates()
-    else:
-        what = "WeChat Pay v3 is not configured: returns are refused, refunds wait"
-        yield Finding(False, what, "Set the WECHAT_PAY_* values of v3.")
-    for who in merchants()[1:]:
-        remedy = "Check the file of this merchant in WECHAT_PAY_FORMER_MERCHANTS."
-        yield _ask(f"WeChat Pay v2 of former merchant {who.mch_id}", partial(gateway_v2, who), remedy)
+    for who in merchants():
+        name, remedy = "", "Check WECHAT_APP_ID and the WECHAT_PAY_* values with their files."
+        if who != merchant():
+            name = f" of former merchant {who.mch_id}"
+            remedy = "Check the file of this merchant in WECHAT_PAY_FORMER_MERCHANTS."
+        yield _ask(f"WeChat Pay v2{name}", gateway_v2, who, remedy)
         if who.has_v3:
-            yield _ask(f"WeChat Pay v3 of former merchant {who.mch_id}", partial(gateway_v3, who), remedy)
+            yield (v3 := _ask(f"WeChat Pay v3{name}", gateway_v3, who, remedy))
+            if v3.ok and not gateway_v3(who).keys.public_key_id:
+                yield _platform_certificates(who)
+        elif not name:
+            what = "WeChat Pay v3 is not configured: returns are refused, refunds wait"
+            yield Finding(False, what, "Set the WECHAT_PAY_* values of v3.")
     yield _reachable()
 
 
@@ -123,9 +122,9 @@ def merchant_certificate() -> Iterator[Finding]:
     yield Finding(not remedy, what, remedy, f"微信商户的 API 证书还有 {days} 天到期")
 
 
-def _ask(name: str, gateway: Callable[[], Any], remedy: str) -> Finding:
+def _ask(name: str, gateway: Callable[[Merchant], Any], who: Merchant, remedy: str) -> Finding:
     try:
-        gateway().query(NOBODYS_NUMBER)
+        gateway(who).query(NOBODYS_NUMBER)
     except OrderUnknown:
         return Finding(True, f"{name} takes our signature, and we take its")
     except GatewayError as error:
@@ -133,9 +132,9 @@ def _ask(name: str, gateway: Callable[[], Any], remedy: str) -> Finding:
     return Finding(False, f"{name} knows an order that nobody placed", "Is WECHAT_PAY_BASE_URL right?")
 
 
-def _platform_certificates() -> Finding:
+def _platform_certificates(who: Merchant) -> Finding:
     # WeChat offers the next one days ahead and the worker fetches it twice a day, so one day before it must be here.
-    keys = gateway_v3().keys.platform_keys()
+    keys = gateway_v3(who).keys.platform_keys()
     left = keys[-1].ends_at - times.now() if keys else timedelta()
     what = f"WeChat Pay's platform certificates end in {left / timedelta(days=1):.1f} days"
     if left > timedelta(days=1):

@@ -3,10 +3,11 @@
 The revenue is a sum over orders: ``shop.revenue``.
 """
 
+import operator
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import astuple, dataclass, replace
 from datetime import date, datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any, Self
 
 from django.db.models import Aggregate, Count, Q, Sum
 from django.db.models.functions import TruncDate
@@ -18,7 +19,6 @@ _S = RefundStatus
 # The bill lists a refund on the day on which the provider has accepted it. One that was closed later moved no money.
 _ACCEPTED = (_S.PROCESSING, _S.SUCCESS, _S.ABNORMAL, _S.OWED, _S.OFFLINE)
 _NOT_THERE = (_S.PROCESSING, _S.ABNORMAL, _S.OWED)
-T = TypeVar("T", "MoneyDay", "BillDay")
 
 
 def refund_sums(spans: Sequence[tuple[datetime, datetime]]) -> list[tuple[int, int]]:
@@ -33,8 +33,15 @@ def refund_sums(spans: Sequence[tuple[datetime, datetime]]) -> list[tuple[int, i
     return [(found[f"number{at}"], found[f"fen{at}"]) for at in range(len(spans))]
 
 
+class Sums:
+    """Base of dataclasses of numbers that may be added up."""
+
+    def __add__(self, other: Self) -> Self:
+        return type(self)(*map(operator.add, astuple(self), astuple(other)))  # type: ignore[call-overload]
+
+
 @dataclass(frozen=True)
-class MoneyDay:
+class MoneyDay(Sums):
     """A day's money in fen. Each payment and each refund belongs to one day, so days may be added up.
 
     Money comes in when it is paid, whether it belongs to an order or not (``strays``). It goes back when the provider
@@ -60,9 +67,6 @@ class MoneyDay:
     @property
     def net_fen(self) -> int:
         return self.paid_fen - self.back_fen
-
-    def __add__(self, other: "MoneyDay") -> "MoneyDay":
-        return _added(self, other)
 
 
 def money_days(first: date, last: date) -> dict[date, MoneyDay]:
@@ -91,7 +95,7 @@ def _sums(number: str, fen: str, which: Q | None = None) -> dict[str, Aggregate]
 
 
 @dataclass(frozen=True)
-class BillDay:
+class BillDay(Sums):
     """What the provider's bills of a day say, of all merchant numbers, and how many differences there are with ours."""
 
     compared: int = 0  # merchant numbers whose bill was compared
@@ -112,9 +116,6 @@ class BillDay:
             return "没有核对完"
         return "已核对" if self.compared else "还没有核对"
 
-    def __add__(self, other: "BillDay") -> "BillDay":
-        return _added(self, other)
-
 
 def bill_days(first: date, last: date) -> dict[date, BillDay]:
     """Return what the bills say of each day that has one or a difference; both days are included. Two queries."""
@@ -134,7 +135,3 @@ def bill_days(first: date, last: date) -> dict[date, BillDay]:
         day = row.pop("day")
         days[day] = replace(days.get(day, BillDay()), **row)
     return days
-
-
-def _added(one: T, other: T) -> T:
-    return type(one)(*(getattr(one, field.name) + getattr(other, field.name) for field in fields(one)))

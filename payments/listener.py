@@ -3,12 +3,11 @@
 Payments must not import the shop, and does not know what an order is.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
-from typing import Protocol
+from typing import Any, Protocol
 
 import structlog
 
@@ -69,20 +68,20 @@ class PaymentListener:
     is_ours: Callable[..., bool] = lambda *, out_trade_no: True
 
     def order_line(self, out_trade_no: str) -> str:
-        """Return what ``describe`` says, "" also when it fails: a page of the back office is no place to fail."""
-        try:
-            return self.describe(out_trade_no=out_trade_no)
-        except Exception:
-            log.exception("order not described", out_trade_no=out_trade_no)
-            return ""
+        """Return what ``describe`` says, "" when it fails: a page of the back office is no place to fail."""
+        return str(_answer(self.describe, out_trade_no, otherwise=""))
 
     def may_own(self, out_trade_no: str) -> bool:
         """Return what ``is_ours`` says, True when it fails: money is better asked about than passed over."""
-        try:
-            return self.is_ours(out_trade_no=out_trade_no)
-        except Exception:
-            log.exception("number not recognised", out_trade_no=out_trade_no)
-            return True
+        return bool(_answer(self.is_ours, out_trade_no, otherwise=True))
+
+
+def _answer(question: Callable[..., Any], out_trade_no: str, *, otherwise: Any) -> Any:
+    try:
+        return question(out_trade_no=out_trade_no)
+    except Exception:
+        log.exception("order not described", out_trade_no=out_trade_no)
+        return otherwise
 
 
 _listener: PaymentListener | None = None
@@ -102,14 +101,3 @@ def listener() -> PaymentListener:
     if _listener is None:
         raise RuntimeError("no payment listener is registered")
     return _listener
-
-
-@contextmanager
-def listener_replaced(temporary: PaymentListener) -> Iterator[PaymentListener]:
-    """Replace the listener for the length of a block (tests)."""
-    global _listener
-    before, _listener = _listener, temporary
-    try:
-        yield temporary
-    finally:
-        _listener = before

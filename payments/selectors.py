@@ -1,4 +1,4 @@
-"""ProviderQueryBudget to the database."""
+"""Questions to the database."""
 
 from collections import Counter
 from collections.abc import Iterable

@@ -15,7 +15,7 @@ from payments.gateways.wechat import gateway_v3, merchants
 from payments.services.bills import bill_reconcile, bills_reconcile_missing
 from payments.services.listener_retry import listener_retell_due
 from payments.services.notices import events_purge
-from payments.services.query import payments_reconcile
+from payments.services.query_close import payments_reconcile
 from payments.services.refund import refund_run, refunds_run_due
 
 log = structlog.get_logger("payments")

@@ -19,6 +19,7 @@ from jsonschema import Draft202012Validator
 from PIL import Image
 
 from core.api.records import record_name, record_schema, schema_of
+from payments.listener import PaymentListener, listener, register_listener
 
 DEPLOY = Path(__file__).parents[1] / "deploy"
 
@@ -81,6 +82,20 @@ def free_ports(count: int) -> list[int]:
     with ExitStack() as stack:
         sockets = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
         return [one.getsockname()[1] for one in sockets]
+
+
+# --- The listener of payments ---------------------------------------------------------------------
+
+
+@contextmanager
+def listener_replaced(temporary: PaymentListener) -> Iterator[None]:
+    """Replace the listener of payments for the length of a block."""
+    before = listener()
+    register_listener(temporary)
+    try:
+        yield
+    finally:
+        register_listener(before)
 
 
 # --- Pictures ------------------------------------------------------------------------------------

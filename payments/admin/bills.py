@@ -15,7 +15,7 @@ from core.admin.buttons import Button, Look, Press
 from core.admin.links import page_link
 from core.db.after_commit import task_send
 from core.money import fen_text
-from payments.admin.shared import MoneyAdmin, yuan
+from payments.admin.shared import MoneyAdmin, section, yuan
 from payments.errors import RefundNotPossible
 from payments.listener import listener
 from payments.models import BillRun, Difference, DifferenceKind, Payment, PaymentStatus
@@ -56,8 +56,8 @@ class BillRunAdmin(MoneyAdmin):
     list_filter = ("state", "day")
     ordering = ("-day", "mch_id")
     fieldsets = (
-        ("对账", {"fields": (("day", "mch_id"), ("state_label", "ran_at"), "found", "last_error")}),
-        ("账单", {"fields": (("rows", "foreign_rows"), ("paid", "refunded"), "sha1")}),
+        section("对账", ("day", "mch_id"), ("state_label", "ran_at"), "found", "last_error"),
+        section("账单", ("rows", "foreign_rows"), ("paid", "refunded"), "sha1"),
     )
     buttons = (Button("again", "重新核对", _again, is_request=True),)
 
@@ -136,16 +136,12 @@ class DifferenceAdmin(MoneyAdmin):
     search_help_text = "商户订单号、退款单号或微信支付订单号"
     ordering = ("-day", "-pk")
     fieldsets = (
-        ("差异", {"fields": (("day", "kind_label"), ("there", "here"), "note", "what_to_do", "ours")}),
-        ("处理", {"fields": (("ending_label", "found_at"), ("ended_at", "ended_by"))}),
-        (
+        section("差异", ("day", "kind_label"), ("there", "here"), "note", "what_to_do", "ours"),
+        section("处理", ("ending_label", "found_at"), ("ended_at", "ended_by")),
+        section(
             "单号",
-            {
-                "fields": (
-                    *("out_trade_no", "out_refund_no", "transaction_id", "refund_id"),
-                    *(("mch_id", "appid"), "bill_at"),
-                )
-            },
+            *("out_trade_no", "out_refund_no", "transaction_id", "refund_id"),
+            *(("mch_id", "appid"), "bill_at"),
         ),
     )
     buttons = (

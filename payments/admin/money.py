@@ -16,7 +16,7 @@ from core.admin.exports import ExportableAdmin, ExportColumn
 from core.admin.links import page_link
 from core.admin.tables import table
 from core.money import fen_to_yuan
-from payments.admin.shared import STATE_COLOURS, MoneyAdmin, failure_text, log_list, order_link, yuan
+from payments.admin.shared import STATE_COLOURS, MoneyAdmin, failure_text, section, yuan
 from payments.errors import EventCut, RefundNotPossible
 from payments.models import InboundEvent, Payment, PaymentStatus
 from payments.selectors import events_to_do, listener_failures_of
@@ -68,30 +68,18 @@ class PaymentAdmin(ExportableAdmin, MoneyAdmin):
     search_help_text = "商户订单号或微信支付订单号"
     ordering = ("-created_at", "-pk")
     fieldsets = (
-        ("支付", {"fields": (("amount", "state_label"), "what_for", "untold", ("created_at", "paid_at"))}),
-        ("退款与日志", {"fields": ("refund_list", "log")}),
-        (
+        section("支付", ("amount", "state_label"), "what_for", "untold", ("created_at", "paid_at")),
+        section("退款与日志", "refund_list", "log"),
+        section(
             "微信支付",
-            {
-                "fields": (
-                    "out_trade_no",
-                    "transaction_id",
-                    "trade_type",
-                    ("mch_id", "appid"),
-                    ("last_query_at", "next_check_at"),
-                    "last_error",
-                )
-            },
+            *("out_trade_no", "transaction_id", "trade_type", ("mch_id", "appid")),
+            *(("last_query_at", "next_check_at"), "last_error"),
         ),
-        (
+        section(
             "下单参数",
-            {
-                "fields": (
-                    *("description", "currency", "client_ip", "openid", "time_start", "time_expire", "closed_at"),
-                    *("prepay_id", "code_url"),
-                ),
-                "classes": ("collapse",),
-            },
+            *("description", "currency", "client_ip", "openid", "time_start", "time_expire", "closed_at"),
+            *("prepay_id", "code_url"),
+            classes=("collapse",),
         ),
     )
     buttons = (
@@ -117,33 +105,13 @@ class PaymentAdmin(ExportableAdmin, MoneyAdmin):
         """Return what the order could not take, and until when it is tried."""
         return "；".join(map(failure_text, listener_failures_of([payment.out_trade_no]))) or "—"
 
-    @display(description="金额（元）", ordering="amount_fen")
-    def amount(self, payment: Payment) -> str:
-        return yuan(payment.amount_fen)
-
-    @display(description="状态", label=STATE_COLOURS)
-    def state_label(self, payment: Payment) -> str:
-        return payment.get_state_display()
-
-    @display(description="订单")
-    def what_for(self, payment: Payment) -> SafeString:
-        return order_link(payment)
-
     @display(description="退款")
     def refund_list(self, payment: Payment) -> SafeString:
         rows = [
-            (
-                page_link(refund, refund),
-                yuan(refund.amount_fen),
-                refund.get_state_display(),
-            )
+            (page_link(refund, refund), yuan(refund.amount_fen), refund.get_state_display())
             for refund in payment.refunds.all()
         ]
         return table(("退款单号", "金额（元）", "状态"), rows)
-
-    @display(description="资金日志")
-    def log(self, payment: Payment) -> SafeString:
-        return log_list(payment.logs.all())
 
 
 def _replay(press: Press) -> str:
@@ -175,23 +143,14 @@ class InboundEventAdmin(MoneyAdmin):
     search_help_text = "商户订单号"
     ordering = ("-received_at", "-pk")
     fieldsets = (
-        (
+        section(
             "通知",
-            {
-                "fields": (
-                    *(("received_at", "channel"), ("kind", "out_trade_no"), ("verdict_label", "result")),
-                    *(("handled_at", "replays"), ("acknowledged_at", "acknowledged_by")),
-                )
-            },
+            *(("received_at", "channel"), ("kind", "out_trade_no"), ("verdict_label", "result")),
+            *(("handled_at", "replays"), ("acknowledged_at", "acknowledged_by")),
         ),
-        (
+        section(
             "报文",
-            {
-                "fields": (
-                    *(("remote_ip", "http_status"), ("is_genuine", "body_size"), "body_sha256"),
-                    *("header_text", "body_text"),
-                )
-            },
+            *(("remote_ip", "http_status"), ("is_genuine", "body_size"), "body_sha256", "header_text", "body_text"),
         ),
     )
     buttons = (

@@ -7,14 +7,13 @@ from typing import Any, ClassVar
 from django import forms
 from django.contrib import admin
 from django.db.models import QuerySet
-from django.utils.safestring import SafeString
 from unfold.decorators import display
 
 from core.admin.buttons import Button, ButtonForm, Look, Press
 from core.admin.exports import ExportableAdmin, ExportColumn
 from core.money import fen_text, fen_to_yuan
 from core.times import format_office_time
-from payments.admin.shared import STATE_COLOURS, MoneyAdmin, log_list, order_link, yuan
+from payments.admin.shared import MoneyAdmin, section
 from payments.gateways.base import BankCard
 from payments.models import OfflineWay, Refund, RefundStatus
 from payments.services import refund_run
@@ -125,23 +124,15 @@ class RefundAdmin(ExportableAdmin, MoneyAdmin):
     search_help_text = "退款单号（以商户订单号开头）"
     ordering = ("-created_at", "-pk")
     fieldsets = (
-        (
+        section(
             "退款",
-            {
-                "fields": (
-                    *(("amount", "state_label"), "trouble", "what_for", "reason", ("requested_by", "created_at")),
-                    *("offline_proof", "log"),
-                )
-            },
+            *(("amount", "state_label"), "trouble", "what_for", "reason", ("requested_by", "created_at")),
+            *("offline_proof", "log"),
         ),
-        (
+        section(
             "微信支付",
-            {
-                "fields": (
-                    *("out_refund_no", "payment", "refund_id", ("way", "received_by"), "refunded_at"),
-                    *(("attempts", "sent_at", "next_try_at"), "last_error"),
-                )
-            },
+            *("out_refund_no", "payment", "refund_id", ("way", "received_by"), "refunded_at"),
+            *(("attempts", "sent_at", "next_try_at"), "last_error"),
         ),
     )
     buttons = (
@@ -197,19 +188,3 @@ class RefundAdmin(ExportableAdmin, MoneyAdmin):
             return "—"
         proof = f"{refund.get_offline_way_display()} 凭证号 {refund.offline_voucher}"
         return f"{proof}，{refund.offline_by} 于 {format_office_time(refund.offline_at)} 登记"
-
-    @display(description="退款金额（元）", ordering="amount_fen")
-    def amount(self, refund: Refund) -> str:
-        return yuan(refund.amount_fen)
-
-    @display(description="状态", label=STATE_COLOURS)
-    def state_label(self, refund: Refund) -> str:
-        return refund.get_state_display()
-
-    @display(description="订单")
-    def what_for(self, refund: Refund) -> SafeString:
-        return order_link(refund.payment)
-
-    @display(description="资金日志")
-    def log(self, refund: Refund) -> SafeString:
-        return log_list(refund.logs.all())

@@ -13,7 +13,7 @@ from core.api.request import client_ip
 from core.api.routing import endpoint
 from core.api.views import ApiViewSet
 from payments.models import InboundEvent
-from payments.services.notices import NoticeOutcome, notice_take
+from payments.services.notices import notice_take
 
 log = structlog.get_logger("payments")
 _ACK = "<xml><return_code><![CDATA[{}]]></return_code><return_msg><![CDATA[{}]]></return_msg></xml>"
@@ -61,31 +61,26 @@ class NoticeViewSet(ApiViewSet):
 
     @endpoint("POST", "/pay/payResult", "微信支付结果通知(v2)", Access.OPEN, docs=V2_DOC, **_RAW)
     def pay_result(self, request: Request) -> HttpResponse:
-        outcome = _take(request, InboundEvent.Channel.V2)
-        word, text = ("SUCCESS", "OK") if outcome.accepted else ("FAIL", outcome.reason)
+        event = _take(request, InboundEvent.Channel.V2)
+        word, text = ("SUCCESS", "OK") if event.is_accepted else ("FAIL", event.result)
         return HttpResponse(_ACK.format(word, text), content_type="text/xml; charset=utf-8")
 
     @endpoint("POST", "/pay/notify", "微信支付结果通知(v3)", Access.OPEN, docs=V3_DOC, **_RAW)
     def notify(self, request: Request) -> HttpResponse:
-        outcome = _take(request, InboundEvent.Channel.V3)
-        if outcome.accepted:
+        event = _take(request, InboundEvent.Channel.V3)
+        if event.is_accepted:
             return JsonResponse({"code": "SUCCESS", "message": "成功"})
-        text = {"code": "FAIL", "message": outcome.reason}
-        return JsonResponse(text, status=outcome.http_status, json_dumps_params={"ensure_ascii": False})
+        text = {"code": "FAIL", "message": event.result}
+        return JsonResponse(text, status=event.http_status, json_dumps_params={"ensure_ascii": False})
 
 
-def _take(request: Request, channel: str) -> NoticeOutcome:
+def _take(request: Request, channel: str) -> InboundEvent:
     try:
-        body = request.body
+        address = client_ip(request)
         return notice_take(
-            channel=channel,
-            headers=request.headers,
-            body=body,
-            size=len(body),
-            remote_ip=client_ip(request),
-            now=times.now(),
+            channel=channel, headers=request.headers, body=request.body, remote_ip=address, now=times.now()
         )
     except Exception:
         # Not even written down (no database?): WeChat must hear a failure it understands, and send it again.
         log.exception("notification not taken", channel=channel)
-        return NoticeOutcome(InboundEvent.Verdict.FAILED, "处理失败", 500)
+        return InboundEvent(verdict=InboundEvent.Verdict.FAILED, result="处理失败", http_status=500)

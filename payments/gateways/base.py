@@ -58,11 +58,7 @@ class GatewayUntrusted(GatewayError):
 
 
 class GatewayRefused(GatewayError):
-    """The provider answered with an error code. ``name`` is the code as the provider spelt it."""
-
-    def __init__(self, message: str, *, code: str, name: str = "") -> None:
-        super().__init__(message, code=code)
-        self.name = name or code
+    """The provider answered with an error code."""
 
 
 class GatewayUncertain(GatewayRefused):
@@ -73,6 +69,10 @@ class GatewayUncertain(GatewayRefused):
 
 class BillNotReady(GatewayUncertain):
     """STATEMENT_CREATING: the provider has not made the day's bill yet."""
+
+
+class BillEmpty(GatewayRefused):
+    """NO_STATEMENT_EXIST: the provider moved nothing on that day."""
 
 
 class AlreadyPaid(GatewayRefused):
@@ -153,18 +153,6 @@ class PaymentResult:
     paid_at: datetime | None = None
     trade_type: str = ""
     answer: dict[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class RefundIntent:
-    out_trade_no: str
-    transaction_id: str
-    out_refund_no: str
-    refund_fen: int
-    total_fen: int
-    reason: str
-    notify_url: str
-    currency: str = "CNY"
 
 
 @dataclass(frozen=True)

@@ -88,11 +88,20 @@ def _confirm(result: PaymentResult, now: datetime, source: str) -> Payment:
     limit_lock_wait()
     asked_fen = Payment.objects.values_list("amount_fen", flat=True).filter(out_trade_no=result.out_trade_no).first()
     owed_fen = order_total(result.out_trade_no, asked_fen)
-    if stray := _stray(result):
-        return stray
+    strays = Payment.objects.filter(state=PaymentStatus.STRAY, transaction_id=result.transaction_id)
+    if stray := strays.filter(out_trade_no=result.out_trade_no).first():
+        return stray  # its money is on its way back already
     if owed_fen is None:
         raise PaymentUnknown
-    payment = _locked_payment(result, owed_fen, now)
+    # A payment that was never started here counts too. The order's row is locked, so nobody else creates it now.
+    payment, _ = Payment.objects.select_for_update().get_or_create(
+        out_trade_no=result.out_trade_no,
+        defaults={
+            "amount_fen": owed_fen,
+            "trade_type": result.trade_type if result.trade_type in TradeType.values else TradeType.NATIVE,
+            **dict.fromkeys(("time_start", "time_expire", "created_at"), now),
+        },
+    )
     if problem := _mismatch(payment, owed_fen, result):
         raise PaymentMismatch(problem)
     if payment.is_paid:
@@ -101,28 +110,6 @@ def _confirm(result: PaymentResult, now: datetime, source: str) -> Payment:
     if tell_paid(payment, now) is PaidOutcome.REFUND:
         refund_create(payment, payment.amount_fen, reason="订单已关闭，自动退款", requested_by=SYSTEM, now=now)
     return payment
-
-
-def _stray(result: PaymentResult) -> Payment | None:
-    """Return the stray payment of this transaction, if it is recorded: its money is on its way back already."""
-    known = Payment.objects.filter(out_trade_no=result.out_trade_no, state=PaymentStatus.STRAY)
-    return known.filter(transaction_id=result.transaction_id).first()
-
-
-def _locked_payment(result: PaymentResult, owed_fen: int, now: datetime) -> Payment:
-    # The order's row is locked, so no other transaction can be creating the payment at this moment.
-    known = Payment.objects.select_for_update().filter(out_trade_no=result.out_trade_no).first()
-    if known:
-        return known
-    kind = result.trade_type if result.trade_type in TradeType.values else TradeType.NATIVE
-    return Payment.objects.create(
-        out_trade_no=result.out_trade_no,
-        amount_fen=owed_fen,
-        trade_type=kind,
-        time_start=now,
-        time_expire=now,
-        created_at=now,
-    )
 
 
 def _mismatch(payment: Payment, owed_fen: int, result: PaymentResult) -> str:

@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import redis
@@ -47,93 +46,67 @@ NOTICES = counter(
 )
 
 Channel, Verdict = InboundEvent.Channel, InboundEvent.Verdict
-
-
-@dataclass(frozen=True)
-class Notice:
-    """A notification as it came in. ``size`` is the length of the whole body, also where ``body`` is cut."""
-
-    channel: str
-    headers: Mapping[str, str]
-    body: bytes
-    size: int
-    received_at: datetime
-
-
-@dataclass(frozen=True)
-class NoticeOutcome:
-    """What came of a notification. ``reason`` is Chinese, for provider and stored row; v3 gets ``http_status``."""
-
-    verdict: str
-    reason: str
-    http_status: int
-    kind: str = ""
-    out_trade_no: str = ""
-    is_genuine: bool = False
-
-    @property
-    def accepted(self) -> bool:
-        return self.verdict == Verdict.ACCEPTED
+_OUTCOME = ("verdict", "result", "http_status", "kind", "out_trade_no", "is_genuine")
 
 
 def notice_take(
-    *, channel: str, headers: Mapping[str, str], body: bytes, size: int, remote_ip: str, now: datetime
-) -> NoticeOutcome:
-    """Handle a notification and store it; return the outcome. By then both are committed."""
-    notice = Notice(channel, _kept_headers(headers), body, size, now)
-    outcome = notice_handle(notice, now=now)
-    is_kept = outcome.is_genuine or _may_keep_one_more()
+    *, channel: str, headers: Mapping[str, str], body: bytes, remote_ip: str, now: datetime
+) -> InboundEvent:
+    """Handle a notification and store it; return it with its outcome. By then both are committed."""
+    event = InboundEvent(
+        channel=channel,
+        received_at=now,
+        remote_ip=remote_ip[:45],
+        headers=_kept_headers(headers),
+        body=body,
+        body_size=len(body),
+        body_sha256=hashlib.sha256(body).hexdigest(),
+    )
+    _handle(event, now)
+    is_kept = event.is_genuine or _may_keep_one_more()
     if is_kept:
-        InboundEvent.objects.create(
-            channel=channel,
-            received_at=now,
-            remote_ip=remote_ip[:45],
-            headers=dict(notice.headers),
-            body=body[: _kept_bytes(outcome)],
-            body_size=size,
-            body_sha256=hashlib.sha256(body).hexdigest(),
-            handled_at=times.now(),
-            **_columns(outcome),
-        )
-    NOTICES.labels(channel, outcome.verdict, is_kept).inc()
-    return outcome
+        event.body = body[: _kept_bytes(event)]
+        event.handled_at = times.now()
+        event.save()
+    NOTICES.labels(channel, event.verdict, is_kept).inc()
+    return event
 
 
-def notice_handle(notice: Notice, *, now: datetime) -> NoticeOutcome:
-    """Check a notification, record what it says, return the outcome. Never raises. A replay calls this as well."""
-    kind = number = ""
-    is_genuine = False
+def _handle(event: InboundEvent, now: datetime) -> None:
+    """Check a notification, record what it says, set the outcome. Never raises. A replay calls this as well."""
+    event.kind, event.out_trade_no, event.is_genuine = "", "", False
     try:
-        result = _read(notice)
-        is_genuine = True
-        kind, number = _about(result)
-        tracing.about(order=number)
+        result = _read(event)
+        event.is_genuine, event.out_trade_no = True, result.out_trade_no
+        tracing.about(order=result.out_trade_no)
         if isinstance(result, PaymentResult):
-            payment_confirm(result=result, now=now, source=f"notify_{notice.channel}")
+            event.kind = "支付成功"
+            payment_confirm(result=result, now=now, source=f"notify_{event.channel}")
         else:
-            refund_record(result=result, now=now, source=f"微信通知（{notice.channel}）")
+            event.kind = (STATE_OF[result.status].label if result.status in STATE_OF else f"退款{result.status}")[:32]
+            refund_record(result=result, now=now, source=f"微信通知（{event.channel}）")
+        outcome = Verdict.ACCEPTED, "处理成功", 200
     except NoticeRefused as error:
-        return NoticeOutcome(Verdict.REFUSED, str(error), error.http_status, is_genuine=error.is_genuine)
-    except PaymentUnknown as error:
-        return NoticeOutcome(Verdict.REFUSED, error.msg, 404, kind, number, is_genuine)
+        event.is_genuine = error.is_genuine
+        outcome = Verdict.REFUSED, str(error), error.http_status
     except PaymentError as error:
-        return NoticeOutcome(Verdict.REFUSED, error.msg, 400, kind, number, is_genuine)
+        outcome = Verdict.REFUSED, error.msg, 404 if isinstance(error, PaymentUnknown) else 400
     except GatewayMisconfigured as error:
         log.error("notification not understood", reason=str(error))
-        return NoticeOutcome(Verdict.FAILED, "商户参数未配置", 500, kind, number, is_genuine)
+        outcome = Verdict.FAILED, "商户参数未配置", 500
     except Exception:
         # Whatever failed, answer in the provider's format, so that it sends the notification again.
-        log.exception("notification failed", channel=notice.channel, out_trade_no=number)
-        return NoticeOutcome(Verdict.FAILED, "处理失败", 500, kind, number, is_genuine)
-    return NoticeOutcome(Verdict.ACCEPTED, "处理成功", 200, kind, number, is_genuine)
+        log.exception("notification failed", channel=event.channel, out_trade_no=event.out_trade_no)
+        outcome = Verdict.FAILED, "处理失败", 500
+    event.verdict, event.result, event.http_status = outcome
 
 
-def _read(notice: Notice) -> PaymentResult | RefundResult:
-    if notice.size > MAX_BODY:
+def _read(event: InboundEvent) -> PaymentResult | RefundResult:
+    if event.body_size > MAX_BODY:
         raise NoticeRefused("报文过大", http_status=413)
-    if notice.channel == Channel.V2:
-        return read_v2(notice.body, merchants())
-    return read_v3(notice.headers, notice.body, _v3_gateways(), notice.received_at)
+    if event.channel == Channel.V2:
+        return read_v2(bytes(event.body), merchants())
+    return read_v3(event.headers, bytes(event.body), _v3_gateways(), event.received_at)
 
 
 def _v3_gateways() -> list[WeChatV3]:
@@ -152,33 +125,15 @@ def _v3_gateways() -> list[WeChatV3]:
     return usable
 
 
-def _about(result: PaymentResult | RefundResult) -> tuple[str, str]:
-    if isinstance(result, PaymentResult):
-        return "支付成功", result.out_trade_no
-    state = STATE_OF.get(result.status)
-    return (state.label if state else f"退款{result.status}")[:32], result.out_trade_no
-
-
-def _columns(outcome: NoticeOutcome) -> dict[str, object]:
-    return {
-        "verdict": outcome.verdict,
-        "result": outcome.reason[:255],
-        "http_status": outcome.http_status,
-        "kind": outcome.kind,
-        "out_trade_no": outcome.out_trade_no,
-        "is_genuine": outcome.is_genuine,
-    }
-
-
 def _kept_headers(headers: Mapping[str, str]) -> dict[str, str]:
     found = {name: headers.get(name, "")[:most].replace("\x00", "") for name, most in HEADERS.items()}
     return {name: value for name, value in found.items() if value}
 
 
-def _kept_bytes(outcome: NoticeOutcome) -> int:
-    if outcome.is_genuine:
+def _kept_bytes(event: InboundEvent) -> int:
+    if event.is_genuine:
         return MAX_BODY
-    return KEPT_OF_FAILED if outcome.verdict == Verdict.FAILED else KEPT_OF_REFUSED
+    return KEPT_OF_FAILED if event.verdict == Verdict.FAILED else KEPT_OF_REFUSED
 
 
 def _may_keep_one_more() -> bool:
@@ -198,13 +153,10 @@ def event_replay(*, event_id: int, now: datetime) -> InboundEvent:
     event = InboundEvent.objects.get(pk=event_id)
     if event.is_cut:
         raise EventCut
-    notice = Notice(event.channel, event.headers, bytes(event.body), event.body_size, event.received_at)
-    columns = _columns(notice_handle(notice, now=now))
-    for name, value in columns.items():
-        setattr(event, name, value)
+    _handle(event, now)
     event.handled_at = now
     event.replays += 1
-    event.save(update_fields=[*columns, "handled_at", "replays"])
+    event.save(update_fields=[*_OUTCOME, "handled_at", "replays"])
     return event
 
 

@@ -13,7 +13,7 @@ from core.db.after_commit import task_send
 from core.money import fen_text
 from core.observe import tracing
 from payments.errors import NO_REFUNDS, PaymentMismatch, PaymentUnknown, RefundNotPossible
-from payments.gateways.base import GatewayError, GatewayMisconfigured, OrderUnknown, RefundIntent, RefundResult
+from payments.gateways.base import GatewayError, GatewayMisconfigured, OrderUnknown, RefundResult
 from payments.gateways.wechat import gateway_v3
 from payments.gateways.wechat.v3 import WeChatV3
 from payments.models import Payment, Refund, RefundStatus, RefundWay
@@ -194,17 +194,15 @@ def _ask(gateway: WeChatV3, refund: Refund, now: datetime) -> RefundResult | Gat
     is_first = mine.filter(sent_at=None).update(sent_at=now)
     if not is_first and not mine.update(sent_at=now):
         return None
-    intent = RefundIntent(
-        out_trade_no=refund.payment.out_trade_no,
-        transaction_id=refund.payment.transaction_id,
-        out_refund_no=refund.out_refund_no,
-        refund_fen=refund.amount_fen,
-        total_fen=refund.payment.amount_fen,
-        reason=refund.reason,
-        notify_url=settings.PUBLIC_BASE_URL + "/pay/notify",
-    )
     try:
-        return gateway.refund(intent)
+        return gateway.refund(
+            out_refund_no=refund.out_refund_no,
+            transaction_id=refund.payment.transaction_id,
+            refund_fen=refund.amount_fen,
+            total_fen=refund.payment.amount_fen,
+            reason=refund.reason,
+            notify_url=settings.PUBLIC_BASE_URL + "/pay/notify",
+        )
     except GatewayError as error:
         if error.outcome_unknown or isinstance(error, GatewayMisconfigured) or error.code in _CONFIGURATION:
             raise

@@ -8,7 +8,8 @@ from django.db import connection
 from django.utils import timezone
 
 from payments.gateways.wechat import merchant as merchant_module
-from payments.listener import PaidOutcome, PaymentListener, listener_replaced
+from payments.listener import PaidOutcome, PaymentListener
+from tests.kit import listener_replaced
 
 _numbers = itertools.count(1)
 

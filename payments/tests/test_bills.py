@@ -21,6 +21,7 @@ from payments.services.differences import (
     difference_return,
 )
 from payments.tests.fake_wechat import APPID, BEIJING, MCHID, bill_row
+from tests.kit import listener_replaced
 
 pytestmark = pytest.mark.django_db
 NOON = (local(timezone.now()) - timedelta(days=3)).replace(hour=12, minute=0, second=0, microsecond=0)
@@ -180,9 +181,7 @@ class TestComparison:
         other_app[1] = "wx0000000000000000"
         other_refund = bill_row(NOON, "OTHER-SYSTEM-1", "42000771", 0, "OTHER-R1", "5000", 500, "SUCCESS")
         wechat.edit_bill = lambda rows: [*rows, other, other_app, other_refund]
-        with listener.listener_replaced(
-            replace(ours, is_ours=lambda *, out_trade_no: not out_trade_no.startswith("OTHER"))
-        ):
+        with listener_replaced(replace(ours, is_ours=lambda *, out_trade_no: not out_trade_no.startswith("OTHER"))):
             run = compare()
 
         assert (run.rows, run.foreign_rows, run.differences) == (4, 3, 0)

@@ -4,7 +4,7 @@ import pytest
 
 from payments.errors import WeChatRefused
 from payments.gateways.base import AlreadyPaid, GatewayUncertain, NumberUsed
-from payments.gateways.wechat.refusals import refusal
+from payments.gateways.wechat.shared import refusal
 from payments.wechat_codes import WECHAT_CODES, documented_code
 
 # The table as the user wrote it.

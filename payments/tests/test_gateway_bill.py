@@ -13,7 +13,6 @@ from payments.gateways.base import (
     GatewayRefused,
     GatewayUnreachable,
     GatewayUntrusted,
-    RefundIntent,
 )
 from payments.gateways.wechat import gateway_v2, gateway_v3, http, v3
 from payments.gateways.wechat.bill import read_bill
@@ -35,7 +34,10 @@ def sold(wechat):
     """An order of that day, with a refund of the day after."""
     gateway_v2().create(intent(NUMBER))
     order = wechat.pay(NUMBER, at=AT)
-    gateway_v3().refund(RefundIntent(NUMBER, order["transaction_id"], NUMBER + "R01", 234, 1234, "", "http://x/y"))
+    gateway_v3().refund(
+        out_refund_no=NUMBER + "R01", transaction_id=order["transaction_id"], refund_fen=234, total_fen=1234, reason="",
+        notify_url="http://x/y",
+    )  # fmt: skip
     wechat.refunds[NUMBER + "R01"]["create_time"] = (AT + timedelta(seconds=1)).isoformat()
     return order
 

@@ -10,7 +10,7 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.tests.entering import age, asks, confirm
-from payments.listener import PaidOutcome, listener, listener_replaced
+from payments.listener import PaidOutcome, listener
 from payments.models import InboundEvent, ListenerFailure, Payment, PaymentStatus, Refund
 from payments.services import listener_retry
 from payments.services.listener_call import PAUSES
@@ -19,7 +19,7 @@ from shop.services.order_expire import orders_sweep
 from shop.services.order_pay import order_pay
 from shop.services.order_refund import order_refund
 from shop.tests.factories import make_order, make_product, notify, phone_pays, run_refunds, stock_of
-from tests.kit import at_once
+from tests.kit import at_once, listener_replaced
 
 pytestmark = pytest.mark.django_db
 

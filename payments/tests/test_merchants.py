@@ -13,7 +13,7 @@ from payments.errors import PaymentMismatch, PaymentNotConfigured
 from payments.gateways.base import PaymentResult
 from payments.models import Payment
 from payments.services import payment_confirm, payment_query, refund_request, refund_run
-from payments.services.query import payments_reconcile
+from payments.services.query_close import payments_reconcile
 from payments.tests.fake_wechat import APPID, MCHID
 
 pytestmark = pytest.mark.django_db

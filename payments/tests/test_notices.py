@@ -313,10 +313,10 @@ def test_our_own_fault_is_a_failure_so_that_wechat_comes_again(order, wechat, mo
 
 
 def test_no_database_is_a_failure_so_that_wechat_comes_again(order, wechat, monkeypatch):
-    def down(**_):
+    def down(*_, **__):
         raise ConnectionError
 
-    monkeypatch.setattr(InboundEvent.objects, "create", down)
+    monkeypatch.setattr(InboundEvent, "save", down)
 
     assert_refused_v2(post_v2(wechat.notice_v2(order.out_trade_no)))
     assert_refused_v3(post_v3(*wechat.notice_v3(order.out_trade_no)), 500)

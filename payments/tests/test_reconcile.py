@@ -12,7 +12,7 @@ from payments import tasks
 from payments.listener import PaidOutcome
 from payments.models import Payment, PaymentStatus
 from payments.services import payment_close, refund_request
-from payments.services.query import payments_reconcile
+from payments.services.query_close import payments_reconcile
 
 pytestmark = pytest.mark.django_db
 

@@ -20,7 +20,7 @@ from payments.services.refund_stuck import (
     refund_divert,
     refund_offline,
 )
-from tests.kit import at_once
+from tests.kit import at_once, listener_replaced
 
 pytestmark = pytest.mark.django_db
 CARD = BankCard("ICBC_DEBIT", "6222021234567890", "王小明")
@@ -425,7 +425,7 @@ class TestTwoAtTheSameInstant:
         from payments import listener
 
         ours = listener.listener()
-        with listener.listener_replaced(replace(ours, lock=shop.lock)):
+        with listener_replaced(replace(ours, lock=shop.lock)):
             outcomes = self.press_both(refund, monkeypatch)
 
         assert outcomes == {"offline": "offline", "retry": "pending"}

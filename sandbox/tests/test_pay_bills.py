@@ -123,10 +123,11 @@ def test_a_made_up_address_is_refused(v3: Any, server: str) -> None:
 
 
 def test_our_own_comparison_reads_true_and_false_ones(server: str, control: Any, settings: Any) -> None:
-    from payments.listener import PaidOutcome, PaymentListener, listener_replaced
+    from payments.listener import PaidOutcome, PaymentListener
     from payments.models import Difference
     from payments.services import payment_query, payment_start
     from payments.services.bills import bill_reconcile
+    from tests.kit import listener_replaced
 
     settings.WECHAT_PAY_BASE_URL = f"{server}/sandbox/wxpay"
     listener = PaymentListener(

@@ -359,7 +359,7 @@ def test_money_for_a_closed_order_whose_stock_is_gone_goes_back_visibly(li, zhao
 
 
 def test_reconciliation_finds_what_no_notification_told(li, wechat):
-    from payments.services.query import payments_reconcile
+    from payments.services.query_close import payments_reconcile
 
     order = make_order(li.user)
     pay(li, order)

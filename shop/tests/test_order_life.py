@@ -22,7 +22,7 @@ from accounts.models import User
 from core.errors import DomainError
 from payments.gateways.base import BankCard
 from payments.models import Payment, PaymentStatus, Refund, RefundStatus
-from payments.services.query import payments_reconcile
+from payments.services.query_close import payments_reconcile
 from payments.services.refund import MAX_REFUNDS
 from payments.services.refund_stuck import refund_again, refund_ask, refund_divert, refund_offline
 from permissions.models import Role

@@ -17,7 +17,7 @@ from core.ops import doctor
 from core.sheets import sheet_write
 from payments.models import Payment, Refund
 from payments.services import payment_query, refund_request
-from payments.services.query import payments_reconcile
+from payments.services.query_close import payments_reconcile
 from payments.services.refund import refunds_run_due
 from shop.models import Order
 from shop.services.order_expire import orders_sweep

@@ -13,7 +13,7 @@ from typing import Any
 from core.money import yuan_to_fen
 from core.times import SHANGHAI
 from payments.gateways.base import BillRow, GatewayUntrusted
-from payments.gateways.wechat.refusals import is_number
+from payments.gateways.wechat.shared import is_number
 
 _TITLES = {
     "at": "交易时间",

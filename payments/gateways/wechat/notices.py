@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 from payments.gateways.base import GatewayUntrusted, NoticeRefused, NoticeUnfit, PaymentResult, RefundResult
 from payments.gateways.wechat.merchant import Merchant
-from payments.gateways.wechat.refusals import is_number
+from payments.gateways.wechat.shared import is_number
 from payments.gateways.wechat.v2 import is_authentic, paid_result, read_fen, read_flat, read_time
 from payments.gateways.wechat.v3 import WeChatV3, read_refund, read_transaction, signature_problem
 

@@ -23,8 +23,7 @@ from payments.gateways.base import (
 )
 from payments.gateways.wechat.http import send
 from payments.gateways.wechat.merchant import Merchant
-from payments.gateways.wechat.refusals import is_number, is_transaction_id, refusal, storable
-from payments.gateways.wechat.texts import cut, plain
+from payments.gateways.wechat.shared import cut, is_number, is_transaction_id, plain, refusal, storable
 
 # At DEBUG wechatpy writes the API key into the log.
 logging.getLogger("wechatpy").setLevel(logging.INFO)

@@ -19,21 +19,18 @@ from core import times
 from payments.gateways.base import (
     BankCard,
     Bill,
-    BillNotReady,
+    BillEmpty,
     GatewayError,
     GatewayMisconfigured,
-    GatewayRefused,
     GatewayUnreachable,
     GatewayUntrusted,
     PaymentResult,
-    RefundIntent,
     RefundResult,
 )
 from payments.gateways.wechat.bill import read_bill
 from payments.gateways.wechat.http import Answer, send
 from payments.gateways.wechat.merchant import Keyring, Merchant, private_key
-from payments.gateways.wechat.refusals import is_number, is_transaction_id, refusal, storable
-from payments.gateways.wechat.texts import plain
+from payments.gateways.wechat.shared import is_number, is_transaction_id, plain, refusal, storable
 
 SIGNATURE_TYPE = "WECHATPAY2-SHA256-RSA2048"
 MAX_AGE_S = 300
@@ -85,16 +82,19 @@ class WeChatV3:
     def close(self, out_trade_no: str) -> None:
         self._call("POST", f"{_ORDERS}/{_plain(out_trade_no)}/close", {"mchid": self.who.mch_id})
 
-    def refund(self, intent: RefundIntent) -> RefundResult:
+    def refund(
+        self, *, out_refund_no: str, transaction_id: str, refund_fen: int, total_fen: int, reason: str, notify_url: str
+    ) -> RefundResult:
+        """Request a refund of a part or all of a payment. A repeat with the same number moves no more money."""
         data = {
-            "out_refund_no": intent.out_refund_no,
-            "amount": {"refund": intent.refund_fen, "total": intent.total_fen, "currency": intent.currency},
-            "transaction_id": intent.transaction_id,
-            "notify_url": intent.notify_url,
+            "out_refund_no": out_refund_no,
+            "amount": {"refund": refund_fen, "total": total_fen, "currency": "CNY"},
+            "transaction_id": transaction_id,
+            "notify_url": notify_url,
         }
-        if reason := plain(intent.reason, REASON_BYTES):
-            data["reason"] = reason
-        return read_refund(self._call("POST", _REFUNDS, data), "status", intent.out_refund_no)
+        if text := plain(reason, REASON_BYTES):
+            data["reason"] = text
+        return read_refund(self._call("POST", _REFUNDS, data), "status", out_refund_no)
 
     def refund_abnormal(self, refund_id: str, out_refund_no: str, card: BankCard | None = None) -> RefundResult:
         """Send an abnormal refund elsewhere: to a card of the buyer's, or without one back to the merchant."""
@@ -116,13 +116,8 @@ class WeChatV3:
         """
         try:
             said = self._call("GET", f"/v3/bill/tradebill?bill_date={day}&bill_type=ALL&tar_type=GZIP")
-        except GatewayRefused as error:
-            match error.name.upper().replace("_", ""):
-                case "NOSTATEMENTEXIST":
-                    return Bill(day)
-                case "STATEMENTCREATING":
-                    raise BillNotReady(error.message, code=error.code, name=error.name) from None
-            raise
+        except BillEmpty:
+            return Bill(day)
         if not isinstance(said, dict) or said.get("hash_type") != "SHA1":
             raise GatewayUntrusted("the answer names no bill")
         raw = _unzipped(self._download(str(said.get("download_url", ""))))

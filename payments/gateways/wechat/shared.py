@@ -1,12 +1,15 @@
-"""Which error of a gateway a refusal of WeChat Pay becomes, for v2 and v3 alike."""
+"""What v2 and v3 have in common: refusals as errors; numbers, times and texts as WeChat Pay takes them."""
 
 import re
+import unicodedata
 from datetime import datetime
 from typing import Any, TypeGuard
 
 from payments.gateways.base import (
     AlreadyClosed,
     AlreadyPaid,
+    BillEmpty,
+    BillNotReady,
     GatewayRefused,
     GatewayUncertain,
     NumberUsed,
@@ -14,6 +17,7 @@ from payments.gateways.base import (
 )
 from payments.wechat_codes import documented_code
 
+_FIRST_EMOJI = "\u2300"  # symbols before it are those of texts: ©, ℃, →
 _KINDS: dict[str, type[GatewayRefused]] = {
     "ORDER_CLOSED": AlreadyClosed,
     "ORDERNOTEXIST": OrderUnknown,
@@ -23,6 +27,12 @@ _KINDS: dict[str, type[GatewayRefused]] = {
     "FREQUENCY_LIMITED": GatewayUncertain,
     "RULELIMIT": GatewayUncertain,
     "USERPAYING": GatewayUncertain,
+}
+# Those that the table of codes does not have, without underscores.
+_KINDS_BY_NAME: dict[str, type[GatewayRefused]] = {
+    "ORDERPAID": AlreadyPaid,
+    "NOSTATEMENTEXIST": BillEmpty,
+    "STATEMENTCREATING": BillNotReady,
 }
 
 
@@ -38,15 +48,40 @@ def is_transaction_id(text: Any) -> TypeGuard[str]:
 
 def refusal(name: str, message: str, http_status: int = 0) -> GatewayRefused:
     """Make the error for what the provider calls ``name``. What nobody has documented counts as uncertain."""
-    plain = name.upper().replace("_", "")
-    if plain == "ORDERPAID":
-        return AlreadyPaid(message, code="TRADE_ERROR", name=name)
     code = documented_code(name, http_status)
     if code == "INVALID_REQUEST" and "订单号重复" in message:
         code = "OUT_TRADE_NO_USED"  # what the live service sends instead of the documented code
-    return _KINDS.get(code, GatewayRefused)(message, code=code, name=name)
+    kind = _KINDS_BY_NAME.get(name.upper().replace("_", "")) or _KINDS.get(code, GatewayRefused)
+    return kind(message, code="TRADE_ERROR" if kind is AlreadyPaid else code)
 
 
 def storable(moment: datetime) -> datetime | None:
     """Return a time that says when money moved; None for one of no such century, which nobody could read back."""
     return moment if 2000 <= moment.year < 2100 else None
+
+
+def cut(text: str, limit: int) -> str:
+    """Return ``text`` cut to ``limit`` bytes of UTF-8, never inside a character.
+
+    WeChat Pay counts bytes, and refuses the whole call for one character too many.
+    """
+    return text.encode(errors="ignore")[:limit].decode(errors="ignore")
+
+
+def plain(text: str, limit: int) -> str:
+    """Return ``text`` in one line of at most ``limit`` bytes, without control and invisible characters and emoji.
+
+    WeChat Pay documents for no call whether a text may hold emoji, and some calls refuse them: then a product with an
+    emoji in its name could not be paid, and a refund with one in its reason would fail.
+    """
+    kept = "".join(_kept(char) for char in text)
+    return cut(" ".join(kept.split()), limit).strip()
+
+
+def _kept(char: str) -> str:
+    if char.isspace():
+        return " "
+    kind = unicodedata.category(char)
+    is_emoji = kind in {"So", "Sk"} and char >= _FIRST_EMOJI
+    is_variant = "\ufe00" <= char <= "\ufe0f"  # an emoji's look
+    return "" if kind.startswith("C") or is_emoji or is_variant else char
