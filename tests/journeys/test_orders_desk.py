@@ -83,7 +83,11 @@ def test_from_the_phone_to_the_parcel_and_back(page, running):
 
     # The second from the paper of both.
     paper.goto(f"/admin/shop/order/packing/?ids={pks}")
-    assert sheets(paper) == 3  # what to fetch, then one order each
+    assert sheets(paper) == 2  # what to fetch, then two orders on one page
+    paper.get_by_label("每页 1 单").check()
+    assert sheets(paper) == 3
+    paper.get_by_label("标签 100×150 毫米").check()
+    assert sheets(paper) == 2
     paper.get_by_role("button", name="全部发货").click()
     paper.get_by_role("button", name="确认发货").click()
     paper.get_by_text(f"{other}：发货完成").wait_for()
