@@ -19,30 +19,18 @@ class RecordMissing(ShopError):
     status, msg = 1005, "没有该数据"
 
 
+class ParamsRefused(ShopError):
+    """A parameter is missing or wrong; each call has its own numbers, and a text for what is missing."""
+
+    status = 1004
+
+
 class NothingChanged(ShopError):
     status, msg = 1006, "没有做任何修改"
     remedy = "提交的内容与原来相同:提示用户"
 
 
 # --- Categories ---
-class CategoryNameMissing(ShopError):
-    status, msg = 1004, "err 请传入categoryName"
-
-
-class CategoryInvalid(ShopError):
-    """A parameter is wrong, for example a name too long; ``msg`` names it."""
-
-    status = 1004
-
-
-class CategoryIdMissing(ShopError):
-    status, msg = 1004, "err 请传入category_id"
-
-
-class CategoryParamsMissing(ShopError):
-    status, msg = 1004, "缺少categoryName或者category_id"
-
-
 class CategoryExists(ShopError):
     status, msg = 1004, "已经存在该类目,请不要重复添加"
 
@@ -52,16 +40,8 @@ class CategoryInUse(ShopError):
 
 
 # --- Products ---
-class ProductCategoryMissing(ShopError):
-    status, msg = 1005, "请传入category_id"
-
-
 class ProductCategoryUnknown(ShopError):
     status, msg = 1005, "category_id不存在"
-
-
-class ProductParamsMissing(ShopError):
-    status, msg = 1005, "添加失败,检查必传参数是否少传递了"
 
 
 class ProductInvalid(ShopError):
@@ -70,19 +50,7 @@ class ProductInvalid(ShopError):
     status = 1005
 
 
-class ProductIdMissing(ShopError):
-    status, msg = 1004, "缺少product_id"
-
-
-class ProductIdNotGiven(ShopError):
-    status, msg = 1004, "err 请传入product_id"
-
-
 # --- Cart ---
-class CartParamsMissing(ShopError):
-    status, msg = 1004, "缺少product_id或者缺少count"
-
-
 class CartCountInvalid(ShopError):
     status, msg = 10010, "err 传递的count必须是正整数"
 
@@ -95,10 +63,6 @@ class CartProductGone(ShopError):
 class CartStockShort(ShopError):
     status, msg = 10010, "err 商品库存不足"
     remedy = "减少数量"
-
-
-class CheckParamsMissing(ShopError):
-    status, msg = 1004, "请检查是否传递了product_id"
 
 
 class CheckMatchesNothing(ShopError):
@@ -144,12 +108,6 @@ class QuantityInvalid(ShopError):
     status, msg = 10010, "err 传递的quantity必须是数字"
 
 
-class OrderParamInvalid(ShopError):
-    """A phone or an address is too long; ``msg`` names the parameter."""
-
-    status = 10010
-
-
 class StockShortage(ShopError):
     """The stock holds fewer pieces than were ordered. Nothing was taken."""
 
@@ -171,14 +129,6 @@ class OrderTooLarge(ShopError):
     status, msg = 10010, "订单金额过大,请分多次下单"
 
 
-class OrderIdMissing(ShopError):
-    status, msg = 1004, "没有传入order_id"
-
-
-class OrderIdNotGiven(ShopError):
-    status, msg = 1004, "err 没有传入order_id"
-
-
 class OrderRefused(ShopError):
     """The order's state does not allow the step; ``msg`` says why."""
 
@@ -198,10 +148,6 @@ class ProviderUndecided(OrderRefused):
 
 
 # --- Paying ---
-class PayOrderIdMissing(ShopError):
-    status, msg = 10010, "err 请传入order_id"
-
-
 class PayOrderUnknown(ShopError):
     status, msg = 1003, "err 订单不存在"
 

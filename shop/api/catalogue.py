@@ -1,5 +1,7 @@
 """Categories and products."""
 
+from typing import Any
+
 from rest_framework.response import Response
 
 from accounts.authentication import CallerRequest
@@ -13,7 +15,6 @@ from core.api.views import ApiViewSet
 from shop import selectors
 from shop.api import docs, params
 from shop.api.rows import category_row, product_row
-from shop.errors import ProductParamsMissing
 from shop.services.catalogue import (
     category_create,
     category_remove,
@@ -36,9 +37,7 @@ class CategoryViewSet(ApiViewSet):
         category = category_create(
             name=values["categoryName"],
             image_url=image_or_url(request, "categoryImgurl"),
-            actor=request.user.username,
-            scope=request.user.scope,
-            now=times.now(),
+            **_staff(request),
         )
         return ok("添加成功", category_id=category.category_id)
 
@@ -60,9 +59,7 @@ class CategoryViewSet(ApiViewSet):
             category_id=values["category_id"],
             name=values["categoryName"],
             image_url=image_or_url(request, "categoryImgurl"),
-            actor=request.user.username,
-            scope=request.user.scope,
-            now=times.now(),
+            **_staff(request),
         )
         return ok("修改成功")
 
@@ -80,7 +77,7 @@ class ProductViewSet(ApiViewSet):
         values = params.ProductAddParams.read(request)
         image_url = image_or_url(request, "imageUrl")
         if not image_url:
-            raise ProductParamsMissing
+            raise params.ProductAddParams.if_missing()
         product = product_create(
             category_id=values["category_id"],
             name=values["productName"],
@@ -88,9 +85,7 @@ class ProductViewSet(ApiViewSet):
             stock=values["inventory"],
             description=values["description"],
             image_url=image_url,
-            actor=request.user.username,
-            scope=request.user.scope,
-            now=times.now(),
+            **_staff(request),
         )
         return ok("添加成功", product_id=product.product_id)
 
@@ -102,7 +97,7 @@ class ProductViewSet(ApiViewSet):
         changes = {_COLUMNS.get(name, name): value for name, value in values.items()}
         if image_url := image_or_url(request, "imageUrl"):
             changes["image_url"] = image_url
-        product_update(**changes, actor=request.user.username, scope=request.user.scope, now=times.now())
+        product_update(**changes, **_staff(request))
         return ok("修改成功")
 
     @endpoint("GET", "/product/get_product", "获取商品信息", Access.ANY_USER, docs=docs.PRODUCT_LIST, is_quick=True)
@@ -119,3 +114,8 @@ class ProductViewSet(ApiViewSet):
         values = params.ProductRemoveParams.read(request)
         product_remove(product_id=values["product_id"], scope=request.user.scope, now=times.now())
         return ok("删除成功")
+
+
+def _staff(request: CallerRequest) -> dict[str, Any]:
+    """Return what every service asks of its caller."""
+    return {"actor": request.user.username, "scope": request.user.scope, "now": times.now()}

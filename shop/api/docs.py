@@ -1,13 +1,16 @@
 """What ``/docs/`` shows of the shop's calls. The category in the samples is the one of the API document."""
 
+from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 from django.conf import settings
 
+from accounts.models import User
 from core.api.docs import Doc, Failure
 from core.api.params import PageParams, Picture
 from core.errors import BadParameter, Throttled
-from core.times import span
+from core.times import SHANGHAI, span
 from payments.errors import (
     NO_REFUNDS,
     PaymentNotConfigured,
@@ -19,15 +22,65 @@ from payments.errors import (
 )
 from shop import errors
 from shop.api import params
-from shop.api.rows import CartRowJson, CategoryJson, OrderJson, ProductJson
+from shop.api.rows import (
+    CartRowJson,
+    CategoryJson,
+    OrderJson,
+    ProductJson,
+    cart_row,
+    category_row,
+    order_row,
+    order_status,
+    product_row,
+)
+from shop.models import CartItem, Category, Order, OrderLine, Product
 from shop.states import Event, State, refusal
 from uploads.errors import NO_PICTURE_TAKEN
 
 _ORDER_ID = "20201231103338122jnvk4na61h3x7"
-_UNID = "5f0b6c1de1e75b0ea034cf83a1b2c3d4"
 _PRODUCT_ID = "20210104101500123"
 _CATEGORY_ID = "20201231125959413"
 _PICTURE = "http://127.0.0.1:8000/media/2026/11/0123456789abcdef0123456789abcdef.png"
+_AT = datetime(2021, 1, 4, 10, 15, tzinfo=SHANGHAI)
+_BUYER = User(username="lbw", unid="5f0b6c1de1e75b0ea034cf83a1b2c3d4", nickname="五五开")
+_CAR = Category(pk=1, category_id=_CATEGORY_ID, name="车辆", creator="lbw", created_at=_AT)
+_BIKE = Product(
+    pk=2,
+    product_id=_PRODUCT_ID,
+    category=_CAR,
+    name="折叠自行车",
+    price=Decimal("899.50"),
+    description="16寸,可折叠",
+    stock=100,
+    image_url=_PICTURE,
+    creator="lbw",
+    created_at=_AT,
+)
+_IN_CART = CartItem(pk=3, product=_BIKE, quantity=2, is_checked=True, created_at=_AT)
+_ORDERED = Order(
+    pk=4,
+    order_id=_ORDER_ID,
+    user=_BUYER,
+    username=_BUYER.username,
+    total=Decimal("1799.00"),
+    order_status=1,
+    pay_status=0,
+    shiping_status=0,
+    phone="13800000000",
+    address="南京市",
+    recipient="王小明",
+    created_at=_AT,
+    expires_at=_AT + timedelta(minutes=2),
+)
+_LINE = OrderLine(
+    pk=5,
+    product_code=_PRODUCT_ID,
+    title=_BIKE.name,
+    price=_BIKE.price,
+    quantity=2,
+    description=_BIKE.description,
+    image_url=_PICTURE,
+)
 
 
 def _ok(msg: str, **fields: Any) -> dict[str, Any]:
@@ -55,27 +108,16 @@ def _no_picture(name: str) -> list[Failure]:
 
 
 # --- Categories ----------------------------------------------------------------------------------
-_CATEGORY = {
-    "updateTime": None,
-    "updator": None,
-    "_id": "5fed5acfb308240d6037bc13",
-    "category_id": _CATEGORY_ID,
-    "categoryName": "车辆",
-    "categoryImgurl": "",
-    "creator": "lbw",
-    "createTime": "2020-12-31,12:59:59",
-    "__v": 0,
-}
 CATEGORY_ADD = Doc(
     params=CategoryAddWithPicture,
     send={"categoryName": "车辆"},
     ok=_ok("添加成功", category_id=_CATEGORY_ID),
-    failures=[errors.CategoryNameMissing, errors.CategoryExists, *_no_picture("categoryImgurl")],
+    failures=[params.CategoryAddParams.if_missing(), errors.CategoryExists, *_no_picture("categoryImgurl")],
 )
 CATEGORY_REMOVE = Doc(
     params=params.CategoryRemoveParams,
     ok=_ok("删除成功"),
-    failures=[errors.CategoryIdMissing, errors.RecordUnknown, errors.CategoryInUse],
+    failures=[params.CategoryRemoveParams.if_missing(), errors.RecordUnknown, errors.CategoryInUse],
     about="类目下还有商品时拒绝删除,除非传递 `force=1`;商品会保留原来的 `category_id`。",
 )
 CATEGORY_UPDATE = Doc(
@@ -83,7 +125,7 @@ CATEGORY_UPDATE = Doc(
     send={"category_id": _CATEGORY_ID, "categoryName": "汽车"},
     ok=_ok("修改成功"),
     failures=[
-        errors.CategoryParamsMissing,
+        params.CategoryUpdateParams.if_missing(),
         errors.RecordMissing,
         errors.NothingChanged,
         errors.CategoryExists,
@@ -91,34 +133,19 @@ CATEGORY_UPDATE = Doc(
     ],
 )
 CATEGORY_LIST = Doc(
-    params=PageParams, ok=_ok("获取成功", total=1, data=[_CATEGORY]), records={"data": list[CategoryJson]}
+    params=PageParams, ok=_ok("获取成功", total=1, data=[category_row(_CAR)]), records={"data": list[CategoryJson]}
 )
 
 # --- Products ------------------------------------------------------------------------------------
-_PRODUCT = {
-    "updateTime": None,
-    "updator": None,
-    "_id": "5ff27e44b308240d6037bc21",
-    "product_id": _PRODUCT_ID,
-    "category_id": _CATEGORY_ID,
-    "categoryName": "车辆",
-    "productName": "折叠自行车",
-    "price": 899.5,
-    "description": "16寸,可折叠",
-    "inventory": 100,
-    "imageUrl": _PICTURE,
-    "creator": "lbw",
-    "createTime": "2021-01-04,10:15:00",
-    "__v": 0,
-}
+_PRODUCT: dict[str, Any] = {**product_row(_BIKE)}
 _EDITABLE = ("category_id", "productName", "price", "description", "inventory", "imageUrl")
 PRODUCT_ADD = Doc(
     params=ProductAddWithPicture,
     send={name: _PRODUCT[name] for name in _EDITABLE},
     ok=_ok("添加成功", product_id=_PRODUCT_ID),
     failures=[
-        errors.ProductCategoryMissing,
-        errors.ProductParamsMissing,
+        params.ProductAddParams.no_category(),
+        params.ProductAddParams.if_missing(),
         errors.ProductCategoryUnknown,
         errors.ProductInvalid("price: 必须是大于0、最多两位小数的数字"),
         *_no_picture("imageUrl"),
@@ -129,7 +156,7 @@ PRODUCT_UPDATE = Doc(
     send={"product_id": _PRODUCT_ID, "price": 799},
     ok=_ok("修改成功"),
     failures=[
-        errors.ProductIdMissing,
+        params.ProductUpdateParams.if_missing(),
         errors.RecordMissing,
         errors.NothingChanged,
         errors.ProductCategoryUnknown,
@@ -146,34 +173,22 @@ PRODUCT_LIST = Doc(
 PRODUCT_REMOVE = Doc(
     params=params.ProductRemoveParams,
     ok=_ok("删除成功"),
-    failures=[errors.ProductIdNotGiven, errors.RecordUnknown],
+    failures=[params.ProductRemoveParams.if_missing(), errors.RecordUnknown],
     about="已有的订单不受影响。",
 )
 
 # --- Cart ----------------------------------------------------------------------------------------
-_CART_ROW = {
-    "_id": "5ff27f10b308240d6037bc2a",
-    "unid": _UNID,
-    "cart_id": _PRODUCT_ID,
-    "product_id": _PRODUCT_ID,
-    "title": "折叠自行车",
-    "price": 899.5,
-    "imageUrl": _PICTURE,
-    "quantity": 2,
-    "count": 2,
-    "isChecked": True,
-    "isOnSale": True,
-    "inventory": 100,
-    "create_time": "2021-01-04,10:20:00",
-    "__v": 0,
-}
 _CART_CHANGE = {"product_id": _PRODUCT_ID, "count": 2}
-CART_LIST = Doc(params=PageParams, ok=_ok("获取成功", total=1, data=[_CART_ROW]), records={"data": list[CartRowJson]})
+CART_LIST = Doc(
+    params=PageParams,
+    ok=_ok("获取成功", total=1, data=[cart_row(_IN_CART, _BUYER.unid)]),
+    records={"data": list[CartRowJson]},
+)
 CART_ADD = Doc(
     params=params.CartParams,
     send=_CART_CHANGE,
     ok=_ok("添加成功"),
-    failures=[errors.CartParamsMissing, errors.CartCountInvalid, errors.CartProductGone, errors.CartStockShort],
+    failures=[params.CartParams.if_missing(), errors.CartCountInvalid, errors.CartProductGone, errors.CartStockShort],
     about="购物车中已有该商品时数量相加。`count` 也可以写作 `quantity`,`product_id` 也可以写作 `cart_id`。",
 )
 CART_UPDATE = Doc(
@@ -181,7 +196,7 @@ CART_UPDATE = Doc(
     send=_CART_CHANGE,
     ok=_ok("修改成功"),
     failures=[
-        errors.CartParamsMissing,
+        params.CartParams.if_missing(),
         errors.CartCountInvalid,
         errors.RecordMissing,
         errors.NothingChanged,
@@ -192,50 +207,18 @@ CART_CHECK = Doc(
     params=params.CartCheckParams,
     send={"product_id": f"{_PRODUCT_ID},20210104101501456"},
     ok=_ok("选中成功"),
-    failures=[errors.CheckParamsMissing, errors.CheckMatchesNothing],
+    failures=[params.CartCheckParams.if_missing(), errors.CheckMatchesNothing],
     about="恰好选中传递的商品,多个 id 以逗号隔开;其余的取消选中。",
 )
 CART_REMOVE = Doc(
     params=params.CartRemoveParams,
     ok=_ok("删除成功"),
-    failures=[errors.ProductIdNotGiven, errors.RecordUnknown],
+    failures=[params.ProductRemoveParams.if_missing(), errors.RecordUnknown],
 )
 
 # --- Orders --------------------------------------------------------------------------------------
-_LINE = {
-    "_id": "5ff2801cb308240d6037bc31",
-    "order_id": _ORDER_ID,
-    "product_id": _PRODUCT_ID,
-    "title": "折叠自行车",
-    "price": 899.5,
-    "quantity": 2,
-    "subtotal": 1799,
-    "description": "16寸,可折叠",
-    "imageUrl": _PICTURE,
-    "__v": 0,
-}
-_STATUS = {"order_status": 1, "pay_status": 0, "shiping_status": 0, "state_text": "待付款", "note": ""}
-_ORDER = {
-    "_id": "5ff2801bb308240d6037bc30",
-    "order_id": _ORDER_ID,
-    **_STATUS,
-    "total_fee": 1799,
-    "unid": _UNID,
-    "user_nickname": "五五开",
-    "user_phone": "13800000000",
-    "phone": "13800000000",
-    "address": "南京市",
-    "recipient": "王小明",
-    "express_company": "",
-    "express_no": "",
-    "username": "lbw",
-    "create_time": "2021-01-04,10:21:00",
-    "expire_time": None,
-    "pay_time": None,
-    "orderDetail": [_LINE],
-    "__v": 0,
-}
-_FIND = [errors.OrderIdMissing, errors.RecordUnknown]
+_ORDER: dict[str, Any] = {**order_row(_ORDERED, [_LINE], _AT), "expire_time": None}  # also null, once it is paid
+_FIND: list[Failure] = [params.OrderIdParams.if_missing(), errors.RecordUnknown]
 PRE_ORDER = Doc(
     params=params.PreOrderParams,
     send={"product_id": _PRODUCT_ID, "quantity": 2, "phone": "13800000000", "address": "南京市", "recipient": "王小明"},
@@ -266,9 +249,9 @@ GET_ORDER = Doc(
 )
 POLL = Doc(
     params=params.OrderPollParams,
-    ok=_ok("支付成功", order_id=_ORDER_ID, **_STATUS | {"pay_status": 1, "state_text": "待发货"}),
+    ok=_ok("支付成功", order_id=_ORDER_ID, **order_status(_ORDERED, _AT) | {"pay_status": 1, "state_text": "待发货"}),
     failures=[
-        errors.OrderIdNotGiven,
+        params.OrderPollParams.if_missing(),
         errors.RecordUnknown,
         errors.OrderUnpaid,
         errors.OrderCancelled,
@@ -323,7 +306,7 @@ PAYMENT = Doc(
         _ok("OK", prepay_id=_PREPAY, trade_type="APP", appid=_SIGNED["appId"], prepayid=_PREPAY, sign="9A0A8659…"),
     ],
     failures=[
-        errors.PayOrderIdMissing,
+        params.PaymentParams.if_missing(),
         errors.PayOrderUnknown,
         errors.PayOrderPaid,
         errors.PayOrderCancelled,

@@ -50,13 +50,8 @@ class OrderViewSet(ApiViewSet):
     )
     def pre_order(self, request: CallerRequest) -> Response:
         values = params.PreOrderParams.read(request)
-        order = order_create(
-            buyer_pk=request.user.pk,
-            username=request.user.username,
-            scope=request.user.scope,
-            now=times.now(),
-            **values,
-        )
+        user = request.user
+        order = order_create(buyer_pk=user.pk, username=user.username, scope=user.scope, now=times.now(), **values)
         return ok("订单提交成功", order_id=order.order_id)
 
     @endpoint("GET", "/order/query_order_status", "查询订单支付状态(可轮询)", Access.ANY_USER, docs=docs.POLL)
@@ -89,16 +84,14 @@ class OrderViewSet(ApiViewSet):
         if order.is_overdue(now):  # the buyer sees it as closed, so deleting it must work
             order_try_close(order_pk=order.pk, now=now)
         elif order.state == State.OPEN:
-            order_cancel(order_id=order.order_id, buyer_pk=request.user.pk, actor=request.user.username, now=now)
-        order_hide(order_id=order.order_id, buyer_pk=request.user.pk, actor=request.user.username, now=now)
+            order_cancel(order_id=order.order_id, **_buyer(request, now))
+        order_hide(order_id=order.order_id, **_buyer(request, now))
         return ok("删除成功")
 
     @endpoint("GET", "/order/cancel", "取消订单", Access.ANY_USER, docs=docs.CANCEL)
     def cancel(self, request: CallerRequest) -> Response:
         values = params.OrderIdParams.read(request)
-        order_cancel(
-            order_id=values["order_id"], buyer_pk=request.user.pk, actor=request.user.username, now=times.now()
-        )
+        order_cancel(order_id=values["order_id"], **_buyer(request, times.now()))
         return ok("取消成功")
 
     @endpoint(
@@ -115,26 +108,18 @@ class OrderViewSet(ApiViewSet):
         values = params.ShipParams.read(request)
         if not is_staff and values["action"] != ShippingStatus.RECEIVED:
             raise NotPermitted
-        order_ship(
-            order_id=values["order_id"],
-            action=values["action"],
-            actor=request.user.username,
-            now=times.now(),
-            buyer_pk=None if is_staff else request.user.pk,
-        )
+        order_ship(**values, **_buyer(request, times.now()) | ({"buyer_pk": None} if is_staff else {}))
         return ok("修改成功")
 
     @endpoint("POST", "/order/returns", "退货", Access.ANY_USER, docs=docs.RETURNS)
     def returns(self, request: CallerRequest) -> Response:
         values = params.ReturnParams.read(request)
-        order_return(
-            order_id=values["order_id"],
-            buyer_pk=request.user.pk,
-            actor=request.user.username,
-            reason=values["reason"],
-            now=times.now(),
-        )
+        order_return(**values, **_buyer(request, times.now()))
         return ok("退货申请成功")
+
+
+def _buyer(request: CallerRequest, now: datetime) -> dict[str, Any]:
+    return {"buyer_pk": request.user.pk, "actor": request.user.username, "now": now}
 
 
 def _own(request: CallerRequest, order_id: str, now: datetime) -> Order:

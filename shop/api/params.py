@@ -7,6 +7,7 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from core.api.handler import first_message
 from core.api.params import IdList, PageParams, Params, PlainText, PositiveInt, WholeNumber, YesNo
 from core.errors import DomainError
 from shop import errors
@@ -18,10 +19,11 @@ DESCRIPTION_LENGTH = 5000
 
 
 class ShopParams(Params):
-    """``aliases`` maps other names of parameters to ours; ``missing_error`` is raised for one that was not sent."""
+    """``aliases`` maps other names of parameters to ours. ``missing_text`` is answered if a parameter was not sent."""
 
     aliases: Mapping[str, str] = {}
-    missing_error: type[DomainError] | None = None
+    missing_text = ""
+    missing_status = wrong_status = 1004
 
     def to_internal_value(self, data: Any) -> Any:
         for alias, name in self.aliases.items():
@@ -30,9 +32,14 @@ class ShopParams(Params):
         return super().to_internal_value(data)
 
     def refusal(self) -> DomainError:
-        if self.missing_error and self.missing():
-            return self.missing_error()
-        return super().refusal()
+        return self.if_missing() if self.missing_text and self.missing() else self.if_wrong()
+
+    @classmethod
+    def if_missing(cls) -> DomainError:
+        return errors.ParamsRefused(cls.missing_text, status=cls.missing_status)
+
+    def if_wrong(self) -> DomainError:
+        return errors.ParamsRefused(first_message(self.errors), status=self.wrong_status)
 
 
 @extend_schema_field({"type": "number", "minimum": 0.01, "maximum": float(MAX_PRICE)})
@@ -64,25 +71,26 @@ class Inventory(WholeNumber):
 
 # --- Categories ----------------------------------------------------------------------------------
 class CategoryAddParams(ShopParams):
-    error, missing_error = errors.CategoryInvalid, errors.CategoryNameMissing
+    missing_text = "err 请传入categoryName"
     categoryName = PlainText(max_length=NAME_LENGTH, help_text="类目名称,不能与已有的重复")
 
 
 class CategoryUpdateParams(ShopParams):
-    error, missing_error = errors.CategoryInvalid, errors.CategoryParamsMissing
+    missing_text = "缺少categoryName或者category_id"
     category_id = PlainText(max_length=64, help_text="要修改的类目 id")
     categoryName = PlainText(max_length=NAME_LENGTH, help_text="新的类目名称")
 
 
 class CategoryRemoveParams(ShopParams):
-    error, missing_error = errors.CategoryInvalid, errors.CategoryIdMissing
+    missing_text = "err 请传入category_id"
     category_id = PlainText(help_text="要删除的类目 id")
     force = YesNo(required=False, default=False, help_text="传 1 则类目下还有商品也删除")
 
 
 # --- Products ------------------------------------------------------------------------------------
 class ProductAddParams(ShopParams):
-    error, missing_error = errors.ProductInvalid, errors.ProductParamsMissing
+    missing_text = "添加失败,检查必传参数是否少传递了"
+    missing_status = wrong_status = 1005
     category_id = PlainText(help_text="所属类目的 id")
     productName = PlainText(max_length=NAME_LENGTH, help_text="商品名称")
     price = Price(help_text="价格,单位元,最多两位小数")
@@ -90,11 +98,16 @@ class ProductAddParams(ShopParams):
     inventory = Inventory(help_text="库存件数")
 
     def refusal(self) -> DomainError:
-        return errors.ProductCategoryMissing() if "category_id" in self.missing() else super().refusal()
+        return self.no_category() if "category_id" in self.missing() else super().refusal()
+
+    @classmethod
+    def no_category(cls) -> DomainError:
+        return errors.ParamsRefused("请传入category_id", status=1005)
 
 
 class ProductUpdateParams(ShopParams):
-    error, missing_error = errors.ProductInvalid, errors.ProductIdMissing
+    missing_text = "缺少product_id"
+    wrong_status = 1005
     product_id = PlainText(help_text="要修改的商品 id")
     category_id = PlainText(required=False, help_text="改到哪个类目")
     productName = PlainText(required=False, max_length=NAME_LENGTH, help_text="新的商品名称")
@@ -109,7 +122,8 @@ class ProductListParams(PageParams):
 
 
 class ProductRemoveParams(ShopParams):
-    error, missing_error = errors.ProductInvalid, errors.ProductIdNotGiven
+    missing_text = "err 请传入product_id"
+    wrong_status = 1005
     product_id = PlainText(help_text="要删除的商品 id")
 
 
@@ -119,7 +133,8 @@ _ID_LISTS = frozenset({"product_id", "cart_id"})
 
 
 class CartParams(ShopParams):
-    error, missing_error = errors.CartCountInvalid, errors.CartParamsMissing
+    missing_text = "缺少product_id或者缺少count"
+    wrong_status = 10010
     aliases = {**_SAME_ID, "quantity": "count"}
     product_id = PlainText(help_text="商品 id")
     count = PositiveInt(help_text="件数")
@@ -147,20 +162,21 @@ class ProductIds(IdList):
 
 
 class CartCheckParams(ShopParams):
-    error, missing_error = errors.CheckParamsMissing, errors.CheckParamsMissing
+    missing_text = "请检查是否传递了product_id"
     aliases, lists = _SAME_ID, _ID_LISTS
     product_id = ProductIds(help_text="要选中的商品 id,多个用逗号隔开")
 
 
 class CartRemoveParams(ShopParams):
-    error, missing_error = errors.ProductInvalid, errors.ProductIdNotGiven
+    missing_text = "err 请传入product_id"
+    wrong_status = 1005
     aliases, lists = _SAME_ID, _ID_LISTS
     product_id = ProductIds(help_text="要删除的商品 id,多个用逗号隔开")
 
 
 # --- Orders --------------------------------------------------------------------------------------
 class PreOrderParams(ShopParams):
-    error = errors.OrderParamInvalid
+    wrong_status = 10010
     aliases = {"count": "quantity"}
     product_id = PlainText(required=False, default="", help_text="直接购买的商品 id;不传则购买购物车中选中的")
     quantity = PositiveInt(required=False, default=1, help_text="直接购买的件数")
@@ -177,13 +193,12 @@ class OrderListParams(PageParams):
 
 
 class OrderIdParams(ShopParams):
-    error: type[DomainError] = errors.OrderRefused
-    missing_error: type[DomainError] | None = errors.OrderIdMissing
+    missing_text = "没有传入order_id"
     order_id = PlainText(help_text="订单号")
 
 
 class OrderPollParams(OrderIdParams):
-    missing_error = errors.OrderIdNotGiven
+    missing_text = "err 没有传入order_id"
 
 
 class ShipParams(OrderIdParams):
@@ -193,7 +208,7 @@ class ShipParams(OrderIdParams):
     )
 
     def refusal(self) -> DomainError:
-        return errors.OrderIdMissing() if "order_id" in self.missing() else Params.refusal(self)
+        return self.if_missing() if "order_id" in self.missing() else self.if_wrong()
 
 
 class ReturnParams(OrderIdParams):
@@ -202,7 +217,8 @@ class ReturnParams(OrderIdParams):
 
 # --- Paying --------------------------------------------------------------------------------------
 class PaymentParams(ShopParams):
-    error, missing_error = errors.PayOrderUnknown, errors.PayOrderIdMissing
+    missing_text = "err 请传入order_id"
+    missing_status, wrong_status = 10010, 1003
     order_id = PlainText(help_text="要支付的订单号")
     appid = PlainText(required=False, default="", help_text="公众号或应用的 appid;传了就必须与服务器配置的相同")
     mch_id = PlainText(required=False, default="", help_text="商户号;传了就必须与服务器配置的相同")
@@ -212,5 +228,5 @@ class PaymentParams(ShopParams):
     )
 
 
-class TransactionParams(ShopParams):
+class TransactionParams(Params):
     mchid = PlainText(required=False, default="", help_text="商户号;传了就必须与服务器配置的相同")

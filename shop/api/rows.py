@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Annotated, NotRequired, TypedDict
+from typing import Annotated, TypedDict
 
 from core.api.request import full_url
 from core.ids import object_id
@@ -14,78 +14,62 @@ from shop.states import API_STATUSES, OrderStatus, PayStatus, State
 
 _Moment = Annotated[str, "2020-12-31,12:59:59"]
 
-CategoryJson = TypedDict(
-    "CategoryJson",
-    {
-        "updateTime": _Moment | None,
-        "updator": str | None,
-        "_id": str,
-        "category_id": str,
-        "categoryName": str,
-        "categoryImgurl": str,
-        "creator": str,
-        "createTime": _Moment,
-        "__v": int,
-    },
-)
-ProductJson = TypedDict(
-    "ProductJson",
-    {
-        "updateTime": _Moment | None,
-        "updator": str | None,
-        "_id": str,
-        "product_id": str,
-        "category_id": str,
-        "categoryName": str,
-        "productName": str,
-        "price": Annotated[float, "单价,元"],
-        "description": str,
-        "inventory": Annotated[int, "可售件数"],
-        "imageUrl": str,
-        "vip_level": NotRequired[Annotated[int, "VIP 等级,只有 VIP 类目的商品才有"]],
-        "vip_days": NotRequired[Annotated[int, "每件延长的天数,只有 VIP 类目的商品才有"]],
-        "creator": str,
-        "createTime": _Moment,
-        "__v": int,
-    },
-)
-CartRowJson = TypedDict(
-    "CartRowJson",
-    {
-        "_id": str,
-        "unid": str,
-        "cart_id": Annotated[str, "与 product_id 相同"],
-        "product_id": str,
-        "title": str,
-        "productName": str,
-        "price": Annotated[float, "单价,元"],
-        "imageUrl": str,
-        "quantity": int,
-        "count": Annotated[int, "与 quantity 相同"],
-        "isChecked": bool,
-        "isOnSale": bool,
-        "inventory": Annotated[int, "可售件数"],
-        "create_time": _Moment,
-        "__v": int,
-    },
-)
-OrderRowJson = TypedDict(
-    "OrderRowJson",
-    {
-        "_id": str,
-        "order_id": str,
-        "product_id": str,
-        "title": str,
-        "productName": str,
-        "price": Annotated[float, "单价,元"],
-        "quantity": int,
-        "count": Annotated[int, "与 quantity 相同"],
-        "subtotal": Annotated[float, "小计,元"],
-        "description": str,
-        "imageUrl": str,
-        "__v": int,
-    },
-)
+# In this form because of names that a class would mangle.
+_Record = TypedDict("_Record", {"_id": str, "__v": int})
+
+
+class _EnteredJson(_Record):
+    createTime: _Moment
+    creator: str
+    updateTime: _Moment | None
+    updator: str | None
+
+
+class CategoryJson(_EnteredJson):
+    category_id: str
+    categoryName: str
+    categoryImgurl: str
+
+
+class _VipJson(TypedDict, total=False):
+    vip_level: Annotated[int, "VIP 等级,只有 VIP 类目的商品才有"]
+    vip_days: Annotated[int, "每件延长的天数,只有 VIP 类目的商品才有"]
+
+
+class ProductJson(_EnteredJson, _VipJson):
+    product_id: str
+    category_id: str
+    categoryName: str
+    productName: str
+    price: Annotated[float, "单价,元"]
+    description: str
+    inventory: Annotated[int, "可售件数"]
+    imageUrl: str
+
+
+class _PiecesJson(_Record):
+    product_id: str
+    title: str
+    productName: str
+    price: Annotated[float, "单价,元"]
+    imageUrl: str
+    quantity: int
+    count: Annotated[int, "与 quantity 相同"]
+
+
+class CartRowJson(_PiecesJson):
+    unid: str
+    cart_id: Annotated[str, "与 product_id 相同"]
+    isChecked: bool
+    isOnSale: bool
+    inventory: Annotated[int, "可售件数"]
+    create_time: _Moment
+
+
+class OrderRowJson(_PiecesJson):
+    order_id: str
+    subtotal: Annotated[float, "小计,元"]
+    description: str
 
 
 class OrderStatusJson(TypedDict):
@@ -96,56 +80,41 @@ class OrderStatusJson(TypedDict):
     note: Annotated[str, "说明,可能为空"]
 
 
-OrderJson = TypedDict(
-    "OrderJson",
-    {
-        "_id": str,
-        "order_id": str,
-        "order_status": Annotated[int, "0未提交 1提交成功 2已经取消 3无效订单 4交易关闭 5退货"],
-        "pay_status": Annotated[int, "0未支付 1已支付"],
-        "shiping_status": Annotated[int, "0未发货 1已发货 2已收货 3备货中"],
-        "state_text": str,
-        "note": str,
-        "total_fee": Annotated[float, "应付金额,元"],
-        "unid": str,
-        "username": str,
-        "user_nickname": str,
-        "user_phone": Annotated[str, "收货电话"],
-        "phone": Annotated[str, "与 user_phone 相同"],
-        "address": str,
-        "recipient": Annotated[str, "收件人,下单时没有填写则为空"],
-        "express_company": Annotated[str, "快递公司,没有时为空"],
-        "express_no": Annotated[str, "快递单号,没有时为空"],
-        "create_time": _Moment,
-        "createTime": _Moment,
-        "expire_time": Annotated[str | None, "付款截止时间,只有待付款的订单才有"],
-        "pay_time": _Moment | None,
-        "transaction_id": Annotated[str, "微信支付订单号,没有时为空"],
-        "orderDetail": list[OrderRowJson],
-        "__v": int,
-    },
-)
+class OrderJson(OrderStatusJson, _Record):
+    order_id: str
+    total_fee: Annotated[float, "应付金额,元"]
+    unid: str
+    username: str
+    user_nickname: str
+    user_phone: Annotated[str, "收货电话"]
+    phone: Annotated[str, "与 user_phone 相同"]
+    address: str
+    recipient: Annotated[str, "收件人,下单时没有填写则为空"]
+    express_company: Annotated[str, "快递公司,没有时为空"]
+    express_no: Annotated[str, "快递单号,没有时为空"]
+    create_time: _Moment
+    createTime: _Moment
+    expire_time: Annotated[str | None, "付款截止时间,只有待付款的订单才有"]
+    pay_time: _Moment | None
+    transaction_id: Annotated[str, "微信支付订单号,没有时为空"]
+    orderDetail: list[OrderRowJson]
 
 
 def category_row(category: Category) -> CategoryJson:
     return {
-        "updateTime": format_shop_time(category.updated_at),
-        "updator": category.updator or None,
-        "_id": object_id(category.created_at, category.pk),
+        **_entered(category),
         "category_id": category.category_id,
         "categoryName": category.name,
         "categoryImgurl": full_url(category.image_url),
-        "creator": category.creator,
-        "createTime": format_shop_time(category.created_at),
-        "__v": 0,
     }
 
 
 def product_row(product: Product) -> ProductJson:
-    row: ProductJson = {
-        "updateTime": format_shop_time(product.updated_at),
-        "updator": product.updator or None,
-        "_id": object_id(product.created_at, product.pk),
+    is_vip = product.category.category_id == VIP_CATEGORY_ID
+    vip: _VipJson = {"vip_level": product.vip_level, "vip_days": product.vip_days} if is_vip else {}
+    return {
+        **_entered(product),
+        **vip,
         "product_id": product.product_id,
         "category_id": product.category.category_id,
         "categoryName": product.category.name,
@@ -154,13 +123,18 @@ def product_row(product: Product) -> ProductJson:
         "description": product.description,
         "inventory": product.stock,
         "imageUrl": full_url(product.image_url),
-        "creator": product.creator,
-        "createTime": format_shop_time(product.created_at),
-        "__v": 0,
     }
-    if product.category.category_id == VIP_CATEGORY_ID:
-        row |= {"vip_level": product.vip_level, "vip_days": product.vip_days}
-    return row
+
+
+def _entered(row: Category | Product) -> _EnteredJson:
+    return {
+        "_id": object_id(row.created_at, row.pk),
+        "__v": 0,
+        "createTime": format_shop_time(row.created_at),
+        "creator": row.creator,
+        "updateTime": format_shop_time(row.updated_at),
+        "updator": row.updator or None,
+    }
 
 
 def cart_row(item: CartItem, unid: str) -> CartRowJson:
