@@ -3,11 +3,20 @@
 A fault affects everybody, or one order alone (``ORDER_KINDS``), so that trainees on one machine can each try theirs.
 """
 
-from collections.abc import Collection, Mapping
+import time
+from collections.abc import Callable, Collection, Mapping
+from functools import wraps
+from typing import Any
 
 from django.db import transaction
+from django.http import HttpRequest, HttpResponse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.csrf import csrf_exempt
 
 from sandbox.models import Fault, FaultKind, Trade
+
+View = Callable[..., HttpResponse]
+BAD_GATEWAY = "<html><head><title>502 Bad Gateway</title></head><body><h1>502 Bad Gateway</h1></body></html>"
 
 MAX_VALUE = 600.0
 
@@ -84,3 +93,24 @@ def _value(kind: FaultKind, raw: object) -> float:
     if not isinstance(raw, int | float) or not 0 <= raw <= MAX_VALUE:
         raise ValueError(f"{kind}: true, false or a number up to {MAX_VALUE:.0f} is needed")
     return float(raw)
+
+
+def provider_endpoint(*, slow: FaultKind, down: FaultKind, lost: FaultKind | None = None) -> Callable[[View], View]:
+    """Make a view a provider's endpoint, without CSRF check and with its faults.
+
+    Fault ``slow`` waits first; ``down`` answers 502; ``lost`` calls the view and answers 502.
+    """
+
+    def decorate(view: View) -> View:
+        @wraps(view)
+        def faulty(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+            faults = faults_on()
+            time.sleep(faults.get(slow, 0))
+            if down in faults:
+                return HttpResponse(BAD_GATEWAY, status=502)
+            response = view(request, *args, **kwargs)
+            return HttpResponse(BAD_GATEWAY, status=502) if lost in faults else response
+
+        return never_cache(csrf_exempt(faulty))
+
+    return decorate

@@ -1,18 +1,18 @@
 """Make the keys of the sandbox's merchant, once per working copy, so that the repository holds no key.
 
-The settings read the merchant's values, and the ``sandbox`` app the provider's keys. This module must not use Django,
-because the settings import it.
+The settings read the merchant's values, and the ``sandbox`` app the provider's keys.
 """
 
 import json
 import os
 import secrets
 import shutil
-import string
 import tempfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from django.utils.crypto import get_random_string
 
 # This library is slow to import and every process reads this module, so only the functions that make keys import it.
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 APP_ID = "wxed58e834201d0894"
 MCH_ID = "1568650321"
 NOTICE_TEMPLATE = "SMS_154950909"
-_ALNUM = string.ascii_letters + string.digits
+DIGITS = "0123456789"
 _CERTIFICATE_YEARS = 5
 _FILES = {
     "WECHAT_PAY_PRIVATE_KEY_FILE": "merchant_key.pem",
@@ -31,9 +31,16 @@ _FILES = {
 }
 
 
+def sandbox_values() -> dict[str, str]:
+    """Return the merchant's values by the names of the settings, even if the environment names a real merchant."""
+    from django.conf import settings  # here, because the settings import this module
+
+    return sandbox_settings(Path(settings.STATE_DIR) / "sandbox")
+
+
 def sandbox_settings(folder: Path) -> dict[str, str]:
     """Return the merchant's values by the names of the settings. Make the merchant if there is none yet."""
-    home = _home(folder)
+    home = merchant_folder(folder)
     values = json.loads((home / "merchant.json").read_text("utf-8"))
     return (
         values["settings"]
@@ -42,19 +49,8 @@ def sandbox_settings(folder: Path) -> dict[str, str]:
     )
 
 
-def provider_files(folder: Path) -> dict[str, str]:
-    """Return what only the provider has: its two private keys and its certificate as PEM, and the serial."""
-    home = _home(folder)
-    serial = json.loads((home / "merchant.json").read_text("utf-8"))["certificate_serial"]
-    return {
-        "certificate_serial": serial,
-        "certificate": (home / "platform_certificates" / f"{serial}.pem").read_text("ascii"),
-        "certificate_key": (home / "platform_certificate_key.pem").read_text("ascii"),
-        "public_key_mode_key": (home / "platform_key.pem").read_text("ascii"),
-    }
-
-
-def _home(folder: Path) -> Path:
+def merchant_folder(folder: Path) -> Path:
+    """Return the folder of the merchant's and the provider's keys. Make them if there are none yet."""
     # Raise the number when the folder's content changes, so that existing working copies make a new merchant.
     home = folder / "merchant-2"
     if not (home / "merchant.json").exists():
@@ -78,18 +74,13 @@ def _make(home: Path) -> None:
 
 
 def _write_merchant(folder: Path) -> None:
-    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
     (folder / "platform_certificates").mkdir(mode=0o700)
-    merchant_key, platform_key, certificate_key = _rsa_key(), _rsa_key(), _rsa_key()
-    serial, certificate = _certificate(certificate_key)
-    public = platform_key.public_key().public_bytes(
-        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
-    )
-    _write(folder / "merchant_key.pem", _pkcs8(merchant_key))
-    _write(folder / "platform_key.pem", _pkcs8(platform_key))
-    _write(folder / "platform_public_key.pem", public)
-    _write(folder / "platform_certificate_key.pem", _pkcs8(certificate_key))
+    _new_key(folder / "merchant_key.pem")
+    public = _new_key(folder / "platform_key.pem").public_key()
+    _write(folder / "platform_public_key.pem", public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
+    serial, certificate = _certificate(_new_key(folder / "platform_certificate_key.pem"))
     _write(folder / "platform_certificates" / f"{serial}.pem", certificate)
     values = {"settings": _settings(), "certificate_serial": serial}
     _write(folder / "merchant.json", json.dumps(values, indent=2).encode())
@@ -100,31 +91,27 @@ def _settings() -> dict[str, str]:
         "WECHAT_APP_ID": APP_ID,
         "WECHAT_APP_SECRET": secrets.token_hex(16),
         "WECHAT_PAY_MCH_ID": MCH_ID,
-        "WECHAT_PAY_API_KEY": _letters(32),
-        "WECHAT_PAY_V3_KEY": _letters(32),
+        "WECHAT_PAY_API_KEY": get_random_string(32),
+        "WECHAT_PAY_V3_KEY": get_random_string(32),
         "WECHAT_PAY_CERT_SERIAL": secrets.token_hex(20).upper(),
-        "WECHAT_PAY_PUBLIC_KEY_ID": "PUB_KEY_ID_01" + _digits(30),
-        "WEATHER_APP_ID": _digits(8),
-        "WEATHER_APP_SECRET": _letters(8),
-        "SMS_ACCESS_KEY_ID": "LTAI" + _letters(20),
-        "SMS_ACCESS_KEY_SECRET": _letters(30),
+        "WECHAT_PAY_PUBLIC_KEY_ID": "PUB_KEY_ID_01" + get_random_string(30, DIGITS),
+        "WEATHER_APP_ID": get_random_string(8, DIGITS),
+        "WEATHER_APP_SECRET": get_random_string(8),
+        "SMS_ACCESS_KEY_ID": "LTAI" + get_random_string(20),
+        "SMS_ACCESS_KEY_SECRET": get_random_string(30),
         "SMS_SIGN_NAME": "沙箱学院",
-        "SMS_TEMPLATE_CODE": "SMS_" + _digits(9),
+        "SMS_TEMPLATE_CODE": "SMS_" + get_random_string(9, DIGITS),
     }
 
 
-def _rsa_key() -> "RSAPrivateKey":
+def _new_key(path: Path) -> "RSAPrivateKey":
+    """Make an RSA key, and write it to ``path``."""
     from cryptography.hazmat.primitives.asymmetric import rsa
+    from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-    return rsa.generate_private_key(public_exponent=65537, key_size=2048)
-
-
-def _pkcs8(key: "RSAPrivateKey") -> bytes:
-    from cryptography.hazmat.primitives import serialization
-
-    return key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    _write(path, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    return key
 
 
 def _certificate(key: "RSAPrivateKey") -> tuple[str, bytes]:
@@ -152,11 +139,3 @@ def _certificate(key: "RSAPrivateKey") -> tuple[str, bytes]:
 def _write(path: Path, content: bytes) -> None:
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
         file.write(content)
-
-
-def _letters(count: int) -> str:
-    return "".join(secrets.choice(_ALNUM) for _ in range(count))
-
-
-def _digits(count: int) -> str:
-    return "".join(secrets.choice(string.digits) for _ in range(count))

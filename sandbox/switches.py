@@ -5,28 +5,35 @@ in Valkey, so nobody else's calls change. Every answer that a switch has made or
 """
 
 import asyncio
-import json
 import random
-from collections.abc import Awaitable, Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 import orjson
 import redis
 from django.http import HttpRequest, HttpResponse
+from rest_framework import serializers
 
 from accounts.tokens import token_claims
 from core.api.envelope import JSON, error_response
 from core.api.request import token_of_head
 from core.cache import valkey
-from core.errors import InternalError, ServiceUnavailable, Throttled, TokenInvalid
+from core.errors import DomainError, InternalError, ServiceUnavailable, Throttled, TokenInvalid
 
 HEADER = "X-Sandbox-Switch"
 MAX_DELAY_MS = 20_000
 MAX_MINUTES = 120
 MAX_CALLS = 50
-ANSWERS = ("500", "503", "429", "empty", "expired", "drop")
+_ERRORS: dict[str, Callable[[], DomainError]] = {
+    "500": partial(InternalError, "sandbox-switch"),
+    "503": ServiceUnavailable,
+    "429": partial(Throttled, 5),
+    "expired": TokenInvalid,
+}
+ANSWERS = (*_ERRORS, "empty", "drop")
 _KEY = "spms:switch:"
 
 Asgi = Callable[[dict[str, Any], Any, Any], Awaitable[None]]
@@ -47,7 +54,7 @@ class Switch:
     jitter_ms: int = 0
     answer: str = ""
     rate: float = 1.0
-    calls: tuple[str, ...] = ()
+    calls: Sequence[str] = ()
     is_of_teacher: bool = False  # the account cannot change it
 
     def applies_to(self, path: str) -> bool:
@@ -55,40 +62,31 @@ class Switch:
         return is_chosen and random.random() < self.rate  # noqa: S311  (a lesson, no secret)
 
 
-def switch_read(body: dict[str, Any], *, unid: str, is_of_teacher: bool, now: datetime) -> tuple[Switch, int]:
-    """Read a switch as it was sent, and for how many seconds it is on.
+class SwitchFields(serializers.Serializer[Any]):
+    """A switch as it is sent, and for how many minutes it is on."""
+
+    minutes = serializers.FloatField(min_value=1, max_value=MAX_MINUTES, default=10)
+    delay_ms = serializers.IntegerField(min_value=0, max_value=MAX_DELAY_MS, default=0)
+    jitter_ms = serializers.IntegerField(min_value=0, max_value=MAX_DELAY_MS, default=0)
+    answer = serializers.ChoiceField(ANSWERS, allow_blank=True, default="")
+    rate = serializers.FloatField(min_value=0, max_value=1, default=1)
+    calls = serializers.ListField(child=serializers.CharField(), max_length=MAX_CALLS, default=list)
+
+
+def switch_set(body: dict[str, Any], *, unid: str, is_of_teacher: bool, now: datetime) -> None:
+    """Switch the calls of an account as ``body`` says.
 
     :raises ValueError: with a sentence that names the field.
     """
-    minutes = _number(body, "minutes", 10, 1, MAX_MINUTES)
-    calls = body.get("calls", [])
-    if not isinstance(calls, list) or len(calls) > MAX_CALLS or not all(isinstance(call, str) for call in calls):
-        raise ValueError(f"calls: a list of up to {MAX_CALLS} paths")
-    answer = str(body.get("answer") or "")
-    if answer and answer not in ANSWERS:
-        raise ValueError(f"answer: one of {', '.join(ANSWERS)}")
-    switch = Switch(
-        unid=unid,
-        ends_at=(now + timedelta(minutes=minutes)).isoformat(timespec="seconds"),
-        delay_ms=int(_number(body, "delay_ms", 0, 0, MAX_DELAY_MS)),
-        jitter_ms=int(_number(body, "jitter_ms", 0, 0, MAX_DELAY_MS)),
-        answer=answer,
-        rate=_number(body, "rate", 1, 0, 1),
-        calls=tuple(call.lower().rstrip("/") for call in calls),
-        is_of_teacher=is_of_teacher,
-    )
-    return switch, int(minutes * 60)
-
-
-def _number(body: dict[str, Any], name: str, default: float, least: float, most: float) -> float:
-    value = body.get(name, default)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
-        raise ValueError(f"{name}: a number from {least} to {most}")
-    return value
-
-
-def switch_set(switch: Switch, *, seconds: int) -> None:
-    valkey.client().set(_KEY + switch.unid, orjson.dumps(asdict(switch)), ex=seconds)
+    fields = SwitchFields(data=body)
+    if not fields.is_valid():
+        name, errors = next(iter(fields.errors.items()))
+        raise ValueError(f"{name}: {errors[0]}")
+    values = dict(fields.validated_data)
+    ends_at = now + timedelta(minutes=values.pop("minutes"))
+    values["calls"] = [call.lower().rstrip("/") for call in values["calls"]]
+    switch = Switch(unid, ends_at.isoformat(timespec="seconds"), is_of_teacher=is_of_teacher, **values)
+    valkey.client().set(_KEY + unid, orjson.dumps(switch), exat=int(ends_at.timestamp()))
 
 
 def switch_clear(unid: str) -> None:
@@ -111,10 +109,7 @@ def switches_on() -> list[Switch]:
 
 
 def _switch(raw: bytes | None) -> Switch | None:
-    if not raw:
-        return None
-    fields = json.loads(raw)
-    return Switch(**fields | {"calls": tuple(fields["calls"])})
+    return Switch(**orjson.loads(raw)) if raw else None
 
 
 class SwitchMiddleware:
@@ -134,18 +129,10 @@ class SwitchMiddleware:
         return response
 
     def _answer(self, request: HttpRequest, answer: str) -> HttpResponse:
-        match answer:
-            case "500":
-                return error_response(InternalError("sandbox-switch"))
-            case "503":
-                return error_response(ServiceUnavailable())
-            case "429":
-                return error_response(Throttled(5))
-            case "expired":
-                return error_response(TokenInvalid())
-            case "empty":
-                return _emptied(self.get_response(request))
-        return self.get_response(request)
+        if answer in _ERRORS:
+            return error_response(_ERRORS[answer]())
+        response = self.get_response(request)
+        return _emptied(response) if answer == "empty" else response
 
 
 def _emptied(response: HttpResponse) -> HttpResponse:

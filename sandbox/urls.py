@@ -1,19 +1,52 @@
 """The paths below /sandbox/, which exist only while ``settings.SANDBOX`` is on."""
 
-from django.urls import include, path
+from django.urls import path
 
-from sandbox.oauth.urls import api_urls, page_urls
-from sandbox.sms import urls as sms
+from sandbox.control import api, pages
+from sandbox.oauth import api as oauth
+from sandbox.oauth.pages import authorize
+from sandbox.pay import pages as phone
+from sandbox.pay import v2, v3
+from sandbox.sms import pages as sms
+from sandbox.sms.provider import send_sms
+from sandbox.weather.views import tianqi
 
 app_name = "sandbox"
 
+_ORDER = "wxpay/v3/pay/transactions/out-trade-no/<str:out_trade_no>"
+_REFUNDS = "wxpay/v3/refund/domestic/refunds"
+
 urlpatterns = [
-    path("wxpay/", include("sandbox.pay.urls")),
-    path("pay/", include("sandbox.pay.page_urls")),
-    path("oauth/", include(page_urls)),
-    path("wxapi/", include(api_urls)),
-    path("aliyun-sms/", include(sms.api_urls)),
-    path("sms/", include(sms.page_urls)),
-    path("tianqi/", include("sandbox.weather.urls")),
-    path("", include("sandbox.control.urls")),
+    path("", pages.index, name="index"),
+    path("faults/", pages.faults, name="faults"),
+    path("deliveries/<int:pk>/send/", pages.delivery_send_now, name="delivery_send_now"),
+    path("calls/", pages.calls, name="calls"),
+    path("control/faults", api.faults),
+    path("control/pay", api.pay),
+    path("control/deliver", api.deliver),
+    path("control/trades", api.trades),
+    path("control/calls", api.calls),
+    path("pay/", phone.find, name="find"),
+    path("pay/<str:token>/", phone.pay, name="pay"),
+    path("pay/<str:token>/faults/", phone.order_faults, name="order_faults"),
+    # The paths of https://api.mch.weixin.qq.com that our side calls. It places orders by v2 and does everything else by
+    # v3; without keys for v3 it queries and closes by v2 too.
+    path("wxpay/pay/unifiedorder", v2.unifiedorder),
+    path("wxpay/pay/orderquery", v2.orderquery),
+    path("wxpay/pay/closeorder", v2.closeorder),
+    path(_ORDER, v3.order_by_number),
+    path(f"{_ORDER}/close", v3.order_close),
+    path(_REFUNDS, v3.refund_apply),
+    path(f"{_REFUNDS}/<str:out_refund_no>", v3.refund_query),
+    path(f"{_REFUNDS}/<str:refund_id>/apply-abnormal-refund", v3.refund_divert_apply),
+    path("wxpay/v3/bill/tradebill", v3.bill_ask),
+    path("wxpay/v3/billdownload/file", v3.bill_download),
+    path("wxpay/v3/certificates", v3.certificates),
+    path("oauth/connect/oauth2/authorize", authorize, name="authorize"),
+    path("wxapi/sns/oauth2/access_token", oauth.access_token),
+    path("wxapi/sns/userinfo", oauth.userinfo),
+    path("aliyun-sms/", send_sms),
+    path("sms/", sms.phone, name="sms"),
+    path("sms/messages/", sms.messages),
+    path("tianqi/api", tianqi),
 ]

@@ -30,7 +30,7 @@ from sandbox.pay.errors import Refused
 from sandbox.pay.pages import code_find, twin_url
 from sandbox.pay.refunds import refunds_settle
 from sandbox.pay.trades import trade_pay
-from sandbox.switches import switch_clear, switch_of, switch_read, switch_set, switches_on
+from sandbox.switches import switch_clear, switch_of, switch_set, switches_on
 
 Body = dict[str, Any]
 MAX_ROWS = 1000
@@ -124,7 +124,7 @@ def deliver(request: HttpRequest, body: Body) -> JsonResponse:
 def trades(request: HttpRequest, body: Body) -> JsonResponse:
     """GET returns the newest orders, or those that ``out_trade_no`` names (repeatable)."""
     numbers = [number for number in request.GET.getlist("out_trade_no") if number.isascii() and number.isprintable()]
-    rows = Trade.objects.prefetch_related("refunds", "deliveries", "codes")
+    rows = Trade.objects.prefetch_related("deliveries", "codes")
     rows = rows.filter(out_trade_no__in=numbers) if numbers else rows
     return JsonResponse({"trades": [_trade(trade) for trade in rows[:MAX_ROWS]]})
 
@@ -154,8 +154,7 @@ def calls(request: HttpRequest, body: Body) -> JsonResponse:
             if body.get("off") is True:
                 switch_clear(unid)
             else:
-                switch, seconds = switch_read(body, unid=unid, is_of_teacher=bool(others), now=times.now())
-                switch_set(switch, seconds=seconds)
+                switch_set(body, unid=unid, is_of_teacher=bool(others), now=times.now())
     on = switches_on() if caller.is_root else [one for one in (switch_of(caller.unid),) if one]
     return JsonResponse({"switches": [asdict(switch) for switch in on]})
 
@@ -172,31 +171,19 @@ def _send(ids: list[int], now: Any) -> list[Body]:
 
 
 def _delivery(row: Delivery) -> Body:
-    return {
-        "id": row.pk,
-        "kind": "refund" if row.refund_id else "payment",
-        "api": row.api,
-        "url": row.url,
-        "state": row.state,
-        "attempts": row.attempts,
-        "last_status": row.last_status,
-        "last_answer": row.last_answer,
-    }
+    kind = "refund" if row.refund_id else "payment"
+    names = ("api", "url", "state", "attempts", "last_status", "last_answer")
+    return {"id": row.pk, "kind": kind} | {name: getattr(row, name) for name in names}
 
 
 def _trade(trade: Trade) -> Body:
-    return {
-        "out_trade_no": trade.out_trade_no,
+    names = ("out_trade_no", "total_fee", "transaction_id", "paid_at")
+    return {name: getattr(trade, name) for name in names} | {
         "trade_state": trade.state,
-        "total_fee": trade.total_fee,
-        "transaction_id": trade.transaction_id,
-        "paid_at": trade.paid_at,
         "codes": [
-            {"code_url": c.code_url, "prepay_id": c.prepay_id, "pay_page": twin_url(c)} for c in trade.codes.all()
+            {"code_url": code.code_url, "prepay_id": code.prepay_id, "pay_page": twin_url(code)}
+            for code in trade.codes.all()
         ],
-        "refunds": [
-            {"out_refund_no": r.out_refund_no, "refund_fee": r.refund_fee, "state": r.state}
-            for r in trade.refunds.all()
-        ],
-        "deliveries": [_delivery(d) for d in trade.deliveries.all()],
+        "refunds": list(trade.refunds.values("out_refund_no", "refund_fee", "state")),
+        "deliveries": [_delivery(row) for row in trade.deliveries.all()],
     }

@@ -2,8 +2,7 @@
 
 import re
 import secrets
-from pathlib import Path
-from urllib.parse import parse_qs, urlencode, urlsplit, urlunsplit
+from urllib.parse import urlencode, urlsplit, urlunsplit
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -12,10 +11,9 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
 from sandbox.faults import faults_on
-from sandbox.keys import sandbox_settings
+from sandbox.keys import sandbox_values
 from sandbox.models import FaultKind
-from sandbox.oauth.grants import Grant, code_make
-from sandbox.oauth.people import MAX_NAME, PEOPLE, person_named
+from sandbox.oauth.grants import MAX_NAME, PEOPLE, Grant, code_make
 
 _SCOPES = {"snsapi_base", "snsapi_userinfo"}
 _STATE = re.compile(r"[0-9A-Za-z]{1,128}")
@@ -25,60 +23,40 @@ _STATE = re.compile(r"[0-9A-Za-z]{1,128}")
 @require_http_methods(["GET", "HEAD", "POST"])
 def authorize(request: HttpRequest) -> HttpResponse:
     """Show the persons to choose from. 允许 redirects to ``redirect_uri`` with a code, 拒绝 without one."""
-    refusal = _refusal(request)
-    if refusal:
+    if refusal := _refusal(request):
         return render(request, "sandbox/oauth.html", {"refusal": refusal})
-    if request.method == "POST":
-        return _decide(request)
-    return _form(request)
-
-
-def _form(request: HttpRequest, *, is_nobody: bool = False) -> HttpResponse:
-    context = {"people": PEOPLE, "max_name": MAX_NAME, "is_nobody": is_nobody, "has_snapshot": _has_snapshot()}
+    has_snapshot = FaultKind.OAUTH_SNAPSHOT in faults_on()
+    name = (request.POST.get("other") or request.POST.get("person", "")).strip()[:MAX_NAME]
+    match request.POST.get("action"):
+        case "deny":
+            return _back(request)
+        case "allow" if has_snapshot:
+            return _back(request, f"微信用户{secrets.token_hex(4)}", is_snapshot=True)
+        case _ if name and name.isprintable():
+            return _back(request, name)
+    context = {"people": PEOPLE, "max_name": MAX_NAME, "is_nobody": request.POST, "has_snapshot": has_snapshot}
     return render(request, "sandbox/oauth.html", context)
 
 
-def _has_snapshot() -> bool:
-    return FaultKind.OAUTH_SNAPSHOT in faults_on()
-
-
-def _decide(request: HttpRequest) -> HttpResponse:
+def _back(request: HttpRequest, name: str = "", *, is_snapshot: bool = False) -> HttpResponse:
+    """Redirect to the app, with the code of the person ``name`` or, if it is empty, without one."""
     query = request.GET
-    if request.POST.get("action") == "allow" and _has_snapshot():
-        virtual = Grant(query["appid"], f"微信用户{secrets.token_hex(4)}", query["scope"], is_snapshot=True)
-        return _back(query["redirect_uri"], code=code_make(virtual), state=query["state"])
-    if request.POST.get("action") == "deny":
-        return _back(query["redirect_uri"], state=query["state"])
-    person = person_named(request.POST.get("other") or request.POST.get("person", ""))
-    if person is None:
-        return _form(request, is_nobody=True)
-    code = code_make(Grant(query["appid"], person.name, query["scope"]))
-    return _back(query["redirect_uri"], code=code, state=query["state"])
-
-
-def _back(redirect_uri: str, **more: str) -> HttpResponse:
-    parts = urlsplit(redirect_uri)
-    query = "&".join(part for part in (parts.query, urlencode(more)) if part)
-    return HttpResponseRedirect(urlunsplit(parts._replace(query=query, fragment="")))
+    code = {"code": code_make(Grant(query["appid"], name, query["scope"], is_snapshot))} if name else {}
+    parts = urlsplit(query["redirect_uri"])
+    text = "&".join(part for part in (parts.query, urlencode(code | {"state": query["state"]})) if part)
+    return HttpResponseRedirect(urlunsplit(parts._replace(query=text, fragment="")))
 
 
 def _refusal(request: HttpRequest) -> str:
     """Return the error that WeChat would show, or "" if the request is right."""
     query = request.GET
-    known = sandbox_settings(Path(settings.STATE_DIR) / "sandbox")
-    if query.get("appid") != known["WECHAT_APP_ID"]:
+    if query.get("appid") != sandbox_values()["WECHAT_APP_ID"]:
         return "AppID 参数错误"
-    if query.get("response_type") != "code":
-        return "response_type 参数错误"
     if query.get("scope") not in _SCOPES:
         return "Scope 参数错误或没有 Scope 权限"
     if not _STATE.fullmatch(query.get("state", "")):
         return "state 参数错误"
-    if not _is_ours(request, query.get("redirect_uri", "")):
-        return "redirect_uri 域名与后台配置不一致"
-    # WeChat insists on the order of the parameters.
-    names = list(parse_qs(request.META["QUERY_STRING"]))
-    return "" if names == ["appid", "redirect_uri", "response_type", "scope", "state"] else "参数顺序错误"
+    return "" if _is_ours(request, query.get("redirect_uri", "")) else "redirect_uri 域名与后台配置不一致"
 
 
 def _is_ours(request: HttpRequest, redirect_uri: str) -> bool:

@@ -1,12 +1,18 @@
 """Describe an order or a refund in the fields of each API, for answers and notifications alike."""
 
+from datetime import datetime
 from typing import Any
 
+from core.times import local
 from sandbox.models import Refund, Trade
 from sandbox.pay.merchant import merchant
-from sandbox.pay.numbers import rfc3339, time14
 
 BANK = "OTHERS"
+
+
+def rfc3339(moment: datetime) -> str:
+    """Write a time of v3: ``2018-06-08T10:34:56+08:00``."""
+    return local(moment).isoformat(timespec="seconds")
 
 
 def trade_v2(trade: Trade, *, total_fee: int | None = None) -> dict[str, str]:
@@ -25,7 +31,7 @@ def trade_v2(trade: Trade, *, total_fee: int | None = None) -> dict[str, str]:
         "transaction_id": trade.transaction_id,
         "out_trade_no": trade.out_trade_no,
         "attach": trade.attach,
-        "time_end": time14(trade.paid_at),
+        "time_end": f"{local(trade.paid_at):%Y%m%d%H%M%S}",
     }
 
 
@@ -55,23 +61,31 @@ def trade_v3(trade: Trade) -> dict[str, Any]:
 
 
 def refund_v3(refund: Refund) -> dict[str, Any]:
-    trade = refund.trade
-    fields: dict[str, Any] = {
-        "refund_id": refund.refund_id,
-        "out_refund_no": refund.out_refund_no,
-        "transaction_id": trade.transaction_id,
-        "out_trade_no": trade.out_trade_no,
+    fields = _refund_facts(refund, refund.refund_fee) | {
         "channel": "ORIGINAL",
-        "user_received_account": refund.receiver,
         "create_time": rfc3339(refund.created_at),
         "status": refund.state,
         "funds_account": "UNSETTLED",
-        "amount": refund_amount(refund) | {"currency": "CNY"},
         "promotion_detail": [],
     }
-    return fields | ({"success_time": rfc3339(refund.settled_at)} if refund.settled_at else {})
+    fields["amount"]["currency"] = "CNY"
+    return fields
 
 
-def refund_amount(refund: Refund, *, refund_fee: int | None = None) -> dict[str, int]:
-    total, fen = refund.trade.total_fee, refund_fee or refund.refund_fee
-    return {"total": total, "refund": fen, "payer_total": total, "payer_refund": fen}
+def refund_notice(refund: Refund, *, refund_fee: int | None = None) -> dict[str, Any]:
+    """Return what a notification says; the fault WRONG_AMOUNT passes a false ``refund_fee``."""
+    facts = _refund_facts(refund, refund_fee or refund.refund_fee)
+    return facts | {"mchid": merchant().mch_id, "refund_status": refund.state}
+
+
+def _refund_facts(refund: Refund, fen: int) -> dict[str, Any]:
+    total = refund.trade.total_fee
+    facts = {
+        "refund_id": refund.refund_id,
+        "out_refund_no": refund.out_refund_no,
+        "transaction_id": refund.trade.transaction_id,
+        "out_trade_no": refund.trade.out_trade_no,
+        "user_received_account": refund.receiver,
+        "amount": {"total": total, "refund": fen, "payer_total": total, "payer_refund": fen},
+    }
+    return facts | ({"success_time": rfc3339(refund.settled_at)} if refund.settled_at else {})

@@ -10,9 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPubl
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from django.conf import settings
 
-from sandbox.keys import provider_files, sandbox_settings
-
-SHOP_NAME = "沙箱商户"
+from sandbox.keys import merchant_folder, sandbox_settings
 
 
 @dataclass(frozen=True)
@@ -27,7 +25,6 @@ class KnownMerchant:
     public_key: RSAPublicKey
     public_key_id: str
     certificate: x509.Certificate
-    certificate_pem: str
     certificate_serial: str
     platform_keys: dict[str, RSAPrivateKey]  # by the value of the header `Wechatpay-Serial`
 
@@ -39,25 +36,24 @@ def merchant() -> KnownMerchant:
 
 @lru_cache(maxsize=4)
 def _load(folder: Path) -> KnownMerchant:
-    values, own = sandbox_settings(folder), provider_files(folder)
-    merchant_key = _private(Path(values["WECHAT_PAY_PRIVATE_KEY_FILE"]).read_text("ascii"))
+    values, home = sandbox_settings(folder), merchant_folder(folder)
+    certificate_file = next((home / "platform_certificates").iterdir())
     return KnownMerchant(
         appid=values["WECHAT_APP_ID"],
         mch_id=values["WECHAT_PAY_MCH_ID"],
         api_key=values["WECHAT_PAY_API_KEY"],
         v3_key=values["WECHAT_PAY_V3_KEY"].encode(),
         serial=values["WECHAT_PAY_CERT_SERIAL"],
-        public_key=merchant_key.public_key(),
+        public_key=_private(home / "merchant_key.pem").public_key(),
         public_key_id=values["WECHAT_PAY_PUBLIC_KEY_ID"],
-        certificate=x509.load_pem_x509_certificate(own["certificate"].encode()),
-        certificate_pem=own["certificate"],
-        certificate_serial=own["certificate_serial"],
+        certificate=x509.load_pem_x509_certificate(certificate_file.read_bytes()),
+        certificate_serial=certificate_file.stem,
         platform_keys={
-            own["certificate_serial"]: _private(own["certificate_key"]),
-            values["WECHAT_PAY_PUBLIC_KEY_ID"]: _private(own["public_key_mode_key"]),
+            certificate_file.stem: _private(home / "platform_certificate_key.pem"),
+            values["WECHAT_PAY_PUBLIC_KEY_ID"]: _private(home / "platform_key.pem"),
         },
     )
 
 
-def _private(pem: str) -> RSAPrivateKey:
-    return cast(RSAPrivateKey, load_pem_private_key(pem.encode(), password=None))
+def _private(path: Path) -> RSAPrivateKey:
+    return cast(RSAPrivateKey, load_pem_private_key(path.read_bytes(), password=None))

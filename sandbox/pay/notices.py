@@ -1,7 +1,6 @@
 """Create notifications, with the faults that are on."""
 
 import json
-import secrets
 import uuid
 from datetime import datetime, timedelta
 
@@ -9,21 +8,18 @@ from core.db.after_commit import task_send
 from sandbox.faults import faults_on
 from sandbox.models import Api, Delivery, DeliveryState, FaultKind, Refund, Trade
 from sandbox.pay import xml
-from sandbox.pay.describe import refund_amount, trade_v2
-from sandbox.pay.merchant import merchant
-from sandbox.pay.numbers import rfc3339
+from sandbox.pay.describe import refund_notice, rfc3339, trade_v2
 from sandbox.pay.rsa import encrypt
 
 OVERTAKEN_BY = timedelta(seconds=1)  # a held-back notification is sent this long after the one that overtakes it
+Faults = dict[FaultKind, float]
 
 
 def payment_notices_create(*, trade: Trade, now: datetime) -> None:
     """Queue the notification of a payment, in the format of v2, because our side places orders by v2."""
     faults = faults_on(trade)
-    fen = _false_fee(trade.total_fee) if FaultKind.WRONG_AMOUNT in faults else None
-    body = _payment_v2(trade, fen, is_forged=FaultKind.WRONG_SIGNATURE in faults)
-    draft = Delivery(trade=trade, api=Api.V2, url=trade.notify_url, body=body)
-    _queue(draft, faults, now)
+    body = _payment_v2(trade, _false_fee(trade.total_fee, faults), is_forged=FaultKind.WRONG_SIGNATURE in faults)
+    _queue(Delivery(trade=trade, api=Api.V2, url=trade.notify_url, body=body), faults, now)
 
 
 def refund_notices_create(*, refund: Refund, now: datetime) -> None:
@@ -31,15 +27,12 @@ def refund_notices_create(*, refund: Refund, now: datetime) -> None:
     if not refund.notify_url:
         return
     faults = faults_on(refund.trade)
-    fen = _false_fee(refund.refund_fee) if FaultKind.WRONG_AMOUNT in faults else None
-    body = _refund_v3(refund, fen, now)
-    draft = Delivery(
-        trade=refund.trade, refund=refund, api=Api.V3, signed_by=refund.signed_by, url=refund.notify_url, body=body
-    )
+    draft = Delivery(trade=refund.trade, refund=refund, api=Api.V3, signed_by=refund.signed_by, url=refund.notify_url)
+    draft.body = _refund_v3(refund, _false_fee(refund.refund_fee, faults), now)
     _queue(draft, faults, now)
 
 
-def _queue(draft: Delivery, faults: dict[FaultKind, float], now: datetime) -> None:
+def _queue(draft: Delivery, faults: Faults, now: datetime) -> None:
     draft.created_at = now
     draft.is_forged = FaultKind.WRONG_SIGNATURE in faults
     draft.next_try_at = now + timedelta(seconds=faults.get(FaultKind.NOTIFY_LATE, 0))
@@ -54,7 +47,7 @@ def _queue(draft: Delivery, faults: dict[FaultKind, float], now: datetime) -> No
             task_send("sandbox.deliver", draft.pk)
 
 
-def _shuffle(draft: Delivery, faults: dict[FaultKind, float]) -> None:
+def _shuffle(draft: Delivery, faults: Faults) -> None:
     """Let this notification overtake one that is held back; with none, and the fault on, hold this one back."""
     waiting = Delivery.objects.filter(is_held=True, state=DeliveryState.DUE, attempts=0)
     overtaken = waiting.update(is_held=False, next_try_at=draft.next_try_at + OVERTAKEN_BY)
@@ -63,45 +56,27 @@ def _shuffle(draft: Delivery, faults: dict[FaultKind, float]) -> None:
         draft.next_try_at += timedelta(seconds=faults[FaultKind.NOTIFY_OUT_OF_ORDER])
 
 
-def _false_fee(fen: int) -> int:
+def _false_fee(fen: int, faults: Faults) -> int | None:
+    if FaultKind.WRONG_AMOUNT not in faults:
+        return None
     return 1 if fen > 1 else 2
 
 
 def _payment_v2(trade: Trade, fen: int | None, *, is_forged: bool) -> str:
-    known = merchant()
-    fields = {
-        "return_code": "SUCCESS",
-        "result_code": "SUCCESS",
-        "appid": known.appid,
-        "mch_id": known.mch_id,
-        "nonce_str": secrets.token_hex(16),
-    } | trade_v2(trade, total_fee=fen)
+    fields = {"return_code": "SUCCESS", "result_code": "SUCCESS"} | trade_v2(trade, total_fee=fen)
     if trade.sign_type != "MD5":
         fields["sign_type"] = trade.sign_type
-    key = secrets.token_hex(16) if is_forged else known.api_key
-    return xml.render(fields | {"sign": xml.sign(fields, key=key, sign_type=trade.sign_type)})
+    return xml.render_signed(fields, sign_type=trade.sign_type, is_forged=is_forged)
 
 
 def _refund_v3(refund: Refund, fen: int | None, now: datetime) -> str:
-    assert refund.settled_at
-    plain = {
-        "mchid": merchant().mch_id,
-        "transaction_id": refund.trade.transaction_id,
-        "out_trade_no": refund.trade.out_trade_no,
-        "refund_id": refund.refund_id,
-        "out_refund_no": refund.out_refund_no,
-        "refund_status": refund.state,
-        "success_time": rfc3339(refund.settled_at),
-        "user_received_account": refund.receiver,
-        "amount": refund_amount(refund, refund_fee=fen),
-    }
+    plain = json.dumps(refund_notice(refund, refund_fee=fen), ensure_ascii=False)
     event = {
         "id": str(uuid.uuid4()),
         "create_time": rfc3339(now),
         "resource_type": "encrypt-resource",
         "event_type": f"REFUND.{refund.state}",
         "summary": refund.get_state_display(),
-        "resource": encrypt(json.dumps(plain, ensure_ascii=False).encode(), associated_data="refund")
-        | {"original_type": "refund"},
+        "resource": encrypt(plain.encode(), associated_data="refund") | {"original_type": "refund"},
     }
     return json.dumps(event, ensure_ascii=False)

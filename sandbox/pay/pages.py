@@ -16,9 +16,9 @@ from sandbox.fault_form import changes_of, fault_form
 from sandbox.faults import ORDER_KINDS, order_faults_set
 from sandbox.models import FaultKind, PayCode
 from sandbox.pay.errors import Reason, Refused
-from sandbox.pay.merchant import SHOP_NAME
-from sandbox.pay.trades import pay_refusal, trade_pay
-from sandbox.pay.v2 import SHORTEST_TO_PAY
+from sandbox.pay.trades import SHORTEST_TO_PAY, pay_refusal, trade_pay
+
+SHOP_NAME = "沙箱商户"
 
 
 def twin_url(code: PayCode) -> str:

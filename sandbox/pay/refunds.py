@@ -1,63 +1,40 @@
 """Refunds: accepted at once and settled a little later, as at the real provider."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.db.models import Count, Sum
+from django.db.models import Sum
+from django.utils.crypto import get_random_string
 
+from core.times import local
 from sandbox.faults import faults_on
 from sandbox.models import FaultKind, Refund, RefundState, Trade, TradeState
 from sandbox.pay.errors import Reason, Refused
 from sandbox.pay.notices import refund_notices_create
-from sandbox.pay.numbers import refund_number
 
 SETTLES_AFTER = timedelta(seconds=3)  # the real provider takes minutes to days
-MAX_REFUNDS = 50
 PAYERS_ACCOUNT = Refund._meta.get_field("receiver").default
 BATCH = 50
 
 
-@dataclass(frozen=True, kw_only=True)
-class NewRefund:
-    """A checked refund; amounts in fen."""
-
-    trade: Trade
-    out_refund_no: str
-    total_fee: int
-    refund_fee: int
-    reason: str
-    notify_url: str
-    signed_by: str = ""
-
-
-def refund_create(*, new: NewRefund, now: datetime) -> Refund:
+def refund_create(*, draft: Refund, total_fee: int, now: datetime) -> Refund:
     """Accept a refund. A known number with the same amounts returns the refund that exists.
 
-    :raises Refused: NOT_PAID, NUMBER_REFUNDED, REFUND_TOO_MUCH, REFUNDS_TOO_MANY.
+    :raises Refused: NOT_PAID, NUMBER_REFUNDED, REFUND_TOO_MUCH.
     """
+    draft.created_at, draft.settles_at = now, now + SETTLES_AFTER
+    digits = get_random_string(18, "0123456789")
+    draft.refund_id = f"503{digits[:8]}{local(now):%Y%m%d}{digits[8:]}"
     with transaction.atomic():
-        trade = Trade.objects.select_for_update().get(pk=new.trade.pk)
-        refund, is_new = Refund.objects.get_or_create(
-            out_refund_no=new.out_refund_no,
-            defaults={
-                "trade": trade,
-                "refund_id": refund_number(now),
-                "signed_by": new.signed_by,
-                "refund_fee": new.refund_fee,
-                "reason": new.reason,
-                "notify_url": new.notify_url,
-                "created_at": now,
-                "settles_at": now + SETTLES_AFTER,
-            },
-        )
-        # A refusal rolls the transaction back, and with it the new row.
-        if is_new:
-            _check_room(trade)
-            Trade.objects.filter(pk=trade.pk).update(state=TradeState.REFUND)
-        if (refund.trade_id, refund.refund_fee, trade.total_fee) != (trade.pk, new.refund_fee, new.total_fee):
+        trade = Trade.objects.select_for_update().get(pk=draft.trade_id)
+        refund = Refund.objects.filter(out_refund_no=draft.out_refund_no).select_related("trade").first() or draft
+        if (refund.trade_id, refund.refund_fee, trade.total_fee) != (trade.pk, draft.refund_fee, total_fee):
             raise Refused(Reason.NUMBER_REFUNDED)
+        if refund is draft:
+            _check_room(trade, draft.refund_fee)
+            draft.save()
+            Trade.objects.filter(pk=trade.pk).update(state=TradeState.REFUND)
         return refund
 
 
@@ -85,9 +62,8 @@ def _outcome(refund: Refund) -> RefundState:
     faults = faults_on(refund.trade)
     if refund.receiver == PAYERS_ACCOUNT and FaultKind.REFUND_CLOSED in faults:
         return RefundState.CLOSED
-    if refund.receiver == PAYERS_ACCOUNT and FaultKind.REFUND_ABNORMAL in faults:
-        return RefundState.ABNORMAL
-    return RefundState.SUCCESS
+    is_abnormal = refund.receiver == PAYERS_ACCOUNT and FaultKind.REFUND_ABNORMAL in faults
+    return RefundState.ABNORMAL if is_abnormal else RefundState.SUCCESS
 
 
 def refund_divert(*, refund_id: str, out_refund_no: str, receiver: str, now: datetime) -> Refund:
@@ -108,15 +84,13 @@ def refund_divert(*, refund_id: str, out_refund_no: str, receiver: str, now: dat
         return refund
 
 
-def _check_room(trade: Trade) -> None:
-    """Check that the order allows its refunds, the new one included.
+def _check_room(trade: Trade, fen: int) -> None:
+    """Check that ``fen`` of the order may be refunded.
 
-    :raises Refused: NOT_PAID, REFUND_TOO_MUCH, REFUNDS_TOO_MANY.
+    :raises Refused: NOT_PAID, REFUND_TOO_MUCH.
     """
     if not trade.is_paid:
         raise Refused(Reason.NOT_PAID)
-    asked = trade.refunds.exclude(state=RefundState.CLOSED).aggregate(fen=Sum("refund_fee"), number=Count("pk"))
-    if asked["fen"] > trade.total_fee:
+    asked = trade.refunds.exclude(state=RefundState.CLOSED).aggregate(fen=Sum("refund_fee", default=0))
+    if asked["fen"] + fen > trade.total_fee:
         raise Refused(Reason.REFUND_TOO_MUCH)
-    if asked["number"] > MAX_REFUNDS:
-        raise Refused(Reason.REFUNDS_TOO_MANY)

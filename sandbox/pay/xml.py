@@ -2,10 +2,13 @@
 
 import hashlib
 import hmac
+import secrets
 from collections.abc import Mapping
-from xml.etree.ElementTree import Element, ParseError
+from xml.etree.ElementTree import ParseError
 
 from defusedxml.ElementTree import fromstring
+
+from sandbox.pay.merchant import merchant
 
 SIGN_TYPES = ("MD5", "HMAC-SHA256")
 
@@ -19,10 +22,6 @@ def parse(body: bytes) -> dict[str, str]:
         root = fromstring(body.decode("utf-8"), forbid_dtd=True)
     except ParseError as error:
         raise ValueError(str(error)) from None
-    return _flat(root)
-
-
-def _flat(root: Element) -> dict[str, str]:
     fields = {child.tag: child.text or "" for child in root}
     if root.tag != "xml" or len(fields) != len(root) or any(len(child) for child in root):
         raise ValueError("a flat <xml> with each field once is needed")
@@ -31,12 +30,16 @@ def _flat(root: Element) -> dict[str, str]:
 
 def render(fields: Mapping[str, str]) -> str:
     """Write the fields as WeChat does, each in CDATA."""
-    lines = (f"<{name}><![CDATA[{_cdata(value)}]]></{name}>" for name, value in fields.items())
-    return "<xml>" + "\n".join(lines) + "</xml>"
+    texts = {name: value.replace("]]>", "]]]]><![CDATA[>") for name, value in fields.items()}
+    return "<xml>" + "\n".join(f"<{name}><![CDATA[{text}]]></{name}>" for name, text in texts.items()) + "</xml>"
 
 
-def _cdata(value: str) -> str:
-    return value.replace("]]>", "]]]]><![CDATA[>")
+def render_signed(fields: dict[str, str], *, sign_type: str, is_forged: bool) -> str:
+    """Write the fields with the merchant's numbers, a nonce and the signature, which is of another key if forged."""
+    known = merchant()
+    unsigned = {"appid": known.appid, "mch_id": known.mch_id, "nonce_str": secrets.token_hex(16)} | fields
+    key = secrets.token_hex(16) if is_forged else known.api_key
+    return render(unsigned | {"sign": sign(unsigned, key=key, sign_type=sign_type)})
 
 
 def sign(fields: Mapping[str, str], *, key: str, sign_type: str) -> str:
@@ -48,6 +51,9 @@ def sign(fields: Mapping[str, str], *, key: str, sign_type: str) -> str:
     return hashlib.md5(message, usedforsecurity=False).hexdigest().upper()
 
 
-def is_signed(fields: Mapping[str, str], *, key: str, sign_type: str) -> bool:
-    expected = sign(fields, key=key, sign_type=sign_type)
+def is_signed(fields: Mapping[str, str], *, sign_type: str) -> bool:
+    """Tell whether the merchant has signed the fields."""
+    if sign_type not in SIGN_TYPES:
+        return False
+    expected = sign(fields, key=merchant().api_key, sign_type=sign_type)
     return hmac.compare_digest(expected.encode(), fields.get("sign", "").encode())

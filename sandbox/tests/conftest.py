@@ -1,8 +1,10 @@
 """The real clients, pointed at the stand-in over HTTP, and a merchant's server that hears its notifications."""
 
+import json
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -17,8 +19,13 @@ from wechatpayv3 import WeChatPay as WeChatPayV3
 from wechatpayv3 import WeChatPayType
 from wechatpy.pay import WeChatPay as WeChatPayV2
 
+from core.times import SHANGHAI
 from sandbox.keys import sandbox_settings
+from sandbox.models import Trade
 
+NUMBER = "20261124120000000abcdefghijk"
+# One moment for all orders: two orders made in different seconds would not be equal.
+EXPIRES = datetime.now(SHANGHAI) + timedelta(hours=2)
 ACK_V2 = b"<xml><return_code><![CDATA[SUCCESS]]></return_code><return_msg><![CDATA[OK]]></return_msg></xml>"
 
 
@@ -157,7 +164,7 @@ def v3(v3_client: Callable[..., WeChatPayV3]) -> WeChatPayV3:
 def order_v2(v2: WeChatPayV2, shop: Shop) -> Callable[..., Any]:
     """Place a v2 order of 12.34 yuan; keywords change what is asked for."""
 
-    def place(out_trade_no: str = "20261124120000000abcdefghijk", **changes: Any) -> Any:
+    def place(out_trade_no: str = NUMBER, **changes: Any) -> Any:
         fields: dict[str, Any] = {
             "trade_type": "NATIVE",
             "body": "耐克跑鞋 & <特价>",
@@ -167,7 +174,36 @@ def order_v2(v2: WeChatPayV2, shop: Shop) -> Callable[..., Any]:
             "out_trade_no": out_trade_no,
             "product_id": "p1",
             "attach": "a<b&c",
+            "time_expire": EXPIRES,
         }
         return v2.order.create(**(fields | changes))
 
     return place
+
+
+@pytest.fixture
+def paid(order_v2: Callable[..., Any], control: Callable[..., Any]) -> Callable[..., Trade]:
+    """Place an order and pay it; keywords change what is asked for."""
+
+    def pay(out_trade_no: str = NUMBER, **changes: Any) -> Trade:
+        order_v2(out_trade_no, **changes)
+        assert control("pay", out_trade_no=out_trade_no)["trade_state"] == "SUCCESS"
+        return Trade.objects.get(out_trade_no=out_trade_no)
+
+    return pay
+
+
+@pytest.fixture
+def give_back(v3: WeChatPayV3, shop: Shop) -> Callable[..., tuple[int, Any]]:
+    """Ask for a refund of an order; answers status and fields."""
+
+    def ask(
+        number: str = "R1", fen: int = 1234, *, of: str = NUMBER, client: WeChatPayV3 = v3, **more: Any
+    ) -> tuple[int, Any]:
+        amount = {"refund": fen, "total": 1234, "currency": "CNY"}
+        transaction_id = Trade.objects.get(out_trade_no=of).transaction_id or "4200000"
+        facts = {"transaction_id": transaction_id, "notify_url": shop.v3_url} | more
+        status, text = client.refund(number, amount, **facts)
+        return status, json.loads(text)
+
+    return ask

@@ -10,11 +10,11 @@ from django.utils import timezone
 from sandbox.models import Delivery, DeliveryState, PayCode, Refund, RefundState, Trade, TradeState
 from sandbox.pay.deliveries import delivery_send
 from sandbox.pay.errors import Refused
-from sandbox.pay.refunds import NewRefund, refund_create, refunds_settle
-from sandbox.pay.trades import NewTrade, trade_close, trade_create, trade_pay
+from sandbox.pay.refunds import refund_create, refunds_settle
+from sandbox.pay.trades import trade_close, trade_create, trade_pay
+from sandbox.tests.conftest import EXPIRES, NUMBER
 from tests.kit import at_once
 
-NUMBER = "20261124120000000abcdefghijk"
 SIDES = 6
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -27,14 +27,8 @@ def from_all_sides(call: Callable[[], object]) -> list[object]:
 
 
 def place(now: datetime, url: str = "http://127.0.0.1:9/pay/payResult") -> PayCode:
-    fields: dict[str, Any] = {
-        "trade_type": "NATIVE",
-        "body": "鞋",
-        "attach": "",
-        "expires_at": None,
-        "fingerprint": "f",
-    }
-    return trade_create(new=NewTrade(out_trade_no=NUMBER, total_fee=100, notify_url=url, **fields), now=now)
+    facts = {"trade_type": "NATIVE", "body": "鞋", "fingerprint": "f", "expires_at": EXPIRES}
+    return trade_create(draft=Trade(out_trade_no=NUMBER, total_fee=100, notify_url=url, **facts), now=now)
 
 
 def test_one_order_is_made() -> None:
@@ -72,10 +66,12 @@ def test_an_order_is_paid_or_closed_never_both() -> None:
 def test_a_refund_is_given_and_settled_once() -> None:
     now = timezone.now()
     trade = trade_pay(code=place(now), now=now)
-    fields: dict[str, Any] = {"total_fee": 100, "refund_fee": 100, "reason": "", "notify_url": trade.notify_url}
-    new = NewRefund(trade=trade, out_refund_no="R1", **fields)
 
-    made = from_all_sides(lambda: refund_create(new=new, now=now).refund_id)
+    def ask() -> str:
+        draft = Refund(trade=trade, out_refund_no="R1", refund_fee=100, notify_url=trade.notify_url)
+        return refund_create(draft=draft, total_fee=100, now=now).refund_id
+
+    made = from_all_sides(ask)
     Refund.objects.update(settles_at=now)
     settled = from_all_sides(lambda: refunds_settle(now=now))
 

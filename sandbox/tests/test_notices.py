@@ -1,7 +1,5 @@
 """Notifications as the merchant's server hears them, read by the real clients."""
 
-import json
-from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -14,13 +12,14 @@ from sandbox.faults import faults_set
 from sandbox.models import Api, Delivery, DeliveryState, Trade
 from sandbox.pay import xml
 from sandbox.pay.deliveries import RETRY_AFTER_S, deliveries_due, delivery_requeue, delivery_send
+from sandbox.pay.pages import code_find
 from sandbox.pay.refunds import refunds_settle
+from sandbox.pay.trades import trade_pay
 from sandbox.tasks import sweep
-
-NUMBER = "20261124120000000abcdefghijk"
-AMOUNT = {"refund": 1234, "total": 1234, "currency": "CNY"}
+from sandbox.tests.conftest import ACK_V2, NUMBER
 
 pytestmark = pytest.mark.django_db
+SENT = DeliveryState.DELIVERED
 
 
 def send_all(*, ahead_s: float = 0) -> list[DeliveryState | None]:
@@ -29,76 +28,56 @@ def send_all(*, ahead_s: float = 0) -> list[DeliveryState | None]:
 
 
 @pytest.fixture
-def paid_v2(order_v2: Any, control: Any) -> Callable[..., Delivery]:
-    """Place a v2 order and pay it; answers its notification, not yet sent."""
+def returned(paid: Any, give_back: Any, shop: Any) -> Any:
+    """Have an order paid and refunded; the notification of the refund is not yet sent."""
 
-    def pay(out_trade_no: str = NUMBER, **changes: Any) -> Delivery:
-        order_v2(out_trade_no, **changes)
-        assert control("pay", out_trade_no=out_trade_no)["trade_state"] == "SUCCESS"
-        return Delivery.objects.filter(trade__out_trade_no=out_trade_no).earliest("pk")
-
-    return pay
-
-
-@pytest.fixture
-def returned(v3: Any, paid_v2: Any, shop: Any) -> Callable[..., Delivery]:
-    """Have an order paid, told and given back; answers the notification of that, not yet sent."""
-
-    def give_back(client: Any = v3) -> Delivery:
-        paid_v2()
+    def refund(**changes: Any) -> None:
+        paid()
         send_all()
-        client.refund("R1", AMOUNT, out_trade_no=NUMBER, notify_url=shop.v3_url)
+        give_back(**changes)
         refunds_settle(now=timezone.now() + timedelta(seconds=10))
         shop.heard.clear()
-        return Delivery.objects.get(api=Api.V3)
 
-    return give_back
+    return refund
 
 
-def test_a_v2_payment_is_told_in_signed_xml(v2: Any, paid_v2: Any, shop: Any, keys: Any) -> None:
-    paid_v2()
+def test_a_v2_payment_is_told_in_signed_xml(v2: Any, paid: Any, shop: Any, keys: Any) -> None:
+    trade = paid()
+    paid("20261124hmac", sign_type="HMAC-SHA256")
 
-    assert send_all() == [DeliveryState.DELIVERED]
+    assert send_all() == [SENT, SENT]
 
-    ((path, headers, body),) = shop.heard
+    (path, headers, body), (_, _, hmac_body) = shop.heard
     assert (path, headers["Content-Type"].split(";")[0]) == ("/pay/payResult", "text/xml")
-    told = v2.parse_payment_result(body)
-    trade = Trade.objects.get()
-    assert (told["return_code"], told["result_code"]) == ("SUCCESS", "SUCCESS")
-    assert (told["appid"], told["mch_id"]) == (keys["WECHAT_APP_ID"], keys["WECHAT_PAY_MCH_ID"])
-    assert (told["out_trade_no"], told["total_fee"], told["fee_type"]) == (NUMBER, 1234, "CNY")
-    assert (told["transaction_id"], told["attach"]) == (trade.transaction_id, "a<b&c")
-
-
-def test_an_hmac_order_is_told_with_hmac(v2: Any, paid_v2: Any, shop: Any, keys: Any) -> None:
-    paid_v2(sign_type="HMAC-SHA256")
-
-    send_all()
-
-    told = xml.parse(shop.heard[0][2])
-    sign = told.pop("sign")
-    assert (told["sign_type"], len(sign)) == ("HMAC-SHA256", 64)
-    assert sign == calculate_signature_hmac(told, keys["WECHAT_PAY_API_KEY"])
+    notice = v2.parse_payment_result(body)
+    assert (notice["return_code"], notice["result_code"]) == ("SUCCESS", "SUCCESS")
+    assert (notice["appid"], notice["mch_id"]) == (keys["WECHAT_APP_ID"], keys["WECHAT_PAY_MCH_ID"])
+    assert (notice["out_trade_no"], notice["total_fee"], notice["fee_type"]) == (NUMBER, 1234, "CNY")
+    assert (notice["transaction_id"], notice["attach"]) == (trade.transaction_id, "a<b&c")
+    fields = xml.parse(hmac_body)
+    assert fields.pop("sign") == calculate_signature_hmac(fields, keys["WECHAT_PAY_API_KEY"])
 
 
 def test_a_refund_is_told_in_sealed_json(v3: Any, returned: Any, shop: Any, keys: Any) -> None:
     returned()
-    shop.answers = [(204, b"")]
+    shop.answers = [(500, b'{"code":"SUCCESS"}'), (204, b'{"code":"FAIL"}')]  # the status decides
 
-    assert send_all(ahead_s=10) == [DeliveryState.DELIVERED]
+    assert send_all(ahead_s=10) == [DeliveryState.DUE]
+    assert send_all(ahead_s=15) == [SENT]
 
-    ((path, headers, body),) = shop.heard
+    (path, headers, body), (_, again, _) = shop.heard
+    assert headers["Wechatpay-Nonce"] != again["Wechatpay-Nonce"]  # each try is signed anew
     assert (path, headers["Wechatpay-Serial"]) == ("/pay/notify", keys["WECHAT_PAY_PUBLIC_KEY_ID"])
-    told = v3.callback(headers, body)
-    assert (told["event_type"], told["resource_type"]) == ("REFUND.SUCCESS", "encrypt-resource")
-    refund = told["resource"]
+    event = v3.callback(headers, body)
+    assert (event["event_type"], event["resource_type"]) == ("REFUND.SUCCESS", "encrypt-resource")
+    refund = event["resource"]
     assert (refund["out_refund_no"], refund["out_trade_no"], refund["refund_status"]) == ("R1", NUMBER, "SUCCESS")
     assert refund["amount"] == {"total": 1234, "refund": 1234, "payer_total": 1234, "payer_refund": 1234}
 
 
 def test_certificate_mode_is_told_with_the_certificate(v3_client: Any, returned: Any, shop: Any, keys: Any) -> None:
     client = v3_client(cert_dir=keys["WECHAT_PAY_CERT_DIR"])
-    returned(client)
+    returned(client=client)
 
     send_all(ahead_s=10)
 
@@ -107,44 +86,21 @@ def test_certificate_mode_is_told_with_the_certificate(v3_client: Any, returned:
     assert client.callback(headers, body)["resource"]["out_trade_no"] == NUMBER
 
 
-def test_an_abnormal_refund_says_so(v3: Any, paid_v2: Any, control: Any, shop: Any) -> None:
-    paid_v2()
-    send_all()
-    control("faults", refund_abnormal=True)
-    v3.refund("R2", AMOUNT, out_trade_no=NUMBER, notify_url=shop.v3_url)
-
-    control("deliver", ahead_s=10)
-
-    assert v3.callback(*shop.heard[1][1:])["event_type"] == "REFUND.ABNORMAL"
-    assert json.loads(v3.query_refund("R2")[1])["status"] == "ABNORMAL"
-
-
-def test_only_an_exact_acknowledgement_counts_for_v2(paid_v2: Any, shop: Any) -> None:
-    delivery = paid_v2()
-    good = b"<xml><return_code><![CDATA[SUCCESS]]></return_code><return_msg><![CDATA[OK]]></return_msg></xml>"
-    bad = [(200, b"success"), (200, b"<html>" + good), (500, good), (200, good.replace(b"SUCCESS", b"FAIL"))]
+def test_only_an_exact_acknowledgement_counts_for_v2(paid: Any, shop: Any) -> None:
+    delivery = paid().deliveries.get()
+    bad = [(200, b"success"), (200, b"<html>" + ACK_V2), (500, ACK_V2), (200, ACK_V2.replace(b"SUCCESS", b"FAIL"))]
     shop.answers = [*bad]
 
     for _ in bad:
         delivery_requeue(delivery_id=delivery.pk, now=timezone.now())
         assert send_all() == [DeliveryState.DUE]
     assert send_all() == []  # not due yet
-    assert send_all(ahead_s=60) == [DeliveryState.DELIVERED]
+    assert send_all(ahead_s=60) == [SENT]
     assert len({body for *_, body in shop.heard}) == 1  # the same notification each time
 
 
-def test_the_status_decides_for_v3(v3: Any, returned: Any, shop: Any) -> None:
-    returned()
-    shop.answers = [(500, b'{"code":"SUCCESS"}'), (200, b'{"code":"FAIL"}')]
-
-    assert send_all(ahead_s=10) == [DeliveryState.DUE]
-    assert send_all(ahead_s=15) == [DeliveryState.DELIVERED]
-    assert all(v3.callback(headers, body) for _, headers, body in shop.heard)  # each try is signed anew
-    assert shop.heard[0][1]["Wechatpay-Nonce"] != shop.heard[1][1]["Wechatpay-Nonce"]
-
-
-def test_gives_up_after_the_last_try(paid_v2: Any) -> None:
-    delivery = paid_v2()
+def test_gives_up_after_the_last_try(paid: Any) -> None:
+    delivery = paid().deliveries.get()
     Delivery.objects.update(attempts=len(RETRY_AFTER_S), url="http://127.0.0.1:9/pay/payResult")
 
     assert send_all() == [DeliveryState.GIVEN_UP]
@@ -152,88 +108,77 @@ def test_gives_up_after_the_last_try(paid_v2: Any) -> None:
     assert (delivery.last_status, delivery.last_answer) == (None, "ConnectionRefusedError")
 
 
-def test_a_killed_sender_is_replaced_when_its_lease_is_over(paid_v2: Any, shop: Any) -> None:
-    delivery = paid_v2()
+def test_a_killed_sender_is_replaced_when_its_lease_is_over(paid: Any, shop: Any) -> None:
+    delivery = paid().deliveries.get()
     # What a sender leaves that was killed after its claim.
     now = timezone.now()
     Delivery.objects.update(attempts=1, next_try_at=now + timedelta(seconds=20))
 
     assert delivery_send(delivery_id=delivery.pk, now=now + timedelta(seconds=19)) is None
-    assert delivery_send(delivery_id=delivery.pk, now=now + timedelta(seconds=21)) == DeliveryState.DELIVERED
+    assert delivery_send(delivery_id=delivery.pk, now=now + timedelta(seconds=21)) == SENT
 
 
-def test_paying_starts_the_task_after_commit(
-    order_v2: Any, sent_tasks: Any, django_capture_on_commit_callbacks: Any
+def test_the_task_starts_after_commit_and_the_sweep_starts_what_is_due(
+    order_v2: Any, give_back: Any, sent_tasks: Any, django_capture_on_commit_callbacks: Any
 ) -> None:
-    from sandbox.pay.pages import code_find
-    from sandbox.pay.trades import trade_pay
-
     order_v2()
     with django_capture_on_commit_callbacks(execute=True):
         code = code_find(out_trade_no=NUMBER)
         assert code is not None
         trade_pay(code=code, now=timezone.now())
         assert sent_tasks == []
-
     assert sent_tasks == [("sandbox.deliver", (Delivery.objects.get().pk,))]
-
-
-def test_the_sweep_starts_what_is_due(paid_v2: Any, v3: Any, sent_tasks: Any, shop: Any) -> None:
-    delivery = paid_v2()
-    v3.refund("R1", AMOUNT, out_trade_no=NUMBER, notify_url=shop.v3_url)
+    give_back()
     Trade.objects.get().refunds.update(settles_at=timezone.now())
     sent_tasks.clear()
 
     sweep()
 
-    refund_delivery = Delivery.objects.get(refund__isnull=False)
-    assert sent_tasks == [("sandbox.deliver", (pk,)) for pk in (delivery.pk, refund_delivery.pk)]
+    assert sent_tasks == [
+        ("sandbox.deliver", (pk,)) for pk in Delivery.objects.order_by("pk").values_list("pk", flat=True)
+    ]
+    assert Delivery.objects.filter(api=Api.V3).count() == 1
 
 
 class TestFaults:
-    def test_notify_twice_sends_the_same_notice_twice(self, paid_v2: Any, shop: Any) -> None:
+    def test_notify_twice_sends_the_same_notice_twice(self, paid: Any, shop: Any) -> None:
         faults_set(changes={"notify_twice": True})
-        paid_v2()
+        paid()
 
-        assert send_all() == [DeliveryState.DELIVERED] * 2
+        assert send_all() == [SENT, SENT]
         assert shop.heard[0][2] == shop.heard[1][2]
 
-    def test_notify_late_waits(self, paid_v2: Any) -> None:
-        faults_set(changes={"notify_late": 30})
-        paid_v2()
+    @pytest.mark.parametrize("kind", ["notify_late", "notify_out_of_order"])
+    def test_notify_late_waits_as_does_the_first_of_two_with_nothing_to_follow(self, paid: Any, kind: str) -> None:
+        faults_set(changes={kind: 30})
+        paid()
 
         assert send_all(ahead_s=28) == []
-        assert send_all(ahead_s=31) == [DeliveryState.DELIVERED]
+        assert send_all(ahead_s=31) == [SENT]
 
-    def test_notify_never_sends_nothing(self, v2: Any, paid_v2: Any, shop: Any) -> None:
+    def test_notify_never_sends_nothing(self, v2: Any, paid: Any, shop: Any) -> None:
         faults_set(changes={"notify_never": True})
-        delivery = paid_v2()
+        paid()
 
         assert send_all(ahead_s=86400) == []
-        assert (delivery.state, shop.heard) == (DeliveryState.SUPPRESSED, [])
+        assert (Delivery.objects.get().state, shop.heard) == (DeliveryState.SUPPRESSED, [])
         assert v2.order.query(out_trade_no=NUMBER)["trade_state"] == "SUCCESS"
 
-    def test_notify_out_of_order_sends_the_second_first(self, paid_v2: Any, shop: Any) -> None:
+    def test_notify_out_of_order_sends_the_second_first(self, paid: Any, shop: Any) -> None:
         faults_set(changes={"notify_out_of_order": True})
-        paid_v2("20261124first")
+        paid("20261124first")
         assert send_all(ahead_s=10) == []
-        paid_v2("20261124second")
+        paid("20261124second")
 
         send_all()
         send_all(ahead_s=2)
 
         assert [xml.parse(body)["out_trade_no"] for *_, body in shop.heard] == ["20261124second", "20261124first"]
 
-    def test_out_of_order_with_nothing_to_follow(self, paid_v2: Any) -> None:
-        faults_set(changes={"notify_out_of_order": 15})
-        paid_v2()
-
-        assert send_all(ahead_s=16) == [DeliveryState.DELIVERED]
-
-    def test_wrong_amount_is_signed_and_wrong(self, v2: Any, v3: Any, returned: Any, paid_v2: Any, shop: Any) -> None:
+    def test_wrong_amount_is_signed_and_wrong(self, v2: Any, v3: Any, returned: Any, paid: Any, shop: Any) -> None:
         faults_set(changes={"wrong_amount": True})
         returned()
-        paid_v2("20261124second")
+        paid("20261124second")
         send_all(ahead_s=10)
 
         by_path = {path: (headers, body) for path, headers, body in shop.heard}
@@ -241,10 +186,10 @@ class TestFaults:
         assert v3.callback(*by_path["/pay/notify"])["resource"]["amount"]["refund"] == 1
         assert v2.order.query(out_trade_no=NUMBER)["total_fee"] == "1234"
 
-    def test_wrong_signature_is_refused(self, v2: Any, v3: Any, returned: Any, paid_v2: Any, shop: Any) -> None:
+    def test_wrong_signature_is_refused(self, v2: Any, v3: Any, returned: Any, paid: Any, shop: Any) -> None:
         faults_set(changes={"wrong_signature": True})
         returned()
-        paid_v2("20261124second")
+        paid("20261124second")
         send_all(ahead_s=10)
 
         by_path = {path: (headers, body) for path, headers, body in shop.heard}

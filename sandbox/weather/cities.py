@@ -8,22 +8,7 @@ from pathlib import Path
 
 NAME = re.compile(r"[\u4e00-\u9fff]{2,12}")
 # Chinese words that are no city.
-NOWHERE = {
-    "火星",
-    "月球",
-    "水星",
-    "木星",
-    "土星",
-    "地球",
-    "太阳",
-    "银河",
-    "天堂",
-    "地狱",
-    "桃花源",
-    "乌有乡",
-    "花果山",
-    "不存在",
-}
+NOWHERE = {"火星", "月球", "天堂", "地狱", "乌有乡", "花果山", "不存在"}
 _SUFFIXES = ("市", "区", "县")
 
 
@@ -56,17 +41,6 @@ def city_named(name: str) -> City:
     digest = sha256(name.encode()).digest()
     code = f"1019{int.from_bytes(digest[:4], 'big') % 100_000:05}"
     return City(name, _pinyin(name), code, mean_c=10 + digest[4] % 11, swing_c=8 + digest[5] % 9)
-
-
-def city_coded(code: str) -> City:
-    """Find a listed city by its ``cityid``.
-
-    :raises UnknownCity: no listed city has it.
-    """
-    for city in _known().values():
-        if city.code == code:
-            return city
-    raise UnknownCity("cityid参数错误")
 
 
 @lru_cache(maxsize=1)
