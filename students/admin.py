@@ -45,7 +45,7 @@ from students.selectors import (
     values_in_use,
 )
 from students.services import MAX_ARCHIVED, student_add, student_edit, student_restore, students_archive
-from students.transfer.admin import may_see, may_transfer, run_url
+from students.transfer.admin import may_transfer, run_url, runs_seen
 from students.transfer.deletion import deletion_selection, deletion_start
 from students.transfer.edits import MAX_EDITED, edit_mark, students_edit
 from students.transfer.exports import EXPORT_COLUMNS
@@ -305,7 +305,7 @@ class StudentAdmin(ExportableAdmin, PictureAdminMixin, OfficeAdmin):
             # From the dashboard's months. Nothing else on the page tells of it.
             messages.info(request, f"只显示 {first[:10]} 起一段时间内新增的学员")
         facts = {"print_query": query, "may_transfer": may_transfer(request)}
-        facts |= {"may_see_runs": may_see(request)}
+        facts |= {"may_see_runs": runs_seen(request) is not None}
         if request.method == "GET":
             facts |= {"bar": filters, "chips": _chips(request, filters), "kept": self._kept(request)}
             scope = scope_of(request.user)

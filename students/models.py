@@ -221,18 +221,20 @@ class TransferFile(models.Model):
 
 
 class RowKind(models.TextChoices):
+    """The kinds of rows, in the order of the tabs: what somebody has to look at stands first."""
+
     ERROR = "error", "有错误"
-    NEW = "new", "新增"
-    CHANGED = "changed", "修改"
-    UNCHANGED = "unchanged", "没有变化"
-    CHOICE = "choice", "需要选择"
-    SKIPPED = "skipped", "跳过"
-    DONE = "done", "已更换"
-    WAITING = "waiting", "待删除"
-    DELETED = "deleted", "已删除"
-    GONE = "gone", "已不存在"
-    UNDONE = "undone", "已撤销"
     KEPT = "kept", "无法撤销"
+    CHOICE = "choice", "需要选择"
+    CHANGED = "changed", "修改"
+    NEW = "new", "新增"
+    UNCHANGED = "unchanged", "没有变化"
+    DONE = "done", "已更换"
+    DELETED = "deleted", "已删除"
+    UNDONE = "undone", "已撤销"
+    WAITING = "waiting", "待删除"
+    GONE = "gone", "已不存在"
+    SKIPPED = "skipped", "跳过"
 
 
 class TransferRow(models.Model):

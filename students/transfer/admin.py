@@ -1,15 +1,13 @@
 """Imports, bulk pictures and deletions in the back office."""
 
-from collections.abc import Callable
-from functools import wraps
 from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
-from django.shortcuts import render
+from django.shortcuts import get_object_or_404, render
 from django.urls import URLPattern, path, reverse
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminFileFieldWidget
@@ -27,7 +25,7 @@ from core.times import format_office_time
 from permissions.scope import scope_of
 from students.bulk import changes_load
 from students.columns import BY_WIRE, COLUMNS
-from students.models import FilePurpose, RowKind, RunKind, RunState, TransferFile, TransferRow, TransferRun
+from students.models import RowKind, RunKind, RunState, TransferRow, TransferRun
 from students.transfer.exports import template_bytes
 from students.transfer.heading import mapping_posted
 from students.transfer.imports import import_result
@@ -60,45 +58,30 @@ _COLOURS = {
     RunState.REFUSED.label: "danger", RunState.FAILED.label: "danger", "文件有误": "danger",
     RunState.DONE.label: "success",
 }  # fmt: skip
-# Of the tabs: what somebody has to look at stands first.
-_ORDER = [
-    *(RowKind.ERROR, RowKind.KEPT, RowKind.CHOICE, RowKind.CHANGED, RowKind.NEW, RowKind.UNCHANGED, RowKind.DONE),
-    *(RowKind.DELETED, RowKind.UNDONE, RowKind.WAITING, RowKind.GONE, RowKind.SKIPPED),
-]
 
 
-class SheetForm(forms.Form):
-    file = forms.FileField(
-        label="文件", widget=UnfoldAdminFileFieldWidget(attrs={"accept": ".xlsx,.xls,.csv", "required": True})
-    )
+class FileForm(forms.Form):
+    """The file of an import, or the ZIP of a batch of pictures."""
 
-    limit = MAX_FILE_BYTES
+    file = forms.FileField(label="文件")
+
+    def __init__(self, kind: str, *args: Any) -> None:
+        super().__init__(*args)
+        self.is_zip = kind == RunKind.PHOTOS
+        accepted = {"accept": ".zip" if self.is_zip else ".xlsx,.xls,.csv", "required": True}
+        self.fields["file"].widget = UnfoldAdminFileFieldWidget(attrs=accepted)
 
     def clean_file(self) -> Any:
-        file = self.cleaned_data["file"]
-        if file.size > self.limit:
-            raise forms.ValidationError(f"文件不能超过{self.limit // 1024**2}MB")
+        file, limit = self.cleaned_data["file"], MAX_ZIP_BYTES if self.is_zip else MAX_FILE_BYTES
+        if file.size > limit:
+            raise forms.ValidationError(f"文件不能超过{limit // 1024**2}MB")
         # Say at once what a worker would say later: the person still knows which file it was.
         start = file.read(SHEET_START)
         file.seek(0)
-        if refusal := self.refusal(file.name.lower(), start):
+        no_zip = "" if start.startswith(ZIP) else "这不是 ZIP 文件，请把图片打包成一个 .zip"
+        if refusal := no_zip if self.is_zip else sheet_refusal(file.name.lower(), start):
             raise forms.ValidationError(refusal)
         return file
-
-    def refusal(self, name: str, start: bytes) -> str:
-        """Say why the file is none of ours, judged by its name and its first bytes; "" if it may be one."""
-        return sheet_refusal(name, start)
-
-
-class ZipForm(SheetForm):
-    file = forms.FileField(
-        label="ZIP 文件", widget=UnfoldAdminFileFieldWidget(attrs={"accept": ".zip", "required": True})
-    )
-
-    limit = MAX_ZIP_BYTES
-
-    def refusal(self, name: str, start: bytes) -> str:
-        return "" if start.startswith(ZIP) else "这不是 ZIP 文件，请把图片打包成一个 .zip"
 
 
 def may_transfer(request: HttpRequest) -> bool:
@@ -107,32 +90,23 @@ def may_transfer(request: HttpRequest) -> bool:
     return user.is_active and user.has_perm("students.add_student") and user.has_perm("students.change_student")
 
 
-def kinds_seen(request: HttpRequest) -> set[str]:
-    """Return the kinds of runs that the user may see: those that the user may start."""
-    kinds: set[str] = {RunKind.IMPORT, RunKind.PHOTOS, RunKind.DELETE} if may_transfer(request) else set()
+def runs_seen(request: HttpRequest) -> Q | None:
+    """Match the runs that the user may see: of the kinds that he may start. None if there are no such kinds.
+
+    A run shows and changes students, so the data scope counts.
+    """
+    kinds = {RunKind.IMPORT, RunKind.PHOTOS, RunKind.DELETE} if may_transfer(request) else set()
     for kind, verb in ((RunKind.DELETE, "delete"), (RunKind.EDIT, "change")):
         if request.user.is_active and request.user.has_perm(f"students.{verb}_student"):
             kinds.add(kind)
-    return kinds
-
-
-def runs_seen(request: HttpRequest, runs: QuerySet[TransferRun]) -> QuerySet[TransferRun]:
-    """Return those of the runs that the user may see. A run shows and changes students, so the data scope counts."""
-    seen = runs.filter(kind__in=kinds_seen(request))
-    return seen if scope_of(request.user).is_all else seen.filter(created_by=request.user.pk)
-
-
-def may_see(request: HttpRequest, run: TransferRun | None = None) -> bool:
-    """Tell whether the user may see the run, or any run."""
-    kinds = kinds_seen(request)
-    is_own = run is None or scope_of(request.user).is_all or run.created_by_id == request.user.pk
-    return bool(kinds) and is_own and (run is None or run.kind in kinds)
+    own = Q() if scope_of(request.user).is_all else Q(created_by=request.user.pk)
+    return Q(kind__in=kinds) & own if kinds else None
 
 
 def may_undo(request: HttpRequest, run: TransferRun) -> bool:
-    """Tell whether the user may undo the run: to undo an import deletes students, too."""
+    """Tell whether the user, who sees the run, may undo it: to undo an import deletes students, too."""
     verb = "change" if run.kind == RunKind.EDIT else "delete"
-    return may_see(request, run) and request.user.has_perm(f"students.{verb}_student")
+    return bool(request.user.has_perm(f"students.{verb}_student"))
 
 
 @admin.register(TransferRun)
@@ -156,44 +130,35 @@ class TransferRunAdmin(ReadOnlyRows, OfficeAdmin):
 
     @display(description="行数")
     def summary(self, run: TransferRun) -> str:
-        return "、".join(f"{kind.label} {run.counts[kind]}" for kind in _ORDER if run.counts.get(kind)) or "—"
+        return "、".join(f"{kind.label} {run.counts[kind]}" for kind in RowKind if run.counts.get(kind)) or "—"
 
     @display(description="开始时间", ordering="pk")
     def created(self, run: TransferRun) -> str:
         return format_office_time(run.created_at)
 
     def has_module_permission(self, request: HttpRequest) -> bool:
-        return may_see(request)
+        return self.has_view_permission(request)
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return may_see(request, obj)
+        return runs_seen(request) is not None
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[TransferRun]:
-        return runs_seen(request, super().get_queryset(request))
+        return super().get_queryset(request).filter(runs_seen(request) or Q(pk__in=[]))
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         return super().changelist_view(request, {"may_transfer": may_transfer(request)} | (extra_context or {}))
 
     def get_urls(self) -> list[URLPattern]:
-        pages = [
-            ("import/", self._allowed(self.import_page, may_transfer), "students_import"),
-            ("photos/", self._allowed(self.photos_page, may_transfer), "students_photos"),
-            ("template.<str:kind>", self._allowed(self.template_page, may_transfer), "students_template"),
+        pages: list[tuple[str, Any, str]] = [
+            ("import/", self.import_page, "students_import"),
+            ("photos/", self.photos_page, "students_photos"),
+            ("template.<str:kind>", self.template_page, "students_template"),
             ("<int:pk>/result/", self.result_page, "students_transfer_result"),
             ("<int:pk>/photo/<int:number>/", self.photo_page, "students_photo"),
             ("<int:pk>/progress/", self.progress_page, "students_transfer_progress"),
         ]
         own = [path(route, self.admin_site.admin_view(view), name=name) for route, view, name in pages]
         return [*own, *super().get_urls()]
-
-    def _allowed(self, view: Any, may: Callable[[HttpRequest], bool]) -> Any:
-        @wraps(view)
-        def guarded(request: HttpRequest, **kwargs: Any) -> HttpResponse:
-            if not may(request):
-                raise PermissionDenied
-            return view(request, **kwargs)
-
-        return guarded
 
     def _page(self, request: HttpRequest, template: str, title: str, **context: Any) -> HttpResponse:
         base = self.admin_site.each_context(request) | {"opts": self.opts, "title": title}
@@ -202,22 +167,22 @@ class TransferRunAdmin(ReadOnlyRows, OfficeAdmin):
     # --- To start ---
     @takes_files
     def import_page(self, request: HttpRequest) -> HttpResponse:
-        form = SheetForm(request.POST or None, request.FILES or None)
-        if request.method == "POST" and form.is_valid():
-            return self._start(request, RunKind.IMPORT, form)
-        context = {"form": form, "columns": COLUMNS, "max_rows": MAX_ROWS, "max_mb": MAX_FILE_BYTES // 1024**2}
-        return self._page(request, "students/import_start.html", "导入学员", **context)
+        facts = {"columns": COLUMNS, "max_rows": MAX_ROWS, "max_mb": MAX_FILE_BYTES // 1024**2}
+        return self._start(request, RunKind.IMPORT, "students/import_start.html", facts)
 
     @takes_files
     def photos_page(self, request: HttpRequest) -> HttpResponse:
-        form = ZipForm(request.POST or None, request.FILES or None)
-        if request.method == "POST" and form.is_valid():
-            return self._start(request, RunKind.PHOTOS, form, base="")  # release 1.0.0 reads it
-        context = {"form": form, "max_files": MAX_FILES, "max_mb": MAX_ZIP_BYTES // 1024**2}
-        return self._page(request, "students/photos_start.html", "批量上传头像", **context)
+        facts = {"max_files": MAX_FILES, "max_mb": MAX_ZIP_BYTES // 1024**2}
+        return self._start(request, RunKind.PHOTOS, "students/photos_start.html", facts)
 
-    def _start(self, request: HttpRequest, kind: str, form: SheetForm, **options: Any) -> HttpResponse:
+    def _start(self, request: HttpRequest, kind: RunKind, template: str, facts: dict[str, Any]) -> HttpResponse:
+        if not may_transfer(request):
+            raise PermissionDenied
+        form = FileForm(kind, request.POST or None, request.FILES or None)
+        if not form.is_valid():
+            return self._page(request, template, str(kind.label), form=form, **facts)
         file = form.cleaned_data["file"]
+        options = {"base": ""} if kind == RunKind.PHOTOS else {}  # release 1.0.0 reads it
         run = run_start(
             kind=kind,
             user_pk=request.user.pk,
@@ -229,6 +194,8 @@ class TransferRunAdmin(ReadOnlyRows, OfficeAdmin):
         return HttpResponseRedirect(run_url(run))
 
     def template_page(self, request: HttpRequest, kind: str) -> HttpResponse:
+        if not may_transfer(request):
+            raise PermissionDenied
         if kind not in TYPES:
             raise Http404
         return download(f"学员导入模板.{kind}", template_bytes(kind))
@@ -237,20 +204,18 @@ class TransferRunAdmin(ReadOnlyRows, OfficeAdmin):
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        run = self._run(request, int(object_id) if object_id.isdecimal() and len(object_id) < 20 else 0)
+        run = self._run(request, int(object_id) if object_id.isdecimal() and len(object_id) < 99 else 0)
         if request.method == "POST":
             self._act(request, run)
             return HttpResponseRedirect(run_url(run))
         return self._page(request, "students/transfer_run.html", str(run), **_context(request, run))
 
     def _run(self, request: HttpRequest, pk: int) -> TransferRun:
-        if not may_see(request):
+        seen = runs_seen(request)
+        if seen is None:
             raise PermissionDenied
-        runs = TransferRun.objects.select_related("created_by", "undone_by")
-        run = runs.filter(pk=pk).first() if pk < 2**63 else None
-        if run is None:
-            raise Http404
-        if not may_see(request, run):
+        run = get_object_or_404(TransferRun.objects.select_related("created_by", "undone_by"), pk=min(pk, 2**63 - 1))
+        if not TransferRun.objects.filter(seen, pk=pk).exists():
             raise PermissionDenied
         return run
 
@@ -307,15 +272,13 @@ class TransferRunAdmin(ReadOnlyRows, OfficeAdmin):
 
     def result_page(self, request: HttpRequest, pk: int) -> HttpResponse:
         run = self._run(request, pk)
-        file = TransferFile.objects.filter(run=run, role=FilePurpose.RESULT).first()
-        if file is None and _has_result(run):
-            try:
-                file = import_result(run=run)
-            except DomainError as refusal:
-                messages.error(request, refusal.msg)
-                return HttpResponseRedirect(run_url(run))
-        if file is None:
+        if not _has_result(run):
             raise Http404
+        try:
+            file = import_result(run=run)
+        except DomainError as refusal:
+            messages.error(request, refusal.msg)
+            return HttpResponseRedirect(run_url(run))
         return download(file.name, bytes(file.content))
 
 
@@ -359,7 +322,7 @@ def run_url(run: TransferRun) -> str:
 def _context(request: HttpRequest, run: TransferRun) -> dict[str, Any]:
     """Return the context of a run's page: how far it is, and one page of its rows."""
     now, counts = times.now(), run.counts
-    kinds = [kind for kind in _ORDER if counts.get(kind)]
+    kinds = [kind for kind in RowKind if counts.get(kind)]
     kind = next((kind for kind in kinds if kind == request.GET.get("kind")), kinds[0] if kinds else "")
     rows = TransferRow.objects.filter(run=run)
     if run.kind == RunKind.PHOTOS:

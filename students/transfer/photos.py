@@ -4,7 +4,8 @@ import io
 import re
 import zipfile
 import zlib
-from collections import Counter, defaultdict
+from collections import Counter
+from contextlib import suppress
 from datetime import datetime
 from pathlib import PurePosixPath
 from threading import Lock
@@ -13,10 +14,11 @@ from typing import Any, NamedTuple
 from auditlog.context import set_actor
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import Q
 
 from core.cache.progress import progress_end, with_progress
 from core.errors import DomainError
+from permissions.scope import Scope
 from students.errors import SheetRefused, StudentUnchanged
 from students.models import RowKind, RunState, Student, TransferRow, TransferRun
 from students.services import student_edit
@@ -29,7 +31,8 @@ MAX_ZIP_BYTES = 30 * 1024 * 1024
 MAX_FILES = 500
 MAX_ENTRIES = 4 * MAX_FILES  # folders, and what macOS adds to each file
 MAX_UNPACKED_BYTES = 200 * 1024 * 1024
-MAX_CANDIDATES = 20
+MAX_CANDIDATES = 20  # of one picture
+MAX_NAMED = MAX_FILES * MAX_CANDIDATES
 DECODER_WAIT_S = 60  # nobody's request waits meanwhile
 _TYPES = {b"\xff\xd8\xff": "jpeg", b"\x89PNG\r\n\x1a\n": "png", b"GIF8": "gif", b"RIFF": "webp"}
 # What people write around a name: "何一诺(1).jpg", "H51902-林子轩.jpg", "3 林子轩.jpg".
@@ -66,7 +69,7 @@ def pictures_in(content: bytes) -> list[ZipPicture]:
             # zipfile never unpacks more of a file than its entry claims, so the claims are what counts.
             if sum(entry.file_size for entry in entries) > MAX_UNPACKED_BYTES:
                 raise SheetRefused(f"ZIP 解压后不能超过{MAX_UNPACKED_BYTES // 1024**2}MB")
-            return [_picture(archive, entry) for entry in entries]
+            return [ZipPicture(entry.filename, _name(entry), _fault(archive, entry)) for entry in entries]
     except SheetRefused:
         raise
     except Exception:  # a broken archive has many faces
@@ -86,21 +89,14 @@ def _is_clutter(path: str) -> bool:
     return path.startswith("__MACOSX/") or PurePosixPath(path).name.startswith(".") or path.endswith("Thumbs.db")
 
 
-def _picture(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> ZipPicture:
-    name = PurePosixPath(_name(entry)).name.replace("\x00", "")[:120]
-    return ZipPicture(entry.filename, name, _fault(archive, entry))
-
-
 def _name(entry: zipfile.ZipInfo) -> str:
-    if entry.flag_bits & _UTF8_NAME:
-        return entry.filename
-    raw = entry.filename.encode("cp437", "replace")  # as zipfile read it
-    for encoding in ("utf-8", "gb18030"):  # macOS does not set the flag, Chinese Windows writes GBK
-        try:
-            return raw.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-    return entry.filename
+    name = entry.filename
+    if not entry.flag_bits & _UTF8_NAME:
+        raw = name.encode("cp437", "replace")  # as zipfile read it
+        for encoding in ("gb18030", "utf-8"):  # macOS does not set the flag, Chinese Windows writes GBK
+            with suppress(UnicodeDecodeError):
+                name = raw.decode(encoding)
+    return PurePosixPath(name).name.replace("\x00", "")[:120]
 
 
 def _fault(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> str:
@@ -127,57 +123,47 @@ def _check(run: TransferRun) -> None:
     pictures = pictures_in(source_of(run))
     if not pictures:
         raise SheetRefused("ZIP 中没有图片")
-    students = Student.objects.filter(run_scope(run).changeable())
-    stems = [picture.stem for picture in pictures if not picture.fault]
-    candidates = _candidates(stems, students)
-    suggestions = _suggestions([stem for stem in stems if not candidates[stem]], students)
+    students = _students_named([picture.stem for picture in pictures if not picture.fault], run_scope(run))
     names_of: dict[int, str] = {}
-    rows = [_row(number, picture, candidates, suggestions, names_of) for number, picture in enumerate(pictures, 1)]
+    rows = [_row(run, number, picture, students, names_of) for number, picture in enumerate(pictures, 1)]
     TransferRow.objects.filter(run=run).delete()
-    for row in rows:
-        row.run = run
     TransferRow.objects.bulk_create(rows)
     run.counts = dict(Counter(row.kind for row in rows))
     run.message = ""
-    run.state = RunState.READY if run.counts.keys() & {RowKind.CHANGED, RowKind.CHOICE} else RunState.REFUSED
+    run.state = RunState.READY if run.counts.keys() & {*OPEN} else RunState.REFUSED
 
 
-def _candidates(stems: list[str], students: QuerySet[Student]) -> dict[str, list[Student]]:
-    """Find the students of each file name. A number means one student, whoever else has it as a name."""
-    candidates: dict[str, list[Student]] = defaultdict(list)
-    numbers = {stem.upper() for stem in stems}
-    by_sid = {student.sid: student for student in students.filter(sid__in=numbers).order_by()}
-    names = [stem for stem in stems if stem.upper() not in by_sid]
+def _words(stem: str) -> set[str]:
+    return {word for word in _WORD.findall(stem) if len(word) > 1}
+
+
+def _students_named(stems: list[str], scope: Scope) -> list[Student]:
+    """Return the students whose number or name is a file's name, or one of its words."""
     # The index of names holds runs of characters, not names: one pass over the table serves all files.
-    for student in students.filter(name__in=names).order_by("class_name", "pk")[: MAX_FILES * MAX_CANDIDATES]:
-        candidates[student.name].append(student)
-    for stem in stems:
-        if student_of := by_sid.get(stem.upper()):
-            candidates[stem] = [student_of]
-    return candidates
+    words = {word for stem in stems for word in (stem, *_words(stem))}
+    named = Q(sid__in={word.upper() for word in words}) | Q(name__in=words)
+    return list(Student.objects.filter(scope.changeable() & named).order_by("class_name", "pk")[:MAX_NAMED])
 
 
-def _suggestions(stems: list[str], students: QuerySet[Student]) -> dict[str, list[Student]]:
-    """Find for each file name the students whose number or name is one of its words; a class among them narrows it."""
-    words_of = {stem: {word for word in _WORD.findall(stem) if len(word) > 1} for stem in stems}
-    words = {word for words in words_of.values() for word in words}
-    wanted = Q(sid__in={word.upper() for word in words}) | Q(name__in=words)
-    named = list(students.filter(wanted).order_by("class_name", "pk")[: MAX_FILES * MAX_CANDIDATES])
-    suggestions = {}
-    for stem, words in words_of.items():
-        numbers = {word.upper() for word in words}
-        found = [student for student in named if student.sid in numbers or student.name in words]
-        classmates = [student for student in found if student.class_name.upper() in numbers]
-        suggestions[stem] = classmates or found
-    return suggestions
+def _matches(stem: str, students: list[Student]) -> tuple[list[Student], bool]:
+    """Return the students that a file may belong to, and whether its whole name says so.
+
+    A number means one student, whoever else has it as a name. Among the words around a name, a class narrows it.
+    """
+    for certain in (
+        [one for one in students if one.sid == stem.upper()],
+        [one for one in students if one.name == stem],
+    ):
+        if certain:
+            return certain, True
+    words = _words(stem)
+    numbers = {word.upper() for word in words}
+    found = [student for student in students if student.sid in numbers or student.name in words]
+    return [student for student in found if student.class_name.upper() in numbers] or found, False
 
 
 def _row(
-    number: int,
-    picture: ZipPicture,
-    candidates: dict[str, list[Student]],
-    suggestions: dict[str, list[Student]],
-    names_of: dict[int, str],
+    run: TransferRun, number: int, picture: ZipPicture, students: list[Student], names_of: dict[int, str]
 ) -> TransferRow:
     """Make the row of a picture.
 
@@ -185,26 +171,22 @@ def _row(
     key and description (``students``). Without a certain student a person chooses, among suggestions or by number.
     ``names_of`` collects which student has which picture already.
     """
-    certain = candidates.get(picture.stem, [])
-    students = certain or suggestions.get(picture.stem, [])
-    row = TransferRow(number=number, kind=RowKind.ERROR, cells={"file": picture.path, "shown": picture.name})
+    row = TransferRow(run=run, number=number, kind=RowKind.ERROR, cells={"file": picture.path, "shown": picture.name})
     if picture.fault:
         row.errors = [["", picture.fault]]
-    elif len(certain) != 1:
+        return row
+    found, is_certain = _matches(picture.stem, students)
+    if not is_certain or len(found) > 1:
         row.kind = RowKind.CHOICE
-        row.cells["is_suggested"] = not certain
-    elif students[0].pk in names_of:
-        row.errors = [["", f"与“{names_of[students[0].pk]}”是同一名学员"]]
+        row.cells["is_suggested"] = not is_certain
+    elif found[0].pk in names_of:
+        row.errors = [["", f"与“{names_of[found[0].pk]}”是同一名学员"]]
+        return row
     else:
-        names_of[students[0].pk] = picture.name
-        row.kind, row.student_pk = RowKind.CHANGED, students[0].pk
-    if row.kind != RowKind.ERROR:
-        row.cells["students"] = [[student.pk, _description(student)] for student in students[:MAX_CANDIDATES]]
+        names_of[found[0].pk] = picture.name
+        row.kind, row.student_pk = RowKind.CHANGED, found[0].pk
+    row.cells["students"] = [[one.pk, f"{one.name} · {one.class_name} · {one.sid}"] for one in found[:MAX_CANDIDATES]]
     return row
-
-
-def _description(student: Student) -> str:
-    return f"{student.name} · {student.class_name} · {student.sid}"
 
 
 def photos_choice(run: TransferRun, posted: Any) -> dict[str, dict[str, int]]:
