@@ -1,16 +1,18 @@
-"""Translate `product_categorys` and `products`, which keep their ids.
+"""Translate `product_categorys` and `products`, which keep their ids, and `carts`.
 
 If an order or a product refers to a category or product that no longer exists, one is made that is not on sale.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
+from accounts.models import User
 from moving.dump import Document
-from moving.errors import AlreadyHere, DocumentRefused
-from moving.translation import Arriving, ImportRun, Translation
+from moving.errors import DocumentRefused
+from moving.translation import ImportRun, Translation
 from moving.values import Values, id_moment, plain_all
-from shop.models import Category, Product
+from shop.models import CartItem, Category, Product
 from shop.models.catalogue import ID_LENGTH, MAX_STOCK, NAME_LENGTH, VIP_CATEGORY_ID
 
 GONE_CATEGORY = "0" * ID_LENGTH  # of products of orders whose own category nobody knows
@@ -31,10 +33,7 @@ def category(values: Values, known: tuple[set[str], set[str]], run: ImportRun) -
     ids, names = known
     category_id = values.id("category_id", ID_LENGTH)
     name = values.required("categoryName", NAME_LENGTH, "未命名类目")
-    if run.index.claim("category", category_id, name) is not None:
-        raise DocumentRefused("与前面的文档重复：category_id 相同")
-    if category_id in ids:
-        raise AlreadyHere
+    run.claim_once("category", category_id, name, is_here=category_id in ids, what="category_id 相同")
     created_at = values.created(by_id=category_id, names=("createTime",))
     return Category(
         category_id=category_id,
@@ -45,10 +44,6 @@ def category(values: Values, known: tuple[set[str], set[str]], run: ImportRun) -
         updator=values.text("updator", 64),
         updated_at=_updated(values, created_at),
     )
-
-
-def categories_write(arriving: Sequence[Arriving], _: ImportRun) -> None:
-    Category.objects.bulk_create([one.record for one in arriving])
 
 
 def products_known(documents: Sequence[Document], _: ImportRun) -> tuple[set[str], set[str]]:
@@ -65,10 +60,7 @@ def product(values: Values, known: tuple[set[str], set[str]], run: ImportRun) ->
     price = values.yuan("price")
     if price is None or price > MAX_PRICE:
         raise DocumentRefused(f"价格不是 0.01 到 {MAX_PRICE} 之间的数")
-    if run.index.claim("product", product_id) is not None:
-        raise DocumentRefused("与前面的文档重复：product_id 相同")
-    if product_id in products:
-        raise AlreadyHere
+    run.claim_once("product", product_id, is_here=product_id in products, what="product_id 相同")
     created_at = values.created(by_id=product_id)
     return Product(
         product_id=product_id,
@@ -84,23 +76,19 @@ def product(values: Values, known: tuple[set[str], set[str]], run: ImportRun) ->
     )
 
 
-def products_write(arriving: Sequence[Arriving], run: ImportRun) -> None:
-    products_create([one.record for one in arriving], run.now)
-
-
-def products_create(products: Sequence[Product], now: datetime) -> None:
+def products_create(products: Sequence[Product], run: ImportRun) -> None:
     """Save products. Their ``category`` is an unsaved object that only holds the category's id."""
-    pks = _category_pks({product.category.category_id for product in products}, now)
+    pks = _category_pks({product.category.category_id for product in products}, run.now)
     for product in products:
         product.category_id = pks[product.category.category_id]
     Product.objects.bulk_create(products)
 
 
-def product_pks(gone: Mapping[str, Product], codes: Iterable[str], now: datetime) -> dict[str, int]:
+def product_pks(gone: Mapping[str, Product], codes: Iterable[str], run: ImportRun) -> dict[str, int]:
     """Return the keys of the products with these ids. Create first those of ``gone`` that are not here."""
     pks = dict(Product.objects.filter(product_id__in=[*codes, *gone]).values_list("product_id", "pk"))
     products = [product for code, product in gone.items() if code not in pks]
-    products_create(products, now)
+    products_create(products, run)
     return pks | {product.product_id: product.pk for product in products}
 
 
@@ -114,7 +102,7 @@ def _category_pks(ids: set[str], now: datetime) -> dict[str, int]:
 
 def _free_name(values: Values, name: str, names: set[str], run: ImportRun) -> str:
     free, number = name, 1
-    while free in names or run.index.claim("category name", free) is not None:
+    while free in names or run.claim("category name", free) is not None:
         number += 1
         free = f"{name[: NAME_LENGTH - 8]} ({number})"
     if free != name:
@@ -132,7 +120,7 @@ def _updated(values: Values, created_at: datetime) -> datetime | None:
 
 def _category_id(values: Values, categories: set[str], run: ImportRun) -> str:
     category_id = values.text("category_id", 100)
-    if category_id in categories or run.index.value("category", category_id) is not None:
+    if category_id in categories or run.value("category", category_id) is not None:
         if category_id == VIP_CATEGORY_ID:
             values.fix("VIP 商品记为等级 1、30 天，请在后台核对")
         return category_id
@@ -149,5 +137,60 @@ def _stock(values: Values) -> int:
     return stock
 
 
-CATEGORIES = Translation("product_categorys", "商品类目", categories_known, category, categories_write)
-PRODUCTS = Translation("products", "商品", products_known, product, products_write)
+CATEGORIES = Translation("product_categorys", "商品类目", category, categories_known)
+PRODUCTS = Translation("products", "商品", product, products_known, products_create)
+
+
+# --- Carts: one row for each product in a user's cart ---
+class ArrivedItem(NamedTuple):
+    item: CartItem
+    unid: str
+    product_id: str
+
+
+class KnownCarts(NamedTuple):
+    users: set[str]
+    products: set[str]
+    rows: set[tuple[str, str]]
+
+
+def carts_known(documents: Sequence[Document], _: ImportRun) -> KnownCarts:
+    unids, products = plain_all(documents, "unid"), plain_all(documents, "product_id")
+    rows = CartItem.objects.filter(user__unid__in=unids, product__product_id__in=products)
+    return KnownCarts(
+        set(User.objects.filter(unid__in=unids).values_list("unid", flat=True)),
+        # Not those that were made for old orders: a second run must not find more than the first.
+        set(Product.objects.filter(product_id__in=products, removed_at=None).values_list("product_id", flat=True)),
+        set(rows.values_list("user__unid", "product__product_id")),
+    )
+
+
+def cart_item(values: Values, known: KnownCarts, run: ImportRun) -> ArrivedItem:
+    unid, product_id = values.id("unid", 64), values.id("product_id", 32)
+    if unid not in known.users and run.value("unid", unid) is None:
+        raise DocumentRefused("用户不存在")
+    if product_id not in known.products and run.value("product", product_id) is None:
+        raise DocumentRefused("商品不存在，或已下架")
+    is_here = (unid, product_id) in known.rows
+    run.claim_once("cart", f"{unid} {product_id}", is_here=is_here, what="同一用户的同一商品")
+    quantity = values.whole("quantity") or 0
+    if not 0 < quantity <= MAX_STOCK:
+        values.fix("数量不是大于 0 的整数，记为 1", values.raw("quantity"))
+        quantity = 1
+    item = CartItem(
+        quantity=quantity,
+        is_checked=values.raw("isChecked") in (True, "true", "1"),
+        created_at=values.created(by_id=values.text("cart_id", 100), names=("create_time",)),
+    )
+    return ArrivedItem(item, unid, product_id)
+
+
+def carts_write(rows: Sequence[ArrivedItem], run: ImportRun) -> None:
+    users = dict(User.objects.filter(unid__in={row.unid for row in rows}).values_list("unid", "pk"))
+    products = product_pks({}, {row.product_id for row in rows}, run)
+    for row in rows:
+        row.item.user_id, row.item.product_id = users[row.unid], products[row.product_id]
+    CartItem.objects.bulk_create([row.item for row in rows])
+
+
+CARTS = Translation("carts", "购物车", cart_item, carts_known, carts_write)

@@ -4,7 +4,6 @@ No imported order is open, so no sweep handles one, and no stock changes: the ol
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, NamedTuple
 
@@ -12,8 +11,8 @@ from accounts.models import User
 from core.money import fen_to_yuan, yuan_to_fen
 from moving.catalogue import GONE_CATEGORY, MAX_PRICE, product_pks
 from moving.dump import Document
-from moving.errors import AlreadyHere, DocumentRefused
-from moving.translation import Arriving, ImportRun, Translation
+from moving.errors import DocumentRefused
+from moving.translation import Detail, ImportRun, Translation
 from moving.values import Values, id_moment, plain_all
 from shop.models import Category, Order, OrderLine, OrderLog, Product
 from shop.models.catalogue import ID_LENGTH, MAX_STOCK, NAME_LENGTH
@@ -39,25 +38,23 @@ _NOTES = {
 _PAID_AND_GIVEN_UP = "旧系统中已付款但订单已取消或关闭,款项见微信商户平台"
 
 
-@dataclass
-class Arrived:
+class Arrived(NamedTuple):
     """An order with its lines. Lines name products by id; ``gone`` holds those products that no longer exist."""
 
     order: Order
     unid: str
-    lines: list[OrderLine] = field(default_factory=list)
-    gone: dict[str, Product] = field(default_factory=dict)
+    lines: list[OrderLine]
+    gone: dict[str, Product]
 
 
 class KnownOrders(NamedTuple):
     orders: set[str]
     buyers: dict[str, str]  # unid to user name
     products: set[str]
-    lines: dict[str, list[dict[str, Any]]]
 
 
-def line_read(values: Values) -> tuple[str, dict[str, Any]]:
-    """Read a detail. Return its order's id, and the values of which :func:`translate` makes a line.
+def detail_read(values: Values) -> Detail:
+    """Read a detail.
 
     :raises DocumentRefused: it belongs to no order, or lacks the product, the number of pieces or the price.
     """
@@ -66,54 +63,45 @@ def line_read(values: Values) -> tuple[str, dict[str, Any]]:
         raise DocumentRefused(f"价格不是 0.01 到 {MAX_PRICE} 之间的数")
     if quantity is None or not 0 < quantity <= MAX_STOCK:
         raise DocumentRefused(f"数量不是 1 到 {MAX_STOCK} 之间的整数")
-    return order_id, {
-        "place": values.document.place,
-        "fixes": values.fixes,
-        "order_id": order_id,
-        "product_id": values.id("product_id", ID_LENGTH),
-        "productName": values.required("productName", NAME_LENGTH, "未命名商品"),
+    line = {
+        "product_code": values.id("product_id", ID_LENGTH),
+        "title": values.required("productName", NAME_LENGTH, "未命名商品"),
         "description": values.text("description", 10_000),
-        "price": str(price),
+        "price": price,
         "quantity": quantity,
-        "imageUrl": values.picture("imageUrl"),
+        "image_url": values.picture("imageUrl"),
     }
+    return Detail(order_id, line, values)
 
 
 def look_up(documents: Sequence[Document], run: ImportRun) -> KnownOrders:
     ids, unids = plain_all(documents, "order_id"), plain_all(documents, "unid")
-    lines = {order_id: run.index.lines_of(order_id) for order_id in ids}
-    codes = {line["product_id"] for of_order in lines.values() for line in of_order}
+    codes = {detail.line["product_code"] for order_id in ids for detail in run.details.get(order_id, [])}
     return KnownOrders(
         set(Order.objects.filter(order_id__in=ids).values_list("order_id", flat=True)),
         dict(User.objects.filter(unid__in=unids).values_list("unid", "username")),
         set(Product.objects.filter(product_id__in=codes).values_list("product_id", flat=True)),
-        lines,
     )
 
 
 def translate(values: Values, known: KnownOrders, run: ImportRun) -> Arrived:
     order_id = values.id("order_id", 32)
-    details = known.lines.get(order_id, [])
-    lines = _lines(values, details)
+    lines = _lines(values, run.details.get(order_id, []))
     total = _total(values, lines)
-    if run.index.claim("order", order_id) is not None:
-        raise DocumentRefused("与前面的文档重复：order_id 相同")
-    if order_id in known.orders:
-        raise AlreadyHere
+    run.claim_once("order", order_id, is_here=order_id in known.orders, what="order_id 相同")
     order = _order(values, order_id, total)
     unid = values.text("unid", 100)
-    username = known.buyers.get(unid) or run.index.value("unid", unid)
+    username = known.buyers.get(unid) or run.value("unid", unid)
     if username is None:
         values.fix("买家已不存在，订单只记下名字", unid)
     order.username = username or values.text("user_nickname", 64) or GONE_BUYER
     return Arrived(order, unid, lines, _gone(values, lines, known, run))
 
 
-def write(arriving: Sequence[Arriving], run: ImportRun) -> None:
-    arrived: list[Arrived] = [one.record for one in arriving]
+def write(arrived: Sequence[Arrived], run: ImportRun) -> None:
     users = dict(User.objects.filter(unid__in={one.unid for one in arrived}).values_list("unid", "pk"))
     gone = {code: product for one in arrived for code, product in one.gone.items()}
-    products = product_pks(gone, {line.product_code for one in arrived for line in one.lines}, run.now)
+    products = product_pks(gone, {line.product_code for one in arrived for line in one.lines}, run)
     for one in arrived:
         one.order.user_id = users.get(one.unid)
     Order.objects.bulk_create([one.order for one in arrived])
@@ -127,26 +115,19 @@ def write(arriving: Sequence[Arriving], run: ImportRun) -> None:
     )
 
 
-def _lines(values: Values, details: list[dict[str, Any]]) -> list[OrderLine]:
+def _lines(values: Values, details: list[Detail]) -> list[OrderLine]:
     """Add up the lines of the same product, because an order has only one line for each."""
     lines: dict[str, OrderLine] = {}
     for detail in details:
-        code, price = detail["product_id"], Decimal(detail["price"])
-        line = lines.get(code)
-        if line is None:
-            lines[code] = OrderLine(
-                product_code=code,
-                title=detail["productName"],
-                description=detail["description"],
-                price=price,
-                quantity=detail["quantity"],
-                image_url=detail["imageUrl"],
-            )
-        elif line.price == price and line.quantity + detail["quantity"] <= MAX_STOCK:
-            line.quantity += detail["quantity"]
-            values.fix("同一商品有几条明细，数量相加", code)
+        new = OrderLine(**detail.line)
+        line = lines.setdefault(new.product_code, new)
+        if line is new:
+            continue
+        if line.price == new.price and line.quantity + new.quantity <= MAX_STOCK:
+            line.quantity += new.quantity
+            values.fix("同一商品有几条明细，数量相加", new.product_code)
         else:
-            values.fix("同一商品有几条价格不同的明细，只保留第一条", f"{code} {price}")
+            values.fix("同一商品有几条价格不同的明细，只保留第一条", f"{new.product_code} {new.price}")
     if not details:
         values.fix("订单没有明细")
     return list(lines.values())
@@ -174,11 +155,9 @@ def _order(values: Values, order_id: str, total: Decimal) -> Order:
     created_at = values.created(by_id=order_id, names=("create_time",))
     updated_at = values.moment("update_time")
     is_paid = numbers.pay_status == PayStatus.PAID
-    shiping = (
-        numbers.shiping_status
-        if numbers.shiping_status is not None
-        else _code(values, "shiping_status", ShippingStatus)
-    )
+    shiping: int | None = numbers.shiping_status
+    if shiping is None:
+        shiping = _code(values, "shiping_status", ShippingStatus)
     return Order(
         order_id=order_id,
         total=total,
@@ -217,9 +196,9 @@ def _state(values: Values) -> tuple[State, int, str]:
 
 def _code(values: Values, name: str, codes: Any) -> int:
     number = values.whole(name)
-    if number is not None and number in codes.values:
-        return number
-    if values.raw(name) is not None and (f"{name} 不认识，记为 0", str(values.raw(name))) not in values.fixes:
+    if number in codes.values:
+        return int(number or 0)
+    if values.raw(name) is not None:
         values.fix(f"{name} 不认识，记为 0", values.raw(name))
     return 0
 
@@ -229,7 +208,7 @@ def _gone(values: Values, lines: list[OrderLine], known: KnownOrders, run: Impor
     gone = {}
     for line in lines:
         code = line.product_code
-        if code in known.products or run.index.claim("product", code) is not None:
+        if code in known.products or run.claim("product", code) is not None:
             continue
         values.fix("商品已不存在，按明细补一个已下架的商品", code)
         gone[code] = Product(
@@ -244,4 +223,4 @@ def _gone(values: Values, lines: list[OrderLine], known: KnownOrders, run: Impor
     return gone
 
 
-ORDERS = Translation("order_masters", "订单", look_up, translate, write, batch=500)
+ORDERS = Translation("order_masters", "订单", translate, look_up, write, batch=500)

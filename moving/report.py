@@ -93,17 +93,12 @@ class ImportReport:
     def end(self) -> str:
         """Write the table and the spreadsheet to their files, and return the table."""
         self._documents.flush()
-        handle = os.open(self.folder / PROBLEMS, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(handle, "wb") as file:
+        with self._open(PROBLEMS, None) as file:
             file.write(sheet_write("xlsx", _PROBLEM_HEAD, self._problems(), _PROBLEM_WIDTHS))
-        table = "\n".join([*self._headline(), *self._rows(), "", *self._reason_rows(), *self._endings()])
+        table = "\n".join(self._lines())
         with self._open(TABLE) as file:
             print(table, file=file)
         return table
-
-    def _headline(self) -> Iterator[str]:
-        for place in self.cuts:
-            yield f"文件不完整：读到 {place} 为止，后面的都没有带入。请重新导出这个文件，再运行一次"
 
     def _problems(self) -> Iterator[list[str]]:
         with (self.folder / DOCUMENTS).open(encoding="utf-8") as lines:
@@ -113,30 +108,31 @@ class ImportReport:
                 content = json.dumps(entry.get("document", {}), ensure_ascii=False)
                 yield [entry["collection"], entry["place"], entry["outcome"], reasons, content]
 
-    def _rows(self) -> Iterator[str]:
+    def _lines(self) -> Iterator[str]:
+        for place in self.cuts:
+            yield f"文件不完整：读到 {place} 为止，后面的都没有带入。请重新导出这个文件，再运行一次"
         yield _line(_COLUMNS)
         for name, label in self._labels.items():
             counts = self.counts[name]
             total = sum(counts[outcome] for outcome in Outcome)
             numbers = (total, counts[Outcome.CAME], counts["fixed"], counts[Outcome.HERE], counts[Outcome.REFUSED])
             yield _line((f"{label} {name}", *(f"{number:,}" for number in numbers)))
-
-    def _reason_rows(self) -> Iterator[str]:
-        order = list(self._labels)
-        for (name, word, what), number in sorted(
-            self._reasons.items(), key=lambda row: (order.index(row[0][0]), -row[1])
-        ):
-            yield f"{self._labels[name]}：{word} {number:,} 个 {what}"
-
-    def _endings(self) -> Iterator[str]:
+        yield ""
+        for name, label in self._labels.items():
+            for (collection, word, what), number in self._reasons.most_common():
+                if collection == name:
+                    yield f"{label}：{word} {number:,} 个 {what}"
         yield ""
         yield f"被拒绝和修补的每个文档及原因：{self.folder / PROBLEMS}（同样的内容，给程序读：{DOCUMENTS}）"
         if self.weak_passwords:
             text = "个密码不符合要求，请提醒他们修改（登入照常，超级管理员除外）"
             yield f"{self.weak_passwords:,} {text}: {self.folder / PASSWORDS}"
 
-    def _open(self, name: str, encoding: str = "utf-8") -> Any:
+    def _open(self, name: str, encoding: str | None = "utf-8") -> Any:
+        """Open a file that only its owner may read; without an encoding, for bytes."""
         handle = os.open(self.folder / name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        if encoding is None:
+            return os.fdopen(handle, "wb")
         return os.fdopen(handle, "w", encoding=encoding, errors="backslashreplace", newline="\n")
 
 
@@ -152,11 +148,9 @@ def _shortened(value: Any) -> Any:
 
 
 def _line(cells: tuple[str, ...]) -> str:
-    first, *others = (
-        cell + " " * (width - _width(cell)) if at == 0 else " " * (width - _width(cell)) + cell
-        for at, (cell, width) in enumerate(zip(cells, _WIDTHS, strict=True))
-    )
-    return "".join([first, *others])
+    """Write a row of the table: the first cell at the left, numbers at the right."""
+    spaces = [" " * (width - _width(cell)) for cell, width in zip(cells, _WIDTHS, strict=True)]
+    return cells[0] + spaces[0] + "".join(space + cell for space, cell in zip(spaces[1:], cells[1:], strict=True))
 
 
 def _width(text: str) -> int:

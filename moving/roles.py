@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from moving.dump import Document
-from moving.errors import AlreadyHere, DocumentRefused
-from moving.translation import Arriving, ImportRun, Translation
+from moving.translation import ImportRun, Translation
 from moving.values import Values
 from permissions.models import ROOT_ROLEID, ClientButton, Role
 from permissions.role_validation import MAX_NAME, menu_problem, rows_problem
@@ -23,10 +22,8 @@ def look_up(_: Sequence[Document], __: ImportRun) -> dict[str, Role]:
 def translate(values: Values, here: dict[str, Role], run: ImportRun) -> Role:
     roleid = values.id("roleid", 32)
     role = here.get(roleid)
-    if run.index.claim("role", roleid) is not None:
-        raise DocumentRefused("与前面的文档重复：roleid 相同")
-    if role is not None and (roleid == ROOT_ROLEID or not _is_as_seeded(role)):
-        raise AlreadyHere
+    is_here = role is not None and (roleid == ROOT_ROLEID or not _is_as_seeded(role))
+    run.claim_once("role", roleid, is_here=is_here, what="roleid 相同")
     menu, rows = _menu(values), _rows(values)
     role = role or Role(roleid=roleid)
     role.name = values.text("roleName", 64) or roleid
@@ -34,9 +31,9 @@ def translate(values: Values, here: dict[str, Role], run: ImportRun) -> Role:
     return role
 
 
-def write(arriving: Sequence[Arriving], _: ImportRun) -> None:
-    for one in arriving:
-        one.record.save()  # one by one: each tells all processes that rights have changed
+def write(roles: Sequence[Role], _: ImportRun) -> None:
+    for role in roles:
+        role.save()  # one by one: each tells all processes that rights have changed
 
 
 def _is_as_seeded(role: Role) -> bool:
@@ -84,4 +81,4 @@ def _buttons(values: Values) -> list[str]:
     return known
 
 
-ROLES_AS_DOCUMENTS = Translation("permissions", "角色", look_up, translate, write)
+ROLES_AS_DOCUMENTS = Translation("permissions", "角色", translate, look_up, write)

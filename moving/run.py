@@ -6,7 +6,7 @@ run skips what is here and goes on; so does a run a week later with a newer dump
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
 from itertools import islice
@@ -19,20 +19,28 @@ from django.db import InterfaceError, OperationalError, transaction
 
 from core.db.direct import NoDirectWay, direct_options
 from core.db.limits import limits_raise
-from moving import orders
+from moving.catalogue import CARTS, CATEGORIES, PRODUCTS
 from moving.dump import Document, documents, files_find
 from moving.errors import AlreadyHere, DocumentRefused, ImportRefused
 from moving.models import Arrival
+from moving.orders import ORDERS, detail_read
 from moving.pictures import picture_exists
 from moving.report import ImportReport, Outcome
-from moving.table import COLLECTIONS, DETAILS, DETAILS_LABEL, TRANSLATIONS
-from moving.translation import Arriving, ImportRun, Translation
+from moving.roles import ROLES_AS_DOCUMENTS
+from moving.students import STUDENTS
+from moving.translation import ImportRun, Translation
+from moving.users import LOGINS, USERS
 from moving.values import Values, plain
+from moving.weather import WEATHER
 from permissions.models import DEFAULT_ROLEID, Role
 from students.counts import counts_fold
 
 log = structlog.get_logger("moving")
 
+# The collections in the order of their import: each one after those that it refers to.
+TRANSLATIONS = (ROLES_AS_DOCUMENTS, USERS, LOGINS, WEATHER, STUDENTS, CATEGORIES, PRODUCTS, CARTS, ORDERS)
+DETAILS, DETAILS_LABEL = "order_details", "订单明细"  # they come with their orders
+COLLECTIONS = [*(one.collection for one in TRANSLATIONS), DETAILS]
 Tell = Callable[[str, float, int], None]  # label, share of its file, documents so far
 # A check of ten years of data takes some minutes; it keeps its transaction open meanwhile.
 CHECK_LIMIT = timedelta(hours=2)
@@ -68,6 +76,7 @@ class Import:
     run: ImportRun
     report: ImportReport
     tell: Tell
+    order_outcomes: dict[str, Outcome] = field(default_factory=dict)  # by order_id, of its first document
 
     def folder(self, folder: Path) -> list[Path]:
         """Go through all collections. Return the files that belong to none.
@@ -89,12 +98,12 @@ class Import:
             raise ImportRefused("还没有角色：请先运行 manage.py prepare")
         files, others = files_find(folder, COLLECTIONS)
         if DETAILS in files:
-            self._keep_lines(files[DETAILS])
+            self._keep_details(files[DETAILS])
         for translation in TRANSLATIONS:
             if path := files.get(translation.collection):
                 self._collection(translation, path)
         if DETAILS in files:
-            self._end_lines()
+            self._end_details()
         if not self.run.is_check:
             counts_fold()
         return others
@@ -108,7 +117,9 @@ class Import:
             self.tell(translation.label, batch[-1].share, number)
 
     def _batch(self, translation: Translation, batch: list[Document]) -> None:
-        arrived = self._arrived(translation.collection, batch)
+        ids = [document.old_id for document in batch if document.old_id]
+        arrivals = Arrival.objects.filter(collection=translation.collection, old_id__in=ids)
+        arrived = set(arrivals.values_list("old_id", flat=True))
         known = translation.look_up([document for document in batch if not document.fault], self.run)
         arriving, here = [], []
         for document in batch:
@@ -117,14 +128,14 @@ class Import:
             if document.old_id in arrived:
                 outcome = Outcome.HERE
             if outcome is Outcome.CAME:
-                arriving.append(Arriving(values, record))
+                arriving.append((values, record))
                 continue
             if outcome is Outcome.HERE:
                 here.append(document)
             self._end(translation, values, outcome, record or "")
         _note(translation.collection, here, ignore_conflicts=True)
         if arriving:
-            translation.before(arriving, self.run)
+            translation.before([record for _, record in arriving], self.run)
             self._arrive(translation, arriving)
 
     def _judge(self, translation: Translation, values: Values, known: Any) -> tuple[Outcome, Any]:
@@ -133,7 +144,7 @@ class Import:
         if document.fault:
             return Outcome.REFUSED, document.fault
         name = f"{translation.collection} {document.old_id}"
-        if document.old_id and self.run.index.claim("_id", name) is not None:
+        if document.old_id and self.run.claim("_id", name) is not None:
             return Outcome.REFUSED, "与前面的文档重复：_id 相同"
         try:
             return Outcome.CAME, translation.translate(values, known, self.run)
@@ -145,12 +156,12 @@ class Import:
             log.exception("document not understood", place=document.place)
             return Outcome.REFUSED, f"意外的内容（{type(error).__name__}）"
 
-    def _arrive(self, translation: Translation, arriving: Sequence[Arriving]) -> None:
+    def _arrive(self, translation: Translation, arriving: Sequence[tuple[Values, Any]]) -> None:
         """Write a batch in one transaction; if the database refuses it, write its records one by one."""
         try:
             with transaction.atomic():
-                translation.write(arriving, self.run)
-                _note(translation.collection, [one.values.document for one in arriving])
+                translation.write([record for _, record in arriving], self.run)
+                _note(translation.collection, [values.document for values, _ in arriving])
         except (OperationalError, InterfaceError):  # the database is gone or busy: no document is to blame
             raise
         except Exception as error:
@@ -158,55 +169,49 @@ class Import:
                 for one in arriving:
                     self._arrive(translation, [one])
                 return
-            log.warning("document not stored", place=arriving[0].values.document.place, reason=str(error))
-            self._end(translation, arriving[0].values, Outcome.REFUSED, f"数据库拒绝（{type(error).__name__}）")
+            [(values, _)] = arriving
+            log.warning("document not stored", place=values.document.place, reason=str(error))
+            self._end(translation, values, Outcome.REFUSED, f"数据库拒绝（{type(error).__name__}）")
         else:
-            for one in arriving:
-                self._end(translation, one.values, Outcome.CAME)
+            for values, _ in arriving:
+                self._end(translation, values, Outcome.CAME)
 
     def _end(self, translation: Translation, values: Values, outcome: Outcome, reason: str = "") -> None:
-        document = values.document
-        self.report.add(translation.collection, outcome, document, fixes=values.fixes, reason=reason)
+        fields = values.document.fields
+        self.report.add(translation.collection, outcome, values.document, fixes=values.fixes, reason=reason)
         if values.weak_password and outcome is Outcome.CAME:
-            self.report.weak_password(document.fields, values.weak_password)
-        if translation is orders.ORDERS:
-            self.run.index.lines_end(plain(document.fields.get("order_id")), outcome)
+            self.report.weak_password(fields, values.weak_password)
+        if translation is ORDERS:
+            self.order_outcomes.setdefault(plain(fields.get("order_id")), outcome)
 
-    def _keep_lines(self, path: Path) -> None:
+    def _keep_details(self, path: Path) -> None:
         """Keep all details until their order is read, since the file has them in any sequence."""
         for number, document in enumerate(documents(path), 1):
             values = self._values(document)
             try:
                 if document.fault:
                     raise DocumentRefused(document.fault)
-                order_id, line = orders.line_read(values)
+                detail = detail_read(values)
             except DocumentRefused as refusal:
                 self.report.add(DETAILS, Outcome.REFUSED, document, reason=str(refusal))
             else:
-                self.run.index.line_keep(order_id, line)
+                self.run.details.setdefault(detail.order_id, []).append(detail)
             if number % 1000 == 0:
                 self.tell(DETAILS_LABEL, document.share, number)
-        self.run.index.lines_ready()
 
-    def _end_lines(self) -> None:
+    def _end_details(self) -> None:
         self.report.collection(DETAILS, DETAILS_LABEL)
-        for line, outcome in self.run.index.lines_ended():
-            document = Document(line.pop("place"), line)
-            fixes = [(what, detail) for what, detail in line.pop("fixes")]
-            if outcome in (Outcome.CAME, Outcome.HERE):
-                self.report.add(DETAILS, Outcome(outcome), document, fixes=fixes)
-            else:
-                reason = "订单没有带入" if outcome else "没有这个订单"
-                self.report.add(DETAILS, Outcome.REFUSED, document, reason=reason)
+        for order_id, details in self.run.details.items():
+            outcome = self.order_outcomes.get(order_id)
+            reason = "" if outcome in (Outcome.CAME, Outcome.HERE) else "订单没有带入" if outcome else "没有这个订单"
+            for detail in details:
+                fixes = [] if reason else detail.values.fixes
+                what = Outcome.REFUSED if reason or outcome is None else outcome
+                self.report.add(DETAILS, what, detail.values.document, fixes=fixes, reason=reason)
 
     def _values(self, document: Document) -> Values:
         folder = self.run.pictures
         return Values(document, self.run.now, partial(picture_exists, folder) if folder else None)
-
-    def _arrived(self, collection: str, batch: list[Document]) -> set[str]:
-        ids = [document.old_id for document in batch if document.old_id]
-        arrived = Arrival.objects.filter(collection=collection, old_id__in=ids)
-        return set(arrived.values_list("old_id", flat=True))
 
 
 def _note(collection: str, arrived: Sequence[Document], *, ignore_conflicts: bool = False) -> None:

@@ -6,7 +6,7 @@ from django.core.exceptions import ValidationError
 
 from moving.dump import Document
 from moving.errors import AlreadyHere, DocumentRefused
-from moving.translation import Arriving, ImportRun, Translation
+from moving.translation import ImportRun, Translation
 from moving.values import NOT_GIVEN, Values, digits_in, plain_all
 from students.models import MAX_AGE, MIN_AGE, Student, new_sid, no_script
 
@@ -36,10 +36,6 @@ def translate(values: Values, taken: set[str], run: ImportRun) -> Student:
     )
 
 
-def write(arriving: Sequence[Arriving], _: ImportRun) -> None:
-    Student.objects.bulk_create([one.record for one in arriving])
-
-
 def _age(values: Values) -> int:
     age = values.whole("age")
     if age is None and (age := digits_in(values.raw("age"))) is not None:
@@ -64,7 +60,7 @@ def _sid(values: Values, who: str, taken: set[str], run: ImportRun) -> str:
     if not sid or len(sid) > SID_LENGTH:
         values.fix("没有可用的学号，分配新学号", sid)
         return new_sid()
-    earlier = run.index.claim("sId", sid, who)
+    earlier = run.claim("sId", sid, who)
     if earlier == who:
         raise DocumentRefused("与前面的文档重复：学号、班级、姓名都相同")
     if earlier is not None:
@@ -75,4 +71,4 @@ def _sid(values: Values, who: str, taken: set[str], run: ImportRun) -> str:
     return sid
 
 
-STUDENTS = Translation("students", "学员", look_up, translate, write)
+STUDENTS = Translation("students", "学员", translate, look_up)

@@ -1,4 +1,4 @@
-"""Translate `users`: everybody can log in as before, by password or WeChat; nobody gets access to the back office."""
+"""Translate `users` and `logs`: all log in as before, by password or WeChat; nobody gets into the back office."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -14,17 +14,17 @@ from django.contrib.auth.password_validation import get_password_validators, val
 from django.core.exceptions import ValidationError
 
 from accounts.demo_users import is_demo_account
-from accounts.models import User, new_unid
+from accounts.models import LoginLog, User, new_unid
 from accounts.services.phones import can_login
 from accounts.services.users import MAX_PASSWORD
 from moving.dump import Document
 from moving.errors import AlreadyHere, DocumentRefused
-from moving.translation import Arriving, ImportRun, Translation
+from moving.translation import ImportRun, Translation
 from moving.values import Values, is_whole, plain, plain_all
 from permissions.models import DEFAULT_ROLEID, Role
 
 UNID_LENGTH, NAME_LENGTH = 64, 64
-MOST_VIP = 99
+MAX_VIP = 99
 ACTIVE = (None, "1", 1)  # the first server had no such field
 
 
@@ -56,17 +56,16 @@ def look_up(documents: Sequence[Document], _: ImportRun) -> KnownUsers:
 def translate(values: Values, known: KnownUsers, run: ImportRun) -> User:
     username = values.id("username", NAME_LENGTH)
     unid = _unid(values)
-    if run.index.value(*(("unid", unid) if unid else ("username", username))) is not None:
+    if run.value(*(("unid", unid) if unid else ("username", username))) is not None:
         raise DocumentRefused(f"与前面的文档重复：{'unid' if unid else '用户名'} 相同")
     same = known.by_name.get(username)
     if unid in known.by_unid or (same and not unid):
-        run.index.claim("unid", unid, username)
-        run.index.claim("username", username)
-        run.index.claim("phone", plain(values.raw("phone")), username)
+        for name, key in (("unid", unid), ("username", username), ("phone", plain(values.raw("phone")))):
+            run.claim(name, key, username)
         raise AlreadyHere
     user = _fields(values, known, run)
     user.unid = unid or new_unid()
-    if same and run.index.value("username", username) is None and _is_of_every_installation(username):
+    if same and run.value("username", username) is None and _is_of_every_installation(username):
         user.pk = same.pk  # see write()
         values.fix("与这里现有的账号合并，密码和角色以这里的为准", username)
     user.username = _free_name(values, username, known, run)
@@ -74,17 +73,16 @@ def translate(values: Values, known: KnownUsers, run: ImportRun) -> User:
     user.openid = _once(values, "openid", known.openids, run)
     user.unionid = _once(values, "unionid", known.unionids, run) or None
     user.wechat_appid = settings.WECHAT_APP_ID if user.openid else ""
-    run.index.claim("unid", user.unid, user.username)
+    run.claim("unid", user.unid, user.username)
     _password(values, user)
     return user
 
 
-def before(arriving: Sequence[Arriving], run: ImportRun) -> None:
+def before(users: Sequence[User], run: ImportRun) -> None:
     """Hash the passwords in threads: each takes 17 ms on purpose, and argon2 lets other threads run meanwhile.
 
     A check hashes none, and must not send the plain ones to the database either.
     """
-    users = [one.record for one in arriving]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         # The hash of None lets nobody in.
         hashes = pool.map(make_password, [None if run.is_check else user.password or None for user in users])
@@ -92,14 +90,13 @@ def before(arriving: Sequence[Arriving], run: ImportRun) -> None:
             user.password = hashed
 
 
-def write(arriving: Sequence[Arriving], run: ImportRun) -> None:
-    users = [one.record for one in arriving]
+def write(users: Sequence[User], run: ImportRun) -> None:
     for user in users:
         if user.pk is not None:
             _merge(user)
     User.objects.bulk_create([user for user in users if user.pk is None])
     # Nobody logs in with a number that several of these users have, also not the first of them.
-    shared = [user.phone for user in users if run.index.value("phone", user.phone) not in {None, user.username}]
+    shared = [user.phone for user in users if run.value("phone", user.phone) not in {None, user.username}]
     User.objects.filter(phone__in=shared, is_phone_bound=True).update(is_phone_bound=False)
 
 
@@ -142,9 +139,9 @@ def _fields(values: Values, known: KnownUsers, run: ImportRun) -> User:
 
 def _vip(values: Values) -> tuple[int, datetime | None]:
     number = values.whole("vipLevel")
-    level = min(max(number or 0, 0), MOST_VIP)
+    level = min(max(number or 0, 0), MAX_VIP)
     if number != level and values.raw("vipLevel") is not None:
-        values.fix(f"vipLevel 不是 0 到 {MOST_VIP} 的整数", values.raw("vipLevel"))
+        values.fix(f"vipLevel 不是 0 到 {MAX_VIP} 的整数", values.raw("vipLevel"))
     if not level:
         return 0, None
     ends_at = values.moment("vipStamp", ahead=True) or values.moment("vipExpires", ahead=True)
@@ -174,7 +171,7 @@ def _is_of_every_installation(username: str) -> bool:
 def _free_name(values: Values, username: str, known: KnownUsers, run: ImportRun) -> str:
     merges = _is_of_every_installation(username)
     name, number = username, 1
-    while run.index.claim("username", name) is not None or (name in known.by_name and not merges):
+    while run.claim("username", name) is not None or (name in known.by_name and not merges):
         merges = False
         number += 1
         name = f"{username[: NAME_LENGTH - 8]}-{number}"
@@ -189,7 +186,7 @@ def _once(values: Values, name: str, taken: Mapping[Any, str], run: ImportRun) -
     text = values.text(name, 128)
     if not text:
         return ""
-    owner = taken.get(text) or run.index.claim(name, text, values.text("username", NAME_LENGTH))
+    owner = taken.get(text) or run.claim(name, text, values.text("username", NAME_LENGTH))
     if owner is not None:
         values.fix(f"{name} 已属于另一个用户，不带入", f"{text} {owner}")
         return ""
@@ -200,7 +197,7 @@ def _is_phone_login(values: Values, user: User, known: KnownUsers, run: ImportRu
     """Tell whether the user may log in with the number by text message. See ``accounts.services.phones``."""
     if not can_login(user.phone, user.role):
         return False
-    owner = run.index.claim("phone", user.phone, user.username) or known.phones.get(user.phone)
+    owner = run.claim("phone", user.phone, user.username) or known.phones.get(user.phone)
     if owner is not None:
         values.fix("手机号与另一个用户相同，不能用它短信登录", f"{user.phone} {owner}")
     return owner is None
@@ -244,4 +241,52 @@ def _policy() -> Any:
     return get_password_validators(settings.PASSWORD_POLICY)  # type: ignore[arg-type]
 
 
-USERS = Translation("users", "用户", look_up, translate, write, before, batch=200)
+USERS = Translation("users", "用户", translate, look_up, write, before, batch=200)
+
+
+# --- The login log: one row for each login ---
+def logins_look_up(documents: Sequence[Document], run: ImportRun) -> set[tuple[str, datetime, str]]:
+    """Return the logins that are here already, by their content, because some dumps have new `_id`s."""
+    logins = (_part(Values(document, run.now), "nowLogin") for document in documents)
+    moments = [moment for login in logins if (moment := login.moment("loginTime"))]
+    here = LoginLog.objects.filter(logged_in_at__in=moments)
+    return set(here.values_list("username", "logged_in_at", "ip"))
+
+
+def login_translate(values: Values, here: set[tuple[str, datetime, str]], run: ImportRun) -> LoginLog:
+    username = values.id("username", 64)
+    now, last = _part(values, "nowLogin"), _part(values, "lastLogin")
+    moment, ip = now.moment("loginTime"), _ip(now)
+    if moment is None:
+        raise DocumentRefused("没有登入时间")
+    is_here = (username, moment, ip) in here
+    run.claim_once("login", f"{username} {moment.isoformat()} {ip}", is_here=is_here, what="同一次登入")
+    last_moment = last.moment("loginTime")
+    return LoginLog(
+        username=username,
+        logged_in_at=moment,
+        ip=ip,
+        last_logged_in_at=last_moment,
+        last_ip=_ip(last) if last_moment else "",
+    )
+
+
+def logins_write(logins: Sequence[LoginLog], _: ImportRun) -> None:
+    pks = dict(User.objects.filter(username__in={login.username for login in logins}).values_list("username", "pk"))
+    for login in logins:
+        login.user_id = pks.get(login.username)
+    LoginLog.objects.bulk_create(logins)
+
+
+def _part(values: Values, name: str) -> Values:
+    part: Any = values.raw(name)
+    inner = Values(Document(values.document.place, part if isinstance(part, dict) else {}), values.now)
+    inner.fixes = values.fixes
+    return inner
+
+
+def _ip(values: Values) -> str:
+    return values.text("ip", 45).removeprefix("::ffff:")
+
+
+LOGINS = Translation("logs", "登入日志", login_translate, logins_look_up, logins_write)

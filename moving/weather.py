@@ -1,21 +1,15 @@
 """Translate `weather`: each record must pass the rules for the provider's present answers."""
 
-from collections.abc import Sequence
 from typing import Any
 
-from moving.dump import Document
-from moving.errors import AlreadyHere, DocumentRefused
-from moving.translation import Arriving, ImportRun, Translation
+from moving.errors import DocumentRefused
+from moving.translation import ImportRun, Translation
 from moving.values import Values
 from weather.errors import ProviderGarbled
 from weather.gateway import MAX_TEXT, TEXT_FIELDS, report_read
 from weather.models import WeatherRecord
 
 _MISSPELT = "update_tim"
-
-
-def look_up(_: Sequence[Document], __: ImportRun) -> None:
-    return None
 
 
 def translate(values: Values, _: None, run: ImportRun) -> WeatherRecord:
@@ -26,10 +20,9 @@ def translate(values: Values, _: None, run: ImportRun) -> WeatherRecord:
         report = report_read(answer, run.now)
     except ProviderGarbled:
         raise DocumentRefused("没有城市、日期或更新时间") from None
-    if run.index.claim("weather", f"{report.city} {report.date} {report.clock}") is not None:
-        raise DocumentRefused("与前面的文档重复：城市、日期、更新时间都相同")
-    if WeatherRecord.objects.filter(city=report.city, date=report.date, clock=report.clock).exists():
-        raise AlreadyHere
+    is_here = WeatherRecord.objects.filter(city=report.city, date=report.date, clock=report.clock).exists()
+    key = f"{report.city} {report.date} {report.clock}"
+    run.claim_once("weather", key, is_here=is_here, what="城市、日期、更新时间都相同")
     return WeatherRecord(
         **report.texts,
         date=report.date,
@@ -51,8 +44,4 @@ def _objects(values: Values) -> dict[str, Any]:
     return found
 
 
-def write(arriving: Sequence[Arriving], _: ImportRun) -> None:
-    WeatherRecord.objects.bulk_create([one.record for one in arriving])
-
-
-WEATHER = Translation("weather", "天气", look_up, translate, write)
+WEATHER = Translation("weather", "天气", translate)

@@ -50,11 +50,7 @@ class Column:
         if self.field == "sid":
             return "留空为新增；填写已有学员的学号为修改"
         need = "新增时必填" if self.is_required_of_staff else "选填"
-        return f"{need}，{self.rule or f'最多{self._model_field.max_length}个字'}"
-
-    @property
-    def _model_field(self) -> Any:
-        return Student._meta.get_field(self.field)
+        return f"{need}，{self.rule or f'最多{model_field(self.field).max_length}个字'}"
 
 
 # In the order of the sheets and forms.

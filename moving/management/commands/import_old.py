@@ -42,7 +42,7 @@ class Command(BaseCommand):
         run = ImportRun(is_check=options["check"], now=now, pictures=options["pictures"])
         self._told_at = 0.0
         try:
-            with closing(run.index), nullcontext() if run.is_check else alone():
+            with nullcontext() if run.is_check else alone():
                 problem = self._go(folder, options["folder"], run, options["strict"])
         except ImportRefused as refusal:
             raise CommandError(str(refusal)) from None
