@@ -4,26 +4,20 @@ from collections.abc import Callable
 from typing import Any
 
 from accounts.services import scan_codes
-from sockets.client_file import serve_client
 from sockets.consumers import EngineConsumer, PlainConsumer
-from sockets.hub import Hub
 from sockets.polling import PollingConsumer
 
 ENGINE_PATH, PLAIN_PATH = "/socket.io", "/ws/login"
-CLIENT_PATH = "/socket.io/socket.io.js"
 
 _engine = EngineConsumer.as_asgi(greeting=scan_codes.greeting)
 _plain = PlainConsumer.as_asgi(greeting=scan_codes.greeting)
 _polling = PollingConsumer.as_asgi(greeting=scan_codes.greeting)
-Hub.chores.append(scan_codes.codes_expire)
 
 
 async def application(scope: dict[str, Any], receive: Callable[..., Any], send: Callable[..., Any]) -> None:
     """Serve WebSockets, and HTTP below ``/socket.io``."""
     path = scope["path"].rstrip("/")
-    if path == CLIENT_PATH and scope["type"] == "http":
-        await serve_client(scope, receive, send)
-    elif scope["type"] == "http":
+    if scope["type"] == "http":
         await _polling(scope, receive, send)
     elif path == ENGINE_PATH:
         await _engine(scope, receive, send)

@@ -26,10 +26,7 @@ def purge_login_attempts() -> None:
 
 @queued_task("accounts.expire_scan_codes", queue="now")
 def expire_scan_codes() -> None:
-    """Tell sockets whose codes have expired.
-
-    Processes with sockets do it each second; this covers a time without any.
-    """
+    """Tell sockets whose codes have expired."""
     codes_expire()
 
 

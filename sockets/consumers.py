@@ -1,11 +1,12 @@
 """Channels consumers for WebSockets: those of socket.io, and plain ones. For HTTP polling see ``polling``."""
 
 import asyncio
+import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import Any, ClassVar
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlsplit
 
 import orjson
 import redis
@@ -14,15 +15,17 @@ from channels.exceptions import StopConsumer
 from django.conf import settings
 
 from core.api.request import address_of
-from sockets import origins, packets, sessions
-from sockets.config import PLAIN_LIFETIME_S, PLAIN_TTL_S, UPGRADE_WINDOW_MS, timing
-from sockets.hub import TICK_S, Hub, KeepAlive, current_hub
+from sockets import packets, sessions
+from sockets.hub import LOOK_S, Hub, current_hub
 from sockets.packets import Packet, PacketError
-from sockets.protocol import MAX_BODY, Peer, open_packet
+from sockets.protocol import MAX_BODY, UPGRADE_WINDOW_MS, Peer, open_packet, timing
 
 Greeting = Callable[[str], tuple[str, Any]]
 NORMAL, TOO_BIG, TRY_AGAIN = 1000, 1009, 1013
-CLOSE_PATIENCE_S = 2.0
+SEND_PATIENCE_S, CLOSE_PATIENCE_S = 20.0, 2.0
+# A plain WebSocket sends no heartbeats, so the server cannot see whether its client is still there. It is closed after
+# this time, and a live client reconnects.
+PLAIN_LIFETIME_S = 3600
 
 
 class SocketConsumer(AsyncConsumer):
@@ -71,20 +74,70 @@ class SocketConsumer(AsyncConsumer):
         return dict(parse_qsl(self.scope["query_string"].decode("latin-1"), keep_blank_values=True))
 
     def has_allowed_origin(self) -> bool:
-        return origins.is_allowed(self.header(b"origin"), self.header(b"host"))
+        """Tell whether CORS_* allow the request's origin, or it is this server's own.
 
-    def welcome(self, sid: str) -> str:
-        """Return the packet with the greeting."""
-        return packets.encode_event(*self.greeting(sid))
+        One without ``Origin`` is allowed: browsers always send it with WebSockets and cross-origin requests.
+        """
+        origin, host = self.header(b"origin"), self.header(b"host")
+        if not origin or settings.CORS_ALLOW_ALL_ORIGINS or origin in settings.CORS_ALLOWED_ORIGINS:
+            return True
+        try:
+            return bool(host) and urlsplit(origin).netloc.lower() == host.lower()
+        except ValueError:
+            return False
+
+    def join(self, peer: Peer, sid: str) -> list[str]:
+        """Let a client enter the namespace ``/``; return the packets that tell it so and greet it."""
+        return [peer.join(sid), packets.encode_event(*self.greeting(sid))]
+
+    async def begin(self, sid: str, peer: Peer, transport: str) -> list[str]:
+        """Create a session of socket.io; return its first packets."""
+        first = [open_packet(sid, peer.version, upgrades=transport == sessions.POLLING)]
+        if peer.version == 3:
+            first += self.join(peer, sid)
+        await self.hub.sessions.open(sid, transport, peer, self.address())
+        return first
 
 
 class WebsocketConsumer(SocketConsumer):
     """What both kinds of WebSocket share: sending, closing, and removing the session at the end."""
 
     sid = ""
-    ttl_ms = 0
+    closes_at = math.inf
     is_closed = False
     is_abandoned = False
+    background: "asyncio.Task[None] | None" = None
+
+    def is_ping_due(self, now: float) -> bool:
+        """Tell whether the client must be asked if it is still there. Called every ``LOOK_S``."""
+        return False
+
+    async def deliver(self, waiting: list[str]) -> None:
+        """Send packets to the client."""
+        raise NotImplementedError
+
+    def run(self, work: Coroutine[Any, Any, None]) -> None:
+        self.background = asyncio.get_running_loop().create_task(work)
+
+    async def serve(self) -> None:
+        """Send what waits in Valkey, when the hub says so and every ``LOOK_S``, as long as the client is there."""
+        bell = self.hub.expect(self.sid)
+        try:
+            while not self.is_closed and (now := time.monotonic()) < self.closes_at:
+                bell.clear()
+                with suppress(redis.RedisError):  # nothing is lost: the packets wait in Valkey
+                    waiting = await self.hub.sessions.take(self.sid)
+                    if waiting is None:
+                        break  # Valkey has lost the session, by a restart without its data: the client reconnects
+                    await self.deliver(waiting)
+                if self.is_ping_due(now):
+                    await self.send_text(packets.PING)
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(LOOK_S):
+                        await bell.wait()
+        finally:
+            self.hub.forget(self.sid, bell)
+            await self.hang_up()
 
     async def websocket_disconnect(self, message: dict[str, Any]) -> None:
         self.is_closed = True
@@ -102,17 +155,19 @@ class WebsocketConsumer(SocketConsumer):
     async def send_text(self, text: str) -> None:
         if not self.is_closed:
             try:
-                await self.base_send({"type": "websocket.send", "text": text})
-            except Exception:
-                # The client has gone; each ASGI server raises its own exception then.
+                async with asyncio.timeout(SEND_PATIENCE_S):
+                    await self.base_send({"type": "websocket.send", "text": text})
+            except Exception as error:
+                # The client does not read, or has gone; each ASGI server raises its own exception then.
                 self.is_closed = True
+                if isinstance(error, TimeoutError):
+                    self._abandon()
 
     async def hang_up(self, code: int = NORMAL) -> None:
         """Close the WebSocket; ends the consumer, at once if it is called from the consumer's own task."""
         if self.is_closed:
             return
         self.is_closed = True
-        self.hub.remove(self)
         task = asyncio.current_task()
         with suppress(Exception):  # the client has gone, or does not read
             async with asyncio.timeout(CLOSE_PATIENCE_S):
@@ -140,7 +195,8 @@ class WebsocketConsumer(SocketConsumer):
 
     async def tidy_up(self) -> None:
         self.is_closed = True
-        self.hub.remove(self)
+        if self.background:
+            self.background.cancel()
         if self.sid:
             with suppress(redis.RedisError):  # the session expires by itself
                 await self.leave()
@@ -158,8 +214,7 @@ class EngineConsumer(WebsocketConsumer):
 
     peer: Peer
     is_probing = False
-    seen_at = 0.0
-    pinged_at: float | None = None
+    pings_at = math.inf
 
     async def websocket_connect(self, message: dict[str, Any]) -> None:
         query = self.query()
@@ -172,7 +227,7 @@ class EngineConsumer(WebsocketConsumer):
         elif sessions.is_sid(sid) and await self.hub.sessions.probe(sid, self.peer.version, UPGRADE_WINDOW_MS):
             self.sid, self.is_probing = sid, True
             await self.accept()
-            asyncio.get_running_loop().call_later(UPGRADE_WINDOW_MS / 1000, self._end_of_probe)
+            self.run(self._end_probe())
         else:
             await self.refuse()
 
@@ -188,18 +243,12 @@ class EngineConsumer(WebsocketConsumer):
         except PacketError:
             await self.hang_up()
 
-    def keep_alive(self, now: float) -> KeepAlive:
-        times = timing(self.peer.version)
-        silent_ms = (now - self.seen_at) * 1000
+    def is_ping_due(self, now: float) -> bool:
         # In Engine.IO 3 the client sends the pings. In version 4 the server does, once the client has joined.
-        if not self.peer.is_joined or self.peer.version == 3:
-            return KeepAlive.CLOSE if silent_ms >= times.ttl_ms else KeepAlive.NOTHING
-        if self.pinged_at is not None:
-            return KeepAlive.CLOSE if (now - self.pinged_at) * 1000 >= times.timeout_ms else KeepAlive.NOTHING
-        if silent_ms < times.interval_ms:
-            return KeepAlive.NOTHING
-        self.pinged_at = now
-        return KeepAlive.PING
+        if self.peer.version == 3 or not self.peer.is_joined or now < self.pings_at:
+            return False
+        self.pings_at, self.closes_at = math.inf, now + timing(4).timeout_ms / 1000
+        return True
 
     async def deliver(self, waiting: list[str]) -> None:
         for packet in waiting:
@@ -214,30 +263,18 @@ class EngineConsumer(WebsocketConsumer):
     async def _open(self) -> None:
         """Begin a new session on this WebSocket."""
         self.sid = sessions.new_sid()
-        times = timing(self.peer.version)
-        first = [
-            open_packet(
-                self.sid,
-                self.peer.version,
-                upgrades=False,
-                interval_ms=times.interval_ms,
-                timeout_ms=times.timeout_ms,
-            )
-        ]
-        if self.peer.version == 3:
-            first += [*self.peer.join(self.sid), self.welcome(self.sid)]
         # Before the accept: while Valkey is away the handshake fails, and socket.io tries again at once. When
         # a WebSocket ends before its first packet, socket.io (2.3.0, 4.8.4) does not notice, and waits for 20 s.
-        await self.hub.sessions.open(self.sid, sessions.WEBSOCKET, self.peer, self.address())
+        first = await self.begin(self.sid, self.peer, sessions.WEBSOCKET)
         await self.accept()
         await self.deliver(first)
-        await self._join_hub()
+        self._see()
+        self.run(self.serve())
 
-    async def _join_hub(self) -> None:
-        # The hub prolongs sessions once a tick; on a busy machine a tick may be late.
-        self.ttl_ms = timing(self.peer.version).ttl_ms + int(5 * TICK_S * 1000)
-        self.seen_at = time.monotonic()
-        await self.hub.add(self)
+    def _see(self) -> None:
+        """Note that the client has given a sign of life."""
+        times, now = timing(self.peer.version), time.monotonic()
+        self.pings_at, self.closes_at = now + times.interval_ms / 1000, now + times.ttl_ms / 1000
 
     async def _probe(self, packet: Packet) -> None:
         """Handle a packet during an upgrade: ``2probe`` is answered by ``3probe``, then ``5`` completes it."""
@@ -249,40 +286,36 @@ class EngineConsumer(WebsocketConsumer):
             raise PacketError("neither probe nor upgrade")
 
     async def _upgrade(self) -> None:
-        upgraded = await self.hub.sessions.upgrade(self.sid, self.peer.version)
-        if upgraded is None:
+        peer = await self.hub.sessions.upgrade(self.sid, self.peer.version)
+        if peer is None:
             raise PacketError("no session to upgrade")
-        self.is_probing = False
-        self.peer, waiting = upgraded
-        await self.deliver(waiting)
-        await self._join_hub()
+        self.peer, self.is_probing = peer, False
+        self._see()
+        self.run(self.serve())
 
-    def _end_of_probe(self) -> None:
-        if self.is_probing and not self.is_closed:
-            self.hub.spawn(self.hang_up())
+    async def _end_probe(self) -> None:
+        await asyncio.sleep(UPGRADE_WINDOW_MS / 1000)
+        if self.is_probing:
+            await self.hang_up()
 
     async def _react(self, packet: Packet) -> None:
         was_joined = self.peer.is_joined
         reaction = self.peer.receive(packet)
         if reaction.is_closed:
             await self.hang_up()
-        # Every packet of an Engine.IO 3 client proves that it is there; in version 4 only a pong prolongs the session.
-        if self.peer.version == 3 or reaction.has_ponged:
-            self.seen_at, self.pinged_at = time.monotonic(), None
-            self.hub.alive.add(self.sid)
         if reaction.has_joined:
-            self.seen_at = time.monotonic()
-            reaction.replies += [*self.peer.join(self.sid), self.welcome(self.sid)]
+            reaction.replies += self.join(self.peer, self.sid)
+        # Every packet of an Engine.IO 3 client proves that it is there; in version 4 only a pong prolongs the session.
+        if self.peer.version == 3 or reaction.has_ponged or reaction.has_joined:
+            self._see()
         if self.peer.is_joined != was_joined:
-            await self.hub.sessions.mark_joined(self.sid, self.peer.is_joined, self.ttl_ms)
+            await self.hub.sessions.mark_joined(self.sid, self.peer.is_joined)
         await self.deliver(reaction.replies)
 
 
 class PlainConsumer(WebsocketConsumer):
     """A WebSocket that carries the events as JSON text ``{"event": ..., "data": ...}``."""
 
-    ttl_ms = PLAIN_TTL_S * 1000
-    opened_at = touched_at = 0.0
     # A plain WebSocket has no version of Engine.IO, but the session's hash needs one for its time to live.
     VERSION: ClassVar[int] = 4
 
@@ -290,23 +323,15 @@ class PlainConsumer(WebsocketConsumer):
         if not self.has_allowed_origin():
             await self.refuse()
         self.sid = sessions.new_sid()
-        self.opened_at = self.touched_at = time.monotonic()
+        self.closes_at = time.monotonic() + PLAIN_LIFETIME_S
         await self.hub.sessions.open(self.sid, sessions.PLAIN, Peer(self.VERSION, is_joined=True), self.address())
         await self.accept()
-        await self.deliver([self.welcome(self.sid)])
-        await self.hub.add(self)
+        await self.deliver([packets.encode_event(*self.greeting(self.sid))])
+        self.run(self.serve())
 
     async def websocket_receive(self, message: dict[str, Any]) -> None:
         if len(message.get("text") or message.get("bytes") or b"") > MAX_BODY:
             await self.hang_up(TOO_BIG)
-
-    def keep_alive(self, now: float) -> KeepAlive:
-        if now - self.opened_at > PLAIN_LIFETIME_S:
-            return KeepAlive.CLOSE
-        if now - self.touched_at > PLAIN_TTL_S / 3:
-            self.touched_at = now
-            self.hub.alive.add(self.sid)
-        return KeepAlive.NOTHING
 
     async def deliver(self, waiting: list[str]) -> None:
         for packet in waiting:

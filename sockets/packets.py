@@ -1,6 +1,7 @@
 """The wire formats of Engine.IO 3 and 4, and of Socket.IO on top of them. No I/O and no state.
 
-No event that a client emits has a listener here. So what it says is not read: not its JSON, and not its binary data.
+No event that a client emits has a listener here. So what it says is not read: not its JSON, and not its binary data,
+which Engine.IO 3 also sends in a payload of its own format (``application/octet-stream``).
 
 ``socket.io-client`` 1.x and 2.x speak Engine.IO 3; 3.x and 4.x speak Engine.IO 4. Over WebSocket each packet is one
 frame. Polling puts several packets into one HTTP body, a payload; its format differs most between the two versions.
@@ -9,6 +10,7 @@ Sources: engine.io-protocol 3 and 4, socket.io-protocol 4 and 5, and ``tests/rec
 
 import re
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import Any, NamedTuple
 
 import orjson
@@ -18,9 +20,7 @@ CONNECT, DISCONNECT, EVENT, ACK, CONNECT_ERROR = range(5)
 
 SEPARATOR = "\x1e"
 MAX_PACKETS = 256  # in one payload; real clients stay far below
-_MAX_LENGTH_DIGITS = 10
-_END_OF_LENGTH = 255
-_LENGTH = re.compile(rf"(\d{{1,{_MAX_LENGTH_DIGITS}}}):", re.ASCII)
+_LENGTH = re.compile(r"(\d{1,10}):", re.ASCII)
 _MESSAGE = re.compile(r"(?P<kind>[0-6])(?:\d{1,4}-)?(?P<namespace>/[^,?]*)?", re.ASCII)
 
 
@@ -69,31 +69,20 @@ def encode_payload(packets: Iterable[str], version: int) -> str:
     return "".join(f"{_units(packet)}:{packet}" for packet in packets)
 
 
-def decode_payload(body: bytes, version: int, *, is_binary: bool = False) -> list[Packet]:
+def decode_payload(body: bytes, version: int) -> list[Packet]:
     """Split the body of a POST.
 
-    :param is_binary: it came as ``application/octet-stream``, which only Engine.IO 3 does.
     :raises PacketError: malformed, or too many packets.
     """
-    if is_binary and version != 3:
-        raise PacketError("no binary payloads in this version")
-    packets: list[Packet] = []
-    for packet in _split_binary(body) if is_binary else _split_text(body, version):
-        packets.append(packet)
-        if len(packets) > MAX_PACKETS:
-            raise PacketError("too many packets")
-    if not packets:
-        raise PacketError("empty payload")
-    return packets
-
-
-def _split_text(body: bytes, version: int) -> Iterator[Packet]:
     try:
         text = body.decode()
     except UnicodeDecodeError:
         raise PacketError("not UTF-8") from None
     parts = text.split(SEPARATOR, MAX_PACKETS + 1) if version == 4 else _split_counted(text)
-    return map(decode_text, parts)
+    packets = list(map(decode_text, islice(parts, MAX_PACKETS + 1)))
+    if not 0 < len(packets) <= MAX_PACKETS:
+        raise PacketError("empty payload, or too many packets")
+    return packets
 
 
 def _split_counted(text: str) -> Iterator[str]:
@@ -126,32 +115,6 @@ def _end(text: str, start: int, units: int) -> int:
 
 def _units(text: str) -> int:
     return len(text) if text.isascii() else len(text.encode("utf-16-le")) // 2
-
-
-def _split_binary(body: bytes) -> Iterator[Packet]:
-    """Split a binary payload of Engine.IO 3.
-
-    Each packet is preceded by a byte 0 (text) or 1 (binary), the digits of its length as bytes 0 to 9, and a byte 255.
-    """
-    start = 0
-    while start < len(body):
-        end_of_length = body.find(_END_OF_LENGTH, start, start + _MAX_LENGTH_DIGITS + 2)
-        kind, digits = body[start], body[start + 1 : end_of_length]
-        if kind > 1 or end_of_length < 0 or not digits or max(digits) > 9:
-            raise PacketError("bad length")
-        length = int("".join(map(str, digits)))
-        packet = body[end_of_length + 1 : end_of_length + 1 + length]
-        if len(packet) != length:
-            raise PacketError("wrong length")
-        yield BINARY if kind else _text_of(packet)
-        start = end_of_length + 1 + length
-
-
-def _text_of(packet: bytes) -> Packet:
-    try:
-        return decode_text(packet.decode())
-    except UnicodeDecodeError:
-        raise PacketError("not UTF-8") from None
 
 
 # --- Socket.IO --------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""How a server reacts to each packet of a client: a state machine without I/O.
+"""How a server reacts to each packet of a client, and how long it waits for one: a state machine without I/O.
 
 Only the namespace ``/`` exists. Events that a client emits are dropped, as in any socket.io server without a listener
 for them.
@@ -7,12 +7,37 @@ for them.
 from dataclasses import dataclass, field
 
 import orjson
+from django.conf import settings
 
 from sockets import packets
 from sockets.packets import Message, Packet, PacketError
 
 MAX_BODY = 1_000_000  # bytes of one frame or HTTP body, socket.io's own default
+UPGRADE_WINDOW_MS = 10_000
 _UNKNOWN_NAMESPACE = {"message": "Invalid namespace"}
+
+
+@dataclass(frozen=True)
+class Timing:
+    """The heartbeat in milliseconds, as the handshake announces it to the client."""
+
+    interval_ms: int
+    timeout_ms: int
+
+    @property
+    def ttl_ms(self) -> int:
+        """How long a session lasts after its client's last sign of life."""
+        return self.interval_ms + self.timeout_ms
+
+
+def timing(version: int) -> Timing:
+    """Return the heartbeat for a version of Engine.IO.
+
+    The defaults are those of socket.io's own servers: 2.x (Engine.IO 3) waits 5 s for a pong, 3.x and 4.x wait 20 s.
+    """
+    interval_s = getattr(settings, "SOCKET_PING_INTERVAL_S", 25)
+    timeout_s = getattr(settings, "SOCKET_PING_TIMEOUT_S", 5 if version == 3 else 20)
+    return Timing(int(interval_s * 1000), int(timeout_s * 1000))
 
 
 @dataclass(slots=True)
@@ -53,11 +78,11 @@ class Peer:
                 return self._message(packet.data)
         raise PacketError("not for a server")
 
-    def join(self, sid: str) -> list[str]:
+    def join(self, sid: str) -> str:
         """Enter the namespace ``/`` and return the packet that confirms it; Engine.IO 3 clients never request it."""
         self.is_joined = True
         data = {"sid": sid} if self.version == 4 else None
-        return [packets.encode_message(packets.CONNECT, data=data)]
+        return packets.encode_message(packets.CONNECT, data=data)
 
     def _message(self, data: str | None) -> Reaction:
         if data is None:
@@ -90,13 +115,14 @@ class Peer:
         raise PacketError("not connected")
 
 
-def open_packet(sid: str, version: int, *, upgrades: bool, interval_ms: int, timeout_ms: int) -> str:
+def open_packet(sid: str, version: int, *, upgrades: bool) -> str:
     """Return the first packet of a session, encoded as text."""
+    times = timing(version)
     handshake = {
         "sid": sid,
         "upgrades": ["websocket"] if upgrades else [],
-        "pingInterval": interval_ms,
-        "pingTimeout": timeout_ms,
+        "pingInterval": times.interval_ms,
+        "pingTimeout": times.timeout_ms,
     }
     if version == 4:
         handshake["maxPayload"] = MAX_BODY

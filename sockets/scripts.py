@@ -4,15 +4,16 @@ Problem: each request of a client may reach another process, and two may arrive 
 and writing it back in separate commands would lose packets or deliver them twice.
 
 A session is a hash that expires unless its client shows signs of life. A list beside it holds the packets to be sent.
-The field ``proc`` names the process that has the client's WebSocket or waiting poll. A script that adds packets also
-adds the sid to the ``ready`` set of that process and returns the process, so that the caller can wake it up.
+The field ``proc`` names the process that has the client's WebSocket or waiting poll. A script that adds packets returns
+it, so that the caller can wake it up.
 
 In every script KEYS[1] is the session and KEYS[2] its list of packets.
 """
 
 # now_ms: the server's clock, the same for all processes. whole: Lua would write large numbers as 1.7e+12.
-# wake: note that `proc` has something to do for `sid`. push: queue packets[first...]; a client whose queue is full
-# loses its session, since it does not read. drain: take all queued packets.
+# wake: return `proc`. Processes of release 1.0.0 read the set that it writes: it goes with the release after 1.1.0.
+# push: queue packets[first...]; a client whose queue is full loses its session, since it does not read.
+# drain: take all queued packets.
 _COMMON = """
 local session, queue = KEYS[1], KEYS[2]
 local function now_ms()
@@ -132,21 +133,21 @@ return redis.call('HDEL', session, 'upgrade_until')
 """
 
 # Complete an upgrade: the session now belongs to a WebSocket of `proc`. ARGV: sid, proc, ttl_ms. Returns nil if there
-# is no polling session, else the process to wake (its poll is over), joined, and the queued packets.
+# is no polling session, else the process to wake (its poll is over) and joined.
 UPGRADE = """
 local s = redis.call('HMGET', session, 'transport', 'proc', 'joined')
 if s[1] ~= 'polling' then return nil end
 redis.call('HSET', session, 'transport', 'websocket', 'proc', ARGV[2], 'poll', '')
 redis.call('HDEL', session, 'upgrade_until', 'ping_at', 'stamp', 'sent')
 redis.call('PEXPIRE', session, ARGV[3])
-local packets = drain()
-table.insert(packets, 1, s[3] or '0')
-table.insert(packets, 1, wake(s[2], ARGV[1]))
-return packets
+return {wake(s[2], ARGV[1]), s[3] or '0'}
 """
 
-# Take the queued packets for a WebSocket.
-TAKE = "return drain()"
+# Prolong the session of a WebSocket and take its queued packets. ARGV: ttl_ms. Returns nil if the session is over.
+TAKE = """
+if redis.call('PEXPIRE', session, ARGV[1]) == 0 then return nil end
+return drain()
+"""
 
 # End a session. ARGV: sid. Returns what EMIT returns.
 CLOSE = """

@@ -4,17 +4,14 @@ The sockets run in asyncio and the API in threads, so the same scripts can be ca
 ``Sessions``, everything else uses ``emit`` and ``is_live``.
 """
 
-import asyncio
-import os
 import re
 import secrets
-from collections.abc import Callable
 from functools import cache
-from threading import Thread
 from typing import Any
 
 import redis.asyncio
 import structlog
+from asgiref.sync import async_to_sync
 from channels.exceptions import ChannelFull
 from channels.layers import get_channel_layer
 from django.conf import settings
@@ -23,15 +20,14 @@ from redis.backoff import NoBackoff
 
 from core.cache import sentinel, valkey
 from sockets import packets, scripts
-from sockets.config import timing
-from sockets.protocol import Peer
+from sockets.protocol import Peer, timing
 
 log = structlog.get_logger("sockets")
 
 POLLING, WEBSOCKET, PLAIN = "polling", "websocket", "plain"
 MAX_QUEUE = 256  # packets that may wait for one client; only a client that does not read reaches it
 READY = "spms:sio:ready:"
-WAKE = {"type": "socket.wake"}
+WEBSOCKET_TTL_MS = 60_000  # the process with the WebSocket prolongs it every LOOK_S
 _SID = re.compile(r"[0-9A-Za-z_-]{16,32}")
 _MAX_CONNECTIONS = 64
 
@@ -75,7 +71,7 @@ def emit(sid: str, event: str, data: Any) -> bool:
     """Send an event to one client, whichever process serves it; return False if the client has gone."""
     proc = _sync_script("emit")(keys=_keys(sid), args=[sid, packets.encode_event(event, data)])
     if proc:
-        asyncio.run_coroutine_threadsafe(wake_process(proc.decode()), _loop_for_threads(os.getpid()))
+        async_to_sync(_wake)(sid, proc)
     return proc is not None
 
 
@@ -84,30 +80,20 @@ def sessions_open() -> int:
     return sum(1 for _ in valkey.client().scan_iter(match="spms:sio:s:*", count=5000))
 
 
-async def wake_process(proc: str) -> None:
-    """Tell the process ``proc`` that packets are ready for one of its clients.
+async def _wake(sid: str, proc: bytes | None) -> bool:
+    """Tell the process ``proc`` that something is ready for its client ``sid``; return False if there is no client.
 
-    The message carries no data. If the channel layer loses it, the client gets its packets up to a second later,
-    because each hub also looks once a second.
+    If the channel layer loses the message, the client gets its packets two seconds later, because each socket and poll
+    also looks by itself.
     """
-    try:
-        await get_channel_layer().send(proc, WAKE)
-    except ChannelFull:
-        pass  # other wake-up messages are waiting for it already
-    except (redis.RedisError, OSError) as error:
-        log.warning("the process of a socket was not woken", reason=type(error).__name__)
-
-
-@cache
-def _loop_for_threads(pid: int) -> asyncio.AbstractEventLoop:
-    """Return an event loop that runs in a background thread of this process.
-
-    The channel layer works in asyncio only, and ``emit`` is called in threads. ``async_to_sync`` would create a loop
-    and a connection for each event, which takes longer than everything else. ``pid`` gives each forked process its own.
-    """
-    loop = asyncio.new_event_loop()
-    Thread(target=loop.run_forever, name=f"sockets-{pid}", daemon=True).start()
-    return loop
+    if proc:
+        try:
+            await get_channel_layer().send(proc.decode(), {"type": "socket.wake", "sid": sid})
+        except ChannelFull:
+            pass  # the process does not read
+        except (redis.RedisError, OSError) as error:
+            log.warning("the process of a socket was not woken", reason=type(error).__name__)
+    return proc is not None
 
 
 @cache
@@ -123,13 +109,10 @@ def _keys(sid: str) -> list[str]:
 
 
 class Sessions:
-    """Sessions as one event loop of the process ``proc`` uses them. Every method may raise ``redis.RedisError``.
+    """Sessions as one event loop of the process ``proc`` uses them. Every method may raise ``redis.RedisError``."""
 
-    :param on_own_ready: is called when packets are ready for a client of this process.
-    """
-
-    def __init__(self, proc: str, on_own_ready: Callable[[], None]) -> None:
-        self.proc, self.on_own_ready = proc, on_own_ready
+    def __init__(self, proc: str) -> None:
+        self.proc = proc
         # Each command takes well under a millisecond, so thousands of clients can share a few connections.
         pool = sentinel.async_pool_class(settings.REDIS_URL).from_url(
             settings.REDIS_URL,
@@ -172,7 +155,7 @@ class Sessions:
         times = timing(peer.version)
         ping_in = times.interval_ms if has_ponged else ""
         args = [int(peer.is_joined), times.ttl_ms, ping_in, *replies]
-        return await self._wake(await self._run("apply", sid, sid, *args))
+        return await _wake(sid, await self._run("apply", sid, sid, *args))
 
     async def poll(self, sid: str, version: int, poll: str, stamp: str, *, is_first: bool) -> list[Any]:
         """Ask what a waiting poll should do; the words and details are those of ``scripts.POLL``."""
@@ -182,53 +165,31 @@ class Sessions:
 
     async def probe(self, sid: str, version: int, window_ms: int) -> bool:
         """Begin an upgrade to a WebSocket; return False if there is no such polling session."""
-        return await self._wake(await self._run("probe", sid, sid, version, window_ms))
+        return await _wake(sid, await self._run("probe", sid, sid, version, window_ms))
 
     async def probe_end(self, sid: str) -> None:
         await self._run("probe_end", sid)
 
-    async def upgrade(self, sid: str, version: int) -> tuple[Peer, list[str]] | None:
-        """Complete an upgrade; return the client's state and its queued packets, None if the session is over."""
-        result = await self._run("upgrade", sid, sid, self.proc, timing(version).ttl_ms)
+    async def upgrade(self, sid: str, version: int) -> Peer | None:
+        """Complete an upgrade; return the client's state, None if the session is over."""
+        result = await self._run("upgrade", sid, sid, self.proc, WEBSOCKET_TTL_MS)
         if result is None:
             return None
-        proc, joined, *waiting = result
-        await self._wake(proc)
-        return Peer(version, joined == b"1"), [packet.decode() for packet in waiting]
+        proc, joined = result
+        await _wake(sid, proc)
+        return Peer(version, joined == b"1")
 
-    async def mark_joined(self, sid: str, is_joined: bool, ttl_ms: int) -> None:
+    async def mark_joined(self, sid: str, is_joined: bool) -> None:
+        """Save whether the client of a WebSocket has entered the namespace ``/``."""
         async with self.client.pipeline() as pipe:
             pipe.hset(_keys(sid)[0], "joined", str(int(is_joined)))
-            pipe.pexpire(_keys(sid)[0], ttl_ms)
+            pipe.pexpire(_keys(sid)[0], WEBSOCKET_TTL_MS)
             await pipe.execute()
 
-    async def take(self, sids: list[str]) -> dict[str, list[str]]:
-        """Take the queued packets of these WebSockets; sids without packets are left out."""
-        async with self.client.pipeline(transaction=False) as pipe:
-            for sid in sids:
-                await self._scripts["take"](keys=_keys(sid), client=pipe)
-            queues = await pipe.execute()
-        return {sid: [p.decode() for p in waiting] for sid, waiting in zip(sids, queues, strict=True) if waiting}
-
-    async def ready(self) -> list[str]:
-        """Take the sids for which other processes have left something to do here."""
-        sids: Any = await self.client.spop(READY + self.proc, 10_000)  # type: ignore[misc]
-        return [sid.decode() for sid in sids]
-
-    async def touch(self, ttls_ms: dict[str, int]) -> list[str]:
-        """Prolong sessions; return the sids whose session is over."""
-        async with self.client.pipeline(transaction=False) as pipe:
-            for sid, ttl_ms in ttls_ms.items():
-                pipe.pexpire(_keys(sid)[0], ttl_ms)
-            results = await pipe.execute()
-        return [sid for sid, is_alive in zip(ttls_ms, results, strict=True) if not is_alive]
+    async def take(self, sid: str) -> list[str] | None:
+        """Prolong the session of a WebSocket and take its queued packets; None if the session is over."""
+        waiting = await self._run("take", sid, WEBSOCKET_TTL_MS)
+        return None if waiting is None else [packet.decode() for packet in waiting]
 
     async def close(self, sid: str) -> None:
-        await self._wake(await self._run("close", sid, sid))
-
-    async def _wake(self, proc: bytes | None) -> bool:
-        if proc and proc.decode() != self.proc:
-            await wake_process(proc.decode())
-        elif proc:
-            self.on_own_ready()
-        return proc is not None
+        await _wake(sid, await self._run("close", sid, sid))

@@ -46,7 +46,7 @@ class Screen:
 
     def does(self, step: str, *args: Any) -> Any:
         async def run() -> Any:
-            store = sessions.Sessions("test", lambda: None)
+            store = sessions.Sessions("test")
             try:
                 return await getattr(store, step)(*args)
             finally:
@@ -59,7 +59,7 @@ class Screen:
 
     @property
     def events(self) -> list[Any]:
-        self.taken += self.does("take", [self.sid]).get(self.sid, [])
+        self.taken += self.does("take", self.sid) or []
         return [packets.decode_event(packet) for packet in self.taken]
 
 

@@ -15,7 +15,7 @@ from core.api.params import present
 from core.observe.logs import hide_secrets
 from payments.gateways.wechat.v2 import read_flat
 from sandbox.pay import deliveries, rsa
-from sockets import origins, packets, polling
+from sockets import packets
 from students.counts import name_keys
 
 SHORT, LONGER = 1_000, 8  # characters, and how many times as many
@@ -58,10 +58,7 @@ READERS: dict[str, Callable[[str], object]] = {
     "parameters": lambda text: present({"key": text}),
     "a payload of Engine.IO 3": lambda text: packets.decode_payload(text.encode(), 3),
     "a payload of Engine.IO 4": lambda text: packets.decode_payload(text.encode(), 4),
-    "a binary payload": lambda text: packets.decode_payload(text.encode(), 3, is_binary=True),
     "a message of Socket.IO": packets.decode_message,
-    "a form of JSONP": lambda text: polling._from_jsonp(text.encode()),
-    "an origin": lambda text: origins.is_allowed(text, "example.com"),
     "a notification": lambda text: read_flat(f"<xml><a>{text}</a></xml>"),
     "a signature of the merchant": lambda text: rsa._authorization(f"{rsa.SCHEME} {text}"),
     "an acknowledgement": lambda text: deliveries._ACK_V2.search(text.encode()),

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
@@ -76,12 +76,11 @@ class Client:
     sid: str = ""
     origin: str = ""
     number: int = 0
-    more: dict[str, str] = field(default_factory=dict)
 
     @property
     def query(self) -> dict[str, str]:
         self.number += 1
-        common = {"EIO": self.version, "transport": "polling", "t": str(self.number)} | self.more
+        common = {"EIO": self.version, "transport": "polling", "t": str(self.number)}
         return common | ({"sid": self.sid} if self.sid else {})
 
     async def connect(self) -> str:
@@ -121,16 +120,22 @@ class WebSocket:
         }
         self._out: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         self._in: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        self.is_deaf = False
 
     async def __aenter__(self) -> "WebSocket":
         self._out.put_nowait({"type": "websocket.connect"})
-        self.task = asyncio.create_task(application(self.scope, self._out.get, self._in.put))
+        self.task = asyncio.create_task(application(self.scope, self._out.get, self._hear))
         self.first = await self.event()
         return self
 
     async def __aexit__(self, *args: object) -> None:
         self._out.put_nowait({"type": "websocket.disconnect", "code": 1005})
         await asyncio.wait_for(self.task, PATIENCE_S)
+
+    async def _hear(self, message: dict[str, Any]) -> None:
+        if self.is_deaf:
+            await asyncio.sleep(3600)
+        self._in.put_nowait(message)
 
     async def event(self) -> dict[str, Any]:
         return await asyncio.wait_for(self._in.get(), PATIENCE_S)
@@ -141,9 +146,6 @@ class WebSocket:
     def send(self, data: str | bytes) -> None:
         message: dict[str, Any] = {"type": "websocket.receive", "text": None, "bytes": None}
         self._out.put_nowait(message | {"text" if isinstance(data, str) else "bytes": data})
-
-    def is_silent(self) -> bool:
-        return self._in.empty()
 
 
 async def in_another_process(work: Any) -> Any:

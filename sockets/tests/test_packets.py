@@ -1,6 +1,5 @@
 """The codec, against what real clients and servers were recorded to say, and against nonsense."""
 
-import base64
 import json
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,6 @@ from sockets import packets
 from sockets.packets import Message, Packet, PacketError
 
 RECORDINGS = sorted((Path(__file__).parent / "recordings").glob("server-*.json"))
-KINDS = {"message": packets.MESSAGE, "ping": packets.PING}
 
 
 def entries(file: Path) -> list[tuple[int, dict[str, Any]]]:
@@ -64,15 +62,6 @@ def test_finds_what_was_recorded(file: Path) -> None:
     }
 
 
-def test_reads_the_binary_payloads_that_browsers_send() -> None:
-    samples = json.loads((Path(__file__).parent / "recordings" / "binary-payloads-3.json").read_text("utf-8"))
-    assert len(samples) == 2
-
-    for sample in samples:
-        wanted = [packets.BINARY if "base64" in p else Packet(KINDS[p["type"]], p["text"]) for p in sample["packets"]]
-        assert packets.decode_payload(base64.b64decode(sample["base64"]), 3, is_binary=True) == wanted
-
-
 @pytest.mark.parametrize(
     ("version", "payload", "wanted"),
     [
@@ -101,29 +90,6 @@ def test_splits_payloads(version: int, payload: str, wanted: list[Packet]) -> No
 def test_refuses_malformed_payloads(version: int, body: bytes) -> None:
     with pytest.raises(PacketError):
         packets.decode_payload(body, version)
-
-
-@pytest.mark.parametrize(
-    "body",
-    [
-        b"\x02",
-        b"\0",
-        b"\0\1",
-        b"\0\xff",
-        b"\0\1\xff",
-        b"\0\x0a\xff2",
-        b"\0\1\xff\xff",
-        b"\0" + b"\1" * 40,
-    ],
-)
-def test_refuses_malformed_binary_payloads(body: bytes) -> None:
-    with pytest.raises(PacketError):
-        packets.decode_payload(body, 3, is_binary=True)
-
-
-def test_refuses_a_binary_payload_from_newer_clients() -> None:
-    with pytest.raises(PacketError):
-        packets.decode_payload(b"\0\1\xff2", 4, is_binary=True)
 
 
 @pytest.mark.parametrize(
@@ -188,10 +154,10 @@ def test_an_event_survives_the_way_there_and_back(name: str, data: Any) -> None:
     assert packets.decode_event(event) == (name, data)
 
 
-@given(versions, st.binary(max_size=200), st.booleans())
-def test_any_body_is_read_or_refused(version: int, body: bytes, is_binary: bool) -> None:
+@given(versions, st.binary(max_size=200))
+def test_any_body_is_read_or_refused(version: int, body: bytes) -> None:
     try:
-        for packet in packets.decode_payload(body, version, is_binary=is_binary):
+        for packet in packets.decode_payload(body, version):
             assert packet.kind in "0123456"
     except PacketError:
         pass

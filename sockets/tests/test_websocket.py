@@ -4,6 +4,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
+from unittest.mock import AsyncMock
 
 import pytest
 import redis
@@ -13,9 +14,9 @@ from hypothesis import strategies as st
 
 from core.cache import valkey
 from sockets import sessions
-from sockets.hub import current_hub
 from sockets.tests.asgi import CLIENT, Client, WebSocket, in_another_process
 
+pytestmark = pytest.mark.asyncio
 GREETING = '42["connectSuccess",{"state":true,"status":200,"sid":"%s","msg":"连接成功"}]'
 
 
@@ -39,221 +40,152 @@ async def joined(ws: WebSocket, version: str = "4") -> str:
     return sid
 
 
-def tell(story: Callable[[], Awaitable[None]]) -> None:
-    asyncio.run(story())  # type: ignore[arg-type]
-
-
 @pytest.mark.parametrize("version", ["3", "4"])
-def test_greets_and_carries_events(version: str) -> None:
-    async def story() -> None:
-        async with engine(version) as ws:
-            assert ws.first == {"type": "websocket.accept"}
-            sid = await joined(ws, version)
-            assert await emit(sid, "好 😀")
-            assert await ws.text() == '42["news","好 😀"]'
-        assert not sessions.is_live(sid)
-        assert not await emit(sid)
-
-    tell(story)
+async def test_greets_and_carries_events(version: str) -> None:
+    async with engine(version) as ws:
+        assert ws.first == {"type": "websocket.accept"}
+        sid = await joined(ws, version)
+        assert await emit(sid, "好 😀")
+        assert await ws.text() == '42["news","好 😀"]'
+    assert not sessions.is_live(sid)
+    assert not await emit(sid)
 
 
 @pytest.mark.parametrize("to", [partial(engine, "3"), partial(engine, "4"), partial(WebSocket, "/ws/login")])
-def test_the_handshake_fails_while_valkey_is_away(to: Callable[[], WebSocket], monkeypatch: pytest.MonkeyPatch) -> None:
-    async def away(*_: Any) -> None:
-        raise redis.ConnectionError
+async def test_the_handshake_fails_while_valkey_is_away(
+    to: Callable[[], WebSocket], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sessions.Sessions, "open", AsyncMock(side_effect=redis.ConnectionError))
 
-    monkeypatch.setattr(sessions.Sessions, "open", away)
-
-    async def story() -> None:
-        async with to() as ws:
-            assert ws.first["type"] == "websocket.close"
-
-    tell(story)
+    async with to() as ws:
+        assert ws.first["type"] == "websocket.close"
 
 
 @pytest.mark.parametrize("is_sandbox", [True, False])
-def test_only_a_sandbox_finds_a_client_by_its_address(settings: Any, is_sandbox: bool) -> None:
+async def test_only_a_sandbox_finds_a_client_by_its_address(settings: Any, is_sandbox: bool) -> None:
     settings.SANDBOX = is_sandbox
 
     async def found() -> str:
         return await asyncio.to_thread(sessions.only_sid_at, CLIENT[0])
 
-    async def story() -> None:
-        async with engine() as ws:
-            assert await found() == "", "has not joined yet"
-            sid = await joined(ws)
-            assert await found() == (sid if is_sandbox else "")
-            async with WebSocket("/ws/login"):
-                assert await found() == ""
-        polling = Client("3")
-        await polling.connect()
-        assert await found() == (polling.sid if is_sandbox else "")
-
-    tell(story)
+    async with engine() as ws:
+        assert await found() == "", "has not joined yet"
+        sid = await joined(ws)
+        assert await found() == (sid if is_sandbox else "")
+        async with WebSocket("/ws/login"):
+            assert await found() == ""
+    polling = Client("3")
+    await polling.connect()
+    assert await found() == (polling.sid if is_sandbox else "")
 
 
-def test_keeps_the_order_of_many_events() -> None:
-    async def story() -> None:
-        async with engine() as ws:
-            sid = await joined(ws)
-            for number in range(100):
-                await emit(sid, number)
-            assert [await ws.text() for _ in range(100)] == [f'42["news",{n}]' for n in range(100)]
+async def test_an_event_that_the_layer_lost_arrives_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("channels_redis.core.RedisChannelLayer.send", AsyncMock())
 
-    tell(story)
-
-
-def test_an_event_that_the_layer_lost_arrives_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def silence(proc: str) -> None:
-        pass
-
-    monkeypatch.setattr(sessions, "wake_process", silence)
-
-    async def story() -> None:
-        async with engine() as ws:
-            await emit(await joined(ws))
-            assert await ws.text() == '42["news","x"]'
-
-    tell(story)
+    async with engine() as ws:
+        await emit(await joined(ws))
+        assert await ws.text() == '42["news","x"]'
 
 
 @pytest.mark.usefixtures("quick")
-def test_heartbeats_of_a_new_client_go_both_ways() -> None:
-    async def story() -> None:
-        async with engine() as ws:
-            sid = await joined(ws)
-            for _ in range(8):  # longer than a client without heartbeats lives
-                assert await ws.text() == "2"
-                ws.send("3")
-            await asyncio.sleep(0.1)
-            assert sessions.is_live(sid)
-
-    tell(story)
+async def test_heartbeats_of_a_new_client_go_both_ways() -> None:
+    async with engine() as ws:
+        sid = await joined(ws)
+        for _ in range(8):  # longer than a client without heartbeats lives
+            assert await ws.text() == "2"
+            ws.send("3")
+        await asyncio.sleep(0.1)
+        assert sessions.is_live(sid)
 
 
 @pytest.mark.usefixtures("quick")
-def test_heartbeats_of_an_old_client_go_both_ways() -> None:
-    async def story() -> None:
-        async with engine("3") as ws:
-            await joined(ws, "3")
-            for _ in range(6):
-                await asyncio.sleep(0.5)
-                ws.send("2")
-                assert await ws.text() == "3"
-
-    tell(story)
+async def test_heartbeats_of_an_old_client_go_both_ways() -> None:
+    async with engine("3") as ws:
+        await joined(ws, "3")
+        for _ in range(6):
+            await asyncio.sleep(0.5)
+            ws.send("2")
+            assert await ws.text() == "3"
 
 
 @pytest.mark.usefixtures("quick")
 @pytest.mark.parametrize("version", ["3", "4"])
-def test_who_is_silent_is_closed(version: str) -> None:
-    async def story() -> None:
-        async with engine(version) as ws:
-            sid = await joined(ws, version)
+async def test_who_is_silent_is_closed(version: str) -> None:
+    async with engine(version) as ws:
+        sid = await joined(ws, version)
+        event = await ws.event()
+        while "text" in event:
+            assert event["text"] == "2"
             event = await ws.event()
-            while "text" in event:
-                assert event["text"] == "2"
-                event = await ws.event()
-            assert event == {"type": "websocket.close", "code": 1000}
-        assert not sessions.is_live(sid)
-
-    tell(story)
+        assert event == {"type": "websocket.close", "code": 1000}
+    assert not sessions.is_live(sid)
 
 
 @pytest.mark.usefixtures("quick")
-def test_the_end_of_who_has_vanished_is_no_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_end_of_who_has_vanished_is_no_failure(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sockets.consumers.CLOSE_PATIENCE_S", 0.1)
 
-    async def story() -> None:
-        async with engine() as ws:
-            sid = await joined(ws)
-            while (await ws.event())["type"] != "websocket.close":
-                pass
-            await asyncio.wait([ws.task])  # no disconnect comes
-            assert not ws.task.cancelled()  # servers write a traceback then
-        assert not sessions.is_live(sid)
-
-    tell(story)
+    async with engine() as ws:
+        sid = await joined(ws)
+        while (await ws.event())["type"] != "websocket.close":
+            pass
+        await asyncio.wait([ws.task])  # no disconnect comes
+        assert not ws.task.cancelled()  # servers write a traceback then
+    assert not sessions.is_live(sid)
 
 
 @pytest.mark.usefixtures("quick")
-def test_who_never_joins_is_closed() -> None:
-    async def story() -> None:
-        async with engine() as ws:
-            await ws.text()
-            ws.send("3")
-            assert (await ws.event())["type"] == "websocket.close"
-
-    tell(story)
+async def test_who_never_joins_is_closed() -> None:
+    async with engine() as ws:
+        await ws.text()
+        ws.send("3")
+        assert (await ws.event())["type"] == "websocket.close"
 
 
 @pytest.mark.parametrize("frame", ["", "nonsense", "2", "40", "5"])
-def test_malformed_packets_close_the_connection_without_a_trace(
+async def test_malformed_packets_close_the_connection_without_a_trace(
     frame: str | bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async def story() -> None:
+    with caplog.at_level(logging.DEBUG, "sockets"):
         async with engine() as ws:
             sid = await joined(ws)
             ws.send(frame)
             assert await ws.event() == {"type": "websocket.close", "code": 1000}
         assert not sessions.is_live(sid)
-
-    with caplog.at_level(logging.DEBUG, "sockets"):
-        tell(story)
     assert not caplog.records
 
 
 @pytest.mark.parametrize("frame", ["4" * 1_000_001, b"4" * 1_000_001])
 @pytest.mark.parametrize("path", ["/socket.io/", "/ws/login"])
-def test_oversized_frames_close_the_connection(frame: str | bytes, path: str) -> None:
-    async def story() -> None:
-        async with WebSocket(path, EIO="4", transport="websocket") as ws:
-            await ws.text()
-            ws.send(frame)
-            assert await ws.event() == {"type": "websocket.close", "code": 1009}
-
-    tell(story)
+async def test_oversized_frames_close_the_connection(frame: str | bytes, path: str) -> None:
+    async with WebSocket(path, EIO="4", transport="websocket") as ws:
+        await ws.text()
+        ws.send(frame)
+        assert await ws.event() == {"type": "websocket.close", "code": 1009}
 
 
-def test_takes_binary_messages() -> None:
-    async def story() -> None:
-        async with engine() as ws:
-            sid = await joined(ws)
-            ws.send('452-["x",{"_placeholder":true,"num":0},{"_placeholder":true,"num":1}]')
-            ws.send(b"\0\xff")
-            ws.send(b"")
-            ws.send('42["and on"]')
-            await emit(sid)
-            assert await ws.text() == '42["news","x"]'
-
-    tell(story)
+async def test_takes_binary_messages() -> None:
+    async with engine() as ws:
+        sid = await joined(ws)
+        ws.send('452-["x",{"_placeholder":true,"num":0},{"_placeholder":true,"num":1}]')
+        ws.send(b"\0\xff")
+        ws.send(b"")
+        ws.send('42["and on"]')
+        await emit(sid)
+        assert await ws.text() == '42["news","x"]'
 
 
-def test_other_namespaces_are_refused_and_the_connection_stays() -> None:
-    async def story() -> None:
-        async with engine() as ws:
-            sid = await joined(ws)
-            ws.send("40/admin,")
-            assert await ws.text() == '44/admin,{"message":"Invalid namespace"}'
-            assert sessions.is_live(sid)
-
-    tell(story)
-
-
-def test_who_leaves_the_namespace_gets_no_events_and_may_come_back() -> None:
-    async def story() -> None:
-        async with engine() as ws:
-            sid = await joined(ws)
-            ws.send("41")
-            await asyncio.sleep(0.1)
-            assert not sessions.is_live(sid)
-            assert not await emit(sid)
-            ws.send("40")
-            assert await ws.text() == f'40{{"sid":"{sid}"}}'
-            assert await ws.text() == GREETING % sid
-            assert sessions.is_live(sid)
-
-    tell(story)
+async def test_who_leaves_the_namespace_gets_no_events_and_may_come_back() -> None:
+    async with engine() as ws:
+        sid = await joined(ws)
+        ws.send("41")
+        await asyncio.sleep(0.1)
+        assert not sessions.is_live(sid)
+        assert not await emit(sid)
+        ws.send("40")
+        assert await ws.text() == f'40{{"sid":"{sid}"}}'
+        assert await ws.text() == GREETING % sid
+        assert sessions.is_live(sid)
 
 
 @pytest.mark.parametrize(
@@ -267,99 +199,81 @@ def test_who_leaves_the_namespace_gets_no_events_and_may_come_back() -> None:
         ("/elsewhere", {"EIO": "4", "transport": "websocket"}),
     ],
 )
-def test_refuses_at_the_door(path: str, query: dict[str, str]) -> None:
-    async def story() -> None:
-        async with WebSocket(path, **query) as ws:
-            assert ws.first["type"] == "websocket.close"
-
-    tell(story)
+async def test_refuses_at_the_door(path: str, query: dict[str, str]) -> None:
+    async with WebSocket(path, **query) as ws:
+        assert ws.first["type"] == "websocket.close"
 
 
 @pytest.mark.parametrize("path", ["/socket.io/", "/ws/login"])
-def test_refuses_pages_of_unlisted_origins(path: str, settings: Any) -> None:
+@pytest.mark.parametrize(("origin", "first"), [("https://evil.example", "close"), ("https://front.example", "accept")])
+async def test_refuses_pages_of_unlisted_origins(path: str, origin: str, first: str, settings: Any) -> None:
     settings.CORS_ALLOW_ALL_ORIGINS, settings.CORS_ALLOWED_ORIGINS = False, ["https://front.example"]
 
-    async def first(origin: str) -> str:
-        async with WebSocket(path, {"origin": origin}, EIO="4", transport="websocket") as ws:
-            return ws.first["type"]
-
-    assert asyncio.run(first("https://evil.example")) == "websocket.close"
-    assert asyncio.run(first("https://front.example")) == "websocket.accept"
+    async with WebSocket(path, {"origin": origin}, EIO="4", transport="websocket") as ws:
+        assert ws.first["type"] == f"websocket.{first}"
 
 
 # --- Upgrades ----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("version", ["3", "4"])
-def test_a_polling_client_moves_to_a_websocket_of_another_process(version: str) -> None:
-    async def story() -> None:
-        client = Client(version)
-        await in_another_process(client.connect)
-        poll = asyncio.create_task(client.poll())
-        async with engine(version, sid=client.sid) as ws:
-            ws.send("2probe")
-            assert await ws.text() == "3probe"
-            assert (await asyncio.wait_for(poll, 2)).text in {"6", "1:6"}
-            await emit(client.sid, "between")
-            ws.send("5")
-            assert await ws.text() == '42["news","between"]'
-            await emit(client.sid, "after")
-            assert await ws.text() == '42["news","after"]'
-            assert (await client.poll()).json() == {"code": 3, "message": "Bad request"}
-            assert sessions.is_live(client.sid)
-        assert not sessions.is_live(client.sid)
-
-    tell(story)
+async def test_a_polling_client_moves_to_a_websocket_of_another_process(version: str) -> None:
+    client = Client(version)
+    await in_another_process(client.connect)
+    poll = asyncio.create_task(client.poll())
+    async with engine(version, sid=client.sid) as ws:
+        ws.send("2probe")
+        assert await ws.text() == "3probe"
+        assert (await asyncio.wait_for(poll, 2)).text in {"6", "1:6"}
+        await emit(client.sid, "between")
+        ws.send("5")
+        assert await ws.text() == '42["news","between"]'
+        await emit(client.sid, "after")
+        assert await ws.text() == '42["news","after"]'
+        assert (await client.poll()).json() == {"code": 3, "message": "Bad request"}
+        assert sessions.is_live(client.sid)
+    assert not sessions.is_live(client.sid)
 
 
-def test_polling_goes_on_when_the_websocket_gives_up() -> None:
-    async def story() -> None:
-        client = Client("4")
-        await client.connect()
-        async with engine(sid=client.sid) as ws:
-            ws.send("2probe")
-            await ws.text()
-        await emit(client.sid)
-        assert (await client.poll()).text == '42["news","x"]'
-        poll = asyncio.create_task(client.poll())
-        await asyncio.sleep(0.2)
-        assert not poll.done(), "no more short polls"
-        await emit(client.sid, "y")
-        assert (await poll).text == '42["news","y"]'
-
-    tell(story)
+async def test_polling_goes_on_when_the_websocket_gives_up() -> None:
+    client = Client("4")
+    await client.connect()
+    async with engine(sid=client.sid) as ws:
+        ws.send("2probe")
+        await ws.text()
+    await emit(client.sid)
+    assert (await client.poll()).text == '42["news","x"]'
+    poll = asyncio.create_task(client.poll())
+    await asyncio.sleep(0.2)
+    assert not poll.done(), "no more short polls"
+    await emit(client.sid, "y")
+    assert (await poll).text == '42["news","y"]'
 
 
 @pytest.mark.parametrize("frame", ["2", "40", "3probe", "nonsense", b"\0"])
-def test_a_probe_that_is_none_ends_the_websocket_only(frame: str | bytes) -> None:
-    async def story() -> None:
-        client = Client("4")
-        await client.connect()
-        async with engine(sid=client.sid) as ws:
-            ws.send(frame)
-            assert (await ws.event())["type"] == "websocket.close"
-        assert sessions.is_live(client.sid)
-
-    tell(story)
+async def test_a_probe_that_is_none_ends_the_websocket_only(frame: str | bytes) -> None:
+    client = Client("4")
+    await client.connect()
+    async with engine(sid=client.sid) as ws:
+        ws.send(frame)
+        assert (await ws.event())["type"] == "websocket.close"
+    assert sessions.is_live(client.sid)
 
 
-def test_of_two_websockets_one_takes_over() -> None:
-    async def story() -> None:
-        client = Client("4")
-        await client.connect()
-        async with engine(sid=client.sid) as first, engine(sid=client.sid) as second:
-            for ws in (first, second):
-                ws.send("2probe")
-                await ws.text()
-                ws.send("5")
-            assert (await second.event())["type"] == "websocket.close"
-            await emit(client.sid)
-            assert await first.text() == '42["news","x"]'
-
-    tell(story)
+async def test_of_two_websockets_one_takes_over() -> None:
+    client = Client("4")
+    await client.connect()
+    async with engine(sid=client.sid) as first, engine(sid=client.sid) as second:
+        for ws in (first, second):
+            ws.send("2probe")
+            await ws.text()
+            ws.send("5")
+        assert (await second.event())["type"] == "websocket.close"
+        await emit(client.sid)
+        assert await first.text() == '42["news","x"]'
 
 
-def test_no_event_is_lost_or_doubled_while_clients_upgrade() -> None:
+async def test_no_event_is_lost_or_doubled_while_clients_upgrade() -> None:
     async def upgrade(client: Client, got: list[str]) -> None:
         while len(got) < 10:
             got.extend(t for t in (await client.poll()).text.split("\x1e") if t.startswith("42"))
@@ -377,70 +291,57 @@ def test_no_event_is_lost_or_doubled_while_clients_upgrade() -> None:
             for client in clients:
                 await emit(client.sid, number)
 
-    async def story() -> None:
-        clients = [Client("4") for _ in range(6)]
-        for client in clients:
-            await client.connect()
-        got: list[list[str]] = [[] for _ in clients]
-        upgrades = [upgrade(client, events) for client, events in zip(clients, got, strict=True)]
-        await asyncio.wait_for(asyncio.gather(speak(clients), *upgrades), 30)
-        assert got == [[f'42["news",{n}]' for n in range(60)]] * 6
-
-    tell(story)
+    clients = [Client("4") for _ in range(6)]
+    for client in clients:
+        await client.connect()
+    got: list[list[str]] = [[] for _ in clients]
+    upgrades = [upgrade(client, events) for client, events in zip(clients, got, strict=True)]
+    await asyncio.wait_for(asyncio.gather(speak(clients), *upgrades), 30)
+    assert got == [[f'42["news",{n}]' for n in range(60)]] * 6
 
 
 # --- The plain WebSocket -----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("path", ["/ws/login", "/ws/login/"])
-def test_a_plain_websocket_carries_the_same_events(path: str) -> None:
-    async def story() -> None:
-        async with WebSocket(path) as ws:
-            greeting = json.loads(await ws.text())
-            sid = greeting["data"]["sid"]
-            assert greeting == {
-                "event": "connectSuccess",
-                "data": {"state": True, "status": 200, "sid": sid, "msg": "连接成功"},
-            }
-            assert sessions.is_live(sid)
-            ws.send("whatever")
-            ws.send(b"\0")
-            await emit(sid, {"a": "好"})
-            assert await ws.text() == '{"event":"news","data":{"a":"好"}}'
-        assert not sessions.is_live(sid)
-
-    tell(story)
+async def test_a_plain_websocket_carries_the_same_events(path: str) -> None:
+    async with WebSocket(path) as ws:
+        greeting = json.loads(await ws.text())
+        sid = greeting["data"]["sid"]
+        assert greeting == {
+            "event": "connectSuccess",
+            "data": {"state": True, "status": 200, "sid": sid, "msg": "连接成功"},
+        }
+        assert sessions.is_live(sid)
+        ws.send("whatever")
+        ws.send(b"\0")
+        await emit(sid, {"a": "好"})
+        assert await ws.text() == '{"event":"news","data":{"a":"好"}}'
+    assert not sessions.is_live(sid)
 
 
 # --- Trouble -----------------------------------------------------------------------------------------
 
 
-def test_a_client_whose_session_valkey_forgot_is_sent_away() -> None:
-    async def story() -> None:
-        async with WebSocket("/ws/login") as ws:
-            await ws.text()
-            (await current_hub()).alive.update((await current_hub()).sockets)
-            valkey.client().flushdb()
-            assert (await ws.event())["type"] == "websocket.close"
-
-    tell(story)
+async def test_a_client_whose_session_valkey_forgot_is_sent_away() -> None:
+    async with WebSocket("/ws/login") as ws:
+        await ws.text()
+        valkey.client().flushdb()
+        assert (await ws.event())["type"] == "websocket.close"
 
 
-def test_a_client_that_does_not_read_holds_up_nobody_else() -> None:
-    async def story() -> None:
-        async with engine() as deaf, engine() as other:
-            stuck_sid, sid = await joined(deaf), await joined(other)
-            hub = await current_hub()
+async def test_who_does_not_read_is_cut_off_and_holds_up_nobody_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sockets.consumers.SEND_PATIENCE_S", 0.2)
+    async with engine() as deaf, engine() as other:
+        sid_of_deaf, sid = await joined(deaf), await joined(other)
+        deaf.is_deaf = True
 
-            async def stuck(message: dict[str, Any]) -> None:
-                await asyncio.sleep(3600)
+        await emit(sid_of_deaf)
+        await emit(sid)
 
-            hub.sockets[stuck_sid].base_send = stuck  # type: ignore[attr-defined]
-            await emit(stuck_sid)
-            await emit(sid)
-            assert await other.text() == '42["news","x"]'
-
-    tell(story)
+        assert await other.text() == '42["news","x"]'
+        await asyncio.wait_for(deaf.task, 5)
+        assert not sessions.is_live(sid_of_deaf)
 
 
 @given(
@@ -448,11 +349,8 @@ def test_a_client_that_does_not_read_holds_up_nobody_else() -> None:
     st.lists(st.text(max_size=30) | st.binary(max_size=30) | st.sampled_from(["40", "41", "2", "3", "1"]), max_size=6),
 )
 @hypothesis_settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_any_frames_are_served_or_cut_off(version: str, frames: list[str | bytes]) -> None:
-    async def story() -> None:
-        async with engine(version) as ws:
-            for frame in frames:
-                ws.send(frame)
-            await asyncio.sleep(0)
-
-    tell(story)
+async def test_any_frames_are_served_or_cut_off(version: str, frames: list[str | bytes]) -> None:
+    async with engine(version) as ws:
+        for frame in frames:
+            ws.send(frame)
+        await asyncio.sleep(0)

@@ -72,22 +72,8 @@ async function record(serverVersion, clientVersion, transport) {
   return { server: serverVersion, client: clientVersion, transport, log }
 }
 
-/** Binary payloads of Engine.IO 3, which only browsers send: what the real parser makes of some packets. */
-function binaryPayloads() {
-  const engine = require.resolve("engine.io-client", { paths: [require.resolve("socket.io-client-2")] })
-  const parser = require(require.resolve("engine.io-parser", { paths: [engine] }))
-  const message = data => ({ type: "message", data })
-  const samples = [[message(Buffer.from([0, 1, 255, 30]))], [message('52-["甲😀"]'), message(Buffer.alloc(300, 7)), message(Buffer.alloc(0)), { type: "ping" }]]
-  return samples.map(packets => {
-    let bytes
-    parser.encodePayload(packets, true, encoded => { bytes = encoded })
-    return { packets: packets.map(({ type, data }) => ({ type, ...(data === undefined ? { text: "" } : plain(data)) })), base64: bytes.toString("base64") }
-  })
-}
-
 async function main(folder) {
   fs.mkdirSync(folder, { recursive: true })
-  fs.writeFileSync(path.join(folder, "binary-payloads-3.json"), JSON.stringify(binaryPayloads(), null, 1) + "\n")
   for (const [serverVersion, { speaks }] of Object.entries(servers)) {
     for (const clientVersion of speaks) {
       for (const transport of ["default", "polling", "websocket"]) {

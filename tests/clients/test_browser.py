@@ -18,7 +18,7 @@ PAGE = """<!doctype html><meta charset="utf-8"><script>
 const query = new URLSearchParams(location.search)
 document.write(`<script src="${query.get("base")}/socket.io/socket.io.js"><\\/script>`)
 </script><script>
-const options = { transports: [query.get("transport")], forceJSONP: query.has("jsonp"), forceNew: true }
+const options = { transports: [query.get("transport")], forceNew: true }
 const socket = io(query.get("base"), options)
 const note = (name, data) => document.title += ` ${name}:${data && data.msg}`
 socket.on("connectSuccess", data => { window.sid = data.sid; note("connectSuccess", data) })
@@ -103,13 +103,12 @@ def test_who_refuses_on_the_phone_may_scan_again(browser: Browser, proxy: str) -
 
 
 def test_a_page_of_another_origin_gets_its_events(browser: Browser, proxy: str, elsewhere: str) -> None:
-    for how in ("transport=polling", "transport=websocket", "transport=polling&jsonp"):
+    for how in ("transport=polling", "transport=websocket"):
         gets_its_events(new_page(browser), proxy, elsewhere, how)
 
 
 def gets_its_events(page: Page, proxy: str, elsewhere: str, how: str) -> None:
-    # JSONP waits in a script, and a page is not loaded before its scripts are.
-    page.goto(f"{elsewhere}/index.html?base={proxy}&{how}", wait_until="domcontentloaded")
+    page.goto(f"{elsewhere}/index.html?base={proxy}&{how}")
     page.wait_for_function("document.title.includes('connectSuccess:连接成功')")
     asked = f"fetch('{proxy}/users/getQrcode?sid=' + window.sid, {{credentials: 'include'}}).then(a => a.json())"
     url = page.evaluate(asked)["scanCodeUrl"]

@@ -29,7 +29,7 @@ from config.celery import app
 from core.cache import valkey
 
 loop = asyncio.new_event_loop()
-sessions = Sessions("proc", lambda: None)
+sessions = Sessions("proc")
 connection = app.connection()
 
 def by_cache(word):
