@@ -3,7 +3,7 @@
 import socket
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import ExitStack, contextmanager
 from functools import cache
 from html.parser import HTMLParser
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from django.core.files.uploadedfile import SimpleUploadedFile
-from django.db import connection
+from django.db import connection, transaction
 from django.test import Client
 from jsonschema import Draft202012Validator
 from PIL import Image
@@ -52,6 +52,26 @@ def at_once(works: Iterable[Callable[[], Any]], *, refusals: tuple[type[Exceptio
 
     with ThreadPoolExecutor(len(works)) as pool:
         return [future.result() for future in [pool.submit(run, work) for work in works]]
+
+
+def during(change: Callable[[], Any], work: Callable[[], Any]) -> Any:
+    """Start ``work`` on a connection of its own while the transaction of ``change`` is open; return its result.
+
+    Work that locks what ``change`` has changed waits, and goes by what that left. Other work reads what was before.
+    """
+
+    def run() -> Any:
+        try:
+            return work()
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(1) as pool:
+        with transaction.atomic():
+            change()
+            running = pool.submit(run)
+            wait([running], timeout=0.5)
+        return running.result()
 
 
 @contextmanager

@@ -1,0 +1,33 @@
+"""Users after a restore of the database."""
+
+import pytest
+from django.utils import timezone
+
+from accounts.models import User
+from accounts.services.restored import MAX_NAMED, users_follow, users_remember
+from core.models import Restoration
+
+pytestmark = pytest.mark.django_db
+
+
+def test_all_log_in_again_the_disabled_stay_disabled_and_many_are_named_in_part(roles):
+    names = [f"user{n:02}" for n in range(MAX_NAMED + 1)]
+    User.objects.bulk_create(User(username=name, role=roles["200"], is_active=False) for name in [*names, "zhao"])
+    memory = users_remember()
+    User.objects.create(username="deleted", role=roles["200"])
+    User.objects.exclude(username="zhao").update(is_active=True)  # as the backup has it
+
+    sentences = list(users_follow(Restoration(restored_at=timezone.now()), memory))
+
+    assert sentences[1:] == [
+        f"Disabled again who was disabled since the backup: {', '.join(names[:MAX_NAMED])} and more.",
+        "Users deleted since the backup are there again: deleted.",
+    ]
+    assert not User.objects.filter(username__in=names, is_active=True).exists()
+    assert not User.objects.filter(epoch__lt=memory["epoch"] + 1).exists()
+
+
+def test_an_unknown_database_tells_nothing_of_who_was_disabled(lbw):
+    sentences = list(users_follow(Restoration(restored_at=timezone.now()), None))
+
+    assert "not known" in sentences[1] and User.objects.get().is_active
