@@ -1,4 +1,4 @@
-"""Users, their logins and revoked tokens in the back office."""
+"""Users and their logins in the back office."""
 
 from datetime import datetime
 from typing import Any, ClassVar
@@ -21,7 +21,7 @@ from unfold.forms import AdminPasswordChangeForm, UserCreationForm
 
 from accounts.avatars import avatar_keep, store
 from accounts.errors import PhoneTaken
-from accounts.models import LoginAttempt, LoginLog, RevokedToken, User
+from accounts.models import LoginAttempt, LoginLog, User
 from accounts.services.phones import can_login, phone_login_grant, phone_refuse_taken, phone_replaced_tell
 from accounts.services.second_factor import device_of, is_offered
 from accounts.services.users import sign_out_everywhere, users_disable, users_enable
@@ -319,13 +319,3 @@ class LoginAttemptAdmin(LoginLogAdmin):
 
     def has_view_permission(self, request: HttpRequest, obj: LoginAttempt | None = None) -> bool:
         return request.user.is_active and request.user.is_superuser
-
-
-@admin.register(RevokedToken)
-class RevokedTokenAdmin(LoginLogAdmin):
-    """Revoked tokens, read-only. A task deletes them once they have expired."""
-
-    list_display = ["jti", "expires_at"]
-    list_filter = [("expires_at", RangeDateTimeFilter)]
-    search_fields = ["jti__startswith"]
-    search_help_text = "令牌编号的开头"

@@ -32,7 +32,7 @@ def _forget_number(instance: Any, **_: Any) -> None:
 
 
 def _begin_session(request: Any, **_: Any) -> None:
-    from accounts.entrance.session import session_begin  # here, because it loads models, and these are not ready yet
+    from accounts.entrance.site import session_begin  # here, because it loads models, and these are not ready yet
 
     session_begin(request, now=times.now())
 

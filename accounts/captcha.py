@@ -1,4 +1,7 @@
-"""Captchas: django-simple-captcha draws the picture, Valkey keeps the text. Each can be tried once."""
+"""Captchas: django-simple-captcha draws the picture, Valkey keeps the text. Each can be tried once.
+
+``services/login_captcha.py`` and ``services/sms_codes.py`` decide when one is asked for.
+"""
 
 import base64
 import secrets

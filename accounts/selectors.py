@@ -81,7 +81,7 @@ def unids_named(*, unid: str = "", class_name: str = "") -> list[str]:
 
 
 def users_of_class(class_name: str) -> QuerySet[User]:
-    """Return the accounts of a class, in the order in which they were made."""
+    """Return the accounts of a class, in the order in which they were made; "" is no class."""
     return User.objects.filter(class_name=class_name).exclude(class_name="").order_by("pk")
 
 

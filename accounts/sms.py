@@ -38,31 +38,16 @@ def sms_room() -> Iterator[None]:
         raise SmsNotSent(headers=refused.error_options()["headers"]) from None
 
 
-def sms_send(*, phone: str, code: str, network: str) -> None:
-    """Send ``code`` to ``phone`` (11 digits).
-
-    :param network: of the caller; see ``caller_tag``.
-    :raises SmsNotSent: see ``_deliver``.
-    """
-    _deliver(phone, settings.SMS_TEMPLATE_CODE, {"code": code}, network)
-
-
-def sms_notice_send(*, phone: str, network: str) -> None:
-    """Send to ``phone`` that another number took its place.
-
-    :raises SmsNotSent: see ``_deliver``.
-    """
-    _deliver(phone, settings.SMS_NOTICE_TEMPLATE_CODE, {}, network)
-
-
 def caller_tag(network: str) -> str:
     """Return what names the caller in a message's ``OutId``. The sandbox shows each caller only the own messages."""
     return salted_hmac("accounts.sms", network, algorithm="sha256").hexdigest()[:32]
 
 
-def _deliver(phone: str, template: str, values: dict[str, str], network: str) -> None:
-    """Send a message.
+def sms_send(*, phone: str, template: str, values: dict[str, str], network: str) -> None:
+    """Send a message to ``phone`` (11 digits).
 
+    :param template: the provider's number of the text; ``values`` fill its blanks.
+    :param network: of the caller; see ``caller_tag``.
     :raises SmsNotSent: the provider refused, or did not answer within 6 s; ``msg`` says what the person can do.
     """
     _library()

@@ -1,4 +1,4 @@
-"""Ask WeChat (OAuth, through wechatpy) for the profile of the person who scanned.
+"""Ask WeChat (OAuth 2.0 for web pages) for the profile of the person who scanned.
 
 Errors and logs never contain URLs or answers, because these hold the secret, the code or a token.
 """
@@ -10,8 +10,6 @@ from typing import Any
 
 import structlog
 from django.conf import settings
-from wechatpy.exceptions import WeChatOAuthException
-from wechatpy.oauth import WeChatOAuth
 
 from accounts.errors import WechatCodeSpent, WechatSnapshot
 from core import http
@@ -58,25 +56,6 @@ class WechatLost(UpstreamDown):
     msg = "微信服务暂时不可用,请重新扫码"
 
 
-class _OAuth(WeChatOAuth):
-    """wechatpy's client with a deadline and a size limit. It stores the person's token, so make one for each login."""
-
-    def __init__(self) -> None:
-        super().__init__(settings.WECHAT_APP_ID, settings.WECHAT_APP_SECRET, redirect_uri="")
-        self.API_BASE_URL = f"{settings.WECHAT_API_BASE_URL}/"
-
-    def _request(self, method: str, url_or_endpoint: str, **kwargs: Any) -> dict[str, Any]:
-        url = self.API_BASE_URL + url_or_endpoint
-        body = http.get(url, upstream=UPSTREAM, params=kwargs["params"], timeout_s=TIMEOUT_S, max_bytes=MAX_BYTES)
-        # WeChat sends JSON in UTF-8 with another Content-Type.
-        result = json.loads(body.decode("utf-8", "replace"), strict=False)
-        if not isinstance(result, dict) or not isinstance(result.get("errcode", 0), int):
-            raise ValueError("not an answer of WeChat's")
-        if result.get("errcode"):
-            raise WeChatOAuthException(result["errcode"], str(result.get("errmsg", "")))
-        return {"refresh_token": "", "expires_in": 0} | result  # wechatpy reads these, and WeChat may leave them out
-
-
 def profile_fetch(*, code: str) -> WechatProfile:
     """Return the profile of the person who scanned, in exchange for WeChat's code.
 
@@ -84,22 +63,25 @@ def profile_fetch(*, code: str) -> WechatProfile:
     :raises WechatSnapshot: the code is that of a virtual account; it is used up.
     :raises WechatUnclear, WechatLost: WeChat gave no usable answer.
     """
-    oauth = _OAuth()
+    app = {"appid": settings.WECHAT_APP_ID, "secret": settings.WECHAT_APP_SECRET}
     try:
         with UPSTREAM.slot():  # for both requests, since the first one uses the code up
-            token = _ask(lambda: _checked(oauth.fetch_access_token(code)), WechatUnclear)
+            token = _ask("oauth2/access_token", WechatUnclear, **app, code=code, grant_type="authorization_code")
+            if not _is_id(token.get("openid")) or not isinstance(token.get("access_token"), str):
+                log.error("wechat talks nonsense", reason="not a token")
+                raise WechatUnclear
             if token.get("is_snapshotuser"):
                 raise WechatSnapshot
-            person = _ask(oauth.get_user_info, WechatLost)
+            openid = token["openid"]
+            person = _ask("userinfo", WechatLost, access_token=token["access_token"], openid=openid, lang="zh_CN")
     except http.UpstreamRefused as refused:
         raise WechatUnclear(**refused.error_options()) from None
-    openid = token["openid"]
     if person.get("openid") != openid:
         log.error("wechat gave the profile of somebody else")
         raise WechatLost
     unionid = person.get("unionid") or token.get("unionid")
     return WechatProfile(
-        appid=oauth.app_id,
+        appid=app["appid"],
         openid=openid,
         unionid=str(unionid) if _is_id(unionid) else "",
         nickname=_text(person.get("nickname"))[:MAX_NICKNAME],
@@ -109,27 +91,29 @@ def profile_fetch(*, code: str) -> WechatProfile:
     )
 
 
-def _ask(send: Any, failure: type[UpstreamDown]) -> dict[str, Any]:
+def _ask(call: str, failure: type[UpstreamDown], **params: str) -> dict[str, Any]:
+    url = f"{settings.WECHAT_API_BASE_URL}/sns/{call}"
     try:
-        return send()
-    except WeChatOAuthException as error:
-        if error.errcode in _SCAN_AGAIN:
-            raise WechatCodeSpent from None
-        log.error("wechat refuses", errcode=str(error.errcode)[:20])
+        body = http.get(url, upstream=UPSTREAM, params=params, timeout_s=TIMEOUT_S, max_bytes=MAX_BYTES)
+        # WeChat sends JSON in UTF-8 with another Content-Type.
+        result = json.loads(body.decode("utf-8", "replace"), strict=False)
+        if not isinstance(result, dict) or not isinstance(result.get("errcode", 0), int):
+            raise ValueError("not an answer of WeChat's")
     except http.OutgoingTimeout:
         log.warning("wechat does not answer in time")
         raise failure(status=504, http_status=504) from None
     except http.OutgoingError as error:
         log.warning("wechat does not answer", reason=str(error))
-    except (ValueError, KeyError, RecursionError) as error:
+        raise failure from None
+    except (ValueError, RecursionError) as error:
         log.error("wechat talks nonsense", reason=type(error).__name__)
-    raise failure
-
-
-def _checked(token: dict[str, Any]) -> dict[str, Any]:
-    if not _is_id(token["openid"]) or not isinstance(token["access_token"], str):
-        raise ValueError("not a token")
-    return token
+        raise failure from None
+    if result.get("errcode") in _SCAN_AGAIN:
+        raise WechatCodeSpent
+    if result.get("errcode"):
+        log.error("wechat refuses", errcode=str(result["errcode"])[:20])
+        raise failure
+    return result
 
 
 def _is_id(value: Any) -> bool:

@@ -6,7 +6,7 @@ from django.conf import settings
 
 from accounts.api.scan_views import LOGINS_A_MINUTE
 from accounts.captcha import LIFETIME_S as CAPTCHA_LIFETIME_S
-from accounts.services import login_limits, phones, sms_codes
+from accounts.services import login_captcha, phones, sms_codes
 from core.api.bodies import BODY_LIMIT, FILE_LIMIT, KIB, MAX_VALUES, MIB
 from core.audit import MAX_ENTRIES
 from core.times import span
@@ -49,10 +49,10 @@ def limits() -> list[tuple[str, str]]:
         ("微信二维码", f"{span(settings.WECHAT_QR_TTL)}内有效,只能用一次"),
         (
             "输错密码",
-            f"同一账号同一地址每分钟 {login_limits.PAIR_LIMIT} 次,"
-            f"同一账号从没有登入过的地址每分钟共 {login_limits.ACCOUNT_LIMIT} 次,"
-            f"同一地址每分钟 {login_limits.ADDRESS_LIMIT} 次;"
-            f"以前登入过的设备各算各的,每分钟 {login_limits.PAIR_LIMIT} 次。之后要图形验证码,或等一分钟(429)",
+            f"同一账号同一地址每分钟 {login_captcha.PAIR_LIMIT} 次,"
+            f"同一账号从没有登入过的地址每分钟共 {login_captcha.ACCOUNT_LIMIT} 次,"
+            f"同一地址每分钟 {login_captcha.ADDRESS_LIMIT} 次;"
+            f"以前登入过的设备各算各的,每分钟 {login_captcha.PAIR_LIMIT} 次。之后要图形验证码,或等一分钟(429)",
         ),
         ("微信登入", f"每个地址每分钟 {LOGINS_A_MINUTE} 次"),
         (

@@ -6,24 +6,11 @@ from typing import Any
 from django.conf import settings
 
 from accounts import errors
+from accounts.api import params
 from accounts.api.answers import LoginLogEntryJson, PermissionJson, UserJson
-from accounts.api.params import (
-    AvatarParams,
-    CaptchaParams,
-    LoginLogParams,
-    LoginParams,
-    LoginQuery,
-    PasswordParams,
-    RefreshParams,
-    RegisterParams,
-    SmsLoginParams,
-    SmsSendParams,
-    UserDeleteParams,
-    UserListParams,
-    UserUpdateParams,
-)
 from accounts.captcha import LIFETIME_S as CAPTCHA_LIFETIME_S
 from accounts.services import sms_codes
+from accounts.wechat import WechatLost, WechatUnclear
 from core.api.docs import Doc
 from core.api.params import Picture, PlainText
 from core.errors import BadParameter, NotPermitted, ServiceUnavailable, Throttled, TokenInvalid
@@ -56,18 +43,18 @@ LOGIN_RECORDS = {"permission": PermissionJson, "userInfo": UserJson}
 _PICTURE_LATER = (ServiceUnavailable, Throttled(30))
 
 
-class SmsLogin(SmsLoginParams):
+class SmsLogin(params.SmsLoginParams):
     code = PlainText(help_text="短信中的 5 位验证码")
 
 
-class UserUpdateWithPicture(UserUpdateParams):
+class UserUpdateWithPicture(params.UserUpdateParams):
     headimgurl = Picture("头像", required=False)
 
 
 LOGIN = Doc(
-    params=LoginParams,
+    params=params.LoginParams,
     others=[SmsLogin],
-    query=LoginQuery,
+    query=params.LoginQuery,
     send={"username": "lbw", "password": "555"},
     ok={
         "status": 1,
@@ -94,7 +81,7 @@ LOGIN = Doc(
     "请求体只有短信中的 `code`(不能带 cookie 的客户端再加 `/sms/send` 返回的 `key`)。",
 )
 REFRESH = Doc(
-    params=RefreshParams,
+    params=params.RefreshParams,
     send={"refresh": "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJmYW1pbHkiOiI….…"},
     ok={
         "status": 1,
@@ -113,7 +100,7 @@ REFRESH = Doc(
 )
 _SMS = {name: limit for name, limit, _ in sms_codes.PER_NUMBER}
 SMS_SEND = Doc(
-    params=SmsSendParams,
+    params=params.SmsSendParams,
     send={"phoneNumber": "13800000000"},
     ok={"status": 200, "state": True, "msg": "OK", "key": "9cQ2vXo0L5sTj7WbE1yRk3HnUf6Za8Dp"},
     failures=[errors.SmsPhoneMissing, errors.SmsPhoneInvalid, errors.SmsNotSent, errors.CaptchaWrong],
@@ -139,7 +126,7 @@ VERIFY = Doc(
     },
 )
 REGISTER = Doc(
-    params=RegisterParams,
+    params=params.RegisterParams,
     send={"username": "lbw4", "password": "kai-ge-2026", "nickname": "开哥永不开挂", "phone": "1577775772"},
     ok={"status": 1, "state": True, "msg": "注册成功", "userInfo": _USER},
     records={"userInfo": UserJson},
@@ -152,7 +139,7 @@ REGISTER = Doc(
     ],
 )
 UPDATE_PASSWORD = Doc(
-    params=PasswordParams,
+    params=params.PasswordParams,
     send={"username": "lbw", "oldPassword": "555", "newPassword": "wu-wu-kai"},
     ok={"status": 1, "state": True, "msg": "密码修改成功"},
     failures=[
@@ -197,14 +184,14 @@ UPDATE_USER = Doc(
     "root 设置的手机号直接可以登入。更换能登入的手机号需要 `oldPassword`,原手机号会收到通知。角色 1 不能短信登入。",
 )
 DELETE_USER = Doc(
-    params=UserDeleteParams,
+    params=params.UserDeleteParams,
     ok={"status": 200, "state": True, "msg": "删除成功"},
     failures=[errors.UserToDeleteMissing, errors.UserToDeleteUnknown, errors.UserNotDeleted("不能删除自己")],
     about="`unid` 可以重复或用逗号隔开,一次删除多个:全部删除,或一个也不删。订单、支付与登入日志保留(不再指向用户),"
     "令牌立即失效,购物车与头像一并删除。",
 )
 UPLOAD_AVATAR = Doc(
-    params=AvatarParams,
+    params=params.AvatarParams,
     ok={
         "status": 1,
         "state": True,
@@ -216,7 +203,7 @@ UPLOAD_AVATAR = Doc(
     about="只能上传自己的头像;root 可以上传任何人的头像。",
 )
 ALL_USERS = Doc(
-    params=UserListParams,
+    params=params.UserListParams,
     ok={"status": 200, "state": True, "msg": "success", "total": 1, "users": [_USER]},
     records={"users": list[UserJson]},
 )
@@ -230,12 +217,12 @@ CAPTCHA = Doc(
     about=f"`img` 是一个 SVG 元素,直接放入页面即可。{span(timedelta(seconds=CAPTCHA_LIFETIME_S))}内有效,只能校验一次。",
 )
 VERIFY_CAPTCHA = Doc(
-    params=CaptchaParams,
+    params=params.CaptchaParams,
     ok={"status": 200, "state": True, "msg": "验证码正确"},
     failures=[errors.CaptchaWrong],
 )
 LOGIN_LOG = Doc(
-    params=LoginLogParams,
+    params=params.LoginLogParams,
     ok={
         "status": 200,
         "state": True,
@@ -251,4 +238,39 @@ LOGIN_LOG = Doc(
         ],
     },
     records={"data": list[LoginLogEntryJson]},
+)
+QRCODE = Doc(
+    params=params.QrcodeParams,
+    ok={
+        "status": 200,
+        "state": True,
+        "scanCodeUrl": "https://open.weixin.qq.com/connect/oauth2/authorize?appid=wx0123456789abcdef"
+        "&redirect_uri=http%3A%2F%2Fwww.chst.vip%2Fusers%2FwechatCallBack&response_type=code"
+        "&scope=snsapi_userinfo&state=5jDq0wXbq1cYt2mJ8aVn3kQz7sRf4uHe#wechat_redirect",
+    },
+    failures=[errors.SidMissing, errors.SidUnknown],
+    about="把 `scanCodeUrl` 画成二维码给用户扫。先连接 socket (见 `/docs/socket/`) 才有 `sid`;同一个 `sid` 再次请求时,"
+    "之前的二维码作废。二维码只能用一次,"
+    f"{span(settings.WECHAT_QR_TTL)}内有效,过期后 socket 会收到 `invalidCode`。",
+)
+CALLBACK = Doc(
+    params=params.CallbackParams,
+    ok={"status": 200, "state": True, "msg": "已扫码"},
+    failures=[errors.StateMissing, errors.CodeInvalid, errors.WechatSnapshot, Throttled(30)],
+    about="由用户的手机打开,前端不调用。浏览器得到一个页面,其他客户端得到 JSON。微信以快照页打开时二维码不作废:"
+    "用户轻触“使用完整服务”并允许后,登入继续。",
+)
+WECHAT_LOGIN = Doc(
+    params=params.WechatLoginParams,
+    ok=LOGIN.successes[0] | {"status": 200, "msg": "微信登入成功"},
+    records=LOGIN_RECORDS,
+    failures=[
+        errors.WechatCodeMissing,
+        errors.WechatCodeSpent,
+        errors.UserDisabled,
+        WechatUnclear,
+        WechatLost,
+        Throttled(30),
+    ],
+    about="返回值与账号登入相同。第一次登入的微信用户会成为 `200` 角色的新用户。每个 `wechatCode` 只能用一次。",
 )

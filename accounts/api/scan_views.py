@@ -8,9 +8,8 @@ from django.shortcuts import render
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.api import scan_docs as docs
+from accounts.api import docs, params
 from accounts.api.answers import login_fields
-from accounts.api.params import CallbackParams, QrcodeParams, WechatLoginParams
 from accounts.errors import CodeInvalid, SidMissing, WechatCodeSpent, WechatSnapshot, WechatSnapshotLeft
 from accounts.login_request import login_context
 from accounts.models import LoginMethod
@@ -51,22 +50,22 @@ class ScanViewSet(ApiViewSet):
             return HttpResponse()  # link previews send HEAD, which must not use the code up
         is_person = "text/html" in request.headers.get("Accept", "")
         try:
-            _take_scan(request, CallbackParams.read(request))
+            _take_scan(request, params.CallbackParams.read(request))
         except DomainError as error:
             if not is_person:
                 raise
             if isinstance(error, WechatSnapshotLeft):
-                state = CallbackParams.read(request)["state"]
+                state = params.CallbackParams.read(request)["state"]
                 return HttpResponseRedirect(consent_url(state=state, **_addresses(request)))
             return _page(request, error)
         return _page(request) if is_person else ok("已扫码")
 
     @endpoint("GET", "/users/wechatLogin", "微信登入", Access.OPEN, docs=docs.WECHAT_LOGIN)
     def wechat_login(self, request: Request) -> Response:
-        params = WechatLoginParams.read(request)
+        values = params.WechatLoginParams.read(request)
         _limit(request)
         context = login_context(request, LoginMethod.WECHAT)
-        user = wechat_login(code=params["wechatCode"], context=context)
+        user = wechat_login(code=values["wechatCode"], context=context)
         return ok("微信登入成功", token=token_issue(user), **login_fields(user, context.now))
 
 
@@ -75,7 +74,7 @@ def _sid(request: Request) -> str:
 
     :raises SidMissing: there is no such socket, or more than one.
     """
-    sid = QrcodeParams.read(request).get("sid", "")
+    sid = params.QrcodeParams.read(request).get("sid", "")
     if not sid and settings.SANDBOX:
         sid = only_sid_at(client_ip(request))
     if not sid:
@@ -87,8 +86,8 @@ class Declined(CodeInvalid):
     """The person refused on WeChat's page; the QR code can be scanned again."""
 
 
-def _take_scan(request: Request, params: dict[str, Any]) -> None:
-    state, code = params["state"], params.get("code")
+def _take_scan(request: Request, values: dict[str, Any]) -> None:
+    state, code = values["state"], values.get("code")
     if not is_open(state):
         raise CodeInvalid
     if code is None:

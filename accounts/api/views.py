@@ -5,40 +5,17 @@ from typing import Any
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts import avatars
-from accounts.api import docs
+from accounts import avatars, errors
+from accounts.api import docs, params
 from accounts.api.answers import log_fields, login_fields, user_fields
-from accounts.api.params import (
-    AvatarParams,
-    CaptchaParams,
-    LoginLogParams,
-    LoginParams,
-    PasswordParams,
-    RefreshParams,
-    RegisterParams,
-    SmsLoginParams,
-    SmsSendParams,
-    UserDeleteParams,
-    UserListParams,
-    UserUpdateParams,
-)
 from accounts.authentication import CallerRequest
 from accounts.captcha import LIFETIME_S, CaptchaAnswer, captcha_make, captcha_verify
-from accounts.errors import (
-    AvatarRefused,
-    CaptchaWrong,
-    UserNotYours,
-    UserToChangeUnknown,
-    UserToDeleteMissing,
-    UserUnknown,
-)
 from accounts.login_request import cookie_set, device_remember, login_context
 from accounts.models import LoginMethod, User
 from accounts.selectors import login_log, user_list
-from accounts.services.login import password_login
+from accounts.services.login import password_login, sms_login
 from accounts.services.phones import PhoneProof
 from accounts.services.sms_codes import LIFETIME, sms_code_send
-from accounts.services.sms_login import sms_login
 from accounts.services.users import (
     avatar_set,
     password_change,
@@ -66,7 +43,7 @@ class LoginLogViewSet(ApiViewSet):
 
     @endpoint("GET", "/getloginlog", "获取登入日志", Access.ROWS, docs=docs.LOGIN_LOG)
     def get_login_log(self, request: Request) -> Response:
-        page = LoginLogParams.read(request)
+        page = params.LoginLogParams.read(request)
         return ok("success", data=[log_fields(entry) for entry in login_log()[page_slice(**page)]])
 
 
@@ -83,10 +60,10 @@ class CaptchaViewSet(ApiViewSet):
 
     @endpoint("GET", "/users/verifyCaptcha", "校验验证码", Access.OPEN, docs=docs.VERIFY_CAPTCHA)
     def verify_captcha(self, request: Request) -> Response:
-        params = CaptchaParams.read(request)
-        captcha = _captcha_of(request, params)
+        values = params.CaptchaParams.read(request)
+        captcha = _captcha_of(request, values)
         if not captcha_verify(key=captcha.key, answer=captcha.text):
-            raise CaptchaWrong
+            raise errors.CaptchaWrong
         return ok("验证码正确")
 
 
@@ -99,32 +76,32 @@ class UserViewSet(ApiViewSet):
         "GET", "/users/getAllUers", "获取所有用户", Access.ROWS, aliases=("/users/getAllUsers",), docs=docs.ALL_USERS
     )
     def get_all_users(self, request: Request) -> Response:
-        params = UserListParams.read(request)
-        total, users = page_of(user_list(key=params["key"], roleid=params["roleid"]), params)
+        values = params.UserListParams.read(request)
+        total, users = page_of(user_list(key=values["key"], roleid=values["roleid"]), values)
         now = times.now()
         return ok("success", total=total, users=[user_fields(user, now) for user in users])
 
     @endpoint("POST", "/users/register", "用户注册", Access.ROOT, aliases=("/users/addUser",), docs=docs.REGISTER)
     def register(self, request: Request) -> Response:
-        params: dict[str, Any] = RegisterParams.read(request)
-        roleid = params.pop("roles", None) or params.pop("roleid", None)
-        params.pop("roleid", None)
-        user = user_register(**params, roleid=roleid)
+        values: dict[str, Any] = params.RegisterParams.read(request)
+        roleid = values.pop("roles", None) or values.pop("roleid", None)
+        values.pop("roleid", None)
+        user = user_register(**values, roleid=roleid)
         return ok("注册成功", status=1, userInfo=user_fields(user, times.now()))
 
     @endpoint("POST", "/users/login", "用户登入", Access.OPEN, docs=docs.LOGIN)
     def login(self, request: Request) -> Response:
         if request.query_params.get("type") == "sms":
-            params = SmsLoginParams.read(request)
+            values = params.SmsLoginParams.read(request)
             context = login_context(request, LoginMethod.SMS)
-            key = params["key"] or request.COOKIES.get(SMS_COOKIE, "")
-            user = sms_login(key=key, code=params["code"], context=context)
+            key = values["key"] or request.COOKIES.get(SMS_COOKIE, "")
+            user = sms_login(key=key, code=values["code"], context=context)
         else:
-            params = LoginParams.read(request)
-            context = login_context(request, LoginMethod.API, _captcha_of(request, params))
-            user = password_login(username=params["username"], password=params["password"], context=context)
-        if params["refresh"]:
-            tokens = family_begin(user=user, access_s=params.get("access_s"))._asdict()
+            values = params.LoginParams.read(request)
+            context = login_context(request, LoginMethod.API, _captcha_of(request, values))
+            user = password_login(username=values["username"], password=values["password"], context=context)
+        if values["refresh"]:
+            tokens = family_begin(user=user, access_s=values.get("access_s"))._asdict()
         else:
             tokens = {"token": token_issue(user)}
         response = ok("登入成功", status=1, **login_fields(user, context.now), **tokens)
@@ -133,16 +110,16 @@ class UserViewSet(ApiViewSet):
 
     @endpoint("POST", "/users/refresh", "刷新令牌", Access.OPEN, docs=docs.REFRESH)
     def refresh(self, request: Request) -> Response:
-        params = RefreshParams.read(request)
-        return ok("刷新成功", status=1, **tokens_refresh(params["refresh"], now=times.now())._asdict())
+        values = params.RefreshParams.read(request)
+        return ok("刷新成功", status=1, **tokens_refresh(values["refresh"], now=times.now())._asdict())
 
     @endpoint("POST", "/sms/send", "发送短信验证码", Access.OPEN, docs=docs.SMS_SEND)
     def send_sms(self, request: Request) -> Response:
-        params = SmsSendParams.read(request)
+        values = params.SmsSendParams.read(request)
         key = sms_code_send(
-            phone=params["phoneNumber"],
+            phone=values["phoneNumber"],
             network=client_network(request),
-            captcha=_captcha_of(request, params),
+            captcha=_captcha_of(request, values),
             now=times.now(),
         )
         response = ok("OK", key=key)
@@ -162,10 +139,10 @@ class OwnViewSet(ApiViewSet):
 
     @endpoint("POST", "/users/uploadAvatar", "上传用户头像", Access.ANY_USER, docs=docs.UPLOAD_AVATAR, takes_files=True)
     def upload_avatar(self, request: CallerRequest) -> Response:
-        params = AvatarParams.read(request)
-        user = User.objects.filter(unid=params.get("uId") or params.get("unid") or "").first()
+        values = params.AvatarParams.read(request)
+        user = User.objects.filter(unid=values.get("uId") or values.get("unid") or "").first()
         if user is None:
-            raise AvatarRefused
+            raise errors.AvatarRefused
         me = request.user
         if user.pk != me.pk and not me.is_root:
             raise NotPermitted
@@ -182,38 +159,38 @@ class OwnViewSet(ApiViewSet):
 
     @endpoint("POST", "/users/updatePassword", "修改用户密码", Access.ANY_USER, docs=docs.UPDATE_PASSWORD)
     def update_password(self, request: CallerRequest) -> Response:
-        params = PasswordParams.read(request)
-        user = User.objects.filter(username=params["username"]).first()
+        values = params.PasswordParams.read(request)
+        user = User.objects.filter(username=values["username"]).first()
         if user is None:
-            raise UserUnknown
+            raise errors.UserUnknown
         me = request.user
         is_own = user.pk == me.pk
         if not is_own and not me.is_root:
             raise NotPermitted
         # Root may leave the old password of anybody out; one that is sent is checked.
-        if params["oldPassword"] or not me.is_root:
+        if values["oldPassword"] or not me.is_root:
             password_change(
-                username=user.username,
-                old_password=params["oldPassword"],
-                new_password=params["newPassword"],
+                user_pk=user.pk,
+                old_password=values["oldPassword"],
+                new_password=values["newPassword"],
                 context=login_context(request, LoginMethod.API),
             )
         else:
-            password_set(user=user, new_password=params["newPassword"])
+            password_set(user=user, new_password=values["newPassword"])
         return ok("密码修改成功", status=1)
 
     @endpoint("POST", "/users/updateUser", "修改用户信息", Access.ANY_USER, docs=docs.UPDATE_USER)
     def update_user(self, request: CallerRequest) -> Response:
-        params = UserUpdateParams.read(request)
-        user = User.objects.filter(unid=params.pop("unid")).first()
+        values = params.UserUpdateParams.read(request)
+        user = User.objects.filter(unid=values.pop("unid")).first()
         if user is None:
-            raise UserToChangeUnknown
+            raise errors.UserToChangeUnknown
         me = request.user
         if user.pk != me.pk and not me.is_root:
-            raise UserNotYours
-        old_password, new_password = params.pop("oldPassword"), params.pop("password")
-        proof = PhoneProof(params.pop("key") or request.COOKIES.get(SMS_COOKIE, ""), params.pop("code"))
-        changes = {_COLUMNS.get(name, name): value for name, value in params.items()}
+            raise errors.UserNotYours
+        old_password, new_password = values.pop("oldPassword"), values.pop("password")
+        proof = PhoneProof(values.pop("key") or request.COOKIES.get(SMS_COOKIE, ""), values.pop("code"))
+        changes = {_COLUMNS.get(name, name): value for name, value in values.items()}
         if picture := avatars.store().take_or_name(request, "headimgurl"):
             changes["headimgurl"] = picture
         user_update(
@@ -229,10 +206,10 @@ class OwnViewSet(ApiViewSet):
 
     @endpoint("GET", "/users/deleteUser", "删除用户", Access.ROOT, docs=docs.DELETE_USER)
     def delete_user(self, request: CallerRequest) -> Response:
-        params = UserDeleteParams.read(request)
-        if not params["unid"] and not params["username"]:
-            raise UserToDeleteMissing
-        users_delete(unids=params["unid"], username=params["username"], by_pk=request.user.pk)
+        values = params.UserDeleteParams.read(request)
+        if not values["unid"] and not values["username"]:
+            raise errors.UserToDeleteMissing
+        users_delete(unids=values["unid"], username=values["username"], by_pk=request.user.pk)
         return ok("删除成功")
 
 
@@ -243,5 +220,5 @@ def _new_captcha(request: Request) -> Response:
     return response
 
 
-def _captcha_of(request: Request, params: dict[str, Any]) -> CaptchaAnswer:
-    return CaptchaAnswer(params["key"] or request.COOKIES.get(CAPTCHA_COOKIE, ""), params["captcha"])
+def _captcha_of(request: Request, values: dict[str, Any]) -> CaptchaAnswer:
+    return CaptchaAnswer(values["key"] or request.COOKIES.get(CAPTCHA_COOKIE, ""), values["captcha"])

@@ -6,6 +6,7 @@ second factor. A page may ask for the password again (``core.admin.password``).
 
 import time
 from collections.abc import Callable
+from datetime import datetime
 from functools import update_wrapper
 from typing import Any
 
@@ -23,16 +24,24 @@ from unfold.sites import UnfoldAdminSite
 from accounts.entrance import pages
 from accounts.entrance.asking import ask, back_of, resume_request
 from accounts.entrance.forms import CodeForm, LoginForm, OwnPasswordForm, PasswordForm, login_record
-from accounts.entrance.session import is_recent
 from accounts.login_request import device_remember
 from accounts.services.attempts import Outcome
-from accounts.services.second_factor import LoginStage, login_stage, passed_remember
+from accounts.services.second_factor import LoginStage, login_stage, passed_forget, passed_remember
 from core import times
 from core.admin.deletion import delete_selected
 from core.admin.password import PasswordNeeded, password_given
 from core.observe.tracing import about
 
 PageView = Callable[..., Any]
+_SINCE = "logged_in_at"
+
+
+def session_begin(request: HttpRequest, *, now: datetime) -> None:
+    """Start the session's time and reset its second factor, also if the user logs in again in an open session."""
+    request.session.cycle_key()
+    request.session[_SINCE] = now.timestamp()
+    passed_forget(request.session)
+    password_given(request, now=now)
 
 
 class BackOfficeSite(UnfoldAdminSite):
@@ -54,7 +63,8 @@ class BackOfficeSite(UnfoldAdminSite):
 
     def _has_logged_in(self, request: HttpRequest) -> bool:
         """Tell whether a member of staff has logged in within SESSION_COOKIE_AGE."""
-        if not (super().has_permission(request) and is_recent(request.session, now=times.now())):
+        age_s = times.now().timestamp() - request.session.get(_SINCE, 0)
+        if not super().has_permission(request) or age_s >= settings.SESSION_COOKIE_AGE:
             return False
         about(caller=request.user.unid)  # type: ignore[union-attr]  # superusers and staff are users of ours
         return True

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 from django.contrib.auth.hashers import make_password
 from django.db import IntegrityError, transaction
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, Q
 
 from accounts.errors import ClassAccountsRefused
 from accounts.models import User
+from accounts.selectors import users_of_class
 from accounts.services.users import password_set
 from permissions.models import DEFAULT_ROLEID, DataScope, Role
 from permissions.services.roles import role_scoped
@@ -115,7 +116,7 @@ def _refuse_repeated(class_name: str, trainees: Sequence[Trainee]) -> None:
 def class_accounts_reset(*, class_name: str) -> list[Slip]:
     """Give every account of a class a new password, which ends its tokens; return the new slips."""
     slips = []
-    for user in _of_class(class_name).select_for_update(no_key=True):
+    for user in users_of_class(class_name).select_for_update(no_key=True):
         number = "" if user.username.startswith(_running(class_name)) else user.username.upper()
         slip = Slip(user.nickname, number, user.username, password_make())
         password_set(user=user, new_password=slip.password)
@@ -126,7 +127,7 @@ def class_accounts_reset(*, class_name: str) -> list[Slip]:
 @transaction.atomic
 def class_accounts_delete(*, class_name: str) -> int:
     """Delete every account of a class, but not its orders; return how many accounts."""
-    users = list(_of_class(class_name))
+    users = list(users_of_class(class_name))
     for user in users:
         user.delete()
     return len(users)
@@ -175,8 +176,3 @@ def _refuse_taken(usernames: list[str]) -> None:
     if taken:
         more = f" 等 {len(taken)} 个" if len(taken) > 5 else ""
         raise ClassAccountsRefused(f"用户名已存在：{'、'.join(taken[:5])}{more}。已有账号的班级请用“重设密码”")
-
-
-def _of_class(class_name: str) -> QuerySet[User]:
-    # Accounts that belong to no class have an empty class name; exclude them, so that "" never means all of them.
-    return User.objects.filter(class_name=class_name).exclude(class_name="").order_by("pk")

@@ -1,4 +1,4 @@
-"""Log in by password, and record logins."""
+"""Log in by password or by a code in a text message, and record logins."""
 
 from datetime import datetime, timedelta
 
@@ -7,11 +7,13 @@ from django.contrib.auth.hashers import make_password
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q
 
-from accounts.errors import CredentialsWrong, TooManyFailures
+from accounts.errors import CredentialsWrong, SmsCodeWrong, SmsPhoneUnknown, SmsUserDisabled, TooManyFailures
 from accounts.models import LoginLog, User
-from accounts.services import login_limits
+from accounts.services import login_captcha
 from accounts.services.attempts import LoginContext, Outcome, attempt_record
+from accounts.services.sms_codes import sms_code_phone, sms_code_spend
 from core.db.purge import BATCH, rows_purge
+from permissions.models import ROOT_ROLEID
 
 
 def password_login(*, username: str, password: str, context: LoginContext) -> User:
@@ -33,7 +35,7 @@ def password_verify(*, username: str, password: str, context: LoginContext) -> U
     :raises TooManyFailures: too many wrong passwords lately; says how long to wait.
     """
     try:
-        login_limits.refuse_if_too_many(username=username, context=context)
+        login_captcha.captcha_require(username=username, context=context)
     except TooManyFailures:
         attempt_record(context, outcome=Outcome.MANY, username=username)
         raise
@@ -46,11 +48,46 @@ def password_verify(*, username: str, password: str, context: LoginContext) -> U
     elif not user.is_active:
         outcome = Outcome.DISABLED
     else:
-        login_limits.failures_forgive(username=username, context=context)
+        login_captcha.failures_forgive(username=username, context=context)
         return user
-    login_limits.failure_count(username=username, context=context)
+    login_captcha.failure_count(username=username, context=context)
     attempt_record(context, outcome=outcome, username=username)
     raise CredentialsWrong
+
+
+def sms_login(*, key: str, code: str, context: LoginContext) -> User:
+    """Log in by the code that was sent for ``key``; return the user (with its role).
+
+    Only a caller with the right code learns whether the number is a login.
+
+    :raises SmsCodeNotAsked, SmsCodeIncomplete, SmsCodeWrong: see ``sms_code_spend``.
+    :raises SmsPhoneUnknown: the number is nobody's login, or root's, who never logs in by message.
+    :raises SmsUserDisabled: nothing has changed.
+    """
+    outcomes = {
+        SmsCodeWrong: Outcome.CODE,
+        SmsPhoneUnknown: Outcome.UNKNOWN,
+        SmsUserDisabled: Outcome.DISABLED,
+    }
+    phone = sms_code_phone(key)
+    try:
+        sms_code_spend(key=key, code=code, now=context.now)
+        user = _user_of(phone)
+    except (SmsCodeWrong, SmsPhoneUnknown, SmsUserDisabled) as refusal:
+        attempt_record(context, outcome=outcomes[type(refusal)], username=phone)
+        raise
+    login_complete(user=user, context=context)
+    return user
+
+
+def _user_of(phone: str) -> User:
+    logins = User.objects.filter(phone=phone, is_phone_bound=True).exclude(role__roleid=ROOT_ROLEID)
+    user = logins.select_related("role").first()
+    if user is None:
+        raise SmsPhoneUnknown
+    if not user.is_active:
+        raise SmsUserDisabled
+    return user
 
 
 def login_complete(*, user: User, context: LoginContext) -> None:

@@ -1,4 +1,4 @@
-"""The limits of logins by password: guessing must be slow, and nobody may lock somebody else out.
+"""When a login by password asks for a captcha: guessing must be slow, and nobody may lock somebody else out.
 
 Wrong passwords count together wherever they are typed: the API's login, the back office's, and a change of one's own
 password. Beyond a limit a login needs a captcha, for a minute. A whole class behind one address stays far below.
@@ -30,8 +30,10 @@ ADDRESS_LIMIT = 200  # all accounts from one address: 40 trainees with five typo
 KNOWN_FOR_S = 30 * 24 * 3600
 
 
-def refuse_if_too_many(*, username: str, context: LoginContext) -> None:
-    """Check the limits before a password is verified, and the captcha beyond them. Without Valkey there is no limit.
+def captcha_require(*, username: str, context: LoginContext) -> None:
+    """Ask for a captcha if there were too many wrong passwords; without Valkey never.
+
+    Call it before a password is verified.
 
     :raises TooManyFailures: too many wrong passwords and no right captcha; says how long to wait without one.
     """
@@ -52,7 +54,7 @@ def failure_count(*, username: str, context: LoginContext) -> None:
         for key, limit in _counters(username, context):
             ratelimit.hit(key, limit=limit, window_s=WINDOW_S)
     except redis.RedisError:
-        pass  # refuse_if_too_many has logged it
+        pass  # captcha_require has logged it
 
 
 def failures_forgive(*, username: str, context: LoginContext) -> None:
@@ -61,7 +63,7 @@ def failures_forgive(*, username: str, context: LoginContext) -> None:
         ratelimit.forget(next(_counters(username, context))[0])
         client().set(_known_key(username, context), 1, ex=KNOWN_FOR_S)
     except redis.RedisError:
-        pass  # refuse_if_too_many has logged it
+        pass  # captcha_require has logged it
 
 
 def _counters(username: str, context: LoginContext) -> Iterator[tuple[str, int]]:

@@ -17,7 +17,7 @@ from django.db import IntegrityError, transaction
 from accounts.errors import PhoneNeedsPassword, PhoneTaken, PhoneTriesExceeded, SmsCodeWrong, SmsNotSent
 from accounts.models import User
 from accounts.services.sms_codes import sms_code_phone, sms_code_spend
-from accounts.sms import sms_notice_send
+from accounts.sms import sms_send
 from core.cache import ratelimit
 from core.db.after_commit import task_send
 from permissions.models import Role
@@ -100,6 +100,6 @@ def phone_notice_send(*, phone: str, network: str) -> None:
         log.warning("a replaced phone number is not told: SMS_NOTICE_TEMPLATE_CODE is not set")
         return
     try:
-        sms_notice_send(phone=phone, network=network)
+        sms_send(phone=phone, template=settings.SMS_NOTICE_TEMPLATE_CODE, values={}, network=network)
     except SmsNotSent:
         log.warning("a replaced phone number is not told: the message was not sent")

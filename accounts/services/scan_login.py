@@ -57,22 +57,22 @@ def profile_keep(*, code: str) -> None:
     try:
         _spend(code)
     except WechatCodeSpent:
-        if valkey.client().get(_spent_key(code)) == _SNAPSHOT:
+        if valkey.client().get(_key(code)) == _SNAPSHOT:
             raise WechatSnapshotLeft from None
         raise
     try:
         profile = profile_fetch(code=code)
     except WechatSnapshot:
-        valkey.client().set(_spent_key(code), _SNAPSHOT, ex=SPENT_FOR_S)
+        valkey.client().set(_key(code), _SNAPSHOT, ex=SPENT_FOR_S)
         raise
     except (WechatCodeSpent, UpstreamDown):
-        valkey.client().delete(_spent_key(code))
+        valkey.client().delete(_key(code))
     else:
-        valkey.client().set(_profile_key(code), orjson.dumps(profile), ex=SPENT_FOR_S)
+        valkey.client().set(_key(code, "profile"), orjson.dumps(profile), ex=SPENT_FOR_S)
 
 
 def _kept_profile(code: str) -> WechatProfile | None:
-    profile = valkey.client().getdel(_profile_key(code))
+    profile = valkey.client().getdel(_key(code, "profile"))
     return WechatProfile(**orjson.loads(profile)) if profile else None
 
 
@@ -84,7 +84,7 @@ def _profile(code: str) -> WechatProfile:
         raise WechatCodeSpent from None
     except WechatUnclear:
         # We do not know whether WeChat counted the code as used. Let the client try it again: WeChat decides.
-        valkey.client().delete(_spent_key(code))
+        valkey.client().delete(_key(code))
         raise
 
 
@@ -102,26 +102,21 @@ def user_of(profile: WechatProfile) -> User:
 
 def _spend(code: str) -> None:
     # WeChat accepts a code once, but two requests at the same moment might both pass there. So only the first may ask.
-    if not valkey.client().set(_spent_key(code), 1, ex=SPENT_FOR_S, nx=True):
+    if not valkey.client().set(_key(code), 1, ex=SPENT_FOR_S, nx=True):
         raise WechatCodeSpent
 
 
-def _spent_key(code: str) -> str:
-    return f"spms:scan:spent:{hashlib.sha256(code.encode()).hexdigest()}"
-
-
-def _profile_key(code: str) -> str:
-    return f"spms:scan:profile:{hashlib.sha256(code.encode()).hexdigest()}"
+def _key(code: str, kept: str = "spent") -> str:
+    return f"spms:scan:{kept}:{hashlib.sha256(code.encode()).hexdigest()}"
 
 
 def _find(profile: WechatProfile) -> User | None:
     users = User.objects.select_related("role")
     by_openid = users.filter(wechat_appid=profile.appid, openid=profile.openid)
-    if not profile.unionid:
-        return by_openid.first()
     # WeChat sends unionids only once the app is bound to an open platform account. Users who logged in earlier have
-    # none, and are found by their openid.
-    return users.filter(unionid=profile.unionid).first() or by_openid.filter(unionid=None).first()
+    # none, and those from before a change of that account another one: they are found by their openid.
+    by_unionid = users.filter(unionid=profile.unionid).first() if profile.unionid else None
+    return by_unionid or by_openid.first()
 
 
 def _create(profile: WechatProfile) -> User:
@@ -131,7 +126,8 @@ def _create(profile: WechatProfile) -> User:
         wechat_appid=profile.appid,
         openid=profile.openid,
         unionid=profile.unionid or None,
-        **_personal(profile),
+        nickname=profile.nickname or "微信用户",
+        **{name: getattr(profile, name) for name in ("headimgurl", "sex", "city", "province", "country")},
     )
     draft.set_unusable_password()
     try:
@@ -139,13 +135,10 @@ def _create(profile: WechatProfile) -> User:
         with transaction.atomic():
             draft.save(force_insert=True)
     except IntegrityError:
-        return _find(profile) or _openid_of_another(profile)
+        if (user := _find(profile)) is None:
+            raise
+        return user
     return draft
-
-
-def _openid_of_another(profile: WechatProfile) -> User:
-    """Find the user whose openid has another unionid, because the app has changed its open platform account."""
-    return User.objects.select_related("role").get(wechat_appid=profile.appid, openid=profile.openid)
 
 
 def _refresh(user: User, profile: WechatProfile) -> None:
@@ -161,14 +154,3 @@ def _refresh(user: User, profile: WechatProfile) -> None:
             user.save(update_fields=list(changed))
             if "headimgurl" in changed:
                 avatars.avatar_keep(user_pk=user.pk, url=user.headimgurl)
-
-
-def _personal(profile: WechatProfile) -> dict[str, str]:
-    return {
-        "nickname": profile.nickname or "微信用户",
-        "headimgurl": profile.headimgurl,
-        "sex": profile.sex,
-        "city": profile.city,
-        "province": profile.province,
-        "country": profile.country,
-    }

@@ -1,6 +1,6 @@
 """Send codes in text messages, and check them.
 
-A right code proves that its sender reads the messages of one number. It logs in (``sms_login``), or makes the number a
+A right code proves that its sender reads the messages of one number. It logs in (``login``), or makes the number a
 login (``phones``). What limits guessing is the number of messages: a code ends after ``MAX_TRIES`` wrong tries, and the
 messages to a number and from an address are limited. So no count over the whole site ever refuses a right code.
 
@@ -38,23 +38,6 @@ PER_ADDRESS = (("hour", 200, HOUR), ("day", 800, DAY))
 # So many of them without a captcha, of the day's to a number and of the hour's from an address.
 FREE_PER_NUMBER, FREE_PER_ADDRESS = 3, 100
 
-# Compare a code and count the attempt. Two attempts may come at once: in one atomic script each of them is counted, and
-# only one can use up the code. ARGV: code, most tries, now (seconds). Returns 'none' (nothing was sent), 'right', or
-# 'wrong', which also means expired, used, or too many wrong attempts.
-_TRY = """
-local kept = redis.call('HMGET', KEYS[1], 'code', 'tries', 'ends')
-if not kept[1] then return 'none' end
-if kept[1] == '' or tonumber(kept[2]) >= tonumber(ARGV[2]) or tonumber(kept[3]) <= tonumber(ARGV[3]) then
-  return 'wrong'
-end
-if kept[1] == ARGV[1] then
-  redis.call('HSET', KEYS[1], 'code', '')
-  return 'right'
-end
-redis.call('HINCRBY', KEYS[1], 'tries', 1)
-return 'wrong'
-"""
-
 
 def sms_code_send(*, phone: str, network: str, captcha: CaptchaAnswer = NO_ANSWER, now: datetime) -> str:
     """Send a new code to ``phone`` (11 digits); return the key that the client must send back together with the code.
@@ -68,14 +51,14 @@ def sms_code_send(*, phone: str, network: str, captcha: CaptchaAnswer = NO_ANSWE
         _refuse_if_too_many(phone, network)
         code = "".join(secrets.choice("0123456789") for _ in range(DIGITS))
         key = random_text(KEY_LENGTH)
-        kept = {"code": code, "phone": phone, "tries": 0, "ends": (now + LIFETIME).timestamp()}
+        kept = {"code": code, "phone": phone, "ends": (now + LIFETIME).timestamp()}
         budget_take(now)
         with client().pipeline() as pipeline:
             pipeline.hset(_stored(key), mapping=kept)
             pipeline.expire(_stored(key), _REMEMBERED)
             pipeline.execute()
         try:
-            sms_send(phone=phone, code=code, network=network)
+            sms_send(phone=phone, template=settings.SMS_TEMPLATE_CODE, values={"code": code}, network=network)
         except SmsNotSent:
             client().delete(_stored(key))
             budget_give_back(now)
@@ -107,10 +90,15 @@ def sms_code_spend(*, key: str, code: str, now: datetime) -> None:
     """
     if len(code) < DIGITS:
         raise SmsCodeIncomplete
-    outcome = client().eval(_TRY, 1, _stored(key), code, MAX_TRIES, now.timestamp())
-    if outcome == b"none":
+    if not client().exists(_stored(key)):
         raise SmsCodeNotAsked
-    if outcome != b"right":
+    # Counted before the comparison, so of many tries at once no more than MAX_TRIES are compared.
+    many = ratelimit.hit(f"sms:try:{key}", limit=MAX_TRIES, window_s=_REMEMBERED.total_seconds())
+    right, ends = client().hmget(_stored(key), ["code", "ends"])
+    if many or right is None or not secrets.compare_digest(right, code.encode()) or float(ends) <= now.timestamp():
+        raise SmsCodeWrong
+    # Two right ones may come at once: only one of them deletes the code.
+    if not client().hdel(_stored(key), "code"):
         raise SmsCodeWrong
 
 

@@ -11,22 +11,10 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.db.models import F
 
-from accounts import avatars
+from accounts import avatars, errors
 from accounts.demo_users import is_demo_account
-from accounts.errors import (
-    DemoNameStays,
-    DemoPasswordStays,
-    PasswordNotChanged,
-    PasswordTooWeak,
-    PhoneTaken,
-    RoleNotYours,
-    RoleUnknown,
-    UsernameTaken,
-    UserNotDeleted,
-    UserToDeleteUnknown,
-)
 from accounts.models import RefreshFamily, RevokedToken, User
-from accounts.services import login_limits
+from accounts.services import login_captcha
 from accounts.services.attempts import LoginContext
 from accounts.services.phones import (
     TAKEN_CONSTRAINT,
@@ -51,9 +39,9 @@ def user_register(
     """
     role = Role.objects.filter(roleid=roleid or DEFAULT_ROLEID).first()
     if role is None:
-        raise RoleUnknown
+        raise errors.RoleUnknown
     if User.objects.filter(username=username).exists():
-        raise UsernameTaken  # this error comes before those about the password
+        raise errors.UsernameTaken  # this error comes before those about the password
     is_login = can_login(phone, role)
     if is_login:
         phone_refuse_taken(phone)
@@ -69,8 +57,8 @@ def user_register(
     return draft
 
 
-def _taken(error: IntegrityError) -> PhoneTaken | UsernameTaken:
-    return PhoneTaken() if TAKEN_CONSTRAINT in str(error) else UsernameTaken()
+def _taken(error: IntegrityError) -> errors.PhoneTaken | errors.UsernameTaken:
+    return errors.PhoneTaken() if TAKEN_CONSTRAINT in str(error) else errors.UsernameTaken()
 
 
 @transaction.atomic
@@ -99,9 +87,9 @@ def user_update(
     changes = changes | _role_change(user, changes.pop("roleid", None))
     changes = {name: value for name, value in changes.items() if getattr(user, name) != value}
     if not by_root and changes.keys() & {"role", "vip_level"}:
-        raise RoleNotYours
+        raise errors.RoleNotYours
     if "username" in changes and is_demo_account(user.username):
-        raise DemoNameStays
+        raise errors.DemoNameStays
     if by_root:
         changes |= _phone_by_root(user, phone, changes.get("role", user.role))
     else:
@@ -130,7 +118,7 @@ def user_update(
     if by_root:
         password_set(user=user, new_password=new_password)
     else:
-        password_change(username=user.username, old_password=old_password, new_password=new_password, context=context)
+        password_change(user_pk=user.pk, old_password=old_password, new_password=new_password, context=context)
 
 
 def _role_change(user: User, roleid: str | None) -> dict[str, Any]:
@@ -138,7 +126,7 @@ def _role_change(user: User, roleid: str | None) -> dict[str, Any]:
         return {}
     role = Role.objects.filter(roleid=roleid).first()
     if role is None:
-        raise RoleUnknown
+        raise errors.RoleUnknown
     return {"role": role}
 
 
@@ -158,10 +146,10 @@ def _is_own_password(user: User, password: str, context: LoginContext) -> bool:
     """
     if not password:
         return False
-    login_limits.refuse_if_too_many(username=user.username, context=context)
+    login_captcha.captcha_require(username=user.username, context=context)
     is_right = user.check_password(password)
     if not is_right:
-        login_limits.failure_count(username=user.username, context=context)
+        login_captcha.failure_count(username=user.username, context=context)
     return is_right
 
 
@@ -178,12 +166,12 @@ def users_delete(*, unids: Collection[str] = (), username: str = "", by_pk: int)
     named = User.objects.filter(unid__in=unids) if unids else User.objects.filter(username=username)
     users = list(named.select_for_update(of=("self",)).select_related("role").order_by("pk"))
     if len(users) < max(len(set(unids)), 1):
-        raise UserToDeleteUnknown
+        raise errors.UserToDeleteUnknown
     for user in users:
         if user.pk == by_pk:
-            raise UserNotDeleted("不能删除自己")
+            raise errors.UserNotDeleted("不能删除自己")
         if user.role.is_root:
-            raise UserNotDeleted("不能删除超级管理员")
+            raise errors.UserNotDeleted("不能删除超级管理员")
     for user in users:
         user.delete()
     return len(users)
@@ -195,31 +183,27 @@ def password_check(password: str, user: User) -> None:
     :raises PasswordTooWeak: says in Chinese what is wrong.
     """
     if len(password) > MAX_PASSWORD:
-        raise PasswordTooWeak(f"密码不符合要求:最多 {MAX_PASSWORD} 个字符")
+        raise errors.PasswordTooWeak(f"密码不符合要求:最多 {MAX_PASSWORD} 个字符")
     try:
         validate_password(password, user)
     except ValidationError as error:
-        raise PasswordTooWeak("密码不符合要求:" + "".join(error.messages)) from None
+        raise errors.PasswordTooWeak("密码不符合要求:" + "".join(error.messages)) from None
 
 
-def password_change(*, username: str, old_password: str, new_password: str, context: LoginContext) -> None:
+@transaction.atomic
+def password_change(*, user_pk: int, old_password: str, new_password: str, context: LoginContext) -> None:
     """Change the password of a user who knows the old one.
 
     :raises PasswordNotChanged: the old password is wrong, or the new one is empty.
     :raises DemoPasswordStays: a whole class shares this account.
     :raises PasswordTooWeak: the new password breaks a rule.
-    :raises TooManyFailures: too many wrong passwords; somebody with a stolen token must not guess the password here.
+    :raises TooManyFailures: see ``_is_own_password``.
     """
-    login_limits.refuse_if_too_many(username=username, context=context)
-    with transaction.atomic():
-        # Lock the row: if two changes come at once, the second finds that its old password is no longer right.
-        user = User.objects.select_for_update(no_key=True).filter(username=username).first()
-        is_right = user is not None and user.check_password(old_password)
-        if user and is_right:
-            password_set(user=user, new_password=new_password)
-    if not is_right:
-        login_limits.failure_count(username=username, context=context)
-        raise PasswordNotChanged
+    # Lock the row: if two changes come at once, the second finds that its old password is no longer right.
+    user = User.objects.select_for_update(no_key=True).get(pk=user_pk)
+    if not _is_own_password(user, old_password, context):
+        raise errors.PasswordNotChanged
+    password_set(user=user, new_password=new_password)
 
 
 def password_set(*, user: User, new_password: str) -> None:
@@ -230,9 +214,9 @@ def password_set(*, user: User, new_password: str) -> None:
     :raises PasswordTooWeak: the new password breaks a rule.
     """
     if is_demo_account(user.username):
-        raise DemoPasswordStays
+        raise errors.DemoPasswordStays
     if not new_password:
-        raise PasswordNotChanged
+        raise errors.PasswordNotChanged
     password_check(new_password, user)
     _end_tokens([user.pk], password=make_password(new_password))
 

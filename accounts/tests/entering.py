@@ -1,10 +1,12 @@
-"""The back office's entrance as a browser meets it: a page that asks something in place of another."""
+"""The back office's entrance as a browser meets it, and a user as answers of the API show him."""
 
 import re
 from datetime import timedelta
 from html import unescape
 
 from django.utils import timezone
+
+from core.ids import object_id
 
 PASSWORD = "a-password"  # of everybody the fixture ``person`` makes
 
@@ -34,3 +36,10 @@ def confirm(client, question, answer=PASSWORD, what="password"):
     """Answer the question as its form does: to the address of the page, with all that came along."""
     (address,) = re.findall(r'action="([^"]*)" class="en-form"', question.content.decode())
     return client.post(unescape(address), hidden(question) | {f"entrance_{what}": answer})
+
+
+def user_json(user, **changes):
+    """What answers tell of a user with the role 200 who has filled in nothing; ``changes`` are what else they tell."""
+    empty = dict.fromkeys(("nickname", "phone", "headimgurl", "sex", "city", "province", "country", "vipExpires"), "")
+    known = {"_id": object_id(user.created_at, user.pk), "unid": user.unid, "username": user.username, "status": "1"}
+    return empty | known | {"roleid": "200", "roleName": "员工", "vipLevel": 0, "vipStamp": 0} | changes

@@ -3,7 +3,6 @@
 from datetime import timedelta
 
 import pytest
-from django.contrib.admin.templatetags.admin_list import result_headers
 from django.contrib.auth.models import Permission
 from django.test import Client
 from django.utils import timezone
@@ -52,61 +51,13 @@ def test_nobody_shuts_himself_out(boss, person):
     assert set(User.objects.filter(is_active=True).values_list("username", flat=True)) == {"root"}
 
 
-class TestWhoGetsIn:
-    def enters(self, username, password="a-password"):
-        client = Client()
-        client.post("/admin/login/", {"username": username, "password": password})
-        return client.get(USERS).status_code == 200
-
-    def test_root_and_active_staff_with_the_right_do(self, person):
-        person("root", "1", is_staff=True)
-        person("director", "102", is_staff=True)
-
-        assert self.enters("root") and self.enters("director")
-
-    def test_trainees_and_disabled_users_do_not(self, person):
-        person("trainee", "102")
-        person("gone", "1", is_staff=True, is_active=False)
-        person("clerk", "103", is_staff=True)
-
-        assert not self.enters("trainee") and not self.enters("gone")
-        assert not self.enters("clerk")
-        assert not self.enters("clerk", "wrong")
-
-    def test_a_disabled_session_ends(self, boss):
-        User.objects.update(is_active=False)
-
-        assert boss.get(USERS).status_code == 302
-
-    def test_sign_out_everywhere_ends_the_session_too(self, boss):
-        from accounts.services.users import sign_out_everywhere
-
-        sign_out_everywhere(user_pks=[User.objects.get(username="root").pk])
-
-        assert boss.get(USERS).status_code == 302
-
-    def test_a_demoted_root_keeps_nothing(self, boss, roles):
-        User.objects.filter(username="root").update(role=roles["103"])
-
-        assert boss.get(USERS).status_code == 403
-
-
 class TestPages:
-    @pytest.mark.parametrize("path", [USERS, ROLES, LOG, REVOKED, USERS + "add/", ROLES + "add/"])
-    def test_open_for_root(self, boss, path):
-        assert boss.get(path).status_code == 200
-
-    def test_search_filter_and_details(self, boss, person):
+    def test_find_users_and_escape_what_they_wrote(self, boss, person):
         li = person("li", "103", headimgurl='http://x/"><script>').user
-        entry = login_record(user=li, ip="10.0.0.1", now=timezone.now())
 
-        assert "li" in boss.get(USERS, {"q": "li", "role__id__exact": li.role_id}).content.decode()
-        assert b"<script>alert" not in boss.get(USERS).content
-        assert boss.get(f"{USERS}{li.pk}/change/").status_code == 200
-        assert boss.get(f"{USERS}{li.pk}/password/").status_code == 200
-        assert boss.get(f"{ROLES}{li.role_id}/change/").status_code == 200
-        assert boss.get(LOG, {"q": "10.0"}).status_code == 200
-        assert boss.get(f"{LOG}{entry.pk}/change/").status_code == 200
+        page = boss.get(USERS, {"q": "li", "role__id__exact": li.role_id}).content
+
+        assert b"li" in page and b'"><script>' not in page
 
     def test_a_director_may_look_at_users_and_change_none(self, office, person):
         li = person("li").user
@@ -159,13 +110,6 @@ class TestUsers:
         lbw.refresh_from_db()
         assert lbw.check_password("a-password")
 
-    def test_roots_own_new_password_keeps_this_session(self, boss):
-        given = {"old_password": "a-password", "new_password1": "a-password-2026", "new_password2": "a-password-2026"}
-
-        assert boss.post("/admin/password_change/", given).status_code == 302
-        assert boss.get(USERS).status_code == 200
-        assert User.objects.get(username="root").epoch == 2
-
     def test_a_new_hash_of_the_same_password_ends_nothing(self, person, settings):
         li = person("li")
         settings.PASSWORD_HASHERS = ["accounts.passwords.LeanArgon2PasswordHasher", *settings.PASSWORD_HASHERS]
@@ -188,14 +132,6 @@ class TestUsers:
         assert li.get("/verify").json()["code"] == "1004"
         assert wang.get("/verify").json()["state"] is True
         assert User.objects.get(username="li").is_active is (action == "sign_out")
-
-    def test_root_does_not_shut_himself_out(self, boss):
-        root = User.objects.get(username="root")
-
-        boss.post(USERS, {"action": "disable", "_selected_action": [root.pk]})
-
-        root.refresh_from_db()
-        assert root.is_active
 
     def test_unticking_active_ends_tokens(self, boss, person, django_capture_on_commit_callbacks):
         li = person("li", nickname="李")
@@ -284,47 +220,13 @@ class TestNobodyRaisesHimself:
         assert clerk.post(f"{ROLES}{roles['103'].pk}/change/", {"name": "x", "rows": "*"}).status_code == 403
 
 
-class TestRoles:
-    def save(self, boss, role, **fields):
-        given = {"menu": MENU, "rows": "/students/*\n/getloginlog", "buttons": ["read"]} | fields
-        return save_page(boss, f"{ROLES}{role.pk}/change/", **given)
+def test_roles_of_users_and_of_root_are_not_deleted(boss, person, roles):
+    person("li", "200")
 
-    def test_a_change_counts_at_the_next_request(self, boss, person, roles, django_capture_on_commit_callbacks):
-        li = person("li", "200")
-        assert li.get("/permission/getrole").json()["code"] == "10026"
+    for roleid in ("1", "200"):
+        boss.post(f"{ROLES}{roles[roleid].pk}/delete/", {"post": "yes"})
 
-        with django_capture_on_commit_callbacks(execute=True):
-            assert self.save(boss, roles["200"], rows="/permission/getRole").status_code == 302
-
-        assert li.get("/permission/getrole").json()["state"] is True
-        names = [entry["name"] for entry in li.get("/permission/getMenuList").json()["menuList"]]
-        assert names == ["管理首页", "学员管理"]
-
-    @pytest.mark.parametrize(
-        "fields", [{"menu": '[{"title": "x"}]'}, {"menu": "{}x"}, {"rows": "students"}, {"buttons": ["fly"]}]
-    )
-    def test_refuses_what_is_no_role(self, boss, roles, fields):
-        assert self.save(boss, roles["200"], **fields).status_code == 200
-        assert Role.objects.get(roleid="200").menu[0]["name"] == "管理首页"
-
-    def test_keeps_its_number_and_roots_stays(self, boss, roles):
-        self.save(boss, roles["200"], roleid="1000")
-        boss.post(f"{ROLES}{roles['1'].pk}/delete/", {"post": "yes"})
-
-        assert set(Role.objects.values_list("roleid", flat=True)) == {"1", "102", "103", "200"}
-
-    def test_a_role_with_users_is_not_deleted(self, boss, person, roles):
-        person("li", "200")
-
-        boss.post(f"{ROLES}{roles['200'].pk}/delete/", {"post": "yes"})
-
-        assert Role.objects.filter(roleid="200").exists()
-
-
-def test_the_list_of_users_offers_to_sort_by_what_has_an_index(boss):
-    heads = [head for head in result_headers(boss.get(USERS).context_data["cl"]) if head["sortable"]]
-
-    assert [head["text"] for head in heads] == ["用户名", "上次登录"]
+    assert set(Role.objects.values_list("roleid", flat=True)) == {"1", "102", "103", "200"}
 
 
 def test_who_logged_in_last_comes_first_and_who_never_did_comes_last(boss, person):

@@ -34,19 +34,13 @@ def test_gives_one_svg_element_around_a_picture(api, path):
     assert image.size == (int(svg.get("width")), int(svg.get("height")))
     assert body["img"].startswith("<svg ") and body["img"].endswith("</svg>")
     assert re.fullmatch(r"[0-9A-Za-z]{32}", body["key"])
-
-
-def test_every_captcha_is_another(api):
-    made = [api.get("/users/getCaptcha").json() for _ in range(20)]
-
-    assert len({body["key"] for body in made}) == len({body["img"] for body in made}) == 20
-    assert len({answer_of(body["key"]) for body in made}) > 15
+    assert 295 < valkey.client().ttl(f"spms:captcha:{body['key']}") <= 300
 
 
 def test_has_five_characters_of_which_none_looks_like_another(api):
     answers = {answer_of(api.get("/users/getCaptcha").json()["key"]) for _ in range(20)}
 
-    assert {len(answer) for answer in answers} == {5}
+    assert {len(answer) for answer in answers} == {5} and len(answers) > 15
     assert not set("".join(answers).upper()) & set("0OQ1ILJ72Z5S6G8BXMW")
 
 
@@ -95,13 +89,6 @@ def test_over_https_the_cookie_works_cross_site(api):
     assert answer["Access-Control-Allow-Credentials"] == "true"
 
 
-def test_the_cookie_authenticates_nobody(api, lbw):
-    api.get("/users/getCaptcha")
-    api.http.cookies["sessionid"] = "x" * 32
-
-    assert api.get("/verify").json()["code"] == "10022"
-
-
 @pytest.mark.parametrize(
     "params",
     [
@@ -122,12 +109,6 @@ def test_no_answer_is_no_try(api):
 
     assert api.get("/users/verifyCaptcha", key=key).json() == WRONG
     assert api.get("/users/verifyCaptcha", key=key, captcha=answer_of(key)).json() == RIGHT
-
-
-def test_lives_five_minutes(api):
-    key = api.get("/users/getCaptcha").json()["key"]
-
-    assert 295 < valkey.client().ttl(f"spms:captcha:{key}") <= 300
 
 
 def test_of_two_tries_at_once_one_passes():

@@ -7,10 +7,10 @@ from django.contrib.auth.hashers import make_password
 from django.core import signing
 
 from accounts.models import LoginLog, User
-from accounts.services import login_limits
+from accounts.services import login_captcha
+from accounts.tests.entering import user_json
 from accounts.tokens import token_issue
 from core.cache import valkey
-from core.ids import object_id
 
 pytestmark = pytest.mark.django_db
 WRONG = {"status": 0, "state": False, "msg": "用户名或者密码错误"}
@@ -36,31 +36,8 @@ def test_answers_what_clients_read(api, li, format):
         "state": True,
         "msg": "登入成功",
         "permission": {"buttons": ["read", "add", "edit", "delete"]},
-        "userInfo": {
-            "username": "li",
-            "nickname": "李",
-            "phone": "1577775772",
-            "unid": li.unid,
-            "roleid": "103",
-            "roleName": "主管",
-            "headimgurl": "",
-            "_id": object_id(li.created_at, li.pk),
-            "vipLevel": 0,
-            "vipExpires": "",
-            "vipStamp": 0,
-            "status": "1",
-            "sex": "",
-            "city": "",
-            "province": "",
-            "country": "",
-        },
+        "userInfo": user_json(li, nickname="李", phone="1577775772", roleid="103", roleName="主管"),
     }
-
-
-def test_takes_a_password_sent_as_a_number(api, person):
-    person("lbw", "102", password="555")
-
-    assert attempt(api, "lbw", 555).json()["state"] is True
 
 
 @pytest.mark.parametrize(
@@ -105,13 +82,6 @@ def test_refuses_a_user_without_password(api, roles):
     assert attempt(api, "wechat", "!").json() == WRONG
 
 
-@pytest.mark.parametrize("junk", ["a\x00b", "a\x00"])
-def test_refuses_nul(api, li, junk):
-    answer = attempt(api, junk)
-
-    assert (answer.status_code, answer.json()["state"]) == (200, False)
-
-
 def test_an_old_token_is_no_obstacle(api, li):
     assert attempt(api, headers={"authorization": "outdated"}).json()["state"] is True
 
@@ -134,19 +104,19 @@ def test_an_unknown_name_takes_as_long_as_a_wrong_password(api, li, settings):
 
 
 def test_guessing_from_one_address_has_to_wait_and_the_owner_elsewhere_does_not(api, li):
-    for _ in range(login_limits.PAIR_LIMIT):
+    for _ in range(login_captcha.PAIR_LIMIT):
         assert attempt(api, password="wrong").json() == WRONG
 
     refused = attempt(api)
 
     assert refused.status_code == 429
     assert refused.json()["state"] is False
-    assert 0 < int(refused["Retry-After"]) <= login_limits.WINDOW_S
+    assert 0 < int(refused["Retry-After"]) <= login_captcha.WINDOW_S
     assert attempt(api, ip="10.0.0.2").json()["state"] is True
 
 
 def test_waiting_ends_though_the_guesser_goes_on(api, li):
-    for _ in range(login_limits.PAIR_LIMIT):
+    for _ in range(login_captcha.PAIR_LIMIT):
         attempt(api, password="wrong")
     window = next(key for key in valkey.client().scan_iter("spms:rate:login:pair:*"))
     before = valkey.client().pttl(window)
@@ -160,7 +130,7 @@ def test_waiting_ends_though_the_guesser_goes_on(api, li):
 
 def test_guessers_everywhere_do_not_shut_out_an_address_that_logged_in_before(api, li):
     assert attempt(api, ip="10.0.0.1").json()["state"] is True
-    for number in range(login_limits.ACCOUNT_LIMIT):
+    for number in range(login_captcha.ACCOUNT_LIMIT):
         guess(api, 1, ip=f"10.9.{number}.1")
 
     assert attempt(api, ip="10.8.0.1").status_code == 429
@@ -176,7 +146,7 @@ def guess(api, times, **options):
 def test_a_classmate_at_the_same_address_cannot_lock_the_owner_out(api, li):
     attempt(api)
     device = api.http.cookies["device"].value
-    guess(api, login_limits.PAIR_LIMIT)
+    guess(api, login_captcha.PAIR_LIMIT)
 
     refused = attempt(api)
     assert (refused.status_code, refused.json()["msg"]) == (429, "登入失败次数过多,请输入图形验证码,或稍后再试")
@@ -185,7 +155,7 @@ def test_a_classmate_at_the_same_address_cannot_lock_the_owner_out(api, li):
 
 
 def test_a_client_without_cookies_is_known_by_its_own_token(api, li, person):
-    guess(api, login_limits.PAIR_LIMIT)
+    guess(api, login_captcha.PAIR_LIMIT)
 
     assert attempt(api, headers={"authorization": token_issue(li)}).json()["state"] is True
     api.http.cookies.clear()
@@ -198,7 +168,7 @@ def test_a_client_without_cookies_is_known_by_its_own_token(api, li, person):
     ids=["none", "plain", "other salt", "other user"],  # the signatures differ from worker to worker
 )
 def test_a_device_is_known_by_our_signature_and_for_its_users_only(api, li, cookie):
-    guess(api, login_limits.PAIR_LIMIT)
+    guess(api, login_captcha.PAIR_LIMIT)
     api.http.cookies["device"] = cookie
 
     assert attempt(api).status_code == 429
@@ -206,7 +176,7 @@ def test_a_device_is_known_by_our_signature_and_for_its_users_only(api, li, cook
 
 def test_guesses_of_a_known_device_are_limited_too(api, li):
     attempt(api)
-    for _ in range(login_limits.PAIR_LIMIT):
+    for _ in range(login_captcha.PAIR_LIMIT):
         attempt(api, password="guess")
 
     assert attempt(api).status_code == 429
@@ -216,7 +186,7 @@ def test_guesses_of_a_known_device_are_limited_too(api, li):
 
 @pytest.mark.parametrize("is_verified_before", [False, True])
 def test_a_captcha_takes_the_place_of_waiting_once(api, li, is_verified_before):
-    guess(api, login_limits.PAIR_LIMIT)
+    guess(api, login_captcha.PAIR_LIMIT)
     api.http.defaults["REMOTE_ADDR"] = "10.0.0.1"
     login = {"username": "li", "password": "right-password"}
     api.get("/users/getCaptcha")
@@ -241,22 +211,21 @@ def test_a_class_of_40_behind_one_address_logs_in_with_typos(api, person):
         assert attempt(api, f"trainee{number}", "a-password").json()["state"] is True
 
 
-def test_a_class_that_shares_one_account_logs_in_with_typos(api, li):
-    for typos in (10, 20, 5):
-        for _ in range(typos):
-            assert attempt(api, password="typo").json() == WRONG
-        assert attempt(api).json()["state"] is True
-
-
 def test_one_address_does_not_try_all_accounts(api, li, monkeypatch):
-    assert login_limits.ADDRESS_LIMIT >= 40 * 5  # a class, five typos each
-    monkeypatch.setattr(login_limits, "ADDRESS_LIMIT", 20)
+    assert login_captcha.ADDRESS_LIMIT >= 40 * 5  # a class, five typos each
+    monkeypatch.setattr(login_captcha, "ADDRESS_LIMIT", 20)
     for number in range(20):
         attempt(api, f"name{number}", "wrong")
 
     assert attempt(api, "another", "wrong").status_code == 429
 
 
+def test_takes_a_password_sent_as_a_number(api, person):
+    person("lbw", "102", password="555")
+
+    assert attempt(api, "lbw", 555).json()["state"] is True
+
+
 def test_many_right_logins_are_no_failures(api, li):
-    for _ in range(login_limits.PAIR_LIMIT + 5):
+    for _ in range(login_captcha.PAIR_LIMIT + 5):
         assert attempt(api).json()["state"] is True

@@ -103,20 +103,6 @@ class TestEnds:
 
         assert refresh(api, first["refresh"]) == DEAD
 
-    def test_a_new_password_ends_it(self, api, li):
-        first = log_in(api, refresh=1)
-
-        li.post("/users/updatePassword", {"username": "li", "oldPassword": "a-password", "newPassword": "another-one"})
-
-        assert refresh(api, first["refresh"]) == DEAD
-
-    def test_a_deleted_user_ends_it(self, api, li, root):
-        first = log_in(api, refresh=1)
-
-        root.get("/users/deleteUser", username="li")
-
-        assert refresh(api, first["refresh"]) == DEAD
-
     def test_it_ends_by_itself(self, api, li, settings):
         settings.JWT_REFRESH_LIFETIME = timedelta(seconds=-1)
 

@@ -8,8 +8,9 @@ from django.utils import timezone
 from accounts import sms
 from accounts.errors import SmsCodeWrong, SmsNotSent
 from accounts.models import LoginLog, LoginMethod, User
-from accounts.services import sms_codes, sms_login
+from accounts.services import sms_codes
 from accounts.services.attempts import LoginContext
+from accounts.services.login import sms_login
 from accounts.services.sms_codes import sms_code_send
 from core.cache import valkey
 from core.upstreams import BUSY_S
@@ -25,7 +26,7 @@ WRONG = (10026, False, "验证码不正确")
 def phone(monkeypatch):
     """The messages that went out, oldest first: (number, code)."""
     sent: list[tuple[str, str]] = []
-    monkeypatch.setattr(sms_codes, "sms_send", lambda phone, code, network: sent.append((phone, code)))
+    monkeypatch.setattr(sms_codes, "sms_send", lambda phone, values, **_: sent.append((phone, values["code"])))
     return sent
 
 
@@ -222,7 +223,7 @@ class TestLogin:
 
         def login() -> User | SmsCodeWrong:
             context = LoginContext(method=LoginMethod.SMS, ip="192.0.2.1", now=now)
-            return sms_login.sms_login(key=key, code=phone[0][1], context=context)
+            return sms_login(key=key, code=phone[0][1], context=context)
 
         assert at_once([login] * 8, refusals=(SmsCodeWrong,)).count(li.user) == 1
 

@@ -358,7 +358,7 @@ SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
-SESSION_COOKIE_AGE = 12 * 3600  # counted from the login, see accounts/entrance/session.py
+SESSION_COOKIE_AGE = 12 * 3600  # counted from the login, see accounts/entrance/site.py
 
 # --- Back office ---------------------------------------------------------------------------------
 LOGIN_URL, LOGIN_REDIRECT_URL = "admin:login", "admin:index"

@@ -17,7 +17,7 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 
-from accounts.principal import principal_of
+from accounts.authentication import principal_of
 from accounts.selectors import unids_named
 from accounts.tokens import token_claims
 from core import times

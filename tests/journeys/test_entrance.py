@@ -8,7 +8,7 @@ import pytest
 import requests
 from django_otp.oath import TOTP
 
-from accounts.services.login_limits import PAIR_LIMIT
+from accounts.services.login_captcha import PAIR_LIMIT
 from tests.journeys.browser import log_in
 from tests.journeys.test_orders_desk import Buyer
 
