@@ -36,7 +36,7 @@ from accounts.services.class_accounts import (
 from core import times
 from core.admin.password import require_password
 from core.api.request import absolute_url
-from core.formulas import escaped
+from core.sheets import escaped
 from permissions.models import DEFAULT_ROLEID, DataScope
 from permissions.selectors import roles_to_give
 from students.practice import MAX_PRACTICE, practice_add

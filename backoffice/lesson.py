@@ -22,7 +22,7 @@ from structlog.contextvars import get_contextvars
 from accounts.selectors import users_of_class
 from core import times
 from core.cache import valkey
-from core.formulas import escaped
+from core.sheets import escaped
 from core.times import local
 from shop.selectors import orders_of_buyers
 from shop.services.catalogue import catalogue_clear

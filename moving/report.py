@@ -11,8 +11,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from core.formulas import escaped
-from core.sheets import sheet_write
+from core.sheets import escaped, sheet_write
 from moving.dump import Document
 from moving.values import Fix
 

@@ -14,8 +14,7 @@ from pathlib import Path
 import pytest
 from openpyxl import Workbook, load_workbook
 
-from core.formulas import escaped, unescaped
-from core.sheets import sheet_write
+from core.sheets import escaped, sheet_write, unescaped
 from students.columns import COLUMNS
 from students.errors import SheetRefused
 from students.transfer import sheets, workbook_reader

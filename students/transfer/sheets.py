@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from core.formulas import unescaped
+from core.sheets import unescaped
 from students.errors import SheetRefused
 from students.transfer import workbook_reader
 
