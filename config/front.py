@@ -11,9 +11,9 @@ from django.utils.cache import patch_vary_headers
 from django.utils.translation.trans_real import parse_accept_lang_header
 
 from accounts.demo_users import DEMO_USERS
-from config import collection, refusals, typescript
-from config.limits import limits
-from core.api import openapi
+from config import codes as code_tables
+from config import collection, typescript
+from core.api import schema
 from core.api.request import absolute_url
 from core.ops import health
 from core.times import span
@@ -81,7 +81,7 @@ def reference(request: HttpRequest) -> HttpResponse:
 
 
 def codes(request: HttpRequest) -> HttpResponse:
-    context = {"groups": refusals.groups(), "wechat": WECHAT_CODES.values(), "limits": limits()}
+    context = {"groups": code_tables.groups(), "wechat": WECHAT_CODES.values(), "limits": code_tables.limits()}
     return render(request, "front/codes.html", context)
 
 
@@ -97,13 +97,13 @@ def client_guide(request: HttpRequest) -> HttpResponse:
 
 
 def types_file(request: HttpRequest) -> HttpResponse:
-    return HttpResponse(typescript.types_file(openapi.document(absolute_url(request, ""))), content_type=_PLAIN_TEXT)
+    return HttpResponse(typescript.types_file(schema.document(absolute_url(request, ""))), content_type=_PLAIN_TEXT)
 
 
 def collection_file(request: HttpRequest) -> HttpResponse:
     """Send the Postman collection, with the address by which the reader came."""
     base = absolute_url(request, "")
-    content = collection.collection(openapi.document(base), base=base, has_sandbox=settings.SANDBOX)
+    content = collection.collection(schema.document(base), base=base, has_sandbox=settings.SANDBOX)
     return JsonResponse(content, json_dumps_params={"ensure_ascii": False, "indent": 1})
 
 
@@ -119,7 +119,7 @@ def example_client(request: HttpRequest, name: str) -> HttpResponse:
 
 
 def demo(request: HttpRequest) -> HttpResponse:
-    context = {"qr_ttl_s": _qr_ttl_s(), "order_ttl": span(settings.ORDER_TTL), "limits": limits()}
+    context = {"qr_ttl_s": _qr_ttl_s(), "order_ttl": span(settings.ORDER_TTL), "limits": code_tables.limits()}
     return render(request, "demo/index.html", context)
 
 

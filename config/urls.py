@@ -8,7 +8,7 @@ from accounts.api.scan_views import ScanViewSet
 from accounts.api.views import CaptchaViewSet, LoginLogViewSet, OwnViewSet, UserViewSet
 from config import front, handbook
 from config.school import logo
-from core.api import openapi, system
+from core.api import schema, system
 from core.api.routing import CallTable
 from payments.api.views import NoticeViewSet
 from permissions.api.views import PermissionViewSet
@@ -46,7 +46,7 @@ urlpatterns = [
     path("health/ready", system.ready),
     path("health/whole", system.whole),
     path("metrics", system.figures),
-    path("schema/", openapi.schema),
+    path("schema/", schema.schema),
 ]
 if settings.SANDBOX:
     urlpatterns += [

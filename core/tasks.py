@@ -1,7 +1,15 @@
 """What happens without a request. Each task may run twice, also at once."""
 
+from typing import Any
+
+from celery.signals import beat_init
+from django.conf import settings
+
 from core import times
 from core.admin.exports import export_make, exports_purge
+from core.ops.alerts import alerts_send
+from core.ops.doctor import examine
+from core.ops.heartbeat import record
 from core.queues import queued_task
 
 
@@ -14,3 +22,21 @@ def make_export(export_pk: int) -> None:
 def purge_exports() -> None:
     """Delete the files of old exports: they hold personal data."""
     exports_purge(now=times.agreed_now())
+
+
+@queued_task("core.heartbeat", queue="now")
+def heartbeat(queue: str) -> None:
+    record(queue, times.now().timestamp())
+
+
+@queued_task("core.alert", queue="bulk")
+def alert() -> None:
+    """Do what the timer of ``deploy/systemd/spms-doctor.timer`` does, where there is none."""
+    alerts_send(examine(), now=times.now())
+
+
+@beat_init.connect
+def ask_at_once(**_: Any) -> None:
+    # Beat sends the first heartbeat only after a whole interval; until then the doctor would say that nothing runs.
+    for queue in settings.QUEUES:
+        heartbeat.apply_async((queue,), queue=queue, expires=60)

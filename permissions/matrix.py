@@ -13,7 +13,7 @@ from django.db.models import Count, Prefetch, Q
 from django.http import HttpRequest
 from django.urls import resolve
 
-from core.admin.query import ListQuery
+from core.admin.exports import ListQuery
 from core.api.access import Access
 from core.api.routing import endpoints
 from permissions.choices import calls_open_to_rows, office_rights, row_notes

@@ -62,7 +62,7 @@ class StudentPage(NamedTuple):
 def student_page(window: slice, *, class_name: str = "", key: str = "", scope: Scope = EVERYTHING) -> StudentPage:
     """List students: of one class, or with ``key`` somewhere in the name, or both.
 
-    :param window: which of them, as ``core.api.pagination.page_slice`` makes it.
+    :param window: which of them, as ``core.api.params.page_slice`` makes it.
     :param key: plain text; upper and lower case differ.
     """
     if scope.is_own_only:

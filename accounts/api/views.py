@@ -28,7 +28,7 @@ from accounts.tokens import family_begin, token_issue, token_revoke, tokens_refr
 from core import times
 from core.api.access import Access
 from core.api.envelope import ok
-from core.api.pagination import page_of, page_slice
+from core.api.params import page_of, page_slice
 from core.api.request import client_network, full_url
 from core.api.routing import endpoint
 from core.api.views import ApiViewSet

@@ -18,8 +18,9 @@ from django.utils import timezone
 from accounts.models import LoginAttempt, User
 from backoffice import dashboard
 from backoffice.periods import period_of
+from core import tasks
 from core.audit import action_record
-from core.ops import heartbeat, tasks
+from core.ops import heartbeat
 from core.times import SHANGHAI
 from payments.models import InboundEvent, Refund
 from shop.actions import OrderAction

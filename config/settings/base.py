@@ -147,7 +147,7 @@ MIDDLEWARE = [
     "core.observe.middleware.RequestLogMiddleware",
     "core.api.policy.PagePolicyMiddleware",
     "core.api.calls.CallMiddleware",
-    "core.admin.compression.BackOfficeGZipMiddleware",
+    "core.admin.error_pages.BackOfficeGZipMiddleware",
     "core.admin.error_pages.BackOfficePagesMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -318,7 +318,7 @@ SIMPLE_JWT = {
 REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": [
-        "core.api.formats.OrjsonParser",
+        "core.api.bodies.OrjsonParser",
         "rest_framework.parsers.FormParser",
         "rest_framework.parsers.MultiPartParser",
     ],
@@ -326,7 +326,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": ["permissions.gate.RoleGate"],
     "EXCEPTION_HANDLER": "core.api.handler.envelope_exception_handler",
     "DEFAULT_SCHEMA_CLASS": "core.api.schema.ContractSchema",
-    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "core.api.formats.AlwaysJson",
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "core.api.bodies.AlwaysJson",
     "UNAUTHENTICATED_USER": None,
 }
 # In the order of the API document.

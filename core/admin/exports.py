@@ -5,6 +5,7 @@ Few rows are sent at once; many are written by a worker, and the page of the exp
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, ClassVar, NamedTuple
 from urllib.parse import parse_qsl, urlencode
@@ -25,7 +26,6 @@ from core import times
 from core.admin.base import OfficeAdmin
 from core.admin.paginator import AtLeast
 from core.admin.password import require_password
-from core.admin.query import ListQuery
 from core.audit import StaffAction, action_record
 from core.cache.progress import SILENCE, progress_end, progress_read, progress_write, with_progress
 from core.db.after_commit import task_send
@@ -47,6 +47,30 @@ _PLACE = ("p", "all", "e", "format")  # where in the list somebody is, not what 
 _LOOKUPS = {"": "", "__exact": "", "__in": "", "_from": "从", "__gte": "从", "_to": "到", "__lte": "到", "__lt": "早于"}
 _LOOKUPS |= {"__startswith": "开头为"}
 _FIELD = re.compile(rf"(?s)(.*?)({'|'.join(_LOOKUPS)})")
+
+
+@dataclass
+class ListQuery:
+    """Who asks, and the query string of the list: all that a page's list and its permissions read of a request.
+
+    :param is_complete: with the rows that a search finds beyond ``most_found``; that may take seconds.
+    """
+
+    user: Any
+    GET: QueryDict = field(default_factory=QueryDict)
+    path: str = ""
+    is_complete: bool = False
+    method: str = "GET"
+    resolver_match: Any = None
+
+    @property
+    def path_info(self) -> str:
+        return self.path
+
+
+def is_complete(request: HttpRequest | ListQuery) -> bool | None:
+    """Return what a ``ListQuery`` says; None if a person looks at the list itself."""
+    return request.is_complete if isinstance(request, ListQuery) else None
 
 
 class ExportColumn(NamedTuple):

@@ -1,13 +1,17 @@
-"""Tables and logs on pages of the back office. On a phone each row is shown as a card."""
+"""Tables, logs and links on pages of the back office. On a phone each row is shown as a card."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from django.contrib import admin
+from django.db.models import Model
 from django.template.loader import render_to_string
+from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from core.audit import present_request
 from core.times import format_office_time
 
 _NONE = format_html("{}", "—")
@@ -35,3 +39,17 @@ def table(titles: Sequence[str], rows: Iterable[Sequence[Any]]) -> SafeString:
 def timeline(lines: Iterable[LogLine]) -> SafeString:
     """Render a record's log. The lines come in the order in which they are shown: newest first."""
     return render_to_string("backoffice/timeline.html", {"lines": lines})
+
+
+def may_open(model: type[Model]) -> bool:
+    """Tell whether the user of the present request may open the pages of a model's records."""
+    request = present_request()  # the columns of a list are not passed it
+    return request is not None and admin.site._registry[model].has_view_permission(request)
+
+
+def page_link(row: Model, text: Any) -> SafeString:
+    """Return ``text`` as a link to the page of ``row``, or alone for users whom that page would refuse."""
+    if not may_open(type(row)):
+        return format_html("{}", text)
+    page = reverse(f"admin:{row._meta.app_label}_{row._meta.model_name}_change", args=[row.pk])
+    return format_html('<a class="text-link underline" href="{}">{}</a>', page, text)

@@ -3,8 +3,10 @@
 import re
 from collections.abc import Collection
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar
 
+from django.conf import settings
+from django.db.models import Model, QuerySet
 from django.http import QueryDict
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
@@ -15,6 +17,7 @@ from core.errors import BadParameter, DomainError
 
 # PostgreSQL stores neither NUL nor a lone surrogate, and UTF-8 cannot encode the latter in an answer.
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+Row = TypeVar("Row", bound=Model)
 _LIST_MARK = re.compile(r"\[[0-9]*\]$")  # axios and jQuery write a[]=1&a[]=2 for a list, qs a[0]=1&a[1]=2
 
 
@@ -174,3 +177,26 @@ class PositiveInt(WholeNumber):
 class PageParams(Params):
     page = PositiveInt(required=False, default=1, help_text="第几页,从 1 开始;不传 count 时忽略")
     count = PositiveInt(required=False, help_text="每页多少条,不传则给出全部(有上限)")
+
+
+def page_slice(page: int, count: int | None = None) -> slice:
+    """Turn ``page`` (from 1) and ``count`` into a slice; never more than ``API_MAX_ROWS`` rows.
+
+    Without ``count`` the list is not divided into pages, so ``page`` is ignored.
+    """
+    if count is None:
+        return slice(0, settings.API_MAX_ROWS)
+    size = min(count, settings.API_MAX_ROWS)
+    return slice((page - 1) * size, page * size)
+
+
+def page_of(rows: QuerySet[Row], params: dict[str, Any]) -> tuple[int, list[Row]]:
+    """Return the true number of all ``rows``, and the page that ``params`` (validated ``PageParams``) ask for.
+
+    Takes two queries, or one if the page is the last one and so shows where the list ends.
+    """
+    page = page_slice(params["page"], params.get("count"))
+    found = list(rows[page])
+    if found and len(found) < page.stop - page.start:
+        return page.start + len(found), found  # a page that is not full is the last one: no need to count
+    return rows.count(), found

@@ -1,18 +1,28 @@
-"""Teach drf-spectacular to describe our endpoints by what they declare (``core.api.docs.Doc``)."""
+"""The OpenAPI document at ``/schema/``: drf-spectacular, taught what our endpoints declare (``core.api.docs.Doc``)."""
 
+import hashlib
+import json
 import re
 from collections.abc import Iterable, Iterator
+from functools import cache
+from threading import Lock
 from typing import Any
 
+from django.http import HttpRequest, HttpResponse
+from django.views.decorators.http import condition
+from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.plumbing import ResolvedComponent
+from drf_spectacular.renderers import OpenApiJsonRenderer
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiRequest, OpenApiResponse
 from rest_framework.serializers import FileField, Serializer
 
 from core.api.access import Access
 from core.api.docs import Doc
+from core.api.envelope import error_response
 from core.api.params import Picture
 from core.api.records import Schema, fitting, record_name, record_schema, schema_of
+from core.api.request import absolute_url
 from core.errors import (
     BodyTooLarge,
     DomainError,
@@ -21,6 +31,7 @@ from core.errors import (
     TokenInvalid,
     Unreadable,
     UnsupportedFormat,
+    WrongMethod,
 )
 
 _HTTP_NAMES = {
@@ -289,3 +300,39 @@ def drop_aliases(endpoints: list[tuple[str, str, str, Any]]) -> list[tuple[str, 
 
 def _template(path: str) -> str:
     return path.replace("<str:", "{").replace("<", "{").replace(">", "}")
+
+
+_making = Lock()
+
+
+@cache
+def _made() -> tuple[bytes, str]:
+    body = OpenApiJsonRenderer().render(SchemaGenerator().get_schema(request=None, public=True), renderer_context={})
+    return body, hashlib.sha256(body).hexdigest()[:32]
+
+
+def _document() -> tuple[bytes, str]:
+    """Return the document and its digest. It takes 0.1 s, so each process makes it once."""
+    with _making:
+        return _made()
+
+
+def document(base: str) -> dict[str, Any]:
+    """Return the document as a reader at this address gets it."""
+    content: dict[str, Any] = json.loads(_document()[0].replace(b"BASE_URL", base.encode()))
+    return content
+
+
+def _etag(request: HttpRequest) -> str:
+    base = hashlib.sha256(absolute_url(request, "").encode()).hexdigest()
+    return f'"{_document()[1]}{base[:32]}"'
+
+
+@condition(etag_func=_etag)
+def schema(request: HttpRequest) -> HttpResponse:
+    if request.method not in {"GET", "HEAD"}:
+        return error_response(WrongMethod())
+    # The examples of the description name the address by which the reader came.
+    body = _document()[0].replace(b"BASE_URL", absolute_url(request, "").encode())
+    # With no-cache a browser asks each time whether its copy is still current, so an upgrade shows at once.
+    return HttpResponse(body, content_type=OpenApiJsonRenderer.media_type, headers={"Cache-Control": "no-cache"})

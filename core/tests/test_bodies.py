@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from core.api import formats, slow_bodies
+from core.api import bodies, slow_bodies
 from core.api.bodies import BODY_LIMIT, MAX_VALUES, PAGE_LIMIT
 
 LOGIN, ADD = "/users/login", "/students/addstu"
@@ -17,13 +17,13 @@ LOGIN, ADD = "/users/login", "/students/addstu"
 @pytest.fixture
 def parsed(monkeypatch):
     """The sizes of the JSON bodies that were parsed."""
-    sizes, real = [], formats.orjson.loads
+    sizes, real = [], bodies.orjson.loads
 
     def loads(body):
         sizes.append(len(body))
         return real(body)
 
-    monkeypatch.setattr(formats.orjson, "loads", loads)
+    monkeypatch.setattr(bodies.orjson, "loads", loads)
     return sizes
 
 

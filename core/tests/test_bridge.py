@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from config.bridge import Bridge, environ
-from core.api.bodies import IncomingBody, memory
+from core.api.bodies import KIB, IncomingBody, memory
 
 SCOPE = {
     "method": "POST",
@@ -151,3 +151,8 @@ class TestEnviron:
         file = environ(SCOPE, body_of(*parts))["wsgi.input"]
         assert b"".join(iter(lambda: file.read(999), b"")) == b"".join(parts)
         assert environ(SCOPE, body_of())["wsgi.input"].read() == b""
+
+    def test_a_body_is_kept_in_blocks_that_are_freed_as_they_are_read(self):
+        body = body_of(*[b"x" * 40 * KIB] * 3, b"y" * 24 * KIB)
+
+        assert [len(body.take()) for _ in range(4)] == [40 * KIB, 40 * KIB, 64 * KIB, 0]

@@ -9,7 +9,7 @@ from django.http import JsonResponse
 from django.test import Client
 from drf_spectacular.validation import validate_schema
 
-from core.api import openapi
+from core.api import schema as openapi
 from core.api.access import Access
 from core.api.docs import Doc
 from core.api.routing import endpoints

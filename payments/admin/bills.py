@@ -12,7 +12,7 @@ from django.utils.safestring import SafeString
 from unfold.decorators import display
 
 from core.admin.buttons import Button, Look, Press
-from core.admin.links import page_link
+from core.admin.tables import page_link
 from core.db.after_commit import task_send
 from core.money import fen_text
 from payments.admin.shared import MoneyAdmin, section, yuan

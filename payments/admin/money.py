@@ -13,8 +13,7 @@ from unfold.decorators import display
 from core import times
 from core.admin.buttons import Button, Look, Press
 from core.admin.exports import ExportableAdmin, ExportColumn
-from core.admin.links import page_link
-from core.admin.tables import table
+from core.admin.tables import page_link, table
 from core.money import fen_to_yuan
 from payments.admin.shared import STATE_COLOURS, MoneyAdmin, failure_text, section, yuan
 from payments.errors import EventCut, RefundNotPossible

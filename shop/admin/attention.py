@@ -10,8 +10,7 @@ from django.utils.safestring import SafeString
 
 from accounts.selectors import display_names
 from core.admin.buttons import ButtonForm
-from core.admin.links import page_link
-from core.admin.tables import LogLine
+from core.admin.tables import LogLine, page_link
 from core.times import format_office_time
 from payments.admin.shared import failure_text
 from payments.models import Difference, ListenerFailure, Payment

@@ -16,9 +16,8 @@ from unfold.decorators import action, display
 
 from core import times
 from core.admin.buttons import Button, ButtonForm, ButtonsAdmin, bulk_action
-from core.admin.exports import ExportableAdmin, ExportColumn
+from core.admin.exports import ExportableAdmin, ExportColumn, is_complete
 from core.admin.phones import RIGHT, PhoneAdmin, may_see_phones, phone_masked
-from core.admin.query import is_complete
 from shop.admin.attention import ASKED, attach_differences, head_of
 from shop.admin.export_columns import ORDER_COLUMNS, ORDER_SHEETS, orders_loaded
 from shop.admin.order_buttons import BUTTONS

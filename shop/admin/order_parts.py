@@ -5,9 +5,8 @@ from collections import defaultdict
 from django.utils.safestring import SafeString
 
 from accounts.selectors import display_names
-from core.admin.links import page_link
 from core.admin.phones import are_phones_whole, phones_masked
-from core.admin.tables import LogLine, table, timeline
+from core.admin.tables import LogLine, page_link, table, timeline
 from core.money import fen_to_yuan
 from core.times import format_office_time
 from payments.models import Payment, Refund

@@ -14,8 +14,8 @@ from unfold.decorators import display
 
 from core import times
 from core.admin.buttons import PRESS
-from core.admin.links import may_open, page_link
 from core.admin.phones import phone_shown
+from core.admin.tables import may_open, page_link
 from payments.models import Refund, RefundStatus
 from payments.selectors import RefundsOfPayment
 from shop.admin.attention import flag_text, trouble_text

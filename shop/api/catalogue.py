@@ -8,8 +8,7 @@ from accounts.authentication import CallerRequest
 from core import times
 from core.api.access import Access
 from core.api.envelope import ok
-from core.api.pagination import page_slice
-from core.api.params import PageParams
+from core.api.params import PageParams, page_slice
 from core.api.routing import endpoint
 from core.api.views import ApiViewSet
 from shop import selectors

@@ -8,7 +8,7 @@ import zipfile
 
 import pytest
 
-from core.api import openapi
+from core.api import schema
 from tests.clients.conftest import HERE
 
 # What a client relies on; the guide's own snippets are compiled beside it.
@@ -57,7 +57,7 @@ def test_the_collection_holds_every_call_of_clients_in_an_order_that_ends_with_s
     called = [(request["method"].lower(), "/" + "/".join(request["url"]["path"])) for request in requests]
     documented = {
         (method, path.replace("{out_trade_no}", "{{order_id}}"))
-        for path, methods in openapi.document("")["paths"].items()
+        for path, methods in schema.document("")["paths"].items()
         for method in methods
     }
     notices = {("post", "/pay/payResult"), ("post", "/pay/notify")}

@@ -1,14 +1,20 @@
-"""The limits that a client can meet, with the configured numbers, for the pages /docs/codes/ and /demo/."""
+"""The page /docs/codes/: all refusals, from the error classes and the calls' documentation, and all limits."""
 
+import re
+from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import cache
 
 from django.conf import settings
 
 from accounts.api.scan_views import LOGINS_A_MINUTE
 from accounts.captcha import LIFETIME_S as CAPTCHA_LIFETIME_S
 from accounts.services import login_captcha, phones, sms_codes
+from core import errors
 from core.api.bodies import BODY_LIMIT, FILE_LIMIT, KIB, MAX_VALUES, MIB
+from core.api.routing import endpoints
 from core.audit import MAX_ENTRIES
+from core.errors import DomainError
 from core.times import span
 from payments.services.start import MIN_LIFE
 from shop.api.pay import QUERIES_A_MINUTE
@@ -18,9 +24,56 @@ from uploads.formats import MAX_BYTES, MAX_PIXELS
 from uploads.services import ORPHAN_AFTER
 from weather.services.query import QUERY_WINDOW_S
 
+SHOW_TEXT = "把 msg 显示给用户"
+
+
+@dataclass
+class Refusal:
+    """One line of the table. ``value`` is what a client recognises it by: the HTTP status, ``code`` or ``status``."""
+
+    value: str
+    text: str
+    remedy: str
+    calls: list[str] = field(default_factory=list)
+
+
+@cache
+def groups() -> dict[str, list[Refusal]]:
+    """Return, by title, first the refusals of every call, then those of each module's own calls."""
+    access = (errors.LoginRequired(), errors.TokenInvalid(), errors.NotPermitted())
+    transport = (
+        *(errors.BadParameter(), errors.Unreadable(), errors.UnknownAddress(), errors.WrongMethod()),
+        *(errors.BodyTooLarge(), errors.UnsupportedFormat(), errors.Throttled(1), errors.InternalError("")),
+        *(errors.UpstreamDown(), errors.ServiceUnavailable()),
+    )
+    return {
+        "身份与权限(HTTP 200,看 body.code)": [_row(error) for error in access],
+        "传输与参数(每个接口都可能遇到)": [_row(error) for error in transport],
+    } | _by_tag()
+
+
+def _by_tag() -> dict[str, list[Refusal]]:
+    tags: dict[str, dict[tuple[int, str], Refusal]] = {}
+    for call in endpoints():
+        for failure in call.docs.failures if call.docs else ():
+            error = failure() if isinstance(failure, type) else failure
+            row = tags.setdefault(call.tag, {}).setdefault((error.status, error.msg), _row(error))
+            row.calls.append(re.sub(r"<\w+:(\w+)>", r":\1", call.path))
+    return {tag: list(rows.values()) for tag, rows in tags.items()}
+
+
+def _row(error: DomainError) -> Refusal:
+    if error.code is not None:
+        value = f"code “{error.code}”"
+    elif error.http_status != 200:
+        value = f"HTTP {error.http_status}"
+    else:
+        value = str(error.status)
+    return Refusal(value, error.msg, error.remedy or SHOW_TEXT)
+
 
 def limits() -> list[tuple[str, str]]:
-    """Return pairs: what is limited, and how much is allowed."""
+    """Return what is limited and how much is allowed, with the configured numbers; the page /demo/ shows it too."""
     body = f"最大 {BODY_LIMIT // KIB} KB,JSON 最多 {MAX_VALUES} 个值;带文件的表单最大 {FILE_LIMIT // MIB} MB(413)"
     latest = settings.ORDER_TTL + MIN_LIFE
     number, address = ({name: limit for name, limit, _ in per} for per in (sms_codes.PER_NUMBER, sms_codes.PER_ADDRESS))
