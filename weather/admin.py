@@ -1,5 +1,7 @@
 """The weather in the back office: records with a temperature chart, the account, and a button for a sync."""
 
+import json
+import re
 from datetime import timedelta
 from typing import Any, ClassVar
 
@@ -15,8 +17,7 @@ from unfold.widgets import UnfoldAdminPasswordWidget
 from core import times
 from core.admin.base import FixedRows, OfficeAdmin
 from core.admin.tables import table
-from core.times import format_office_time
-from weather.chart import Curve, celsius, temperature_chart
+from core.times import format_office_time, local
 from weather.errors import WeatherFault
 from weather.gateway import Credentials
 from weather.models import WeatherAccount, WeatherRecord, city_plain
@@ -26,7 +27,7 @@ from weather.services.sync import weather_sync
 
 CHART_DAYS = 14
 _CURVES = (("tem1", "最高温度", "#dc2626"), ("tem", "实时温度", "#16a34a"), ("tem2", "最低温度", "#2563eb"))
-
+_NUMBER = re.compile(r"-?\d{1,2}(?:\.\d+)?")
 
 # Chinese labels of the fields in a record's details.
 _LABELS = {
@@ -113,13 +114,22 @@ def _details_table(value: Any) -> str:
 
 
 def _chart_context(city: str) -> dict[str, Any]:
+    """Return the data of unfold's line chart; none for fewer than two times."""
     rows = temperatures(city, since=times.now() - timedelta(days=CHART_DAYS))
     curves = [
-        Curve(label, color, [(row["observed_at"], t) for row in rows if (t := celsius(row[column])) is not None])
+        {"label": label, "borderColor": color, "data": [_celsius(row[column]) for row in rows], "displayYAxis": True}
         for column, label, color in _CURVES
     ]
+    labels = [f"{local(row['observed_at']):%m-%d %H:%M}" for row in rows]
+    data = json.dumps({"labels": labels, "datasets": curves})
     title = f"{city}最近 {CHART_DAYS} 天的温度（℃）"
-    return {"chart_title": title, "chart": temperature_chart(title, curves), "curves": curves}
+    return {"chart_title": title, "chart": data if len(set(labels)) > 1 else "", "curves": curves}
+
+
+def _celsius(text: str) -> float | None:
+    """Read a temperature as the provider writes it (``22``, ``-3℃``); return None if the text holds none."""
+    match = _NUMBER.match(text.strip())
+    return float(match[0]) if match else None
 
 
 class AccountForm(forms.ModelForm):  # type: ignore[type-arg]

@@ -23,33 +23,14 @@ MAX_BYTES = 200_000
 UPSTREAM = Upstream("weather")
 
 # The provider's text fields, in its order, and our columns for them.
-TEXT_FIELDS = {
-    "cityid": "cityid",
-    "date": "date",
-    "week": "week",
-    "update_time": "update_time",
-    "city": "city",
-    "cityEn": "city_en",
-    "country": "country",
-    "countryEn": "country_en",
-    "wea": "wea",
-    "wea_img": "wea_img",
-    "tem": "tem",
-    "tem1": "tem1",
-    "tem2": "tem2",
-    "win": "win",
-    "win_speed": "win_speed",
-    "win_meter": "win_meter",
-    "humidity": "humidity",
-    "visibility": "visibility",
-    "pressure": "pressure",
-    "air": "air",
-    "air_pm25": "air_pm25",
-    "air_level": "air_level",
-    "air_tips": "air_tips",
-}
-_ALARM_KEYS = ("alarm_type", "alarm_level", "alarm_content")
-_AQI_KEYS = (
+TEXT_NAMES = (
+    *("cityid", "date", "week", "update_time", "city", "cityEn", "country", "countryEn", "wea", "wea_img"),
+    *("tem", "tem1", "tem2", "win", "win_speed", "win_meter", "humidity", "visibility", "pressure"),
+    *("air", "air_pm25", "air_level", "air_tips"),
+)
+TEXT_FIELDS = {name: name for name in TEXT_NAMES} | {"cityEn": "city_en", "countryEn": "country_en"}
+ALARM_KEYS = ("alarm_type", "alarm_level", "alarm_content")
+AQI_KEYS = (
     *("update_time", "air", "air_level", "air_tips", "pm25", "pm25_desc", "pm10", "pm10_desc", "o3", "o3_desc"),
     *("no2", "no2_desc", "so2", "so2_desc", "co", "co_desc"),
     *("kouzhao", "yundong", "waichu", "kaichuang", "jinghuaqi"),
@@ -179,7 +160,7 @@ def report_read(answer: dict[str, Any], now: datetime) -> Report:
         # the future: such a record would stay the newest for hours.
         observed_at=min(datetime.combine(max(observed_day, _OLDEST), clock, SHANGHAI), now),
         alarm=_alarm(answer.get("alarm")),
-        aqi=_object(answer.get("aqi"), _AQI_KEYS),
+        aqi=_object(answer.get("aqi"), AQI_KEYS),
     )
 
 
@@ -196,7 +177,7 @@ def _day(value: Any, now: datetime) -> date:
 
 
 def _alarm(value: Any) -> Any:
-    return _texts_only(value) if isinstance(value, list) else _object(value, _ALARM_KEYS)
+    return _texts_only(value) if isinstance(value, list) else _object(value, ALARM_KEYS)
 
 
 def _object(value: Any, keys: tuple[str, ...]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from core.api.params import PageParams, Params, PlainText
 from core.errors import DomainError
 from core.ids import object_id
 from weather.errors import AccountIncomplete
-from weather.gateway import TEXT_FIELDS
+from weather.gateway import ALARM_KEYS, AQI_KEYS, TEXT_FIELDS
 from weather.models import WeatherRecord, city_plain
 
 
@@ -35,67 +35,12 @@ class AccountParams(Params):
         return AccountIncomplete() if self.missing() else super().refusal()
 
 
-class AlarmJson(TypedDict):
-    alarm_type: str
-    alarm_level: str
-    alarm_content: str
-
-
-class AqiJson(TypedDict):
-    update_time: str
-    air: str
-    air_level: str
-    air_tips: str
-    pm25: str
-    pm25_desc: str
-    pm10: str
-    pm10_desc: str
-    o3: str
-    o3_desc: str
-    no2: str
-    no2_desc: str
-    so2: str
-    so2_desc: str
-    co: str
-    co_desc: str
-    kouzhao: str
-    yundong: str
-    waichu: str
-    kaichuang: str
-    jinghuaqi: str
-
-
-WeatherJson = TypedDict(
+# The names are those that the gateway reads, so mypy cannot know them.
+AlarmJson = TypedDict("AlarmJson", dict.fromkeys(ALARM_KEYS, str))  # type: ignore[misc]
+AqiJson = TypedDict("AqiJson", dict.fromkeys(AQI_KEYS, str))  # type: ignore[misc]
+WeatherJson = TypedDict(  # type: ignore[misc]
     "WeatherJson",
-    {
-        "_id": str,
-        "cityid": str,
-        "date": str,
-        "week": str,
-        "update_time": str,
-        "city": str,
-        "cityEn": str,
-        "country": str,
-        "countryEn": str,
-        "wea": str,
-        "wea_img": str,
-        "tem": str,
-        "tem1": str,
-        "tem2": str,
-        "win": str,
-        "win_speed": str,
-        "win_meter": str,
-        "humidity": str,
-        "visibility": str,
-        "pressure": str,
-        "air": str,
-        "air_pm25": str,
-        "air_level": str,
-        "air_tips": str,
-        "alarm": AlarmJson | list[AlarmJson],
-        "aqi": AqiJson,
-        "__v": int,
-    },
+    {"_id": str} | dict.fromkeys(TEXT_FIELDS, str) | {"alarm": AlarmJson | list[AlarmJson], "aqi": AqiJson, "__v": int},
 )
 
 

@@ -39,7 +39,6 @@ class Provider:
         self.calls: list[dict[str, str]] = []
         self.behave: Callable[[BaseHTTPRequestHandler, dict[str, str]], None] = self.honest
         self.changes: dict[str, Any] = {}
-        self.has_answered = False
         provider = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -48,7 +47,6 @@ class Provider:
                 provider.calls.append(query | {"path": urlsplit(self.path).path})
                 try:
                     provider.behave(self, query)
-                    provider.has_answered = True
                 except OSError:
                     pass  # the caller has given up
 
@@ -94,24 +92,11 @@ def hang(handler: BaseHTTPRequestHandler, _: dict[str, str]) -> None:
     time.sleep(8)
 
 
-def drip_headers(handler: BaseHTTPRequestHandler, _: dict[str, str]) -> None:
-    for n in range(60):
-        handler.wfile.write(b"HTTP/1.1 200 OK\r\n" if n == 0 else b"X: y\r\n")
-        time.sleep(0.15)
-
-
-def drip_body(handler: BaseHTTPRequestHandler, _: dict[str, str]) -> None:
-    handler.wfile.write(b"HTTP/1.1 200 OK\r\n\r\n")
-    for _ in range(60):
-        handler.wfile.write(b" ")
-        time.sleep(0.15)
-
-
 def flood(handler: BaseHTTPRequestHandler, _: dict[str, str]) -> None:
     handler.wfile.write(b"HTTP/1.1 200 OK\r\n\r\n")
     for _ in range(5_000):
         handler.wfile.write(b"[" * 100_000)
 
 
-def hang_up(handler: BaseHTTPRequestHandler, _: dict[str, str]) -> None:
-    handler.connection.close()
+def redirect(handler: BaseHTTPRequestHandler, _: dict[str, str]) -> None:
+    send(handler, b"", 302, Location="/elsewhere")

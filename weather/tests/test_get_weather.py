@@ -1,7 +1,7 @@
 """Contract 3 "Weather", GET /weather/getWeather."""
 
 import time
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import pytest
 from django.test import Client
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from core.cache import valkey
 from core.times import SHANGHAI
 from core.upstreams import BUSY_S
-from tests.kit import at_once, said
+from tests.kit import at_once
 from weather import gateway
 from weather.gateway import report_fetch
 from weather.models import WeatherAccount, WeatherRecord
@@ -55,33 +55,11 @@ def test_no_city_is_the_newest_record_of_the_default_city(api, provider):
         "state": True, "status": 200, "message": "获取成功", "msg": "获取成功",
     }  # fmt: skip
     [row] = body["data"]
-    assert (row["city"], row["tem"], row["update_time"]) == ("南京", "21", "15:00")
+    expected = SAMPLE | {"city": "南京", "cityEn": "", "tem": "21", "update_time": "15:00"}
+    assert {name: row[name] for name in SAMPLE} == expected
+    assert (len(row["_id"]), row["__v"]) == (24, 0)
+    assert api.get(PATH, city=" ", key="one", page="").json() == body  # blank and unknown values count as left out
     assert provider.calls == []
-
-
-def test_a_row_has_every_field_of_v61_as_texts(api, provider):
-    stored(provider)
-
-    [row] = api.get(PATH).json()["data"]
-
-    assert {name: row[name] for name in SAMPLE} == SAMPLE | {"city": "南京", "cityEn": ""}
-    assert len(row["_id"]) == 24
-    assert row["__v"] == 0
-
-
-@pytest.mark.parametrize("params", [{"city": ""}, {"city": " ", "key": "", "page": "", "count": ""}, {"key": "one"}])
-def test_blank_and_unknown_values_count_as_not_given(api, provider, params):
-    stored(provider)
-
-    assert len(api.get(PATH, **params).json()["data"]) == 1
-    assert provider.calls == []
-
-
-@pytest.mark.parametrize("path", ["/weather/getweather", "/Weather/GetWeather/"])
-def test_the_path_matches_in_any_case(api, provider, path):
-    stored(provider)
-
-    assert api.get(path).json()["state"] is True
 
 
 def test_a_fresh_install_asks_the_provider_once(api, provider):
@@ -121,49 +99,22 @@ def test_all_is_the_whole_history_newest_first(api, provider):
     assert provider.calls == []
 
 
-def test_all_in_pages_with_a_true_total(api, provider):
+def test_all_in_pages_with_a_true_total(api, provider, settings):
+    assert api.get(PATH, key="all").json().items() >= {"state": True, "data": [], "total": 0}.items()
     for minute in range(7):
         stored(provider, update_time=f"09:{minute:02}")
+    stored(provider, "北京")
 
-    body = api.get(PATH, key="all", page=2, count=3).json()
+    body = api.get(PATH, key="all", city="南京市", page=2, count=3).json()
 
     assert [row["update_time"] for row in body["data"]] == ["09:03", "09:02", "09:01"]
     assert body["total"] == 7
-    assert api.get(PATH, key="all", page=99, count=3).json()["data"] == []
-
-
-def test_all_of_one_city_comes_from_what_is_stored(api, provider):
-    stored(provider, "北京")
-    stored(provider, "南京")
-
-    body = api.get(PATH, key="all", city="北京市").json()
-
-    assert ([row["city"] for row in body["data"]], body["total"]) == (["北京"], 1)
-    assert provider.calls == []
-
-
-def test_without_count_at_most_api_max_rows_come(api, provider, settings):
+    assert "page" in api.get(PATH, key="all", page="abc").json()["msg"]
     settings.API_MAX_ROWS = 2
-    for minute in range(3):
-        stored(provider, update_time=f"09:{minute:02}")
-
     for params in ({}, {"count": 10**12}):
         body = api.get(PATH, key="all", **params).json()
-        assert (len(body["data"]), body["total"]) == (2, 3)
-
-
-def test_an_empty_history_is_a_success(api, provider):
-    body = api.get(PATH, key="all").json()
-
-    assert (body["state"], body["data"], body["total"]) == (True, [], 0)
-
-
-@pytest.mark.parametrize("params", [{"page": "abc"}, {"page": "0"}, {"count": "-1"}, {"count": "1.5"}, {"page": "１a"}])
-def test_bad_pages_are_named(api, provider, params):
-    answer = api.get(PATH, key="all", **params)
-
-    assert (answer.status_code, answer.json()["state"]) == (200, False)
-    assert next(iter(params)) in answer.json()["msg"]
+        assert (len(body["data"]), body["total"]) == (2, 8)
+    assert provider.calls == []
 
 
 # --- city=X ----------------------------------------------------------------------------------------
@@ -186,40 +137,28 @@ def test_shi_at_the_end_is_left_out(api, provider, asked, sent):
 
 
 def test_the_same_report_twice_is_one_row_with_one_id(api, provider):
-    first = api.http.get(PATH, {"city": "苏州"}, **from_address(1)).json()
-    provider.changes = {"tem": "30"}
-    second = api.http.get(PATH, {"city": "苏州"}, **from_address(2)).json()
+    rows = []
+    for number, changes in enumerate([{}, {"tem": "30"}, {"update_time": "2025-04-18 14:35"}]):
+        provider.changes = changes
+        rows += api.http.get(PATH, {"city": "苏州"}, **from_address(number)).json()["data"]
 
-    assert WeatherRecord.objects.count() == 1
-    assert first["data"][0]["_id"] == second["data"][0]["_id"]
-    assert second["data"][0]["tem"] == "30"
-
-
-def test_both_forms_of_the_update_time_are_the_same_row(api, provider):
-    api.http.get(PATH, {"city": "苏州"}, **from_address(1))
-    provider.changes = {"update_time": "2025-04-18 14:35"}
-    body = api.http.get(PATH, {"city": "苏州"}, **from_address(2)).json()
-
-    assert body["data"][0]["update_time"] == "2025-04-18 14:35"
+    assert len({row["_id"] for row in rows}) == WeatherRecord.objects.count() == 1
+    assert (rows[1]["tem"], rows[2]["update_time"]) == ("30", "2025-04-18 14:35")
     assert WeatherRecord.objects.get().observed_at == datetime(2025, 4, 18, 14, 35, tzinfo=SHANGHAI)
 
 
-def test_a_second_question_within_a_minute_is_refused(api, provider):
-    assert api.get(PATH, city="苏州").json()["state"] is True
+def test_a_second_question_within_a_minute_is_refused_and_stored_weather_is_not(api, provider):
+    assert api.get(PATH, city="南京").json()["state"] is True
 
     for _ in range(2):
         answer = api.get(PATH, city="无锡")
         assert (answer.status_code, answer.json()) == (200, TOO_OFTEN)
+    assert api.get(PATH).json()["state"] is api.get(PATH, key="all").json()["state"] is True
     assert len(provider.calls) == 1
 
-
-def test_a_minute_later_the_next_question_is_answered(api, provider):
-    api.get(PATH, city="苏州")
     [limit] = valkey.client().keys("spms:rate:weather:*")
     assert 0 < valkey.client().ttl(limit) <= 60
-
     valkey.client().pexpire(limit, 0)
-
     assert api.get(PATH, city="苏州").json()["state"] is True
 
 
@@ -230,13 +169,6 @@ def test_users_count_by_themselves_and_strangers_by_address(api, provider, yuang
     assert yuangong.get(PATH, city="苏州").json() == TOO_OFTEN
     assert api.http.get(PATH, {"city": "苏州"}, **from_address(9)).json()["state"] is True
     assert api.http.get(PATH, {"city": "苏州", "token": "forged"}).json() == TOO_OFTEN
-
-
-def test_stored_weather_stays_free_of_the_limit(api, provider):
-    api.get(PATH, city="南京")
-
-    assert api.get(PATH).json()["state"] is True
-    assert api.get(PATH, key="all").json()["state"] is True
 
 
 def test_an_unknown_city_is_refused_with_the_providers_reason(api, provider):
@@ -260,62 +192,18 @@ def test_with_the_provider_down_what_is_stored_comes_along(api, provider):
     assert WeatherRecord.objects.count() == 1
 
 
-def test_nobody_listening_is_a_refusal(api, provider):
-    provider.stop()
-
-    body = api.get(PATH, city="苏州").json()
-
-    assert (body["state"], body["status"]) == (False, 502)
-    assert "data" not in body
-
-
-@pytest.mark.parametrize("behaviour", [providers.hang, providers.drip_headers, providers.drip_body])
-def test_a_slow_provider_is_not_waited_for_beyond_the_limit(api, provider, monkeypatch, behaviour):
+@pytest.mark.parametrize("behaviour", [providers.hang, providers.flood, providers.redirect])
+def test_no_answer_in_time_nor_within_the_limit_is_a_dead_provider(api, provider, monkeypatch, behaviour):
+    assert gateway.TIMEOUT_S < 5  # the API promises its callers an answer within 5 s
     monkeypatch.setattr(gateway, "TIMEOUT_S", 0.6)
     provider.behave = behaviour
 
-    assert said(api.get(PATH, city="苏州"))[:2] == (502, False)
-    assert not provider.has_answered
+    assert api.get(PATH, city="苏州").json() == {"status": 502, "state": False, "msg": "天气服务暂时不可用,请稍后再试"}
+    assert len(provider.calls) == 1
+    assert not WeatherRecord.objects.exists()
 
 
-def test_the_limit_is_below_five_seconds():
-    assert gateway.TIMEOUT_S < 5
-
-
-@pytest.mark.parametrize("behaviour", [providers.flood, providers.hang_up])
-def test_a_flood_or_a_hang_up_is_a_dead_provider(api, provider, behaviour):
-    provider.behave = behaviour
-
-    assert api.get(PATH, city="苏州").json()["status"] == 502
-
-
-GARBAGE = {
-    "html": b"<html><h1>502</h1></html>",
-    "empty": b"",
-    "list": [answer_of("苏州")],
-    "text": "苏州",
-    "null": None,
-    "number": 5,
-    "no-fields": {},
-    "not-utf-8": b'{"cityid":"1","city":"\xff\xfe"}',
-    "surrogate": b'{"cityid":"1","city":"\\ud800"}',
-    "deep": b'{"cityid":' + b"[" * 5000 + b"]" * 5000 + b"}",
-    "no-city": answer_of(""),
-    "no-date": answer_of("苏州", date=None),
-    "date-number": answer_of("苏州", date=20250418),
-    "date-basic": answer_of("苏州", date="20250418"),
-    "date-impossible": answer_of("苏州", date="2025-02-30"),
-    "date-ancient": answer_of("苏州", date="0001-01-01"),
-    "date-future": answer_of("苏州", date="2099-01-01"),
-    "time-garbage": answer_of("苏州", update_time="soon"),
-    "time-impossible": answer_of("苏州", update_time="29:77"),
-    "time-list": answer_of("苏州", update_time=["14:35"]),
-    "errmsg-object": {"errcode": 1, "errmsg": {"a": 1}},
-    "other-city": answer_of("北京"),
-}
-
-
-@pytest.mark.parametrize("body", GARBAGE.values(), ids=GARBAGE.keys())
+@pytest.mark.parametrize("body", [b"<html>", answer_of("北京")])
 def test_garbage_is_refused_and_nothing_is_kept(api, provider, body):
     provider.says(body)
 
@@ -323,13 +211,6 @@ def test_garbage_is_refused_and_nothing_is_kept(api, provider, body):
 
     assert (answer.status_code, answer.json()["state"], answer.json()["status"]) == (200, False, 502)
     assert not WeatherRecord.objects.exists()
-
-
-def test_a_redirect_is_not_followed(api, provider):
-    provider.says(b"", 302, Location=f"{provider.base_url}/elsewhere")
-
-    assert api.get(PATH, city="苏州").json()["state"] is False
-    assert len(provider.calls) == 1
 
 
 def test_odd_types_become_texts(api, provider):
@@ -349,27 +230,13 @@ def test_odd_types_become_texts(api, provider):
     assert len(row["air_tips"]) == 255
 
 
-def test_an_alarm_may_be_a_list(api, provider):
-    alarm = [{"alarm_type": "大风", "alarm_level": "蓝色", "alarm_content": "注意"}]
-    provider.changes = {"alarm": alarm}
-
-    assert api.get(PATH, city="苏州").json()["data"][0]["alarm"] == alarm
-
-
-def test_a_clock_of_last_night_does_not_stay_the_newest_all_day(api, provider):
-    today = timezone.localtime()
-    late, early = today + timedelta(minutes=40), today
-    stored(provider, date=f"{today:%Y-%m-%d}", update_time=f"{late:%H:%M}", tem="1")
-    time.sleep(0.01)
-    stored(provider, date=f"{early:%Y-%m-%d}", update_time=f"{early:%Y-%m-%d %H:%M}", tem="2")
-
-    assert WeatherRecord.objects.filter(observed_at__gt=timezone.now()).count() == 0
-
-
 def test_a_name_given_as_pinyin_is_answered_in_chinese(api, provider):
-    provider.says(answer_of("苏州", cityEn="suzhou"))
+    alarm = [{"alarm_type": "大风", "alarm_level": "蓝色", "alarm_content": "注意"}]
+    provider.says(answer_of("苏州", cityEn="suzhou", alarm=alarm))
 
-    assert api.get(PATH, city="SuZhou").json()["data"][0]["city"] == "苏州"
+    row = api.get(PATH, city="SuZhou").json()["data"][0]
+
+    assert (row["city"], row["alarm"]) == ("苏州", alarm)  # an alarm may be a list
 
 
 def test_a_secret_that_the_provider_repeats_is_masked(api, provider):
@@ -378,13 +245,6 @@ def test_a_secret_that_the_provider_repeats_is_masked(api, provider):
     )
 
     assert api.get(PATH, city="苏州").json()["msg"] == "天气查询失败:bad ***"
-
-
-def test_without_an_account_the_reason_is_readable(api, provider, settings):
-    settings.WEATHER_APP_ID = settings.WEATHER_APP_SECRET = ""
-    provider.says({"errcode": 100, "errmsg": "缺少appid"})
-
-    assert api.get(PATH, city="苏州").json()["msg"] == "天气查询失败:缺少appid"
 
 
 def test_an_account_sealed_under_another_key_is_said_to_be_unusable(api, provider):
@@ -411,19 +271,17 @@ def test_no_parameter_is_a_fault(api, provider, params):
     assert isinstance(answer.json()["state"], bool)
 
 
-@pytest.mark.parametrize("city", ["a\0b", "南京\n", "x" * 33, "\u202e南京", "💥" * 40])
-def test_odd_cities_are_refused_before_anybody_is_asked(api, provider, city):
-    body = api.get(PATH, city=city).json()
+def test_a_city_cannot_change_the_question(api, provider):
+    for city in ("a\0b", "x" * 33, "\u202e南京", "💥" * 40):
+        assert api.get(PATH, city=city).json()["state"] is False
+    assert provider.calls == []
 
-    assert body["state"] is False or city == "南京\n"  # white space around a name is left out
+    odd = ["';DROP TABLE x;--", "a&appsecret=b", "南京#", "../../api", "%00"]
+    for number, city in enumerate(odd):
+        api.http.get(PATH, {"city": city}, **from_address(number))
 
-
-@pytest.mark.parametrize("city", ["';DROP TABLE x;--", "a&appsecret=b", "南京#", "../../api", "%00"])
-def test_a_city_cannot_change_the_question(api, provider, city):
-    api.get(PATH, city=city)
-
-    assert [call["city"] for call in provider.calls] == [city]
-    assert provider.calls[0]["appsecret"] == providers.GOOD_SECRET
+    assert [call["city"] for call in provider.calls] == odd
+    assert {call["appsecret"] for call in provider.calls} == {providers.GOOD_SECRET}
 
 
 @pytest.mark.django_db(transaction=True)
