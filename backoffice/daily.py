@@ -26,7 +26,7 @@ from core.money import fen_to_yuan
 from core.sheets import Page, book_write
 from core.times import format_office_time, local
 from payments.figures import BillDay, MoneyDay, bill_days, money_days
-from shop.revenue import OrderDay, order_days_between
+from shop.revenue import OrderSums, order_days_between
 
 MOST_DAYS = 92
 FIRST_YEAR, LAST_YEAR = 2000, 2200
@@ -52,7 +52,7 @@ class Sheet:
 
     first: date
     last: date
-    orders: dict[date, OrderDay]
+    orders: dict[date, OrderSums]
     money: dict[date, MoneyDay]
     bills: dict[date, BillDay]
 
@@ -97,7 +97,7 @@ class Sheet:
         yield Line("对账差异", bill.differences, None, f"其中 {bill.open} 处未处理")
 
     def _parts(self) -> list[tuple[dict[date, Any], Any]]:
-        return [(self.orders, OrderDay()), (self.money, MoneyDay()), (self.bills, BillDay())]
+        return [(self.orders, OrderSums()), (self.money, MoneyDay()), (self.bills, BillDay())]
 
     def rows(self) -> Iterator[list[Any]]:
         for day in self.days:

@@ -3,8 +3,8 @@
 A card is shown to users whose role may see the list behind it. A test pins the number of queries.
 """
 
-from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta
+from collections.abc import Callable, Iterable, Iterator
+from datetime import date, datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
@@ -28,7 +28,7 @@ from payments.figures import refund_sums
 from payments.selectors import differences_open, events_to_do, orders_untold, refunds_waiting
 from permissions.scope import Scope, scope_of
 from shop.actions import OrderAction
-from shop.revenue import DAYS, Day, order_days, order_sums, products_best
+from shop.revenue import DAYS, order_days, order_sums, products_best
 from shop.selectors import MAX_SCARCE, SCARCE, orders_to_do, products_scarce
 from shop.states import EARNING, State
 from sockets.sessions import sessions_open
@@ -125,7 +125,7 @@ def _orders(now: datetime, period: Period, _scope: Scope) -> Iterator[Tile | Pan
     sums, before = order_sums(period.spans)
     placed = {"created_at_from": period.begins.date(), "created_at_to": now.date()}
     earning = ",".join(state.value for state in EARNING)
-    yield _compared("订单", sums.orders, before.orders, period, list_url("shop.order", **placed))
+    yield _compared("订单", sums.placed, before.placed, period, list_url("shop.order", **placed))
     earned = list_url("shop.order", state__in=earning, **placed)
     yield _compared("收入（元）", sums.revenue, before.revenue, period, earned, "{:.2f}", is_income=True)
     to_do = orders_to_do()
@@ -143,15 +143,16 @@ def _orders(now: datetime, period: Period, _scope: Scope) -> Iterator[Tile | Pan
         hint = "收到的钱或退款，订单没有记上"
         yield _waits("款项未入账", untold, "danger", list_url("shop.order", work="trouble"), hint)
     days = order_days(now)
-    span = {"created_at_from": days[0].day, "created_at_to": days[-1].day}
+    span = {"created_at_from": min(days), "created_at_to": max(days)}
     everything = list_url("shop.order", **span)
-    revenue = sum(day.revenue for day in days)
-    yield Tile("30 天订单", sum(day.orders for day in days), everything)
+    orders = [sums.placed for sums in days.values()]
+    revenues = [sums.revenue for sums in days.values()]
+    yield Tile("30 天订单", sum(orders), everything)
     hint = "近 30 天下单、已付款且没有退款的订单金额之和"
     earned = list_url("shop.order", state__in=earning, **span)
-    yield Tile("30 天收入（元）", f"{revenue:.2f}", earned, hint=hint, is_income=True)
-    yield _day_panel("每日订单", days, [day.orders for day in days], "{}")
-    yield _day_panel("每日收入（元）", days, [day.revenue for day in days], "{:.2f}", is_income=True)
+    yield Tile("30 天收入（元）", f"{sum(revenues):.2f}", earned, hint=hint, is_income=True)
+    yield _day_panel("每日订单", days, orders, "{}")
+    yield _day_panel("每日收入（元）", days, revenues, "{:.2f}", is_income=True)
 
 
 def _best(now: datetime, period: Period, _scope: Scope) -> Iterator[Tile | Panel]:
@@ -190,11 +191,11 @@ def _waits(label: str, number: int, tone: str, link: str, hint: str = "") -> Til
     return Tile(label, number, link, tone if number else "", hint)
 
 
-def _day_panel(title: str, days: list[Day], numbers: list[Any], form: str, *, is_income: bool = False) -> Panel:
+def _day_panel(title: str, days: Iterable[date], numbers: list[Any], form: str, *, is_income: bool = False) -> Panel:
     rows: list[Row] = []
     for at, (day, number) in enumerate(zip(days, numbers, strict=True)):
-        link = list_url("shop.order", created_at_from=day.day, created_at_to=day.day)
-        rows.append((f"{day.day:%m月%d日}", number, link, f"{day.day.month}/{day.day.day}" if at % 7 == 1 else ""))
+        link = list_url("shop.order", created_at_from=day, created_at_to=day)
+        rows.append((f"{day:%m月%d日}", number, link, f"{day.month}/{day.day}" if at % 7 == 1 else ""))
     hint = f"最近 {DAYS} 天，最多一天 {form.format(max(numbers))}"
     return columns_panel(title, rows, form, hint=hint, is_income=is_income)
 

@@ -4,7 +4,7 @@ The revenue of an order is its total without what was refunded; an order counts 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -22,44 +22,45 @@ DAYS = 30
 
 
 @dataclass(frozen=True)
-class Sums:
-    orders: int
-    revenue: Decimal
+class OrderSums:
+    """The orders of a span: those placed in it with their amount and revenue, and how many ended unpaid in it."""
+
+    placed: int = 0
+    amount: Decimal = Decimal(0)
+    revenue: Decimal = Decimal(0)
+    cancelled: int = 0
+    closed: int = 0
+
+    def __add__(self, other: "OrderSums") -> "OrderSums":
+        return OrderSums(*(sum(pair) for pair in zip(astuple(self), astuple(other), strict=True)))
 
 
-def order_sums(spans: Sequence[Span]) -> list[Sums]:
+def order_sums(spans: Sequence[Span]) -> list[OrderSums]:
     """Return number and revenue of the orders that were placed in each span, in one query."""
     sums: dict[str, Aggregate] = {}
     for at, (begins, ends) in enumerate(spans):
         within = Q(created_at__gte=begins, created_at__lt=ends)
-        sums[f"orders{at}"] = Count("pk", filter=within)
+        sums[f"placed{at}"] = Count("pk", filter=within)
         sums[f"revenue{at}"] = Sum(_REVENUE, filter=within & Q(state__in=EARNING), default=Decimal())
     orders = Order.objects.order_by().filter(created_at__gte=min(begins for begins, _ in spans))
-    found = orders.aggregate(**sums)
-    return [Sums(found[f"orders{at}"], found[f"revenue{at}"]) for at in range(len(spans))]
+    values = orders.aggregate(**sums)
+    return [OrderSums(placed=values[f"placed{at}"], revenue=values[f"revenue{at}"]) for at in range(len(spans))]
 
 
-@dataclass(frozen=True)
-class Day:
-    day: date
-    orders: int
-    revenue: Decimal
-
-
-def order_days(now: datetime) -> list[Day]:
-    """Return number and revenue of the orders of each of the last ``DAYS`` days. ``now`` is in local time."""
+def order_days(now: datetime) -> dict[date, OrderSums]:
+    """Return the orders that were placed on each of the last ``DAYS`` days. ``now`` is in local time."""
     days = [now.date() - timedelta(days=n) for n in reversed(range(DAYS))]
-    found = {row["day"]: Day(row["day"], row["placed"], row["revenue"]) for row in _placed_by_day(days[0], days[-1])}
-    return [found.get(day, Day(day, 0, Decimal(0))) for day in days]
+    return dict.fromkeys(days, OrderSums()) | _placed_by_day(days[0], days[-1])
 
 
-def _placed_by_day(first: date, last: date) -> Any:
-    """Return day, number, amount and revenue of the orders that were placed on each day, in one query."""
+def _placed_by_day(first: date, last: date) -> dict[date, OrderSums]:
+    """Return number, amount and revenue of the orders that were placed on each day that has some, in one query."""
     begins, ends = day_begins(first), day_begins(last + timedelta(days=1))
     orders: Any = Order.objects.order_by().filter(created_at__gte=begins, created_at__lt=ends)
     sums = orders.annotate(day=TruncDate("created_at", tzinfo=SHANGHAI)).values("day")
     earned = Sum(_REVENUE, filter=Q(state__in=EARNING), default=Decimal())
-    return sums.annotate(placed=Count("pk"), amount=Sum("total"), revenue=earned)
+    rows = sums.annotate(placed=Count("pk"), amount=Sum("total"), revenue=earned)
+    return {row.pop("day"): OrderSums(**row) for row in rows}
 
 
 def products_best(span: Span, *, most: int) -> list[tuple[int, str, int]]:
@@ -72,35 +73,15 @@ def products_best(span: Span, *, most: int) -> list[tuple[int, str, int]]:
     return list(best[:most])
 
 
-@dataclass(frozen=True)
-class OrderDay:
-    """A day's orders: those placed on it with their amount and revenue, and how many ended unpaid on it."""
-
-    placed: int = 0
-    amount: Decimal = Decimal(0)
-    revenue: Decimal = Decimal(0)
-    cancelled: int = 0
-    closed: int = 0
-
-    def __add__(self, other: "OrderDay") -> "OrderDay":
-        return OrderDay(
-            self.placed + other.placed,
-            self.amount + other.amount,
-            self.revenue + other.revenue,
-            self.cancelled + other.cancelled,
-            self.closed + other.closed,
-        )
-
-
-def order_days_between(first: date, last: date) -> dict[date, OrderDay]:
+def order_days_between(first: date, last: date) -> dict[date, OrderSums]:
     """Return the figures of each day that has some; both days are included. Two queries."""
     begins, ends = day_begins(first), day_begins(last + timedelta(days=1))
-    days = {row.pop("day"): OrderDay(**row) for row in _placed_by_day(first, last)}
+    days = _placed_by_day(first, last)
     ended: Any = OrderLog.objects.order_by().filter(at__gte=begins, at__lt=ends, from_state=State.OPEN)
     ended = ended.filter(to_state__in=[State.CANCELLED, State.CLOSED, State.INVALID])
     ended = ended.annotate(day=TruncDate("at", tzinfo=SHANGHAI)).values("day")
     cancelled = Q(to_state=State.CANCELLED)
     for row in ended.annotate(cancelled=Count("pk", filter=cancelled), closed=Count("pk", filter=~cancelled)):
         day = row.pop("day")
-        days[day] = replace(days.get(day, OrderDay()), **row)
+        days[day] = replace(days.get(day, OrderSums()), **row)
     return days

@@ -10,6 +10,7 @@ from django.db.models import Model, QuerySet
 from django.http import QueryDict
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
+from rest_framework.fields import SkipField, empty
 from rest_framework.request import Request
 
 from core.api.handler import first_message
@@ -141,12 +142,15 @@ class IdList(serializers.Field[Any, Any, Any, Any]):
 class Picture(PlainText):
     """A picture as the documentation shows it: its address, or in a form its file.
 
-    Views take it from the request itself: ``uploads.fields``.
+    Views take it from the request itself (``uploads.fields``), so it is not among the values that are read.
     """
 
     def __init__(self, what: str, **kwargs: Any) -> None:
         text = f"{what}:图片地址(http、https 或 /media/ 下的路径),或以 multipart/form-data 上传的文件"
         super().__init__(help_text=text, **kwargs)
+
+    def run_validation(self, data: Any = empty) -> Any:
+        raise SkipField
 
 
 class WholeNumber(serializers.IntegerField):

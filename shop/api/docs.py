@@ -8,7 +8,7 @@ from django.conf import settings
 
 from accounts.models import User
 from core.api.docs import Doc, Failure
-from core.api.params import PageParams, Picture
+from core.api.params import PageParams
 from core.errors import BadParameter, Throttled
 from core.times import SHANGHAI, span
 from payments.errors import (
@@ -87,29 +87,13 @@ def _ok(msg: str, **fields: Any) -> dict[str, Any]:
     return {"status": 200, "state": True, "msg": msg, **fields}
 
 
-class CategoryAddWithPicture(params.CategoryAddParams):
-    categoryImgurl = Picture("类目图片", required=False)
-
-
-class CategoryUpdateWithPicture(params.CategoryUpdateParams):
-    categoryImgurl = Picture("类目图片", required=False)
-
-
-class ProductAddWithPicture(params.ProductAddParams):
-    imageUrl = Picture("商品图片")
-
-
-class ProductUpdateWithPicture(params.ProductUpdateParams):
-    imageUrl = Picture("商品图片", required=False)
-
-
 def _no_picture(name: str) -> list[Failure]:
     return [BadParameter(f"{name}: 不是图片地址"), *NO_PICTURE_TAKEN, Throttled(30)]
 
 
 # --- Categories ----------------------------------------------------------------------------------
 CATEGORY_ADD = Doc(
-    params=CategoryAddWithPicture,
+    params=params.CategoryAddParams,
     send={"categoryName": "车辆"},
     ok=_ok("添加成功", category_id=_CATEGORY_ID),
     failures=[params.CategoryAddParams.if_missing(), errors.CategoryExists, *_no_picture("categoryImgurl")],
@@ -121,7 +105,7 @@ CATEGORY_REMOVE = Doc(
     about="类目下还有商品时拒绝删除,除非传递 `force=1`;商品会保留原来的 `category_id`。",
 )
 CATEGORY_UPDATE = Doc(
-    params=CategoryUpdateWithPicture,
+    params=params.CategoryUpdateParams,
     send={"category_id": _CATEGORY_ID, "categoryName": "汽车"},
     ok=_ok("修改成功"),
     failures=[
@@ -140,7 +124,7 @@ CATEGORY_LIST = Doc(
 _PRODUCT: dict[str, Any] = {**product_row(_BIKE)}
 _EDITABLE = ("category_id", "productName", "price", "description", "inventory", "imageUrl")
 PRODUCT_ADD = Doc(
-    params=ProductAddWithPicture,
+    params=params.ProductAddParams,
     send={name: _PRODUCT[name] for name in _EDITABLE},
     ok=_ok("添加成功", product_id=_PRODUCT_ID),
     failures=[
@@ -152,7 +136,7 @@ PRODUCT_ADD = Doc(
     ],
 )
 PRODUCT_UPDATE = Doc(
-    params=ProductUpdateWithPicture,
+    params=params.ProductUpdateParams,
     send={"product_id": _PRODUCT_ID, "price": 799},
     ok=_ok("修改成功"),
     failures=[

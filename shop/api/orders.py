@@ -23,11 +23,11 @@ from shop.api import docs, params
 from shop.api.rows import order_row, order_status
 from shop.errors import OrderCancelled, OrderClosed, OrderInvalid, OrderUnpaid, RecordUnknown, ShopError
 from shop.models import Order
-from shop.services.order_close import order_cancel, order_hide, order_try_close
+from shop.services.order_close import order_close, order_hide, order_try_close
 from shop.services.order_create import order_create
 from shop.services.order_refund import order_return
 from shop.services.order_ship import order_ship
-from shop.states import OrderStatus, PayStatus, ShippingStatus, State
+from shop.states import Event, OrderStatus, PayStatus, ShippingStatus, State
 
 _SHIP = "/order/ship"
 _UNPAID_ANSWERS: dict[int, type[ShopError]] = {
@@ -84,14 +84,14 @@ class OrderViewSet(ApiViewSet):
         if order.is_overdue(now):  # the buyer sees it as closed, so deleting it must work
             order_try_close(order_pk=order.pk, now=now)
         elif order.state == State.OPEN:
-            order_cancel(order_id=order.order_id, **_buyer(request, now))
+            order_close(order_id=order.order_id, event=Event.CANCEL, **_buyer(request, now))
         order_hide(order_id=order.order_id, **_buyer(request, now))
         return ok("删除成功")
 
     @endpoint("GET", "/order/cancel", "取消订单", Access.ANY_USER, docs=docs.CANCEL)
     def cancel(self, request: CallerRequest) -> Response:
         values = params.OrderIdParams.read(request)
-        order_cancel(order_id=values["order_id"], **_buyer(request, times.now()))
+        order_close(order_id=values["order_id"], event=Event.CANCEL, **_buyer(request, times.now()))
         return ok("取消成功")
 
     @endpoint(

@@ -8,7 +8,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from core.api.handler import first_message
-from core.api.params import IdList, PageParams, Params, PlainText, PositiveInt, WholeNumber, YesNo
+from core.api.params import IdList, PageParams, Params, Picture, PlainText, PositiveInt, WholeNumber, YesNo
 from core.errors import DomainError
 from shop import errors
 from shop.models.catalogue import MAX_STOCK, NAME_LENGTH
@@ -73,12 +73,14 @@ class Inventory(WholeNumber):
 class CategoryAddParams(ShopParams):
     missing_text = "err 请传入categoryName"
     categoryName = PlainText(max_length=NAME_LENGTH, help_text="类目名称,不能与已有的重复")
+    categoryImgurl = Picture("类目图片", required=False)
 
 
 class CategoryUpdateParams(ShopParams):
     missing_text = "缺少categoryName或者category_id"
     category_id = PlainText(max_length=64, help_text="要修改的类目 id")
     categoryName = PlainText(max_length=NAME_LENGTH, help_text="新的类目名称")
+    categoryImgurl = Picture("类目图片", required=False)
 
 
 class CategoryRemoveParams(ShopParams):
@@ -96,6 +98,7 @@ class ProductAddParams(ShopParams):
     price = Price(help_text="价格,单位元,最多两位小数")
     description = PlainText(max_length=DESCRIPTION_LENGTH, help_text="商品描述")
     inventory = Inventory(help_text="库存件数")
+    imageUrl = Picture("商品图片")
 
     def refusal(self) -> DomainError:
         return self.no_category() if "category_id" in self.missing() else super().refusal()
@@ -114,6 +117,7 @@ class ProductUpdateParams(ShopParams):
     price = Price(required=False, help_text="新的价格,单位元,最多两位小数")
     description = PlainText(required=False, max_length=DESCRIPTION_LENGTH, help_text="新的商品描述")
     inventory = Inventory(required=False, help_text="此后可售的件数")
+    imageUrl = Picture("商品图片", required=False)
 
 
 class ProductListParams(PageParams):

@@ -13,8 +13,9 @@ from core.ids import random_text, time17
 from core.observe import tracing
 from permissions.scope import EVERYTHING, Scope
 from shop.errors import NothingSelected, OrdersPaused, OrderTooLarge, ProductGone, TooManyOpenOrders
-from shop.models import CartItem, Order, OrderLine, OrderLog
+from shop.models import CartItem, Order, OrderLine
 from shop.models.order import MAX_TOTAL
+from shop.services.order_move import order_note
 from shop.services.stock import Taken, stock_take
 from shop.services.vip import vip_check
 from shop.states import State
@@ -89,7 +90,7 @@ def order_create(
         sweep_at=order_deadline(now),
     )
     OrderLine.objects.bulk_create(_line(order, pieces) for pieces in taken)
-    OrderLog.objects.create(order=order, at=now, actor=username, event="下单", to_state=State.OPEN)
+    order_note(order=order, event="下单", actor=username, now=now, from_state="")
     tracing.about(order=order.order_id)
     return order
 

@@ -88,15 +88,7 @@ def order_move(
     for name, value in changed.items():
         setattr(order, name, value)
     order.save(update_fields=list(changed))
-    OrderLog.objects.create(
-        order=order,
-        at=now,
-        actor=actor[:64],
-        event=event.label,
-        from_state=before,
-        to_state=transition.to,
-        detail=detail[:200],
-    )
+    order_note(order=order, event=event.label, actor=actor, now=now, detail=detail, from_state=before)
     line = partial(log.info, "order", order=order.order_id, step=event.label, state=transition.to)
     transaction.on_commit(line, robust=True)
     if transition.refund:
@@ -129,14 +121,16 @@ def order_refunds_sum(*, order: Order) -> RefundsOfPayment:
     return refunds
 
 
-def order_note(*, order: Order, event: str, actor: str, now: datetime, detail: str = "") -> None:
-    """Add a log row about something that did not change the order's state."""
+def order_note(
+    *, order: Order, event: str, actor: str, now: datetime, detail: str = "", from_state: str | None = None
+) -> None:
+    """Add a row to the order's log; without ``from_state`` its state has not changed."""
     OrderLog.objects.create(
         order=order,
         at=now,
         actor=actor[:64],
         event=event,
-        from_state=order.state,
+        from_state=order.state if from_state is None else from_state,
         to_state=order.state,
         detail=detail[:REMARK_LENGTH],
     )

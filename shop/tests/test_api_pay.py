@@ -9,9 +9,10 @@ from django.utils import timezone
 from payments.gateways.wechat.v2 import WeChatV2
 from payments.models import Refund
 from shop.models import Order, OrderLog
-from shop.services.order_close import order_cancel
+from shop.services.order_close import order_close
 from shop.services.order_expire import orders_sweep
 from shop.services.order_pay import order_pay
+from shop.states import Event
 from shop.tests.factories import make_order, make_product, notify, phone_pays, run_refunds, stock_of
 from tests.kit import said
 
@@ -234,7 +235,7 @@ def test_a_payment_started_while_the_order_was_being_cancelled_is_closed_again(l
     def slow_create(gateway, intent):
         # Nobody has asked the provider yet: to the canceller it looks as if no payment existed.
         Order.objects.filter(pk=order.pk).update(payment_started_at=None)
-        order_cancel(order_id=order.order_id, buyer_pk=li.user.pk, actor="li", now=timezone.now())
+        order_close(event=Event.CANCEL, order_id=order.order_id, buyer_pk=li.user.pk, actor="li", now=timezone.now())
         return create(gateway, intent)
 
     monkeypatch.setattr(WeChatV2, "create", slow_create)

@@ -8,8 +8,9 @@ from django.utils import timezone
 from shop.errors import TooManyOpenOrders
 from shop.models import Order
 from shop.services import order_create
-from shop.services.order_close import order_cancel
+from shop.services.order_close import order_close
 from shop.services.order_expire import orders_sweep
+from shop.states import Event
 from shop.tests.factories import make_order, make_product, stock_of
 from tests.kit import at_once
 
@@ -35,7 +36,7 @@ def test_so_many_orders_may_wait_for_payment(person):
     assert stock_of(product) == 6
     assert order(zhao, product, 6)[0] == 200  # the last pieces, in one order
     first = Order.objects.filter(user=li.user).earliest("pk")
-    order_cancel(order_id=first.order_id, buyer_pk=li.user.pk, actor="li", now=timezone.now())
+    order_close(event=Event.CANCEL, order_id=first.order_id, buyer_pk=li.user.pk, actor="li", now=timezone.now())
     assert order(li, product)[0] == 200
 
 

@@ -156,9 +156,9 @@ def test_one_broken_order_holds_up_nobody_else(li, monkeypatch):
     product = make_product(stock=10)
     broken = overdue(li.user, product, by=timedelta(seconds=9))
     overdue(li.user, product)
-    try_close = closing.try_close_locked
+    try_close = closing._close_or_wait
     monkeypatch.setattr(
-        closing, "try_close_locked", lambda order, *rest: 1 / 0 if order.pk == broken.pk else try_close(order, *rest)
+        closing, "_close_or_wait", lambda order, *rest: 1 / 0 if order.pk == broken.pk else try_close(order, *rest)
     )
 
     sweep()

@@ -29,7 +29,7 @@ from permissions.models import Role
 from shop.models import CartItem, Order, OrderLog, Product
 from shop.services.cart import cart_add, cart_check
 from shop.services.catalogue import product_remove, product_restock
-from shop.services.order_close import order_cancel, order_close, order_hide
+from shop.services.order_close import order_close, order_hide
 from shop.services.order_create import order_create
 from shop.services.order_expire import orders_sweep
 from shop.services.order_pay import order_pay
@@ -126,7 +126,9 @@ class Life(RuleBasedStateMachine):
         if order := self.order(number):
             # Not in a savepoint of ours: the wish must stay when the provider is silent.
             try:
-                order_cancel(order_id=order.order_id, buyer_pk=order.user_id, actor="buyer", now=self.now)
+                order_close(
+                    event=Event.CANCEL, order_id=order.order_id, buyer_pk=order.user_id, actor="buyer", now=self.now
+                )
             except DomainError:
                 pass
 

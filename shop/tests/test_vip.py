@@ -15,8 +15,9 @@ from payments.listener import PaidOutcome
 from shop.models import Order, VipGrant
 from shop.models.catalogue import VIP_CATEGORY_ID
 from shop.services import payment_listener
-from shop.services.order_close import order_cancel
+from shop.services.order_close import order_close
 from shop.services.order_refund import order_refund, order_return, order_return_decide
+from shop.states import Event
 from shop.tests.factories import make_order, make_product, make_vip, phone_pays, stock_of
 from tests.kit import said
 
@@ -133,7 +134,7 @@ class TestCounting:
 
     def test_paid_late_it_counts(self, li, now):
         order = make_order(li.user, make_vip(1))
-        order_cancel(order_id=order.order_id, buyer_pk=li.user.pk, actor="li", now=now)
+        order_close(event=Event.CANCEL, order_id=order.order_id, buyer_pk=li.user.pk, actor="li", now=now)
 
         assert pay(order, now) is PaidOutcome.ACCEPTED
 
@@ -142,7 +143,7 @@ class TestCounting:
     def test_paid_too_late_it_does_not(self, li, now):
         product = make_vip(1, stock=1)
         order = make_order(li.user, product)
-        order_cancel(order_id=order.order_id, buyer_pk=li.user.pk, actor="li", now=now)
+        order_close(event=Event.CANCEL, order_id=order.order_id, buyer_pk=li.user.pk, actor="li", now=now)
         make_order(li.user, product)  # takes the last one
 
         assert pay(order, now) is PaidOutcome.REFUND
@@ -327,8 +328,12 @@ def follow(step: str, order: Order, times: int, user: User, now: datetime, days:
             pay(order, now)
         days[line.vip_level] += bought
     elif step == "cancel" and order.state == "open":
-        order_cancel(
-            order_id=order.order_id, buyer_pk=user.pk, actor="li", now=min(now, order.expires_at - timedelta(seconds=1))
+        order_close(
+            event=Event.CANCEL,
+            order_id=order.order_id,
+            buyer_pk=user.pk,
+            actor="li",
+            now=min(now, order.expires_at - timedelta(seconds=1)),
         )
     elif step == "refund" and order.state == "received":
         grant = VipGrant.objects.get(line=line)

@@ -11,9 +11,10 @@ from shop.errors import CategoryExists
 from shop.models import CartItem, Category, Order, OrderLog
 from shop.services.cart import cart_add, cart_check
 from shop.services.catalogue import category_create
-from shop.services.order_close import order_cancel
+from shop.services.order_close import order_close
 from shop.services.order_create import order_create
 from shop.services.order_expire import orders_sweep
+from shop.states import Event
 from shop.tests.factories import make_order, make_product, pieces_out, stock_of
 from tests.kit import at_once, free_ports
 from tests.processes import ask, web_processes
@@ -88,7 +89,13 @@ def crossed_carts(buyers, rounds=50):
                 cart_check(user_pk=user.pk, product_ids=[product.product_id for product in products])
                 try:
                     order = order_create(buyer_pk=user.pk, username=user.username, now=timezone.now())
-                    order_cancel(order_id=order.order_id, buyer_pk=user.pk, actor=user.username, now=timezone.now())
+                    order_close(
+                        event=Event.CANCEL,
+                        order_id=order.order_id,
+                        buyer_pk=user.pk,
+                        actor=user.username,
+                        now=timezone.now(),
+                    )
                 except OperationalError as error:
                     failed.append(str(error))
                 if failed:
