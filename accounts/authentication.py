@@ -20,7 +20,7 @@ from permissions.scope import Scope
 
 # The role's place in its table and the transaction that wrote it: both change with every update of the row.
 _CALLER = """
-SELECT u.id, u.username, u.nickname, r.roleid, r.xmin::text || r.ctid::text
+SELECT u.id, u.username, u.nickname, u.class_name, r.roleid, r.xmin::text || r.ctid::text
 FROM accounts_user u JOIN permissions_role r ON r.id = u.role_id
 WHERE u.unid = %(unid)s AND u.is_active AND u.epoch = %(epoch)s
 AND NOT EXISTS (SELECT FROM accounts_revokedtoken WHERE jti = %(jti)s)
@@ -38,6 +38,7 @@ class Principal:
     unid: str
     username: str
     nickname: str
+    class_name: str
     rights: Rights
     claims: dict[str, Any]
     is_authenticated: bool = True
@@ -64,9 +65,9 @@ def principal_of(claims: dict[str, Any]) -> Principal | None:
     None if the token was revoked, its epoch is over, or the user is disabled or deleted.
     """
     values = {name: claims[name] for name in ("unid", "epoch", "jti")}
-    for pk, username, nickname, roleid, version in prepared_rows(_CALLER, values):
+    for pk, username, nickname, class_name, roleid, version in prepared_rows(_CALLER, values):
         caller_rights = rights.rights_of(roleid, version)
-        return Principal(pk, values["unid"], username, nickname, caller_rights, claims)
+        return Principal(pk, values["unid"], username, nickname, class_name, caller_rights, claims)
     return None
 
 

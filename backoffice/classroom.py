@@ -1,9 +1,8 @@
-"""The classroom page, for root alone: make accounts for a whole class, and restore the demo data."""
+"""The classroom page, for root alone: accounts for a whole class, its read-only hours, and the demo data."""
 
 import base64
-import csv
 from collections.abc import Callable
-from io import StringIO
+from datetime import timedelta
 from typing import Any
 
 import segno
@@ -36,7 +35,9 @@ from accounts.services.class_accounts import (
 from core import times
 from core.admin.password import require_password
 from core.api.request import absolute_url
-from core.sheets import escaped
+from core.sheets import sheet_write
+from core.times import local
+from permissions.gate import read_only_set, read_only_until
 from permissions.models import DEFAULT_ROLEID, DataScope
 from permissions.selectors import roles_to_give
 from students.practice import MAX_PRACTICE, practice_add
@@ -44,6 +45,7 @@ from students.selectors import class_list as student_classes
 from students.selectors import class_students
 
 MAX_FILE_BYTES = 100_000
+READ_ONLY_MINUTES = (15, 30, 45, 60, 90, 120)
 _demo_reset: Callable[..., list[str]]
 
 
@@ -152,10 +154,12 @@ def classroom_page(request: HttpRequest) -> HttpResponse:
         else:
             _practise(slips, values["practice"] or 0)
             return slips_page(request, values["class_name"], slips)
+    ends = [(name, count, read_only_until(name)) for name, count in class_list()]
     context = admin.site.each_context(request) | {
         "title": "课堂",
         "form": form,
-        "classes": class_list(),
+        "classes": [(name, count, end and local(end)) for name, count, end in ends],
+        "read_only_minutes": READ_ONLY_MINUTES,
         "has_demo_data": settings.DEMO_DATA,
         "most": MAX_TRAINEES,
     }
@@ -168,7 +172,13 @@ def _practise(slips: list[Slip], number: int) -> None:
 
 
 def _do(request: HttpRequest, what: str, class_name: str) -> HttpResponse:
-    """Do what a button of the page says. The first request shows a confirmation page; "sure" carries it out."""
+    """Do what a button of the page says. The first request shows a confirmation page; "sure" carries it out.
+
+    Read-only hours can be taken back, so nobody is asked.
+    """
+    if what == "read_only":
+        _read_only(request, class_name)
+        return HttpResponseRedirect(request.path)
     if what not in ASKS:
         raise PermissionDenied
     if "sure" not in request.POST:
@@ -191,6 +201,15 @@ def _do(request: HttpRequest, what: str, class_name: str) -> HttpResponse:
     else:
         messages.success(request, "；".join(_demo_reset(clears_shop=what == "demo_shop")))
     return HttpResponseRedirect(request.path)
+
+
+def _read_only(request: HttpRequest, class_name: str) -> None:
+    minutes = request.POST.get("minutes", "")
+    number = int(minutes) if minutes in map(str, READ_ONLY_MINUTES) else 0
+    now = times.now()
+    read_only_set(class_name, ends_at=now + timedelta(minutes=number), now=now)
+    done = f"只读 {number} 分钟，到时间自动恢复" if number else "已恢复修改"
+    messages.success(request, f"{class_name}：{done}")
 
 
 ASKS = {
@@ -224,7 +243,7 @@ def slips_page(request: HttpRequest, class_name: str, slips: list[Slip]) -> Http
         "slips": slips,
         "docs": docs,
         "qr": segno.make_qr(docs, error="m").svg_data_uri(omitsize=True, border=1),
-        "file": "data:text/csv;base64," + base64.b64encode(slips_csv(slips).encode("utf-8-sig")).decode(),
+        "file": "data:text/csv;base64," + base64.b64encode(slips_csv(slips)).decode(),
         "made_at": times.now(),
         "back": request.path,
     }
@@ -233,11 +252,7 @@ def slips_page(request: HttpRequest, class_name: str, slips: list[Slip]) -> Http
     return response
 
 
-def slips_csv(slips: list[Slip]) -> str:
+def slips_csv(slips: list[Slip]) -> bytes:
     """Return the slips as CSV that Excel opens. Trainees choose their names and user names themselves."""
-    out = StringIO()
-    table = csv.writer(out)
-    table.writerow(["姓名", "学号", "用户名", "密码"])
-    for slip in slips:
-        table.writerow([escaped(cell) for cell in (slip.name, slip.number, slip.username, slip.password)])
-    return out.getvalue()
+    rows = [(slip.name, slip.number, slip.username, slip.password) for slip in slips]
+    return sheet_write("csv", ["姓名", "学号", "用户名", "密码"], rows)

@@ -4,11 +4,9 @@ Logins, students and orders are asked from the tables. Calls and refusals are co
 is there only while the sandbox is on: for an hour of a lesson a table of all calls would be too much.
 """
 
-import csv
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from io import StringIO
 from typing import Any
 
 import redis
@@ -16,13 +14,14 @@ from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
-from django.utils.http import content_disposition_header
 from structlog.contextvars import get_contextvars
 
+from accounts.models import User
 from accounts.selectors import users_of_class
 from core import times
+from core.admin.exports import download
 from core.cache import valkey
-from core.sheets import escaped
+from core.sheets import sheet_write
 from core.times import local
 from shop.selectors import orders_of_buyers
 from shop.services.catalogue import catalogue_clear
@@ -33,12 +32,6 @@ from students.selectors import students_entered
 KEPT = timedelta(hours=12)
 COMMON = 3  # refusals that a row names
 _KEY = "spms:lesson:"
-# One round trip. KEYS: the account's hash. ARGV: now and lifetime in seconds, the fields to count up.
-_COUNT = """
-for at = 3, #ARGV do redis.call('HINCRBY', KEYS[1], ARGV[at], 1) end
-redis.call('HSET', KEYS[1], 'at', ARGV[1])
-redis.call('EXPIRE', KEYS[1], ARGV[2])
-"""
 HEAD = (
     "姓名",
     "用户名",
@@ -76,41 +69,18 @@ def _refusal(response: Any) -> str:
 
 
 def _count(unid: str, refusal: str) -> None:
-    fields = ["calls", f"refusal {refusal}"] if refusal else ["calls"]
-    now_s, kept_s = int(times.now().timestamp()), int(KEPT.total_seconds())
-    try:
-        valkey.client().eval(_COUNT, 1, _KEY + unid, now_s, kept_s, *fields)
-    except redis.RedisError:
-        pass  # a count is missing, the call is answered
+    key = _KEY + unid
+    lesson = valkey.client().pipeline(transaction=False)
+    for field in ("calls", f"refusal {refusal}") if refusal else ("calls",):
+        lesson.hincrby(key, field)
+    lesson.hset(key, "at", int(times.now().timestamp()))
+    lesson.expire(key, KEPT)
+    with suppress(redis.RedisError):  # a count is missing, the call is answered
+        lesson.execute()
 
 
-@dataclass(frozen=True)
-class Trainee:
-    """A row of the page; times in Asia/Shanghai, "" for never."""
-
-    pk: int
-    name: str
-    username: str
-    last_login: str
-    last_call: str
-    calls: int
-    refused: int
-    common: str
-    students: int
-    orders: int
-    paid: int
-    refunded: int
-
-    @property
-    def cells(self) -> tuple[Any, ...]:
-        return (
-            *(self.name, self.username, self.last_login, self.last_call, self.calls, self.refused, self.common),
-            *(self.students, self.orders, self.paid, self.refunded),
-        )
-
-
-def lesson_rows(class_name: str) -> list[Trainee]:
-    """Return what the accounts of a class have done, in their order."""
+def lesson_rows(class_name: str) -> list[tuple[User, list[Any]]]:
+    """Return the accounts of a class in their order, each with what it has done, by ``HEAD``."""
     users = list(users_of_class(class_name))
     pks = [user.pk for user in users]
     entered, orders = students_entered(pks), orders_of_buyers(pks)
@@ -119,22 +89,17 @@ def lesson_rows(class_name: str) -> list[Trainee]:
         states = orders.get(user.pk, {})
         refusals = {name[8:]: number for name, number in counts.items() if name.startswith("refusal ")}
         common = sorted(refusals.items(), key=lambda pair: -pair[1])[:COMMON]
-        rows.append(
-            Trainee(
-                pk=user.pk,
-                name=user.nickname,
-                username=user.username,
-                last_login=_moment(user.last_login),
-                last_call=_moment(datetime.fromtimestamp(counts["at"], UTC) if "at" in counts else None),
-                calls=counts.get("calls", 0),
-                refused=sum(refusals.values()),
-                common="；".join(f"{text}（{number}）" for text, number in common),
-                students=entered.get(user.pk, 0),
-                orders=sum(states.values()),
-                paid=sum(states.get(state.value, 0) for state in EARNING),
-                refunded=states.get(State.REFUNDED.value, 0),
-            )
-        )
+        cells = [
+            *(user.nickname, user.username, _moment(user.last_login)),
+            _moment(datetime.fromtimestamp(counts["at"], UTC) if "at" in counts else None),
+            *(counts.get("calls", 0), sum(refusals.values())),
+            "；".join(f"{text}（{number}）" for text, number in common),
+            entered.get(user.pk, 0),
+            sum(states.values()),
+            sum(states.get(state.value, 0) for state in EARNING),
+            states.get(State.REFUNDED.value, 0),
+        ]
+        rows.append((user, cells))
     return rows
 
 
@@ -160,36 +125,26 @@ def lesson_page(request: HttpRequest, class_name: str) -> HttpResponse:
     if not rows:
         raise Http404
     if request.method == "POST" and "clear" in request.POST:
-        return _clear(request, class_name, rows)
+        return _clear(request, class_name, [user for user, _ in rows])
     if request.GET.get("format") == "csv":
-        return _csv(class_name, rows)
+        name = f"{class_name}-{times.now():%Y%m%d-%H%M}.csv"
+        return download(name, sheet_write("csv", HEAD, [cells for _, cells in rows]))
     context = admin.site.each_context(request) | {"title": f"{class_name} 这节课", "rows": rows, "head": HEAD}
     return render(request, "backoffice/lesson.html", context | {"class_name": class_name})
 
 
-def _csv(class_name: str, rows: list[Trainee]) -> HttpResponse:
-    out = StringIO()
-    table = csv.writer(out)
-    table.writerow(HEAD)
-    table.writerows([escaped(str(cell)) for cell in row.cells] for row in rows)
-    response = HttpResponse(out.getvalue().encode("utf-8-sig"), content_type="text/csv; charset=utf-8")
-    name = f"{class_name}-{times.now():%Y%m%d-%H%M}.csv"
-    response["Content-Disposition"] = content_disposition_header(True, name) or ""
-    return response
-
-
-def _clear(request: HttpRequest, class_name: str, rows: list[Trainee]) -> HttpResponse:
+def _clear(request: HttpRequest, class_name: str, users: list[User]) -> HttpResponse:
     """Clear what ``clear`` names, after a page that asks: the key of a trainee, or "all"."""
     whom = request.POST["clear"]
-    chosen = [row for row in rows if whom in ("all", str(row.pk))]
+    chosen = [user for user in users if whom in ("all", str(user.pk))]
     if not chosen:
         raise Http404
     if "sure" not in request.POST:
-        who = f"{class_name} 全班" if whom == "all" else chosen[0].name
+        who = f"{class_name} 全班" if whom == "all" else chosen[0].nickname
         text = "他们录入的学员将被删除，录入的商品和类目将下架，不能恢复；账号、订单和别人录入的数据不变。"
         context = admin.site.each_context(request) | {"title": f"清空 {who} 录入的数据", "text": text, "clear": whom}
         return render(request, "backoffice/classroom_sure.html", context)
-    now, pks = times.now(), [row.pk for row in chosen]
+    now, pks = times.now(), [user.pk for user in chosen]
     students = students_clear(user_pks=pks, actor_pk=request.user.pk, now=now)
     messages.success(request, f"已删除 {students} 名学员，下架 {catalogue_clear(user_pks=pks, now=now)} 个商品和类目")
     return HttpResponseRedirect(request.path)

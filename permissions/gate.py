@@ -1,17 +1,27 @@
-"""The role gate: decides for every API request whether the caller may make it (``DEFAULT_PERMISSION_CLASSES``)."""
+"""The role gate: decides for every API request whether the caller may make it (``DEFAULT_PERMISSION_CLASSES``).
 
+During the read-only hours of a class its accounts may only read. Valkey keeps when they end: so they end by themselves,
+need no column in the table of users, and are asked for only before such an account changes something.
+"""
+
+from datetime import datetime
 from typing import Any
 
+import redis
 from rest_framework.permissions import BasePermission
 
 from core.api.access import Access
+from core.cache import valkey
 from core.errors import LoginRequired, NotPermitted
+
+_READ_ONLY = "spms:read-only:"
 
 
 class RoleGate(BasePermission):
     """Let a request through if the view's ``access`` allows the caller; without ``access`` nobody may, not even root.
 
-    :raises LoginRequired: the request has no valid token. :raises NotPermitted: the role does not allow the call.
+    :raises LoginRequired: the request has no valid token.
+    :raises NotPermitted: the role does not allow the call, or its class may only read.
     """
 
     def has_permission(self, request: Any, view: Any) -> bool:
@@ -20,6 +30,25 @@ class RoleGate(BasePermission):
         caller = request.user
         if caller is None:
             raise LoginRequired
-        if caller.rights.may_call(view.paths, view.access):
-            return True
-        raise NotPermitted
+        if not caller.rights.may_call(view.paths, view.access):
+            raise NotPermitted
+        if caller.class_name and not view.is_reading and read_only_until(caller.class_name):
+            raise NotPermitted
+        return True
+
+
+def read_only_set(class_name: str, *, ends_at: datetime, now: datetime) -> None:
+    """Let the accounts of a class only read until ``ends_at``; if that is not after ``now``, let them change again."""
+    if ends_at > now:
+        valkey.client().set(_READ_ONLY + class_name, ends_at.isoformat(), px=ends_at - now)
+    else:
+        valkey.client().delete(_READ_ONLY + class_name)
+
+
+def read_only_until(class_name: str) -> datetime | None:
+    """Return when the read-only hours of a class end; None if there are none, or Valkey does not answer."""
+    try:
+        ends_at = valkey.client().get(_READ_ONLY + class_name)
+    except redis.RedisError:
+        return None
+    return datetime.fromisoformat(ends_at.decode()) if ends_at else None

@@ -41,7 +41,7 @@ _COLUMNS = {"vipLevel": "vip_level"}
 class LoginLogViewSet(ApiViewSet):
     tag = "学员模块"
 
-    @endpoint("GET", "/getloginlog", "获取登入日志", Access.ROWS, docs=docs.LOGIN_LOG)
+    @endpoint("GET", "/getloginlog", "获取登入日志", Access.ROWS, docs=docs.LOGIN_LOG, is_reading=True)
     def get_login_log(self, request: Request) -> Response:
         page = params.LoginLogParams.read(request)
         return ok("success", data=[log_fields(entry) for entry in login_log()[page_slice(**page)]])
@@ -73,7 +73,13 @@ class UserViewSet(ApiViewSet):
     tag = "用户模块"
 
     @endpoint(
-        "GET", "/users/getAllUers", "获取所有用户", Access.ROWS, aliases=("/users/getAllUsers",), docs=docs.ALL_USERS
+        "GET",
+        "/users/getAllUers",
+        "获取所有用户",
+        Access.ROWS,
+        aliases=("/users/getAllUsers",),
+        docs=docs.ALL_USERS,
+        is_reading=True,
     )
     def get_all_users(self, request: Request) -> Response:
         values = params.UserListParams.read(request)
@@ -132,7 +138,15 @@ class OwnViewSet(ApiViewSet):
 
     tag = "用户模块"
 
-    @endpoint("GET", "/users/sigout", "退出登入", Access.ANY_USER, aliases=("/users/signout",), docs=docs.SIGN_OUT)
+    @endpoint(
+        "GET",
+        "/users/sigout",
+        "退出登入",
+        Access.ANY_USER,
+        aliases=("/users/signout",),
+        docs=docs.SIGN_OUT,
+        is_reading=True,
+    )
     def sign_out(self, request: CallerRequest) -> Response:
         token_revoke(request.user.claims, now=times.now())
         return ok("退出成功", status=1)

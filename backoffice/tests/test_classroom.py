@@ -3,11 +3,13 @@
 import base64
 import csv
 import re
+from datetime import timedelta
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import CommandError, call_command
 from django.test import Client
+from django.utils import timezone
 
 from accounts.errors import ClassAccountsRefused
 from accounts.models import User
@@ -104,6 +106,24 @@ def test_resets_and_deletes_a_class_after_asking(office):
     assert User.objects.get(pk=user.pk).password != user.password
     office.post(PAGE, {"do": "delete", "class_name": "H51901", "sure": "1"})
     assert not User.objects.filter(pk=user.pk).exists()
+
+
+def test_a_class_may_only_read_until_the_time_that_the_page_shows(office, api):
+    [slip] = add(office, names="谭鹏", role="103").context["slips"]
+    token = api.post("/users/login", {"username": slip.username, "password": slip.password}).json()["token"]
+
+    def codes():
+        headers = {"authorization": token}
+        return [api.get(f"/students/{call}", headers=headers).json().get("code") for call in ("getstulist", "delstu")]
+
+    page = office.post(PAGE, {"do": "read_only", "class_name": "H51901", "minutes": "45"}, follow=True).content.decode()
+    assert codes() == [None, "10026"]
+    ends = timezone.localtime() + timedelta(minutes=45)
+    assert f"至 {ends:%H:%M}" in page or f"至 {ends - timedelta(minutes=1):%H:%M}" in page
+
+    for minutes in ("0", "x"):
+        office.post(PAGE, {"do": "read_only", "class_name": "H51901", "minutes": minutes})
+        assert codes() == [None, None]
 
 
 @pytest.mark.django_db(transaction=True)

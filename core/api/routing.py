@@ -30,6 +30,7 @@ class Endpoint:
     by_rows: str = ""
     takes_files: bool = False
     is_quick: bool = False
+    is_reading: bool = False
     tag: str = ""
 
     @property
@@ -53,6 +54,7 @@ def endpoint(
     by_rows: str = "",
     takes_files: bool = False,
     is_quick: bool = False,
+    is_reading: bool = False,
     **options: Any,
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Declare a viewset method to be the call ``path``.
@@ -65,6 +67,8 @@ def endpoint(
     :param takes_files: the body may be as large as ``core.api.bodies.FILE_LIMIT``.
     :param is_quick: it only reads, from PostgreSQL and Valkey, and waits neither for a lock nor for an upstream. Then
         ``config.asgi`` answers it in one of few threads, which do not get in each other's way.
+    :param is_reading: it changes nothing that staff or other callers see, so it goes on during read-only hours. Every
+        quick call is one.
     """
     verbs = ANY if methods == "ANY" else tuple(methods.split())
 
@@ -78,7 +82,9 @@ def endpoint(
             docs=docs,
             **options,
         )(view)
-        view.endpoint = Endpoint(path, verbs, title, access, aliases, docs, by_rows, takes_files, is_quick)  # type: ignore[attr-defined]
+        view.endpoint = Endpoint(  # type: ignore[attr-defined]
+            path, verbs, title, access, aliases, docs, by_rows, takes_files, is_quick, is_reading or is_quick
+        )
         return view
 
     return decorate
@@ -89,7 +95,8 @@ def _calls(viewset: type[ApiViewSet]) -> Iterator[URLPattern]:
     # REST framework sorts actions by name; the documentation shows them in the order of the source.
     for method in sorted(viewset.get_extra_actions(), key=_line_of):
         declared: Endpoint = replace(method.endpoint, tag=viewset.tag)
-        view = viewset.as_view(dict(method.mapping), **method.kwargs, paths=declared.paths, detail=False)
+        shared = {"paths": declared.paths, "is_reading": declared.is_reading}
+        view = viewset.as_view(dict(method.mapping), **method.kwargs, **shared, detail=False)
         view.csrf_exempt = True
         view.endpoint = declared  # type: ignore[attr-defined]
         for path in declared.paths:

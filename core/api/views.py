@@ -19,6 +19,7 @@ class ApiViewSet(ViewSet):
 
     access: Access | None = None  # None is refused to everybody; `endpoint` sets it
     paths: tuple[str, ...] = ()  # the documented path and its aliases
+    is_reading: bool = False
     docs: Doc | None = None
     tag: str = "其他"
 

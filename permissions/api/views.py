@@ -134,7 +134,7 @@ class PermissionViewSet(ApiViewSet):
         )
         return ok("添加成功")
 
-    @endpoint("GET POST", "/permission/getrole", "获取角色列表", Access.ROWS, docs=ROLES_DOC)
+    @endpoint("GET POST", "/permission/getrole", "获取角色列表", Access.ROWS, docs=ROLES_DOC, is_reading=True)
     def getrole(self, request: Request) -> Response:
         roles = role_list(**RoleQuery.read(request))
         return ok("success", roles=[{"roleid": role.roleid, "roleName": role.name} for role in roles])

@@ -3,11 +3,16 @@
 The list covers calls that are not built yet; a call that is built and not listed follows the role's rows.
 """
 
+from datetime import timedelta
+
 import pytest
+from django.utils import timezone
 
 from core.api.access import Access
 from core.api.routing import Endpoint, endpoints
+from core.cache import valkey
 from permissions import doctor
+from permissions.gate import read_only_set
 
 OPEN = {
     "/users/login",
@@ -53,6 +58,20 @@ ROOT = {"/users/register", "/users/deleteUser", "/permission/addrole", "/weather
 READING = {"/students/getclasses", "/students/getstulist", "/students/searchstu", "/getloginlog"}
 EDITING = {"/students/addstu", "/students/delstu", "/students/updatestu"}
 ROWS = {"200": READING, "103": READING | EDITING}
+# What a class may go on with in its read-only hours, beside what is open to everybody.
+READ_ONLY = READING | {
+    "/verify",
+    "/users/sigout",
+    "/users/getAllUers",
+    "/permission/getMenuList",
+    "/permission/getrole",
+    "/category/getCategory",
+    "/product/get_product",
+    "/cart/get_cart",
+    "/pay/transactions/out-trade-no/<str:out_trade_no>",
+    "/order/query_order_status",
+    "/order/get_order",
+}
 
 NO_TOKEN = {"status": 403, "state": False, "code": "10022", "msg": "请登入"}
 BAD_TOKEN = {"status": 0, "state": False, "code": "1004", "msg": "校验失败"}
@@ -131,3 +150,31 @@ class TestEveryCall:
 @pytest.mark.django_db
 def test_every_route_says_who_may(roles):
     assert [finding.what for finding in doctor.roles_and_calls() if finding.ok is False] == []
+
+
+@pytest.mark.django_db
+def test_in_read_only_hours_a_class_reads_and_changes_nothing(person, root):
+    now = timezone.now()
+    li, zhao = person("li", "102", class_name="H5"), person("zhao", "102", class_name="H6")
+    read_only_set("H5", ends_at=now + timedelta(minutes=1), now=now)
+
+    for call in sorted(CALLS, key=lambda call: call.path == "/users/sigout"):  # the last one ends the tokens
+        if call.path in OPEN | ROOT:
+            continue
+        body = refusal(send(li, call, call.methods[0]))
+        if call.path in READ_ONLY:
+            assert body.get("code") not in {"10022", "1004", "10026"}, call.path
+        else:
+            assert body == MAY_NOT, call.path
+        for other in (zhao, root):
+            assert refusal(send(other, call, call.methods[0])).get("code") != "10026", call.path
+    assert 0 < valkey.client().pttl("spms:read-only:H5") <= 60_000  # it ends by itself
+
+
+@pytest.mark.django_db
+def test_without_valkey_nobody_is_kept_from_changing(person, valkey_down):
+    assert "code" not in refusal(send(person("li", "103", class_name="H5"), _call("/students/addstu"), "POST"))
+
+
+def _call(path: str) -> Endpoint:
+    return next(call for call in CALLS if call.path == path)

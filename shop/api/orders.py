@@ -54,7 +54,9 @@ class OrderViewSet(ApiViewSet):
         order = order_create(buyer_pk=user.pk, username=user.username, scope=user.scope, now=times.now(), **values)
         return ok("订单提交成功", order_id=order.order_id)
 
-    @endpoint("GET", "/order/query_order_status", "查询订单支付状态(可轮询)", Access.ANY_USER, docs=docs.POLL)
+    @endpoint(
+        "GET", "/order/query_order_status", "查询订单支付状态(可轮询)", Access.ANY_USER, docs=docs.POLL, is_reading=True
+    )
     def poll(self, request: CallerRequest) -> Response:
         values = params.OrderPollParams.read(request)
         now = times.now()
@@ -63,7 +65,7 @@ class OrderViewSet(ApiViewSet):
             order = _after_asking_provider(order, now)
         return _pay_answer(order, now)
 
-    @endpoint("GET POST", "/order/get_order", "查询订单详情", Access.ANY_USER, docs=docs.GET_ORDER)
+    @endpoint("GET POST", "/order/get_order", "查询订单详情", Access.ANY_USER, docs=docs.GET_ORDER, is_reading=True)
     def get_order(self, request: CallerRequest) -> Response:
         values = params.OrderListParams.read(request)
         now = times.now()

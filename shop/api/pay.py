@@ -58,6 +58,7 @@ class PayViewSet(ApiViewSet):
         Access.ANY_USER,
         aliases=("/v3/pay/transactions/out-trade-no/<str:out_trade_no>",),  # the address in the API document
         docs=docs.TRANSACTION,
+        is_reading=True,
     )
     def query(self, request: CallerRequest, out_trade_no: str) -> Response:
         values = params.TransactionParams.read(request)

@@ -64,7 +64,7 @@ class Command(BaseCommand):
     def _write(self, path: Path, slips: list[Slip]) -> None:
         try:
             path.touch(mode=0o600, exist_ok=False)
-            path.write_text(slips_csv(slips), "utf-8-sig")
+            path.write_bytes(slips_csv(slips))
         except OSError as error:
             raise CommandError(
                 f"{path} cannot be written: [Errno {error.errno}] {error.strerror}; the accounts are made, see above"
