@@ -232,7 +232,9 @@ class PageForm(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         facts = {name: value or "" for name, value in attrs}
         if tag == "form":
-            self.is_inside = facts.get("id", "").endswith("_form") and facts.get("method") == "post"
+            self.is_inside = (
+                facts.get("id", "").endswith(("_form", "changelist-form")) and facts.get("method") == "post"
+            )
         name = facts.get("name", "")
         if not self.is_inside:
             return

@@ -4,7 +4,9 @@ from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin, messages
+from django.db import transaction
 from django.db.models import F, QuerySet
+from django.forms.models import BaseModelFormSet
 from django.http import HttpRequest
 from django.utils.html import format_html
 from unfold.contrib.filters.admin import RelatedDropdownFilter
@@ -87,6 +89,51 @@ class ProductForm(PictureForm):
         if self.instance.stock + pieces < 0:
             raise forms.ValidationError(f"库存现有{self.instance.stock}件，不能减少{-pieces}件")
         return pieces
+
+
+class ProductRowForm(forms.ModelForm):  # type: ignore[type-arg]
+    """A product's price and stock in the list, each with a hidden field of what it was when the page was made."""
+
+    scope: Scope = EVERYTHING
+    data: Any
+    new_picture = ""
+
+    class Meta:
+        model = Product
+        fields = ["price", "stock"]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for field in self.fields.values():
+            field.show_hidden_initial = True
+            field.widget.attrs["aria-label"] = f"{self.instance} {field.label}"
+            field.disabled = not self.instance.is_on_sale or not self.scope.may_change(self.instance)
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or {}
+        product = self.instance
+        if "price" in self.changed_data and self._seen("price") != product.price:
+            self.add_error("price", f"同事刚改成了 {product.price}，再保存一次就用你的")
+            self.data = self.data.copy()
+            self.data[self["price"].html_initial_name] = str(product.price)
+        data["pieces"] = 0
+        if "stock" in self.changed_data and "stock" in data:
+            data["pieces"] = data["stock"] - (self._seen("stock") or 0)
+            if not 0 <= product.stock + data["pieces"] <= MAX_STOCK:
+                self.add_error("stock", f"库存现有{product.stock}件，不能调整{data['pieces']:+d}件")
+        return data
+
+    def _seen(self, name: str) -> Any:
+        return self.fields[name].to_python(self.data.get(self[name].html_initial_name))
+
+
+class LockedRows(BaseModelFormSet):  # type: ignore[type-arg]
+    """The rows of a list that is saved, locked in the order of their keys, as orders lock them."""
+
+    def __init__(self, data: Any = None, files: Any = None, *, queryset: Any, **options: Any) -> None:
+        if data is not None:
+            list(queryset.select_related(None).order_by("pk").select_for_update(no_key=True))
+        super().__init__(data, files, queryset=queryset, **options)
 
 
 class CatalogueAdmin(PictureAdminMixin, OfficeAdmin):
@@ -201,6 +248,7 @@ class ProductAdmin(CatalogueAdmin):
     state_names = ("在售", "已下架")
     list_display = ["preview", "name", "category", "price", "stock", "product_id", "created_at", "status"]
     list_display_links = ["name"]
+    list_editable = ["price", "stock"]
     list_select_related = ["category"]
     list_filter = [OnSaleFilter, ("category", RelatedDropdownFilter)]
     search_fields = ["name", "product_id__startswith"]
@@ -212,6 +260,23 @@ class ProductAdmin(CatalogueAdmin):
         *(name for name in readonly_fields if name != "stock"),
     ]
     actions = ["remove_selected"]
+
+    def get_changelist_form(self, request: HttpRequest, **kwargs: Any) -> Any:
+        form = super().get_changelist_form(request, form=ProductRowForm, **kwargs)
+        form.scope = scope_of(request.user)
+        return form
+
+    def get_changelist_formset(self, request: HttpRequest, **kwargs: Any) -> Any:
+        return super().get_changelist_formset(request, formset=LockedRows, **kwargs)
+
+    @transaction.atomic
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+        response = super().changelist_view(request, extra_context)
+        shown = getattr(response, "context_data", {}).get("cl")
+        if shown and shown.formset and shown.formset.is_bound:
+            # A product that was added meanwhile moves the list's rows, and not those of the form with the mistake.
+            shown.result_list = [form.instance for form in shown.formset.forms]
+        return response
 
     def store(self, request: HttpRequest, obj: Product, form: ProductForm, change: bool) -> Product:
         values = form.cleaned_data

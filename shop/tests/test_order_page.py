@@ -1,14 +1,23 @@
-"""The page of an order tells first what happened last and who did it; lists show first what is on sale."""
+"""The page of an order tells first what happened last and who did it; products are priced and counted in their list."""
 
 import re
+from contextlib import suppress
+from decimal import Decimal
+from functools import partial
+from threading import Barrier, BrokenBarrierError
 
 import pytest
+from auditlog.models import LogEntry
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from accounts.models import User
+from shop.admin.catalogue import ProductAdmin
 from shop.models import OrderLog, Product
+from shop.services.catalogue import product_update
 from shop.tests.factories import make_order, make_product
+from tests.kit import PageForm, at_once, logged_in
 
 pytestmark = pytest.mark.django_db
 
@@ -56,3 +65,83 @@ def test_what_is_off_sale_comes_last(office):
     shown = [row.name for row in office.get("/admin/shop/product/").context["cl"].result_list]
 
     assert shown == ["新", "旧", "下架"]
+
+
+class TestPricesAndStockInTheList:
+    LIST = "/admin/shop/product/"
+
+    def opened(self, office):
+        return PageForm(office.get(self.LIST))
+
+    def save(self, office, opened, **typed):
+        return office.post(self.LIST, opened.data(_save="1", **{name.replace("_", "-"): typed[name] for name in typed}))
+
+    def test_changes_what_was_typed_and_no_sale_is_overwritten(self, office, person):
+        bike, gloves = make_product("自行车", price="9.90", stock=10), make_product("手套", price="5", stock=10)
+        opened = self.opened(office)  # the newest first
+        make_order(person("li").user, bike, 4)
+        make_order(person("wang").user, gloves, 4)
+
+        assert self.save(office, opened, form_1_price="12.00", form_1_stock="15").status_code == 302
+
+        bike.refresh_from_db()
+        gloves.refresh_from_db()
+        assert (str(bike.price), bike.stock, str(gloves.price), gloves.stock) == ("12.00", 11, "5.00", 6)
+        assert (bike.updator, gloves.updator) == ("root", "")
+        entry = LogEntry.objects.get_for_object(bike).filter(changes__has_key="price").latest("pk")
+        assert (entry.actor.username, entry.changes["price"]) == ("root", ["9.90", "12.00"])
+
+    def test_a_mistake_saves_nothing_and_stands_in_its_row(self, office, person):
+        bike, gloves = make_product("自行车", stock=5), make_product("手套")
+        opened = self.opened(office)
+        make_order(person("li").user, bike, 4)
+        new = make_product("新的")
+
+        page = self.save(office, opened, form_0_price="7", form_1_stock="0")
+
+        assert [row.pk for row in page.context["cl"].result_list] == [gloves.pk, bike.pk] != [new.pk]
+        assert "库存现有1件，不能调整-5件" in page.content.decode() and 'value="7"' in page.content.decode()
+        gloves.refresh_from_db()
+        assert str(gloves.price) == "9.90"
+        assert "价格必须大于0" in self.save(office, self.opened(office), form_0_price="0").content.decode()
+
+    def test_what_a_colleague_changed_is_asked_about_once(self, office):
+        bike = make_product("自行车", price="9.90")
+        opened = self.opened(office)
+        product_update(product_id=bike.product_id, price=Decimal(8), actor="wang", now=timezone.now())
+
+        again = self.save(office, opened, form_0_price="12.00")
+        bike.refresh_from_db()
+        assert "同事刚改成了 8.00" in again.content.decode() and bike.price == 8
+        self.save(office, PageForm(again))
+        bike.refresh_from_db()
+        assert bike.price == 12
+
+    @pytest.mark.django_db(transaction=True)
+    def test_of_two_at_the_same_instant_one_is_asked(self, root, monkeypatch):
+        make_product("自行车")
+        offices = [logged_in(root.user) for _ in range(2)]
+        forms = [self.opened(office) for office in offices]
+        both_have_checked, save_model = Barrier(2), ProductAdmin.save_model
+
+        def save(*args, **kwargs):
+            with suppress(BrokenBarrierError):
+                both_have_checked.wait(0.5)
+            save_model(*args, **kwargs)
+
+        monkeypatch.setattr(ProductAdmin, "save_model", save)
+        calls = [partial(self.save, *pair, form_0_price=price) for *pair, price in zip(offices, forms, ("8", "7"))]
+
+        assert sorted(answer.status_code for answer in at_once(calls)) == [200, 302]
+
+    def test_what_is_off_sale_or_not_to_be_changed_cannot_be_typed_in(self, office, person):
+        make_product("下架", stock=5)
+        opened = self.opened(office)
+        Product.objects.update(removed_at=timezone.now())
+
+        self.save(office, opened, form_0_stock="9", form_0_price="1")
+
+        product = Product.objects.get()
+        assert (product.stock, str(product.price)) == (5, "9.90")
+        page = office.get(self.LIST).content.decode()
+        assert len(re.findall(r'<input[^>]* name="form-0-(?:price|stock)"[^>]* disabled', page)) == 2
