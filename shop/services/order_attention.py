@@ -1,4 +1,7 @@
-"""What staff write about an order for each other: remarks, and the flag 需关注 with its reason. Buyers see neither."""
+"""What staff write about an order for each other: remarks, and the flag 需关注 with its reason. Buyers see neither.
+
+All services raise ``RecordUnknown`` if there is no such order.
+"""
 
 from datetime import datetime
 
@@ -16,7 +19,6 @@ REMARK, FLAG, UNFLAG = "内部备注", "标记需关注", "取消关注"  # even
 def order_remark(*, order_id: str, text: str, actor: str, now: datetime) -> Order:
     """Add a remark to the order's log, which nobody can change.
 
-    :raises RecordUnknown: there is no such order.
     :raises OrderRefused: the remark is empty.
     """
     order = order_lock(order_id=order_id)
@@ -30,7 +32,6 @@ def order_remark(*, order_id: str, text: str, actor: str, now: datetime) -> Orde
 def order_flag(*, order_id: str, reason: str, actor: str, now: datetime) -> Order:
     """Mark the order as one to keep an eye on.
 
-    :raises RecordUnknown: there is no such order.
     :raises OrderRefused: it has no reason, or the order is flagged already.
     """
     order = order_lock(order_id=order_id)
@@ -56,7 +57,6 @@ def order_unflag(*, order_id: str, reason: str, seen: str, actor: str, now: date
     """Take the flag away.
 
     :param seen: ``flag_mark`` of the flag that the person has read: a colleague may have set another one since.
-    :raises RecordUnknown: there is no such order.
     :raises OrderRefused: the order is not flagged, or its flag is another one; or no reason was given.
     """
     order = order_lock(order_id=order_id)

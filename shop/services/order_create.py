@@ -1,6 +1,5 @@
 """Placing an order."""
 
-from collections import Counter
 from datetime import datetime, timedelta
 from decimal import Decimal
 from math import ceil
@@ -16,7 +15,7 @@ from shop.errors import NothingSelected, OrdersPaused, OrderTooLarge, ProductGon
 from shop.models import CartItem, Order, OrderLine
 from shop.models.order import MAX_TOTAL
 from shop.services.order_move import order_note
-from shop.services.stock import Taken, stock_take
+from shop.services.stock import stock_take
 from shop.services.vip import vip_check
 from shop.states import State
 
@@ -75,13 +74,13 @@ def order_create(
     _lock_buyer(buyer_pk)
     _require_room(buyer_pk, now)
     quantities = _one_product(product_id, quantity) if product_id else _checked_out(buyer_pk)
-    taken = stock_take(quantities, scope=scope)
-    vip_check(buyer_pk=buyer_pk, days=_vip_days(taken), now=now)
+    lines = stock_take(quantities, scope=scope)
+    vip_check(buyer_pk=buyer_pk, lines=lines, now=now)
     order = Order.objects.create(
         order_id=order_id_new(now),
         user_id=buyer_pk,
         username=username,
-        total=_total(taken),
+        total=_total(lines),
         phone=phone,
         address=address,
         recipient=recipient,
@@ -89,7 +88,9 @@ def order_create(
         expires_at=order_deadline(now),
         sweep_at=order_deadline(now),
     )
-    OrderLine.objects.bulk_create(_line(order, pieces) for pieces in taken)
+    for line in lines:
+        line.order = order
+    OrderLine.objects.bulk_create(lines)
     order_note(order=order, event="下单", actor=username, now=now, from_state="")
     tracing.about(order=order.order_id)
     return order
@@ -133,30 +134,8 @@ def _checked_out(buyer_pk: int) -> dict[int, int]:
     return {item.product_id: item.quantity for item in items}
 
 
-def _vip_days(taken: list[Taken]) -> Counter[int]:
-    days: Counter[int] = Counter()
-    for pieces in taken:
-        days[pieces.vip_level] += pieces.vip_days * pieces.quantity
-    return days
-
-
-def _total(taken: list[Taken]) -> Decimal:
-    total = sum((pieces.price * pieces.quantity for pieces in taken), Decimal())
+def _total(lines: list[OrderLine]) -> Decimal:
+    total = sum((line.amount for line in lines), Decimal())
     if total > MAX_TOTAL:
         raise OrderTooLarge
     return total
-
-
-def _line(order: Order, pieces: Taken) -> OrderLine:
-    return OrderLine(
-        order=order,
-        product_id=pieces.product_pk,
-        product_code=pieces.product_code,
-        title=pieces.title,
-        price=pieces.price,
-        quantity=pieces.quantity,
-        description=pieces.description,
-        vip_level=pieces.vip_level,
-        vip_days=pieces.vip_days if pieces.vip_level else 0,
-        image_url=pieces.image_url,
-    )

@@ -1,4 +1,7 @@
-"""Parcels of a paid order: sent, received, and taken back while nothing has followed; and what stands on them."""
+"""Parcels of a paid order: sent, received, and taken back while nothing has followed; and what stands on them.
+
+All services raise ``RecordUnknown`` if there is no such order.
+"""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -37,7 +40,6 @@ def order_ship(
 
     :param express_company: the courier who takes the parcel, and below it the parcel's number; only for SHIPPED.
     :param buyer_pk: the buyer who asks: the order must be that buyer's; None for the back office.
-    :raises RecordUnknown: there is no such order.
     :raises OrderRefused: its state does not allow it, or ``action`` is no shipping status.
     """
     event = EVENT_OF_ACTION.get(action)  # type: ignore[call-overload]
@@ -56,7 +58,6 @@ def order_ship(
 def order_set_parcel(*, order_id: str, express_company: str, express_no: str, actor: str, now: datetime) -> Order:
     """Correct the courier and the parcel's number of an order that was shipped.
 
-    :raises RecordUnknown: there is no such order.
     :raises OrderRefused: it was not shipped.
     """
     order = order_lock(order_id=order_id)
@@ -74,7 +75,6 @@ def order_set_parcel(*, order_id: str, express_company: str, express_no: str, ac
 def order_set_receiver(*, order_id: str, recipient: str, phone: str, address: str, actor: str, now: datetime) -> Order:
     """Correct who gets the parcel of an order that was not shipped yet. The log keeps what it was before.
 
-    :raises RecordUnknown: there is no such order.
     :raises OrderRefused: it was shipped, or is closed.
     """
     order = order_lock(order_id=order_id)
@@ -99,7 +99,6 @@ def order_undo(*, order_id: str, event: Event, actor: str, now: datetime) -> Ord
     """Set an order back from shipped to paid, or from received to shipped.
 
     :param event: UNSHIP or UNRECEIVE.
-    :raises RecordUnknown: there is no such order.
     :raises OrderRefused: its state does not allow it, 10 minutes are over, or something followed.
     """
     order = order_lock(order_id=order_id)

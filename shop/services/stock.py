@@ -4,32 +4,14 @@ Both lock products in the order of their pk, so that two orders of the same prod
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from decimal import Decimal
 
 from django.db.models import F
 
 from core.db.pool import prepared_rows
 from permissions.scope import EVERYTHING, Scope
 from shop.errors import ProductGone, StockShortage
-from shop.models import Product
+from shop.models import OrderLine, Product
 from shop.models.catalogue import VIP_CATEGORY_ID
-
-
-@dataclass(frozen=True)
-class Taken:
-    """Pieces of one product, with what it was called and cost at the moment they were taken."""
-
-    product_pk: int
-    product_code: str
-    title: str
-    price: Decimal
-    description: str
-    image_url: str
-    vip_level: int  # 0: goods
-    vip_days: int
-    quantity: int
-
 
 # One statement checks, takes and returns the price: two buyers cannot both get the last piece, and the price is the
 # one of the moment in which the pieces were taken.
@@ -38,14 +20,16 @@ UPDATE shop_product SET stock = stock - %(quantity)s
 WHERE id = %(pk)s AND removed_at IS NULL AND stock >= %(quantity)s
   AND (created_by_id = %(only_of)s OR NOT %(is_own_only)s)
 RETURNING product_id, name, price, description, image_url,
-  CASE WHEN EXISTS (
+  vip_level, vip_days, EXISTS (
     SELECT FROM shop_category c WHERE c.id = shop_product.category_id AND c.category_id = %(vip)s
-  ) THEN vip_level ELSE 0 END, vip_days
+  )
 """
 
 
-def stock_take(quantities: Mapping[int, int], *, scope: Scope = EVERYTHING) -> list[Taken]:
+def stock_take(quantities: Mapping[int, int], *, scope: Scope = EVERYTHING) -> list[OrderLine]:
     """Take pieces off the shelf: product pk to quantity. Call it in a transaction that a refusal undoes.
+
+    Returns a line for each product, as it was at the moment in which its pieces were taken; not saved, and of no order.
 
     :raises StockShortage: fewer pieces of a product are left.
     :raises ProductGone: a product is not on sale any more, or ``scope`` does not show it.
@@ -62,11 +46,21 @@ def stock_give_back(pieces: Mapping[int, int]) -> None:
         Product.objects.filter(pk=pk).update(stock=F("stock") + pieces[pk])
 
 
-def _take(pk: int, quantity: int, scope: Scope) -> Taken:
+def _take(pk: int, quantity: int, scope: Scope) -> OrderLine:
     values = {"pk": pk, "quantity": quantity, "vip": VIP_CATEGORY_ID}
     rows = prepared_rows(_TAKE, values | {"is_own_only": scope.is_own_only, "only_of": scope.user_pk})
     if not rows:
         product = Product.objects.filter(scope.visible(), pk=pk, removed_at=None).first()
         raise StockShortage(product.name) if product else ProductGone
-    code, title, price, description, image_url, vip_level, vip_days = rows[0]
-    return Taken(pk, code, title, price, description, image_url, vip_level, vip_days, quantity)
+    code, title, price, description, image_url, vip_level, vip_days, is_vip = rows[0]
+    return OrderLine(
+        product_id=pk,
+        product_code=code,
+        title=title,
+        price=price,
+        quantity=quantity,
+        description=description,
+        image_url=image_url,
+        vip_level=vip_level if is_vip else 0,  # 0: goods
+        vip_days=vip_days if is_vip else 0,
+    )

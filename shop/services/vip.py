@@ -1,6 +1,6 @@
 """VIP time as a product: a paid order lengthens its buyer's VIP once, a refund takes it back once."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from django.db.models import F, Sum
@@ -8,26 +8,25 @@ from django.db.models import F, Sum
 from accounts.models import User
 from accounts.services.vip import vip_lengthen, vip_shorten, vip_spans
 from shop.errors import VipLevelTooLow, VipTooLong
-from shop.models import Order, VipGrant
+from shop.models import Order, OrderLine, VipGrant
 
 MAX_DAYS = 3653  # ten years: no order may make a buyer's VIP reach beyond that
 
 
-def vip_check(*, buyer_pk: int, days: Mapping[int, int], now: datetime) -> None:
+def vip_check(*, buyer_pk: int, lines: Iterable[OrderLine], now: datetime) -> None:
     """Refuse an order of VIP time that its buyer may not have.
 
-    :param days: the days that are bought of each level; level 0 stands for goods.
     :raises VipLevelTooLow: a level is below the buyer's present one.
     :raises VipTooLong: the VIP would reach beyond ten years from now.
     """
-    bought = {level: number for level, number in days.items() if level}
+    bought = [line for line in lines if line.vip_level]
     if not bought:
         return
     buyer = User.objects.get(pk=buyer_pk)
-    if min(bought) < buyer.vip_level_at(now):
+    if min(line.vip_level for line in bought) < buyer.vip_level_at(now):
         raise VipLevelTooLow
     left = sum((left for left in vip_spans(buyer, now).values() if left), timedelta())
-    if sum(bought.values()) > MAX_DAYS - left / timedelta(days=1):
+    if sum(line.vip_days * line.quantity for line in bought) > MAX_DAYS - left / timedelta(days=1):
         raise VipTooLong
 
 

@@ -4,9 +4,8 @@ import time
 
 from config.wsgi import application
 from shop.errors import StockShortage
-from shop.models import Product
+from shop.models import OrderLine, Product
 from shop.services import order_create
-from shop.services.stock import Taken
 
 
 def stock_take_unlocked(wanted, scope):
@@ -17,8 +16,8 @@ def stock_take_unlocked(wanted, scope):
             raise StockShortage(product.name)
         time.sleep(0.002)  # what a page, a log line, a slow disk put between looking and writing
         Product.objects.filter(pk=pk).update(stock=product.stock - quantity)
-        facts = (product.product_id, product.name, product.price, product.description, product.image_url)
-        taken.append(Taken(pk, *facts, vip_level=0, vip_days=0, quantity=quantity))
+        line = OrderLine(product_id=pk, product_code=product.product_id, price=product.price, quantity=quantity)
+        taken.append(line)
     return taken
 
 
