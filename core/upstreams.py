@@ -10,7 +10,7 @@ import random
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from threading import Condition
 from typing import Any
@@ -26,7 +26,7 @@ from core.observe.metrics import Sample
 log = structlog.get_logger("core.upstreams")
 
 FAILURES = 5  # a server counts as dead after so many failed calls in a row
-PAUSE_S, LONGEST_PAUSE_S = 5.0, 20.0  # then one call tries it again; at random up to half less, so that hosts differ
+PAUSE_S = 5.0  # then one call tries it again; at random up to half less, so that hosts differ
 QUEUE_S = 1.0  # a request waits this long for one of the places, while the server is silent
 LONGEST_QUEUE_S = 4.0  # and this long while the server answers other calls
 SILENT_S = 1.0  # a server without an answer for so long may be dead: only few requests may wait for it
@@ -97,7 +97,7 @@ class Upstream:
         """Forget all that was seen of the server, as a new process would. For tests."""
         self._inside = self._queued = self._failures = 0
         self._silent_since = 0.0  # when the latest answer came, or when the first call began after there was none
-        self._pause_s, self.rests_until = PAUSE_S, 0.0
+        self.rests_until = 0.0
         self._probed_at: int | None = None  # the number of failures when the probe went out
 
     @contextmanager
@@ -134,7 +134,7 @@ class Upstream:
             was_dead = self._is_dead
             self._failures = 0 if works else self._failures + 1
             if works:
-                self._pause_s, self._silent_since = PAUSE_S, time.monotonic()
+                self._silent_since = time.monotonic()
             elif self._failures == FAILURES:
                 self._open_circuit()
             is_dead = self._is_dead
@@ -147,37 +147,27 @@ class Upstream:
         return self._failures >= FAILURES
 
     def _open_circuit(self) -> None:
-        self.rests_until = time.monotonic() + self._pause_s * random.uniform(0.5, 1)  # noqa: S311 - no secret
-        self._pause_s = min(2 * self._pause_s, LONGEST_PAUSE_S)
+        self.rests_until = time.monotonic() + PAUSE_S * random.uniform(0.5, 1)  # noqa: S311 - no secret
 
     def _enter(self) -> str:
-        with self._changed:
-            role = self._admitted()
-            if role == "call" and self._inside >= settings.UPSTREAM_CALLS:
-                self._queue_up()
-                role = self._admitted()
-            if role == "call":
-                if not self._inside:
-                    self._silent_since = time.monotonic()
-                self._inside += 1
-            return role
-
-    def _admitted(self) -> str:
         """Return the caller's role: "call", or "probe" where it is the one to try a dead server again.
 
-        :raises UpstreamRefused: the server is dead, and the pause lasts or another caller is trying it.
+        :raises UpstreamRefused: too many wait; or the server is dead, and it is not this caller's turn to try it.
         """
-        if not self._is_dead:
+        with self._changed:
+            if not self._is_dead and self._inside >= settings.UPSTREAM_CALLS:
+                self._queue_up()
+            if self._is_dead:
+                self._require_turn()
+                self._probed_at = self._failures
+                return "probe"
+            if not self._inside:
+                self._silent_since = time.monotonic()
+            self._inside += 1
             return "call"
-        self._require_turn()
-        self._probed_at = self._failures
-        return "probe"
 
     def _require_turn(self) -> None:
-        """Refuse the caller unless it may be the probe: the pause is over, and no other call tries the server now.
-
-        :raises UpstreamRefused: says how long to wait.
-        """
+        """Refuse the caller unless it may be the probe: the pause is over, and no other call tries the server now."""
         wait_s = self.rests_until - time.monotonic()
         if self._probed_at is not None or wait_s > 0:
             raise self._refusal("dead", max(wait_s, COME_BACK_S))
@@ -188,8 +178,7 @@ class Upstream:
         if self._is_silent and self._queued >= settings.UPSTREAM_CALLS // 2:
             raise self._refusal("busy", BUSY_S)
         self._queued += 1
-        began = time.monotonic()
-        longest_s = time_left(LONGEST_QUEUE_S)
+        began, longest_s = time.monotonic(), time_left(LONGEST_QUEUE_S)
         try:
             while self._inside >= settings.UPSTREAM_CALLS:
                 waited_s = time.monotonic() - began
@@ -209,14 +198,13 @@ class Upstream:
 
     def _leave(self, role: str) -> None:
         with self._changed:
-            has_failed = False
-            if role == "probe":
-                # If the number of failures has not changed, the probe made no call: that says nothing of the server.
-                has_failed = self._is_dead and self._failures != self._probed_at
-                self._probed_at = None
-            else:
+            if role != "probe":
                 self._inside -= 1
                 self._changed.notify()
+                return
+            # If the number of failures has not changed, the probe made no call: that says nothing of the server.
+            has_failed = self._is_dead and self._failures != self._probed_at
+            self._probed_at = None
             if has_failed:
                 self._open_circuit()
         if has_failed:
@@ -225,13 +213,8 @@ class Upstream:
     def _note(self, is_dead: bool) -> None:
         """Tell the other processes through Valkey, for ``manage.py doctor`` and ``/metrics``."""
         key = f"{_KEY}{self.name}:{socket.gethostname()}:{os.getpid()}"
-        try:
-            if is_dead:
-                valkey.client().set(key, 1, ex=_NOTE_S)
-            else:
-                valkey.client().delete(key)
-        except redis.RedisError:
-            pass  # then doctor and /metrics do not show it; calls are not affected
+        with suppress(redis.RedisError):  # then doctor and /metrics do not show it; calls are not affected
+            valkey.client().set(key, 1, ex=_NOTE_S) if is_dead else valkey.client().delete(key)
 
 
 def resting() -> dict[str, int]:
