@@ -5,6 +5,7 @@ compared with those values. A field that the sender left alone keeps the row's p
 one. Where both people changed a field, nothing is saved: the form comes back with both values and a choice.
 """
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,7 +17,7 @@ from django.contrib import messages
 from django.core import signing
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import connection
-from django.db.models import Model
+from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.safestring import SafeString
@@ -28,7 +29,7 @@ KEEP = "keep-"  # a conflict's choice: "keep-city" is "mine" or "theirs"
 ENTRIES_LOOKED_AT = 50
 LONGEST_SHOWN = 600
 HIDDEN = "••••••"
-_UNKNOWN = object()
+_UNKNOWN, _SALT = object(), "core.admin.conflicts"
 
 
 @dataclass
@@ -65,17 +66,9 @@ class _Encoder(DjangoJSONEncoder):
         return value.pk if isinstance(value, Model) else super().default(value)
 
 
-class _Serializer:
-    def dumps(self, value: Any) -> bytes:
-        return _Encoder(ensure_ascii=True, separators=(",", ":")).encode(value).encode()
-
-    def loads(self, data: bytes) -> Any:
-        return signing.JSONSerializer().loads(data)
-
-
 def _plain(value: Any) -> Any:
     """Return the value as JSON would give it back, so that it can be compared with one from the page."""
-    return _Serializer().loads(_Serializer().dumps(value))
+    return json.loads(json.dumps(value, cls=_Encoder))
 
 
 class MergingForm:
@@ -90,7 +83,6 @@ class MergingForm:
         self.versions: dict[str, Any] = getattr(self, "versions", {})
         # By form field: the model's field that it sets, where the names differ. The audit trail knows that name.
         self.columns: dict[str, str] = getattr(self, "columns", {})
-        self._was_merged = False
 
     # --- What the page was made from ---
     @property
@@ -98,22 +90,22 @@ class MergingForm:
         """Return the hidden field's text: the values that the page shows, and the conflicts it asks about."""
         if not self.instance.pk or not self.fields:
             return ""
-        seen = {"pk": self.instance.pk, "values": {name: self._value_now(name) for name in self.fields}}
-        seen["open"] = [change.name for change in self.their_changes if change.is_open]
-        return signing.dumps(seen, salt=self._salt, serializer=_Serializer, compress=True)
+        seen = {"row": self._row, "values": {name: self._value_now(name) for name in self.fields}}
+        seen["open"] = [change.name for change in self.open_changes]
+        return signing.dumps(seen, salt=_SALT, compress=True)
 
     @property
-    def _salt(self: Any) -> str:
-        return f"core.admin.conflicts:{self._meta.model._meta.label}"
+    def _row(self: Any) -> list[str]:
+        return [self._meta.model._meta.label, str(self.instance.pk)]
 
     def _read_seen(self: Any) -> tuple[dict[str, Any], list[str]]:
         # Without the hidden field, or with one of another record, the page counts as knowing nothing: every field that
         # it would change becomes a conflict.
         try:
-            seen = signing.loads(self.data.get(self.add_prefix(SEEN), ""), salt=self._salt, serializer=_Serializer)
+            seen = signing.loads(self.data.get(self.add_prefix(SEEN), ""), salt=_SALT)
         except signing.BadSignature:
             return {}, []
-        return (seen["values"], seen["open"]) if seen["pk"] == _plain(self.instance.pk) else ({}, [])
+        return (seen["values"], seen["open"]) if seen["row"] == self._row else ({}, [])
 
     def _value_now(self: Any, name: str) -> Any:
         if name in self.versions:
@@ -126,12 +118,12 @@ class MergingForm:
 
     # --- What becomes of each field ---
     def full_clean(self: Any) -> None:
-        kept = self._merge() if self.is_bound and self.instance.pk and not self._was_merged else []
+        kept = self._merge() if self.is_bound and self.instance.pk else []
         super().full_clean()  # type: ignore[misc]
         if not self.is_bound:
             return
-        for change in self.their_changes:
-            if change.is_open and change.name not in self._errors:
+        for change in self.open_changes:
+            if change.name not in self._errors:
                 self.add_error(change.name, "同事也修改了这一项，请在上面选择")
                 # Django shows a password field empty again: choosing "mine" would then save an empty password.
                 self.fields[change.name].widget.render_value = True
@@ -141,7 +133,6 @@ class MergingForm:
             field.bound_data = lambda data, initial: initial  # if the form comes back, show the kept value
 
     def _merge(self: Any) -> list[forms.Field]:
-        self._was_merged = True
         seen, undecided = self._read_seen()
         kept = []
         for name, field in self.fields.items():
@@ -261,9 +252,10 @@ def _typed_in_words(field: Any, posted: Any) -> str | SafeString:
 def _ticks_in_words(field: Any, before: Iterable[Any], now: Iterable[Any]) -> str:
     old, new = [str(value) for value in before], [str(value) for value in now]
     labels = _choices(field)
-    added = "、".join(labels.get(value, value) for value in new if value not in old)
-    gone = "、".join(labels.get(value, value) for value in old if value not in new)
-    return "；".join(part for part in (f"加上 {added}" if added else "", f"去掉 {gone}" if gone else "") if part)
+    ticks = {"加上": [value for value in new if value not in old], "去掉": [value for value in old if value not in new]}
+    return "；".join(
+        f"{verb} {'、'.join(labels.get(value, value) for value in values)}" for verb, values in ticks.items() if values
+    )
 
 
 def _choices(field: Any) -> dict[str, str]:
@@ -340,7 +332,7 @@ class MergingAdmin:
             for field in opts.concrete_fields
             if not field.is_relation and (text := request.POST.get(field.name))
         ]
-        entry = _last_entry(opts.model, object_id)
+        entry = _entries(opts.model, object_id).first()
         context = self.admin_site.each_context(request) | {
             "opts": opts, "title": "记录已被删除", "typed": typed, "author": _actor(entry, request) if entry else "",
             "at": format_office_time(entry.timestamp) if entry else "",
@@ -363,8 +355,7 @@ def changed_columns(row: Model, names: Sequence[str]) -> list[str]:
 
 def name_authors(form: Any, request: HttpRequest) -> None:
     """Fill in who made each of the colleagues' changes and when, as far as the audit trail knows."""
-    entries = LogEntry.objects.get_for_object(form.instance).select_related("actor").order_by("-timestamp", "-pk")
-    recent = list(entries[:ENTRIES_LOOKED_AT])
+    recent = list(_entries(type(form.instance), form.instance.pk)[:ENTRIES_LOOKED_AT])
     for change in form.their_changes:
         column = form.columns.get(change.name, change.name)
         if entry := next((entry for entry in recent if column in (entry.changes or {})), None):
@@ -377,6 +368,6 @@ def _actor(entry: LogEntry, request: HttpRequest) -> str:
     return "你自己（另一个页面）" if entry.actor_id == request.user.pk else str(entry.actor.get_username())
 
 
-def _last_entry(model: type[Model], object_id: str) -> LogEntry | None:
-    found = LogEntry.objects.get_for_model(model).filter(object_pk=object_id[:255]).select_related("actor")
-    return found.order_by("-timestamp", "-pk").first()
+def _entries(model: type[Model], pk: Any) -> QuerySet[LogEntry]:
+    entries = LogEntry.objects.get_for_model(model).filter(object_pk=str(pk)[:255]).select_related("actor")
+    return entries.order_by("-timestamp", "-pk")

@@ -169,19 +169,10 @@ def query_kept(query: str) -> str:
     return urlencode([(name, value) for name, value in pairs if name not in _PLACE and name[:1] != "_"])
 
 
-def rows_shown(page: ExportableAdmin, user: Any, query: str, *, every: bool = False) -> QuerySet[Any]:
-    """Return all rows that a page's list shows ``user`` for a query string, in the order of the list.
-
-    :param every: with those that a search finds beyond ``most_found``; that may take seconds.
-    :raises IncorrectLookupParameters, SuspiciousOperation: the list does not understand the query.
-    """
-    rows: QuerySet[Any] = page.export_rows(list_shown(page, user, query, every=every).queryset)
-    return rows
-
-
 def list_shown(page: OfficeAdmin, user: Any, query: str, *, every: bool = False) -> Any:
     """Return Django's ``ChangeList`` of a page for a query string.
 
+    :param every: with the rows that a search finds beyond ``most_found``; that may take seconds.
     :raises IncorrectLookupParameters, SuspiciousOperation: the list does not understand the query.
     """
     if "%00" in query:  # Django would show the list without the filter, and say so
@@ -297,18 +288,18 @@ def export_make(*, export_pk: int) -> None:
 def _write(export: Export, work: str) -> None:
     page: Any = admin.site._registry[apps.get_model(export.model)]
     asked: Any = ListQuery(export.created_by)
+    rows = page.export_rows(list_shown(page, export.created_by, export.query, every=True).queryset)
+    total = rows.order_by()[: MAX_ROWS + 1].count()
+    export.state = Export.State.FAILED
     if not page.may_export(asked):  # the right was taken away meanwhile
-        export.state, export.message = Export.State.FAILED, "没有导出的权限"
+        export.message = "没有导出的权限"
+    elif total > MAX_ROWS:
+        export.message = TOO_MANY.format(MAX_ROWS)
     else:
-        rows = rows_shown(page, export.created_by, export.query, every=True)
-        total = rows.order_by()[: MAX_ROWS + 1].count()
-        if total > MAX_ROWS:
-            export.state, export.message = Export.State.FAILED, TOO_MANY.format(MAX_ROWS)
-        else:
-            # The cursor stays open within the transaction, so all rows of a sheet are of one moment.
-            portions = _Portions(rows[:MAX_ROWS], work, total)
-            export.content = file_of(page, portions, export.file_name.rpartition(".")[2], export.created_by)
-            export.state, export.rows = Export.State.DONE, total
+        # The cursor stays open within the transaction, so all rows of a sheet are of one moment.
+        portions = _Portions(rows[:MAX_ROWS], work, total)
+        export.content = file_of(page, portions, export.file_name.rpartition(".")[2], export.created_by)
+        export.state, export.rows = Export.State.DONE, total
     export.save()
 
 
