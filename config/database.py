@@ -7,6 +7,7 @@ from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict
 
 from core.db.direct import COMMAND, SERVING
+from core.db.pool import WatchedConnection
 
 POOLERS = ("none", "transaction")
 # A machine that loses its power or its cable does not close its connections. By default the kernel repeats a packet for
@@ -74,6 +75,7 @@ def database(
                 "max_idle": 60,
                 # The pool's default is to wait a minute and more between two attempts after a long outage.
                 "reconnect_timeout": 2,
+                "connection_class": WatchedConnection,
             },
             "prepare_threshold": 5 if prepare else None,
         },

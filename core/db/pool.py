@@ -3,13 +3,49 @@
 import select
 from typing import Any
 
+import psycopg
 from django.db import DEFAULT_DB_ALIAS, NotSupportedError, connections
 from django.db import connection as django_connection
 from psycopg import Connection, Cursor
+from psycopg.errors import ConnectionTimeout, OperationalError, _WaitTimeout
 from psycopg.pq import Format
 from psycopg_pool import ConnectionPool
 
 _ask = ConnectionPool.check_connection
+SILENCE_S = 2.0
+
+
+class WatchedConnection(Connection[Any]):
+    """A connection that does not wait for a server that is frozen.
+
+    Problem: the kernel of a server whose PostgreSQL hangs still acknowledges packets, so no timeout of TCP ends, and
+    ``statement_timeout`` is the server's own. Requests waited for as long as it hung.
+    The plain way fails: a limit of a few seconds for every statement would end long ones that are at work. So after
+    ``SILENCE_S`` ask by a new connection whether the server answers anybody.
+    """
+
+    def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
+        """Called by psycopg for all that the server is asked.
+
+        :raises OperationalError: the server answers nobody; the connection is closed.
+        """
+        if timeout is not None:
+            return super().wait(gen, interval, timeout)
+        while True:
+            try:
+                return super().wait(gen, interval, SILENCE_S)
+            except _WaitTimeout:
+                self._require_answer()
+
+    def _require_answer(self) -> None:
+        parameters = self.info.get_parameters() | {"password": self.info.password, "connect_timeout": "2"}
+        try:
+            psycopg.connect(**parameters).close()  # type: ignore[arg-type]
+        except ConnectionTimeout:
+            self.pgconn.finish()
+            raise OperationalError("the server does not answer") from None
+        except OperationalError:
+            pass  # a refusal is an answer, too
 
 
 def look_first() -> None:

@@ -1,4 +1,10 @@
 import os
+import select
+import socket
+import socketserver
+import threading
+import time
+from contextlib import contextmanager
 
 import psycopg
 import pytest
@@ -46,6 +52,46 @@ def test_a_connection_that_the_server_ended_is_replaced(pool, asked):
         assert connection.execute("SELECT 1").fetchone() == (1,)
 
     assert len(asked) == 1
+
+
+@contextmanager
+def freezable_server():
+    """Stand before PostgreSQL, and from ``freeze.set()`` on accept connections and answer nothing."""
+    facts, freeze = psycopg.conninfo.conninfo_to_dict(os.environ["DATABASE_URL"]), threading.Event()
+
+    class Relay(socketserver.BaseRequestHandler):
+        def handle(self):
+            with psycopg.connect(os.environ["DATABASE_URL"]) as example:
+                host, port = example.info.host, example.info.port
+            is_local = host.startswith("/")
+            with socket.socket(socket.AF_UNIX if is_local else socket.AF_INET) as server:
+                server.connect(f"{host}/.s.PGSQL.{port}" if is_local else (host, port))
+                ends = {self.request: server, server: self.request}
+                while True:
+                    ready, _, _ = select.select(list(ends), [], [], 0.1)
+                    for end in ready if not freeze.is_set() else ():
+                        if not (part := end.recv(65536)):
+                            return
+                        ends[end].sendall(part)
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Relay) as relay:
+        relay.daemon_threads, relay.block_on_close = True, False
+        threading.Thread(target=relay.serve_forever, daemon=True).start()
+        yield psycopg.conninfo.make_conninfo(**facts | {"host": "127.0.0.1", "port": relay.server_address[1]}), freeze
+        relay.shutdown()
+
+
+def test_a_frozen_server_is_told_from_a_slow_one(monkeypatch):
+    monkeypatch.setattr(db_pool, "SILENCE_S", 0.2)
+    with freezable_server() as (address, freeze), db_pool.WatchedConnection.connect(address) as connection:
+        assert connection.execute("SELECT pg_sleep(0.7), 1").fetchone()[1] == 1
+        freeze.set()
+        begun = time.monotonic()
+
+        with pytest.raises(psycopg.OperationalError, match="does not answer"):
+            connection.execute("SELECT 1")
+
+        assert time.monotonic() - begun < 3 and connection.closed
 
 
 @pytest.mark.django_db
