@@ -12,7 +12,10 @@ from shop.models import Order
 from shop.models.order import REASON_LENGTH
 from shop.services.order_move import order_lock, order_note
 
-REMARK, FLAG, UNFLAG = "内部备注", "标记需关注", "取消关注"  # events of the log
+# Events of the log that follow from no step of the order.
+REMARK, FLAG, UNFLAG = "内部备注", "标记需关注", "取消关注"
+SHIPMENT_TOLD, REFUND_TOLD, NOT_TOLD = "短信通知发货", "短信通知退款", "短信没有发出"
+ASIDE = (REMARK, FLAG, UNFLAG, SHIPMENT_TOLD, REFUND_TOLD, NOT_TOLD)
 
 
 @transaction.atomic

@@ -10,7 +10,7 @@ from django.db import transaction
 
 from shop.errors import OrderRefused
 from shop.models import Order, OrderLog
-from shop.services.order_attention import FLAG, REMARK, UNFLAG
+from shop.services.order_attention import ASIDE
 from shop.services.order_move import order_lock, order_move, order_note
 from shop.states import Event, ShippingStatus, State
 
@@ -88,8 +88,8 @@ def order_set_receiver(*, order_id: str, recipient: str, phone: str, address: st
 
 
 def can_be_undone(order: Order, event: Event, now: datetime) -> bool:
-    """Tell whether what ``event`` takes back is less than 10 minutes old and nothing but remarks and flags followed."""
-    followed = OrderLog.objects.filter(order=order).exclude(event__in=(REMARK, FLAG, UNFLAG)).order_by("-pk")
+    """Tell whether what ``event`` takes back is less than 10 minutes old and only notes followed."""
+    followed = OrderLog.objects.filter(order=order).exclude(event__in=ASIDE).order_by("-pk")
     last = followed.first()
     return last is not None and last.event == UNDOES[event].label and now - last.at < UNDO
 

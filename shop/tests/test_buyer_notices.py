@@ -1,0 +1,123 @@
+"""Buyers are told by text message of their parcel and of their money, once, and only where a template is set."""
+
+from datetime import timedelta
+from threading import Barrier
+
+import pytest
+from django.utils import timezone
+
+from accounts.errors import SmsNotSent
+from shop.services import buyer_notices
+from shop.services.buyer_notices import buyers_tell
+from shop.services.order_refund import order_refund
+from shop.services.order_ship import order_set_parcel, order_ship, order_undo
+from shop.states import Event, ShippingStatus
+from shop.tests.factories import run_refunds
+from shop.tests.test_parcels import paid  # noqa: F401 - a fixture
+from tests.kit import at_once
+
+pytestmark = pytest.mark.django_db
+NOW = timezone.now()
+SOON, DUE = NOW + timedelta(minutes=10), NOW + timedelta(minutes=11)
+SF = {"express_company": "顺丰速运", "express_no": "SF1"}
+
+
+@pytest.fixture
+def sent(monkeypatch, settings):
+    """The messages that went out: (number, template, values)."""
+    settings.SMS_SHIPPED_TEMPLATE_CODE, settings.SMS_REFUNDED_TEMPLATE_CODE = "SMS_S", "SMS_R"
+    messages = []
+    send = lambda phone, template, values, network: messages.append((phone, template, values))  # noqa: E731
+    monkeypatch.setattr(buyer_notices, "sms_send", send)
+    return messages
+
+
+def shipped(order, **parcel):
+    facts = {"order_id": order.order_id, "actor": "root", "now": NOW}
+    order_ship(action=ShippingStatus.SHIPPED, **facts, **(parcel or SF))
+    return order
+
+
+def test_a_parcel_is_told_once_after_it_can_be_taken_back_no_more(office, paid, sent):  # noqa: F811
+    order = shipped(paid(phone="13800000001"))
+    order_set_parcel(order_id=order.order_id, express_company="圆通速递", express_no="YT2", actor="root", now=NOW)
+
+    buyers_tell(now=SOON)
+    assert sent == []
+    for _ in range(2):
+        buyers_tell(now=DUE)
+
+    values = {"order": order.order_id, "courier": "圆通速递", "number": "YT2", "link": "快递公司的官网"}
+    assert sent == [("13800000001", "SMS_S", values)]
+    assert "短信通知发货" in office.get(f"/admin/shop/order/{order.pk}/change/").content.decode()
+
+
+def test_who_is_not_told(paid, sent, settings):  # noqa: F811
+    undone, other, handed = (shipped(paid(phone="13800000001"), **parcel) for parcel in (SF, SF, {"express_no": ""}))
+    order_undo(order_id=undone.order_id, event=Event.UNSHIP, actor="root", now=NOW)
+    type(other).objects.filter(pk=other.pk).update(phone="+49 30 123456")
+    late = shipped(paid(phone="13800000001"))
+
+    buyers_tell(now=NOW + timedelta(days=2))
+    settings.SMS_SHIPPED_TEMPLATE_CODE = ""
+    buyers_tell(now=DUE)
+    assert sent == []
+
+    settings.SMS_SHIPPED_TEMPLATE_CODE = "SMS_S"
+    buyers_tell(now=DUE)
+    assert [values["order"] for _, _, values in sent] == [late.order_id]
+    assert sent[0][2]["link"].endswith("/SF1")
+
+
+def test_money_that_is_back_is_told_once(paid, sent, wechat):  # noqa: F811
+    order = paid(phone="13800000001")
+    order_refund(order_id=order.order_id, actor="root", now=NOW, reason="")
+    buyers_tell(now=timezone.now())
+    assert sent == []
+
+    run_refunds()
+    for _ in range(2):
+        buyers_tell(now=timezone.now())
+
+    assert sent == [("13800000001", "SMS_R", {"order": order.order_id, "amount": "9.90"})]
+
+
+def test_a_failure_stands_on_the_order_and_is_not_repeated(paid, sent, monkeypatch):  # noqa: F811
+    def refuse(**_):
+        sent.append("tried")
+        raise SmsNotSent
+
+    monkeypatch.setattr(buyer_notices, "sms_send", refuse)
+    order = shipped(paid(phone="13800000001"))
+
+    for _ in range(2):
+        buyers_tell(now=DUE)
+
+    assert sent == ["tried"] and order.logs.latest("pk").event == "短信没有发出"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_workers_send_one_message(paid, sent, monkeypatch):  # noqa: F811
+    shipped(paid(phone="13800000001"))
+    both, claim = Barrier(2), buyer_notices._claim
+
+    def claim_together(*args):
+        both.wait(30)
+        return claim(*args)
+
+    monkeypatch.setattr(buyer_notices, "_claim", claim_together)
+    at_once([lambda: buyers_tell(now=DUE)] * 2)
+
+    assert len(sent) == 1
+
+
+def test_the_sandbox_shows_both_texts(sent, settings, live_server, api):
+    settings.SMS_BASE_URL = f"{live_server.url}/sandbox/aliyun-sms"
+    from accounts.sms import sms_send
+
+    values = {"order": "1", "courier": "顺丰速运", "number": "SF1", "link": "https://sf.example", "amount": "9.90"}
+    for template in ("SMS_S", "SMS_R"):
+        sms_send(phone="13800000001", template=template, values=values, network="127.0.0.1")
+
+    texts = [message["text"] for message in api.http.get("/sandbox/sms/messages/").json()]
+    assert "退款9.90元" in texts[0] and "SF1" in texts[1]
