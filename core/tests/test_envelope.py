@@ -31,29 +31,20 @@ def every_error(kind=DomainError):
 
 
 class TestErrors:
-    def test_code_is_only_ever_in_the_three_refusals_and_wechats_table(self):
+    def test_all_make_an_envelope_and_only_three_refusals_and_wechats_table_have_a_code(self):
         with_code = {error for error in every_error() if error.code is not None}
         ours = {error for error in with_code if not error.__module__.startswith("payments.")}
 
         assert ours == {errors.LoginRequired, errors.TokenInvalid, errors.NotPermitted}
         assert not any(error.code in {"10022", "1004", "10026"} for error in with_code - ours)
 
-    @pytest.mark.parametrize("error", sorted(every_error(), key=lambda e: e.__qualname__), ids=lambda e: e.__name__)
-    def test_every_error_makes_an_envelope(self, error):
-        assert isinstance(error.status, int)
-        assert isinstance(error.msg, str) and error.msg
-        assert error.http_status == 200 or error.http_status >= 400
+        for error in every_error():
+            assert isinstance(error.status, int) and isinstance(error.msg, str) and error.msg
+            assert error.http_status == 200 or error.http_status >= 400
 
     def test_extras_ride_along(self):
-        assert DomainError("x", status=7, code="C", solution="y").body() == {
-            "status": 7,
-            "state": False,
-            "msg": "x",
-            "code": "C",
-            "solution": "y",
-        }
-
-    def test_throttled_says_when_to_come_back(self):
+        body = {"status": 7, "state": False, "msg": "x", "code": "C", "solution": "y"}
+        assert DomainError("x", status=7, code="C", solution="y").body() == body
         assert errors.Throttled(0).headers == {"Retry-After": "1"}
 
 
@@ -82,18 +73,9 @@ class TestTransport:
     @pytest.mark.parametrize(
         "body",
         [
-            b"{",
-            b"[1]",
-            b'"text"',
-            b"null",
-            b"\xff\xfe",
-            b'{"username": "\xff"}',
-            b'{"username": "\\ud800"}',
-            b'{"a": NaN}',
-            b"[" * 5000,
-            b'{"a":' * 5000,
+            *(b"{", b"[1]", b'"text"', b"null", b"\xff\xfe", b'{"username": "\xff"}', b'{"username": "\\ud800"}'),
+            *(b'{"a": NaN}', b"[" * 5000, b'{"a":' * 5000),
         ],
-        ids=repr,
     )
     def test_broken_json_is_a_400(self, api, body):
         answer = api.post(LOGIN, body)
@@ -132,22 +114,10 @@ class TestTransport:
         assert seen == ["200 OK"]
         assert json.loads(b"".join(answer))["msg"] == "没有传递用户名或者密码"
 
-    @pytest.mark.parametrize("size", [10_000_000, 1_100_000])
-    def test_body_too_large(self, api, size):
-        answer = api.post(LOGIN, json.dumps({"username": "x" * size}))
+    def test_body_too_large(self, api):
+        answer = api.post(LOGIN, json.dumps({"username": "x" * 10_000_000}))
 
         assert (answer.status_code, answer.json()) == (413, {"status": 413, "state": False, "msg": "请求内容过大"})
-
-    def test_too_many_fields(self, api):
-        form = "&".join(f"a{number}=1" for number in range(2000))
-
-        for answer in (api.post(LOGIN, form, format="form"), api.http.get(f"/users/getCaptcha?{form}")):
-            assert (answer.status_code, answer.json()["status"]) == (413, 413)
-
-    def test_a_length_that_is_a_lie(self, api):
-        answer = api.http.post(LOGIN, b"{}", content_type="application/json", CONTENT_LENGTH="abc")
-
-        assert answer.status_code < 500
 
     @override_settings(ALLOWED_HOSTS=["api.example.com"])
     def test_a_foreign_host_is_refused(self, api):
@@ -164,35 +134,30 @@ class TestParameters:
         assert answer.status_code == 200
         assert answer.json()["state"] is False and name in answer.json()["msg"]
 
-    def test_blank_is_absent_and_the_unknown_ignored(self, lbw):
-        assert lbw.get("/getloginlog", page="", count=" ", _id="x", whatever="[").json()["state"] is True
+    @pytest.mark.parametrize(
+        ("query", "reason"),
+        [
+            ("page=&count=%20&_id=x&whatever=[", ""),  # blank is absent, and the unknown ignored
+            ("page=abc&page=1", ""),  # the last of a repeated one counts
+            ("page=1&count=x&count=", "count: "),  # a blank one of them is as absent
+            ("page=1&count[]=5&count[]=x", "count: "),  # the brackets behind the name of a list do not count
+        ],
+    )
+    def test_of_a_query_what_counts_is_read(self, lbw, query, reason):
+        body = lbw.get(f"/getloginlog?{query}").json()
 
-    def test_the_last_of_a_repeated_one_counts(self, lbw):
-        url = "/getloginlog?page=abc&page=1"
-
-        assert lbw.http.get(url, headers={"authorization": lbw.token}).json()["state"] is True
+        assert body["state"] is not bool(reason) and reason in body["msg"]
 
     def test_blanks_count_for_the_length(self, root):
         body = {"roleid": "300", "roleName": " " * 10 + "n" * 60}
 
         assert root.post("/permission/addrole", body).json()["msg"].startswith("roleName: ")
 
-    def test_a_blank_one_of_a_repeated_one_is_as_absent(self, lbw):
-        assert "count: " in lbw.get("/students/getstulist?page=1&count=x&count=").json()["msg"]
-
-    def test_the_brackets_behind_the_name_of_a_list_do_not_count(self, lbw):
-        assert "count: " in lbw.get("/students/getstulist?page=1&count[]=5&count[]=x").json()["msg"]
-
-    @pytest.mark.parametrize("junk", ["%00", "a%00b"])
-    def test_nul_is_refused(self, lbw, junk):
-        url = f"/permission/getrole?roleid={junk}"
-
-        body = lbw.http.get(url, headers={"authorization": lbw.token}).json()
-
-        assert body == {"status": 0, "state": False, "msg": "roleid: 包含非法字符"}
-
-    def test_nul_deep_inside_json_is_refused(self, root):
+    def test_nul_is_refused_deep_inside_json_too(self, root, lbw):
         menu = [{"name": "a", "children": [{"name": "b\x00"}]}]
+
+        said = {"status": 0, "state": False, "msg": "roleid: 包含非法字符"}
+        assert lbw.get("/permission/getrole?roleid=a%00b").json() == said
 
         assert root.post("/permission/addrole", {"roleid": "9", "menuList": menu}).json()["state"] is False
 
@@ -248,32 +213,18 @@ class TestAnswers:
         assert (answer.status_code, answer.json()["msg"]) == (500, "服务器内部错误")
         assert answer.json()["request_id"] == answer["X-Request-Id"]
 
-    def test_cross_origin_pages_are_told_that_they_may(self, api):
+    def test_cross_origin_pages_may_send_headers_of_their_own(self, api):
         origin = {"origin": "https://front.example"}
-        asked = {
-            "access-control-request-method": "POST",
-            "access-control-request-headers": "authorization,content-type",
-        }
+        names = "authorization,cache-control,content-type,token"
+        asked = {"access-control-request-method": "POST", "access-control-request-headers": names}
 
         preflight = api.http.options(LOGIN, headers=origin | asked)
-        answer = api.get("/verify", headers=origin)
 
-        for response in (preflight, answer):
+        for response in (preflight, api.get("/verify", headers=origin)):
             assert response["Access-Control-Allow-Origin"] == "https://front.example"
             assert response["Access-Control-Allow-Credentials"] == "true"
-            assert "Origin" in response["Vary"] or "origin" in response["Vary"]
-        assert {"authorization", "content-type"} <= set(preflight["Access-Control-Allow-Headers"].split(","))
-
-    def test_cross_origin_pages_may_send_headers_of_their_own(self, api):
-        asked = {
-            "origin": "https://front.example",
-            "access-control-request-method": "POST",
-            "access-control-request-headers": "authorization,cache-control,content-type,token",
-        }
-
-        preflight = api.http.options(LOGIN, headers=asked)
-
-        assert preflight["Access-Control-Allow-Headers"] == asked["access-control-request-headers"]
+            assert "origin" in response["Vary"].lower()
+        assert preflight["Access-Control-Allow-Headers"] == names
 
     def test_foreign_pages_are_not(self, api, settings):
         settings.CORS_ALLOW_ALL_ORIGINS, settings.CORS_ALLOWED_ORIGINS = False, ["https://front.example"]
@@ -293,13 +244,10 @@ class TestAnswers:
 
 
 class TestHealth:
-    def test_says_that_the_process_lives(self, api):
-        assert api.get("/health/live").json() == {"status": 200, "state": True, "msg": "ok"}
-
     @pytest.mark.django_db
     def test_says_whether_it_can_serve_and_whether_everything_works(self, api):
         well = {"status": 200, "state": True, "msg": "ok"}
-        assert api.get("/health/ready").json() == well
+        assert api.get("/health/ready").json() == api.get("/health/live").json() == well
         assert api.get("/health/whole").json()["checks"].keys() == {f"queue {name}" for name in settings.QUEUES}
 
         for queue in settings.QUEUES:
@@ -336,24 +284,13 @@ class TestWithoutTheDatabase:
 
         monkeypatch.setattr(DatabaseWrapper, "cursor", refuse)
 
-    @pytest.mark.parametrize("path, data", [(LOGIN, {"username": "li", "password": "x"})])
-    def test_calls_say_503(self, api, path, data):
-        answer = api.post(path, data)
+    def test_calls_say_503_and_no_word_of_where_the_database_is(self, api):
+        answer = api.post(LOGIN, {"username": "li", "password": "x"})
 
-        assert (answer.status_code, answer.json()) == (
-            503,
-            {"status": 503, "state": False, "msg": "服务暂时不可用,请稍后再试"},
-        )
-
-        assert answer["Retry-After"] == "5"
-
-    def test_captchas_go_on(self, api):
-        assert api.get("/users/getCaptcha").json()["state"] is True
-
-    def test_not_ready_and_no_word_of_where_the_database_is(self, api):
-        answer = api.get("/health/ready")
-
-        assert answer.json()["checks"] == {"database": "OperationalError"}
+        assert (answer.status_code, answer["Retry-After"]) == (503, "5")
+        assert answer.json() == {"status": 503, "state": False, "msg": "服务暂时不可用,请稍后再试"}
+        assert api.get("/health/ready").json()["checks"] == {"database": "OperationalError"}
+        assert api.get("/users/getCaptcha").json()["state"] is True  # what needs none goes on
 
 
 class TestEnginesThatTakeNoWrites:
@@ -376,16 +313,11 @@ class TestEnginesThatTakeNoWrites:
             redis.exceptions.ResponseError("MISCONF Valkey is configured to save RDB snapshots, but it's unable to"),
             redis.exceptions.OutOfMemoryError("command not allowed when used memory > 'maxmemory'."),
             redis.exceptions.ReadOnlyError("You can't write against a read only replica."),
+            OSError(errno.ENOSPC, "No space left on device"),  # a large upload waits in a temporary file
         ],
     )
-    def test_a_valkey_that_cannot_write_is_told_as_503(self, error):
+    def test_what_cannot_write_is_told_as_503(self, error):
         outcome = translate(error)
-
-        assert (outcome.http_status, outcome.headers) == (503, {"Retry-After": "5"})
-
-    def test_a_full_disk_of_ours_is_told_as_503(self):
-        """A large upload waits in a temporary file."""
-        outcome = translate(OSError(errno.ENOSPC, "No space left on device"))
 
         assert (outcome.http_status, outcome.headers) == (503, {"Retry-After": "5"})
 
@@ -469,6 +401,7 @@ class TestLogs:
             "authorization: Bearer hush-4",
             "newPassword=hush-5",
             "wechatCode=hush-6 code=hush-7",
+            'cut off: {"password": "hush-10 with blanks',  # the quote is never closed
         ):
             log.warning(text)
         try:
@@ -478,13 +411,8 @@ class TestLogs:
         logging.getLogger("other").warning("fine: %s", "secret=hush-9")
 
         written = lines()
-        assert "hush" not in written
+        assert "hush" not in written and "with blanks" not in written
         assert "it broke" in written and "***" in written
-
-    def test_a_quote_that_is_never_closed_hides_the_rest(self, lines):
-        logging.getLogger("some.library").warning('cut off: {"password": "hush with blanks')
-
-        assert "hush" not in lines() and "blanks" not in lines()
 
     def test_of_a_path_300_characters_are_shown(self, lines, api, settings):
         def breaks(request, rest):
