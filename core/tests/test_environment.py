@@ -42,6 +42,7 @@ def test_env_example_names_every_variable_and_no_other():
     [
         (lambda: env.flag("SPMS_X", True), "perhaps"),
         (lambda: env.number("SPMS_X", 1), "0"),
+        (lambda: env.number("SPMS_X", 1, least=0, most=36500), "36501"),
         (lambda: env.duration("SPMS_X", None), "soon"),
         (lambda: env.base_url("SPMS_X", None), "ftp://example.com"),
         (lambda: env.choice("SPMS_X", "a", ("a", "b")), "c"),
@@ -53,7 +54,7 @@ def test_a_bad_value_is_refused_by_name_and_not_shown(monkeypatch, reader, value
     with pytest.raises(ImproperlyConfigured, match="SPMS_X") as refused:
         reader()
 
-    assert value not in str(refused.value).replace("a whole number from 1", "")
+    assert f"{value} " not in str(refused.value)
 
 
 @pytest.mark.parametrize(
@@ -81,13 +82,6 @@ def test_sentinels_carry_three_databases_and_their_logins():
     assert (options["master_name"], options["sentinel_kwargs"]["password"]) == ("spms", "s3")
 
 
-def test_a_number_that_is_too_large_is_refused(monkeypatch):
-    monkeypatch.setenv("SPMS_X", "36501")
-
-    with pytest.raises(ImproperlyConfigured, match="SPMS_X has a bad value: a whole number from 0 to 36500"):
-        env.number("SPMS_X", 1, least=0, most=36500)
-
-
 class TestTheEnvFile:
     """Read in a folder of its own: a real ``.env`` must stay untouched."""
 
@@ -112,16 +106,9 @@ class TestTheEnvFile:
         assert read(text).stdout == "成都\n"
         assert read(text, WEATHER_CITY="重庆").stdout == "重庆\n"
 
-    @pytest.mark.parametrize(
-        "line", ["DJANGO_SETTINGS_MODULE=config.settings.production", "export DJANGO_SETTINGS_MODULE=x"]
-    )
-    def test_may_not_choose_the_settings(self, read, line):
-        refused = read(line)
-
-        assert refused.returncode != 0
-        assert ".env: DJANGO_SETTINGS_MODULE belongs into the real environment." in refused.stderr
-
-    def test_a_line_that_is_none_is_named(self, read):
+    def test_may_not_choose_the_settings_and_a_line_that_is_none_is_named(self, read):
+        reason = ".env: DJANGO_SETTINGS_MODULE belongs into the real environment."
+        assert reason in read("export DJANGO_SETTINGS_MODULE=config.settings.production").stderr
         assert ".env, line 2: NAME=value is needed." in read("WEATHER_CITY=x\nnonsense").stderr
 
     def test_is_heeded_before_anything_starts(self, tmp_path, monkeypatch, capsys):
@@ -151,30 +138,14 @@ class TestDevelopmentsSigningKey:
 
         return key
 
-    def test_is_another_one_in_each_and_stays(self, tmp_path, key):
+    def test_is_another_one_in_each_and_stays(self, tmp_path, key, monkeypatch):
         here, there = tmp_path / "here", tmp_path / "there"
 
         assert key(here) == key(here) != key(there)
         assert {len(key(place)) >= 50 for place in (here, there)} == {True}
         assert stat.S_IMODE((here / "secret-key").stat().st_mode) == 0o600
-
-    def test_is_one_for_processes_that_start_at_once_and_signs_tokens(self, tmp_path):
-        ask = "from django.conf import settings as s; print(s.SECRET_KEY, s.SIMPLE_JWT['SIGNING_KEY'])"
-        environment = {"PATH": os.environ["PATH"], "STATE_DIR": str(tmp_path), "SANDBOX": "0"}
-        environment |= {"DJANGO_SETTINGS_MODULE": "config.settings.local"}
-        command, pipe = [sys.executable, "-c", ask], subprocess.PIPE
-        both = [subprocess.Popen(command, cwd=HOME, env=environment, text=True, stdout=pipe) for _ in range(2)]
-
-        keys = {key for process in both for key in process.communicate()[0].split()}
-
-        assert keys == {(tmp_path / "secret-key").read_text().strip()}
-        assert [path.name for path in tmp_path.glob("secret-key*")] == ["secret-key"]
-
-    def test_gives_way_to_one_from_the_environment(self, tmp_path, key, monkeypatch):
         monkeypatch.setenv("DJANGO_SECRET_KEY", "k" * 50)
-
         assert key(tmp_path) == "k" * 50
-        assert not (tmp_path / "secret-key").exists()
 
     def test_that_cannot_be_kept_is_told_in_one_line(self, tmp_path, key):
         (tmp_path / "secret-key").mkdir()
@@ -220,10 +191,6 @@ def start_production(
     return subprocess.run(command, cwd=HOME, env=environment, capture_output=True, text=True)
 
 
-def test_production_starts_with_its_values(tmp_path):
-    assert start_production(tmp_path).returncode == 0
-
-
 # In one process, whose start costs more than all of this.
 WITHOUT_EACH = """
 import importlib, os
@@ -243,7 +210,7 @@ def test_production_has_a_default_for_none_of_its_values(tmp_path):
     names = ["DJANGO_SECRET_KEY", *sorted(set(PRODUCTION) - {"DJANGO_SETTINGS_MODULE", "DJANGO_SECRET_KEY"})]
     program = WITHOUT_EACH.format(names=names)
 
-    refused = start_production(tmp_path, program)
+    refused = start_production(tmp_path, program)  # in the end, with all of them, it starts
 
     assert refused.returncode == 0, refused.stderr
     assert [line.partition(":")[0] for line in refused.stdout.splitlines()] == [f"{name} is not set" for name in names]
@@ -252,11 +219,8 @@ def test_production_has_a_default_for_none_of_its_values(tmp_path):
 def test_production_refuses_what_only_helps_in_development(tmp_path):
     refused = start_production(tmp_path, SANDBOX="1", DEMO_DATA="1", DJANGO_SECRET_KEY="short")
 
-    assert refused.returncode != 0
-    said = refused.stderr.splitlines()[-1]
-    assert [text in said for text in ("SANDBOX is on", "DEMO_DATA is on", "DJANGO_SECRET_KEY is too weak")] == [
-        True
-    ] * 3
+    for reason in ("SANDBOX is on", "DEMO_DATA is on", "DJANGO_SECRET_KEY is too weak"):
+        assert reason in refused.stderr.splitlines()[-1]
 
 
 @pytest.mark.parametrize(

@@ -3,61 +3,45 @@
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 
 import pytest
-from django.db import connections
+from django.db import connections, transaction
 
 from core import http, upstreams
 from core.cache import valkey
 from core.http import OutgoingError, OutgoingTimeout, UpstreamRefused
 from core.ops.servers import breakers
 from core.upstreams import FAILURES, Upstream, answer_within, resting, time_left
+from tests.kit import serving
 
 BUDGET = 4
 
 
-class Server:
-    """Answers as ``mode`` says: a status, or "swallow", or "drip"; counts what arrived."""
-
-    def __init__(self):
-        self.mode, self.arrived, self.released = 200, 0, threading.Event()
-        self._lock = threading.Lock()
-        server = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self):
-                with server._lock:
-                    server.arrived += 1
-                    mode = server.mode
-                if mode == "swallow":
-                    server.released.wait(20)
-                    mode = 200
-                self.send_response(200 if mode == "drip" else mode)
-                self.send_header("Content-Length", "100" if mode == "drip" else "2")
-                self.end_headers()
-                while mode == "drip" and not server.released.wait(0.05):
-                    self.wfile.write(b".")
-                self.wfile.write(b"ok")
-
-            def log_message(self, *args):
-                pass
-
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._http.server_port}/"
-        threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
-
-    def stop(self):
-        self.released.set()
-        self._http.shutdown()
-        self._http.server_close()
-
-
 @pytest.fixture
 def server():
-    server = Server()
-    yield server
-    server.stop()
+    """Answers as ``mode`` says: a status, or "swallow", or "drip"; counts what arrived."""
+
+    class Server(BaseHTTPRequestHandler):
+        mode, arrived, released, lock = 200, 0, threading.Event(), threading.Lock()
+
+        def do_GET(self):
+            with Server.lock:
+                Server.arrived += 1
+                mode = Server.mode
+            if mode == "swallow":
+                Server.released.wait(20)
+                mode = 200
+            self.send_response(200 if mode == "drip" else mode)
+            self.send_header("Content-Length", "100" if mode == "drip" else "2")
+            self.end_headers()
+            while mode == "drip" and not Server.released.wait(0.05):
+                self.wfile.write(b".")
+            self.wfile.write(b"ok")
+
+    with serving(Server) as Server.url:
+        yield Server
+        Server.released.set()
 
 
 @pytest.fixture
@@ -119,7 +103,7 @@ class TestBreaker:
         answer = refused[0].error_options()
         assert (answer["http_status"], int(answer["headers"]["Retry-After"]) == 5) == (503, True)
 
-    @pytest.mark.parametrize("mode", ["swallow", "drip", 500, 503])
+    @pytest.mark.parametrize("mode", ["swallow", "drip", 500])
     def test_silence_trickling_and_failures_of_its_own_count(self, server, upstream, ask, mode):
         server.mode = mode
 
@@ -129,11 +113,11 @@ class TestBreaker:
         assert isinstance(said[-1], UpstreamRefused)
 
     def test_a_refused_connection_counts(self, server, upstream, ask):
-        server.stop()
+        server.url = "http://127.0.0.1:1/"
 
         assert isinstance([outcome(ask) for _ in range(FAILURES + 1)][-1], UpstreamRefused)
 
-    @pytest.mark.parametrize("mode", [400, 401, 404, 429, 302])
+    @pytest.mark.parametrize("mode", [429, 302])
     def test_a_no_of_a_server_that_is_alive_does_not_count(self, server, upstream, ask, mode):
         server.mode = mode
 
@@ -212,17 +196,14 @@ class TestBreaker:
         assert isinstance(outcome(ask), UpstreamRefused)  # and changes nothing for those who wait
 
     def test_doctor_and_metrics_know_of_it_until_it_is_over(self, server, upstream, ask):
-        assert resting()["of_this_test"] == 0
+        def figures():
+            return [value for _, _, labels, value in upstreams.dead_upstreams() if labels["upstream"] == "of_this_test"]
+
+        assert figures() == [0]
         kill(upstream, server, ask)
 
-        assert resting()["of_this_test"] == 1
-        assert ("spms_upstream_dead", 1) in [
-            (name, value)
-            for name, _, labels, value in upstreams.dead_upstreams()
-            if labels["upstream"] == "of_this_test"
-        ]
-        [finding] = [finding for finding in breakers() if "of_this_test" in finding.what]
-        assert finding.ok is False
+        assert figures() == [1]
+        assert [finding.ok for finding in breakers() if "of_this_test" in finding.what] == [False]
 
         server.mode = 200
         rest_is_over(upstream)
@@ -286,15 +267,6 @@ class TestBudget:
         with ThreadPoolExecutor(BUDGET) as pool:
             assert list(pool.map(lambda _: ask(), range(BUDGET))) == [b"ok"] * BUDGET
 
-    def test_one_server_takes_nothing_of_anothers(self, server, upstream, ask):
-        other = Upstream("another_of_this_test")
-        kill(upstream, server, ask)
-        server.mode = 200
-
-        with answer_within(5):
-            assert http.get(server.url, upstream=other) == b"ok"
-        del Upstream.known["another_of_this_test"]
-
     def test_room_that_one_has_is_room_for_the_next_call_too(self, server, upstream, settings):
         settings.UPSTREAM_CALLS = 1
         with answer_within(5), upstream.slot():
@@ -312,11 +284,6 @@ class TestDeadline:
 
         assert server.arrived == 1  # no time was left for the second
 
-    def test_the_shorter_of_two_deadlines_counts(self):
-        with answer_within(1), answer_within(60):
-            assert time_left(90) <= 1
-        assert time_left(90) == 90
-
     def test_every_request_has_one(self, api, monkeypatch):
         seen = []
         monkeypatch.setattr("core.ops.health.failures", lambda names: seen.append(time_left(90)) or {})
@@ -330,17 +297,10 @@ class TestDeadline:
 def test_nobody_keeps_a_database_connection_while_waiting_for_others(upstream):
     mine = connections["default"]
     mine.ensure_connection()
-    held = []
 
-    http.run_within(upstream, 5, lambda ends_at: held.append(mine.connection))
-
-    assert held == [None]
+    held = [http.run_within(upstream, 5, lambda ends_at: mine.connection)]
     mine.ensure_connection()
+    with transaction.atomic():  # which would be lost with it
+        held.append(http.run_within(upstream, 5, lambda ends_at: mine.connection))
 
-
-@pytest.mark.django_db
-def test_inside_a_transaction_it_is_kept(upstream):
-    http.run_within(upstream, 5, lambda ends_at: None)
-
-    with connections["default"].cursor() as cursor:
-        cursor.execute("SELECT 1")
+    assert held == [None, mine.connection]
