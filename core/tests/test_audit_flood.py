@@ -69,6 +69,4 @@ def test_what_is_refused_has_not_happened(root, monkeypatch, path, body, model):
 
 
 def test_changes_are_made_without_valkey(root, valkey_down):
-    student = make_student()
-
-    assert edit(root, student, name="甲").json()["state"] is True
+    assert edit(root, make_student(), name="甲").json()["state"] is True

@@ -62,12 +62,16 @@ class Parts:
         self.closed = True
 
 
-def test_an_answer_in_one_list_is_one_message():
+def application_of(parts: Any, status: str = "200 OK") -> Any:
     def application(environ, start_response):
-        start_response("200 OK", [("Content-Type", "text/plain")])
-        return [b"a", b"b"]
+        start_response(status, [("Content-Type", "text/plain")])
+        return parts
 
-    assert answer(application) == [
+    return application
+
+
+def test_an_answer_in_one_list_is_one_message():
+    assert answer(application_of([b"a", b"b"])) == [
         {"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/plain")]},
         {"type": "http.response.body", "body": b"ab"},
     ]
@@ -76,11 +80,7 @@ def test_an_answer_in_one_list_is_one_message():
 def test_a_streamed_answer_is_sent_part_by_part_and_closed():
     parts = Parts()
 
-    def application(environ, start_response):
-        start_response("206 Partial Content", [])
-        return parts
-
-    start, *bodies = answer(application)
+    start, *bodies = answer(application_of(parts, "206 Partial Content"))
 
     assert start["status"] == 206
     assert [message["body"] for message in bodies] == [b"one", b"", b"two", b""]
@@ -92,12 +92,8 @@ def test_a_streamed_answer_is_sent_part_by_part_and_closed():
 def test_a_streamed_answer_is_closed_when_the_client_leaves(messages):
     parts = Parts()
 
-    def application(environ, start_response):
-        start_response("200 OK", [])
-        return parts
-
     with pytest.raises(OSError, match="left"):
-        answer(application, fail_at=messages)
+        answer(application_of(parts), fail_at=messages)
 
     assert parts.closed
 

@@ -34,11 +34,8 @@ ANDROID = "Mozilla/5.0 (Linux; Android 14; V2301A) AppleWebKit/537.36 (KHTML, li
         ("Mozilla/5.0 (Phone; OpenHarmony 5.0) AppleWebKit/537.36 Chrome/114.0.0.0 Safari/537.36", "Chrome 114 · 鸿蒙"),
         ("curl/8.5.0", "curl/8.5.0"),
         ("", ""),
+        ("x" * 500, "x" * LONGEST + "…"),
     ],
 )
 def test_names_browser_and_system(agent, name):
     assert browser_name(agent) == name
-
-
-def test_what_is_no_browser_is_shortened():
-    assert browser_name("x" * 500) == "x" * LONGEST + "…"

@@ -18,29 +18,16 @@ def bad(check):
     return [finding.what for finding in check() if finding.ok is False]
 
 
-@pytest.fixture
-def policy():
-    """Set Valkey's policy for the length of a test."""
-
-    def be(value):
-        valkey.client().config_set("maxmemory-policy", value)
-
-    yield be
-    be("noeviction")
-
-
-def test_a_valkey_that_throws_tasks_away_is_wrong(policy):
+def test_a_valkey_that_throws_tasks_away_or_forgets_them_is_wrong(settings):
     assert bad(servers.valkey_keeps) == []
+    valkey.client().config_set("maxmemory-policy", "allkeys-lru")
+    try:
+        settings.PRODUCTION = True
+        reasons = bad(servers.valkey_keeps)
+    finally:
+        valkey.client().config_set("maxmemory-policy", "noeviction")
 
-    policy("allkeys-lru")
-
-    assert bad(servers.valkey_keeps) == ["Valkey's maxmemory-policy is allkeys-lru"]
-
-
-def test_a_production_valkey_must_keep_its_data(settings):
-    settings.PRODUCTION = True
-
-    assert bad(servers.valkey_keeps) == ["Valkey does not keep its data over a restart"]
+    assert reasons == ["Valkey's maxmemory-policy is allkeys-lru", "Valkey does not keep its data over a restart"]
 
 
 def test_several_database_hosts_without_a_synchronous_standby_are_wrong(settings, monkeypatch):
@@ -57,12 +44,11 @@ def test_silent_sentinels_are_wrong(settings):
     assert bad(servers.sentinels)[-1] == "0 of 3 Sentinels answer"
 
 
-@pytest.mark.parametrize(("line", "is_bad"), [("worker_connections 768;", True), ("worker_connections 16384;", False)])
-def test_an_nginx_for_few_sockets_is_wrong(settings, monkeypatch, tmp_path, line, is_bad):
+@pytest.mark.parametrize(("number", "is_bad"), [(768, True), (16384, False)])
+def test_an_nginx_for_few_sockets_is_wrong(settings, monkeypatch, tmp_path, number, is_bad):
     settings.PRODUCTION = True
-    conf = tmp_path / "nginx.conf"
-    conf.write_text("events {\n    " + line + "\n}\n")
-    monkeypatch.setattr(servers, "NGINX_CONF", conf)
+    (tmp_path / "nginx.conf").write_text(f"events {{\n    worker_connections {number};\n}}\n")
+    monkeypatch.setattr(servers, "NGINX_CONF", tmp_path / "nginx.conf")
 
     assert bool(bad(servers.nginx)) == is_bad
 

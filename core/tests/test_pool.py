@@ -29,21 +29,12 @@ def asked(monkeypatch):
     return connections
 
 
-def test_django_uses_it():
-    assert ConnectionPool.check_connection is db_pool.connection_check
-
-
-def test_a_connection_that_works_is_not_asked(pool, asked):
+def test_only_a_connection_that_the_server_ended_is_asked_and_replaced(pool, asked):
+    assert ConnectionPool.check_connection is db_pool.connection_check  # Django uses it
     for _ in range(3):
         with pool.connection() as connection:
-            connection.execute("SELECT 1")
-
+            pid = connection.info.backend_pid
     assert asked == []
-
-
-def test_a_connection_that_the_server_ended_is_replaced(pool, asked):
-    with pool.connection() as connection:
-        pid = connection.info.backend_pid
     with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True) as other:
         other.execute("SELECT pg_terminate_backend(%s, 5000)", [pid])
 
