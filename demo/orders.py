@@ -7,9 +7,8 @@ No order waits for its payment, because such an order lasts 2 minutes.
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 from decimal import Decimal
-from itertools import groupby
 from random import Random
 from typing import Any
 
@@ -29,7 +28,7 @@ from shop.actions import OrderAction
 from shop.models import Order, OrderLine, OrderLog, Product
 from shop.services.order_create import order_deadline
 from shop.services.order_move import SYSTEM, WECHAT
-from shop.states import API_STATUSES, Event, OrderStatus, ShippingStatus, State
+from shop.states import API_STATUSES, TABLE, Event, OrderStatus, ShippingStatus, State
 
 NUMBER = r"^\d{17}demo\d{9}$"
 COUNT, DAYS, TODAY = 150, 30, 8  # orders, days, and how many of the orders are of the last hours
@@ -44,28 +43,29 @@ STREETS = [
 ]
 COURIERS = [("顺丰速运", "SF"), ("中通快递", "78"), ("圆通速递", "YT"), ("韵达快递", "46")]  # and their numbers
 REASONS = ["尺寸不合适", "颜色与图片不符", "拍错了", "质量问题"]
-# What happened to an order in each state: event, who caused it.
-_START = [("下单", ""), (Event.PAY.label, WECHAT)]
-_SENT = [*_START, (Event.PREPARE.label, STAFF), (Event.SHIP.label, STAFF)]
-_BACK = [*_SENT, (Event.ASK_RETURN.label, ""), (Event.APPROVE_RETURN.label, STAFF)]
-STEPS: dict[State, list[tuple[str, str]]] = {
-    State.PAID: _START,
-    State.PREPARING: [*_START, (Event.PREPARE.label, STAFF)],
+# What happened to an order in each state, after it was placed.
+_SENT = (Event.PAY, Event.PREPARE, Event.SHIP)
+_BACK = (*_SENT, Event.ASK_RETURN, Event.APPROVE_RETURN)
+STEPS: dict[State, tuple[Event, ...]] = {
+    State.PAID: (Event.PAY,),
+    State.PREPARING: (Event.PAY, Event.PREPARE),
     State.SHIPPED: _SENT,
-    State.RECEIVED: [*_SENT, (Event.RECEIVE.label, "")],
-    State.CANCELLED: [("下单", ""), (Event.CANCEL.label, "")],
-    State.CLOSED: [("下单", ""), (Event.EXPIRE.label, SYSTEM)],
-    State.INVALID: [("下单", ""), (Event.INVALIDATE.label, STAFF)],
-    State.RETURN_ASKED: [*_SENT, (Event.ASK_RETURN.label, "")],
-    State.RETURN_ASKED_LATER: [*_SENT, (Event.RECEIVE.label, ""), (Event.ASK_RETURN.label, "")],
+    State.RECEIVED: (*_SENT, Event.RECEIVE),
+    State.CANCELLED: (Event.CANCEL,),
+    State.CLOSED: (Event.EXPIRE,),
+    State.INVALID: (Event.INVALIDATE,),
+    State.RETURN_ASKED: (*_SENT, Event.ASK_RETURN),
+    State.RETURN_ASKED_LATER: (*_SENT, Event.RECEIVE, Event.ASK_RETURN),
     State.REFUNDING: _BACK,
-    State.REFUND_FAILED: [*_BACK, (Event.REFUND_FAIL.label, WECHAT)],
-    State.REFUNDED: [*_BACK, (Event.REFUND_DONE.label, WECHAT)],
+    State.REFUND_FAILED: (*_BACK, Event.REFUND_FAIL),
+    State.REFUNDED: (*_BACK, Event.REFUND_DONE),
 }
-AFTER = {
-    "下单": State.OPEN, Event.PAY.label: State.PAID, Event.PREPARE.label: State.PREPARING,
-    Event.SHIP.label: State.SHIPPED, Event.RECEIVE.label: State.RECEIVED, Event.APPROVE_RETURN.label: State.REFUNDING,
-}  # fmt: skip
+# Who causes an event; the others are the buyer's.
+ACTORS = {
+    **dict.fromkeys((Event.PAY, Event.REFUND_FAIL, Event.REFUND_DONE), WECHAT),
+    **dict.fromkeys((Event.PREPARE, Event.SHIP, Event.INVALIDATE, Event.APPROVE_RETURN), STAFF),
+    Event.EXPIRE: SYSTEM,
+}
 # The newest orders, newest last; the others are of these kinds, in this proportion.
 RECENT = [State.REFUNDED, State.SHIPPED, State.CANCELLED, State.PREPARING, State.PAID, State.PAID, State.PREPARING]
 RARE = [
@@ -90,8 +90,8 @@ class _Made:
     payment: Payment | None = None
     refund: Refund | None = None
 
-    def at(self, event: str) -> datetime:
-        return next(log.at for log in self.logs if log.event == event)
+    def at(self, event: Event) -> datetime:
+        return next(log.at for log in self.logs if log.event == event.label)
 
 
 def orders_seed(*, now: datetime) -> str:
@@ -137,7 +137,8 @@ def _write(now: datetime) -> int:
     Refund.objects.bulk_create(refunds)
     PaymentLog.objects.bulk_create(log for one in made for log in _money_logs(one))
     _runs(payments, refunds, now)
-    LogEntry.objects.bulk_create(entry for one in made for entry in _staff_actions(one, _actor()))
+    actor_pk = User.objects.filter(username=STAFF).values_list("pk", flat=True).first()
+    LogEntry.objects.bulk_create(entry for one in made for entry in _staff_actions(one, actor_pk))
     return len(made)
 
 
@@ -170,49 +171,41 @@ def _make(
         holds_stock=state not in {State.CANCELLED, State.CLOSED, State.INVALID}, **numbers,
     )  # fmt: skip
     made = _Made(order)
-    made.lines = [_line(order, product, quantity) for product, quantity in pieces]
+    made.lines = [
+        OrderLine(
+            order=order, product=product, product_code=product.product_id, title=product.name, price=product.price,
+            quantity=quantity, description=product.description, image_url=product.image_url,
+        )
+        for product, quantity in pieces
+    ]  # fmt: skip
     reason = random.choice(REASONS)
     made.logs = list(_logs(order, reason, now))
     if state in (State.RETURN_ASKED, State.RETURN_ASKED_LATER):
         order.note = reason
-    if any(event == Event.SHIP.label for event, _ in STEPS[state]):
+    if Event.SHIP in STEPS[state]:
         order.express_company, begin = random.choice(COURIERS)
         order.express_no = f"{begin}{random.randint(10**11, 10**12 - 1)}"
-    if (Event.PAY.label, WECHAT) in STEPS[state]:
+    if Event.PAY in STEPS[state]:
         _pay(made, number, now)
     return made
 
 
-def _line(order: Order, product: Product, quantity: int) -> OrderLine:
-    return OrderLine(
-        order=order, product=product, product_code=product.product_id, title=product.name, price=product.price,
-        quantity=quantity, description=product.description, image_url=product.image_url,
-    )  # fmt: skip
-
-
 def _logs(order: Order, reason: str, now: datetime) -> Iterator[OrderLog]:
     """Yield the order's log: payment after half a minute, then a step every 9 hours, or less if there is no time."""
-    steps, before, at = STEPS[State(order.state)], "", order.created_at
-    pause = min(timedelta(hours=9), (now - order.created_at) / (len(steps) + 1))
-    for number, (event, actor) in enumerate(steps):
-        after = order.state if number == len(steps) - 1 else AFTER.get(event, State(order.state))
-        detail = reason if event == Event.ASK_RETURN.label else ""
+    yield OrderLog(order=order, at=order.created_at, actor=order.username, event="下单", to_state=State.OPEN)
+    steps, state, at = STEPS[State(order.state)], State.OPEN, order.created_at + timedelta(seconds=30)
+    for event in steps:
+        before, state = state, TABLE[state, event].to
         yield OrderLog(
-            order=order,
-            at=at,
-            actor=actor or order.username,
-            event=event,
-            from_state=before,
-            to_state=after,
-            detail=detail,
-        )
-        before = after
-        at += timedelta(seconds=30) if number == 0 else pause
+            order=order, at=at, actor=ACTORS.get(event, order.username), event=event.label, from_state=before,
+            to_state=state, detail=reason if event == Event.ASK_RETURN else "",
+        )  # fmt: skip
+        at += min(timedelta(hours=9), (now - order.created_at) / (len(steps) + 2))
 
 
 def _pay(made: _Made, number: int, now: datetime) -> None:
     order = made.order
-    paid_at = made.at(Event.PAY.label)
+    paid_at = made.at(Event.PAY)
     order.paid_at, order.payment_started_at = paid_at, order.created_at
     order.transaction_id = f"4200009000{local(paid_at):%Y%m%d}{number:010d}"
     made.payment = Payment(
@@ -224,7 +217,7 @@ def _pay(made: _Made, number: int, now: datetime) -> None:
     status = _REFUNDS.get(State(order.state))
     if status is None:
         return
-    asked_at, ended_at = made.at(Event.APPROVE_RETURN.label), made.logs[-1].at
+    asked_at, ended_at = made.at(Event.APPROVE_RETURN), made.logs[-1].at
     made.refund = Refund(
         payment=made.payment, out_refund_no=f"{order.order_id}R01", amount_fen=order.total_fen, state=status,
         reason=made.logs[-2].detail or Event.APPROVE_RETURN.label, requested_by=STAFF, attempts=1, sent_at=asked_at,
@@ -248,7 +241,7 @@ def _money_logs(made: _Made) -> Iterator[PaymentLog]:
     yield PaymentLog(
         payment=payment, at=payment.created_at, actor=SYSTEM, event="发起支付", to_state=PaymentStatus.STARTING
     )
-    yield PaymentLog(payment=payment, at=made.at(Event.PAY.label), actor=WECHAT, event="支付成功", **paid)
+    yield PaymentLog(payment=payment, at=made.at(Event.PAY), actor=WECHAT, event="支付成功", **paid)
     if refund := made.refund:
         detail = f"{fen_text(refund.amount_fen)} {refund.reason}"
         yield PaymentLog(
@@ -263,33 +256,23 @@ def _money_logs(made: _Made) -> Iterator[PaymentLog]:
 
 def _runs(payments: list[Payment], refunds: list[Refund], now: datetime) -> None:
     """Write down that the bills of the past days were compared and agreed."""
-    billed: list[tuple[Any, int, int]] = [(row.billed_on, row.amount_fen, 0) for row in payments if row.billed_on]
-    billed += [(row.billed_on, 0, row.amount_fen) for row in refunds if row.billed_on]
-    days = {day: list(rows) for day, rows in groupby(sorted(billed), key=lambda row: row[0])}
-    first, last = min(days), local(now).date() - timedelta(days=2)
-    BillRun.objects.bulk_create(
-        [
-            BillRun(
-                mch_id=settings.WECHAT_PAY_MCH_ID, day=day, state=BillRun.State.DONE, rows=len(days.get(day, [])),
-                ran_at=datetime(day.year, day.month, day.day, 10, 5, tzinfo=SHANGHAI) + timedelta(days=1),
-                paid_fen=sum(row[1] for row in days.get(day, [])),
-                refunded_fen=sum(row[2] for row in days.get(day, [])),
-            )
-            for day in (first + timedelta(days=number) for number in range((last - first).days + 1))
-        ],
-        ignore_conflicts=True,
-    )  # fmt: skip
-
-
-def _actor() -> int | None:
-    return User.objects.filter(username=STAFF).values_list("pk", flat=True).first()
+    last = local(now).date() - timedelta(days=2)
+    runs = []
+    for day in (last - timedelta(days=ago) for ago in range(DAYS)):
+        paid = [payment.amount_fen for payment in payments if payment.billed_on == day]
+        back = [refund.amount_fen for refund in refunds if refund.billed_on == day]
+        ran_at = datetime.combine(day + timedelta(days=1), time(10, 5), SHANGHAI)
+        run = BillRun(mch_id=settings.WECHAT_PAY_MCH_ID, day=day, state=BillRun.State.DONE, ran_at=ran_at)
+        run.rows, run.paid_fen, run.refunded_fen = len(paid) + len(back), sum(paid), sum(back)
+        runs.append(run)
+    BillRun.objects.bulk_create(runs, ignore_conflicts=True)
 
 
 def _staff_actions(made: _Made, actor_pk: int | None) -> Iterator[LogEntry]:
-    """Yield what staff did, as ``backoffice.audit`` would have recorded it."""
+    """Yield what staff did, as ``core.audit`` would have recorded it."""
     for log in made.logs:
         if log.actor == STAFF:
-            states = " → ".join(State(state).label for state in (log.from_state, log.to_state) if state)
+            states = " → ".join(State(state).label for state in (log.from_state, log.to_state))
             action = OrderAction.SHIP if log.event == Event.SHIP.label else OrderAction.ORDER
             yield _entry(made.order, action, {"事件": log.event, "状态": states}, actor_pk, log.at)
     if refund := made.refund:

@@ -116,8 +116,9 @@ def _details_table(value: Any) -> str:
 def _chart_context(city: str) -> dict[str, Any]:
     """Return the data of unfold's line chart; none for fewer than two times."""
     rows = temperatures(city, since=times.now() - timedelta(days=CHART_DAYS))
-    curves = [
-        {"label": label, "borderColor": color, "data": [_celsius(row[column]) for row in rows], "displayYAxis": True}
+    axes = {"displayYAxis": True, "maxTicksXLimit": 8}
+    curves: list[dict[str, Any]] = [
+        {"label": label, "borderColor": color, "data": [_celsius(row[column]) for row in rows]} | axes
         for column, label, color in _CURVES
     ]
     labels = [f"{local(row['observed_at']):%m-%d %H:%M}" for row in rows]
