@@ -3,9 +3,7 @@
 import importlib.util
 import platform
 import shutil
-import stat
 import subprocess
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -67,13 +65,7 @@ def _valkey_server() -> Path | None:
 def _can_run(path: Path, account: Account) -> bool:
     """Tell whether ``account`` may execute ``path``, by trying: modes say nothing of ACLs and mount options."""
     try:
-        subprocess.run(
-            [path, "--version"],
-            cwd="/",
-            capture_output=True,
-            check=True,
-            **run_as(account),
-        )
+        subprocess.run([path, "--version"], cwd="/", capture_output=True, check=True, **run_as(account))
     except (OSError, subprocess.SubprocessError):
         return False
     return True
@@ -94,16 +86,5 @@ def _copy(found: Binaries, scratch: Path) -> Binaries:
     if libraries.exists():
         shutil.copytree(libraries, package.with_name(libraries.name))
     shutil.copy2(found.valkey, scratch / "site")
-    for path in _tree(scratch / "site"):
-        _open_for_reading(path)
+    subprocess.run(["chmod", "-R", "a+rX", scratch / "site"], check=True)  # noqa: S607
     return Binaries(home / "bin" / "initdb", home / "bin" / "postgres", scratch / "site" / found.valkey.name)
-
-
-def _tree(root: Path) -> Iterator[Path]:
-    yield root
-    yield from root.rglob("*")
-
-
-def _open_for_reading(path: Path) -> None:
-    mode = path.stat().st_mode
-    path.chmod(0o755 if path.is_dir() or mode & stat.S_IXUSR else 0o644)

@@ -61,7 +61,6 @@ class Engine(Child):
         with self.data.with_name(f"{self.data.name}.lock").open("w") as lock:
             self._acquire(lock)
             self._prepare()
-            os.set_inheritable(lock.fileno(), True)
             self._launch(keep_fds=(lock.fileno(),))
 
     def wait_ready(self, idle: Callable[[], None], timeout_s: float = START_TIMEOUT_S) -> None:
@@ -223,7 +222,7 @@ class Valkey(Engine):
 
 
 class Engines:
-    """The engines whose URLs are named in ``missing``, with their data in ``home``. Start them from the main thread.
+    """The engines whose URLs are named in ``missing``, with their data in ``home``.
 
     :param home: None keeps the data in the temporary directory, which is removed when the engines stop.
     :param durable: False is faster, and may lose data when the machine crashes.

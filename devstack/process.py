@@ -1,13 +1,12 @@
 """Child processes that end when we end, even if we are killed."""
 
-import ctypes
 import fcntl
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,6 @@ from typing import IO
 from devstack.errors import StackError
 from devstack.system_user import Account, run_as
 
-PR_SET_PDEATHSIG = 1
 KILL_WAIT_S = 5.0
 # To remove the data of a test session, 90 MB, took more than 5 s on a busy machine.
 REMOVE_WAIT_S = 60.0
@@ -34,57 +32,6 @@ class Program:
     account: Account | None = None
     stop_signal: int = signal.SIGTERM
     log: Path | None = None
-
-
-def _die_with_parent(signum: int) -> Callable[[], None] | None:
-    """Return a function for the child that makes the kernel send it ``signum`` when the starting thread ends.
-
-    Linux only; elsewhere the watchdog alone ends children. ``subprocess`` calls it after the change of user, which
-    would clear the setting.
-    """
-    if sys.platform != "linux":
-        return None
-    prctl = ctypes.CDLL(None).prctl
-    parent = os.getpid()
-
-    def in_child() -> None:
-        prctl(PR_SET_PDEATHSIG, signum)
-        if os.getppid() != parent:
-            os._exit(1)
-
-    return in_child
-
-
-def spawn(program: Program, keep_fds: Sequence[int] = ()) -> "subprocess.Popen[bytes]":
-    """Start ``program`` in a process group of its own. Call this from the main thread: the child ends with the thread.
-
-    :raises StackError: it cannot be started.
-    """
-    log = _open_log(program.log) if program.log else None
-    try:
-        return subprocess.Popen(
-            program.argv,
-            cwd=program.cwd,
-            env=program.env,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT if log is not None else None,
-            pass_fds=keep_fds,
-            start_new_session=True,
-            preexec_fn=_die_with_parent(program.stop_signal),
-            **run_as(program.account),
-        )
-    except (OSError, subprocess.SubprocessError) as error:
-        raise StackError(f"Cannot start {program.name}: {error}") from error
-    finally:
-        if log is not None:
-            os.close(log)
-
-
-def _open_log(path: Path) -> int:
-    """Open a log for appending, readable for its owner only. A log above ``LARGEST_LOG`` is emptied first."""
-    too_large = path.exists() and path.stat().st_size > LARGEST_LOG
-    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | (os.O_TRUNC if too_large else 0), 0o600)
 
 
 class Watchdog:
@@ -201,13 +148,41 @@ class Child:
         return in_time
 
     def _launch(self, keep_fds: Sequence[int] = ()) -> None:
-        self._popen = spawn(self.program, keep_fds)
-        self._watchdog.guard(self._popen.pid, self.program.stop_signal)
+        """Start the program in a process group of its own, in which it inherits ``keep_fds``.
+
+        :raises StackError: it cannot be started.
+        """
+        program = self.program
+        log = _open_log(program.log) if program.log else None
+        try:
+            self._popen = subprocess.Popen(
+                program.argv,
+                cwd=program.cwd,
+                env=program.env,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT if log is not None else None,
+                pass_fds=keep_fds,
+                start_new_session=True,
+                **run_as(program.account),
+            )
+        except (OSError, subprocess.SubprocessError) as error:
+            raise StackError(f"Cannot start {program.name}: {error}") from error
+        finally:
+            if log is not None:
+                os.close(log)
+        self._watchdog.guard(self._popen.pid, program.stop_signal)
 
     def _forget(self, pid: int) -> None:
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(pid, signal.SIGKILL)
         self._watchdog.release(pid)
+
+
+def _open_log(path: Path) -> int:
+    """Open a log for appending, readable for its owner only. A log above ``LARGEST_LOG`` is emptied first."""
+    too_large = path.exists() and path.stat().st_size > LARGEST_LOG
+    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | (os.O_TRUNC if too_large else 0), 0o600)
 
 
 def stop_all(children: Iterable[Child], grace_s: float) -> list[str]:

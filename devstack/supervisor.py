@@ -83,6 +83,7 @@ class Supervisor:
         self.keepers: list[Keeper] = []
         self._parent = os.getppid() if environ.get("UP_ENDS_WITH_PARENT") else None
         self._stop = False
+        self._services_lock = self.state_dir / "services.lock"
 
     @property
     def base_url(self) -> str:
@@ -224,14 +225,11 @@ class Supervisor:
 
     def _look_after_for_ever(self, engines: Engines) -> NoReturn:
         while True:
-            self._look_after(engines)
-
-    def _look_after(self, engines: Engines) -> None:
-        if engines.watchdog and engines.watchdog.revive():
-            say("watchdog ended; started it again")
-        for keeper in self.keepers:
-            keeper.look_after(time.monotonic())
-        self._pause()
+            if engines.watchdog and engines.watchdog.revive():
+                say("watchdog ended; started it again")
+            for keeper in self.keepers:
+                keeper.look_after(time.monotonic())
+            self._pause()
 
     def _pause(self) -> None:
         """Wait a moment.
@@ -245,10 +243,6 @@ class Supervisor:
     def _ask_to_stop(self, signum: int, frame: FrameType | None) -> None:
         self._stop = True
 
-    @property
-    def _services_lock(self) -> Path:
-        return self.state_dir / "services.lock"
-
     def _wait_for_leftovers(self) -> None:
         """Wait until the children of a killed supervisor have ended and freed the port, or until they had the time."""
         deadline = time.monotonic() + STOP_GRACE_S + 2
@@ -258,17 +252,8 @@ class Supervisor:
 
     def _welcome(self, accounts: str) -> str:
         base = self.environ.get("PUBLIC_BASE_URL") or self.base_url
-        lines = [
-            "",
-            f"API    {base}/",
-            f"Docs   {base}/docs/",
-            f"Admin  {base}/admin/",
-            "",
-            accounts,
-            "",
-            "Ctrl-C stops everything.",
-        ]
-        return "\n".join(lines)
+        addresses = f"API    {base}/\nDocs   {base}/docs/\nAdmin  {base}/admin/"
+        return f"\n{addresses}\n\n{accounts}\n\nCtrl-C stops everything."
 
 
 class ServiceChild(Child):
@@ -281,7 +266,6 @@ class ServiceChild(Child):
     def start(self) -> None:
         with self._lock.open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_SH)
-            os.set_inheritable(lock.fileno(), True)
             self._launch(keep_fds=(lock.fileno(),))
 
 

@@ -33,6 +33,7 @@ MARKS = {
     "valkey": "valkey-server",
     "watchdog": "watchdog.py",
 }
+MARKS_OF_WORKERS = [name for name in MARKS if name.startswith("worker")]
 PASSWORD = "of-the-test-only"
 IMPORTS = WORKERS["bulk"] + 2
 ROWS = 4_000  # an import writes them in four statements
@@ -125,17 +126,11 @@ def backup(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("backup") / "one.tar"
 
 
-def test_says_where_everything_is(stack: Stack) -> None:
-    said = stack.said()
-
+def test_says_where_everything_is_and_commands_elsewhere_find_the_engines(stack: Stack) -> None:
     for path in ("/", "/docs/", "/admin/"):
-        assert f" http://127.0.0.1:{stack.port}{path}\n" in said
-
-
-def test_commands_elsewhere_find_the_engines(stack: Stack) -> None:
+        assert f" http://127.0.0.1:{stack.port}{path}\n" in stack.said()
     note = stack.state_dir / "engines.json"
     urls = json.loads(note.read_text())
-
     assert set(urls) == {"DATABASE_URL", "REDIS_URL", "PORT"}
     assert urls["PORT"] == str(stack.port)
     assert stat.S_IMODE(note.stat().st_mode) == 0o600
@@ -143,54 +138,39 @@ def test_commands_elsewhere_find_the_engines(stack: Stack) -> None:
     assert manage(stack.environ, "migrate", "--check").returncode == 0
 
 
-def test_a_second_start_says_so_in_a_line(stack: Stack) -> None:
+def test_a_second_start_and_a_taken_port_are_said_in_a_line(stack: Stack, tmp_path: Path) -> None:
     second = manage(stack.environ, "up")
+    elsewhere = manage(stack.environ | {"STATE_DIR": str(tmp_path / "other")}, "up")
 
-    assert second.returncode == 1
+    assert (second.returncode, elsewhere.returncode) == (1, 1)
     expected = f"http://127.0.0.1:{stack.port} (process {stack.process.pid})"
     assert second.stderr == f"Error: It is already running here: {expected}.\n"
+    assert elsewhere.stderr.startswith(f"Error: Port {stack.port} is taken by another program")
+    assert elsewhere.stderr.count("\n") == 1
 
 
-def test_a_taken_port_is_said_in_a_line(stack: Stack, tmp_path: Path) -> None:
-    second = manage(stack.environ | {"STATE_DIR": str(tmp_path / "other")}, "up")
-
-    assert second.returncode == 1
-    assert second.stderr.startswith(f"Error: Port {stack.port} is taken by another program")
-    assert second.stderr.count("\n") == 1
-
-
-def test_an_unreachable_database_is_said_in_a_line(tmp_path: Path) -> None:
-    environ = plain_environ(STATE_DIR=str(tmp_path), PORT="8199", DATABASE_URL="postgresql://127.0.0.1:1/app")
-
-    refused = manage(environ, "up")
-
-    assert refused.returncode == 1
-    assert refused.stderr.startswith("Error: DATABASE_URL: PostgreSQL cannot be reached: ")
-    assert refused.stderr.count("\n") == 1
-
-
-def test_production_without_a_database_refuses(tmp_path: Path) -> None:
-    refused = manage(plain_environ(STATE_DIR=str(tmp_path), DJANGO_SETTINGS_MODULE="config.settings.production"), "up")
-
-    assert (refused.returncode, refused.stderr) == (
-        1,
-        "Error: DATABASE_URL is not set: production has no embedded engines.\n",
-    )
-
-
-def test_a_command_without_a_database_says_what_to_do(tmp_path: Path) -> None:
-    refused = manage(plain_environ(STATE_DIR=str(tmp_path)), "showmigrations")
+@pytest.mark.parametrize(
+    ("command", "environ", "error"),
+    [
+        ("up", {"DATABASE_URL": "postgresql://127.0.0.1:1/app"}, "DATABASE_URL: PostgreSQL cannot be reached: .*"),
+        (
+            "up",
+            {"DJANGO_SETTINGS_MODULE": "config.settings.production"},
+            r"DATABASE_URL is not set: production has no embedded engines\.",
+        ),
+        ("showmigrations", {}, r"the database does not answer \(.*\): run `make up`, or set DATABASE_URL\."),
+        (
+            "check",
+            {"ORDER_TTL": "soon"},
+            r"ORDER_TTL has a bad value: a time span such as 120s, 2m, 12h or 7d is needed\.",
+        ),
+    ],
+)
+def test_a_bad_start_is_refused_in_a_line(tmp_path: Path, command: str, environ: dict[str, str], error: str) -> None:
+    refused = manage(plain_environ(STATE_DIR=str(tmp_path), PORT="8199", **environ), command)
 
     assert refused.returncode == 1
-    assert refused.stderr.startswith("Error: the database does not answer (")
-    assert refused.stderr.endswith("): run `make up`, or set DATABASE_URL.\n")
-
-
-def test_a_bad_setting_is_said_in_a_line(tmp_path: Path) -> None:
-    refused = manage(plain_environ(STATE_DIR=str(tmp_path), ORDER_TTL="soon"), "check")
-
-    expected = "Error: ORDER_TTL has a bad value: a time span such as 120s, 2m, 12h or 7d is needed.\n"
-    assert (refused.returncode, refused.stderr) == (1, expected)
+    assert re.fullmatch(f"Error: {error}\n", refused.stderr)
 
 
 def test_a_backup_is_written_while_it_runs_and_not_restored(stack: Stack, backup: Path) -> None:
@@ -258,32 +238,23 @@ def test_an_order_closes_in_time_while_imports_take_every_slot(
     assert ["检查中" in office.get(url).text for url in runs] == [True] * IMPORTS
 
 
-@pytest.mark.parametrize(
-    "names", [["postgres"], ["valkey"], ["watchdog"], ["web", "worker money", "worker now", "worker bulk", "beat"]]
-)
+@pytest.mark.parametrize("names", [["postgres"], ["valkey", "watchdog"], ["web", *MARKS_OF_WORKERS, "beat"]])
 def test_what_is_killed_comes_back(stack: Stack, names: list[str]) -> None:
     before = {name: stack.child(name) for name in names}
     ready_lines = stack.said().count("ready.")
+    if "web" in names:
+        eventually(lambda: len(before["web"].children()) == WEB_WORKERS)
+    started = [process for child in before.values() for process in family(child.pid)]
 
     for process in before.values():
         process.kill()
 
+    assert_all_gone(started)  # a killed web server leaves no worker of its own
     for name in names:
         eventually(lambda name=name: stack.children(name) not in ([], [before[name]]))
     eventually(stack.is_ready)
     if "worker money" in names:
         eventually(lambda: stack.said().count("ready.") > ready_lines)
-
-
-def test_a_killed_web_server_leaves_no_worker_of_its_own(stack: Stack) -> None:
-    web = stack.child("web")
-    eventually(lambda: len(web.children()) == WEB_WORKERS)
-    started = family(web.pid)
-
-    web.kill()
-
-    assert_all_gone(started)
-    eventually(stack.is_ready)
 
 
 def test_a_killed_supervisor_leaves_nothing_and_the_next_start_recovers(stack: Stack) -> None:
