@@ -31,8 +31,8 @@ PLAIN_LIFETIME_S = 3600
 class SocketConsumer(AsyncConsumer):
     """A Channels consumer without a channel of its own; the hub receives for the whole process.
 
-    Channels' own loop costs a second task and a queue for each socket, and closes old database connections at each
-    message. Thousands of sockets wait here, and none of them uses the database.
+    Channels' own loop closes old database connections at each message, and none of these uses the database. It would
+    also cancel a waiting ``receive`` of the layer at the end of each socket, which redis-py may swallow (see ``hub``).
     """
 
     def __init__(self, greeting: Greeting) -> None:
@@ -145,8 +145,6 @@ class WebsocketConsumer(SocketConsumer):
 
     async def accept(self) -> None:
         await self.base_send({"type": "websocket.accept"})
-        # The headers are not needed after the handshake, and a socket stays open for minutes: free their memory.
-        self.scope["headers"] = []
 
     async def refuse(self) -> None:
         await self.base_send({"type": "websocket.close"})

@@ -14,7 +14,8 @@ In every script KEYS[1] is the session and KEYS[2] its list of packets.
 # wake: return `proc`. Processes of release 1.0.0 read the set that it writes: it goes with the release after 1.1.0.
 # push: queue packets[first...]; a client whose queue is full loses its session, since it does not read.
 # drain: take all queued packets.
-_COMMON = """
+COMMON = """
+local READY, MAX_QUEUE = 'spms:sio:ready:', 256
 local session, queue = KEYS[1], KEYS[2]
 local function now_ms()
   local t = redis.call('TIME')
@@ -155,8 +156,3 @@ local proc = redis.call('HGET', session, 'proc')
 if redis.call('DEL', session, queue) == 0 then return nil end
 return wake(proc, ARGV[1])
 """
-
-
-def source(body: str, *, ready: str, max_queue: int) -> str:
-    """Return the full script: constants, shared functions, and ``body``."""
-    return f"local READY, MAX_QUEUE = '{ready}', {max_queue}\n{_COMMON}{body}"

@@ -25,14 +25,12 @@ from sockets.protocol import Peer, timing
 log = structlog.get_logger("sockets")
 
 POLLING, WEBSOCKET, PLAIN = "polling", "websocket", "plain"
-MAX_QUEUE = 256  # packets that may wait for one client; only a client that does not read reaches it
-READY = "spms:sio:ready:"
 WEBSOCKET_TTL_MS = 60_000  # the process with the WebSocket prolongs it every LOOK_S
 _SID = re.compile(r"[0-9A-Za-z_-]{16,32}")
 _MAX_CONNECTIONS = 64
 
 _BODIES = {
-    name: scripts.source(getattr(scripts, name.upper()), ready=READY, max_queue=MAX_QUEUE)
+    name: scripts.COMMON + getattr(scripts, name.upper())
     for name in ("open", "emit", "apply", "poll", "probe", "probe_end", "upgrade", "take", "close")
 }
 

@@ -54,7 +54,6 @@ class LoginFields(TypedDict):
 
 
 def login_fields(user: User, now: datetime) -> LoginFields:
-    """Return the part of a login's answer that all kinds of login share, beside the token."""
     return {
         "permission": {"buttons": cast(list[ButtonName], user.role.buttons)},
         "userInfo": user_fields(user, now),

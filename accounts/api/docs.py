@@ -16,7 +16,14 @@ from core.api.params import Picture, PlainText
 from core.errors import BadParameter, NotPermitted, ServiceUnavailable, Throttled, TokenInvalid
 from core.times import span
 
+
+def _ok(msg: str, status: int = 200, **more: Any) -> dict[str, Any]:
+    return {"status": status, "state": True, "msg": msg, **more}
+
+
 _UNID = "5f0b6c1de1e75b0ea034cf83a1b2c3d4"
+_ACCESS = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJ1bmlkIjoi….…"
+_REFRESH = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJmYW1pbHkiOiI….…"
 _PICTURE = "http://127.0.0.1:8000/media/2026/11/0123456789abcdef0123456789abcdef.png"
 _USER: dict[str, Any] = {
     "username": "lbw4",
@@ -39,6 +46,7 @@ _USER: dict[str, Any] = {
 
 LOGIN_RECORDS = {"permission": PermissionJson, "userInfo": UserJson}
 
+_SMS_CODE = (errors.SmsCodeNotAsked, errors.SmsCodeIncomplete, errors.SmsCodeWrong)
 # The refusals of calls that accept pictures: the decoders are busy, the disk is full, or this address sent too many.
 _PICTURE_LATER = (ServiceUnavailable, Throttled(30))
 
@@ -56,22 +64,13 @@ LOGIN = Doc(
     others=[SmsLogin],
     query=params.LoginQuery,
     send={"username": "lbw", "password": "555"},
-    ok={
-        "status": 1,
-        "state": True,
-        "msg": "登入成功",
-        "token": "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJ1bmlkIjoi….…",
-        "permission": {"buttons": ["read", "add", "edit", "delete"]},
-        "userInfo": _USER,
-    },
+    ok=_ok("登入成功", 1, token=_ACCESS, permission={"buttons": ["read", "add", "edit", "delete"]}, userInfo=_USER),
     records=LOGIN_RECORDS,
     failures=[
         errors.CredentialsWrong,
         errors.CredentialsMissing,
         errors.TooManyFailures(42),
-        errors.SmsCodeNotAsked,
-        errors.SmsCodeIncomplete,
-        errors.SmsCodeWrong,
+        *_SMS_CODE,
         errors.SmsPhoneUnknown,
         errors.SmsUserDisabled,
     ],
@@ -82,15 +81,8 @@ LOGIN = Doc(
 )
 REFRESH = Doc(
     params=params.RefreshParams,
-    send={"refresh": "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJmYW1pbHkiOiI….…"},
-    ok={
-        "status": 1,
-        "state": True,
-        "msg": "刷新成功",
-        "token": "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJ1bmlkIjoi….…",
-        "refresh": "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJmYW1pbHkiOiI….…",
-        "expires_in": 43200,
-    },
+    send={"refresh": _REFRESH},
+    ok=_ok("刷新成功", 1, token=_ACCESS, refresh=_REFRESH, expires_in=43200),
     failures=[TokenInvalid],
     about="登入时传 `refresh=1`(想练习过期,再传 `access_s=30`),就会多返回 `refresh` 与 `expires_in`。"
     f"`refresh` {span(settings.JWT_REFRESH_LIFETIME)}内有效,只能用一次:换来新的 `token` 与新的 `refresh`。"
@@ -102,20 +94,19 @@ _SMS = {name: limit for name, limit, _ in sms_codes.PER_NUMBER}
 SMS_SEND = Doc(
     params=params.SmsSendParams,
     send={"phoneNumber": "13800000000"},
-    ok={"status": 200, "state": True, "msg": "OK", "key": "9cQ2vXo0L5sTj7WbE1yRk3HnUf6Za8Dp"},
+    ok=_ok("OK", key="9cQ2vXo0L5sTj7WbE1yRk3HnUf6Za8Dp"),
     failures=[errors.SmsPhoneMissing, errors.SmsPhoneInvalid, errors.SmsNotSent, errors.CaptchaWrong],
     about=f"验证码 5 位,{span(sms_codes.LIFETIME)}内有效,用对一次或输错 {sms_codes.MAX_TRIES} 次后作废。"
     f"同一手机号每分钟 {_SMS['minute']} 条、每天 {_SMS['day']} 条。"
     "发得多了 `msg` 是 `请先输入图形验证码`:带上 `captcha` 与 `/users/getCaptcha` 的 `key` 再发一次。"
     "沙箱中的短信在 `/sandbox/sms/` 查看。",
 )
-SIGN_OUT = Doc(ok={"status": 1, "state": True, "msg": "退出成功"}, about="令牌立即失效。")
+SIGN_OUT = Doc(ok=_ok("退出成功", 1), about="令牌立即失效。")
 VERIFY = Doc(
-    ok={
-        "status": 1,
-        "state": True,
-        "msg": "校验成功",
-        "decode": {
+    ok=_ok(
+        "校验成功",
+        1,
+        decode={
             "username": "lbw",
             "nickname": "五五开",
             "unid": _UNID,
@@ -123,12 +114,12 @@ VERIFY = Doc(
             "iat": 1795500000,
             "exp": 1795543200,
         },
-    },
+    ),
 )
 REGISTER = Doc(
     params=params.RegisterParams,
     send={"username": "lbw4", "password": "kai-ge-2026", "nickname": "开哥永不开挂", "phone": "1577775772"},
-    ok={"status": 1, "state": True, "msg": "注册成功", "userInfo": _USER},
+    ok=_ok("注册成功", 1, userInfo=_USER),
     records={"userInfo": UserJson},
     failures=[
         errors.UsernameTaken,
@@ -141,7 +132,7 @@ REGISTER = Doc(
 UPDATE_PASSWORD = Doc(
     params=params.PasswordParams,
     send={"username": "lbw", "oldPassword": "555", "newPassword": "wu-wu-kai"},
-    ok={"status": 1, "state": True, "msg": "密码修改成功"},
+    ok=_ok("密码修改成功", 1),
     failures=[
         errors.UserUnknown,
         errors.PasswordNotChanged,
@@ -156,7 +147,7 @@ UPDATE_PASSWORD = Doc(
 UPDATE_USER = Doc(
     params=UserUpdateWithPicture,
     send={"unid": _UNID, "nickname": "五五开", "city": "南京"},
-    ok={"status": 200, "state": True, "msg": "更新成功"},
+    ok=_ok("更新成功"),
     failures=[
         errors.UnidMissing,
         errors.UserToChangeUnknown,
@@ -164,9 +155,7 @@ UPDATE_USER = Doc(
         errors.RoleNotYours,
         errors.PhoneTaken,
         errors.PhoneNeedsPassword,
-        errors.SmsCodeNotAsked,
-        errors.SmsCodeIncomplete,
-        errors.SmsCodeWrong,
+        *_SMS_CODE,
         errors.PhoneTriesExceeded(42),
         errors.UsernameTaken,
         errors.RoleUnknown,
@@ -185,26 +174,20 @@ UPDATE_USER = Doc(
 )
 DELETE_USER = Doc(
     params=params.UserDeleteParams,
-    ok={"status": 200, "state": True, "msg": "删除成功"},
+    ok=_ok("删除成功"),
     failures=[errors.UserToDeleteMissing, errors.UserToDeleteUnknown, errors.UserNotDeleted("不能删除自己")],
     about="`unid` 可以重复或用逗号隔开,一次删除多个:全部删除,或一个也不删。订单、支付与登入日志保留(不再指向用户),"
     "令牌立即失效,购物车与头像一并删除。",
 )
 UPLOAD_AVATAR = Doc(
     params=params.AvatarParams,
-    ok={
-        "status": 1,
-        "state": True,
-        "msg": "图片上传成功",
-        "headimgurl": _PICTURE,
-        "imgurl": _PICTURE,
-    },
+    ok=_ok("图片上传成功", 1, headimgurl=_PICTURE, imgurl=_PICTURE),
     failures=[errors.AvatarRefused, NotPermitted, *_PICTURE_LATER],
     about="只能上传自己的头像;root 可以上传任何人的头像。",
 )
 ALL_USERS = Doc(
     params=params.UserListParams,
-    ok={"status": 200, "state": True, "msg": "success", "total": 1, "users": [_USER]},
+    ok=_ok("success", total=1, users=[_USER]),
     records={"users": list[UserJson]},
 )
 CAPTCHA = Doc(
@@ -218,16 +201,14 @@ CAPTCHA = Doc(
 )
 VERIFY_CAPTCHA = Doc(
     params=params.CaptchaParams,
-    ok={"status": 200, "state": True, "msg": "验证码正确"},
+    ok=_ok("验证码正确"),
     failures=[errors.CaptchaWrong],
 )
 LOGIN_LOG = Doc(
     params=params.LoginLogParams,
-    ok={
-        "status": 200,
-        "state": True,
-        "msg": "success",
-        "data": [
+    ok=_ok(
+        "success",
+        data=[
             {
                 "_id": "5cd964db16bd6f346879cf77",
                 "username": "cxk",
@@ -236,7 +217,7 @@ LOGIN_LOG = Doc(
                 "__v": 0,
             }
         ],
-    },
+    ),
     records={"data": list[LoginLogEntryJson]},
 )
 QRCODE = Doc(
@@ -255,7 +236,7 @@ QRCODE = Doc(
 )
 CALLBACK = Doc(
     params=params.CallbackParams,
-    ok={"status": 200, "state": True, "msg": "已扫码"},
+    ok=_ok("已扫码"),
     failures=[errors.StateMissing, errors.CodeInvalid, errors.WechatSnapshot, Throttled(30)],
     about="由用户的手机打开,前端不调用。浏览器得到一个页面,其他客户端得到 JSON。微信以快照页打开时二维码不作废:"
     "用户轻触“使用完整服务”并允许后,登入继续。",

@@ -15,6 +15,17 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 LOG_PAGE = 10
 
 
+class OwnErrors(Params):
+    """Parameters with errors of their own: one for a required parameter that is missing, one for all else."""
+
+    if_missing: type[DomainError] | None = None
+    if_bad: type[DomainError] | None = None
+
+    def refusal(self) -> DomainError:
+        error = self.if_missing if self.if_missing and self.missing() else self.if_bad
+        return error() if error else super().refusal()
+
+
 class OneLine(PlainText):
     """Text without line breaks and other control characters."""
 
@@ -79,14 +90,11 @@ class LoginParams(RefreshableParams):
         return errors.CredentialsMissing() if self.missing() else errors.CredentialsWrong()
 
 
-class CaptchaParams(Params):
-    error = errors.CaptchaWrong
+class CaptchaParams(OwnErrors):
+    if_bad = errors.CaptchaWrong
 
     captcha = PlainText(required=False, default="", help_text="用户输入的验证码,不区分大小写")
     key = PlainText(required=False, default="", help_text="getCaptcha 返回的 key;带 cookie 的客户端可以不传")
-
-    def refusal(self) -> DomainError:
-        return errors.CaptchaWrong()
 
 
 class LoginQuery(Params):
@@ -98,15 +106,12 @@ class SmsLoginParams(RefreshableParams):
     key = PlainText(required=False, default="", help_text="/sms/send 返回的 key;带 cookie 的客户端可以不传")
 
 
-class SmsSendParams(Params):
-    error = errors.SmsPhoneInvalid
+class SmsSendParams(OwnErrors):
+    if_missing, if_bad = errors.SmsPhoneMissing, errors.SmsPhoneInvalid
 
     phoneNumber = serializers.RegexField(r"\A1[0-9]{10}\Z", help_text="11位的大陆手机号")
     captcha = PlainText(required=False, default="", help_text="图形验证码;msg 要求时才需要")
     key = PlainText(required=False, default="", help_text="getCaptcha 返回的 key;带 cookie 的客户端可以不传")
-
-    def refusal(self) -> DomainError:
-        return errors.SmsPhoneMissing() if self.missing() else errors.SmsPhoneInvalid()
 
 
 @extend_schema_field(str)
@@ -122,7 +127,9 @@ class Roles(serializers.JSONField):
     }
 
 
-class RegisterParams(Params):
+class RegisterParams(OwnErrors):
+    if_missing = errors.RegistrationIncomplete
+
     username = OneLine(max_length=64, help_text="用户名")
     password = Password(help_text="密码")
     nickname = OneLine(max_length=64, help_text="昵称")
@@ -130,22 +137,18 @@ class RegisterParams(Params):
     roles = Roles(required=False, help_text="角色编号,默认 200")
     roleid = PlainText(max_length=32, required=False, help_text="角色编号,与 roles 相同")
 
-    def refusal(self) -> DomainError:
-        return errors.RegistrationIncomplete() if self.missing() else super().refusal()
-
     def validate_roles(self, value: Any) -> str:
         if isinstance(value, list) and len(value) == 1:
             value = value[0]
         return PlainText(max_length=32).run_validation(value)
 
 
-class PasswordParams(Params):
+class PasswordParams(OwnErrors):
+    if_bad = errors.PasswordNotChanged
+
     username = PlainText(help_text="用户名")
     oldPassword = Password(required=False, default="", help_text="原来的密码;root 修改他人密码时不需要")
     newPassword = Password(required=False, default="", help_text="需要修改的新密码")
-
-    def refusal(self) -> DomainError:
-        return errors.PasswordNotChanged()
 
 
 class UserListParams(PageParams):
@@ -153,7 +156,9 @@ class UserListParams(PageParams):
     roleid = PlainText(required=False, default="", help_text="只看这个角色的用户")
 
 
-class UserUpdateParams(Params):
+class UserUpdateParams(OwnErrors):
+    if_missing = errors.UnidMissing
+
     unid = PlainText(help_text="要修改的用户的 unid;只有 root 可以修改别人")
     username = OneLine(required=False, max_length=64, help_text="用户名")
     password = Password(required=False, default="", help_text="新密码,修改后需要重新登入")
@@ -169,9 +174,6 @@ class UserUpdateParams(Params):
     roleid = PlainText(required=False, max_length=32, help_text="角色编号,仅 root")
     vipLevel = VipLevel(required=False, help_text="VIP 等级,仅 root")
 
-    def refusal(self) -> DomainError:
-        return errors.UnidMissing() if "unid" in self.missing() else super().refusal()
-
 
 class UserDeleteParams(Params):
     lists = frozenset({"unid"})
@@ -181,40 +183,34 @@ class UserDeleteParams(Params):
     username = PlainText(required=False, default="", help_text="或者用户名")
 
 
-class AvatarParams(Params):
+class AvatarParams(OwnErrors):
+    if_bad = errors.AvatarRefused
+
     headimgurl = serializers.FileField(help_text="上传的图片文件")
     uId = PlainText(required=False, help_text="当前用户的 id (unid)")
     unid = PlainText(required=False, help_text="与 uId 相同")
-
-    def refusal(self) -> DomainError:
-        return errors.AvatarRefused()
 
 
 class LoginLogParams(PageParams):
     count = PositiveInt(required=False, default=LOG_PAGE, help_text="每次返回几条,默认返回 10")
 
 
-class QrcodeParams(Params):
-    error = errors.SidUnknown
+class QrcodeParams(OwnErrors):
+    if_bad = errors.SidUnknown
 
     sid = PlainText(max_length=64, required=False, help_text="connectSuccess 事件给出的 sid")
 
-    def refusal(self) -> DomainError:
-        return errors.SidUnknown()
 
+class CallbackParams(OwnErrors):
+    if_missing, if_bad = errors.StateMissing, errors.CodeInvalid
 
-class CallbackParams(Params):
     state = PlainText(help_text="二维码的 state")
     code = serializers.RegexField(r"\A[\x21-\x7e]{1,512}\Z", required=False, help_text="微信返回的临时 code")
 
-    def refusal(self) -> DomainError:
-        return errors.StateMissing() if "state" in self.missing() else errors.CodeInvalid()
 
+class WechatLoginParams(OwnErrors):
+    if_missing, if_bad = errors.WechatCodeMissing, errors.WechatCodeSpent
 
-class WechatLoginParams(Params):
     wechatCode = serializers.RegexField(
         r"\A[\x21-\x7e]{1,512}\Z", help_text="扫码成功后 scancodeSuccess 事件给出的 wechatCode"
     )
-
-    def refusal(self) -> DomainError:
-        return errors.WechatCodeMissing() if self.missing() else errors.WechatCodeSpent()

@@ -80,7 +80,8 @@ def _record_login(method: LoginMethod, outcome: Outcome, username: str, agent: s
     if user is None:
         return
     is_done = outcome is Outcome.DONE
-    if not is_done and _is_often_refused(user):
+    # Strangers can cause refusals from any number of addresses, and nothing bounds the list of what staff did but time.
+    if not is_done and _is_over(f"staff:{user.pk}", MAX_REFUSALS_AN_HOUR, _HOUR_S, without_valkey=True):
         return
     words = {"入口": method.label, "结果": "" if is_done else outcome.label, DEVICE: agent}
     # Nobody has proved to be this user if the login was refused.
@@ -102,24 +103,18 @@ def attempts_purge(*, now: datetime, batch: int = BATCH) -> int:
 
 
 def _is_flood(outcome: Outcome, ip: str) -> bool:
-    try:
-        # An attempt that is over the limit costs its sender nothing, and each may name another user. So record only
-        # one a minute for each address.
-        if outcome is Outcome.MANY and ratelimit.hit(
-            f"attempts:held:{ratelimit.network_of(ip)}", limit=1, window_s=_MINUTE_S
-        ):
-            return True
-        return bool(ratelimit.hit("attempts:site", limit=MAX_A_MINUTE, window_s=_MINUTE_S))
-    except redis.RedisError:
-        return False  # without Valkey nobody counts, but each attempt costs a password hash, which limits them too
-
-
-def _is_often_refused(user: User) -> bool:
-    # Strangers can cause refusals from any number of addresses, and nothing bounds the list of what staff did but time.
-    try:
-        return bool(ratelimit.hit(f"attempts:staff:{user.pk}", limit=MAX_REFUSALS_AN_HOUR, window_s=_HOUR_S))
-    except redis.RedisError:
+    # An attempt that is over the limit costs its sender nothing, and each may name another user. So record only one a
+    # minute for each address.
+    if outcome is Outcome.MANY and _is_over(f"held:{ratelimit.network_of(ip)}", 1, _MINUTE_S):
         return True
+    return _is_over("site", MAX_A_MINUTE, _MINUTE_S)
+
+
+def _is_over(name: str, limit: int, window_s: int, *, without_valkey: bool = False) -> bool:
+    try:
+        return bool(ratelimit.hit(f"attempts:{name}", limit=limit, window_s=window_s))
+    except redis.RedisError:
+        return without_valkey  # each attempt costs a password hash, which limits them too
 
 
 def _printable(text: str, length: int) -> str:

@@ -21,7 +21,6 @@ from accounts.services.phones import (
     PhoneProof,
     can_login,
     own_phone_changes,
-    phone_refuse_taken,
     phone_replaced_tell,
 )
 from core.audit import audited
@@ -37,15 +36,11 @@ def user_register(
 
     :raises RoleUnknown, PasswordTooWeak, UsernameTaken, PhoneTaken: nothing was created.
     """
-    role = Role.objects.filter(roleid=roleid or DEFAULT_ROLEID).first()
-    if role is None:
-        raise errors.RoleUnknown
+    role = _role(roleid or DEFAULT_ROLEID)
     if User.objects.filter(username=username).exists():
         raise errors.UsernameTaken  # this error comes before those about the password
-    is_login = can_login(phone, role)
-    if is_login:
-        phone_refuse_taken(phone)
-    draft = User(username=username, nickname=nickname, phone=phone, is_phone_bound=is_login, role=role, **fields)
+    draft = User(username=username, nickname=nickname, phone=phone, role=role, **fields)
+    draft.is_phone_bound = can_login(phone, role)
     password_check(password, draft)
     draft.set_password(password)
     try:
@@ -55,6 +50,13 @@ def user_register(
     except IntegrityError as error:
         raise _taken(error) from None
     return draft
+
+
+def _role(roleid: str) -> Role:
+    role = Role.objects.filter(roleid=roleid).first()
+    if role is None:
+        raise errors.RoleUnknown
+    return role
 
 
 def _taken(error: IntegrityError) -> errors.PhoneTaken | errors.UsernameTaken:
@@ -84,15 +86,14 @@ def user_update(
     """
     user = User.objects.select_for_update(of=("self",), no_key=True).select_related("role").get(pk=user_pk)
     old_phone, was_login, phone = user.phone, user.is_phone_bound, changes.pop("phone", user.phone)
-    changes = changes | _role_change(user, changes.pop("roleid", None))
+    if (roleid := changes.pop("roleid", None)) is not None:
+        changes["role"] = _role(roleid)
     changes = {name: value for name, value in changes.items() if getattr(user, name) != value}
     if not by_root and changes.keys() & {"role", "vip_level"}:
         raise errors.RoleNotYours
     if "username" in changes and is_demo_account(user.username):
         raise errors.DemoNameStays
-    if by_root:
-        changes |= _phone_by_root(user, phone, changes.get("role", user.role))
-    else:
+    if not by_root:
         changes |= own_phone_changes(
             user,
             phone,
@@ -101,6 +102,8 @@ def user_update(
             network=context.network,
             now=context.now,
         )
+    elif phone != user.phone:
+        changes |= {"phone": phone, "is_phone_bound": can_login(phone, changes.get("role", user.role))}
     if changes.get("vip_level") == 0:
         changes |= {"vip_expires_at": None, "vip_rest": None}
     for name, value in changes.items():
@@ -119,24 +122,6 @@ def user_update(
         password_set(user=user, new_password=new_password)
     else:
         password_change(user_pk=user.pk, old_password=old_password, new_password=new_password, context=context)
-
-
-def _role_change(user: User, roleid: str | None) -> dict[str, Any]:
-    if roleid is None or roleid == user.role.roleid:
-        return {}
-    role = Role.objects.filter(roleid=roleid).first()
-    if role is None:
-        raise errors.RoleUnknown
-    return {"role": role}
-
-
-def _phone_by_root(user: User, phone: str, role: Role) -> dict[str, Any]:
-    if phone == user.phone:
-        return {}
-    is_login = can_login(phone, role)
-    if is_login:
-        phone_refuse_taken(phone, user_pk=user.pk)
-    return {"phone": phone, "is_phone_bound": is_login}
 
 
 def _is_own_password(user: User, password: str, context: LoginContext) -> bool:
