@@ -12,10 +12,11 @@ import pytest
 from django.conf import settings as django_settings
 from django.utils import timezone
 
-from accounts.errors import CodeInvalid
+from accounts.errors import CodeInvalid, WechatCodeSpent
 from accounts.models import LoginLog, LoginMethod, User
 from accounts.services import scan_codes, scan_login
 from accounts.services.attempts import LoginContext
+from accounts.tasks import expire_scan_codes
 from accounts.tests.entering import user_json
 from accounts.tokens import token_claims
 from accounts.wechat import WechatProfile
@@ -220,15 +221,6 @@ def test_a_scan_reaches_the_screen_that_showed_the_code_and_no_other(api: Any, q
     assert other.events == []
 
 
-def test_a_code_works_once(api: Any, qr: Any, screen: Screen) -> None:
-    state = qr(screen)
-    api.get("/users/wechatCallBack", code="c1", state=state)
-
-    assert api.get("/users/wechatCallBack", code="c1", state=state).json() == INVALID
-    assert api.get("/users/wechatCallBack", code="c2", state=state).json() == INVALID
-    assert len(screen.events) == 1
-
-
 def test_of_many_phones_at_the_same_instant_one_wins(qr: Any, screen: Screen) -> None:
     state = qr(screen)
 
@@ -242,13 +234,36 @@ def test_of_many_phones_at_the_same_instant_one_wins(qr: Any, screen: Screen) ->
     assert [event[1]["wechatCode"] for event in screen.events] == [winner]
 
 
-def test_a_new_code_retires_the_earlier_one(api: Any, qr: Any, screen: Screen) -> None:
+@pytest.mark.parametrize("code", ["a b", "a" * 513, "代码", "a\x00b", None])
+def test_an_impossible_code_a_refusal_and_a_look_ahead_use_nothing_up(
+    api: Any, qr: Any, screen: Screen, code: str | None
+) -> None:
+    state = qr(screen)
+    sent = {"state": state} | ({"code": code} if code else {})
+
+    assert api.get("/users/wechatCallBack", **sent).json()["state"] is False
+    page = api.get("/users/wechatCallBack", headers=HTML, **sent).content.decode()
+    assert ("您取消了登入" in page) is (code is None)
+    api.http.head("/users/wechatCallBack", {"code": "c", "state": state})
+
+    assert screen.events == []
+    assert api.get("/users/wechatCallBack", code="c", state=state).json()["state"] is True
+
+
+def test_a_code_works_once_and_a_new_one_retires_it(api: Any, qr: Any, screen: Screen, wechat: Wechat) -> None:
     first, second = qr(screen), qr(screen)
 
-    assert api.get("/users/wechatCallBack", code="c", state=first).json() == INVALID
-    assert api.get("/users/wechatCallBack", code="c", state=second).json()["state"] is True
+    assert api.get("/users/wechatCallBack", code="c1", state=first).json() == INVALID
+    assert wechat.calls == [], "only an open QR code makes us ask WeChat"
+    assert api.get("/users/wechatCallBack", code="c2", state=second).json()["state"] is True
+    for code in ("c2", "c3"):
+        assert api.get("/users/wechatCallBack", code=code, state=second).json() == INVALID
     scan_codes.codes_expire()
     assert [name for name, _ in screen.events] == ["scancodeSuccess"]
+    left = qr(screen)
+    screen.leave()
+    assert api.get("/users/wechatCallBack", code="c4", state=left).json() == INVALID
+    assert api.get("/users/getQrcode", sid=screen.sid).json()["msg"] == "socket指定sid错误"
 
 
 @pytest.mark.parametrize(
@@ -270,14 +285,6 @@ def test_tells_what_is_wrong_with_a_scan(api: Any, params: dict[str, str], msg: 
     assert msg in page.content.decode()
 
 
-@pytest.mark.parametrize("code", ["a b", "a" * 513, "代码", "a\x00b"])
-def test_an_impossible_code_does_not_use_the_qr_up(api: Any, qr: Any, screen: Screen, code: str) -> None:
-    state = qr(screen)
-
-    assert api.get("/users/wechatCallBack", code=code, state=state).json()["state"] is False
-    assert api.get("/users/wechatCallBack", code="c", state=state).json()["state"] is True
-
-
 def test_a_person_gets_a_page_that_works_without_javascript(api: Any, qr: Any, screen: Screen) -> None:
     page = api.get("/users/wechatCallBack", headers=HTML, code="c", state=qr(screen))
 
@@ -289,61 +296,24 @@ def test_a_person_gets_a_page_that_works_without_javascript(api: Any, qr: Any, s
     assert page.headers["Cache-Control"] == "no-store"
 
 
-def test_who_refuses_may_scan_again(api: Any, qr: Any, screen: Screen) -> None:
-    state = qr(screen)
-
-    assert api.get("/users/wechatCallBack", state=state).json() == INVALID
-    assert "您取消了登入" in api.get("/users/wechatCallBack", headers=HTML, state=state).content.decode()
-    assert screen.events == []
-    assert api.get("/users/wechatCallBack", code="c", state=state).json()["state"] is True
-
-
-def test_a_look_ahead_does_not_use_the_code_up(api: Any, qr: Any, screen: Screen) -> None:
-    state = qr(screen)
-
-    api.http.head("/users/wechatCallBack", {"code": "c", "state": state})
-
-    assert screen.events == []
-    assert api.get("/users/wechatCallBack", code="c", state=state).json()["state"] is True
-
-
 # --- Expiry ------------------------------------------------------------------------------------------
 
 
-def test_an_expired_code_is_told_once_however_many_look(qr: Any, api: Any, screen: Screen, settings: Any) -> None:
+def test_an_expired_code_does_not_work_and_is_told_once_however_many_look(
+    qr: Any, api: Any, screen: Screen, settings: Any
+) -> None:
     qr(screen)
     scan_codes.codes_expire()
     assert screen.events == []
     settings.WECHAT_QR_TTL = timedelta(0)
     state = qr(screen)
+    assert api.get("/users/wechatCallBack", code="c", state=state).json() == INVALID
 
-    at_once([scan_codes.codes_expire] * 8)
+    at_once([expire_scan_codes] * 8)
 
     assert screen.events == [("invalidCode", INVALID)]
-    assert api.get("/users/wechatCallBack", code="c", state=state).json() == INVALID
-
-
-def test_an_expired_code_does_not_work_even_before_anyone_looked(
-    qr: Any, api: Any, screen: Screen, settings: Any
-) -> None:
-    settings.WECHAT_QR_TTL = timedelta(0)
-    state = qr(screen)
-
-    assert api.get("/users/wechatCallBack", code="c", state=state).json() == INVALID
-    scan_codes.codes_expire()
-    assert [name for name, _ in screen.events] == ["invalidCode"]
-
-
-def test_the_sweep_is_in_the_beat_and_leaves_nothing_behind(qr: Any, screen: Screen, settings: Any) -> None:
-    from accounts.tasks import expire_scan_codes
-
-    settings.WECHAT_QR_TTL = timedelta(0)
-    qr(screen)
-    expire_scan_codes()
-
-    assert any(entry["task"] == expire_scan_codes.name for entry in settings.CELERY_BEAT_SCHEDULE.values())
-    assert [name for name, _ in screen.events] == ["invalidCode"]
     assert not valkey.client().keys("spms:scan:*")
+    assert any(entry["task"] == expire_scan_codes.name for entry in settings.CELERY_BEAT_SCHEDULE.values())
 
 
 # --- Snapshot pages ----------------------------------------------------------------------------------
@@ -390,15 +360,6 @@ def test_a_phone_that_leaves_the_snapshot_page_with_its_code_is_sent_to_get_anot
 
 
 @pytest.mark.usefixtures("roles")
-def test_wechat_is_asked_once_for_a_scan(api: Any, qr: Any, screen: Screen, wechat: Wechat) -> None:
-    api.get("/users/wechatCallBack", code=wechat.may("c"), state=qr(screen))
-
-    assert api.get("/users/wechatLogin", wechatCode="c").json()["state"] is True
-    assert api.get("/users/wechatLogin", wechatCode="c").json()["msg"] == "请重新扫码"
-    assert wechat.calls == ["access_token", "userinfo"]
-
-
-@pytest.mark.usefixtures("roles")
 def test_a_scan_waits_for_no_wechat_that_is_down(api: Any, qr: Any, screen: Screen, wechat: Wechat) -> None:
     wechat.trouble["access_token"] = DOWN
     api.get("/users/wechatCallBack", code=wechat.may("c"), state=qr(screen))
@@ -406,17 +367,19 @@ def test_a_scan_waits_for_no_wechat_that_is_down(api: Any, qr: Any, screen: Scre
     assert api.get("/users/wechatLogin", wechatCode="c").status_code == 502
     wechat.trouble.clear()
 
-    assert api.get("/users/wechatLogin", wechatCode="c").json()["state"] is True
+    assert api.get("/users/wechatLogin", wechatCode="c").json()["state"] is True, "WeChat never got it"
 
 
-def test_of_many_callbacks_with_one_code_at_once_one_asks(wechat: Wechat) -> None:
-    from accounts.errors import WechatCodeSpent
-
-    code = wechat.may("c")
-
-    found = at_once([partial(scan_login.profile_keep, code=code)] * 6, refusals=(WechatCodeSpent,))
-
-    assert found.count(None) == wechat.calls.count("access_token") == 1
+@pytest.mark.usefixtures("roles")
+def test_a_code_logs_in_once_and_wechat_is_asked_once(api: Any, qr: Any, screen: Screen, wechat: Wechat) -> None:
+    for code, scans in (("c1", True), ("c2", False)):
+        if scans:
+            api.get("/users/wechatCallBack", code=wechat.may(code), state=qr(screen))
+        assert api.get("/users/wechatLogin", wechatCode=wechat.may(code)).json()["state"] is True
+        wechat.used.clear()  # even if WeChat forgets
+        assert api.get("/users/wechatLogin", wechatCode=code).json()["msg"] == "请重新扫码"
+    assert wechat.calls == ["access_token", "userinfo"] * 2
+    assert LoginLog.objects.count() == 2
 
 
 # --- wechatLogin -------------------------------------------------------------------------------------
@@ -439,15 +402,19 @@ def test_a_first_login_makes_a_user_of_role_200(api: Any, wechat: Wechat) -> Non
 
 
 @pytest.mark.usefixtures("roles")
-def test_later_logins_bring_nickname_and_picture_up_to_date(api: Any, wechat: Wechat) -> None:
+def test_later_logins_bring_the_user_up_to_date_unless_he_is_disabled(api: Any, wechat: Wechat) -> None:
     api.get("/users/wechatLogin", wechatCode=wechat.may("c1"))
     api.get("/users/wechatLogin", wechatCode=wechat.may("c2", nickname="新名字", headimgurl="https://a.example/2.png"))
     answer = api.get("/users/wechatLogin", wechatCode=wechat.may("c3", nickname="", headimgurl="")).json()
 
     assert answer["userInfo"]["nickname"] == "新名字"
     assert answer["userInfo"]["headimgurl"] == "https://a.example/2.png"
-    assert User.objects.count() == 1
-    assert LoginLog.objects.count() == 3
+    assert (User.objects.count(), LoginLog.objects.count()) == (1, 3)
+
+    User.objects.update(is_active=False)
+    answer = api.get("/users/wechatLogin", wechatCode=wechat.may("c4", nickname="换了名字")).json()
+    assert answer == {"status": 0, "state": False, "msg": "账号已停用,请联系管理员"}
+    assert (User.objects.get().nickname, LoginLog.objects.count()) == ("新名字", 3)
 
 
 @pytest.mark.usefixtures("roles")
@@ -465,43 +432,17 @@ def test_knows_people_by_unionid_and_else_by_openid(api: Any, wechat: Wechat, se
     assert User.objects.count() == 3
 
 
-@pytest.mark.usefixtures("roles")
-def test_disabled_users_stay_out(api: Any, wechat: Wechat) -> None:
-    api.get("/users/wechatLogin", wechatCode=wechat.may("c1"))
-    User.objects.update(is_active=False)
-
-    answer = api.get("/users/wechatLogin", wechatCode=wechat.may("c2", nickname="换了名字")).json()
-
-    assert answer == {"status": 0, "state": False, "msg": "账号已停用,请联系管理员"}
-    assert User.objects.get().nickname == "李小明"
-    assert LoginLog.objects.count() == 1
-
-
-@pytest.mark.usefixtures("roles")
-def test_a_code_logs_in_once_even_if_wechat_forgets(api: Any, wechat: Wechat) -> None:
-    code = wechat.may("c")
-    api.get("/users/wechatLogin", wechatCode=code)
-    wechat.used.clear()
-
-    assert api.get("/users/wechatLogin", wechatCode=code).json()["msg"] == "请重新扫码"
-    assert wechat.calls == ["access_token", "userinfo"]
-    assert LoginLog.objects.count() == 1
-
-
 @pytest.mark.django_db
-@pytest.mark.parametrize("code", ["false", "x y", "x" * 600, "代码"])
-def test_a_false_code_is_told_so(api: Any, wechat: Wechat, code: str) -> None:
-    answer = api.get("/users/wechatLogin", wechatCode=code).json()
-
-    assert answer == {"status": 10004, "state": False, "msg": "请重新扫码"}
-
-
-@pytest.mark.parametrize("params", [{}, {"wechatCode": ""}, {"wechatCode": "  "}])
-def test_a_missing_code_is_told_so(api: Any, wechat: Wechat, params: dict[str, str]) -> None:
-    answer = api.get("/users/wechatLogin", **params).json()
-
-    assert (answer["state"], answer["msg"]) == (False, "请传入wechatCode")
-    assert wechat.calls == []
+@pytest.mark.parametrize(
+    ("code", "msg"),
+    [
+        ("", "请传入wechatCode"),
+        ("  ", "请传入wechatCode"),
+        *((code, "请重新扫码") for code in ("false", "x y", "x" * 600, "代码")),
+    ],
+)
+def test_a_missing_or_false_code_is_told_so(api: Any, code: str, msg: str) -> None:
+    assert api.get("/users/wechatLogin", wechatCode=code).json() == {"status": 10004, "state": False, "msg": msg}
 
 
 @pytest.mark.parametrize("call", ["access_token", "userinfo"])
@@ -537,16 +478,6 @@ def test_a_wechat_in_trouble_is_told_so(
         assert secret not in caplog.text
 
 
-@pytest.mark.usefixtures("roles")
-def test_a_code_may_be_tried_again_when_wechat_never_got_it(api: Any, wechat: Wechat) -> None:
-    code = wechat.may("c")
-    wechat.trouble["access_token"] = DOWN
-    api.get("/users/wechatLogin", wechatCode=code)
-    wechat.trouble.clear()
-
-    assert api.get("/users/wechatLogin", wechatCode=code).json()["state"] is True
-
-
 def test_a_code_is_not_tried_again_when_wechat_took_it(api: Any, wechat: Wechat, db: None) -> None:
     code = wechat.may("c")
     wechat.trouble["userinfo"] = DOWN
@@ -574,13 +505,6 @@ def test_odd_profiles_are_made_harmless(api: Any, wechat: Wechat) -> None:
     assert (info["headimgurl"], user.unionid, user.sex, user.city, user.province) == ("", None, "", "", "")
 
 
-def test_a_profile_of_somebody_else_is_refused(api: Any, wechat: Wechat, db: None) -> None:
-    wechat.changes["userinfo"] = {"openid": "o-somebody-else"}
-
-    assert api.get("/users/wechatLogin", wechatCode=wechat.may("c")).status_code == 502
-    assert not User.objects.exists()
-
-
 def profile(**changes: str) -> WechatProfile:
     blank = dict.fromkeys(WechatProfile.__dataclass_fields__, "")
     return WechatProfile(**(blank | {"appid": "a", "openid": "o"} | changes))
@@ -596,9 +520,7 @@ def test_many_first_logins_at_once_make_one_user(roles: Any, unionid: str) -> No
 
 
 @pytest.mark.django_db(transaction=True)
-def test_of_many_logins_with_one_code_at_once_one_wins(roles: Any, wechat: Wechat) -> None:
-    from accounts.errors import WechatCodeSpent
-
+def test_of_many_logins_or_callbacks_with_one_code_at_once_one_wins(roles: Any, wechat: Wechat) -> None:
     code = wechat.may("c")
     wechat.used = set()
 
@@ -607,10 +529,11 @@ def test_of_many_logins_with_one_code_at_once_one_wins(roles: Any, wechat: Wecha
     def login() -> Any:
         return scan_login.wechat_login(code=code, context=context)
 
-    found = at_once([login] * 6, refusals=(WechatCodeSpent,))
-
-    assert [isinstance(outcome, WechatCodeSpent) for outcome in found].count(False) == 1
-    assert wechat.calls.count("access_token") == 1
+    keep = partial(scan_login.profile_keep, code=wechat.may("c2"))
+    for work in (login, keep):
+        found = at_once([work] * 6, refusals=(WechatCodeSpent,))
+        assert [isinstance(outcome, WechatCodeSpent) for outcome in found].count(False) == 1
+    assert wechat.calls.count("access_token") == 2
 
 
 def test_logins_are_limited_per_address(api: Any, wechat: Wechat, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -624,14 +547,8 @@ def test_logins_are_limited_per_address(api: Any, wechat: Wechat, monkeypatch: p
     assert int(answer.headers["Retry-After"]) > 0
 
 
-def test_a_scan_for_a_screen_that_left_is_told_so(api: Any, qr: Any, screen: Screen) -> None:
-    state = qr(screen)
-    screen.leave()
+def test_a_profile_of_somebody_else_is_refused(api: Any, wechat: Wechat, db: None) -> None:
+    wechat.changes["userinfo"] = {"openid": "o-somebody-else"}
 
-    assert api.get("/users/wechatCallBack", code="c", state=state).json() == INVALID
-
-
-def test_only_an_open_qr_code_makes_us_ask_wechat(api: Any, wechat: Wechat) -> None:
-    api.get("/users/wechatCallBack", code=wechat.may("c"), state="A" * 32)
-
-    assert wechat.calls == []
+    assert api.get("/users/wechatLogin", wechatCode=wechat.may("c")).status_code == 502
+    assert not User.objects.exists()

@@ -25,7 +25,6 @@ from accounts.services.second_factor import (
     device_of,
     enrolment_begin,
     enrolment_confirm,
-    second_factor_remove,
 )
 from accounts.tests.entering import PASSWORD, age, asks, confirm
 from backoffice.tests.reading import english_on
@@ -103,6 +102,11 @@ class TestEnrolment:
         shown = browser.get(PAGE).content.decode()
         assert "已绑定手机" in shown and codes[0] not in shown and "<code>" not in shown
         assert device_of(wang) == device
+        entry = LogEntry.objects.latest("pk")
+        assert (entry.object_repr, entry.changes) == (str(wang), {"动态验证码": ["", "已绑定"]})
+        assert device.key not in str(list(LogEntry.objects.values_list("changes", flat=True)))
+        stored = set(StaticToken.objects.values_list("token", flat=True))
+        assert len(stored) == RECOVERY_CODES and not stored & {code.replace("-", "") for code in codes}
 
     def test_asks_sessions_elsewhere_for_a_code(self, wang):
         here, elsewhere = log_in(), log_in()
@@ -112,35 +116,27 @@ class TestEnrolment:
         assert here.get(HOME).status_code == 200 and not asks(here.get(HOME), "code")
         assert asks(elsewhere.get(HOME), "code")
 
-    def test_a_key_that_lay_open_is_made_anew(self, wang):
+    def test_makes_a_key_that_lay_open_anew(self, wang):
         old = enrolment_begin(user=wang, now=timezone.now())
-
         later = enrolment_begin(user=wang, now=timezone.now() + timedelta(minutes=31))
 
         assert later.key != old.key and TOTPDevice.objects.count() == 1
+
+    def test_of_a_shared_account_is_neither_demanded_nor_possible(self, person, settings):
+        settings.ADMIN_TOTP = "staff"
+        lbw = person("lbw", "102", is_staff=True)
+        browser = log_in("lbw")
+
+        assert browser.get(HOME).status_code == 200
+        assert "演示账号大家共用，不能绑定" in browser.get(PAGE).content.decode()
+        assert asks(age(browser, 2).get(PAGE)), "an old login gives the password first"
+        assert not TOTPDevice.objects.filter(user=lbw.user).exists()
 
     def test_of_a_second_phone_is_refused(self, wang, phone):
         with pytest.raises(SecondFactorRefused):
             enrolment_begin(user=wang, now=timezone.now())
         with pytest.raises(SecondFactorRefused):
             enrolment_confirm(user=wang, code=shown_by(phone))
-
-    def test_of_an_account_that_a_class_shares_is_refused(self, person):
-        lbw = person("lbw", "102", is_staff=True)
-
-        page = log_in("lbw").get(PAGE).content.decode()
-
-        assert "演示账号大家共用，不能绑定" in page and not TOTPDevice.objects.filter(user=lbw.user).exists()
-
-    def test_stands_in_the_audit_trail_without_the_key(self, wang, phone):
-        entry = LogEntry.objects.latest("pk")
-
-        assert (entry.object_repr, entry.changes) == (str(wang), {"动态验证码": ["", "已绑定"]})
-        assert phone.key not in str(list(LogEntry.objects.values_list("changes", flat=True)))
-
-    def test_of_an_old_login_asks_for_the_password_first(self, wang):
-        assert asks(age(log_in(), 2).get(PAGE))
-        assert not TOTPDevice.objects.exists()
 
 
 class TestLogin:
@@ -149,18 +145,17 @@ class TestLogin:
         question = browser.get("/admin/students/student/?class=H5")
         assert asks(question, "code") and "no-store" in question["Cache-Control"]
 
-        answer = confirm(browser, question, shown_by(phone), "code")
+        session, code = browser.session, shown_by(phone)
+
+        answer = confirm(browser, question, code, "code")
 
         assert (answer.status_code, answer["Location"]) == (302, "/admin/students/student/?class=H5")
         assert browser.get(HOME).status_code == 200 and not asks(browser.get(HOME), "code")
-
-    def test_asks_again_in_a_session_that_is_still_there(self, wang, phone):
-        browser = log_in()
-        enter(browser, shown_by(phone))
-
+        assert not type(session)(session.session_key).exists(session.session_key), "the session is a new one"
+        again = enter(log_in(), code)
+        assert asks(again, "code") and "验证码不对,或者已经用过" in again.content.decode()
         browser.post(LOGIN, {"username": "wang", "password": PASSWORD})
-
-        assert asks(browser.get(HOME), "code")
+        assert asks(browser.get(HOME), "code"), "a new login asks again, also in a session that is still there"
 
     def test_without_the_code_nothing_can_be_done_but_leave(self, office, root, phone):
         enrol(root.user)
@@ -193,25 +188,8 @@ class TestLogin:
         assert browser.get(PAGE).status_code == 404
         assert PAGE not in browser.get(HOME).content.decode()
 
-    def test_begins_a_new_session_with_the_code(self, wang, phone):
-        browser = log_in()
-        before = browser.session.session_key
-
-        enter(browser, shown_by(phone))
-
-        assert browser.session.session_key != before
-        assert not type(browser.session)(before).exists(before)
-
 
 class TestACode:
-    def test_works_once(self, wang, phone):
-        code = shown_by(phone)
-        assert enter(log_in(), code).status_code == 302
-
-        again = enter(log_in(), code)
-
-        assert asks(again, "code") and "验证码不对,或者已经用过" in again.content.decode()
-
     def test_that_is_wrong_makes_the_next_one_wait_twice_as_long(self, wang, phone, settings):
         settings.OTP_TOTP_THROTTLE_FACTOR = 60  # 1 s is soon over on a busy machine
         browser, waits = log_in(), []
@@ -291,26 +269,11 @@ class TestARecoveryCode:
         assert asks(enter(log_in(), code), "code")
         assert StaticToken.objects.count() == RECOVERY_CODES - 1
 
-    def test_cannot_be_read_in_the_database(self, phone):
-        stored = set(StaticToken.objects.values_list("token", flat=True))
-
-        assert len(stored) == RECOVERY_CODES
-        assert not stored & {code for paper in phone.paper for code in (paper, paper.replace("-", ""))}
-
     def test_outlives_a_change_of_the_signing_key(self, wang, phone, settings):
         settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = "another-key" * 5, [settings.SECRET_KEY]
         browser = log_in()
 
         assert enter(browser, phone.paper[0]).status_code == 302
-
-    def test_of_an_earlier_sheet_is_void(self, wang, phone):
-        browser = log_in()
-        enter(browser, shown_by(phone))
-
-        sheet = browser.post(PAGE, {"do": "codes"}).content.decode()
-
-        assert len(re.findall(r"<li>[a-z2-9]{5}-[a-z2-9]{5}</li>", sheet)) == RECOVERY_CODES
-        assert asks(enter(log_in(), phone.paper[0]), "code")
 
 
 class TestWhoMust:
@@ -335,27 +298,28 @@ class TestWhoMust:
             assert browser.post(PAGE, {"code": shown_by(TOTPDevice.objects.get(user=zhao))}).status_code == 200
             assert browser.get(HOME).status_code == 200
 
-    def test_a_class_that_shares_an_account_need_not(self, person, settings):
-        settings.ADMIN_TOTP = "staff"
-        person("lbw", "102", is_staff=True)
-
-        assert log_in("lbw").get(HOME).status_code == 200
-
 
 class TestRemoval:
     def test_of_ones_own_asks_first(self, wang, phone):
         browser = log_in()
         enter(browser, shown_by(phone))
 
+        sheet = browser.post(PAGE, {"do": "codes"}).content.decode()
+        assert len(re.findall(r"<li>[a-z2-9]{5}-[a-z2-9]{5}</li>", sheet)) == RECOVERY_CODES
+        assert asks(enter(log_in(), phone.paper[0]), "code"), "the earlier sheet is void"
         assert "解除动态验证码？" in browser.post(PAGE, {"do": "remove"}).content.decode() and device_of(wang)
         browser.post(PAGE, {"do": "remove", "sure": "1"})
 
         assert device_of(wang) is None and not StaticToken.objects.exists()
         assert browser.get(HOME).status_code == 200
+        enrol(wang)
+        assert asks(browser.get(HOME), "code"), "another phone asks whoever came in with the first one"
 
-    def test_of_a_colleagues_is_roots_and_stands_in_the_trail(self, office, root, wang, phone):
+    def test_of_a_colleagues_is_roots_and_stands_in_the_trail(self, office, root, person, wang, phone):
         record = f"/admin/accounts/user/{wang.pk}/change/"
         page = f"/admin/second-factor/{wang.pk}/remove/"
+        person("director", "102", is_staff=True)
+        assert log_in("director").post(page).status_code == 403
         assert page in office.get(record).content.decode()
         assert "wang" in office.get(page).content.decode() and device_of(wang)
 
@@ -367,16 +331,8 @@ class TestRemoval:
             root.user, str(wang.pk), {"动态验证码": ["已绑定", ""]},
         )  # fmt: skip
         assert not asks(log_in().get(HOME), "code")
-
-    def test_of_a_colleagues_is_nobody_elses(self, person, wang, phone):
-        person("director", "102", is_staff=True)
-
-        assert log_in("director").post(f"/admin/second-factor/{wang.pk}/remove/").status_code == 403
-        assert device_of(wang)
-
-    def test_of_a_colleagues_asks_for_the_password(self, office, wang, phone):
-        assert asks(age(office, 2).post(f"/admin/second-factor/{wang.pk}/remove/"))
-        assert device_of(wang)
+        enrol(wang)
+        assert asks(age(office, 2).post(page)) and device_of(wang)
 
     def test_by_the_engineer_where_no_root_can_come_in(self, wang, phone):
         call_command("second_factor_remove", "wang", stdout=StringIO())
@@ -385,14 +341,6 @@ class TestRemoval:
         for name, reason in (("wang", "no second factor"), ("nobody", "no user")):
             with pytest.raises(CommandError, match=reason):
                 call_command("second_factor_remove", name)
-
-    def test_shuts_out_whoever_came_in_with_it_where_another_follows(self, wang, phone):
-        browser = log_in()
-        enter(browser, shown_by(phone))
-        second_factor_remove(user=wang)
-        enrol(wang)
-
-        assert asks(browser.get(HOME), "code")
 
 
 def test_every_page_is_chinese(office, person, root, wang, phone, settings):

@@ -20,6 +20,7 @@ pytestmark = pytest.mark.django_db
 NUMBER = "13800000001"
 NOT_ASKED = (10027, False, "先点击发送验证码")
 WRONG = (10026, False, "验证码不正确")
+UNKNOWN = (0, False, "这个手机号没有注册")
 
 
 @pytest.fixture
@@ -55,40 +56,27 @@ def solved(api) -> dict[str, str]:
 
 @pytest.mark.usefixtures("phone")
 class TestSending:
-    def test_answers_what_clients_read(self, api):
+    def test_answers_what_clients_read(self, api, phone):
         answer = ask(api)
 
         body = answer.json()
         assert {name: body[name] for name in ("status", "state", "msg")} == {"status": 200, "state": True, "msg": "OK"}
         assert len(body["key"]) == 32
         assert answer.cookies["sms"]["httponly"]
-
-    def test_sends_five_digits(self, api, phone):
-        ask(api, "19912345678")
-
         ((number, code),) = phone
-        assert number == "19912345678"
-        assert len(code) == 5 and code.isdigit()
-
-    @pytest.mark.parametrize("body", [{}, {"phoneNumber": ""}, {"phoneNumber": None}])
-    def test_needs_a_number(self, api, body):
-        assert said(api.post("/sms/send", body)) == (3004, False, "请输入手机号")
+        assert number == NUMBER and len(code) == 5 and code.isdigit()
+        status, state, msg = said(ask(api))
+        assert (status, state, len(phone)) == (4003, False, 1) and msg.endswith("后再试"), "one a minute for a number"
+        assert said(ask(api, "13800000002"))[1] is True
 
     @pytest.mark.parametrize(
         "number", ["1380000000", "138000000011", "23800000001", "1380000000a", "１３８００００００００１", ["x"]]
     )
     def test_says_what_a_number_is(self, api, phone, number):
         assert said(ask(api, number)) == (3004, False, "手机号格式不正确,请输入11位的大陆手机号")
+        for body in ({}, {"phoneNumber": ""}, {"phoneNumber": None}):
+            assert said(api.post("/sms/send", body)) == (3004, False, "请输入手机号")
         assert phone == []
-
-    def test_one_a_minute_for_one_number(self, api, phone):
-        ask(api)
-
-        status, state, msg = said(ask(api))
-
-        assert (status, state, len(phone)) == (4003, False, 1)
-        assert msg.endswith("后再试")
-        assert said(ask(api, "13800000002"))[1] is True
 
     def test_ten_a_day_for_one_number(self, api, phone, monkeypatch):
         monkeypatch.setattr(sms_codes, "PER_NUMBER", sms_codes.PER_NUMBER[1:])
@@ -145,7 +133,8 @@ class TestSending:
         with monkeypatch.context() as patch:
             patch.setattr(sms_codes, "sms_send", refuse)
             for n in range(9):
-                assert said(ask(api, f"1390000000{n}"))[0] == 4003
+                assert said(ask(api, f"1390000000{n}")) == (4003, False, "短信发送失败,请稍后再试")
+            assert said(attempt(api, "12345")) == NOT_ASKED
         assert said(ask(api)) == (200, True, "OK")
 
     def test_a_known_number_and_an_unknown_one_are_answered_alike(self, api, li, phone):
@@ -161,15 +150,6 @@ class TestSending:
         found = at_once([send] * 8, refusals=(SmsNotSent,))
 
         assert len([key for key in found if isinstance(key, str)]) == len(phone) == 1
-
-    def test_a_provider_that_refuses_leaves_no_code(self, api, monkeypatch):
-        def refuse(**_):
-            raise SmsNotSent
-
-        monkeypatch.setattr(sms_codes, "sms_send", refuse)
-
-        assert said(ask(api)) == (4003, False, "短信发送失败,请稍后再试")
-        assert said(attempt(api, "12345")) == NOT_ASKED
 
     def test_who_finds_too_many_waiting_may_come_back_when_told(self, api, settings):
         settings.UPSTREAM_CALLS = 0
@@ -195,12 +175,10 @@ class TestLogin:
         key = ask(api).json()["key"]
         api.http.cookies.clear()
 
-        assert said(attempt(api, phone[0][1])) == NOT_ASKED
+        for odd in ("", "x" * 32, "x" * 31 + "*", "中" * 32, "x" * 500):
+            assert said(attempt(api, phone[0][1], key=odd)) == NOT_ASKED
         assert said(attempt(api, phone[0][1], key=key))[1] is True
-
-    @pytest.mark.parametrize("key", ["", "x" * 32, "x" * 31 + "*", "中" * 32, "x" * 500])
-    def test_without_a_message_before(self, api, phone, key):
-        assert said(attempt(api, "12345", key=key)) == NOT_ASKED
+        assert said(attempt(api, phone[0][1], key=key)) == WRONG, "it works once"
 
     @pytest.mark.parametrize("code", ["", "1234", None])
     def test_fewer_than_five_digits_cost_no_try(self, api, li, phone, code):
@@ -209,12 +187,6 @@ class TestLogin:
         for _ in range(6):
             assert said(attempt(api, code)) == (10025, False, "请传入5位验证码")
         assert said(attempt(api, phone[0][1]))[1] is True
-
-    def test_a_code_works_once(self, api, li, phone):
-        ask(api)
-
-        assert said(attempt(api, phone[0][1]))[1] is True
-        assert said(attempt(api, phone[0][1])) == WRONG
 
     @pytest.mark.django_db(transaction=True)
     def test_of_many_logins_at_once_one_gets_in(self, li, phone):
@@ -227,21 +199,14 @@ class TestLogin:
 
         assert at_once([login] * 8, refusals=(SmsCodeWrong,)).count(li.user) == 1
 
-    def test_five_wrong_tries_spend_it(self, api, li, phone):
+    @pytest.mark.parametrize(("tries", "outcome"), [(4, (1, True, "登入成功")), (5, WRONG)])
+    def test_five_wrong_tries_spend_it(self, api, li, phone, tries, outcome):
         ask(api)
         code = phone[0][1]
 
-        for _ in range(5):
+        for _ in range(tries):
             assert said(attempt(api, other_than(code))) == WRONG
-        assert said(attempt(api, code)) == WRONG
-
-    def test_four_wrong_tries_do_not(self, api, li, phone):
-        ask(api)
-        code = phone[0][1]
-
-        for _ in range(4):
-            attempt(api, other_than(code))
-        assert said(attempt(api, code))[1] is True
+        assert said(attempt(api, code)) == outcome
 
     def test_it_is_over_after_an_hour(self, api, li, phone):
         key = sms_code_send(phone=NUMBER, network="127.0.0.1", now=timezone.now() - timedelta(minutes=61))
@@ -259,23 +224,21 @@ class TestLogin:
         ask(api)
         assert attempt(api, phone[-1][1]).json()["state"] is True
 
-    def test_a_number_that_nobody_has(self, api, phone, roles):
+    @pytest.mark.parametrize(
+        ("user", "outcome"),
+        [
+            ({"phone": "13800000009"}, UNKNOWN),
+            ({"is_phone_bound": False}, UNKNOWN),
+            ({"roleid": "1"}, UNKNOWN),
+            ({"is_active": False}, (1007, False, "用户被禁用,请联系管理员")),
+        ],
+        ids=["of nobody", "not proved", "root's", "disabled"],
+    )
+    def test_a_right_code_is_not_enough(self, api, person, phone, user, outcome):
+        person("wang", **{"roleid": "103", "phone": NUMBER, "is_phone_bound": True} | user)
         ask(api)
 
-        assert said(attempt(api, phone[0][1])) == (0, False, "这个手机号没有注册")
-
-    def test_refuses_a_disabled_user(self, api, li, phone):
-        User.objects.filter(pk=li.user.pk).update(is_active=False)
-        ask(api)
-
-        assert said(attempt(api, phone[0][1])) == (1007, False, "用户被禁用,请联系管理员")
-
-    @pytest.mark.parametrize(("roleid", "is_bound"), [("103", False), ("1", True), ("1", False)])
-    def test_a_number_that_is_not_proved_logs_nobody_in_and_no_number_root(self, api, person, phone, roleid, is_bound):
-        person("wang", roleid, phone=NUMBER, is_phone_bound=is_bound)
-        ask(api)
-
-        assert said(attempt(api, phone[0][1])) == (0, False, "这个手机号没有注册")
+        assert said(attempt(api, phone[0][1])) == outcome
 
 
 @pytest.mark.django_db(transaction=True)
@@ -311,10 +274,12 @@ class TestThroughTheProvider:
             ("sms_quota", "该手机号的短信发送过于频繁,请稍后再试"),
         ],
     )
-    def test_a_provider_in_trouble(self, api, provider, fault, msg):
+    def test_a_provider_in_trouble(self, api, provider, settings, fault, msg):
         api.http.post("/sandbox/control/faults", {fault: True}, content_type="application/json")
 
         assert said(ask(api)) == (4003, False, msg)
+        settings.SMS_BASE_URL = "http://127.0.0.1:9"  # it is not there
+        assert said(ask(api, "13800000002")) == (4003, False, "短信发送失败,请稍后再试")
 
     def test_loading_the_library_takes_nothing_of_the_time_for_an_answer(self, api, provider, monkeypatch):
         def run_within(*args, **options):
@@ -327,8 +292,3 @@ class TestThroughTheProvider:
 
         assert said(ask(api))[1] is True
         assert loaded_before == [1]
-
-    def test_a_provider_that_is_not_there(self, api, settings):
-        settings.SMS_BASE_URL = "http://127.0.0.1:9"
-
-        assert said(ask(api)) == (4003, False, "短信发送失败,请稍后再试")

@@ -52,16 +52,14 @@ class TestUpdate:
         li.user.refresh_from_db()
         assert (li.user.city, li.user.is_active, li.user.nickname) == ("南京", True, "李")
 
-    @pytest.mark.parametrize("body", [{}, {"unid": ""}, {"nickname": "x"}])
-    def test_needs_a_unid(self, li, body):
-        assert said(li.post("/users/updateUser", body)) == (3004, False, "请传入用户unid")
-
-    def test_refuses_an_unknown_user(self, li):
+    def test_needs_to_know_whom_and_others_are_roots_alone(self, li, root, lbw):
+        for body in ({}, {"unid": ""}, {"nickname": "x"}):
+            assert said(li.post("/users/updateUser", body)) == (3004, False, "请传入用户unid")
         assert said(li.post("/users/updateUser", {"unid": "x" * 32})) == (10066, False, "修改用户不存在")
-
-    def test_somebody_elses_record_is_roots_alone(self, li, root, lbw):
         assert change(lbw, li, nickname="x") == NOT_YOURS
-        assert change(root, li, nickname="王") == UPDATED
+        assert change(root, li, nickname="王", headimgurl="https://a.example/1.png") == UPDATED
+        li.user.refresh_from_db()
+        assert (li.user.nickname, li.user.headimgurl) == ("王", "https://a.example/1.png")
 
     @pytest.mark.parametrize("fields", [{"roleid": "1"}, {"roleid": "102"}, {"vipLevel": 3}])
     def test_role_and_vip_are_roots_alone(self, li, root, fields):
@@ -70,8 +68,6 @@ class TestUpdate:
         assert (li.user.nickname, li.user.role.roleid, li.user.vip_level) == ("李", "200", 0)
 
         assert change(root, li, **fields) == UPDATED
-
-    def test_refuses_an_unknown_role(self, li, root):
         assert change(root, li, roleid="9") == (0, False, "角色不存在")
 
     def test_a_taken_name(self, li, person):
@@ -81,7 +77,7 @@ class TestUpdate:
         wang.user.refresh_from_db()
         assert wang.user.city == ""
 
-    def test_a_new_password_needs_the_old_one_and_ends_the_tokens(self, li, api):
+    def test_a_new_password_needs_the_old_one_and_ends_the_tokens(self, li, root, api):
         assert change(li, li, password="new-secret", city="南京") == (0, False, "密码修改错误")
         li.user.refresh_from_db()
         assert li.user.city == ""
@@ -89,7 +85,8 @@ class TestUpdate:
         assert change(li, li, password="new-secret", oldPassword="a-password") == UPDATED
 
         assert li.get("/verify").json()["code"] == "1004"
-        assert said(api.post("/users/login", {"username": "li", "password": "new-secret"}))[1] is True
+        assert change(root, li, password="newer-secret") == UPDATED, "root needs no old one"
+        assert said(api.post("/users/login", {"username": "li", "password": "newer-secret"}))[1] is True
 
     def test_nobody_takes_the_demo_accounts_from_a_class(self, lbw, root):
         assert change(lbw, lbw, username="mine") == (0, False, "演示账号的用户名不能修改")
@@ -115,16 +112,6 @@ class TestUpdate:
         assert (state, msg.startswith(next(iter(fields)))) == (False, True)
         li.user.refresh_from_db()
         assert li.user.city == ""
-
-    def test_takes_an_avatar_as_an_address(self, li):
-        change(li, li, headimgurl="https://a.example/1.png")
-
-        li.user.refresh_from_db()
-        assert li.user.headimgurl == "https://a.example/1.png"
-
-    def test_root_needs_no_old_password(self, li, root, api):
-        assert change(root, li, password="new-secret") == UPDATED
-        assert said(api.post("/users/login", {"username": "li", "password": "new-secret"}))[1] is True
 
 
 @pytest.mark.django_db(transaction=True)
@@ -169,11 +156,8 @@ class TestList:
         body = root.get("/users/getAllUsers", key=key).json()
 
         assert ([row["username"] for row in body["users"]], body["total"]) == (["li"], 1)
-
-    def test_finds_by_role(self, li, root, lbw):
         body = root.get("/users/getAllUsers", roleid="102", page=1, count=5).json()
-
-        assert [row["username"] for row in body["users"]] == ["lbw"]
+        assert [row["username"] for row in body["users"]] == ["wang"]
 
     def test_tells_who_is_disabled_and_never_an_openid(self, li, root):
         User.objects.filter(pk=li.user.pk).update(is_active=False, openid="oUpF8uMuAJO")
@@ -205,22 +189,21 @@ class TestDelete:
         assert said(self.delete(root, query.format(*unids))) == (200, True, "删除成功")
         assert list(User.objects.values_list("username", flat=True)) == ["root"]
 
-    @pytest.mark.parametrize("query", ["", "unid=", "unid=,", "username="])
-    def test_needs_to_know_whom(self, root, query):
-        assert said(self.delete(root, query)) == (30001, False, "没有传递username或者unid")
-
-    def test_all_or_none(self, root, li):
-        assert said(self.delete(root, f"unid={li.user.unid},nobody")) == (30001, False, "用户不存在")
-        assert said(self.delete(root, f"unid={li.user.unid},{root.user.unid}")) == (30001, False, "不能删除自己")
-        assert User.objects.filter(username="li").exists()
-
-    def test_root_accounts_stay(self, root, person):
+    @pytest.mark.parametrize(
+        ("query", "msg"),
+        [
+            *((query, "没有传递username或者unid") for query in ("", "unid=", "unid=,", "username=")),
+            ("unid={0},nobody", "用户不存在"),
+            ("unid={0},{1}", "不能删除自己"),
+            ("username=boss", "不能删除超级管理员"),
+        ],
+    )
+    def test_refusals_delete_nobody(self, root, li, person, query, msg):
         person("boss", "1")
 
-        assert said(self.delete(root, "username=boss")) == (30001, False, "不能删除超级管理员")
-
-    def test_is_roots_alone(self, lbw, li):
-        assert self.delete(lbw, "username=li").json()["code"] == "10026"
+        assert said(self.delete(root, query.format(li.user.unid, root.user.unid))) == (30001, False, msg)
+        assert self.delete(li, "username=boss").json()["code"] == "10026", "root's alone"
+        assert User.objects.count() == 3
 
     def test_orders_stay_and_the_cart_goes(self, root, li):
         order, product = make_order(li.user), make_product()
