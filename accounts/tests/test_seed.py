@@ -4,7 +4,6 @@ import stat
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
-from django.core.management import call_command
 
 from accounts.models import User
 from accounts.services.seed import accounts_seed, root_password_file
@@ -56,6 +55,19 @@ def test_changes_nothing_that_people_changed():
     assert found["lbw"].password is None
 
 
+def test_demo_users_of_an_inherited_database_are_shut_out(settings):
+    settings.ROOT_PASSWORD = "a-Long-enough-1"
+    accounts_seed()
+    kept = User.objects.get(username="zhuguan")
+    kept.set_password("her-own-Secret-1")
+    kept.save()
+    settings.PRODUCTION, settings.DEMO_DATA = True, False
+
+    accounts_seed()
+
+    assert set(User.objects.filter(is_active=True).values_list("username", flat=True)) == {"root", "zhuguan"}
+
+
 def test_makes_no_demo_users_without_demo_data(settings):
     settings.DEMO_DATA = False
     settings.ROOT_PASSWORD = "given by the deployer"
@@ -76,10 +88,3 @@ def test_production_refuses_a_missing_or_weak_root_password(settings, password):
         accounts_seed()
 
     assert not User.objects.exists()
-
-
-def test_command_prints_who_exists(capsys):
-    call_command("seed_roles")
-    call_command("seed_demo")
-
-    assert "lbw / 555" in capsys.readouterr().out
