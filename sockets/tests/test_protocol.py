@@ -83,12 +83,9 @@ def test_cuts_off_who_breaks_the_protocol(version: int, packet: Packet) -> None:
         joined(version).receive(packet)
 
 
-def test_an_event_before_joining_is_refused() -> None:
+def test_who_left_may_join_again_but_not_speak() -> None:
     with pytest.raises(PacketError):
         Peer(4).receive(message('2["x"]'))
-
-
-def test_who_left_may_join_again_but_not_speak() -> None:
     peer = joined(4)
 
     peer.receive(message("1"))

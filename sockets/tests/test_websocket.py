@@ -45,6 +45,9 @@ async def test_greets_and_carries_events(version: str) -> None:
     async with engine(version) as ws:
         assert ws.first == {"type": "websocket.accept"}
         sid = await joined(ws, version)
+        ws.send('452-["x",{"_placeholder":true,"num":0},{"_placeholder":true,"num":1}]')  # nobody reads it
+        ws.send(b"\0\xff")
+        ws.send(b"")
         assert await emit(sid, "好 😀")
         assert await ws.text() == '42["news","好 😀"]'
     assert not sessions.is_live(sid)
@@ -79,6 +82,7 @@ async def test_only_a_sandbox_finds_a_client_by_its_address(settings: Any, is_sa
     assert await found() == (polling.sid if is_sandbox else "")
 
 
+@pytest.mark.usefixtures("quick")
 async def test_an_event_that_the_layer_lost_arrives_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("channels_redis.core.RedisChannelLayer.send", AsyncMock())
 
@@ -88,58 +92,26 @@ async def test_an_event_that_the_layer_lost_arrives_all_the_same(monkeypatch: py
 
 
 @pytest.mark.usefixtures("quick")
-async def test_heartbeats_of_a_new_client_go_both_ways() -> None:
-    async with engine() as ws:
-        sid = await joined(ws)
-        for _ in range(8):  # longer than a client without heartbeats lives
-            assert await ws.text() == "2"
-            ws.send("3")
-        await asyncio.sleep(0.1)
-        assert sessions.is_live(sid)
-
-
-@pytest.mark.usefixtures("quick")
-async def test_heartbeats_of_an_old_client_go_both_ways() -> None:
-    async with engine("3") as ws:
-        await joined(ws, "3")
-        for _ in range(6):
-            await asyncio.sleep(0.5)
-            ws.send("2")
-            assert await ws.text() == "3"
-
-
-@pytest.mark.usefixtures("quick")
-@pytest.mark.parametrize("version", ["3", "4"])
-async def test_who_is_silent_is_closed(version: str) -> None:
-    async with engine(version) as ws:
-        sid = await joined(ws, version)
-        event = await ws.event()
-        while "text" in event:
-            assert event["text"] == "2"
-            event = await ws.event()
-        assert event == {"type": "websocket.close", "code": 1000}
-    assert not sessions.is_live(sid)
-
-
-@pytest.mark.usefixtures("quick")
-async def test_the_end_of_who_has_vanished_is_no_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("version", "ping", "pong"), [("3", "2", "3"), ("4", "3", "2")])
+async def test_heartbeats_go_both_ways_and_who_is_silent_is_closed(
+    version: str, ping: str, pong: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("sockets.consumers.CLOSE_PATIENCE_S", 0.1)
 
-    async with engine() as ws:
-        sid = await joined(ws)
-        while (await ws.event())["type"] != "websocket.close":
-            pass
-        await asyncio.wait([ws.task])  # no disconnect comes
+    async with engine(version) as ws, engine("4") as outsider:
+        sid = await joined(ws, version)
+        for _ in range(8):  # longer than a client without heartbeats lives
+            await asyncio.sleep(0.3)
+            ws.send(ping)
+            assert await ws.text() == pong
+        assert sessions.is_live(sid)
+        while (event := await ws.event())["type"] != "websocket.close":
+            assert event["text"] == "2"
+        assert event["code"] == 1000
+        await asyncio.wait([ws.task])  # from a client that has vanished no disconnect comes
         assert not ws.task.cancelled()  # servers write a traceback then
-    assert not sessions.is_live(sid)
-
-
-@pytest.mark.usefixtures("quick")
-async def test_who_never_joins_is_closed() -> None:
-    async with engine() as ws:
-        await ws.text()
-        ws.send("3")
-        assert (await ws.event())["type"] == "websocket.close"
+        assert not sessions.is_live(sid)
+        assert [(await outsider.event())["type"] for _ in range(2)][1] == "websocket.close", "it has never joined"
 
 
 @pytest.mark.parametrize("frame", ["", "nonsense", "2", "40", "5"])
@@ -162,17 +134,6 @@ async def test_oversized_frames_close_the_connection(frame: str | bytes, path: s
         await ws.text()
         ws.send(frame)
         assert await ws.event() == {"type": "websocket.close", "code": 1009}
-
-
-async def test_takes_binary_messages() -> None:
-    async with engine() as ws:
-        sid = await joined(ws)
-        ws.send('452-["x",{"_placeholder":true,"num":0},{"_placeholder":true,"num":1}]')
-        ws.send(b"\0\xff")
-        ws.send(b"")
-        ws.send('42["and on"]')
-        await emit(sid)
-        assert await ws.text() == '42["news","x"]'
 
 
 async def test_who_leaves_the_namespace_gets_no_events_and_may_come_back() -> None:
