@@ -9,25 +9,24 @@ import pytest
 from auditlog.models import LogEntry
 from django.contrib.auth.models import Permission
 from django.db import connection
-from django.test import Client
 from django.utils import timezone
 
 from core.cache.progress import SILENCE, progress_end, progress_read
 from students.bulk import students_delete
 from students.counts import counts_wrong
-from students.errors import RunNotReady
+from students.errors import RunNotReady, StudentUnknown
 from students.models import RowKind, RunState, Student, TransferRow, TransferRun
 from students.services import student_edit
 from students.tasks import transfer_work
-from students.tests.factories import FIELDS, student, students
+from students.tests.factories import FIELDS, meanwhile, student, students
+from students.tests.transfers import LIST, RUNS, asked, page_of, text_of, undone, worked
 from students.transfer import deletion, runs
 from students.transfer.runs import Steps, run_undo, runs_purge, runs_resume
-from tests.kit import encoded, posted, posted_of
+from tests.kit import encoded, logged_in, posted, posted_of
 from uploads.models import ImageUse, Upload
 from uploads.services import ORPHAN_AFTER, orphans_remove
 
 pytestmark = pytest.mark.django_db
-LIST, RUNS = "/admin/students/student/", "/admin/students/transferrun/"
 
 
 @pytest.fixture(autouse=True)
@@ -40,33 +39,18 @@ def people(count, **fields):
     return students(*[f"学员{number}" for number in range(count)], **fields)
 
 
-def asked(office, *chosen, **query):
-    """The page that asks, as for a person who has chosen these, or all of the list."""
-    keys = [person.pk for person in chosen] or [Student.objects.first().pk]
-    data = {"action": "delete_selected", "_selected_action": keys, "select_across": "0" if chosen else "1"}
-    address = LIST + ("?" + "&".join(f"{name}={value}" for name, value in query.items()) if query else "")
-    return office.post(address, data), address
-
-
 def confirmed(office, *chosen, **query):
-    page, address = asked(office, *chosen, **query)
+    page, address = asked(office, "delete_selected", *chosen, **query)
     answer = office.post(address, posted_of(page))
     return TransferRun.objects.get(pk=int(answer.url.split("/")[-3]))
 
 
-def worked(run):
-    transfer_work(run.pk)
-    run.refresh_from_db()
-    return run
-
-
-def undone(run, user=None):
-    run_undo(run=run, user_pk=user and user.pk, now=timezone.now())
-    return worked(run)
-
-
 def kinds(run):
     return dict(run.rows.order_by().values_list("student_pk", "kind"))
+
+
+def deletions():
+    return LogEntry.objects.get_for_model(Student).filter(action=LogEntry.Action.DELETE)
 
 
 class TestTheWay:
@@ -75,8 +59,7 @@ class TestTheWay:
         kept = people(3, class_name="H2")
         before = list(Student.objects.order_by("pk").values())
 
-        page, address = asked(office, **{"class": "H1"})
-
+        page, address = asked(office, "delete_selected", **{"class": "H1"})
         text = page.content.decode()
         assert "确认删除 2000 名" in text and "H1 2000 名" in text and "以及另外 1980 名" in text
         assert text.count("学员1") < 25 and len(page.context["posted"]) < 10 and len(text) < 60_000
@@ -84,60 +67,52 @@ class TestTheWay:
             answer = office.post(address, posted_of(page), follow=True)
         run = TransferRun.objects.get()
         assert sent == [("students.transfer_work", (run.pk,))] and "删除中" in answer.content.decode()
-
         worked(run)
 
         assert (run.state, run.counts) == (RunState.DONE, {"deleted": 2000})
         assert list(Student.objects.order_by("pk")) == kept and counts_wrong() == []
-        entries = LogEntry.objects.get_for_model(Student).filter(action=LogEntry.Action.DELETE)
-        assert entries.count() == 2000 and set(entries.values_list("actor", flat=True)) == {root.user.pk}
-        text = office.get(answer.request["PATH_INFO"]).content.decode()
-        assert "已删除 2000 名学员" in text and "撤销这次删除" in text
+        assert deletions().count() == 2000 and set(deletions().values_list("actor", flat=True)) == {root.user.pk}
+        assert "已删除 2000 名学员" in text_of(office, run) and "撤销这次删除" in text_of(office, run)
 
         with django_capture_on_commit_callbacks(execute=True):
-            office.post(answer.request["PATH_INFO"], {"do": "undo"})
+            office.post(page_of(run), {"do": "undo"})
         assert sent == [("students.transfer_work", (run.pk,))] * 2
         worked(run)
 
         assert (run.state, run.counts, run.undone_by) == (RunState.UNDONE, {"undone": 2000}, root.user)
         assert list(Student.objects.order_by("pk").values()) == before and counts_wrong() == []
-        assert "恢复了 2000 名学员" in office.get(answer.request["PATH_INFO"]).content.decode()
+        assert "恢复了 2000 名学员" in text_of(office, run)
 
     def test_of_one_from_its_page(self, office):
         one, _ = people(2)
-        address = f"{LIST}{one.pk}/delete/"
-        page = office.get(address)
+        page = office.get(f"{LIST}{one.pk}/delete/")
         assert "确认删除 1 名学员" in page.content.decode() and Student.objects.count() == 2
 
-        run = worked(TransferRun.objects.get(pk=office.post(address, posted_of(page)).url.split("/")[-3]))
+        office.post(f"{LIST}{one.pk}/delete/", posted_of(page))
+        run = worked(TransferRun.objects.get())
 
         assert Student.objects.count() == 1 and counts_wrong() == []
         undone(run)
         assert Student.objects.filter(pk=one.pk, sid=one.sid).exists()
 
-    def test_of_a_few_that_were_ticked(self, office):
-        one, two, three = people(3)
-
-        run = worked(confirmed(office, one, three))
-
-        assert list(Student.objects.all()) == [two] and str(run) == "删除学员 学员2、学员0"
-
-    @pytest.mark.parametrize("query", [{"q": "学员1"}, {"q": "学员1", "class": "H1"}, {"city": "南京"}])
-    def test_of_what_the_list_shows_and_no_other(self, office, query):
-        found = people(2, class_name="H1", city="南京")[1:] if "q" in query else people(2, city="南京")
+    @pytest.mark.parametrize("query", [{}, {"q": "学员1"}, {"q": "学员1", "class": "H1"}, {"city": "南京"}])
+    def test_of_what_was_ticked_or_the_list_shows_and_no_other(self, office, query):
+        found = people(2, class_name="H1", city="南京")
+        if "q" in query:
+            del found[0]
         others = students("李雷", "韩梅梅", city="北京")
 
-        run = worked(confirmed(office, **query))
+        run = worked(confirmed(office, **query) if query else confirmed(office, *found))
 
         assert {pk for pk, kind in kinds(run).items() if kind == RowKind.DELETED} == {person.pk for person in found}
         assert Student.objects.filter(pk__in=[person.pk for person in others]).count() == 2
+        assert query or str(run) == "删除学员 学员1、学员0"
 
     def test_shows_how_far_it_is(self, office, monkeypatch):
         people(30)
-        run = confirmed(office)
-        progress = []
+        run, progress = confirmed(office), []
         monkeypatch.setattr(runs, "progress_write", lambda pk, done, total: progress.append((done, total)))
-        monkeypatch.setattr(deletion, "Steps", lambda *a, **k: Steps(*a, **k, size=10))
+        monkeypatch.setattr(deletion, "Steps", partial(Steps, size=10))
 
         worked(run)
 
@@ -147,7 +122,7 @@ class TestTheWay:
 class TestIsCareful:
     def test_when_the_list_changed_after_it_was_shown(self, office):
         first, _ = people(2, class_name="H1")
-        page, address = asked(office, **{"class": "H1"})
+        page, address = asked(office, "delete_selected", **{"class": "H1"})
         Student.objects.filter(pk=first.pk).update(class_name="H2")
         people(1, class_name="H1")  # as many, but not the same
 
@@ -163,118 +138,110 @@ class TestIsCareful:
         assert "确认删除 2 名" in office.post(LIST, data).content.decode()
         assert not TransferRun.objects.exists()
 
-    def test_with_who_came_after_the_confirmation(self, office):
-        people(2, class_name="H1")
-        run = confirmed(office, **{"class": "H1"})
-        people(1, class_name="H1")
-
-        worked(run)
-
-        assert Student.objects.count() == 1
-
-    def test_with_more_than_it_can_take_back(self, office, monkeypatch):
+    def test_with_more_than_it_can_take_back_and_with_nobody(self, office, monkeypatch):
         people(3)
-        monkeypatch.setattr(deletion, "MOST", 2)
+        with monkeypatch.context() as patch:
+            patch.setattr(deletion, "MOST", 2)
+            page, address = asked(office, "delete_selected")
+            assert page.status_code == 302 and "一次最多删除2名学员" in office.get(address).content.decode()
 
-        page, address = asked(office)
-
-        assert page.status_code == 302 and "一次最多删除2名学员" in office.get(address).content.decode()
-
-    def test_with_a_list_that_holds_nobody(self, office):
-        answer, _ = asked(office, *[student(pk=5)])
-
+        answer, _ = asked(office, "delete_selected", student(pk=5))
         assert answer.context["count"] == 0
         assert office.post(LIST, posted_of(answer)).status_code == 200 and not TransferRun.objects.exists()
 
-    def test_with_who_went_in_another_way(self, office):
-        one, two = people(2)
-        run = confirmed(office)
+    def test_with_who_came_went_or_was_changed_after_the_confirmation(self, office):
+        one, two = people(2, class_name="H1")
+        run = confirmed(office, **{"class": "H1"})
+        (late,) = people(1, class_name="H1")
         Student.objects.filter(pk=one.pk).delete()
+        student_edit(sid=two.sid, changes={"city": "刚写的"})
 
         worked(run)
 
         assert kinds(run) == {one.pk: RowKind.GONE, two.pk: RowKind.DELETED}
+        assert Student.objects.get() == late
         assert undone(run).counts == {"gone": 1, "undone": 1}
+        assert Student.objects.get(pk=two.pk).city == "刚写的"
 
-    def test_with_what_somebody_wrote_in_the_meantime(self, office):
-        one = people(1)[0]
+    @pytest.mark.django_db(transaction=True)
+    def test_with_an_edit_in_the_middle(self, office, monkeypatch):
+        (one,) = people(1, city="旧")
         run = confirmed(office)
-        student_edit(sid=one.sid, changes={"city": "刚写的"})
+        edit = partial(student_edit, sid=one.sid, changes={"city": "新"})
+        result = meanwhile(monkeypatch, "students.transfer.deletion.students_delete", edit)
 
         undone(worked(run))
 
-        assert Student.objects.get().city == "刚写的"
+        assert isinstance(result(), StudentUnknown) and Student.objects.get().city == "旧"  # none that is lost
 
 
 class TestWhoMay:
-    def clerk(self, person, *rights):
-        user = person("clerk", "200", is_staff=True).user
-        user.role.permissions.set(Permission.objects.filter(codename__in=rights))
-        browser = Client()
-        browser.force_login(user)
-        return browser
+    @pytest.fixture
+    def clerk(self, person):
+        def make(*verbs):
+            user = person("clerk", "200", is_staff=True).user
+            user.role.permissions.set(Permission.objects.filter(codename__in=[f"{verb}_student" for verb in verbs]))
+            return logged_in(user)
 
-    def test_delete_takes_the_right_to_delete(self, office, person):
+        return make
+
+    @pytest.fixture
+    def other(self):
+        """An import that is done."""
+        now = timezone.now()
+        return TransferRun.objects.create(
+            kind="import", state=RunState.DONE, created_at=now, phase_at=now, file_name="x"
+        )
+
+    def test_delete_takes_the_right_to_delete(self, office, clerk):
         people(1)
-        page, _ = asked(office)
+        page, _ = asked(office, "delete_selected")
 
-        self.clerk(person, "view_student", "change_student", "add_student").post(LIST, posted_of(page))
+        clerk("view", "change", "add").post(LIST, posted_of(page))
 
         assert not TransferRun.objects.exists()
 
-    def test_see_and_undo_a_deletion_but_no_import(self, office, person, root):
+    def test_see_and_undo_a_deletion_but_no_import(self, office, clerk, other):
         people(1)
-        run = worked(confirmed(office))
-        other = TransferRun.objects.create(
-            kind="import", state=RunState.DONE, created_at=timezone.now(), phase_at=timezone.now(), file_name="x"
-        )
-        page, others = f"{RUNS}{run.pk}/change/", f"{RUNS}{other.pk}/change/"
-        browser = self.clerk(person, "view_student", "delete_student")
+        run, browser = worked(confirmed(office)), clerk("view", "delete")
 
-        assert [browser.get(path).status_code for path in (page, f"{RUNS}{run.pk}/progress/", RUNS)] == [200] * 3
-        assert [browser.get(path).status_code for path in (others, f"{RUNS}{other.pk}/progress/")] == [403, 403]
+        def codes(run):
+            return [browser.get(f"{RUNS}{run.pk}/{page}/").status_code for page in ("change", "progress")]
+
+        assert (codes(run), codes(other)) == ([200, 200], [403, 403])
         assert browser.get(RUNS).context["cl"].result_count == 1
-        assert browser.post(others, {"do": "undo"}).status_code == 403
-        assert browser.post(page, {"do": "undo"}).status_code == 302
+        assert [browser.post(page_of(one), {"do": "undo"}).status_code for one in (other, run)] == [403, 302]
         run.refresh_from_db()
         assert run.state == RunState.UNDOING
 
-    def test_not_undo_an_import_without_the_right_to_delete(self, person):
-        run = TransferRun.objects.create(
-            kind="import", state=RunState.DONE, created_at=timezone.now(), phase_at=timezone.now(), file_name="x"
-        )
-        browser = self.clerk(person, "view_student", "add_student", "change_student")
-        page = f"{RUNS}{run.pk}/change/"
+    def test_not_undo_an_import_without_the_right_to_delete(self, clerk, other):
+        browser = clerk("view", "add", "change")
 
-        assert "撤销这次导入" not in browser.get(page).content.decode()
-        assert browser.post(page, {"do": "undo"}).status_code == 403
+        assert "撤销这次导入" not in text_of(browser, other)
+        assert browser.post(page_of(other), {"do": "undo"}).status_code == 403
 
 
 class TestUndo:
-    def test_brings_a_student_back_as_clients_knew_him(self, office, zhuguan):
+    @pytest.fixture
+    def pictured(self, zhuguan):
+        """The row of a student with a picture, as clients read it."""
         zhuguan.post("/students/addstu", FIELDS | {"headimgurl": posted(encoded())}, format="multipart")
-        before = zhuguan.get("/students/getstulist").json()["data"]
+        return zhuguan.get("/students/getstulist").json()["data"]
+
+    def test_brings_a_student_back_with_the_picture_although_the_sweep_came_by(self, office, zhuguan, pictured):
         run = worked(confirmed(office))
         assert zhuguan.get("/students/getstulist").json()["total"] == 0
-
-        undone(run)
-
-        assert zhuguan.get("/students/getstulist").json()["data"] == before
-        assert before[0]["headimgurl"] and ImageUse.objects.get().owner == Student.objects.get().owner_ref
-
-    def test_finds_the_picture_although_the_sweep_came_by(self, office, zhuguan):
-        zhuguan.post("/students/addstu", FIELDS | {"headimgurl": posted(encoded())}, format="multipart")
-        run = worked(confirmed(office))
-
         assert orphans_remove(now=timezone.now() + 2 * ORPHAN_AFTER) == 0
+
         undone(run)
 
+        assert zhuguan.get("/students/getstulist").json()["data"] == pictured
+        assert ImageUse.objects.get().owner == Student.objects.get().owner_ref
         assert Upload.objects.get().idle_since is None
         with closing(zhuguan.http.get(Student.objects.get().headimgurl)) as picture:
             assert picture.status_code == 200
 
-    def test_is_possible_for_a_week_then_the_picture_goes(self, office, zhuguan):
-        zhuguan.post("/students/addstu", FIELDS | {"headimgurl": posted(encoded())}, format="multipart")
+    def test_is_possible_for_a_week_then_the_picture_goes(self, office, pictured):
         run = worked(confirmed(office))
         now = timezone.now() + timedelta(days=7, minutes=1)
 
@@ -286,9 +253,9 @@ class TestUndo:
         assert not TransferRow.objects.exists() and not ImageUse.objects.exists()
         assert orphans_remove(now=timezone.now() + 2 * ORPHAN_AFTER) == 1
         TransferRun.objects.update(created_at=timezone.now() - timedelta(days=8))
-        assert "撤销" not in office.get(f"{RUNS}{run.pk}/change/").content.decode()
+        assert "撤销" not in text_of(office, run)
 
-    def test_lists_whose_number_is_taken(self, office):
+    def test_lists_whose_number_is_taken_and_happens_once(self, office):
         one, two = people(2)
         run = worked(confirmed(office))
         student(name="后来", sid=one.sid).save()
@@ -296,34 +263,26 @@ class TestUndo:
         undone(run)
 
         assert kinds(run) == {one.pk: RowKind.KEPT, two.pk: RowKind.UNDONE}
-        text = office.get(f"{RUNS}{run.pk}/change/").content.decode()
+        text = text_of(office, run)
         assert "1 名无法撤销" in text and "已经属于另一名学员" in text and one.name in text
         assert {person.name for person in Student.objects.all()} == {"后来", two.name}
+        with pytest.raises(RunNotReady):
+            undone(run)
+        Student.objects.all().delete()
+        worked(run)
+        assert not Student.objects.exists()
 
     def test_stops_what_is_going_on(self, office, monkeypatch):
         everybody = people(30)
         run = confirmed(office)
         dies_after_ten(run, monkeypatch)
         assert (run.state, run.counts) == (RunState.APPLYING, {"deleted": 10, "waiting": 20})
-        assert "停止并撤销" in office.get(f"{RUNS}{run.pk}/change/").content.decode()
+        assert "停止并撤销" in text_of(office, run)
 
-        undone(run)
-        transfer_work(run.pk)  # the worker that was deleting comes back
+        worked(undone(run))  # the worker that was deleting comes back
 
         assert (run.state, run.counts) == (RunState.UNDONE, {"undone": 10, "skipped": 20})
         assert Student.objects.count() == len(everybody) and counts_wrong() == []
-
-    def test_happens_once(self, office):
-        people(2)
-        run = worked(confirmed(office))
-        undone(run)
-
-        with pytest.raises(RunNotReady):
-            run_undo(run=run, user_pk=None, now=timezone.now())
-        Student.objects.all().delete()
-        transfer_work(run.pk)
-
-        assert not Student.objects.exists()
 
 
 def dies_after_ten(run, monkeypatch):
@@ -338,37 +297,25 @@ def dies_after_ten(run, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(deletion, "Steps", partial(Steps, size=10))
         patch.setattr(deletion, "students_delete", delete)
-        transfer_work(run.pk)
-    run.refresh_from_db()
-
-
-class TestWorkersThatDie:
-    def test_leave_what_is_done_and_another_goes_on(self, office, monkeypatch, sent):
-        people(30)
-        run = confirmed(office)
-        dies_after_ten(run, monkeypatch)
-        assert (Student.objects.count(), run.counts) == (20, {"deleted": 10, "waiting": 20})
-        assert "会自动重试" in run.message
-
-        del sent[:]
-        TransferRun.objects.update(phase_at=timezone.now() - 2 * SILENCE)
-        assert runs_resume(now=timezone.now()) == 1
-
         worked(run)
-        assert (run.state, run.counts, run.message) == (RunState.DONE, {"deleted": 30}, "")
-        assert LogEntry.objects.get_for_model(Student).filter(action=LogEntry.Action.DELETE).count() == 30
-        assert runs_resume(now=timezone.now()) == 0
 
-    def test_are_not_replaced_while_they_live(self, office):
-        people(1)
-        run = confirmed(office)
 
-        assert runs_resume(now=timezone.now()) == 0
-        TransferRun.objects.update(phase_at=timezone.now() - 2 * SILENCE)
-        runs.progress_write(run.pk, 1, 2)
-        assert runs_resume(now=timezone.now()) == 0
-        progress_end(run.pk)
-        assert runs_resume(now=timezone.now()) == 1 and not progress_read(run.pk).has_started
+def test_what_a_dead_worker_did_stays_and_another_goes_on_but_none_beside_a_living_one(office, monkeypatch, sent):
+    people(30)
+    run = confirmed(office)
+    dies_after_ten(run, monkeypatch)
+    assert (Student.objects.count(), run.counts) == (20, {"deleted": 10, "waiting": 20})
+    assert "会自动重试" in run.message and runs_resume(now=timezone.now()) == 0
+
+    TransferRun.objects.update(phase_at=timezone.now() - 2 * SILENCE)
+    runs.progress_write(run.pk, 1, 2)
+    assert runs_resume(now=timezone.now()) == 0
+    progress_end(run.pk)
+    assert runs_resume(now=timezone.now()) == 1 and not progress_read(run.pk).has_started
+    worked(run)
+
+    assert (run.state, run.counts, run.message) == (RunState.DONE, {"deleted": 30}, "")
+    assert deletions().count() == 30 and runs_resume(now=timezone.now()) == 0
 
 
 @pytest.mark.django_db(transaction=True)
@@ -390,13 +337,11 @@ def test_a_task_delivered_twice_does_nothing_twice(office, monkeypatch):
     worker = Thread(target=first)
     worker.start()
     assert is_inside.wait(10)
-    transfer_work(run.pk)  # goes at once: the other one has it
+    worked(run)  # goes at once: the other one has it
     assert Student.objects.count() == 40
     may_go.set()
     worker.join(20)
-    transfer_work(run.pk)
+    worked(run)
 
-    run.refresh_from_db()
     assert (run.state, run.counts, Student.objects.count()) == (RunState.DONE, {"deleted": 40}, 0)
-    entries = LogEntry.objects.get_for_model(Student).filter(action=LogEntry.Action.DELETE)
-    assert entries.count() == 40 and counts_wrong() == []
+    assert deletions().count() == 40 and counts_wrong() == []

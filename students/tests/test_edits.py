@@ -10,21 +10,12 @@ from django.utils import timezone
 from students.counts import counts_wrong
 from students.models import RowKind, RunState, Student, TransferRun
 from students.services import student_edit
-from students.tasks import transfer_work
 from students.tests.factories import meanwhile, students
+from students.tests.transfers import LIST, asked, page_of, text_of, worked
 from students.transfer.edits import edit_mark, students_edit
 from tests.kit import logged_in, posted_of
 
 pytestmark = pytest.mark.django_db
-LIST, RUNS = "/admin/students/student/", "/admin/students/transferrun/"
-
-
-def asked(office, *chosen, **query):
-    """Return the page for these students, or for all of the list, and the list's address."""
-    keys = [person.pk for person in chosen] or [Student.objects.first().pk]
-    address = LIST + ("?" + "&".join(f"{name}={value}" for name, value in query.items()) if query else "")
-    data = {"action": "edit_many", "_selected_action": keys, "select_across": "0" if chosen else "1"}
-    return office.post(address, data), address
 
 
 def edited(office, page, address=LIST, **values):
@@ -35,7 +26,7 @@ def test_some_are_moved_into_a_class_and_taken_back(office, root):
     first, second = students("谭鹏", "王芳", class_name="H1")
     stays = students("韩", class_name="H2")[0]
 
-    page, _ = asked(office, first, second, stays)
+    page, _ = asked(office, "edit_many", first, second, stays)
     assert "修改 3 名学员" in page.content.decode() and "H1（2 名）、H2（1 名）" in page.content.decode()
     done = edited(office, page, class_name="h2 ").content.decode()
 
@@ -47,21 +38,20 @@ def test_some_are_moved_into_a_class_and_taken_back(office, root):
 
     student_edit(sid=second.sid, changes={"class_name": "H3"})
     run = TransferRun.objects.get()
-    office.post(f"{RUNS}{run.pk}/change/", {"do": "undo"})
-    transfer_work(run.pk)
+    office.post(page_of(run), {"do": "undo"})
+    worked(run)
 
-    run.refresh_from_db()
     assert (run.state, run.counts) == (RunState.UNDONE, {"undone": 1, "kept": 1, "unchanged": 1})
     assert dict(Student.objects.values_list("name", "class_name")) == {"谭鹏": "H1", "王芳": "H3", "韩": "H2"}
     assert run.rows.get(kind=RowKind.KEPT).errors == [["班级", "修改之后被修改过，保留现在的内容"]]
-    assert "1 名学员回到修改之前" in office.get(f"{RUNS}{run.pk}/change/").content.decode()
+    assert "1 名学员回到修改之前" in text_of(office, run)
 
 
 def test_several_fields_of_all_that_the_filter_shows(office):
     students(*["谭鹏"] * 60, class_name="H1")
     students("韩", class_name="H2")
 
-    edited(office, *asked(office, **{"class": "H1"}), city="南京", age="３０", product_url="")
+    edited(office, *asked(office, "edit_many", **{"class": "H1"}), city="南京", age="３０", product_url="")
 
     changed = Student.objects.filter(city="南京", age=30, product_url="地址")
     assert changed.count() == 60 and not changed.filter(class_name="H2").exists()
@@ -76,7 +66,7 @@ def test_what_cannot_be_is_refused_and_nothing_changes(office, values, text):
     person = students("谭鹏")[0]
     before = Student.objects.values().get()
 
-    answer = edited(office, asked(office, person)[0], **values)
+    answer = edited(office, asked(office, "edit_many", person)[0], **values)
 
     assert text in answer.content.decode() and Student.objects.values().get() == before
     assert not TransferRun.objects.exists()
@@ -84,7 +74,7 @@ def test_what_cannot_be_is_refused_and_nothing_changes(office, values, text):
 
 def test_it_asks_again_when_somebody_changed_one_of_them_after_they_were_shown(office):
     first, second = students("谭鹏", "王芳", city="重庆")
-    page, _ = asked(office, first, second)
+    page, _ = asked(office, "edit_many", first, second)
     student_edit(sid=first.sid, changes={"city": "上海"})
 
     answer = edited(office, page, city="南京")
@@ -99,12 +89,14 @@ def test_no_more_than_it_can_do_at_once(office, monkeypatch):
     monkeypatch.setattr("students.admin.MAX_EDITED", 1)
     students("甲", "乙")
 
-    assert asked(office)[0].status_code == 302 and "一次最多修改1名学员" in office.get(LIST).content.decode()
+    assert (
+        asked(office, "edit_many")[0].status_code == 302 and "一次最多修改1名学员" in office.get(LIST).content.decode()
+    )
 
 
 def test_who_may_change_edits_and_undoes_and_who_may_look_does_neither(person, roles, office):
     one = students("谭鹏", city="重庆")[0]
-    page, _ = asked(office, one)
+    page, _ = asked(office, "edit_many", one)
     user = person("clerk", "200", is_staff=True).user
     clerk = logged_in(user)
     for verbs, city in ((["view"], "重庆"), (["view", "change"], "南京")):
@@ -112,9 +104,9 @@ def test_who_may_change_edits_and_undoes_and_who_may_look_does_neither(person, r
         edited(clerk, page, city="南京")
         assert Student.objects.get().city == city
 
-    address = f"{RUNS}{TransferRun.objects.get().pk}/change/"
-    assert "撤销这次修改" in clerk.get(address).content.decode()
-    assert clerk.post(address, {"do": "undo"}).status_code == 302
+    run = TransferRun.objects.get()
+    assert "撤销这次修改" in text_of(clerk, run)
+    assert clerk.post(page_of(run), {"do": "undo"}).status_code == 302
     assert TransferRun.objects.get().state == RunState.UNDOING
 
 

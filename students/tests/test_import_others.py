@@ -1,24 +1,20 @@
 """Exports, and pictures in a ZIP."""
 
-import csv
 import io
 import zipfile
 
 import pytest
 from auditlog.models import LogEntry
 from django.core.files.uploadedfile import SimpleUploadedFile
-from django.test import Client
-from django.utils import timezone
 
 from core.admin.exports import export_make
 from core.models import Export
 from students.errors import SheetRefused
 from students.models import RowKind, RunState, Student, TransferRow, TransferRun
-from students.tasks import transfer_work
 from students.tests.factories import student, students
+from students.tests.transfers import LIST, RUNS, checked, csv_rows, page_of, text_of, worked
 from students.transfer import photos
 from students.transfer.photos import pictures_in
-from students.transfer.runs import run_start
 from students.transfer.sheets import sheet_read
 from tests.kit import encoded, logged_in
 from uploads.errors import ImageIsHeic
@@ -26,20 +22,12 @@ from uploads.models import ImageUse
 
 pytestmark = pytest.mark.django_db
 
-STUDENTS, RUNS = "/admin/students/student/", "/admin/students/transferrun/"
-
 
 @pytest.fixture
 def browser(zhuguan):
     zhuguan.user.is_staff = True
     zhuguan.user.save()
-    client = Client()
-    client.force_login(zhuguan.user)
-    return client
-
-
-def exported(answer):
-    return list(csv.DictReader(io.StringIO(answer.content.decode("utf-8-sig"), newline="")))
+    return logged_in(zhuguan.user)
 
 
 # --- Export ---
@@ -49,7 +37,7 @@ def test_exports_what_the_list_shows(browser):
     student(name="韩", sid="WWLN97178546").save()
 
     def names(**query):
-        return [row["姓名"] for row in exported(browser.get(f"{STUDENTS}export/", {"format": "csv"} | query))]
+        return [row["姓名"] for row in csv_rows(browser.get(f"{LIST}export/", {"format": "csv"} | query))]
 
     assert names() == ["韩", "谭一", "王芳", "谭鹏"]
     assert names(**{"class": "H1"}) == ["王芳", "谭鹏"]
@@ -57,7 +45,7 @@ def test_exports_what_the_list_shows(browser):
     assert names(q="谭", **{"class": "H2"}) == ["谭一"]
     assert names(q="wwln97178546") == ["韩"]
     assert names(q="谭%") == []
-    page = browser.get(STUDENTS, {"class": "H1", "q": "谭"}).content.decode()
+    page = browser.get(LIST, {"class": "H1", "q": "谭"}).content.decode()
     assert "format=xlsx&amp;class=H1&amp;q=%E8%B0%AD" in page
 
 
@@ -66,15 +54,13 @@ def test_an_export_comes_back_unchanged_and_holds_no_formula(browser, kind):
     risky = student(name="=1+1", city="@SUM(A1)", degree="'-1", description="\t=cmd", product_url="+86")
     risky.save()
 
-    answer = browser.get(f"{STUDENTS}export/", {"format": kind})
+    answer = browser.get(f"{LIST}export/", {"format": kind})
 
     cells = [cell for _, row in sheet_read(answer.content) for cell in row]
     assert "=1+1" in cells  # as an import reads it
     if kind == "csv":
-        assert not [v for row in exported(answer) for v in row.values() if v[:1] in tuple("=+-@\t\r")]
-    run = run_start(kind="import", user_pk=None, now=timezone.now(), file_name="a", source=answer.content)
-    transfer_work(run.pk)
-    run.refresh_from_db()
+        assert not [v for row in csv_rows(answer) for v in row.values() if v[:1] in tuple("=+-@\t\r")]
+    run = checked(answer.content)
     assert (run.counts.get("new"), run.rows.get().diff) == (None, {"description": ["\t=cmd", "=cmd"]})
 
 
@@ -83,12 +69,12 @@ def test_a_large_export_has_what_a_search_finds_beyond_the_list(browser, monkeyp
     students("谭鹏", "谭芳", "谭雷", class_name="H1")
     students("谭韩", "李", class_name="H2")
 
-    url = browser.get(f"{STUDENTS}export/", {"class": "H1", "q": "谭", "format": "csv"}).url
+    url = browser.get(f"{LIST}export/", {"class": "H1", "q": "谭", "format": "csv"}).url
     export = Export.objects.get()
     export_make(export_pk=export.pk)
 
     assert "共 3 行" in browser.get(url).content.decode() and export.file_name.startswith("学员-H1-谭-")
-    found = exported(browser.get(f"/admin/core/export/{export.pk}/result/"))
+    found = csv_rows(browser.get(f"/admin/core/export/{export.pk}/result/"))
     assert [row["姓名"] for row in found] == ["谭雷", "谭芳", "谭鹏"]
 
 
@@ -101,78 +87,60 @@ def archive(files):
     return out.getvalue()
 
 
-def test_pictures_are_matched_shown_and_given(browser, zhuguan):
-    tan, wang, li, double = students("谭鹏", "王芳", "李雷", "重名", class_name="H1")
-    other = students("重名", class_name="H2")[0]
-    files = {
-        f"头像/{tan.sid.lower()}.png": encoded(),
-        "王芳.jpg": encoded("JPEG"),
-        "重名.png": encoded(),
-        "没有人.png": encoded(),
-        "李雷.png": b"<script>",
-        "../../李雷.gif": encoded("GIF"),
-        "谭鹏.png": encoded(),
-        "__MACOSX/._谭鹏.png": b"x",
-        ".DS_Store": b"x",
-    }
-    upload = SimpleUploadedFile("a.zip", archive(files))
-    url = browser.post(f"{RUNS}photos/", {"file": upload}).url
-    run = TransferRun.objects.get()
-    transfer_work(run.pk)
-
-    page = browser.get(url).content.decode()
-    for text in ("没有相近的学员", "不是图片", "有 2 名重名学员", f"与“{tan.sid.lower()}.png”是同一名学员"):
-        assert text in page
-    rows = {row.cells["file"]: row for row in TransferRow.objects.all()}
-    assert len(rows) == 7
-    choice = rows["重名.png"]
-    ticked = [rows["王芳.jpg"].number, rows[f"头像/{tan.sid.lower()}.png"].number]
-    browser.post(url, {"do": "confirm", "use": ticked, f"student-{choice.number}": str(other.pk)})
-    transfer_work(run.pk)
-    transfer_work(run.pk)
-
-    run.refresh_from_db()
-    assert (run.state, run.counts) == (RunState.DONE, {"done": 3, "error": 2, "skipped": 2})
-    have = {s.pk for s in Student.objects.exclude(headimgurl="")}
-    assert have == {tan.pk, wang.pk, other.pk}
-    assert ImageUse.objects.count() == 3
-    assert Student.objects.get(pk=tan.pk).headimgurl.startswith("/media/")
-    entry = LogEntry.objects.get_for_object(wang).filter(action=LogEntry.Action.UPDATE).get()
-    assert entry.actor_id == zhuguan.user.pk
-    assert "已更换 3 名" in browser.get(url).content.decode()
-
-
-def test_nobody_but_those_offered_gets_a_picture(browser):
-    one, two, outsider = students("重名", "重名", "谭鹏")
-    run = run_start(
-        kind="photos", user_pk=None, now=timezone.now(), file_name="a", source=archive({"重名.png": encoded()})
-    )
-    transfer_work(run.pk)
-
-    browser.post(f"{RUNS}{run.pk}/change/", {"do": "confirm", "student-1": str(outsider.pk), "use": ["1", "x"]})
-    transfer_work(run.pk)
-
-    assert not Student.objects.exclude(headimgurl="").exists()
-
-
 @pytest.fixture
-def photos_run(browser):
-    """Send a ZIP with these names in; return the run and a function that confirms it with these fields."""
+def send(browser):
+    """Send a ZIP in; return the run, checked, and a function that confirms it with these fields and tells its page."""
 
-    def send(*names):
-        files = {name: encoded() for name in names}
+    def run_of(files):
         browser.post(f"{RUNS}photos/", {"file": SimpleUploadedFile("a.zip", archive(files))})
-        run = TransferRun.objects.get()
-        transfer_work(run.pk)
+        run = worked(TransferRun.objects.get())
 
         def confirm(**fields):
-            page = browser.post(f"{RUNS}{run.pk}/change/", {"do": "confirm"} | fields, follow=True)
-            transfer_work(run.pk)
+            page = browser.post(page_of(run), {"do": "confirm"} | fields, follow=True)
+            worked(run)
             return page.content.decode()
 
         return run, confirm
 
-    return send
+    return run_of
+
+
+def pictured():
+    return {student.pk for student in Student.objects.exclude(headimgurl="")}
+
+
+def test_pictures_are_matched_shown_and_given(send, browser, zhuguan):
+    tan, wang, li, double = students("谭鹏", "王芳", "李雷", "重名", class_name="H1")
+    other = students("重名", class_name="H2")[0]
+    sid = tan.sid.lower()
+    run, confirm = send({
+        f"头像/{sid}.png": encoded(), "王芳.jpg": encoded("JPEG"), "重名.png": encoded(), "没有人.png": encoded(),
+        "李雷.png": b"<script>", "../../李雷.gif": encoded("GIF"), "谭鹏.png": encoded(),
+        "__MACOSX/._谭鹏.png": b"x", ".DS_Store": b"x",
+    })  # fmt: skip
+
+    for text in ("没有相近的学员", "不是图片", "有 2 名重名学员", f"与“{sid}.png”是同一名学员"):
+        assert text in text_of(browser, run)
+    numbers = {row.cells["file"]: row.number for row in TransferRow.objects.all()}
+    assert len(numbers) == 7
+    ticked = [numbers["王芳.jpg"], numbers[f"头像/{sid}.png"]]
+    confirm(use=ticked, **{f"student-{numbers['重名.png']}": str(other.pk)})
+    worked(run)
+
+    assert (run.state, run.counts) == (RunState.DONE, {"done": 3, "error": 2, "skipped": 2})
+    assert pictured() == {tan.pk, wang.pk, other.pk} and ImageUse.objects.count() == 3
+    assert Student.objects.get(pk=tan.pk).headimgurl.startswith("/media/")
+    entry = LogEntry.objects.get_for_object(wang).filter(action=LogEntry.Action.UPDATE).get()
+    assert entry.actor_id == zhuguan.user.pk and "已更换 3 名" in text_of(browser, run)
+
+
+def test_nobody_but_those_offered_gets_a_picture(send):
+    *_, outsider = students("重名", "重名", "谭鹏")
+    _, confirm = send({"重名.png": encoded()})
+
+    confirm(use=["1", "x"], **{"student-1": str(outsider.pk)})
+
+    assert not pictured()
 
 
 @pytest.mark.parametrize(
@@ -188,48 +156,35 @@ def photos_run(browser):
         ("H51901.jpg", []),
     ],
 )
-def test_a_name_with_more_around_it_is_suggested_and_not_taken_for_certain(photos_run, name, class_names):
+def test_a_name_with_more_around_it_is_suggested_and_not_taken_for_certain(send, name, class_names):
     two = students("何一诺", class_name="H51901") + students("何一诺", class_name="H51902")
     if class_names == ["H51901"]:
         two.pop().delete()
-    run, confirm = photos_run(name)
+    _, confirm = send({name: encoded()})
 
     row = TransferRow.objects.get()
-    assert row.kind == RowKind.CHOICE
     offered = Student.objects.filter(pk__in=[pk for pk, _ in row.cells["students"]])
-    assert sorted(offered.values_list("class_name", flat=True)) == class_names
-
+    assert sorted(offered.values_list("class_name", flat=True)) == class_names and row.kind == RowKind.CHOICE
     confirm(use="1")
-    assert not Student.objects.exclude(headimgurl="").exists()
+    assert not pictured()
 
 
-def test_a_number_in_a_longer_name_is_suggested_and_chosen(photos_run):
-    tan = students("谭鹏")[0]
-    _, confirm = photos_run(f"{tan.sid}_谭鹏.jpg")
+def test_a_picture_is_chosen_among_suggestions_or_given_by_number(send):
+    tan, wang = students("谭鹏", "王芳")
+    run, confirm = send({name: encoded() for name in (f"{tan.sid}_谭鹏.jpg", "IMG_2041.jpg", "IMG_2042.jpg")})
 
-    confirm(**{"student-1": str(tan.pk)})
+    assert "没有学号为 ABCD 的学员" in confirm(**{"sid-2": "abcd"})
+    assert "有两张图片选了同一名学员" in confirm(**{"sid-2": wang.sid, "sid-3": wang.sid})
+    confirm(**{"student-1": str(tan.pk), "sid-3": f" {wang.sid.lower()} "})
 
-    assert Student.objects.get().headimgurl
-
-
-def test_a_picture_that_nobody_is_suggested_for_is_given_by_number(photos_run):
-    tan = students("谭鹏")[0]
-    run, confirm = photos_run("IMG_2041.jpg", "IMG_2042.jpg")
-
-    assert "没有学号为 ABCD 的学员" in confirm(**{"sid-1": "abcd"})
-    assert "有两张图片选了同一名学员" in confirm(**{"sid-1": tan.sid, "sid-2": tan.sid})
-    confirm(**{"sid-2": f" {tan.sid.lower()} "})
-
-    run.refresh_from_db()
-    assert run.counts == {"done": 1, "skipped": 1}
-    assert Student.objects.get().headimgurl
+    assert run.counts == {"done": 2, "skipped": 1} and pictured() == {tan.pk, wang.pk}
 
 
-def test_the_preview_shows_each_picture_as_a_picture_and_nothing_else(photos_run, browser, yuangong):
+def test_the_preview_shows_each_picture_as_a_picture_and_nothing_else(send, browser, yuangong):
     students("谭鹏")
-    run, confirm = photos_run("谭鹏.png")
+    run, _ = send({"谭鹏.png": encoded()})
     address = f"{RUNS}{run.pk}/photo/1/"
-    assert address in browser.get(f"{RUNS}{run.pk}/change/").content.decode()
+    assert address in text_of(browser, run)
 
     picture = browser.get(address)
 
@@ -239,29 +194,19 @@ def test_the_preview_shows_each_picture_as_a_picture_and_nothing_else(photos_run
     assert logged_in(yuangong.user).get(address).status_code in {302, 403}
 
 
-def test_heic_is_refused_in_words(photos_run, browser, api):
+def test_what_is_no_picture_is_told_in_words(send, api):
+    students("谭鹏", "王芳", "李雷")
     heic = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic"
-    browser.post(f"{RUNS}photos/", {"file": SimpleUploadedFile("a.zip", archive({"谭鹏.jpg": heic}))})
-    transfer_work(TransferRun.objects.get().pk)
+    broken = encoded(size=(400, 300), color=(9, 8, 7))[:60]
+    run, confirm = send({"谭鹏.png": broken, "王芳.png": encoded(), "李雷.jpg": heic})
 
-    assert TransferRow.objects.get().errors == [["", ImageIsHeic.msg]]
+    confirm(use=["1", "2", "3"])
+
+    assert run.counts == {"error": 2, "done": 1}
+    reasons = [row.errors for row in run.rows.filter(kind=RowKind.ERROR)]
+    assert reasons == [[["", "图片已损坏,无法读取"]], [["", ImageIsHeic.msg]]]
     answer = api.post("/upload/uploadImg", {"img": SimpleUploadedFile("a.jpg", heic)}, format="multipart")
     assert answer.json() == {"status": 1005, "state": False, "msg": ImageIsHeic.msg}
-
-
-def test_a_picture_that_breaks_on_decoding_is_told(browser):
-    students("谭鹏", "王芳")
-    content = archive({"谭鹏.png": encoded(size=(400, 300), color=(9, 8, 7))[:60], "王芳.png": encoded()})
-    run = run_start(
-        kind="photos", user_pk=None, now=timezone.now(), file_name="a", source=content, options={"base": "http://h"}
-    )
-    transfer_work(run.pk)
-    browser.post(f"{RUNS}{run.pk}/change/", {"do": "confirm", "use": ["1", "2"]})
-    transfer_work(run.pk)
-
-    run.refresh_from_db()
-    assert run.counts == {"error": 1, "done": 1}
-    assert [row.errors for row in run.rows.filter(kind=RowKind.ERROR)] == [[["", "图片已损坏,无法读取"]]]
 
 
 @pytest.mark.parametrize(
@@ -276,10 +221,8 @@ def test_a_picture_that_breaks_on_decoding_is_told(browser):
     ids=["no archive", "cut off", "too many", "crowded", "empty"],
 )
 def test_an_archive_that_is_none_or_too_much_is_refused(content):
-    run = run_start(kind="photos", user_pk=None, now=timezone.now(), file_name="a", source=content)
-    transfer_work(run.pk)
+    run = checked(content, kind="photos")
 
-    run.refresh_from_db()
     assert (run.state, bool(run.message)) == (RunState.FAILED, True)
 
 
@@ -292,9 +235,9 @@ def test_a_bomb_of_pictures_is_never_unpacked(monkeypatch):
     assert "不能超过" in pictures_in(archive({"a.png": b"\0" * 2_000}))[0].fault
 
 
-def test_names_as_chinese_windows_writes_them():
-    for encoding in ("gbk", "utf-8"):
-        # zipfile itself would mark the name as UTF-8.
-        name = "谭鹏.png".encode(encoding)
-        content = archive({"x" * len(name): encoded()}).replace(b"x" * len(name), name)
-        assert [picture.name for picture in pictures_in(content)] == ["谭鹏.png"]
+@pytest.mark.parametrize("encoding", ["gbk", "utf-8"])
+def test_names_as_chinese_windows_writes_them(encoding):
+    name = "谭鹏.png".encode(encoding)  # zipfile itself would mark the name as UTF-8
+    content = archive({"x" * len(name): encoded()}).replace(b"x" * len(name), name)
+
+    assert [picture.name for picture in pictures_in(content)] == ["谭鹏.png"]

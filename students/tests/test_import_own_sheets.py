@@ -6,9 +6,8 @@ import pytest
 from openpyxl import Workbook
 
 from students.models import RowKind, RunState, Student
-from students.tasks import transfer_work
 from students.tests.factories import student
-from students.tests.test_import_runs import RUNS, checked, confirmed, office
+from students.tests.transfers import checked, confirmed, page_of, text_of, worked
 
 pytestmark = pytest.mark.django_db
 
@@ -45,60 +44,45 @@ def test_a_schools_own_list_is_understood(form):
     assert list(rows) == [("谭鹏", "H51901", 21, "重庆", "本科"), ("王芳", "H51901", 26, "南京", "本科")]
 
 
-def test_new_classes_must_be_ticked(lbw):
+def test_new_classes_must_be_ticked(office, root):
     student(class_name="H51904", degree="本科").save()
     rows = [REAL[1], ["1", "谭鹏", "男", "H5 1904", "21", "重庆", "本科", ""]]
-    run = checked(workbook(rows), lbw.user)
-    browser = office(lbw)
+    run = checked(workbook(rows), root.user)
 
-    browser.post(f"{RUNS}{run.pk}/change/", {"do": "confirm"})
+    office.post(page_of(run), {"do": "confirm"})
     run.refresh_from_db()
     assert (run.state, run.options["new_classes"], run.options["new_degrees"]) == (RunState.READY, ["H5 1904"], [])
-    browser.post(f"{RUNS}{run.pk}/change/", {"do": "confirm", "sure_new": "1"})
+    office.post(page_of(run), {"do": "confirm", "sure_new": "1"})
 
     run.refresh_from_db()
     assert run.state == RunState.APPLYING
 
 
-def test_columns_are_mapped_on_the_page_and_the_next_file_is_mapped_alike(lbw, sent_tasks):
+def test_columns_are_mapped_on_the_page_and_the_next_file_is_mapped_alike(office, root, sent_tasks):
     rows = [["谁", "多大", "哪个班的", "来自", "读到哪里"], ["谭鹏", "21", "H1", "重庆", "本科"]]
-    run, browser = checked(workbook(rows), lbw.user), office(lbw)
+    run = checked(workbook(rows), root.user)
     assert run.state == RunState.FAILED and "找不到列名" in run.message
-    assert "谭鹏" in browser.get(f"{RUNS}{run.pk}/change/").content.decode()
+    assert "谭鹏" in text_of(office, run)
 
+    twice = office.post(page_of(run), {"do": "map", "column-0": "name", "column-1": "name"}, follow=True)
+    assert "“姓名”选了两次" in twice.content.decode()
     chosen = dict(zip(("name", "age", "class", "city", "degree"), range(5), strict=True))
-    browser.post(f"{RUNS}{run.pk}/change/", {"do": "map"} | {f"column-{at}": wire for wire, at in chosen.items()})
-    run = _again(run)
+    office.post(page_of(run), {"do": "map"} | {f"column-{at}": wire for wire, at in chosen.items()})
+    run = worked(run)
     assert (run.state, run.counts) == (RunState.READY, {RowKind.NEW: 1})
     confirmed(run)
 
-    assert checked(workbook([rows[0], ["王芳", "20", "H1", "南京", "本科"]]), lbw.user).state == RunState.READY
+    assert checked(workbook([rows[0], ["王芳", "20", "H1", "南京", "本科"]]), root.user).state == RunState.READY
 
 
-def test_one_of_our_columns_cannot_be_chosen_twice(lbw):
-    run = checked(workbook([["谁", "多大"], ["谭鹏", "21"]]), lbw.user)
-
-    page = office(lbw).post(
-        f"{RUNS}{run.pk}/change/", {"do": "map", "column-0": "name", "column-1": "name"}, follow=True
-    )
-
-    assert "“姓名”选了两次" in page.content.decode()
-
-
-def test_wrong_cells_are_corrected_on_the_page(lbw, sent_tasks):
+def test_wrong_cells_are_corrected_on_the_page(office, root, sent_tasks):
     rows = [REAL[1], ["1", "谭鹏", "男", "H1", "二十一", "重庆", "本科", ""]]
-    run, browser = checked(workbook(rows), lbw.user), office(lbw)
+    run = checked(workbook(rows), root.user)
     assert run.state == RunState.REFUSED
     (number,) = run.rows.filter(kind=RowKind.ERROR).values_list("number", flat=True)
-    assert f'name="cell-{number}-age" value="二十一"' in browser.get(f"{RUNS}{run.pk}/change/").content.decode()
+    assert f'name="cell-{number}-age" value="二十一"' in text_of(office, run)
 
-    browser.post(f"{RUNS}{run.pk}/change/", {"do": "fix", f"cell-{number}-age": "21"})
+    office.post(page_of(run), {"do": "fix", f"cell-{number}-age": "21"})
 
-    run = confirmed(_again(run))
+    run = confirmed(worked(run))
     assert (run.state, Student.objects.get().age) == (RunState.DONE, 21)
-
-
-def _again(run):
-    transfer_work(run.pk)
-    run.refresh_from_db()
-    return run

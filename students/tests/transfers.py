@@ -1,0 +1,75 @@
+"""What the tests of imports, pictures, changes and deletions share."""
+
+import csv
+import io
+from typing import Any
+
+from django.utils import timezone
+
+from core.sheets import sheet_write
+from students.models import RowKind, Student, TransferRun
+from students.tasks import transfer_work
+from students.transfer.runs import run_confirm, run_start, run_undo
+
+LIST, RUNS = "/admin/students/student/", "/admin/students/transferrun/"
+HEAD = ["学号", "班级", "姓名", "年龄", "城市", "学历", "项目地址", "自我评价"]
+
+
+def line(number: int = 1, **changes: str) -> list[str]:
+    row = dict(zip(HEAD, ["", "H1", f"学员{number}", "21", "重庆", "本科", "地址", "你好"], strict=True))
+    return list((row | changes).values())
+
+
+def sheet(*rows: list[str], head: list[str] = HEAD, kind: str = "csv") -> bytes:
+    return sheet_write(kind, head, rows)
+
+
+def worked(run: TransferRun) -> TransferRun:
+    """Do the work that the run waits for, as a worker does."""
+    transfer_work(run.pk)
+    run.refresh_from_db()
+    return run
+
+
+def started(content: bytes, user: Any = None, kind: str = "import", **options: Any) -> TransferRun:
+    return run_start(
+        kind=kind, user_pk=user and user.pk, now=timezone.now(), file_name="a.csv", source=content, options=options
+    )
+
+
+def checked(content: bytes, user: Any = None, kind: str = "import") -> TransferRun:
+    return worked(started(content, user, kind))
+
+
+def confirmed(run: TransferRun, user: Any = None) -> TransferRun:
+    run_confirm(run=run, user_pk=user and user.pk, now=timezone.now())
+    return worked(run)
+
+
+def undone(run: TransferRun, user: Any = None) -> TransferRun:
+    run_undo(run=run, user_pk=user and user.pk, now=timezone.now())
+    return worked(run)
+
+
+def errors(run: TransferRun) -> list[tuple[int, Any]]:
+    return [(row.number, row.errors) for row in run.rows.filter(kind=RowKind.ERROR)]
+
+
+def page_of(run: TransferRun) -> str:
+    return f"{RUNS}{run.pk}/change/"
+
+
+def text_of(browser: Any, run: TransferRun) -> str:
+    return str(browser.get(page_of(run)).content.decode())
+
+
+def csv_rows(answer: Any) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(answer.content.decode("utf-8-sig"), newline="")))
+
+
+def asked(browser: Any, action: str, *chosen: Student, **query: str) -> tuple[Any, str]:
+    """Return the page that asks about these students, or about all of the list, and the list's address."""
+    keys = [person.pk for person in chosen] or [Student.objects.first().pk]
+    address = LIST + ("?" + "&".join(f"{name}={value}" for name, value in query.items()) if query else "")
+    data = {"action": action, "_selected_action": keys, "select_across": "0" if chosen else "1"}
+    return browser.post(address, data), address
