@@ -1,3 +1,5 @@
+"""The list and the form of students in the back office."""
+
 import re
 from datetime import datetime
 
@@ -6,25 +8,19 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from students import admin
 from students.admin import StudentAdmin
 from students.models import Student
 from students.tests.factories import student, students
+from students.tests.transfers import LIST, csv_rows
 from tests.kit import encoded, posted, save_page
 from uploads.models import ImageUse
 
 pytestmark = pytest.mark.django_db
 
-LIST = "/admin/students/student/"
 FIELDS = {
-    "class_name": "H51901",
-    "name": "谭鹏",
-    "age": "21",
-    "city": "重庆",
-    "degree": "专科",
-    "product_url": "地址",
+    "class_name": "H51901", "name": "谭鹏", "age": "21", "city": "重庆", "degree": "专科", "product_url": "地址",
     "description": "hi",
-}
+}  # fmt: skip
 
 
 def shown(office, **query):
@@ -32,25 +28,29 @@ def shown(office, **query):
     return [row.name for row in page.result_list], page.result_count
 
 
-def test_lists_the_newest_first_and_by_class(office):
-    students("谭鹏", "王芳", class_name="H1")
-    students("李雷", class_name="H2")
-
-    assert shown(office) == (["李雷", "王芳", "谭鹏"], 3)
-    assert shown(office, **{"class": "H1"}) == (["王芳", "谭鹏"], 2)
+def added(office, **fields):
+    return office.post(f"{LIST}add/", FIELDS | fields)
 
 
-def test_finds_by_any_part_of_the_name_or_by_the_whole_number(office):
-    students("谭鹏", "王谭", "李雷", class_name="H1")
+def edited(office, row, **fields):
+    return save_page(office, f"{LIST}{row.pk}/change/", **fields)
+
+
+def form_errors(page):
+    return set(page.context["adminform"].form.errors)
+
+
+# --- The list ---
+def test_lists_the_newest_first_by_class_and_by_what_is_searched(office):
+    students("谭鹏", "王谭", class_name="H1")
     student(name="韩梅梅", sid="WWLN97178546", class_name="H2").save()
 
-    assert shown(office, q="谭") == (["王谭", "谭鹏"], 2)
-    assert shown(office, q="wwln97178546") == (["韩梅梅"], 1)
-    assert shown(office, q="WWLN97") == shown(office, q="wwln9") == (["韩梅梅"], 1)
-    assert shown(office, q="h2 ") == (["韩梅梅"], 1)
+    assert shown(office) == (["韩梅梅", "王谭", "谭鹏"], 3)
+    assert shown(office, **{"class": "H1"}) == shown(office, q="谭") == (["王谭", "谭鹏"], 2)
+    for text in ("wwln97178546", "WWLN97", "wwln9", "h2 "):
+        assert shown(office, q=text) == (["韩梅梅"], 1)
     assert shown(office, q="谭", city="重庆") == (["王谭", "谭鹏"], 2)
-    assert shown(office, q="谭", city="北京") == ([], 0)
-    assert shown(office, q="谭", **{"class": "H2"}) == ([], 0)
+    assert shown(office, q="谭", city="北京") == shown(office, q="谭", **{"class": "H2"}) == ([], 0)
 
 
 @pytest.mark.parametrize(
@@ -82,162 +82,37 @@ def test_filters_stand_above_the_table_with_chips_to_take_them_off(office, query
         assert len(office.get(LIST + address).context["chips"]) == len(chips) - 1
     if "\x00" in query.get("city", ""):
         return  # the export refuses what nobody can mean
-    exported = office.get(f"{LIST}export/?format=csv&{page.context['export_query']}")
-    lines = exported.content.decode("utf-8-sig").splitlines()[1:]
-    assert sorted(line.split(",")[2] for line in lines) == sorted(names)
+    exported = csv_rows(office.get(f"{LIST}export/?format=csv&{page.context['export_query']}"))
+    assert sorted(row["姓名"] for row in exported) == sorted(names)
 
 
-def test_sorts_by_a_column_both_ways_along_its_index(office):
+@pytest.mark.parametrize(
+    ("column", "index", "names"),
+    [("age", "student_of_age", "丙甲乙"), ("name", "student_of_name", "丙甲乙")],
+)
+def test_sorts_by_a_column_both_ways_along_its_index(office, column, index, names):
     for name, age in (("甲", 20), ("乙", 30), ("丙", 20)):
         student(name=name, age=age).save()
-    column = str(StudentAdmin.list_display.index("age") + 1)
+    at = StudentAdmin.list_display.index(column) + 1
 
-    assert shown(office, o=column)[0] == ["丙", "甲", "乙"]
-    assert shown(office, o=f"-{column}")[0] == ["乙", "甲", "丙"]
-    for order in (column, f"-{column}"):
-        assert "student_of_age" in explained(office, o=order)
-
-
-def explained(office, **query):
-    """How PostgreSQL finds the page of a list, if it may not simply read everything."""
-    ids = office.get(LIST, query).context["cl"].queryset[:50]
-    with connection.cursor() as cursor:
-        cursor.execute("SET LOCAL enable_seqscan = off")
-        cursor.execute("SET LOCAL enable_sort = off")
-        return ids.explain()
-
-
-def test_never_counts_the_table(office, django_assert_max_num_queries, django_capture_on_commit_callbacks):
-    students(*["谭鹏"] * 3)
-
-    with django_assert_max_num_queries(26) as queries:
-        shown(office)
-        shown(office, p="1", **{"class": "H51901"})
-
-    asked = " ".join(query["sql"] for query in queries.captured_queries)
-    assert "COUNT(*)" not in asked
-    assert "DISTINCT" not in asked
-
-
-def test_adds_and_edits_like_the_api(office):
-    office.post(f"{LIST}add/", FIELDS | {"picture": posted(encoded())})
-    added = Student.objects.get()
-    assert added.headimgurl.startswith("/media/")
-    assert ImageUse.objects.get().owner == added.owner_ref
-
-    save_page(office, f"{LIST}{added.pk}/change/", city="南京", sid="AAAA00000000")
-    edited = Student.objects.get()
-    assert (edited.city, edited.sid, edited.headimgurl) == ("南京", added.sid, added.headimgurl)
-    assert save_page(office, f"{LIST}{added.pk}/change/", city="南京").status_code == 302
-
-
-@pytest.mark.parametrize(("field", "value"), [("age", "200"), ("product_url", "javascript:alert(1)"), ("name", "")])
-def test_refuses_what_the_api_refuses(office, field, value):
-    page = office.post(f"{LIST}add/", FIELDS | {field: value})
-
-    assert page.context["adminform"].form.errors.keys() == {field}
-    assert not Student.objects.exists()
-
-
-def test_a_picture_that_is_none_is_told_in_the_form(office):
-    page = office.post(f"{LIST}add/", FIELDS | {"picture": posted(b"<script>")})
-
-    assert page.context["adminform"].form.errors.keys() == {"picture"}
-    assert not Student.objects.exists()
-
-
-def test_a_history_has_as_many_pages_as_it_has_steps(office):
-    row = students(*["谭鹏"] * 101)[0]  # a page of a history has room for 100
-    save_page(office, f"{LIST}{row.pk}/change/", city="北京")
-
-    page = office.get(f"{LIST}{row.pk}/history/")
-
-    assert "北京" in page.content.decode() and page.context["action_list"].paginator.count == 1
-
-
-def test_a_new_student_is_shown_no_number_before_there_is_one(office):
-    page = office.post(f"{LIST}add/", FIELDS | {"name": ""}).content.decode()
-
-    assert "姓名" in page and "学号" not in page
-
-
-def test_the_list_of_a_month_says_that_it_is_one(office):
-    month = {"created_at__gte": "2026-11-01T00:00:00+08:00", "created_at__lt": "2026-12-01T00:00:00+08:00"}
-
-    assert "只显示 2026-11-01 起一段时间内新增的学员" in office.get("/admin/students/student/", month).content.decode()
-    assert "只显示" not in office.get("/admin/students/student/").content.decode()
-
-
-class TestTheForm:
-    def test_writes_a_class_as_it_is_written_already(self, office):
-        students("谭鹏", class_name="web班")
-        for name, typed in (("甲", "h51901 "), ("乙", "Ｈ５１９０１"), ("丙", " WEB班")):
-            office.post(f"{LIST}add/", FIELDS | {"name": name, "class_name": typed})
-
-        assert dict(Student.objects.values_list("name", "class_name")) == {
-            "谭鹏": "web班", "甲": "H51901", "乙": "H51901", "丙": "web班"
-        }  # fmt: skip
-
-    def test_offers_the_classes_and_a_new_one(self, office):
-        row = students("谭鹏", class_name="H1")[0]
-        page = office.get(f"{LIST}{row.pk}/change/").content.decode()
-        assert '<option value="H1" selected>' in page and "新建班级…" in page
-
-        save_page(office, f"{LIST}{row.pk}/change/", class_name="__new__", class_name_new="h2")
-        assert Student.objects.get().class_name == "H2"
-        refused = save_page(office, f"{LIST}{row.pk}/change/", class_name="__new__", class_name_new="")
-        assert refused.context["adminform"].form.errors.keys() == {"class_name"}
-
-    def test_asks_whether_a_namesake_in_the_class_is_another_person(self, office):
-        first = students("谭鹏", class_name="H51901")[0]
-        students("谭鹏", class_name="H2")
-
-        asked = office.post(f"{LIST}add/", FIELDS)
-        assert "H51901 班已有同名学员" in asked.content.decode() and first.sid in asked.content.decode()
-        assert Student.objects.count() == 2
-
-        office.post(f"{LIST}add/", FIELDS | {"namesake": "1"})
-        assert Student.objects.filter(class_name="H51901", name="谭鹏").count() == 2
-        assert save_page(office, f"{LIST}{first.pk}/change/", city="南京").status_code == 302  # no news
-
-    def test_lets_staff_leave_out_what_the_api_wants(self, office, zhuguan):
-        wire = {"class": "H1", "name": "甲", "age": "20", "city": "a", "degree": "b"}
-        assert zhuguan.post("/students/addstu", wire).json()["msg"] == "缺少参数: productUrl, description"
-
-        office.post(f"{LIST}add/", FIELDS | {"product_url": "", "description": ""})
-
-        assert list(Student.objects.values_list("product_url", "description")) == [("", "")]
-
-    def test_removes_a_photo(self, office):
-        office.post(f"{LIST}add/", FIELDS | {"picture": posted(encoded())})
-        row = Student.objects.get()
-        assert row.headimgurl and ImageUse.objects.exists()
-
-        save_page(office, f"{LIST}{row.pk}/change/", no_picture="on")
-
-        assert Student.objects.get().headimgurl == "" and not ImageUse.objects.exists()
-        assert "移除现在的头像" not in office.get(f"{LIST}{row.pk}/change/").content.decode()
+    if column == "age":
+        assert [shown(office, o=order)[0] for order in (str(at), f"-{at}")] == [list(names), ["乙", "甲", "丙"]]
+    for order in (str(at), f"-{at}"):
+        ids = office.get(LIST, {"o": order}).context["cl"].queryset[:50]
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL enable_seqscan = off; SET LOCAL enable_sort = off")
+        assert index in ids.explain()
 
 
 def test_sorts_by_name_as_chinese_readers_expect(office):
     students("张三", "安琪", "李雷", "Ann", "李彬", "龘龘", "王芳")
-
     at = StudentAdmin.list_display.index("name") + 1
 
     names = ["Ann", "安琪", "李彬", "李雷", "王芳", "张三", "龘龘"]
-    assert shown(office, o=str(at))[0] == names
-    assert shown(office, o=f"-{at}")[0] == names[::-1]
+    assert (shown(office, o=str(at))[0], shown(office, o=f"-{at}")[0]) == (names, names[::-1])
 
 
-def test_sorting_by_name_reads_the_index(office):
-    for way in ("asc", "desc"):
-        rows = Student.objects.order_by(getattr(admin.NAME_ORDER, way)(), "-pk" if way == "asc" else "pk")
-        with connection.cursor() as cursor:
-            cursor.execute("SET LOCAL enable_sort = off; SET LOCAL enable_seqscan = off")
-        assert "student_of_name" in rows[:50].explain() and "Sort" not in rows[:50].explain()
-
-
-def test_each_page_of_a_long_list_is_read_from_the_nearer_end(office, monkeypatch):
+def test_never_counts_the_table_and_reads_each_page_from_the_nearer_end(office, monkeypatch):
     monkeypatch.setattr(StudentAdmin, "list_per_page", 2)
     made = students(*(f"谭鹏{number}" for number in range(7)))
     read = []
@@ -245,7 +120,87 @@ def test_each_page_of_a_long_list_is_read_from_the_nearer_end(office, monkeypatc
     with CaptureQueriesContext(connection) as asked:
         for number in range(1, 5):
             read += [one.pk for one in office.get(f"{LIST}?p={number}").context_data["cl"].result_list]
+        shown(office, p="1", **{"class": "H51901"})
 
     assert read == sorted((one.pk for one in made), reverse=True)
+    queries = " ".join(query["sql"] for query in asked)
     steps = [int(found) for query in asked for found in re.findall(r"students_student.*OFFSET (\d+)", query["sql"])]
     assert sorted(steps) == [1, 2]  # the first pages and the last ones have none to step over
+    assert "COUNT(*)" not in queries and "DISTINCT" not in queries and len(asked) <= 5 * 13
+
+
+def test_the_list_of_a_month_says_that_it_is_one(office):
+    month = {"created_at__gte": "2026-11-01T00:00:00+08:00", "created_at__lt": "2026-12-01T00:00:00+08:00"}
+
+    assert "只显示 2026-11-01 起一段时间内新增的学员" in office.get(LIST, month).content.decode()
+    assert "只显示" not in office.get(LIST).content.decode()
+
+
+# --- The form ---
+def test_adds_and_edits_like_the_api_and_removes_a_photo(office):
+    added(office, picture=posted(encoded()))
+    new = Student.objects.get()
+    assert new.headimgurl.startswith("/media/") and ImageUse.objects.get().owner == new.owner_ref
+
+    edited(office, new, city="南京", sid="AAAA00000000")
+    now = Student.objects.get()
+    assert (now.city, now.sid, now.headimgurl) == ("南京", new.sid, new.headimgurl)
+    assert edited(office, new, city="南京").status_code == 302
+    edited(office, new, no_picture="on")
+
+    assert Student.objects.get().headimgurl == "" and not ImageUse.objects.exists()
+    assert "移除现在的头像" not in office.get(f"{LIST}{new.pk}/change/").content.decode()
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("age", "200"), ("product_url", "javascript:alert(1)"), ("name", ""), ("picture", b"<script>")]
+)
+def test_refuses_what_the_api_refuses(office, field, value):
+    page = added(office, **{field: posted(value) if field == "picture" else value})
+
+    assert form_errors(page) == {field} and not Student.objects.exists()
+    assert "姓名" in page.content.decode() and "学号" not in page.content.decode()  # there is no number yet
+
+
+def test_lets_staff_leave_out_what_the_api_wants(office, zhuguan):
+    wire = {"class": "H1", "name": "甲", "age": "20", "city": "a", "degree": "b"}
+    assert zhuguan.post("/students/addstu", wire).json()["msg"] == "缺少参数: productUrl, description"
+
+    added(office, product_url="", description="")
+
+    assert list(Student.objects.values_list("product_url", "description")) == [("", "")]
+
+
+def test_a_class_is_written_as_it_is_already_or_new(office):
+    row = students("谭鹏", class_name="web班")[0]
+    for name, typed in (("甲", "h51901 "), ("乙", "Ｈ５１９０１"), ("丙", " WEB班")):
+        added(office, name=name, class_name=typed)
+    names = {"谭鹏": "web班", "甲": "H51901", "乙": "H51901", "丙": "web班"}
+    assert dict(Student.objects.values_list("name", "class_name")) == names
+
+    page = office.get(f"{LIST}{row.pk}/change/").content.decode()
+    assert '<option value="web班" selected>' in page and "新建班级…" in page
+    edited(office, row, class_name="__new__", class_name_new="h2")
+    assert Student.objects.get(pk=row.pk).class_name == "H2"
+    assert form_errors(edited(office, row, class_name="__new__", class_name_new="")) == {"class_name"}
+
+
+def test_asks_whether_a_namesake_in_the_class_is_another_person(office):
+    first = students("谭鹏", class_name="H51901")[0]
+    students("谭鹏", class_name="H2")
+
+    asked = added(office).content.decode()
+    assert "H51901 班已有同名学员" in asked and first.sid in asked and Student.objects.count() == 2
+    added(office, namesake="1")
+
+    assert Student.objects.filter(class_name="H51901", name="谭鹏").count() == 2
+    assert edited(office, first, city="南京").status_code == 302  # no news
+
+
+def test_a_history_has_as_many_pages_as_it_has_steps(office):
+    row = students(*["谭鹏"] * 101)[0]  # a page of a history has room for 100
+    edited(office, row, city="北京")
+
+    page = office.get(f"{LIST}{row.pk}/history/")
+
+    assert "北京" in page.content.decode() and page.context["action_list"].paginator.count == 1

@@ -1,23 +1,24 @@
 """Archived students are gone for everybody who asks for students, and come back whole."""
 
+from functools import partial
+
 import pytest
 from auditlog.models import LogEntry
 from django.contrib.auth.models import Permission
-from django.db import connection
-from django.test import Client
 from django.utils import timezone
 
-from students import services
+from core.audit import StaffAction
 from students.counts import class_counts, counts_of, counts_wrong
 from students.errors import NotArchived, NumberTaken, StudentUnknown
 from students.models import ArchivedStudent, Student
 from students.services import student_edit, student_restore, students_archive
-from students.tests.factories import student, students
-from tests.kit import at_once, encoded, posted, posted_of
+from students.tests.factories import meanwhile, student, students
+from students.tests.transfers import LIST, asked
+from tests.kit import at_once, encoded, logged_in, posted, posted_of
 from uploads.models import ImageUse, Upload
 
 pytestmark = pytest.mark.django_db
-LIST, ARCHIVE = "/admin/students/student/", "/admin/students/archivedstudent/"
+ARCHIVE = "/admin/students/archivedstudent/"
 
 
 def put_aside(*rows):
@@ -30,13 +31,13 @@ def test_one_from_the_form_and_back(office, root, zhuguan):
     row = Student.objects.get()
     before = Student.objects.values().get()
 
-    asked = office.get(f"{LIST}{row.pk}/archive/")
-    assert Student.objects.exists() and "随时可以" in asked.content.decode() and "谭鹏" in asked.content.decode()
-    done = office.post(f"{LIST}{row.pk}/archive/", posted_of(asked), follow=True)
+    page = office.get(f"{LIST}{row.pk}/archive/")
+    assert Student.objects.exists() and "随时可以" in page.content.decode() and "谭鹏" in page.content.decode()
+    done = office.post(f"{LIST}{row.pk}/archive/", posted_of(page), follow=True)
 
     assert "已归档 1 名学员" in done.content.decode() and counts_wrong() == []
-    assert zhuguan.get("/students/getstulist").json()["total"] == 0
-    assert zhuguan.get("/students/searchstu", key="谭").json()["total"] == 0
+    totals = [zhuguan.get(f"/students/{call}").json()["total"] for call in ("getstulist", "searchstu?key=谭")]
+    assert totals == [0, 0]
     assert zhuguan.get("/students/getclasses").json()["data"] == []
     assert zhuguan.get("/students/delstu", sId=row.sid).json()["msg"] == "删除出错"
     assert zhuguan.post("/students/updatestu", {"sId": row.sid, "city": "x"}).json()["msg"] == StudentUnknown.msg
@@ -57,38 +58,35 @@ def test_one_from_the_form_and_back(office, root, zhuguan):
     assert entries.count() == 3
 
 
-def test_a_class_from_the_list(office, django_assert_max_num_queries):
+def test_a_class_from_the_list(office, root, monkeypatch, django_assert_max_num_queries):
     students("甲", "乙", class_name="H1")
     students("丙", class_name="H2")
 
-    data = {"action": "archive", "_selected_action": [Student.objects.first().pk], "select_across": "1"}
-    asked = office.post(f"{LIST}?class=H1", data)
-    assert "2 名" in asked.content.decode() and Student.objects.count() == 3
-    office.post(f"{LIST}?class=H1", posted_of(asked))
+    page, address = asked(office, "archive", **{"class": "H1"})
+    assert "2 名" in page.content.decode() and Student.objects.count() == 3
+    office.post(address, posted_of(page))
 
+    entry = LogEntry.objects.get(action=StaffAction.ARCHIVE)  # one, not one for each
+    assert (entry.actor, entry.object_repr) == (root.user, "2 名学员")
+    assert entry.changes == {"班级": ["", "H1"], "学员": ["", "甲、乙"]}
+    assert "甲、乙" in office.get("/admin/auditlog/logentry/").content.decode()
     assert class_counts() == [("H2", 1)] and counts_wrong() == [] and counts_of(["*", "n甲"]) == {"*": 1, "n甲": 0}
     with django_assert_max_num_queries(12):
         assert [row.name for row in office.get(ARCHIVE, {"q": "h1"}).context["cl"].result_list] == ["乙", "甲"]
+    with monkeypatch.context() as patch:
+        patch.setattr("students.admin.MAX_ARCHIVED", 0)
+        asked(office, "archive")
+    assert "一次最多归档0名学员" in office.get(LIST).content.decode() and Student.objects.count() == 1
     chosen = [row.pk for row in ArchivedStudent.objects.all()]
     office.post(ARCHIVE, {"action": "restore", "_selected_action": chosen, "select_across": "0"})
     assert class_counts() == [("H1", 2), ("H2", 1)] and counts_wrong() == []
-
-
-def test_no_more_than_it_can_do_at_once(office, monkeypatch):
-    monkeypatch.setattr("students.admin.MAX_ARCHIVED", 1)
-    students("甲", "乙")
-
-    office.post(LIST, {"action": "archive", "_selected_action": [Student.objects.first().pk], "select_across": "1"})
-
-    assert "一次最多归档1名学员" in office.get(LIST).content.decode() and Student.objects.count() == 2
 
 
 def test_only_whoever_may_delete_moves_anybody(person):
     row = students("甲")[0]
     user = person("clerk", "200", is_staff=True).user
     user.role.permissions.set(Permission.objects.filter(codename__in=["view_student", "change_student"]))
-    clerk = Client()
-    clerk.force_login(user)
+    clerk = logged_in(user)
 
     assert clerk.post(f"{LIST}{row.pk}/archive/", {"sure": "1"}).status_code == 403
     clerk.post(LIST, {"action": "archive", "_selected_action": [row.pk], "sure": "1"})
@@ -110,37 +108,24 @@ def test_a_number_that_somebody_else_has_by_now_stays_in_the_archive():
 
 
 @pytest.mark.django_db(transaction=True)
-class TestAtOnce:
-    def race(self):
-        row = students("甲", city="旧")[0]
+def test_an_edit_in_the_middle_is_not_lost(monkeypatch):
+    row = students("甲", city="旧")[0]
+    edit = partial(student_edit, sid=row.sid, changes={"city": "新"})
+    result = meanwhile(monkeypatch, "students.services._archive_note", edit)
 
-        def edit():
-            return student_edit(sid=row.sid, changes={"city": "新"})
+    put_aside(row)
 
-        results = at_once([lambda: put_aside(row), edit], refusals=(StudentUnknown,))
-        kept = ArchivedStudent.objects.get(pk=row.pk)
-        return kept.city == ("旧" if isinstance(results[1], StudentUnknown) else "新")
-
-    def test_no_edit_is_lost(self):
-        assert all(self.race() for _ in range(5)) and counts_wrong() == []
-
-    def test_two_restore_one(self):
-        row = students("甲")[0]
-        put_aside(row)
-
-        def back():
-            return student_restore(pk=row.pk, actor_pk=None, now=timezone.now())
-
-        results = at_once([back, back], refusals=(NotArchived,))
-
-        assert sorted(type(result).__name__ for result in results) == ["NoneType", "NotArchived"]
-        assert Student.objects.count() == 1 and counts_wrong() == []
+    kept = ArchivedStudent.objects.get(pk=row.pk).city
+    assert kept == ("旧" if isinstance(result(), StudentUnknown) else "新") and counts_wrong() == []
 
 
-def test_both_tables_hold_the_same_columns():
-    """A field that is added to students goes to the archive as well."""
-    with connection.cursor() as cursor:
-        cursor.execute(f"SELECT {services._COLUMNS} FROM students_archivedstudent")
-    assert {field.name for field in Student._meta.concrete_fields} <= {
-        field.name for field in ArchivedStudent._meta.concrete_fields
-    }
+@pytest.mark.django_db(transaction=True)
+def test_of_two_at_once_one_restores():
+    row = students("甲")[0]
+    put_aside(row)
+    back = partial(student_restore, pk=row.pk, actor_pk=None, now=timezone.now())
+
+    results = at_once([back, back], refusals=(NotArchived,))
+
+    assert sorted(type(result).__name__ for result in results) == ["NoneType", "NotArchived"]
+    assert Student.objects.count() == 1 and counts_wrong() == []

@@ -2,12 +2,10 @@
 
 import csv
 import io
-from importlib import import_module
 
 import pytest
 from auditlog.models import LogEntry
 from django.contrib.admin import site
-from django.db import connection
 from django.utils import timezone
 
 from core.admin.exports import file_of
@@ -16,11 +14,10 @@ from students.api.params import AddParams, EditParams
 from students.api.rows import StudentJson
 from students.bulk import students_delete
 from students.columns import COLUMNS, EDITABLE, model_field
-from students.models import RunState, Student, TransferRow, TransferRun
+from students.models import RunState, Student
 from students.selectors import StudentRow
-from students.tasks import transfer_work
 from students.tests.factories import student
-from students.transfer.runs import run_confirm, run_start, run_undo
+from students.tests.transfers import checked, confirmed, undone
 from tests.kit import save_page
 
 pytestmark = pytest.mark.django_db
@@ -59,14 +56,9 @@ def sheet_of(person):
 
 
 def imported(sheet):
-    run = run_start(kind="import", user_pk=None, now=timezone.now(), file_name="a.csv", source=sheet)
-    transfer_work(run.pk)
-    run.refresh_from_db()
+    run = checked(sheet)
     assert run.state == RunState.READY, [row.errors for row in run.rows.all()]
-    run_confirm(run=run, user_pk=None, now=timezone.now())
-    transfer_work(run.pk)
-    run.refresh_from_db()
-    return run
+    return confirmed(run)
 
 
 class TestPlaces:
@@ -145,8 +137,7 @@ class TestTheWayThere:
         entry = LogEntry.objects.get_for_object(person).filter(action=LogEntry.Action.UPDATE).get()
         assert entry.changes == {field: [before[field], value]}
 
-        run_undo(run=run, user_pk=None, now=timezone.now())
-        transfer_work(run.pk)
+        undone(run)
 
         assert Student.objects.values().get() == before
 
@@ -155,8 +146,7 @@ class TestTheWayThere:
         person = Student.objects.get()
         values = {name: getattr(person, name) for name in ("sid", *EDITABLE)}
 
-        run_undo(run=run, user_pk=None, now=timezone.now())
-        transfer_work(run.pk)
+        undone(run)
 
         new, deleted = LogEntry.objects.filter(object_pk=str(run.rows.get().student_pk)).order_by("pk")
         assert new.changes == {name: [None, value] for name, value in values.items()}
@@ -178,25 +168,3 @@ class TestTheWayThere:
             if column.is_searched:
                 page = office.get("/admin/students/student/", {"q": getattr(person, column.field)})
                 assert [row.pk for row in page.context["cl"].result_list] == [person.pk]
-
-
-def test_a_run_of_pictures_survives_the_move_of_its_students():
-    now = timezone.now()
-    run = TransferRun.objects.create(kind="photos", created_at=now, phase_at=now, file_name="a.zip")
-    rows = [
-        TransferRow(run=run, number=1, kind="changed", student_pk=7, cells={"file": "a"}, diff={"student": "谭鹏"}),
-        TransferRow(run=run, number=2, kind="choice", diff={"candidates": [[7, "谭鹏"], [8, "王芳"]]}),
-        TransferRow(run=run, number=3, kind="error", errors=[["", "不是图片"]]),
-        TransferRow(run=run, number=4, kind="changed", diff={"name": ["谭鹏", "王芳"]}),
-    ]
-    TransferRow.objects.bulk_create(rows)
-
-    with connection.cursor() as cursor:
-        cursor.execute(import_module("students.migrations.0005_transfer_rows").COPY_CANDIDATES)
-
-    assert list(TransferRow.objects.values_list("cells", flat=True)) == [
-        {"file": "a", "students": [[7, "谭鹏"]]},
-        {"students": [[7, "谭鹏"], [8, "王芳"]]},
-        {},
-        {},
-    ]

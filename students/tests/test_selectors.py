@@ -59,31 +59,14 @@ def test_each_way_finds_the_same(monkeypatch, costs, text):
 
 
 @pytest.mark.usefixtures("people")
-@pytest.mark.parametrize("text", ["谭鹏王芳", "aAbn", "an %", "谭谭谭谭", "x" * 64, "x" * 65])
-def test_longer_texts_are_looked_at_closely(text):
-    student(name=f"1{text[:62]}1"[:64]).save()
-    wanted = by_hand(text)
+@pytest.mark.parametrize("class_name", ["", "H2"])
+@pytest.mark.parametrize("text", ["", "谭", "an", "谭鹏王芳", "aAbn", "an %", "谭谭谭谭", "x" * 64, "x" * 65])
+def test_each_page_of_a_text_and_a_class_begins_where_it_should(text, class_name):
+    student(name=f"1{text[:62]}1"[:64], class_name="H2").save()
+    wanted = by_hand(text, class_name)
 
-    page = student_page(slice(0, 5), key=text)
-    assert (page.total, ids(page)) == (len(wanted), wanted[:5])
-    assert student_page(slice(500, 510), key=text) == (len(wanted), [])
-
-
-@pytest.mark.usefixtures("people")
-@pytest.mark.parametrize("text", ["谭", "an", "aAb", "王芳谭鹏"])
-def test_class_and_text_together(text):
-    wanted = by_hand(text, "H2")
-
-    page = student_page(slice(0, 5), key=text, class_name="H2")
-    assert (page.total, ids(page)) == (len(wanted), wanted[:5])
-
-
-@pytest.mark.usefixtures("people")
-def test_every_page_begins_where_it_should():
-    wanted = by_hand("")
-
-    for start in range(0, len(wanted) + 15, 13):
-        page = student_page(slice(start, start + 10))
+    for start in (*range(0, len(wanted) + 15, 13), 10_000):
+        page = student_page(slice(start, start + 10), key=text, class_name=class_name)
         assert (page.total, ids(page)) == (len(wanted), wanted[start : start + 10])
 
 
