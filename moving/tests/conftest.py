@@ -1,5 +1,5 @@
 import itertools
-from collections.abc import Callable
+import json
 from pathlib import Path
 from typing import Any
 
@@ -9,16 +9,28 @@ from django.core.management import call_command
 from moving.tests.dumps import dump_write
 
 
+class Mover:
+    """Write documents as a dump and import it; the answer is the table."""
+
+    folder: Path  # of the last report
+
+    def __init__(self, folder: Path) -> None:
+        self._folder, self._numbers = folder, itertools.count(1)
+
+    def __call__(self, found: dict[str, list[dict[str, Any]]], *, form: str = "lines", **options: Any) -> str:
+        number = next(self._numbers)
+        dump_write(self._folder / f"dump{number}", found, form=form)
+        self.folder = self._folder / f"report{number}"
+        call_command("import_old", str(self._folder / f"dump{number}"), report=self.folder, **options)
+        return (self.folder / "table.txt").read_text("utf-8").split("\n\n被拒绝")[0]
+
+    def entries(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in (self.folder / "documents.jsonl").read_text("utf-8").splitlines()]
+
+    def reasons(self) -> list[str]:
+        return [reason for entry in self.entries() for reason, _ in entry["reasons"]]
+
+
 @pytest.fixture
-def move(roles: dict[str, Any], tmp_path: Path) -> Callable[..., str]:
-    """Write documents as a dump and import it; answer the table. ``move.folder`` holds the last report."""
-    numbers = itertools.count(1)
-
-    def run(found: dict[str, list[dict[str, Any]]], *, form: str = "lines", **options: Any) -> str:
-        number = next(numbers)
-        dump_write(tmp_path / f"dump{number}", found, form=form)
-        run.folder = tmp_path / f"report{number}"  # type: ignore[attr-defined]
-        call_command("import_old", str(tmp_path / f"dump{number}"), report=run.folder, **options)  # type: ignore[attr-defined]
-        return (run.folder / "table.txt").read_text("utf-8").split("\n\n被拒绝")[0]  # type: ignore[attr-defined]
-
-    return run
+def move(roles: dict[str, Any], tmp_path: Path) -> Mover:
+    return Mover(tmp_path)

@@ -78,28 +78,20 @@ def test_a_broken_document_does_not_hide_the_next(tmp_path, broken):
 def test_a_document_across_pieces_is_whole(tmp_path, monkeypatch):
     monkeypatch.setattr(dump, "PIECE", 7)
 
-    assert names(written(tmp_path, '{"name":"谭鹏"}\n{"name":\n{"name":"b"}')) == [
-        ("谭鹏", False),
-        (None, True),
-        ("b", False),
-    ]
+    found = names(written(tmp_path, '{"name":"谭鹏"}\n{"name":\n{"name":"b"}'))
+    assert found == [("谭鹏", False), (None, True), ("b", False)]
 
 
-def test_a_file_that_ends_early_keeps_what_was_whole(tmp_path):
-    text = '[{"name":"a"},{"name":"b"},{"na'
-    raw = bson.encode({"name": "a"}) + bson.encode({"name": "b"})[:-3]
-
-    assert names(written(tmp_path, text)) == [("a", False), ("b", False), (None, True)]
-    assert names(written(tmp_path, raw, "students.bson")) == [("a", False), (None, True)]
-
-
-def test_a_broken_bson_document_does_not_hide_the_next(tmp_path):
+def test_a_file_that_ends_early_or_is_broken_in_the_middle_keeps_what_is_whole(tmp_path):
+    first, last = bson.encode({"name": "a"}), bson.encode({"name": "b"})
     bad = bytearray(bson.encode({"name": "x"}))
     bad[4] = 0x7E  # no such type
 
-    raw = bson.encode({"name": "a"}) + bytes(bad) + bson.encode({"name": "b"})
-
-    assert names(written(tmp_path, raw, "students.bson")) == [("a", False), (None, True), ("b", False)]
+    text = '[{"name":"a"},{"name":"b"},{"na'
+    assert names(written(tmp_path, text)) == [("a", False), ("b", False), (None, True)]
+    assert names(written(tmp_path, first + last[:-3], "students.bson")) == [("a", False), (None, True)]
+    whole = [("a", False), (None, True), ("b", False)]
+    assert names(written(tmp_path, first + bytes(bad) + last, "students.bson")) == whole
 
 
 def test_reads_compressed_files(tmp_path):
