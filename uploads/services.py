@@ -18,17 +18,15 @@ from django.db.models.functions import Now
 
 from core.errors import ServiceUnavailable
 from core.times import local
-from core.upstreams import UpstreamRefused
 from uploads.budget import free_space_check, insert_within_budget, sender_of
 from uploads.decoder import WAIT_S, Charge, charge_nobody, image_decode
 from uploads.errors import ImageEmpty, ImageTooLarge
-from uploads.formats import MAX_BYTES, CleanImage
+from uploads.formats import MAX_BYTES
 from uploads.models import ImageUse, Upload
 from uploads.store import is_bucket, picture_save
 
 log = structlog.get_logger("uploads")
 
-_NOT_STORED = "图片暂时无法保存,请稍后再试"
 ORPHAN_AFTER = timedelta(hours=24)
 NAME_PATTERN = r"[0-9]{4}/[0-9]{2}/[0-9a-f]{32}\.(?:jpg|png|gif|webp)"
 
@@ -71,21 +69,13 @@ def image_store(
         idle_since=now,
     )
     insert_within_budget(upload)
-    _write(upload, clean)
-    return upload
-
-
-def _write(upload: Upload, clean: CleanImage) -> None:
     # The row exists already. If the process dies here, the clean-up finds the row and removes the file.
     try:
         picture_save(upload.name, clean.content, clean.content_type)
-    except UpstreamRefused as refused:
-        upload.delete()
-        raise ServiceUnavailable(_NOT_STORED, headers=refused.error_options()["headers"]) from None
-    except Exception as error:  # a full disk, an unreachable bucket
-        log.error("media store failed", name=upload.name, reason=f"{type(error).__name__}: {error}"[:300])
+    except ServiceUnavailable:
         _give_up(upload)
-        raise ServiceUnavailable(_NOT_STORED) from None
+        raise
+    return upload
 
 
 def _give_up(upload: Upload) -> None:
@@ -100,6 +90,7 @@ def _give_up(upload: Upload) -> None:
     Upload.objects.filter(pk=upload.pk).update(removed_at=Now(), sender="")
 
 
+@transaction.atomic
 def image_adopt(*, url: str, owner: str) -> bool:
     """Make the record ``owner`` (such as ``students.Student:12``) refer to the picture at ``url`` and to no other.
 
@@ -108,20 +99,6 @@ def image_adopt(*, url: str, owner: str) -> bool:
 
     :returns: whether ``url`` is a picture of this server, which now stays.
     """
-    return _refer(url, owner, {})
-
-
-def image_release(*, owner: str) -> None:
-    """End the reference of ``owner``, which is being deleted.
-
-    The picture is removed ``ORPHAN_AFTER`` later unless another record uses it. Until then it counts in nobody's
-    budget: deleting a thousand students with photographs must not keep anybody from uploading.
-    """
-    _refer("", owner, {"sender": ""})
-
-
-@transaction.atomic
-def _refer(url: str, owner: str, released_fields: dict[str, str]) -> bool:
     name = _name_in(url)
     _lock_owner(owner)
     use = ImageUse.objects.filter(owner=owner).first()
@@ -131,12 +108,19 @@ def _refer(url: str, owner: str, released_fields: dict[str, str]) -> bool:
     upload = locked.get(name)
     if use and (upload is None or use.upload_id != upload.pk):
         use.delete()
-        Upload.objects.filter(pk=use.upload_id, uses=None).update(idle_since=Now(), **released_fields)
+        Upload.objects.filter(pk=use.upload_id, uses=None).update(idle_since=Now())
         use = None
     if upload and use is None:
         ImageUse.objects.create(owner=owner, upload=upload)
         Upload.objects.filter(pk=upload.pk).update(idle_since=None)
     return upload is not None
+
+
+@transaction.atomic
+def image_release(*, owner: str) -> None:
+    """End the reference of ``owner``, which is being deleted."""
+    _lock_owner(owner)
+    images_release(owners=[owner])
 
 
 def images_hand_over(pairs: Sequence[tuple[str, str]]) -> None:
@@ -153,19 +137,20 @@ def images_hand_over(pairs: Sequence[tuple[str, str]]) -> None:
         )
 
 
+@transaction.atomic
 def images_release(*, owners: Sequence[str]) -> None:
-    """End the references of many owners, as :func:`image_release` does for one.
+    """End the references of many owners, which are being deleted. Nothing else may change them meanwhile.
 
-    Nothing else may change them meanwhile.
+    The pictures are removed ``ORPHAN_AFTER`` later unless other records use them. Until then they count in nobody's
+    budget: deleting a thousand students with photographs must not keep anybody from uploading.
     """
-    with transaction.atomic():
-        uses = ImageUse.objects.filter(owner__in=owners)
-        # Lock the pictures in the order of pk before the references are deleted. An adoption at the same moment either
-        # comes first, or waits and finds the picture unused.
-        locked = Upload.objects.filter(pk__in=uses.values("upload")).order_by("pk").select_for_update(no_key=True)
-        pks = list(locked.values_list("pk", flat=True))
-        uses.delete()
-        Upload.objects.filter(pk__in=pks, uses=None).update(idle_since=Now())
+    uses = ImageUse.objects.filter(owner__in=owners)
+    # Lock the pictures in the order of pk before the references are deleted. An adoption at the same moment either
+    # comes first, or waits and finds the picture unused.
+    locked = Upload.objects.filter(pk__in=uses.values("upload")).order_by("pk").select_for_update(no_key=True)
+    pks = list(locked.values_list("pk", flat=True))
+    uses.delete()
+    Upload.objects.filter(pk__in=pks, uses=None).update(idle_since=Now(), sender="")
 
 
 def stored_address(url: str) -> str:

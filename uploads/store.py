@@ -6,47 +6,34 @@ is: only a few requests wait for it at the same time, and while it is dead all a
 
 import io
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import BinaryIO, cast
 
+import structlog
 from django.core.files.base import ContentFile
 from django.core.files.storage import FileSystemStorage, default_storage
 
-from core.upstreams import Upstream
+from core.errors import ServiceUnavailable
+from core.upstreams import Upstream, UpstreamRefused
+
+log = structlog.get_logger("uploads")
 
 BUCKET = Upstream("pictures")
+_NOT_STORED = "图片暂时无法保存,请稍后再试"
 
 
 def is_bucket() -> bool:
     return not isinstance(default_storage, FileSystemStorage)
 
 
-@contextmanager
-def store_slot() -> Iterator[None]:
-    """Hold a place among those who use the bucket, and note whether it answers; a folder has room for all.
-
-    :raises UpstreamRefused: too many wait for the bucket already, or it is dead; nothing was asked of it.
-    """
-    if not is_bucket():
-        yield
-        return
-    with BUCKET.slot():
-        try:
-            yield
-        except FileNotFoundError:
-            BUCKET.report(works=True)
-            raise
-        except Exception:
-            BUCKET.report(works=False)
-            raise
-        BUCKET.report(works=True)
-
-
 def picture_save(name: str, content: bytes, content_type: str) -> None:
-    """Store a picture. After any exception but ``UpstreamRefused`` a part of it, or all, may be stored."""
+    """Store a picture.
+
+    :raises ServiceUnavailable: a part of it, or all, may be stored.
+    """
     file = ContentFile(content)
     file.content_type = content_type  # type: ignore[attr-defined]  # a bucket sends it along
-    with store_slot():
+    with _store_asked(name, _NOT_STORED):
         default_storage.save(name, file)
 
 
@@ -54,11 +41,35 @@ def picture_open(name: str) -> BinaryIO:
     """Open a stored picture. One in a bucket is read completely here, because a failure later could not be answered.
 
     :raises FileNotFoundError: there is none.
-    :raises UpstreamRefused: see :func:`store_slot`.
+    :raises ServiceUnavailable: the store does not answer.
     """
-    with store_slot():
+    with _store_asked(name):
         file = default_storage.open(name)
         if not is_bucket():
             return cast(BinaryIO, file)
         with file:
             return io.BytesIO(file.read())
+
+
+@contextmanager
+def _store_asked(name: str, refusal: str | None = None) -> Iterator[None]:
+    """Hold a place among those who use the bucket, and note whether it answers; a folder has room for all."""
+    works = False
+    try:
+        with BUCKET.slot() if is_bucket() else nullcontext():
+            try:
+                yield
+                works = True
+            except FileNotFoundError:
+                works = True
+                raise
+            finally:
+                if is_bucket():
+                    BUCKET.report(works=works)
+    except FileNotFoundError:
+        raise
+    except UpstreamRefused as refused:
+        raise ServiceUnavailable(refusal, headers=refused.error_options()["headers"]) from None
+    except Exception as error:  # a full disk, an unreachable bucket
+        log.error("media store failed", name=name, reason=f"{type(error).__name__}: {error}"[:300])
+        raise ServiceUnavailable(refusal) from None

@@ -3,7 +3,6 @@
 In production nginx serves the folder (``deploy/nginx.conf``), or the bucket does (``MEDIA_S3_LINKS``).
 """
 
-import structlog
 from django.conf import settings
 from django.core.files.storage import default_storage
 from django.http import FileResponse, HttpRequest, HttpResponse, HttpResponseRedirect
@@ -12,11 +11,8 @@ from django.views.decorators.csrf import csrf_exempt
 from core.api.envelope import error_response
 from core.api.system import not_found
 from core.errors import ServiceUnavailable, WrongMethod
-from core.upstreams import UpstreamRefused
 from uploads.formats import CONTENT_TYPES
 from uploads.store import picture_open
-
-log = structlog.get_logger("uploads")
 
 HEADERS = {
     "Content-Disposition": "inline",
@@ -41,9 +37,6 @@ def media(request: HttpRequest, name: str) -> HttpResponse | FileResponse:
         file = picture_open(name)
     except FileNotFoundError:
         return not_found(request)
-    except UpstreamRefused as refused:
-        return error_response(ServiceUnavailable(headers=refused.error_options()["headers"]))
-    except Exception as error:  # the bucket is unreachable
-        log.error("media store failed", name=name, reason=f"{type(error).__name__}: {error}"[:300])
-        return error_response(ServiceUnavailable())
+    except ServiceUnavailable as error:
+        return error_response(error)
     return FileResponse(file, content_type=CONTENT_TYPES[name.rpartition(".")[2]], headers=HEADERS)
