@@ -1,6 +1,5 @@
 """The list of what was done, which can only be read, and the exports that each person has started."""
 
-from datetime import timedelta
 from typing import Any, ClassVar
 
 from auditlog.models import LogEntry
@@ -66,17 +65,16 @@ class PeriodFilter(admin.SimpleListFilter):
     title, parameter_name = "日期", "day"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        today = NAMES["today"]
-        return [("today", today[0]), ("yesterday", today[1]), *((name, NAMES[name][0]) for name in ("week", "month"))]
+        return [("today", "今天"), ("yesterday", "昨天"), ("week", "本周"), ("month", "本月")]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         value = self.value() or ""
         if value not in {*NAMES, "yesterday"}:
             return queryset
-        begins = period_of(value, local(times.now())).begins
+        period = period_of(value, local(times.now()))
         if value == "yesterday":
-            return queryset.filter(timestamp__gte=begins - timedelta(days=1), timestamp__lt=begins)
-        return queryset.filter(timestamp__gte=begins)
+            return queryset.filter(timestamp__gte=period.last_begins, timestamp__lt=period.begins)
+        return queryset.filter(timestamp__gte=period.begins)
 
 
 class ActionFilter(DropdownFilter):
@@ -86,7 +84,7 @@ class ActionFilter(DropdownFilter):
         return [(str(number), label) for number, label in KINDS.items()]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        numbers = [int(part) for part in (self.value() or "").split(",") if part in map(str, KINDS)]
+        numbers = [number for number in KINDS if str(number) in (self.value() or "").split(",")]
         return queryset.filter(action__in=numbers) if numbers else queryset
 
 
@@ -112,10 +110,10 @@ class WatchedModelFilter(DropdownFilter):
         return [(label.lower(), str(apps.get_model(label)._meta.verbose_name)) for label in OBJECTS]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        label = self.value()
-        if label is None or label not in {watched.lower() for watched in OBJECTS}:
-            return queryset
-        return queryset.filter(content_type=ContentType.objects.get_for_model(apps.get_model(label)))
+        for label in OBJECTS:
+            if label.lower() == self.value():
+                return queryset.filter(content_type=ContentType.objects.get_for_model(apps.get_model(label)))
+        return queryset
 
 
 # Above the list: what people ask most often, one click each.

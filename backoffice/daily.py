@@ -3,20 +3,19 @@
 Every number comes from the apps' ``figures``, so that it is the one that other pages show.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from django.apps import apps
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 
-from backoffice.navigation import may_see_daily
+from backoffice.navigation import may_see_daily, page_of
 from core import times
 from core.admin.exports import download
 from core.admin.password import require_password
@@ -28,7 +27,7 @@ from core.times import format_office_time, local
 from payments.figures import BillDay, MoneyDay, bill_days, money_days
 from shop.revenue import OrderSums, order_days_between
 
-MOST_DAYS = 92
+MAX_DAYS = 92
 FIRST_YEAR, LAST_YEAR = 2000, 2200
 _FEES = "微信支付的交易账单核对不含手续费，以商户平台的资金账单为准"
 _DAY_TITLES = (
@@ -65,7 +64,7 @@ class Sheet:
         return f"{self.first}" if self.first == self.last else f"{self.first} 至 {self.last}"
 
     def lines(self) -> Iterator[Line]:
-        order, money, bill = (_sum(part.values(), zero) for part, zero in self._parts())
+        order, money, bill = (sum(part.values(), zero) for part, zero in self._parts())
         yield Line("下单", order.placed, order.amount, "按下单时间，包括后来没有付款的")
         yield Line(
             "其中的订单收入", None, order.revenue, "这些订单里已付款、没有全额退款的，减去部分退款；与首页的收入相同"
@@ -110,26 +109,15 @@ class Sheet:
             ]
 
 
-def _sum(days: Iterable[Any], zero: Any) -> Any:
-    total = zero
-    for day in days:
-        total += day
-    return total
-
-
-def sheet_of(first: date, last: date) -> Sheet:
-    return Sheet(first, last, order_days_between(first, last), money_days(first, last), bill_days(first, last))
-
-
 def days_asked(request: HttpRequest, today: date) -> tuple[date, date]:
     """Return the first and the last day of ``?from=&to=``, today if both are missing.
 
-    The last ``MOST_DAYS`` days of the span count, and no day in the future.
+    The last ``MAX_DAYS`` days of the span count, and no day in the future.
     """
     first = _day(request.GET.get("from", "")) or _day(request.GET.get("to", "")) or today
     last = _day(request.GET.get("to", "")) or first
     first, last = sorted((min(first, today), min(last, today)))
-    return max(first, last - timedelta(days=MOST_DAYS - 1)), last
+    return max(first, last - timedelta(days=MAX_DAYS - 1)), last
 
 
 def _day(text: str) -> date | None:
@@ -147,9 +135,10 @@ def daily_page(request: HttpRequest) -> HttpResponse:
     """
     if not may_see_daily(request):
         raise PermissionDenied
-    may_export = admin.site._registry[apps.get_model("payments.Payment")].may_export(request)  # type: ignore[attr-defined]
+    may_export = page_of("payments.payment").may_export(request)
     now = local(times.now())
-    sheet = sheet_of(*days_asked(request, now.date()))
+    first, last = days_asked(request, now.date())
+    sheet = Sheet(first, last, order_days_between(first, last), money_days(first, last), bill_days(first, last))
     if "xlsx" in request.GET:
         if not may_export:
             raise PermissionDenied
@@ -168,13 +157,12 @@ def daily_page(request: HttpRequest) -> HttpResponse:
         "back": f"?{query}",
         "made_at": format_office_time(now),
         "is_open": sheet.last == now.date(),
-        "most_days": MOST_DAYS,
+        "most_days": MAX_DAYS,
         "today": now.date(),
         "shortcuts": _shortcuts(sheet, now),
     }
-    return render(
-        request, "backoffice/daily_paper.html" if "paper" in request.GET else "backoffice/daily.html", context
-    )
+    template = "backoffice/daily_paper.html" if "paper" in request.GET else "backoffice/daily.html"
+    return render(request, template, context)
 
 
 def _shown(row: list[Any]) -> list[Any]:
@@ -182,21 +170,19 @@ def _shown(row: list[Any]) -> list[Any]:
 
 
 def _shortcuts(sheet: Sheet, now: datetime) -> list[tuple[str, str, bool]]:
-    today = now.date()
-    length = sheet.last - sheet.first + timedelta(days=1)
+    today, length = now.date(), sheet.last - sheet.first + timedelta(days=1)
+    many = "一天" if length.days == 1 else f" {length.days} 天"
     spans = [
-        ("前一天" if length.days == 1 else f"前 {length.days} 天", sheet.first - length, sheet.last - length),
+        (f"前{many}", sheet.first - length, sheet.last - length),
+        (f"后{many}", sheet.first + length, sheet.last + length),
         ("今天", today, today),
         ("本月", today.replace(day=1), today),
     ]
-    if sheet.last < today:
-        spans.insert(
-            1, ("后一天" if length.days == 1 else f"后 {length.days} 天", sheet.first + length, sheet.last + length)
-        )
     page = reverse("daily")
     return [
         (title, f"{page}?from={first}&to={last}", (first, last) == (sheet.first, sheet.last))
         for title, first, last in spans
+        if first <= today
     ]
 
 

@@ -1,4 +1,4 @@
-"""The first page of the back office: what is going on, and what waits for somebody to act.
+"""The first page of the back office: what is going on, and what waits for somebody to act; and the bell of every page.
 
 A card is shown to users whose role may see the list behind it. A test pins the number of queries.
 """
@@ -11,15 +11,16 @@ from typing import Any
 from auditlog.models import LogEntry
 from django.conf import settings
 from django.db.models import Count, Q
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 
 from accounts.models import LoginAttempt
 from accounts.selectors import login_failures
-from backoffice.navigation import may_see, may_see_income
+from backoffice.navigation import may_see, may_see_income, page_of
 from backoffice.parts import Fact, Panel, Row, Tile, columns_panel, list_url, rows_panel
 from backoffice.periods import NAMES, Period, period_of
 from core import times
 from core.admin.exports import download
+from core.models import Export
 from core.money import fen_to_yuan
 from core.ops import heartbeat
 from core.sheets import sheet_write
@@ -43,6 +44,13 @@ CROWDED = 1000  # with so many waiting tasks a queue is shown in red
 BEST_SHOWN, STAFF_SHOWN = 8, 8
 ATTEMPTS_OF, MANY_ATTEMPTS = timedelta(hours=1), 100  # a class of 40 that mistypes passwords stays below this
 REFUSALS = [outcome.value for outcome in LoginAttempt.Outcome if outcome is not LoginAttempt.Outcome.DONE]
+EXPORTS_OF = timedelta(hours=1)
+# Who has the right of orders is told of those in the states: right, label, work list, states.
+ORDERS = (
+    ("ship", "待发货", "ship", (State.PAID, State.PREPARING)),
+    ("decide", "待处理退货", "returns", (State.RETURN_ASKED, State.RETURN_ASKED_LATER)),
+    ("refund", "退款异常", "refunds", (State.REFUND_FAILED,)),
+)
 Card = Callable[[datetime, Period, Scope], Iterator[Tile | Panel]]
 
 
@@ -303,3 +311,22 @@ CARDS: tuple[tuple[str, Card], ...] = (
     ("auditlog.logentry", _activity),
     ("weather.weatherrecord", _weather),
 )
+
+
+# --- The bell in the header of every page ---
+def waiting_page(request: HttpRequest) -> JsonResponse:
+    """Answer with what waits for this user: label, number and address of each list that is not empty."""
+    rows = [{"label": label, "number": number, "link": link} for label, number, link in _waiting(request) if number]
+    return JsonResponse({"rows": rows})
+
+
+def _waiting(request: HttpRequest) -> Iterator[tuple[str, int, str]]:
+    lists = [row for row in ORDERS if page_of("shop.order").has_right(request, row[0])]
+    to_do = orders_to_do() if lists else {}
+    for _, label, work, states in lists:
+        yield label, sum(to_do[state] for state in states), list_url("shop.order", work=work)
+    if may_see(request, "payments.difference"):
+        yield "对账差异", differences_open(), list_url("payments.difference")
+    since = times.now() - EXPORTS_OF
+    done = Export.objects.filter(created_by=request.user.pk, state=Export.State.DONE, begun_at__gte=since)
+    yield "导出完成", done.count(), list_url("core.export")

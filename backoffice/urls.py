@@ -5,10 +5,9 @@ from django.urls import path
 
 from backoffice.classroom import classroom_page
 from backoffice.daily import daily_page
-from backoffice.dashboard import overview_file
+from backoffice.dashboard import overview_file, waiting_page
 from backoffice.lesson import lesson_page
 from backoffice.person import person_file
-from backoffice.waiting import waiting_page
 
 urlpatterns = [
     path("classroom/", admin.site.admin_view(classroom_page), name="classroom"),

@@ -29,37 +29,22 @@ class MatrixLine(NamedTuple):
     ticks: list[tuple[Role, bool]]
 
 
-class MatrixGroup(NamedTuple):
-    title: str
-    lines: list[MatrixLine]
-
-
 def matrix() -> dict[str, Any]:
     """Return the context of ``templates/permissions/matrix.html``. Three queries, however many roles there are."""
     rights = Prefetch("permissions", Permission.objects.only("pk"))
     counts = {"user_total": Count("users"), "staff_total": Count("users", filter=Q(users__is_staff=True))}
     roles = list(Role.objects.order_by("pk").annotate(**counts).prefetch_related(rights))
-    return {"roles": roles, "groups": [*_office(roles), *_api(roles)]}
-
-
-def _office(roles: list[Role]) -> Iterable[MatrixGroup]:
-    pks = {role.pk: {right.pk for right in role.permissions.all()} for role in roles}
-    groups: dict[str, MatrixGroup] = {}
+    groups: dict[str, list[MatrixLine]] = {}
+    held = {role.pk: {right.pk for right in role.permissions.all()} for role in roles}
     for right in office_rights():
-        ticks = [(role, role.is_root or right.permission.pk in pks[role.pk]) for role in roles]
-        group = groups.setdefault(right.app, MatrixGroup(f"后台 · {right.app}", []))
-        group.lines.append(MatrixLine(right.verb, right.records, ticks))
-    yield from groups.values()
-
-
-def _api(roles: list[Role]) -> Iterable[MatrixGroup]:
-    rights = [(role, rights_of_role(role)) for role in roles]
+        ticks = [(role, role.is_root or right.permission.pk in held[role.pk]) for role in roles]
+        groups.setdefault(f"后台 · {right.app}", []).append(MatrixLine(right.verb, right.records, ticks))
+    rights_of_roles = [(role, rights_of_role(role)) for role in roles]
     for tag, calls in calls_open_to_rows().items():
-        group = MatrixGroup(f"接口 · {tag}", [])
         for call in calls:
-            ticks = [(role, one.may_call(call.paths, Access.ROWS)) for role, one in rights]
-            group.lines.append(MatrixLine(call.row_title, call.path, ticks))
-        yield group
+            ticks = [(role, one.may_call(call.paths, Access.ROWS)) for role, one in rights_of_roles]
+            groups.setdefault(f"接口 · {tag}", []).append(MatrixLine(call.row_title, call.path, ticks))
+    return {"roles": roles, "groups": groups}
 
 
 @dataclass(frozen=True)

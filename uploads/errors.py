@@ -70,7 +70,7 @@ class TooManyUnused(Throttled):
 
 
 # The refusals that every call which accepts a picture documents.
-NO_PICTURE_TAKEN: tuple[type[DomainError], ...] = (
-    *(ImageRefused, *ImageRefused.__subclasses__()),
+NO_PICTURE_TAKEN = (
+    *(ImageRefused, ImageIsHeic, ImageEmpty, ImageTooLarge, ImageTooManyPixels, ImageBroken, ImageTooComplex),
     *(DecodersBusy, StoreFull, TooManyUnused),
 )

@@ -141,7 +141,7 @@ class TestDays:
         sheet = office.get(reverse("daily") + query).context["sheet"]
 
         assert (str(sheet.first), str(sheet.last)) == (str(first or today), str(last or today))
-        assert (sheet.last - sheet.first).days < daily.MOST_DAYS
+        assert (sheet.last - sheet.first).days < daily.MAX_DAYS
 
     def test_lead_to_the_ones_before_and_after(self, office: Client) -> None:
         page = office.get(reverse("daily") + "?from=2020-03-02&to=2020-03-03").content.decode()

@@ -337,9 +337,9 @@ def ticked(page, role, kind):
     """Return what 谁能做什么 ticks for the role, in the groups of one kind."""
     return {
         (line.what, line.detail)
-        for group in page.context["groups"]
-        if group.title.startswith(kind)
-        for line in group.lines
+        for title, lines in page.context["groups"].items()
+        if title.startswith(kind)
+        for line in lines
         if {one.pk: is_on for one, is_on in line.ticks}[role.pk]
     }
 
