@@ -36,7 +36,7 @@ from sockets.sessions import sessions_open
 from students.selectors import classes_counted, students_by_day, students_total
 from weather.models import SLOT_HOURS
 from weather.selectors import record_newest
-from weather.services.account import account_get
+from weather.services import account_get
 
 CLASSES_SHOWN, SCARCE_SHOWN, MONTHS = 12, 8, 12
 QUEUE_NAMES = {"money": "订单与资金", "now": "即时任务", "bulk": "批量任务"}

@@ -22,7 +22,7 @@ from shop.services.order_create import MAX_LINES, PAUSE
 from uploads.fields import MAX_PROCESSOR_MS_PER_MINUTE, MAX_UPLOADS_PER_MINUTE
 from uploads.formats import MAX_BYTES, MAX_PIXELS
 from uploads.services import ORPHAN_AFTER
-from weather.services.query import QUERY_WINDOW_S
+from weather.services import QUERY_WINDOW_S
 
 SHOW_TEXT = "把 msg 显示给用户"
 

@@ -6,8 +6,7 @@ from sandbox.weather.cities import UnknownCity, city_named
 from sandbox.weather.climate import report
 from weather.gateway import report_read
 from weather.models import SLOT_HOURS, WeatherRecord, slot_start
-from weather.services.account import account_get
-from weather.services.records import record_store
+from weather.services import account_get, record_store
 
 DAYS = 30
 

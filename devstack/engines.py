@@ -44,12 +44,28 @@ PLAIN_ENV = {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}
 class Engine(Child):
     """A server whose data directory only one server may use at a time."""
 
+    kind = ""
     url_name = ""
+    stop_signal = signal.SIGTERM
 
-    def __init__(self, program: Program, watchdog: Watchdog, data: Path, sockets: Path) -> None:
+    def __init__(
+        self, home: Path, sockets: Path, watchdog: Watchdog, binaries: Binaries, account: Account | None, durable: bool
+    ) -> None:
+        self.data, self.sockets, self.binaries = home / self.kind, sockets, binaries
+        program = Program(
+            name=self.kind,
+            argv=self.argv(account, durable),
+            cwd=self.data,
+            env=PLAIN_ENV,
+            account=account,
+            stop_signal=self.stop_signal,
+            log=home / f"{self.kind}.log",
+        )
         super().__init__(program, watchdog)
-        self.data = data
-        self.sockets = sockets
+
+    def argv(self, account: Account | None, durable: bool) -> list[str]:
+        """Return the command; ``durable`` False is faster, and may lose data when the machine crashes."""
+        raise NotImplementedError
 
     def start(self) -> None:
         """Start the server once nothing uses its data any more.
@@ -101,32 +117,22 @@ class Engine(Child):
 
 
 class Postgres(Engine):
+    kind = "postgres"
     url_name = "DATABASE_URL"
+    stop_signal = signal.SIGINT  # "fast": ends sessions, writes a checkpoint
+    _database_exists = False
 
-    def __init__(
-        self, home: Path, sockets: Path, watchdog: Watchdog, binaries: Binaries, account: Account | None, durable: bool
-    ) -> None:
-        data = home / "postgres"
+    def argv(self, account: Account | None, durable: bool) -> list[str]:
         settings = [
             "listen_addresses=",
-            f"unix_socket_directories={sockets}",
+            f"unix_socket_directories={self.sockets}",
             f"max_connections={MAX_CONNECTIONS}",
             "timezone=UTC",
             "log_timezone=UTC",
             *(() if durable else QUICK_BUT_FORGETFUL),
         ]
-        program = Program(
-            name="postgres",
-            argv=[str(binaries.postgres), "-D", _pgdata(data, account), *(f"--{setting}" for setting in settings)],
-            cwd=data,
-            env=PLAIN_ENV,
-            account=account,
-            stop_signal=signal.SIGINT,  # "fast": ends sessions, writes a checkpoint
-            log=home / "postgres.log",
-        )
-        super().__init__(program, watchdog, data, sockets)
-        self._initdb = binaries.initdb
-        self._database_exists = False
+        command = [str(self.binaries.postgres), "-D", _pgdata(self.data, account)]
+        return command + [f"--{setting}" for setting in settings]
 
     @property
     def url(self) -> str:
@@ -167,7 +173,7 @@ class Postgres(Engine):
         own_directory(fresh, account)
         done = subprocess.run(
             [
-                *(str(self._initdb), "-D", _pgdata(fresh, account), "-U", ROLE, "-A", "trust", "-E", "UTF8"),
+                *(str(self.binaries.initdb), "-D", _pgdata(fresh, account), "-U", ROLE, "-A", "trust", "-E", "UTF8"),
                 *("--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C", "--no-instructions"),
                 # Faster. The kernel writes the files within half a minute; only a power cut before that loses them.
                 "--no-sync",
@@ -188,25 +194,15 @@ class Postgres(Engine):
 
 
 class Valkey(Engine):
+    kind = "valkey"
     url_name = "REDIS_URL"
 
-    def __init__(
-        self, home: Path, sockets: Path, watchdog: Watchdog, binaries: Binaries, account: Account | None, durable: bool
-    ) -> None:
-        data = home / "valkey"
+    def argv(self, account: Account | None, durable: bool) -> list[str]:
         keep = ("--appendonly", "yes", "--appendfsync", "everysec", "--save", "300 10")
-        program = Program(
-            name="valkey",
-            argv=[
-                *(str(binaries.valkey), "--port", "0", "--unixsocket", str(sockets / "vk.sock")),
-                *("--unixsocketperm", "700", *(keep if durable else ("--appendonly", "no", "--save", ""))),
-            ],
-            cwd=data,
-            env=PLAIN_ENV,
-            account=account,
-            log=home / "valkey.log",
-        )
-        super().__init__(program, watchdog, data, sockets)
+        return [
+            *(str(self.binaries.valkey), "--port", "0", "--unixsocket", str(self.sockets / "vk.sock")),
+            *("--unixsocketperm", "700", *(keep if durable else ("--appendonly", "no", "--save", ""))),
+        ]
 
     @property
     def url(self) -> str:

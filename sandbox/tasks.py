@@ -1,11 +1,17 @@
 """The sandbox's background tasks. A task may run twice or be lost, because the sweep finds everything that is due."""
 
+from datetime import datetime, timedelta
+
+from django.db.models import Exists, OuterRef, Q, Subquery, Sum
 from django.utils import timezone
 
+from core.db.purge import rows_purge
 from core.queues import queued_task
+from sandbox.models import Delivery, DeliveryState, PayCode, Refund, RefundState, TextMessage, Trade, TradeState
 from sandbox.pay.deliveries import deliveries_due, delivery_send
-from sandbox.pay.purge import books_purge
 from sandbox.pay.refunds import refunds_settle
+
+KEEP = timedelta(days=30)
 
 
 @queued_task("sandbox.deliver", queue="money")
@@ -24,3 +30,20 @@ def sweep() -> None:
 @queued_task("sandbox.purge", queue="bulk")
 def purge() -> None:
     books_purge(now=timezone.now())
+
+
+def books_purge(*, now: datetime) -> int:
+    """Delete codes, text messages, notifications and orders that ended ``KEEP`` ago. Return how many orders.
+
+    An order has ended when it is closed or refunded in full. A paid one stays, because it may be refunded at any time,
+    and so does one that nobody has closed.
+    """
+    old = now - KEEP
+    due = Delivery.objects.filter(state=DeliveryState.DUE)
+    refunds = Refund.objects.filter(trade=OuterRef("pk"), state=RefundState.SUCCESS, settled_at__lt=old)
+    refunded_fen = refunds.order_by().values("trade").annotate(fen=Sum("refund_fee")).values("fen")
+    ended = Q(state=TradeState.CLOSED, closed_at__lt=old) | Q(state=TradeState.REFUND, total_fee=Subquery(refunded_fen))
+    rows_purge(TextMessage.objects.filter(at__lt=old))
+    rows_purge(PayCode.objects.filter(expires_at__lt=old))
+    rows_purge(Delivery.objects.filter(created_at__lt=old).exclude(state=DeliveryState.DUE))
+    return rows_purge(Trade.objects.filter(ended).exclude(Exists(due.filter(trade=OuterRef("pk")))))

@@ -22,8 +22,7 @@ from weather.errors import WeatherFault
 from weather.gateway import Credentials
 from weather.models import WeatherAccount, WeatherRecord, city_plain
 from weather.selectors import cities, temperatures
-from weather.services.account import account_get, account_keep, account_try
-from weather.services.sync import weather_sync
+from weather.services import account_get, account_keep, account_try, weather_sync
 
 CHART_DAYS = 14
 _CURVES = (("tem1", "最高温度", "#dc2626"), ("tem", "实时温度", "#16a34a"), ("tem2", "最低温度", "#2563eb"))

@@ -92,7 +92,7 @@ class WeatherAccount(models.Model):
     last_success_at = models.DateTimeField("上次成功同步", null=True, blank=True, editable=False)
     synced_city = models.CharField("上次同步的城市", max_length=32, blank=True, editable=False)
     last_attempt_at = models.DateTimeField("上次尝试", null=True, blank=True, editable=False)
-    # Until then one process has the right to sync (see services.sync).
+    # Until then one process has the right to sync (see services).
     claimed_until = models.DateTimeField("同步占用至", null=True, blank=True, editable=False)
     failures = models.PositiveIntegerField("连续失败次数", default=0, editable=False)
     next_try_at = models.DateTimeField("下次重试", null=True, blank=True, editable=False)

@@ -2,7 +2,7 @@
 
 from core import times
 from core.queues import queued_task
-from weather.services.sync import weather_sync
+from weather.services import weather_sync
 
 
 @queued_task("weather.sync", queue="bulk")

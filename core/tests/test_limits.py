@@ -25,7 +25,7 @@ def _no_provider(monkeypatch, settings, tmp_path):
         raise ProviderSilent
 
     settings.MEDIA_ROOT = tmp_path
-    monkeypatch.setattr("weather.services.query.report_fetch", silent)
+    monkeypatch.setattr("weather.services.report_fetch", silent)
     monkeypatch.setattr("accounts.services.sms_codes.sms_send", lambda **_: None)
 
 

@@ -7,8 +7,7 @@ import pytest
 from django.utils import timezone
 
 from sandbox.models import Api, Delivery, PayCode, Refund, Trade
-from sandbox.pay.purge import KEEP
-from sandbox.tasks import purge
+from sandbox.tasks import KEEP, purge
 
 pytestmark = pytest.mark.django_db
 NOW = timezone.now()

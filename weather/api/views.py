@@ -19,8 +19,7 @@ from weather.errors import WeatherFault
 from weather.gateway import Credentials
 from weather.models import WeatherRecord
 from weather.selectors import history_page, record_newest
-from weather.services.account import account_change
-from weather.services.query import weather_newest, weather_query
+from weather.services import account_change, weather_newest, weather_query
 
 FOUND = "获取成功"
 

@@ -7,7 +7,7 @@ from django.db import connection
 
 from core.observe.logs import hide_secrets
 from weather.models import WeatherAccount
-from weather.services.account import account_get
+from weather.services import account_get
 from weather.tests import provider as providers
 from weather.tests.provider import GOOD_SECRET
 from weather.vault import SealBroken, seal, unseal

@@ -9,8 +9,7 @@ from django.utils import timezone
 
 from tests.kit import save_page
 from weather.models import WeatherAccount, WeatherRecord
-from weather.services.account import account_get
-from weather.services.sync import weather_sync
+from weather.services import account_get, weather_sync
 from weather.tests.provider import GOOD_SECRET
 
 pytestmark = pytest.mark.django_db

@@ -9,7 +9,7 @@ from celery.beat import Scheduler
 
 from config.celery import app
 from core.times import SHANGHAI, local
-from weather.services.sync import weather_sync
+from weather.services import weather_sync
 from weather.tasks import sync
 
 START = datetime(2026, 11, 24, 22, 30, 10, tzinfo=SHANGHAI)

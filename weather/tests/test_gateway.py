@@ -73,7 +73,7 @@ JSON = st.recursive(
 @settings(max_examples=150, deadline=None)
 @given(changes=st.dictionaries(st.sampled_from([*SAMPLE, "hours", "x"]), JSON, max_size=6))
 def test_any_answer_is_weather_or_a_named_fault_and_what_is_weather_can_be_kept(changes):
-    from weather.services.records import record_store
+    from weather.services import record_store
 
     try:
         found = fetched(orjson.dumps(SAMPLE | changes))

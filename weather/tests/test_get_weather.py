@@ -16,8 +16,7 @@ from tests.kit import at_once
 from weather import gateway
 from weather.gateway import report_fetch
 from weather.models import WeatherAccount, WeatherRecord
-from weather.services.account import account_get
-from weather.services.records import record_store
+from weather.services import account_get, record_store
 from weather.tests import provider as providers
 from weather.tests.provider import SAMPLE, answer_of
 

@@ -9,8 +9,7 @@ from django.utils import timezone
 from core.times import SHANGHAI
 from tests.kit import at_once
 from weather.models import WeatherAccount, WeatherRecord, slot_start
-from weather.services.account import account_get
-from weather.services.sync import weather_sync
+from weather.services import account_get, weather_sync
 from weather.tests.provider import answer_of
 
 pytestmark = pytest.mark.django_db
