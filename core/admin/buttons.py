@@ -19,6 +19,7 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from unfold.dataclasses import UnfoldAction
 
@@ -54,6 +55,11 @@ class ButtonForm(forms.Form):
     def values(self, row: Any) -> dict[str, Any]:
         """Return what was typed for one of the rows. Called once the form is valid."""
         return self.cleaned_data
+
+    def cell(self, name: str) -> SafeString:
+        """Return a field with its errors, for a table."""
+        wrong = format_html_join("", '<p class="bo-wrong">{}</p>', ((error,) for error in self[name].errors))
+        return format_html("{}{}", self[name], wrong)
 
     def table(self, titles: list[str], cells: list[list[Any]]) -> SafeString:
         """Return the table of the rows on the confirmation page."""

@@ -190,11 +190,14 @@ class CatalogueAdmin(PictureAdminMixin, OfficeAdmin):
     def store(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> Any:
         raise NotImplementedError
 
+    def who(self, request: HttpRequest) -> dict[str, Any]:
+        return {"actor": request.user.get_username(), "scope": scope_of(request.user), "now": times.now()}
+
     def remove_all(self, request: HttpRequest, rows: QuerySet[Any], remove: Any, done: str) -> None:
-        removed = 0
+        removed, key = 0, f"{self.opts.model_name}_id"
         for row in rows.filter(removed_at=None):
             try:
-                remove(row)
+                remove(**{key: getattr(row, key)}, scope=scope_of(request.user), now=times.now())
                 removed += 1
             except DomainError as refusal:
                 messages.error(request, f"{row}：{refusal.msg}")
@@ -227,18 +230,14 @@ class CategoryAdmin(CatalogueAdmin):
     actions = ["remove_selected"]
 
     def store(self, request: HttpRequest, obj: Category, form: CategoryForm, change: bool) -> Category:
-        facts: dict[str, Any] = {"name": form.cleaned_data["name"], "image_url": form.new_picture}
-        facts |= {"actor": request.user.get_username(), "scope": scope_of(request.user), "now": times.now()}
+        facts = self.who(request) | {"name": form.cleaned_data["name"], "image_url": form.new_picture}
         if not change:
             return category_create(**facts)
         return category_update(category_id=obj.category_id, **facts) if form.changed_data else obj
 
     @action(description="删除所选类目（没有商品的）", permissions=["remove"])
     def remove_selected(self, request: HttpRequest, rows: QuerySet[Category]) -> None:
-        def remove(category: Category) -> None:
-            category_remove(category_id=category.category_id, scope=scope_of(request.user), now=times.now())
-
-        self.remove_all(request, rows, remove, "已删除")
+        self.remove_all(request, rows, category_remove, "已删除")
 
 
 @admin.register(Product)
@@ -279,12 +278,7 @@ class ProductAdmin(CatalogueAdmin):
         return response
 
     def store(self, request: HttpRequest, obj: Product, form: ProductForm, change: bool) -> Product:
-        values = form.cleaned_data
-        who: dict[str, Any] = {
-            "actor": request.user.get_username(),
-            "scope": scope_of(request.user),
-            "now": times.now(),
-        }
+        values, who = form.cleaned_data, self.who(request)
         names = [name for name in SERVICE_FIELDS if not change or name in form.changed_data]
         changes: dict[str, Any] = {name: values[name] for name in names}
         if not change or "category" in form.changed_data:
@@ -299,10 +293,7 @@ class ProductAdmin(CatalogueAdmin):
 
     @action(description="下架所选商品", permissions=["remove"])
     def remove_selected(self, request: HttpRequest, rows: QuerySet[Product]) -> None:
-        def remove(product: Product) -> None:
-            product_remove(product_id=product.product_id, scope=scope_of(request.user), now=times.now())
-
-        self.remove_all(request, rows, remove, "已下架")
+        self.remove_all(request, rows, product_remove, "已下架")
 
 
 def _picture(url: str, style: str, name: str) -> str:

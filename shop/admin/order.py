@@ -5,6 +5,7 @@ No field of an order can be edited: the buttons call the same services as the AP
 """
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import Any, ClassVar
 
 from django.contrib import admin, messages
@@ -18,10 +19,8 @@ from core import times
 from core.admin.buttons import Button, ButtonForm, ButtonsAdmin, bulk_action
 from core.admin.exports import ExportableAdmin, ExportColumn, is_complete
 from core.admin.phones import RIGHT, PhoneAdmin, may_see_phones, phone_masked
-from shop.admin.attention import ASKED, attach_differences, head_of
 from shop.admin.export_columns import ORDER_COLUMNS, ORDER_SHEETS, orders_loaded
-from shop.admin.order_buttons import BUTTONS
-from shop.admin.order_filters import (
+from shop.admin.order_bar import (
     DayRangeFilter,
     FlagFilter,
     ProductFilter,
@@ -30,11 +29,12 @@ from shop.admin.order_filters import (
     columns_offered,
     columns_shown,
     query_without_blanks,
+    views_page,
 )
-from shop.admin.order_parts import last_step, lines_table, log_timeline, payments_table, refunds_table
+from shop.admin.order_buttons import BUTTONS
+from shop.admin.order_parts import ASKED, OrderParts, attach_differences, head_of, last_step
 from shop.admin.packing import MAX_PRINTED, packing_address, packing_page
 from shop.admin.shipping import LAST_COURIER, ParcelForm
-from shop.admin.views import tabs_of, views_page
 from shop.admin.work_lists import (
     PACKING,
     PARAMETER,
@@ -69,7 +69,7 @@ _COLOURS = {
 
 
 @admin.register(Order)
-class OrderAdmin(WorkListColumns, PhoneAdmin, ExportableAdmin, ButtonsAdmin):
+class OrderAdmin(WorkListColumns, OrderParts, PhoneAdmin, ExportableAdmin, ButtonsAdmin):
     export_columns = tuple(ORDER_COLUMNS.values())
     export_sheets = ORDER_SHEETS
     buttons = BUTTONS
@@ -115,22 +115,6 @@ class OrderAdmin(WorkListColumns, PhoneAdmin, ExportableAdmin, ButtonsAdmin):
     def state_label(self, order: Order) -> str:
         return State(order.state).label
 
-    @display(description="商品")
-    def lines(self, order: Order) -> SafeString:
-        return lines_table(order)
-
-    @display(description="支付记录")
-    def payments(self, order: Order) -> SafeString:
-        return payments_table(order)
-
-    @display(description="退款记录")
-    def refunds(self, order: Order) -> SafeString:
-        return refunds_table(order)
-
-    @display(description="订单日志")
-    def timeline(self, order: Order) -> SafeString:
-        return log_timeline(order)
-
     @display(description="操作")
     def steps(self, order: Any) -> SafeString:
         return step_buttons(order, order.steps)
@@ -140,16 +124,12 @@ class OrderAdmin(WorkListColumns, PhoneAdmin, ExportableAdmin, ButtonsAdmin):
         return HttpResponseRedirect(packing_address([object_id]))
 
     def get_urls(self) -> list[Any]:
-        packing = self.admin_site.admin_view(self.packing_view)
-        views = self.admin_site.admin_view(self.views_view)
+        packing, views = (self.admin_site.admin_view(partial(page, self)) for page in (packing_page, views_page))
         return [
             path("packing/", packing, name="shop_order_packing"),
             path("views/", views, name="shop_order_views"),
             *super().get_urls(),
         ]
-
-    def packing_view(self, request: HttpRequest) -> HttpResponse:
-        return packing_page(self, request)
 
     def export_rows(self, rows: QuerySet[Order]) -> QuerySet[Order]:
         return rows.prefetch_related(None).prefetch_related("lines")
@@ -163,9 +143,6 @@ class OrderAdmin(WorkListColumns, PhoneAdmin, ExportableAdmin, ButtonsAdmin):
 
     def export_loaded(self, rows: Iterable[Order]) -> Iterable[Any]:
         return orders_loaded(rows)
-
-    def views_view(self, request: HttpRequest) -> HttpResponse:
-        return views_page(self, request)
 
     def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **options: Any) -> Any:
         if order := context.get("original"):
@@ -227,7 +204,7 @@ class OrderAdmin(WorkListColumns, PhoneAdmin, ExportableAdmin, ButtonsAdmin):
         work = work_list_of(request)
         bar: dict[str, Any] = {"work": work, "works": WORK_LISTS, "work_steps": self._steps(request)}
         if request.method == "GET":
-            bar |= tabs_of(request) | {"bar": bar_of(request)}
+            bar |= bar_of(request)
             bar |= {} if work else {"columns": columns_offered(request.user)}
         if work:
             bar |= {"title": work.label, "may_only_reject": "reject" in work.steps and self.may_only_reject(request)}

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from core.admin.buttons import Button, Look, Press
-from shop.admin.attention import RemarkForm, UnflagForm
+from shop.admin.order_parts import RemarkForm, UnflagForm
 from shop.admin.packing import MAX_PRINTED
 from shop.admin.refunding import PartForm
 from shop.admin.shipping import ParcelForm, ReceiverForm

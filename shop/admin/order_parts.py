@@ -1,87 +1,173 @@
-"""The parts of the order page that are not fields: goods, payments, refunds and log."""
+"""Parts of the order page and of its lists: goods, money and log, what staff tell each other, and what is wrong."""
 
 from collections import defaultdict
+from typing import Any
 
+from django import forms
+from django.http import HttpRequest
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
+from unfold.decorators import display
 
 from accounts.selectors import display_names
+from core.admin.buttons import ButtonForm
 from core.admin.phones import are_phones_whole, phones_masked
 from core.admin.tables import LogLine, page_link, table, timeline
 from core.money import fen_to_yuan
 from core.times import format_office_time
+from payments.admin.shared import failure_text
 from payments.models import Payment, Refund
-from shop.models import LineRefund, Order
+from payments.selectors import differences_of, listener_failures_of
+from shop.models import LineRefund, Order, PartRefund
+from shop.models.order import REMARK_LENGTH
+from shop.services.order_attention import REMARK, flag_mark
 from shop.services.order_ship import RECEIVER_CHANGED
-from shop.states import State
+from shop.states import Event, State
+
+ASKED = (State.RETURN_ASKED, State.RETURN_ASKED_LATER)
 
 
-def lines_table(order: Order) -> SafeString:
-    rows = [
-        (
-            line.title,
-            line.product_code,
-            f"{line.price:.2f}",
-            line.quantity,
-            f"{line.amount:.2f}",
-            line.refunded_quantity,
-        )
-        for line in order.lines.all()
-    ]
-    return table(("商品", "商品编号", "单价（元）", "数量", "小计（元）", "已退件数"), rows)
-
-
-def payments_table(order: Order) -> SafeString:
-    rows = [
-        (
-            page_link(payment, payment.transaction_id or payment.out_trade_no),
-            payment.get_state_display(),
-            f"{fen_to_yuan(payment.amount_fen):.2f}",
-            payment.get_trade_type_display(),
-            format_office_time(payment.paid_at),
-        )
-        for payment in Payment.objects.filter(out_trade_no=order.order_id)
-    ]
-    return table(("单号", "状态", "金额（元）", "方式", "支付时间"), rows)
-
-
-def refunds_table(order: Order) -> SafeString:
-    pieces: dict[str, list[str]] = defaultdict(list)
-    for part in LineRefund.objects.filter(line__order=order).select_related("line"):
-        pieces[part.out_refund_no].append(
-            f"{part.line.title}×{part.quantity}（{'放回货架' if part.is_restocked else '不放回'}）"
-        )
-    refunds = list(Refund.objects.filter(payment__out_trade_no=order.order_id).order_by("pk"))
-    names = display_names(refund.requested_by for refund in refunds)
-    rows = [
-        (
-            page_link(refund, refund.out_refund_no),
-            refund.get_state_display(),
-            f"{fen_to_yuan(refund.amount_fen):.2f}",
-            " ".join([refund.reason, *pieces[refund.out_refund_no]]),
-            names[refund.requested_by],
-            refund.attempts,
-            refund.trouble,
-        )
-        for refund in refunds
-    ]
-    return table(("退款单号", "状态", "金额（元）", "原因", "申请人", "提交次数", "说明"), rows)
-
-
-def log_timeline(order: Order) -> SafeString:
-    """Return the log of the order as HTML: who did what, from which state to which, newest first."""
-    logs = list(order.logs.order_by("-pk"))
-    names = display_names(log.actor for log in logs)
-    is_whole = are_phones_whole(order)
-    return timeline(
-        LogLine(
-            log.at,
-            names[log.actor],
-            log.event,
-            _arrow(log.from_state, log.to_state),
-            log.detail if is_whole or log.event != RECEIVER_CHANGED else phones_masked(log.detail),
-        )
-        for log in logs
+class RemarkForm(ButtonForm):
+    text = forms.CharField(
+        label="内部备注", max_length=REMARK_LENGTH, widget=forms.Textarea({"rows": 2, "maxlength": REMARK_LENGTH})
     )
+
+
+class UnflagForm(ButtonForm):
+    """Carries which flag the person has read; see ``order_unflag``."""
+
+    seen = forms.CharField(required=False)
+    in_table = ("seen",)
+
+    def __init__(self, data: Any, *, rows: list[Order], request: HttpRequest) -> None:
+        super().__init__(data, rows=rows, request=request)
+        self.mark = flag_mark(rows[0])
+
+    def table(self, titles: list[str], cells: list[list[Any]]) -> SafeString:
+        seen = format_html('<input type="hidden" name="seen" value="{}">', self.mark)
+        return super().table(titles, cells) + seen
+
+
+def head_of(order: Order) -> dict[str, Any]:
+    """Return what stands above the order page: the return to decide about, the flag, and the remarks, newest first."""
+    logs = list(order.logs.filter(event__in=[REMARK, Event.ASK_RETURN.label]).order_by("-pk"))
+    names = display_names([*(log.actor for log in logs), order.flagged_by])
+    lines = [LogLine(log.at, names[log.actor], log.event, detail=log.detail) for log in logs]
+    asked = next((line for line in lines if line.event == Event.ASK_RETURN.label), None)
+    return {
+        "asked": asked if order.state in ASKED else None,
+        "remarks": [line for line in lines if line.event == REMARK],
+        "flagged_by": names[order.flagged_by],
+        "longest": REMARK_LENGTH,
+    }
+
+
+def attach_differences(orders: list[Any]) -> None:
+    """Set on each order its open differences with the provider's bills, and the money that it could not take.
+
+    One query each, for all orders.
+    """
+    numbers = [order.order_id for order in orders]
+    differences, failures = list(differences_of(numbers)), list(listener_failures_of(numbers))
+    for order in orders:
+        order.differences = [row for row in differences if row.out_trade_no == order.order_id]
+        order.untold = [row for row in failures if row.out_trade_no == order.order_id]
+
+
+def flag_text(order: Order) -> SafeString | str:
+    if order.flagged_at is None:
+        return ""
+    title = f"{order.flagged_by} {format_office_time(order.flagged_at)}"
+    return format_html('<div class="od-text od-flag" title="{}"><b>需关注</b> {}</div>', title, order.flag_reason)
+
+
+def trouble_text(order: Any, refund_link: SafeString | str) -> SafeString:
+    """Say all that is wrong with an order of the list 异常, with links to where it is put right."""
+    parts = [flag_text(order)]
+    if order.state == State.REFUND_FAILED or order.part_refund == PartRefund.STUCK:
+        parts.append(format_html('<div class="od-text"><b>退款异常</b> {}</div>', refund_link))
+    for difference in getattr(order, "differences", ()):
+        link = page_link(difference, f"{difference.day} {difference.get_kind_display()}")
+        parts.append(format_html('<div class="od-text"><b>对账差异</b> {}</div>', link))
+    for failure in getattr(order, "untold", ()):
+        payment = Payment.objects.filter(out_trade_no=order.order_id).first()
+        text = failure_text(failure)
+        link = page_link(payment, text) if payment else format_html("{}", text)
+        parts.append(format_html('<div class="od-text"><b>款项未入账</b> {}</div>', link))
+    return format_html_join("", "{}", ((part,) for part in parts if part))
+
+
+class OrderParts:
+    """The read-only fields of the order page that show what belongs to the order."""
+
+    @display(description="商品")
+    def lines(self, order: Order) -> SafeString:
+        rows = [
+            (
+                line.title,
+                line.product_code,
+                f"{line.price:.2f}",
+                line.quantity,
+                f"{line.amount:.2f}",
+                line.refunded_quantity,
+            )
+            for line in order.lines.all()
+        ]
+        return table(("商品", "商品编号", "单价（元）", "数量", "小计（元）", "已退件数"), rows)
+
+    @display(description="支付记录")
+    def payments(self, order: Order) -> SafeString:
+        rows = [
+            (
+                page_link(payment, payment.transaction_id or payment.out_trade_no),
+                payment.get_state_display(),
+                f"{fen_to_yuan(payment.amount_fen):.2f}",
+                payment.get_trade_type_display(),
+                format_office_time(payment.paid_at),
+            )
+            for payment in Payment.objects.filter(out_trade_no=order.order_id)
+        ]
+        return table(("单号", "状态", "金额（元）", "方式", "支付时间"), rows)
+
+    @display(description="退款记录")
+    def refunds(self, order: Order) -> SafeString:
+        pieces: dict[str, list[str]] = defaultdict(list)
+        for part in LineRefund.objects.filter(line__order=order).select_related("line"):
+            pieces[part.out_refund_no].append(
+                f"{part.line.title}×{part.quantity}（{'放回货架' if part.is_restocked else '不放回'}）"
+            )
+        refunds = list(Refund.objects.filter(payment__out_trade_no=order.order_id).order_by("pk"))
+        names = display_names(refund.requested_by for refund in refunds)
+        rows = [
+            (
+                page_link(refund, refund.out_refund_no),
+                refund.get_state_display(),
+                f"{fen_to_yuan(refund.amount_fen):.2f}",
+                " ".join([refund.reason, *pieces[refund.out_refund_no]]),
+                names[refund.requested_by],
+                refund.attempts,
+                refund.trouble,
+            )
+            for refund in refunds
+        ]
+        return table(("退款单号", "状态", "金额（元）", "原因", "申请人", "提交次数", "说明"), rows)
+
+    @display(description="订单日志")
+    def timeline(self, order: Order) -> SafeString:
+        """Return the log of the order as HTML: who did what, from which state to which, newest first."""
+        logs = list(order.logs.order_by("-pk"))
+        names = display_names(log.actor for log in logs)
+        is_whole = are_phones_whole(order)
+        return timeline(
+            LogLine(
+                log.at,
+                names[log.actor],
+                log.event,
+                _arrow(log.from_state, log.to_state),
+                log.detail if is_whole or log.event != RECEIVER_CHANGED else phones_masked(log.detail),
+            )
+            for log in logs
+        )
 
 
 def last_step(order: Order) -> str:

@@ -36,20 +36,11 @@ class Pick:
 class Parcel:
     order: Order
     lines: list[Any]
+    pieces: int
     qr: str
+    phone: str
+    state: State
     is_to_ship: bool
-
-    @property
-    def pieces(self) -> int:
-        return sum(line.left for line in self.lines)
-
-    @property
-    def phone(self) -> str:
-        return phone_shown(self.order)
-
-    @property
-    def state(self) -> str:
-        return State(self.order.state).label
 
 
 def packing_address(pks: Iterable[Any]) -> str:
@@ -91,9 +82,9 @@ def packing_page(model_admin: Any, request: HttpRequest) -> HttpResponse:
 
 def _parcel(order: Order) -> Parcel:
     qr = segno.make_qr(order.order_id, error="m").svg_data_uri(omitsize=True, border=1)
-    return Parcel(
-        order, [line for line in order.lines.all() if line.left], qr, (State(order.state), Event.SHIP) in TABLE
-    )
+    lines, state = [line for line in order.lines.all() if line.left], State(order.state)
+    pieces = sum(line.left for line in lines)
+    return Parcel(order, lines, pieces, qr, phone_shown(order), state, (state, Event.SHIP) in TABLE)
 
 
 def _picks(parcels: list[Parcel]) -> list[Pick]:

@@ -46,7 +46,10 @@ def parcels_of(orders: list[Order], rows: list[tuple[int, list[str]]]) -> tuple[
     found: dict[int, Parcel] = {}
     problems = []
     names = _names(orders)
-    head = next((at for at, (_, texts) in enumerate(rows[:MAX_HEAD_ROW]) if _is_head(_places(texts))), -1)
+    head = next(
+        (at for at, (_, texts) in enumerate(rows[:MAX_HEAD_ROW]) if _places(texts).keys() - {"courier"} > {"parcel"}),
+        -1,
+    )
     places = _places(rows[head][1]) if head >= 0 else {}
     for row, texts in rows[head + 1 :]:
         cells = {name: texts[at].strip() for name, at in places.items() if at < len(texts)}
@@ -97,7 +100,3 @@ def _places(texts: list[str]) -> dict[str, int]:
     heads = [re.sub(r"[\W_]", "", text) for text in texts]
     known = {name: [heads.index(word) for word in words.split() if word in heads] for name, words in _HEADS.items()}
     return {name: places[0] for name, places in known.items() if places}
-
-
-def _is_head(places: dict[str, int]) -> bool:
-    return "parcel" in places and ("order" in places or "phone" in places)

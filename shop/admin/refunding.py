@@ -6,14 +6,14 @@ from typing import Any
 from django import forms
 from django.forms.widgets import Script
 from django.http import HttpRequest
-from django.utils.html import format_html, format_html_join
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from core.admin.buttons import ButtonForm
 from core.admin.tables import table
 from core.money import fen_to_yuan
 from payments.selectors import refunds_of_order
-from shop.admin.attention import ASKED
+from shop.admin.order_parts import ASKED
 from shop.models import Order, OrderLine
 
 _SHELF = (("", "请选择"), ("yes", "放回货架，可以再卖"), ("no", "不放回（损坏、丢失，或还没有收到）"))
@@ -77,7 +77,13 @@ class PartForm(ButtonForm):
         """Return the order's lines with a field for the pieces, and how much of its money can still be refunded."""
         order, refunds = self.order, refunds_of_order(out_trade_no=self.order.order_id)
         rows = [
-            (line.title, f"{line.price:.2f}", line.quantity, str(line.refunded_quantity), self._cell(line))
+            (
+                line.title,
+                f"{line.price:.2f}",
+                line.quantity,
+                str(line.refunded_quantity),
+                self.cell(_name(line)) if line.left else "已退完",
+            )
             for line in self.lines
         ]
         money = format_html(
@@ -93,14 +99,6 @@ class PartForm(ButtonForm):
             money += format_html('<p class="od-ask"><b>买家申请退货</b>：{}</p>', order.note or "没有写明理由")
         seen = format_html('<input type="hidden" name="refunds_seen" value="{}">', refunds.number)
         return money + table(("商品", "单价（元）", "买了", "已退", "退几件"), rows) + seen
-
-    def _cell(self, line: OrderLine) -> SafeString | str:
-        if not line.left:
-            return "已退完"
-        field = self[_name(line)]
-        return format_html(
-            "{}{}", field, format_html_join("", '<p class="bo-wrong">{}</p>', ((error,) for error in field.errors))
-        )
 
 
 def _name(line: OrderLine) -> str:

@@ -8,7 +8,6 @@ from django.contrib import admin
 from django.forms.widgets import Script
 from django.http import HttpRequest
 from django.template.loader import render_to_string
-from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from core.admin.base import OfficeAdmin
@@ -115,14 +114,10 @@ class ParcelForm(ButtonForm):
 
     def table(self, titles: list[str], cells: list[list[Any]]) -> SafeString:
         rows = [
-            [*row, *(self._cell(name) for name in _names(order))] for order, row in zip(self.orders, cells, strict=True)
+            [*row, *(self.cell(name) for name in _names(order))] for order, row in zip(self.orders, cells, strict=True)
         ]
         fill_in = render_to_string("shop/parcels.html", {"form": self, "forms_of_numbers": NUMBERS})
         return fill_in + table([*titles, "快递单号", "快递公司"], rows)
-
-    def _cell(self, name: str) -> SafeString:
-        wrong = format_html_join("", '<p class="bo-wrong">{}</p>', ((error,) for error in self[name].errors))
-        return format_html("{}{}", self[name], wrong)
 
 
 def _names(order: Order) -> tuple[str, str]:

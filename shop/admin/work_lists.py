@@ -18,7 +18,7 @@ from core.admin.phones import phone_shown
 from core.admin.tables import may_open, page_link
 from payments.models import Refund, RefundStatus
 from payments.selectors import RefundsOfPayment
-from shop.admin.attention import flag_text, trouble_text
+from shop.admin.order_parts import flag_text, trouble_text
 from shop.models import Order, OrderLog, PartRefund
 from shop.selectors import orders_in_trouble
 from shop.states import Event, State
@@ -38,11 +38,6 @@ class WorkList(NamedTuple):
     @property
     def rows(self) -> Q:
         return Q(state__in=self.states) | self.others if self.states else self.others
-
-    @property
-    def done(self) -> str:
-        """The text of an empty list."""
-        return f"“{self.label}”都处理完了。"
 
 
 PARAMETER = "work"

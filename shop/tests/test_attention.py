@@ -278,7 +278,7 @@ class TestTabs:
         return {name: str(count) for name, _, count in client.get(ORDERS).context["tabs"]}
 
     def test_say_how_many_wait_up_to_a_bound(self, office, returned, paid, monkeypatch):  # noqa: F811
-        monkeypatch.setattr("shop.admin.views.MAX_SHOWN", 2)
+        monkeypatch.setattr("shop.admin.order_bar.MAX_SHOWN", 2)
         returned()
         for _ in range(3):
             paid()

@@ -1,0 +1,188 @@
+"""The bar above the list of orders: the work lists with their numbers, filters, kept filters and chosen columns."""
+
+from contextlib import suppress
+from datetime import datetime, timedelta
+from typing import Any
+from urllib.parse import parse_qsl, urlencode
+
+from django.contrib import admin, messages
+from django.contrib.admin.options import IncorrectLookupParameters
+from django.core.exceptions import PermissionDenied, SuspiciousOperation
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from unfold.contrib.filters.admin import RangeDateFilter
+
+from core import times
+from core.admin.exports import list_shown, query_kept
+from core.admin.paginator import AtLeast
+from core.errors import DomainError
+from core.times import SHANGHAI, local
+from shop.admin.export_columns import ORDER_COLUMNS
+from shop.admin.work_lists import WORK_LISTS
+from shop.errors import ViewRefused
+from shop.models import Courier, OrderLine
+from shop.models.view import VIEW_NAME_LENGTH, VIEW_QUERY_LENGTH
+from shop.selectors import order_columns, order_views, orders_counted
+from shop.services.order_views import columns_save, view_delete, view_save
+from shop.states import State
+
+MAX_SHOWN = 99  # a tab says 99+ where more orders wait
+MAX_QUERY = 10 * VIEW_QUERY_LENGTH
+
+FIRST, LAST = "created_at_from", "created_at_to"
+# The names of the bar's fields in the address. Those that are fields of an order need no filter of their own.
+NAMES = (FIRST, LAST, "state__exact", "express_company__exact", "product", "username__startswith", "flagged")
+MAX_TEXT = 64
+DEFAULT_COLUMNS = (
+    *("order_id", "goods", "username", "receiver_name", "phone", "express_no"),
+    *("total", "state_label", "created_at", "flag"),
+)
+# What the file has and a list cannot show.
+_IN_FILE_ONLY = {"pieces", "received", "shipped_at"}
+# What the list shows instead, by the names of the file's columns.
+_SHOWN_AS = {"total": "amount", "refunded": "returned", "phone": "phone_shown"}
+
+
+class FlagFilter(admin.SimpleListFilter):
+    title, parameter_name = "关注", "flagged"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("1", "需关注")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.filter(flagged_at__isnull=False) if self.value() else queryset
+
+
+class ProductFilter(admin.SimpleListFilter):
+    """Filter by a text in the name of a product of the order."""
+
+    title, parameter_name = "商品", "product"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return []
+
+    def has_output(self) -> bool:
+        return True
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        text = (self.value() or "").strip()[:MAX_TEXT]
+        lines = OrderLine.objects.filter(product__name__icontains=text)
+        return queryset.filter(pk__in=lines.values("order")) if text else queryset
+
+
+class DayRangeFilter(RangeDateFilter):
+    """Filter by a range of days. The last day counts in full."""
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        for end, lookup, days in (("from", "gte", 0), ("to", "lt", 1)):
+            with suppress(KeyError, ValueError):
+                day = datetime.strptime(self.used_parameters[f"{self.parameter_name}_{end}"], "%Y-%m-%d")
+                bound = day.replace(tzinfo=SHANGHAI) + timedelta(days=days)
+                queryset = queryset.filter(**{f"{self.parameter_name}__{lookup}": bound})
+        return queryset
+
+
+def query_without_blanks(request: HttpRequest) -> str | None:
+    """Return the query string without the bar's empty fields, which would find nothing; None if it has none."""
+    blanks = {name for name in NAMES if request.GET.get(name) == ""}
+    if not blanks:
+        return None
+    return urlencode([(name, value) for name, value in request.GET.items() if name not in blanks])
+
+
+def bar_of(request: HttpRequest) -> dict[str, Any]:
+    """Return what the bar shows: the work lists with their numbers, the kept filters, and the fields of the filter."""
+    counts = orders_counted({name: work.rows for name, work in WORK_LISTS.items()}, most=MAX_SHOWN)
+    shown = {name: AtLeast(MAX_SHOWN) if count > MAX_SHOWN else count for name, count in counts.items()}
+    query = _kept(request.GET.urlencode())
+    kept = [(name, value) for name, value in request.GET.items() if name not in NAMES and query_kept(f"{name}=1")]
+    filters = dict(kept) | {name: request.GET[name] for name in NAMES if name in request.GET}
+    today = local(times.now()).date()
+    yesterday, monday = today - timedelta(days=1), today - timedelta(days=today.weekday())
+    days = {"今天": (today, today), "昨天": (yesterday, yesterday), "本周": (monday, today)}
+    days["本月"] = today.replace(day=1), today
+    spans = {label: {FIRST: str(first), LAST: str(last)} for label, (first, last) in days.items()}
+    return {
+        "tabs": [(name, work, shown[name]) for name, work in WORK_LISTS.items()],
+        "views": [(view, view.query == query) for view in order_views(user_pk=request.user.pk or 0)],
+        "view_query": query,
+        "view_name_length": VIEW_NAME_LENGTH,
+        "bar": {
+            "kept": kept,
+            "values": {name: request.GET.get(name, "") for name in NAMES},
+            "is_active": any(request.GET.get(name) for name in NAMES),
+            "without": urlencode(kept),
+            "days": [
+                (label, urlencode(filters | span), span.items() <= filters.items()) for label, span in spans.items()
+            ],
+            "states": State.choices,
+            "couriers": list(Courier.objects.values_list("name", flat=True)),
+        },
+    }
+
+
+def columns_chosen(user: Any) -> list[str]:
+    """Return what a member of staff has chosen, read once for each request: a page asks several times."""
+    if not hasattr(user, "order_columns"):
+        user.order_columns = order_columns(user_pk=user.pk)
+    chosen: list[str] = user.order_columns
+    return chosen
+
+
+def columns_shown(user: Any) -> list[str]:
+    """Return the columns of the list for a member of staff: the chosen ones, in the order of the file's."""
+    chosen = columns_chosen(user)
+    names = [name for name in ORDER_COLUMNS if name in chosen and name not in _IN_FILE_ONLY] or DEFAULT_COLUMNS
+    return [_SHOWN_AS.get(name, name) for name in names]
+
+
+def columns_offered(user: Any) -> list[tuple[str, str, bool]]:
+    """Return each column that may be chosen: name, label, whether it is shown now."""
+    chosen = columns_chosen(user) or DEFAULT_COLUMNS
+    return [(name, column.label, name in chosen) for name, column in ORDER_COLUMNS.items() if name != "order_id"]
+
+
+def views_page(model_admin: Any, request: HttpRequest) -> HttpResponse:
+    """Keep or delete a filter of the list. Leads back to the list, to nowhere else.
+
+    :raises PermissionDenied: the user may not view orders.
+    """
+    if not model_admin.has_view_permission(request):
+        raise PermissionDenied
+    query = ""
+    if request.method == "POST":
+        try:
+            query = _save_or_delete(model_admin, request)
+        except DomainError as refusal:
+            messages.error(request, refusal.msg)
+    return HttpResponseRedirect(reverse("admin:shop_order_changelist") + (f"?{query}" if query else ""))
+
+
+def _save_or_delete(model_admin: Any, request: HttpRequest) -> str:
+    user_pk: Any = request.user.pk
+    if pk := request.POST.get("delete"):
+        known = pk.isdecimal() and len(pk) < 19
+        if known and view_delete(user_pk=user_pk, view_pk=int(pk)):
+            messages.success(request, "视图已删除")
+        return ""
+    if "columns" in request.POST:
+        names = request.POST.getlist("column") if request.POST["columns"] == "chosen" else []
+        chosen = [name for name in ORDER_COLUMNS if name in names]
+        columns_save(user_pk=user_pk, names=["order_id", *chosen] if chosen else [])
+        return _kept(request.POST.get("query", ""))
+    query = _kept(request.POST.get("query", ""))
+    if len(query) > VIEW_QUERY_LENGTH:
+        raise ViewRefused("筛选条件太长")
+    try:
+        list_shown(model_admin, request.user, query)
+    except (IncorrectLookupParameters, SuspiciousOperation):
+        raise ViewRefused("这不是订单列表的筛选条件") from None
+    view = view_save(user_pk=user_pk, name=request.POST.get("name", ""), query=query)
+    messages.success(request, f"已存为我的视图“{view}”")
+    return view.query
+
+
+def _kept(query: str) -> str:
+    """Return a query string without the page number and the like, always written the same way."""
+    return urlencode(sorted(parse_qsl(query_kept(query[:MAX_QUERY]))))
