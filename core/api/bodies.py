@@ -93,7 +93,7 @@ class IncomingBody:
         if not part:
             return  # an empty block would look like the end to who reads them
         if self.is_too_large:
-            self._clear()
+            self.end()
         elif not self.was_dropped:
             if self.blocks and len(self.blocks[-1]) + len(part) <= BLOCK:
                 self.blocks[-1] += part
@@ -105,7 +105,7 @@ class IncomingBody:
     def drop(self) -> None:
         """Forget the body for lack of memory; :class:`BodyLimitMiddleware` then answers 503."""
         self.was_dropped = True
-        self._clear()
+        self.end()
 
     def finish(self) -> None:
         """Say that the body has arrived completely: from now on it is being answered and is never dropped."""
@@ -117,10 +117,7 @@ class IncomingBody:
         return bytes(self.blocks.popleft()) if self.blocks else b""
 
     def end(self) -> None:
-        """Free the memory: the request has been answered."""
-        self._clear()
-
-    def _clear(self) -> None:
+        """Free the memory: the request has been answered, or the body is not kept."""
         self.blocks.clear()
         self._count(0)
 

@@ -45,19 +45,16 @@ class CallMiddleware:
         self.answer: Any = convert_exception_to_response(handler)
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        with answering(request):
-            return self._answered(request)
-
-    def _answered(self, request: HttpRequest) -> HttpResponse:
         match = call_find(request.path_info)
-        if match is None:
-            return self.pages(request)
-        request.call_match = match  # type: ignore[attr-defined]
-        early = self.security.process_request(request) or self.cors.check_preflight(request)
-        response: HttpResponse = early or self.answer(request)
-        self.cors.add_response_headers(request, response)
-        self.security.process_response(request, response)
-        return response
+        with answering(request):
+            if match is None:
+                return self.pages(request)
+            request.call_match = match  # type: ignore[attr-defined]
+            early = self.security.process_request(request) or self.cors.check_preflight(request)
+            response: HttpResponse = early or self.answer(request)
+            self.cors.add_response_headers(request, response)
+            self.security.process_response(request, response)
+            return response
 
     def _checked(self, request: HttpRequest) -> Any:
         refused = self.common.process_request(request)

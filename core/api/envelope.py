@@ -33,16 +33,6 @@ def ok(msg: str | None = None, *, status: int = 200, **fields: Any) -> Response:
     return Envelope(body | fields)
 
 
-def refusal(error: DomainError) -> Response:
-    """Make the answer for ``error`` inside an API view."""
+def error_response(error: DomainError) -> Envelope:
+    """Make the answer for ``error``, inside an API view and outside: middleware, unknown paths."""
     return Envelope(error.body(), status=error.http_status, headers=error.headers)
-
-
-def error_response(error: DomainError) -> HttpResponse:
-    """Make the answer for ``error`` outside the API's views: middleware, unknown paths."""
-    return HttpResponse(
-        orjson.dumps(error.body()),
-        status=error.http_status,
-        content_type=JSON,
-        headers=error.headers,
-    )

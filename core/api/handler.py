@@ -19,7 +19,7 @@ from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
-from core.api.envelope import refusal
+from core.api.envelope import error_response
 from core.errors import (
     BadParameter,
     BodyTooLarge,
@@ -45,7 +45,7 @@ def envelope_exception_handler(error: Exception, context: dict[str, Any]) -> Res
     outcome = translate(error)
     # To Django an exception that becomes an answer is no failure: without this it would commit the half-done work.
     set_rollback()
-    return refusal(outcome)
+    return error_response(outcome)
 
 
 def translate(error: Exception) -> DomainError:

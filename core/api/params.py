@@ -77,7 +77,7 @@ def present(source: Any, lists: Collection[str] = ()) -> dict[str, Any]:
             # Of a repeated parameter that is no list the last value counts.
             value = [*kept.get(name, []), *texts] if name in lists else texts[-1]
         if _holds_unstorable(value):
-            raise BadParameter("包含非法字符", field=_printable(sent))
+            raise BadParameter("包含非法字符", field=_UNSTORABLE.sub("?", str(sent))[:40])
         if not _is_blank(value):
             kept[name] = value
     return kept
@@ -99,10 +99,6 @@ def _holds_unstorable(value: Any) -> bool:
             case dict(fields):
                 waiting += [*fields, *fields.values()]
     return False
-
-
-def _printable(name: str) -> str:
-    return _UNSTORABLE.sub("?", str(name))[:40]
 
 
 @extend_schema_field(

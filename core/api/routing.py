@@ -93,7 +93,7 @@ def endpoint(
 def _calls(viewset: type[ApiViewSet]) -> Iterator[URLPattern]:
     method: Any  # a function with the attributes that `action` and `endpoint` have set on it
     # REST framework sorts actions by name; the documentation shows them in the order of the source.
-    for method in sorted(viewset.get_extra_actions(), key=_line_of):
+    for method in sorted(viewset.get_extra_actions(), key=lambda one: inspect.unwrap(one).__code__.co_firstlineno):
         declared: Endpoint = replace(method.endpoint, tag=viewset.tag)
         shared = {"paths": declared.paths, "is_reading": declared.is_reading}
         view = viewset.as_view(dict(method.mapping), **method.kwargs, **shared, detail=False)
@@ -101,10 +101,6 @@ def _calls(viewset: type[ApiViewSet]) -> Iterator[URLPattern]:
         view.endpoint = declared  # type: ignore[attr-defined]
         for path in declared.paths:
             yield URLPattern(RoutePattern(path.lstrip("/"), is_endpoint=True), view)
-
-
-def _line_of(method: Any) -> int:
-    return inspect.unwrap(method).__code__.co_firstlineno
 
 
 class CallTable(URLResolver):

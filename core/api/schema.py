@@ -1,15 +1,13 @@
 """The OpenAPI document at ``/schema/``: drf-spectacular, taught what our endpoints declare (``core.api.docs.Doc``)."""
 
-import hashlib
 import json
 import re
 from collections.abc import Iterable, Iterator
 from functools import cache
-from threading import Lock
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
-from django.views.decorators.http import condition
+from django.views.decorators.http import conditional_page
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.plumbing import ResolvedComponent
@@ -111,12 +109,14 @@ class ContractSchema(AutoSchema):
         if doc is None or doc.params is None or self.method == "GET":
             return {}
         forms = [kind() for kind in (doc.params, *doc.others)]
-        return {
-            media_type: OpenApiRequest(
-                _any_of([self._body(params, media_type) for params in forms]), examples=self._request_examples(doc)
-            )
-            for media_type in self._media_types(forms[0])
-        }
+        takes_file = any(isinstance(field, FileField) for field in forms[0].fields.values())
+        examples = [OpenApiExample("示例", value=doc.send, request_only=True)] if doc.send else []
+        bodies = {}
+        for media_type in ["multipart/form-data"] if takes_file else self.map_parsers():
+            schemas = [self._body(params, media_type) for params in forms]
+            body = schemas[0] if len(schemas) == 1 else {"anyOf": schemas}
+            bodies[media_type] = OpenApiRequest(body, examples=examples)
+        return bodies
 
     def _body(self, params: Serializer[Any], media_type: str) -> Schema:
         schema = self._map_serializer(params, "request")
@@ -142,16 +142,14 @@ class ContractSchema(AutoSchema):
         by_http_status: dict[int, list[dict[str, Any]]] = {200: doc.successes}
         for error in self._failures(doc):
             by_http_status.setdefault(error.http_status, []).append(error.body())
+        failure = self._refer_failure()
+        # Not oneOf: an answer may have the keys of two shapes, for example with and without a total.
+        schemas = {200: {"anyOf": [*self._successes(doc), failure]}}
         return {
-            http_status: OpenApiResponse(
-                # Not oneOf: an answer may have the keys of two shapes, for example with and without a total.
-                {"anyOf": [*self._successes(doc), self._refer_failure()]}
-                if http_status == 200
-                else self._refer_failure(),
-                description=_HTTP_NAMES.get(http_status, "失败"),
-                examples=_named(bodies),
+            status: OpenApiResponse(
+                schemas.get(status, failure), description=_HTTP_NAMES.get(status, "失败"), examples=_named(bodies)
             )
-            for http_status, bodies in sorted(by_http_status.items())
+            for status, bodies in sorted(by_http_status.items())
         }
 
     def _successes(self, doc: Doc) -> Iterator[Schema]:
@@ -203,17 +201,6 @@ class ContractSchema(AutoSchema):
             yield from (LoginRequired(), TokenInvalid())
         if access in {Access.ROOT, Access.ROWS}:
             yield NotPermitted()
-
-    def _media_types(self, params: Serializer[Any]) -> list[str]:
-        takes_file = any(isinstance(field, FileField) for field in params.fields.values())
-        return ["multipart/form-data"] if takes_file else self.map_parsers()
-
-    def _request_examples(self, doc: Doc) -> list[OpenApiExample]:
-        return [OpenApiExample("示例", value=doc.send, request_only=True)] if doc.send else []
-
-
-def _any_of(schemas: list[Schema]) -> Schema:
-    return schemas[0] if len(schemas) == 1 else {"anyOf": schemas}
 
 
 def _as_json(field: Any, schema: Schema) -> Schema:
@@ -267,23 +254,14 @@ def _shape(value: Any) -> dict[str, Any]:
 
 
 def _named(bodies: list[dict[str, Any]]) -> list[OpenApiExample]:
-    # The summary is for people. The name is a number, so that examples with the same summary do not replace each other.
-    return [
-        OpenApiExample(
-            f"{number}",
-            summary=_label(body),
-            value=body,
-            response_only=True,
-        )
-        for number, body in enumerate(bodies, 1)
+    """The summary is for people; the names are numbers, so that equal summaries do not replace each other."""
+    labels = [
+        f"成功 {body.get('msg', '')}" if body["state"] else f"失败 {body['status']} {body['msg']}" for body in bodies
     ]
-
-
-def _label(body: dict[str, Any]) -> str:
-    """Return the words by which a reader tells an example from the others."""
-    if not body["state"]:
-        return f"失败 {body['status']} {body['msg']}"
-    return f"成功 {body.get('msg', '')}".strip()
+    return [
+        OpenApiExample(str(number), summary=label.strip(), value=body, response_only=True)
+        for number, (label, body) in enumerate(zip(labels, bodies, strict=True), 1)
+    ]
 
 
 def drop_aliases(endpoints: list[tuple[str, str, str, Any]]) -> list[tuple[str, str, str, Any]]:
@@ -302,37 +280,23 @@ def _template(path: str) -> str:
     return path.replace("<str:", "{").replace("<", "{").replace(">", "}")
 
 
-_making = Lock()
-
-
-@cache
-def _made() -> tuple[bytes, str]:
-    body = OpenApiJsonRenderer().render(SchemaGenerator().get_schema(request=None, public=True), renderer_context={})
-    return body, hashlib.sha256(body).hexdigest()[:32]
-
-
-def _document() -> tuple[bytes, str]:
-    """Return the document and its digest. It takes 0.1 s, so each process makes it once."""
-    with _making:
-        return _made()
+@cache  # it takes 0.1 s
+def _document() -> bytes:
+    generated = SchemaGenerator().get_schema(request=None, public=True)
+    return bytes(OpenApiJsonRenderer().render(generated, renderer_context={}))
 
 
 def document(base: str) -> dict[str, Any]:
     """Return the document as a reader at this address gets it."""
-    content: dict[str, Any] = json.loads(_document()[0].replace(b"BASE_URL", base.encode()))
+    content: dict[str, Any] = json.loads(_document().replace(b"BASE_URL", base.encode()))
     return content
 
 
-def _etag(request: HttpRequest) -> str:
-    base = hashlib.sha256(absolute_url(request, "").encode()).hexdigest()
-    return f'"{_document()[1]}{base[:32]}"'
-
-
-@condition(etag_func=_etag)
+@conditional_page
 def schema(request: HttpRequest) -> HttpResponse:
     if request.method not in {"GET", "HEAD"}:
         return error_response(WrongMethod())
     # The examples of the description name the address by which the reader came.
-    body = _document()[0].replace(b"BASE_URL", absolute_url(request, "").encode())
+    body = _document().replace(b"BASE_URL", absolute_url(request, "").encode())
     # With no-cache a browser asks each time whether its copy is still current, so an upgrade shows at once.
     return HttpResponse(body, content_type=OpenApiJsonRenderer.media_type, headers={"Cache-Control": "no-cache"})

@@ -10,10 +10,10 @@ from typing import Any
 import structlog
 from django.conf import settings
 from django.core.exceptions import RequestDataTooBig, TooManyFieldsSent, TooManyFilesSent
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from core.api.envelope import error_response
+from core.api.envelope import error_response, ok
 from core.api.handler import engine_is_down, translate
 from core.api.request import is_from_here
 from core.errors import DomainError, InternalError, ServiceUnavailable, UnknownAddress
@@ -42,7 +42,7 @@ def server_error(request: HttpRequest, *_: Any) -> HttpResponse:
 
 def alive(request: HttpRequest) -> HttpResponse:
     """Answer 200 as long as the process runs (liveness)."""
-    return JsonResponse({"status": 200, "state": True, "msg": "ok"})
+    return ok("ok")
 
 
 def ready(request: HttpRequest) -> HttpResponse:
@@ -61,7 +61,7 @@ def _health(found: dict[str, str]) -> HttpResponse:
         # Anybody may ask, so the engines' addresses and our user name only go into the log.
         public = {name: why if name == "migrations" else why.partition(":")[0] for name, why in found.items()}
         return error_response(DomainError("尚未就绪", status=503, http_status=503, checks=public))
-    return JsonResponse({"status": 200, "state": True, "msg": "ok"})
+    return ok("ok")
 
 
 def figures(request: HttpRequest) -> HttpResponse:

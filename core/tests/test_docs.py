@@ -5,14 +5,12 @@ from contextlib import closing
 
 import pytest
 from django.core.management import call_command
-from django.test import Client
 from drf_spectacular.validation import validate_schema
 
-from core.api import schema as openapi
 from core.api.access import Access
 from core.api.docs import Doc
 from core.api.routing import endpoints
-from tests.kit import at_once, differences
+from tests.kit import differences
 
 CALLS = endpoints()
 TO_THE_PROVIDER = {"/pay/payResult", "/pay/notify"}
@@ -88,16 +86,6 @@ def test_the_page_works_offline(api, db):
     for asset in re.findall(r'(?:src|href)="(/static/[^"]+)"', text):
         with closing(api.http.get(asset)) as answer:
             assert answer.status_code == 200, asset
-
-
-def test_the_schema_is_made_once_however_many_ask_at_once(monkeypatch):
-    made, make = [], openapi.SchemaGenerator.get_schema
-    openapi._made.cache_clear()
-    monkeypatch.setattr(openapi.SchemaGenerator, "get_schema", lambda *_, **kw: made.append(1) or make(*_, **kw))
-
-    answers = at_once([lambda: Client().get("/schema/").content] * 6)
-
-    assert len(made) == 1 and len(set(answers)) == 1
 
 
 def test_who_has_the_schema_is_not_sent_it_again(api):
