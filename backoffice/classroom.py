@@ -142,18 +142,13 @@ def classroom_page(request: HttpRequest) -> HttpResponse:
     form = ClassForm(request.POST or None, request.FILES or None)
     if request.method == "POST" and form.is_valid():
         values = form.cleaned_data
+        class_name, scope = values["class_name"], values["scope"] or DataScope.ALL
         try:
-            slips = class_accounts_create(
-                class_name=values["class_name"],
-                trainees=values["trainees"],
-                roleid=values["role"],
-                scope=values["scope"] or DataScope.ALL,
-            )
+            slips = class_open(class_name, values["trainees"], values["role"], scope, values["practice"] or 0)
         except ClassAccountsRefused as refusal:
             form.add_error(None, refusal.msg)
         else:
-            _practise(slips, values["practice"] or 0)
-            return slips_page(request, values["class_name"], slips)
+            return slips_page(request, class_name, slips)
     ends = [(name, count, read_only_until(name)) for name, count in class_list()]
     context = admin.site.each_context(request) | {
         "title": "课堂",
@@ -166,9 +161,15 @@ def classroom_page(request: HttpRequest) -> HttpResponse:
     return render(request, "backoffice/classroom.html", context)
 
 
-def _practise(slips: list[Slip], number: int) -> None:
+def class_open(class_name: str, trainees: list[Trainee], roleid: str, scope: str, practice: int) -> list[Slip]:
+    """Make the accounts of a class, each with ``practice`` students of its own; return the slips.
+
+    :raises ClassAccountsRefused: see ``class_accounts_create``.
+    """
+    slips = class_accounts_create(class_name=class_name, trainees=trainees, roleid=roleid, scope=scope)
     pks = [pk for slip in slips for pk in pks_of(slip.username)]
-    practice_add(user_pks=pks, number=number, now=times.now())
+    practice_add(user_pks=pks, number=min(practice, MAX_PRACTICE), now=times.now())
+    return slips
 
 
 def _do(request: HttpRequest, what: str, class_name: str) -> HttpResponse:

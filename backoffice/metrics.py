@@ -16,33 +16,17 @@ NOTICES_OF = timedelta(hours=24)
 
 
 @metrics.register_samples
-def orders() -> Iterator[Sample]:
+def what_waits() -> Iterator[Sample]:
     for state, number in orders_to_do().items():
         yield "spms_orders", "Orders that wait for somebody", {"state": state}, number
-
-
-@metrics.register_samples
-def money() -> Iterator[Sample]:
     yield "spms_bill_differences", "Differences with WeChat Pay's bills that wait for staff", {}, differences_open()
     yield "spms_refunds_stuck", "Refunds that wait for staff", {}, refunds_stuck()
     left_open = payments_left_open(now=times.now())
     yield "spms_payments_left_open", "Payments that are open an hour after their end", {}, left_open
-
-
-@metrics.register_samples
-def notifications() -> Iterator[Sample]:
     counts = notices_by_verdict(since=times.now() - NOTICES_OF)
     for verdict in InboundEvent.Verdict.values:
-        yield (
-            "spms_notifications_24h",
-            "Payment notifications of 24 hours",
-            {"verdict": verdict},
-            counts.get(verdict, 0),
-        )
-
-
-@metrics.register_samples
-def weather() -> Iterator[Sample]:
+        number = counts.get(verdict, 0)
+        yield "spms_notifications_24h", "Payment notifications of 24 hours", {"verdict": verdict}, number
     if done := last_success_at():
         age_s = (times.now() - done).total_seconds()
         yield "spms_weather_sync_age_seconds", "Since weather was last fetched", {}, age_s

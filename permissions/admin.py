@@ -17,30 +17,13 @@ from unfold.decorators import display
 from core.admin.base import OfficeAdmin
 from core.admin.password import PasswordFirst
 from core.api.access import Access
-from core.api.routing import Endpoint
 from core.times import format_office_time
 from permissions.choices import calls_open_to_rows
 from permissions.forms import RoleForm
 from permissions.matrix import matrix, preview_of
 from permissions.models import DEFAULT_ROLEID, ClientButton, Role
-from permissions.rights import all_rights, rights_of_role
+from permissions.rights import rights_of_role
 from permissions.seed import HOME
-
-
-class MayCallFilter(admin.SimpleListFilter):
-    """Filter roles by a call they may make, whether a row names it exactly or with ``*``."""
-
-    title, parameter_name = "可调用的接口", "call"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [(call.path, f"{call.tag}：{call.row_title}") for call in _calls()]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Role]) -> QuerySet[Role]:
-        for call in _calls():
-            if call.path == self.value():
-                may = [rights.roleid for rights in all_rights() if rights.may_call(call.paths, Access.ROWS)]
-                return queryset.filter(roleid__in=may)
-        return queryset
 
 
 @admin.register(Role)
@@ -50,7 +33,6 @@ class RoleAdmin(PasswordFirst, OfficeAdmin):
     form = RoleForm
     rights: ClassVar = {"view": "查看"}
     list_display = ["name", "roleid", "user_count", "call_count", "button_names", "updated"]
-    list_filter = [MayCallFilter]
     search_fields = ["name", "roleid"]
     search_help_text = "角色名称或编号"
     fields = ["roleid", "name", "menu", "buttons", "rows", "data_scope", "permissions", "created_at", "updated_at"]
@@ -72,7 +54,7 @@ class RoleAdmin(PasswordFirst, OfficeAdmin):
 
     @display(description="可调用的接口")
     def call_count(self, role: Role) -> str:
-        rights, calls = rights_of_role(role), _calls()
+        rights, calls = rights_of_role(role), [call for group in calls_open_to_rows().values() for call in group]
         allowed = sum(rights.may_call(call.paths, Access.ROWS) for call in calls)
         return "全部" if allowed == len(calls) else f"{allowed} 个"
 
@@ -160,7 +142,3 @@ class RoleAdmin(PasswordFirst, OfficeAdmin):
 
 def _rights(role: Role) -> QuerySet[Permission]:
     return role.permissions.select_related("content_type")
-
-
-def _calls() -> list[Endpoint]:
-    return [call for calls in calls_open_to_rows().values() for call in calls]

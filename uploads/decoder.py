@@ -51,11 +51,7 @@ _SPARE_S = 3  # beyond a lane's limit by the clock; then the program itself does
 Charge = Callable[[int], None]
 
 
-def charge_nobody(processor_ms: int) -> None:
-    pass
-
-
-def image_decode(file: BinaryIO, *, wait_s: float = WAIT_S, charge: Charge = charge_nobody) -> CleanImage:
+def image_decode(file: BinaryIO, *, wait_s: float = WAIT_S, charge: Charge | None = None) -> CleanImage:
     """Decode and re-encode a picture as :func:`uploads.images.image_clean` does, in another process.
 
     :param wait_s: how long to wait for a free decoder. A caller that waits longer than ``WAIT_S`` (a task) is not
@@ -74,7 +70,8 @@ def image_decode(file: BinaryIO, *, wait_s: float = WAIT_S, charge: Charge = cha
         threads, turn = _heavy_threads, _heavy_turn(wait_s)
     with _acquired(threads, queue_wait_s), turn:
         answer, code, processor_ms = _program.ask(lane, file.read())
-    charge(processor_ms)
+    if charge:
+        charge(processor_ms)
     return _picture(answer, code)
 
 

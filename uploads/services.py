@@ -19,7 +19,7 @@ from django.db.models.functions import Now
 from core.errors import ServiceUnavailable
 from core.times import local
 from uploads.budget import free_space_check, insert_within_budget, sender_of
-from uploads.decoder import WAIT_S, Charge, charge_nobody, image_decode
+from uploads.decoder import WAIT_S, Charge, image_decode
 from uploads.errors import ImageEmpty, ImageTooLarge
 from uploads.formats import MAX_BYTES
 from uploads.models import ImageUse, Upload
@@ -37,7 +37,7 @@ def image_store(
     user_pk: int | None,
     network: str = "",
     wait_s: float = WAIT_S,
-    charge: Charge = charge_nobody,
+    charge: Charge | None = None,
     now: datetime,
 ) -> Upload:
     """Check, re-encode and store a picture. It is removed after ``ORPHAN_AFTER`` unless a record adopts it.

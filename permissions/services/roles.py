@@ -69,15 +69,11 @@ def roles_seed(*, reset: bool = False) -> list[str]:
     written = []
     for seed in ROLES:
         fields = {name: value for name, value in seed.items() if name != "roleid"}
-        role, is_new = Role.objects.get_or_create(roleid=seed["roleid"], defaults=fields)
-        if not (is_new or reset):
-            continue
-        if not is_new:
-            for name, value in fields.items():
-                setattr(role, name, value)
-            role.save()
-        _set_back_office(role)
-        written.append(role.roleid)
+        write = Role.objects.update_or_create if reset else Role.objects.get_or_create
+        role, is_new = write(roleid=seed["roleid"], defaults=fields)
+        if is_new or reset:
+            _set_back_office(role)
+            written.append(role.roleid)
     return written
 
 

@@ -6,12 +6,11 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from accounts.errors import ClassAccountsRefused
 from accounts.services.class_accounts import (
     Slip,
-    class_accounts_create,
     class_accounts_delete,
     class_accounts_reset,
     names_read,
 )
-from backoffice.classroom import slips_csv
+from backoffice.classroom import class_open
 from permissions.models import DEFAULT_ROLEID, DataScope
 
 
@@ -25,9 +24,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--scope", default=DataScope.ALL.value, choices=DataScope.values, help="the data scope; default: all"
         )
-        parser.add_argument(
-            "--out", type=Path, metavar="FILE.csv", help="also write the slips to a new file (mode 0600)"
-        )
+        parser.add_argument("--practice", type=int, default=0, metavar="N", help="students to practise with, for each")
         parser.add_argument("--reset", action="store_true", help="give the accounts of --class new passwords instead")
         parser.add_argument("--delete", action="store_true", help="delete the accounts of --class instead")
 
@@ -44,8 +41,6 @@ class Command(BaseCommand):
             raise CommandError(refusal.msg) from None
         for slip in slips:
             self.stdout.write(f"{slip.name}\t{slip.number}\t{slip.username}\t{slip.password}")
-        if options["out"]:
-            self._write(options["out"], slips)
 
     def _slips(self, class_name: str, options: dict[str, Any]) -> list[Slip]:
         if options["reset"]:
@@ -57,15 +52,4 @@ class Command(BaseCommand):
             text = path.read_text("utf-8-sig")
         except (OSError, UnicodeDecodeError) as error:
             raise CommandError(f"{options['names']} cannot be read: {error}") from None
-        return class_accounts_create(
-            class_name=class_name, trainees=names_read(text), roleid=options["role"], scope=options["scope"]
-        )
-
-    def _write(self, path: Path, slips: list[Slip]) -> None:
-        try:
-            path.touch(mode=0o600, exist_ok=False)
-            path.write_bytes(slips_csv(slips))
-        except OSError as error:
-            raise CommandError(
-                f"{path} cannot be written: [Errno {error.errno}] {error.strerror}; the accounts are made, see above"
-            ) from None
+        return class_open(class_name, names_read(text), options["role"], options["scope"], options["practice"])
