@@ -49,33 +49,30 @@ class ContractSchema(AutoSchema):
 
     view: Any
 
-    def get_summary(self) -> str | None:
-        return getattr(self.view, "name", None)
+    def get_summary(self) -> str:
+        return str(self.view.name)
 
     def get_description(self) -> str:  # type: ignore[override]
-        access = getattr(self.view, "access", None)
         aliases = [_template(path) for path in self.view.paths if _template(path) != self.path.rstrip("/")]
         parts = [
-            f"权限:{access.value}" if access else "",
-            self._doc.about if self._doc else "",
+            f"权限:{self.view.access.value}",
+            self._doc.about,
             "也可以写作 " + "、".join(f"`{path}`" for path in aliases) if aliases else "",
         ]
         return "\n\n".join(part for part in parts if part)
 
     def get_tags(self) -> list[str]:
-        return [getattr(self.view, "tag", "其他")]
+        return [self.view.tag]
 
     def get_operation_id(self) -> str:
         return f"{self.method.lower()}_{self.path.strip('/').replace('/', '_').replace('-', '_')}"
 
     def get_auth(self) -> list[dict[str, list[str]]]:
         auth = super().get_auth()  # it also registers the scheme
-        return [{}] if getattr(self.view, "access", None) is Access.OPEN else [entry for entry in auth if entry]
+        return [{}] if self.view.access is Access.OPEN else [entry for entry in auth if entry]
 
     def get_override_parameters(self) -> list[Any]:
         doc = self._doc
-        if doc is None:
-            return []
         kind = doc.params if self.method == "GET" else doc.query
         if kind is None:
             return []
@@ -106,7 +103,7 @@ class ContractSchema(AutoSchema):
         The schema is written in place: as a component, equally named serializers of two apps would become one.
         """
         doc = self._doc
-        if doc is None or doc.params is None or self.method == "GET":
+        if doc.params is None or self.method == "GET":
             return {}
         forms = [kind() for kind in (doc.params, *doc.others)]
         takes_file = any(isinstance(field, FileField) for field in forms[0].fields.values())
@@ -132,8 +129,6 @@ class ContractSchema(AutoSchema):
 
     def get_response_serializers(self) -> Any:
         doc = self._doc
-        if doc is None:
-            return {200: OpenApiResponse(self._refer_failure(), description=_HTTP_NAMES[200])}
         if doc.raw:
             return {
                 (status, media_type): OpenApiResponse(schema, description=_HTTP_NAMES.get(status, "失败"))
@@ -189,17 +184,17 @@ class ContractSchema(AutoSchema):
         return component.ref
 
     @property
-    def _doc(self) -> Doc | None:
-        return getattr(self.view, "docs", None)
+    def _doc(self) -> Doc:
+        doc: Doc = self.view.docs
+        return doc
 
     def _failures(self, doc: Doc) -> Iterable[DomainError]:
         yield from (error() if isinstance(error, type) else error for error in doc.failures)
         if self.method != "GET":
             yield from (Unreadable(), BodyTooLarge(), UnsupportedFormat())
-        access = getattr(self.view, "access", None)
-        if access is not Access.OPEN:
+        if self.view.access is not Access.OPEN:
             yield from (LoginRequired(), TokenInvalid())
-        if access in {Access.ROOT, Access.ROWS}:
+        if self.view.access in {Access.ROOT, Access.ROWS}:
             yield NotPermitted()
 
 
@@ -255,13 +250,11 @@ def _shape(value: Any) -> dict[str, Any]:
 
 def _named(bodies: list[dict[str, Any]]) -> list[OpenApiExample]:
     """The summary is for people; the names are numbers, so that equal summaries do not replace each other."""
-    labels = [
-        f"成功 {body.get('msg', '')}" if body["state"] else f"失败 {body['status']} {body['msg']}" for body in bodies
-    ]
-    return [
-        OpenApiExample(str(number), summary=label.strip(), value=body, response_only=True)
-        for number, (label, body) in enumerate(zip(labels, bodies, strict=True), 1)
-    ]
+    examples = []
+    for number, body in enumerate(bodies, 1):
+        label = f"成功 {body.get('msg', '')}".strip() if body["state"] else f"失败 {body['status']} {body['msg']}"
+        examples.append(OpenApiExample(str(number), summary=label, value=body, response_only=True))
+    return examples
 
 
 def drop_aliases(endpoints: list[tuple[str, str, str, Any]]) -> list[tuple[str, str, str, Any]]:
