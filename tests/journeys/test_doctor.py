@@ -40,18 +40,6 @@ def production(running):
     }
 
 
-@pytest.fixture(scope="module", autouse=True)
-def refunds_arrived(running):
-    """Let the demo's stuck refund, which is there for the office to see, be successful while the doctor looks."""
-    engines = json.loads((running.state / "engines.json").read_text())
-    with psycopg.connect(engines["DATABASE_URL"], autocommit=True) as database:
-        stuck = database.execute(
-            "UPDATE payments_refund SET state = 'success' WHERE state = 'abnormal' RETURNING id"
-        ).fetchall()
-        yield
-        database.execute("UPDATE payments_refund SET state = 'abnormal' WHERE id = ANY(%s)", [[pk for (pk,) in stuck]])
-
-
 # What is planted: variables of the doctor's process, made from the installation's.
 FAULTS = {
     "silent workers and no weather": lambda running, engines: {
