@@ -106,9 +106,9 @@ class OrderParts:
             (
                 line.title,
                 line.product_code,
-                f"{line.price:.2f}",
+                f"{line.price:,.2f}",
                 line.quantity,
-                f"{line.amount:.2f}",
+                f"{line.amount:,.2f}",
                 line.refunded_quantity,
             )
             for line in order.lines.all()
@@ -121,7 +121,7 @@ class OrderParts:
             (
                 page_link(payment, payment.transaction_id or payment.out_trade_no),
                 payment.get_state_display(),
-                f"{fen_to_yuan(payment.amount_fen):.2f}",
+                f"{fen_to_yuan(payment.amount_fen):,.2f}",
                 payment.get_trade_type_display(),
                 format_office_time(payment.paid_at),
             )
@@ -142,7 +142,7 @@ class OrderParts:
             (
                 page_link(refund, refund.out_refund_no),
                 refund.get_state_display(),
-                f"{fen_to_yuan(refund.amount_fen):.2f}",
+                f"{fen_to_yuan(refund.amount_fen):,.2f}",
                 " ".join([refund.reason, *pieces[refund.out_refund_no]]),
                 names[refund.requested_by],
                 refund.attempts,
