@@ -4,7 +4,6 @@ Also by hand, for a rehearsal: ``python -m moving.tests.dumps FOLDER --students 
 """
 
 import argparse
-import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,6 +19,7 @@ HOSTS = ("http://www.old-school.example", "https://static.old-school.example", "
 CLASSES = [f"H5{year}{number:02}" for year in (19, 20, 21) for number in range(1, 13)]
 SURNAMES, GIVEN = "王李张刘陈杨赵黄周吴徐孙胡朱高林何郭马罗谭", "鹏欣怡子轩雨桐浩然思远佳琪梓涵俊杰晓彤志强婷建国明月诺"
 ODD_AGES = ("二十", "21岁", "", "不详", "２３", -1, 999, 19.5, None, "abc", [21], {"n": 1})
+TWELVE_HOURS = "%Y-%m-%d,%I:%M:%S"
 Documents = dict[str, list[dict[str, Any]]]
 
 
@@ -52,19 +52,15 @@ class Maker:
 def documents_make(*, students: int, users: int, orders: int, seed: int = SEED) -> Documents:
     """Documents of every collection; one in a hundred or so has something wrong with it."""
     make = Maker(seed)
-    found: Documents = {"permissions": list(_roles(make)), "users": list(_users(make, users))}
-    found["logs"] = list(_logs(make, found["users"]))
-    found["weather"] = list(_weather(make, min(users, 200)))
-    found["students"] = list(_students(make, students))
-    found["product_categorys"] = list(_categories(make, 12))
-    found["products"] = list(_products(make, found["product_categorys"], 60))
-    found["carts"] = list(_carts(make, found["users"], found["products"]))
-    found["order_masters"], found["order_details"] = [], []
-    for _ in range(orders):
-        master, details = _order(make, found["users"], found["products"])
-        found["order_masters"].append(master)
-        found["order_details"] += details
-    return found
+    people = list(_users(make, users))
+    found: Documents = {"permissions": list(_roles(make)), "users": people, "logs": list(_logs(make, people))}
+    found |= {"weather": list(_weather(make, min(users, 200))), "students": list(_students(make, students))}
+    categories = list(_categories(make, 12))
+    products = list(_products(make, categories, 60))
+    found |= {"product_categorys": categories, "products": products, "carts": list(_carts(make, people, products))}
+    both = [_order(make, people, products) for _ in range(orders)]
+    details = [detail for _, of_order in both for detail in of_order]
+    return found | {"order_masters": [master for master, _ in both], "order_details": details}
 
 
 def dump_write(folder: Path, found: Documents, *, form: str = "lines") -> None:
@@ -157,16 +153,12 @@ def _students(make: Maker, number: int) -> Iterator[dict[str, Any]]:
         yield student
 
 
-def _twelve_hours(moment: datetime) -> str:
-    return f"{moment:%Y-%m-%d,%I:%M:%S}"
-
-
 def _categories(make: Maker, number: int) -> Iterator[dict[str, Any]]:
     for at in range(number):
         made_at = make.pass_time(50_000)
         yield {
             "_id": make.old_id(), "category_id": make.digits17(), "categoryName": f"类目{at % 10}",
-            "categoryImgurl": make.picture("imgs"), "creator": "lbw", "createTime": _twelve_hours(made_at),
+            "categoryImgurl": make.picture("imgs"), "creator": "lbw", "createTime": f"{made_at:{TWELVE_HOURS}}",
         }  # fmt: skip
 
 
@@ -213,7 +205,7 @@ def _order(
     master: dict[str, Any] = {
         "_id": make.old_id(), "order_id": order_id, "unid": user["unid"], "order_status": status, "pay_status": paid,
         "shiping_status": shipped, "user_nickname": user["nickname"], "user_phone": user["phone"],
-        "address": "南京市江宁区", "create_time": _twelve_hours(made_at), "total_fee": fen,
+        "address": "南京市江宁区", "create_time": f"{made_at:{TWELVE_HOURS}}", "total_fee": fen,
     }  # fmt: skip
     if make.seldom(50):
         master |= make.random.choice([
@@ -229,17 +221,12 @@ def _order(
     return master, details
 
 
-def main() -> None:
+if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("folder", type=Path)
     for name, number in (("students", 1000), ("users", 200), ("orders", 500)):
         parser.add_argument(f"--{name}", type=int, default=number)
     parser.add_argument("--form", choices=["lines", "array", "pretty", "bson"], default="lines")
-    given = parser.parse_args()
-    found = documents_make(students=given.students, users=given.users, orders=given.orders)
-    dump_write(given.folder, found, form=given.form)
-    print(json.dumps({name: len(documents) for name, documents in found.items()}))
-
-
-if __name__ == "__main__":
-    main()
+    facts = vars(parser.parse_args())
+    folder, form = facts.pop("folder"), facts.pop("form")
+    dump_write(folder, documents_make(**facts), form=form)

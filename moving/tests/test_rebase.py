@@ -49,30 +49,23 @@ def findings():
     return [(finding.ok, finding.what) for finding in addresses_of_pictures()]
 
 
-@pytest.mark.parametrize("base", ["http://127.0.0.1:8000", "https://school.example"])
-def test_our_own_pictures_lose_their_host_in_every_record(path, everywhere, base):
-    everywhere(base + path)
-    assert findings() == [(False, f"{User.objects.count() + 5} pictures of ours have an address below {base}")]
+def test_our_own_pictures_lose_their_host_in_every_record(path, everywhere):
+    everywhere(f"https://school.example{path}")
+    assert findings() == [
+        (False, f"{User.objects.count() + 5} pictures of ours have an address below https://school.example")
+    ]
 
     call_command("pictures_rebase")
 
-    assert addresses() == {path}
-    assert [is_fine for is_fine, _ in findings()] == [True]
+    assert addresses() == {path} and [is_fine for is_fine, _ in findings()] == [True]
 
 
 @pytest.mark.parametrize(
     "address",
-    [
-        "",
-        FOREIGN,
-        "http://wx.qlogo.cn/a/132",
-        "/media/2026/11/x.png",
-        "http://a.b/x?u=http://a.b{path}",
-        "http://a.b{path}/",
-    ],
+    ["", FOREIGN, "http://wx.qlogo.cn/a/132", "/media/2026/11/x.png", "http://a.b/x?u=http://a.b{}", "http://a.b{}/"],
 )
 def test_what_is_not_ours_stays(path, everywhere, address):
-    address = address.format(path=path)
+    address = address.format(path)
     everywhere(address)
 
     call_command("pictures_rebase")
