@@ -8,8 +8,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from accounts.models import User
-from moving.dump import Document
-from moving.errors import DocumentRefused
+from moving.dump import Document, DocumentRefused
 from moving.translation import ImportRun, Translation
 from moving.values import Values, id_moment, plain_all
 from shop.models import CartItem, Category, Product

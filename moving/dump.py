@@ -12,13 +12,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import IO, Any
 
 import bson
 from bson import json_util
 from bson.codec_options import CodecOptions, DatetimeConversion
-
-from moving.errors import ImportRefused
 
 ENDINGS = {".json", ".jsonl", ".bson"}
 PIECE = 1 << 20
@@ -35,6 +33,14 @@ _OPTIONS: CodecOptions[dict[str, Any]] = CodecOptions(
     tz_aware=True, unicode_decode_error_handler="replace", datetime_conversion=DatetimeConversion.DATETIME_AUTO
 )
 _JSON_OPTIONS = json_util.JSONOptions(tz_aware=True, datetime_conversion=DatetimeConversion.DATETIME_AUTO)
+
+
+class ImportRefused(Exception):
+    """The import cannot start or continue; the text says why, to the engineer."""
+
+
+class DocumentRefused(Exception):
+    """One document cannot be imported; the text says why, to staff."""
 
 
 @dataclass(frozen=True)
@@ -54,13 +60,8 @@ class Document:
         return (text if text.isprintable() else ascii(text))[:64]
 
 
-class Found(NamedTuple):
-    files: dict[str, Path]  # by collection
-    others: list[Path]
-
-
-def files_find(folder: Path, collections: list[str]) -> Found:
-    """Look for the files of these collections in ``folder`` and below it.
+def files_find(folder: Path, collections: list[str]) -> tuple[dict[str, Path], list[Path]]:
+    """Look for the files of these collections in ``folder`` and below it; return them, and those of none.
 
     :raises ImportRefused: the folder holds none, or two for one collection.
     """
@@ -81,7 +82,7 @@ def files_find(folder: Path, collections: list[str]) -> Found:
             raise ImportRefused("这是 mongodump --archive 的文件：请不加 --archive 重新导出，或先用 mongorestore 还原")
         names = "、".join(f"{name}.json" for name in collections)
         raise ImportRefused(f"{folder} 里没有 {names}（或 .bson）")
-    return Found(files, others)
+    return files, others
 
 
 def _is_archive(path: Path) -> bool:

@@ -10,8 +10,7 @@ from typing import Any, NamedTuple
 from accounts.models import User
 from core.money import fen_to_yuan, yuan_to_fen
 from moving.catalogue import GONE_CATEGORY, MAX_PRICE, product_pks
-from moving.dump import Document
-from moving.errors import DocumentRefused
+from moving.dump import Document, DocumentRefused
 from moving.translation import Detail, ImportRun, Translation
 from moving.values import Values, id_moment, plain_all
 from shop.models import Category, Order, OrderLine, OrderLog, Product
@@ -135,7 +134,7 @@ def _lines(values: Values, details: list[Detail]) -> list[OrderLine]:
 
 def _total(values: Values, lines: list[OrderLine]) -> Decimal:
     """Read the total. It is in fen, while all other amounts are in yuan."""
-    fen, of_lines = values.rounded("total_fee"), sum((line.amount for line in lines), Decimal())
+    fen, of_lines = values.whole("total_fee", is_rounded=True), sum((line.amount for line in lines), Decimal())
     if fen is None or fen <= 0:
         if not of_lines:
             raise DocumentRefused("没有金额，也没有明细可以相加")

@@ -20,15 +20,14 @@ from django.db import InterfaceError, OperationalError, transaction
 from core.db.direct import NoDirectWay, direct_options
 from core.db.limits import limits_raise
 from moving.catalogue import CARTS, CATEGORIES, PRODUCTS
-from moving.dump import Document, documents, files_find
-from moving.errors import AlreadyHere, DocumentRefused, ImportRefused
+from moving.dump import Document, DocumentRefused, ImportRefused, documents, files_find
 from moving.models import Arrival
 from moving.orders import ORDERS, detail_read
 from moving.pictures import picture_exists
 from moving.report import ImportReport, Outcome
 from moving.roles import ROLES_AS_DOCUMENTS
 from moving.students import STUDENTS
-from moving.translation import ImportRun, Translation
+from moving.translation import AlreadyHere, ImportRun, Translation
 from moving.users import LOGINS, USERS
 from moving.values import Values, plain
 from moving.weather import WEATHER

@@ -4,9 +4,8 @@ from collections.abc import Sequence
 
 from django.core.exceptions import ValidationError
 
-from moving.dump import Document
-from moving.errors import AlreadyHere, DocumentRefused
-from moving.translation import ImportRun, Translation
+from moving.dump import Document, DocumentRefused
+from moving.translation import AlreadyHere, ImportRun, Translation
 from moving.values import NOT_GIVEN, Values, digits_in, plain_all
 from students.models import MAX_AGE, MIN_AGE, Student, new_sid, no_script
 

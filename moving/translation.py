@@ -6,9 +6,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from moving.dump import Document
-from moving.errors import AlreadyHere, DocumentRefused
+from moving.dump import Document, DocumentRefused
 from moving.values import Values
+
+
+class AlreadyHere(Exception):
+    """The record is here already, from an earlier run or from elsewhere."""
 
 
 class Detail(NamedTuple):

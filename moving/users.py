@@ -17,9 +17,8 @@ from accounts.demo_users import is_demo_account
 from accounts.models import LoginLog, User, new_unid
 from accounts.services.phones import can_login
 from accounts.services.users import MAX_PASSWORD
-from moving.dump import Document
-from moving.errors import AlreadyHere, DocumentRefused
-from moving.translation import ImportRun, Translation
+from moving.dump import Document, DocumentRefused
+from moving.translation import AlreadyHere, ImportRun, Translation
 from moving.values import Values, is_whole, plain, plain_all
 from permissions.models import DEFAULT_ROLEID, Role
 

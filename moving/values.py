@@ -11,8 +11,7 @@ from bson import Decimal128, ObjectId
 from django.core.exceptions import ValidationError
 
 from core.times import SHANGHAI, format_api_time
-from moving.dump import Document
-from moving.errors import DocumentRefused
+from moving.dump import Document, DocumentRefused
 from students.models import no_script
 
 NOT_GIVEN = "未填写"
@@ -111,15 +110,10 @@ class Values:
             self.fix(f"{name} 的图片不在图片目录中", path)
         return address
 
-    def whole(self, name: str) -> int | None:
-        """Return a whole number; None where there is none."""
+    def whole(self, name: str, *, is_rounded: bool = False) -> int | None:
+        """Return a whole number; None where there is none. Rounded, 1990.0000000000002 of a binary float is one."""
         number = _number(self.raw(name))
-        return int(number) if number is not None and number == number.to_integral_value() else None
-
-    def rounded(self, name: str) -> int | None:
-        """Return the whole number that a binary float such as 1990.0000000000002 stands for."""
-        number = _number(self.raw(name))
-        return None if number is None else round(number)
+        return round(number) if number is not None and (is_rounded or number == round(number)) else None
 
     def yuan(self, name: str) -> Decimal | None:
         """Return an amount above 0 with two decimals; None where there is none."""
@@ -178,16 +172,16 @@ def _moment(value: Any) -> datetime | None:
     """Read a moment in any of the forms the old server wrote; without a zone it is Shanghai's."""
     if isinstance(value, datetime):
         return value if value.tzinfo else value.replace(tzinfo=UTC)
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return _of_milliseconds(value)
     text = str(value or "").strip()
     try:
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            return datetime.fromtimestamp(value / 1000, UTC)
         if match := _MOMENT.fullmatch(text):
             year, month, day, half, hour, minute, second = match.groups(default="0")
             hours = int(hour) % 12 + 12 * (half == "下午") if half != "0" else int(hour)
             return datetime(int(year), int(month), int(day), hours, int(minute), int(second), tzinfo=SHANGHAI)
         moment = datetime.fromisoformat(text)
-    except ValueError:
+    except (ValueError, OverflowError, OSError):
         return None
     return moment if moment.tzinfo else moment.replace(tzinfo=SHANGHAI)
 
@@ -208,13 +202,6 @@ def digits_in(value: Any) -> int | None:
     """Return the first number in a text such as ``21岁``; None without one."""
     match = re.search(r"\d+", str(value or ""))
     return int(match[0]) if match and len(match[0]) < 10 else None
-
-
-def _of_milliseconds(number: float) -> datetime | None:
-    try:
-        return datetime.fromtimestamp(number / 1000, UTC)
-    except (ValueError, OverflowError, OSError):
-        return None
 
 
 def _text(value: Any) -> str | None:

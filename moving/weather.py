@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from moving.errors import DocumentRefused
+from moving.dump import DocumentRefused
 from moving.translation import ImportRun, Translation
 from moving.values import Values
 from weather.errors import ProviderGarbled

@@ -9,8 +9,7 @@ import pytest
 from bson import ObjectId
 
 from moving import dump
-from moving.dump import documents, files_find
-from moving.errors import ImportRefused
+from moving.dump import ImportRefused, documents, files_find
 from moving.tests.dumps import documents_make, dump_write
 
 ID = ObjectId("5cd3c534e1e75b0ea034cf83")

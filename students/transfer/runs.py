@@ -41,6 +41,7 @@ KEEP_FOR = timedelta(days=7)
 PURGE_BATCH = 1_000
 # Two imports of the same students wait for each other. No page waits for them, so they may take this long.
 MOST_STATEMENT = timedelta(minutes=5)
+_WAITING = (RunState.READY, RunState.REFUSED, RunState.FAILED)  # for a person
 _NO_UNDO = "这次操作不能撤销，或者已经撤销"
 
 
@@ -71,11 +72,9 @@ def run_adjust(*, run: TransferRun, now: datetime, options: dict[str, Any]) -> N
 
     :raises RunNotReady: a worker is at it, or it is over.
     """
-    waiting = TransferRun.objects.filter(pk=run.pk, state__in=[RunState.READY, RunState.REFUSED, RunState.FAILED])
+    changes = {"state": RunState.CHECKING, "phase_at": now, "message": "", "options": run.options | options}
     with transaction.atomic():
-        changes = {"state": RunState.CHECKING, "phase_at": now, "message": "", "options": run.options | options}
-        if not waiting.update(**changes):
-            raise RunNotReady
+        _move(run, _WAITING, **changes)
         run_send(run)
 
 
@@ -84,11 +83,9 @@ def run_confirm(*, run: TransferRun, user_pk: int | None, now: datetime, options
 
     :raises RunNotReady: the run does not wait for a confirmation, or no longer.
     """
+    changes: dict[str, Any] = {"state": RunState.APPLYING, "phase_at": now, "confirmed_by_id": user_pk}
     with transaction.atomic():
-        changes: dict[str, Any] = {"state": RunState.APPLYING, "phase_at": now, "confirmed_by_id": user_pk}
-        changes["options"] = run.options | (options or {})
-        if not TransferRun.objects.filter(pk=run.pk, state=RunState.READY).update(**changes):
-            raise RunNotReady
+        _move(run, [RunState.READY], **changes, options=run.options | (options or {}))
         action = StaffAction.IMPORT if run.kind == RunKind.IMPORT else StaffAction.BULK
         action_record(run, action, {"文件": run.file_name, "行数": counts_text(run)}, actor_pk=user_pk)
         run_send(run)
@@ -99,9 +96,7 @@ def run_cancel(*, run: TransferRun) -> None:
 
     :raises RunNotReady: a worker is at it, or it is over.
     """
-    waiting = TransferRun.objects.filter(pk=run.pk, state__in=[RunState.READY, RunState.REFUSED, RunState.FAILED])
-    if not waiting.update(state=RunState.CANCELLED):
-        raise RunNotReady
+    _move(run, _WAITING, state=RunState.CANCELLED)
 
 
 def run_restart(*, run: TransferRun, now: datetime) -> None:
@@ -110,10 +105,8 @@ def run_restart(*, run: TransferRun, now: datetime) -> None:
     :raises RunNotReady: it is over, or its file is gone.
     """
     with transaction.atomic():
-        checked = TransferRun.objects.filter(pk=run.pk, state__in=[RunState.FAILED, RunState.READY, RunState.REFUSED])
-        is_checked_again = checked.update(state=RunState.CHECKING, phase_at=now, message="")
-        if not is_checked_again and not TransferRun.objects.filter(pk=run.pk, state__in=WORKING).exists():
-            raise RunNotReady
+        if not TransferRun.objects.filter(pk=run.pk, state__in=WORKING).exists():
+            _move(run, _WAITING, state=RunState.CHECKING, phase_at=now, message="")
         run_send(run)
 
 
@@ -131,13 +124,21 @@ def run_undo(*, run: TransferRun, user_pk: int | None, now: datetime) -> None:
     """
     if not run_can_undo(run, now):
         raise RunNotReady(_NO_UNDO)
+    changes = {"state": RunState.UNDOING, "undone_by_id": user_pk, "phase_at": now, "message": ""}
     with transaction.atomic():
-        changes = {"state": RunState.UNDOING, "undone_by_id": user_pk, "phase_at": now, "message": ""}
         # Waits for a worker in the middle of a step. That worker then finds the state changed, and stops.
-        if not TransferRun.objects.filter(pk=run.pk, state=run.state).update(**changes):
-            raise RunNotReady(_NO_UNDO)
+        _move(run, [run.state], _NO_UNDO, **changes)
         action_record(run, StaffAction.UNDO, {"文件": run.file_name, "行数": counts_text(run)}, actor_pk=user_pk)
         run_send(run)
+
+
+def _move(run: TransferRun, states: Sequence[str], refusal: str | None = None, **changes: Any) -> None:
+    """Change a run that is in one of the states; of two at once, one succeeds.
+
+    :raises RunNotReady: it is in another one.
+    """
+    if not TransferRun.objects.filter(pk=run.pk, state__in=states).update(**changes):
+        raise RunNotReady(refusal)
 
 
 def counts_text(run: TransferRun) -> str:
@@ -274,8 +275,8 @@ def runs_purge(*, now: datetime) -> int:
     """
     is_being_undone = Q(state=RunState.UNDOING, phase_at__gt=now - timedelta(days=1))
     old = TransferRun.objects.filter(created_at__lt=now - KEEP_FOR).exclude(is_being_undone)
-    emptied = old.filter(Exists(TransferFile.objects.filter(run=OuterRef("pk")))).count()
-    emptied += old.filter(kind=RunKind.DELETE).filter(Exists(TransferRow.objects.filter(run=OuterRef("pk")))).count()
+    has_some = [Exists(model.objects.filter(run=OuterRef("pk"))) for model in (TransferFile, TransferRow)]
+    emptied = old.filter(has_some[0] | has_some[1]).count()
     TransferFile.objects.filter(run__in=old).delete()
     _rows_purge(TransferRow.objects.filter(run__in=old))
     old.filter(state__in=[RunState.READY, RunState.REFUSED, *WORKING]).update(state=RunState.CANCELLED)

@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from core import times
 from core.errors import DomainError
 from core.times import local
-from moving.errors import ImportRefused
+from moving.dump import ImportRefused
 from moving.pictures import addresses_left, pictures_bring
 from moving.report import ImportReport
 from moving.run import Import, alone
