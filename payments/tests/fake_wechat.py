@@ -13,6 +13,7 @@ import re
 import threading
 import time
 from datetime import UTC, datetime, timedelta, timezone
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from xml.etree import ElementTree
 from xml.sax.saxutils import escape
@@ -31,6 +32,19 @@ APPID, MCHID = "wxed58e834201d0894", "1568650321"
 API_KEY, V3_KEY = "k" * 16 + "0123456789abcdef", "v" * 16 + "fedcba9876543210"
 ANSWER = {"return_code": "SUCCESS", "appid": APPID, "mch_id": MCHID, "nonce_str": "n"}
 MERCHANT_SERIAL, KEY_ID = "5A5B5C5D5E5F", "PUB_KEY_ID_0115686503212025"
+
+
+_ORDER, _REFUND = r"/v3/pay/transactions/out-trade-no/([^/?]+)", "/v3/refund/domestic/refunds"
+OPERATIONS = (
+    ("GET", _ORDER + r"\?mchid=(\d+)", "query"),
+    ("POST", _ORDER + "/close", "close"),
+    ("POST", _REFUND, "refund"),
+    ("POST", _REFUND + r"/([^/]+)/apply-abnormal-refund", "refund_abnormal"),
+    ("GET", _REFUND + r"/([^/?]+)", "refund_query"),
+    ("GET", r"/v3/bill/tradebill\?bill_date=([0-9-]{10})&bill_type=ALL&tar_type=GZIP", "bill"),
+    ("GET", r"/v3/billdownload/file\?token=(\w+)", "billdownload"),
+    ("GET", "/v3/certificates", "certificates"),
+)
 
 
 def sign_v2(fields, kind="MD5", key=API_KEY):
@@ -103,7 +117,7 @@ class WeChat:
         self.serving = 0
         self.lock = threading.Lock()
         self.reset()
-        self.server = _Server((host, 0), _handler(self))
+        self.server = _Server((host, 0), type("Handler", (_Handler,), {"wechat": self}))
         self.url = f"http://{host}:{self.server.server_port}"
         threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
 
@@ -149,8 +163,8 @@ class WeChat:
             for fault in self.faults:
                 if fault[0] == operation:
                     self.faults.remove(fault)
-                    return fault[1:]
-        return ()
+                    return fault[1:] or ("",)
+        return ("",)
 
     # --- what a phone does ---
     def pay(self, number, *, fen=None, at=None):
@@ -257,6 +271,7 @@ class WeChat:
 
     # --- v2 ---
     def v2(self, operation, content_type, raw):
+        """Return what it answers, and how that is signed; None: not at all."""
         if content_type != "text/xml":
             return {"return_code": "FAIL", "return_msg": "POST数据为空"}, None
         try:
@@ -269,8 +284,7 @@ class WeChat:
         base = ANSWER | {"return_msg": "OK", "nonce_str": os.urandom(8).hex()}
         if fields.get("appid") != APPID or fields.get("mch_id") != MCHID or len(fields.get("nonce_str", "")) > 32:
             return base | {"result_code": "FAIL", "err_code": "APPID_MCHID_NOT_MATCH"}, kind
-        with self.lock:
-            said = getattr(self, f"v2_{operation}")(fields)
+        said = getattr(self, f"v2_{operation}")(fields)
         return base | {"result_code": "FAIL" if "err_code" in said else "SUCCESS"} | said, kind
 
     def v2_unifiedorder(self, fields):
@@ -350,94 +364,87 @@ class WeChat:
         return ""
 
     def v3(self, method, path, raw):
-        """Answer (operation, status, object or None)."""
-        place, _, query = path.partition("?")
-        data = json.loads(raw) if raw else {}
-        if match := re.fullmatch(r"/v3/pay/transactions/out-trade-no/([^/]+)(/close)?", place):
-            number, close = match[1], bool(match[2])
-            order = self.orders.get(number)
-            if (data.get("mchid") if close else query.removeprefix("mchid=")) != MCHID:
-                return "close" if close else "query", 400, {"code": "MCH_NOT_EXISTS", "message": "商户号不存在"}
-            if close:
-                return "close", *self.v3_close(order)
-            if order is None:
-                return "query", 404, {"code": "ORDER_NOT_EXIST", "message": "订单不存在"}
-            return "query", 200, self.transaction(number)
-        if place == "/v3/refund/domestic/refunds" and method == "POST":
-            return "refund", *self.v3_refund(data)
-        if match := re.fullmatch(r"/v3/refund/domestic/refunds/([^/]+)/apply-abnormal-refund", place):
-            return "refund_abnormal", *self.v3_refund_abnormal(match[1], data)
-        if place.startswith("/v3/refund/domestic/refunds/"):
-            refund = self.refunds.get(place.rpartition("/")[2])
-            if refund is None:
-                return "refund_query", 404, {"code": "RESOURCE_NOT_EXISTS", "message": "退款单不存在"}
-            return "refund_query", 200, refund
-        if place == "/v3/bill/tradebill":
-            return "bill", *self.v3_bill(dict(pair.split("=") for pair in query.split("&")))
-        if place == "/v3/billdownload/file":
-            return "billdownload", 200, self.bill_files.get(query.removeprefix("token="), b"no such file")
-        if place == "/v3/certificates":
-            nonce = os.urandom(6).hex()
-            sealed = AESGCM(V3_KEY.encode()).encrypt(nonce.encode(), self.keys.certificate_pem, b"certificate")
-            entry = {"algorithm": "AEAD_AES_256_GCM", "nonce": nonce, "associated_data": "certificate",
-                     "ciphertext": base64.b64encode(sealed).decode()}  # fmt: skip
-            return "certificates", 200, {"data": [{"serial_no": self.keys.serial, "encrypt_certificate": entry,
-                                                   "effective_time": "x", "expire_time": "x"}]}  # fmt: skip
-        return "unknown", 404, {"code": "RESOURCE_NOT_EXISTS", "message": "no such path"}
+        """Return the operation that a call means, and the function that does it: status, object or None."""
+        for verb, pattern, operation in OPERATIONS:
+            if verb == method and (match := re.fullmatch(pattern, path)):
+                data = json.loads(raw) if raw else {}
+                return operation, partial(getattr(self, f"v3_{operation}"), *match.groups(), **data)
+        return "unknown", lambda: _no("RESOURCE_NOT_EXISTS", 404)
 
-    def v3_close(self, order):
+    def v3_query(self, number, mchid):
+        if mchid != MCHID:
+            return _no("MCH_NOT_EXISTS", 400)
+        return (200, self.transaction(number)) if number in self.orders else _no("ORDER_NOT_EXIST", 404)
+
+    def v3_close(self, number, mchid=""):
+        order = self.orders.get(number)
+        if mchid != MCHID:
+            return _no("MCH_NOT_EXISTS", 400)
         if order is None:
-            return 404, {"code": "ORDER_NOT_EXIST", "message": "订单不存在"}
+            return _no("ORDER_NOT_EXIST", 404)
         if order["state"] == "SUCCESS":
-            return 400, {"code": "ORDERPAID", "message": "该订单已支付"}
+            return _no("ORDERPAID", 400)
         order["state"] = "CLOSED"
         return 204, None
 
-    def v3_refund(self, data):
-        reason = data.get("reason", "")
-        if len(reason.encode()) > 80 or re.search(r"[^ -~\u3000-\u9fff\uff00-\uffef]", reason):
-            return 400, {"code": "PARAM_ERROR", "message": "输入源“/body/reason”校验失败"}
-        known = self.refunds.get(data["out_refund_no"])
-        if known:
-            same = known["amount"] == data["amount"]
-            return (200, known) if same else (400, {"code": "INVALID_REQUEST", "message": "参数不一致"})
-        paid = [o for n, o in self.orders.items() if o.get("transaction_id") == data["transaction_id"]]
-        if not paid or data["amount"]["total"] != paid[0]["paid_fen"]:
-            return 404, {"code": "RESOURCE_NOT_EXISTS", "message": "订单不存在"}
-        number = next(n for n, o in self.orders.items() if o is paid[0])
+    def v3_refund_query(self, number):
+        return (200, self.refunds[number]) if number in self.refunds else _no("RESOURCE_NOT_EXISTS", 404)
+
+    def v3_billdownload(self, token):
+        return 200, self.bill_files.get(token, b"no such file")
+
+    def v3_certificates(self):
+        nonce = os.urandom(6).hex()
+        sealed = AESGCM(V3_KEY.encode()).encrypt(nonce.encode(), self.keys.certificate_pem, b"certificate")
+        entry = {"algorithm": "AEAD_AES_256_GCM", "nonce": nonce, "associated_data": "certificate",
+                 "ciphertext": base64.b64encode(sealed).decode()}  # fmt: skip
+        return 200, {"data": [{"serial_no": self.keys.serial, "encrypt_certificate": entry}]}
+
+    def v3_refund(self, *, out_refund_no, transaction_id, amount, notify_url, reason="-"):
+        if not reason or len(reason.encode()) > 80 or re.search(r"[^ -~\u3000-\u9fff\uff00-\uffef]", reason):
+            return _no("PARAM_ERROR", 400)
+        if known := self.refunds.get(out_refund_no):
+            return (200, known) if known["amount"] == amount else _no("INVALID_REQUEST", 400)
+        paid = [
+            (number, order) for number, order in self.orders.items() if order.get("transaction_id") == transaction_id
+        ]
+        if not paid or amount["total"] != paid[0][1]["paid_fen"] or amount["currency"] != "CNY":
+            return _no("RESOURCE_NOT_EXISTS", 404)
+        number = paid[0][0]
         alive = [r for r in self.refunds.values() if r["out_trade_no"] == number and r["status"] != "CLOSED"]
         given = sum(r["amount"]["refund"] for r in alive)
-        if self.is_out_of_money or given + data["amount"]["refund"] > data["amount"]["total"]:
-            return 403, {"code": "NOT_ENOUGH", "message": "基本账户余额不足"}
-        self.refunds[data["out_refund_no"]] = {
-            "refund_id": f"50000{len(self.refunds):015d}", "out_refund_no": data["out_refund_no"],
-            "transaction_id": data["transaction_id"], "out_trade_no": number, "channel": "ORIGINAL",
+        if self.is_out_of_money or given + amount["refund"] > amount["total"]:
+            return _no("NOT_ENOUGH", 403)
+        self.refunds[out_refund_no] = {
+            "refund_id": f"50000{len(self.refunds):015d}", "out_refund_no": out_refund_no,
+            "transaction_id": transaction_id, "out_trade_no": number, "channel": "ORIGINAL",
             "create_time": datetime.now(BEIJING).isoformat(timespec="seconds"), "status": self.refund_status,
-            "amount": data["amount"], "user_received_account": "支付用户零钱", "funds_account": "UNSETTLED",
+            "amount": amount, "user_received_account": "支付用户零钱", "funds_account": "UNSETTLED",
         }  # fmt: skip
-        return 200, self.refunds[data["out_refund_no"]]
+        return 200, self.refunds[out_refund_no]
 
-    def v3_refund_abnormal(self, refund_id, data):
-        refund = self.refunds.get(data["out_refund_no"])
+    def v3_refund_abnormal(self, refund_id, *, out_refund_no, type, bank_type="", bank_account="", real_name=""):
+        refund = self.refunds.get(out_refund_no)
         if refund is None or refund["refund_id"] != refund_id:
-            return 404, {"code": "RESOURCE_NOT_EXISTS", "message": "退款单不存在"}
+            return _no("RESOURCE_NOT_EXISTS", 404)
         if refund["status"] != "ABNORMAL":
-            return 400, {"code": "INVALID_REQUEST", "message": "退款单状态不是退款异常"}
+            return _no("INVALID_REQUEST", 400)
         receiver = "商户基本账户"
-        if data["type"] == "USER_BANK_CARD":
-            number, name = (self.opened(data[field]) for field in ("bank_account", "real_name"))
-            if not re.fullmatch(r"\d{12,19}", number) or not name or not data["bank_type"].endswith("_DEBIT"):
-                return 400, {"code": "PARAM_ERROR", "message": "银行卡信息有误"}
-            receiver = f"{data['bank_type']}{number[-4:]}"
+        if type == "USER_BANK_CARD":
+            way = OAEP(MGF1(hashes.SHA1()), hashes.SHA1(), None)
+            number, name = (
+                self.keys.platform.decrypt(base64.b64decode(one), way).decode() for one in (bank_account, real_name)
+            )
+            if not re.fullmatch(r"\d{12,19}", number) or not name or not bank_type.endswith("_DEBIT"):
+                return _no("PARAM_ERROR", 400, "银行卡信息有误")
+            receiver = f"{bank_type}{number[-4:]}"
         refund |= {"status": "PROCESSING", "user_received_account": receiver}
         return 200, refund
 
-    def v3_bill(self, asked):
-        if asked.get("bill_type") != "ALL" or asked.get("tar_type") != "GZIP":
-            return 400, {"code": "PARAM_ERROR", "message": "bill_type"}
-        rows = self.edit_bill(self.bill_rows(asked["bill_date"]))
+    def v3_bill(self, day):
+        rows = self.edit_bill(self.bill_rows(day))
         if not rows:
-            return 400, {"code": "NO_STATEMENT_EXIST", "message": "账单文件不存在"}
+            return _no("NO_STATEMENT_EXIST", 400)
         paid, given = (sum(row[title] for row in rows) for title in (24, 25))
         sums = [len(rows), f"{paid / 100:.2f}", "0.00", "0.00", "0.00000", f"{paid / 100:.2f}", f"{given / 100:.2f}"]
         rows = [[f"{cell / 100:.2f}" if at in (24, 25) else cell for at, cell in enumerate(row)] for row in rows]
@@ -463,10 +470,6 @@ class WeChat:
                 rows.append(bill_row(made, *about, 0, number, refund["refund_id"], refund["amount"]["refund"], status))
         return rows
 
-    def opened(self, sealed):
-        way = OAEP(MGF1(hashes.SHA1()), hashes.SHA1(), None)
-        return self.keys.platform.decrypt(base64.b64decode(sealed), way).decode()
-
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
@@ -475,114 +478,97 @@ class _Server(ThreadingHTTPServer):
         pass  # a client that gave up waiting is part of the tests
 
 
-def _handler(wechat):
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
+def _no(code, status, message="说明"):
+    return status, {"code": code, "message": message}
 
-        def log_message(self, *args):
-            pass
 
-        def do_GET(self):
-            self.serve()
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    wechat: WeChat
 
-        def do_POST(self):
-            self.serve()
+    def log_message(self, *args):
+        pass
 
-        def serve(self):
-            with wechat.lock:
-                wechat.serving += 1
-            try:
-                self.route()
-            finally:
-                with wechat.lock:
-                    wechat.serving -= 1
+    def do_GET(self):
+        with self.wechat.lock:
+            self.wechat.serving += 1
+        try:
+            self.serve(self.rfile.read(int(self.headers.get("Content-Length") or 0)))
+        finally:
+            with self.wechat.lock:
+                self.wechat.serving -= 1
 
-        def route(self):
-            raw = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            if self.path.startswith("/pay/"):
-                self.serve_v2(self.path.removeprefix("/pay/"), raw)
-            else:
-                self.serve_v3(raw)
+    do_POST = do_GET
 
-        def serve_v2(self, operation, raw):
-            fault = wechat.next_fault(operation)
-            if self.misbehaves(fault):
-                return
-            said, kind = wechat.v2(operation, self.headers.get("Content-Type"), raw)
-            wechat.calls.append((operation, raw))
-            if fault[:1] == ("error",):
-                said = ANSWER | {"result_code": "FAIL", "err_code": fault[1], "err_code_des": fault[2]}
-            if fault[:1] == ("change",):
-                said |= fault[1]
-            if kind:
-                said["sign"] = sign_v2(said, kind, "another key" if fault[:1] == ("bad_sign",) else API_KEY)
-            if fault[:1] == ("no_sign",):
-                del said["sign"]
-            if fault[:1] != ("drop",):
-                self.answer(200, to_xml(said).encode(), {"Content-Type": "text/xml"})
-            else:
-                self.close_connection = True
+    def serve(self, raw):
+        wechat, is_v2 = self.wechat, self.path.startswith("/pay/")
+        if is_v2:
+            operation = self.path.removeprefix("/pay/")
+            act = partial(wechat.v2, operation, self.headers.get("Content-Type"), raw)
+        elif problem := wechat.v3_caller_problem(self.command, self.path, self.headers, raw):
+            wechat.calls.append(("refused: " + problem, raw))
+            self.answer(401, json.dumps({"code": "SIGN_ERROR", "message": problem}).encode(), {})
+            return
+        else:
+            operation, act = wechat.v3(self.command, self.path, raw)
+        fault = wechat.next_fault(operation)
+        if self.misbehaves(*fault):
+            return
+        with wechat.lock:
+            result = act()
+        wechat.calls.append((operation, raw))
+        if fault[0] == "drop":
+            self.close_connection = True
+        elif is_v2:
+            self.answer_v2(*result, *fault)
+        else:
+            self.answer_v3(*result, *fault)
 
-        def serve_v3(self, raw):
-            problem = wechat.v3_caller_problem(self.command, self.path, self.headers, raw)
-            if problem:
-                wechat.calls.append(("refused: " + problem, raw))
-                self.answer(401, json.dumps({"code": "SIGN_ERROR", "message": problem}).encode(), {})
-                return
-            with wechat.lock:
-                peek = wechat.v3(self.command, self.path, raw)[0] if self.command == "GET" else None
-            place = "refund" if "refund" in self.path else "close"
-            fault = wechat.next_fault(peek or place)
-            if self.misbehaves(fault):
-                return
-            with wechat.lock:
-                operation, status, said = wechat.v3(self.command, self.path, raw)
-            wechat.calls.append((operation, raw))
-            if fault[:1] == ("error",):
-                status, said = fault[1], {"code": fault[2], "message": "说明"}
-            if fault[:1] == ("change",):
-                said = said | fault[1]
-            if isinstance(said, bytes):
-                self.answer(status, said[: -len(said) // 2] if fault[:1] == ("half",) else said, {})
-                return
-            body = b"" if said is None else json.dumps(said, ensure_ascii=False).encode()
-            headers = {"Content-Type": "application/json"}
-            if fault[:1] == ("bad_sign",):
-                headers |= wechat.signed_headers(body, signer=wechat.keys.merchant)
-            elif fault[:1] == ("stale",):
-                headers |= wechat.signed_headers(body, at=time.time() - 400)
-            elif fault[:1] != ("no_sign",):
-                headers |= wechat.signed_headers(body)
-            if fault[:1] == ("drop",):
-                self.close_connection = True
-            else:
-                self.answer(status, body, headers)
+    def answer_v2(self, said, kind, fault, *facts):
+        if fault == "error":
+            said = ANSWER | {"result_code": "FAIL", "err_code": facts[0], "err_code_des": facts[1]}
+        if fault == "change":
+            said |= facts[0]
+        if kind and fault != "no_sign":
+            said["sign"] = sign_v2(said, kind, "another key" if fault == "bad_sign" else API_KEY)
+        self.answer(200, to_xml(said).encode(), {"Content-Type": "text/xml"})
 
-        def misbehaves(self, fault):
-            """Faults in which nothing is done: down, slow (then closed), a proxy's page; swallow goes on in the end."""
-            if fault[:1] == ("swallow",):
-                wechat.lets_go.wait(60)
-            if fault[:1] == ("slow",):
-                time.sleep(fault[1])
-            if wechat.is_down or fault[:1] == ("down",):
-                self.close_connection = True
-                return True
-            if fault[:1] == ("page",):
-                page = fault[2] if fault[2:] else b"<html>Bad Gateway</html>"
-                self.answer(fault[1], page, {"Content-Type": "text/html"})
-                return True
-            if fault[:1] == ("redirect",):
-                self.answer(302, b"", {"Location": wechat.url + "/elsewhere"})
-                return True
+    def answer_v3(self, status, said, fault, *facts):
+        if isinstance(said, bytes):
+            self.answer(status, said[: -len(said) // 2] if fault == "half" else said, {})
+            return
+        if fault == "error":
+            status, said = _no(facts[1], facts[0])
+        if fault == "change":
+            said = said | facts[0]
+        body = b"" if said is None else json.dumps(said, ensure_ascii=False).encode()
+        lie = {"signer": self.wechat.keys.merchant} if fault == "bad_sign" else {}
+        lie |= {"at": time.time() - 400} if fault == "stale" else {}
+        signed = {} if fault == "no_sign" else self.wechat.signed_headers(body, **lie)
+        self.answer(status, body, {"Content-Type": "application/json"} | signed)
+
+    def misbehaves(self, fault, *facts):
+        """Faults in which nothing is done: down, slow (then closed), a proxy's page; swallow goes on in the end."""
+        if fault == "swallow":
+            self.wechat.lets_go.wait(60)
+        if fault == "slow":
+            time.sleep(facts[0])
+        if self.wechat.is_down or fault == "down":
+            self.close_connection = True
+        elif fault == "page":
+            page = facts[1] if facts[1:] else b"<html>Bad Gateway</html>"
+            self.answer(facts[0], page, {"Content-Type": "text/html"})
+        elif fault == "redirect":
+            self.answer(302, b"", {"Location": self.wechat.url + "/elsewhere"})
+        else:
             return False
+        return True
 
-        def answer(self, status, body, headers):
-            self.send_response(status)
-            for name, value in headers.items():
-                self.send_header(name, value)
-            if status != 204:
-                self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-    return Handler
+    def answer(self, status, body, headers):
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        if status != 204:
+            self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)

@@ -11,7 +11,6 @@ from payments.gateways.base import (
     AlreadyPaid,
     GatewayMisconfigured,
     GatewayRefused,
-    GatewayTimeout,
     GatewayUncertain,
     GatewayUnreachable,
     GatewayUntrusted,
@@ -19,7 +18,7 @@ from payments.gateways.base import (
     OrderUnknown,
     PaymentIntent,
 )
-from payments.gateways.wechat import gateway_v2, http
+from payments.gateways.wechat import gateway_v2
 from payments.gateways.wechat.v2 import is_authentic, read_flat, sign
 from payments.tests.fake_wechat import API_KEY, APPID, MCHID, sign_v2
 
@@ -47,24 +46,22 @@ def test_authentic_is_what_the_key_signed_and_nothing_else(kind):
     signed = fields | {"sign": sign_v2(fields, kind)}
 
     assert is_authentic(signed, API_KEY)
-    assert not is_authentic(signed | {"total_fee": "2"}, API_KEY)
-    assert not is_authentic(signed | {"sign": signed["sign"][:-1]}, API_KEY)
-    assert not is_authentic(fields, API_KEY)
+    for forged in (signed | {"total_fee": "2"}, signed | {"sign": signed["sign"][:-1]}, fields):
+        assert not is_authentic(forged, API_KEY)
     assert not is_authentic(signed, "")
 
 
 @pytest.mark.parametrize("kind", ["MD5", "HMAC-SHA256"])
 @pytest.mark.parametrize("trade_type", ["NATIVE", "JSAPI", "APP"])
 def test_places_an_order_of_each_kind(wechat, settings, kind, trade_type):
-    settings.WECHAT_PAY_SIGN_TYPE = kind
+    settings.WECHAT_PAY_SIGN_TYPE, openid = kind, "oUpF8uMuAJO_M2pxb1Q9zNjWeS6o"
 
-    ticket = gateway_v2().create(intent(trade_type=trade_type, openid="oUpF8uMuAJO_M2pxb1Q9zNjWeS6o"))
+    ticket = gateway_v2().create(intent(trade_type=trade_type, openid=openid))
 
     assert ticket.prepay_id.startswith("wx")
     assert ticket.code_url.startswith("weixin://") is (trade_type == "NATIVE")
-    assert wechat.orders["20261125101112000ABCDEF"]["wanted"].get("openid", "") == (
-        "oUpF8uMuAJO_M2pxb1Q9zNjWeS6o" if trade_type == "JSAPI" else ""
-    )
+    sent = wechat.orders["20261125101112000ABCDEF"]["wanted"]
+    assert sent.get("openid") == (openid if trade_type == "JSAPI" else None)
 
 
 def test_equal_intents_are_one_order_and_times_are_beijing_time(wechat):
@@ -91,29 +88,19 @@ def test_any_description_makes_a_valid_order(wechat, description):
     assert len(wechat.orders["20261125101112000ABCDEF"]["wanted"]["body"].encode()) <= 127
 
 
-@pytest.mark.parametrize(
-    ("fault", "error"),
-    [
-        (("down",), GatewayUnreachable),
-        (("drop",), GatewayUnreachable),
-        (("page", 502), GatewayUnreachable),
-        (("page", 200), GatewayUnreachable),
-        (("page", 200, b"<xml></xml>"), GatewayUnreachable),
-        (("redirect",), GatewayUnreachable),
-        (("bad_sign",), GatewayUntrusted),
-        (("no_sign",), GatewayUntrusted),
-        (("change", {"mch_id": "1900000109"}), GatewayUntrusted),
-        (("change", {"prepay_id": "wx" + "1" * 63}), GatewayUntrusted),
-        (("change", {"code_url": "weixin://" + "1" * 504}), GatewayUntrusted),
-        (("error", "SYSTEMERROR", ""), GatewayUncertain),
-        (("error", "FREQUENCY_LIMITED", ""), GatewayUncertain),
-        (("error", "A_NEW_CODE", ""), GatewayUncertain),
-        (("error", "ORDERPAID", ""), AlreadyPaid),
-        (("error", "ORDERCLOSED", ""), AlreadyClosed),
-        (("error", "OUT_TRADE_NO_USED", ""), NumberUsed),
-        (("error", "NOAUTH", ""), GatewayRefused),
-    ],
-)
+@pytest.mark.parametrize(("fault", "error"), [
+    (("down",), GatewayUnreachable), (("drop",), GatewayUnreachable), (("page", 502), GatewayUnreachable),
+    (("page", 200), GatewayUnreachable), (("page", 200, b"<xml></xml>"), GatewayUnreachable),
+    (("page", 500, b"<xml><return_code>FAIL</return_code></xml>"), GatewayUnreachable),
+    (("redirect",), GatewayUnreachable), (("bad_sign",), GatewayUntrusted), (("no_sign",), GatewayUntrusted),
+    (("change", {"mch_id": "1900000109"}), GatewayUntrusted),
+    (("change", {"prepay_id": "wx" + "1" * 63}), GatewayUntrusted),
+    (("change", {"code_url": "weixin://" + "1" * 504}), GatewayUntrusted),
+    (("error", "SYSTEMERROR", ""), GatewayUncertain), (("error", "FREQUENCY_LIMITED", ""), GatewayUncertain),
+    (("error", "A_NEW_CODE", ""), GatewayUncertain), (("error", "ORDERPAID", ""), AlreadyPaid),
+    (("error", "ORDERCLOSED", ""), AlreadyClosed), (("error", "OUT_TRADE_NO_USED", ""), NumberUsed),
+    (("error", "NOAUTH", ""), GatewayRefused),
+])  # fmt: skip
 def test_names_what_went_wrong(wechat, fault, error):
     wechat.faults = [("unifiedorder", *fault)]
 
@@ -125,26 +112,13 @@ def test_names_what_went_wrong(wechat, fault, error):
     assert raised.value.may_retry is unknown
 
 
-def test_a_wrong_key_is_told_as_a_sign_error(wechat, settings):
+def test_a_wrong_key_is_told_as_a_sign_error_and_a_missing_one_by_its_name(wechat, settings):
     settings.WECHAT_PAY_API_KEY = "x" * 32
-
     with pytest.raises(GatewayRefused) as raised:
         gateway_v2().create(intent())
-
     assert raised.value.code == "SIGN_ERROR"
 
-
-def test_a_slow_provider_is_a_timeout(wechat, monkeypatch):
-    monkeypatch.setattr(http, "READ_TIMEOUT_S", 0.2)
-    wechat.faults = [("unifiedorder", "slow", 0.6)]
-
-    with pytest.raises(GatewayTimeout):
-        gateway_v2().create(intent())
-
-
-def test_missing_values_are_named_and_nothing_is_sent(wechat, settings):
     settings.WECHAT_PAY_API_KEY = ""
-
     with pytest.raises(GatewayMisconfigured, match="WECHAT_PAY_API_KEY"):
         gateway_v2()
 
@@ -186,20 +160,6 @@ def test_the_api_key_never_reaches_a_log(wechat, caplog):
     calculate_signature({"a": "b"}, API_KEY)
 
     assert API_KEY not in caplog.text
-
-
-@pytest.mark.parametrize(
-    "raw",
-    [
-        b"", b"x", b"<xml>", b"<html><a>1</a></html>", b"<xml><a>1</a><a>2</a></xml>", b"<xml><a><b>1</b></a></xml>",
-        b'<!DOCTYPE x [<!ENTITY a "b">]><xml><a>&a;</a></xml>',
-        b'<!DOCTYPE x SYSTEM "file:///etc/passwd"><xml><a>1</a></xml>',
-        b'<?xml version="1.0" encoding="nonsense"?><xml/>', b"\xff\xfe\x00", b"<xml>" + b"<a/>" * 300 + b"</xml>",
-    ],
-)  # fmt: skip
-def test_hostile_xml_is_refused(raw):
-    with pytest.raises(ValueError):
-        read_flat(raw)
 
 
 def test_xml_fields_are_read_as_they_are():

@@ -5,14 +5,14 @@ from datetime import timedelta
 
 import pytest
 from django.db import connection, transaction
-from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from payments import tasks
 from payments.listener import PaidOutcome
 from payments.models import Payment, PaymentStatus
-from payments.services import payment_close, refund_request
+from payments.services import payment_close
 from payments.services.query_close import payments_reconcile
+from payments.tests.factories import locked, request
 
 pytestmark = pytest.mark.django_db
 
@@ -65,11 +65,11 @@ def test_a_silent_provider_does_not_hold_up_the_sweep(start, wechat):
         start()
     wechat.faults = [("query", "down")] * 5
 
-    payments_reconcile(now=later(seconds=30))
+    assert payments_reconcile(now=later(seconds=30)) == 2
 
     assert len(wechat.faults) == 3
     wechat.faults = []
-    assert payments_reconcile(now=later(minutes=2)) == 5
+    assert payments_reconcile(now=later(seconds=31)) == 3  # those that were not asked about stay due
 
 
 @pytest.mark.django_db(transaction=True)
@@ -108,10 +108,7 @@ def test_one_that_does_not_fit_does_not_stop_the_others(start, shop, wechat):
 
 
 def test_the_tasks_do_the_sweeps(start, paid, wechat):
-    payment = paid()
-    refund = refund_request(
-        out_trade_no=payment.out_trade_no, amount_fen=1, reason="", requested_by="", now=timezone.now()
-    )
+    refund = request(paid(), 1)
     wechat.pay(start().out_trade_no)
     Payment.objects.filter(state="open").update(next_check_at=timezone.now())
 
@@ -127,72 +124,20 @@ def test_the_tasks_do_the_sweeps(start, paid, wechat):
     assert wechat.called("certificates") == 0  # public-key mode
 
 
-def test_the_sweep_costs_the_same_beside_many_settled_payments(start, wechat, settings):
-    now = timezone.now()
-    Payment.objects.bulk_create(
-        Payment(
-            out_trade_no=f"OLD{i:010d}", amount_fen=1, state="paid", paid_at=now, transaction_id=f"T{i}",
-            time_start=now, time_expire=now, created_at=now,
-        )
-        for i in range(2000)
-    )  # fmt: skip
-    with connection.cursor() as cursor:
-        cursor.execute("ANALYZE payments_payment")
-        cursor.execute(
-            "EXPLAIN SELECT * FROM payments_payment WHERE next_check_at <= now() ORDER BY next_check_at LIMIT 50"
-        )
-        plan = "\n".join(line for (line,) in cursor.fetchall())
-
-    with CaptureQueriesContext(
-        connection,
-    ) as queries:
-        payments_reconcile(now=now)
-
-    assert "payment_due" in plan
-    assert len(queries) <= 5
-
-
 @pytest.mark.django_db(transaction=True)
 def test_a_row_whose_order_is_locked_too_long_does_not_cost_the_others_their_turn(start, shop, wechat, monkeypatch):
     monkeypatch.setattr("payments.services.common.LOCK_WAIT_MS", 100)
     poisoned, *others = [start().out_trade_no for _ in range(4)]
     for number in (poisoned, *others):
         wechat.pay(number)
-    held, over = threading.Event(), threading.Event()
-
-    def hold():
-        try:
-            with transaction.atomic():
-                shop.lock(out_trade_no=poisoned)
-                held.set()
-                over.wait(10)
-        finally:
-            connection.close()
-
-    holder = threading.Thread(target=hold)
-    holder.start()
-    held.wait(5)
     Payment.objects.filter(out_trade_no=poisoned).update(next_check_at=timezone.now())
 
-    try:
+    with locked(shop, poisoned):
         assert payments_reconcile(now=later(seconds=30)) == 4
-    finally:
-        over.set()
-        holder.join()
 
     assert sorted(call["out_trade_no"] for call in shop.paid) == sorted(others)
     assert payments_reconcile(now=later(minutes=2)) == 1
     assert Payment.objects.get(out_trade_no=poisoned).is_paid
-
-
-def test_those_that_were_not_asked_about_stay_due(start, wechat):
-    for _ in range(5):
-        start()
-    wechat.faults = [("query", "down")] * 2
-
-    assert payments_reconcile(now=later(seconds=30)) == 2
-
-    assert payments_reconcile(now=later(seconds=31)) == 3
 
 
 def test_a_slow_provider_keeps_a_sweep_from_going_on_and_on(start, wechat, monkeypatch):

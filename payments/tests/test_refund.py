@@ -15,19 +15,10 @@ from payments.errors import RefundNotPossible
 from payments.models import PaymentLog, Refund
 from payments.services import refund_again, refund_request, refund_run
 from payments.services.refund import refunds_due, refunds_run_due
+from payments.tests.factories import request
 from tests.kit import at_once
 
 pytestmark = pytest.mark.django_db
-
-
-def request(payment, fen=1234, now=None, reason="不想要了"):
-    return refund_request(
-        out_trade_no=payment.out_trade_no,
-        amount_fen=fen,
-        reason=reason,
-        requested_by="王小明",
-        now=now or timezone.now(),
-    )
 
 
 def run(refund, later_s=0):

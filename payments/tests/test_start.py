@@ -7,7 +7,6 @@ from datetime import timedelta
 from types import SimpleNamespace
 
 import pytest
-from django.db import connection
 from django.utils import timezone
 
 from payments.errors import (
@@ -47,9 +46,8 @@ def test_writes_the_payment_down_and_answers_a_code(start, wechat):
     events = list(payment.logs.values_list("event", "to_state"))
     assert events == [("发起支付", "starting"), ("微信已下单", "open")]
     sent = wechat.orders[payment.out_trade_no]["wanted"]
-    assert sent["total_fee"] == "1234"
     assert sent["notify_url"] == "http://127.0.0.1:8399/pay/payResult"
-    assert sent["spbill_create_ip"] == "203.0.113.9"
+    assert (sent["total_fee"], sent["spbill_create_ip"]) == ("1234", "203.0.113.9")
 
 
 def test_the_providers_deadline_is_above_its_shortest_though_the_orders_is_not(start):
@@ -61,23 +59,16 @@ def test_the_providers_deadline_is_above_its_shortest_though_the_orders_is_not(s
     assert abs(long.time_expire - now - timedelta(hours=1)) < timedelta(seconds=1)
 
 
-def test_asking_again_answers_the_same_code_without_asking_the_provider(start, wechat):
-    first = start()
-
-    second = start(first.out_trade_no, description="another", now=timezone.now() + timedelta(minutes=1))
-
-    assert second.code_url == first.code_url
-    assert second.time_expire == Payment.objects.get().time_expire
-    assert wechat.called("unifiedorder") == 1
-
-
-def test_a_code_near_its_end_is_renewed_by_the_very_same_order(start, wechat):
+def test_asking_again_answers_the_same_code_until_it_ends_and_then_one_of_the_very_same_order(start, wechat):
     now = timezone.now()
     first = start(now=now, deadline=now + timedelta(hours=5))
 
-    second = start(first.out_trade_no, now=now + timedelta(hours=2), deadline=now + timedelta(hours=5))
+    second = start(first.out_trade_no, description="another", now=now + timedelta(minutes=1))
+    assert (second.code_url, wechat.called("unifiedorder")) == (first.code_url, 1)
+    third = start(first.out_trade_no, now=now + timedelta(hours=2))
 
-    assert second.code_url != first.code_url
+    assert third.code_url != first.code_url
+    assert third.time_expire == Payment.objects.get().time_expire == first.time_expire
     assert len(wechat.orders) == 1
 
 
@@ -91,16 +82,10 @@ def test_a_number_keeps_the_parameters_it_was_first_used_with(start, change):
     assert (refused.value.code, refused.value.status) == ("OUT_TRADE_NO_USED", 403)
 
 
-@pytest.mark.parametrize(
-    ("fault", "error"),
-    [
-        (("down",), ProviderDown),
-        (("drop",), ProviderDown),
-        (("bad_sign",), ProviderDown),
-        (("page", 502), ProviderDown),
-        (("error", "SYSTEMERROR", "系统超时"), WeChatRefused),
-    ],
-)
+@pytest.mark.parametrize(("fault", "error"), [
+    (("down",), ProviderDown), (("drop",), ProviderDown), (("bad_sign",), ProviderDown), (("page", 502), ProviderDown),
+    (("error", "SYSTEMERROR", "系统超时"), WeChatRefused),
+])  # fmt: skip
 def test_an_unknown_outcome_is_repeated_word_for_word_once(start, shop, wechat, fault, error):
     number = shop.order()
     wechat.faults = [("unifiedorder", *fault)]
@@ -149,31 +134,22 @@ def test_a_used_number_is_told_as_such_though_a_query_finds_no_order(start, wech
     assert not wechat.faults
 
 
-def test_orderpaid_is_settled_and_told(start, shop, wechat):
+@pytest.mark.parametrize("is_paid", [True, False])
+def test_what_the_provider_has_taken_or_closed_is_recorded_and_told(start, shop, wechat, is_paid):
     wechat.faults = [("unifiedorder", "drop")] * 2
     number = shop.order()
     with pytest.raises(ProviderDown):
         start(number)
-    wechat.pay(number)
+    if is_paid:
+        wechat.pay(number)
+    else:
+        wechat.orders[number]["state"] = "CLOSED"
 
-    with pytest.raises(PaymentAlreadyPaid):
+    with pytest.raises(PaymentAlreadyPaid if is_paid else PaymentClosed):
         start(number)
 
-    assert Payment.objects.get().is_paid
-    assert [call["out_trade_no"] for call in shop.paid] == [number]
-
-
-def test_orderclosed_ends_the_payment(start, shop, wechat):
-    wechat.faults = [("unifiedorder", "drop")] * 2
-    number = shop.order()
-    with pytest.raises(ProviderDown):
-        start(number)
-    wechat.orders[number]["state"] = "CLOSED"
-
-    with pytest.raises(PaymentClosed):
-        start(number)
-
-    assert Payment.objects.get().state == PaymentStatus.CLOSED
+    assert Payment.objects.get().state == (PaymentStatus.PAID if is_paid else PaymentStatus.CLOSED)
+    assert [call["out_trade_no"] for call in shop.paid] == [number] * is_paid
 
 
 def test_paid_closed_and_expired_payments_cannot_be_started(start, paid, wechat):
@@ -188,26 +164,24 @@ def test_paid_closed_and_expired_payments_cannot_be_started(start, paid, wechat)
         start(expired.out_trade_no, now=timezone.now() + timedelta(minutes=7))
 
 
-def test_without_merchant_values_nothing_starts(start, shop, wechat, settings):
+def test_without_merchant_values_or_an_openid_nothing_starts(start, shop, wechat, settings):
+    with pytest.raises(WeChatRefused) as refused:
+        start(trade_type="JSAPI")
+    assert refused.value.code == "PARAM_ERROR"
     settings.WECHAT_PAY_API_KEY = ""
-
     with pytest.raises(PaymentNotConfigured):
         start()
 
     assert not Payment.objects.exists()
 
 
-def test_jsapi_needs_an_openid(start):
-    with pytest.raises(WeChatRefused) as refused:
-        start(trade_type="JSAPI")
-    assert refused.value.code == "PARAM_ERROR"
+def test_each_kind_has_its_parameters_for_the_sdk(start):
+    def params(**kind):
+        return payment_sdk_params(payment=start(**kind), now=timezone.now())
 
-    payment = start(trade_type="JSAPI", openid="oUpF8uMuAJO_M2pxb1Q9zNjWeS6o")
-
-    params = payment_sdk_params(payment=payment, now=timezone.now())
-    assert params["package"] == f"prepay_id={payment.prepay_id}"
-    assert payment_sdk_params(payment=start(), now=timezone.now()) == {}
-    assert payment_sdk_params(payment=start(trade_type="APP"), now=timezone.now())["prepayid"].startswith("wx")
+    assert params(trade_type="JSAPI", openid="oUpF8uMuAJO")["package"].startswith("prepay_id=wx")
+    assert params(trade_type="APP")["prepayid"].startswith("wx")
+    assert params() == {}
 
 
 @pytest.mark.django_db(transaction=True)
@@ -222,52 +196,40 @@ def test_double_clicks_at_once_place_one_order_and_see_one_code(start, shop, wec
     assert PaymentLog.objects.filter(event="微信已下单").count() == 1
 
 
+def clicks(start, number, delay_s):
+    """Click twice, the second time after a while; return the payments, or the error of a dead provider."""
+    begun = threading.Event()
+
+    def click(is_second):
+        if is_second:
+            begun.wait(5)
+            time.sleep(delay_s)
+        begun.set()
+        return start(number)
+
+    return at_once([lambda: click(False), lambda: click(True)], refusals=(ProviderDown,))
+
+
 @pytest.mark.django_db(transaction=True)
 def test_of_two_answers_for_one_order_the_first_stays(start, shop, wechat, monkeypatch):
     """The first click hangs longer than its claim lasts: the second orders too, word for word."""
     monkeypatch.setattr("payments.services.start.CLAIM", timedelta(seconds=0.05))
-    number, codes = shop.order(), []
     wechat.faults = [("unifiedorder", "slow", 0.4)]
 
-    def click(delay):
-        time.sleep(delay)
-        try:
-            codes.append(start(number).code_url)
-        finally:
-            connection.close()
-
-    clicks = [threading.Thread(target=click, args=[delay]) for delay in (0, 0.15)]
-    for thread in clicks:
-        thread.start()
-    for thread in clicks:
-        thread.join()
+    first, second = clicks(start, shop.order(), 0.15)
 
     assert wechat.called("unifiedorder") == 2
-    assert len(codes) == 2 and len(set(codes)) == 1
+    assert first.code_url == second.code_url != ""
     assert len(wechat.orders) == 1
 
 
 @pytest.mark.django_db(transaction=True)
 def test_the_second_click_takes_over_where_the_first_failed(start, shop, wechat):
-    number, outcomes = shop.order(), []
-    wechat.faults = [("unifiedorder", "down"), ("unifiedorder", "down")]
+    wechat.faults = [("unifiedorder", "down")] * 2
 
-    def click(delay):
-        time.sleep(delay)
-        try:
-            outcomes.append(start(number).state)
-        except ProviderDown:
-            outcomes.append("down")
-        finally:
-            connection.close()
+    first, second = clicks(start, shop.order(), 0.1)
 
-    clicks = [threading.Thread(target=click, args=[delay]) for delay in (0, 0.1)]
-    for thread in clicks:
-        thread.start()
-    for thread in clicks:
-        thread.join()
-
-    assert sorted(outcomes) == ["down", "open"]
+    assert isinstance(first, ProviderDown) and second.state == "open"
 
 
 def test_a_claim_of_a_dead_process_is_taken_over(start, shop, wechat):
