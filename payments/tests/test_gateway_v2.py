@@ -15,11 +15,10 @@ from payments.gateways.base import (
     GatewayUnreachable,
     GatewayUntrusted,
     NumberUsed,
-    OrderUnknown,
     PaymentIntent,
 )
 from payments.gateways.wechat import gateway_v2
-from payments.gateways.wechat.v2 import is_authentic, read_flat, sign
+from payments.gateways.wechat.v2 import is_authentic, sign
 from payments.tests.fake_wechat import API_KEY, APPID, MCHID, sign_v2
 
 
@@ -123,21 +122,6 @@ def test_a_wrong_key_is_told_as_a_sign_error_and_a_missing_one_by_its_name(wecha
         gateway_v2()
 
 
-def test_queries_and_closes_where_there_is_no_v3(wechat):
-    wanted = intent()
-    gateway_v2().create(wanted)
-    assert gateway_v2().query(wanted.out_trade_no).trade_state == "NOTPAY"
-
-    wechat.pay(wanted.out_trade_no)
-    result = gateway_v2().query(wanted.out_trade_no)
-
-    assert (result.trade_state, result.paid_fen, result.mch_id) == ("SUCCESS", 1234, MCHID)
-    with pytest.raises(AlreadyPaid):
-        gateway_v2().close(wanted.out_trade_no)
-    with pytest.raises(OrderUnknown):
-        gateway_v2().query("20261125101112000NOBODY")
-
-
 @pytest.mark.parametrize(("kind", "length"), [("MD5", 32), ("HMAC-SHA256", 64)])
 def test_sdk_params_are_signed_with_the_orders_sign_type(wechat, settings, kind, length):
     settings.WECHAT_PAY_SIGN_TYPE = kind
@@ -160,9 +144,3 @@ def test_the_api_key_never_reaches_a_log(wechat, caplog):
     calculate_signature({"a": "b"}, API_KEY)
 
     assert API_KEY not in caplog.text
-
-
-def test_xml_fields_are_read_as_they_are():
-    tree = read_flat("<xml><a><![CDATA[1 & 2]]></a><b/><c>好</c></xml>".encode())
-
-    assert tree == {"a": "1 & 2", "b": "", "c": "好"}

@@ -1,14 +1,12 @@
 """Whatever arrives at the two addresses: only what the provider signed for this order pays it, and nothing breaks."""
 
-import time
-
 import pytest
 from django.test import Client
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from payments.models import InboundEvent, Payment
-from payments.tests.fake_wechat import API_KEY, APPID, MCHID, sign_v2, to_xml
+from payments.tests.fake_wechat import APPID, MCHID, sign_v2, to_xml
 
 NUMBER = "20261125101112000PROPERTY"
 TAMPER = settings(
@@ -134,16 +132,6 @@ def test_v3_signed_by_wechat_pays_only_what_fits(order, wechat, changes):
     _forget(order)
 
 
-@TAMPER
-@given(shift=st.integers(-(10**6), 10**6))
-def test_v3_is_believed_for_five_minutes(order, wechat, shift):
-    accepted = post_v3(*wechat.notice_v3(NUMBER, at=time.time() + shift))
-
-    if abs(shift) != 300:  # the clock ticks while the test runs
-        assert accepted is (abs(shift) < 300)
-    _forget(order)
-
-
 def _forget(shop):
     """Examples share one test's transaction."""
     shop.paid.clear()
@@ -151,7 +139,3 @@ def _forget(shop):
     for payment in Payment.objects.all():
         payment.logs.all().delete()
         payment.delete()
-
-
-def test_the_secret_is_part_of_the_signature():
-    assert sign_v2({"a": "1"}, key=API_KEY) != sign_v2({"a": "1"}, key="")

@@ -98,48 +98,23 @@ class TestV2:
         assert InboundEvent.objects.filter(verdict="accepted").count() == 4
         assert PaymentLog.objects.filter(event="支付信息不一致").count() == 1
 
-    @pytest.mark.parametrize(
-        ("changes", "reason"),
-        [
-            ({"appid": "wx0000000000000000"}, "appid"),
-            ({"mch_id": "1900000109"}, "mch_id"),
-            ({"total_fee": "1"}, "不一致"),
-            ({"total_fee": "1234.0"}, "格式"),
-            ({"total_fee": "-1234"}, "格式"),
-            ({"total_fee": "１２３４"}, "格式"),
-            ({"total_fee": None}, "格式"),
-            ({"fee_type": "USD"}, "不一致"),
-            ({"result_code": "FAIL"}, "result_code"),
-            ({"trade_state": "REFUND"}, "trade_state"),
-            ({"out_refund_no": "1R01"}, "不是支付通知"),
-            ({"out_refund_no_0": "1R01"}, "不是支付通知"),
-            ({"return_code": "FAIL"}, "return_code"),
-            ({"return_code": None}, "return_code"),
-            ({"transaction_id": None}, "格式"),
-            ({"transaction_id": "4" * 33}, "格式"),
-            ({"out_trade_no": "20261125101112000NOSUCH"}, "不存在"),
-            ({"out_trade_no": None}, "格式"),
-            ({"appid": None}, "appid"),
-            ({"sign": "0" * 32}, "签名"),
-            ({"sign": "0" * 64}, "签名"),
-            ({"sign": ""}, "签名"),
-        ],
-    )
+    @pytest.mark.parametrize(("changes", "reason"), [
+        ({"appid": "wx0000000000000000"}, "appid"), ({"appid": None}, "appid"), ({"mch_id": "1900000109"}, "mch_id"),
+        ({"total_fee": "1"}, "不一致"), ({"fee_type": "USD"}, "不一致"), ({"total_fee": "1234.0"}, "格式"),
+        ({"total_fee": "-1234"}, "格式"), ({"total_fee": "１２３４"}, "格式"), ({"total_fee": None}, "格式"),
+        ({"result_code": "FAIL"}, "result_code"), ({"trade_state": "REFUND"}, "trade_state"),
+        ({"out_refund_no": "1R01"}, "不是支付通知"), ({"out_refund_no_0": "1R01"}, "不是支付通知"),
+        ({"return_code": "FAIL"}, "return_code"), ({"return_code": None}, "return_code"),
+        ({"transaction_id": None}, "格式"), ({"transaction_id": "4" * 33}, "格式"),
+        ({"out_trade_no": "20261125101112000NOSUCH"}, "不存在"), ({"out_trade_no": None}, "格式"),
+        ({"sign": "0" * 32}, "签名"), ({"sign": "0" * 64}, "签名"), ({"sign": ""}, "签名"), ({"key": "x" * 32}, "签名"),
+    ])  # fmt: skip
     def test_what_does_not_fit_is_refused(self, order, shop, wechat, changes, reason):
         answer = post_v2(wechat.notice_v2(order.out_trade_no, **changes))
 
         assert_refused_v2(answer, reason)
         assert_nothing_happened(shop)
         assert InboundEvent.objects.get().verdict == "refused"
-
-    def test_another_key_or_a_changed_field_is_refused(self, order, shop, wechat):
-        for raw in (
-            wechat.notice_v2(order.out_trade_no, key="x" * 32),
-            wechat.notice_v2(order.out_trade_no).replace(b"<bank_type>CMC", b"<bank_type>ICBC"),
-            wechat.notice_v2(order.out_trade_no).replace(b"</xml>", b"<more>1</more></xml>"),
-        ):
-            assert_refused_v2(post_v2(raw), "签名")
-        assert_nothing_happened(shop)
 
     @pytest.mark.parametrize(
         "raw",
@@ -165,15 +140,6 @@ class TestV2:
         order.refresh_from_db()
         assert order.is_paid and abs(order.paid_at - timezone.now()) < timedelta(minutes=5)
         assert Client().get("/pay/payResult").status_code == 405
-
-    def test_a_payment_that_was_never_started_here_still_counts(self, shop, wechat):
-        number = shop.order()
-        wechat.orders[number] = {"total_fee": 1234, "state": "NOTPAY"}
-        wechat.pay(number)
-
-        assert post_v2(wechat.notice_v2(number)).content == OK_XML
-
-        assert Payment.objects.get().is_paid and len(shop.paid) == 1
 
     def test_a_document_of_so_many_fields_is_read_and_no_larger_one(self, order, wechat):
         raw = wechat.notice_v2(order.out_trade_no)
@@ -209,29 +175,15 @@ class TestV3:
         order.refresh_from_db()
         assert abs(order.paid_at - timezone.now()) < timedelta(minutes=5)
 
-    @pytest.mark.parametrize(
-        ("changes", "status"),
-        [
-            ({"appid": "wx0000000000000000"}, 400),
-            ({"mchid": "1900000109"}, 400),
-            ({"appid": None}, 400),
-            ({"amount": {"total": 1, "currency": "CNY"}}, 400),
-            ({"amount": {"total": 1234, "currency": "USD"}}, 400),
-            ({"amount": {"total": "1234", "currency": "CNY"}}, 400),
-            ({"amount": {"total": 1234.0, "currency": "CNY"}}, 400),
-            ({"amount": {"total": True}}, 400),
-            ({"amount": {"payer_total": 1234}}, 400),
-            ({"amount": None}, 400),
-            ({"trade_state": "NOTPAY"}, 400),
-            ({"trade_state": "REFUND"}, 400),
-            ({"transaction_id": None}, 400),
-            ({"transaction_id": "4" * 33}, 400),
-            ({"transaction_id": 5}, 400),
-            ({"out_trade_no": "20261125101112000NOSUCH"}, 404),
-            ({"out_trade_no": ["x"]}, 400),
-            ({"out_trade_no": "\x00"}, 400),
-        ],
-    )
+    @pytest.mark.parametrize(("changes", "status"), [
+        ({"appid": "wx0000000000000000"}, 400), ({"appid": None}, 400), ({"mchid": "1900000109"}, 400),
+        ({"amount": {"total": 1, "currency": "CNY"}}, 400), ({"amount": {"total": 1234, "currency": "USD"}}, 400),
+        ({"amount": {"total": "1234"}}, 400), ({"amount": {"total": 1234.0}}, 400), ({"amount": {"total": True}}, 400),
+        ({"amount": {"payer_total": 1234}}, 400), ({"amount": None}, 400), ({"trade_state": "NOTPAY"}, 400),
+        ({"trade_state": "REFUND"}, 400), ({"transaction_id": None}, 400), ({"transaction_id": "4" * 33}, 400),
+        ({"transaction_id": 5}, 400), ({"out_trade_no": "20261125101112000NOSUCH"}, 404),
+        ({"out_trade_no": ["x"]}, 400), ({"out_trade_no": "\x00"}, 400),
+    ])  # fmt: skip
     def test_what_does_not_fit_is_refused(self, order, shop, wechat, changes, status):
         answer = post_v3(*wechat.notice_v3(order.out_trade_no, changes=changes))
 
@@ -242,7 +194,7 @@ class TestV3:
     @pytest.mark.parametrize(
         ("options", "reason"),
         [
-            ({"later_s": -310}, "过期"), ({"later_s": 900}, "过期"), ({"serial": "PUB_KEY_ID_FORGED"}, "序列号"),
+            ({"later_s": -302}, "过期"), ({"later_s": 302}, "过期"), ({"serial": "PUB_KEY_ID_FORGED"}, "序列号"),
             ({"serial": "1234ABCD"}, "序列号"), ({"key": "x" * 32}, "解密"),
         ],
     )  # fmt: skip

@@ -8,7 +8,6 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from payments import tasks
-from payments.listener import PaidOutcome
 from payments.models import Payment, PaymentStatus
 from payments.services import payment_close
 from payments.services.query_close import payments_reconcile
@@ -32,18 +31,6 @@ def test_finds_what_no_notification_told(start, shop, wechat):
     assert Payment.objects.get(out_trade_no=unpaid).state == PaymentStatus.OPEN
     assert payments_reconcile(now=later(seconds=22)) == 0
     assert payments_reconcile(now=later(seconds=42)) == 1
-
-
-def test_finds_money_that_came_after_closing(start, shop, wechat):
-    number = start().out_trade_no
-    payment_close(out_trade_no=number, now=timezone.now())
-    wechat.pay(number)
-    shop.outcome = PaidOutcome.REFUND
-
-    payments_reconcile(now=later(seconds=61))
-
-    payment = Payment.objects.get()
-    assert payment.is_paid and payment.refunds.get().amount_fen == 1234
 
 
 def test_a_closed_payment_is_watched_for_a_day_and_then_left_alone(start, wechat):
