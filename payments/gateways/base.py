@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from core.upstreams import UpstreamRefused
 
@@ -23,6 +23,10 @@ class GatewayError(Exception):
         super().__init__(message)
         self.message = message
         self.code = code
+
+    @property
+    def words(self) -> str:
+        return f"{self.code} {self.message}".strip()[:255]
 
 
 class GatewayMisconfigured(GatewayError):
@@ -140,7 +144,7 @@ class PaymentResult:
 
     :param trade_state: SUCCESS, REFUND, NOTPAY, CLOSED, REVOKED, USERPAYING, PAYERROR, ACCEPT.
     :param paid_fen: the order's total (not what coupons left of it); 0 when unpaid.
-    :param answer: the object that the API document shows for a query; empty for a notification of v2.
+    :param answer: the object that the API document shows for a query.
     """
 
     out_trade_no: str
@@ -194,23 +198,22 @@ class BankCard:
     holder: str = field(repr=False)
 
 
-@dataclass(frozen=True)
-class BillRow:
+class BillRow(NamedTuple):
     """A line of the provider's daily bill: a payment, or with ``out_refund_no`` a refund.
 
-    :param at: the provider's own time.
-    :param state: of a payment SUCCESS or REVOKED; of a refund its state when the bill was made (SUCCESS,
+    :param bill_at: the provider's own time.
+    :param bill_state: of a payment SUCCESS or REVOKED; of a refund its state when the bill was made (SUCCESS,
         PROCESSING, FAIL, CHANGE...), since a bill is never updated.
-    :param fen: what was paid, coupons included; of a refund what goes back.
+    :param bill_fen: what was paid, coupons included; of a refund what goes back.
     """
 
-    at: datetime
+    bill_at: datetime
     appid: str
     mch_id: str
     out_trade_no: str
     transaction_id: str
-    state: str
-    fen: int
+    bill_state: str
+    bill_fen: int
     out_refund_no: str = ""
     refund_id: str = ""
 

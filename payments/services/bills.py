@@ -23,10 +23,9 @@ from payments.listener import listener
 from payments.models import BillRun, Difference, DifferenceKind, Payment, PaymentStatus, Refund, RefundStatus
 from payments.services.differences import (
     Ending,
-    ProviderQueryBudget,
     compare,
     difference_end,
-    difference_of,
+    differences_ask,
     differences_settle_lost,
     is_worth_asking,
     ours_of,
@@ -37,7 +36,6 @@ MADE_BY = time(10)  # Shanghai time of the next day: WeChat Pay promises the bil
 ONE_DAY = timedelta(days=1)
 KEPT = timedelta(days=89)  # the provider keeps bills for three months
 LOOK_BACK = timedelta(days=30)
-MAX_ASKING_S = 120  # a row that was not asked about becomes a difference, and staff ask with a button
 MAX_RUN_S = 240  # for all missing days together; a task is killed after 600 s
 _LEASE, LEASE_SPAN = "payments.bills", timedelta(minutes=10)  # a task is killed after that time
 _ON_THE_BILL = (RefundStatus.PROCESSING, RefundStatus.SUCCESS, RefundStatus.ABNORMAL, RefundStatus.OWED)
@@ -121,7 +119,7 @@ def _run(who: Merchant, day: date, now: datetime) -> BillRun:
     except GatewayError as error:
         log.error("bill not compared", day=str(day), mch_id=who.mch_id, reason=str(error))
         state = BillRun.State.WAITING if isinstance(error, BillNotReady) else BillRun.State.FAILED
-        return _keep_failure(who, day, now, state, f"{error.code} {error.message}".strip())
+        return _keep_failure(who, day, now, state, error.words)
     if _is_late(who, bill, now):
         return _keep_failure(who, day, now, BillRun.State.WAITING, "微信说这一天没有账单，而本地有收款")
     found, foreign = _compare(who, bill, now)
@@ -132,8 +130,8 @@ def _run(who: Merchant, day: date, now: datetime) -> BillRun:
         "ran_at": now,
         "rows": len(bill.rows),
         "foreign_rows": foreign,
-        "paid_fen": sum(row.fen for row in bill.rows if not row.out_refund_no),
-        "refunded_fen": sum(row.fen for row in bill.rows if row.out_refund_no),
+        "paid_fen": sum(row.bill_fen for row in bill.rows if not row.out_refund_no),
+        "refunded_fen": sum(row.bill_fen for row in bill.rows if row.out_refund_no),
         "differences": Difference.objects.filter(mch_id=who.mch_id, day=day, ending=Ending.OPEN).count(),
         "sha1": bill.sha1,
         "last_error": "",
@@ -171,8 +169,8 @@ def _keep_failure(who: Merchant, day: date, now: datetime, state: str, said: str
 
 def _compare(who: Merchant, bill: Bill, now: datetime) -> tuple[list[Difference], int]:
     """Return the differences of a day, and how many rows belong to other systems with the same merchant number."""
-    budget, foreign = ProviderQueryBudget(now, seconds=MAX_ASKING_S), 0
     found: list[Difference] = []
+    foreign = 0
     facts: dict[str, Any] = {"day": bill.day, "found_at": now}
     # Payments first, since a refund can be recorded only after its payment.
     for is_refund, rows_of_ours, number in (
@@ -181,22 +179,27 @@ def _compare(who: Merchant, bill: Bill, now: datetime) -> tuple[list[Difference]
     ):
         rows = [row for row in bill.rows if bool(row.out_refund_no) is is_refund]
         known = rows_of_ours.in_bulk([getattr(row, number) for row in rows], field_name=number)
+        differing: list[Difference] = []
+        to_ask: list[Difference] = []
         agreed: list[int] = []
         for row in rows:
             ours: Any = known.get(getattr(row, number))
             if ours is None and not _may_be_ours(row):
                 foreign += 1
                 continue
-            difference = difference_of(row, **facts)
-            differs = compare(difference, ours)
-            if differs and is_worth_asking(difference, ours):
-                difference.note = budget.ask(difference)
-                ours = ours_of(difference)
-                differs = compare(difference, ours)
-            if differs:
-                found.append(difference)
+            difference = Difference(**row._asdict(), **facts)
+            if not compare(difference, ours):
+                agreed.append(ours.pk)
+                continue
+            (to_ask if is_worth_asking(difference, ours) else differing).append(difference)
+        differences_ask(to_ask, now=now)
+        for difference in to_ask:
+            ours = ours_of(difference)
+            if compare(difference, ours):
+                differing.append(difference)
             else:
                 agreed.append(ours.pk)
+        found += differing
         rows_of_ours.filter(pk__in=agreed, billed_on=None).update(billed_on=bill.day)
     return [*found, *_unknown_there(who, bill, facts)], foreign
 
@@ -213,46 +216,38 @@ def _unknown_there(who: Merchant, bill: Bill, facts: dict[str, Any]) -> Iterator
     """Yield the payments and refunds of that day that the bill lacks."""
     begins, ends = day_begins(bill.day), day_begins(bill.day + ONE_DAY)
     listed = {(row.out_trade_no, row.out_refund_no) for row in bill.rows}
-    for payment in _paid_on(who, bill.day):
-        if (payment.out_trade_no, "") not in listed:
-            yield _missing(DifferenceKind.NO_MONEY, payment, payment, facts)
     refunds = Refund.objects.select_related("payment").filter(billed_on=None, payment__mch_id=who.mch_id)
     # A refund out of the merchant's available balance is in no trade bill.
     refunds = refunds.filter(state__in=_ON_THE_BILL).exclude(funds_account="AVAILABLE")
-    for refund in refunds.filter(accepted_at__gte=begins, accepted_at__lt=ends).order_by("pk"):
-        if (refund.payment.out_trade_no, refund.out_refund_no) not in listed:
-            yield _missing(DifferenceKind.REFUND_UNKNOWN_THERE, refund.payment, refund, facts)
-
-
-def _missing(kind: DifferenceKind, payment: Payment, ours: Payment | Refund, facts: dict[str, Any]) -> Difference:
-    return Difference(
-        mch_id=payment.mch_id,
-        kind=kind,
-        out_trade_no=payment.out_trade_no,
-        out_refund_no=ours.out_refund_no if isinstance(ours, Refund) else "",
-        appid=payment.appid,
-        transaction_id=payment.transaction_id,
-        refund_id=ours.refund_id if isinstance(ours, Refund) else "",
-        our_state=ours.get_state_display(),
-        our_fen=ours.amount_fen,
-        **facts,
-    )
+    rows: list[Payment | Refund] = [*_paid_on(who, bill.day)]
+    for ours in [*rows, *refunds.filter(accepted_at__gte=begins, accepted_at__lt=ends).order_by("pk")]:
+        payment, refund = (ours.payment, ours) if isinstance(ours, Refund) else (ours, None)
+        if (payment.out_trade_no, refund.out_refund_no if refund else "") in listed:
+            continue
+        difference = Difference(
+            mch_id=payment.mch_id,
+            kind=DifferenceKind.REFUND_UNKNOWN_THERE if refund else DifferenceKind.NO_MONEY,
+            out_trade_no=payment.out_trade_no,
+            out_refund_no=refund.out_refund_no if refund else "",
+            appid=payment.appid,
+            transaction_id=payment.transaction_id,
+            refund_id=refund.refund_id if refund else "",
+            **facts,
+        )
+        compare(difference, ours)
+        yield difference
 
 
 def _keep_differences(mch_id: str, day: date, found: Sequence[Difference], now: datetime) -> None:
     """Store the differences found, and end those that were not found any more."""
     with transaction.atomic():
         rows = Difference.objects.select_for_update().filter(mch_id=mch_id, day=day).order_by("pk")
-        known = {_key(row): row for row in rows}
+        known = {(row.out_trade_no, row.out_refund_no): row for row in rows}
         for difference in found:
-            _keep(difference, known.pop(_key(difference), None))
+            _keep(difference, known.pop((difference.out_trade_no, difference.out_refund_no), None))
         for gone in known.values():
             if not gone.ending:
                 _end_gone(gone, now)
-
-
-def _key(difference: Difference) -> tuple[str, str]:
-    return difference.out_trade_no, difference.out_refund_no
 
 
 _SAID = ("kind", "appid", "transaction_id", "refund_id", "bill_state", "bill_fen", "bill_at", "our_state", "our_fen")

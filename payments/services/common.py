@@ -11,6 +11,7 @@ import structlog
 from django.db import connection, transaction
 
 from core.observe import tracing
+from core.upstreams import UpstreamRefused
 from payments.errors import (
     PaymentError,
     PaymentNotConfigured,
@@ -72,9 +73,11 @@ def as_refusal(error: GatewayError) -> PaymentError:
 
 @contextmanager
 def provider_refusals() -> Iterator[None]:
-    """Turn an error of the gateway inside the block into the error of this app that tells a caller of it."""
+    """Turn what the gateway raises inside the block into the error of this app that tells a caller of it."""
     try:
         yield
+    except UpstreamRefused as refused:
+        raise ProviderBusy(**refused.error_options()) from None
     except GatewayError as error:
         raise as_refusal(error) from None
 
@@ -158,14 +161,15 @@ def set_state(
     log_step(payment, event, now, actor=actor, refund=refund, from_state=before, to_state=state, detail=detail)
 
 
-def sweep(due: Iterable[T], step: Callable[[T], GatewayError | bool]) -> int:
+def sweep(due: Iterable[T], step: Callable[[T], GatewayError | bool], *, seconds: float = 0) -> int:
     """Take a step for each row that is due; return for how many. Any number of sweeps may run at once.
 
     Stop after 12 s, or when the provider has not answered twice; the rest stays due for the next sweep.
 
     :param step: claims the row first. Returns False if another sweep has it, or the error that the provider gave.
+    :param seconds: instead of the 12.
     """
-    ends_at, done, silent = time.monotonic() + MAX_SWEEP_S, 0, 0
+    ends_at, done, silent = time.monotonic() + (seconds or MAX_SWEEP_S), 0, 0
     for row in due:
         try:
             outcome = step(row)
@@ -173,15 +177,11 @@ def sweep(due: Iterable[T], step: Callable[[T], GatewayError | bool]) -> int:
             log.exception("sweep", row=str(row))
             outcome = True
         done += outcome is not False
-        silent += isinstance(outcome, GatewayError) and is_silence(outcome)
+        is_silence = isinstance(outcome, GatewayUnreachable | GatewayMisconfigured)
+        silent += is_silence and not isinstance(outcome, MerchantUnknown)
         if silent >= GIVE_UP_AFTER or time.monotonic() >= ends_at:
             break
     return done
-
-
-def is_silence(error: GatewayError) -> bool:
-    """Tell whether the provider did not answer, so that the next call would most likely fail as well."""
-    return isinstance(error, GatewayUnreachable | GatewayMisconfigured) and not isinstance(error, MerchantUnknown)
 
 
 def check_due(payment: Payment, now: datetime) -> datetime | None:

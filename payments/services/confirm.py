@@ -80,7 +80,9 @@ def payment_confirm(*, result: PaymentResult, now: datetime, source: str) -> Pay
         with transaction.atomic():
             return _confirm(result, now, source)
     except PaymentMismatch as error:
-        _log_mismatch(result, error, now, source)
+        if payment := Payment.objects.filter(out_trade_no=result.out_trade_no).first():
+            log_step(payment, "支付信息不一致", now, actor=SOURCES.get(source, source), detail=error.msg)
+            Payment.objects.filter(pk=payment.pk).update(last_error=error.msg)
         raise
 
 
@@ -143,10 +145,3 @@ def _mark_paid(payment: Payment, result: PaymentResult, now: datetime, source: s
         claimed_until=None,
         last_error="",
     )
-
-
-def _log_mismatch(result: PaymentResult, error: PaymentMismatch, now: datetime, source: str) -> None:
-    payment = Payment.objects.filter(out_trade_no=result.out_trade_no).first()
-    if payment:
-        log_step(payment, "支付信息不一致", now, actor=SOURCES.get(source, source), detail=error.msg)
-        Payment.objects.filter(pk=payment.pk).update(last_error=error.msg)

@@ -5,18 +5,18 @@ services that also record notifications. Who hears of an open difference: the en
 by the dashboard and by the order's page (``shop/admin/order_parts.py``).
 """
 
-import time
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
-from django.db import DatabaseError, transaction
+from django.db import transaction
 from django.db.models import Sum
 
 from core.money import fen_text
 from core.ops import restored
 from payments.errors import DifferenceEnded, PaymentError, RefundNotPossible
-from payments.gateways.base import BillRow, GatewayError, OrderUnknown, PaymentResult, RefundResult
+from payments.gateways.base import GatewayError, OrderUnknown, PaymentResult, RefundResult
 from payments.gateways.wechat import gateway_v3, merchant_of
 from payments.gateways.wechat.v3 import WeChatV3
 from payments.models import (
@@ -29,15 +29,7 @@ from payments.models import (
     RefundStatus,
     TradeType,
 )
-from payments.services.common import (
-    GIVE_UP_AFTER,
-    as_refusal,
-    is_silence,
-    limit_lock_wait,
-    log_step,
-    provider_refusals,
-    set_state,
-)
+from payments.services.common import as_refusal, limit_lock_wait, log_step, provider_refusals, set_state, sweep
 from payments.services.confirm import payment_record
 from payments.services.listener_call import lock_payment, order_total
 from payments.services.refund import refund_create, refund_record, require_room
@@ -54,6 +46,7 @@ _AGREES: dict[str, set[str]] = {
 _UNKNOWN = "微信：没有这个单号"
 RESTORE = "恢复备份"  # the actor of what follows from a restore
 CLOCKS_DIFFER = timedelta(minutes=1)  # ours and the provider's
+MAX_ASKING_S = 120
 MAX_SETTLED = 200  # of one run; the next one of the hour goes on
 _WORDS = {
     "SUCCESS": "支付成功",
@@ -81,22 +74,6 @@ def provider_words(state: str, *, is_refund: bool) -> str:
 
 
 # --- Comparing ---
-def difference_of(row: BillRow, **facts: Any) -> Difference:
-    """Return an unsaved difference with what a row of the bill says."""
-    return Difference(
-        mch_id=row.mch_id,
-        out_trade_no=row.out_trade_no,
-        out_refund_no=row.out_refund_no,
-        appid=row.appid,
-        transaction_id=row.transaction_id,
-        refund_id=row.refund_id,
-        bill_state=row.state,
-        bill_fen=row.fen,
-        bill_at=row.at,
-        **facts,
-    )
-
-
 def ours_of(difference: Difference) -> Any:
     """Return our payment or refund that a difference is about, or None."""
     if difference.out_refund_no:
@@ -148,29 +125,29 @@ def is_worth_asking(difference: Difference, ours: Any) -> bool:
     return difference.kind in (DifferenceKind.STRAY_MONEY, DifferenceKind.STATE) and not is_final
 
 
-class ProviderQueryBudget:
-    """Asks the provider during a comparison, for a time, and not once the provider stops answering."""
+def differences_ask(differences: Iterable[Difference], *, now: datetime) -> None:
+    """Ask the provider about unsaved differences and record its answers; ``note`` says in Chinese why that failed.
 
-    def __init__(self, now: datetime, *, seconds: float) -> None:
-        self._now, self._silent, self._ends_at = now, 0, time.monotonic() + seconds
+    Stop after 2 minutes, or when the provider does not answer: staff ask about the rest with a button.
+    """
+    waiting = list(differences)
+    for difference in waiting:
+        difference.note = "还没有查询"
+    sweep(waiting, lambda difference: _ask_and_note(difference, now), seconds=MAX_ASKING_S)
 
-    def ask(self, difference: Difference) -> str:
-        """Ask about a difference and record the answer; return in Chinese why that failed, "" if it did not."""
-        if self._silent >= GIVE_UP_AFTER or time.monotonic() > self._ends_at:
-            return "还没有查询"
-        try:
-            _ask_and_record(difference, self._now)
-        except OrderUnknown:
-            return _UNKNOWN
-        except PaymentError as error:
-            return error.msg
-        except GatewayError as error:
-            self._silent += is_silence(error)
-            return f"{error.code} {error.message}".strip()
-        except DatabaseError:  # such as a row that is locked too long: the comparison goes on
-            log.exception("answer about a difference not recorded")
-            return "本地暂时无法入账，请再查询"
-        return ""
+
+def _ask_and_note(difference: Difference, now: datetime) -> GatewayError | bool:
+    try:
+        _ask_and_record(difference, now)
+        difference.note = ""
+    except OrderUnknown:
+        difference.note = _UNKNOWN
+    except PaymentError as error:
+        difference.note = error.msg
+    except GatewayError as error:
+        difference.note = error.words
+        return error
+    return True
 
 
 def _ask_and_record(difference: Difference, now: datetime) -> str:

@@ -115,7 +115,7 @@ def refund_create(payment: Payment, amount_fen: int, *, reason: str, requested_b
     )
     detail = f"{fen_text(amount_fen)} {reason}"
     log_step(payment, "申请退款", now, actor=requested_by, refund=refund, to_state=refund.state, detail=detail)
-    refund_send(refund)
+    task_send("payments.run_refund", refund.pk)
     return refund
 
 
@@ -123,11 +123,6 @@ def _new_number(payment: Payment) -> str:
     """Return a number that no refund of the payment has: those that were found at the provider have any number."""
     taken = set(payment.refunds.values_list("out_refund_no", flat=True))
     return next(text for at in count(1) if (text := f"{payment.out_trade_no}R{at:02d}") not in taken)
-
-
-def refund_send(refund: Refund) -> None:
-    """Let a worker take the refund's next step once this is committed."""
-    task_send("payments.run_refund", refund.pk)
 
 
 def refund_run(*, refund_id: int, now: datetime, at_once: bool = False) -> Refund:
@@ -152,11 +147,11 @@ def _step(refund: Refund, now: datetime) -> GatewayError | bool:
         if isinstance(outcome, RefundResult):
             refund_record(result=outcome, now=now, source="微信应答")
         elif outcome:
-            said = _words(outcome)
+            said = outcome.words
             refund_move(refund.pk, RefundStatus.FAILED, now, actor=SYSTEM, detail=said, last_error=said)
             return outcome
     except GatewayError as error:
-        note_error(refund, _words(error))
+        note_error(refund, error.words)
         return error
     except PaymentMismatch as error:
         note_error(refund, error.msg)
@@ -218,10 +213,6 @@ def _ask(gateway: WeChatV3, refund: Refund, now: datetime) -> RefundResult | Gat
 
 def note_error(refund: Refund, text: str) -> None:
     Refund.objects.filter(pk=refund.pk).update(last_error=text[:255])
-
-
-def _words(error: GatewayError) -> str:
-    return f"{error.code} {error.message}".strip()[:255]
 
 
 def refund_record(*, result: RefundResult, now: datetime, source: str) -> Refund:

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from django.db import transaction
 
+from core.db.after_commit import task_send
 from payments.errors import PaymentError, RefundNotPossible
 from payments.gateways.base import BankCard, GatewayError, OrderUnknown, RefundResult
 from payments.gateways.wechat import gateway_v3
@@ -21,7 +22,6 @@ from payments.services.refund import (
     refund_create,
     refund_move,
     refund_record,
-    refund_send,
     require_room,
 )
 
@@ -51,7 +51,7 @@ def refund_again(*, refund_id: int, actor: str, now: datetime) -> Refund:
     _require_gateway(refund)
     moved = refund_move(refund.pk, _S.PENDING, now, actor=actor, staff=actor, last_error="")
     _require_state(moved, _S.PENDING)
-    refund_send(moved)
+    task_send("payments.run_refund", moved.pk)
     return moved
 
 
@@ -109,7 +109,7 @@ def refund_divert(*, refund_id: int, card: BankCard | None = None, actor: str, n
         result = gateway.refund_abnormal(refund.refund_id, refund.out_refund_no, card)
     except GatewayError as error:
         if error.outcome_unknown:
-            note_error(refund, f"{error.code} {error.message}".strip())
+            note_error(refund, error.words)
             raise RefundNotPossible("微信没有答复，结果不明：请两分钟后点“查询进度”") from None
         # The provider refused, so no money moves: let staff correct a mistyped card number at once.
         same = Refund.objects.filter(pk=refund.pk, state=_S.ABNORMAL, sent_at=now)

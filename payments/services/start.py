@@ -8,8 +8,8 @@ from typing import Any
 from django.conf import settings
 from django.db import transaction
 
-from core.upstreams import UpstreamRefused, answer_within, time_left
-from payments.errors import PaymentAlreadyPaid, PaymentClosed, ProviderBusy, ProviderTimeout, WeChatRefused
+from core.upstreams import answer_within, time_left
+from payments.errors import PaymentAlreadyPaid, PaymentClosed, ProviderTimeout, WeChatRefused
 from payments.gateways.base import (
     AlreadyClosed,
     AlreadyPaid,
@@ -94,10 +94,8 @@ def payment_check_provider() -> None:
 
     :raises ProviderBusy: the circuit breaker counts WeChat Pay as dead.
     """
-    try:
+    with provider_refusals():
         UPSTREAM.refuse_if_dead()
-    except UpstreamRefused as refused:
-        raise ProviderBusy(**refused.error_options()) from None
 
 
 def payment_sdk_params(*, payment: Payment, now: datetime) -> dict[str, str]:
@@ -121,13 +119,11 @@ def _start(draft: Draft, now: datetime) -> Payment:
         moment = now + timedelta(seconds=time.monotonic() - began)
         payment = Payment.objects.filter(out_trade_no=draft["out_trade_no"]).first()
         if payment is None or _is_free(payment, draft, moment):
-            try:
-                with UPSTREAM.slot():  # so that none of the calls is refused after the row was written
-                    payment = _claim(draft, moment)
-                    if payment and not _is_ready(payment, moment):
-                        return _order(payment, moment)
-            except UpstreamRefused as refused:
-                raise ProviderBusy(**refused.error_options()) from None
+            # The slot is taken first, so that no call is refused after the row was written.
+            with provider_refusals(), UPSTREAM.slot():
+                payment = _claim(draft, moment)
+                if payment and not _is_ready(payment, moment):
+                    return _order(payment, moment)
         if payment and _is_ready(payment, moment):
             return payment
         time.sleep(POLL_S)
@@ -160,14 +156,20 @@ def _claim(draft: Draft, now: datetime) -> Payment | None:
 
 
 def _check_payable(payment: Payment, draft: Draft, now: datetime) -> None:
-    if payment.is_paid:
-        raise PaymentAlreadyPaid
-    if payment.state in (PaymentStatus.CLOSED, PaymentStatus.STRAY) or now >= payment.time_expire:
+    _check_open(payment)
+    if now >= payment.time_expire:
         raise PaymentClosed
     for name in ("amount_fen", "trade_type", "openid"):
         if getattr(payment, name) != draft[name]:
             # One number is one order at the provider, with the parameters it was first placed with.
             raise WeChatRefused("OUT_TRADE_NO_USED", detail=f"{name}与首次发起支付时不同")
+
+
+def _check_open(payment: Payment) -> None:
+    if payment.is_paid:
+        raise PaymentAlreadyPaid
+    if payment.state in (PaymentStatus.CLOSED, PaymentStatus.STRAY):
+        raise PaymentClosed
 
 
 def _is_ready(payment: Payment, now: datetime) -> bool:
@@ -177,14 +179,12 @@ def _is_ready(payment: Payment, now: datetime) -> bool:
 def _order(payment: Payment, now: datetime) -> Payment:
     """Place the claimed order at the provider and store the ticket that it returns."""
     try:
-        ticket = _ask_twice(payment)
-    except (AlreadyPaid, NumberUsed, AlreadyClosed) as error:
-        _release(payment, error)
-        raise _taken_number(payment, error, now) from None
+        return _keep_ticket(payment, _ask_twice(payment), now)
     except GatewayError as error:
-        _release(payment, error)
+        Payment.objects.filter(pk=payment.pk).update(claimed_until=None, last_error=error.words)
+        if isinstance(error, AlreadyPaid | NumberUsed | AlreadyClosed):
+            raise _taken_number(payment, error, now) from None
         raise as_refusal(error) from None
-    return _keep_ticket(payment, ticket, now)
 
 
 def _ask_twice(payment: Payment) -> PaymentTicket:
@@ -220,18 +220,10 @@ def _taken_number(payment: Payment, error: GatewayError, now: datetime) -> Excep
     return PaymentClosed() if state in (PaymentStatus.CLOSED, PaymentStatus.STRAY) else as_refusal(error)
 
 
-def _release(payment: Payment, error: GatewayError) -> None:
-    said = f"{error.code} {error.message}".strip()[:255]
-    Payment.objects.filter(pk=payment.pk).update(claimed_until=None, last_error=said)
-
-
 def _keep_ticket(payment: Payment, ticket: PaymentTicket, now: datetime) -> Payment:
     with transaction.atomic():
         kept = Payment.objects.select_for_update().get(pk=payment.pk)
-        if kept.is_paid:
-            raise PaymentAlreadyPaid
-        if kept.state in (PaymentStatus.CLOSED, PaymentStatus.STRAY):
-            raise PaymentClosed
+        _check_open(kept)
         code: dict[str, Any] = {}
         if not _is_ready(kept, now):
             # Two answers may arrive for one order; keep the first, so that every caller gets the same code_url.

@@ -51,10 +51,16 @@ def test_payments_and_refunds_each_on_their_day(wechat, sold):
     bill, next_day = gateway_v3().bill(DAY), gateway_v3().bill(DAY + timedelta(days=1))
 
     (paid,), (given,) = bill.rows, next_day.rows
-    assert (paid.out_trade_no, paid.fen, paid.state, paid.out_refund_no, paid.at) == (NUMBER, 1234, "SUCCESS", "", AT)
+    assert (paid.out_trade_no, paid.bill_fen, paid.bill_state, paid.out_refund_no, paid.bill_at) == (
+        NUMBER,
+        1234,
+        "SUCCESS",
+        "",
+        AT,
+    )
     assert (paid.appid, paid.mch_id, paid.transaction_id) == (APPID, MCHID, sold["transaction_id"])
-    assert (given.out_trade_no, given.out_refund_no, given.fen) == (NUMBER, NUMBER + "R01", 234)
-    assert (given.state, given.refund_id) == ("PROCESSING", wechat.refunds[NUMBER + "R01"]["refund_id"])
+    assert (given.out_trade_no, given.out_refund_no, given.bill_fen) == (NUMBER, NUMBER + "R01", 234)
+    assert (given.bill_state, given.refund_id) == ("PROCESSING", wechat.refunds[NUMBER + "R01"]["refund_id"])
     assert len(bill.sha1) == 40
 
 
@@ -117,7 +123,7 @@ def test_columns_are_found_by_their_titles_and_goods_may_hold_what_separates_the
         "\ufeff" + text(ROW).replace("\n", "\r\n"),
     ):
         (row,) = read_bill(bill, MCHID)
-        assert (row.out_trade_no, row.fen) == ("20261120abc", 1234)
+        assert (row.out_trade_no, row.bill_fen) == ("20261120abc", 1234)
 
 
 @pytest.mark.parametrize(

@@ -8,30 +8,15 @@ Columns are found by their titles, since their order is not promised.
 import re
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
 
 from core.money import yuan_to_fen
 from core.times import SHANGHAI
 from payments.gateways.base import BillRow, GatewayUntrusted
 from payments.gateways.wechat.shared import is_number
 
-_TITLES = {
-    "at": "交易时间",
-    "appid": "公众账号ID",
-    "mch_id": "商户号",
-    "transaction_id": "微信订单号",
-    "out_trade_no": "商户订单号",
-    "state": "交易状态",
-    "currency": "货币种类",
-    "refund_id": "微信退款单号",
-    "out_refund_no": "商户退款单号",
-    "refund_state": "退款状态",
-    "fen": "订单金额",
-    "refund_fen": "申请退款金额",
-}
 _FREE_TEXT = ("商品名称", "商户数据包")  # stand side by side, and may hold whatever a merchant writes
 _COUNT = "总交易单数"
-_PAID, _REFUND = {"SUCCESS", "REVOKED"}, "REFUND"
+_PAID = {"SUCCESS", "REVOKED"}
 
 
 def read_bill(text: str, mch_id: str) -> list[BillRow]:
@@ -46,9 +31,8 @@ def read_bill(text: str, mch_id: str) -> list[BillRow]:
     if len(lines) < 3:
         raise GatewayUntrusted("the bill has no sums")
     titles, count = lines[0].split(","), _count(lines[-2], lines[-1])
-    titles_needed = [*_TITLES.values(), *_FREE_TEXT]
-    if missing := [title for title in titles_needed if titles.count(title) != 1]:
-        raise GatewayUntrusted(f"the bill lacks the column {missing[0]}")
+    if len(set(titles)) != len(titles) or not set(titles).issuperset(_FREE_TEXT):
+        raise GatewayUntrusted("the bill has other columns")
     rows = [_row(number, _cells(number, line, titles), mch_id) for number, line in enumerate(lines[1:-2], 2)]
     if len(rows) != count:
         raise GatewayUntrusted(f"the bill has {len(rows)} rows and counts {count}")
@@ -74,37 +58,35 @@ def _cells(number: int, line: str, titles: list[str]) -> dict[str, str]:
     if surplus:
         texts = sorted(titles.index(title) for title in _FREE_TEXT)
         cells[texts[0] : texts[-1] + 1 + surplus] = [""] * (texts[-1] + 1 - texts[0])
-    return dict(zip(titles, cells, strict=True))
+    return dict(zip(titles, map(str.strip, cells), strict=True))
 
 
 def _row(number: int, cells: dict[str, str], mch_id: str) -> BillRow:
-    said: dict[str, Any] = {name: cells[title].strip() for name, title in _TITLES.items()}
-    is_refund = said["state"] == _REFUND
-    numbers = ["transaction_id", "out_trade_no", *(["refund_id", "out_refund_no"] if is_refund else [])]
     try:
-        if said["mch_id"] != mch_id or said["currency"] != "CNY":
-            raise ValueError("of another merchant or currency")
-        if not is_refund and said["state"] not in _PAID:
-            raise ValueError("unknown state")
-        if not all(is_number(said[name]) and said[name] != "0" for name in numbers):  # 0 fills what is empty
-            raise ValueError("a number is malformed")
-        return BillRow(
-            at=_time(said["at"]),
-            appid=said["appid"],
-            mch_id=mch_id,
-            out_trade_no=said["out_trade_no"],
-            transaction_id=said["transaction_id"],
-            state=said["refund_state"] if is_refund else said["state"],
-            fen=_fen(said["refund_fen"] if is_refund else said["fen"]),
-            out_refund_no=said["out_refund_no"] if is_refund else "",
-            refund_id=said["refund_id"] if is_refund else "",
+        is_refund = cells["交易状态"] == "REFUND"
+        row = BillRow(
+            bill_at=datetime.strptime(cells["交易时间"], "%Y-%m-%d %H:%M:%S").replace(tzinfo=SHANGHAI),
+            appid=cells["公众账号ID"],
+            mch_id=cells["商户号"],
+            out_trade_no=cells["商户订单号"],
+            transaction_id=cells["微信订单号"],
+            bill_state=cells["退款状态"] if is_refund else cells["交易状态"],
+            bill_fen=_fen(cells["申请退款金额"] if is_refund else cells["订单金额"]),
+            out_refund_no=cells["商户退款单号"] if is_refund else "",
+            refund_id=cells["微信退款单号"] if is_refund else "",
         )
+        if row.mch_id != mch_id or cells["货币种类"] != "CNY":
+            raise ValueError("of another merchant or currency")
+        if not is_refund and row.bill_state not in _PAID:
+            raise ValueError("unknown state")
+        numbers = [row.transaction_id, row.out_trade_no, *([row.refund_id, row.out_refund_no] if is_refund else [])]
+        if not all(is_number(text) and text != "0" for text in numbers):  # 0 fills what is empty
+            raise ValueError("a number is malformed")
+        return row
+    except KeyError as error:
+        raise GatewayUntrusted(f"the bill lacks the column {error}") from None
     except ValueError as error:
         raise GatewayUntrusted(f"line {number} of the bill: {error}") from None
-
-
-def _time(text: str) -> datetime:
-    return datetime.strptime(text, "%Y-%m-%d %H:%M:%S").replace(tzinfo=SHANGHAI)
 
 
 def _fen(text: str) -> int:

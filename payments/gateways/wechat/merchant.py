@@ -1,11 +1,12 @@
 """The merchant's values, read from the settings once per call, and the keys they name."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
@@ -95,30 +96,23 @@ def private_key(path: str) -> RSAPrivateKey:
 
     :raises GatewayMisconfigured: no such file, or not an RSA key.
     """
+    key: RSAPrivateKey = _key(
+        path, "PRIVATE", partial(serialization.load_pem_private_key, password=None), RSAPrivateKey
+    )
+    return key
+
+
+def _key(path: str, label: str, read: Callable[[bytes], object], kind: Any) -> Any:
     try:
-        key = serialization.load_pem_private_key(_pem(path, "PRIVATE KEY"), password=None)
-        if not isinstance(key, RSAPrivateKey):
+        text = Path(path).read_text("utf-8").strip()
+        if "-----BEGIN" not in text:  # the console also hands keys out as bare base64
+            text = f"-----BEGIN {label} KEY-----\n{text}\n-----END {label} KEY-----\n"
+        key = read(text.encode())
+        if not isinstance(key, kind):
             raise ValueError("not an RSA key")
     except (OSError, ValueError, TypeError) as error:
-        raise GatewayMisconfigured(f"WECHAT_PAY_PRIVATE_KEY_FILE: {type(error).__name__}") from None
+        raise GatewayMisconfigured(f"WECHAT_PAY_{label}_KEY_FILE: {type(error).__name__}") from None
     return key
-
-
-def _public_key(path: str) -> RSAPublicKey:
-    try:
-        key = serialization.load_pem_public_key(_pem(path, "PUBLIC KEY"))
-        if not isinstance(key, RSAPublicKey):
-            raise ValueError("not an RSA key")
-    except (OSError, ValueError) as error:
-        raise GatewayMisconfigured(f"WECHAT_PAY_PUBLIC_KEY_FILE: {type(error).__name__}") from None
-    return key
-
-
-def _pem(path: str, label: str) -> bytes:
-    text = Path(path).read_text("utf-8").strip()
-    if "-----BEGIN" not in text:  # the console also hands keys out as bare base64
-        text = f"-----BEGIN {label}-----\n{text}\n-----END {label}-----\n"
-    return text.encode()
 
 
 class PlatformKey(NamedTuple):
@@ -133,9 +127,11 @@ class Keyring:
     """The provider's keys by serial: its public key, its platform certificates on disk, or both while it switches."""
 
     def __init__(self, who: Merchant) -> None:
-        self.public_key_id, self._public_key = "", None
+        self.public_key_id = ""
+        self._public_key: RSAPublicKey | None = None
         if who.public_key_id and who.public_key_file:
-            self.public_key_id, self._public_key = who.public_key_id, _public_key(who.public_key_file)
+            self.public_key_id = who.public_key_id
+            self._public_key = _key(who.public_key_file, "PUBLIC", serialization.load_pem_public_key, RSAPublicKey)
         elif not who.cert_dir:
             raise GatewayMisconfigured("set WECHAT_PAY_PUBLIC_KEY_ID and _FILE, or WECHAT_PAY_CERT_DIR")
         self._cert_dir = Path(who.cert_dir) if who.cert_dir else None

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from payments.gateways.base import GatewayUntrusted, NoticeRefused, NoticeUnfit, PaymentResult, RefundResult
 from payments.gateways.wechat.merchant import Merchant
 from payments.gateways.wechat.shared import is_number
-from payments.gateways.wechat.v2 import is_authentic, paid_result, read_fen, read_flat, read_time
+from payments.gateways.wechat.v2 import in_v3_form, is_authentic, read_fen, read_flat, read_time
 from payments.gateways.wechat.v3 import WeChatV3, read_refund, read_transaction, signature_problem
 
 _V2_REFUND_STATUS = {"SUCCESS": "SUCCESS", "CHANGE": "ABNORMAL", "REFUNDCLOSE": "CLOSED"}
@@ -48,8 +48,8 @@ def read_v2(raw: bytes, known: Sequence[Merchant]) -> PaymentResult | RefundResu
     if "out_refund_no" in fields or "out_refund_no_0" in fields:
         raise NoticeUnfit("不是支付通知")
     try:
-        return paid_result(fields, "SUCCESS")
-    except ValueError:
+        return read_transaction(in_v3_form(fields, "SUCCESS"), who.mch_id)
+    except (ValueError, GatewayUntrusted):
         raise NoticeUnfit("参数格式错误") from None
 
 
@@ -120,12 +120,19 @@ def read_v3(
         raise NoticeRefused("报文格式错误或解密失败") from None
     try:
         if event == "TRANSACTION.SUCCESS":
-            return _paid_v3(said, who)
-        if event in _V3_REFUNDS:
-            return _refund_v3(said, who)
+            # payment_confirm checks that the appid is the payment's.
+            result: PaymentResult | RefundResult = read_transaction(said, who.mch_id)
+        elif event in _V3_REFUNDS:
+            result = read_refund(said, "refund_status")
+        else:
+            raise NoticeUnfit("不支持的event_type")
     except GatewayUntrusted:
         raise NoticeUnfit("通知内容与商户信息不符或不完整") from None
-    raise NoticeUnfit("不支持的event_type")
+    if isinstance(result, PaymentResult) and (result.trade_state != "SUCCESS" or not result.appid):
+        raise NoticeUnfit("trade_state不是成功, 或没有appid")
+    if result.mch_id != who.mch_id:
+        raise NoticeUnfit("mchid不匹配")
+    return result
 
 
 def _opened(resource: Mapping[str, str], gateways: Sequence[WeChatV3]) -> tuple[Any, Merchant]:
@@ -141,20 +148,3 @@ def _opened(resource: Mapping[str, str], gateways: Sequence[WeChatV3]) -> tuple[
         except ValueError:
             continue
     raise ValueError("nobody's key")
-
-
-def _paid_v3(said: Any, who: Merchant) -> PaymentResult:
-    # payment_confirm checks that the appid is the payment's.
-    result = read_transaction(said, who.mch_id)
-    if result.trade_state != "SUCCESS":
-        raise NoticeUnfit("trade_state不是成功")
-    if not result.appid or result.mch_id != who.mch_id:
-        raise NoticeUnfit("appid或mchid不匹配")
-    return result
-
-
-def _refund_v3(said: Any, who: Merchant) -> RefundResult:
-    result = read_refund(said, "refund_status")
-    if result.mch_id != who.mch_id:
-        raise NoticeUnfit("mchid不匹配")
-    return result

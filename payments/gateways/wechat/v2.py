@@ -5,7 +5,6 @@ import logging
 import re
 import secrets
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -23,7 +22,8 @@ from payments.gateways.base import (
 )
 from payments.gateways.wechat.http import send
 from payments.gateways.wechat.merchant import Merchant
-from payments.gateways.wechat.shared import cut, is_number, is_transaction_id, plain, refusal, storable
+from payments.gateways.wechat.shared import cut, plain, refusal, storable
+from payments.gateways.wechat.v3 import PAID_STATES, read_transaction
 
 # At DEBUG wechatpy writes the API key into the log.
 logging.getLogger("wechatpy").setLevel(logging.INFO)
@@ -86,55 +86,42 @@ def read_fen(fields: Mapping[str, str], name: str) -> int:
     return int(fields[name])
 
 
-def paid_result(fields: Mapping[str, str], trade_state: str) -> PaymentResult:
-    """Return the result of a paid order's fields.
-
-    :raises ValueError: a field of a paid order is missing or malformed.
-    """
-    if not is_transaction_id(fields.get("transaction_id")) or not is_number(fields.get("out_trade_no")):
-        raise ValueError("transaction_id or out_trade_no is missing")
-    return PaymentResult(
-        out_trade_no=fields["out_trade_no"],
-        trade_state=trade_state,
-        appid=fields.get("appid", ""),
-        mch_id=fields.get("mch_id", ""),
-        paid_fen=read_fen(fields, "total_fee"),
-        currency=fields.get("fee_type") or "CNY",
-        transaction_id=fields["transaction_id"],
-        paid_at=read_time(fields.get("time_end", "")),
-        trade_type=fields.get("trade_type", ""),
-    )
-
-
-def documented_answer(fields: Mapping[str, str], result: PaymentResult) -> dict[str, Any]:
-    """Return a query's answer as the API document shows it, which is v3's form.
+def in_v3_form(fields: Mapping[str, str], trade_state: str) -> dict[str, Any]:
+    """Return the fields of an order as v3 and the API document show them.
 
     The signed fields themselves stay here: whoever has them could send them on as a notification.
+
+    :raises ValueError: the amount of a paid order is missing or malformed.
     """
-    answer: dict[str, Any] = {
-        "appid": result.appid,
-        "mchid": result.mch_id,
-        "out_trade_no": result.out_trade_no,
-        "trade_state": result.trade_state,
+    said: dict[str, Any] = {
+        "appid": fields.get("appid", ""),
+        "mchid": fields.get("mch_id", ""),
+        "out_trade_no": fields.get("out_trade_no", ""),
+        "trade_state": trade_state,
         "trade_state_desc": fields.get("trade_state_desc", ""),
         "attach": fields.get("attach", ""),
         "payer": {"openid": fields["openid"]} if fields.get("openid") else {},
     }
-    if result.transaction_id:
-        cash = fields.get("cash_fee", "")
-        answer |= {
-            "transaction_id": result.transaction_id,
-            "trade_type": result.trade_type,
+    if trade_state in PAID_STATES:
+        total, cash, currency = (
+            read_fen(fields, "total_fee"),
+            fields.get("cash_fee", ""),
+            fields.get("fee_type") or "CNY",
+        )
+        paid_at = read_time(fields.get("time_end", ""))
+        said |= {
+            "transaction_id": fields.get("transaction_id", ""),
+            "trade_type": fields.get("trade_type", ""),
             "bank_type": fields.get("bank_type", ""),
-            "success_time": result.paid_at.isoformat() if result.paid_at else "",
+            "success_time": paid_at.isoformat() if paid_at else "",
             "amount": {
-                "total": result.paid_fen,
-                "payer_total": int(cash) if cash.isdecimal() else result.paid_fen,
-                "currency": result.currency,
-                "payer_currency": fields.get("cash_fee_type") or result.currency,
+                "total": total,
+                "payer_total": int(cash) if cash.isdecimal() else total,
+                "currency": currency,
+                "payer_currency": fields.get("cash_fee_type") or currency,
             },
         }
-    return answer
+    return said
 
 
 def _transport_refusal(message: str) -> GatewayRefused:
@@ -177,17 +164,13 @@ class WeChatV2:
         return ticket
 
     def query(self, out_trade_no: str) -> PaymentResult:
-        fields = self._call("orderquery", out_trade_no=out_trade_no)
-        if fields.get("out_trade_no", out_trade_no) != out_trade_no:
-            raise GatewayUntrusted("the answer is about another order")
-        state = fields.get("trade_state", "")
-        result = PaymentResult(out_trade_no, state, self._who.appid, self._who.mch_id)
-        if state in {"SUCCESS", "REFUND"}:
-            try:
-                result = paid_result(fields, state)
-            except ValueError as error:
-                raise GatewayUntrusted(str(error)) from None
-        return replace(result, answer=documented_answer(fields, result))
+        fields, who = self._call("orderquery", out_trade_no=out_trade_no), self._who
+        own = {"appid": who.appid, "mch_id": who.mch_id, "out_trade_no": out_trade_no}
+        try:
+            said = in_v3_form(own | fields, fields.get("trade_state", ""))
+        except ValueError as error:
+            raise GatewayUntrusted(str(error)) from None
+        return read_transaction(said, who.mch_id, appid=who.appid, out_trade_no=out_trade_no)
 
     def close(self, out_trade_no: str) -> None:
         self._call("closeorder", out_trade_no=out_trade_no)

@@ -39,6 +39,7 @@ BILL_TIMEOUT_S = 60
 MAX_BILL_BYTES = 32 * 1024 * 1024  # some 100,000 rows
 _DOWNLOADS = "/v3/billdownload/"
 _SUCCESS = {200, 204}
+PAID_STATES = {"SUCCESS", "REFUND"}
 _ORDERS = "/v3/pay/transactions/out-trade-no"
 _REFUNDS = "/v3/refund/domestic/refunds"
 
@@ -270,7 +271,7 @@ def read_transaction(
     if not is_number(number) or (out_trade_no is not None and number != out_trade_no):
         raise GatewayUntrusted("the answer is about another order")
     state = said["trade_state"]
-    if state not in {"SUCCESS", "REFUND"}:
+    if state not in PAID_STATES:
         return PaymentResult(number, state, appid or "", mch_id, answer=said)
     amount, transaction_id = said.get("amount"), said.get("transaction_id")
     if not isinstance(amount, dict) or type(amount.get("total")) is not int or not is_transaction_id(transaction_id):
