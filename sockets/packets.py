@@ -35,13 +35,6 @@ class Packet(NamedTuple):
     data: str | None = ""
 
 
-class Message(NamedTuple):
-    """The head of a Socket.IO packet, as it travels inside an Engine.IO message."""
-
-    kind: int
-    namespace: str = "/"
-
-
 BINARY = Packet(MESSAGE, None)
 
 # --- One packet -------------------------------------------------------------------------------------
@@ -126,15 +119,15 @@ def encode_message(kind: int, namespace: str = "/", data: Any = None) -> str:
     return f"{MESSAGE}{kind}{place}{'' if data is None else orjson.dumps(data).decode()}"
 
 
-def decode_message(text: str) -> Message:
-    """Decode the head of an Engine.IO message.
+def decode_message(text: str) -> tuple[int, str]:
+    """Return kind and namespace of a Socket.IO packet, as it travels inside an Engine.IO message.
 
     :raises PacketError: it has none.
     """
     head = _MESSAGE.match(text)
     if head is None:
         raise PacketError("not a message")
-    return Message(int(head["kind"]), head["namespace"] or "/")
+    return int(head["kind"]), head["namespace"] or "/"
 
 
 def encode_event(name: str, data: Any) -> str:

@@ -10,7 +10,7 @@ import orjson
 from django.conf import settings
 
 from sockets import packets
-from sockets.packets import Message, Packet, PacketError
+from sockets.packets import Packet, PacketError
 
 MAX_BODY = 1_000_000  # bytes of one frame or HTTP body, socket.io's own default
 UPGRADE_WINDOW_MS = 10_000
@@ -85,34 +85,15 @@ class Peer:
         return packets.encode_message(packets.CONNECT, data=data)
 
     def _message(self, data: str | None) -> Reaction:
-        if data is None:
-            return Reaction()
-        message = packets.decode_message(data)
-        if message.namespace != "/":
-            return self._in_other_namespace(message)
-        return self._in_root(message)
-
-    def _in_root(self, message: Message) -> Reaction:
-        if message.kind == packets.CONNECT:
-            if self.is_joined:
-                # Clients 2.x may ask to join although they have joined; clients 3.x and 4.x never do.
-                if self.version == 3:
-                    return Reaction()
-                raise PacketError("already connected")
-            return Reaction(has_joined=True)
-        if not self.is_joined or message.kind == packets.CONNECT_ERROR:
-            raise PacketError("not connected")
-        if message.kind == packets.DISCONNECT:
+        kind, namespace = (packets.EVENT, "/") if data is None else packets.decode_message(data)
+        if kind == packets.CONNECT and namespace != "/":
+            reason = _UNKNOWN_NAMESPACE if self.version == 4 else _UNKNOWN_NAMESPACE["message"]
+            return Reaction([packets.encode_message(packets.CONNECT_ERROR, namespace, reason)])
+        if kind == packets.CONNECT:
+            return Reaction(has_joined=not self.is_joined)  # clients 2.x may ask although they have joined
+        if kind == packets.DISCONNECT and namespace == "/":
             self.is_joined = False
         return Reaction()
-
-    def _in_other_namespace(self, message: Message) -> Reaction:
-        if message.kind == packets.CONNECT:
-            reason = _UNKNOWN_NAMESPACE if self.version == 4 else _UNKNOWN_NAMESPACE["message"]
-            return Reaction([packets.encode_message(packets.CONNECT_ERROR, message.namespace, reason)])
-        if message.kind == packets.DISCONNECT:
-            return Reaction()
-        raise PacketError("not connected")
 
 
 def open_packet(sid: str, version: int, *, upgrades: bool) -> str:

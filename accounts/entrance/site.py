@@ -2,6 +2,10 @@
 
 A user must have logged in with name and password within SESSION_COOKIE_AGE, and must have shown a code if there is a
 second factor. A page may ask for the password again (``core.admin.password``).
+
+Such a question is shown at the page's own address, and what the page was sent travels along in hidden fields. The
+person's input goes to the same address. Then a page that was only opened is opened again, and a form that was sent is
+processed.
 """
 
 import time
@@ -10,6 +14,7 @@ from datetime import datetime
 from functools import update_wrapper
 from typing import Any
 
+from django import forms
 from django.conf import settings
 from django.contrib import admin, messages
 from django.contrib.auth import REDIRECT_FIELD_NAME
@@ -19,10 +24,11 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse, reverse_lazy
+from django.utils.cache import add_never_cache_headers
+from django.utils.http import url_has_allowed_host_and_scheme
 from unfold.sites import UnfoldAdminSite
 
 from accounts.entrance import pages
-from accounts.entrance.asking import ask, back_of, resume_request
 from accounts.entrance.forms import CodeForm, LoginForm, OwnPasswordForm, PasswordForm, login_record
 from accounts.login_request import device_remember
 from accounts.services.attempts import Outcome
@@ -34,6 +40,9 @@ from core.observe.tracing import about
 
 PageView = Callable[..., Any]
 _SINCE = "logged_in_at"
+_SHOW = "entrance_show"  # "1": the page was opened, no form was sent; "again": the form had files, which are lost
+_BACK = "entrance_back"  # the page from which the person came
+_OWN_FIELDS = {"entrance_name", "entrance_password", "entrance_code", "entrance_download", _SHOW, _BACK}
 
 
 def session_begin(request: HttpRequest, *, now: datetime) -> None:
@@ -143,11 +152,11 @@ def _stop(request: HttpRequest, *, is_enrolment: bool) -> HttpResponse | None:
 def _take_code(request: HttpRequest) -> HttpResponse | None:
     form = CodeForm(request, request.POST if "entrance_code" in request.POST else None)
     if not form.is_valid():
-        return ask(request, form, "entrance/code.html", title="动态验证码")
+        return _ask(request, form, "entrance/code.html", title="动态验证码")
     passed_remember(request.session, form.phone)
     del request.login_stage  # type: ignore[attr-defined]
     login_record(request, request.user.get_username(), Outcome.DONE)
-    return resume_request(request)
+    return _resume_request(request)
 
 
 def _take_password(request: HttpRequest) -> HttpResponse | None:
@@ -159,16 +168,54 @@ def _take_password(request: HttpRequest) -> HttpResponse | None:
     if is_download:
         # A download does not replace the page in the browser, so the question would stay on the screen. Show a page
         # that starts the download instead.
-        context = {"title": "下载", "back": back_of(request), "address": request.get_full_path()}
+        context = {"title": "下载", "back": _back_of(request), "address": request.get_full_path()}
         return render(request, "entrance/download.html", admin.site.each_context(request) | context)
-    return resume_request(request)
+    return _resume_request(request)
 
 
 def _ask_password(request: HttpRequest, form: PasswordForm, *, is_download: bool) -> HttpResponse:
-    return ask(request, form, "entrance/password.html", title="请再输入一次密码", is_download=is_download)
+    return _ask(request, form, "entrance/password.html", title="请再输入一次密码", is_download=is_download)
 
 
 def _login_stage(request: Any) -> LoginStage:
     if not hasattr(request, "login_stage"):
         request.login_stage = login_stage(request.user, request.session)
     return request.login_stage
+
+
+def _ask(request: HttpRequest, form: forms.Form, template: str, **context: Any) -> HttpResponse:
+    """Return a response that shows ``form`` in place of the page."""
+    keeps_post = request.method == "POST" and not request.FILES and _SHOW not in request.POST
+    names = [name for name in request.POST if name not in {*_OWN_FIELDS, "csrfmiddlewaretoken"}] if keeps_post else []
+    posted = [(name, value) for name in names for value in request.POST.getlist(name)]
+    if not keeps_post:
+        posted.append((_SHOW, "again" if request.FILES else request.POST.get(_SHOW, "1")))
+    back = _back_of(request)
+    page_context = {"form": form, "posted": [*posted, (_BACK, back)], "address": request.get_full_path(), "back": back}
+    response = render(request, template, admin.site.each_context(request) | page_context | context)
+    add_never_cache_headers(response)
+    return response
+
+
+def _back_of(request: HttpRequest) -> str:
+    """Return the page from which the person came; if unknown or on another site, the first page of the back office."""
+    back = request.POST.get(_BACK) or request.META.get("HTTP_REFERER", "")
+    is_ours = url_has_allowed_host_and_scheme(back, {request.get_host()}, require_https=request.is_secure())
+    return back if is_ours else reverse("admin:index")
+
+
+def _resume_request(request: HttpRequest) -> HttpResponse | None:
+    """Go on after the right input: return a redirect to open the page again.
+
+    Return None if a form was sent; ``request.POST`` is then the original one, and the page must process it.
+    """
+    show = request.POST.get(_SHOW)
+    if show:
+        if show == "again":
+            messages.warning(request, "文件没有保留下来，请重新选择并提交")
+        return HttpResponseRedirect(request.get_full_path())
+    posted = request.POST.copy()
+    for name in _OWN_FIELDS:
+        posted.pop(name, None)
+    request.POST = posted  # type: ignore[assignment]
+    return None

@@ -170,7 +170,7 @@ async def test_refuses_in_the_words_of_engine_io(
     assert (answer.status, answer.json()) == (status, body)
 
 
-@pytest.mark.parametrize("body", [b"", b"nonsense", b"\xff\xfe", b"2", b"40", b"3\x1e" * 300])
+@pytest.mark.parametrize("body", [b"", b"nonsense", b"\xff\xfe", b"2", b"3\x1e" * 300])
 async def test_malformed_packets_close_the_session_without_a_trace(
     body: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:

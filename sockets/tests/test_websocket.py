@@ -114,7 +114,7 @@ async def test_heartbeats_go_both_ways_and_who_is_silent_is_closed(
         assert [(await outsider.event())["type"] for _ in range(2)][1] == "websocket.close", "it has never joined"
 
 
-@pytest.mark.parametrize("frame", ["", "nonsense", "2", "40", "5"])
+@pytest.mark.parametrize("frame", ["", "nonsense", "2", "5"])
 async def test_malformed_packets_close_the_connection_without_a_trace(
     frame: str | bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
