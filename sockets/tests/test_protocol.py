@@ -3,8 +3,6 @@
 import json
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from sockets import packets
 from sockets.packets import Packet, PacketError
@@ -106,24 +104,3 @@ def test_goes_along_with_every_recorded_client(file: object) -> None:
             if reaction.has_joined:
                 peer.join(SID)
     assert served >= 5
-
-
-@given(
-    st.sampled_from([3, 4]),
-    st.lists(
-        st.builds(Packet, st.sampled_from("0123456"), st.text(max_size=20) | st.just("0") | st.just('2["a"]'))
-        | st.just(packets.BINARY),
-        max_size=12,
-    ),
-)
-def test_any_sequence_is_served_or_cut_off(version: int, sequence: list[Packet]) -> None:
-    peer = Peer(version)
-    if version == 3:
-        peer.join(SID)
-    try:
-        for packet in sequence:
-            reaction = peer.receive(packet)
-            if reaction.has_joined:
-                peer.join(SID)
-    except PacketError:
-        pass
