@@ -65,21 +65,7 @@ class UserForm(PhoneForm):
 
     class Meta:
         model = User
-        fields = [
-            "username",
-            "nickname",
-            "phone",
-            "headimgurl",
-            "role",
-            "is_active",
-            "is_staff",
-            "vip_level",
-            "vip_expires_at",
-            "sex",
-            "country",
-            "province",
-            "city",
-        ]
+        fields = "__all__"  # noqa: DJ007  (UserAdmin names those that it shows)
         labels = {"headimgurl": "头像网址"}
         help_texts = {
             "headimgurl": "微信用户为微信头像，用户也可以在客户端上传",

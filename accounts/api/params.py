@@ -52,22 +52,14 @@ class VipLevel(WholeNumber):
         super().__init__(min_value=0, max_value=99, **kwargs)
 
 
-class AccessSeconds(WholeNumber):
-    """The lifetime of a token in seconds: 30 to ``JWT_LIFETIME``."""
-
-    def __init__(self) -> None:
-        super().__init__(required=False, min_value=30, help_text="token 的有效秒数,30 到默认值;要和 refresh=1 一起传")
-
-    def to_internal_value(self, data: Any) -> int:
-        seconds = super().to_internal_value(data)
-        if seconds > settings.JWT_LIFETIME.total_seconds():
-            raise serializers.ValidationError(f"最多 {settings.JWT_LIFETIME.total_seconds():.0f}")
-        return seconds
-
-
 class RefreshableParams(Params):
     refresh = YesNo(required=False, default=False, help_text="传 1:再返回 refresh 与 expires_in,见 /users/refresh")
-    access_s = AccessSeconds()
+    access_s = WholeNumber(
+        required=False,
+        min_value=30,
+        max_value=int(settings.JWT_LIFETIME.total_seconds()),
+        help_text="token 的有效秒数,30 到默认值;要和 refresh=1 一起传",
+    )
 
 
 class RefreshParams(Params):
