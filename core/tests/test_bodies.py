@@ -11,7 +11,7 @@ import pytest
 from core.api import bodies, slow_bodies
 from core.api.bodies import BODY_LIMIT, MAX_VALUES, PAGE_LIMIT
 
-LOGIN, ADD = "/users/login", "/students/addstu"
+LOGIN, ADD, PARTS = "/users/login", "/students/addstu", "multipart/form-data; boundary=x"
 
 
 @pytest.fixture
@@ -58,17 +58,15 @@ class TestStructure:
 
         assert answer.json()["state"] is True, answer.json()
 
-    def test_so_are_a_query_and_a_form_of_many_fields(self, api):
+    def test_so_are_a_query_and_a_form_of_many_fields_or_parts(self, api):
         fields = "&".join(f"a{number}=1" for number in range(2_000))
 
         assert api.http.get(f"/verify?{fields}").status_code == 413
         assert api.http.post(LOGIN, fields, content_type="application/x-www-form-urlencoded").status_code == 413
 
-    def test_a_form_of_many_parts_is_refused(self, api):
         part = b'--x\r\nContent-Disposition: form-data; name="a"\r\n\r\n1\r\n'
         for body in (part * 2_000, part.replace(b'"a"', b'"a"; filename="a"') * 5):
-            kind = "multipart/form-data; boundary=x"
-            answer = api.http.post("/upload/uploadImg", body + b"--x--\r\n", content_type=kind)
+            answer = api.http.post("/upload/uploadImg", body + b"--x--\r\n", content_type=PARTS)
             assert answer.status_code == 413
 
 

@@ -14,18 +14,6 @@ from tests.kit import differences
 
 CALLS = endpoints()
 TO_THE_PROVIDER = {"/pay/payResult", "/pay/notify"}
-THE_DOCUMENTS_ORDER = [
-    "/weather/getWeather", "/weather/updateWeatherCount", "/upload/uploadImg", "/getloginlog", "/students/getclasses",
-    "/students/getstulist", "/students/addstu", "/students/delstu", "/students/updatestu", "/students/searchstu",
-    "/students/uploadStuAvatar", "/users/getCaptcha", "/users/refreshCaptcha", "/users/verifyCaptcha",
-    "/users/getAllUers", "/users/register", "/users/login", "/users/getQrcode", "/users/wechatLogin", "/users/sigout",
-    "/users/uploadAvatar", "/verify", "/users/updatePassword", "/permission/addrole", "/permission/getrole",
-    "/permission/getMenuList", "/category/addCategory", "/category/delCategory", "/category/updateCategory",
-    "/category/getCategory", "/product/add_product", "/product/update_product", "/product/get_product",
-    "/product/del_product", "/cart/check", "/cart/get_cart", "/cart/del_prouct", "/cart/update_cart",
-    "/cart/add_to_cart", "/pay/pre_order", "/order/query_order_status", "/order/get_order", "/order/del_order",
-    "/order/cancel", "/order/ship", "/order/returns", "/pay/payment", "/pay/transactions/out-trade-no/{out_trade_no}",
-]  # fmt: skip
 
 
 def parameters(found):
@@ -73,10 +61,6 @@ def test_every_call_is_documented(call, schema):
         assert re.search(r"[\u4e00-\u9fff]", described.get("description", "")), name
 
 
-def test_the_calls_stand_in_the_order_of_the_api_document(schema):
-    assert [path for path in schema["paths"] if path in THE_DOCUMENTS_ORDER] == THE_DOCUMENTS_ORDER
-
-
 def test_the_page_works_offline(api, db):
     page = api.http.get("/docs/")
     text = page.content.decode()
@@ -91,6 +75,7 @@ def test_the_page_works_offline(api, db):
 def test_who_has_the_schema_is_not_sent_it_again(api):
     first = api.http.get("/schema/")
     again = api.http.get("/schema/", headers={"if-none-match": first["ETag"]})
+    assert first.json()["components"]["securitySchemes"]["token"]["name"] == "authorization"
 
     assert (again.status_code, again.content, again["ETag"]) == (304, b"", first["ETag"])
     assert first["Cache-Control"] == "no-cache"

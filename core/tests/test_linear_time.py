@@ -66,11 +66,6 @@ READERS: dict[str, Callable[[str], object]] = {
 } | {name: through_the_door(name) for name in HEADERS}
 
 
-def squared(text: str) -> None:
-    for start in range(len(text)):
-        text.count("a", start)
-
-
 def seconds(read: Callable[[str], object], text: str, tries: int = TRIES) -> float:
     best = float("inf")
     for _ in range(tries):
@@ -106,4 +101,4 @@ def test_a_text_eight_times_as_long_costs_about_eight_times_as_much(name):
 
 
 def test_what_costs_the_square_is_found():
-    assert not costs_in_proportion(squared, ("", "a", ""))
+    assert not costs_in_proportion(lambda text: [text.count("a", start) for start in range(len(text))], ("", "a", ""))

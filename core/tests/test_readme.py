@@ -60,14 +60,3 @@ def test_every_file_that_the_architecture_names_is_there():
 
     assert len(named) > 10
     assert [name for name in sorted(named) if not (settings.BASE_DIR / name).exists()] == []
-
-
-def test_every_file_in_the_table_of_the_rooms_is_in_its_room():
-    text = (settings.BASE_DIR / "docs/architecture.md").read_text("utf-8")
-    rows = re.findall(r"^\| `(\w+)` \| .* \| (.*) \|$", text.partition("| files to start with |")[2], re.M)
-    files = {room: re.findall(r"`([\w/]+(?:\.py|/))`", names) for room, names in rows}
-
-    named = [f"{room}/{file}" for room, names in files.items() for file in names]
-
-    assert len(files) == 15 and all(files.values())
-    assert [name for name in named if not (settings.BASE_DIR / name).exists()] == []

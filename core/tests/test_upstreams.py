@@ -249,14 +249,12 @@ class TestBudget:
         monkeypatch.setattr(upstreams, "QUEUE_S", 0.05)
         server.mode = "swallow"
         with ThreadPoolExecutor(BUDGET) as pool:
-            for _ in range(BUDGET):
-                pool.submit(outcome, ask)
+            calls = [pool.submit(outcome, ask) for _ in range(BUDGET)]
             until(lambda: server.arrived == BUDGET)
-
             assert isinstance(outcome(ask), UpstreamRefused)
-
             server.released.set()
-        assert server.arrived == BUDGET
+
+        assert server.arrived == BUDGET == len(calls)
 
     def test_an_answer_that_trickles_for_ever_takes_no_room_once_nobody_waits_for_it(self, server, upstream, ask):
         server.mode = "drip"
