@@ -27,15 +27,22 @@ def test_every_task_has_a_queue_and_beat_and_services_send_tasks_that_there_are(
     assert {getattr(task, "queue_name", name) for name, task in tasks.items()} <= set(settings.QUEUES)
 
 
-@pytest.mark.parametrize(("name", "queue"), [("payments.run_refund", "money"), ("students.transfer_work", "bulk")])
+@pytest.mark.parametrize(
+    ("name", "args", "queue"),
+    [
+        ("payments.run_refund", [1], "money"),
+        ("shop.expire_orders", [], "money"),
+        ("students.transfer_work", [1], "bulk"),
+    ],
+)
 @pytest.mark.django_db(transaction=True)
-def test_a_service_sends_a_task_where_its_worker_is(monkeypatch, name, queue):
+def test_a_service_sends_a_task_where_its_worker_is(monkeypatch, name, args, queue):
     published = []
     monkeypatch.setattr(
         app.amqp, "send_task_message", lambda *args, queue, **_: published.append((args[1], queue.name))
     )
 
-    task_send(name, 1)
+    task_send(name, *args)
 
     assert published == [(name, queue)]
 

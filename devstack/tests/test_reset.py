@@ -11,15 +11,6 @@ from devstack.reset import main, reset
 from devstack.supervisor import ROOT
 
 
-def test_forgets_all_data(home: Path) -> None:
-    with Engines(home, missing=["REDIS_URL"]):
-        pass
-    (home / "root-password").write_text("geheim")
-
-    assert reset(home) == ["root-password", "valkey", "valkey.log"]
-    assert not (home / "valkey").exists()
-
-
 def picture(folder: Path) -> Path:
     file = folder / "2026" / "11" / "8e8c2eda0a8340d043c71d02678033f2.png"
     file.parent.mkdir(parents=True)
@@ -47,26 +38,21 @@ def test_forgets_the_pictures_with_the_rows_that_name_them(home: Path, capsys, m
     assert (home / "media/.gitkeep").exists()
 
 
-@pytest.mark.parametrize("is_set", [True, False], ids=["named in the environment", "named elsewhere"])
-def test_leaves_the_pictures_of_a_server_of_ones_own(home: Path, capsys, monkeypatch, is_set: bool) -> None:
+@pytest.mark.parametrize(
+    ("has_own_engines", "variables"),
+    [(True, {"DATABASE_URL": "postgresql://x@127.0.0.1/x"}), (False, {}), (True, {"MEDIA_ROOT": "media"})],
+    ids=["database named in the environment", "database named elsewhere", "folder of one's own"],
+)
+def test_leaves_pictures_whose_rows_stay(home: Path, capsys, monkeypatch, has_own_engines: bool, variables) -> None:
     file = picture(home / "media")
-    if is_set:
+    monkeypatch.chdir(home)
+    if has_own_engines:
         (home / "postgres").mkdir()
 
-    said = make_reset(home, capsys, monkeypatch, DATABASE_URL="postgresql://x@127.0.0.1/x" if is_set else "")
+    output = make_reset(home, capsys, monkeypatch, **variables)
 
     assert file.exists()
-    assert f"The pictures in {home / 'media'} stay." in said
-
-
-def test_leaves_the_pictures_in_a_folder_of_ones_own(home: Path, tmp_path: Path, capsys, monkeypatch) -> None:
-    file = picture(tmp_path / "photos")
-    (home / "postgres").mkdir(parents=True)
-
-    said = make_reset(home, capsys, monkeypatch, MEDIA_ROOT=str(tmp_path / "photos"))
-
-    assert file.exists()
-    assert f"The pictures in {tmp_path / 'photos'} stay." in said
+    assert f"The pictures in {Path(variables.get('MEDIA_ROOT', home / 'media'))} stay." in output
 
 
 def test_pictures_are_kept_where_reset_looks_for_them() -> None:
@@ -79,10 +65,14 @@ def test_pictures_are_kept_where_reset_looks_for_them() -> None:
     assert told.stdout.strip() == str(ROOT / "media")
 
 
-def test_refuses_while_an_engine_runs_and_removes_nothing(home: Path) -> None:
+def test_forgets_all_data_but_nothing_while_an_engine_runs(home: Path) -> None:
     with Engines(home, missing=["REDIS_URL"]) as engines:
         with pytest.raises(StackError, match="It is running"):
             reset(home)
 
         assert (home / "valkey").is_dir()
         assert engines.engines[0].is_ready()
+    (home / "root-password").write_text("geheim")
+
+    assert reset(home) == ["root-password", "valkey", "valkey.log"]
+    assert not (home / "valkey").exists()

@@ -7,18 +7,15 @@ import socket
 import stat
 import subprocess
 import sys
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
 import psutil
-import psycopg
 import pytest
 import requests
 
-from devstack.supervisor import WORKERS, answers
+from devstack.supervisor import answers
 from devstack.tests.processes import ROOT, assert_all_gone, eventually, family, plain_environ
 
 pytestmark = pytest.mark.slow
@@ -34,25 +31,6 @@ MARKS = {
     "watchdog": "watchdog.py",
 }
 MARKS_OF_WORKERS = [name for name in MARKS if name.startswith("worker")]
-PASSWORD = "of-the-test-only"
-IMPORTS = WORKERS["bulk"] + 2
-ROWS = 4_000  # an import writes them in four statements
-# A statement that writes an import's rows waits, as it does on a server with far too much work, until there is a row in
-# `over`: for 25 s, because after 30 s the database ends it.
-SLOW = """
-CREATE TABLE over (x int);
-CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-  FOR n IN 1..250 LOOP
-    IF EXISTS (SELECT FROM over) THEN RAISE 'the test is over'; END IF;
-    PERFORM pg_sleep(0.1);
-  END LOOP;
-  RETURN NULL;
-END $$;
-CREATE TRIGGER wait BEFORE INSERT ON students_transferrow EXECUTE FUNCTION wait();
-"""
-AT_WORK = """
-SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE 'INSERT INTO "students_transferrow"%'
-"""
 
 
 def manage(environ: dict[str, str], *arguments: str) -> "subprocess.CompletedProcess[str]":
@@ -67,7 +45,6 @@ class Stack:
         self.state_dir, self.port = state_dir, port
         self.log = state_dir.with_name("up.log")
         self.environ = plain_environ(STATE_DIR=str(state_dir), PORT=str(port), LOG_LEVEL="INFO")
-        self.environ |= {"ROOT_PASSWORD": PASSWORD, "ORDER_TTL": "3s"}
         self.start()
 
     def start(self) -> None:
@@ -78,16 +55,9 @@ class Stack:
 
     def is_ready(self) -> bool:
         assert self.process.poll() is None, self.said()
-        return self.state("/health/ready") == 200
-
-    def state(self, path: str) -> int:
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=3) as answer:
-                return answer.status
-        except urllib.error.HTTPError as error:
-            return error.code
-        except OSError:
-            return 0
+        with suppress(requests.RequestException):
+            return requests.get(f"http://127.0.0.1:{self.port}/health/ready", timeout=3).ok
+        return False
 
     def said(self) -> str:
         return self.log.read_text("utf-8")
@@ -180,62 +150,6 @@ def test_a_backup_is_written_while_it_runs_and_not_restored(stack: Stack, backup
 
     assert refused.returncode == 1
     assert "The system still runs; it uses the database from this machine." in refused.stderr
-
-
-@pytest.fixture
-def slow_database(stack: Stack) -> Iterator[psycopg.Connection]:
-    """The stack's database, on which imports take long; at the end they fail at once."""
-    url = json.loads((stack.state_dir / "engines.json").read_text())["DATABASE_URL"]
-    with psycopg.connect(url, autocommit=True) as database:
-        database.execute(SLOW)
-        yield database
-        database.execute("INSERT INTO over VALUES (1)")
-
-
-@pytest.fixture
-def office(stack: Stack) -> requests.Session:
-    """Root in the back office, as a browser."""
-    session, address = requests.Session(), f"http://127.0.0.1:{stack.port}/admin/login/"
-    form = {"username": "root", "password": PASSWORD, "csrfmiddlewaretoken": form_token(session.get(address).text)}
-    assert session.post(address, form).url.endswith("/admin/")
-    return session
-
-
-def form_token(page: str) -> str:
-    found = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', page)
-    assert found, page
-    return found[1]
-
-
-def start_import(stack: Stack, office: requests.Session, content: bytes) -> str:
-    page = office.get(f"http://127.0.0.1:{stack.port}/admin/students/transferrun/import/")
-    answer = office.post(page.url, {"csrfmiddlewaretoken": form_token(page.text)}, files={"file": ("a.csv", content)})
-    assert answer.ok and "/transferrun/" in answer.url, answer.text[:2000]
-    return answer.url
-
-
-def test_an_order_closes_in_time_while_imports_take_every_slot(
-    stack: Stack, slow_database: psycopg.Connection, office: requests.Session
-) -> None:
-    """Money does not wait for spreadsheets."""
-    base, buyer = f"http://127.0.0.1:{stack.port}", requests.Session()
-    head = "学号,班级,姓名,年龄,城市,学历,项目地址,自我评价\n"
-    sheet = head + "".join(f",H51999,导入{n},20,重庆,本科,地址,你好\n" for n in range(ROWS))
-    runs = [start_import(stack, office, sheet.encode()) for _ in range(IMPORTS)]
-    eventually(lambda: slow_database.execute(AT_WORK).fetchone() == (WORKERS["bulk"],))
-    login = buyer.post(f"{base}/users/login", {"username": "lbw", "password": "555"}).json()
-    buyer.headers["authorization"] = login["token"]
-    product = buyer.get(f"{base}/product/get_product?count=1").json()["data"][0]
-    assert buyer.post(f"{base}/pay/pre_order", {"product_id": product["product_id"]}).json()["state"]
-
-    def is_given_back() -> bool:
-        shown = buyer.get(f"{base}/product/get_product?count=1").json()["data"][0]
-        return bool(shown["inventory"] == product["inventory"])
-
-    assert not is_given_back()
-    eventually(is_given_back, timeout_s=60)
-    # The proof: none has ended, so they have held all their slots meanwhile.
-    assert ["检查中" in office.get(url).text for url in runs] == [True] * IMPORTS
 
 
 @pytest.mark.parametrize("names", [["postgres"], ["valkey", "watchdog"], ["web", *MARKS_OF_WORKERS, "beat"]])

@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
@@ -22,6 +22,7 @@ from wechatpy.pay import WeChatPay as WeChatPayV2
 from core.times import SHANGHAI
 from sandbox.keys import sandbox_settings
 from sandbox.models import Trade
+from tests.kit import serving
 
 NUMBER = "20261124120000000abcdefghijk"
 # One moment for all orders: two orders made in different seconds would not be equal.
@@ -90,27 +91,20 @@ class Shop:
 
 @pytest.fixture
 def shop() -> Iterator[Shop]:
-    heard = Shop()
+    shop = Shop()
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
-            heard.heard.append((self.path, self.headers, body))
-            status, answer = heard.answers.pop(0) if heard.answers else (200, ACK_V2)
+            shop.heard.append((self.path, self.headers, body))
+            status, answer = shop.answers.pop(0) if shop.answers else (200, ACK_V2)
             self.send_response(status)
             self.send_header("Content-Length", str(len(answer)))
             self.end_headers()
             self.wfile.write(answer)
 
-        def log_message(self, *args: Any) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    heard.url = f"http://127.0.0.1:{server.server_address[1]}"
-    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
-    yield heard
-    server.shutdown()
-    server.server_close()
+    with serving(Handler) as shop.url:
+        yield shop
 
 
 @pytest.fixture
@@ -174,6 +168,7 @@ def order_v2(v2: WeChatPayV2, shop: Shop) -> Callable[..., Any]:
             "out_trade_no": out_trade_no,
             "product_id": "p1",
             "attach": "a<b&c",
+            "time_start": EXPIRES - timedelta(hours=2),
             "time_expire": EXPIRES,
         }
         return v2.order.create(**(fields | changes))

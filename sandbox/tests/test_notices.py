@@ -141,28 +141,18 @@ def test_the_task_starts_after_commit_and_the_sweep_starts_what_is_due(
 
 
 class TestFaults:
-    def test_notify_twice_sends_the_same_notice_twice(self, paid: Any, shop: Any) -> None:
-        faults_set(changes={"notify_twice": True})
+    def test_notify_twice_late_or_never(self, v2: Any, paid: Any, shop: Any) -> None:
+        faults_set(changes={"notify_twice": True, "notify_late": 30})
         paid()
-
-        assert send_all() == [SENT, SENT]
+        assert send_all(ahead_s=28) == []
+        assert send_all(ahead_s=31) == [SENT, SENT]
         assert shop.heard[0][2] == shop.heard[1][2]
 
-    @pytest.mark.parametrize("kind", ["notify_late", "notify_out_of_order"])
-    def test_notify_late_waits_as_does_the_first_of_two_with_nothing_to_follow(self, paid: Any, kind: str) -> None:
-        faults_set(changes={kind: 30})
-        paid()
-
-        assert send_all(ahead_s=28) == []
-        assert send_all(ahead_s=31) == [SENT]
-
-    def test_notify_never_sends_nothing(self, v2: Any, paid: Any, shop: Any) -> None:
-        faults_set(changes={"notify_never": True})
-        paid()
-
+        faults_set(changes={"notify_never": True}, reset=True)
+        delivery = paid("20261124never").deliveries.get()
         assert send_all(ahead_s=86400) == []
-        assert (Delivery.objects.get().state, shop.heard) == (DeliveryState.SUPPRESSED, [])
-        assert v2.order.query(out_trade_no=NUMBER)["trade_state"] == "SUCCESS"
+        assert (delivery.state, len(shop.heard)) == (DeliveryState.SUPPRESSED, 2)
+        assert v2.order.query(out_trade_no="20261124never")["trade_state"] == "SUCCESS"
 
     def test_notify_out_of_order_sends_the_second_first(self, paid: Any, shop: Any) -> None:
         faults_set(changes={"notify_out_of_order": True})
@@ -174,25 +164,32 @@ class TestFaults:
         send_all(ahead_s=2)
 
         assert [xml.parse(body)["out_trade_no"] for *_, body in shop.heard] == ["20261124second", "20261124first"]
+        paid("20261124third")  # with nothing to follow it
+        assert [send_all(ahead_s=seconds) for seconds in (18, 21)] == [[], [SENT]]
 
-    def test_wrong_amount_is_signed_and_wrong(self, v2: Any, v3: Any, returned: Any, paid: Any, shop: Any) -> None:
-        faults_set(changes={"wrong_amount": True})
-        returned()
-        paid("20261124second")
-        send_all(ahead_s=10)
+    @pytest.fixture
+    def notices(self, returned: Any, paid: Any, shop: Any) -> Any:
+        """Send the notifications of a payment and of a refund with a fault; answers them by path."""
 
-        by_path = {path: (headers, body) for path, headers, body in shop.heard}
+        def send(fault: str) -> dict[str, tuple[Any, bytes]]:
+            faults_set(changes={fault: True})
+            returned()
+            paid("20261124second")
+            send_all(ahead_s=10)
+            return {path: (headers, body) for path, headers, body in shop.heard}
+
+        return send
+
+    def test_wrong_amount_is_signed_and_wrong(self, v2: Any, v3: Any, notices: Any) -> None:
+        by_path = notices("wrong_amount")
+
         assert v2.parse_payment_result(by_path["/pay/payResult"][1])["total_fee"] == 1
         assert v3.callback(*by_path["/pay/notify"])["resource"]["amount"]["refund"] == 1
         assert v2.order.query(out_trade_no=NUMBER)["total_fee"] == "1234"
 
-    def test_wrong_signature_is_refused(self, v2: Any, v3: Any, returned: Any, paid: Any, shop: Any) -> None:
-        faults_set(changes={"wrong_signature": True})
-        returned()
-        paid("20261124second")
-        send_all(ahead_s=10)
+    def test_wrong_signature_is_refused(self, v2: Any, v3: Any, notices: Any) -> None:
+        by_path = notices("wrong_signature")
 
-        by_path = {path: (headers, body) for path, headers, body in shop.heard}
         with pytest.raises(InvalidSignatureException):
             v2.parse_payment_result(by_path["/pay/payResult"][1])
         assert v3.callback(*by_path["/pay/notify"]) is None

@@ -77,19 +77,6 @@ def test_no_bill_of_a_day_without_trade_nor_of_today_nor_before_ten(v3: Any, sol
         assert code_of(v3.trade_bill(DAY)) == (400, "STATEMENT_CREATING")
 
 
-@pytest.mark.parametrize(
-    ("fault", "rows", "amount"),
-    [("bill_row_missing", 1, "12.34"), ("bill_row_more", 3, "12.34"), ("bill_wrong_amount", 2, "12.35")],
-)
-def test_the_dial_falsifies_it(bill: Any, sold: Trade, control: Any, fault: str, rows: int, amount: str) -> None:
-    control("faults", **{fault: True})
-
-    titles, *lines = bill()
-
-    assert len(lines) - 2 == rows
-    assert lines[0][titles.index("订单金额")] == f"`{amount}"
-
-
 def test_our_own_comparison_reads_true_and_false_ones(server: str, control: Any, settings: Any) -> None:
     from payments.listener import PaidOutcome, PaymentListener
     from payments.models import Difference

@@ -40,11 +40,11 @@ def left(model: Any, field: str) -> set[Any]:
     return set(model.objects.values_list(field, flat=True))
 
 
-def test_orders_go_when_they_ended_long_ago():
+def test_orders_go_when_they_ended_long_ago_and_codes_and_notifications_when_they_are_old():
     trade("closed", "CLOSED", closed_at=OLD)
     trade("closed lately", "CLOSED", closed_at=NEW)
     trade("never closed", "NOTPAY")
-    trade("paid", "SUCCESS")
+    notify(trade("still to be told", "CLOSED", closed_at=OLD), "DUE", OLD)
     returned, twice, half = (trade(number, "REFUND") for number in ("returned", "returned twice", "half returned"))
     failed, lately = (trade(number, "REFUND") for number in ("return failed", "returned lately"))
     give_back(returned, 300)
@@ -52,25 +52,6 @@ def test_orders_go_when_they_ended_long_ago():
     give_back(half, 100)
     give_back(failed, 300, "ABNORMAL")
     give_back(lately, 300, settled_at=NEW)
-
-    purge()
-
-    assert left(Trade, "out_trade_no") == {
-        "closed lately", "never closed", "paid", "half returned", "return failed", "returned lately",
-    }  # fmt: skip
-    assert left(Refund, "trade__out_trade_no") == {"half returned", "return failed", "returned lately"}
-
-
-def test_a_notification_that_is_still_to_be_sent_keeps_its_order():
-    waiting = trade("closed", "CLOSED", closed_at=OLD)
-    notify(waiting, "DUE", OLD)
-
-    purge()
-
-    assert Trade.objects.exists() and Delivery.objects.exists()
-
-
-def test_codes_and_notifications_go_though_their_order_stays():
     paid = trade("paid", "SUCCESS")
     for name, when in (("old", OLD), ("new", NEW)):
         PayCode.objects.create(token=name, prepay_id=name, trade=paid, expires_at=when)
@@ -78,5 +59,10 @@ def test_codes_and_notifications_go_though_their_order_stays():
 
     purge()
 
+    assert left(Trade, "out_trade_no") == {
+        "closed lately", "never closed", "still to be told", "paid", "half returned", "return failed",
+        "returned lately",
+    }  # fmt: skip
+    assert left(Refund, "trade__out_trade_no") == {"half returned", "return failed", "returned lately"}
     assert left(PayCode, "token") == {"new"}
-    assert left(Delivery, "created_at") == {NEW}
+    assert set(Delivery.objects.values_list("state", "created_at")) == {("DUE", OLD), ("DELIVERED", NEW)}

@@ -3,26 +3,19 @@
 import json
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from copy import deepcopy
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+from datetime import datetime
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-SAMPLE: dict[str, Any] = {
-    "cityid": "101210101", "date": "2025-04-18", "week": "星期五", "update_time": "14:35", "city": "杭州",
-    "cityEn": "hangzhou", "country": "中国", "countryEn": "China", "wea": "多云", "wea_img": "yun", "tem": "22",
-    "tem1": "27", "tem2": "15", "win": "东南风", "win_speed": "2级", "win_meter": "9km/h", "humidity": "58%",
-    "visibility": "14km", "pressure": "1009", "air": "46", "air_pm25": "46", "air_level": "优",
-    "air_tips": "空气很好，可以外出活动，呼吸新鲜空气！",
-    "alarm": {"alarm_type": "", "alarm_level": "", "alarm_content": ""},
-    "aqi": {
-        "update_time": "14:00", "air": "46", "air_level": "优", "air_tips": "空气很好。", "pm25": "23",
-        "pm25_desc": "优", "pm10": "46", "pm10_desc": "优", "o3": "88", "o3_desc": "优", "no2": "19",
-        "no2_desc": "优", "so2": "6", "so2_desc": "优", "co": "0.6", "co_desc": "优", "kouzhao": "不用佩戴口罩",
-        "yundong": "适宜运动", "waichu": "适宜外出", "kaichuang": "适宜开窗", "jinghuaqi": "不需要打开",
-    },
-}  # fmt: skip
+from core.times import SHANGHAI
+from sandbox.weather.cities import city_named
+from sandbox.weather.climate import report
+from tests.kit import serving
+
+SAMPLE = report(city_named("杭州"), datetime(2025, 4, 18, 14, 50, tzinfo=SHANGHAI)) | {"update_time": "14:35"}
 GOOD_SECRET = "good-secret-0123456789"
 UNKNOWN_CITY = {"errcode": 100, "errmsg": "城市不存在"}
 BAD_ACCOUNT = {"errcode": 100, "errmsg": "appid或appsecret错误"}
@@ -39,32 +32,20 @@ class Provider:
         self.calls: list[dict[str, str]] = []
         self.behave: Callable[[BaseHTTPRequestHandler, dict[str, str]], None] = self.honest
         self.changes: dict[str, Any] = {}
+        self._open = ExitStack()
+        self.base_url = self._open.enter_context(serving(self._handler()))
+        self.stop = self._open.close
+
+    def _handler(self) -> type[BaseHTTPRequestHandler]:
         provider = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 query = {name: values[-1] for name, values in parse_qs(urlsplit(self.path).query).items()}
                 provider.calls.append(query | {"path": urlsplit(self.path).path})
-                try:
-                    provider.behave(self, query)
-                except OSError:
-                    pass  # the caller has given up
+                provider.behave(self, query)
 
-            def log_message(self, *_: Any) -> None:
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
-        self.thread = Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-        self.thread.start()
-
-    @property
-    def base_url(self) -> str:
-        return f"http://127.0.0.1:{self.server.server_port}"
-
-    def stop(self) -> None:
-        self.server.shutdown()
-        self.server.server_close()
+        return Handler
 
     def honest(self, handler: BaseHTTPRequestHandler, query: dict[str, str]) -> None:
         if query.get("appsecret") != GOOD_SECRET:

@@ -6,8 +6,6 @@ from datetime import datetime
 import pytest
 from django.test import Client
 from django.utils import timezone
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from core.cache import valkey
 from core.times import SHANGHAI
@@ -101,9 +99,11 @@ def test_all_is_the_whole_history_newest_first(api, provider):
 def test_all_in_pages_with_a_true_total(api, provider, settings):
     assert api.get(PATH, key="all").json().items() >= {"state": True, "data": [], "total": 0}.items()
     for minute in range(7):
-        stored(provider, update_time=f"09:{minute:02}")
-    stored(provider, "北京")
+        for city in ("南京", "北京"):
+            stored(provider, city, update_time=f"09:{minute:02}")
 
+    pages = [api.get(PATH, key="all", page=page, count=3).json()["data"] for page in range(1, 7)]
+    assert len({row["_id"] for page in pages for row in page}) == sum(map(len, pages)) == 14
     body = api.get(PATH, key="all", city="南京市", page=2, count=3).json()
 
     assert [row["update_time"] for row in body["data"]] == ["09:03", "09:02", "09:01"]
@@ -112,7 +112,7 @@ def test_all_in_pages_with_a_true_total(api, provider, settings):
     settings.API_MAX_ROWS = 2
     for params in ({}, {"count": 10**12}):
         body = api.get(PATH, key="all", **params).json()
-        assert (len(body["data"]), body["total"]) == (2, 8)
+        assert (len(body["data"]), body["total"]) == (2, 14)
     assert provider.calls == []
 
 
@@ -238,14 +238,6 @@ def test_a_name_given_as_pinyin_is_answered_in_chinese(api, provider):
     assert (row["city"], row["alarm"]) == ("苏州", alarm)  # an alarm may be a list
 
 
-def test_a_secret_that_the_provider_repeats_is_masked(api, provider):
-    provider.behave = lambda handler, query: providers.send(
-        handler, {"errcode": 1, "errmsg": f"bad {query['appsecret']}"}
-    )
-
-    assert api.get(PATH, city="苏州").json()["msg"] == "天气查询失败:bad ***"
-
-
 def test_an_account_sealed_under_another_key_is_said_to_be_unusable(api, provider):
     account_get()
     WeatherAccount.objects.update(version="v61", appid="x", sealed_secret="gAAAAAB-not-ours")
@@ -254,20 +246,6 @@ def test_an_account_sealed_under_another_key_is_said_to_be_unusable(api, provide
 
     assert (body["state"], body["msg"]) == (False, "天气账户不可用,请重新设置")
     assert provider.calls == []
-
-
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
-@given(
-    params=st.dictionaries(
-        st.sampled_from(["key", "city", "page", "count", "token", "x"]),
-        st.one_of(st.text(max_size=30), st.sampled_from(["all", "南京", "0", "-1", "99999999999999999999", "null"])),
-    )
-)
-def test_no_parameter_is_a_fault(api, provider, params):
-    answer = api.get(PATH, **params)
-
-    assert answer.status_code == 200
-    assert isinstance(answer.json()["state"], bool)
 
 
 def test_a_city_cannot_change_the_question(api, provider):

@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from core.times import SHANGHAI
 from tests.kit import at_once
-from weather.models import WeatherAccount, WeatherRecord, slot_start
+from weather.models import WeatherAccount, WeatherRecord
 from weather.services import account_get, weather_sync
 from weather.tests.provider import answer_of
 
@@ -39,11 +39,6 @@ def test_when_a_sync_is_due(provider, last, now, is_due):
     assert account_get().is_due(now) is is_due
     assert bool(weather_sync(now=now).record) is is_due
     assert len(provider.calls) == 1 + is_due
-
-
-def test_slots_begin_at_midnight_in_shanghai():
-    assert [slot_start(at(h)).hour for h in (0, 7, 8, 15, 16, 23)] == [0, 0, 8, 8, 16, 16]
-    assert slot_start(at(3)).utcoffset() == timedelta(hours=8)
 
 
 def test_failures_are_retried_ever_more_slowly(provider):
@@ -118,7 +113,6 @@ def sync_by_five(provider) -> list[bool]:
         provider.honest(handler, query)
 
     provider.behave = slowly
-    account_get()
     now = timezone.now()
     return sorted(at_once([lambda: bool(weather_sync(now=now).record)] * 5))
 
@@ -126,7 +120,7 @@ def sync_by_five(provider) -> list[bool]:
 @pytest.mark.django_db(transaction=True)
 def test_workers_at_the_same_moment_sync_once(provider):
     assert sync_by_five(provider) == [False] * 4 + [True]
-    assert len(provider.calls) == 1
+    assert len(provider.calls) == WeatherAccount.objects.count() == 1
 
 
 @pytest.mark.django_db(transaction=True)
@@ -137,10 +131,3 @@ def test_without_the_claim_they_would_sync_many_times(provider, monkeypatch):
 
     assert len(provider.calls) > 1
     assert WeatherRecord.objects.count() == 1  # even so, one row
-
-
-@pytest.mark.django_db(transaction=True)
-def test_the_first_look_of_many_workers_makes_one_account(provider):
-    at_once([account_get] * 5)
-
-    assert WeatherAccount.objects.count() == 1
