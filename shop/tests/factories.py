@@ -9,14 +9,15 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.models import User
+from payments.models import Payment
 from payments.services import refund_run
 from payments.services.refund import refunds_due
-from shop.models import Category, Order, Product
+from shop.models import Category, Order, OrderLine, Product
 from shop.services.catalogue import category_create, product_create, vip_category_create
 from shop.services.order_create import order_create
+from shop.services.order_pay import order_pay
 
 _numbers = itertools.count(1)
-_SPREAD = timedelta(milliseconds=7)
 
 
 def make_category(name: str = "", **fields: Any) -> Category:
@@ -55,14 +56,26 @@ def make_order(buyer: User, product: Product | None = None, quantity: int = 1, *
     )
 
 
+def start_payment(order: Order, now: datetime | None = None) -> Payment:
+    """The buyer asks for a code to pay by."""
+    who = {"order_id": order.order_id, "buyer_pk": order.user_id, "client_ip": "::1"}
+    return order_pay(**who, trade_type="NATIVE", now=now or timezone.now())
+
+
+def make_paid(wechat: Any, buyer: User, product: Product | None = None, quantity: int = 1, **fields: Any) -> Order:
+    order = make_order(buyer, product, quantity, **fields)
+    start_payment(order)
+    phone_pays(wechat, order.order_id)
+    order.refresh_from_db()
+    return order
+
+
 def stock_of(product: Product) -> int:
     return Product.objects.values_list("stock", flat=True).get(pk=product.pk)
 
 
 def pieces_out(product: Product) -> int:
     """Pieces that orders hold or have sold."""
-    from shop.models import OrderLine
-
     out = 0
     for line in OrderLine.objects.filter(product=product).select_related("order"):
         out += (line.quantity if line.order.holds_stock else line.refunded_quantity) - line.restocked_quantity
