@@ -19,10 +19,6 @@ def pay(client, order, **more):
     return client.post("/pay/payment", {"order_id": order.order_id, **more})
 
 
-def payments():
-    return Payment.objects.count()
-
-
 @pytest.fixture
 def dead(wechat, li):
     """WeChat Pay fails until calls to it are refused."""
@@ -38,25 +34,30 @@ def recover():
     http.UPSTREAM.rests_until = 0.0
 
 
-def test_the_buyer_gets_a_503_at_once_that_says_when_to_come_back(li, dead):
-    order = make_order(li.user)
+def test_the_buyer_gets_a_503_at_once_that_says_when_to_come_back(li, zhao, dead):
+    order, cancelled = make_order(li.user), make_order(li.user)
+    li.get("/order/cancel", order_id=cancelled.order_id)
 
     answer = pay(li, order)
 
     assert (answer.status_code, answer["Retry-After"]) == (503, "5")
     assert answer.json() == {"status": 503, "state": False, "msg": "微信支付暂时不可用,请稍后再试"}
+    # What is refused for the order's own sake is told as ever.
+    assert pay(li, cancelled).json()["msg"] == "err 订单已取消" and pay(zhao, order).json()["msg"] == "err 订单不存在"
     assert not dead.calls
+    recover()
+    assert pay(li, order).json()["msg"] == "OK"
 
 
 def test_a_refused_payment_is_not_written_down_and_the_order_closes_in_time_though_nobody_can_be_asked(li, dead):
     product = make_product(stock=3)
     order = make_order(li.user, product)
-    before = payments()
+    before = Payment.objects.count()
 
     for _ in range(3):
         pay(li, order)
 
-    assert payments() == before
+    assert Payment.objects.count() == before
     deadline = order.expires_at
     order.refresh_from_db()
     assert order.expires_at == order.sweep_at == deadline
@@ -67,34 +68,6 @@ def test_a_refused_payment_is_not_written_down_and_the_order_closes_in_time_thou
     assert (order.state, stock_of(product), dead.calls) == ("closed", 3, [])
 
 
-def test_the_same_request_works_once_the_provider_is_back(li, dead):
-    order = make_order(li.user)
-    assert pay(li, order).status_code == 503
-    recover()
-
-    assert pay(li, order).json()["msg"] == "OK"
-    assert pay(li, make_order(li.user)).json()["msg"] == "OK"
-
-
-def test_a_code_that_is_there_already_needs_no_provider(li, wechat):
-    order = make_order(li.user)
-    code = pay(li, order).json()["code_url"]
-    wechat.faults = [("unifiedorder", "page", 502)] * 2 * FAILURES
-    for _ in range(FAILURES):
-        pay(li, make_order(li.user))
-    assert pay(li, make_order(li.user)).status_code == 503
-
-    assert pay(li, order).json()["code_url"] == code
-
-
-def test_what_is_refused_for_the_orders_own_sake_is_told_as_ever(li, zhao, dead):
-    order = make_order(li.user)
-    li.get("/order/cancel", order_id=order.order_id)
-
-    assert pay(li, order).json()["msg"] == "err 订单已取消"
-    assert pay(zhao, order).json()["msg"] == "err 订单不存在"
-
-
 def test_refusals_by_the_provider_do_not_count(li, wechat):
     wechat.faults = [("unifiedorder", "error", "NOAUTH", "商户无权限")] * 3 * FAILURES
 
@@ -103,25 +76,25 @@ def test_refusals_by_the_provider_do_not_count(li, wechat):
     assert codes == ["NOAUTH"] * 3 * FAILURES
 
 
-def test_the_sweeps_go_on_asking(li, dead):
-    order = make_order(li.user)
+def test_a_started_payment_stays_usable_a_cancellation_is_kept_and_the_sweeps_go_on_asking(li, dead):
+    orders = kept, cancelled = make_order(li.user), make_order(li.user)
     recover()
-    pay(li, order)
+    codes = [pay(li, order).json()["code_url"] for order in orders]
+    dead.faults = [("unifiedorder", "page", 502)] * 2 * FAILURES
     for _ in range(FAILURES):
-        with_failure(dead, li)
+        pay(li, make_order(li.user))
     assert pay(li, make_order(li.user)).status_code == 503
     dead.calls.clear()
 
-    Order.objects.exclude(pk=order.pk).update(sweep_at=timezone.now() + timedelta(hours=1))
+    assert pay(li, kept).json()["code_url"] == codes[0]
+    assert li.get("/order/cancel", order_id=cancelled.order_id).json()["state"] is False
+    cancelled.refresh_from_db()
+    assert (cancelled.closing, dead.calls) == ("cancel", [])
+
+    Order.objects.exclude(pk__in=[order.pk for order in orders]).update(sweep_at=timezone.now() + timedelta(hours=1))
     orders_sweep(now=timezone.now() + timedelta(minutes=10))
 
-    order.refresh_from_db()
-    assert order.state == "closed" and dead.calls
-
-
-def with_failure(wechat, li):
-    wechat.faults = [("unifiedorder", "page", 502)] * 2
-    pay(li, make_order(li.user))
+    assert [Order.objects.get(pk=order.pk).state for order in orders] == ["closed", "cancelled"] and dead.calls
 
 
 def test_a_try_that_leaves_too_little_time_is_not_followed_by_another(li, wechat, monkeypatch):
@@ -132,17 +105,3 @@ def test_a_try_that_leaves_too_little_time_is_not_followed_by_another(li, wechat
     answer = pay(li, make_order(li.user))
 
     assert (answer.status_code, wechat.faults) == (504, [("unifiedorder", "of the second try")])
-
-
-def test_a_cancellation_while_the_provider_is_dead_is_kept_and_answered_at_once(li, dead):
-    order = make_order(li.user)
-    recover()
-    pay(li, order)
-    for _ in range(FAILURES):
-        with_failure(dead, li)
-    dead.calls.clear()
-
-    body = li.get("/order/cancel", order_id=order.order_id).json()
-
-    order.refresh_from_db()
-    assert (body["state"], order.closing, dead.calls) == (False, "cancel", [])

@@ -3,7 +3,6 @@
 import io
 import json
 import logging
-from datetime import timedelta
 
 import pytest
 from celery.signals import before_task_publish, task_prerun
@@ -13,7 +12,6 @@ from django.utils import timezone
 from core.observe import logs, tracing
 from payments.models import PaymentLog, Refund
 from payments.tasks import run_refund
-from shop.services.order_expire import orders_sweep
 from shop.services.order_move import order_lock, order_move
 from shop.states import Event
 from shop.tests.factories import make_order, make_product, phone_pays
@@ -93,18 +91,6 @@ def test_from_the_order_to_its_refund(li, wechat, lines):
     assert [request for _, request in steps] == [story[at]["request_id"] for at in (1, 3, 5, 9, 12)]
     written = json.dumps(lines(), ensure_ascii=False)
     assert not [secret for secret in (PHONE, OPENID, NAME, ADDRESS, li.token) if secret in written]
-
-
-def test_an_order_that_nobody_paid_is_closed_by_a_sweep_that_names_the_task(li, wechat, lines):
-    order = make_order(li.user)
-    li.post("/pay/payment", {"order_id": order.order_id})
-    tracing.begin("the-sweep")
-
-    orders_sweep(now=timezone.now() + timedelta(days=1))
-
-    story = [line for line in lines() if line.get("request_id") == "the-sweep"]
-    assert {line["order"] for line in story} == {order.order_id}
-    assert "order: 超时关闭" in [told(line) for line in story]
 
 
 def test_a_step_that_is_rolled_back_is_not_told(li, lines):

@@ -59,16 +59,11 @@ class TestByTheApi:
         assert ends is not None and before + 60 * DAY <= ends <= timezone.now() + 60 * DAY
         assert (seen["vipLevel"], seen["vipExpires"]) == (1, format_office_time(ends))
         assert seen["vipStamp"] == int(ends.timestamp() * 1000)
-
-    def test_there_is_nothing_to_ship(self, li, wechat):
-        order = make_order(li.user, make_vip(1))
-        li.post("/pay/payment", {"order_id": order.order_id})
-        phone_pays(wechat, order.order_id)
-
-        row = li.get("/order/get_order", order_id=order.order_id).json()["data"]
+        # There is nothing to ship.
+        row = li.get("/order/get_order", order_id=order_id).json()["data"]
         assert (row["order_status"], row["pay_status"], row["shiping_status"]) == (1, 1, 2)
-        assert said(li.get("/order/query_order_status", order_id=order.order_id)) == (200, True, "支付成功")
-        assert said(li.get("/order/del_order", order_id=order.order_id))[1] is True
+        assert said(li.get("/order/query_order_status", order_id=order_id)) == (200, True, "支付成功")
+        assert said(li.get("/order/del_order", order_id=order_id))[1] is True
 
     @pytest.mark.parametrize("by_cart", [False, True])
     def test_a_lower_level_is_refused_and_takes_nothing(self, li, by_cart):
@@ -82,11 +77,8 @@ class TestByTheApi:
 
         assert said(li.post("/pay/pre_order", body)) == (10004, False, "不能充值低等级的vip")
         assert stock_of(product) == 5 and not Order.objects.exists()
-
-    def test_after_its_end_any_level_may_be_bought(self, li):
-        User.objects.filter(pk=li.user.pk).update(vip_level=3, vip_expires_at=timezone.now())
-
-        assert said(li.post("/pay/pre_order", {"product_id": make_vip(1).product_id}))[1] is True
+        User.objects.filter(pk=li.user.pk).update(vip_expires_at=timezone.now())  # after its end any may be bought
+        assert said(li.post("/pay/pre_order", {"product_id": product.product_id}))[1] is True
 
     def test_only_products_of_the_vip_category_are_vip(self, li):
         order = make_order(li.user, make_product(vip_level=3, vip_days=30))
@@ -113,33 +105,6 @@ class TestCounting:
     def now(self):
         return timezone.now()
 
-    def test_paid_twice_it_counts_once(self, li, now):
-        order = make_order(li.user, make_vip(1))
-
-        assert [pay(order, now), pay(order, now + DAY)] == [PaidOutcome.ACCEPTED] * 2
-
-        assert vip_of(li.user, now) == (1, now + 30 * DAY)
-
-    def test_it_lengthens_what_is_left(self, li, now):
-        for later in (0, 10):
-            pay(make_order(li.user, make_vip(1)), now + later * DAY)
-
-        assert vip_of(li.user, now) == (1, now + 60 * DAY)
-
-    def test_after_a_gap_it_begins_anew(self, li, now):
-        pay(make_order(li.user, make_vip(1)), now)
-        pay(make_order(li.user, make_vip(1)), now + 40 * DAY)
-
-        assert vip_of(li.user, now + 40 * DAY) == (1, now + 70 * DAY)
-
-    def test_paid_late_it_counts(self, li, now):
-        order = make_order(li.user, make_vip(1))
-        order_close(event=Event.CANCEL, order_id=order.order_id, buyer_pk=li.user.pk, actor="li", now=now)
-
-        assert pay(order, now) is PaidOutcome.ACCEPTED
-
-        assert vip_of(li.user, now) == (1, now + 30 * DAY)
-
     def test_paid_too_late_it_does_not(self, li, now):
         product = make_vip(1, stock=1)
         order = make_order(li.user, product)
@@ -160,15 +125,6 @@ class TestCounting:
         assert vip_of(li.user, ends) == (1, ends + 350 * DAY)
         assert vip_of(li.user, ends + 350 * DAY) == (0, None)
         assert info(api)["vipLevel"] == 3
-
-    def test_a_lower_one_ordered_before_is_kept_for_later(self, li, now):
-        low, high = make_order(li.user, make_vip(1)), make_order(li.user, make_vip(3))
-
-        pay(high, now)
-        pay(low, now)
-
-        assert vip_of(li.user, now) == (3, now + 30 * DAY)
-        assert vip_of(li.user, now + 30 * DAY) == (1, now + 60 * DAY)
 
     @pytest.mark.parametrize(("bought", "quantity"), [(0, 98_000), (0, 122), (100, 22), (0, 2**31)])
     def test_no_order_reaches_beyond_ten_years(self, li, now, bought, quantity):
@@ -229,16 +185,6 @@ class TestReturning:
 
         assert vip_of(li.user, now) == (0, None)
 
-    def test_the_rest_keeps_its_level_and_time(self, li):
-        now = timezone.now()
-        self.bought(li.user, 1, now)
-        higher = self.bought(li.user, 2, now)
-        assert vip_of(li.user, now) == (2, now + 30 * DAY)
-
-        order_refund(order_id=higher.order_id, actor="root", now=now)
-
-        assert vip_of(li.user, now) == (1, now + 30 * DAY)
-
     def test_what_has_been_used_up_takes_nothing_from_a_later_one(self, li):
         now = timezone.now()
         first = self.bought(li.user, 1, now - 40 * DAY)
@@ -247,15 +193,6 @@ class TestReturning:
         order_refund(order_id=first.order_id, actor="root", now=now)
 
         assert vip_of(li.user, now) == (1, now + 30 * DAY)
-
-    def test_refunding_the_first_moves_the_second_forward(self, li):
-        now = timezone.now()
-        first, second = (self.bought(li.user, 1, now) for _ in range(2))
-
-        order_refund(order_id=first.order_id, actor="root", now=now + 10 * DAY)
-        assert vip_of(li.user, now) == (1, now + 30 * DAY)
-        order_refund(order_id=second.order_id, actor="root", now=now + 10 * DAY)
-        assert vip_of(li.user, now + 10 * DAY) == (0, None)
 
 
 def provider_pays(order: Order, now: datetime) -> None:
