@@ -11,9 +11,8 @@ from shop.services import order_close as closing
 from shop.services import order_expire
 from shop.services.order_close import CLAIM, order_close, order_try_close
 from shop.services.order_expire import orders_sweep
-from shop.services.order_pay import order_pay
 from shop.states import Event
-from shop.tests.factories import make_order, make_product, stock_of
+from shop.tests.factories import make_order, make_product, start_payment, stock_of
 
 pytestmark = pytest.mark.django_db
 
@@ -22,13 +21,7 @@ def overdue(buyer, product, *, started=False, by=timedelta(seconds=1), quantity=
     """An order whose time was over ``by`` ago."""
     order = make_order(buyer, product, quantity)
     if started:
-        order_pay(
-            order_id=order.order_id,
-            buyer_pk=buyer.pk,
-            trade_type="NATIVE",
-            client_ip="127.0.0.1",
-            now=timezone.now(),
-        )
+        start_payment(order)
     at = timezone.now() - by
     Order.objects.filter(pk=order.pk).update(expires_at=at, sweep_at=at)
     return order
@@ -60,15 +53,6 @@ def test_an_order_is_closed_at_its_deadline_not_before(li):
 
     assert orders_sweep(now=deadline - timedelta(microseconds=1)) == 0
     assert orders_sweep(now=deadline) == 1
-
-
-def test_catches_up_after_an_outage(li, wechat):
-    product = make_product(stock=100)
-    for number in range(60):
-        overdue(li.user, product, started=number % 3 == 0, by=timedelta(hours=5))
-
-    assert sweep() == 60
-    assert (set(states()), stock_of(product)) == ({"closed"}, 100)
 
 
 def test_closes_a_started_payment_at_the_provider_first(li, wechat):
@@ -123,14 +107,6 @@ def test_what_needs_no_provider_comes_first_and_what_it_did_not_close_before_las
 
     closed = OrderLog.objects.filter(event="超时关闭").order_by("pk")
     assert [log.order_id for log in closed] == [unpaid.pk, fresh.pk, again.pk]
-
-
-def test_a_silent_provider_holds_up_nobody_else(li, wechat):
-    for started in (True, False):
-        overdue(li.user, make_product(), started=started)
-    wechat.is_down = True
-
-    assert (sweep(), states()) == (1, ["open", "closed"])
 
 
 @pytest.mark.parametrize("is_claimed", [True, False], ids=["claimed", "twin"])
@@ -189,7 +165,7 @@ def test_a_payment_started_in_time_saves_the_order_from_a_sweep_that_had_chosen_
 def test_the_wish_of_a_killed_process_is_carried_out(li, wechat, monkeypatch):
     product = make_product(stock=3)
     order = make_order(li.user, product)
-    order_pay(order_id=order.order_id, buyer_pk=li.user.pk, trade_type="NATIVE", client_ip="::1", now=timezone.now())
+    start_payment(order)
     with monkeypatch.context() as patch, pytest.raises(SystemExit):
         patch.setattr("shop.services.order_close.payment_close", killed)
         order_close(order_id=order.order_id, event=Event.INVALIDATE, actor="wang", now=timezone.now())
