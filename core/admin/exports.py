@@ -156,7 +156,8 @@ class ExportableAdmin(OfficeAdmin):
         size = AtLeast(count) if count == self.most_found else count
         action_record(request.user, StaffAction.EXPORT, {"文件": name, "行数": str(size), "筛选": filters})
         if count <= AT_ONCE:
-            return download(name, file_of(self, list(rows), kind, request.user))
+            found = list(rows)
+            return download(name, file_of(self, lambda: found, kind, request.user))
         export = export_start(
             model=self.opts.label_lower, query=query, file_name=name, user_pk=request.user.pk, now=now
         )
@@ -212,11 +213,11 @@ def _list_address(page: OfficeAdmin) -> str:
     return reverse(f"admin:{page.opts.app_label}_{page.opts.model_name}_changelist")
 
 
-def file_of(page: ExportableAdmin, rows: Iterable[Any], kind: str, user: Any) -> bytes:
-    """Write the file. ``rows`` are read once for each sheet."""
+def file_of(page: ExportableAdmin, read: Callable[[], Iterable[Any]], kind: str, user: Any) -> bytes:
+    """Write the file. ``read`` is called once for each sheet."""
     first = ExportSheet(str(page.opts.verbose_name), page.export_columns_of(user), lambda row: (row,))
     sheets = (first, *page.export_sheets) if kind == "xlsx" else (first,)
-    pages = [_sheet_page(page, sheet, rows) for sheet in sheets]
+    pages = [_sheet_page(page, sheet, read()) for sheet in sheets]
     return book_write(*pages) if kind == "xlsx" else sheet_write(kind, pages[0].head, pages[0].rows)
 
 
@@ -226,16 +227,6 @@ def _sheet_page(page: ExportableAdmin, sheet: ExportSheet, rows: Iterable[Any]) 
     values = ([column.value(item) for column in columns] for item in items)
     sums = [at for at, column in enumerate(columns) if column.is_summed]
     return Page(sheet.title, [column.label for column in columns], values, [column.width for column in columns], sums)
-
-
-class _Portions:
-    """Rows that are read from the database portion by portion, each time anew."""
-
-    def __init__(self, rows: QuerySet[Any], work: str, total: int) -> None:
-        self.rows, self.work, self.total = rows, work, total
-
-    def __iter__(self) -> Iterator[Any]:
-        return with_progress(self.rows.iterator(PORTION), self.work, total=self.total)
 
 
 def download(name: str, content: bytes) -> HttpResponse:
@@ -297,7 +288,9 @@ def _write(export: Export, work: str) -> None:
         export.message = TOO_MANY.format(MAX_ROWS)
     else:
         # The cursor stays open within the transaction, so all rows of a sheet are of one moment.
-        portions = _Portions(rows[:MAX_ROWS], work, total)
+        def portions() -> Iterator[Any]:
+            return with_progress(rows[:MAX_ROWS].iterator(PORTION), work, total=total)
+
         export.content = file_of(page, portions, export.file_name.rpartition(".")[2], export.created_by)
         export.state, export.rows = Export.State.DONE, total
     export.save()

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.core.paginator import Page, Paginator
+from django.core.paginator import Paginator
 from django.db.models import QuerySet
 from django.utils.functional import cached_property
 
@@ -27,21 +27,8 @@ class AtLeast(int):
 
 
 class KnownCount(Paginator):  # type: ignore[type-arg]
-    """Take the number of rows from the caller instead of counting them.
-
-    ``rows`` must be ordered, and ``count`` exact: the second half of the pages is read from the end.
-    """
+    """Take the number of rows from the caller instead of counting them."""
 
     def __init__(self, rows: QuerySet[Any], per_page: int, count: int) -> None:
         super().__init__(rows, per_page)
         self.count = count  # replaces Django's cached property, which would count
-
-    def page(self, number: int | str) -> Page[Any]:
-        number = self.validate_number(number)
-        first = (number - 1) * self.per_page
-        rows: Any = self.object_list
-        if first <= self.count / 2 or not rows.ordered:
-            return super().page(number)
-        # The database steps over every row before a page.
-        last = min(first + self.per_page, self.count)
-        return Page(list(rows.reverse()[self.count - last : self.count - first])[::-1], number, self)

@@ -6,7 +6,7 @@ from django.contrib.postgres import operations
 
 
 class AddIndexConcurrently(operations.AddIndexConcurrently):
-    """Wait for running transactions as long as they take, and go on where an earlier attempt stopped.
+    """Wait for running transactions as long as they take, and replace what an earlier attempt has left.
 
     Problem: PostgreSQL first waits for every transaction that runs, for example a backup. After our ``lock_timeout``
     it gives up and leaves an invalid index, with which each later attempt fails: "already exists".
@@ -20,22 +20,11 @@ class AddIndexConcurrently(operations.AddIndexConcurrently):
             return
         self._ensure_not_in_transaction(schema_editor)
         with schema_editor.connection.cursor() as cursor:
-            is_valid = _is_valid(cursor, self.index.name)
-            if is_valid:
-                return  # the migration was killed between two of its indexes
             cursor.execute("SHOW lock_timeout")
             (usual,) = cursor.fetchone()
             cursor.execute("SET lock_timeout = 0")
             try:
-                if is_valid is False:
-                    cursor.execute(f"DROP INDEX CONCURRENTLY {schema_editor.quote_name(self.index.name)}")
+                cursor.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {schema_editor.quote_name(self.index.name)}")
                 super().database_forwards(app_label, schema_editor, from_state, to_state)
             finally:
                 cursor.execute("SELECT set_config('lock_timeout', %s, false)", [usual])
-
-
-def _is_valid(cursor: Any, name: str) -> bool | None:
-    """Return None if there is no such index."""
-    cursor.execute("SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass(quote_ident(%s))", [name])
-    row = cursor.fetchone()
-    return row and row[0]

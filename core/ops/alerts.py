@@ -49,7 +49,11 @@ def alerts_send(findings: Iterable[Finding], *, now: datetime) -> int:
         Alert.objects.filter(pk__in=[alert.pk for alert in over]).delete()
     except DatabaseError:
         due, over = _due_without_database(bad), []
-    lines = [_line(finding) for finding in due] + [f"已恢复：{alert.text}" for alert in over if alert.told_at]
+    lines = [
+        (finding.chinese or finding.what)[:LONGEST_LINE]
+        + (f"\n{settings.PUBLIC_BASE_URL}{finding.link}" if finding.link else "")
+        for finding in due
+    ] + [f"已恢复：{alert.text}" for alert in over if alert.told_at]
     if lines and not message_send(_message(lines)):
         Alert.objects.filter(told_at=now).update(told_at=None)
     return len(lines)
@@ -80,11 +84,6 @@ def _due_without_database(bad: list[Finding]) -> list[Finding]:
     return bad
 
 
-def _line(finding: Finding) -> str:
-    text = (finding.chinese or finding.what)[:LONGEST_LINE]
-    return f"{text}\n{settings.PUBLIC_BASE_URL}{finding.link}" if finding.link else text
-
-
 def _message(lines: list[str]) -> str:
     shown = [f"· {line}" for line in lines[:MOST_LINES]]
     more = [f"……另有 {len(lines) - MOST_LINES} 项"] if len(lines) > MOST_LINES else []
@@ -95,19 +94,17 @@ def _message(lines: list[str]) -> str:
 def message_send(text: str) -> bool:
     """Send a text to every receiver; return whether at least one took it."""
     taken = False
-    sends = [(_post, address) for address in settings.ALERT_WEBHOOKS]
-    for send, receiver in [*sends, *([(_mail, "mail")] if settings.ALERT_MAIL_TO else [])]:
+    for receiver in [*settings.ALERT_WEBHOOKS, *settings.ALERT_MAIL_TO]:
         try:
-            send(receiver, text)
+            if receiver in settings.ALERT_WEBHOOKS:
+                _post(receiver, text)
+            else:
+                send_mail(text.splitlines()[0], text, settings.DEFAULT_FROM_EMAIL, [receiver])
             taken = True
         except Exception as error:  # one receiver that fails must not keep the others from hearing of it
             reason = str(error) if isinstance(error, AlertNotSent) else type(error).__name__
             log.error("alert not sent", to=urlsplit(receiver).hostname or receiver, reason=reason)
     return taken
-
-
-def _mail(_: str, text: str) -> None:
-    send_mail(text.splitlines()[0], text, settings.DEFAULT_FROM_EMAIL, settings.ALERT_MAIL_TO)
 
 
 def _post(address: str, text: str) -> None:

@@ -6,7 +6,6 @@ file exists the restore has not ended, and no process of the system starts.
 """
 
 import json
-import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -55,9 +54,8 @@ def begin(source: str, *, remembers: bool = True) -> Memory:
         return known["memory"]  # a second attempt: the replaced database may be gone already
     memory = {hook.name: _remembered(hook) for hook in _hooks if remembers}
     _marker().parent.mkdir(parents=True, exist_ok=True)
-    text = json.dumps({"source": source, "memory": memory}, ensure_ascii=False)
-    with os.fdopen(os.open(_marker(), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
-        file.write(text)
+    _marker().touch(0o600)  # it holds names
+    _marker().write_text(json.dumps({"source": source, "memory": memory}, ensure_ascii=False), "utf-8")
     return memory
 
 
@@ -76,8 +74,7 @@ def finish(memory: Memory, *, written_at: datetime, now: datetime) -> Iterable[s
 
 def unfinished() -> str:
     """Return the arguments of a `restore` that has begun and not ended, else ""."""
-    known = _unfinished()
-    return known["source"] if known else ""
+    return (_unfinished() or {"source": ""})["source"]
 
 
 def latest() -> Restoration | None:

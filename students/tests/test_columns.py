@@ -47,7 +47,7 @@ def sample_student():
 
 
 def exported(kind, person):
-    return file_of(site._registry[Student], [person], kind, None)
+    return file_of(site._registry[Student], lambda: [person], kind, None)
 
 
 def sheet_of(person):
