@@ -58,34 +58,29 @@ def check_servers_answer(environ: Mapping[str, str]) -> None:
 
     :raises StackError: one does not answer, or refuses the login.
     """
-    if url := environ.get("DATABASE_URL"):
-        _check_postgres(url)
-    if url := environ.get("REDIS_URL"):
-        _check_redis(url)
+    servers = (("DATABASE_URL", "PostgreSQL", _connect_postgres), ("REDIS_URL", "Redis", _connect_redis))
+    for name, what, connect in servers:
+        if url := environ.get(name):
+            try:
+                connect(url)
+            except Exception as error:  # each library raises many kinds, also for a URL it cannot read
+                raise StackError(f"{name}: {what} cannot be reached: {_one_line(error, url)}") from error
 
 
-def _check_postgres(url: str) -> None:
+def _connect_postgres(url: str) -> None:
     import psycopg  # here, because it is slow to import and embedded engines need no check
 
-    try:
-        psycopg.connect(url, connect_timeout=CONNECT_TIMEOUT_S).close()
-    except psycopg.Error as error:
-        raise StackError(f"DATABASE_URL: PostgreSQL cannot be reached: {_one_line(error, url)}") from error
+    psycopg.connect(url, connect_timeout=CONNECT_TIMEOUT_S).close()
 
 
-def _check_redis(url: str) -> None:
+def _connect_redis(url: str) -> None:
     import redis  # here for the same reason
 
     from core.cache import sentinel
 
-    try:
-        pool = sentinel.pool_class(url).from_url(
-            url, socket_connect_timeout=CONNECT_TIMEOUT_S, socket_timeout=CONNECT_TIMEOUT_S
-        )
-        with redis.Redis.from_pool(pool) as client:
-            client.ping()
-    except (redis.RedisError, OSError, ValueError) as error:
-        raise StackError(f"REDIS_URL: Redis cannot be reached: {_one_line(error, url)}") from error
+    timeouts = {"socket_connect_timeout": CONNECT_TIMEOUT_S, "socket_timeout": CONNECT_TIMEOUT_S}
+    with redis.Redis.from_pool(sentinel.pool_class(url).from_url(url, **timeouts)) as client:
+        client.ping()
 
 
 def _one_line(error: Exception, url: str) -> str:

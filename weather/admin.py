@@ -21,7 +21,7 @@ from core.times import format_office_time, local
 from weather.errors import WeatherFault
 from weather.gateway import Credentials
 from weather.models import WeatherAccount, WeatherRecord, city_plain
-from weather.selectors import cities, temperatures
+from weather.selectors import temperatures
 from weather.services import account_get, account_keep, account_try, weather_sync
 
 CHART_DAYS = 14
@@ -37,16 +37,6 @@ _LABELS = {
     "kaichuang": "开窗", "jinghuaqi": "空气净化器",
     "alarm_type": "预警类型", "alarm_level": "预警级别", "alarm_content": "预警内容",
 }  # fmt: skip
-
-
-class CityFilter(admin.SimpleListFilter):
-    title, parameter_name = "城市", "city"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [(city, city) for city in cities()]
-
-    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
-        return queryset.filter(city=self.value()) if self.value() else queryset
 
 
 class SyncNowMixin:
@@ -69,7 +59,7 @@ class WeatherRecordAdmin(SyncNowMixin, OfficeAdmin):
         *("city", "date", "update_time", "wea", "tem", "tem1", "tem2"),
         *("humidity", "win", "win_speed", "air_level", "observed_at"),
     ]
-    list_filter = [CityFilter, "date"]
+    list_filter = [("city", admin.AllValuesFieldListFilter), "date"]
     search_fields = ["^city"]
     search_help_text = "城市名的开头"
     list_before_template = "weather/records_head.html"
@@ -82,6 +72,7 @@ class WeatherRecordAdmin(SyncNowMixin, OfficeAdmin):
         ("预警", {"fields": ["alarm_details"]}),
         ("获取", {"fields": ["observed_at", "created_at", "seen_at"]}),
     ]
+    readonly_fields = ["air_details", "alarm_details"]
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -96,9 +87,6 @@ class WeatherRecordAdmin(SyncNowMixin, OfficeAdmin):
     @display(description="预警")
     def alarm_details(self, record: WeatherRecord) -> str:
         return _details_table(record.alarm)
-
-    def get_readonly_fields(self, request: HttpRequest, obj: WeatherRecord | None = None) -> list[str]:
-        return ["air_details", "alarm_details"]
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         chart = _chart_context(request.GET.get("city", "").replace("\x00", "") or account_get().city_name)

@@ -30,11 +30,6 @@ def history_page(rows: slice, city: str = "") -> HistoryPage:
     return HistoryPage(list(records[rows]), records.count())
 
 
-def cities(limit: int = 200) -> list[str]:
-    """Return the cities that have records, in order."""
-    return list(WeatherRecord.objects.order_by("city").values_list("city", flat=True).distinct()[:limit])
-
-
 def temperatures(city: str, *, since: datetime, limit: int = 500) -> list[dict[str, Any]]:
     """Return time (``observed_at``) and texts (``tem``, ``tem1``, ``tem2``) of the newest records, oldest first."""
     records = WeatherRecord.objects.filter(city=city, observed_at__gte=since).order_by(*NEWEST_FIRST)

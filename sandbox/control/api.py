@@ -7,7 +7,7 @@ developer's browser. So a request with a foreign Origin is refused, and a body m
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import asdict
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import wraps
 from typing import Any
 from urllib.parse import urlsplit
@@ -99,12 +99,13 @@ def pay(request: HttpRequest, body: Body) -> JsonResponse:
     code = code_find(**names) if request.method == "POST" and names else None
     if code is None:
         return _no("no such code", 404)
+    now = timezone.now()
     try:
-        trade = trade_pay(code=code, now=timezone.now())
+        trade = trade_pay(code=code, now=now)
     except Refused as refusal:
         return _no(refusal.text, 409, code=refusal.reason.v3_code)
-    sent = _deliver(trade=trade) if body.get("deliver") is True else []
-    return JsonResponse(_trade(trade) | {"deliveries": sent})
+    due = trade.deliveries.filter(next_try_at__lte=now) if body.get("deliver") is True else Delivery.objects.none()
+    return JsonResponse(_trade(trade) | {"deliveries": _send(due.values_list("pk", flat=True), now)})
 
 
 @control_endpoint
@@ -159,14 +160,8 @@ def calls(request: HttpRequest, body: Body) -> JsonResponse:
     return JsonResponse({"switches": [asdict(switch) for switch in on]})
 
 
-def _deliver(*, trade: Trade) -> list[Body]:
-    now = timezone.now()
-    due = trade.deliveries.filter(next_try_at__lte=now).order_by("pk")
-    return _send(list(due.values_list("pk", flat=True)), now)
-
-
-def _send(ids: list[int], now: Any) -> list[Body]:
-    sent = [pk for pk in ids if delivery_send(delivery_id=pk, now=now)]
+def _send(ids: Iterable[int], now: datetime) -> list[Body]:
+    sent = [pk for pk in list(ids) if delivery_send(delivery_id=pk, now=now)]
     return [_delivery(row) for row in Delivery.objects.filter(pk__in=sent).order_by("pk")]
 
 

@@ -7,6 +7,7 @@ from urllib.parse import urlencode, urlsplit, urlunsplit
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
+from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
@@ -56,13 +57,6 @@ def _refusal(request: HttpRequest) -> str:
         return "Scope 参数错误或没有 Scope 权限"
     if not _STATE.fullmatch(query.get("state", "")):
         return "state 参数错误"
-    return "" if _is_ours(request, query.get("redirect_uri", "")) else "redirect_uri 域名与后台配置不一致"
-
-
-def _is_ours(request: HttpRequest, redirect_uri: str) -> bool:
-    try:
-        parts = urlsplit(redirect_uri)
-    except ValueError:
-        return False
-    known = {request.get_host(), urlsplit(settings.PUBLIC_BASE_URL).netloc}
-    return parts.scheme in {"http", "https"} and parts.netloc in known
+    ours = {request.get_host(), urlsplit(settings.PUBLIC_BASE_URL).netloc}
+    is_ours = url_has_allowed_host_and_scheme(query.get("redirect_uri", ""), ours)
+    return "" if is_ours else "redirect_uri 域名与后台配置不一致"

@@ -2,7 +2,6 @@
 
 import http.client
 import re
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
@@ -25,12 +24,8 @@ _ACK_V2 = re.compile(
 )
 
 
-@dataclass(frozen=True)
-class MerchantAnswer:
-    """The response of the merchant's server; ``status`` is None if none came in time."""
-
-    status: int | None
-    body: bytes
+# The status of the merchant's response, None if none came in time, and its body.
+MerchantAnswer = tuple[int | None, bytes]
 
 
 def deliveries_due(*, now: datetime) -> list[int]:
@@ -67,30 +62,26 @@ def _post(url: str, body: bytes, headers: dict[str, str]) -> MerchantAnswer:
     try:
         connection.request("POST", parts.path, body, headers | {"User-Agent": "Mozilla/4.0"})
         response = connection.getresponse()
-        return MerchantAnswer(response.status, response.read(4096))
+        return response.status, response.read(4096)
     except (OSError, http.client.HTTPException) as error:
-        return MerchantAnswer(None, type(error).__name__.encode())
+        return None, type(error).__name__.encode()
     finally:
         connection.close()
 
 
-def _is_acknowledged(api: str, answer: MerchantAnswer) -> bool:
-    if api == Api.V2:
-        return answer.status == 200 and bool(_ACK_V2.fullmatch(answer.body))
-    return answer.status in {200, 204}  # v3: the status alone decides
-
-
 def _record(delivery: Delivery, answer: MerchantAnswer) -> DeliveryState:
-    if _is_acknowledged(delivery.api, answer):
+    status, body = answer
+    # For v3 the status alone decides.
+    if status in {200, 204} if delivery.api == Api.V3 else status == 200 and _ACK_V2.fullmatch(body):
         state = DeliveryState.DELIVERED
     else:
         state = DeliveryState.DUE if delivery.attempts <= len(RETRY_AFTER_S) else DeliveryState.GIVEN_UP
     wait_s = RETRY_AFTER_S[delivery.attempts - 1] if state == DeliveryState.DUE else 0
-    text = answer.body.decode("utf-8", "replace").replace("\x00", "")
+    text = body.decode("utf-8", "replace").replace("\x00", "")
     mine = Delivery.objects.filter(pk=delivery.pk, state=DeliveryState.DUE, attempts=delivery.attempts)
     mine.update(
         state=state,
-        last_status=answer.status,
+        last_status=status,
         last_answer=text[:300],
         next_try_at=timezone.now() + timedelta(seconds=wait_s),
     )

@@ -10,6 +10,7 @@ from weather.errors import (
     ProviderSilent,
     WeatherTooOften,
 )
+from weather.gateway import AQI_KEYS
 
 _ROW = {
     "_id": "680221d40000000000000001",
@@ -37,29 +38,11 @@ _ROW = {
     "air_level": "优",
     "air_tips": "空气很好，可以外出活动，呼吸新鲜空气！",
     "alarm": {"alarm_type": "", "alarm_level": "", "alarm_content": ""},
-    "aqi": {
-        "update_time": "14:00",
-        "air": "46",
-        "air_level": "优",
-        "air_tips": "空气很好。",
-        "pm25": "23",
-        "pm25_desc": "优",
-        "pm10": "46",
-        "pm10_desc": "优",
-        "o3": "88",
-        "o3_desc": "优",
-        "no2": "19",
-        "no2_desc": "优",
-        "so2": "6",
-        "so2_desc": "优",
-        "co": "0.6",
-        "co_desc": "优",
-        "kouzhao": "不用佩戴口罩",
-        "yundong": "适宜运动",
-        "waichu": "适宜外出",
-        "kaichuang": "适宜开窗",
-        "jinghuaqi": "不需要打开",
-    },
+    "aqi": dict.fromkeys(AQI_KEYS, "优")
+    | {"update_time": "14:00", "air": "46", "air_tips": "空气很好。"}
+    | {"pm25": "23", "pm10": "46", "o3": "88", "no2": "19", "so2": "6", "co": "0.6"}
+    | {"kouzhao": "不用佩戴口罩", "yundong": "适宜运动", "waichu": "适宜外出"}
+    | {"kaichuang": "适宜开窗", "jinghuaqi": "不需要打开"},
     "__v": 0,
 }
 _FOUND = {"status": 200, "state": True, "msg": "获取成功", "message": "获取成功", "data": [_ROW]}

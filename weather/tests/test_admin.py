@@ -9,7 +9,6 @@ from django.utils import timezone
 
 from tests.kit import save_page
 from weather.models import WeatherAccount, WeatherRecord
-from weather.selectors import cities
 from weather.services import account_get, weather_sync
 from weather.tests.provider import GOOD_SECRET
 
@@ -33,7 +32,8 @@ def test_records_are_listed_with_a_curve_of_the_default_or_the_chosen_city(offic
     assert len(curves["labels"]) == 3 and "南京最近 14 天的温度" in page and "立即同步" in page
     other = office.get(RECORDS, {"city": "<b>北京"}).content.decode()
     assert "&lt;b&gt;北京最近 14 天" in other and "记录不足" in other
-    assert cities() == ["南京"]  # each once, to choose from
+    assert page.count("?city=%E5%8D%97%E4%BA%AC") == 1  # each city once, to choose from
+    assert office.get(RECORDS, {"city": "\0"}).status_code == 302
 
 
 def test_a_record_shows_everything_and_changes_nothing(office, provider):
