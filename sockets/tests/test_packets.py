@@ -57,22 +57,6 @@ def test_finds_what_was_recorded(file: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("version", "payload", "wanted"),
-    [
-        (3, "1:2", [Packet("2")]),
-        (3, "6:4😀a中b2:41", [Packet("4", "😀a中b"), Packet("4", "1")]),
-        (3, "4:4😀a2:40", [Packet("4", "😀a"), Packet("4", "0")]),
-        (3, "7:2probe\x1e1:1", [Packet("2", "probe\x1e"), Packet("1")]),
-        (4, "2probe", [Packet("2", "probe")]),
-        (4, "3\x1e3", [Packet("3"), Packet("3")]),
-        (4, "4a:b\x1ebAAE=", [Packet("4", "a:b"), packets.BINARY]),
-    ],
-)
-def test_splits_payloads(version: int, payload: str, wanted: list[Packet]) -> None:
-    assert packets.decode_payload(payload.encode(), version) == wanted
-
-
-@pytest.mark.parametrize(
     ("version", "body"),
     [
         *[(4, body) for body in (b"", b"\x1e", b"7", b"x", b"3\x1e", b"\xff", b"3\x1e" * 400 + b"3")],

@@ -76,23 +76,6 @@ async def test_a_waiting_poll_gets_what_another_process_sends(version: str) -> N
     assert answer.headers["content-type"] == "text/plain; charset=UTF-8"
 
 
-async def test_events_keep_their_order_and_none_is_lost_between_polls() -> None:
-    client = Client("4")
-    await client.connect()
-    got: list[str] = []
-
-    async def listen() -> None:
-        while len(got) < 100:
-            got.extend((await client.poll()).text.split("\x1e"))
-
-    async def speak() -> None:
-        for number in range(100):
-            await emit(client, number)
-
-    await asyncio.wait_for(asyncio.gather(listen(), speak()), 20)
-    assert got == [f'42["news",{number}]' for number in range(100)]
-
-
 @pytest.mark.usefixtures("quick")
 @pytest.mark.parametrize(("version", "ping", "pong", "close"), [("3", "1:2", "1:3", "1:1"), ("4", "3", "2", "1")])
 async def test_heartbeats_go_both_ways_and_who_is_silent_or_never_joins_is_closed(
