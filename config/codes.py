@@ -7,7 +7,7 @@ from functools import cache
 
 from django.conf import settings
 
-from accounts.api.scan_views import LOGINS_A_MINUTE
+from accounts.api.views import LOGINS_A_MINUTE
 from accounts.captcha import LIFETIME_S as CAPTCHA_LIFETIME_S
 from accounts.services import login_captcha, phones, sms_codes
 from core import errors

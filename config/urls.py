@@ -4,8 +4,7 @@ from django.conf import settings
 from django.contrib import admin
 from django.urls import include, path
 
-from accounts.api.scan_views import ScanViewSet
-from accounts.api.views import CaptchaViewSet, LoginLogViewSet, OwnViewSet, UserViewSet
+from accounts.api.views import CaptchaViewSet, LoginLogViewSet, OwnViewSet, ScanViewSet, UserViewSet
 from config import front, handbook
 from config.school import logo
 from core.api import schema, system
