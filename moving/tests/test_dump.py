@@ -10,7 +10,6 @@ from bson import ObjectId
 
 from moving import dump
 from moving.dump import ImportRefused, documents, files_find
-from moving.tests.dumps import documents_make, dump_write
 
 ID = ObjectId("5cd3c534e1e75b0ea034cf83")
 
@@ -23,16 +22,6 @@ def written(tmp_path, content, name="students.json"):
     path = tmp_path / name
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
     return path
-
-
-@pytest.mark.parametrize("form", ["lines", "array", "pretty", "bson"])
-def test_all_forms_hold_the_same_documents(tmp_path, form):
-    found = documents_make(students=300, users=1, orders=0)["students"]
-
-    dump_write(tmp_path, {"students": found}, form=form)
-
-    path = tmp_path / f"students.{'bson' if form == 'bson' else 'json'}"
-    assert [one.fields for one in documents(path)] == found
 
 
 def test_values_of_extended_json_are_what_they_stand_for(tmp_path):
@@ -113,14 +102,9 @@ def test_finds_files_in_the_folder_of_a_database_and_passes_over_clutter(tmp_pat
     assert [path.name for path in others] == ["classes.json", "notes.txt"]
 
 
-def test_refuses_a_folder_that_says_nothing_or_two_things(tmp_path):
-    with pytest.raises(ImportRefused, match="不是文件夹"):
-        files_find(tmp_path / "none", ["students"])
-    with pytest.raises(ImportRefused, match="里没有"):
-        files_find(tmp_path, ["students"])
-
-    (tmp_path / "students.json").touch()
-    (tmp_path / "students.bson").touch()
+def test_refuses_a_folder_that_says_two_things(tmp_path):
+    for name in ("students.json", "students.bson"):
+        (tmp_path / name).touch()
 
     with pytest.raises(ImportRefused, match="students 有两个文件"):
         files_find(tmp_path, ["students"])

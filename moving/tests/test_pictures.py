@@ -11,7 +11,7 @@ from django.utils import timezone
 from accounts.models import User
 from moving.models import OldPicture
 from moving.tests.dumps import dump_write
-from moving.tests.test_people import student, user
+from moving.tests.test_people import STUDENT, student, user
 from moving.tests.test_shop import CATEGORY, DETAIL, ORDER, PRODUCT, one
 from shop.models import Category, OrderLine, Product
 from students.models import Student
@@ -95,10 +95,12 @@ def test_pictures_may_come_later_and_again(bring, old, media):
 
 @pytest.mark.parametrize("path", ["/avatar/none.png", "/avatar/../../secret.png", "/avatar/%2e%2e/%2e%2e/secret.png"])
 def test_a_path_to_no_picture_waits_for_one_and_is_reported(bring, old, path):
-    bring({"students": [student(headimgurl=path)]}, pictures=old)
+    found = {"students": [student(headimgurl=path), student(sId="B", headimgurl="/avatar/broken.png")]}
 
-    assert Student.objects.get().headimgurl == path and not Upload.objects.exists()
-    assert "headimgurl 的图片不在图片目录中" in (old.parent / "report0/table.txt").read_text("utf-8")
+    told = [bring(found, pictures=old, check=is_check) for is_check in (True, False)]
+
+    assert all("修补 1 个 headimgurl 的图片不在图片目录中" in text for text in told) and not Upload.objects.exists()
+    assert Student.objects.get(sid=STUDENT["sId"]).headimgurl == path
 
 
 @pytest.mark.parametrize(("name", "reason"), [("broken", "图片"), ("large", "超过 5 MB")])
@@ -143,12 +145,3 @@ def test_a_picture_whose_records_went_is_taken_in_again(bring, old, media):
     bring({"students": [student(sId="ABCD00000001", headimgurl="/avatar/1.png")]}, pictures=old)
 
     assert stored(Student.objects.get(sid="ABCD00000001").headimgurl, media)
-
-
-def test_the_check_knows_which_pictures_are_missing(bring, old):
-    found = {"students": [student(headimgurl="/avatar/none.png"), student(sId="B", headimgurl="/avatar/1.png")]}
-
-    told = bring(found, pictures=old, check=True)
-
-    assert "修补 1 个 headimgurl 的图片不在图片目录中" in told
-    assert not Upload.objects.exists()

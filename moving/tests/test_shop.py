@@ -73,21 +73,20 @@ def test_the_catalogue_is_as_it_was_and_an_afternoon_is_one_again(move, lbw):
     assert {name: product[name] for name in same} == {name: PRODUCT[name] for name in same}
 
 
+NO_PRICE = [0, -1, "免费", None, float("inf"), 10**12, 0.001]
+
+
 @pytest.mark.parametrize(
     ("price", "expected"),
-    [(0.1 + 0.2, 0.3), ("9.9", 9.9), (Int64(7), 7), (Decimal128("8.88"), 8.88), (1.005, 1.0), (2.346, 2.35)],
+    [(0.1 + 0.2, 0.3), ("9.9", 9.9), (Int64(7), 7), (Decimal128("8.88"), 8.88), (1.005, 1.0), (2.346, 2.35)]
+    + [(price, None) for price in NO_PRICE],
 )
-def test_reads_a_price_in_each_form(move, price, expected):
+def test_reads_a_price_in_each_form_and_refuses_a_product_without(move, price, expected):
     move({"product_categorys": [one(CATEGORY)], "products": [one(PRODUCT, price=price)]}, form="bson")
 
-    assert float(Product.objects.get().price) == expected
-
-
-@pytest.mark.parametrize("price", [0, -1, "免费", None, float("inf"), 10**12, 0.001])
-def test_what_has_no_price_is_no_product(move, price):
-    move({"product_categorys": [one(CATEGORY)], "products": [one(PRODUCT, price=price)]})
-
-    assert move.reasons() == ["价格不是 0.01 到 99999999 之间的数"]
+    prices = [float(product.price) for product in Product.objects.all()]
+    assert prices == ([] if expected is None else [expected])
+    assert expected or move.reasons() == ["价格不是 0.01 到 99999999 之间的数"]
 
 
 def test_a_product_of_a_deleted_category_is_on_sale_and_its_category_is_not(move, lbw):

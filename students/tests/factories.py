@@ -9,6 +9,7 @@ import pytest
 from django.db import connection
 
 from core.errors import DomainError
+from students.columns import BY_WIRE
 from students.models import Student
 
 FIELDS = {
@@ -25,16 +26,8 @@ FIELDS = {
 
 def student(**fields: Any) -> Student:
     """A student that is not saved yet."""
-    defaults: dict[str, Any] = {
-        "name": "谭鹏",
-        "age": 21,
-        "class_name": "H51901",
-        "city": "重庆",
-        "degree": "专科",
-        "product_url": "地址",
-        "description": "O(∩_∩)O哈哈~",
-    }
-    return Student(**defaults | fields)
+    defaults: dict[str, Any] = {BY_WIRE[wire].field: value for wire, value in FIELDS.items()}
+    return Student(**defaults | {"age": 21} | fields)
 
 
 def students(*names: str, **fields: Any) -> list[Student]:

@@ -108,16 +108,6 @@ class TestTheWay:
         assert Student.objects.filter(pk__in=[person.pk for person in others]).count() == 2
         assert query or str(run) == "删除学员 学员1、学员0"
 
-    def test_shows_how_far_it_is(self, office, monkeypatch):
-        people(30)
-        run, progress = confirmed(office), []
-        monkeypatch.setattr(runs, "progress_write", lambda pk, done, total: progress.append((done, total)))
-        monkeypatch.setattr(deletion, "Steps", partial(Steps, size=10))
-
-        worked(run)
-
-        assert progress == [(10, 30), (20, 30), (30, 30)]
-
 
 class TestIsCareful:
     def test_when_the_list_changed_after_it_was_shown(self, office):
@@ -302,7 +292,7 @@ def dies_after_ten(run, monkeypatch):
 
 def test_what_a_dead_worker_did_stays_and_another_goes_on_but_none_beside_a_living_one(office, monkeypatch, sent):
     people(30)
-    run = confirmed(office)
+    run, progress = confirmed(office), []
     dies_after_ten(run, monkeypatch)
     assert (Student.objects.count(), run.counts) == (20, {"deleted": 10, "waiting": 20})
     assert "会自动重试" in run.message and runs_resume(now=timezone.now()) == 0
@@ -312,9 +302,12 @@ def test_what_a_dead_worker_did_stays_and_another_goes_on_but_none_beside_a_livi
     assert runs_resume(now=timezone.now()) == 0
     progress_end(run.pk)
     assert runs_resume(now=timezone.now()) == 1 and not progress_read(run.pk).has_started
+    monkeypatch.setattr(deletion, "Steps", partial(Steps, size=10))
+    monkeypatch.setattr(runs, "progress_write", lambda pk, done, total: progress.append((done, total)))
     worked(run)
 
     assert (run.state, run.counts, run.message) == (RunState.DONE, {"deleted": 30}, "")
+    assert progress == [(20, 30), (30, 30)]
     assert deletions().count() == 30 and runs_resume(now=timezone.now()) == 0
 
 

@@ -7,8 +7,6 @@ import pytest
 from auditlog.models import LogEntry
 from django.core.files.uploadedfile import SimpleUploadedFile
 
-from core.admin.exports import export_make
-from core.models import Export
 from students.errors import SheetRefused
 from students.models import RowKind, RunState, Student, TransferRow, TransferRun
 from students.tests.factories import student, students
@@ -62,20 +60,6 @@ def test_an_export_comes_back_unchanged_and_holds_no_formula(browser, kind):
         assert not [v for row in csv_rows(answer) for v in row.values() if v[:1] in tuple("=+-@\t\r")]
     run = checked(answer.content)
     assert (run.counts.get("new"), run.rows.get().diff) == (None, {"description": ["\t=cmd", "=cmd"]})
-
-
-def test_a_large_export_has_what_a_search_finds_beyond_the_list(browser, monkeypatch, sent_tasks):
-    monkeypatch.setattr("core.admin.exports.AT_ONCE", 1)
-    students("谭鹏", "谭芳", "谭雷", class_name="H1")
-    students("谭韩", "李", class_name="H2")
-
-    url = browser.get(f"{LIST}export/", {"class": "H1", "q": "谭", "format": "csv"}).url
-    export = Export.objects.get()
-    export_make(export_pk=export.pk)
-
-    assert "共 3 行" in browser.get(url).content.decode() and export.file_name.startswith("学员-H1-谭-")
-    found = csv_rows(browser.get(f"/admin/core/export/{export.pk}/result/"))
-    assert [row["姓名"] for row in found] == ["谭雷", "谭芳", "谭鹏"]
 
 
 # --- Pictures ---
