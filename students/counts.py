@@ -14,6 +14,7 @@ statement's own transaction (docs/adr/0011). A key's count is the sum of its row
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 from django.db import connection, transaction
 
@@ -21,7 +22,6 @@ from core.db.pool import prepared_rows
 
 ALL = "*"
 LONGEST_GRAM = 3
-FOLD_BATCH = 5_000
 
 _COUNTS = "SELECT key, sum(n)::bigint FROM students_tally WHERE key = ANY(%s) GROUP BY key"
 _CLASSES = """
@@ -40,7 +40,7 @@ WITH gone AS (
 INSERT INTO students_tally (key, n, fresh)
 SELECT key, sum(n), false FROM gone GROUP BY key HAVING sum(n) <> 0
 """
-_FRESH = "SELECT DISTINCT key FROM students_tally WHERE fresh AND key > %s ORDER BY key LIMIT %s"
+_FRESH = "SELECT DISTINCT key FROM students_tally WHERE fresh"
 _TRUE_COUNTS = """
 SELECT key, count(*) AS n FROM students_student, unnest('*'::text || students_keys(id, class_name, name)) AS key
 GROUP BY key
@@ -78,18 +78,14 @@ def student_count(class_name: str = "") -> int:
 
 def class_counts() -> list[tuple[str, int]]:
     """Return the classes that have students, in order, each with its number of students."""
-    with connection.cursor() as cursor:
-        cursor.execute(_CLASSES)
-        return cursor.fetchall()
+    return _rows(_CLASSES)
 
 
 def counts_fold() -> int:
     """Replace the rows of each key by one that holds their sum; return how many keys. May run twice, also at once."""
-    folded, last = 0, ""
-    while keys := _fresh_keys(after=last):
-        keys_fold(keys)
-        folded, last = folded + len(keys), keys[-1]
-    return folded
+    keys = [key for (key,) in _rows(_FRESH)]
+    keys_fold(keys)
+    return len(keys)
 
 
 def keys_fold(keys: Sequence[str]) -> None:
@@ -98,17 +94,15 @@ def keys_fold(keys: Sequence[str]) -> None:
         cursor.execute(_FOLD, [list(keys)])
 
 
-def _fresh_keys(*, after: str) -> list[str]:
+def _rows(query: str) -> list[tuple[Any, ...]]:
     with connection.cursor() as cursor:
-        cursor.execute(_FRESH, [after, FOLD_BATCH])
-        return [key for (key,) in cursor.fetchall()]
+        cursor.execute(query)
+        return cursor.fetchall()
 
 
 def counts_wrong() -> list[str]:
     """Name the keys whose count is wrong. Reads every student: for tests and ``manage.py students_recount``."""
-    with connection.cursor() as cursor:
-        cursor.execute(_WRONG)
-        return [key for (key,) in cursor.fetchall()]
+    return [key for (key,) in _rows(_WRONG)]
 
 
 def counts_rebuild() -> None:

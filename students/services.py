@@ -4,18 +4,16 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from django.db import IntegrityError, connection, transaction
+from django.db import connection, transaction
 from django.db.models import Q
 
 from core.audit import StaffAction
 from permissions.scope import EVERYTHING, Scope
 from students.bulk import entry_of, students_lock
 from students.errors import NotArchived, NumberTaken, StudentNotDeleted, StudentUnchanged, StudentUnknown
-from students.models import ArchivedStudent, Student, StudentFields, new_sid
+from students.models import ArchivedStudent, Student, StudentFields
 from uploads.services import image_adopt, image_release
 
-# With a million students, one new number in 46 million is taken already. Another one is tried then.
-SID_TRIES = 3
 MAX_ARCHIVED = 2_000
 _COLUMNS = ", ".join(str(field.column) for field in Student._meta.concrete_fields)
 # One statement each: a student is always in exactly one of the two tables.
@@ -32,7 +30,7 @@ INSERT INTO students_student ({_COLUMNS}) SELECT {_COLUMNS} FROM back
 def student_add(*, now: datetime, **fields: Any) -> Student:
     """Add a student under a new number; ``fields`` are the model's, all but ``headimgurl`` required."""
     with transaction.atomic():
-        student = _insert(Student(created_at=now, **fields))
+        student = Student.objects.create(created_at=now, **fields)
         if student.headimgurl:
             image_adopt(url=student.headimgurl, owner=student.owner_ref)
     return student
@@ -116,20 +114,6 @@ def _archive_note(action: int, students: Sequence[StudentFields], actor_pk: int 
         words["学员"] = "、".join(student.name for student in students)
         about, pk = f"{len(students)} 名学员", None
     entry_of(action, about, pk, {label: ["", text] for label, text in words.items()}, actor_pk, now).save()
-
-
-def _insert(student: Student) -> Student:
-    for _ in range(SID_TRIES - 1):
-        try:
-            with transaction.atomic():
-                student.save(force_insert=True)
-            return student
-        except IntegrityError as error:
-            if "student_sid_is_unique" not in str(error):
-                raise
-            student.sid = new_sid()
-    student.save(force_insert=True)
-    return student
 
 
 def _lock(sid: str, scope: Scope) -> Student | None:

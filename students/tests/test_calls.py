@@ -5,11 +5,9 @@ from datetime import UTC, datetime
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
-from django.utils import timezone
 
 from core.ids import object_id
 from students.models import Student
-from students.services import student_add
 from students.tests.factories import FIELDS, student, students
 from tests.kit import encoded, posted
 from uploads.models import ImageUse, Upload
@@ -204,18 +202,6 @@ def test_deleting_works_once(zhuguan):
     for query in ({}, {"sId": ""}):
         assert zhuguan.get("/students/delstu", **query).json() == {"status": 0, "state": False, "msg": "没有传递sId"}
     assert not Student.objects.exists()
-
-
-def test_another_number_is_tried_when_one_is_taken(db, monkeypatch):
-    taken = student(sid="AAAA00000001")
-    taken.save()
-    offered = iter(["AAAA00000001", "AAAA00000002"])
-    monkeypatch.setattr("students.services.new_sid", lambda: next(offered))
-    fields = {name: getattr(taken, name) for name in ("name", "age", "class_name", "city", "degree")}
-
-    added = student_add(sid="AAAA00000001", product_url="x", description="x", now=timezone.now(), **fields)
-
-    assert added.sid == "AAAA00000002"
 
 
 class TestPictures:

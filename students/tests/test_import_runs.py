@@ -109,9 +109,9 @@ def test_existing_students_are_matched_by_number_and_only_what_is_given_changes(
 def test_the_same_file_again_changes_nothing_and_sent_twice_is_pointed_out(root):
     content = sheet(line(1), line(2), kind="xlsx")
     run = confirmed(checked(content))
-    file = imports.import_result(run=run)
+    name, result = imports.import_result(run)
 
-    assert file.name == "a-结果.xlsx" and checked(bytes(file.content)).counts == {"unchanged": 2}
+    assert name == "a-结果.xlsx" and checked(result).counts == {"unchanged": 2}
     again = checked(content)
     assert (again.state, again.counts, run.message) == (RunState.READY, {"new": 2}, "")
     root.user.is_staff = True

@@ -275,11 +275,11 @@ class TransferRunAdmin(ReadOnlyRows, OfficeAdmin):
         if not _has_result(run):
             raise Http404
         try:
-            file = import_result(run=run)
+            name, content = import_result(run)
         except DomainError as refusal:
             messages.error(request, refusal.msg)
             return HttpResponseRedirect(run_url(run))
-        return download(file.name, bytes(file.content))
+        return download(name, content)
 
 
 def _is_new(run: TransferRun) -> bool:

@@ -3,12 +3,14 @@
 A row of the run keeps each student as it was. It owns the picture meanwhile, so that the picture stays in the store.
 """
 
+from collections.abc import Iterable
 from datetime import datetime
 from functools import partial
+from hashlib import sha256
 from typing import Any, NamedTuple
 
 from django.db import connection, transaction
-from django.db.models import BigIntegerField, Count, DecimalField, F, Func, Q, QuerySet, Sum, Value
+from django.db.models import Q, QuerySet
 
 from core.audit import StaffAction, action_record
 from students.bulk import (
@@ -38,22 +40,18 @@ class Selection(NamedTuple):
 
 
 def deletion_selection(students: QuerySet[Student]) -> Selection:
-    """Describe what would be deleted, without reading all of it into memory.
+    """Describe what would be deleted.
 
     :raises TooManyChosen: there are more than one run deletes.
     """
-    selection = _selection(students.order_by()[: MOST + 1], "pk")
-    if selection.size > MOST:
+    pks = list(students.order_by().values_list("pk", flat=True)[: MOST + 1])
+    if len(pks) > MOST:
         raise TooManyChosen(f"一次最多删除{MOST}名学员，请先按班级或姓名筛选")
-    return selection
+    return Selection(len(pks), _mark(pks))
 
 
-def _selection(rows: QuerySet[Any], field: str) -> Selection:
-    # The sum of a hash of each key: other students of the same number have another sum.
-    hashed = Func(F(field), Value(0), function="hashint8extended", output_field=BigIntegerField())
-    total = Sum(hashed, output_field=DecimalField(max_digits=30, decimal_places=0))
-    facts = rows.aggregate(size=Count(field), total=total)
-    return Selection(facts["size"], f"{facts['size']}-{facts['total'] or 0}")
+def _mark(pks: Iterable[Any]) -> str:
+    return sha256(repr(sorted(pks)).encode()).hexdigest()
 
 
 def deletion_start(*, students: QuerySet[Student], mark: str, user_pk: int | None, now: datetime) -> TransferRun:
@@ -76,7 +74,7 @@ def deletion_start(*, students: QuerySet[Student], mark: str, user_pk: int | Non
         )  # fmt: skip
         _note(run, students)
         # Somebody may have changed a student between the question and the note.
-        if _selection(TransferRow.objects.filter(run=run), "student_pk").mark != mark:
+        if _mark(TransferRow.objects.filter(run=run).values_list("student_pk", flat=True)) != mark:
             raise SelectionChanged
         action_record(run, StaffAction.BULK, {"删除": run.file_name, "人数": str(selection.size)}, actor_pk=user_pk)
         run_send(run)

@@ -33,15 +33,12 @@ from students.bulk import (
 from students.columns import BY_WIRE, COLUMNS, PHOTO, RESULT
 from students.errors import RunStale, SheetRefused, StudentUnknown
 from students.models import (
-    FilePurpose,
     RowKind,
     RunKind,
     RunState,
     Student,
-    TransferFile,
     TransferRow,
     TransferRun,
-    new_sid,
 )
 from students.selectors import ClassSpelling, archived_pks, archived_sids, class_list, values_in_use
 from students.transfer.heading import UNSTORABLE, Heading, Rows, heading_read, is_sum, mapping_known, shape_of
@@ -79,7 +76,6 @@ def batches(items: Iterable[T]) -> Iterator[list[T]]:
 def import_check(*, run_pk: int, now: datetime) -> None:
     """Read the file and keep what each row would do. Ends ``READY``, or ``REFUSED`` with what is wrong."""
     run_in_one_transaction(run_pk=run_pk, state=RunState.CHECKING, do=_check)
-    _result_make(run_pk, RunState.REFUSED)
 
 
 def _check(run: TransferRun) -> None:
@@ -95,7 +91,6 @@ def _check(run: TransferRun) -> None:
         return
     rows = [(number, texts) for number, texts in rows if number > heading.row and not is_sum(texts)]
     TransferRow.objects.filter(run=run).delete()
-    TransferFile.objects.filter(run=run, role=FilePurpose.RESULT).delete()
     counts, classes, degrees, namesakes = Counter[str](), set[str](), set[str](), 0
     for batch in batches(with_progress(_rows_check(run, heading, rows), run.pk, total=len(rows))):
         TransferRow.objects.bulk_create(batch)
@@ -188,9 +183,8 @@ def _read(params: AddParams | EditParams, cells: dict[str, str]) -> tuple[dict[s
 
 # --- To write what was confirmed ---
 def import_apply(*, run_pk: int, now: datetime) -> None:
-    """Write all rows that change something, in one transaction; then make the result file."""
+    """Write all rows that change something, in one transaction."""
     run_in_one_transaction(run_pk=run_pk, state=RunState.APPLYING, do=partial(_apply, now=now))
-    _result_make(run_pk, RunState.DONE)
 
 
 def _apply(run: TransferRun, now: datetime) -> None:
@@ -228,12 +222,11 @@ def _add(run: TransferRun, rows: Iterator[TransferRow], start: int, total: int, 
     for batch in batches(with_progress(rows, run.pk, start=start, total=total)):
         students = [
             Student(
-                sid=sid,
                 created_at=now,
                 created_by_id=run.confirmed_by_id,
                 **{change.field: change.after for change in changes_load(row.diff)},
             )
-            for sid, row in zip(_free_sids(len(batch)), batch, strict=True)
+            for row in batch
         ]
         students_create(students, actor_pk=run.confirmed_by_id, now=now)
         for row, student in zip(batch, students, strict=True):
@@ -242,26 +235,12 @@ def _add(run: TransferRun, rows: Iterator[TransferRow], start: int, total: int, 
         rows_save(batch, "student_pk", "cells")
 
 
-def _free_sids(count: int) -> list[str]:
-    free: set[str] = set()
-    while len(free) < count:
-        drawn = {new_sid() for _ in range(count - len(free))}
-        free |= drawn - set(Student.objects.filter(sid__in=drawn).order_by().values_list("sid", flat=True))
-    return list(free)
-
-
 # --- The result file ---
-def _result_make(run_pk: int, state: str) -> None:
-    # After the commit, so that nobody waits for it. Whoever asks for the file earlier makes it.
-    if run := TransferRun.objects.filter(pk=run_pk, state=state).first():
-        import_result(run=run)
+def import_result(run: TransferRun) -> tuple[str, bytes]:
+    """Make the file that says what became of each row; return its name and its content.
 
-
-def import_result(*, run: TransferRun) -> TransferFile:
-    """Read the file that says what became of each row; it is made at the first call, then kept."""
-    existing = TransferFile.objects.filter(run=run, role=FilePurpose.RESULT).first()
-    if existing:
-        return existing
+    :raises RunNotReady: the run's file and rows are removed already.
+    """
     kind = sheet_kind(source_of(run))
     head = [*(column.label for column in COLUMNS), RESULT]
     is_written = run.state in {RunState.DONE, RunState.UNDONE}
@@ -271,10 +250,7 @@ def import_result(*, run: TransferRun) -> TransferFile:
     )
     content = sheet_write(kind, head, rows, [*(column.width for column in COLUMNS), 40])
     stem = run.file_name.rpartition(".")[0] or run.file_name
-    file, _ = TransferFile.objects.get_or_create(
-        run=run, role=FilePurpose.RESULT, defaults={"name": f"{stem[-100:]}-结果.{kind}", "content": content}
-    )
-    return file
+    return f"{stem[-100:]}-结果.{kind}", content
 
 
 def _row_result(row: TransferRow, is_written: bool) -> str:
@@ -287,8 +263,6 @@ def _row_result(row: TransferRow, is_written: bool) -> str:
 # --- To take it back ---
 def import_undo(*, run_pk: int, now: datetime) -> None:
     """Take back what an import or a change of many wrote, but not where somebody has changed a student since."""
-    # The result file says what became of each row: it is made anew when somebody asks for it.
-    TransferFile.objects.filter(run=run_pk, run__state=RunState.UNDOING, role=FilePurpose.RESULT).delete()
     do = partial(_take_back, now=now)
     steps = Steps(do, todo=(RowKind.NEW, RowKind.CHANGED), results=(RowKind.UNDONE, RowKind.KEPT))
     run_in_steps(run_pk=run_pk, state=RunState.UNDOING, steps=steps, end=RunState.UNDONE)

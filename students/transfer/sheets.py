@@ -22,12 +22,6 @@ ZIP = workbook_reader.ZIP
 OLD_EXCEL = workbook_reader.OLD_EXCEL
 _TOO_LARGE = "Excel 文件内容过大，请只保留需要导入的工作表，删除多余的格式和空行"
 _CSV_TOO_LARGE = "CSV 文件内容过大，请分成几个文件"
-_REFUSALS = {
-    workbook_reader.BROKEN: "Excel 文件已损坏或设了密码，无法读取",
-    workbook_reader.FORBIDDEN: "Excel 文件含有不允许的内容",
-    workbook_reader.BROKEN_CSV: "CSV 文件格式不正确（引号没有成对，或单元格过长）",
-    workbook_reader.ENCODING: "无法识别文件编码，请使用 UTF-8 或 GBK 编码的 CSV，或 .xlsx",
-}
 
 
 def sheet_read(content: bytes) -> Iterator[tuple[int, list[str]]]:
@@ -75,9 +69,10 @@ def _rows(content: bytes) -> Iterator[list[str]]:
     # A negative code is a signal: the reader went over its limits.
     if reader.returncode < 0 or reader.returncode == workbook_reader.TOO_LARGE:
         raise SheetRefused(too_large)
+    words = reader.stderr[-500:].decode(errors="replace")
+    if reader.returncode == workbook_reader.REFUSED:
+        raise SheetRefused(words)
     if reader.returncode:
-        if reader.returncode not in _REFUSALS:
-            raise RuntimeError(f"the workbook reader failed: {reader.stderr[-500:].decode(errors='replace')}")
-        raise SheetRefused(_REFUSALS[reader.returncode])
+        raise RuntimeError(f"the workbook reader failed: {words}")
     for line in io.BytesIO(reader.stdout):
         yield json.loads(line)

@@ -2,7 +2,7 @@
 
 Run by ``students.transfer.sheets`` as a process of its own, with limits of memory and time: a workbook is a ZIP of
 XML, and 27 KB of it can ask for gigabytes; 20 MB of CSV in one line ask for 600 MB. It imports nothing of the project.
-The exit code says why a file is refused.
+Why a file is refused goes to standard error.
 """
 
 import csv
@@ -26,14 +26,14 @@ MAX_SCANNED = 200_000
 # Every cell may name the same long text, so the output can be far larger than the file.
 MAX_OUTPUT_BYTES = 64 * 1024**2
 
-TOO_LARGE, BROKEN, FORBIDDEN, BROKEN_CSV, ENCODING = 10, 11, 12, 13, 14
+TOO_LARGE, REFUSED = 10, 11
+BROKEN = "Excel 文件已损坏或设了密码，无法读取"
 ZIP = b"PK\x03\x04"
 OLD_EXCEL = b"\xd0\xcf\x11\xe0"  # .xls, and an .xlsx with a password
 
 
 class WorkbookRefused(Exception):
-    def __init__(self, code: int) -> None:
-        self.code = code
+    """The file is refused; the text says why, to staff. Without a text, it is too large."""
 
 
 def main() -> int:
@@ -48,11 +48,12 @@ def main() -> int:
             line = json.dumps(row, ensure_ascii=False).encode("utf-8", "surrogatepass") + b"\n"
             written += len(line)
             if written > MAX_OUTPUT_BYTES:
-                raise WorkbookRefused(TOO_LARGE)
+                raise WorkbookRefused
             sys.stdout.buffer.write(line)
         sys.stdout.buffer.flush()
-    except WorkbookRefused as error:
-        return error.code
+    except WorkbookRefused as refusal:
+        sys.stderr.buffer.write(str(refusal).encode())
+        return REFUSED if str(refusal) else TOO_LARGE
     except MemoryError:
         return TOO_LARGE
     except BaseException as error:
@@ -71,12 +72,12 @@ def check_parts(content: bytes) -> None:
             parts = archive.infolist()
             # zipfile and the reader never unpack more of a part than its entry claims, so the claims are what counts.
             if len(parts) > MAX_PARTS or sum(part.file_size for part in parts) > MAX_UNPACKED_BYTES:
-                raise WorkbookRefused(TOO_LARGE)
+                raise WorkbookRefused
             for part in parts:
                 if part.filename.endswith((".xml", ".rels")):
                     with archive.open(part) as stream:
                         if b"<!DOCTYPE" in stream.read(64 * 1024):
-                            raise WorkbookRefused(FORBIDDEN)
+                            raise WorkbookRefused("Excel 文件含有不允许的内容")
     except (WorkbookRefused, MemoryError):
         raise
     except Exception:  # a broken archive, an unknown compression, a password
@@ -107,7 +108,7 @@ def csv_rows(content: bytes) -> Iterator[list[str]]:
         for row in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter):
             yield row[:MAX_COLUMNS]
     except csv.Error:
-        raise WorkbookRefused(BROKEN_CSV) from None
+        raise WorkbookRefused("CSV 文件格式不正确（引号没有成对，或单元格过长）") from None
 
 
 def decoded(content: bytes) -> str:
@@ -118,7 +119,7 @@ def decoded(content: bytes) -> str:
             return content.decode(encoding)
         except UnicodeDecodeError:
             continue
-    raise WorkbookRefused(ENCODING)
+    raise WorkbookRefused("无法识别文件编码，请使用 UTF-8 或 GBK 编码的 CSV，或 .xlsx")
 
 
 def plain(cell: Any) -> Any:
