@@ -6,6 +6,7 @@ Django's sync views are several times faster under WSGI (docs/adr/0001), so HTTP
 import asyncio
 import os
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any
 
 from django.conf import settings
@@ -40,7 +41,8 @@ _sandbox = Bridge(wsgi_application, threads=8) if settings.SANDBOX else _http
 async def _application(scope: Scope, receive: Receive, send: Send) -> None:
     kind, path = scope["type"], scope.get("path", "")
     if kind == "lifespan":
-        await _lifespan(receive, send)
+        for _ in range(2):  # the startup and the shutdown
+            await send({"type": f"{(await receive())['type']}.complete"})
     elif kind == "websocket" or (path + "/").startswith("/socket.io/"):
         await socket_application(scope, receive, send)
     else:
@@ -74,24 +76,14 @@ async def _has_come(body: IncomingBody, receive: Receive) -> bool:
 
     False if the client has disconnected or took longer than ``BODY_TIMEOUT_S``.
     """
-    try:
+    with suppress(TimeoutError):
         async with asyncio.timeout(BODY_TIMEOUT_S):
             while (message := await receive())["type"] != "http.disconnect":
                 body.add(message.pop("body", b""))  # pop: else `message` keeps this part until the next one comes
                 if not message.get("more_body"):
                     body.finish()
                     return True
-    except TimeoutError:
-        pass
     return False
-
-
-async def _lifespan(receive: Receive, send: Send) -> None:
-    while True:
-        message = await receive()
-        await send({"type": f"{message['type']}.complete"})
-        if message["type"] == "lifespan.shutdown":
-            return
 
 
 if settings.SANDBOX:

@@ -23,13 +23,13 @@ class Step(NamedTuple):
 
 @cache
 def _journey() -> list[Step]:
-    lines = (Path(__file__).parent / "journey.txt").read_text("utf-8").splitlines()
-    return [_step(*(column.strip() for column in line.split("|"))) for line in lines if not line.startswith("#")]
-
-
-def _step(request: str, send: str = "", outcome: str = "ok", keep: str = "") -> Step:
-    method, path = request.split()
-    return Step(method.lower(), path, json.loads(send) if send else None, outcome, keep)
+    steps = []
+    for line in (Path(__file__).parent / "journey.txt").read_text("utf-8").splitlines():
+        if not line.startswith("#"):
+            request, send, outcome, keep = [*(column.strip() for column in line.split("|")), "", "", ""][:4]
+            method, path = request.split()
+            steps.append(Step(method.lower(), path, json.loads(send) if send else None, outcome or "ok", keep))
+    return steps
 
 
 def collection(document: dict[str, Any], *, base: str, has_sandbox: bool) -> dict[str, Any]:
@@ -73,19 +73,17 @@ def _item(step: Step, call: dict[str, Any]) -> dict[str, Any]:
         "url": {"host": ["{{baseUrl}}"], "path": path, "query": rows if step.method == "get" else []},
     }
     if any(str(value).startswith("@") for value in send.values()):
-        request["body"] = {"mode": "formdata", "formdata": [_field(name, value) for name, value in send.items()]}
+        fields = [
+            {"key": name, "type": "file", "src": value[1:]} if value.startswith("@") else _pair(name, value)
+            for name, value in send.items()
+        ]
+        request["body"] = {"mode": "formdata", "formdata": fields}
     elif step.method == "post":
         request["header"] = [_pair("Content-Type", "application/json")]
         raw = json.dumps(send, ensure_ascii=False, indent=2)
         request["body"] = {"mode": "raw", "raw": raw, "options": {"raw": {"language": "json"}}}
     script = {"type": "text/javascript", "exec": list(_script(step))}
     return {"name": call["summary"], "request": request, "event": [{"listen": "test", "script": script}]}
-
-
-def _field(name: str, value: str) -> dict[str, Any]:
-    if value.startswith("@"):
-        return {"key": name, "type": "file", "src": value[1:]}
-    return _pair(name, value) | {"type": "text"}
 
 
 def _script(step: Step) -> Iterator[str]:

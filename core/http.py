@@ -45,8 +45,8 @@ def get(
     :raises UpstreamRefused: nothing was sent.
     :raises OutgoingError: no answer in time, an HTTP error, or more than ``max_bytes``.
     """
+    target = f"GET {urlsplit(url).path}"
     try:
-        target = f"GET {urlsplit(url).path}"
         return run_within(upstream, timeout_s, lambda ends_at: _body(url, params, ends_at, max_bytes), target=target)
     except OutgoingError:
         raise

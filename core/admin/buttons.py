@@ -146,13 +146,10 @@ class ButtonsAdmin(FixedRows, OfficeAdmin):
         """Return the names of the buttons that the row's state allows."""
         return [button.name for button in self.buttons]
 
-    def may_press(self, request: HttpRequest, button: Button) -> bool:
-        """Tell whether the user has the rights that the button needs."""
-        return all(self.has_right(request, right) for right in (button.right, button.right_too) if right)
-
     def allowed(self, request: HttpRequest) -> dict[str, Button]:
-        """Return the buttons that the user may press, by name."""
-        return {button.name: button for button in self.buttons if self.may_press(request, button)}
+        """Return the buttons that the user has the rights for, by name."""
+        rights = {right for right in self.rights if self.has_right(request, right)}
+        return {one.name: one for one in self.buttons if {one.right, one.right_too or one.right} <= rights}
 
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
         many = [button for button in self.allowed(request).values() if button.max_rows > 1]

@@ -32,7 +32,7 @@ def delete_selected(page: Any, request: HttpRequest, rows: QuerySet[Any]) -> Htt
         messages.error(request, f"一次最多删除 {MOST_DELETED} 条，请先筛选，或分批进行")
         return None
     _, counts, missing_rights, protected = page.get_deleted_objects(chosen, request)
-    mark = _mark(row.pk for row in chosen)
+    mark = sha256(repr(sorted(row.pk for row in chosen)).encode()).hexdigest()
     if MARK in request.POST and not protected:
         if missing_rights:
             raise PermissionDenied
@@ -80,7 +80,3 @@ def ask(page: Any, request: HttpRequest, *, pks: Iterable[Any], **shown: Any) ->
     context = page.admin_site.each_context(request) | {"opts": page.opts, "title": f"删除{page.opts.verbose_name}"}
     shown["more"] = shown["count"] - len(shown["names"])
     return render(request, "backoffice/delete_chosen.html", context | {"posted": posted, "unit": "条"} | shown)
-
-
-def _mark(pks: Iterable[Any]) -> str:
-    return sha256(repr(sorted(pks)).encode()).hexdigest()

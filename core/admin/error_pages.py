@@ -37,7 +37,8 @@ class BackOfficePagesMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         response = self.get_response(request)
-        if response.status_code >= 400 and is_for_person(request) and not _is_page(response):
+        is_page = response.streaming or (response.get("Content-Type", "").startswith("text/html") and response.content)
+        if response.status_code >= 400 and is_for_person(request) and not is_page:
             _turn_into_page(request, response)
         return response
 
@@ -56,10 +57,6 @@ def is_for_person(request: HttpRequest) -> bool:
     """Tell whether a person will see the response. The pages' own scripts ask for JSON."""
     accept = request.headers.get("Accept", "")
     return is_back_office(request) and ("text/html" in accept or "json" not in accept)
-
-
-def _is_page(response: HttpResponse) -> bool:
-    return response.streaming or (response.get("Content-Type", "").startswith("text/html") and bool(response.content))
 
 
 def _turn_into_page(request: HttpRequest, response: HttpResponse) -> None:

@@ -20,12 +20,8 @@ from typing import (
 )
 
 Schema = dict[str, Any]
-_PLAIN: dict[Any, Schema] = {
-    str: {"type": "string"},
-    int: {"type": "integer"},
-    float: {"type": "number"},
-    bool: {"type": "boolean"},
-    Any: {},
+_PLAIN: dict[Any, Schema] = {Any: {}} | {
+    kind: {"type": name} for kind, name in ((str, "string"), (int, "integer"), (float, "number"), (bool, "boolean"))
 }
 
 

@@ -229,23 +229,14 @@ _FAILURE = {
 }
 
 
-def _shape(value: Any) -> dict[str, Any]:
+def _shape(value: Any) -> Schema:
     """Derive a schema from an example."""
-    match value:
-        case bool():
-            return {"type": "boolean"}
-        case int():
-            return {"type": "integer"}
-        case float():
-            return {"type": "number"}
-        case str():
-            return {"type": "string"}
-        case dict():
-            properties = {name: _shape(inner) for name, inner in value.items()}
-            return {"type": "object", "properties": properties, "required": sorted(properties)}
-        case list():
-            return {"type": "array", "items": _shape(value[0]) if value else {}}
-    return {}
+    if isinstance(value, dict):
+        properties = {name: _shape(inner) for name, inner in value.items()}
+        return {"type": "object", "properties": properties, "required": sorted(properties)}
+    if isinstance(value, list):
+        return {"type": "array", "items": _shape(value[0]) if value else {}}
+    return {} if value is None else schema_of(type(value), refer=lambda _: {})
 
 
 def _named(bodies: list[dict[str, Any]]) -> list[OpenApiExample]:

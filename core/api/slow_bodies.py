@@ -57,8 +57,7 @@ def _start_watchdog() -> None:
 def _watch() -> None:
     while True:
         time.sleep(LOOK_EVERY_S)
-        now = time.monotonic()
-        for sender in {body.sender for body in [*_waiting.values()] if now > body.ends_at}:
+        for sender in {body.sender for body in [*_waiting.values()] if time.monotonic() > body.ends_at}:
             _stop_reading(sender)
 
 

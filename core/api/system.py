@@ -14,9 +14,9 @@ from django.http import HttpRequest, HttpResponse
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from core.api.envelope import error_response, ok
-from core.api.handler import engine_is_down, translate
+from core.api.handler import engine_is_down
 from core.api.request import is_from_here
-from core.errors import DomainError, InternalError, ServiceUnavailable, UnknownAddress
+from core.errors import BodyTooLarge, DomainError, InternalError, ServiceUnavailable, UnknownAddress
 from core.observe import metrics, tracing
 from core.ops import health, heartbeat
 
@@ -29,7 +29,7 @@ def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpR
 
 def bad_request(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
     if isinstance(exception, (RequestDataTooBig, TooManyFieldsSent, TooManyFilesSent)):
-        return error_response(translate(exception))
+        return error_response(BodyTooLarge())
     return error_response(DomainError("请求格式错误", status=400, http_status=400))
 
 

@@ -49,7 +49,7 @@ def network_of(address: str) -> str:
 
 
 def _seconds(wait_ms: int) -> int:
-    return -(-int(wait_ms) // 1000) if wait_ms > 0 else 0
+    return max(0, -(-int(wait_ms) // 1000))
 
 
 def _key(key: str) -> str:

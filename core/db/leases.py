@@ -26,8 +26,7 @@ WHERE core_lease.until <= clock_timestamp()
 def lease(name: str, *, span: timedelta) -> Iterator[bool]:
     """Hold the lease ``name`` for a block. The value is False if somebody else holds it.
 
-    Use it for work of minutes. If a holder is killed, the lease stays taken for the rest of ``span``. That is too long
-    for a sweep, which claims rows instead (``core.db.claims``).
+    Use it for work of minutes. If a holder is killed, the lease stays taken for the rest of ``span``.
 
     :param span: must be longer than the block can take: afterwards somebody else may begin.
     """

@@ -77,13 +77,10 @@ class _Formatter(structlog.stdlib.ProcessorFormatter):
         if fields is None:
             return super().format(record)
         level = record.levelname.lower()
-        line = {"event": record.msg, "level": level, "logger": record.name, "timestamp": _stamp(record.created)}
+        at = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+        line = {"event": record.msg, "level": level, "logger": record.name, "timestamp": at}
         hide, write = self.processors[-2:]
         return write(None, level, hide(None, level, {**fields}) | line)  # type: ignore[operator, return-value]
-
-
-def _stamp(at: float) -> str:
-    return datetime.fromtimestamp(at, UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def request_line(level: int, **fields: Any) -> None:
