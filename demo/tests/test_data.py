@@ -9,7 +9,7 @@ from django.utils import timezone
 from accounts.models import LoginLog
 from accounts.services.seed import accounts_seed
 from demo.data import demo_reset, demo_seed
-from demo.orders import NUMBER
+from demo.orders import COURIERS, NUMBER, REASONS
 from payments.models import BillRun, Difference, Payment, Refund, RefundStatus
 from payments.selectors import differences_open
 from payments.services.bills import bill_days_missing, bill_reconcile
@@ -47,6 +47,12 @@ def test_shows_every_state_that_lasts(demo: None) -> None:
         RefundStatus.SUCCESS,
     }
     assert counts()[1] == 150 and WeatherRecord.objects.count() == 90
+    asked = Order.objects.filter(state__in=[State.RETURN_ASKED, State.RETURN_ASKED_LATER]).values_list(
+        "note", flat=True
+    )
+    assert len(asked) == 3 and set(asked) <= set(REASONS)
+    parcels = Order.objects.exclude(express_no="").values_list("express_company", "express_no")
+    assert {(company, number[:2]) for company, number in parcels} == set(COURIERS)
 
 
 def test_its_sums_agree(demo: None) -> None:

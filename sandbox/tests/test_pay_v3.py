@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 import requests
 import time_machine
-from wechatpayv3.core import Core
 from wechatpayv3.utils import build_authorization
 
+from payments.gateways.wechat import gateway_v3
 from sandbox.models import Refund
+from sandbox.pay.merchant import merchant
 from sandbox.tests.conftest import NUMBER
 
 pytestmark = pytest.mark.django_db
@@ -47,23 +48,14 @@ def test_an_order_lives_its_life(v2: Any, v3: Any, v3_client: Any, order_v2: Any
     assert code_of(v3.close(NUMBER)) == (400, "ORDERPAID")
 
 
-def test_certificates_are_handed_out_sealed(server: str, order_v2: Any, keys: Any, tmp_path: Path) -> None:
+def test_certificates_are_handed_out_sealed(server: str, settings: Any, order_v2: Any, tmp_path: Path) -> None:
     order_v2()
+    settings.WECHAT_PAY_BASE_URL, settings.WECHAT_PAY_CERT_DIR = f"{server}/sandbox/wxpay", str(tmp_path)
+    settings.WECHAT_PAY_PUBLIC_KEY_ID = settings.WECHAT_PAY_PUBLIC_KEY_FILE = ""
 
-    class LocalCore(Core):
-        _gate_way = property(lambda self: f"{server}/sandbox/wxpay", lambda self, value: None)
+    assert gateway_v3().query(NUMBER).trade_state == "NOTPAY"
 
-    core = LocalCore(
-        keys["WECHAT_PAY_MCH_ID"],
-        keys["WECHAT_PAY_CERT_SERIAL"],
-        Path(keys["WECHAT_PAY_PRIVATE_KEY_FILE"]).read_text(),
-        keys["WECHAT_PAY_V3_KEY"],
-        cert_dir=str(tmp_path),
-        timeout=10,
-    )
-
-    assert [file.name for file in tmp_path.iterdir()] == [f"{core._certificates[0].serial_number:X}.pem"]
-    assert core.request(f"{PATH}?mchid={keys['WECHAT_PAY_MCH_ID']}")[0] == 200
+    assert [file.stem for file in tmp_path.iterdir()] == [merchant().certificate_serial]
 
 
 def test_strangers_get_401(v3_client: Any, keys: Any) -> None:

@@ -1,7 +1,6 @@
 """The weather stand-in, as the weather app asks it."""
 
 import json
-import re
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -42,9 +41,6 @@ def test_answers_every_field_as_text(ask: Any) -> None:
     assert all(isinstance(value, str) for value in leaves)
     assert (body["city"], body["cityEn"], body["cityid"]) == ("南京", "nanjing", "101190101")
     assert (body["date"], body["week"]) == ("2025-04-18", "星期五")
-    assert re.fullmatch(r"1[12]:\d\d", body["update_time"])
-    assert re.fullmatch(r"(小于)?\d+km/h", body["win_meter"])
-    assert re.fullmatch(r"\d+%", body["humidity"])
 
 
 def test_is_plausible_all_year_round() -> None:
@@ -56,18 +52,13 @@ def test_is_plausible_all_year_round() -> None:
             assert seen["wea_img"] in PICTURES
             assert seen["cityid"].isdigit() and seen["cityEn"].isascii()
 
-    january = report(city_named("哈尔滨"), datetime(2026, 1, 15, 8, tzinfo=SHANGHAI))
-    assert int(january["tem1"]) < 0 < int(report(city_named("三亚"), datetime(2026, 1, 15, 8, tzinfo=SHANGHAI))["tem2"])
-
 
 def test_is_new_every_hour() -> None:
     city = city_named("南京")
-    first = report(city, NOON)
+    first, later = report(city, NOON), report(city, NOON + timedelta(hours=1))
 
     assert report(city, NOON + timedelta(minutes=10)) == first
-    later = report(city, NOON + timedelta(hours=1))
     assert later["update_time"] != first["update_time"]
-    assert (later["tem1"], later["wea"]) == (first["tem1"], first["wea"])
     midnight = report(city, datetime(2025, 4, 19, 0, 0, 30, tzinfo=SHANGHAI))  # of the day before, until figures come
     assert (midnight["date"], midnight["update_time"][:2]) == ("2025-04-18", "23")
 
