@@ -6,9 +6,8 @@ from django.conf import settings
 from django.db import models
 
 from core.times import local
-from weather.errors import AccountUnusable
 from weather.gateway import MAX_TEXT, Credentials
-from weather.vault import SealBroken, unseal
+from weather.vault import unseal
 
 # One sync in each slot of 8 hours, counted from midnight in Asia/Shanghai.
 SLOT_HOURS = 8
@@ -117,10 +116,7 @@ class WeatherAccount(models.Model):
         """
         if not self.sealed_secret:
             return Credentials(settings.WEATHER_VERSION, settings.WEATHER_APP_ID, settings.WEATHER_APP_SECRET)
-        try:
-            return Credentials(self.version, self.appid, unseal(self.sealed_secret))
-        except SealBroken:
-            raise AccountUnusable from None
+        return Credentials(self.version, self.appid, unseal(self.sealed_secret))
 
     def is_claimed(self, now: datetime) -> bool:
         # Ignore a claim that ends far in the future: a machine with a wrong clock wrote it, and it would block the

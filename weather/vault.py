@@ -8,9 +8,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from django.conf import settings
 from django.utils.encoding import force_bytes
 
-
-class SealBroken(Exception):
-    """The secret was sealed with a SECRET_KEY that is neither the present one nor in SECRET_KEY_FALLBACKS."""
+from weather.errors import AccountUnusable
 
 
 def seal(secret: str) -> str:
@@ -21,12 +19,12 @@ def seal(secret: str) -> str:
 def unseal(sealed: str) -> str:
     """Return the secret that :func:`seal` encrypted.
 
-    :raises SealBroken: the key is unknown, or the text was changed.
+    :raises AccountUnusable: the key is neither the present SECRET_KEY nor a former one, or the text was changed.
     """
     try:
         return _cipher().decrypt(sealed.encode()).decode()
     except InvalidToken:
-        raise SealBroken from None
+        raise AccountUnusable from None
 
 
 def _cipher() -> MultiFernet:

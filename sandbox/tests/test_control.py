@@ -11,7 +11,7 @@ from django.test import Client
 from django.utils import timezone
 
 from sandbox.faults import DEFAULT_SECONDS, faults_on, faults_set
-from sandbox.models import Delivery, DeliveryState, FaultKind, Refund, Trade
+from sandbox.models import Delivery, FaultKind, Refund, Trade
 from sandbox.tests.conftest import NUMBER
 
 pytestmark = pytest.mark.django_db
@@ -100,30 +100,23 @@ class TestTheFaultsOfOneOrder:
 
     OTHER = "20261124theother"
 
-    def test_strike_it_alone(self, order_v2: Any, control: Any) -> None:
+    def test_strike_it_and_its_refund_alone(self, order_v2: Any, give_back: Any, control: Any) -> None:
         mine, _ = order_v2(), order_v2(self.OTHER)
 
-        told = control("faults", code_url=mine["code_url"], notify_twice=True, notify_late=30)["faults"]
+        on = control("faults", code_url=mine["code_url"], notify_twice=True, notify_late=30)["faults"]
 
-        assert (told["notify_twice"], told["notify_late"], told["notify_never"]) == (1, 30, False)
-        assert "provider_down" not in told and faults_on() == {}
+        assert (on["notify_twice"], on["notify_late"], on["notify_never"]) == (1, 30, False)
+        assert "provider_down" not in on and faults_on() == {}
         refused = control("faults", code_url=mine["code_url"], provider_down=True)["error"]
         assert "'provider_down' is not one of" in refused
         for number in (NUMBER, self.OTHER):
             control("pay", out_trade_no=number)
+            give_back(f"R-{number}", of=number)
         sent = Counter(Delivery.objects.values_list("trade__out_trade_no", flat=True))
         assert sent == {NUMBER: 2, self.OTHER: 1}
         assert Delivery.objects.filter(trade__out_trade_no=NUMBER, next_try_at__lte=timezone.now()).count() == 0
-
-    def test_reach_its_refund(self, paid: Any, give_back: Any, control: Any) -> None:
-        for number in (NUMBER, self.OTHER):
-            paid(number)
-            give_back(f"R-{number}", of=number)
-        prepay_id = Trade.objects.get(out_trade_no=NUMBER).codes.get().prepay_id
-
-        control("faults", prepay_id=prepay_id, refund_abnormal=True)
+        control("faults", prepay_id=mine["prepay_id"], refund_abnormal=True)
         control("deliver", ahead_s=60)
-
         states = dict(Refund.objects.values_list("trade__out_trade_no", "state"))
         assert states == {NUMBER: "ABNORMAL", self.OTHER: "SUCCESS"}
 
@@ -136,17 +129,6 @@ class TestTheFaultsOfOneOrder:
         assert Trade.objects.get().faults == {"notify_late": 2.5}
         browser_post(f"{page}faults/", {"reset": ""}, **caller)
         assert Trade.objects.get().faults == {}
-
-
-def test_a_suppressed_notification_can_be_sent_by_hand(paid: Any) -> None:
-    faults_set(changes={"notify_never": True})
-    delivery = paid().deliveries.get()
-
-    browser_post(f"/sandbox/deliveries/{delivery.pk}/send/", {})
-
-    delivery.refresh_from_db()
-    assert delivery.state == DeliveryState.DUE
-    assert delivery.next_try_at <= timezone.now()
 
 
 class TestJson:

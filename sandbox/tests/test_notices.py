@@ -141,7 +141,7 @@ def test_the_task_starts_after_commit_and_the_sweep_starts_what_is_due(
 
 
 class TestFaults:
-    def test_notify_twice_late_or_never(self, v2: Any, paid: Any, shop: Any) -> None:
+    def test_notify_twice_late_or_never(self, v2: Any, paid: Any, shop: Any, client: Any) -> None:
         faults_set(changes={"notify_twice": True, "notify_late": 30})
         paid()
         assert send_all(ahead_s=28) == []
@@ -153,6 +153,8 @@ class TestFaults:
         assert send_all(ahead_s=86400) == []
         assert (delivery.state, len(shop.heard)) == (DeliveryState.SUPPRESSED, 2)
         assert v2.order.query(out_trade_no="20261124never")["trade_state"] == "SUCCESS"
+        client.post(f"/sandbox/deliveries/{delivery.pk}/send/")  # by hand, on the control page
+        assert send_all() == [SENT]
 
     def test_notify_out_of_order_sends_the_second_first(self, paid: Any, shop: Any) -> None:
         faults_set(changes={"notify_out_of_order": True})

@@ -6,11 +6,12 @@ import pytest
 from django.db import connection
 
 from core.observe.logs import hide_secrets
+from weather.errors import AccountUnusable
 from weather.models import WeatherAccount
 from weather.services import account_get
 from weather.tests import provider as providers
 from weather.tests.provider import GOOD_SECRET
-from weather.vault import SealBroken, seal, unseal
+from weather.vault import seal, unseal
 
 pytestmark = pytest.mark.django_db
 
@@ -109,7 +110,7 @@ def test_what_is_sealed_opens_under_the_same_or_a_retired_key_only(settings):
     settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = "another-key" * 5, [settings.SECRET_KEY]
     assert unseal(sealed) == "秘密"
     settings.SECRET_KEY_FALLBACKS = []
-    with pytest.raises(SealBroken):
+    with pytest.raises(AccountUnusable):
         unseal(sealed)
 
 

@@ -70,9 +70,6 @@ def test_a_fresh_install_without_a_provider_says_why_and_does_not_insist(api, pr
     assert len(provider.calls) == 1
 
 
-# --- key=all ---------------------------------------------------------------------------------------
-
-
 def test_all_is_the_whole_history_newest_first_in_pages_with_a_true_total(api, provider, settings):
     facts = {"state": True, "status": 200, "message": "获取成功", "msg": "获取成功"}
     assert api.get(PATH, key="all").json() == facts | {"data": [], "total": 0}
@@ -93,9 +90,6 @@ def test_all_is_the_whole_history_newest_first_in_pages_with_a_true_total(api, p
         body = api.get(PATH, key="all", **params).json()
         assert (len(body["data"]), body["total"]) == (2, 14)
     assert provider.calls == []
-
-
-# --- city=X ----------------------------------------------------------------------------------------
 
 
 def test_a_city_is_asked_for_without_shi_at_the_end_and_kept(api, provider):

@@ -89,20 +89,14 @@ def test_weather_of_another_city_counts_as_a_failure(provider):
     assert WeatherRecord.objects.get().city == "南京"
 
 
-def test_somebody_who_died_in_the_middle_does_not_stop_the_next(provider):
+def test_a_claim_keeps_others_out_until_it_expires_also_a_forced_sync(provider):
     account_get()
-    WeatherAccount.objects.update(claimed_until=at(8) + timedelta(seconds=60), last_attempt_at=at(8))
+    WeatherAccount.objects.update(claimed_until=at(8, 1), last_attempt_at=at(8))  # by one who died in the middle
 
     assert not weather_sync(now=at(8, 0) + timedelta(seconds=30)).record
+    assert weather_sync(now=at(8), force=True).reason == "正在同步,请稍后再看"
     assert weather_sync(now=at(8, 1) + timedelta(seconds=1)).record
-
-
-def test_a_forced_sync_runs_at_any_time_but_not_beside_another(provider):
-    weather_sync(now=at(8))
-    assert weather_sync(now=at(8, 1), force=True).record
-
-    WeatherAccount.objects.update(claimed_until=at(8, 3))
-    assert weather_sync(now=at(8, 2, 24), force=True).reason == "正在同步,请稍后再看"
+    assert weather_sync(now=at(8, 2), force=True).record  # at any time
 
 
 def sync_by_five(provider) -> list[bool]:
