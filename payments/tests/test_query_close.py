@@ -10,7 +10,6 @@ from payments.listener import PaidOutcome
 from payments.models import Payment, PaymentLog, PaymentStatus
 from payments.services import CloseOutcome, payment_close, payment_query
 from payments.tests.fake_wechat import APPID, MCHID
-from tests.kit import at_once
 
 pytestmark = pytest.mark.django_db
 
@@ -219,15 +218,3 @@ def test_paid_after_close_is_paid_or_refunded(start, shop, wechat):
     assert not Payment.objects.get(out_trade_no=kept).refunds.exists()
     refund = Payment.objects.get(out_trade_no=gone).refunds.get()
     assert (refund.amount_fen, refund.state, refund.out_refund_no) == (1234, "pending", gone + "R01")
-
-
-@pytest.mark.django_db(transaction=True)
-def test_many_closes_and_queries_at_once_pay_once(start, shop, wechat):
-    number = start().out_trade_no
-    wechat.pay(number)
-
-    outcomes = at_once([lambda: close(number), lambda: query(number, min_interval_s=0).state] * 5)
-
-    assert set(outcomes) == {CloseOutcome.PAID, "paid"}
-    assert len(shop.paid) == 1
-    assert PaymentLog.objects.filter(event="支付成功").count() == 1

@@ -16,7 +16,7 @@ from payments.errors import (
     WeChatRefused,
 )
 from payments.gateways.wechat import http
-from payments.models import Payment, PaymentLog, PaymentStatus
+from payments.models import Payment, PaymentStatus
 from payments.services import payment_close, payment_sdk_params
 from tests.kit import at_once
 
@@ -169,18 +169,6 @@ def test_each_kind_has_its_parameters_for_the_sdk(start):
     assert params(trade_type="JSAPI", openid="oUpF8uMuAJO")["package"].startswith("prepay_id=wx")
     assert params(trade_type="APP")["prepayid"].startswith("wx")
     assert params() == {}
-
-
-@pytest.mark.django_db(transaction=True)
-def test_double_clicks_at_once_place_one_order_and_see_one_code(start, shop, wechat):
-    number = shop.order()
-    wechat.faults = [("unifiedorder", "slow", 0.3)]
-
-    codes = at_once([lambda: start(number).code_url] * 8)
-
-    assert len(set(codes)) == 1
-    assert wechat.called("unifiedorder") == 1
-    assert PaymentLog.objects.filter(event="微信已下单").count() == 1
 
 
 def clicks(start, number, delay_s):
