@@ -1,7 +1,6 @@
 """The checks of ``manage.py doctor`` for payments: merchants and keys, bills, and the address for notifications."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -78,8 +77,7 @@ def bills() -> Iterator[Finding]:
         restored_at, written_at = format_office_time(past.restored_at), format_office_time(past.written_at)
         what = f"Restored at {restored_at} what was there at {written_at}"
         yield Finding(None, f"{what}: the bills of {len(missing)} days are still to be compared")
-    if number := differences_open():
-        yield _waits(number, "differences with WeChat Pay's bills wait", "对账差异", "difference")
+    yield from _waits(differences_open(), "differences with WeChat Pay's bills wait", "对账差异", "difference")
     if number := orders_untold().count():
         what = f"{number} payments or refunds are recorded, but their orders could not take them"
         yield Finding(False, what, "Back office: 商城, 订单, 异常; the log says why: `listener failed`.")
@@ -90,21 +88,21 @@ def bills() -> Iterator[Finding]:
 
 def money_waits() -> Iterator[Finding]:
     """Report money that moves no further by itself."""
-    if number := refunds_stuck():
-        finding = _waits(number, "refunds have failed", "退款失败或退不到账", "refund")
-        # The demo data show staff a refund that failed: no alarm where there are any.
-        yield replace(finding, ok=None) if settings.DEMO_DATA else finding
-    if number := ListenerFailure.objects.count():
-        yield _waits(number, "payments or refunds have not reached their orders", "款项没有记到订单上", "payment")
-    if number := payments_left_open(now=times.now()):
-        yield _waits(number, "payments stay open an hour after their end", "支付单过期一小时仍未关闭", "payment")
-    if number := events_to_do(now=times.now()).count():
-        yield _waits(number, "payment notifications have failed", "支付通知处理失败", "inboundevent")
+    untold, now = ListenerFailure.objects.count(), times.now()
+    # The demo data show staff a refund that failed: no alarm where there are any.
+    ok = None if settings.DEMO_DATA else False
+    yield from _waits(refunds_stuck(), "refunds have failed", "退款失败或退不到账", "refund", ok)
+    yield from _waits(untold, "payments or refunds have not reached their orders", "款项没有记到订单上", "payment")
+    late = payments_left_open(now=now)
+    yield from _waits(late, "payments stay open an hour after their end", "支付单过期一小时仍未关闭", "payment")
+    failed = events_to_do(now=now).count()
+    yield from _waits(failed, "payment notifications have failed", "支付通知处理失败", "inboundevent")
 
 
-def _waits(number: int, what: str, chinese: str, page: str) -> Finding:
+def _waits(number: int, what: str, chinese: str, page: str, ok: bool | None = False) -> Iterator[Finding]:
     link = f"/admin/payments/{page}/"
-    return Finding(False, f"{number} {what}", f"Back office: {link}", f"{chinese}：{number} 条", link, number)
+    if number:
+        yield Finding(ok, f"{number} {what}", f"Back office: {link}", f"{chinese}：{number} 条", link, number)
 
 
 def merchant_certificate() -> Iterator[Finding]:

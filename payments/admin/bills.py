@@ -26,6 +26,7 @@ from payments.services.differences import (
     difference_return,
     ours_of,
     provider_words,
+    side_text,
 )
 
 Ending = Difference.Ending
@@ -194,11 +195,11 @@ class DifferenceAdmin(MoneyAdmin):
     @display(description="微信账单")
     def there(self, difference: Difference) -> str:
         words = provider_words(difference.bill_state, is_refund=bool(difference.out_refund_no))
-        return _side(words, difference.bill_fen)
+        return side_text(words, difference.bill_fen)
 
     @display(description="本地")
     def here(self, difference: Difference) -> str:
-        return _side(difference.our_state, difference.our_fen)
+        return side_text(difference.our_state, difference.our_fen)
 
     @display(description="下一步")
     def what_to_do(self, difference: Difference) -> str:
@@ -219,10 +220,6 @@ def _payer(difference: Difference) -> str:
     buyer = listener().order_line(difference.out_trade_no)
     number = difference.transaction_id or difference.out_trade_no
     return f"{buyer}（微信支付订单号 {number}）" if buyer else f"微信支付订单号 {number} 的付款人"
-
-
-def _side(state: str, fen: int | None) -> str:
-    return "没有" if fen is None else f"{state} {fen_text(fen)}"
 
 
 def _steps_of(difference: Difference) -> list[str]:

@@ -158,12 +158,10 @@ def _paid_on(who: Merchant, day: date) -> QuerySet[Payment]:
 def _keep_failure(who: Merchant, day: date, now: datetime, state: str, said: str) -> BillRun:
     """Store that a run failed; a day that was compared before stays DONE."""
     first = {"state": state, "ran_at": now, "last_error": said[:255]}
-    run, is_new = BillRun.objects.get_or_create(mch_id=who.mch_id, day=day, defaults=first)
-    if not is_new:
-        run.last_error, run.ran_at = said[:255], now
-        if run.state != BillRun.State.DONE:
-            run.state = state
-        run.save(update_fields=["state", "ran_at", "last_error"])
+    run, _ = BillRun.objects.get_or_create(mch_id=who.mch_id, day=day, defaults=first)
+    run.last_error, run.ran_at = said[:255], now
+    run.state = run.state if run.state == BillRun.State.DONE else state
+    run.save(update_fields=["state", "ran_at", "last_error"])
     return run
 
 

@@ -64,11 +64,9 @@ def as_refusal(error: GatewayError) -> PaymentError:
             return ProviderBusy(**error.refused.error_options())
         case GatewayTimeout():
             return ProviderTimeout()
-        case GatewayRefused() if error.code:
-            return WeChatRefused(error.code, detail=error.message)
-    if error.code:
-        return WeChatRefused(error.code)
-    return ProviderDown()
+    if not error.code:
+        return ProviderDown()
+    return WeChatRefused(error.code, detail=error.message if isinstance(error, GatewayRefused) else "")
 
 
 @contextmanager

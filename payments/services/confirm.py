@@ -1,6 +1,7 @@
 """Recording what the provider says of a payment. Only ``payment_confirm`` makes one paid."""
 
 from datetime import datetime
+from typing import Any
 
 from django.db import transaction
 
@@ -13,15 +14,6 @@ from payments.services.common import SYSTEM, WATCH_CLOSED, limit_lock_wait, log_
 from payments.services.listener_call import order_total, tell_paid
 from payments.services.refund import refund_create
 
-SOURCES = {
-    "notify_v2": "微信通知（v2）",
-    "notify_v3": "微信通知（v3）",
-    "query": "主动查询",
-    "start": "发起支付时查询",
-    "close": "关单前查询",
-    "reconcile": "对账",
-    "bill": "对账单",
-}
 _CLOSED_WORDS = {"CLOSED", "REVOKED"}
 
 
@@ -49,18 +41,9 @@ def payment_mark_closed(payment: Payment, *, now: datetime, source: str, detail:
         locked = Payment.objects.select_for_update().get(pk=payment.pk)
         if locked.state not in (PaymentStatus.STARTING, PaymentStatus.OPEN):
             return locked.state
-        set_state(
-            locked,
-            PaymentStatus.CLOSED,
-            "支付单关闭",
-            now,
-            actor=SOURCES.get(source, source),
-            detail=detail,
-            closed_at=now,
-            claimed_until=None,
-            next_check_at=now + WATCH_CLOSED[0][1],
-            last_error=detail,
-        )
+        facts: dict[str, Any] = {"closed_at": now, "claimed_until": None, "last_error": detail}
+        facts["next_check_at"] = now + WATCH_CLOSED[0][1]
+        set_state(locked, PaymentStatus.CLOSED, "支付单关闭", now, actor=source, detail=detail, **facts)
         return locked.state
 
 
@@ -72,7 +55,7 @@ def payment_confirm(*, result: PaymentResult, now: datetime, source: str) -> Pay
     Notifications v2 and v3, queries and the reconciliation sweep all call it. The result must be authentic
     (signature checked by its gateway); whether it fits our order is checked here.
 
-    :param source: where the result comes from, for the log: a key of ``SOURCES``.
+    :param source: where the result comes from, in Chinese, for the money log.
     :raises PaymentUnknown: no order has this number.
     :raises PaymentMismatch: amount, currency, appid, merchant or transaction differ. Logged; nothing changed.
     """
@@ -81,7 +64,7 @@ def payment_confirm(*, result: PaymentResult, now: datetime, source: str) -> Pay
             return _confirm(result, now, source)
     except PaymentMismatch as error:
         if payment := Payment.objects.filter(out_trade_no=result.out_trade_no).first():
-            log_step(payment, "支付信息不一致", now, actor=SOURCES.get(source, source), detail=error.msg)
+            log_step(payment, "支付信息不一致", now, actor=source, detail=error.msg)
             Payment.objects.filter(pk=payment.pk).update(last_error=error.msg)
         raise
 
@@ -130,18 +113,7 @@ def _mismatch(payment: Payment, owed_fen: int, result: PaymentResult) -> str:
 
 
 def _mark_paid(payment: Payment, result: PaymentResult, now: datetime, source: str) -> None:
-    set_state(
-        payment,
-        PaymentStatus.PAID,
-        "支付成功",
-        now,
-        actor=SOURCES.get(source, source),
-        detail=f"{result.transaction_id} {fen_text(result.paid_fen)}",
-        appid=result.appid,
-        mch_id=result.mch_id,
-        transaction_id=result.transaction_id,
-        paid_at=result.paid_at or now,
-        next_check_at=None,
-        claimed_until=None,
-        last_error="",
-    )
+    facts: dict[str, Any] = {name: getattr(result, name) for name in ("appid", "mch_id", "transaction_id")}
+    facts |= {"paid_at": result.paid_at or now, "next_check_at": None, "claimed_until": None, "last_error": ""}
+    detail = f"{result.transaction_id} {fen_text(result.paid_fen)}"
+    set_state(payment, PaymentStatus.PAID, "支付成功", now, actor=source, detail=detail, **facts)

@@ -48,29 +48,19 @@ RESTORE = "恢复备份"  # the actor of what follows from a restore
 CLOCKS_DIFFER = timedelta(minutes=1)  # ours and the provider's
 MAX_ASKING_S = 120
 MAX_SETTLED = 200  # of one run; the next one of the hour goes on
-_WORDS = {
-    "SUCCESS": "支付成功",
-    "REFUND": "有退款",
-    "NOTPAY": "未支付",
-    "CLOSED": "已关闭",
-    "REVOKED": "已撤销",
-    "USERPAYING": "支付中",
-    "PAYERROR": "支付失败",
-}
-_REFUND_WORDS = {
-    "SUCCESS": "退款成功",
-    "PROCESSING": "退款中",
-    "CLOSED": "退款关闭",
-    "ABNORMAL": "退款异常",
-    "FAIL": "退款失败",
-    "CHANGE": "转入异常",
-}
+_WORDS = {"SUCCESS": "支付成功", "REVOKED": "已撤销"}
+_REFUND_WORDS = {"SUCCESS": "退款成功", "PROCESSING": "退款中", "FAIL": "退款失败", "CHANGE": "转入异常"}
 _AGREES_WITH_FAILURE = {_S.SUCCESS, _S.ABNORMAL, _S.CLOSED, _S.OWED, _S.OFFLINE}
 
 
 def provider_words(state: str, *, is_refund: bool) -> str:
     """Return the provider's word for a state in Chinese; one that its documentation does not name stays as it is."""
     return (_REFUND_WORDS if is_refund else _WORDS).get(state, state)
+
+
+def side_text(state: str, fen: int | None) -> str:
+    """Return one side of a difference for people."""
+    return "没有" if fen is None else f"{state} {fen_text(fen)}"
 
 
 # --- Comparing ---
@@ -160,7 +150,7 @@ def _ask_and_record(difference: Difference, now: datetime) -> str:
         refund_record(result=refund, now=now, source="对账单")
         return f"{refund.status} {fen_text(refund.refund_fen)}"
     payment = _gateway(difference).query(difference.out_trade_no)
-    payment_record(result=payment, now=now, source="bill")
+    payment_record(result=payment, now=now, source="对账单")
     return f"{payment.trade_state} {fen_text(payment.paid_fen)}"
 
 
@@ -319,23 +309,13 @@ def _mark_stray(payment: Payment, result: PaymentResult, actor: str, now: dateti
     if payment.state == PaymentStatus.STRAY:
         return
     asked = f"，原应付{fen_text(payment.amount_fen)}" if payment.pk else ""
-    set_state(
-        payment,
-        PaymentStatus.STRAY,
-        "款项与订单不符",
-        now,
-        actor=actor,
-        detail=f"{result.transaction_id} {fen_text(result.paid_fen)}{asked}",
-        amount_fen=result.paid_fen,
-        transaction_id=result.transaction_id,
-        appid=result.appid,
-        mch_id=result.mch_id,
-        trade_type=result.trade_type if result.trade_type in TradeType.values else payment.trade_type,
-        paid_at=result.paid_at or now,
-        next_check_at=None,
-        claimed_until=None,
-        last_error="",
-    )
+    detail = f"{result.transaction_id} {fen_text(result.paid_fen)}{asked}"
+    facts: dict[str, Any] = {name: getattr(result, name) for name in ("appid", "mch_id", "transaction_id")}
+    facts |= {"amount_fen": result.paid_fen, "paid_at": result.paid_at or now, "last_error": ""}
+    facts |= {"next_check_at": None, "claimed_until": None}
+    if result.trade_type in TradeType.values:
+        facts["trade_type"] = result.trade_type
+    set_state(payment, PaymentStatus.STRAY, "款项与订单不符", now, actor=actor, detail=detail, **facts)
 
 
 def refund_add_missing(*, result: RefundResult, actor: str, now: datetime) -> Refund:

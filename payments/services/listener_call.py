@@ -6,7 +6,7 @@ When a call fails, the money stays recorded, and ``listener_retry`` calls again.
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import structlog
 from django.db import OperationalError, transaction
@@ -52,39 +52,32 @@ def lock_payment(out_trade_no: str) -> Payment:
 
 def tell_paid(payment: Payment, now: datetime) -> PaidOutcome | None:
     """Tell the listener of a paid payment whose row is locked; None if that failed."""
-    call = partial(
-        listener().on_paid,
-        out_trade_no=payment.out_trade_no,
-        paid_fen=payment.amount_fen,
-        transaction_id=payment.transaction_id,
-        paid_at=payment.paid_at or now,
-        now=now,
-    )
-    return _tell(payment, None, call, now)
+    facts: dict[str, Any] = {
+        "paid_fen": payment.amount_fen,
+        "transaction_id": payment.transaction_id,
+        "paid_at": payment.paid_at or now,
+    }
+    return _tell(payment, None, partial(listener().on_paid, **facts), now)
 
 
 def tell_refund(payment: Payment, refund: Refund, now: datetime, *, staff: str = "") -> None:
     """Tell the listener of the state of a refund; its row and that of its payment are locked."""
-    call = partial(
-        listener().on_refund_changed,
-        out_trade_no=payment.out_trade_no,
-        out_refund_no=refund.out_refund_no,
-        amount_fen=refund.amount_fen,
-        state=refund.state,
-        now=now,
-        staff=staff,
-    )
-    _tell(payment, refund, call, now)
+    facts: dict[str, Any] = {
+        "out_refund_no": refund.out_refund_no,
+        "amount_fen": refund.amount_fen,
+        "state": refund.state,
+    }
+    _tell(payment, refund, partial(listener().on_refund_changed, **facts, staff=staff), now)
 
 
-def _tell(payment: Payment, refund: Refund | None, call: Callable[[], T], now: datetime) -> T | None:
+def _tell(payment: Payment, refund: Refund | None, call: Callable[..., T], now: datetime) -> T | None:
     """Call the listener in a savepoint: when it raises, only what it did itself is undone, and the failure is kept."""
     number = {"out_trade_no": payment.out_trade_no, "out_refund_no": refund.out_refund_no if refund else ""}
     failures = ListenerFailure.objects.filter(**number)
     try:
         with transaction.atomic():
             listener().lock(out_trade_no=payment.out_trade_no)
-            answer = call()
+            answer = call(out_trade_no=payment.out_trade_no, now=now)
     except Exception as error:
         log.exception("listener failed", **number)
         reason = f"{type(error).__name__}: {error}"[:255]

@@ -75,16 +75,17 @@ def notice_take(
 def _handle(event: InboundEvent, now: datetime) -> None:
     """Check a notification, record what it says, set the outcome. Never raises. A replay calls this as well."""
     event.kind, event.out_trade_no, event.is_genuine = "", "", False
+    source = f"微信通知（{event.channel}）"
     try:
         result = _read(event)
         event.is_genuine, event.out_trade_no = True, result.out_trade_no
         tracing.about(order=result.out_trade_no)
         if isinstance(result, PaymentResult):
             event.kind = "支付成功"
-            payment_confirm(result=result, now=now, source=f"notify_{event.channel}")
+            payment_confirm(result=result, now=now, source=source)
         else:
             event.kind = (STATE_OF[result.status].label if result.status in STATE_OF else f"退款{result.status}")[:32]
-            refund_record(result=result, now=now, source=f"微信通知（{event.channel}）")
+            refund_record(result=result, now=now, source=source)
         outcome = Verdict.ACCEPTED, "处理成功", 200
     except NoticeRefused as error:
         event.is_genuine = error.is_genuine

@@ -55,7 +55,7 @@ def payment_query(*, out_trade_no: str, now: datetime, min_interval_s: float = 5
         return PaymentState(out_trade_no, payment.state if payment else "", asked=False)
     with provider_refusals():
         result = gateway_to_ask(payee(payment) if payment else None).query(out_trade_no)
-    state = payment_record(result=result, now=now, source="query")
+    state = payment_record(result=result, now=now, source="主动查询")
     return PaymentState(out_trade_no, state, asked=True, trade_state=result.trade_state, answer=result.answer)
 
 
@@ -95,7 +95,7 @@ def _reconcile(payment: Payment, now: datetime) -> GatewayError | bool:
     tracing.about(order=payment.out_trade_no)
     try:
         result = gateway_to_ask(payee(payment)).query(payment.out_trade_no)
-        payment_record(result=result, now=now, source="reconcile")
+        payment_record(result=result, now=now, source="对账")
     except OrderUnknown:
         pass  # the order was never placed there; it closes when it expires
     except PaymentError as error:
@@ -157,7 +157,7 @@ def _close(payment: Payment, now: datetime) -> CloseOutcome:
     except OrderUnknown:
         pass  # the provider has no order, or does not show it yet: close it in either case
     else:
-        state = payment_record(result=result, now=now, source="close")
+        state = payment_record(result=result, now=now, source="关单前查询")
         if state in _OUTCOME:
             return _OUTCOME[state]
         if result.trade_state in _BEING_PAID:
@@ -166,7 +166,7 @@ def _close(payment: Payment, now: datetime) -> CloseOutcome:
         gateway.close(number)
     except AlreadyPaid:
         # It was paid after the query.
-        state = payment_record(result=gateway.query(number), now=now, source="close")
+        state = payment_record(result=gateway.query(number), now=now, source="关单前查询")
         return _OUTCOME.get(state, CloseOutcome.UNKNOWN)
     except (AlreadyClosed, OrderUnknown):
         pass
@@ -174,4 +174,4 @@ def _close(payment: Payment, now: datetime) -> CloseOutcome:
         if now < payment.time_expire + LATEST_PAYMENT:
             raise
         # The query said unpaid, and after its deadline nobody can pay it: the close need not succeed.
-    return _OUTCOME[payment_mark_closed(payment, now=now, source="close")]
+    return _OUTCOME[payment_mark_closed(payment, now=now, source="关单前查询")]

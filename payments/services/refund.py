@@ -42,12 +42,7 @@ _FROM: dict[str, set[str]] = {
 }
 # Errors about our merchant values. Once the values are corrected the same call succeeds, so the refund is not failed.
 _CONFIGURATION = {"SIGN_ERROR", "NOAUTH", "MCH_NOT_EXISTS", "APPID_MCHID_NOT_MATCH"}
-STATE_OF = {
-    "PROCESSING": RefundStatus.PROCESSING,
-    "SUCCESS": RefundStatus.SUCCESS,
-    "CLOSED": RefundStatus.CLOSED,
-    "ABNORMAL": RefundStatus.ABNORMAL,
-}
+STATE_OF = {state.upper(): state for state in (_S.PROCESSING, _S.SUCCESS, _S.CLOSED, _S.ABNORMAL)}  # WeChat's words
 
 
 def refund_request(

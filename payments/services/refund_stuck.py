@@ -136,19 +136,9 @@ def refund_offline(*, refund_id: int, way: str, voucher: str, actor: str, now: d
     with transaction.atomic():
         _, locked = _lock(refund)
         _require_dead_here(locked, now)
-        return refund_move(
-            locked.pk,
-            _S.OFFLINE,
-            now,
-            actor=actor,
-            staff=actor,
-            detail=f"{OfflineWay(way).label} 凭证号 {voucher}",
-            offline_way=way,
-            offline_voucher=voucher,
-            offline_by=actor[:64],
-            offline_at=now,
-            last_error="",
-        )
+        proof = {"offline_way": way, "offline_voucher": voucher, "offline_by": actor[:64], "offline_at": now}
+        detail = f"{OfflineWay(way).label} 凭证号 {voucher}"
+        return refund_move(locked.pk, _S.OFFLINE, now, actor=actor, staff=actor, detail=detail, last_error="", **proof)
 
 
 def _require_dead_here(refund: Refund, now: datetime) -> None:

@@ -205,11 +205,11 @@ def _ask_twice(payment: Payment) -> PaymentTicket:
 def _taken_number(payment: Payment, error: GatewayError, now: datetime) -> Exception:
     """Return the error for a number that the provider has already: ask for its state there, and record it."""
     if isinstance(error, AlreadyClosed):
-        payment_mark_closed(payment, now=now, source="start")
+        payment_mark_closed(payment, now=now, source="发起支付时查询")
         return PaymentClosed()
     try:
         state = payment_record(
-            result=gateway_to_ask(payee(payment)).query(payment.out_trade_no), now=now, source="start"
+            result=gateway_to_ask(payee(payment)).query(payment.out_trade_no), now=now, source="发起支付时查询"
         )
     except OrderUnknown:
         return as_refusal(error)

@@ -110,10 +110,10 @@ def test_an_older_payment_takes_any_merchant_of_ours_and_no_other(start, shop):
     result = PaymentResult(payment.out_trade_no, "SUCCESS", APPID, "1900000001", 1234, transaction_id="42")
 
     with pytest.raises(PaymentMismatch):
-        payment_confirm(result=result, now=timezone.now(), source="query")
+        payment_confirm(result=result, now=timezone.now(), source="主动查询")
 
     result = PaymentResult(payment.out_trade_no, "SUCCESS", APPID, MCHID, 1234, transaction_id="42")
-    assert payment_confirm(result=result, now=timezone.now(), source="query").mch_id == MCHID
+    assert payment_confirm(result=result, now=timezone.now(), source="主动查询").mch_id == MCHID
 
 
 def test_doctor_asks_for_each_merchant(wechat, moved, settings):

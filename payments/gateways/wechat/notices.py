@@ -35,7 +35,12 @@ def read_v2(raw: bytes, known: Sequence[Merchant]) -> PaymentResult | RefundResu
         raise NoticeRefused("报文格式错误") from None
     if fields.get("return_code") != "SUCCESS":
         raise NoticeRefused("return_code不是成功")
-    who = _v2_merchant(fields, known)
+    # A forger may name any merchant, but cannot sign with its key.
+    who = next((one for one in known if one.mch_id and one.mch_id == fields.get("mch_id")), None)
+    if who is None:
+        raise NoticeRefused("mch_id不匹配")
+    if not fields.get("appid"):
+        raise NoticeRefused("appid不匹配")  # payment_confirm checks that it is the payment's
     if "req_info" in fields:
         return _read_v2_refund(fields["req_info"], who, fields["appid"])
     if not is_authentic(fields, who.api_key):
@@ -51,16 +56,6 @@ def read_v2(raw: bytes, known: Sequence[Merchant]) -> PaymentResult | RefundResu
         return read_transaction(in_v3_form(fields, "SUCCESS"), who.mch_id)
     except (ValueError, GatewayUntrusted):
         raise NoticeUnfit("参数格式错误") from None
-
-
-def _v2_merchant(fields: Mapping[str, str], known: Sequence[Merchant]) -> Merchant:
-    """Return the merchant that the notification names. A forger may name any, but cannot sign with its key."""
-    mine = [who for who in known if who.mch_id and who.mch_id == fields.get("mch_id")]
-    if not mine:
-        raise NoticeRefused("mch_id不匹配")
-    if not fields.get("appid"):
-        raise NoticeRefused("appid不匹配")  # payment_confirm checks that it is the payment's
-    return mine[0]
 
 
 def _read_v2_refund(req_info: str, who: Merchant, appid: str) -> RefundResult:

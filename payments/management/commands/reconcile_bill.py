@@ -8,6 +8,7 @@ from core.money import fen_text
 from payments.errors import PaymentError
 from payments.models import BillRun, Difference
 from payments.services.bills import bill_reconcile
+from payments.services.differences import side_text
 
 
 class Command(BaseCommand):
@@ -35,9 +36,5 @@ class Command(BaseCommand):
         mine = Difference.objects.filter(mch_id=run.mch_id, day=run.day, ending=Difference.Ending.OPEN)
         for one in mine.order_by("pk"):
             number = one.out_refund_no or one.out_trade_no
-            there, here = _side(one.bill_state, one.bill_fen), _side(one.our_state, one.our_fen)
+            there, here = side_text(one.bill_state, one.bill_fen), side_text(one.our_state, one.our_fen)
             self.stdout.write(f"  {one.get_kind_display()} {number}：账单 {there}，本地 {here} {one.note}".rstrip())
-
-
-def _side(state: str, fen: int | None) -> str:
-    return "没有" if fen is None else f"{state} {fen_text(fen)}"
