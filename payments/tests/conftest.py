@@ -7,7 +7,6 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from payments.gateways.wechat import merchant as merchant_module
 from payments.listener import PaidOutcome, PaymentListener
 from tests.kit import listener_replaced
 
@@ -44,11 +43,6 @@ def shop():
     shop = Shop()
     with listener_replaced(PaymentListener(shop.lock, shop.on_paid, shop.on_refund_changed)):
         yield shop
-
-
-@pytest.fixture
-def merchant(wechat):
-    return merchant_module()
 
 
 @pytest.fixture

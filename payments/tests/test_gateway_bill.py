@@ -94,23 +94,16 @@ def test_a_false_forged_or_torn_bill_is_not_believed(wechat, sold, fault, error)
 def test_a_bill_may_be_larger_than_other_answers_and_no_larger_than_its_own_limit(wechat, sold, monkeypatch):
     monkeypatch.setattr(http, "MAX_BYTES", 700)
     assert len(gateway_v3().bill(DAY).rows) == 1
-
-    monkeypatch.setattr(v3, "MAX_BILL_BYTES", 700)
-    with pytest.raises(GatewayUntrusted, match="too large"):
-        gateway_v3().bill(DAY)
-
-
-def test_a_small_file_that_unpacks_to_a_huge_one_is_stopped(wechat, sold, monkeypatch):
-    monkeypatch.setattr(v3, "MAX_BILL_BYTES", 1_000_000)
+    # A small file that unpacks to a huge one.
     raw = b"0" * 50_000_000
     wechat.bill_files["bomb"] = gzip.compress(raw)
-    wechat.faults = [
-        ("bill", "change", {"download_url": "https://x/v3/billdownload/file?token=bomb",
-                            "hash_value": hashlib.sha1(raw).hexdigest()})
-    ]  # fmt: skip
+    bomb = {"download_url": "https://x/v3/billdownload/file?token=bomb", "hash_value": hashlib.sha1(raw).hexdigest()}
 
-    with pytest.raises(GatewayUntrusted, match="too large"):
-        gateway_v3().bill(DAY)
+    for limit, facts in ((1_000_000, bomb), (700, {})):
+        monkeypatch.setattr(v3, "MAX_BILL_BYTES", limit)
+        wechat.faults = [("bill", "change", facts)]
+        with pytest.raises(GatewayUntrusted, match="too large"):
+            gateway_v3().bill(DAY)
 
 
 def test_columns_are_found_by_their_titles_and_goods_may_hold_what_separates_them():
@@ -129,26 +122,16 @@ def test_columns_are_found_by_their_titles_and_goods_may_hold_what_separates_the
 @pytest.mark.parametrize(
     "bad",
     [
-        "",
-        "<html>",
-        BILL_TITLES,
+        *("", "<html>", BILL_TITLES),
         text(ROW, titles=BILL_TITLES.replace("订单金额,申请", "金额,申请")),
         text(ROW, titles=BILL_TITLES.replace("设备号", "商户号")),
-        text(ROW, count=2),
-        text(ROW, count=0),
-        text(ROW, sums="`x,`12.34"),
-        text(ROW, ROW),
-        text(ROW[1:]),
+        *(text(ROW, count=2), text(ROW, count=0), text(ROW, sums="`x,`12.34"), text(ROW, ROW), text(ROW[1:])),
         text(ROW.rsplit(",`", 1)[0]),
-        text(ROW.replace(MCHID, "1900000109")),
-        text(ROW.replace("CNY", "USD")),
+        *(text(ROW.replace(MCHID, "1900000109")), text(ROW.replace("CNY", "USD"))),
         text(ROW.replace("`SUCCESS", "`HAPPY")),
-        text(ROW.replace("`12.34,`0.00,`", "`12.345,`0.00,`")),
-        text(ROW.replace("`12.34,`0.00,`", "`-12.34,`0.00,`")),
-        text(ROW.replace("`12.34,`0.00,`", "`１２.34,`0.00,`")),
+        *(text(ROW.replace("`12.34,`0.00,`", f"`{fen},`0.00,`")) for fen in ("12.345", "-12.34", "１２.34")),
         text(ROW.replace("2026-11-20", "2026-13-20")),
-        text(ROW.replace("`4200001", "`4200 001")),
-        text(ROW.replace("`4200001", "`")),
+        *(text(ROW.replace("`4200001", "`4200 001")), text(ROW.replace("`4200001", "`"))),
         text(ROW.replace("`SUCCESS", "`REFUND")),  # a refund without a number
     ],
     ids=itertools.count(),
