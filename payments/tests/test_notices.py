@@ -307,8 +307,8 @@ class TestRefundNotices:
         "changes",
         [
             {"amount": {"refund": 1, "total": 1234}}, {"amount": {"refund": 1000, "total": 1}}, {"amount": None},
-            {"out_trade_no": "20261125101112000NOSUCH"}, {"out_refund_no": "20261125101112000R99"}, {"mchid": "1"}, {"mchid": ""},
-            {"refund_status": "DONE"}, {"refund_status": None},
+            {"out_trade_no": "20261125101112000NOSUCH"}, {"out_refund_no": "20261125101112000R99"}, {"mchid": "1"},
+            {"mchid": ""}, {"refund_status": "DONE"}, {"refund_status": None},
         ],
     )  # fmt: skip
     def test_v3_that_does_not_fit_is_refused(self, refund, wechat, changes):
