@@ -198,3 +198,10 @@ def test_one_address_does_not_try_all_accounts(api, li, monkeypatch):
         attempt(api, f"name{number}", "wrong")
 
     assert attempt(api, "another", "wrong").status_code == 429
+
+
+def test_a_class_that_shares_one_account_logs_in_with_typos(api, li):
+    for typos in (10, 20, 5):
+        for _ in range(typos):
+            assert attempt(api, password="typo").json() == WRONG
+        assert attempt(api).json()["state"] is True
