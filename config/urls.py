@@ -4,7 +4,7 @@ from django.conf import settings
 from django.contrib import admin
 from django.urls import include, path
 
-from accounts.api.views import CaptchaViewSet, LoginLogViewSet, OwnViewSet, ScanViewSet, UserViewSet
+from accounts.api.views import LoginLogViewSet, UserViewSet
 from config import front, handbook
 from config.school import logo
 from core.api import schema, system
@@ -23,7 +23,7 @@ urlpatterns = [
     CallTable(
         # In the order of the API document, in which the documentation lists them.
         *(WeatherViewSet, UploadViewSet, LoginLogViewSet, StudentViewSet),
-        *(CaptchaViewSet, UserViewSet, ScanViewSet, OwnViewSet, PermissionViewSet),
+        *(UserViewSet, PermissionViewSet),
         *(CategoryViewSet, ProductViewSet, CartViewSet, OrderViewSet, PayViewSet, NoticeViewSet),
     ),
     path("", front.home),

@@ -57,7 +57,9 @@ class LoginLogViewSet(ApiViewSet):
         return ok("success", data=[log_fields(entry) for entry in login_log()[page_slice(**page)]])
 
 
-class CaptchaViewSet(ApiViewSet):
+class UserViewSet(ApiViewSet):
+    """Captchas, users, logins by password, message and scan, and what a user may do with the own account."""
+
     tag = "用户模块"
 
     @endpoint("GET", "/users/getCaptcha", "获取验证码", Access.OPEN, docs=docs.CAPTCHA)
@@ -75,12 +77,6 @@ class CaptchaViewSet(ApiViewSet):
         if not captcha_verify(key=captcha.key, answer=captcha.text):
             raise errors.CaptchaWrong
         return ok("验证码正确")
-
-
-class UserViewSet(ApiViewSet):
-    """Users, and logins by password and text message."""
-
-    tag = "用户模块"
 
     @endpoint(
         "GET",
@@ -142,11 +138,40 @@ class UserViewSet(ApiViewSet):
         cookie_set(request, response, SMS_COOKIE, key, max_age_s=int(LIFETIME.total_seconds()))
         return response
 
+    @endpoint(
+        "GET",
+        "/users/getQrcode",
+        "获取扫码登入的二维码地址",
+        Access.OPEN,
+        aliases=("/users/getScancode",),
+        docs=docs.QRCODE,
+    )
+    def get_qrcode(self, request: Request) -> Response:
+        return ok(scanCodeUrl=code_make(sid=_sid(request), **_addresses(request)))
 
-class OwnViewSet(ApiViewSet):
-    """Calls of logged-in users about accounts, mostly their own."""
+    @endpoint("GET", CALLBACK, "微信授权后的跳转页", Access.OPEN, docs=docs.CALLBACK)
+    def wechat_call_back(self, request: Request) -> HttpResponse:
+        if request.method == "HEAD":
+            return HttpResponse()  # link previews send HEAD, which must not use the code up
+        is_person = "text/html" in request.headers.get("Accept", "")
+        try:
+            _take_scan(request, params.CallbackParams.read(request))
+        except DomainError as error:
+            if not is_person:
+                raise
+            if isinstance(error, errors.WechatSnapshotLeft):
+                state = params.CallbackParams.read(request)["state"]
+                return HttpResponseRedirect(consent_url(state=state, **_addresses(request)))
+            return _page(request, error)
+        return _page(request) if is_person else ok("已扫码")
 
-    tag = "用户模块"
+    @endpoint("GET", "/users/wechatLogin", "微信登入", Access.OPEN, docs=docs.WECHAT_LOGIN)
+    def wechat_login(self, request: Request) -> Response:
+        values = params.WechatLoginParams.read(request)
+        _limit(request)
+        context = login_context(request, LoginMethod.WECHAT)
+        user = wechat_login(code=values["wechatCode"], context=context)
+        return ok("微信登入成功", token=token_issue(user), **login_fields(user, context.now))
 
     @endpoint(
         "GET",
@@ -235,45 +260,6 @@ class OwnViewSet(ApiViewSet):
             raise errors.UserToDeleteMissing
         users_delete(unids=values["unid"], username=values["username"], by_pk=request.user.pk)
         return ok("删除成功")
-
-
-class ScanViewSet(ApiViewSet):
-    tag = "用户模块"
-
-    @endpoint(
-        "GET",
-        "/users/getQrcode",
-        "获取扫码登入的二维码地址",
-        Access.OPEN,
-        aliases=("/users/getScancode",),
-        docs=docs.QRCODE,
-    )
-    def get_qrcode(self, request: Request) -> Response:
-        return ok(scanCodeUrl=code_make(sid=_sid(request), **_addresses(request)))
-
-    @endpoint("GET", CALLBACK, "微信授权后的跳转页", Access.OPEN, docs=docs.CALLBACK)
-    def wechat_call_back(self, request: Request) -> HttpResponse:
-        if request.method == "HEAD":
-            return HttpResponse()  # link previews send HEAD, which must not use the code up
-        is_person = "text/html" in request.headers.get("Accept", "")
-        try:
-            _take_scan(request, params.CallbackParams.read(request))
-        except DomainError as error:
-            if not is_person:
-                raise
-            if isinstance(error, errors.WechatSnapshotLeft):
-                state = params.CallbackParams.read(request)["state"]
-                return HttpResponseRedirect(consent_url(state=state, **_addresses(request)))
-            return _page(request, error)
-        return _page(request) if is_person else ok("已扫码")
-
-    @endpoint("GET", "/users/wechatLogin", "微信登入", Access.OPEN, docs=docs.WECHAT_LOGIN)
-    def wechat_login(self, request: Request) -> Response:
-        values = params.WechatLoginParams.read(request)
-        _limit(request)
-        context = login_context(request, LoginMethod.WECHAT)
-        user = wechat_login(code=values["wechatCode"], context=context)
-        return ok("微信登入成功", token=token_issue(user), **login_fields(user, context.now))
 
 
 def _new_captcha(request: Request) -> Response:
