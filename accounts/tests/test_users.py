@@ -3,13 +3,15 @@
 from functools import partial
 
 import pytest
+from django.utils import timezone
 
-from accounts.errors import UsernameTaken
-from accounts.models import User
+from accounts.errors import PasswordNotChanged, UsernameTaken
+from accounts.models import LoginMethod, User
 from accounts.services import login_captcha
-from accounts.services.users import user_register
+from accounts.services.attempts import LoginContext
+from accounts.services.users import password_change, user_register
 from accounts.tests.entering import user_json
-from tests.kit import at_once, encoded, posted
+from tests.kit import at_once, during, encoded, posted
 from uploads.models import Upload
 
 pytestmark = pytest.mark.django_db
@@ -237,6 +239,19 @@ class TestUpdatePassword:
             self.change(li, oldPassword="wrong")
 
         assert self.change(li)["status"] == 429
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_two_new_passwords_at_once_the_second_finds_that_its_old_one_is_wrong(person):
+    li = person("li", password="old-secret").user
+    context = LoginContext(method=LoginMethod.API, ip="10.0.0.1", now=timezone.now())
+    change = partial(password_change, user_pk=li.pk, old_password="old-secret", context=context)
+
+    with pytest.raises(PasswordNotChanged):
+        during(partial(change, new_password="first-secret"), partial(change, new_password="second-secret"))
+
+    li.refresh_from_db()
+    assert li.check_password("first-secret")  # without the lock the second one wins
 
 
 class TestUploadAvatar:
