@@ -12,13 +12,7 @@ from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
-from unfold.widgets import (
-    UnfoldAdminFileFieldWidget,
-    UnfoldAdminIntegerFieldWidget,
-    UnfoldAdminSelectWidget,
-    UnfoldAdminTextareaWidget,
-    UnfoldAdminTextInputWidget,
-)
+from unfold import widgets
 
 from accounts.errors import ClassAccountsRefused
 from accounts.selectors import pks_of
@@ -55,17 +49,19 @@ class ClassForm(forms.Form):
     class_name = forms.RegexField(
         r"\A[\w-]{1,32}\Z",
         label="班级",
-        widget=UnfoldAdminTextInputWidget,
+        widget=widgets.UnfoldAdminTextInputWidget,
         help_text="没有学号的人，用户名是班级加序号，如 h51901-01",
         error_messages={"invalid": "只能有文字、数字、下划线和减号，最多 32 个字符"},
     )
-    role = forms.ChoiceField(label="角色", widget=UnfoldAdminSelectWidget)
+    role = forms.ChoiceField(
+        label="角色", choices=roles_to_give, initial=DEFAULT_ROLEID, widget=widgets.UnfoldAdminSelectWidget
+    )
     scope = forms.ChoiceField(
         label="数据权限",
         choices=DataScope,
         initial=DataScope.ALL,
         required=False,
-        widget=UnfoldAdminSelectWidget,
+        widget=widgets.UnfoldAdminSelectWidget,
         help_text="仅本人：每个人有自己的一份学员和商品，互相看不到；仅本人可改：看得到全部，只能改自己录入的",
     )
     practice = forms.IntegerField(
@@ -74,33 +70,28 @@ class ClassForm(forms.Form):
         max_value=MAX_PRACTICE,
         initial=0,
         required=False,
-        widget=UnfoldAdminIntegerFieldWidget,
+        widget=widgets.UnfoldAdminIntegerFieldWidget,
         help_text="为每个账号录入这么多名虚构的学员，例如 30；与“仅本人”一起用最合适",
     )
     names = forms.CharField(
         label="名单",
         required=False,
-        widget=UnfoldAdminTextareaWidget(attrs={"rows": 8}),
+        widget=widgets.UnfoldAdminTextareaWidget(attrs={"rows": 8}),
         help_text="每行一人：姓名，或姓名和学号（逗号、空格或制表符隔开，可直接从 Excel 粘贴）",
     )
     file = forms.FileField(
         label="或上传名单",
         required=False,
-        widget=UnfoldAdminFileFieldWidget(attrs={"accept": ".txt,.csv"}),
+        widget=widgets.UnfoldAdminFileFieldWidget(attrs={"accept": ".txt,.csv"}),
         help_text=".txt 或 .csv，内容与上面相同",
     )
     students_of = forms.ChoiceField(
         label="或取班级学员",
+        choices=lambda: [("", "—"), *((name, name) for name in student_classes())],
         required=False,
-        widget=UnfoldAdminSelectWidget,
+        widget=widgets.UnfoldAdminSelectWidget,
         help_text="学员表里这个班的全部学员，用户名是各人的学号",
     )
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.fields["role"].choices = roles_to_give()  # type: ignore[attr-defined]
-        self.fields["role"].initial = DEFAULT_ROLEID
-        self.fields["students_of"].choices = [("", "—"), *((name, name) for name in student_classes())]  # type: ignore[attr-defined]
 
     def clean(self) -> dict[str, Any]:
         values = super().clean() or self.cleaned_data

@@ -15,18 +15,15 @@ GROUPS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
     (
         "学员",
         (
-            ("students.student", "school"),
-            ("students.archivedstudent", "inventory_2"),
+            *(("students.student", "school"), ("students.archivedstudent", "inventory_2")),
             ("students.transferrun", "swap_vert"),
         ),
     ),
     (
         "用户与权限",
         (
-            ("accounts.user", "person"),
-            ("permissions.role", "badge"),
-            ("accounts.loginlog", "login"),
-            ("accounts.loginattempt", "gpp_maybe"),
+            *(("accounts.user", "person"), ("permissions.role", "badge")),
+            *(("accounts.loginlog", "login"), ("accounts.loginattempt", "gpp_maybe")),
         ),
     ),
     (

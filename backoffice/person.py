@@ -1,7 +1,6 @@
 """What is kept about one user, for that user: everybody may ask for the own data (个人信息保护法, 45)."""
 
 import json
-from collections.abc import Iterable
 from typing import Any
 
 from auditlog.models import LogEntry
@@ -23,14 +22,14 @@ SECRETS = {"password", "epoch"}
 def person_data(user: User) -> str:
     """Return all records about ``user`` as JSON, by the names that staff read."""
     bought = shop_records(user_pk=user.pk)
-    records = {
+    records: dict[str, Any] = {
         "用户": [user],
         **account_records(user),
         **bought,
         **payment_records(order.order_id for order in bought["订单"]),
         "修改记录": LogEntry.objects.get_for_object(user).order_by("pk"),
     }
-    data = {name: _rows(rows) for name, rows in records.items()}
+    data = {name: [_row(row) for row in rows] for name, rows in records.items()}
     return json.dumps(data, ensure_ascii=False, indent=1)
 
 
@@ -45,9 +44,6 @@ def person_file(request: HttpRequest, pk: int) -> HttpResponse:
     return HttpResponse(person_data(user), content_type="application/json; charset=utf-8", headers=name)
 
 
-def _rows(rows: Iterable[Model]) -> list[dict[str, Any]]:
-    return [{str(field.verbose_name): field.value_to_string(row) for field in _shown(row)} for row in rows]
-
-
-def _shown(row: Model) -> list[Any]:
-    return [field for field in row._meta.concrete_fields if field.name not in SECRETS]
+def _row(row: Model) -> dict[str, Any]:
+    fields = [field for field in row._meta.concrete_fields if field.name not in SECRETS]
+    return {str(field.verbose_name): field.value_to_string(row) for field in fields}

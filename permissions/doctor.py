@@ -16,16 +16,8 @@ from permissions.rights import all_rights, rights_of_role
 
 # Pages that are no API calls. The back office asks Django's permissions; everybody may open the others.
 KNOWN_PAGES = (
-    "/admin/",
-    "/docs/",
-    "/schema/",
-    "/health/",
-    "/media/",
-    "/static/",
-    "/metrics",
-    "/demo/",
-    "/sandbox/",
-    "/logo",
+    *("/admin/", "/docs/", "/schema/", "/health/", "/media/", "/static/", "/metrics"),
+    *("/demo/", "/sandbox/", "/logo"),
 )
 _IN_CODE = "A fault of this release: see CONTRIBUTING.md."
 _IN_ROLE = "Correct or remove it: back office, 角色, 接口权限."

@@ -15,12 +15,7 @@ from django.contrib.auth.models import Permission
 from django.forms.widgets import Script
 from django.template.loader import render_to_string
 from django.utils.safestring import SafeString
-from unfold.widgets import (
-    CHECKBOX_CLASSES,
-    SWITCH_CLASSES,
-    UnfoldAdminCheckboxSelectMultipleWidget,
-    UnfoldAdminTextareaWidget,
-)
+from unfold import widgets
 
 from permissions.choices import OfficeRight, offered_rights, office_rights, row_choices, row_notes
 from permissions.models import ClientButton, Role
@@ -40,10 +35,10 @@ class _ProjectTemplate:
         return render_to_string(template_name, context)
 
 
-class Switches(UnfoldAdminCheckboxSelectMultipleWidget):
+class Switches(widgets.UnfoldAdminCheckboxSelectMultipleWidget):
     def __init__(self) -> None:
         super().__init__()
-        self.attrs = {"class": " ".join(SWITCH_CLASSES)}
+        self.attrs = {"class": " ".join(widgets.SWITCH_CLASSES)}
 
 
 class Picker(_ProjectTemplate, forms.CheckboxSelectMultiple):
@@ -52,7 +47,7 @@ class Picker(_ProjectTemplate, forms.CheckboxSelectMultiple):
     template_name = "permissions/picker.html"
 
     def __init__(self) -> None:
-        super().__init__({"class": " ".join(CHECKBOX_CLASSES)})
+        super().__init__({"class": " ".join(widgets.CHECKBOX_CLASSES)})
 
 
 class RowPicker(Picker):
@@ -66,7 +61,7 @@ class RowPicker(Picker):
         context = super().get_context(name, value, attrs)
         offered = {row for _, choices in self.choices for row, _ in choices}
         others = [row for row in value or [] if row not in offered]
-        text = UnfoldAdminTextareaWidget({"rows": min(len(others), 8) + 2})
+        text = widgets.UnfoldAdminTextareaWidget({"rows": min(len(others), 8) + 2})
         context["widget"] |= {
             "is_rows": True,
             "others": text.render(name, "\n".join(others), {"id": f"{context['widget']['attrs'].get('id')}_others"}),
@@ -75,7 +70,7 @@ class RowPicker(Picker):
         return context
 
 
-class MenuTree(_ProjectTemplate, UnfoldAdminTextareaWidget):
+class MenuTree(_ProjectTemplate, widgets.UnfoldAdminTextareaWidget):
     """A text field with the JSON of a menu, which roles.js replaces by a tree."""
 
     template_name = "permissions/menu_tree.html"

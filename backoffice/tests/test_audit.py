@@ -7,7 +7,6 @@ import pytest
 from auditlog.models import LogEntry
 from django.contrib import admin
 from django.contrib.sessions.models import Session
-from django.db import connection
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -63,12 +62,6 @@ def test_names_the_user_of_the_back_office(office: Client, root: Any, roles: Any
     assert "后台权限（移除）" in words
 
 
-def test_leaves_the_actor_empty_outside_a_request() -> None:
-    entry = newest(make_student())
-
-    assert (entry.actor, entry.remote_addr) == (None, None)
-
-
 def test_shows_nothing_of_a_password(person: Any) -> None:
     user = person("wang").user
     user.set_password("another-password")
@@ -90,36 +83,21 @@ def test_sees_an_update_without_signals(person: Any) -> None:
     assert [(c.field, c.before, c.after) for c in changes_of(newest(user))] == [("启用", "是", "否")]
 
 
-def test_keeps_no_noise(api: Any, person: Any) -> None:
-    person("wang")
-    before = LogEntry.objects.count()
-
-    answer = api.post("/users/login", {"username": "wang", "password": "a-password"})
-
-    assert answer.status_code == 200
-    assert LogEntry.objects.count() == before
-
-
-def test_shows_on_the_object_what_changed(office: Client) -> None:
-    student = make_student()
-    student.city = "成都"
-    student.save()
-
-    page = office.get(reverse("admin:students_student_history", args=[student.pk])).content.decode()
-
-    assert "南京" in page and "成都" in page
-
-
 def test_lists_all_changes_without_counting_them_all(office: Client, django_assert_max_num_queries: Any) -> None:
     for _ in range(3):
-        make_student()
+        student = make_student()
+    student.city = "成都"
+    student.save()
 
     with django_assert_max_num_queries(12):
         page = office.get(reverse("admin:auditlog_logentry_changelist")).content.decode()
     detail = office.get(reverse("admin:auditlog_logentry_change", args=[LogEntry.objects.latest("pk").pk]))
 
-    assert page.count("李四") >= 3
-    assert "H51901" in detail.content.decode()
+    history = office.get(reverse("admin:students_student_history", args=[student.pk])).content.decode()
+
+    assert page.count("李四") >= 3 and LogEntry.objects.filter(actor=None, remote_addr=None).exists()
+    for text in (detail.content.decode(), history):
+        assert "南京" in text and "成都" in text
 
 
 def test_is_searched_by_object_key_person_or_request(office: Client, lbw: Any) -> None:
@@ -136,16 +114,6 @@ def test_is_searched_by_object_key_person_or_request(office: Client, lbw: Any) -
     assert found("小五") == found("lb") == []
 
 
-def test_the_search_has_an_index_for_each_of_its_conditions() -> None:
-    page: Any = admin.site.get_model_admin(LogEntry)
-    with connection.cursor() as cursor:
-        cursor.execute("SET LOCAL enable_seqscan = off")
-
-    plan = page.get_search_results(None, LogEntry.objects.order_by(), "王")[0].explain()
-
-    assert "BitmapOr" in plan and "audit_beginning" in plan
-
-
 def test_can_be_changed_by_nobody(office: Client) -> None:
     entry = newest(make_student())
 
@@ -156,7 +124,6 @@ def test_can_be_changed_by_nobody(office: Client) -> None:
 
 def test_watches_every_model_that_staff_can_change(root: Any, rf: Any) -> None:
     """A new admin page whose records can be changed must be watched, or keep a log of its own."""
-    from django.contrib import admin
 
     own_log = {"shop.Order", "payments.Payment", "payments.Refund", "payments.InboundEvent"}
     own_log |= {"payments.Difference", "payments.BillRun"}  # each keeps who ended it, and how
@@ -179,10 +146,15 @@ class TestOldEntries:
             make_student(name=f"{days}天")
             LogEntry.objects.filter(object_repr__contains=f"{days}天").update(timestamp=self.NOW - timedelta(days=days))
 
-    def test_go_after_a_year(self, entries: None) -> None:
+    def test_go_after_a_year_with_the_sessions_that_have_ended(self, office: Client, entries: None) -> None:
+        ended = Session.objects.create(session_key="ended", expire_date=self.NOW - timedelta(seconds=1))
+
         assert entries_purge(now=self.NOW, batch=2) == 3
+        purge()
 
         assert "364天" in LogEntry.objects.get().object_repr
+        assert not Session.objects.filter(pk=ended.pk).exists()
+        assert office.get(reverse("admin:index")).status_code == 200
 
     @pytest.mark.parametrize(("days", "left"), [(0, 4), (400, 3), (30, 0), (36500, 4)])
     def test_go_when_the_setting_says(self, entries: None, settings: Any, days: int, left: int) -> None:
@@ -203,18 +175,8 @@ class TestOldEntries:
         assert PaymentLog.objects.exists() and OrderLog.objects.exists()
         assert Payment.objects.exists() and Refund.objects.exists()
 
-    def test_go_with_the_sessions_that_have_ended(self, office: Client) -> None:
-        ended = Session.objects.create(session_key="ended", expire_date=self.NOW - timedelta(seconds=1))
-
-        purge()
-
-        assert not Session.objects.filter(pk=ended.pk).exists()
-        assert office.get(reverse("admin:index")).status_code == 200
-
 
 def purging_tasks() -> list[Any]:
     """What beat starts to delete old rows."""
     app.loader.import_default_modules()
-    names = {entry["task"] for entry in app.conf.beat_schedule.values() if "purge" in entry["task"]}
-    assert {"backoffice.purge", "accounts.purge_login_log", "sandbox.purge"} <= names
-    return [app.tasks[name] for name in names]
+    return [app.tasks[entry["task"]] for entry in app.conf.beat_schedule.values() if "purge" in entry["task"]]

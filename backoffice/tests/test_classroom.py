@@ -65,15 +65,6 @@ def test_takes_the_students_of_a_class(office):
         assert [(slip.number, slip.username) for slip in page.context["slips"]] == [("A1", "a1")]
 
 
-def test_gives_nobody_a_second_account_who_has_one_without_number(office):
-    Student.objects.create(sid="A1", name="谭鹏", age=21, class_name="H51901")
-    add(office, names="谭鹏")
-
-    page = add(office, students_of="H51901").content.decode()
-
-    assert "已经有这些人的账号：谭鹏" in page and User.objects.filter(nickname="谭鹏").count() == 1
-
-
 @pytest.mark.parametrize(
     ("fields", "reason"),
     [
@@ -187,12 +178,6 @@ def test_is_roots_alone(person):
     assert director.get(PAGE).status_code == 403
     assert director.post(PAGE, {"do": "demo", "sure": "1"}).status_code == 403
     assert Client().get(PAGE).status_code == 302
-
-
-def test_without_demo_data_there_is_no_button(office, settings):
-    settings.DEMO_DATA = False
-
-    assert "恢复原样" not in office.get(PAGE).content.decode()
 
 
 class TestCommand:

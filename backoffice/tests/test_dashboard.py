@@ -3,9 +3,7 @@
 import re
 import time
 from collections.abc import Callable
-from contextlib import closing
 from datetime import datetime, timedelta
-from html import unescape
 from typing import Any
 
 import pytest
@@ -49,23 +47,19 @@ def test_counts_what_waits_for_somebody(office: Client, stock: dict[str, Any]) -
     }  # fmt: skip
 
 
-def test_each_number_leads_to_the_rows_behind_it(office: Client, stock: dict[str, Any]) -> None:
+def test_each_number_and_each_bar_leads_to_the_rows_behind_it(office: Client, stock: dict[str, Any]) -> None:
     for label, tile in tiles(office).items():
         rows = office.get(tile.link)
         assert rows.status_code == 200, label
         sums = {"30 天收入（元）": 6, "今天收入（元）": 6, "今天退款（元）": 1}
         wanted = sums[label] if label in sums else int(tile.value)
         assert len(rows.context["cl"].result_list) == wanted, label
-
-
-def test_each_bar_leads_to_the_rows_behind_it(office: Client, stock: dict[str, Any]) -> None:
     found = panels(office)
     bars = [bar for title in ("各班学员", "每月新增学员", "每日订单") for bar in found[title].bars if bar.value != "0"]
-
     assert len(bars) == 4  # two classes, this month, today
     for bar in bars:
-        rows = office.get(bar.link).context["cl"].result_list
-        assert len(rows) == int(bar.value), bar
+        assert len(office.get(bar.link).context["cl"].result_list) == int(bar.value), bar
+    assert found["每日订单"].axis == (14, 7)
 
 
 def test_asks_few_questions_whatever_there_is(
@@ -79,32 +73,24 @@ def test_asks_few_questions_whatever_there_is(
         office.get(HOME)
 
 
-@pytest.mark.parametrize(
-    ("roleid", "titles"),
-    [
-        ("103", {"各班学员", "每月新增学员"}),
-        ("200", {"各班学员", "每月新增学员"}),
-        (
-            "102",
-            {"各班学员", "每月新增学员", "每日订单", "每日收入（元）", "库存最少的商品", "现在的天气"}
-            | {"今天卖得最好的商品", "今天员工操作"},
-        ),
-    ],
-)
-def test_shows_a_role_its_own_cards_alone(
-    staff: Callable[[str], Client], stock: dict[str, Any], roleid: str, titles: set[str]
-) -> None:
-    assert panels(staff(roleid)).keys() == titles
-
-
-def test_root_sees_whether_the_work_is_done(office: Client) -> None:
+def test_root_sees_whether_the_work_is_done(office: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    for queue in settings.QUEUES:
+        heartbeat.record(queue, time.time() - 300)
     assert "没有运行" in str(panels(office)["运行状况"].facts)
+    assert [finding.ok for finding in heartbeat.background_work()] == [False] * 3
 
     for queue in settings.QUEUES:
         heartbeat.record(queue, time.time())
 
     facts = str(panels(office)["运行状况"].facts)
+    assert [finding.ok for finding in heartbeat.background_work()] == [True] * 3  # so says the doctor
     assert "没有运行" not in facts and facts.count("正常") == 3
+
+    def refuse() -> int:
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr(heartbeat, "queue_depths", refuse)
+    assert "没有应答" in str(panels(office)["运行状况"].facts)
 
 
 class TestPeriods:
@@ -123,11 +109,8 @@ class TestPeriods:
 
         expected = [datetime(2026, *moment, tzinfo=SHANGHAI) for moment in (begins, last_begins, last_ends)]
         assert [period.begins, period.last_begins, period.last_ends] == expected
-
-    def test_of_a_shorter_month_before_no_day_counts_twice(self) -> None:
-        period = period_of("month", datetime(2026, 3, 31, 12, tzinfo=SHANGHAI))
-
-        assert period.last_ends == period.begins
+        shorter = period_of("month", datetime(2026, 3, 31, 12, tzinfo=SHANGHAI))
+        assert shorter.last_ends == shorter.begins  # no day counts twice
 
     def test_sum_up_this_week_beside_the_last(self, office: Client, stock: dict[str, Any]) -> None:
         now = timezone.localtime()
@@ -187,11 +170,8 @@ class TestAFailedNotification:
         stock["event"].refresh_from_db()
         assert stock["event"].acknowledged_by == "root"
         assert "知道了" not in office.get(page).content.decode()
-
-    def test_is_none_if_somebody_forged_it(self, office: Client, stock: dict[str, Any]) -> None:
-        InboundEvent.objects.update(verdict="refused", is_genuine=False)
-
-        assert (tiles(office)["失败的支付通知"].value, tiles(office)["失败的支付通知"].tone) == (0, "")
+        InboundEvent.objects.update(verdict="refused", is_genuine=False, acknowledged_by="")
+        assert tiles(office)["失败的支付通知"].value == 0  # somebody has forged it
 
 
 class TestManyRefusedLogins:
@@ -225,20 +205,6 @@ class TestManyRefusedLogins:
 
         assert "被拒绝的登录" not in tiles(office)
 
-    def test_are_for_root_alone(self, staff: Callable[[str], Client], refuse: Any) -> None:
-        refuse(5000)
-
-        assert "被拒绝的登录" not in tiles(staff("102"))
-
-
-def test_is_there_without_valkey(office: Client, stock: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse() -> int:
-        raise ConnectionRefusedError
-
-    monkeypatch.setattr(heartbeat, "queue_depths", refuse)
-
-    assert "没有应答" in str(panels(office)["运行状况"].facts)
-
 
 def test_a_month_begins_at_midnight_in_shanghai(office: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     now = datetime(2026, 1, 15, 12, tzinfo=SHANGHAI)
@@ -257,15 +223,6 @@ def test_a_month_begins_at_midnight_in_shanghai(office: Client, monkeypatch: pyt
         assert len(office.get(bars[label].link).context["cl"].result_list) == 1
 
 
-def test_loads_nothing_from_elsewhere(office: Client, stock: dict[str, Any]) -> None:
-    page = office.get(HOME).content.decode()
-
-    assert not re.findall(r'(?:src|href)="(?:https?:)?//[^"]+', page)
-    for address in re.findall(r'(?:src|href)="(/static/[^"]+)', page):
-        with closing(office.get(unescape(address))) as answer:
-            assert answer.status_code == 200, address
-
-
 def test_metrics_tell_what_waits(client: Client, stock: dict[str, Any]) -> None:
     heartbeat.record("money", time.time() - 5)
     current_app.control.purge()  # other tests leave tasks to nobody
@@ -282,15 +239,6 @@ def test_metrics_tell_what_waits(client: Client, stock: dict[str, Any]) -> None:
     assert 3600 <= float(figures["spms_weather_sync_age_seconds"]) < 3700
 
 
-def test_the_doctor_finds_a_worker_that_stands_still() -> None:
-    for queue in settings.QUEUES:
-        heartbeat.record(queue, time.time() - 300)
-    assert [finding.ok for finding in heartbeat.background_work()] == [False] * 3
-
-    heartbeat.record("money", time.time())
-    assert [finding.ok for finding in heartbeat.background_work()] == [True, False, False]
-
-
 DIRECTOR = {
     "学员", "批量操作记录", "用户", "角色", "登录日志", "订单", "待发货", "待处理退货", "退款处理", "商品", "类目",
     "支付单", "退款单", "对账差异", "对账记录", "通知记录", "天气记录", "天气账户", "图片", "修改记录", "快递公司",
@@ -300,6 +248,12 @@ SECTIONS = {
     "102": DIRECTOR,
     "103": {"学员", "已归档学员", "批量操作记录", "导出记录"},
     "200": {"学员", "已归档学员"},
+}
+
+
+CARDS = {
+    "102": {"各班学员", "每月新增学员", "每日订单", "每日收入（元）", "库存最少的商品", "现在的天气"}
+    | {"今天卖得最好的商品", "今天员工操作"}
 }
 
 
@@ -317,19 +271,10 @@ def test_a_role_finds_its_own_sections_and_no_other(
     }
 
     assert shown.keys() == SECTIONS[roleid]
+    assert roleid == "1" or panels(client).keys() == CARDS.get(roleid, {"各班学员", "每月新增学员"})
     for title, link in every.items():
-        answer = client.get(link, follow=True)
-        may = title in shown or title == "首页"
-        assert answer.status_code == (200 if may else 403), title
-
-
-def test_the_trainees_role_may_look_and_not_touch(staff: Callable[[str], Client], stock: dict[str, Any]) -> None:
-    client, student = staff("200"), stock["students"][0]
-    page = reverse("admin:students_student_change", args=[student.pk])
-
-    assert client.get(page).status_code == 200
-    assert client.post(page, {"name": "别人"}).status_code == 403
-    assert client.get(reverse("admin:students_student_add")).status_code == 403
+        if roleid != "1" and title not in shown and title != "首页":
+            assert client.get(link, follow=True).status_code == 403, title
 
 
 def test_somebody_without_rights_is_told_so(roles: Any, person: Callable[..., Any]) -> None:

@@ -27,7 +27,7 @@ def li(person, api):
     return li.user
 
 
-def test_root_downloads_what_is_kept_about_one_person_and_no_secret(li, office):
+def test_root_alone_downloads_what_is_kept_about_one_person_and_no_secret(li, office, staff, capsys):
     answer = office.get(f"/admin/person/{li.pk}.json")
 
     text = answer.content.decode()
@@ -38,17 +38,10 @@ def test_root_downloads_what_is_kept_about_one_person_and_no_secret(li, office):
     assert "md5$" not in text and "王" not in text and "13800000002" not in text
     entry = LogEntry.objects.get(action=StaffAction.EXPORT)
     assert (entry.object_pk, entry.actor.username) == (str(li.pk), "root")
-    assert f'href="/admin/person/{li.pk}.json"' in office.get(f"/admin/accounts/user/{li.pk}/change/").content.decode()
-
-
-def test_others_do_not(li, staff):
-    assert staff("102").get(f"/admin/person/{li.pk}.json").status_code == 403
-
-
-def test_the_command_prints_the_same(li, capsys):
     call_command("person_data", "li")
-
     assert json.loads(capsys.readouterr().out)["用户"][0]["用户名"] == "li"
+    assert staff("102").get(f"/admin/person/{li.pk}.json").status_code == 403
+    assert f'href="/admin/person/{li.pk}.json"' in office.get(f"/admin/accounts/user/{li.pk}/change/").content.decode()
 
 
 def test_of_a_deleted_user_the_number_goes_and_what_the_law_keeps_stays(li, root):

@@ -4,7 +4,6 @@ from django.utils import timezone
 from tests.kit import encoded, posted
 from uploads.models import Upload
 from uploads.services import image_adopt, image_store
-from uploads.tasks import remove_orphans
 
 pytestmark = pytest.mark.django_db
 
@@ -17,22 +16,16 @@ def upload() -> Upload:
 
 
 def test_pictures_are_listed_with_a_preview_and_their_owner(office, upload, django_assert_max_num_queries):
-    image_adopt(url=upload.url_path, owner="shop.Product:1")
+    for owner in ("shop.Product:1", "students.TransferRow:7"):
+        image_adopt(url=upload.url_path, owner=owner)
 
     with django_assert_max_num_queries(12):
         page = office.get(LIST).content.decode()
 
     assert f'src="{upload.url_path}"' in page
     assert 'href="/admin/shop/product/1/change/">商品 #1</a>' in page
-    assert upload.url_path in office.get(f"{LIST}{upload.pk}/change/").content.decode()
-
-
-def test_an_owner_without_a_page_is_named_in_words(office, upload):
-    image_adopt(url=upload.url_path, owner="students.TransferRow:7")
-
-    page = office.get(LIST).content.decode()
-
     assert "已删除、还能恢复的学员 #7" in page and "TransferRow" not in page
+    assert upload.url_path in office.get(f"{LIST}{upload.pk}/change/").content.decode()
 
 
 def test_they_are_for_looking_only(office, upload):
@@ -45,11 +38,3 @@ def test_they_are_for_looking_only(office, upload):
 @pytest.mark.parametrize(("used", "number"), [("yes", 0), ("no", 1)])
 def test_idle_ones_can_be_told_from_used_ones(office, upload, used, number):
     assert office.get(LIST, {"used": used}).content.decode().count("<img src=") == number
-
-
-def test_the_task_sweeps(upload):
-    Upload.objects.update(idle_since=timezone.now() - timezone.timedelta(hours=25))
-
-    remove_orphans()
-
-    assert not Upload.objects.exists()

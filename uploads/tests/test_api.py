@@ -38,17 +38,6 @@ def test_an_upload_answers_the_absolute_url_under_which_it_is_served(api, settin
     assert re.fullmatch(rf"http://testserver/media/{month}/[0-9a-f]{{32}}\.jpg", body["imgUrl"])
 
 
-def test_public_base_url_counts_where_it_is_set(api, settings):
-    settings.PUBLIC_BASE_URL, settings.PUBLIC_BASE_URL_IS_SET = "https://school.example", True
-
-    assert upload(api, posted(encoded())).json()["imgUrl"].startswith("https://school.example/media/")
-
-
-@pytest.mark.parametrize("path", ["/upload/uploadimg", "/upload/uploadImg/", "/Upload/UPLOADIMG"])
-def test_the_path_matches_in_any_case(api, path):
-    assert api.post(path, {"img": posted(encoded())}, format="multipart").json()["state"] is True
-
-
 def test_a_token_is_not_needed_and_names_the_uploader_where_it_is_sent(api, yuangong):
     upload(api, posted(encoded()), authorization="null")
     upload(yuangong, posted(encoded()))
@@ -88,8 +77,9 @@ def test_no_file_is_the_contracted_refusal(api, on_disk, data, format):
         (encoded("BMP"), "a.jpg", "图片格式不正确,仅支持 JPG、PNG、GIF、WebP"),
         (encoded("PNG")[:60], "a.png", "图片已损坏,无法读取"),
         (encoded("PNG") + bytes(5 * 1024 * 1024), "a.png", "图片不能超过5MB"),
+        (encoded("PNG", (8000, 5001), "1"), "a.png", "图片不能超过4000万像素"),
     ],
-    ids=["empty", "svg", "html", "bmp", "truncated", "5MB"],
+    ids=["empty", "svg", "html", "bmp", "truncated", "5MB", "40 megapixels"],
 )
 def test_a_refused_file_says_why_and_leaves_nothing(api, on_disk, content, name, msg):
     answer = upload(api, posted(content, name))
@@ -99,28 +89,10 @@ def test_a_refused_file_says_why_and_leaves_nothing(api, on_disk, content, name,
     assert not Upload.objects.exists()
 
 
-def test_forty_megapixels_and_one_row_are_refused(api, on_disk):
-    answer = upload(api, posted(encoded("PNG", (8000, 5001), "1")))
-
-    assert answer.json() == {"state": False, "status": 1005, "msg": "图片不能超过4000万像素"}
-    assert on_disk() == []
-
-
 @pytest.mark.parametrize("name", ["a", "图片 🙂.jpeg", "x" * 250 + ".exe", "a.png.html", "CON.gif", "a\\..\\b.png"])
 def test_odd_names_do_not_matter(api, on_disk, name):
     assert upload(api, posted(encoded("PNG"), name)).json()["imgUrl"].endswith(".png")
     assert len(on_disk()) == 1
-
-
-def test_a_name_that_is_no_name_does_not_matter(api, on_disk):
-    body = (
-        b'--x\r\nContent-Disposition: form-data; name="img"; filename=".."\r\n\r\n' + encoded("PNG") + b"\r\n--x--\r\n"
-    )
-
-    answer = api.http.post(PATH, body, content_type="multipart/form-data; boundary=x")
-
-    assert (answer.status_code, answer.json()) == (200, NO_PICTURE)  # Django takes such a part for no file
-    assert on_disk() == []
 
 
 @pytest.mark.network
@@ -178,12 +150,6 @@ def test_processor_time_is_counted_by_caller_also_of_refused_pictures(api, yuang
     assert [answer.status_code for answer in answers] == [429, 200, 429]
 
 
-def test_get_is_the_wrong_method(api):
-    answer = api.get(PATH)
-
-    assert (answer.status_code, answer.json()["state"]) == (405, False)
-
-
 def test_media_is_served_as_a_picture_and_nothing_else(api):
     path = upload(api, posted(encoded("GIF") + b"<script>")).json()["imgUrl"].removeprefix("http://testserver")
 
@@ -198,16 +164,11 @@ def test_media_is_served_as_a_picture_and_nothing_else(api):
     assert body.startswith((b"GIF87a", b"GIF89a"))
     assert b"<script>" not in body
     assert int(answer["Content-Length"]) == len(body)
-
-
-def test_media_answers_head_and_refuses_what_writes(api):
-    path = upload(api, posted(encoded())).json()["imgUrl"].removeprefix("http://testserver")
-
     head = api.http.head(path)
-    assert (head.status_code, head["Content-Type"]) == (200, "image/png")
+    assert (head.status_code, head["Content-Type"]) == (200, "image/gif")
     head.close()
-    strict = Client(enforce_csrf_checks=True)
-    assert (strict.post(path).status_code, strict.post(path).json()["state"]) == (405, False)
+    refused = Client(enforce_csrf_checks=True).post(path)
+    assert (refused.status_code, refused.json()["state"]) == (405, False)
 
 
 @pytest.mark.parametrize(
@@ -243,12 +204,3 @@ def test_the_pictures_of_a_class_at_once_all_arrive(on_disk):
 
     assert {answer.status_code for answer in answers} == {200}
     assert len({answer.json()["imgUrl"] for answer in answers}) == len(on_disk()) == Upload.objects.count() == 40
-
-
-def test_pictures_go_through_the_storage_api_alone(api, settings, on_disk):
-    settings.STORAGES = settings.STORAGES | {"default": {"BACKEND": "django.core.files.storage.InMemoryStorage"}}
-
-    path = upload(api, posted(encoded())).json()["imgUrl"].removeprefix("http://testserver")
-
-    assert on_disk() == []
-    assert b"".join(api.get(path).streaming_content).startswith(b"\x89PNG")

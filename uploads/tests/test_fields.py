@@ -6,7 +6,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.errors import BadParameter
-from tests.kit import encoded, posted
 from uploads.fields import image_or_url
 
 
@@ -65,10 +64,3 @@ def test_no_text_is_a_crash(text):
     except BadParameter:
         return
     assert answer == "" or answer.startswith(("http://", "https://", "/media/"))
-
-
-@pytest.mark.django_db
-def test_a_file_goes_before_a_text():
-    answer = image_or_url(request({"headimgurl": "http://a.b/c"}, {"headimgurl": posted(encoded())}), "headimgurl")
-
-    assert answer.startswith("/media/")

@@ -6,10 +6,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from tests.kit import animation, encoded
 from uploads import images
-from uploads.errors import ImageBroken, ImageRefused, ImageTooComplex, ImageTooLarge, ImageTooManyPixels
+from uploads.errors import ImageRefused, ImageTooComplex, ImageTooLarge, ImageTooManyPixels
 from uploads.formats import looks_heavy
 from uploads.images import image_clean
 
@@ -30,38 +31,21 @@ def reopened(content: bytes) -> Image.Image:
 
 
 @pytest.mark.parametrize(
-    ("content", "kind", "extension", "content_type"),
+    ("kind", "modes", "extension", "content_type"),
     [
-        (encoded("JPEG"), "JPEG", "jpg", "image/jpeg"),
-        (encoded("PNG"), "PNG", "png", "image/png"),
-        (encoded("GIF"), "GIF", "gif", "image/gif"),
-        (encoded("WEBP"), "WEBP", "webp", "image/webp"),
-    ],
-    ids=["jpeg", "png", "gif", "webp"],
-)
-def test_four_formats_are_taken_by_content(content, kind, extension, content_type):
-    cleaned = clean(content)
-
-    assert (cleaned.extension, cleaned.content_type, cleaned.width, cleaned.height) == (extension, content_type, 40, 30)
-    assert Image.open(BytesIO(cleaned.content)).format == kind
-
-
-@pytest.mark.parametrize(
-    ("kind", "mode"),
-    [
-        *(("JPEG", mode) for mode in ("L", "RGB", "CMYK")),
-        *(("PNG", mode) for mode in ("1", "L", "LA", "P", "RGB", "RGBA", "I;16")),
-        *(("GIF", mode) for mode in ("1", "L", "P", "RGB", "RGBA")),
-        *(("WEBP", mode) for mode in ("RGB", "RGBA")),
-        *(("TIFF", mode) for mode in ("F",)),
+        ("JPEG", ("L", "RGB", "CMYK"), "jpg", "image/jpeg"),
+        ("PNG", ("1", "L", "LA", "P", "RGB", "RGBA", "I;16"), "png", "image/png"),
+        ("GIF", ("1", "L", "P", "RGB", "RGBA"), "gif", "image/gif"),
+        ("WEBP", ("RGB", "RGBA"), "webp", "image/webp"),
     ],
 )
-def test_every_colour_mode_comes_through(kind, mode):
-    if kind == "TIFF":
-        with pytest.raises(ImageRefused):
-            clean(encoded(kind, mode=mode))
-    else:
-        assert reopened(encoded(kind, mode=mode)).size == (40, 30)
+def test_four_formats_are_taken_by_content_in_every_colour_mode(kind, modes, extension, content_type):
+    for mode in modes:
+        cleaned = clean(encoded(kind, mode=mode))
+
+        assert (cleaned.extension, cleaned.content_type) == (extension, content_type)
+        assert (cleaned.width, cleaned.height) == reopened(encoded(kind, mode=mode)).size == (40, 30)
+        assert Image.open(BytesIO(cleaned.content)).format == kind
 
 
 def test_sixteen_bit_greys_are_scaled_not_clipped():
@@ -89,28 +73,22 @@ def test_orientation_is_applied_and_no_metadata_survives():
     assert b"SECRET" not in clean(content).content
 
 
-@pytest.mark.parametrize("kind", ["PNG", "GIF", "WEBP"])
-def test_no_metadata_survives_in_other_formats(kind):
-    from PIL.PngImagePlugin import PngInfo
-
+@pytest.mark.parametrize("kind", ["GIF", "JPEG", "PNG", "WEBP"])
+def test_neither_metadata_nor_what_is_appended_survives(kind):
     text = PngInfo()
     text.add_text("Comment", "SECRET", zip=False)
     text.add_itxt("XML:com.adobe.xmp", "SECRET")
     options = {
         "PNG": {"pnginfo": text, "icc_profile": b"SECRET" * 9},
         "GIF": {"comment": b"SECRET"},
+        "JPEG": {"comment": b"SECRET"},
         "WEBP": {"exif": b"Exif\0\0SECRET", "xmp": b"SECRET", "icc_profile": b"SECRET" * 9},
     }[kind]
-    assert b"SECRET" in encoded(kind, **options) or kind == "PNG"
+    content = encoded(kind, **options) + SCRIPT
+    assert b"SECRET" in content or kind == "PNG"
 
-    assert b"SECRET" not in clean(encoded(kind, **options)).content
-
-
-@pytest.mark.parametrize(
-    "content", [encoded(kind) + SCRIPT for kind in ("GIF", "JPEG", "PNG", "WEBP")], ids=["gif", "jpeg", "png", "webp"]
-)
-def test_what_is_appended_to_a_picture_is_gone(content):
-    assert b"script" not in clean(content).content
+    cleaned = clean(content).content
+    assert b"SECRET" not in cleaned and b"script" not in cleaned
 
 
 def test_a_gif_that_is_also_javascript_loses_it():
@@ -185,20 +163,18 @@ def webp_claiming(width: int, height: int) -> bytes:
         png_claiming(2**31 - 1, 2**31 - 1),
         gif_of((65_535, 65_535), (1, 1), 1),
         webp_claiming(16_384, 16_384),
+        gif_of((10, 10), (1, 1), 1)[:-1] + gif_of((1, 1), (60_000, 60_000), 1)[19:],
     ],
-    ids=["png", "png-large", "png-max", "gif", "webp"],
+    ids=["png", "png-large", "png-max", "gif", "webp", "a frame outgrows its canvas"],
 )
 def test_too_many_pixels_are_refused_before_they_are_decoded(content):
-    with pytest.raises((ImageTooManyPixels, ImageBroken, ImageRefused)):
+    with pytest.raises(ImageRefused) as refusal:
         clean(content)
+    if content == png_claiming(8000, 5001):
+        assert type(refusal.value) is ImageTooManyPixels
 
 
-def test_too_many_pixels_are_named():
-    with pytest.raises(ImageTooManyPixels):
-        clean(png_claiming(8000, 5001))
-
-
-@pytest.mark.parametrize(("kind", "mode"), [("JPEG", "RGB"), ("PNG", "1"), ("GIF", "L")])
+@pytest.mark.parametrize(("kind", "mode"), [("JPEG", "RGB"), ("PNG", "1")])
 def test_forty_megapixels_are_taken(kind, mode):
     cleaned = clean(encoded(kind, (8000, 5000), mode))
 
@@ -219,24 +195,13 @@ def test_a_jpeg_of_too_many_scans_is_refused_before_it_is_decoded(scans, is_take
             clean(content)
 
 
-def test_a_frame_that_outgrows_its_canvas_is_refused_before_it_is_decoded():
-    content = gif_of((10, 10), (1, 1), 1)[:-1] + gif_of((1, 1), (60_000, 60_000), 1)[19:]
+@pytest.mark.parametrize(
+    "content", [gif_of((10, 10), (1, 1), 100_000), gif_of((4000, 2000), (1, 1), 200), animation("PNG")]
+)
+def test_a_bomb_of_frames_or_of_large_ones_and_an_animated_png_become_a_still(content):
+    picture = Image.open(BytesIO(clean(content).content))
 
-    with pytest.raises(ImageRefused):
-        clean(content)
-
-
-def test_a_bomb_of_a_hundred_thousand_frames_becomes_a_still():
-    cleaned = clean(gif_of((10, 10), (1, 1), 100_000))
-
-    assert getattr(Image.open(BytesIO(cleaned.content)), "n_frames", 1) == 1
-
-
-def test_a_bomb_of_large_frames_becomes_a_still():
-    cleaned = clean(gif_of((4000, 2000), (1, 1), 200))
-
-    assert (cleaned.width, cleaned.height) == (4000, 2000)
-    assert Image.open(BytesIO(cleaned.content)).n_frames == 1
+    assert getattr(picture, "n_frames", 1) == 1 and picture.size == Image.open(BytesIO(content)).size
 
 
 @pytest.mark.parametrize("kind", ["GIF", "WEBP"])
@@ -266,10 +231,6 @@ def test_a_transparent_animation_does_not_smear():
     assert picture.convert("RGBA").getpixel((15, 15)) == (255, 0, 0, 255)
 
 
-def test_an_animated_png_becomes_a_still():
-    assert getattr(Image.open(BytesIO(clean(animation("PNG")).content)), "n_frames", 1) == 1
-
-
 def noise(size: tuple[int, int], mode: str = "RGB") -> Image.Image:
     channels = [Image.effect_noise(size, 90) for _ in mode]
     return channels[0] if len(channels) == 1 else Image.merge(mode, channels)
@@ -287,6 +248,9 @@ def test_no_side_is_stored_longer_than_anybody_needs(kind, monkeypatch):
 
     assert reopened(encoded(kind, (400, 200), color=(9, 99, 199))).size == (100, 50)
     assert reopened(encoded(kind, (3, 500))).size == (1, 100)
+    if kind in {"GIF", "WEBP"}:
+        moving = reopened(animation(kind, 4, (400, 200)))
+        assert (moving.size, moving.n_frames) == ((100, 50), 4)
 
 
 def test_scaling_keeps_what_is_transparent_and_what_is_upright(monkeypatch):
@@ -298,16 +262,14 @@ def test_scaling_keeps_what_is_transparent_and_what_is_upright(monkeypatch):
     colour_key = reopened(encoded("PNG", (400, 200), color=(1, 2, 3), transparency=(1, 2, 3))).convert("RGBA")
 
     assert palette.getpixel((50, 25))[3] == colour_key.getpixel((50, 25))[3] == 0
+    # Half black, half white: between them scaling makes greys, which a palette or one bit cannot hold.
+    for mode in ("P", "1"):
+        halves = Image.new("L", (400, 200))
+        halves.paste(255, (0, 0, 201, 200))
+        scaled = reopened(saved(halves.convert(mode), "PNG"))
+        assert scaled.mode == {"P": "RGB", "1": "L"}[mode]
+        assert 0 < scaled.convert("L").getpixel((50, 25)) < 255
     assert reopened(encoded("JPEG", (400, 200), exif=exif)).size == (50, 100)
-
-
-@pytest.mark.parametrize("kind", ["GIF", "WEBP"])
-def test_an_animation_is_scaled_as_a_whole(kind, monkeypatch):
-    monkeypatch.setattr(images, "MAX_SIDE", 100)
-
-    picture = reopened(animation(kind, 4, (400, 200)))
-
-    assert (picture.size, picture.n_frames) == ((100, 50), 4)
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "GIF", "WEBP"])
@@ -319,6 +281,9 @@ def test_nothing_is_stored_that_is_larger_than_what_may_be_sent(kind, monkeypatc
     assert len(cleaned.content) <= 30_000
     assert 0.8 < cleaned.width / cleaned.height / (4 / 3) < 1.2
     assert cleaned.width > 50
+    monkeypatch.setattr(images, "MAX_BYTES", 10)
+    with pytest.raises(ImageTooLarge):
+        clean(encoded(kind))
 
 
 def test_an_animation_that_grows_is_scaled_down_and_still_moves(monkeypatch):
@@ -330,13 +295,6 @@ def test_an_animation_that_grows_is_scaled_down_and_still_moves(monkeypatch):
 
     assert len(cleaned.content) <= 30_000
     assert Image.open(BytesIO(cleaned.content)).n_frames == 6
-
-
-def test_what_cannot_be_made_small_enough_is_refused(monkeypatch):
-    monkeypatch.setattr(images, "MAX_BYTES", 10)
-
-    with pytest.raises(ImageTooLarge):
-        clean(encoded("PNG"))
 
 
 @pytest.mark.parametrize(
@@ -371,24 +329,13 @@ def test_a_file_that_fools_the_look_at_its_first_bytes_is_refused_before_it_is_d
         image_clean(BytesIO(large), may_be_heavy=False)
 
 
-MAGIC = [b"", b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF8", b"RIFF"]
-
-
-@given(start=st.sampled_from(MAGIC), rest=st.binary(max_size=200))
-def test_no_first_bytes_are_a_crash(start, rest):
-    try:
-        looks_heavy(BytesIO(start + rest))
-    except ImageRefused:
-        pass
-
-
 SAMPLES = [encoded(kind, (9, 7), color=(1, 200, 90)) for kind in ("JPEG", "PNG", "GIF", "WEBP")] + [
     animation("GIF", 3, (5, 5)),
     animation("WEBP", 3, (5, 5)),
 ]
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     sample=st.sampled_from(SAMPLES),
     edits=st.lists(st.tuples(st.integers(0, 10_000), st.integers(0, 255)), min_size=1, max_size=8),
@@ -399,8 +346,10 @@ def test_damaged_pictures_are_refused_or_clean_but_never_a_crash(sample, edits, 
     for at, value in edits:
         content[at % len(content)] = value
 
+    damaged = bytes(content[: len(content) - cut])
     try:
-        cleaned = clean(bytes(content[: len(content) - cut]))
+        looks_heavy(BytesIO(damaged))
+        cleaned = clean(damaged)
     except ImageRefused:
         return
     Image.open(BytesIO(cleaned.content)).load()

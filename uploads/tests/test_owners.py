@@ -1,10 +1,6 @@
 """Whoever deletes a record, its picture goes with it; whoever writes one, its picture stays."""
 
-import importlib
-
 import pytest
-from django.apps import apps
-from django.db import connection
 from django.utils import timezone
 
 from accounts.models import User
@@ -15,7 +11,7 @@ from shop.models import Category
 from shop.services.catalogue import category_create, category_remove
 from students.models import Student
 from tests.kit import encoded, posted, save_page
-from uploads.models import ImageUse, Upload
+from uploads.models import Upload
 from uploads.services import image_adopt, image_store
 
 pytestmark = pytest.mark.django_db
@@ -39,7 +35,7 @@ def is_in_use(picture: Upload) -> bool:
     return picture.uses.exists()
 
 
-@pytest.mark.parametrize("way", ["API", "back office", "back office, several", "shell"])
+@pytest.mark.parametrize("way", ["API", "back office", "shell"])
 def test_a_deleted_users_avatar_goes_too(way, root, office, li, picture):
     assert is_in_use(picture)
     pk = li.user.pk
@@ -49,23 +45,11 @@ def test_a_deleted_users_avatar_goes_too(way, root, office, li, picture):
             assert root.get("/users/deleteUser", unid=li.user.unid).json()["state"] is True
         case "back office":
             office.post(f"/admin/accounts/user/{pk}/delete/", {"post": "yes"})
-        case "back office, several":
-            chosen = {"action": "delete_selected", "_selected_action": [pk]}
-            page = office.post("/admin/accounts/user/", chosen)
-            office.post("/admin/accounts/user/", dict(page.context["posted"]))
         case "shell":
             User.objects.filter(pk=pk).delete()
 
     assert not User.objects.filter(pk=pk).exists()
     assert not is_in_use(picture)
-
-
-def test_a_picture_of_two_stays_when_one_is_deleted(li, picture):
-    image_adopt(url=picture.url_path, owner="students.Student:1")
-
-    li.user.delete()
-
-    assert is_in_use(picture)
 
 
 def test_a_deleted_students_photograph_goes_too(zhuguan, picture):  # the back office keeps it: see students' deletion
@@ -118,18 +102,3 @@ def test_an_avatar_that_wechats_picture_replaces_goes(li, picture):
     user_of(profile)
 
     assert not is_in_use(picture)
-
-
-def test_the_update_lets_the_avatars_of_users_go_that_were_deleted_before(li, picture):
-    other = Upload.objects.get(pk=image_store(file=posted(encoded()), user_pk=None, now=timezone.now()).pk)
-    image_adopt(url=other.url_path, owner="accounts.User:99999")
-    migration = importlib.import_module("uploads.migrations.0003_avatars_of_deleted_users").Migration
-
-    with connection.schema_editor() as editor:
-        migration("0003_avatars_of_deleted_users", "uploads").operations[0].database_forwards(
-            "uploads", editor, apps, apps
-        )
-
-    assert is_in_use(picture)
-    assert not is_in_use(other)
-    assert ImageUse.objects.count() == 1
