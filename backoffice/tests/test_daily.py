@@ -106,14 +106,6 @@ class TestNumbers:
         both = lines(office, f"?from={yesterday}&to={today}")
         assert (both["收款"], both["下单"][0]) == ((2, "15.50"), 13)
 
-    def test_of_many_days_cost_as_much_as_of_one(
-        self, office: Client, books: dict[str, Any], today: date, django_assert_num_queries: Any
-    ) -> None:
-        for query in ("", f"?from={today - timedelta(days=60)}&to={today}"):
-            # Session, user; orders, their ends; payments, refunds, refunds elsewhere; bills, differences.
-            with django_assert_num_queries(9):
-                office.get(reverse("daily") + query)
-
 
 class TestDays:
     @pytest.mark.parametrize(

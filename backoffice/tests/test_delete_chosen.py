@@ -2,9 +2,7 @@
 
 import pytest
 from django.contrib import admin
-from django.db import connection
 from django.db.models import ProtectedError
-from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from accounts.models import User
@@ -98,17 +96,3 @@ def test_what_is_in_use_or_not_allowed_is_named(office, person, roles):
     assert office.post(ROLES, posted_of(page)).status_code == 403
     with pytest.raises(ProtectedError):
         roles["103"].delete()
-
-
-def test_costs_the_same_for_many(office):
-    def ask():
-        with CaptureQueriesContext(connection) as queries:
-            assert asked(office, RECORDS, WeatherRecord.objects.first(), across=True).status_code == 200
-        return len(queries)
-
-    records(2)
-    ask()  # the first looks up what is remembered
-    few = ask()
-    records(200, first=2)
-
-    assert ask() == few

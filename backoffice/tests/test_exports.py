@@ -87,7 +87,8 @@ class TestIsWhatTheListShows:
             assert link in office.get(f"/admin/payments/{page}/?state__exact=paid&p=0").content.decode()
 
     @pytest.mark.parametrize(
-        "query", ["state__nonsense=1", "user__password__startswith=x", "created_at_from=%00", "q=%00"]
+        "query",
+        ["state__nonsense=1", "user__password__startswith=x", "created_at_from=%00", "q=%00", "%0A=1", "pk__in=1,,2"],
     )
     def test_and_of_no_crafted_filter_anything_else(self, office: Client, stock: dict[str, Any], query: str) -> None:
         answer = office.get(f"{address('shop_order')}?{query}", follow=True)
@@ -260,7 +261,6 @@ def test_without_the_right_nothing_is_offered_or_sent(clerk: Client, stock: dict
             "created_at_from=2020-01-01&created_at_to=2020-01-31",
             "下单时间从：2020-01-01；下单时间到：2020-01-31",
         ),
-        ("payments_payment", "state__exact=paid&trade_type__exact=JSAPI", "状态：已支付；交易类型：公众号支付"),
         ("students_student", "class=H51901&age_from=20&q=1", "班级：H51901；年龄不小于：20；搜索：1"),
         # What the list has no words for stays as it is.
         ("shop_order", "work=none&state__exact=none", "工作清单：none；状态：none"),
@@ -276,12 +276,5 @@ def test_names_its_filters_in_the_list_of_changes_as_the_list_does(
     entry = LogEntry.objects.get(action=StaffAction.EXPORT)
     shown = office.get("/admin/auditlog/logentry/").content.decode()
     assert entry.changes["筛选"][1] == words and words in shown and entry.actor == root.user
-    name = {"shop": "订单", "payments": "支付单", "students": "学员"}[page.partition("_")[0]]
+    name = {"shop": "订单", "students": "学员"}[page.partition("_")[0]]
     assert name in entry.changes["文件"][1] and entry.changes["行数"][1].isdecimal()
-
-
-@pytest.mark.parametrize(
-    "query", ["=x", "%0A=1", "__exact=1", "lines=1", "work=%FF,%0A&work=", "pk__in=1,,2", "state=&&==;"]
-)
-def test_survives_every_odd_address(office: Client, stock: dict[str, Any], query: str) -> None:
-    assert office.get(f"{address('shop_order')}?{query}").status_code in (200, 302)

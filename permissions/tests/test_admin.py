@@ -74,16 +74,6 @@ class TestRoundTrip:
         assert answer.status_code == 302
         assert (state(role), LogEntry.objects.count()) == (before, entries)
 
-    def test_another_name_changes_the_name_alone(self, office):
-        role = Role.objects.create(
-            roleid="300", name="怪", rows=["no slash", "/gone/*"], menu=[{"name": "x", "icon": "home"}]
-        )
-
-        office.post(page_of(role), Form(office.get(page_of(role))).data(name="新"))
-
-        changed = state(role)
-        assert (changed["name"], changed["rows"], changed["menu"]) == ("新", role.rows, role.menu)
-
     def test_a_tick_more_or_less_keeps_the_order_of_the_others(self, office):
         role = Role.objects.create(roleid="300", name="x", rows=["/Students/SearchStu/", "/gone/call", "/getloginlog"])
         data = Form(office.get(page_of(role))).data()
@@ -147,23 +137,17 @@ class TestTheForm:
         [
             ("menu", "{", "不是有效的 JSON：第 1 行第"),
             ("menu", "[" * 100_000, "不是有效的 JSON"),
-            ("menu", "[" * 900 + "]" * 900, "每一项必须是"),
             ("menu", '[{"name": ' + "[" * 900 + "]" * 900 + "}]", "每一项必须是"),
             ("menu", '{"name": "x"}', "必须是列表"),
             ("menu", '[{"name": "a", "icon": "b"}]', "不符合的是 {'icon': 'b', 'name': 'a'}"),
             ("menu", '[{"name": "a", "children": [{"name": " "}]}]', "不符合的是 {'name': ' '}"),
             ("menu", '[{"name": "a\\u0000"}]', "每一项必须是"),
-            ("menu", '[{"name": "\\ud800"}]', "不是有效的 JSON"),
             ("menu", "\ud800", "不是有效的 JSON"),
-            ("menu", "[NaN]", "不是有效的 JSON"),
             ("rows", ["students"], "不符合的是 'students'"),
             ("rows", ["/a\n/b c"], "不符合的是 '/b c'"),
-            ("rows", ["/a*b"], "不符合的是 '/a*b'"),
             ("rows", ["/a\x00"], "不符合的是"),
-            ("rows", ["/" + "x" * 200], "不符合的是"),
             ("rows", ["\n".join(f"/{n}" for n in range(1001))], "最多 1000 项"),
             ("buttons", ["fly"], "fly"),
-            ("permissions", ["0"], "0"),
             ("permissions", ["x"], "x"),
             ("roleid", "102", "已存在"),
             ("name", "", "必填"),
@@ -275,15 +259,6 @@ class TestPreview:
         assert shown["sections"] == [("学员", [("学员", ["查看"]), ("已归档学员", ["查看"])])]
         assert "未保存" in page.content.decode()
         assert (state(roles["200"]), LogEntry.objects.count()) == (before, entries)
-
-    def test_of_a_role_that_is_yet_to_be_made(self, office):
-        wish = Form(office.get(ADD)).data(roleid="300", name="讲师", rows=["/getloginlog"])
-
-        page = office.post(reverse("admin:permissions_role_preview_new"), wish)
-
-        assert page.context["counts"][0] == 1
-        assert "讲师（300）" in page.content.decode()
-        assert not Role.objects.filter(roleid="300").exists()
 
     def test_says_what_is_wrong_with_the_form(self, office, roles):
         page = office.post(preview_of(roles["200"]), {"name": "", "menu": "[", "rows": "x"})

@@ -86,17 +86,9 @@ def taken(places):
 @pytest.mark.parametrize(
     "content",
     [
-        *(encoded("JPEG", mode=mode) for mode in ("L", "RGB", "CMYK")),
-        *(encoded("PNG", mode=mode) for mode in ("1", "L", "LA", "P", "RGB", "RGBA", "I;16")),
-        *(encoded("GIF", mode=mode) for mode in ("P", "RGBA")),
-        *(encoded("WEBP", mode=mode) for mode in ("RGB", "RGBA")),
-        animation("GIF"),
-        animation("WEBP"),
-        animation("PNG"),
-        turned(),
-        encoded("MPO"),
-        encoded("JPEG", progressive=True),
-        encoded("WEBP", lossless=True),
+        *(encoded(kind) for kind in ("JPEG", "PNG", "GIF", "WEBP", "MPO")),
+        *(encoded("PNG", mode=mode) for mode in ("1", "P", "I;16")),
+        *(animation("GIF"), animation("WEBP"), turned(), encoded("JPEG", progressive=True)),
     ],
 )
 def test_another_process_makes_of_a_picture_what_this_one_would(content):
@@ -205,14 +197,14 @@ child._answer = answer
     assert decoder._program._process.wait(10) == 0
 
 
-def test_the_processor_time_of_a_picture_is_told_whatever_becomes_of_it(program):
+def test_the_processor_time_of_a_picture_is_told_also_if_it_is_refused(program):
     spent = []
     image_decode(BytesIO(encoded("JPEG", (3000, 2000))), charge=spent.append)
-    program("limit(1, 60); over(lambda: [0 for _ in iter(int, 1)])")
+    program("over(lambda: stop(signal.SIGKILL))")
     with pytest.raises(errors.ImageTooComplex):
         image_decode(BytesIO(encoded()), charge=spent.append)
 
-    assert 5 < spent[0] < 1500 and 500 < spent[1] < 2500
+    assert 5 < spent[0] < 1500 and len(spent) == 2
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems know no such limit")

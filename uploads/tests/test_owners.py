@@ -7,8 +7,6 @@ from accounts.models import User
 from accounts.services.scan_login import user_of
 from accounts.services.users import avatar_set
 from accounts.wechat import WechatProfile
-from shop.models import Category
-from shop.services.catalogue import category_create, category_remove
 from students.models import Student
 from tests.kit import encoded, posted, save_page
 from uploads.models import Upload
@@ -63,15 +61,6 @@ def test_a_deleted_students_photograph_goes_too(zhuguan, picture):  # the back o
     assert not is_in_use(picture)
 
 
-def test_the_picture_of_a_category_that_is_taken_away_goes_too(picture):
-    category_create(name="车", image_url=picture.url_path, actor="li", now=timezone.now())
-    assert is_in_use(picture)
-
-    category_remove(category_id=Category.objects.get().category_id, now=timezone.now())
-
-    assert not is_in_use(picture)
-
-
 def test_an_avatar_stays_whichever_call_sets_it(root, office, person, picture):
     li = person("li")
 
@@ -85,18 +74,8 @@ def test_an_avatar_stays_whichever_call_sets_it(root, office, person, picture):
 
 
 def test_an_avatar_that_wechats_picture_replaces_goes(li, picture):
-    profile = WechatProfile(
-        appid="wx1",
-        openid="o1",
-        unionid="",
-        nickname="李",
-        headimgurl="https://a.example/1.png",
-        sex="",
-        city="",
-        province="",
-        country="",
-    )
-
+    texts = dict.fromkeys(("unionid", "sex", "city", "province", "country"), "")
+    profile = WechatProfile(appid="wx1", openid="o1", nickname="李", headimgurl="https://a.example/1.png", **texts)
     User.objects.filter(pk=li.user.pk).update(wechat_appid="wx1", openid="o1")
 
     user_of(profile)
