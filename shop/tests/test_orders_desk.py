@@ -7,19 +7,16 @@ from threading import Barrier
 
 import pytest
 from django.contrib.auth.models import Permission
-from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
 from accounts.tests.entering import age, asks, confirm
 from payments.models import Difference, Refund
 from shop.models import Order, OrderLog
-from shop.selectors import order_search
-from shop.services.order_pay import order_pay
 from shop.services.order_refund import order_return
 from shop.services.order_ship import order_set_parcel, order_ship
 from shop.states import ShippingStatus
-from shop.tests.factories import make_order, make_product, phone_pays, run_refunds
+from shop.tests.factories import make_order, make_paid, make_product, run_refunds
 from tests.kit import at_once, logged_in
 
 pytestmark = pytest.mark.django_db
@@ -46,9 +43,7 @@ def paid(li, wechat):
     """Make a paid order: ``paid(product, 2, ago=timedelta(hours=1))``."""
 
     def make(product=None, quantity=1, *, ago=timedelta(0), **fields):
-        order = make_order(li, product, quantity, **fields)
-        order_pay(order_id=order.order_id, buyer_pk=li.pk, trade_type="NATIVE", client_ip="::1", now=timezone.now())
-        phone_pays(wechat, order.order_id)
+        order = make_paid(wechat, li, product, quantity, **fields)
         Order.objects.filter(pk=order.pk).update(paid_at=timezone.now() - ago)
         order.refresh_from_db()
         return order
@@ -76,7 +71,8 @@ def listed(client, work, **query):
 def press(client, work, name, *orders, row=None, **posted):
     """Press a button above the list for ``orders``, or the one in the row of ``row``; answer what is told."""
     value = f"{name}:{row.pk if row else ''}"
-    data = {"press": value, "_selected_action": [order.pk for order in orders], "sure": "1", **posted}
+    data = {} if "action" in posted else {"press": value}
+    data |= {"_selected_action": [order.pk for order in orders], "sure": "1", **posted}
     answer = client.post(f"{ORDERS}?work={work}", data, follow=True)
     return told(answer)
 
@@ -90,30 +86,20 @@ def state(order):
 
 
 class TestToShip:
-    def test_has_its_steps_beside_the_ticked_rows_as_well(self, office, paid):
-        paid()
-
-        assert office.get(ORDERS, {"work": "ship"}).content.decode().count('name="press" value="ship:"') == 2
-        assert 'class="bo-step"' not in office.get(ORDERS).content.decode()
-
-    def test_the_longest_paid_comes_first_with_all_one_packs_by(self, office, paid):
+    def test_has_what_is_to_be_sent_the_longest_paid_first_with_all_one_packs_by(self, office, paid, returned, li):
         new = paid(make_product("自行车"), 2, phone="13800000001", address="重庆市渝中区")
         old = paid(make_product("手套"), 3, ago=timedelta(days=3))
+        order_ship(order_id=new.order_id, action=ShippingStatus.PREPARING, actor="root", now=NOW)
+        make_order(li)
+        returned()
 
         page = office.get(ORDERS, {"work": "ship"}).content.decode()
 
+        assert page.count('name="press" value="ship:"') == 2  # beside the ticked rows, too
         assert listed(office, "ship") == [old.pk, new.pk]
         assert "自行车 <b>× 2</b>" in page and "手套 <b>× 3</b>" in page
         assert "13800000001" in page and "重庆市渝中区" in page and "li" in page
         assert re.search(r'od-late">3\s日', page) and re.search(r'"">0\s分钟', page)
-
-    def test_has_what_is_paid_or_being_packed_and_nothing_else(self, office, paid, returned, li):
-        waiting, packed = paid(), paid()
-        order_ship(order_id=packed.order_id, action=ShippingStatus.PREPARING, actor="root", now=NOW)
-        make_order(li)
-        returned()
-
-        assert set(listed(office, "ship")) == {waiting.pk, packed.pk}
 
     def test_one_click_ships_one(self, office, paid):
         order, other = paid(), paid()
@@ -124,11 +110,13 @@ class TestToShip:
         assert (state(order), state(other)) == ("shipped", "paid")
         assert order.logs.last().actor == "root"
 
-    def test_one_click_ships_the_chosen_and_tells_of_each(self, office, paid):
+    @pytest.mark.parametrize("way", [{"press": "ship:"}, {"action": "ship", "index": "0"}])
+    def test_one_click_ships_the_chosen_and_tells_of_each(self, office, paid, way):
+        """Django's own actions would leave out a row that has left the list, and say nothing."""
         orders = [paid() for _ in range(3)]
         order_ship(order_id=orders[2].order_id, action=ShippingStatus.SHIPPED, actor="wang", now=timezone.now())
 
-        said = press(office, "ship", "ship", *orders)
+        said = press(office, "ship", "ship", *orders, **way)
 
         assert [state(order) for order in orders] == ["shipped"] * 3
         done, refused = sorted(said, key=lambda text: "不能" in text)
@@ -146,74 +134,22 @@ class TestToShip:
         assert left == f"{rest[0].order_id}、{rest[1].order_id}：时间不够，还没有发货，请再选一次（2 条）"
         assert [state(order) for order in (first, *rest)] == ["shipped", "paid", "paid"]
 
-    def test_of_many_that_went_well_the_message_names_one(self, office, paid):
-        orders = [paid(ago=timedelta(hours=hours)) for hours in range(6, 0, -1)]
-
-        assert press(office, "ship", "ship", *orders) == [f"{orders[0].order_id} 等：发货完成（6 条）"]
-
-    def test_a_work_list_is_no_filter_to_be_cleared(self, office, paid):
-        paid()
-
-        lists = [office.get(f"{ORDERS}{query}").context_data["cl"] for query in ("?work=ship", "?work=ship&state=paid")]
-
-        assert [shown.has_active_filters for shown in lists] == [False, True]
-
-    def test_what_is_rarely_next_is_not_the_blue_button(self, office, paid):
-        order = paid()
-        order_ship(order_id=order.order_id, action=ShippingStatus.SHIPPED, actor="wang", now=timezone.now())
-
-        page = office.get(f"{ORDERS}{order.pk}/change/").content.decode()
-
-        buttons = re.findall(r'<button[^>]*name="step_(\w+)"[^>]*>', page)
-        quiet = re.findall(r'<button[^>]*name="step_(\w+)"[^>]*data-quiet[^>]*>', page)
-        assert buttons[0] == "receive" and set(quiet) == {"receive", "unship", "flag", "parcel"}
-
-    def test_a_second_click_is_told_that_it_was_done(self, office, paid):
-        order = paid()
-        press(office, "ship", "ship", row=order)
-
-        assert "订单已经发货，不能重复发货（王者管理员（root） 于" in press(office, "ship", "ship", row=order)[0]
-        assert OrderLog.objects.filter(event="发货").count() == 1
-
-    def test_the_list_of_actions_tells_it_too(self, office, paid):
-        """Django itself would leave out a row that the list's filter no longer has, and say nothing."""
-        order = paid()
-        order_ship(order_id=order.order_id, action=ShippingStatus.SHIPPED, actor="wang", now=timezone.now())
-
-        data = {"action": "ship", "index": "0", "_selected_action": [order.pk], "sure": "1"}
-        answer = office.post(f"{ORDERS}?work=ship", data, follow=True)
-
-        assert "不能重复发货" in told(answer)[0]
-
     @pytest.mark.parametrize("chosen", [[], ["0"], ["x"], ["9" * 30], ["１"]])
     def test_choosing_nothing_says_so(self, office, chosen):
         answer = office.post(f"{ORDERS}?work=ship", {"press": "ship:", "_selected_action": chosen}, follow=True)
 
         assert told(answer) == ["没有选中任何记录"]
 
-    def test_there_is_no_other_button(self, office, paid):
-        assert office.post(f"{ORDERS}?work=ship", {"press": f"delete_selected:{paid().pk}"}).status_code == 403
-
-    def test_asks_as_much_for_many_as_for_one(self, office, paid, django_assert_num_queries):
-        product = make_product(stock=100)
-        paid(product)
-        office.get(ORDERS, {"work": "ship"})  # what is read once
-
-        for _ in range(4):
-            paid(product)
-
-        # Session, user; how many, the orders, their lines; the tabs, the kept filters, the couriers.
-        with django_assert_num_queries(8):
-            office.get(ORDERS, {"work": "ship"})
-
     def test_who_may_only_look_may_print_and_not_ship(self, clerk, paid):
         order = paid()
 
         page = clerk.get(ORDERS, {"work": "ship"}).content.decode()
-        answer = clerk.post(f"{ORDERS}?work=ship", {"press": f"ship:{order.pk}"})
 
         assert 'value="packing:' in page and 'value="ship:' not in page
-        assert (answer.status_code, state(order)) == (403, "paid")
+        for name in ("ship", "refund", "delete_selected"):
+            assert clerk.post(f"{ORDERS}?work=ship", {"press": f"{name}:{order.pk}", "sure": "1"}).status_code == 403
+            assert clerk.post(f"{ORDERS}{order.pk}/change/", {f"step_{name}": "1"}).status_code == 403
+        assert state(order) == "paid"
 
 
 @pytest.mark.django_db(transaction=True)
@@ -271,13 +207,9 @@ class TestAsks:
         assert (state(order), order.logs.last().event) == ("paid", "付款")
         office.post(address, hidden(asked))
         assert state(order) == {"ship": "shipped", "refund": "refunding"}[name]
-
-    def test_what_can_be_undone_is_done_at_once(self, office, paid):
-        order = paid()
-
-        office.post(f"{ORDERS}?work=ship", {"press": f"prepare:{order.pk}"})
-
-        assert state(order) == "preparing"
+        other = paid()
+        office.post(f"{ORDERS}?work=ship", {"press": f"prepare:{other.pk}"})  # it can be undone: nothing is asked
+        assert state(other) == "preparing"
 
     def test_confirmed_it_acts_on_what_was_shown_and_on_nothing_that_came_since(self, office, paid):
         shown = paid()
@@ -289,19 +221,8 @@ class TestAsks:
 
         assert (state(shown), state(later)) == ("shipped", "paid")
 
-    def test_a_colleague_who_is_faster_is_named(self, office, paid):
-        order = paid()
-        asked = office.post(f"{ORDERS}?work=ship", {"press": f"ship:{order.pk}"})
-        order_ship(order_id=order.order_id, action=ShippingStatus.SHIPPED, actor="wang", now=timezone.now())
-
-        said = told(office.post(f"{ORDERS}?work=ship", hidden(asked), follow=True))
-
-        assert "不能重复发货（wang 于" in said[0]
-        assert OrderLog.objects.filter(event="发货").count() == 1
-
     @pytest.mark.parametrize(
-        ("name", "place"),
-        [("refund", "the list"), ("refund", "its page"), ("approve", "the list"), ("ship", "the list")],
+        ("name", "place"), [("refund", "the list"), ("refund", "its page"), ("approve", "the list")]
     )
     def test_for_the_password_again_where_money_goes_out(self, office, paid, returned, name, place):
         order = returned() if name == "approve" else paid()
@@ -310,9 +231,6 @@ class TestAsks:
         sent = {f"step_{name}": "1"} if place == "its page" else {"press": f"{name}:{order.pk}"}
 
         question = office.post(address, sent)
-        if name == "ship":
-            assert not asks(question)
-            return
         assert asks(question) and not Refund.objects.exists()
         sure = confirm(office, question)
         assert not asks(sure) and "确认" in sure.content.decode() and not Refund.objects.exists()
@@ -321,41 +239,19 @@ class TestAsks:
         assert Refund.objects.count() == 1
         assert OrderLog.objects.filter(order=order).latest("pk").detail == "破损"
 
-    def test_nobody_who_may_not(self, clerk, paid):
-        order = paid()
-
-        for data in ({"press": f"refund:{order.pk}"}, {"press": f"refund:{order.pk}", "sure": "1"}):
-            assert clerk.post(f"{ORDERS}?work=ship", data).status_code == 403
-        assert clerk.post(f"{ORDERS}{order.pk}/change/", {"step_refund": "1"}).status_code == 403
-        assert state(order) == "paid"
-
-    def test_a_page_with_a_refund_under_way_shows_itself_anew(self, office, returned, wechat):
-        order = returned()
-        pages = [f"{ORDERS}{order.pk}/change/", f"{ORDERS}?work=refunds"]
-        press(office, "returns", "approve", row=order)
-
-        assert all("moving.js" in office.get(page).content.decode() for page in pages)
-        run_refunds()
-        assert not any("moving.js" in office.get(page).content.decode() for page in pages)
-
 
 class TestReturns:
-    def test_the_longest_waiting_comes_first_with_its_reason(self, office, returned):
+    def test_the_longest_waiting_comes_first_with_its_reason_and_a_refusal_tells_another(self, office, returned):
         new, old = returned("不想要了"), returned("破损", now=timezone.now() - timedelta(days=1))
 
         assert listed(office, "returns") == [old.pk, new.pk]
         page = office.get(ORDERS, {"work": "returns"}).content.decode()
         assert "不想要了" in page and "破损" in page
 
-    def test_a_refusal_tells_the_buyer_why(self, office, returned):
-        order = returned()
-
-        said = press(office, "returns", "reject", row=order, reason="已超过七天")
-
-        order.refresh_from_db()
-        assert said == [f"{order.order_id}：拒绝退货完成"]
-        assert (order.state, order.order_status, order.note) == ("shipped", 1, "退货申请未通过: 已超过七天")
-        assert order.logs.last().detail == "已超过七天"
+        assert press(office, "returns", "reject", row=old, reason="已超过七天") == [f"{old.order_id}：拒绝退货完成"]
+        old.refresh_from_db()
+        assert (old.state, old.order_status, old.note) == ("shipped", 1, "退货申请未通过: 已超过七天")
+        assert old.logs.last().detail == "已超过七天"
 
     def test_an_approval_refunds_and_the_refund_is_followed_to_its_end(self, office, returned, wechat):
         order = returned()
@@ -363,8 +259,14 @@ class TestReturns:
 
         said = press(office, "returns", "approve", row=order)
         assert said == [f"{order.order_id}：同意退货并退款已提交，款项将原路退回，进度见“退款处理”"]
-        assert "待提交" in office.get(ORDERS, {"work": "refunds"}).content.decode()
+        pages = [f"{ORDERS}?work=refunds", f"{ORDERS}{order.pk}/change/"]
+        texts = [office.get(page).content.decode() for page in pages]
+        assert "待提交" in texts[0] and all("moving.js" in text for text in texts)  # they show what changes
+        wechat.is_down = True
+        run_refunds()
+        assert "ConnectionError" in office.get(ORDERS, {"work": "refunds"}).content.decode()  # and it is tried again
 
+        wechat.is_down = False
         run_refunds()
         page = office.get(ORDERS, {"work": "refunds"}).content.decode()
         assert "退款失败" in page and f"{order.order_id}R01" in page and f'value="refund_again:{order.pk}"' in page
@@ -376,50 +278,31 @@ class TestReturns:
         run_refunds()
 
         assert (state(order), listed(office, "refunds")) == ("refunded", [])
+        assert not any("moving.js" in office.get(page).content.decode() for page in pages)
         assert Refund.objects.count() == 1
 
-    def test_a_closed_refund_gets_a_new_number(self, office, returned, wechat):
-        order = returned()
-        wechat.refunds_turn_out("CLOSED")
-        press(office, "returns", "approve", row=order)
-        run_refunds()
-        wechat.refunds_turn_out("SUCCESS")
-
-        said = press(office, "refunds", "refund_again", row=order)
-        run_refunds()
-
-        assert said == [f"{order.order_id}：重新退款已提交，款项将原路退回，进度见“退款处理”"]
-        assert state(order) == "refunded"
-        assert sorted(wechat.refunds) == [f"{order.order_id}R01", f"{order.order_id}R02"]
-
-    def test_an_abnormal_refund_leads_to_the_page_where_its_way_is_chosen(self, office, returned, wechat):
-        order = returned()
+    def test_an_abnormal_refund_comes_first_and_leads_whoever_may_open_it_to_its_page(
+        self, office, clerk, returned, wechat
+    ):
+        under_way, order = returned(), returned()
         wechat.refunds_turn_out("ABNORMAL")
         press(office, "returns", "approve", row=order)
         run_refunds()
-
-        page = office.get(ORDERS, {"work": "refunds"}).content.decode()
         refund = Refund.objects.get()
-        assert f'value="refund_again:{order.pk}"' not in page and "账户可能已注销或冻结" in page
-        assert f"/admin/payments/refund/{refund.pk}/change/" in page and ">选择怎样退款</a>" in page
-        page = office.get(f"{ORDERS}{order.pk}/change/").content.decode()
-        assert "step_refund_again" not in page and ">选择怎样退款</a>" in page
-        assert press(office, "refunds", "refund_again", row=order)[0].startswith(f"{order.order_id}：微信退不到原账户")
-
-    def test_what_somebody_may_not_open_is_no_link(self, office, clerk, returned, wechat):
-        order = returned()
-        wechat.refunds_turn_out("ABNORMAL")
-        press(office, "returns", "approve", row=order)
-        run_refunds()
         facts = {"mch_id": "1", "day": NOW.date(), "kind": "amount", "found_at": NOW}
         Difference.objects.create(out_trade_no=order.order_id, **facts)
+        press(office, "returns", "approve", row=under_way)
 
+        assert listed(office, "refunds") == [order.pk, under_way.pk]
         for page in (f"{ORDERS}?work=refunds", f"{ORDERS}?work=trouble", f"{ORDERS}{order.pk}/change/"):
             shown, closed = (client.get(page).content.decode() for client in (office, clerk))
-            assert f'href="/admin/payments/refund/{Refund.objects.get().pk}/change/"' in shown
+            assert f'href="/admin/payments/refund/{refund.pk}/change/"' in shown
             assert "/admin/payments/" not in closed and "选择怎样退款" not in closed
             assert all("账户可能已注销或冻结" in text for text in (shown, closed))
             assert ("金额不同" in shown) == ("金额不同" in closed) == ("trouble" in page)
+            assert (">选择怎样退款</a>" in shown) == ("trouble" not in page)
+            assert f"refund_again:{order.pk}" not in shown and "step_refund_again" not in shown
+        assert press(office, "refunds", "refund_again", row=order)[0].startswith(f"{order.order_id}：微信退不到原账户")
 
     def test_an_abnormal_refund_ends_on_its_page(self, office, returned, wechat):
         order = returned()
@@ -445,40 +328,24 @@ class TestReturns:
         assert (refund.state, refund.offline_by, state(order)) == ("offline", "root", "refunded")
         assert order.logs.order_by("pk").last().actor == "root"
 
-    def test_what_the_provider_said_is_shown_while_it_is_tried_again(self, office, returned, wechat):
-        order = returned()
-        press(office, "returns", "approve", row=order)
-        wechat.is_down = True
-        run_refunds()
-
-        assert "ConnectionError" in office.get(ORDERS, {"work": "refunds"}).content.decode()
-
-    def test_failures_come_before_what_is_under_way(self, office, returned, wechat):
-        under_way, failed = returned(), returned()
-        press(office, "returns", "approve", failed)
-        wechat.refunds_turn_out("ABNORMAL")
-        run_refunds()
-        press(office, "returns", "approve", under_way)
-
-        assert listed(office, "refunds") == [failed.pk, under_way.pk]
-
-    @pytest.mark.parametrize(("work", "queries"), [("returns", 8), ("refunds", 8)])
-    def test_asks_as_much_for_many_as_for_one(self, office, returned, work, queries, django_assert_num_queries):
+    @pytest.mark.parametrize("work", ["ship", "returns", "refunds"])
+    def test_asks_as_much_for_many_as_for_one(self, office, paid, returned, work, django_assert_num_queries):
         for _ in range(3):
-            order = returned()
+            order = paid() if work == "ship" else returned()
             if work == "refunds":
                 press(office, "returns", "approve", row=order)
         office.get(ORDERS, {"work": work})
 
-        # Session, user; how many, the orders, their lines or refunds.
-        with django_assert_num_queries(queries):
+        # Session, user; how many, the orders, their lines or refunds; the tabs, the kept filters, the couriers.
+        with django_assert_num_queries(8):
             office.get(ORDERS, {"work": work})
 
 
 class TestPacking:
     def test_sums_up_what_to_fetch_then_one_block_an_order(self, office, paid):
         product, other = make_product("自行车"), make_product("手套")
-        orders = [paid(product, 2, phone="13800000001", address="重庆"), paid(product, 3), paid(other, 1)]
+        facts = {"phone": "13800000001", "address": "重庆", "recipient": "王小明"}
+        orders = [paid(product, 2, **facts), paid(product, 3), paid(other, 1)]
 
         page = office.get(PACKING, {"ids": ",".join(str(order.pk) for order in orders)})
 
@@ -487,31 +354,24 @@ class TestPacking:
         assert picks == [("自行车", 5, 2), ("手套", 1, 1)]
         assert text.count("<article") == 3 and text.index("拣货汇总") < text.index("<article")
         assert text.count('src="data:image/svg+xml') == 3
-        assert "13800000001" in text and "重庆" in text and all(order.order_id in text for order in orders)
+        assert all(part in text for part in (*facts.values(), *(order.order_id for order in orders)))
         assert not re.findall(r'(?:src|href)="(?:https?:)?//', text)
         for address in re.findall(r'(?:src|href)="(/static/[^"]+)', text):
             with closing(office.get(address)) as answer:
                 assert answer.status_code == 200
 
-    def test_marks_what_is_not_to_be_sent(self, office, paid, returned):
+    def test_marks_what_is_not_to_be_sent_and_its_button_ships_the_rest(self, office, paid, returned):
         to_ship, back = paid(make_product("自行车")), returned()
 
         page = office.get(PACKING, {"ids": f"{to_ship.pk},{back.pk}"})
 
         assert [pick.title for pick in page.context["picks"]] == ["自行车"]
         assert page.content.decode().count("不要发货") == 1
-        assert f'name="_selected_action" value="{back.pk}"' not in page.content.decode()
-
-    def test_its_button_ships_what_was_printed(self, office, paid):
-        orders = [paid(), paid()]
-        page = office.get(PACKING, {"ids": f"{orders[0].pk},{orders[1].pk}"}).content.decode()
-        to = re.search(r'method="post" action="([^"]+)"', page)[1]
-        chosen = re.findall(r'name="_selected_action" value="(\d+)"', page)
-
-        asked = office.post(to, {"press": "ship:", "_selected_action": chosen})
-        office.post(to, hidden(asked))
-
-        assert [state(order) for order in orders] == ["shipped", "shipped"]
+        to = re.search(r'method="post" action="([^"]+)"', page.content.decode())[1]
+        chosen = re.findall(r'name="_selected_action" value="(\d+)"', page.content.decode())
+        assert chosen == [str(to_ship.pk)]
+        office.post(to, hidden(office.post(to, {"press": "ship:", "_selected_action": chosen})))
+        assert state(to_ship) == "shipped"
 
     @pytest.mark.parametrize("data", [{"press": "packing:"}, {"action": "packing", "index": "0"}])
     def test_is_reached_from_the_chosen_rows(self, clerk, paid, data):
@@ -520,27 +380,18 @@ class TestPacking:
         answer = clerk.post(f"{ORDERS}?work=ship", data | {"_selected_action": [order.pk]})
 
         assert answer.headers["Location"] == f"{PACKING}?ids={order.pk}"
-
-    def test_is_reached_from_the_order(self, clerk, paid):
-        order = paid()
         page = clerk.get(f"{ORDERS}{order.pk}/change/").content.decode()
         link = re.search(rf'href="({ORDERS}{order.pk}/packing/)"', page)[1]
-
         assert order.order_id in clerk.get(link, follow=True).content.decode()
 
-    @pytest.mark.parametrize("ids", [None, "", "0", "x,y", "9" * 40, "1;2", "\x00"])
-    def test_of_nothing_leads_back(self, office, ids):
-        answer = office.get(PACKING, {} if ids is None else {"ids": ids}, follow=True)
-
-        assert told(answer) == ["没有选中任何订单"]
-
-    def test_is_bounded(self, office, paid, monkeypatch):
+    @pytest.mark.parametrize("ids", [None, "", "0", "x,y", "9" * 40, "1;2", "\x00", "{0},{1}"])
+    def test_of_nothing_or_too_much_leads_back(self, office, paid, monkeypatch, ids):
         monkeypatch.setattr("shop.admin.packing.MAX_PRINTED", 1)
-        orders = [paid(), paid()]
+        pks = [paid().pk, paid().pk]
 
-        answer = office.get(PACKING, {"ids": f"{orders[0].pk},{orders[1].pk}"}, follow=True)
+        answer = office.get(PACKING, {} if ids is None else {"ids": ids.format(*pks)}, follow=True)
 
-        assert "一次最多打印 1 个订单" in told(answer)[0]
+        assert told(answer)[0] in ("没有选中任何订单", "一次最多打印 1 个订单，请分批进行")
 
     def test_is_for_those_who_may_see_orders(self, person, paid):
         order = paid(phone="13800000001")
@@ -553,65 +404,6 @@ class TestPacking:
             assert client.post(ORDERS, {"press": f"packing:{order.pk}"}).status_code in (302, 403)
         assert logged_in(staff.user).get(PACKING, {"ids": order.pk}).status_code == 403
 
-    def test_asks_as_much_for_many_as_for_one(self, office, paid, django_assert_num_queries):
-        ids = ",".join(str(paid().pk) for _ in range(3))
-
-        with django_assert_num_queries(5):  # session, user; orders, lines; the trail
-            office.get(PACKING, {"ids": ids})
-
-
-class TestSearch:
-    @pytest.fixture
-    def order(self, li):
-        make_order(li, phone="13900000000", address="南京")
-        return make_order(li, phone="13800001234")
-
-    @pytest.mark.parametrize(
-        "text",
-        ["13800001234", "138 0000 1234", "138-0000-1234", "1380000", "{number}", "{tail}", " {tail} "],
-    )
-    def test_finds_by_phone_and_by_order_number(self, office, order, text):
-        text = text.format(number=order.order_id, tail=order.order_id[-5:])
-
-        found = office.get(ORDERS, {"q": text}).context["cl"].result_list
-
-        assert [row.pk for row in found] == [order.pk]
-
-    def test_finds_by_the_receiver(self, office, order, person):
-        theirs = make_order(person("王小明").user)
-
-        assert [row.pk for row in office.get(ORDERS, {"q": "王小"}).context["cl"].result_list] == [theirs.pk]
-
-    @pytest.mark.parametrize("text", ["%", "_" * 11, "-", "不存在", "\x00", "a" * 5000, "'"])
-    def test_finds_nothing_by_anything_else(self, office, order, text):
-        answer = office.get(ORDERS, {"q": text})
-
-        assert answer.status_code == 200
-        assert len(answer.context["cl"].result_list) in ((0, 2) if text == "\x00" else (0,))
-
-    def test_looks_within_the_work_list(self, office, order, paid):
-        mine = paid(phone="13800001234")
-
-        assert listed(office, "ship", q="13800001234") == [mine.pk]
-
-    @pytest.mark.parametrize("text", ["13800001234", "abcdef", "王小明的弟弟"])
-    def test_reads_indexes_alone(self, order, text):
-        with connection.cursor() as cursor:
-            # For a handful of rows it would be cheaper to read the table, or to walk along the primary key.
-            cursor.execute("SET LOCAL enable_seqscan = off; SET LOCAL enable_indexscan = off")
-            plan = order_search(Order.objects.order_by("-pk"), text).explain()
-
-        for index in ("order_id_", "order_phone", "order_buyer", "order_tail"):
-            assert index in plan
-        assert "Seq Scan on shop_order" not in plan
-
-    def test_the_list_of_all_asks_little(self, office, order, django_assert_num_queries):
-        office.get(ORDERS)
-
-        # Session, user; products, keys; columns; count, orders, lines; tabs, kept filters, couriers.
-        with django_assert_num_queries(11):
-            office.get(ORDERS, {"q": "138"})
-
 
 class TestUndo:
     """A parcel that was sent or received by mistake is taken back while nothing followed."""
@@ -621,6 +413,9 @@ class TestUndo:
         facts = {"express_company": "顺丰速运", "express_no": "SF1", "actor": "wang", "now": timezone.now()}
         order_ship(order_id=order.order_id, action=ShippingStatus.SHIPPED, **facts)
         page = f"{ORDERS}{order.pk}/change/"
+        text = office.get(page).content.decode()
+        quiet = re.findall(r'<button[^>]*name="step_(\w+)"[^>]*data-quiet[^>]*>', text)
+        assert set(quiet) == {"receive", "unship", "flag", "parcel"}  # what is rarely next is not the blue button
 
         office.post(page, {"step_receive": "1"})
         assert state(order) == "shipped"
@@ -648,12 +443,3 @@ class TestUndo:
         office.post(page, {f"step_{name}": "1"})
 
         assert state(order) == before and f"step_{name}" not in office.get(page).content.decode()
-
-
-def test_why_an_order_was_closed_is_in_its_log(office, li):
-    order = make_order(li)
-
-    office.post(f"{ORDERS}{order.pk}/change/", {"step_close": "1", "sure": "1", "reason": "重复下单"})
-
-    assert state(order) == "closed"
-    assert order.logs.latest("pk").detail == "重复下单"
