@@ -97,14 +97,6 @@ def phone_pays(wechat: Any, number: str) -> None:
     notify(wechat, number)
 
 
-def make_paid(wechat: Any, buyer: User, product: Product | None = None, quantity: int = 1, **fields: Any) -> Order:
-    order = make_order(buyer, product, quantity, **fields)
-    order_pay(order_id=order.order_id, buyer_pk=buyer.pk, trade_type="NATIVE", client_ip="::1", now=timezone.now())
-    phone_pays(wechat, order.order_id)
-    order.refresh_from_db()
-    return order
-
-
 def run_refunds(now: datetime | None = None) -> None:
     """What the worker does with refunds that are due, however long they were to wait."""
     for refund in refunds_due(now=timezone.now() + timedelta(days=365)):

@@ -270,7 +270,7 @@ class TestReturns:
         run_refunds()
         page = office.get(ORDERS, {"work": "refunds"}).content.decode()
         assert "退款失败" in page and f"{order.order_id}R01" in page and f'value="refund_again:{order.pk}"' in page
-        assert "微信拒绝了这笔退款：NOTENOUGH 基本账户余额不足" in page
+        assert "微信拒绝了这笔退款：NOTENOUGH" in page
 
         wechat.is_out_of_money = False
         press(office, "refunds", "refund_again", row=order)
