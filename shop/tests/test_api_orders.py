@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from payments.errors import RefundNotPossible
 from payments.models import Refund
-from shop.models import CartItem, Order
+from shop.models import CartItem, Order, Product
 from shop.services.order_refund import order_refund, order_return_decide
 from shop.services.order_ship import order_ship
 from shop.tests.factories import make_order, make_paid, make_product, phone_pays, run_refunds, start_payment, stock_of
@@ -95,24 +95,19 @@ def test_refuses_to_order(li, given, answer):
     assert stock_of(product) == 5 and not Order.objects.exists()
 
 
-def test_all_or_nothing_when_one_line_is_short(li):
+def test_all_or_nothing_when_one_line_is_short_or_gone_or_one_too_many(li, lbw, monkeypatch):
     plenty, short = make_product(stock=5), make_product("头盔", stock=5)
     fill_cart(li, plenty, short, count=3)
-    short.stock = 2
-    short.save()
+    Product.objects.filter(pk=short.pk).update(stock=2)
 
     assert said(li.post("/pay/pre_order")) == (10010, False, "头盔库存不足")
+    lbw.get("/product/del_product", product_id=short.product_id)
+    assert said(li.post("/pay/pre_order")) == (10020, False, "err商品已下架或者不存在")
+    assert said(li.post("/pay/pre_order", {"product_id": short.product_id}))[0] == 10020
+    monkeypatch.setattr("shop.services.order_create.MAX_LINES", 1)
+    assert said(li.post("/pay/pre_order")) == (10010, False, "一次最多结算1种商品")
     assert (stock_of(plenty), stock_of(short)) == (5, 2)
     assert CartItem.objects.filter(is_checked=True).count() == 2
-
-
-def test_a_product_gone_since_it_went_into_the_cart_is_refused(li, lbw):
-    product = make_product()
-    fill_cart(li, product)
-    lbw.get("/product/del_product", product_id=product.product_id)
-
-    assert said(li.post("/pay/pre_order")) == (10020, False, "err商品已下架或者不存在")
-    assert said(li.post("/pay/pre_order", {"product_id": product.product_id}))[0] == 10020
 
 
 def test_more_money_than_a_payment_carries_is_refused(li):
@@ -120,14 +115,6 @@ def test_more_money_than_a_payment_carries_is_refused(li):
 
     assert said(li.post("/pay/pre_order", {"product_id": product.product_id}))[:2] == (10010, False)
     assert stock_of(product) == 10
-
-
-def test_more_products_than_one_order_holds_are_refused(li, monkeypatch):
-    monkeypatch.setattr("shop.services.order_create.MAX_LINES", 1)
-    fill_cart(li, make_product(), make_product())
-
-    assert said(li.post("/pay/pre_order")) == (10010, False, "一次最多结算1种商品")
-    assert CartItem.objects.count() == 2
 
 
 def test_an_order_keeps_name_price_and_picture_of_its_day(li, lbw):
@@ -181,19 +168,15 @@ def test_polling_tells_what_became_of_the_order(li, state, numbers, answer):
     assert said(li.get("/order/query_order_status", order_id=order.order_id)) == answer
 
 
-def test_an_overdue_order_reads_as_closed_however_late_the_sweep_is(li):
-    product = make_product(stock=3)
-    order = make_order(li.user, product, now=timezone.now() - settings.ORDER_TTL)
-
+def test_an_overdue_order_reads_as_closed_however_late_the_sweep_is_but_holds_its_stock_once_a_payment_was_started(
+    li, wechat
+):
+    product, shown = make_product(stock=3), make_product(stock=3)
+    untouched = make_order(li.user, shown, now=timezone.now() - settings.ORDER_TTL)
     listed = li.get("/order/get_order").json()["data"][0]
-
     assert (listed["order_status"], listed["expire_time"]) == (4, None)
-    assert said(li.get("/order/query_order_status", order_id=order.order_id)) == (3004, False, "交易关闭")
-    assert stock_of(product) == 3  # looking at it closed it
-
-
-def test_an_overdue_order_with_a_started_payment_reads_as_closed_but_holds_its_stock(li, wechat):
-    product = make_product(stock=3)
+    assert said(li.get("/order/query_order_status", order_id=untouched.order_id)) == (3004, False, "交易关闭")
+    assert stock_of(shown) == 3  # looking at it closed it
     order = make_order(li.user, product)
     start_payment(order)
     Order.objects.filter(pk=order.pk).update(expires_at=timezone.now() - timedelta(seconds=1))
@@ -260,6 +243,11 @@ def test_goes_from_prepared_to_received(li, lbw, wechat):
     assert ship(lbw, 1) == (1004, False, "订单尚未付款,不能发货")
     start_payment(order)
     phone_pays(wechat, order.order_id)
+    for action in ("", "x", "9", "-1", "99999999999999999999"):
+        assert ship(lbw, action) == (1004, False, "action: 必须是0、1、2、3之一")
+    for action in (0, 1, 3, 7, -1):  # a buyer without the right only receives
+        answer = li.get("/order/ship", order_id=order.order_id, action=action).json()
+        assert answer == {"status": 403, "state": False, "code": "10026", "msg": "not permitted 没有权限"}
     for action in (3, 0, 3):
         assert ship(lbw, action) == (200, True, "修改成功")
     assert ship(li, 2) == (1004, False, "订单正在备货,不能确认收货")
@@ -269,24 +257,6 @@ def test_goes_from_prepared_to_received(li, lbw, wechat):
     assert ship(li, 2) == (200, True, "修改成功")
     assert ship(li, 2) == (1004, False, "订单已收货,不能重复确认收货")
     assert read(li, order)["shiping_status"] == 2
-
-
-@pytest.mark.parametrize("action", [0, 1, 3, 7, -1])
-def test_a_buyer_without_the_right_only_receives(li, wechat, action):
-    order = make_paid(wechat, li.user)
-
-    body = li.get("/order/ship", order_id=order.order_id, action=action).json()
-
-    assert body == {"status": 403, "state": False, "code": "10026", "msg": "not permitted 没有权限"}
-
-
-@pytest.mark.parametrize("action", ["", "x", "9", "-1", "99999999999999999999"])
-def test_an_unknown_action_is_refused_with_the_reason(li, lbw, wechat, action):
-    order = make_paid(wechat, li.user)
-
-    answer = said(lbw.get("/order/ship", order_id=order.order_id, action=action))
-
-    assert answer == (1004, False, "action: 必须是0、1、2、3之一")
 
 
 # --- Returning -----------------------------------------------------------------------------------

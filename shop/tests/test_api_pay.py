@@ -52,29 +52,24 @@ def test_jsapi_takes_the_openid_the_caller_logged_in_with_and_answers_what_the_s
     assert "code_url" not in body and wechat.orders[order.order_id]["wanted"]["openid"] == "oWang"
 
 
-def test_refuses_by_the_orders_state(li, zhao, wechat):
-    paid, cancelled, closed = (make_order(li.user) for _ in range(3))
-    pay(li, paid)
-    phone_pays(wechat, paid.order_id)
-    li.get("/order/cancel", order_id=cancelled.order_id)
-    Order.objects.filter(pk=closed.pk).update(expires_at=timezone.now())
-
-    assert said(li.post("/pay/payment")) == (10010, False, "err 请传入order_id")
-    assert said(li.post("/pay/payment", {"order_id": "nope"})) == (1003, False, "err 订单不存在")
-    assert said(pay(zhao, paid)) == (1003, False, "err 订单不存在")
-    assert said(pay(li, paid)) == (1001, False, "err 订单已经支付")
-    assert said(pay(li, cancelled)) == (1002, False, "err 订单已取消")
-    assert said(pay(li, closed)) == (1004, False, "err 订单已经关闭")
-
-
-def test_a_started_payment_moves_the_deadline(li, wechat):
+def test_a_started_payment_moves_the_deadline_but_not_beyond_the_providers_and_a_refused_one_does_not(li, wechat):
     order = make_order(li.user, now=timezone.now() - settings.ORDER_TTL + timedelta(seconds=5))
     before = timezone.now()
 
     pay(li, order)
 
     order.refresh_from_db()
-    assert before + settings.ORDER_TTL <= order.expires_at == order.sweep_at <= timezone.now() + settings.ORDER_TTL
+    deadline = order.expires_at
+    assert before + settings.ORDER_TTL <= deadline == order.sweep_at <= timezone.now() + settings.ORDER_TTL
+    assert pay(li, order, trade_type="JSAPI", openid="oLi").json()["code"] == "OUT_TRADE_NO_USED"
+    order.refresh_from_db()
+    assert order.expires_at == deadline
+
+    ends = timezone.now().replace(microsecond=0) + timedelta(seconds=30)
+    Payment.objects.update(time_expire=ends)
+    pay(li, order)
+    order.refresh_from_db()
+    assert order.expires_at == order.sweep_at == ends
 
 
 REFUSALS = {
@@ -87,6 +82,26 @@ REFUSALS = {
     "the provider is silent": ({}, None),
     "the merchant is not configured": ({}, None),
 }
+
+
+def test_refuses_by_the_orders_state(li, zhao, wechat):
+    paid, cancelled, closed, used_up = (make_order(li.user) for _ in range(4))
+    for order in (paid, used_up):
+        pay(li, order)
+    phone_pays(wechat, paid.order_id)
+    li.get("/order/cancel", order_id=cancelled.order_id)
+    Order.objects.filter(pk=closed.pk).update(expires_at=timezone.now())
+    wechat.orders[used_up.order_id]["state"] = "CLOSED"  # the provider takes its number no more
+    Payment.objects.update(code_at=None)
+
+    assert said(li.post("/pay/payment")) == (10010, False, "err 请传入order_id")
+    assert said(li.post("/pay/payment", {"order_id": "nope"})) == (1003, False, "err 订单不存在")
+    assert said(pay(zhao, paid)) == (1003, False, "err 订单不存在")
+    assert said(pay(li, paid)) == (1001, False, "err 订单已经支付")
+    assert said(pay(li, cancelled)) == (1002, False, "err 订单已取消")
+    assert said(pay(li, closed)) == said(pay(li, used_up)) == (1004, False, "err 订单已经关闭")
+    orders_sweep(now=timezone.now())
+    assert state_of(used_up) == "closed"
 
 
 @pytest.mark.parametrize("refusal", REFUSALS)
@@ -111,18 +126,6 @@ def test_a_refused_payment_leaves_the_deadline_where_it_is_however_often_it_is_t
     wechat.is_down = False
     orders_sweep(now=deadline)
     assert (state_of(order), stock_of(product)) == ("closed", 3)
-
-
-def test_a_refused_repetition_does_not_move_the_deadline_that_the_first_payment_moved(li, wechat):
-    order = make_order(li.user)
-    pay(li, order)
-    order.refresh_from_db()
-    deadline = order.expires_at
-
-    body = pay(li, order, trade_type="JSAPI", openid="oLi").json()
-
-    order.refresh_from_db()
-    assert (body["code"], order.expires_at) == ("OUT_TRADE_NO_USED", deadline)
 
 
 @pytest.mark.parametrize("ttl", [timedelta(minutes=2), timedelta(minutes=30)])
@@ -161,29 +164,6 @@ def test_an_order_that_falls_due_while_the_provider_is_asked_is_not_closed_under
     order.refresh_from_db()
     assert (order.state, order.expires_at > timezone.now(), order.close_attempts) == ("open", True, 0)
     assert not OrderLog.objects.filter(order=order, event="等待关单").exists()
-
-
-def test_the_deadline_never_passes_the_providers_own(li, wechat):
-    order = make_order(li.user)
-    pay(li, order)
-    ends = timezone.now().replace(microsecond=0) + timedelta(seconds=30)
-    Payment.objects.update(time_expire=ends)
-
-    pay(li, order)
-
-    order.refresh_from_db()
-    assert order.expires_at == order.sweep_at == ends
-
-
-def test_an_order_whose_number_is_used_up_closes_at_once(li, wechat):
-    order = make_order(li.user)
-    pay(li, order)
-    wechat.orders[order.order_id]["state"] = "CLOSED"
-    Payment.objects.update(code_at=None)
-
-    assert said(pay(li, order)) == (1004, False, "err 订单已经关闭")
-    orders_sweep(now=timezone.now())
-    assert state_of(order) == "closed"
 
 
 def test_a_payment_started_while_the_order_was_being_cancelled_is_closed_again(li, wechat, monkeypatch):

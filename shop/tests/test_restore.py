@@ -190,16 +190,6 @@ def test_without_asking_paid_goods_would_be_sold_twice(li, wechat, backup, monke
     assert (state(order), Product.objects.get().stock) == ("closed", 1)
 
 
-def test_days_since_the_backup_are_compared_however_long_ago_it_was(li, wechat, backup):
-    put_back = backup()
-    put_back()
-    restored.latest().__class__.objects.update(written_at=timezone.now() - timedelta(days=60))
-
-    bills_reconcile_missing(now=bill_made_at(local(timezone.now()).date()))
-
-    assert BillRun.objects.filter(state="done").count() == 61
-
-
 def test_nobody_revives(api, person, wechat, backup, login):
     """Neither a token, nor a session of the back office, nor a user who was shut out since."""
     li, wang, zhao = person("li"), person("wang"), person("zhao", "1", is_staff=True)
@@ -256,6 +246,16 @@ def test_an_interrupted_restore_is_ended_by_the_next_and_stops_every_start(li, w
 
     assert "Disabled again who was disabled since the backup: li." in said
     assert checks.restore_is_finished() == [] and not marker.exists()
+
+
+def test_days_since_the_backup_are_compared_however_long_ago_it_was(li, wechat, backup):
+    put_back = backup()
+    put_back()
+    restored.latest().__class__.objects.update(written_at=timezone.now() - timedelta(days=60))
+
+    bills_reconcile_missing(now=bill_made_at(local(timezone.now()).date()))
+
+    assert BillRun.objects.filter(state="done").count() == 61
 
 
 def test_a_damaged_file_leaves_no_mark(wechat, backup, tmp_path, settings):
