@@ -1,11 +1,10 @@
 """The QR codes of the scan login. Each belongs to one socket, can be scanned once, and expires after ``WECHAT_QR_TTL``.
 
-Problem: the request that creates a code, the phone's callback and the expiry run in different processes and may come at
-once; with separate commands a code could be used twice. So each step is one atomic Lua script in Valkey.
+A scan, a new code for the same socket and the expiry run in different processes and may come at once. Whoever removes
+the code from the set of open ones may use it: Valkey tells one caller only that it has removed it.
 This module imports no models, because the socket processes import it before Django is set up.
 """
 
-from functools import cache
 from typing import Any
 from urllib.parse import quote
 
@@ -21,45 +20,9 @@ INVALID = {"state": False, "status": 10004, "msg": "无效的二维码"}
 
 # A code is kept for this time after its deadline, so that the expiry can still find its socket and tell it.
 _GRACE_MS = 60_000
-_DUE = "spms:scan:due"
-# Keys: `due` is a sorted set of codes by deadline (ms); `code`..state holds the sid; `of`..sid holds its newest state.
-# take: remove a code and return its sid, or false if another caller was faster.
-_COMMON = """
-local due, code, of = KEYS[1], 'spms:scan:code:', 'spms:scan:of:'
-local t = redis.call('TIME')
-local now = t[1] * 1000 + math.floor(t[2] / 1000)
-local function take(state)
-  redis.call('ZREM', due, state)
-  local sid = redis.call('GETDEL', code .. state)
-  if sid and redis.call('GET', of .. sid) == state then redis.call('DEL', of .. sid) end
-  return sid
-end
-"""
-# Create a code and remove the socket's earlier one. ARGV: state, sid, ttl_ms, grace_ms
-_MAKE = """
-local earlier = redis.call('GET', of .. ARGV[2])
-if earlier then take(earlier) end
-local keep = ARGV[3] + ARGV[4]
-redis.call('SET', code .. ARGV[1], ARGV[2], 'PX', keep)
-redis.call('SET', of .. ARGV[2], ARGV[1], 'PX', keep)
-redis.call('ZADD', due, string.format('%.0f', now + ARGV[3]), ARGV[1])
-return 1
-"""
-# Use up a code that has not expired. ARGV: state. Returns the sid to one caller only, false to all others.
-_CLAIM = """
-local deadline = redis.call('ZSCORE', due, ARGV[1])
-if not deadline or tonumber(deadline) <= now then return false end
-return take(ARGV[1])
-"""
-# Remove up to 500 codes whose deadline has passed; returns the sids of their sockets.
-_EXPIRE = """
-local sids = {}
-for _, state in ipairs(redis.call('ZRANGEBYSCORE', due, '-inf', now, 'LIMIT', 0, 500)) do
-  local sid = take(state)
-  if sid then sids[#sids + 1] = sid end
-end
-return sids
-"""
+MAX_EXPIRED = 500  # at once
+_OPEN = "spms:scan:due"  # a sorted set of codes by deadline (ms)
+_CODE, _NEWEST = "spms:scan:code:", "spms:scan:of:"  # the sid of a code; the newest code of a sid
 
 
 def greeting(sid: str) -> tuple[str, dict[str, Any]]:
@@ -76,7 +39,11 @@ def code_make(*, sid: str, callback_url: str, oauth_base_url: str) -> str:
         raise SidUnknown
     state = random_text(STATE_LENGTH)
     ttl_ms = int(settings.WECHAT_QR_TTL.total_seconds() * 1000)
-    _run(_MAKE, state, sid, ttl_ms, _GRACE_MS)
+    valkey.client().set(_CODE + state, sid, px=ttl_ms + _GRACE_MS)
+    valkey.client().zadd(_OPEN, {state: _now_ms() + ttl_ms})
+    # Last, so that of two new codes at once the one that comes second here finds the other one open, and ends it.
+    if earlier := valkey.client().set(_NEWEST + sid, state, px=ttl_ms + _GRACE_MS, get=True):
+        _take(earlier.decode())
     return consent_url(state=state, callback_url=callback_url, oauth_base_url=oauth_base_url)
 
 
@@ -95,31 +62,36 @@ def code_scanned(*, state: str, wechat_code: str) -> None:
 
     :raises CodeInvalid: the QR code is unknown, expired or used; if two phones scan at once, the second gets this.
     """
-    sid = _run(_CLAIM, state) if _is_state(state) else None
+    deadline = valkey.client().zscore(_OPEN, state) or 0
+    sid = _take(state) if deadline > _now_ms() else ""
     event = {"status": 200, "state": True, "msg": "已扫码", "wechatCode": wechat_code}
-    if sid is None or not sessions.emit(sid.decode(), "scancodeSuccess", event):
+    if not sid or not sessions.emit(sid, "scancodeSuccess", event):
         raise CodeInvalid
 
 
 def is_open(state: str) -> bool:
     """Tell whether a code can still be scanned."""
-    return _is_state(state) and valkey.client().exists(f"spms:scan:code:{state}") == 1
+    return _is_state(state) and valkey.client().exists(_CODE + state) == 1
 
 
 def codes_expire() -> None:
     """Tell the sockets whose codes have expired. Each is told once, even if several processes call this at once."""
-    for sid in _run(_EXPIRE):
-        sessions.emit(sid.decode(), "invalidCode", INVALID)
+    for state in valkey.client().zrangebyscore(_OPEN, "-inf", _now_ms(), 0, MAX_EXPIRED):
+        if sid := _take(state.decode()):
+            sessions.emit(sid, "invalidCode", INVALID)
 
 
 def _is_state(text: str) -> bool:
     return len(text) == STATE_LENGTH and text.isascii() and text.isalnum()
 
 
-def _run(body: str, *args: Any) -> Any:
-    return _script(body)(keys=[_DUE], args=list(args))
+def _take(state: str) -> str:
+    """Use a code up; return its sid, "" if another caller was faster."""
+    if not valkey.client().zrem(_OPEN, state):
+        return ""
+    return (valkey.client().getdel(_CODE + state) or b"").decode()
 
 
-@cache
-def _script(body: str) -> Any:
-    return valkey.client().register_script(_COMMON + body)
+def _now_ms() -> int:
+    seconds, microseconds = valkey.client().time()  # the same for all processes
+    return int(seconds) * 1000 + int(microseconds) // 1000

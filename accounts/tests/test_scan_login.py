@@ -312,7 +312,7 @@ def test_an_expired_code_does_not_work_and_is_told_once_however_many_look(
     at_once([expire_scan_codes] * 8)
 
     assert screen.events == [("invalidCode", INVALID)]
-    assert not valkey.client().keys("spms:scan:*")
+    assert not valkey.client().keys("spms:scan:code:*") and not valkey.client().exists("spms:scan:due")
     assert any(entry["task"] == expire_scan_codes.name for entry in settings.CELERY_BEAT_SCHEDULE.values())
 
 
