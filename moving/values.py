@@ -98,13 +98,19 @@ class Values:
         if _LOST in text:
             self.fix(f"{name} 的编码不是 UTF-8，看不懂的字节记为 {_LOST}")
 
-    def picture(self, name: str) -> str:
-        address = self.text(name, 500)
+    def address(self, name: str, instead: str = "") -> str:
+        """Return an address that does not run as a script; what runs, or is missing, becomes ``instead``."""
+        address = self.required(name, 500, instead) if instead else self.text(name, 500)
         try:
             no_script(address)
         except ValidationError:
-            self.fix(f"{name} 会被浏览器当作脚本运行，留空", address)
-            return ""
+            what = f"记为“{instead}”" if instead else "留空"
+            self.fix(f"{name} 会被浏览器当作脚本运行，{what}", address)
+            return instead
+        return address
+
+    def picture(self, name: str) -> str:
+        address = self.address(name)
         path = old_picture(address)
         if path and self._has_picture and not self._has_picture(path):
             self.fix(f"{name} 的图片不在图片目录中", path)

@@ -307,7 +307,8 @@ class StudentAdmin(ExportableAdmin, PictureAdminMixin, OfficeAdmin):
         facts = {"print_query": query, "may_transfer": may_transfer(request)}
         facts |= {"may_see_runs": runs_seen(request) is not None}
         if request.method == "GET":
-            facts |= {"bar": filters, "chips": _chips(request, filters), "kept": self._kept(request)}
+            kept = [(name, request.GET[name]) for name in ("q", "o") if request.GET.get(name)]  # the bar sends it along
+            facts |= {"bar": filters, "chips": _chips(request, filters), "kept": kept}
             scope = scope_of(request.user)
             facts |= {"classes": class_list(scope), "cities": values_in_use("city", scope=scope)}
             facts |= {"degrees": values_in_use("degree", scope=scope)}
@@ -319,10 +320,6 @@ class StudentAdmin(ExportableAdmin, PictureAdminMixin, OfficeAdmin):
         if not scope_of(request.user).is_all and (others := students.count() - own.count()):
             messages.warning(request, f"{others} 名学员不是您录入的，不会改动")
         return own
-
-    def _kept(self, request: HttpRequest) -> list[tuple[str, str]]:
-        """Return what the filter bar sends along: the search and the order of the columns."""
-        return [(name, request.GET[name]) for name in ("q", "o") if request.GET.get(name)]
 
     @admin.action(description="删除所选学员", permissions=["delete"])
     def delete_selected(self, request: HttpRequest, students: QuerySet[Student]) -> HttpResponse | None:

@@ -47,14 +47,17 @@ def weak(move):
 
 
 # --- Users ---
-def test_a_user_logs_in_as_before_and_is_who_he_was(move, api):
-    move({"users": [user(nickname="蔡", phone=13800000000, sex=1, vipLevel=2, vipStamp=4070908800000, status="1")]})
+def test_a_user_logs_in_as_before_and_is_who_he_was(move, api, settings):
+    facts = {"phone": 13800000000, "sex": 1, "vipLevel": 2, "vipStamp": 4070908800000, "status": "1", "openid": "o-1"}
+    move({"users": [user(**facts)]})
 
     info = log_in(api)["userInfo"]
 
     assert (info["unid"], info["roleid"], info["phone"], info["sex"]) == (USER["unid"], "102", "13800000000", "1")
     assert (info["vipLevel"], info["vipStamp"]) == (2, 4070908800000)
     assert log_in(api, password="556")["state"] is False
+    profile = WechatProfile(settings.WECHAT_APP_ID, "o-1", "", "新昵称", "", "", "", "", "")
+    assert user_of(profile).unid == USER["unid"]
 
 
 @pytest.mark.parametrize(
@@ -125,13 +128,6 @@ def test_passwords_are_kept_as_hashes_and_weak_ones_are_listed_for_staff(move, s
     assert [row[0] for row in listed] == ["cxk", "'=cmd()", "boss"]
     assert "8 个字符" in listed[0][3] and "12 个字符" in listed[2][3]  # of a role that may do everything
     assert User.objects.get(username="boss").is_staff is False
-
-
-def test_an_openid_finds_its_user(move, settings):
-    move({"users": [user(openid="o-1", unionid="")]})
-
-    profile = WechatProfile(settings.WECHAT_APP_ID, "o-1", "", "新昵称", "", "", "", "", "")
-    assert user_of(profile).unid == USER["unid"]
 
 
 def test_what_belongs_to_one_user_stays_with_the_first(move, api, person):

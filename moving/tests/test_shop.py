@@ -1,17 +1,12 @@
 """Catalogue, carts and orders after the move, through the calls of their buyers and staff."""
 
-from datetime import timedelta
-
 import pytest
 from bson import Decimal128, Int64, ObjectId
-from django.utils import timezone
 
 from accounts.models import User
 from accounts.tokens import token_issue
 from conftest import ApiClient
 from shop.models import Category, Order, OrderLog, Product
-from shop.services.order_expire import orders_sweep
-from shop.states import TO_DO
 
 CATEGORY = {"category_id": "20201231130613123", "categoryName": "自行车", "createTime": "2020-12-31,01:06:13"}
 PRODUCT = {
@@ -158,17 +153,6 @@ def test_what_an_orders_numbers_become(shop, move, numbers, state, shown):
     assert tuple(found[name] for name in names) == shown
     unknown = [reason for reason in move.reasons() if reason.endswith("不认识，记为 0")]
     assert unknown == (["order_status 不认识，记为 0", "pay_status 不认识，记为 0"] if 9 in numbers else [])
-
-
-@pytest.mark.parametrize("paid", [0, 1])
-def test_no_sweep_touches_an_order_that_arrived(shop, paid):
-    shop(pay_status=paid, shiping_status=0)
-    before = Order.objects.values().get(), Product.objects.values().get()
-
-    assert orders_sweep(now=timezone.now() + timedelta(days=400)) == 0
-
-    assert (Order.objects.values().get(), Product.objects.values().get()) == before
-    assert (before[0]["state"] in TO_DO) is bool(paid)  # what was paid and not sent is still to be sent
 
 
 def test_a_paid_order_is_sent_and_received_but_its_money_is_not_ours_to_return(shop, lbw, office):
