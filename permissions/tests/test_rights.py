@@ -30,7 +30,7 @@ class TestRights:
     def test_rows_are_exact_or_end_in_a_star(self, rows, path, expected):
         held = rights.rights_of_role(Role(roleid="9", name="x", rows=rows))
 
-        assert held.may_call([path], Access.ROWS) is expected
+        assert held.may_call([path], Access.ROWS) is held.may_call(["/documented", path], Access.ROWS) is expected
         assert held.may_call([path], Access.ROOT) is False
         assert held.may_call([path], Access.ANY_USER) is True
         assert held.may_call([path], None) is False
