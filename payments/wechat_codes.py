@@ -44,9 +44,6 @@ WECHAT_CODES: dict[str, WeChatCode] = {row.code: row for row in _TABLE}
 # Other names for the same codes, without underscores: those of v2, and those on other pages of v3.
 _ALIASES = {
     "ORDERCLOSED": "ORDER_CLOSED",
-    "RESOURCENOTEXISTS": "ORDERNOTEXIST",
-    "RATELIMITEXCEEDED": "FREQUENCY_LIMITED",
-    "RATELIMITED": "FREQUENCY_LIMITED",
     "INVALIDREQTOOMUCH": "FREQUENCY_LIMITED",
     "BIZERRNEEDRETRY": "SYSTEMERROR",
     "ERROR": "TRADE_ERROR",

@@ -19,6 +19,7 @@ from payments.gateways.wechat.bill import read_bill
 from payments.tests.fake_wechat import APPID, BEIJING, BILL_SUMS, BILL_TITLES, MCHID
 from payments.tests.test_gateway_v2 import intent
 
+pytestmark = pytest.mark.django_db  # the time is the database's
 DAY = date(2026, 11, 20)
 AT = datetime(2026, 11, 20, 23, 59, 59, tzinfo=BEIJING)
 NUMBER = "20261125101112000ABCDEF"

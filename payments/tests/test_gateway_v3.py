@@ -31,6 +31,7 @@ from payments.tasks import refresh_certificates
 from payments.tests.fake_wechat import APPID, KEY_ID
 from payments.tests.test_gateway_v2 import intent
 
+pytestmark = pytest.mark.django_db  # the time is the database's
 NUMBER = "20261125101112000ABCDEF"
 
 

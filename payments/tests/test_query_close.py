@@ -71,10 +71,14 @@ class TestQuery:
         assert Payment.objects.get().state == PaymentStatus.OPEN
         assert shop.paid == []
 
-    @pytest.mark.parametrize(("fen", "currency"), [(1, "CNY"), (123400, "CNY"), (1234, "USD")])
-    def test_a_wrong_amount_or_currency_pays_nothing_and_is_logged(self, start, shop, wechat, fen, currency):
+    @pytest.mark.parametrize(
+        ("fen", "currency", "owed_fen"),
+        [(1, "CNY", 1234), (123400, "CNY", 1234), (1234, "USD", 1234), (1234, "CNY", 1235)],
+    )
+    def test_a_wrong_amount_or_currency_pays_nothing_and_is_logged(self, start, shop, wechat, fen, currency, owed_fen):
         number = start().out_trade_no
         wechat.pay(number)
+        shop.owed[number] = owed_fen
         wechat.faults = [("query", "change", {"amount": {"total": fen, "currency": currency}})]
 
         with pytest.raises(PaymentMismatch):

@@ -2,17 +2,19 @@
 
 import contextlib
 import threading
+import time
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from django.db import OperationalError, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
 from payments.errors import RefundNotPossible
 from payments.gateways.base import BankCard
 from payments.listener import listener
-from payments.models import PaymentLog, Refund
+from payments.models import Payment, PaymentLog, Refund
 from payments.services import refund as refund_module
 from payments.services import refund_again, refund_run
 from payments.services.refund import PAID_TWICE, refunds_run_due
@@ -21,7 +23,7 @@ from payments.services.refund_stuck import (
     refund_divert,
     refund_offline,
 )
-from payments.tests.factories import request
+from payments.tests.factories import locked, request
 from tests.kit import at_once, listener_replaced
 
 pytestmark = pytest.mark.django_db
@@ -291,6 +293,24 @@ def test_without_v3_values_a_refund_is_not_promised(paid, settings):
         request(payment)
 
     assert not Refund.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_order_is_locked_before_its_payment(refund_in, shop, monkeypatch):
+    """Else staff, and a notification that has locked the order and needs the payment, would wait for each other."""
+    monkeypatch.setattr("payments.services.common.LOCK_WAIT_MS", 600)
+    refund = refund_in("FAILED")
+
+    def lock_payment():
+        time.sleep(0.3)
+        with transaction.atomic():
+            return Payment.objects.select_for_update(nowait=True).get().pk
+
+    steps = [lambda: refund_again(refund_id=refund.pk, actor="王", now=later()), lock_payment]
+    with locked(shop, refund.payment.out_trade_no):
+        waited, free = at_once(steps, refusals=(OperationalError,))
+
+    assert isinstance(waited, OperationalError) and free == refund.payment_id
 
 
 class TestTwoAtTheSameInstant:
