@@ -38,9 +38,11 @@ class WatchedConnection(Connection[Any]):
                 self._require_answer()
 
     def _require_answer(self) -> None:
-        parameters = self.info.get_parameters() | {"password": self.info.password, "connect_timeout": "2"}
+        # Of several hosts ask the one that we wait for, whatever it is now.
+        own = {"host": self.info.host, "port": str(self.info.port), "hostaddr": "", "target_session_attrs": "any"}
+        own |= {"password": self.info.password, "connect_timeout": "2"}
         try:
-            psycopg.connect(**parameters).close()  # type: ignore[arg-type]
+            psycopg.connect(**self.info.get_parameters() | own).close()  # type: ignore[arg-type]
         except ConnectionTimeout:
             self.pgconn.finish()
             raise OperationalError("the server does not answer") from None
