@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from config.celery import app as celery_app
 from core.cache.progress import SILENCE, progress_end, progress_write
+from permissions.models import DataScope
 from students import tasks
 from students.counts import counts_wrong
 from students.errors import RunNotReady
@@ -278,6 +279,18 @@ def test_only_who_may_add_and_change_students(request, who):
     run.refresh_from_db()
     assert (posted == 302, run.state) == (who != "yuangong", RunState.CANCELLED if may else RunState.READY)
     assert ("导入学员" in browser.get(LIST).content.decode()) == may
+
+
+def test_a_data_scope_counts_for_the_rows_and_for_the_runs(clerk):
+    clerk.user.role.data_scope = DataScope.CHANGE_OWN
+    clerk.user.role.save()
+    foreign = students("谭鹏")[0]
+
+    own, other = checked(sheet([foreign.sid, "22"], head=["学号", "年龄"]), clerk.user), checked(sheet(line()))
+
+    assert errors(own) == [(2, [["A2 学号", "不是您录入的学员，不能修改"]])]
+    assert [clerk.get(page_of(run)).status_code for run in (own, other)] == [200, 403]
+    assert clerk.get(RUNS).context["cl"].result_count == 1
 
 
 @pytest.mark.parametrize(
