@@ -287,10 +287,6 @@ class InboundEvent(models.Model):
         return f"{self.get_channel_display()} 通知 #{self.pk}"
 
     @property
-    def is_accepted(self) -> bool:
-        return self.verdict == self.Verdict.ACCEPTED
-
-    @property
     def is_cut(self) -> bool:
         return len(self.body) < self.body_size
 

@@ -21,28 +21,17 @@ _ACK = "<xml><return_code><![CDATA[{}]]></return_code><return_msg><![CDATA[{}]]>
 _RAW: dict[str, Any] = {"authentication_classes": []}
 
 
-_XML = {
-    "type": "object",
-    "xml": {"name": "xml"},
-    "properties": {
-        "return_code": {"type": "string", "enum": ["SUCCESS", "FAIL"]},
-        "return_msg": {"type": "string", "example": "OK"},
-    },
-    "required": ["return_code", "return_msg"],
-}
+def _texts(**fields: dict[str, Any]) -> dict[str, Any]:
+    """Return the schema of an object whose fields are all texts."""
+    properties = {name: {"type": "string"} | more for name, more in fields.items()}
+    return {"type": "object", "properties": properties, "required": list(fields)}
 
 
 def _v3_answer(code: str, message: str) -> dict[str, Any]:
-    return {
-        "type": "object",
-        "properties": {
-            "code": {"type": "string", "enum": [code]},
-            "message": {"type": "string", "example": message},
-        },
-        "required": ["code", "message"],
-    }
+    return _texts(code={"enum": [code]}, message={"example": message})
 
 
+_XML = _texts(return_code={"enum": ["SUCCESS", "FAIL"]}, return_msg={"example": "OK"}) | {"xml": {"name": "xml"}}
 V2_DOC = Doc(
     raw={(200, "text/xml"): _XML},
     about="由微信支付 v2 调用(XML),前端不调用。处理成功返回 SUCCESS,否则返回 FAIL 和原因,微信会重发。",
@@ -62,13 +51,13 @@ class NoticeViewSet(ApiViewSet):
     @endpoint("POST", "/pay/payResult", "微信支付结果通知(v2)", Access.OPEN, docs=V2_DOC, **_RAW)
     def pay_result(self, request: Request) -> HttpResponse:
         event = _take(request, InboundEvent.Channel.V2)
-        word, text = ("SUCCESS", "OK") if event.is_accepted else ("FAIL", event.result)
+        word, text = ("SUCCESS", "OK") if event.verdict == InboundEvent.Verdict.ACCEPTED else ("FAIL", event.result)
         return HttpResponse(_ACK.format(word, text), content_type="text/xml; charset=utf-8")
 
     @endpoint("POST", "/pay/notify", "微信支付结果通知(v3)", Access.OPEN, docs=V3_DOC, **_RAW)
     def notify(self, request: Request) -> HttpResponse:
         event = _take(request, InboundEvent.Channel.V3)
-        if event.is_accepted:
+        if event.verdict == InboundEvent.Verdict.ACCEPTED:
             return JsonResponse({"code": "SUCCESS", "message": "成功"})
         text = {"code": "FAIL", "message": event.result}
         return JsonResponse(text, status=event.http_status, json_dumps_params={"ensure_ascii": False})

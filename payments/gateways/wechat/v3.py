@@ -145,8 +145,8 @@ class WeChatV3:
             raise ValueError("wrong key or damaged ciphertext")
         return orjson.loads(text)
 
-    def refresh_certificates(self) -> int:
-        """Download the platform certificates; return how many there are.
+    def refresh_certificates(self) -> None:
+        """Download the platform certificates.
 
         The answer needs no signature: only WeChat Pay and we know the APIv3 key that encrypts the certificates.
         """
@@ -157,7 +157,6 @@ class WeChatV3:
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise GatewayUntrusted("no list of certificates") from error
         self.keys.store(pems)
-        return len(pems)
 
     def _certificate(self, entry: Mapping[str, Any]) -> str:
         sealed = entry["encrypt_certificate"]
