@@ -1,4 +1,4 @@
-"""What happens in the shop without a request. ``config/settings/base.py`` says when."""
+"""What happens in the shop without a request. ``config/schedule.py`` says when."""
 
 from core import times
 from core.queues import queued_task

@@ -112,7 +112,8 @@ def order_refund_part(
         facts = {"detail": detail, "refund_reason": reason or Event.REFUND.label, "note": note}
         refund = order_move(order=order, event=Event.REFUND, actor=actor, now=now, **facts)
     else:
-        _require_goods_or_all(order, state)
+        if state in (State.PAID, State.PREPARING) and not any(line.left for line in order.lines.all()):
+            raise OrderRefused("没有发货的商品都退了，请退完全部余款")
         order_move(order=order, event=Event.REFUND_PART, actor=actor, now=now, detail=detail, note=note)
         refund = refund_request(
             out_trade_no=order_id, amount_fen=fen, reason=reason or Event.REFUND_PART.label, requested_by=actor, now=now
@@ -136,12 +137,6 @@ def _require_possible(refunds: RefundsOfPayment, fen: int, refunds_seen: int) ->
         raise RefundNotPossible(
             f"微信一笔支付最多退 {MAX_REFUNDS} 次，只剩最后一次：请退完余款 {fen_text(refunds.rest_fen)}"
         )
-
-
-def _require_goods_or_all(order: Order, state: State) -> None:
-    is_unshipped = state in (State.PAID, State.PREPARING)
-    if is_unshipped and not any(line.left for line in order.lines.all()):
-        raise OrderRefused("没有发货的商品都退了，请退完全部余款")
 
 
 def _take_back(
