@@ -154,14 +154,15 @@ class RefundsOfPayment:
     @property
     def to_tend(self) -> Refund | None:
         """The refund that staff must do something about: it failed, or is closed and nothing has taken its place."""
-        waiting = [
+        stuck = [refund for refund in self.refunds if refund.state in _STUCK]
+        dead = [
             refund
             for refund in self.refunds
-            if refund.state in _STUCK
-            or (refund.state == _S.CLOSED and not refund.replaced_by_id and refund.amount_fen <= self.rest_fen)
+            if refund.state == _S.CLOSED and not refund.replaced_by_id and refund.amount_fen <= self.rest_fen
         ]
         # First those that another try may help.
-        return min(waiting, key=lambda refund: (refund.state not in (_S.FAILED, _S.CLOSED), refund.pk), default=None)
+        waiting = sorted([*stuck, *dead], key=lambda refund: (refund.state not in (_S.FAILED, _S.CLOSED), refund.pk))
+        return waiting[0] if waiting else None
 
     def _sum(self, *states: str) -> int:
         return sum(refund.amount_fen for refund in self.refunds if refund.state in states)

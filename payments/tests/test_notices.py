@@ -1,6 +1,7 @@
 """Notifications over HTTP: the right ones once, every other one not at all, each answered as WeChat expects."""
 
 import hashlib
+import re
 import time
 from datetime import timedelta
 from functools import partial
@@ -267,6 +268,7 @@ def test_an_unconfigured_merchant_accepts_nothing(order, shop, wechat, settings)
     fields = {"return_code": "SUCCESS", "appid": "", "mch_id": "", "out_trade_no": order.out_trade_no}
 
     assert_refused_v2(post_v2(to_xml(fields | {"sign": sign_v2(fields, key="")}).encode()))
+    assert_refused_v2(post_v2(to_xml(fields | {"req_info": "AA=="}).encode()))
     assert_refused_v3(post_v3(*wechat.notice_v3(order.out_trade_no)), 500)
     assert_nothing_happened(shop)
 
@@ -276,14 +278,21 @@ class TestRefundNotices:
     def refund(self, paid):
         return refund_run(refund_id=request(paid(), 1000).pk, now=timezone.now())
 
-    @pytest.mark.parametrize("word", ["SUCCESS", "ABNORMAL", "CLOSED"])
-    def test_moves_the_refund(self, refund, shop, wechat, word):
-        assert post_v3(*wechat.refund_notice_v3(refund.out_refund_no, word)).status_code == 200
+    @pytest.mark.parametrize(
+        ("word", "old_word", "state"),
+        [("SUCCESS", "SUCCESS", "success"), ("ABNORMAL", "CHANGE", "abnormal"), ("CLOSED", "REFUNDCLOSE", "closed")],
+    )
+    @pytest.mark.parametrize("is_v3", [True, False])
+    def test_moves_the_refund(self, refund, shop, wechat, word, old_word, state, is_v3):
+        if is_v3:
+            assert post_v3(*wechat.refund_notice_v3(refund.out_refund_no, word)).status_code == 200
+        else:
+            assert post_v2(wechat.refund_notice_v2(refund.out_refund_no, old_word)).content == OK_XML
 
         refund.refresh_from_db()
-        assert (refund.state, refund.next_try_at) == (word.lower(), None)
-        assert shop.refunds[-1] == (refund.out_refund_no, word.lower())
-        assert (refund.refunded_at is not None) is (word == "SUCCESS")
+        assert (refund.state, refund.next_try_at) == (state, None)
+        assert shop.refunds[-1] == (refund.out_refund_no, state)
+        assert (refund.refunded_at is not None) is (state == "success")
 
     def test_repeats_and_late_news_change_nothing(self, refund, shop, wechat):
         for _ in range(2):
@@ -304,6 +313,19 @@ class TestRefundNotices:
     )  # fmt: skip
     def test_v3_that_does_not_fit_is_refused(self, refund, wechat, changes):
         assert_refused_v3(post_v3(*wechat.refund_notice_v3(refund.out_refund_no, changes=changes)))
+
+        refund.refresh_from_db()
+        assert refund.state == "processing"
+
+    @pytest.mark.parametrize("changes", [
+        {"refund_fee": "1"}, {"total_fee": "1"}, {"refund_fee": "x"}, {"key": "x" * 32},
+        {"outer": "appid"}, {"outer": "mch_id"},
+    ])  # fmt: skip
+    def test_v2_that_does_not_fit_is_refused(self, refund, wechat, changes):
+        outer = changes.get("outer")
+        raw = wechat.refund_notice_v2(refund.out_refund_no, **{} if outer else changes).decode()
+
+        assert_refused_v2(post_v2(re.sub(f"<{outer}>.*?</{outer}>", f"<{outer}>other</{outer}>", raw).encode()))
 
         refund.refresh_from_db()
         assert refund.state == "processing"

@@ -34,7 +34,7 @@ BODY_BYTES = 127
 PREPAY_ID_LENGTH, CODE_URL_LENGTH = 64, 512
 
 
-def read_flat(raw: bytes | str) -> dict[str, str]:
+def read_flat(raw: bytes | str, *, root: str = "xml") -> dict[str, str]:
     """Read ``<xml><name>text</name>...</xml>``, whoever wrote it.
 
     :raises ValueError: not well-formed, a DTD, another root, too many, nested or repeated fields.
@@ -43,7 +43,7 @@ def read_flat(raw: bytes | str) -> dict[str, str]:
         tree = fromstring(raw, forbid_dtd=True)
     except (SyntaxError, LookupError) as error:
         raise ValueError("not well-formed") from error
-    if tree.tag != "xml" or len(tree) > MAX_FIELDS:
+    if tree.tag != root or len(tree) > MAX_FIELDS:
         raise ValueError("not the expected document")
     fields: dict[str, str] = {}
     for child in tree:
@@ -68,10 +68,10 @@ def is_authentic(fields: Mapping[str, str], api_key: str) -> bool:
     return hmac.compare_digest(sign(fields, api_key, kind).encode(), signature.upper().encode())
 
 
-def read_time(text: str) -> datetime | None:
-    """Read ``yyyyMMddHHmmss`` as Beijing time."""
+def read_time(text: str, form: str = "%Y%m%d%H%M%S") -> datetime | None:
+    """Read ``yyyyMMddHHmmss``, or another form, as Beijing time."""
     try:
-        return storable(datetime.strptime(text, "%Y%m%d%H%M%S").replace(tzinfo=SHANGHAI))
+        return storable(datetime.strptime(text, form).replace(tzinfo=SHANGHAI))
     except ValueError:
         return None
 
