@@ -23,8 +23,8 @@ from core import times
 from core.admin.base import OfficeAdmin
 from core.admin.buttons import Button, ButtonsAdmin, Press
 from core.admin.deletion import MARK, NAMES_SHOWN, ask
-from core.admin.exports import ExportableAdmin
-from core.admin.paginator import KnownCount
+from core.admin.exports import ExportableAdmin, is_complete
+from core.admin.paginator import MOST_COUNTED, KnownCount
 from core.admin.password import require_password
 from core.admin.tables import table
 from core.errors import DomainError
@@ -216,6 +216,7 @@ class StudentAdmin(ExportableAdmin, PictureAdminMixin, OfficeAdmin):
     form = StudentForm
     export_columns = EXPORT_COLUMNS
     filter_titles: ClassVar = {one.name: one.label for one in FILTERS}
+    most_found = MOST_COUNTED + 1
     rights: ClassVar = {**OfficeAdmin.rights, "delete": "删除、归档", "export": "导出"}
     list_display = ["photo", "name", "sid", "class_name", "age", "city", "degree", "created"]
     list_display_links = ["name"]
@@ -256,7 +257,12 @@ class StudentAdmin(ExportableAdmin, PictureAdminMixin, OfficeAdmin):
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
         text = search_term.strip()
-        return (queryset.filter(search_q(text)) if text else queryset), False
+        found = queryset.filter(search_q(text)) if text else queryset
+        if text and not is_complete(request):
+            # Search once for the count and the page; nobody turns more pages than the paginator counts.
+            newest = found.order_by("-pk").values_list("pk", flat=True)[: self.most_found]
+            found = queryset.filter(pk__in=list(newest))
+        return found, False
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return StudentList
