@@ -15,7 +15,6 @@ ANDROID = "Mozilla/5.0 (Linux; Android 14; V2301A) AppleWebKit/537.36 (KHTML, li
     [
         (WINDOWS, "Chrome 120 · Windows"),
         (f"{WINDOWS} Edg/121.0.2277.83", "Edge 121 · Windows"),
-        (f"{WINDOWS} OPR/106.0.0.0", "Opera 106 · Windows"),
         ("Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:121.0) Gecko/20100101 Firefox/121.0", "Firefox 121 · Windows"),
         (
             "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 HeadlessChrome/156.0.0.0 Safari/537.36",

@@ -16,7 +16,6 @@ from config import env
 from core.cache import sentinel
 from core.ops import checks
 from core.ops.environment import kept_text
-from devstack import supervisor
 from tests.kit import at_once
 
 HOME = env.BASE_DIR
@@ -110,15 +109,6 @@ class TestTheEnvFile:
         reason = ".env: DJANGO_SETTINGS_MODULE belongs into the real environment."
         assert reason in read("export DJANGO_SETTINGS_MODULE=config.settings.production").stderr
         assert ".env, line 2: NAME=value is needed." in read("WEATHER_CITY=x\nnonsense").stderr
-
-    def test_is_heeded_before_anything_starts(self, tmp_path, monkeypatch, capsys):
-        (tmp_path / ".env").write_text("PORT=many\n")
-        monkeypatch.setattr(supervisor, "ROOT", tmp_path)
-        monkeypatch.setattr(os, "environ", os.environ.copy())
-        monkeypatch.delenv("PORT", raising=False)
-
-        assert supervisor.main() == 1
-        assert "PORT has a bad value ('many')" in capsys.readouterr().err
 
     def test_is_not_read_by_tests(self, read):
         assert read("WEATHER_CITY=x", DJANGO_SETTINGS_MODULE="config.settings.test").stdout == "none\n"
