@@ -4,7 +4,9 @@ import os
 import time
 from contextlib import nullcontext
 from datetime import timedelta
+from importlib import import_module
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from cryptography.hazmat.primitives import serialization
@@ -251,6 +253,17 @@ class TestCertificateMode:
         (certificates / "new.pem").write_bytes(wechat.keys.certificate_pem)
 
         assert read_v3(headers, body, [gateway], timezone.now()).paid_fen == 1234
+
+    @pytest.mark.parametrize("days", [-2, 10])
+    def test_believes_no_certificate_before_or_after_its_time(self, wechat, monkeypatch, days):
+        refresh_certificates()
+        assert gateway_v3().keys.find(wechat.keys.serial)
+        moment = timezone.now() + timedelta(days=days)
+
+        module = import_module("payments.gateways.wechat.merchant")
+        monkeypatch.setattr(module, "datetime", SimpleNamespace(now=lambda _: moment))
+
+        assert gateway_v3().keys.find(wechat.keys.serial) is None
 
     def test_believes_no_certificate_that_our_key_does_not_open(self, wechat, settings, certificates):
         settings.WECHAT_PAY_V3_KEY = "x" * 32

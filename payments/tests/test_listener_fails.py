@@ -25,6 +25,7 @@ pytestmark = pytest.mark.django_db
 
 
 def fail(**_):
+    Payment.objects.update(description="half done")
     raise OverflowError("date value out of range")
 
 
@@ -63,7 +64,8 @@ def test_a_payment_is_recorded_seen_and_booked_once_the_listener_works(order, we
         phone_pays(wechat, order.order_id)  # acknowledged
         notify(wechat, order.order_id)
         payment = Payment.objects.get()
-        assert payment.state == PaymentStatus.PAID and seen(office, order)
+        assert (payment.state, payment.description == "half done") == (PaymentStatus.PAID, False)
+        assert seen(office, order)
         assert office.get(f"/admin/payments/payment/{payment.pk}/change/").status_code == 200
     assert set(InboundEvent.objects.values_list("verdict", flat=True)) == {"accepted"}
 
