@@ -22,9 +22,10 @@ from payments.services.refund import refunds_run_due
 from shop.models import Order
 from shop.services.order_expire import orders_sweep
 from shop.tests.factories import make_order, make_product, stock_of
-from students.models import RunState, Student, TransferFile
+from students.models import RunState, Student
 from students.tasks import transfer_work
 from students.tests.factories import students
+from students.transfer.imports import import_result
 from students.transfer.runs import run_confirm, run_start
 from tests.kit import at_once, free_ports
 from tests.long.pooler import SERVER_CONNECTIONS, pgbouncer, pooled_url, through
@@ -144,9 +145,8 @@ def test_an_import_and_an_export(pooled, root, sent_tasks):
 
     run.refresh_from_db()
     assert (run.state, Student.objects.count()) == (RunState.DONE, 1200)
-    result = TransferFile.objects.get(run=run, role="result")
     out.refresh_from_db()
-    assert [bytes(content).count(b"\n") for content in (result.content, out.content)] == [1201, 1201]
+    assert [bytes(content).count(b"\n") for content in (import_result(run)[1], out.content)] == [1201, 1201]
     browser = Client()
     browser.force_login(root.user)
     answer = browser.get("/admin/students/student/export/", {"format": "csv", "q": "学员11"})
