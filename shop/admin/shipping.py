@@ -15,9 +15,9 @@ from core.admin.buttons import ButtonForm
 from core.admin.phones import may_see_phones
 from core.admin.tables import table
 from shop.admin.parcel_sheet import Parcel, parcels_of, rows_sent
-from shop.couriers import NUMBERS, courier_of
 from shop.models import Courier, Order
 from shop.models.order import ADDRESS_LENGTH, PHONE_LENGTH, RECIPIENT_LENGTH, TRACKING_LENGTH
+from shop.parcel_numbers import NUMBERS, courier_of
 from students.errors import SheetRefused
 
 LAST_COURIER = "last_courier"  # of this session: the next parcels usually go by the same
