@@ -127,6 +127,7 @@ def differences_ask(differences: Iterable[Difference], *, now: datetime) -> None
 
 
 def _ask_and_note(difference: Difference, now: datetime) -> GatewayError | bool:
+    difference.note = "本地暂时无法入账，请再查询"  # if what follows fails, as where a row is locked too long
     try:
         _ask_and_record(difference, now)
         difference.note = ""

@@ -265,6 +265,12 @@ class TestCertificateMode:
 
         assert gateway_v3().keys.find(wechat.keys.serial) is None
 
+    def test_an_account_without_certificates_says_nothing_about_an_order(self, wechat, order):
+        wechat.faults = [("certificates", "error", 404, "RESOURCE_NOT_EXISTS")]
+
+        with pytest.raises(GatewayMisconfigured):
+            gateway_v3().query(NUMBER)
+
     def test_believes_no_certificate_that_our_key_does_not_open(self, wechat, settings, certificates):
         settings.WECHAT_PAY_V3_KEY = "x" * 32
 

@@ -1,5 +1,6 @@
 """The merchant's values, read from the settings once per call, and the keys they name."""
 
+import secrets
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -189,6 +190,6 @@ class Keyring:
             return
         self._cert_dir.mkdir(parents=True, exist_ok=True)
         for serial, pem in pem_by_serial.items():
-            whole = self._cert_dir / f".{serial}.part"
+            whole = self._cert_dir / f".{serial}.{secrets.token_hex(4)}.part"  # two may download at once
             whole.write_text(pem, "utf-8")
             whole.replace(self._cert_dir / f"{serial}.pem")

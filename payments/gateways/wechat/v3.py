@@ -150,9 +150,11 @@ class WeChatV3:
 
         The answer needs no signature: only WeChat Pay and we know the APIv3 key that encrypts the certificates.
         """
-        answer = _require_success(self._send("GET", "/v3/certificates"))
+        answer = self._send("GET", "/v3/certificates")
+        if answer.status_code == 404:  # of an account with a public key alone; it says nothing about any order
+            raise GatewayMisconfigured("no platform certificates there: set WECHAT_PAY_PUBLIC_KEY_ID and _FILE")
         try:
-            entries = orjson.loads(answer.body)["data"]
+            entries = orjson.loads(_require_success(answer).body)["data"]
             pems = {entry["serial_no"]: self._certificate(entry) for entry in entries}
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise GatewayUntrusted("no list of certificates") from error
