@@ -10,10 +10,13 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 import redis
+import structlog
 from channels import DEFAULT_CHANNEL_LAYER
 from channels.layers import channel_layers
 
 from sockets.sessions import Sessions
+
+log = structlog.get_logger("sockets")
 
 LOOK_S = 2.0  # the channel layer may lose a message, so each socket and poll asks Valkey that often by itself
 RECANCEL_S = 0.1
@@ -53,10 +56,12 @@ class Hub:
         while True:
             try:
                 message = await self.layer.receive(self.proc)
-            except (redis.RedisError, OSError):
+            except Exception as error:
+                if not isinstance(error, (redis.RedisError, OSError)):  # no outage of Valkey
+                    log.exception("sockets: unforeseen error")
                 await asyncio.sleep(LOOK_S)
             else:
-                self._wake(message.get("sid", ""))  # release 1.0.0 names no sid: its clients are served by LOOK_S
+                self._wake(message.get("sid", ""))  # release 1.1.0 names no sid: its clients are served by LOOK_S
 
 
 async def _until_cancelled(work: Coroutine[Any, Any, None]) -> None:

@@ -1,8 +1,12 @@
 import asyncio
 import threading
 from typing import Any
+from unittest.mock import AsyncMock
 
-from sockets.hub import Hub
+import pytest
+import redis
+
+from sockets import hub
 
 
 class DeafLayer:
@@ -18,11 +22,25 @@ class DeafLayer:
                 self.has_heard = True
 
 
+def test_an_unforeseen_error_of_the_layer_does_not_make_the_hub_deaf(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hub, "LOOK_S", 0)
+
+    async def rings() -> None:
+        layer = AsyncMock()
+        layer.receive.side_effect = [ValueError, redis.ConnectionError, {"sid": "ann"}, asyncio.CancelledError]
+        ours = hub.Hub("sockets!test", layer)
+        bell = ours.expect("ann")
+        ours.start()
+        await asyncio.wait_for(bell.wait(), 10)
+
+    asyncio.run(rings())
+
+
 def test_the_event_loop_of_a_server_that_stops_ends_even_if_a_cancellation_is_swallowed() -> None:
     layer = DeafLayer()
 
     async def serve() -> None:
-        Hub("sockets!test", layer).start()
+        hub.Hub("sockets!test", layer).start()
         await asyncio.sleep(0.05)
 
     server = threading.Thread(target=asyncio.run, args=(serve(),), daemon=True)
