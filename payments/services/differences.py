@@ -46,7 +46,7 @@ _AGREES: dict[str, set[str]] = {
 _UNKNOWN = "微信：没有这个单号"
 RESTORE = "恢复备份"  # the actor of what follows from a restore
 CLOCKS_DIFFER = timedelta(minutes=1)  # ours and the provider's
-MAX_ASKING_S = 120
+MAX_ASKING_S = 60  # of the payments of a day, and again of its refunds
 MAX_SETTLED = 200  # of one run; the next one of the hour goes on
 _WORDS = {"SUCCESS": "支付成功", "REVOKED": "已撤销"}
 _REFUND_WORDS = {"SUCCESS": "退款成功", "PROCESSING": "退款中", "FAIL": "退款失败", "CHANGE": "转入异常"}
@@ -118,7 +118,7 @@ def is_worth_asking(difference: Difference, ours: Any) -> bool:
 def differences_ask(differences: Iterable[Difference], *, now: datetime) -> None:
     """Ask the provider about unsaved differences and record its answers; ``note`` says in Chinese why that failed.
 
-    Stop after 2 minutes, or when the provider does not answer: staff ask about the rest with a button.
+    Stop after a minute, or when the provider does not answer: staff ask about the rest with a button.
     """
     waiting = list(differences)
     for difference in waiting:

@@ -385,7 +385,7 @@ class TestDifferences:
         assert compare().differences == 3
         assert {one.note for one in Difference.objects.all()} == {"还没有查询"}
 
-        monkeypatch.setattr(differences, "MAX_ASKING_S", 120)
+        monkeypatch.setattr(differences, "MAX_ASKING_S", 60)
         wechat.faults = [("query", "down")] * 4
         compare()
         assert len(wechat.faults) == 2
