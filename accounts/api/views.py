@@ -35,8 +35,7 @@ from core.api.access import Access
 from core.api.envelope import ok
 from core.api.params import page_of, page_slice
 from core.api.request import absolute_url, client_ip, client_network, full_url
-from core.api.routing import endpoint
-from core.api.views import ApiViewSet
+from core.api.routing import ApiViewSet, endpoint
 from core.cache import ratelimit
 from core.errors import DomainError, NotPermitted, Throttled
 from sockets.sessions import only_sid_at

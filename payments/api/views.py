@@ -10,8 +10,7 @@ from core import times
 from core.api.access import Access
 from core.api.docs import Doc
 from core.api.request import client_ip
-from core.api.routing import endpoint
-from core.api.views import ApiViewSet
+from core.api.routing import ApiViewSet, endpoint
 from payments.models import InboundEvent
 from payments.services.notices import notice_take
 

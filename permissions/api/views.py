@@ -13,8 +13,7 @@ from core.api.access import Access
 from core.api.docs import Doc
 from core.api.envelope import ok
 from core.api.params import Params, PlainText
-from core.api.routing import endpoint
-from core.api.views import ApiViewSet
+from core.api.routing import ApiViewSet, endpoint
 from core.errors import DomainError
 from permissions.errors import BadRole, RoleExists, RoleidMissing
 from permissions.models import ClientButton

@@ -9,8 +9,7 @@ from core import times
 from core.api.access import Access
 from core.api.envelope import ok
 from core.api.params import PageParams, page_slice
-from core.api.routing import endpoint
-from core.api.views import ApiViewSet
+from core.api.routing import ApiViewSet, endpoint
 from shop import selectors
 from shop.api import docs, params
 from shop.api.rows import category_row, product_row

@@ -11,8 +11,7 @@ from core import times
 from core.api.access import Access
 from core.api.envelope import ok
 from core.api.params import page_slice
-from core.api.routing import endpoint
-from core.api.views import ApiViewSet
+from core.api.routing import ApiViewSet, endpoint
 from core.errors import NotPermitted
 from core.observe.tracing import about
 from core.times import span

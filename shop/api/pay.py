@@ -12,8 +12,7 @@ from core import times
 from core.api.access import Access
 from core.api.envelope import ok
 from core.api.request import caller_key, client_ip
-from core.api.routing import endpoint
-from core.api.views import ApiViewSet
+from core.api.routing import ApiViewSet, endpoint
 from core.cache import ratelimit
 from core.errors import Throttled
 from core.observe.tracing import about

@@ -8,8 +8,7 @@ from core.api.access import Access
 from core.api.envelope import ok
 from core.api.params import page_slice
 from core.api.request import full_url
-from core.api.routing import endpoint
-from core.api.views import ApiViewSet
+from core.api.routing import ApiViewSet, endpoint
 from students.api import docs
 from students.api.params import AddParams, DeleteParams, EditParams, ListParams, SearchParams
 from students.api.rows import student_json

@@ -9,8 +9,7 @@ from core.api.docs import Doc
 from core.api.envelope import ok
 from core.api.params import Params
 from core.api.request import full_url
-from core.api.routing import endpoint
-from core.api.views import ApiViewSet
+from core.api.routing import ApiViewSet, endpoint
 from core.errors import Throttled
 from uploads.errors import NO_PICTURE_TAKEN, ImageMissing
 from uploads.fields import image_file

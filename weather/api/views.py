@@ -11,8 +11,7 @@ from core.api.access import Access
 from core.api.envelope import ok
 from core.api.params import page_slice
 from core.api.request import caller_key
-from core.api.routing import endpoint
-from core.api.views import ApiViewSet
+from core.api.routing import ApiViewSet, endpoint
 from weather.api import docs
 from weather.api.serializers import AccountParams, WeatherParams, weather_row
 from weather.errors import WeatherFault
