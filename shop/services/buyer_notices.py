@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Exists, OuterRef
 
 from accounts.errors import SmsNotSent
 from accounts.services.phones import MOBILE
@@ -57,8 +58,9 @@ def _of_shipments(now: datetime) -> Iterator[Notice]:
         return
     shipments = OrderLog.objects.filter(event=Event.SHIP.label, at__gt=now - MAX_AGE, at__lte=now - WAIT)
     shipments = shipments.filter(order__state__in=(State.SHIPPED, State.RECEIVED)).exclude(order__express_no="")
+    taken_back = OrderLog.objects.filter(order=OuterRef("order"), event=Event.UNSHIP.label, pk__gt=OuterRef("pk"))
     told = _told(SHIPMENT_TOLD, now)
-    for log in shipments.select_related("order").order_by("pk"):
+    for log in shipments.exclude(Exists(taken_back)).select_related("order").order_by("pk"):
         order, about = log.order, f"{format_office_time(log.at)} 发出"
         if (order.pk, about) not in told:
             values = {"order": order.order_id, "courier": order.express_company, "number": order.express_no}

@@ -32,8 +32,8 @@ def sent(monkeypatch, settings):
     return messages
 
 
-def shipped(order, **parcel):
-    facts = {"order_id": order.order_id, "actor": "root", "now": NOW}
+def shipped(order, now=NOW, **parcel):
+    facts = {"order_id": order.order_id, "actor": "root", "now": now}
     order_ship(action=ShippingStatus.SHIPPED, **facts, **(parcel or SF))
     return order
 
@@ -50,6 +50,18 @@ def test_a_parcel_is_told_once_after_it_can_be_taken_back_no_more(office, paid, 
     values = {"order": order.order_id, "courier": "圆通速递", "number": "YT2", "link": "快递公司的官网"}
     assert sent == [("13800000001", "SMS_S", values)]
     assert "短信通知发货" in office.get(f"/admin/shop/order/{order.pk}/change/").content.decode()
+
+
+def test_of_a_parcel_that_was_taken_back_and_sent_again_the_second_is_told(paid, sent):  # noqa: F811
+    order = shipped(paid(phone="13800000001"))
+    order_undo(order_id=order.order_id, event=Event.UNSHIP, actor="root", now=NOW)
+    shipped(order, now=NOW + timedelta(minutes=5), express_company="顺丰速运", express_no="SF2")
+
+    buyers_tell(now=DUE)
+    assert sent == []
+    for minutes in (5, 6):
+        buyers_tell(now=DUE + timedelta(minutes=minutes))
+    assert [values["number"] for _, _, values in sent] == ["SF2"]
 
 
 def test_who_is_not_told(paid, sent, settings):  # noqa: F811
