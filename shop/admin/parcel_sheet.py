@@ -10,7 +10,7 @@ from shop.models import Order
 from students.errors import SheetRefused
 from students.transfer.sheets import SHEET_START, sheet_read, sheet_refusal
 
-MAX_PROBLEMS = 20
+MAX_PROBLEMS, MAX_QUOTED = 20, 200
 MAX_HEAD_ROW = 10
 # What couriers call a column. Where a sheet has several of these columns, the name that comes first here counts.
 _HEADS = {
@@ -19,6 +19,7 @@ _HEADS = {
     "phone": "收件人电话 收件电话 收件人手机 收件手机 收件人手机号 收件人联系方式 收方电话 收方手机 电话 手机 手机号",
     "courier": "快递公司 快递 物流公司 承运商",
 }
+_ORDER_NUMBER = re.compile(r"\d{17}[0-9a-z]{13}")
 _WITH_COUNTRY = re.compile(r"86(1\d{10})")
 
 
@@ -54,15 +55,18 @@ def parcels_of(orders: list[Order], rows: list[tuple[int, list[str]]]) -> tuple[
     for row, texts in rows[head + 1 :]:
         cells = {name: texts[at].strip() for name, at in places.items() if at < len(texts)}
         if not places:
-            who = next((text for text in texts if _name(text) in names), texts[0])
+            numbers = [text for text in texts if _ORDER_NUMBER.fullmatch(_name(text))]
+            who = [*numbers, *(text for text in texts if _name(text) in names), texts[0]][0]
             cells = {"order": who, "parcel": next((text for text in texts if text and text != who), "")}
         if not any(cells.values()):
             continue
         keys = [_name(cells.get("order", "")), _name(cells.get("phone", ""))]
+        # The parcel of an order that is not here must not go to another order of the same buyer.
+        keys = keys[:1] if _ORDER_NUMBER.fullmatch(keys[0]) else keys
         matches = next((names[key] for key in keys if key in names), [])
         parcel = Parcel(cells.get("parcel", ""), cells.get("courier", ""))
         if problem := _problem(parcel, matches, found):
-            problems.append(f"第 {row} 行 {' '.join(filter(None, cells.values()))}：{problem}")
+            problems.append(f"第 {row} 行 {' '.join(filter(None, cells.values()))[:MAX_QUOTED]}：{problem}")
         else:
             found[matches[0].pk] = parcel
     left = len(problems) - MAX_PROBLEMS

@@ -180,6 +180,15 @@ class TestFillingIn:
         couriers = [form[f"express_company_{order.pk}"].value() for order in orders[:2]]
         assert couriers == ["中通快递", "京东快递"]
 
+    def test_the_number_of_another_order_counts_more_than_the_phone(self, office, orders, paid):
+        first, elsewhere = orders[0], paid(phone=orders[0].phone)
+        _, copied = self.fill(office, orders, pasted=f"{first.phone} {elsewhere.order_id} SF1")
+        rows = [["1", elsewhere.order_id, first.phone, "SF1", ""], ["2", first.order_id, first.phone, "SF2", ""]]
+        _, sheet = self.fill(office, orders, rows=rows)
+
+        assert "不是这里要发的订单" in copied.problems[0] and "不是这里要发的订单" in sheet.problems[0]
+        assert (copied.filled, sheet.filled, sheet[f"express_no_{first.pk}"].value()) == (0, 1, "SF2")
+
     def test_tells_nobody_the_hidden_digits_of_a_phone(self, office, orders, person):
         clerk = person("clerk", "103", is_staff=True)
         rights = ["view_order", "ship_order"]
