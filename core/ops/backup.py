@@ -227,9 +227,14 @@ def _destinations(archive: tarfile.TarFile) -> dict[Path, tarfile.TarInfo]:
 
 def _unpack(archive: tarfile.TarFile, member: tarfile.TarInfo, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("wb") as file:
-        shutil.copyfileobj(archive.extractfile(member) or io.BytesIO(), file)
-    path.chmod(settings.FILE_UPLOAD_PERMISSIONS)
+    part = path.with_name(f"{path.name}.part")  # a picture that is here already stays whole if the disk is full
+    try:
+        with part.open("wb") as file:
+            shutil.copyfileobj(archive.extractfile(member) or io.BytesIO(), file)
+        part.chmod(settings.FILE_UPLOAD_PERMISSIONS)
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 # --- PostgreSQL's own programs ---------------------------------------------------------------------

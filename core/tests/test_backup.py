@@ -205,6 +205,24 @@ def test_a_restore_that_fails_leaves_rows_and_pictures_as_they_were(
     assert Role.objects.filter(roleid="779").exists() and Role.objects.count() == number > 5000
 
 
+def test_a_disk_that_fills_up_damages_no_picture(tmp_path: Path, media: Path, monkeypatch: Any) -> None:
+    call_command("backup", str(tmp_path / "one.tar"))
+    (media / "picture.png").write_bytes(b"not touched")
+    copy = shutil.copyfileobj
+
+    def fill_up(source: Any, target: Any, *sizes: int) -> None:
+        if "picture.png" in target.name:
+            raise OSError(28, "No space left on device")
+        copy(source, target, *sizes)
+
+    monkeypatch.setattr(shutil, "copyfileobj", fill_up)
+    with pytest.raises(CommandError, match="No space left"):
+        call_command("restore", str(tmp_path / "one.tar"), "--yes")
+
+    assert (media / "picture.png").read_bytes() == b"not touched"
+    assert [path.name for path in media.iterdir()] == ["picture.png"]
+
+
 def test_what_a_newer_release_has_added_is_gone(tmp_path: Path, media: Path) -> None:
     """Also what refers to our tables: pg_restore alone fails there."""
     call_command("backup", str(tmp_path / "one.tar"))
