@@ -11,7 +11,7 @@ class CoreConfig(AppConfig):
         # Importing these modules registers their checks, signals and metrics.
         from core.db import pool
         from core.observe import sentry, tracing  # noqa: F401
-        from core.ops import backups, checks, heartbeat, servers  # noqa: F401
+        from core.ops import checks, heartbeat, servers  # noqa: F401
 
         # manage.py runs the system checks; web servers and workers do not. Every process runs `ready`.
         checks.refuse_unsafe_start()

@@ -72,11 +72,9 @@ def _text(value: Any) -> Any:
 
 def column_letters(number: int) -> str:
     """Return what spreadsheet programs call the column with this number, counted from 1."""
-    letters = ""
-    while number:
-        number, place = divmod(number - 1, 26)
-        letters = chr(ord("A") + place) + letters
-    return letters
+    from openpyxl.utils import get_column_letter
+
+    return get_column_letter(number)
 
 
 def book_write(*pages: Page) -> bytes:

@@ -34,7 +34,7 @@ BUSY_S, COME_BACK_S = 2, 5  # the least Retry-After of a request that is refused
 _KEY = "spms:upstream:"
 _NOTE_S = 60  # longer than pause and probe together: if nobody renews a note, its process has ended
 
-ANSWERS = metrics.counter("spms_upstream_answers_total", "Calls that somebody waited for", ["upstream", "outcome"])
+ANSWERS = metrics.Counter("spms_upstream_answers_total", "Calls that somebody waited for", ["upstream", "outcome"])
 
 _ends_at: ContextVar[float | None] = ContextVar("ends_at", default=None)
 

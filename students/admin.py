@@ -20,11 +20,10 @@ from unfold.decorators import display
 from unfold.widgets import INPUT_CLASSES, UnfoldAdminSelectWidget, UnfoldBooleanWidget
 
 from core import times
-from core.admin.base import OfficeAdmin
+from core.admin.base import MOST_COUNTED, KnownCount, OfficeAdmin
 from core.admin.buttons import Button, ButtonsAdmin, Press
 from core.admin.deletion import MARK, NAMES_SHOWN, ask
 from core.admin.exports import ExportableAdmin, is_complete
-from core.admin.paginator import MOST_COUNTED, KnownCount
 from core.admin.password import require_password
 from core.admin.tables import table
 from core.errors import DomainError

@@ -18,7 +18,7 @@ from django.test import Client
 from jsonschema import Draft202012Validator
 from PIL import Image
 
-from core.api.records import record_name, record_schema, schema_of
+from core.api.schema import record_name, record_schema, schema_of
 from payments.listener import PaymentListener, listener, register_listener
 
 DEPLOY = Path(__file__).parents[1] / "deploy"

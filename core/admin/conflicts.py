@@ -22,6 +22,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.safestring import SafeString
 
+from core.audit import present_request
 from core.times import format_office_time
 
 SEEN = "seen"  # the form's hidden field with the values the page was made from
@@ -147,6 +148,8 @@ class MergingForm:
                 kept.append(field)
             if is_open or (before is not _UNKNOWN and before != now):
                 self.their_changes.append(self._their_change(name, field, before, is_open))
+        if self.their_changes:
+            _name_authors(self)  # now, before the audit trail records this save as the latest one
         return kept
 
     def _compare(self: Any, name: str, field: Any, before: Any, now: Any, is_undecided: bool) -> tuple[bool, bool]:
@@ -271,8 +274,6 @@ def _choices(field: Any) -> dict[str, str]:
 class MergingAdmin:
     """Mixin of a page whose form changes a row."""
 
-    gone_template = "backoffice/gone.html"
-
     def prepare(self, request: HttpRequest, object_id: str | None) -> None:
         """Override to do, before a sent form's transaction begins, what must not happen inside it.
 
@@ -301,17 +302,6 @@ class MergingAdmin:
         made = super().get_form(request, obj, change, **kwargs)  # type: ignore[misc]
         return type(made)(made.__name__, (MergingForm, made), {}) if obj and change else made
 
-    def render_change_form(self: Any, request: HttpRequest, context: dict[str, Any], *args: Any, **kw: Any) -> Any:
-        form = context["adminform"].form
-        if getattr(form, "their_changes", None):
-            name_authors(form, request)
-        return super().render_change_form(request, context, *args, **kw)  # type: ignore[misc]
-
-    def save_form(self: Any, request: HttpRequest, form: Any, change: bool) -> Any:
-        if getattr(form, "their_changes", None):
-            name_authors(form, request)  # before the audit trail records this save as the latest one
-        return super().save_form(request, form, change)  # type: ignore[misc]
-
     def save_model(self: Any, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         if not change:
             super().save_model(request, obj, form, change)  # type: ignore[misc]
@@ -334,10 +324,10 @@ class MergingAdmin:
         ]
         entry = _entries(opts.model, object_id).first()
         context = self.admin_site.each_context(request) | {
-            "opts": opts, "title": "记录已被删除", "typed": typed, "author": _actor(entry, request) if entry else "",
+            "opts": opts, "title": "记录已被删除", "typed": typed, "author": _actor(entry) if entry else "",
             "at": format_office_time(entry.timestamp) if entry else "",
         }  # fmt: skip
-        return render(request, self.gone_template, context, status=404)
+        return render(request, "backoffice/gone.html", context, status=404)
 
 
 def lock_row(row: Model) -> bool:
@@ -353,19 +343,21 @@ def changed_columns(row: Model, names: Sequence[str]) -> list[str]:
     return columns + automatic if names else []
 
 
-def name_authors(form: Any, request: HttpRequest) -> None:
+def _name_authors(form: Any) -> None:
     """Fill in who made each of the colleagues' changes and when, as far as the audit trail knows."""
     recent = list(_entries(type(form.instance), form.instance.pk)[:ENTRIES_LOOKED_AT])
     for change in form.their_changes:
         column = form.columns.get(change.name, change.name)
         if entry := next((entry for entry in recent if column in (entry.changes or {})), None):
-            change.author, change.at = _actor(entry, request), entry.timestamp
+            change.author, change.at = _actor(entry), entry.timestamp
 
 
-def _actor(entry: LogEntry, request: HttpRequest) -> str:
+def _actor(entry: LogEntry) -> str:
     if entry.actor_id is None:
         return "系统"
-    return "你自己（另一个页面）" if entry.actor_id == request.user.pk else str(entry.actor.get_username())
+    request = present_request()
+    is_own = request is not None and entry.actor_id == request.user.pk
+    return "你自己（另一个页面）" if is_own else str(entry.actor.get_username())
 
 
 def _entries(model: type[Model], pk: Any) -> QuerySet[LogEntry]:

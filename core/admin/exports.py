@@ -23,8 +23,7 @@ from django.urls import path, reverse
 from django.utils.http import content_disposition_header
 
 from core import times
-from core.admin.base import OfficeAdmin
-from core.admin.paginator import AtLeast
+from core.admin.base import AtLeast, OfficeAdmin
 from core.admin.password import require_password
 from core.audit import StaffAction, action_record
 from core.cache.progress import SILENCE, progress_end, progress_read, progress_write, with_progress

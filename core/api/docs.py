@@ -17,7 +17,7 @@ class Doc:
 
     :param ok: an example of the success answer, with ``status`` and ``state``; several if it has several shapes.
     :param names: where `ok` has several shapes, the word for each that its type's name has.
-    :param records: the type of a key of the answer: ``{"data": list[OrderJson]}``; see ``core.api.records``.
+    :param records: the type of a key of the answer: ``{"data": list[OrderJson]}``; see ``core.api.schema``.
     :param raw: the schemas of answers that are no envelope, by HTTP status and media type.
     :param params: the input serializer: the query of a GET, the body of a POST. ``help_text`` describes a field.
     :param others: further input serializers, if the body of a POST may have several forms.

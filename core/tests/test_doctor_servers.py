@@ -9,7 +9,7 @@ import pytest
 from core import times
 from core.cache import valkey
 from core.models import Backup
-from core.ops import backups, doctor, servers
+from core.ops import doctor, servers
 
 pytestmark = pytest.mark.django_db
 
@@ -91,12 +91,12 @@ def test_a_check_that_hangs_is_a_finding_and_holds_nobody_up(monkeypatch):
 
 def test_a_backup_that_is_late_is_wrong(settings):
     settings.PRODUCTION = True
-    assert bad(backups.backups) == ["No backup was ever written"]
+    assert bad(servers.backups) == ["No backup was ever written"]
 
     late = Backup.objects.create(finished_at=times.now() - timedelta(hours=27))
-    assert bad(backups.backups) == ["The last base backup is 27.0 h old"]
-    assert {sample[0]: round(sample[3]) for sample in backups.ages()}["spms_backup_age_seconds"] == 27 * 3600
+    assert bad(servers.backups) == ["The last base backup is 27.0 h old"]
+    assert {sample[0]: round(sample[3]) for sample in servers.ages()}["spms_backup_age_seconds"] == 27 * 3600
 
     late.delete()
     Backup.objects.create(finished_at=times.now())
-    assert bad(backups.backups) == []
+    assert bad(servers.backups) == []

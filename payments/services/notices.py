@@ -12,7 +12,7 @@ from core import times
 from core.cache.ratelimit import hit
 from core.db.purge import BATCH, rows_purge
 from core.observe import tracing
-from core.observe.metrics import counter
+from core.observe.metrics import Counter
 from payments.errors import EventCut, PaymentError, PaymentUnknown
 from payments.gateways.base import GatewayMisconfigured, NoticeRefused, PaymentResult, RefundResult
 from payments.gateways.wechat import gateway_v3, merchants
@@ -41,7 +41,7 @@ HEADERS = {
     "User-Agent": 128,
     "X-Request-Id": 64,
 }
-NOTICES = counter(
+NOTICES = Counter(
     "spms_notifications_total", "Notifications, and whether they were kept", ["channel", "verdict", "kept"]
 )
 

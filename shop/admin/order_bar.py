@@ -14,8 +14,8 @@ from django.urls import reverse
 from unfold.contrib.filters.admin import RangeDateFilter
 
 from core import times
+from core.admin.base import AtLeast
 from core.admin.exports import list_shown, query_kept
-from core.admin.paginator import AtLeast
 from core.errors import DomainError
 from core.times import SHANGHAI, local
 from shop.admin.export_columns import ORDER_COLUMNS

@@ -13,9 +13,8 @@ from unfold.decorators import display
 from unfold.widgets import UnfoldAdminFileFieldWidget
 
 from core import times
-from core.admin.base import OfficeAdmin, ReadOnlyRows
+from core.admin.base import KnownCount, OfficeAdmin, ReadOnlyRows
 from core.admin.exports import download
-from core.admin.paginator import KnownCount
 from core.admin.password import require_password
 from core.api.bodies import takes_files
 from core.cache.progress import progress_read
