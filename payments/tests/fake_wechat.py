@@ -80,14 +80,7 @@ class Keys:
     def __init__(self):
         self.merchant = rsa.generate_private_key(65537, 2048)
         self.platform = rsa.generate_private_key(65537, 2048)
-        name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "platform")])
-        now = datetime.now(UTC)
-        self.certificate = (
-            x509.CertificateBuilder(name, name, self.platform.public_key(), x509.random_serial_number())
-            .not_valid_before(now - timedelta(days=1))
-            .not_valid_after(now + timedelta(days=9))
-            .sign(self.platform, hashes.SHA256())
-        )
+        self.certificate = certificate(self.platform, 9)
 
     @property
     def serial(self):
@@ -107,6 +100,18 @@ class Keys:
             )
         )
         return str(private), str(public)
+
+
+def certificate(key, days, serial=None):
+    """Return a certificate of ``key`` that was good for ten days and ends in so many."""
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "wechat")])
+    end = datetime.now(UTC) + timedelta(days=days, hours=1)
+    return (
+        x509.CertificateBuilder(name, name, key.public_key(), serial or x509.random_serial_number())
+        .not_valid_before(end - timedelta(days=10))
+        .not_valid_after(end)
+        .sign(key, hashes.SHA256())
+    )
 
 
 class WeChat:

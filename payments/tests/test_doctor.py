@@ -4,16 +4,14 @@ from datetime import timedelta
 from types import SimpleNamespace
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
-from cryptography.x509.oid import NameOID
+from cryptography.hazmat.primitives import serialization
 from django.utils import timezone
 from structlog.testing import capture_logs
 
 from core.models import Restoration
 from payments.doctor import bills, merchant_certificate, money_waits, warn_without_refunds, wechat_pay
 from payments.models import BillRun, Difference, ListenerFailure, Payment, Refund
+from payments.tests.fake_wechat import certificate
 
 
 def found():
@@ -87,30 +85,15 @@ def test_differences_and_days_that_were_not_compared_are_named(wechat):
     assert "1 differences with WeChat Pay's bills wait" in [finding.what for finding in bills()]
 
 
-@pytest.fixture
-def signing(wechat, settings, tmp_path):
-    """Return a function that gives the merchant a certificate which ends in so many days."""
-
-    def sign(days, serial=None):
-        key = rsa.generate_private_key(65537, 2048)
-        name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "merchant")])
-        number = serial or int(settings.WECHAT_PAY_CERT_SERIAL, 16)
-        builder = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
-        now = timezone.now()
-        builder = builder.serial_number(number).not_valid_before(now - timedelta(days=1800))
-        certificate = builder.not_valid_after(now + timedelta(days=days, hours=1)).sign(key, hashes.SHA256())
-        file = tmp_path / "apiclient_cert.pem"
-        file.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-        settings.WECHAT_PAY_CERT_FILE, settings.SANDBOX = str(file), False
-
-    return sign
-
-
 @pytest.mark.parametrize(("days", "serial", "ok"), [
     (31, None, [True]), (30, None, [False]), (-2, None, [False]), (900, 77, [False, True]),
 ])  # fmt: skip
-def test_the_merchants_certificate_ends_or_is_another_than_that_of_the_serial(signing, days, serial, ok):
-    signing(days, serial)
+def test_the_merchants_certificate_ends_or_is_another_than_that_of_the_serial(
+    wechat, settings, tmp_path, days, serial, ok
+):
+    ours = certificate(wechat.keys.merchant, days, serial or int(settings.WECHAT_PAY_CERT_SERIAL, 16))
+    (tmp_path / "apiclient_cert.pem").write_bytes(ours.public_bytes(serialization.Encoding.PEM))
+    settings.WECHAT_PAY_CERT_FILE, settings.SANDBOX = str(tmp_path / "apiclient_cert.pem"), False
 
     findings = list(merchant_certificate())
 

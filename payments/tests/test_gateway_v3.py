@@ -15,7 +15,6 @@ from django.utils import timezone
 from core.upstreams import FAILURES, answer_within
 from payments.errors import ProviderBusy
 from payments.gateways.base import (
-    AlreadyPaid,
     GatewayError,
     GatewayMisconfigured,
     GatewayRefused,
@@ -30,7 +29,7 @@ from payments.gateways.wechat import gateway_v2, gateway_v3, http
 from payments.gateways.wechat.notices import read_v3
 from payments.services import payment_check_provider
 from payments.tasks import refresh_certificates
-from payments.tests.fake_wechat import APPID, KEY_ID
+from payments.tests.fake_wechat import KEY_ID
 from payments.tests.test_gateway_v2 import intent
 
 pytestmark = pytest.mark.django_db  # the time is the database's
@@ -41,39 +40,6 @@ NUMBER = "20261125101112000ABCDEF"
 def order(wechat):
     gateway_v2().create(intent(NUMBER))
     return wechat.orders[NUMBER]
-
-
-def refund(order, number=NUMBER + "R01"):
-    return gateway_v3().refund(
-        out_refund_no=number, transaction_id=order["transaction_id"], refund_fen=1234, total_fen=1234,
-        reason="不想要了", notify_url="http://127.0.0.1:8399/pay/notify",
-    )  # fmt: skip
-
-
-def test_asks_closes_and_refunds(wechat, order):
-    unpaid = gateway_v3().query(NUMBER)
-    assert (unpaid.trade_state, unpaid.paid_fen, unpaid.answer["trade_state_desc"]) == ("NOTPAY", 0, "订单未支付")
-
-    wechat.pay(NUMBER)
-    paid = gateway_v3().query(NUMBER)
-    assert (paid.trade_state, paid.paid_fen, paid.currency, paid.appid) == ("SUCCESS", 1234, "CNY", APPID)
-    assert abs(paid.paid_at - timezone.now()) < timedelta(minutes=1)
-    with pytest.raises(AlreadyPaid):
-        gateway_v3().close(NUMBER)
-
-    made = refund(order)
-    assert (made.status, made.refund_fen, made.total_fen) == ("PROCESSING", 1234, 1234)
-    assert gateway_v3().refund_query(NUMBER + "R01") == made
-
-
-def test_close_answers_204_without_body_and_is_verified(wechat, order):
-    wechat.faults = [("close", "no_sign")]
-    with pytest.raises(GatewayUntrusted):
-        gateway_v3().close(NUMBER)
-
-    gateway_v3().close(NUMBER)
-
-    assert gateway_v3().query(NUMBER).trade_state == "CLOSED"
 
 
 @pytest.mark.parametrize(("fault", "error"), [
@@ -278,12 +244,3 @@ class TestCertificateMode:
             gateway_v3().query(NUMBER)
 
         assert not certificates.exists()
-
-
-def test_refund_answers_about_another_refund_are_not_believed(wechat, order):
-    wechat.pay(NUMBER)
-    wechat.faults = [("refund", "change", {"out_refund_no": "other"}), ("refund", "change", {"amount": {}})]
-
-    for _ in range(2):
-        with pytest.raises(GatewayUntrusted):
-            refund(order)

@@ -13,6 +13,7 @@ from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from prometheus_client import REGISTRY
+from wechatpy.pay.utils import calculate_signature
 
 from payments.errors import EventCut
 from payments.gateways.wechat.v2 import MAX_FIELDS
@@ -21,7 +22,7 @@ from payments.models import InboundEvent, Payment, PaymentLog, PaymentStatus, Re
 from payments.services import payment_close, payment_query, refund_run
 from payments.services.notices import MAX_BODY, event_replay, events_purge
 from payments.tests.factories import request
-from payments.tests.fake_wechat import APPID, MCHID, sign_v2, to_xml
+from payments.tests.fake_wechat import API_KEY, APPID, MCHID, sign_v2, to_xml
 from tests.kit import at_once
 
 pytestmark = pytest.mark.django_db
@@ -432,8 +433,10 @@ class TestJournal:
         kept = InboundEvent.objects.order_by("pk").values_list("is_genuine", flat=True)
         assert list(kept) == [False, True, True]
 
-    def test_secrets_are_in_neither_journal_nor_log(self, order, wechat, caplog):
+    def test_secrets_are_in_neither_journal_nor_log(self, order, start, wechat, caplog):
         caplog.set_level("DEBUG")
+        start()
+        calculate_signature({"a": "b"}, API_KEY)
         post_v2(wechat.notice_v2(order.out_trade_no))
         post_v3(*wechat.notice_v3(order.out_trade_no, key="x" * 32))
 

@@ -34,6 +34,7 @@ class TestQuery:
         assert paid.is_paid and paid.answer["amount"]["total"] == 1234
         payment = Payment.objects.get()
         assert (payment.state, payment.transaction_id) == (PaymentStatus.PAID, order["transaction_id"])
+        assert payment.paid_at == order["paid_at"].replace(microsecond=0)
         assert payment.next_check_at is None
         assert shop.paid[0]["paid_fen"] == 1234
         assert shop.paid[0]["transaction_id"] == order["transaction_id"]

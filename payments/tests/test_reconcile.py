@@ -1,10 +1,8 @@
 """The sweeps: what notifications missed is found, at a cost that does not grow with what is settled."""
 
-import threading
 from datetime import timedelta
 
 import pytest
-from django.db import connection, transaction
 from django.utils import timezone
 
 from payments import tasks
@@ -12,6 +10,7 @@ from payments.models import Payment, PaymentStatus
 from payments.services import payment_close
 from payments.services.query_close import payments_reconcile
 from payments.tests.factories import locked, request
+from tests.kit import during
 
 pytestmark = pytest.mark.django_db
 
@@ -63,24 +62,13 @@ def test_a_silent_provider_does_not_hold_up_the_sweep(start, wechat):
 def test_a_row_that_somebody_holds_does_not_hold_up_the_sweep(start, shop, wechat):
     held, free = start().out_trade_no, start().out_trade_no
     wechat.pay(free)
-    asked = []
 
-    def sweep():
-        try:
-            asked.append(payments_reconcile(now=later(seconds=30)))
-        finally:
-            connection.close()
+    number = during(
+        lambda: Payment.objects.select_for_update().get(out_trade_no=held),
+        lambda: payments_reconcile(now=later(seconds=30)),
+    )
 
-    with transaction.atomic():
-        Payment.objects.select_for_update().get(out_trade_no=held)
-        sweeper = threading.Thread(target=sweep)
-        sweeper.start()
-        sweeper.join(5)
-        in_time = not sweeper.is_alive()
-
-    sweeper.join()
-    assert in_time and asked == [1]
-    assert [call["out_trade_no"] for call in shop.paid] == [free]
+    assert number == 1 and [call["out_trade_no"] for call in shop.paid] == [free]
 
 
 def test_the_tasks_do_the_sweeps(start, paid, wechat):
