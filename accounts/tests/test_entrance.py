@@ -11,12 +11,13 @@ from django.utils import timezone
 from accounts.models import LoginAttempt, LoginLog, User
 from accounts.services import login_captcha
 from accounts.services.users import password_set, sign_out_everywhere, users_disable
+from accounts.tests.entering import PASSWORD
 from core.cache import valkey
 from permissions.choices import offered_rights
+from tests.kit import logged_in
 
 pytestmark = pytest.mark.django_db
 LOGIN, HOME = "/admin/login/", "/admin/"
-PASSWORD = "a-password"
 NO_ENTRY = "用户名或密码错误，或者没有后台权限"
 TRIES = [("wang", "wrong"), ("nobody", "x"), ("trainee", PASSWORD), ("gone", PASSWORD), ("wang", PASSWORD)]
 
@@ -120,8 +121,7 @@ class TestTheTrace:
         assert not LoginLog.objects.exists(), "it holds successes alone"
 
     def test_is_for_root_alone(self, office, person, roles):
-        director = Client()
-        director.force_login(person("director", "102", is_staff=True).user)
+        director = logged_in(person("director", "102", is_staff=True).user)
 
         assert director.get("/admin/accounts/loginattempt/").status_code == 403
         assert office.get("/admin/accounts/loginattempt/").status_code == 200

@@ -16,7 +16,7 @@ from accounts.tests.entering import PASSWORD, age, asks, confirm
 from permissions.models import Role
 from students.models import TransferRun
 from students.tests.factories import students
-from tests.kit import PageForm
+from tests.kit import PageForm, logged_in
 
 pytestmark = pytest.mark.django_db
 
@@ -61,8 +61,7 @@ class TestAPage:
 
     def test_of_a_user_does_not_ask_those_who_may_only_look(self, person, pages, roles):
         roles["200"].permissions.add(Permission.objects.get(codename="view_user"))
-        clerk = Client()
-        clerk.force_login(person("clerk", "200", is_staff=True).user)
+        clerk = logged_in(person("clerk", "200", is_staff=True).user)
 
         for page in (pages[3], reverse("admin:accounts_user_changelist")):
             shown = age(clerk, 2).get(page)

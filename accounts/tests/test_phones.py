@@ -14,6 +14,7 @@ from accounts.services import phones, sms_codes
 from accounts.services.attempts import LoginContext
 from accounts.services.phones import PhoneProof
 from accounts.services.users import user_register, user_update
+from accounts.tests.entering import PASSWORD
 from tests.kit import at_once, said
 
 pytestmark = pytest.mark.django_db
@@ -22,7 +23,6 @@ UPDATED = (200, True, "更新成功")
 TAKEN = (10066, False, "手机号已经被绑定")
 NEEDS_PASSWORD = (10066, False, "修改手机号需要原来的密码")
 WRONG_CODE = (10026, False, "验证码不正确")
-PASSWORD = "a-password"
 
 
 @pytest.fixture
@@ -180,12 +180,6 @@ class TestWithPasswordAndCode:
 
             assert User.objects.filter(phone=NEW, is_phone_bound=True).count() == bound
             assert [isinstance(result, PhoneTaken) for result in results].count(True) == 4 - bound
-
-    def test_the_cookie_stands_for_the_key(self, wang, messages):
-        ask(wang, NEW)
-
-        assert change(wang, NEW, oldPassword=PASSWORD, code=messages[NEW]) == UPDATED
-        assert stored(wang) == (NEW, True)
 
 
 class TestByRoot:

@@ -28,22 +28,12 @@ def test_generates_roots_password_once_and_keeps_it_to_itself():
     assert User.objects.get(username="root").is_superuser
 
 
-def test_makes_the_contracts_demo_users():
+def test_makes_the_contracts_demo_users_and_changes_nothing_that_people_changed():
     accounts_seed()
-
     lbw = User.objects.get(username="lbw")
     assert lbw.check_password("555")
-    assert set(User.objects.values_list("username", "role__roleid")) == {
-        ("root", "1"),
-        ("lbw", "102"),
-        ("zhuguan", "103"),
-        ("yuangong", "200"),
-    }
-
-
-def test_changes_nothing_that_people_changed():
-    accounts_seed()
-    lbw = User.objects.get(username="lbw")
+    roles = {"root": "1", "lbw": "102", "zhuguan": "103", "yuangong": "200"}
+    assert dict(User.objects.values_list("username", "role__roleid")) == roles
     lbw.set_password("my own password")
     lbw.nickname = "老五"
     lbw.save()

@@ -28,14 +28,8 @@ def change(client, whom, **fields):
 
 class TestUpdate:
     def test_changes_ones_own_record(self, li, root):
-        fields = {
-            "nickname": "小李",
-            "phone": "13900000000",
-            "sex": "1",
-            "city": "南京",
-            "province": "江苏",
-            "country": "中国",
-        }
+        fields = {"nickname": "小李", "phone": "13900000000", "sex": "1"}
+        fields |= {"city": "南京", "province": "江苏", "country": "中国"}
 
         assert change(li, li, username="lili", **fields) == UPDATED
 
@@ -66,12 +60,15 @@ class TestUpdate:
         assert change(root, li, **fields) == UPDATED
         assert change(root, li, roleid="9") == (0, False, "角色不存在")
 
-    def test_a_taken_name(self, li, person):
+    def test_a_name_is_not_taken_twice_nor_a_demo_account_from_a_class(self, li, person, lbw, root):
         wang = person("wang")
 
         assert change(wang, wang, username="li", city="南京") == (0, False, "用户名已注册")
         wang.user.refresh_from_db()
         assert wang.user.city == ""
+        assert change(lbw, lbw, username="mine") == (0, False, "演示账号的用户名不能修改")
+        assert change(root, lbw, password="mine-alone") == (0, False, "演示账号的密码不能修改")
+        assert change(lbw, lbw, city="南京") == UPDATED
 
     def test_a_new_password_needs_the_old_one_and_ends_the_tokens(self, li, root, api):
         assert change(li, li, password="new-secret", city="南京") == (0, False, "密码修改错误")
@@ -83,11 +80,6 @@ class TestUpdate:
         assert li.get("/verify").json()["code"] == "1004"
         assert change(root, li, password="newer-secret") == UPDATED, "root needs no old one"
         assert said(api.post("/users/login", {"username": "li", "password": "newer-secret"}))[1] is True
-
-    def test_nobody_takes_the_demo_accounts_from_a_class(self, lbw, root):
-        assert change(lbw, lbw, username="mine") == (0, False, "演示账号的用户名不能修改")
-        assert change(root, lbw, password="mine-alone") == (0, False, "演示账号的密码不能修改")
-        assert change(lbw, lbw, city="南京") == UPDATED
 
     @pytest.mark.parametrize(
         "fields",
@@ -145,22 +137,17 @@ class TestVip:
 
 class TestList:
     @pytest.mark.parametrize("key", ["LI", "李", "0000001"])
-    def test_finds_by_part_of_name_nickname_or_phone(self, li, root, person, key):
+    def test_finds_by_part_of_name_nickname_or_phone_and_tells_who_is_disabled(self, li, root, person, key):
         person("wang", "102")
-
-        body = root.get("/users/getAllUsers", key=key).json()
-
-        assert ([row["username"] for row in body["users"]], body["total"]) == (["li"], 1)
-        body = root.get("/users/getAllUsers", roleid="102", page=1, count=5).json()
-        assert [row["username"] for row in body["users"]] == ["wang"]
-
-    def test_tells_who_is_disabled_and_never_an_openid(self, li, root):
         User.objects.filter(pk=li.user.pk).update(is_active=False, openid="oUpF8uMuAJO")
 
-        answer = root.get("/users/getAllUsers", key="li")
+        answer = root.get("/users/getAllUsers", key=key)
 
-        assert answer.json()["users"][0]["status"] == "0"
+        rows = answer.json()["users"]
+        assert [(row["username"], row["status"]) for row in rows] == [("li", "0")] and answer.json()["total"] == 1
         assert b"oUpF8uMuAJO" not in answer.content
+        body = root.get("/users/getAllUsers", roleid="102", page=1, count=5).json()
+        assert [row["username"] for row in body["users"]] == ["wang"]
 
 
 class TestDelete:
