@@ -9,7 +9,7 @@ import time
 import pytest
 
 from core.api import bodies, slow_bodies
-from core.api.bodies import BODY_LIMIT, MAX_VALUES, PAGE_LIMIT
+from core.api.bodies import BLOCK, BODY_LIMIT, MAX_VALUES, PAGE_LIMIT, IncomingBody
 
 LOGIN, ADD, PARTS = "/users/login", "/students/addstu", "multipart/form-data; boundary=x"
 
@@ -68,6 +68,15 @@ class TestStructure:
         for body in (part * 2_000, part.replace(b'"a"', b'"a"; filename="a"') * 5):
             answer = api.http.post("/upload/uploadImg", body + b"--x--\r\n", content_type=PARTS)
             assert answer.status_code == 413
+
+
+def test_small_parts_are_joined_to_blocks_and_no_block_grows_large():
+    body = IncomingBody(PAGE_LIMIT)
+    for _ in range(5):
+        body.add(b"x" * (BLOCK // 2))
+
+    assert [len(body.take()) for _ in range(4)] == [BLOCK, BLOCK, BLOCK // 2, 0]
+    body.end()
 
 
 @pytest.mark.django_db
