@@ -16,22 +16,14 @@ ANDROID = "Mozilla/5.0 (Linux; Android 14; V2301A) AppleWebKit/537.36 (KHTML, li
         (WINDOWS, "Chrome 120 · Windows"),
         (f"{WINDOWS} Edg/121.0.2277.83", "Edge 121 · Windows"),
         ("Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:121.0) Gecko/20100101 Firefox/121.0", "Firefox 121 · Windows"),
-        (
-            "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 HeadlessChrome/156.0.0.0 Safari/537.36",
-            "Chrome 156 · Linux",
-        ),
         (f"{MAC} Version/17.1 Safari/605.1.15", "Safari 17 · macOS"),
         (f"{IPHONE} Version/17.1 Mobile/15E148 Safari/604.1", "Safari 17 · iPhone"),
-        (f"{IPHONE} CriOS/120.0.6099.119 Mobile/15E148 Safari/604.1", "Chrome 120 · iPhone"),
         (f"{IPHONE} Mobile/15E148 MicroMessenger/8.0.44(0x18002c2f) NetType/WIFI", "微信 8 · iPhone"),
-        (f"{ANDROID} Chrome/119.0.0.0 Mobile Safari/537.36", "Chrome 119 · Android"),
         (f"{ANDROID} Version/4.0 Chrome/114.0.5735.196 MQQBrowser/14.5 Mobile Safari/537.36", "QQ 浏览器 14 · Android"),
         (
             f"{ANDROID} Version/4.0 Chrome/116.0.0.0 Mobile Safari/537.36 XWEB/1160065 MMWEBSDK/20231202 MMWEBID/2308",
             "微信 · Android",  # as much of it as is kept
         ),
-        ("Mozilla/5.0 (Phone; OpenHarmony 5.0) AppleWebKit/537.36 Chrome/114.0.0.0 Safari/537.36", "Chrome 114 · 鸿蒙"),
-        ("curl/8.5.0", "curl/8.5.0"),
         ("", ""),
         ("x" * 500, "x" * LONGEST + "…"),
     ],

@@ -46,13 +46,6 @@ def _commands_of_the_stack() -> set[str]:
     return {path.stem for path in (settings.BASE_DIR / "devstack/management/commands").glob("[a-z]*.py")}
 
 
-def test_every_decision_is_in_the_index() -> None:
-    folder = settings.BASE_DIR / "docs/adr"
-    index = (folder / "README.md").read_text("utf-8")
-
-    assert set(re.findall(r"\]\((\d{4}-[\w-]+\.md)\)", index)) == {path.name for path in folder.glob("0*.md")}
-
-
 def test_every_file_that_the_architecture_names_is_there():
     text = (settings.BASE_DIR / "docs/architecture.md").read_text("utf-8")
     paths = set(re.findall(r"\b(?:[a-z_]+/)+[a-z_]+\.py\b", text))

@@ -125,7 +125,9 @@ class TestTheWayThere:
         )
         values = {name: getattr(new, name) for name in ("sid", *EDITABLE)}
         undone(run)
-        added, deleted = LogEntry.objects.filter(object_pk=str(run.rows.get().student_pk)).order_by("pk")
+        added, deleted = (
+            LogEntry.objects.get_for_model(Student).filter(object_pk=str(run.rows.get().student_pk)).order_by("pk")
+        )
         assert added.changes == {name: [None, value] for name, value in values.items()}
         assert deleted.changes == {name: [value, None] for name, value in values.items()}
 
